@@ -1,0 +1,61 @@
+# One command per intent. Each makes .venv by itself when it is missing or older than
+# pyproject.toml or constraints.txt: `run` the packages it needs, the others all of them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+BIN := .venv/bin
+RUNTIME := .venv/.runtime
+DEV := .venv/.dev
+LOCK := pyproject.toml constraints.txt
+PORT ?= 8000
+export PORT
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: $(RUNTIME) ## everything on http://127.0.0.1:$PORT (default 8000), until Ctrl-C
+	@exec $(BIN)/python manage.py run
+
+.PHONY: test
+test: $(DEV) ## all tests; ARGS="-k name" chooses
+	$(BIN)/pytest $(ARGS)
+
+.PHONY: lint
+lint: $(DEV) ## format, style, types, layers, security, compose file, Dockerfile
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive project chat
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/hadolint Dockerfile
+
+.PHONY: format
+format: $(DEV) ## put the code into the form that lint wants
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: bench
+bench: $(DEV) ## one table of figures; BENCH_JSON=file writes them too
+	$(BIN)/python -m bench
+
+.PHONY: lock
+lock: ## constraints.txt anew, from what pyproject.toml allows
+	scripts/lock
+
+.PHONY: clean
+clean: ## remove .venv and caches; .parley (your data) stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUNTIME): $(LOCK)
+	scripts/install .
+	touch $@
+
+$(DEV): $(LOCK)
+	scripts/install '.[dev]'
+	touch $(RUNTIME) $@
