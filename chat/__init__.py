@@ -1,0 +1,1 @@
+"""Parley's Django app: sessions, messages and the life of a turn, all kept in Redis."""

@@ -1,0 +1,222 @@
+"""Parley's knobs and models: what they mean, their units, and how they are read at start.
+
+Every knob is a Django setting `CHAT_<NAME>` and, through `project/settings.py`, an environment
+variable of the same name. The shape (a class whose attributes are the defaults) is borrowed from
+procrastinate's `contrib/django/settings.py`.
+"""
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from django.conf import settings
+
+from chat.domain import Model, Timeouts
+from chat.errors import ConfigError
+
+PREFIX = "CHAT_"
+
+T = TypeVar("T")
+
+
+class Knobs:
+    """The knobs and their defaults; reading one gives the Django setting where it is set."""
+
+    PARTITIONS: int = 16
+    """Hash slots that sessions are spread over; fixed for the life of a deployment."""
+
+    SESSION_TTL: int = 3600
+    """Seconds that a session lives after its last activity."""
+    SESSION_TTL_MAX: int = 30 * 86400
+    """Most seconds that a client may ask for as `ttl`."""
+    SESSION_MAX_AGE: int = 30 * 86400
+    """Seconds after its creation at which a session ends, however active."""
+    KEY_MARGIN: int = 86400
+    """Seconds that keys outlive their session if no worker sweeps; the net below the sweep."""
+
+    CONTENT_BYTES: int = 32 * 1024
+    """Most UTF-8 bytes of a message's content."""
+    BODY_BYTES: int = 64 * 1024
+    """Most bytes of a request body."""
+    REPLY_BYTES: int = 1024 * 1024
+    """Most UTF-8 bytes of a reply; a longer one is cut and ends as `incomplete`."""
+    SESSION_BYTES: int = 64 * 1024 * 1024
+    """Most bytes of content that one session holds."""
+    METADATA_BYTES: int = 4 * 1024
+    """Most bytes of a session's metadata as JSON."""
+
+    INBOX_SIZE: int = 20
+    """Most turns of one session that wait."""
+    QUEUE_SIZE: int = 10_000
+    """Most turns that wait overall; counted per partition, an equal share each."""
+    MESSAGES_PER_MINUTE: int = 60
+    """Messages that one session may post a minute; 0 sets no bound."""
+    MESSAGES_BURST: int = 20
+    """How many of them may come at once."""
+    SESSIONS_PER_MINUTE: int = 60
+    """Sessions that one address may open a minute; 0 sets no bound."""
+    SESSIONS_BURST: int = 30
+    """How many of them may come at once."""
+
+    TURN_DEADLINE: int = 900
+    """Seconds from acceptance within which a turn must be over, unless the client asks for less."""
+    MAX_ATTEMPTS: int = 3
+    """Most tries at one turn."""
+    LEASE: float = 10.0
+    """Seconds that a claim stands without a sign of life from its worker."""
+    HEARTBEAT: float = 1.0
+    """Seconds between two signs of life of a running turn that has no new text."""
+    FLUSH: float = 0.05
+    """Seconds between two flushes of what the streams of a worker have gathered."""
+    GRACE: float = 2.0
+    """Seconds after which a turn that nobody has taken is woken again."""
+    SWEEP: float = 1.0
+    """Seconds between two looks of a worker at what is due."""
+    SWEEP_BATCH: int = 100
+    """Most due sessions of a partition that one look takes on."""
+    DRAIN: float = 20.0
+    """Seconds that a stopping worker lets its streams go on before it hands them back."""
+    RETRY_BASE: float = 1.0
+    """Seconds of the first back-off after a failed model call; it doubles, with full jitter."""
+    RETRY_MAX: float = 60.0
+    """Most seconds between two tries that the back-off, or a vendor's Retry-After, asks for."""
+
+    EVENTS_KEPT: int = 2000
+    """Newest events of a session's log that are kept."""
+    PAGE_LIMIT: int = 50
+    """Messages in a snapshot or page when the client names no `limit`."""
+    PAGE_LIMIT_MAX: int = 200
+    """Most messages that a client may ask for at once."""
+    WAIT_MAX: float = 30.0
+    """Most seconds that a long-poll waits."""
+
+    DEFAULT_MODEL: str = "default"
+    """Name of the model that a session uses when it names none."""
+    TRUSTED_PROXIES: int = 0
+    """Proxies in front of the web process whose X-Forwarded-For entries are believed."""
+    PUBLISH_TIMEOUT: float = 0.3
+    """Seconds that a wake-up may take to publish; the sweep makes up for a lost one."""
+    STORE_TIMEOUT: float = 1.5
+    """Seconds that a call to Redis may take before the client is told `store_unavailable`."""
+    WORKER_CONCURRENCY: int = 512
+    """Turns that one worker process has in flight; each is a thread that waits for the model."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if not name.isupper():
+            return super().__getattribute__(name)
+        try:
+            return getattr(settings, PREFIX + name)
+        except AttributeError:
+            return super().__getattribute__(name)
+
+
+knobs = Knobs()
+
+
+def read_knobs(environ: Mapping[str, str]) -> dict[str, object]:
+    """Return the `CHAT_*` settings that `environ` holds, each as its knob's type.
+
+    Raises:
+        ConfigError: a value is not of the knob's type or not positive, or no knob has that name.
+    """
+    types = get_type_hints(Knobs)
+    known = {PREFIX + name: kind for name, kind in types.items()}
+    found = {name: text for name, text in environ.items() if name.startswith(PREFIX)}
+    if unknown := sorted(found.keys() - known.keys() - {"CHAT_MODELS_FILE"}):
+        raise ConfigError(f"{unknown[0]}: there is no such setting")
+    return {
+        name: _typed(name, text, known[name])
+        for name, text in found.items()
+        if name != "CHAT_MODELS_FILE" and text
+    }
+
+
+def _typed(name: str, text: str, kind: type[int] | type[float] | type[str]) -> object:
+    try:
+        value = kind(text)
+    except ValueError as error:
+        raise ConfigError(f"{name}: {text!r} is not a value of type {kind.__name__}") from error
+    if not isinstance(value, str) and not 0 <= value < float("inf"):
+        raise ConfigError(f"{name}: {text!r} is out of range")
+    return value
+
+
+def read_models(environ: Mapping[str, str]) -> dict[str, Model]:
+    """Return the models by name: those of the TOML file `CHAT_MODELS_FILE`, or the one of `MODEL_*`.
+
+    Raises:
+        ConfigError: the file cannot be read, or an entry names an unknown or mistyped field.
+    """
+    if path := environ.get("CHAT_MODELS_FILE"):
+        entries = _read_toml(Path(path))
+    else:
+        entries = {"default": _model_of_variables(environ)}
+    models = {name: _model(name, entry, environ) for name, entry in entries.items()}
+    for model in models.values():
+        if model.fallback and model.fallback not in models:
+            raise ConfigError(f"model {model.name}: fallback {model.fallback!r} is not a model")
+    return models
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"CHAT_MODELS_FILE: {path} cannot be read: {error}") from error
+
+
+def _model_of_variables(environ: Mapping[str, str]) -> dict[str, Any]:
+    token = environ.get("MODEL_TOKEN") or environ.get("HUGGINGFACE_INFERENCE_TOKEN", "")
+    return {
+        "provider": environ.get("MODEL_PROVIDER") or "openai",
+        "url": environ.get("MODEL_URL") or "http://127.0.0.1:8001/v1",
+        "model": environ.get("MODEL_NAME") or "parley-dev",
+        "token": token,
+    }
+
+
+def _model(name: str, entry: object, environ: Mapping[str, str]) -> Model:
+    if not isinstance(entry, dict):
+        raise ConfigError(f"model {name}: a table of fields is expected")
+    fields = dict(entry)
+    if variable := fields.pop("token_env", ""):
+        fields["token"] = environ.get(str(variable), "")
+        if not fields["token"]:
+            raise ConfigError(f"model {name}: token_env names {variable}, which is not set")
+    timeouts = fields.pop("timeouts", {})
+    if isinstance(fields.get("stop"), list):
+        fields["stop"] = tuple(fields["stop"])
+    return _checked(
+        Model, name, {**fields, "name": name, "timeouts": _checked(Timeouts, name, timeouts)}
+    )
+
+
+def _checked(kind: type[T], model: str, fields: Mapping[str, Any]) -> T:
+    """Build `kind` of `fields`, each of the type that its annotation names."""
+    known = get_type_hints(kind)
+    for field, value in fields.items():
+        if field not in known:
+            raise ConfigError(f"model {model}: there is no field {field!r}")
+        if not _is_of(value, known[field]):
+            raise ConfigError(f"model {model}: {field} cannot be {value!r}")
+    if missing := [field for field in _required(kind) if not fields.get(field)]:
+        raise ConfigError(f"model {model}: {missing[0]} is missing")
+    return kind(**fields)
+
+
+def _required(kind: type) -> list[str]:
+    missing = dataclasses.MISSING
+    fields = dataclasses.fields(kind)
+    return [f.name for f in fields if f.default is missing and f.default_factory is missing]
+
+
+def _is_of(value: object, hint: Any) -> bool:
+    kinds = tuple(get_origin(part) or part for part in get_args(hint)) or (hint,)
+    if get_origin(hint) not in {None, UnionType}:
+        kinds = (get_origin(hint),)
+    if isinstance(value, bool):
+        return bool in kinds
+    return isinstance(value, kinds) or (float in kinds and isinstance(value, int))

@@ -1,0 +1,361 @@
+"""The nouns of Parley as plain values. Nothing here knows Redis, Django or HTTP."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """Who speaks in a message."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+class Status(StrEnum):
+    """Where a reply stands; a user message is `completed` from the moment of acceptance."""
+
+    QUEUED = "queued"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    INCOMPLETE = "incomplete"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+    @property
+    def is_terminal(self) -> bool:
+        """True when nothing will ever change the message again."""
+        return self not in {Status.QUEUED, Status.IN_PROGRESS}
+
+
+class FinishReason(StrEnum):
+    """Why a reply ended."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    CONTENT_FILTER = "content_filter"
+    CANCELLED = "cancelled"
+    ERROR = "error"
+
+
+class OnBusy(StrEnum):
+    """What `submit` does when a turn of the session is queued or running."""
+
+    ENQUEUE = "enqueue"
+    REJECT = "reject"
+    INTERRUPT = "interrupt"
+
+
+class WaitReason(StrEnum):
+    """Why a queued reply is not being written yet."""
+
+    QUEUE = "queue"
+    RATE_LIMITED = "rate_limited"
+    MODEL_LOADING = "model_loading"
+
+
+class UsageSource(StrEnum):
+    """Who counted the tokens."""
+
+    PROVIDER = "provider"
+    ESTIMATED = "estimated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens that one reply took."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    source: UsageSource
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptMessage:
+    """One message as the model is shown it."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a model is asked to write; `None` leaves the choice to the model's own settings."""
+
+    max_tokens: int | None = None
+    """Most tokens of the reply."""
+    temperature: float | None = None
+    """0 to 2."""
+    top_p: float | None = None
+    """Above 0, up to 1."""
+    stop: tuple[str, ...] = ()
+    """Texts at which the reply ends; they are not part of it."""
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """What a model is asked in one call."""
+
+    messages: Sequence[PromptMessage]
+    """In order; at most one system message, and it stands first."""
+    options: Options = field(default_factory=Options)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a model's stream ended, and what it reported about itself."""
+
+    finish_reason: FinishReason
+    usage: Usage | None = None
+    """`None` when the vendor sent no count."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Bounds on one model call, in seconds."""
+
+    connect: float = 5.0
+    first_delta: float = 60.0
+    """From sending the request to the first text."""
+    between_deltas: float = 30.0
+    total: float = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A named entry of the settings: whom to ask, how, and within which limits."""
+
+    name: str
+    """The name that clients and sessions use."""
+    provider: str
+    """Dotted path of the provider class."""
+    url: str
+    """The vendor's endpoint; see the provider for what it appends."""
+    model: str = ""
+    """The vendor's own name of the model."""
+    token: str = field(default="", repr=False)
+    """Sent as a bearer token; empty sends none."""
+    stream: bool = True
+    """Ask for the reply piece by piece, so that closing the stream stops the model."""
+    context_tokens: int = 8192
+    """Most tokens of prompt and reply together."""
+    max_tokens: int = 1024
+    """Most tokens of a reply; always sent."""
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    """Further fields of the vendor's request body, sent as they are."""
+    stop: tuple[str, ...] = ()
+    """Texts at which every reply ends."""
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    pool_size: int = 512
+    """Most pooled connections; as many as a worker has threads."""
+    verify: bool | str = True
+    """Check the vendor's certificate: true, false, or the path of a CA bundle."""
+    concurrency: int = 0
+    """Most calls in flight over all workers; 0 sets no bound."""
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+    fallback: str = ""
+    """Name of the model that answers when this one cannot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What of a session's history the model is shown."""
+
+    messages: int = 20
+    """Most messages before the one to be answered; the tutorial showed 4 in all."""
+    tokens: int = 0
+    """Most tokens of the whole prompt; 0 leaves it to the model's own bound."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks for an act on a session: its token's holder, or Parley itself."""
+
+    session_id: str
+    token_hash: str = field(default="", repr=False)
+    """SHA-256 of the token, hex; empty for Parley's own processes, which may do everything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSession:
+    """What a session is opened with; the texts are JSON, as they are stored."""
+
+    id: str
+    token_hash: str = field(repr=False)
+    ttl: int
+    """Seconds from the last activity."""
+    name: bytes
+    system_prompt: bytes
+    model: bytes
+    context: bytes
+    metadata: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A session and messages of it, at one moment; texts are JSON, as they are stored."""
+
+    id: str
+    now: float
+    """Seconds since the epoch, UTC, by the store's clock; so are all times here."""
+    seq: int
+    running: bool
+    """A worker holds a turn."""
+    waiting: int
+    """Turns in the inbox."""
+    created_at: float
+    last_active_at: float
+    expires_at: float
+    has_more: bool
+    """There are older messages than those given."""
+    name: bytes
+    model: bytes
+    system_prompt: bytes
+    context: bytes
+    metadata: bytes
+    messages: Sequence[bytes]
+    """Oldest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Messages from a place in the history on, in the order read; JSON, as stored."""
+
+    messages: Sequence[bytes]
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A turn to be accepted."""
+
+    content: str
+    ask: bytes
+    """Options and request id, JSON."""
+    deadline: float
+    """Seconds from now within which the turn must be over."""
+    on_busy: OnBusy = OnBusy.ENQUEUE
+    key: str
+    """Idempotency key: the client's, or one made for this request alone."""
+    digest: str = ""
+    """Digest of the request; empty for a key made for this request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The answer to a submission: both messages as JSON."""
+
+    message: bytes
+    reply: bytes
+    position: int
+    """Turns ahead of this one when it was accepted."""
+    wants_wake: bool
+    """Nobody is on the session: a worker should be told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """The reply of a cancelled turn, JSON, and how far the cancelling has come."""
+
+    reply: bytes
+    is_final: bool
+    """False while a worker has yet to read the mark."""
+    wants_wake: bool = False
+    """Another turn has come to the head of the inbox: a worker should be told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A worker's right to write one reply."""
+
+    session_id: str
+    fence: int
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A lease and all that is needed to ask the model."""
+
+    lease: Lease
+    reply_id: str
+    attempt: int
+    seconds_left: float
+    """Until the turn's own deadline."""
+    model: str
+    """Name of the model to ask."""
+    system_prompt: str
+    context: Context
+    options: Options
+    request_id: str
+    """The request that submitted the turn, for logs and traces."""
+    history: Sequence["HistoryMessage"]
+    """Oldest first; the last one is the user message to answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryMessage:
+    """One earlier message of the session."""
+
+    id: str
+    role: Role
+    content: str
+    status: Status
+    reply_to: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """A piece of the running reply on its way to the store."""
+
+    offset: int
+    """Bytes of the reply, JSON-escaped, that the store is known to hold already."""
+    fragment: bytes
+    """The text that follows them: the inside of a JSON string, UTF-8."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a turn ends."""
+
+    status: Status
+    finish_reason: FinishReason
+    model: str
+    usage: Usage | None = None
+    error: "TurnError | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnError:
+    """Why a turn failed, in words fit for the client."""
+
+    code: str
+    message: str
+
+
+class Look(StrEnum):
+    """What a sweep found out about a session."""
+
+    GONE = "GONE"
+    EXPIRED = "EXPIRED"
+    WAKE = "WAKE"
+    LIVE = "LIVE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventPage:
+    """Events of a session's log after a cursor, JSON, and where the log stands."""
+
+    seq: int
+    """The newest event's number."""
+    earliest: int
+    """The oldest kept event's number; `seq + 1` when none is kept."""
+    events: Sequence[bytes]

@@ -1,0 +1,267 @@
+"""Every error that Parley raises on purpose, each with a stable public `code`.
+
+    ParleyError
+    ├── BadInput                  what was sent cannot be accepted
+    │   ├── UnknownModel
+    │   └── IdempotencyMismatch
+    ├── NotAllowed                who asks may not
+    │   ├── InvalidToken
+    │   └── SessionExpired
+    ├── NotFound                  no such thing, or not the caller's
+    │   ├── SessionNotFound
+    │   └── MessageNotFound
+    ├── Conflict                  the state forbids it now
+    │   ├── SessionBusy
+    │   └── NotRegenerable
+    ├── Refused                   try again later
+    │   ├── RateLimited
+    │   ├── InboxFull
+    │   ├── QueueFull
+    │   ├── SessionFull
+    │   └── StoreUnavailable
+    │       └── StoreFull
+    ├── TurnLost                  the worker no longer holds the turn
+    │   ├── LeaseLost
+    │   └── SessionGone
+    ├── ProviderError             the model did not answer as hoped
+    │   ├── ModelRateLimited
+    │   ├── ModelLoading
+    │   ├── ModelUnavailable
+    │   ├── ModelTimeout
+    │   ├── BadModelReply
+    │   ├── ModelRefused
+    │   ├── ContextTooLong
+    │   └── UpstreamClosed
+    └── ConfigError               the settings name something impossible
+
+An error's message defaults to the first line of its docstring. No HTTP status stands here:
+`chat.api.exception_handler` maps codes to statuses.
+"""
+
+from typing import ClassVar
+
+
+class ParleyError(Exception):
+    """Something went wrong."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str = "", *, param: str | None = None) -> None:
+        self.message = message or (type(self).__doc__ or "").partition("\n")[0]
+        self.param = param
+        super().__init__(self.message)
+
+
+class BadInput(ParleyError):
+    """The request is not valid."""
+
+    code = "invalid_request"
+
+
+class UnknownModel(BadInput):
+    """There is no model of this name."""
+
+    code = "unknown_model"
+
+
+class IdempotencyMismatch(BadInput):
+    """This Idempotency-Key was used with another request body."""
+
+    code = "idempotency_mismatch"
+
+
+class NotAllowed(ParleyError):
+    """This is not allowed."""
+
+    code = "not_allowed"
+
+
+class InvalidToken(NotAllowed):
+    """A valid session token is required."""
+
+    code = "invalid_token"
+
+
+class SessionExpired(NotAllowed):
+    """The session has expired."""
+
+    code = "session_expired"
+
+
+class NotFound(ParleyError):
+    """There is nothing here."""
+
+    code = "not_found"
+
+
+class SessionNotFound(NotFound):
+    """There is no such session."""
+
+    code = "session_not_found"
+
+
+class MessageNotFound(NotFound):
+    """There is no such message in this session."""
+
+    code = "message_not_found"
+
+
+class Conflict(ParleyError):
+    """The session's state does not allow this now."""
+
+    code = "conflict"
+
+
+class SessionBusy(Conflict):
+    """A turn of this session is queued or running."""
+
+    code = "session_busy"
+
+
+class NotRegenerable(Conflict):
+    """Only the last reply of a session can be regenerated."""
+
+    code = "not_regenerable"
+
+
+class Refused(ParleyError):
+    """Not now; try again later."""
+
+    code = "refused"
+
+    def __init__(
+        self, message: str = "", *, param: str | None = None, retry_after: float = 1.0
+    ) -> None:
+        super().__init__(message, param=param)
+        self.retry_after = retry_after
+        """Seconds after which another try makes sense."""
+
+
+class RateLimited(Refused):
+    """Too many requests."""
+
+    code = "rate_limited"
+
+
+class InboxFull(Refused):
+    """Too many turns of this session are waiting."""
+
+    code = "inbox_full"
+
+
+class QueueFull(Refused):
+    """Too many turns are waiting; the service is at its limit."""
+
+    code = "queue_full"
+
+
+class SessionFull(Refused):
+    """The session holds as much as it may; open a new one or reset it."""
+
+    code = "session_full"
+
+
+class StoreUnavailable(Refused):
+    """The store cannot be reached; nothing was changed as far as is known."""
+
+    code = "store_unavailable"
+
+
+class StoreFull(StoreUnavailable):
+    """The store takes in nothing new; running replies still land."""
+
+    code = "store_full"
+
+
+class TurnLost(ParleyError):
+    """The turn is no longer this worker's to write."""
+
+    code = "turn_lost"
+
+
+class LeaseLost(TurnLost):
+    """Another claim, a recovery or a reset has ended this lease."""
+
+    code = "lease_lost"
+
+
+class SessionGone(TurnLost):
+    """The session was deleted or has expired."""
+
+    code = "session_gone"
+
+
+class ProviderError(ParleyError):
+    """The model could not answer."""
+
+    code = "model_error"
+    retryable: ClassVar[bool] = False
+    """Whether another call may succeed."""
+    uses_attempt: ClassVar[bool] = True
+    """Whether the failed call counts as an attempt at the turn."""
+
+    def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds the vendor asked us to wait; `None` when it named none."""
+
+
+class ModelRateLimited(ProviderError):
+    """The model's vendor limits the rate of calls."""
+
+    code = "model_rate_limited"
+    retryable = True
+    uses_attempt = False
+
+
+class ModelLoading(ProviderError):
+    """The model is being loaded."""
+
+    code = "model_loading"
+    retryable = True
+    uses_attempt = False
+
+
+class ModelUnavailable(ProviderError):
+    """The model's service cannot be reached or fails."""
+
+    code = "model_unavailable"
+    retryable = True
+
+
+class ModelTimeout(ProviderError):
+    """The model took too long."""
+
+    code = "model_timeout"
+    retryable = True
+
+
+class BadModelReply(ProviderError):
+    """The model's service sent something that is not a reply."""
+
+    code = "bad_model_reply"
+    retryable = True
+
+
+class ModelRefused(ProviderError):
+    """The model's service refused the request."""
+
+    code = "model_refused"
+
+
+class ContextTooLong(ModelRefused):
+    """The conversation is longer than the model can read."""
+
+    code = "context_too_long"
+
+
+class UpstreamClosed(ProviderError):
+    """This side closed the call."""
+
+    code = "upstream_closed"
+
+
+class ConfigError(ParleyError):
+    """A setting is wrong."""
+
+    code = "config_error"

@@ -1,0 +1,71 @@
+"""Every key that Parley keeps in Redis, with its type and how long it lives.
+
+Keys of one session share the hash tag of its partition, so each script touches one slot and the
+same code runs on Redis Cluster.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+from zlib import crc32
+
+from chat.conf import knobs
+
+
+class SessionKeys(NamedTuple):
+    """The KEYS of every script over one session, in their order."""
+
+    session: str
+    """hash: the session's fields; lives until `expires` plus a margin."""
+    messages: str
+    """hash: message number -> JSON, and `<reply>:ask` -> deadline and options while it is open."""
+    partial: str
+    """string: text of the running reply, the inside of a JSON string."""
+    events: str
+    """stream, capped: the log; also the name of the channel that tells of news."""
+    idem: str
+    """hash: idempotency key -> what the first answer was built of."""
+    due: str
+    """zset: every live session of the partition -> ms at which it must be looked at; permanent."""
+    index: str
+    """zset: session -> ms of its last activity; permanent."""
+    counts: str
+    """hash: gauges and totals of the partition, kept by the scripts; permanent."""
+
+
+def partition(session_id: str) -> int:
+    """Return the number of the session's partition."""
+    return crc32(session_id.encode()) % knobs.PARTITIONS
+
+
+@lru_cache(maxsize=4096)
+def _of(session_id: str, tag: int) -> SessionKeys:
+    own = [
+        f"chat:{{{tag}}}:{noun}:{session_id}"
+        for noun in ("session", "messages", "partial", "events", "idem")
+    ]
+    return SessionKeys(*own, due(tag), index(tag), counts(tag))
+
+
+def of(session_id: str) -> SessionKeys:
+    """Return the keys of a session and of its partition."""
+    return _of(session_id, partition(session_id))
+
+
+def due(tag: int) -> str:
+    """zset, permanent; see `SessionKeys.due`."""
+    return f"chat:{{{tag}}}:due"
+
+
+def index(tag: int) -> str:
+    """zset, permanent; see `SessionKeys.index`."""
+    return f"chat:{{{tag}}}:index"
+
+
+def counts(tag: int) -> str:
+    """hash, permanent; see `SessionKeys.counts`."""
+    return f"chat:{{{tag}}}:counts"
+
+
+def rate(scope: str, caller: str) -> str:
+    """string: a caller's pace; lives as long as it holds the caller back."""
+    return f"chat:rate:{scope}:{caller}"

@@ -1,0 +1,204 @@
+"""Turns as workers act on them: claim, append, renew, finish, retry.
+
+Every act after `claim` carries the lease; one that no longer stands writes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+from redis.exceptions import RedisError
+
+from chat.conf import knobs
+from chat.domain import (
+    Claim,
+    Context,
+    HistoryMessage,
+    Lease,
+    Options,
+    Outcome,
+    Role,
+    Said,
+    Status,
+    TurnError,
+    Usage,
+    WaitReason,
+)
+from chat.errors import LeaseLost, ParleyError, SessionGone, StoreUnavailable, TurnLost
+from chat.store.client import client, translated
+from chat.store.scripts import Call, run, run_all
+from chat.store.sessions import call
+
+LOST: dict[bytes, type[TurnLost]] = {
+    b"GONE": SessionGone,
+    b"LEASE_LOST": LeaseLost,
+}
+
+
+def claim(session_id: str, *, nonce: str, worker: str) -> Claim | None:
+    """Take the session's next turn, or `None` when there is none to take now.
+
+    nonce: made once per try, so that the same try again gets the same claim.
+
+    Raises:
+        StoreUnavailable: Redis gave no answer.
+    """
+    window = 2 * knobs.PAGE_LIMIT_MAX
+    request = call("claim", session_id, nonce, worker, _ms(knobs.LEASE), window)
+    with translated():
+        words = run(client(), request)
+    return _claim(session_id, nonce, words) if words[0] == b"CLAIMED" else None
+
+
+def _claim(session_id: str, nonce: str, words: list[Any]) -> Claim:
+    fence, _, attempt, ms_left, system_prompt, context, ask, reply = words[1:9]
+    stored = orjson.loads(reply)
+    asked = orjson.loads(ask)
+    return Claim(
+        lease=Lease(session_id=session_id, fence=fence, nonce=nonce),
+        reply_id=stored["id"],
+        attempt=attempt,
+        seconds_left=ms_left / 1000,
+        model=stored["model"],
+        system_prompt=orjson.loads(system_prompt) or "",
+        context=Context(**orjson.loads(context)),
+        options=_options(asked.get("options", {})),
+        request_id=asked.get("request_id", ""),
+        history=[_history(orjson.loads(message)) for message in words[9:]],
+    )
+
+
+def _options(asked: dict[str, Any]) -> Options:
+    return Options(**{**asked, "stop": tuple(asked.get("stop", ()))})
+
+
+def _history(stored: dict[str, Any]) -> HistoryMessage:
+    return HistoryMessage(
+        id=stored["id"],
+        role=Role(stored["role"]),
+        content=stored["content"],
+        status=Status(stored["status"]),
+        reply_to=stored["reply_to"],
+    )
+
+
+def flush(writes: Sequence[tuple[Lease, Said | None]]) -> list[bool | ParleyError]:
+    """Append what each turn has said, or renew its lease when it said nothing; one round trip.
+
+    Gives for each whether its turn is to be cancelled, or why nothing was written: `LeaseLost`,
+    `SessionGone`, or `StoreUnavailable`, after which the same may be sent again.
+    """
+    calls = [_append(lease, said) if said else _renew(lease) for lease, said in writes]
+    with translated():
+        return [_flushed(answer) for answer in run_all(client(), calls)]
+
+
+def _append(lease: Lease, said: Said) -> Call:
+    return call(
+        "append",
+        lease.session_id,
+        lease.fence,
+        lease.nonce,
+        _ms(knobs.LEASE),
+        knobs.KEY_MARGIN,
+        said.offset,
+        said.fragment,
+    )
+
+
+def _renew(lease: Lease) -> Call:
+    return call("renew", lease.session_id, lease.fence, lease.nonce, _ms(knobs.LEASE))
+
+
+def _flushed(answer: Any) -> bool | ParleyError:
+    if isinstance(answer, RedisError):
+        return StoreUnavailable(str(answer))
+    if answer[0] in {b"APPENDED", b"RENEWED"}:
+        return bool(answer[1])
+    return LOST.get(answer[0], LeaseLost)()
+
+
+def finish(lease: Lease, outcome: Outcome, said: Said) -> bool:
+    """Commit the turn's one outcome; return whether another turn of the session waits.
+
+    said: the last piece. The same call again changes nothing.
+
+    Raises:
+        LeaseLost, SessionGone: nothing was written.
+        StoreUnavailable: Redis gave no answer; the call may be made again.
+    """
+    words = _ended(
+        call(
+            "finish",
+            lease.session_id,
+            lease.fence,
+            lease.nonce,
+            knobs.KEY_MARGIN,
+            said.offset,
+            said.fragment,
+            outcome.status,
+            orjson.dumps(_outcome(outcome)),
+            _ms(knobs.GRACE),
+        )
+    )
+    return words[0] == b"FINISHED" and words[1] > 0
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    usage, error = outcome.usage, outcome.error
+    return {
+        "finish_reason": outcome.finish_reason,
+        "model": outcome.model,
+        "usage": _usage(usage) if usage else None,
+        "error": asdict(error) if error else None,
+    }
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    return {**asdict(usage), "total_tokens": usage.total_tokens}
+
+
+def retry(
+    lease: Lease,
+    *,
+    delay: float,
+    reason: WaitReason,
+    uses_attempt: bool,
+    model: str | None = None,
+    error: TurnError | None = None,
+) -> None:
+    """Give the turn back to the inbox's head; what was said of it is dropped.
+
+    delay: seconds before which no worker claims it; model: whom to ask next time, if not the
+    session's own model. The same call again changes nothing.
+
+    Raises:
+        LeaseLost, SessionGone: nothing was written.
+        StoreUnavailable: Redis gave no answer; the call may be made again.
+    """
+    _ended(
+        call(
+            "retry",
+            lease.session_id,
+            lease.fence,
+            lease.nonce,
+            _ms(delay),
+            reason,
+            int(uses_attempt),
+            orjson.dumps(model),
+            orjson.dumps(asdict(error) if error else None),
+        )
+    )
+
+
+def _ended(request: Call) -> list[Any]:
+    with translated():
+        words: list[Any] = run(client(), request)
+    if lost := LOST.get(words[0]):
+        raise lost
+    return words
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

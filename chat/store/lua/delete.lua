@@ -1,0 +1,12 @@
+#!lua flags=allow-oom
+-- Remove the session and every key of it.
+-- include: session access life
+--
+-- ARGV[3] SHA-256 of the caller's token, or ''
+--
+-- DELETED | GONE | EXPIRED
+s = read('v', 'token', 'expires', 'turn', 'waiting')
+local no = refused(s, ARGV[3])
+if no then return { no } end
+remove('session.deleted')
+return { 'DELETED' }

@@ -1,0 +1,172 @@
+"""Sessions in Redis: opening, reading, changing, ending them."""
+
+from typing import Any
+
+from chat.conf import knobs
+from chat.domain import Caller, EventPage, NewSession, Page, Snapshot
+from chat.errors import (
+    IdempotencyMismatch,
+    MessageNotFound,
+    ParleyError,
+    SessionExpired,
+    SessionNotFound,
+)
+from chat.store import keys
+from chat.store.client import client, translated
+from chat.store.scripts import Argument, Call, run, script
+
+REFUSALS: dict[bytes, type[ParleyError]] = {
+    b"GONE": SessionNotFound,
+    b"EXPIRED": SessionExpired,
+    b"TAKEN": IdempotencyMismatch,
+    b"MISMATCH": IdempotencyMismatch,
+    b"NOT_FOUND": MessageNotFound,
+}
+
+
+def call(name: str, session_id: str, *arguments: Argument) -> Call:
+    """Return the call of a script over one session."""
+    common = (session_id, knobs.EVENTS_KEPT)
+    return Call(script(name), keys.of(session_id), (*common, *arguments))
+
+
+def answer(name: str, session_id: str, *arguments: Argument) -> list[Any]:
+    """Run a script over one session, in one round trip.
+
+    Raises:
+        SessionNotFound: there is no such session, or the token is not its own.
+        SessionExpired: it has ended and is about to be removed.
+        IdempotencyMismatch: the idempotency key came with another request.
+        MessageNotFound: there is no such message.
+        StoreUnavailable: Redis gave no answer.
+    """
+    with translated():
+        words: list[Any] = run(client(), call(name, session_id, *arguments))
+    if refusal := REFUSALS.get(words[0]):
+        raise refusal
+    return words
+
+
+def create(new: NewSession) -> tuple[float, float]:
+    """Open a session; return when it was created and when it expires, seconds since the epoch.
+
+    The same call again gives the same answer.
+
+    Raises:
+        IdempotencyMismatch: the id belongs to a session that was opened otherwise.
+    """
+    _, created, expires = answer(
+        "create",
+        new.id,
+        new.token_hash,
+        new.ttl,
+        knobs.SESSION_MAX_AGE,
+        knobs.KEY_MARGIN,
+        new.name,
+        new.system_prompt,
+        new.model,
+        new.context,
+        new.metadata,
+    )
+    return created / 1000, expires / 1000
+
+
+def snapshot(
+    caller: Caller, *, after: int = -1, known: int = -1, limit: int | None = None
+) -> Snapshot | None:
+    """Return the session and its newest messages, or `None` when its seq is still `known`.
+
+    after: only messages changed after this seq; limit: most messages.
+    """
+    words = answer(
+        "snapshot",
+        caller.session_id,
+        caller.token_hash,
+        after,
+        known,
+        knobs.PAGE_LIMIT if limit is None else limit,
+    )
+    if words[0] == b"UNCHANGED":
+        return None
+    now, seq, turn, waiting, created, active, expires, has_more = words[1:9]
+    name, model, system_prompt, context, metadata = words[9:14]
+    return Snapshot(
+        id=caller.session_id,
+        now=now / 1000,
+        seq=seq,
+        running=turn != 0,
+        waiting=waiting,
+        created_at=created / 1000,
+        last_active_at=active / 1000,
+        expires_at=expires / 1000,
+        has_more=bool(has_more),
+        name=name,
+        model=model,
+        system_prompt=system_prompt,
+        context=context,
+        metadata=metadata,
+        messages=words[14:],
+    )
+
+
+def page(caller: Caller, *, beside: int | None, newer: bool, limit: int) -> Page:
+    """Return messages newer or older than message number `beside`, in the order read.
+
+    Without `beside` the reading begins at the oldest or the newest message.
+    """
+    place = -1 if beside is None else beside
+    words = answer(
+        "page", caller.session_id, caller.token_hash, place, 1 if newer else -1, limit
+    )
+    return Page(messages=words[2:], has_more=bool(words[1]))
+
+
+def message(caller: Caller, number: int) -> bytes:
+    """Return one message as JSON."""
+    words = answer("message", caller.session_id, caller.token_hash, number)
+    found: bytes = words[1]
+    return found
+
+
+def events(caller: Caller, *, after: int, limit: int) -> EventPage:
+    """Return the events that follow the cursor `after`, at most `limit`."""
+    words = answer("events", caller.session_id, caller.token_hash, after, limit)
+    return EventPage(seq=words[1], earliest=words[2], events=words[3:])
+
+
+def update(caller: Caller, changes: bytes, fields: dict[str, bytes], ttl: int | None) -> None:
+    """Change fields of the session.
+
+    changes: what changes, a JSON object for the log; fields: the same, each as stored JSON.
+    """
+    flat = [part for field in fields.items() for part in field]
+    renewed = "" if ttl is None else ttl
+    answer(
+        "update", caller.session_id, caller.token_hash, knobs.KEY_MARGIN, renewed, changes, *flat
+    )
+
+
+def rotate(caller: Caller, token_hash: str) -> float:
+    """Put a new token in the old one's place; return when the session expires."""
+    words = answer(
+        "rotate", caller.session_id, caller.token_hash, knobs.KEY_MARGIN, token_hash
+    )
+    expires: float = words[1] / 1000
+    return expires
+
+
+def touch(caller: Caller) -> float:
+    """Count a follower's presence as activity; return when the session expires."""
+    words = answer("touch", caller.session_id, caller.token_hash, knobs.KEY_MARGIN)
+    expires: float = words[1] / 1000
+    return expires
+
+
+def reset(caller: Caller, *, key: str = "", digest: str = "") -> None:
+    """Cancel what is open and clear the history."""
+    answer("reset", caller.session_id, caller.token_hash, knobs.KEY_MARGIN, key, digest)
+
+
+def delete(caller: Caller) -> None:
+    """Remove every trace of the session."""
+    answer("delete", caller.session_id, caller.token_hash)

@@ -1,0 +1,26 @@
+"""Message numbers, and text in the forms that the scripts splice."""
+
+import re
+
+import orjson
+
+from chat.errors import MessageNotFound
+
+MESSAGE_ID = re.compile(r"msg_([1-9][0-9]{0,14})")
+
+
+def escaped(text: str) -> bytes:
+    """Return the inside of `text` as a JSON string; such insides can be joined."""
+    return orjson.dumps(text)[1:-1]
+
+
+def number_of(message_id: str) -> int:
+    """Return the number of a message.
+
+    Raises:
+        MessageNotFound: no message can have this id.
+    """
+    found = MESSAGE_ID.fullmatch(message_id)
+    if found is None:
+        raise MessageNotFound
+    return int(found.group(1))

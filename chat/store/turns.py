@@ -1,0 +1,124 @@
+"""Turns as clients act on them: submit, regenerate, cancel."""
+
+from typing import Any
+
+from chat.conf import knobs
+from chat.domain import Accepted, Caller, Cancelled, Submission
+from chat.errors import (
+    InboxFull,
+    NotRegenerable,
+    ParleyError,
+    QueueFull,
+    RateLimited,
+    SessionBusy,
+    SessionFull,
+)
+from chat.store.sessions import answer
+from chat.store.text import escaped
+
+MINUTE = 60_000
+"""Milliseconds."""
+
+REFUSALS: dict[bytes, ParleyError] = {
+    b"BUSY": SessionBusy(),
+    b"NOT_LAST": NotRegenerable(),
+    b"INBOX_FULL": InboxFull(retry_after=5),
+    b"QUEUE_FULL": QueueFull(retry_after=5),
+    b"SESSION_FULL": SessionFull(retry_after=60),
+}
+
+
+def submit(caller: Caller, submission: Submission) -> Accepted:
+    """Accept a user message and the turn that will answer it.
+
+    Raises:
+        SessionBusy: `on_busy` is `reject` and a turn is open.
+        RateLimited, InboxFull, QueueFull, SessionFull: a limit is reached; nothing was changed.
+        StoreFull: Redis takes in nothing new.
+        IdempotencyMismatch, SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    content = escaped(submission.content)
+    words = answer(
+        "submit",
+        caller.session_id,
+        caller.token_hash,
+        content,
+        len(submission.content.encode()),
+        submission.ask,
+        _ms(submission.deadline),
+        _ms(knobs.GRACE),
+        submission.on_busy,
+        submission.key,
+        submission.digest,
+        knobs.INBOX_SIZE,
+        _queue_share(),
+        _interval(),
+        knobs.MESSAGES_BURST,
+        knobs.SESSION_BYTES,
+        knobs.KEY_MARGIN,
+    )
+    return _accepted(words)
+
+
+def regenerate(
+    caller: Caller, number: int, *, ask: bytes, deadline: float, key: str, digest: str
+) -> Accepted:
+    """Accept a turn that replies anew to the session's last user message.
+
+    number: of the reply to replace, or of its user message; deadline: seconds from now.
+
+    Raises:
+        MessageNotFound: there is no such message.
+        NotRegenerable: it is not the session's last turn.
+        RateLimited, QueueFull, StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    words = answer(
+        "regenerate",
+        caller.session_id,
+        caller.token_hash,
+        number,
+        ask,
+        _ms(deadline),
+        _ms(knobs.GRACE),
+        knobs.KEY_MARGIN,
+        _queue_share(),
+        _interval(),
+        knobs.MESSAGES_BURST,
+        key,
+        digest,
+    )
+    return _accepted(words)
+
+
+def cancel(caller: Caller, number: int) -> Cancelled:
+    """Cancel the turn of a message: at once while it waits, by a mark while it runs.
+
+    Raises:
+        MessageNotFound, SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    words = answer("cancel", caller.session_id, caller.token_hash, number)
+    wants_wake = words[0] == b"CANCELLED" and not words[2]
+    return Cancelled(reply=words[1], is_final=words[0] != b"MARKED", wants_wake=wants_wake)
+
+
+def _accepted(words: list[Any]) -> Accepted:
+    if words[0] == b"RATE_LIMITED":
+        raise RateLimited(retry_after=words[1] / 1000)
+    if refusal := REFUSALS.get(words[0]):
+        raise refusal
+    _, message, reply, position, awake = words
+    return Accepted(message=message, reply=reply, position=position, wants_wake=not awake)
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _queue_share() -> int:
+    """Most waiting turns of one partition: its equal share, rounded up."""
+    return -(-knobs.QUEUE_SIZE // knobs.PARTITIONS)
+
+
+def _interval() -> int:
+    """Milliseconds between two messages of a session at the steady rate; 0 sets no bound."""
+    return MINUTE // knobs.MESSAGES_PER_MINUTE if knobs.MESSAGES_PER_MINUTE else 0

@@ -1,0 +1,106 @@
+"""Django's settings, read from the environment once, at start.
+
+A wrong value stops the process with its name. `.env.example` lists every variable. Parley's own
+knobs and models are described in `chat/conf.py`.
+"""
+
+import os
+import secrets
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from chat.conf import read_knobs, read_models
+from chat.errors import ConfigError
+
+env = environ.Env()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+PARLEY_HOME = Path(env.str("PARLEY_HOME", default=str(BASE_DIR / ".parley")))
+"""Where a single-machine installation keeps its state: SQLite, Redis's files, generated secrets."""
+
+DEBUG = env.bool("DEBUG", default=False)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+if "*" in ALLOWED_HOSTS and not DEBUG:
+    raise ImproperlyConfigured("ALLOWED_HOSTS: '*' would let every Origin in; name the hosts")
+
+SECRET_KEY = env.str("SECRET_KEY", default="") or secrets.token_urlsafe(50)
+"""Without one, a key of the process's own: fine for one process, useless for several."""
+
+# Parley ------------------------------------------------------------------------------------------
+REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
+BROKER_URL = env.str("BROKER_URL", default="") or REDIS_URL
+try:
+    globals().update(read_knobs(os.environ))
+    CHAT_MODELS = read_models(os.environ)
+except ConfigError as error:
+    raise ImproperlyConfigured(error.message) from error
+
+# Django ------------------------------------------------------------------------------------------
+ROOT_URLCONF = "project.urls"
+ASGI_APPLICATION = "project.asgi.application"
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "chat",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+DATABASES = {
+    "default": env.db("DATABASE_URL", default=f"sqlite:///{PARLEY_HOME / 'admin.sqlite3'}")
+}
+"""Staff accounts and the admin's log; no chat state."""
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+APPEND_SLASH = False
+
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["chat.api.parsers.StrictJSONParser"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "chat.api.exception_handler.handle",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Parley",
+    "DESCRIPTION": "Open a session, post a message, follow the reply.",
+    "VERSION": "1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SERVE_INCLUDE_SCHEMA": False,
+}
