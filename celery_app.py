@@ -2,10 +2,14 @@
 
 import os
 
+import django
 from celery import Celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+django.setup()
 
 app = Celery("parley")
 app.config_from_object("project.celery_settings")
 app.autodiscover_tasks(["chat"])
+# Web processes publish from threads of the WSGI pool: there, too, this is the current app.
+app.set_default()

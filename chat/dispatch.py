@@ -1,0 +1,108 @@
+"""Telling a worker, through the broker, that a session wants one.
+
+A wake-up is best effort and bounded in time: Redis's `due` set is the truth, and a sweep makes up
+for one that is lost. Tasks are published by name, so nothing here imports them.
+"""
+
+import logging
+import time
+from functools import cache
+from typing import Any
+
+from celery import current_app
+from django.conf import settings
+from kombu import Connection, Producer
+from kombu.exceptions import OperationalError
+from kombu.pools import producers
+
+from chat.conf import knobs
+
+logger = logging.getLogger(__name__)
+
+QUEUE = "chat"
+TAKE_TURN = "chat.take_turn"
+SILENCE = 1.0
+"""Seconds without another try after the broker could not be reached, so that requests stay fast."""
+
+
+class _Broker:
+    """The way to the broker, and whether it was passable the last time."""
+
+    def __init__(self) -> None:
+        self.closed_until = 0.0
+
+    @property
+    def is_closed(self) -> bool:
+        return time.monotonic() < self.closed_until
+
+    def close(self) -> None:
+        self.closed_until = time.monotonic() + SILENCE
+
+
+broker = _Broker()
+
+
+def wake(session_id: str) -> bool:
+    """Ask for a worker for the session; return whether the broker took the wish.
+
+    Takes `PUBLISH_TIMEOUT` at most, and nothing for a second after a failure.
+    """
+    if broker.is_closed:
+        return False
+    try:
+        with producers[_connection()].acquire(timeout=knobs.PUBLISH_TIMEOUT) as producer:
+            _publish(producer, session_id)
+    except OperationalError as error:
+        broker.close()
+        logger.warning("The broker took no wake-up: %s", error)
+        return False
+    return True
+
+
+def _publish(producer: Producer, session_id: str) -> None:
+    """Publish straight to the queue: the nameless exchange spares a look-up of bindings."""
+    message = _template()
+    producer.publish(
+        [[], {"session_id": session_id}, message.body[2]],
+        exchange="",
+        routing_key=QUEUE,
+        serializer="json",
+        headers=message.headers,
+        retry=False,
+        **message.properties,
+    )
+
+
+@cache
+def _template() -> Any:
+    """Return Celery's own form of the task's message, made once by the installed version.
+
+    All wake-ups bear one task id: nothing is kept by it, and Celery's logs name the session.
+    """
+    return current_app.amqp.as_task_v2("wake", TAKE_TURN, kwargs={}, ignore_result=True)
+
+
+@cache
+def _connection() -> Connection:
+    """Return the publisher's connection, whose sockets give up early."""
+    bounds = {
+        "socket_timeout": knobs.PUBLISH_TIMEOUT,
+        "socket_connect_timeout": knobs.PUBLISH_TIMEOUT,
+    }
+    options = {**current_app.conf.broker_transport_options, **bounds}
+    return Connection(
+        settings.BROKER_URL, connect_timeout=knobs.PUBLISH_TIMEOUT, transport_options=options
+    )
+
+
+def depth() -> int | None:
+    """Return how many wake-ups the broker holds, or `None` when it cannot be asked."""
+    if broker.is_closed:
+        return None
+    try:
+        with producers[_connection()].acquire(timeout=knobs.PUBLISH_TIMEOUT) as producer:
+            return int(producer.channel.queue_declare(QUEUE, passive=True).message_count)
+    except OperationalError as error:
+        broker.close()
+        logger.warning("The broker cannot be asked: %s", error)
+        return None

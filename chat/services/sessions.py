@@ -1,0 +1,163 @@
+"""Sessions: open, read, change, end them."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+
+from chat.conf import knobs
+from chat.domain import Caller, Context, EventPage, NewSession, Page, Snapshot
+from chat.errors import BadInput
+from chat.services import models, tokens
+from chat.store import rates, sessions
+from chat.store.client import ping
+from chat.store.text import number_of
+
+__all__ = ["ping"]
+
+EVENT_BATCH = 500
+"""Events read from a log at once."""
+
+
+def open_session(
+    *,
+    address: str = "",
+    name: str = "",
+    system_prompt: str | None = None,
+    model: str | None = None,
+    context: Context | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    ttl: int | None = None,
+    key: str = "",
+) -> tuple[str, Snapshot]:
+    """Open a session; return its token, which nobody can look up later, and the session.
+
+    address: of the client, whose pace is limited; empty for Parley itself. key: the client's
+    idempotency key; the same key and arguments give the same session and token again.
+
+    Raises:
+        UnknownModel, RateLimited, IdempotencyMismatch, StoreFull, StoreUnavailable
+    """
+    if address:
+        rates.throttle(
+            "sessions",
+            address,
+            per_minute=knobs.SESSIONS_PER_MINUTE,
+            burst=knobs.SESSIONS_BURST,
+        )
+    stored = _stored_fields(
+        {
+            "name": name,
+            "system_prompt": system_prompt,
+            "model": models.named(model or knobs.DEFAULT_MODEL).name,
+            "context": asdict(context or Context()),
+            "metadata": metadata or {},
+        }
+    )
+    lifetime = ttl or knobs.SESSION_TTL
+    session_id = tokens.new_session_id(key)
+    seed = digest(key, stored, lifetime) if key else ""
+    token = tokens.new_token(session_id, seed)
+    opener = tokens.caller(token)
+    sessions.create(
+        NewSession(id=session_id, token_hash=opener.token_hash, ttl=lifetime, **stored)
+    )
+    return token, read(opener)
+
+
+def read(caller: Caller, *, after: int = -1, limit: int | None = None) -> Snapshot:
+    """Return the session and its newest messages; see `store.sessions.snapshot`."""
+    snapshot = sessions.snapshot(caller, after=after, limit=limit)
+    assert snapshot is not None, "only a known seq leaves a session unread"
+    return snapshot
+
+
+def read_if_changed(
+    caller: Caller, *, known: int, after: int = -1, limit: int | None = None
+) -> Snapshot | None:
+    """Return the session, or `None` while its seq is still `known`."""
+    return sessions.snapshot(caller, after=after, known=known, limit=limit)
+
+
+def page(
+    caller: Caller, *, before: str | None, after: str | None, limit: int, newest_first: bool
+) -> Page:
+    """Return messages before or after the message of that id, or from one end of the history.
+
+    Raises:
+        BadInput: both `before` and `after` are given.
+        MessageNotFound: an id is not one of a message.
+    """
+    if before is not None and after is not None:
+        raise BadInput("Give before or after, not both.", param="after")
+    cursor = before if before is not None else after
+    newer = after is not None or (before is None and not newest_first)
+    beside = number_of(cursor) if cursor is not None else None
+    found = sessions.page(caller, beside=beside, newer=newer, limit=limit)
+    if newer != newest_first:
+        return found
+    return Page(messages=found.messages[::-1], has_more=found.has_more)
+
+
+def message(caller: Caller, message_id: str) -> bytes:
+    """Return one message as JSON.
+
+    Raises:
+        MessageNotFound, SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    return sessions.message(caller, number_of(message_id))
+
+
+def events(caller: Caller, *, after: int, limit: int = EVENT_BATCH) -> EventPage:
+    """Return the events that follow the cursor `after`, oldest first, at most `limit`."""
+    return sessions.events(caller, after=after, limit=limit)
+
+
+def change(caller: Caller, changes: Mapping[str, Any]) -> None:
+    """Change name, system_prompt, model, context, metadata or ttl (seconds).
+
+    Raises:
+        UnknownModel, SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    fields = dict(changes)
+    if "model" in fields:
+        fields["model"] = models.named(fields["model"] or knobs.DEFAULT_MODEL).name
+    told = orjson.dumps(fields)
+    ttl = fields.pop("ttl", None)
+    sessions.update(caller, told, _stored_fields(fields), ttl)
+
+
+def renew_token(caller: Caller, *, key: str = "") -> tuple[str, float]:
+    """Give the session a new token and a new expiry; the old token dies.
+
+    key: the client's idempotency key; the same key and old token give the same new token again.
+    """
+    seed = digest(key, caller.token_hash) if key else ""
+    token = tokens.new_token(caller.session_id, seed)
+    return token, sessions.rotate(caller, tokens.hash_of(token))
+
+
+def touch(caller: Caller) -> float:
+    """Count a follower's presence as activity; return when the session expires."""
+    return sessions.touch(caller)
+
+
+def reset(caller: Caller, *, key: str = "") -> None:
+    """Cancel what is open and clear the history; the session and its token stay."""
+    sessions.reset(caller, key=key, digest=digest("reset"))
+
+
+def delete(caller: Caller) -> None:
+    """Remove every trace of the session."""
+    sessions.delete(caller)
+
+
+def digest(*parts: object) -> str:
+    """Return a short digest that tells one request from another: 16 hex digits."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def _stored_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: orjson.dumps(value) for name, value in fields.items()}

@@ -1,0 +1,51 @@
+"""Celery's settings. Redis's `due` set promises delivery; the broker only carries wake-ups."""
+
+from django.conf import settings
+
+from chat.conf import knobs
+from chat.dispatch import QUEUE
+
+broker_url = settings.BROKER_URL
+broker_connection_retry_on_startup = True
+# A worker outlives any outage of the broker; the supervisor restarts it should it exit after all.
+broker_connection_max_retries = None
+
+broker_transport_options = {
+    # Three times faster, and nothing is lost by it: a wake-up that dies with its worker is made
+    # good by the sweep. docs/adr/0007-celery-settings.md tells what was measured.
+    "ack_emulation": False,
+    # One list to pop instead of four: wake-ups have no priorities.
+    "priority_steps": [0],
+    # One connection a publishing thread, at most.
+    "max_connections": knobs.WORKER_CONCURRENCY + 64,
+    # A link that is dead without saying so is noticed within seconds instead of 48.
+    "health_check_interval": 5,
+    "socket_keepalive": True,
+}
+# A pool per process, shared by the threads that publish.
+broker_pool_limit = 64
+
+task_default_queue = QUEUE
+# Nobody asks for a task's result: the reply stands in the session.
+task_ignore_result = True
+result_backend = None
+# Without it the threads pool builds a new Redis client for each task.
+result_backend_thread_safe = True
+# Only what Parley publishes itself is read; a pickle is refused.
+accept_content = ["json"]
+task_serializer = "json"
+# With acks emulated or not, a wake-up is spent when it is taken.
+task_acks_late = False
+
+# Turns wait for the model nearly all the time: threads, hundreds of them.
+worker_pool = "threads"
+worker_concurrency = knobs.WORKER_CONCURRENCY
+# A worker takes no more wake-ups than it has threads free for, so the others get their share, and
+# Celery 5.7 survives a restart of the broker (it can exit on one while it holds prefetched tasks).
+worker_disable_prefetch = True
+worker_prefetch_multiplier = 1
+# Remote control and events cost connections and fan-out; nothing here uses them.
+worker_enable_remote_control = False
+worker_send_task_events = False
+# Parley's logging is Django's.
+worker_hijack_root_logger = False
