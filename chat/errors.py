@@ -27,6 +27,7 @@
     │   ├── ModelRateLimited
     │   ├── ModelLoading
     │   ├── ModelUnavailable
+    │   │   └── ModelUntrusted
     │   ├── ModelTimeout
     │   ├── BadModelReply
     │   ├── ModelRefused
@@ -227,6 +228,13 @@ class ModelUnavailable(ProviderError):
 
     code = "model_unavailable"
     retryable = True
+
+
+class ModelUntrusted(ModelUnavailable):
+    """The model's service could not prove who it is."""
+
+    code = "model_untrusted"
+    retryable = False
 
 
 class ModelTimeout(ProviderError):
