@@ -341,6 +341,35 @@ class TurnError:
     message: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """The turn goes back to the inbox, to be tried again."""
+
+    delay: float
+    """Seconds before which nobody tries."""
+    reason: WaitReason
+    uses_attempt: bool
+    model: str | None
+    """Name of the model to ask next time; `None` for the session's own."""
+    error: TurnError | None = None
+    """What went wrong this time; shown while the turn waits."""
+
+
+class StopCause(StrEnum):
+    """Why a worker ends a model call before the model does."""
+
+    CANCELLED = "cancelled"
+    LOST = "lost"
+    """The lease is gone: somebody else writes the reply, or nobody."""
+    SILENCE = "silence"
+    """No delta within the model's timeouts."""
+    DEADLINE = "deadline"
+    """The model's total timeout, or the turn's own deadline."""
+    TOO_LONG = "too_long"
+    DRAIN = "drain"
+    """The worker is to stop."""
+
+
 class Look(StrEnum):
     """What a sweep found out about a session."""
 

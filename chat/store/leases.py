@@ -18,12 +18,11 @@ from chat.domain import (
     Lease,
     Options,
     Outcome,
+    Retry,
     Role,
     Said,
     Status,
-    TurnError,
     Usage,
-    WaitReason,
 )
 from chat.errors import LeaseLost, ParleyError, SessionGone, StoreUnavailable, TurnLost
 from chat.store.client import client, translated
@@ -159,19 +158,10 @@ def _usage(usage: Usage) -> dict[str, Any]:
     return {**asdict(usage), "total_tokens": usage.total_tokens}
 
 
-def retry(
-    lease: Lease,
-    *,
-    delay: float,
-    reason: WaitReason,
-    uses_attempt: bool,
-    model: str | None = None,
-    error: TurnError | None = None,
-) -> None:
+def retry(lease: Lease, again: Retry) -> None:
     """Give the turn back to the inbox's head; what was said of it is dropped.
 
-    delay: seconds before which no worker claims it; model: whom to ask next time, if not the
-    session's own model. The same call again changes nothing.
+    The same call again changes nothing.
 
     Raises:
         LeaseLost, SessionGone: nothing was written.
@@ -183,11 +173,11 @@ def retry(
             lease.session_id,
             lease.fence,
             lease.nonce,
-            _ms(delay),
-            reason,
-            int(uses_attempt),
-            orjson.dumps(model),
-            orjson.dumps(asdict(error) if error else None),
+            _ms(again.delay),
+            again.reason,
+            int(again.uses_attempt),
+            orjson.dumps(again.model),
+            orjson.dumps(asdict(again.error) if again.error else None),
         )
     )
 
