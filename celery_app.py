@@ -10,6 +10,8 @@ django.setup()
 
 app = Celery("parley")
 app.config_from_object("project.celery_settings")
+# By path: the bootstep is imported when a worker starts, and only there.
+app.steps["worker"].add("chat.worker:Pulse")
 app.autodiscover_tasks(["chat"])
 # Web processes publish from threads of the WSGI pool: there, too, this is the current app.
 app.set_default()

@@ -82,7 +82,7 @@ class Knobs:
     RETRY_BASE: float = 1.0
     """Seconds of the first back-off after a failed model call; it doubles, with full jitter."""
     RETRY_MAX: float = 60.0
-    """Most seconds between two tries that the back-off, or a vendor's Retry-After, asks for."""
+    """Most seconds of back-off; a vendor's own Retry-After is heeded whatever it is."""
 
     EVENTS_KEPT: int = 2000
     """Newest events of a session's log that are kept."""
@@ -145,7 +145,7 @@ def _typed(name: str, text: str, kind: type[int] | type[float] | type[str]) -> o
 
 
 def read_models(environ: Mapping[str, str]) -> dict[str, Model]:
-    """Return the models by name: those of the TOML file `CHAT_MODELS_FILE`, or the one of `MODEL_*`.
+    """Return the models by name: those of the file `CHAT_MODELS_FILE`, or the one of `MODEL_*`.
 
     Raises:
         ConfigError: the file cannot be read, or an entry names an unknown or mistyped field.

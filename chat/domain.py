@@ -170,9 +170,9 @@ class Context:
     """What of a session's history the model is shown."""
 
     messages: int = 20
-    """Most messages before the one to be answered; the tutorial showed 4 in all."""
+    """Most messages, the one to be answered among them; the tutorial showed 4."""
     tokens: int = 0
-    """Most tokens of the whole prompt; 0 leaves it to the model's own bound."""
+    """Most tokens of the prompt, estimated; 0 leaves it to the model's own bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@
     │   ├── BadModelReply
     │   ├── ModelRefused
     │   ├── ContextTooLong
+    │   ├── DeadlineExceeded
     │   └── UpstreamClosed
     └── ConfigError               the settings name something impossible
 
@@ -199,7 +200,7 @@ class ProviderError(ParleyError):
     retryable: ClassVar[bool] = False
     """Whether another call may succeed."""
     uses_attempt: ClassVar[bool] = True
-    """Whether the failed call counts as an attempt at the turn."""
+    """Whether the failed call counts as an attempt even when the vendor said when to come back."""
 
     def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -261,6 +262,12 @@ class ContextTooLong(ModelRefused):
     """The conversation is longer than the model can read."""
 
     code = "context_too_long"
+
+
+class DeadlineExceeded(ProviderError):
+    """The turn was not over by its deadline."""
+
+    code = "deadline_exceeded"
 
 
 class UpstreamClosed(ProviderError):

@@ -61,24 +61,20 @@ def open_session(
     seed = digest(key, stored, lifetime) if key else ""
     token = tokens.new_token(session_id, seed)
     opener = tokens.caller(token)
-    sessions.create(
-        NewSession(id=session_id, token_hash=opener.token_hash, ttl=lifetime, **stored)
-    )
+    sessions.create(NewSession(id=session_id, token_hash=opener.token_hash, ttl=lifetime, **stored))
     return token, read(opener)
 
 
 def read(caller: Caller, *, after: int = -1, limit: int | None = None) -> Snapshot:
     """Return the session and its newest messages; see `store.sessions.snapshot`."""
-    snapshot = sessions.snapshot(caller, after=after, limit=limit)
-    assert snapshot is not None, "only a known seq leaves a session unread"
-    return snapshot
+    return sessions.snapshot(caller, after=after, limit=limit)
 
 
 def read_if_changed(
     caller: Caller, *, known: int, after: int = -1, limit: int | None = None
 ) -> Snapshot | None:
     """Return the session, or `None` while its seq is still `known`."""
-    return sessions.snapshot(caller, after=after, known=known, limit=limit)
+    return sessions.snapshot_if_changed(caller, known=known, after=after, limit=limit)
 
 
 def page(

@@ -23,7 +23,8 @@ def new_session_id(seed: str = "") -> str:
 def new_token(session_id: str, seed: str = "") -> str:
     """Return a token for the session: a random one, or the one that belongs to `seed`.
 
-    A seed makes a repeated request with an idempotency key give the same token, though none is kept.
+    With a seed, a request repeated with its idempotency key gets the same token, though none is
+    kept.
     """
     if not seed:
         return f"{session_id}.{secrets.token_urlsafe(32)}"

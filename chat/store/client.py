@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TypeAlias
 
 from django.conf import settings
 from redis import Redis
@@ -14,11 +13,9 @@ from redis.retry import Retry
 from chat.conf import knobs
 from chat.errors import StoreFull, StoreUnavailable
 
-Client: TypeAlias = "Redis[bytes]"
-
 
 @cache
-def client() -> Client:
+def client() -> Redis:
     """Return this process's client; it is safe to share between threads.
 
     A call that got no answer is sent once more: every script is safe to run twice.

@@ -50,6 +50,5 @@ def recover(session_ids: Sequence[str], *, grace: float) -> list[Look]:
     with translated():
         answers = run_all(client(), calls)
     return [
-        Look.LIVE if isinstance(words, RedisError) else Look(words[0].decode())
-        for words in answers
+        Look.LIVE if isinstance(words, RedisError) else Look(words[0].decode()) for words in answers
     ]

@@ -26,7 +26,7 @@ class SessionKeys(NamedTuple):
     """hash: idempotency key -> what the first answer was built of."""
     due: str
     """zset: every live session of the partition -> ms at which it must be looked at; permanent."""
-    index: str
+    activity: str
     """zset: session -> ms of its last activity; permanent."""
     counts: str
     """hash: gauges and totals of the partition, kept by the scripts; permanent."""
@@ -39,11 +39,19 @@ def partition(session_id: str) -> int:
 
 @lru_cache(maxsize=4096)
 def _of(session_id: str, tag: int) -> SessionKeys:
-    own = [
-        f"chat:{{{tag}}}:{noun}:{session_id}"
-        for noun in ("session", "messages", "partial", "events", "idem")
-    ]
-    return SessionKeys(*own, due(tag), index(tag), counts(tag))
+    def own(noun: str) -> str:
+        return f"chat:{{{tag}}}:{noun}:{session_id}"
+
+    return SessionKeys(
+        session=own("session"),
+        messages=own("messages"),
+        partial=own("partial"),
+        events=own("events"),
+        idem=own("idem"),
+        due=due(tag),
+        activity=index(tag),
+        counts=counts(tag),
+    )
 
 
 def of(session_id: str) -> SessionKeys:

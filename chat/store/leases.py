@@ -141,7 +141,8 @@ def finish(lease: Lease, outcome: Outcome, said: Said) -> bool:
             _ms(knobs.GRACE),
         )
     )
-    return words[0] == b"FINISHED" and words[1] > 0
+    waits: bool = words[0] == b"FINISHED" and words[1] > 0
+    return waits
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:

@@ -20,6 +20,8 @@ def throttle(scope: str, caller: str, *, per_minute: int, burst: int) -> None:
         return
     interval = 60_000 / per_minute
     with translated():
-        wait = run(client(), Call(script("throttle"), [keys.rate(scope, caller)], (interval, burst)))
+        wait = run(
+            client(), Call(script("throttle"), [keys.rate(scope, caller)], (interval, burst))
+        )
     if wait:
         raise RateLimited(retry_after=wait / 1000)

@@ -49,16 +49,17 @@ def script(name: str) -> Script:
     return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
-def run(client: "Redis[bytes]", call: Call) -> Any:
+def run(client: Redis, call: Call) -> Any:
     """Call a script in one round trip; a server that does not know it yet is taught it."""
+    untyped: Any = client
     arguments = (len(call.keys), *call.keys, *call.arguments)
     try:
-        return client.evalsha(call.script.sha, *arguments)
+        return untyped.evalsha(call.script.sha, *arguments)
     except NoScriptError:
-        return client.eval(call.script.source, *arguments)
+        return untyped.eval(call.script.source, *arguments)
 
 
-def run_all(client: "Redis[bytes]", calls: Sequence[Call]) -> list[Any]:
+def run_all(client: Redis, calls: Sequence[Call]) -> list[Any]:
     """Call many scripts in one round trip; each answer, or the error in its place.
 
     Scripts are safe to run twice, so what met a server without the script is simply sent again.
@@ -72,13 +73,14 @@ def run_all(client: "Redis[bytes]", calls: Sequence[Call]) -> list[Any]:
     return answers
 
 
-def _pipelined(client: "Redis[bytes]", calls: Iterable[Call]) -> list[Any]:
-    pipeline = client.pipeline(transaction=False)
+def _pipelined(client: Redis, calls: Iterable[Call]) -> list[Any]:
+    pipeline: Any = client.pipeline(transaction=False)
     for call in calls:
         pipeline.evalsha(call.script.sha, len(call.keys), *call.keys, *call.arguments)
-    return pipeline.execute(raise_on_error=False)
+    answers: list[Any] = pipeline.execute(raise_on_error=False)
+    return answers
 
 
-def _teach(client: "Redis[bytes]", unknown: Iterable[Script]) -> None:
+def _teach(client: Redis, unknown: Iterable[Script]) -> None:
     for each in unknown:
         client.script_load(each.source)

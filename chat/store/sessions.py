@@ -23,6 +23,9 @@ REFUSALS: dict[bytes, type[ParleyError]] = {
     b"NOT_FOUND": MessageNotFound,
 }
 
+NEVER = -1
+"""A seq that no session has."""
+
 
 def call(name: str, session_id: str, *arguments: Argument) -> Call:
     """Return the call of a script over one session."""
@@ -71,23 +74,28 @@ def create(new: NewSession) -> tuple[float, float]:
     return created / 1000, expires / 1000
 
 
-def snapshot(
-    caller: Caller, *, after: int = -1, known: int = -1, limit: int | None = None
-) -> Snapshot | None:
-    """Return the session and its newest messages, or `None` when its seq is still `known`.
+def snapshot(caller: Caller, *, after: int = -1, limit: int | None = None) -> Snapshot:
+    """Return the session and its newest messages.
 
     after: only messages changed after this seq; limit: most messages.
     """
-    words = answer(
-        "snapshot",
-        caller.session_id,
-        caller.token_hash,
-        after,
-        known,
-        knobs.PAGE_LIMIT if limit is None else limit,
-    )
-    if words[0] == b"UNCHANGED":
-        return None
+    return _snapshot(caller, _snapshot_words(caller, after, NEVER, limit))
+
+
+def snapshot_if_changed(
+    caller: Caller, *, known: int, after: int = -1, limit: int | None = None
+) -> Snapshot | None:
+    """Return the same, or `None` while the session's seq is still `known`."""
+    words = _snapshot_words(caller, after, known, limit)
+    return None if words[0] == b"UNCHANGED" else _snapshot(caller, words)
+
+
+def _snapshot_words(caller: Caller, after: int, known: int, limit: int | None) -> list[Any]:
+    most = knobs.PAGE_LIMIT if limit is None else limit
+    return answer("snapshot", caller.session_id, caller.token_hash, after, known, most)
+
+
+def _snapshot(caller: Caller, words: list[Any]) -> Snapshot:
     now, seq, turn, waiting, created, active, expires, has_more = words[1:9]
     name, model, system_prompt, context, metadata = words[9:14]
     return Snapshot(
@@ -115,9 +123,7 @@ def page(caller: Caller, *, beside: int | None, newer: bool, limit: int) -> Page
     Without `beside` the reading begins at the oldest or the newest message.
     """
     place = -1 if beside is None else beside
-    words = answer(
-        "page", caller.session_id, caller.token_hash, place, 1 if newer else -1, limit
-    )
+    words = answer("page", caller.session_id, caller.token_hash, place, 1 if newer else -1, limit)
     return Page(messages=words[2:], has_more=bool(words[1]))
 
 
@@ -148,9 +154,7 @@ def update(caller: Caller, changes: bytes, fields: dict[str, bytes], ttl: int | 
 
 def rotate(caller: Caller, token_hash: str) -> float:
     """Put a new token in the old one's place; return when the session expires."""
-    words = answer(
-        "rotate", caller.session_id, caller.token_hash, knobs.KEY_MARGIN, token_hash
-    )
+    words = answer("rotate", caller.session_id, caller.token_hash, knobs.KEY_MARGIN, token_hash)
     expires: float = words[1] / 1000
     return expires
 

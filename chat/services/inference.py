@@ -1,0 +1,177 @@
+"""A worker's part of a turn: claim it, ask the model, commit the one outcome."""
+
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from chat import dispatch
+from chat.conf import knobs
+from chat.domain import (
+    Claim,
+    Ending,
+    FinishReason,
+    Model,
+    Outcome,
+    Prompt,
+    Retry,
+    Said,
+    Status,
+    TurnError,
+    Usage,
+    UsageSource,
+)
+from chat.errors import (
+    BadModelReply,
+    ParleyError,
+    ProviderError,
+    StoreUnavailable,
+    TurnLost,
+    UnknownModel,
+)
+from chat.providers.registry import provider_for
+from chat.providers.upstream import Upstream
+from chat.services import context, models, verdicts
+from chat.services.running import RunningTurn, running
+from chat.store import leases
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+WORKER = f"{socket.gethostname()}:{os.getpid()}"
+"""How this process is named in its claims."""
+
+STATUS_OF = {
+    FinishReason.STOP: Status.COMPLETED,
+    FinishReason.LENGTH: Status.INCOMPLETE,
+    FinishReason.CONTENT_FILTER: Status.INCOMPLETE,
+}
+PERSIST_PAUSE = 0.25
+"""Seconds between two tries to write an outcome to a store that gives no answer."""
+
+
+def take_turn(session_id: str) -> None:
+    """Answer the session's next turn, if there is one to take; wake a worker for the one after."""
+    if running.is_draining:
+        dispatch.wake(session_id)
+        return
+    try:
+        claim = leases.claim(session_id, nonce=secrets.token_hex(8), worker=WORKER)
+    except StoreUnavailable as error:
+        logger.warning("No claim on %s; a sweep will see to it: %s", session_id, error.__cause__)
+        return
+    if claim is not None:
+        _answer(claim)
+
+
+def _answer(claim: Claim) -> None:
+    try:
+        model = models.named(claim.model)
+    except UnknownModel as error:
+        _commit(claim, _failed(claim.model, error), None)
+        return
+    upstream = Upstream()
+    turn = RunningTurn(claim, model.timeouts, upstream)
+    running.enter(turn)
+    try:
+        _commit(claim, _ask(claim, model, turn, upstream), turn)
+    finally:
+        running.leave(turn)
+
+
+def _ask(
+    claim: Claim, model: Model, turn: RunningTurn, upstream: Upstream
+) -> Outcome | Retry | None:
+    """Have the reply written and return what becomes of the turn; `None` if it is lost."""
+    try:
+        prompt = context.prompt(claim, model)
+        ending = _listen(prompt, model, turn, upstream)
+    except ProviderError as error:
+        if turn.stopped is not None:
+            return verdicts.on_stop(claim, model, turn.stopped, has_said=turn.has_said)
+        _log_failure(claim, error)
+        return verdicts.on_error(claim, model, error, has_said=turn.has_said)
+    except Exception:
+        # The turn must not be asked again and again for what is a fault of ours.
+        logger.exception("%s of %s", claim.reply_id, claim.lease.session_id)
+        return _failed(model.name, ParleyError("Parley failed."))
+    usage = ending.usage or _estimated(prompt, turn)
+    return Outcome(
+        status=STATUS_OF[ending.finish_reason],
+        finish_reason=ending.finish_reason,
+        model=model.name,
+        usage=usage,
+    )
+
+
+def _listen(prompt: Prompt, model: Model, turn: RunningTurn, upstream: Upstream) -> Ending:
+    for piece in provider_for(model).stream(prompt, upstream):
+        if isinstance(piece, Ending):
+            return piece
+        turn.say(piece)
+    raise BadModelReply
+
+
+def _estimated(prompt: Prompt, turn: RunningTurn) -> Usage:
+    return Usage(
+        prompt_tokens=sum(map(context.estimate, prompt.messages)),
+        completion_tokens=-(-turn.said_bytes // context.BYTES_PER_TOKEN),
+        source=UsageSource.ESTIMATED,
+    )
+
+
+def _commit(claim: Claim, verdict: Outcome | Retry | None, turn: RunningTurn | None) -> None:
+    """Write what becomes of the turn, and wake a worker when the session wants one at once."""
+    if verdict is None:
+        return
+    try:
+        wants_wake = _persist(claim, lambda: _write(claim, verdict, turn))
+    except TurnLost as lost:
+        logger.info("%s of %s: %s", claim.reply_id, claim.lease.session_id, lost.code)
+        return
+    if wants_wake:
+        dispatch.wake(claim.lease.session_id)
+
+
+def _write(claim: Claim, verdict: Outcome | Retry, turn: RunningTurn | None) -> bool:
+    if isinstance(verdict, Retry):
+        leases.retry(claim.lease, verdict)
+        return verdict.delay == 0
+    rest = turn.rest() if turn else Said(offset=0, fragment=b"")
+    return leases.finish(claim.lease, verdict, rest)
+
+
+def _persist(claim: Claim, write: Callable[[], T]) -> T:
+    """Write until the store answers: it is down seldom, and a reply is dear.
+
+    Raises:
+        StoreUnavailable: it gave no answer until the turn's own deadline.
+        TurnLost: somebody else has taken the turn meanwhile.
+    """
+    until = time.monotonic() + max(claim.seconds_left, knobs.LEASE)
+    while True:
+        try:
+            return write()
+        except StoreUnavailable:
+            if time.monotonic() > until:
+                raise
+            time.sleep(PERSIST_PAUSE)
+
+
+def _failed(model: str, error: ParleyError) -> Outcome:
+    return Outcome(
+        status=Status.FAILED,
+        finish_reason=FinishReason.ERROR,
+        model=model,
+        error=TurnError(code=error.code, message=error.message),
+    )
+
+
+def _log_failure(claim: Claim, error: ProviderError) -> None:
+    session_id = claim.lease.session_id
+    logger.warning(
+        "%s of %s: attempt %d: %s", claim.reply_id, session_id, claim.attempt, error.code
+    )

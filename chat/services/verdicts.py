@@ -1,0 +1,103 @@
+"""What becomes of a turn after a model call that did not simply end: pure decisions."""
+
+import random
+
+from chat.conf import knobs
+from chat.domain import (
+    Claim,
+    FinishReason,
+    Model,
+    Outcome,
+    Retry,
+    Status,
+    StopCause,
+    TurnError,
+    WaitReason,
+)
+from chat.errors import (
+    DeadlineExceeded,
+    ModelLoading,
+    ModelRateLimited,
+    ModelTimeout,
+    ProviderError,
+)
+
+WAITS: dict[type[ProviderError], WaitReason] = {
+    ModelRateLimited: WaitReason.RATE_LIMITED,
+    ModelLoading: WaitReason.MODEL_LOADING,
+}
+
+
+def on_error(
+    claim: Claim, model: Model, error: ProviderError, *, has_said: bool
+) -> Outcome | Retry:
+    """Decide after a failed call.
+
+    What was said is kept, so a call that failed in the middle ends the turn as incomplete. Before
+    the first delta it is tried again, while attempts and time are left; then the model's fallback
+    is asked; then the turn has failed.
+    """
+    if has_said:
+        return _ended(Status.INCOMPLETE, FinishReason.ERROR, model, error)
+    delay = _delay(claim, error)
+    uses_attempt = error.uses_attempt or error.retry_after is None
+    may_retry = claim.attempt < knobs.MAX_ATTEMPTS or not uses_attempt
+    if error.retryable and may_retry and delay < claim.seconds_left:
+        return Retry(
+            delay=delay,
+            reason=WAITS.get(type(error), WaitReason.QUEUE),
+            uses_attempt=uses_attempt,
+            model=model.name,
+            error=_told(error),
+        )
+    if model.fallback:
+        return Retry(
+            delay=0,
+            reason=WaitReason.QUEUE,
+            uses_attempt=False,
+            model=model.fallback,
+            error=_told(error),
+        )
+    return _ended(Status.FAILED, FinishReason.ERROR, model, error)
+
+
+def on_stop(
+    claim: Claim, model: Model, cause: StopCause, *, has_said: bool
+) -> Outcome | Retry | None:
+    """Decide after this side ended the call; `None` when the turn is no longer ours to write."""
+    ended = Status.INCOMPLETE if has_said else Status.FAILED
+    match cause:
+        case StopCause.LOST:
+            return None
+        case StopCause.CANCELLED:
+            return _ended(Status.CANCELLED, FinishReason.CANCELLED, model)
+        case StopCause.TOO_LONG:
+            return _ended(Status.INCOMPLETE, FinishReason.LENGTH, model)
+        case StopCause.DEADLINE:
+            return _ended(ended, FinishReason.ERROR, model, DeadlineExceeded())
+        case StopCause.SILENCE:
+            return on_error(claim, model, ModelTimeout(), has_said=has_said)
+        case StopCause.DRAIN:
+            return Retry(delay=0, reason=WaitReason.QUEUE, uses_attempt=False, model=model.name)
+
+
+def _delay(claim: Claim, error: ProviderError) -> float:
+    """Seconds until the next try: the vendor's wish, else exponential back-off with full jitter.
+
+    The jitter is AWS's ("Exponential Backoff And Jitter", 2015).
+    """
+    if error.retry_after is not None:
+        return error.retry_after
+    ceiling = min(knobs.RETRY_MAX, knobs.RETRY_BASE * 2 ** (claim.attempt - 1))
+    return random.uniform(0, ceiling)  # noqa: S311  # no secret hangs on it
+
+
+def _ended(
+    status: Status, reason: FinishReason, model: Model, error: ProviderError | None = None
+) -> Outcome:
+    told = _told(error) if error else None
+    return Outcome(status=status, finish_reason=reason, model=model.name, error=told)
+
+
+def _told(error: ProviderError) -> TurnError:
+    return TurnError(code=error.code, message=error.message)

@@ -1,0 +1,12 @@
+"""Celery tasks. Their names are stable: workers of two versions share one queue in a deploy."""
+
+from celery import shared_task
+
+from chat.dispatch import TAKE_TURN
+from chat.services import inference
+
+
+@shared_task(name=TAKE_TURN)
+def take_turn(*, session_id: str) -> None:
+    """Answer the session's next turn, if there is one to take."""
+    inference.take_turn(session_id)
