@@ -8,7 +8,8 @@ from celery import Celery
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 django.setup()
 
-app = Celery("parley")
+# Without Celery's Django fixup: tasks use no SQL, so there are no connections to tend after each.
+app = Celery("parley", fixups=[])
 app.config_from_object("project.celery_settings")
 # By path: the bootstep is imported when a worker starts, and only there.
 app.steps["worker"].add("chat.worker:Pulse")
