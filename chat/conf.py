@@ -39,8 +39,12 @@ class Knobs:
 
     CONTENT_BYTES: int = 32 * 1024
     """Most UTF-8 bytes of a message's content."""
+    CONTENT_CHARS: int = 32 * 1024
+    """Most code points of a message's content."""
     BODY_BYTES: int = 64 * 1024
     """Most bytes of a request body."""
+    BODY_TIMEOUT: float = 10.0
+    """Seconds within which a request body must have arrived."""
     REPLY_BYTES: int = 1024 * 1024
     """Most UTF-8 bytes of a reply; a longer one is cut and ends as `incomplete`."""
     SESSION_BYTES: int = 64 * 1024 * 1024
@@ -101,6 +105,8 @@ class Knobs:
     """Seconds that a wake-up may take to publish; the sweep makes up for a lost one."""
     STORE_TIMEOUT: float = 1.5
     """Seconds that a call to Redis may take before the client is told `store_unavailable`."""
+    WEB_THREADS: int = 8
+    """Threads of a web process that answer requests; those that wait for news take none."""
     WORKER_CONCURRENCY: int = 512
     """Turns that one worker process has in flight; each is a thread that waits for the model."""
 

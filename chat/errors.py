@@ -3,7 +3,12 @@
     ParleyError
     ├── BadInput                  what was sent cannot be accepted
     │   ├── UnknownModel
-    │   └── IdempotencyMismatch
+    │   ├── IdempotencyMismatch
+    │   ├── BodyTooLarge
+    │   ├── BodyIncomplete
+    │   ├── UnsupportedMediaType
+    │   ├── MethodNotAllowed
+    │   └── InvalidHost
     ├── NotAllowed                who asks may not
     │   ├── InvalidToken
     │   └── SessionExpired
@@ -70,6 +75,36 @@ class IdempotencyMismatch(BadInput):
     """This Idempotency-Key was used with another request body."""
 
     code = "idempotency_mismatch"
+
+
+class BodyTooLarge(BadInput):
+    """The request body is too large."""
+
+    code = "body_too_large"
+
+
+class BodyIncomplete(BadInput):
+    """The request body did not arrive whole, or not in time."""
+
+    code = "body_incomplete"
+
+
+class UnsupportedMediaType(BadInput):
+    """The request body must be uncompressed application/json in UTF-8."""
+
+    code = "unsupported_media_type"
+
+
+class MethodNotAllowed(BadInput):
+    """This path does not know the method."""
+
+    code = "method_not_allowed"
+
+
+class InvalidHost(BadInput):
+    """This service does not answer to the Host that was named."""
+
+    code = "invalid_host"
 
 
 class NotAllowed(ParleyError):
