@@ -162,9 +162,20 @@ def read_models(environ: Mapping[str, str]) -> dict[str, Model]:
         entries = {"default": _model_of_variables(environ)}
     models = {name: _model(name, entry, environ) for name, entry in entries.items()}
     for model in models.values():
-        if model.fallback and model.fallback not in models:
-            raise ConfigError(f"model {model.name}: fallback {model.fallback!r} is not a model")
+        _check_fallbacks(model, models)
     return models
+
+
+def _check_fallbacks(model: Model, models: Mapping[str, Model]) -> None:
+    """Follow the fallbacks of a model to their end."""
+    seen = [model.name]
+    while model.fallback:
+        if model.fallback not in models:
+            raise ConfigError(f"model {model.name}: fallback {model.fallback!r} is not a model")
+        if model.fallback in seen:
+            raise ConfigError(f"model {model.name}: fallback {model.fallback!r} leads in a circle")
+        model = models[model.fallback]
+        seen.append(model.name)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -91,7 +91,7 @@ class _Channel(redis_transport.Channel):
     """
 
     def _get_client(self) -> Any:
-        return cache(super()._get_client())
+        return cache(super()._get_client())  # type: ignore[misc]  # the stubs leave it out
 
 
 class _Transport(redis_transport.Transport):
@@ -120,7 +120,8 @@ def depth() -> int | None:
         return None
     try:
         with _producers().acquire(block=True, timeout=knobs.PUBLISH_TIMEOUT) as producer:
-            return int(producer.channel.queue_declare(QUEUE, passive=True).message_count)
+            channel: Any = producer.channel
+            return int(channel.queue_declare(QUEUE, passive=True).message_count)
     except (OperationalError, LimitExceeded) as error:
         broker.close()
         logger.warning("The broker cannot be asked: %s", error)

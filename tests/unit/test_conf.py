@@ -1,0 +1,91 @@
+"""Knobs and models are read at start, and what is wrong is named."""
+
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from chat.conf import knobs, read_knobs, read_models
+from chat.errors import ConfigError
+
+
+def test_a_knob_is_read_as_its_type() -> None:
+    assert read_knobs({"CHAT_PARTITIONS": "4", "CHAT_LEASE": "2.5"}) == {
+        "CHAT_PARTITIONS": 4,
+        "CHAT_LEASE": 2.5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("CHAT_PARTITIONS", "many"),
+        ("CHAT_PARTITIONS", "-1"),
+        ("CHAT_LEASE", "inf"),
+        ("CHAT_LEESE", "3"),
+    ],
+)
+def test_a_wrong_knob_is_named(name: str, text: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        read_knobs({name: text})
+
+
+def test_a_knob_follows_the_django_setting(settings: Settings) -> None:
+    assert knobs.INBOX_SIZE == 20
+    settings.CHAT_INBOX_SIZE = 3
+    assert knobs.INBOX_SIZE == 3
+
+
+def test_one_model_comes_from_variables() -> None:
+    models = read_models({"MODEL_URL": "http://127.0.0.1:1/v1", "MODEL_NAME": "tiny"})
+    assert models["default"].url == "http://127.0.0.1:1/v1"
+    assert models["default"].model == "tiny"
+
+
+def test_the_tutorials_token_variable_is_accepted() -> None:
+    assert read_models({"HUGGINGFACE_INFERENCE_TOKEN": "hf_1"})["default"].token == "hf_1"
+
+
+def test_models_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "models.toml"
+    file.write_text(
+        """
+        [default]
+        provider = "openai"
+        url = "https://example.org/v1"
+        token_env = "KEY"
+        fallback = "small"
+        stop = ["END"]
+        timeouts = { total = 20, connect = 1.5 }
+        [small]
+        provider = "completions"
+        url = "https://example.org/v1"
+        """
+    )
+    models = read_models({"CHAT_MODELS_FILE": str(file), "KEY": "secret"})
+    assert models["default"].token == "secret"
+    assert models["default"].timeouts.total == 20
+    assert models["default"].stop == ("END",)
+    assert models["small"].name == "small"
+    assert "secret" not in repr(models)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[a]\nprovider = 'openai'\nurl = 'http://x'\nmodle = 'x'", "modle"),
+        ("[a]\nprovider = 'openai'\nurl = 'http://x'\nmax_tokens = 'x'", "max_tokens"),
+        ("[a]\nprovider = 'openai'", "url"),
+        ("[a]\nprovider = 'openai'\nurl = 'http://x'\nfallback = 'b'", "fallback"),
+        ("[a]\nprovider = 'openai'\nurl = 'http://x'\nfallback = 'a'", "fallback"),
+        ("[a]\nprovider = 'openai'\nurl = 'http://x'\ntoken_env = 'NONE'", "NONE"),
+        ("[a]\nprovider = 'openai'\nurl = 'http://x'\ntimeouts = { total = 'x' }", "total"),
+        ("a = 1", "a"),
+        ("[a", "CHAT_MODELS_FILE"),
+    ],
+)
+def test_a_wrong_model_is_named(tmp_path: Path, text: str, named: str) -> None:
+    file = tmp_path / "models.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=named):
+        read_models({"CHAT_MODELS_FILE": str(file)})
