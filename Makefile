@@ -18,7 +18,7 @@ help: ## this list
 
 .PHONY: run
 run: $(RUNTIME) ## everything on http://127.0.0.1:$PORT (default 8000), until Ctrl-C
-	@exec $(BIN)/python manage.py run
+	@exec $(BIN)/python manage.py run --end-with-parent
 
 .PHONY: test
 test: $(DEV) ## all tests; ARGS="-k name" chooses

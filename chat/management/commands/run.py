@@ -1,0 +1,83 @@
+"""`manage.py run`: all of Parley on this machine, until Ctrl-C."""
+
+import argparse
+import os
+import secrets
+import signal
+import sys
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import BaseCommand, CommandError, call_command
+
+from project.supervisor.home import Home, HomeInUse
+from project.supervisor.journal import Journal
+from project.supervisor.probes import port_is_free
+from project.supervisor.single_machine import plan
+from project.supervisor.supervise import Supervisor
+from project.supervisor.tether import die_with_parent
+
+ADMIN = "admin"
+
+READY = """\
+
+Parley is ready on {url} (Ctrl-C ends it). {admin}
+Try:
+
+{example}
+"""
+
+EXAMPLE = """\
+P={url}; J='Content-Type: application/json'
+T=$(curl -s $P/sessions -H "$J" -d '{{}}' | sed 's/.*"token": *"\\([^"]*\\)".*/\\1/')
+A="Authorization: Bearer $T"
+L=$(curl -si $P/messages -H "$A" -H "$J" -d '{{"content": "Hello! What can you do?"}}' |
+  tr -d '\\r' | sed -n 's/^[Ll]ocation: //p')
+until curl -s $P$L -H "$A" | grep '"completed"'; do sleep 0.2; done"""
+
+
+class Command(BaseCommand):
+    help = "Run Redis, the dev model, a worker and the web on this machine."
+    # Redis, which the checks ask, is not up yet.
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--port", type=int, default=_default_port())
+        parser.add_argument(
+            "--end-with-parent", action="store_true", help="end when the caller is killed"
+        )
+
+    def handle(self, *, port: int, end_with_parent: bool, **options: object) -> None:
+        if end_with_parent and sys.platform == "linux":
+            die_with_parent(signal.SIGTERM)
+        if not port_is_free(port):
+            raise CommandError(f"Port {port} is in use. Choose another: make run PORT={port + 1}")
+        try:
+            home = Home(settings.PARLEY_HOME)
+            stages = plan(os.environ, home=home, port=port)
+        except (HomeInUse, FileNotFoundError) as error:
+            raise CommandError(str(error)) from error
+        journal = Journal()
+        text = _welcome(port, admin=_prepare_accounts())
+        code = Supervisor(journal).run(stages, announce=lambda: journal.plain(text))
+        sys.exit(code)
+
+
+def _default_port() -> int:
+    return int(os.environ.get("PORT") or 8000)
+
+
+def _prepare_accounts() -> str:
+    """Bring the accounts' database up to date; return what to say of the first account, once."""
+    call_command("migrate", verbosity=0)
+    users = get_user_model().objects
+    if users.filter(is_superuser=True).exists():
+        return ""
+    password = secrets.token_urlsafe(12)
+    users.create_superuser(ADMIN, password=password)
+    return f"Admin: user {ADMIN}, password {password} (not shown again)."
+
+
+def _welcome(port: int, *, admin: str) -> str:
+    url = f"http://127.0.0.1:{port}"
+    return READY.format(url=url, admin=admin, example=EXAMPLE.format(url=url))

@@ -1,0 +1,80 @@
+"""The programs that make up Parley: their command lines, and how each is known to be ready."""
+
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from project.supervisor import redis_server
+from project.supervisor.children import Program
+from project.supervisor.probes import accepts, answers_http, answers_redis
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+MANAGE = str(ROOT / "manage.py")
+Environment = Mapping[str, str]
+
+
+def redis(directory: Path, *, port: int, password: str, appendonly: bool = True) -> Program:
+    """Return the Redis server with its data in `directory`.
+
+    Raises:
+        FileNotFoundError: no server binary is installed.
+    """
+    configuration = redis_server.write_configuration(
+        directory, port=port, password=password, appendonly=appendonly
+    )
+    return Program(
+        name="redis",
+        argv=(redis_server.find_server(), str(configuration)),
+        env={},
+        ready=partial(answers_redis, redis_server.url_of(port, password)),
+        stop_within=1.0,
+    )
+
+
+def dev_model(*options: str, port: int, env: Environment) -> Program:
+    """Return the bundled model server; `options` are those of `manage.py devmodel`."""
+    return Program(
+        name="model",
+        argv=(sys.executable, MANAGE, "devmodel", "--port", str(port), *options),
+        env=env,
+        ready=partial(accepts, port),
+        stop_within=0.5,
+    )
+
+
+def worker(name: str = "worker", *, env: Environment, stop_within: float = 5.0) -> Program:
+    """Return a Celery worker. It takes wake-ups whenever it is up, so nobody waits for it."""
+    return Program(
+        name=name,
+        argv=(
+            *(sys.executable, "-m", "celery", "--workdir", str(ROOT)),
+            *("--app", "celery_app", "--quiet", "worker"),
+            *("--hostname", f"{name}@%h", "--loglevel", "INFO"),
+            # Workers have nothing to tell one another: the leases in Redis say who does what.
+            *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+        ),
+        env=env,
+        ready=lambda: True,
+        stop_within=stop_within,
+    )
+
+
+def web(name: str = "web", *, port: int, env: Environment) -> Program:
+    """Return a web process on loopback `port`."""
+    return Program(
+        name=name,
+        argv=(
+            *(sys.executable, "-m", "uvicorn", "--app-dir", str(ROOT)),
+            *("project.asgi:application", "--host", "127.0.0.1", "--port", str(port)),
+            # The requests' own log would show the tokens that the tutorial's routes take in URLs.
+            *("--no-access-log", "--lifespan", "off"),
+            # Compression takes 90 kB a socket.
+            *("--ws-per-message-deflate", "false"),
+            # Whoever still waits for a reply asks again; seconds.
+            *("--timeout-graceful-shutdown", "2"),
+        ),
+        env=env,
+        ready=partial(answers_http, port, "/live"),
+        stop_within=3.0,
+    )

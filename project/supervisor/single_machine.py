@@ -1,0 +1,53 @@
+"""What `make run` starts on one machine, given the environment and a state directory."""
+
+import secrets
+from collections.abc import Mapping
+
+from project.supervisor import programs, redis_server
+from project.supervisor.children import Program
+from project.supervisor.home import Home
+from project.supervisor.probes import free_port
+
+DRAIN = "3"
+"""Seconds that replies go on after Ctrl-C, unless CHAT_DRAIN says otherwise; then they are handed
+back, and taken up at the next start. Everything has to end within 10 seconds."""
+
+Stage = list[Program]
+
+
+def plan(environ: Mapping[str, str], *, home: Home, port: int) -> list[Stage]:
+    """Return what to start, in order, so that Parley serves on loopback `port`.
+
+    Redis is left out when REDIS_URL names one, and the dev model when a model is configured.
+
+    Raises:
+        FileNotFoundError: a Redis is needed and no server binary is installed.
+    """
+    env = {"CHAT_DRAIN": DRAIN, "SECRET_KEY": home.secret_key(), **_filled(environ)}
+    env |= {"PARLEY_HOME": str(home.path), "PYTHONUNBUFFERED": "1"}
+    first: Stage = []
+    second: Stage = []
+    if "REDIS_URL" not in env:
+        own, password = free_port(), secrets.token_urlsafe(24)
+        first.append(programs.redis(home.redis, port=own, password=password))
+        env["REDIS_URL"] = redis_server.url_of(own, password)
+    if not env.keys() & {"MODEL_URL", "CHAT_MODELS_FILE"}:
+        model_port = free_port()
+        env |= model_variables(model_port)
+        second.append(programs.dev_model(port=model_port, env=env))
+    second += [programs.worker(env=env), programs.web(port=port, env=env)]
+    return [stage for stage in (first, second) if stage]
+
+
+def model_variables(port: int) -> dict[str, str]:
+    """Return the variables that name the dev model at loopback `port`."""
+    return {
+        "MODEL_PROVIDER": "openai",
+        "MODEL_URL": f"http://127.0.0.1:{port}/v1",
+        "MODEL_NAME": "parley-dev",
+    }
+
+
+def _filled(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that hold something; an empty one means its default."""
+    return {name: value for name, value in environ.items() if value}
