@@ -1,0 +1,1 @@
+"""Every way to misbehave, each a function that answers one exchange badly."""
