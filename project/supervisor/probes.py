@@ -1,17 +1,25 @@
 """Questions to a server from outside: is the port free, does it answer?"""
 
 import http.client
+import secrets
 import socket
 from urllib.parse import unquote, urlsplit
 
 TIMEOUT = 0.5
 """Seconds a question may take; it is asked again soon."""
+LOWEST, HIGHEST = 20_000, 32_000
+"""Where free ports are looked for."""
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody listens on at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """Return a loopback port that nobody listens on at this moment.
+
+    It lies below those that the kernel gives to outgoing connections: one of these could take the
+    port of a server that is down for a moment, even by a client's connecting to itself.
+    """
+    while not port_is_free(port := LOWEST + secrets.randbelow(HIGHEST - LOWEST)):
+        pass
+    return port
 
 
 def port_is_free(port: int) -> bool:

@@ -1,0 +1,56 @@
+"""The environment of all tests, and the servers that they share."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness import environment
+from tests.harness.stack import Stack, port_of
+
+HOME = pytest.StashKey[str]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Set the environment before pytest-django, whose turn comes last, loads the settings."""
+    config.stash[HOME] = tempfile.mkdtemp(prefix="parley-tests-")
+    environment.adopt(config.stash[HOME])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave nothing in the temporary directory."""
+    shutil.rmtree(config.stash[HOME], ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One running Parley for all tests that leave it as they found it.
+
+    Its Redis is the one that this process's own `settings.REDIS_URL` names.
+    """
+    shared = Stack(tmp_path_factory.mktemp("stack"), redis_port=port_of(os.environ["REDIS_URL"]))
+    try:
+        yield shared.start()
+    finally:
+        shared.end()
+
+
+@pytest.fixture
+def build_stack(tmp_path: Path) -> Iterator[Callable[..., Stack]]:
+    """Return a function that prepares a Parley for one test; it takes the arguments of `Stack`."""
+    built: list[Stack] = []
+
+    def build(**arguments: Any) -> Stack:
+        stack = Stack(tmp_path / f"stack{len(built)}", **arguments)
+        built.append(stack)
+        return stack
+
+    try:
+        yield build
+    finally:
+        for stack in built:
+            stack.end()

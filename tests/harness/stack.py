@@ -1,0 +1,94 @@
+"""Redis, the dev model, webs and workers as one thing, each of them at a test's mercy."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+from project.supervisor import programs, redis_server
+from project.supervisor.children import Program
+from project.supervisor.probes import free_port
+from project.supervisor.single_machine import model_variables
+from tests.harness.environment import PASSWORD, clean
+from tests.harness.processes import Process
+
+
+class Stack:
+    """A Parley of its own, with its state in `directory`.
+
+    `redis`, `model`, `web(n)` and `worker(n)` are processes; `start` starts the usual ones.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        env: Mapping[str, str] | None = None,
+        redis_port: int | None = None,
+        appendonly: bool = False,
+        model_options: tuple[str, ...] = ("--record",),
+    ) -> None:
+        """Prepare a stack without starting anything.
+
+        `env` holds knobs (`CHAT_LEASE` and the like) for all its processes, and overrides what
+        the stack would set. `appendonly` lets Redis survive being killed.
+        """
+        self.directory = directory
+        self._processes: dict[str, Process] = {}
+        port = redis_port or free_port()
+        self.redis = self._add(
+            programs.redis(
+                directory / "redis", port=port, password=PASSWORD, appendonly=appendonly
+            ),
+            url=redis_server.url_of(port, PASSWORD),
+        )
+        model_port = free_port()
+        own = {"REDIS_URL": self.redis.url, "PARLEY_HOME": str(directory), "PYTHONUNBUFFERED": "1"}
+        self.env = clean(os.environ) | own | model_variables(model_port) | dict(env or {})
+        self.model = self._add(
+            programs.dev_model(*model_options, port=model_port, env=self.env),
+            url=f"http://127.0.0.1:{model_port}",
+        )
+
+    def start(self, *, webs: int = 1, workers: int = 1) -> Self:
+        """Start Redis, the model, and so many webs and workers, and wait until they are ready."""
+        self.redis.start()
+        started = [self.model, *map(self.worker, range(workers)), *map(self.web, range(webs))]
+        for process in started:
+            process.launch()
+        for process in started:
+            process.wait_until_ready()
+        return self
+
+    def web(self, number: int = 0) -> Process:
+        """Return web process `number`, which may have to be started."""
+        if f"web{number}" in self._processes:
+            return self._processes[f"web{number}"]
+        port = free_port()
+        program = programs.web(f"web{number}", port=port, env=self.env)
+        return self._add(program, url=f"http://127.0.0.1:{port}")
+
+    def worker(self, number: int = 0) -> Process:
+        """Return worker `number`, which may have to be started."""
+        name = f"worker{number}"
+        if name in self._processes:
+            return self._processes[name]
+        return self._add(programs.worker(name, env=self.env))
+
+    def end(self) -> None:
+        """End all that was started, frozen or not."""
+        for process in reversed(self._processes.values()):
+            process.end()
+
+    def _add(self, program: Program, *, url: str = "") -> Process:
+        process = Process(program, self.directory / f"{program.name}.log", url=url)
+        self._processes[program.name] = process
+        return process
+
+
+def port_of(url: str) -> int:
+    """Return the port that a URL names."""
+    port = urlsplit(url).port
+    assert port is not None
+    return port
