@@ -1,9 +1,11 @@
 """The models that sessions may name."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from django.conf import settings
 
+from chat.conf import knobs
 from chat.domain import Model
 from chat.errors import UnknownModel
 
@@ -24,3 +26,17 @@ def named(name: str) -> Model:
         return all_models()[name]
     except KeyError:
         raise UnknownModel(param="model") from None
+
+
+def described() -> list[dict[str, Any]]:
+    """Return what clients may know of each model: neither whom it is asked of, nor as whom."""
+    return [
+        {
+            "name": model.name,
+            "is_default": model.name == knobs.DEFAULT_MODEL,
+            "context_tokens": model.context_tokens,
+            "max_tokens": model.max_tokens,
+            "streams": model.stream,
+        }
+        for model in all_models().values()
+    ]

@@ -111,8 +111,8 @@ def events(caller: Caller, *, after: int, limit: int = EVENT_BATCH) -> EventPage
     return sessions.events(caller, after=after, limit=limit)
 
 
-def change(caller: Caller, changes: Mapping[str, Any]) -> None:
-    """Change name, system_prompt, model, context, metadata or ttl (seconds).
+def change(caller: Caller, changes: Mapping[str, Any]) -> Snapshot:
+    """Change name, system_prompt, model, context, metadata or ttl (seconds); return the session.
 
     Raises:
         UnknownModel, SessionNotFound, SessionExpired, StoreUnavailable
@@ -123,6 +123,7 @@ def change(caller: Caller, changes: Mapping[str, Any]) -> None:
     told = orjson.dumps(fields)
     ttl = fields.pop("ttl", None)
     sessions.update(caller, told, _stored_fields(fields), ttl)
+    return read(caller)
 
 
 def renew_token(caller: Caller, *, key: str = "") -> tuple[str, float]:
@@ -140,9 +141,10 @@ def touch(caller: Caller) -> float:
     return sessions.touch(caller)
 
 
-def reset(caller: Caller, *, key: str = "") -> None:
-    """Cancel what is open and clear the history; the session and its token stay."""
+def reset(caller: Caller, *, key: str = "") -> Snapshot:
+    """Cancel what is open and clear the history; return the session, which stays with its token."""
     sessions.reset(caller, key=key, digest=digest("reset"))
+    return read(caller)
 
 
 def delete(caller: Caller) -> None:
