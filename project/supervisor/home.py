@@ -42,3 +42,7 @@ class Home:
             key = secrets.token_urlsafe(50)
             path.write_text(key)
         return key
+
+    def release(self) -> None:
+        """Let another run take the directory; the end of the process does so too."""
+        self._lock.close()

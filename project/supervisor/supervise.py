@@ -105,13 +105,10 @@ class Supervisor:
 
     def _pass_on(self, within: float) -> None:
         for key, _ in self._selector.select(within):
-            if isinstance(key.data, Lines):
-                self._read(key.data, key.fileobj)
-
-    def _read(self, lines: Lines, pipe: selectors._FileObject) -> None:
-        if not lines.read():
-            self._selector.unregister(pipe)
-            lines.close()
+            lines: Lines = key.data
+            if not lines.read():
+                self._selector.unregister(key.fileobj)
+                lines.close()
 
     def _revive(self) -> None:
         dead = [child for child in self._children.values() if child.exit_code is not None]

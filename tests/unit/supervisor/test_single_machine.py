@@ -1,0 +1,64 @@
+"""What is started on one machine follows from the environment."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from project.supervisor.children import Program
+from project.supervisor.home import Home
+from project.supervisor.single_machine import plan
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    home = Home(tmp_path)
+    yield home
+    home.release()
+
+
+def names(stages: list[list[Program]]) -> list[list[str]]:
+    return [[program.name for program in stage] for stage in stages]
+
+
+def test_out_of_the_box_everything_is_started(home: Home) -> None:
+    stages = plan({}, home=home, port=8000)
+    assert names(stages) == [["redis"], ["model", "worker", "web"]]
+
+
+def test_a_redis_that_is_named_is_used(home: Home) -> None:
+    stages = plan({"REDIS_URL": "redis://elsewhere:6379/2"}, home=home, port=8000)
+    assert names(stages) == [["model", "worker", "web"]]
+    assert {program.env["REDIS_URL"] for program in stages[0]} == {"redis://elsewhere:6379/2"}
+
+
+@pytest.mark.parametrize("variable", ["MODEL_URL", "CHAT_MODELS_FILE"])
+def test_with_a_model_configured_the_dev_model_stays_out(home: Home, variable: str) -> None:
+    assert names(plan({variable: "x"}, home=home, port=8000)) == [["redis"], ["worker", "web"]]
+
+
+def test_an_empty_variable_means_its_default(home: Home) -> None:
+    stages = plan({"REDIS_URL": "", "MODEL_URL": "", "SECRET_KEY": ""}, home=home, port=8000)
+    assert names(stages) == [["redis"], ["model", "worker", "web"]]
+    assert stages[1][0].env["SECRET_KEY"] == home.secret_key()
+
+
+def test_all_find_the_same_redis_and_model(home: Home) -> None:
+    _, rest = plan({}, home=home, port=8000)
+    for variable in ("REDIS_URL", "MODEL_URL", "SECRET_KEY", "PARLEY_HOME"):
+        assert len({program.env[variable] for program in rest}) == 1
+
+
+def test_no_command_line_shows_a_secret(home: Home) -> None:
+    stages = plan({"MODEL_TOKEN": "of-the-model"}, home=home, port=8000)
+    password = stages[1][0].env["REDIS_URL"].partition("@")[0].rpartition(":")[2]
+    secrets = {password, home.secret_key(), "of-the-model"}
+    for stage in stages:
+        for program in stage:
+            assert not any(secret in word for word in program.argv for secret in secrets)
+            assert not any(secret in repr(program) for secret in secrets - {password})
+
+
+def test_redis_is_told_nothing_of_the_environment(home: Home) -> None:
+    (redis,), _ = plan({"MODEL_TOKEN": "of-the-model"}, home=home, port=8000)
+    assert redis.env == {}
