@@ -1,0 +1,1 @@
+"""Code that speaks one model vendor's wire format, a module per format."""

@@ -1,0 +1,71 @@
+"""What every provider offers: a prompt in, deltas out, and an ending."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+
+from chat.domain import Ending, FinishReason, Model, Options, Prompt, PromptMessage, Role
+from chat.errors import BadModelReply
+from chat.providers.http import Upstream
+
+Piece = tuple[str, Ending | None]
+"""What one event of a vendor's stream brings: text, and the ending when it is the last."""
+
+_PROBE = Prompt(
+    messages=(PromptMessage(role=Role.USER, content="Say hello."),), options=Options(max_tokens=8)
+)
+
+
+class Provider(ABC):
+    """Speaks one vendor's wire format for one model of the settings.
+
+    One instance serves all threads of a process. It knows nothing of sessions, turns or Redis.
+    """
+
+    def __init__(self, model: Model) -> None:
+        """Refuse early what this provider cannot do.
+
+        Raises:
+            ConfigError: the model's settings ask for something that this format lacks.
+        """
+        self.model = model
+
+    @abstractmethod
+    def stream(self, prompt: Prompt, upstream: Upstream) -> Iterator[str | Ending]:
+        """Ask the model; yield each delta as it arrives and one `Ending` last.
+
+        `upstream.close()`, from any thread and at any moment, ends the call: the iterator then
+        raises `UpstreamClosed` within milliseconds, whether it waited for the connection, the
+        headers or the next piece. So does closing the iterator, without an error.
+
+        Raises:
+            ProviderError: one of its subclasses, never a foreign exception.
+        """
+
+    def probe(self) -> None:
+        """Make one small real call, and return when the model has answered it.
+
+        Raises:
+            ProviderError: it has not.
+        """
+        for _ in self.stream(_PROBE, Upstream()):
+            pass
+
+
+def deltas(pieces: Iterable[Piece], upstream: Upstream) -> Iterator[str | Ending]:
+    """Yield the pieces' texts that are not empty, and the ending.
+
+    Raises:
+        UpstreamClosed: the call was closed, though more had arrived.
+        BadModelReply: the model stopped by itself without having said anything but blanks. One
+            cut short by its bound or a filter has an ending that explains it.
+    """
+    blank = True
+    for text, ending in pieces:
+        upstream.check()
+        if text:
+            blank = blank and text.isspace()
+            yield text
+        if ending is not None:
+            if blank and ending.finish_reason is FinishReason.STOP:
+                raise BadModelReply("The model's reply is empty.")
+            yield ending

@@ -1,0 +1,118 @@
+"""Hugging Face text-generation: the tutorial's request, and TGI's `generate_stream`.
+
+`url` is used as it is: a model's own endpoint, or TGI's `/generate` or `/generate_stream`.
+"""
+
+from collections.abc import Iterator
+
+from chat.domain import Ending, FinishReason, Model, Options, Prompt, Usage, UsageSource
+from chat.errors import BadModelReply, ConfigError
+from chat.providers import failures, prompts
+from chat.providers.base import Piece, Provider, deltas
+from chat.providers.http import Answer, Client, Upstream
+from chat.providers.wire import count_at, dig, parse, text_at
+
+FINISH_REASONS = {
+    "eos_token": FinishReason.STOP,
+    "stop_sequence": FinishReason.STOP,
+    "length": FinishReason.LENGTH,
+}
+
+_OURS = {"inputs", "stream", "max_new_tokens", "return_full_text"}
+
+
+class HuggingFace(Provider):
+    """Sends the `Human:`/`Bot:` prompt and cuts the reply at the next turn.
+
+    `parameters` are fields of the request's own `parameters`.
+    """
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        if clash := sorted(_OURS & model.parameters.keys()):
+            raise ConfigError(f"model {model.name}: parameters cannot hold {clash[0]!r}")
+        self._client = Client(model, model.url)
+
+    def stream(self, prompt: Prompt, upstream: Upstream) -> Iterator[str | Ending]:
+        body: dict[str, object] = {
+            "inputs": prompts.flat(prompt),
+            "parameters": self._parameters(prompt.options),
+        }
+        if self.model.stream:
+            body["stream"] = True
+        stops = (prompts.HUMAN, *self.model.stop, *prompt.options.stop)
+        with self._client.post(body, upstream) as answer:
+            pieces = self._events(answer) if answer.is_stream else self._document(answer)
+            yield from deltas(prompts.cut(pieces, stops), upstream)
+
+    def _parameters(self, options: Options) -> dict[str, object]:
+        # A stored answer to the same text would make `regenerate` say the same again.
+        parameters: dict[str, object] = {"use_cache": False}
+        if self.model.stream:
+            parameters["details"] = True  # else TGI does not say why its stream ended
+        parameters |= self.model.parameters
+        parameters |= {
+            "return_full_text": False,
+            "max_new_tokens": min(
+                options.max_tokens or self.model.max_tokens, self.model.max_tokens
+            ),
+        }
+        if stops := self.model.stop + options.stop:
+            parameters["stop"] = stops
+        return parameters | _sampling(options)
+
+    def _events(self, answer: Answer) -> Iterator[Piece]:
+        for data in answer.events():
+            event = self._checked(parse(data))
+            token = dig(event, "token")
+            text = "" if dig(token, "special") else text_at(token, "text")
+            if dig(event, "generated_text") is None:
+                yield text, None
+            else:
+                answer.drain()
+                yield text, _ending(dig(event, "details"))
+                return
+        raise BadModelReply("The model's reply broke off.")
+
+    def _document(self, answer: Answer) -> Iterator[Piece]:
+        document = answer.document()
+        first = self._checked(dig(document, 0) if isinstance(document, list) else document)
+        if dig(first, "generated_text") is None:
+            raise BadModelReply
+        # The plain format has no finish reason unless `details` is among the parameters.
+        details = dig(first, "details")
+        ending = _ending(details) if details else Ending(finish_reason=FinishReason.STOP)
+        yield text_at(first, "generated_text"), ending
+
+    def _checked(self, document: object) -> object:
+        if dig(document, "error"):
+            raise failures.of_event(self.model.name, document)
+        return document
+
+
+def _sampling(options: Options) -> dict[str, object]:
+    """Return the options in TGI's terms: it takes no temperature of 0 and no top_p of 1."""
+    sampling: dict[str, object] = {}
+    if options.temperature is not None:
+        greedy = options.temperature == 0
+        sampling |= {"do_sample": False} if greedy else {"temperature": options.temperature}
+    if options.top_p is not None and options.top_p < 1:
+        sampling["top_p"] = options.top_p
+    if options.seed is not None:
+        sampling["seed"] = options.seed
+    return sampling
+
+
+def _ending(details: object) -> Ending:
+    reason = dig(details, "finish_reason")
+    if not isinstance(reason, str) or reason not in FINISH_REASONS:
+        raise BadModelReply("The model did not say why its reply ended.")
+    return Ending(finish_reason=FINISH_REASONS[reason], usage=_usage(details))
+
+
+def _usage(details: object) -> Usage | None:
+    prompt = count_at(details, "input_length")
+    completion = count_at(details, "generated_tokens")
+    if prompt is None or completion is None:
+        return None
+    return Usage(prompt_tokens=prompt, completion_tokens=completion, source=UsageSource.PROVIDER)

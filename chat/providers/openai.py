@@ -1,0 +1,51 @@
+"""OpenAI's chat completions: OpenAI, Mistral, Hugging Face's router, vLLM, Ollama, llama.cpp, TGI.
+
+`url` is the API's base, such as `https://api.openai.com/v1`.
+"""
+
+from collections.abc import Iterator
+
+from chat.domain import Ending, Model, Prompt
+from chat.errors import BadModelReply
+from chat.providers import choices
+from chat.providers.base import Provider, deltas
+from chat.providers.http import Client, Upstream, below
+from chat.providers.wire import dig, text_at
+
+
+class OpenAI(Provider):
+    """Sends the messages with their roles; what they contain stays data."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        choices.check(model)
+        self._client = Client(model, below(model.url, "/chat/completions"))
+
+    def stream(self, prompt: Prompt, upstream: Upstream) -> Iterator[str | Ending]:
+        body = choices.request(self.model, prompt.options)
+        body["messages"] = [
+            {"role": message.role, "content": message.content} for message in prompt.messages
+        ]
+        with self._client.post(body, upstream) as answer:
+            pieces = choices.read(answer, self.model.name, streamed=_delta, whole=_message)
+            yield from deltas(pieces, upstream)
+
+
+def _delta(choice: object) -> str:
+    return _text(dig(choice, "delta"))
+
+
+def _message(choice: object) -> str:
+    return _text(dig(choice, "message"))
+
+
+def _text(message: object) -> str:
+    """Return what the model said, or why it refuses; what it thought to itself is left out."""
+    content = dig(message, "content")
+    if isinstance(content, list):  # Mistral's reasoning models
+        return "".join(text_at(part, "text") for part in content if dig(part, "type") == "text")
+    if content is None:
+        return text_at(message, "refusal")
+    if not isinstance(content, str):
+        raise BadModelReply
+    return content

@@ -1,0 +1,58 @@
+"""Reading a vendor's JSON: strictly decoded, loosely walked."""
+
+import orjson
+
+from chat.errors import BadModelReply
+
+
+def parse(data: bytes) -> object:
+    """Return the JSON document in `data`.
+
+    orjson also refuses what would fail later, far from here: bad UTF-8, lone surrogates, NaN and
+    nesting deep enough to exhaust the stack.
+
+    Raises:
+        BadModelReply: it is not valid JSON.
+    """
+    try:
+        document: object = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise BadModelReply from _unquoted(error)
+    return document
+
+
+def _unquoted(error: orjson.JSONDecodeError) -> ValueError:
+    """Return the error without the document that it carries: a cause may be logged."""
+    return ValueError(f"{error.msg} at {error.pos}")
+
+
+def dig(value: object, *path: str | int) -> object:
+    """Return what is found in `value` along `path`, or `None` where the path breaks off."""
+    for step in path:
+        if isinstance(step, str):
+            value = value.get(step) if isinstance(value, dict) else None
+        elif isinstance(value, list) and -len(value) <= step < len(value):
+            value = value[step]
+        else:
+            return None
+    return value
+
+
+def text_at(value: object, *path: str | int) -> str:
+    """Return the text along `path`; empty where there is none.
+
+    Raises:
+        BadModelReply: something else than text is there.
+    """
+    found = dig(value, *path)
+    if found is None:
+        return ""
+    if not isinstance(found, str):
+        raise BadModelReply
+    return found
+
+
+def count_at(value: object, *path: str | int) -> int | None:
+    """Return the whole number of at least 0 along `path`, or `None` where there is none."""
+    found = dig(value, *path)
+    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
