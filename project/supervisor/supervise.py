@@ -8,6 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 from project.supervisor.children import Child, Program
 from project.supervisor.journal import Journal, Lines
@@ -49,18 +50,22 @@ class Supervisor:
         a program failed.
         """
         with self._signals():
-            try:
-                for stage in stages:
-                    self._start(stage)
-                announce()
-                self._watch()
-            except StopRequested:
-                return 0
-            except Failed as failure:
-                self._journal.line("parley", str(failure))
-                return 1
-            finally:
-                self._stop()
+            code = self._run(stages, announce)
+        return code
+
+    def _run(self, stages: Sequence[Sequence[Program]], announce: Callable[[], None]) -> int:
+        try:
+            for stage in stages:
+                self._start(stage)
+            announce()
+            self._watch()
+        except StopRequested:
+            return 0
+        except Failed as failure:
+            self._journal.line("parley", str(failure))
+            return 1
+        finally:
+            self._stop()
 
     def _start(self, programs: Sequence[Program]) -> None:
         for program in programs:
@@ -75,7 +80,7 @@ class Supervisor:
             names = ", ".join(program.name for program in waiting)
             raise Failed(f"{names}: not ready after {READY_WITHIN:.0f} seconds; ending")
 
-    def _watch(self) -> None:
+    def _watch(self) -> NoReturn:
         while True:
             self._attend(lambda: False, DEATHS_WITHIN)
 
