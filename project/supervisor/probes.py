@@ -1,9 +1,15 @@
-"""Questions to a server from outside: is the port free, does it answer?"""
+"""Questions to a server from outside: is the port free, does it answer?
+
+`python -m project.supervisor.probes URL` asks and tells by its exit code; it is the health check
+of the containers.
+"""
 
 import http.client
 import secrets
 import socket
-from urllib.parse import unquote, urlsplit
+import ssl
+import sys
+from urllib.parse import SplitResult, unquote, urlsplit
 
 TIMEOUT = 0.5
 """Seconds a question may take; it is asked again soon."""
@@ -33,41 +39,57 @@ def port_is_free(port: int) -> bool:
 
 def accepts(port: int) -> bool:
     """Return whether something accepts connections on this loopback port."""
-    try:
-        socket.create_connection(("127.0.0.1", port), TIMEOUT).close()
-    except OSError:
-        return False
-    return True
+    return answers(f"tcp://127.0.0.1:{port}")
 
 
-def answers_http(port: int, path: str) -> bool:
-    """Return whether a GET of `path` on this loopback port gives 200."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
+def answers(url: str) -> bool:
+    """Return whether a server answers at `url`.
+
+    * `tcp:` it accepts a connection.
+    * `http:` a GET gives 200.
+    * `redis:`, `rediss:`, `unix:` Redis takes the password and has loaded its data.
+    """
+    parts = urlsplit(url)
     try:
-        connection.request("GET", path)
-        return connection.getresponse().status == http.HTTPStatus.OK
+        if parts.scheme == "http":
+            return _answers_http(parts)
+        with _connection(parts) as connection:
+            return parts.scheme == "tcp" or _answers_redis(connection, parts)
     except (OSError, http.client.HTTPException):
         return False
+
+
+def _answers_http(parts: SplitResult) -> bool:
+    connection = http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT)
+    try:
+        connection.request("GET", parts.path)
+        return connection.getresponse().status == http.HTTPStatus.OK
     finally:
         connection.close()
 
 
-def answers_redis(url: str) -> bool:
-    """Return whether the Redis of a `redis://` URL is up and has loaded its data."""
-    parts = urlsplit(url)
+def _connection(parts: SplitResult) -> socket.socket:
+    if parts.scheme == "unix":
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(TIMEOUT)
+        connection.connect(unquote(parts.path))
+        return connection
+    host = parts.hostname or "127.0.0.1"
+    connection = socket.create_connection((host, parts.port or 6379), TIMEOUT)
+    if parts.scheme == "rediss":
+        return ssl.create_default_context().wrap_socket(connection, server_hostname=host)
+    return connection
+
+
+def _answers_redis(connection: socket.socket, parts: SplitResult) -> bool:
     words = ["AUTH", *(unquote(word) for word in (parts.username, parts.password) if word)]
     greeting = f"{' '.join(words)}\r\nPING\r\n" if parts.password else "PING\r\n"
-    address = (parts.hostname or "127.0.0.1", parts.port or 6379)
-    try:
-        with socket.create_connection(address, TIMEOUT) as connection:
-            connection.sendall(greeting.encode())
-            return b"+PONG" in _lines(connection, greeting.count("\n"))
-    except OSError:
-        return False
-
-
-def _lines(connection: socket.socket, count: int) -> bytes:
+    connection.sendall(greeting.encode())
     received = b""
-    while received.count(b"\n") < count and (block := connection.recv(4096)):
+    while received.count(b"\n") < greeting.count("\n") and (block := connection.recv(4096)):
         received += block
-    return received
+    return b"+PONG" in received
+
+
+if __name__ == "__main__":
+    sys.exit(not answers(sys.argv[1]))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from project.supervisor import redis_server
 from project.supervisor.children import Program
-from project.supervisor.probes import accepts, answers_http, answers_redis
+from project.supervisor.probes import answers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MANAGE = str(ROOT / "manage.py")
@@ -27,7 +27,7 @@ def redis(directory: Path, *, port: int, password: str, appendonly: bool = True)
         name="redis",
         argv=(redis_server.find_server(), str(configuration)),
         env={},
-        ready=partial(answers_redis, redis_server.url_of(port, password)),
+        ready=partial(answers, redis_server.url_of(port, password)),
         stop_within=1.0,
     )
 
@@ -38,7 +38,7 @@ def dev_model(*options: str, port: int, env: Environment) -> Program:
         name="model",
         argv=(sys.executable, MANAGE, "devmodel", "--port", str(port), *options),
         env=env,
-        ready=partial(accepts, port),
+        ready=partial(answers, f"tcp://127.0.0.1:{port}"),
         stop_within=0.5,
     )
 
@@ -68,13 +68,15 @@ def web(name: str = "web", *, port: int, env: Environment) -> Program:
             *(sys.executable, "-m", "uvicorn", "--app-dir", str(ROOT)),
             *("project.asgi:application", "--host", "127.0.0.1", "--port", str(port)),
             # The requests' own log would show the tokens that the tutorial's routes take in URLs.
-            *("--no-access-log", "--lifespan", "off"),
-            # Compression takes 90 kB a socket.
-            *("--ws-per-message-deflate", "false"),
+            *("--no-access-log", "--no-server-header", "--lifespan", "off"),
+            # Whose X-Forwarded-For is believed is Parley's own setting, CHAT_TRUSTED_PROXIES.
+            "--no-proxy-headers",
+            # Compression takes 90 kB a socket. The largest frame, in bytes, is the largest body.
+            *("--ws-per-message-deflate", "false", "--ws-max-size", "65536"),
             # Whoever still waits for a reply asks again; seconds.
             *("--timeout-graceful-shutdown", "2"),
         ),
         env=env,
-        ready=partial(answers_http, port, "/live"),
+        ready=partial(answers, f"http://127.0.0.1:{port}/live"),
         stop_within=3.0,
     )

@@ -5,10 +5,9 @@ import signal
 import subprocess
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from project.supervisor.children import Child, Program
 from project.supervisor.journal import Journal, Lines
@@ -23,6 +22,8 @@ DEATHS_WITHIN = 60.0
 """Seconds."""
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that ask for an orderly end; a second one kills at once."""
+
+Handlers = dict[signal.Signals, Any]
 
 
 class StopRequested(Exception):
@@ -49,9 +50,12 @@ class Supervisor:
         `announce` is called once all are ready. Returns the exit code: 0 after a signal, 1 when
         a program failed.
         """
-        with self._signals():
-            code = self._run(stages, announce)
-        return code
+        handlers = self._take_signals()
+        try:
+            return self._run(stages, announce)
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
     def _run(self, stages: Sequence[Sequence[Program]], announce: Callable[[], None]) -> int:
         try:
@@ -149,8 +153,9 @@ class Supervisor:
     def _impatient(self) -> bool:
         return self._endings > 1
 
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
+    def _take_signals(self) -> Handlers:
+        """Have the signals that ask for an end counted; return who had them before."""
+
         def note(_number: int, _frame: FrameType | None) -> None:
             self._endings += 1
 
@@ -159,11 +164,7 @@ class Supervisor:
             # Under nohup a closed terminal ends nothing.
             if (number, handler) != (signal.SIGHUP, signal.SIG_IGN):
                 signal.signal(number, note)
-        try:
-            yield
-        finally:
-            for number, handler in old.items():
-                signal.signal(number, handler)
+        return old
 
 
 def _cause(child: Child) -> str:

@@ -12,7 +12,7 @@ from django.core.management import BaseCommand, CommandError, call_command
 
 from project.supervisor.home import Home, HomeInUse
 from project.supervisor.journal import Journal
-from project.supervisor.probes import port_is_free
+from project.supervisor.probes import answers, port_is_free
 from project.supervisor.single_machine import plan
 from project.supervisor.supervise import Supervisor
 from project.supervisor.tether import die_with_parent
@@ -52,6 +52,8 @@ class Command(BaseCommand):
             die_with_parent(signal.SIGTERM)
         if not port_is_free(port):
             raise CommandError(f"Port {port} is in use. Choose another: make run PORT={port + 1}")
+        if (redis := os.environ.get("REDIS_URL")) and not answers(redis):
+            raise CommandError("No Redis answers at REDIS_URL. Unset it to have one started.")
         try:
             home = Home(settings.PARLEY_HOME)
             stages = plan(os.environ, home=home, port=port)

