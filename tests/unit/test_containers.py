@@ -1,0 +1,69 @@
+"""Containers run what `make run` and the tests run."""
+
+import json
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from project.supervisor import programs, redis_server
+
+COMPOSE = yaml.safe_load((programs.ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, Any] = COMPOSE["services"]
+ELSEWHERE = {"--host", "--port", "--hostname", "--timeout-graceful-shutdown"}
+"""Options whose values differ: where a container listens, its name, its patience."""
+
+
+def options(words: list[str]) -> dict[str, str]:
+    """The options of a command line with their values, but for those that may differ."""
+    found = {
+        word: "" if following.startswith("-") else following
+        for word, following in pairwise([*words, "-"])
+        if word.startswith("--")
+    }
+    return {name: value for name, value in found.items() if name not in ELSEWHERE | {"--app-dir"}}
+
+
+def image_command() -> list[str]:
+    text = (programs.ROOT / "Dockerfile").read_text().replace("\\\n", "")
+    found = re.search(r"^CMD (\[.*\])$", text, re.MULTILINE)
+    assert found
+    command: list[str] = json.loads(found[1])
+    return command
+
+
+def test_the_web_is_started_alike() -> None:
+    own = list(programs.web(port=1, env={}).argv)
+    assert options(image_command()) == options(own)
+
+
+def test_the_worker_is_started_alike() -> None:
+    own = options(list(programs.worker(env={}).argv))
+    del own["--workdir"]
+    assert options(SERVICES["worker"]["command"]) == own
+
+
+def test_redis_keeps_and_evicts_alike(tmp_path: Path) -> None:
+    own = redis_server.write_configuration(tmp_path, port=1, password="").read_text()
+    given = options(SERVICES["redis"]["command"])
+    for name in ("appendonly", "appendfsync", "maxmemory-policy"):
+        assert f"{name} {given[f'--{name}']}\n" in own
+
+
+@pytest.mark.parametrize("name", ["redis", "web", "worker", "model"])
+def test_every_service_that_stays_tells_its_health(name: str) -> None:
+    assert SERVICES[name]["healthcheck"]["test"]
+
+
+def test_a_worker_has_time_to_drain() -> None:
+    drain = float(
+        re.findall(r"CHAT_DRAIN=([\d.]+)", Path(programs.ROOT / ".env.example").read_text())[0]
+    )
+    assert float(SERVICES["worker"]["stop_grace_period"].removesuffix("s")) >= drain + 5
+
+
+def test_nothing_runs_as_root() -> None:
+    assert "\nUSER 10001\n" in (programs.ROOT / "Dockerfile").read_text()
