@@ -1,0 +1,30 @@
+"""Docs that can be wrong are checked."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from chat.management.commands.run import EXAMPLE
+from project.supervisor.programs import ROOT
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+
+
+def test_the_readme_shows_what_make_run_prints() -> None:
+    assert EXAMPLE.format(url="http://127.0.0.1:8000") in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in LINK.findall(page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize(
+    "name", re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.M)
+)
+def test_make_targets_are_described(name: str) -> None:
+    if name not in {"help", "clean"}:
+        assert f"make {name}" in (ROOT / "CONTRIBUTING.md").read_text()
