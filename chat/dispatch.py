@@ -7,17 +7,21 @@ for one that is lost. Tasks are published by name, so nothing here imports them.
 import logging
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from http import HTTPStatus
 from typing import Any
 
 from celery import current_app
 from django.conf import settings
 from kombu import Connection, Producer
-from kombu.exceptions import LimitExceeded, OperationalError
+from kombu.exceptions import ChannelError, LimitExceeded, OperationalError
 from kombu.pools import ProducerPool
 from kombu.transport import redis as redis_transport
 
 from chat.conf import knobs
+from chat.errors import BrokerUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -29,38 +33,36 @@ SILENCE = 1.0
 """Seconds without another try after the broker could not be reached, so that requests stay fast."""
 
 
-class _Broker:
-    """The way to the broker, and whether it was passable the last time."""
-
-    def __init__(self) -> None:
-        self.closed_until = 0.0
-
-    @property
-    def is_closed(self) -> bool:
-        return time.monotonic() < self.closed_until
-
-    def close(self) -> None:
-        self.closed_until = time.monotonic() + SILENCE
-
-
-broker = _Broker()
-
-
 def wake(session_id: str) -> bool:
     """Ask for a worker for the session; return whether the broker took the wish.
 
     Takes `PUBLISH_TIMEOUT` at most, and nothing for a second after a failure.
     """
-    if broker.is_closed:
-        return False
     try:
-        with _producers().acquire(block=True, timeout=knobs.PUBLISH_TIMEOUT) as producer:
+        with _broker().producer() as producer:
             _publish(producer, session_id)
-    except (OperationalError, LimitExceeded) as error:
-        broker.close()
-        logger.warning("The broker took no wake-up: %s", error)
+    except BrokerUnavailable:
         return False
     return True
+
+
+def depth() -> int | None:
+    """Return how many wake-ups the broker holds, or `None` when it cannot be asked."""
+    try:
+        with _broker().producer() as producer:
+            return _message_count(producer.channel)
+    except BrokerUnavailable:
+        return None
+
+
+def _message_count(channel: Any) -> int:
+    """Return the length of the queue; Redis knows no empty one and says that it is not found."""
+    try:
+        return int(channel.queue_declare(QUEUE, passive=True).message_count)
+    except ChannelError as error:
+        if error.reply_code and int(error.reply_code) == HTTPStatus.NOT_FOUND:
+            return 0
+        raise
 
 
 def _publish(producer: Producer, session_id: str) -> None:
@@ -98,9 +100,39 @@ class _Transport(redis_transport.Transport):
     Channel = _Channel
 
 
+class _Broker:
+    """The way to the broker: pooled producers whose sockets give up early."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._producers = ProducerPool(connection.Pool(PUBLISHERS), limit=PUBLISHERS)
+        self._errors: tuple[type[BaseException], ...] = (
+            *connection.connection_errors,
+            *connection.channel_errors,
+            OperationalError,
+            LimitExceeded,
+        )
+        self._closed_until = 0.0
+
+    @contextmanager
+    def producer(self) -> Iterator[Producer]:
+        """Lend a producer.
+
+        Raises:
+            BrokerUnavailable: the broker cannot be reached, or could not be a moment ago.
+        """
+        if time.monotonic() < self._closed_until:
+            raise BrokerUnavailable
+        try:
+            with self._producers.acquire(block=True, timeout=knobs.PUBLISH_TIMEOUT) as producer:
+                yield producer
+        except self._errors as error:
+            self._closed_until = time.monotonic() + SILENCE
+            logger.warning("The broker cannot be reached; sweeps make up for it: %s", error)
+            raise BrokerUnavailable from error
+
+
 @cache
-def _producers() -> ProducerPool:
-    """Return the pool of producers, whose sockets give up early."""
+def _broker() -> _Broker:
     bounds = {
         "socket_timeout": knobs.PUBLISH_TIMEOUT,
         "socket_connect_timeout": knobs.PUBLISH_TIMEOUT,
@@ -111,18 +143,4 @@ def _producers() -> ProducerPool:
         connect_timeout=knobs.PUBLISH_TIMEOUT,
         transport_options={**current_app.conf.broker_transport_options, **bounds},
     )
-    return ProducerPool(connection.Pool(PUBLISHERS), limit=PUBLISHERS)
-
-
-def depth() -> int | None:
-    """Return how many wake-ups the broker holds, or `None` when it cannot be asked."""
-    if broker.is_closed:
-        return None
-    try:
-        with _producers().acquire(block=True, timeout=knobs.PUBLISH_TIMEOUT) as producer:
-            channel: Any = producer.channel
-            return int(channel.queue_declare(QUEUE, passive=True).message_count)
-    except (OperationalError, LimitExceeded) as error:
-        broker.close()
-        logger.warning("The broker cannot be asked: %s", error)
-        return None
+    return _Broker(connection)

@@ -25,6 +25,7 @@
     │   ├── SessionFull
     │   └── StoreUnavailable
     │       └── StoreFull
+    ├── BrokerUnavailable         a wake-up cannot be sent; the sweep makes up for it
     ├── TurnLost                  the worker no longer holds the turn
     │   ├── LeaseLost
     │   └── SessionGone
@@ -208,6 +209,12 @@ class StoreFull(StoreUnavailable):
     """The store takes in nothing new; running replies still land."""
 
     code = "store_full"
+
+
+class BrokerUnavailable(ParleyError):
+    """The broker cannot be reached."""
+
+    code = "broker_unavailable"
 
 
 class TurnLost(ParleyError):

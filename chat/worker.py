@@ -1,7 +1,9 @@
 """What a Celery worker does for Parley beside its tasks: flush, sweep, drain."""
 
 import logging
+import os
 import random
+import signal
 from threading import Event, Thread
 from typing import Any
 
@@ -14,6 +16,36 @@ from chat.services.flusher import Flusher
 from chat.services.running import running
 
 logger = logging.getLogger(__name__)
+
+
+LOOK_AGAIN = 0.05
+"""Seconds after which a worker whose threads were all busy looks for wake-ups again.
+
+Without prefetching Celery asks the broker only when its event loop turns, and a task that ends in
+a thread does not turn it: measured, a full worker stood still for up to five seconds.
+"""
+
+
+def _look_again() -> None:
+    """Turn the event loop, which is all that it takes."""
+
+
+class VitalThread(Thread):
+    """A thread without which the worker must not live on.
+
+    Should it end by an error, the worker is told to stop; a supervisor starts another one.
+    """
+
+    def run(self) -> None:
+        """Run the target; ask for the worker's warm shutdown if it does not return by itself."""
+        returned = False
+        try:
+            super().run()
+            returned = True
+        finally:
+            if not returned:
+                logger.critical("The %s has died; the worker stops.", self.name)
+                os.kill(os.getpid(), signal.SIGTERM)
 
 
 class Pulse(bootsteps.StartStopStep):
@@ -29,14 +61,18 @@ class Pulse(bootsteps.StartStopStep):
         super().__init__(worker, **options)
         self._stopping = Event()
         self._flusher = Flusher(running)
-        self._sweeper = Thread(target=self._sweep, name="sweeper", daemon=True)
+        self._threads = [
+            VitalThread(target=self._flusher.run, name="flusher", daemon=True),
+            VitalThread(target=self._sweep, name="sweeper", daemon=True),
+        ]
 
-    def start(self, worker: Any) -> None:  # noqa: ARG002  # Celery's signature
+    def start(self, worker: Any) -> None:
         """Begin to flush and to sweep."""
-        self._flusher.start()
-        self._sweeper.start()
+        worker.timer.call_repeatedly(LOOK_AGAIN, _look_again)
+        for thread in self._threads:
+            thread.start()
 
-    def close(self, worker: Any) -> None:  # noqa: ARG002
+    def close(self, worker: Any) -> None:  # noqa: ARG002  # Celery's signature
         """Claim no more turns."""
         running.is_draining = True
 
@@ -44,8 +80,9 @@ class Pulse(bootsteps.StartStopStep):
         """Let turns end for `DRAIN` seconds, hand the others back, and stop the threads."""
         running.drain(knobs.DRAIN)
         self._stopping.set()
-        self._sweeper.join()
         self._flusher.stop()
+        for thread in self._threads:
+            thread.join()
 
     def terminate(self, worker: Any) -> None:
         """Stop as ever: the supervisor's patience is the bound."""

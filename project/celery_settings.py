@@ -44,8 +44,11 @@ worker_concurrency = knobs.WORKER_CONCURRENCY
 # Celery 5.7 survives a restart of the broker (it can exit on one while it holds prefetched tasks).
 worker_disable_prefetch = True
 worker_prefetch_multiplier = 1
+# After a lost link to the broker turns go on: their leases stand in Redis.
+worker_cancel_long_running_tasks_on_connection_loss = False
 # Remote control and events cost connections and fan-out; nothing here uses them.
 worker_enable_remote_control = False
 worker_send_task_events = False
 # Parley's logging is Django's.
 worker_hijack_root_logger = False
+worker_redirect_stdouts = False

@@ -6,7 +6,7 @@ One pipeline every 50 ms for all streams of the process costs a tenth of a write
 
 import logging
 import time
-from threading import Event, Thread
+from threading import Event
 
 from chat.conf import knobs
 from chat.domain import Said, StopCause
@@ -26,18 +26,13 @@ class Flusher:
     def __init__(self, running: Running) -> None:
         self._running = running
         self._stopping = Event()
-        self._thread = Thread(target=self._run, name="flusher", daemon=True)
-
-    def start(self) -> None:
-        """Begin to flush every `FLUSH` seconds."""
-        self._thread.start()
 
     def stop(self) -> None:
-        """Flush no more, once the running turns have left."""
+        """Have `run` return, once the running turns have left."""
         self._stopping.set()
-        self._thread.join()
 
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Flush every `FLUSH` seconds."""
         while turns := self._running.all() or not self._stopping.is_set():
             if turns is True:
                 self._running.wait_for_one(IDLE)
