@@ -27,7 +27,7 @@ Page = Callable[[Scope, bytes], object]
 
 MOST_BODY = 16 * 1024 * 1024  # bytes; what a model would refuse as well
 
-MODEL_NAME = "dev"
+MODEL_NAME = "parley-dev"
 MODEL_SINCE = 1_735_689_600  # seconds since the epoch; the list must look the same each time
 
 

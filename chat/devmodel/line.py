@@ -1,6 +1,8 @@
 """The line to one caller: what is sent down it, and whether they are still there."""
 
 import asyncio
+import socket
+import struct
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -9,6 +11,9 @@ from chat.devmodel.record import Entry
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = tuple[tuple[bytes, bytes], ...]
+
+# With it, closing a socket drops what is unsent and resets the connection instead of ending it.
+LINGER_NOT = struct.pack("ii", 1, 0)
 
 
 class CallerGone(Exception):
@@ -95,6 +100,9 @@ class Line:
         await self.closed
 
     async def reset(self) -> None:
-        """Drop the connection at once, as a crash does."""
+        """Drop the connection at once with a TCP reset, as a crashed host does."""
+        self.transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT
+        )
         self.transport.abort()
         await self.closed

@@ -76,10 +76,9 @@ async def endless(exchange: Exchange) -> None:
     rendering = exchange.render()
     await exchange.line.start(200, rendering.content_type)
     await exchange.line.write(rendering.head)
-    pieces = (rendering.piece(index, WORDS) for index in itertools.count())
     if exchange.behaviour.rate and exchange.call.stream:
-        await send_pieces(exchange, pieces)
-    await pour(exchange, pieces)
+        await send_pieces(exchange, (rendering.piece(n, WORDS) for n in itertools.count()))
+    await pour(exchange, (rendering.piece(n, TOKEN) for n in itertools.count()))
 
 
 async def gzip_bomb(exchange: Exchange) -> None:

@@ -9,11 +9,11 @@ MARKER = re.compile(r"\[\[[^\[\]]*\]\]")
 SMALL = frozenset(
     word
     for line in (
-        "a about an and any are as at be been can code could describe did do does explain for from",
-        "function give have how i i'd i'm in into is it its know let like list make me my need of",
-        "on or please program script show snippet some steps story table tell than that the their",
-        "them there these this to us want was we were what what's when where which who why will",
-        "with would write you your",
+        "a about an and any are as at be been can code could describe did do does explain for",
+        "from function give have how i i'd i'm in into is it its know let like list long make",
+        "me my need of on or please program script show snippet some steps story table tell",
+        "than that the their them there these this to us want was we were what what's when",
+        "where which who why will with would write you your",
     )
     for word in line.split()
 )
