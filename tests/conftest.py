@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from project.supervisor.probes import answers
 from tests.harness import environment
+from tests.harness.keys import keys_for_ever
 from tests.harness.stack import Stack, port_of
 
 HOME = pytest.StashKey[str]()
@@ -39,6 +41,17 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         shared.end()
 
 
+@pytest.fixture(autouse=True)
+def no_key_stays_for_ever(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After each test with the shared stack, every key has a TTL or is on the list."""
+    shared: Stack | None = None
+    if "stack" in request.fixturenames:
+        shared = request.getfixturevalue("stack")
+    yield
+    if shared and answers(shared.redis.url):
+        assert keys_for_ever(shared.redis.url) == []
+
+
 @pytest.fixture
 def build_stack(tmp_path: Path) -> Iterator[Callable[..., Stack]]:
     """Return a function that prepares a Parley for one test; it takes the arguments of `Stack`."""
@@ -51,6 +64,9 @@ def build_stack(tmp_path: Path) -> Iterator[Callable[..., Stack]]:
 
     try:
         yield build
+        for stack in built:
+            if answers(stack.redis.url):
+                assert keys_for_ever(stack.redis.url) == []
     finally:
         for stack in built:
             stack.end()
