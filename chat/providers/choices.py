@@ -89,7 +89,7 @@ def _stream(answer: Answer, model: str, text: Reader) -> Iterator[Piece]:
             return
         chunk = parse(data)
         choice = _choice(chunk, model)
-        usage = _usage(chunk) or usage
+        usage = _usage(dig(chunk, "usage")) or usage
         reason = dig(choice, "finish_reason") or reason
         yield text(choice), None
     raise BadModelReply("The model's reply broke off.")
@@ -98,15 +98,15 @@ def _stream(answer: Answer, model: str, text: Reader) -> Iterator[Piece]:
 def _document(answer: Answer, model: str, text: Reader) -> Iterator[Piece]:
     document = answer.document()
     choice = _choice(document, model)
-    yield text(choice), _ending(dig(choice, "finish_reason"), _usage(document))
+    yield text(choice), _ending(dig(choice, "finish_reason"), _usage(dig(document, "usage")))
 
 
 def _choice(document: object, model: str) -> object:
     """Return the first choice; `None` in a chunk that has none, such as the one with the usage."""
-    if dig(document, "error") or dig(document, "object") == "error":
-        raise failures.of_event(model, document)
     if not isinstance(document, dict):
         raise BadModelReply
+    if document.get("error") or document.get("object") == "error":
+        raise failures.of_event(model, document)
     return dig(document, "choices", 0)
 
 
@@ -116,9 +116,11 @@ def _ending(reason: object, usage: Usage | None) -> Ending:
     return Ending(finish_reason=FINISH_REASONS[reason], usage=usage)
 
 
-def _usage(document: object) -> Usage | None:
-    prompt = count_at(document, "usage", "prompt_tokens")
-    completion = count_at(document, "usage", "completion_tokens")
+def _usage(counts: object) -> Usage | None:
+    if counts is None:  # of all chunks but one
+        return None
+    prompt = count_at(counts, "prompt_tokens")
+    completion = count_at(counts, "completion_tokens")
     if prompt is None or completion is None:
         return None
     return Usage(prompt_tokens=prompt, completion_tokens=completion, source=UsageSource.PROVIDER)

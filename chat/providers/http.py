@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from copy import copy
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -53,6 +54,13 @@ class Answer:
     def __init__(self, raw: HTTPResponse, upstream: Upstream) -> None:
         self._raw = raw
         self._upstream = upstream
+        # Not one iterator for both: urllib3's read_chunked costs half of read1, which cannot
+        # be spared where the end of the body is the end of the connection.
+        self._body: Iterator[bytes] = (
+            raw.read_chunked(_PIECE, decode_content=False)
+            if raw.chunked
+            else iter(partial(raw.read1, _PIECE), b"")
+        )
         self._kind = raw.headers.get("content-type", "").partition(";")[0].strip().lower()
         self.is_stream = self._kind == _EVENTS
         """Whether it comes as events. Not every server heeds `stream`."""
@@ -89,12 +97,12 @@ class Answer:
             return
         connection.sock.settimeout(DRAIN)
         with suppress(HTTPError):  # urllib3 has closed the connection
-            self._raw.read1(_PIECE)
+            next(self._body, None)
 
     def _pieces(self, most: int) -> Iterator[bytes]:
         if self._raw.headers.get("content-encoding", "identity").strip().lower() != "identity":
             raise BadModelReply  # none was offered; a small one may unpack to gigabytes
-        while piece := self._raw.read1(_PIECE):
+        for piece in self._body:
             most -= len(piece)
             if most < 0:
                 raise BadModelReply

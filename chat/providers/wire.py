@@ -1,5 +1,7 @@
 """Reading a vendor's JSON: strictly decoded, loosely walked."""
 
+from typing import Any
+
 import orjson
 
 from chat.errors import BadModelReply
@@ -26,16 +28,15 @@ def _unquoted(error: orjson.JSONDecodeError) -> ValueError:
     return ValueError(f"{error.msg} at {error.pos}")
 
 
-def dig(value: object, *path: str | int) -> object:
+def dig(value: Any, *path: str | int) -> object:
     """Return what is found in `value` along `path`, or `None` where the path breaks off."""
-    for step in path:
-        if isinstance(step, str):
-            value = value.get(step) if isinstance(value, dict) else None
-        elif isinstance(value, list) and -len(value) <= step < len(value):
+    try:
+        for step in path:
             value = value[step]
-        else:
-            return None
-    return value
+    except (KeyError, IndexError, TypeError):
+        return None
+    found: object = value
+    return found
 
 
 def text_at(value: object, *path: str | int) -> str:
