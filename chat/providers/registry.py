@@ -37,7 +37,7 @@ def _make(model: Model) -> Provider:
     path = ALIASES.get(model.provider, model.provider)
     try:
         kind = import_string(path)
-    except ImportError as error:
+    except (ImportError, ValueError) as error:  # "." is no name at all
         known = ", ".join(ALIASES)
         raise ConfigError(
             f"model {model.name}: provider {model.provider!r} is neither {known} nor a class's path"

@@ -1,0 +1,48 @@
+from typing import Any
+
+import pytest
+
+from chat.domain import Options
+from chat.errors import ConfigError
+from chat.providers.huggingface import HuggingFace
+from tests.unit.providers.models import model
+
+
+def parameters(options: Options | None = None, **fields: Any) -> dict[str, object]:
+    return HuggingFace(model(**fields))._parameters(options or Options())
+
+
+def test_the_plain_request_is_the_tutorials() -> None:
+    assert parameters(stream=False, max_tokens=25) == {
+        "return_full_text": False,
+        "use_cache": False,
+        "max_new_tokens": 25,
+    }
+
+
+def test_a_stream_is_asked_why_it_ends() -> None:
+    assert parameters()["details"] is True
+
+
+def test_the_bound_is_never_above_the_models() -> None:
+    assert parameters(Options(max_tokens=9999), max_tokens=25)["max_new_tokens"] == 25
+    assert parameters(Options(max_tokens=3), max_tokens=25)["max_new_tokens"] == 3
+
+
+def test_tgi_takes_no_temperature_of_0_and_no_top_p_of_1() -> None:
+    sent = parameters(Options(temperature=0.0, top_p=1.0, seed=0))
+    assert sent["do_sample"] is False
+    assert sent["seed"] == 0
+    assert not {"temperature", "top_p"} & sent.keys()
+
+
+def test_the_settings_may_ask_for_stored_answers_and_more() -> None:
+    sent = parameters(parameters={"use_cache": True, "top_k": 5}, stop=("x",))
+    assert sent["use_cache"] is True
+    assert sent["top_k"] == 5
+    assert sent["stop"] == ("x",)
+
+
+def test_the_settings_cannot_ask_for_what_this_side_asks() -> None:
+    with pytest.raises(ConfigError, match="model m: parameters cannot hold 'inputs'"):
+        parameters(parameters={"inputs": "x"})

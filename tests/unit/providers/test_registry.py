@@ -1,0 +1,73 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from chat.errors import ConfigError
+from chat.providers.completions import Completions
+from chat.providers.huggingface import HuggingFace
+from chat.providers.openai import OpenAI
+from chat.providers.registry import provider_for
+from tests.unit.providers.models import model
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("huggingface", HuggingFace),
+        ("openai", OpenAI),
+        ("completions", Completions),
+        ("chat.providers.openai.OpenAI", OpenAI),
+    ],
+)
+def test_a_provider_is_named_by_alias_or_path(name: str, kind: type) -> None:
+    assert type(provider_for(model(name=name, provider=name))) is kind
+
+
+def test_one_model_has_one_provider_in_all_threads() -> None:
+    asked = model(name="shared")
+    with ThreadPoolExecutor(16) as threads:
+        found = set(threads.map(lambda _: provider_for(asked), range(64)))
+    assert len(found) == 1
+
+
+def test_a_model_whose_settings_changed_gets_a_new_provider() -> None:
+    before = provider_for(model(name="changing"))
+    after = provider_for(model(name="changing", max_tokens=5))
+    assert before is not after
+    assert after.model.max_tokens == 5
+    assert provider_for(model(name="changing", max_tokens=5)) is after
+
+
+@pytest.mark.parametrize(
+    "name", ["opanai", "chat.providers.openai.Nothing", "no.such.module", "json.loads", "", "."]
+)
+def test_a_wrong_provider_is_named(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"model wrong: provider '{name}' is"):
+        provider_for(model(name="wrong", provider=name))
+
+
+@pytest.mark.parametrize("provider", ["huggingface", "openai", "completions"])
+@pytest.mark.parametrize(
+    "url", ["", "api.openai.com/v1", "ftp://host/v1", "http://", "http:///v1", "file:///etc/passwd"]
+)
+def test_a_url_that_is_no_http_address_is_refused(provider: str, url: str) -> None:
+    with pytest.raises(ConfigError, match="model wrong: url"):
+        provider_for(model(name="wrong", provider=provider, url=url))
+
+
+def test_a_password_in_the_url_is_refused_and_not_repeated() -> None:
+    with pytest.raises(ConfigError) as caught:
+        provider_for(model(name="wrong", url="https://me:canary@host/v1"))
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("token", ["a b", "canary\n", "canary\r\nX-Evil: 1", "c\u00e4nary"])
+def test_a_token_that_would_break_the_header_is_refused_and_not_repeated(token: str) -> None:
+    with pytest.raises(ConfigError, match="model wrong: token") as caught:
+        provider_for(model(name="wrong", token=token))
+    assert token not in str(caught.value)
+
+
+def test_certificates_that_are_not_there_are_refused() -> None:
+    with pytest.raises(ConfigError, match="model wrong: verify"):
+        provider_for(model(name="wrong", url="https://host/v1", verify="/no/such/file.pem"))
