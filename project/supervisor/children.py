@@ -24,8 +24,10 @@ class Program:
     """Command and arguments."""
     env: Mapping[str, str] = field(repr=False)
     """Its whole environment; it holds secrets, so it is not shown."""
-    ready: Callable[[], bool]
+    ready: Callable[[], bool] = field(default=lambda: True)
     """Whether it serves by now; answers within a second."""
+    ready_text: str = ""
+    """What it writes when it serves, if asking is not enough."""
     stop_within: float
     """Seconds between SIGTERM and SIGKILL."""
 

@@ -50,7 +50,10 @@ class Lines:
     MOST = 64 * 1024
     """Bytes after which a line without end is cut."""
 
-    def __init__(self, name: str, pipe: IO[bytes], journal: Journal) -> None:
+    def __init__(self, name: str, pipe: IO[bytes], journal: Journal, *, awaited: str = "") -> None:
+        """Read `pipe`; `heard` becomes true with the first line that holds `awaited`."""
+        self.heard = not awaited
+        self._awaited = awaited
         self._name = name
         self._pipe = pipe
         self._journal = journal
@@ -65,6 +68,7 @@ class Lines:
             self._rest = b""
         for line in whole:
             if text := _printable(line.decode(errors="replace").rstrip()):
+                self.heard = self.heard or self._awaited in text
                 self._journal.line(self._name, text)
         return bool(block)
 

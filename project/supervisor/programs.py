@@ -44,7 +44,7 @@ def dev_model(*options: str, port: int, env: Environment) -> Program:
 
 
 def worker(name: str = "worker", *, env: Environment, stop_within: float = 5.0) -> Program:
-    """Return a Celery worker. It takes wake-ups whenever it is up, so nobody waits for it."""
+    """Return a Celery worker."""
     return Program(
         name=name,
         argv=(
@@ -55,7 +55,7 @@ def worker(name: str = "worker", *, env: Environment, stop_within: float = 5.0) 
             *("--without-gossip", "--without-mingle", "--without-heartbeat"),
         ),
         env=env,
-        ready=lambda: True,
+        ready_text=" ready.",
         stop_within=stop_within,
     )
 

@@ -40,6 +40,7 @@ class Supervisor:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._children: dict[str, Child] = {}
+        self._lines: dict[str, Lines] = {}
         self._deaths: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=DEATHS))
         self._selector = selectors.DefaultSelector()
         self._endings = 0
@@ -77,12 +78,15 @@ class Supervisor:
         waiting = list(programs)
 
         def all_ready() -> bool:
-            waiting[:] = [program for program in waiting if not program.ready()]
+            waiting[:] = [program for program in waiting if not self._is_ready(program)]
             return not waiting
 
         if not self._attend(all_ready, READY_WITHIN):
             names = ", ".join(program.name for program in waiting)
             raise Failed(f"{names}: not ready after {READY_WITHIN:.0f} seconds; ending")
+
+    def _is_ready(self, program: Program) -> bool:
+        return self._lines[program.name].heard and program.ready()
 
     def _watch(self) -> NoReturn:
         while True:
@@ -92,7 +96,8 @@ class Supervisor:
         child = Child(program, output=subprocess.PIPE)
         self._children[program.name] = child
         if child.output:
-            lines = Lines(program.name, child.output, self._journal)
+            lines = Lines(program.name, child.output, self._journal, awaited=program.ready_text)
+            self._lines[program.name] = lines
             self._selector.register(child.output, selectors.EVENT_READ, lines)
 
     def _attend(self, until: Callable[[], bool], within: float) -> bool:

@@ -41,7 +41,7 @@ class Process:
 
     def wait_until_ready(self) -> None:
         """Return when it serves."""
-        wait_until(lambda: not self.is_running or self.program.ready(), within=READY_WITHIN)
+        wait_until(lambda: not self.is_running or self._is_ready(), within=READY_WITHIN)
         assert self.is_running, f"{self.program.name} exited:\n{self.log}"
 
     @property
@@ -93,6 +93,9 @@ class Process:
         """Make sure that it does not run; the last act of whoever started it."""
         if self._child:
             self._child.kill()
+
+    def _is_ready(self) -> bool:
+        return self.program.ready_text in self.log_of_this_start and self.program.ready()
 
     def _started(self) -> Child:
         assert self._child, f"{self.program.name} was not started"

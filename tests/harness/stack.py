@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -75,10 +74,7 @@ class Stack:
         name = f"worker{number}"
         if name in self._processes:
             return self._processes[name]
-        # Unlike the supervisor, a test may want to know when a worker takes its first wake-up.
-        program = programs.worker(name, env=self.env)
-        process = self._add(replace(program, ready=lambda: "ready." in process.log_of_this_start))
-        return process
+        return self._add(programs.worker(name, env=self.env))
 
     def end(self) -> None:
         """End all that was started, frozen or not."""
