@@ -53,8 +53,9 @@ INSTALLED_APPS = [
     "chat",
 ]
 MIDDLEWARE = [
+    # First: it leads the API's requests past all the others, which are the admin's.
+    "chat.api.middleware.Front",
     "django.middleware.security.SecurityMiddleware",
-    "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -81,18 +82,36 @@ DATABASES = {
 """Staff accounts and the admin's log; no chat state."""
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en-us"
+USE_I18N = False
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 APPEND_SLASH = False
 
+# Security ----------------------------------------------------------------------------------------
+CORS_ORIGINS = env.list("CORS_ORIGINS", default=[])
+"""Origins whose pages may call the API; cookies are never let through."""
+HTTPS = env.bool("HTTPS", default=False)
+"""Whether users come by HTTPS, through a proxy that ends it (or through uvicorn's own TLS)."""
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+if globals().get("CHAT_TRUSTED_PROXIES"):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+"""Most bytes of a form of the admin; the API's own bound is CHAT_BODY_BYTES."""
+
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["chat.api.parsers.StrictJSONParser"],
+    # Tokens are read by chat.api.auth, limits are kept by the services: DRF has neither to check.
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "chat.api.schema.Documented",
     "EXCEPTION_HANDLER": "chat.api.exception_handler.handle",
     "UNAUTHENTICATED_USER": None,
 }

@@ -1,0 +1,88 @@
+"""Responses, and the headers that each of them bears."""
+
+from collections.abc import Mapping
+from functools import cache
+from http import HTTPStatus
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from chat.api.headers import etag, request_id
+
+API_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+SITE_POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; frame-ancestors 'none'; "
+    "base-uri 'none'; form-action 'self'"
+)
+BODILESS = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
+EXPOSED = "ETag, Location, Retry-After, X-Request-ID"
+"""Headers of answers that a page of another origin may read."""
+
+
+def json(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    """Return an answer of JSON."""
+    return HttpResponse(body, status=status, content_type="application/json", headers=headers)
+
+
+def tagged(body: bytes, seq: int, after: int, limit: int) -> HttpResponse:
+    """Return a snapshot with its ETag."""
+    return json(body, headers={"ETag": etag(seq, after, limit)})
+
+
+def unchanged(seq: int, after: int, limit: int) -> HttpResponse:
+    """Return 304: nothing has changed since `seq`."""
+    tag = {"ETag": etag(seq, after, limit)}
+    response = HttpResponse(status=HTTPStatus.NOT_MODIFIED, headers=tag)
+    del response.headers["Content-Type"]
+    return response
+
+
+def nothing() -> HttpResponse:
+    """Return 204."""
+    response = HttpResponse(status=HTTPStatus.NO_CONTENT)
+    del response.headers["Content-Type"]
+    return response
+
+
+def request_id_of(request: HttpRequest) -> str:
+    """Return the request's id: one and the same for as long as the request lives."""
+    found = request.META.get("parley.request_id")
+    if found is None:
+        found = request.META["parley.request_id"] = request_id(request.META)
+    return str(found)
+
+
+def dressed(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Return the response with the headers that every answer of Parley bears.
+
+    A view that sets one of them itself has its way.
+    """
+    headers = response.headers
+    is_api = headers.get("Content-Type", "application/json") == "application/json"
+    headers["X-Request-ID"] = request_id_of(request)
+    for name, value in standing_headers(is_api=is_api):
+        headers.setdefault(name, value)
+    if isinstance(response, HttpResponse) and response.status_code not in BODILESS:
+        headers.setdefault("Content-Length", str(len(response.content)))
+    origin = request.META.get("HTTP_ORIGIN", "")
+    if origin in settings.CORS_ORIGINS:
+        headers["Access-Control-Allow-Origin"] = origin
+        headers["Access-Control-Expose-Headers"] = EXPOSED
+        headers["Vary"] = "Origin"
+    return response
+
+
+@cache
+def standing_headers(*, is_api: bool) -> tuple[tuple[str, str], ...]:
+    """Return headers that are the same on all answers of the API, or on all pages and files."""
+    headers = {
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer" if is_api else "same-origin",
+        "Content-Security-Policy": API_POLICY if is_api else SITE_POLICY,
+    }
+    if is_api:
+        headers["Cache-Control"] = "no-store"
+    if settings.SECURE_HSTS_SECONDS:
+        headers["Strict-Transport-Security"] = f"max-age={settings.SECURE_HSTS_SECONDS}"
+    return tuple(headers.items())

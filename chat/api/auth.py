@@ -1,0 +1,32 @@
+"""Who asks: the bearer of a session's token."""
+
+from collections.abc import Mapping
+
+from chat.domain import Caller
+from chat.errors import InvalidToken, SessionNotFound
+from chat.services import tokens
+
+
+def bearer(meta: Mapping[str, str]) -> Caller:
+    """Return who the Authorization header names; whether the token is good, the store says.
+
+    Raises:
+        InvalidToken: the header is missing, or holds nothing that could be a token.
+    """
+    scheme, _, token = meta.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise InvalidToken
+    return tokens.caller(token.strip())
+
+
+def owner(meta: Mapping[str, str], session_id: str) -> Caller:
+    """Return the bearer, if the token is one of this session.
+
+    Raises:
+        InvalidToken: there is no token.
+        SessionNotFound: it is another's; whether the session exists is not told.
+    """
+    caller = bearer(meta)
+    if caller.session_id != session_id:
+        raise SessionNotFound
+    return caller

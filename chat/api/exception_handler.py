@@ -1,0 +1,145 @@
+"""Every refusal and failure as one shape of JSON, and the one table of codes and statuses."""
+
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from django.core.exceptions import DisallowedHost
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from rest_framework import exceptions
+
+from chat import errors
+from chat.api import answers
+
+STATUSES: Mapping[str, HTTPStatus] = {
+    "invalid_request": HTTPStatus.BAD_REQUEST,
+    "unknown_model": HTTPStatus.BAD_REQUEST,
+    "invalid_host": HTTPStatus.BAD_REQUEST,
+    "body_incomplete": HTTPStatus.REQUEST_TIMEOUT,
+    "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "method_not_allowed": HTTPStatus.METHOD_NOT_ALLOWED,
+    "idempotency_mismatch": HTTPStatus.CONFLICT,
+    "invalid_token": HTTPStatus.UNAUTHORIZED,
+    "session_expired": HTTPStatus.UNAUTHORIZED,
+    "not_allowed": HTTPStatus.FORBIDDEN,
+    "not_found": HTTPStatus.NOT_FOUND,
+    "session_not_found": HTTPStatus.NOT_FOUND,
+    "message_not_found": HTTPStatus.NOT_FOUND,
+    "conflict": HTTPStatus.CONFLICT,
+    "session_busy": HTTPStatus.CONFLICT,
+    "not_regenerable": HTTPStatus.CONFLICT,
+    "refused": HTTPStatus.SERVICE_UNAVAILABLE,
+    "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
+    "inbox_full": HTTPStatus.TOO_MANY_REQUESTS,
+    "session_full": HTTPStatus.TOO_MANY_REQUESTS,
+    "queue_full": HTTPStatus.SERVICE_UNAVAILABLE,
+    "store_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "store_full": HTTPStatus.SERVICE_UNAVAILABLE,
+    "error": HTTPStatus.INTERNAL_SERVER_ERROR,
+    "config_error": HTTPStatus.INTERNAL_SERVER_ERROR,
+    # What happens to a turn after its acceptance stands in its reply; no call waits for it.
+    "turn_lost": HTTPStatus.CONFLICT,
+    "lease_lost": HTTPStatus.CONFLICT,
+    "session_gone": HTTPStatus.NOT_FOUND,
+    "model_error": HTTPStatus.BAD_GATEWAY,
+    "model_rate_limited": HTTPStatus.SERVICE_UNAVAILABLE,
+    "model_loading": HTTPStatus.SERVICE_UNAVAILABLE,
+    "model_unavailable": HTTPStatus.BAD_GATEWAY,
+    "model_untrusted": HTTPStatus.BAD_GATEWAY,
+    "model_timeout": HTTPStatus.GATEWAY_TIMEOUT,
+    "bad_model_reply": HTTPStatus.BAD_GATEWAY,
+    "model_refused": HTTPStatus.BAD_GATEWAY,
+    "context_too_long": HTTPStatus.BAD_GATEWAY,
+    "upstream_closed": HTTPStatus.BAD_GATEWAY,
+}
+
+
+def handle(exc: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
+    """Answer an exception of a view; `None` leaves it to Django, which answers 500 (DRF's hook)."""
+    error = _translated(exc)
+    return None if error is None else answer(error, context["request"]._request)  # noqa: SLF001
+
+
+def answer(error: errors.ParleyError, request: HttpRequest) -> HttpResponse:
+    """Return the answer that tells of an error."""
+    status = STATUSES[error.code]
+    retry_after = _retry_after(error)
+    body = {
+        "error": {
+            "code": error.code,
+            "message": error.message,
+            "param": error.param,
+            "request_id": answers.request_id_of(request),
+            "retry_after": retry_after,
+        },
+        "detail": error.message,
+    }
+    headers = {}
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = f'Bearer error="{error.code}"'
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
+    return answers.json(orjson.dumps(body), status, headers)
+
+
+def _retry_after(error: errors.ParleyError) -> int | None:
+    """Return whole seconds, one at least; nothing makes sense sooner."""
+    return max(1, math.ceil(error.retry_after)) if isinstance(error, errors.Refused) else None
+
+
+def _translated(exc: Exception) -> errors.ParleyError | None:
+    match exc:
+        case errors.ParleyError():
+            return exc
+        case exceptions.ValidationError():
+            param, message = _first(exc.detail)
+            return errors.BadInput(message, param=param)
+        case exceptions.MethodNotAllowed():
+            return errors.MethodNotAllowed()
+        case Http404():
+            return errors.NotFound()
+    return None
+
+
+def _first(detail: Any, param: str = "") -> tuple[str | None, str]:
+    """Return the dotted path of the first field that is wrong, and what is wrong with it."""
+    if isinstance(detail, dict):
+        name, inner = next(iter(detail.items()))
+        step = "" if name == "non_field_errors" else str(name)
+        return _first(inner, ".".join(filter(None, (param, step))))
+    if isinstance(detail, list):
+        return _first(detail[0], param)
+    return param or None, str(detail)
+
+
+def bad_host(request: HttpRequest) -> HttpResponseBase | None:
+    """Refuse a request whose Host header names no host of this service, or let it pass."""
+    try:
+        request.get_host()
+    except DisallowedHost:
+        return answer(errors.InvalidHost(), request)
+    return None
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:  # noqa: ARG001
+    """Django's handler400."""
+    return answers.dressed(request, answer(errors.BadInput(), request))
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponseBase:  # noqa: ARG001
+    """Django's handler404, and the answer for every path that nothing else knows."""
+    return answers.dressed(request, answer(errors.NotFound(), request))
+
+
+def not_allowed(request: HttpRequest, exception: Exception) -> HttpResponseBase:  # noqa: ARG001
+    """Django's handler403."""
+    return answers.dressed(request, answer(errors.NotAllowed(), request))
+
+
+def failed(request: HttpRequest) -> HttpResponseBase:
+    """Django's handler500: nothing but the id by which the log can be searched."""
+    return answers.dressed(request, answer(errors.ParleyError(), request))

@@ -1,0 +1,80 @@
+"""Fields that take a JSON value of their own type only, where DRF's would convert it."""
+
+import unicodedata
+from typing import Any
+
+import orjson
+from rest_framework import serializers
+
+from chat.conf import knobs
+
+INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Letters and marks without a shape of their own, which Unicode does not file under spaces."""
+
+
+def is_blank(text: str) -> bool:
+    """Tell whether a reader would see nothing: only spaces, controls and zero-width characters."""
+    return all(
+        char in INVISIBLE
+        or unicodedata.category(char) in {"Zs", "Zl", "Zp", "Cc", "Cf"}
+        or unicodedata.name(char, "").startswith(("VARIATION SELECTOR", "MONGOLIAN FREE"))
+        for char in text
+    )
+
+
+class Text(serializers.CharField):
+    """A string, kept exactly as it came."""
+
+    def __init__(self, *, max_bytes: int | None = None, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, **kwargs)
+        self.max_bytes = max_bytes
+        """Most UTF-8 bytes."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        if self.max_bytes is not None and len(data.encode()) > self.max_bytes:
+            raise serializers.ValidationError(
+                f"This may have at most {self.max_bytes} bytes in UTF-8.", "max_bytes"
+            )
+        return data
+
+
+class Content(Text):
+    """What a message says: something that can be seen."""
+
+    def run_validation(self, data: Any = serializers.empty) -> str:
+        content: str = super().run_validation(data)
+        if is_blank(content):
+            self.fail("blank")
+        return content
+
+
+class Whole(serializers.IntegerField):
+    """An integer; `5.0`, `"5"` and `true` are none."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            self.fail("invalid")
+        return data
+
+
+class Number(serializers.FloatField):
+    """A number; `"0.5"` and `true` are none."""
+
+    def to_internal_value(self, data: Any) -> float:
+        if type(data) not in {int, float}:
+            self.fail("invalid")
+        return float(data)
+
+
+class Metadata(serializers.DictField):
+    """A JSON object of the client's own."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        found: dict[str, Any] = super().to_internal_value(data)
+        if len(orjson.dumps(found)) > knobs.METADATA_BYTES:
+            raise serializers.ValidationError(
+                f"This may have at most {knobs.METADATA_BYTES} bytes as JSON.", "max_bytes"
+            )
+        return found

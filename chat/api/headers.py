@@ -1,0 +1,51 @@
+"""Request headers that mean something to Parley, checked."""
+
+import re
+import secrets
+from collections.abc import Mapping
+
+from chat.errors import BadInput
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+"""Nothing that could forge a line of a log."""
+KEY = re.compile(r"[\x20-\x7e]{8,255}")
+SECRET_KEY_LENGTH = 16
+"""Characters of a key that gives a token again to who knows it."""
+ETAG = re.compile(r'"(\d{1,15})-(-?\d{1,15})-(\d{1,15})"')
+
+
+def request_id(meta: Mapping[str, str]) -> str:
+    """Return the id that the client or a proxy gave the request, or a new one."""
+    given = meta.get("HTTP_X_REQUEST_ID", "")
+    return given if REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(8)}"
+
+
+def idempotency_key(meta: Mapping[str, str], *, is_secret: bool = False) -> str:
+    """Return the Idempotency-Key, or "" when there is none.
+
+    Raises:
+        BadInput: it is not 8 to 255 printable ASCII characters (16 at least when it `is_secret`).
+    """
+    key = meta.get("HTTP_IDEMPOTENCY_KEY")
+    if key is None:
+        return ""
+    least = SECRET_KEY_LENGTH if is_secret else 8
+    if not KEY.fullmatch(key) or len(key) < least:
+        raise BadInput(
+            f"An Idempotency-Key has {least} to 255 printable ASCII characters.",
+            param="Idempotency-Key",
+        )
+    return key
+
+
+def etag(seq: int, after: int, limit: int) -> str:
+    """Return the tag of a snapshot: weak, because times may move while the seq stands."""
+    return f'W/"{seq}-{after}-{limit}"'
+
+
+def known_seq(meta: Mapping[str, str], after: int, limit: int) -> int:
+    """Return the seq that If-None-Match names for a snapshot asked for so, or -1."""
+    for seq, its_after, its_limit in ETAG.findall(meta.get("HTTP_IF_NONE_MATCH", "")):
+        if (int(its_after), int(its_limit)) == (after, limit):
+            return int(seq)
+    return -1

@@ -1,0 +1,80 @@
+"""What every request passes first, and the short way from there to the API's views."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, cast
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import Resolver404, resolve
+
+from chat.api import answers
+from chat.api.exception_handler import bad_host
+
+Handler = Callable[[HttpRequest], Any]
+"""Answers a request, or promises to (under ASGI)."""
+ALLOWED = {
+    "Access-Control-Allow-Methods": "DELETE, GET, PATCH, POST",
+    "Access-Control-Allow-Headers": (
+        "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, X-Request-ID"
+    ),
+    "Access-Control-Max-Age": "600",
+}
+"""What a page of a listed origin may send."""
+
+
+class Front:
+    """Checks the host, answers CORS preflights, and puts the standing headers on every answer.
+
+    A path of the API goes from here straight to its view. Cookies, CSRF, messages and users are the
+    admin's alone; their middleware would take a tenth of a poll's time, and under ASGI each of them
+    costs two changes of thread. So this must stand first.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+        self.is_async = iscoroutinefunction(get_response)
+        if self.is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        handler = self._handler(request)
+        if self.is_async:
+            return self._answer(request, handler)
+        return answers.dressed(request, handler(request))
+
+    async def _answer(self, request: HttpRequest, handler: Handler) -> HttpResponseBase:
+        found = handler(request)
+        response = await found if isinstance(found, Awaitable) else found
+        return answers.dressed(request, cast(HttpResponseBase, response))
+
+    def _handler(self, request: HttpRequest) -> Handler:
+        if (refusal := bad_host(request)) is not None:
+            return lambda _: refusal
+        if _is_preflight(request):
+            return lambda _: HttpResponse(status=204, headers=ALLOWED)
+        return self._view(request) or self.get_response
+
+    def _view(self, request: HttpRequest) -> Handler | None:
+        """Return the view of an API path, or `None` for a path of the site."""
+        try:
+            match = resolve(request.path_info, getattr(request, "urlconf", None))
+        except Resolver404:
+            return None
+        if "api" not in match.app_names:
+            return None
+        request.resolver_match = match
+        return partial(match.func, **match.kwargs)
+
+
+def _is_preflight(request: HttpRequest) -> bool:
+    return (
+        request.method == "OPTIONS"
+        and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in request.META
+        and request.META.get("HTTP_ORIGIN") in settings.CORS_ORIGINS
+    )

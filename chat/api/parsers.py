@@ -1,0 +1,57 @@
+"""The one parser of request bodies."""
+
+from collections.abc import Mapping
+from typing import IO, Any
+
+from rest_framework.parsers import BaseParser
+
+from chat.api.strict_json import read_object
+from chat.conf import knobs
+from chat.errors import BodyIncomplete, BodyTooLarge, UnsupportedMediaType
+
+JSON_TYPES = {
+    "application/json",
+    "application/json;charset=utf-8",
+    'application/json;charset="utf-8"',
+}
+
+
+class StrictJSONParser(BaseParser):
+    """Reads a bounded, uncompressed JSON object in UTF-8."""
+
+    media_type = "application/json"
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,  # noqa: ARG002
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Return the object.
+
+        Raises:
+            UnsupportedMediaType, BodyTooLarge, BodyIncomplete, BadInput
+        """
+        context = parser_context or {}
+        return read_object(read_body(stream, context["request"].META))
+
+
+def read_body(stream: IO[bytes], meta: Mapping[str, str]) -> bytes:
+    """Return the request body; one that is too large is refused before any of it is read.
+
+    Raises:
+        UnsupportedMediaType: it is not JSON in UTF-8, or is compressed.
+        BodyTooLarge: it has, or says that it has, more than `BODY_BYTES`.
+        BodyIncomplete: it is shorter than it says.
+    """
+    if meta.get("CONTENT_TYPE", "").replace(" ", "").lower() not in JSON_TYPES:
+        raise UnsupportedMediaType
+    if meta.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
+        raise UnsupportedMediaType
+    length = int(meta.get("CONTENT_LENGTH") or 0)
+    if length > knobs.BODY_BYTES:
+        raise BodyTooLarge(f"The request body has more than {knobs.BODY_BYTES} bytes.")
+    body = stream.read(max(length, 0))
+    if len(body) < length:
+        raise BodyIncomplete
+    return body

@@ -1,0 +1,149 @@
+"""Request bodies: what may stand in them, within which bounds."""
+
+from functools import cache
+from typing import Any
+
+from rest_framework import serializers
+
+from chat.api.fields import Content, Metadata, Number, Text, Whole
+from chat.conf import knobs
+from chat.domain import Context, OnBusy, Options
+
+NAME_CHARS = 200
+"""Most code points of a session's name."""
+
+
+class Body(serializers.Serializer[Any]):
+    """An object of known fields only: what Parley would not act on is refused, not ignored."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict) and (unknown := data.keys() - self.fields.keys()):
+            name = min(unknown)
+            raise serializers.ValidationError({name: ["There is no such field to set."]})
+        return super().to_internal_value(data)
+
+
+class ContextBody(Body):
+    """What of the history the model is shown."""
+
+    messages = Whole(
+        min_value=0,
+        max_value=knobs.PAGE_LIMIT_MAX,
+        default=Context().messages,
+        help_text="Most messages before the one to be answered.",
+    )
+    tokens = Whole(
+        min_value=0,
+        max_value=10_000_000,
+        default=Context().tokens,
+        help_text="Most tokens of the whole prompt; 0 leaves it to the model's own bound.",
+    )
+
+
+class SessionChanges(Body):
+    """The fields of a session that its owner may change; `null` goes back to the default."""
+
+    name = Text(
+        max_length=NAME_CHARS, allow_blank=True, required=False, help_text="For your own lists."
+    )
+    system_prompt = Text(
+        max_bytes=knobs.CONTENT_BYTES,
+        max_length=knobs.CONTENT_CHARS,
+        allow_blank=True,
+        allow_null=True,
+        required=False,
+        help_text="What the model is told before the conversation.",
+    )
+    model = Text(
+        max_length=100, allow_null=True, required=False, help_text="A name that GET /models gives."
+    )
+    context = ContextBody(required=False)  # type: ignore[assignment]  # DRF takes fields away
+    metadata = Metadata(
+        required=False,
+        help_text=f"An object of your own, at most {knobs.METADATA_BYTES} bytes as JSON.",
+    )
+    ttl = Whole(
+        min_value=1,
+        max_value=knobs.SESSION_TTL_MAX,
+        required=False,
+        help_text="Seconds that the session lives after its last activity.",
+    )
+
+
+class NewSession(SessionChanges):
+    """What a session is opened with; all of it has defaults."""
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Give the context as its type."""
+        if "context" in attrs:
+            attrs["context"] = Context(**attrs["context"])
+        return attrs
+
+
+class OptionsBody(Body):
+    """How the model is asked to write; what is left out is the model's own choice."""
+
+    max_tokens = Whole(min_value=1, max_value=1_000_000, required=False)
+    temperature = Number(min_value=0, max_value=2, required=False)
+    top_p = Number(min_value=0.001, max_value=1, required=False)
+    stop = serializers.ListField(
+        child=Text(max_length=100), max_length=4, required=False, help_text="Where a reply ends."
+    )
+    seed = Whole(min_value=0, max_value=2**53 - 1, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> Options:
+        """Give the options as their type."""
+        return Options(**{**attrs, "stop": tuple(attrs.get("stop", ()))})
+
+
+class Regeneration(Body):
+    """How another reply is asked for."""
+
+    options = OptionsBody(required=False)
+
+
+class NewMessage(Regeneration):
+    """A user message to be answered."""
+
+    content = Content(max_bytes=knobs.CONTENT_BYTES, max_length=knobs.CONTENT_CHARS)
+    session = Text(
+        required=False, help_text="Id of the session; when given, it must be the token's own."
+    )
+    on_busy = serializers.ChoiceField(
+        [choice.value for choice in OnBusy],
+        default=OnBusy.ENQUEUE.value,
+        help_text="What to do while a turn of the session is queued or running.",
+    )
+    deadline = Number(
+        min_value=1,
+        max_value=knobs.TURN_DEADLINE,
+        required=False,
+        help_text="Seconds within which the turn must be over.",
+    )
+
+    def validate_on_busy(self, value: str) -> OnBusy:
+        """Give the choice as its type."""
+        return OnBusy(value)
+
+
+class Nothing(Body):
+    """An empty object."""
+
+
+@cache
+def _built(kind: type[Body]) -> Body:
+    """Return the one instance of a process: building the fields costs more than a check by them.
+
+    Checking keeps nothing in it, so threads may share it.
+    """
+    return kind()
+
+
+def checked(kind: type[Body], data: Any) -> dict[str, Any]:
+    """Return what a request's body holds, in the types of the domain and with defaults.
+
+    Raises:
+        ValidationError: DRF's, naming the first field that is wrong.
+    """
+    found: dict[str, Any] = _built(kind).run_validation(data)
+    return found

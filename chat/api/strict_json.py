@@ -1,0 +1,83 @@
+"""Reading JSON that means one thing only: what parsers disagree about is refused."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from chat.errors import BadInput
+
+DEPTH = 50
+"""Objects and arrays inside one another with which a body is refused."""
+LONG_INTEGER = re.compile(rb"(?<![\d.eE+-])-?\d{20,}(?![\d.eE])")
+"""More digits than 64 bits can be trusted to hold; orjson would make a float of it."""
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object that `body` holds.
+
+    Raises:
+        BadInput: it is not UTF-8 or not JSON, bears a byte order mark, is nested `DEPTH` deep,
+            is not an object, repeats a key, or holds NUL, a lone surrogate, NaN, infinity or
+            an integer of 20 digits or more.
+    """
+    skeleton = _skeleton(body)
+    if _is_too_deep(skeleton):
+        raise BadInput(f"The JSON is nested {DEPTH} deep or more.")
+    if LONG_INTEGER.search(skeleton):
+        raise BadInput("The JSON holds an integer of 20 digits or more.")
+    found = _decoded(body)
+    if not isinstance(found, dict):
+        raise BadInput("The body must be a JSON object.")
+    if _members(found) != skeleton.count(b":"):
+        raise BadInput("The JSON repeats a key.")
+    if rb"\u0000" in body and any("\0" in text for text in _texts(found)):
+        raise BadInput("The JSON holds the character NUL.")
+    return found
+
+
+def _skeleton(body: bytes) -> bytes:
+    """Return what stands outside of strings, by C loops alone; of what is not JSON, something."""
+    return b"".join(body.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2])
+
+
+def _is_too_deep(skeleton: bytes) -> bool:
+    if skeleton.count(b"{") + skeleton.count(b"[") < DEPTH:
+        return False
+    depth = 0
+    for byte in skeleton:
+        if byte in b"{[":
+            depth += 1
+        elif byte in b"}]":
+            depth -= 1
+        if depth >= DEPTH:
+            return True
+    return False
+
+
+def _decoded(body: bytes) -> object:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BadInput(f"The body is not valid JSON: {error.msg}.") from error
+
+
+def _members(value: object) -> int:
+    """Return how many keys the objects in `value` have together."""
+    if isinstance(value, dict):
+        return len(value) + sum(map(_members, value.values()))
+    return sum(map(_members, value)) if isinstance(value, list) else 0
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Give every string in `value`, keys too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)

@@ -1,0 +1,25 @@
+"""The REST paths: no prefix, no trailing slash."""
+
+from django.urls import path
+
+from chat.api.views import docs, messages, service, sessions
+
+app_name = "api"
+"""Marks the paths that `chat.api.middleware.Front` leads straight to their views."""
+
+urlpatterns = [
+    path("sessions", sessions.Sessions.as_view()),
+    path("sessions/<session_id>", sessions.Session.as_view()),
+    path("sessions/<session_id>/reset", sessions.Reset.as_view()),
+    path("sessions/<session_id>/token", sessions.Token.as_view()),
+    path("messages", messages.Inbox.as_view()),
+    path("sessions/<session_id>/messages", messages.Messages.as_view()),
+    path("sessions/<session_id>/messages/<message_id>", messages.Message.as_view()),
+    path("sessions/<session_id>/messages/<message_id>/cancel", messages.Cancel.as_view()),
+    path("sessions/<session_id>/messages/<message_id>/regenerate", messages.Regenerate.as_view()),
+    path("models", service.Models.as_view()),
+    path("live", service.Live.as_view()),
+    path("ready", service.Ready.as_view()),
+    path("schema", docs.Schema.as_view(), name="schema"),
+    path("docs", docs.Docs.as_view(), name="docs"),
+]

@@ -1,0 +1,95 @@
+"""Messages and their turns over REST."""
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from chat.api import answers, auth, queries, shapes
+from chat.api.serializers import NewMessage, Nothing, Regeneration
+from chat.api.views.base import View
+from chat.domain import Accepted, Caller
+from chat.services import sessions, turns
+
+
+def accepted(session_id: str, turn: Accepted) -> HttpResponse:
+    """Return 202 with both messages and the place where the reply will be found."""
+    reply_id = shapes.id_of(turn.reply).decode()
+    location = {"Location": f"/sessions/{session_id}/messages/{reply_id}"}
+    return answers.json(shapes.accepted(turn), 202, location)
+
+
+class Submitting(View):
+    """What the two ways to post a message share."""
+
+    def submit(self, caller: Caller) -> HttpResponse:
+        """Accept the message of the request's body."""
+        body = self.body(NewMessage)
+        owner = self.owner(body.pop("session", caller.session_id))
+        turn = turns.submit(caller=owner, key=self.key(), request_id=self.request_id, **body)
+        return accepted(caller.session_id, turn)
+
+
+class Inbox(Submitting):
+    """Where messages are posted by token alone."""
+
+    def post(self, _: Request) -> HttpResponse:
+        """Post a message to the token's session."""
+        return self.submit(auth.bearer(self.raw.META))
+
+
+class Messages(Submitting):
+    """The messages of a session."""
+
+    def get(self, _: Request, session_id: str) -> HttpResponse:
+        """Read a page of the history."""
+        caller = self.owner(session_id)
+        query = queries.page(self.raw.GET)
+        found = sessions.page(
+            caller,
+            before=query.before,
+            after=query.after,
+            limit=query.limit,
+            newest_first=query.newest_first,
+        )
+        return answers.json(shapes.page(found))
+
+    def post(self, _: Request, session_id: str) -> HttpResponse:
+        """Post a message to the session."""
+        return self.submit(self.owner(session_id))
+
+
+class Message(View):
+    """One message."""
+
+    def get(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
+        """Read one message."""
+        caller = self.owner(session_id)
+        queries.nothing(self.raw.GET)
+        return answers.json(sessions.message(caller, message_id))
+
+
+class Cancel(View):
+    """Ending a turn early."""
+
+    def post(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
+        """Cancel the turn of a reply or of its user message; what was said of it stays."""
+        caller = self.owner(session_id)
+        self.body(Nothing)
+        self.key()
+        cancelled = turns.cancel(caller=caller, message_id=message_id)
+        return answers.json(cancelled.reply, 200 if cancelled.is_final else 202)
+
+
+class Regenerate(View):
+    """Replying anew."""
+
+    def post(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
+        """Reply anew to the last user message; the earlier reply stays."""
+        caller = self.owner(session_id)
+        turn = turns.regenerate(
+            caller=caller,
+            message_id=message_id,
+            key=self.key(),
+            request_id=self.request_id,
+            **self.body(Regeneration),
+        )
+        return accepted(session_id, turn)

@@ -1,0 +1,41 @@
+"""What is told to everybody: models, and whether Parley lives and is ready."""
+
+import orjson
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from chat.api import answers, queries
+from chat.api.views.base import View
+from chat.services import models, sessions
+
+
+class Models(View):
+    """The models that a session may name."""
+
+    needs_token = False
+
+    def get(self, _: Request) -> HttpResponse:
+        """List the models."""
+        queries.nothing(self.raw.GET)
+        return answers.json(orjson.dumps({"data": models.described()}))
+
+
+class Live(View):
+    """Whether this process answers."""
+
+    needs_token = False
+
+    def get(self, _: Request) -> HttpResponse:
+        """Say so."""
+        return answers.json(b'{"status":"ok"}')
+
+
+class Ready(View):
+    """Whether this process can do its work."""
+
+    needs_token = False
+
+    def get(self, _: Request) -> HttpResponse:
+        """Ask the store; 503 when it is down."""
+        sessions.ping()
+        return answers.json(b'{"status":"ok"}')

@@ -1,0 +1,73 @@
+"""Sessions over REST."""
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from chat.api import addresses, answers, headers, queries, shapes
+from chat.api.serializers import NewSession, Nothing, SessionChanges
+from chat.api.views.base import View
+from chat.services import sessions
+
+
+class Sessions(View):
+    """All sessions; nobody can list them here."""
+
+    needs_token = False
+
+    def post(self, _: Request) -> HttpResponse:
+        """Open a session."""
+        token, session = sessions.open_session(
+            address=addresses.client(self.raw.META),
+            key=self.key(is_secret=True),
+            **self.body(NewSession),
+        )
+        location = {"Location": f"/sessions/{session.id}"}
+        return answers.json(shapes.opened(token, session), 201, location)
+
+
+class Session(View):
+    """One session."""
+
+    def get(self, _: Request, session_id: str) -> HttpResponse:
+        """Read the session and its newest messages."""
+        caller = self.owner(session_id)
+        query = queries.snapshot(self.raw.GET)
+        known = headers.known_seq(self.raw.META, query.after, query.limit)
+        session = sessions.read_if_changed(
+            caller, known=known, after=query.after, limit=query.limit
+        )
+        if session is None:
+            return answers.unchanged(known, query.after, query.limit)
+        return answers.tagged(shapes.snapshot(session), session.seq, query.after, query.limit)
+
+    def patch(self, _: Request, session_id: str) -> HttpResponse:
+        """Change fields of the session."""
+        session = sessions.change(self.owner(session_id), self.body(SessionChanges))
+        return answers.json(shapes.snapshot(session))
+
+    def delete(self, _: Request, session_id: str) -> HttpResponse:
+        """Remove every trace of the session."""
+        queries.nothing(self.raw.GET)
+        sessions.delete(self.owner(session_id))
+        return answers.nothing()
+
+
+class Reset(View):
+    """Clearing a session's history."""
+
+    def post(self, _: Request, session_id: str) -> HttpResponse:
+        """Cancel what is open, clear the history, keep the session and its token."""
+        caller = self.owner(session_id)
+        self.body(Nothing)
+        return answers.json(shapes.snapshot(sessions.reset(caller, key=self.key())))
+
+
+class Token(View):
+    """A session's token."""
+
+    def post(self, _: Request, session_id: str) -> HttpResponse:
+        """Give the session a new token and a new expiry; the old token dies."""
+        caller = self.owner(session_id)
+        self.body(Nothing)
+        token, expires_at = sessions.renew_token(caller, key=self.key())
+        return answers.json(shapes.renewed(session_id, token, expires_at))

@@ -1,0 +1,56 @@
+"""The one port of a web process: each request takes the lane that serves it cheapest.
+
+* WebSockets go to Channels.
+* What waits for news goes to Django's async views: a waiting client costs no thread.
+* Static files are read straight from disk.
+* Everything else goes to Django's WSGI handler, which answers more than twice as many requests a
+  second as its ASGI handler does (docs/adr/0011-web-lanes.md).
+"""
+
+import re
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.conf import settings
+
+from chat.conf import knobs
+from project.bridge import Bridge, Receive, Scope, Send
+from project.wsgi import application as wsgi_application  # sets Django up
+
+# What follows needs Django to be set up.
+from chat.push.routing import websocket_urlpatterns  # isort: skip
+from project.statics import StaticFiles  # isort: skip
+from project.waiting import WaitingHandler  # isort: skip
+
+WAITING = re.compile(r"/sessions/[^/]+")
+"""Paths that wait when they are asked to by `wait=`."""
+
+
+class Lanes:
+    """Chooses the lane of an HTTP request."""
+
+    def __init__(self) -> None:
+        self.waiting = WaitingHandler("chat.push.urls")
+        self.rest = Bridge(
+            wsgi_application,
+            threads=knobs.WEB_THREADS,
+            most=max(knobs.BODY_BYTES, settings.DATA_UPLOAD_MAX_MEMORY_SIZE),
+            patience=knobs.BODY_TIMEOUT,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        lane = self.waiting if _waits(scope) else self.rest
+        await lane(scope, receive, send)
+
+
+def _waits(scope: Scope) -> bool:
+    return (
+        b"wait=" in scope["query_string"]
+        and scope["method"] == "GET"
+        and WAITING.fullmatch(scope["path"]) is not None
+    )
+
+
+application = ProtocolTypeRouter(
+    {"http": StaticFiles(Lanes()), "websocket": URLRouter(websocket_urlpatterns)}
+)

@@ -1,0 +1,138 @@
+"""From ASGI to Django's WSGI handler, with one change of thread a request.
+
+a2wsgi changes threads for each message of the body and of the answer. What is asked and answered
+here is small and bounded, so it crosses over whole, for less than half the CPU a request
+(docs/adr/0011-web-lanes.md). What must be streamed belongs to the waiting lane.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from typing import Any
+
+from django.core.handlers.wsgi import WSGIHandler
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+Environ = dict[str, Any]
+Headers = list[tuple[bytes, bytes]]
+
+LINGER = 16
+"""Bodies of so many times the bound are read to their end and dropped before they are refused, for
+a client whose connection is closed while it still sends would not see why."""
+
+
+class Bridge:
+    """An ASGI application that lets a WSGI one answer, on a few threads."""
+
+    def __init__(
+        self, application: WSGIHandler, *, threads: int, most: int, patience: float
+    ) -> None:
+        self.application = application
+        self.threads = ThreadPoolExecutor(threads, "wsgi")
+        self.most = most
+        """Bytes of a body that are taken in."""
+        self.patience = patience
+        """Seconds within which a body must have arrived."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        environ = environ_of(scope)
+        is_whole = True
+        if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
+            is_whole = await self._take_in(environ, receive)
+        loop = asyncio.get_running_loop()
+        status, headers, body = await loop.run_in_executor(self.threads, self._answer, environ)
+        if not is_whole:
+            # What is left of the body must not be read as another request.
+            headers.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _take_in(self, environ: Environ, receive: Receive) -> bool:
+        """Read the body before a thread is spent on it; return whether that came to its end.
+
+        Django learns of a body that is too large, or not whole, by a CONTENT_LENGTH that is beyond
+        what there is to read.
+        """
+        declared = int(environ.get("CONTENT_LENGTH", 0))
+        kept, received, is_whole = bytearray(), 0, False
+        expects = "HTTP_EXPECT" in environ and declared > self.most
+        try:
+            async with asyncio.timeout(self.patience):
+                while not (is_whole or expects or max(declared, received) > LINGER * self.most):
+                    message = await receive()
+                    if message["type"] != "http.request":
+                        break
+                    received += len(message.get("body", b""))
+                    is_whole = not message.get("more_body", False)
+                    if max(declared, received) <= self.most:
+                        kept += message.get("body", b"")
+        except TimeoutError:
+            pass
+        environ["wsgi.input"] = BytesIO(kept)
+        environ["CONTENT_LENGTH"] = str(received if is_whole else max(declared, received + 1))
+        return is_whole
+
+    def _answer(self, environ: Environ) -> tuple[int, Headers, bytes]:
+        """Let the application answer, in a thread."""
+        started: list[tuple[str, list[tuple[str, str]]]] = []
+        written: list[bytes] = []
+
+        def start_response(
+            status: str, headers: list[tuple[str, str]], _: Any = None, /
+        ) -> Callable[[bytes], object]:
+            started.append((status, headers))
+            return written.append
+
+        answer = self.application(environ, start_response)
+        try:
+            written.extend(answer)
+        finally:
+            answer.close()
+        status, headers = started[-1]
+        encoded = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
+        return int(status[:3]), encoded, b"".join(written)
+
+
+def environ_of(scope: Scope) -> Environ:
+    """Return the request as PEP 3333 has it."""
+    root = scope.get("root_path", "")
+    host, port = scope.get("server") or ("localhost", 80)
+    environ: Environ = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": _latin(root),
+        "PATH_INFO": _latin(scope["path"].removeprefix(root)),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "SERVER_NAME": host,
+        "SERVER_PORT": str(port or 0),
+        "REMOTE_ADDR": (scope.get("client") or ("", 0))[0],
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope["scheme"],
+        "wsgi.input": BytesIO(),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope["headers"]:
+        # With an underscore, X_Forwarded_For would pass for the proxy's own header.
+        if b"_" not in name:
+            _add_header(environ, name.decode("latin-1"), value.decode("latin-1"))
+    return environ
+
+
+def _add_header(environ: Environ, name: str, value: str) -> None:
+    variable = name.upper().replace("-", "_")
+    if variable not in {"CONTENT_LENGTH", "CONTENT_TYPE"}:
+        variable = f"HTTP_{variable}"
+    environ[variable] = f"{environ[variable]},{value}" if variable in environ else value
+
+
+def _latin(text: str) -> str:
+    """Return bytes as PEP 3333 wants them: each as the character of its number."""
+    return text.encode().decode("latin-1")

@@ -1,0 +1,20 @@
+"""All routes: the API without a prefix, the admin, and a page for people."""
+
+from django.contrib import admin
+from django.urls import include, path, re_path
+from django.views.generic import TemplateView
+
+from chat.api.exception_handler import bad_request, failed, not_allowed, not_found
+
+handler400 = bad_request
+handler403 = not_allowed
+handler404 = not_found
+handler500 = failed
+
+urlpatterns = [
+    path("", include("chat.api.urls")),
+    path("admin/", admin.site.urls),
+    path("", TemplateView.as_view(template_name="chat/landing.html")),
+    # DEBUG or not, what does not exist is a JSON 404.
+    re_path("", not_found),
+]
