@@ -67,7 +67,7 @@ class Knobs:
 
     TURN_DEADLINE: int = 900
     """Seconds from acceptance within which a turn must be over, unless the client asks for less."""
-    MAX_ATTEMPTS: int = 3
+    MAX_ATTEMPTS: int = 4
     """Most tries at one turn."""
     LEASE: float = 10.0
     """Seconds that a claim stands without a sign of life from its worker."""
@@ -83,7 +83,11 @@ class Knobs:
     """Most due sessions of a partition that one look takes on."""
     DRAIN: float = 20.0
     """Seconds that a stopping worker lets its streams go on before it hands them back."""
-    RETRY_BASE: float = 1.0
+    CIRCUIT_FAILURES: int = 5
+    """Failed calls to a model in a row after which none passes for a while."""
+    CIRCUIT_PAUSE: float = 5.0
+    """Seconds until one call probes whether the model is back."""
+    RETRY_BASE: float = 2.0
     """Seconds of the first back-off after a failed model call; it doubles, with full jitter."""
     RETRY_MAX: float = 60.0
     """Most seconds of back-off; a vendor's own Retry-After is heeded whatever it is."""

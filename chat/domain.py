@@ -355,6 +355,27 @@ class Retry:
     """What went wrong this time; shown while the turn waits."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateWait:
+    """A gate's no to a call."""
+
+    seconds: float
+    """Until another try makes sense."""
+    reason: WaitReason
+
+
+class CallEnd(StrEnum):
+    """How a call to a model went, for the model's gate."""
+
+    OK = "ok"
+    FAILED = "failed"
+    """The model's service is in trouble."""
+    HELD = "held"
+    """The vendor named a time before which it wants no call."""
+    LEFT = "left"
+    """It says nothing about the model: cancelled, drained, refused for its content."""
+
+
 class StopCause(StrEnum):
     """Why a worker ends a model call before the model does."""
 

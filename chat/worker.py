@@ -13,6 +13,7 @@ from chat.conf import knobs
 from chat.errors import StoreUnavailable
 from chat.services import recovery
 from chat.services.flusher import Flusher
+from chat.services.gatekeeper import gatekeeper
 from chat.services.running import running
 
 logger = logging.getLogger(__name__)
@@ -92,5 +93,6 @@ class Pulse(bootsteps.StartStopStep):
         while not self._stopping.wait(knobs.SWEEP * random.uniform(0.8, 1.2)):  # noqa: S311
             try:
                 recovery.sweep()
+                gatekeeper.look()
             except StoreUnavailable as error:
                 logger.warning("The sweep has to wait: %s", error.__cause__)

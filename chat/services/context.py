@@ -30,6 +30,12 @@ def prompt(claim: Claim, model: Model) -> Prompt:
     return Prompt(messages=[*fixed[:-1], *chosen, *question], options=claim.options)
 
 
+def cost(prompt: Prompt, model: Model) -> int:
+    """Return about how many tokens a call takes: its prompt and the longest reply it may get."""
+    reply = min(prompt.options.max_tokens or model.max_tokens, model.max_tokens)
+    return sum(map(estimate, prompt.messages)) + reply
+
+
 def estimate(message: PromptMessage) -> int:
     """Return about how many tokens the message takes in a prompt."""
     return TOKENS_PER_MESSAGE + estimate_text(message.content)

@@ -11,6 +11,7 @@ from typing import TypeVar
 from chat import dispatch
 from chat.conf import knobs
 from chat.domain import (
+    CallEnd,
     Claim,
     Ending,
     FinishReason,
@@ -35,6 +36,7 @@ from chat.errors import (
 from chat.providers.registry import provider_for
 from chat.providers.upstream import Upstream
 from chat.services import context, models, verdicts
+from chat.services.gatekeeper import ModelCall, gatekeeper
 from chat.services.running import RunningTurn, running
 from chat.store import leases
 
@@ -73,23 +75,29 @@ def _answer(claim: Claim) -> None:
     except UnknownModel as error:
         _commit(claim, _failed(claim.model, error), None)
         return
-    upstream = Upstream()
-    turn = RunningTurn(claim, model.timeouts, upstream)
+    prompt = context.prompt(claim, model)
+    wait = gatekeeper.enter(model, claim.lease.session_id, tokens=context.cost(prompt, model))
+    if wait is not None:
+        _commit(claim, verdicts.on_wait(claim, model, wait), None)
+        return
+    turn = RunningTurn(claim, model.timeouts, Upstream())
     running.enter(turn)
     try:
-        _commit(claim, _ask(claim, model, turn, upstream), turn)
+        with gatekeeper.call(model, claim.lease.session_id) as call:
+            verdict = _ask(claim, model, prompt, turn, call)
+        _commit(claim, verdict, turn)
     finally:
         running.leave(turn)
 
 
 def _ask(
-    claim: Claim, model: Model, turn: RunningTurn, upstream: Upstream
+    claim: Claim, model: Model, prompt: Prompt, turn: RunningTurn, call: ModelCall
 ) -> Outcome | Retry | None:
     """Have the reply written and return what becomes of the turn; `None` if it is lost."""
     try:
-        prompt = context.prompt(claim, model)
-        ending = _listen(prompt, model, turn, upstream)
+        ending = _listen(prompt, model, turn)
     except ProviderError as error:
+        verdicts.tell_gate(call, turn.stopped, error)
         if turn.stopped is not None:
             return verdicts.on_stop(claim, model, turn.stopped, has_said=turn.has_said)
         _log_failure(claim, error)
@@ -98,6 +106,7 @@ def _ask(
         # The turn must not be asked again and again for what is a fault of ours.
         logger.exception("%s of %s", claim.reply_id, claim.lease.session_id)
         return _failed(model.name, ParleyError("Parley failed."))
+    call.end = CallEnd.OK
     usage = ending.usage or _estimated(prompt, turn)
     return Outcome(
         status=STATUS_OF[ending.finish_reason],
@@ -107,8 +116,8 @@ def _ask(
     )
 
 
-def _listen(prompt: Prompt, model: Model, turn: RunningTurn, upstream: Upstream) -> Ending:
-    for piece in provider_for(model).stream(prompt, upstream):
+def _listen(prompt: Prompt, model: Model, turn: RunningTurn) -> Ending:
+    for piece in provider_for(model).stream(prompt, turn.upstream):
         if isinstance(piece, Ending):
             return piece
         turn.say(piece)

@@ -21,7 +21,7 @@ class RunningTurn:
         self.lease = claim.lease
         self.stopped: StopCause | None = None
         """Why this side ended the call; `None` while it has not."""
-        self._upstream = upstream
+        self.upstream = upstream
         self._timeouts = timeouts
         self._ends_at = now + min(timeouts.total, claim.seconds_left)
         self._speaks_by = now + timeouts.first_delta
@@ -53,7 +53,7 @@ class RunningTurn:
         """End the model call, once; the thread that reads it learns by `UpstreamClosed`."""
         if self.stopped is None:
             self.stopped = cause
-            self._upstream.close()
+            self.upstream.close()
 
     def watch(self, now: float) -> None:
         """Stop the call when one of its clocks has run out."""

@@ -4,8 +4,10 @@ import random
 
 from chat.conf import knobs
 from chat.domain import (
+    CallEnd,
     Claim,
     FinishReason,
+    GateWait,
     Model,
     Outcome,
     Retry,
@@ -19,12 +21,20 @@ from chat.errors import (
     ModelLoading,
     ModelRateLimited,
     ModelTimeout,
+    ModelUnavailable,
     ProviderError,
 )
+from chat.services.gatekeeper import ModelCall
 
 WAITS: dict[type[ProviderError], WaitReason] = {
     ModelRateLimited: WaitReason.RATE_LIMITED,
     ModelLoading: WaitReason.MODEL_LOADING,
+}
+
+GATE_ERRORS: dict[WaitReason, type[ProviderError]] = {
+    WaitReason.RATE_LIMITED: ModelRateLimited,
+    WaitReason.MODEL_LOADING: ModelLoading,
+    WaitReason.QUEUE: ModelUnavailable,
 }
 
 
@@ -51,13 +61,7 @@ def on_error(
             error=_told(error),
         )
     if model.fallback:
-        return Retry(
-            delay=0,
-            reason=WaitReason.QUEUE,
-            uses_attempt=False,
-            model=model.fallback,
-            error=_told(error),
-        )
+        return _fall_back(model, error)
     return _ended(Status.FAILED, FinishReason.ERROR, model, error)
 
 
@@ -79,6 +83,35 @@ def on_stop(
             return on_error(claim, model, ModelTimeout(), has_said=has_said)
         case StopCause.DRAIN:
             return Retry(delay=0, reason=WaitReason.QUEUE, uses_attempt=False, model=model.name)
+
+
+def on_wait(claim: Claim, model: Model, wait: GateWait) -> Outcome | Retry:
+    """Decide for a turn whose model's gate lets no call pass now: no attempt is used."""
+    if model.fallback and wait.reason is not WaitReason.RATE_LIMITED:
+        return _fall_back(model, None)
+    if wait.seconds < claim.seconds_left:
+        return Retry(delay=wait.seconds, reason=wait.reason, uses_attempt=False, model=model.name)
+    return _ended(Status.FAILED, FinishReason.ERROR, model, GATE_ERRORS[wait.reason]())
+
+
+def tell_gate(call: ModelCall, stopped: StopCause | None, error: ProviderError) -> None:
+    """Note for the model's gate what a call that failed or was stopped says about the model."""
+    if stopped is StopCause.SILENCE or (stopped is None and error.retryable):
+        call.end = CallEnd.FAILED
+    if stopped is None and error.retry_after is not None:
+        call.end = CallEnd.HELD
+        call.held = error.retry_after
+        call.why = WAITS.get(type(error), WaitReason.QUEUE)
+
+
+def _fall_back(model: Model, error: ProviderError | None) -> Retry:
+    return Retry(
+        delay=0,
+        reason=WaitReason.QUEUE,
+        uses_attempt=False,
+        model=model.fallback,
+        error=_told(error) if error else None,
+    )
 
 
 def _delay(claim: Claim, error: ProviderError) -> float:

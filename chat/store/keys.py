@@ -77,3 +77,9 @@ def counts(tag: int) -> str:
 def rate(scope: str, caller: str) -> str:
     """string: a caller's pace; lives as long as it holds the caller back."""
     return f"chat:rate:{scope}:{caller}"
+
+
+def gate(model: str) -> tuple[str, str, str]:
+    """hash, zset, zset: a model's gate, the slots taken, the line of waiters; live while used."""
+    tag = f"chat:{{gate:{model}}}"
+    return tag, f"{tag}:slots", f"{tag}:line"

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from chat.conf import knobs
 from chat.domain import FinishReason, Model, Outcome, Retry, Status, StopCause, WaitReason
 from chat.errors import (
     BadModelReply,
@@ -19,7 +20,7 @@ from tests.unit.services.test_context import claim, user
 MODEL = Model(name="main", provider="openai", url="http://127.0.0.1/v1")
 WITH_FALLBACK = replace(MODEL, fallback="spare")
 FIRST = claim(user(1, "hi"))
-LAST = replace(FIRST, attempt=3)
+LAST = replace(FIRST, attempt=knobs.MAX_ATTEMPTS)
 
 
 def test_a_vendors_retry_after_is_heeded_and_uses_no_attempt() -> None:
@@ -49,7 +50,7 @@ def test_the_back_off_doubles_with_full_jitter(attempt: int) -> None:
         verdict = verdicts.on_error(tried, MODEL, ModelUnavailable(), has_said=False)
         assert isinstance(verdict, Retry)
         delays.append(verdict.delay)
-    assert 0 <= min(delays) < max(delays) <= 2 ** (attempt - 1)
+    assert 0 <= min(delays) < max(delays) <= 2**attempt
 
 
 def test_after_the_last_attempt_the_turn_has_failed_with_the_errors_code() -> None:

@@ -1,0 +1,95 @@
+"""Keeping the models' gates: before, during and after each call of this process.
+
+A model without limits and without trouble costs no round trip: its gate is asked only while some
+process has seen a call fail, which every worker learns within a sweep.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+
+from chat import dispatch
+from chat.domain import CallEnd, GateWait, Model, WaitReason
+from chat.errors import StoreUnavailable
+from chat.services import models
+from chat.store import gates
+
+logger = logging.getLogger(__name__)
+
+
+class ModelCall:
+    """A call that has passed the gate, and how it went."""
+
+    def __init__(self) -> None:
+        self.end = CallEnd.LEFT
+        self.held = 0.0
+        """Seconds for which the vendor wants no call."""
+        self.why = WaitReason.QUEUE
+
+
+class Gatekeeper:
+    """What this process knows of the gates, and which slots it holds."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._troubled: set[str] = set()
+        self._inside: dict[str, set[str]] = defaultdict(set)
+
+    def enter(self, model: Model, caller: str, *, tokens: int) -> GateWait | None:
+        """Pass the model's gate, or learn when to come again; see `store.gates.enter`."""
+        return gates.enter(model, caller, tokens=tokens) if self._asks(model) else None
+
+    @contextmanager
+    def call(self, model: Model, caller: str) -> Iterator[ModelCall]:
+        """Have a call that passed the gate, and leave by the way it went."""
+        call = ModelCall()
+        with self._lock:
+            self._inside[model.name].add(caller)
+        try:
+            yield call
+        finally:
+            with self._lock:
+                self._inside[model.name].discard(caller)
+            self._leave(model, caller, call)
+
+    def look(self) -> None:
+        """Learn which models are in trouble, and give a sign of life for the slots held here.
+
+        Raises:
+            StoreUnavailable: Redis gave no answer.
+        """
+        known = models.all_models()
+        troubled = gates.troubled(known)
+        with self._lock:
+            self._troubled = troubled
+            held = {
+                name: list(callers)
+                for name, callers in self._inside.items()
+                if callers and known[name].concurrency
+            }
+        if held:
+            gates.hold(held)
+
+    def _asks(self, model: Model) -> bool:
+        limits = (model.concurrency, model.requests_per_minute, model.tokens_per_minute)
+        return any(limits) or model.name in self._troubled
+
+    def _leave(self, model: Model, caller: str, call: ModelCall) -> None:
+        if call.end in {CallEnd.FAILED, CallEnd.HELD}:
+            with self._lock:
+                self._troubled = self._troubled | {model.name}
+        if not self._asks(model):
+            return
+        try:
+            waiting = gates.leave(model, caller, call.end, held=call.held, why=call.why)
+        except StoreUnavailable as error:
+            logger.warning("The gate of %s was not told: %s", model.name, error.__cause__)
+            return
+        for session_id in waiting:
+            dispatch.wake(session_id)
+
+
+gatekeeper = Gatekeeper()
+"""This process's."""

@@ -1,0 +1,116 @@
+"""The gates of models: how many calls at once and a minute, and when none at all.
+
+A gate is shared by all workers. The circuit is Michael Nygard's circuit breaker ("Release It!"):
+after failures in a row no call passes for a while, then one probe decides.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from chat.conf import knobs
+from chat.domain import CallEnd, GateWait, Model, WaitReason
+from chat.store import keys
+from chat.store.client import client, translated
+from chat.store.scripts import Call, run, run_all, script
+
+MINUTE = 60_000
+"""Milliseconds."""
+LOOK = 4_000
+"""Milliseconds after which a silent waiter has lost its place; it comes again in half the time."""
+MEMORY = 600_000
+"""Milliseconds after which a gate at which nothing moves is forgotten."""
+WOKEN = 100
+"""Most waiters that one leaving call wakes."""
+
+
+def enter(model: Model, caller: str, *, tokens: int) -> GateWait | None:
+    """Pass the model's gate, or learn when to come again.
+
+    caller: who calls, a session id; tokens: about what prompt and reply will take.
+
+    Raises:
+        StoreUnavailable: Redis gave no answer.
+    """
+    request = Call(
+        script("enter"),
+        keys.gate(model.name),
+        (
+            caller,
+            round(1000 * knobs.LEASE),
+            model.concurrency,
+            _interval(model.requests_per_minute),
+            max(1, model.requests_per_minute // 10),
+            _interval(model.tokens_per_minute),
+            max(1, model.tokens_per_minute // 2),
+            tokens,
+            LOOK,
+            MEMORY,
+        ),
+    )
+    with translated():
+        words = run(client(), request)
+    if words[0] == b"PASS":
+        return None
+    return GateWait(seconds=words[1] / 1000, reason=WaitReason(words[2].decode()))
+
+
+def leave(
+    model: Model, caller: str, end: CallEnd, *, held: float = 0, why: WaitReason = WaitReason.QUEUE
+) -> Sequence[str]:
+    """Say that a call is over and how; return the callers whose turn it is now.
+
+    held: seconds for which the vendor wants no call.
+
+    Raises:
+        StoreUnavailable: Redis gave no answer; the slot frees itself after `LEASE` seconds.
+    """
+    request = Call(
+        script("leave"),
+        keys.gate(model.name),
+        (
+            caller,
+            end,
+            round(1000 * held),
+            why,
+            knobs.CIRCUIT_FAILURES,
+            round(1000 * knobs.CIRCUIT_PAUSE),
+            model.concurrency,
+            WOKEN,
+            MEMORY,
+        ),
+    )
+    with translated():
+        return [caller.decode() for caller in run(client(), request)]
+
+
+def hold(callers: Mapping[str, Sequence[str]]) -> None:
+    """Give a sign of life for the slots that calls hold, by model; one round trip.
+
+    Raises:
+        StoreUnavailable: Redis gave no answer.
+    """
+    lease = round(1000 * knobs.LEASE)
+    calls = [
+        Call(script("hold"), [keys.gate(model)[1]], (lease, *held))
+        for model, held in callers.items()
+    ]
+    with translated():
+        run_all(client(), calls)
+
+
+def troubled(models: Iterable[str]) -> set[str]:
+    """Return the models whose gate has seen a failure and not yet a success; one round trip.
+
+    Raises:
+        StoreUnavailable: Redis gave no answer.
+    """
+    names = list(models)
+    pipeline = client().pipeline(transaction=False)
+    for name in names:
+        pipeline.hmget(keys.gate(name)[0], "failures", "closed")
+    with translated():
+        found = pipeline.execute()
+    return {name for name, fields in zip(names, found, strict=True) if any(fields)}
+
+
+def _interval(per_minute: int) -> float:
+    return MINUTE / per_minute if per_minute else 0
