@@ -1,0 +1,145 @@
+"""The gates of models, on a real server."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from pytest_django import Settings
+
+from chat.conf import knobs
+from chat.domain import CallEnd, Model, WaitReason
+from chat.store import gates
+from tests.harness.waiting import wait_until
+
+FREE = Model(name="m", provider="openai", url="http://127.0.0.1/v1")
+TWO_AT_ONCE = replace(FREE, concurrency=2)
+
+
+@pytest.fixture(autouse=True)
+def quick(settings: Settings) -> None:
+    settings.CHAT_CIRCUIT_FAILURES = 3
+    settings.CHAT_CIRCUIT_PAUSE = 0.3
+    settings.CHAT_LEASE = 0.5
+
+
+def passes(model: Model, caller: str, tokens: int = 1) -> bool:
+    return gates.enter(model, caller, tokens=tokens) is None
+
+
+def test_no_more_calls_than_allowed_are_in_flight() -> None:
+    with ThreadPoolExecutor(20) as threads:
+        passed = list(threads.map(lambda i: passes(TWO_AT_ONCE, f"s{i}"), range(20)))
+    assert sum(passed) == 2
+
+
+def test_a_call_that_leaves_names_who_waits_longest() -> None:
+    assert passes(TWO_AT_ONCE, "a")
+    assert passes(TWO_AT_ONCE, "b")
+    wait = gates.enter(TWO_AT_ONCE, "c", tokens=1)
+    assert wait
+    assert wait.reason is WaitReason.QUEUE
+    assert not passes(TWO_AT_ONCE, "d")
+    assert gates.leave(TWO_AT_ONCE, "a", CallEnd.OK) == ["c"]
+
+
+def test_who_waits_is_not_overtaken() -> None:
+    assert passes(TWO_AT_ONCE, "a")
+    assert passes(TWO_AT_ONCE, "b")
+    assert not passes(TWO_AT_ONCE, "c")
+    gates.leave(TWO_AT_ONCE, "a", CallEnd.OK)
+    assert not passes(TWO_AT_ONCE, "newcomer")
+    assert passes(TWO_AT_ONCE, "c")
+
+
+def test_the_slot_of_a_dead_worker_comes_free_after_its_lease() -> None:
+    assert passes(TWO_AT_ONCE, "a")
+    assert passes(TWO_AT_ONCE, "b")
+    wait_until(lambda: passes(TWO_AT_ONCE, "c"))
+
+
+def test_a_sign_of_life_holds_a_slot() -> None:
+    one = replace(FREE, concurrency=1)
+    assert passes(one, "a")
+    ends = time.monotonic() + 3 * knobs.LEASE
+    while time.monotonic() < ends:
+        gates.hold({"m": ["a"]})
+        assert not passes(one, "b")
+
+
+def test_the_same_caller_passes_again_without_a_second_slot() -> None:
+    assert passes(TWO_AT_ONCE, "a")
+    assert passes(TWO_AT_ONCE, "a")
+    assert passes(TWO_AT_ONCE, "b")
+    assert not passes(TWO_AT_ONCE, "c")
+
+
+def test_calls_are_paced_and_waiters_are_told_one_after_the_other() -> None:
+    paced = replace(FREE, requests_per_minute=60)
+    passed = [passes(paced, f"s{i}") for i in range(6)]
+    assert passed == [True] * 6
+    first = gates.enter(paced, "late", tokens=1)
+    second = gates.enter(paced, "later", tokens=1)
+    assert first
+    assert second
+    assert first.reason is WaitReason.RATE_LIMITED
+    assert 0 < first.seconds <= 1 < second.seconds <= 2
+
+
+def test_a_budget_of_tokens_holds_calls_back() -> None:
+    budget = replace(FREE, tokens_per_minute=6000)
+    assert passes(budget, "a", tokens=2000)
+    assert passes(budget, "b", tokens=1000)
+    wait = gates.enter(budget, "c", tokens=1000)
+    assert wait
+    assert 9 < wait.seconds <= 10
+
+
+def test_a_call_larger_than_the_burst_passes_when_nothing_else_is_owed() -> None:
+    budget = replace(FREE, tokens_per_minute=60)
+    assert passes(budget, "a", tokens=1000)
+    assert not passes(budget, "b", tokens=1)
+
+
+def test_a_vendors_retry_after_closes_the_gate_for_all() -> None:
+    assert passes(FREE, "a")
+    gates.leave(FREE, "a", CallEnd.HELD, held=0.4, why=WaitReason.RATE_LIMITED)
+    wait = gates.enter(FREE, "b", tokens=1)
+    assert wait
+    assert wait.reason is WaitReason.RATE_LIMITED
+    assert 0 < wait.seconds <= 0.4
+    assert gates.troubled(["m", "other"]) == {"m"}
+    wait_until(lambda: passes(FREE, "b"))
+
+
+def test_failures_open_the_circuit_and_one_probe_closes_it() -> None:
+    for caller in "abc":
+        assert passes(FREE, caller)
+        gates.leave(FREE, caller, CallEnd.FAILED)
+    assert not passes(FREE, "d")
+    wait_until(lambda: passes(FREE, "probe"))
+    assert not passes(FREE, "e")
+    gates.leave(FREE, "probe", CallEnd.OK)
+    assert passes(FREE, "e")
+    assert gates.troubled(["m"]) == set()
+
+
+def test_a_probe_that_fails_opens_the_circuit_again() -> None:
+    for caller in "abc":
+        gates.leave(FREE, caller, CallEnd.FAILED)
+    wait_until(lambda: passes(FREE, "probe"))
+    gates.leave(FREE, "probe", CallEnd.FAILED)
+    assert not passes(FREE, "d")
+
+
+def test_a_probe_that_dies_is_followed_by_another() -> None:
+    for caller in "abc":
+        gates.leave(FREE, caller, CallEnd.FAILED)
+    wait_until(lambda: passes(FREE, "dies"))
+    wait_until(lambda: passes(FREE, "next"))
+
+
+def test_one_success_forgets_earlier_failures() -> None:
+    for end in (CallEnd.FAILED, CallEnd.FAILED, CallEnd.OK, CallEnd.FAILED, CallEnd.FAILED):
+        gates.leave(FREE, "a", end)
+    assert passes(FREE, "b")
