@@ -1,5 +1,6 @@
 """Every refusal and failure as one shape of JSON, and the one table of codes and statuses."""
 
+import logging
 import math
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -13,6 +14,8 @@ from rest_framework import exceptions
 
 from chat import errors
 from chat.api import answers
+
+logger = logging.getLogger(__name__)
 
 STATUSES: Mapping[str, HTTPStatus] = {
     "invalid_request": HTTPStatus.BAD_REQUEST,
@@ -142,4 +145,5 @@ def not_allowed(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 def failed(request: HttpRequest) -> HttpResponseBase:
     """Django's handler500: nothing but the id by which the log can be searched."""
+    logger.error("Request %s ended in an exception", answers.request_id_of(request))
     return answers.dressed(request, answer(errors.ParleyError(), request))

@@ -8,9 +8,11 @@ from chat.errors import BadInput
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """Nothing that could forge a line of a log."""
-KEY = re.compile(r"[\x20-\x7e]{8,255}")
-SECRET_KEY_LENGTH = 16
-"""Characters of a key that gives a token again to who knows it."""
+KEY = 8
+"""Fewest characters of an idempotency key."""
+SECRET_KEY = 16
+"""Fewest characters of one that gives a token again to who knows it."""
+KEY_MAX = 255
 ETAG = re.compile(r'"(\d{1,15})-(-?\d{1,15})-(\d{1,15})"')
 
 
@@ -29,13 +31,18 @@ def idempotency_key(meta: Mapping[str, str], *, is_secret: bool = False) -> str:
     key = meta.get("HTTP_IDEMPOTENCY_KEY")
     if key is None:
         return ""
-    least = SECRET_KEY_LENGTH if is_secret else 8
-    if not KEY.fullmatch(key) or len(key) < least:
+    least = SECRET_KEY if is_secret else KEY
+    if not re.fullmatch(key_pattern(least), key):
         raise BadInput(
-            f"An Idempotency-Key has {least} to 255 printable ASCII characters.",
+            f"An Idempotency-Key has {least} to {KEY_MAX} printable ASCII characters.",
             param="Idempotency-Key",
         )
     return key
+
+
+def key_pattern(least: int) -> str:
+    """Return the regular expression of idempotency keys of so many characters at least."""
+    return rf"^[!-~][ -~]{{{least - 2},{KEY_MAX - 2}}}[!-~]$"
 
 
 def etag(seq: int, after: int, limit: int) -> str:

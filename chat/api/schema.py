@@ -1,7 +1,136 @@
 """What the OpenAPI schema says about the calls."""
 
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, TypeVar, cast
+
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+
+from chat.api import headers, outputs
+from chat.api.fields import NO_NUL, SOMETHING_VISIBLE
+from chat.api.serializers import BODIES, Body
+from chat.api.views.base import View
+from chat.conf import knobs
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+STORELESS = (HTTPStatus.BAD_REQUEST,)
+USUAL = (HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE)
+OWNED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND)
+WITH_BODY = (
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+)
+CONFLICT = (HTTPStatus.CONFLICT,)
+LIMITED = (HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS)
+
+
+def number(name: str, description: str, **schema: object) -> OpenApiParameter:
+    """Describe a query parameter that is a number."""
+    return OpenApiParameter(name, {"type": "integer", **schema}, description=description)
+
+
+AFTER = number(
+    "after", "Only messages changed after this seq.", minimum=0, maximum=10**15, format="int64"
+)
+LIMIT = number("limit", "Most messages.", minimum=1, maximum=knobs.PAGE_LIMIT_MAX)
+WAIT = OpenApiParameter(
+    "wait",
+    {"type": "number", "minimum": 0, "maximum": knobs.WAIT_MAX, "multipleOf": 0.001},
+    description="Seconds to wait until something has changed after `after`, or since the ETag.",
+)
+IF_NONE_MATCH = OpenApiParameter("If-None-Match", str, "header", description="An earlier ETag.")
+BESIDE = {"type": "string", "pattern": "^msg_[1-9][0-9]{0,14}$"}
+PAGE = [
+    OpenApiParameter("before", BESIDE, description="Only messages before this one; or `after`."),
+    OpenApiParameter("after", BESIDE, description="Only messages after this one."),
+    LIMIT,
+    OpenApiParameter("order", str, enum=["asc", "desc"], description="By age; oldest first."),
+]
+
+
+def key(least: int = headers.KEY) -> OpenApiParameter:
+    """Describe the Idempotency-Key."""
+    schema = {"type": "string", "pattern": headers.key_pattern(least)}
+    description = "The same key and request again: the first answer again."
+    return OpenApiParameter("Idempotency-Key", schema, "header", description=description)
+
+
+def documented(
+    answers: Mapping[int, type[outputs.Output] | None],
+    *,
+    body: type[Body] | None = None,
+    needs_token: bool = True,
+    usual: Sequence[HTTPStatus] = USUAL,
+    refusals: Sequence[HTTPStatus] = (),
+    parameters: Sequence[OpenApiParameter] = (),
+) -> Callable[[F], F]:
+    """Describe a call: its answers, its body, and what it may be refused with beyond the usual."""
+    told = (*usual, *(OWNED if needs_token else ()), *(WITH_BODY if body else ()), *refusals)
+    responses: dict[int, Any] = {
+        status.value: OpenApiResponse(outputs.Error, status.phrase) for status in sorted(told)
+    }
+    for status, output in answers.items():
+        responses[status] = OpenApiResponse(output, HTTPStatus(status).phrase)
+    return extend_schema(request=body, responses=responses, parameters=[*parameters])
 
 
 class Documented(AutoSchema):
-    """Reads the schema off a view."""
+    """Adds what holds for every call of the API."""
+
+    def get_auth(self) -> list[dict[str, list[str]]]:
+        """Say whether the call needs a token."""
+        return [{"token": []}] if cast(View, self.view).needs_token else []
+
+    def get_operation_id(self) -> str:
+        """Name the call after its view: `postMessages`."""
+        return f"{self.method.lower()}{type(self.view).__name__}"
+
+    def get_tags(self) -> list[str]:
+        """Group the calls by the module of their view."""
+        return [type(self.view).__module__.rpartition(".")[2]]
+
+    def get_summary(self) -> str:
+        """Return the first line of the method's docstring."""
+        call: Callable[..., Any] = getattr(self.view, self.method.lower())
+        return (call.__doc__ or "").partition("\n")[0]
+
+    def get_description(self) -> str:  # type: ignore[override]
+        """Return nothing beyond the summary."""
+        return ""
+
+    def get_override_parameters(self) -> list[Any]:
+        """Return path parameters and the headers of answers."""
+        given = super().get_override_parameters()
+        return [*given, *_path_parameters(self.path), *RESPONSE_HEADERS]
+
+
+def _path_parameters(path: str) -> list[OpenApiParameter]:
+    names = [name for name in ("session_id", "message_id") if f"{{{name}}}" in path]
+    return [OpenApiParameter(name, str, "path", required=True) for name in names]
+
+
+def _header(name: str, kind: Any, statuses: bool | list[int], text: str) -> OpenApiParameter:  # noqa: FBT001
+    return OpenApiParameter(name, kind, "header", response=statuses, description=text)
+
+
+RESPONSE_HEADERS = [
+    _header("X-Request-ID", str, True, "The client's, if it sent a sane one."),
+    _header("Retry-After", int, [429, 503], "Seconds."),
+    _header("WWW-Authenticate", str, [401], "The scheme, and the error's code."),
+    _header("Location", str, [201, 202], "Where the new thing is."),
+]
+
+
+def complete(result: dict[str, Any], **_: object) -> dict[str, Any]:
+    """Say of request bodies what serializers can't: nothing unknown, no NUL, something visible."""
+    schemas = result["components"]["schemas"]
+    for name in {kind.__name__ for kind in BODIES} & schemas.keys():
+        schemas[name]["additionalProperties"] = False
+        for field in schemas[name].get("properties", {}).values():
+            if field.get("type") == "string" and "enum" not in field:
+                field["pattern"] = NO_NUL
+    schemas["NewMessage"]["properties"]["content"]["pattern"] = SOMETHING_VISIBLE
+    return result

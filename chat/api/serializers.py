@@ -130,6 +130,10 @@ class Nothing(Body):
     """An empty object."""
 
 
+BODIES = (ContextBody, SessionChanges, NewSession, OptionsBody, Regeneration, NewMessage, Nothing)
+"""All of them, for the schema."""
+
+
 @cache
 def _built(kind: type[Body]) -> Body:
     """Return the one instance of a process: building the fields costs more than a check by them.

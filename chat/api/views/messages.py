@@ -3,7 +3,8 @@
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from chat.api import answers, auth, queries, shapes
+from chat.api import answers, auth, outputs, queries, shapes
+from chat.api.schema import LIMITED, PAGE, documented, key
 from chat.api.serializers import NewMessage, Nothing, Regeneration
 from chat.api.views.base import View
 from chat.domain import Accepted, Caller
@@ -31,6 +32,7 @@ class Submitting(View):
 class Inbox(Submitting):
     """Where messages are posted by token alone."""
 
+    @documented({202: outputs.AcceptedTurn}, body=NewMessage, refusals=LIMITED, parameters=[key()])
     def post(self, _: Request) -> HttpResponse:
         """Post a message to the token's session."""
         return self.submit(auth.bearer(self.raw.META))
@@ -39,6 +41,7 @@ class Inbox(Submitting):
 class Messages(Submitting):
     """The messages of a session."""
 
+    @documented({200: outputs.MessagePage}, parameters=PAGE)
     def get(self, _: Request, session_id: str) -> HttpResponse:
         """Read a page of the history."""
         caller = self.owner(session_id)
@@ -52,6 +55,7 @@ class Messages(Submitting):
         )
         return answers.json(shapes.page(found))
 
+    @documented({202: outputs.AcceptedTurn}, body=NewMessage, refusals=LIMITED, parameters=[key()])
     def post(self, _: Request, session_id: str) -> HttpResponse:
         """Post a message to the session."""
         return self.submit(self.owner(session_id))
@@ -60,6 +64,7 @@ class Messages(Submitting):
 class Message(View):
     """One message."""
 
+    @documented({200: outputs.Message})
     def get(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
         """Read one message."""
         caller = self.owner(session_id)
@@ -70,6 +75,7 @@ class Message(View):
 class Cancel(View):
     """Ending a turn early."""
 
+    @documented({200: outputs.Message, 202: outputs.Message}, body=Nothing, parameters=[key()])
     def post(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
         """Cancel the turn of a reply or of its user message; what was said of it stays."""
         caller = self.owner(session_id)
@@ -82,6 +88,9 @@ class Cancel(View):
 class Regenerate(View):
     """Replying anew."""
 
+    @documented(
+        {202: outputs.AcceptedTurn}, body=Regeneration, refusals=LIMITED, parameters=[key()]
+    )
     def post(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
         """Reply anew to the last user message; the earlier reply stays."""
         caller = self.owner(session_id)

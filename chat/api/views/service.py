@@ -4,7 +4,8 @@ import orjson
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from chat.api import answers, queries
+from chat.api import answers, outputs, queries
+from chat.api.schema import STORELESS, documented
 from chat.api.views.base import View
 from chat.services import models, sessions
 
@@ -14,6 +15,7 @@ class Models(View):
 
     needs_token = False
 
+    @documented({200: outputs.ModelList}, needs_token=False, usual=STORELESS)
     def get(self, _: Request) -> HttpResponse:
         """List the models."""
         queries.nothing(self.raw.GET)
@@ -25,8 +27,10 @@ class Live(View):
 
     needs_token = False
 
+    @documented({200: outputs.Health}, needs_token=False, usual=STORELESS)
     def get(self, _: Request) -> HttpResponse:
         """Say so."""
+        queries.nothing(self.raw.GET)
         return answers.json(b'{"status":"ok"}')
 
 
@@ -35,7 +39,9 @@ class Ready(View):
 
     needs_token = False
 
+    @documented({200: outputs.Health}, needs_token=False)
     def get(self, _: Request) -> HttpResponse:
         """Ask the store; 503 when it is down."""
+        queries.nothing(self.raw.GET)
         sessions.ping()
         return answers.json(b'{"status":"ok"}')

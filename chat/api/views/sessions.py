@@ -3,7 +3,8 @@
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from chat.api import addresses, answers, headers, queries, shapes
+from chat.api import addresses, answers, headers, outputs, queries, shapes
+from chat.api.schema import AFTER, CONFLICT, IF_NONE_MATCH, LIMIT, LIMITED, WAIT, documented, key
 from chat.api.serializers import NewSession, Nothing, SessionChanges
 from chat.api.views.base import View
 from chat.services import sessions
@@ -14,6 +15,13 @@ class Sessions(View):
 
     needs_token = False
 
+    @documented(
+        {201: outputs.OpenedSession},
+        body=NewSession,
+        needs_token=False,
+        refusals=LIMITED,
+        parameters=[key(headers.SECRET_KEY)],
+    )
     def post(self, _: Request) -> HttpResponse:
         """Open a session."""
         token, session = sessions.open_session(
@@ -28,6 +36,7 @@ class Sessions(View):
 class Session(View):
     """One session."""
 
+    @documented({200: outputs.Session, 304: None}, parameters=[AFTER, LIMIT, WAIT, IF_NONE_MATCH])
     def get(self, _: Request, session_id: str) -> HttpResponse:
         """Read the session and its newest messages."""
         caller = self.owner(session_id)
@@ -40,11 +49,13 @@ class Session(View):
             return answers.unchanged(known, query.after, query.limit)
         return answers.tagged(shapes.snapshot(session), session.seq, query.after, query.limit)
 
+    @documented({200: outputs.Session}, body=SessionChanges)
     def patch(self, _: Request, session_id: str) -> HttpResponse:
         """Change fields of the session."""
         session = sessions.change(self.owner(session_id), self.body(SessionChanges))
         return answers.json(shapes.snapshot(session))
 
+    @documented({204: None})
     def delete(self, _: Request, session_id: str) -> HttpResponse:
         """Remove every trace of the session."""
         queries.nothing(self.raw.GET)
@@ -55,6 +66,7 @@ class Session(View):
 class Reset(View):
     """Clearing a session's history."""
 
+    @documented({200: outputs.Session}, body=Nothing, refusals=CONFLICT, parameters=[key()])
     def post(self, _: Request, session_id: str) -> HttpResponse:
         """Cancel what is open, clear the history, keep the session and its token."""
         caller = self.owner(session_id)
@@ -65,6 +77,7 @@ class Reset(View):
 class Token(View):
     """A session's token."""
 
+    @documented({200: outputs.NewToken}, body=Nothing, parameters=[key()])
     def post(self, _: Request, session_id: str) -> HttpResponse:
         """Give the session a new token and a new expiry; the old token dies."""
         caller = self.owner(session_id)
