@@ -25,7 +25,7 @@ WORKDIR /srv/parley
 COPY manage.py celery_app.py ./
 COPY project project
 COPY chat chat
-RUN python -m compileall -q . && python manage.py collectstatic --noinput --verbosity 0
+RUN python -m compileall -q .
 
 USER 10001
 EXPOSE 8000

@@ -17,6 +17,7 @@ import requests
 from project.supervisor.probes import free_port
 from project.supervisor.programs import ROOT
 from tests.harness.environment import clean
+from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until
 
 ENDED_WITHIN = 10.0
@@ -147,33 +148,26 @@ def test_the_pasted_curl_shows_a_reply_and_sessions_survive_a_restart(
     reply = json.loads(shown.stdout)
     assert reply["role"] == "assistant"
     assert reply["content"]
-    assert first.log.count("Admin: user admin, password ") == 1
 
     token = first.new_token()
     first.ask("My name is Ada.", token)
     pids = first.all_pids()
     first.end()
     assert all_gone(pids)
+    assert first.log.count("Admin: user admin, password ") == 1
+    assert "\x1b" not in first.log
+    assert prefixes(first.log) == {"redis", "model", "worker", "web", "parley"}
 
     second = run().ready()
     assert "password" not in second.log
     assert "Ada" in second.ask("What is my name?", token)["content"]
+    pids = second.all_pids()
+    second.make.terminate()
+    second.make.wait(ENDED_WITHIN)
+    wait_until(lambda: all_gone(pids), within=1)
 
 
-def test_a_log_line_names_its_process_and_no_line_is_coloured(run: Callable[..., Run]) -> None:
-    started = run().ready()
-    started.end()
-    assert "\x1b" not in started.log
-    assert set(re.findall(r"^\d\d:\d\d:\d\d (\w+) +\| ", started.log, re.MULTILINE)) <= {
-        "redis",
-        "model",
-        "worker",
-        "web",
-        "parley",
-    }
-
-
-def test_what_is_killed_comes_back_and_nothing_is_lost(run: Callable[..., Run]) -> None:
+def test_what_is_killed_comes_back_until_the_third_time(run: Callable[..., Run]) -> None:
     started = run().ready()
     token = started.new_token()
     for name, word in (("worker", "celery"), ("redis", "-server"), ("web", "uvicorn")):
@@ -181,6 +175,73 @@ def test_what_is_killed_comes_back_and_nothing_is_lost(run: Callable[..., Run]) 
         wait_until(partial(has_said, started, f"{name} was ended by signal 9"))
     wait_until(lambda: is_up(started), within=20)
     assert started.ask("Still there?", token)["content"]
+
+    pids = started.all_pids()
+    for death in (2, 3):
+        os.kill(wait_until(lambda: started.pids("uvicorn"))[0], signal.SIGKILL)
+        wait_until(partial(has_said, started, "web was ended by signal 9", times=death))
+    assert started.make.wait(ENDED_WITHIN) != 0
+    assert all_gone(pids)
+    assert "the third time within a minute" in started.log
+
+
+def test_killing_the_supervisor_leaves_no_process(run: Callable[..., Run]) -> None:
+    started = run().ready()
+    second = run()
+    assert second.make.wait(20) != 0
+    assert "Parley runs already" in second.log
+
+    pids = started.all_pids()
+    os.kill(started.supervisor, signal.SIGKILL)
+    wait_until(lambda: all_gone(pids[1:]), within=2)
+
+
+def test_killing_make_amid_a_reply_ends_all_in_order(run: Callable[..., Run]) -> None:
+    started = run().ready()
+    headers = {"Authorization": f"Bearer {started.new_token()}"}
+    content = "[[rate:5 tokens:500]] Tell me a long story."
+    posted = requests.post(
+        f"{started.url}/messages", json={"content": content}, headers=headers, timeout=5
+    )
+    place = started.url + posted.headers["Location"]
+    wait_until(lambda: requests.get(place, headers=headers, timeout=5).json()["content"])
+    pids = started.all_pids()
+    started.make.kill()
+    started.make.wait()
+    wait_until(lambda: all_gone(pids), within=ENDED_WITHIN)
+    assert "redis ended" in started.log
+
+
+def test_a_port_in_use_is_told_at_once(run: Callable[..., Run]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        started = run(port=port)
+        assert started.make.wait(20) != 0
+    assert f"Port {port} is in use" in started.log
+    assert "Traceback" not in started.log
+
+
+def test_a_redis_that_does_not_answer_is_told_at_once(run: Callable[..., Run]) -> None:
+    started = run(REDIS_URL=f"redis://:hidden@127.0.0.1:{free_port()}/0")
+    assert started.make.wait(20) != 0
+    assert "No Redis answers at REDIS_URL" in started.log
+    assert "hidden" not in started.log
+
+
+def test_a_redis_that_is_named_is_used(
+    run: Callable[..., Run], build_stack: Callable[..., Stack]
+) -> None:
+    redis = build_stack().redis.start()
+    started = run(REDIS_URL=redis.url).ready()
+    assert started.ask("Hello")["content"]
+    started.end()
+    assert "redis" not in prefixes(started.log)
+    assert redis.is_running
+
+
+def prefixes(log: str) -> set[str]:
+    """The names of who wrote the lines of the log."""
+    return set(re.findall(r"^\d\d:\d\d:\d\d (\w+) +\| ", log, re.MULTILINE))
 
 
 def has_said(started: Run, text: str, *, times: int = 1) -> bool:
@@ -192,77 +253,3 @@ def is_up(started: Run) -> bool:
         return requests.get(f"{started.url}/ready", timeout=2).status_code == 200
     except requests.RequestException:
         return False
-
-
-def test_killing_the_supervisor_leaves_no_process(run: Callable[..., Run]) -> None:
-    started = run().ready()
-    pids = started.all_pids()
-    os.kill(started.supervisor, signal.SIGKILL)
-    wait_until(lambda: all_gone(pids[1:]), within=2)
-
-
-def test_killing_make_ends_all_in_order(run: Callable[..., Run]) -> None:
-    started = run().ready()
-    pids = started.all_pids()
-    started.make.kill()
-    started.make.wait()
-    wait_until(lambda: all_gone(pids), within=ENDED_WITHIN)
-    assert "redis ended" in started.log
-
-
-def test_sigterm_ends_everything_amid_a_reply(run: Callable[..., Run]) -> None:
-    started = run().ready()
-    headers = {"Authorization": f"Bearer {started.new_token()}"}
-    content = "[[rate:5]] Tell me a long story, as long as you can."
-    posted = requests.post(
-        f"{started.url}/messages", json={"content": content}, headers=headers, timeout=5
-    )
-    place = started.url + posted.headers["Location"]
-    wait_until(lambda: requests.get(place, headers=headers, timeout=5).json()["content"])
-    pids = started.all_pids()
-    started.make.terminate()
-    started.make.wait(ENDED_WITHIN)
-    wait_until(lambda: all_gone(pids), within=1)
-
-
-def test_the_third_death_within_a_minute_ends_everything(run: Callable[..., Run]) -> None:
-    started = run().ready()
-    pids = started.all_pids()
-    for death in range(1, 4):
-        os.kill(wait_until(lambda: started.pids("uvicorn"))[0], signal.SIGKILL)
-        wait_until(partial(has_said, started, "web was ended", times=death))
-    assert started.make.wait(ENDED_WITHIN) != 0
-    assert all_gone(pids)
-    assert "the third time within a minute" in started.log
-
-
-def test_a_port_in_use_is_told_at_once(run: Callable[..., Run]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        started = run(port=port)
-        assert started.make.wait(10) != 0
-    assert f"Port {port} is in use" in started.log
-    assert "Traceback" not in started.log
-
-
-def test_a_second_run_with_the_same_data_is_refused(run: Callable[..., Run]) -> None:
-    run().ready()
-    second = run()
-    assert second.make.wait(10) != 0
-    assert "Parley runs already" in second.log
-
-
-def test_a_redis_that_does_not_answer_is_told_at_once(run: Callable[..., Run]) -> None:
-    started = run(REDIS_URL=f"redis://:hidden@127.0.0.1:{free_port()}/0")
-    assert started.make.wait(10) != 0
-    assert "No Redis answers at REDIS_URL" in started.log
-    assert "hidden" not in started.log
-
-
-def test_a_redis_that_is_named_is_used(run: Callable[..., Run], build_stack: Any) -> None:
-    redis = build_stack().redis.start()
-    started = run(REDIS_URL=redis.url).ready()
-    assert "redis" not in {line.split()[1] for line in started.log.splitlines() if "|" in line}
-    assert started.ask("Hello")["content"]
-    started.end()
-    assert redis.is_running
