@@ -141,8 +141,15 @@ def _commit(claim: Claim, verdict: Outcome | Retry | None, turn: RunningTurn | N
     except TurnLost as lost:
         logger.info("%s of %s: %s", claim.reply_id, claim.lease.session_id, lost.code)
         return
+    logger.info("%s of %s: %s", claim.reply_id, claim.lease.session_id, _named(verdict))
     if wants_wake:
         dispatch.wake(claim.lease.session_id)
+
+
+def _named(verdict: Outcome | Retry) -> str:
+    if isinstance(verdict, Retry):
+        return f"again in {verdict.delay:.1f} s"
+    return verdict.status
 
 
 def _write(claim: Claim, verdict: Outcome | Retry, turn: RunningTurn | None) -> bool:
