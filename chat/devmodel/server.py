@@ -69,6 +69,7 @@ def serve(options: Options) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=1,
@@ -78,9 +79,12 @@ def serve(options: Options) -> None:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; raises OSError where the address is taken."""
+    """A listening socket; ends the process with 1 where the address is not to be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise SystemExit(f"The dev model cannot listen on {host}:{port}: {error}") from error
 
 
 def leave(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -4,16 +4,9 @@ import re
 
 from chat.devmodel.calls import Message
 
-ROLES = {
-    "human": "user",
-    "user": "user",
-    "bot": "assistant",
-    "assistant": "assistant",
-    "ai": "assistant",
-    "system": "system",
-}
+ROLES = {"Human": "user", "Bot": "assistant"}
 
-SPEAKER = r"(Human|User|Bot|Assistant|AI|System):[ \t]?"
+SPEAKER = r"(Human|Bot):[ \t]?"
 AT_LINE_START = re.compile(rf"^{SPEAKER}", re.MULTILINE)
 # The tutorial joins its turns with spaces, so that a whole conversation is one line.
 ANYWHERE = re.compile(rf"(?:^|(?<=\s)){SPEAKER}")
@@ -30,7 +23,7 @@ def parse_transcript(prompt: str) -> tuple[Message, ...]:
     if not rest:
         return (Message("user", prompt.strip()),)
     spoken = [
-        Message(ROLES[speaker.lower()], content.strip())
+        Message(ROLES[speaker], content.strip())
         for speaker, content in zip(rest[::2], rest[1::2], strict=True)
     ]
     if spoken[-1].role == "assistant" and not spoken[-1].content:

@@ -65,9 +65,10 @@ def event(fields: object) -> bytes:
 
 def token_events(before: bytes, after: bytes) -> Callable[[int, str], bytes]:
     """Renders a token as the event that differs from the others only in its text."""
+    opening, closing = b"data: " + before, after + b"\n\n"
 
     def piece(_index: int, token: str) -> bytes:
-        return b"data: %b%b%b\n\n" % (before, orjson.dumps(token), after)
+        return opening + orjson.dumps(token) + closing
 
     return piece
 

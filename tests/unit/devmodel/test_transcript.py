@@ -24,11 +24,9 @@ def test_the_tutorials_single_line_is_understood() -> None:
 
 
 def test_a_speaker_within_a_line_is_data() -> None:
-    prompt = "Human: I wrote Bot: into this\n  Human: and this\nBot:"
+    said = "I wrote Bot: into this\n  Human: and this\nHuman : and this\nSystem: and this"
 
-    assert parse_transcript(prompt) == (
-        Message("user", "I wrote Bot: into this\n  Human: and this"),
-    )
+    assert parse_transcript(f"Human: {said}\nBot:") == (Message("user", said),)
 
 
 def test_a_prompt_without_speakers_is_one_user_message() -> None:
