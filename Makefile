@@ -53,9 +53,9 @@ clean: ## remove .venv and caches; .parley (your data) stays
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME): $(LOCK)
-	scripts/install .
-	touch $@
+	@scripts/install .
+	@touch $@
 
 $(DEV): $(LOCK)
-	scripts/install '.[dev]'
-	touch $(RUNTIME) $@
+	@scripts/install '.[dev]'
+	@touch $(RUNTIME) $@
