@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -75,6 +76,14 @@ class Stack:
         if name in self._processes:
             return self._processes[name]
         return self._add(programs.worker(name, env=self.env))
+
+    def broker(self) -> Process:
+        """Return a Redis for the broker alone, told to all webs and workers made from here on."""
+        port = free_port()
+        program = programs.redis(self.directory / "broker", port=port, password=PASSWORD)
+        broker = self._add(replace(program, name="broker"), url=redis_server.url_of(port, PASSWORD))
+        self.env["BROKER_URL"] = broker.url
+        return broker
 
     def end(self) -> None:
         """End all that was started, frozen or not."""

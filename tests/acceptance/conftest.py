@@ -1,0 +1,81 @@
+"""The rows of the table of faults: a scene for each, an audit after each, and one table of all."""
+
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+import pytest
+
+from tests.acceptance.scene import KNOBS, MODEL, Scene
+from tests.harness.stack import Stack
+
+SCENES = pytest.StashKey[list[Scene]]()
+TABLE = pytest.StashKey[dict[str, tuple[str, str]]]()
+"""Node id -> row id and outcome."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "fault(id): the row of the table of faults that it shows")
+    config.stash[TABLE] = {}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the slow rows to `make faults`, which names the marker."""
+    if "fault" in config.option.markexpr:
+        return
+    slow = [item for item in items if item.get_closest_marker("fault") and "slow" in item.keywords]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if item not in slow]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Audit as part of the test, so that what it finds is the test's failure."""
+    result = yield
+    for scene in item.stash.get(SCENES, []):
+        scene.audit()
+    return result
+
+
+@pytest.fixture
+def scene(
+    build_stack: Callable[..., Stack], request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Scene]]:
+    """Return a function that prepares a scene; it takes knobs by name, as in `lease=5`."""
+    built: list[Scene] = []
+    request.node.stash[SCENES] = built
+
+    def build(**knobs: float) -> Scene:
+        own = {f"CHAT_{name.upper()}": str(value) for name, value in knobs.items()}
+        stack = build_stack(appendonly=True, env=KNOBS | own, model_options=MODEL)
+        built.append(Scene(stack))
+        return built[-1]
+
+    try:
+        yield build
+    finally:
+        for each in built:
+            each.end()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Keep the outcome of each row for the table."""
+    report = yield
+    row = item.get_closest_marker("fault")
+    table = item.config.stash[TABLE]
+    if row and (report.when == "call" or report.outcome != "passed"):
+        outcome = "ok" if report.outcome == "passed" else report.outcome
+        table[item.nodeid] = (row.args[0], f"{outcome} {report.duration:.1f} s")
+    return report
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print the table of rows when it was asked for by the marker."""
+    if "fault" not in config.option.markexpr:
+        return
+    terminalreporter.section("faults")
+    for nodeid, (row, outcome) in sorted(config.stash[TABLE].items(), key=lambda each: each[1][0]):
+        sentence = nodeid.rpartition("::test_")[2].replace("_", " ")
+        terminalreporter.line(f"{row}  {sentence:<90} {outcome}")

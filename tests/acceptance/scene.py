@@ -1,0 +1,130 @@
+"""Where one row happens: a Parley of its own, its clients, and the audit at the end."""
+
+from dataclasses import replace
+from typing import Any
+
+import requests
+
+from project.supervisor.children import Program
+from tests.acceptance.audit import Call, Evidence, audit
+from tests.acceptance.client import Client
+from tests.acceptance.history import History, Post
+from tests.acceptance.kept import Kept, read, reader
+from tests.harness.processes import Process
+from tests.harness.proxy import Proxy
+from tests.harness.stack import Stack
+from tests.harness.waiting import wait_until
+
+LEASE, GRACE, SWEEP = 2.0, 1.0, 1.0
+"""Seconds; the bounds that rows assert are made of these."""
+KNOBS = {
+    "CHAT_LEASE": str(LEASE),
+    "CHAT_GRACE": str(GRACE),
+    "CHAT_SWEEP": str(SWEEP),
+    "CHAT_HEARTBEAT": "0.5",
+    "CHAT_DRAIN": "2",
+    "CHAT_RETRY_BASE": "0.2",
+    # Paces are not what these rows are about, and all clients have one address.
+    "CHAT_MESSAGES_PER_MINUTE": "0",
+    "CHAT_SESSIONS_PER_MINUTE": "0",
+}
+MODEL = ("--record", "--style", "echo")
+"""Echoes, so that the audit can tell whose reply a reply is."""
+
+
+class Scene:
+    """Processes, clients, and what both have left behind."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.history = History()
+        self.redis = reader(stack.redis.url)
+        """The test's own way to the data; no proxy is in it."""
+        self._proxies: list[Proxy] = []
+
+    def start(self, *, webs: int = 1, workers: int = 1) -> "Scene":
+        """Start the stack."""
+        self.stack.start(webs=webs, workers=workers)
+        return self
+
+    @property
+    def web(self) -> Process:
+        """The first web process."""
+        return self.stack.web()
+
+    @property
+    def worker(self) -> Process:
+        """The first worker."""
+        return self.stack.worker()
+
+    def proxy(self, url: str) -> Proxy:
+        """Put a proxy in front of the server at `url`."""
+        proxy = Proxy(url)
+        self._proxies.append(proxy)
+        return proxy
+
+    def reroute(self, process: Process, **variables: str) -> None:
+        """Give a process that does not run yet other variables than the rest of the stack."""
+        program: Program = process.program
+        process.program = replace(program, env={**program.env, **variables})
+
+    def client(self, **fields: Any) -> Client:
+        """Open a session; `fields` are those of `POST /sessions`."""
+        return Client(self.web.url, self.history).open(**fields)
+
+    def clients(self, count: int) -> list[Client]:
+        """Open so many sessions."""
+        return [self.client() for _ in range(count)]
+
+    def script(self, *steps: dict[str, Any]) -> None:
+        """Tell the model how to answer the next calls."""
+        requests.post(
+            f"{self.stack.model.url}/__script__", json={"steps": steps}, timeout=10
+        ).raise_for_status()
+
+    def calls(self, match: str = "") -> list[Call]:
+        """Return the model's record, or the calls of it whose last message contains `match`."""
+        query = {"limit": "100000", "match": match}
+        answer = requests.get(f"{self.stack.model.url}/__calls__", params=query, timeout=10)
+        calls: list[Call] = answer.json()["calls"]
+        return calls
+
+    def wait_for_call(self, post: Post, number: int = 1) -> None:
+        """Return once the model is asked for the reply to a post for this time."""
+        wait_until(lambda: len(self.calls(post.content)) >= number, within=30)
+
+    def now(self) -> float:
+        """Return Redis's time, seconds since the epoch, as it stands in messages."""
+        seconds, microseconds = self.redis.time()
+        return float(seconds + microseconds / 1_000_000)
+
+    def kept(self) -> Kept:
+        """Return all that stands in Redis."""
+        return read(self.redis)
+
+    def partials(self) -> int:
+        """Return how many replies are being written and have text."""
+        return sum(1 for _ in self.redis.scan_iter("chat:{*}:partial:*", count=1000))
+
+    def rest(self, *, within: float = 60.0) -> None:
+        """Return when no turn waits or runs any more."""
+        wait_until(self._is_at_rest, within=within)
+
+    def _is_at_rest(self) -> bool:
+        pipeline = self.redis.pipeline(transaction=False)
+        for key in self.redis.scan_iter("chat:{*}:session:*", count=1000):
+            pipeline.hmget(key, "turn", "waiting")
+        # A session may vanish in between.
+        return all(fields in (["0", "0"], [None, None]) for fields in pipeline.execute())
+
+    def audit(self) -> None:
+        """Fail unless everything is as it must be at rest."""
+        self.rest()
+        wrong = audit(Evidence(self.history, self.kept(), self.calls()))
+        assert not wrong, "\n".join(wrong)
+
+    def end(self) -> None:
+        """Let go of what is held here; the stack is ended by whoever built it."""
+        for proxy in self._proxies:
+            proxy.refuse()
+        self.redis.close()

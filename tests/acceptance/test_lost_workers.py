@@ -1,0 +1,112 @@
+"""Workers that are killed, or stand still for longer than their lease."""
+
+from collections.abc import Callable
+
+import pytest
+
+from chat.store.scripts import script
+from tests.acceptance.scene import LEASE, Scene
+from tests.harness.waiting import wait_until
+
+SLOW = {"tokens": 200, "rate": 10}
+"""How a call is answered that is to be under way when its worker is lost: for 20 s."""
+
+
+@pytest.mark.fault("F01")
+def test_fifty_turns_of_a_killed_worker_are_answered_once_by_the_next(
+    scene: Callable[..., Scene],
+) -> None:
+    here = scene().start()
+    here.script({"times": 50, **SLOW})
+    clients = here.clients(50)
+    posts = [client.post("Hello") for client in clients]
+    wait_until(lambda: here.partials() == 50, within=20)
+    queued = [client.post("And then?") for client in clients[::5]]
+
+    here.worker.kill()
+    here.history.faults.update(post.content for post in posts)
+    here.worker.start()
+    up = here.now()
+    here.rest()
+
+    for client, post in zip(clients, posts, strict=True):
+        reply = client.reply(post)
+        assert reply["status"] == "completed"
+        assert reply["attempt"] == 2
+        assert reply["completed_at"] < up + LEASE + 2
+    for client, post in zip(clients[::5], queued, strict=True):
+        assert client.reply(post)["completed_at"] < up + LEASE + 2
+    kept = here.kept()
+    for client in clients:
+        types = [event["type"] for event in kept.events[client.session_id]]
+        assert types.count("message.restarted") == 1
+
+
+@pytest.mark.fault("F02")
+def test_a_worker_killed_just_before_finish_loses_no_reply(scene: Callable[..., Scene]) -> None:
+    here = scene()
+    link = here.proxy(here.stack.redis.url)
+    here.reroute(here.worker, REDIS_URL=link.url, BROKER_URL=here.stack.redis.url)
+    here.start()
+    client = here.client()
+    client.reply_in(client.post("So that Redis knows the scripts"), "completed")
+
+    link.hold_at(script("finish").sha)
+    post = client.post("Hello")
+    assert link.tripped.wait(20)
+    assert here.calls(post.content)[0]["finished_at"]
+    here.worker.kill()
+    link.cut()
+    here.history.faults[post.content] = 1
+    here.worker.start()
+    up = here.now()
+
+    reply = client.reply_in(post, "completed")
+    assert reply["attempt"] == 2
+    assert reply["completed_at"] < up + LEASE + 2
+
+
+@pytest.mark.fault("F04")
+def test_a_frozen_worker_writes_nothing_once_its_lease_is_over(
+    scene: Callable[..., Scene],
+) -> None:
+    here = scene().start()
+    here.script({"times": 10, **SLOW})
+    clients = here.clients(10)
+    posts = [client.post("Hello") for client in clients]
+    wait_until(lambda: here.partials() == 10, within=20)
+    here.stack.worker(1).start()
+
+    here.worker.freeze()
+    here.history.faults.update(post.content for post in posts)
+    replies = [
+        client.reply_in(post, "completed") for client, post in zip(clients, posts, strict=True)
+    ]
+    here.worker.thaw()
+
+    # It learns that its leases are lost, and hangs up on the model.
+    wait_until(lambda: all(call["closed_early"] for call in here.calls()[:10]), within=20)
+    assert [client.reply(post) for client, post in zip(clients, posts, strict=True)] == replies
+    for client in clients:
+        client.post("And then?")
+
+
+@pytest.mark.fault("F27")
+def test_a_message_that_kills_its_worker_each_time_fails_and_the_next_is_answered(
+    scene: Callable[..., Scene],
+) -> None:
+    here = scene(max_attempts=3, lease=1).start()
+    here.script({"match": "poison", "times": 0, **SLOW})
+    client = here.client()
+    poison = client.post("poison")
+    cure = client.post("Are you there?")
+    for attempt in range(1, 4):
+        here.wait_for_call(poison, attempt)
+        here.worker.kill()
+        here.worker.start()
+    here.history.faults[poison.content] = 2
+
+    reply = client.reply_in(poison, "failed")
+    assert reply["error"]["code"] == "worker_lost"
+    assert reply["attempt"] == 3
+    client.reply_in(cure, "completed")
