@@ -1,0 +1,29 @@
+"""Sessions with a long history, written through the store as a worker would."""
+
+import secrets
+
+from chat.domain import Caller, FinishReason, Outcome, Said, Status, Submission
+from chat.services import sessions, tokens
+from chat.store import leases, turns
+from chat.store.text import escaped
+
+QUESTION = "What is the height of the tide at the old harbour tonight, and when does it turn?"
+REPLY = "It stands at three metres and ten, and turns at a quarter past two. " * 3
+
+
+def session_with(messages: int) -> tuple[str, Caller]:
+    """Return the token and the caller of a session that holds so many messages."""
+    token, _ = sessions.open_session()
+    caller = tokens.caller(token)
+    for _ in range(messages // 2):
+        _add_turn(caller)
+    return token, caller
+
+
+def _add_turn(caller: Caller) -> None:
+    key = secrets.token_hex(6)
+    turns.submit(caller, Submission(content=QUESTION, ask=b"{}", deadline=60, key=key))
+    claim = leases.claim(caller.session_id, nonce=key, worker="bench")
+    assert claim
+    outcome = Outcome(status=Status.COMPLETED, finish_reason=FinishReason.STOP, model="default")
+    leases.finish(claim.lease, outcome, Said(offset=0, fragment=escaped(REPLY)))

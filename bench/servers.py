@@ -1,0 +1,36 @@
+"""The servers that Parley is measured against."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from project.supervisor.children import Program
+from project.supervisor.probes import answers, free_port
+from tests.harness.processes import Process
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@contextmanager
+def passthrough(directory: Path, client: str, model_url: str) -> Iterator[Process]:
+    """Run `bench.passthrough` with one uvicorn worker, as Parley's web process is run."""
+    port = free_port()
+    program = Program(
+        name=f"fastapi-{client}",
+        argv=(
+            *(sys.executable, "-m", "uvicorn", "--app-dir", str(ROOT)),
+            *("bench.passthrough:app", "--host", "127.0.0.1", "--port", str(port)),
+            "--no-access-log",
+        ),
+        env={**os.environ, "MODEL_URL": f"{model_url}/v1", "CLIENT": client},
+        ready=partial(answers, f"http://127.0.0.1:{port}/docs"),
+        stop_within=2.0,
+    )
+    server = Process(program, directory / f"{program.name}.log", url=f"http://127.0.0.1:{port}")
+    try:
+        yield server.start()
+    finally:
+        server.end()
