@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+ROOT = Path(__file__).resolve().parent.parent.parent
+"""Where manage.py stands; all programs are started there."""
 TETHER = Path(__file__).with_name("tether.py")
 
 
@@ -47,6 +49,7 @@ class Child:
         self.program = program
         self._process = subprocess.Popen(
             _tethered(program.argv),
+            cwd=ROOT,
             env=dict(program.env),
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -9,8 +9,6 @@ from project.supervisor import redis_server
 from project.supervisor.children import Program
 from project.supervisor.probes import answers
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-MANAGE = str(ROOT / "manage.py")
 Environment = Mapping[str, str]
 
 
@@ -33,10 +31,10 @@ def redis(directory: Path, *, port: int, password: str, appendonly: bool = True)
 
 
 def dev_model(*options: str, port: int, env: Environment) -> Program:
-    """Return the bundled model server; `options` are those of `manage.py devmodel`."""
+    """Return the bundled model server; `options` are those of `python -m chat.devmodel`."""
     return Program(
         name="model",
-        argv=(sys.executable, MANAGE, "devmodel", "--port", str(port), *options),
+        argv=(sys.executable, "-m", "chat.devmodel", "--port", str(port), *options),
         env=env,
         ready=partial(answers, f"tcp://127.0.0.1:{port}"),
         stop_within=0.5,
@@ -48,8 +46,7 @@ def worker(name: str = "worker", *, env: Environment, stop_within: float = 5.0) 
     return Program(
         name=name,
         argv=(
-            *(sys.executable, "-m", "celery", "--workdir", str(ROOT)),
-            *("--app", "celery_app", "--quiet", "worker"),
+            *(sys.executable, "-m", "celery", "--app", "celery_app", "--quiet", "worker"),
             *("--hostname", f"{name}@%h", "--loglevel", "INFO"),
             # Workers have nothing to tell one another: the leases in Redis say who does what.
             *("--without-gossip", "--without-mingle", "--without-heartbeat"),
@@ -65,8 +62,8 @@ def web(name: str = "web", *, port: int, env: Environment) -> Program:
     return Program(
         name=name,
         argv=(
-            *(sys.executable, "-m", "uvicorn", "--app-dir", str(ROOT)),
-            *("project.asgi:application", "--host", "127.0.0.1", "--port", str(port)),
+            *(sys.executable, "-m", "uvicorn", "project.asgi:application"),
+            *("--host", "127.0.0.1", "--port", str(port)),
             # The requests' own log would show the tokens that the tutorial's routes take in URLs.
             *("--no-access-log", "--no-server-header", "--lifespan", "off"),
             # Whose X-Forwarded-For is believed is Parley's own setting, CHAT_TRUSTED_PROXIES.

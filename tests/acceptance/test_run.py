@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import requests
 
+from project.supervisor.children import ROOT
 from project.supervisor.probes import free_port
-from project.supervisor.programs import ROOT
 from tests.harness.environment import clean
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until

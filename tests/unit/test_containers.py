@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from project.supervisor import programs, redis_server
+from project.supervisor.children import ROOT
 
-COMPOSE = yaml.safe_load((programs.ROOT / "docker-compose.yml").read_text())
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 ELSEWHERE = {"--host", "--port", "--hostname", "--timeout-graceful-shutdown"}
 """Options whose values differ: where a container listens, its name, its patience."""
@@ -24,11 +25,11 @@ def options(words: list[str]) -> dict[str, str]:
         for word, following in pairwise([*words, "-"])
         if word.startswith("--")
     }
-    return {name: value for name, value in found.items() if name not in ELSEWHERE | {"--app-dir"}}
+    return {name: value for name, value in found.items() if name not in ELSEWHERE}
 
 
 def image_command() -> list[str]:
-    text = (programs.ROOT / "Dockerfile").read_text().replace("\\\n", "")
+    text = (ROOT / "Dockerfile").read_text().replace("\\\n", "")
     found = re.search(r"^CMD (\[.*\])$", text, re.MULTILINE)
     assert found
     command: list[str] = json.loads(found[1])
@@ -42,7 +43,6 @@ def test_the_web_is_started_alike() -> None:
 
 def test_the_worker_is_started_alike() -> None:
     own = options(list(programs.worker(env={}).argv))
-    del own["--workdir"]
     assert options(SERVICES["worker"]["command"]) == own
 
 
@@ -59,11 +59,9 @@ def test_every_service_that_stays_tells_its_health(name: str) -> None:
 
 
 def test_a_worker_has_time_to_drain() -> None:
-    drain = float(
-        re.findall(r"CHAT_DRAIN=([\d.]+)", Path(programs.ROOT / ".env.example").read_text())[0]
-    )
+    drain = float(re.findall(r"CHAT_DRAIN=([\d.]+)", (ROOT / ".env.example").read_text())[0])
     assert float(SERVICES["worker"]["stop_grace_period"].removesuffix("s")) >= drain + 5
 
 
 def test_nothing_runs_as_root() -> None:
-    assert "\nUSER 10001\n" in (programs.ROOT / "Dockerfile").read_text()
+    assert "\nUSER 10001\n" in (ROOT / "Dockerfile").read_text()

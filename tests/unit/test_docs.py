@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from chat.management.commands.run import EXAMPLE
-from project.supervisor.programs import ROOT
+from project.supervisor.children import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
