@@ -25,6 +25,7 @@ WORKDIR /srv/parley
 COPY manage.py celery_app.py ./
 COPY project project
 COPY chat chat
+COPY parley_client parley_client
 RUN python -m compileall -q .
 
 USER 10001

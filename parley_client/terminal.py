@@ -1,0 +1,201 @@
+"""A chat in a terminal: replies are shown while they grow, Ctrl-C stops them."""
+
+import re
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Thread
+from typing import TextIO
+
+from parley_client.errors import ParleyError
+from parley_client.messages import Message
+from parley_client.reply import Reply
+from parley_client.session import Session
+
+with suppress(ImportError):  # Windows has none
+    import readline  # noqa: F401  # with it, `input` has a line editor and remembers lines
+
+PROMPT = "> "
+HELP = """\
+/reset          forget the conversation
+/system [TEXT]  set the system prompt, or show it; "/system -" removes it
+/model [NAME]   set the model, or show it
+/again          ask for another reply to the last message
+/stop           stop what is being written
+/history        show the conversation
+/token          show the token by which to come back: PARLEY_TOKEN=...
+/quit           leave
+//...           a message that begins with a slash"""
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""A model's text may move the cursor, or worse; line feeds and tabs may stay."""
+WAITS = {
+    "queue": "waiting for its turn",
+    "rate_limited": "the model takes no more calls for now",
+    "model_loading": "the model is being loaded",
+}
+
+
+class Leave(Exception):
+    """The user wants to go."""
+
+
+class Terminal:
+    """A session and the person, or the pipe, that talks in it."""
+
+    def __init__(self, session: Session, *, out: TextIO, notes: TextIO) -> None:
+        self.session = session
+        self.has_failed = False
+        """Whether anything that was asked for could not be had."""
+        self._out = out
+        self._notes = notes
+        self._commands: dict[str, Callable[[str], None]] = {
+            "/reset": self._reset,
+            "/system": self._system,
+            "/model": self._model,
+            "/again": self._again,
+            "/stop": self._stop,
+            "/history": self._history,
+            "/token": lambda _: self._say(self.session.token),
+            "/help": lambda _: self._note(HELP),
+            "/quit": self._quit,
+        }
+
+    def run(self, lines: Iterator[str]) -> None:
+        """Take in lines, each a message or a command, until they end or one says so."""
+        for line in lines:
+            try:
+                self.take(line.strip())
+            except Leave:
+                return
+            except ParleyError as error:
+                self.has_failed = True
+                self._note(error.message)
+            except KeyboardInterrupt:
+                self._note("")
+
+    def take(self, line: str) -> None:
+        """Do what one line says.
+
+        Raises:
+            Leave, ParleyError
+        """
+        name, _, rest = line.partition(" ")
+        if line.startswith("//"):
+            self._show(self.session.send(line[1:]))
+        elif name in self._commands:
+            self._commands[name](rest.strip())
+        elif line.startswith("/"):
+            self.has_failed = True
+            self._note(f"There is no {name}; /help tells what there is.")
+        elif line:
+            self._show(self.session.send(line))
+
+    def _show(self, reply: Reply) -> None:
+        """Print a reply as it grows."""
+        self._tell_wait(reply.message)
+        try:
+            with stopping(reply, self._note):
+                for delta in reply.changes():
+                    if delta.restarts:
+                        self._note("\n(the reply begins anew)")
+                    self._write(delta)
+                    self._tell_wait(reply.message)
+        finally:
+            self._write("\n")
+        self._tell_end(reply.message)
+
+    def _tell_wait(self, message: Message) -> None:
+        wait = message.wait
+        if wait and (wait.position or wait.reason != "queue"):
+            ahead = f", {wait.position} before it" if wait.position else ""
+            self._note(f"({WAITS[wait.reason]}{ahead})")
+
+    def _tell_end(self, message: Message) -> None:
+        if message.status == "cancelled":
+            self._note("(stopped)")
+        elif message.status == "incomplete":
+            why = message.error.message if message.error else message.finish_reason
+            self._note(f"(incomplete: {why})")
+
+    def _reset(self, _: str) -> None:
+        self.session.reset()
+        self._note("(forgotten)")
+
+    def _system(self, text: str) -> None:
+        if text:
+            self.session.change(system_prompt=None if text == "-" else text)
+        self._note(self.session.system_prompt or "(no system prompt)")
+
+    def _model(self, name: str) -> None:
+        if name:
+            self.session.change(model=name)
+        self._note(self.session.model)
+
+    def _again(self, _: str) -> None:
+        last = next(self.session.history(newest_first=True), None)
+        if last is None:
+            self._note("(nothing has been said)")
+        else:
+            self._show(self.session.regenerate(last.id))
+
+    def _stop(self, _: str) -> None:
+        for reply in self.session.open_replies():
+            reply.cancel()
+
+    def _history(self, _: str) -> None:
+        for message in self.session.history():
+            self._say(f"{'> ' if message.role == 'user' else ''}{message.content}")
+
+    def _quit(self, _: str) -> None:
+        raise Leave
+
+    def _say(self, text: str) -> None:
+        self._write(f"{text}\n")
+
+    def _write(self, text: str) -> None:
+        self._out.write(CONTROLS.sub("", text) if self._out.isatty() else text)
+        self._out.flush()
+
+    def _note(self, text: str) -> None:
+        self._notes.write(f"{CONTROLS.sub('', text)}\n")
+        self._notes.flush()
+
+
+@contextmanager
+def stopping(reply: Reply, note: Callable[[str], None]) -> Iterator[None]:
+    """Let Ctrl-C cancel the reply instead of ending the program; a second one goes on without it.
+
+    The reply goes on being read meanwhile, to its end: what was said before it stopped counts.
+    """
+    asked: list[Thread] = []
+
+    def cancel() -> None:
+        try:
+            reply.cancel()
+        except ParleyError as error:
+            note(error.message)
+
+    def stop(*_: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(Thread(target=cancel, daemon=True))
+        asked[0].start()
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def typed() -> Iterator[str]:
+    """Yield the lines that a person types, until Ctrl-D; Ctrl-C begins a new one."""
+    while True:
+        try:
+            yield input(PROMPT)
+        except KeyboardInterrupt:
+            sys.stdout.write("\n")
+        except EOFError:
+            sys.stdout.write("\n")
+            return
