@@ -50,6 +50,8 @@ def read(redis: Reader) -> Kept:
     """Read it all."""
     kept = Kept()
     for key in sorted(redis.scan_iter("chat:{*", count=1000)):
+        if key.startswith("chat:{gate:"):
+            continue  # of a model, not of a session; it forgets itself
         found = KEY.fullmatch(key)
         assert found, f"a key that nobody knows: {key}"
         noun, session_id = found.group(2), found.group(3)
@@ -69,9 +71,8 @@ def _read_own(redis: Reader, kept: Kept, key: str, noun: str, session_id: str) -
     elif noun == "messages":
         fields = redis.hgetall(key)
         kept.asks[session_id] = [name for name in fields if not name.isdigit()]
-        kept.messages[session_id] = {
-            int(name): json.loads(text) for name, text in sorted(fields.items()) if name.isdigit()
-        }
+        numbers = sorted(int(name) for name in fields if name.isdigit())
+        kept.messages[session_id] = {number: json.loads(fields[str(number)]) for number in numbers}
 
 
 def _read_shared(redis: Reader, kept: Kept, key: str, noun: str) -> None:

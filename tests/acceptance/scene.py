@@ -4,7 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 import requests
+from celery import Celery
 
+from chat.dispatch import QUEUE, TAKE_TURN
 from project.supervisor.children import Program
 from tests.acceptance.audit import Call, Evidence, audit
 from tests.acceptance.client import Client
@@ -93,6 +95,24 @@ class Scene:
         """Return once the model is asked for the reply to a post for this time."""
         wait_until(lambda: len(self.calls(post.content)) >= number, within=30)
 
+    def wake(self, session_id: str, *, times: int) -> None:
+        """Deliver a wake-up for a session so many times."""
+        celery = Celery(broker=self.stack.redis.url, set_as_current=False)
+        with celery.connection_for_write() as connection:
+            for _ in range(times):
+                celery.send_task(
+                    TAKE_TURN,
+                    kwargs={"session_id": session_id},
+                    queue=QUEUE,
+                    connection=connection,
+                    ignore_result=True,
+                )
+
+    def flush(self, server: Process) -> None:
+        """Make a Redis forget everything."""
+        with reader(server.url) as redis:
+            redis.flushall()
+
     def now(self) -> float:
         """Return Redis's time, seconds since the epoch, as it stands in messages."""
         seconds, microseconds = self.redis.time()
@@ -121,7 +141,7 @@ class Scene:
         """Fail unless everything is as it must be at rest."""
         self.rest()
         wrong = audit(Evidence(self.history, self.kept(), self.calls()))
-        assert not wrong, "\n".join(wrong)
+        assert not wrong, f"{len(wrong)} wrong:\n" + "\n".join(each[:1000] for each in wrong[:10])
 
     def end(self) -> None:
         """Let go of what is held here; the stack is ended by whoever built it."""

@@ -1,0 +1,133 @@
+"""Wake-ups that are lost, repeated, or meet a web process that dies over them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from chat.store.scripts import script
+from tests.acceptance.history import NO_ANSWER
+from tests.acceptance.scene import GRACE, LEASE, Scene
+from tests.harness.crowd import started
+from tests.harness.waiting import wait_until
+
+
+@pytest.mark.fault("F05")
+def test_fifty_messages_of_a_web_killed_before_it_could_publish_are_answered_within_the_grace(
+    scene: Callable[..., Scene],
+) -> None:
+    here = scene(web_threads=64)
+    wire = here.proxy(here.stack.redis.url)
+    wire.hold()
+    here.reroute(here.web, BROKER_URL=wire.url, CHAT_PUBLISH_TIMEOUT="60")
+    here.start()
+    clients = here.clients(50)
+
+    futures = started([partial(client.try_to_post, "Hello") for client in clients])
+    wait_until(lambda: here.kept().counts["accepted"] == 50, within=20)
+    here.web.kill()
+    here.history.servers_were_killed = True
+    posts = [future.result() for future in futures]
+    assert {post.answer.status for post in posts} == {NO_ANSWER}
+    assert here.redis.llen("chat") == 0
+    wire.refuse()
+
+    here.rest()
+    assert len(here.calls()) == 50
+    here.reroute(here.web, BROKER_URL=here.stack.redis.url)
+    here.web.start()
+    for client, post in zip(clients, posts, strict=True):
+        reply = client.reply(client.insist(post))
+        assert reply["status"] == "completed"
+        assert reply["completed_at"] < reply["created_at"] + GRACE + 2
+
+
+@pytest.mark.fault("F06")
+def test_a_message_posted_again_to_the_next_web_is_the_same_message(
+    scene: Callable[..., Scene],
+) -> None:
+    here = scene()
+    link = here.proxy(here.stack.redis.url)
+    here.reroute(here.web, REDIS_URL=link.url, BROKER_URL=here.stack.redis.url)
+    here.start()
+    client = here.client()
+    first = client.post("So that Redis knows the script")
+
+    link.hold_answer_to(script("submit").sha)
+    [future] = started([lambda: client.try_to_post("Hello")])
+    assert link.tripped.wait(20)
+    wait_until(lambda: here.kept().counts["accepted"] == 2)
+    here.web.kill()
+    here.history.servers_were_killed = True
+    unanswered = future.result()
+    assert unanswered.answer.status == NO_ANSWER
+    link.cut()
+    here.web.start()
+
+    again = client.post_again(unanswered)
+    assert again.message_id == "msg_3"
+    assert client.post_again(unanswered).answer.body == again.answer.body
+    assert (
+        client.reply_in(again, "completed")["created_at"]
+        == again.answer.body["reply"]["created_at"]
+    )
+    client.reply_in(first, "completed")
+
+
+@pytest.mark.fault("F07")
+def test_wake_ups_that_die_with_worker_and_broker_are_made_good(
+    scene: Callable[..., Scene],
+) -> None:
+    here = scene()
+    broker = here.stack.broker().start()
+    here.start()
+    clients = here.clients(10)
+    here.worker.freeze()
+    posts = [client.post("Hello") for client in clients]
+    here.worker.kill()
+    here.flush(broker)
+    here.worker.start()
+    up = here.now()
+    for client, post in zip(clients, posts, strict=True):
+        assert client.reply_in(post, "completed")["completed_at"] < up + GRACE + 2
+
+
+@pytest.mark.fault("F08")
+def test_a_wake_up_delivered_ten_times_is_one_model_call(scene: Callable[..., Scene]) -> None:
+    here = scene().start(workers=2)
+    finished, running, queued = here.clients(3)
+    finished.reply_in(finished.post("Hello"), "completed")
+    slow = "Tell me [[tokens=30 rate=15]]"
+    posts = [running.post(slow), queued.post(slow), queued.post("And then?")]
+    wait_until(lambda: here.partials() == 2)
+
+    unknown = ("ses_" + 24 * "0", "*", "")
+    for session_id in (*unknown, *(each.session_id for each in (finished, running, queued))):
+        here.wake(session_id, times=10)
+    for client, post in zip((running, queued, queued), posts, strict=True):
+        client.reply_in(post, "completed")
+    for client in (finished, running, queued):
+        here.wake(client.session_id, times=10)
+    wait_until(lambda: here.redis.llen("chat") == 0)
+    assert len(here.calls()) == 4
+
+
+SHORT_VISIBILITY = "tests.acceptance.short_visibility"
+
+
+@pytest.mark.slow
+@pytest.mark.fault("F09")
+def test_a_turn_longer_than_the_brokers_visibility_timeout_is_one_model_call(
+    scene: Callable[..., Scene],
+) -> None:
+    here = scene()
+    for number in (0, 1):
+        worker = here.stack.worker(number)
+        argv = tuple(part.replace("celery_app", SHORT_VISIBILITY) for part in worker.program.argv)
+        worker.program = replace(worker.program, argv=argv)
+    here.start(workers=2)
+    client = here.client()
+    reply = client.reply_in(client.post("Tell me [[tokens=100 rate=10]]"), "completed")
+    assert reply["completed_at"] - reply["started_at"] > 5 * LEASE - 1
+    assert reply["attempt"] == 1
