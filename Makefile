@@ -30,7 +30,7 @@ lint: $(DEV) ## format, style, types, layers, security, compose file, Dockerfile
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive project chat
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive project chat parley_client
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/hadolint Dockerfile
 

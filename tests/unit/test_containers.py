@@ -12,6 +12,7 @@ import yaml
 from project.supervisor import programs, redis_server
 from project.supervisor.children import ROOT
 
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 ELSEWHERE = {"--host", "--port", "--hostname", "--timeout-graceful-shutdown"}
@@ -29,8 +30,7 @@ def options(words: list[str]) -> dict[str, str]:
 
 
 def image_command() -> list[str]:
-    text = (ROOT / "Dockerfile").read_text().replace("\\\n", "")
-    found = re.search(r"^CMD (\[.*\])$", text, re.MULTILINE)
+    found = re.search(r"^CMD (\[.*\])$", DOCKERFILE.replace("\\\n", ""), re.MULTILINE)
     assert found
     command: list[str] = json.loads(found[1])
     return command
@@ -64,4 +64,11 @@ def test_a_worker_has_time_to_drain() -> None:
 
 
 def test_nothing_runs_as_root() -> None:
-    assert "\nUSER 10001\n" in (ROOT / "Dockerfile").read_text()
+    assert "\nUSER 10001\n" in DOCKERFILE
+
+
+def test_the_image_gets_what_it_copies() -> None:
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
+    sent = (ROOT / ".dockerignore").read_text().splitlines()
+    assert copied
+    assert [name for line in copied for name in line.split() if f"!{name}" not in sent] == []

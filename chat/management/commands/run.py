@@ -18,6 +18,7 @@ from project.supervisor.supervise import Supervisor
 from project.supervisor.tether import die_with_parent
 
 ADMIN = "admin"
+DEFAULT_PORT = 8000
 
 READY = """\
 
@@ -25,6 +26,8 @@ Parley is ready on {url} (Ctrl-C ends it). {admin}
 Try:
 
 {example}
+
+or chat in the terminal: .venv/bin/python manage.py chat{elsewhere}
 """
 
 EXAMPLE = """\
@@ -66,7 +69,7 @@ class Command(BaseCommand):
 
 
 def _default_port() -> int:
-    return int(os.environ.get("PORT") or 8000)
+    return int(os.environ.get("PORT") or DEFAULT_PORT)
 
 
 def _prepare_accounts() -> str:
@@ -82,4 +85,6 @@ def _prepare_accounts() -> str:
 
 def _welcome(port: int, *, admin: str) -> str:
     url = f"http://127.0.0.1:{port}"
-    return READY.format(url=url, admin=admin, example=EXAMPLE.format(url=url))
+    example = EXAMPLE.format(url=url)
+    elsewhere = "" if port == DEFAULT_PORT else f" --url {url}"
+    return READY.format(url=url, admin=admin, example=example, elsewhere=elsewhere)
