@@ -105,21 +105,6 @@ X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 """Most bytes of a form of the admin; the API's own bound is CHAT_BODY_BYTES."""
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {
-        # Django's own handlers would write mail, or to the console under DEBUG only.
-        "django": {"handlers": [], "propagate": True, "level": "INFO"},
-        # What clients do wrong is told to the clients.
-        "django.request": {"level": "ERROR"},
-        "django.security.DisallowedHost": {"level": "CRITICAL"},
-    },
-}
-
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["chat.api.parsers.StrictJSONParser"],
@@ -158,5 +143,13 @@ LOGGING = {
         # Two lines a wake-up that say less than the one that Parley logs for a turn.
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
+        # Django's own handlers would write mail, or to the console under DEBUG only.
+        "django": {"handlers": [], "propagate": True, "level": "INFO"},
+        # What clients do wrong is told to the clients.
+        "django.request": {"level": "ERROR"},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # Both would log URLs, and sockets and the tutorial's routes have tokens in theirs.
+        "uvicorn.error": {"level": "WARNING"},
+        "uvicorn.access": {"level": "WARNING"},
     },
 }
