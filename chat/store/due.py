@@ -44,7 +44,7 @@ def recover(session_ids: Sequence[str], *, grace: float) -> list[Look]:
         StoreUnavailable: Redis gave no answer; the looks may be made again.
     """
     calls = [
-        call("recover", session_id, round(grace * 1000), knobs.MAX_ATTEMPTS, knobs.KEY_MARGIN)
+        call("recover", session_id, round(grace * 1000), knobs.MAX_ATTEMPTS)
         for session_id in session_ids
     ]
     with translated():

@@ -43,8 +43,15 @@ def claim(session_id: str, *, nonce: str, worker: str) -> Claim | None:
     Raises:
         StoreUnavailable: Redis gave no answer.
     """
-    window = 2 * knobs.PAGE_LIMIT_MAX
-    request = call("claim", session_id, nonce, worker, _ms(knobs.LEASE), window)
+    request = call(
+        "claim",
+        session_id,
+        nonce,
+        worker,
+        _ms(knobs.LEASE),
+        Context().messages,
+        2 * knobs.PAGE_LIMIT_MAX,
+    )
     with translated():
         words = run(client(), request)
     return _claim(session_id, nonce, words) if words[0] == b"CLAIMED" else None
@@ -64,7 +71,7 @@ def _claim(session_id: str, nonce: str, words: list[Any]) -> Claim:
         context=Context(**orjson.loads(context)),
         options=_options(asked.get("options", {})),
         request_id=asked.get("request_id", ""),
-        history=[_history(orjson.loads(message)) for message in words[9:]],
+        history=[_history(orjson.loads(message)) for message in reversed(words[9:])],
     )
 
 
@@ -100,7 +107,6 @@ def _append(lease: Lease, said: Said) -> Call:
         lease.fence,
         lease.nonce,
         _ms(knobs.LEASE),
-        knobs.KEY_MARGIN,
         said.offset,
         said.fragment,
     )
@@ -133,11 +139,11 @@ def finish(lease: Lease, outcome: Outcome, said: Said) -> bool:
             lease.session_id,
             lease.fence,
             lease.nonce,
-            knobs.KEY_MARGIN,
             said.offset,
             said.fragment,
             outcome.status,
-            orjson.dumps(_outcome(outcome)),
+            orjson.dumps(outcome.model),
+            _members(outcome),
             _ms(knobs.GRACE),
         )
     )
@@ -145,14 +151,15 @@ def finish(lease: Lease, outcome: Outcome, said: Said) -> bool:
     return waits
 
 
-def _outcome(outcome: Outcome) -> dict[str, Any]:
+def _members(outcome: Outcome) -> bytes:
+    """Return the members that stand in the reply's JSON as they are, in their order there."""
     usage, error = outcome.usage, outcome.error
-    return {
+    ending = {
         "finish_reason": outcome.finish_reason,
-        "model": outcome.model,
         "usage": _usage(usage) if usage else None,
         "error": asdict(error) if error else None,
     }
+    return orjson.dumps(ending)[1:-1]
 
 
 def _usage(usage: Usage) -> dict[str, Any]:

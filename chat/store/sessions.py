@@ -1,5 +1,6 @@
 """Sessions in Redis: opening, reading, changing, ending them."""
 
+import secrets
 from typing import Any
 
 from chat.conf import knobs
@@ -29,8 +30,17 @@ NEVER = -1
 
 def call(name: str, session_id: str, *arguments: Argument) -> Call:
     """Return the call of a script over one session."""
-    common = (session_id, knobs.EVENTS_KEPT)
+    common = (session_id, knobs.EVENTS_KEPT, _margin())
     return Call(script(name), keys.of(session_id), (*common, *arguments))
+
+
+def _margin() -> int:
+    """Seconds that keys outlive the session's expiry: at least so many that no turn outlives them.
+
+    The scripts move the keys' TTL only when half of this has gone by.
+    """
+    margin: int = max(knobs.KEY_MARGIN, 4 * knobs.TURN_DEADLINE)
+    return margin
 
 
 def answer(name: str, session_id: str, *arguments: Argument) -> list[Any]:
@@ -64,7 +74,6 @@ def create(new: NewSession) -> tuple[float, float]:
         new.token_hash,
         new.ttl,
         knobs.SESSION_MAX_AGE,
-        knobs.KEY_MARGIN,
         new.name,
         new.system_prompt,
         new.model,
@@ -147,28 +156,30 @@ def update(caller: Caller, changes: bytes, fields: dict[str, bytes], ttl: int | 
     """
     flat = [part for field in fields.items() for part in field]
     renewed = "" if ttl is None else ttl
-    answer(
-        "update", caller.session_id, caller.token_hash, knobs.KEY_MARGIN, renewed, changes, *flat
-    )
+    answer("update", caller.session_id, caller.token_hash, renewed, changes, *flat)
 
 
 def rotate(caller: Caller, token_hash: str) -> float:
     """Put a new token in the old one's place; return when the session expires."""
-    words = answer("rotate", caller.session_id, caller.token_hash, knobs.KEY_MARGIN, token_hash)
+    words = answer("rotate", caller.session_id, caller.token_hash, token_hash)
     expires: float = words[1] / 1000
     return expires
 
 
 def touch(caller: Caller) -> float:
     """Count a follower's presence as activity; return when the session expires."""
-    words = answer("touch", caller.session_id, caller.token_hash, knobs.KEY_MARGIN)
+    words = answer("touch", caller.session_id, caller.token_hash)
     expires: float = words[1] / 1000
     return expires
 
 
 def reset(caller: Caller, *, key: str = "", digest: str = "") -> None:
-    """Cancel what is open and clear the history."""
-    answer("reset", caller.session_id, caller.token_hash, knobs.KEY_MARGIN, key, digest)
+    """Cancel what is open and clear the history.
+
+    key: the client's idempotency key; without one, each call is a reset of its own.
+    """
+    key = key or secrets.token_hex(6)
+    answer("reset", caller.session_id, caller.token_hash, key, digest)
 
 
 def delete(caller: Caller) -> None:

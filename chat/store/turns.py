@@ -55,7 +55,6 @@ def submit(caller: Caller, submission: Submission) -> Accepted:
         _interval(),
         knobs.MESSAGES_BURST,
         knobs.SESSION_BYTES,
-        knobs.KEY_MARGIN,
     )
     return _accepted(words)
 
@@ -80,7 +79,6 @@ def regenerate(
         ask,
         _ms(deadline),
         _ms(knobs.GRACE),
-        knobs.KEY_MARGIN,
         _queue_share(),
         _interval(),
         knobs.MESSAGES_BURST,

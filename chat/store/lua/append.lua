@@ -2,21 +2,25 @@
 -- Add a piece to the running reply, which is also a sign of life.
 -- include: session event reply lease
 --
--- ARGV[3] fence    ARGV[4] nonce    ARGV[5] lease, ms    ARGV[6] margin of key TTLs, seconds
+-- ARGV[4] fence    ARGV[5] nonce    ARGV[6] lease, ms
 -- ARGV[7] offset: bytes of the reply before the fragment
 -- ARGV[8] fragment, the inside of a JSON string; what of it is already there is not added again
 --
 -- APPENDED cancel (1 when the turn is to be cancelled) | LEASE_LOST | ALREADY | GONE
-s = read('v', 'turn', 'fence', 'nonce', 'done', 'deadline', 'cancel', 'expires')
-local no = lost(s)
+read('v', 'turn', 'fence', 'nonce', 'done', 'deadline', 'cancel', 'said', 'kept')
+local no = lost()
 if no then return { no } end
-
 local fragment = unsaid(ARGV[7], ARGV[8])
-redis.call('APPEND', PARTIAL, fragment)
-if ARGV[7] == '0' then
-  redis.call('PEXPIREAT', PARTIAL, s.expires + ARGV[6] * 1000)
+if not fragment then return { 'LEASE_LOST' } end
+
+renew(ARGV[6])
+if fragment == '' then
+  save()
+  return { 'APPENDED', s.cancel }
 end
-renew(s, ARGV[5])
-log_delta(s.turn, fragment)
+redis.call('APPEND', PARTIAL, fragment)
+if s.said == 0 then redis.call('PEXPIREAT', PARTIAL, s.kept) end
+set('said', s.said + #fragment)
+log('message.delta', ',"message_id":"' .. reply_id(s.turn) .. '","delta":"' .. fragment .. '"')
 tell()
 return { 'APPENDED', s.cancel }

@@ -2,22 +2,23 @@
 -- Open a session.
 -- include: session life
 --
--- ARGV[3] SHA-256 of the token, hex
--- ARGV[4] ttl, seconds           ARGV[5] greatest age, seconds   ARGV[6] margin of key TTLs, seconds
+-- ARGV[4] SHA-256 of the token, hex
+-- ARGV[5] ttl, seconds           ARGV[6] greatest age, seconds
 -- ARGV[7] name, JSON string      ARGV[8] system prompt, JSON string or null
 -- ARGV[9] model, JSON string     ARGV[10] context, JSON object   ARGV[11] metadata, JSON object
 --
 -- CREATED created expires (ms) | EXISTS created expires: the same call again | TAKEN
-s = read('v', 'token', 'created', 'expires')
+read('v', 'token', 'created', 'expires')
 if s.v then
-  return { s.token == ARGV[3] and 'EXISTS' or 'TAKEN', s.created, s.expires }
+  return { s.token == ARGV[4] and 'EXISTS' or 'TAKEN', s.created, s.expires }
 end
-s.ttl, s.max_at = tonumber(ARGV[4]), now + ARGV[5] * 1000
-redis.call('HSET', SESSION, 'v', 1, 'token', ARGV[3], 'ttl', s.ttl, 'created', now,
+s.ttl, s.max_at = tonumber(ARGV[5]), now + ARGV[6] * 1000
+redis.call('HSET', SESSION, 'v', 1, 'token', ARGV[4], 'ttl', s.ttl, 'created', now,
   'max_at', s.max_at, 'name', ARGV[7], 'system_prompt', ARGV[8], 'model', ARGV[9],
   'context', ARGV[10], 'metadata', ARGV[11],
   'seq', 0, 'head', 1, 'tail', 0, 'first', 1, 'turn', 0, 'fence', 0, 'waiting', 0)
-keep_alive(ARGV[6])
+keep_alive(true)
+save()
 due_at(s.expires)
 redis.call('HINCRBY', COUNTS, 'sessions', 1)
 return { 'CREATED', now, s.expires }

@@ -2,11 +2,11 @@
 -- Remove the session and every key of it.
 -- include: session access life
 --
--- ARGV[3] SHA-256 of the caller's token, or ''
+-- ARGV[4] SHA-256 of the caller's token, or ''
 --
 -- DELETED | GONE | EXPIRED
-s = read('v', 'token', 'expires', 'turn', 'waiting')
-local no = refused(s, ARGV[3])
+read('v', 'token', 'expires', 'turn', 'waiting')
+local no = refused(ARGV[4])
 if no then return { no } end
 remove('session.deleted')
 return { 'DELETED' }

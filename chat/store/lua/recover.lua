@@ -1,17 +1,15 @@
 #!lua flags=allow-oom
 -- Look at one session that is due and put right what is wrong with it.
--- include: session event reply settle life restart
+-- include: session event reply settle life inbox restart vanished
 --
--- ARGV[3] ms until the next look at a session that is woken now    ARGV[4] most attempts at a turn
--- ARGV[5] margin of key TTLs, seconds
+-- ARGV[4] ms until the next look at a session that is woken now    ARGV[5] most attempts at a turn
 --
 -- GONE: no such session | EXPIRED: it ended and was removed
 -- WAKE: a turn waits and wants a worker | LIVE: nothing to do before its new due time
-s = read('v', 'turn', 'head', 'tail', 'waiting', 'attempt', 'retry_at', 'lease',
-  'deadline', 'cancel', 'expires', 'ttl', 'max_at')
+read('v', 'turn', 'head', 'tail', 'waiting', 'attempt', 'retry_at', 'lease', 'deadline', 'cancel',
+  'said', 'bytes', 'expires', 'ttl', 'max_at', 'kept')
 if not s.v then
-  redis.call('ZREM', DUE, ID)
-  redis.call('ZREM', INDEX, ID)
+  forget_vanished()
   return { 'GONE' }
 end
 if s.turn ~= 0 and s.lease > now then
@@ -21,31 +19,32 @@ end
 
 local before = seq
 if s.turn ~= 0 then -- its worker is dead or has lost touch
-  local said = redis.call('GET', PARTIAL) or ''
   if s.cancel == 1 then
-    settle(s.turn, 'cancelled', { finish_reason = 'cancelled' }, said)
+    settle(s.turn, 'cancelled', CANCELLED, partial())
     release()
   elseif s.deadline <= now then
-    settle(s.turn, said == '' and 'failed' or 'incomplete', failure('deadline_exceeded',
-      'The turn was not over by its deadline.'), said)
+    settle(s.turn, s.said == 0 and 'failed' or 'incomplete', failure('deadline_exceeded',
+      'The turn was not over by its deadline.'), partial())
     release()
-  elseif s.attempt >= tonumber(ARGV[4]) then
+  elseif s.attempt >= tonumber(ARGV[5]) then
     settle(s.turn, 'failed', failure('worker_lost',
-      'The workers that wrote this reply were lost.'), said)
+      'The workers that wrote this reply were lost.'), partial())
     release()
   else
-    restart(now, 'queue', {})
+    restart(now, 'queue', 'null')
   end
 end
-settle_all_overdue()
+local reply, deadline = settle_all_overdue()
 if seq > before then
-  keep_alive(ARGV[5])
+  keep_alive()
   tell()
+else
+  save()
 end
 
-if s.head <= s.tail then
+if reply then
   local later = s.retry_at > now
-  due_at(later and s.retry_at or now + ARGV[3])
+  due_at(later and math.min(s.retry_at, deadline) or now + ARGV[4])
   return { later and 'LIVE' or 'WAKE' }
 end
 if s.expires <= now then

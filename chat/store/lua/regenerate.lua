@@ -1,40 +1,46 @@
 #!lua
 -- Ask for another reply to the last user message. The earlier reply stays as it ended; the model is
 -- shown the newest reply to each message.
--- include: session access event reply settle life idem accept
+-- include: session access event reply shown settle life idem accept replay
 --
--- ARGV[3] SHA-256 of the caller's token, or ''
--- ARGV[4] number of the reply to replace, or of the message that it replies to
--- ARGV[5] ask: options and request id, JSON object
--- ARGV[6] deadline, ms from now    ARGV[7] grace, ms    ARGV[8] margin of key TTLs, seconds
+-- ARGV[4] SHA-256 of the caller's token, or ''
+-- ARGV[5] number of the reply to replace, or of the message that it replies to
+-- ARGV[6] ask: options and request id, JSON object
+-- ARGV[7] deadline, ms from now                   ARGV[8] grace, ms
 -- ARGV[9] most waiting turns of the partition
 -- ARGV[10] ms between two messages, 0 for any     ARGV[11] burst, messages
 -- ARGV[12] idempotency key, never empty           ARGV[13] digest of the request
 --
--- ACCEPTED message reply position 0
+-- ACCEPTED message reply position awake: `awake` is 1 when the session needs no wake-up
 -- REPLAYED message reply position 1: the first answer, or one is being written already
 -- GONE | EXPIRED | MISMATCH | NOT_FOUND | NOT_LAST | QUEUE_FULL | RATE_LIMITED ms
-s = read('v', 'token', 'expires', 'turn', 'head', 'tail', 'waiting', 'attempt', 'ttl',
-  'max_at', 'tat')
-local no = refused(s, ARGV[3])
+read('v', 'token', 'expires', 'turn', 'head', 'tail', 'waiting', 'ttl', 'max_at', 'kept', 'tat')
+local no = refused(ARGV[4])
 if no then return { no } end
 local first = first_answer(ARGV[12], ARGV[13])
 if first then return first == 'MISMATCH' and { first } or replay(first) end
-local old = redis.call('HGET', MESSAGES, 2 * math.ceil(ARGV[4] / 2))
-if not old or not redis.call('HGET', MESSAGES, ARGV[4]) then return { 'NOT_FOUND' } end
-local prompt = tonumber(string.match(old, '"reply_to":"msg_(%d+)"'))
-local message, last = redis.call('HGET', MESSAGES, prompt), redis.call('HGET', MESSAGES, 2 * s.tail)
-if tonumber(string.match(last, '"reply_to":"msg_(%d+)"')) ~= prompt then return { 'NOT_LAST' } end
-if is_open(s.tail) then return { 'REPLAYED', message, shown(last, s.tail - s.head), 0, 1 } end
+local old = redis.call('HGET', MESSAGES, 2 * math.ceil(ARGV[5] / 2))
+if not old or redis.call('HEXISTS', MESSAGES, ARGV[5]) == 0 then return { 'NOT_FOUND' } end
+local prompt = string.match(old, '"reply_to":"msg_(%d+)"')
+local message, last = unpack(redis.call('HMGET', MESSAGES, prompt, 2 * s.tail))
+if string.match(last, '"reply_to":"msg_(%d+)"') ~= prompt then return { 'NOT_LAST' } end
 
-local interval, tat, wait_ms = pace(ARGV[10], ARGV[11])
-if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
-if tonumber(redis.call('HGET', COUNTS, 'waiting') or 0) >= tonumber(ARGV[9]) then
-  return { 'QUEUE_FULL' }
+local seq_of_last, status = state_of(last)
+if status == 'queued' or status == 'in_progress' then
+  local position = place_of(s.tail)
+  local created = math.floor(open_reply(last).created_at * 1000 + 0.5)
+  keep_answer(ARGV[12], ARGV[13], for_replay(s.tail, prompt, position, created, seq_of_last))
+  return { 'REPLAYED', message, shown(2 * s.tail, last), position, 1 }
 end
-local reply, position = enqueue(s.tail + 1, prompt, ARGV[5], now + ARGV[6], tonumber(ARGV[7]), '')
-keep_answer(ARGV[12], ARGV[13], for_replay(s.tail + 1, prompt, position))
-redis.call('HSET', SESSION, 'tat', tat + interval)
-keep_alive(ARGV[8])
+
+local tat, wait_ms = pace(ARGV[10], ARGV[11])
+if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
+if queue_is_full(ARGV[9]) then return { 'QUEUE_FULL' } end
+local turn = s.tail + 1
+local reply, position = enqueue(turn, prompt, ARGV[6], now + ARGV[7])
+if position == 0 then due_at(now + ARGV[8]) end
+keep_answer(ARGV[12], ARGV[13], for_replay(turn, prompt, position, now, seq))
+set('tat', tat)
+keep_alive()
 tell()
-return { 'ACCEPTED', message, reply, position, 0 }
+return { 'ACCEPTED', message, reply, position, position > 0 and 1 or 0 }

@@ -1,6 +1,5 @@
--- The session's log: `log` appends an event under the next seq, `tell` says that there is news.
--- Needs `seq`, the last one given out. Persist first, publish second.
-local seq = tonumber(redis.call('HGET', SESSION, 'seq') or 0)
+-- The session's log: `log` appends an event under the next seq; `tell` saves the session and says
+-- that there is news. Persist first, publish second.
 
 -- members: further JSON members of the event, each led by a comma.
 local function log(type, members)
@@ -12,6 +11,7 @@ end
 
 -- The channel bears the name of the log.
 local function tell()
-  redis.call('HSET', SESSION, 'seq', seq)
+  set('seq', seq)
+  save()
   redis.call('PUBLISH', EVENTS, seq)
 end

@@ -1,13 +1,16 @@
 -- Putting a running turn back at the head of the inbox; what was said of it is dropped. Needs `s`
--- with turn, waiting, attempt.
-local function restart(retry_at, reason, changes)
-  changes.wait = { reason = reason, retry_at = tonumber(seconds(retry_at)), position = 0 }
-  changes.attempt = s.attempt
+-- with attempt and what settle.lua needs.
+-- problem: the error that caused it, JSON. model: whom to ask next, JSON, or nil to leave it.
+local function restart(retry_at, reason, problem, model)
   local turn = s.turn
-  local reply = write_reply(turn, 'queued', changes, '')
+  local reply = open_reply(redis.call('HGET', MESSAGES, 2 * turn))
+  reply.attempt, reply.model = s.attempt, model or reply.model
+  local json = reply_json(turn, 'queued', '', reply, waits(reason, seconds(retry_at), 0, problem))
+  redis.call('HSET', MESSAGES, 2 * turn, json)
   release()
   redis.call('HINCRBY', COUNTS, 'running', -1)
-  redis.call('HSET', SESSION, 'retry_at', retry_at, 'attempt', s.attempt)
   count_waiting(1)
-  log('message.restarted', ',"message_id":"' .. reply_id(turn) .. '","message":' .. reply)
+  set('attempt', s.attempt)
+  set('retry_at', retry_at)
+  log('message.restarted', ',"message_id":"' .. reply_id(turn) .. '","message":' .. json)
 end

@@ -4,8 +4,9 @@
 -- its ARGV with
 --   ARGV[1] session id
 --   ARGV[2] entries of the event log to keep
+--   ARGV[3] seconds that keys outlive the session's expiry
 local SESSION, MESSAGES, PARTIAL, EVENTS, IDEM, DUE, INDEX, COUNTS = unpack(KEYS)
-local ID, KEPT = ARGV[1], ARGV[2]
+local ID, KEPT, MARGIN = ARGV[1], ARGV[2], ARGV[3] * 1000
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000) -- milliseconds since the epoch
@@ -15,20 +16,35 @@ local TEXTS = {
   name = true, system_prompt = true, model = true, context = true, metadata = true,
 }
 
-local s -- the fields that the script has read, by name
+local s = {} -- the fields that the script has read or set, by name
+local seq -- the number of the newest event
 
--- The named fields of the session; numbers as numbers, 0 where absent. `v` is nil when it is gone.
+-- Read the named fields: numbers as numbers, 0 where absent; texts as texts, nil where absent. `v`
+-- is nil when the session is gone.
 local function read(...)
-  local fields = {}
-  local found = redis.call('HMGET', SESSION, ...)
+  local found = redis.call('HMGET', SESSION, 'seq', ...)
+  seq = tonumber(found[1] or 0)
   for i, name in ipairs({ ... }) do
-    if TEXTS[name] then
-      fields[name] = found[i] or nil
-    else
-      fields[name] = tonumber(found[i] or 0)
-    end
+    local value = found[i + 1]
+    if TEXTS[name] then s[name] = value or nil else s[name] = tonumber(value or 0) end
   end
-  return fields
+end
+
+local changed = {} -- field, value, field, value, ...
+
+-- Change a field; `save` writes all changes at once.
+local function set(name, value)
+  s[name] = value
+  local n = #changed
+  changed[n + 1], changed[n + 2] = name, value
+end
+
+local function save()
+  if changed[1] then redis.call('HSET', SESSION, unpack(changed)) end
+end
+
+local function due_at(ms)
+  redis.call('ZADD', DUE, ms, ID)
 end
 
 -- Seconds since the epoch, as they stand in JSON.

@@ -1,0 +1,22 @@
+-- The inbox's head.
+
+-- End the turns at the head that are over: those ended while they waited are stepped over, those
+-- past their deadline are expired, or failed if they had been begun. Gives the open turn that is
+-- now the head: its reply's JSON, its deadline and what it was asked with; nil if there is none.
+local function settle_all_overdue()
+  while s.head <= s.tail do
+    local reply, deadline, ask = open_turn(s.head)
+    if not reply then
+      step_to(s.head + 1)
+    elseif deadline > now then
+      return reply, deadline, ask
+    elseif s.attempt == 0 then
+      settle(s.head, 'expired', failure('turn_expired',
+        'The turn waited longer than its deadline.'), '')
+    else
+      settle(s.head, 'failed', failure('deadline_exceeded',
+        'The turn was not over by its deadline.'), '')
+    end
+  end
+  return nil
+end

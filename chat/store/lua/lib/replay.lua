@@ -1,0 +1,16 @@
+-- Answering a repeated request for a turn as it was answered at first. Needs what accept.lua gives.
+
+-- What the answer can be built of again. seq_then: the seq that the reply bore.
+local function for_replay(turn, prompt, position, at, seq_then)
+  return table.concat({ turn, prompt, position, at, seq_then }, ' ')
+end
+
+local function replay(answer)
+  local turn, prompt, position, at, seq_then =
+    string.match(answer, '^(%d+) (%d+) (%d+) (%d+) (%d+)$')
+  if not turn then return { 'MISMATCH' } end -- the key was another act's
+  seq = seq_then - 1
+  local reply = queued_reply(tonumber(turn), prompt, position, at)
+  local message = redis.call('HGET', MESSAGES, prompt) or 'null'
+  return { 'REPLAYED', message, reply, tonumber(position), 1 }
+end
