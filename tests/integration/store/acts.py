@@ -1,0 +1,153 @@
+"""The store's acts in few words, with the arguments that most tests do not care about."""
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from chat.domain import (
+    Accepted,
+    Caller,
+    Claim,
+    FinishReason,
+    Lease,
+    NewSession,
+    OnBusy,
+    Outcome,
+    Retry,
+    Said,
+    Status,
+    Submission,
+    TurnError,
+    WaitReason,
+)
+from chat.errors import ParleyError
+from chat.store import leases, sessions, turns
+from chat.store.text import escaped
+from tests.integration.store.model import DEADLINE
+
+Message = dict[str, Any]
+
+
+def new_session(session_id: str = "", *, ttl: int = 3600, messages: int = 20) -> NewSession:
+    return NewSession(
+        id=session_id or f"ses_{secrets.token_hex(6)}",
+        token_hash=secrets.token_hex(8),
+        ttl=ttl,
+        name=b'"a session"',
+        system_prompt=b"null",
+        model=b'"default"',
+        context=orjson.dumps({"messages": messages, "tokens": 0}),
+        metadata=b"{}",
+    )
+
+
+def open_session(*, ttl: int = 3600, messages: int = 20) -> Caller:
+    new = new_session(ttl=ttl, messages=messages)
+    sessions.create(new)
+    return Caller(session_id=new.id, token_hash=new.token_hash)
+
+
+def submission(
+    content: str = "hello",
+    *,
+    on_busy: OnBusy = OnBusy.ENQUEUE,
+    key: str = "",
+    digest: str = "",
+    deadline: float = DEADLINE,
+) -> Submission:
+    return Submission(
+        content=content,
+        ask=b'{"request_id":"req_1"}',
+        deadline=deadline,
+        on_busy=on_busy,
+        key=key or secrets.token_hex(6),
+        digest=digest,
+    )
+
+
+def submit(caller: Caller, content: str = "hello", *, deadline: float = DEADLINE) -> Accepted:
+    return turns.submit(caller, submission(content, deadline=deadline))
+
+
+def regenerate(caller: Caller, number: int, *, key: str = "", digest: str = "") -> Accepted:
+    key = key or secrets.token_hex(6)
+    return turns.regenerate(caller, number, ask=b"{}", deadline=DEADLINE, key=key, digest=digest)
+
+
+def claim(caller: Caller, nonce: str = "") -> Claim | None:
+    nonce = nonce or secrets.token_hex(8)
+    return leases.claim(caller.session_id, nonce=nonce, worker="host:1")
+
+
+def ended(status: Status = Status.COMPLETED) -> Outcome:
+    reasons = {Status.COMPLETED: FinishReason.STOP, Status.INCOMPLETE: FinishReason.LENGTH}
+    failed = TurnError(code="model_error", message="The model could not answer.")
+    return Outcome(
+        status=status,
+        finish_reason=reasons.get(status, FinishReason.ERROR),
+        model="default",
+        error=failed if status is Status.FAILED else None,
+    )
+
+
+def again(delay: float = 0, *, uses_attempt: bool = True) -> Retry:
+    return Retry(
+        delay=delay, reason=WaitReason.RATE_LIMITED, uses_attempt=uses_attempt, model="default"
+    )
+
+
+@dataclass
+class Writer:
+    """A worker that holds, or held, a lease, and what it has said so far."""
+
+    lease: Lease
+    reply_id: str
+    pieces: list[bytes] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, caller: Caller) -> "Writer":
+        """Claim the session's next turn."""
+        claimed = claim(caller)
+        assert claimed is not None
+        return cls(claimed.lease, claimed.reply_id)
+
+    def piece(self, text: str, *, resent: int = 0) -> Said:
+        """What the worker sends next: its last `resent` pieces once more, and `text`."""
+        kept = len(self.pieces) - resent
+        self.pieces.append(escaped(text))
+        offset = sum(map(len, self.pieces[:kept]))
+        return Said(offset=offset, fragment=b"".join(self.pieces[kept:]))
+
+    def say(self, text: str) -> bool | ParleyError:
+        return leases.flush([(self.lease, self.piece(text))])[0]
+
+    def renew(self) -> bool | ParleyError:
+        return leases.flush([(self.lease, None)])[0]
+
+    def finish(self, text: str = "", status: Status = Status.COMPLETED) -> bool:
+        return leases.finish(self.lease, ended(status), self.piece(text))
+
+    def retry(self, delay: float = 0, *, uses_attempt: bool = True) -> None:
+        leases.retry(self.lease, again(delay, uses_attempt=uses_attempt))
+
+
+def answer(caller: Caller, text: str = "hi") -> None:
+    """Have the session's next turn answered."""
+    Writer.of(caller).finish(text)
+
+
+def messages(caller: Caller) -> list[Message]:
+    """The session's messages as clients are shown them."""
+    return [orjson.loads(message) for message in sessions.snapshot(caller, limit=400).messages]
+
+
+def reply(caller: Caller, reply_id: str) -> Message:
+    """One message of the session as clients are shown it."""
+    return next(message for message in messages(caller) if message["id"] == reply_id)
+
+
+def events(caller: Caller) -> list[Message]:
+    """The session's log."""
+    return [orjson.loads(event) for event in sessions.events(caller, after=0, limit=5000).events]

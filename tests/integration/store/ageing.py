@@ -1,0 +1,39 @@
+"""Letting a session grow older without waiting: every moment it remembers moves into the past."""
+
+from typing import Any
+
+from redis import Redis
+
+from chat.store import keys
+
+MOMENTS = (
+    *("created", "active", "expires", "max_at", "kept"),
+    *("lease", "deadline", "retry_at", "tat"),
+)
+"""Fields of the session's hash that are times, ms."""
+
+
+def age(redis: Redis, session_id: str, seconds: float) -> None:
+    """Let so many seconds pass for this session alone."""
+    ms = round(seconds * 1000)
+    own = keys.of(session_id)
+    looking: Any = redis.pipeline()
+    looking.hmget(own.session, MOMENTS)
+    looking.hgetall(own.messages)
+    for key in own[:5]:
+        looking.pexpiretime(key)
+    moments, stored, *expiries = looking.execute()
+
+    ageing: Any = redis.pipeline()
+    for name, moment in zip(MOMENTS, moments, strict=True):
+        if int(moment or 0):
+            ageing.hincrby(own.session, name, -ms)
+    for name, kept in stored.items():
+        deadline, _, ask = kept.partition(b" ")
+        if name.endswith(b":ask"):
+            ageing.hset(own.messages, name, b"%d %s" % (int(deadline) - ms, ask))
+    for key, expiry in zip(own[:5], expiries, strict=True):
+        ageing.pexpireat(key, max(0, expiry - ms))
+    for key in (own.due, own.activity):
+        ageing.zadd(key, {session_id: -ms}, xx=True, incr=True)
+    ageing.execute()

@@ -1,0 +1,159 @@
+"""What must hold after every act: the store by itself, and the store beside the model."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import pytest
+from redis import Redis
+
+from chat.conf import knobs
+from chat.domain import Caller, Role, Snapshot
+from chat.errors import SessionExpired
+from chat.store import keys, sessions
+from tests.integration.store import keyspace
+from tests.integration.store.model import Partition, Session, Turn
+
+TOLERANCE = 50.0
+"""Seconds that an example may take; every span of the model is at least four times as long."""
+
+Message = dict[str, Any]
+
+
+def store_is_sound(found: keyspace.Keyspace, partition: Partition) -> None:
+    """Who is due, who is listed, what is counted, and that no key is lost."""
+    live = partition.sessions.keys()
+    assert found.due.keys() == live
+    assert found.index.keys() == live
+    gauges = {"sessions": len(live), "waiting": partition.waiting, "running": partition.running}
+    assert nonzero(found.counts) == nonzero({**gauges, **partition.totals})
+    keyspace.assert_no_key_is_lost(found.expire_at)
+
+
+def nonzero(counts: dict[str, int]) -> dict[str, int]:
+    return {name: count for name, count in counts.items() if count}
+
+
+class Follower:
+    """Who watches one session from its first event on, and remembers what was said."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._caller = Caller(session_id=session.name)
+        self._cursor = 0
+        self._told: dict[str, Message] = {}
+        self._seqs: dict[str, int] = {}
+        self._endings: dict[str, bytes] = {}
+
+    def look(self, redis: Redis, found: keyspace.Keyspace) -> None:
+        """Messages, log and times are the model's, and the log tells the same as the snapshot."""
+        if self.session.has_expired:
+            with pytest.raises(SessionExpired):
+                sessions.snapshot(self._caller)
+            return
+        seen = sessions.snapshot(self._caller, limit=400)
+        shown = [orjson.loads(message) for message in seen.messages]
+        self._read_on(seen.seq)
+        assert [outline(message) for message in shown] == modelled_messages(self.session)
+        assert [without_moments(message) for message in shown] == list(self._told.values())
+        assert seen.waiting == self.session.waiting
+        assert seen.running == (self.session.running is not None)
+        self._check_seqs(shown, seen.seq)
+        self._check_endings(shown, seen.messages)
+        times_are_as_modelled(redis, self.session, seen, found)
+
+    def _read_on(self, newest: int) -> None:
+        """Take in the events since the last look: the model's, and none left out."""
+        page = sessions.events(self._caller, after=self._cursor, limit=1000)
+        log = [orjson.loads(event) for event in page.events]
+        told = [(event["type"], event.get("message_id")) for event in log]
+        assert told == self.session.log[self._cursor :]
+        assert [event["seq"] for event in log] == list(range(self._cursor + 1, newest + 1))
+        self._cursor = newest
+        for event in log:
+            self._fold(event)
+
+    def _fold(self, event: Message) -> None:
+        for message in (event.get("message"), event.get("reply")):
+            if message:
+                self._told[message["id"]] = without_moments(message)
+                self._seqs[message["id"]] = event["seq"]
+        if event["type"] == "message.delta":
+            self._told[event["message_id"]]["content"] += event["delta"]
+        if event["type"] == "session.reset":
+            self._told.clear()
+
+    def _check_seqs(self, shown: list[Message], newest: int) -> None:
+        """A message bears the seq of the last event about it; a running reply the session's."""
+        for message in shown:
+            is_running = message["status"] == "in_progress"
+            assert message["seq"] == (newest if is_running else self._seqs[message["id"]])
+
+    def _check_endings(self, shown: list[Message], stored: Sequence[bytes]) -> None:
+        """A reply that has ended is the same, byte for byte, ever after."""
+        for message, content in zip(shown, stored, strict=True):
+            if message["status"] not in {"queued", "in_progress"}:
+                assert self._endings.setdefault(message["id"], content) == content
+
+
+def without_moments(message: Message) -> Message:
+    """What a follower need not be told anew: a waiting reply's place moves without an event."""
+    return {**message, "seq": None, "wait": None}
+
+
+def outline(message: Message) -> tuple[object, ...]:
+    place = message["wait"]["position"] if message["wait"] else None
+    return (
+        message["id"],
+        message["role"],
+        message["status"],
+        message["content"],
+        message["attempt"],
+        message["reply_to"],
+        message["finish_reason"],
+        place,
+    )
+
+
+def modelled_messages(session: Session) -> list[tuple[object, ...]]:
+    users = {
+        n: (f"msg_{n}", Role.USER, "completed", text, 0, None, None, None)
+        for n, text in session.texts.items()
+    }
+    replies = {turn.reply: modelled_reply(session, turn) for turn in session.turns}
+    return [message for _, message in sorted({**users, **replies}.items())]
+
+
+def modelled_reply(session: Session, turn: Turn) -> tuple[object, ...]:
+    place = session.ahead_of(turn) if turn.status == "queued" else None
+    return (
+        f"msg_{turn.reply}",
+        Role.ASSISTANT,
+        turn.status,
+        turn.said,
+        turn.attempt,
+        f"msg_{turn.prompt}",
+        turn.reason,
+        place,
+    )
+
+
+def times_are_as_modelled(
+    redis: Redis, session: Session, seen: Snapshot, found: keyspace.Keyspace
+) -> None:
+    """When it is due, when it expires, how long its lease stands, how long its keys last."""
+    start = seen.now - session.clock
+    assert found.due[session.name] / 1000 - start == about(session.due)
+    assert seen.expires_at - start == about(session.expires)
+    own = keys.of(session.name)
+    for key in own[:5]:
+        if key in found.expire_at:
+            spare = found.expire_at[key] / 1000 - seen.expires_at
+            assert spare > knobs.KEY_MARGIN / 2 - TOLERANCE, f"{key} may go before its session"
+    if session.running:
+        lease = int(redis.hget(own.session, "lease") or 0)
+        assert lease / 1000 - start == about(session.lease_ends)
+
+
+def about(moment: float) -> object:
+    return pytest.approx(moment, abs=TOLERANCE)

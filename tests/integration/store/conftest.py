@@ -1,0 +1,46 @@
+"""A server for all tests of the store, emptied before each, searched for lost keys after each."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from pytest_django import Settings
+from redis import Redis
+
+from chat.store.client import client
+from tests.integration.store import keyspace, model
+from tests.integration.store.server import Server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    started = Server(tmp_path_factory.mktemp("redis")).start()
+    yield started
+    started.redis.close()
+    started.kill()
+
+
+@pytest.fixture(autouse=True)
+def redis(server: Server, settings: Settings) -> Iterator[Redis]:
+    """The server's raw client; the store talks to the same server."""
+    server.redis.flushall()
+    settings.REDIS_URL = server.url
+    client.cache_clear()
+    with closing(client()):
+        yield server.redis
+    keyspace.assert_no_key_is_lost(keyspace.read(server.redis).expire_at)
+    client.cache_clear()
+
+
+@pytest.fixture
+def small_spans(settings: Settings) -> None:
+    """The spans and limits of the model; all sessions share one partition."""
+    settings.CHAT_PARTITIONS = 1
+    settings.CHAT_LEASE = model.LEASE
+    settings.CHAT_GRACE = model.GRACE
+    settings.CHAT_SWEEP = model.HOLD / 2
+    settings.CHAT_SESSION_MAX_AGE = model.MAX_AGE
+    settings.CHAT_INBOX_SIZE = model.INBOX
+    settings.CHAT_QUEUE_SIZE = model.QUEUE
+    settings.CHAT_MAX_ATTEMPTS = model.ATTEMPTS
+    settings.CHAT_MESSAGES_PER_MINUTE = 0

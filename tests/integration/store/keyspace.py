@@ -1,0 +1,62 @@
+"""What may stand in Redis at any moment, whatever was done before."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis import Redis
+
+PERMANENT = re.compile(r"chat:\{\d+\}:(due|index|counts)")
+"""The keys without a TTL, all of them."""
+OF_A_SESSION = re.compile(r"(chat:\{\d+\}:)(?:session|messages|partial|events|idem)(:.+)")
+NO_TTL = -1
+
+
+@dataclass
+class Keyspace:
+    """All that Redis holds beside the sessions' own contents."""
+
+    expire_at: dict[str, int] = field(default_factory=dict)
+    """Every key with the ms since the epoch at which it goes; `NO_TTL` when it stays."""
+    due: dict[str, float] = field(default_factory=dict)
+    index: dict[str, float] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    """Gauges and totals, summed over the partitions."""
+
+
+def read(redis: Redis) -> Keyspace:
+    found = Keyspace()
+    keys = [key.decode() for key in redis.scan_iter(count=1000)]
+    permanent = [key for key in keys if PERMANENT.fullmatch(key)]
+    pipeline: Any = redis.pipeline(transaction=False)
+    for key in keys:
+        pipeline.pexpiretime(key)
+    for key in permanent:
+        if key.endswith("counts"):
+            pipeline.hgetall(key)
+        else:
+            pipeline.zrange(key, 0, -1, withscores=True)
+    answers = pipeline.execute()
+    found.expire_at = dict(zip(keys, answers, strict=False))
+    for key, content in zip(permanent, answers[len(keys) :], strict=True):
+        _add(found, key.rpartition(":")[2], content)
+    return found
+
+
+def _add(found: Keyspace, noun: str, content: Any) -> None:
+    if noun == "counts":
+        found.counts.update({name.decode(): int(count) for name, count in content.items()})
+        return
+    members: dict[str, float] = getattr(found, noun)
+    for member, score in content:
+        assert member.decode() not in members, f"{member} stands in {noun} twice"
+        members[member.decode()] = score
+
+
+def assert_no_key_is_lost(expire_at: dict[str, int]) -> None:
+    """Every key has a TTL, or is permanent; every key of a session has its session."""
+    for key, expires in expire_at.items():
+        assert PERMANENT.fullmatch(key) or expires != NO_TTL, f"{key} would stay for ever"
+        owned = OF_A_SESSION.fullmatch(key)
+        assert owned is None or f"{owned[1]}session{owned[2]}" in expire_at, f"{key}: no session"

@@ -1,0 +1,56 @@
+"""A real Redis or Valkey server on a loopback port, for as long as a test wants it."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from redis import Redis
+
+from project.supervisor.probes import accepts, free_port
+from project.supervisor.redis_server import find_server
+from tests.harness.waiting import wait_until
+
+BINARY = os.environ.get("TEST_REDIS_SERVER") or find_server()
+"""The server that the tests run against: the one named, else the one that `make run` starts."""
+
+
+class Server:
+    """A server process with its data in `directory`."""
+
+    def __init__(self, directory: Path, *options: str) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.redis = Redis.from_url(self.url)
+        self._directory = directory
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *options: str) -> "Server":
+        """Start the process and wait until it listens, even if it is still loading."""
+        fixed = ("--port", str(self.port), "--bind", "127.0.0.1", "--save", "")
+        self._process = subprocess.Popen(
+            [BINARY, *fixed, "--loglevel", "warning", *self._options, *options],
+            cwd=self._directory,
+            stdout=subprocess.DEVNULL,
+        )
+        wait_until(lambda: accepts(self.port))
+        return self
+
+    def kill(self) -> None:
+        """End the process at once, as a crash does."""
+        process = self._running()
+        process.kill()
+        process.wait()
+
+    def freeze(self) -> None:
+        """Let the process stand still until `thaw`."""
+        self._running().send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._running().send_signal(signal.SIGCONT)
+
+    def _running(self) -> "subprocess.Popen[bytes]":
+        assert self._process is not None
+        return self._process

@@ -1,0 +1,13 @@
+"""Any acts in any order, on the store and on its model. `LONG=1` looks for much longer."""
+
+import pytest
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.integration.store import profiles
+from tests.integration.store.machine import StoreMachine
+
+
+@pytest.mark.usefixtures("small_spans")
+@pytest.mark.timeout(0)
+def test_the_store_does_what_its_model_does() -> None:
+    run_state_machine_as_test(StoreMachine, settings=profiles.chosen())
