@@ -14,6 +14,10 @@ from chat.conf import knobs
 from chat.errors import StoreFull, StoreUnavailable
 
 
+TRIES = 2
+"""Times that a call is sent; each may take its share of `STORE_TIMEOUT`."""
+
+
 @cache
 def client() -> Redis:
     """Return this process's client; it is safe to share between threads.
@@ -22,9 +26,9 @@ def client() -> Redis:
     """
     return Redis.from_url(
         settings.REDIS_URL,
-        socket_timeout=knobs.STORE_TIMEOUT,
-        socket_connect_timeout=knobs.STORE_TIMEOUT,
-        retry=Retry(NoBackoff(), 1),
+        socket_timeout=knobs.STORE_TIMEOUT / TRIES,
+        socket_connect_timeout=knobs.STORE_TIMEOUT / TRIES,
+        retry=Retry(NoBackoff(), TRIES - 1),
         max_connections=knobs.WORKER_CONCURRENCY + 64,
     )
 
