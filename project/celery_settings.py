@@ -9,6 +9,8 @@ broker_url = settings.BROKER_URL
 broker_connection_retry_on_startup = True
 # A worker outlives any outage of the broker; the supervisor restarts it should it exit after all.
 broker_connection_max_retries = None
+# Nor does it exit when a failover has made the broker a replica, which answers by an error (F16).
+broker_channel_error_retry = True
 
 broker_transport_options = {
     # Three times faster, and nothing is lost by it: a wake-up that dies with its worker is made
