@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 KEY = re.compile(r"chat:\{(\d+)\}:([a-z]+)(?::(.+))?")
 OF_A_SESSION = ("session", "messages", "partial", "events", "idem")
@@ -42,8 +44,8 @@ class Kept:
 
 
 def reader(url: str) -> Reader:
-    """Return a client for the Redis at `url`."""
-    return Redis.from_url(url, decode_responses=True)
+    """Return a client for the Redis at `url`, which a test may have restarted meanwhile."""
+    return Redis.from_url(url, decode_responses=True, retry=Retry(NoBackoff(), 1))
 
 
 def read(redis: Reader) -> Kept:

@@ -5,6 +5,7 @@ from typing import Any
 
 import requests
 from celery import Celery
+from redis.exceptions import BusyLoadingError, RedisError
 
 from chat.dispatch import QUEUE, TAKE_TURN
 from project.supervisor.children import Program
@@ -112,6 +113,20 @@ class Scene:
         """Make a Redis forget everything."""
         with reader(server.url) as redis:
             redis.flushall()
+
+    def slow_loading(self, *, microseconds: int) -> None:
+        """Have Redis take so long for each command that it loads at its next start."""
+        with (self.stack.directory / "redis" / "redis.conf").open("a") as configuration:
+            configuration.write(f"key-load-delay {microseconds}\n")
+
+    def is_loading(self) -> bool:
+        """Whether Redis says that it is loading its data."""
+        try:
+            return not self.redis.ping()
+        except BusyLoadingError:
+            return True
+        except RedisError:
+            return False
 
     def now(self) -> float:
         """Return Redis's time, seconds since the epoch, as it stands in messages."""
