@@ -13,7 +13,6 @@ from redis.retry import Retry
 from chat.conf import knobs
 from chat.errors import StoreFull, StoreUnavailable
 
-
 TRIES = 2
 """Times that a call is sent; each may take its share of `STORE_TIMEOUT`."""
 
