@@ -1,0 +1,69 @@
+"""Redis and a web process, but no worker: what is queued stays so until a test takes it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+from pytest_django import Settings
+from redis import Redis
+
+from chat.store.client import client
+from tests.harness.keys import keys_for_ever
+from tests.harness.stack import Stack
+from tests.integration.api.calls import Api
+
+
+@pytest.fixture(scope="session")
+def parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Started; limits that would hold tests back are off."""
+    env = {"CHAT_MESSAGES_PER_MINUTE": "0", "CHAT_SESSIONS_PER_MINUTE": "0"}
+    stack = Stack(tmp_path_factory.mktemp("api"), env=env)
+    try:
+        stack.redis.start()
+        stack.web().start()
+        yield stack
+    finally:
+        stack.end()
+
+
+@pytest.fixture(autouse=True)
+def redis(parley: Stack, settings: Settings) -> Iterator[Redis]:
+    """The raw client of the web's Redis, emptied; this process's store uses the same Redis."""
+    settings.REDIS_URL = parley.redis.url
+    client.cache_clear()
+    with closing(Redis.from_url(parley.redis.url)) as raw, closing(client()):
+        raw.flushall()
+        yield raw
+    assert keys_for_ever(parley.redis.url) == []
+    client.cache_clear()
+
+
+@pytest.fixture
+def api(parley: Stack) -> Api:
+    """Nobody in particular."""
+    return Api(parley.web().url)
+
+
+@pytest.fixture
+def owner(api: Api) -> Api:
+    """Who has opened a session."""
+    return api.open()
+
+
+@pytest.fixture
+def api_with(parley: Stack) -> Iterator[Callable[..., Api]]:
+    """Return a function that starts another web process, with other settings, for one test."""
+    started: list[Stack] = []
+
+    def start(**env: str) -> Api:
+        directory = parley.directory / f"other{len(started)}"
+        directory.mkdir(exist_ok=True)
+        other = Stack(directory, env={"REDIS_URL": parley.redis.url} | env)
+        started.append(other)
+        return Api(other.web().start().url)
+
+    try:
+        yield start
+    finally:
+        for stack in started:
+            stack.end()

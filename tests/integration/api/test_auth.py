@@ -1,0 +1,142 @@
+"""Who may see a session: the holder of its token, and nobody learns that it exists."""
+
+import secrets
+import time
+from statistics import median
+
+import pytest
+from redis import Redis
+
+from tests.harness.stack import Stack
+from tests.harness.waiting import wait_until
+from tests.integration.api.calls import Api, refusal
+from tests.integration.api.turns import reply
+
+OWNED = [
+    ("GET", "{id}"),
+    ("PATCH", "{id}"),
+    ("DELETE", "{id}"),
+    ("POST", "{id}/reset"),
+    ("POST", "{id}/token"),
+    ("POST", "{id}/messages"),
+    ("GET", "{id}/messages"),
+    ("GET", "{id}/messages/msg_1"),
+    ("POST", "{id}/messages/msg_2/cancel"),
+    ("POST", "{id}/messages/msg_2/regenerate"),
+    ("GET", "{id}?wait=1"),
+]
+NOBODYS = "ses_" + "0" * 24
+
+
+def send(api: Api, method: str, path: str, session_id: str, **headers: str) -> tuple[int, str]:
+    body = {"content": "hello"} if path.endswith("/messages") and method == "POST" else {}
+    sent = None if method in {"GET", "DELETE"} else body
+    answer = api.call(method, f"/sessions/{path.format(id=session_id)}", json=sent, headers=headers)
+    return refusal(answer)
+
+
+@pytest.mark.parametrize(("method", "path"), OWNED)
+def test_anothers_session_is_as_absent_as_an_unknown_one(api: Api, method: str, path: str) -> None:
+    """S01: the store knows both ids or none; a token for one is no key to the other."""
+    mine, theirs = api.open(), api.open()
+    theirs.say("mine alone")
+    forged = f"Bearer {theirs.id}.{secrets.token_urlsafe(32)}"
+    unknown = f"Bearer {NOBODYS}.{secrets.token_urlsafe(32)}"
+    expected = (404, "session_not_found")
+    assert send(mine, method, path, theirs.id) == expected
+    assert send(mine, method, path, NOBODYS) == expected
+    assert send(api, method, path, theirs.id, Authorization=forged) == expected
+    assert send(api, method, path, NOBODYS, Authorization=unknown) == expected
+
+
+def test_a_forged_token_takes_as_long_as_an_unknown_session(api: Api) -> None:
+    """S01"""
+    theirs = api.open()
+
+    def seconds(session_id: str) -> float:
+        forged = {"Authorization": f"Bearer {session_id}.{secrets.token_urlsafe(32)}"}
+        started = time.perf_counter()
+        api.get(f"/sessions/{session_id}", headers=forged)
+        return time.perf_counter() - started
+
+    pairs = [(seconds(theirs.id), seconds(NOBODYS)) for _ in range(40)]
+    known, unknown = (median(times) for times in zip(*pairs, strict=True))
+    assert abs(known - unknown) < 0.5 * min(known, unknown)
+
+
+@pytest.mark.parametrize(("method", "path"), OWNED)
+def test_an_id_without_a_token_is_not_enough(api: Api, method: str, path: str) -> None:
+    """S02"""
+    assert send(api, method, path, api.open().id) == (401, "invalid_token")
+
+
+def test_a_message_cannot_be_posted_without_a_token(api: Api) -> None:
+    """S02"""
+    assert refusal(api.post("/messages", {"content": "hello"})) == (401, "invalid_token")
+
+
+def test_secrets_have_256_bits_and_no_pattern(api: Api) -> None:
+    """S02"""
+    tokens = [api.open().token.partition(".")[2] for _ in range(20)]
+    assert len(set(tokens)) == 20
+    assert all(len(token) == 43 for token in tokens)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer x",
+        "Basic dXNlcjpwYXNz",
+        "Bearer {id}",
+        "Bearer {id}.",
+        "Bearer {id}.{secret}x",
+        "Bearer {id}.ünïcödë",
+        "Bearer {id}.{secret} {secret}",
+        "{id}.{secret}",
+    ],
+)
+def test_what_is_no_token_is_refused(owner: Api, header: str) -> None:
+    """S02, S03: a token of other bytes than ASCII is a 401, not a 500."""
+    _, _, secret = owner.token.partition(".")
+    header = header.format(id=owner.id, secret=secret)
+    answer = owner.get(headers={"Authorization": header.encode()})
+    assert refusal(answer) == (401, "invalid_token")
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_the_scheme_is_written_in_any_case(owner: Api) -> None:
+    assert owner.get(headers={"Authorization": f"bearer {owner.token}"}).status_code == 200
+
+
+def test_no_token_lies_in_redis_or_in_a_log(parley: Stack, owner: Api, redis: Redis) -> None:
+    """S03"""
+    owner.say("hello")
+    reply(owner.id, "hello yourself")
+    new = Api(owner.url, id=owner.id, token=owner.post(f"{owner.path}/token").json()["token"])
+    new.snapshot()
+    dumped = [redis.dump(key) or b"" for key in redis.scan_iter()]
+    for token in (owner.token, new.token):
+        secret = token.partition(".")[2].encode()
+        assert not any(secret in value for value in dumped)
+        assert secret.decode() not in parley.web().log
+
+
+def test_a_renewed_token_ends_the_old_one(owner: Api) -> None:
+    """S05"""
+    answer = owner.post(f"{owner.path}/token")
+    assert answer.status_code == 200
+    assert set(answer.json()) == {"id", "token", "expires_at"}
+    renewed = Api(owner.url, id=owner.id, token=answer.json()["token"])
+    assert renewed.snapshot()["id"] == owner.id
+    assert refusal(owner.get()) == (404, "session_not_found")
+
+
+def test_an_expired_session_says_so_until_it_is_swept(api: Api) -> None:
+    """S05: no worker runs here, so nothing is swept."""
+    owner = api.open(ttl=1)
+    wait_until(lambda: owner.get().status_code != 200, within=5)
+    assert refusal(owner.get()) == (401, "session_expired")
+    assert refusal(owner.post("/messages", {"content": "late"})) == (401, "session_expired")

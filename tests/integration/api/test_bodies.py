@@ -1,0 +1,269 @@
+"""Request bodies that no good client sends, over real connections."""
+
+from collections.abc import Callable
+
+import pytest
+from redis import Redis
+
+from tests.integration.api.calls import Api, Wire, refusal
+
+LIMIT = 64 * 1024
+
+
+def commands(redis: Redis) -> int:
+    """Return how many scripts Redis has run."""
+    stats = redis.info("commandstats")
+    return sum(stats.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("eval", "evalsha"))
+
+
+def nested(depth: int) -> bytes:
+    return b'{"content":' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "text/plain",
+        "application/json; charset=utf-16",
+        "application/merge-patch+json",
+        "",
+    ],
+)
+def test_a_body_that_is_not_json_is_refused(owner: Api, kind: str) -> None:
+    """S07: nothing that a form of another site could send is taken."""
+    answer = owner.send("/messages", b'{"content":"hello"}', Content_Type=kind)
+    assert refusal(answer) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["application/json", "Application/JSON; charset=UTF-8", 'application/json;charset="utf-8"'],
+)
+def test_json_is_taken_however_it_is_named(owner: Api, kind: str) -> None:
+    assert owner.send("/messages", b'{"content":"hi"}', Content_Type=kind).status_code == 202
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "zstd"])
+def test_a_compressed_body_is_refused(owner: Api, encoding: str) -> None:
+    """S19"""
+    answer = owner.send("/messages", b'{"content":"hello"}', Content_Encoding=encoding)
+    assert refusal(answer) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("field", ["role", "status", "seq", "owner", "attempt", "model", "id"])
+def test_fields_that_only_parley_sets_are_refused(owner: Api, field: str) -> None:
+    """S08"""
+    answer = owner.post("/messages", {"content": "hello", field: "x"})
+    assert refusal(answer) == (400, "invalid_request")
+    assert answer.json()["error"]["param"] == field
+    assert owner.snapshot()["seq"] == 0
+
+
+@pytest.mark.parametrize(
+    "field", ["id", "token", "seq", "created_at", "expires_at", "owner", "messages"]
+)
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_fields_of_a_session_that_only_parley_sets_are_refused(
+    owner: Api, method: str, field: str
+) -> None:
+    """S08"""
+    path = "/sessions" if method == "POST" else owner.path
+    answer = owner.call(method, path, json={field: "x"})
+    assert refusal(answer) == (400, "invalid_request")
+    assert answer.json()["error"]["param"] == field
+
+
+@pytest.mark.parametrize("size", [LIMIT + 1, 2 * LIMIT, 5_000_000])
+def test_a_body_that_is_too_large_is_refused_before_redis_hears_of_it(
+    owner: Api, redis: Redis, size: int
+) -> None:
+    """S11"""
+    before = commands(redis)
+    body = b'{"content":"' + b"x" * (size - 14) + b'"}'
+    assert refusal(owner.send("/messages", body)) == (413, "body_too_large")
+    assert refusal(owner.send("/messages", iter([body]))) == (413, "body_too_large")  # type: ignore[arg-type]
+    assert commands(redis) == before
+
+
+def test_the_length_is_believed_before_the_body_is_there(owner: Api) -> None:
+    """S11"""
+    with Wire(owner.url) as wire:
+        wire.head(
+            "POST /messages HTTP/1.1",
+            Authorization=f"Bearer {owner.token}",
+            Content_Type="application/json",
+            Content_Length=str(10**12),
+        )
+        answer = wire.answer()
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b'"body_too_large"' in answer
+
+
+def test_a_chunked_body_without_an_end_is_refused(owner: Api) -> None:
+    """S11: what a chunk says of its own size is of no account."""
+    with Wire(owner.url) as wire:
+        wire.head(
+            "POST /messages HTTP/1.1",
+            Authorization=f"Bearer {owner.token}",
+            Content_Type="application/json",
+            Transfer_Encoding="chunked",
+        )
+        for _ in range(40):
+            wire.send(b"8000\r\n", b"x" * 0x8000, b"\r\n")
+        answer = wire.answer()
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_chunked_body_is_taken(owner: Api) -> None:
+    parts = iter([b'{"content":', b'"in parts"}'])
+    accepted = owner.send("/messages", parts)  # type: ignore[arg-type]
+    assert accepted.json()["message"]["content"] == "in parts"
+
+
+def test_two_lengths_at_once_are_refused(owner: Api) -> None:
+    """S11: where two servers could disagree, a second request could hide in the first."""
+    with Wire(owner.url) as wire:
+        wire.head(
+            "POST /messages HTTP/1.1",
+            Content_Type="application/json",
+            Content_Length="4",
+            Transfer_Encoding="chunked",
+        )
+        wire.send(b"0\r\n\r\nGET /live HTTP/1.1\r\n\r\n")
+        assert wire.answer().startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_body_that_never_comes_ends_the_connection(api_with: Callable[..., Api]) -> None:
+    """S26"""
+    api = api_with(CHAT_BODY_TIMEOUT="0.3")
+    owner = api.open()
+    with Wire(api.url) as wire:
+        wire.head(
+            "POST /messages HTTP/1.1",
+            Authorization=f"Bearer {owner.token}",
+            Content_Type="application/json",
+            Content_Length="100",
+        )
+        wire.send(b'{"content":')
+        answer = wire.answer()
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b'"body_incomplete"' in answer
+        assert wire.is_closed_within(5)
+
+
+def test_bodies_that_never_come_hold_no_thread(owner: Api) -> None:
+    """S26: more of them than there are threads."""
+    wires = [Wire(owner.url) for _ in range(30)]
+    for wire in wires:
+        wire.head("POST /sessions HTTP/1.1", Content_Type="application/json", Content_Length="9")
+    assert owner.say("not held up")
+    for wire in wires:
+        wire.__exit__()
+
+
+@pytest.mark.parametrize("depth", [50, 5_000, 60_000])
+def test_deep_json_is_refused(owner: Api, depth: int) -> None:
+    """S12"""
+    body = nested(depth)[:LIMIT] if depth > 30_000 else nested(depth)
+    assert refusal(owner.send("/messages", body)) == (400, "invalid_request")
+
+
+def test_json_100_000_deep_is_refused(owner: Api) -> None:
+    """S12: it is too large, too."""
+    assert refusal(owner.send("/messages", nested(100_000))) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'{"content":"a\u0000b"}',
+        b'{"content":"a\x00b"}',
+        rb'{"content":"\ud800"}',
+        rb'{"content":"\udc00\ud800"}',
+        b'{"content":"\xed\xa0\x80"}',
+        b'{"content":"\xff"}',
+        b'{"content":"hi","deadline":NaN}',
+        b'{"content":"hi","deadline":Infinity}',
+        b'{"content":"hi","deadline":1e999}',
+        b'{"content":"hi","deadline":' + b"9" * 400 + b"}",
+        b'{"content":"hi","options":{"seed":' + b"1" * 20 + b"}}",
+        b'\xef\xbb\xbf{"content":"hi"}',
+        '{"content":"hi"}'.encode("utf-16"),
+        '{"content":"hi"}'.encode("utf-16-le"),
+        b'{"content":"hi","content":"there"}',
+        b'{"content":"hi","options":{"seed":1,"seed":2}}',
+        b'{"content":"hi"}{"content":"there"}',
+        b'{"content":"hi"',
+        b"{'content':'hi'}",
+        b'["content","hi"]',
+        b'"content"',
+        b"null",
+        b"content=hi",
+        b"\x80",
+    ],
+)
+def test_json_that_parsers_disagree_about_is_refused(owner: Api, body: bytes) -> None:
+    """S13"""
+    assert refusal(owner.send("/messages", body)) == (400, "invalid_request")
+    assert owner.snapshot()["seq"] == 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *["", " ", "\n\t ", "\u200b", "\u200b\u200d\ufeff\u2060", "\u00ad", "\u3164", "\u2800"],
+        *["\ufe0f", 0, 1.5, True, None, [], ["hi"], {}],
+    ],
+)
+def test_content_without_anything_to_read_is_refused(owner: Api, content: object) -> None:
+    """S14"""
+    answer = owner.post("/messages", {"content": content})
+    assert refusal(answer) == (400, "invalid_request")
+    assert answer.json()["error"]["param"] == "content"
+
+
+def test_content_is_required(owner: Api) -> None:
+    """S14"""
+    answer = owner.post("/messages", {})
+    assert refusal(answer) == (400, "invalid_request")
+    assert answer.json()["error"]["param"] == "content"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "👩\u200d👩\u200d👧\u200d👦 family",
+        "\u202eright to left\u202c שלום",
+        "e\u0301 is not \u00e9",
+        '"quoted" \\ \u2028 </script>',
+        "\u200bin sight\u200b",
+        " spaces stay ",
+        "🏳️\u200d🌈",
+        "\U0010ffff",
+    ],
+)
+def test_text_is_kept_exactly(owner: Api, content: str) -> None:
+    """S15"""
+    assert owner.say(content)["message"]["content"] == content
+    assert owner.snapshot()["messages"][0]["content"] == content
+
+
+def test_content_is_bounded_in_bytes(owner: Api) -> None:
+    """S15"""
+    fits = "é" * (16 * 1024)
+    accepted = owner.send("/messages", f'{{"content":"{fits}"}}'.encode())
+    assert accepted.json()["message"]["content"] == fits
+    answer = owner.send("/messages", f'{{"content":"{fits}e"}}'.encode())
+    assert refusal(answer) == (400, "invalid_request")
+    assert "bytes" in answer.json()["detail"]
+
+
+def test_content_is_bounded_in_code_points(api_with: Callable[..., Api]) -> None:
+    """S15: an emoji is one, whatever UTF-16 takes for it."""
+    owner = api_with(CHAT_CONTENT_CHARS="4").open()
+    assert owner.say("👋👋👋👋")
+    answer = owner.post("/messages", {"content": "👋👋👋👋👋"})
+    assert refusal(answer) == (400, "invalid_request")
+    assert "characters" in answer.json()["detail"]

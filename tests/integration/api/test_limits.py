@@ -1,0 +1,100 @@
+"""Caps: each refuses exactly what is beyond it, says when to come back, and changes nothing."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import requests
+
+from tests.integration.api.calls import Api, code_of, refusal
+from tests.integration.api.turns import finish, reply, take
+
+
+def all_at_once(call: Callable[[], requests.Response], times: int) -> list[requests.Response]:
+    with ThreadPoolExecutor(times) as threads:
+        return list(threads.map(lambda _: call(), range(times)))
+
+
+def state_of(owner: Api) -> dict[str, Any]:
+    session = owner.snapshot()
+    return {name: session[name] for name in ("seq", "messages", "last_active_at", "expires_at")}
+
+
+def test_sixty_messages_at_once_pass_a_limit_of_ten_ten_times(api_with: Callable[..., Api]) -> None:
+    """S21"""
+    owner = api_with(
+        CHAT_MESSAGES_PER_MINUTE="1", CHAT_MESSAGES_BURST="10", CHAT_INBOX_SIZE="1000"
+    ).open()
+    answers = all_at_once(lambda: owner.post("/messages", {"content": "me first"}), 60)
+    assert sorted(answer.status_code for answer in answers) == [202] * 10 + [429] * 50
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert {code_of(answer) for answer in refused} == {"rate_limited"}
+    assert all(0 < int(answer.headers["Retry-After"]) <= 60 for answer in refused)
+    assert len(owner.snapshot()["messages"]) == 20
+
+
+def test_sessions_are_limited_by_address_whatever_the_client_says_of_it(
+    api_with: Callable[..., Api],
+) -> None:
+    """S22, S23"""
+    api = api_with(CHAT_SESSIONS_PER_MINUTE="1", CHAT_SESSIONS_BURST="3")
+    spoofed = [{"X-Forwarded-For": f"9.9.9.{n}", "Forwarded": f"for=9.9.9.{n}"} for n in range(5)]
+    answers = [api.call("POST", "/sessions", json={}, headers=headers) for headers in spoofed]
+    assert [answer.status_code for answer in answers] == [201, 201, 201, 429, 429]
+    assert code_of(answers[3]) == "rate_limited"
+
+
+def test_a_trusted_proxys_word_is_taken_for_the_address(api_with: Callable[..., Api]) -> None:
+    """S22: what the client wrote stands further left."""
+    api = api_with(CHAT_SESSIONS_PER_MINUTE="1", CHAT_SESSIONS_BURST="1", CHAT_TRUSTED_PROXIES="1")
+
+    def status(forwarded: str) -> int:
+        headers = {"X-Forwarded-For": forwarded}
+        return api.call("POST", "/sessions", json={}, headers=headers).status_code
+
+    assert [status("1.1.1.1"), status("2.2.2.2"), status("1.1.1.1")] == [201, 201, 429]
+    assert status("3.3.3.3, 1.1.1.1") == 429
+    assert status("1.1.1.1, 3.3.3.3") == 201
+
+
+def test_a_full_inbox_refuses_and_changes_nothing(api_with: Callable[..., Api]) -> None:
+    """S23"""
+    owner = api_with(CHAT_INBOX_SIZE="2").open()
+    owner.say("one")
+    owner.say("two")
+    before = state_of(owner)
+    assert refusal(owner.post("/messages", {"content": "three"})) == (429, "inbox_full")
+    assert state_of(owner) == before
+    reply(owner.id, "answered")
+    assert owner.say("three")
+
+
+def test_a_full_queue_refuses_and_changes_nothing(api_with: Callable[..., Api]) -> None:
+    """S23"""
+    api = api_with(CHAT_QUEUE_SIZE="1", CHAT_PARTITIONS="1")
+    first, second = api.open(), api.open()
+    first.say("one")
+    before = state_of(second)
+    assert refusal(second.post("/messages", {"content": "two"})) == (503, "queue_full")
+    assert state_of(second) == before
+
+
+def test_a_full_session_refuses_and_changes_nothing(api_with: Callable[..., Api]) -> None:
+    """S23"""
+    owner = api_with(CHAT_SESSION_BYTES="10").open()
+    owner.say("12345678")
+    before = state_of(owner)
+    assert refusal(owner.post("/messages", {"content": "12345678"})) == (429, "session_full")
+    assert state_of(owner) == before
+
+
+@pytest.mark.parametrize(
+    ("on_busy", "expected"), [("enqueue", 202), ("reject", 409), ("interrupt", 202)]
+)
+def test_a_busy_session_does_what_it_is_told(owner: Api, on_busy: str, expected: int) -> None:
+    owner.say("first")
+    claim = take(owner.id)
+    answer = owner.post("/messages", {"content": "second", "on_busy": on_busy})
+    assert answer.status_code == expected
+    finish(claim, "done")

@@ -1,0 +1,130 @@
+"""What messages and turns can do over REST."""
+
+import pytest
+
+from chat.domain import Status
+from tests.integration.api.calls import Api, refusal
+from tests.integration.api.turns import finish, reply, say, take
+
+
+def test_a_message_is_accepted_at_once(owner: Api) -> None:
+    answer = owner.post("/messages", {"content": "hello"})
+    assert answer.status_code == 202
+    assert answer.headers["Location"] == f"{owner.path}/messages/msg_2"
+    body = answer.json()
+    assert (body["message"]["role"], body["message"]["status"]) == ("user", "completed")
+    assert (body["reply"]["role"], body["reply"]["status"]) == ("assistant", "queued")
+    assert body["reply"]["reply_to"] == body["message"]["id"]
+    assert body["queue_position"] == 0
+    found = owner.get(answer.headers["Location"])
+    assert (found.status_code, found.json()["id"]) == (200, "msg_2")
+
+
+def test_a_message_is_posted_to_the_session_by_path_or_by_body(owner: Api, api: Api) -> None:
+    assert owner.post(f"{owner.path}/messages", {"content": "one"}).status_code == 202
+    assert owner.post("/messages", {"content": "two", "session": owner.id}).status_code == 202
+    other = {"content": "three", "session": api.open().id}
+    assert refusal(owner.post("/messages", other)) == (404, "session_not_found")
+
+
+def test_waiting_messages_know_their_place(owner: Api) -> None:
+    assert [owner.say("hello")["queue_position"] for _ in range(3)] == [0, 1, 2]
+    waits = [m["wait"] for m in owner.snapshot()["messages"] if m["role"] == "assistant"]
+    assert [wait["position"] for wait in waits] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"options": {"temperature": "hot"}}, "options.temperature"),
+        ({"options": {"temperature": 2.5}}, "options.temperature"),
+        ({"options": {"max_tokens": 0}}, "options.max_tokens"),
+        ({"options": {"max_tokens": 1.0}}, "options.max_tokens"),
+        ({"options": {"stop": "x"}}, "options.stop"),
+        ({"options": {"stop": ["a", 1]}}, "options.stop.1"),
+        ({"options": {"stop": ["a"] * 5}}, "options.stop"),
+        ({"options": {"stream": True}}, "options.stream"),
+        ({"options": []}, "options"),
+        ({"on_busy": "panic"}, "on_busy"),
+        ({"on_busy": None}, "on_busy"),
+        ({"deadline": 0}, "deadline"),
+        ({"deadline": 10**6}, "deadline"),
+        ({"session": 5}, "session"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(owner: Api, fields: dict[str, object], param: str) -> None:
+    """S08"""
+    answer = owner.post("/messages", {"content": "hello", **fields})
+    assert refusal(answer) == (400, "invalid_request")
+    assert answer.json()["error"]["param"] == param
+
+
+def test_options_reach_the_worker(owner: Api) -> None:
+    options = {"max_tokens": 5, "temperature": 0, "top_p": 1, "stop": ["x"], "seed": 7}
+    answer = owner.post("/messages", {"content": "hello", "options": options}, X_Request_ID="req-7")
+    assert answer.status_code == 202
+    claim = take(owner.id)
+    assert (claim.options.max_tokens, claim.options.stop) == (5, ("x",))
+    assert claim.request_id == "req-7"
+
+
+def test_the_history_is_read_page_by_page(owner: Api) -> None:
+    for number in range(5):
+        owner.say(f"question {number}")
+        reply(owner.id, f"answer {number}")
+
+    def page(**query: object) -> tuple[list[str], bool]:
+        found = owner.get(f"{owner.path}/messages", params=query).json()
+        ids = [message["id"] for message in found["data"]]
+        assert (found["first_id"], found["last_id"]) == (ids[0], ids[-1]) if ids else (None, None)
+        return ids, found["has_more"]
+
+    assert page(limit=3) == (["msg_1", "msg_2", "msg_3"], True)
+    assert page(limit=3, after="msg_3") == (["msg_4", "msg_5", "msg_6"], True)
+    assert page(limit=3, order="desc") == (["msg_10", "msg_9", "msg_8"], True)
+    assert page(limit=2, before="msg_3") == (["msg_1", "msg_2"], False)
+    assert page(limit=2, before="msg_3", order="desc") == (["msg_2", "msg_1"], False)
+    assert page(after="msg_10") == ([], False)
+
+
+def test_an_unknown_message_is_not_found(owner: Api) -> None:
+    for path in ("msg_1", "msg_0", "1", "msg_99999999999999999999"):
+        found = owner.get(f"{owner.path}/messages/{path}")
+        assert refusal(found) == (404, "message_not_found")
+        cancelled = owner.post(f"{owner.path}/messages/{path}/cancel")
+        assert refusal(cancelled) == (404, "message_not_found")
+
+
+def test_a_waiting_turn_is_cancelled_at_once(owner: Api) -> None:
+    owner.say("hello")
+    path = f"{owner.path}/messages/msg_2/cancel"
+    cancelled = owner.post(path)
+    assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
+    again = owner.post(path)
+    assert (again.status_code, again.json()) == (200, cancelled.json())
+
+
+def test_a_running_turn_is_marked_and_then_final(owner: Api) -> None:
+    owner.say("hello")
+    claim = take(owner.id)
+    path = f"{owner.path}/messages/msg_1/cancel"
+    marked = owner.post(path)
+    assert (marked.status_code, marked.json()["status"]) == (202, "in_progress")
+    assert say(claim, "part") is True
+    finish(claim, after="part", status=Status.CANCELLED)
+    final = owner.post(path)
+    assert (final.status_code, final.json()["content"]) == (200, "part")
+
+
+def test_the_last_reply_can_be_asked_for_again(owner: Api) -> None:
+    owner.say("one")
+    reply(owner.id, "first")
+    owner.say("two")
+    reply(owner.id, "second")
+    first = owner.post(f"{owner.path}/messages/msg_2/regenerate")
+    assert refusal(first) == (409, "not_regenerable")
+    accepted = owner.post(f"{owner.path}/messages/msg_4/regenerate", {"options": {"seed": 1}})
+    assert accepted.status_code == 202
+    assert accepted.json()["message"]["content"] == "two"
+    reply(owner.id, "better")
+    assert owner.snapshot()["messages"][-1]["content"] == "better"

@@ -1,0 +1,212 @@
+"""Paths, methods, headers and query parameters: what is refused, and what each answer bears."""
+
+from collections.abc import Callable
+
+import pytest
+from redis import Redis
+
+from tests.harness.stack import Stack
+from tests.integration.api.calls import Api, Wire, code_of, refusal
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nope",
+        "/sessions/",
+        "/live/",
+        "/messages/1/2/3",
+        "/sessions//messages",
+        "/%2e%2e/etc",
+        "/%00",
+    ],
+)
+def test_an_unknown_path_is_a_json_404(api: Api, path: str) -> None:
+    """S09"""
+    assert refusal(api.get(path)) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", "/sessions"),
+        ("GET", "/sessions"),
+        ("DELETE", "/messages"),
+        ("GET", "/messages"),
+        ("PUT", "/sessions/x"),
+        ("POST", "/live"),
+        ("OPTIONS", "/sessions"),
+        ("TRACE", "/sessions"),
+        ("PROPFIND", "/sessions"),
+        ("GET", "/sessions/x/reset"),
+    ],
+)
+def test_a_wrong_method_is_a_json_405(api: Api, method: str, path: str) -> None:
+    """S09"""
+    answer = api.call(method, path)
+    assert refusal(answer) == (405, "method_not_allowed")
+    assert method not in answer.headers["Allow"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["{0}", "*", "a{b}c", "ses_*", "a%0d%0ab", "a%20b", "%E2%82%AC", "%7B1%7D", "a" * 2000],
+)
+def test_strange_ids_are_not_found_and_leave_no_key(owner: Api, redis: Redis, name: str) -> None:
+    """S17"""
+    keys = set(redis.scan_iter())
+    for path in (f"/sessions/{name}", f"/sessions/{name}/messages"):
+        assert owner.get(path).status_code == 404
+    assert owner.get(f"{owner.path}/messages/{name}").status_code == 404
+    assert owner.post(f"{owner.path}/messages/{name}/cancel").status_code == 404
+    assert set(redis.scan_iter()) == keys
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("", "after=-1"),
+        ("", "after=x"),
+        ("", "after=1.5"),
+        ("", "after="),
+        ("", "after=9999999999999999"),
+        ("", "after=1&after=2"),
+        ("", "after=٣"),
+        ("", "limit=0"),
+        ("", "limit=201"),
+        ("", "limit=1e1"),
+        ("", "wait=-1"),
+        ("", "wait=31"),
+        ("", "wait=NaN"),
+        ("", "wait=inf"),
+        ("", "wait=1&nope=1"),
+        ("", "wait="),
+        ("", "nope=1"),
+        ("/messages", "before=x"),
+        ("/messages", "after=msg_0"),
+        ("/messages", "after=msg_-1"),
+        ("/messages", "before=msg_1&after=msg_2"),
+        ("/messages", "limit=-1"),
+        ("/messages", "order=up"),
+        ("/messages", "nope"),
+        ("/messages/msg_1", "x=1"),
+    ],
+)
+def test_bad_query_parameters_are_refused(owner: Api, path: str, query: str) -> None:
+    """S18"""
+    owner.say("hello")
+    assert refusal(owner.get(f"{owner.path}{path}?{query}")) == (400, "invalid_request")
+
+
+def test_a_cursor_from_the_future_gives_the_session_as_it_is(owner: Api) -> None:
+    """S18: a client that was restored from elsewhere finds back."""
+    session = owner.snapshot(after=1000, wait=5)
+    assert (session["seq"], session["messages"]) == (0, [])
+
+
+@pytest.mark.parametrize("path", ["/live", "/nope", "/sessions/x", "/sessions/x?wait=1", "/models"])
+def test_every_answer_of_the_api_is_guarded(api: Api, path: str) -> None:
+    """S35"""
+    headers = api.get(path).headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Cache-Control"] == "no-store"
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert "Server" not in headers
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/admin/login/", "/static/chat/docs.js"])
+def test_every_page_and_file_is_guarded(api: Api, path: str) -> None:
+    """S35"""
+    answer = api.get(path)
+    assert answer.status_code == 200
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "same-origin"
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize("host", ["evil.example", "", "localhost.evil.example", "127.0.0.1:x"])
+@pytest.mark.parametrize("path", ["/live", "/sessions/x?wait=1", "/admin/", "/nope"])
+def test_a_foreign_host_is_refused(api: Api, path: str, host: str) -> None:
+    """S36"""
+    assert refusal(api.get(path, headers={"Host": host})) == (400, "invalid_host")
+
+
+def test_pages_of_other_origins_may_not_read_the_answers(api: Api) -> None:
+    """S36"""
+    evil = {"Origin": "https://evil.example"}
+    assert "Access-Control-Allow-Origin" not in api.get("/models", headers=evil).headers
+    preflight = api.call(
+        "OPTIONS", "/sessions", headers=evil | {"Access-Control-Request-Method": "POST"}
+    )
+    assert refusal(preflight) == (405, "method_not_allowed")
+
+
+def test_pages_of_listed_origins_may(api_with: Callable[..., Api]) -> None:
+    """S36"""
+    api = api_with(CORS_ORIGINS="https://chat.example,https://two.example")
+    origin = {"Origin": "https://two.example"}
+    preflight = api.call(
+        "OPTIONS", "/messages", headers=origin | {"Access-Control-Request-Method": "POST"}
+    )
+    assert preflight.status_code == 204
+    assert preflight.headers["Access-Control-Allow-Origin"] == "https://two.example"
+    assert "Idempotency-Key" in preflight.headers["Access-Control-Allow-Headers"]
+    for path in ("/models", "/nope", "/sessions/x?wait=1"):
+        headers = api.get(path, headers=origin).headers
+        assert headers["Access-Control-Allow-Origin"] == "https://two.example"
+        assert headers["Vary"] == "Origin"
+        assert "Access-Control-Allow-Credentials" not in headers
+    assert (
+        "Access-Control-Allow-Origin" not in api.get("/models", headers={"Origin": "null"}).headers
+    )
+
+
+def test_a_request_id_is_kept_if_it_is_sane(api: Api) -> None:
+    for given in ("req-1", "a.b_C-9", "x" * 64):
+        assert api.get("/live", headers={"X-Request-ID": given}).headers["X-Request-ID"] == given
+    for given in ("x" * 65, "a b", 'a"b', "é", ""):
+        answer = api.get("/live", headers={"X-Request-ID": given.encode()})
+        assert answer.headers["X-Request-ID"].startswith("req_")
+
+
+def test_an_unexpected_exception_tells_nothing_but_an_id(
+    parley: Stack, owner: Api, redis: Redis
+) -> None:
+    """S40: a stored message that is no message is as unexpected as it gets."""
+    owner.say("hello")
+    (key,) = redis.scan_iter(f"chat:*:messages:{owner.id}")
+    redis.hset(key, "1", "{}")
+    redis.hset(key, "2", "{}")
+    answer = owner.get(f"{owner.path}/messages")
+    assert answer.status_code == 500
+    assert answer.headers["Content-Type"] == "application/json"
+    assert code_of(answer) == "error"
+    assert answer.json()["detail"] == "Something went wrong."
+    assert answer.headers["Cache-Control"] == "no-store"
+    request_id = answer.headers["X-Request-ID"]
+    assert f"Request {request_id} ended in an exception" in parley.web().log
+    assert "Traceback" in parley.web().log
+
+
+def test_form_posts_of_the_admin_need_a_csrf_token(api: Api) -> None:
+    """S07"""
+    answer = api.call("POST", "/admin/login/", data={"username": "a", "password": "b"})
+    assert answer.status_code == 403
+
+
+def test_a_header_with_an_underscore_is_dropped(api_with: Callable[..., Api]) -> None:
+    """S22: it would pass for the proxy's own."""
+    api = api_with(CHAT_TRUSTED_PROXIES="1", CHAT_SESSIONS_BURST="1", CHAT_SESSIONS_PER_MINUTE="1")
+    api.open()
+    with Wire(api.url) as wire:
+        wire.head("POST /sessions HTTP/1.1", X_Forwarded_For="9.9.9.9")
+        assert wire.answer().startswith(b"HTTP/1.1 201 ")
+    with Wire(api.url) as wire:
+        wire.send(b"POST /sessions HTTP/1.1\r\nX_Forwarded_For: 8.8.8.8\r\n")
+        wire.send(f"Host: {wire.host}\r\n\r\n".encode())
+        assert wire.answer().startswith(b"HTTP/1.1 429 ")

@@ -1,0 +1,68 @@
+"""What everybody may ask: models, health, the schema and its page."""
+
+import re
+from collections.abc import Callable
+
+import schemathesis
+
+from tests.harness.stack import Stack
+from tests.harness.waiting import wait_until
+from tests.integration.api.calls import Api, refusal
+
+
+def test_models_are_listed_without_what_they_are_asked_by(api_with: Callable[..., Api]) -> None:
+    api = api_with(MODEL_URL="http://127.0.0.1:9/secret-place", MODEL_TOKEN="secret-key")
+    answer = api.get("/models")
+    assert [model["name"] for model in answer.json()["data"]] == ["default"]
+    assert answer.json()["data"][0]["is_default"] is True
+    assert "secret" not in answer.text
+
+
+def test_a_web_process_without_redis_lives_but_is_not_ready(
+    build_stack: Callable[..., Stack],
+) -> None:
+    stack = build_stack()
+    stack.redis.start()
+    api = Api(stack.web().start().url)
+    owner = api.open()
+    assert (api.get("/live").status_code, api.get("/ready").status_code) == (200, 200)
+    stack.redis.kill()
+    assert api.get("/live").status_code == 200
+    assert refusal(api.get("/ready")) == (503, "store_unavailable")
+    assert refusal(owner.get()) == (503, "store_unavailable")
+    assert refusal(owner.get(params={"wait": 5})) == (503, "store_unavailable")
+    assert refusal(owner.post("/messages", {"content": "hi"})) == (503, "store_unavailable")
+    assert refusal(api.post("/sessions")) == (503, "store_unavailable")
+    stack.redis.start()
+    wait_until(lambda: api.get("/ready").status_code == 200)
+
+
+def test_the_schema_is_sound_and_names_every_path(api: Api) -> None:
+    raw = api.get("/schema").json()
+    schema = schemathesis.openapi.from_dict(raw)
+    schema.validate()
+    assert set(raw["paths"]) == {
+        "/sessions",
+        "/sessions/{session_id}",
+        "/sessions/{session_id}/reset",
+        "/sessions/{session_id}/token",
+        "/sessions/{session_id}/messages",
+        "/sessions/{session_id}/messages/{message_id}",
+        "/sessions/{session_id}/messages/{message_id}/cancel",
+        "/sessions/{session_id}/messages/{message_id}/regenerate",
+        "/messages",
+        "/models",
+        "/live",
+        "/ready",
+    }
+
+
+def test_the_docs_page_loads_nothing_from_elsewhere_and_runs_nothing_inline(api: Api) -> None:
+    page = api.get("/docs").text
+    sources = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert sources
+    assert all(source.startswith("/static/") for source in sources)
+    for source in sources:
+        assert api.get(source).status_code == 200
+    assert not re.search(r"<script(?![^>]* src=)|<style| style=| on\w+=", page)
+    assert "/schema" in api.get("/static/chat/docs.js").text

@@ -1,0 +1,151 @@
+"""What sessions can do over REST."""
+
+import pytest
+from redis import Redis
+
+from tests.integration.api.calls import Api, refusal
+from tests.integration.api.turns import finish, reply, say, take
+
+
+def test_a_session_opens_with_defaults(api: Api) -> None:
+    answer = api.post("/sessions")
+    assert answer.status_code == 201
+    session = answer.json()
+    assert answer.headers["Location"] == f"/sessions/{session['id']}"
+    assert session["token"].startswith(session["id"] + ".")
+    assert session["expires_at"] - session["created_at"] == pytest.approx(3600)
+    assert (session["status"], session["seq"], session["messages"]) == ("idle", 0, [])
+    assert session["context"] == {"messages": 20, "tokens": 0}
+    assert (session["name"], session["model"], session["system_prompt"]) == ("", "default", None)
+
+
+def test_a_session_opens_without_a_body(api: Api) -> None:
+    assert api.call("POST", "/sessions").status_code == 201
+
+
+def test_a_session_is_opened_as_it_is_told(api: Api) -> None:
+    fields = {
+        "name": "Größe",
+        "system_prompt": 'Be "brief".',
+        "model": "default",
+        "context": {"messages": 4, "tokens": 1000},
+        "metadata": {"a": [1, 2.5, None, {"b": "ü"}]},
+    }
+    owner = api.open(ttl=60, **fields)
+    session = owner.snapshot()
+    assert {name: session[name] for name in fields} == fields
+    assert session["expires_at"] - session["last_active_at"] == pytest.approx(60)
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"name": 1}, "name"),
+        ({"name": "x" * 201}, "name"),
+        ({"model": 7}, "model"),
+        ({"metadata": []}, "metadata"),
+        ({"metadata": {"a": "x" * 5000}}, "metadata"),
+        ({"ttl": 0}, "ttl"),
+        ({"ttl": "60"}, "ttl"),
+        ({"ttl": 1.5}, "ttl"),
+        ({"ttl": True}, "ttl"),
+        ({"ttl": 10**9}, "ttl"),
+        ({"context": {"messages": -1}}, "context.messages"),
+        ({"context": {"nope": 1}}, "context.nope"),
+        ({"context": 5}, "context"),
+        ({"system_prompt": "x" * 40_000}, "system_prompt"),
+    ],
+)
+def test_what_a_session_cannot_be_is_refused(
+    api: Api, owner: Api, fields: dict[str, object], param: str
+) -> None:
+    """S08, S15"""
+    for answer in (api.post("/sessions", fields), owner.call("PATCH", owner.path, json=fields)):
+        assert refusal(answer) == (400, "invalid_request")
+        assert answer.json()["error"]["param"] == param
+
+
+def test_an_unknown_model_is_refused(api: Api) -> None:
+    answer = api.post("/sessions", {"model": "nope"})
+    assert refusal(answer) == (400, "unknown_model")
+    assert answer.json()["error"]["param"] == "model"
+
+
+def test_a_session_is_changed(owner: Api) -> None:
+    changes = {"name": "new", "metadata": {"x": 1}, "context": {"messages": 2}, "ttl": 100}
+    changed = owner.call("PATCH", owner.path, json=changes)
+    assert changed.status_code == 200
+    session = changed.json()
+    assert (session["name"], session["metadata"]) == ("new", {"x": 1})
+    assert session["context"] == {"messages": 2, "tokens": 0}
+    assert session["expires_at"] - session["last_active_at"] == pytest.approx(100)
+    assert session["seq"] == 1
+    cleared = owner.call("PATCH", owner.path, json={"system_prompt": None, "model": None})
+    assert (cleared.json()["system_prompt"], cleared.json()["model"]) == (None, "default")
+
+
+def test_a_deleted_session_leaves_no_key(owner: Api, redis: Redis) -> None:
+    """S41"""
+    owner.say("hello")
+    claim = take(owner.id)
+    say(claim, "he")
+    owner.say("and another")
+    answer = owner.call("DELETE", owner.path)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert [key for key in redis.scan_iter() if owner.id.encode() in key] == []
+    members = [redis.zrange(key, 0, -1) for key in redis.scan_iter("chat:*", _type="zset")]
+    assert not any(owner.id.encode() in ids for ids in members)
+    assert refusal(owner.get()) == (404, "session_not_found")
+    assert refusal(owner.call("DELETE", owner.path)) == (404, "session_not_found")
+
+
+def test_a_reset_clears_the_history_and_keeps_the_session(owner: Api) -> None:
+    owner.say("one")
+    reply(owner.id, "two")
+    owner.say("three")
+    reset = owner.post(f"{owner.path}/reset")
+    assert reset.status_code == 200
+    assert (reset.json()["messages"], reset.json()["status"]) == ([], "idle")
+    assert owner.say("again")["message"]["id"] == "msg_5"
+
+
+def test_a_snapshot_tells_only_what_has_changed_since(owner: Api) -> None:
+    owner.say("one")
+    reply(owner.id, "first")
+    seq = owner.snapshot()["seq"]
+    assert owner.snapshot(after=seq)["messages"] == []
+    owner.say("two")
+    assert [m["content"] for m in owner.snapshot(after=seq)["messages"]] == ["two", ""]
+    assert [m["content"] for m in owner.snapshot(limit=1)["messages"]] == [""]
+    assert owner.snapshot(limit=1)["has_more"] is True
+
+
+def test_an_unchanged_snapshot_is_a_304_without_a_body(owner: Api) -> None:
+    owner.say("one")
+    etag = owner.get().headers["ETag"]
+    same = owner.get(headers={"If-None-Match": etag})
+    assert (same.status_code, same.content, same.headers["ETag"]) == (304, b"", etag)
+    listed = owner.get(headers={"If-None-Match": f'W/"x", {etag}'})
+    assert listed.status_code == 304
+    assert owner.get(params={"limit": 1}, headers={"If-None-Match": etag}).status_code == 200
+    owner.say("two")
+    assert owner.get(headers={"If-None-Match": etag}).status_code == 200
+
+
+def test_a_growing_reply_is_seen_and_polled_for_sooner(owner: Api) -> None:
+    assert owner.snapshot()["next_poll"] == 5
+    owner.say("hello")
+    assert (owner.snapshot()["status"], owner.snapshot()["next_poll"]) == ("busy", 0.5)
+    claim = take(owner.id)
+    say(claim, 'half "an')
+    session = owner.snapshot()
+    assert session["next_poll"] == 0.25
+    assert session["messages"][1]["status"] == "in_progress"
+    assert session["messages"][1]["content"] == 'half "an'
+    etag = owner.get().headers["ETag"]
+    say(claim, ' answer"', after='half "an')
+    assert owner.get(headers={"If-None-Match": etag}).status_code == 200
+    finish(claim, ".", after='half "an answer"')
+    session = owner.snapshot()
+    assert session["messages"][1]["content"] == 'half "an answer".'
+    assert (session["status"], session["next_poll"]) == ("idle", 5)

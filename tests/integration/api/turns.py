@@ -1,0 +1,36 @@
+"""A worker's acts, by a test's hand."""
+
+import secrets
+
+from chat.domain import Claim, FinishReason, Outcome, Said, Status
+from chat.store import leases
+from chat.store.text import escaped
+
+
+def take(session_id: str) -> Claim:
+    """Claim the session's next turn."""
+    claim = leases.claim(session_id, nonce=secrets.token_hex(8), worker="a test")
+    assert claim is not None
+    return claim
+
+
+def say(claim: Claim, text: str, *, after: str = "") -> bool:
+    """Append to the reply; return whether the turn is to be cancelled."""
+    said = Said(offset=len(escaped(after)), fragment=escaped(text))
+    (wants_cancel,) = leases.flush([(claim.lease, said)])
+    assert isinstance(wants_cancel, bool), wants_cancel
+    return wants_cancel
+
+
+def finish(
+    claim: Claim, text: str = "", *, after: str = "", status: Status = Status.COMPLETED
+) -> None:
+    """End the turn."""
+    reason = FinishReason.CANCELLED if status == Status.CANCELLED else FinishReason.STOP
+    outcome = Outcome(status=status, finish_reason=reason, model="default")
+    leases.finish(claim.lease, outcome, Said(offset=len(escaped(after)), fragment=escaped(text)))
+
+
+def reply(session_id: str, text: str) -> None:
+    """Take the session's next turn and answer it."""
+    finish(take(session_id), text)
