@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 from parley_client.errors import ReplyFailed
 from parley_client.follow import Follower, Update
@@ -129,8 +129,8 @@ class Reply:
         if update["type"] == "message.delta":
             self._pieces.append(update["delta"])
             return Delta(update["delta"])
-        told: Mapping[str, Any] = update.get("reply") or update["message"]
-        return self._become(Message.of(told))
+        told = update.get("reply") or update.get("message")
+        return self._become(Message.of(told)) if told else None
 
     def _look_up(self, snapshot: Update) -> Delta | None:
         """Learn from a snapshot, which leaves out what has not changed, or is gone or long ago."""
