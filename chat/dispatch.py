@@ -136,6 +136,8 @@ def _broker() -> _Broker:
     bounds = {
         "socket_timeout": knobs.PUBLISH_TIMEOUT,
         "socket_connect_timeout": knobs.PUBLISH_TIMEOUT,
+        # One try: kombu would wait for two seconds before the next, however short the timeouts.
+        "max_retries": 0,
     }
     connection = Connection(
         settings.BROKER_URL,
