@@ -107,7 +107,8 @@ def translated(upstream: Upstream) -> Iterator[None]:
         raise
     except (requests.RequestException, HTTPError, HTTPException, OSError) as error:
         kind = UpstreamClosed if upstream.closed else _kind_of(error)
-        raise kind from error
+        # What is no HTTP is quoted by the error that says so.
+        raise kind from VendorAnswer("not HTTP") if kind is BadModelReply else error
 
 
 def _kind_of(error: BaseException) -> Kind:

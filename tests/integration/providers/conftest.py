@@ -1,0 +1,49 @@
+"""A real dev model, and providers that talk to it."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from chat.providers.base import Provider
+from chat.providers.registry import provider_for
+from tests.integration.devmodel.server import DevModel
+from tests.unit.providers.models import model
+
+PATHS = {"openai": "/v1", "completions": "/v1", "huggingface": "/models/gpt2"}
+
+Speaker = Callable[..., Provider]
+
+
+@pytest.fixture(scope="session")
+def dev_model() -> Iterator[DevModel]:
+    """One server in echo style with a record."""
+    with DevModel("--record", "--style", "echo") as server:
+        yield server
+
+
+@pytest.fixture(params=[True, False], ids=["stream", "whole"])
+def stream(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+@pytest.fixture(params=list(PATHS))
+def form(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def speaker(dev_model: DevModel) -> Speaker:
+    """Return a function that makes a provider for the dev model; it takes a model's fields."""
+    dev_model.reset()
+
+    def speak(form: str, **fields: object) -> Provider:
+        url = dev_model.url + PATHS[form]
+        return provider_for(model(**{"name": form, "provider": form, "url": url, **fields}))
+
+    return speak
+
+
+@pytest.fixture
+def provider(speaker: Speaker, form: str, stream: bool) -> Provider:
+    """A provider of each format, streaming and not."""
+    return speaker(form, stream=stream)

@@ -1,0 +1,155 @@
+"""A server that says, byte for byte, what a test wants, plain or over TLS."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+TLS = Path(__file__).parent / "tls"
+CA = str(TLS / "ca.pem")
+PATIENCE = 10.0  # seconds until a server thread gives up on its client
+
+Handler = Callable[[socket.socket], None]
+
+
+class Server:
+    """Listens on a free port and gives each connection to `handle`, in a thread of its own."""
+
+    def __init__(self, handle: Handler, *, certificate: str = "") -> None:
+        self.handle = handle
+        self.connections = 0
+        """Accepted so far."""
+        self.ended = threading.Semaphore(0)
+        """Released for each connection that the client has closed."""
+        self.tls = _context(certificate) if certificate else None
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self._accept)
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join()
+
+    def client_has_gone(self, *, within: float = 2.0) -> bool:
+        """Whether one more connection was closed by the client within so many seconds."""
+        return self.ended.acquire(timeout=within)
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self.listener.accept()
+                self.connections += 1
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        connection.settimeout(PATIENCE)
+        with suppress(OSError), connection:
+            secured = self.tls.wrap_socket(connection, server_side=True) if self.tls else connection
+            with secured:
+                self._talk(secured)
+
+    def _talk(self, connection: socket.socket) -> None:
+        try:
+            self.handle(connection)
+            while connection.recv(65536):
+                pass
+        finally:
+            self.ended.release()
+
+
+def answers(*parts: bytes) -> Handler:
+    """Return a handler that answers every request of a connection with `parts`, sent one by one."""
+
+    def handle(connection: socket.socket) -> None:
+        while read_request(connection):
+            for part in parts:
+                connection.sendall(part)
+
+    return handle
+
+
+def in_turn(*handlers: Handler) -> Handler:
+    """Return a handler that leaves the first connection to the first of `handlers`, and so on."""
+    waiting = iter(handlers)
+
+    def handle(connection: socket.socket) -> None:
+        next(waiting)(connection)
+
+    return handle
+
+
+def read_request(connection: socket.socket) -> bytes:
+    """Return one request with its body; empty when the client has closed instead."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        data = connection.recv(65536)
+        if not data:
+            return b""
+        received += data
+    head, _, body = received.partition(b"\r\n\r\n")
+    lines = head.lower().split(b"\r\n")
+    length = next(int(line[15:]) for line in lines if line.startswith(b"content-length:"))
+    while len(body) < length:
+        data = connection.recv(65536)
+        if not data:
+            return b""
+        body += data
+    return head + b"\r\n\r\n" + body
+
+
+def document(body: bytes, content_type: str = "application/json", *headers: str) -> bytes:
+    """Return a whole answer with status 200."""
+    lines = [
+        "HTTP/1.1 200 OK",
+        f"Content-Type: {content_type}",
+        f"Content-Length: {len(body)}",
+        *headers,
+    ]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+END = b"0\r\n\r\n"
+
+
+def chunk(data: bytes) -> bytes:
+    """Return `data` as one chunk of HTTP."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def event(data: str) -> bytes:
+    """Return `data` as one event in one chunk."""
+    return chunk(f"data: {data}\n\n".encode())
+
+
+def delta(text: str, finish: str = "null") -> bytes:
+    """Return a chat delta as one event in one chunk."""
+    return event(f'{{"choices":[{{"delta":{{"content":"{text}"}},"finish_reason":{finish}}}]}}')
+
+
+DONE = event("[DONE]")
+
+
+def _context(certificate: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(TLS / f"{certificate}.pem")
+    return context

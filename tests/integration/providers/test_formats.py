@@ -1,0 +1,217 @@
+"""What all formats have in common, against the dev model, streaming and not."""
+
+import time
+
+import pytest
+
+from chat.domain import Ending, FinishReason, Prompt, PromptMessage, Role, UsageSource
+from chat.errors import (
+    BadModelReply,
+    ModelLoading,
+    ModelRateLimited,
+    ModelRefused,
+    ModelUnavailable,
+    ProviderError,
+)
+from chat.providers.base import Provider
+from chat.providers.upstream import Upstream
+from tests.harness.waiting import wait_until
+from tests.integration.devmodel.server import DevModel
+from tests.integration.providers.calls import Call, ask
+from tests.integration.providers.conftest import Speaker
+from tests.unit.providers.models import prompt
+
+TEXT = "echo: hello there, my friend"
+HELLO = "hello there, my friend"
+
+
+def told(provider: Provider, text: str) -> tuple[str, Ending]:
+    items = list(provider.stream(prompt(text), Upstream()))
+    *texts, ending = items
+    assert isinstance(ending, Ending)
+    assert all(isinstance(text, str) and text for text in texts)
+    return "".join(map(str, texts)), ending
+
+
+def test_a_reply_is_told_with_its_ending(provider: Provider) -> None:
+    text, ending = told(provider, HELLO)
+    assert text == TEXT
+    assert ending.finish_reason is FinishReason.STOP
+
+
+def test_the_vendors_count_of_tokens_is_taken_over(provider: Provider, form: str) -> None:
+    _, ending = told(provider, HELLO)
+    if form == "huggingface" and not provider.model.stream:
+        assert ending.usage is None  # the plain format has none
+    else:
+        assert ending.usage is not None
+        assert ending.usage.source is UsageSource.PROVIDER
+        assert ending.usage.completion_tokens > 0
+        assert ending.usage.prompt_tokens > 0
+
+
+def test_a_vendor_that_counts_nothing_is_told_apart(provider: Provider, form: str) -> None:
+    text, ending = told(provider, f"[[fault:no_usage]] {HELLO}")
+    assert text
+    assert ending.usage is None or form == "huggingface"
+
+
+def test_a_stream_is_told_piece_by_piece(speaker: Speaker, form: str) -> None:
+    assert len(list(speaker(form).stream(prompt(HELLO), Upstream()))) > 4
+
+
+def test_the_whole_conversation_is_shown_to_the_model(
+    provider: Provider, dev_model: DevModel
+) -> None:
+    asked = Prompt(
+        messages=[
+            PromptMessage(role=Role.SYSTEM, content="Be a pirate."),
+            PromptMessage(role=Role.USER, content="one"),
+            PromptMessage(role=Role.ASSISTANT, content="two"),
+            PromptMessage(role=Role.USER, content="three"),
+        ]
+    )
+    assert ask(provider, asked) == "echo: three"
+    assert dev_model.calls()[-1]["status"] == 200
+
+
+def test_a_reply_cut_by_its_bound_says_so(speaker: Speaker, form: str) -> None:
+    ending = told(speaker(form), "[[fault:length]] hello")[1]
+    assert ending.finish_reason is FinishReason.LENGTH
+
+
+@pytest.mark.parametrize("form", ["openai", "completions"])
+def test_a_filtered_reply_says_so(provider: Provider) -> None:
+    ending = told(provider, "[[fault:content_filter]] hello")[1]
+    assert ending.finish_reason is FinishReason.CONTENT_FILTER
+
+
+ODD = ["unknown_fields", "odd_sse", "split", "until_close"]
+
+
+@pytest.mark.parametrize("fault", ODD)
+def test_odd_but_valid_answers_are_understood(provider: Provider, fault: str) -> None:
+    text, ending = told(provider, f"[[fault:{fault}]] {HELLO}")
+    assert text == f"echo: [[fault:{fault}]] {HELLO}"
+    assert ending.finish_reason is FinishReason.STOP
+
+
+FAULTS: dict[str, type[ProviderError]] = {
+    "400": ModelRefused,
+    "401": ModelRefused,
+    "403": ModelRefused,
+    "404": ModelRefused,
+    "422": ModelRefused,
+    "redirect": ModelRefused,
+    "429": ModelRateLimited,
+    "409": ModelUnavailable,
+    "500": ModelUnavailable,
+    "503": ModelUnavailable,
+    "loading": ModelLoading,
+    "refuse": ModelUnavailable,
+    "cut after=2": ModelUnavailable,
+    "cut after=0": ModelUnavailable,
+    "reset after=2": ModelUnavailable,
+    "error_event after=0": ModelUnavailable,
+    "error_event after=2": ModelUnavailable,
+    "no_end": BadModelReply,
+    "no_end after=2": BadModelReply,
+    "not_http": BadModelReply,
+    "html": BadModelReply,
+    "broken after=1": BadModelReply,
+    "bad_utf8": BadModelReply,
+    "surrogate": BadModelReply,
+    "blank": BadModelReply,
+    "wrong_type": BadModelReply,
+    "gzip_bomb": BadModelReply,
+    "long_line": BadModelReply,
+    "empty": BadModelReply,
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_has_its_error_and_no_ending(provider: Provider, fault: str) -> None:
+    items: list[object] = []
+    with pytest.raises(ProviderError) as caught:
+        items.extend(provider.stream(prompt(f"[[fault:{fault}]] {HELLO}"), Upstream()))
+    assert type(caught.value) is FAULTS[fault]
+    assert caught.value.message in {
+        FAULTS[fault].__doc__,
+        "The model's reply broke off.",
+        "The model's reply is empty.",
+        "The model did not say why its reply ended.",
+    }
+    assert not any(isinstance(item, Ending) for item in items)
+
+
+@pytest.mark.parametrize("form", ["openai", "completions"])
+def test_a_stream_without_its_end_marker_has_not_ended(speaker: Speaker, form: str) -> None:
+    with pytest.raises(BadModelReply):
+        ask(speaker(form), prompt("[[fault:no_done]] hello"))
+
+
+def test_a_document_of_50_mb_is_not_read_to_its_end(
+    speaker: Speaker, form: str, dev_model: DevModel
+) -> None:
+    with pytest.raises(BadModelReply):
+        ask(speaker(form, stream=False), prompt("[[fault:huge]] hello"))
+    wait_until(lambda: dev_model.calls()[-1]["finished_at"])
+    call = dev_model.calls()[-1]
+    assert call["closed_early"]
+    assert call["bytes_sent"] < 20_000_000
+
+
+@pytest.mark.parametrize(
+    ("words", "seconds"), [("retry_after=7", 7.0), ("retry_date=30", 30.0), ("", None)]
+)
+def test_the_wait_that_the_vendor_asks_for_is_told(
+    provider: Provider, words: str, seconds: float | None
+) -> None:
+    with pytest.raises(ModelRateLimited) as caught:
+        ask(provider, prompt(f"[[fault:429 {words}]] hello"))
+    if seconds is None:
+        assert caught.value.retry_after is None
+    else:
+        assert caught.value.retry_after == pytest.approx(seconds, abs=1.1)
+
+
+def test_a_loading_model_says_when(speaker: Speaker, stream: bool) -> None:
+    with pytest.raises(ModelLoading) as caught:
+        ask(speaker("huggingface", stream=stream), prompt("[[fault:loading estimated_time=12.5]]"))
+    assert caught.value.retry_after == 12.5
+
+
+def test_a_conversation_that_is_too_long_is_told_apart(speaker: Speaker, stream: bool) -> None:
+    with pytest.raises(ProviderError) as caught:
+        ask(
+            speaker("openai", stream=stream), prompt("[[fault:400 code=context_length_exceeded]] x")
+        )
+    assert caught.value.code == "context_too_long"
+
+
+@pytest.mark.parametrize("fault", ["hang", "stall after=0", "stall after=2", "drip byte_rate=5"])
+def test_a_closed_call_stops_the_model(provider: Provider, dev_model: DevModel, fault: str) -> None:
+    call = Call(provider, prompt(f"[[fault:{fault}]] {HELLO}"))
+    wait_until(dev_model.calls)
+    time.sleep(0.1)
+    assert call.close() < 0.5
+    assert wait_until(lambda: dev_model.calls()[-1]["closed_early"], within=2)
+
+
+def test_a_reply_is_told_after_any_fault(speaker: Speaker, form: str) -> None:
+    provider = speaker(form)
+    for fault in ["cut after=1", "broken after=1", "429", "bad_utf8", "html", "long_line"]:
+        with pytest.raises(ProviderError):
+            ask(provider, prompt(f"[[fault:{fault}]] hello"))
+        assert ask(provider, prompt(HELLO)) == TEXT
+
+
+def test_a_probe_is_one_small_call(provider: Provider, dev_model: DevModel) -> None:
+    provider.probe()
+    assert len(dev_model.calls()) == 1
+
+
+def test_a_probe_fails_where_a_call_would(speaker: Speaker, form: str, dev_model: DevModel) -> None:
+    dev_model.script({"fault": "401"})
+    with pytest.raises(ModelRefused):
+        speaker(form).probe()
