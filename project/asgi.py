@@ -8,12 +8,15 @@
 """
 
 import re
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 
 from chat.conf import knobs
-from project.bridge import Bridge, Receive, Scope, Send
+from project.bodies import Receive, Scope, Send
+from project.bridge import Bridge
 from project.wsgi import application as wsgi_application  # sets Django up
 
 # What follows needs Django to be set up.
@@ -30,17 +33,23 @@ class Lanes:
 
     def __init__(self) -> None:
         self.waiting = WaitingHandler("chat.push.urls")
-        self.rest = Bridge(
+        bridge = partial(
+            Bridge,
             wsgi_application,
-            threads=knobs.WEB_THREADS,
-            most=max(knobs.BODY_BYTES, settings.DATA_UPLOAD_MAX_MEMORY_SIZE),
+            ThreadPoolExecutor(knobs.WEB_THREADS, "wsgi"),
             patience=knobs.BODY_TIMEOUT,
         )
+        self.api = bridge(most=knobs.BODY_BYTES)
+        self.admin = bridge(most=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
-        lane = self.waiting if _waits(scope) else self.rest
-        await lane(scope, receive, send)
+        if _waits(scope):
+            await self.waiting(scope, receive, send)
+        elif scope["path"].startswith("/admin/"):
+            await self.admin(scope, receive, send)
+        else:
+            await self.api(scope, receive, send)
 
 
 def _waits(scope: Scope) -> bool:

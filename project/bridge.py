@@ -6,33 +6,29 @@ here is small and bounded, so it crosses over whole, for less than half the CPU 
 """
 
 import asyncio
+import contextlib
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import Any
 
 from django.core.handlers.wsgi import WSGIHandler
 
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+from project.bodies import Body, Receive, Scope, Send
+
 Environ = dict[str, Any]
 Headers = list[tuple[bytes, bytes]]
 
-LINGER = 16
-"""Bodies of so many times the bound are read to their end and dropped before they are refused, for
-a client whose connection is closed while it still sends would not see why."""
-
 
 class Bridge:
-    """An ASGI application that lets a WSGI one answer, on a few threads."""
+    """An ASGI application that lets Django's WSGI handler answer, on a few threads."""
 
     def __init__(
-        self, application: WSGIHandler, *, threads: int, most: int, patience: float
+        self, handler: WSGIHandler, threads: ThreadPoolExecutor, *, most: int, patience: float
     ) -> None:
-        self.application = application
-        self.threads = ThreadPoolExecutor(threads, "wsgi")
+        self.handler = handler
+        self.threads = threads
         self.most = most
         """Bytes of a body that are taken in."""
         self.patience = patience
@@ -59,26 +55,19 @@ class Bridge:
         what there is to read.
         """
         declared = int(environ.get("CONTENT_LENGTH", 0))
-        kept, received, is_whole = bytearray(), 0, False
-        expects = "HTTP_EXPECT" in environ and declared > self.most
-        try:
-            async with asyncio.timeout(self.patience):
-                while not (is_whole or expects or max(declared, received) > LINGER * self.most):
-                    message = await receive()
-                    if message["type"] != "http.request":
-                        break
-                    received += len(message.get("body", b""))
-                    is_whole = not message.get("more_body", False)
-                    if max(declared, received) <= self.most:
-                        kept += message.get("body", b"")
-        except TimeoutError:
-            pass
-        environ["wsgi.input"] = BytesIO(kept)
-        environ["CONTENT_LENGTH"] = str(received if is_whole else max(declared, received + 1))
-        return is_whole
+        body = Body(self.most, declared)
+        if not (body.is_too_large and "HTTP_EXPECT" in environ):
+            with contextlib.suppress(TimeoutError):
+                await body.read(receive, self.patience)
+        environ["wsgi.input"] = BytesIO(body.kept)
+        if body.is_whole:
+            environ["CONTENT_LENGTH"] = str(body.received)
+        else:
+            environ["CONTENT_LENGTH"] = str(max(declared, body.received + 1))
+        return body.is_whole
 
     def _answer(self, environ: Environ) -> tuple[int, Headers, bytes]:
-        """Let the application answer, in a thread."""
+        """Let the handler answer, in a thread."""
         started: list[tuple[str, list[tuple[str, str]]]] = []
         written: list[bytes] = []
 
@@ -88,7 +77,7 @@ class Bridge:
             started.append((status, headers))
             return written.append
 
-        answer = self.application(environ, start_response)
+        answer = self.handler(environ, start_response)
         try:
             written.extend(answer)
         finally:
