@@ -1,0 +1,49 @@
+"""docs/models.md says what is so."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from chat.conf import read_models
+from chat.domain import Model
+from chat.errors import ProviderError, UpstreamClosed
+from chat.providers import choices, huggingface
+from chat.providers.registry import ALIASES, provider_for
+
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "models.md").read_text()
+EXAMPLES = "\n".join(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL))
+DECIDED_ELSEWHERE = {"name", "provider", "url"}
+
+
+def kinds(kind: type[ProviderError]) -> set[type[ProviderError]]:
+    return {kind}.union(*map(kinds, kind.__subclasses__()))
+
+
+def test_every_example_makes_a_provider(tmp_path: Path) -> None:
+    path = tmp_path / "models.toml"
+    path.write_text(EXAMPLES)
+    tokens = dict.fromkeys(re.findall(r'token_env = "(\w+)"', EXAMPLES), "secret")
+    models = read_models({"CHAT_MODELS_FILE": str(path), **tokens})
+    assert len(models) > 10
+    assert {type(provider_for(model)).__module__ for model in models.values()} == {
+        path.rpartition(".")[0] for path in ALIASES.values()
+    }
+
+
+@pytest.mark.parametrize("kind", kinds(ProviderError) - {ProviderError, UpstreamClosed})
+def test_every_error_is_explained(kind: type[ProviderError]) -> None:
+    row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{kind.code}`"))
+    assert row.rstrip(" |").rpartition("|")[2].strip().startswith("yes") is kind.retryable
+    assert ("uses no attempt" in row) is not kind.uses_attempt
+
+
+def test_every_field_is_explained() -> None:
+    names = {field.name for field in fields(Model)} - DECIDED_ELSEWHERE
+    assert {name for name in names if f"`{name}`" not in PAGE} == set()
+
+
+def test_every_finish_reason_is_explained() -> None:
+    for word, reason in (choices.FINISH_REASONS | huggingface.FINISH_REASONS).items():
+        assert re.search(rf"^\| .*`{word}`.*\| `{reason}` \|", PAGE, re.MULTILINE), word
