@@ -135,7 +135,7 @@ class Model:
     name: str
     """The name that clients and sessions use."""
     provider: str
-    """Dotted path of the provider class."""
+    """`openai`, `completions`, `huggingface`, or the dotted path of a provider's class."""
     url: str
     """The vendor's endpoint; see the provider for what it appends."""
     model: str = ""
@@ -149,7 +149,7 @@ class Model:
     max_tokens: int = 1024
     """Most tokens of a reply; always sent."""
     parameters: Mapping[str, object] = field(default_factory=dict)
-    """Further fields of the vendor's request body, sent as they are."""
+    """Further fields of the vendor's request body (Hugging Face: of its own `parameters`)."""
     stop: tuple[str, ...] = ()
     """Texts at which every reply ends."""
     timeouts: Timeouts = field(default_factory=Timeouts)
@@ -353,6 +353,8 @@ class Retry:
     """Name of the model to ask next time; `None` for the session's own."""
     error: TurnError | None = None
     """What went wrong this time; shown while the turn waits."""
+    may_be_woken: bool = False
+    """Whether a wake-up may have it tried before the delay is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -360,7 +362,7 @@ class GateWait:
     """A gate's no to a call."""
 
     seconds: float
-    """Until another try makes sense."""
+    """Until another try makes sense, if nobody is called earlier."""
     reason: WaitReason
 
 
@@ -409,3 +411,33 @@ class EventPage:
     earliest: int
     """The oldest kept event's number; `seq + 1` when none is kept."""
     events: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """Consecutive events of a session's log, JSON, and where the log stands."""
+
+    first: int
+    """Number of the first event given; of the next one to come when none is."""
+    newest: int
+    """The newest event's number."""
+    events: Sequence[bytes]
+    size: int
+    """Bytes that the events take, about."""
+
+    @property
+    def last(self) -> int:
+        """Number of the last event given."""
+        return self.first + len(self.events) - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Events that a follower asked for and that are no longer kept, and the session as it is."""
+
+    requested: int
+    """The follower's cursor."""
+    earliest: int
+    """Number of the oldest event that is kept."""
+    snapshot: Snapshot
+    """It tells all that has happened up to its seq."""

@@ -90,7 +90,13 @@ def on_wait(claim: Claim, model: Model, wait: GateWait) -> Outcome | Retry:
     if model.fallback and wait.reason is not WaitReason.RATE_LIMITED:
         return _fall_back(model, None)
     if wait.seconds < claim.seconds_left:
-        return Retry(delay=wait.seconds, reason=wait.reason, uses_attempt=False, model=model.name)
+        return Retry(
+            delay=wait.seconds,
+            reason=wait.reason,
+            uses_attempt=False,
+            model=model.name,
+            may_be_woken=True,
+        )
     return _ended(Status.FAILED, FinishReason.ERROR, model, GATE_ERRORS[wait.reason]())
 
 

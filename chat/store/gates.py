@@ -14,8 +14,8 @@ from chat.store.scripts import Call, run, run_all, script
 
 MINUTE = 60_000
 """Milliseconds."""
-LOOK = 4_000
-"""Milliseconds after which a silent waiter has lost its place; it comes again in half the time."""
+LOOK = 20_000
+"""Milliseconds after which a silent waiter has lost its place; uncalled, it comes in half of it."""
 MEMORY = 600_000
 """Milliseconds after which a gate at which nothing moves is forgotten."""
 WOKEN = 100

@@ -186,6 +186,7 @@ def retry(lease: Lease, again: Retry) -> None:
             int(again.uses_attempt),
             orjson.dumps(again.model),
             orjson.dumps(asdict(again.error) if again.error else None),
+            int(again.may_be_woken),
         )
     )
 

@@ -7,6 +7,7 @@
 -- ARGV[8] 1 when this attempt counts, 0 when it does not
 -- ARGV[9] model to ask next time, JSON string, or null for the session's own
 -- ARGV[10] error that caused it, JSON object or null
+-- ARGV[11] 1 when a wake-up may have it tried before the delay is over
 --
 -- RETRYING | CANCELLED: a client has cancelled the turn meanwhile
 -- ALREADY: this claim has ended | LEASE_LOST | GONE
@@ -27,6 +28,7 @@ end
 local retry_at = now + ARGV[6]
 s.attempt = s.attempt - 1 + ARGV[8]
 restart(retry_at, ARGV[7], ARGV[10], ARGV[9])
+if ARGV[11] == '1' then set('retry_at', 0) end
 due_at(math.min(retry_at, s.deadline))
 tell()
 return { 'RETRYING' }
