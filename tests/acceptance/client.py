@@ -100,6 +100,17 @@ class Client:
         assert found is not None
         return found
 
+    def waits_for(self, post: Post, reason: str, *, within: float = 30.0) -> dict[str, Any]:
+        """Return what the reply says about its waiting, once it waits for this reason."""
+
+        def wait() -> dict[str, Any] | None:
+            found: dict[str, Any] = self.reply(post).get("wait") or {}
+            return found if found.get("reason") == reason else None
+
+        found = wait_until(wait, within=within)
+        assert found is not None
+        return found
+
     def said(self, post: Post, *, within: float = 30.0) -> str:
         """Return the beginning of the reply once there is any."""
         return wait_until(lambda: str(self.reply(post).get("content", "")), within=within)

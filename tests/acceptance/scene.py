@@ -133,6 +133,10 @@ class Scene:
         seconds, microseconds = self.redis.time()
         return float(seconds + microseconds / 1_000_000)
 
+    def wait_for_time(self, moment: float) -> None:
+        """Return when Redis's clock has reached this moment."""
+        wait_until(lambda: self.now() >= moment, within=120)
+
     def kept(self) -> Kept:
         """Return all that stands in Redis."""
         return read(self.redis)

@@ -68,7 +68,7 @@ def three_stages(here: Scene, **fields: int) -> list[tuple[Client, Post]]:
     posts += [queued.post("And then?"), retrying.post("Hello [[fault:429 retry_after=3 times=1]]")]
     here.history.faults[posts[2].content] = 1
     wait_until(lambda: here.partials() == 2)
-    wait_until(lambda: retrying.reply(posts[2])["wait"]["reason"] == "rate_limited")
+    retrying.waits_for(posts[2], "rate_limited")
     return list(zip((running, queued, retrying), posts, strict=True))
 
 

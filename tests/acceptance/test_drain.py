@@ -1,0 +1,74 @@
+"""Workers that are told to stop, one after the other, as a deploy does."""
+
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from tests.acceptance.scene import Scene
+from tests.harness.waiting import wait_until
+
+
+@pytest.mark.fault("F24")
+def test_streams_longer_than_the_drain_are_taken_over_at_once_and_none_fails(
+    scene: Callable[..., Scene],
+) -> None:
+    here = scene(drain=1, lease=10).start(workers=1)
+    clients = here.clients(20)
+    here.script({"times": 20, "tokens": 200, "rate": 10})
+    posts = [client.post("Tell me") for client in clients]
+    short = [here.client() for _ in range(3)]
+    wait_until(lambda: here.partials() == 20)
+    ending = [(client, client.post("Hello [[tokens=8 rate=10]]")) for client in short]
+    for client, post in ending:
+        client.said(post)
+    here.stack.worker(1).start()
+
+    # The deploy: the old one is stopped while the new one works.
+    assert here.worker.stop() == 0
+    here.history.faults.update(post.content for post in posts)
+    for client, post in zip(clients, posts, strict=True):
+        reply = client.reply_in(post, "completed")
+        assert reply["attempt"] == 1, "a hand-over uses up no attempt"
+    for client, post in ending:
+        assert client.reply_in(post, "completed")["attempt"] == 1
+    kept = here.kept()
+    for client in clients:
+        at = {event["type"]: event["created_at"] for event in kept.events[client.session_id]}
+        assert at["message.started"] - at["message.restarted"] < 2
+    assert here.stack.worker(1).stop() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.fault("F24")
+def test_a_rolling_restart_under_long_streams_fails_none(scene: Callable[..., Scene]) -> None:
+    here = scene(drain=2, lease=10).start(workers=2)
+    clients = here.clients(20)
+    posts = [client.post("Tell me [[tokens=200 rate=10]]") for client in clients]
+    wait_until(lambda: here.partials() == 20)
+    for number in (0, 1):
+        assert here.stack.worker(number).stop() == 0
+        here.stack.worker(number).start()
+        wait_until(lambda: here.partials() == 20)
+    here.history.faults_everywhere = 2
+    for client, post in zip(clients, posts, strict=True):
+        assert client.reply_in(post, "completed", within=60)["attempt"] == 1
+
+
+@pytest.mark.fault("F24")
+def test_a_worker_told_to_stop_claims_nothing_more(scene: Callable[..., Scene]) -> None:
+    here = scene(drain=3).start()
+    slow, late = here.clients(2)
+    post = slow.post("Tell me [[tokens=25 rate=10]]")
+    slow.said(post)
+    here.worker.signal(signal.SIGTERM)
+    wait_until(lambda: "Warm shutdown" in here.worker.log)
+    here.wait_for_time(here.now() + 0.5)
+    waiting = late.post("Hello")
+    assert slow.reply_in(post, "completed")["attempt"] == 1
+    wait_until(lambda: not here.worker.is_running)
+    assert here.worker.exit_code == 0
+    assert late.reply(waiting)["status"] == "queued"
+    here.worker.start()
+    late.reply_in(waiting, "completed")
