@@ -24,6 +24,10 @@ run: $(RUNTIME) ## everything on http://127.0.0.1:$PORT (default 8000), until Ct
 test: $(DEV) ## all tests; ARGS="-k name" chooses
 	$(BIN)/pytest $(ARGS)
 
+.PHONY: faults
+faults: $(DEV) ## every row of the table of faults, the slow ones too, and what came of each
+	$(BIN)/pytest tests/acceptance -m fault $(ARGS)
+
 .PHONY: lint
 lint: $(DEV) ## format, style, types, layers, security, compose file, Dockerfile
 	$(BIN)/ruff format --check .
