@@ -28,7 +28,7 @@ if "*" in ALLOWED_HOSTS and not DEBUG:
 SECRET_KEY = env.str("SECRET_KEY", default="") or secrets.token_urlsafe(50)
 """Without one, a key of the process's own: fine for one process, useless for several."""
 
-# Parley ------------------------------------------------------------------------------------------
+
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
 BROKER_URL = env.str("BROKER_URL", default="") or REDIS_URL
 try:
@@ -37,7 +37,7 @@ try:
 except ConfigError as error:
     raise ImproperlyConfigured(error.message) from error
 
-# Django ------------------------------------------------------------------------------------------
+
 ROOT_URLCONF = "project.urls"
 ASGI_APPLICATION = "project.asgi.application"
 INSTALLED_APPS = [
