@@ -42,6 +42,7 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "queue_full": HTTPStatus.SERVICE_UNAVAILABLE,
     "store_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "store_full": HTTPStatus.SERVICE_UNAVAILABLE,
+    "broker_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "error": HTTPStatus.INTERNAL_SERVER_ERROR,
     "config_error": HTTPStatus.INTERNAL_SERVER_ERROR,
     # What happens to a turn after its acceptance stands in its reply; no call waits for it.
@@ -54,6 +55,7 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "model_unavailable": HTTPStatus.BAD_GATEWAY,
     "model_untrusted": HTTPStatus.BAD_GATEWAY,
     "model_timeout": HTTPStatus.GATEWAY_TIMEOUT,
+    "deadline_exceeded": HTTPStatus.GATEWAY_TIMEOUT,
     "bad_model_reply": HTTPStatus.BAD_GATEWAY,
     "model_refused": HTTPStatus.BAD_GATEWAY,
     "context_too_long": HTTPStatus.BAD_GATEWAY,

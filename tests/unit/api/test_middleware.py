@@ -1,0 +1,37 @@
+"""The API's paths take the short way; pages go through all of Django's middleware."""
+
+import pytest
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory
+
+from chat.api.middleware import Front
+
+API = ["/live", "/models", "/sessions", "/docs", "/schema"]
+SITE = ["/", "/admin/", "/nope", "/static/nope.js"]
+
+
+def passed(path: str) -> bool:
+    """Tell whether a request for the path came through to the next middleware."""
+    seen: list[str] = []
+
+    def get_response(request: HttpRequest) -> HttpResponse:
+        seen.append(request.path)
+        return HttpResponse()
+
+    Front(get_response)(RequestFactory().get(path, headers={"Host": "localhost"}))
+    return bool(seen)
+
+
+@pytest.mark.parametrize("path", API)
+def test_the_api_takes_the_short_way(path: str) -> None:
+    assert not passed(path)
+
+
+@pytest.mark.parametrize("path", SITE)
+def test_the_site_does_not(path: str) -> None:
+    assert passed(path)
+
+
+def test_the_front_stands_before_all_others() -> None:
+    assert settings.MIDDLEWARE[0] == "chat.api.middleware.Front"

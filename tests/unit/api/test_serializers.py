@@ -1,0 +1,52 @@
+from typing import Any
+
+import pytest
+from rest_framework.serializers import ValidationError
+
+from chat.api.serializers import NewMessage, NewSession, OptionsBody, SessionChanges, checked
+from chat.domain import Context, OnBusy, Options
+
+
+def test_a_message_is_given_in_the_types_of_the_domain() -> None:
+    body = {"content": "hi", "on_busy": "reject", "options": {"temperature": 1, "stop": ["x"]}}
+    assert checked(NewMessage, body) == {
+        "content": "hi",
+        "on_busy": OnBusy.REJECT,
+        "options": Options(temperature=1.0, stop=("x",)),
+    }
+
+
+def test_what_is_left_out_has_its_default_or_is_not_there() -> None:
+    assert checked(NewMessage, {"content": "hi"}) == {"content": "hi", "on_busy": OnBusy.ENQUEUE}
+    assert checked(NewSession, {}) == {}
+    assert checked(NewSession, {"context": {}}) == {"context": Context()}
+    assert checked(SessionChanges, {"context": {"tokens": 5}}) == {
+        "context": {"messages": 20, "tokens": 5}
+    }
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"temperature": -0.1},
+        {"temperature": True},
+        {"top_p": 0},
+        {"top_p": 1.1},
+        {"seed": -1},
+        {"seed": "1"},
+        {"max_tokens": None},
+        {"stop": [""]},
+        {"stop": None},
+        {"nope": 1},
+    ],
+)
+def test_options_out_of_their_bounds_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        checked(OptionsBody, options)
+
+
+def test_a_check_leaves_nothing_behind_for_the_next() -> None:
+    with pytest.raises(ValidationError):
+        checked(NewMessage, {"content": ""})
+    assert checked(NewMessage, {"content": "a"})["content"] == "a"
+    assert checked(NewMessage, {"content": "b"})["content"] == "b"

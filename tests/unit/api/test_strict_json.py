@@ -1,0 +1,72 @@
+import contextlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat.api.strict_json import DEPTH, read_object
+from chat.errors import BadInput
+
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(TEXT, VALUES), st.booleans())
+def test_every_sound_object_is_read_as_it_is(value: dict[str, object], is_ascii: bool) -> None:
+    assert read_object(json.dumps(value, ensure_ascii=is_ascii).encode()) == value
+
+
+@given(st.dictionaries(TEXT, VALUES, min_size=1))
+def test_a_repeated_key_is_refused_wherever_it_stands(value: dict[str, object]) -> None:
+    key = json.dumps(next(iter(value)))
+    repeated = f"{{{key}:1,{json.dumps(value)[1:]}"
+    for body in (repeated, f'{{"outer":{repeated}}}', f'{{"outer":[1,{repeated}]}}'):
+        with pytest.raises(BadInput, match="repeats a key"):
+            read_object(body.encode())
+
+
+@given(st.binary())
+def test_any_bytes_are_read_or_refused(body: bytes) -> None:
+    with contextlib.suppress(BadInput):
+        assert isinstance(read_object(body), dict)
+
+
+@pytest.mark.parametrize("brackets", [b"[]", b'{"a":}'])
+def test_depth_is_bounded(brackets: bytes) -> None:
+    opening, closing = brackets[:-1], brackets[-1:]
+
+    def nested(depth: int) -> bytes:
+        return b'{"a":' + opening * (depth - 1) + b"1" + closing * (depth - 1) + b"}"
+
+    assert read_object(nested(DEPTH - 1))
+    with pytest.raises(BadInput, match="nested"):
+        read_object(nested(DEPTH))
+
+
+def test_brackets_in_strings_and_side_by_side_are_not_depth() -> None:
+    assert read_object(json.dumps({"a": "[" * 1000, "b": [[]] * 1000}).encode())
+
+
+@pytest.mark.parametrize(
+    "text", [r"\\", r"\"", r"\\\"", r"\\\\", r"\"\"\"", r"\\\\\"", ":", "{", r"\\u0000"]
+)
+def test_escapes_do_not_mislead_the_counting(text: str) -> None:
+    body = f'{{"{text}":"{text}"}}'
+    assert read_object(body.encode()) == json.loads(body)
+
+
+@pytest.mark.parametrize("number", ["1" * 20, "-" + "1" * 20, "1" * 5000])
+def test_integers_beyond_64_bits_are_refused(number: str) -> None:
+    for body in (f'{{"a":{number}}}', f'{{"a":[1, {number}]}}'):
+        with pytest.raises(BadInput, match="digits"):
+            read_object(body.encode())
+
+
+@pytest.mark.parametrize("number", ["9" * 18, "0." + "1" * 30, "1e300", "-1.5E-10"])
+def test_other_numbers_are_taken(number: str) -> None:
+    assert read_object(f'{{"a":{number}}}'.encode()) == json.loads(f'{{"a":{number}}}')
