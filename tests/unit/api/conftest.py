@@ -1,0 +1,9 @@
+"""URLs lead to models, and those need Django."""
+
+import django
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def django_is_set_up() -> None:
+    django.setup()
