@@ -18,6 +18,7 @@ from chat.domain import Model, Timeouts
 from chat.errors import ConfigError
 
 PREFIX = "CHAT_"
+BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 T = TypeVar("T")
 
@@ -100,6 +101,27 @@ class Knobs:
     """Most messages that a client may ask for at once."""
     WAIT_MAX: float = 30.0
     """Most seconds that a long-poll waits."""
+    FOLLOWERS: int = 20
+    """Most sockets, event streams and long-polls of one session in one web process."""
+    AUTH_TIMEOUT: float = 10.0
+    """Seconds within which a socket must have authenticated."""
+    TICKET_TTL: float = 30.0
+    """Seconds within which a ticket must be used."""
+    URL_TOKENS: bool = True
+    """Whether sockets take tokens in their URL."""
+    SOCKET_ORIGINS: str = ""
+    """Origins that may open sockets beyond those of ALLOWED_HOSTS and CORS_ORIGINS, with commas
+    between; `null` stands for pages without one, `none` for programs that name none."""
+    SOCKET_BYTES: int = 2 * 1024 * 1024
+    """Bytes of events that may wait for a slow reader before it is cut off."""
+    SOCKET_PATIENCE: float = 15.0
+    """Seconds that a reader may keep a send waiting before it is cut off."""
+    FRAMES_PER_MINUTE: int = 600
+    """Frames that one socket may send a minute; one that sends more is closed."""
+    FRAMES_BURST: int = 60
+    """How many of them may come at once."""
+    SSE_HEARTBEAT: float = 15.0
+    """Seconds between two signs of life of an event stream that has no event to tell."""
 
     DEFAULT_MODEL: str = "default"
     """Name of the model that a session uses when it names none."""
@@ -144,10 +166,10 @@ def read_knobs(environ: Mapping[str, str]) -> dict[str, object]:
     }
 
 
-def _typed(name: str, text: str, kind: type[int] | type[float] | type[str]) -> object:
+def _typed(name: str, text: str, kind: type[bool] | type[int] | type[float] | type[str]) -> object:
     try:
-        value = kind(text)
-    except ValueError as error:
+        value = BOOLEANS[text.lower()] if kind is bool else kind(text)
+    except (KeyError, ValueError) as error:
         raise ConfigError(f"{name}: {text!r} is not a value of type {kind.__name__}") from error
     if not isinstance(value, str) and not 0 <= value < float("inf"):
         raise ConfigError(f"{name}: {text!r} is out of range")

@@ -11,6 +11,7 @@
     │   └── InvalidHost
     ├── NotAllowed                who asks may not
     │   ├── InvalidToken
+    │   ├── AuthTimeout
     │   └── SessionExpired
     ├── NotFound                  no such thing, or not the caller's
     │   ├── SessionNotFound
@@ -25,6 +26,7 @@
     │   ├── SessionFull
     │   └── StoreUnavailable
     │       └── StoreFull
+    ├── SlowReader                a follower has fallen too far behind
     ├── BrokerUnavailable         a wake-up cannot be sent; the sweep makes up for it
     ├── TurnLost                  the worker no longer holds the turn
     │   ├── LeaseLost
@@ -120,6 +122,12 @@ class InvalidToken(NotAllowed):
     code = "invalid_token"
 
 
+class AuthTimeout(NotAllowed):
+    """Nobody has authenticated in time."""
+
+    code = "auth_timeout"
+
+
 class SessionExpired(NotAllowed):
     """The session has expired."""
 
@@ -209,6 +217,12 @@ class StoreFull(StoreUnavailable):
     """The store takes in nothing new; running replies still land."""
 
     code = "store_full"
+
+
+class SlowReader(ParleyError):
+    """Too little was read in time; go on from the last seq that arrived."""
+
+    code = "slow_reader"
 
 
 class BrokerUnavailable(ParleyError):

@@ -28,6 +28,7 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "idempotency_mismatch": HTTPStatus.CONFLICT,
     "invalid_token": HTTPStatus.UNAUTHORIZED,
     "session_expired": HTTPStatus.UNAUTHORIZED,
+    "auth_timeout": HTTPStatus.REQUEST_TIMEOUT,
     "not_allowed": HTTPStatus.FORBIDDEN,
     "not_found": HTTPStatus.NOT_FOUND,
     "session_not_found": HTTPStatus.NOT_FOUND,
@@ -43,6 +44,7 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "store_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "store_full": HTTPStatus.SERVICE_UNAVAILABLE,
     "broker_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "slow_reader": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "error": HTTPStatus.INTERNAL_SERVER_ERROR,
     "config_error": HTTPStatus.INTERNAL_SERVER_ERROR,
     # What happens to a turn after its acceptance stands in its reply; no call waits for it.
@@ -65,7 +67,7 @@ STATUSES: Mapping[str, HTTPStatus] = {
 
 def handle(exc: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
     """Answer an exception of a view; `None` leaves it to Django, which answers 500 (DRF's hook)."""
-    error = _translated(exc)
+    error = translated(exc)
     return None if error is None else answer(error, context["request"]._request)  # noqa: SLF001
 
 
@@ -73,22 +75,27 @@ def answer(error: errors.ParleyError, request: HttpRequest) -> HttpResponse:
     """Return the answer that tells of an error."""
     status = STATUSES[error.code]
     retry_after = _retry_after(error)
-    body = {
-        "error": {
-            "code": error.code,
-            "message": error.message,
-            "param": error.param,
-            "request_id": answers.request_id_of(request),
-            "retry_after": retry_after,
-        },
-        "detail": error.message,
-    }
     headers = {}
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = f'Bearer error="{error.code}"'
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
-    return answers.json(orjson.dumps(body), status, headers)
+    body = orjson.dumps(told(error, answers.request_id_of(request)))
+    return answers.json(body, status, headers)
+
+
+def told(error: errors.ParleyError, request_id: str) -> dict[str, Any]:
+    """Return what is told of an error, on whatever way."""
+    return {
+        "error": {
+            "code": error.code,
+            "message": error.message,
+            "param": error.param,
+            "request_id": request_id,
+            "retry_after": _retry_after(error),
+        },
+        "detail": error.message,
+    }
 
 
 def _retry_after(error: errors.ParleyError) -> int | None:
@@ -96,7 +103,8 @@ def _retry_after(error: errors.ParleyError) -> int | None:
     return max(1, math.ceil(error.retry_after)) if isinstance(error, errors.Refused) else None
 
 
-def _translated(exc: Exception) -> errors.ParleyError | None:
+def translated(exc: Exception) -> errors.ParleyError | None:
+    """Return an exception of Django's or DRF's as Parley's own; `None` for one that is a fault."""
     match exc:
         case errors.ParleyError():
             return exc

@@ -1,14 +1,60 @@
 """Following a session: async, because it waits.
 
 Reading is the store's ordinary, sync reading, in a thread: it takes well under a millisecond, and
-there is one colour of store. Only the hearing of news is async, because it takes no thread.
+there is one colour of store. Only the waiting is async, because it takes no thread.
 """
 
 import asyncio
+import time
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
 
-from chat.domain import Caller, Snapshot
+import orjson
+
+from chat.domain import Caller, Gap, Snapshot, Stretch
+from chat.errors import InvalidToken, NotAllowed, NotFound, SessionExpired, SessionNotFound
 from chat.services import sessions
 from chat.store.follow import hub
+from chat.store.follower import Follower
+
+
+async def events(
+    caller: Caller, *, after: int, silence: float | None = None
+) -> AsyncGenerator[Stretch | Gap | None]:
+    """Yield what happens in the session after the cursor, each event once and in order.
+
+    `None` comes after each `silence` seconds without anything. A `Gap` comes when the cursor does
+    not meet the kept log; what follows it follows its snapshot. A session that ends says so in a
+    last event. It ends without an error only with the process.
+
+    Raises:
+        SessionNotFound, SessionExpired: it is so, or has come to be so.
+        InvalidToken: the token was good, and has been replaced.
+        RateLimited: the session has too many followers.
+        SlowReader: too little was taken in time.
+        StoreUnavailable: only at a gap, or at the end.
+    """
+    with _following(caller, after) as follower:
+        while not follower.is_over:
+            try:
+                found = await follower.next(silence)
+            except (SessionNotFound, SessionExpired) as error:
+                if not follower.is_known:
+                    raise
+                reason = await _why_ended(caller, error)
+                if not isinstance(reason, InvalidToken):
+                    yield _farewell(caller, after, reason)
+                raise reason from error
+            if found is None:
+                yield None
+            elif found.first == after + 1:
+                after = found.last
+                yield found
+            else:
+                gap = await _gap(caller, after, found)
+                after = gap.snapshot.seq
+                follower.skip_to(after)
+                yield gap
 
 
 async def changed(
@@ -22,32 +68,76 @@ async def changed(
 
     Raises:
         SessionNotFound, SessionExpired: before or while waiting.
+        RateLimited: the session has too many followers.
         StoreUnavailable
     """
-    until = asyncio.get_running_loop().time() + wait
     compared = known if known >= 0 else after
     # Most calls find something at once; a subscription would cost them more than the reading.
     found = await _read(caller, after=after, known=compared, limit=limit)
     if found is None and wait:
-        found = await _follow(caller, after=after, known=compared, limit=limit, until=until)
+        with _following(caller, compared) as follower:
+            await follower.next(wait)
+        found = await _read(caller, after=after, known=compared, limit=limit)
     if found is None and known < 0:
         found = await _read(caller, after=after, known=-1, limit=limit)
     return found
 
 
-async def _follow(
-    caller: Caller, *, after: int, known: int, limit: int, until: float
-) -> Snapshot | None:
-    """Read at each word of news until something has changed, or the time has come."""
-    now = asyncio.get_running_loop().time
-    async with hub().follow(caller.session_id) as news:
-        while True:
-            found = await _read(caller, after=after, known=known, limit=limit)
-            if found is not None or not await news.wait(until - now()):
-                return found
+async def check(caller: Caller) -> None:
+    """Find out whether the session may be followed, before anything is told of it.
+
+    Raises:
+        SessionNotFound, SessionExpired, StoreUnavailable
+        RateLimited: it has too many followers.
+    """
+    hub().check(caller)
+    await asyncio.to_thread(sessions.events, caller, after=0, limit=1)
+
+
+def close() -> None:
+    """Let all that is followed by this event loop come to its end."""
+    hub().close()
+
+
+@contextmanager
+def _following(caller: Caller, after: int) -> Iterator[Follower]:
+    followers = hub()
+    follower = followers.join(caller, after=after)
+    try:
+        yield follower
+    finally:
+        followers.leave(follower)
 
 
 async def _read(caller: Caller, *, after: int, known: int, limit: int) -> Snapshot | None:
     return await asyncio.to_thread(
         sessions.read_if_changed, caller, after=after, known=known, limit=limit
     )
+
+
+async def _gap(caller: Caller, after: int, found: Stretch) -> Gap:
+    snapshot = await asyncio.to_thread(sessions.read, caller)
+    return Gap(requested=after, earliest=found.first, snapshot=snapshot)
+
+
+async def _why_ended(caller: Caller, error: NotFound | NotAllowed) -> NotFound | NotAllowed:
+    """Return what has become of a session that could be followed until now."""
+    try:
+        await asyncio.to_thread(sessions.read, Caller(session_id=caller.session_id), limit=0)
+    except (SessionNotFound, SessionExpired):
+        return error
+    return InvalidToken("The session has a new token.")
+
+
+ENDS = {SessionNotFound: "session.deleted", SessionExpired: "session.expired"}
+
+
+def _farewell(caller: Caller, after: int, reason: NotFound | NotAllowed) -> Stretch:
+    """Return the last event of a session; its log is gone, and with it the store's time."""
+    event = {
+        "type": ENDS[type(reason)],
+        "seq": after + 1,
+        "session_id": caller.session_id,
+        "created_at": round(time.time(), 3),
+    }
+    return Stretch(first=after + 1, newest=after + 1, events=[orjson.dumps(event)], size=0)

@@ -1,186 +1,194 @@
-"""Hearing of news: one connection of a process listens for all the sessions that it serves.
+"""Following sessions: one link and one reader of a process serve everybody who follows.
 
-The scripts publish each session's new seq under the name of its log. Redis drops what nobody hears,
-so a follower subscribes first, reads second, and reads again at each word of news. A link that
-works loses nothing; one that does not is noticed within `SILENCE`, because a living one answers
-PINGs, and then every follower is told to look for itself.
+A word of news makes a session's followers hungry. The reader takes all who are hungry, reads on in
+their logs in one round trip, hands the same bytes to all who stand at the same place, and begins
+again: the more there is to do, the more is done at once. Whoever is late reads from a place of its
+own. The log is the truth: a session that nothing was heard of is looked at all the same, so a lost
+word costs at most a second.
 """
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterator
-
-from django.conf import settings
-from redis.asyncio.connection import Connection, ConnectionPool
-from redis.exceptions import RedisError
+import os
+import signal
+from collections import defaultdict
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 from chat.conf import knobs
-from chat.store import keys
+from chat.domain import Caller, Stretch
+from chat.errors import (
+    ParleyError,
+    RateLimited,
+    SessionExpired,
+    SessionNotFound,
+    StoreUnavailable,
+)
+from chat.store.follower import Follower
+from chat.store.link import Link
+from chat.store.logs import Log, Place, log_of, read_logs
 
 logger = logging.getLogger(__name__)
 
-PING_EVERY = 0.3
-"""Seconds."""
-SILENCE = 0.9
-"""Seconds without a word, or an answer to a PING, after which a link counts as broken."""
-PAUSE = 0.5
-"""Seconds between two tries to connect; as often followers are told to look for themselves."""
-LINK_ERRORS = (RedisError, OSError, TimeoutError)
-
-
-class News:
-    """What one follower hears of its session."""
-
-    def __init__(self) -> None:
-        self._told = asyncio.Event()
-
-    def tell(self) -> None:
-        """Let the follower know that the session may have changed."""
-        self._told.set()
-
-    async def wait(self, timeout: float) -> bool:  # noqa: ASYNC109
-        """Return true once there may be news since the last wait, or false after `timeout` s."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                await self._told.wait()
-        was_told = self._told.is_set()
-        self._told.clear()
-        return was_told
+LOOK_EVERY = 0.45
+"""Seconds; a session is looked at when nothing was read of it since the last look, so each 0.9."""
+BATCH = 500
+"""Most places read at once, which bounds what one read holds in memory."""
+ENDS: dict[bytes, type[ParleyError]] = {
+    b"session.deleted": SessionNotFound,
+    b"session.expired": SessionExpired,
+}
+"""What a session's removal publishes in place of a seq."""
 
 
 class Topic:
     """A session that somebody follows."""
 
-    def __init__(self) -> None:
-        self.followers: set[News] = set()
-        self.subscribed = asyncio.Event()
-        """Set while Redis is known to send what is published about it."""
+    __slots__ = ("end", "followers", "log", "was_read")
 
-    def tell(self) -> None:
-        """Let all followers know."""
-        for news in self.followers:
-            news.tell()
+    def __init__(self, log: Log) -> None:
+        self.log = log
+        self.followers: set[Follower] = set()
+        self.was_read = False
+        """Since the last look."""
+        self.end: type[ParleyError] | None = None
+        """What has become of the session, once that was heard."""
 
 
 class Hub:
-    """The link of one event loop, and who wants to hear what over it."""
+    """All followers of one event loop."""
 
     def __init__(self) -> None:
         self._topics: dict[bytes, Topic] = {}
-        self._changed: set[bytes] = set()
-        """Channels that have come or gone since the link was last told."""
-        self._wake = asyncio.Event()
-        self._link: asyncio.Task[None] | None = None
+        self._hungry: set[Follower] = set()
+        self._woken = asyncio.Event()
+        self._link = Link(self._hear)
+        self._thread = ThreadPoolExecutor(1, "logs")
+        self.is_closed = False
+        self._tasks = [
+            asyncio.create_task(work, name=work.__name__)
+            for work in (self._link.hold(), self._read_on(), self._look())
+        ]
+        for task in self._tasks:
+            task.add_done_callback(_stop_if_it_died)
 
-    @contextlib.asynccontextmanager
-    async def follow(self, session_id: str) -> AsyncIterator[News]:
-        """Give the session's news, from before the moment on at which it is given.
+    def check(self, caller: Caller) -> None:
+        """Find out whether there is room for another follower of the caller's session.
 
-        When Redis confirms nothing within `SILENCE`, it is given all the same: without a link
-        followers are told to look at their session every `PAUSE` seconds.
+        Raises:
+            RateLimited: it has as many in this process as it may have.
         """
-        channel = keys.of(session_id).events.encode()
-        topic = self._topics.get(channel) or self._add(channel)
-        news = News()
-        topic.followers.add(news)
-        try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(SILENCE):
-                    await topic.subscribed.wait()
-            yield news
-        finally:
-            topic.followers.remove(news)
-            if not topic.followers:
-                del self._topics[channel]
-                self._mark(channel)
+        topic = self._topics.get(log_of(caller.session_id).channel)
+        if topic is not None and len(topic.followers) >= knobs.FOLLOWERS:
+            raise RateLimited("This session has too many followers.", retry_after=5)
 
-    async def close(self) -> None:
-        """Let the link go."""
-        if self._link is not None:
-            self._link.cancel()
-            await asyncio.wait([self._link])
-            self._link = None
+    def join(self, caller: Caller, *, after: int) -> Follower:
+        """Return a follower of the caller's session, to be taken out by `leave`.
 
-    def _add(self, channel: bytes) -> Topic:
-        if self._link is None:
-            self._link = asyncio.create_task(self._keep_linked(), name="follow")
-        topic = self._topics[channel] = Topic()
-        self._mark(channel)
-        return topic
+        Whether the caller's token is good, the follower learns.
 
-    def _mark(self, channel: bytes) -> None:
-        self._changed.add(channel)
-        self._wake.set()
+        Raises:
+            RateLimited: there is no room.
+        """
+        self.check(caller)
+        log = log_of(caller.session_id)
+        topic = self._topics.setdefault(log.channel, Topic(log))
+        follower = Follower(caller, log, after=after, ask=self._feed)
+        if not topic.followers:
+            self._link.want(log.channel)
+        topic.followers.add(follower)
+        if self.is_closed:
+            follower.end(None)
+        return follower
 
-    async def _keep_linked(self) -> None:
-        """Stay connected, for good."""
+    def leave(self, follower: Follower) -> None:
+        """Take a follower out."""
+        follower.end(None)
+        channel = follower.log.channel
+        topic = self._topics[channel]
+        topic.followers.remove(follower)
+        if not topic.followers:
+            del self._topics[channel]
+            self._link.forget(channel)
+
+    def close(self) -> None:
+        """Let all followers come to their end, and take no new ones."""
+        self.is_closed = True
+        for task in self._tasks:
+            task.cancel()
+        for topic in self._topics.values():
+            for follower in topic.followers:
+                follower.end(None)
+        self._thread.shutdown(wait=False)
+
+    def _hear(self, channel: bytes, news: bytes) -> None:
+        topic = self._topics.get(channel)
+        if topic is not None:
+            topic.end = ENDS.get(news)
+            self._feed(*topic.followers)
+
+    def _feed(self, *followers: Follower) -> None:
+        """Have the followers read for, those that want it."""
+        self._hungry.update(followers)
+        self._woken.set()
+
+    async def _look(self) -> None:
+        """Look at all that nothing was read of for a while."""
         while True:
-            try:
-                await self._serve()
-            except* LINK_ERRORS as errors:
-                logger.warning("The link for news is broken: %s", errors.exceptions[0])
             for topic in self._topics.values():
-                topic.subscribed.clear()
-                topic.tell()
-            await asyncio.sleep(PAUSE)
+                if not topic.was_read:
+                    self._feed(*topic.followers)
+                topic.was_read = False
+            await asyncio.sleep(LOOK_EVERY)
 
-    async def _serve(self) -> None:
-        """Connect, and carry words both ways until the link breaks."""
-        connection = _connection()
-        try:
-            await connection.connect()  # type: ignore[no-untyped-call]
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._say(connection))
-                tasks.create_task(self._hear(connection))
-        finally:
-            await connection.disconnect(nowait=True)
-
-    async def _say(self, connection: Connection) -> None:
-        """Tell Redis which channels are wanted, and that this side lives."""
-        asked: set[bytes] = set()
-        self._changed.update(self._topics)
+    async def _read_on(self) -> None:
+        """Read for those who are hungry, all of them at once."""
+        loop = asyncio.get_running_loop()
         while True:
-            changed, self._changed = self._changed, set()
-            wanted = {channel for channel in changed if channel in self._topics}
-            for channel in wanted & asked:
-                self._topics[channel].subscribed.set()
-            await _send(connection, "SUBSCRIBE", wanted - asked)
-            await _send(connection, "UNSUBSCRIBE", (changed - wanted) & asked)
-            asked = (asked | wanted) - (changed - wanted)
-            self._wake.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(PING_EVERY):
-                    await self._wake.wait()
+            await self._woken.wait()
+            places = self._places()
+            try:
+                found = await loop.run_in_executor(self._thread, read_logs, list(places))
+            except StoreUnavailable as error:
+                # They are hungry again when they are looked at.
+                logger.warning("No log can be read: %s", error.__cause__)
                 continue
-            await connection.send_command("PING", check_health=False)
+            for place, stretch in zip(places, found, strict=True):
+                self._hand(place, places[place], stretch)
 
-    async def _hear(self, connection: Connection) -> None:
-        """Pass on what Redis says."""
-        while True:
-            async with asyncio.timeout(SILENCE):
-                words = await connection.read_response()
-            topic = self._topics.get(words[1]) if isinstance(words, list) else None
-            if topic is None:
-                continue
-            if words[0] == b"subscribe":
-                topic.subscribed.set()
-            elif words[0] == b"message":
-                topic.tell()
+    def _places(self) -> dict[Place, list[Follower]]:
+        """Return where hungry followers stand, and who stands there; what is over `BATCH` waits."""
+        places: dict[Place, list[Follower]] = defaultdict(list)
+        while self._hungry and len(places) < BATCH:
+            follower = self._hungry.pop()
+            if follower.wants_more:
+                places[follower.place].append(follower)
+        if not self._hungry:
+            self._woken.clear()
+        return places
+
+    def _hand(
+        self, place: Place, followers: Iterable[Follower], found: Stretch | ParleyError
+    ) -> None:
+        """Give followers what was read for their place."""
+        topic = self._topics.get(place.log.channel)
+        if topic is None or isinstance(found, StoreUnavailable):
+            return
+        topic.was_read = True
+        for follower in followers:
+            if isinstance(found, ParleyError):
+                follower.end((topic.end or type(found))())
+            elif follower.cursor == place.cursor:
+                follower.hand(found)
 
 
-async def _send(connection: Connection, command: str, channels: set[bytes]) -> None:
-    if channels:
-        await connection.send_command(command, *channels, check_health=False)
-
-
-def _connection() -> Connection:
-    """Return an unconnected connection: RESP2, whose messages are plain lists, without retries."""
-    pool = ConnectionPool.from_url(
-        settings.REDIS_URL, protocol=2, socket_connect_timeout=knobs.STORE_TIMEOUT
-    )
-    connection: Connection = pool.make_connection()  # type: ignore[no-untyped-call]
-    return connection
+def _stop_if_it_died(task: asyncio.Task[None]) -> None:
+    """End a process that follows nothing any more; a supervisor starts another one."""
+    if not task.cancelled():
+        logger.critical(
+            "%s has died; the process stops.", task.get_name(), exc_info=task.exception()
+        )
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 _hubs: dict[asyncio.AbstractEventLoop, Hub] = {}

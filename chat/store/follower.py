@@ -1,0 +1,132 @@
+"""Those who follow sessions."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from chat.conf import knobs
+from chat.domain import Caller, Stretch
+from chat.errors import ParleyError, SlowReader
+from chat.store.logs import Log, Place
+
+
+class Follower:
+    """One who follows a session: what is to come after a cursor.
+
+    At the log's end it is handed what happens; what it does not take in time is held, up to a
+    bound. Further back, and so after a pause, it is read for only when it has taken everything.
+    """
+
+    __slots__ = (
+        "_ask",
+        "_error",
+        "_held",
+        "_is_live",
+        "_is_over",
+        "_stretches",
+        "_taken",
+        "_waiter",
+        "caller",
+        "cursor",
+        "is_known",
+        "log",
+    )
+
+    def __init__(
+        self, caller: Caller, log: Log, *, after: int, ask: Callable[["Follower"], None]
+    ) -> None:
+        self.caller = caller
+        self.log = log
+        self.cursor = after
+        """Seq of the last event that was handed."""
+        self.is_known = False
+        """Whether the caller's token was good at least once."""
+        self._ask = ask
+        self._stretches: list[Stretch] = []
+        self._held = 0
+        """Bytes."""
+        self._taken = 0
+        """Bytes of the stretch taken last, which count as held until the next one is taken."""
+        self._is_live = False
+        self._is_over = False
+        self._error: ParleyError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether it is to be read for."""
+        return not self._is_over and (self._is_live or not self._stretches)
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return Place(self.log, self.caller.token_hash, self.cursor)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing will come any more."""
+        return self._is_over and not self._stretches
+
+    def hand(self, stretch: Stretch) -> None:
+        """Give it what was read at its place."""
+        if self._is_over:
+            return
+        self.is_known = True
+        is_news = stretch.last != self.cursor
+        if is_news and self._is_live and self._held > knobs.SOCKET_BYTES:
+            self._stretches.clear()
+            self.end(SlowReader())
+            return
+        self._is_live = stretch.last == stretch.newest
+        if is_news:
+            self.cursor = stretch.last
+            self._stretches.append(stretch)
+            self._held += stretch.size
+            self._wake()
+
+    def end(self, error: ParleyError | None = None) -> None:
+        """Let it come to an end, or to the error, when it has taken what is held."""
+        if not self._is_over:
+            self._is_over, self._error = True, error
+            self._wake()
+
+    def skip_to(self, seq: int) -> None:
+        """Go on from there; what is held is of no use."""
+        self._stretches.clear()
+        self._held = self._taken = 0
+        self._is_live = False
+        self.cursor = seq
+
+    async def next(self, within: float | None = None) -> Stretch | None:
+        """Return what comes next, or `None` after `within` seconds without anything, or at the end.
+
+        Raises:
+            SessionNotFound, SessionExpired: or they have become so.
+            SlowReader: too little of what has happened was taken in time.
+        """
+        self._held -= self._taken
+        self._taken = 0
+        if not self._stretches and not self._is_over:
+            if not self._is_live:
+                self._ask(self)
+            await self._wait(within)
+        if self._stretches:
+            stretch = self._stretches.pop(0)
+            self._taken = stretch.size
+            return stretch
+        if self._error is not None:
+            raise self._error
+        return None
+
+    async def _wait(self, within: float | None) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(within):
+                    await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
