@@ -1,0 +1,36 @@
+"""Tickets: what stands for a token in a URL, where a token itself should not be seen."""
+
+import re
+import secrets
+
+from chat.conf import knobs
+from chat.domain import Caller
+from chat.errors import InvalidToken
+from chat.services import tokens
+from chat.store import tickets
+
+TICKET = re.compile(r"tkt_[A-Za-z0-9_-]{43}")
+"""256 bits."""
+
+
+def issue(caller: Caller) -> str:
+    """Return a ticket that opens one socket or event stream within `TICKET_TTL` seconds, once.
+
+    Raises:
+        SessionNotFound, SessionExpired, StoreFull, StoreUnavailable
+    """
+    ticket = f"tkt_{secrets.token_urlsafe(32)}"
+    tickets.ticket_issue(caller, tokens.hash_of(ticket), ttl=knobs.TICKET_TTL)
+    return ticket
+
+
+def spend(session_id: str, ticket: str) -> Caller:
+    """Return whom the ticket stands for; it is worth nothing afterwards.
+
+    Raises:
+        InvalidToken: it is worth nothing already, or never was.
+        StoreUnavailable
+    """
+    if not TICKET.fullmatch(ticket) or not tokens.SESSION_ID.fullmatch(session_id):
+        raise InvalidToken(tickets.WORTHLESS)
+    return tickets.ticket_spend(session_id, tokens.hash_of(ticket), nonce=secrets.token_hex(8))

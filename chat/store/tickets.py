@@ -1,0 +1,38 @@
+"""Tickets: each stands for its session's token, once, and only for a moment."""
+
+from chat.domain import Caller
+from chat.errors import InvalidToken, SessionExpired, SessionNotFound
+from chat.store.sessions import answer
+
+MOST = 20
+"""Tickets of a session that are kept; asking for another makes the oldest worthless."""
+
+WORTHLESS = "The ticket is unknown, spent or too old."
+
+
+def ticket_issue(caller: Caller, ticket_hash: str, *, ttl: float) -> None:
+    """Note a ticket that is good for `ttl` seconds.
+
+    Raises:
+        SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    arguments = (caller.token_hash, ticket_hash, round(ttl * 1000), MOST)
+    answer("ticket_issue", caller.session_id, *arguments)
+
+
+def ticket_spend(session_id: str, ticket_hash: str, *, nonce: str) -> Caller:
+    """Return whom the ticket stands for, once.
+
+    nonce: made once per try, so that the same try again gets the same answer.
+
+    Raises:
+        InvalidToken: the ticket is worth nothing, or the session is gone; which, is not told.
+        StoreUnavailable
+    """
+    try:
+        word, *rest = answer("ticket_spend", session_id, ticket_hash, nonce)
+    except (SessionNotFound, SessionExpired) as error:
+        raise InvalidToken(WORTHLESS) from error
+    if word != b"SPENT":
+        raise InvalidToken(WORTHLESS)
+    return Caller(session_id=session_id, token_hash=rest[0].decode())
