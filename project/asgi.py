@@ -1,7 +1,7 @@
 """The one port of a web process: each request takes the lane that serves it cheapest.
 
 * WebSockets go to Channels.
-* What waits for news goes to Django's async views: a waiting client costs no thread.
+* What waits for news, and streams of events, go to Django's async views: they cost no thread.
 * Static files are read straight from disk.
 * Everything else goes to Django's WSGI handler, which answers more than twice as many requests a
   second as its ASGI handler does (docs/adr/0011-web-lanes.md).
@@ -21,11 +21,14 @@ from project.wsgi import application as wsgi_application  # sets Django up
 
 # What follows needs Django to be set up.
 from chat.push.routing import websocket_urlpatterns  # isort: skip
+from project.ending import Ending  # isort: skip
 from project.statics import StaticFiles  # isort: skip
 from project.waiting import WaitingHandler  # isort: skip
 
 WAITING = re.compile(r"/sessions/[^/]+")
 """Paths that wait when they are asked to by `wait=`."""
+STREAMING = re.compile(r"/sessions/[^/]+/events")
+"""Paths that are streams of events."""
 
 
 class Lanes:
@@ -53,6 +56,8 @@ class Lanes:
 
 
 def _waits(scope: Scope) -> bool:
+    if STREAMING.fullmatch(scope["path"]):
+        return True
     return (
         b"wait=" in scope["query_string"]
         and scope["method"] == "GET"
@@ -60,6 +65,8 @@ def _waits(scope: Scope) -> bool:
     )
 
 
-application = ProtocolTypeRouter(
-    {"http": StaticFiles(Lanes()), "websocket": URLRouter(websocket_urlpatterns)}
+application = Ending(
+    ProtocolTypeRouter(
+        {"http": StaticFiles(Lanes()), "websocket": URLRouter(websocket_urlpatterns)}
+    )
 )

@@ -1,12 +1,16 @@
 """Django's ASGI handler for requests that wait, pared down to what they need."""
 
 import asyncio
+from collections.abc import Mapping
 from io import BytesIO
+from typing import Any
 
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler
 from django.http.response import HttpResponseBadRequest, HttpResponseBase
 
+from chat.conf import knobs
+from chat.push.closing import hang_up
 from project.bodies import Receive, Scope, Send
 
 
@@ -22,14 +26,16 @@ class WaitingHandler(ASGIHandler):
         self.urlconf = urlconf
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; a client that leaves ends its view."""
+        """Answer one request; a client that leaves, or reads nothing, ends its view."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 leaving = tasks.create_task(_until_the_client_leaves(receive))
-                await self.send_response(await self._response(scope), send)
+                await self.send_response(await self._response(scope), patient(send))
                 leaving.cancel()
         except* RequestAborted:
             pass
+        except* TimeoutError:
+            hang_up(send)
 
     async def _response(self, scope: Scope) -> HttpResponseBase:
         request, refusal = self.create_request(scope, BytesIO())
@@ -37,6 +43,16 @@ class WaitingHandler(ASGIHandler):
             return refusal or HttpResponseBadRequest()
         request.urlconf = self.urlconf
         return await self.run_get_response(request)
+
+
+def patient(send: Send) -> Send:
+    """Return a `send` that raises TimeoutError when the client lets nothing through for long."""
+
+    async def send_in_time(message: Mapping[str, Any]) -> None:
+        async with asyncio.timeout(knobs.SOCKET_PATIENCE):
+            await send(message)
+
+    return send_in_time
 
 
 async def _until_the_client_leaves(receive: Receive) -> None:

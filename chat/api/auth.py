@@ -26,7 +26,15 @@ def owner(meta: Mapping[str, str], session_id: str) -> Caller:
         InvalidToken: there is no token.
         SessionNotFound: it is another's; whether the session exists is not told.
     """
-    caller = bearer(meta)
+    return of_session(bearer(meta), session_id)
+
+
+def of_session(caller: Caller, session_id: str) -> Caller:
+    """Return the caller, if the token is one of this session.
+
+    Raises:
+        SessionNotFound: it is another's.
+    """
     if caller.session_id != session_id:
         raise SessionNotFound
     return caller

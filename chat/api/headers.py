@@ -13,6 +13,7 @@ KEY = 8
 SECRET_KEY = 16
 """Fewest characters of one that gives a token again to who knows it."""
 KEY_MAX = 255
+SEQ = re.compile(r"[0-9]{1,15}")
 ETAG = re.compile(r'"(\d{1,15})-(-?\d{1,15})-(\d{1,15})"')
 
 
@@ -56,3 +57,17 @@ def known_seq(meta: Mapping[str, str], after: int, limit: int) -> int:
         if (int(its_after), int(its_limit)) == (after, limit):
             return int(seq)
     return -1
+
+
+def last_event_id(meta: Mapping[str, str], otherwise: int) -> int:
+    """Return the seq of the last event that the client has had, if it names one.
+
+    Raises:
+        BadInput: it names something else.
+    """
+    given = meta.get("HTTP_LAST_EVENT_ID", "")
+    if not given:
+        return otherwise
+    if not SEQ.fullmatch(given):
+        raise BadInput("Last-Event-ID is the id of an event.", param="Last-Event-ID")
+    return int(given)

@@ -36,6 +36,16 @@ class PageQuery:
     newest_first: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowQuery:
+    """How a session is followed."""
+
+    after: int
+    """The last seq that is known; 0 for none."""
+    ticket: str
+    token: str
+
+
 def snapshot(query: QueryDict) -> SnapshotQuery:
     """Return `after`, `limit` and `wait`.
 
@@ -47,10 +57,33 @@ def snapshot(query: QueryDict) -> SnapshotQuery:
     _refuse_unknown(query, {"after", "limit", "wait"})
     after = query.get("after")
     return SnapshotQuery(
-        after=-1 if after is None else _whole("after", after, 0, 10**15),
+        after=-1 if after is None else seq("after", after),
         limit=_limit(query),
         wait=_seconds("wait", query.get("wait", "0"), knobs.WAIT_MAX),
     )
+
+
+def follow(query: QueryDict, *, takes_token: bool = False) -> FollowQuery:
+    """Return `after`, `ticket` and, where it is taken, `token`; the latter two are "" if absent.
+
+    Raises:
+        BadInput: `after` is not a whole number, or there is another parameter.
+    """
+    _refuse_unknown(query, {"after", "ticket", "token"} if takes_token else {"after", "ticket"})
+    return FollowQuery(
+        after=seq("after", query.get("after", "0")),
+        ticket=query.get("ticket", ""),
+        token=query.get("token", ""),
+    )
+
+
+def seq(name: str, text: str) -> int:
+    """Return a seq.
+
+    Raises:
+        BadInput: it is not a whole number.
+    """
+    return _whole(name, text, 0, 10**15)
 
 
 def page(query: QueryDict) -> PageQuery:

@@ -3,10 +3,10 @@
 from typing import Any
 
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
-from django.urls import re_path
+from django.urls import path, re_path
 
-NOT_FOUND = 4404
-"""Close code for a path, or a session, that is not there."""
+from chat.push.closing import NOT_FOUND
+from chat.push.sockets import SessionSocket
 
 
 async def nothing_here(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:  # noqa: ARG001
@@ -16,4 +16,7 @@ async def nothing_here(scope: Scope, receive: ASGIReceiveCallable, send: ASGISen
     await send({"type": "websocket.close", "code": NOT_FOUND, "reason": ""})
 
 
-websocket_urlpatterns: list[Any] = [re_path("", nothing_here)]  # type: ignore[arg-type]
+websocket_urlpatterns: list[Any] = [
+    path("sessions/<session_id>/ws", SessionSocket.as_asgi()),  # type: ignore[arg-type]
+    re_path("", nothing_here),  # type: ignore[arg-type]
+]

@@ -5,6 +5,9 @@ from django.urls import include, path
 from chat.push import views
 
 # The stubs know of no async views.
-paths = [path("sessions/<session_id>", views.session)]  # type: ignore[arg-type]
+paths = [
+    path("sessions/<session_id>", views.session),  # type: ignore[arg-type]
+    path("sessions/<session_id>/events", views.events),  # type: ignore[arg-type]
+]
 
 urlpatterns = [path("", include((paths, "api")))]

@@ -1,23 +1,26 @@
-"""Long-polls: async views that wait for news without holding a thread."""
+"""Long-polls and event streams: async views, which wait for news without holding a thread."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import wraps
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 
 from chat.api import answers, auth, headers, queries, shapes
 from chat.api.exception_handler import answer
-from chat.errors import ParleyError
-from chat.services import streams
+from chat.errors import MethodNotAllowed, ParleyError
+from chat.push import sse
+from chat.services import streams, tickets
 
-View = Callable[[HttpRequest, str], Awaitable[HttpResponse]]
+View = Callable[[HttpRequest, str], Awaitable[HttpResponseBase]]
 
 
 def answering_errors(view: View) -> View:
     """Answer Parley's errors as REST does."""
 
     @wraps(view)
-    async def answered(request: HttpRequest, session_id: str) -> HttpResponse:
+    async def answered(request: HttpRequest, session_id: str) -> HttpResponseBase:
         try:
             return await view(request, session_id)
         except ParleyError as error:
@@ -27,7 +30,7 @@ def answering_errors(view: View) -> View:
 
 
 @answering_errors
-async def session(request: HttpRequest, session_id: str) -> HttpResponse:
+async def session(request: HttpRequest, session_id: str) -> HttpResponseBase:
     """Read the session as soon as it has changed, or after `wait` seconds."""
     caller = auth.owner(request.META, session_id)
     query = queries.snapshot(request.GET)
@@ -38,3 +41,18 @@ async def session(request: HttpRequest, session_id: str) -> HttpResponse:
     if snapshot is None:
         return answers.unchanged(known, query.after, query.limit)
     return answers.tagged(shapes.snapshot(snapshot), snapshot.seq, query.after, query.limit)
+
+
+@answering_errors
+async def events(request: HttpRequest, session_id: str) -> HttpResponseBase:
+    """Stream what happens in the session after a cursor."""
+    if request.method != "GET":
+        raise MethodNotAllowed
+    query = queries.follow(request.GET)
+    after = headers.last_event_id(request.META, query.after)
+    if query.ticket:
+        caller = await asyncio.to_thread(tickets.spend, session_id, query.ticket)
+    else:
+        caller = auth.owner(request.META, session_id)
+    await streams.check(caller)
+    return StreamingHttpResponse(sse.stream(caller, after), headers=sse.HEADERS)

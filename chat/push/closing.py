@@ -1,0 +1,36 @@
+"""How connections are closed on clients, and on those that do not listen."""
+
+from http import HTTPStatus
+from typing import Any
+
+from chat.api.exception_handler import STATUSES
+from chat.errors import ParleyError
+
+FAULT = 1011
+RESTART = 1012
+TRY_LATER = 1013
+"""Close codes of RFC 6455 and its registry."""
+NOT_FOUND = 4404
+AUTH_TIMEOUT = 4408
+OWN = 4000
+"""Close codes of our own are this plus the HTTP status that a call would be answered with."""
+
+
+def code_of(error: ParleyError) -> int:
+    """Return the code with which a socket is closed for an error."""
+    status = STATUSES[error.code]
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return TRY_LATER
+    return FAULT if status >= HTTPStatus.INTERNAL_SERVER_ERROR else OWN + status
+
+
+def hang_up(send: Any) -> None:
+    """Break a connection off at once, given its ASGI `send`.
+
+    ASGI can only ask for an orderly end, and that waits for a client who reads nothing for as long
+    as the kernel keeps the connection. So this reaches for the transport of uvicorn's protocols;
+    under another server it does nothing, and the kernel's patience is the bound.
+    """
+    transport = getattr(getattr(send, "__self__", None), "transport", None)
+    if transport is not None:
+        transport.abort()

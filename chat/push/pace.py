@@ -1,0 +1,24 @@
+"""The pace that one connection is held to."""
+
+import time
+
+
+class Pace:
+    """Lets calls pass at a steady rate with a burst, by GCRA, as `throttle.lua` does."""
+
+    __slots__ = ("_burst", "_interval", "_next")
+
+    def __init__(self, *, per_minute: int, burst: int) -> None:
+        self._interval = 60 / per_minute
+        self._burst = burst
+        self._next = 0.0
+        """When a steady stream would call next."""
+
+    def lets_pass(self) -> bool:
+        """Count a call, unless it comes too early."""
+        now = time.monotonic()
+        due = max(self._next, now)
+        if due - now > (self._burst - 1) * self._interval:
+            return False
+        self._next = due + self._interval
+        return True

@@ -1,0 +1,164 @@
+"""The socket of a session: what happens there goes out, messages and cancellations come in."""
+
+import asyncio
+import logging
+from contextlib import aclosing
+from typing import Any
+
+from channels.consumer import AsyncConsumer, get_handler_name
+from channels.exceptions import StopConsumer
+from django.http import QueryDict
+
+from chat.api import queries
+from chat.conf import knobs
+from chat.domain import Caller
+from chat.errors import AuthTimeout, ParleyError, RateLimited, SlowReader
+from chat.push import closing, frames, origins
+from chat.push.pace import Pace
+from chat.push.told import told
+from chat.services import streams, tickets
+
+logger = logging.getLogger(__name__)
+
+Message = dict[str, Any]
+"""Of ASGI."""
+CLOSE_WITHIN = 10.0
+"""Seconds that a client has to read what stands before the close; then the line is cut."""
+
+
+class SessionSocket(AsyncConsumer):
+    """One WebSocket.
+
+    It is accepted, unless its origin is not allowed, and whoever may not follow is told so by the
+    close code. One task waits for credentials, follows the session and closes the socket; frames
+    are answered beside it, one after the other.
+    """
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._admission: asyncio.Future[tuple[Caller, int]] = loop.create_future()
+        self._pace = Pace(per_minute=knobs.FRAMES_PER_MINUTE, burst=knobs.FRAMES_BURST)
+        self._serving: asyncio.Task[None] | None = None
+        self._after = 0
+        """The cursor that the URL gives."""
+        self._is_closed = False
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve the socket until it is closed."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if self._serving is not None:
+                self._serving.cancel()
+
+    async def dispatch(self, message: Message) -> None:
+        """Handle what the server says; Channels would look after database connections first."""
+        await getattr(self, get_handler_name(message))(message)
+
+    async def websocket_connect(self, _: Message) -> None:
+        """Accept the socket and begin to serve it; one from a foreign page is answered 403."""
+        if not origins.is_allowed(self.scope["headers"]):
+            await self.send({"type": "websocket.close"})
+            return
+        await self.send({"type": "websocket.accept"})
+        self._serving = asyncio.create_task(self._serve(), name="socket")
+        await self._admit_by_url()
+
+    async def websocket_receive(self, message: Message) -> None:
+        """Take a frame: the first one authenticates, unless the URL has."""
+        if not self._pace.lets_pass():
+            await self._close(closing.code_of(RateLimited()), RateLimited.code)
+        elif not self._admission.done():
+            self._admit(message.get("text"))
+        elif self._admission.exception() is None:
+            caller, _ = self._admission.result()
+            await self.take(caller, message)
+
+    async def take(self, caller: Caller, message: Message) -> None:
+        """Do what a frame asks for, and answer it."""
+        await self._say(await asyncio.to_thread(frames.answer, caller, message.get("text")))
+
+    async def websocket_disconnect(self, _: Message) -> None:
+        """End, but not what was asked for here: turns go on."""
+        raise StopConsumer
+
+    async def _serve(self) -> None:
+        """Follow the session, once somebody has authenticated; close the socket at the end."""
+        try:
+            await self._follow()
+            await self._close(closing.RESTART)
+        except ParleyError as error:
+            await self._close(closing.code_of(error), error.code)
+        except OSError:
+            closing.hang_up(self.base_send)  # the client has left
+        except Exception:
+            logger.exception("A socket of %s", self._session_id)
+            await self._close(closing.FAULT)
+
+    async def _follow(self) -> None:
+        await asyncio.wait([self._admission], timeout=knobs.AUTH_TIMEOUT)
+        if not self._admission.done():
+            raise AuthTimeout
+        await self._tell(*self._admission.result())
+
+    async def _tell(self, caller: Caller, after: int) -> None:
+        """Send what happens in the session after the cursor."""
+        async with aclosing(streams.events(caller, after=after)) as events:
+            async for found in events:
+                for _, event in told(found):
+                    await self._say(event)
+
+    async def _admit_by_url(self) -> None:
+        """Take a ticket, or a token where that is allowed, from the URL."""
+        query = QueryDict(self.scope["query_string"])
+        if not query:
+            return
+        try:
+            asked = queries.follow(query, takes_token=True)
+            self._after = asked.after
+            if asked.ticket:
+                caller = await asyncio.to_thread(tickets.spend, self._session_id, asked.ticket)
+                self._admission.set_result((caller, asked.after))
+            elif asked.token:
+                caller = frames.owner_by_url(asked.token, self._session_id)
+                self._admission.set_result((caller, asked.after))
+        except ParleyError as error:
+            self._admission.set_exception(error)
+
+    def _admit(self, text: str | None) -> None:
+        """Take the first frame."""
+        try:
+            caller, after = frames.credentials(text, self._session_id)
+            self._admission.set_result((caller, self._after if after is None else after))
+        except ParleyError as error:
+            self._admission.set_exception(error)
+
+    async def _say(self, event: bytes) -> None:
+        """Send a frame.
+
+        Raises:
+            SlowReader: the client lets nothing through.
+            OSError: it has left.
+        """
+        if self._is_closed:
+            return
+        try:
+            async with asyncio.timeout(knobs.SOCKET_PATIENCE):
+                await self.send({"type": "websocket.send", "text": event.decode()})
+        except TimeoutError as error:
+            raise SlowReader from error
+
+    async def _close(self, code: int, reason: str = "") -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        try:
+            async with asyncio.timeout(CLOSE_WITHIN):
+                await self.send({"type": "websocket.close", "code": code, "reason": reason})
+        except OSError:
+            closing.hang_up(self.base_send)
+
+    @property
+    def _session_id(self) -> str:
+        found: str = self.scope["url_route"]["kwargs"]["session_id"]
+        return found
