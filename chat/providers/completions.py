@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from chat.domain import Ending, Model, Prompt
 from chat.providers import choices, prompts
 from chat.providers.base import Provider, deltas
-from chat.providers.http import Client, Upstream, below
+from chat.providers.http import Client, Upstream
 from chat.providers.wire import text_at
 
 STOP = "\nHuman"
@@ -21,7 +21,7 @@ class Completions(Provider):
     def __init__(self, model: Model) -> None:
         super().__init__(model)
         choices.check(model)
-        self._client = Client(model, below(model.url, "/completions"))
+        self._client = Client(model, "/completions")
 
     def stream(self, prompt: Prompt, upstream: Upstream) -> Iterator[str | Ending]:
         body = choices.request(self.model, prompt.options, STOP)

@@ -26,7 +26,7 @@ from chat.providers.connections import calling
 from chat.providers.upstream import Upstream
 from chat.providers.wire import parse
 
-__all__ = ["Answer", "Client", "Upstream", "below"]
+__all__ = ["Answer", "Client", "Upstream"]
 
 MOST_DOCUMENT = 8 * 1024 * 1024
 """Most bytes of an answer that is one JSON document."""
@@ -43,6 +43,8 @@ _EVENTS = "text/event-stream"
 
 def below(base: str, path: str) -> str:
     """Return the URL of `path` below a base that may already end in it, and keep its query."""
+    if not path:
+        return base
     parts = urlsplit(base)
     stem = parts.path.rstrip("/").removesuffix(path)
     return urlunsplit(parts._replace(path=stem + path))
@@ -54,8 +56,7 @@ class Answer:
     def __init__(self, raw: HTTPResponse, upstream: Upstream) -> None:
         self._raw = raw
         self._upstream = upstream
-        # Not one iterator for both: urllib3's read_chunked costs half of read1, which cannot
-        # be spared where the end of the body is the end of the connection.
+        # read_chunked takes half the time of read1, but can read chunked bodies only.
         self._body: Iterator[bytes] = (
             raw.read_chunked(_PIECE, decode_content=False)
             if raw.chunked
@@ -113,13 +114,14 @@ class Answer:
 class Client:
     """Posts JSON to one URL of one model; all threads of a process share it and its connections."""
 
-    def __init__(self, model: Model, url: str) -> None:
-        """Prepare everything that does not change from call to call.
+    def __init__(self, model: Model, path: str = "") -> None:
+        """Prepare everything that does not change from call to call, for `path` below the URL.
 
         Raises:
             ConfigError: the model's `url`, `token` or `verify` cannot be used.
         """
-        _check(model, url)
+        _check_token(model)
+        url = _checked_url(model, path)
         self._model = model.name
         self._adapter = Adapter(model, url)
         self._session = requests.Session()
@@ -166,13 +168,21 @@ class Client:
         return answer
 
 
-def _check(model: Model, url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ConfigError(f"model {model.name}: url {model.url!r} is not an http(s) address")
+def _checked_url(model: Model, path: str) -> str:
+    try:
+        parts = urlsplit(model.url)
+        url = requests.Request("POST", below(model.url, path)).prepare().url or ""
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:  # requests' and urllib3's own are such, too
+        usable = False
+    if not usable:
+        raise ConfigError(f"model {model.name}: url is not an http(s) address")
     if parts.username is not None or parts.fragment:
-        # Not quoted: it may hold a password.
         raise ConfigError(f"model {model.name}: url takes no user, password or fragment; use token")
+    return url
+
+
+def _check_token(model: Model) -> None:
     if not all("!" <= char <= "~" for char in model.token):
         raise ConfigError(f"model {model.name}: token holds blanks or other than ASCII")
 

@@ -31,7 +31,7 @@ class HuggingFace(Provider):
         super().__init__(model)
         if clash := sorted(_OURS & model.parameters.keys()):
             raise ConfigError(f"model {model.name}: parameters cannot hold {clash[0]!r}")
-        self._client = Client(model, model.url)
+        self._client = Client(model)
 
     def stream(self, prompt: Prompt, upstream: Upstream) -> Iterator[str | Ending]:
         body: dict[str, object] = {

@@ -9,7 +9,7 @@ from chat.domain import Ending, Model, Prompt
 from chat.errors import BadModelReply
 from chat.providers import choices
 from chat.providers.base import Provider, deltas
-from chat.providers.http import Client, Upstream, below
+from chat.providers.http import Client, Upstream
 from chat.providers.wire import dig, text_at
 
 
@@ -19,7 +19,7 @@ class OpenAI(Provider):
     def __init__(self, model: Model) -> None:
         super().__init__(model)
         choices.check(model)
-        self._client = Client(model, below(model.url, "/chat/completions"))
+        self._client = Client(model, "/chat/completions")
 
     def stream(self, prompt: Prompt, upstream: Upstream) -> Iterator[str | Ending]:
         body = choices.request(self.model, prompt.options)

@@ -48,7 +48,20 @@ def test_a_wrong_provider_is_named(name: str) -> None:
 
 @pytest.mark.parametrize("provider", ["huggingface", "openai", "completions"])
 @pytest.mark.parametrize(
-    "url", ["", "api.openai.com/v1", "ftp://host/v1", "http://", "http:///v1", "file:///etc/passwd"]
+    "url",
+    [
+        "",
+        "api.openai.com/v1",
+        "ftp://host/v1",
+        "http://",
+        "http:///v1",
+        "file:///etc/passwd",
+        "http://[::1",
+        "http://host:99999",
+        "http://host:port/v1",
+        "http://ho st/v1",
+        "http://*.host/v1",
+    ],
 )
 def test_a_url_that_is_no_http_address_is_refused(provider: str, url: str) -> None:
     with pytest.raises(ConfigError, match="model wrong: url"):
