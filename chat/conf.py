@@ -123,6 +123,8 @@ class Knobs:
     SSE_HEARTBEAT: float = 15.0
     """Seconds between two signs of life of an event stream that has no event to tell."""
 
+    TUTORIAL: bool = True
+    """Whether the tutorial's own routes are served; they take tokens in URLs."""
     DEFAULT_MODEL: str = "default"
     """Name of the model that a session uses when it names none."""
     TRUSTED_PROXIES: int = 0

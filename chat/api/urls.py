@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from chat.api import tutorial
 from chat.api.views import docs, messages, service, sessions
 
 app_name = "api"
@@ -17,6 +18,8 @@ urlpatterns = [
     path("sessions/<session_id>/messages/<message_id>", messages.Message.as_view()),
     path("sessions/<session_id>/messages/<message_id>/cancel", messages.Cancel.as_view()),
     path("sessions/<session_id>/messages/<message_id>/regenerate", messages.Regenerate.as_view()),
+    path("token", tutorial.TutorialToken.as_view()),
+    path("refresh_token", tutorial.TutorialRefresh.as_view()),
     path("models", service.Models.as_view()),
     path("live", service.Live.as_view()),
     path("ready", service.Ready.as_view()),

@@ -7,6 +7,7 @@ from django.urls import path, re_path
 
 from chat.push.closing import NOT_FOUND
 from chat.push.sockets import SessionSocket
+from chat.push.tutorial import TutorialSocket
 
 
 async def nothing_here(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:  # noqa: ARG001
@@ -18,5 +19,6 @@ async def nothing_here(scope: Scope, receive: ASGIReceiveCallable, send: ASGISen
 
 websocket_urlpatterns: list[Any] = [
     path("sessions/<session_id>/ws", SessionSocket.as_asgi()),  # type: ignore[arg-type]
+    re_path("^chat$", TutorialSocket.as_asgi()),  # type: ignore[arg-type]
     re_path("", nothing_here),  # type: ignore[arg-type]
 ]

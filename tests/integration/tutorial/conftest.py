@@ -1,0 +1,36 @@
+"""A Parley that echoes, for all tests of the tutorial's routes that leave it as they found it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.harness.stack import Stack
+from tests.integration.tutorial.client import ORIGIN, Tutorial
+
+ENV = {
+    "CORS_ORIGINS": ORIGIN,
+    "CHAT_SESSIONS_PER_MINUTE": "0",
+    "CHAT_MESSAGES_BURST": "5",
+    # A log that is soon forgotten, and many events.
+    "CHAT_EVENTS_KEPT": "10",
+    "CHAT_FLUSH": "0.01",
+}
+MODEL = ("--record", "--style", "echo")
+
+
+@pytest.fixture(scope="module")
+def echoing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Redis, an echoing model, a worker and two webs."""
+    stack = Stack(tmp_path_factory.mktemp("tutorial"), env=ENV, model_options=MODEL)
+    try:
+        yield stack.start(webs=2)
+    finally:
+        stack.end()
+
+
+@pytest.fixture
+def ada(echoing: Stack) -> Tutorial:
+    """A user with a session of her own."""
+    user = Tutorial(echoing.web().url)
+    user.open()
+    return user

@@ -1,0 +1,96 @@
+"""The tutorial's two calls: shapes, refusals, CORS."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+import requests
+
+from tests.harness.stack import Stack
+from tests.integration.tutorial.client import ORIGIN, Tutorial
+
+
+def seconds_ago(timestamp: str) -> float:
+    """Return the age of a time as the tutorial writes it."""
+    return (datetime.now(UTC) - datetime.fromisoformat(f"{timestamp}+00:00")).total_seconds()
+
+
+def test_a_session_has_the_tutorials_shape(echoing: Stack) -> None:
+    session = Tutorial(echoing.web().url).open("Grace")
+    assert session.keys() == {"token", "name", "messages", "session_start"}
+    assert session["name"] == "Grace"
+    assert session["messages"] == []
+    assert -1 < seconds_ago(session["session_start"]) < 60
+
+
+def test_the_token_opens_the_session_in_the_api_too(ada: Tutorial) -> None:
+    session_id = ada.token.partition(".")[0]
+    headers = {"Authorization": f"Bearer {ada.token}"}
+    answer = requests.get(f"{ada.url}/sessions/{session_id}", headers=headers, timeout=9)
+    assert answer.json()["name"] == "Ada"
+    assert ada.refresh()["token"] == ada.token
+
+
+def test_a_refreshed_session_tells_who_said_what(ada: Tutorial) -> None:
+    with ada.socket() as socket:
+        heard = [socket.ask("one"), socket.ask("two")]
+    session = ada.refresh()
+    assert session["name"] == "Ada"
+    said = [message["msg"] for message in session["messages"]]
+    assert said == ["Human: one", f"Bot: {heard[0]}", "Human: two", f"Bot: {heard[1]}"]
+    assert all(message.keys() == {"id", "msg", "timestamp"} for message in session["messages"])
+    assert len({message["id"] for message in session["messages"]}) == 4
+    assert all(-1 < seconds_ago(message["timestamp"]) < 60 for message in session["messages"])
+
+
+def test_a_reply_that_is_yet_to_end_is_left_to_the_socket(ada: Tutorial) -> None:
+    with ada.socket() as socket:
+        socket.say("slow [[latency=1]]")
+        socket.say("next")
+        socket.hear()
+        assert [each["msg"][:5] for each in ada.refresh()["messages"]][:2] == ["Human", "Bot: "]
+        socket.hear()
+    assert [each["msg"][:5] for each in ada.refresh()["messages"]] == ["Human", "Bot: "] * 2
+
+
+@pytest.mark.parametrize(
+    "token", ["", "nonsense", "ses_000000000000000000000000." + "A" * 43, "é", "a/b?c"]
+)
+def test_an_unknown_token_is_refused_with_400(echoing: Stack, token: str) -> None:
+    answer = Tutorial(echoing.web().url).call("GET", "/refresh_token", token=token)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize("query", [{}, {"name": ""}, {"name": "x" * 201}, {"name": "x", "b": "c"}])
+def test_a_session_needs_a_name_and_nothing_else(echoing: Stack, query: dict[str, str]) -> None:
+    answer = Tutorial(echoing.web().url).call("POST", "/token", **query)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
+
+
+def test_the_clients_origin_may_read_the_answers(ada: Tutorial) -> None:
+    for answer in (
+        ada.call("POST", "/token", name="Ada"),
+        ada.call("GET", "/refresh_token", token=ada.token),
+        ada.call("GET", "/refresh_token", token="unknown"),
+    ):
+        assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+
+
+def test_no_token_of_a_url_is_logged(echoing: Stack, ada: Tutorial) -> None:
+    with ada.socket() as socket:
+        socket.ask("hello")
+    ada.refresh()
+    secret = ada.token.partition(".")[2]
+    ada.call("GET", "/refresh_token", token=ada.token[:-1])
+    ada.call("GET", "/refresh_tokens", token=ada.token)
+    for process in (echoing.web(0), echoing.web(1), echoing.worker(), echoing.redis):
+        assert secret[:-1] not in process.log
+
+
+def test_a_switch_turns_all_of_it_off(build_stack: Callable[..., Stack]) -> None:
+    stack = build_stack(env={"CHAT_TUTORIAL": "false"}).start(workers=0)
+    user = Tutorial(stack.web().url)
+    assert user.call("POST", "/token", name="Ada").status_code == 404
+    assert user.call("GET", "/refresh_token", token="x").status_code == 404
+    with user.socket(token="x") as socket:
+        assert socket.close_code() == 4404

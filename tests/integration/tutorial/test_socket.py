@@ -1,0 +1,144 @@
+"""The tutorial's socket: each client is sent its own replies, in order, whatever others do."""
+
+import pytest
+import requests
+from redis import Redis
+from websockets.exceptions import InvalidStatus
+
+from tests.harness.crowd import at_once
+from tests.harness.stack import Stack
+from tests.harness.waiting import wait_until
+from tests.integration.tutorial.client import Tutorial
+
+CLIENTS = 20
+ROUNDS = 3
+EVENTS_OF_A_TURN = 10
+"""At least as many as a short turn has."""
+
+
+def test_twenty_clients_at_once_get_their_own_replies(echoing: Stack) -> None:
+    users = [Tutorial(echoing.web(number % 2).url) for number in range(CLIENTS)]
+    for number, user in enumerate(users):
+        user.open(f"user {number}")
+
+    def talk(number: int) -> list[str]:
+        with users[number].socket() as socket:
+            return [socket.ask(f"{number} asks {each} [[latency=0.1]]") for each in range(ROUNDS)]
+
+    heard = at_once([lambda number=number: talk(number) for number in range(CLIENTS)])  # type: ignore[misc]
+    for number, replies in enumerate(heard):
+        expected = [f"echo: {number} asks {each} [[latency=0.1]]" for each in range(ROUNDS)]
+        assert replies == expected
+
+
+def test_messages_at_once_are_answered_in_order(ada: Tutorial) -> None:
+    with ada.socket() as socket:
+        for number in range(5):
+            socket.say(f"{number}")
+        heard = [socket.hear()["msg"] for _ in range(5)]
+    assert heard == [f"Bot: echo: {number}" for number in range(5)]
+
+
+def test_a_frame_bears_the_id_that_the_history_gives_the_reply(ada: Tutorial) -> None:
+    with ada.socket() as socket:
+        socket.say("hello")
+        frame = socket.hear()
+    assert ada.refresh()["messages"][-1] == frame
+
+
+def test_a_client_that_comes_back_hears_the_reply_it_left(ada: Tutorial, echoing: Stack) -> None:
+    with ada.socket() as socket:
+        socket.say("wait for me [[latency=1]]")
+        wait_until(lambda: ada.refresh()["messages"])
+    ada.url = echoing.web(1).url
+    ada.refresh()
+    with ada.socket() as socket:
+        assert socket.hear()["msg"] == "Bot: echo: wait for me [[latency=1]]"
+
+
+def test_a_reply_is_sent_to_all_sockets_of_its_session_and_no_other(
+    ada: Tutorial, echoing: Stack
+) -> None:
+    other = Tutorial(echoing.web().url)
+    other.open("Bob")
+    with ada.socket() as first, ada.socket() as second, other.socket() as foreign:
+        assert first.ask("hello") == "echo: hello"
+        assert second.hear()["msg"] == "Bot: echo: hello"
+        assert foreign.ask("mine") == "echo: mine"
+
+
+def test_a_turn_that_fails_is_answered_in_words(ada: Tutorial) -> None:
+    with ada.socket() as socket:
+        words = socket.ask("[[fault:400]]")
+        assert words == "The model's service refused the request."
+        assert socket.ask("and now?") == "echo: and now?"
+    assert ada.refresh()["messages"][1]["msg"] == f"Bot: {words}"
+
+
+def test_a_cancelled_reply_is_what_was_said_of_it(ada: Tutorial) -> None:
+    session_id = ada.token.partition(".")[0]
+    headers = {"Authorization": f"Bearer {ada.token}"}
+    with ada.socket() as socket:
+        socket.say("[[fault:hang]]")
+        cancel = f"{ada.url}/sessions/{session_id}/messages/msg_2/cancel"
+        wait_until(lambda: requests.post(cancel, json={}, headers=headers, timeout=9).ok)
+        assert socket.hear()["msg"] == "Bot: The reply was cancelled."
+
+
+def test_a_refused_message_is_answered_in_words_and_changes_nothing(ada: Tutorial) -> None:
+    with ada.socket() as socket:
+        assert socket.ask(" \u200b ") == "This field may not be blank."
+        for _ in range(5):
+            socket.ask("hello")
+        assert socket.ask("one more") == "Too many requests."
+    assert len(ada.refresh()["messages"]) == 10
+
+
+def test_a_socket_without_a_good_token_is_closed(ada: Tutorial) -> None:
+    other = ada.token[:-1] + ("A" if ada.token[-1] != "A" else "B")
+    for token, code in {"": 4401, "nonsense": 4401, other: 4404}.items():
+        with ada.socket(token=token) as socket:
+            assert socket.close_code() == code
+
+
+def test_a_deleted_session_closes_its_socket(ada: Tutorial) -> None:
+    session_id = ada.token.partition(".")[0]
+    headers = {"Authorization": f"Bearer {ada.token}"}
+    with ada.socket() as socket:
+        socket.ask("hello")
+        requests.delete(f"{ada.url}/sessions/{session_id}", headers=headers, timeout=9)
+        assert socket.close_code() == 4404
+
+
+def test_bytes_are_no_text(ada: Tutorial) -> None:
+    with ada.socket() as socket:
+        socket.connection.send(b"hello")
+        assert socket.hear()["msg"] == "Bot: A message is text."
+
+
+def test_a_page_of_elsewhere_gets_no_socket(ada: Tutorial) -> None:
+    with pytest.raises(InvalidStatus, match="403"), ada.socket(origin="https://elsewhere.example"):
+        pass
+
+
+def test_a_socket_that_lags_behind_the_log_misses_no_reply(ada: Tutorial, echoing: Stack) -> None:
+    fast, slow = echoing.web(0), echoing.web(1)
+    text = "[[tokens=1000 rate=500]]"
+    elsewhere = Tutorial(fast.url)
+    elsewhere.token = ada.token
+    ada.url = slow.url
+    with ada.socket() as socket, elsewhere.socket() as other:
+        socket.ask("hello")
+        other.hear()
+        slow.freeze()
+        heard = [other.ask(f"{number} {text}") for number in range(2)]
+        assert oldest_event(echoing, ada) > EVENTS_OF_A_TURN
+        slow.thaw()
+        assert [socket.hear()["msg"] for _ in range(2)] == [f"Bot: {each}" for each in heard]
+
+
+def oldest_event(stack: Stack, user: Tutorial) -> int:
+    """Return the seq of the oldest event that the log still holds."""
+    with Redis.from_url(stack.redis.url, decode_responses=True) as redis:
+        (log,) = redis.scan_iter(f"chat:{{*}}:events:{user.token.partition('.')[0]}")
+        return int(redis.xrange(log, count=1)[0][0].partition("-")[0])
