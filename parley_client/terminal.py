@@ -102,7 +102,8 @@ class Terminal:
                     self._write(delta)
                     self._tell_wait(reply.message)
         finally:
-            self._write("\n")
+            if reply.text_so_far:
+                self._write("\n")
         self._tell_end(reply.message)
 
     def _tell_wait(self, message: Message) -> None:

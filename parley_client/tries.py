@@ -11,7 +11,7 @@ LASTING = frozenset({"session_full"})
 """Codes of such a status that waiting does not help."""
 BASE = 0.1
 """Seconds of the first pause; it doubles, with jitter, so that clients do not come back as one."""
-MOST = 5.0
+MOST = 2.0
 """Most seconds of a pause that the server did not ask for."""
 
 
