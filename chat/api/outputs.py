@@ -98,6 +98,13 @@ class NewToken(Output):
     expires_at = serializers.FloatField()
 
 
+class NewTicket(Output):
+    """What stands for the token in a URL."""
+
+    ticket = serializers.CharField(help_text="Opens one WebSocket or event stream.")
+    expires_in = serializers.FloatField(help_text="Seconds within which it must be used.")
+
+
 class OpenedSession(Session):
     """A new session and its token, which nobody can look up later."""
 

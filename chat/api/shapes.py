@@ -39,6 +39,11 @@ def renewed(session_id: str, token: str, expires_at: float) -> bytes:
     return b'{"id":"%b","token":"%b","expires_at":%.3f}' % members
 
 
+def ticket(word: str, seconds: float) -> bytes:
+    """Return a ticket and how long it is good for."""
+    return b'{"ticket":"%b","expires_in":%g}' % (word.encode(), seconds)
+
+
 def accepted(turn: Accepted) -> bytes:
     """Return both messages of an accepted turn."""
     members = (turn.message, turn.reply, turn.position)

@@ -7,19 +7,22 @@ from chat.conf import knobs
 from chat.domain import Caller
 from chat.errors import InvalidToken
 from chat.services import tokens
+from chat.services.sessions import digest
 from chat.store import tickets
 
 TICKET = re.compile(r"tkt_[A-Za-z0-9_-]{43}")
 """256 bits."""
 
 
-def issue(caller: Caller) -> str:
+def issue(caller: Caller, *, key: str = "") -> str:
     """Return a ticket that opens one socket or event stream within `TICKET_TTL` seconds, once.
+
+    key: the client's idempotency key; the same key and token give the same ticket again.
 
     Raises:
         SessionNotFound, SessionExpired, StoreFull, StoreUnavailable
     """
-    ticket = f"tkt_{secrets.token_urlsafe(32)}"
+    ticket = tokens.new_ticket(digest(key, caller.token_hash) if key else "")
     tickets.ticket_issue(caller, tokens.hash_of(ticket), ttl=knobs.TICKET_TTL)
     return ticket
 

@@ -34,6 +34,11 @@ def new_token(session_id: str, seed: str = "") -> str:
     return f"{session_id}.{_urlsafe(secret)}"
 
 
+def new_ticket(seed: str = "") -> str:
+    """Return a ticket: a random one, or the one that belongs to `seed`."""
+    return "tkt_" + (_urlsafe(_derived("ticket", seed)) if seed else secrets.token_urlsafe(32))
+
+
 def caller(token: str) -> Caller:
     """Return who holds the token; whether it is valid, the store says with the act itself.
 

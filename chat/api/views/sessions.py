@@ -7,7 +7,8 @@ from chat.api import addresses, answers, headers, outputs, queries, shapes
 from chat.api.schema import AFTER, CONFLICT, IF_NONE_MATCH, LIMIT, LIMITED, WAIT, documented, key
 from chat.api.serializers import NewSession, Nothing, SessionChanges
 from chat.api.views.base import View
-from chat.services import sessions
+from chat.conf import knobs
+from chat.services import sessions, tickets
 
 
 class Sessions(View):
@@ -84,3 +85,15 @@ class Token(View):
         self.body(Nothing)
         token, expires_at = sessions.renew_token(caller, key=self.key())
         return answers.json(shapes.renewed(session_id, token, expires_at))
+
+
+class Ticket(View):
+    """A ticket, for where a token would be seen: in the URL of a WebSocket or an event stream."""
+
+    @documented({201: outputs.NewTicket}, body=Nothing, parameters=[key()])
+    def post(self, _: Request, session_id: str) -> HttpResponse:
+        """Get a ticket that opens one WebSocket or event stream, once."""
+        caller = self.owner(session_id)
+        self.body(Nothing)
+        ticket = tickets.issue(caller, key=self.key())
+        return answers.json(shapes.ticket(ticket, knobs.TICKET_TTL), 201)

@@ -18,6 +18,8 @@ OWNED = [
     ("DELETE", "{id}"),
     ("POST", "{id}/reset"),
     ("POST", "{id}/token"),
+    ("POST", "{id}/ticket"),
+    ("GET", "{id}/events"),
     ("POST", "{id}/messages"),
     ("GET", "{id}/messages"),
     ("GET", "{id}/messages/msg_1"),

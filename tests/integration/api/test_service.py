@@ -46,6 +46,7 @@ def test_the_schema_is_sound_and_names_every_path(api: Api) -> None:
         "/sessions/{session_id}",
         "/sessions/{session_id}/reset",
         "/sessions/{session_id}/token",
+        "/sessions/{session_id}/ticket",
         "/sessions/{session_id}/messages",
         "/sessions/{session_id}/messages/{message_id}",
         "/sessions/{session_id}/messages/{message_id}/cancel",
