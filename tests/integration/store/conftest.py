@@ -8,7 +8,8 @@ from pytest_django import Settings
 from redis import Redis
 
 from chat.store.client import client
-from tests.integration.store import keyspace, model
+from tests.integration.store import keyspace
+from tests.integration.store.machine import model
 from tests.integration.store.server import Server
 
 

@@ -14,7 +14,7 @@ QUICK = settings(COMMON, max_examples=150, stateful_step_count=40)
 LONG = settings(COMMON, max_examples=20_000, stateful_step_count=80)
 MUTANT = settings(
     COMMON,
-    max_examples=400,
+    max_examples=120,
     stateful_step_count=40,
     derandomize=True,
     database=None,

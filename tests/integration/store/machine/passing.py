@@ -1,0 +1,53 @@
+"""How time passes, and what is looked at when it has."""
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from chat.store import due
+from tests.integration.store.ageing import age
+from tests.integration.store.machine.model import GRACE, LEASE, Session
+from tests.integration.store.machine.stage import PICKS, Stage
+
+SPANS = st.sampled_from([400, 400, 400, 1200, 1200, 3200, 6400])
+"""Seconds by which a session is aged; no span of the store is a multiple of 400."""
+
+
+class Passing(Stage):
+    """Rules of time."""
+
+    @rule(pick=PICKS, seconds=SPANS)
+    def time_passes(self, pick: int, seconds: int) -> None:
+        self.let_pass(self.session(pick), seconds)
+
+    @precondition(lambda self: self.partition.running)
+    @rule()
+    def a_worker_dies(self) -> None:
+        session = next(s for s in self.partition.sessions.values() if s.running)
+        self.let_pass(self.noted(session), LEASE + 200)
+        self.sweep_and_recover()
+
+    @rule()
+    def sweep_and_recover(self) -> None:
+        self.touched |= self.partition.sessions.keys()
+        found = due.sweep()
+        expected = [session for session in self.partition.sessions.values() if session.swept()]
+        assert sorted(found) == sorted(session.name for session in expected)
+        looks = due.recover(found, grace=GRACE)
+        by_name = {session.name: session.recover() for session in expected}
+        assert looks == [by_name[name] for name in found]
+        self.after_looks_at(expected)
+
+    @rule(pick=PICKS)
+    def look_too_early(self, pick: int) -> None:
+        session = self.session(pick)
+        assert due.recover([session.name], grace=GRACE) == [session.recover()]
+        self.after_looks_at([session])
+
+    def after_looks_at(self, looked_at: list[Session]) -> None:
+        self.gone += [session for session in looked_at if session.is_gone]
+        if not self.partition.sessions:
+            self.open(2200)
+
+    def let_pass(self, session: Session, seconds: int) -> None:
+        age(self.redis, session.name, seconds)
+        session.clock += seconds

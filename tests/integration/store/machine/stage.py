@@ -1,0 +1,134 @@
+"""What all rules of the machine act on: the store, its model, and who has a part in both."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
+from redis import Redis
+
+from chat.domain import Caller, Lease, Said
+from chat.errors import ParleyError
+from chat.store import sessions
+from chat.store.client import client
+from chat.store.text import escaped
+from tests.integration.store import acts, keyspace
+from tests.integration.store.machine import checks
+from tests.integration.store.machine.model import Partition, Session
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+PICKS = st.sampled_from([0, 0, 0, 0, 1, 1, 2, 3])
+"""Chooses among what there is: sessions, workers, messages; the first one most often."""
+TTLS = st.sampled_from([2200, 6200, 14200])
+
+
+@dataclass
+class Worker:
+    """Whoever once claimed a turn; most of them have lost it since."""
+
+    session: Session
+    lease: Lease
+    pieces: list[str] = field(default_factory=list)
+
+    def says(self, text: str, *, resent: int = 0) -> Said:
+        """The last `resent` pieces once more, and `text`."""
+        known = len(self.pieces) - min(resent, len(self.pieces))
+        self.pieces.append(text)
+        offset = len(escaped("".join(self.pieces[:known])))
+        return Said(offset=offset, fragment=escaped("".join(self.pieces[known:])))
+
+    def starts_anew_if_told_so(self) -> None:
+        """Its claim, which a failover had forgotten, was given to it again."""
+        if self.session.running and not self.session.running.said:
+            self.pieces.clear()
+
+    @property
+    def is_live(self) -> bool:
+        return self.session.is_held_by(self.lease)
+
+    @property
+    def said(self) -> str:
+        return "".join(self.pieces)
+
+
+class Stage(RuleBasedStateMachine):
+    """The store and its model, side by side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.redis: Redis = client()
+        self.redis.flushdb()
+        self.partition = Partition()
+        self.gone: list[Session] = []
+        self.workers: list[Worker] = []
+        self.followers: dict[str, checks.Follower] = {}
+        self.touched: set[str] = set()
+        self.names = map("s{}".format, itertools.count(1))
+        self.fresh = map("n{}".format, itertools.count(1))
+        """Keys and nonces that were never used before."""
+
+    @initialize(ttl=TTLS)
+    def open(self, ttl: int) -> None:
+        new = acts.new_session(next(self.names), ttl=ttl)
+        assert sessions.create(new) == sessions.create(new)
+        session = Session(self.partition, new.id, new.token_hash, ttl)
+        self.followers[session.name] = checks.Follower(session)
+
+    @invariant()
+    def the_store_is_as_modelled(self) -> None:
+        found = keyspace.read(self.redis)
+        checks.store_is_sound(found, self.partition)
+        for name in self.touched & self.partition.sessions.keys():
+            self.followers[name].look(self.redis, found)
+        self.touched.clear()
+
+    def agree(
+        self,
+        act: Callable[[], Any],
+        modelled: Callable[[], object],
+        seen: Callable[[Any], object] = lambda answer: answer,
+    ) -> None:
+        """Both give the same, or raise the same."""
+        assert outcome(lambda: seen(act())) == outcome(modelled)
+
+    # Whom a rule is about ------------------------------------------------------------------------
+
+    def session(self, pick: int) -> Session:
+        """One of the live sessions."""
+        live = list(self.partition.sessions.values())
+        return self.noted(live[pick % len(live)])
+
+    def session_to_claim(self, pick: int) -> Session:
+        """One of the live sessions: first those in which a claim would succeed."""
+        ranked = sorted(self.partition.sessions.values(), key=lambda s: not s.wants_a_worker)
+        return self.noted(ranked[pick % len(ranked)])
+
+    def worker(self, pick: int) -> Worker:
+        """One of all workers: first those that hold their lease, then the newest."""
+        ranked = sorted(self.workers, key=lambda worker: worker.is_live)
+        worker = ranked[-1 - pick % len(ranked)]
+        self.noted(worker.session)
+        return worker
+
+    def noted(self, session: Session) -> Session:
+        """Have a session looked at after the step."""
+        self.touched.add(session.name)
+        return session
+
+    def caller(self, session: Session) -> Caller:
+        return Caller(session_id=session.name, token_hash=session.token)
+
+    def message(self, session: Session, pick: int) -> int:
+        """A message's number, newest first; at last one that no message has."""
+        known = sorted({*session.texts, *(turn.reply for turn in session.turns), 0})
+        return known[-1 - pick % len(known)] or 9999
+
+
+def outcome(act: Callable[[], object]) -> object:
+    """What an act gives, or the kind of what it raises."""
+    try:
+        return act()
+    except ParleyError as error:
+        return type(error)

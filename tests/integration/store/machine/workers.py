@@ -1,0 +1,134 @@
+"""What workers do: those that hold a lease, and those that only think so."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+from redis import Redis
+
+from chat.domain import Claim, FinishReason, Status
+from chat.errors import ParleyError
+from chat.store import leases
+from chat.store.text import number_of
+from tests.integration.store import acts
+from tests.integration.store.machine.model import Held, Session
+from tests.integration.store.machine.stage import PICKS, TEXTS, Stage, Worker
+
+DELAYS = st.sampled_from([0, 600, 4600])
+ENDINGS = st.sampled_from(
+    [
+        (Status.COMPLETED, FinishReason.STOP),
+        (Status.INCOMPLETE, FinishReason.LENGTH),
+        (Status.FAILED, FinishReason.ERROR),
+    ]
+)
+
+
+class Workers(Stage):
+    """Rules of workers."""
+
+    @rule(pick=PICKS, twice=st.booleans())
+    def claim(self, pick: int, twice: bool) -> None:
+        self.claim_with(self.session_to_claim(pick), next(self.fresh))
+        if twice and self.workers:
+            self.claim_with_an_old_nonce(0)
+
+    @precondition(lambda self: self.workers)
+    @rule(pick=PICKS)
+    def claim_with_an_old_nonce(self, pick: int) -> None:
+        worker = self.worker(pick)
+        self.claim_with(worker.session, worker.lease.nonce)
+
+    @precondition(lambda self: self.session_to_claim(0).wants_a_worker)
+    @rule(pick=PICKS, text=TEXTS)
+    def answer(self, pick: int, text: str) -> None:
+        """What most often happens: a turn is claimed and answered."""
+        session = self.session_to_claim(pick)
+        if self.claim_with(session, next(self.fresh)):
+            self.finish(0, text, (Status.COMPLETED, FinishReason.STOP), twice=False)
+
+    @precondition(lambda self: self.session_to_claim(0).wants_a_worker)
+    @rule(pick=PICKS)
+    def a_failover_forgets_a_claim(self, pick: int) -> None:
+        """The store goes back to where it was; the worker does not know."""
+        session = self.session_to_claim(pick)
+        with rolled_back(self.redis):
+            claim = leases.claim(session.name, nonce=next(self.fresh), worker="host:1")
+        if claim is not None:
+            self.workers.append(Worker(session, claim.lease))
+
+    @precondition(lambda self: self.workers)
+    @rule(pick=PICKS, text=st.none() | TEXTS, resent=st.integers(0, 3))
+    def flush(self, pick: int, text: str | None, resent: int) -> None:
+        worker = self.worker(pick)
+        said = None if text is None else worker.says(text, resent=resent)
+        answer = leases.flush([(worker.lease, said)])[0]
+        self.agree(
+            lambda: raised(answer),
+            lambda: worker.session.flush(worker.lease, worker.said if said else None),
+        )
+
+    @precondition(lambda self: self.workers)
+    @rule(pick=PICKS, text=TEXTS, ending=ENDINGS, twice=st.booleans())
+    def finish(
+        self, pick: int, text: str, ending: tuple[Status, FinishReason], twice: bool
+    ) -> None:
+        worker, outcome = self.worker(pick), acts.ended(ending[0])
+        said = worker.says(text)
+        for _ in range(1 + twice):
+            self.agree(
+                lambda: leases.finish(worker.lease, outcome, said),
+                lambda: worker.session.finish(worker.lease, worker.said, *ending),
+            )
+
+    @precondition(lambda self: self.workers)
+    @rule(pick=PICKS, delay=DELAYS, uses_attempt=st.booleans(), twice=st.booleans())
+    def retry(self, pick: int, delay: int, uses_attempt: bool, twice: bool) -> None:
+        worker, again = self.worker(pick), acts.again(delay, uses_attempt=uses_attempt)
+        for _ in range(1 + twice):
+            self.agree(
+                lambda: leases.retry(worker.lease, again),
+                lambda: worker.session.retry(worker.lease, delay, uses_attempt=uses_attempt),
+            )
+
+    # A second name makes a rule twice as likely.
+    claim_more = claim
+    flush_more = flush
+
+    def claim_with(self, session: Session, nonce: str) -> bool:
+        """Claim in both; True when there is a new lease."""
+        claim = leases.claim(session.name, nonce=nonce, worker="host:1")
+        assert held(claim) == session.claim(nonce)
+        if claim is None:
+            return False
+        for worker in self.workers:
+            if worker.session is session and worker.lease == claim.lease:
+                worker.starts_anew_if_told_so()
+                return False
+        self.workers.append(Worker(session, claim.lease))
+        return True
+
+
+@contextmanager
+def rolled_back(redis: Redis) -> Iterator[None]:
+    """Put every key back as it was."""
+    kept = {key: (redis.dump(key), max(0, redis.pexpiretime(key))) for key in redis.scan_iter()}
+    yield
+    redis.flushdb()
+    for key, (value, expires) in kept.items():
+        assert value is not None
+        redis.restore(key, expires, value, absttl=True)
+
+
+def held(claim: Claim | None) -> Held | None:
+    if claim is None:
+        return None
+    history = tuple(number_of(message.id) for message in claim.history)
+    return Held(number_of(claim.reply_id), claim.attempt, history)
+
+
+def raised(answer: bool | ParleyError) -> bool:
+    if isinstance(answer, ParleyError):
+        raise answer
+    return answer
