@@ -57,6 +57,23 @@ class Client:
         await self.answered(await self.post())
 
 
+class Follower:
+    """A client's stream of events, and the replies that have ended."""
+
+    def __init__(self, line: Line, client: Client) -> None:
+        self._lines = line.stream(f"/sessions/{client.id}/events", token=client.token)
+
+    async def completed(self, reply_id: str) -> None:
+        """Read on until the reply is completed."""
+        ended = b'"message_id":"%b","message":' % reply_id.encode()
+        is_end = False
+        async for text in self._lines:
+            if text.startswith(b"event: "):
+                is_end = text == b"event: message.completed"
+            elif is_end and ended in text:
+                return
+
+
 async def rate(
     url: str, clients: int, seconds: float, act: Callable[[Line], Awaitable[Act]]
 ) -> float:

@@ -2,11 +2,12 @@
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
 from statistics import median, quantiles
 from typing import Any
 
 from bench import chatting, cpu, history
-from bench.chatting import Act, Client
+from bench.chatting import Act, Client, Follower
 from bench.wire import Line
 from chat.store import keys
 from chat.store.client import client as redis_client
@@ -19,7 +20,10 @@ Figures = dict[str, float]
 
 
 async def replies(stack: Stack) -> Figures:
-    """Return replies/s with the model at 0 ms, and what each costs; CPU in ms by process."""
+    """Return replies/s with the model at 0 ms, and what each costs; CPU in ms by process.
+
+    Each client posts over one connection and follows its session's events over another.
+    """
     pids = {
         "web": stack.web().pid,
         "worker": stack.worker().pid,
@@ -27,13 +31,21 @@ async def replies(stack: Stack) -> Figures:
         "model": stack.model.pid,
     }
 
+    streams = AsyncExitStack()
+
     async def act(line: Line) -> Act:
         client = await Client.open(line)
-        return lambda _: client.chat()
+        follower = Follower(await streams.enter_async_context(Line(stack.web().url)), client)
+
+        async def chat(_: Line) -> None:
+            await follower.completed(await client.post())
+
+        return chat
 
     meter = cpu.Meter(pids)
     before = _completed()
-    per_second = await chatting.rate(stack.web().url, CLIENTS, SECONDS, act)
+    async with streams:
+        per_second = await chatting.rate(stack.web().url, CLIENTS, SECONDS, act)
     used, done = meter.read(), _completed() - before
     costs = {f"cpu_ms_per_reply_{name}": 1000 * spent / done for name, spent in used.items()}
     own = sum(used[name] for name in ("web", "worker", "redis"))

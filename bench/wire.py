@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
@@ -52,6 +53,18 @@ class Line:
         if b"transfer-encoding: chunked" in head.lower():
             return Answer(status, head, await self._chunks())
         return Answer(status, head, await self._reader.readexactly(_length(head)))
+
+    async def stream(self, path: str, *, token: str) -> AsyncIterator[bytes]:
+        """Send a GET whose answer does not end; give its lines as they come."""
+        self._writer.write(request(self._host, "GET", path, token, None, ""))
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200"), head
+        rest = b""
+        while size := int(await self._reader.readline(), 16):
+            *lines, rest = (rest + await self._reader.readexactly(size)).split(b"\n")
+            for line in lines:
+                yield line
+            await self._reader.readline()
 
     async def _chunks(self) -> bytes:
         body = b""

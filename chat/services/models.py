@@ -8,12 +8,23 @@ from django.conf import settings
 from chat.conf import knobs
 from chat.domain import Model
 from chat.errors import UnknownModel
+from chat.providers.registry import provider_for
 
 
 def all_models() -> Mapping[str, Model]:
     """Return the models of the settings by name."""
     models: Mapping[str, Model] = settings.CHAT_MODELS
     return models
+
+
+def check() -> None:
+    """Make each model's provider, which refuses what it cannot do.
+
+    Raises:
+        ConfigError: a model of the settings cannot be called; its name is given.
+    """
+    for model in all_models().values():
+        provider_for(model)
 
 
 def named(name: str) -> Model:
