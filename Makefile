@@ -20,6 +20,10 @@ help: ## this list
 run: $(RUNTIME) ## everything on http://127.0.0.1:$PORT (default 8000), until Ctrl-C
 	@exec $(BIN)/python manage.py run --end-with-parent
 
+.PHONY: chat
+chat: $(RUNTIME) ## a chat in the terminal, with what `make run` has started
+	@$(BIN)/python manage.py chat
+
 .PHONY: test
 test: $(DEV) ## all tests; ARGS="-k name" chooses
 	$(BIN)/pytest $(ARGS)

@@ -1,0 +1,19 @@
+"""What docs/client.md shows runs, from top to bottom."""
+
+import re
+from typing import Any
+
+from project.supervisor.children import ROOT
+from tests.harness.stack import Stack
+
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+OTHERS_URL = "http://127.0.0.1:8000"
+
+
+def test_the_examples_of_the_client_run(echoing: Stack) -> None:
+    page = (ROOT / "docs" / "client.md").read_text().replace(OTHERS_URL, echoing.web().url)
+    opening, sessions, replies = BLOCK.findall(page)
+    names: dict[str, Any] = {}
+    for block in (opening, sessions, "session = client.open()", replies):
+        exec(compile(block, "docs/client.md", "exec"), names)  # noqa: S102
+    assert names["again"].text == names["reply"].text
