@@ -3,8 +3,9 @@
 * WebSockets go to Channels.
 * What waits for news, and streams of events, go to Django's async views: they cost no thread.
 * Static files are read straight from disk.
-* Everything else goes to Django's WSGI handler, which answers more than twice as many requests a
-  second as its ASGI handler does (docs/adr/0011-web-lanes.md).
+* The admin, which has a database, and all the rest of REST and pages, which have none, go to
+  Django's sync views on a few threads: two to three times as many requests a second as by Django's
+  ASGI handler (docs/adr/0011-web-lanes.md).
 """
 
 import re
@@ -16,7 +17,7 @@ from django.conf import settings
 
 from chat.conf import knobs
 from project.bodies import Receive, Scope, Send
-from project.bridge import Bridge
+from project.bridge import Bridge, with_database, without_database
 from project.wsgi import application as wsgi_application  # sets Django up
 
 # What follows needs Django to be set up.
@@ -38,12 +39,13 @@ class Lanes:
         self.waiting = WaitingHandler("chat.push.urls")
         bridge = partial(
             Bridge,
-            wsgi_application,
-            ThreadPoolExecutor(knobs.WEB_THREADS, "wsgi"),
+            threads=ThreadPoolExecutor(knobs.WEB_THREADS, "web"),
             patience=knobs.BODY_TIMEOUT,
         )
-        self.api = bridge(most=knobs.BODY_BYTES)
-        self.admin = bridge(most=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        self.api = bridge(without_database(wsgi_application), most=knobs.BODY_BYTES)
+        self.admin = bridge(
+            with_database(wsgi_application), most=settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""

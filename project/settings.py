@@ -11,7 +11,7 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from chat.conf import read_knobs, read_models
+from chat.conf import default_knobs, read_knobs, read_models
 from chat.errors import ConfigError
 
 env = environ.Env()
@@ -32,7 +32,7 @@ SECRET_KEY = env.str("SECRET_KEY", default="") or secrets.token_urlsafe(50)
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
 BROKER_URL = env.str("BROKER_URL", default="") or REDIS_URL
 try:
-    globals().update(read_knobs(os.environ))
+    globals().update(default_knobs() | read_knobs(os.environ))
     CHAT_MODELS = read_models(os.environ)
 except ConfigError as error:
     raise ImproperlyConfigured(error.message) from error
@@ -99,7 +99,7 @@ SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
-if globals().get("CHAT_TRUSTED_PROXIES"):
+if globals()["CHAT_TRUSTED_PROXIES"]:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
