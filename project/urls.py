@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 from django.urls import include, path, re_path
-from django.views.generic import TemplateView
 
 from chat.api.exception_handler import bad_request, failed, not_allowed, not_found
+from chat.pages.views import Page
 
 handler400 = bad_request
 handler403 = not_allowed
@@ -14,7 +14,7 @@ handler500 = failed
 urlpatterns = [
     path("", include("chat.api.urls")),
     path("admin/", admin.site.urls),
-    path("", TemplateView.as_view(template_name="chat/landing.html")),
+    path("", Page.as_view(), name="page"),
     # DEBUG or not, what does not exist is a JSON 404.
     re_path("", not_found),
 ]

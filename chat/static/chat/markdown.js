@@ -1,0 +1,114 @@
+// A reply's Markdown, as it grows. What a model writes is text of a stranger: its HTML is shown, not
+// run, its images are named, not fetched, and links lead to the web or to mail and nowhere else.
+
+import { copier, make } from "./dom.js";
+import DOMPurify from "./vendor/dompurify.js";
+import hljs from "./vendor/highlight.js";
+import { Lexer, Marked } from "./vendor/marked.js";
+
+const LONGEST_HIGHLIGHT = 50_000; // characters
+const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+const escape = (text) => text.replace(/[&<>"']/g, (char) => ESCAPES[char]);
+
+const marked = new Marked({
+  gfm: true,
+  breaks: true,
+  renderer: {
+    html: ({ text }) => escape(text),
+    image: ({ text, href }) => `<em>[image: ${escape(text || href)}]</em>`,
+    checkbox: ({ checked }) => (checked ? "☑ " : "☐ "),
+    code({ text, lang = "" }) {
+      const language = /^[\w+#.-]{0,20}/.exec(lang)[0];
+      return `<pre><code class="${language}">${escape(text)}\n</code></pre>`;
+    },
+  },
+});
+
+const ALLOWED = {
+  ALLOWED_TAGS: (
+    "a blockquote br code del em h1 h2 h3 h4 h5 h6 hr li ol p pre strong table tbody td th thead tr ul"
+  ).split(" "),
+  ALLOWED_ATTR: ["align", "class", "href", "start", "title"],
+  ALLOWED_URI_REGEXP: /^(?:https?:\/\/|mailto:)/i,
+  ALLOW_ARIA_ATTR: false,
+  ALLOW_DATA_ATTR: false,
+  RETURN_DOM_FRAGMENT: true,
+};
+const COLOURS = { ALLOWED_TAGS: ["span"], ALLOWED_ATTR: ["class"], RETURN_DOM_FRAGMENT: true };
+
+export class Prose {
+  constructor(root) {
+    this.root = root;
+    this.clear();
+  }
+
+  clear() {
+    this.text = "";
+    this.settled = 0; // characters of the text whose blocks cannot change any more
+    this.links = {};
+    this.tail = []; // nodes of those that can
+    this.root.replaceChildren();
+  }
+
+  // Show the text. Only what follows the last settled block is read again, so a long reply costs no
+  // more per delta than a short one.
+  show(text, isOver) {
+    const clean = text.replace(/\r\n?/g, "\n");
+    if (!clean.startsWith(this.text)) this.clear();
+    this.text = clean;
+    const rest = clean.slice(this.settled);
+    for (const node of this.tail.splice(0)) node.remove();
+    let tokens;
+    try {
+      const lexer = new Lexer(marked.defaults);
+      lexer.tokens.links = this.links;
+      tokens = lexer.lex(rest);
+      const growing = isOver ? tokens.length : tokens.findLastIndex(({ type }) => type !== "space");
+      const done = tokens.splice(0, Math.max(growing, 0));
+      this.append(done, true);
+      this.settled += done.reduce((sum, { raw }) => sum + raw.length, 0);
+      this.tail = this.append(tokens, false);
+    } catch {
+      // Nested deeper than the stack: what was written still can be read.
+      this.tail = [make("p", { className: "plain" }, rest)];
+      this.root.append(...this.tail);
+    }
+  }
+
+  append(tokens, isSettled) {
+    if (!tokens.length) return [];
+    const fragment = DOMPurify.sanitize(marked.parser(tokens), ALLOWED);
+    for (const link of fragment.querySelectorAll("a")) {
+      Object.assign(link, { target: "_blank", rel: "noopener noreferrer nofollow" });
+    }
+    for (const table of fragment.querySelectorAll("table")) frame(table, "table", "Table");
+    for (const pre of fragment.querySelectorAll("pre")) dress(pre, isSettled);
+    const nodes = [...fragment.childNodes];
+    this.root.append(...nodes);
+    return nodes;
+  }
+}
+
+// Let what is too wide scroll by itself, by keyboard too.
+function frame(element, className, label) {
+  const box = make("div", { className, tabIndex: 0, label });
+  box.setAttribute("role", "group");
+  element.replaceWith(box);
+  box.append(element);
+}
+
+function dress(pre, isSettled) {
+  const code = pre.querySelector("code");
+  const text = code.textContent;
+  const language = code.className;
+  code.className = "";
+  pre.tabIndex = 0;
+  if (isSettled && hljs.getLanguage(language) && text.length < LONGEST_HIGHLIGHT) {
+    const { value } = hljs.highlight(text, { language, ignoreIllegals: true });
+    code.replaceChildren(DOMPurify.sanitize(value, COLOURS));
+  }
+  const head = make("div", {}, make("span", {}, language), copier(() => text, "Copy code"));
+  const box = make("div", { className: "code" });
+  pre.replaceWith(box);
+  box.append(head, pre);
+}
