@@ -12,7 +12,7 @@
 -- ARGV[12] idempotency key, never empty           ARGV[13] digest of the request
 --
 -- ACCEPTED message reply position awake: `awake` is 1 when the session needs no wake-up
--- REPLAYED message reply position 1: the first answer, or one is being written already
+-- REPLAYED message reply position awake: the first answer, or one is being written already
 -- GONE | EXPIRED | MISMATCH | NOT_FOUND | NOT_LAST | QUEUE_FULL | RATE_LIMITED ms
 read('v', 'token', 'expires', 'turn', 'head', 'tail', 'waiting', 'ttl', 'max_at', 'kept', 'tat')
 local no = refused(ARGV[4])
@@ -30,7 +30,7 @@ if status == 'queued' or status == 'in_progress' then
   local position = place_of(s.tail)
   local created = math.floor(open_reply(last).created_at * 1000 + 0.5)
   keep_answer(ARGV[12], ARGV[13], for_replay(s.tail, prompt, position, created, seq_of_last))
-  return { 'REPLAYED', message, shown(2 * s.tail, last), position, 1 }
+  return { 'REPLAYED', message, shown(2 * s.tail, last), position, awake() }
 end
 
 local tat, wait_ms = pace(ARGV[10], ARGV[11])

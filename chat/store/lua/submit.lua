@@ -13,7 +13,7 @@
 -- ARGV[17] most bytes of the session
 --
 -- ACCEPTED message reply position awake: `awake` is 1 when the session needs no wake-up
--- REPLAYED message reply position 1: the first answer to this key
+-- REPLAYED message reply position awake: the first answer to this key
 -- GONE | EXPIRED | MISMATCH | BUSY | SESSION_FULL | QUEUE_FULL | INBOX_FULL
 -- RATE_LIMITED ms until the next message would pass
 read('v', 'token', 'expires', 'turn', 'waiting', 'head', 'tail', 'first', 'attempt', 'retry_at',

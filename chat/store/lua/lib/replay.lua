@@ -1,4 +1,10 @@
--- Answering a repeated request for a turn as it was answered at first. Needs what accept.lua gives.
+-- Answering a repeated request for a turn as it was answered at first. Needs `s` with turn, waiting,
+-- and what accept.lua gives.
+
+-- 1 when no worker need be told. A request that is repeated may never have come to telling one.
+local function awake()
+  return (s.turn ~= 0 or s.waiting == 0) and 1 or 0
+end
 
 -- What the answer can be built of again. seq_then: the seq that the reply bore.
 local function for_replay(turn, prompt, position, at, seq_then)
@@ -12,5 +18,5 @@ local function replay(answer)
   seq = seq_then - 1
   local reply = queued_reply(tonumber(turn), prompt, position, at)
   local message = redis.call('HGET', MESSAGES, prompt) or 'null'
-  return { 'REPLAYED', message, reply, tonumber(position), 1 }
+  return { 'REPLAYED', message, reply, tonumber(position), awake() }
 end

@@ -48,9 +48,11 @@ local function settle(turn, status, ending, content, model)
   return json
 end
 
--- What has been said of the running reply.
+-- What has been said of the running reply; it is taken away.
 local function partial()
-  return s.said > 0 and redis.call('GET', PARTIAL) or ''
+  if s.said == 0 then return '' end
+  set('said', 0)
+  return redis.call('GETDEL', PARTIAL) or ''
 end
 
 -- End the lease of the running turn.
@@ -58,6 +60,5 @@ local function release()
   for _, name in ipairs({ 'turn', 'lease', 'cancel' }) do set(name, 0) end
   set('nonce', '')
   set('worker', '')
-  if s.said > 0 then redis.call('DEL', PARTIAL) end
-  set('said', 0)
+  partial()
 end

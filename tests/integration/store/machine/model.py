@@ -121,6 +121,11 @@ class Session:
         return next(iter(self.open_turns), None)
 
     @property
+    def is_asleep(self) -> bool:
+        """A turn waits and no worker is on the session."""
+        return not self.running and self.waiting > 0
+
+    @property
     def wants_a_worker(self) -> bool:
         return not self.running and self.head is not None and self.head.retry_at <= self.clock
 
@@ -179,7 +184,7 @@ class Session:
         if last.prompt != prompt:
             raise NotRegenerable
         if last.is_open:
-            taken = Taken(prompt, last.reply, self.ahead_of(last), wants_wake=False)
+            taken = Taken(prompt, last.reply, self.ahead_of(last), self.is_asleep)
         elif self.partition.waiting >= QUEUE:
             raise QueueFull
         else:
@@ -191,7 +196,7 @@ class Session:
         known, taken = self.answers[key]
         if known != digest or taken is None:
             raise IdempotencyMismatch
-        return Taken(taken.prompt, taken.reply, taken.position, wants_wake=False)
+        return Taken(taken.prompt, taken.reply, taken.position, self.is_asleep)
 
     def _interrupt(self) -> bool:
         """End the running turn, or the one between two attempts; True when it has ended now."""
@@ -229,7 +234,7 @@ class Session:
         self.keep_alive()
         if not self.running:
             self.due = self.clock if self.waiting else self.expires
-        return turn.reply, True, not self.running and self.waiting > 0
+        return turn.reply, True, self.is_asleep
 
     def reset(self, token: str, key: str, digest: str) -> None:
         self.admit(token)
