@@ -158,15 +158,6 @@ def default_knobs() -> dict[str, object]:
     return {PREFIX + name: vars(Knobs)[name] for name in get_type_hints(Knobs)}
 
 
-def knob_defaults() -> dict[str, object]:
-    """Return all `CHAT_*` settings with their defaults.
-
-    A setting that stands in the settings is read in a fifth of the time that one takes which does
-    not, and some are read for every call of the store.
-    """
-    return {PREFIX + name: vars(Knobs)[name] for name in get_type_hints(Knobs)}
-
-
 def read_knobs(environ: Mapping[str, str]) -> dict[str, object]:
     """Return the `CHAT_*` settings that `environ` holds, each as its knob's type.
 
