@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Let a call to a model pass its gate, or say when to come again.
 --
 -- KEYS[1] hash: the gate          closed until ms and why, failures, half (the circuit is half-open),
