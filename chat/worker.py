@@ -4,14 +4,16 @@ import logging
 import os
 import random
 import signal
+from contextlib import suppress
 from threading import Event, Thread
 from typing import Any
 
 from celery import bootsteps
+from django.core.exceptions import ImproperlyConfigured
 
 from chat.conf import knobs
 from chat.errors import StoreUnavailable
-from chat.services import recovery
+from chat.services import health, inference, recovery
 from chat.services.flusher import Flusher
 from chat.services.gatekeeper import gatekeeper
 from chat.services.running import running
@@ -29,6 +31,14 @@ a thread does not turn it: measured, a full worker stood still for up to five se
 
 def _look_again() -> None:
     """Turn the event loop, which is all that it takes."""
+
+
+def _refuse_eviction() -> None:
+    try:
+        if health.evicts():
+            raise ImproperlyConfigured("REDIS_URL: maxmemory-policy must be noeviction")
+    except StoreUnavailable as error:
+        logger.warning("Redis could not be asked for its policy: %s", error.__cause__)
 
 
 class VitalThread(Thread):
@@ -68,7 +78,12 @@ class Pulse(bootsteps.StartStopStep):
         ]
 
     def start(self, worker: Any) -> None:
-        """Begin to flush and to sweep."""
+        """Begin to flush and to sweep.
+
+        Raises:
+            ImproperlyConfigured: the store would throw accepted messages away.
+        """
+        _refuse_eviction()
         worker.timer.call_repeatedly(LOOK_AGAIN, _look_again)
         for thread in self._threads:
             thread.start()
@@ -84,6 +99,8 @@ class Pulse(bootsteps.StartStopStep):
         self._flusher.stop()
         for thread in self._threads:
             thread.join()
+        with suppress(StoreUnavailable):  # it is forgotten in time
+            health.leave(inference.WORKER)
 
     def terminate(self, worker: Any) -> None:
         """Stop as ever: the supervisor's patience is the bound."""
@@ -94,5 +111,6 @@ class Pulse(bootsteps.StartStopStep):
             try:
                 recovery.sweep()
                 gatekeeper.look()
+                health.show_life(inference.WORKER, running=len(running.all()))
             except StoreUnavailable as error:
                 logger.warning("The sweep has to wait: %s", error.__cause__)

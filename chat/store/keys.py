@@ -83,3 +83,8 @@ def gate(model: str) -> tuple[str, str, str]:
     """hash, zset, zset: a model's gate, the slots taken, the line of waiters; live while used."""
     tag = f"chat:{{gate:{model}}}"
     return tag, f"{tag}:slots", f"{tag}:line"
+
+
+def workers() -> str:
+    """hash: worker -> its last sign of life, JSON; lives while any worker does."""
+    return "chat:workers"

@@ -1,0 +1,114 @@
+"""What the Redis server says about itself, and which workers have shown life."""
+
+import time
+from dataclasses import dataclass
+
+import orjson
+
+from chat.store import keys
+from chat.store.client import client, translated
+
+REMEMBERED = 600
+"""Seconds for which a worker that shows no life is listed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerFacts:
+    """One look at the server."""
+
+    name: str
+    """Redis or Valkey."""
+    version: tuple[int, ...]
+    eviction: str
+    """What it does when memory runs out; only `noeviction` keeps promises."""
+    appends: bool
+    """Whether it writes an append-only file."""
+    role: str
+    """`master`, or else it takes no writes."""
+    latency: float
+    """Seconds that the quickest of a few PINGs took."""
+    clock_skew: float
+    """Seconds by which its clock is ahead of this process's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerFacts:
+    """A worker's last sign of life."""
+
+    name: str
+    age: float
+    """Seconds since then."""
+    running: int
+    """Turns that it had in flight."""
+
+
+def facts() -> ServerFacts:
+    """Ask the server about itself; needs INFO, TIME and PING, no CONFIG.
+
+    Raises:
+        StoreUnavailable: it gives no answer.
+    """
+    with translated():
+        told = client().info("everything")
+        seconds, microseconds = client().time()
+        here = time.time()
+        latency = min(_ping() for _ in range(5))
+    is_valkey = "valkey_version" in told
+    version = str(told["valkey_version" if is_valkey else "redis_version"])
+    return ServerFacts(
+        name="Valkey" if is_valkey else "Redis",
+        version=tuple(int(part) for part in version.split(".")),
+        eviction=str(told["maxmemory_policy"]),
+        appends=bool(told["aof_enabled"]),
+        role=str(told["role"]),
+        latency=latency,
+        clock_skew=seconds + microseconds / 1_000_000 - here,
+    )
+
+
+def beat(worker: str, *, running: int) -> None:
+    """Write a worker's sign of life.
+
+    Raises:
+        StoreUnavailable: Redis gives no answer.
+    """
+    pipeline = client().pipeline(transaction=False)
+    pipeline.hset(keys.workers(), worker, orjson.dumps({"at": time.time(), "running": running}))
+    pipeline.expire(keys.workers(), REMEMBERED)
+    with translated():
+        pipeline.execute()
+
+
+def leave(worker: str) -> None:
+    """Take a worker that stops off the list.
+
+    Raises:
+        StoreUnavailable: Redis gives no answer.
+    """
+    with translated():
+        client().hdel(keys.workers(), worker)
+
+
+def workers() -> list[WorkerFacts]:
+    """Return the workers that have shown life, the liveliest first; forget the long dead.
+
+    Raises:
+        StoreUnavailable: Redis gives no answer.
+    """
+    now = time.time()
+    with translated():
+        beats: dict[bytes, bytes] = client().hgetall(keys.workers())  # type: ignore[assignment]
+        found = [_worker(name.decode(), orjson.loads(beat), now) for name, beat in beats.items()]
+        if dead := [worker.name for worker in found if worker.age > REMEMBERED]:
+            client().hdel(keys.workers(), *dead)
+    return sorted((w for w in found if w.age <= REMEMBERED), key=lambda worker: worker.age)
+
+
+def _worker(name: str, beat: dict[str, float], now: float) -> WorkerFacts:
+    return WorkerFacts(name=name, age=max(0.0, now - beat["at"]), running=int(beat["running"]))
+
+
+def _ping() -> float:
+    started = time.perf_counter()
+    client().ping()
+    return time.perf_counter() - started

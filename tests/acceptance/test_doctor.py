@@ -1,0 +1,73 @@
+"""`manage.py doctor` on a Parley that is well, and on one that is not."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+from redis import Redis
+
+from project.supervisor.children import ROOT
+from tests.harness.stack import Stack
+from tests.harness.waiting import wait_until
+
+
+@pytest.fixture
+def well(build_stack: Callable[..., Stack]) -> Stack:
+    return build_stack(appendonly=True).start(webs=0)
+
+
+def doctor(stack: Stack, *options: str) -> tuple[int, str]:
+    """Return the exit code and what was printed."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), "doctor", *options],
+        env=stack.env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_parley_that_is_well_passes_with_its_models_called(well: Stack) -> None:
+    wait_until(lambda: "1 workers alive" in doctor(well)[1], within=30)
+    code, told = doctor(well, "--call-models")
+    assert code == 0, told
+    assert "model default: answers" in told
+    assert "wrong" not in told
+
+
+def test_a_dead_worker_and_an_evicting_redis_are_named(well: Stack) -> None:
+    with Redis.from_url(well.redis.url) as redis:
+        redis.config_set("maxmemory-policy", "allkeys-lru")
+    well.worker().stop()
+    code, told = doctor(well)
+    assert code == 1
+    assert "maxmemory-policy is allkeys-lru" in told
+    assert "0 workers alive" in told
+
+
+def test_a_worker_does_not_start_on_a_redis_that_evicts(well: Stack) -> None:
+    with Redis.from_url(well.redis.url) as redis:
+        redis.config_set("maxmemory-policy", "allkeys-lru")
+    second = well.worker(1)
+    second.launch()
+    wait_until(lambda: not second.is_running, within=30)
+    assert "maxmemory-policy must be noeviction" in second.log
+    assert second.exit_code != 0
+
+
+def test_a_model_that_cannot_be_called_is_named(well: Stack) -> None:
+    well.model.kill()
+    code, told = doctor(well, "--call-models")
+    assert code == 1
+    assert "model default: " in told
+
+
+def test_without_redis_it_says_so(well: Stack) -> None:
+    well.redis.kill()
+    code, told = doctor(well)
+    assert code == 1
+    assert "Redis gives no answer" in told
+    assert "Traceback" not in told
