@@ -1,0 +1,70 @@
+"""Each client gets its own reply when others leave, and when workers and webs are lost."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from tests.harness.stack import Stack
+from tests.harness.waiting import wait_until
+from tests.integration.tutorial.client import Tutorial
+from tests.integration.tutorial.conftest import ENV, MODEL
+
+CLIENTS = 20
+
+
+def text_of(number: int) -> str:
+    """Return a message whose reply takes a second to begin."""
+    return f"{number} asks [[latency=1]]"
+
+
+def told(user: Tutorial, count: int) -> list[str]:
+    """Return what was said in the user's session, once it is so many messages."""
+
+    def messages() -> list[str] | None:
+        said = [message["msg"] for message in user.refresh()["messages"]]
+        return said if len(said) == count else None
+
+    found = wait_until(messages)
+    assert found is not None
+    return found
+
+
+def test_all_get_their_own_when_half_leave_and_the_worker_dies(
+    build_stack: Callable[..., Stack],
+) -> None:
+    stack = build_stack(env=ENV | {"CHAT_LEASE": "1"}, model_options=MODEL).start(webs=2)
+    users = [Tutorial(stack.web(number % 2).url) for number in range(CLIENTS)]
+    with ExitStack() as sockets:
+        staying = {}
+        for number, user in enumerate(users):
+            user.open()
+            with ExitStack() as own:
+                socket = own.enter_context(user.socket())
+                socket.say(text_of(number))
+                told(user, 1)
+                if number < CLIENTS / 2:
+                    staying[number] = socket
+                    sockets.push(own.pop_all())
+        stack.worker().kill()
+        stack.worker(1).start()
+        for number, socket in staying.items():
+            assert socket.hear()["msg"] == f"Bot: echo: {text_of(number)}"
+    for number, user in enumerate(users):
+        text = text_of(number)
+        assert told(user, 2) == [f"Human: {text}", f"Bot: echo: {text}"]
+
+
+def test_a_client_whose_web_is_killed_finds_its_reply_at_another(
+    build_stack: Callable[..., Stack],
+) -> None:
+    stack = build_stack(env=ENV, model_options=MODEL).start(webs=2)
+    user = Tutorial(stack.web(0).url)
+    user.open()
+    with user.socket() as socket:
+        socket.say(text_of(0))
+        told(user, 1)
+        stack.web(0).kill()
+        assert socket.close_code() == 1006
+    user.url = stack.web(1).url
+    with user.socket() as socket:
+        assert socket.hear()["msg"] == f"Bot: echo: {text_of(0)}"
+        assert socket.ask("and now?") == "echo: and now?"
