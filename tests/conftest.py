@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import django
 import pytest
 
 from project.supervisor.probes import answers
@@ -21,6 +22,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Set the environment before pytest-django, whose turn comes last, loads the settings."""
     config.stash[HOME] = tempfile.mkdtemp(prefix="parley-tests-")
     environment.adopt(config.stash[HOME])
+    # So that modules with models can be imported; pytest-django does it only for settings read.
+    django.setup()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -1,0 +1,39 @@
+"""Filters of the list of sessions: what the index can answer without reading the sessions."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+SPANS = {
+    "5m": ("Within 5 minutes", timedelta(minutes=5)),
+    "1h": ("Within 1 hour", timedelta(hours=1)),
+    "1d": ("Within 1 day", timedelta(days=1)),
+    "7d": ("Within 7 days", timedelta(days=7)),
+    "over-1h": ("Over 1 hour ago", timedelta(hours=1)),
+    "over-1d": ("Over 1 day ago", timedelta(days=1)),
+    "over-7d": ("Over 7 days ago", timedelta(days=7)),
+}
+
+
+class ActivityFilter(admin.SimpleListFilter):
+    """By the age of the last activity."""
+
+    title = "last activity"
+    parameter_name = "activity"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Name the choices."""
+        return [(name, label) for name, (label, _) in SPANS.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+        """Keep what was chosen."""
+        if self.value() not in SPANS:
+            return queryset
+        name = str(self.value())
+        bound = "lt" if name.startswith("over-") else "gte"
+        edge = timezone.now() - SPANS[name][1]
+        return queryset.filter(**{f"last_active_at__{bound}": edge})

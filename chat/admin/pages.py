@@ -1,0 +1,148 @@
+"""The pages of one session: its conversation, what has become of it since, its raw events."""
+
+import json
+from typing import Any
+
+from django.contrib import admin
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+
+from chat.admin.acts import ACTS
+from chat.domain import Caller
+from chat.errors import SessionExpired, SessionNotFound
+from chat.models import Message, Session
+from chat.services import sessions
+
+PAGE = 50
+"""Messages shown at once."""
+EVENTS = 200
+"""Events shown at once."""
+DIGITS = 15
+"""Of the greatest number that is asked for; Lua counts as far."""
+TEMPLATES = "admin/chat/session/"
+
+
+def permitted(request: HttpRequest) -> dict[str, bool]:
+    """Return which of the permissions on sessions the user has, by name."""
+    names = ("view", "change", "delete", "redact", "export")
+    return {name: request.user.has_perm(f"chat.{name}_session") for name in names}
+
+
+def frame(request: HttpRequest, session: Session, title: str) -> dict[str, Any]:
+    """Return what every page of a session is rendered with."""
+    return {
+        **admin.site.each_context(request),
+        "title": title,
+        "opts": Session._meta,  # noqa: SLF001
+        "session": session,
+        "may": permitted(request),
+        "acts": ACTS,
+    }
+
+
+def conversation(request: HttpRequest, session: Session) -> HttpResponse:
+    """Show a page of messages, the newest unless another is asked for."""
+    before, after = number(request, "before"), number(request, "after")
+    messages, older, newer = _messages(session.pk, before, after)
+    context = frame(request, session, str(session)) | {
+        "settled": _settings(session.pk),
+        "messages_shown": messages,
+        "older": messages[0].number if older and messages else None,
+        "newer": messages[-1].number if newer and messages else None,
+        "is_live": not newer,
+    }
+    return TemplateResponse(request, TEMPLATES + "conversation.html", context)
+
+
+def _messages(
+    session_id: str, before: int | None, after: int | None
+) -> tuple[list[Message], bool, bool]:
+    """Return a page of messages, oldest first, and whether there are older and newer ones."""
+    every = Message.objects.filter(session=session_id)
+    if after is not None:
+        found = list(every.filter(number__gt=after).order_by("number")[: PAGE + 1])
+        return found[:PAGE], True, len(found) > PAGE
+    if before is not None:
+        every = every.filter(number__lt=before)
+    found = list(every.order_by("-number")[: PAGE + 1])
+    return found[:PAGE][::-1], len(found) > PAGE, before is not None
+
+
+def _settings(session_id: str) -> dict[str, Any]:
+    """Return what the session was opened with."""
+    try:
+        found = sessions.read(Caller(session_id=session_id), limit=0)
+    except (SessionNotFound, SessionExpired) as error:
+        raise Http404 from error
+    return {
+        "system_prompt": json.loads(found.system_prompt) or "",
+        "context": found.context.decode(),
+        "metadata": found.metadata.decode(),
+    }
+
+
+def live(request: HttpRequest, session_id: str) -> HttpResponse:
+    """Tell what has changed since the seq `after`: messages and facts as they are to be shown."""
+    known = number(request, "after") or 0
+    caller = Caller(session_id=session_id)
+    try:
+        found = sessions.read_if_changed(caller, known=known, after=known, limit=PAGE)
+    except (SessionNotFound, SessionExpired):
+        return _told({"is_gone": True})
+    if found is None:
+        return _told({"seq": known})
+    session = Session.objects.filter(pk=session_id).first()
+    context = {"session": session, "may": permitted(request)}
+    messages = [Message.of(session_id, message) for message in found.messages]
+    return _told(
+        {
+            "seq": found.seq,
+            "is_busy": found.running or found.waiting > 0,
+            "facts": _rendered("facts.html", context),
+            "messages": [
+                {"id": message.name, "html": _rendered("message.html", context | {"it": message})}
+                for message in messages
+            ],
+        }
+    )
+
+
+def _rendered(template: str, context: dict[str, Any]) -> str:
+    return render_to_string(TEMPLATES + template, context)
+
+
+def _told(told: dict[str, Any]) -> HttpResponse:
+    return JsonResponse(told, headers={"Cache-Control": "no-store"})
+
+
+def events(request: HttpRequest, session: Session) -> HttpResponse:
+    """Show the raw events that are kept of the session, oldest first."""
+    after = number(request, "after") or 0
+    try:
+        page = sessions.events(Caller(session_id=session.pk), after=after, limit=EVENTS)
+    except (SessionNotFound, SessionExpired) as error:
+        raise Http404 from error
+    found = [json.loads(event) for event in page.events]
+    last = found[-1]["seq"] if found else page.seq
+    context = frame(request, session, f"Events of {session}") | {
+        "events": [(event, json.dumps(event, indent=2, ensure_ascii=False)) for event in found],
+        "earliest": page.earliest,
+        "newest": page.seq,
+        "next": last if last < page.seq else None,
+    }
+    return TemplateResponse(request, TEMPLATES + "events.html", context)
+
+
+def number(request: HttpRequest, name: str) -> int | None:
+    """Return a number of the query string.
+
+    Raises:
+        Http404: it is none.
+    """
+    text = request.GET.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= DIGITS):
+        raise Http404
+    return int(text)

@@ -1,0 +1,1 @@
+"""Staff permissions and nothing else: no table of the app is managed."""

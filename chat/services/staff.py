@@ -1,0 +1,172 @@
+"""What staff may do beyond what a session's owner may: look through all sessions, and step in.
+
+Staff act as Parley itself. Whether they may is asked where they are known: in the admin.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import orjson
+
+from chat import dispatch
+from chat.conf import knobs
+from chat.domain import Caller, Status
+from chat.errors import SessionExpired, SessionNotFound
+from chat.services import sessions, tokens, turns
+from chat.store import interventions, listing, rates
+from chat.store.listing import ALWAYS, Row, Span
+from chat.store.text import escaped, number_of
+
+SEARCHED = 1000
+"""Sessions of the latest activity whose names and first characters of ids a search looks at."""
+REDACTED = "[redacted]"
+TRIES_PER_MINUTE = 6
+TRIES_AT_ONCE = 10
+"""Attempts at one account, and from one address, to sign in."""
+EXPORT_PAGE = 200
+"""Messages read at once."""
+
+
+def recent(*, offset: int, limit: int, span: Span = ALWAYS) -> list[Row]:
+    """Return sessions, those of the latest activity first.
+
+    Raises:
+        StoreUnavailable
+    """
+    return listing.rows(listing.page(offset=offset, limit=limit, span=span))
+
+
+def count(span: Span = ALWAYS) -> int:
+    """Return how many sessions were last active in the span."""
+    return listing.count(span)
+
+
+def find(session_ids: Sequence[str]) -> list[Row]:
+    """Return those of the sessions that exist."""
+    return listing.rows([each for each in session_ids if tokens.SESSION_ID.fullmatch(each)])
+
+
+def search(text: str, *, span: Span = ALWAYS) -> list[Row]:
+    """Return the session of that id; or, of the `SEARCHED` latest, those it is found in.
+
+    It is found in an id that begins with it, and in a name that has it anywhere, in capitals or
+    not. It is text and never a pattern.
+    """
+    text = text.strip()
+    if exact := find([text]):
+        return exact
+    wanted = text.casefold()
+    latest = recent(offset=0, limit=SEARCHED, span=span)
+    return [row for row in latest if row.id.startswith(text) or wanted in _name(row).casefold()]
+
+
+def _name(row: Row) -> str:
+    return str(orjson.loads(row.name))
+
+
+def cancel_open(session_id: str) -> int:
+    """Cancel all turns of the session that run or wait; return how many.
+
+    Raises:
+        SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    caller = Caller(session_id=session_id)
+    latest = sessions.read(caller, limit=2 * (knobs.INBOX_SIZE + 1)).messages
+    replies = [orjson.loads(message) for message in latest]
+    open_ids = [reply["id"] for reply in replies if not Status(reply["status"]).is_terminal]
+    for message_id in reversed(open_ids):
+        turns.cancel(caller=caller, message_id=message_id)
+    return len(open_ids)
+
+
+def requeue(session_id: str) -> bool:
+    """Have the session's next turn begun at once, be it taken from its worker; false if none is.
+
+    Raises:
+        SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    is_open = interventions.requeue(Caller(session_id=session_id), grace=knobs.GRACE)
+    if is_open:
+        dispatch.wake(session_id)
+    return is_open
+
+
+def expire(session_id: str) -> None:
+    """End the session as if its time were up; what is open is cancelled.
+
+    Raises:
+        SessionNotFound, StoreUnavailable
+    """
+    try:
+        interventions.expire(Caller(session_id=session_id))
+    except SessionExpired:
+        return
+
+
+def delete(session_id: str) -> None:
+    """Remove every trace of the session, if there is one.
+
+    Raises:
+        StoreUnavailable
+    """
+    try:
+        sessions.delete(Caller(session_id=session_id))
+    except (SessionNotFound, SessionExpired):
+        return
+
+
+def redact(session_id: str, message_id: str) -> None:
+    """Take a message's text away for good, from the history and from the log.
+
+    Raises:
+        SessionBusy: the reply is not over; cancel it first.
+        MessageNotFound, SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    caller = Caller(session_id=session_id)
+    interventions.redact(caller, number_of(message_id), escaped(REDACTED))
+
+
+def export(session_id: str) -> Iterator[bytes]:
+    """Yield the session with all its messages as one line of JSON, in pieces.
+
+    Raises:
+        SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    caller = Caller(session_id=session_id)
+    head = sessions.read(caller, limit=0)
+    yield (
+        b'{"id":"%b","name":%b,"model":%b,"system_prompt":%b,"metadata":%b,"created_at":%.3f,'
+        b'"last_active_at":%.3f,"messages":['
+    ) % (
+        session_id.encode(),
+        head.name,
+        head.model,
+        head.system_prompt,
+        head.metadata,
+        head.created_at,
+        head.last_active_at,
+    )
+    after, has_more = None, True
+    while has_more:
+        page = sessions.page(
+            caller, before=None, after=after, limit=EXPORT_PAGE, newest_first=False
+        )
+        yield (b"," if after and page.messages else b"") + b",".join(page.messages)
+        has_more = page.has_more
+        if has_more:
+            after = str(orjson.loads(page.messages[-1])["id"])
+    yield b"]}\n"
+
+
+def pace_sign_in(*, username: str, address: str) -> None:
+    """Let an attempt to sign in pass, or refuse it.
+
+    Raises:
+        RateLimited: too many came for this account or from this address.
+        StoreUnavailable
+    """
+    for scope, caller in (("admin-address", address), ("admin-account", _digest(username))):
+        rates.throttle(scope, caller, per_minute=TRIES_PER_MINUTE, burst=TRIES_AT_ONCE)
+
+
+def _digest(username: str) -> str:
+    return sessions.digest("account", username.casefold())

@@ -1,0 +1,36 @@
+"""Acts on a session that only staff ask for."""
+
+from chat.domain import Caller
+from chat.errors import SessionBusy
+from chat.store.sessions import answer
+
+
+def requeue(caller: Caller, *, grace: float) -> bool:
+    """Have the session's next turn begun at once; false when none waits or runs.
+
+    grace: seconds until a sweep looks whether a wake-up was heard.
+    """
+    words = answer("requeue", caller.session_id, caller.token_hash, round(grace * 1000))
+    is_open: bool = words[0] != b"IDLE"
+    return is_open
+
+
+def expire(caller: Caller) -> None:
+    """End the session as if its time were up.
+
+    Raises:
+        SessionExpired: it is.
+    """
+    answer("expire", caller.session_id, caller.token_hash)
+
+
+def redact(caller: Caller, number: int, note: bytes) -> None:
+    """Put the note, the inside of a JSON string, in the place of a message's text.
+
+    Raises:
+        SessionBusy: the reply is not over.
+        MessageNotFound
+    """
+    words = answer("redact", caller.session_id, caller.token_hash, number, note)
+    if words[0] == b"OPEN":
+        raise SessionBusy("The reply is not over: cancel it first.")

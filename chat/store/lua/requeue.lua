@@ -1,0 +1,28 @@
+#!lua flags=allow-oom
+-- Have the session's next turn begun at once: a running one is taken from its worker, whose later
+-- writes are refused; one that waits for its next attempt waits no longer.
+-- include: session access event reply settle life restart
+--
+-- ARGV[4] SHA-256 of the caller's token, or ''
+-- ARGV[5] ms until a sweep looks whether the wake-up was heard
+--
+-- REQUEUED | IDLE: nothing waits or runs | CANCELLED: the running turn was marked to be cancelled
+-- GONE | EXPIRED
+read('v', 'token', 'expires', 'turn', 'head', 'tail', 'waiting', 'attempt', 'cancel', 'said',
+  'bytes', 'ttl', 'max_at', 'kept')
+local no = refused(ARGV[4])
+if no then return { no } end
+if s.turn == 0 and s.waiting == 0 then return { 'IDLE' } end
+local word = 'REQUEUED'
+if s.turn ~= 0 and s.cancel == 1 then
+  settle(s.turn, 'cancelled', CANCELLED, partial())
+  release()
+  word = 'CANCELLED'
+elseif s.turn ~= 0 then
+  restart(now, 'queue', 'null')
+end
+set('retry_at', 0)
+keep_alive()
+due_at(s.waiting > 0 and now + ARGV[5] or s.expires)
+tell()
+return { word }

@@ -1,0 +1,64 @@
+"""Redis, and the admin in this process; a test is the worker."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.test import Client
+from pytest_django import Settings
+from redis import Redis
+
+from chat.store.client import client as store_client
+from tests.harness.keys import keys_for_ever
+from tests.harness.processes import Process
+from tests.harness.stack import Stack
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """One Redis for all tests of the admin."""
+    stack = Stack(tmp_path_factory.mktemp("admin"))
+    try:
+        yield stack.redis.start()
+    finally:
+        stack.end()
+
+
+@pytest.fixture(autouse=True)
+def redis(server: Process, settings: Settings) -> Iterator[Redis]:
+    """Its raw client; it is empty, and this process's store and broker use it."""
+    # Hashing as slowly as in earnest would let the pace of signing in recover meanwhile.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.REDIS_URL = settings.BROKER_URL = server.url
+    store_client.cache_clear()
+    with closing(Redis.from_url(server.url)) as raw, closing(store_client()):
+        raw.flushall()
+        yield raw
+    assert keys_for_ever(server.url) == []
+    store_client.cache_clear()
+
+
+@pytest.fixture
+def staff(db: None) -> Callable[..., Client]:  # noqa: ARG001
+    """Return a function that signs in a member of staff who has the named permissions."""
+
+    def sign_in(*permissions: str) -> Client:
+        user = get_user_model().objects.create_user("-".join(permissions) or "none", is_staff=True)
+        names = [f"{name}_session" for name in permissions]
+        permissions_known = apps.get_model("auth", "Permission").objects
+        user.user_permissions.set(permissions_known.filter(codename__in=names))
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def admin(db: None) -> Client:  # noqa: ARG001
+    """Who may do everything."""
+    client = Client()
+    client.force_login(get_user_model().objects.create_superuser("admin"))
+    return client

@@ -1,0 +1,124 @@
+"""Who may see what, and do what (S07, S10)."""
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.test import Client
+
+from chat.domain import Caller
+from chat.services import sessions
+from tests.integration.admin.scene import LIST, asked, opened, page
+
+Staff = Callable[..., Client]
+ACTS = ["cancel", "requeue", "expire", "redact msg_1", "export"]
+
+
+def everything_of(session_id: str) -> list[str]:
+    return [LIST, *(page(session_id, place) for place in ("change", "live", "events", "history"))]
+
+
+@pytest.mark.django_db
+def test_the_anonymous_are_sent_to_sign_in() -> None:
+    session_id = opened("secret name")
+    for path in everything_of(session_id):
+        answer = Client().get(path)
+        assert answer.status_code == 302
+        assert answer["Location"].startswith("/admin/login/")
+
+
+@pytest.mark.django_db
+def test_who_is_not_staff_is_sent_to_sign_in() -> None:
+    client = Client()
+    client.force_login(User.objects.create_user("somebody"))
+    assert client.get(LIST).status_code == 302
+
+
+def test_staff_without_permission_see_nothing(staff: Staff) -> None:
+    session_id = opened("secret name")
+    client = staff()
+    assert "secret name" not in client.get("/admin/").content.decode()
+    for path in everything_of(session_id):
+        answer = client.get(path)
+        assert answer.status_code == 403
+        assert b"secret name" not in answer.content
+
+
+def test_who_may_view_sees_all_and_can_do_nothing(staff: Staff) -> None:
+    session_id = opened("a name")
+    asked(session_id, "a question")
+    client = staff("view")
+    for path in everything_of(session_id):
+        assert client.get(path).status_code == 200, path
+    shown = client.get(page(session_id)).content.decode()
+    assert "a question" in shown
+    assert 'name="act"' not in shown
+    for act in ACTS:
+        answer = client.post(page(session_id, "act"), {"act": act, "confirmed": "yes"})
+        assert answer.status_code == 403, act
+    assert client.post(page(session_id, "delete"), {"post": "yes"}).status_code == 403
+    for act in ("cancel", "requeue", "expire", "export", "delete_selected"):
+        told = {"action": act, "_selected_action": session_id, "post": "yes", "confirmed": "yes"}
+        client.post(LIST, told)
+    assert sessions.read(Caller(session_id=session_id)).waiting == 1
+    assert not LogEntry.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("permission", "act"),
+    [
+        ("change", "cancel"),
+        ("change", "requeue"),
+        ("delete", "expire"),
+        ("redact", "redact msg_1"),
+        ("export", "export"),
+    ],
+)
+def test_each_act_wants_its_own_permission(staff: Staff, permission: str, act: str) -> None:
+    session_id = opened()
+    asked(session_id, "a question")
+    told = {"act": act, "confirmed": "yes"}
+    others = {"view", "change", "delete", "redact", "export"} - {permission}
+    assert staff(*sorted(others)).post(page(session_id, "act"), told).status_code == 403
+    client = staff("view", permission)
+    assert client.post(page(session_id, "act"), told).status_code in {200, 302}
+    assert LogEntry.objects.count() == 1
+
+
+def test_nothing_is_done_without_a_csrf_token(admin: Client) -> None:
+    session_id = opened()
+    asked(session_id, "a question")
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = admin.cookies
+    answer = strict.post(page(session_id, "act"), {"act": "cancel"})
+    assert answer.status_code == 403
+    assert sessions.read(Caller(session_id=session_id)).waiting == 1
+
+
+def test_nothing_is_done_by_a_get_or_by_a_form_of_fields(admin: Client) -> None:
+    session_id = opened("a name")
+    turns_before = sessions.read(Caller(session_id=session_id)).seq
+    assert admin.get(page(session_id, "act") + "?act=expire&confirmed=yes").status_code == 405
+    assert admin.post(page(session_id), {"name": "another"}).status_code == 405
+    assert admin.get(LIST + "add/").status_code == 403
+    assert sessions.read(Caller(session_id=session_id)).seq == turns_before
+
+
+@pytest.mark.django_db
+def test_guessing_passwords_is_slowed_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    User.objects.create_superuser("admin", password="right")
+    client = Client()
+
+    def try_in(password: str, address: str = "192.0.2.1") -> str:
+        told = {"username": "admin", "password": password}
+        answer = client.post("/admin/login/", told, REMOTE_ADDR=address)
+        return "in" if answer.status_code == 302 else answer.content.decode()
+
+    for guess in range(10):
+        assert "Too many" not in try_in(f"guess {guess}")
+    assert "Too many attempts. Try again in" in try_in("right")
+    assert "Too many attempts" in try_in("right", address="192.0.2.2")
+    assert "failed, from 192.0.2.1" in caplog.text
+    assert "Too many attempts to sign in to the admin from 192.0.2.1" in caplog.text
+    assert "guess" not in caplog.text
