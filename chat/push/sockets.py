@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from channels.consumer import AsyncConsumer, get_handler_name
@@ -11,7 +13,7 @@ from django.http import QueryDict
 
 from chat.api import queries
 from chat.conf import knobs
-from chat.domain import Caller
+from chat.domain import Caller, Gap, Stretch
 from chat.errors import AuthTimeout, ParleyError, RateLimited, SlowReader
 from chat.push import closing, frames, origins
 from chat.push.pace import Pace
@@ -72,11 +74,15 @@ class SessionSocket(AsyncConsumer):
             self._admit(message.get("text"))
         elif self._admission.exception() is None:
             caller, _ = self._admission.result()
-            await self.take(caller, message)
+            await self._answer(await self.take(caller, message.get("text")))
 
-    async def take(self, caller: Caller, message: Message) -> None:
-        """Do what a frame asks for, and answer it."""
-        await self._say(await asyncio.to_thread(frames.answer, caller, message.get("text")))
+    async def take(self, caller: Caller, text: str | None) -> bytes:
+        """Do what a frame asks for; return the frame that answers it, or nothing."""
+        return await asyncio.to_thread(frames.answer, caller, text)
+
+    def frames_of(self, found: Stretch | Gap) -> Iterable[bytes]:
+        """Return the frames that tell what has happened."""
+        return found.events if isinstance(found, Stretch) else [event for _, event in told(found)]
 
     async def websocket_disconnect(self, _: Message) -> None:
         """End, but not what was asked for here: turns go on."""
@@ -89,6 +95,8 @@ class SessionSocket(AsyncConsumer):
             await self._close(closing.RESTART)
         except ParleyError as error:
             await self._close(closing.code_of(error), error.code)
+        except TimeoutError:
+            await self._close(closing.code_of(SlowReader()), SlowReader.code)
         except OSError:
             closing.hang_up(self.base_send)  # the client has left
         except Exception:
@@ -99,14 +107,14 @@ class SessionSocket(AsyncConsumer):
         await asyncio.wait([self._admission], timeout=knobs.AUTH_TIMEOUT)
         if not self._admission.done():
             raise AuthTimeout
-        await self._tell(*self._admission.result())
-
-    async def _tell(self, caller: Caller, after: int) -> None:
-        """Send what happens in the session after the cursor."""
-        async with aclosing(streams.events(caller, after=after)) as events:
-            async for found in events:
-                for _, event in told(found):
-                    await self._say(event)
+        caller, after = self._admission.result()
+        async with asyncio.timeout(None) as patience:
+            # A timeout for each frame would cost a tenth of what a frame costs.
+            cut = partial(patience.reschedule, 0)
+            async with aclosing(streams.events(caller, after=after, cut=cut)) as events:
+                async for found in events:
+                    if found is not None:
+                        await self._say(self.frames_of(found))
 
     async def _admit_by_url(self) -> None:
         """Take a ticket, or a token where that is allowed, from the URL."""
@@ -133,20 +141,19 @@ class SessionSocket(AsyncConsumer):
         except ParleyError as error:
             self._admission.set_exception(error)
 
-    async def _say(self, event: bytes) -> None:
-        """Send a frame.
+    async def _say(self, told: Iterable[bytes]) -> None:
+        for frame in told:
+            if self._is_closed:
+                return
+            await self.send({"type": "websocket.send", "text": frame.decode()})
 
-        Raises:
-            SlowReader: the client lets nothing through.
-            OSError: it has left.
-        """
-        if self._is_closed:
-            return
+    async def _answer(self, frame: bytes) -> None:
+        """Send an answer to a client, who must read it before he asks again."""
         try:
             async with asyncio.timeout(knobs.SOCKET_PATIENCE):
-                await self.send({"type": "websocket.send", "text": event.decode()})
-        except TimeoutError as error:
-            raise SlowReader from error
+                await self._say([frame] if frame else [])
+        except OSError:
+            closing.hang_up(self.base_send)
 
     async def _close(self, code: int, reason: str = "") -> None:
         if self._is_closed:

@@ -11,10 +11,8 @@ GAP = b'{"type":"gap","session_id":%b,"created_at":%.3f,"requested":%d,"earliest
 SNAPSHOT = b'{"type":"snapshot","session_id":%b,%b'
 
 
-def told(found: Stretch | Gap | None) -> Iterable[tuple[int, bytes]]:
+def told(found: Stretch | Gap) -> Iterable[tuple[int, bytes]]:
     """Return each event with the seq to resume from once it has arrived."""
-    if found is None:
-        return ()
     if isinstance(found, Stretch):
         return enumerate(found.events, found.first)
     session = found.snapshot

@@ -2,8 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Iterator
-from contextlib import aclosing
+from collections.abc import Iterable, Iterator
 from time import time
 from typing import Any
 
@@ -17,10 +16,9 @@ from chat.api.serializers import NewMessage, checked
 from chat.api.tutorial import entry, said
 from chat.conf import knobs
 from chat.domain import Caller, Gap, Role, Status, Stretch
-from chat.errors import BadInput, NotFound, ParleyError, RateLimited
-from chat.push import closing
-from chat.push.sockets import Message, SessionSocket
-from chat.services import sessions, streams, tokens, turns
+from chat.errors import BadInput, NotFound, ParleyError
+from chat.push.sockets import SessionSocket
+from chat.services import sessions, tokens, turns
 
 DELTA = b'{"type":"message.delta"'
 """How those events begin that are many, and that nobody asks for here."""
@@ -35,28 +33,20 @@ class TutorialSocket(SessionSocket):
     nothing else.
     """
 
-    async def websocket_receive(self, message: Message) -> None:
-        """Post what the client says."""
-        if not self._pace.lets_pass():
-            await self._close(closing.code_of(RateLimited()), RateLimited.code)
-        elif self._admission.done() and self._admission.exception() is None:
-            caller, _ = self._admission.result()
-            refusal = await asyncio.to_thread(refusal_of, caller, message.get("text"))
-            if refusal:
-                await self._say(orjson.dumps(said(str(uuid.uuid4()), "Bot", refusal, time())))
+    async def take(self, caller: Caller, text: str | None) -> bytes:
+        """Post what the client says; return why it is refused, or nothing."""
+        refusal = await asyncio.to_thread(refusal_of, caller, text)
+        return orjson.dumps(said(str(uuid.uuid4()), "Bot", refusal, time())) if refusal else b""
+
+    def frames_of(self, found: Stretch | Gap) -> Iterable[bytes]:
+        """Return the replies that have ended."""
+        return [orjson.dumps(entry(reply)) for reply in ended_in(found)]
 
     async def _admit_by_url(self) -> None:
         try:
             self._admission.set_result(await asyncio.to_thread(admit, self.scope["query_string"]))
         except ParleyError as error:
             self._admission.set_exception(error)
-
-    async def _follow(self) -> None:
-        caller, after = await self._admission
-        async with aclosing(streams.events(caller, after=after)) as events:
-            async for found in events:
-                for reply in ended_in(found):
-                    await self._say(orjson.dumps(entry(reply)))
 
 
 def admit(query: bytes) -> tuple[Caller, int]:
@@ -84,7 +74,7 @@ def refusal_of(caller: Caller, text: str | None) -> str:
     return ""
 
 
-def ended_in(found: Stretch | Gap | None) -> Iterator[dict[str, Any]]:
+def ended_in(found: Stretch | Gap) -> Iterator[dict[str, Any]]:
     """Yield the replies that ended in a part of the log, or in what is missing of it, in order."""
     match found:
         case Gap():

@@ -15,17 +15,20 @@ from chat.domain import Caller, Gap, Snapshot, Stretch
 from chat.errors import InvalidToken, NotAllowed, NotFound, SessionExpired, SessionNotFound
 from chat.services import sessions
 from chat.store.follow import hub
-from chat.store.follower import Follower
+from chat.store.follower import Cut, Follower, uncut
 
 
 async def events(
-    caller: Caller, *, after: int, silence: float | None = None
+    caller: Caller, *, after: int, silence: float | None = None, cut: Cut = uncut
 ) -> AsyncGenerator[Stretch | Gap | None]:
     """Yield what happens in the session after the cursor, each event once and in order.
 
-    `None` comes after each `silence` seconds without anything. A `Gap` comes when the cursor does
-    not meet the kept log; what follows it follows its snapshot. A session that ends says so in a
-    last event. It ends without an error only with the process.
+    silence: `None` comes after each so many seconds without anything. cut: called when what was
+    yielded is not done with in `SOCKET_PATIENCE` seconds, or while more than `SOCKET_BYTES` wait;
+    it is to end the waiting.
+
+    A `Gap` comes when the cursor does not meet the kept log; what follows it follows its snapshot.
+    A session that ends says so in a last event. Without an error it ends only with the process.
 
     Raises:
         SessionNotFound, SessionExpired: it is so, or has come to be so.
@@ -34,7 +37,7 @@ async def events(
         SlowReader: too little was taken in time.
         StoreUnavailable: only at a gap, or at the end.
     """
-    with _following(caller, after) as follower:
+    with _following(caller, after, cut) as follower:
         while not follower.is_over:
             try:
                 found = await follower.next(silence)
@@ -75,7 +78,7 @@ async def changed(
     # Most calls find something at once; a subscription would cost them more than the reading.
     found = await _read(caller, after=after, known=compared, limit=limit)
     if found is None and wait:
-        with _following(caller, compared) as follower:
+        with _following(caller, compared, uncut) as follower:
             await follower.next(wait)
         found = await _read(caller, after=after, known=compared, limit=limit)
     if found is None and known < 0:
@@ -100,9 +103,9 @@ def close() -> None:
 
 
 @contextmanager
-def _following(caller: Caller, after: int) -> Iterator[Follower]:
+def _following(caller: Caller, after: int, cut: Cut) -> Iterator[Follower]:
     followers = hub()
-    follower = followers.join(caller, after=after)
+    follower = followers.join(caller, after=after, cut=cut)
     try:
         yield follower
     finally:

@@ -24,7 +24,7 @@ from chat.errors import (
     SessionNotFound,
     StoreUnavailable,
 )
-from chat.store.follower import Follower
+from chat.store.follower import Cut, Follower
 from chat.store.link import Link
 from chat.store.logs import Log, Place, log_of, read_logs
 
@@ -82,10 +82,11 @@ class Hub:
         if topic is not None and len(topic.followers) >= knobs.FOLLOWERS:
             raise RateLimited("This session has too many followers.", retry_after=5)
 
-    def join(self, caller: Caller, *, after: int) -> Follower:
+    def join(self, caller: Caller, *, after: int, cut: Cut) -> Follower:
         """Return a follower of the caller's session, to be taken out by `leave`.
 
-        Whether the caller's token is good, the follower learns.
+        Whether the caller's token is good, the follower learns. cut: called when what it has taken
+        is not done with in time, or too much waits behind that; it is to end the waiting.
 
         Raises:
             RateLimited: there is no room.
@@ -93,7 +94,7 @@ class Hub:
         self.check(caller)
         log = log_of(caller.session_id)
         topic = self._topics.setdefault(log.channel, Topic(log))
-        follower = Follower(caller, log, after=after, ask=self._feed)
+        follower = Follower(caller, log, after=after, ask=self._feed, cut=cut)
         if not topic.followers:
             self._link.want(log.channel)
         topic.followers.add(follower)
@@ -133,9 +134,13 @@ class Hub:
         self._woken.set()
 
     async def _look(self) -> None:
-        """Look at all that nothing was read of for a while."""
+        """Look at all that nothing was read of for a while, and for those who read too slowly."""
+        loop = asyncio.get_running_loop()
         while True:
+            since = loop.time() - knobs.SOCKET_PATIENCE
             for topic in self._topics.values():
+                for follower in topic.followers:
+                    follower.must_have_asked(since)
                 if not topic.was_read:
                     self._feed(*topic.followers)
                 topic.was_read = False

@@ -1,13 +1,18 @@
 """Those who follow sessions."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 
 from chat.conf import knobs
 from chat.domain import Caller, Stretch
 from chat.errors import ParleyError, SlowReader
 from chat.store.logs import Log, Place
+
+Cut = Callable[[], None]
+
+
+def uncut() -> None:
+    """Do nothing: for those whose slowness is bounded otherwise."""
 
 
 class Follower:
@@ -19,12 +24,14 @@ class Follower:
 
     __slots__ = (
         "_ask",
+        "_cut",
         "_error",
         "_held",
         "_is_live",
         "_is_over",
         "_stretches",
         "_taken",
+        "_taken_at",
         "_waiter",
         "caller",
         "cursor",
@@ -33,7 +40,7 @@ class Follower:
     )
 
     def __init__(
-        self, caller: Caller, log: Log, *, after: int, ask: Callable[["Follower"], None]
+        self, caller: Caller, log: Log, *, after: int, ask: Callable[["Follower"], None], cut: Cut
     ) -> None:
         self.caller = caller
         self.log = log
@@ -42,11 +49,14 @@ class Follower:
         self.is_known = False
         """Whether the caller's token was good at least once."""
         self._ask = ask
+        self._cut = cut
         self._stretches: list[Stretch] = []
         self._held = 0
         """Bytes."""
         self._taken = 0
-        """Bytes of the stretch taken last, which count as held until the next one is taken."""
+        """Bytes of the stretch taken last, which count as held until the next one is asked for."""
+        self._taken_at = 0.0
+        """By the event loop's clock."""
         self._is_live = False
         self._is_over = False
         self._error: ParleyError | None = None
@@ -74,8 +84,7 @@ class Follower:
         self.is_known = True
         is_news = stretch.last != self.cursor
         if is_news and self._is_live and self._held > knobs.SOCKET_BYTES:
-            self._stretches.clear()
-            self.end(SlowReader())
+            self._drop()
             return
         self._is_live = stretch.last == stretch.newest
         if is_news:
@@ -83,6 +92,16 @@ class Follower:
             self._stretches.append(stretch)
             self._held += stretch.size
             self._wake()
+
+    def must_have_asked(self, since: float) -> None:
+        """Cut it off if it took something before that time and has not asked for more."""
+        if self._taken and self._taken_at < since:
+            self._drop()
+
+    def _drop(self) -> None:
+        self._stretches.clear()
+        self.end(SlowReader())
+        self._cut()
 
     def end(self, error: ParleyError | None = None) -> None:
         """Let it come to an end, or to the error, when it has taken what is held."""
@@ -113,6 +132,7 @@ class Follower:
         if self._stretches:
             stretch = self._stretches.pop(0)
             self._taken = stretch.size
+            self._taken_at = asyncio.get_running_loop().time()
             return stretch
         if self._error is not None:
             raise self._error
@@ -121,9 +141,10 @@ class Follower:
     async def _wait(self, within: float | None) -> None:
         self._waiter = asyncio.get_running_loop().create_future()
         try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(within):
-                    await self._waiter
+            if within is None:
+                await self._waiter
+            else:
+                await asyncio.wait([self._waiter], timeout=within)
         finally:
             self._waiter = None
 
