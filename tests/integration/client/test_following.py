@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from parley_client import Client, Reply, ReplyFailed, wire
+from parley_client import Client, Refusal, Reply, ReplyFailed, wire
 from tests.integration.client import told
 from tests.integration.client.server import Answer, Asked, Server
 
@@ -84,6 +84,33 @@ def test_a_reply_that_begins_anew_says_so() -> None:
         ("dos", False),
     ]
     assert reply.text == "uno dos"
+
+
+def test_where_the_log_no_longer_reaches_back_a_snapshot_takes_its_place() -> None:
+    gap = told.plain(type="gap", requested=4, earliest=50, latest=60)
+    whole = told.session(
+        type="snapshot", seq=60, messages=[told.reply("in_progress", "one two ", seq=60)]
+    )
+    first = streaming(told.delta(4, "one "))
+    then = streaming(gap, told.plain(**whole), told.delta(61, "three"))
+    end = streaming(told.ended(62, "one two three"))
+    with Server(opened, accepted, first, then, end) as server, Client(server.url) as client:
+        assert list(asked_for(client)) == ["one ", "two ", "three"]
+    cursors = [asked.path.partition("after=")[2] for asked in server.asked[2:]]
+    assert cursors == ["2", "4", "61"]
+
+
+def test_a_session_that_has_ended_ends_the_reading() -> None:
+    gone = streaming(told.plain(type="session.deleted", seq=5))
+
+    def unknown(asked: Asked) -> None:
+        asked.refuse(404, "session_not_found")
+
+    with Server(opened, accepted, gone, unknown) as server, Client(server.url) as client:
+        reply = asked_for(client)
+        with pytest.raises(Refusal) as caught:
+            list(reply)
+    assert caught.value.code == "session_not_found"
 
 
 def test_where_there_are_no_streams_the_session_is_polled() -> None:

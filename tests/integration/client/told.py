@@ -52,6 +52,11 @@ def event(seq: int, kind: str, **members: Any) -> str:
     return f"id: {seq}\nevent: {kind}\ndata: {json.dumps(told)}\n\n"
 
 
+def plain(**members: Any) -> str:
+    """Return an event of the session that has no number of its own, or a snapshot."""
+    return f"event: {members['type']}\ndata: {json.dumps(members)}\n\n"
+
+
 def delta(seq: int, text: str) -> str:
     """Return a piece of the reply."""
     return event(seq, "message.delta", delta=text)
