@@ -1,6 +1,8 @@
 """What is due: the sessions that some worker must look at, and the look itself."""
 
+import logging
 from collections.abc import Sequence
+from typing import Any
 
 from redis.exceptions import RedisError
 
@@ -11,6 +13,8 @@ from chat.store.client import client, translated
 from chat.store.scripts import Call, run_all, script
 from chat.store.sessions import call
 
+logger = logging.getLogger(__name__)
+
 
 def sweep() -> list[str]:
     """Return ids of sessions that are due, at most `SWEEP_BATCH` of each partition.
@@ -18,7 +22,7 @@ def sweep() -> list[str]:
     For the time of one sweep they are this caller's to look at. One round trip.
 
     Raises:
-        StoreUnavailable: Redis gave no answer.
+        StoreUnavailable: Redis gave no answer, or refused for every partition.
     """
     hold = round(2000 * knobs.SWEEP)
     calls = [
@@ -27,18 +31,20 @@ def sweep() -> list[str]:
     ]
     with translated():
         answers = run_all(client(), calls)
-    return [
-        session_id.decode()
-        for found in answers
-        if not isinstance(found, RedisError)
-        for session_id in found
-    ]
+        failures = [answer for answer in answers if isinstance(answer, RedisError)]
+        if len(failures) == len(answers):
+            raise failures[0]
+    for failure in failures:
+        logger.error("A partition could not be swept: %s", failure)
+    found = [answer for answer in answers if not isinstance(answer, RedisError)]
+    return [session_id.decode() for session_ids in found for session_id in session_ids]
 
 
 def recover(session_ids: Sequence[str], *, grace: float) -> list[Look]:
     """Look at each session and put right what is wrong with it; one round trip.
 
-    grace: seconds until the next look at one that is woken now.
+    grace: seconds until the next look at one that is woken now. A session whose look fails is
+    `LIVE`: it does not keep the others from theirs, and is due again soon.
 
     Raises:
         StoreUnavailable: Redis gave no answer; the looks may be made again.
@@ -49,6 +55,11 @@ def recover(session_ids: Sequence[str], *, grace: float) -> list[Look]:
     ]
     with translated():
         answers = run_all(client(), calls)
-    return [
-        Look.LIVE if isinstance(words, RedisError) else Look(words[0].decode()) for words in answers
-    ]
+    return [_look(*pair) for pair in zip(session_ids, answers, strict=True)]
+
+
+def _look(session_id: str, answer: Any) -> Look:
+    if isinstance(answer, RedisError):
+        logger.error("The look at %s failed: %s", session_id, answer)
+        return Look.LIVE
+    return Look(answer[0].decode())

@@ -20,6 +20,7 @@ from chat.domain import (
     Status,
     Submission,
     TurnError,
+    Usage,
     WaitReason,
 )
 from chat.errors import ParleyError
@@ -81,20 +82,31 @@ def claim(caller: Caller, nonce: str = "") -> Claim | None:
     return leases.claim(caller.session_id, nonce=nonce, worker="host:1")
 
 
-def ended(status: Status = Status.COMPLETED) -> Outcome:
+def ended(status: Status = Status.COMPLETED, usage: Usage | None = None) -> Outcome:
     reasons = {Status.COMPLETED: FinishReason.STOP, Status.INCOMPLETE: FinishReason.LENGTH}
     failed = TurnError(code="model_error", message="The model could not answer.")
     return Outcome(
         status=status,
         finish_reason=reasons.get(status, FinishReason.ERROR),
         model="default",
+        usage=usage,
         error=failed if status is Status.FAILED else None,
     )
 
 
-def again(delay: float = 0, *, uses_attempt: bool = True) -> Retry:
+def again(
+    delay: float = 0,
+    *,
+    uses_attempt: bool = True,
+    model: str = "default",
+    error: TurnError | None = None,
+) -> Retry:
     return Retry(
-        delay=delay, reason=WaitReason.RATE_LIMITED, uses_attempt=uses_attempt, model="default"
+        delay=delay,
+        reason=WaitReason.RATE_LIMITED,
+        uses_attempt=uses_attempt,
+        model=model,
+        error=error,
     )
 
 

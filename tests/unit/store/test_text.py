@@ -27,7 +27,7 @@ def test_a_message_id_tells_its_number(number: int) -> None:
     "message_id",
     [
         *("", "msg_", "msg_0", "msg_01", "msg_-1", "msg_1.5", "msg_1e3", "msg_1\n", " msg_1"),
-        *("MSG_1", "msg_١", "msg_{1}", "msg_*", "msg_9999999999999999", "ses_1"),
+        *("MSG_1", "msg_\u0661", "msg_{1}", "msg_*", "msg_9999999999999999", "ses_1"),
     ],
 )
 def test_what_is_no_message_id_is_not_found(message_id: str) -> None:

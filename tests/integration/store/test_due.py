@@ -1,0 +1,118 @@
+"""The sweep: what is due is found once, by one worker, in time."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from pytest_django import Settings
+from redis import Redis
+
+from chat.domain import Caller, Look
+from chat.errors import StoreUnavailable
+from chat.store import due, keys, turns
+from tests.integration.store import acts, keyspace
+from tests.integration.store.acts import Writer
+from tests.integration.store.ageing import age
+
+
+def due_in(redis: Redis, caller: Caller) -> float:
+    """Seconds until a sweep looks at the session."""
+    seconds, micros = redis.time()
+    score = redis.zscore(keys.of(caller.session_id).due, caller.session_id)
+    assert score is not None
+    return score / 1000 - seconds - micros / 1e6
+
+
+def test_of_many_sweeps_at_once_one_finds_a_session(redis: Redis, settings: Settings) -> None:
+    settings.CHAT_SWEEP = 30.0
+    callers = [acts.open_session() for _ in range(30)]
+    for caller in callers:
+        acts.submit(caller)
+        age(redis, caller.session_id, 5)
+    with ThreadPoolExecutor(8) as pool:
+        found = [name for names in pool.map(lambda _: due.sweep(), range(20)) for name in names]
+    assert sorted(found) == sorted(caller.session_id for caller in callers)
+
+
+def test_a_sweep_takes_on_only_so_many(redis: Redis, settings: Settings) -> None:
+    settings.CHAT_PARTITIONS = 1
+    settings.CHAT_SWEEP_BATCH = 10
+    for _ in range(25):
+        caller = acts.open_session()
+        acts.submit(caller)
+        age(redis, caller.session_id, 5)
+    assert [len(due.sweep()) for _ in range(4)] == [10, 10, 5, 0]
+
+
+def test_when_a_session_is_due(redis: Redis) -> None:
+    caller = acts.open_session(ttl=600)
+    assert due_in(redis, caller) == pytest.approx(600, abs=1)
+    acts.submit(caller, deadline=100)
+    assert due_in(redis, caller) == pytest.approx(2, abs=1)
+    writer = Writer.of(caller)
+    assert due_in(redis, caller) == pytest.approx(10, abs=1)
+    age(redis, caller.session_id, 5)
+    writer.renew()
+    assert due_in(redis, caller) == pytest.approx(10, abs=1)
+    writer.retry(30)
+    assert due_in(redis, caller) == pytest.approx(30, abs=1)
+    age(redis, caller.session_id, 30)
+    acts.answer(caller)
+    assert due_in(redis, caller) == pytest.approx(600, abs=1)
+
+
+def test_a_retry_beyond_the_deadline_is_looked_at_by_the_deadline(redis: Redis) -> None:
+    caller = acts.open_session()
+    acts.submit(caller, deadline=20)
+    Writer.of(caller).retry(300)
+    assert due_in(redis, caller) == pytest.approx(20, abs=1)
+    age(redis, caller.session_id, 10)
+    assert due.recover([caller.session_id], grace=2) == [Look.LIVE]
+    assert due_in(redis, caller) == pytest.approx(10, abs=1)
+
+
+def test_a_turn_that_nobody_takes_is_woken_again_and_again(redis: Redis) -> None:
+    caller = acts.open_session()
+    acts.submit(caller)
+    for _ in range(3):
+        age(redis, caller.session_id, 5)
+        assert due.recover(due.sweep(), grace=2) == [Look.WAKE]
+    assert acts.claim(caller) is not None
+
+
+def test_looks_at_sessions_that_are_not_due_do_no_harm(redis: Redis) -> None:
+    idle, busy = acts.open_session(), acts.open_session()
+    acts.submit(busy)
+    writer = Writer.of(busy)
+    assert due.recover([idle.session_id, busy.session_id, "none"], grace=2) == [
+        *(Look.LIVE, Look.LIVE, Look.GONE)
+    ]
+    writer.finish("fine")
+    assert len(keyspace.read(redis).due) == 2
+
+
+def test_a_sweep_that_gets_no_answer_says_so(redis: Redis) -> None:
+    redis.replicaof("127.0.0.1", "1")
+    try:
+        with pytest.raises(StoreUnavailable):
+            due.sweep()
+    finally:
+        redis.replicaof("NO", "ONE")
+
+
+def test_one_broken_session_does_not_hide_the_others(redis: Redis) -> None:
+    broken, sound = acts.open_session(), acts.open_session()
+    for caller in (broken, sound):
+        acts.submit(caller)
+        age(redis, caller.session_id, 5)
+    redis.hset(keys.of(broken.session_id).messages, "2:ask", "nonsense")
+    looks = due.recover([broken.session_id, sound.session_id], grace=2)
+    assert looks == [Look.LIVE, Look.WAKE]
+
+
+def test_cancelled_turns_do_not_count_as_ahead() -> None:
+    caller = acts.open_session()
+    for _ in range(4):
+        acts.submit(caller)
+    turns.cancel(caller, 4)
+    places = [m["wait"]["position"] for m in acts.messages(caller) if m["status"] == "queued"]
+    assert places == [0, 1, 2]

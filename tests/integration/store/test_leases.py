@@ -1,0 +1,276 @@
+"""Turns in workers' hands: who may write, what a resent write does, what the model is shown."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from pytest_django import Settings
+from redis import Redis
+
+from chat.domain import Caller, Lease, Said, Status
+from chat.errors import LeaseLost
+from chat.store import due, leases, sessions, turns
+from chat.store.client import client
+from tests.integration.store import acts
+from tests.integration.store.acts import Writer
+from tests.integration.store.ageing import age
+from tests.integration.store.server import Server
+from tests.integration.store.wire import wire_to
+
+
+@pytest.fixture
+def caller() -> Caller:
+    """Of a session in which two turns wait."""
+    opened = acts.open_session()
+    acts.submit(opened, "one")
+    acts.submit(opened, "two")
+    return opened
+
+
+def lose_the_worker(redis: Redis, caller: Caller) -> None:
+    age(redis, caller.session_id, 20)
+    due.recover(due.sweep(), grace=2)
+
+
+def endings(caller: Caller) -> list[str]:
+    """The terminal events of the session's log, in order."""
+    ends = {f"message.{status}" for status in Status if status.is_terminal}
+    log = acts.events(caller)
+    return [f"{event['type']} {event['message_id']}" for event in log if event["type"] in ends]
+
+
+def test_of_many_claims_at_once_one_gets_the_turn(caller: Caller) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        claims = list(pool.map(acts.claim, [caller] * 50))
+    assert sum(claim is not None for claim in claims) == 1
+
+
+def test_the_same_claim_again_is_the_same_lease(caller: Caller) -> None:
+    first, again = acts.claim(caller, "n"), acts.claim(caller, "n")
+    assert first is not None
+    assert again is not None
+    assert (again.lease, again.attempt, again.history) == (first.lease, 1, first.history)
+
+
+def test_a_claim_that_was_ended_gives_nothing_when_it_comes_again(caller: Caller) -> None:
+    claimed = acts.claim(caller, "n")
+    assert claimed is not None
+    leases.retry(claimed.lease, acts.again())
+    assert acts.claim(caller, "n") is None
+    assert acts.claim(caller) is not None
+
+
+def test_a_lost_reply_to_finish_is_one_outcome(
+    caller: Caller, server: Server, settings: Settings
+) -> None:
+    """F03."""
+    writer = Writer.of(caller)
+    with wire_to(server.port) as wire:
+        settings.REDIS_URL = wire.url
+        client.cache_clear()
+        writer.say("said")
+        wire.loses_next_reply = True
+        writer.finish(" and done")
+        assert not wire.loses_next_reply
+    assert endings(caller) == ["message.completed msg_2"]
+    assert acts.reply(caller, "msg_2")["content"] == "said and done"
+
+
+def test_a_lost_reply_to_submit_is_one_message(server: Server, settings: Settings) -> None:
+    caller = acts.open_session()
+    with wire_to(server.port) as wire:
+        settings.REDIS_URL = wire.url
+        client.cache_clear()
+        sessions.snapshot(caller)
+        wire.loses_next_reply = True
+        accepted = turns.submit(caller, acts.submission())
+        assert not wire.loses_next_reply
+    assert accepted.wants_wake
+    assert len(acts.messages(caller)) == 2
+
+
+def test_a_finish_that_comes_again_much_later_changes_nothing(caller: Caller) -> None:
+    first = Writer.of(caller)
+    first.finish("one")
+    Writer.of(caller).say("two")
+    assert leases.finish(first.lease, acts.ended(), Said(offset=0, fragment=b"again")) is False
+    assert endings(caller) == ["message.completed msg_2"]
+
+
+def test_a_worker_that_woke_too_late_writes_nothing(redis: Redis, caller: Caller) -> None:
+    """F04."""
+    late = Writer.of(caller)
+    late.say("late")
+    lose_the_worker(redis, caller)
+    second = Writer.of(caller)
+    second.say("in time")
+    before = {key: redis.dump(key) for key in redis.scan_iter()}
+    assert isinstance(late.say("!"), LeaseLost)
+    assert isinstance(late.renew(), LeaseLost)
+    with pytest.raises(LeaseLost):
+        late.finish()
+    with pytest.raises(LeaseLost):
+        late.retry()
+    assert {key: redis.dump(key) for key in redis.scan_iter()} == before
+    second.finish()
+    with pytest.raises(LeaseLost):
+        late.finish()
+    assert acts.reply(caller, "msg_2")["content"] == "in time"
+    assert endings(caller) == ["message.completed msg_2"]
+
+
+def test_a_late_worker_that_nobody_replaced_may_still_finish(redis: Redis, caller: Caller) -> None:
+    late = Writer.of(caller)
+    age(redis, caller.session_id, 20)
+    late.finish("at last")
+    assert acts.reply(caller, "msg_2")["content"] == "at last"
+
+
+def test_the_same_nonce_after_a_recovery_is_another_lease(redis: Redis, caller: Caller) -> None:
+    """The fence tells them apart: a claim that was sent twice, and came very late once."""
+    early = acts.claim(caller, "n")
+    lose_the_worker(redis, caller)
+    late = acts.claim(caller, "n")
+    assert early is not None
+    assert late is not None
+    with pytest.raises(LeaseLost):
+        leases.finish(early.lease, acts.ended(), Said(offset=0, fragment=b"early"))
+    assert leases.finish(late.lease, acts.ended(), Said(offset=0, fragment=b"late"))
+
+
+def test_a_resent_piece_is_not_said_twice(caller: Caller) -> None:
+    writer = Writer.of(caller)
+    for said in ((0, b"ab"), (0, b"ab"), (0, b"abcd"), (2, b"cdef"), (6, b""), (0, b"abcdef")):
+        answer = leases.flush([(writer.lease, Said(offset=said[0], fragment=said[1]))])
+        assert answer == [False]
+    assert acts.reply(caller, "msg_2")["content"] == "abcdef"
+    told = [event["delta"] for event in acts.events(caller) if event["type"] == "message.delta"]
+    assert told == ["ab", "cd", "ef"]
+
+
+def test_a_piece_after_a_gap_is_refused(caller: Caller) -> None:
+    """A failover may lose a piece that was acknowledged; a reply with a hole must not be told."""
+    writer = Writer.of(caller)
+    gap = Said(offset=4, fragment=b"efgh")
+    assert isinstance(leases.flush([(writer.lease, gap)])[0], LeaseLost)
+    with pytest.raises(LeaseLost):
+        leases.finish(writer.lease, acts.ended(), gap)
+    assert endings(caller) == []
+
+
+def test_one_flush_serves_many_turns(redis: Redis, caller: Caller) -> None:
+    other = acts.open_session()
+    acts.submit(other)
+    writer, late, third = Writer.of(caller), Writer.of(other), acts.open_session()
+    lose_the_worker(redis, other)
+    turns.cancel(caller, 2)
+    answers = leases.flush(
+        [
+            (writer.lease, writer.piece("text")),
+            (late.lease, late.piece("text")),
+            (Lease(session_id=third.session_id + "x", fence=1, nonce="n"), None),
+        ]
+    )
+    assert answers[0] is True
+    assert [type(answer).__name__ for answer in answers[1:]] == ["LeaseLost", "SessionGone"]
+
+
+def test_a_lease_ends_with_the_turns_deadline(redis: Redis) -> None:
+    caller = acts.open_session()
+    acts.submit(caller, deadline=15)
+    writer = Writer.of(caller)
+    writer.say("half a ")
+    age(redis, caller.session_id, 9)
+    writer.renew()
+    age(redis, caller.session_id, 7)
+    assert due.sweep() == [caller.session_id]
+    due.recover([caller.session_id], grace=2)
+    seen = acts.reply(caller, "msg_2")
+    assert (seen["status"], seen["content"]) == (Status.INCOMPLETE, "half a ")
+    assert seen["error"]["code"] == "deadline_exceeded"
+
+
+def test_a_message_that_kills_every_worker_fails_and_the_next_is_answered(
+    redis: Redis, caller: Caller, settings: Settings
+) -> None:
+    """F27."""
+    settings.CHAT_MAX_ATTEMPTS = 3
+    for attempt in (1, 2, 3):
+        claimed = acts.claim(caller)
+        assert claimed is not None
+        assert (claimed.reply_id, claimed.attempt) == ("msg_2", attempt)
+        lose_the_worker(redis, caller)
+    seen = acts.reply(caller, "msg_2")
+    assert (seen["status"], seen["error"]["code"]) == (Status.FAILED, "worker_lost")
+    claimed = acts.claim(caller)
+    assert claimed is not None
+    assert (claimed.reply_id, claimed.attempt) == ("msg_4", 1)
+
+
+def test_a_turn_given_back_without_fault_uses_no_attempt(caller: Caller) -> None:
+    for _ in range(5):
+        Writer.of(caller).retry(uses_attempt=False)
+    claimed = acts.claim(caller)
+    assert claimed is not None
+    assert claimed.attempt == 1
+
+
+def test_nobody_claims_a_turn_before_its_retry(redis: Redis, caller: Caller) -> None:
+    Writer.of(caller).retry(30)
+    assert acts.claim(caller) is None
+    age(redis, caller.session_id, 31)
+    assert acts.claim(caller) is not None
+
+
+def test_a_cancelled_turn_is_not_tried_again(caller: Caller) -> None:
+    writer = Writer.of(caller)
+    writer.say("half")
+    assert not turns.cancel(caller, 2).is_final
+    writer.retry(30)
+    seen = acts.reply(caller, "msg_2")
+    assert (seen["status"], seen["content"]) == (Status.CANCELLED, "half")
+    assert Writer.of(caller).reply_id == "msg_4"
+
+
+def test_the_model_is_shown_exactly_the_turns_before() -> None:
+    caller = acts.open_session(messages=400)
+    for turn in range(5):
+        acts.submit(caller, f"question {turn}")
+        claimed = acts.claim(caller)
+        assert claimed is not None
+        expected = [f"{kind} {t}" for t in range(turn) for kind in ("question", "answer")]
+        assert [message.content for message in claimed.history] == [*expected, f"question {turn}"]
+        text = f"answer {turn}".encode()
+        leases.finish(claimed.lease, acts.ended(), Said(offset=0, fragment=text))
+
+
+def test_turns_that_wait_are_not_shown_to_the_model(caller: Caller) -> None:
+    claimed = acts.claim(caller)
+    assert claimed is not None
+    assert [message.content for message in claimed.history] == ["one"]
+
+
+def test_a_claim_reads_no_more_history_than_the_session_shows() -> None:
+    caller = acts.open_session(messages=4)
+    for _ in range(12):
+        acts.submit(caller)
+        acts.answer(caller)
+    acts.submit(caller)
+    claimed = acts.claim(caller)
+    assert claimed is not None
+    assert [message.id for message in claimed.history] == [f"msg_{n}" for n in range(18, 26)]
+
+
+def test_many_replies_to_one_message_do_not_hide_what_was_before() -> None:
+    caller = acts.open_session(messages=4)
+    acts.submit(caller, "first")
+    acts.answer(caller, "one")
+    acts.submit(caller, "second")
+    acts.answer(caller, "two")
+    for _ in range(10):
+        acts.regenerate(caller, 3)
+        acts.answer(caller, "another two")
+    acts.submit(caller, "third")
+    claimed = acts.claim(caller)
+    assert claimed is not None
+    contents = [message.content for message in claimed.history]
+    assert contents[:4] == ["first", "one", "second", "two"]

@@ -1,0 +1,206 @@
+"""The life of a session: what keeps it, what ends it, and that nothing is left or comes back."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+from redis import Redis
+
+from chat.domain import Caller, Look, Status
+from chat.errors import SessionExpired, SessionGone, SessionNotFound
+from chat.store import due, keys, leases, sessions, turns
+from tests.integration.store import acts, keyspace
+from tests.integration.store.acts import Writer
+from tests.integration.store.ageing import age
+
+STATES = ["queued", "running", "waits for a retry"]
+
+
+def session_in(state: str) -> tuple[Caller, Writer | None]:
+    caller = acts.open_session(ttl=60)
+    acts.submit(caller)
+    if state == "queued":
+        return caller, None
+    writer = Writer.of(caller)
+    writer.say("text")
+    if state != "running":
+        writer.retry(30)
+    return caller, writer
+
+
+def keys_of(redis: Redis, caller: Caller) -> list[str]:
+    return [key for key in keyspace.read(redis).expire_at if key.endswith(caller.session_id)]
+
+
+def come_back(caller: Caller, writer: Writer | None) -> None:
+    """Everything that a client or a worker could try with a session that is gone."""
+    clients: list[Callable[[], object]] = [
+        lambda: acts.submit(caller),
+        lambda: acts.regenerate(caller, 2),
+        lambda: turns.cancel(caller, 2),
+        lambda: sessions.reset(caller),
+        lambda: sessions.update(caller, b"{}", {"name": b'"x"'}, 60),
+        lambda: sessions.rotate(caller, "new"),
+        lambda: sessions.touch(caller),
+        lambda: sessions.delete(caller),
+        lambda: sessions.snapshot(caller),
+        lambda: sessions.page(caller, beside=None, newer=True, limit=5),
+        lambda: sessions.message(caller, 2),
+        lambda: sessions.events(caller, after=0, limit=5),
+    ]
+    for act in clients:
+        with pytest.raises(SessionNotFound):
+            act()
+    assert acts.claim(caller) is None
+    assert due.recover([caller.session_id], grace=2) == [Look.GONE]
+    if writer:
+        assert isinstance(writer.say("x"), SessionGone)
+        assert isinstance(writer.renew(), SessionGone)
+        for late in (writer.finish, writer.retry):
+            with pytest.raises(SessionGone):
+                late()
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_deleted_session_leaves_no_key_and_none_comes_back(redis: Redis, state: str) -> None:
+    """F28, S41."""
+    caller, writer = session_in(state)
+    sessions.delete(caller)
+    come_back(caller, writer)
+    found = keyspace.read(redis)
+    assert keys_of(redis, caller) == []
+    assert not found.due
+    assert not found.index
+    assert {name: found.counts[name] for name in ("sessions", "waiting", "running")} == {
+        "sessions": 0,
+        "waiting": 0,
+        "running": 0,
+    }
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_pending_work_does_not_expire(redis: Redis, state: str) -> None:
+    """F28."""
+    caller, _ = session_in(state)
+    age(redis, caller.session_id, 65)
+    for _ in range(2):
+        due.recover([caller.session_id], grace=2)
+    assert len(acts.messages(caller)) == 2
+    acts.answer(caller, "late")
+    assert acts.reply(caller, "msg_2")["content"] == "late"
+    assert sessions.snapshot(caller).expires_at - sessions.snapshot(caller).now > 55
+
+
+def test_an_idle_session_is_removed_when_its_time_is_up(redis: Redis) -> None:
+    caller, writer = session_in("running")
+    assert writer is not None
+    writer.finish()
+    age(redis, caller.session_id, 61)
+    with pytest.raises(SessionExpired):
+        sessions.snapshot(caller)
+    assert due.recover(due.sweep(), grace=2) == [Look.EXPIRED]
+    come_back(caller, None)
+    assert keys_of(redis, caller) == []
+
+
+def test_followers_are_told_of_the_end(redis: Redis) -> None:
+    caller = acts.open_session(ttl=60)
+    untyped: Any = redis
+    with untyped.pubsub() as heard:
+        heard.subscribe(keys.of(caller.session_id).events)
+        heard.get_message(timeout=1)
+        age(redis, caller.session_id, 61)
+        due.recover(due.sweep(), grace=2)
+        message = heard.get_message(timeout=1)
+    assert message is not None
+    assert message["data"] == b"session.expired"
+
+
+def test_keys_stay_half_their_margin_longer_than_the_session(redis: Redis) -> None:
+    """They are the net below the sweep, and are not moved at each act."""
+    caller = acts.open_session(ttl=60)
+    for _ in range(20):
+        acts.submit(caller)
+        acts.answer(caller)
+        age(redis, caller.session_id, 50)
+        sessions.touch(caller)
+        lasts = [redis.ttl(key) for key in keys_of(redis, caller)]
+        assert len(lasts) == 4
+        assert min(lasts) >= 43_200
+
+
+@pytest.mark.parametrize("act", ["update", "rotate", "reset"])
+def test_a_log_that_begins_with_any_event_has_a_ttl(redis: Redis, act: str) -> None:
+    caller = acts.open_session()
+    match act:
+        case "update":
+            sessions.update(caller, b"{}", {}, None)
+        case "rotate":
+            sessions.rotate(caller, "new")
+        case "reset":
+            sessions.reset(caller)
+    assert redis.ttl(keys.of(caller.session_id).events) > 0
+
+
+def test_a_session_lost_to_its_keys_ttl_leaves_the_lists_and_gauges(redis: Redis) -> None:
+    """No worker swept for days, so nobody removed it in time."""
+    caller, _ = session_in("queued")
+    own = keys.of(caller.session_id)
+    redis.delete(*own[:5])
+    redis.zadd(own.due, {caller.session_id: 0})
+    assert due.recover(due.sweep(), grace=2) == [Look.GONE]
+    found = keyspace.read(redis)
+    assert not found.due
+    assert not found.index
+    assert +found.counts == {"accepted": 1}
+
+
+def test_a_turn_that_waited_too_long_is_told_before_its_session_goes(redis: Redis) -> None:
+    caller = acts.open_session(ttl=60)
+    acts.submit(caller, deadline=90)
+    age(redis, caller.session_id, 100)
+    assert acts.claim(caller) is None
+    assert acts.reply(caller, "msg_2")["status"] == Status.EXPIRED
+    assert due.recover(due.sweep(), grace=2) == []
+
+
+def test_a_reset_takes_the_turn_from_its_worker() -> None:
+    caller, writer = session_in("running")
+    assert writer is not None
+    sessions.reset(caller)
+    assert writer.say("late") is not True
+    assert acts.messages(caller) == []
+    assert acts.events(caller)[-1]["type"] == "session.reset"
+    accepted = acts.submit(caller)
+    assert b'"id":"msg_3"' in accepted.message
+
+
+def test_a_resent_reset_spares_what_came_between() -> None:
+    caller = acts.open_session()
+    acts.submit(caller)
+    sessions.reset(caller, key="k")
+    acts.submit(caller)
+    sessions.reset(caller, key="k")
+    assert len(acts.messages(caller)) == 2
+
+
+def test_a_rotated_token_may_be_rotated_again_with_the_same_words() -> None:
+    caller = acts.open_session()
+    first = sessions.rotate(caller, "new")
+    assert sessions.rotate(caller, "new") >= first
+    with pytest.raises(SessionNotFound):
+        sessions.touch(caller)
+    assert len(acts.events(Caller(session_id=caller.session_id))) == 1
+
+
+def test_the_log_keeps_so_many_events(settings: Settings) -> None:
+    settings.CHAT_EVENTS_KEPT = 100
+    caller = acts.open_session()
+    acts.submit(caller)
+    writer = Writer.of(caller)
+    for _ in range(1000):
+        leases.flush([(writer.lease, writer.piece("some text of some length"))])
+    seen = sessions.events(caller, after=0, limit=2000)
+    assert 100 <= len(seen.events) < 300
+    assert seen.seq - seen.earliest + 1 == len(seen.events)

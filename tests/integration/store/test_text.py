@@ -1,0 +1,84 @@
+"""Texts are stored and told exactly, and everything stored is JSON."""
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from chat.domain import Said, TurnError, Usage, UsageSource
+from chat.store import leases, sessions
+from tests.integration.store import acts
+from tests.integration.store.acts import Writer
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
+AWKWARD = [
+    *('quotes " and \\ and /', "NUL \0 and \x1f and \x7f", "lines\r\n\u2028\u2029\u0085"),
+    *("\U0001f468\u200d\U0001f469\u200d\U0001f467 \u202eRTL", '"}],"status":"failed', "%d %s %%1"),
+    *('"wait":{"position":7}}', '","id":"msg_1","reply_to":"msg_1"', "\ufeff\ufffe\uffff", ""),
+    "\x01" * 32 * 1024,
+]
+
+
+@pytest.mark.parametrize("text", AWKWARD, ids=range(len(AWKWARD)))
+def test_any_text_is_shown_told_and_remembered(text: str) -> None:
+    caller = acts.open_session()
+    acts.submit(caller, text)
+    writer = Writer.of(caller)
+    writer.say(text)
+    assert acts.reply(caller, "msg_2")["content"] == text
+    writer.finish(text)
+    assert [message["content"] for message in acts.messages(caller)] == [text, text * 2]
+    told = [event["delta"] for event in acts.events(caller) if event["type"] == "message.delta"]
+    assert "".join(told) == text * 2
+    acts.submit(caller)
+    claimed = acts.claim(caller)
+    assert claimed is not None
+    assert [message.content for message in claimed.history] == [text, text * 2, "hello"]
+
+
+@examples(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(TEXTS, max_size=5))
+def test_any_text_cut_anywhere_is_put_together_again(pieces: list[str]) -> None:
+    caller = acts.open_session()
+    acts.submit(caller)
+    writer = Writer.of(caller)
+    for piece in pieces:
+        writer.say(piece)
+    writer.finish()
+    assert acts.reply(caller, "msg_2")["content"] == "".join(pieces)
+
+
+@pytest.mark.parametrize("text", AWKWARD[:-1])
+def test_an_error_and_a_model_may_be_named_anything(text: str) -> None:
+    caller = acts.open_session()
+    acts.submit(caller, text)
+    claimed = acts.claim(caller)
+    assert claimed is not None
+    problem = TurnError(code="model_error", message=text)
+    leases.retry(claimed.lease, acts.again(model=text, error=problem))
+    waiting = acts.reply(caller, "msg_2")
+    assert (waiting["model"], waiting["error"]["message"]) == (text, text)
+    assert waiting["wait"]["position"] == 0
+    Writer.of(caller).finish("fine")
+    assert acts.reply(caller, "msg_2")["content"] == "fine"
+
+
+def test_a_session_keeps_what_it_was_opened_with() -> None:
+    caller = acts.open_session()
+    fields = {"name": orjson.dumps(AWKWARD[0]), "metadata": orjson.dumps({"a": AWKWARD})}
+    sessions.update(caller, b"{}", fields, None)
+    seen = sessions.snapshot(caller)
+    assert (seen.name, seen.metadata) == (fields["name"], fields["metadata"])
+
+
+def test_numbers_that_no_double_can_hold_are_kept() -> None:
+    """Redis's Lua has doubles only; 2 ** 53 is the last whole number that they count to."""
+    caller = acts.open_session()
+    usage = Usage(prompt_tokens=2**53 + 1, completion_tokens=2**60 + 1, source=UsageSource.PROVIDER)
+    acts.submit(caller)
+    writer = Writer.of(caller)
+    leases.finish(writer.lease, acts.ended(usage=usage), Said(offset=0, fragment=b""))
+    kept = acts.reply(caller, "msg_2")["usage"]
+    assert kept["prompt_tokens"] == 2**53 + 1
+    assert kept["total_tokens"] == 2**53 + 2**60 + 2

@@ -1,0 +1,62 @@
+"""A wire between the store's client and the server: it counts round trips and loses replies."""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from select import select
+from threading import Thread
+
+BLOCK = 1 << 16
+
+
+class Wire:
+    """A TCP proxy on a loopback port of its own."""
+
+    def __init__(self, server_port: int) -> None:
+        self.trips = 0
+        """Times that a client has spoken after the server had."""
+        self.loses_next_reply = False
+        """Swallow the server's next words and cut that connection, once."""
+        self._server_port = server_port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
+        Thread(target=self._accept, daemon=True).start()
+
+    def trips_of(self, act: Callable[[], object]) -> int:
+        """Round trips that the act takes."""
+        before = self.trips
+        act()
+        return self.trips - before
+
+    def _accept(self) -> None:
+        with suppress(OSError):  # the listener was closed
+            while True:
+                client, _ = self._listener.accept()
+                Thread(target=self._serve, args=[client], daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        server = socket.create_connection(("127.0.0.1", self._server_port))
+        speaker = server
+        with suppress(OSError), client, server:
+            while True:
+                last, speaker = speaker, select([client, server], [], [])[0][0]
+                words = speaker.recv(BLOCK)
+                if not words or (speaker is server and self._is_to_be_lost()):
+                    return
+                self.trips += speaker is client and last is server
+                (server if speaker is client else client).sendall(words)
+
+    def _is_to_be_lost(self) -> bool:
+        lost, self.loses_next_reply = self.loses_next_reply, False
+        return lost
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+@contextmanager
+def wire_to(server_port: int) -> Iterator[Wire]:
+    wire = Wire(server_port)
+    yield wire
+    wire.close()
