@@ -29,7 +29,9 @@ class Text(serializers.CharField):
     """A string, kept exactly as it came."""
 
     def __init__(self, *, max_bytes: int | None = None, **kwargs: Any) -> None:
-        super().__init__(trim_whitespace=False, **kwargs)
+        # DRF refuses an empty one anyway; this way the schema says so.
+        least = None if kwargs.get("allow_blank") else 1
+        super().__init__(trim_whitespace=False, min_length=least, **kwargs)
         self.max_bytes = max_bytes
         """Most UTF-8 bytes."""
 
@@ -54,12 +56,12 @@ class Content(Text):
 
 
 class Whole(serializers.IntegerField):
-    """An integer; `5.0`, `"5"` and `true` are none."""
+    """An integer, be it written as 5.0; `"5"` and `true` are none."""
 
     def to_internal_value(self, data: Any) -> int:
-        if type(data) is not int:
+        if type(data) not in {int, float} or data != data // 1:
             self.fail("invalid")
-        return data
+        return int(data)
 
 
 class Number(serializers.FloatField):

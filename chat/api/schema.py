@@ -12,6 +12,7 @@ from chat.api.fields import NO_NUL, SOMETHING_VISIBLE
 from chat.api.serializers import BODIES, Body
 from chat.api.views.base import View
 from chat.conf import knobs
+from chat.services import models
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -133,4 +134,27 @@ def complete(result: dict[str, Any], **_: object) -> dict[str, Any]:
             if field.get("type") == "string" and "enum" not in field:
                 field["pattern"] = NO_NUL
     schemas["NewMessage"]["properties"]["content"]["pattern"] = SOMETHING_VISIBLE
+    for name in ("NewSession", "SessionChanges"):
+        schemas[name]["properties"]["model"]["enum"] = [*models.all_models(), None]
+    _link(result["paths"])
     return result
+
+
+def _link(paths: dict[str, Any]) -> None:
+    """Say which answers give the ids that other calls take."""
+    of_session = {"session_id": "$response.body#/id"}
+    of_message = {
+        "session_id": "$request.path.session_id",
+        "message_id": "$response.body#/reply/id",
+    }
+    opened: dict[str, Any] = {}
+    posted: dict[str, Any] = {}
+    for path, calls in paths.items():
+        for call in calls.values():
+            name = call["operationId"]
+            if "{message_id}" in path:
+                posted[name] = {"operationId": name, "parameters": of_message}
+            elif "{session_id}" in path:
+                opened[name] = {"operationId": name, "parameters": of_session}
+    paths["/sessions"]["post"]["responses"]["201"]["links"] = opened
+    paths["/sessions/{session_id}/messages"]["post"]["responses"]["202"]["links"] = posted

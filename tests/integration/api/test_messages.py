@@ -39,7 +39,7 @@ def test_waiting_messages_know_their_place(owner: Api) -> None:
         ({"options": {"temperature": "hot"}}, "options.temperature"),
         ({"options": {"temperature": 2.5}}, "options.temperature"),
         ({"options": {"max_tokens": 0}}, "options.max_tokens"),
-        ({"options": {"max_tokens": 1.0}}, "options.max_tokens"),
+        ({"options": {"max_tokens": 1.5}}, "options.max_tokens"),
         ({"options": {"stop": "x"}}, "options.stop"),
         ({"options": {"stop": ["a", 1]}}, "options.stop.1"),
         ({"options": {"stop": ["a"] * 5}}, "options.stop"),

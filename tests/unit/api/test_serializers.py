@@ -45,6 +45,11 @@ def test_options_out_of_their_bounds_are_refused(options: dict[str, Any]) -> Non
         checked(OptionsBody, options)
 
 
+def test_an_integer_is_one_however_it_is_written() -> None:
+    body = {"content": "hi", "options": {"seed": 5.0, "max_tokens": 1e3}}
+    assert checked(NewMessage, body)["options"] == Options(seed=5, max_tokens=1000)
+
+
 def test_a_check_leaves_nothing_behind_for_the_next() -> None:
     with pytest.raises(ValidationError):
         checked(NewMessage, {"content": ""})
