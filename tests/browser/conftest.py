@@ -1,7 +1,9 @@
 """A real Chromium, and the chat page of a real stack in it."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,8 @@ FLAGS = [
 """A browser for root in a container, that asks nobody outside for anything."""
 PATIENCE = 15_000
 """Milliseconds that the page may take for anything; both cores may be busy."""
+PICTURES = "PICTURES"
+"""Variable that names a directory for the pictures that tests take."""
 
 
 @pytest.fixture(scope="package")
@@ -49,10 +53,12 @@ def chat_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "CHAT_MODELS_FILE": str(models),
         "CHAT_SESSIONS_PER_MINUTE": "0",
         "CHAT_MESSAGES_PER_MINUTE": "0",
+        "CHAT_INBOX_SIZE": "300",
         "CHAT_RETRY_BASE": "0.2",
     }
     stack = Stack(directory, env=env)
     entry = '[{}]\nprovider = "openai"\nurl = "{}/v1"\nmodel = "parley-dev"\n'
+    entry += "max_tokens = 100000\ncontext_tokens = 200000\n"
     models.write_text("".join(entry.format(name, stack.model.url) for name in ("default", "other")))
     try:
         yield stack.start()
@@ -104,6 +110,31 @@ def chat(open_page: Callable[..., ChatPage]) -> ChatPage:
 
 
 @pytest.fixture
-def docs_images() -> Path:
-    """Where the pictures of the docs lie."""
-    return Path(__file__).parents[2] / "docs" / "images"
+def tab(chromium: Browser) -> Iterator[Page]:
+    """An empty tab; the test fails when a page logs an error or breaks its own policy."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+    yield page
+    context.close()
+    assert wrong == []
+
+
+@pytest.fixture
+def take_picture() -> Callable[[Page, str], None]:
+    """Return a function that takes a picture of a page, if anybody wants it."""
+    directory = os.environ.get(PICTURES)
+
+    def take(page: Page, name: str) -> None:
+        if directory:
+            page.screenshot(path=Path(directory) / f"{name}.png")
+
+    return take
+
+
+@pytest.fixture
+def picture(tab: Page, take_picture: Callable[[Page, str], None]) -> Callable[[str], None]:
+    """Return a function that takes a picture of the tab, if anybody wants it."""
+    return partial(take_picture, tab)

@@ -47,7 +47,7 @@ export class Log {
   add(message, before) {
     const isReply = message.role === "assistant";
     const row = make("li", { className: `message ${message.role}`, id: message.id });
-    const who = make("h3", { className: "sr" }, isReply ? "Reply" : "You");
+    const who = make("h2", { className: "sr" }, isReply ? "Reply" : "You");
     const body = make("div", { className: "body" });
     const entry = { row, body };
     if (isReply) {

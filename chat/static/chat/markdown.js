@@ -7,6 +7,8 @@ import hljs from "./vendor/highlight.js";
 import { Lexer, Marked } from "./vendor/marked.js";
 
 const LONGEST_HIGHLIGHT = 50_000; // characters
+// Nested so deep no one writes in earnest, and a browser would lay it out for minutes.
+const TOO_DEEP = /(?:> ?){30}|(?:[*+-] +){30}|\[{100}/;
 const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 const escape = (text) => text.replace(/[&<>"']/g, (char) => ESCAPES[char]);
 
@@ -15,6 +17,10 @@ const marked = new Marked({
   breaks: true,
   renderer: {
     html: ({ text }) => escape(text),
+    heading({ tokens, depth }) {
+      const level = Math.min(depth + 2, 6); // below the page's own
+      return `<h${level}>${this.parser.parseInline(tokens)}</h${level}>`;
+    },
     image: ({ text, href }) => `<em>[image: ${escape(text || href)}]</em>`,
     checkbox: ({ checked }) => (checked ? "☑ " : "☐ "),
     code({ text, lang = "" }) {
@@ -58,21 +64,24 @@ export class Prose {
     this.text = clean;
     const rest = clean.slice(this.settled);
     for (const node of this.tail.splice(0)) node.remove();
-    let tokens;
+    if (TOO_DEEP.test(rest)) return this.showPlain(rest);
     try {
       const lexer = new Lexer(marked.defaults);
       lexer.tokens.links = this.links;
-      tokens = lexer.lex(rest);
+      const tokens = lexer.lex(rest);
       const growing = isOver ? tokens.length : tokens.findLastIndex(({ type }) => type !== "space");
       const done = tokens.splice(0, Math.max(growing, 0));
       this.append(done, true);
       this.settled += done.reduce((sum, { raw }) => sum + raw.length, 0);
       this.tail = this.append(tokens, false);
     } catch {
-      // Nested deeper than the stack: what was written still can be read.
-      this.tail = [make("p", { className: "plain" }, rest)];
-      this.root.append(...this.tail);
+      this.showPlain(rest); // nested deeper than the stack, in a way that was not foreseen
     }
+  }
+
+  showPlain(rest) {
+    this.tail = [make("p", { className: "plain" }, rest)];
+    this.root.append(...this.tail);
   }
 
   append(tokens, isSettled) {

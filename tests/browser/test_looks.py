@@ -1,0 +1,188 @@
+"""How the chat page looks, weighs and reads, and how fast it is there."""
+
+import gzip
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import requests
+from playwright.sync_api import Page, expect
+
+from tests.acceptance.client import Client
+from tests.acceptance.history import History
+from tests.browser.chat_page import ChatPage
+from tests.harness.stack import Stack
+from tests.harness.waiting import wait_until
+
+pytestmark = pytest.mark.browser
+
+AXE = Path(__file__).parent / "vendor" / "axe.js"
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1200, "height": 800}
+MOST_BYTES = 150_000
+"""Of all that the page needs, compressed as a proxy would."""
+REPLY = """Here is a small function that does it:
+
+```python
+def primes(limit: int) -> list[int]:
+    \"\"\"Return the primes below `limit`.\"\"\"
+    sieve = [True] * limit
+    return [n for n in range(2, limit) if sieve[n] and not any(n % p == 0 for p in range(2, n))]
+```
+
+- It is **short**, not fast.
+- The [sieve of Eratosthenes](https://en.wikipedia.org/wiki/Sieve) is faster.
+
+| limit | primes |
+|------:|-------:|
+| 10 | 4 |
+| 100 | 25 |
+"""
+
+
+def scripted(stack: Stack, match: str, reply: str) -> None:
+    steps = [{"match": match, "reply": reply, "times": 0}]
+    requests.post(f"{stack.model.url}/__script__", json={"steps": steps}, timeout=5)
+
+
+def violations(chat: ChatPage) -> list[str]:
+    """Return what axe finds wrong, by rule and element."""
+    chat.page.evaluate(AXE.read_text())
+    found = chat.page.evaluate("axe.run()")["violations"]
+    return [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("light", {"viewport": DESK, "color_scheme": "light"}),
+        ("dark", {"viewport": DESK, "color_scheme": "dark"}),
+        ("phone", {"viewport": PHONE, "color_scheme": "light", "has_touch": True}),
+    ],
+)
+def test_the_page_has_no_fault_of_accessibility_and_nothing_sticks_out(
+    name: str,
+    options: dict[str, object],
+    open_page: Callable[..., ChatPage],
+    chat_stack: Stack,
+    take_picture: Callable[[Page, str], None],
+) -> None:
+    scripted(chat_stack, "primes below", REPLY)
+    chat = open_page(bypass_csp=True, **options)
+    assert violations(chat) == []
+    take_picture(chat.page, f"chat-{name}-new")
+    chat.start("Primes", system_prompt="Answer briefly.")
+    chat.ask("How do I list the primes below a limit in Python?")
+    chat.ask("Thank you! And what is my name?")
+    expect(chat.replies.nth(1)).to_have_attribute("data-status", "completed")
+    take_picture(chat.page, f"chat-{name}")
+    assert violations(chat) == []
+    wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert chat.page.evaluate(wide) == 0
+    chat.button("Settings").click()
+    take_picture(chat.page, f"chat-{name}-settings")
+    assert violations(chat) == []
+
+
+def test_on_a_phone_the_list_opens_and_closes(open_page: Callable[..., ChatPage]) -> None:
+    chat = open_page(viewport=PHONE, has_touch=True).start("Pocket talk")
+    link = chat.page.get_by_role("link", name="Pocket talk")
+    expect(link).to_be_hidden()
+    chat.page.locator("#conversation .menu").click()
+    expect(link).to_be_visible()
+    assert chat.page.locator("#main").evaluate("main => main.inert")
+    chat.page.keyboard.press("Escape")
+    expect(link).to_be_hidden()
+    chat.ask("Hello")
+
+
+def test_the_keyboard_reaches_everything_in_order(chat: ChatPage) -> None:
+    chat.ask("Hello")
+    focused = "document.activeElement.id || document.activeElement.textContent"
+    chat.page.locator("#new").focus()
+    found: list[str] = []
+    while "text" not in found:
+        chat.page.keyboard.press("Tab")
+        found.append(chat.page.evaluate(focused))
+    wanted = ["A talk", "API", "Admin", "edit", "log", "Copy", "Regenerate", "text"]
+    assert [each for each in found if each in wanted] == wanted
+
+
+def test_a_finished_reply_is_told_to_screen_readers_once_and_whole(chat: ChatPage) -> None:
+    reply = chat.ask("Hello")
+    said = chat.page.locator("#said")
+    expect(said).to_have_text(re.compile("^Reply: "))
+    assert reply.locator(".body").inner_text().split()[-1] in said.inner_text()
+
+
+def test_a_history_of_500_messages_opens_within_a_second(
+    open_page: Callable[..., ChatPage], chat_stack: Stack
+) -> None:
+    client = Client(chat_stack.web().url, History()).open(name="Long")
+    for number in range(250):
+        client.post(f"Question {number} [[tokens=30]]")
+    path = f"/sessions/{client.session_id}?limit=1"
+    wait_until(lambda: client.call("GET", path).body["status"] == "idle", within=60)
+    chat = open_page()
+    entry = f"{{id: '{client.session_id}', token: '{client.token}', name: 'Long'}}"
+    chat.page.evaluate(f"localStorage['parley.sessions'] = JSON.stringify([{entry}])")
+    chat.page.goto(f"{chat.url}/#{client.session_id}")
+    took = opened_in(chat)
+    assert took < 1000
+    expect(chat.mine.last).to_contain_text("Question 249")
+    while chat.button("Earlier messages").is_visible():
+        count = chat.mine.count()
+        chat.button("Earlier messages").click()
+        wait_until(lambda before=count: chat.mine.count() > before)  # type: ignore[misc]
+    assert chat.mine.count() == 250
+    assert chat.replies.count() == 250
+    expect(chat.mine.first).to_contain_text("Question 0")
+
+
+def opened_in(chat: ChatPage) -> float:
+    """Reload and return the milliseconds until the newest messages could be read."""
+    chat.page.add_init_script(
+        """const look = () => document.querySelector("#messages .copy")
+            ? (window.opened = performance.now()) : requestAnimationFrame(look);
+        look();"""
+    )
+    chat.page.reload()
+    expect(chat.button("Copy reply").first).to_be_visible()
+    milliseconds: float = chat.page.evaluate("window.opened")
+    return milliseconds
+
+
+def test_a_reply_of_100_000_characters_is_shown_whole(chat: ChatPage, chat_stack: Stack) -> None:
+    block = (
+        "A paragraph with **strong** words and `code`, as models write them.\n\n- one\n- two\n\n"
+    )
+    scripted(chat_stack, "at great length", block * (100_000 // len(block) + 1) + "The end.")
+    reply = chat.ask("Tell it at great length [[rate=20000]]")
+    expect(reply.locator(".body > p").last).to_have_text("The end.")
+    assert len(reply.locator(".body").inner_text()) > 80_000
+
+
+def test_the_page_weighs_little_and_is_painted_within_a_second(
+    open_page: Callable[..., ChatPage],
+) -> None:
+    chat = open_page()
+    expect(chat.button("Start")).to_be_visible()
+    resources = "performance.getEntriesByType('resource').map(each => each.name)"
+    urls = {f"{chat.url}/", f"{chat.url}/static/chat/icon.svg", *chat.page.evaluate(resources)}
+    assert any(url.endswith("/marked.js") for url in urls)
+    weight = sum(len(gzip.compress(requests.get(url, timeout=5).content)) for url in urls)
+    paints = "performance.getEntriesByName('first-contentful-paint')"
+    paint = chat.page.evaluate(f"{paints}[0].startTime")
+    print(f"{weight} bytes, first paint after {paint:.0f} ms")  # noqa: T201
+    assert weight < MOST_BYTES
+    assert paint < 1000
+
+
+def test_news_comes_by_event_stream(chat: ChatPage) -> None:
+    asked: list[str] = []
+    chat.page.on("request", lambda request: asked.append(request.url))
+    chat.page.reload()
+    chat.ask("Hello")
+    assert any("/events?after=" in url for url in asked)
+    assert not any("wait=" in url for url in asked)

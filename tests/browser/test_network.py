@@ -1,0 +1,157 @@
+"""What the chat page keeps when tabs are reloaded and networks fail."""
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+import requests
+from playwright.sync_api import Locator, Route, expect
+
+from tests.browser.chat_page import ChatPage
+from tests.harness.proxy import Proxy
+from tests.harness.stack import Stack
+
+pytestmark = pytest.mark.browser
+
+SLOW = "[[rate=15 tokens=60]]"
+
+
+@pytest.fixture
+def proxy(chat_stack: Stack) -> Iterator[Proxy]:
+    with Proxy(chat_stack.web().url) as proxy:
+        yield proxy
+
+
+def stored(stack: Stack, chat: ChatPage) -> list[str]:
+    """Return what the server holds of the session, as texts in order."""
+    session = chat.session
+    answer = requests.get(
+        f"{stack.web().url}/sessions/{session['id']}",
+        headers={"Authorization": f"Bearer {session['token']}"},
+        timeout=5,
+    )
+    return [message["content"] for message in answer.json()["messages"]]
+
+
+def is_whole(reply: Locator, content: str) -> bool:
+    """Tell whether the page shows all words of a reply, in order and once."""
+    letters = [char for char in content if char.isalpha()]
+    shown = [char for char in reply.locator(".body").inner_text() if char.isalpha()]
+    return shown == letters
+
+
+def test_a_reload_in_the_middle_of_a_reply_loses_nothing(chat: ChatPage, chat_stack: Stack) -> None:
+    reply = chat.send(f"Hello {SLOW}")
+    expect(reply.locator(".body")).not_to_be_empty()
+    chat.page.reload()
+    expect(reply).to_have_attribute("aria-busy", "false")
+    assert is_whole(reply, stored(chat_stack, chat)[1])
+
+
+def test_a_network_cut_in_the_middle_of_a_reply_loses_nothing(
+    open_page: Callable[..., ChatPage], chat_stack: Stack, proxy: Proxy
+) -> None:
+    chat = open_page(url=proxy.url).start("Cut")
+    reply = chat.send(f"Hello {SLOW}")
+    expect(reply.locator(".body")).not_to_be_empty()
+    proxy.refuse()
+    expect(chat.page.locator("#offline")).to_be_visible()
+    proxy.listen()
+    expect(chat.page.locator("#offline")).to_be_hidden()
+    expect(reply).to_have_attribute("aria-busy", "false")
+    assert is_whole(reply, stored(chat_stack, chat)[1])
+
+
+def test_a_message_written_without_a_network_is_sent_once_it_is_back(
+    open_page: Callable[..., ChatPage], chat_stack: Stack, proxy: Proxy
+) -> None:
+    chat = open_page(url=proxy.url).start("Later")
+    proxy.refuse()
+    chat.write("Written offline")
+    expect(chat.page.get_by_text("Sending…")).to_be_visible()
+    proxy.listen()
+    expect(chat.replies.first).to_have_attribute("aria-busy", "false")
+    assert chat.mine.count() == 1
+    assert stored(chat_stack, chat)[0] == "Written offline"
+
+
+def test_a_message_whose_answer_is_lost_is_not_posted_twice(
+    open_page: Callable[..., ChatPage], chat_stack: Stack, proxy: Proxy
+) -> None:
+    chat = open_page(url=proxy.url).start("Once")
+    proxy.lose_answer_to("Say it once")
+    chat.write("Say it once")
+    expect(chat.replies.first).to_have_attribute("aria-busy", "false")
+    expect(chat.page.locator(".pending li")).to_have_count(0)
+    assert len(stored(chat_stack, chat)) == 2
+
+
+def test_what_could_not_be_sent_outlives_a_reload(chat: ChatPage, chat_stack: Stack) -> None:
+    posts = "**/sessions/*/messages"
+    chat.page.route(posts, lambda route: route.abort())
+    chat.write("Do not forget me")
+    expect(chat.page.get_by_text("Sending…")).to_be_visible()
+    chat.page.unroute(posts)
+    chat.page.reload()
+    expect(chat.replies.first).to_have_attribute("aria-busy", "false")
+    assert stored(chat_stack, chat)[0] == "Do not forget me"
+
+
+def test_a_refused_message_says_why_and_can_be_sent_again(chat: ChatPage) -> None:
+    error = {"code": "invalid_request", "message": "Not today.", "retry_after": None}
+
+    def refuse(route: Route) -> None:
+        route.fulfill(status=400, body=json.dumps({"error": error}))
+
+    posts = "**/sessions/*/messages"
+    chat.page.route(posts, refuse)
+    chat.write("Hello")
+    expect(chat.page.locator(".pending .note")).to_have_text("Not sent: Not today.")
+    chat.page.unroute(posts)
+    chat.button("Send again").click()
+    expect(chat.replies.first).to_have_attribute("aria-busy", "false")
+    assert chat.mine.count() == 1
+
+
+def test_two_tabs_on_one_session_show_the_same(
+    chat: ChatPage, open_page: Callable[..., ChatPage]
+) -> None:
+    other = open_page(beside=chat.page, url=chat.url)
+    other.page.get_by_role("link", name="A talk").click()
+    here = chat.send(f"From the first {SLOW}")
+    there = other.replies.first
+    expect(there.locator(".body")).not_to_be_empty()
+    expect(here).to_have_attribute("aria-busy", "false")
+    expect(there).to_have_attribute("aria-busy", "false")
+    other.ask("From the second")
+    expect(chat.replies).to_have_count(2)
+    expect(chat.replies.nth(1)).to_have_attribute("aria-busy", "false")
+    assert other.mine.all_inner_texts() == chat.mine.all_inner_texts()
+    assert other.replies.all_inner_texts() == chat.replies.all_inner_texts()
+
+
+def test_where_event_streams_do_not_get_through_the_page_polls(
+    open_page: Callable[..., ChatPage], chat_stack: Stack
+) -> None:
+    chat = open_page()
+    chat.page.route("**/sessions/*/events*", lambda route: route.fulfill(status=404, body="{}"))
+    reply = chat.start("Polling").send(f"Hello {SLOW}")
+    expect(reply.locator(".body")).not_to_be_empty()
+    expect(reply).to_have_attribute("aria-busy", "false")
+    assert is_whole(reply, stored(chat_stack, chat)[1])
+    chat.button("Settings").click()
+    chat.button("Clear messages").click()
+    chat.button("Clear").click()
+    expect(chat.replies).to_have_count(0)
+
+
+def test_a_session_that_is_deleted_elsewhere_says_so(chat: ChatPage, chat_stack: Stack) -> None:
+    chat.ask("Hello")
+    session = chat.session
+    requests.delete(
+        f"{chat_stack.web().url}/sessions/{session['id']}",
+        headers={"Authorization": f"Bearer {session['token']}"},
+        timeout=5,
+    )
+    expect(chat.page.get_by_role("alert").first).to_contain_text("deleted")
+    expect(chat.replies).to_have_count(1)
