@@ -13,8 +13,8 @@ from tests.harness.proxy import Proxy
 from tests.harness.stack import Stack
 from tests.integration.client.conftest import ENV, MODEL
 
-LONG = "hello [[tokens=400 rate=100]]"
-"""Takes four seconds."""
+LONG = "hello [[tokens=300 rate=150]]"
+"""Takes two seconds."""
 
 
 @pytest.fixture
