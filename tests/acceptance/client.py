@@ -11,6 +11,8 @@ from tests.harness.waiting import wait_until
 
 PATIENCE = 60.0
 """Seconds for one request; what the rows demand is measured, not enforced, by the client."""
+POLL = 0.04
+"""Seconds between two requests that look for a change; times are taken from the messages."""
 
 
 class Client:
@@ -67,7 +69,7 @@ class Client:
             found.append(self.post_again(post))
             return found[-1].is_accepted
 
-        wait_until(is_accepted, within=within)
+        wait_until(is_accepted, within=within, every=POLL)
         return found[-1]
 
     def messages(self) -> list[dict[str, Any]]:
@@ -96,7 +98,7 @@ class Client:
             status = found.get("status", "queued")
             return found if (status in statuses if statuses else status not in OPEN) else None
 
-        found = wait_until(reply, within=within)
+        found = wait_until(reply, within=within, every=POLL)
         assert found is not None
         return found
 
@@ -107,13 +109,15 @@ class Client:
             found: dict[str, Any] = self.reply(post).get("wait") or {}
             return found if found.get("reason") == reason else None
 
-        found = wait_until(wait, within=within)
+        found = wait_until(wait, within=within, every=POLL)
         assert found is not None
         return found
 
     def said(self, post: Post, *, within: float = 30.0) -> str:
         """Return the beginning of the reply once there is any."""
-        return wait_until(lambda: str(self.reply(post).get("content", "")), within=within)
+        return wait_until(
+            lambda: str(self.reply(post).get("content", "")), within=within, every=POLL
+        )
 
     def cancel(self, post: Post) -> Answer:
         """Cancel the turn of a post."""

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from tests.acceptance.scene import KNOBS, MODEL, Scene
+from tests.acceptance.usual import Usual
 from tests.harness.stack import Stack
 
 SCENES = pytest.StashKey[list[Scene]]()
+"""Those of one row, for the audit."""
 TABLE = pytest.StashKey[dict[str, tuple[str, str]]]()
 """Node id -> row id and outcome."""
 
@@ -55,6 +57,50 @@ def scene(
     finally:
         for each in built:
             each.end()
+
+
+class Shared:
+    """The usual scene, as long as no row fails in it."""
+
+    def __init__(self, directories: pytest.TempPathFactory) -> None:
+        self._directories = directories
+        self._scene: Usual | None = None
+
+    def scene(self) -> Usual:
+        """Return it as if nothing had happened in it."""
+        if self._scene is None:
+            directory = self._directories.mktemp("usual")
+            self._scene = Usual(Stack(directory, appendonly=True, env=KNOBS, model_options=MODEL))
+            self._scene.start()
+        else:
+            self._scene.renew()
+        return self._scene
+
+    def end(self) -> None:
+        """End it; the next row gets a new one."""
+        if self._scene is not None:
+            self._scene.end()
+            self._scene.stack.end()
+            self._scene = None
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """Keep the usual scene."""
+    kept = Shared(tmp_path_factory)
+    yield kept
+    kept.end()
+
+
+@pytest.fixture
+def here(shared: Shared, request: pytest.FixtureRequest) -> Iterator[Usual]:
+    """Return the usual scene, started."""
+    failed_before = request.session.testsfailed
+    usual = shared.scene()
+    request.node.stash[SCENES] = [usual]
+    yield usual
+    if request.session.testsfailed > failed_before:
+        shared.end()
 
 
 @pytest.hookimpl(wrapper=True)

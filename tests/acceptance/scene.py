@@ -13,6 +13,7 @@ from tests.acceptance.audit import Call, Evidence, audit
 from tests.acceptance.client import Client
 from tests.acceptance.history import History, Post
 from tests.acceptance.kept import Kept, read, reader
+from tests.harness.keys import keys_for_ever
 from tests.harness.processes import Process
 from tests.harness.proxy import Proxy
 from tests.harness.stack import Stack
@@ -31,6 +32,8 @@ KNOBS = {
     "CHAT_MESSAGES_PER_MINUTE": "0",
     "CHAT_SESSIONS_PER_MINUTE": "0",
 }
+LOOK = 0.02
+"""Seconds between two looks at everything, which take a few milliseconds each."""
 MODEL = ("--record", "--style", "echo")
 """Echoes, so that the audit can tell whose reply a reply is."""
 
@@ -92,9 +95,13 @@ class Scene:
         calls: list[Call] = answer.json()["calls"]
         return calls
 
+    def wait_for_hang_up(self, post: Post) -> None:
+        """Return once the first call for a post has been ended by Parley."""
+        wait_until(lambda: self.calls(post.content)[0]["closed_early"], within=30, every=LOOK)
+
     def wait_for_call(self, post: Post, number: int = 1) -> None:
         """Return once the model is asked for the reply to a post for this time."""
-        wait_until(lambda: len(self.calls(post.content)) >= number, within=30)
+        wait_until(lambda: len(self.calls(post.content)) >= number, within=30, every=LOOK)
 
     def wake(self, session_id: str, *, times: int) -> None:
         """Deliver a wake-up for a session so many times."""
@@ -114,10 +121,16 @@ class Scene:
         with reader(server.url) as redis:
             redis.flushall()
 
+    def rewrite_aof(self) -> None:
+        """Have Redis put its data into a form from which it loads key by key."""
+        self.redis.bgrewriteaof()
+        wait_until(lambda: not self.redis.info("persistence")["aof_rewrite_in_progress"], within=30)
+
     def slow_loading(self, *, microseconds: int) -> None:
-        """Have Redis take so long for each command that it loads at its next start."""
+        """Have Redis take so long for each key at its next start, and answer in between."""
         with (self.stack.directory / "redis" / "redis.conf").open("a") as configuration:
             configuration.write(f"key-load-delay {microseconds}\n")
+            configuration.write("loading-process-events-interval-bytes 1024\n")
 
     def is_loading(self) -> bool:
         """Whether Redis says that it is loading its data."""
@@ -135,19 +148,22 @@ class Scene:
 
     def wait_for_time(self, moment: float) -> None:
         """Return when Redis's clock has reached this moment."""
-        wait_until(lambda: self.now() >= moment, within=120)
+        wait_until(lambda: self.now() >= moment, within=120, every=LOOK)
 
     def kept(self) -> Kept:
         """Return all that stands in Redis."""
         return read(self.redis)
 
-    def partials(self) -> int:
-        """Return how many replies are being written and have text."""
+    def wait_for_streams(self, number: int) -> None:
+        """Return once so many replies are being written and have text."""
+        wait_until(lambda: self._partials() == number, within=30, every=LOOK)
+
+    def _partials(self) -> int:
         return sum(1 for _ in self.redis.scan_iter("chat:{*}:partial:*", count=1000))
 
     def rest(self, *, within: float = 60.0) -> None:
         """Return when no turn waits or runs any more."""
-        wait_until(self._is_at_rest, within=within)
+        wait_until(self._is_at_rest, within=within, every=LOOK)
 
     def _is_at_rest(self) -> bool:
         pipeline = self.redis.pipeline(transaction=False)
@@ -160,6 +176,7 @@ class Scene:
         """Fail unless everything is as it must be at rest."""
         self.rest()
         wrong = audit(Evidence(self.history, self.kept(), self.calls()))
+        wrong += [f"{key} stays for ever" for key in keys_for_ever(self.stack.redis.url)]
         assert not wrong, f"{len(wrong)} wrong:\n" + "\n".join(each[:1000] for each in wrong[:10])
 
     def end(self) -> None:

@@ -7,8 +7,8 @@ import pytest
 from project.supervisor.probes import answers
 from tests.acceptance.client import Client
 from tests.acceptance.scene import GRACE, Scene
+from tests.acceptance.usual import Usual
 from tests.harness.processes import Process
-from tests.harness.waiting import wait_until
 
 
 def with_broker(here: Scene) -> Process:
@@ -40,7 +40,7 @@ def test_five_restarts_of_the_broker_leave_a_worker_that_consumes_within_ten_sec
         busy = [
             (each, each.post("Tell me [[tokens=40 rate=20]]")) for each in here.clients(running)
         ]
-        wait_until(lambda: here.partials() == running)
+        here.wait_for_streams(running)
         busy += [(each, each.post("Hello")) for each in here.clients(queued)]
         broker.kill()
         broker.start()
@@ -112,15 +112,11 @@ def test_a_broker_link_gone_silent_is_noticed_within_fifteen_seconds(
 
 @pytest.mark.fault("F12")
 def test_a_publish_that_goes_into_the_void_delays_no_answer_and_loses_no_message(
-    scene: Callable[..., Scene],
+    here: Usual,
 ) -> None:
-    here = scene()
-    wire = here.proxy(here.stack.redis.url)
-    here.reroute(here.web, BROKER_URL=wire.url)
-    here.start()
     client = here.client()
     client.reply_in(client.post("Hello"), "completed")
-    wire.hold()
+    here.web_wire.hold()
     for _ in range(3):
         post = client.post("Are you there?")
         assert post.answer.seconds < 1

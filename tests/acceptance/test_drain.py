@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.acceptance.scene import Scene
+from tests.acceptance.usual import Usual
 from tests.harness.waiting import wait_until
 
 
@@ -18,7 +19,7 @@ def test_streams_longer_than_the_drain_are_taken_over_at_once_and_none_fails(
     here.script({"times": 20, "tokens": 200, "rate": 10})
     posts = [client.post("Tell me") for client in clients]
     short = [here.client() for _ in range(3)]
-    wait_until(lambda: here.partials() == 20)
+    here.wait_for_streams(20)
     ending = [(client, client.post("Hello [[tokens=8 rate=10]]")) for client in short]
     for client, post in ending:
         client.said(post)
@@ -46,24 +47,23 @@ def test_a_rolling_restart_under_long_streams_fails_none(scene: Callable[..., Sc
     here = scene(drain=2, lease=10).start(workers=2)
     clients = here.clients(20)
     posts = [client.post("Tell me [[tokens=200 rate=10]]") for client in clients]
-    wait_until(lambda: here.partials() == 20)
+    here.wait_for_streams(20)
     for number in (0, 1):
         assert here.stack.worker(number).stop() == 0
         here.stack.worker(number).start()
-        wait_until(lambda: here.partials() == 20)
+        here.wait_for_streams(20)
     here.history.faults_everywhere = 2
     for client, post in zip(clients, posts, strict=True):
         assert client.reply_in(post, "completed", within=60)["attempt"] == 1
 
 
 @pytest.mark.fault("F24")
-def test_a_worker_told_to_stop_claims_nothing_more(scene: Callable[..., Scene]) -> None:
-    here = scene(drain=3).start()
+def test_a_worker_told_to_stop_claims_nothing_more(here: Usual) -> None:
     slow, late = here.clients(2)
-    post = slow.post("Tell me [[tokens=25 rate=10]]")
+    post = slow.post("Tell me [[tokens=18 rate=10]]")
     slow.said(post)
     here.worker.signal(signal.SIGTERM)
-    wait_until(lambda: "Warm shutdown" in here.worker.log)
+    wait_until(lambda: "Warm shutdown" in here.worker.log_of_this_start)
     here.wait_for_time(here.now() + 0.5)
     waiting = late.post("Hello")
     assert slow.reply_in(post, "completed")["attempt"] == 1

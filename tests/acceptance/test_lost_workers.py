@@ -6,6 +6,7 @@ import pytest
 
 from chat.store.scripts import script
 from tests.acceptance.scene import LEASE, Scene
+from tests.acceptance.usual import Usual
 from tests.harness.waiting import wait_until
 
 SLOW = {"tokens": 200, "rate": 10}
@@ -13,14 +14,11 @@ SLOW = {"tokens": 200, "rate": 10}
 
 
 @pytest.mark.fault("F01")
-def test_fifty_turns_of_a_killed_worker_are_answered_once_by_the_next(
-    scene: Callable[..., Scene],
-) -> None:
-    here = scene().start()
+def test_fifty_turns_of_a_killed_worker_are_answered_once_by_the_next(here: Usual) -> None:
     here.script({"times": 50, **SLOW})
     clients = here.clients(50)
     posts = [client.post("Hello") for client in clients]
-    wait_until(lambda: here.partials() == 50, within=20)
+    here.wait_for_streams(50)
     queued = [client.post("And then?") for client in clients[::5]]
 
     here.worker.kill()
@@ -43,20 +41,16 @@ def test_fifty_turns_of_a_killed_worker_are_answered_once_by_the_next(
 
 
 @pytest.mark.fault("F02")
-def test_a_worker_killed_just_before_finish_loses_no_reply(scene: Callable[..., Scene]) -> None:
-    here = scene()
-    link = here.proxy(here.stack.redis.url)
-    here.reroute(here.worker, REDIS_URL=link.url, BROKER_URL=here.stack.redis.url)
-    here.start()
+def test_a_worker_killed_just_before_finish_loses_no_reply(here: Usual) -> None:
     client = here.client()
     client.reply_in(client.post("So that Redis knows the scripts"), "completed")
 
-    link.hold_at(script("finish").sha)
+    here.worker_link.hold_at(script("finish").sha)
     post = client.post("Hello")
-    assert link.tripped.wait(20)
+    assert here.worker_link.tripped.wait(20)
     assert here.calls(post.content)[0]["finished_at"]
     here.worker.kill()
-    link.cut()
+    here.worker_link.cut()
     here.history.faults[post.content] = 1
     here.worker.start()
     up = here.now()
@@ -67,14 +61,11 @@ def test_a_worker_killed_just_before_finish_loses_no_reply(scene: Callable[..., 
 
 
 @pytest.mark.fault("F04")
-def test_a_frozen_worker_writes_nothing_once_its_lease_is_over(
-    scene: Callable[..., Scene],
-) -> None:
-    here = scene().start()
+def test_a_frozen_worker_writes_nothing_once_its_lease_is_over(here: Usual) -> None:
     here.script({"times": 10, **SLOW})
     clients = here.clients(10)
     posts = [client.post("Hello") for client in clients]
-    wait_until(lambda: here.partials() == 10, within=20)
+    here.wait_for_streams(10)
     here.stack.worker(1).start()
 
     here.worker.freeze()
@@ -85,7 +76,7 @@ def test_a_frozen_worker_writes_nothing_once_its_lease_is_over(
     here.worker.thaw()
 
     # It learns that its leases are lost, and hangs up on the model.
-    wait_until(lambda: all(call["closed_early"] for call in here.calls()[:10]), within=20)
+    wait_until(lambda: all(call["closed_early"] for call in here.calls()[:10]), within=30)
     assert [client.reply(post) for client, post in zip(clients, posts, strict=True)] == replies
     for client in clients:
         client.post("And then?")

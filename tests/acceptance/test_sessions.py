@@ -1,6 +1,5 @@
 """Sessions that many post to at once, and sessions that end under their turns."""
 
-from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -8,15 +7,17 @@ import pytest
 from tests.acceptance.client import Client
 from tests.acceptance.history import Post
 from tests.acceptance.scene import Scene
+from tests.acceptance.usual import Usual
 from tests.harness.crowd import at_once
 from tests.harness.waiting import wait_until
 
 
 @pytest.mark.fault("F29")
 def test_five_messages_at_once_are_answered_in_order_each_having_seen_the_ones_before(
-    scene: Callable[..., Scene],
+    here: Usual,
 ) -> None:
-    here = scene().start(webs=2, workers=2)
+    here.stack.web(1).start()
+    here.stack.worker(1).start()
     client = here.client()
     twins = [client.twin() for _ in range(5)]
     for number, twin in enumerate(twins):
@@ -35,10 +36,7 @@ def test_five_messages_at_once_are_answered_in_order_each_having_seen_the_ones_b
 
 
 @pytest.mark.fault("F29")
-def test_two_hundred_posts_with_fifty_keys_are_taken_once_each_up_to_the_cap(
-    scene: Callable[..., Scene],
-) -> None:
-    here = scene().start()
+def test_two_hundred_posts_with_fifty_keys_are_taken_once_each_up_to_the_cap(here: Usual) -> None:
     client = here.client()
     first = client.post("Wait [[tokens=30 rate=10]]")
     client.said(first)
@@ -61,27 +59,25 @@ def test_two_hundred_posts_with_fifty_keys_are_taken_once_each_up_to_the_cap(
 
 
 def three_stages(here: Scene, **fields: int) -> list[tuple[Client, Post]]:
-    """Return three sessions and their turns: one runs, one waits behind it, one waits to retry."""
+    """Return three sessions and a turn of each: one runs, one is queued, one waits to retry."""
     running, queued, retrying = (here.client(**fields) for _ in range(3))
-    posts = [running.post("Tell me [[tokens=40 rate=10]]")]
-    queued.post("Tell me [[tokens=40 rate=10]]")
-    posts += [queued.post("And then?"), retrying.post("Hello [[fault:429 retry_after=3 times=1]]")]
+    posts = [client.post("Tell me [[tokens=50 rate=10]]") for client in (running, queued)]
+    here.wait_for_streams(2)
+    posts[1] = queued.post("And then?")
+    # Not before the others run: from here on their model is asked nothing.
+    posts.append(retrying.post("Hello [[fault:429 retry_after=3 times=1]]"))
     here.history.faults[posts[2].content] = 1
-    wait_until(lambda: here.partials() == 2)
     retrying.waits_for(posts[2], "rate_limited")
     return list(zip((running, queued, retrying), posts, strict=True))
 
 
 @pytest.mark.fault("F28")
-def test_nothing_comes_back_of_sessions_deleted_under_their_turns(
-    scene: Callable[..., Scene],
-) -> None:
-    here = scene().start()
+def test_nothing_comes_back_of_sessions_deleted_under_their_turns(here: Usual) -> None:
     stages = three_stages(here)
     for client, _ in stages:
         assert client.delete().status == 204
     # The worker learns that its sessions are gone and hangs up; the retry falls due for nothing.
-    wait_until(lambda: all(call["closed_early"] for call in here.calls("Tell me")))
+    wait_until(lambda: all(call["closed_early"] for call in here.calls("Tell me")), within=30)
     for client, post in stages:
         assert client.call("GET", f"/sessions/{client.session_id}").status == 404
         assert client.post_again(post).answer.status == 404
@@ -91,15 +87,13 @@ def test_nothing_comes_back_of_sessions_deleted_under_their_turns(
 
 
 @pytest.mark.fault("F28")
-def test_pending_work_keeps_its_session_alive_beyond_its_ttl_and_then_it_ends(
-    scene: Callable[..., Scene],
-) -> None:
-    here = scene().start()
+def test_pending_work_keeps_its_session_alive_beyond_its_ttl_and_then_it_ends(here: Usual) -> None:
     stages = three_stages(here, ttl=1)
-    for client, post in stages:
-        reply = client.reply_in(post, "completed")
+    # All at once: each session ends a second after its turn.
+    replies = at_once([partial(client.reply_in, post, "completed") for client, post in stages])
+    for reply in replies:
         assert reply["completed_at"] - reply["created_at"] > 2
     here.history.ended.update(client.session_id for client, _ in stages)
-    wait_until(lambda: not here.kept().owners)
+    wait_until(lambda: not here.kept().owners, within=30)
     for client, _ in stages:
         assert client.call("GET", f"/sessions/{client.session_id}").status in {401, 404}

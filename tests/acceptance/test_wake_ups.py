@@ -9,6 +9,7 @@ import pytest
 from chat.store.scripts import script
 from tests.acceptance.history import NO_ANSWER
 from tests.acceptance.scene import GRACE, LEASE, Scene
+from tests.acceptance.usual import Usual
 from tests.harness.crowd import started
 from tests.harness.waiting import wait_until
 
@@ -44,25 +45,19 @@ def test_fifty_messages_of_a_web_killed_before_it_could_publish_are_answered_wit
 
 
 @pytest.mark.fault("F06")
-def test_a_message_posted_again_to_the_next_web_is_the_same_message(
-    scene: Callable[..., Scene],
-) -> None:
-    here = scene()
-    link = here.proxy(here.stack.redis.url)
-    here.reroute(here.web, REDIS_URL=link.url, BROKER_URL=here.stack.redis.url)
-    here.start()
+def test_a_message_posted_again_to_the_next_web_is_the_same_message(here: Usual) -> None:
     client = here.client()
     first = client.post("So that Redis knows the script")
 
-    link.hold_answer_to(script("submit").sha)
+    here.web_link.hold_answer_to(script("submit").sha)
     [future] = started([lambda: client.try_to_post("Hello")])
-    assert link.tripped.wait(20)
-    wait_until(lambda: here.kept().counts["accepted"] == 2)
+    assert here.web_link.tripped.wait(20)
+    wait_until(lambda: here.kept().counts["accepted"] == 2, within=20)
     here.web.kill()
     here.history.servers_were_killed = True
     unanswered = future.result()
     assert unanswered.answer.status == NO_ANSWER
-    link.cut()
+    here.web_link.cut()
     here.web.start()
 
     again = client.post_again(unanswered)
@@ -94,13 +89,12 @@ def test_wake_ups_that_die_with_worker_and_broker_are_made_good(
 
 
 @pytest.mark.fault("F08")
-def test_a_wake_up_delivered_ten_times_is_one_model_call(scene: Callable[..., Scene]) -> None:
-    here = scene().start(workers=2)
+def test_a_wake_up_delivered_ten_times_is_one_model_call(here: Usual) -> None:
     finished, running, queued = here.clients(3)
     finished.reply_in(finished.post("Hello"), "completed")
     slow = "Tell me [[tokens=30 rate=15]]"
     posts = [running.post(slow), queued.post(slow), queued.post("And then?")]
-    wait_until(lambda: here.partials() == 2)
+    here.wait_for_streams(2)
 
     unknown = ("ses_" + 24 * "0", "*", "")
     for session_id in (*unknown, *(each.session_id for each in (finished, running, queued))):
@@ -109,7 +103,7 @@ def test_a_wake_up_delivered_ten_times_is_one_model_call(scene: Callable[..., Sc
         client.reply_in(post, "completed")
     for client in (finished, running, queued):
         here.wake(client.session_id, times=10)
-    wait_until(lambda: here.redis.llen("chat") == 0)
+    wait_until(lambda: here.redis.llen("chat") == 0, within=20)
     assert len(here.calls()) == 4
 
 

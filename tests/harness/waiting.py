@@ -10,10 +10,13 @@ PAUSE = 0.005
 T = TypeVar("T")
 
 
-def wait_until(predicate: Callable[[], T], *, within: float = 10.0) -> T:
-    """Return the first true value of `predicate`; fail after `within` seconds without one."""
+def wait_until(predicate: Callable[[], T], *, within: float = 10.0, every: float = PAUSE) -> T:
+    """Return the first true value of `predicate`; fail after `within` seconds without one.
+
+    every: seconds between two looks, where a look costs what is looked at.
+    """
     until = time.monotonic() + within
     while not (value := predicate()):
         assert time.monotonic() < until, f"not true within {within} s: {predicate}"
-        time.sleep(PAUSE)
+        time.sleep(every)
     return value
