@@ -1,16 +1,18 @@
 """Sessions in the admin: the list, and the way to all that is done with one of them."""
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from functools import wraps
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.timesince import timesince, timeuntil
+from django.utils import timezone
 
 from chat.admin import acts, pages
 from chat.admin.filters import ActivityFilter
@@ -31,7 +33,7 @@ else:  # at run time it takes no parameter
 class SessionAdmin(Base):
     """Sessions by their last activity; each leads to its conversation."""
 
-    list_display = ("shown_name", "id", "status", "model", "messages", "active_ago", "expires_in")
+    list_display = ("shown_name", "id", "status", "model", "messages", "active_ago")
     list_display_links = ("shown_name", "id")
     list_filter = (ActivityFilter,)
     list_per_page = 50
@@ -46,20 +48,22 @@ class SessionAdmin(Base):
     )
     actions = ("cancel", "requeue", "expire", "export")
 
+    class Media:
+        css = {"all": ["admin_chat/list.css"]}
+
     @admin.display(description="name")
     def shown_name(self, session: Session) -> str:
         """Something to click on."""
         return session.name or "(no name)"
 
-    @admin.display(description="last activity")
+    @admin.display(description="active")
     def active_ago(self, session: Session) -> str:
-        """As people say it."""
-        return f"{timesince(session.last_active_at, depth=1)} ago"
+        """The age of the last activity."""
+        return f"{_rounded(timezone.now() - session.last_active_at)} ago"
 
-    @admin.display(description="expires in")
-    def expires_in(self, session: Session) -> str:
-        """As people say it."""
-        return timeuntil(session.expires_at, depth=1)
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Show the list; nothing in it is changed by a form."""
+        return super().changelist_view(request, {"title": "Sessions", **(extra_context or {})})
 
     def get_search_results(
         self,
@@ -115,11 +119,11 @@ class SessionAdmin(Base):
     def live(self, request: HttpRequest, session_id: str) -> HttpResponse:
         """Tell what has changed."""
         self._check(request, "view")
-        return pages.live(request, session_id)
+        return pages.live(request, unquote(session_id))
 
     def _shown(self, request: HttpRequest, session_id: str, page: View) -> HttpResponse:
         self._check(request, "view")
-        session = self.get_object(request, session_id)
+        session = self.get_object(request, unquote(session_id))
         if session is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, session_id)  # type: ignore[attr-defined, no-any-return]
         return page(request, session)
@@ -133,13 +137,13 @@ class SessionAdmin(Base):
     def act(self, request: HttpRequest, session_id: str) -> HttpResponse:
         """Do what a button of the session's page says: `act` is `<act>` or `<act> <message id>`."""
         name, _, message_id = request.POST.get("act", "").partition(" ")
+        chosen = self.get_queryset(request).filter(pk=unquote(session_id))
         if request.method != "POST" or (name != "export" and name not in acts.ACTS):
             return HttpResponseNotAllowed(["POST"])
         if name == "export":
             self._check(request, "export")
-            return self.export(request, self.get_queryset(request).filter(pk=session_id))
+            return self.export(request, chosen)
         self._check(request, acts.ACTS[name].permission)
-        chosen = self.get_queryset(request).filter(pk=session_id)
         return self._act(request, name, chosen, message_id) or HttpResponseRedirect(
             reverse("admin:chat_session_change", args=[session_id])
         )
@@ -228,6 +232,14 @@ class SessionAdmin(Base):
     def delete_model(self, request: HttpRequest, obj: Session) -> None:  # noqa: ARG002
         """Remove every trace of it."""
         staff.delete(obj.pk)
+
+
+def _rounded(age: timedelta) -> str:
+    """Return an age as a number of its greatest unit."""
+    for unit, seconds in (("d", 86400), ("h", 3600), ("min", 60)):
+        if age.total_seconds() >= seconds:
+            return f"{age.total_seconds() // seconds:.0f} {unit}"
+    return f"{max(0.0, age.total_seconds()):.0f} s"
 
 
 def telling_of_trouble(view: View) -> View:

@@ -1,5 +1,7 @@
 """What tests of the admin need to have happened."""
 
+from django.contrib.admin.utils import quote
+
 from chat.domain import Caller
 from chat.services import sessions, turns
 
@@ -19,4 +21,4 @@ def asked(session_id: str, content: str) -> None:
 
 def page(session_id: str, place: str = "change") -> str:
     """Return the path of a session's page."""
-    return f"{LIST}{session_id}/{place}/"
+    return f"{LIST}{quote(session_id)}/{place}/"

@@ -1,0 +1,134 @@
+"""Staff at work, in a real browser (S30)."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from django.contrib.admin.utils import quote
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
+
+from project.supervisor.children import ROOT
+from tests.harness.stack import Stack
+
+pytestmark = pytest.mark.browser
+
+PASSWORD = "of-the-staff"
+NAME = "<img src=x onerror=alert(1)> Ada"
+
+
+def prepare_account(stack: Stack) -> None:
+    """Make an account for the staff of this Parley."""
+    env = stack.env | {"DJANGO_SUPERUSER_PASSWORD": PASSWORD}
+    for command in (
+        ["migrate"],
+        ["createsuperuser", "--noinput", "--username=ada", "--email=ada@example.org"],
+    ):
+        subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=env, check=True)
+
+
+def open_session(url: str, **fields: str) -> tuple[str, dict[str, str]]:
+    """Return the id of a new session, and its owner's headers."""
+    opened = requests.post(f"{url}/sessions", json=fields, timeout=10).json()
+    return opened["id"], {"Authorization": f"Bearer {opened['token']}"}
+
+
+def say(url: str, owner: dict[str, str], content: str) -> None:
+    """Post a message."""
+    answer = requests.post(f"{url}/messages", json={"content": content}, headers=owner, timeout=10)
+    assert answer.status_code == 202, answer.text
+
+
+def sign_in(tab: Page, url: str) -> None:
+    """Sign in by the form."""
+    tab.goto(f"{url}/admin/login/?next=/admin/")
+    tab.get_by_label("Username").fill("ada")
+    tab.get_by_label("Password").fill(PASSWORD)
+    tab.get_by_role("button", name="Log in").click()
+
+
+def is_fault(said: ConsoleMessage) -> bool:
+    """Whether a page has logged an error; the browser's own wish for an icon is none."""
+    return said.type == "error" and not said.location["url"].endswith("/favicon.ico")
+
+
+@pytest.fixture
+def tab(new_context: Callable[..., BrowserContext]) -> Iterator[Page]:
+    """An empty tab; no page in it may meet an error or break its own policy."""
+    page = new_context(viewport={"width": 1280, "height": 900}).new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda said: wrong.append(said.text) if is_fault(said) else None)
+    yield page
+    assert wrong == []
+
+
+@pytest.fixture
+def picture(tab: Page) -> Callable[[str], None]:
+    """Return a function that takes a picture for whoever named a directory by `PICTURES`."""
+    directory = os.environ.get("PICTURES")
+
+    def take(name: str) -> None:
+        if directory:
+            tab.screenshot(path=Path(directory) / f"{name}.png")
+
+    return take
+
+
+def find(tab: Page, name: str) -> None:
+    """Find a session by its name, and open it."""
+    tab.get_by_role("link", name="Sessions", exact=True).first.click()
+    tab.locator("#searchbar").fill("ada")
+    tab.keyboard.press("Enter")
+    expect(tab.locator("#result_list tbody tr")).to_have_count(1)
+    tab.get_by_role("link", name=name).click()
+
+
+def test_staff_watch_a_reply_grow_and_cancel_it(
+    build_stack: Callable[..., Stack], tab: Page, picture: Callable[[str], None]
+) -> None:
+    stack = build_stack().start()
+    prepare_account(stack)
+    url = stack.web().url
+    for n in range(6):
+        open_session(url, name=f"Customer {n}")
+    session_id, owner = open_session(url, name=NAME, system_prompt="Be brief.")
+    say(url, owner, "Hello! <script>alert(1)</script>")
+    sign_in(tab, url)
+    find(tab, NAME)
+    expect(tab.locator("#msg_2 .status")).to_have_text("completed")
+
+    say(url, owner, "Tell me all about engines. [[tokens=2000 rate=20]]")
+    reply = tab.locator("#msg_4")
+    text = reply.locator(".text")
+    expect(reply.locator(".status")).to_have_text("in_progress")
+    seen = len(text.inner_text())
+    expect(text).to_have_text(re.compile(rf"[\s\S]{{{seen + 40},}}"))
+    expect(tab.locator("#facts")).to_contain_text("running")
+    expect(tab.get_by_text("The session has ended.")).to_be_hidden()
+    picture("admin-session")
+    reply.get_by_role("button", name="Cancel").click()
+    expect(tab.locator(".messagelist")).to_contain_text("Cancelled msg_4.")
+    expect(reply.locator(".status")).to_have_text("cancelled")
+    expect(text).not_to_be_empty()
+
+    redact(tab, "msg_1", picture)
+    tab.goto(f"{url}/admin/chat/session/{quote(session_id)}/history/")
+    expect(tab.locator("#change-history")).to_contain_text("Cancelled msg_4.")
+    expect(tab.locator("#change-history")).to_contain_text("Redacted msg_1.")
+    picture("admin-history")
+    tab.goto(f"{url}/admin/chat/session/")
+    expect(tab.locator("#result_list tbody tr")).to_have_count(7)
+    picture("admin-list")
+
+
+def redact(tab: Page, message: str, picture: Callable[[str], None]) -> None:
+    """Take a text away, after the question whether to."""
+    tab.locator(f"#{message}").get_by_role("button", name="Redact").click()
+    picture("admin-confirm")
+    tab.get_by_role("button", name="Redact").click()
+    expect(tab.locator(f"#{message} .text")).to_have_text("[redacted]")
