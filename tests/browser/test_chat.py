@@ -152,6 +152,19 @@ def test_code_can_be_copied(open_page: Callable[..., ChatPage], chat_stack: Stac
     assert chat.page.evaluate("navigator.clipboard.readText()") == "print('a < b')\n"
 
 
+def test_markdown_is_shown_as_it_is_meant(chat: ChatPage, chat_stack: Stack) -> None:
+    said = "# Title\n\n3. three\n4. four\n\n| a | b |\n|---|--:|\n| 1 | 2 |\n\n[web](https://a.example)"
+    script = {"steps": [{"match": "Markdown, please", "reply": said}]}
+    requests.post(f"{chat_stack.model.url}/__script__", json=script, timeout=5)
+    reply = chat.ask("Markdown, please")
+    expect(reply.get_by_role("heading", name="Title")).to_be_visible()
+    expect(reply.locator(".body ol")).to_have_attribute("start", "3")
+    expect(reply.locator("td").last).to_have_attribute("align", "right")
+    link = reply.get_by_role("link", name="web")
+    expect(link).to_have_attribute("href", "https://a.example")
+    expect(link).to_have_attribute("rel", "noopener noreferrer nofollow")
+
+
 def test_the_page_asks_nobody_but_its_own_server(
     open_page: Callable[..., ChatPage], chat_stack: Stack
 ) -> None:
