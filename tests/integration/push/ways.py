@@ -1,0 +1,189 @@
+"""Clients that follow a session, each in its way, as plain as a stranger would write them."""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any, Self
+
+import requests
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from tests.integration.api.calls import Api
+
+Event = dict[str, Any]
+OWN = "own"
+"""The origin of the server's own pages."""
+PATIENCE = 10.0
+"""Seconds for one event."""
+
+
+class Socket:
+    """A WebSocket of a session."""
+
+    def __init__(
+        self,
+        owner: Api,
+        *,
+        after: int | None = 0,
+        query: str = "",
+        origin: str | None = OWN,
+        auth: bool = True,
+        path: str | None = None,
+    ) -> None:
+        """Connect, and authenticate by a frame unless something else is asked for.
+
+        Raises:
+            InvalidStatus: the handshake was refused.
+        """
+        path = f"{owner.path}/ws" if path is None else path
+        self._opened = ExitStack()
+        self._connection: ClientConnection = self._opened.enter_context(
+            connect(
+                f"ws{owner.url[4:]}{path}{query}",
+                origin=owner.url if origin == OWN else origin,  # type: ignore[arg-type]
+                compression=None,
+                max_size=None,
+                proxy=None,
+                close_timeout=0.2,
+            )
+        )
+        if auth and not query:
+            cursor = {} if after is None else {"after": after}
+            self.say(type="auth", token=owner.token, **cursor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+    def say(self, **frame: Any) -> None:
+        """Send a frame."""
+        self.send(json.dumps(frame))
+
+    def send(self, data: str | bytes) -> None:
+        """Send anything."""
+        self._connection.send(data)
+
+    def raw(self, within: float = PATIENCE) -> str:
+        """Return the next frame as it came."""
+        frame = self._connection.recv(timeout=within)
+        assert isinstance(frame, str)
+        return frame
+
+    def hear(self, within: float = PATIENCE) -> Event:
+        """Return the next frame."""
+        event: Event = json.loads(self.raw(within))
+        return event
+
+    def until(self, kind: str, within: float = PATIENCE) -> list[Event]:
+        """Return the frames up to the first of a type."""
+        heard = [self.hear(within)]
+        while heard[-1]["type"] != kind:
+            heard.append(self.hear(within))
+        return heard
+
+    def ask(self, **frame: Any) -> Event:
+        """Send a frame and return its answer; events that come before it are dropped."""
+        self.say(**frame)
+        while "seq" in (answer := self.hear()):
+            pass
+        return answer
+
+    def is_followed(self) -> None:
+        """Return once frames are taken: the session is followed, or about to be."""
+        assert self.ask(type="ping")["type"] == "pong"
+
+    def closed(self, within: float = PATIENCE) -> int:
+        """Return the close code; what comes before is dropped."""
+        try:
+            while True:
+                self.raw(within)
+        except ConnectionClosed as error:
+            return error.rcvd.code if error.rcvd else 1006
+
+    def break_off(self) -> None:
+        """Leave without a word."""
+        self._connection.socket.close()
+
+
+def refused(owner: Api, **arguments: Any) -> int:
+    """Return the status with which a handshake is refused."""
+    try:
+        with Socket(owner, **arguments):
+            return 101
+    except InvalidStatus as error:
+        return error.response.status_code
+
+
+class Stream:
+    """An event stream of a session."""
+
+    def __init__(
+        self,
+        owner: Api,
+        *,
+        after: int | None = None,
+        last_event_id: int | str | None = None,
+        ticket: str = "",
+    ) -> None:
+        params: dict[str, Any] = {} if after is None else {"after": after}
+        headers = {} if last_event_id is None else {"Last-Event-ID": str(last_event_id)}
+        if ticket:
+            params["ticket"] = ticket
+        else:
+            headers["Authorization"] = f"Bearer {owner.token}"
+        self.response = requests.get(
+            f"{owner.url}{owner.path}/events",
+            params=params,
+            headers=headers,
+            stream=True,
+            timeout=PATIENCE,
+        )
+        self._blocks = self._read()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.response.close()
+
+    def block(self) -> dict[str, str]:
+        """Return the next block's fields by name; a comment's name is empty.
+
+        Raises:
+            StopIteration: the stream has ended as it should.
+        """
+        return next(self._blocks)
+
+    def hear(self) -> Event:
+        """Return the next event, whose id and name must be its own."""
+        while "data" not in (block := self.block()):
+            pass
+        event: Event = json.loads(block["data"])
+        assert block["event"] == event["type"]
+        if "seq" in event:
+            assert block["id"] == str(event["seq"])
+        return event
+
+    def until(self, kind: str) -> list[Event]:
+        """Return the events up to the first of a type."""
+        heard = [self.hear()]
+        while heard[-1]["type"] != kind:
+            heard.append(self.hear())
+        return heard
+
+    def rest(self) -> list[Event]:
+        """Return the events up to the stream's end."""
+        return [json.loads(block["data"]) for block in self._blocks if "data" in block]
+
+    def _read(self) -> Iterator[dict[str, str]]:
+        block: dict[str, str] = {}
+        for line in self.response.iter_lines(chunk_size=1):
+            if line:
+                name, _, value = line.decode().partition(":")
+                block[name] = value.strip()
+            elif block:
+                yield block
+                block = {}
