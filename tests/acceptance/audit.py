@@ -79,18 +79,18 @@ def turns_are_contiguous(evidence: Evidence) -> Iterator[str]:
 
 
 def _starts_in_order(session_id: str, events: list[Event]) -> Iterator[str]:
-    open_turns: list[int] = []
+    open_turns: set[int] = set()
     for event in events:
         number = int(event.get("message_id", "msg_0").removeprefix("msg_"))
         match event["type"]:
             case "message.queued":
-                open_turns.append(number)
-            case "message.started" if number != min(open_turns):
+                open_turns.add(number)
+            case "message.started" if number != min(open_turns, default=0):
                 yield f"{session_id}: msg_{number} began while {open_turns} were open"
             case "session.reset":
                 open_turns.clear()
             case _ if is_terminal(event):
-                open_turns.remove(number)
+                open_turns.discard(number)
 
 
 def prompts_hold_the_turns_before(evidence: Evidence) -> Iterator[str]:
@@ -117,7 +117,7 @@ def _prompts(messages: dict[int, Message]) -> dict[str, list[tuple[str, str]]]:
             continue
         asked = ("user", message["content"])
         prompts[message["content"]] = [*before, asked]
-        reply = replies[message["id"]]
+        reply = replies.get(message["id"], {"status": "lost"})
         if reply["status"] in SHOWN and reply["content"]:
             before += [asked, ("assistant", reply["content"])]
     return prompts
@@ -144,7 +144,7 @@ def replies_answer_their_message(evidence: Evidence) -> Iterator[str]:
         contents = {each["id"]: each["content"] for each in messages.values()}
         for message in messages.values():
             if message["status"] == "completed" and message["role"] == "assistant":
-                wanted = ["echo:", contents[message["reply_to"]].split()[0]]
+                wanted = ["echo:", contents.get(message["reply_to"], "lost").split()[0]]
                 if message["content"].split()[:2] != wanted:
                     yield f"{session_id} {message['id']} says {message['content'][:80]!r}"
 
@@ -160,7 +160,7 @@ def the_model_was_asked_once(evidence: Evidence) -> Iterator[str]:
         claims = Counter(e["message_id"] for e in events if e["type"] == "message.started")
         contents = {e["id"]: e["content"] for e in evidence.kept.messages[session_id].values()}
         for reply in evidence.kept.replies(session_id).values():
-            asked = contents[reply["reply_to"]]
+            asked = contents.get(reply["reply_to"], "lost")
             if calls[asked] > claims[reply["id"]]:
                 yield f"{asked!r}: {calls[asked]} calls, {claims[reply['id']]} claims"
 

@@ -3,7 +3,6 @@
 import itertools
 from collections import Counter
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import Any
 
 NO_ANSWER = 0
@@ -53,7 +52,10 @@ class Post:
 
 @dataclass(slots=True)
 class History:
-    """All that happened to the clients of one row; safe to write from many threads."""
+    """All that happened to the clients of one row.
+
+    Many threads write it: by single acts on lists, dicts and counters, which CPython does whole.
+    """
 
     answers: list[Answer] = field(default_factory=list)
     posts: list[Post] = field(default_factory=list)
@@ -68,7 +70,6 @@ class History:
     servers_were_killed: bool = False
     """Whether requests may have ended without an answer."""
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
-    _lock: Lock = field(default_factory=Lock)
 
     def unique(self, text: str) -> str:
         """Return `text` with a first word that no other message of the row has."""
@@ -76,10 +77,9 @@ class History:
 
     def saw(self, session_id: str, messages: list[dict[str, Any]]) -> None:
         """Remember the replies that were terminal when a client saw them."""
-        with self._lock:
-            for message in messages:
-                if message["role"] == "assistant" and message["status"] not in OPEN:
-                    self.told.setdefault((session_id, message["id"]), message)
+        for message in messages:
+            if message["role"] == "assistant" and message["status"] not in OPEN:
+                self.told.setdefault((session_id, message["id"]), message)
 
     @property
     def accepted(self) -> list[Post]:
