@@ -25,6 +25,10 @@ ALLOWED = {
 """What a page of a listed origin may send."""
 
 
+PROBED = {"/live", "/ready"}
+"""What an orchestrator asks by an address of its own, which need not be a name of the service."""
+
+
 class Front:
     """Checks the host, answers CORS preflights, and puts the standing headers on every answer.
 
@@ -54,7 +58,7 @@ class Front:
         return answers.dressed(request, cast(HttpResponseBase, response))
 
     def _handler(self, request: HttpRequest) -> Handler:
-        if (refusal := bad_host(request)) is not None:
+        if request.path_info not in PROBED and (refusal := bad_host(request)) is not None:
             return lambda _: refusal
         if _is_preflight(request):
             return lambda _: HttpResponse(status=204, headers=ALLOWED)

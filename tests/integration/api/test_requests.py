@@ -130,10 +130,15 @@ def test_every_page_and_file_is_guarded(api: Api, path: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["evil.example", "", "localhost.evil.example", "127.0.0.1:x"])
-@pytest.mark.parametrize("path", ["/live", "/sessions/x?wait=1", "/admin/", "/nope"])
+@pytest.mark.parametrize("path", ["/models", "/sessions/x?wait=1", "/admin/", "/nope"])
 def test_a_foreign_host_is_refused(api: Api, path: str, host: str) -> None:
     """S36"""
     assert refusal(api.get(path, headers={"Host": host})) == (400, "invalid_host")
+
+
+def test_probes_may_come_by_any_address(api: Api) -> None:
+    for path in ("/live", "/ready"):
+        assert api.get(path, headers={"Host": "10.1.2.3:8000"}).status_code == 200
 
 
 def test_pages_of_other_origins_may_not_read_the_answers(api: Api) -> None:
