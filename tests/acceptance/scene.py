@@ -1,5 +1,6 @@
 """Where one row happens: a Parley of its own, its clients, and the audit at the end."""
 
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -125,6 +126,12 @@ class Scene:
         """Have Redis put its data into a form from which it loads key by key."""
         self.redis.bgrewriteaof()
         wait_until(lambda: not self.redis.info("persistence")["aof_rewrite_in_progress"], within=30)
+
+    def cut_aof(self, *, bytes_off: int) -> None:
+        """Take the last bytes off what Redis, which is down, has written last."""
+        files = (self.stack.directory / "redis" / "appendonlydir").glob("*.incr.aof")
+        newest = max(files, key=lambda file: file.stat().st_mtime)
+        os.truncate(newest, newest.stat().st_size - bytes_off)
 
     def slow_loading(self, *, microseconds: int) -> None:
         """Have Redis take so long for each key at its next start, and answer in between."""

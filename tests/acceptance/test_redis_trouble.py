@@ -184,3 +184,21 @@ def test_a_redis_without_connections_to_spare_is_a_503_and_recovers(here: Usual)
     here.redis.config_set("maxclients", 1000)
     for post in refused:
         client.reply_in(client.insist(post), "completed")
+
+
+@pytest.mark.fault("F19")
+def test_a_log_of_redis_that_lost_its_tail_is_started_from_and_all_converges(
+    scene: Callable[..., Scene],
+) -> None:
+    here = scene().start(workers=0)
+    client = here.client()
+    kept, lost = client.post("Hello"), client.post("And then?")
+    here.stack.redis.kill()
+    here.cut_aof(bytes_off=10)
+    here.stack.redis.start()
+
+    assert len(client.messages()) == 2, "the cut took one whole act"
+    assert client.insist(lost).message_id == lost.message_id
+    here.worker.start()
+    for post in (kept, lost):
+        client.reply_in(post, "completed")
