@@ -8,6 +8,7 @@ from typing import Any, Self
 import requests
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from tests.integration.api.calls import Api
 
@@ -41,7 +42,7 @@ class Socket:
         self._connection: ClientConnection = self._opened.enter_context(
             connect(
                 f"ws{owner.url[4:]}{path}{query}",
-                origin=owner.url if origin == OWN else origin,  # type: ignore[arg-type]
+                origin=None if origin is None else Origin(owner.url if origin == OWN else origin),
                 compression=None,
                 max_size=None,
                 proxy=None,

@@ -1,0 +1,291 @@
+"""One link and one reader serve all followers of a process; whatever breaks costs a second."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+from redis import Redis
+
+from chat.conf import knobs
+from chat.domain import Caller
+from chat.errors import RateLimited, SessionNotFound, SlowReader
+from chat.services import sessions, tokens, turns
+from chat.store.client import client
+from chat.store.follow import Hub
+from chat.store.follower import Follower, uncut
+from tests.harness.proxy import Proxy
+from tests.harness.stack import Stack
+from tests.harness.waiting import wait_until
+from tests.integration.api.turns import say, take
+
+PATIENCE = 10.0
+"""Seconds."""
+
+
+@asynccontextmanager
+async def linked() -> AsyncIterator[Hub]:
+    hub = Hub()
+    try:
+        yield hub
+    finally:
+        hub.close()
+        await asyncio.sleep(0)
+
+
+def run(test: Callable[[Hub], Coroutine[Any, Any, None]]) -> None:
+    async def within() -> None:
+        async with asyncio.timeout(60), linked() as hub:
+            await test(hub)
+
+    asyncio.run(within())
+
+
+@contextmanager
+def following(
+    hub: Hub, caller: Caller, after: int = 0, cut: Callable[[], None] = uncut
+) -> Iterator[Follower]:
+    follower = hub.join(caller, after=after, cut=cut)
+    try:
+        yield follower
+    finally:
+        hub.leave(follower)
+
+
+async def eventually(predicate: Callable[[], object]) -> None:
+    await asyncio.to_thread(wait_until, predicate)
+
+
+def open_session() -> Caller:
+    return tokens.caller(sessions.open_session()[0])
+
+
+def post(caller: Caller, content: str = "hello") -> None:
+    turns.submit(caller=caller, content=content)
+
+
+async def seqs(follower: Follower, last: int) -> list[int]:
+    """The numbers of the events up to one."""
+    found: list[int] = []
+    while not found or found[-1] < last:
+        stretch = await follower.next(PATIENCE)
+        assert stretch, "nothing came"
+        found += range(stretch.first, stretch.last + 1)
+    return found
+
+
+def test_a_follower_gets_what_is_kept_and_what_comes(redis: Redis) -> None:
+    caller = open_session()
+    post(caller)
+
+    async def test(hub: Hub) -> None:
+        with following(hub, caller) as follower:
+            assert await seqs(follower, 1) == [1]
+            post(caller)
+            assert await seqs(follower, 2) == [2]
+            assert await follower.next(0.05) is None
+
+    run(test)
+    assert not redis.pubsub_channels()
+
+
+def test_followers_at_one_place_share_the_bytes() -> None:
+    caller = open_session()
+    post(caller)
+
+    async def test(hub: Hub) -> None:
+        with following(hub, caller) as one, following(hub, caller) as two:
+            first, second = await asyncio.gather(one.next(PATIENCE), two.next(PATIENCE))
+            assert first
+            assert first is second
+
+    run(test)
+
+
+def test_one_who_is_late_reads_from_his_own_place() -> None:
+    caller = open_session()
+    for number in range(10):
+        post(caller, str(number))
+
+    async def test(hub: Hub) -> None:
+        with following(hub, caller, after=9) as early, following(hub, caller, after=3) as late:
+            assert await seqs(early, 10) == [10]
+            assert await seqs(late, 10) == [4, 5, 6, 7, 8, 9, 10]
+            post(caller)
+            assert await seqs(early, 11) == [11]
+            assert await seqs(late, 11) == [11]
+
+    run(test)
+
+
+def test_a_thousand_sessions_share_one_link(redis: Redis) -> None:
+    callers = [open_session() for _ in range(1000)]
+
+    async def test(hub: Hub) -> None:
+        async def follow(caller: Caller) -> list[int]:
+            with following(hub, caller) as follower:
+                return await seqs(follower, 1)
+
+        followed = asyncio.gather(*map(follow, callers))
+        await eventually(lambda: len(redis.pubsub_channels()) == 1000)
+        assert len(redis.client_list(_type="pubsub")) == 1
+        for caller in callers:
+            await asyncio.to_thread(post, caller)
+        assert await followed == [[1]] * 1000
+        await eventually(lambda: not redis.pubsub_channels())
+
+    run(test)
+
+
+def test_coming_and_going_leaves_nothing_behind(redis: Redis) -> None:
+    callers = [open_session(), open_session()]
+
+    async def test(hub: Hub) -> None:
+        async def visit(number: int) -> None:
+            with following(hub, callers[number % 2]) as follower:
+                await follower.next(number % 7 / 1000)
+
+        for _ in range(5):
+            await asyncio.gather(*map(visit, range(2 * knobs.FOLLOWERS)))
+        with following(hub, callers[0]) as follower:
+            await eventually(lambda: len(redis.pubsub_channels()) == 1)
+            post(callers[0])
+            assert await seqs(follower, 1) == [1]
+        await eventually(lambda: not redis.pubsub_channels())
+
+    run(test)
+
+
+def test_a_session_has_a_bound_of_followers() -> None:
+    caller, other = open_session(), open_session()
+
+    async def test(hub: Hub) -> None:
+        followers = [hub.join(caller, after=0, cut=uncut) for _ in range(knobs.FOLLOWERS)]
+        with pytest.raises(RateLimited):
+            hub.join(caller, after=0, cut=uncut)
+        hub.leave(hub.join(other, after=0, cut=uncut))
+        hub.leave(followers.pop())
+        followers.append(hub.join(caller, after=0, cut=uncut))
+        for follower in followers:
+            hub.leave(follower)
+
+    run(test)
+
+
+def test_a_bad_token_ends_its_own_follower_only() -> None:
+    caller = open_session()
+    thief = Caller(session_id=caller.session_id, token_hash="0" * 64)
+
+    async def test(hub: Hub) -> None:
+        with following(hub, caller) as follower, following(hub, thief) as stranger:
+            post(caller)
+            with pytest.raises(SessionNotFound):
+                await stranger.next(PATIENCE)
+            assert not stranger.is_known
+            assert await seqs(follower, 1) == [1]
+
+    run(test)
+
+
+def test_one_who_does_not_take_is_cut_off_and_the_others_go_on(settings: Settings) -> None:
+    settings.CHAT_SOCKET_BYTES = 10_000
+    caller = open_session()
+    cuts = []
+
+    async def test(hub: Hub) -> None:
+        post(caller)
+        claim = take(caller.session_id)
+        with (
+            following(hub, caller, cut=lambda: cuts.append("slow")) as slow,
+            following(hub, caller, cut=lambda: cuts.append("quick")) as quick,
+        ):
+            assert await seqs(quick, 2) == [1, 2]
+            assert await seqs(slow, 2) == [1, 2]
+            for number in range(20):
+                await asyncio.to_thread(say, claim, "x" * 1000, after="x" * 1000 * number)
+                assert await seqs(quick, number + 3) == [number + 3]
+            with pytest.raises(SlowReader):
+                await slow.next(PATIENCE)
+            assert cuts == ["slow"]
+
+    run(test)
+
+
+def test_one_who_is_far_behind_is_read_for_at_his_own_pace(settings: Settings) -> None:
+    """A client that resumes must not be cut off by all that it has missed."""
+    settings.CHAT_SOCKET_BYTES = 10_000
+    caller = open_session()
+    post(caller)
+    claim = take(caller.session_id)
+    for number in range(40):
+        say(claim, "x" * 10_000, after="x" * 10_000 * number)
+
+    async def test(hub: Hub) -> None:
+        with following(hub, caller) as follower:
+            assert await seqs(follower, 42) == list(range(1, 43))
+
+    run(test)
+
+
+@pytest.mark.parametrize("trouble", [Proxy.cut, Proxy.half_open])
+def test_a_link_that_is_lost_is_made_anew(
+    parley: Stack, settings: Settings, redis: Redis, trouble: Callable[[Proxy], object]
+) -> None:
+    """What happens meanwhile costs a second, even when the link dies without a word."""
+    with Proxy(parley.redis.url) as proxy:
+        settings.REDIS_URL = proxy.url
+        caller = open_session()
+
+        async def test(hub: Hub) -> None:
+            loop = asyncio.get_running_loop()
+            with following(hub, caller) as follower:
+                await eventually(redis.pubsub_channels)
+                trouble(proxy)
+                client.cache_clear()
+                started = loop.time()
+                await asyncio.to_thread(post, caller)
+                assert await seqs(follower, 1) == [1]
+                assert loop.time() - started < 1 + knobs.STORE_TIMEOUT + 0.5
+
+                def is_heard() -> bool:
+                    return bool(redis.publish(next(iter(redis.pubsub_channels()), b"-"), "1"))
+
+                await eventually(is_heard)
+
+        run(test)
+
+
+def test_without_redis_followers_wait_and_then_go_on(parley: Stack, settings: Settings) -> None:
+    caller = open_session()
+    with Proxy(parley.redis.url) as proxy:
+        settings.REDIS_URL = proxy.url
+        client.cache_clear()
+
+        async def test(hub: Hub) -> None:
+            with following(hub, caller) as follower:
+                assert await follower.next(0.2) is None
+                proxy.refuse()
+                assert await follower.next(1.5) is None
+                proxy.listen()
+                await asyncio.to_thread(post, caller)
+                assert await seqs(follower, 1) == [1]
+
+        run(test)
+    client.cache_clear()
+
+
+def test_a_hub_that_is_closed_lets_all_come_to_an_end(redis: Redis) -> None:
+    caller = open_session()
+
+    async def test(hub: Hub) -> None:
+        with following(hub, caller) as follower:
+            asyncio.get_running_loop().call_later(0.1, hub.close)
+            assert await follower.next(PATIENCE) is None
+            assert follower.is_over
+        with following(hub, caller) as late:
+            assert late.is_over
+        await eventually(lambda: not redis.pubsub_channels())
+
+    run(test)
