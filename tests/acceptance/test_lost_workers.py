@@ -1,9 +1,11 @@
 """Workers that are killed, or stand still for longer than their lease."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from chat.devmodel.replies.reply import fill
 from chat.store.scripts import script
 from tests.acceptance.scene import LEASE, Scene
 from tests.acceptance.usual import Usual
@@ -11,6 +13,8 @@ from tests.harness.waiting import wait_until
 
 SLOW = {"tokens": 200, "rate": 10}
 """How a call is answered that is to be under way when its worker is lost: for 20 s."""
+QUICK = {"tokens": 40, "rate": 20}
+"""For 2 s."""
 
 
 @pytest.mark.fault("F01")
@@ -62,24 +66,32 @@ def test_a_worker_killed_just_before_finish_loses_no_reply(here: Usual) -> None:
 
 @pytest.mark.fault("F04")
 def test_a_frozen_worker_writes_nothing_once_its_lease_is_over(here: Usual) -> None:
-    here.script({"times": 10, **SLOW})
+    # When it thaws, some of its calls still go on, and others have all they need for a finish.
+    here.script({"match": "long", "times": 5, **SLOW}, {"match": "short", "times": 5, **QUICK})
     clients = here.clients(10)
-    posts = [client.post("Hello") for client in clients]
-    here.wait_for_streams(10)
-    here.stack.worker(1).start()
-
-    here.worker.freeze()
-    here.history.faults.update(post.content for post in posts)
-    replies = [
-        client.reply_in(post, "completed") for client, post in zip(clients, posts, strict=True)
+    talks = [
+        (client, client.post(f"{kind} [[tokens=30 rate=10]]"))
+        for client, kind in zip(clients, 5 * ["long", "short"], strict=True)
     ]
+    here.wait_for_streams(10)
+    here.worker.freeze()
+    here.history.faults.update(post.content for _, post in talks)
+    here.stack.worker(1).start()
+    wait_until(lambda: all(is_said_again(client.reply(post)) for client, post in talks), within=30)
     here.worker.thaw()
 
     # It learns that its leases are lost, and hangs up on the model.
-    wait_until(lambda: all(call["closed_early"] for call in here.calls()[:10]), within=30)
-    assert [client.reply(post) for client, post in zip(clients, posts, strict=True)] == replies
-    for client in clients:
+    for _, post in talks[::2]:
+        here.wait_for_hang_up(post)
+    for client, post in talks:
+        reply = client.reply_in(post, "completed")
+        assert reply["attempt"] == 2
+        assert reply["content"] == fill(f"echo: {post.content}", 30)
         client.post("And then?")
+
+
+def is_said_again(reply: dict[str, Any]) -> bool:
+    return reply["attempt"] == 2 and len(reply["content"]) > 0
 
 
 @pytest.mark.fault("F27")
