@@ -215,3 +215,29 @@ def test_a_header_with_an_underscore_is_dropped(api_with: Callable[..., Api]) ->
         wire.send(b"POST /sessions HTTP/1.1\r\nX_Forwarded_For: 8.8.8.8\r\n")
         wire.send(f"Host: {wire.host}\r\n\r\n".encode())
         assert wire.answer().startswith(b"HTTP/1.1 429 ")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET /models?\xff\xfe=1 HTTP/1.1",
+        b"GET /mod\xc3\xbcls HTTP/1.1",
+        b"GET /%ff%fe HTTP/1.1",
+        b"GET /sessions/%ed%a0%80?wait=1 HTTP/1.1",
+        b"GET /sessions/x?wait=%ff HTTP/1.1",
+        b"GET /static/%2e%2e/%2e%2e/etc/passwd HTTP/1.1",
+        b"OPTIONS * HTTP/1.1",
+        b"POST /sessions HTTP/1.1\r\nContent-Length: -5",
+        b"POST /sessions HTTP/1.1\r\nContent-Length: abc",
+        b"POST /sessions HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6",
+        b"GET /models HTTP/1.1\r\nCookie: sessionid=\xff\xff",
+        b"GET /models HTTP/1.1\r\nAuthorization: \xff\xff",
+    ],
+)
+def test_no_bytes_bring_an_exception(parley: Stack, api: Api, line: bytes) -> None:
+    """S09, S17"""
+    logged = len(parley.web().log)
+    with Wire(api.url) as wire:
+        wire.send(line, b"\r\nHost: ", wire.host.encode(), b"\r\n\r\n")
+        assert wire.answer()[9:10] in {b"2", b"4"}
+    assert "Traceback" not in parley.web().log[logged:]
