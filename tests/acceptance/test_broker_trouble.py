@@ -93,6 +93,7 @@ def test_a_minute_without_broker_is_made_good_within_ten_seconds(
         assert client.reply_in(post, "completed")["completed_at"] < back + 10
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F12")
 def test_a_broker_link_gone_silent_is_noticed_within_fifteen_seconds(
     scene: Callable[..., Scene],

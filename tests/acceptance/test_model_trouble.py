@@ -35,6 +35,7 @@ def test_a_rate_limit_is_waited_out_uses_no_attempt_and_stops_no_other_model(her
     assert reply["attempt"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F21")
 def test_a_model_that_is_away_is_asked_again_when_it_is_back(scene: Callable[..., Scene]) -> None:
     here = scene(max_attempts=20, retry_max=1).start()
@@ -73,6 +74,7 @@ def with_patience(here: Scene) -> Scene:
     return here.start()
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F22")
 def test_a_model_that_does_not_end_is_ended_and_what_it_said_is_kept(
     scene: Callable[..., Scene],
