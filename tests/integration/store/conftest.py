@@ -7,18 +7,17 @@ import pytest
 from pytest_django import Settings
 from redis import Redis
 
+from chat.domain import Caller
 from chat.store.client import client
-from tests.integration.store import keyspace
+from tests.integration.store import acts, keyspace
 from tests.integration.store.machine import model
 from tests.integration.store.server import Server
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    started = Server(tmp_path_factory.mktemp("redis")).start()
-    yield started
-    started.redis.close()
-    started.kill()
+    with closing(Server(tmp_path_factory.mktemp("redis")).start()) as started:
+        yield started
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +30,15 @@ def redis(server: Server, settings: Settings) -> Iterator[Redis]:
         yield server.redis
     keyspace.assert_no_key_is_lost(keyspace.read(server.redis).expire_at)
     client.cache_clear()
+
+
+@pytest.fixture
+def caller() -> Caller:
+    """Of a session in which two turns wait."""
+    opened = acts.open_session()
+    acts.submit(opened, "one")
+    acts.submit(opened, "two")
+    return opened
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +54,17 @@ def _add(found: Keyspace, noun: str, content: Any) -> None:
     for member, score in content:
         assert member.decode() not in members, f"{member} stands in {noun} twice"
         members[member.decode()] = score
+
+
+@contextmanager
+def rolled_back(redis: Redis) -> Iterator[None]:
+    """Put every key back as it was, as a failover does that loses the last writes."""
+    kept = {key: (redis.dump(key), max(0, redis.pexpiretime(key))) for key in redis.scan_iter()}
+    yield
+    redis.flushdb()
+    for key, (value, expires) in kept.items():
+        assert value is not None
+        redis.restore(key, expires, value, absttl=True)
 
 
 def assert_no_key_is_lost(expire_at: dict[str, int]) -> None:

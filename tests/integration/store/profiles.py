@@ -10,18 +10,20 @@ COMMON = settings(
     print_blob=True,
     report_multiple_bugs=False,
 )
-QUICK = settings(COMMON, max_examples=150, stateful_step_count=40)
-LONG = settings(COMMON, max_examples=20_000, stateful_step_count=80)
+QUICK = settings(COMMON, max_examples=180, stateful_step_count=40)
+"""About 15 seconds."""
+LONG = settings(COMMON, max_examples=4000, stateful_step_count=80)
+"""About ten minutes."""
 MUTANT = settings(
     COMMON,
-    max_examples=120,
+    max_examples=300,
     stateful_step_count=40,
     derandomize=True,
     database=None,
     phases=[Phase.generate],
     print_blob=False,
 )
-"""Looks until the first failure and does not make it small."""
+"""Until the first failure, which is not made small."""
 
 
 def chosen() -> settings:

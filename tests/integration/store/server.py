@@ -51,6 +51,11 @@ class Server:
         """Let it go on."""
         self._running().send_signal(signal.SIGCONT)
 
+    def close(self) -> None:
+        """End the process and the connections to it."""
+        self.redis.close()
+        self.kill()
+
     def _running(self) -> "subprocess.Popen[bytes]":
         assert self._process is not None
         return self._process

@@ -159,3 +159,10 @@ def test_an_interrupt_wakes_who_waited_behind_a_long_retry() -> None:
     assert (accepted.position, accepted.wants_wake) == (1, True)
     assert acts.reply(caller, "msg_2")["status"] == Status.CANCELLED
     assert Writer.of(caller).reply_id == "msg_4"
+
+
+def test_an_interrupt_leaves_alone_what_waits_behind_a_cancelled_retry(caller: Caller) -> None:
+    Writer.of(caller).retry(600)
+    turns.cancel(caller, 2)
+    turns.submit(caller, acts.submission(on_busy=OnBusy.INTERRUPT))
+    assert acts.reply(caller, "msg_4")["status"] == Status.QUEUED

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from chat.domain import Said, TurnError, Usage, UsageSource
+from chat.domain import Caller, Said, TurnError, Usage, UsageSource
 from chat.store import leases, sessions
 from tests.integration.store import acts
 from tests.integration.store.acts import Writer
@@ -35,6 +35,14 @@ def test_any_text_is_shown_told_and_remembered(text: str) -> None:
     claimed = acts.claim(caller)
     assert claimed is not None
     assert [message.content for message in claimed.history] == [text, text * 2, "hello"]
+
+
+def test_a_reply_is_told_to_its_last_word(caller: Caller) -> None:
+    writer = Writer.of(caller)
+    writer.say("first ")
+    writer.finish("last")
+    told = [event["delta"] for event in acts.events(caller) if event["type"] == "message.delta"]
+    assert told == ["first ", "last"]
 
 
 @examples(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))

@@ -5,9 +5,8 @@ sessions are aged by hand, in steps that never end near the end of a span.
 """
 
 from tests.integration.store.machine.clients import Clients
-from tests.integration.store.machine.passing import Passing
 from tests.integration.store.machine.workers import Workers
 
 
-class StoreMachine(Clients, Workers, Passing):
+class StoreMachine(Clients, Workers):
     """Up to three sessions of one partition, their clients, their workers, and time."""

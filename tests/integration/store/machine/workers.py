@@ -1,19 +1,17 @@
 """What workers do: those that hold a lease, and those that only think so."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
-from redis import Redis
 
 from chat.domain import Claim, FinishReason, Status
 from chat.errors import ParleyError
 from chat.store import leases
 from chat.store.text import number_of
 from tests.integration.store import acts
+from tests.integration.store.keyspace import rolled_back
 from tests.integration.store.machine.model import Held, Session
-from tests.integration.store.machine.stage import PICKS, TEXTS, Stage, Worker
+from tests.integration.store.machine.passing import Passing
+from tests.integration.store.machine.stage import PICKS, TEXTS, Worker
 
 DELAYS = st.sampled_from([0, 600, 4600])
 ENDINGS = st.sampled_from(
@@ -25,7 +23,7 @@ ENDINGS = st.sampled_from(
 )
 
 
-class Workers(Stage):
+class Workers(Passing):
     """Rules of workers."""
 
     @rule(pick=PICKS, twice=st.booleans())
@@ -38,6 +36,13 @@ class Workers(Stage):
     @rule(pick=PICKS)
     def claim_with_an_old_nonce(self, pick: int) -> None:
         worker = self.worker(pick)
+        self.claim_with(worker.session, worker.lease.nonce)
+
+    @precondition(lambda self: self.partition.running)
+    @rule()
+    def a_claim_comes_once_more_when_its_worker_is_lost(self) -> None:
+        worker = self.worker(0)
+        self.a_worker_dies()
         self.claim_with(worker.session, worker.lease.nonce)
 
     @precondition(lambda self: self.session_to_claim(0).wants_a_worker)
@@ -108,17 +113,6 @@ class Workers(Stage):
                 return False
         self.workers.append(Worker(session, claim.lease))
         return True
-
-
-@contextmanager
-def rolled_back(redis: Redis) -> Iterator[None]:
-    """Put every key back as it was."""
-    kept = {key: (redis.dump(key), max(0, redis.pexpiretime(key))) for key in redis.scan_iter()}
-    yield
-    redis.flushdb()
-    for key, (value, expires) in kept.items():
-        assert value is not None
-        redis.restore(key, expires, value, absttl=True)
 
 
 def held(claim: Claim | None) -> Held | None:

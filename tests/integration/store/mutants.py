@@ -1,0 +1,221 @@
+"""The store with one thing broken: what a careless change might do to it."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hypothesis.stateful import run_state_machine_as_test
+
+from chat.store.scripts import HERE
+from tests.integration.store import (
+    profiles,
+    test_due,
+    test_leases,
+    test_life,
+    test_submit,
+    test_text,
+)
+from tests.integration.store.machine import StoreMachine
+
+
+def the_machine(small_spans: None) -> None:  # noqa: ARG001  # a fixture
+    """Any acts in any order."""
+    run_state_machine_as_test(StoreMachine, settings=profiles.MUTANT)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`old` in `lua/<file>` becomes `new`; each of the tests `noticed_by` must fail."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    noticed_by: tuple[Callable[..., None], ...] = (the_machine,)
+
+    def __str__(self) -> str:
+        return self.name.replace(" ", "-")
+
+    def write(self, directory: Path) -> Path:
+        """Copy all scripts into `directory`, this one broken; return where they are."""
+        copy = shutil.copytree(HERE, directory / "lua")
+        source = (copy / self.file).read_text()
+        assert source.count(self.old) == 1, f"{self.file} has no longer just one {self.old!r}"
+        (copy / self.file).write_text(source.replace(self.old, self.new))
+        return copy
+
+
+MUTANTS = [
+    Mutant(
+        "no fence",
+        "lib/lease.lua",
+        "s.fence == tonumber(ARGV[4]) and ",
+        "",
+        (test_leases.test_the_same_nonce_after_a_recovery_is_another_lease, the_machine),
+    ),
+    Mutant(
+        "no nonce",
+        "lib/lease.lua",
+        " and s.nonce == ARGV[5] then",
+        " then",
+        (test_leases.test_a_worker_whose_claim_a_failover_forgot_writes_nothing, the_machine),
+    ),
+    Mutant(
+        "neither fence nor nonce",
+        "lib/lease.lua",
+        "s.turn ~= 0 and s.fence == tonumber(ARGV[4]) and s.nonce == ARGV[5]",
+        "s.turn ~= 0",
+        (test_leases.test_a_worker_that_woke_too_late_writes_nothing, the_machine),
+    ),
+    Mutant(
+        "no idempotency",
+        "lib/idem.lua",
+        "if not kept then",
+        "if true then",
+        (
+            test_submit.test_200_parallel_submits_with_50_keys_are_50_messages_in_one_order,
+            test_leases.test_a_lost_reply_to_submit_is_one_message,
+            the_machine,
+        ),
+    ),
+    Mutant(
+        "no sweep",
+        "sweep.lua",
+        "'-inf', now",
+        "'-inf', 0",
+        (test_due.test_a_turn_that_nobody_takes_is_woken_again_and_again, the_machine),
+    ),
+    Mutant(
+        "two leases at once",
+        "claim.lua",
+        "s.turn ~= 0 and s.nonce ~= ARGV[4]",
+        "false",
+        (test_leases.test_of_many_claims_at_once_one_gets_the_turn, the_machine),
+    ),
+    Mutant(
+        "the key's request is not compared",
+        "lib/idem.lua",
+        "known == digest and answer or 'MISMATCH'",
+        "answer",
+        (test_submit.test_a_key_with_another_request_is_refused,),
+    ),
+    Mutant(
+        "done is not remembered",
+        "finish.lua",
+        "set('done', ARGV[5])",
+        "",
+        (test_leases.test_a_lost_reply_to_finish_is_one_outcome,),
+    ),
+    Mutant(
+        "a claim that was ended is given again",
+        "claim.lua",
+        "if s.done == ARGV[4] then",
+        "if false then",
+        (test_leases.test_a_claim_that_was_ended_gives_nothing_when_it_comes_again,),
+    ),
+    Mutant(
+        "a lease goes beyond the deadline",
+        "lib/lease.lua",
+        "math.min(now + lease, s.deadline)",
+        "now + lease",
+        (test_leases.test_a_lease_ends_with_the_turns_deadline,),
+    ),
+    Mutant(
+        "a resent piece is said twice",
+        "lib/lease.lua",
+        "s.said - offset + 1",
+        "1",
+        (test_leases.test_a_resent_piece_is_not_said_twice,),
+    ),
+    Mutant(
+        "a gap is spliced over",
+        "lib/lease.lua",
+        "if tonumber(offset) > s.said then return nil end",
+        "",
+        (test_leases.test_a_piece_after_a_gap_is_refused,),
+    ),
+    Mutant(
+        "partial is not deleted",
+        "lib/settle.lua",
+        "redis.call('GETDEL', PARTIAL)",
+        "redis.call('GET', PARTIAL)",
+        (test_leases.test_a_lost_workers_text_is_gone,),
+    ),
+    Mutant(
+        "head is not advanced",
+        "lib/settle.lua",
+        "if turn == s.head then step_to(turn + 1) end",
+        "",
+        (test_submit.test_an_interrupt_leaves_alone_what_waits_behind_a_cancelled_retry,),
+    ),
+    Mutant(
+        "attempts are not counted anew",
+        "lib/settle.lua",
+        "set('attempt', 0)",
+        "",
+        (test_leases.test_attempts_are_counted_anew_for_each_turn,),
+    ),
+    Mutant(
+        "attempts are not counted",
+        "claim.lua",
+        "set('attempt', s.attempt + 1)",
+        "",
+        (test_leases.test_a_message_that_kills_every_worker_fails_and_the_next_is_answered,),
+    ),
+    Mutant(
+        "a retry does not wait",
+        "claim.lua",
+        "or s.retry_at > now then",
+        "then",
+        (test_leases.test_nobody_claims_a_turn_before_its_retry,),
+    ),
+    Mutant(
+        "a retry forgets the cancel",
+        "retry.lua",
+        "if s.cancel == 1 then",
+        "if false then",
+        (test_leases.test_a_cancelled_turn_is_not_tried_again,),
+    ),
+    Mutant("a lost turn is dropped", "recover.lua", "restart(now, 'queue', 'null')", "release()"),
+    Mutant("what waits is not looked after", "finish.lua", "now + ARGV[11] or", "s.expires or"),
+    Mutant("a new turn is not due", "submit.lua", "if wakes then due_at(now + ARGV[9]) end", ""),
+    Mutant("waiting is not counted down", "claim.lua", "count_waiting(-1)", ""),
+    Mutant(
+        "running is not counted down",
+        "lib/restart.lua",
+        "redis.call('HINCRBY', COUNTS, 'running', -1)",
+        "",
+    ),
+    Mutant("keys have no TTL", "submit.lua", "keep_alive(is_empty)", "keep_alive()"),
+    Mutant(
+        "a first event has no TTL",
+        "update.lua",
+        "keep_alive(true)",
+        "keep_alive()",
+        (test_life.test_a_log_has_a_ttl_whatever_its_first_event,),
+    ),
+    Mutant(
+        "a removed session stays due",
+        "lib/life.lua",
+        "redis.call('ZREM', DUE, ID)",
+        "",
+        (test_life.test_an_idle_session_is_removed_when_its_time_is_up,),
+    ),
+    Mutant("a reset forgets the inbox", "reset.lua", "if open_turn(turn) then", "if false then"),
+    Mutant(
+        "any token will do",
+        "lib/access.lua",
+        "(token ~= '' and s.token ~= token)",
+        "false",
+        (test_life.test_a_rotated_token_may_be_rotated_again_with_the_same_words,),
+    ),
+    Mutant("seq and event differ", "lib/reply.lua", "(seq + 1)", "seq"),
+    Mutant(
+        "the last delta is not told",
+        "finish.lua",
+        "if fragment ~= '' then",
+        "if false then",
+        (test_text.test_a_reply_is_told_to_its_last_word,),
+    ),
+]

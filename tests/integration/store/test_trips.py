@@ -1,0 +1,64 @@
+"""Each act is one round trip, however much it does and however much there is."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from pytest_django import Settings
+
+from chat.domain import Caller
+from chat.store import due, leases, rates, sessions, turns
+from chat.store.client import client
+from tests.integration.store import acts
+from tests.integration.store.acts import Writer
+from tests.integration.store.server import Server
+from tests.integration.store.wire import Wire, wire_to
+
+
+@pytest.fixture
+def wire(server: Server, settings: Settings) -> Iterator[Wire]:
+    with wire_to(server.port) as wire:
+        settings.REDIS_URL = wire.url
+        client.cache_clear()
+        yield wire
+        client().close()
+
+
+def all_acts(caller: Caller) -> dict[str, Callable[[], object]]:
+    """All acts on one session, to be called in this order."""
+    writers: list[Writer] = []
+    return {
+        "create": lambda: sessions.create(acts.new_session()),
+        "submit": lambda: acts.submit(caller),
+        "submit a second": lambda: acts.submit(caller),
+        "submit a third": lambda: acts.submit(caller),
+        "claim": lambda: writers.append(Writer.of(caller)),
+        "append": lambda: writers[0].say("some text"),
+        "renew": lambda: leases.flush([(writers[0].lease, None)]),
+        "flush of 5": lambda: leases.flush([(writers[0].lease, None)] * 5),
+        "snapshot": lambda: sessions.snapshot(caller),
+        "snapshot, unchanged": lambda: sessions.snapshot_if_changed(caller, known=5),
+        "finish": lambda: writers[0].finish("the end"),
+        "claim the second": lambda: writers.append(Writer.of(caller)),
+        "retry": lambda: leases.retry(writers[1].lease, acts.again()),
+        "cancel": lambda: turns.cancel(caller, 6),
+        "regenerate": lambda: acts.regenerate(caller, 6),
+        "page": lambda: sessions.page(caller, beside=None, newer=True, limit=50),
+        "message": lambda: sessions.message(caller, 1),
+        "events": lambda: sessions.events(caller, after=0, limit=100),
+        "update": lambda: sessions.update(caller, b"{}", {"name": b'"x"'}, 60),
+        "touch": lambda: sessions.touch(caller),
+        "throttle": lambda: rates.throttle("scope", "caller", per_minute=60, burst=9),
+        "sweep": due.sweep,
+        "recover of 5": lambda: due.recover([caller.session_id] * 5, grace=2),
+        "reset": lambda: sessions.reset(caller),
+        "rotate": lambda: sessions.rotate(caller, caller.token_hash),
+        "delete": lambda: sessions.delete(caller),
+    }
+
+
+def test_each_act_is_one_round_trip(wire: Wire) -> None:
+    for act in all_acts(acts.open_session()).values():
+        act()  # so that the server knows all scripts
+    scenes = all_acts(acts.open_session())
+    trips = {name: wire.trips_of(act) for name, act in scenes.items()}
+    assert trips == dict.fromkeys(scenes, 1)
