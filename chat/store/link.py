@@ -135,9 +135,16 @@ async def _send(connection: Connection, command: str, *channels: bytes) -> None:
 
 
 def _connection() -> Connection:
-    """Return an unconnected connection: RESP2, whose messages are plain lists, without retries."""
+    """Return an unconnected connection: RESP2, whose messages are plain lists, without retries.
+
+    It has no socket timeout: redis-py would send within `asyncio.wait_for`, which on Python 3.11 can
+    swallow a cancellation, and the link would never let go. `SILENCE` bounds it instead.
+    """
     pool = ConnectionPool.from_url(
-        settings.REDIS_URL, protocol=2, socket_connect_timeout=knobs.STORE_TIMEOUT
+        settings.REDIS_URL,
+        protocol=2,
+        socket_timeout=None,
+        socket_connect_timeout=knobs.STORE_TIMEOUT,
     )
     connection: Connection = pool.make_connection()  # type: ignore[no-untyped-call]
     return connection
