@@ -137,8 +137,8 @@ async def _send(connection: Connection, command: str, *channels: bytes) -> None:
 def _connection() -> Connection:
     """Return an unconnected connection: RESP2, whose messages are plain lists, without retries.
 
-    It has no socket timeout: redis-py would send within `asyncio.wait_for`, which on Python 3.11 can
-    swallow a cancellation, and the link would never let go. `SILENCE` bounds it instead.
+    It has no socket timeout: redis-py would send within `asyncio.wait_for`, which on Python 3.11
+    can swallow a cancellation, and the link would never let go. `SILENCE` bounds it instead.
     """
     pool = ConnectionPool.from_url(
         settings.REDIS_URL,
