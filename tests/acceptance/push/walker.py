@@ -1,0 +1,135 @@
+"""One who follows a session by every way there is, and whose line is cut all the time."""
+
+import itertools
+import json
+import random
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import requests
+from urllib3.exceptions import HTTPError
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import connect
+from websockets.typing import Origin
+
+from parley_client import sse
+
+Event = dict[str, Any]
+LOST = (OSError, HTTPError, WebSocketException)
+"""What a cut looks like to a client; a timeout is one, too, and so is what requests raises."""
+CONNECT = 5.0
+"""Seconds."""
+MOST_OPEN = 2
+"""Replies asked for and not ended."""
+ENDS = frozenset({"completed", "incomplete", "failed", "cancelled", "expired"})
+
+
+class Walker:
+    """Goes from way to way and from web to web; checks each step against what it knows."""
+
+    def __init__(self, urls: list[str], session_id: str, token: str, seed: int) -> None:
+        self.cursor = 0
+        self.texts: dict[str, str] = {}
+        """Reply id -> its text, as far as it was told."""
+        self.ended: set[str] = set()
+        self.cuts = 0
+        self.events = 0
+        self._urls = urls
+        self._session_id, self._token = session_id, token
+        self._random = random.Random(seed)
+        self._ways = itertools.cycle([self._by_socket, self._by_stream, self._by_poll])
+
+    def step(self) -> None:
+        """Follow by the next way, for a random while; whatever ends it, it was a cut."""
+        way = next(self._ways)
+        patience = self._random.choice([0.01, 0.05, 0.1, 0.3])
+        most = self._random.randrange(1, 15)
+        with suppress(*LOST):
+            for update in itertools.islice(way(self._random.choice(self._urls), patience), most):
+                self._take(update)
+        self.cuts += 1
+
+    def _by_socket(self, url: str, patience: float) -> Iterator[Event]:
+        with connect(
+            f"ws{url[4:]}/sessions/{self._session_id}/ws",
+            origin=Origin(url),
+            compression=None,
+            proxy=None,
+            open_timeout=CONNECT,
+            close_timeout=0.1,
+        ) as socket:
+            socket.send(json.dumps({"type": "auth", "token": self._token, "after": self.cursor}))
+            try:
+                while True:
+                    yield json.loads(socket.recv(timeout=patience))
+            finally:
+                if self._random.random() < 0.5:  # without a word
+                    socket.socket.close()
+
+    def _by_stream(self, url: str, patience: float) -> Iterator[Event]:
+        with requests.get(
+            f"{url}/sessions/{self._session_id}/events",
+            headers={"Authorization": f"Bearer {self._token}", "Last-Event-ID": str(self.cursor)},
+            stream=True,
+            timeout=(CONNECT, patience),
+        ) as response:
+            assert response.status_code == 200, response.text
+            chunks = iter(lambda: response.raw.read1(65536), b"")
+            yield from (json.loads(data) for data in sse.events(chunks) if data)
+
+    def _by_poll(self, url: str, patience: float) -> Iterator[Event]:
+        while True:
+            response = requests.get(
+                f"{url}/sessions/{self._session_id}",
+                params={"after": self.cursor, "wait": 5},
+                headers={"Authorization": f"Bearer {self._token}"},
+                timeout=(CONNECT, patience),
+            )
+            assert response.status_code == 200, response.text
+            yield {"type": "snapshot"} | response.json()
+
+    def _take(self, update: Event) -> None:
+        if update["type"] == "gap":
+            return
+        if update["type"] == "snapshot":
+            self._take_snapshot(update)
+        else:
+            assert update["seq"] == self.cursor + 1, (update, self.cursor)
+            self.events += 1
+            self._take_event(update)
+        self.cursor = update["seq"]
+
+    def _take_snapshot(self, session: Event) -> None:
+        assert session["seq"] >= self.cursor
+        for message in session["messages"]:
+            if message["role"] == "assistant":
+                self._hear_of(message)
+
+    def _take_event(self, event: Event) -> None:
+        reply_id = event.get("message_id")
+        if event["type"] == "message.delta":
+            assert reply_id not in self.ended
+            self.texts[str(reply_id)] += event["delta"]
+        elif message := event.get("reply") or event.get("message"):
+            if message["status"] in ENDS and reply_id in self.texts:
+                assert message["content"] == self.texts[reply_id]
+            self._hear_of(message)
+
+    def _hear_of(self, reply: Event) -> None:
+        if reply["id"] in self.ended:
+            assert reply["content"] == self.texts[reply["id"]]
+        self.texts[reply["id"]] = reply["content"]
+        if reply["status"] in ENDS:
+            self.ended.add(reply["id"])
+
+
+def walk(walker: Walker, post: Callable[[], object], *, replies: int, cuts: int) -> None:
+    """Have so many replies written and the line cut so many times, each while the other goes on."""
+    posted = 0
+    while len(walker.ended) < replies or walker.cuts < cuts:
+        is_its_time = walker.cuts * (replies + 1) >= cuts * posted
+        if posted < replies and is_its_time and posted - len(walker.ended) < MOST_OPEN:
+            post()
+            posted += 1
+        walker.step()
