@@ -21,7 +21,7 @@ import django  # isort: skip  # noqa: E402
 
 django.setup()
 
-from bench import figures  # isort: skip  # noqa: E402
+from bench import figures, push  # isort: skip  # noqa: E402
 from bench.servers import passthrough  # isort: skip  # noqa: E402
 
 KNOBS = {"CHAT_MESSAGES_PER_MINUTE": "0", "CHAT_SESSIONS_PER_MINUTE": "0"}
@@ -51,7 +51,7 @@ async def measure(directory: Path) -> figures.Figures:
                 found |= await figures.passed_through(server, client)
     finally:
         stack.end()
-    return found
+    return found | await push.figures(directory)
 
 
 def main() -> None:
