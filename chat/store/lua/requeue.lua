@@ -8,8 +8,8 @@
 --
 -- REQUEUED | IDLE: nothing waits or runs | CANCELLED: the running turn was marked to be cancelled
 -- GONE | EXPIRED
-read('v', 'token', 'expires', 'turn', 'head', 'tail', 'waiting', 'attempt', 'cancel', 'said',
-  'bytes', 'ttl', 'max_at', 'kept')
+read('v', 'token', 'expires', 'turn', 'head', 'tail', 'waiting', 'attempt', 'retry_at',
+  'cancel', 'said', 'bytes', 'ttl', 'max_at', 'kept')
 local no = refused(ARGV[4])
 if no then return { no } end
 if s.turn == 0 and s.waiting == 0 then return { 'IDLE' } end
@@ -21,7 +21,7 @@ if s.turn ~= 0 and s.cancel == 1 then
 elseif s.turn ~= 0 then
   restart(now, 'queue', 'null')
 end
-set('retry_at', 0)
+if s.retry_at > now then set('retry_at', now) end
 keep_alive()
 due_at(s.waiting > 0 and now + ARGV[5] or s.expires)
 tell()

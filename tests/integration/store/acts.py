@@ -26,7 +26,7 @@ from chat.domain import (
 from chat.errors import ParleyError
 from chat.store import leases, sessions, turns
 from chat.store.text import escaped
-from tests.integration.store.machine.model import DEADLINE
+from tests.integration.store.machine.conversation import DEADLINE
 
 Message = dict[str, Any]
 

@@ -10,7 +10,7 @@ from redis import Redis
 from chat.domain import Caller
 from chat.store.client import client
 from tests.integration.store import acts, keyspace
-from tests.integration.store.machine import model
+from tests.integration.store.machine import conversation as model
 from tests.integration.store.server import Server
 
 

@@ -16,12 +16,17 @@ from tests.integration.store import (
     test_submit,
     test_text,
 )
-from tests.integration.store.machine import StoreMachine
+from tests.integration.store.machine import LostWorkersMachine, StoreMachine
 
 
 def the_machine(small_spans: None) -> None:  # noqa: ARG001  # a fixture
     """Any acts in any order."""
     run_state_machine_as_test(StoreMachine, settings=profiles.MUTANT)
+
+
+def the_lost_workers(small_spans: None) -> None:  # noqa: ARG001
+    """Any acts of workers that may have lost their lease."""
+    run_state_machine_as_test(LostWorkersMachine, settings=profiles.MUTANT)
 
 
 @dataclass(frozen=True)
@@ -52,21 +57,27 @@ MUTANTS = [
         "lib/lease.lua",
         "s.fence == tonumber(ARGV[4]) and ",
         "",
-        (test_leases.test_the_same_nonce_after_a_recovery_is_another_lease, the_machine),
+        (
+            test_leases.test_the_same_nonce_after_a_recovery_is_another_lease,
+            the_lost_workers,
+        ),
     ),
     Mutant(
         "no nonce",
         "lib/lease.lua",
         " and s.nonce == ARGV[5] then",
         " then",
-        (test_leases.test_a_worker_whose_claim_a_failover_forgot_writes_nothing, the_machine),
+        (
+            test_leases.test_a_worker_whose_claim_a_failover_forgot_writes_nothing,
+            the_lost_workers,
+        ),
     ),
     Mutant(
         "neither fence nor nonce",
         "lib/lease.lua",
         "s.turn ~= 0 and s.fence == tonumber(ARGV[4]) and s.nonce == ARGV[5]",
         "s.turn ~= 0",
-        (test_leases.test_a_worker_that_woke_too_late_writes_nothing, the_machine),
+        (test_leases.test_a_worker_that_woke_too_late_writes_nothing, the_lost_workers),
     ),
     Mutant(
         "no idempotency",

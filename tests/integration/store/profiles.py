@@ -16,7 +16,7 @@ LONG = settings(COMMON, max_examples=4000, stateful_step_count=80)
 """About ten minutes."""
 MUTANT = settings(
     COMMON,
-    max_examples=300,
+    max_examples=1000,
     stateful_step_count=40,
     derandomize=True,
     database=None,
@@ -26,5 +26,7 @@ MUTANT = settings(
 """Until the first failure, which is not made small."""
 
 
-def chosen() -> settings:
-    return LONG if os.environ.get("LONG") else QUICK
+def chosen(*, share: float = 1.0) -> settings:
+    """The profile that is asked for, with a share of its examples."""
+    profile = LONG if os.environ.get("LONG") else QUICK
+    return settings(profile, max_examples=round(share * profile.max_examples))

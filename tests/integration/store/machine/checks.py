@@ -12,7 +12,8 @@ from chat.domain import Caller, Role, Snapshot
 from chat.errors import SessionExpired
 from chat.store import keys, sessions
 from tests.integration.store import keyspace
-from tests.integration.store.machine.model import Partition, Session, Turn
+from tests.integration.store.machine.conversation import Partition, Turn
+from tests.integration.store.machine.model import Session
 
 TOLERANCE = 50.0
 """Seconds that an example may take; every span of the model is at least four times as long."""

@@ -5,17 +5,21 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from chat.domain import Accepted, Caller, Cancelled, Look, OnBusy
-from chat.store import due, sessions, turns
+from chat.store import due, interventions, sessions, turns
 from chat.store.text import number_of
 from tests.integration.store import acts
-from tests.integration.store.machine.model import GRACE, Session, Taken
+from tests.integration.store.machine.conversation import GRACE, Taken
+from tests.integration.store.machine.model import Session
 from tests.integration.store.machine.stage import PICKS, TEXTS, TTLS, Stage
 
 KEYS = st.sampled_from(["", "", "key one", "key two"])
 DIGESTS = st.sampled_from(["d1", "d1", "d2"])
 DEADLINES = st.sampled_from([600, 3000, 9000])
 RARE_ACTS = st.sampled_from(
-    ["open", "update", "rotate", "touch", "intrude", "reset", "reset again", "delete"]
+    [
+        *("open", "update", "rotate", "touch", "intrude", "reset", "reset again", "delete"),
+        *("requeue", "requeue", "expire"),
+    ]
 )
 
 
@@ -83,9 +87,11 @@ class Clients(Stage):
                 self.reset(session, "key one")
             case "delete":
                 self.delete(session)
+            case "expire" | "requeue":
+                self.intervene(session, act)
 
     def open_another(self, ttl: int) -> None:
-        if len(self.partition.sessions) < 3:
+        if len(self.live) < 3:
             self.open(ttl)
 
     def attend(self, session: Session, act: str, ttl: int) -> None:
@@ -118,12 +124,19 @@ class Clients(Stage):
         )
 
     def delete(self, session: Session) -> None:
-        if len(self.partition.sessions) == 1:
-            return
-        self.agree(
-            lambda: sessions.delete(self.caller(session)), lambda: session.delete(session.token)
-        )
-        self.gone += [session] if session.is_gone else []
+        if len(self.live) > 1:
+            self.agree(
+                lambda: sessions.delete(self.caller(session)),
+                lambda: session.delete(session.token),
+            )
+
+    def intervene(self, session: Session, act: str) -> None:
+        """What staff do, who need no token."""
+        staff = Caller(session_id=session.name)
+        if act == "expire":
+            self.agree(lambda: interventions.expire(staff), session.expire)
+        else:
+            self.agree(lambda: interventions.requeue(staff, grace=GRACE), session.requeue)
 
     @precondition(lambda self: self.gone)
     @rule(pick=PICKS)

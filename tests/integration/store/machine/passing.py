@@ -5,7 +5,8 @@ from hypothesis.stateful import precondition, rule
 
 from chat.store import due
 from tests.integration.store.ageing import age
-from tests.integration.store.machine.model import GRACE, LEASE, Session
+from tests.integration.store.machine.conversation import GRACE, LEASE
+from tests.integration.store.machine.model import Session
 from tests.integration.store.machine.stage import PICKS, Stage
 
 SPANS = st.sampled_from([400, 400, 400, 1200, 1200, 3200, 6400])
@@ -30,24 +31,23 @@ class Passing(Stage):
 
     @rule()
     def sweep_and_recover(self) -> None:
-        self.touched |= self.partition.sessions.keys()
+        self.touched |= {session.name for session in self.live}
         found = due.sweep()
-        expected = [session for session in self.partition.sessions.values() if session.swept()]
+        expected = [session for session in self.live if session.swept()]
         assert sorted(found) == sorted(session.name for session in expected)
         looks = due.recover(found, grace=GRACE)
         by_name = {session.name: session.recover() for session in expected}
         assert looks == [by_name[name] for name in found]
-        self.after_looks_at(expected)
+        self.have_one_at_least()
 
     @rule(pick=PICKS)
     def look_too_early(self, pick: int) -> None:
         session = self.session(pick)
         assert due.recover([session.name], grace=GRACE) == [session.recover()]
-        self.after_looks_at([session])
+        self.have_one_at_least()
 
-    def after_looks_at(self, looked_at: list[Session]) -> None:
-        self.gone += [session for session in looked_at if session.is_gone]
-        if not self.partition.sessions:
+    def have_one_at_least(self) -> None:
+        if not self.live:
             self.open(2200)
 
     def let_pass(self, session: Session, seconds: int) -> None:

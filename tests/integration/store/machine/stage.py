@@ -16,10 +16,11 @@ from chat.store.client import client
 from chat.store.text import escaped
 from tests.integration.store import acts, keyspace
 from tests.integration.store.machine import checks
-from tests.integration.store.machine.model import Partition, Session
+from tests.integration.store.machine.conversation import Partition
+from tests.integration.store.machine.model import Session
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-PICKS = st.sampled_from([0, 0, 0, 0, 1, 1, 2, 3])
+PICKS = st.sampled_from([0, 0, 0, 0, 1, 1, 1, 2, 3])
 """Chooses among what there is: sessions, workers, messages; the first one most often."""
 TTLS = st.sampled_from([2200, 6200, 14200])
 
@@ -45,8 +46,13 @@ class Worker:
             self.pieces.clear()
 
     @property
-    def is_live(self) -> bool:
-        return self.session.is_held_by(self.lease)
+    def rank(self) -> int:
+        """2: holds its lease. 1: another holds one that looks like its own."""
+        if self.session.is_held_by(self.lease):
+            return 2
+        session = self.session
+        is_alike = session.nonce == self.lease.nonce or session.fence == self.lease.fence
+        return int(session.running is not None and is_alike)
 
     @property
     def said(self) -> str:
@@ -61,7 +67,7 @@ class Stage(RuleBasedStateMachine):
         self.redis: Redis = client()
         self.redis.flushdb()
         self.partition = Partition()
-        self.gone: list[Session] = []
+        self.sessions: list[Session] = []
         self.workers: list[Worker] = []
         self.followers: dict[str, checks.Follower] = {}
         self.touched: set[str] = set()
@@ -71,17 +77,19 @@ class Stage(RuleBasedStateMachine):
 
     @initialize(ttl=TTLS)
     def open(self, ttl: int) -> None:
-        new = acts.new_session(next(self.names), ttl=ttl)
+        new = acts.new_session(next(self.names), ttl=ttl, messages=200)
         assert sessions.create(new) == sessions.create(new)
         session = Session(self.partition, new.id, new.token_hash, ttl)
+        self.sessions.append(session)
         self.followers[session.name] = checks.Follower(session)
 
     @invariant()
     def the_store_is_as_modelled(self) -> None:
         found = keyspace.read(self.redis)
         checks.store_is_sound(found, self.partition)
-        for name in self.touched & self.partition.sessions.keys():
-            self.followers[name].look(self.redis, found)
+        for session in self.live:
+            if session.name in self.touched:
+                self.followers[session.name].look(self.redis, found)
         self.touched.clear()
 
     def agree(
@@ -95,19 +103,26 @@ class Stage(RuleBasedStateMachine):
 
     # Whom a rule is about ------------------------------------------------------------------------
 
+    @property
+    def live(self) -> list[Session]:
+        return [session for session in self.sessions if not session.is_gone]
+
+    @property
+    def gone(self) -> list[Session]:
+        return [session for session in self.sessions if session.is_gone]
+
     def session(self, pick: int) -> Session:
         """One of the live sessions."""
-        live = list(self.partition.sessions.values())
-        return self.noted(live[pick % len(live)])
+        return self.noted(self.live[pick % len(self.live)])
 
     def session_to_claim(self, pick: int) -> Session:
         """One of the live sessions: first those in which a claim would succeed."""
-        ranked = sorted(self.partition.sessions.values(), key=lambda s: not s.wants_a_worker)
+        ranked = sorted(self.live, key=lambda s: not s.wants_a_worker)
         return self.noted(ranked[pick % len(ranked)])
 
     def worker(self, pick: int) -> Worker:
-        """One of all workers: first those that hold their lease, then the newest."""
-        ranked = sorted(self.workers, key=lambda worker: worker.is_live)
+        """One of all workers: first those that hold their lease, then their doubles."""
+        ranked = sorted(self.workers, key=lambda worker: worker.rank)
         worker = ranked[-1 - pick % len(ranked)]
         self.noted(worker.session)
         return worker

@@ -9,7 +9,8 @@ from chat.store import leases
 from chat.store.text import number_of
 from tests.integration.store import acts
 from tests.integration.store.keyspace import rolled_back
-from tests.integration.store.machine.model import Held, Session
+from tests.integration.store.machine.conversation import Held
+from tests.integration.store.machine.model import Session
 from tests.integration.store.machine.passing import Passing
 from tests.integration.store.machine.stage import PICKS, TEXTS, Worker
 
@@ -54,14 +55,16 @@ class Workers(Passing):
             self.finish(0, text, (Status.COMPLETED, FinishReason.STOP), twice=False)
 
     @precondition(lambda self: self.session_to_claim(0).wants_a_worker)
-    @rule(pick=PICKS)
-    def a_failover_forgets_a_claim(self, pick: int) -> None:
+    @rule(pick=PICKS, is_replaced=st.booleans())
+    def a_failover_forgets_a_claim(self, pick: int, is_replaced: bool) -> None:
         """The store goes back to where it was; the worker does not know."""
         session = self.session_to_claim(pick)
         with rolled_back(self.redis):
             claim = leases.claim(session.name, nonce=next(self.fresh), worker="host:1")
         if claim is not None:
             self.workers.append(Worker(session, claim.lease))
+        if is_replaced:
+            self.claim_with(session, next(self.fresh))
 
     @precondition(lambda self: self.workers)
     @rule(pick=PICKS, text=st.none() | TEXTS, resent=st.integers(0, 3))

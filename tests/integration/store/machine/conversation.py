@@ -1,0 +1,178 @@
+"""What the model remembers of a session, and what becomes of it."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from chat.domain import FinishReason, Lease, Status
+from chat.errors import MessageNotFound
+
+DEADLINE = 3000
+"""Of a regenerated turn."""
+LEASE, GRACE, MAX_AGE, HOLD = 1000, 200, 20200, 200
+INBOX, QUEUE, ATTEMPTS = 3, 5, 2
+
+
+@dataclass
+class Turn:
+    """A user message and the reply to it."""
+
+    number: int
+    prompt: int
+    deadline: int
+    status: Status = Status.QUEUED
+    attempt: int = 0
+    begun: bool = False
+    retry_at: int = 0
+    said: str = ""
+    reason: FinishReason | None = None
+
+    @property
+    def reply(self) -> int:
+        return 2 * self.number
+
+    @property
+    def is_open(self) -> bool:
+        return not self.status.is_terminal
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a client is told of a turn that was accepted, now or at first."""
+
+    prompt: int
+    reply: int
+    position: int
+    wants_wake: bool
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a worker is told of a turn that it has claimed."""
+
+    reply: int
+    attempt: int
+    history: tuple[int, ...]
+
+
+@dataclass
+class Partition:
+    """What sessions share."""
+
+    sessions: "dict[str, Conversation]" = field(default_factory=dict)
+    totals: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def waiting(self) -> int:
+        return sum(session.waiting for session in self.sessions.values())
+
+    @property
+    def running(self) -> int:
+        return sum(session.running is not None for session in self.sessions.values())
+
+
+class Conversation:
+    """One conversation; `clock` counts its own seconds."""
+
+    def __init__(self, partition: Partition, name: str, token: str, ttl: int) -> None:
+        self.partition, self.name, self.token, self.ttl = partition, name, token, ttl
+        self.clock = 0
+        self.max_at = MAX_AGE
+        self.is_gone = False
+        self.turns: list[Turn] = []
+        self.texts: dict[int, str] = {}
+        self.last_turn = 0
+        self.running: Turn | None = None
+        self.fence = 0
+        self.nonce = self.done = ""
+        self.lease_ends = 0
+        self.has_cancel_mark = False
+        self.answers: dict[str, tuple[str, Taken | None]] = {}
+        self.log: list[tuple[str, str | None]] = []
+        self.keep_alive()
+        self.due = self.expires
+        partition.sessions[name] = self
+
+    # What can be asked of it ---------------------------------------------------------------------
+
+    @property
+    def open_turns(self) -> list[Turn]:
+        return [turn for turn in self.turns if turn.is_open]
+
+    @property
+    def waiting(self) -> int:
+        return sum(turn.status is Status.QUEUED for turn in self.turns)
+
+    @property
+    def head(self) -> Turn | None:
+        return next(iter(self.open_turns), None)
+
+    @property
+    def is_asleep(self) -> bool:
+        """A turn waits and no worker is on the session."""
+        return not self.running and self.waiting > 0
+
+    @property
+    def wants_a_worker(self) -> bool:
+        return not self.running and self.head is not None and self.head.retry_at <= self.clock
+
+    def is_held_by(self, lease: Lease) -> bool:
+        return bool(self.running) and (self.fence, self.nonce) == (lease.fence, lease.nonce)
+
+    def ahead_of(self, turn: Turn) -> int:
+        return sum(other.number < turn.number for other in self.open_turns)
+
+    def turn_of(self, number: int) -> Turn:
+        """The turn of a reply or of a user message."""
+        for turn in self.turns:
+            if number == turn.reply or (number in self.texts and number == turn.reply - 1):
+                return turn
+        raise MessageNotFound
+
+    def history(self, turn: Turn) -> tuple[int, ...]:
+        replies = {turn.reply for turn in self.turns}
+        return tuple(sorted(n for n in replies | self.texts.keys() if n <= turn.prompt))
+
+    @property
+    def has_expired(self) -> bool:
+        """Nobody may use it any more; a sweep has yet to remove it."""
+        return self.expires <= self.clock and not self.open_turns
+
+    # What happens to it --------------------------------------------------------------------------
+
+    def keep_alive(self) -> None:
+        self.expires = min(self.clock + self.ttl, self.max_at)
+
+    def _end_overdue(self) -> None:
+        while (head := self.head) and head.deadline <= self.clock:
+            status = Status.FAILED if head.attempt else Status.EXPIRED
+            self._settle(head, status, FinishReason.ERROR)
+            self.keep_alive()
+
+    def _renew(self, turn: Turn) -> None:
+        self.due = self.lease_ends = min(self.clock + LEASE, turn.deadline)
+
+    def _say(self, turn: Turn, text: str) -> None:
+        if len(text) > len(turn.said):
+            turn.said = text
+            self._tell("message.delta", turn)
+
+    def _restart(self, turn: Turn, retry_at: int) -> None:
+        turn.status, turn.said, turn.retry_at = Status.QUEUED, "", retry_at
+        self.running = None
+        self._tell("message.restarted", turn)
+
+    def _settle(self, turn: Turn, status: Status, reason: FinishReason) -> None:
+        turn.status, turn.reason = status, reason
+        self.partition.totals[status] += 1
+        if turn is self.running:
+            self.running = None
+        self._tell(f"message.{status}", turn)
+
+    def _tell(self, type_: str, turn: Turn | None = None) -> None:
+        self.log.append((type_, f"msg_{turn.reply}" if turn else None))
+
+    def _vanish(self) -> None:
+        self.is_gone = True
+        self.turns.clear()
+        self.running = None
+        del self.partition.sessions[self.name]
