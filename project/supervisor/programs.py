@@ -70,6 +70,8 @@ def web(name: str = "web", *, port: int, env: Environment) -> Program:
             "--no-proxy-headers",
             # Compression takes 90 kB a socket. The largest frame, in bytes, is the largest body.
             *("--ws-per-message-deflate", "false", "--ws-max-size", "65536"),
+            # Seconds; a socket's client that does not answer a ping is gone within 30.
+            *("--ws-ping-interval", "15", "--ws-ping-timeout", "10"),
             # Whoever still waits for a reply asks again; seconds.
             *("--timeout-graceful-shutdown", "2"),
         ),
