@@ -117,7 +117,7 @@ class Knobs:
     SOCKET_PATIENCE: float = 15.0
     """Seconds that a reader may keep a send waiting before it is cut off."""
     FRAMES_PER_MINUTE: int = 600
-    """Frames that one socket may send a minute; one that sends more is closed."""
+    """Frames that one socket may send a minute, or it is closed; 0 sets no bound."""
     FRAMES_BURST: int = 60
     """How many of them may come at once."""
     SSE_HEARTBEAT: float = 15.0

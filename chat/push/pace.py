@@ -4,12 +4,15 @@ import time
 
 
 class Pace:
-    """Lets calls pass at a steady rate with a burst, by GCRA, as `throttle.lua` does."""
+    """Lets calls pass at a steady rate with a burst, by GCRA, as `throttle.lua` does.
+
+    per_minute: calls at the steady rate, 0 for any number; burst: calls that may come at once.
+    """
 
     __slots__ = ("_burst", "_interval", "_next")
 
     def __init__(self, *, per_minute: int, burst: int) -> None:
-        self._interval = 60 / per_minute
+        self._interval = 60 / per_minute if per_minute else 0.0
         self._burst = burst
         self._next = 0.0
         """When a steady stream would call next."""

@@ -1,9 +1,12 @@
 """Server-Sent Events (WHATWG HTML, "Server-sent events")."""
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from django.http import StreamingHttpResponse
+
+from chat.api.answers import API_POLICY
 from chat.conf import knobs
 from chat.domain import Caller
 from chat.errors import ParleyError
@@ -17,14 +20,33 @@ HEADERS = {
     "Cache-Control": "no-store, no-transform",
     # nginx would gather what is sent.
     "X-Accel-Buffering": "no",
+    "Content-Security-Policy": API_POLICY,
+    "Referrer-Policy": "no-referrer",
 }
 BEAT = b":\n\n"
 RETRY = (1000, 3000)
 """Milliseconds after which a client whose stream has ended asks again: not all at once."""
 
 
-async def stream(caller: Caller, after: int) -> AsyncIterator[bytes]:
-    """Yield an event stream that begins after the cursor.
+class EventStream(StreamingHttpResponse):
+    """An event stream that begins after the cursor, and follows no longer than it is sent.
+
+    Django wraps what it streams in generators of its own, and leaves the inner ones to the garbage
+    collector when sending breaks off; until then a client who is gone would be followed for.
+    """
+
+    def __init__(self, caller: Caller, after: int) -> None:
+        super().__init__(headers=HEADERS)
+        self.is_async = True
+        self._told = _stream(caller, after)
+
+    def __aiter__(self) -> AsyncGenerator[bytes]:
+        """Return what is streamed; whoever sends it closes it."""
+        return self._told
+
+
+async def _stream(caller: Caller, after: int) -> AsyncGenerator[bytes]:
+    """Yield an event stream.
 
     It ends when the session, the client's patience or this process does; then it may be resumed.
     """

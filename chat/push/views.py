@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import wraps
 
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from chat.api import answers, auth, headers, queries, shapes
@@ -55,4 +55,4 @@ async def events(request: HttpRequest, session_id: str) -> HttpResponseBase:
     else:
         caller = auth.owner(request.META, session_id)
     await streams.check(caller)
-    return StreamingHttpResponse(sse.stream(caller, after), headers=sse.HEADERS)
+    return sse.EventStream(caller, after)

@@ -27,6 +27,7 @@ class Follower:
         "_cut",
         "_error",
         "_held",
+        "_is_cut",
         "_is_live",
         "_is_over",
         "_stretches",
@@ -57,6 +58,7 @@ class Follower:
         """Bytes of the stretch taken last, which count as held until the next one is asked for."""
         self._taken_at = 0.0
         """By the event loop's clock."""
+        self._is_cut = False
         self._is_live = False
         self._is_over = False
         self._error: ParleyError | None = None
@@ -84,7 +86,7 @@ class Follower:
         self.is_known = True
         is_news = stretch.last != self.cursor
         if is_news and self._is_live and self._held > knobs.SOCKET_BYTES:
-            self._drop()
+            self._cut_off()
             return
         self._is_live = stretch.last == stretch.newest
         if is_news:
@@ -95,10 +97,11 @@ class Follower:
 
     def must_have_asked(self, since: float) -> None:
         """Cut it off if it took something before that time and has not asked for more."""
-        if self._taken and self._taken_at < since:
-            self._drop()
+        if self._taken and self._taken_at < since and not self._is_cut:
+            self._cut_off()
 
-    def _drop(self) -> None:
+    def _cut_off(self) -> None:
+        self._is_cut = True
         self._stretches.clear()
         self.end(SlowReader())
         self._cut()

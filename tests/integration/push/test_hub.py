@@ -14,7 +14,7 @@ from chat.domain import Caller
 from chat.errors import RateLimited, SessionNotFound, SlowReader
 from chat.services import sessions, tokens, turns
 from chat.store.client import client
-from chat.store.follow import Hub
+from chat.store.follow import LOOK_EVERY, Hub
 from chat.store.follower import Follower, uncut
 from tests.harness.proxy import Proxy
 from tests.harness.stack import Stack
@@ -209,6 +209,23 @@ def test_one_who_does_not_take_is_cut_off_and_the_others_go_on(settings: Setting
             with pytest.raises(SlowReader):
                 await slow.next(PATIENCE)
             assert cuts == ["slow"]
+
+    run(test)
+
+
+def test_one_who_keeps_a_send_waiting_is_cut_off_even_at_the_end(settings: Settings) -> None:
+    settings.CHAT_SOCKET_PATIENCE = 1.0
+    caller = open_session()
+    cuts = []
+
+    async def test(hub: Hub) -> None:
+        post(caller)
+        with following(hub, caller, cut=lambda: cuts.append(1)) as follower:
+            assert await seqs(follower, 1) == [1]
+            await asyncio.to_thread(sessions.delete, caller)
+            await eventually(lambda: cuts)
+            await asyncio.sleep(2 * LOOK_EVERY)
+            assert cuts == [1]
 
     run(test)
 

@@ -13,3 +13,8 @@ def test_what_is_refused_counts_for_nothing() -> None:
     while not pace.lets_pass():
         until += 1
         assert until < 10_000_000
+
+
+def test_without_a_rate_all_pass() -> None:
+    pace = Pace(per_minute=0, burst=1)
+    assert all(pace.lets_pass() for _ in range(1000))
