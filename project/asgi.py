@@ -1,7 +1,8 @@
 """The one port of a web process: each request takes the lane that serves it cheapest.
 
 * WebSockets go to Channels.
-* What waits for news, and streams of events, go to Django's async views: they cost no thread.
+* Polls, what waits for news, and streams of events go to Django's async views: waiting costs no
+  thread there, and polls that come together are read together.
 * Static files are read straight from disk.
 * The admin, which has a database, and all the rest of REST and pages, which have none, go to
   Django's sync views on a few threads: two to three times as many requests a second as by Django's
@@ -24,18 +25,21 @@ from project.wsgi import application as wsgi_application  # sets Django up
 from chat.push.routing import websocket_urlpatterns  # isort: skip
 from project.ending import Ending  # isort: skip
 from project.statics import StaticFiles  # isort: skip
-from project.waiting import WaitingHandler  # isort: skip
+from project.waiting import PollingHandler, WaitingHandler  # isort: skip
 
-WAITING = re.compile(r"/sessions/[^/]+")
-"""Paths that wait when they are asked to by `wait=`."""
+POLLED = re.compile(r"/sessions/[^/]+")
+"""Paths that are polled, and wait when they are asked to by `wait=`."""
 STREAMING = re.compile(r"/sessions/[^/]+/events")
 """Paths that are streams of events."""
+OF_A_BODY = {b"content-length", b"transfer-encoding"}
+"""Headers that announce a body; the lane of REST deals with those that nobody asked for."""
 
 
 class Lanes:
     """Chooses the lane of an HTTP request."""
 
     def __init__(self) -> None:
+        self.polling = PollingHandler("chat.push.urls")
         self.waiting = WaitingHandler("chat.push.urls")
         bridge = partial(
             Bridge,
@@ -49,21 +53,22 @@ class Lanes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
-        if _waits(scope):
+        if STREAMING.fullmatch(scope["path"]):
             await self.waiting(scope, receive, send)
+        elif _polls(scope):
+            lane = self.waiting if b"wait=" in scope["query_string"] else self.polling
+            await lane(scope, receive, send)
         elif scope["path"].startswith("/admin/"):
             await self.admin(scope, receive, send)
         else:
             await self.api(scope, receive, send)
 
 
-def _waits(scope: Scope) -> bool:
-    if STREAMING.fullmatch(scope["path"]):
-        return True
+def _polls(scope: Scope) -> bool:
     return (
-        b"wait=" in scope["query_string"]
-        and scope["method"] == "GET"
-        and WAITING.fullmatch(scope["path"]) is not None
+        scope["method"] == "GET"
+        and POLLED.fullmatch(scope["path"]) is not None
+        and not any(name in OF_A_BODY for name, _ in scope["headers"])
     )
 
 

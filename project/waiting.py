@@ -1,4 +1,4 @@
-"""Django's ASGI handler for requests that wait, pared down to what they need."""
+"""Django's ASGI handler for polls and for requests that wait, pared down to what they need."""
 
 import asyncio
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ from chat.push.closing import hang_up
 from project.bodies import Receive, Scope, Send
 
 
-class WaitingHandler(ASGIHandler):
-    """Answers GETs by async views, while the client is there; none of them uses the database.
+class PollingHandler(ASGIHandler):
+    """Answers GETs by async views; none of them uses the database.
 
     Django's own handler tells sync receivers of each request's start and end, in a thread that it
     keeps for the request's life: one thread a waiting client (docs/adr/0011-web-lanes.md).
@@ -25,17 +25,9 @@ class WaitingHandler(ASGIHandler):
         super().__init__()
         self.urlconf = urlconf
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; a client that leaves, or reads nothing, ends its view."""
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                leaving = tasks.create_task(_until_the_client_leaves(receive))
-                await self.send_response(await self._response(scope), patient(send))
-                leaving.cancel()
-        except* RequestAborted:
-            pass
-        except* TimeoutError:
-            hang_up(send)
+    async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
+        """Answer one request, which has no body."""
+        await self.send_response(await self._response(scope), send)
 
     async def _response(self, scope: Scope) -> HttpResponseBase:
         request, refusal = self.create_request(scope, BytesIO())
@@ -43,6 +35,22 @@ class WaitingHandler(ASGIHandler):
             return refusal or HttpResponseBadRequest()
         request.urlconf = self.urlconf
         return await self.run_get_response(request)
+
+
+class WaitingHandler(PollingHandler):
+    """The same while the client is there: one that leaves, or reads nothing, ends its view."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                leaving = tasks.create_task(_until_the_client_leaves(receive))
+                await super().__call__(scope, receive, patient(send))
+                leaving.cancel()
+        except* RequestAborted:
+            pass
+        except* TimeoutError:
+            hang_up(send)
 
 
 def patient(send: Send) -> Send:

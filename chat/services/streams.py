@@ -12,10 +12,19 @@ from contextlib import contextmanager
 import orjson
 
 from chat.domain import Caller, Gap, Snapshot, Stretch
-from chat.errors import InvalidToken, NotAllowed, NotFound, SessionExpired, SessionNotFound
+from chat.errors import (
+    InvalidToken,
+    NotAllowed,
+    NotFound,
+    ParleyError,
+    SessionExpired,
+    SessionNotFound,
+)
 from chat.services import sessions
+from chat.services.gathering import Gathering
 from chat.store.follow import hub
 from chat.store.follower import Cut, Follower, uncut
+from chat.store.sessions import Look, snapshots_if_changed
 
 
 async def events(
@@ -113,9 +122,19 @@ def _following(caller: Caller, after: int, cut: Cut) -> Iterator[Follower]:
 
 
 async def _read(caller: Caller, *, after: int, known: int, limit: int) -> Snapshot | None:
-    return await asyncio.to_thread(
-        sessions.read_if_changed, caller, after=after, known=known, limit=limit
-    )
+    found = await _looks().ask(Look(caller, known=known, after=after, limit=limit))
+    if isinstance(found, ParleyError):
+        raise found
+    return found
+
+
+_gatherings: dict[asyncio.AbstractEventLoop, Gathering[Look, Snapshot | ParleyError | None]] = {}
+
+
+def _looks() -> Gathering[Look, Snapshot | ParleyError | None]:
+    """Return where looks at sessions are gathered in the running event loop."""
+    loop = asyncio.get_running_loop()
+    return _gatherings.get(loop) or _gatherings.setdefault(loop, Gathering(snapshots_if_changed))
 
 
 async def _gap(caller: Caller, after: int, found: Stretch) -> Gap:

@@ -1,7 +1,8 @@
 """Sessions in Redis: opening, reading, changing, ending them."""
 
 import secrets
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from chat.conf import knobs
 from chat.domain import Caller, EventPage, NewSession, Page, Snapshot
@@ -14,7 +15,7 @@ from chat.errors import (
 )
 from chat.store import keys
 from chat.store.client import client, translated
-from chat.store.scripts import Argument, Call, run, script
+from chat.store.scripts import Argument, Call, run, run_all, script
 
 REFUSALS: dict[bytes, type[ParleyError]] = {
     b"GONE": SessionNotFound,
@@ -97,6 +98,42 @@ def snapshot_if_changed(
     """Return the same, or `None` while the session's seq is still `known`."""
     words = _snapshot_words(caller, after, known, limit)
     return None if words[0] == b"UNCHANGED" else _snapshot(caller, words)
+
+
+class Look(NamedTuple):
+    """A look at a session, as `snapshot_if_changed` takes."""
+
+    caller: Caller
+    known: int
+    after: int
+    limit: int
+
+
+def snapshots_if_changed(looks: Sequence[Look]) -> list[Snapshot | ParleyError | None]:
+    """Return for each look what it shows, or why it is refused, in one round trip.
+
+    Raises:
+        StoreUnavailable: Redis gave no answer.
+    """
+    with translated():
+        answers = run_all(client(), [_look(*look) for look in looks])
+    return [_seen(look, words) for look, words in zip(looks, answers, strict=True)]
+
+
+def _look(caller: Caller, known: int, after: int, limit: int) -> Call:
+    return call("snapshot", caller.session_id, caller.token_hash, after, known, limit)
+
+
+def _seen(look: Look, words: Any) -> Snapshot | ParleyError | None:
+    try:
+        with translated():
+            if isinstance(words, Exception):
+                raise words
+    except ParleyError as error:
+        return error
+    if refusal := REFUSALS.get(words[0]):
+        return refusal()
+    return None if words[0] == b"UNCHANGED" else _snapshot(look.caller, words)
 
 
 def _snapshot_words(caller: Caller, after: int, known: int, limit: int | None) -> list[Any]:
