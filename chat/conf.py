@@ -46,6 +46,8 @@ class Knobs:
     """Most bytes of a request body."""
     BODY_TIMEOUT: float = 10.0
     """Seconds within which a request body must have arrived."""
+    COMMENT_CHARS: int = 2000
+    """Most code points of a comment on a reply."""
     REPLY_BYTES: int = 1024 * 1024
     """Most UTF-8 bytes of a reply; a longer one is cut and ends as `incomplete`."""
     SESSION_BYTES: int = 64 * 1024 * 1024

@@ -63,6 +63,21 @@ class UsageSource(StrEnum):
     ESTIMATED = "estimated"
 
 
+class Rating(StrEnum):
+    """What a session's owner thinks of a reply."""
+
+    UP = "up"
+    DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """A rating, and what there is to say of it."""
+
+    rating: Rating
+    comment: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """Tokens that one reply took."""

@@ -170,6 +170,12 @@ class NotRegenerable(Conflict):
     code = "not_regenerable"
 
 
+class NotRateable(Conflict):
+    """Only a reply that is over can be rated."""
+
+    code = "not_rateable"
+
+
 class Refused(ParleyError):
     """Not now; try again later."""
 

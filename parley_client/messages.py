@@ -56,6 +56,14 @@ class Wait(Told):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback(Told):
+    """What the session's owner thinks of a reply."""
+
+    rating: Literal["up", "down"]
+    comment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message(Told):
     """One message; times are seconds since the epoch, UTC."""
 
@@ -77,6 +85,7 @@ class Message(Told):
     usage: Usage | None
     error: Failure | None
     wait: Wait | None
+    feedback: Feedback | None
 
     @classmethod
     def of(cls, members: Mapping[str, Any]) -> Self:
@@ -85,6 +94,7 @@ class Message(Told):
             "usage": Usage.maybe(members["usage"]),
             "error": Failure.maybe(members["error"]),
             "wait": Wait.maybe(members["wait"]),
+            "feedback": Feedback.maybe(members["feedback"]),
         }
         return super(Message, cls).of({**members, **nested})
 

@@ -83,6 +83,13 @@ class Session:
         """End a reply early; return it as it is now, which may be still `in_progress`."""
         return Message.of(self._call("POST", f"{_path(message_id)}/cancel", {}).body)
 
+    def rate(self, message_id: str, rating: str | None, comment: str = "") -> Message:
+        """Say what you think of a reply that is over, up or down, or take it back by `None`."""
+        path = f"{_path(message_id)}/feedback"
+        if rating is None:
+            return Message.of(self._call("DELETE", path).body)
+        return Message.of(self._call("POST", path, {"rating": rating, "comment": comment}).body)
+
     def message(self, message_id: str) -> Message:
         """Return one message."""
         return Message.of(self._call("GET", _path(message_id)).body)

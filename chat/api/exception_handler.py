@@ -36,6 +36,7 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "conflict": HTTPStatus.CONFLICT,
     "session_busy": HTTPStatus.CONFLICT,
     "not_regenerable": HTTPStatus.CONFLICT,
+    "not_rateable": HTTPStatus.CONFLICT,
     "refused": HTTPStatus.SERVICE_UNAVAILABLE,
     "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
     "inbox_full": HTTPStatus.TOO_MANY_REQUESTS,

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from chat.api.exception_handler import STATUSES
-from chat.domain import FinishReason, Role, Status, UsageSource, WaitReason
+from chat.domain import FinishReason, Rating, Role, Status, UsageSource, WaitReason
 
 SESSION_STATUSES = ["idle", "busy", "expired"]
 MESSAGE_STATUSES = [status.value for status in Status]
@@ -42,6 +42,13 @@ class TurnWait(Output):
     position = serializers.IntegerField(help_text="Turns of the session before this one.")
 
 
+class GivenFeedback(Output):
+    """What the session's owner thinks of a reply."""
+
+    rating = serializers.ChoiceField([rating.value for rating in Rating])
+    comment = serializers.CharField()
+
+
 class Message(Output):
     """One message. Times are seconds since the epoch, UTC."""
 
@@ -62,6 +69,7 @@ class Message(Output):
     usage = TurnUsage(allow_null=True)
     error = TurnFailure(allow_null=True)
     wait = TurnWait(allow_null=True)
+    feedback = GivenFeedback(allow_null=True)
 
 
 class ShownContext(Output):

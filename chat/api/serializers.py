@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from chat.api.fields import Content, Metadata, Number, Text, Whole
 from chat.conf import knobs
-from chat.domain import Context, OnBusy, Options
+from chat.domain import Context, Feedback, OnBusy, Options, Rating
 
 NAME_CHARS = 200
 """Most code points of a session's name."""
@@ -126,11 +126,27 @@ class NewMessage(Regeneration):
         return OnBusy(value)
 
 
+class FeedbackBody(Body):
+    """What the owner thinks of a reply."""
+
+    rating = serializers.ChoiceField([rating.value for rating in Rating])
+    comment = Text(
+        max_length=knobs.COMMENT_CHARS, allow_blank=True, default="", help_text="In words."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Give the rating as its type."""
+        return {"feedback": Feedback(rating=Rating(attrs["rating"]), comment=attrs["comment"])}
+
+
 class Nothing(Body):
     """An empty object."""
 
 
-BODIES = (ContextBody, SessionChanges, NewSession, OptionsBody, Regeneration, NewMessage, Nothing)
+BODIES = (
+    *(ContextBody, SessionChanges, NewSession),
+    *(OptionsBody, Regeneration, NewMessage, FeedbackBody, Nothing),
+)
 """All of them, for the schema."""
 
 

@@ -19,6 +19,7 @@ urlpatterns = [
     path("sessions/<session_id>/messages/<message_id>", messages.Message.as_view()),
     path("sessions/<session_id>/messages/<message_id>/cancel", messages.Cancel.as_view()),
     path("sessions/<session_id>/messages/<message_id>/regenerate", messages.Regenerate.as_view()),
+    path("sessions/<session_id>/messages/<message_id>/feedback", messages.Feedback.as_view()),
     path("token", tutorial.TutorialToken.as_view()),
     path("refresh_token", tutorial.TutorialRefresh.as_view()),
     path("models", service.Models.as_view()),

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from chat.conf import knobs
-from chat.domain import Caller, Context, EventPage, NewSession, Page, Snapshot
+from chat.domain import Caller, Context, EventPage, Feedback, NewSession, Page, Snapshot
 from chat.errors import BadInput
 from chat.services import models, tokens
 from chat.store import rates, sessions
@@ -104,6 +104,17 @@ def message(caller: Caller, message_id: str) -> bytes:
         MessageNotFound, SessionNotFound, SessionExpired, StoreUnavailable
     """
     return sessions.message(caller, number_of(message_id))
+
+
+def rate(caller: Caller, message_id: str, feedback: Feedback | None) -> bytes:
+    """Keep feedback on a reply, or take it away; return the reply as JSON.
+
+    Raises:
+        NotRateable: the message is no reply, or not over.
+        MessageNotFound, StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    told = orjson.dumps(asdict(feedback) if feedback else None)
+    return sessions.rate(caller, number_of(message_id), told)
 
 
 def events(caller: Caller, *, after: int, limit: int = EVENT_BATCH) -> EventPage:

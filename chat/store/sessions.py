@@ -9,6 +9,7 @@ from chat.domain import Caller, EventPage, NewSession, Page, Snapshot
 from chat.errors import (
     IdempotencyMismatch,
     MessageNotFound,
+    NotRateable,
     ParleyError,
     SessionExpired,
     SessionNotFound,
@@ -23,6 +24,7 @@ REFUSALS: dict[bytes, type[ParleyError]] = {
     b"TAKEN": IdempotencyMismatch,
     b"MISMATCH": IdempotencyMismatch,
     b"NOT_FOUND": MessageNotFound,
+    b"NOT_RATEABLE": NotRateable,
 }
 
 NEVER = -1
@@ -178,6 +180,19 @@ def message(caller: Caller, number: int) -> bytes:
     words = answer("message", caller.session_id, caller.token_hash, number)
     found: bytes = words[1]
     return found
+
+
+def rate(caller: Caller, number: int, feedback: bytes) -> bytes:
+    """Keep feedback on a reply, a JSON object or null; return the reply as JSON.
+
+    The same call again changes nothing.
+
+    Raises:
+        NotRateable: the message is no reply, or not over.
+        MessageNotFound, StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    rated: bytes = answer("rate", caller.session_id, caller.token_hash, number, feedback)[1]
+    return rated
 
 
 def events(caller: Caller, *, after: int, limit: int) -> EventPage:

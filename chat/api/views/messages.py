@@ -4,8 +4,8 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from chat.api import answers, auth, outputs, queries, shapes
-from chat.api.schema import LIMITED, PAGE, documented, key
-from chat.api.serializers import NewMessage, Nothing, Regeneration
+from chat.api.schema import CONFLICT, LIMITED, PAGE, documented, key
+from chat.api.serializers import FeedbackBody, NewMessage, Nothing, Regeneration
 from chat.api.views.base import View
 from chat.domain import Accepted, Caller
 from chat.services import sessions, turns
@@ -83,6 +83,24 @@ class Cancel(View):
         self.key()
         cancelled = turns.cancel(caller=caller, message_id=message_id)
         return answers.json(cancelled.reply, 200 if cancelled.is_final else 202)
+
+
+class Feedback(View):
+    """What the owner thinks of a reply that is over."""
+
+    @documented({200: outputs.Message}, body=FeedbackBody, refusals=CONFLICT, parameters=[key()])
+    def post(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
+        """Rate a reply, or rate it anew."""
+        caller = self.owner(session_id)
+        self.key()
+        return answers.json(sessions.rate(caller, message_id, **self.body(FeedbackBody)))
+
+    @documented({200: outputs.Message}, refusals=CONFLICT)
+    def delete(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
+        """Take the rating of a reply away."""
+        caller = self.owner(session_id)
+        queries.nothing(self.raw.GET)
+        return answers.json(sessions.rate(caller, message_id, None))
 
 
 class Regenerate(View):

@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- Put a note in the place of a message's text, and forget the log that repeats the text.
+-- Put a note in the place of a message's text, drop what was said of it, and forget the log that
+-- repeats both.
 -- include: session access event reply life
 --
 -- ARGV[4] SHA-256 of the caller's token, or ''
@@ -15,8 +16,11 @@ local _, status = state_of(message)
 if status == 'queued' or status == 'in_progress' then return { 'OPEN' } end
 
 -- Inside a JSON string each quote bears a backslash, so this is where the text ends.
-local rest = string.sub(message, string.find(message, '","id":"msg_', 1, true), -1)
-message = '{"seq":' .. (seq + 1) .. ',"status":"' .. status .. '","content":"' .. ARGV[6] .. rest
+local rest, feedback =
+  without_feedback(string.sub(message, string.find(message, '","id":"msg_', 1, true), -1))
+local rating = string.match(feedback, '^{"rating":"(%a+)"')
+message = '{"seq":' .. (seq + 1) .. ',"status":"' .. status .. '","content":"' .. ARGV[6] .. rest ..
+  ',"feedback":' .. (rating and '{"rating":"' .. rating .. '","comment":""}' or 'null') .. '}'
 redis.call('HSET', MESSAGES, ARGV[5], message)
 -- The first event goes with the log, so that a follower of any cursor finds a gap, and in its place
 -- gets the session as it is now.

@@ -24,6 +24,8 @@ OWNED = [
     ("GET", "{id}/messages"),
     ("GET", "{id}/messages/msg_1"),
     ("POST", "{id}/messages/msg_2/cancel"),
+    ("POST", "{id}/messages/msg_2/feedback"),
+    ("DELETE", "{id}/messages/msg_2/feedback"),
     ("POST", "{id}/messages/msg_2/regenerate"),
     ("GET", "{id}?wait=1"),
 ]
@@ -32,6 +34,8 @@ NOBODYS = "ses_" + "0" * 24
 
 def send(api: Api, method: str, path: str, session_id: str, **headers: str) -> tuple[int, str]:
     body = {"content": "hello"} if path.endswith("/messages") and method == "POST" else {}
+    if path.endswith("/feedback"):
+        body = {"rating": "up"}
     sent = None if method in {"GET", "DELETE"} else body
     answer = api.call(method, f"/sessions/{path.format(id=session_id)}", json=sent, headers=headers)
     return refusal(answer)

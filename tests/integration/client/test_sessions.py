@@ -116,3 +116,13 @@ def test_replies_that_wait_say_what_for(client: Client) -> None:
     assert caught.value.status == 409
     assert second.text == "echo: hello"
     assert wait_until(lambda: first.text == "echo: [[latency=0.5]]")
+
+
+def test_a_reply_is_rated_and_unrated(client: Client) -> None:
+    session = client.open()
+    reply = session.send("hello")
+    assert reply.text
+    rated = session.rate(reply.id, "up", "just right")
+    assert rated.feedback is not None
+    assert (rated.feedback.rating, rated.feedback.comment) == ("up", "just right")
+    assert session.rate(reply.id, None).feedback is None

@@ -42,6 +42,7 @@ def reply(status: str = "queued", content: str = "", *, seq: int = 1, **members:
         "usage": None,
         "error": None,
         "wait": None,
+        "feedback": None,
     }
     return standing | members
 

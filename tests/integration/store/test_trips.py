@@ -44,6 +44,7 @@ def all_acts(caller: Caller) -> dict[str, Callable[[], object]]:
         "retry": lambda: leases.retry(writers[1].lease, acts.again()),
         "cancel": lambda: turns.cancel(caller, 6),
         "regenerate": lambda: acts.regenerate(caller, 6),
+        "rate": lambda: sessions.rate(caller, 2, b'{"rating":"up","comment":""}'),
         "page": lambda: sessions.page(caller, beside=None, newer=True, limit=50),
         "message": lambda: sessions.message(caller, 1),
         "events": lambda: sessions.events(caller, after=0, limit=100),

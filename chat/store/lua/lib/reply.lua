@@ -16,7 +16,7 @@ local function reply_json(turn, status, content, reply, ending)
     '","id":"' .. reply_id(turn) .. '","role":"assistant","created_at":' .. reply.created_at ..
     ',"started_at":' .. reply.started_at .. ',"completed_at":' .. reply.completed_at ..
     ',"reply_to":"msg_' .. reply.prompt .. '","attempt":' .. reply.attempt ..
-    ',"model":' .. reply.model .. ',' .. ending .. '}'
+    ',"model":' .. reply.model .. ',' .. ending .. ',"feedback":null}'
 end
 
 -- The same members, read from the JSON of a reply that has not ended: its content is empty.
@@ -26,6 +26,13 @@ local function open_reply(json)
     '"reply_to":"msg_(%d+)","attempt":(%d+),"model":(.-),"finish_reason":')
   return { created_at = created_at, started_at = started_at, completed_at = 'null',
     prompt = prompt, attempt = attempt, model = model }
+end
+
+-- A message without its last member, and that member's value. Inside a JSON string each quote bears
+-- a backslash, so no text is taken for it.
+local function without_feedback(json)
+  local rest, feedback = string.match(json, '^(.*),"feedback":(.*)}$')
+  return rest, feedback
 end
 
 local function waits(reason, retry_at, position, problem)

@@ -18,8 +18,8 @@ end
 local function shown(number, message)
   local _, status = state_of(message)
   if status == 'queued' then
-    local place = '"position":' .. place_of(number / 2) .. '}}'
-    return (string.gsub(message, '"position":%d+}}$', place))
+    local place = '"position":' .. place_of(number / 2) .. '},"feedback":'
+    return (string.gsub(message, '"position":%d+},"feedback":', place))
   elseif status == 'in_progress' then
     local rest = string.match(message, '^{"seq":%d+,"status":"in_progress","content":""(.*)$')
     return '{"seq":' .. seq .. ',"status":"in_progress","content":"' ..

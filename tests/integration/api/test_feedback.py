@@ -1,0 +1,123 @@
+"""What an owner may say of a reply."""
+
+from typing import Any
+
+import pytest
+
+from chat.domain import Caller, Status
+from chat.services import sessions, staff
+from tests.integration.api.calls import Api, refusal
+from tests.integration.api.turns import finish, reply, take
+
+TRICKY = 'so "so", "feedback":null} \\ "wait":{"position":7}}'
+
+
+def rate(owner: Api, message_id: str = "msg_2", **fields: Any) -> Any:
+    return owner.post(f"{owner.path}/messages/{message_id}/feedback", fields)
+
+
+def unrate(owner: Api, message_id: str = "msg_2") -> Any:
+    return owner.call("DELETE", f"{owner.path}/messages/{message_id}/feedback")
+
+
+def answered(owner: Api, text: str = "a reply") -> None:
+    owner.say("a question")
+    reply(owner.id, text)
+
+
+def newest(owner: Api) -> dict[str, Any]:
+    event: dict[str, Any] = owner.snapshot()["messages"][-1]
+    return event
+
+
+def test_a_reply_is_rated_rated_anew_and_unrated(owner: Api) -> None:
+    answered(owner, TRICKY)
+    before = newest(owner)
+    assert before["feedback"] is None
+    for fields in ({"rating": "up", "comment": TRICKY}, {"rating": "down", "comment": ""}):
+        answer = rate(owner, **fields)
+        assert answer.status_code == 200
+        rated = newest(owner)
+        assert answer.json() == rated == before | {"feedback": fields, "seq": rated["seq"]}
+    assert unrate(owner).json() == before | {"seq": rated["seq"] + 1} == newest(owner)
+
+
+def test_the_same_feedback_again_changes_nothing(owner: Api) -> None:
+    answered(owner)
+    seqs = []
+    for act in (rate, rate, unrate, unrate):
+        act(owner, rating="up", comment="good") if act is rate else act(owner)
+        seqs.append(owner.snapshot()["seq"])
+    assert (seqs[1], seqs[2], seqs[3]) == (seqs[0], seqs[0] + 1, seqs[0] + 1)
+
+
+def test_followers_learn_of_feedback(owner: Api) -> None:
+    answered(owner)
+    seen = owner.snapshot()["seq"]
+    rate(owner, rating="down", comment="too long")
+    (told,) = owner.snapshot(after=seen)["messages"]
+    assert told["feedback"] == {"rating": "down", "comment": "too long"}
+    events = sessions.events(Caller(session_id=owner.id), after=seen).events
+    assert [b'"type":"message.rated"' in event for event in events] == [True]
+
+
+@pytest.mark.parametrize("status", [Status.INCOMPLETE, Status.FAILED, Status.CANCELLED])
+def test_a_reply_that_ended_otherwise_is_rated_as_well(owner: Api, status: Status) -> None:
+    owner.say("a question")
+    finish(take(owner.id), "half a", status=status)
+    assert rate(owner, rating="down").json()["feedback"] == {"rating": "down", "comment": ""}
+
+
+def test_what_is_no_reply_or_not_over_is_not_rated(owner: Api) -> None:
+    owner.say("a question")
+    waiting = newest(owner)
+    assert refusal(rate(owner, "msg_1", rating="up")) == (409, "not_rateable")
+    assert refusal(rate(owner, rating="up")) == (409, "not_rateable")
+    claim = take(owner.id)
+    assert refusal(rate(owner, rating="up")) == (409, "not_rateable")
+    assert refusal(unrate(owner)) == (409, "not_rateable")
+    assert refusal(rate(owner, "msg_4", rating="up")) == (404, "message_not_found")
+    assert refusal(rate(owner, "4", rating="up")) == (404, "message_not_found")
+    finish(claim)
+    assert waiting["feedback"] is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({}, "rating"),
+        ({"rating": "sideways"}, "rating"),
+        ({"rating": None}, "rating"),
+        ({"rating": "up", "comment": None}, "comment"),
+        ({"rating": "up", "comment": "x" * 2001}, "comment"),
+        ({"rating": "up", "stars": 5}, "stars"),
+    ],
+)
+def test_feedback_that_says_something_else_is_refused(
+    owner: Api, fields: dict[str, Any], param: str
+) -> None:
+    answered(owner)
+    answer = rate(owner, **fields)
+    assert refusal(answer) == (400, "invalid_request")
+    assert answer.json()["error"]["param"] == param
+    assert newest(owner)["feedback"] is None
+
+
+def test_a_redaction_keeps_the_rating_and_drops_the_comment(owner: Api) -> None:
+    answered(owner, "it is 4711")
+    rate(owner, rating="down", comment="nobody should know 4711")
+    staff.redact(owner.id, "msg_2")
+    assert "4711" not in owner.get().text
+    assert newest(owner)["feedback"] == {"rating": "down", "comment": ""}
+
+
+def test_a_rated_reply_is_asked_for_again_as_any_other(owner: Api) -> None:
+    answered(owner)
+    rate(owner, rating="down")
+    again = owner.post(f"{owner.path}/messages/msg_2/regenerate")
+    assert again.status_code == 202
+    reply(owner.id, "better")
+    assert [m["feedback"] for m in owner.snapshot()["messages"][1:]] == [
+        {"rating": "down", "comment": ""},
+        None,
+    ]
