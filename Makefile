@@ -26,7 +26,7 @@ chat: $(RUNTIME) ## a chat in the terminal, with what `make run` has started
 
 .PHONY: test
 test: $(DEV) ## all tests; ARGS="-k name" chooses
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 .PHONY: faults
 faults: $(DEV) ## every row of the table of faults, the slow ones too, and what came of each

@@ -15,8 +15,8 @@ import pytest
 import requests
 
 from project.supervisor.children import ROOT
-from project.supervisor.probes import free_port
 from tests.harness.environment import clean
+from tests.harness.ports import free_port
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until
 

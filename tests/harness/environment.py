@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 
-from project.supervisor.probes import free_port
+from tests.harness.ports import free_port
 
 FOREIGN = ("CHAT_", "MODEL_")
 """Prefixes of variables that would make a test depend on whose shell it runs in."""

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from project.supervisor import programs, redis_server
 from project.supervisor.children import Program
-from project.supervisor.probes import free_port
 from project.supervisor.single_machine import model_variables
 from tests.harness.environment import PASSWORD, clean
+from tests.harness.ports import free_port
 from tests.harness.processes import Process
 
 

@@ -11,7 +11,7 @@ from chat.admin import pages
 from chat.domain import Caller
 from chat.services import sessions
 from chat.store.client import client as store_client
-from project.supervisor.probes import free_port
+from tests.harness.ports import free_port
 from tests.integration.admin.scene import LIST, asked, opened, page
 from tests.integration.api import turns
 

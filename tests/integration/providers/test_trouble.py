@@ -22,7 +22,7 @@ from chat.errors import (
 )
 from chat.providers.http import MOST_DOCUMENT
 from chat.providers.openai import OpenAI
-from project.supervisor.probes import free_port
+from tests.harness.ports import free_port
 from tests.integration.devmodel.server import ROOT, DevModel
 from tests.integration.providers.calls import ask, patient, to
 from tests.integration.providers.servers import (

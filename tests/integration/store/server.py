@@ -7,8 +7,9 @@ from pathlib import Path
 
 from redis import Redis
 
-from project.supervisor.probes import accepts, free_port
+from project.supervisor.probes import accepts
 from project.supervisor.redis_server import find_server
+from tests.harness.ports import free_port
 from tests.harness.waiting import wait_until
 
 BINARY = os.environ.get("TEST_REDIS_SERVER") or find_server()
