@@ -8,6 +8,8 @@ procrastinate's `contrib/django/settings.py`.
 import dataclasses
 import tomllib
 from collections.abc import Mapping
+from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -131,6 +133,9 @@ class Knobs:
     """Name of the model that a session uses when it names none."""
     TRUSTED_PROXIES: int = 0
     """Proxies in front of the web process whose X-Forwarded-For entries are believed."""
+    OUTSIDE_NETWORKS: str = ""
+    """Networks that URLs from clients may lead to though they are not public, with commas between,
+    as in `10.1.0.0/16,127.0.0.1/32`."""
     PUBLISH_TIMEOUT: float = 0.3
     """Seconds that a wake-up may take to publish; the sweep makes up for a lost one."""
     STORE_TIMEOUT: float = 1.5
@@ -164,18 +169,33 @@ def read_knobs(environ: Mapping[str, str]) -> dict[str, object]:
     """Return the `CHAT_*` settings that `environ` holds, each as its knob's type.
 
     Raises:
-        ConfigError: a value is not of the knob's type or not positive, or no knob has that name.
+        ConfigError: a value is not of the knob's type or form or not positive, or no knob has
+            that name.
     """
     types = get_type_hints(Knobs)
     known = {PREFIX + name: kind for name, kind in types.items()}
     found = {name: text for name, text in environ.items() if name.startswith(PREFIX)}
     if unknown := sorted(found.keys() - known.keys() - {"CHAT_MODELS_FILE"}):
         raise ConfigError(f"{unknown[0]}: there is no such setting")
+    networks(environ.get(f"{PREFIX}OUTSIDE_NETWORKS", ""))
     return {
         name: _typed(name, text, known[name])
         for name, text in found.items()
         if name != "CHAT_MODELS_FILE" and text
     }
+
+
+@cache
+def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Return networks that are written with commas between.
+
+    Raises:
+        ConfigError: one of them is not a network.
+    """
+    try:
+        return tuple(ip_network(each.strip()) for each in text.split(",") if each.strip())
+    except ValueError as error:
+        raise ConfigError(f"{PREFIX}OUTSIDE_NETWORKS: {error}") from error
 
 
 def _typed(name: str, text: str, kind: type[bool] | type[int] | type[float] | type[str]) -> object:

@@ -3,6 +3,7 @@
     ParleyError
     ├── BadInput                  what was sent cannot be accepted
     │   ├── UnknownModel
+    │   ├── ForbiddenURL
     │   ├── IdempotencyMismatch
     │   ├── BodyTooLarge
     │   ├── BodyIncomplete
@@ -72,6 +73,12 @@ class UnknownModel(BadInput):
     """There is no model of this name."""
 
     code = "unknown_model"
+
+
+class ForbiddenURL(BadInput):
+    """This URL is not one that may be called: http or https, a public address, no redirect."""
+
+    code = "forbidden_url"
 
 
 class IdempotencyMismatch(BadInput):

@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 STATUSES: Mapping[str, HTTPStatus] = {
     "invalid_request": HTTPStatus.BAD_REQUEST,
     "unknown_model": HTTPStatus.BAD_REQUEST,
+    "forbidden_url": HTTPStatus.BAD_REQUEST,
     "invalid_host": HTTPStatus.BAD_REQUEST,
     "body_incomplete": HTTPStatus.REQUEST_TIMEOUT,
     "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

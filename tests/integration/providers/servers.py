@@ -19,20 +19,21 @@ Handler = Callable[[socket.socket], None]
 class Server:
     """Listens on a free port and gives each connection to `handle`, in a thread of its own."""
 
-    def __init__(self, handle: Handler, *, certificate: str = "") -> None:
+    def __init__(self, handle: Handler, *, certificate: str = "", host: str = "127.0.0.1") -> None:
         self.handle = handle
         self.connections = 0
         """Accepted so far."""
         self.ended = threading.Semaphore(0)
         """Released for each connection that the client has closed."""
         self.tls = _context(certificate) if certificate else None
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server((host, 0))
+        self.host = host
         self.port: int = self.listener.getsockname()[1]
         self.thread = threading.Thread(target=self._accept)
 
     @property
     def url(self) -> str:
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{self.host}:{self.port}"
 
     def __enter__(self) -> Self:
         self.thread.start()
