@@ -10,6 +10,7 @@ import os
 import socket
 import threading
 import time
+from contextlib import ExitStack
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -68,8 +69,8 @@ class Connection(HTTPConnection):
 
     def _dial(self, family: int, address: Any, timeout: float) -> socket.socket:
         """Connect like `socket.create_connection`, but let `close` interrupt it."""
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        try:
+        with ExitStack() as failing:
+            sock = failing.enter_context(socket.socket(family, socket.SOCK_STREAM))
             for option in SOCKET_OPTIONS:
                 sock.setsockopt(*option)
             sock.setblocking(False)
@@ -84,9 +85,7 @@ class Connection(HTTPConnection):
             if code:
                 raise OSError(code, os.strerror(code))
             sock.settimeout(self.timeout)
-        except BaseException:
-            sock.close()
-            raise
+            failing.pop_all()
         return sock
 
     def _dial_error(self, failure: OSError | None) -> Exception:

@@ -24,7 +24,7 @@ from chat.services import sessions
 from chat.services.gathering import Gathering
 from chat.store.follow import hub
 from chat.store.follower import Cut, Follower, uncut
-from chat.store.sessions import Look, snapshots_if_changed
+from chat.store.sessions import Poll, snapshots_if_changed
 
 
 async def events(
@@ -122,17 +122,17 @@ def _following(caller: Caller, after: int, cut: Cut) -> Iterator[Follower]:
 
 
 async def _read(caller: Caller, *, after: int, known: int, limit: int) -> Snapshot | None:
-    found = await _looks().ask(Look(caller, known=known, after=after, limit=limit))
+    found = await _polls().ask(Poll(caller, known=known, after=after, limit=limit))
     if isinstance(found, ParleyError):
         raise found
     return found
 
 
-_gatherings: dict[asyncio.AbstractEventLoop, Gathering[Look, Snapshot | ParleyError | None]] = {}
+_gatherings: dict[asyncio.AbstractEventLoop, Gathering[Poll, Snapshot | ParleyError | None]] = {}
 
 
-def _looks() -> Gathering[Look, Snapshot | ParleyError | None]:
-    """Return where looks at sessions are gathered in the running event loop."""
+def _polls() -> Gathering[Poll, Snapshot | ParleyError | None]:
+    """Return where polls of the running event loop are gathered."""
     loop = asyncio.get_running_loop()
     return _gatherings.get(loop) or _gatherings.setdefault(loop, Gathering(snapshots_if_changed))
 

@@ -102,8 +102,8 @@ def snapshot_if_changed(
     return None if words[0] == b"UNCHANGED" else _snapshot(caller, words)
 
 
-class Look(NamedTuple):
-    """A look at a session, as `snapshot_if_changed` takes."""
+class Poll(NamedTuple):
+    """What `snapshot_if_changed` is asked."""
 
     caller: Caller
     known: int
@@ -111,22 +111,22 @@ class Look(NamedTuple):
     limit: int
 
 
-def snapshots_if_changed(looks: Sequence[Look]) -> list[Snapshot | ParleyError | None]:
-    """Return for each look what it shows, or why it is refused, in one round trip.
+def snapshots_if_changed(polls: Sequence[Poll]) -> list[Snapshot | ParleyError | None]:
+    """Return for each poll what it finds, or why it is refused, in one round trip.
 
     Raises:
         StoreUnavailable: Redis gave no answer.
     """
     with translated():
-        answers = run_all(client(), [_look(*look) for look in looks])
-    return [_seen(look, words) for look, words in zip(looks, answers, strict=True)]
+        answers = run_all(client(), [_poll(*poll) for poll in polls])
+    return [_found(poll, words) for poll, words in zip(polls, answers, strict=True)]
 
 
-def _look(caller: Caller, known: int, after: int, limit: int) -> Call:
+def _poll(caller: Caller, known: int, after: int, limit: int) -> Call:
     return call("snapshot", caller.session_id, caller.token_hash, after, known, limit)
 
 
-def _seen(look: Look, words: Any) -> Snapshot | ParleyError | None:
+def _found(poll: Poll, words: Any) -> Snapshot | ParleyError | None:
     try:
         with translated():
             if isinstance(words, Exception):
@@ -135,7 +135,7 @@ def _seen(look: Look, words: Any) -> Snapshot | ParleyError | None:
         return error
     if refusal := REFUSALS.get(words[0]):
         return refusal()
-    return None if words[0] == b"UNCHANGED" else _snapshot(look.caller, words)
+    return None if words[0] == b"UNCHANGED" else _snapshot(poll.caller, words)
 
 
 def _snapshot_words(caller: Caller, after: int, known: int, limit: int | None) -> list[Any]:

@@ -8,7 +8,7 @@ from pytest_django import Settings
 from chat.domain import Caller
 from chat.store import due, leases, rates, sessions, turns
 from chat.store.client import client
-from chat.store.sessions import Look
+from chat.store.sessions import Poll
 from tests.integration.store import acts
 from tests.integration.store.acts import Writer
 from tests.integration.store.server import Server
@@ -38,7 +38,7 @@ def all_acts(caller: Caller) -> dict[str, Callable[[], object]]:
         "flush of 5": lambda: leases.flush([(writers[0].lease, None)] * 5),
         "snapshot": lambda: sessions.snapshot(caller),
         "snapshot, unchanged": lambda: sessions.snapshot_if_changed(caller, known=5),
-        "looks of 5": lambda: sessions.snapshots_if_changed([Look(caller, 5, -1, 50)] * 5),
+        "polls of 5": lambda: sessions.snapshots_if_changed([Poll(caller, 5, -1, 50)] * 5),
         "finish": lambda: writers[0].finish("the end"),
         "claim the second": lambda: writers.append(Writer.of(caller)),
         "retry": lambda: leases.retry(writers[1].lease, acts.again()),
