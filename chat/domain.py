@@ -301,6 +301,8 @@ class Claim:
     """A lease and all that is needed to ask the model."""
 
     lease: Lease
+    turn: int
+    """Number of the turn in its session, from 1; its reply is message `2 * turn`."""
     reply_id: str
     attempt: int
     seconds_left: float

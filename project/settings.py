@@ -133,12 +133,26 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
+LOG_FORMATS = {"json": "chat.logs.JSONLines", "text": "chat.logs.Readable"}
+LOG_FORMAT = env.str("LOG_FORMAT", default="") or ("text" if DEBUG else "json")
+if LOG_FORMAT not in LOG_FORMATS:
+    raise ImproperlyConfigured(f"LOG_FORMAT: {LOG_FORMAT!r} is neither json nor text")
+LOG_LEVEL = env.str("LOG_LEVEL", default="") or "INFO"
+if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+    raise ImproperlyConfigured(f"LOG_LEVEL: {LOG_LEVEL!r} is not DEBUG, INFO, WARNING or ERROR")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": "INFO"},
+    "filters": {"about": {"()": "chat.logs.About"}},
+    "formatters": {"line": {"()": LOG_FORMATS[LOG_FORMAT]}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["about"],
+        }
+    },
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         # Two lines a wake-up that say less than the one that Parley logs for a turn.
         "celery.worker.strategy": {"level": "WARNING"},
@@ -148,8 +162,10 @@ LOGGING = {
         # What clients do wrong is told to the clients.
         "django.request": {"level": "ERROR"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # uvicorn brings a handler of its own, in a form of its own.
+        "uvicorn": {"handlers": [], "propagate": True, "level": "INFO"},
         # Both would log URLs, and sockets and the tutorial's routes have tokens in theirs.
         "uvicorn.error": {"level": "WARNING"},
-        "uvicorn.access": {"level": "WARNING"},
+        "uvicorn.access": {"handlers": [], "propagate": True, "level": "WARNING"},
     },
 }

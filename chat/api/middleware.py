@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve
 
+from chat import logs
 from chat.api import answers
 from chat.api.exception_handler import bad_host
 
@@ -47,13 +48,15 @@ class Front:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        handler = self._handler(request)
         if self.is_async:
-            return self._answer(request, handler)
+            return self._answer(request)
+        logs.begin(request_id=answers.request_id_of(request))
+        handler = self._handler(request)
         return answers.dressed(request, handler(request))
 
-    async def _answer(self, request: HttpRequest, handler: Handler) -> HttpResponseBase:
-        found = handler(request)
+    async def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        logs.begin(request_id=answers.request_id_of(request))
+        found = self._handler(request)(request)
         response = await found if isinstance(found, Awaitable) else found
         return answers.dressed(request, cast(HttpResponseBase, response))
 

@@ -18,6 +18,7 @@ from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
+from chat import logs
 from chat.domain import Model
 from chat.errors import BadModelReply, ConfigError, ModelRefused
 from chat.providers import failures, sse
@@ -156,7 +157,11 @@ class Client:
         request = copy(self._prepared)
         request.body = _encode(body)
         # A plain dict saves a tenth of the call; the adapter and urllib3 ask no more of it.
-        request.headers = {**self._headers, "Content-Length": str(len(request.body))}  # type: ignore[assignment]
+        request.headers = {  # type: ignore[assignment]
+            **self._headers,
+            **_origin(),
+            "Content-Length": str(len(request.body)),
+        }
         calling.upstream = upstream
         upstream.sent_at = time.monotonic()
         return self._adapter.send(request, stream=True, timeout=self._timeout)
@@ -196,6 +201,12 @@ def _headers(model: Model) -> dict[str, str]:
     if model.token:
         headers["Authorization"] = f"Bearer {model.token}"
     return headers
+
+
+def _origin() -> dict[str, str]:
+    """Return headers by which the vendor's log and Parley's tell of the same request."""
+    request_id = logs.request_id()
+    return {"X-Request-ID": request_id} if request_id else {}
 
 
 def _encode(body: Mapping[str, object]) -> bytes:

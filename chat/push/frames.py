@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from rest_framework.exceptions import ValidationError
 
+from chat import logs
 from chat.api import headers, shapes
 from chat.api.auth import of_session
 from chat.api.exception_handler import told, translated
@@ -84,6 +85,7 @@ def owner_by_url(token: str, session_id: str) -> Caller:
 def answer(caller: Caller, text: str | None) -> bytes:
     """Do what a frame asks for; return the frame that answers it."""
     request_id = headers.request_id({})
+    logs.begin(request_id=request_id)
     ref = None
     try:
         frame = _read(text)

@@ -11,6 +11,7 @@ from channels.consumer import AsyncConsumer, get_handler_name
 from channels.exceptions import StopConsumer
 from django.http import QueryDict
 
+from chat import logs
 from chat.api import queries
 from chat.conf import knobs
 from chat.domain import Caller, Gap, Stretch
@@ -90,6 +91,7 @@ class SessionSocket(AsyncConsumer):
 
     async def _serve(self) -> None:
         """Follow the session, once somebody has authenticated; close the socket at the end."""
+        logs.begin(session=self._session_id)
         try:
             await self._follow()
             await self._close(closing.RESTART)
@@ -100,7 +102,7 @@ class SessionSocket(AsyncConsumer):
         except OSError:
             closing.hang_up(self.base_send)  # the client has left
         except Exception:
-            logger.exception("A socket of %s", self._session_id)
+            logger.exception("A socket has failed")
             await self._close(closing.FAULT)
 
     async def _follow(self) -> None:

@@ -10,6 +10,7 @@ import orjson
 from django.http import QueryDict
 from rest_framework.exceptions import ValidationError
 
+from chat import logs
 from chat.api import headers
 from chat.api.exception_handler import translated
 from chat.api.serializers import NewMessage, checked
@@ -64,11 +65,13 @@ def admit(query: bytes) -> tuple[Caller, int]:
 
 def refusal_of(caller: Caller, text: str | None) -> str:
     """Submit a message; return why it is refused, or ""."""
+    request_id = headers.request_id({})
+    logs.begin(request_id=request_id)
     try:
         if text is None:
             raise BadInput("A message is text.")
         content = checked(NewMessage, {"content": text})["content"]
-        turns.submit(caller=caller, content=content, request_id=headers.request_id({}))
+        turns.submit(caller=caller, content=content, request_id=request_id)
     except (ParleyError, ValidationError) as error:
         return (translated(error) or ParleyError()).message
     return ""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from chat import dispatch
+from chat import dispatch, logs
 from chat.conf import knobs
 from chat.domain import (
     CallEnd,
@@ -60,13 +60,25 @@ def take_turn(session_id: str) -> None:
     if running.is_draining:
         dispatch.wake(session_id)
         return
-    try:
-        claim = leases.claim(session_id, nonce=secrets.token_hex(8), worker=WORKER)
-    except StoreUnavailable as error:
-        logger.warning("No claim on %s; a sweep will see to it: %s", session_id, error.__cause__)
-        return
-    if claim is not None:
-        _answer(claim)
+    with logs.about(session=session_id):
+        try:
+            claim = leases.claim(session_id, nonce=secrets.token_hex(8), worker=WORKER)
+        except StoreUnavailable as error:
+            logger.warning("No claim; a sweep will see to it: %s", error.__cause__)
+            return
+        if claim is not None:
+            with logs.about(**_facts(claim)):
+                _answer(claim)
+
+
+def _facts(claim: Claim) -> dict[str, object]:
+    """Return what the log's lines about a claim say of it."""
+    return {
+        "request_id": claim.request_id,
+        "turn": claim.turn,
+        "attempt": claim.attempt,
+        "fence": claim.lease.fence,
+    }
 
 
 def _answer(claim: Claim) -> None:
@@ -100,11 +112,11 @@ def _ask(
         verdicts.tell_gate(call, turn.stopped, error)
         if turn.stopped is not None:
             return verdicts.on_stop(claim, model, turn.stopped, has_said=turn.has_said)
-        _log_failure(claim, error)
+        logger.warning("%s: %s", claim.reply_id, error.code)
         return verdicts.on_error(claim, model, error, has_said=turn.has_said)
     except Exception:
         # The turn must not be asked again and again for what is a fault of ours.
-        logger.exception("%s of %s", claim.reply_id, claim.lease.session_id)
+        logger.exception("%s: Parley failed", claim.reply_id)
         return _failed(model.name, ParleyError("Parley failed."))
     call.end = CallEnd.OK
     usage = ending.usage or _estimated(prompt, turn)
@@ -139,9 +151,9 @@ def _commit(claim: Claim, verdict: Outcome | Retry | None, turn: RunningTurn | N
     try:
         wants_wake = _persist(claim, lambda: _write(claim, verdict, turn))
     except TurnLost as lost:
-        logger.info("%s of %s: %s", claim.reply_id, claim.lease.session_id, lost.code)
+        logger.info("%s: %s", claim.reply_id, lost.code)
         return
-    logger.info("%s of %s: %s", claim.reply_id, claim.lease.session_id, _named(verdict))
+    logger.info("%s: %s", claim.reply_id, _named(verdict))
     if wants_wake:
         dispatch.wake(claim.lease.session_id)
 
@@ -183,11 +195,4 @@ def _failed(model: str, error: ParleyError) -> Outcome:
         finish_reason=FinishReason.ERROR,
         model=model,
         error=TurnError(code=error.code, message=error.message),
-    )
-
-
-def _log_failure(claim: Claim, error: ProviderError) -> None:
-    session_id = claim.lease.session_id
-    logger.warning(
-        "%s of %s: attempt %d: %s", claim.reply_id, session_id, claim.attempt, error.code
     )

@@ -1,17 +1,20 @@
 """Turns as clients ask for them: submit, regenerate, cancel."""
 
+import logging
 import secrets
 from dataclasses import asdict
 from typing import Any
 
 import orjson
 
-from chat import dispatch
+from chat import dispatch, logs
 from chat.conf import knobs
 from chat.domain import Accepted, Caller, Cancelled, OnBusy, Options, Submission
 from chat.services.sessions import digest
 from chat.store import turns
-from chat.store.text import number_of
+from chat.store.text import number_in, number_of
+
+logger = logging.getLogger(__name__)
 
 
 def submit(
@@ -81,6 +84,9 @@ def cancel(*, caller: Caller, message_id: str) -> Cancelled:
 
 
 def _woken(caller: Caller, accepted: Accepted) -> Accepted:
+    number = number_in(accepted.reply)
+    with logs.about(session=caller.session_id, turn=number // 2):
+        logger.info("msg_%d: accepted", number)
     if accepted.wants_wake:
         dispatch.wake(caller.session_id)
     return accepted

@@ -6,6 +6,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from chat import logs
 from chat.conf import knobs
 from chat.domain import Look
 from chat.store import keys
@@ -60,6 +61,7 @@ def recover(session_ids: Sequence[str], *, grace: float) -> list[Look]:
 
 def _look(session_id: str, answer: Any) -> Look:
     if isinstance(answer, RedisError):
-        logger.error("The look at %s failed: %s", session_id, answer)
+        with logs.about(session=session_id):
+            logger.error("A look failed: %s", answer)
         return Look.LIVE
     return Look(answer[0].decode())

@@ -58,11 +58,12 @@ def claim(session_id: str, *, nonce: str, worker: str) -> Claim | None:
 
 
 def _claim(session_id: str, nonce: str, words: list[Any]) -> Claim:
-    fence, _, attempt, ms_left, system_prompt, context, ask, reply = words[1:9]
+    fence, turn, attempt, ms_left, system_prompt, context, ask, reply = words[1:9]
     stored = orjson.loads(reply)
     asked = orjson.loads(ask)
     return Claim(
         lease=Lease(session_id=session_id, fence=fence, nonce=nonce),
+        turn=turn,
         reply_id=stored["id"],
         attempt=attempt,
         seconds_left=ms_left / 1000,

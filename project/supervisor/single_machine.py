@@ -23,7 +23,8 @@ def plan(environ: Mapping[str, str], *, home: Home, port: int) -> list[Stage]:
     Raises:
         FileNotFoundError: a Redis is needed and no server binary is installed.
     """
-    env = {"CHAT_DRAIN": DRAIN, "SECRET_KEY": home.secret_key(), **_filled(environ)}
+    env = {"CHAT_DRAIN": DRAIN, "LOG_FORMAT": "text", "SECRET_KEY": home.secret_key()}
+    env |= _filled(environ)
     env |= {"PARLEY_HOME": str(home.path), "PYTHONUNBUFFERED": "1"}
     first: Stage = []
     second: Stage = []

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from tests.harness.ports import free_port
 
-FOREIGN = ("CHAT_", "MODEL_")
+FOREIGN = ("CHAT_", "LOG_", "MODEL_", "OTEL_")
 """Prefixes of variables that would make a test depend on whose shell it runs in."""
 NAMES = {"ALLOWED_HOSTS", "BROKER_URL", "DATABASE_URL", "DEBUG", "HUGGINGFACE_INFERENCE_TOKEN"}
 

@@ -43,6 +43,7 @@ def reply(number: int, to: int, content: str, status: Status = Status.COMPLETED)
 
 def claim(*history: HistoryMessage, system_prompt: str = "", shown: Context | None = None) -> Claim:
     return Claim(
+        turn=1,
         lease=Lease(session_id="ses_1", fence=1, nonce="n"),
         reply_id="msg_0",
         attempt=1,
