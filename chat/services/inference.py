@@ -88,18 +88,26 @@ def _answer(claim: Claim) -> None:
         _commit(claim, _failed(claim.model, error), None)
         return
     prompt = context.prompt(claim, model)
-    wait = gatekeeper.enter(model, claim.lease.session_id, tokens=context.cost(prompt, model))
-    if wait is not None:
-        _commit(claim, verdicts.on_wait(claim, model, wait), None)
-        return
     turn = RunningTurn(claim, model.timeouts, Upstream())
     running.enter(turn)
     try:
-        with gatekeeper.call(model, claim.lease.session_id) as call:
-            verdict = _ask(claim, model, prompt, turn, call)
+        verdict = _pass_gate(claim, model, prompt)
+        if verdict is None:
+            with gatekeeper.call(model, claim.lease.session_id) as call:
+                verdict = _ask(claim, model, prompt, turn, call)
         _commit(claim, verdict, turn)
     finally:
         running.leave(turn)
+
+
+def _pass_gate(claim: Claim, model: Model, prompt: Prompt) -> Outcome | Retry | None:
+    """Pass the model's gate, or return what becomes of a turn that may not."""
+    try:
+        wait = gatekeeper.enter(model, claim.lease.session_id, tokens=context.cost(prompt, model))
+    except StoreUnavailable as error:
+        logger.warning("The gate of %s gives no answer: %s", model.name, error.__cause__)
+        return verdicts.on_no_gate(model)
+    return verdicts.on_wait(claim, model, wait) if wait else None
 
 
 def _ask(

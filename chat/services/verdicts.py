@@ -100,6 +100,11 @@ def on_wait(claim: Claim, model: Model, wait: GateWait) -> Outcome | Retry:
     return _ended(Status.FAILED, FinishReason.ERROR, model, GATE_ERRORS[wait.reason]())
 
 
+def on_no_gate(model: Model) -> Retry:
+    """Decide for a turn whose model's gate could not be asked: as if it had not been taken."""
+    return Retry(delay=0, reason=WaitReason.QUEUE, uses_attempt=False, model=model.name)
+
+
 def tell_gate(call: ModelCall, stopped: StopCause | None, error: ProviderError) -> None:
     """Note for the model's gate what a call that failed or was stopped says about the model."""
     if stopped is StopCause.SILENCE or (stopped is None and error.retryable):

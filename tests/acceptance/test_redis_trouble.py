@@ -16,6 +16,8 @@ from tests.acceptance.usual import Usual
 from tests.harness.crowd import at_once, started
 from tests.harness.waiting import wait_until
 
+STORE_TIMEOUT = 1.5
+"""Seconds; the default."""
 NOWHERE = ("127.0.0.1", 1)
 """Where no Redis is."""
 
@@ -88,8 +90,8 @@ def test_ten_kills_of_redis_under_load_lose_and_double_nothing(here: Usual) -> N
 
 @pytest.mark.fault("F15")
 def test_a_frozen_redis_is_told_within_two_seconds_and_nothing_is_taken_twice(here: Usual) -> None:
-    clients = here.clients(5)
-    for client in clients:
+    clients = here.clients(50)
+    for client in clients[:5]:
         client.reply_in(client.post("Hello"), "completed")
     running = clients[0].post("Tell me [[tokens=40 rate=10]]")
     clients[0].said(running)
@@ -98,6 +100,8 @@ def test_a_frozen_redis_is_told_within_two_seconds_and_nothing_is_taken_twice(he
     posts = at_once([partial(client.try_to_post, "Are you there?") for client in clients])
     assert {post.answer.status for post in posts} == {503}
     assert median(post.answer.seconds for post in posts) < 2
+    # Nobody waits for one thread's timeout after another's: half a second is for a busy machine.
+    assert max(post.answer.seconds for post in posts) < 2 * STORE_TIMEOUT - 0.5
     here.stack.redis.thaw()
 
     for client, post in zip(clients, posts, strict=True):

@@ -3,17 +3,20 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 from pytest_django import Settings
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from chat.conf import knobs
 from chat.domain import Look, Said, Status
 from chat.errors import StoreFull, StoreUnavailable
-from chat.store import due, leases, sessions, turns
-from chat.store.client import client, ping
+from chat.store import due, keys, leases, sessions, turns
+from chat.store.client import client, ping, translated
+from tests.harness.crowd import at_once
 from tests.harness.waiting import wait_until
 from tests.integration.store import acts
 from tests.integration.store.acts import Writer
@@ -57,7 +60,49 @@ def test_a_redis_that_gives_no_answer_is_told_of_in_time(
     fault(frail)
     calls: list[Callable[[], object]] = [writer.finish, due.sweep, lambda: acts.submit(caller)]
     for call in calls:
+        client().silent_until = 0  # each call waits for itself
         assert seconds_of_refusal(call) < 1.5 * knobs.STORE_TIMEOUT
+
+
+def test_after_a_call_in_vain_the_next_ones_fail_at_once_and_then_it_is_asked_again(
+    frail: Server,
+) -> None:
+    """F15: in all threads, or the last in the line would wait for all before it."""
+    caller = acts.open_session()
+    frail.freeze()
+    refused = at_once([partial(seconds_of_refusal, partial(acts.submit, caller))] * 8)
+    later = at_once([partial(seconds_of_refusal, partial(acts.submit, caller))] * 50)
+    assert min(refused) >= knobs.STORE_TIMEOUT / 2
+    assert max(later) < min(refused) / 2
+    frail.thaw()
+    wait_until(answers)
+    acts.submit(caller)
+
+
+def test_a_refused_connection_is_no_reason_to_stop_asking(frail: Server) -> None:
+    caller = acts.open_session()
+    frail.kill()
+    with pytest.raises(StoreUnavailable):
+        acts.submit(caller)
+    frail.start()
+    acts.submit(caller)
+
+
+def test_a_fault_of_our_own_is_not_taken_for_one_of_the_server(frail: Server) -> None:
+    """It would be tried again and again, and shown as a 503."""
+    caller = acts.open_session()
+    with pytest.raises(ResponseError, match="script"):
+        sessions.answer("submit", caller.session_id, caller.token_hash)
+    frail.redis.set(keys.of(caller.session_id).events, "not a log")
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        acts.submit(caller)
+
+
+@pytest.mark.parametrize("word", ["BUSY", "LOADING", "MISCONF", "NOREPLICAS", "READONLY", "OOM",
+                                  "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN"])  # fmt: skip
+def test_what_a_server_in_trouble_says_is_a_refusal(redis: Redis, word: str) -> None:
+    with pytest.raises(StoreUnavailable), translated():
+        redis.eval(f"return redis.error_reply('{word} for a reason')", 0)
 
 
 def test_what_was_cut_off_by_a_freeze_can_be_sent_again(frail: Server) -> None:
