@@ -23,6 +23,9 @@ broker_transport_options = {
     # A link that is dead without saying so is noticed within seconds instead of 48.
     "health_check_interval": 5,
     "socket_keepalive": True,
+    # A worker told to stop has something to say to the broker, and would wait for ever for what
+    # such a link does not answer. Its waiting for wake-ups is not bounded by this.
+    "socket_timeout": 5,
 }
 # A pool per process, shared by the threads that publish.
 broker_pool_limit = 64

@@ -123,3 +123,24 @@ def test_a_publish_that_goes_into_the_void_delays_no_answer_and_loses_no_message
         assert post.answer.seconds < 1
         reply = client.reply_in(post, "completed")
         assert reply["completed_at"] < reply["created_at"] + GRACE + 2
+
+
+@pytest.mark.slow
+@pytest.mark.fault("F12")
+def test_a_worker_whose_broker_link_has_gone_silent_still_ends_when_it_is_told_to(
+    scene: Callable[..., Scene],
+) -> None:
+    here = scene()
+    broker = here.stack.broker().start()
+    link = here.proxy(broker.url)
+    here.reroute(here.worker, BROKER_URL=link.url)
+    here.start()
+    clients = here.clients(3)
+    posts = [client.post("Tell me [[tokens=20 rate=10]]") for client in clients]
+    here.wait_for_streams(3)
+
+    assert link.half_open()
+    assert here.worker.stop() == 0
+    here.worker.start()
+    for client, post in zip(clients, posts, strict=True):
+        assert client.reply_in(post, "completed")["attempt"] == 1
