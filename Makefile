@@ -11,6 +11,8 @@ DEV := .venv/.dev
 LOCK := pyproject.toml constraints.txt
 PORT ?= 8000
 export PORT
+SECONDS ?= 600
+SEED ?= 1
 
 .PHONY: help
 help: ## this list
@@ -31,6 +33,11 @@ test: $(DEV) ## all tests; ARGS="-k name" chooses
 .PHONY: faults
 faults: $(DEV) ## every row of the table of faults, the slow ones too, and what came of each
 	$(BIN)/pytest tests/acceptance -m fault $(ARGS)
+
+.PHONY: soak
+soak: $(DEV) ## all troubles at random under load; SECONDS=600 SEED=1
+	SOAK_SECONDS=$(SECONDS) SOAK_SEED=$(SEED) $(BIN)/pytest tests/acceptance/soak \
+		-o log_cli=true -o log_cli_level=INFO $(ARGS)
 
 .PHONY: lint
 lint: $(DEV) ## format, style, types, layers, security, compose file, Dockerfile

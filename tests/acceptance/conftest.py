@@ -14,10 +14,14 @@ SCENES = pytest.StashKey[list[Scene]]()
 TABLE = pytest.StashKey[dict[str, tuple[str, str]]]()
 """Node id -> row id and outcome."""
 
+TOLD = pytest.StashKey[list[str]]()
+"""What the soak has to tell."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "fault(id): the row of the table of faults that it shows")
     config.stash[TABLE] = {}
+    config.stash[TOLD] = []
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -118,7 +122,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Print the table of rows when it was asked for by the marker."""
+    """Print what the soak tells, and the table of rows when it was asked for by the marker."""
+    if told := config.stash[TOLD]:
+        terminalreporter.section("soak")
+        for line in told:
+            terminalreporter.line(line)
     if "fault" not in config.option.markexpr:
         return
     terminalreporter.section("faults")

@@ -1,6 +1,7 @@
 """Where one row happens: a Parley of its own, its clients, and the audit at the end."""
 
 import os
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -156,6 +157,11 @@ class Scene:
     def wait_for_time(self, moment: float) -> None:
         """Return when Redis's clock has reached this moment."""
         wait_until(lambda: self.now() >= moment, within=120, every=LOOK)
+
+    def pause(self, seconds: float) -> None:
+        """Let this much of the test's own time go by, whatever Redis does meanwhile."""
+        begun = time.monotonic()
+        wait_until(lambda: time.monotonic() >= begun + seconds, within=seconds + 60, every=LOOK)
 
     def kept(self) -> Kept:
         """Return all that stands in Redis."""

@@ -74,7 +74,7 @@ class Walker:
             stream=True,
             timeout=(CONNECT, patience),
         ) as response:
-            assert response.status_code == 200, response.text
+            check(response)
             chunks = iter(lambda: response.raw.read1(65536), b"")
             yield from (json.loads(data) for data in sse.events(chunks) if data)
 
@@ -86,7 +86,7 @@ class Walker:
                 headers={"Authorization": f"Bearer {self._token}"},
                 timeout=(CONNECT, patience),
             )
-            assert response.status_code == 200, response.text
+            check(response)
             yield {"type": "snapshot"} | response.json()
 
     def _take(self, update: Event) -> None:
@@ -122,6 +122,13 @@ class Walker:
         self.texts[reply["id"]] = reply["content"]
         if reply["status"] in ENDS:
             self.ended.add(reply["id"])
+
+
+def check(response: requests.Response) -> None:
+    """Fail unless it is what a follower has to expect; that Redis is away is as good as a cut."""
+    if response.status_code == 503:
+        response.raise_for_status()
+    assert response.status_code == 200, response.text
 
 
 def walk(walker: Walker, post: Callable[[], object], *, replies: int, cuts: int) -> None:
