@@ -30,6 +30,14 @@ class SessionKeys(NamedTuple):
     """zset: session -> ms of its last activity; permanent."""
     counts: str
     """hash: gauges and totals of the partition, kept by the scripts; permanent."""
+    waiting: str
+    """zset: session in which turns wait and none runs -> ms since when; permanent."""
+    running: str
+    """zset: session whose turn runs -> ms since when; permanent."""
+    tally: str
+    """hash: turns by outcome and model, tokens, buckets of latencies, since ever; permanent."""
+    recent: str
+    """hash: the same of the last hour, by the minute; lives for two hours."""
 
 
 def partition(session_id: str) -> int:
@@ -51,6 +59,10 @@ def _of(session_id: str, tag: int) -> SessionKeys:
         due=due(tag),
         activity=index(tag),
         counts=counts(tag),
+        waiting=waiting(tag),
+        running=running(tag),
+        tally=tally(tag),
+        recent=recent(tag),
     )
 
 
@@ -72,6 +84,26 @@ def index(tag: int) -> str:
 def counts(tag: int) -> str:
     """hash, permanent; see `SessionKeys.counts`."""
     return f"chat:{{{tag}}}:counts"
+
+
+def waiting(tag: int) -> str:
+    """zset, permanent; see `SessionKeys.waiting`."""
+    return f"chat:{{{tag}}}:waiting"
+
+
+def running(tag: int) -> str:
+    """zset, permanent; see `SessionKeys.running`."""
+    return f"chat:{{{tag}}}:running"
+
+
+def tally(tag: int) -> str:
+    """hash, permanent; see `SessionKeys.tally`."""
+    return f"chat:{{{tag}}}:tally"
+
+
+def recent(tag: int) -> str:
+    """hash, two hours; see `SessionKeys.recent`."""
+    return f"chat:{{{tag}}}:recent"
 
 
 def rate(scope: str, caller: str) -> str:

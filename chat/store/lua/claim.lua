@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Give a worker the right to write the next reply, and all it needs to ask the model.
--- include: session event reply settle life inbox history
+-- include: session event tally reply settle life inbox history
 --
 -- ARGV[4] nonce of this try       ARGV[5] worker       ARGV[6] lease, ms
 -- ARGV[7] messages that a session is shown if it does not say
@@ -35,8 +35,11 @@ else
   set('attempt', s.attempt + 1)
   set('deadline', deadline)
   set('lease', math.min(now + ARGV[6], deadline))
+  set('started', now)
   due_at(s.lease)
   count_waiting(-1)
+  redis.call('ZREM', WAITING, ID)
+  redis.call('ZADD', RUNNING, now, ID)
   redis.call('HINCRBY', COUNTS, 'running', 1)
   local open = open_reply(reply)
   open.started_at, open.attempt = seconds(now), s.attempt

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Commit the one outcome of the running turn.
--- include: session event reply settle life lease
+-- include: session event tally reply settle life lease
 --
 -- ARGV[4] fence    ARGV[5] nonce
 -- ARGV[6] offset and ARGV[7] fragment: the last piece, as in append
@@ -10,13 +10,14 @@
 --
 -- FINISHED waiting (turns that wait now) | ALREADY: this claim has ended | LEASE_LOST | GONE
 read('v', 'turn', 'fence', 'nonce', 'done', 'head', 'tail', 'waiting', 'attempt', 'said', 'bytes',
-  'ttl', 'max_at', 'kept')
+  'started', 'ttl', 'max_at', 'kept')
 local no = lost()
 if no then return { no } end
 local fragment = unsaid(ARGV[6], ARGV[7])
 if not fragment then return { 'LEASE_LOST' } end
 
 if fragment ~= '' then
+  tally_first_delta()
   log('message.delta', ',"message_id":"' .. reply_id(s.turn) .. '","delta":"' .. fragment .. '"')
 end
 settle(s.turn, ARGV[8], ARGV[10], partial() .. fragment, ARGV[9])

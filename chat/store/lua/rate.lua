@@ -1,6 +1,6 @@
 #!lua
 -- Keep what the owner thinks of a reply that is over.
--- include: session access event reply life
+-- include: session access event tally reply life
 --
 -- ARGV[4] SHA-256 of the caller's token, or ''
 -- ARGV[5] number of the reply    ARGV[6] feedback, JSON object, or null to take it away

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Look at one session that is due and put right what is wrong with it.
--- include: session event reply settle life inbox restart vanished
+-- include: session event tally reply settle life inbox restart vanished
 --
 -- ARGV[4] ms until the next look at a session that is woken now    ARGV[5] most attempts at a turn
 --
@@ -19,6 +19,7 @@ end
 
 local before = seq
 if s.turn ~= 0 then -- its worker is dead or has lost touch
+  tally('lost', 1)
   if s.cancel == 1 then
     settle(s.turn, 'cancelled', CANCELLED, partial())
     release()

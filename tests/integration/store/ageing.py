@@ -8,7 +8,7 @@ from chat.store import keys
 
 MOMENTS = (
     *("created", "active", "expires", "max_at", "kept"),
-    *("lease", "deadline", "retry_at", "tat"),
+    *("lease", "deadline", "retry_at", "tat", "started"),
 )
 """Fields of the session's hash that are times, ms."""
 
@@ -34,6 +34,6 @@ def age(redis: Redis, session_id: str, seconds: float) -> None:
             ageing.hset(own.messages, name, b"%d %s" % (int(deadline) - ms, ask))
     for key, expiry in zip(own[:5], expiries, strict=True):
         ageing.pexpireat(key, max(0, expiry - ms))
-    for key in (own.due, own.activity):
+    for key in (own.due, own.activity, own.waiting, own.running):
         ageing.zadd(key, {session_id: -ms}, xx=True, incr=True)
     ageing.execute()

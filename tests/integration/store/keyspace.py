@@ -9,7 +9,7 @@ from typing import Any
 
 from redis import Redis
 
-PERMANENT = re.compile(r"chat:\{\d+\}:(due|index|counts)")
+PERMANENT = re.compile(r"chat:\{\d+\}:(due|index|counts|waiting|running|tally)")
 """The keys without a TTL, all of them."""
 OF_A_SESSION = re.compile(r"(chat:\{\d+\}:)(?:session|messages|partial|events|idem)(:.+)")
 NO_TTL = -1
@@ -25,6 +25,10 @@ class Keyspace:
     index: dict[str, float] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     """Gauges and totals, summed over the partitions."""
+    waiting: dict[str, float] = field(default_factory=dict)
+    running: dict[str, float] = field(default_factory=dict)
+    tally: Counter[str] = field(default_factory=Counter)
+    """What has happened, summed over the partitions."""
 
 
 def read(redis: Redis) -> Keyspace:
@@ -35,7 +39,7 @@ def read(redis: Redis) -> Keyspace:
     for key in keys:
         pipeline.pexpiretime(key)
     for key in permanent:
-        if key.endswith("counts"):
+        if key.endswith(("counts", "tally")):
             pipeline.hgetall(key)
         else:
             pipeline.zrange(key, 0, -1, withscores=True)
@@ -47,8 +51,9 @@ def read(redis: Redis) -> Keyspace:
 
 
 def _add(found: Keyspace, noun: str, content: Any) -> None:
-    if noun == "counts":
-        found.counts.update({name.decode(): int(count) for name, count in content.items()})
+    if noun in {"counts", "tally"}:
+        counter: Counter[str] = getattr(found, noun)
+        counter.update({name.decode(): int(count) for name, count in content.items()})
         return
     members: dict[str, float] = getattr(found, noun)
     for member, score in content:

@@ -198,6 +198,9 @@ MUTANTS = [
         "redis.call('HINCRBY', COUNTS, 'running', -1)",
         "",
     ),
+    Mutant("who is taken goes on waiting", "claim.lua", "redis.call('ZREM', WAITING, ID)", ""),
+    Mutant("who is done goes on running", "lib/settle.lua", "redis.call('ZREM', RUNNING, ID)", ""),
+    Mutant("ends are not tallied", "lib/settle.lua", "tally_end(status, reply, ending)", ""),
     Mutant("keys have no TTL", "submit.lua", "keep_alive(is_empty)", "keep_alive()"),
     Mutant(
         "a first event has no TTL",

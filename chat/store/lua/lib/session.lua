@@ -5,7 +5,8 @@
 --   ARGV[1] session id
 --   ARGV[2] entries of the event log to keep
 --   ARGV[3] seconds that keys outlive the session's expiry
-local SESSION, MESSAGES, PARTIAL, EVENTS, IDEM, DUE, INDEX, COUNTS = unpack(KEYS)
+local SESSION, MESSAGES, PARTIAL, EVENTS, IDEM, DUE, INDEX, COUNTS, WAITING, RUNNING, TALLY,
+  RECENT = unpack(KEYS)
 local ID, KEPT, MARGIN = ARGV[1], ARGV[2], ARGV[3] * 1000
 
 local clock = redis.call('TIME')

@@ -1,9 +1,15 @@
 -- Ends of a turn. Needs `s` with turn, head, tail, waiting, attempt, said, bytes.
 
--- Waiting turns are counted for the session's limit and for the partition's.
-local function count_waiting(change)
+-- Waiting turns are counted for the session's limit and for the partition's. A session in which some
+-- wait and none runs is listed with the moment since when it does, ms.
+local function count_waiting(change, since)
   set('waiting', s.waiting + change)
   redis.call('HINCRBY', COUNTS, 'waiting', change)
+  if s.waiting == 0 then
+    redis.call('ZREM', WAITING, ID)
+  elseif s.turn == 0 then
+    redis.call('ZADD', WAITING, 'LT', since or now, ID)
+  end
 end
 
 local function step_to(turn)
@@ -38,6 +44,7 @@ local function settle(turn, status, ending, content, model)
   redis.call('HDEL', MESSAGES, 2 * turn .. ':ask')
   log('message.' .. status, ',"message_id":"' .. reply_id(turn) .. '","message":' .. json)
   redis.call('HINCRBY', COUNTS, status, 1)
+  tally_end(status, reply, ending)
   set('bytes', s.bytes + #content)
   if turn == s.turn then
     redis.call('HINCRBY', COUNTS, 'running', -1)
@@ -60,5 +67,7 @@ local function release()
   for _, name in ipairs({ 'turn', 'lease', 'cancel' }) do set(name, 0) end
   set('nonce', '')
   set('worker', '')
+  redis.call('ZREM', RUNNING, ID)
+  if s.waiting > 0 then redis.call('ZADD', WAITING, now, ID) end
   partial()
 end

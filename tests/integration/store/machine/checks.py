@@ -1,5 +1,6 @@
 """What must hold after every act: the store by itself, and the store beside the model."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from redis import Redis
 
 from chat.conf import knobs
-from chat.domain import Caller, Role, Snapshot
+from chat.domain import Caller, Role, Snapshot, Status
 from chat.errors import SessionExpired
 from chat.store import keys, sessions
 from tests.integration.store import keyspace
@@ -17,6 +18,8 @@ from tests.integration.store.machine.model import Session
 
 TOLERANCE = 50.0
 """Seconds that an example may take; every span of the model is at least four times as long."""
+
+ENDED = {status.value for status in Status if status.is_terminal}
 
 Message = dict[str, Any]
 
@@ -28,7 +31,24 @@ def store_is_sound(found: keyspace.Keyspace, partition: Partition) -> None:
     assert found.index.keys() == live
     gauges = {"sessions": len(live), "waiting": partition.waiting, "running": partition.running}
     assert nonzero(found.counts) == nonzero({**gauges, **partition.totals})
+    is_running = {name: bool(each.running) for name, each in partition.sessions.items()}
+    waiting = {name for name, each in partition.sessions.items() if each.waiting}
+    assert found.running.keys() == {name for name in live if is_running[name]}
+    assert found.waiting.keys() == {name for name in waiting if not is_running[name]}
+    assert nonzero(tallied_turns(found)) == {
+        status: count for status, count in partition.totals.items() if count and status in ENDED
+    }
     keyspace.assert_no_key_is_lost(found.expire_at)
+
+
+def tallied_turns(found: keyspace.Keyspace) -> dict[str, int]:
+    """Turns by outcome, as they were tallied."""
+    turns: Counter[str] = Counter()
+    for name, count in found.tally.items():
+        kind, _, rest = name.partition(":")
+        if kind == "turns":
+            turns[rest.partition(":")[0]] += count
+    return turns
 
 
 def nonzero(counts: dict[str, int]) -> dict[str, int]:
