@@ -5,6 +5,7 @@ variable of the same name. The shape (a class whose attributes are the defaults)
 procrastinate's `contrib/django/settings.py`.
 """
 
+import base64
 import dataclasses
 import tomllib
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -20,6 +22,9 @@ from chat.domain import Model, Timeouts
 from chat.errors import ConfigError
 
 PREFIX = "CHAT_"
+SECRET_PREFIX = "whsec_"  # noqa: S105  # the start of every one, by the standard
+SECRET_BYTES = range(24, 65)
+"""Lengths that Standard Webhooks allows."""
 BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 T = TypeVar("T")
@@ -136,6 +141,23 @@ class Knobs:
     OUTSIDE_NETWORKS: str = ""
     """Networks that URLs from clients may lead to though they are not public, with commas between,
     as in `10.1.0.0/16,127.0.0.1/32`."""
+    WEBHOOK_SECRETS: str = ""
+    """Secrets by which receivers know that a webhook is called by Parley, `whsec_` and base64, with
+    commas between; calls bear a signature by each. Without one there are no webhooks."""
+    WEBHOOK_URL: str = ""
+    """URL that is told of each turn's end in sessions that have no webhook of their own."""
+    SESSION_WEBHOOKS: bool = True
+    """Whether sessions may name a webhook of their own, when there is a secret."""
+    WEBHOOK_TIMEOUT: float = 10.0
+    """Seconds within which a receiver must have answered."""
+    WEBHOOK_ATTEMPTS: int = 8
+    """Most tries at one delivery."""
+    WEBHOOK_BASE: float = 5.0
+    """Seconds until the second try; the wait grows fourfold with each."""
+    WEBHOOK_MAX: float = 21600.0
+    """Most seconds between two tries, whatever a receiver asks for."""
+    WEBHOOK_CONCURRENCY: int = 32
+    """Deliveries that one worker process has in flight, in threads of their own."""
     PUBLISH_TIMEOUT: float = 0.3
     """Seconds that a wake-up may take to publish; the sweep makes up for a lost one."""
     STORE_TIMEOUT: float = 1.5
@@ -178,6 +200,7 @@ def read_knobs(environ: Mapping[str, str]) -> dict[str, object]:
     if unknown := sorted(found.keys() - known.keys() - {"CHAT_MODELS_FILE"}):
         raise ConfigError(f"{unknown[0]}: there is no such setting")
     networks(environ.get(f"{PREFIX}OUTSIDE_NETWORKS", ""))
+    _check_webhooks(found)
     return {
         name: _typed(name, text, known[name])
         for name, text in found.items()
@@ -196,6 +219,40 @@ def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
         return tuple(ip_network(each.strip()) for each in text.split(",") if each.strip())
     except ValueError as error:
         raise ConfigError(f"{PREFIX}OUTSIDE_NETWORKS: {error}") from error
+
+
+def has_webhook() -> bool:
+    """Return whether the deployment has a webhook of its own."""
+    return bool(knobs.WEBHOOK_URL and knobs.WEBHOOK_SECRETS)
+
+
+@cache
+def webhook_secrets(text: str) -> tuple[bytes, ...]:
+    """Return secrets that are written as Standard Webhooks does, with commas between.
+
+    Raises:
+        ConfigError: one of them is not `whsec_` and base64 of 24 to 64 bytes.
+    """
+    return tuple(_secret(each.strip()) for each in text.split(",") if each.strip())
+
+
+def _secret(text: str) -> bytes:
+    try:
+        secret = base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
+    except ValueError as error:
+        raise ConfigError(f"{PREFIX}WEBHOOK_SECRETS: one is not base64") from error
+    if not text.startswith(SECRET_PREFIX) or len(secret) not in SECRET_BYTES:
+        raise ConfigError(f"{PREFIX}WEBHOOK_SECRETS: want whsec_ and base64 of 24 to 64 bytes")
+    return secret
+
+
+def _check_webhooks(found: Mapping[str, Any]) -> None:
+    secrets = webhook_secrets(found.get(f"{PREFIX}WEBHOOK_SECRETS", ""))
+    url = urlsplit(found.get(f"{PREFIX}WEBHOOK_URL", ""))
+    if url.geturl() and not secrets:
+        raise ConfigError(f"{PREFIX}WEBHOOK_URL: needs CHAT_WEBHOOK_SECRETS, too")
+    if url.geturl() and (url.scheme not in {"http", "https"} or not url.hostname):
+        raise ConfigError(f"{PREFIX}WEBHOOK_URL: {url.geturl()!r} is not an http(s) URL")
 
 
 def _typed(name: str, text: str, kind: type[bool] | type[int] | type[float] | type[str]) -> object:

@@ -212,6 +212,7 @@ class NewSession:
     model: bytes
     context: bytes
     metadata: bytes
+    webhook_url: bytes = b"null"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +237,8 @@ class Snapshot:
     system_prompt: bytes
     context: bytes
     metadata: bytes
+    webhook_url: bytes
+    """`null` for none of its own."""
     messages: Sequence[bytes]
     """Oldest first."""
 
@@ -408,6 +411,72 @@ class StopCause(StrEnum):
     TOO_LONG = "too_long"
     DRAIN = "drain"
     """The worker is to stop."""
+
+
+class DeliveryStatus(StrEnum):
+    """How far telling a webhook of the end of a turn has come."""
+
+    PENDING = "pending"
+    """It is being sent, or will be tried again."""
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    """It was tried as often as it may be."""
+    DISABLED = "disabled"
+    """There is no webhook any more, or its receiver wants no more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One try at telling a webhook of the end of a turn."""
+
+    session_id: str
+    number: int
+    """Of the reply."""
+    nonce: str
+    attempt: int
+    now: float
+    """Seconds since the epoch, by the store's clock."""
+    url: str | None
+    """The session's own webhook; `None` for the deployment's."""
+    event: bytes
+    """JSON, as in the session's log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """How a try went."""
+
+    status: DeliveryStatus
+    code: str
+    """What it met with: the status of the receiver's answer, or a word."""
+    delay: float = 0
+    """Seconds until the next try of a pending one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRecord:
+    """How one delivery of a session stands. Times are seconds since the epoch."""
+
+    number: int
+    """Of the reply."""
+    status: DeliveryStatus
+    attempts: int
+    due_at: float
+    """When a pending one is tried next, or a try that is on is given up."""
+    at: float
+    """When this changed last."""
+    code: str
+    """See `Delivered`; empty before the first try has ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """What the end of a turn leaves to be done."""
+
+    waits: bool
+    """Another turn of the session waits."""
+    posted: bool = False
+    """A webhook is to be told."""
 
 
 class Look(StrEnum):

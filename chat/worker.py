@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from chat.conf import knobs
 from chat.errors import StoreUnavailable
 from chat.services import health, inference, recovery
+from chat.services.courier import courier
 from chat.services.flusher import Flusher
 from chat.services.gatekeeper import gatekeeper
 from chat.services.running import running
@@ -27,6 +28,10 @@ LOOK_AGAIN = 0.05
 Without prefetching Celery asks the broker only when its event loop turns, and a task that ends in
 a thread does not turn it: measured, a full worker stood still for up to five seconds.
 """
+
+
+DELIVERIES = 2.0
+"""Seconds that a stopping worker leaves to deliveries that are on their way to a webhook."""
 
 
 def _look_again() -> None:
@@ -95,6 +100,7 @@ class Pulse(bootsteps.StartStopStep):
     def stop(self, worker: Any) -> None:  # noqa: ARG002
         """Let turns end for `DRAIN` seconds, hand the others back, and stop the threads."""
         running.drain(knobs.DRAIN)
+        courier.drain(DELIVERIES)
         self._stopping.set()
         self._flusher.stop()
         for thread in self._threads:
@@ -110,6 +116,7 @@ class Pulse(bootsteps.StartStopStep):
         while not self._stopping.wait(knobs.SWEEP * random.uniform(0.8, 1.2)):  # noqa: S311
             try:
                 recovery.sweep()
+                courier.look()
                 gatekeeper.look()
                 health.show_life(inference.WORKER, running=len(running.all()))
             except StoreUnavailable as error:

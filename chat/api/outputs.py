@@ -89,6 +89,9 @@ class Session(Output):
     system_prompt = serializers.CharField(allow_null=True)
     context = ShownContext()  # type: ignore[assignment]  # DRF takes fields away
     metadata = serializers.DictField()
+    webhook_url = serializers.CharField(
+        allow_null=True, help_text="null also after its receiver has answered 410."
+    )
     created_at = serializers.FloatField()
     last_active_at = serializers.FloatField()
     expires_at = serializers.FloatField()

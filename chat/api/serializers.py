@@ -11,6 +11,8 @@ from chat.domain import Context, Feedback, OnBusy, Options, Rating
 
 NAME_CHARS = 200
 """Most code points of a session's name."""
+WEBHOOK_CHARS = 2048
+"""Longest URL of a webhook."""
 
 
 class Body(serializers.Serializer[Any]):
@@ -61,6 +63,12 @@ class SessionChanges(Body):
     metadata = Metadata(
         required=False,
         help_text=f"An object of your own, at most {knobs.METADATA_BYTES} bytes as JSON.",
+    )
+    webhook_url = Text(
+        max_length=WEBHOOK_CHARS,
+        allow_null=True,
+        required=False,
+        help_text="An https URL that is told of the end of each turn, by a signed POST.",
     )
     ttl = Whole(
         min_value=1,

@@ -18,7 +18,7 @@ POLL_IDLE = 5.0
 
 SESSION = (
     b'"id":"%b","name":%b,"status":"%b","model":%b,"system_prompt":%b,"context":%b,'
-    b'"metadata":%b,"created_at":%.3f,"last_active_at":%.3f,"expires_at":%.3f,"seq":%d,'
+    b'"metadata":%b,"webhook_url":%b,"created_at":%.3f,"last_active_at":%.3f,"expires_at":%.3f,"seq":%d,'
     b'"messages":[%b],"has_more":%b,"next_poll":%.2f}'
 )
 
@@ -76,6 +76,7 @@ def _members(session: Snapshot) -> bytes:
         session.system_prompt,
         session.context,
         session.metadata,
+        session.webhook_url,
         session.created_at,
         session.last_active_at,
         session.expires_at,

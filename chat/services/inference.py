@@ -36,9 +36,11 @@ from chat.errors import (
 from chat.providers.registry import provider_for
 from chat.providers.upstream import Upstream
 from chat.services import context, models, verdicts
+from chat.services.courier import courier
 from chat.services.gatekeeper import ModelCall, gatekeeper
 from chat.services.running import RunningTurn, running
 from chat.store import leases
+from chat.store.text import number_of
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -177,7 +179,10 @@ def _write(claim: Claim, verdict: Outcome | Retry, turn: RunningTurn | None) -> 
         leases.retry(claim.lease, verdict)
         return verdict.delay == 0
     rest = turn.rest() if turn else Said(offset=0, fragment=b"")
-    return leases.finish(claim.lease, verdict, rest)
+    finish = leases.finish(claim.lease, verdict, rest)
+    if finish.posted:
+        courier.take([(claim.lease.session_id, number_of(claim.reply_id))])
+    return finish.waits
 
 
 def _persist(claim: Claim, write: Callable[[], T]) -> T:

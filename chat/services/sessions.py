@@ -10,7 +10,7 @@ import orjson
 from chat.conf import knobs
 from chat.domain import Caller, Context, EventPage, Feedback, NewSession, Page, Snapshot
 from chat.errors import BadInput
-from chat.services import models, tokens
+from chat.services import models, tokens, webhooks
 from chat.store import rates, sessions
 from chat.store.client import ping
 from chat.store.text import number_of
@@ -29,6 +29,7 @@ def open_session(
     model: str | None = None,
     context: Context | None = None,
     metadata: Mapping[str, Any] | None = None,
+    webhook_url: str | None = None,
     ttl: int | None = None,
     key: str = "",
 ) -> tuple[str, Snapshot]:
@@ -54,6 +55,7 @@ def open_session(
             "model": models.named(model or knobs.DEFAULT_MODEL).name,
             "context": asdict(context or Context()),
             "metadata": metadata or {},
+            "webhook_url": webhooks.permitted(webhook_url),
         }
     )
     lifetime = ttl or knobs.SESSION_TTL
@@ -123,7 +125,7 @@ def events(caller: Caller, *, after: int, limit: int = EVENT_BATCH) -> EventPage
 
 
 def change(caller: Caller, changes: Mapping[str, Any]) -> Snapshot:
-    """Change name, system_prompt, model, context, metadata or ttl (seconds); return the session.
+    """Change name, system_prompt, model, context, metadata, webhook_url or ttl (seconds).
 
     Raises:
         UnknownModel, SessionNotFound, SessionExpired, StoreUnavailable
@@ -131,6 +133,8 @@ def change(caller: Caller, changes: Mapping[str, Any]) -> Snapshot:
     fields = dict(changes)
     if "model" in fields:
         fields["model"] = models.named(fields["model"] or knobs.DEFAULT_MODEL).name
+    if "webhook_url" in fields:
+        webhooks.permitted(fields["webhook_url"])
     told = orjson.dumps(fields)
     ttl = fields.pop("ttl", None)
     sessions.update(caller, told, _stored_fields(fields), ttl)

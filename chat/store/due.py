@@ -25,11 +25,17 @@ def sweep() -> list[str]:
     Raises:
         StoreUnavailable: Redis gave no answer, or refused for every partition.
     """
+    return held([keys.due(tag) for tag in range(knobs.PARTITIONS)])
+
+
+def held(zsets: Sequence[str]) -> list[str]:
+    """Return members that are due of sorted sets, one a partition, and hold them for this caller.
+
+    Raises:
+        StoreUnavailable: as `sweep`.
+    """
     hold = round(2000 * knobs.SWEEP)
-    calls = [
-        Call(script("sweep"), [keys.due(tag)], (knobs.SWEEP_BATCH, hold))
-        for tag in range(knobs.PARTITIONS)
-    ]
+    calls = [Call(script("sweep"), [zset], (knobs.SWEEP_BATCH, hold)) for zset in zsets]
     with translated():
         answers = run_all(client(), calls)
         failures = [answer for answer in answers if isinstance(answer, RedisError)]
@@ -38,7 +44,7 @@ def sweep() -> list[str]:
     for failure in failures:
         logger.error("A partition could not be swept: %s", failure)
     found = [answer for answer in answers if not isinstance(answer, RedisError)]
-    return [session_id.decode() for session_ids in found for session_id in session_ids]
+    return [member.decode() for members in found for member in members]
 
 
 def recover(session_ids: Sequence[str], *, grace: float) -> list[Look]:

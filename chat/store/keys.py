@@ -38,6 +38,11 @@ class SessionKeys(NamedTuple):
     """hash: turns by outcome and model, tokens, buckets of latencies, since ever; permanent."""
     recent: str
     """hash: the same of the last hour, by the minute; lives for two hours."""
+    deliveries: str
+    """hash: ended reply -> how far telling the webhook has come; lives a margin after the newest,
+    and past the session's end while one of them is pending."""
+    outbox: str
+    """zset: `<session>:<reply>` of every pending delivery -> ms at which it is due; permanent."""
 
 
 def partition(session_id: str) -> int:
@@ -63,6 +68,8 @@ def _of(session_id: str, tag: int) -> SessionKeys:
         running=running(tag),
         tally=tally(tag),
         recent=recent(tag),
+        deliveries=own("deliveries"),
+        outbox=outbox(tag),
     )
 
 
@@ -104,6 +111,11 @@ def tally(tag: int) -> str:
 def recent(tag: int) -> str:
     """hash, two hours; see `SessionKeys.recent`."""
     return f"chat:{{{tag}}}:recent"
+
+
+def outbox(tag: int) -> str:
+    """zset, permanent; see `SessionKeys.outbox`."""
+    return f"chat:{{{tag}}}:outbox"
 
 
 def rate(scope: str, caller: str) -> str:

@@ -14,6 +14,7 @@ from chat.conf import knobs
 from chat.domain import (
     Claim,
     Context,
+    Finish,
     HistoryMessage,
     Lease,
     Options,
@@ -125,8 +126,8 @@ def _flushed(answer: Any) -> bool | ParleyError:
     return LOST.get(answer[0], LeaseLost)()
 
 
-def finish(lease: Lease, outcome: Outcome, said: Said) -> bool:
-    """Commit the turn's one outcome; return whether another turn of the session waits.
+def finish(lease: Lease, outcome: Outcome, said: Said) -> Finish:
+    """Commit the turn's one outcome; return what is to be done now.
 
     said: the last piece. The same call again changes nothing.
 
@@ -148,8 +149,9 @@ def finish(lease: Lease, outcome: Outcome, said: Said) -> bool:
             _ms(knobs.GRACE),
         )
     )
-    waits: bool = words[0] == b"FINISHED" and words[1] > 0
-    return waits
+    if words[0] != b"FINISHED":
+        return Finish(waits=False)
+    return Finish(waits=words[1] > 0, posted=bool(words[2]))
 
 
 def _members(outcome: Outcome) -> bytes:

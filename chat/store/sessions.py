@@ -82,6 +82,7 @@ def create(new: NewSession) -> tuple[float, float]:
         new.model,
         new.context,
         new.metadata,
+        new.webhook_url,
     )
     return created / 1000, expires / 1000
 
@@ -145,7 +146,7 @@ def _snapshot_words(caller: Caller, after: int, known: int, limit: int | None) -
 
 def _snapshot(caller: Caller, words: list[Any]) -> Snapshot:
     now, seq, turn, waiting, created, active, expires, has_more = words[1:9]
-    name, model, system_prompt, context, metadata = words[9:14]
+    name, model, system_prompt, context, metadata, webhook_url = words[9:15]
     return Snapshot(
         id=caller.session_id,
         now=now / 1000,
@@ -161,7 +162,8 @@ def _snapshot(caller: Caller, words: list[Any]) -> Snapshot:
         system_prompt=system_prompt,
         context=context,
         metadata=metadata,
-        messages=words[14:],
+        webhook_url=webhook_url,
+        messages=words[15:],
     )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chat.conf import knobs
+from chat.conf import has_webhook, knobs
 from chat.domain import Accepted, Caller, Cancelled, Submission
 from chat.errors import (
     InboxFull,
@@ -55,6 +55,7 @@ def submit(caller: Caller, submission: Submission) -> Accepted:
         _interval(),
         knobs.MESSAGES_BURST,
         knobs.SESSION_BYTES,
+        int(has_webhook()),
     )
     return _accepted(words)
 
@@ -84,6 +85,7 @@ def regenerate(
         knobs.MESSAGES_BURST,
         key,
         digest,
+        int(has_webhook()),
     )
     return _accepted(words)
 

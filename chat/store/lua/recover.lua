@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Look at one session that is due and put right what is wrong with it.
--- include: session event tally reply settle life inbox restart vanished
+-- include: session event tally reply post settle life inbox restart vanished outbox pending
 --
 -- ARGV[4] ms until the next look at a session that is woken now    ARGV[5] most attempts at a turn
 --
@@ -49,6 +49,7 @@ if reply then
   return { later and 'LIVE' or 'WAKE' }
 end
 if s.expires <= now then
+  keep_pending(true)
   remove('session.expired')
   return { 'EXPIRED' }
 end

@@ -1,7 +1,7 @@
 #!lua
 -- Ask for another reply to the last user message. The earlier reply stays as it ended; the model is
 -- shown the newest reply to each message.
--- include: session access event tally reply shown settle life idem accept replay
+-- include: session access event tally reply shown post settle life idem accept replay
 --
 -- ARGV[4] SHA-256 of the caller's token, or ''
 -- ARGV[5] number of the reply to replace, or of the message that it replies to
@@ -10,11 +10,13 @@
 -- ARGV[9] most waiting turns of the partition
 -- ARGV[10] ms between two messages, 0 for any     ARGV[11] burst, messages
 -- ARGV[12] idempotency key, never empty           ARGV[13] digest of the request
+-- ARGV[14] 1 when the deployment has a webhook
 --
 -- ACCEPTED message reply position awake: `awake` is 1 when the session needs no wake-up
 -- REPLAYED message reply position awake: the first answer, or one is being written already
 -- GONE | EXPIRED | MISMATCH | NOT_FOUND | NOT_LAST | QUEUE_FULL | RATE_LIMITED ms
-read('v', 'token', 'expires', 'turn', 'head', 'tail', 'waiting', 'ttl', 'max_at', 'kept', 'tat')
+read('v', 'token', 'expires', 'turn', 'head', 'tail', 'waiting', 'ttl', 'max_at', 'kept', 'tat',
+  'tells')
 local no = refused(ARGV[4])
 if no then return { no } end
 local first = first_answer(ARGV[12], ARGV[13])
@@ -40,6 +42,7 @@ local turn = s.tail + 1
 local reply, position = enqueue(turn, prompt, ARGV[6], now + ARGV[7])
 if position == 0 then due_at(now + ARGV[8]) end
 keep_answer(ARGV[12], ARGV[13], for_replay(turn, prompt, position, now, seq))
+if s.tells ~= tonumber(ARGV[14]) then set('tells', ARGV[14]) end
 set('tat', tat)
 keep_alive()
 tell()

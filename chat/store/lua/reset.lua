@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Clear the session's history and keep the session; open turns are cancelled first.
--- include: session access event tally reply settle life idem
+-- include: session access event tally reply post settle life idem outbox pending
 --
 -- ARGV[4] SHA-256 of the caller's token, or ''
 -- ARGV[5] idempotency key, never empty    ARGV[6] digest of the request
@@ -21,6 +21,7 @@ for turn = s.head, s.tail do
   if open_turn(turn) then settle(turn, 'cancelled', CANCELLED, '') end
 end
 step_to(s.tail + 1)
+keep_pending(false)
 redis.call('UNLINK', MESSAGES)
 set('first', 2 * s.tail + 1)
 set('bytes', 0)

@@ -8,10 +8,10 @@
 -- ARGV[7] most messages
 --
 -- SNAPSHOT now seq turn waiting created active expires has_more name model system_prompt context
---   metadata message...   (times in ms since the epoch)
+--   metadata webhook_url message...   (times in ms since the epoch)
 -- UNCHANGED seq | GONE | EXPIRED
 read('v', 'token', 'expires', 'turn', 'waiting', 'head', 'tail', 'first', 'created', 'active',
-  'name', 'model', 'system_prompt', 'context', 'metadata')
+  'name', 'model', 'system_prompt', 'context', 'metadata', 'webhook_url')
 local no = refused(ARGV[4])
 if no then return { no } end
 local after = tonumber(ARGV[5])
@@ -20,7 +20,8 @@ if seq == tonumber(ARGV[6]) then return { 'UNCHANGED', seq } end
 local last = 2 * s.tail
 local from = math.max(s.first, last - ARGV[7] + 1)
 local answer = { 'SNAPSHOT', now, seq, s.turn, s.waiting, s.created, s.active, s.expires,
-  from > s.first and 1 or 0, s.name, s.model, s.system_prompt, s.context, s.metadata }
+  from > s.first and 1 or 0, s.name, s.model, s.system_prompt, s.context, s.metadata,
+  s.webhook_url or 'null' }
 if last < from or after >= seq then return answer end
 local numbers = {}
 for number = from, last do numbers[#numbers + 1] = number end

@@ -1,6 +1,6 @@
 #!lua
 -- Accept a user message and the turn that will answer it, or change nothing.
--- include: session access event tally reply settle life idem accept replay interrupt
+-- include: session access event tally reply post settle life idem accept replay interrupt
 --
 -- ARGV[4] SHA-256 of the caller's token, hex, or '' for Parley itself
 -- ARGV[5] content, the inside of a JSON string      ARGV[6] its length, UTF-8 bytes
@@ -10,14 +10,14 @@
 -- ARGV[11] idempotency key, never empty             ARGV[12] digest of the request
 -- ARGV[13] most waiting turns of the session        ARGV[14] most waiting turns of the partition
 -- ARGV[15] ms between two messages at the steady rate, 0 for any   ARGV[16] burst, messages
--- ARGV[17] most bytes of the session
+-- ARGV[17] most bytes of the session            ARGV[18] 1 when the deployment has a webhook
 --
 -- ACCEPTED message reply position awake: `awake` is 1 when the session needs no wake-up
 -- REPLAYED message reply position awake: the first answer to this key
 -- GONE | EXPIRED | MISMATCH | BUSY | SESSION_FULL | QUEUE_FULL | INBOX_FULL
 -- RATE_LIMITED ms until the next message would pass
 read('v', 'token', 'expires', 'turn', 'waiting', 'head', 'tail', 'first', 'attempt', 'retry_at',
-  'said', 'bytes', 'ttl', 'max_at', 'kept', 'tat')
+  'said', 'bytes', 'ttl', 'max_at', 'kept', 'tat', 'tells')
 local no = refused(ARGV[4])
 if no then return { no } end
 
@@ -43,6 +43,7 @@ local message = '{"seq":' .. (seq + 1) .. ',"status":"completed","content":"' ..
 local reply, position = enqueue(turn, number, ARGV[7], now + ARGV[8], message)
 wakes = wakes or position == 0
 if wakes then due_at(now + ARGV[9]) end
+if s.tells ~= tonumber(ARGV[18]) then set('tells', ARGV[18]) end
 set('tat', tat)
 set('bytes', s.bytes + ARGV[6])
 keep_answer(ARGV[11], ARGV[12], for_replay(turn, number, position, now, seq))

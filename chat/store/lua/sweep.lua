@@ -1,10 +1,11 @@
 #!lua flags=allow-oom
--- Name the sessions of a partition that are due, and keep other workers off them for a moment.
+-- Name the sessions, or the deliveries, of a partition that are due, and keep other workers off them
+-- for a moment.
 --
--- KEYS[1] due
--- ARGV[1] most sessions    ARGV[2] ms for which they are this caller's to look at
+-- KEYS[1] due, or outbox
+-- ARGV[1] most members    ARGV[2] ms for which they are this caller's to look at
 --
--- session id...
+-- member...
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[1])

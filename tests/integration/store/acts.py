@@ -31,7 +31,9 @@ from tests.integration.store.machine.conversation import DEADLINE
 Message = dict[str, Any]
 
 
-def new_session(session_id: str = "", *, ttl: int = 3600, messages: int = 20) -> NewSession:
+def new_session(
+    session_id: str = "", *, ttl: int = 3600, messages: int = 20, webhook_url: bytes = b"null"
+) -> NewSession:
     return NewSession(
         id=session_id or f"ses_{secrets.token_hex(6)}",
         token_hash=secrets.token_hex(8),
@@ -41,11 +43,12 @@ def new_session(session_id: str = "", *, ttl: int = 3600, messages: int = 20) ->
         model=b'"default"',
         context=orjson.dumps({"messages": messages, "tokens": 0}),
         metadata=b"{}",
+        webhook_url=webhook_url,
     )
 
 
-def open_session(*, ttl: int = 3600, messages: int = 20) -> Caller:
-    new = new_session(ttl=ttl, messages=messages)
+def open_session(*, ttl: int = 3600, messages: int = 20, webhook_url: bytes = b"null") -> Caller:
+    new = new_session(ttl=ttl, messages=messages, webhook_url=webhook_url)
     sessions.create(new)
     return Caller(session_id=new.id, token_hash=new.token_hash)
 
@@ -139,7 +142,7 @@ class Writer:
         return leases.flush([(self.lease, None)])[0]
 
     def finish(self, text: str = "", status: Status = Status.COMPLETED) -> bool:
-        return leases.finish(self.lease, ended(status), self.piece(text))
+        return leases.finish(self.lease, ended(status), self.piece(text)).waits
 
     def retry(self, delay: float = 0, *, uses_attempt: bool = True) -> None:
         leases.retry(self.lease, again(delay, uses_attempt=uses_attempt))

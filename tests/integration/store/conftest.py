@@ -28,7 +28,8 @@ def redis(server: Server, settings: Settings) -> Iterator[Redis]:
     client.cache_clear()
     with closing(client()):
         yield server.redis
-    keyspace.assert_no_key_is_lost(keyspace.read(server.redis).expire_at)
+    found = keyspace.read(server.redis)
+    keyspace.assert_no_key_is_lost(found.expire_at, found.outbox)
     client.cache_clear()
 
 

@@ -2,16 +2,17 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from redis import Redis
 
-PERMANENT = re.compile(r"chat:\{\d+\}:(due|index|counts|waiting|running|tally)")
+PERMANENT = re.compile(r"chat:\{\d+\}:(due|index|counts|waiting|running|tally|outbox)")
 """The keys without a TTL, all of them."""
 OF_A_SESSION = re.compile(r"(chat:\{\d+\}:)(?:session|messages|partial|events|idem)(:.+)")
+DELIVERIES = re.compile(r"(chat:\{\d+\}:)deliveries:(.+)")
 NO_TTL = -1
 
 
@@ -23,6 +24,7 @@ class Keyspace:
     """Every key with the ms since the epoch at which it goes; `NO_TTL` when it stays."""
     due: dict[str, float] = field(default_factory=dict)
     index: dict[str, float] = field(default_factory=dict)
+    outbox: dict[str, float] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     """Gauges and totals, summed over the partitions."""
     waiting: dict[str, float] = field(default_factory=dict)
@@ -72,9 +74,17 @@ def rolled_back(redis: Redis) -> Iterator[None]:
         redis.restore(key, expires, value, absttl=True)
 
 
-def assert_no_key_is_lost(expire_at: dict[str, int]) -> None:
-    """Every key has a TTL, or is permanent; every key of a session has its session."""
+def assert_no_key_is_lost(expire_at: dict[str, int], outbox: Iterable[str]) -> None:
+    """Every key has a TTL, or is permanent; every key of a session has its session.
+
+    Deliveries have a session or, when it has ended, something in the outbox.
+    """
+    posting = {member.rpartition(":")[0] for member in outbox}
     for key, expires in expire_at.items():
         assert PERMANENT.fullmatch(key) or expires != NO_TTL, f"{key} would stay for ever"
         owned = OF_A_SESSION.fullmatch(key)
         assert owned is None or f"{owned[1]}session{owned[2]}" in expire_at, f"{key}: no session"
+        told = DELIVERIES.fullmatch(key)
+        assert told is None or told[2] in posting or f"{told[1]}session:{told[2]}" in expire_at, (
+            f"{key}: nothing to deliver"
+        )

@@ -25,6 +25,7 @@ SESSION = Snapshot(
     system_prompt=b"null",
     context=b'{"messages":20,"tokens":0}',
     metadata=b'{"a":"100%"}',
+    webhook_url=b"null",
     messages=[MESSAGE, MESSAGE],
 )
 

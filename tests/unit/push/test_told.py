@@ -20,6 +20,7 @@ SNAPSHOT = Snapshot(
     system_prompt=b"null",
     context=b"{}",
     metadata=b"{}",
+    webhook_url=b"null",
     messages=[b'{"id":"msg_1"}'],
 )
 

@@ -6,7 +6,7 @@
 --   ARGV[2] entries of the event log to keep
 --   ARGV[3] seconds that keys outlive the session's expiry
 local SESSION, MESSAGES, PARTIAL, EVENTS, IDEM, DUE, INDEX, COUNTS, WAITING, RUNNING, TALLY,
-  RECENT = unpack(KEYS)
+  RECENT, DELIVERIES, OUTBOX = unpack(KEYS)
 local ID, KEPT, MARGIN = ARGV[1], ARGV[2], ARGV[3] * 1000
 
 local clock = redis.call('TIME')
@@ -15,6 +15,7 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000) -- milliseconds since 
 local TEXTS = {
   v = true, token = true, nonce = true, done = true, worker = true,
   name = true, system_prompt = true, model = true, context = true, metadata = true,
+  webhook_url = true,
 }
 
 local s = {} -- the fields that the script has read or set, by name

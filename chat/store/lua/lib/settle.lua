@@ -45,6 +45,7 @@ local function settle(turn, status, ending, content, model)
   log('message.' .. status, ',"message_id":"' .. reply_id(turn) .. '","message":' .. json)
   redis.call('HINCRBY', COUNTS, status, 1)
   tally_end(status, reply, ending)
+  post(turn)
   set('bytes', s.bytes + #content)
   if turn == s.turn then
     redis.call('HINCRBY', COUNTS, 'running', -1)

@@ -38,7 +38,8 @@ def store_is_sound(found: keyspace.Keyspace, partition: Partition) -> None:
     assert nonzero(tallied_turns(found)) == {
         status: count for status, count in partition.totals.items() if count and status in ENDED
     }
-    keyspace.assert_no_key_is_lost(found.expire_at)
+    assert found.outbox.keys() == partition.outbox
+    keyspace.assert_no_key_is_lost(found.expire_at, found.outbox)
 
 
 def tallied_turns(found: keyspace.Keyspace) -> dict[str, int]:

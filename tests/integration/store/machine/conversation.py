@@ -60,6 +60,7 @@ class Partition:
 
     sessions: "dict[str, Conversation]" = field(default_factory=dict)
     totals: Counter[str] = field(default_factory=Counter)
+    outbox: set[str] = field(default_factory=set)
 
     @property
     def waiting(self) -> int:
@@ -77,6 +78,7 @@ class Conversation:
         self.partition, self.name, self.token, self.ttl = partition, name, token, ttl
         self.clock = 0
         self.max_at = MAX_AGE
+        self.has_webhook = name[-1] in "13579"
         self.is_gone = False
         self.turns: list[Turn] = []
         self.texts: dict[int, str] = {}
@@ -166,6 +168,8 @@ class Conversation:
         self.partition.totals[status] += 1
         if turn is self.running:
             self.running = None
+        if self.has_webhook:
+            self.partition.outbox.add(f"{self.name}:{turn.reply}")
         self._tell(f"message.{status}", turn)
 
     def _tell(self, type_: str, turn: Turn | None = None) -> None:

@@ -144,6 +144,7 @@ class ClientActs(Conversation):
 
     def delete(self, token: str) -> None:
         self.admit(token)
+        self.partition.outbox -= {f"{self.name}:{2 * turn}" for turn in range(self.last_turn + 1)}
         self._vanish()
 
     def expire(self) -> None:

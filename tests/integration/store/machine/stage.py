@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -77,9 +77,11 @@ class Stage(RuleBasedStateMachine):
 
     @initialize(ttl=TTLS)
     def open(self, ttl: int) -> None:
-        new = acts.new_session(next(self.names), ttl=ttl, messages=200)
+        session = Session(self.partition, next(self.names), next(self.fresh), ttl)
+        url = b'"https://example.org"' if session.has_webhook else b"null"
+        new = acts.new_session(session.name, ttl=ttl, messages=200, webhook_url=url)
+        new = replace(new, token_hash=session.token)
         assert sessions.create(new) == sessions.create(new)
-        session = Session(self.partition, new.id, new.token_hash, ttl)
         self.sessions.append(session)
         self.followers[session.name] = checks.Follower(session)
 

@@ -86,7 +86,7 @@ class Workers(Passing):
         said = worker.says(text)
         for _ in range(1 + twice):
             self.agree(
-                lambda: leases.finish(worker.lease, outcome, said),
+                lambda: leases.finish(worker.lease, outcome, said).waits,
                 lambda: worker.session.finish(worker.lease, worker.said, *ending),
             )
 

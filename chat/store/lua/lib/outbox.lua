@@ -1,0 +1,47 @@
+-- Deliveries of a session's ended turns to a webhook. `<reply>` -> "status attempts until at code nonce":
+--   status: pending, delivered, failed or disabled      attempts: tries so far
+--   until: ms since the epoch before which only the bearer of the nonce acts on it
+--   at: ms since the epoch of its last change           code: what the last try met with, or -
+-- `<reply>:body` -> the event, once its message is gone; `url` -> the webhook, once the session is.
+-- Needs reply.lua.
+local function delivery_of(number)
+  local record = redis.call('HGET', DELIVERIES, number)
+  if not record then return nil end
+  local status, attempts, free_at, at, code, nonce =
+    string.match(record, '^(%a+) (%d+) (%d+) (%d+) (%S+) (%S+)$')
+  return { status = status, attempts = tonumber(attempts), free_at = tonumber(free_at), at = at,
+    code = code, nonce = nonce }
+end
+
+local function keep_delivery(number, d)
+  redis.call('HSET', DELIVERIES, number,
+    table.concat({ d.status, d.attempts, d.free_at, d.at, d.code, d.nonce }, ' '))
+end
+
+-- The event that tells of the turn's end, as it stood in the log; nil when it can't be told any more.
+local function event_of(number)
+  local body = redis.call('HGET', DELIVERIES, number .. ':body')
+  local message = not body and redis.call('HGET', MESSAGES, number)
+  if not message then return body or nil end
+  local at_seq, status = state_of(message)
+  return '{"type":"message.' .. status .. '","seq":' .. at_seq .. ',"session_id":"' .. ID ..
+    '","created_at":' .. string.match(message, '"completed_at":([%d.]+),"reply_to"') ..
+    ',"message_id":"msg_' .. number .. '","message":' .. message .. '}'
+end
+
+-- Take a delivery that is over out of the outbox. With the session gone nobody will look at it.
+local function end_delivery(number, d)
+  redis.call('ZREM', OUTBOX, ID .. ':' .. number)
+  redis.call('HDEL', DELIVERIES, number .. ':body')
+  if s.v then return keep_delivery(number, d) end
+  redis.call('HDEL', DELIVERIES, number)
+  if redis.call('HLEN', DELIVERIES) <= 1 then redis.call('UNLINK', DELIVERIES) end
+end
+
+local function numbers_of_deliveries()
+  local numbers = {}
+  for _, field in ipairs(redis.call('HKEYS', DELIVERIES)) do
+    if string.match(field, '^%d+$') then numbers[#numbers + 1] = field end
+  end
+  return numbers
+end

@@ -1,0 +1,230 @@
+"""What is owed to webhooks: from the act that ends a turn until it has landed."""
+
+from typing import Any
+
+import orjson
+import pytest
+from pytest_django import Settings
+from redis import Redis
+
+from chat.domain import Caller, Delivered, Delivery, DeliveryStatus, Look, Status
+from chat.errors import MessageNotFound
+from chat.store import due, interventions, keys, outbox, sessions
+from tests.integration.store import acts
+from tests.integration.store.acts import Writer
+from tests.integration.store.ageing import age
+
+URL = b'"https://example.org/hook"'
+OK = Delivered(status=DeliveryStatus.DELIVERED, code="200")
+GONE = Delivered(status=DeliveryStatus.DISABLED, code="410")
+
+
+@pytest.fixture
+def caller() -> Caller:
+    """Of a session with a webhook, in which two turns wait."""
+    opened = acts.open_session(webhook_url=URL)
+    acts.submit(opened, "one")
+    acts.submit(opened, "two")
+    return opened
+
+
+def claim(caller: Caller, number: int = 2, *, nonce: str = "n", lease: float = 30) -> Any:
+    return outbox.claim(caller.session_id, number, nonce=nonce, lease=lease)
+
+
+def claimed(caller: Caller, number: int = 2, *, nonce: str = "n") -> Delivery:
+    found = claim(caller, number, nonce=nonce)
+    assert found is not None
+    return found
+
+
+def later(seconds: float) -> Delivered:
+    return Delivered(status=DeliveryStatus.PENDING, code="503", delay=seconds)
+
+
+def url_of(caller: Caller) -> bytes:
+    return sessions.snapshot(caller).webhook_url
+
+
+def test_the_end_of_a_turn_is_owed_as_it_stands_in_the_log(caller: Caller) -> None:
+    acts.answer(caller, 'said "so"')
+    assert outbox.sweep() == [(caller.session_id, 2)]
+    delivery = claimed(caller)
+    page = sessions.events(caller, after=0, limit=100)
+    assert delivery.event == page.events[-1]
+    assert (delivery.url, delivery.attempt) == ("https://example.org/hook", 1)
+
+
+@pytest.mark.parametrize("status", [Status.INCOMPLETE, Status.FAILED, Status.CANCELLED])
+def test_every_end_is_told(caller: Caller, status: Status) -> None:
+    Writer.of(caller).finish("some", status)
+    event = orjson.loads(claimed(caller).event)
+    assert (event["type"], event["message"]["status"]) == (f"message.{status}", status)
+
+
+def test_who_has_no_webhook_is_told_nothing(redis: Redis) -> None:
+    caller = acts.open_session()
+    acts.submit(caller)
+    acts.answer(caller)
+    assert outbox.sweep() == []
+    assert not redis.exists(keys.of(caller.session_id).deliveries)
+
+
+def test_the_deployments_webhook_is_told_of_sessions_without_one(settings: Settings) -> None:
+    settings.CHAT_WEBHOOK_SECRETS, settings.CHAT_WEBHOOK_URL = "whsec_", "http://inside"
+    caller = acts.open_session()
+    acts.submit(caller)
+    acts.answer(caller)
+    assert claimed(caller).url is None
+
+
+def test_what_landed_is_owed_no_more(caller: Caller) -> None:
+    acts.answer(caller)
+    assert outbox.finish(claimed(caller), OK)
+    assert outbox.sweep() == []
+    assert claim(caller, nonce="late") is None
+    record = outbox.records(caller)[0]
+    assert (record.status, record.attempts, record.code) == (DeliveryStatus.DELIVERED, 1, "200")
+
+
+def test_one_try_at_a_time(caller: Caller) -> None:
+    acts.answer(caller)
+    first = claimed(caller)
+    assert claim(caller, nonce="other") is None
+    assert claimed(caller) == first or claimed(caller).attempt == first.attempt
+
+
+def test_a_try_that_took_too_long_is_made_again_and_counts_no_more(caller: Caller) -> None:
+    acts.answer(caller)
+    slow = claim(caller, nonce="slow", lease=0)
+    second = claimed(caller, nonce="second")
+    assert (slow.attempt, second.attempt) == (1, 2)
+    assert not outbox.finish(slow, GONE)
+    assert outbox.finish(second, OK)
+    assert url_of(caller) == URL
+
+
+def test_a_failed_try_waits_for_the_next(caller: Caller) -> None:
+    acts.answer(caller)
+    outbox.finish(claimed(caller), later(1000))
+    assert claim(caller, nonce="early") is None
+    assert outbox.records(caller)[0].due_at > outbox.records(caller)[0].at + 999
+    acts.answer(caller)
+    outbox.finish(claimed(caller, 4), later(0))
+    assert claimed(caller, 4, nonce="again").attempt == 2
+
+
+def test_a_lost_reply_to_a_note_is_harmless(caller: Caller) -> None:
+    acts.answer(caller)
+    delivery = claimed(caller)
+    assert outbox.finish(delivery, later(1000))
+    assert not outbox.finish(delivery, later(1000))
+
+
+def test_a_receiver_that_wants_no_more_is_told_no_more(caller: Caller) -> None:
+    acts.answer(caller)
+    acts.answer(caller)
+    outbox.finish(claimed(caller), GONE)
+    assert url_of(caller) == b"null"
+    assert acts.events(caller)[-1]["changes"] == {"webhook_url": None}
+    assert claim(caller, 4) is None
+    statuses = [record.status for record in outbox.records(caller)]
+    assert statuses == [DeliveryStatus.DISABLED, DeliveryStatus.DISABLED]
+
+
+def test_a_webhook_that_was_changed_meanwhile_stays(caller: Caller) -> None:
+    acts.answer(caller)
+    delivery = claimed(caller)
+    sessions.update(caller, b"{}", {"webhook_url": b'"https://example.org/new"'}, None)
+    outbox.finish(delivery, GONE)
+    assert url_of(caller) == b'"https://example.org/new"'
+
+
+def test_what_is_owed_goes_to_the_webhook_of_now(caller: Caller) -> None:
+    acts.answer(caller)
+    sessions.update(caller, b"{}", {"webhook_url": b'"https://example.org/new"'}, None)
+    assert claimed(caller).url == "https://example.org/new"
+
+
+def test_what_is_owed_outlives_the_session(caller: Caller, redis: Redis) -> None:
+    acts.answer(caller, "the last words")
+    acts.answer(caller)
+    outbox.finish(claimed(caller, 4), OK)
+    age(redis, caller.session_id, 10_000)
+    assert due.recover(due.sweep(), grace=2) == [Look.EXPIRED]
+    delivery = claimed(caller)
+    assert orjson.loads(delivery.event)["message"]["content"] == "the last words"
+    assert delivery.url == "https://example.org/hook"
+    outbox.finish(delivery, OK)
+    assert redis.keys() == [key for key in redis.keys() if key.endswith(b"counts")]
+
+
+def test_a_receiver_may_refuse_more_when_the_session_has_ended(
+    caller: Caller, redis: Redis
+) -> None:
+    acts.answer(caller)
+    acts.answer(caller)
+    age(redis, caller.session_id, 10_000)
+    due.recover(due.sweep(), grace=2)
+    outbox.finish(claimed(caller), GONE)
+    assert claim(caller, 4) is None
+    assert outbox.sweep() == []
+
+
+def test_what_is_owed_outlives_a_reset(caller: Caller) -> None:
+    acts.answer(caller, "before")
+    sessions.reset(caller)
+    event = orjson.loads(claimed(caller).event)
+    assert event["message"]["content"] == "before"
+    cancelled = orjson.loads(claimed(caller, 4).event)
+    assert cancelled["type"] == "message.cancelled"
+
+
+def test_a_deleted_session_leaves_nothing_to_tell(caller: Caller) -> None:
+    acts.answer(caller)
+    sessions.delete(caller)
+    assert outbox.sweep() == []
+    assert claim(caller) is None
+
+
+def test_a_redacted_text_is_not_told(caller: Caller) -> None:
+    acts.answer(caller, "a secret")
+    interventions.redact(caller, 2, b"[redacted]")
+    assert orjson.loads(claimed(caller).event)["message"]["content"] == "[redacted]"
+
+
+def test_a_delivery_is_made_again_on_demand(caller: Caller) -> None:
+    acts.answer(caller)
+    outbox.finish(claimed(caller), OK)
+    outbox.again(caller, 2)
+    outbox.again(caller, 2)
+    assert outbox.sweep() == [(caller.session_id, 2)]
+    assert claimed(caller, nonce="again").attempt == 1
+    with pytest.raises(MessageNotFound):
+        outbox.again(caller, 4)
+
+
+def test_the_newest_100_are_kept(caller: Caller, settings: Settings) -> None:
+    settings.CHAT_MESSAGES_PER_MINUTE = 0
+    for _ in range(2):
+        acts.answer(caller)
+    for _ in range(100):
+        acts.submit(caller)
+        acts.answer(caller)
+    assert [record.number for record in outbox.records(caller)] == list(range(204, 4, -2))
+    assert len(outbox.sweep()) == 100
+
+
+def test_deliveries_are_forgotten_in_time(caller: Caller, redis: Redis) -> None:
+    acts.answer(caller)
+    own = keys.of(caller.session_id)
+    assert 0 < redis.pttl(own.deliveries) <= 86_400_000
+    redis.delete(own.deliveries)
+    assert claim(caller) is None
+    assert outbox.sweep() == []
+
+
+def test_nobody_sees_what_another_sweeps(caller: Caller) -> None:
+    acts.answer(caller)
+    assert outbox.sweep() == [(caller.session_id, 2)]
+    assert outbox.sweep() == []
