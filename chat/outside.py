@@ -8,9 +8,13 @@ elsewhere. Redirects and proxies are not followed.
 """
 
 import ipaddress
+import math
 import re
 import socket
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,15 +49,16 @@ _ODD = [
 IPv6 whose addresses hide one of IPv4 (compatible, translated, Teredo, 6to4)."""
 
 
-def session(*, resolve: Resolve | None = None) -> requests.Session:
+def session(*, resolve: Resolve | None = None, is_trusted: bool = False) -> requests.Session:
     """Return a session whose calls raise `ForbiddenURL` where they would lead inside.
 
     Its answers are never redirects: one that is raises `ForbiddenURL`, too. `resolve` takes a name
-    and a port and gives what `socket.getaddrinfo` does.
+    and a port and gives what `socket.getaddrinfo` does. is_trusted: the URL stands in the settings
+    and may lead anywhere.
     """
     made = requests.Session()
     made.trust_env = False
-    guard = Guard(resolve or _resolve)
+    guard = Guard(resolve or _resolve, is_trusted=is_trusted)
     for scheme in SCHEMES:
         made.mount(f"{scheme}://", guard)
     return made
@@ -91,15 +96,16 @@ def is_allowed(address: Address) -> bool:
 class Guard(HTTPAdapter):
     """The adapter that such calls go through."""
 
-    def __init__(self, resolve: Resolve) -> None:
+    def __init__(self, resolve: Resolve, *, is_trusted: bool = False) -> None:
         self._resolve = resolve
+        self._is_trusted = is_trusted
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {
-            "http": partial(_Pool, resolve=self._resolve),
-            "https": partial(_TLSPool, resolve=self._resolve),
+            "http": partial(_Pool, find=self._find),
+            "https": partial(_TLSPool, find=self._find),
         }
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
@@ -108,26 +114,105 @@ class Guard(HTTPAdapter):
         Raises:
             ForbiddenURL: the URL leads inside, or the answer is a redirect.
         """
-        check(request.url or "")
+        if not self._is_trusted:
+            check(request.url or "")
         response = super().send(request, **{**options, "proxies": None})
         if response.is_redirect:
             response.close()
             raise ForbiddenURL("The URL answers with a redirect, which is not followed.")
         return response
 
+    def _find(self, host: str, port: int) -> list[Found]:
+        """Return the addresses of a name when all of them may be called."""
+        found = self._resolve(host, port)
+        if self._is_trusted or all(
+            is_allowed(ipaddress.ip_address(address[0])) for *_, address in found
+        ):
+            return found
+        raise ForbiddenURL
+
+
+class _Deadline:
+    """The end of a call, which shuts its connections down whatever is waited for."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ends_at = time.monotonic() + seconds
+        self._lock = threading.Lock()
+        self._twins: list[socket.socket] = []
+        """The connections under descriptors of their own, which nobody else closes."""
+        self.has_passed = False
+
+    def left(self) -> float:
+        """Return the seconds that are left, some at least: 0 would mean something else."""
+        return max(0.001, self._ends_at - time.monotonic())
+
+    def lend(self, sock: socket.socket) -> None:
+        """Have this connection shut down in time."""
+        with self._lock:
+            self._twins.append(sock.dup())
+        if self.has_passed:
+            self.shut()
+
+    def shut(self) -> None:
+        """Shut all of them down."""
+        self.has_passed = True
+        with self._lock:
+            for twin in self._twins:
+                with suppress(OSError):  # the other side was faster
+                    twin.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        with self._lock:
+            while self._twins:
+                self._twins.pop().close()
+
+
+class _Calling(threading.local):
+    deadline: _Deadline | None = None
+
+
+_calling = _Calling()
+"""The deadline of this thread's call; the only way through requests and urllib3."""
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """End the calls of these sessions that this thread makes meanwhile when so much time is over.
+
+    The timeout of a call bounds each single wait: whoever drips a byte now and then goes on for
+    ever. A look-up of a name cannot be interrupted.
+
+    Raises:
+        requests.Timeout: a call was ended.
+    """
+    deadline = _calling.deadline = _Deadline(seconds)
+    timer = threading.Timer(seconds, deadline.shut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except requests.RequestException as error:
+        if deadline.has_passed:
+            raise requests.Timeout from error
+        raise
+    finally:
+        timer.cancel()
+        _calling.deadline = None
+        deadline.close()
+
 
 class _Connection(HTTPConnection):
     """Connects to the first address that lets it, when all of them may be called."""
 
-    resolve: Resolve
+    find: Resolve
 
     def _new_conn(self) -> socket.socket:
         failure: OSError | None = None
         for family, kind, protocol, _, address in self._checked():
             sock = socket.socket(family, kind, protocol)
             try:
-                sock.settimeout(_seconds(self.timeout))
-                sock.connect(address)
+                self._connect(sock, address)
             except OSError as error:
                 sock.close()
                 failure = error
@@ -135,14 +220,21 @@ class _Connection(HTTPConnection):
                 return sock
         raise NewConnectionError(self, f"no connection to {self.host}: {failure}") from failure
 
+    def _connect(self, sock: socket.socket, address: tuple[Any, ...]) -> None:
+        timeout = _seconds(self.timeout)
+        if deadline := _calling.deadline:
+            timeout = min(deadline.left(), timeout or math.inf)
+        sock.settimeout(timeout)
+        sock.connect(address)
+        if deadline:
+            sock.settimeout(_seconds(self.timeout))
+            deadline.lend(sock)
+
     def _checked(self) -> list[Found]:
         try:
-            found = self.resolve(self._dns_host, self.port)
+            return self.find(self._dns_host, self.port)
         except (OSError, UnicodeError) as error:
             raise NameResolutionError(self.host, self, error) from error  # type: ignore[arg-type]
-        if not all(is_allowed(ipaddress.ip_address(address[0])) for *_, address in found):
-            raise ForbiddenURL
-        return found
 
 
 class _TLSConnection(_Connection, HTTPSConnection):
@@ -152,13 +244,13 @@ class _TLSConnection(_Connection, HTTPSConnection):
 class _Pool(HTTPConnectionPool):
     ConnectionCls = _Connection
 
-    def __init__(self, *args: Any, resolve: Resolve, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, find: Resolve, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._resolve = resolve
+        self._find = find
 
     def _new_conn(self) -> Any:
         connection: Any = super()._new_conn()
-        connection.resolve = self._resolve
+        connection.find = self._find
         return connection
 
 

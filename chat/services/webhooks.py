@@ -142,8 +142,9 @@ def delay(attempt: int, asked: float | None = None) -> float:
     They grow with the number of tries, are spread by a fifth so that what failed together does
     not come again together, and are no fewer than the receiver asked for.
     """
-    wait = knobs.WEBHOOK_BASE * GROWTH ** (attempt - 1) * random.uniform(0.8, 1.2)  # noqa: S311
-    return min(max(wait, asked or 0.0), knobs.WEBHOOK_MAX)
+    wait: float = knobs.WEBHOOK_BASE * GROWTH ** (attempt - 1) * random.uniform(0.8, 1.2)  # noqa: S311
+    most: float = knobs.WEBHOOK_MAX
+    return min(max(wait, asked or 0.0), most)
 
 
 def records(session_id: str) -> Sequence[DeliveryRecord]:
