@@ -92,6 +92,8 @@ APPEND_SLASH = False
 # Security ----------------------------------------------------------------------------------------
 CORS_ORIGINS = env.list("CORS_ORIGINS", default=[])
 """Origins whose pages may call the API; cookies are never let through."""
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+"""Who bears it may read /metrics; without one, only who comes from this machine may."""
 HTTPS = env.bool("HTTPS", default=False)
 """Whether users come by HTTPS, through a proxy that ends it (or through uvicorn's own TLS)."""
 SECURE_SSL_REDIRECT = HTTPS

@@ -5,11 +5,9 @@ from typing import Any
 
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
 
-from chat.conf import knobs
 from chat.errors import RateLimited, StoreUnavailable
-from chat.services import staff
+from chat.services import addresses, staff
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +17,7 @@ class SignInForm(AdminAuthenticationForm):
 
     def clean(self) -> dict[str, Any]:
         """Refuse what comes too fast, and write each refusal to the process's log."""
-        address = address_of(self.request) if self.request else ""
+        address = addresses.client(self.request.META) if self.request else addresses.LOCAL
         username = str(self.cleaned_data.get("username", ""))
         try:
             staff.pace_sign_in(username=username, address=address)
@@ -35,11 +33,3 @@ class SignInForm(AdminAuthenticationForm):
         except ValidationError:
             logger.warning("An attempt to sign in to the admin failed, from %s", address)
             raise
-
-
-def address_of(request: HttpRequest) -> str:
-    """Return who asks: the peer, or what the trusted proxies say of theirs."""
-    told = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
-    if 0 < knobs.TRUSTED_PROXIES <= len(told):
-        return ascii(told[-knobs.TRUSTED_PROXIES].strip())
-    return str(request.META.get("REMOTE_ADDR", ""))

@@ -61,7 +61,7 @@ class Front:
         return answers.dressed(request, cast(HttpResponseBase, response))
 
     def _handler(self, request: HttpRequest) -> Handler:
-        if request.path_info not in PROBED and (refusal := bad_host(request)) is not None:
+        if not _is_probe(request) and (refusal := bad_host(request)) is not None:
             return lambda _: refusal
         if _is_preflight(request):
             return lambda _: HttpResponse(status=204, headers=ALLOWED)
@@ -77,6 +77,12 @@ class Front:
             return None
         request.resolver_match = match
         return partial(match.func, **match.kwargs)
+
+
+def _is_probe(request: HttpRequest) -> bool:
+    """Whether it may come by any name; what a token guards cannot be read by a rebound one."""
+    path = request.path_info
+    return path in PROBED or (path == "/metrics" and bool(settings.METRICS_TOKEN))
 
 
 def _is_preflight(request: HttpRequest) -> bool:

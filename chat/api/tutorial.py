@@ -15,7 +15,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from chat.api import addresses, answers, outputs
+from chat.api import answers, outputs
 from chat.api.fields import Text
 from chat.api.schema import documented
 from chat.api.serializers import NAME_CHARS, Body, checked
@@ -23,7 +23,7 @@ from chat.api.views.base import View
 from chat.conf import knobs
 from chat.domain import Role, Snapshot, Status
 from chat.errors import BadInput, InvalidToken, NotFound, SessionExpired, SessionNotFound
-from chat.services import sessions, tokens
+from chat.services import addresses, sessions, tokens
 
 SPEAKERS = {Role.USER: "Human", Role.ASSISTANT: "Bot"}
 ENDINGS = {

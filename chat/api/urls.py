@@ -3,7 +3,7 @@
 from django.urls import path
 
 from chat.api import tutorial
-from chat.api.views import docs, messages, service, sessions
+from chat.api.views import docs, messages, metrics, service, sessions
 
 app_name = "api"
 """Marks the paths that `chat.api.middleware.Front` leads straight to their views."""
@@ -25,6 +25,7 @@ urlpatterns = [
     path("models", service.Models.as_view()),
     path("live", service.Live.as_view()),
     path("ready", service.Ready.as_view()),
+    path("metrics", metrics.Metrics.as_view()),
     path("schema", docs.Schema.as_view(), name="schema"),
     path("docs", docs.Docs.as_view(), name="docs"),
 ]

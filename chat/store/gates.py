@@ -5,6 +5,7 @@ after failures in a row no call passes for a while, then one probe decides.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from chat.conf import knobs
 from chat.domain import CallEnd, GateWait, Model, WaitReason
@@ -110,6 +111,64 @@ def troubled(models: Iterable[str]) -> set[str]:
     with translated():
         found = pipeline.execute()
     return {name for name, fields in zip(names, found, strict=True) if any(fields)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateState:
+    """How a model's gate stands."""
+
+    model: str
+    closed_for: float
+    """Seconds until a call may pass; 0 when one may now."""
+    why: str
+    """Of a closed gate: a `WaitReason`."""
+    failures: int
+    """In a row, the latest ones."""
+    is_probing: bool
+    """One call decides whether the circuit closes again."""
+    calls: int
+    """Slots taken; 0 for a model without a bound on calls at once."""
+    waiting: int
+    """Turns that have been told to come again."""
+
+
+def states(models: Iterable[str], *, now: float) -> list[GateState]:
+    """Return how the models' gates stand at `now`, seconds since the epoch; one round trip.
+
+    Raises:
+        StoreUnavailable: Redis gave no answer.
+    """
+    names = list(models)
+    pipeline = client().pipeline(transaction=False)
+    for name in names:
+        gate, slots, line = keys.gate(name)
+        pipeline.hmget(gate, "closed", "why", "failures", "half")
+        pipeline.zcount(slots, 1000 * now, "+inf")
+        pipeline.zcount(line, 1000 * now - LOOK, "+inf")
+    with translated():
+        found = pipeline.execute()
+    return [
+        _state(name, fields, calls, waiting, now)
+        for name, fields, calls, waiting in zip(
+            names, found[0::3], found[1::3], found[2::3], strict=True
+        )
+    ]
+
+
+def _state(
+    model: str, fields: list[bytes | None], calls: int, waiting: int, now: float
+) -> GateState:
+    closed, why, failures, half = fields
+    closed_for = max(0.0, int(float(closed or 0)) / 1000 - now)
+    return GateState(
+        model=model,
+        closed_for=closed_for,
+        why=(why or b"").decode() if closed_for else "",
+        failures=int(failures or 0),
+        is_probing=bool(half) and not closed_for,
+        calls=calls,
+        waiting=waiting,
+    )
 
 
 def _interval(per_minute: int) -> float:

@@ -144,6 +144,22 @@ def _merged(starts: Sequence[int], most: int) -> list[tuple[float, str]]:
     return sorted(entries, reverse=True)[:most]
 
 
+def running(most: int) -> list[tuple[float, str]]:
+    """Return the sessions whose turn has run longest: since when, and their ids; one round trip.
+
+    Raises:
+        StoreUnavailable
+    """
+    answers = _ask(
+        [
+            ("ZRANGE", keys.running(tag), 0, most - 1, "WITHSCORES")
+            for tag in range(knobs.PARTITIONS)
+        ]
+    )
+    found = [(float(at) / 1000, member.decode()) for each in answers for member, at in each]
+    return sorted(found)[:most]
+
+
 def rows(session_ids: Sequence[str]) -> list[Row]:
     """Return those of the sessions that exist, in the order asked; one round trip.
 

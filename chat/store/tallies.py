@@ -65,9 +65,9 @@ class Tally:
     accepted: int
     oldest_wait: float
     """Seconds for which the session that waits longest has been without a worker."""
-    turns: Mapping[tuple[str, str], int]
+    turns: Mapping[tuple[str, ...], int]
     """By outcome and model; the model is "" when none was asked."""
-    tokens: Mapping[tuple[str, str], int]
+    tokens: Mapping[tuple[str, ...], int]
     """By kind (prompt, completion) and model."""
     errors: Mapping[str, int]
     """Turns that ended by an error, by its code."""
@@ -137,7 +137,7 @@ def _split(hashes: Iterable[Mapping[bytes, bytes]]) -> dict[str, Counter[str]]:
     return found
 
 
-def _by_model(counts: Mapping[str, int]) -> dict[tuple[str, str], int]:
+def _by_model(counts: Mapping[str, int]) -> dict[tuple[str, ...], int]:
     """Return the counts by what stands before the model, which is JSON, and by the model."""
     split = ((name.partition(":"), count) for name, count in counts.items())
     return {(kind, orjson.loads(model) or ""): count for (kind, _, model), count in split}

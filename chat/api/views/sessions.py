@@ -3,12 +3,12 @@
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from chat.api import addresses, answers, headers, outputs, queries, shapes
+from chat.api import answers, headers, outputs, queries, shapes
 from chat.api.schema import AFTER, CONFLICT, IF_NONE_MATCH, LIMIT, LIMITED, WAIT, documented, key
 from chat.api.serializers import NewSession, Nothing, SessionChanges
 from chat.api.views.base import View
 from chat.conf import knobs
-from chat.services import sessions, tickets
+from chat.services import addresses, sessions, tickets
 
 
 class Sessions(View):

@@ -2,7 +2,7 @@
 
 import secrets
 
-from chat.domain import Claim, FinishReason, Outcome, Said, Status
+from chat.domain import Claim, FinishReason, Outcome, Said, Status, TurnError
 from chat.store import leases
 from chat.store.text import escaped
 
@@ -34,3 +34,13 @@ def finish(
 def reply(session_id: str, text: str) -> None:
     """Take the session's next turn and answer it."""
     finish(take(session_id), text)
+
+
+def fail(session_id: str) -> None:
+    """Take the session's next turn, which the model refuses."""
+    claim = take(session_id)
+    error = TurnError(code="model_error", message="The model could not answer.")
+    outcome = Outcome(
+        status=Status.FAILED, finish_reason=FinishReason.ERROR, model="default", error=error
+    )
+    leases.finish(claim.lease, outcome, Said(offset=0, fragment=b""))

@@ -1,7 +1,7 @@
 import pytest
 from pytest_django import Settings
 
-from chat.api import addresses
+from chat.services import addresses
 
 
 def client(peer: str, forwarded: str = "") -> str:

@@ -1,0 +1,222 @@
+"""Figures for Prometheus: what they tell, to whom, and that dashboard and alerts ask for them."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+import yaml
+from django.test import RequestFactory
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+from pytest_django import Settings
+from redis import Redis
+
+from chat.api.views.metrics import check
+from chat.errors import InvalidToken, NotAllowed
+from project.supervisor.children import ROOT
+from tests.integration.api import turns
+from tests.integration.api.calls import Api, refusal
+
+DEPLOY = ROOT / "deploy"
+SELECTOR = re.compile(r"\b(parley_\w+)(?:\{([^}]*)\})?")
+GROUPED = re.compile(r"\b(?:by|without) \(([^)]*)\)")
+
+
+def families(api: Api) -> dict[str, Metric]:
+    answer = api.get("/metrics")
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    return {each.name: each for each in text_string_to_metric_families(answer.text)}
+
+
+def values(api: Api) -> dict[str, float]:
+    """Every sample that is not zero, as it stands in the text."""
+    return {
+        f"{sample.name}{''.join(f' {value}' for _, value in sorted(sample.labels.items()))}": (
+            sample.value
+        )
+        for family in families(api).values()
+        for sample in family.samples
+        if sample.value and "le" not in sample.labels
+    }
+
+
+def test_the_figures_are_what_has_happened(api: Api, owner: Api) -> None:
+    owner.say("one")
+    turns.reply(owner.id, "an answer")
+    owner.say("two")
+    found = values(api)
+    for name in ("parley_queue_seconds_sum", "parley_turn_seconds_sum",
+                 "parley_first_delta_seconds_sum", "parley_oldest_wait_seconds"):  # fmt: skip
+        assert 0 <= found.pop(name, 0) < 60
+    assert found == {
+        "parley_sessions": 1,
+        "parley_waiting_turns": 1,
+        "parley_waiting_turns_limit": 10_000,
+        "parley_accepted_turns_total": 2,
+        "parley_turns_total default completed": 1,
+        "parley_queue_seconds_count": 1,
+        "parley_first_delta_seconds_count": 1,
+        "parley_turn_seconds_count": 1,
+        "parley_gate_open default": 1,
+    }
+
+
+def test_buckets_grow_to_the_count(api: Api, owner: Api) -> None:
+    owner.say("one")
+    turns.reply(owner.id, "an answer")
+    samples = families(api)["parley_turn_seconds"].samples
+    buckets = [each.value for each in samples if each.name.endswith("_bucket")]
+    assert buckets == sorted(buckets)
+    assert buckets[-1] == 1
+    assert [each.labels["le"] for each in samples if "le" in each.labels][-1] == "+Inf"
+
+
+def test_every_web_process_tells_the_same(api: Api, owner: Api, api_with: Any) -> None:
+    owner.say("one")
+    turns.reply(owner.id, "an answer")
+    assert values(api_with()) == values(api)
+
+
+def test_the_trips_to_redis_do_not_grow_with_what_there_is(redis: Redis, api: Api) -> None:
+    def commands() -> int:
+        before = int(redis.info("stats")["total_commands_processed"])
+        api.get("/metrics")
+        return int(redis.info("stats")["total_commands_processed"]) - before
+
+    api.get("/metrics")
+    empty = commands()
+    for _ in range(3):
+        owner = api.open()
+        owner.say("one")
+        turns.reply(owner.id, "an answer")
+    assert commands() == empty
+
+
+def test_a_token_guards_them_where_one_is_set(api_with: Callable[..., Api]) -> None:
+    api = api_with(METRICS_TOKEN="of-prometheus")
+    assert refusal(api.get("/metrics")) == (401, "invalid_token")
+    for wrong in ("Bearer no", "Bearer of-prometheuS", "Basic of-prometheus", "Bearer é"):
+        headers = {"Authorization": wrong.encode()}
+        assert requests.get(f"{api.url}/metrics", headers=headers, timeout=10).status_code == 401
+    right = {"Authorization": "Bearer of-prometheus", "Host": "10.0.0.7:8000"}
+    assert requests.get(f"{api.url}/metrics", headers=right, timeout=10).status_code == 200
+
+
+def test_without_a_token_a_foreign_name_reads_nothing(api: Api) -> None:
+    rebound = {"Host": "evil.example"}
+    assert refusal(api.get("/metrics", headers=rebound)) == (400, "invalid_host")
+
+
+@pytest.mark.parametrize(
+    ("meta", "passes"),
+    [
+        ({"REMOTE_ADDR": "127.0.0.1"}, True),
+        ({"REMOTE_ADDR": "::1"}, True),
+        ({"REMOTE_ADDR": "192.0.2.1"}, False),
+        ({"REMOTE_ADDR": ""}, False),  # a Unix socket: whoever stands behind the proxy
+        ({"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_FOR": "127.0.0.1"}, False),
+        ({"REMOTE_ADDR": "127.0.0.1", "HTTP_FORWARDED": "for=127.0.0.1"}, False),
+    ],
+)
+def test_without_a_token_this_machine_may_read_them(meta: dict[str, str], passes: bool) -> None:
+    request = RequestFactory().get("/metrics", **meta)  # type: ignore[arg-type]
+    if passes:
+        check(request)
+    else:
+        with pytest.raises(NotAllowed):
+            check(request)
+
+
+def test_an_empty_token_is_no_key(settings: Settings) -> None:
+    settings.METRICS_TOKEN = "set"
+    with pytest.raises(InvalidToken):
+        check(RequestFactory().get("/metrics", headers={"Authorization": "Bearer "}))
+
+
+def test_the_page_on_operations_names_them_all(api: Api) -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    for family in families(api).values():
+        name = family.name + ("_total" if family.type == "counter" else "")
+        assert f"`{name}`" in page, name
+
+
+# Dashboard and alerts ----------------------------------------------------------------------------
+
+
+def expressions() -> Iterator[str]:
+    """Every query of the dashboard and of the alerts."""
+    dashboard = json.loads((DEPLOY / "grafana" / "parley.json").read_text())
+    for panel in dashboard["panels"]:
+        yield from (target["expr"] for target in panel["targets"])
+    yield from (rule["expr"] for rule in alerts())
+
+
+def alerts() -> list[dict[str, Any]]:
+    (group,) = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())["groups"]
+    rules: list[dict[str, Any]] = group["rules"]
+    return rules
+
+
+def labels_by_name(api: Api) -> dict[str, set[str]]:
+    """The names that queries may ask for, each with its labels."""
+    found: dict[str, set[str]] = {}
+    for family in families(api).values():
+        ends = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
+        for end in ends.get(family.type, [""]):
+            samples = [each for each in family.samples if each.name == family.name + end]
+            found[family.name + end] = {name for each in samples for name in each.labels}
+    return found
+
+
+def test_dashboard_and_alerts_ask_for_what_is_told(api: Api, owner: Api) -> None:
+    owner.say("one")
+    turns.fail(owner.id)
+    known = labels_by_name(api)
+    asked = set()
+    for query in expressions():
+        assert query.count("(") == query.count(")"), query
+        selectors = SELECTOR.findall(query)
+        labels = {"job"}
+        for name, selector in selectors:
+            assert name in known, f"{name}: /metrics has none"
+            assert set(re.findall(r"(\w+)=", selector)) <= known[name], query
+            labels |= known[name]
+            asked.add(name)
+        for grouped in GROUPED.findall(query):
+            assert set(grouped.split(", ")) <= labels, query
+    assert set(known) - asked <= {
+        f"parley_{name}_seconds_{end}"
+        for name in ("queue", "first_delta", "turn")
+        for end in ("sum", "count")
+    } | {"parley_gate_failures"}
+
+
+def test_the_dashboard_is_one_that_grafana_can_show() -> None:
+    dashboard = json.loads((DEPLOY / "grafana" / "parley.json").read_text())
+    ids = [panel["id"] for panel in dashboard["panels"]]
+    assert len(set(ids)) == len(ids)
+    assert {"uid", "title", "schemaVersion", "time"} <= dashboard.keys()
+    taken: set[tuple[int, int]] = set()
+    for panel in dashboard["panels"]:
+        at = panel["gridPos"]
+        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"])
+                 for y in range(at["y"], at["y"] + at["h"])}  # fmt: skip
+        assert not cells & taken, f"{panel['title']} lies on another panel"
+        assert at["x"] + at["w"] <= 24
+        taken |= cells
+        assert panel["datasource"]["uid"] == "${datasource}"
+
+
+def test_alerts_are_rules_that_prometheus_can_load() -> None:
+    names = [rule["alert"] for rule in alerts()]
+    assert len(set(names)) == len(names)
+    for rule in alerts():
+        assert rule.keys() <= {"alert", "expr", "for", "labels", "annotations"}
+        assert re.fullmatch(r"[0-9]+[smh]", rule.get("for", "0s"))
+        assert rule["labels"]["severity"] in {"page", "ticket"}
+        assert rule["annotations"].keys() == {"summary", "description"}
+        assert re.search(r"(==|>|<) [0-9.]+$", rule["expr"]), "an alert compares"
