@@ -16,7 +16,7 @@ SEED ?= 1
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(RUNTIME) ## everything on http://127.0.0.1:$PORT (default 8000), until Ctrl-C
@@ -38,6 +38,10 @@ faults: $(DEV) ## every row of the table of faults, the slow ones too, and what 
 soak: $(DEV) ## all troubles at random under load; SECONDS=600 SEED=1
 	SOAK_SECONDS=$(SECONDS) SOAK_SEED=$(SEED) $(BIN)/pytest tests/acceptance/soak \
 		-o log_cli=true -o log_cli_level=INFO $(ARGS)
+
+.PHONY: security
+security: $(DEV) ## every row of docs/security.md, and whether its tests have passed
+	$(BIN)/pytest -m security --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 .PHONY: lint
 lint: $(DEV) ## format, style, types, layers, security, compose file, Dockerfile

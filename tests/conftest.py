@@ -15,6 +15,7 @@ from tests.harness import environment
 from tests.harness.keys import keys_for_ever
 from tests.harness.stack import Stack, port_of
 
+pytest_plugins = ["tests.rows"]
 HOME = pytest.StashKey[str]()
 
 

@@ -1,7 +1,6 @@
-"""The rows of the table of faults: a scene for each, an audit after each, and one table of all."""
+"""The rows of the table of faults: a scene for each, and an audit after each."""
 
 from collections.abc import Callable, Generator, Iterator
-from typing import Any
 
 import pytest
 
@@ -11,16 +10,12 @@ from tests.harness.stack import Stack
 
 SCENES = pytest.StashKey[list[Scene]]()
 """Those of one row, for the audit."""
-TABLE = pytest.StashKey[dict[str, tuple[str, str]]]()
-"""Node id -> row id and outcome."""
-
 TOLD = pytest.StashKey[list[str]]()
 """What the soak has to tell."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "fault(id): the row of the table of faults that it shows")
-    config.stash[TABLE] = {}
+    """Begin with nothing to tell."""
     config.stash[TOLD] = []
 
 
@@ -107,29 +102,11 @@ def here(shared: Shared, request: pytest.FixtureRequest) -> Iterator[Usual]:
         shared.end()
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Keep the outcome of each row for the table."""
-    report = yield
-    row = item.get_closest_marker("fault")
-    table = item.config.stash[TABLE]
-    if row and (report.when == "call" or report.outcome != "passed"):
-        outcome = "ok" if report.outcome == "passed" else report.outcome
-        table[item.nodeid] = (row.args[0], f"{outcome} {report.duration:.1f} s")
-    return report
-
-
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Print what the soak tells, and the table of rows when it was asked for by the marker."""
+    """Print what the soak tells."""
     if told := config.stash[TOLD]:
         terminalreporter.section("soak")
         for line in told:
             terminalreporter.line(line)
-    if "fault" not in config.option.markexpr:
-        return
-    terminalreporter.section("faults")
-    for nodeid, (row, outcome) in sorted(config.stash[TABLE].items(), key=lambda each: each[1][0]):
-        sentence = nodeid.rpartition("::test_")[2].replace("_", " ")
-        terminalreporter.line(f"{row}  {sentence:<90} {outcome}")

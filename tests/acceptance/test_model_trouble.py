@@ -115,6 +115,7 @@ GARBAGE = {
 
 
 @pytest.mark.fault("F23")
+@pytest.mark.security("S27")
 def test_garbage_ends_with_a_code_or_cut_and_never_as_completed_nor_in_memory(
     scene: Callable[..., Scene],
 ) -> None:

@@ -1,4 +1,4 @@
-"""Staff at work, in a real browser (S30)."""
+"""Staff at work, in a real browser."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 from project.supervisor.children import ROOT
 from tests.harness.stack import Stack
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.security("S30")]
 
 PASSWORD = "of-the-staff"
 NAME = "<img src=x onerror=alert(1)> Ada"

@@ -10,7 +10,7 @@ from playwright.sync_api import Dialog, expect
 from tests.browser.chat_page import ChatPage
 from tests.harness.stack import Stack
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.security("S30")]
 
 RUN = "window.ran=1;alert(1)"
 OUT = "https://elsewhere.invalid"

@@ -1,4 +1,4 @@
-"""The list of sessions: its order, its search, its filters, and what each costs (S10)."""
+"""The list of sessions: its order, its search, its filters, and what each costs."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -133,6 +133,7 @@ def test_search_finds_ids_starts_of_ids_and_parts_of_names(admin: Client) -> Non
     assert shown(admin, "?q=nobody") == []
 
 
+@pytest.mark.security("S10")
 @pytest.mark.parametrize("pattern", ["*", "ses_*", "?", "[a-z]", "%", "\\", "{0}", "\r\nFLUSHALL"])
 def test_a_pattern_is_only_text(redis: Redis, admin: Client, pattern: str) -> None:
     session_id = opened("Ada")
@@ -143,6 +144,7 @@ def test_a_pattern_is_only_text(redis: Redis, admin: Client, pattern: str) -> No
     assert redis.exists(keys.of(session_id).session)
 
 
+@pytest.mark.security("S10")
 def test_search_looks_at_so_many_and_says_so(redis: Redis, admin: Client) -> None:
     many(redis, staff.SEARCHED + 50)
     assert shown(admin, f"?q=number+{id_of(10)}") == []

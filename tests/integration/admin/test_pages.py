@@ -1,4 +1,4 @@
-"""The pages of a session: what they tell, in pages, and that nothing on them comes alive (S30)."""
+"""The pages of a session: what they tell, in pages, and that nothing on them comes alive."""
 
 import json
 from html.parser import HTMLParser
@@ -46,6 +46,7 @@ class Live(HTMLParser):
             self.found.append("script")
 
 
+@pytest.mark.security("S30")
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_what_clients_and_models_write_stays_text(admin: Client, payload: str) -> None:
     session_id = opened(payload, system_prompt=payload)
@@ -65,6 +66,7 @@ def test_what_clients_and_models_write_stays_text(admin: Client, payload: str) -
     assert Live("".join(each["html"] for each in told["messages"])).found == []
 
 
+@pytest.mark.security("S30")
 def test_the_parser_of_this_test_finds_what_is_live() -> None:
     assert [bool(Live(payload).found) for payload in PAYLOADS[:5]] == [True] * 5
 

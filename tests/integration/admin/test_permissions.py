@@ -1,4 +1,4 @@
-"""Who may see what, and do what (S07, S10)."""
+"""Who may see what, and do what."""
 
 from collections.abc import Callable
 
@@ -19,6 +19,7 @@ def everything_of(session_id: str) -> list[str]:
     return [LIST, *(page(session_id, place) for place in ("change", "live", "events", "history"))]
 
 
+@pytest.mark.security("S10")
 @pytest.mark.django_db
 def test_the_anonymous_are_sent_to_sign_in() -> None:
     session_id = opened("secret name")
@@ -28,6 +29,7 @@ def test_the_anonymous_are_sent_to_sign_in() -> None:
         assert answer["Location"].startswith("/admin/login/")
 
 
+@pytest.mark.security("S10")
 @pytest.mark.django_db
 def test_who_is_not_staff_is_sent_to_sign_in() -> None:
     client = Client()
@@ -35,6 +37,7 @@ def test_who_is_not_staff_is_sent_to_sign_in() -> None:
     assert client.get(LIST).status_code == 302
 
 
+@pytest.mark.security("S10")
 def test_staff_without_permission_see_nothing(staff: Staff) -> None:
     session_id = opened("secret name")
     client = staff()
@@ -45,6 +48,7 @@ def test_staff_without_permission_see_nothing(staff: Staff) -> None:
         assert b"secret name" not in answer.content
 
 
+@pytest.mark.security("S10")
 def test_who_may_view_sees_all_and_can_do_nothing(staff: Staff) -> None:
     session_id = opened("a name")
     asked(session_id, "a question")
@@ -65,6 +69,7 @@ def test_who_may_view_sees_all_and_can_do_nothing(staff: Staff) -> None:
     assert not LogEntry.objects.exists()
 
 
+@pytest.mark.security("S10")
 @pytest.mark.parametrize(
     ("permission", "act"),
     [
@@ -86,6 +91,7 @@ def test_each_act_wants_its_own_permission(staff: Staff, permission: str, act: s
     assert LogEntry.objects.count() == 1
 
 
+@pytest.mark.security("S07")
 def test_nothing_is_done_without_a_csrf_token(admin: Client) -> None:
     session_id = opened()
     asked(session_id, "a question")
@@ -96,6 +102,7 @@ def test_nothing_is_done_without_a_csrf_token(admin: Client) -> None:
     assert sessions.read(Caller(session_id=session_id)).waiting == 1
 
 
+@pytest.mark.security("S07")
 def test_nothing_is_done_by_a_get_or_by_a_form_of_fields(admin: Client) -> None:
     session_id = opened("a name")
     turns_before = sessions.read(Caller(session_id=session_id)).seq
@@ -105,6 +112,7 @@ def test_nothing_is_done_by_a_get_or_by_a_form_of_fields(admin: Client) -> None:
     assert sessions.read(Caller(session_id=session_id)).seq == turns_before
 
 
+@pytest.mark.security("S10")
 @pytest.mark.django_db
 def test_guessing_passwords_is_slowed_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     User.objects.create_superuser("admin", password="right")

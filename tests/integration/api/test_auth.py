@@ -41,9 +41,10 @@ def send(api: Api, method: str, path: str, session_id: str, **headers: str) -> t
     return refusal(answer)
 
 
+@pytest.mark.security("S01")
 @pytest.mark.parametrize(("method", "path"), OWNED)
 def test_anothers_session_is_as_absent_as_an_unknown_one(api: Api, method: str, path: str) -> None:
-    """S01: the store knows both ids or none; a token for one is no key to the other."""
+    """The store knows both ids or none; a token for one is no key to the other."""
     mine, theirs = api.open(), api.open()
     theirs.say("mine alone")
     forged = f"Bearer {theirs.id}.{secrets.token_urlsafe(32)}"
@@ -55,8 +56,8 @@ def test_anothers_session_is_as_absent_as_an_unknown_one(api: Api, method: str, 
     assert send(api, method, path, NOBODYS, Authorization=unknown) == expected
 
 
+@pytest.mark.security("S01")
 def test_a_forged_token_takes_as_long_as_an_unknown_session(api: Api) -> None:
-    """S01"""
     theirs = api.open()
 
     def seconds(session_id: str) -> float:
@@ -70,24 +71,25 @@ def test_a_forged_token_takes_as_long_as_an_unknown_session(api: Api) -> None:
     assert abs(known - unknown) < 0.5 * min(known, unknown)
 
 
+@pytest.mark.security("S02")
 @pytest.mark.parametrize(("method", "path"), OWNED)
 def test_an_id_without_a_token_is_not_enough(api: Api, method: str, path: str) -> None:
-    """S02"""
     assert send(api, method, path, api.open().id) == (401, "invalid_token")
 
 
+@pytest.mark.security("S02")
 def test_a_message_cannot_be_posted_without_a_token(api: Api) -> None:
-    """S02"""
     assert refusal(api.post("/messages", {"content": "hello"})) == (401, "invalid_token")
 
 
+@pytest.mark.security("S02")
 def test_secrets_have_256_bits_and_no_pattern(api: Api) -> None:
-    """S02"""
     tokens = [api.open().token.partition(".")[2] for _ in range(20)]
     assert len(set(tokens)) == 20
     assert all(len(token) == 43 for token in tokens)
 
 
+@pytest.mark.security("S02", "S03")
 @pytest.mark.parametrize(
     "header",
     [
@@ -105,7 +107,7 @@ def test_secrets_have_256_bits_and_no_pattern(api: Api) -> None:
     ],
 )
 def test_what_is_no_token_is_refused(owner: Api, header: str) -> None:
-    """S02, S03: a token of other bytes than ASCII is a 401, not a 500."""
+    """A token of other bytes than ASCII is a 401, not a 500."""
     _, _, secret = owner.token.partition(".")
     header = header.format(id=owner.id, secret=secret)
     answer = owner.get(headers={"Authorization": header.encode()})
@@ -117,8 +119,8 @@ def test_the_scheme_is_written_in_any_case(owner: Api) -> None:
     assert owner.get(headers={"Authorization": f"bearer {owner.token}"}).status_code == 200
 
 
+@pytest.mark.security("S03")
 def test_no_token_lies_in_redis_or_in_a_log(parley: Stack, owner: Api, redis: Redis) -> None:
-    """S03"""
     owner.say("hello")
     reply(owner.id, "hello yourself")
     new = Api(owner.url, id=owner.id, token=owner.post(f"{owner.path}/token").json()["token"])
@@ -130,8 +132,8 @@ def test_no_token_lies_in_redis_or_in_a_log(parley: Stack, owner: Api, redis: Re
         assert secret.decode() not in parley.web().log
 
 
+@pytest.mark.security("S05")
 def test_a_renewed_token_ends_the_old_one(owner: Api) -> None:
-    """S05"""
     answer = owner.post(f"{owner.path}/token")
     assert answer.status_code == 200
     assert set(answer.json()) == {"id", "token", "expires_at"}
@@ -140,8 +142,9 @@ def test_a_renewed_token_ends_the_old_one(owner: Api) -> None:
     assert refusal(owner.get()) == (404, "session_not_found")
 
 
+@pytest.mark.security("S05")
 def test_an_expired_session_says_so_until_it_is_swept(api: Api) -> None:
-    """S05: no worker runs here, so nothing is swept."""
+    """No worker runs here, so nothing is swept."""
     owner = api.open(ttl=1)
     wait_until(lambda: owner.get().status_code != 200, within=5)
     assert refusal(owner.get()) == (401, "session_expired")

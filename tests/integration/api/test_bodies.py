@@ -20,6 +20,7 @@ def nested(depth: int) -> bytes:
     return b'{"content":' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"
 
 
+@pytest.mark.security("S07")
 @pytest.mark.parametrize(
     "kind",
     [
@@ -32,7 +33,7 @@ def nested(depth: int) -> bytes:
     ],
 )
 def test_a_body_that_is_not_json_is_refused(owner: Api, kind: str) -> None:
-    """S07: nothing that a form of another site could send is taken."""
+    """Nothing that a form of another site could send is taken."""
     answer = owner.send("/messages", b'{"content":"hello"}', Content_Type=kind)
     assert refusal(answer) == (415, "unsupported_media_type")
 
@@ -45,22 +46,23 @@ def test_json_is_taken_however_it_is_named(owner: Api, kind: str) -> None:
     assert owner.send("/messages", b'{"content":"hi"}', Content_Type=kind).status_code == 202
 
 
+@pytest.mark.security("S19")
 @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "zstd"])
 def test_a_compressed_body_is_refused(owner: Api, encoding: str) -> None:
-    """S19"""
     answer = owner.send("/messages", b'{"content":"hello"}', Content_Encoding=encoding)
     assert refusal(answer) == (415, "unsupported_media_type")
 
 
+@pytest.mark.security("S08")
 @pytest.mark.parametrize("field", ["role", "status", "seq", "owner", "attempt", "model", "id"])
 def test_fields_that_only_parley_sets_are_refused(owner: Api, field: str) -> None:
-    """S08"""
     answer = owner.post("/messages", {"content": "hello", field: "x"})
     assert refusal(answer) == (400, "invalid_request")
     assert answer.json()["error"]["param"] == field
     assert owner.snapshot()["seq"] == 0
 
 
+@pytest.mark.security("S08")
 @pytest.mark.parametrize(
     "field", ["id", "token", "seq", "created_at", "expires_at", "owner", "messages"]
 )
@@ -68,18 +70,17 @@ def test_fields_that_only_parley_sets_are_refused(owner: Api, field: str) -> Non
 def test_fields_of_a_session_that_only_parley_sets_are_refused(
     owner: Api, method: str, field: str
 ) -> None:
-    """S08"""
     path = "/sessions" if method == "POST" else owner.path
     answer = owner.call(method, path, json={field: "x"})
     assert refusal(answer) == (400, "invalid_request")
     assert answer.json()["error"]["param"] == field
 
 
+@pytest.mark.security("S11")
 @pytest.mark.parametrize("size", [LIMIT + 1, 2 * LIMIT, 5_000_000])
 def test_a_body_that_is_too_large_is_refused_before_redis_hears_of_it(
     owner: Api, redis: Redis, size: int
 ) -> None:
-    """S11"""
     before = commands(redis)
     body = b'{"content":"' + b"x" * (size - 14) + b'"}'
     assert refusal(owner.send("/messages", body)) == (413, "body_too_large")
@@ -87,8 +88,8 @@ def test_a_body_that_is_too_large_is_refused_before_redis_hears_of_it(
     assert commands(redis) == before
 
 
+@pytest.mark.security("S11")
 def test_the_length_is_believed_before_the_body_is_there(owner: Api) -> None:
-    """S11"""
     with Wire(owner.url) as wire:
         wire.head(
             "POST /messages HTTP/1.1",
@@ -101,8 +102,9 @@ def test_the_length_is_believed_before_the_body_is_there(owner: Api) -> None:
     assert b'"body_too_large"' in answer
 
 
+@pytest.mark.security("S11")
 def test_a_chunked_body_without_an_end_is_refused(owner: Api) -> None:
-    """S11: what a chunk says of its own size is of no account."""
+    """What a chunk says of its own size is of no account."""
     with Wire(owner.url) as wire:
         wire.head(
             "POST /messages HTTP/1.1",
@@ -122,8 +124,9 @@ def test_a_chunked_body_is_taken(owner: Api) -> None:
     assert accepted.json()["message"]["content"] == "in parts"
 
 
+@pytest.mark.security("S11")
 def test_two_lengths_at_once_are_refused(owner: Api) -> None:
-    """S11: where two servers could disagree, a second request could hide in the first."""
+    """Where two servers could disagree, a second request could hide in the first."""
     with Wire(owner.url) as wire:
         wire.head(
             "POST /messages HTTP/1.1",
@@ -135,8 +138,8 @@ def test_two_lengths_at_once_are_refused(owner: Api) -> None:
         assert wire.answer().startswith(b"HTTP/1.1 400 ")
 
 
+@pytest.mark.security("S26")
 def test_a_body_that_never_comes_ends_the_connection(api_with: Callable[..., Api]) -> None:
-    """S26"""
     api = api_with(CHAT_BODY_TIMEOUT="0.3")
     owner = api.open()
     with Wire(api.url) as wire:
@@ -153,8 +156,9 @@ def test_a_body_that_never_comes_ends_the_connection(api_with: Callable[..., Api
         assert wire.is_closed_within(5)
 
 
+@pytest.mark.security("S26")
 def test_bodies_that_never_come_hold_no_thread(owner: Api) -> None:
-    """S26: more of them than there are threads."""
+    """More of them than there are threads."""
     wires = [Wire(owner.url) for _ in range(30)]
     for wire in wires:
         wire.head("POST /sessions HTTP/1.1", Content_Type="application/json", Content_Length="9")
@@ -163,18 +167,20 @@ def test_bodies_that_never_come_hold_no_thread(owner: Api) -> None:
         wire.__exit__()
 
 
+@pytest.mark.security("S12")
 @pytest.mark.parametrize("depth", [50, 5_000, 60_000])
 def test_deep_json_is_refused(owner: Api, depth: int) -> None:
-    """S12"""
     body = nested(depth)[:LIMIT] if depth > 30_000 else nested(depth)
     assert refusal(owner.send("/messages", body)) == (400, "invalid_request")
 
 
+@pytest.mark.security("S12")
 def test_json_100_000_deep_is_refused(owner: Api) -> None:
-    """S12: it is too large, too."""
+    """It is too large, too."""
     assert refusal(owner.send("/messages", nested(100_000))) == (413, "body_too_large")
 
 
+@pytest.mark.security("S13")
 @pytest.mark.parametrize(
     "body",
     [
@@ -205,11 +211,11 @@ def test_json_100_000_deep_is_refused(owner: Api) -> None:
     ],
 )
 def test_json_that_parsers_disagree_about_is_refused(owner: Api, body: bytes) -> None:
-    """S13"""
     assert refusal(owner.send("/messages", body)) == (400, "invalid_request")
     assert owner.snapshot()["seq"] == 0
 
 
+@pytest.mark.security("S14")
 @pytest.mark.parametrize(
     "content",
     [
@@ -218,19 +224,19 @@ def test_json_that_parsers_disagree_about_is_refused(owner: Api, body: bytes) ->
     ],
 )
 def test_content_without_anything_to_read_is_refused(owner: Api, content: object) -> None:
-    """S14"""
     answer = owner.post("/messages", {"content": content})
     assert refusal(answer) == (400, "invalid_request")
     assert answer.json()["error"]["param"] == "content"
 
 
+@pytest.mark.security("S14")
 def test_content_is_required(owner: Api) -> None:
-    """S14"""
     answer = owner.post("/messages", {})
     assert refusal(answer) == (400, "invalid_request")
     assert answer.json()["error"]["param"] == "content"
 
 
+@pytest.mark.security("S15")
 @pytest.mark.parametrize(
     "content",
     [
@@ -245,13 +251,12 @@ def test_content_is_required(owner: Api) -> None:
     ],
 )
 def test_text_is_kept_exactly(owner: Api, content: str) -> None:
-    """S15"""
     assert owner.say(content)["message"]["content"] == content
     assert owner.snapshot()["messages"][0]["content"] == content
 
 
+@pytest.mark.security("S15")
 def test_content_is_bounded_in_bytes(owner: Api) -> None:
-    """S15"""
     fits = "é" * (16 * 1024)
     accepted = owner.send("/messages", f'{{"content":"{fits}"}}'.encode())
     assert accepted.json()["message"]["content"] == fits
@@ -260,8 +265,9 @@ def test_content_is_bounded_in_bytes(owner: Api) -> None:
     assert "bytes" in answer.json()["detail"]
 
 
+@pytest.mark.security("S15")
 def test_content_is_bounded_in_code_points(api_with: Callable[..., Api]) -> None:
-    """S15: an emoji is one, whatever UTF-16 takes for it."""
+    """An emoji is one, whatever UTF-16 takes for it."""
     owner = api_with(CHAT_CONTENT_CHARS="4").open()
     assert owner.say("👋👋👋👋")
     answer = owner.post("/messages", {"content": "👋👋👋👋👋"})

@@ -10,8 +10,8 @@ from tests.integration.api.turns import reply
 KEY = "0123456789abcdef"
 
 
+@pytest.mark.security("S16")
 def test_a_message_with_the_same_key_is_accepted_once(owner: Api) -> None:
-    """S16"""
     body = {"content": "hello", "options": {"temperature": 0.5}}
     first = owner.post("/messages", body, Idempotency_Key=KEY)
     reply(owner.id, "hello yourself")
@@ -21,8 +21,8 @@ def test_a_message_with_the_same_key_is_accepted_once(owner: Api) -> None:
     assert len(owner.snapshot()["messages"]) == 2
 
 
+@pytest.mark.security("S16")
 def test_twenty_posts_with_one_key_at_once_are_one_message(owner: Api) -> None:
-    """S16"""
     with ThreadPoolExecutor(20) as threads:
         posts = [
             threads.submit(owner.post, "/messages", {"content": "hello"}, Idempotency_Key=KEY)
@@ -32,18 +32,18 @@ def test_twenty_posts_with_one_key_at_once_are_one_message(owner: Api) -> None:
     assert len(owner.snapshot()["messages"]) == 2
 
 
+@pytest.mark.security("S16")
 @pytest.mark.parametrize("other", [{"content": "hi"}, {"content": "hello", "on_busy": "reject"}])
 def test_another_message_with_the_same_key_is_refused(owner: Api, other: dict[str, str]) -> None:
-    """S16"""
     owner.post("/messages", {"content": "hello"}, Idempotency_Key=KEY)
     answer = owner.post("/messages", other, Idempotency_Key=KEY)
     assert refusal(answer) == (409, "idempotency_mismatch")
 
 
+@pytest.mark.security("S16")
 @pytest.mark.parametrize("path", ["/messages", "{path}/reset", "{path}/token"])
 @pytest.mark.parametrize("key", ["", "short", "x" * 256, "with\ttab in it", "ünïcödë-key"])
 def test_a_bad_key_is_refused(owner: Api, path: str, key: str) -> None:
-    """S16"""
     path = path.format(path=owner.path)
     body = {"content": "hello"} if path == "/messages" else {}
     answer = owner.call("POST", path, json=body, headers={"Idempotency-Key": key.encode()})
@@ -51,8 +51,9 @@ def test_a_bad_key_is_refused(owner: Api, path: str, key: str) -> None:
     assert answer.json()["error"]["param"] == "Idempotency-Key"
 
 
+@pytest.mark.security("S16")
 def test_a_session_with_the_same_key_is_opened_once(api: Api) -> None:
-    """S16: only who knows the key is given the token again, so it must not be guessed."""
+    """Only who knows the key is given the token again, so it must not be guessed."""
     first = api.post("/sessions", {"name": "one"}, Idempotency_Key=KEY)
     again = api.post("/sessions", {"name": "one"}, Idempotency_Key=KEY)
     assert (again.status_code, again.json()["token"]) == (201, first.json()["token"])
@@ -62,15 +63,16 @@ def test_a_session_with_the_same_key_is_opened_once(api: Api) -> None:
     assert refusal(guessable) == (400, "invalid_request")
 
 
+@pytest.mark.security("S16")
 def test_a_token_is_renewed_once(owner: Api) -> None:
-    """S16: the answer that was lost is given to the old token once more."""
+    """The answer that was lost is given to the old token once more."""
     first = owner.post(f"{owner.path}/token", Idempotency_Key=KEY)
     again = owner.post(f"{owner.path}/token", Idempotency_Key=KEY)
     assert again.json()["token"] == first.json()["token"]
 
 
+@pytest.mark.security("S16")
 def test_a_session_is_reset_once(owner: Api) -> None:
-    """S16"""
     owner.say("hello")
     assert owner.post(f"{owner.path}/reset", Idempotency_Key=KEY).json()["messages"] == []
     owner.say("after it")
@@ -79,8 +81,8 @@ def test_a_session_is_reset_once(owner: Api) -> None:
     assert [message["content"] for message in again.json()["messages"]] == ["after it", ""]
 
 
+@pytest.mark.security("S16")
 def test_a_reply_is_regenerated_once(owner: Api) -> None:
-    """S16"""
     owner.say("hello")
     reply(owner.id, "hello")
     path = f"{owner.path}/messages/msg_2/regenerate"

@@ -21,8 +21,8 @@ def state_of(owner: Api) -> dict[str, Any]:
     return {name: session[name] for name in ("seq", "messages", "last_active_at", "expires_at")}
 
 
+@pytest.mark.security("S21")
 def test_sixty_messages_at_once_pass_a_limit_of_ten_ten_times(api_with: Callable[..., Api]) -> None:
-    """S21"""
     owner = api_with(
         CHAT_MESSAGES_PER_MINUTE="1", CHAT_MESSAGES_BURST="10", CHAT_INBOX_SIZE="1000"
     ).open()
@@ -34,10 +34,10 @@ def test_sixty_messages_at_once_pass_a_limit_of_ten_ten_times(api_with: Callable
     assert len(owner.snapshot()["messages"]) == 20
 
 
+@pytest.mark.security("S22", "S23")
 def test_sessions_are_limited_by_address_whatever_the_client_says_of_it(
     api_with: Callable[..., Api],
 ) -> None:
-    """S22, S23"""
     api = api_with(CHAT_SESSIONS_PER_MINUTE="1", CHAT_SESSIONS_BURST="3")
     spoofed = [{"X-Forwarded-For": f"9.9.9.{n}", "Forwarded": f"for=9.9.9.{n}"} for n in range(5)]
     answers = [api.call("POST", "/sessions", json={}, headers=headers) for headers in spoofed]
@@ -45,8 +45,9 @@ def test_sessions_are_limited_by_address_whatever_the_client_says_of_it(
     assert code_of(answers[3]) == "rate_limited"
 
 
+@pytest.mark.security("S22")
 def test_a_trusted_proxys_word_is_taken_for_the_address(api_with: Callable[..., Api]) -> None:
-    """S22: what the client wrote stands further left."""
+    """What the client wrote stands further left."""
     api = api_with(CHAT_SESSIONS_PER_MINUTE="1", CHAT_SESSIONS_BURST="1", CHAT_TRUSTED_PROXIES="1")
 
     def status(forwarded: str) -> int:
@@ -58,8 +59,8 @@ def test_a_trusted_proxys_word_is_taken_for_the_address(api_with: Callable[..., 
     assert status("1.1.1.1, 3.3.3.3") == 201
 
 
+@pytest.mark.security("S23")
 def test_a_full_inbox_refuses_and_changes_nothing(api_with: Callable[..., Api]) -> None:
-    """S23"""
     owner = api_with(CHAT_INBOX_SIZE="2").open()
     owner.say("one")
     owner.say("two")
@@ -70,8 +71,8 @@ def test_a_full_inbox_refuses_and_changes_nothing(api_with: Callable[..., Api]) 
     assert owner.say("three")
 
 
+@pytest.mark.security("S23")
 def test_a_full_queue_refuses_and_changes_nothing(api_with: Callable[..., Api]) -> None:
-    """S23"""
     api = api_with(CHAT_QUEUE_SIZE="1", CHAT_PARTITIONS="1")
     first, second = api.open(), api.open()
     first.say("one")
@@ -80,8 +81,8 @@ def test_a_full_queue_refuses_and_changes_nothing(api_with: Callable[..., Api]) 
     assert state_of(second) == before
 
 
+@pytest.mark.security("S23")
 def test_a_full_session_refuses_and_changes_nothing(api_with: Callable[..., Api]) -> None:
-    """S23"""
     owner = api_with(CHAT_SESSION_BYTES="10").open()
     owner.say("12345678")
     before = state_of(owner)

@@ -33,6 +33,7 @@ def test_waiting_messages_know_their_place(owner: Api) -> None:
     assert [wait["position"] for wait in waits] == [0, 1, 2]
 
 
+@pytest.mark.security("S08")
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
@@ -53,7 +54,6 @@ def test_waiting_messages_know_their_place(owner: Api) -> None:
     ],
 )
 def test_what_cannot_be_asked_is_refused(owner: Api, fields: dict[str, object], param: str) -> None:
-    """S08"""
     answer = owner.post("/messages", {"content": "hello", **fields})
     assert refusal(answer) == (400, "invalid_request")
     assert answer.json()["error"]["param"] == param

@@ -9,6 +9,7 @@ from tests.harness.stack import Stack
 from tests.integration.api.calls import Api, Wire, code_of, refusal
 
 
+@pytest.mark.security("S09")
 @pytest.mark.parametrize(
     "path",
     [
@@ -22,10 +23,10 @@ from tests.integration.api.calls import Api, Wire, code_of, refusal
     ],
 )
 def test_an_unknown_path_is_a_json_404(api: Api, path: str) -> None:
-    """S09"""
     assert refusal(api.get(path)) == (404, "not_found")
 
 
+@pytest.mark.security("S09")
 @pytest.mark.parametrize(
     ("method", "path"),
     [
@@ -42,18 +43,17 @@ def test_an_unknown_path_is_a_json_404(api: Api, path: str) -> None:
     ],
 )
 def test_a_wrong_method_is_a_json_405(api: Api, method: str, path: str) -> None:
-    """S09"""
     answer = api.call(method, path)
     assert refusal(answer) == (405, "method_not_allowed")
     assert method not in answer.headers["Allow"]
 
 
+@pytest.mark.security("S17")
 @pytest.mark.parametrize(
     "name",
     ["{0}", "*", "a{b}c", "ses_*", "a%0d%0ab", "a%20b", "%E2%82%AC", "%7B1%7D", "a" * 2000],
 )
 def test_strange_ids_are_not_found_and_leave_no_key(owner: Api, redis: Redis, name: str) -> None:
-    """S17"""
     keys = set(redis.scan_iter())
     for path in (f"/sessions/{name}", f"/sessions/{name}/messages"):
         assert owner.get(path).status_code == 404
@@ -62,6 +62,7 @@ def test_strange_ids_are_not_found_and_leave_no_key(owner: Api, redis: Redis, na
     assert set(redis.scan_iter()) == keys
 
 
+@pytest.mark.security("S18")
 @pytest.mark.parametrize(
     ("path", "query"),
     [
@@ -93,20 +94,20 @@ def test_strange_ids_are_not_found_and_leave_no_key(owner: Api, redis: Redis, na
     ],
 )
 def test_bad_query_parameters_are_refused(owner: Api, path: str, query: str) -> None:
-    """S18"""
     owner.say("hello")
     assert refusal(owner.get(f"{owner.path}{path}?{query}")) == (400, "invalid_request")
 
 
+@pytest.mark.security("S18")
 def test_a_cursor_from_the_future_gives_the_session_as_it_is(owner: Api) -> None:
-    """S18: a client that was restored from elsewhere finds back."""
+    """A client that was restored from elsewhere finds back."""
     session = owner.snapshot(after=1000, wait=5)
     assert (session["seq"], session["messages"]) == (0, [])
 
 
+@pytest.mark.security("S35")
 @pytest.mark.parametrize("path", ["/live", "/nope", "/sessions/x", "/sessions/x?wait=1", "/models"])
 def test_every_answer_of_the_api_is_guarded(api: Api, path: str) -> None:
-    """S35"""
     headers = api.get(path).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"
@@ -116,9 +117,9 @@ def test_every_answer_of_the_api_is_guarded(api: Api, path: str) -> None:
     assert "Server" not in headers
 
 
+@pytest.mark.security("S35")
 @pytest.mark.parametrize("path", ["/", "/docs", "/admin/login/", "/static/chat/docs.js"])
 def test_every_page_and_file_is_guarded(api: Api, path: str) -> None:
-    """S35"""
     answer = api.get(path)
     assert answer.status_code == 200
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -129,10 +130,10 @@ def test_every_page_and_file_is_guarded(api: Api, path: str) -> None:
     assert "unsafe" not in policy
 
 
+@pytest.mark.security("S36")
 @pytest.mark.parametrize("host", ["evil.example", "", "localhost.evil.example", "127.0.0.1:x"])
 @pytest.mark.parametrize("path", ["/models", "/sessions/x?wait=1", "/admin/", "/nope"])
 def test_a_foreign_host_is_refused(api: Api, path: str, host: str) -> None:
-    """S36"""
     assert refusal(api.get(path, headers={"Host": host})) == (400, "invalid_host")
 
 
@@ -141,8 +142,8 @@ def test_probes_may_come_by_any_address(api: Api) -> None:
         assert api.get(path, headers={"Host": "10.1.2.3:8000"}).status_code == 200
 
 
+@pytest.mark.security("S36")
 def test_pages_of_other_origins_may_not_read_the_answers(api: Api) -> None:
-    """S36"""
     evil = {"Origin": "https://evil.example"}
     assert "Access-Control-Allow-Origin" not in api.get("/models", headers=evil).headers
     preflight = api.call(
@@ -151,8 +152,8 @@ def test_pages_of_other_origins_may_not_read_the_answers(api: Api) -> None:
     assert refusal(preflight) == (405, "method_not_allowed")
 
 
+@pytest.mark.security("S36")
 def test_pages_of_listed_origins_may(api_with: Callable[..., Api]) -> None:
-    """S36"""
     api = api_with(CORS_ORIGINS="https://chat.example,https://two.example")
     origin = {"Origin": "https://two.example"}
     preflight = api.call(
@@ -179,10 +180,11 @@ def test_a_request_id_is_kept_if_it_is_sane(api: Api) -> None:
         assert answer.headers["X-Request-ID"].startswith("req_")
 
 
+@pytest.mark.security("S40")
 def test_an_unexpected_exception_tells_nothing_but_an_id(
     parley: Stack, owner: Api, redis: Redis
 ) -> None:
-    """S40: a stored message that is no message is as unexpected as it gets."""
+    """A stored message that is no message is as unexpected as it gets."""
     owner.say("hello")
     (key,) = redis.scan_iter(f"chat:*:messages:{owner.id}")
     redis.hset(key, "1", "{}")
@@ -198,14 +200,15 @@ def test_an_unexpected_exception_tells_nothing_but_an_id(
     assert "Traceback" in parley.web().log
 
 
+@pytest.mark.security("S07")
 def test_form_posts_of_the_admin_need_a_csrf_token(api: Api) -> None:
-    """S07"""
     answer = api.call("POST", "/admin/login/", data={"username": "a", "password": "b"})
     assert answer.status_code == 403
 
 
+@pytest.mark.security("S22")
 def test_a_header_with_an_underscore_is_dropped(api_with: Callable[..., Api]) -> None:
-    """S22: it would pass for the proxy's own."""
+    """It would pass for the proxy's own."""
     api = api_with(CHAT_TRUSTED_PROXIES="1", CHAT_SESSIONS_BURST="1", CHAT_SESSIONS_PER_MINUTE="1")
     api.open()
     with Wire(api.url) as wire:
@@ -217,6 +220,7 @@ def test_a_header_with_an_underscore_is_dropped(api_with: Callable[..., Api]) ->
         assert wire.answer().startswith(b"HTTP/1.1 429 ")
 
 
+@pytest.mark.security("S09", "S17")
 @pytest.mark.parametrize(
     "line",
     [
@@ -235,7 +239,6 @@ def test_a_header_with_an_underscore_is_dropped(api_with: Callable[..., Api]) ->
     ],
 )
 def test_no_bytes_bring_an_exception(parley: Stack, api: Api, line: bytes) -> None:
-    """S09, S17"""
     logged = len(parley.web().log)
     with Wire(api.url) as wire:
         wire.send(line, b"\r\nHost: ", wire.host.encode(), b"\r\n\r\n")

@@ -37,6 +37,7 @@ def test_a_session_is_opened_as_it_is_told(api: Api) -> None:
     assert session["expires_at"] - session["last_active_at"] == pytest.approx(60)
 
 
+@pytest.mark.security("S08", "S15")
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
@@ -59,7 +60,6 @@ def test_a_session_is_opened_as_it_is_told(api: Api) -> None:
 def test_what_a_session_cannot_be_is_refused(
     api: Api, owner: Api, fields: dict[str, object], param: str
 ) -> None:
-    """S08, S15"""
     for answer in (api.post("/sessions", fields), owner.call("PATCH", owner.path, json=fields)):
         assert refusal(answer) == (400, "invalid_request")
         assert answer.json()["error"]["param"] == param
@@ -84,8 +84,8 @@ def test_a_session_is_changed(owner: Api) -> None:
     assert (cleared.json()["system_prompt"], cleared.json()["model"]) == (None, "default")
 
 
+@pytest.mark.security("S41")
 def test_a_deleted_session_leaves_no_key(owner: Api, redis: Redis) -> None:
-    """S41"""
     owner.say("hello")
     claim = take(owner.id)
     say(claim, "he")

@@ -110,8 +110,8 @@ def test_a_session_deleted_meanwhile_is_not_found(owner: Api, poll: Poll) -> Non
     assert refusal(waiting.result()) == (404, "session_not_found")
 
 
+@pytest.mark.security("S05")
 def test_a_token_renewed_meanwhile_ends_the_wait(owner: Api, poll: Poll) -> None:
-    """S05"""
     waiting = poll(owner, params={"after": 0, "wait": 20})
     owner.post(f"{owner.path}/token")
     assert refusal(waiting.result()) == (404, "session_not_found")

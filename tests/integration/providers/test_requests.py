@@ -101,6 +101,7 @@ def test_tgis_own_paths_are_understood(
     assert ask(provider, prompt("one two three")) == "echo: one two three"
 
 
+@pytest.mark.security("S29")
 def test_the_reply_is_cut_where_the_model_plays_the_human(speaker: Speaker) -> None:
     for form in ("completions", "huggingface"):
         assert (

@@ -93,6 +93,7 @@ def test_a_trusted_certificate_is_trusted() -> None:
         assert ask(to(server)) == "Yes"
 
 
+@pytest.mark.security("S32")
 @pytest.mark.parametrize("certificate", ["expired", "other_host"])
 def test_a_wrong_certificate_is_untrusted(certificate: str) -> None:
     with Server(answers(document(GOOD)), certificate=certificate) as server:
@@ -103,6 +104,7 @@ def test_a_wrong_certificate_is_untrusted(certificate: str) -> None:
             assert ask(to(server, verify=False)) == "Yes"
 
 
+@pytest.mark.security("S32")
 def test_an_unknown_authority_is_untrusted() -> None:
     with (
         Server(answers(document(GOOD)), certificate="good") as server,
@@ -118,6 +120,7 @@ def test_a_server_that_speaks_no_tls_is_unavailable() -> None:
         assert caught.value.retryable
 
 
+@pytest.mark.security("S31")
 def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "REQUESTS_CA_BUNDLE"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
@@ -197,6 +200,7 @@ def test_a_reply_of_blanks_that_stopped_by_itself_is_no_reply(text: str) -> None
     assert error.retryable
 
 
+@pytest.mark.security("S31")
 def test_a_redirect_is_not_followed() -> None:
     with Server(answers(document(GOOD))) as elsewhere:
         redirect = f"HTTP/1.1 307 Go\r\nLocation: {elsewhere.url}\r\nContent-Length: 0\r\n\r\n"
@@ -219,6 +223,7 @@ ENDLESS: dict[str, Callable[[], bytes]] = {
 }
 
 
+@pytest.mark.security("S27")
 @pytest.mark.parametrize("kind", ENDLESS)
 def test_an_endless_body_is_given_up(kind: str) -> None:
     sent = 0
@@ -255,6 +260,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
+@pytest.mark.security("S27")
 def test_a_huge_answer_does_not_fill_the_memory(dev_model: DevModel) -> None:
     grown = subprocess.run(
         [sys.executable, "-c", HUNGRY, dev_model.url + "/v1"],
@@ -266,6 +272,7 @@ def test_a_huge_answer_does_not_fill_the_memory(dev_model: DevModel) -> None:
     assert int(grown.stdout) < 50_000  # KB
 
 
+@pytest.mark.security("S33", "S39")
 def test_no_log_holds_the_prompt_or_the_token_or_the_vendors_words(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -23,10 +23,10 @@ AT_MOST = 5.0
 """Seconds, by the table of what is refused (S05)."""
 
 
+@pytest.mark.security("S05")
 def test_a_new_token_ends_what_the_old_one_follows(
     owner: Api, socket: Sockets, stream: Streams
 ) -> None:
-    """S05."""
     opened, streamed = socket(owner), stream(owner)
     opened.is_followed()
     started = time.monotonic()
@@ -62,11 +62,12 @@ def test_a_deleted_session_says_good_bye(owner: Api, socket: Sockets, stream: St
     assert socket(owner).closed() == 4404
 
 
+@pytest.mark.security("S05")
 @pytest.mark.parametrize("is_swept", [True, False])
 def test_an_expired_session_says_good_bye(
     parley: Stack, socket: Sockets, stream: Streams, *, is_swept: bool
 ) -> None:
-    """S05, whether a worker takes it away or none is there to."""
+    """Whether a worker takes it away or none is there to."""
     owner = Api(parley.web().url).open(ttl=1)
     opened, streamed = socket(owner), stream(owner)
     if is_swept:

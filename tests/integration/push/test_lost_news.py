@@ -89,10 +89,11 @@ def test_a_long_poll_wakes_within_a_second(owner: Api, unheard: Api) -> None:
         assert time.monotonic() - time_of_post < LATE
 
 
+@pytest.mark.security("S05")
 def test_a_session_that_ends_unheard_ends_what_follows_it(
     owner: Api, unheard: Api, socket: Sockets
 ) -> None:
-    """S05: the same for a token that is replaced."""
+    """The same for a token that is replaced."""
     opened = socket(unheard)
     opened.is_followed()
     owner.token = owner.post(f"{owner.path}/token", {}).json()["token"]

@@ -57,6 +57,7 @@ def flood(hasty: Api) -> Callable[[], float]:
     return stream
 
 
+@pytest.mark.security("S25")
 def test_a_socket_that_reads_nothing_is_cut_off_and_resumes(
     hasty: Api, flood: Callable[[], float], hasty_stack: Stack
 ) -> None:
@@ -138,6 +139,7 @@ def dead(request: pytest.FixtureRequest, hasty: Api) -> Iterator[sockets.socket]
         yield client
 
 
+@pytest.mark.security("S25")
 def test_who_never_reads_again_is_hung_up_on(
     dead: sockets.socket, flood: Callable[[], float], hasty_stack: Stack, redis: Redis
 ) -> None:

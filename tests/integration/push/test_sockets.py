@@ -96,8 +96,9 @@ def test_a_first_frame_that_is_no_good_closes_the_socket(
     assert opened.closed() == code
 
 
+@pytest.mark.security("S01")
 def test_a_token_opens_no_other_session(owner: Api, socket: Sockets) -> None:
-    """S01: whether there is such a session or not."""
+    """Whether there is such a session or not."""
     other = Api(owner.url).open()
     for path in (f"{other.path}/ws", f"/sessions/{NOBODYS}/ws", "/sessions/*/ws"):
         assert socket(owner, path=path).closed() == 4404
@@ -108,8 +109,8 @@ def test_who_says_nothing_is_sent_away(hasty: Api, socket: Sockets) -> None:
     assert socket(hasty, auth=False).closed() == 4408
 
 
+@pytest.mark.security("S04")
 def test_tokens_in_urls_can_be_switched_off(hasty: Api, socket: Sockets) -> None:
-    """S04."""
     assert socket(hasty, query=f"?token={hasty.token}").closed() == 4401
     socket(hasty).is_followed()
 
@@ -119,6 +120,7 @@ def test_an_unknown_path_is_not_found(owner: Api, socket: Sockets) -> None:
         assert socket(owner, path=path, auth=False).closed() == 4404
 
 
+@pytest.mark.security("S06")
 @pytest.mark.parametrize(
     ("origin", "status"),
     [
@@ -138,7 +140,6 @@ def test_an_unknown_path_is_not_found(owner: Api, socket: Sockets) -> None:
 def test_only_our_pages_and_listed_ones_open_sockets(
     owner: Api, origin: str | None, status: int
 ) -> None:
-    """S06."""
     assert refused(owner, origin=origin) == status
 
 
@@ -150,8 +151,8 @@ def test_a_setting_lets_further_origins_in(hasty: Api, origin: str | None, statu
     assert refused(hasty, origin=origin) == status
 
 
+@pytest.mark.security("S23", "S25")
 def test_a_session_has_a_bound_of_followers(hasty: Api, socket: Sockets) -> None:
-    """S23, S25."""
     followers = [socket(hasty) for _ in range(3)]
     for follower in followers:
         follower.is_followed()
@@ -381,15 +382,15 @@ def test_a_busy_session_refuses_when_asked_to(owner: Api, socket: Sockets) -> No
     assert (answer["error"]["code"], answer["ref"]) == ("session_busy", "b")
 
 
+@pytest.mark.security("S25")
 def test_a_frame_that_is_too_large_closes_the_socket(owner: Api, socket: Sockets) -> None:
-    """S25."""
     opened = socket(owner)
     opened.say(type="message.create", content="x" * 70_000)
     assert opened.closed() == 1009
 
 
+@pytest.mark.security("S25")
 def test_a_flood_of_frames_closes_the_socket(hasty: Api, socket: Sockets) -> None:
-    """S25."""
     opened = socket(hasty)
     for _ in range(12):
         opened.say(type="ping")

@@ -28,14 +28,15 @@ def status(owner: Api, ticket: str) -> int:
         return answer.status_code
 
 
+@pytest.mark.security("S04")
 def test_a_ticket_opens_one_socket_once(owner: Api, socket: Sockets) -> None:
-    """S04."""
     ticket = issue(owner)
     socket(owner, query=f"?ticket={ticket}").is_followed()
     assert socket(owner, query=f"?ticket={ticket}").closed() == 4401
     assert status(owner, ticket) == 401
 
 
+@pytest.mark.security("S04")
 def test_a_ticket_opens_one_event_stream_once(owner: Api, socket: Sockets, stream: Streams) -> None:
     ticket = issue(owner)
     opened = stream(owner, ticket=ticket)
@@ -52,6 +53,7 @@ def test_the_answer_says_how_long_a_ticket_is_good_for(owner: Api) -> None:
     assert owner.id not in answer["ticket"]
 
 
+@pytest.mark.security("S04")
 def test_an_old_ticket_is_worth_nothing(hasty: Api, redis: Redis) -> None:
     early = issue(hasty)
     until = now(redis) + 0.6
@@ -67,6 +69,7 @@ def now(redis: Redis) -> float:
     return float(seconds + microseconds / 1_000_000)
 
 
+@pytest.mark.security("S04")
 def test_a_ticket_opens_no_other_session(owner: Api, socket: Sockets) -> None:
     other = Api(owner.url).open()
     ticket = issue(owner)
@@ -105,15 +108,16 @@ def test_the_same_key_gives_the_same_ticket(owner: Api) -> None:
     assert status(owner, first) == 401
 
 
+@pytest.mark.security("S04")
 @pytest.mark.parametrize("ticket", ["", "tkt_", "x" * 5000, "tkt_\N{GREEK SMALL LETTER ALPHA}"])
 def test_what_is_no_ticket_is_refused(owner: Api, ticket: str) -> None:
     assert status(owner, ticket) == 401
 
 
+@pytest.mark.security("S03", "S04")
 def test_no_ticket_lies_in_redis_or_in_a_log(
     owner: Api, socket: Sockets, redis: Redis, parley: Stack
 ) -> None:
-    """S03, S04."""
     spent, unspent = issue(owner), issue(owner)
     socket(owner, query=f"?ticket={spent}").is_followed()
     socket(owner, query=f"?token={owner.token}").is_followed()

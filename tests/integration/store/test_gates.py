@@ -86,6 +86,7 @@ def test_calls_are_paced_and_waiters_are_told_one_after_the_other() -> None:
     assert 0 < first.seconds <= 1 < second.seconds <= 2
 
 
+@pytest.mark.security("S24")
 def test_a_budget_of_tokens_holds_calls_back() -> None:
     budget = replace(FREE, tokens_per_minute=6000)
     assert passes(budget, "a", tokens=2000)

@@ -62,9 +62,10 @@ def come_back(caller: Caller, writer: Writer | None) -> None:
                 late()
 
 
+@pytest.mark.security("S41")
 @pytest.mark.parametrize("state", STATES)
 def test_a_deleted_session_leaves_no_key_and_none_comes_back(redis: Redis, state: str) -> None:
-    """F28, S41."""
+    """F28."""
     caller, writer = session_in(state)
     sessions.delete(caller)
     come_back(caller, writer)

@@ -17,8 +17,8 @@ def passes(caller: str) -> bool:
     return True
 
 
+@pytest.mark.security("S21")
 def test_a_limit_of_10_lets_exactly_10_of_60_at_once_pass() -> None:
-    """S21."""
     with ThreadPoolExecutor(16) as pool:
         assert sum(pool.map(passes, ["1.2.3.4"] * 60)) == 10
 

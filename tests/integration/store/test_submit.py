@@ -63,8 +63,9 @@ def test_beyond_a_full_inbox_nothing_changes(redis: Redis, settings: Settings) -
     assert {key: redis.dump(key) for key in redis.scan_iter()} == before
 
 
+@pytest.mark.security("S21")
 def test_a_limit_of_10_messages_lets_exactly_10_of_60_pass(settings: Settings) -> None:
-    """S21, for one session."""
+    """For one session."""
     settings.CHAT_INBOX_SIZE = 100
     settings.CHAT_MESSAGES_PER_MINUTE = 6
     settings.CHAT_MESSAGES_BURST = 10

@@ -53,6 +53,7 @@ def test_a_reply_that_is_yet_to_end_is_left_to_the_socket(ada: Tutorial) -> None
     assert [each["msg"][:5] for each in ada.refresh()["messages"]] == ["Human", "Bot: "] * 2
 
 
+@pytest.mark.security("S02")
 @pytest.mark.parametrize(
     "token", ["", "nonsense", "ses_000000000000000000000000." + "A" * 43, "é", "a/b?c"]
 )
@@ -76,6 +77,7 @@ def test_the_clients_origin_may_read_the_answers(ada: Tutorial) -> None:
         assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
 
 
+@pytest.mark.security("S04")
 def test_no_token_of_a_url_is_logged(echoing: Stack, ada: Tutorial) -> None:
     with ada.socket() as socket:
         socket.ask("hello")
@@ -87,6 +89,7 @@ def test_no_token_of_a_url_is_logged(echoing: Stack, ada: Tutorial) -> None:
         assert secret[:-1] not in process.log
 
 
+@pytest.mark.security("S04")
 def test_a_switch_turns_all_of_it_off(build_stack: Callable[..., Stack]) -> None:
     stack = build_stack(env={"CHAT_TUTORIAL": "false"}).start(workers=0)
     user = Tutorial(stack.web().url)

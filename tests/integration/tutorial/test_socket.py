@@ -94,6 +94,7 @@ def test_a_refused_message_is_answered_in_words_and_changes_nothing(ada: Tutoria
     assert len(ada.refresh()["messages"]) == 10
 
 
+@pytest.mark.security("S01")
 def test_a_socket_without_a_good_token_is_closed(ada: Tutorial) -> None:
     other = ada.token[:-1] + ("A" if ada.token[-1] != "A" else "B")
     for token, code in {"": 4401, "nonsense": 4401, other: 4404}.items():
@@ -116,6 +117,7 @@ def test_bytes_are_no_text(ada: Tutorial) -> None:
         assert socket.hear()["msg"] == "Bot: A message is text."
 
 
+@pytest.mark.security("S06")
 def test_a_page_of_elsewhere_gets_no_socket(ada: Tutorial) -> None:
     with pytest.raises(InvalidStatus, match="403"), ada.socket(origin="https://elsewhere.example"):
         pass

@@ -6,6 +6,7 @@ import pytest
 from chat.api.fields import is_blank
 
 
+@pytest.mark.security("S14")
 def test_all_spaces_and_controls_are_blank() -> None:
     kinds = {"Zs", "Zl", "Zp", "Cc"}
     spaces = [
@@ -19,6 +20,7 @@ def test_what_can_be_seen_is_not_blank(text: str) -> None:
     assert not is_blank(text)
 
 
+@pytest.mark.security("S14")
 @pytest.mark.parametrize("name", ["ZERO WIDTH SPACE", "WORD JOINER", "HANGUL FILLER"])
 def test_what_cannot_be_seen_is_blank(name: str) -> None:
     assert is_blank(unicodedata.lookup(name))

@@ -21,6 +21,7 @@ def test_every_sound_object_is_read_as_it_is(value: dict[str, object], is_ascii:
     assert read_object(json.dumps(value, ensure_ascii=is_ascii).encode()) == value
 
 
+@pytest.mark.security("S13")
 @given(st.dictionaries(TEXT, VALUES, min_size=1))
 def test_a_repeated_key_is_refused_wherever_it_stands(value: dict[str, object]) -> None:
     key = json.dumps(next(iter(value)))
@@ -30,12 +31,14 @@ def test_a_repeated_key_is_refused_wherever_it_stands(value: dict[str, object]) 
             read_object(body.encode())
 
 
+@pytest.mark.security("S13")
 @given(st.binary())
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     with contextlib.suppress(BadInput):
         assert isinstance(read_object(body), dict)
 
 
+@pytest.mark.security("S12")
 @pytest.mark.parametrize("brackets", [b"[]", b'{"a":}'])
 def test_depth_is_bounded(brackets: bytes) -> None:
     opening, closing = brackets[:-1], brackets[-1:]
@@ -60,6 +63,7 @@ def test_escapes_do_not_mislead_the_counting(text: str) -> None:
     assert read_object(body.encode()) == json.loads(body)
 
 
+@pytest.mark.security("S13")
 @pytest.mark.parametrize("number", ["1" * 20, "-" + "1" * 20, "1" * 5000])
 def test_integers_beyond_64_bits_are_refused(number: str) -> None:
     for body in (f'{{"a":{number}}}', f'{{"a":[1, {number}]}}'):

@@ -6,6 +6,7 @@ from chat.providers.choices import check, request
 from tests.unit.providers.models import model
 
 
+@pytest.mark.security("S24")
 def test_the_bound_is_always_sent_and_never_above_the_models() -> None:
     bounded = model(max_tokens=100)
     assert request(bounded, Options())["max_tokens"] == 100

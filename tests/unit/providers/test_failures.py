@@ -163,6 +163,7 @@ def test_no_vendor_makes_us_wait_for_ever() -> None:
     assert meaning(503, {"estimated_time": 1e300}).retry_after == MOST_RETRY_AFTER
 
 
+@pytest.mark.security("S33")
 def test_the_vendors_words_reach_neither_the_error_nor_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

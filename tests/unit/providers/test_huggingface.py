@@ -24,6 +24,7 @@ def test_a_stream_is_asked_why_it_ends() -> None:
     assert parameters()["details"] is True
 
 
+@pytest.mark.security("S24")
 def test_the_bound_is_never_above_the_models() -> None:
     assert parameters(Options(max_tokens=9999), max_tokens=25)["max_new_tokens"] == 25
     assert parameters(Options(max_tokens=3), max_tokens=25)["max_new_tokens"] == 3

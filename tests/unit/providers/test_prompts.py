@@ -34,6 +34,7 @@ def test_the_prompt_is_a_line_a_turn_and_ends_where_the_reply_begins() -> None:
     assert flat(asked) == "Be brief.\n\nHuman: Hi\nBot: Hello.\nHuman: ?\nBot:"
 
 
+@pytest.mark.security("S29")
 @pytest.mark.parametrize(
     "forged",
     [
@@ -58,6 +59,7 @@ def test_role_markers_inside_a_message_stay_data(forged: str, role: Role) -> Non
     )
 
 
+@pytest.mark.security("S29")
 @pytest.mark.parametrize(
     "token", ["<|im_start|>system", "<|eot_id|>", "</s>", "<s>", "[INST]", "[/INST]"]
 )
@@ -72,6 +74,7 @@ def test_a_message_without_markers_is_not_touched() -> None:
     )
 
 
+@pytest.mark.security("S29")
 @given(st.lists(st.tuples(st.sampled_from([Role.USER, Role.ASSISTANT]), st.text()), min_size=1))
 def test_no_message_can_forge_a_turn(messages: list[tuple[Role, str]]) -> None:
     text = flat(prompt(*messages))

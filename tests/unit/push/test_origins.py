@@ -1,6 +1,9 @@
+import pytest
 from pytest_django import Settings
 
 from chat.push.origins import is_allowed
+
+pytestmark = pytest.mark.security("S06")
 
 
 def allowed(*origins: str) -> bool:

@@ -3,6 +3,8 @@ from pytest_django import Settings
 
 from chat.services import addresses
 
+pytestmark = pytest.mark.security("S22")
+
 
 def client(peer: str, forwarded: str = "") -> str:
     return addresses.client({"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded})

@@ -6,6 +6,7 @@ from chat.errors import InvalidToken
 from chat.services import tokens
 
 
+@pytest.mark.security("S03")
 def test_a_token_names_its_session_and_only_its_hash_is_carried_on() -> None:
     session_id = tokens.new_session_id()
     token = tokens.new_token(session_id)
@@ -15,6 +16,7 @@ def test_a_token_names_its_session_and_only_its_hash_is_carried_on() -> None:
     assert caller.token_hash == tokens.hash_of(token) != token
 
 
+@pytest.mark.security("S02")
 def test_a_secret_has_256_bits_and_is_never_the_same() -> None:
     made = {tokens.new_token("ses_" + "0" * 24) for _ in range(100)}
     assert len(made) == 100
@@ -28,6 +30,7 @@ def test_a_seed_gives_the_same_session_and_token_again() -> None:
     assert tokens.new_token(session_id, "a") != tokens.new_token(session_id, "b")
 
 
+@pytest.mark.security("S03")
 @pytest.mark.parametrize(
     "token",
     ["", "x", "ses_1.secret", f"ses_{'0' * 24}", f"ses_{'0' * 24}.", f"ses_{'0' * 24}.{'é' * 43}"],

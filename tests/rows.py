@@ -1,0 +1,79 @@
+"""Tables of rows, and what became of the tests that show them: `make faults`, `make security`."""
+
+import re
+from collections import defaultdict
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import pytest
+
+from project.supervisor.children import ROOT
+
+MARKERS = ("fault", "security")
+PAGE = ROOT / "docs" / "security.md"
+ROW = re.compile(r"^\| (S\d\d) \| (.+?) \| (.+?) \| (.+?) \|$", re.MULTILINE)
+"""Of the page: id, input, answer, tests."""
+
+Rows = defaultdict[str, list[tuple[str, str, float]]]
+"""Id of the row -> node id, outcome and seconds of each test."""
+Outcomes = dict[str, Rows]
+"""Marker -> rows."""
+OUTCOMES = pytest.StashKey[Outcomes]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin with no outcome."""
+    outcomes: Outcomes = {marker: defaultdict(list) for marker in MARKERS}
+    config.stash[OUTCOMES] = outcomes
+    config.pluginmanager.register(_Collector(outcomes))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Let a report name the rows of its test; it may be on its way to another process."""
+    report = yield
+    for marker in MARKERS:
+        ids = {each for found in item.iter_markers(marker) for each in found.args}
+        report.user_properties.extend((marker, each) for each in sorted(ids))
+    return report
+
+
+class _Collector:
+    def __init__(self, outcomes: Outcomes) -> None:
+        self._outcomes = outcomes
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" or report.outcome != "passed":
+            for marker, row in report.user_properties:
+                if marker in MARKERS:
+                    told = (report.nodeid, report.outcome, report.duration)
+                    self._outcomes[marker][str(row)].append(told)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print each table that was asked for by its marker."""
+    outcomes = config.stash[OUTCOMES]
+    for marker, lines in (("fault", _faults), ("security", _refusals)):
+        if marker in config.option.markexpr:
+            terminalreporter.section(marker)
+            for line in lines(outcomes[marker]):
+                terminalreporter.line(line)
+
+
+def _faults(outcomes: Rows) -> Iterator[str]:
+    """Yield a line a test."""
+    for row, tests in sorted(outcomes.items()):
+        for nodeid, outcome, seconds in tests:
+            sentence = nodeid.rpartition("::test_")[2].replace("_", " ")
+            told = "ok" if outcome == "passed" else outcome
+            yield f"{row}  {sentence:<90} {told} {seconds:.1f} s"
+
+
+def _refusals(outcomes: Rows) -> Iterator[str]:
+    """Yield a line a row, though none of its tests ran."""
+    for row, given, _, _ in ROW.findall(PAGE.read_text()):
+        seen = [outcome for _, outcome, _ in outcomes[row]]
+        verdict = "failed" if "failed" in seen else "passed" if "passed" in seen else "not run"
+        yield f"{row}  {given.replace('`', ''):<90.90} {verdict} ({seen.count('passed')} tests)"
