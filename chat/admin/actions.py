@@ -1,0 +1,118 @@
+"""What is done with sessions: from the list, or by a button of a session's page."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+
+from chat.admin import acts, pages
+from chat.admin.base import Base
+from chat.errors import ParleyError, StoreUnavailable
+from chat.models import Session
+from chat.querysets import MOST
+from chat.services import staff
+
+
+class SessionActions(Base):
+    """Each is asked for by who may, confirmed where it destroys, and written to the admin's log."""
+
+    actions = ("cancel", "requeue", "expire", "export")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+        """Sessions are opened by their owners."""
+        return False
+
+    def has_redact_permission(self, request: HttpRequest) -> bool:
+        """Whether the user may take texts away."""
+        return pages.permitted(request)["redact"]
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        """Whether the user may take conversations out."""
+        return pages.permitted(request)["export"]
+
+    def response_action(  # type: ignore[override]  # the stubs are of a newer Django
+        self, request: HttpRequest, queryset: Any
+    ) -> HttpResponse | None:
+        """Refuse to act on more sessions than can be read at once."""
+        if request.POST.get("select_across") == "1" and queryset.count() > MOST:
+            told = f"Actions take {MOST:,} sessions at most: narrow the list down."
+            self.message_user(request, told, messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+        return super().response_action(request, queryset)
+
+    @admin.action(description="Cancel what is open", permissions=["change"])
+    def cancel(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        """Cancel all open turns of each."""
+        return self.perform(request, "cancel", queryset)
+
+    @admin.action(description="Requeue the next turn", permissions=["change"])
+    def requeue(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        """Have the next turn of each begun at once."""
+        return self.perform(request, "requeue", queryset)
+
+    @admin.action(description="Expire", permissions=["delete"])
+    def expire(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        """End each."""
+        return self.perform(request, "expire", queryset)
+
+    @admin.action(description="Export as JSON lines", permissions=["export"])
+    def export(self, request: HttpRequest, queryset: Iterable[Session]) -> HttpResponse:
+        """Send each as a line of JSON."""
+        chosen = list(queryset)
+        lines = (piece for session in chosen for piece in staff.export(session.pk))
+        response = HttpResponse(b"".join(lines), content_type="application/x-ndjson")
+        response["Content-Disposition"] = 'attachment; filename="sessions.jsonl"'
+        response["Cache-Control"] = "no-store"
+        for session in chosen:
+            self.log_change(request, session, "Exported.")
+        return response
+
+    def perform(
+        self, request: HttpRequest, name: str, chosen: Any, message_id: str = ""
+    ) -> HttpResponse | None:
+        """Do it to each, or ask first where something is lost by it; write it to the log."""
+        act = acts.ACTS[name]
+        if act.warning and "confirmed" not in request.POST:
+            return self._confirm(request, act, chosen, message_id)
+        for session in chosen:
+            try:
+                done = act.run(session.pk, message_id)
+            except StoreUnavailable:
+                raise
+            except ParleyError as error:
+                self.message_user(request, f"{session}: {error.message}", messages.ERROR)
+                continue
+            if done:
+                self.log_change(request, session, done)
+            told = done or "Nothing to do."
+            level = messages.SUCCESS if done else messages.WARNING
+            self.message_user(request, f"{session}: {told}", level)
+        return None
+
+    def _confirm(
+        self, request: HttpRequest, act: acts.Act, chosen: Any, message_id: str
+    ) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{act.label}: are you sure?",
+            "opts": self.opts,
+            "act": act,
+            "chosen": chosen,
+            "message_id": message_id,
+            "is_of_list": "action" in request.POST,
+        }
+        return TemplateResponse(request, pages.TEMPLATES + "confirm.html", context)
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
+        """Name what goes with a session: nothing that the admin knows of."""
+        allowed = self.has_delete_permission(request)
+        names = [str(session) for session in objs]
+        return names, {"sessions": len(names)}, set() if allowed else {"session"}, []
+
+    def delete_model(self, request: HttpRequest, obj: Session) -> None:  # noqa: ARG002
+        """Remove every trace of it."""
+        staff.delete(obj.pk)

@@ -1,0 +1,65 @@
+"""The list of sessions: its columns, its filters, its search."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from chat.admin.base import Base
+from chat.admin.filters import ActivityFilter
+from chat.models import Session
+from chat.services import staff
+
+
+class SessionList(Base):
+    """Sessions by their last activity; each leads to its conversation."""
+
+    list_display = ("shown_name", "id", "status", "model", "messages", "active_ago")
+    list_display_links = ("shown_name", "id")
+    list_filter = (ActivityFilter,)
+    list_per_page = 50
+    list_max_show_all = 0
+    sortable_by = ()
+    show_facets = admin.ShowFacets.NEVER
+    show_full_result_count = False
+    search_fields = ("id",)
+    search_help_text = (
+        f"A whole ID is found among all sessions; the start of an ID, or a part of a name, among "
+        f"the {staff.SEARCHED:,} of the latest activity."
+    )
+
+    class Media:
+        css = {"all": ["admin_chat/list.css"]}
+
+    @admin.display(description="name")
+    def shown_name(self, session: Session) -> str:
+        """Something to click on."""
+        return session.name or "(no name)"
+
+    @admin.display(description="active")
+    def active_ago(self, session: Session) -> str:
+        """The age of the last activity."""
+        return f"{_rounded(timezone.now() - session.last_active_at)} ago"
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Show the list; nothing in it is changed by a form."""
+        return super().changelist_view(request, {"title": "Sessions", **(extra_context or {})})
+
+    def get_search_results(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        queryset: Any,
+        search_term: str,
+    ) -> tuple[Any, bool]:
+        """Search as the store can."""
+        return (queryset.search(search_term) if search_term.strip() else queryset), False
+
+
+def _rounded(age: timedelta) -> str:
+    """Return an age as a number of its greatest unit."""
+    for unit, seconds in (("d", 86400), ("h", 3600), ("min", 60)):
+        if age.total_seconds() >= seconds:
+            return f"{age.total_seconds() // seconds:.0f} {unit}"
+    return f"{max(0.0, age.total_seconds()):.0f} s"
