@@ -316,7 +316,12 @@ class Claim:
     context: Context
     options: Options
     request_id: str
-    """The request that submitted the turn, for logs and traces."""
+    """The request that submitted the turn, for logs."""
+    traceparent: str
+    """The span that submitted it, as W3C's header of that name; empty for none."""
+    accepted_at: float
+    """Seconds since the epoch, by the store's clock; so is the next."""
+    claimed_at: float
     history: Sequence["HistoryMessage"]
     """Oldest first; the last one is the user message to answer."""
 

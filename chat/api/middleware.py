@@ -1,6 +1,7 @@
 """What every request passes first, and the short way from there to the API's views."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from django.urls import Resolver404, resolve
 from chat import logs
 from chat.api import answers
 from chat.api.exception_handler import bad_host
+from chat.traces import OFF, Span, SpanKind, tracing
 
 Handler = Callable[[HttpRequest], Any]
 """Answers a request, or promises to (under ASGI)."""
@@ -52,7 +54,10 @@ class Front:
             return self._answer(request)
         logs.begin(request_id=answers.request_id_of(request))
         handler = self._handler(request)
-        return answers.dressed(request, handler(request))
+        with _span(request) as span:
+            response = answers.dressed(request, handler(request))
+            span.set_attribute("http.response.status_code", response.status_code)
+        return response
 
     async def _answer(self, request: HttpRequest) -> HttpResponseBase:
         logs.begin(request_id=answers.request_id_of(request))
@@ -83,6 +88,18 @@ def _is_probe(request: HttpRequest) -> bool:
     """Whether it may come by any name; what a token guards cannot be read by a rebound one."""
     path = request.path_info
     return path in PROBED or (path == "/metrics" and bool(settings.METRICS_TOKEN))
+
+
+def _span(request: HttpRequest) -> AbstractContextManager[Span]:
+    """Record a POST: what only reads is asked far too often, and tells nothing of a turn."""
+    if request.method != "POST" or request.resolver_match is None:
+        return OFF
+    return tracing.span(
+        f"POST /{request.resolver_match.route}",
+        kind=SpanKind.SERVER,
+        parent=request.META.get("HTTP_TRACEPARENT", ""),
+        http__request__method="POST",
+    )
 
 
 def _is_preflight(request: HttpRequest) -> bool:

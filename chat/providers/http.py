@@ -26,6 +26,7 @@ from chat.providers.adapter import Adapter
 from chat.providers.connections import calling
 from chat.providers.upstream import Upstream
 from chat.providers.wire import parse
+from chat.traces import tracing
 
 __all__ = ["Answer", "Client", "Upstream"]
 
@@ -206,7 +207,7 @@ def _headers(model: Model) -> dict[str, str]:
 def _origin() -> dict[str, str]:
     """Return headers by which the vendor's log and Parley's tell of the same request."""
     request_id = logs.request_id()
-    return {"X-Request-ID": request_id} if request_id else {}
+    return {"X-Request-ID": request_id, **tracing.carried()} if request_id else {}
 
 
 def _encode(body: Mapping[str, object]) -> bytes:

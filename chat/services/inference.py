@@ -41,6 +41,7 @@ from chat.services.gatekeeper import ModelCall, gatekeeper
 from chat.services.running import RunningTurn, running
 from chat.store import leases
 from chat.store.text import number_of
+from chat.traces import Span, SpanKind, tracing
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -69,18 +70,25 @@ def take_turn(session_id: str) -> None:
             logger.warning("No claim; a sweep will see to it: %s", error.__cause__)
             return
         if claim is not None:
-            with logs.about(**_facts(claim)):
-                _answer(claim)
+            _take(claim)
 
 
-def _facts(claim: Claim) -> dict[str, object]:
-    """Return what the log's lines about a claim say of it."""
-    return {
-        "request_id": claim.request_id,
+def _take(claim: Claim) -> None:
+    """Answer the claimed turn, and have it said of each line and span what it is about."""
+    facts: dict[str, str | int] = {
         "turn": claim.turn,
         "attempt": claim.attempt,
         "fence": claim.lease.fence,
     }
+    session_id, parent = claim.lease.session_id, claim.traceparent
+    if claim.attempt == 1:
+        since, until = claim.accepted_at, claim.claimed_at
+        tracing.past("queue", since=since, until=until, parent=parent, session=session_id, **facts)
+    with (
+        tracing.span("turn", kind=SpanKind.CONSUMER, parent=parent, session=session_id, **facts),
+        logs.about(request_id=claim.request_id, **facts, **tracing.ids()),
+    ):
+        _answer(claim)
 
 
 def _answer(claim: Claim) -> None:
@@ -139,11 +147,28 @@ def _ask(
 
 
 def _listen(prompt: Prompt, model: Model, turn: RunningTurn) -> Ending:
-    for piece in provider_for(model).stream(prompt, turn.upstream):
-        if isinstance(piece, Ending):
-            return piece
-        turn.say(piece)
-    raise BadModelReply
+    with tracing.span(
+        "model",
+        kind=SpanKind.CLIENT,
+        gen_ai__operation__name="chat",
+        gen_ai__provider__name=model.provider,
+        gen_ai__request__model=model.model or model.name,
+    ) as span:
+        for piece in provider_for(model).stream(prompt, turn.upstream):
+            if isinstance(piece, Ending):
+                _tell_of(piece, span)
+                return piece
+            if not turn.has_said:
+                span.add_event("first_delta")
+            turn.say(piece)
+        raise BadModelReply
+
+
+def _tell_of(ending: Ending, span: Span) -> None:
+    span.set_attribute("gen_ai.response.finish_reasons", [ending.finish_reason.value])
+    if ending.usage is not None:
+        span.set_attribute("gen_ai.usage.input_tokens", ending.usage.prompt_tokens)
+        span.set_attribute("gen_ai.usage.output_tokens", ending.usage.completion_tokens)
 
 
 def _estimated(prompt: Prompt, turn: RunningTurn) -> Usage:
@@ -159,13 +184,18 @@ def _commit(claim: Claim, verdict: Outcome | Retry | None, turn: RunningTurn | N
     if verdict is None:
         return
     try:
-        wants_wake = _persist(claim, lambda: _write(claim, verdict, turn))
+        with tracing.span("finish", outcome=_outcome(verdict)):
+            wants_wake = _persist(claim, lambda: _write(claim, verdict, turn))
     except TurnLost as lost:
         logger.info("%s: %s", claim.reply_id, lost.code)
         return
     logger.info("%s: %s", claim.reply_id, _named(verdict))
     if wants_wake:
         dispatch.wake(claim.lease.session_id)
+
+
+def _outcome(verdict: Outcome | Retry) -> str:
+    return "retry" if isinstance(verdict, Retry) else verdict.status.value
 
 
 def _named(verdict: Outcome | Retry) -> str:

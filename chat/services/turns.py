@@ -13,6 +13,7 @@ from chat.domain import Accepted, Caller, Cancelled, OnBusy, Options, Submission
 from chat.services.sessions import digest
 from chat.store import turns
 from chat.store.text import number_in, number_of
+from chat.traces import tracing
 
 logger = logging.getLogger(__name__)
 
@@ -35,15 +36,16 @@ def submit(
         SessionBusy, RateLimited, InboxFull, QueueFull, SessionFull: nothing was changed.
         IdempotencyMismatch, SessionNotFound, SessionExpired, StoreFull, StoreUnavailable
     """
-    submission = Submission(
-        content=content,
-        ask=_ask(options, request_id),
-        deadline=min(deadline or knobs.TURN_DEADLINE, knobs.TURN_DEADLINE),
-        on_busy=on_busy,
-        key=_kept_key(key),
-        digest=digest("submit", content, on_busy, options, deadline) if key else "",
-    )
-    return _woken(caller, turns.submit(caller, submission))
+    with tracing.span("submit", session=caller.session_id):
+        submission = Submission(
+            content=content,
+            ask=_ask(options, request_id),
+            deadline=min(deadline or knobs.TURN_DEADLINE, knobs.TURN_DEADLINE),
+            on_busy=on_busy,
+            key=_kept_key(key),
+            digest=digest("submit", content, on_busy, options, deadline) if key else "",
+        )
+        return _woken(caller, turns.submit(caller, submission))
 
 
 def regenerate(
@@ -60,15 +62,16 @@ def regenerate(
         MessageNotFound, NotRegenerable, RateLimited, QueueFull: nothing was changed.
         IdempotencyMismatch, SessionNotFound, SessionExpired, StoreFull, StoreUnavailable
     """
-    accepted = turns.regenerate(
-        caller,
-        number_of(message_id),
-        ask=_ask(options, request_id),
-        deadline=knobs.TURN_DEADLINE,
-        key=_kept_key(key),
-        digest=digest("regenerate", message_id, options) if key else "",
-    )
-    return _woken(caller, accepted)
+    with tracing.span("submit", session=caller.session_id):
+        accepted = turns.regenerate(
+            caller,
+            number_of(message_id),
+            ask=_ask(options, request_id),
+            deadline=knobs.TURN_DEADLINE,
+            key=_kept_key(key),
+            digest=digest("regenerate", message_id, options) if key else "",
+        )
+        return _woken(caller, accepted)
 
 
 def cancel(*, caller: Caller, message_id: str) -> Cancelled:
@@ -85,7 +88,7 @@ def cancel(*, caller: Caller, message_id: str) -> Cancelled:
 
 def _woken(caller: Caller, accepted: Accepted) -> Accepted:
     number = number_in(accepted.reply)
-    with logs.about(session=caller.session_id, turn=number // 2):
+    with logs.about(session=caller.session_id, turn=number // 2, **tracing.ids()):
         logger.info("msg_%d: accepted", number)
     if accepted.wants_wake:
         dispatch.wake(caller.session_id)
@@ -99,7 +102,9 @@ def _kept_key(key: str) -> str:
 
 def _ask(options: Options | None, request_id: str) -> bytes:
     """Return what the turn is asked with, as JSON; what is not set is left out."""
-    asked: dict[str, Any] = {"request_id": request_id} if request_id else {}
+    asked: dict[str, Any] = tracing.carried()
+    if request_id:
+        asked["request_id"] = request_id
     if options is not None:
         chosen = asdict(options).items()
         asked["options"] = {name: value for name, value in chosen if value not in (None, ())}

@@ -73,6 +73,9 @@ def _claim(session_id: str, nonce: str, words: list[Any]) -> Claim:
         context=Context(**orjson.loads(context)),
         options=_options(asked.get("options", {})),
         request_id=asked.get("request_id", ""),
+        traceparent=asked.get("traceparent", ""),
+        accepted_at=stored["created_at"],
+        claimed_at=stored["started_at"],
         history=[_history(orjson.loads(message)) for message in reversed(words[9:])],
     )
 

@@ -53,6 +53,9 @@ def claim(*history: HistoryMessage, system_prompt: str = "", shown: Context | No
         context=shown or Context(),
         options=Options(),
         request_id="",
+        traceparent="",
+        accepted_at=0,
+        claimed_at=0,
         history=history,
     )
 

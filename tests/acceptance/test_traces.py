@@ -1,0 +1,101 @@
+"""Spans as a collector gets them from a whole Parley."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from redis import Redis
+
+from project.supervisor.children import ROOT
+from tests.harness.ear import Ear
+from tests.harness.stack import Stack
+from tests.harness.waiting import wait_until
+from tests.integration.api.calls import Api
+
+CANARY = "canary"
+UPSTREAM = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+TRACE = bytes.fromhex(UPSTREAM.split("-")[1])
+
+
+def spans_of(ear: Ear) -> dict[str, tuple[Span, int]]:
+    """Return the spans by name, and the process of each."""
+    found: dict[str, tuple[Span, int]] = {}
+    for post in ear.posts("/v1/traces"):
+        for resource in ExportTraceServiceRequest.FromString(post.body).resource_spans:
+            process = {each.key: each.value for each in resource.resource.attributes}["process.pid"]
+            for scope in resource.scope_spans:
+                found |= {span.name: (span, process.int_value) for span in scope.spans}
+    return found
+
+
+def traced(build_stack: Callable[..., Stack], ear: Ear) -> Stack:
+    env = {
+        "MODEL_URL": f"{ear.url}/v1",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": ear.url,
+        "OTEL_BSP_SCHEDULE_DELAY": "50",
+    }
+    return build_stack(env=env)
+
+
+def test_one_trace_leads_from_the_post_to_the_commit_though_a_sweep_woke_the_worker(
+    build_stack: Callable[..., Stack],
+) -> None:
+    with Ear() as ear:
+        stack = traced(build_stack, ear).start(workers=0)
+        owner = Api(stack.web().url).open(name=CANARY, system_prompt=CANARY)
+        posted = owner.post("/messages", {"content": CANARY}, traceparent=UPSTREAM)
+        assert posted.status_code == 202
+        with Redis.from_url(stack.redis.url) as redis:
+            assert redis.delete("chat") == 1  # the wake-up is lost
+        stack.worker().start()
+        wait_until(lambda: {"turn", "submit"} <= spans_of(ear).keys(), within=30)
+
+        spans = spans_of(ear)
+        post = "POST /messages"
+        names = [post, "submit", "queue", "turn", "model", "finish"]
+        assert {span.trace_id for span, _ in map(spans.__getitem__, names)} == {TRACE}
+        processes = [spans[name][1] for name in names]
+        web, worker = stack.web().pid, stack.worker().pid
+        assert processes == [web, web, worker, worker, worker, worker]
+        ids = {spans[name][0].span_id: name for name in names}
+        parents = {name: ids.get(spans[name][0].parent_span_id) for name in names}
+        assert parents == {
+            post: None,
+            "submit": post,
+            "queue": "submit",
+            "turn": "submit",
+            "model": "turn",
+            "finish": "turn",
+        }
+        (call,) = ear.posts("/chat/completions")
+        model = spans["model"][0]
+        assert call.headers["traceparent"] == f"00-{TRACE.hex()}-{model.span_id.hex()}-01"
+        assert not any(CANARY.encode() in each.body for each in ear.posts("/v1/traces"))
+        assert owner.token.encode() not in b"".join(each.body for each in ear.posts("/v1/traces"))
+        (line,) = [line for line in stack.worker().log.splitlines() if "msg_2: completed" in line]
+        assert f'"trace_id": "{TRACE.hex()}"' in line
+
+
+def test_a_model_that_fails_shows_in_its_span(build_stack: Callable[..., Stack]) -> None:
+    with Ear() as ear:
+        stack = traced(build_stack, ear)
+        stack.env["MODEL_URL"] = f"{ear.url}/nothing"  # what is no JSON is no reply
+        stack.env["CHAT_MAX_ATTEMPTS"] = "1"
+        stack.start()
+        owner = Api(stack.web().url).open()
+        owner.say("hello")
+        wait_until(lambda: "turn" in spans_of(ear), within=30)
+        model, _ = spans_of(ear)["model"]
+        assert (model.status.code, model.status.message) == (
+            Status.STATUS_CODE_ERROR,
+            "bad_model_reply",
+        )
+        outcome = spans_of(ear)["finish"][0].attributes[0]
+        assert (outcome.key, outcome.value.string_value) == ("parley.outcome", "failed")
+
+
+def test_without_a_collector_nothing_is_set_up_to_record() -> None:
+    program = "import sys, celery_app; assert 'project.tracing' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=60, check=True)
