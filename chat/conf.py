@@ -162,6 +162,11 @@ class Knobs:
     """Seconds that a wake-up may take to publish; the sweep makes up for a lost one."""
     STORE_TIMEOUT: float = 1.5
     """Seconds that a call to Redis may take before the client is told `store_unavailable`."""
+    REPLICAS: int = 0
+    """Replicas of Redis that must hold a message before its 202; see docs/operations.md."""
+    REPLICA_TIMEOUT: float = 0.5
+    """Seconds that they have for it, less than half of STORE_TIMEOUT; then the client is told
+    `store_unavailable`."""
     WEB_THREADS: int = 8
     """Threads of a web process that answer requests; those that wait for news take none."""
     WORKER_CONCURRENCY: int = 512

@@ -140,7 +140,7 @@ def _broker() -> _Broker:
         "max_retries": 0,
     }
     connection = Connection(
-        settings.BROKER_URL,
+        current_app.conf.broker_url,
         transport=_Transport if settings.BROKER_URL.startswith("redis") else None,
         connect_timeout=knobs.PUBLISH_TIMEOUT,
         transport_options={**current_app.conf.broker_transport_options, **bounds},

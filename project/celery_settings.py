@@ -4,8 +4,10 @@ from django.conf import settings
 
 from chat.conf import knobs
 from chat.dispatch import QUEUE
+from chat.sentinels import watched
 
-broker_url = settings.BROKER_URL
+primary = watched(settings.BROKER_URL)
+broker_url = primary.broker_url if primary else settings.BROKER_URL
 broker_connection_retry_on_startup = True
 # A worker outlives any outage of the broker; the supervisor restarts it should it exit after all.
 broker_connection_max_retries = None
@@ -26,6 +28,7 @@ broker_transport_options = {
     # A worker told to stop has something to say to the broker, and would wait for ever for what
     # such a link does not answer. Its waiting for wake-ups is not bounded by this.
     "socket_timeout": 5,
+    **({"master_name": primary.service} if primary else {}),
 }
 # A pool per process, shared by the threads that publish.
 broker_pool_limit = 64

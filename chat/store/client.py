@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import cast
+from typing import Any, cast
 
 from django.conf import settings
 from redis import Redis
@@ -21,9 +21,11 @@ from redis.exceptions import (
     TryAgainError,
 )
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
 from chat.conf import knobs
 from chat.errors import StoreFull, StoreUnavailable
+from chat.sentinels import watched
 
 TRIES = 2
 """Times that a call is sent; each may take its share of `STORE_TIMEOUT`."""
@@ -61,12 +63,21 @@ def client() -> Store:
 
     A call that got no answer is sent once more: every script is safe to run twice.
     """
-    made = Store.from_url(
-        settings.REDIS_URL,
-        socket_timeout=knobs.STORE_TIMEOUT / TRIES,
-        socket_connect_timeout=knobs.STORE_TIMEOUT / TRIES,
-        retry=Retry(NoBackoff(), TRIES - 1),
-        max_connections=knobs.WORKER_CONCURRENCY + 64,
+    patience = knobs.STORE_TIMEOUT / TRIES
+    bounds: dict[str, Any] = {
+        "socket_timeout": patience,
+        "socket_connect_timeout": patience,
+        "retry": Retry(NoBackoff(), TRIES - 1),
+        "max_connections": knobs.WORKER_CONCURRENCY + 64,
+    }
+    primary = watched(settings.REDIS_URL)
+    if primary is None:
+        return cast("Store", Store.from_url(settings.REDIS_URL, **bounds))
+    # Each of them is asked where the primary is, before that is connected to.
+    asking = {"socket_timeout": patience / 2, "socket_connect_timeout": patience / 2}
+    untyped: Any = Sentinel
+    made = untyped(primary.sentinels, sentinel_kwargs=asking).master_for(
+        primary.service, redis_class=Store, **primary.login, **bounds
     )
     return cast("Store", made)
 

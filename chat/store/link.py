@@ -14,9 +14,11 @@ from typing import Any
 
 from django.conf import settings
 from redis.asyncio.connection import Connection, ConnectionPool
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.exceptions import RedisError
 
 from chat.conf import knobs
+from chat.sentinels import watched
 
 logger = logging.getLogger(__name__)
 
@@ -140,11 +142,18 @@ def _connection() -> Connection:
     It has no socket timeout: redis-py would send within `asyncio.wait_for`, which on Python 3.11
     can swallow a cancellation, and the link would never let go. `SILENCE` bounds it instead.
     """
-    pool = ConnectionPool.from_url(
-        settings.REDIS_URL,
-        protocol=2,
-        socket_timeout=None,
-        socket_connect_timeout=knobs.STORE_TIMEOUT,
-    )
-    connection: Connection = pool.make_connection()  # type: ignore[no-untyped-call]
+    bounds: dict[str, Any] = {
+        "protocol": 2,
+        "socket_timeout": None,
+        "socket_connect_timeout": knobs.STORE_TIMEOUT,
+    }
+    primary = watched(settings.REDIS_URL)
+    pool: Any
+    if primary is None:
+        pool = ConnectionPool.from_url(settings.REDIS_URL, **bounds)
+    else:
+        asking = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), knobs.STORE_TIMEOUT)
+        sentinel = Sentinel(primary.sentinels, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
+        pool = SentinelConnectionPool(primary.service, sentinel, **primary.login, **bounds)  # type: ignore[no-untyped-call]
+    connection: Connection = pool.make_connection()
     return connection

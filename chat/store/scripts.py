@@ -73,6 +73,28 @@ def run_all(client: Redis, calls: Sequence[Call]) -> list[Any]:
     return answers
 
 
+def run_replicated(client: Redis, call: Call, *, replicas: int, within: int) -> tuple[Any, int]:
+    """Call a script and have replicas hold what it wrote; return its answer and how many do.
+
+    within: milliseconds. WAIT counts what its own connection has written, so both take one trip.
+    """
+    answer, held = _waited(client, call, replicas, within)
+    if isinstance(answer, NoScriptError):
+        _teach(client, [call.script])
+        answer, held = _waited(client, call, replicas, within)
+    if isinstance(answer, Exception):
+        raise answer
+    return answer, held
+
+
+def _waited(client: Redis, call: Call, replicas: int, within: int) -> tuple[Any, int]:
+    pipeline: Any = client.pipeline(transaction=False)
+    pipeline.evalsha(call.script.sha, len(call.keys), *call.keys, *call.arguments)
+    pipeline.wait(replicas, within)
+    answer, held = pipeline.execute(raise_on_error=False)
+    return answer, held if isinstance(held, int) else 0
+
+
 def _pipelined(client: Redis, calls: Iterable[Call]) -> list[Any]:
     pipeline: Any = client.pipeline(transaction=False)
     for call in calls:

@@ -13,10 +13,11 @@ from chat.errors import (
     ParleyError,
     SessionExpired,
     SessionNotFound,
+    StoreUnavailable,
 )
 from chat.store import keys
 from chat.store.client import client, translated
-from chat.store.scripts import Argument, Call, run, run_all, script
+from chat.store.scripts import Argument, Call, run, run_all, run_replicated, script
 
 REFUSALS: dict[bytes, type[ParleyError]] = {
     b"GONE": SessionNotFound,
@@ -27,6 +28,8 @@ REFUSALS: dict[bytes, type[ParleyError]] = {
     b"NOT_RATEABLE": NotRateable,
 }
 
+ACCEPTED = {b"ACCEPTED", b"REPLAYED"}
+"""What is said of a turn that is in the inbox."""
 NEVER = -1
 """A seq that no session has."""
 
@@ -61,6 +64,31 @@ def answer(name: str, session_id: str, *arguments: Argument) -> list[Any]:
     if refusal := REFUSALS.get(words[0]):
         raise refusal
     return words
+
+
+def replicated(name: str, session_id: str, *arguments: Argument) -> list[Any]:
+    """Run a script that accepts a turn; what it accepted is held by so many `REPLICAS` as well.
+
+    Raises:
+        StoreUnavailable: too few of them hold it in time. It may stay accepted; the same request,
+            sent again with its key, learns that once they do.
+        SessionNotFound, SessionExpired, IdempotencyMismatch, MessageNotFound: as `answer` does.
+    """
+    if not knobs.REPLICAS:
+        return answer(name, session_id, *arguments)
+    with translated():
+        words, held = run_replicated(
+            client(),
+            call(name, session_id, *arguments),
+            replicas=knobs.REPLICAS,
+            within=round(1000 * knobs.REPLICA_TIMEOUT),
+        )
+    if refusal := REFUSALS.get(words[0]):
+        raise refusal
+    if words[0] in ACCEPTED and held < knobs.REPLICAS:
+        raise StoreUnavailable("Too few replicas hold the message.", retry_after=1)
+    found: list[Any] = words
+    return found
 
 
 def create(new: NewSession) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from chat.errors import (
     SessionBusy,
     SessionFull,
 )
-from chat.store.sessions import answer
+from chat.store.sessions import answer, replicated
 from chat.store.text import escaped
 
 MINUTE = 60_000
@@ -38,7 +38,7 @@ def submit(caller: Caller, submission: Submission) -> Accepted:
         IdempotencyMismatch, SessionNotFound, SessionExpired, StoreUnavailable
     """
     content = escaped(submission.content)
-    words = answer(
+    words = replicated(
         "submit",
         caller.session_id,
         caller.token_hash,
@@ -72,7 +72,7 @@ def regenerate(
         NotRegenerable: it is not the session's last turn.
         RateLimited, QueueFull, StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
     """
-    words = answer(
+    words = replicated(
         "regenerate",
         caller.session_id,
         caller.token_hash,

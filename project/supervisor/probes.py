@@ -47,9 +47,12 @@ def answers(url: str) -> bool:
 
     * `tcp:` it accepts a connection.
     * `http:` a GET gives 200.
+    * `sentinel:` one of them accepts a connection.
     * `redis:`, `rediss:`, `unix:` Redis takes the password and has loaded its data.
     """
     parts = urlsplit(url)
+    if parts.scheme == "sentinel":
+        return any(answers(f"tcp://{place}") for place in _sentinels(parts))
     try:
         if parts.scheme == "http":
             return _answers_http(parts)
@@ -57,6 +60,10 @@ def answers(url: str) -> bool:
             return parts.scheme == "tcp" or _answers_redis(connection, parts)
     except (OSError, http.client.HTTPException):
         return False
+
+
+def _sentinels(parts: SplitResult) -> list[str]:
+    return parts.netloc.rpartition("@")[2].split(",")
 
 
 def _answers_http(parts: SplitResult) -> bool:

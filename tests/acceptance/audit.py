@@ -161,7 +161,7 @@ def the_model_was_asked_once(evidence: Evidence) -> Iterator[str]:
         contents = {e["id"]: e["content"] for e in evidence.kept.messages[session_id].values()}
         for reply in evidence.kept.replies(session_id).values():
             asked = contents.get(reply["reply_to"], "lost")
-            if calls[asked] > claims[reply["id"]]:
+            if calls[asked] > claims[reply["id"]] + history.failovers:
                 yield f"{asked!r}: {calls[asked]} calls, {claims[reply['id']]} claims"
 
 

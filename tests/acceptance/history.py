@@ -67,6 +67,8 @@ class History:
     """Content -> faults that hit its turn, each of which may cost another model call."""
     faults_everywhere: int = 0
     """Faults that may have hit any turn."""
+    failovers: int = 0
+    """Times that a claim may have been rolled back, though the model was asked."""
     servers_were_killed: bool = False
     """Whether requests may have ended without an answer."""
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))

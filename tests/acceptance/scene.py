@@ -46,7 +46,8 @@ class Scene:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.history = History()
-        self.redis = reader(stack.redis.url)
+        self.data_url = stack.redis.url
+        self.redis = reader(self.data_url)
         """The test's own way to the data; no proxy is in it."""
         self._proxies: list[Proxy] = []
 
@@ -54,6 +55,10 @@ class Scene:
         """Start the stack."""
         self.stack.start(webs=webs, workers=workers)
         return self
+
+    def start_others(self, *, webs: int = 1, workers: int = 1) -> None:
+        """Start all but Redis."""
+        self.stack.start_others(webs=webs, workers=workers)
 
     @property
     def web(self) -> Process:
@@ -189,7 +194,7 @@ class Scene:
         """Fail unless everything is as it must be at rest."""
         self.rest()
         wrong = audit(Evidence(self.history, self.kept(), self.calls()))
-        wrong += [f"{key} stays for ever" for key in keys_for_ever(self.stack.redis.url)]
+        wrong += [f"{key} stays for ever" for key in keys_for_ever(self.data_url)]
         assert not wrong, f"{len(wrong)} wrong:\n" + "\n".join(each[:1000] for each in wrong[:10])
 
     def end(self) -> None:

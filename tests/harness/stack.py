@@ -38,7 +38,7 @@ class Stack:
         self.directory = directory
         self._processes: dict[str, Process] = {}
         port = redis_port or free_port()
-        self.redis = self._add(
+        self.redis = self.add(
             programs.redis(
                 directory / "redis", port=port, password=PASSWORD, appendonly=appendonly
             ),
@@ -47,7 +47,7 @@ class Stack:
         model_port = free_port()
         own = {"REDIS_URL": self.redis.url, "PARLEY_HOME": str(directory), "PYTHONUNBUFFERED": "1"}
         self.env = clean(os.environ) | own | model_variables(model_port) | dict(env or {})
-        self.model = self._add(
+        self.model = self.add(
             programs.dev_model(*model_options, port=model_port, env=self.env),
             url=f"http://127.0.0.1:{model_port}",
         )
@@ -55,6 +55,10 @@ class Stack:
     def start(self, *, webs: int = 1, workers: int = 1) -> Self:
         """Start Redis, the model, and so many webs and workers, and wait until they are ready."""
         self.redis.start()
+        return self.start_others(webs=webs, workers=workers)
+
+    def start_others(self, *, webs: int = 1, workers: int = 1) -> Self:
+        """Start all but Redis."""
         started = [self.model, *map(self.worker, range(workers)), *map(self.web, range(webs))]
         for process in started:
             process.launch()
@@ -68,20 +72,20 @@ class Stack:
             return self._processes[f"web{number}"]
         port = free_port()
         program = programs.web(f"web{number}", port=port, env=self.env)
-        return self._add(program, url=f"http://127.0.0.1:{port}")
+        return self.add(program, url=f"http://127.0.0.1:{port}")
 
     def worker(self, number: int = 0) -> Process:
         """Return worker `number`, which may have to be started."""
         name = f"worker{number}"
         if name in self._processes:
             return self._processes[name]
-        return self._add(programs.worker(name, env=self.env))
+        return self.add(programs.worker(name, env=self.env))
 
     def broker(self) -> Process:
         """Return a Redis for the broker alone, told to all webs and workers made from here on."""
         port = free_port()
         program = programs.redis(self.directory / "broker", port=port, password=PASSWORD)
-        broker = self._add(replace(program, name="broker"), url=redis_server.url_of(port, PASSWORD))
+        broker = self.add(replace(program, name="broker"), url=redis_server.url_of(port, PASSWORD))
         self.env["BROKER_URL"] = broker.url
         return broker
 
@@ -90,7 +94,8 @@ class Stack:
         for process in reversed(self._processes.values()):
             process.end()
 
-    def _add(self, program: Program, *, url: str = "") -> Process:
+    def add(self, program: Program, *, url: str = "") -> Process:
+        """Have another program, which is ended with the rest."""
         process = Process(program, self.directory / f"{program.name}.log", url=url)
         self._processes[program.name] = process
         return process

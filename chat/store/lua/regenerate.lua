@@ -20,7 +20,11 @@ read('v', 'token', 'expires', 'turn', 'head', 'tail', 'waiting', 'ttl', 'max_at'
 local no = refused(ARGV[4])
 if no then return { no } end
 local first = first_answer(ARGV[12], ARGV[13])
-if first then return first == 'MISMATCH' and { first } or replay(first) end
+if first == 'MISMATCH' then return { first } end
+if first then
+  keep_answer(ARGV[12], ARGV[13], first)
+  return replay(first)
+end
 local old = redis.call('HGET', MESSAGES, 2 * math.ceil(ARGV[5] / 2))
 if not old or redis.call('HEXISTS', MESSAGES, ARGV[5]) == 0 then return { 'NOT_FOUND' } end
 local prompt = string.match(old, '"reply_to":"msg_(%d+)"')

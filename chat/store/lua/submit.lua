@@ -23,7 +23,10 @@ if no then return { no } end
 
 local first = first_answer(ARGV[11], ARGV[12])
 if first == 'MISMATCH' then return { first } end
-if first then return replay(first) end
+if first then
+  keep_answer(ARGV[11], ARGV[12], first)
+  return replay(first)
+end
 
 if ARGV[10] == 'reject' and (s.turn ~= 0 or s.waiting > 0) then return { 'BUSY' } end
 local tat, wait_ms = pace(ARGV[15], ARGV[16])

@@ -9,6 +9,8 @@ local function first_answer(key, digest)
   return known == digest and answer or 'MISMATCH'
 end
 
+-- Also of an answer that is kept already: whoever asks again may have to wait for replicas, and
+-- WAIT counts what its own connection has written.
 local function keep_answer(key, digest, answer)
   redis.call('HSET', IDEM, key, digest .. ' ' .. answer)
 end
