@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, Route, expect
 from tests.browser.chat_page import ChatPage
 from tests.harness.proxy import Proxy
 from tests.harness.stack import Stack
+from tests.harness.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -73,6 +74,69 @@ def test_a_message_written_without_a_network_is_sent_once_it_is_back(
     expect(chat.replies.first).to_have_attribute("aria-busy", "false")
     assert chat.mine.count() == 1
     assert stored(chat_stack, chat)[0] == "Written offline"
+
+
+def test_a_session_opened_without_a_network_is_shown_once_it_is_back(
+    open_page: Callable[..., ChatPage], proxy: Proxy
+) -> None:
+    chat = open_page(url=proxy.url).start("Away")
+    chat.ask("Hello")
+    chat.button("New session").click()
+    proxy.refuse()
+    chat.page.get_by_role("link", name="Away").click()
+    expect(chat.page.locator("#offline")).to_contain_text("No connection.")
+    expect(chat.button("Settings")).to_be_disabled()
+    chat.write("And one more")
+    proxy.listen()
+    chat.button("Try now").click()
+    expect(chat.mine).to_have_count(2)
+    expect(chat.replies.nth(1)).to_have_attribute("aria-busy", "false")
+    expect(chat.page.locator("#offline")).to_be_hidden()
+
+
+def test_connections_that_died_without_a_word_are_given_up(
+    open_page: Callable[..., ChatPage], chat_stack: Stack, proxy: Proxy
+) -> None:
+    chat = open_page(url=proxy.url)
+    chat.page.clock.install()
+    chat.page.reload()
+    reply = chat.start("Half open").send("Hello [[rate=20 tokens=20]]")
+    expect(reply.locator(".body")).not_to_be_empty()
+    assert proxy.half_open()
+    chat.write("Into the void")
+    expect(chat.page.get_by_text("Sending…")).to_be_visible()
+
+    def is_sent() -> bool:
+        # Each link that the browser has kept idle is as dead, and may be tried in its turn.
+        chat.page.clock.fast_forward(21_000)
+        return chat.replies.count() == 2
+
+    wait_until(is_sent, within=20, every=1)
+    expect(chat.page.locator("[aria-busy=true]")).to_have_count(0)
+    assert is_whole(reply, stored(chat_stack, chat)[1])
+    assert stored(chat_stack, chat)[2] == "Into the void"
+
+
+def test_what_was_given_up_without_a_network_is_sent_once_it_is_back(
+    open_page: Callable[..., ChatPage], chat_stack: Stack, proxy: Proxy
+) -> None:
+    chat = open_page(url=proxy.url)
+    chat.page.clock.install()
+    chat.page.reload()
+    chat.start("Long away")
+    proxy.refuse()
+    chat.write("Still there?")
+    given_up = chat.page.get_by_text("Not sent: The server cannot be reached.").first
+
+    def is_given_up() -> bool:
+        chat.page.clock.fast_forward(4000)
+        return given_up.is_visible()
+
+    wait_until(is_given_up, within=15)
+    proxy.listen()
+    chat.page.clock.fast_forward(15_000)
+    expect(chat.replies.first).to_have_attribute("aria-busy", "false")
+    assert len(stored(chat_stack, chat)) == 2
 
 
 def test_a_message_whose_answer_is_lost_is_not_posted_twice(

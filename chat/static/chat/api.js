@@ -1,6 +1,7 @@
 // The calls that the page makes. What goes wrong is an ApiError, whose message is for people.
 
 const TRIES = 5;
+const TIMEOUT = 20_000; // ms; a network that loses everything would else be waited for without end
 const SERVER_OFFLINE = "The server cannot be reached.";
 
 let skew = 0; // milliseconds that the server's clock is ahead
@@ -31,7 +32,8 @@ export const newKey = () =>
     byte.toString(16).padStart(2, "0"),
   ).join("");
 
-export async function request(method, path, { token, body, key, signal } = {}) {
+// signal: ends the request, also while its answer is read. Without one it ends after TIMEOUT.
+export async function request(method, path, { token, body, key, signal = bound(TIMEOUT) } = {}) {
   const headers = {};
   if (token) headers.Authorization = `Bearer ${token}`;
   if (method === "POST") headers["Idempotency-Key"] = key ?? newKey();
@@ -61,6 +63,13 @@ export async function insist(path, { token, body = {}, key = newKey() }) {
   }
 }
 
+// Return a signal that comes after so many milliseconds, or with another signal.
+export function bound(milliseconds, signal) {
+  const late = new AbortController();
+  setTimeout(() => late.abort(new ApiError("offline", SERVER_OFFLINE)), milliseconds);
+  return signal ? AbortSignal.any([signal, late.signal]) : late.signal;
+}
+
 export const pause = (milliseconds, signal) =>
   new Promise((resolve) => {
     const timer = setTimeout(resolve, milliseconds);
@@ -72,7 +81,7 @@ async function reached(promise) {
   try {
     return await promise;
   } catch (error) {
-    if (error.name === "AbortError") throw error;
+    if (error.name === "AbortError" || error instanceof ApiError) throw error;
     throw new ApiError("offline", SERVER_OFFLINE);
   }
 }

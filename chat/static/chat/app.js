@@ -12,27 +12,23 @@ const view = {
   messages: $("messages"),
   older: $("older"),
   down: $("down"),
-  changed({ conversation }) {
-    const { session, open } = conversation;
+  changed({ conversation: { session, messages, open }, waiting, isOver }) {
     const name = session.name || "Untitled";
     $("title").textContent = name;
-    $("model").textContent = session.model;
+    $("model").textContent = session.model ?? "";
     document.title = `${name} · Parley`;
-    $("stop").hidden = !open.length;
-    $("empty").hidden = conversation.messages.size > 0;
-    if (sessions.find(session.id)?.name !== session.name) {
+    $("stop").hidden = isOver || !open.length;
+    $("edit").disabled = isOver || !session.id;
+    $("composer").inert = isOver;
+    $("empty").hidden = !session.id || messages.size + waiting.length > 0;
+    if (session.id && sessions.find(session.id)?.name !== session.name) {
       sessions.rename(session.id, session.name);
       listSessions();
     }
   },
-  offline(is) {
-    $("offline").hidden = !is;
-  },
-  ended(words) {
-    tell(`${words} Its messages are shown as they were; open a new session to go on.`);
-    $("offline").hidden = true;
-    $("composer").inert = $("edit").disabled = true;
-    $("stop").hidden = true;
+  offline(words) {
+    $("offline-text").textContent = `${words} Trying again…`;
+    $("offline").hidden = !words;
   },
   failed: (words) => tell(words),
   say(words) {
@@ -72,41 +68,30 @@ async function remove(id) {
   listSessions();
 }
 
-async function show() {
+function show() {
   const session = sessions.find(location.hash.slice(1));
   chat?.close();
-  chat = session ? new Chat(session, view) : null;
   tell("");
-  view.offline(false);
+  view.offline("");
+  view.older.hidden = view.down.hidden = true;
+  chat = session ? new Chat(session, view) : null;
   $("welcome").hidden = Boolean(session);
   $("conversation").hidden = !session;
-  $("composer").inert = $("edit").disabled = false;
-  $("stop").hidden = $("empty").hidden = view.older.hidden = view.down.hidden = true;
   closeSide();
   listSessions();
-  if (!session) {
-    document.title = "Parley";
-    return $("name").focus();
-  }
-  $("title").textContent = session.name || "Untitled";
-  $("text").focus();
-  await open(chat);
-}
-
-async function open(opened) {
-  try {
-    await opened.open();
-  } catch (error) {
-    if (opened !== chat || error.name === "AbortError") return;
-    if (error.isEnd) view.ended(error.message);
-    else tell(error.message, () => (tell(""), void open(opened)));
-  }
+  if (!session) document.title = "Parley";
+  $(session ? "text" : "name").focus();
+  chat?.draw();
 }
 
 async function loadModels() {
-  const { data } = await call("GET", "models");
-  for (const select of [$("new-model"), $("set-model")]) {
-    select.replaceChildren(...data.map(({ name, is_default }) => new Option(name, name, is_default, is_default)));
+  try {
+    const { data } = await call("GET", "models");
+    for (const select of [$("new-model"), $("set-model")]) {
+      select.replaceChildren(...data.map(({ name, is_default }) => new Option(name, name, is_default, is_default)));
+    }
+  } catch (error) {
+    tell(`The models cannot be listed: ${error.message}`, () => (tell(""), void loadModels()));
   }
 }
 
@@ -232,10 +217,11 @@ for (const menu of document.querySelectorAll(".menu")) {
 $("side-close").addEventListener("click", closeSide);
 $("new").addEventListener("click", () => {
   if (location.hash) location.hash = "";
-  else void show();
+  else show();
 });
 
-addEventListener("hashchange", () => void show());
+addEventListener("hashchange", show);
 sessions.onChange(listSessions);
-loadModels().catch((error) => tell(`The models cannot be listed: ${error.message}`));
-void show();
+$("again").addEventListener("click", () => chat.connection.again());
+show();
+void loadModels();

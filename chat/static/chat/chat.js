@@ -1,18 +1,23 @@
 // One open session: follows it, draws it, and acts on it.
 
 import { call, insist, newKey } from "./api.js";
-import { Conversation, Missed, OPEN } from "./conversation.js";
+import { Conversation, OPEN } from "./conversation.js";
 import { Log } from "./log.js";
 import * as sessions from "./sessions.js";
 import { follow } from "./transport.js";
 
 const NEAR = 80; // pixels from the end within which the view stays at the end
+const LATE = 5_000; // ms; a connection that has not told by then of what was accepted is taken for dead
 
 export class Chat {
-  // view: the elements log, messages, older, down; changed(chat), offline(is), ended(words), failed(words), say(words)
+  isAtEnd = true;
+  isOver = false; // the session has ended
+  isOffline = false;
+
+  // view: the elements log, messages, older, down; changed(chat), offline(words), failed(words), say(words)
   constructor(session, view) {
     Object.assign(this, session, { view });
-    this.conversation = new Conversation();
+    this.conversation = new Conversation(session);
     this.waiting = sessions.outbox(this.id); // messages that have not been accepted yet
     this.path = `sessions/${this.id}`;
     this.life = new AbortController();
@@ -23,71 +28,64 @@ export class Chat {
       discard: (key) => this.accepted(key),
     });
     const { signal } = this.life;
-    this.isAtEnd = true;
     view.log.addEventListener("scroll", () => this.scrolled(), { signal, passive: true });
-    addEventListener("online", () => this.flush(), { signal });
-  }
-
-  async open() {
-    await this.reload();
-    if (this.life.signal.aborted) return;
-    this.stop = follow(this, this);
     this.ticking = setInterval(() => this.conversation.open.length && this.soon(), 1000);
+    this.connection = follow(this, this);
     void this.flush();
   }
 
   close() {
     this.life.abort();
-    this.stop?.();
+    this.connection.stop();
     clearInterval(this.ticking);
     clearTimeout(this.drawing);
     this.log.pending.remove();
   }
 
-  async reload() {
-    this.conversation.replace(await this.read());
-    this.draw();
+  // What the transport asks and tells -------------------------------------------------------------
+
+  isBehind = () => this.conversation.isBehind;
+  cursor = () => this.conversation.seq;
+
+  online() {
+    this.view.offline("");
+    if (this.isOffline) void this.flush();
+    this.isOffline = false;
   }
 
-  read = (query = "") => call("GET", this.path + query, { token: this.token, signal: this.life.signal });
+  offline(error) {
+    this.isOffline = true;
+    this.view.offline(error?.status ? error.message : "No connection.");
+  }
 
-  // What the transport tells --------------------------------------------------------------------
-
-  cursor = () => this.conversation.seq;
-  online = () => this.view.offline(false);
-  offline = () => this.view.offline(true);
+  whole = (snapshot) => this.take(() => this.conversation.replace(snapshot));
 
   event(event) {
     if (event.type === "session.expired") return this.ended({ message: "This session has expired." });
     if (event.type === "session.deleted") return this.ended({ message: "This session was deleted." });
-    const { messages } = this.conversation;
-    const was = messages.get(event.message_id)?.status;
-    try {
-      this.conversation.apply(event);
-    } catch (error) {
-      if (!(error instanceof Missed)) throw error;
-      return void this.reload().catch(() => {}); // the transport learns of the same trouble
-    }
-    const now = messages.get(event.message_id);
-    if (OPEN.has(was) && now?.role === "assistant" && !OPEN.has(now.status)) this.tellOf(now);
-    this.soon();
+    this.take(() => this.conversation.apply(event));
   }
 
   snapshot(session) {
     // Changed, but none of its messages: that may have been a reset, and only a full answer tells.
-    if (session.seq > this.cursor() && !session.messages.length) {
-      return void this.reload().catch(() => {});
-    }
-    const open = this.conversation.open.map(({ id }) => id);
-    this.conversation.merge(session);
-    const over = open.map((id) => this.conversation.messages.get(id)).filter((each) => !OPEN.has(each.status));
+    this.conversation.isBehind = session.seq > this.cursor() && !session.messages.length;
+    if (!this.conversation.isBehind) this.take(() => this.conversation.merge(session));
+  }
+
+  take(change) {
+    const { open, messages } = this.conversation;
+    change();
+    const over = open.map(({ id }) => messages.get(id)).filter((reply) => reply && !OPEN.has(reply.status));
     over.forEach((reply) => this.tellOf(reply));
     this.soon();
   }
 
   ended(error) {
-    this.stop?.();
-    this.view.ended(error.message);
+    this.connection.stop();
+    this.isOver = true;
+    this.view.offline("");
+    this.view.failed(`${error.message} Its messages are shown as they were; open a new session to go on.`);
+    this.draw();
   }
 
   // A whole reply at once: read out piece by piece it could not be followed.
@@ -134,14 +132,16 @@ export class Chat {
     const { log } = this.view;
     try {
       const first = this.conversation.ordered[0].id;
-      const page = await this.read(`/messages?before=${first}&order=desc&limit=100`);
+      const path = `${this.path}/messages?before=${first}&order=desc&limit=100`;
+      const page = await call("GET", path, { token: this.token });
+      if (this.life.signal.aborted) return;
       this.conversation.hasOlder = page.has_more;
       page.data.forEach((message) => this.conversation.put(message));
       const fromEnd = log.scrollHeight - log.scrollTop;
       this.draw();
       log.scrollTop = log.scrollHeight - fromEnd; // what was being read stays where it was
     } catch (error) {
-      if (error.name !== "AbortError") this.view.failed(error.message);
+      this.fail(error.message);
     } finally {
       this.reading = false;
     }
@@ -160,7 +160,9 @@ export class Chat {
 
   // Post what waits, in order; a message that was refused lets those after it pass.
   async flush(key) {
-    for (const entry of this.waiting) if (!key || entry.key === key) delete entry.error;
+    for (const entry of this.waiting) {
+      if (key ? entry.key === key : entry.error?.mayPass) delete entry.error;
+    }
     if (this.flushing) return;
     this.flushing = true;
     let entry;
@@ -171,8 +173,8 @@ export class Chat {
         this.takeIn(await insist(`${this.path}/messages`, { token: this.token, body: { content }, key }));
         this.accepted(entry.key);
       } catch (error) {
-        entry.error = `Not sent: ${error.message}`;
-        this.view.say(entry.error);
+        entry.error = error;
+        this.view.say(`Not sent: ${error.message}`);
       }
     }
     this.flushing = false;
@@ -188,19 +190,22 @@ export class Chat {
   takeIn({ message, reply }) {
     if (message) this.conversation.put(message);
     this.conversation.put(reply);
+    setTimeout(() => this.cursor() < reply.seq && this.connection.again(), LATE);
   }
 
   async act(path, body) {
     try {
       const answer = await insist(`${this.path}/${path}`, { token: this.token, body });
       if (answer.reply) this.takeIn(answer);
-      else if (answer.messages) this.conversation.replace(answer);
+      else if (answer.messages && answer.seq >= this.cursor()) this.conversation.replace(answer);
       this.soon();
-      return true;
     } catch (error) {
-      this.view.failed(error.message);
-      return false;
+      this.fail(error.message);
     }
+  }
+
+  fail(words) {
+    if (!this.life.signal.aborted) this.view.failed(words); // the view may show another session by now
   }
 
   cancel() {

@@ -1,20 +1,25 @@
 // What the page knows of one session: its fields and messages, kept right by events and snapshots.
 
 export const OPEN = new Set(["queued", "in_progress"]);
-export const numberOf = (id) => Number(id.slice("msg_".length));
-
-export class Missed extends Error {}
+const numberOf = ({ id }) => Number(id.slice("msg_".length));
+const inOrder = (messages) => messages.sort((one, other) => numberOf(one) - numberOf(other));
 
 export class Conversation {
   messages = new Map();
-  session = {};
   seq = 0; // the cursor
   hasOlder = false;
+  isBehind = true; // until it has been read as a whole
+
+  // session: what was known of it before
+  constructor({ name }) {
+    this.session = { name };
+  }
 
   // Take a session with its newest messages in place of all that was known.
   replace(snapshot) {
     this.messages.clear();
     this.hasOlder = snapshot.has_more;
+    this.isBehind = false;
     this.merge(snapshot);
   }
 
@@ -30,11 +35,11 @@ export class Conversation {
     if (!known || known.seq <= message.seq) this.messages.set(message.id, message);
   }
 
-  // Take an event, each once and in order. Throws Missed when there is one missing before it.
+  // Take an event, each once and in order; it is behind when there is one missing before it.
   apply(event) {
     if (event.type === "snapshot") return this.replace(event);
     if (event.type === "gap" || event.seq <= this.seq) return;
-    if (event.seq > this.seq + 1) throw new Missed();
+    if ((this.isBehind ||= event.seq > this.seq + 1)) return;
     this.seq = event.seq;
     if (event.type === "message.delta") this.grow(event);
     if (event.type === "session.updated") Object.assign(this.session, event.changes);
@@ -53,11 +58,11 @@ export class Conversation {
   }
 
   get ordered() {
-    return [...this.messages.values()].sort((one, other) => numberOf(one.id) - numberOf(other.id));
+    return inOrder([...this.messages.values()]);
   }
 
   // The replies that are not over yet, the one that is being written first.
   get open() {
-    return this.ordered.filter((message) => OPEN.has(message.status));
+    return inOrder([...this.messages.values()].filter((message) => OPEN.has(message.status)));
   }
 }

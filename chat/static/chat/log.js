@@ -101,7 +101,7 @@ export class Log {
   drawOutbox(outbox) {
     const rows = outbox.map(({ key, content, error }) => {
       const row = make("li", { className: "message user" }, make("div", { className: "body" }, content));
-      const foot = make("footer", {}, make("span", { className: "note" }, error ?? "Sending…"));
+      const foot = make("footer", {}, make("span", { className: "note" }, error ? `Not sent: ${error.message}` : "Sending…"));
       if (error) {
         foot.append(
           button("Send again", "quiet", () => this.acts.resend(key)),
