@@ -173,6 +173,7 @@ def nothing_is_left_over(evidence: Evidence) -> Iterator[str]:
         found = {name: session.get(name) for name in idle}
         if found != idle or session.get("nonce") or kept.asks.get(session_id):
             yield f"{session_id} is not idle: {session}, {kept.asks.get(session_id)}"
+    yield from _deliveries_are_owed(kept, kept.owners.pop("deliveries", set()))
     for noun, owners in kept.owners.items():
         if noun not in OF_A_SESSION or noun == "partial":
             yield f"{noun} keys are left of {owners}"
@@ -181,6 +182,14 @@ def nothing_is_left_over(evidence: Evidence) -> Iterator[str]:
     gauges = {name: kept.counts[name] for name in ("sessions", "waiting", "running")}
     if gauges != {"sessions": len(kept.sessions), "waiting": 0, "running": 0}:
         yield f"gauges say {gauges}, there are {len(kept.sessions)} sessions"
+
+
+def _deliveries_are_owed(kept: Kept, owners: set[str]) -> Iterator[str]:
+    posting = {member.rpartition(":")[0] for member in kept.outbox}
+    if strays := owners - kept.sessions.keys() - posting:
+        yield f"deliveries without a session and nothing to send: {strays}"
+    if lost := posting - owners:
+        yield f"an outbox without deliveries: {lost}"
 
 
 def due_holds_the_live_sessions(evidence: Evidence) -> Iterator[str]:

@@ -33,6 +33,8 @@ class Kept:
     owners: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Noun -> sessions that have such a key."""
     due: dict[str, float] = field(default_factory=dict)
+    outbox: dict[str, float] = field(default_factory=dict)
+    """`<session>:<reply>` of what a webhook is still to be told."""
     index: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     """Gauges and totals over all partitions."""
@@ -80,6 +82,8 @@ def _read_own(redis: Reader, kept: Kept, key: str, noun: str, session_id: str) -
 def _read_shared(redis: Reader, kept: Kept, key: str, noun: str) -> None:
     if noun == "due":
         kept.due |= dict(redis.zrange(key, 0, -1, withscores=True))
+    elif noun == "outbox":
+        kept.outbox |= dict(redis.zrange(key, 0, -1, withscores=True))
     elif noun == "index":
         kept.index |= dict(redis.zrange(key, 0, -1, withscores=True))
     elif noun == "counts":

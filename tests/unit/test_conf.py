@@ -23,11 +23,22 @@ def test_a_knob_is_read_as_its_type() -> None:
         ("CHAT_PARTITIONS", "-1"),
         ("CHAT_LEASE", "inf"),
         ("CHAT_LEESE", "3"),
+        ("CHAT_WEBHOOK_URL", "https://example.org/"),
+        ("CHAT_WEBHOOK_SECRETS", "whsec_c2hvcnQ="),
+        ("CHAT_WEBHOOK_SECRETS", "whsec_no base 64"),
+        ("CHAT_WEBHOOK_SECRETS", "A" * 32),
     ],
 )
 def test_a_wrong_knob_is_named(name: str, text: str) -> None:
     with pytest.raises(ConfigError, match=name):
         read_knobs({name: text})
+
+
+def test_a_webhook_is_a_url_with_a_secret() -> None:
+    wanted = {"CHAT_WEBHOOK_SECRETS": "whsec_" + "A" * 32, "CHAT_WEBHOOK_URL": "https://a.org/x"}
+    assert read_knobs(wanted) == wanted
+    with pytest.raises(ConfigError, match="CHAT_WEBHOOK_URL"):
+        read_knobs(wanted | {"CHAT_WEBHOOK_URL": "a.org/x"})
 
 
 def test_a_knob_follows_the_django_setting(settings: Settings) -> None:

@@ -42,6 +42,7 @@ def test_a_session_is_opened_as_it_is_told(api: Api) -> None:
     ("fields", "param"),
     [
         ({"name": 1}, "name"),
+        ({"webhook_url": 1}, "webhook_url"),
         ({"name": "x" * 201}, "name"),
         ({"model": 7}, "model"),
         ({"metadata": []}, "metadata"),
@@ -69,6 +70,14 @@ def test_an_unknown_model_is_refused(api: Api) -> None:
     answer = api.post("/sessions", {"model": "nope"})
     assert refusal(answer) == (400, "unknown_model")
     assert answer.json()["error"]["param"] == "model"
+
+
+def test_without_a_secret_there_are_no_webhooks(api: Api, owner: Api) -> None:
+    wish = {"webhook_url": "https://example.org/hook"}
+    for answer in (api.post("/sessions", wish), owner.call("PATCH", owner.path, json=wish)):
+        assert refusal(answer) == (400, "invalid_request")
+        assert answer.json()["error"]["param"] == "webhook_url"
+    assert api.post("/sessions", {"webhook_url": None}).json()["webhook_url"] is None
 
 
 def test_a_session_is_changed(owner: Api) -> None:
