@@ -63,6 +63,7 @@ class Client:
         model: str | None = None,
         context: Mapping[str, int] | None = None,
         metadata: Mapping[str, object] | None = None,
+        webhook_url: str | None = None,
         ttl: int | None = None,
     ) -> Session:
         """Open a session; what is not given is the server's default. ttl: seconds."""
@@ -72,6 +73,7 @@ class Client:
             "model": model,
             "context": context,
             "metadata": metadata,
+            "webhook_url": webhook_url,
             "ttl": ttl,
         }
         body = {wish: value for wish, value in wishes.items() if value is not None}

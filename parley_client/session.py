@@ -120,7 +120,10 @@ class Session:
         return self._told
 
     def change(self, **changes: object) -> None:
-        """Change name, system_prompt, model, context, metadata or ttl; `None` is the default."""
+        """Change name, system_prompt, model, context, metadata, webhook_url or ttl.
+
+        `None` is the default.
+        """
         self._told = self._call("PATCH", "", changes).body
 
     def reset(self) -> None:

@@ -15,7 +15,7 @@ from http import HTTPStatus
 
 import requests
 
-from chat import outside
+from chat import logs, outside
 from chat.conf import knobs, webhook_secrets
 from chat.domain import Caller, Delivered, Delivery, DeliveryRecord, DeliveryStatus
 from chat.errors import BadInput, ForbiddenURL, StoreUnavailable
@@ -48,6 +48,11 @@ def permitted(url: str | None) -> str | None:
 
 def deliver(session_id: str, number: int) -> None:
     """Try to tell the webhook of the end of the turn whose reply has this number, if it is due."""
+    with logs.about(session=session_id, turn=number // 2):
+        _deliver(session_id, number)
+
+
+def _deliver(session_id: str, number: int) -> None:
     nonce = secrets.token_hex(8)
     try:
         delivery = outbox.claim(
@@ -58,17 +63,10 @@ def deliver(session_id: str, number: int) -> None:
         result = _result(delivery, *_answer(delivery))
         is_noted = outbox.finish(delivery, result)
     except StoreUnavailable as error:
-        logger.warning("A delivery of %s has to wait: %s", session_id, error.__cause__)
+        logger.warning("A delivery has to wait: %s", error.__cause__)
         return
     told = result.status if is_noted else "too late"
-    logger.info(
-        "Webhook for msg_%d of %s: attempt %d: %s, %s",
-        number,
-        session_id,
-        delivery.attempt,
-        result.code,
-        told,
-    )
+    logger.info("Webhook: try %d: %s, %s", delivery.attempt, result.code, told)
 
 
 def _answer(delivery: Delivery) -> tuple[str, float | None]:

@@ -10,7 +10,7 @@ read('v', 'token', 'expires', 'turn', 'waiting')
 local no = refused(ARGV[4])
 if no then return { no } end
 local d = delivery_of(ARGV[5])
-if not d or not event_of(ARGV[5]) then return { 'NOT_FOUND' } end
+if not d or not event_of(ARGV[5], d) then return { 'NOT_FOUND' } end
 d.status, d.attempts, d.free_at, d.nonce = 'pending', 0, 0, '-'
 keep_delivery(ARGV[5], d)
 redis.call('PEXPIRE', DELIVERIES, MARGIN)

@@ -21,7 +21,7 @@ if d.free_at > now and not is_again then
 end
 
 local url = s.webhook_url or redis.call('HGET', DELIVERIES, 'url') or 'null'
-local event = event_of(number)
+local event = event_of(number, d)
 if not event or (url == 'null' and ARGV[7] ~= '1') then
   d.status, d.nonce = 'disabled', '-'
   end_delivery(number, d)

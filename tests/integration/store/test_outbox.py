@@ -194,6 +194,15 @@ def test_a_redacted_text_is_not_told(caller: Caller) -> None:
     assert orjson.loads(claimed(caller).event)["message"]["content"] == "[redacted]"
 
 
+def test_a_rating_changes_no_seq(caller: Caller) -> None:
+    acts.answer(caller)
+    before = orjson.loads(claimed(caller).event)
+    sessions.rate(caller, 2, b'{"rating":"up","comment":""}')
+    after = orjson.loads(claimed(caller).event)
+    assert (before["type"], before["seq"]) == (after["type"], after["seq"])
+    assert after["message"]["feedback"]["rating"] == "up"
+
+
 def test_a_delivery_is_made_again_on_demand(caller: Caller) -> None:
     acts.answer(caller)
     outbox.finish(claimed(caller), OK)

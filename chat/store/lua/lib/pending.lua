@@ -4,8 +4,9 @@
 local function keep_pending(is_end)
   local url = redis.call('HGET', SESSION, 'webhook_url') or 'null'
   for _, number in ipairs(numbers_of_deliveries()) do
-    local event = event_of(number)
-    if string.sub(redis.call('HGET', DELIVERIES, number), 1, 8) == 'pending ' and event then
+    local d = delivery_of(number)
+    local event = event_of(number, d)
+    if d.status == 'pending' and event then
       redis.call('HSET', DELIVERIES, number .. ':body', event)
       if is_end then redis.call('HSET', DELIVERIES, 'url', url) end
     elseif is_end then
