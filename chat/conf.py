@@ -52,7 +52,7 @@ class Knobs:
     BODY_BYTES: int = 64 * 1024
     """Most bytes of a request body."""
     BODY_TIMEOUT: float = 10.0
-    """Seconds within which a request body must have arrived."""
+    """Seconds within which a request's head, and then its body, must have arrived."""
     COMMENT_CHARS: int = 2000
     """Most code points of a comment on a reply."""
     REPLY_BYTES: int = 1024 * 1024

@@ -62,7 +62,7 @@ def web(name: str = "web", *, port: int, env: Environment) -> Program:
     return Program(
         name=name,
         argv=(
-            *(sys.executable, "-m", "uvicorn", "project.asgi:application"),
+            *(sys.executable, "-m", "project.serve", "project.asgi:application"),
             *("--host", "127.0.0.1", "--port", str(port)),
             # The requests' own log would show the tokens that the tutorial's routes take in URLs.
             *("--no-access-log", "--no-server-header", "--lifespan", "off"),

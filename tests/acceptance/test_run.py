@@ -171,7 +171,7 @@ def test_the_pasted_curl_shows_a_reply_and_sessions_survive_a_restart(
 def test_what_is_killed_comes_back_until_the_third_time(run: Callable[..., Run]) -> None:
     started = run().ready()
     token = started.new_token()
-    for name, word in (("worker", "celery"), ("redis", "-server"), ("web", "uvicorn")):
+    for name, word in (("worker", "celery"), ("redis", "-server"), ("web", "project.serve")):
         os.kill(started.pids(word)[0], signal.SIGKILL)
         wait_until(partial(has_said, started, f"{name} was ended by signal 9"))
     wait_until(lambda: is_up(started), within=20)
@@ -179,7 +179,7 @@ def test_what_is_killed_comes_back_until_the_third_time(run: Callable[..., Run])
 
     pids = started.all_pids()
     for death in (2, 3):
-        os.kill(wait_until(lambda: started.pids("uvicorn"))[0], signal.SIGKILL)
+        os.kill(wait_until(lambda: started.pids("project.serve"))[0], signal.SIGKILL)
         wait_until(partial(has_said, started, "web was ended by signal 9", times=death))
     assert started.make.wait(ENDED_WITHIN) != 0
     assert all_gone(pids)

@@ -1,0 +1,15 @@
+"""`python -m uvicorn` with request heads that are bounded, and with all its options.
+
+Its command line knows its own protocols only, so theirs is what these names stand for.
+"""
+
+from uvicorn import main
+from uvicorn.config import HTTP_PROTOCOLS
+
+# At import: the processes of `--workers` come by here, too, before they read their options.
+HTTP_PROTOCOLS.update(
+    {"auto": "project.heads:BoundedHeads", "httptools": "project.heads:BoundedHeads"}
+)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""What schemathesis makes of the schema, in all its phases, always the same."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from project.supervisor.children import ROOT
+from tests.harness.stack import Stack
+from tests.integration.api.calls import Api
+
+CHECKS = (
+    *("not_a_server_error", "status_code_conformance", "content_type_conformance"),
+    *("response_headers_conformance", "response_schema_conformance", "negative_data_rejection"),
+    *("unsupported_method", "allow_header_conformance"),
+)
+"""All but those that look at who asks: the hooks let most requests come from an owner."""
+
+
+@pytest.mark.security("S20")
+def test_no_answer_is_a_fault_or_untold_by_the_schema(
+    parley: Stack, api_with: Callable[..., Api]
+) -> None:
+    api = api_with(
+        CHAT_MESSAGES_PER_MINUTE="0",
+        CHAT_SESSIONS_PER_MINUTE="0",
+        CHAT_INBOX_SIZE="1000",
+        CHAT_WAIT_MAX="0.1",
+    )
+    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{api.url}/schema"]
+    found = subprocess.run(
+        [*command, "--seed", "1", "--max-examples", "3", "--checks", ",".join(CHECKS)],
+        cwd=ROOT,
+        env=os.environ
+        | {
+            "PYTHONPATH": str(ROOT),
+            "SCHEMATHESIS_HOOKS": "tests.integration.api.fuzzing",
+            "FUZZED_URL": api.url,
+            "NO_COLOR": "1",
+        },
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert found.returncode == 0, found.stdout[-10_000:] + found.stderr[-2_000:]
+    assert "Stateful" in found.stdout
+    assert "Traceback" not in parley.web().log
