@@ -8,5 +8,6 @@ from chat.models import Session
 
 admin.site.site_title = admin.site.site_header = "Parley"
 admin.site.index_title = "Staff"
+admin.site.index_template = "admin/chat/index.html"
 admin.site.login_form = SignInForm
 admin.site.register(Session, SessionAdmin)

@@ -56,7 +56,7 @@ class Histogram:
 class Tally:
     """What has happened since Redis was empty, and how it stands."""
 
-    now: int
+    now: float
     """Seconds since the epoch, by Redis's clock."""
     sessions: int
     waiting: int
@@ -97,17 +97,18 @@ def read() -> Tally:
         pipeline.hgetall(keys.tally(tag))
         pipeline.hgetall(keys.recent(tag))
     with translated():
-        (now, _), *answers = pipeline.execute()
+        (seconds, microseconds), *answers = pipeline.execute()
+    now = seconds + microseconds / 1_000_000
     return _tally(now, answers[0::4], answers[1::4], answers[2::4], answers[3::4])
 
 
 def _tally(
-    now: int, counts: list[Any], oldest: list[Any], tallies: list[Any], recents: list[Any]
+    now: float, counts: list[Any], oldest: list[Any], tallies: list[Any], recents: list[Any]
 ) -> Tally:
     gauges = [sum(int(each or 0) for each in column) for column in zip(*counts, strict=True)]
     since = [first[0][1] for first in oldest if first]
     ever = _split(tallies)
-    recent = _Recent(now // 60)
+    recent = _Recent(int(now) // 60)
     recent.take(recents)
     return Tally(
         now=now,

@@ -3,7 +3,6 @@
 import gzip
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import requests
@@ -11,13 +10,13 @@ from playwright.sync_api import Page, expect
 
 from tests.acceptance.client import Client
 from tests.acceptance.history import History
+from tests.browser.axe import violations
 from tests.browser.chat_page import ChatPage
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 
-AXE = Path(__file__).parent / "vendor" / "axe.js"
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1200, "height": 800}
 MOST_BYTES = 150_000
@@ -46,13 +45,6 @@ def scripted(stack: Stack, match: str, reply: str) -> None:
     requests.post(f"{stack.model.url}/__script__", json={"steps": steps}, timeout=5)
 
 
-def violations(chat: ChatPage) -> list[str]:
-    """Return what axe finds wrong, by rule and element."""
-    chat.page.evaluate(AXE.read_text())
-    found = chat.page.evaluate("axe.run()")["violations"]
-    return [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]]
-
-
 @pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -70,19 +62,19 @@ def test_the_page_has_no_fault_of_accessibility_and_nothing_sticks_out(
 ) -> None:
     scripted(chat_stack, "primes below", REPLY)
     chat = open_page(bypass_csp=True, **options)
-    assert violations(chat) == []
+    assert violations(chat.page) == []
     take_picture(chat.page, f"chat-{name}-new")
     chat.start("Primes", system_prompt="Answer briefly.")
     chat.ask("How do I list the primes below a limit in Python?")
     chat.ask("Thank you! And what is my name?")
     expect(chat.replies.nth(1)).to_have_attribute("data-status", "completed")
     take_picture(chat.page, f"chat-{name}")
-    assert violations(chat) == []
+    assert violations(chat.page) == []
     wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert chat.page.evaluate(wide) == 0
     chat.button("Settings").click()
     take_picture(chat.page, f"chat-{name}-settings")
-    assert violations(chat) == []
+    assert violations(chat.page) == []
 
 
 def test_on_a_phone_the_list_opens_and_closes(open_page: Callable[..., ChatPage]) -> None:

@@ -7,15 +7,14 @@ import pytest
 from django.db import NotSupportedError
 from django.db.models import Q
 from django.test import Client
-from redis import Connection, Redis
+from redis import Redis
 
 from chat.domain import Caller
 from chat.models import Message, Session
 from chat.services import staff
 from chat.store import keys, listing
-from chat.store.client import client as store_client
 from chat.store.listing import Span
-from tests.integration.admin.scene import LIST, opened
+from tests.integration.admin.scene import LIST, cost, opened
 
 FIRST = 1_700_000_000_000
 """Ms at which the oldest of many sessions was active; each of the others a second after another."""
@@ -44,29 +43,6 @@ def many(redis: Redis, count: int) -> None:
             session_id = id_of(number)
             flat += (keys.partition(session_id), session_id, FIRST + 1000 * number)
         redis.eval(SEED, 16, *indexes, *flat)
-
-
-class Counting(Connection):
-    """A connection that counts how often it is sent something."""
-
-    trips = 0
-
-    def send_packed_command(self, command: Any, check_health: bool = True) -> None:  # noqa: FBT002
-        """Send, and count."""
-        Counting.trips += 1
-        super().send_packed_command(command, check_health)  # type: ignore[no-untyped-call]
-
-
-def cost(client: Client, path: str) -> int:
-    """Return the round trips that a page takes, its connection being there already."""
-    pool = store_client().connection_pool
-    pool.connection_class = Counting
-    pool.disconnect()
-    pool.reset()
-    client.get(path)
-    Counting.trips = 0
-    assert client.get(path).status_code == 200
-    return Counting.trips
 
 
 def shown(client: Client, query: str = "") -> list[str]:

@@ -47,7 +47,7 @@ def test_the_last_hour_is_told_by_the_minute(caller: Caller) -> None:
 
 def test_what_is_older_than_an_hour_is_forgotten(redis: Redis, caller: Caller) -> None:
     recent = keys.of(caller.session_id).recent
-    minute = tallies.read().now // 60
+    minute = int(tallies.read().now) // 60
     redis.hset(recent, mapping={f"{minute - 70}:completed": 9, f"{minute - 30}:completed": 4})
     assert sum(tallies.read().minutes["completed"]) == 4
     acts.answer(caller)

@@ -1,0 +1,59 @@
+"""The operations page: how Parley stands now, and how the last hour was."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from chat.admin import figures, pages
+from chat.admin.trouble import telling_of_trouble
+from chat.models import Session
+from chat.services import operations
+
+TEMPLATES = "admin/chat/operations/"
+
+
+@telling_of_trouble
+def page(request: HttpRequest) -> HttpResponse:
+    """Show the page, or with `?only=figures` what of it changes.
+
+    Raises:
+        PermissionDenied: the user may not see sessions.
+    """
+    may = pages.permitted(request)
+    if not (may["view"] or may["change"]):
+        raise PermissionDenied
+    context = _told()
+    if request.GET.get("only") == "figures":
+        return TemplateResponse(
+            request, TEMPLATES + "figures.html", context, headers={"Cache-Control": "no-store"}
+        )
+    context |= {**admin.site.each_context(request), "title": "Operations"}
+    return TemplateResponse(request, TEMPLATES + "page.html", context)
+
+
+def _told() -> dict[str, Any]:
+    standing = operations.look()
+    tally = standing.tally
+    running = operations.running() if tally.running else []
+    return {
+        "tally": tally,
+        "oldest_wait": figures.shown(tally.oldest_wait),
+        "charts": [
+            figures.chart("replies", "Replies a minute", tally, ("completed", "incomplete")),
+            figures.chart("errors", "Errors a minute", tally, ("failed", "expired")),
+        ],
+        "shares": [f"p{share * 100:.0f}" for share in figures.SHARES],
+        "latencies": figures.latencies(tally.latencies_of_hour),
+        "outcomes": figures.OUTCOMES,
+        "models": figures.models(tally),
+        "errors": sorted(tally.errors.items(), key=lambda each: -each[1]),
+        "gates": [(gate, figures.gate(gate)) for gate in standing.gates],
+        "workers": [(each, figures.shown(each.age)) for each in standing.workers],
+        "running": [
+            (Session.of(row), figures.shown(max(0.0, tally.now - since))) for since, row in running
+        ],
+        "names_at_most": operations.SHOWN,
+    }

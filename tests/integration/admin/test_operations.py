@@ -1,0 +1,142 @@
+"""The operations page: what it tells, to whom, and what it costs."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from pytest_django import Settings
+from redis import Redis
+
+from chat.admin import figures
+from chat.domain import CallEnd
+from chat.services import models
+from chat.store import gates, keys, server
+from chat.store.client import client as store_client
+from chat.store.tallies import HOUR
+from project.supervisor.probes import free_port
+from tests.integration.admin.scene import asked, cost, opened
+from tests.integration.admin.test_pages import Live
+from tests.integration.api import turns
+
+PAGE = "/admin/operations/"
+Staff = Callable[..., Client]
+
+
+def html_of(client: Client, query: str = "") -> str:
+    answer = client.get(PAGE + query)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+@pytest.fixture
+def busy() -> str:
+    """One reply, one failure, one turn that runs and one that waits; the running one's session."""
+    for act in (lambda each: turns.reply(each, "an answer"), turns.fail, turns.take):
+        running = opened("<b>Ada</b>")
+        asked(running, "a question")
+        act(running)
+    asked(opened(), "a question")
+    server.beat("host:1", running=1)
+    return running
+
+
+def test_it_tells_how_things_stand(busy: str, admin: Client) -> None:
+    answer = admin.get(PAGE)
+    context, html = answer.context, answer.content.decode()
+    tally = context["tally"]
+    assert (tally.waiting, tally.running, tally.sessions) == (1, 1, 4)
+    assert [(chart.total, chart.most) for chart in context["charts"]] == [(1, 1), (1, 1)]
+    assert [count for _, count, _ in context["latencies"]] == ["2", "1", "2"]
+    assert [session.pk for session, _ in context["running"]] == [busy]
+    for part in ("a test", "host:1", "&lt;b&gt;Ada&lt;/b&gt;", "model_error", "open"):
+        assert part in html, part
+    assert "<b>Ada" not in html
+
+
+def test_it_runs_nothing_inline_and_asks_nobody_else(busy: str, admin: Client) -> None:  # noqa: ARG001
+    html = html_of(admin)
+    assert Live(html).found == []
+    assert " style=" not in html
+    assert "<style" not in html
+
+
+def test_the_part_that_changes_comes_alone(busy: str, admin: Client) -> None:  # noqa: ARG001
+    part = html_of(admin, "?only=figures")
+    assert "<html" not in part
+    assert part.strip().startswith('<dl class="gauges">')
+
+
+def test_it_tells_which_gate_is_shut_and_why(admin: Client) -> None:
+    (model,) = models.all_models().values()
+    for _ in range(5):
+        gates.leave(model, "ses_x", CallEnd.FAILED)
+    (gate, state) = admin.get(PAGE).context["gates"][0]
+    assert (gate.failures, gate.model) == (5, "default")
+    assert state.startswith("shut for ")
+
+
+def test_an_idle_parley_without_workers_is_told_as_such(admin: Client) -> None:
+    html = html_of(admin)
+    assert "None shows life" in html
+    assert "None yet." in html
+
+
+def test_it_costs_the_same_however_much_there_is(redis: Redis, busy: str, admin: Client) -> None:  # noqa: ARG001
+    before = cost(admin, PAGE)
+    assert before == 5  # tally, gates, workers, who runs, their sessions
+    for tag in range(16):
+        redis.zadd(keys.waiting(tag), {f"ses_{tag}_{n}": n for n in range(1000)})
+        redis.zadd(keys.running(tag), {f"ses_{tag}_{n}": n for n in range(1000)})
+    assert cost(admin, PAGE) == before
+    redis.flushall()
+
+
+@pytest.mark.django_db
+def test_only_who_may_see_sessions_sees_it(busy: str, staff: Staff) -> None:  # noqa: ARG001
+    for query in ("", "?only=figures"):
+        for permission in ("view", "change"):
+            assert (client := staff(permission)).get(PAGE + query).status_code == 200
+            assert PAGE in client.get("/admin/").content.decode()
+            User.objects.all().delete()
+        for others in ((), ("export",), ("delete", "redact")):
+            answer = (client := staff(*others)).get(PAGE + query)
+            assert answer.status_code == 403
+            assert b"Ada" not in answer.content
+            assert PAGE not in client.get("/admin/").content.decode()
+            User.objects.all().delete()
+        nobody = Client().get(PAGE + query)
+        assert nobody["Location"].startswith("/admin/login/")
+        client = Client()
+        client.force_login(User.objects.create_user("not-staff"))
+        assert client.get(PAGE + query).status_code == 302
+        User.objects.all().delete()
+
+
+def test_a_redis_that_is_down_is_told(admin: Client, settings: Settings) -> None:
+    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
+    store_client.cache_clear()
+    answer = admin.get(PAGE)
+    assert answer.status_code == 503
+    assert "gives no answer" in answer.content.decode()
+
+
+def test_bars_are_as_high_as_their_minutes(busy: str, admin: Client) -> None:  # noqa: ARG001
+    tally = admin.get(PAGE).context["tally"]
+    counts = tuple(range(HOUR))
+    drawn = figures.chart("x", "X", replace(tally, minutes={"completed": counts}), ("completed",))
+    assert (drawn.most, drawn.last, drawn.total) == (59, 58, sum(counts))
+    assert [bar.x for bar in drawn.bars] == list(range(1, HOUR))  # nothing is drawn for nothing
+    assert drawn.bars[-1].height == figures.HEIGHT
+    assert not drawn.bars[-1].is_over
+    assert drawn.bars[0].title == "1 58 min ago"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "none"), (0.0124, "12 ms"), (1.25, "1.2 s"), (119, "119.0 s"), (150, "2 min"),
+     (7200, "2 h")],
+)  # fmt: skip
+def test_spans_are_told_in_their_unit(seconds: float | None, text: str) -> None:
+    assert figures.shown(seconds) == text
