@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chat.domain import Caller
-from chat.services import staff, turns
+from chat.services import staff, turns, webhooks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +18,8 @@ class Act:
     """`<permission>_session` of the app `chat`."""
     warning: str = ""
     """What is lost by it; asked before it is done."""
+    place: str = "change"
+    """The session's page that is shown when it is done."""
     run: Callable[[str, str], str]
     """Takes the session's id and the message's; says what was done, or nothing if nothing was."""
 
@@ -44,6 +46,11 @@ def _redact(session_id: str, message_id: str) -> str:
     return f"Redacted {message_id}."
 
 
+def _redeliver(session_id: str, message_id: str) -> str:
+    webhooks.redeliver(session_id, message_id)
+    return f"Had the webhook told of {message_id} again."
+
+
 ACTS = {
     act.name: act
     for act in (
@@ -54,6 +61,13 @@ ACTS = {
             permission="change",
             warning="A running reply is taken from its worker and begun anew: its text is dropped.",
             run=_requeue,
+        ),
+        Act(
+            name="redeliver",
+            label="Deliver again",
+            permission="change",
+            place="webhook",
+            run=_redeliver,
         ),
         Act(
             name="expire",

@@ -9,10 +9,12 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 
 from chat.admin.acts import ACTS
+from chat.conf import has_webhook
 from chat.domain import Caller
 from chat.errors import SessionExpired, SessionNotFound
 from chat.models import Message, Session
-from chat.services import sessions
+from chat.querysets import moment
+from chat.services import sessions, webhooks
 
 PAGE = 50
 """Messages shown at once."""
@@ -80,6 +82,21 @@ def _settings(session_id: str) -> dict[str, Any]:
         "context": found.context.decode(),
         "metadata": found.metadata.decode(),
     }
+
+
+def webhook(request: HttpRequest, session: Session) -> HttpResponse:
+    """Show the session's deliveries, the newest first."""
+    try:
+        found = sessions.read(Caller(session_id=session.pk), limit=0)
+        records = webhooks.records(session.pk)
+    except (SessionNotFound, SessionExpired) as error:
+        raise Http404 from error
+    context = frame(request, session, f"Webhook of {session}") | {
+        "url": json.loads(found.webhook_url),
+        "deployments": has_webhook(),
+        "deliveries": [(each, moment(each.at), moment(each.due_at)) for each in records],
+    }
+    return TemplateResponse(request, TEMPLATES + "webhook.html", context)
 
 
 def live(request: HttpRequest, session_id: str) -> HttpResponse:

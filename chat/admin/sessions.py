@@ -18,7 +18,12 @@ class SessionAdmin(SessionActions, SessionList):
 
     def get_urls(self) -> list[URLPattern]:
         """Add the pages of a session."""
-        own = {"live/": self.live, "events/": self.events, "act/": self.act}
+        own = {
+            "live/": self.live,
+            "events/": self.events,
+            "webhook/": self.webhook,
+            "act/": self.act,
+        }
         urls = [
             path(f"<session_id>/{place}", self.admin_site.admin_view(view), name=self._name(place))
             for place, view in own.items()
@@ -45,6 +50,10 @@ class SessionAdmin(SessionActions, SessionList):
     def events(self, request: HttpRequest, session_id: str) -> HttpResponse:
         """Show the raw events."""
         return self._shown(request, session_id, pages.events)
+
+    def webhook(self, request: HttpRequest, session_id: str) -> HttpResponse:
+        """Show how telling the webhook has gone."""
+        return self._shown(request, session_id, pages.webhook)
 
     def live(self, request: HttpRequest, session_id: str) -> HttpResponse:
         """Tell what has changed."""
@@ -75,5 +84,5 @@ class SessionAdmin(SessionActions, SessionList):
             return self.export(request, chosen)
         self._check(request, acts.ACTS[name].permission)
         return self.perform(request, name, chosen, message_id) or HttpResponseRedirect(
-            reverse("admin:chat_session_change", args=[session_id])
+            reverse(f"admin:chat_session_{acts.ACTS[name].place}", args=[session_id])
         )

@@ -12,11 +12,14 @@ from chat.services import sessions
 from tests.integration.admin.scene import LIST, asked, opened, page
 
 Staff = Callable[..., Client]
-ACTS = ["cancel", "requeue", "expire", "redact msg_1", "export"]
+ACTS = ["cancel", "requeue", "redeliver msg_2", "expire", "redact msg_1", "export"]
 
 
 def everything_of(session_id: str) -> list[str]:
-    return [LIST, *(page(session_id, place) for place in ("change", "live", "events", "history"))]
+    return [
+        LIST,
+        *(page(session_id, place) for place in ("change", "live", "events", "webhook", "history")),
+    ]
 
 
 @pytest.mark.security("S10")
