@@ -12,13 +12,13 @@ from chat.admin.base import Base
 from chat.errors import ParleyError, StoreUnavailable
 from chat.models import Session
 from chat.querysets import MOST
-from chat.services import staff
+from chat.services import exports, staff
 
 
 class SessionActions(Base):
     """Each is asked for by who may, confirmed where it destroys, and written to the admin's log."""
 
-    actions = ("cancel", "requeue", "expire", "export")
+    actions = ("cancel", "requeue", "expire", "export", "export_turns")
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
         """Sessions are opened by their owners."""
@@ -62,8 +62,21 @@ class SessionActions(Base):
         """Send each as a line of JSON."""
         chosen = list(queryset)
         lines = (piece for session in chosen for piece in staff.export(session.pk))
+        return self._sent(request, chosen, lines, "sessions.jsonl")
+
+    @admin.action(description="Export completed turns for fine-tuning", permissions=["export"])
+    def export_turns(self, request: HttpRequest, queryset: Iterable[Session]) -> HttpResponse:
+        """Send the conversation of each as a line in the chat fine-tuning format."""
+        chosen = list(queryset)
+        lines = (exports.line(session.pk, exports.Choice()) for session in chosen)
+        return self._sent(request, chosen, lines, "conversations.jsonl")
+
+    def _sent(
+        self, request: HttpRequest, chosen: list[Session], lines: Iterable[bytes], name: str
+    ) -> HttpResponse:
+        """Send lines as a file, and note of each session that it was exported."""
         response = HttpResponse(b"".join(lines), content_type="application/x-ndjson")
-        response["Content-Disposition"] = 'attachment; filename="sessions.jsonl"'
+        response["Content-Disposition"] = f'attachment; filename="{name}"'
         response["Cache-Control"] = "no-store"
         for session in chosen:
             self.log_change(request, session, "Exported.")

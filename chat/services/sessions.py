@@ -11,6 +11,7 @@ from chat.conf import knobs
 from chat.domain import Caller, Context, EventPage, Feedback, NewSession, Page, Snapshot
 from chat.errors import BadInput
 from chat.services import models, tokens, webhooks
+from chat.services.conversations import Conversation
 from chat.store import rates, sessions
 from chat.store.client import ping
 from chat.store.text import number_of
@@ -65,6 +66,33 @@ def open_session(
     opener = tokens.caller(token)
     sessions.create(NewSession(id=session_id, token_hash=opener.token_hash, ttl=lifetime, **stored))
     return token, read(opener)
+
+
+def restore(
+    conversation: Conversation, *, name: str = "", model: str | None = None, ttl: int | None = None
+) -> str:
+    """Open a session in which a conversation has been already; return its token.
+
+    Raises:
+        UnknownModel, StoreFull, StoreUnavailable
+    """
+    stored = _stored_fields(
+        {
+            "name": name,
+            "system_prompt": conversation.system_prompt,
+            "model": models.named(model or knobs.DEFAULT_MODEL).name,
+            "context": asdict(Context()),
+            "metadata": {},
+        }
+    )
+    session_id = tokens.new_session_id()
+    token = tokens.new_token(session_id)
+    new = NewSession(
+        id=session_id, token_hash=tokens.hash_of(token), ttl=ttl or knobs.SESSION_TTL, **stored
+    )
+    texts = [text for each in conversation.exchanges for text in (each.asked, each.said)]
+    sessions.restore(new, texts)
+    return token
 
 
 def read(caller: Caller, *, after: int = -1, limit: int | None = None) -> Snapshot:

@@ -5,7 +5,7 @@ begins is found by ranks and counts, so no page reads more than its own neighbou
 takes a number of round trips that does not grow with the sessions (docs/admin.md has the figures).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ ROUNDS = 3
 """Times that the place of a page is narrowed down. Sessions spread evenly over the partitions, so
 each round leaves about the square root of what it found: after three, a few hundred entries of
 10,000,000."""
+STRIDE = 500
+"""Sessions that one step of a walk looks at, about."""
 FIELDS = (
     *("created", "active", "expires", "turn", "waiting", "tail", "first", "seq", "attempt"),
     *("fence", "lease", "worker", "cancel", "retry_at", "name", "model"),
@@ -108,6 +110,37 @@ def page(*, offset: int, limit: int, span: Span = ALWAYS) -> list[str]:
     found = _merged(starts, skip + limit)[skip:]
     lowest = 0.0 if span.since is None else span.since * 1000
     return [session_id for activity, session_id in found if activity >= lowest]
+
+
+def walk(span: Span = ALWAYS) -> Iterator[list[str]]:
+    """Yield the ids of all sessions last active in the span, some at a time, in no order.
+
+    A session that is there from the first to the last is told of, and none twice, however many
+    come, go or are active meanwhile: pages by rank or by activity would miss those that move. Held
+    in memory are the ids of one partition.
+
+    Raises:
+        StoreUnavailable
+    """
+    for index in _indexes():
+        told: set[str] = set()
+        cursor = None
+        while cursor != 0:
+            # While its table is resized, Redis may give an entry twice.
+            ((cursor, found),) = _ask([("ZSCAN", index, cursor or 0, "COUNT", STRIDE)])
+            cursor = int(cursor)
+            ids = [member.decode() for member, score in _pairs(found) if span.has(score / 1000)]
+            fresh = [each for each in dict.fromkeys(ids) if each not in told]
+            told.update(fresh)
+            yield fresh
+
+
+def _pairs(found: Sequence[Any]) -> Iterator[tuple[bytes, float]]:
+    """Return members and scores of a scan, paired by the client or not."""
+    if found and isinstance(found[0], (list, tuple)):
+        yield from ((member, float(score)) for member, score in found)
+    else:
+        yield from zip(found[::2], map(float, found[1::2]), strict=True)
 
 
 def _narrowed(starts: Sequence[int], skip: int) -> list[int]:

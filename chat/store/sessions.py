@@ -18,6 +18,7 @@ from chat.errors import (
 from chat.store import keys
 from chat.store.client import client, translated
 from chat.store.scripts import Argument, Call, run, run_all, run_replicated, script
+from chat.store.text import escaped
 
 REFUSALS: dict[bytes, type[ParleyError]] = {
     b"GONE": SessionNotFound,
@@ -99,9 +100,34 @@ def create(new: NewSession) -> tuple[float, float]:
     Raises:
         IdempotencyMismatch: the id belongs to a session that was opened otherwise.
     """
-    _, created, expires = answer(
-        "create",
-        new.id,
+    _, created, expires = answer("create", new.id, *_opening(new))
+    return created / 1000, expires / 1000
+
+
+def restore(new: NewSession, texts: Sequence[str]) -> None:
+    """Open a session with a history; all of it or nothing.
+
+    texts: of a message and its reply by turns. The same call again changes nothing.
+
+    Raises:
+        StoreFull, StoreUnavailable
+        IdempotencyMismatch: the id belongs to another session.
+    """
+    answer("restore", new.id, *_history(new, texts))
+
+
+def restoring(new: NewSession, texts: Sequence[str]) -> Call:
+    """Return the call of `restore`, for those who make many at once."""
+    return call("restore", new.id, *_history(new, texts))
+
+
+def _history(new: NewSession, texts: Sequence[str]) -> tuple[Argument, ...]:
+    size = sum(len(text.encode()) for text in texts)
+    return (*_opening(new), size, *map(escaped, texts))
+
+
+def _opening(new: NewSession) -> tuple[Argument, ...]:
+    return (
         new.token_hash,
         new.ttl,
         knobs.SESSION_MAX_AGE,
@@ -112,7 +138,6 @@ def create(new: NewSession) -> tuple[float, float]:
         new.metadata,
         new.webhook_url,
     )
-    return created / 1000, expires / 1000
 
 
 def snapshot(caller: Caller, *, after: int = -1, limit: int | None = None) -> Snapshot:

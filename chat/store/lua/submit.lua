@@ -39,10 +39,7 @@ local wakes = ARGV[10] == 'interrupt' and interrupt()
 local is_empty = s.first > 2 * s.tail
 local turn = s.tail + 1
 local number = 2 * turn - 1
-local message = '{"seq":' .. (seq + 1) .. ',"status":"completed","content":"' .. ARGV[5] ..
-  '","id":"msg_' .. number .. '","role":"user","created_at":' .. seconds(now) ..
-  ',"started_at":null,"completed_at":' .. seconds(now) .. ',"reply_to":null,"attempt":0,' ..
-  '"model":null,"finish_reason":null,"usage":null,"error":null,"wait":null,"feedback":null}'
+local message = prompt_json(number, ARGV[5])
 local reply, position = enqueue(turn, number, ARGV[7], now + ARGV[8], message)
 wakes = wakes or position == 0
 if wakes then due_at(now + ARGV[9]) end

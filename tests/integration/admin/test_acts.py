@@ -13,6 +13,7 @@ from chat.services import sessions
 from chat.store import due
 from tests.integration.admin.scene import LIST, asked, opened, page
 from tests.integration.api import turns
+from tests.integration.exports import rules
 
 
 def do(client: Client, session_id: str, act: str, *, confirmed: bool = True) -> str:
@@ -182,3 +183,19 @@ def test_what_is_gone_is_said_so(admin: Client) -> None:
     assert admin.get(page(session_id, "live")).json() == {"is_gone": True}
     assert do(admin, session_id, "cancel")
     assert log() == []
+
+
+def test_completed_turns_are_exported_for_fine_tuning(admin: Client) -> None:
+    session_id, empty = opened(system_prompt="be brief"), opened()
+    asked(session_id, "a question")
+    turns.reply(session_id, "an answer")
+    asked(session_id, "an open one")
+    told = {"action": "export_turns", "_selected_action": [session_id, empty]}
+    answer = admin.post(LIST, told)
+    assert answer["Content-Type"] == "application/x-ndjson"
+    (line,) = map(json.loads, answer.content.splitlines())
+    rules.check(line)
+    assert [message["content"] for message in line["messages"]] == [
+        *("be brief", "a question", "an answer")
+    ]
+    assert {message for _, message in log()} == {"Exported."}

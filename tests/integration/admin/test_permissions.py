@@ -65,7 +65,7 @@ def test_who_may_view_sees_all_and_can_do_nothing(staff: Staff) -> None:
         answer = client.post(page(session_id, "act"), {"act": act, "confirmed": "yes"})
         assert answer.status_code == 403, act
     assert client.post(page(session_id, "delete"), {"post": "yes"}).status_code == 403
-    for act in ("cancel", "requeue", "expire", "export", "delete_selected"):
+    for act in ("cancel", "requeue", "expire", "export", "export_turns", "delete_selected"):
         told = {"action": act, "_selected_action": session_id, "post": "yes", "confirmed": "yes"}
         client.post(LIST, told)
     assert sessions.read(Caller(session_id=session_id)).waiting == 1

@@ -224,7 +224,12 @@ MUTANTS = [
         "false",
         (test_life.test_a_rotated_token_may_be_rotated_again_with_the_same_words,),
     ),
-    Mutant("seq and event differ", "lib/reply.lua", "(seq + 1)", "seq"),
+    Mutant(
+        "seq and event differ",
+        "lib/reply.lua",
+        """(seq + 1) .. ',"status":"' .. status""",
+        """seq .. ',"status":"' .. status""",
+    ),
     Mutant(
         "the last delta is not told",
         "finish.lua",

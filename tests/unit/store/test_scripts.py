@@ -10,7 +10,7 @@ from chat.store.scripts import HERE, script
 FILES = sorted(HERE.rglob("*.lua"))
 SCRIPTS = sorted(path.stem for path in HERE.glob("*.lua"))
 
-TAKE_IN = {"create", "rate", "regenerate", "submit", "throttle", "ticket_issue"}
+TAKE_IN = {"create", "rate", "regenerate", "restore", "submit", "throttle", "ticket_issue"}
 """What a full Redis refuses. All else goes on, so that what was accepted is answered."""
 
 KEY = re.compile(r"(KEYS\[[^]]+\]|[A-Z]+|key|log)$")

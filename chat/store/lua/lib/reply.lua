@@ -1,4 +1,4 @@
--- The reply of a turn, as it is stored: JSON whose members stand in a fixed order, so that scripts
+-- Messages as they are stored: JSON whose members stand in a fixed order, so that scripts
 -- read and splice it as text. Turn t has the user message 2t - 1 and the reply 2t.
 local function reply_id(turn)
   return 'msg_' .. (2 * turn)
@@ -17,6 +17,14 @@ local function reply_json(turn, status, content, reply, ending)
     ',"started_at":' .. reply.started_at .. ',"completed_at":' .. reply.completed_at ..
     ',"reply_to":"msg_' .. reply.prompt .. '","attempt":' .. reply.attempt ..
     ',"model":' .. reply.model .. ',' .. ending .. ',"feedback":null}'
+end
+
+-- A message of the user; content: the inside of a JSON string.
+local function prompt_json(number, content)
+  return '{"seq":' .. (seq + 1) .. ',"status":"completed","content":"' .. content ..
+    '","id":"msg_' .. number .. '","role":"user","created_at":' .. seconds(now) ..
+    ',"started_at":null,"completed_at":' .. seconds(now) .. ',"reply_to":null,"attempt":0,' ..
+    '"model":null,"finish_reason":null,"usage":null,"error":null,"wait":null,"feedback":null}'
 end
 
 -- The same members, read from the JSON of a reply that has not ended: its content is empty.

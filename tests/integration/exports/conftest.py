@@ -1,0 +1,34 @@
+"""Redis, and the commands in this process; a test is the worker."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from pytest_django import Settings
+from redis import Redis
+
+from chat.store.client import client as store_client
+from tests.harness.keys import keys_for_ever
+from tests.harness.processes import Process
+from tests.harness.stack import Stack
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    stack = Stack(tmp_path_factory.mktemp("exports"))
+    try:
+        yield stack.redis.start()
+    finally:
+        stack.end()
+
+
+@pytest.fixture(autouse=True)
+def redis(server: Process, settings: Settings) -> Iterator[Redis]:
+    """Its raw client; it is empty, and this process's store uses it."""
+    settings.REDIS_URL = settings.BROKER_URL = server.url
+    store_client.cache_clear()
+    with closing(Redis.from_url(server.url)) as raw, closing(store_client()):
+        raw.flushall()
+        yield raw
+    assert keys_for_ever(server.url) == []
+    store_client.cache_clear()
