@@ -31,7 +31,7 @@ test: $(DEV) ## all tests; ARGS="-k name" chooses
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 .PHONY: faults
-faults: $(DEV) ## every row of the table of faults, the slow ones too, and what came of each
+faults: $(DEV) ## every row of docs/faults.md, the slow ones too, and whether its tests have passed
 	$(BIN)/pytest tests/acceptance -m fault $(ARGS)
 
 .PHONY: soak

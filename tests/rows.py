@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -10,9 +10,12 @@ import pytest
 from project.supervisor.children import ROOT
 
 MARKERS = ("fault", "security")
-PAGE = ROOT / "docs" / "security.md"
+DOCS = ROOT / "docs"
+FAULT = re.compile(r"^\| (F\d\d) \| (.+?) \| .+? \|$", re.MULTILINE)
+"""Of docs/faults.md: id, fault."""
+PAGE = DOCS / "security.md"
 ROW = re.compile(r"^\| (S\d\d) \| (.+?) \| (.+?) \| (.+?) \|$", re.MULTILINE)
-"""Of the page: id, input, answer, tests."""
+"""Of that page: id, input, answer, tests."""
 
 Rows = defaultdict[str, list[tuple[str, str, float]]]
 """Id of the row -> node id, outcome and seconds of each test."""
@@ -63,17 +66,21 @@ def pytest_terminal_summary(
 
 
 def _faults(outcomes: Rows) -> Iterator[str]:
-    """Yield a line a test."""
+    """Yield a line a row of the table of faults, and one for each of its tests that has failed."""
+    yield from _lines(outcomes, FAULT.findall((DOCS / "faults.md").read_text()))
     for row, tests in sorted(outcomes.items()):
-        for nodeid, outcome, seconds in tests:
-            sentence = nodeid.rpartition("::test_")[2].replace("_", " ")
-            told = "ok" if outcome == "passed" else outcome
-            yield f"{row}  {sentence:<90} {told} {seconds:.1f} s"
+        yield from (f"{row} failed: {nodeid}" for nodeid, found, _ in tests if found == "failed")
 
 
 def _refusals(outcomes: Rows) -> Iterator[str]:
+    """Yield a line a row of the page on security."""
+    rows = ROW.findall(PAGE.read_text())
+    yield from _lines(outcomes, [(row, given) for row, given, _, _ in rows])
+
+
+def _lines(outcomes: Rows, rows: Iterable[tuple[str, str]]) -> Iterator[str]:
     """Yield a line a row, though none of its tests ran."""
-    for row, given, _, _ in ROW.findall(PAGE.read_text()):
+    for row, what in rows:
         seen = [outcome for _, outcome, _ in outcomes[row]]
         verdict = "failed" if "failed" in seen else "passed" if "passed" in seen else "not run"
-        yield f"{row}  {given.replace('`', ''):<90.90} {verdict} ({seen.count('passed')} tests)"
+        yield f"{row}  {what.replace('`', ''):<90.90} {verdict} ({seen.count('passed')} tests)"
