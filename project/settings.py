@@ -27,7 +27,17 @@ if "*" in ALLOWED_HOSTS and not DEBUG:
 
 SECRET_KEY = env.str("SECRET_KEY", default="") or secrets.token_urlsafe(50)
 """Without one, a key of the process's own: fine for one process, useless for several."""
-
+SECRET_KEY_CHARS, SECRET_KEY_DISTINCT = 50, 8
+"""Fewest characters of a key, and fewest different ones: what is shorter can be guessed."""
+if not DEBUG and (
+    len(SECRET_KEY) < SECRET_KEY_CHARS
+    or len(set(SECRET_KEY)) < SECRET_KEY_DISTINCT
+    or SECRET_KEY.startswith("django-insecure-")
+):
+    raise ImproperlyConfigured(
+        "SECRET_KEY: too weak; make one by"
+        " python -c 'import secrets; print(secrets.token_urlsafe(50))'"
+    )
 
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
 BROKER_URL = env.str("BROKER_URL", default="") or REDIS_URL

@@ -31,7 +31,7 @@ def adopt(home: str) -> None:
         DJANGO_SETTINGS_MODULE="project.settings",
         PARLEY_HOME=home,
         REDIS_URL=f"redis://:{PASSWORD}@127.0.0.1:{free_port()}/0",
-        SECRET_KEY="tests" * 10,
+        SECRET_KEY="a-key-of-the-tests-that-is-worth-nothing-elsewhere-0123",
     )
 
 

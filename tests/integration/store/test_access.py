@@ -1,0 +1,134 @@
+"""Who may speak with Redis: a password, the rights that the docs name, TLS."""
+
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+from redis import Redis
+from redis.exceptions import AuthenticationError, NoPermissionError
+
+from chat.errors import StoreUnavailable
+from chat.store.client import client, ping
+from project.supervisor.children import ROOT
+from tests.harness.stack import Stack
+from tests.harness.waiting import wait_until
+from tests.integration.api.calls import Api
+from tests.integration.providers import servers
+from tests.integration.store.server import Server
+
+PAGE = (ROOT / "docs" / "security.md").read_text()
+PASSWORD = "of-the-boss"
+FORBIDDEN = [
+    *(("FLUSHALL",), ("FLUSHDB",), ("CONFIG", "GET", "*"), ("KEYS", "*"), ("SHUTDOWN",)),
+    *(("ACL", "LIST"), ("GET", "of-others"), ("REPLICAOF", "a", "1")),
+]
+
+
+def documented(password: str) -> list[str]:
+    """Return the rights that the page gives to Parley's user."""
+    found = re.search(r"^user (parley .+)$", PAGE, re.MULTILINE)
+    assert found
+    return [password if word.startswith(">") else word for word in found[1].split()]
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[Server]:
+    """A Redis with a password, and a user with the documented rights and the password `own`."""
+    server = Server(tmp_path, "--requirepass", PASSWORD, "--user", *documented(">own"))
+    server.start()
+    server.redis = Redis.from_url(url_of(server, f":{PASSWORD}"))
+    yield server
+    server.close()
+
+
+def url_of(server: Server, who: str) -> str:
+    return f"redis://{who}@127.0.0.1:{server.port}/0"
+
+
+@pytest.mark.security("S38")
+def test_nobody_gets_in_without_a_password(guarded: Server) -> None:
+    for who in ("", ":wrong", "parley:wrong", "default:own"):
+        url = url_of(guarded, who) if who else guarded.url
+        with Redis.from_url(url) as stranger, pytest.raises(AuthenticationError):
+            stranger.ping()
+
+
+@pytest.mark.security("S38")
+def test_the_redis_of_make_run_wants_its_password(stack: Stack) -> None:
+    port = stack.redis.url.rpartition(":")[2]
+    url = f"redis://127.0.0.1:{port}"
+    with Redis.from_url(url) as stranger, pytest.raises(AuthenticationError):
+        stranger.ping()
+
+
+@pytest.mark.security("S38")
+def test_all_of_parley_works_with_the_documented_rights(guarded: Server, tmp_path: Path) -> None:
+    parley = Stack(tmp_path / "parley", env={"REDIS_URL": url_of(guarded, "parley:own")})
+    try:
+        parley.model.start()
+        parley.worker().launch()
+        parley.web().start()
+        parley.worker().wait_until_ready()
+        owner = Api(parley.web().url).open()
+        owner.say("hello")
+        wait_until(lambda: owner.snapshot()["messages"][-1]["status"] == "completed", within=30)
+        assert owner.post(f"{owner.path}/ticket").status_code == 201
+        assert owner.call("DELETE", owner.path).status_code == 204
+    finally:
+        parley.end()
+    refused = guarded.redis.acl_log()
+    assert not refused, refused
+
+
+@pytest.mark.security("S38")
+@pytest.mark.parametrize("command", FORBIDDEN, ids=lambda command: command[0])
+def test_the_documented_rights_allow_no_more(guarded: Server, command: tuple[str, ...]) -> None:
+    url = url_of(guarded, "parley:own")
+    with Redis.from_url(url) as parley, pytest.raises(NoPermissionError):
+        parley.execute_command(*command)
+
+
+@pytest.mark.security("S38")
+@pytest.mark.parametrize(
+    ("certificate", "query", "is_trusted"),
+    [
+        ("good", f"?ssl_ca_certs={servers.CA}", True),
+        ("good", "", False),
+        ("expired", f"?ssl_ca_certs={servers.CA}", False),
+        ("other_host", f"?ssl_ca_certs={servers.CA}", False),
+    ],
+)
+def test_a_redis_is_spoken_with_only_if_its_certificate_is_good(
+    guarded: Server, settings: Settings, certificate: str, query: str, is_trusted: bool
+) -> None:
+    def pass_on(connection: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", guarded.port)) as inside:
+            back = threading.Thread(target=copy, args=(inside, connection))
+            back.start()
+            copy(connection, inside)
+            back.join()
+
+    with servers.Server(pass_on, certificate=certificate) as tls:
+        settings.REDIS_URL = f"rediss://:{PASSWORD}@127.0.0.1:{tls.port}/0{query}"
+        client.cache_clear()
+        if is_trusted:
+            ping()
+        else:
+            with pytest.raises(StoreUnavailable):
+                ping()
+        client().close()
+        client.cache_clear()
+
+
+def copy(source: socket.socket, target: socket.socket) -> None:
+    """Pass on what comes until it ends."""
+    with suppress(OSError):
+        while received := source.recv(65536):
+            target.sendall(received)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
