@@ -53,6 +53,10 @@ lint: $(DEV) ## format, style, types, layers, security, compose file, Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/hadolint Dockerfile
 
+.PHONY: docs
+docs: $(DEV) ## the docs as a site, in site/; a broken link is an error
+	NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
+
 .PHONY: format
 format: $(DEV) ## put the code into the form that lint wants
 	$(BIN)/ruff format .

@@ -4,12 +4,15 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from chat.management.commands.run import EXAMPLE
 from project.supervisor.children import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+
+NAVIGATION = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
 
 
 def test_the_readme_shows_what_make_run_prints() -> None:
@@ -28,3 +31,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_make_targets_are_described(name: str) -> None:
     if name not in {"help", "clean"}:
         assert f"make {name}" in (ROOT / "CONTRIBUTING.md").read_text()
+
+
+def test_every_page_stands_in_the_sites_navigation() -> None:
+    nav = set(re.findall(r"[\w/-]+\.md", yaml.safe_dump(NAVIGATION)))
+    pages = {str(page.relative_to(ROOT / "docs")) for page in PAGES if "docs" in page.parts}
+    assert {page for page in pages if not page.startswith("adr/0")} == nav
