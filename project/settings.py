@@ -177,6 +177,9 @@ LOGGING = {
         # What clients do wrong is told to the clients.
         "django.request": {"level": "ERROR"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # On DEBUG they would log a vendor's URL, which may hold a key, and frames.
+        "urllib3": {"level": "INFO"},
+        "websockets": {"level": "INFO"},
         # uvicorn brings a handler of its own, in a form of its own.
         "uvicorn": {"handlers": [], "propagate": True, "level": "INFO"},
         # Both would log URLs, and sockets and the tutorial's routes have tokens in theirs.

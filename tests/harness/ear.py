@@ -43,7 +43,7 @@ class Ear:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 named = {name.lower(): value for name, value in self.headers.items()}
                 heard.append(Heard(self.path, named, body))
-                is_call = self.path.endswith("/v1/chat/completions")
+                is_call = self.path.startswith("/v1/chat/completions")
                 answer = json.dumps(REPLY).encode() if is_call else b""
                 kind = "application/json" if is_call else "application/x-protobuf"
                 self.send_response(200)
