@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- End a session as if its time were up: open turns are cancelled, and the next sweep removes it.
--- include: session access event tally reply post settle life
+-- include: session access event tally reply turns post settle life
 --
 -- ARGV[4] SHA-256 of the caller's token, or ''
 --

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Commit the one outcome of the running turn.
--- include: session event tally reply post settle life lease
+-- include: session event tally reply turns post settle life lease
 --
 -- ARGV[4] fence    ARGV[5] nonce
 -- ARGV[6] offset and ARGV[7] fragment: the last piece, as in append
@@ -8,7 +8,8 @@
 -- ARGV[9] model, JSON string    ARGV[10] finish_reason, usage and error, as JSON members
 -- ARGV[11] ms until the first look at what waits, in case that its wake-up is lost
 --
--- FINISHED waiting (turns that wait now) posted (1 when a webhook is to be told) | ALREADY: this claim has ended | LEASE_LOST | GONE
+-- FINISHED waiting (turns that wait now) posted (1 when a webhook is to be told)
+-- ALREADY: this claim has ended | LEASE_LOST | GONE
 read('v', 'turn', 'fence', 'nonce', 'done', 'head', 'tail', 'waiting', 'attempt', 'said', 'bytes',
   'started', 'ttl', 'max_at', 'kept')
 local no = lost()

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Give the running turn back to the inbox's head, to be tried again later.
--- include: session event tally reply post settle life lease restart
+-- include: session event tally reply turns post settle life lease restart
 --
 -- ARGV[4] fence    ARGV[5] nonce    ARGV[6] delay, ms
 -- ARGV[7] reason: queue, rate_limited or model_loading

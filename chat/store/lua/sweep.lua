@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Name the sessions, or the deliveries, of a partition that are due, and keep other workers off them
--- for a moment.
+-- Name the sessions, or the deliveries, of a partition that are due, and keep other workers off
+-- them for a moment.
 --
 -- KEYS[1] due, or outbox
 -- ARGV[1] most members    ARGV[2] ms for which they are this caller's to look at

@@ -216,6 +216,12 @@ MUTANTS = [
         "",
         (test_life.test_an_idle_session_is_removed_when_its_time_is_up,),
     ),
+    Mutant(
+        "a webhook is not told",
+        "lib/post.lua",
+        "redis.call('ZADD', OUTBOX, now, ID .. ':' .. 2 * turn)",
+        "",
+    ),
     Mutant("a reset forgets the inbox", "reset.lua", "if open_turn(turn) then", "if false then"),
     Mutant(
         "any token will do",

@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis.errors import Flaky
 from hypothesis.stateful import run_state_machine_as_test
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from chat.errors import ParleyError
 from chat.store import scripts
@@ -17,7 +18,8 @@ from tests.integration.store.machine import StoreMachine
 from tests.integration.store.mutants import MUTANTS, Mutant
 
 CASES = [(mutant, test) for mutant in MUTANTS for test in mutant.noticed_by]
-NOTICED = (AssertionError, ParleyError, pytest.fail.Exception, Flaky)
+NOTICED = (AssertionError, ParleyError, ResponseError, pytest.fail.Exception, Flaky)
+"""A broken script may as well fail: then the store says so."""
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ end
 local function remove(reason)
   redis.call('UNLINK', SESSION, MESSAGES, PARTIAL, EVENTS, IDEM)
   redis.call('ZREM', DUE, ID)
-  for _, list in ipairs({ INDEX, WAITING, RUNNING }) do redis.call('ZREM', list, ID) end
+  for _, key in ipairs({ INDEX, WAITING, RUNNING }) do redis.call('ZREM', key, ID) end
   redis.call('HINCRBY', COUNTS, 'sessions', -1)
   if s.waiting > 0 then redis.call('HINCRBY', COUNTS, 'waiting', -s.waiting) end
   if s.turn ~= 0 then redis.call('HINCRBY', COUNTS, 'running', -1) end
