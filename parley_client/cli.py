@@ -33,6 +33,8 @@ def chat(*, url: str, name: str, system: str | None, model: str | None) -> int:
             return 1
         terminal = Terminal(session, out=sys.stdout, notes=sys.stderr)
         is_typed = sys.stdin.isatty()
+        if is_typed and os.environ.get(TOKEN):
+            terminal.run(iter(["/history"]))
         terminal.run(typed() if is_typed else iter(sys.stdin))
     return 1 if terminal.has_failed and not is_typed else 0
 

@@ -13,6 +13,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 NAVIGATION = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
+README = (ROOT / "README.md").read_text()
 
 
 def test_the_readme_shows_what_make_run_prints() -> None:
@@ -37,3 +38,11 @@ def test_every_page_stands_in_the_sites_navigation() -> None:
     nav = set(re.findall(r"[\w/-]+\.md", yaml.safe_dump(NAVIGATION)))
     pages = {str(page.relative_to(ROOT / "docs")) for page in PAGES if "docs" in page.parts}
     assert {page for page in pages if not page.startswith("adr/0")} == nav
+
+
+def test_the_promises_of_the_readme_name_tests_that_there_are() -> None:
+    table = re.findall(r"\[`(test_\w+)`\]\((tests/[\w/]+\.py)\) \|$", README, re.MULTILINE)
+    assert len(table) == README.partition("| promise |")[2].partition("\n\n")[0].count("\n|") - 1
+    assert len(table) >= 10
+    for name, path in table:
+        assert f"\ndef {name}(" in (ROOT / path).read_text(), name

@@ -122,6 +122,14 @@ def test_a_token_in_the_environment_resumes_its_session(echoing: Stack, client: 
     assert done.stdout == f"> hello\necho: hello\n{session.token}\n"
 
 
+def test_who_comes_back_sees_what_was_said(echoing: Stack, client: Client) -> None:
+    session = client.open()
+    session.send("hello").text  # noqa: B018  # waits for it
+    environment = {**os.environ, "PARLEY_TOKEN": session.token}
+    with Person([*CHAT, "--url", echoing.web().url], environment) as somebody:
+        somebody.sees("> hello\necho: hello\n> ")
+
+
 def test_a_wrong_token_is_said_so(echoing: Stack) -> None:
     done = piped(echoing.web().url, "hi\n", PARLEY_TOKEN="nonsense")
     assert (done.stdout, done.stderr, done.returncode) == ("", "This is no token.\n", 1)
