@@ -12,7 +12,8 @@ from django.db import NotSupportedError, models
 
 from chat.domain import Caller
 from chat.errors import MessageNotFound, SessionExpired, SessionNotFound
-from chat.services import sessions, staff
+from chat.services import choosing, sessions, staff
+from chat.services.choosing import Wish
 from chat.store.listing import Row, Span
 
 MOST = 1000
@@ -134,18 +135,33 @@ class SessionQuerySet(RedisQuerySet):
 
     LOOKUPS = frozenset({"id", "id__in", "last_active_at__gte", "last_active_at__lt"})
     ORDERS = frozenset({("-last_active_at",)})
+    WISHES = frozenset({"text", "status", "model"})
+    """What `choose` takes."""
 
-    def search(self, text: str) -> Self:
-        """Keep those that `staff.search` finds."""
+    found: dict[str, list[str]] = {}
+    """Holds the ids of what was asked for, once they were looked for; copies share it."""
+
+    def _clone(self) -> Self:
+        clone = super()._clone()
+        clone.found = self.found
+        return clone
+
+    def _filter_or_exclude_inplace(self, *asked: Any) -> None:
+        super()._filter_or_exclude_inplace(*asked)
+        self.found = {}
+
+    def choose(self, **wishes: str) -> Self:
+        """Keep those that `choosing.choose` finds."""
         found = self._chain()  # type: ignore[attr-defined]  # the stubs leave it out
-        found.wanted = {**self.wanted, "search": text}
+        found.wanted, found.found = {**self.wanted, **wishes}, {}
         return found  # type: ignore[no-any-return]
 
     def count(self) -> int:
-        """Count them by the index, or those that were named or searched for."""
-        if self._result_cache is None and not self._is_chosen:
-            return _sliced(staff.count(self._span), self.query.low_mark, self.query.high_mark)
-        return super().count()
+        """Count them by the index, or those that were named or wished for."""
+        if self._result_cache is not None:
+            return len(self._result_cache)
+        total = len(self._chosen()) if self._is_chosen else staff.count(self._span)
+        return _sliced(total, self.query.low_mark, self.query.high_mark)
 
     def delete(self) -> tuple[int, dict[str, int]]:
         """Remove every trace of each."""
@@ -155,7 +171,7 @@ class SessionQuerySet(RedisQuerySet):
 
     @property
     def _is_chosen(self) -> bool:
-        return not self.wanted.keys().isdisjoint({"id", "id__in", "search"})
+        return not self.wanted.keys().isdisjoint({"id", "id__in", *self.WISHES})
 
     @property
     def _span(self) -> Span:
@@ -167,20 +183,25 @@ class SessionQuerySet(RedisQuerySet):
         if not self._is_chosen:
             rows = staff.recent(offset=offset, limit=limit, span=self._span)
         else:
-            rows = self._chosen()[offset : offset + limit]
+            rows = choosing.find(self._chosen()[offset : offset + limit])
         of: Callable[[Row], models.Model] = self.model.of
         return map(of, rows)
 
-    def _chosen(self) -> list[Row]:
-        """Return the sessions that were named or searched for and meet all conditions."""
-        wanted = self.wanted
-        if "id" in wanted or "id__in" in wanted:
-            named = wanted.get("id__in", [wanted.get("id")])
-            found = staff.find([str(each) for each in named if wanted.get("id", each) == each])
-        else:
-            found = staff.search(wanted["search"], span=self._span)
-        met = [row for row in found if self._span.has(row.last_active_at)]
-        return sorted(met, key=lambda row: (row.last_active_at, row.id), reverse=True)
+    def _chosen(self) -> list[str]:
+        """Return the ids of those that were named or wished for.
+
+        They are looked for once: the admin counts them, and then reads a page of them.
+        """
+        if "ids" not in self.found:
+            wishes = {name: self.wanted[name] for name in self.WISHES & self.wanted.keys()}
+            self.found["ids"] = choosing.choose(Wish(**wishes, span=self._span), self._named())
+        return self.found["ids"]
+
+    def _named(self) -> list[str] | None:
+        if self.wanted.keys().isdisjoint({"id", "id__in"}):
+            return None
+        only, named = self.wanted.get("id"), self.wanted.get("id__in")
+        return [str(each) for each in ([only] if named is None else named) if only in {None, each}]
 
 
 def _sliced(total: int, low: int, high: int | None) -> int:

@@ -1,4 +1,4 @@
-"""Filters of the list of sessions: what the index can answer without reading the sessions."""
+"""Filters of the list of sessions; each says among how many it looks, if not among all."""
 
 from datetime import timedelta
 from typing import Any
@@ -7,6 +7,9 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+
+from chat.services import models
+from chat.services.choosing import SEARCHED
 
 SPANS = {
     "5m": ("Within 5 minutes", timedelta(minutes=5)),
@@ -37,3 +40,38 @@ class ActivityFilter(admin.SimpleListFilter):
         bound = "lt" if name.startswith("over-") else "gte"
         edge = timezone.now() - SPANS[name][1]
         return queryset.filter(**{f"last_active_at__{bound}": edge})
+
+
+class StatusFilter(admin.SimpleListFilter):
+    """By what goes on in the session."""
+
+    title = "status"
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Name the choices."""
+        return [
+            ("running", f"Running ({SEARCHED:,} longest)"),
+            ("waiting", f"Waiting ({SEARCHED:,} longest)"),
+            ("idle", f"Idle (of the {SEARCHED:,} latest)"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002
+        """Keep what was chosen."""
+        known = {"running", "waiting", "idle"}
+        return queryset.choose(status=self.value()) if self.value() in known else queryset
+
+
+class ModelFilter(admin.SimpleListFilter):
+    """By the model that the session uses."""
+
+    title = f"model (of the {SEARCHED:,} latest)"
+    parameter_name = "model"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Name the models of the settings."""
+        return [(name, name) for name in models.all_models()]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002
+        """Keep what was chosen."""
+        return queryset.choose(model=self.value()) if self.value() else queryset

@@ -8,9 +8,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from chat.admin.base import Base
-from chat.admin.filters import ActivityFilter
+from chat.admin.filters import ActivityFilter, ModelFilter, StatusFilter
 from chat.models import Session
-from chat.services import staff
+from chat.services.choosing import SEARCHED
 
 
 class SessionList(Base):
@@ -18,7 +18,7 @@ class SessionList(Base):
 
     list_display = ("shown_name", "id", "status", "model", "messages", "active_ago")
     list_display_links = ("shown_name", "id")
-    list_filter = (ActivityFilter,)
+    list_filter = (StatusFilter, ModelFilter, ActivityFilter)
     list_per_page = 50
     list_max_show_all = 0
     sortable_by = ()
@@ -27,7 +27,7 @@ class SessionList(Base):
     search_fields = ("id",)
     search_help_text = (
         f"A whole ID is found among all sessions; the start of an ID, or a part of a name, among "
-        f"the {staff.SEARCHED:,} of the latest activity."
+        f"the {SEARCHED:,} of the latest activity."
     )
 
     class Media:
@@ -54,7 +54,8 @@ class SessionList(Base):
         search_term: str,
     ) -> tuple[Any, bool]:
         """Search as the store can."""
-        return (queryset.search(search_term) if search_term.strip() else queryset), False
+        text = search_term.strip()
+        return (queryset.choose(text=text) if text else queryset), False
 
 
 def _rounded(age: timedelta) -> str:

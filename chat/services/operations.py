@@ -48,5 +48,5 @@ def running() -> list[tuple[float, Row]]:
     Raises:
         StoreUnavailable: Redis gives no answer.
     """
-    since = {session_id: at for at, session_id in listing.running(SHOWN)}
+    since = {session_id: at for at, session_id in listing.longest("running", SHOWN)}
     return [(since[row.id], row) for row in listing.rows(list(since))]

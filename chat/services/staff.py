@@ -3,7 +3,7 @@
 Staff act as Parley itself. Whether they may is asked where they are known: in the admin.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import orjson
 
@@ -11,13 +11,11 @@ from chat import dispatch
 from chat.conf import knobs
 from chat.domain import Caller, Status
 from chat.errors import SessionExpired, SessionNotFound
-from chat.services import sessions, tokens, turns
+from chat.services import sessions, turns
 from chat.store import interventions, listing, rates
 from chat.store.listing import ALWAYS, Row, Span
 from chat.store.text import escaped, number_of
 
-SEARCHED = 1000
-"""Sessions of the latest activity whose names and first characters of ids a search looks at."""
 REDACTED = "[redacted]"
 TRIES_PER_MINUTE = 6
 TRIES_AT_ONCE = 10
@@ -38,29 +36,6 @@ def recent(*, offset: int, limit: int, span: Span = ALWAYS) -> list[Row]:
 def count(span: Span = ALWAYS) -> int:
     """Return how many sessions were last active in the span."""
     return listing.count(span)
-
-
-def find(session_ids: Sequence[str]) -> list[Row]:
-    """Return those of the sessions that exist."""
-    return listing.rows([each for each in session_ids if tokens.SESSION_ID.fullmatch(each)])
-
-
-def search(text: str, *, span: Span = ALWAYS) -> list[Row]:
-    """Return the session of that id; or, of the `SEARCHED` latest, those it is found in.
-
-    It is found in an id that begins with it, and in a name that has it anywhere, in capitals or
-    not. It is text and never a pattern.
-    """
-    text = text.strip()
-    if exact := find([text]):
-        return exact
-    wanted = text.casefold()
-    latest = recent(offset=0, limit=SEARCHED, span=span)
-    return [row for row in latest if row.id.startswith(text) or wanted in _name(row).casefold()]
-
-
-def _name(row: Row) -> str:
-    return str(orjson.loads(row.name))
 
 
 def cancel_open(session_id: str) -> int:

@@ -5,7 +5,7 @@ begins is found by ranks and counts, so no page reads more than its own neighbou
 takes a number of round trips that does not grow with the sessions (docs/admin.md has the figures).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +80,24 @@ class Row:
     retry_at: float
     """When the turn at the inbox's head may be tried again; 0 for at once."""
     is_cancelling: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brief:
+    """As much of a session as it takes to choose it."""
+
+    id: str
+    last_active_at: float
+    """Seconds since the epoch."""
+    status: str
+    """`running`, `waiting` or `idle`."""
+    name: bytes
+    """JSON, as stored; so is the model."""
+    model: bytes
+
+
+LISTS: Mapping[str, Callable[[int], str]] = {"running": keys.running, "waiting": keys.waiting}
+"""The key of the list of those whose status it is, by the partition."""
 
 
 def count(span: Span = ALWAYS) -> int:
@@ -177,20 +195,40 @@ def _merged(starts: Sequence[int], most: int) -> list[tuple[float, str]]:
     return sorted(entries, reverse=True)[:most]
 
 
-def running(most: int) -> list[tuple[float, str]]:
-    """Return the sessions whose turn has run longest: since when, and their ids; one round trip.
+def longest(status: str, most: int) -> list[tuple[float, str]]:
+    """Return the sessions that have been `running` or `waiting` longest: since when, and their ids.
+
+    Seconds since the epoch. One round trip.
 
     Raises:
         StoreUnavailable
     """
-    answers = _ask(
-        [
-            ("ZRANGE", keys.running(tag), 0, most - 1, "WITHSCORES")
-            for tag in range(knobs.PARTITIONS)
-        ]
-    )
-    found = [(float(at) / 1000, member.decode()) for each in answers for member, at in each]
+    asked = [("ZRANGE", key, 0, most - 1, "WITHSCORES") for key in map(LISTS[status], _tags())]
+    found = [(float(at) / 1000, member.decode()) for each in _ask(asked) for member, at in each]
     return sorted(found)[:most]
+
+
+def briefs(session_ids: Sequence[str]) -> list[Brief]:
+    """Return those of the sessions that exist, in the order asked; one round trip.
+
+    Raises:
+        StoreUnavailable
+    """
+    fields = ("active", "turn", "waiting", "name", "model")
+    answers = _ask([("HMGET", keys.of(each).session, *fields) for each in session_ids])
+    return [
+        Brief(
+            id=session_id,
+            last_active_at=int(active) / 1000,
+            status="running" if int(turn or 0) else "waiting" if int(waiting or 0) else "idle",
+            name=name,
+            model=model,
+        )
+        for session_id, (active, turn, waiting, name, model) in zip(
+            session_ids, answers, strict=True
+        )
+        if active is not None
+    ]
 
 
 def rows(session_ids: Sequence[str]) -> list[Row]:
@@ -232,7 +270,11 @@ def _row(session_id: str, found: dict[str, Any]) -> Row:
 
 
 def _indexes() -> list[str]:
-    return [keys.index(tag) for tag in range(knobs.PARTITIONS)]
+    return [keys.index(tag) for tag in _tags()]
+
+
+def _tags() -> range:
+    return range(knobs.PARTITIONS)
 
 
 def _ask(commands: Sequence[tuple[Any, ...]]) -> list[Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib.admin.utils import quote
 from django.test import Client
-from redis import Connection
+from redis import Connection, Redis
 
 from chat.domain import Caller
 from chat.services import sessions, turns
@@ -50,3 +50,15 @@ def cost(client: Client, path: str) -> int:
     Counting.trips = 0
     assert client.get(path).status_code == 200
     return Counting.trips
+
+
+def commands(redis: Redis, client: Client, path: str) -> int:
+    """Return the commands that a page has Redis carry out, those within scripts among them."""
+
+    def done() -> int:
+        calls: Any = redis.info("commandstats")
+        return sum(each["calls"] for each in calls.values())
+
+    before = done()
+    assert client.get(path).status_code == 200
+    return done() - before - 1  # the first question after them

@@ -11,10 +11,12 @@ from redis import Redis
 
 from chat.domain import Caller
 from chat.models import Message, Session
-from chat.services import staff
+from chat.services import choosing
+from chat.services.choosing import SEARCHED
 from chat.store import keys, listing
 from chat.store.listing import Span
-from tests.integration.admin.scene import LIST, cost, opened
+from tests.integration.admin.scene import LIST, asked, commands, cost, opened, page
+from tests.integration.api import turns
 
 FIRST = 1_700_000_000_000
 """Ms at which the oldest of many sessions was active; each of the others a second after another."""
@@ -23,8 +25,9 @@ for i = 1, #ARGV, 3 do
   redis.call('ZADD', KEYS[ARGV[i] + 1], ARGV[i + 2], ARGV[i + 1])
   local key = 'chat:{' .. ARGV[i] .. '}:session:' .. ARGV[i + 1]
   redis.call('HSET', key, 'v', 1, 'created', ARGV[i + 2], 'active', ARGV[i + 2], 'expires',
-    ARGV[i + 2], 'name', '"number ' .. ARGV[i + 1] .. '"', 'model', '"default"', 'tail', 0,
-    'first', 1, 'turn', 0, 'waiting', 0)
+    '9999999999999', 'system_prompt', 'null', 'context', '{}', 'metadata', '{}',
+    'name', '"number ' .. ARGV[i + 1] .. '"', 'model', '"default"', 'tail', 0, 'first', 1,
+    'turn', 0, 'waiting', 0)
   redis.call('EXPIRE', key, 600)
 end
 """
@@ -59,10 +62,21 @@ def test_it_is_ordered_by_activity_over_all_partitions(redis: Redis, admin: Clie
 
 
 def test_a_page_costs_as_many_round_trips_at_100000_sessions(redis: Redis, admin: Client) -> None:
-    many(redis, 1000)
+    paths = [
+        LIST,
+        f"{LIST}?q={id_of(500)}",
+        *(f"{LIST}?{each}" for each in ("q=nobody", "status=idle", "status=running", "model=x")),
+        "/admin/operations/",
+        page(id_of(500)),
+    ]
+    many(redis, 1500)
     assert cost(admin, LIST) == 3  # the count, the ids, the rows
+    few = {path: (cost(admin, path), commands(redis, admin, path)) for path in paths}
+    assert max(trips for trips, _ in few.values()) <= 5
+    assert max(sent for _, sent in few.values()) < 1200
     redis.flushall()
     many(redis, 100_000)
+    assert {path: (cost(admin, path), commands(redis, admin, path)) for path in paths} == few
     queries = ("", "?p=1000", "?activity=over-7d&p=1900")
     costs = [cost(admin, LIST + query) for query in queries]
     assert costs[0] == 3
@@ -101,6 +115,49 @@ def test_the_age_of_the_activity_is_filtered_by_the_index(redis: Redis, admin: C
     assert len(shown(admin)) == 4
 
 
+def test_sessions_are_filtered_by_status_and_model(redis: Redis, admin: Client) -> None:
+    idle, waiting, running = opened("Ada"), opened("Ada"), opened("Bob")
+    asked(waiting, "a question")
+    asked(running, "a question")
+    turns.take(running)
+    assert shown(admin, "?status=running") == [running]
+    assert shown(admin, "?status=waiting") == [waiting]
+    assert shown(admin, "?status=idle") == [idle]
+    assert shown(admin, "?status=waiting&q=ada") == [waiting]
+    assert shown(admin, "?status=running&q=ada") == []
+    assert shown(admin, f"?status=idle&q={running}") == []
+    assert shown(admin, "?status=running&activity=over-1h") == []
+    assert len(shown(admin, "?status=sleeping")) == 3
+    assert shown(admin, "?model=default&status=running&activity=5m") == [running]
+    redis.hset(keys.of(idle).session, "model", '"other"')
+    assert shown(admin, "?model=other") == [idle]
+    assert set(shown(admin, "?model=default")) == {waiting, running}
+
+
+def test_who_runs_is_found_however_many_were_active_since(redis: Redis, admin: Client) -> None:
+    running = opened()
+    asked(running, "a question")
+    turns.take(running)
+    redis.zadd(keys.of(running).activity, {running: 1})
+    many(redis, SEARCHED + 10)
+    assert shown(admin, "?status=running") == [running]
+    assert len(admin.get(f"{LIST}?status=idle").context["cl"].result_list) == 50
+    assert admin.get(f"{LIST}?status=idle").context["cl"].result_count == SEARCHED
+    html = admin.get(LIST).content.decode()
+    for told in ("Running (1,000 longest)", "Idle (of the 1,000 latest)", "of the 1,000 latest"):
+        assert told in html
+
+
+def test_an_action_takes_of_the_chosen_those_that_still_meet_the_filter(admin: Client) -> None:
+    running, idle = opened(), opened()
+    asked(running, "a question")
+    turns.take(running)
+    told = {"action": "cancel", "_selected_action": [running, idle]}
+    html = admin.post(f"{LIST}?status=running", told, follow=True).content.decode()
+    assert f"{running[3:]}: Cancelled 1 turn." in html  # after a capital
+    assert f"{idle[3:]}: " not in html
+
+
 def test_search_finds_ids_starts_of_ids_and_parts_of_names(admin: Client) -> None:
     ada, bob = opened("Ada and the Engine"), opened("Bob")
     assert shown(admin, f"?q={ada}") == [ada]
@@ -122,10 +179,10 @@ def test_a_pattern_is_only_text(redis: Redis, admin: Client, pattern: str) -> No
 
 @pytest.mark.security("S10")
 def test_search_looks_at_so_many_and_says_so(redis: Redis, admin: Client) -> None:
-    many(redis, staff.SEARCHED + 50)
+    many(redis, SEARCHED + 50)
     assert shown(admin, f"?q=number+{id_of(10)}") == []
-    assert shown(admin, f"?q=number+{id_of(staff.SEARCHED)}") == [id_of(staff.SEARCHED)]
-    assert f"{staff.SEARCHED:,} of the latest activity" in admin.get(LIST).content.decode()
+    assert shown(admin, f"?q=number+{id_of(SEARCHED)}") == [id_of(SEARCHED)]
+    assert f"{SEARCHED:,} of the latest activity" in admin.get(LIST).content.decode()
 
 
 def test_an_action_on_too_many_is_refused(redis: Redis, admin: Client) -> None:
@@ -176,4 +233,4 @@ def test_query_sets_do_what_they_can() -> None:
         Session.objects.get(pk="no such session")
     assert not Message.objects.filter(pk=f"{first}/msg_1").exists()
     assert every.filter(pk=first).delete() == (1, {"chat.Session": 1})
-    assert staff.find([Caller(session_id=first).session_id]) == []
+    assert choosing.find([Caller(session_id=first).session_id]) == []
