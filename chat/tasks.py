@@ -7,6 +7,6 @@ from chat.services import inference
 
 
 @shared_task(name=TAKE_TURN)
-def take_turn(*, session_id: str) -> None:
-    """Answer the session's next turn, if there is one to take."""
+def take_turn(*, session_id: str, **_: object) -> None:
+    """Answer the session's next turn, if there is one to take; a newer web may say more of it."""
     inference.take_turn(session_id)

@@ -4,7 +4,7 @@ Every act after `claim` carries the lease; one that no longer stands writes noth
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import orjson
@@ -70,7 +70,7 @@ def _claim(session_id: str, nonce: str, words: list[Any]) -> Claim:
         seconds_left=ms_left / 1000,
         model=stored["model"],
         system_prompt=orjson.loads(system_prompt) or "",
-        context=Context(**orjson.loads(context)),
+        context=Context(**_known(Context, orjson.loads(context))),
         options=_options(asked.get("options", {})),
         request_id=asked.get("request_id", ""),
         traceparent=asked.get("traceparent", ""),
@@ -81,7 +81,14 @@ def _claim(session_id: str, nonce: str, words: list[Any]) -> Claim:
 
 
 def _options(asked: dict[str, Any]) -> Options:
-    return Options(**{**asked, "stop": tuple(asked.get("stop", ()))})
+    known = _known(Options, asked)
+    return Options(**{**known, "stop": tuple(known.get("stop", ()))})
+
+
+def _known(kind: type[Context | Options], stored: dict[str, Any]) -> dict[str, Any]:
+    """Return what this version knows of what a newer one may have stored, during a deploy."""
+    names = {field.name for field in fields(kind)}
+    return {name: value for name, value in stored.items() if name in names}
 
 
 def _history(stored: dict[str, Any]) -> HistoryMessage:

@@ -110,14 +110,15 @@ class Scene:
         """Return once the model is asked for the reply to a post for this time."""
         wait_until(lambda: len(self.calls(post.content)) >= number, within=30, every=LOOK)
 
-    def wake(self, session_id: str, *, times: int) -> None:
-        """Deliver a wake-up for a session so many times."""
+    def wake(self, session_id: str, *, times: int, **more: Any) -> None:
+        """Deliver a wake-up for a session so many times; `more` is what it says beside that."""
         celery = Celery(broker=self.stack.redis.url, set_as_current=False)
         with celery.connection_for_write() as connection:
             for _ in range(times):
                 celery.send_task(
                     TAKE_TURN,
-                    kwargs={"session_id": session_id},
+                    kwargs={"session_id": session_id, **more},
+                    headers={"novelty": "of a newer version"} if more else None,
                     queue=QUEUE,
                     connection=connection,
                     ignore_result=True,

@@ -1,5 +1,6 @@
 """Workers that are told to stop, one after the other, as a deploy does."""
 
+import json
 import signal
 from collections.abc import Callable
 
@@ -55,6 +56,37 @@ def test_a_rolling_restart_under_long_streams_fails_none(scene: Callable[..., Sc
     here.history.faults_everywhere = 2
     for client, post in zip(clients, posts, strict=True):
         assert client.reply_in(post, "completed", within=60)["attempt"] == 1
+
+
+@pytest.mark.fault("F24")
+def test_what_a_newer_version_has_stored_and_says_is_answered_by_an_older_worker(
+    here: Usual,
+) -> None:
+    """In the middle of a deploy; the newer version's share is written by hand."""
+    client = here.client(context={"messages": 10})
+    here.worker.freeze()
+    post = client.post("Hello", options={"max_tokens": 100})
+    [session] = here.redis.scan_iter(f"chat:*:session:{client.session_id}")
+    context = json.loads(here.redis.hget(session, "context"))
+    newer = {"v": 2, "novelty": "x", "context": json.dumps(context | {"novelty": [1]})}
+    here.redis.hset(session, mapping=newer)
+    messages = session.replace("session", "messages", 1)
+    deadline, _, ask = here.redis.hget(messages, "2:ask").partition(" ")
+    asked = json.loads(ask) | {"novelty": {}}
+    asked["options"]["novelty"] = 0.5
+    here.redis.hset(messages, "2:ask", f"{deadline} {json.dumps(asked)}")
+    here.redis.delete("chat")  # the wake-up of this version
+    here.wake(client.session_id, times=2, novelty="x")
+    here.worker.thaw()
+
+    reply = client.reply_in(post, "completed")
+    assert reply["attempt"] == 1
+    assert here.calls()[0]["parameters"]["max_tokens"] == 100
+    client.reply_in(client.post("And then?"), "completed")
+    stored = here.redis.hgetall(session)
+    assert (stored["v"], stored["novelty"]) == ("2", "x"), "what it does not know it leaves alone"
+    assert "received unregistered task" not in here.worker.log_of_this_start.lower()
+    assert "TypeError" not in here.worker.log_of_this_start
 
 
 @pytest.mark.fault("F24")

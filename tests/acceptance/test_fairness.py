@@ -1,0 +1,32 @@
+"""A session that floods, and those beside it: workers go round by turns."""
+
+from collections.abc import Callable
+
+from tests.acceptance.scene import Scene
+
+TURN = "[[tokens=6 rate=30]]"
+"""Takes the one worker thread 0.2 s."""
+
+
+def test_a_session_with_twenty_waiting_turns_delays_another_by_one_of_them(
+    scene: Callable[..., Scene],
+) -> None:
+    here = scene(worker_concurrency=1).start()
+    flooder, *others = here.clients(5)
+    flood = [flooder.post(f"Hello {TURN}") for _ in range(21)]
+    flooder.said(flood[0])
+    patient = [(client, client.post(f"Hello {TURN}")) for client in others]
+    patient += [(client, client.post(f"And then? {TURN}")) for client in others]
+    for client, post in patient:
+        client.reply_in(post, "completed", within=60)
+
+    flooded = {post.content for post in flood}
+    order = [call["asked"] in flooded for call in here.calls()]
+    last = max(place for place, is_flood in enumerate(order) if not is_flood)
+    until_all_were_served = order[: last + 1]
+    # Two rounds of theirs, and as many turns of the flood as rounds; one ran before they came.
+    assert until_all_were_served.count(False) == 8
+    assert until_all_were_served.count(True) <= 1 + 2 + 1
+    assert flooder.messages()[-1]["status"] == "queued"
+    for post in flood:
+        flooder.cancel(post)
