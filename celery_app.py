@@ -1,22 +1,21 @@
 """The Celery app: `celery -A celery_app worker`."""
 
-import os
 from importlib import import_module
 
-import django
 from celery import Celery
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
-django.setup()
+from project.starting import set_up, settings_told
 
+set_up()
 if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
-    try:
-        import_module("project.tracing").start()
-    except ModuleNotFoundError as error:
-        told = "OTEL_EXPORTER_OTLP_ENDPOINT: sending spans needs the extra parley[tracing]"
-        raise ImproperlyConfigured(told) from error
+    with settings_told():
+        try:
+            import_module("project.tracing").start()
+        except ModuleNotFoundError as error:
+            told = "OTEL_EXPORTER_OTLP_ENDPOINT: sending spans needs the extra parley[tracing]"
+            raise ImproperlyConfigured(told) from error
 
 # Without Celery's Django fixup: tasks use no SQL, so there are no connections to tend after each.
 app = Celery("parley", fixups=[])

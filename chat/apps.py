@@ -3,8 +3,10 @@
 from django.apps import AppConfig
 from django.core.exceptions import ImproperlyConfigured
 
+from chat import dispatch
 from chat.errors import ConfigError
 from chat.services import models
+from chat.store import client
 
 
 class ChatConfig(AppConfig):
@@ -13,8 +15,14 @@ class ChatConfig(AppConfig):
     name = "chat"
 
     def ready(self) -> None:
-        """Stop the start of any process whose models cannot be called."""
+        """Stop the start of any process whose Redis, broker or models cannot be called.
+
+        Raises:
+            ImproperlyConfigured: it names the setting.
+        """
         try:
+            client.check()
+            dispatch.check()
             models.check()
         except ConfigError as error:
             raise ImproperlyConfigured(error.message) from error

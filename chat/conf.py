@@ -13,25 +13,31 @@ from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from chat.domain import Model, Timeouts
+from chat.domain import Model, OrZero, Timeouts
 from chat.errors import ConfigError
 
 PREFIX = "CHAT_"
 SECRET_PREFIX = "whsec_"  # noqa: S105  # the start of every one, by the standard
 SECRET_BYTES = range(24, 65)
 """Lengths that Standard Webhooks allows."""
-BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+BOOLEANS = {
+    **dict.fromkeys(("true", "1", "yes", "on"), True),
+    **dict.fromkeys(("false", "0", "no", "off"), False),
+}
 
 T = TypeVar("T")
 
 
 class Knobs:
-    """The knobs and their defaults; reading one gives the Django setting where it is set."""
+    """The knobs and their defaults; reading one gives the Django setting where it is set.
+
+    A number is more than 0, but for one that is marked `OrZero`.
+    """
 
     PARTITIONS: int = 16
     """Hash slots that sessions are spread over; fixed for the life of a deployment."""
@@ -66,11 +72,11 @@ class Knobs:
     """Most turns of one session that wait."""
     QUEUE_SIZE: int = 10_000
     """Most turns that wait overall; counted per partition, an equal share each."""
-    MESSAGES_PER_MINUTE: int = 60
+    MESSAGES_PER_MINUTE: OrZero[int] = 60
     """Messages that one session may post a minute; 0 sets no bound."""
     MESSAGES_BURST: int = 20
     """How many of them may come at once."""
-    SESSIONS_PER_MINUTE: int = 60
+    SESSIONS_PER_MINUTE: OrZero[int] = 60
     """Sessions that one address may open a minute; 0 sets no bound."""
     SESSIONS_BURST: int = 30
     """How many of them may come at once."""
@@ -91,8 +97,9 @@ class Knobs:
     """Seconds between two looks of a worker at what is due."""
     SWEEP_BATCH: int = 100
     """Most due sessions of a partition that one look takes on."""
-    DRAIN: float = 20.0
-    """Seconds that a stopping worker lets its streams go on before it hands them back."""
+    DRAIN: OrZero[float] = 20.0
+    """Seconds that a stopping worker lets its streams go on before it hands them back; 0 does it at
+    once."""
     CIRCUIT_FAILURES: int = 5
     """Failed calls to a model in a row after which none passes for a while."""
     CIRCUIT_PAUSE: float = 5.0
@@ -125,7 +132,7 @@ class Knobs:
     """Bytes of events that may wait for a slow reader before it is cut off."""
     SOCKET_PATIENCE: float = 15.0
     """Seconds that a reader may keep a send waiting before it is cut off."""
-    FRAMES_PER_MINUTE: int = 600
+    FRAMES_PER_MINUTE: OrZero[int] = 600
     """Frames that one socket may send a minute, or it is closed; 0 sets no bound."""
     FRAMES_BURST: int = 60
     """How many of them may come at once."""
@@ -136,8 +143,9 @@ class Knobs:
     """Whether the tutorial's own routes are served; they take tokens in URLs."""
     DEFAULT_MODEL: str = "default"
     """Name of the model that a session uses when it names none."""
-    TRUSTED_PROXIES: int = 0
-    """Proxies in front of the web process whose X-Forwarded-For entries are believed."""
+    TRUSTED_PROXIES: OrZero[int] = 0
+    """Proxies in front of the web process whose X-Forwarded-For entries are believed; 0 believes
+    none."""
     OUTSIDE_NETWORKS: str = ""
     """Networks that URLs from clients may lead to though they are not public, with commas between,
     as in `10.1.0.0/16,127.0.0.1/32`."""
@@ -162,8 +170,9 @@ class Knobs:
     """Seconds that a wake-up may take to publish; the sweep makes up for a lost one."""
     STORE_TIMEOUT: float = 1.5
     """Seconds that a call to Redis may take before the client is told `store_unavailable`."""
-    REPLICAS: int = 0
-    """Replicas of Redis that must hold a message before its 202; see docs/operations.md."""
+    REPLICAS: OrZero[int] = 0
+    """Replicas of Redis that must hold a message before its 202; 0 waits for none. See
+    docs/operations.md."""
     REPLICA_TIMEOUT: float = 0.5
     """Seconds that they have for it, less than half of STORE_TIMEOUT; then the client is told
     `store_unavailable`."""
@@ -199,7 +208,7 @@ def read_knobs(environ: Mapping[str, str]) -> dict[str, object]:
         ConfigError: a value is not of the knob's type or form or not positive, or no knob has
             that name.
     """
-    types = get_type_hints(Knobs)
+    types = get_type_hints(Knobs, include_extras=True)
     known = {PREFIX + name: kind for name, kind in types.items()}
     found = {name: text for name, text in environ.items() if name.startswith(PREFIX)}
     if unknown := sorted(found.keys() - known.keys() - {"CHAT_MODELS_FILE"}):
@@ -260,21 +269,44 @@ def _check_webhooks(found: Mapping[str, Any]) -> None:
         raise ConfigError(f"{PREFIX}WEBHOOK_URL: {url.geturl()!r} is not an http(s) URL")
 
 
-def _typed(name: str, text: str, kind: type[bool] | type[int] | type[float] | type[str]) -> object:
+def read_boolean(name: str, text: str) -> bool:
+    """Return what the variable `name` says by `text`.
+
+    Raises:
+        ConfigError: it says neither yes nor no.
+    """
     try:
-        value = BOOLEANS[text.lower()] if kind is bool else kind(text)
-    except (KeyError, ValueError) as error:
+        return BOOLEANS[text.lower()]
+    except KeyError:
+        raise ConfigError(f"{name}: {text!r} is neither true nor false") from None
+
+
+def _typed(name: str, text: str, hint: Any) -> object:
+    kind = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    if kind is bool:
+        return read_boolean(name, text)
+    try:
+        value = kind(text)
+    except ValueError as error:
         raise ConfigError(f"{name}: {text!r} is not a value of type {kind.__name__}") from error
-    if not isinstance(value, str) and not 0 <= value < float("inf"):
+    if not _is_in_range(value, hint):
         raise ConfigError(f"{name}: {text!r} is out of range")
     return value
+
+
+def _is_in_range(value: object, hint: Any) -> bool:
+    """Return whether a number is finite and positive, or 0 where that has a meaning."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return True
+    return 0 < value < float("inf") or (value == 0 and get_origin(hint) is Annotated)
 
 
 def read_models(environ: Mapping[str, str]) -> dict[str, Model]:
     """Return the models by name: those of the file `CHAT_MODELS_FILE`, or the one of `MODEL_*`.
 
     Raises:
-        ConfigError: the file cannot be read, or an entry names an unknown or mistyped field.
+        ConfigError: the file cannot be read, an entry names an unknown or mistyped field or one
+            that is out of range, or none is the default model.
     """
     if path := environ.get("CHAT_MODELS_FILE"):
         entries = _read_toml(Path(path))
@@ -283,6 +315,10 @@ def read_models(environ: Mapping[str, str]) -> dict[str, Model]:
     models = {name: _model(name, entry, environ) for name, entry in entries.items()}
     for model in models.values():
         _check_fallbacks(model, models)
+    default = environ.get(f"{PREFIX}DEFAULT_MODEL") or Knobs.DEFAULT_MODEL
+    if default not in models:
+        known = ", ".join(models) or "none"
+        raise ConfigError(f"{PREFIX}DEFAULT_MODEL: {default!r} is not among the models: {known}")
     return models
 
 
@@ -326,18 +362,24 @@ def _model(name: str, entry: object, environ: Mapping[str, str]) -> Model:
     timeouts = fields.pop("timeouts", {})
     if isinstance(fields.get("stop"), list):
         fields["stop"] = tuple(fields["stop"])
-    return _checked(
+    if not isinstance(timeouts, dict):
+        raise ConfigError(f"model {name}: timeouts: a table of fields is expected")
+    model = _checked(
         Model, name, {**fields, "name": name, "timeouts": _checked(Timeouts, name, timeouts)}
     )
+    if model.context_tokens <= model.max_tokens:
+        raise ConfigError(f"model {name}: context_tokens must be more than max_tokens")
+    return model
 
 
 def _checked(kind: type[T], model: str, fields: Mapping[str, Any]) -> T:
     """Build `kind` of `fields`, each of the type that its annotation names."""
     known = get_type_hints(kind)
+    ranges = get_type_hints(kind, include_extras=True)
     for field, value in fields.items():
         if field not in known:
             raise ConfigError(f"model {model}: there is no field {field!r}")
-        if not _is_of(value, known[field]):
+        if not _is_of(value, known[field]) or not _is_in_range(value, ranges[field]):
             raise ConfigError(f"model {model}: {field} cannot be {value!r}")
     if missing := [field for field in _required(kind) if not fields.get(field)]:
         raise ConfigError(f"model {model}: {missing[0]} is missing")

@@ -21,7 +21,8 @@ from kombu.pools import ProducerPool
 from kombu.transport import redis as redis_transport
 
 from chat.conf import knobs
-from chat.errors import BrokerUnavailable
+from chat.errors import BrokerUnavailable, ConfigError
+from chat.sentinels import watched
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,31 @@ PUBLISHERS = 32
 """Most threads of a process that publish at the same moment."""
 SILENCE = 1.0
 """Seconds without another try after the broker could not be reached, so that requests stay fast."""
+
+
+def check() -> None:
+    """Look up the transport of the broker's URL; nothing is connected yet.
+
+    Raises:
+        ConfigError: the URL is none, or there is no such transport, or its package is missing.
+    """
+    transport, separator, _ = settings.BROKER_URL.partition("://")
+    if not separator:
+        raise ConfigError("BROKER_URL: it is not a URL")
+    try:
+        if watched(settings.BROKER_URL):
+            return
+        connection = Connection(settings.BROKER_URL)
+        connection.get_transport_cls()
+        if transport in {"redis", "rediss"}:
+            int(connection.virtual_host.strip("/") or 0)
+    except ConfigError as error:
+        raise ConfigError(f"BROKER_URL: {error.message}") from error
+    except (LookupError, ImportError, ValueError) as error:
+        # Without what `error` quotes, which may be the password.
+        raise ConfigError(
+            f"BROKER_URL: no broker is reached by such a {transport}:// URL"
+        ) from error
 
 
 def wake(session_id: str) -> bool:
@@ -110,6 +136,8 @@ class _Broker:
             *connection.channel_errors,
             OperationalError,
             LimitExceeded,
+            # What kombu finds wrong with a URL only when it connects, such as no Sentinel's master.
+            ValueError,
         )
         self._closed_until = 0.0
 

@@ -3,6 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated, TypeVar
+
+N = TypeVar("N", int, float)
+OrZero = Annotated[N, "or zero"]
+"""A number that may be 0; what reads settings takes only positive ones without it."""
 
 
 class Role(StrEnum):
@@ -134,7 +139,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """Bounds on one model call, in seconds."""
+    """Bounds on one model call, in seconds, each more than 0."""
 
     connect: float = 5.0
     first_delta: float = 60.0
@@ -160,7 +165,7 @@ class Model:
     stream: bool = True
     """Ask for the reply piece by piece, so that closing the stream stops the model."""
     context_tokens: int = 8192
-    """Most tokens of prompt and reply together."""
+    """Most tokens of prompt and reply together; more than `max_tokens`."""
     max_tokens: int = 1024
     """Most tokens of a reply; always sent."""
     parameters: Mapping[str, object] = field(default_factory=dict)
@@ -172,10 +177,12 @@ class Model:
     """Most pooled connections; as many as a worker has threads."""
     verify: bool | str = True
     """Check the vendor's certificate: true, false, or the path of a CA bundle."""
-    concurrency: int = 0
+    concurrency: OrZero[int] = 0
     """Most calls in flight over all workers; 0 sets no bound."""
-    requests_per_minute: int = 0
-    tokens_per_minute: int = 0
+    requests_per_minute: OrZero[int] = 0
+    """Most calls a minute over all workers; 0 sets no bound."""
+    tokens_per_minute: OrZero[int] = 0
+    """Most tokens a minute over all workers, prompts and replies; 0 sets no bound."""
     fallback: str = ""
     """Name of the model that answers when this one cannot."""
 

@@ -63,9 +63,8 @@ def watched(url: str) -> Watched | None:
             db=int(parts.path.strip("/") or 0),
         )
     except ValueError as error:
-        raise ConfigError(
-            f"a port or database of a sentinel:// URL is no number: {error}"
-        ) from None
+        # Without what `error` quotes, which may be the password.
+        raise ConfigError("a port or database of a sentinel:// URL is no number") from error
 
 
 def _place(text: str) -> tuple[str, int]:

@@ -7,20 +7,55 @@ knobs and models are described in `chat/conf.py`.
 import os
 import secrets
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from chat.conf import default_knobs, read_knobs, read_models
+from chat.conf import default_knobs, read_boolean, read_knobs, read_models
 from chat.errors import ConfigError
 
-env = environ.Env()
+
+class Environment(environ.Env):  # type: ignore[misc]  # it brings no types
+    """The environment; an empty variable is none."""
+
+    ENVIRON = {name: value for name, value in os.environ.items() if value}
+
+    def truth(self, name: str) -> bool:
+        """Return whether the variable says yes; without one it is no.
+
+        Raises:
+            ImproperlyConfigured: it says neither yes nor no.
+        """
+        try:
+            return read_boolean(name, self.str(name, default="false"))
+        except ConfigError as error:
+            raise ImproperlyConfigured(error.message) from error
+
+    def database(self, name: str, *, default: str) -> dict[str, object]:
+        """Return the database whose URL the variable holds.
+
+        Raises:
+            ImproperlyConfigured: it is not such a URL.
+        """
+        url = self.str(name, default=default)
+        try:
+            if urlsplit(url).scheme in self.DB_SCHEMES:
+                return dict(self.db_url_config(url))
+        except ValueError:  # of the port
+            pass
+        raise ImproperlyConfigured(
+            f"{name}: not sqlite:///path or postgres://user:password@host/db"
+        )
+
+
+env = Environment()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 PARLEY_HOME = Path(env.str("PARLEY_HOME", default=str(BASE_DIR / ".parley")))
 """Where a single-machine installation keeps its state: SQLite, Redis's files, generated secrets."""
 
-DEBUG = env.bool("DEBUG", default=False)
+DEBUG = env.truth("DEBUG")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 if "*" in ALLOWED_HOSTS and not DEBUG:
     raise ImproperlyConfigured("ALLOWED_HOSTS: '*' would let every Origin in; name the hosts")
@@ -40,7 +75,8 @@ if not DEBUG and (
     )
 
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
-BROKER_URL = env.str("BROKER_URL", default="") or REDIS_URL
+# What redis-py calls a Unix socket's URL has another scheme in Celery.
+BROKER_URL = env.str("BROKER_URL", default="") or REDIS_URL.replace("unix://", "redis+socket://", 1)
 try:
     globals().update(default_knobs() | read_knobs(os.environ))
     CHAT_MODELS = read_models(os.environ)
@@ -87,7 +123,7 @@ TEMPLATES = [
     }
 ]
 DATABASES = {
-    "default": env.db("DATABASE_URL", default=f"sqlite:///{PARLEY_HOME / 'admin.sqlite3'}")
+    "default": env.database("DATABASE_URL", default=f"sqlite:///{PARLEY_HOME / 'admin.sqlite3'}")
 }
 """Staff accounts and the admin's log; no chat state."""
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -99,12 +135,11 @@ STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 APPEND_SLASH = False
 
-# Security ----------------------------------------------------------------------------------------
 CORS_ORIGINS = env.list("CORS_ORIGINS", default=[])
 """Origins whose pages may call the API; cookies are never let through."""
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 """Who bears it may read /metrics; without one, only who comes from this machine may."""
-HTTPS = env.bool("HTTPS", default=False)
+HTTPS = env.truth("HTTPS")
 """Whether users come by HTTPS, through a proxy that ends it (or through uvicorn's own TLS)."""
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0

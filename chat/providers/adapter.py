@@ -26,7 +26,9 @@ class Adapter(HTTPAdapter):
         Raises:
             ConfigError: the model's `verify` names no certificates.
         """
-        self._tls = _tls(model) if url.startswith("https:") else None
+        # Certificates that are named are read even where no TLS wants them: they may be missing.
+        has_tls = url.startswith("https:") or isinstance(model.verify, str)
+        self._tls = _tls(model) if has_tls else None
         super().__init__(pool_connections=1, pool_maxsize=model.pool_size)
         self._pool: HTTPConnectionPool = self.poolmanager.connection_from_url(url)
         self._path = requests.Request("POST", url).prepare().path_url

@@ -6,7 +6,7 @@
 from collections.abc import Iterator
 
 from chat.domain import Ending, Model, Prompt
-from chat.errors import BadModelReply
+from chat.errors import BadModelReply, ConfigError
 from chat.providers import choices
 from chat.providers.base import Provider, deltas
 from chat.providers.http import Client, Upstream
@@ -19,6 +19,8 @@ class OpenAI(Provider):
     def __init__(self, model: Model) -> None:
         super().__init__(model)
         choices.check(model)
+        if not model.model:
+            raise ConfigError(f"model {model.name}: model is missing: what the vendor calls it")
         self._client = Client(model, "/chat/completions")
 
     def stream(self, prompt: Prompt, upstream: Upstream) -> Iterator[str | Ending]:

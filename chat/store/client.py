@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.connection import parse_url
 from redis.exceptions import (
     ClusterDownError,
     MasterDownError,
@@ -24,7 +26,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from chat.conf import knobs
-from chat.errors import StoreFull, StoreUnavailable
+from chat.errors import ConfigError, StoreFull, StoreUnavailable
 from chat.sentinels import watched
 
 TRIES = 2
@@ -55,6 +57,27 @@ class Store(Redis):
 
     silent_until = 0.0
     """`time.monotonic()` until which it is asked nothing."""
+
+
+def check() -> None:
+    """Look at the form of Redis's URL; nothing is connected yet.
+
+    Raises:
+        ConfigError: it is not one of Redis's URLs.
+    """
+    try:
+        if watched(settings.REDIS_URL):
+            return
+        found = parse_url(settings.REDIS_URL)  # type: ignore[no-untyped-call]
+    except ConfigError as error:
+        raise ConfigError(f"REDIS_URL: {error.message}") from error
+    except ValueError as error:
+        # Without what `error` quotes, which may be the password.
+        kinds = "redis://, rediss://, unix:// or sentinel://"
+        raise ConfigError(f"REDIS_URL: not a URL of {kinds}") from error
+    database = urlsplit(settings.REDIS_URL).path.strip("/")
+    if "path" not in found and database and "db" not in found:
+        raise ConfigError(f"REDIS_URL: {database!r} is not the number of a database")
 
 
 @cache

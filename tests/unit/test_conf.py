@@ -1,12 +1,16 @@
 """Knobs and models are read at start, and what is wrong is named."""
 
+import re
 from pathlib import Path
 
 import pytest
 from pytest_django import Settings
 
-from chat.conf import knobs, read_knobs, read_models
+from chat.conf import Knobs, knobs, read_knobs, read_models
 from chat.errors import ConfigError
+from project.supervisor.children import ROOT
+
+EXAMPLE = (ROOT / ".env.example").read_text()
 
 
 def test_a_knob_is_read_as_its_type() -> None:
@@ -22,11 +26,13 @@ def test_a_knob_is_read_as_its_type() -> None:
         ("CHAT_PARTITIONS", "many"),
         ("CHAT_PARTITIONS", "-1"),
         ("CHAT_LEASE", "inf"),
+        ("CHAT_LEASE", "nan"),
         ("CHAT_LEESE", "3"),
         ("CHAT_WEBHOOK_URL", "https://example.org/"),
         ("CHAT_WEBHOOK_SECRETS", "whsec_c2hvcnQ="),
         ("CHAT_WEBHOOK_SECRETS", "whsec_no base 64"),
         ("CHAT_WEBHOOK_SECRETS", "A" * 32),
+        ("CHAT_TUTORIAL", "ture"),
     ],
 )
 def test_a_wrong_knob_is_named(name: str, text: str) -> None:
@@ -39,6 +45,19 @@ def test_a_webhook_is_a_url_with_a_secret() -> None:
     assert read_knobs(wanted) == wanted
     with pytest.raises(ConfigError, match="CHAT_WEBHOOK_URL"):
         read_knobs(wanted | {"CHAT_WEBHOOK_URL": "a.org/x"})
+
+
+@pytest.mark.parametrize("name", sorted(Knobs.__annotations__))
+def test_a_number_may_be_0_where_the_example_says_what_that_means(name: str) -> None:
+    if isinstance(getattr(Knobs, name), str | bool):
+        return
+    explained = re.search(rf"((?:^# .*\n)+)#CHAT_{name}=", EXAMPLE, re.MULTILINE)
+    assert explained
+    if re.search(r"\b0 [a-z]", explained[1]):
+        assert read_knobs({f"CHAT_{name}": "0"}) == {f"CHAT_{name}": 0}
+    else:
+        with pytest.raises(ConfigError, match=f"CHAT_{name}: '0' is out of range"):
+            read_knobs({f"CHAT_{name}": "0"})
 
 
 def test_a_knob_follows_the_django_setting(settings: Settings) -> None:
@@ -81,6 +100,22 @@ def test_models_come_from_a_file(tmp_path: Path) -> None:
     assert "secret" not in repr(models)
 
 
+COMPLETE = "[default]\nprovider = 'openai'\nurl = 'http://x'\n"
+
+
+def test_bounds_of_a_model_may_be_0_which_sets_none(tmp_path: Path) -> None:
+    file = tmp_path / "models.toml"
+    file.write_text(f"{COMPLETE}concurrency = 0\nrequests_per_minute = 0\ntokens_per_minute = 0")
+    assert read_models({"CHAT_MODELS_FILE": str(file)})["default"].concurrency == 0
+
+
+def test_the_default_model_is_one_of_them(tmp_path: Path) -> None:
+    file = tmp_path / "models.toml"
+    file.write_text(COMPLETE.replace("default", "small"))
+    environ = {"CHAT_MODELS_FILE": str(file), "CHAT_DEFAULT_MODEL": "small"}
+    assert list(read_models(environ)) == ["small"]
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -91,6 +126,16 @@ def test_models_come_from_a_file(tmp_path: Path) -> None:
         ("[a]\nprovider = 'openai'\nurl = 'http://x'\nfallback = 'a'", "fallback"),
         ("[a]\nprovider = 'openai'\nurl = 'http://x'\ntoken_env = 'NONE'", "NONE"),
         ("[a]\nprovider = 'openai'\nurl = 'http://x'\ntimeouts = { total = 'x' }", "total"),
+        (f"{COMPLETE}max_tokens = -5", "max_tokens"),
+        (f"{COMPLETE}max_tokens = 0", "max_tokens"),
+        (f"{COMPLETE}context_tokens = 10", "context_tokens"),
+        (f"{COMPLETE}pool_size = 0", "pool_size"),
+        (f"{COMPLETE}requests_per_minute = -3", "requests_per_minute"),
+        (f"{COMPLETE}timeouts = {{ connect = -1 }}", "connect"),
+        (f"{COMPLETE}timeouts = {{ total = inf }}", "total"),
+        (f"{COMPLETE}timeouts = 3", "timeouts"),
+        (COMPLETE.replace("default", "other"), "CHAT_DEFAULT_MODEL"),
+        ("", "CHAT_DEFAULT_MODEL"),
         ("a = 1", "a"),
         ("[a", "CHAT_MODELS_FILE"),
     ],

@@ -25,7 +25,8 @@ def test_every_example_makes_a_provider(tmp_path: Path) -> None:
     path = tmp_path / "models.toml"
     path.write_text(EXAMPLES)
     tokens = dict.fromkeys(re.findall(r'token_env = "(\w+)"', EXAMPLES), "secret")
-    models = read_models({"CHAT_MODELS_FILE": str(path), **tokens})
+    environ = {"CHAT_MODELS_FILE": str(path), "CHAT_DEFAULT_MODEL": "reasoning", **tokens}
+    models = read_models(environ)
     assert len(models) > 10
     assert {type(provider_for(model)).__module__ for model in models.values()} == {
         path.rpartition(".")[0] for path in ALIASES.values()

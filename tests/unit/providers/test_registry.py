@@ -23,6 +23,17 @@ def test_a_provider_is_named_by_alias_or_path(name: str, kind: type) -> None:
     assert type(provider_for(model(name=name, provider=name))) is kind
 
 
+def test_openai_wants_the_vendors_name_of_the_model() -> None:
+    with pytest.raises(ConfigError, match="model nameless: model is missing"):
+        provider_for(model(name="nameless", model=""))
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/v1", "https://127.0.0.1:9/v1"])
+def test_certificates_that_are_missing_are_told_at_once(url: str) -> None:
+    with pytest.raises(ConfigError, match="model untrusted: verify '/no/such'"):
+        provider_for(model(name="untrusted", url=url, verify="/no/such"))
+
+
 def test_one_model_has_one_provider_in_all_threads() -> None:
     asked = model(name="shared")
     with ThreadPoolExecutor(16) as threads:
