@@ -83,6 +83,10 @@ _LOADING = re.compile(r"\bloading\b", re.IGNORECASE)
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _STATUS = re.compile(r"[45]\d\d", re.ASCII)
 
+LOADING_PAUSE = 5.0
+"""Seconds until a loading model is asked again that does not say how long it takes.
+
+OpenAI's formats have no field for it. Without a time, loading would use up the turn's attempts."""
 MOST_RETRY_AFTER = 86_400.0
 """Seconds; a vendor that asks for more is taken to ask for a day."""
 
@@ -134,7 +138,8 @@ def of_answer(
         if isinstance(estimated, int | float):
             return _error(ModelLoading, model, status, words, wait=max(wait or 0, estimated))
         if _LOADING.search(text):  # llama.cpp
-            return _error(ModelLoading, model, status, words, wait=wait)
+            pause = LOADING_PAUSE if wait is None else wait
+            return _error(ModelLoading, model, status, words, wait=pause)
     return _error(_of_status(status, words, text), model, status, words, wait=wait)
 
 

@@ -14,6 +14,7 @@ from chat.errors import (
     ProviderError,
 )
 from chat.providers.base import Provider
+from chat.providers.failures import LOADING_PAUSE
 from chat.providers.upstream import Upstream
 from tests.harness.waiting import wait_until
 from tests.integration.devmodel.server import DevModel
@@ -173,6 +174,14 @@ def test_the_wait_that_the_vendor_asks_for_is_told(
         assert caught.value.retry_after is None
     else:
         assert caught.value.retry_after == pytest.approx(seconds, abs=1.1)
+
+
+@pytest.mark.parametrize("name", ["openai", "completions"])
+def test_loading_uses_no_attempt_where_the_format_has_no_time(speaker: Speaker, name: str) -> None:
+    with pytest.raises(ModelLoading) as caught:
+        ask(speaker(name), prompt("[[fault:loading estimated_time=2]]"))
+    assert caught.value.retry_after == LOADING_PAUSE
+    assert not caught.value.uses_attempt
 
 
 def test_a_loading_model_says_when(speaker: Speaker, stream: bool) -> None:

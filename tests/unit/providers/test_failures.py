@@ -14,7 +14,13 @@ from chat.errors import (
     ModelUnavailable,
     ProviderError,
 )
-from chat.providers.failures import MOST_RETRY_AFTER, of_answer, of_event, retry_after
+from chat.providers.failures import (
+    LOADING_PAUSE,
+    MOST_RETRY_AFTER,
+    of_answer,
+    of_event,
+    retry_after,
+)
 
 
 def openai(code: object = None, kind: str = "", message: str = "canary") -> dict[str, object]:
@@ -99,7 +105,9 @@ def test_a_loading_model_says_when() -> None:
     assert later.retry_after == 30
     without = meaning(503, {"error": {"message": "Loading model", "type": "unavailable_error"}})
     assert type(without) is ModelLoading
-    assert without.retry_after is None
+    assert without.retry_after == LOADING_PAUSE
+    told = meaning(503, {"error": {"message": "Loading model"}}, retry_after="0")
+    assert told.retry_after == 0
 
 
 @pytest.mark.parametrize(
