@@ -168,6 +168,14 @@ def test_the_pasted_curl_shows_a_reply_and_sessions_survive_a_restart(
     wait_until(lambda: all_gone(pids), within=1)
 
 
+def test_a_start_that_is_given_up_loses_no_password(run: Callable[..., Run]) -> None:
+    first = run()
+    wait_until(lambda: children(first.make.pid) and children(first.supervisor), within=60)
+    first.end()
+    second = run().ready()
+    assert (first.log + second.log).count("Admin: user admin, password ") == 1
+
+
 def test_what_is_killed_comes_back_until_the_third_time(run: Callable[..., Run]) -> None:
     started = run().ready()
     token = started.new_token()

@@ -19,6 +19,7 @@ from project.supervisor.tether import die_with_parent
 
 ADMIN = "admin"
 DEFAULT_PORT = 8000
+PORTS = range(1, 65536)
 
 READY = """\
 
@@ -45,12 +46,15 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--port", type=int, default=_default_port())
+        parser.add_argument("--port", default=os.environ.get("PORT") or str(DEFAULT_PORT))
         parser.add_argument(
             "--end-with-parent", action="store_true", help="end when the caller is killed"
         )
 
-    def handle(self, *, port: int, end_with_parent: bool, **options: object) -> None:
+    def handle(self, *, port: str, end_with_parent: bool, **options: object) -> None:
+        self._run(_port(port), end_with_parent=end_with_parent)
+
+    def _run(self, port: int, *, end_with_parent: bool) -> None:
         if end_with_parent and sys.platform == "linux":
             die_with_parent(signal.SIGTERM)
         if not port_is_free(port):
@@ -63,18 +67,19 @@ class Command(BaseCommand):
         except (HomeInUse, FileNotFoundError) as error:
             raise CommandError(str(error)) from error
         journal = Journal()
-        text = _welcome(port, admin=_prepare_accounts())
-        code = Supervisor(journal).run(stages, announce=lambda: journal.plain(text))
-        sys.exit(code)
+        call_command("migrate", verbosity=0)
+        # The account is made last: whoever meets a start that fails would never see its password.
+        sys.exit(Supervisor(journal).run(stages, lambda: journal.plain(_welcome(port))))
 
 
-def _default_port() -> int:
-    return int(os.environ.get("PORT") or DEFAULT_PORT)
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) not in PORTS:
+        raise CommandError(f"PORT: {text!r} is not a number from {PORTS[0]} to {PORTS[-1]}")
+    return int(text)
 
 
-def _prepare_accounts() -> str:
-    """Bring the accounts' database up to date; return what to say of the first account, once."""
-    call_command("migrate", verbosity=0)
+def _first_account() -> str:
+    """Make the first account if there is none; return what to say of it, once."""
     users = get_user_model().objects
     if users.filter(is_superuser=True).exists():
         return ""
@@ -83,8 +88,8 @@ def _prepare_accounts() -> str:
     return f"Admin: user {ADMIN}, password {password} (not shown again)."
 
 
-def _welcome(port: int, *, admin: str) -> str:
+def _welcome(port: int) -> str:
     url = f"http://127.0.0.1:{port}"
     example = EXAMPLE.format(url=url)
     elsewhere = "" if port == DEFAULT_PORT else f" --url {url}"
-    return READY.format(url=url, admin=admin, example=example, elsewhere=elsewhere)
+    return READY.format(url=url, admin=_first_account(), example=example, elsewhere=elsewhere)
