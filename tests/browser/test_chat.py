@@ -12,7 +12,7 @@ from tests.harness.stack import Stack
 
 pytestmark = pytest.mark.browser
 
-SLOW = "[[rate=12 tokens=60]]"
+SLOW = "[[rate=25 tokens=60]]"
 """Asks the dev model for a reply that takes some seconds."""
 LASTING = "[[rate=10 tokens=600]]"
 

@@ -40,8 +40,8 @@ def primes(limit: int) -> list[int]:
 """
 
 
-def scripted(stack: Stack, match: str, reply: str) -> None:
-    steps = [{"match": match, "reply": reply, "times": 0}]
+def scripted(stack: Stack, match: str, reply: str, **fields: object) -> None:
+    steps = [{"match": match, "reply": reply, "times": 0, **fields}]
     requests.post(f"{stack.model.url}/__script__", json={"steps": steps}, timeout=5)
 
 
@@ -108,6 +108,49 @@ def test_a_finished_reply_is_told_to_screen_readers_once_and_whole(chat: ChatPag
     assert reply.locator(".body").inner_text().split()[-1] in said.inner_text()
 
 
+SHIFTS = """
+    window.shifts = [];
+    new PerformanceObserver((list) => list.getEntries().forEach(({ value }) => shifts.push(value)))
+        .observe({ type: "layout-shift" });
+"""
+SHIFTED = """() => new Promise((told) => {
+    const sum = () => told(shifts.reduce((one, other) => one + other, 0));
+    // They are reported after the frame that shows them.
+    requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(sum, 50)));
+})"""
+MOST_SHIFT = 0.02
+"""Of the layout while a reply grows; one jump by a third of the page is 0.05, good is under 0.1."""
+
+
+def test_nothing_jumps_while_a_reply_grows(chat: ChatPage, chat_stack: Stack) -> None:
+    scripted(chat_stack, "in many parts", REPLY * 4, rate=250)
+    for _ in range(3):
+        chat.ask("Fill the page [[tokens=60]]")
+    reply = chat.send("Tell it in many parts")
+    expect(reply.locator(".body")).not_to_be_empty()
+    chat.page.evaluate(SHIFTS)
+    assert reply.get_attribute("aria-busy") == "true"
+    expect(reply).to_have_attribute("aria-busy", "false")
+    shift = chat.page.evaluate(SHIFTED)
+    assert shift < MOST_SHIFT
+    at_end = "log.scrollHeight - log.scrollTop - log.clientHeight < 2"
+    assert chat.page.evaluate(f"(log = document.getElementById('log'), {at_end})")
+
+
+def test_who_reads_further_up_is_not_moved_by_a_reply_that_grows(chat: ChatPage) -> None:
+    for _ in range(3):
+        chat.ask("Fill the page [[tokens=80]]")
+    reply = chat.send("And on [[rate=100 tokens=100]]")
+    expect(reply.locator(".body")).not_to_be_empty()
+    log = chat.page.locator("#log")
+    log.evaluate("log => { log.scrollTop = 120; }")
+    expect(chat.page.locator("#down")).to_be_visible()
+    expect(reply).to_have_attribute("aria-busy", "false")
+    assert log.evaluate("log => log.scrollTop") == 120
+    chat.page.locator("#down").click()
+    expect(reply.locator("footer")).to_be_in_viewport()
+
+
 def test_a_history_of_500_messages_opens_within_a_second(
     open_page: Callable[..., ChatPage], chat_stack: Stack
 ) -> None:
@@ -150,7 +193,7 @@ def test_a_reply_of_100_000_characters_is_shown_whole(chat: ChatPage, chat_stack
         "A paragraph with **strong** words and `code`, as models write them.\n\n- one\n- two\n\n"
     )
     scripted(chat_stack, "at great length", block * (100_000 // len(block) + 1) + "The end.")
-    reply = chat.ask("Tell it at great length [[rate=20000]]")
+    reply = chat.ask("Tell it at great length")
     expect(reply.locator(".body > p").last).to_have_text("The end.")
     assert len(reply.locator(".body").inner_text()) > 80_000
 

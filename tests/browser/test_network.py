@@ -14,7 +14,7 @@ from tests.harness.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 
-SLOW = "[[rate=15 tokens=60]]"
+SLOW = "[[rate=40 tokens=60]]"
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@
 const WHILE_BUSY = 400; // ms between two looks while a reply grows
 const WHILE_IDLE = 2000;
 const AFTER_TROUBLE = 5000;
+const TIMEOUT = 10_000; // ms; an answer that a dead network has lost is not waited for without end
 
 const transcript = document.getElementById("transcript");
 const facts = document.getElementById("facts");
@@ -36,7 +37,9 @@ const show = (told) => {
 };
 
 const look = async () => {
-  const answer = await fetch(`${transcript.dataset.live}?after=${seq}`);
+  const answer = await fetch(`${transcript.dataset.live}?after=${seq}`, {
+    signal: AbortSignal.timeout(TIMEOUT),
+  });
   if (!answer.ok || answer.redirected) throw new Error(answer.statusText);
   const told = await answer.json();
   if (told.is_gone) {
