@@ -1,12 +1,13 @@
 """One thread that sends what all running turns have said, renews leases and reads cancel marks.
 
-One pipeline every 50 ms for all streams of the process costs a tenth of a write per delta
-(measured: 47 us of CPU a delta against 91).
+A pipeline every 50 ms for the streams of the process costs half of a write per delta (measured: 47
+us of CPU a delta against 91).
 """
 
 import logging
 import time
 from threading import Event
+from typing import TypeAlias
 
 from chat.conf import knobs
 from chat.domain import Said, StopCause
@@ -16,6 +17,10 @@ from chat.store import leases
 
 logger = logging.getLogger(__name__)
 
+Write: TypeAlias = tuple[RunningTurn, Said | None]
+PARTY = 50
+"""Turns that are flushed in one round trip: those who follow the first of them have their news
+while the last are still on their way."""
 IDLE = 1.0
 """Seconds between two looks for a stop while nothing runs."""
 
@@ -43,21 +48,23 @@ class Flusher:
 
 
 def flush(turns: list[RunningTurn]) -> None:
-    """Take the news of these turns to the store, in one round trip."""
+    """Take the news of these turns to the store, in a round trip for each `PARTY` of them."""
     now = time.monotonic()
-    writes: list[tuple[RunningTurn, Said | None]] = []
+    writes: list[Write] = []
     for turn in turns:
         turn.watch(now)
         said = turn.unflushed()
         if said or turn.is_silent_too_long(now):
             writes.append((turn, said))
-    if not writes:
-        return
     try:
-        results = leases.flush([(turn.lease, said) for turn, said in writes])
+        for first in range(0, len(writes), PARTY):
+            _flush(writes[first : first + PARTY], now)
     except StoreUnavailable as error:
         logger.warning("A flush of %d turns has to wait: %s", len(writes), error.__cause__)
-        return
+
+
+def _flush(writes: list[Write], now: float) -> None:
+    results = leases.flush([(turn.lease, said) for turn, said in writes])
     for (turn, said), result in zip(writes, results, strict=True):
         _note(turn, said, now, result=result)
 
