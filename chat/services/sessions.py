@@ -1,6 +1,7 @@
 """Sessions: open, read, change, end them."""
 
 import hashlib
+import secrets
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -186,13 +187,18 @@ def touch(caller: Caller) -> float:
 
 def reset(caller: Caller, *, key: str = "") -> Snapshot:
     """Cancel what is open and clear the history; return the session, which stays with its token."""
-    sessions.reset(caller, key=key, digest=digest("reset"))
+    sessions.reset(caller, key=kept_key(key), digest=digest("reset"))
     return read(caller)
 
 
 def delete(caller: Caller) -> None:
     """Remove every trace of the session."""
     sessions.delete(caller)
+
+
+def kept_key(key: str) -> str:
+    """Return the key that the store keeps: the client's, told apart from those made here."""
+    return f"c:{key}" if key else f"m:{secrets.token_hex(6)}"
 
 
 def digest(*parts: object) -> str:

@@ -1,7 +1,6 @@
 """Turns as clients ask for them: submit, regenerate, cancel."""
 
 import logging
-import secrets
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +9,7 @@ import orjson
 from chat import dispatch, logs
 from chat.conf import knobs
 from chat.domain import Accepted, Caller, Cancelled, OnBusy, Options, Submission
-from chat.services.sessions import digest
+from chat.services.sessions import digest, kept_key
 from chat.store import turns
 from chat.store.text import number_in, number_of
 from chat.traces import tracing
@@ -42,7 +41,7 @@ def submit(
             ask=_ask(options, request_id),
             deadline=min(deadline or knobs.TURN_DEADLINE, knobs.TURN_DEADLINE),
             on_busy=on_busy,
-            key=_kept_key(key),
+            key=kept_key(key),
             digest=digest("submit", content, on_busy, options, deadline) if key else "",
         )
         return _woken(caller, turns.submit(caller, submission))
@@ -68,7 +67,7 @@ def regenerate(
             number_of(message_id),
             ask=_ask(options, request_id),
             deadline=knobs.TURN_DEADLINE,
-            key=_kept_key(key),
+            key=kept_key(key),
             digest=digest("regenerate", message_id, options) if key else "",
         )
         return _woken(caller, accepted)
@@ -93,11 +92,6 @@ def _woken(caller: Caller, accepted: Accepted) -> Accepted:
     if accepted.wants_wake:
         dispatch.wake(caller.session_id)
     return accepted
-
-
-def _kept_key(key: str) -> str:
-    """Return the key that the store keeps: the client's, told apart from those made here."""
-    return f"c:{key}" if key else f"m:{secrets.token_hex(6)}"
 
 
 def _ask(options: Options | None, request_id: str) -> bytes:

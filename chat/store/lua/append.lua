@@ -7,7 +7,8 @@
 -- ARGV[8] fragment, the inside of a JSON string; what of it is already there is not added again
 --
 -- APPENDED cancel (1 when the turn is to be cancelled) | LEASE_LOST | ALREADY | GONE
-read('v', 'turn', 'fence', 'nonce', 'done', 'deadline', 'cancel', 'said', 'started', 'kept')
+read('v', 'turn', 'fence', 'nonce', 'done', 'deadline', 'soonest', 'cancel', 'said',
+  'started', 'kept')
 local no = lost()
 if no then return { no } end
 local fragment = unsaid(ARGV[7], ARGV[8])

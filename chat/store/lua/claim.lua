@@ -10,7 +10,7 @@
 --   (the message to be answered first, then earlier ones, newest first)
 -- GONE | BUSY: a lease stands | EMPTY: nothing waits | WAITING: not before its retry
 read('v', 'turn', 'nonce', 'done', 'head', 'tail', 'first', 'waiting', 'fence', 'attempt',
-  'retry_at', 'deadline', 'model', 'system_prompt', 'context', 'said', 'bytes', 'expires', 'ttl',
+  'retry_at', 'deadline', 'soonest', 'model', 'system_prompt', 'context', 'said', 'bytes', 'expires', 'ttl',
   'max_at', 'kept')
 if not s.v then return { 'GONE' } end
 if s.done == ARGV[4] then return { 'EMPTY' } end
@@ -36,8 +36,9 @@ else
   set('deadline', deadline)
   set('lease', math.min(now + ARGV[6], deadline))
   set('started', now)
-  due_at(s.lease)
   count_waiting(-1)
+  if s.waiting == 0 then set('soonest', 0) end
+  due_by(s.lease)
   redis.call('ZREM', WAITING, ID)
   redis.call('ZADD', RUNNING, now, ID)
   redis.call('HINCRBY', COUNTS, 'running', 1)

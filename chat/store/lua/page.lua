@@ -15,7 +15,7 @@ local first, last = s.first, 2 * s.tail
 local number = tonumber(ARGV[5])
 if number < 0 then number = step > 0 and first - 1 or last + 1 end
 local answer = { 'PAGE', 0 }
-number = math.min(math.max(number + step, first - 1), last + 1)
+number = step > 0 and math.max(number + 1, first) or math.min(number - 1, last)
 while number >= first and number <= last do
   local message = redis.call('HGET', MESSAGES, number)
   if message and #answer - 2 == most then

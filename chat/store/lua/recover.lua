@@ -6,18 +6,21 @@
 --
 -- GONE: no such session | EXPIRED: it ended and was removed
 -- WAKE: a turn waits and wants a worker | LIVE: nothing to do before its new due time
-read('v', 'turn', 'head', 'tail', 'waiting', 'attempt', 'retry_at', 'lease', 'deadline', 'cancel',
-  'said', 'bytes', 'expires', 'ttl', 'max_at', 'kept')
+read('v', 'turn', 'head', 'tail', 'waiting', 'attempt', 'retry_at', 'lease', 'deadline', 'soonest',
+  'cancel', 'said', 'bytes', 'expires', 'ttl', 'max_at', 'kept')
 if not s.v then
   forget_vanished()
   return { 'GONE' }
 end
+local before = seq
 if s.turn ~= 0 and s.lease > now then
-  due_at(s.lease)
+  expire_behind(s.turn)
+  if seq > before then keep_alive() end
+  due_by(s.lease)
+  if seq > before then tell() else save() end
   return { 'LIVE' }
 end
 
-local before = seq
 if s.turn ~= 0 then -- its worker is dead or has lost touch
   tally('lost', 1)
   if s.cancel == 1 then
@@ -36,6 +39,7 @@ if s.turn ~= 0 then -- its worker is dead or has lost touch
   end
 end
 local reply, deadline = settle_all_overdue()
+if reply then expire_behind(s.head) end
 if seq > before then
   keep_alive()
   tell()
@@ -45,7 +49,7 @@ end
 
 if reply then
   local later = s.retry_at > now
-  due_at(later and math.min(s.retry_at, deadline) or now + ARGV[4])
+  if later then due_by(math.min(s.retry_at, deadline)) else due_at(now + ARGV[4]) end
   return { later and 'LIVE' or 'WAKE' }
 end
 if s.expires <= now then

@@ -16,7 +16,7 @@
 -- REPLAYED message reply position awake: the first answer, or one is being written already
 -- GONE | EXPIRED | MISMATCH | NOT_FOUND | NOT_LAST | QUEUE_FULL | RATE_LIMITED ms
 read('v', 'token', 'expires', 'turn', 'head', 'tail', 'waiting', 'ttl', 'max_at', 'kept', 'tat',
-  'tells')
+  'tells', 'lease', 'retry_at', 'soonest')
 local no = refused(ARGV[4])
 if no then return { no } end
 local first = first_answer(ARGV[12], ARGV[13])

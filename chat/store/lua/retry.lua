@@ -12,7 +12,7 @@
 -- RETRYING | CANCELLED: a client has cancelled the turn meanwhile
 -- ALREADY: this claim has ended | LEASE_LOST | GONE
 read('v', 'turn', 'fence', 'nonce', 'done', 'head', 'tail', 'waiting', 'attempt', 'deadline',
-  'cancel', 'said', 'bytes', 'ttl', 'max_at', 'kept')
+  'soonest', 'cancel', 'said', 'bytes', 'ttl', 'max_at', 'kept')
 local no = lost()
 if no then return { no } end
 
@@ -29,6 +29,6 @@ local retry_at = now + ARGV[6]
 s.attempt = s.attempt - 1 + ARGV[8]
 restart(retry_at, ARGV[7], ARGV[10], ARGV[9])
 if ARGV[11] == '1' then set('retry_at', 0) end
-due_at(math.min(retry_at, s.deadline))
+due_by(math.min(retry_at, s.deadline))
 tell()
 return { 'RETRYING' }

@@ -17,7 +17,7 @@
 -- GONE | EXPIRED | MISMATCH | BUSY | SESSION_FULL | QUEUE_FULL | INBOX_FULL
 -- RATE_LIMITED ms until the next message would pass
 read('v', 'token', 'expires', 'turn', 'waiting', 'head', 'tail', 'first', 'attempt', 'retry_at',
-  'said', 'bytes', 'ttl', 'max_at', 'kept', 'tat', 'tells')
+  'said', 'bytes', 'ttl', 'max_at', 'kept', 'tat', 'tells', 'lease', 'soonest')
 local no = refused(ARGV[4])
 if no then return { no } end
 

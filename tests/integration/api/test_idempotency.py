@@ -41,6 +41,25 @@ def test_another_message_with_the_same_key_is_refused(owner: Api, other: dict[st
 
 
 @pytest.mark.security("S16")
+def test_a_messages_key_is_refused_for_another_act(owner: Api) -> None:
+    owner.post("/messages", {"content": "precious"}, Idempotency_Key=KEY)
+    answer = owner.post(f"{owner.path}/reset", {}, Idempotency_Key=KEY)
+    assert refusal(answer) == (409, "idempotency_mismatch")
+    assert len(owner.snapshot()["messages"]) == 2
+
+
+def test_a_message_that_a_reset_has_cleared_is_not_waited_for(owner: Api) -> None:
+    body = {"content": "hello"}
+    first = owner.post("/messages", body, Idempotency_Key=KEY).json()
+    owner.post(f"{owner.path}/reset", {})
+    again = owner.post("/messages", body, Idempotency_Key=KEY)
+    assert again.status_code == 202
+    assert again.json()["message"] is None
+    assert again.json()["reply"]["id"] == first["reply"]["id"]
+    assert again.json()["reply"]["status"] == "cancelled"
+
+
+@pytest.mark.security("S16")
 @pytest.mark.parametrize("path", ["/messages", "{path}/reset", "{path}/token"])
 @pytest.mark.parametrize("key", ["", "short", "x" * 256, "with\ttab in it", "ünïcödë-key"])
 def test_a_bad_key_is_refused(owner: Api, path: str, key: str) -> None:

@@ -84,6 +84,7 @@ def test_the_history_is_read_page_by_page(owner: Api) -> None:
     assert page(limit=3, order="desc") == (["msg_10", "msg_9", "msg_8"], True)
     assert page(limit=2, before="msg_3") == (["msg_1", "msg_2"], False)
     assert page(limit=2, before="msg_3", order="desc") == (["msg_2", "msg_1"], False)
+    assert page(limit=2, before="msg_900") == (["msg_9", "msg_10"], True)
     assert page(after="msg_10") == ([], False)
 
 

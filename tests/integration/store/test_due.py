@@ -43,6 +43,36 @@ def test_a_sweep_takes_on_only_so_many(redis: Redis, settings: Settings) -> None
     assert [len(due.sweep()) for _ in range(4)] == [10, 10, 5, 0]
 
 
+def test_what_waits_is_over_by_its_own_deadline_while_another_runs(redis: Redis) -> None:
+    caller = acts.open_session()
+    for deadline in (100, 60, 3, 50):
+        acts.submit(caller, deadline=deadline)
+    writer = Writer.of(caller)
+    assert due_in(redis, caller) == pytest.approx(3, abs=1)
+    writer.renew()
+    assert due_in(redis, caller) == pytest.approx(3, abs=1)
+    age(redis, caller.session_id, 4)
+    assert due.recover(due.sweep(), grace=2) == [Look.LIVE]
+    statuses = [each["status"] for each in acts.messages(caller)[1::2]]
+    assert statuses == ["in_progress", "queued", "expired", "queued"]
+    writer.renew()
+    assert due_in(redis, caller) == pytest.approx(10, abs=1)
+    acts.submit(caller, deadline=2)
+    assert due_in(redis, caller) == pytest.approx(2, abs=1)
+
+
+def test_what_waits_is_over_by_its_own_deadline_before_a_retry(redis: Redis) -> None:
+    caller = acts.open_session()
+    acts.submit(caller, deadline=100)
+    acts.submit(caller, deadline=20)
+    Writer.of(caller).retry(60)
+    assert due_in(redis, caller) == pytest.approx(20, abs=1)
+    age(redis, caller.session_id, 21)
+    assert due.recover(due.sweep(), grace=2) == [Look.LIVE]
+    assert [each["status"] for each in acts.messages(caller)[1::2]] == ["queued", "expired"]
+    assert due_in(redis, caller) == pytest.approx(39, abs=1)
+
+
 def test_when_a_session_is_due(redis: Redis) -> None:
     caller = acts.open_session(ttl=600)
     assert due_in(redis, caller) == pytest.approx(600, abs=1)

@@ -1,4 +1,4 @@
--- Taking a turn in. Needs `s` with turn, waiting, tat.
+-- Taking a turn in. Needs `s` with turn, waiting, tat, lease, retry_at, soonest.
 
 -- The session's own pace, by GCRA (ITU-T I.371; the wording is Brandur Leach's): `tat` is the time
 -- at which a steady stream would post next. Gives the `tat` after this message, and ms until one may
@@ -29,6 +29,8 @@ local function enqueue(turn, prompt, ask, deadline, message)
   if message then entries[5], entries[6] = prompt, message end
   redis.call('HSET', MESSAGES, unpack(entries))
   set('tail', turn)
+  set('soonest', s.waiting > 0 and s.soonest > 0 and math.min(s.soonest, deadline) or deadline)
+  if position > 0 and deadline < (s.turn ~= 0 and s.lease or s.retry_at) then due_at(deadline) end
   count_waiting(1)
   redis.call('HINCRBY', COUNTS, 'accepted', 1)
   log('message.queued', ',"message_id":"' .. reply_id(turn) .. '"' ..

@@ -1,4 +1,7 @@
--- The inbox's head.
+-- The inbox: its head, and what waits behind that.
+
+local WAITED_TOO_LONG =
+  failure('turn_expired', 'The turn waited longer than its deadline.')
 
 -- End the turns at the head that are over: those ended while they waited are stepped over, those
 -- past their deadline are expired, or failed if they had been begun. Gives the open turn that is
@@ -11,12 +14,25 @@ local function settle_all_overdue()
     elseif deadline > now then
       return reply, deadline, ask
     elseif s.attempt == 0 then
-      settle(s.head, 'expired', failure('turn_expired',
-        'The turn waited longer than its deadline.'), '')
+      settle(s.head, 'expired', WAITED_TOO_LONG, '')
     else
       settle(s.head, 'failed', failure('deadline_exceeded',
         'The turn was not over by its deadline.'), '')
     end
   end
   return nil
+end
+
+-- End the turns that have waited beyond their deadline behind `turn`; note the others' next deadline.
+local function expire_behind(turn)
+  if s.soonest == 0 or s.soonest > now then return end
+  set('soonest', 0)
+  for each = turn + 1, s.tail do
+    local reply, deadline = open_turn(each)
+    if reply and deadline <= now then
+      settle(each, 'expired', WAITED_TOO_LONG, '')
+    elseif reply and (s.soonest == 0 or deadline < s.soonest) then
+      set('soonest', deadline)
+    end
+  end
 end

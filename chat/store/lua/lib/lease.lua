@@ -16,8 +16,9 @@ local function unsaid(offset, fragment)
   return string.sub(fragment, s.said - offset + 1)
 end
 
--- Let the claim stand for another `lease` ms, but never past the turn's own deadline.
+-- Let the claim stand for another `lease` ms, but never past the turn's own deadline. Needs `s` with
+-- deadline, soonest.
 local function renew(lease)
   set('lease', math.min(now + lease, s.deadline))
-  due_at(s.lease)
+  due_by(s.lease)
 end

@@ -11,6 +11,13 @@ local function for_replay(turn, prompt, position, at, seq_then)
   return table.concat({ turn, prompt, position, at, seq_then }, ' ')
 end
 
+-- A reply that went with its history: nobody is to wait for it.
+local function cleared(turn, json, at)
+  local reply = open_reply(json)
+  reply.completed_at = seconds(at)
+  return reply_json(turn, 'cancelled', '', reply, CANCELLED .. ',"wait":null')
+end
+
 local function replay(answer)
   local turn, prompt, position, at, seq_then =
     string.match(answer, '^(%d+) (%d+) (%d+) (%d+) (%d+)$')
@@ -18,5 +25,6 @@ local function replay(answer)
   seq = seq_then - 1
   local reply = queued_reply(tonumber(turn), prompt, position, at)
   local message = redis.call('HGET', MESSAGES, prompt) or 'null'
+  if message == 'null' then reply = cleared(tonumber(turn), reply, at) end
   return { 'REPLAYED', message, reply, tonumber(position), awake() }
 end

@@ -49,6 +49,12 @@ local function due_at(ms)
   redis.call('ZADD', DUE, ms, ID)
 end
 
+-- Due at `ms`, or when the first of the turns that wait is past its deadline. Needs `s` with soonest:
+-- the earliest deadline of those that wait, 0 for none; it may be one that has ended since.
+local function due_by(ms)
+  due_at(s.soonest > 0 and math.min(ms, s.soonest) or ms)
+end
+
 -- Seconds since the epoch, as they stand in JSON.
 local function seconds(ms)
   return string.format('%.3f', ms / 1000)

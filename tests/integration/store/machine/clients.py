@@ -118,6 +118,10 @@ class Clients(Stage):
                 self.agree(lambda: acts.submit(stranger), lambda: session.admit("wrong"))
 
     def reset(self, session: Session, key: str) -> None:
+        """Replies that go with the history are shown as cancelled from then on."""
+        self.first_replies = {
+            place: reply for place, reply in self.first_replies.items() if place[0] != session.name
+        }
         self.agree(
             lambda: sessions.reset(self.caller(session), key=key, digest="d1"),
             lambda: session.reset(session.token, key, "d1"),

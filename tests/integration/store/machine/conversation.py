@@ -87,6 +87,8 @@ class Conversation:
         self.fence = 0
         self.nonce = self.done = ""
         self.lease_ends = 0
+        self.soonest = 0
+        """The earliest deadline of turns that wait; it may be one that has ended since."""
         self.has_cancel_mark = False
         self.answers: dict[str, tuple[str, Taken | None]] = {}
         self.log: list[tuple[str, str | None]] = []
@@ -150,8 +152,22 @@ class Conversation:
             self._settle(head, status, FinishReason.ERROR)
             self.keep_alive()
 
+    def _expire_behind(self, turn: Turn) -> None:
+        if not 0 < self.soonest <= self.clock:
+            return
+        for other in [each for each in self.open_turns if each.number > turn.number]:
+            if other.deadline <= self.clock:
+                self._settle(other, Status.EXPIRED, FinishReason.ERROR)
+                self.keep_alive()
+        behind = [each.deadline for each in self.open_turns if each.number > turn.number]
+        self.soonest = min(behind, default=0)
+
+    def _due_by(self, moment: int) -> None:
+        self.due = min(moment, self.soonest or moment)
+
     def _renew(self, turn: Turn) -> None:
-        self.due = self.lease_ends = min(self.clock + LEASE, turn.deadline)
+        self.lease_ends = min(self.clock + LEASE, turn.deadline)
+        self._due_by(self.lease_ends)
 
     def _say(self, turn: Turn, text: str) -> None:
         if len(text) > len(turn.said):

@@ -81,8 +81,12 @@ class ClientActs(Conversation):
 
     def _enqueue(self, prompt: int, deadline: int, *, wake: bool) -> Taken:
         position = len(self.open_turns)
+        ends_at = self.clock + deadline
+        self.soonest = min(ends_at, self.soonest or ends_at) if self.waiting else ends_at
+        if self.head and ends_at < (self.lease_ends if self.running else self.head.retry_at):
+            self.due = ends_at
         self.last_turn += 1
-        turn = Turn(self.last_turn, prompt, self.clock + deadline)
+        turn = Turn(self.last_turn, prompt, ends_at)
         self.turns.append(turn)
         wants_wake = wake or position == 0
         if wants_wake:

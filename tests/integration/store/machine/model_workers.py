@@ -35,6 +35,7 @@ class WorkerActs(Conversation):
         self.running, self.nonce, self.has_cancel_mark = turn, nonce, False
         self.fence += 1
         turn.status, turn.begun, turn.attempt = Status.IN_PROGRESS, True, turn.attempt + 1
+        self.soonest = self.soonest if self.waiting else 0
         self._renew(turn)
         self._tell("message.started", turn)
         return True
@@ -79,7 +80,7 @@ class WorkerActs(Conversation):
         turn.attempt -= not uses_attempt
         self._restart(turn, self.clock + delay)
         self.done = lease.nonce
-        self.due = min(turn.retry_at, turn.deadline)
+        self._due_by(min(turn.retry_at, turn.deadline))
 
     def _after_holder(self, lease: Lease, *, look_in: int) -> None:
         self.done = lease.nonce
@@ -98,16 +99,19 @@ class WorkerActs(Conversation):
         if self.is_gone:
             return Look.GONE
         if self.running and self.lease_ends > self.clock:
-            self.due = self.lease_ends
+            self._expire_behind(self.running)
+            self._due_by(self.lease_ends)
             return Look.LIVE
         if self.running:
             self._recover_from_lost_worker(self.running)
         self._end_overdue()
         if head := self.head:
-            is_later = head.retry_at > self.clock
-            wished = head.retry_at if is_later else self.clock + GRACE
-            self.due = min(wished, head.deadline) if is_later else wished
-            return Look.LIVE if is_later else Look.WAKE
+            self._expire_behind(head)
+            if head.retry_at > self.clock:
+                self._due_by(min(head.retry_at, head.deadline))
+                return Look.LIVE
+            self.due = self.clock + GRACE
+            return Look.WAKE
         if self.expires <= self.clock:
             self._vanish()
             return Look.EXPIRED
