@@ -2,10 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
 import requests
 
 from tests.acceptance.scene import Scene
+from tests.harness.stack import Stack
+from tests.harness.waiting import wait_until
+from tests.integration.api.calls import Api
 
 LIMITED = """
 [default]
@@ -39,3 +44,41 @@ def test_two_workers_together_call_no_more_than_the_gate_lets_pass(
         assert (reply["status"], reply["attempt"]) == ("completed", 1)
     record = requests.get(f"{here.stack.model.url}/__calls__", timeout=5).json()
     assert record["most_in_flight"] == 3
+
+
+def budgeted(build_stack: Callable[..., Stack], directory: Path) -> Stack:
+    """Return a stack whose model has tokens a minute for one reply at a time, started."""
+    stack = build_stack(env={"CHAT_RETRY_BASE": "0.1"})
+    file = directory / "models.toml"
+    limits = "tokens_per_minute = 600\nmax_tokens = 250"
+    file.write_text(LIMITED.format(url=stack.model.url, limits=limits))
+    stack.env["CHAT_MODELS_FILE"] = str(file)
+    return stack.start()
+
+
+def waits(owner: Api) -> bool:
+    """Tell whether the last reply waits for tokens."""
+    wait = owner.snapshot()["messages"][-1]["wait"]
+    return wait is not None and wait["reason"] == "rate_limited"
+
+
+def calls_of(stack: Stack) -> list[dict[str, Any]]:
+    """Return the calls that the model has seen, as it was sent them."""
+    calls: list[dict[str, Any]] = requests.get(f"{stack.model.url}/__calls__", timeout=5).json()[
+        "calls"
+    ]
+    return calls
+
+
+@pytest.mark.security("S24")
+def test_a_spent_budget_of_tokens_holds_calls_back_and_tries_anew_spend_it_too(
+    build_stack: Callable[..., Stack], tmp_path: Path
+) -> None:
+    stack = budgeted(build_stack, tmp_path)
+    first, second = (Api(stack.web().url).open() for _ in range(2))
+    first.say("Hello [[fault:status status=500]]")
+    wait_until(lambda: waits(first), within=30)
+    second.say("Hello")
+    wait_until(lambda: waits(second), within=30)
+    (call,) = calls_of(stack)
+    assert call["parameters"]["max_tokens"] == 250

@@ -29,10 +29,11 @@ def about(process: Process, request_id: str) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.security("S39")
 def test_one_id_leads_from_the_post_to_the_task_to_the_model(
     build_stack: Callable[..., Stack],
 ) -> None:
-    """S39 for the usual case: none of the lines holds what was said, or the token."""
+    """None of the lines holds what was said, or the token."""
     with Ear() as model:
         stack = build_stack(
             # A vendor's key may stand in its URL.
@@ -57,6 +58,7 @@ def test_one_id_leads_from_the_post_to_the_task_to_the_model(
             assert owner.token not in process.log
 
 
+@pytest.mark.security("S39")
 @pytest.mark.parametrize("given", ["a b", "x" * 65, "né"])
 def test_an_id_that_could_forge_a_line_is_not_taken(stack: Stack, given: str) -> None:
     owner = Api(stack.web().url).open()
