@@ -31,6 +31,7 @@ class BoundedHeads(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._unread = 0
         """Bytes of a head that has not ended."""
+        self._is_past_head = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -45,7 +46,20 @@ class BoundedHeads(HttpToolsProtocol):
             self.transport.write(TOO_LARGE)
             self.transport.close()
 
+    def on_message_begin(self) -> None:
+        self._is_past_head = False
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header, but not what follows the body: uvicorn would take it for a header, too.
+
+        A proxy replaces headers that only it may set, and may pass those trailers on.
+        """
+        if not self._is_past_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
+        self._is_past_head = True
         self._stop_waiting()
         super().on_headers_complete()
 

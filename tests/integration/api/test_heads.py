@@ -60,3 +60,20 @@ def test_a_head_that_is_too_large_is_refused(api: Api) -> None:
     with Wire(api.url) as wire:
         wire.send(HEAD, b"X-Many: ", b"x" * 30_000, b"\r\n\r\n")
         assert wire.answer().startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.security("S11", "S22")
+def test_what_follows_a_body_is_no_header(api_with: Callable[..., Api]) -> None:
+    """Sent with the head in one piece, it would be there in time to pass for the proxy's word."""
+    api = api_with(CHAT_TRUSTED_PROXIES="1", CHAT_SESSIONS_BURST="1", CHAT_SESSIONS_PER_MINUTE="1")
+    statuses = []
+    for number in range(3):
+        with Wire(api.url) as wire:
+            head = (
+                f"POST /sessions HTTP/1.1\r\nHost: {wire.host}\r\nX-Forwarded-For: 1.1.1.1\r\n"
+                "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+            )
+            trailer = f"X-Forwarded-For: 9.9.9.{number}\r\nAuthorization: Bearer x\r\n\r\n"
+            wire.send(head.encode(), b"2\r\n{}\r\n0\r\n", trailer.encode())
+            statuses.append(wire.answer()[9:12])
+    assert statuses == [b"201", b"429", b"429"]

@@ -34,6 +34,13 @@ def test_sixty_messages_at_once_pass_a_limit_of_ten_ten_times(api_with: Callable
     assert len(owner.snapshot()["messages"]) == 20
 
 
+@pytest.mark.security("S21")
+def test_sixty_sessions_at_once_pass_a_limit_of_ten_ten_times(api_with: Callable[..., Api]) -> None:
+    api = api_with(CHAT_SESSIONS_PER_MINUTE="1", CHAT_SESSIONS_BURST="10")
+    answers = all_at_once(lambda: api.post("/sessions"), 60)
+    assert sorted(answer.status_code for answer in answers) == [201] * 10 + [429] * 50
+
+
 @pytest.mark.security("S22", "S23")
 def test_sessions_are_limited_by_address_whatever_the_client_says_of_it(
     api_with: Callable[..., Api],
