@@ -41,7 +41,8 @@ def test_fifty_messages_of_a_web_killed_before_it_could_publish_are_answered_wit
     for client, post in zip(clients, posts, strict=True):
         reply = client.reply(client.insist(post))
         assert reply["status"] == "completed"
-        assert reply["completed_at"] < reply["created_at"] + GRACE + 2
+        # A sweep comes within 1.2 s of the grace; the rest is for fifty turns on a busy machine.
+        assert reply["completed_at"] < reply["created_at"] + GRACE + 5
 
 
 @pytest.mark.fault("F06")

@@ -21,7 +21,7 @@ from tests.acceptance.soak.troubles import Fate
 
 logger = logging.getLogger(__name__)
 
-SECONDS = float(os.environ.get("SOAK_SECONDS") or 20)
+SECONDS = float(os.environ.get("SOAK_SECONDS") or 15)
 SEED = int(os.environ.get("SOAK_SEED") or 1)
 TALKERS, STROLLERS = 16, 2
 DRAINED_WITHIN = 60.0
