@@ -91,7 +91,6 @@ class SessionSocket(AsyncConsumer):
 
     async def _serve(self) -> None:
         """Follow the session, once somebody has authenticated; close the socket at the end."""
-        logs.begin(session=self._session_id)
         try:
             await self._follow()
             await self._close(closing.RESTART)
@@ -110,6 +109,7 @@ class SessionSocket(AsyncConsumer):
         if not self._admission.done():
             raise AuthTimeout
         caller, after = self._admission.result()
+        logs.begin(session=caller.session_id)
         async with asyncio.timeout(None) as patience:
             # A timeout for each frame would cost a tenth of what a frame costs.
             cut = partial(patience.reschedule, 0)
