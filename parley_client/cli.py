@@ -31,8 +31,8 @@ def chat(*, url: str, name: str, system: str | None, model: str | None) -> int:
         except ParleyError as error:
             sys.stderr.write(f"{error.message}\n")
             return 1
-        terminal = Terminal(session, out=sys.stdout, notes=sys.stderr)
         is_typed = sys.stdin.isatty()
+        terminal = Terminal(session, out=sys.stdout, notes=sys.stderr, is_typed=is_typed)
         if is_typed and os.environ.get(TOKEN):
             terminal.run(iter(["/history"]))
         terminal.run(typed() if is_typed else iter(sys.stdin))

@@ -1,11 +1,14 @@
 """A chat in a terminal: replies are shown while they grow, Ctrl-C stops them."""
 
+import os
 import re
+import select
 import signal
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from threading import Thread
+from threading import Event, Thread
 from typing import TextIO
 
 from parley_client.errors import ParleyError
@@ -36,6 +39,12 @@ WAITS = {
 }
 
 
+LISTEN = 0.1
+"""Seconds after which who listens for /stop looks whether the reply is over."""
+LINE = 65536
+"""Most bytes of a line; a terminal hands over one at a time."""
+
+
 class Leave(Exception):
     """The user wants to go."""
 
@@ -43,8 +52,13 @@ class Leave(Exception):
 class Terminal:
     """A session and the person, or the pipe, that talks in it."""
 
-    def __init__(self, session: Session, *, out: TextIO, notes: TextIO) -> None:
+    def __init__(
+        self, session: Session, *, out: TextIO, notes: TextIO, is_typed: bool = False
+    ) -> None:
         self.session = session
+        self.ahead: deque[str] = deque()
+        """Lines that were typed while a reply was written."""
+        self._is_typed = is_typed
         self.has_failed = False
         """Whether anything that was asked for could not be had."""
         self._out = out
@@ -63,7 +77,7 @@ class Terminal:
 
     def run(self, lines: Iterator[str]) -> None:
         """Take in lines, each a message or a command, until they end or one says so."""
-        for line in lines:
+        for line in self._in_order(lines):
             try:
                 self.take(line.strip())
             except Leave:
@@ -73,6 +87,13 @@ class Terminal:
                 self._note(error.message)
             except KeyboardInterrupt:
                 self._note("")
+
+    def _in_order(self, lines: Iterator[str]) -> Iterator[str]:
+        """Yield what was typed ahead before what is typed next."""
+        for line in lines:
+            yield line
+            while self.ahead:
+                yield self.ahead.popleft()
 
     def take(self, line: str) -> None:
         """Do what one line says.
@@ -95,7 +116,7 @@ class Terminal:
         """Print a reply as it grows."""
         self._tell_wait(reply.message)
         try:
-            with stopping(reply, self._note):
+            with stopping(reply, self._note), self._listening(reply):
                 for delta in reply.changes():
                     if delta.restarts:
                         self._note("\n(the reply begins anew)")
@@ -105,6 +126,31 @@ class Terminal:
             if reply.text_so_far:
                 self._write("\n")
         self._tell_end(reply.message)
+
+    @contextmanager
+    def _listening(self, reply: Reply) -> Iterator[None]:
+        """Let a person type /stop while a reply is written; other lines wait for its end."""
+        if not (self._is_typed and os.name == "posix"):
+            yield
+            return
+        over = Event()
+        listener = Thread(target=self._listen, args=(reply, over), daemon=True)
+        listener.start()
+        try:
+            yield
+        finally:
+            over.set()
+            listener.join()
+
+    def _listen(self, reply: Reply, over: Event) -> None:
+        while not over.is_set():
+            if not select.select([sys.stdin], [], [], LISTEN)[0]:
+                continue
+            line = os.read(sys.stdin.fileno(), LINE).decode(errors="replace").strip()
+            if line == "/stop":
+                _cancel(reply, self._note)
+            elif line:
+                self.ahead.append(line)
 
     def _tell_wait(self, message: Message) -> None:
         wait = message.wait
@@ -171,16 +217,10 @@ def stopping(reply: Reply, note: Callable[[str], None]) -> Iterator[None]:
     """
     asked: list[Thread] = []
 
-    def cancel() -> None:
-        try:
-            reply.cancel()
-        except ParleyError as error:
-            note(error.message)
-
     def stop(*_: object) -> None:
         if asked:
             raise KeyboardInterrupt
-        asked.append(Thread(target=cancel, daemon=True))
+        asked.append(Thread(target=_cancel, args=(reply, note), daemon=True))
         asked[0].start()
 
     before = signal.signal(signal.SIGINT, stop)
@@ -188,6 +228,13 @@ def stopping(reply: Reply, note: Callable[[str], None]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _cancel(reply: Reply, note: Callable[[str], None]) -> None:
+    try:
+        reply.cancel()
+    except ParleyError as error:
+        note(error.message)
 
 
 def typed() -> Iterator[str]:

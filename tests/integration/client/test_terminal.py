@@ -61,6 +61,15 @@ def test_ctrl_c_stops_the_reply_and_not_the_chat(person: Person) -> None:
     assert person.exit_code() == 0
 
 
+def test_stop_may_be_typed_while_a_reply_is_written(person: Person) -> None:
+    person.types("hello [[tokens=1000 rate=20]]")
+    person.sees("echo: hello")
+    person.types("and then?")
+    person.types("/stop")
+    person.sees("(stopped)")
+    person.sees("echo: and then?\n> ")
+
+
 def test_the_session_is_looked_at_and_changed(person: Person) -> None:
     person.types("/system")
     person.sees("Be terse.\n> ")
