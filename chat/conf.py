@@ -180,6 +180,8 @@ class Knobs:
     """Threads of a web process that answer requests; those that wait for news take none."""
     WORKER_CONCURRENCY: int = 512
     """Turns that one worker process has in flight; each is a thread that waits for the model."""
+    PULSE_FILE: str = ""
+    """File that a worker touches after each look at what is due, for a health check to see."""
 
     def __getattribute__(self, name: str) -> Any:
         if not name.isupper():

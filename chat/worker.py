@@ -5,6 +5,7 @@ import os
 import random
 import signal
 from contextlib import suppress
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
@@ -119,5 +120,7 @@ class Pulse(bootsteps.StartStopStep):
                 courier.look()
                 gatekeeper.look()
                 health.show_life(inference.WORKER, running=len(running.all()))
+                if knobs.PULSE_FILE:
+                    Path(knobs.PULSE_FILE).touch()
             except StoreUnavailable as error:
                 logger.warning("The sweep has to wait: %s", error.__cause__)

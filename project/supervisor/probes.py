@@ -9,7 +9,9 @@ import secrets
 import socket
 import ssl
 import sys
-from urllib.parse import SplitResult, unquote, urlsplit
+import time
+from pathlib import Path
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 TIMEOUT = 0.5
 """Seconds a question may take; it is asked again soon."""
@@ -47,6 +49,7 @@ def answers(url: str) -> bool:
 
     * `tcp:` it accepts a connection.
     * `http:` a GET gives 200.
+    * `file:/path?within=20` the file was touched so many seconds ago at most.
     * `sentinel:` one of them accepts a connection.
     * `redis:`, `rediss:`, `unix:` Redis takes the password and has loaded its data.
     """
@@ -54,6 +57,8 @@ def answers(url: str) -> bool:
     if parts.scheme == "sentinel":
         return any(answers(f"tcp://{place}") for place in _sentinels(parts))
     try:
+        if parts.scheme == "file":
+            return _is_fresh(parts)
         if parts.scheme == "http":
             return _answers_http(parts)
         with _connection(parts) as connection:
@@ -64,6 +69,11 @@ def answers(url: str) -> bool:
 
 def _sentinels(parts: SplitResult) -> list[str]:
     return parts.netloc.rpartition("@")[2].split(",")
+
+
+def _is_fresh(parts: SplitResult) -> bool:
+    within = float(parse_qs(parts.query)["within"][0])
+    return time.time() - Path(unquote(parts.path)).stat().st_mtime <= within
 
 
 def _answers_http(parts: SplitResult) -> bool:
