@@ -144,9 +144,6 @@ def test_the_page_on_operations_names_them_all(api: Api) -> None:
         assert f"`{name}`" in page, name
 
 
-# Dashboard and alerts ----------------------------------------------------------------------------
-
-
 def expressions() -> Iterator[str]:
     """Every query of the dashboard and of the alerts."""
     dashboard = json.loads((DEPLOY / "grafana" / "parley.json").read_text())

@@ -1,7 +1,5 @@
 """What all formats have in common, against the dev model, streaming and not."""
 
-import time
-
 import pytest
 
 from chat.domain import Ending, FinishReason, Prompt, PromptMessage, Role, UsageSource
@@ -202,7 +200,6 @@ def test_a_conversation_that_is_too_long_is_told_apart(speaker: Speaker, stream:
 def test_a_closed_call_stops_the_model(provider: Provider, dev_model: DevModel, fault: str) -> None:
     call = Call(provider, prompt(f"[[fault:{fault}]] {HELLO}"))
     wait_until(dev_model.calls)
-    time.sleep(0.1)
     assert call.close() < 0.5
     assert wait_until(lambda: dev_model.calls()[-1]["closed_early"], within=2)
 

@@ -24,9 +24,6 @@ def ticket(owner: Api) -> str:
     return word
 
 
-# Who may ---------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("way", ["frame", "ticket", "token", "frame, cursor in the URL"])
 def test_there_are_three_ways_to_authenticate(owner: Api, socket: Sockets, way: str) -> None:
     owner.say("hello")
@@ -164,9 +161,6 @@ def test_a_session_has_a_bound_of_followers(hasty: Api, socket: Sockets) -> None
     wait_until(lambda: hasty.get(f"{hasty.path}", params={"wait": 0.01, "after": 0}).ok)
 
 
-# What comes ------------------------------------------------------------------------------------
-
-
 def test_events_come_as_they_are_stored(owner: Api, socket: Sockets, redis: Redis) -> None:
     opened = socket(owner)
     owner.say("grüße \u2028 \U0001f600")
@@ -280,9 +274,6 @@ def test_a_log_that_is_gone_altogether_leaves_a_gap(
     opened = socket(owner)
     assert opened.hear()["earliest"] == 2
     assert opened.hear()["messages"][0]["content"] == "hello"
-
-
-# What may be said ------------------------------------------------------------------------------
 
 
 def test_a_message_is_answered_to_who_posts_it_and_told_to_all(owner: Api, socket: Sockets) -> None:

@@ -96,8 +96,6 @@ class Conversation:
         self.due = self.expires
         partition.sessions[name] = self
 
-    # What can be asked of it ---------------------------------------------------------------------
-
     @property
     def open_turns(self) -> list[Turn]:
         return [turn for turn in self.turns if turn.is_open]
@@ -140,8 +138,6 @@ class Conversation:
     def has_expired(self) -> bool:
         """Nobody may use it any more; a sweep has yet to remove it."""
         return self.expires <= self.clock and not self.open_turns
-
-    # What happens to it --------------------------------------------------------------------------
 
     def keep_alive(self) -> None:
         self.expires = min(self.clock + self.ttl, self.max_at)

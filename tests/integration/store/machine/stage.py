@@ -103,8 +103,6 @@ class Stage(RuleBasedStateMachine):
         """Both give the same, or raise the same."""
         assert outcome(lambda: seen(act())) == outcome(modelled)
 
-    # Whom a rule is about ------------------------------------------------------------------------
-
     @property
     def live(self) -> list[Session]:
         return [session for session in self.sessions if not session.is_gone]
