@@ -192,7 +192,10 @@ class Context:
     """What of a session's history the model is shown."""
 
     messages: int = 20
-    """Most messages, the one to be answered among them; the tutorial showed 4."""
+    """Most messages, the one to be answered among them; the tutorial showed 4.
+
+    The earlier ones are whole turns of two messages, so of an even number one is never used.
+    """
     tokens: int = 0
     """Most tokens of the prompt, estimated; 0 leaves it to the model's own bound."""
 

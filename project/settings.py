@@ -164,7 +164,10 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Parley",
-    "DESCRIPTION": "Open a session, post a message, follow the reply.",
+    "DESCRIPTION": (
+        "Open a session, post a message, follow the reply. Beside these calls there are a WebSocket"
+        " for each session, `/sessions/{id}/ws`, which OpenAPI cannot describe, and `/metrics`."
+    ),
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "APPEND_COMPONENTS": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},

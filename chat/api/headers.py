@@ -59,6 +59,11 @@ def known_seq(meta: Mapping[str, str], after: int, limit: int) -> int:
     return -1
 
 
+def knows_any(meta: Mapping[str, str]) -> bool:
+    """Return whether If-None-Match is met by whatever there is."""
+    return meta.get("HTTP_IF_NONE_MATCH", "").strip() == "*"
+
+
 def last_event_id(meta: Mapping[str, str], otherwise: int) -> int:
     """Return the seq of the last event that the client has had, if it names one.
 

@@ -25,6 +25,8 @@ WITH_BODY = (
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 )
 CONFLICT = (HTTPStatus.CONFLICT,)
+FOLLOWED = (HTTPStatus.TOO_MANY_REQUESTS,)
+"""Of a session that has too many followers."""
 LIMITED = (HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS)
 
 
@@ -42,7 +44,9 @@ WAIT = OpenApiParameter(
     {"type": "number", "minimum": 0, "maximum": knobs.WAIT_MAX, "multipleOf": 0.001},
     description="Seconds to wait until something has changed after `after`, or since the ETag.",
 )
-IF_NONE_MATCH = OpenApiParameter("If-None-Match", str, "header", description="An earlier ETag.")
+IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match", str, "header", description="An earlier ETag, or `*`."
+)
 BESIDE = {"type": "string", "pattern": "^msg_[1-9][0-9]{0,14}$"}
 PAGE = [
     OpenApiParameter("before", BESIDE, description="Only messages before this one; or `after`."),
@@ -137,7 +141,42 @@ def complete(result: dict[str, Any], **_: object) -> dict[str, Any]:
     for name in ("NewSession", "SessionChanges"):
         schemas[name]["properties"]["model"]["enum"] = [*models.all_models(), None]
     _link(result["paths"])
+    result["paths"]["/sessions/{session_id}/events"] = {"get": _events(result["paths"])}
     return result
+
+
+def _events(paths: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe the event stream, which no view of REST's gives; it is refused as a long-poll is."""
+    long_poll = paths["/sessions/{session_id}"]["get"]
+    refusals = {
+        status: answer
+        for status, answer in long_poll["responses"].items()
+        if int(status) >= HTTPStatus.BAD_REQUEST
+    }
+    seq = {"type": "integer", "minimum": 0, "maximum": 10**15, "format": "int64"}
+    return {
+        "operationId": "getEvents",
+        "summary": "Follow the session: an event stream (SSE) that lasts as long as it does.",
+        "tags": ["sessions"],
+        "security": [*long_poll["security"], {}],
+        "parameters": [
+            {"in": "path", "name": "session_id", "required": True, "schema": {"type": "string"}},
+            _parameter("query", "after", seq, "Only events after this seq."),
+            _parameter("query", "ticket", {"type": "string"}, "Instead of the token; opens once."),
+            _parameter("header", "Last-Event-ID", seq, "Instead of `after`, which it overrules."),
+        ],
+        "responses": {
+            "200": {
+                "description": "Each event: `id` is its seq, `data` an object of JSON.",
+                "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            },
+            **refusals,
+        },
+    }
+
+
+def _parameter(place: str, name: str, schema: object, text: str) -> dict[str, object]:
+    return {"in": place, "name": name, "schema": schema, "description": text}
 
 
 def _link(paths: dict[str, Any]) -> None:

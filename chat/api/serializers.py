@@ -26,13 +26,14 @@ class Body(serializers.Serializer[Any]):
 
 
 class ContextBody(Body):
-    """What of the history the model is shown."""
+    """What of the history the model is shown; a change replaces both, by defaults if need be."""
 
     messages = Whole(
         min_value=0,
         max_value=knobs.PAGE_LIMIT_MAX,
         default=Context().messages,
-        help_text="Most messages before the one to be answered.",
+        help_text="Most messages, the one to be answered among them; the earlier ones are whole"
+        " turns of two.",
     )
     tokens = Whole(
         min_value=0,
@@ -43,7 +44,11 @@ class ContextBody(Body):
 
 
 class SessionChanges(Body):
-    """The fields of a session that its owner may change; `null` goes back to the default."""
+    """The fields of a session that its owner may change.
+
+    `null` takes system_prompt and webhook_url away and goes back to the default model; the others
+    refuse it.
+    """
 
     name = Text(
         max_length=NAME_CHARS, allow_blank=True, required=False, help_text="For your own lists."

@@ -40,6 +40,8 @@ async def session(request: HttpRequest, session_id: str) -> HttpResponseBase:
     )
     if snapshot is None:
         return answers.unchanged(known, query.after, query.limit)
+    if headers.knows_any(request.META):
+        return answers.unchanged(snapshot.seq, query.after, query.limit)
     return answers.tagged(shapes.snapshot(snapshot), snapshot.seq, query.after, query.limit)
 
 

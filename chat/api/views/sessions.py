@@ -4,7 +4,17 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from chat.api import answers, headers, outputs, queries, shapes
-from chat.api.schema import AFTER, CONFLICT, IF_NONE_MATCH, LIMIT, LIMITED, WAIT, documented, key
+from chat.api.schema import (
+    AFTER,
+    CONFLICT,
+    FOLLOWED,
+    IF_NONE_MATCH,
+    LIMIT,
+    LIMITED,
+    WAIT,
+    documented,
+    key,
+)
 from chat.api.serializers import NewSession, Nothing, SessionChanges
 from chat.api.views.base import View
 from chat.conf import knobs
@@ -37,7 +47,11 @@ class Sessions(View):
 class Session(View):
     """One session."""
 
-    @documented({200: outputs.Session, 304: None}, parameters=[AFTER, LIMIT, WAIT, IF_NONE_MATCH])
+    @documented(
+        {200: outputs.Session, 304: None},
+        refusals=FOLLOWED,
+        parameters=[AFTER, LIMIT, WAIT, IF_NONE_MATCH],
+    )
     def get(self, _: Request, session_id: str) -> HttpResponse:
         """Read the session and its newest messages."""
         caller = self.owner(session_id)
@@ -48,6 +62,8 @@ class Session(View):
         )
         if session is None:
             return answers.unchanged(known, query.after, query.limit)
+        if headers.knows_any(self.raw.META):
+            return answers.unchanged(session.seq, query.after, query.limit)
         return answers.tagged(shapes.snapshot(session), session.seq, query.after, query.limit)
 
     @documented({200: outputs.Session}, body=SessionChanges)

@@ -18,6 +18,9 @@ CHECKS = (
 )
 """All but those that look at who asks: the hooks let most requests come from an owner."""
 
+LEFT_OUT = ("--exclude-path", "/sessions/{session_id}/events")
+"""It answers for as long as its session lives."""
+
 
 @pytest.mark.security("S20")
 def test_no_answer_is_a_fault_or_untold_by_the_schema(
@@ -31,7 +34,7 @@ def test_no_answer_is_a_fault_or_untold_by_the_schema(
     )
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{api.url}/schema"]
     found = subprocess.run(
-        [*command, "--seed", "1", "--max-examples", "3", "--checks", ",".join(CHECKS)],
+        [*command, "--seed", "1", "--max-examples", "3", "--checks", ",".join(CHECKS), *LEFT_OUT],
         cwd=ROOT,
         env=os.environ
         | {

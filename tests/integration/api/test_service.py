@@ -47,6 +47,7 @@ def test_the_schema_is_sound_and_names_every_path(api: Api) -> None:
         "/sessions/{session_id}/reset",
         "/sessions/{session_id}/token",
         "/sessions/{session_id}/ticket",
+        "/sessions/{session_id}/events",
         "/sessions/{session_id}/messages",
         "/sessions/{session_id}/messages/{message_id}",
         "/sessions/{session_id}/messages/{message_id}/cancel",
@@ -56,6 +57,24 @@ def test_the_schema_is_sound_and_names_every_path(api: Api) -> None:
         "/live",
         "/ready",
     }
+
+
+def test_the_schema_tells_of_the_event_stream_as_it_is(owner: Api) -> None:
+    told = owner.get("/schema").json()["paths"]["/sessions/{session_id}/events"]["get"]
+    assert {each["name"] for each in told["parameters"]} == {
+        *("session_id", "after", "ticket", "Last-Event-ID")
+    }
+    with owner.get(f"{owner.path}/events?after=0", stream=True) as stream:
+        assert stream.headers["Content-Type"] in told["responses"]["200"]["content"]
+    asked = {
+        "400": owner.get(f"{owner.path}/events?after=x"),
+        "401": Api(owner.url).get(f"{owner.path}/events"),
+        "404": owner.get("/sessions/ses_none/events"),
+    }
+    assert {status: str(answer.status_code) for status, answer in asked.items()} == {
+        status: status for status in asked
+    }
+    assert asked.keys() <= told["responses"].keys()
 
 
 def test_the_docs_page_loads_nothing_from_elsewhere_and_runs_nothing_inline(api: Api) -> None:
