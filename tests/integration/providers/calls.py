@@ -1,5 +1,6 @@
 """Model calls as tests make them."""
 
+import sys
 import threading
 import time
 from typing import Any
@@ -13,6 +14,10 @@ from tests.integration.providers.servers import CA, Server
 from tests.unit.providers.models import model, prompt
 
 HELLO = prompt("Hello")
+WAITING_IN = ("/socket.py", "/ssl.py", "/urllib3/util/wait.py")
+"""Modules whose functions a thread stands in while it waits for the other side."""
+SENDING = "HTTPConnection.send"
+"""Where it stands while a plain socket takes no more."""
 
 
 def to(server: Server, **fields: Any) -> Provider:
@@ -53,6 +58,13 @@ class Call(threading.Thread):
         except Exception as error:  # noqa: BLE001 - the test looks at it
             self.error = error
         self.ended_at = time.monotonic()
+
+    def waits(self) -> bool:
+        """Whether it stands in a function that waits for the other side."""
+        frame = sys._current_frames().get(self.ident or 0)
+        return frame is not None and (
+            frame.f_code.co_filename.endswith(WAITING_IN) or frame.f_code.co_qualname == SENDING
+        )
 
     def close(self) -> float:
         """Close the call, see it end with `UpstreamClosed`, and return the seconds it took."""

@@ -63,7 +63,7 @@ def closes_at_once(first: Stuck, certificate: str, *, after_text: bool = False) 
         assert first.reached.wait(10)
         if after_text:
             assert call.first_said.wait(10)
-        time.sleep(0.02)  # so that the call waits in the place that is meant
+        wait_until(call.waits)
         assert call.close() < SOON
         assert server.client_has_gone()
         assert ask(provider) == "Yes"
@@ -97,7 +97,7 @@ def full_house() -> Iterator[int]:
 def test_closing_ends_the_wait_for_a_connection(full_house: int) -> None:
     call = Call(OpenAI(model(url=f"http://127.0.0.1:{full_house}", timeouts=patient())))
     wait_until(lambda: call.upstream.sent_at)
-    time.sleep(0.05)
+    wait_until(call.waits)
     assert call.is_alive()
     assert call.close() < SOON
 
@@ -108,7 +108,7 @@ def test_closing_ends_the_wait_for_a_tls_handshake() -> None:
         url = server.url.replace("http:", "https:")
         call = Call(to(server, url=url, timeouts=patient()))
         wait_until(lambda: server.connections)
-        time.sleep(0.05)
+        wait_until(call.waits)
         assert call.is_alive()
         assert call.close() < SOON
         assert server.client_has_gone()
@@ -159,7 +159,7 @@ def test_closing_ends_the_sending_of_a_request_that_nobody_reads(certificate: st
     with Server(deaf, certificate=certificate) as server:
         call = Call(to(server, timeouts=patient()), prompt("x" * 20_000_000))
         assert reached.wait(10)
-        time.sleep(0.2)
+        wait_until(call.waits)
         assert call.close() < SOON
         hold.set()
 
