@@ -11,6 +11,12 @@ from chat import logs
 from chat.logs import About, JSONLines, Readable
 
 
+@pytest.fixture(autouse=True)
+def about_nothing() -> None:
+    """What an earlier test of this process was about does not go on."""
+    logs.begin()
+
+
 def record(message: str = "msg_2: completed", *values: object) -> logging.LogRecord:
     made = logging.LogRecord("chat.x", logging.INFO, __file__, 1, message, values, None)
     About().filter(made)
