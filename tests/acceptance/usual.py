@@ -12,10 +12,12 @@ MODELS = """
 [default]
 provider = "openai"
 url = "{url}/v1"
+model = "parley-dev"
 
 [other]
 provider = "openai"
 url = "{url}/v1"
+model = "parley-dev"
 """
 """Two models that are one server, each with a gate of its own."""
 

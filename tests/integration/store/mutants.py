@@ -156,7 +156,7 @@ MUTANTS = [
     Mutant(
         "head is not advanced",
         "lib/settle.lua",
-        "if turn == s.head then step_to(turn + 1) end",
+        "  elseif turn == s.head then\n    step_to(turn + 1)\n",
         "",
         (test_submit.test_an_interrupt_leaves_alone_what_waits_behind_a_cancelled_retry,),
     ),

@@ -31,7 +31,11 @@ local function settle(turn, status, ending, content, model)
   else
     count_waiting(-1)
   end
-  if turn == s.head then step_to(turn + 1) end
+  if s.waiting == 0 and (s.turn == 0 or s.turn == turn) then
+    step_to(s.tail + 1)
+  elseif turn == s.head then
+    step_to(turn + 1)
+  end
   return json
 end
 
