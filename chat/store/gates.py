@@ -38,10 +38,8 @@ def enter(model: Model, caller: str, *, tokens: int) -> GateWait | None:
             caller,
             round(1000 * knobs.LEASE),
             model.concurrency,
-            _interval(model.requests_per_minute),
-            max(1, model.requests_per_minute // 10),
-            _interval(model.tokens_per_minute),
-            max(1, model.tokens_per_minute // 2),
+            *pace(model.requests_per_minute, share=10),
+            *pace(model.tokens_per_minute, share=4),
             tokens,
             LOOK,
             MEMORY,
@@ -171,5 +169,11 @@ def _state(
     )
 
 
-def _interval(per_minute: int) -> float:
-    return MINUTE / per_minute if per_minute else 0
+def pace(per_minute: int, *, share: int) -> tuple[float, int]:
+    """Return ms between two and how many may come at once: that `share` of a minute's.
+
+    The steady rate is so much less that no minute sees more than `per_minute`, its burst included.
+    """
+    burst = max(1, per_minute // share)
+    steady = max(1, per_minute - burst)
+    return (MINUTE / steady if per_minute else 0), burst

@@ -83,15 +83,23 @@ def test_calls_are_paced_and_waiters_are_told_one_after_the_other() -> None:
     assert first
     assert second
     assert first.reason is WaitReason.RATE_LIMITED
-    assert 0 < first.seconds <= 1 < second.seconds <= 2
+    assert 0 < first.seconds <= 60 / 54 < second.seconds <= 2 * 60 / 54
+
+
+@pytest.mark.parametrize("share", [4, 10])
+@pytest.mark.parametrize("per_minute", [2, 3, 9, 10, 60, 1000, 250_000])
+def test_no_minute_sees_more_than_its_number(per_minute: int, share: int) -> None:
+    interval, burst = gates.pace(per_minute, share=share)
+    within_a_minute = burst + int(gates.MINUTE / interval)
+    assert 0.7 * per_minute <= within_a_minute <= per_minute
 
 
 @pytest.mark.security("S24")
 def test_a_budget_of_tokens_holds_calls_back() -> None:
     budget = replace(FREE, tokens_per_minute=6000)
-    assert passes(budget, "a", tokens=2000)
-    assert passes(budget, "b", tokens=1000)
-    wait = gates.enter(budget, "c", tokens=1000)
+    assert passes(budget, "a", tokens=1000)
+    assert passes(budget, "b", tokens=500)
+    wait = gates.enter(budget, "c", tokens=750)
     assert wait
     assert 9 < wait.seconds <= 10
 
