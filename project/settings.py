@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from chat.conf import default_knobs, read_boolean, read_knobs, read_models
 from chat.errors import ConfigError
+from project.supervisor.home import noted
 
 
 class Environment(environ.Env):  # type: ignore[misc]  # it brings no types
@@ -74,12 +75,14 @@ if not DEBUG and (
         " python -c 'import secrets; print(secrets.token_urlsafe(50))'"
     )
 
-REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
+NOTED = noted(PARLEY_HOME)
+"""What `make run` has started with the data here, so that `manage.py` beside it finds that."""
+REDIS_URL = env.str("REDIS_URL", default=NOTED.get("REDIS_URL", "redis://127.0.0.1:6379/0"))
 # What redis-py calls a Unix socket's URL has another scheme in Celery.
 BROKER_URL = env.str("BROKER_URL", default="") or REDIS_URL.replace("unix://", "redis+socket://", 1)
 try:
     globals().update(default_knobs() | read_knobs(os.environ))
-    CHAT_MODELS = read_models(os.environ)
+    CHAT_MODELS = read_models(NOTED | os.environ)
 except ConfigError as error:
     raise ImproperlyConfigured(error.message) from error
 

@@ -1,9 +1,20 @@
 """The directory that keeps what outlives a run: Redis's files, SQLite, the secret key."""
 
 import fcntl
+import json
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
+
+NOTE = "run.json"
+
+
+def noted(path: Path) -> dict[str, str]:
+    """Return the variables that name the servers of the run with this state directory, if any."""
+    file = path / NOTE
+    variables: dict[str, str] = json.loads(file.read_text() or "{}") if file.is_file() else {}
+    return variables
 
 
 class HomeInUse(Exception):
@@ -43,6 +54,13 @@ class Home:
             path.write_text(key)
         return key
 
+    def note(self, variables: Mapping[str, str]) -> None:
+        """Keep what names the servers of this run, for commands beside it; see `noted`."""
+        path = self.path / NOTE
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(dict(variables)))
+
     def release(self) -> None:
         """Let another run take the directory; the end of the process does so too."""
+        (self.path / NOTE).unlink(missing_ok=True)
         self._lock.close()

@@ -28,14 +28,17 @@ def plan(environ: Mapping[str, str], *, home: Home, port: int) -> list[Stage]:
     env |= {"PARLEY_HOME": str(home.path), "PYTHONUNBUFFERED": "1"}
     first: Stage = []
     second: Stage = []
+    made: dict[str, str] = {}
     if "REDIS_URL" not in env:
         own, password = free_port(), secrets.token_urlsafe(24)
         first.append(programs.redis(home.redis, port=own, password=password))
-        env["REDIS_URL"] = redis_server.url_of(own, password)
+        made["REDIS_URL"] = redis_server.url_of(own, password)
     if not env.keys() & {"MODEL_URL", "CHAT_MODELS_FILE"}:
         model_port = free_port()
-        env |= model_variables(model_port)
-        second.append(programs.dev_model(port=model_port, env=env))
+        made |= model_variables(model_port)
+        second.append(programs.dev_model(port=model_port, env=env | made))
+    env |= made
+    home.note(made)
     second += [programs.worker(env=env), programs.web(port=port, env=env)]
     return [stage for stage in (first, second) if stage]
 

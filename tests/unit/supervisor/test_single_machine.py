@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from project.supervisor.children import Program
-from project.supervisor.home import Home
+from project.supervisor.home import Home, noted
 from project.supervisor.single_machine import plan
 
 
@@ -47,6 +47,16 @@ def test_all_find_the_same_redis_and_model(home: Home) -> None:
     _, rest = plan({}, home=home, port=8000)
     for variable in ("REDIS_URL", "MODEL_URL", "SECRET_KEY", "PARLEY_HOME"):
         assert len({program.env[variable] for program in rest}) == 1
+
+
+def test_commands_beside_a_run_find_its_redis_and_model(home: Home) -> None:
+    _, (_, worker, _) = plan({}, home=home, port=8000)
+    found = noted(home.path)
+    assert found.keys() == {"REDIS_URL", "MODEL_PROVIDER", "MODEL_URL", "MODEL_NAME"}
+    assert found.items() <= worker.env.items()
+    assert {each.stat().st_mode & 0o077 for each in home.path.glob("run.json")} == {0}
+    home.release()
+    assert noted(home.path) == {}
 
 
 def test_no_command_line_shows_a_secret(home: Home) -> None:
