@@ -166,11 +166,15 @@ def test_a_history_of_500_messages_opens_within_a_second(
     took = opened_in(chat)
     assert took < 1000
     expect(chat.mine.last).to_contain_text("Question 249")
-    while chat.button("Earlier messages").is_visible():
-        count = chat.mine.count()
-        chat.button("Earlier messages").click()
-        wait_until(lambda before=count: chat.mine.count() > before)  # type: ignore[misc]
-    assert chat.mine.count() == 250
+    earlier = chat.button("Earlier messages")
+
+    def all_are_there() -> bool:
+        if earlier.is_visible():  # a click would scroll there, and the page might be quicker
+            earlier.dispatch_event("click")
+        return chat.mine.count() == 250
+
+    wait_until(all_are_there, within=30)
+    expect(earlier).to_be_hidden()
     assert chat.replies.count() == 250
     expect(chat.mine.first).to_contain_text("Question 0")
 
