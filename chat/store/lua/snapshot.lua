@@ -15,6 +15,7 @@ read('v', 'token', 'expires', 'turn', 'waiting', 'head', 'tail', 'first', 'creat
 local no = refused(ARGV[4])
 if no then return { no } end
 local after = tonumber(ARGV[5])
+if after > seq then after = -1 end -- a cursor from before a loss: nothing that it stands for is there
 if seq == tonumber(ARGV[6]) then return { 'UNCHANGED', seq } end
 
 local last = 2 * s.tail

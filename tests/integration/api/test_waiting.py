@@ -53,6 +53,12 @@ def test_a_poll_answers_at_once_when_something_has_changed(owner: Api) -> None:
     assert time.monotonic() - started < 2
 
 
+def test_a_cursor_ahead_of_the_log_is_given_everything(owner: Api) -> None:
+    owner.say("hello")
+    assert len(owner.snapshot(after=50, wait=5)["messages"]) == 2
+    assert len(owner.snapshot(after=50)["messages"]) == 2
+
+
 def test_a_poll_in_vain_ends_with_no_messages(owner: Api) -> None:
     started = time.monotonic()
     session = owner.snapshot(after=0, wait=0.5)
