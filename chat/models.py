@@ -132,6 +132,11 @@ class Message(InRedis):
         return f"msg_{self.number}"
 
     @property
+    def seq(self) -> int:
+        """The number of the event that changed it last."""
+        return int(self.told["seq"])
+
+    @property
     def is_open(self) -> bool:
         """Whether it is a reply that is not over."""
         return self.status in {"queued", "in_progress"}

@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 
 from chat.admin.acts import ACTS
 from chat.conf import has_webhook
-from chat.domain import Caller
+from chat.domain import Caller, Snapshot
 from chat.errors import SessionExpired, SessionNotFound
 from chat.models import Message, Session
 from chat.querysets import moment
@@ -46,9 +46,13 @@ def frame(request: HttpRequest, session: Session, title: str) -> dict[str, Any]:
 def conversation(request: HttpRequest, session: Session) -> HttpResponse:
     """Show a page of messages, the newest unless another is asked for."""
     before, after = number(request, "before"), number(request, "after")
+    try:
+        found = sessions.read(Caller(session_id=session.pk), limit=0)
+    except (SessionNotFound, SessionExpired) as error:
+        raise Http404 from error
     messages, older, newer = _messages(session.pk, before, after)
     context = frame(request, session, str(session)) | {
-        "settled": _settings(session.pk),
+        "settled": _settled(found),
         "messages_shown": messages,
         "older": messages[0].number if older and messages else None,
         "newer": messages[-1].number if newer and messages else None,
@@ -71,12 +75,8 @@ def _messages(
     return found[:PAGE][::-1], len(found) > PAGE, before is not None
 
 
-def _settings(session_id: str) -> dict[str, Any]:
-    """Return what the session was opened with."""
-    try:
-        found = sessions.read(Caller(session_id=session_id), limit=0)
-    except (SessionNotFound, SessionExpired) as error:
-        raise Http404 from error
+def _settled(found: Snapshot) -> dict[str, Any]:
+    """Return what the session was opened with, or has been given since."""
     return {
         "system_prompt": json.loads(found.system_prompt) or "",
         "context": found.context.decode(),
@@ -100,29 +100,47 @@ def webhook(request: HttpRequest, session: Session) -> HttpResponse:
 
 
 def live(request: HttpRequest, session_id: str) -> HttpResponse:
-    """Tell what has changed since the seq `after`: messages and facts as they are to be shown."""
-    known = number(request, "after") or 0
+    """Tell how the newest page stands, and those of its messages that the tail may not know.
+
+    `after` is the seq that the tail has seen. All names are told, so whatever the tail shows that
+    is no longer there (after a reset), and whatever it lacks, is found by it.
+    """
     caller = Caller(session_id=session_id)
     try:
-        found = sessions.read_if_changed(caller, known=known, after=known, limit=PAGE)
+        found = sessions.read(caller, limit=0)
     except (SessionNotFound, SessionExpired):
         return _told({"is_gone": True})
-    if found is None:
-        return _told({"seq": known})
     session = Session.objects.filter(pk=session_id).first()
-    context = {"session": session, "may": permitted(request)}
-    messages = [Message.of(session_id, message) for message in found.messages]
-    return _told(
-        {
-            "seq": found.seq,
-            "is_busy": found.running or found.waiting > 0,
-            "facts": _rendered("facts.html", context),
-            "messages": [
-                {"id": message.name, "html": _rendered("message.html", context | {"it": message})}
-                for message in messages
-            ],
-        }
-    )
+    if session is None:
+        return _told({"is_gone": True})
+    context = {"session": session, "may": permitted(request), "settled": _settled(found)}
+    told = {
+        "seq": found.seq,
+        "title": str(session),
+        "facts": _rendered("facts.html", context),
+        "settled": _rendered("settled.html", context),
+    }
+    known = number(request, "after") or 0
+    if known != found.seq:
+        told |= _newest(context, known if known < found.seq else 0)
+    return _told(told)
+
+
+def _newest(context: dict[str, Any], known: int) -> dict[str, Any]:
+    """Return the newest page: its names with their seqs, and what has changed since `known`.
+
+    What waits is told again each time: its place changes by the ends of others.
+    """
+    messages, has_older, _ = _messages(context["session"].pk, None, None)
+    return {
+        "older": messages[0].number if has_older else None,
+        "names": [(each.name, each.seq) for each in messages],
+        "messages": [
+            {"id": each.name, "html": _rendered("message.html", context | {"it": each})}
+            for each in messages
+            if each.seq > known or each.is_open
+        ],
+    }
 
 
 def _rendered(template: str, context: dict[str, Any]) -> str:

@@ -36,6 +36,13 @@ def prepare_account(stack: Stack) -> None:
     subprocess.run([sys.executable, "-c", PREPARE], cwd=ROOT, env=stack.env | own, check=True)
 
 
+@pytest.fixture(scope="module")
+def url(chat_stack: Stack) -> str:
+    """Of a Parley with an account for its staff."""
+    prepare_account(chat_stack)
+    return chat_stack.web().url
+
+
 def open_session(url: str, **fields: str) -> tuple[str, dict[str, str]]:
     """Return the id of a new session, and its owner's headers."""
     opened = requests.post(f"{url}/sessions", json=fields, timeout=10).json()
@@ -94,10 +101,8 @@ def find(tab: Page, name: str) -> None:
 
 
 def test_staff_watch_a_reply_grow_and_cancel_it(
-    chat_stack: Stack, tab: Page, picture: Callable[[str], None]
+    url: str, tab: Page, picture: Callable[[str], None]
 ) -> None:
-    prepare_account(chat_stack)
-    url = chat_stack.web().url
     for n in range(6):
         open_session(url, name=f"Customer {n}")
     session_id, owner = open_session(url, name=NAME, system_prompt="Be brief.")
@@ -129,6 +134,41 @@ def test_staff_watch_a_reply_grow_and_cancel_it(
     picture("admin-list")
     tab.goto(f"{url}/admin/chat/session/?q=customer")
     expect(tab.locator("#result_list tbody tr")).to_have_count(6)
+
+
+def shown(tab: Page) -> list[tuple[str, str]]:
+    """Return the name of each message in the tab, and its text."""
+    told: list[list[str]] = tab.evaluate(
+        "[...document.querySelectorAll('#transcript > li')]"
+        ".map((each) => [each.id, each.querySelector('.text').innerText])"
+    )
+    return [(name, text) for name, text in told]
+
+
+def test_a_tab_that_was_hidden_shows_what_there_is(url: str, tab: Page) -> None:
+    session_id, owner = open_session(url)
+    say(url, owner, "Before the reset")
+    sign_in(tab, url)
+    tab.goto(f"{url}/admin/chat/session/{quote(session_id)}/change/")
+    expect(tab.locator("#msg_2 .status")).to_have_text("completed")
+
+    tab.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    requests.post(f"{url}/sessions/{session_id}/reset", headers=owner, timeout=10)
+    for n in range(26):
+        say(url, owner, f"Message {n} [[tokens=1]]")
+    tab.evaluate("Object.defineProperty(document, 'hidden', {value: false})")
+    last = tab.locator("#msg_54 .status")
+    expect(last).to_have_text("completed")
+    expect(tab.locator("#msg_1")).to_have_count(0)
+    expect(tab.get_by_role("link", name="Older messages")).to_be_visible()
+    live = shown(tab)
+    assert len(live) == 50
+    tab.reload()
+    assert shown(tab) == live
+
+    requests.post(f"{url}/sessions/{session_id}/reset", headers=owner, timeout=10)
+    expect(tab.get_by_text("No messages yet.")).to_be_visible()
+    assert shown(tab) == []
 
 
 def redact(tab: Page, message: str, picture: Callable[[str], None]) -> None:

@@ -101,7 +101,7 @@ def test_a_long_conversation_is_shown_in_pages(
     assert names("?after=2") == ["msg_3", "msg_4", "msg_5", "msg_6"]
     first = admin.get(page(session_id) + "?before=3").content.decode()
     assert "Newer messages" in first
-    assert "Older messages" not in first
+    assert 'id="older" class="paging" hidden' in first
     assert "live.js" not in first
 
 
@@ -113,7 +113,9 @@ def test_the_live_tail_tells_only_what_has_changed(admin: Client) -> None:
     claim = turns.take(session_id)
     seq = sessions.read(Caller(session_id=session_id)).seq
     path = page(session_id, "live")
-    assert admin.get(f"{path}?after={seq}").json() == {"seq": seq}
+    unchanged = admin.get(f"{path}?after={seq}").json()
+    assert unchanged["seq"] == seq
+    assert "messages" not in unchanged
     turns.say(claim, "half a rep")
     told = admin.get(f"{path}?after={seq}").json()
     assert [each["id"] for each in told["messages"]] == ["msg_4"]
@@ -123,6 +125,44 @@ def test_the_live_tail_tells_only_what_has_changed(admin: Client) -> None:
     done = admin.get(f"{path}?after={told['seq']}").json()
     assert "half a reply" in done["messages"][0]["html"]
     assert "idle" in done["facts"]
+
+
+def test_the_live_tail_is_told_what_there_is_after_a_reset(admin: Client) -> None:
+    session_id = opened()
+    asked(session_id, "a question")
+    turns.reply(session_id, "an answer")
+    path = page(session_id, "live")
+    seq = admin.get(path).json()["seq"]
+    sessions.reset(Caller(session_id=session_id))
+    told = admin.get(f"{path}?after={seq}").json()
+    assert (told["names"], told["messages"], told["older"]) == ([], [], None)
+    asked(session_id, "another question")
+    told = admin.get(f"{path}?after={told['seq']}").json()
+    assert [name for name, _ in told["names"]] == ["msg_3", "msg_4"]
+
+
+def test_the_live_tail_is_told_of_all_that_it_shows_and_of_all_places(
+    admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "PAGE", 4)
+    session_id = opened()
+    for n in range(4):
+        asked(session_id, f"question {n}")
+    path = page(session_id, "live")
+    seq = admin.get(path).json()["seq"]
+    turns.reply(session_id, "an answer")
+    told = admin.get(f"{path}?after={seq}").json()
+    assert [name for name, _ in told["names"]] == ["msg_5", "msg_6", "msg_7", "msg_8"]
+    assert told["older"] == 5
+    assert [each["id"] for each in told["messages"]] == ["msg_6", "msg_8"]
+    assert "place 1" in told["messages"][0]["html"]
+
+
+def test_the_live_tail_is_told_all_when_redis_is_behind_it(admin: Client) -> None:
+    session_id = opened()
+    asked(session_id, "a question")
+    told = admin.get(page(session_id, "live") + "?after=99").json()
+    assert [each["id"] for each in told["messages"]] == ["msg_1", "msg_2"]
 
 
 def test_raw_events_are_shown_as_they_are_kept(admin: Client) -> None:
