@@ -101,7 +101,8 @@ class Knobs:
     """Seconds that a stopping worker lets its streams go on before it hands them back; 0 does it at
     once."""
     CIRCUIT_FAILURES: int = 5
-    """Failed calls to a model in a row after which none passes for a while."""
+    """Sessions whose calls to a model fail, while nobody's is answered, after which none passes for
+    a while."""
     CIRCUIT_PAUSE: float = 5.0
     """Seconds until one call probes whether the model is back."""
     RETRY_BASE: float = 2.0

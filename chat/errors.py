@@ -268,6 +268,8 @@ class ProviderError(ParleyError):
     code = "model_error"
     retryable: ClassVar[bool] = False
     """Whether another call may succeed."""
+    is_outage: ClassVar[bool] = False
+    """Whether it says that the service may be in trouble, whoever asks it for whatever."""
     uses_attempt: ClassVar[bool] = True
     """Whether the failed call counts as an attempt even when the vendor said when to come back."""
 
@@ -282,6 +284,7 @@ class ModelRateLimited(ProviderError):
 
     code = "model_rate_limited"
     retryable = True
+    is_outage = True
     uses_attempt = False
 
 
@@ -290,6 +293,7 @@ class ModelLoading(ProviderError):
 
     code = "model_loading"
     retryable = True
+    is_outage = True
     uses_attempt = False
 
 
@@ -298,6 +302,7 @@ class ModelUnavailable(ProviderError):
 
     code = "model_unavailable"
     retryable = True
+    is_outage = True
 
 
 class ModelUntrusted(ModelUnavailable):
@@ -305,6 +310,7 @@ class ModelUntrusted(ModelUnavailable):
 
     code = "model_untrusted"
     retryable = False
+    is_outage = False
 
 
 class ModelTimeout(ProviderError):
@@ -312,6 +318,7 @@ class ModelTimeout(ProviderError):
 
     code = "model_timeout"
     retryable = True
+    is_outage = True
 
 
 class BadModelReply(ProviderError):

@@ -118,7 +118,7 @@ def _gates(gates: Iterable[GateState]) -> Iterator[Metric]:
         "open": "1 when calls to the model may pass, 0 when it is being left alone.",
         "calls": "Calls in flight, of a model whose calls are bounded.",
         "waiting": "Turns that the gate has told to come again.",
-        "failures": "Failed calls in a row.",
+        "failures": "Sessions whose calls have failed since the model was last heard.",
     }
     families = {
         name: GaugeMetricFamily(f"parley_gate_{name}", text, labels=["model"])

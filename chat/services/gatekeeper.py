@@ -6,7 +6,7 @@ process has seen a call fail, which every worker learns within a sweep.
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 
@@ -54,8 +54,16 @@ class Gatekeeper:
                 self._inside[model.name].discard(caller)
             self._leave(model, caller, call)
 
+    def hear(self, model: Model) -> None:
+        """Note that the model has begun to answer; a half-open circuit need not wait for the end.
+
+        It costs a trip only while the model is in trouble.
+        """
+        if model.name in self._troubled:
+            self._tell(model, lambda: gates.hear(model))
+
     def look(self) -> None:
-        """Learn which models are in trouble, and give a sign of life for the slots held here.
+        """Learn which models are in trouble, and give a sign of life for the calls made here.
 
         Raises:
             StoreUnavailable: Redis gave no answer.
@@ -67,7 +75,7 @@ class Gatekeeper:
             held = {
                 name: list(callers)
                 for name, callers in self._inside.items()
-                if callers and known[name].concurrency
+                if callers and (known[name].concurrency or name in troubled)
             }
         if held:
             gates.hold(held)
@@ -82,8 +90,14 @@ class Gatekeeper:
                 self._troubled = self._troubled | {model.name}
         if not self._asks(model):
             return
+        self._tell(
+            model, lambda: gates.leave(model, caller, call.end, held=call.held, why=call.why)
+        )
+
+    def _tell(self, model: Model, act: Callable[[], Sequence[str]]) -> None:
+        """Tell the gate something, and wake those whose turn it is now."""
         try:
-            waiting = gates.leave(model, caller, call.end, held=call.held, why=call.why)
+            waiting = act()
         except StoreUnavailable as error:
             logger.warning("The gate of %s was not told: %s", model.name, error.__cause__)
             return

@@ -127,7 +127,7 @@ def _ask(
     try:
         ending = _listen(prompt, model, turn)
     except ProviderError as error:
-        verdicts.tell_gate(call, turn.stopped, error)
+        verdicts.tell_gate(call, turn.stopped, error, has_said=turn.has_said)
         if turn.stopped is not None:
             return verdicts.on_stop(claim, model, turn.stopped, has_said=turn.has_said)
         logger.warning("%s: %s", claim.reply_id, error.code)
@@ -160,6 +160,7 @@ def _listen(prompt: Prompt, model: Model, turn: RunningTurn) -> Ending:
                 return piece
             if not turn.has_said:
                 span.add_event("first_delta")
+                gatekeeper.hear(model)
             turn.say(piece)
         raise BadModelReply
 

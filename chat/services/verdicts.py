@@ -105,9 +105,15 @@ def on_no_gate(model: Model) -> Retry:
     return Retry(delay=0, reason=WaitReason.QUEUE, uses_attempt=False, model=model.name)
 
 
-def tell_gate(call: ModelCall, stopped: StopCause | None, error: ProviderError) -> None:
-    """Note for the model's gate what a call that failed or was stopped says about the model."""
-    if stopped is StopCause.SILENCE or (stopped is None and error.retryable):
+def tell_gate(
+    call: ModelCall, stopped: StopCause | None, error: ProviderError, *, has_said: bool
+) -> None:
+    """Note for the model's gate what a call that failed or was stopped says about the model.
+
+    A call that was answered, with text or with what nobody can read, says that it is there: that
+    may be the doing of the one conversation that it was shown.
+    """
+    if not has_said and (stopped is StopCause.SILENCE or (stopped is None and error.is_outage)):
         call.end = CallEnd.FAILED
     if stopped is None and error.retry_after is not None:
         call.end = CallEnd.HELD

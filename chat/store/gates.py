@@ -1,7 +1,8 @@
 """The gates of models: how many calls at once and a minute, and when none at all.
 
 A gate is shared by all workers. The circuit is Michael Nygard's circuit breaker ("Release It!"):
-after failures in a row no call passes for a while, then one probe decides.
+when the calls of so many callers have failed, and nobody's has been answered in between, no call
+passes for a while; then one probe decides. One caller, whatever it asks, opens no circuit.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -81,15 +82,26 @@ def leave(
         return [caller.decode() for caller in run(client(), request)]
 
 
+def hear(model: Model) -> Sequence[str]:
+    """Say that the model has begun to answer a call; return the callers whose turn it is now.
+
+    Raises:
+        StoreUnavailable: Redis gave no answer.
+    """
+    request = Call(script("hear"), keys.gate(model.name), (model.concurrency, WOKEN))
+    with translated():
+        return [caller.decode() for caller in run(client(), request)]
+
+
 def hold(callers: Mapping[str, Sequence[str]]) -> None:
-    """Give a sign of life for the slots that calls hold, by model; one round trip.
+    """Give a sign of life for slots that calls hold, and for probes, by model; one round trip.
 
     Raises:
         StoreUnavailable: Redis gave no answer.
     """
     lease = round(1000 * knobs.LEASE)
     calls = [
-        Call(script("hold"), [keys.gate(model)[1]], (lease, *held))
+        Call(script("hold"), keys.gate(model), (lease, MEMORY, *held))
         for model, held in callers.items()
     ]
     with translated():
@@ -121,7 +133,7 @@ class GateState:
     why: str
     """Of a closed gate: a `WaitReason`."""
     failures: int
-    """In a row, the latest ones."""
+    """Callers whose calls have failed since the model was last heard."""
     is_probing: bool
     """One call decides whether the circuit closes again."""
     calls: int
@@ -139,7 +151,7 @@ def states(models: Iterable[str], *, now: float) -> list[GateState]:
     names = list(models)
     pipeline = client().pipeline(transaction=False)
     for name in names:
-        gate, slots, line = keys.gate(name)
+        gate, slots, line, _ = keys.gate(name)
         pipeline.hmget(gate, "closed", "why", "failures", "half")
         pipeline.zcount(slots, 1000 * now, "+inf")
         pipeline.zcount(line, 1000 * now - LOOK, "+inf")

@@ -123,10 +123,12 @@ def rate(scope: str, caller: str) -> str:
     return f"chat:rate:{scope}:{caller}"
 
 
-def gate(model: str) -> tuple[str, str, str]:
-    """hash, zset, zset: a model's gate, the slots taken, the line of waiters; live while used."""
+def gate(model: str) -> tuple[str, str, str, str]:
+    """hash, zset, zset, set: a model's gate, the slots taken, the line of waiters, whose calls have
+    failed since the model was last heard; live while used.
+    """
     tag = f"chat:{{gate:{model}}}"
-    return tag, f"{tag}:slots", f"{tag}:line"
+    return tag, f"{tag}:slots", f"{tag}:line", f"{tag}:failed"
 
 
 def workers() -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.acceptance.scene import Scene
+from tests.acceptance.scene import LEASE, Scene
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until
 from tests.integration.api.calls import Api
@@ -44,6 +44,37 @@ def test_two_workers_together_call_no_more_than_the_gate_lets_pass(
         assert (reply["status"], reply["attempt"]) == ("completed", 1)
     record = requests.get(f"{here.stack.model.url}/__calls__", timeout=5).json()
     assert record["most_in_flight"] == 3
+
+
+def test_calls_that_go_wrong_for_what_they_ask_shut_out_nobody_else(
+    scene: Callable[..., Scene],
+) -> None:
+    # A circuit that opened would stay open for longer than anybody waits here.
+    here = scene(circuit_failures=2, circuit_pause=600, max_attempts=3).start()
+    *readers, unlucky, other = here.clients(5)
+    troubles = [(reader, "html") for reader in readers] + [(unlucky, "500")]
+    posts = [(client, client.post(f"Hello [[fault:{fault}]]")) for client, fault in troubles]
+    for client, post in posts:
+        here.history.faults[post.content] = 2
+        assert client.reply_in(post, "failed")["attempt"] == 3
+    assert other.reply_in(other.post("Hello"), "completed")["attempt"] == 1
+
+
+def test_a_circuit_lets_one_call_pass_until_that_is_answered_and_all_from_then_on(
+    scene: Callable[..., Scene],
+) -> None:
+    here = scene(circuit_failures=2, circuit_pause=0.5, max_attempts=1, sweep=0.3).start()
+    *unlucky, prober, other = here.clients(4)
+    for client in unlucky:
+        client.reply_in(client.post("Hello [[fault:500]]"), "failed")
+    probe = prober.post(f"Hello [[fault:endless rate=20 latency={LEASE + 1.5}]]")
+    here.wait_for_call(probe)
+    waiting = other.post("Hello")
+    other.reply_in(waiting, "completed")
+    assert prober.reply(probe)["status"] == "in_progress"
+    (endless,), (short,) = here.calls(probe.content), here.calls(waiting.content)
+    assert short["received_at"] >= endless["first_byte_at"]
+    prober.cancel(probe)
 
 
 def budgeted(build_stack: Callable[..., Stack], directory: Path) -> Stack:

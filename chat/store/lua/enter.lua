@@ -1,10 +1,7 @@
 #!lua flags=allow-oom
 -- Let a call to a model pass its gate, or say when to come again.
+-- include: gate
 --
--- KEYS[1] hash: the gate          closed until ms and why, failures, half (the circuit is half-open),
---                                 probe (until ms), tat and token_tat (GCRA, ms)
--- KEYS[2] zset: slots taken       caller -> ms until which its slot is held without a sign of life
--- KEYS[3] zset: line of waiters   caller -> ms at which it was told to come again
 -- ARGV[1] caller                  ARGV[2] lease of a slot, ms      ARGV[3] most calls at once, or 0
 -- ARGV[4] ms between two calls, or 0      ARGV[5] burst, calls
 -- ARGV[6] ms that a token takes, or 0     ARGV[7] burst, tokens    ARGV[8] tokens of this call
@@ -12,11 +9,9 @@
 -- ARGV[10] ms after which the gate's keys are forgotten when nothing moves
 --
 -- PASS | WAIT ms reason (rate_limited, model_loading or queue)
-local GATE, SLOTS, LINE, CALLER = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local CALLER = ARGV[1]
 local most, interval, per_token = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[6])
-local g = redis.call('HMGET', GATE, 'closed', 'why', 'half', 'probe', 'tat', 'token_tat')
+local g = redis.call('HMGET', GATE, 'closed', 'why', 'half', 'probe', 'tat', 'token_tat', 'prober')
 local closed, half, probe = tonumber(g[1] or 0), g[3], tonumber(g[4] or 0)
 local tat, token_tat = math.max(tonumber(g[5] or 0), now), math.max(tonumber(g[6] or 0), now)
 
@@ -34,7 +29,7 @@ local function wait(ms, reason)
 end
 
 if closed > now then return wait(closed - now, g[2] or 'queue') end
-if half and probe > now then return wait(probe - now, 'queue') end
+if half and probe > now and g[7] ~= CALLER then return wait(probe - now, 'queue') end
 if most > 0 and redis.call('ZCARD', SLOTS) + ahead >= most and
     not redis.call('ZSCORE', SLOTS, CALLER) then
   return wait(ARGV[9] / 2, 'queue')
@@ -50,7 +45,7 @@ end
 
 if g[1] then redis.call('HDEL', GATE, 'closed', 'why') end
 redis.call('HSET', GATE, 'tat', tat + interval, 'token_tat', token_tat + cost)
-if half then redis.call('HSET', GATE, 'probe', now + ARGV[2]) end
+if half then redis.call('HSET', GATE, 'probe', now + ARGV[2], 'prober', CALLER) end
 if most > 0 then redis.call('ZADD', SLOTS, now + ARGV[2], CALLER) end
 redis.call('ZREM', LINE, CALLER)
 for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[10]) end

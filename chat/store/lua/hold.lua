@@ -1,16 +1,18 @@
 #!lua flags=allow-oom
--- Give a sign of life for calls that hold slots of a gate.
+-- Give a sign of life for calls that hold slots of a gate, or that probe.
+-- include: gate
 --
--- KEYS[1] zset: slots    ARGV[1] lease of a slot, ms    ARGV[2...] callers
+-- ARGV[1] lease of a slot and of a probe, ms
+-- ARGV[2] ms after which the gate's keys are forgotten when nothing moves    ARGV[3...] callers
 --
 -- how many still hold theirs
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local held = 0
-for i = 2, #ARGV do
-  if redis.call('ZSCORE', KEYS[1], ARGV[i]) then
-    redis.call('ZADD', KEYS[1], now + ARGV[1], ARGV[i])
+local prober, held = redis.call('HGET', GATE, 'prober'), 0
+for i = 3, #ARGV do
+  if redis.call('ZSCORE', SLOTS, ARGV[i]) then
+    redis.call('ZADD', SLOTS, now + ARGV[1], ARGV[i])
     held = held + 1
   end
+  if ARGV[i] == prober then redis.call('HSET', GATE, 'probe', now + ARGV[1]) end
 end
+for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[2], 'GT') end
 return held

@@ -1,44 +1,38 @@
 #!lua flags=allow-oom
 -- A call to a model is over: free its slot, and open or close the gate by how it went.
+-- include: gate
 --
--- KEYS as in enter
 -- ARGV[1] caller    ARGV[2] how it went: ok, failed, held (the vendor said when to come again), left
 -- ARGV[3] ms for which a held gate is closed    ARGV[4] why: rate_limited, model_loading or queue
--- ARGV[5] failures in a row that open the circuit    ARGV[6] ms until it is tried again
+-- ARGV[5] callers who must meet with failure, and nobody with success, to open the circuit
+-- ARGV[6] ms until it is tried again
 -- ARGV[7] most calls at once, or 0    ARGV[8] most waiters to name
 -- ARGV[9] ms after which the gate's keys are forgotten when nothing moves
 --
 -- the waiters whose turn it is now...
-local GATE, SLOTS, LINE = KEYS[1], KEYS[2], KEYS[3]
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-redis.call('ZREM', SLOTS, ARGV[1])
+local CALLER, HOW, MEMORY = ARGV[1], ARGV[2], ARGV[9]
+redis.call('ZREM', SLOTS, CALLER)
+local g = redis.call('HMGET', GATE, 'closed', 'half', 'prober')
+if g[3] == CALLER then redis.call('HDEL', GATE, 'probe', 'prober') end
 
 local function close(ms, why)
-  local closed = math.max(tonumber(redis.call('HGET', GATE, 'closed') or 0), now + ms)
+  local closed = math.max(tonumber(g[1] or 0), now + ms)
   redis.call('HSET', GATE, 'closed', closed, 'why', why)
-  redis.call('PEXPIRE', GATE, closed - now + ARGV[9])
+  redis.call('PEXPIRE', GATE, closed - now + MEMORY)
 end
 
-if ARGV[2] == 'ok' then
-  redis.call('HDEL', GATE, 'failures', 'half', 'probe')
-elseif ARGV[2] == 'held' then
-  redis.call('HDEL', GATE, 'probe')
+if HOW == 'ok' then
+  mend()
+elseif HOW == 'held' then
   close(tonumber(ARGV[3]), ARGV[4])
-elseif ARGV[2] == 'failed' then
-  local failures = redis.call('HINCRBY', GATE, 'failures', 1)
-  redis.call('PEXPIRE', GATE, ARGV[9])
-  if failures >= tonumber(ARGV[5]) then
+elseif HOW == 'failed' then
+  redis.call('SADD', FAILED, CALLER)
+  local failures = redis.call('SCARD', FAILED)
+  redis.call('HSET', GATE, 'failures', failures)
+  for _, key in ipairs({ GATE, FAILED }) do redis.call('PEXPIRE', key, MEMORY) end
+  if g[2] or failures >= tonumber(ARGV[5]) then
     redis.call('HSET', GATE, 'half', 1)
-    redis.call('HDEL', GATE, 'probe')
     close(tonumber(ARGV[6]), 'queue')
   end
-else
-  redis.call('HDEL', GATE, 'probe')
 end
-
-if tonumber(redis.call('HGET', GATE, 'closed') or 0) > now then return {} end
-local free = tonumber(ARGV[8])
-if ARGV[7] ~= '0' then free = math.min(free, ARGV[7] - redis.call('ZCARD', SLOTS)) end
-if free <= 0 then return {} end
-return redis.call('ZRANGE', LINE, 0, free - 1)
+return next_in_line(tonumber(ARGV[7]), tonumber(ARGV[8]))

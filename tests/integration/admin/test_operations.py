@@ -70,8 +70,8 @@ def test_the_part_that_changes_comes_alone(busy: str, admin: Client) -> None:  #
 
 def test_it_tells_which_gate_is_shut_and_why(admin: Client) -> None:
     (model,) = models.all_models().values()
-    for _ in range(5):
-        gates.leave(model, "ses_x", CallEnd.FAILED)
+    for number in range(5):
+        gates.leave(model, f"ses_{number}", CallEnd.FAILED)
     (gate, state) = admin.get(PAGE).context["gates"][0]
     assert (gate.failures, gate.model) == (5, "default")
     assert state.startswith("shut for ")

@@ -141,6 +141,55 @@ def test_a_probe_that_fails_opens_the_circuit_again() -> None:
     assert not passes(FREE, "d")
 
 
+def test_one_caller_opens_no_circuit_however_often_its_calls_fail() -> None:
+    for _ in range(10):
+        gates.leave(FREE, "unlucky", CallEnd.FAILED)
+    assert passes(FREE, "d")
+
+
+def test_the_first_text_of_a_probe_closes_the_circuit() -> None:
+    for caller in "abc":
+        gates.leave(FREE, caller, CallEnd.FAILED)
+    wait_until(lambda: passes(FREE, "probe"))
+    assert not passes(FREE, "d")
+    assert gates.hear(FREE) == ["d"]
+    assert passes(FREE, "d")
+    assert gates.troubled(["m"]) == set()
+
+
+def test_text_does_not_shorten_what_the_vendor_asked_for() -> None:
+    gates.leave(FREE, "a", CallEnd.HELD, held=30)
+    assert gates.hear(FREE) == []
+    assert not passes(FREE, "b")
+
+
+def test_a_sign_of_life_keeps_a_long_probe_the_only_one() -> None:
+    for caller in "abc":
+        gates.leave(FREE, caller, CallEnd.FAILED)
+    wait_until(lambda: passes(FREE, "probe"))
+    ends = time.monotonic() + 3 * knobs.LEASE
+    while time.monotonic() < ends:
+        gates.hold({"m": ["a", "probe"]})
+        assert not passes(FREE, "d")
+
+
+def test_a_probe_whose_answer_was_lost_is_still_the_same_probe() -> None:
+    for caller in "abc":
+        gates.leave(FREE, caller, CallEnd.FAILED)
+    wait_until(lambda: passes(FREE, "probe"))
+    assert passes(FREE, "probe")
+
+
+def test_another_call_that_ends_lets_no_second_probe_pass() -> None:
+    for caller in "abc":
+        gates.leave(FREE, caller, CallEnd.FAILED)
+    wait_until(lambda: passes(FREE, "probe"))
+    gates.leave(FREE, "earlier", CallEnd.LEFT)
+    assert not passes(FREE, "d")
+    assert gates.leave(FREE, "probe", CallEnd.LEFT) == ["d"]
+    assert passes(FREE, "d")
+
+
 def test_a_probe_that_dies_is_followed_by_another() -> None:
     for caller in "abc":
         gates.leave(FREE, caller, CallEnd.FAILED)
@@ -149,6 +198,9 @@ def test_a_probe_that_dies_is_followed_by_another() -> None:
 
 
 def test_one_success_forgets_earlier_failures() -> None:
-    for end in (CallEnd.FAILED, CallEnd.FAILED, CallEnd.OK, CallEnd.FAILED, CallEnd.FAILED):
-        gates.leave(FREE, "a", end)
-    assert passes(FREE, "b")
+    for caller in "ab":
+        gates.leave(FREE, caller, CallEnd.FAILED)
+    gates.leave(FREE, "c", CallEnd.OK)
+    for caller in "ab":
+        gates.leave(FREE, caller, CallEnd.FAILED)
+    assert passes(FREE, "d")
