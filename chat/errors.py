@@ -5,6 +5,7 @@
     │   ├── UnknownModel
     │   ├── ForbiddenURL
     │   ├── IdempotencyMismatch
+    │   ├── HeadTooLarge
     │   ├── BodyTooLarge
     │   ├── BodyIncomplete
     │   ├── UnsupportedMediaType
@@ -85,6 +86,12 @@ class IdempotencyMismatch(BadInput):
     """This Idempotency-Key was used with another request body."""
 
     code = "idempotency_mismatch"
+
+
+class HeadTooLarge(BadInput):
+    """The request line and headers are too large."""
+
+    code = "head_too_large"
 
 
 class BodyTooLarge(BadInput):

@@ -4,19 +4,30 @@ uvicorn waits for the rest of a head for ever, and keeps all of it.
 """
 
 import asyncio
+import re
 from typing import Any
 
+from django.http import HttpResponse
+from uvicorn._types import HTTPScope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from chat.conf import knobs
+from chat.errors import BadInput, HeadTooLarge, ParleyError
+from project import wsgi  # noqa: F401  (sets Django up, which the errors' shape needs)
+from project.bodies import LINGER_SECONDS
+
+from chat.api.exception_handler import without_request  # isort: skip
 
 MOST = 64 * 1024
 """Most bytes of a request line and headers; many times what any client sends."""
-TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-length: 0\r\n"
-    b"connection: close\r\n\r\n"
-)
+MOST_LINES, MOST_LINE = 128, 8000
+"""Of a WebSocket's handshake: lines, and bytes in each; `websockets` takes hardly more."""
+HANDSHAKE = {
+    b"upgrade": re.compile(b"websocket", re.IGNORECASE),
+    b"sec-websocket-key": re.compile(rb"[A-Za-z0-9+/]{22}=="),
+    b"sec-websocket-version": re.compile(b"13"),
+}
+"""Headers that open a WebSocket, and their forms."""
 
 
 class BoundedHeads(HttpToolsProtocol):
@@ -32,19 +43,43 @@ class BoundedHeads(HttpToolsProtocol):
         self._unread = 0
         """Bytes of a head that has not ended."""
         self._is_past_head = False
+        self._is_refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._wait_for_head()
 
     def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            return
         if self._is_idle():
             self._wait_for_head()
             self._unread += len(data)
         super().data_received(data)
-        if self._unread > MOST and not self.transport.is_closing():
-            self.transport.write(TOO_LARGE)
-            self.transport.close()
+        if self._unread > MOST and not self._is_refused:
+            self._refuse(HeadTooLarge())
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002
+        """Answer what cannot be read; `msg` says no more than that."""
+        cycle: RequestResponseCycle = self.cycle
+        if self._is_idle() or (cycle.more_body and not cycle.response_started):
+            self._refuse(BadInput("This is no HTTP that can be read."))
+        else:
+            # It follows a request whose answer is on its way: that one ends the connection.
+            cycle.keep_alive = False
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand a handshake on, but a good one only.
+
+        What takes it from here answers others by bare text, or not at all, and lets them wait.
+        """
+        lines = [self.url, *(name + value for name, value in self.headers)]
+        if len(lines) > MOST_LINES or max(map(len, lines)) > MOST_LINE:
+            self._refuse(HeadTooLarge())
+        elif _is_handshake(self.scope, self.headers):
+            super().handle_websocket_upgrade()
+        else:
+            self._refuse(BadInput("This is no opening handshake of a WebSocket."))
 
     def on_message_begin(self) -> None:
         self._is_past_head = False
@@ -67,6 +102,20 @@ class BoundedHeads(HttpToolsProtocol):
         self._stop_waiting()
         super().connection_lost(exc)
 
+    def _refuse(self, error: ParleyError) -> None:
+        """Answer with an error, and close when the client has had time to read it.
+
+        Closed at once, the connection would be reset under a client who still sends.
+        """
+        self._is_refused = True
+        self._stop_waiting()
+        self._deadline = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+        self.transport.write(
+            _on_the_wire(without_request(error), self.server_state.default_headers)
+        )
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
     def _is_idle(self) -> bool:
         """Whether what comes next is a head, or the rest of one."""
         cycle: RequestResponseCycle | None = self.cycle
@@ -81,3 +130,22 @@ class BoundedHeads(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def _is_handshake(scope: HTTPScope, headers: list[tuple[bytes, bytes]]) -> bool:
+    """Whether it is one by RFC 6455, 4.2.1, each header once."""
+    values = [[v.strip() for name, v in headers if name == wanted] for wanted in HANDSHAKE]
+    matches = zip(values, HANDSHAKE.values(), strict=True)
+    is_get = (scope["method"], scope["http_version"]) == ("GET", "1.1")
+    return is_get and all(len(v) == 1 and form.fullmatch(v[0]) for v, form in matches)
+
+
+def _on_the_wire(response: HttpResponse, standing: list[tuple[bytes, bytes]]) -> bytes:
+    """Return a response as bytes, the last one of its connection; `standing`: uvicorn's headers."""
+    lines = [
+        f"HTTP/1.1 {response.status_code} {response.reason_phrase}".encode(),
+        *(b"%b: %b" % header for header in standing),
+        response.serialize_headers(),
+        b"Connection: close",
+    ]
+    return b"\r\n".join([*lines, b"", response.content])

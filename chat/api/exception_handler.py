@@ -22,6 +22,7 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "unknown_model": HTTPStatus.BAD_REQUEST,
     "forbidden_url": HTTPStatus.BAD_REQUEST,
     "invalid_host": HTTPStatus.BAD_REQUEST,
+    "head_too_large": HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     "body_incomplete": HTTPStatus.REQUEST_TIMEOUT,
     "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -84,6 +85,14 @@ def answer(error: errors.ParleyError, request: HttpRequest) -> HttpResponse:
         headers["Retry-After"] = str(retry_after)
     body = orjson.dumps(told(error, answers.request_id_of(request)))
     return answers.json(body, status, headers)
+
+
+def without_request(error: errors.ParleyError) -> HttpResponse:
+    """Return the answer to what came in place of a request that Django could be shown."""
+    nothing = HttpRequest()
+    response = answer(error, nothing)
+    answers.dressed(nothing, response)
+    return response
 
 
 def told(error: errors.ParleyError, request_id: str) -> dict[str, Any]:

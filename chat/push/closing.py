@@ -1,9 +1,10 @@
 """How connections are closed on clients, and on those that do not listen."""
 
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
-from chat.api.exception_handler import STATUSES
+from chat.api.exception_handler import STATUSES, without_request
 from chat.errors import ParleyError
 
 FAULT = 1011
@@ -22,6 +23,18 @@ def code_of(error: ParleyError) -> int:
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return TRY_LATER
     return FAULT if status >= HTTPStatus.INTERNAL_SERVER_ERROR else OWN + status
+
+
+def refusal(error: ParleyError) -> Iterator[dict[str, Any]]:
+    """Yield the ASGI messages that answer a socket's handshake as REST answers a call."""
+    response = without_request(error)
+    headers = [(name.encode(), value.encode()) for name, value in response.headers.items()]
+    yield {
+        "type": "websocket.http.response.start",
+        "status": response.status_code,
+        "headers": headers,
+    }
+    yield {"type": "websocket.http.response.body", "body": response.content}
 
 
 def hang_up(send: Any) -> None:

@@ -15,7 +15,7 @@ from chat import logs
 from chat.api import queries
 from chat.conf import knobs
 from chat.domain import Caller, Gap, Stretch
-from chat.errors import AuthTimeout, ParleyError, RateLimited, SlowReader
+from chat.errors import AuthTimeout, NotAllowed, ParleyError, RateLimited, SlowReader
 from chat.push import closing, frames, origins
 from chat.push.pace import Pace
 from chat.push.told import told
@@ -61,7 +61,8 @@ class SessionSocket(AsyncConsumer):
     async def websocket_connect(self, _: Message) -> None:
         """Accept the socket and begin to serve it; one from a foreign page is answered 403."""
         if not origins.is_allowed(self.scope["headers"]):
-            await self.send({"type": "websocket.close"})
+            for message in closing.refusal(NotAllowed("Pages of this origin may not connect.")):
+                await self.send(message)
             return
         await self.send({"type": "websocket.accept"})
         self._serving = asyncio.create_task(self._serve(), name="socket")

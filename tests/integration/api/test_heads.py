@@ -4,11 +4,78 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 
 import pytest
+import requests
 
 from tests.harness.waiting import wait_until
-from tests.integration.api.calls import Api, Wire
+from tests.integration.api.calls import Api, Wire, refusal
 
 HEAD = b"GET /live HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+
+
+CHUNKED = (
+    b"POST /sessions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n"
+)
+MALFORMED = {
+    "nonsense": b"\x16\x03\x01\x02\x00\x01\r\n\r\n",
+    "method": b"G@T /live HTTP/1.1\r\nHost: x\r\n\r\n",
+    "target": b"GET /li ve HTTP/1.1\r\nHost: x\r\n\r\n",
+    "letters": "GET /lïve HTTP/1.1\r\nHost: x\r\n\r\n".encode(),
+    "version": b"GET /live HTTP/9.x\r\nHost: x\r\n\r\n",
+    "header name": HEAD + b"X Y: 1\r\n\r\n",
+    "header without colon": HEAD + b"nothing\r\n\r\n",
+    "header with NUL": HEAD + b"X: \x00\r\n\r\n",
+    "folded header": HEAD + b"X-A: 1\r\n X-B: 2\r\n\r\n",
+    "two lengths": HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    "length": HEAD + b"Content-Length: -1\r\n\r\n",
+    "length and chunks": HEAD + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "size of a chunk": CHUNKED + b"what\r\n",
+    "end of a chunk": CHUNKED + b"2\r\n{}!!0\r\n\r\n",
+}
+
+
+UPGRADE = b"Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+KEY, VERSION = (
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+    b"Sec-WebSocket-Version: 13\r\n",
+)
+MALFORMED["handshake of an old HTTP"] = b"GET / HTTP/1.0\r\n" + UPGRADE + KEY + VERSION + b"\r\n"
+MALFORMED |= {
+    f"handshake {name}": b"%b /sessions/x/ws HTTP/1.1\r\n" % method + UPGRADE + rest + b"\r\n"
+    for name, method, rest in (
+        ("by POST", b"POST", KEY + VERSION),
+        ("with a body", b"POST", KEY + VERSION + b"Content-Length: 1\r\n\r\nx"),
+        ("without key", b"GET", VERSION),
+        ("with two keys", b"GET", KEY + KEY + VERSION),
+        ("with a short key", b"GET", b"Sec-WebSocket-Key: eA==\r\n" + VERSION),
+        ("of another version", b"GET", KEY + b"Sec-WebSocket-Version: 8\r\n"),
+        ("of two protocols", b"GET", KEY + VERSION + b"Upgrade: websocket\r\n"),
+    )
+}
+
+
+def answered(answer: bytes) -> requests.Response:
+    """Return an answer as if `requests` had got it."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    line, *headers = head.decode().split("\r\n")
+    found = requests.Response()
+    found.status_code = int(line.split()[1])
+    found.headers.update(dict(header.split(": ", 1) for header in headers))
+    found._content = body
+    return found
+
+
+def refused(wire: Wire) -> tuple[int, str]:
+    """Return status and code of an error, which must bear what every answer of the API does."""
+    answer = answered(wire.answer())
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["Connection"] == "close"
+    assert "Server" not in answer.headers
+    return refusal(answer)
 
 
 @pytest.fixture
@@ -52,14 +119,22 @@ def test_who_waits_for_an_answer_is_not_cut_off(hasty: Api) -> None:
 
 @pytest.mark.security("S11", "S26")
 def test_a_head_that_is_too_large_is_refused(api: Api) -> None:
-    with Wire(api.url) as wire:
-        wire.send(HEAD)
-        wire.send(b"X-Many: ", b"x" * 70_000)
-        assert wire.answer().startswith(b"HTTP/1.1 431 ")
-        assert wire.is_closed_within(20)
+    for head in (b"GET /%b" % (b"x" * 500_000), HEAD + b"X-Many: " + b"x" * 70_000):
+        with Wire(api.url) as wire:
+            wire.send(head)
+            assert refused(wire) == (431, "head_too_large")
+            assert wire.is_closed_within(20)
     with Wire(api.url) as wire:
         wire.send(HEAD, b"X-Many: ", b"x" * 30_000, b"\r\n\r\n")
         assert wire.answer().startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.security("S11")
+@pytest.mark.parametrize("more", [b"X: " + b"x" * 9_000 + b"\r\n", b"X: 1\r\n" * 200])
+def test_the_head_of_a_handshake_may_be_less_large(api: Api, more: bytes) -> None:
+    with Wire(api.url) as wire:
+        wire.send(b"GET / HTTP/1.1\r\n", UPGRADE, KEY, VERSION, more, b"\r\n")
+        assert refused(wire) == (431, "head_too_large")
 
 
 @pytest.mark.security("S11", "S22")
@@ -77,3 +152,34 @@ def test_what_follows_a_body_is_no_header(api_with: Callable[..., Api]) -> None:
             wire.send(head.encode(), b"2\r\n{}\r\n0\r\n", trailer.encode())
             statuses.append(wire.answer()[9:12])
     assert statuses == [b"201", b"429", b"429"]
+
+
+@pytest.mark.security("S09", "S35")
+@pytest.mark.parametrize("name", MALFORMED)
+def test_what_is_no_http_is_refused_as_all_else_is(api: Api, name: str) -> None:
+    with Wire(api.url) as wire:
+        wire.send(MALFORMED[name])
+        assert refused(wire) == (400, "invalid_request")
+        assert wire.is_closed_within(20)
+
+
+@pytest.mark.security("S09", "S35")
+def test_what_is_no_http_is_refused_in_a_used_connection(api: Api) -> None:
+    with Wire(api.url) as wire:
+        wire.send(HEAD, b"\r\n")
+        assert wire.answer().startswith(b"HTTP/1.1 200 ")
+        wire.send(b"nonsense\r\n\r\n")
+        assert refused(wire) == (400, "invalid_request")
+
+
+@pytest.mark.security("S09", "S11")
+def test_what_is_no_http_takes_no_answer_from_the_request_before(owner: Api) -> None:
+    """Two answers to one request would shift all that follow in a proxy's connection."""
+    waits = f"GET {owner.path}?after={owner.snapshot()['seq']}&wait=0.3 HTTP/1.1"
+    with Wire(owner.url) as wire:
+        wire.head(waits, Authorization=f"Bearer {owner.token}")
+        wire.send(b"nonsense\r\n\r\n")
+        answer = answered(wire.answer())
+        assert answer.status_code == 200
+        assert answer.json()["id"] == owner.id
+        assert wire.is_closed_within(20)

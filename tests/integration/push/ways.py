@@ -110,12 +110,15 @@ class Socket:
 
 
 def refused(owner: Api, **arguments: Any) -> int:
-    """Return the status with which a handshake is refused."""
+    """Return the status with which a handshake is refused, as REST refuses a call."""
     try:
         with Socket(owner, **arguments):
             return 101
     except InvalidStatus as error:
-        return error.response.status_code
+        answer = error.response
+        assert json.loads(answer.body)["error"]["request_id"] == answer.headers["X-Request-ID"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        return answer.status_code
 
 
 class Stream:
