@@ -10,7 +10,7 @@ It needs `requests` and nothing else of Parley::
             print(delta, end="", flush=True)
 """
 
-from parley_client.client import Client, Model
+from parley_client.client import Client, Model, Wishes
 from parley_client.errors import ParleyError, Refusal, ReplyFailed, Unreachable
 from parley_client.messages import Failure, Message, Usage, Wait
 from parley_client.reply import Delta, Reply
@@ -30,4 +30,5 @@ __all__ = [
     "Unreachable",
     "Usage",
     "Wait",
+    "Wishes",
 ]

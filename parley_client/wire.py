@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.auth import AuthBase
@@ -53,7 +54,7 @@ class Wire:
         """Seconds that an unanswered call, or a broken stream, is tried again."""
         self.streams = streams
         """Whether sessions are followed by event streams, where the server has them."""
-        self._base = base_url.rstrip("/")
+        self._base = _place(base_url)
         self._http = requests.Session()
 
     def close(self) -> None:
@@ -139,6 +140,18 @@ class Wire:
             raise Silent(f"{self._base} says nothing more.") from error
         except (OSError, HTTPError) as error:  # an OSError is also whatever requests raises
             raise Unreachable(f"{self._base} gives no answer.") from error
+
+
+def _place(url: str) -> str:
+    """Return the URL to put paths behind.
+
+    Raises:
+        ValueError: it is none; asking there would only look as if nobody answered.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"{url!r} is no http(s) URL.")
+    return url.rstrip("/")
 
 
 def _refusal(response: requests.Response) -> Refusal:

@@ -110,3 +110,25 @@ def test_what_is_no_token_is_not_sent(token: str) -> None:
     with Server(opened) as server, Client(server.url) as client, pytest.raises(Refusal):
         client.resume(token)
     assert server.asked == []
+
+
+def test_a_token_is_not_given_up_for_what_may_pass() -> None:
+    def limited(asked: Asked) -> None:
+        asked.refuse(429, "rate_limited", Retry_After="60")
+
+    with Server(limited, opened) as server, Client(server.url) as client, pytest.raises(Refusal):
+        client.resume_or_open(told.TOKEN)
+    assert [asked.method for asked in server.asked] == ["GET"]
+
+
+def test_where_parley_is_may_stand_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Server(opened) as server, Client(server.url) as client:
+        monkeypatch.setenv("PARLEY_URL", server.url)
+        with Client() as unnamed:
+            assert unnamed.open().id == client.open().id
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://localhost", "http://"])
+def test_what_is_no_url_is_said_so_at_once(url: str) -> None:
+    with pytest.raises(ValueError, match="no http"):
+        Client(url)

@@ -126,3 +126,11 @@ def test_a_reply_is_rated_and_unrated(client: Client) -> None:
     assert rated.feedback is not None
     assert (rated.feedback.rating, rated.feedback.comment) == ("up", "just right")
     assert session.rate(reply.id, None).feedback is None
+
+
+def test_a_token_that_opens_nothing_any_more_gives_way_to_a_new_session(client: Client) -> None:
+    session = client.resume_or_open(None, name="Ada")
+    assert client.resume_or_open(session.token, name="Grace").name == "Ada"
+    session.delete()
+    fresh = client.resume_or_open(session.token, name="Grace")
+    assert (fresh.name, fresh.id == session.id) == ("Grace", False)

@@ -11,11 +11,21 @@ from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
+from parley_client import Client, Session
+
+
+def elsewhere(page: AppTest) -> Session:
+    """Return the visitor's session, as another program would have it."""
+    return Client().resume(page.session_state["token"])
+
+
 STEPS: dict[str, Callable[[AppTest, str], Any]] = {
     "says": lambda page, text: page.chat_input[0].set_value(text),
     "prompts": lambda page, text: page.sidebar.text_area[0].set_value(text),
     "resets": lambda page, _: page.sidebar.button[0].click(),
-    "returns": lambda page, _: page,
+    "returns": lambda *_: None,
+    "says elsewhere": lambda page, text: elsewhere(page).send(text),
+    "deletes elsewhere": lambda page, _: elsewhere(page).delete(),
 }
 
 
@@ -38,7 +48,8 @@ def visit(script: str, url: str, steps: list[list[str]]) -> None:
     os.environ["PARLEY_URL"] = url
     page = AppTest.from_file(script, default_timeout=60).run()
     for act, text in steps:
-        STEPS[act](page, text).run()
+        STEPS[act](page, text)
+        page.run()
         sys.stdout.write(f"{json.dumps(seen(page))}\n")
 
 

@@ -46,3 +46,28 @@ def test_a_visitor_talks_instructs_and_starts_over(stack: Stack) -> None:
     assert (reset["said"], reset["prompt"]) == ([], ["Be terse."])
     assert nowhere["errors"] == ["http://127.0.0.1:1 gives no answer."]
     assert [page["crashes"] for page in (*pages, nowhere)] == [[]] * 7
+
+
+def test_the_page_goes_on_with_what_happened_meanwhile(stack: Stack) -> None:
+    growing = "tides [[tokens=60 rate=40]]"
+    visit = [
+        ("says elsewhere", growing),
+        ("says", "x" * 32_769),
+        ("deletes elsewhere", ""),
+        ("says", "still there?"),
+    ]
+    followed, refused, emptied, asked = seen((stack.web().url, visit))
+    (_, said), (_, reply) = followed["said"]
+    assert said == growing
+    assert len(reply.split()) == 60
+    assert refused["said"][:2] == followed["said"]
+    assert "32" in refused["errors"][0]
+    assert (emptied["said"], emptied["errors"]) == ([], [])
+    assert asked["said"][0] == ["user", "still there?"]
+    assert "still" in asked["said"][1][1]
+
+
+def test_the_page_is_as_short_as_the_docs_say() -> None:
+    lines = len(APP.read_text().splitlines())
+    page = (ROOT / "README.md").read_text()
+    assert f"examples/streamlit_app.py) is a page in Streamlit, in {lines} lines" in page
