@@ -1,6 +1,6 @@
 """What is done with sessions: from the list, or by a button of a session's page."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib import admin, messages
@@ -9,7 +9,7 @@ from django.template.response import TemplateResponse
 
 from chat.admin import acts, pages
 from chat.admin.base import Base
-from chat.errors import ParleyError, StoreUnavailable
+from chat.errors import ParleyError, SessionExpired, SessionNotFound, StoreUnavailable
 from chat.models import Session
 from chat.querysets import MOST
 from chat.services import exports, staff
@@ -23,6 +23,14 @@ class SessionActions(Base):
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
         """Sessions are opened by their owners."""
         return False
+
+    def has_delete_permission(
+        self,
+        request: HttpRequest,
+        obj: Session | None = None,  # noqa: ARG002
+    ) -> bool:
+        """Whether the user may end sessions, which they must see to do."""
+        return pages.permitted(request)["delete"]
 
     def has_redact_permission(self, request: HttpRequest) -> bool:
         """Whether the user may take texts away."""
@@ -60,26 +68,25 @@ class SessionActions(Base):
     @admin.action(description="Export as JSON lines", permissions=["export"])
     def export(self, request: HttpRequest, queryset: Iterable[Session]) -> HttpResponse:
         """Send each as a line of JSON."""
-        chosen = list(queryset)
-        lines = (piece for session in chosen for piece in staff.export(session.pk))
-        return self._sent(request, chosen, lines, "sessions.jsonl")
+        lines = {session: _whole(session.pk) for session in queryset}
+        return self._sent(request, lines, "sessions.jsonl")
 
     @admin.action(description="Export completed turns for fine-tuning", permissions=["export"])
     def export_turns(self, request: HttpRequest, queryset: Iterable[Session]) -> HttpResponse:
         """Send the conversation of each as a line in the chat fine-tuning format."""
-        chosen = list(queryset)
-        lines = (exports.line(session.pk, exports.Choice()) for session in chosen)
-        return self._sent(request, chosen, lines, "conversations.jsonl")
+        lines = {session: exports.line(session.pk, exports.Choice()) for session in queryset}
+        return self._sent(request, lines, "conversations.jsonl")
 
     def _sent(
-        self, request: HttpRequest, chosen: list[Session], lines: Iterable[bytes], name: str
+        self, request: HttpRequest, lines: Mapping[Session, bytes], name: str
     ) -> HttpResponse:
-        """Send lines as a file, and note of each session that it was exported."""
-        response = HttpResponse(b"".join(lines), content_type="application/x-ndjson")
+        """Send lines as a file, and note of each session of which there is one that it was."""
+        response = HttpResponse(b"".join(lines.values()), content_type="application/x-ndjson")
         response["Content-Disposition"] = f'attachment; filename="{name}"'
         response["Cache-Control"] = "no-store"
-        for session in chosen:
-            self.log_change(request, session, "Exported.")
+        for session, line in lines.items():
+            if line:
+                self.log_change(request, session, "Exported.")
         return response
 
     def perform(
@@ -97,11 +104,10 @@ class SessionActions(Base):
             except ParleyError as error:
                 self.message_user(request, f"{session}: {error.message}", messages.ERROR)
                 continue
-            if done:
-                self.log_change(request, session, done)
-            told = done or "Nothing to do."
-            level = messages.SUCCESS if done else messages.WARNING
-            self.message_user(request, f"{session}: {told}", level)
+            if done.is_new:
+                self.log_change(request, session, done.told)
+            level = messages.SUCCESS if done.is_new else messages.WARNING
+            self.message_user(request, f"{session}: {done.told}", level)
         return None
 
     def _confirm(
@@ -129,3 +135,11 @@ class SessionActions(Base):
     def delete_model(self, request: HttpRequest, obj: Session) -> None:  # noqa: ARG002
         """Remove every trace of it."""
         staff.delete(obj.pk)
+
+
+def _whole(session_id: str) -> bytes:
+    """Return a session as a line; nothing if it has ended meanwhile."""
+    try:
+        return b"".join(staff.export(session_id))
+    except (SessionNotFound, SessionExpired):
+        return b""

@@ -3,8 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chat.domain import Caller
+from chat.domain import Caller, Requeued
 from chat.services import staff, turns, webhooks
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What an act has come to."""
+
+    told: str
+    """To who asked for it and, if anything was changed, to the admin's log."""
+    is_new: bool = True
+    """Whether anything was changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,35 +30,55 @@ class Act:
     """What is lost by it; asked before it is done."""
     place: str = "change"
     """The session's page that is shown when it is done."""
-    run: Callable[[str, str], str]
-    """Takes the session's id and the message's; says what was done, or nothing if nothing was."""
+    run: Callable[[str, str], Done]
+    """Takes the session's id and the message's."""
 
 
-def _cancel(session_id: str, message_id: str) -> str:
+def _cancel(session_id: str, message_id: str) -> Done:
     if not message_id:
-        count = staff.cancel_open(session_id)
-        return f"Cancelled {count} turn{'' if count == 1 else 's'}." if count else ""
-    turns.cancel(caller=Caller(session_id=session_id), message_id=message_id)
-    return f"Cancelled {message_id}."
+        return _cancel_all(session_id)
+    cancelled = turns.cancel(caller=Caller(session_id=session_id), message_id=message_id)
+    if not cancelled.is_new:
+        why = "it has ended" if cancelled.is_final else "that was asked for before"
+        return Done(f"Nothing to cancel: {message_id}, {why}.", is_new=False)
+    return Done(f"{'Cancelled' if cancelled.is_final else 'Asked to cancel'} {message_id}.")
 
 
-def _requeue(session_id: str, _message_id: str) -> str:
-    return "Requeued the next turn." if staff.requeue(session_id) else ""
+def _cancel_all(session_id: str) -> Done:
+    waited, running = staff.cancel_open(session_id)
+    if not waited and not running:
+        return Done("Nothing to cancel.", is_new=False)
+    told = [f"Cancelled {waited} waiting turn{'' if waited == 1 else 's'}."] if waited else []
+    return Done(" ".join(told + ["Asked to cancel the running turn."] * running))
 
 
-def _expire(session_id: str, _message_id: str) -> str:
-    staff.expire(session_id)
-    return "Expired."
+REQUEUED = {
+    Requeued.REQUEUED: Done("Requeued the next turn."),
+    Requeued.CANCELLED: Done("Cancelled the running turn, as was asked for before."),
+    Requeued.IDLE: Done("Nothing to requeue: no turn waits or runs.", is_new=False),
+}
 
 
-def _redact(session_id: str, message_id: str) -> str:
-    staff.redact(session_id, message_id)
-    return f"Redacted {message_id}."
+def _requeue(session_id: str, _message_id: str) -> Done:
+    return REQUEUED[staff.requeue(session_id)]
 
 
-def _redeliver(session_id: str, message_id: str) -> str:
-    webhooks.redeliver(session_id, message_id)
-    return f"Had the webhook told of {message_id} again."
+def _expire(session_id: str, _message_id: str) -> Done:
+    if staff.expire(session_id):
+        return Done("Expired.")
+    return Done("Nothing to expire: it is over.", is_new=False)
+
+
+def _redact(session_id: str, message_id: str) -> Done:
+    if staff.redact(session_id, message_id):
+        return Done(f"Redacted {message_id}.")
+    return Done(f"Nothing to redact: {message_id} is redacted.", is_new=False)
+
+
+def _redeliver(session_id: str, message_id: str) -> Done:
+    if webhooks.redeliver(session_id, message_id):
+        return Done(f"Asked for {message_id} to be delivered again.")
+    return Done(f"Nothing to do: {message_id} is being delivered.", is_new=False)
 
 
 ACTS = {

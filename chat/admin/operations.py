@@ -22,8 +22,7 @@ def page(request: HttpRequest) -> HttpResponse:
     Raises:
         PermissionDenied: the user may not see sessions.
     """
-    may = pages.permitted(request)
-    if not (may["view"] or may["change"]):
+    if not pages.permitted(request)["view"]:
         raise PermissionDenied
     context = _told()
     if request.GET.get("only") == "figures":

@@ -26,9 +26,15 @@ TEMPLATES = "admin/chat/session/"
 
 
 def permitted(request: HttpRequest) -> dict[str, bool]:
-    """Return which of the permissions on sessions the user has, by name."""
+    """Return what the user may do with sessions, by name of the permission.
+
+    Who may change them may see them, as everywhere in Django's admin; who may do neither can do
+    nothing else with what is not to be seen.
+    """
     names = ("view", "change", "delete", "redact", "export")
-    return {name: request.user.has_perm(f"chat.{name}_session") for name in names}
+    has = {name: request.user.has_perm(f"chat.{name}_session") for name in names}
+    may_see = has["view"] or has["change"]
+    return {name: may_see and (has[name] or name == "view") for name in names}
 
 
 def frame(request: HttpRequest, session: Session, title: str) -> dict[str, Any]:

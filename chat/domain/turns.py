@@ -51,6 +51,8 @@ class Cancelled:
     reply: bytes
     is_final: bool
     """False while a worker has yet to read the mark."""
+    is_new: bool
+    """Whether this call has changed anything."""
     wants_wake: bool = False
     """Another turn has come to the head of the inbox: a worker should be told."""
 

@@ -107,6 +107,16 @@ class DeliveryStatus(StrEnum):
     """There is no webhook any more, or its receiver wants no more."""
 
 
+class Requeued(StrEnum):
+    """What became of the next turn of a session that was to be begun at once."""
+
+    REQUEUED = "REQUEUED"
+    CANCELLED = "CANCELLED"
+    """It was being cancelled, and now has been."""
+    IDLE = "IDLE"
+    """There is none."""
+
+
 class Look(StrEnum):
     """What a sweep found out about a session."""
 

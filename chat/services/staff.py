@@ -9,7 +9,7 @@ import orjson
 
 from chat import dispatch
 from chat.conf import knobs
-from chat.domain import Caller, Status
+from chat.domain import Caller, Requeued, Status
 from chat.errors import SessionExpired, SessionNotFound
 from chat.services import sessions, turns
 from chat.store import interventions, listing, rates
@@ -38,8 +38,10 @@ def count(span: Span = ALWAYS) -> int:
     return listing.count(span)
 
 
-def cancel_open(session_id: str) -> int:
-    """Cancel all turns of the session that run or wait; return how many.
+def cancel_open(session_id: str) -> tuple[int, int]:
+    """Cancel all turns of the session; return how many that waited, and how many that run.
+
+    A running one ends as soon as its worker hears of it; if it was asked to before, it counts not.
 
     Raises:
         SessionNotFound, SessionExpired, StoreUnavailable
@@ -48,25 +50,25 @@ def cancel_open(session_id: str) -> int:
     latest = sessions.read(caller, limit=2 * (knobs.INBOX_SIZE + 1)).messages
     replies = [orjson.loads(message) for message in latest]
     open_ids = [reply["id"] for reply in replies if not Status(reply["status"]).is_terminal]
-    for message_id in reversed(open_ids):
-        turns.cancel(caller=caller, message_id=message_id)
-    return len(open_ids)
+    told = [turns.cancel(caller=caller, message_id=each) for each in reversed(open_ids)]
+    new = [each.is_final for each in told if each.is_new]
+    return new.count(True), new.count(False)
 
 
-def requeue(session_id: str) -> bool:
-    """Have the session's next turn begun at once, be it taken from its worker; false if none is.
+def requeue(session_id: str) -> Requeued:
+    """Have the session's next turn begun at once, be it taken from its worker.
 
     Raises:
         SessionNotFound, SessionExpired, StoreUnavailable
     """
-    is_open = interventions.requeue(Caller(session_id=session_id), grace=knobs.GRACE)
-    if is_open:
+    requeued = interventions.requeue(Caller(session_id=session_id), grace=knobs.GRACE)
+    if requeued is not Requeued.IDLE:
         dispatch.wake(session_id)
-    return is_open
+    return requeued
 
 
-def expire(session_id: str) -> None:
-    """End the session as if its time were up; what is open is cancelled.
+def expire(session_id: str) -> bool:
+    """End the session as if its time were up; what is open is cancelled. False if it was over.
 
     Raises:
         SessionNotFound, StoreUnavailable
@@ -74,7 +76,8 @@ def expire(session_id: str) -> None:
     try:
         interventions.expire(Caller(session_id=session_id))
     except SessionExpired:
-        return
+        return False
+    return True
 
 
 def delete(session_id: str) -> None:
@@ -89,15 +92,15 @@ def delete(session_id: str) -> None:
         return
 
 
-def redact(session_id: str, message_id: str) -> None:
-    """Take a message's text away for good, from the history and from the log.
+def redact(session_id: str, message_id: str) -> bool:
+    """Take a message's text away for good, from the history and from the log; false if it was.
 
     Raises:
         SessionBusy: the reply is not over; cancel it first.
         MessageNotFound, SessionNotFound, SessionExpired, StoreUnavailable
     """
     caller = Caller(session_id=session_id)
-    interventions.redact(caller, number_of(message_id), escaped(REDACTED))
+    return interventions.redact(caller, number_of(message_id), escaped(REDACTED))
 
 
 def export(session_id: str) -> Iterator[bytes]:

@@ -154,11 +154,14 @@ def records(session_id: str) -> Sequence[DeliveryRecord]:
     return outbox.records(Caller(session_id=session_id))
 
 
-def redeliver(session_id: str, message_id: str) -> None:
+def redeliver(session_id: str, message_id: str) -> bool:
     """Have the webhook told of the end of this turn once more, beginning with the next sweep.
+
+    False when a try is on, or about to be.
 
     Raises:
         MessageNotFound: nothing was delivered for this reply, or its text is gone.
+        BadInput: there is no webhook any more.
         SessionNotFound, SessionExpired, StoreUnavailable
     """
-    outbox.again(Caller(session_id=session_id), number_of(message_id))
+    return outbox.again(Caller(session_id=session_id), number_of(message_id))

@@ -1,18 +1,17 @@
 """Acts on a session that only staff ask for."""
 
-from chat.domain import Caller
+from chat.domain import Caller, Requeued
 from chat.errors import SessionBusy
 from chat.store.sessions import answer
 
 
-def requeue(caller: Caller, *, grace: float) -> bool:
-    """Have the session's next turn begun at once; false when none waits or runs.
+def requeue(caller: Caller, *, grace: float) -> Requeued:
+    """Have the session's next turn begun at once; tell what has become of it.
 
     grace: seconds until a sweep looks whether a wake-up was heard.
     """
     words = answer("requeue", caller.session_id, caller.token_hash, round(grace * 1000))
-    is_open: bool = words[0] != b"IDLE"
-    return is_open
+    return Requeued(words[0].decode())
 
 
 def expire(caller: Caller) -> None:
@@ -24,8 +23,10 @@ def expire(caller: Caller) -> None:
     answer("expire", caller.session_id, caller.token_hash)
 
 
-def redact(caller: Caller, number: int, note: bytes) -> None:
+def redact(caller: Caller, number: int, note: bytes) -> bool:
     """Put the note, the inside of a JSON string, in the place of a message's text.
+
+    False when it stands there already, and the log repeats nothing of the text.
 
     Raises:
         SessionBusy: the reply is not over.
@@ -34,3 +35,5 @@ def redact(caller: Caller, number: int, note: bytes) -> None:
     words = answer("redact", caller.session_id, caller.token_hash, number, note)
     if words[0] == b"OPEN":
         raise SessionBusy("The reply is not over: cancel it first.")
+    is_new: bool = words[0] == b"REDACTED"
+    return is_new

@@ -10,6 +10,7 @@ import orjson
 
 from chat.conf import has_webhook, knobs
 from chat.domain import Caller, Delivered, Delivery, DeliveryRecord, DeliveryStatus
+from chat.errors import BadInput
 from chat.store import keys
 from chat.store.client import client, translated
 from chat.store.due import held
@@ -78,14 +79,20 @@ def finish(delivery: Delivery, result: Delivered) -> bool:
     return is_noted
 
 
-def again(caller: Caller, number: int) -> None:
-    """Have a delivery tried again from the beginning.
+def again(caller: Caller, number: int) -> bool:
+    """Have a delivery tried again from the beginning; false when it is being tried already.
 
     Raises:
         MessageNotFound: there was none for this reply, or its text is gone.
+        BadInput: there is no webhook any more.
         SessionNotFound, SessionExpired, StoreUnavailable
     """
-    answer("delivery_again", caller.session_id, caller.token_hash, number)
+    told = int(has_webhook())
+    words = answer("delivery_again", caller.session_id, caller.token_hash, number, told)
+    if words[0] == b"NO_WEBHOOK":
+        raise BadInput("There is no webhook to tell.")
+    is_new: bool = words[0] == b"AGAIN"
+    return is_new
 
 
 def records(caller: Caller) -> Sequence[DeliveryRecord]:

@@ -97,8 +97,13 @@ def cancel(caller: Caller, number: int) -> Cancelled:
         MessageNotFound, SessionNotFound, SessionExpired, StoreUnavailable
     """
     words = answer("cancel", caller.session_id, caller.token_hash, number)
-    wants_wake = words[0] == b"CANCELLED" and not words[2]
-    return Cancelled(reply=words[1], is_final=words[0] != b"MARKED", wants_wake=wants_wake)
+    word, reply = words[:2]
+    return Cancelled(
+        reply=reply,
+        is_final=word != b"MARKED",
+        is_new=word == b"CANCELLED" or (word == b"MARKED" and words[2] == 1),
+        wants_wake=word == b"CANCELLED" and not words[2],
+    )
 
 
 def _accepted(words: list[Any]) -> Accepted:

@@ -5,9 +5,10 @@
 -- ARGV[4] SHA-256 of the caller's token, or ''
 -- ARGV[5] number of the reply, or of the message that it replies to
 --
--- CANCELLED reply awake | MARKED reply | ALREADY reply: it had ended | GONE | EXPIRED | NOT_FOUND
+-- CANCELLED reply awake | MARKED reply new (0 when it was marked before)
+-- ALREADY reply: it had ended | GONE | EXPIRED | NOT_FOUND
 read('v', 'token', 'expires', 'turn', 'head', 'tail', 'waiting', 'attempt', 'said', 'bytes',
-  'ttl', 'max_at', 'kept')
+  'ttl', 'max_at', 'kept', 'cancel')
 local no = refused(ARGV[4])
 if no then return { no } end
 local turn = math.ceil(ARGV[5] / 2)
@@ -15,9 +16,10 @@ local reply = redis.call('HGET', MESSAGES, 2 * turn)
 if not reply or redis.call('HEXISTS', MESSAGES, ARGV[5]) == 0 then return { 'NOT_FOUND' } end
 
 if turn == s.turn then
+  local is_new = s.cancel == 0 and 1 or 0
   set('cancel', 1)
   save()
-  return { 'MARKED', shown(2 * turn, reply) }
+  return { 'MARKED', shown(2 * turn, reply), is_new }
 end
 if not open_turn(turn) then return { 'ALREADY', reply } end
 reply = settle(turn, 'cancelled', CANCELLED, '')

@@ -154,7 +154,7 @@ def test_an_action_takes_of_the_chosen_those_that_still_meet_the_filter(admin: C
     turns.take(running)
     told = {"action": "cancel", "_selected_action": [running, idle]}
     html = admin.post(f"{LIST}?status=running", told, follow=True).content.decode()
-    assert f"{running[3:]}: Cancelled 1 turn." in html  # after a capital
+    assert f"{running[3:]}: Asked to cancel the running turn." in html  # after a capital
     assert f"{idle[3:]}: " not in html
 
 

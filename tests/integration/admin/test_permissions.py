@@ -94,6 +94,21 @@ def test_each_act_wants_its_own_permission(staff: Staff, permission: str, act: s
     assert LogEntry.objects.count() == 1
 
 
+@pytest.mark.security("S10")
+def test_who_may_not_see_sessions_can_do_nothing_with_them(staff: Staff) -> None:
+    session_id = opened("secret name")
+    asked(session_id, "a question")
+    client = staff("delete", "redact", "export")
+    for act in ACTS:
+        answer = client.post(page(session_id, "act"), {"act": act, "confirmed": "yes"})
+        assert answer.status_code == 403, act
+    assert client.post(page(session_id, "delete"), {"post": "yes"}).status_code == 403
+    assert client.get(LIST).status_code == 403
+    assert "secret name" not in client.get("/admin/").content.decode()
+    assert sessions.read(Caller(session_id=session_id)).waiting == 1
+    assert not LogEntry.objects.exists()
+
+
 @pytest.mark.security("S07")
 def test_nothing_is_done_without_a_csrf_token(admin: Client) -> None:
     session_id = opened()

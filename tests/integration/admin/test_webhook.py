@@ -50,7 +50,10 @@ def test_what_was_delivered_is_delivered_again(admin: Client, session_id: str) -
     assert answer.redirect_chain[-1][0] == page(session_id, "webhook")
     assert outbox.sweep() == [(session_id, 2)]
     (entry,) = LogEntry.objects.all()
-    assert entry.change_message == "Had the webhook told of msg_2 again."
+    assert entry.change_message == "Asked for msg_2 to be delivered again."
+    answer = admin.post(page(session_id, "act"), told, follow=True)
+    assert "msg_2 is being delivered" in answer.content.decode()
+    assert LogEntry.objects.count() == 1
 
 
 def test_what_was_never_delivered_is_not_delivered_again(admin: Client, session_id: str) -> None:

@@ -8,7 +8,7 @@ from pytest_django import Settings
 from redis import Redis
 
 from chat.domain import Caller, Delivered, Delivery, DeliveryStatus, Look, Status
-from chat.errors import MessageNotFound
+from chat.errors import BadInput, MessageNotFound
 from chat.store import due, interventions, keys, outbox, sessions
 from tests.integration.store import acts
 from tests.integration.store.acts import Writer
@@ -206,12 +206,30 @@ def test_a_rating_changes_no_seq(caller: Caller) -> None:
 def test_a_delivery_is_made_again_on_demand(caller: Caller) -> None:
     acts.answer(caller)
     outbox.finish(claimed(caller), OK)
-    outbox.again(caller, 2)
-    outbox.again(caller, 2)
+    assert outbox.again(caller, 2)
+    assert not outbox.again(caller, 2)  # it is about to be tried
     assert outbox.sweep() == [(caller.session_id, 2)]
     assert claimed(caller, nonce="again").attempt == 1
+    assert not outbox.again(caller, 2)  # it is being tried
     with pytest.raises(MessageNotFound):
         outbox.again(caller, 4)
+
+
+def test_what_waits_for_a_further_try_is_made_at_once_on_demand(caller: Caller) -> None:
+    acts.answer(caller)
+    outbox.finish(claimed(caller), later(60))
+    assert claim(caller) is None
+    assert outbox.again(caller, 2)
+    assert claimed(caller, nonce="again").attempt == 1
+
+
+def test_nothing_is_told_again_without_a_webhook(caller: Caller) -> None:
+    acts.answer(caller)
+    outbox.finish(claimed(caller), OK)
+    sessions.update(caller, b"{}", {"webhook_url": b"null"}, None)
+    with pytest.raises(BadInput):
+        outbox.again(caller, 2)
+    assert outbox.sweep() == []
 
 
 def test_the_newest_100_are_kept(caller: Caller, settings: Settings) -> None:

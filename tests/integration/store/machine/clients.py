@@ -165,8 +165,9 @@ def taken(accepted: Accepted) -> Taken:
     return Taken(prompt, number, accepted.position, accepted.wants_wake)
 
 
-def cancelled(seen: Cancelled) -> tuple[int, bool, bool]:
-    return number_of(orjson.loads(seen.reply)["id"]), seen.is_final, seen.wants_wake
+def cancelled(seen: Cancelled) -> tuple[int, bool, bool, bool]:
+    number = number_of(orjson.loads(seen.reply)["id"])
+    return number, seen.is_final, seen.is_new, seen.wants_wake
 
 
 def nothing(_: object) -> None:

@@ -1,6 +1,6 @@
 """What clients and staff do to a session, by the model."""
 
-from chat.domain import FinishReason, OnBusy, Status, Submission
+from chat.domain import FinishReason, OnBusy, Requeued, Status, Submission
 from chat.errors import (
     IdempotencyMismatch,
     InboxFull,
@@ -96,20 +96,21 @@ class ClientActs(Conversation):
         self.keep_alive()
         return Taken(prompt, turn.reply, position, wants_wake)
 
-    def cancel(self, token: str, number: int) -> tuple[int, bool, bool]:
-        """The reply's number, whether it has ended, whether a worker should be told."""
+    def cancel(self, token: str, number: int) -> tuple[int, bool, bool, bool]:
+        """The reply's number, whether it has ended, by this, whether a worker should be told."""
         self.admit(token)
         turn = self.turn_of(number)
         if turn is self.running:
+            is_new = not self.has_cancel_mark
             self.has_cancel_mark = True
-            return turn.reply, False, False
+            return turn.reply, False, is_new, False
         if not turn.is_open:
-            return turn.reply, True, False
+            return turn.reply, True, False, False
         self._settle(turn, Status.CANCELLED, FinishReason.CANCELLED)
         self.keep_alive()
         if not self.running:
             self.due = self.clock if self.waiting else self.expires
-        return turn.reply, True, self.is_asleep
+        return turn.reply, True, True, self.is_asleep
 
     def reset(self, token: str, key: str, digest: str) -> None:
         self.admit(token)
@@ -157,12 +158,14 @@ class ClientActs(Conversation):
             self._settle(turn, Status.CANCELLED, FinishReason.CANCELLED)
         self.max_at = self.expires = self.due = self.clock
 
-    def requeue(self) -> bool:
-        """Have the next turn begun at once; False when there is none."""
+    def requeue(self) -> Requeued:
+        """Have the next turn begun at once; tell what has become of it."""
         self.admit(self.token)
         if not self.open_turns:
-            return False
+            return Requeued.IDLE
+        word = Requeued.REQUEUED
         if self.running and self.has_cancel_mark:
+            word = Requeued.CANCELLED
             self._settle(self.running, Status.CANCELLED, FinishReason.CANCELLED)
         elif self.running:
             self._restart(self.running, self.clock)
@@ -170,4 +173,4 @@ class ClientActs(Conversation):
             self.head.retry_at = 0
         self.keep_alive()
         self.due = self.clock + GRACE if self.waiting else self.expires
-        return True
+        return word
