@@ -47,7 +47,8 @@ class Command(BaseCommand):
                 found = write(choice, stream)
         except StoreUnavailable as error:
             raise CommandError(f"{error.message} The export is not whole.") from error
-        self.stderr.write(f"{found} conversations exported.")
+        noun = "conversation" if found == 1 else "conversations"
+        self.stderr.write(f"{found} {noun} exported.")
 
 
 def write(choice: Choice, stream: BinaryIO) -> int:

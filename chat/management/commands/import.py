@@ -4,6 +4,7 @@ import argparse
 import shutil
 import sys
 import tempfile
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,7 +69,8 @@ class Command(BaseCommand):
                 if wrong <= MOST_ERRORS:
                     self.stderr.write(f"line {number}: {found.message}")
         if wrong:
-            raise CommandError(f"{wrong} lines cannot be taken in. No session was opened.")
+            noun = "line" if wrong == 1 else "lines"
+            raise CommandError(f"{wrong} {noun} cannot be taken in. No session was opened.")
 
     def _open(
         self, stream: BinaryIO, from_line: int, *, name: str, model: str | None, ttl: int
@@ -98,8 +100,13 @@ def looked_at(stream: BinaryIO, done: str) -> Iterator[tuple[int, Conversation |
 
 
 def lines_of(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines; of one that is far too long, its beginning, which is no JSON."""
+    """Yield the lines; of one that is far too long, its beginning, which is no JSON.
+
+    A mark of UTF-8, which some editors put before a text, is no part of the first.
+    """
     most = 2 * knobs.SESSION_BYTES
+    if stream.read(len(BOM_UTF8)) != BOM_UTF8:
+        stream.seek(0)
     while line := stream.readline(most):
         yield line
         while len(line) == most and not line.endswith(b"\n"):

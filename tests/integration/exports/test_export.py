@@ -173,4 +173,4 @@ def test_an_export_goes_through_a_pipe_and_its_bar_to_the_terminal(redis: Redis)
     )
     (line,) = done.stdout.splitlines()
     rules.check(json.loads(line))
-    assert b"1 conversations exported." in done.stderr
+    assert b"1 conversation exported." in done.stderr

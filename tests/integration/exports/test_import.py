@@ -85,6 +85,11 @@ def test_followers_of_an_imported_session_find_a_gap_and_get_it_whole(tmp_path: 
     assert len(sessions.read(caller, after=0).messages) == 2
 
 
+def test_a_mark_of_utf_8_before_the_first_line_is_no_fault(tmp_path: Path) -> None:
+    (told,) = imported(tmp_path, "\ufeff" + json.dumps(SOUND))
+    assert told["line"] == 1
+
+
 def test_an_export_is_imported_and_exported_again_the_same(tmp_path: Path) -> None:
     texts = ['one? "\\', "1 \u2028 \x7f", "zwei?\n\n", "naïve 你好 \U0001f600"]
     roles = ("user", "assistant")
