@@ -76,6 +76,9 @@ class Knobs:
     """Messages that one session may post a minute; 0 sets no bound."""
     MESSAGES_BURST: int = 20
     """How many of them may come at once."""
+    SESSION_TOKENS_PER_HOUR: OrZero[int] = 0
+    """Tokens that one session may take in an hour, prompts and replies of all attempts, before it
+    may post no more; 0 sets no bound."""
     SESSIONS_PER_MINUTE: OrZero[int] = 60
     """Sessions that one address may open a minute; 0 sets no bound."""
     SESSIONS_BURST: int = 30

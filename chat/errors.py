@@ -23,6 +23,7 @@
     │   └── NotRegenerable
     ├── Refused                   try again later
     │   ├── RateLimited
+    │   ├── TokenBudgetSpent
     │   ├── InboxFull
     │   ├── QueueFull
     │   ├── SessionFull
@@ -207,6 +208,12 @@ class RateLimited(Refused):
     """Too many requests."""
 
     code = "rate_limited"
+
+
+class TokenBudgetSpent(Refused):
+    """The session has taken as many tokens as it may in an hour."""
+
+    code = "token_budget_spent"
 
 
 class InboxFull(Refused):

@@ -41,6 +41,7 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "not_rateable": HTTPStatus.CONFLICT,
     "refused": HTTPStatus.SERVICE_UNAVAILABLE,
     "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
+    "token_budget_spent": HTTPStatus.TOO_MANY_REQUESTS,
     "inbox_full": HTTPStatus.TOO_MANY_REQUESTS,
     "session_full": HTTPStatus.TOO_MANY_REQUESTS,
     "queue_full": HTTPStatus.SERVICE_UNAVAILABLE,

@@ -101,11 +101,13 @@ def _answer(claim: Claim) -> None:
     turn = RunningTurn(claim, model.timeouts, Upstream())
     running.enter(turn)
     try:
-        verdict = _pass_gate(claim, model, prompt)
+        verdict, tokens = _pass_gate(claim, model, prompt), 0
         if verdict is None:
             with gatekeeper.call(model, claim.lease.session_id) as call:
                 verdict = _ask(claim, model, prompt, turn, call)
-        _commit(claim, verdict, turn)
+            if knobs.SESSION_TOKENS_PER_HOUR:
+                tokens = _taken(verdict, prompt, turn)
+        _commit(claim, verdict, turn, tokens)
     finally:
         running.leave(turn)
 
@@ -180,13 +182,21 @@ def _estimated(prompt: Prompt, turn: RunningTurn) -> Usage:
     )
 
 
-def _commit(claim: Claim, verdict: Outcome | Retry | None, turn: RunningTurn | None) -> None:
+def _taken(verdict: Outcome | Retry | None, prompt: Prompt, turn: RunningTurn) -> int:
+    """Return the tokens that an attempt took, however it ended."""
+    told = verdict.usage if isinstance(verdict, Outcome) else None
+    return (told or _estimated(prompt, turn)).total_tokens
+
+
+def _commit(
+    claim: Claim, verdict: Outcome | Retry | None, turn: RunningTurn | None, tokens: int = 0
+) -> None:
     """Write what becomes of the turn, and wake a worker when the session wants one at once."""
     if verdict is None:
         return
     try:
         with tracing.span("finish", outcome=_outcome(verdict)):
-            wants_wake = _persist(claim, lambda: _write(claim, verdict, turn))
+            wants_wake = _persist(claim, lambda: _write(claim, verdict, turn, tokens))
     except TurnLost as lost:
         logger.info("%s: %s", claim.reply_id, lost.code)
         return
@@ -205,12 +215,12 @@ def _named(verdict: Outcome | Retry) -> str:
     return verdict.status
 
 
-def _write(claim: Claim, verdict: Outcome | Retry, turn: RunningTurn | None) -> bool:
+def _write(claim: Claim, verdict: Outcome | Retry, turn: RunningTurn | None, tokens: int) -> bool:
     if isinstance(verdict, Retry):
-        leases.retry(claim.lease, verdict)
+        leases.retry(claim.lease, verdict, tokens=tokens)
         return verdict.delay == 0
     rest = turn.rest() if turn else Said(offset=0, fragment=b"")
-    finish = leases.finish(claim.lease, verdict, rest)
+    finish = leases.finish(claim.lease, verdict, rest, tokens=tokens)
     if finish.posted:
         courier.take([(claim.lease.session_id, number_of(claim.reply_id))])
     return finish.waits

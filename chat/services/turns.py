@@ -32,7 +32,8 @@ def submit(
     deadline: seconds within which the turn must be over; key: the client's idempotency key.
 
     Raises:
-        SessionBusy, RateLimited, InboxFull, QueueFull, SessionFull: nothing was changed.
+        SessionBusy, RateLimited, TokenBudgetSpent, InboxFull, QueueFull, SessionFull: nothing was
+            changed.
         IdempotencyMismatch, SessionNotFound, SessionExpired, StoreFull, StoreUnavailable
     """
     with tracing.span("submit", session=caller.session_id):

@@ -56,8 +56,9 @@ def recover(session_ids: Sequence[str], *, grace: float) -> list[Look]:
     Raises:
         StoreUnavailable: Redis gave no answer; the looks may be made again.
     """
+    counts = int(bool(knobs.SESSION_TOKENS_PER_HOUR))
     calls = [
-        call("recover", session_id, round(grace * 1000), knobs.MAX_ATTEMPTS)
+        call("recover", session_id, round(grace * 1000), knobs.MAX_ATTEMPTS, counts)
         for session_id in session_ids
     ]
     with translated():

@@ -1,5 +1,6 @@
 """Acts on a session that only staff ask for."""
 
+from chat.conf import knobs
 from chat.domain import Caller, Requeued
 from chat.errors import SessionBusy
 from chat.store.sessions import answer
@@ -10,7 +11,8 @@ def requeue(caller: Caller, *, grace: float) -> Requeued:
 
     grace: seconds until a sweep looks whether a wake-up was heard.
     """
-    words = answer("requeue", caller.session_id, caller.token_hash, round(grace * 1000))
+    counts = int(bool(knobs.SESSION_TOKENS_PER_HOUR))
+    words = answer("requeue", caller.session_id, caller.token_hash, round(grace * 1000), counts)
     return Requeued(words[0].decode())
 
 

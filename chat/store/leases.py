@@ -136,10 +136,11 @@ def _flushed(answer: Any) -> bool | ParleyError:
     return LOST.get(answer[0], LeaseLost)()
 
 
-def finish(lease: Lease, outcome: Outcome, said: Said) -> Finish:
+def finish(lease: Lease, outcome: Outcome, said: Said, *, tokens: int = 0) -> Finish:
     """Commit the turn's one outcome; return what is to be done now.
 
-    said: the last piece. The same call again changes nothing.
+    said: the last piece; tokens: that the attempt took, for the session's budget. The same call
+    again changes nothing.
 
     Raises:
         LeaseLost, SessionGone: nothing was written.
@@ -157,6 +158,7 @@ def finish(lease: Lease, outcome: Outcome, said: Said) -> Finish:
             orjson.dumps(outcome.model),
             _members(outcome),
             _ms(knobs.GRACE),
+            tokens,
         )
     )
     if words[0] != b"FINISHED":
@@ -179,10 +181,10 @@ def _usage(usage: Usage) -> dict[str, Any]:
     return {**asdict(usage), "total_tokens": usage.total_tokens}
 
 
-def retry(lease: Lease, again: Retry) -> None:
+def retry(lease: Lease, again: Retry, *, tokens: int = 0) -> None:
     """Give the turn back to the inbox's head; what was said of it is dropped.
 
-    The same call again changes nothing.
+    tokens: that the attempt took, for the session's budget. The same call again changes nothing.
 
     Raises:
         LeaseLost, SessionGone: nothing was written.
@@ -200,6 +202,7 @@ def retry(lease: Lease, again: Retry) -> None:
             orjson.dumps(again.model),
             orjson.dumps(asdict(again.error) if again.error else None),
             int(again.may_be_woken),
+            tokens,
         )
     )
 

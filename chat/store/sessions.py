@@ -286,7 +286,8 @@ def reset(caller: Caller, *, key: str = "", digest: str = "") -> None:
     key: the client's idempotency key; without one, each call is a reset of its own.
     """
     key = key or secrets.token_hex(6)
-    answer("reset", caller.session_id, caller.token_hash, key, digest)
+    counts = int(bool(knobs.SESSION_TOKENS_PER_HOUR))
+    answer("reset", caller.session_id, caller.token_hash, key, digest, counts)
 
 
 def delete(caller: Caller) -> None:

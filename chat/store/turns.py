@@ -12,6 +12,7 @@ from chat.errors import (
     RateLimited,
     SessionBusy,
     SessionFull,
+    TokenBudgetSpent,
 )
 from chat.store.sessions import answer, replicated
 from chat.store.text import escaped
@@ -33,7 +34,8 @@ def submit(caller: Caller, submission: Submission) -> Accepted:
 
     Raises:
         SessionBusy: `on_busy` is `reject` and a turn is open.
-        RateLimited, InboxFull, QueueFull, SessionFull: a limit is reached; nothing was changed.
+        RateLimited, TokenBudgetSpent, InboxFull, QueueFull, SessionFull: a limit is reached;
+            nothing was changed.
         StoreFull: Redis takes in nothing new.
         IdempotencyMismatch, SessionNotFound, SessionExpired, StoreUnavailable
     """
@@ -56,6 +58,7 @@ def submit(caller: Caller, submission: Submission) -> Accepted:
         knobs.MESSAGES_BURST,
         knobs.SESSION_BYTES,
         int(has_webhook()),
+        knobs.SESSION_TOKENS_PER_HOUR,
     )
     return _accepted(words)
 
@@ -70,7 +73,8 @@ def regenerate(
     Raises:
         MessageNotFound: there is no such message.
         NotRegenerable: it is not the session's last turn.
-        RateLimited, QueueFull, StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
+        RateLimited, TokenBudgetSpent, QueueFull: a limit is reached; nothing was changed.
+        StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
     """
     words = replicated(
         "regenerate",
@@ -86,6 +90,7 @@ def regenerate(
         key,
         digest,
         int(has_webhook()),
+        knobs.SESSION_TOKENS_PER_HOUR,
     )
     return _accepted(words)
 
@@ -109,6 +114,8 @@ def cancel(caller: Caller, number: int) -> Cancelled:
 def _accepted(words: list[Any]) -> Accepted:
     if words[0] == b"RATE_LIMITED":
         raise RateLimited(retry_after=words[1] / 1000)
+    if words[0] == b"TOKENS_SPENT":
+        raise TokenBudgetSpent(retry_after=words[1] / 1000)
     if refusal := REFUSALS.get(words[0]):
         raise refusal
     _, message, reply, position, awake = words

@@ -10,7 +10,7 @@ import requests
 from tests.acceptance.scene import LEASE, Scene
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until
-from tests.integration.api.calls import Api
+from tests.integration.api.calls import Api, refusal
 
 LIMITED = """
 [default]
@@ -85,6 +85,38 @@ def budgeted(build_stack: Callable[..., Stack], directory: Path) -> Stack:
     file.write_text(LIMITED.format(url=stack.model.url, limits=limits))
     stack.env["CHAT_MODELS_FILE"] = str(file)
     return stack.start()
+
+
+def spender(build_stack: Callable[..., Stack], tokens: int) -> Stack:
+    """Return a stack whose sessions may take so many tokens an hour, started."""
+    knobs = {"CHAT_RETRY_BASE": "0.1", "CHAT_MAX_ATTEMPTS": "2"}
+    return build_stack(env=knobs | {"CHAT_SESSION_TOKENS_PER_HOUR": str(tokens)}).start()
+
+
+def ended(owner: Api, answer: dict[str, Any]) -> dict[str, Any]:
+    """Return a reply once it is over."""
+    path = f"{owner.path}/messages/{answer['reply']['id']}"
+    wait_until(lambda: owner.get(path).json()["completed_at"], within=30)
+    reply: dict[str, Any] = owner.get(path).json()
+    return reply
+
+
+@pytest.mark.security("S24")
+def test_a_session_that_has_spent_its_tokens_is_refused_before_the_model_is_called(
+    build_stack: Callable[..., Stack],
+) -> None:
+    stack = spender(build_stack, 150)
+    failing, talking = (Api(stack.web().url).open() for _ in range(2))
+    # About 104 tokens a try: one leaves some of the budget, two spend it.
+    assert ended(failing, failing.say("[[fault:500]]" + " a word" * 56))["attempt"] == 2
+    taken: list[int] = []
+    while sum(taken) < 150:
+        taken.append(ended(talking, talking.say("Hello"))["usage"]["total_tokens"])
+    calls, before = calls_of(stack), [owner.snapshot() for owner in (failing, talking)]
+    for owner in (failing, talking):
+        assert refusal(owner.post("/messages", {"content": "More"})) == (429, "token_budget_spent")
+    assert [owner.snapshot() for owner in (failing, talking)] == before
+    assert calls_of(stack) == calls
 
 
 def waits(owner: Api) -> bool:

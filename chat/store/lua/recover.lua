@@ -1,13 +1,15 @@
 #!lua flags=allow-oom
 -- Look at one session that is due and put right what is wrong with it.
--- include: session event tally reply turns post settle life inbox restart vanished outbox pending
+-- include: session event tally reply turns post settle life inbox restart vanished outbox pending budget
 --
 -- ARGV[4] ms until the next look at a session that is woken now    ARGV[5] most attempts at a turn
+-- ARGV[6] 1 when sessions have a budget of tokens
 --
 -- GONE: no such session | EXPIRED: it ended and was removed
 -- WAKE: a turn waits and wants a worker | LIVE: nothing to do before its new due time
 read('v', 'turn', 'head', 'tail', 'waiting', 'attempt', 'retry_at', 'lease', 'deadline', 'soonest',
-  'cancel', 'said', 'bytes', 'expires', 'ttl', 'max_at', 'kept')
+  'cancel', 'said', 'bytes', 'expires', 'ttl', 'max_at', 'kept',
+  'spent', 'spent_until')
 if not s.v then
   forget_vanished()
   return { 'GONE' }
@@ -23,6 +25,7 @@ end
 
 if s.turn ~= 0 then -- its worker is dead or has lost touch
   tally('lost', 1)
+  spend_unfinished(ARGV[6])
   if s.cancel == 1 then
     settle(s.turn, 'cancelled', CANCELLED, partial())
     release()

@@ -1,7 +1,7 @@
 #!lua
 -- Ask for another reply to the last user message. The earlier reply stays as it ended; the model is
 -- shown the newest reply to each message.
--- include: session access event tally reply shown turns post settle life idem accept replay
+-- include: session access event tally reply shown turns post settle life idem accept replay budget
 --
 -- ARGV[4] SHA-256 of the caller's token, or ''
 -- ARGV[5] number of the reply to replace, or of the message that it replies to
@@ -11,12 +11,14 @@
 -- ARGV[10] ms between two messages, 0 for any     ARGV[11] burst, messages
 -- ARGV[12] idempotency key, never empty           ARGV[13] digest of the request
 -- ARGV[14] 1 when the deployment has a webhook
+-- ARGV[15] tokens that the session may take an hour, 0 for any
 --
 -- ACCEPTED message reply position awake: `awake` is 1 when the session needs no wake-up
 -- REPLAYED message reply position awake: the first answer, or one is being written already
 -- GONE | EXPIRED | MISMATCH | NOT_FOUND | NOT_LAST | QUEUE_FULL | RATE_LIMITED ms
+-- TOKENS_SPENT ms
 read('v', 'token', 'expires', 'turn', 'head', 'tail', 'waiting', 'ttl', 'max_at', 'kept', 'tat',
-  'tells', 'lease', 'retry_at', 'soonest')
+  'tells', 'lease', 'retry_at', 'soonest', 'spent', 'spent_until')
 local no = refused(ARGV[4])
 if no then return { no } end
 local first = first_answer(ARGV[12], ARGV[13])
@@ -39,6 +41,8 @@ if status == 'queued' or status == 'in_progress' then
   return { 'REPLAYED', message, shown(2 * s.tail, last), position, awake() }
 end
 
+local broke_ms = broke(tonumber(ARGV[15]))
+if broke_ms > 0 then return { 'TOKENS_SPENT', broke_ms } end
 local tat, wait_ms = pace(ARGV[10], ARGV[11])
 if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
 if queue_is_full(ARGV[9]) then return { 'QUEUE_FULL' } end

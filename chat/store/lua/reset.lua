@@ -1,19 +1,21 @@
 #!lua flags=allow-oom
 -- Clear the session's history and keep the session; open turns are cancelled first.
--- include: session access event tally reply turns post settle life idem outbox pending
+-- include: session access event tally reply turns post settle life idem outbox pending budget
 --
 -- ARGV[4] SHA-256 of the caller's token, or ''
 -- ARGV[5] idempotency key, never empty    ARGV[6] digest of the request
+-- ARGV[7] 1 when sessions have a budget of tokens
 --
 -- RESET | REPLAYED | MISMATCH | GONE | EXPIRED
 read('v', 'token', 'expires', 'turn', 'head', 'tail', 'waiting', 'attempt', 'said', 'bytes', 'ttl',
-  'max_at', 'kept')
+  'max_at', 'kept', 'spent', 'spent_until')
 local no = refused(ARGV[4])
 if no then return { no } end
 local first = first_answer(ARGV[5], ARGV[6])
 if first then return { first == 'reset' and 'REPLAYED' or 'MISMATCH' } end
 
 if s.turn ~= 0 then
+  spend_unfinished(ARGV[7])
   settle(s.turn, 'cancelled', CANCELLED, partial())
   release()
 end

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Give the running turn back to the inbox's head, to be tried again later.
--- include: session event tally reply turns post settle life lease restart
+-- include: session event tally reply turns post settle life lease restart budget
 --
 -- ARGV[4] fence    ARGV[5] nonce    ARGV[6] delay, ms
 -- ARGV[7] reason: queue, rate_limited or model_loading
@@ -8,15 +8,17 @@
 -- ARGV[9] model to ask next time, JSON string, or null for the session's own
 -- ARGV[10] error that caused it, JSON object or null
 -- ARGV[11] 1 when a wake-up may have it tried before the delay is over
+-- ARGV[12] tokens that the attempt took, for the session's budget
 --
 -- RETRYING | CANCELLED: a client has cancelled the turn meanwhile
 -- ALREADY: this claim has ended | LEASE_LOST | GONE
 read('v', 'turn', 'fence', 'nonce', 'done', 'head', 'tail', 'waiting', 'attempt', 'deadline',
-  'soonest', 'cancel', 'said', 'bytes', 'ttl', 'max_at', 'kept')
+  'soonest', 'cancel', 'said', 'bytes', 'ttl', 'max_at', 'kept', 'spent', 'spent_until')
 local no = lost()
 if no then return { no } end
 
 set('done', ARGV[5])
+spend(tonumber(ARGV[12]))
 if s.cancel == 1 then
   settle(s.turn, 'cancelled', CANCELLED, partial())
   release()

@@ -1,6 +1,6 @@
 #!lua
 -- Accept a user message and the turn that will answer it, or change nothing.
--- include: session access event tally reply turns post settle life idem accept replay interrupt
+-- include: session access event tally reply turns post settle life idem accept replay interrupt budget
 --
 -- ARGV[4] SHA-256 of the caller's token, hex, or '' for Parley itself
 -- ARGV[5] content, the inside of a JSON string      ARGV[6] its length, UTF-8 bytes
@@ -11,13 +11,15 @@
 -- ARGV[13] most waiting turns of the session        ARGV[14] most waiting turns of the partition
 -- ARGV[15] ms between two messages at the steady rate, 0 for any   ARGV[16] burst, messages
 -- ARGV[17] most bytes of the session            ARGV[18] 1 when the deployment has a webhook
+-- ARGV[19] tokens that the session may take an hour, 0 for any
 --
 -- ACCEPTED message reply position awake: `awake` is 1 when the session needs no wake-up
 -- REPLAYED message reply position awake: the first answer to this key
 -- GONE | EXPIRED | MISMATCH | BUSY | SESSION_FULL | QUEUE_FULL | INBOX_FULL
--- RATE_LIMITED ms until the next message would pass
+-- RATE_LIMITED ms until the next message would pass | TOKENS_SPENT ms, the same
 read('v', 'token', 'expires', 'turn', 'waiting', 'head', 'tail', 'first', 'attempt', 'retry_at',
-  'said', 'bytes', 'ttl', 'max_at', 'kept', 'tat', 'tells', 'lease', 'soonest')
+  'said', 'bytes', 'ttl', 'max_at', 'kept', 'tat', 'tells', 'lease', 'soonest',
+  'spent', 'spent_until')
 local no = refused(ARGV[4])
 if no then return { no } end
 
@@ -29,6 +31,8 @@ if first then
 end
 
 if ARGV[10] == 'reject' and (s.turn ~= 0 or s.waiting > 0) then return { 'BUSY' } end
+local broke_ms = broke(tonumber(ARGV[19]))
+if broke_ms > 0 then return { 'TOKENS_SPENT', broke_ms } end
 local tat, wait_ms = pace(ARGV[15], ARGV[16])
 if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
 if s.waiting >= tonumber(ARGV[13]) then return { 'INBOX_FULL' } end

@@ -1,0 +1,120 @@
+"""A session's budget of tokens, on a real server."""
+
+from collections.abc import Callable
+
+import pytest
+from pytest_django import Settings
+from redis import Redis
+
+from chat.domain import Caller
+from chat.errors import TokenBudgetSpent
+from chat.store import due, interventions, keys, leases, sessions
+from tests.integration.store import acts
+from tests.integration.store.acts import Writer
+from tests.integration.store.ageing import age
+
+pytestmark = pytest.mark.security("S24")
+
+
+@pytest.fixture(autouse=True)
+def budget(settings: Settings) -> None:
+    settings.CHAT_SESSION_TOKENS_PER_HOUR = 100
+
+
+def spend(caller: Caller, tokens: int) -> None:
+    """Have a turn accepted and answered that takes so many tokens."""
+    acts.submit(caller)
+    writer = Writer.of(caller)
+    leases.finish(writer.lease, acts.ended(), writer.piece("an answer"), tokens=tokens)
+
+
+def spent(redis: Redis, caller: Caller) -> int:
+    return int(redis.hget(keys.of(caller.session_id).session, "spent") or 0)
+
+
+def test_a_spent_budget_refuses_messages_and_changes_nothing(redis: Redis) -> None:
+    caller = acts.open_session()
+    spend(caller, 99)
+    spend(caller, 1)
+    before = redis.hgetall(keys.of(caller.session_id).session)
+    refusals: list[Callable[[], object]] = [
+        lambda: acts.submit(caller),
+        lambda: acts.regenerate(caller, 4),
+    ]
+    for act in refusals:
+        with pytest.raises(TokenBudgetSpent) as refused:
+            act()
+        assert 3590 < refused.value.retry_after <= 3600
+    assert redis.hgetall(keys.of(caller.session_id).session) == before
+    acts.submit(acts.open_session())
+
+
+def test_an_hour_after_its_first_token_a_session_may_post_again(redis: Redis) -> None:
+    caller = acts.open_session(ttl=7200)
+    spend(caller, 60)
+    age(redis, caller.session_id, 3000)
+    spend(caller, 60)
+    age(redis, caller.session_id, 599)
+    with pytest.raises(TokenBudgetSpent):
+        acts.submit(caller)
+    age(redis, caller.session_id, 2)
+    spend(caller, 99)
+    spend(caller, 1)
+    with pytest.raises(TokenBudgetSpent):
+        acts.submit(caller)
+
+
+def test_each_attempt_counts_and_a_resent_write_does_not(redis: Redis, caller: Caller) -> None:
+    writer = Writer.of(caller)
+    for _ in range(2):
+        leases.retry(writer.lease, acts.again(), tokens=30)
+    assert spent(redis, caller) == 30
+    writer = Writer.of(caller)
+    for _ in range(2):
+        leases.finish(writer.lease, acts.ended(), writer.piece(""), tokens=40)
+    assert spent(redis, caller) == 70
+
+
+def lose(redis: Redis, caller: Caller) -> None:
+    """Let the running turn's worker fall silent."""
+    age(redis, caller.session_id, 20)
+    due.recover(due.sweep(), grace=2)
+
+
+ENDS: dict[str, Callable[[Redis, Caller], object]] = {
+    "lost": lose,
+    "reset": lambda _, caller: sessions.reset(caller),
+    "requeued": lambda _, caller: interventions.requeue(caller, grace=2),
+}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_what_was_asked_and_said_counts_when_no_worker_tells(
+    redis: Redis, end: Callable[[Redis, Caller], object]
+) -> None:
+    caller = acts.open_session()
+    acts.submit(caller, "a question of some length " * 40)
+    Writer.of(caller).say("words " * 100)
+    end(redis, caller)
+    assert spent(redis, caller) >= (26 * 40 + 6 * 100) / 4
+    with pytest.raises(TokenBudgetSpent):
+        acts.submit(caller)
+
+
+OF_HASHES = ("hget", "hmget", "hset", "hincrby", "hstrlen")
+"""Commands by which a budget could be kept; what a turn takes of others varies with its minute."""
+
+
+def commands_of_a_turn(redis: Redis) -> dict[str, int]:
+    """Return how often a turn calls each of them, by its scripts."""
+    caller = acts.open_session()
+    redis.config_resetstat()
+    spend(caller, 10)
+    stats = redis.info("commandstats")
+    return {name: stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in OF_HASHES}
+
+
+def test_a_budget_costs_no_command(redis: Redis, settings: Settings) -> None:
+    with_budget = commands_of_a_turn(redis)
+    settings.CHAT_SESSION_TOKENS_PER_HOUR = 0
+    assert commands_of_a_turn(redis) == with_budget
