@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from chat.conf import default_knobs, read_boolean, read_knobs, read_models
 from chat.errors import ConfigError
+from project.secret_keys import weakness
 from project.supervisor.home import noted
 
 
@@ -61,22 +62,17 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 if "*" in ALLOWED_HOSTS and not DEBUG:
     raise ImproperlyConfigured("ALLOWED_HOSTS: '*' would let every Origin in; name the hosts")
 
-SECRET_KEY = env.str("SECRET_KEY", default="") or secrets.token_urlsafe(50)
+NOTED = noted(PARLEY_HOME)
+"""What `make run` has started with the data here, so that `manage.py` beside it finds that."""
+HAS_SECRET_KEY = "SECRET_KEY" in NOTED | env.ENVIRON
+SECRET_KEY = env.str("SECRET_KEY", default=NOTED.get("SECRET_KEY", secrets.token_urlsafe(50)))
 """Without one, a key of the process's own: fine for one process, useless for several."""
-SECRET_KEY_CHARS, SECRET_KEY_DISTINCT = 50, 8
-"""Fewest characters of a key, and fewest different ones: what is shorter can be guessed."""
-if not DEBUG and (
-    len(SECRET_KEY) < SECRET_KEY_CHARS
-    or len(set(SECRET_KEY)) < SECRET_KEY_DISTINCT
-    or SECRET_KEY.startswith("django-insecure-")
-):
+if not DEBUG and (why := weakness(SECRET_KEY)):
     raise ImproperlyConfigured(
-        "SECRET_KEY: too weak; make one by"
+        f"SECRET_KEY: too weak, {why}; make one by"
         " python -c 'import secrets; print(secrets.token_urlsafe(50))'"
     )
 
-NOTED = noted(PARLEY_HOME)
-"""What `make run` has started with the data here, so that `manage.py` beside it finds that."""
 REDIS_URL = env.str("REDIS_URL", default=NOTED.get("REDIS_URL", "redis://127.0.0.1:6379/0"))
 # What redis-py calls a Unix socket's URL has another scheme in Celery.
 BROKER_URL = env.str("BROKER_URL", default="") or REDIS_URL.replace("unix://", "redis+socket://", 1)

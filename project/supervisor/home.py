@@ -11,10 +11,25 @@ NOTE = "run.json"
 
 
 def noted(path: Path) -> dict[str, str]:
-    """Return the variables that name the servers of the run with this state directory, if any."""
-    file = path / NOTE
-    variables: dict[str, str] = json.loads(file.read_text() or "{}") if file.is_file() else {}
-    return variables
+    """Return the variables that name the servers of the run with this state directory, if any.
+
+    A note is as good as its lock: whoever wrote it holds that as long as it lives.
+    """
+    try:
+        with (path / NOTE).open() as note:
+            variables: dict[str, str] = {} if _is_free(note) else json.loads(note.read() or "{}")
+            return variables
+    except FileNotFoundError:
+        return {}
+
+
+def _is_free(file: IO[str]) -> bool:
+    """Whether nobody holds the lock of the file; if so, it is held until the file is closed."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 class HomeInUse(Exception):
@@ -32,6 +47,7 @@ class Home:
         """
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = path.resolve()
+        self._note: IO[str] | None = None
         self._lock: IO[str] = (path / "lock").open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -58,9 +74,16 @@ class Home:
         """Keep what names the servers of this run, for commands beside it; see `noted`."""
         path = self.path / NOTE
         path.touch(mode=0o600)
-        path.write_text(json.dumps(dict(variables)))
+        self._note = path.open("r+")
+        # Whoever looks at it right now is done within a moment.
+        fcntl.flock(self._note, fcntl.LOCK_EX)
+        self._note.truncate()
+        json.dump(dict(variables), self._note)
+        self._note.flush()
 
     def release(self) -> None:
         """Let another run take the directory; the end of the process does so too."""
-        (self.path / NOTE).unlink(missing_ok=True)
+        if self._note is not None:
+            (self.path / NOTE).unlink(missing_ok=True)
+            self._note.close()
         self._lock.close()

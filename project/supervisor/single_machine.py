@@ -23,12 +23,12 @@ def plan(environ: Mapping[str, str], *, home: Home, port: int) -> list[Stage]:
     Raises:
         FileNotFoundError: a Redis is needed and no server binary is installed.
     """
-    env = {"CHAT_DRAIN": DRAIN, "LOG_FORMAT": "text", "SECRET_KEY": home.secret_key()}
-    env |= _filled(environ)
+    given = _filled(environ)
+    env = {"CHAT_DRAIN": DRAIN, "LOG_FORMAT": "text"} | given
     env |= {"PARLEY_HOME": str(home.path), "PYTHONUNBUFFERED": "1"}
     first: Stage = []
     second: Stage = []
-    made: dict[str, str] = {}
+    made = {} if "SECRET_KEY" in given else {"SECRET_KEY": home.secret_key()}
     if "REDIS_URL" not in env:
         own, password = free_port(), secrets.token_urlsafe(24)
         first.append(programs.redis(home.redis, port=own, password=password))

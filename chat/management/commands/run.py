@@ -69,7 +69,9 @@ class Command(BaseCommand):
         journal = Journal()
         call_command("migrate", verbosity=0)
         # The account is made last: whoever meets a start that fails would never see its password.
-        sys.exit(Supervisor(journal).run(stages, lambda: journal.plain(_welcome(port))))
+        ended = Supervisor(journal).run(stages, lambda: journal.plain(_welcome(port)))
+        home.release()
+        sys.exit(ended)
 
 
 def _port(text: str) -> int:
@@ -92,4 +94,5 @@ def _welcome(port: int) -> str:
     url = f"http://127.0.0.1:{port}"
     example = EXAMPLE.format(url=url)
     elsewhere = "" if port == DEFAULT_PORT else f" --url {url}"
-    return READY.format(url=url, admin=_first_account(), example=example, elsewhere=elsewhere)
+    ready = READY.format(url=url, admin=_first_account(), example=example, elsewhere=elsewhere)
+    return ready.replace(" \n", "\n")

@@ -52,11 +52,25 @@ def test_all_find_the_same_redis_and_model(home: Home) -> None:
 def test_commands_beside_a_run_find_its_redis_and_model(home: Home) -> None:
     _, (_, worker, _) = plan({}, home=home, port=8000)
     found = noted(home.path)
-    assert found.keys() == {"REDIS_URL", "MODEL_PROVIDER", "MODEL_URL", "MODEL_NAME"}
+    models = {"MODEL_PROVIDER", "MODEL_URL", "MODEL_NAME"}
+    assert found.keys() == {"REDIS_URL", "SECRET_KEY"} | models
     assert found.items() <= worker.env.items()
     assert {each.stat().st_mode & 0o077 for each in home.path.glob("run.json")} == {0}
     home.release()
     assert noted(home.path) == {}
+
+
+def test_what_a_killed_run_has_noted_is_not_believed(home: Home) -> None:
+    plan({}, home=home, port=8000)
+    left = (home.path / "run.json").read_text()
+    home.release()
+    (home.path / "run.json").write_text(left)
+    assert noted(home.path) == {}
+
+
+def test_a_key_that_was_given_is_not_written_down(home: Home) -> None:
+    plan({"SECRET_KEY": "given"}, home=home, port=8000)
+    assert "SECRET_KEY" not in noted(home.path)
 
 
 def test_no_command_line_shows_a_secret(home: Home) -> None:
