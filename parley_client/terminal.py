@@ -70,7 +70,7 @@ class Terminal:
             "/again": self._again,
             "/stop": self._stop,
             "/history": self._history,
-            "/token": lambda _: self._say(self.session.token),
+            "/token": lambda _: self._tell(self.session.token),
             "/help": lambda _: self._note(HELP),
             "/quit": self._quit,
         }
@@ -192,13 +192,17 @@ class Terminal:
 
     def _history(self, _: str) -> None:
         for message in self.session.history():
-            self._say(f"{'> ' if message.role == 'user' else ''}{message.content}")
+            self._tell(f"{'> ' if message.role == 'user' else ''}{message.content}")
 
     def _quit(self, _: str) -> None:
         raise Leave
 
-    def _say(self, text: str) -> None:
-        self._write(f"{text}\n")
+    def _tell(self, text: str) -> None:
+        """Show a person what was asked for; in a pipe only replies go where replies go."""
+        if self._is_typed:
+            self._write(f"{text}\n")
+        else:
+            self._note(text)
 
     def _write(self, text: str) -> None:
         self._out.write(CONTROLS.sub("", text) if self._out.isatty() else text)

@@ -114,10 +114,11 @@ class SessionSocket(AsyncConsumer):
         async with asyncio.timeout(None) as patience:
             # A timeout for each frame would cost a tenth of what a frame costs.
             cut = partial(patience.reschedule, 0)
-            async with aclosing(streams.events(caller, after=after, cut=cut)) as events:
-                async for found in events:
-                    if found is not None:
-                        await self._say(self.frames_of(found))
+            with streams.following(caller, after=after, cut=cut) as follower:
+                async with aclosing(streams.events(follower, after=after)) as events:
+                    async for found in events:
+                        if found is not None:
+                            await self._say(self.frames_of(found))
 
     async def _admit_by_url(self) -> None:
         """Take a ticket, or a token where that is allowed, from the URL."""

@@ -35,10 +35,21 @@ class EventStream(StreamingHttpResponse):
     collector when sending breaks off; until then a client who is gone would be followed for.
     """
 
-    def __init__(self, caller: Caller, after: int) -> None:
+    def __init__(self, told: AsyncGenerator[bytes]) -> None:
         super().__init__(headers=HEADERS)
         self.is_async = True
-        self._told = _stream(caller, after)
+        self._told = told
+
+    @classmethod
+    async def begin(cls, caller: Caller, after: int) -> "EventStream":
+        """Return the stream, which follows from now on: there is room for it.
+
+        Raises:
+            RateLimited: there is none.
+        """
+        told = _stream(caller, after)
+        await anext(told)
+        return cls(told)
 
     def __aiter__(self) -> AsyncGenerator[bytes]:
         """Return what is streamed; whoever sends it closes it."""
@@ -46,19 +57,20 @@ class EventStream(StreamingHttpResponse):
 
 
 async def _stream(caller: Caller, after: int) -> AsyncGenerator[bytes]:
-    """Yield an event stream.
+    """Yield nothing once it follows, and then an event stream.
 
     It ends when the session, the client's patience or this process does; then it may be resumed.
     """
-    yield b"retry: %d\n\n" % random.randint(*RETRY)  # noqa: S311  # no secret hangs on it
-    try:
-        async with aclosing(
-            streams.events(caller, after=after, silence=knobs.SSE_HEARTBEAT)
-        ) as events:
-            async for found in events:
-                yield BEAT if found is None else b"".join(shape(*each) for each in told(found))
-    except ParleyError:
-        return  # the answer to the next try says why
+    with streams.following(caller, after=after) as follower:
+        yield b""
+        yield b"retry: %d\n\n" % random.randint(*RETRY)  # noqa: S311  # no secret hangs on it
+        events = streams.events(follower, after=after, silence=knobs.SSE_HEARTBEAT)
+        try:
+            async with aclosing(events):
+                async for found in events:
+                    yield BEAT if found is None else b"".join(shape(*each) for each in told(found))
+        except ParleyError:
+            return  # the answer to the next try says why
 
 
 def shape(seq: int, event: bytes) -> bytes:

@@ -57,4 +57,4 @@ async def events(request: HttpRequest, session_id: str) -> HttpResponseBase:
     else:
         caller = auth.owner(request.META, session_id)
     await streams.check(caller)
-    return sse.EventStream(caller, after)
+    return await sse.EventStream.begin(caller, after)

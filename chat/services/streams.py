@@ -5,7 +5,6 @@ there is one colour of store. Only the waiting is async, because it takes no thr
 """
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 
@@ -22,19 +21,37 @@ from chat.errors import (
 )
 from chat.services import sessions
 from chat.services.gathering import Gathering
+from chat.store import server
 from chat.store.follow import hub
 from chat.store.follower import Cut, Follower, uncut
 from chat.store.sessions import Poll, snapshots_if_changed
 
 
+@contextmanager
+def following(caller: Caller, *, after: int, cut: Cut = uncut) -> Iterator[Follower]:
+    """Be one of those who follow the session, for as long as the context lasts.
+
+    cut: called when what was yielded of the follower's `events` is not done with in
+    `SOCKET_PATIENCE` seconds, or while more than `SOCKET_BYTES` wait; it is to end the waiting.
+
+    Raises:
+        RateLimited: the session has too many followers.
+    """
+    followers = hub()
+    follower = followers.join(caller, after=after, cut=cut)
+    try:
+        yield follower
+    finally:
+        followers.leave(follower)
+
+
 async def events(
-    caller: Caller, *, after: int, silence: float | None = None, cut: Cut = uncut
+    follower: Follower, *, after: int, silence: float | None = None
 ) -> AsyncGenerator[Stretch | Gap | None]:
     """Yield what happens in the session after the cursor, each event once and in order.
 
-    silence: `None` comes after each so many seconds without anything. cut: called when what was
-    yielded is not done with in `SOCKET_PATIENCE` seconds, or while more than `SOCKET_BYTES` wait;
-    it is to end the waiting.
+    after: the cursor that the follower began with. silence: `None` comes after each so many seconds
+    without anything.
 
     A `Gap` comes when the cursor does not meet the kept log; what follows it follows its snapshot.
     A session that ends says so in a last event. Without an error it ends only with the process.
@@ -42,31 +59,30 @@ async def events(
     Raises:
         SessionNotFound, SessionExpired: it is so, or has come to be so.
         InvalidToken: the token was good, and has been replaced.
-        RateLimited: the session has too many followers.
         SlowReader: too little was taken in time.
         StoreUnavailable: only at a gap, or at the end.
     """
-    with _following(caller, after, cut) as follower:
-        while not follower.is_over:
-            try:
-                found = await follower.next(silence)
-            except (SessionNotFound, SessionExpired) as error:
-                if not follower.is_known:
-                    raise
-                reason = await _why_ended(caller, error)
-                if not isinstance(reason, InvalidToken):
-                    yield _farewell(caller, after, reason)
-                raise reason from error
-            if found is None:
-                yield None
-            elif found.first == after + 1:
-                after = found.last
-                yield found
-            else:
-                gap = await _gap(caller, after, found)
-                after = gap.snapshot.seq
-                follower.skip_to(after)
-                yield gap
+    caller = follower.caller
+    while not follower.is_over:
+        try:
+            found = await follower.next(silence)
+        except (SessionNotFound, SessionExpired) as error:
+            if not follower.is_known:
+                raise
+            reason = await _why_ended(caller, error)
+            if not isinstance(reason, InvalidToken):
+                yield await _farewell(caller, after, reason)
+            raise reason from error
+        if found is None:
+            yield None
+        elif found.first == after + 1:
+            after = found.last
+            yield found
+        else:
+            gap = await _gap(caller, after, found)
+            after = gap.snapshot.seq
+            follower.skip_to(after)
+            yield gap
 
 
 async def changed(
@@ -87,7 +103,7 @@ async def changed(
     # Most calls find something at once; a subscription would cost them more than the reading.
     found = await _read(caller, after=after, known=compared, limit=limit)
     if found is None and wait:
-        with _following(caller, compared, uncut) as follower:
+        with following(caller, after=compared) as follower:
             await follower.next(wait)
         found = await _read(caller, after=after, known=compared, limit=limit)
     if found is None and known < 0:
@@ -109,16 +125,6 @@ async def check(caller: Caller) -> None:
 def close() -> None:
     """Let all that is followed by this event loop come to its end."""
     hub().close()
-
-
-@contextmanager
-def _following(caller: Caller, after: int, cut: Cut) -> Iterator[Follower]:
-    followers = hub()
-    follower = followers.join(caller, after=after, cut=cut)
-    try:
-        yield follower
-    finally:
-        followers.leave(follower)
 
 
 async def _read(caller: Caller, *, after: int, known: int, limit: int) -> Snapshot | None:
@@ -154,12 +160,12 @@ async def _why_ended(caller: Caller, error: NotFound | NotAllowed) -> NotFound |
 ENDS = {SessionNotFound: "session.deleted", SessionExpired: "session.expired"}
 
 
-def _farewell(caller: Caller, after: int, reason: NotFound | NotAllowed) -> Stretch:
-    """Return the last event of a session; its log is gone, and with it the store's time."""
+async def _farewell(caller: Caller, after: int, reason: NotFound | NotAllowed) -> Stretch:
+    """Return the last event of a session, whose log is gone; like all others by Redis's time."""
     event = {
         "type": ENDS[type(reason)],
         "seq": after + 1,
         "session_id": caller.session_id,
-        "created_at": round(time.time(), 3),
+        "created_at": await asyncio.to_thread(server.now),
     }
     return Stretch(first=after + 1, newest=after + 1, events=[orjson.dumps(event)], size=0)

@@ -66,6 +66,17 @@ def facts() -> ServerFacts:
     )
 
 
+def now() -> float:
+    """Return the server's time, to the millisecond.
+
+    Raises:
+        StoreUnavailable: it gives no answer.
+    """
+    with translated():
+        seconds, microseconds = client().time()
+    return round(seconds + microseconds / 1_000_000, 3)
+
+
 def beat(worker: str, *, running: int) -> None:
     """Write a worker's sign of life.
 

@@ -128,7 +128,8 @@ def test_a_token_in_the_environment_resumes_its_session(echoing: Stack, client: 
     session = client.open()
     session.send("hello").text  # noqa: B018  # waits for it
     done = piped(echoing.web().url, "/history\n/token\n", PARLEY_TOKEN=session.token)
-    assert done.stdout == f"> hello\necho: hello\n{session.token}\n"
+    assert done.stderr == f"> hello\necho: hello\n{session.token}\n"
+    assert done.stdout == ""
 
 
 def test_who_comes_back_sees_what_was_said(echoing: Stack, client: Client) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +28,11 @@ HASTY = {
     "CHAT_URL_TOKENS": "False",
 }
 """Bounds that a test can meet."""
+CLOCK = {
+    "PYTHONPATH": str(Path(__file__).parents[2] / "acceptance" / "clock"),
+    "CLOCK_SHIFT": "86400",
+}
+"""A day ahead of Redis's, whose time is the one that counts."""
 FREE = {"CHAT_MESSAGES_PER_MINUTE": "0", "CHAT_SESSIONS_PER_MINUTE": "0"}
 
 
@@ -48,8 +54,8 @@ def parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def hasty_stack(parley: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A web process with narrow bounds, on the same Redis."""
-    env = FREE | HASTY | {"REDIS_URL": parley.redis.url}
+    """A web process with narrow bounds and a wrong clock, on the same Redis."""
+    env = FREE | HASTY | CLOCK | {"REDIS_URL": parley.redis.url}
     stack = Stack(tmp_path_factory.mktemp("hasty"), env=env)
     try:
         stack.web().start()

@@ -89,6 +89,15 @@ def test_a_session_that_vanishes_unheard_is_found_gone(
     assert opened.closed(AT_MOST) == 4404
 
 
+def test_the_good_bye_is_of_the_stores_time(hasty: Api, socket: Sockets) -> None:
+    """As all events are; the clock of the web is wrong."""
+    opened = socket(hasty)
+    opened.is_followed()
+    before = hasty.snapshot()["last_active_at"]
+    hasty.call("DELETE", hasty.path)
+    assert before <= opened.hear(AT_MOST)["created_at"] < before + 3600
+
+
 def test_a_web_that_is_stopped_lets_all_come_to_an_end(
     parley: Stack, tmp_path: Path, socket: Sockets, stream: Streams, redis: Redis
 ) -> None:

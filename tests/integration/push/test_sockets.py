@@ -1,6 +1,8 @@
 """The WebSocket: who may open it, what comes, what may be said."""
 
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,9 +14,10 @@ from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until
 from tests.integration.api.calls import Api
 from tests.integration.api.turns import finish, reply, say, take
-from tests.integration.push.ways import Socket, refused
+from tests.integration.push.ways import Socket, Stream, refused
 
 Sockets = Callable[..., Socket]
+Streams = Callable[..., Stream]
 NOBODYS = "ses_" + "0" * 24
 SECRET = "A" * 43
 
@@ -159,6 +162,14 @@ def test_a_session_has_a_bound_of_followers(hasty: Api, socket: Sockets) -> None
     assert answer.headers["Retry-After"] == "5"
     followers[0].__exit__()
     wait_until(lambda: hasty.get(f"{hasty.path}", params={"wait": 0.01, "after": 0}).ok)
+
+
+@pytest.mark.security("S23", "S25")
+def test_streams_that_are_asked_for_at_once_keep_to_the_bound(hasty: Api, stream: Streams) -> None:
+    with ThreadPoolExecutor(12) as threads:
+        opened = list(threads.map(lambda _: stream(hasty), range(12)))
+        statuses = [each.response.status_code for each in opened]
+    assert Counter(statuses) == {200: 3, 429: 9}
 
 
 def test_events_come_as_they_are_stored(owner: Api, socket: Sockets, redis: Redis) -> None:
