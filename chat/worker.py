@@ -4,13 +4,13 @@ import logging
 import os
 import random
 import signal
+import sys
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 from celery import bootsteps
-from django.core.exceptions import ImproperlyConfigured
 
 from chat.conf import knobs
 from chat.errors import StoreUnavailable
@@ -42,7 +42,8 @@ def _look_again() -> None:
 def _refuse_eviction() -> None:
     try:
         if health.evicts():
-            raise ImproperlyConfigured("REDIS_URL: maxmemory-policy must be noeviction")
+            # Celery shows no traceback of this one, and its command prints it as it ends.
+            sys.exit("Parley cannot start: REDIS_URL: maxmemory-policy must be noeviction")
     except StoreUnavailable as error:
         logger.warning("Redis could not be asked for its policy: %s", error.__cause__)
 
@@ -87,7 +88,7 @@ class Pulse(bootsteps.StartStopStep):
         """Begin to flush and to sweep.
 
         Raises:
-            ImproperlyConfigured: the store would throw accepted messages away.
+            SystemExit: the store would throw accepted messages away.
         """
         _refuse_eviction()
         worker.timer.call_repeatedly(LOOK_AGAIN, _look_again)

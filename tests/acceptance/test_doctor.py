@@ -54,7 +54,9 @@ def test_a_worker_does_not_start_on_a_redis_that_evicts(well: Stack) -> None:
     second = well.worker(1)
     second.launch()
     wait_until(lambda: not second.is_running, within=30)
-    assert "maxmemory-policy must be noeviction" in second.log
+    told = "Parley cannot start: REDIS_URL: maxmemory-policy must be noeviction"
+    assert second.log.splitlines()[-1] == told
+    assert "Traceback" not in second.log
     assert second.exit_code != 0
 
 
