@@ -7,6 +7,7 @@ import orjson
 
 from chat.store import keys
 from chat.store.client import client, translated
+from chat.store.scripts import Call, run, script
 
 REMEMBERED = 600
 """Seconds for which a worker that shows no life is listed."""
@@ -78,16 +79,13 @@ def now() -> float:
 
 
 def beat(worker: str, *, running: int) -> None:
-    """Write a worker's sign of life.
+    """Write a worker's sign of life, with Redis's time; one round trip.
 
     Raises:
         StoreUnavailable: Redis gives no answer.
     """
-    pipeline = client().pipeline(transaction=False)
-    pipeline.hset(keys.workers(), worker, orjson.dumps({"at": time.time(), "running": running}))
-    pipeline.expire(keys.workers(), REMEMBERED)
     with translated():
-        pipeline.execute()
+        run(client(), Call(script("beat"), [keys.workers()], (worker, running, REMEMBERED)))
 
 
 def leave(worker: str) -> None:
@@ -106,9 +104,12 @@ def workers() -> list[WorkerFacts]:
     Raises:
         StoreUnavailable: Redis gives no answer.
     """
-    now = time.time()
+    looking = client().pipeline(transaction=False)
+    looking.time()
+    looking.hgetall(keys.workers())
     with translated():
-        beats: dict[bytes, bytes] = client().hgetall(keys.workers())  # type: ignore[assignment]
+        (seconds, microseconds), beats = looking.execute()
+        now = seconds + microseconds / 1_000_000
         found = [_worker(name.decode(), orjson.loads(beat), now) for name, beat in beats.items()]
         if dead := [worker.name for worker in found if worker.age > REMEMBERED]:
             client().hdel(keys.workers(), *dead)

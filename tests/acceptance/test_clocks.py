@@ -1,11 +1,13 @@
 """Machines whose clocks are hours apart: only Redis's decides."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.acceptance.scene import LEASE, SWEEP, Scene
 from tests.harness.processes import Process
@@ -29,6 +31,14 @@ def live_at(process: Process, shift: int) -> None:
 
 def set_apart(process: Process, clock: dict[str, str]) -> None:
     process.program = replace(process.program, env={**process.program.env, **clock})
+
+
+def workers_alive(here: Scene) -> int:
+    """Return how many workers the web takes to be alive."""
+    told = requests.get(f"{here.web.url}/metrics", timeout=10).text
+    found = re.search(r"^parley_workers (\d+)", told, re.MULTILINE)
+    assert found, told
+    return int(found.group(1))
 
 
 @pytest.mark.slow
@@ -63,3 +73,8 @@ def test_clocks_two_hours_apart_let_nothing_expire_early_nor_be_answered_twice(
     here.wait_for_time(here.now() + 2 * SWEEP)
     for client in clients:
         assert len(client.messages()) == 6
+
+    # Who is alive is told by the same clock.
+    assert workers_alive(here) == 2
+    workers[1].kill()
+    wait_until(lambda: workers_alive(here) == 1, within=30)
