@@ -9,9 +9,10 @@ import time
 from threading import Event
 from typing import TypeAlias
 
+from chat import logs
 from chat.conf import knobs
 from chat.domain import Said, StopCause
-from chat.errors import ParleyError, StoreUnavailable
+from chat.errors import StoreUnavailable, TurnLost
 from chat.services.running import Running, RunningTurn
 from chat.store import leases
 
@@ -69,10 +70,14 @@ def _flush(writes: list[Write], now: float) -> None:
         _note(turn, said, now, result=result)
 
 
-def _note(turn: RunningTurn, said: Said | None, now: float, *, result: bool | ParleyError) -> None:
+def _note(turn: RunningTurn, said: Said | None, now: float, *, result: bool | Exception) -> None:
     if isinstance(result, StoreUnavailable):
         return  # what was not taken is sent again with the next flush
-    if isinstance(result, ParleyError):
+    if isinstance(result, Exception):
+        if not isinstance(result, TurnLost):
+            # This turn alone: the others of the process have done nothing wrong.
+            with logs.about(session=turn.lease.session_id):
+                logger.error("A flush failed: %s", result)
         turn.stop(StopCause.LOST)
         return
     turn.flushed(said, now)

@@ -25,8 +25,8 @@ from chat.domain import (
     Status,
     Usage,
 )
-from chat.errors import LeaseLost, ParleyError, SessionGone, StoreUnavailable, TurnLost
-from chat.store.client import client, translated
+from chat.errors import LeaseLost, SessionGone, StoreUnavailable, TurnLost
+from chat.store.client import client, is_own_fault, translated
 from chat.store.scripts import Call, run, run_all
 from chat.store.sessions import call
 
@@ -101,11 +101,12 @@ def _history(stored: dict[str, Any]) -> HistoryMessage:
     )
 
 
-def flush(writes: Sequence[tuple[Lease, Said | None]]) -> list[bool | ParleyError]:
+def flush(writes: Sequence[tuple[Lease, Said | None]]) -> list[bool | Exception]:
     """Append what each turn has said, or renew its lease when it said nothing; one round trip.
 
     Gives for each whether its turn is to be cancelled, or why nothing was written: `LeaseLost`,
-    `SessionGone`, or `StoreUnavailable`, after which the same may be sent again.
+    `SessionGone`, or `StoreUnavailable`, after which the same may be sent again. Any other error is
+    a fault of Parley's own, which sending it again does not mend.
     """
     calls = [_append(lease, said) if said else _renew(lease) for lease, said in writes]
     with translated():
@@ -128,9 +129,9 @@ def _renew(lease: Lease) -> Call:
     return call("renew", lease.session_id, lease.fence, lease.nonce, _ms(knobs.LEASE))
 
 
-def _flushed(answer: Any) -> bool | ParleyError:
+def _flushed(answer: Any) -> bool | Exception:
     if isinstance(answer, RedisError):
-        return StoreUnavailable(str(answer))
+        return answer if is_own_fault(answer) else StoreUnavailable(str(answer))
     if answer[0] in {b"APPENDED", b"RENEWED"}:
         return bool(answer[1])
     return LOST.get(answer[0], LeaseLost)()

@@ -23,7 +23,6 @@ from chat.domain import (
     Usage,
     WaitReason,
 )
-from chat.errors import ParleyError
 from chat.store import leases, sessions, turns
 from chat.store.text import escaped
 from tests.integration.store.machine.conversation import DEADLINE
@@ -135,10 +134,10 @@ class Writer:
         offset = sum(map(len, self.pieces[:kept]))
         return Said(offset=offset, fragment=b"".join(self.pieces[kept:]))
 
-    def say(self, text: str) -> bool | ParleyError:
+    def say(self, text: str) -> bool | Exception:
         return leases.flush([(self.lease, self.piece(text))])[0]
 
-    def renew(self) -> bool | ParleyError:
+    def renew(self) -> bool | Exception:
         return leases.flush([(self.lease, None)])[0]
 
     def finish(self, text: str = "", status: Status = Status.COMPLETED) -> bool:

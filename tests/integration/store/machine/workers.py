@@ -4,7 +4,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from chat.domain import Claim, FinishReason, Status
-from chat.errors import ParleyError
 from chat.store import leases
 from chat.store.text import number_of
 from tests.integration.store import acts
@@ -125,7 +124,7 @@ def held(claim: Claim | None) -> Held | None:
     return Held(number_of(claim.reply_id), claim.attempt, history)
 
 
-def raised(answer: bool | ParleyError) -> bool:
-    if isinstance(answer, ParleyError):
+def raised(answer: bool | Exception) -> bool:
+    if isinstance(answer, Exception):
         raise answer
     return answer
