@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 import requests
 
+from chat.store import keys
+from chat.store.client import TRIES
+from chat.store.scripts import script
 from tests.acceptance.scene import LEASE, Scene
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until
@@ -22,19 +25,19 @@ model = "parley-dev"
 
 
 def limited(scene: Callable[..., Scene], directory: Path, limits: str) -> Scene:
-    """Return a stack of two workers whose one model has limits."""
+    """Return a stack, not started, of one worker or two, whose one model has limits."""
     here = scene()
     file = directory / "models.toml"
     file.write_text(LIMITED.format(url=here.stack.model.url, limits=limits))
     for process in (here.web, here.worker, here.stack.worker(1)):
         here.reroute(process, CHAT_MODELS_FILE=str(file))
-    return here.start(workers=2)
+    return here
 
 
 def test_two_workers_together_call_no_more_than_the_gate_lets_pass(
     scene: Callable[..., Scene], tmp_path: Path
 ) -> None:
-    here = limited(scene, tmp_path, "concurrency = 3")
+    here = limited(scene, tmp_path, "concurrency = 3").start(workers=2)
     here.script({"times": 20, "latency": 0.3})
     clients = here.clients(20)
     posts = [client.post("Hello") for client in clients]
@@ -44,6 +47,38 @@ def test_two_workers_together_call_no_more_than_the_gate_lets_pass(
         assert (reply["status"], reply["attempt"]) == ("completed", 1)
     record = requests.get(f"{here.stack.model.url}/__calls__", timeout=5).json()
     assert record["most_in_flight"] == 3
+
+
+def test_a_model_is_called_no_more_often_a_minute_than_it_may(
+    scene: Callable[..., Scene], tmp_path: Path
+) -> None:
+    here = limited(scene, tmp_path, "requests_per_minute = 2").start()
+    first, second = here.clients(2)
+    first.reply_in(first.post("Hello"), "completed")
+    post = second.post("Hello")
+    wait = second.waits_for(post, "rate_limited")
+    assert 30 < wait["retry_at"] - here.now() <= 60
+    assert here.calls(post.content) == []
+    # A minute passes, for the gate alone.
+    here.redis.hincrbyfloat(keys.gate("default")[0], "tat", -60_000)
+    here.wake(second.session_id, times=1)
+    assert second.reply_in(post, "completed")["attempt"] == 1
+
+
+def test_a_turn_whose_gate_gives_no_answer_is_handed_back_and_taken_again(
+    scene: Callable[..., Scene], tmp_path: Path
+) -> None:
+    here = limited(scene, tmp_path, "concurrency = 3")
+    link = here.proxy(here.data_url)
+    here.reroute(here.worker, REDIS_URL=link.url, BROKER_URL=here.data_url)
+    here.start()
+    client = here.client()
+    link.lose_answer_to(script("enter").sha, times=TRIES)
+    post = client.post("Hello")
+    reply = client.reply_in(post, "completed")
+    assert "The gate of default gives no answer" in here.worker.log
+    assert reply["attempt"] == 1
+    assert len(here.calls(post.content)) == 1
 
 
 def test_calls_that_go_wrong_for_what_they_ask_shut_out_nobody_else(

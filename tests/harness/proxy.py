@@ -116,13 +116,15 @@ class Proxy:
 
         self._arm(watch)
 
-    def lose_answer_to(self, marker: str) -> None:
-        """Pass on the first block that contains `marker`, then cut its link before the answer."""
+    def lose_answer_to(self, marker: str, *, times: int = 1) -> None:
+        """Pass on the first blocks that contain `marker`, but cut their links before an answer."""
+        left = iter(range(times - 1, -1, -1))
 
         def watch(link: Link, block: bytes) -> bool:
             if marker.encode() in block:
                 link.loses_answers = True
-                self._watch = None
+                if next(left) == 0:
+                    self._watch = None
             return False
 
         self._arm(watch)
