@@ -30,6 +30,7 @@ from chat.domain.turns import (
 )
 from chat.domain.words import (
     CallEnd,
+    DeliveryState,
     DeliveryStatus,
     FinishReason,
     Look,
@@ -53,6 +54,7 @@ __all__ = [
     "Delivered",
     "Delivery",
     "DeliveryRecord",
+    "DeliveryState",
     "DeliveryStatus",
     "Ending",
     "EventPage",

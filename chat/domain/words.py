@@ -107,6 +107,16 @@ class DeliveryStatus(StrEnum):
     """There is no webhook any more, or its receiver wants no more."""
 
 
+class DeliveryState(StrEnum):
+    """What is to be done about a delivery."""
+
+    WAITING = "waiting"
+    """It is tried, now or later."""
+    FAILED = "failed"
+    """Somebody may look why: it was given up, or there is no webhook any more."""
+    DELIVERED = "delivered"
+
+
 class Requeued(StrEnum):
     """What became of the next turn of a session that was to be begun at once."""
 

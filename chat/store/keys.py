@@ -118,6 +118,15 @@ def outbox(tag: int) -> str:
     return f"chat:{{{tag}}}:outbox"
 
 
+def ended(tag: int) -> tuple[str, str]:
+    """zset, zset: `<session>:<reply> <status> <tries> <last answer>` -> ms of its end.
+
+    The newest deliveries that were taken, and those that were not; they live for a margin, so past
+    their sessions.
+    """
+    return f"chat:{{{tag}}}:delivered", f"chat:{{{tag}}}:failed"
+
+
 def rate(scope: str, caller: str) -> str:
     """string: a caller's pace; lives as long as it holds the caller back."""
     return f"chat:rate:{scope}:{caller}"

@@ -9,13 +9,13 @@ from typing import Any
 import orjson
 
 from chat.conf import has_webhook, knobs
-from chat.domain import Caller, Delivered, Delivery, DeliveryRecord, DeliveryStatus
+from chat.domain import Caller, Delivered, Delivery, DeliveryRecord, DeliveryState, DeliveryStatus
 from chat.errors import BadInput
 from chat.store import keys
 from chat.store.client import client, translated
 from chat.store.due import held
 from chat.store.scripts import run
-from chat.store.sessions import answer, call
+from chat.store.sessions import answer, answered, postal
 
 
 def sweep() -> list[tuple[str, int]]:
@@ -37,7 +37,7 @@ def claim(session_id: str, number: int, *, nonce: str, lease: float) -> Delivery
     Raises:
         StoreUnavailable
     """
-    request = call(
+    request = postal(
         "delivery_claim", session_id, number, nonce, round(lease * 1000), int(has_webhook())
     )
     with translated():
@@ -64,7 +64,7 @@ def finish(delivery: Delivery, result: Delivered) -> bool:
         StoreUnavailable
     """
     is_over = result.status is DeliveryStatus.DISABLED and delivery.url
-    request = call(
+    request = postal(
         "delivery_finish",
         delivery.session_id,
         delivery.number,
@@ -88,7 +88,7 @@ def again(caller: Caller, number: int) -> bool:
         SessionNotFound, SessionExpired, StoreUnavailable
     """
     told = int(has_webhook())
-    words = answer("delivery_again", caller.session_id, caller.token_hash, number, told)
+    words = answered(postal("delivery_again", caller.session_id, caller.token_hash, number, told))
     if words[0] == b"NO_WEBHOOK":
         raise BadInput("There is no webhook to tell.")
     is_new: bool = words[0] == b"AGAIN"
@@ -103,6 +103,93 @@ def records(caller: Caller) -> Sequence[DeliveryRecord]:
     """
     words = answer("delivery_list", caller.session_id, caller.token_hash)
     return sorted(map(_record, words[1:]), key=lambda it: -it.number)
+
+
+def counts() -> dict[DeliveryState, int]:
+    """Return how many deliveries stand in each state; of those that ended the newest are kept.
+
+    One round trip.
+
+    Raises:
+        StoreUnavailable
+    """
+    pipeline: Any = client().pipeline(transaction=False)
+    for state in DeliveryState:
+        for tag in range(knobs.PARTITIONS):
+            pipeline.zcard(_list_of(state, tag))
+    with translated():
+        found = pipeline.execute()
+    size = knobs.PARTITIONS
+    return {
+        state: sum(found[place * size : (place + 1) * size])
+        for place, state in enumerate(DeliveryState)
+    }
+
+
+def waiting(most: int) -> list[tuple[str, DeliveryRecord]]:
+    """Return the deliveries of all sessions that are due next, and whose they are.
+
+    Two round trips.
+
+    Raises:
+        StoreUnavailable
+    """
+    due = _merged(DeliveryState.WAITING, most)
+    places = [member.rpartition(":") for member, _ in due]
+    pipeline: Any = client().pipeline(transaction=False)
+    for session_id, _, number in places:
+        pipeline.hget(keys.of(session_id).deliveries, number)
+    with translated():
+        records = pipeline.execute()
+    return [
+        (session_id, _stored(number, record))
+        for (session_id, _, number), record in zip(places, records, strict=True)
+        if record is not None
+    ]
+
+
+def ended(state: DeliveryState, most: int) -> list[tuple[str, DeliveryRecord]]:
+    """Return the newest deliveries of all sessions that came to this end, and whose they are.
+
+    One round trip.
+
+    Raises:
+        StoreUnavailable
+    """
+    return [_ended(member.split(" "), at) for member, at in _merged(state, most)]
+
+
+def _list_of(state: DeliveryState, tag: int) -> str:
+    if state is DeliveryState.WAITING:
+        return keys.outbox(tag)
+    delivered, failed = keys.ended(tag)
+    return delivered if state is DeliveryState.DELIVERED else failed
+
+
+def _merged(state: DeliveryState, most: int) -> list[tuple[str, float]]:
+    """Return the first of all partitions' lists: what is due soonest, or what ended last."""
+    is_newest_first = state is not DeliveryState.WAITING
+    pipeline: Any = client().pipeline(transaction=False)
+    for tag in range(knobs.PARTITIONS):
+        key = _list_of(state, tag)
+        pipeline.zrange(key, 0, most - 1, desc=is_newest_first, withscores=True)
+    with translated():
+        found = [pair for answer in pipeline.execute() for pair in answer]
+    found.sort(key=lambda pair: pair[1], reverse=is_newest_first)
+    return [(member.decode(), score) for member, score in found[:most]]
+
+
+def _stored(number: str, record: bytes) -> DeliveryRecord:
+    """Return a record as `lua/lib/outbox.lua` keeps it."""
+    status, attempts, free_at, at, code = record.split(b" ")[:5]
+    return _record((number, status, int(attempts), int(free_at), at, code))
+
+
+def _ended(words: Sequence[str], at: float) -> tuple[str, DeliveryRecord]:
+    place, status, attempts, code = words
+    session_id, _, number = place.rpartition(":")
+    record = _record((number, status.encode(), int(attempts), 0, at, code.encode()))
+    return session_id, record
 
 
 def _record(words: Sequence[Any]) -> DeliveryRecord:

@@ -41,6 +41,13 @@ def call(name: str, session_id: str, *arguments: Argument) -> Call:
     return Call(script(name), keys.of(session_id), (*common, *arguments))
 
 
+def postal(name: str, session_id: str, *arguments: Argument) -> Call:
+    """Return the call of a script that ends deliveries or forgets them; it has two more KEYS."""
+    plain = call(name, session_id, *arguments)
+    tag = keys.partition(session_id)
+    return Call(plain.script, (*plain.keys, *keys.ended(tag)), plain.arguments)
+
+
 def _margin() -> int:
     """Seconds that keys outlive the session's expiry: at least so many that no turn outlives them.
 
@@ -60,8 +67,13 @@ def answer(name: str, session_id: str, *arguments: Argument) -> list[Any]:
         MessageNotFound: there is no such message.
         StoreUnavailable: Redis gave no answer.
     """
+    return answered(call(name, session_id, *arguments))
+
+
+def answered(request: Call) -> list[Any]:
+    """Make the call of a script over one session; raises as `answer` does."""
     with translated():
-        words: list[Any] = run(client(), call(name, session_id, *arguments))
+        words: list[Any] = run(client(), request)
     if refusal := REFUSALS.get(words[0]):
         raise refusal
     return words
@@ -292,4 +304,4 @@ def reset(caller: Caller, *, key: str = "", digest: str = "") -> None:
 
 def delete(caller: Caller) -> None:
     """Remove every trace of the session."""
-    answer("delete", caller.session_id, caller.token_hash)
+    answered(postal("delete", caller.session_id, caller.token_hash))

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from tests.browser.chat_page import ChatPage
+from tests.browser.staff import is_fault, prepare_account
 from tests.harness.stack import Stack
 
 FLAGS = [
@@ -55,6 +56,8 @@ def chat_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "CHAT_MESSAGES_PER_MINUTE": "0",
         "CHAT_INBOX_SIZE": "300",
         "CHAT_RETRY_BASE": "0.2",
+        "CHAT_WEBHOOK_SECRETS": "whsec_" + "A" * 32,
+        "CHAT_OUTSIDE_NETWORKS": "127.0.0.1/32",
     }
     stack = Stack(directory, env=env)
     entry = '[{}]\nprovider = "openai"\nurl = "{}/v1"\nmodel = "parley-dev"\n'
@@ -64,6 +67,13 @@ def chat_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack.start()
     finally:
         stack.end()
+
+
+@pytest.fixture(scope="package")
+def url(chat_stack: Stack) -> str:
+    """Of the same Parley, whose staff has an account."""
+    prepare_account(chat_stack)
+    return chat_stack.web().url
 
 
 @pytest.fixture
@@ -116,7 +126,7 @@ def tab(chromium: Browser) -> Iterator[Page]:
     page = context.new_page()
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+    page.on("console", lambda said: wrong.append(said.text) if is_fault(said) else None)
     yield page
     context.close()
     assert wrong == []

@@ -1,94 +1,18 @@
 """Staff at work, in a real browser."""
 
-import os
 import re
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 import requests
 from django.contrib.admin.utils import quote
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import Page, expect
 
-from project.supervisor.children import ROOT
-from tests.harness.stack import Stack
+from tests.browser.staff import open_session, say, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.security("S30")]
 
-PASSWORD = "of-the-staff"
 NAME = "<img src=x onerror=alert(1)> Ada"
-
-
-PREPARE = """
-import django
-from django.core.management import call_command
-django.setup()
-call_command("migrate", verbosity=0)
-call_command("createsuperuser", interactive=False, username="ada", email="ada@example.org")
-"""
-
-
-def prepare_account(stack: Stack) -> None:
-    """Make an account for the staff of this Parley."""
-    own = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD, "DJANGO_SETTINGS_MODULE": "project.settings"}
-    subprocess.run([sys.executable, "-c", PREPARE], cwd=ROOT, env=stack.env | own, check=True)
-
-
-@pytest.fixture(scope="module")
-def url(chat_stack: Stack) -> str:
-    """Of a Parley with an account for its staff."""
-    prepare_account(chat_stack)
-    return chat_stack.web().url
-
-
-def open_session(url: str, **fields: str) -> tuple[str, dict[str, str]]:
-    """Return the id of a new session, and its owner's headers."""
-    opened = requests.post(f"{url}/sessions", json=fields, timeout=10).json()
-    return opened["id"], {"Authorization": f"Bearer {opened['token']}"}
-
-
-def say(url: str, owner: dict[str, str], content: str) -> None:
-    """Post a message."""
-    answer = requests.post(f"{url}/messages", json={"content": content}, headers=owner, timeout=10)
-    assert answer.status_code == 202, answer.text
-
-
-def sign_in(tab: Page, url: str) -> None:
-    """Sign in by the form."""
-    tab.goto(f"{url}/admin/login/?next=/admin/")
-    tab.get_by_label("Username").fill("ada")
-    tab.get_by_label("Password").fill(PASSWORD)
-    tab.get_by_role("button", name="Log in").click()
-
-
-def is_fault(said: ConsoleMessage) -> bool:
-    """Whether a page has logged an error; the browser's own wish for an icon is none."""
-    return said.type == "error" and not said.location["url"].endswith("/favicon.ico")
-
-
-@pytest.fixture
-def tab(new_context: Callable[..., BrowserContext]) -> Iterator[Page]:
-    """An empty tab; no page in it may meet an error or break its own policy."""
-    page = new_context(viewport={"width": 1280, "height": 900}).new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda said: wrong.append(said.text) if is_fault(said) else None)
-    yield page
-    assert wrong == []
-
-
-@pytest.fixture
-def picture(tab: Page) -> Callable[[str], None]:
-    """Return a function that takes a picture for whoever named a directory by `PICTURES`."""
-    directory = os.environ.get("PICTURES")
-
-    def take(name: str) -> None:
-        if directory:
-            tab.screenshot(path=Path(directory) / f"{name}.png")
-
-    return take
 
 
 def find(tab: Page, name: str) -> None:

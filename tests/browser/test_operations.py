@@ -10,7 +10,7 @@ from redis import Redis
 
 from tests.browser.axe import violations
 from tests.browser.conftest import PATIENCE
-from tests.browser.test_admin import is_fault, open_session, prepare_account, say, sign_in
+from tests.browser.staff import is_fault, open_session, prepare_account, say, sign_in
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until
 

@@ -14,6 +14,9 @@ local d = delivery_of(ARGV[5])
 if not d or not event_of(ARGV[5], d) then return { 'NOT_FOUND' } end
 if (s.webhook_url or 'null') == 'null' and ARGV[6] ~= '1' then return { 'NO_WEBHOOK' } end
 if d.status == 'pending' and (d.nonce ~= '-' or d.free_at <= now) then return { 'ALREADY' } end
+if d.status ~= 'pending' then
+  for _, key in ipairs({ DELIVERED, FAILED }) do redis.call('ZREM', key, ending_of(ARGV[5], d)) end
+end
 d.status, d.attempts, d.free_at, d.nonce = 'pending', 0, 0, '-'
 keep_delivery(ARGV[5], d)
 redis.call('PEXPIRE', DELIVERIES, MARGIN)

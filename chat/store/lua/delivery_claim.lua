@@ -23,7 +23,7 @@ end
 local url = s.webhook_url or redis.call('HGET', DELIVERIES, 'url') or 'null'
 local event = event_of(number, d)
 if not event or (url == 'null' and ARGV[7] ~= '1') then
-  d.status, d.nonce = 'disabled', '-'
+  d.status, d.nonce, d.at = 'disabled', '-', now
   end_delivery(number, d)
   return { 'OVER' }
 end

@@ -6,6 +6,11 @@
 --   seq: of the event
 -- `<reply>:body` -> the event, once its message is gone; `url` -> the webhook, once the session is.
 -- Needs reply.lua.
+
+-- Scripts that end deliveries, or forget them, have the keys of `keys.ended` behind their others.
+local DELIVERED, FAILED = KEYS[15], KEYS[16]
+local ENDED_KEPT = 100 -- of a partition: the newest, of each of the two
+
 local function delivery_of(number)
   local record = redis.call('HGET', DELIVERIES, number)
   if not record then return nil end
@@ -31,9 +36,23 @@ local function event_of(number, d)
     ',"message_id":"msg_' .. number .. '","message":' .. message .. '}'
 end
 
+-- How an ended delivery is told of when its session may be gone.
+local function ending_of(number, d)
+  return table.concat({ ID .. ':' .. number, d.status, d.attempts, d.code }, ' ')
+end
+
+local function tell_end(number, d)
+  local key = d.status == 'delivered' and DELIVERED or FAILED
+  redis.call('ZADD', key, now, ending_of(number, d))
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now - MARGIN)
+  redis.call('ZREMRANGEBYRANK', key, 0, -ENDED_KEPT - 1)
+  redis.call('PEXPIRE', key, MARGIN)
+end
+
 -- Take a delivery that is over out of the outbox. With the session gone nobody will look at it.
 local function end_delivery(number, d)
   redis.call('ZREM', OUTBOX, ID .. ':' .. number)
+  tell_end(number, d)
   redis.call('HDEL', DELIVERIES, number .. ':body')
   if s.v then return keep_delivery(number, d) end
   redis.call('HDEL', DELIVERIES, number)

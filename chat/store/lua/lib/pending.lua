@@ -20,4 +20,10 @@ local function forget_deliveries()
     redis.call('ZREM', OUTBOX, ID .. ':' .. number)
   end
   redis.call('UNLINK', DELIVERIES)
+  local own = ID .. ':'
+  for _, key in ipairs({ DELIVERED, FAILED }) do
+    for _, ending in ipairs(redis.call('ZRANGE', key, 0, -1)) do
+      if string.sub(ending, 1, #own) == own then redis.call('ZREM', key, ending) end
+    end
+  end
 end

@@ -1,0 +1,58 @@
+"""The page of deliveries: what webhooks have been told of, and what they are still to be told."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from chat.admin import pages
+from chat.admin.trouble import telling_of_trouble
+from chat.domain import DeliveryState
+from chat.models import Session
+from chat.querysets import moment
+from chat.services import deliveries
+from chat.services.deliveries import Named
+
+TEMPLATE = "admin/chat/deliveries.html"
+
+
+@telling_of_trouble
+def page(request: HttpRequest) -> HttpResponse:
+    """Show the deliveries of all sessions, ended ones too, that are in the state `?state=`.
+
+    Raises:
+        PermissionDenied: the user may not see sessions.
+        Http404: there is no such state.
+    """
+    if not pages.permitted(request)["view"]:
+        raise PermissionDenied
+    state = _state(request.GET.get("state", DeliveryState.WAITING))
+    named, counts = deliveries.look(state), deliveries.counts()
+    context = {
+        **admin.site.each_context(request),
+        "title": "Deliveries",
+        "state": state,
+        "counts": counts,
+        "deliveries": [_shown(each) for each in named],
+        "has_more": counts[state] > len(named),
+    }
+    return TemplateResponse(request, TEMPLATE, context)
+
+
+def _state(name: str) -> DeliveryState:
+    try:
+        return DeliveryState(name)
+    except ValueError as error:
+        raise Http404 from error
+
+
+def _shown(named: Named) -> dict[str, Any]:
+    return {
+        "id": named.session_id,
+        "session": named.session and Session.of(named.session),
+        "record": named.record,
+        "at": moment(named.record.at),
+        "due": moment(named.record.due_at),
+    }
