@@ -3,10 +3,11 @@
 from importlib import import_module
 
 from celery import Celery
+from celery.signals import worker_ready
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from project.starting import set_up, settings_told
+from project.starting import set_up, settings_told, settle
 
 set_up()
 if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
@@ -25,3 +26,8 @@ app.steps["worker"].add("chat.worker:Pulse")
 app.autodiscover_tasks(["chat"])
 # Web processes publish from threads of the WSGI pool: there, too, this is the current app.
 app.set_default()
+
+
+@worker_ready.connect
+def _settle(**_: object) -> None:
+    settle()

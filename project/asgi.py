@@ -24,6 +24,7 @@ from project.wsgi import application as wsgi_application  # sets Django up
 # What follows needs Django to be set up.
 from chat.push.routing import websocket_urlpatterns  # isort: skip
 from project.ending import Ending  # isort: skip
+from project.starting import settle  # isort: skip
 from project.statics import StaticFiles  # isort: skip
 from project.waiting import PollingHandler, WaitingHandler  # isort: skip
 
@@ -77,3 +78,5 @@ application = Ending(
         {"http": StaticFiles(Lanes()), "websocket": URLRouter(websocket_urlpatterns)}
     )
 )
+
+settle()

@@ -1,5 +1,6 @@
-"""The first step of every process: Django is set up, or a line says which setting is wrong."""
+"""The first steps of every process: Django is set up, or a line says which setting is wrong."""
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -7,6 +8,9 @@ from contextlib import contextmanager
 
 import django
 from django.core.exceptions import ImproperlyConfigured
+
+GARBAGE = 20_000
+"""Objects that have come, less those that have gone, after which new ones are looked through."""
 
 
 @contextmanager
@@ -23,3 +27,13 @@ def set_up() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     with settings_told():
         django.setup()
+
+
+def settle() -> None:
+    """Look for garbage less often, and not among what has been loaded by now, which stays.
+
+    A turn makes few cycles; looking for them took a thirtieth of the CPU.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE, 20, 20)

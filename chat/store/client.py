@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -28,6 +28,7 @@ from redis.sentinel import Sentinel
 from chat.conf import knobs
 from chat.errors import ConfigError, StoreFull, StoreUnavailable
 from chat.sentinels import watched
+from chat.store.wire import Wire
 
 TRIES = 2
 """Times that a call is sent; each may take its share of `STORE_TIMEOUT`."""
@@ -57,6 +58,11 @@ class Store(Redis):
 
     silent_until = 0.0
     """`time.monotonic()` until which it is asked nothing."""
+
+    @cached_property
+    def wire(self) -> Wire:
+        """Its connections for what is asked most: scripts."""
+        return Wire(self.connection_pool, tries=TRIES)
 
 
 def check() -> None:

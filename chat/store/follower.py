@@ -142,14 +142,16 @@ class Follower:
         return None
 
     async def _wait(self, within: float | None) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        # `asyncio.wait` and its like would take five times as long, for each event.
+        timer = None if within is None else loop.call_later(within, self._wake)
         try:
-            if within is None:
-                await self._waiter
-            else:
-                await asyncio.wait([self._waiter], timeout=within)
+            await self._waiter
         finally:
             self._waiter = None
+            if timer is not None:
+                timer.cancel()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -12,8 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from redis import Redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, RedisError
+
+from chat.store.client import Store
+from chat.store.wire import Command
 
 HERE = Path(__file__).parent / "lua"
 INCLUDE = re.compile(r"^-- include: (.+)$", re.MULTILINE)
@@ -49,60 +51,46 @@ def script(name: str) -> Script:
     return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
-def run(client: Redis, call: Call) -> Any:
-    """Call a script in one round trip; a server that does not know it yet is taught it."""
-    untyped: Any = client
-    arguments = (len(call.keys), *call.keys, *call.arguments)
-    try:
-        return untyped.evalsha(call.script.sha, *arguments)
-    except NoScriptError:
-        return untyped.eval(call.script.source, *arguments)
+def run(client: Store, call: Call) -> Any:
+    """Call a script in one round trip."""
+    (answer,) = run_all(client, [call])
+    if isinstance(answer, RedisError):
+        raise answer
+    return answer
 
 
-def run_all(client: Redis, calls: Sequence[Call]) -> list[Any]:
+def run_all(client: Store, calls: Sequence[Call]) -> list[Any]:
     """Call many scripts in one round trip; each answer, or the error in its place.
 
     Scripts are safe to run twice, so what met a server without the script is simply sent again.
     """
-    answers = _pipelined(client, calls)
+    answers = client.wire.ask([_command(call) for call in calls])
     if unknown := [i for i, answer in enumerate(answers) if isinstance(answer, NoScriptError)]:
         _teach(client, {calls[i].script for i in unknown})
-        again = _pipelined(client, [calls[i] for i in unknown])
+        again = client.wire.ask([_command(calls[i]) for i in unknown])
         for i, answer in zip(unknown, again, strict=True):
             answers[i] = answer
     return answers
 
 
-def run_replicated(client: Redis, call: Call, *, replicas: int, within: int) -> tuple[Any, int]:
+def run_replicated(client: Store, call: Call, *, replicas: int, within: int) -> tuple[Any, int]:
     """Call a script and have replicas hold what it wrote; return its answer and how many do.
 
     within: milliseconds. WAIT counts what its own connection has written, so both take one trip.
     """
-    answer, held = _waited(client, call, replicas, within)
+    commands = [_command(call), ("WAIT", replicas, within)]
+    answer, held = client.wire.ask(commands)
     if isinstance(answer, NoScriptError):
         _teach(client, [call.script])
-        answer, held = _waited(client, call, replicas, within)
-    if isinstance(answer, Exception):
+        answer, held = client.wire.ask(commands)
+    if isinstance(answer, RedisError):
         raise answer
-    return answer, held
-
-
-def _waited(client: Redis, call: Call, replicas: int, within: int) -> tuple[Any, int]:
-    pipeline: Any = client.pipeline(transaction=False)
-    pipeline.evalsha(call.script.sha, len(call.keys), *call.keys, *call.arguments)
-    pipeline.wait(replicas, within)
-    answer, held = pipeline.execute(raise_on_error=False)
     return answer, held if isinstance(held, int) else 0
 
 
-def _pipelined(client: Redis, calls: Iterable[Call]) -> list[Any]:
-    pipeline: Any = client.pipeline(transaction=False)
-    for call in calls:
-        pipeline.evalsha(call.script.sha, len(call.keys), *call.keys, *call.arguments)
-    answers: list[Any] = pipeline.execute(raise_on_error=False)
-    return answers
+def _command(call: Call) -> Command:
+    return ("EVALSHA", call.script.sha, len(call.keys), *call.keys, *call.arguments)
 
 
-def _teach(client: Redis, unknown: Iterable[Script]) -> None:
-    for each in unknown:
-        client.script_load(each.source)
+def _teach(client: Store, unknown: Iterable[Script]) -> None:
+    client.wire.ask([("SCRIPT", "LOAD", each.source) for each in unknown])
