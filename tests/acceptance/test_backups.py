@@ -1,0 +1,58 @@
+"""A copy of the append-only file, taken as docs/backups.md says, is a backup."""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import redis
+
+from parley_client import Client
+from project.supervisor.children import ROOT
+from tests.harness.stack import Stack
+from tests.harness.waiting import wait_until
+
+PAGE = (ROOT / "docs" / "backups.md").read_text()
+
+
+def copy_as_told(stack: Stack, to: Path) -> None:
+    """Do in Redis, and with its directory, what the page says."""
+    before, after = re.findall(r"redis-cli (CONFIG SET .*)", PAGE)
+    with redis.Redis.from_url(stack.redis.url) as server:
+        server.execute_command(*before.split())
+        wait_until(lambda: not server.info("persistence")["aof_rewrite_in_progress"])
+        shutil.copytree(stack.directory / "redis" / "appendonlydir", to)
+        server.execute_command(*after.split())
+
+
+def restore(stack: Stack, copy: Path) -> None:
+    """Kill everything but the model, and start it again on the copy."""
+    processes = (stack.worker(), stack.web(), stack.redis)
+    for process in processes:
+        process.kill()
+    shutil.rmtree(stack.directory / "redis" / "appendonlydir")
+    shutil.move(copy, stack.directory / "redis" / "appendonlydir")
+    stack.redis.start()
+    for process in processes[:2]:
+        process.launch()
+    for process in processes[:2]:
+        process.wait_until_ready()
+
+
+def test_a_copy_of_a_running_redis_has_all_and_goes_on_with_what_ran(
+    build_stack: Callable[..., Stack], tmp_path: Path
+) -> None:
+    stack = build_stack(appendonly=True, env={"CHAT_LEASE": "1"}).start()
+    session = Client(stack.web().url).open()
+    said = session.send("hello").text
+    growing = session.send("tides [[tokens=40 rate=20]]")
+    next(iter(growing))
+    copy_as_told(stack, tmp_path / "copy")
+    session.send("after the copy")
+
+    restore(stack, tmp_path / "copy")
+    reply = session.reply(growing.id)
+    assert len(reply.text.split()) == 40
+    assert (reply.message.status, reply.message.attempt) == ("completed", 2)
+    history = [message.content for message in session.history()]
+    assert history == ["hello", said, "tides [[tokens=40 rate=20]]", reply.text]
