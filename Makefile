@@ -26,9 +26,15 @@ run: $(RUNTIME) ## everything on http://127.0.0.1:$PORT (default 8000), until Ct
 chat: $(RUNTIME) ## a chat in the terminal, with what `make run` has started
 	@$(BIN)/python manage.py chat
 
+# The tests wait more than they work, so one process more than there are cores. Files keep their
+# order, so that the soak, which takes longest, is begun first.
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+PARALLEL := --numprocesses $(shell echo $$(($(CORES) < 3 ? $(CORES) + 1 : 4))) \
+	--dist loadfile --no-loadscope-reorder
+
 .PHONY: test
 test: $(DEV) ## all tests; ARGS="-k name" chooses
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/pytest $(PARALLEL) $(ARGS)
 
 .PHONY: faults
 faults: $(DEV) ## every row of docs/faults.md, the slow ones too, and whether its tests have passed
@@ -41,21 +47,28 @@ soak: $(DEV) ## all troubles at random under load; SECONDS=600 SEED=1
 
 .PHONY: security
 security: $(DEV) ## every row of docs/security.md, and whether its tests have passed
-	$(BIN)/pytest -m security --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/pytest -m security $(PARALLEL) $(ARGS)
 
-.PHONY: lint
-lint: $(DEV) ## format, style, types, layers, security, compose file, Dockerfile
+.PHONY: lint style types
+lint: style types ## format, style, types, layers, security, compose file, Dockerfile
+style: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive project chat parley_client
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/hadolint Dockerfile
+types: $(DEV)
+	$(BIN)/mypy
 
 .PHONY: docs
 docs: $(DEV) ## the docs as a site, in site/; a broken link is an error
 	NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
+
+.PHONY: tools
+tools: ## what some tests need besides: a browser, strace, faketime; Debian's, when it may
+	scripts/browser
+	scripts/fault-tools
 
 .PHONY: format
 format: $(DEV) ## put the code into the form that lint wants
