@@ -16,6 +16,7 @@ from tests.harness.stack import Stack
 
 OTHERS_URL = re.compile(r"(?:http://127\.0\.0\.1|localhost):8000")
 """Where Parley is for those who read the pages."""
+README = (ROOT / "README.md").read_text()
 SLOWLY = "rate=10"
 """What a reader waits for, a test need not."""
 
@@ -74,6 +75,15 @@ def test_the_first_program_prints_its_reply(
     stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     exec(compile(examples("start.md#Program it", "python", stack), "start.md", "exec"), {})  # noqa: S102
+    assert "sea salty" in capsys.readouterr().out
+
+
+def test_the_readmes_program_prints_its_reply(
+    stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARLEY_URL", stack.web().url)
+    (program,) = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    exec(compile(program, "README.md", "exec"), {})  # noqa: S102
     assert "sea salty" in capsys.readouterr().out
 
 
