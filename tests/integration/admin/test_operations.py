@@ -80,6 +80,7 @@ def test_it_tells_which_gate_is_shut_and_why(admin: Client) -> None:
 def test_an_idle_parley_without_workers_is_told_as_such(admin: Client) -> None:
     html = html_of(admin)
     assert "None shows life" in html
+    assert html.count('<span class="most"></span>') == 2  # no axis from 0 to 0
     assert "None yet." in html
 
 
