@@ -19,8 +19,11 @@ CHECKS = (
 
 LEFT_OUT = ("--exclude-path", "/sessions/{session_id}/events")
 """It answers for as long as its session lives."""
+PATIENCE = 400
+"""Seconds; it takes 20 of a processor's own, which a busy machine stretches."""
 
 
+@pytest.mark.timeout(PATIENCE + 30)
 @pytest.mark.security("S20")
 def test_no_answer_is_a_fault_or_untold_by_the_schema(api_with: Callable[..., Api]) -> None:
     api = api_with(
@@ -42,7 +45,7 @@ def test_no_answer_is_a_fault_or_untold_by_the_schema(api_with: Callable[..., Ap
         },
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=PATIENCE,
         check=False,
     )
     assert found.returncode == 0, found.stdout[-10_000:] + found.stderr[-2_000:]
