@@ -16,7 +16,8 @@ POLICY = (
 MODULES = [
     f"chat/{name}.js"
     for name in (
-        *("api", "chat", "conversation", "dom", "log", "markdown", "sessions", "transport"),
+        *("api", "chat", "conversation", "dom", "log"),
+        *("markdown", "sessions", "transport", "words"),
         *("vendor/dompurify", "vendor/highlight", "vendor/marked"),
     )
 ]

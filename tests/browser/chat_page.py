@@ -69,7 +69,7 @@ class ChatPage:
     @property
     def mine(self) -> Locator:
         """All messages of the user, in order; not those that wait to be accepted."""
-        return self.page.locator("#messages > .user")
+        return self.page.locator("#messages > .user:not(.pending)")
 
     def button(self, name: str) -> Locator:
         """Return the button of that name."""

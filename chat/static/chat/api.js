@@ -36,7 +36,7 @@ export const newKey = () =>
 export async function request(method, path, { token, body, key, signal = bound(TIMEOUT) } = {}) {
   const headers = {};
   if (token) headers.Authorization = `Bearer ${token}`;
-  if (method === "POST") headers["Idempotency-Key"] = key ?? newKey();
+  if (method === "POST") headers["Idempotency-Key"] = key;
   if (body) headers["Content-Type"] = "application/json";
   const init = { method, headers, signal, body: body && JSON.stringify(body), cache: "no-store" };
   const response = await reached(fetch(path, init));
@@ -51,11 +51,12 @@ export async function call(method, path, options) {
   return response.status === 204 ? null : reached(response.json());
 }
 
-// Repeat a POST under one key, so that it happens once however often it is sent.
-export async function insist(path, { token, body = {}, key = newKey() }) {
+// Repeat a call until it gets through. A POST bears one key, so that it happens once however often
+// it is sent.
+export async function insist(method, path, { token, body, key = newKey() } = {}) {
   for (let tried = 1; ; tried += 1) {
     try {
-      return await call("POST", path, { token, body, key });
+      return await call(method, path, { token, body, key });
     } catch (error) {
       if (!error.mayPass || error.retryAfter > 10 || tried === TRIES) throw error;
       await pause(Math.max(error.retryAfter * 1000, 250 * 2 ** tried));

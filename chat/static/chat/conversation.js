@@ -1,4 +1,5 @@
-// What the page knows of one session: its fields and messages, kept right by events and snapshots.
+// What the page knows of one session: its fields and messages. Events and snapshots alone tell it;
+// answers to calls, which may come late, do not.
 
 export const OPEN = new Set(["queued", "in_progress"]);
 const numberOf = ({ id }) => Number(id.slice("msg_".length));
@@ -15,24 +16,36 @@ export class Conversation {
     this.session = { name };
   }
 
-  // Take a session with its newest messages in place of all that was known.
-  replace(snapshot) {
-    this.messages.clear();
-    this.hasOlder = snapshot.has_more;
+  // Take a session with its newest messages. Those before them stay, if they are of the same history.
+  replace({ messages, has_more, ...session }) {
+    if (session.seq < this.seq || !messages.some(({ id }) => this.messages.has(id))) {
+      this.clear();
+      this.hasOlder = has_more;
+    }
     this.isBehind = false;
-    this.merge(snapshot);
+    this.merge({ messages, ...session });
   }
 
-  // Take a session with the messages that have changed.
+  // Take a session with the messages that have changed. Of what is new, or gone, only a session with
+  // all of its newest messages tells.
+  follow(session) {
+    const { seq, messages } = session;
+    const isOther = !messages.length || messages.some(({ id }) => !this.messages.has(id));
+    this.isBehind = seq > this.seq && isOther;
+    if (!this.isBehind) this.merge(session);
+  }
+
   merge({ messages, ...session }) {
     this.session = session;
     this.seq = session.seq;
     messages.forEach((message) => this.put(message));
   }
 
-  put(message) {
-    const known = this.messages.get(message.id);
-    if (!known || known.seq <= message.seq) this.messages.set(message.id, message);
+  // Take the page of messages before one, unless the history has been cleared meanwhile.
+  extend(id, { data, has_more }) {
+    if (!this.messages.has(id)) return;
+    this.hasOlder = has_more;
+    data.forEach((message) => this.put(message));
   }
 
   // Take an event, each once and in order; it is behind when there is one missing before it.
@@ -43,18 +56,22 @@ export class Conversation {
     this.seq = event.seq;
     if (event.type === "message.delta") this.grow(event);
     if (event.type === "session.updated") Object.assign(this.session, event.changes);
-    if (event.type === "session.reset") {
-      this.messages.clear();
-      this.hasOlder = false;
-    }
+    if (event.type === "session.reset") this.clear();
     for (const message of [event.message, event.reply]) if (message) this.put(message);
+  }
+
+  put(message) {
+    this.messages.set(message.id, message);
   }
 
   grow({ message_id, delta, seq }) {
     const reply = this.messages.get(message_id);
-    if (reply && seq > reply.seq) {
-      this.messages.set(message_id, { ...reply, seq, content: reply.content + delta });
-    }
+    if (reply) this.put({ ...reply, seq, content: reply.content + delta });
+  }
+
+  clear() {
+    this.messages.clear();
+    this.hasOlder = false;
   }
 
   get ordered() {
@@ -63,6 +80,6 @@ export class Conversation {
 
   // The replies that are not over yet, the one that is being written first.
   get open() {
-    return inOrder([...this.messages.values()].filter((message) => OPEN.has(message.status)));
+    return inOrder([...this.messages.values()].filter(({ status }) => OPEN.has(status)));
   }
 }

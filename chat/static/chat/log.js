@@ -1,133 +1,124 @@
-// The messages on the page. Each keeps its element, so that only what has changed is drawn again.
+// The messages on the page. Each keeps its row, so that only what has changed is drawn again.
 
-import { serverNow } from "./api.js";
 import { OPEN } from "./conversation.js";
-import { button, copier, make } from "./dom.js";
+import { button, fill, make } from "./dom.js";
 import { Prose } from "./markdown.js";
+import { countdown, ended, waiting } from "./words.js";
 
-const ENDINGS = {
-  cancelled: "Stopped.",
-  expired: "This waited too long for its turn.",
-  failed: "There is no reply.",
-};
-const CUT_OFF = {
-  length: "Cut off: the reply has reached its greatest length.",
-  content_filter: "Cut off by the model's content filter.",
-};
+const NEAR = 80; // pixels from an end of the log that count as being there
 
 export class Log {
-  // acts: regenerate(id), resend(key), discard(key)
-  constructor(list, acts) {
-    this.list = list;
-    this.acts = acts;
-    this.drawn = new Map(); // id -> { row, message, note, ... }
-    this.pending = make("ol", { className: "pending" });
+  isAtEnd = true; // and stays there, whatever grows or shrinks
+  top = 0;
+  rows = new Map(); // id of a message, or key of one that is not accepted -> its row
+  unfolded = new Set(); // ids of earlier replies that are shown
+
+  // box: what scrolls; list: what holds the rows; moved(isAtStart): somebody has scrolled
+  constructor(box, list, moved) {
+    Object.assign(this, { box, list });
+    box.addEventListener("scroll", () => moved(this.scrolled()), { passive: true });
+    const sizes = new ResizeObserver(() => this.isAtEnd && this.toEnd());
+    for (const each of [box, list]) sizes.observe(each);
   }
 
-  // Draw what has changed of the messages (in order) and of the outbox.
-  draw(messages, outbox) {
+  clear() {
+    this.rows.clear();
+    this.list.replaceChildren();
+    this.isAtEnd = true;
+  }
+
+  toEnd() {
+    this.isAtEnd = true;
+    this.box.scrollTop = this.box.scrollHeight;
+  }
+
+  // Only who scrolls up leaves the end. Return whether the start has been reached.
+  scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.box;
+    const isNear = scrollHeight - scrollTop - clientHeight < NEAR;
+    this.isAtEnd = isNear || (this.isAtEnd && scrollTop >= this.top);
+    this.top = scrollTop;
+    return scrollTop < NEAR && !this.isAtEnd;
+  }
+
+  fold(id) {
+    if (!this.unfolded.delete(id)) this.unfolded.add(id);
+  }
+
+  // Draw what has changed of the messages (in order) and of those that are not accepted.
+  draw(messages, unsent) {
+    const { box, list } = this;
+    const first = list.firstChild;
+    const fromEnd = box.scrollHeight - box.scrollTop;
+    fill(list, [...this.accepted(messages), ...unsent.map((entry) => this.unsent(entry))]);
+    for (const [id, { row }] of this.rows) if (!row.isConnected) this.rows.delete(id);
+    const isExtended = first?.isConnected && first !== list.firstChild;
+    if (this.isAtEnd) this.toEnd();
+    else if (isExtended) box.scrollTop = box.scrollHeight - fromEnd; // what is read stays where it is
+  }
+
+  accepted(messages) {
     const newest = new Map(); // user message -> its newest reply
     messages.forEach(({ id, reply_to }) => reply_to && newest.set(reply_to, id));
-    const ids = new Set(messages.map(({ id }) => id));
-    for (const [id, { row }] of this.drawn) if (!ids.has(id)) (row.remove(), this.drawn.delete(id));
-    let position = 0;
-    let before = null; // the row that stands before
-    for (const message of messages) {
-      const entry = this.drawn.get(message.id) ?? this.add(message, before);
-      before = entry.row;
-      if (message.role !== "assistant") continue;
-      const isLast = message === messages.at(-1);
-      const ahead = OPEN.has(message.status) ? position++ : 0;
-      const isEarlier = newest.get(message.reply_to) !== message.id;
-      this.update(entry, message, { isLast, ahead, isEarlier });
-    }
-    this.drawOutbox(outbox);
+    let open = 0;
+    return messages.map((message) => {
+      const entry = this.entry(message.id, message);
+      if (message.role === "assistant") {
+        const isLast = message === messages.at(-1);
+        const isEarlier = newest.get(message.reply_to) !== message.id;
+        const ahead = OPEN.has(message.status) ? open++ : 0;
+        this.drawReply(entry, message, { isLast, isEarlier, ahead });
+      }
+      return entry.row;
+    });
   }
 
-  add(message, before) {
-    const isReply = message.role === "assistant";
-    const row = make("li", { className: `message ${message.role}`, id: message.id });
+  entry(id, { role, content }) {
+    if (this.rows.has(id)) return this.rows.get(id);
+    const isReply = role === "assistant";
+    const body = make("div", { className: "body" }, isReply ? "" : content);
+    const foot = make("footer");
     const who = make("h2", { className: "sr" }, isReply ? "Reply" : "You");
-    const body = make("div", { className: "body" });
-    const entry = { row, body };
-    if (isReply) {
-      entry.prose = new Prose(body);
-      entry.note = make("span", { className: "note" });
-      entry.foot = make("footer", {}, entry.note);
-      row.append(who, body, entry.foot);
-    } else {
-      body.textContent = message.content;
-      row.append(who, body);
-    }
-    if (before) before.after(row);
-    else this.list.prepend(row);
-    this.drawn.set(message.id, entry);
+    const row = make("li", { className: `message ${role}`, id }, who, body, foot);
+    const entry = { row, foot, prose: isReply && new Prose(body) };
+    this.rows.set(id, entry);
     return entry;
   }
 
-  update(entry, message, place) {
-    const { row, prose, note } = entry;
-    const isOpen = OPEN.has(message.status);
-    entry.message = message;
-    note.textContent = isOpen ? waiting(message, place.ahead) : ended(message);
-    const state = [message.seq, message.status, place.isLast, place.isEarlier].join();
+  drawReply(entry, message, { isLast, isEarlier, ahead }) {
+    const { id, status, content, seq } = message;
+    const isOpen = OPEN.has(status);
+    const isFolded = isEarlier && !this.unfolded.has(id);
+    const note = isOpen ? waiting(message, ahead) + countdown(message) : ended(message);
+    const state = [seq, status, isLast, isEarlier, isFolded, note].join();
     if (state === entry.state) return;
-    if (message.content !== entry.content || !isOpen) prose.show(message.content, !isOpen);
-    Object.assign(entry, { state, content: message.content });
-    row.dataset.status = message.status;
-    row.classList.toggle("earlier", place.isEarlier);
-    row.setAttribute("aria-busy", String(isOpen));
-    this.drawButtons(entry, message, place);
-  }
-
-  drawButtons(entry, message, { isLast, isEarlier }) {
+    const { row, foot, prose } = entry;
+    if (content !== entry.content || !isOpen) prose.show(content, !isOpen);
+    Object.assign(entry, { state, content });
+    Object.assign(row.dataset, { status });
+    row.classList.toggle("earlier", isEarlier);
+    row.classList.toggle("folded", isFolded);
+    row.ariaBusy = isOpen;
     const buttons = [];
-    const isOpen = OPEN.has(message.status);
-    if (isEarlier) {
-      const open = () => toggle.setAttribute("aria-expanded", String(entry.row.classList.toggle("shown")));
-      const toggle = button("Earlier reply", "quiet", open);
-      toggle.setAttribute("aria-expanded", String(entry.row.classList.contains("shown")));
-      buttons.push(toggle);
-    }
-    if (message.content && !isOpen) buttons.push(copier(() => entry.message.content, "Copy reply"));
+    if (isEarlier) buttons.push(button("Earlier reply", "fold", { value: id, ariaExpanded: !isFolded }));
+    if (content && !isOpen) buttons.push(button("Copy", "copy", { value: id, ariaLabel: "Copy reply" }));
     if (isLast && !isOpen) {
-      const hasFailed = message.status === "failed" || message.status === "expired";
-      const again = () => this.acts.regenerate(message.id);
-      buttons.push(button(hasFailed ? "Try again" : "Regenerate", "quiet", again));
+      const hasFailed = status === "failed" || status === "expired";
+      buttons.push(button(hasFailed ? "Try again" : "Regenerate", "regenerate", { value: id }));
     }
-    entry.foot.replaceChildren(entry.note, ...buttons);
+    fill(foot, [make("span", { className: "note" }, note), ...buttons]);
   }
 
-  drawOutbox(outbox) {
-    const rows = outbox.map(({ key, content, error }) => {
-      const row = make("li", { className: "message user" }, make("div", { className: "body" }, content));
-      const foot = make("footer", {}, make("span", { className: "note" }, error ? `Not sent: ${error.message}` : "Sending…"));
-      if (error) {
-        foot.append(
-          button("Send again", "quiet", () => this.acts.resend(key)),
-          button("Discard", "quiet", () => this.acts.discard(key)),
-        );
-      }
-      row.append(foot);
-      return row;
-    });
-    this.pending.replaceChildren(...rows);
-    this.list.after(this.pending);
+  unsent({ key, content, error }) {
+    const { row, foot } = this.entry(key, { role: "user pending", content });
+    const note = make("span", { className: "note" }, error ? `Not sent: ${error.message}` : "Sending…");
+    const buttons = [
+      button("Send again", "resend", { value: key }),
+      button("Edit", "rewrite", { value: key }),
+      button("Discard", "discard", { value: key }),
+    ];
+    fill(foot, error ? [note, ...buttons] : [note]);
+    row.classList.toggle("refused", Boolean(error));
+    return row;
   }
-}
-
-function waiting({ status, wait, content }, ahead) {
-  if (status === "in_progress") return content ? "" : "Thinking…";
-  if (ahead) return `Waiting: ${ahead} ${ahead === 1 ? "reply" : "replies"} before this one.`;
-  const seconds = wait?.retry_at ? Math.ceil(wait.retry_at - serverNow()) : 0;
-  const when = seconds > 0 ? ` Next try in ${seconds} s.` : "";
-  if (wait?.reason === "model_loading") return `The model is loading.${when}`;
-  if (wait?.reason === "rate_limited") return `The model is busy.${when}`;
-  return "Waiting for a free worker…";
-}
-
-function ended({ status, error, finish_reason }) {
-  if (error) return error.message;
-  if (status === "incomplete") return CUT_OFF[finish_reason] ?? "The reply was cut off.";
-  return ENDINGS[status] ?? "";
 }

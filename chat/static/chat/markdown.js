@@ -1,12 +1,13 @@
 // A reply's Markdown, as it grows. What a model writes is text of a stranger: its HTML is shown, not
 // run, its images are named, not fetched, and links lead to the web or to mail and nowhere else.
 
-import { copier, make } from "./dom.js";
+import { button, fill, make } from "./dom.js";
 import DOMPurify from "./vendor/dompurify.js";
 import hljs from "./vendor/highlight.js";
 import { Lexer, Marked } from "./vendor/marked.js";
 
 const LONGEST_HIGHLIGHT = 50_000; // characters
+const LONGEST_GROWING = 5_000; // of code that is coloured again with every delta
 // Nested so deep no one writes in earnest, and a browser would lay it out for minutes.
 const TOO_DEEP = /(?:> ?){30}|(?:[*+-] +){30}|\[{100}/;
 const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
@@ -44,81 +45,75 @@ const ALLOWED = {
 const COLOURS = { ALLOWED_TAGS: ["span"], ALLOWED_ATTR: ["class"], RETURN_DOM_FRAGMENT: true };
 
 export class Prose {
+  text = "";
+  settled = 0; // characters of the text whose blocks cannot change any more
+  standing = 0; // nodes of those blocks
+  links = {};
+
   constructor(root) {
     this.root = root;
-    this.clear();
-  }
-
-  clear() {
-    this.text = "";
-    this.settled = 0; // characters of the text whose blocks cannot change any more
-    this.links = {};
-    this.tail = []; // nodes of those that can
-    this.root.replaceChildren();
   }
 
   // Show the text. Only what follows the last settled block is read again, so a long reply costs no
   // more per delta than a short one.
   show(text, isOver) {
     const clean = text.replace(/\r\n?/g, "\n");
-    if (!clean.startsWith(this.text)) this.clear();
+    if (!clean.startsWith(this.text)) Object.assign(this, new Prose(this.root));
     this.text = clean;
-    const rest = clean.slice(this.settled);
-    for (const node of this.tail.splice(0)) node.remove();
-    if (TOO_DEEP.test(rest)) return this.showPlain(rest);
+    const [done, growing] = this.blocks(clean.slice(this.settled), isOver);
+    fill(this.root, [...done, ...growing], this.standing);
+    this.standing += done.length;
+  }
+
+  // Return the nodes of the blocks that are settled, and of those that are not.
+  blocks(rest, isOver) {
+    const plain = () => [[], [make("p", { className: "plain" }, rest)]];
+    if (TOO_DEEP.test(rest)) return plain();
     try {
       const lexer = new Lexer(marked.defaults);
       lexer.tokens.links = this.links;
       const tokens = lexer.lex(rest);
       const growing = isOver ? tokens.length : tokens.findLastIndex(({ type }) => type !== "space");
       const done = tokens.splice(0, Math.max(growing, 0));
-      this.append(done, true);
+      const nodes = [render(done, LONGEST_HIGHLIGHT), render(tokens, LONGEST_GROWING)];
       this.settled += done.reduce((sum, { raw }) => sum + raw.length, 0);
-      this.tail = this.append(tokens, false);
+      return nodes;
     } catch {
-      this.showPlain(rest); // nested deeper than the stack, in a way that was not foreseen
+      return plain(); // nested deeper than the stack, in a way that was not foreseen
     }
   }
+}
 
-  showPlain(rest) {
-    this.tail = [make("p", { className: "plain" }, rest)];
-    this.root.append(...this.tail);
+// Return the nodes that show the blocks; code up to so many characters is coloured.
+function render(tokens, longest) {
+  if (!tokens.length) return [];
+  const fragment = DOMPurify.sanitize(marked.parser(tokens), ALLOWED);
+  for (const link of fragment.querySelectorAll("a")) {
+    Object.assign(link, { target: "_blank", rel: "noopener noreferrer nofollow" });
   }
-
-  append(tokens, isSettled) {
-    if (!tokens.length) return [];
-    const fragment = DOMPurify.sanitize(marked.parser(tokens), ALLOWED);
-    for (const link of fragment.querySelectorAll("a")) {
-      Object.assign(link, { target: "_blank", rel: "noopener noreferrer nofollow" });
-    }
-    for (const table of fragment.querySelectorAll("table")) frame(table, "table", "Table");
-    for (const pre of fragment.querySelectorAll("pre")) dress(pre, isSettled);
-    const nodes = [...fragment.childNodes];
-    this.root.append(...nodes);
-    return nodes;
-  }
+  for (const table of fragment.querySelectorAll("table")) frame(table);
+  for (const pre of fragment.querySelectorAll("pre")) dress(pre, longest);
+  return [...fragment.childNodes];
 }
 
 // Let what is too wide scroll by itself, by keyboard too.
-function frame(element, className, label) {
-  const box = make("div", { className, tabIndex: 0, label });
-  box.setAttribute("role", "group");
-  element.replaceWith(box);
-  box.append(element);
+function frame(table) {
+  const box = make("div", { className: "table", tabIndex: 0, role: "group", ariaLabel: "Table" });
+  table.replaceWith(box);
+  box.append(table);
 }
 
-function dress(pre, isSettled) {
+function dress(pre, longest) {
   const code = pre.querySelector("code");
-  const text = code.textContent;
   const language = code.className;
   code.className = "";
   pre.tabIndex = 0;
-  if (isSettled && hljs.getLanguage(language) && text.length < LONGEST_HIGHLIGHT) {
-    const { value } = hljs.highlight(text, { language, ignoreIllegals: true });
+  if (hljs.getLanguage(language) && code.textContent.length < longest) {
+    const { value } = hljs.highlight(code.textContent, { language, ignoreIllegals: true });
     code.replaceChildren(DOMPurify.sanitize(value, COLOURS));
   }
-  const head = make("div", {}, make("span", {}, language), copier(() => text, "Copy code"));
-  const box = make("div", { className: "code" });
+  const copy = button("Copy", "copy", { ariaLabel: "Copy code" });
+  const box = make("div", { className: "code" }, make("div", {}, make("span", {}, language), copy));
   pre.replaceWith(box);
-  box.append(head, pre);
+  box.append(pre);
 }

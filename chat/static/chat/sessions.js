@@ -1,20 +1,35 @@
-// The sessions of this browser, and what was typed but has not been accepted yet. A token opens its
-// session to whoever has it; localStorage is readable by pages of this origin only.
+// What this browser keeps: its sessions, and for each of them the draft and what was sent but has not
+// been accepted yet. A token opens its session to whoever has it; localStorage is readable by pages
+// of this origin only.
 
 const LIST = "parley.sessions";
 const outboxOf = (id) => `parley.outbox.${id}`;
+const draftOf = (id) => `parley.draft.${id}`;
+const unkept = new Map(); // what localStorage has no room for, or may not keep
 
-const read = (name) => {
+function read(name, otherwise) {
   try {
-    return JSON.parse(localStorage.getItem(name)) ?? [];
+    return JSON.parse(unkept.get(name) ?? localStorage.getItem(name)) ?? otherwise;
   } catch {
-    return [];
+    return otherwise;
   }
-};
-const write = (name, entries) =>
-  entries.length ? localStorage.setItem(name, JSON.stringify(entries)) : localStorage.removeItem(name);
+}
 
-export const list = () => read(LIST);
+function write(name, value) {
+  const text = JSON.stringify(value);
+  unkept.delete(name);
+  try {
+    if (value.length) localStorage.setItem(name, text);
+    else localStorage.removeItem(name);
+  } catch {
+    unkept.set(name, text);
+  }
+}
+
+// Whether something would be lost with the page.
+export const isLosing = () => unkept.size > 0;
+
+export const list = () => read(LIST, []);
 export const find = (id) => list().find((each) => each.id === id);
 
 export function add({ id, token, name }) {
@@ -28,13 +43,14 @@ export function rename(id, name) {
 export function forget(id) {
   write(LIST, list().filter((each) => each.id !== id));
   write(outboxOf(id), []);
+  write(draftOf(id), "");
 }
 
-export const outbox = (id) => read(outboxOf(id));
+export const draft = (id) => read(draftOf(id), "");
+export const keepDraft = (id, text) => write(draftOf(id), text);
 
-export function keep(id, entry) {
-  write(outboxOf(id), [...outbox(id), entry]);
-}
+export const outbox = (id) => read(outboxOf(id), []);
+export const keep = (id, entry) => write(outboxOf(id), [...outbox(id), entry]);
 
 export function drop(id, key) {
   write(outboxOf(id), outbox(id).filter((entry) => entry.key !== key));

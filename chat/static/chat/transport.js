@@ -10,14 +10,14 @@ const LONGEST_PAUSE = 8_000;
 const HIDDEN = 30_000; // ms; browsers allow few connections a host, so hidden tabs give theirs back
 
 // listener: isBehind(), whole(snapshot), cursor(), event(event), snapshot(session), online(),
-// offline(error), ended(error). Returns how to stop, and how to connect anew at once.
+// lost(error), over(words). Returns how to stop, and how to connect anew at once.
 export function follow({ id, token }, listener) {
   const stopped = new AbortController();
   const { signal } = stopped;
   let turn = new AbortController(); // ends one connection or pause, not the following
   let hiding = 0;
   const again = () => turn.abort();
-  const lose = () => (listener.offline(), again());
+  const lose = () => (listener.lost(), again());
   const hide = () => {
     clearTimeout(hiding);
     if (document.hidden) hiding = setTimeout(again, HIDDEN);
@@ -42,14 +42,14 @@ export function follow({ id, token }, listener) {
         await pause(100);
       } catch (error) {
         if (signal.aborted) return;
-        if (error.isEnd) return listener.ended(error);
+        if (error.isEnd) return listener.over(error.message);
         const isKeptBack = error.isBuffered || error.status === 404 || error.status === 405;
         if (receive === stream && isKeptBack) {
           receive = poll;
           continue;
         }
         receive = stream; // what kept streams back may have gone with the connection
-        if (!document.hidden) listener.offline(error);
+        if (!document.hidden) listener.lost(error);
         turn = new AbortController();
         await pause(Math.max(wait * (0.5 + Math.random()), (error.retryAfter ?? 0) * 1000), turn.signal);
         wait = Math.min(wait * 2, LONGEST_PAUSE);
