@@ -71,6 +71,10 @@ def _write(pipeline: Any, session_id: str, number: int, at: int) -> None:
     pipeline.zadd(own.activity, {session_id: at})
     pipeline.zadd(own.due, {session_id: at + 86_400_000})
     pipeline.hincrby(own.counts, "sessions", 1)
+    facet = f'"default"\ncustomer {number}'
+    pipeline.hset(own.facets, session_id, facet)
+    pipeline.sadd(own.names, f"{facet}\n{session_id}")
+    pipeline.hincrby(own.counts, 'model:"default"', 1)
 
 
 def _messages(at: int) -> Iterator[tuple[int, bytes]]:
@@ -129,8 +133,11 @@ def pages() -> dict[str, str]:
         "list, in the middle": f"{LIST}?p={SESSIONS // 100}",
         "search by id": f"{LIST}?q={middle}",
         "search that finds nothing": f"{LIST}?q=nobody",
+        "search by a part of a name": f"{LIST}?q=mer+{SESSIONS // 2}",
         "filter by model": f"{LIST}?model=default",
+        "filter by model and age": f"{LIST}?model=default&activity=1h",
         "filter by status": f"{LIST}?status=running",
+        "filter by status idle": f"{LIST}?status=idle",
         "session": f"{LIST}{session}/change/",
         "operations": "/admin/operations/",
     }

@@ -13,7 +13,7 @@ from django.db import NotSupportedError, models
 from chat.domain import Caller
 from chat.errors import MessageNotFound, SessionExpired, SessionNotFound
 from chat.services import choosing, sessions, staff
-from chat.services.choosing import Wish
+from chat.services.choosing import Choice, Wanted
 from chat.store.listing import Row, Span
 
 MOST = 1000
@@ -138,8 +138,8 @@ class SessionQuerySet(RedisQuerySet):
     WISHES = frozenset({"text", "status", "model"})
     """What `choose` takes."""
 
-    found: dict[str, list[str]] = {}
-    """Holds the ids of what was asked for, once they were looked for; copies share it."""
+    found: dict[str, Choice] = {}
+    """Holds what was asked for, once it was looked for; copies share it."""
 
     def _clone(self) -> Self:
         clone = super()._clone()
@@ -149,6 +149,9 @@ class SessionQuerySet(RedisQuerySet):
     def _filter_or_exclude_inplace(self, *asked: Any) -> None:
         super()._filter_or_exclude_inplace(*asked)
         self.found = {}
+        for name, value in self.wanted.items():
+            if name.startswith("last_active_at") and not isinstance(value, datetime):
+                raise NotSupportedError(f"{self.model.__name__}.objects: no filter by {name} text")
 
     def choose(self, **wishes: str) -> Self:
         """Keep those that `choosing.choose` finds."""
@@ -160,7 +163,7 @@ class SessionQuerySet(RedisQuerySet):
         """Count them by the index, or those that were named or wished for."""
         if self._result_cache is not None:
             return len(self._result_cache)
-        total = len(self._chosen()) if self._is_chosen else staff.count(self._span)
+        total = len(self.chosen()) if self.is_chosen else staff.count(self._span)
         return _sliced(total, self.query.low_mark, self.query.high_mark)
 
     def delete(self) -> tuple[int, dict[str, int]]:
@@ -170,7 +173,8 @@ class SessionQuerySet(RedisQuerySet):
         return len(self), {"chat.Session": len(self)}
 
     @property
-    def _is_chosen(self) -> bool:
+    def is_chosen(self) -> bool:
+        """Whether any were named or wished for."""
         return not self.wanted.keys().isdisjoint({"id", "id__in", *self.WISHES})
 
     @property
@@ -180,22 +184,23 @@ class SessionQuerySet(RedisQuerySet):
         return Span(since=since, until=until)
 
     def _read(self, offset: int, limit: int) -> Iterable[models.Model]:
-        if not self._is_chosen:
+        if not self.is_chosen:
             rows = staff.recent(offset=offset, limit=limit, span=self._span)
         else:
-            rows = choosing.find(self._chosen()[offset : offset + limit])
+            rows = self.chosen().page(offset=offset, limit=limit)
         of: Callable[[Row], models.Model] = self.model.of
         return map(of, rows)
 
-    def _chosen(self) -> list[str]:
-        """Return the ids of those that were named or wished for.
+    def chosen(self) -> Choice:
+        """Return those that were named or wished for.
 
         They are looked for once: the admin counts them, and then reads a page of them.
         """
-        if "ids" not in self.found:
+        if "choice" not in self.found:
             wishes = {name: self.wanted[name] for name in self.WISHES & self.wanted.keys()}
-            self.found["ids"] = choosing.choose(Wish(**wishes, span=self._span), self._named())
-        return self.found["ids"]
+            wanted = Wanted(**wishes, span=self._span)
+            self.found["choice"] = choosing.choose(wanted, self._named())
+        return self.found["choice"]
 
     def _named(self) -> list[str] | None:
         if self.wanted.keys().isdisjoint({"id", "id__in"}):

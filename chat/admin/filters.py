@@ -1,4 +1,4 @@
-"""Filters of the list of sessions; each says among how many it looks, if not among all."""
+"""Filters of the list of sessions."""
 
 from datetime import timedelta
 from typing import Any
@@ -9,7 +9,6 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from chat.services import models
-from chat.services.choosing import SEARCHED
 
 SPANS = {
     "5m": ("Within 5 minutes", timedelta(minutes=5)),
@@ -51,9 +50,9 @@ class StatusFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
         """Name the choices."""
         return [
-            ("running", f"Running ({SEARCHED:,} longest)"),
-            ("waiting", f"Waiting ({SEARCHED:,} longest)"),
-            ("idle", f"Idle (of the {SEARCHED:,} latest)"),
+            ("running", "Running"),
+            ("waiting", "Waiting"),
+            ("idle", "Idle"),
         ]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002
@@ -65,7 +64,7 @@ class StatusFilter(admin.SimpleListFilter):
 class ModelFilter(admin.SimpleListFilter):
     """By the model that the session uses."""
 
-    title = f"model (of the {SEARCHED:,} latest)"
+    title = "model"
     parameter_name = "model"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002

@@ -12,7 +12,7 @@ from chat.conf import knobs
 from chat.domain import Caller, Requeued, Status
 from chat.errors import SessionExpired, SessionNotFound
 from chat.services import sessions, turns
-from chat.store import interventions, listing, rates
+from chat.store import interventions, listing, noting, rates
 from chat.store.listing import ALWAYS, Row, Span
 from chat.store.text import escaped, number_of
 
@@ -36,6 +36,17 @@ def recent(*, offset: int, limit: int, span: Span = ALWAYS) -> list[Row]:
 def count(span: Span = ALWAYS) -> int:
     """Return how many sessions were last active in the span."""
     return listing.count(span)
+
+
+def reindex() -> Iterator[int]:
+    """Note anew what each session is searched by; yield how many were looked at since.
+
+    Raises:
+        StoreUnavailable
+    """
+    for session_ids in noting.all_ids():
+        noting.note(session_ids)
+        yield len(session_ids)
 
 
 def cancel_open(session_id: str) -> tuple[int, int]:

@@ -43,6 +43,10 @@ class SessionKeys(NamedTuple):
     and past the session's end while one of them is pending."""
     outbox: str
     """zset: `<session>:<reply>` of every pending delivery -> ms at which it is due; permanent."""
+    facets: str
+    """hash: session -> its model, JSON, and on the next line its name, folded; permanent."""
+    names: str
+    """set: the same with the session on a third line, for Redis to search; permanent."""
 
 
 def partition(session_id: str) -> int:
@@ -70,6 +74,8 @@ def _of(session_id: str, tag: int) -> SessionKeys:
         recent=recent(tag),
         deliveries=own("deliveries"),
         outbox=outbox(tag),
+        facets=facets(tag),
+        names=names(tag),
     )
 
 
@@ -125,6 +131,16 @@ def ended(tag: int) -> tuple[str, str]:
     their sessions.
     """
     return f"chat:{{{tag}}}:delivered", f"chat:{{{tag}}}:failed"
+
+
+def facets(tag: int) -> str:
+    """hash, permanent; see `SessionKeys.facets`."""
+    return f"chat:{{{tag}}}:facets"
+
+
+def names(tag: int) -> str:
+    """set, permanent; see `SessionKeys.names`."""
+    return f"chat:{{{tag}}}:names"
 
 
 def rate(scope: str, caller: str) -> str:

@@ -1,6 +1,6 @@
 """The Lua scripts: read from `lua/`, put together with what they include, called by their SHA-1.
 
-A script names the files of `lua/lib/` that it needs in a line `-- include: session reply`; they
+A script names the files of `lua/lib/` that it needs in lines `-- include: session reply`; they
 are put before it, in that order. (The idea is BullMQ's `--- @include`.)
 """
 
@@ -44,8 +44,7 @@ class Call:
 def script(name: str) -> Script:
     """Return the script `lua/<name>.lua`."""
     shebang, _, body = (HERE / f"{name}.lua").read_text().partition("\n")
-    found = INCLUDE.search(body)
-    parts = found.group(1).split() if found else []
+    parts = " ".join(INCLUDE.findall(body)).split()
     source = "\n".join([shebang, *((HERE / "lib" / f"{part}.lua").read_text() for part in parts)])
     source += "\n" + body
     return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())

@@ -4,6 +4,8 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import orjson
+
 from chat.conf import knobs
 from chat.domain import Caller, EventPage, NewSession, Page, Snapshot
 from chat.errors import (
@@ -18,7 +20,7 @@ from chat.errors import (
 from chat.store import keys
 from chat.store.client import client, translated
 from chat.store.scripts import Argument, Call, run, run_all, run_replicated, script
-from chat.store.text import escaped
+from chat.store.text import escaped, folded
 
 REFUSALS: dict[bytes, type[ParleyError]] = {
     b"GONE": SessionNotFound,
@@ -149,6 +151,7 @@ def _opening(new: NewSession) -> tuple[Argument, ...]:
         new.context,
         new.metadata,
         new.webhook_url,
+        folded(orjson.loads(new.name)),
     )
 
 
@@ -275,7 +278,8 @@ def update(caller: Caller, changes: bytes, fields: dict[str, bytes], ttl: int | 
     """
     flat = [part for field in fields.items() for part in field]
     renewed = "" if ttl is None else ttl
-    answer("update", caller.session_id, caller.token_hash, renewed, changes, *flat)
+    name = "=" + folded(orjson.loads(fields["name"])) if "name" in fields else ""
+    answer("update", caller.session_id, caller.token_hash, renewed, changes, name, *flat)
 
 
 def rotate(caller: Caller, token_hash: str) -> float:

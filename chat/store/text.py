@@ -1,6 +1,7 @@
 """Message numbers, and text in the forms that the scripts splice."""
 
 import re
+import unicodedata
 
 import orjson
 
@@ -12,6 +13,12 @@ MESSAGE_ID = re.compile(r"msg_([1-9][0-9]{0,14})")
 def escaped(text: str) -> bytes:
     """Return the inside of `text` as a JSON string; such insides can be joined."""
     return orjson.dumps(text)[1:-1]
+
+
+def folded(text: str) -> str:
+    """Return `text` as names are compared: in capitals or not, composed or not, on one line."""
+    caseless = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join(caseless.split())
 
 
 def number_in(message: bytes) -> int:

@@ -6,7 +6,7 @@ from redis import Redis
 
 PERMANENT = (
     # One of each a partition, of bounded number: what is due, the lists, the counts.
-    re.compile(r"chat:\{\d+\}:(due|index|counts|waiting|running|tally|outbox)"),
+    re.compile(r"chat:\{\d+\}:(due|index|counts|waiting|running|tally|outbox|facets|names)"),
     # Celery's queue, as long as wake-ups wait in it, and kombu's note that it exists.
     re.compile(r"chat"),
     re.compile(r"_kombu\.binding(_permanent)?\.chat"),

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Remove the session and every key of it.
--- include: session access reply life outbox pending
+-- include: session access reply facets removal outbox pending
 --
 -- ARGV[4] SHA-256 of the caller's token, or ''
 --

@@ -1,9 +1,9 @@
 #!lua
 -- Open a session with a history: whole turns, each of a message of the user and its reply.
--- include: session event open life reply
+-- include: session event facets open life reply
 --
--- ARGV[4...12] as in create
--- ARGV[13] bytes of the texts     ARGV[14...] texts, each the inside of a JSON string: message,
+-- ARGV[4...13] as in create
+-- ARGV[14] bytes of the texts     ARGV[15...] texts, each the inside of a JSON string: message,
 --   reply, message, reply, ...
 --
 -- CREATED created expires (ms) | EXISTS created expires: the same call again | TAKEN
@@ -12,7 +12,7 @@ if known then return known end
 
 local at = seconds(now)
 local turn = 0
-for place = 14, #ARGV, 2 do
+for place = 15, #ARGV, 2 do
   turn = turn + 1
   local reply = { created_at = at, started_at = at, completed_at = at, prompt = 2 * turn - 1,
     attempt = 1, model = ARGV[9] }
@@ -22,7 +22,7 @@ for place = 14, #ARGV, 2 do
 end
 set('tail', turn)
 set('head', turn + 1)
-set('bytes', ARGV[13])
+set('bytes', ARGV[14])
 -- No events tell of these messages. The log begins after its first one, so that a follower of any
 -- cursor finds a gap, and in its place gets the session as it is.
 log('session.updated', ',"changes":{}')

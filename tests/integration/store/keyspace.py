@@ -9,7 +9,7 @@ from typing import Any
 
 from redis import Redis
 
-PERMANENT = re.compile(r"chat:\{\d+\}:(due|index|counts|waiting|running|tally|outbox)")
+PERMANENT = re.compile(r"chat:\{\d+\}:(due|index|counts|waiting|running|tally|outbox|facets|names)")
 """The keys without a TTL, all of them."""
 OF_A_SESSION = re.compile(r"(chat:\{\d+\}:)(?:session|messages|partial|events|idem)(:.+)")
 DELIVERIES = re.compile(r"(chat:\{\d+\}:)deliveries:(.+)")
@@ -25,6 +25,10 @@ class Keyspace:
     due: dict[str, float] = field(default_factory=dict)
     index: dict[str, float] = field(default_factory=dict)
     outbox: dict[str, float] = field(default_factory=dict)
+    facets: dict[str, str] = field(default_factory=dict)
+    """Session -> its model and name, as they are searched."""
+    names: set[str] = field(default_factory=set)
+    """The same, and the session, as lines."""
     counts: Counter[str] = field(default_factory=Counter)
     """Gauges and totals, summed over the partitions."""
     waiting: dict[str, float] = field(default_factory=dict)
@@ -41,8 +45,10 @@ def read(redis: Redis) -> Keyspace:
     for key in keys:
         pipeline.pexpiretime(key)
     for key in permanent:
-        if key.endswith(("counts", "tally")):
+        if key.endswith(("counts", "tally", "facets")):
             pipeline.hgetall(key)
+        elif key.endswith("names"):
+            pipeline.smembers(key)
         else:
             pipeline.zrange(key, 0, -1, withscores=True)
     answers = pipeline.execute()
@@ -56,6 +62,12 @@ def _add(found: Keyspace, noun: str, content: Any) -> None:
     if noun in {"counts", "tally"}:
         counter: Counter[str] = getattr(found, noun)
         counter.update({name.decode(): int(count) for name, count in content.items()})
+        return
+    if noun == "facets":
+        found.facets.update({name.decode(): text.decode() for name, text in content.items()})
+        return
+    if noun == "names":
+        found.names |= {line.decode() for line in content}
         return
     members: dict[str, float] = getattr(found, noun)
     for member, score in content:

@@ -1,6 +1,6 @@
--- Opening a session, as `create` and `restore` do.
+-- Opening a session, as `create` and `restore` do. Needs facets.lua.
 
--- Write the session's fields, from ARGV[4...12] of create. Gives the answer to a call that was made
+-- Write the session's fields, from ARGV[4...13] of create. Gives the answer to a call that was made
 -- before, or to one for an id that is taken.
 local function open_session()
   read('v', 'token', 'created', 'expires')
@@ -13,5 +13,6 @@ local function open_session()
     'context', ARGV[10], 'metadata', ARGV[11], 'webhook_url', ARGV[12],
     'seq', 0, 'head', 1, 'tail', 0, 'first', 1, 'turn', 0, 'fence', 0, 'waiting', 0)
   redis.call('HINCRBY', COUNTS, 'sessions', 1)
+  note_facets(ARGV[9], ARGV[13])
   return nil
 end

@@ -8,7 +8,7 @@
 -- Needs reply.lua.
 
 -- Scripts that end deliveries, or forget them, have the keys of `keys.ended` behind their others.
-local DELIVERED, FAILED = KEYS[15], KEYS[16]
+local DELIVERED, FAILED = KEYS[17], KEYS[18]
 local ENDED_KEPT = 100 -- of a partition: the newest, of each of the two
 
 local function delivery_of(number)

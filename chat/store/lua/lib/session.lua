@@ -6,7 +6,7 @@
 --   ARGV[2] entries of the event log to keep
 --   ARGV[3] seconds that keys outlive the session's expiry
 local SESSION, MESSAGES, PARTIAL, EVENTS, IDEM, DUE, INDEX, COUNTS, WAITING, RUNNING, TALLY,
-  RECENT, DELIVERIES, OUTBOX = unpack(KEYS)
+  RECENT, DELIVERIES, OUTBOX, FACETS, NAMES = unpack(KEYS)
 local ID, KEPT, MARGIN = ARGV[1], ARGV[2], ARGV[3] * 1000
 
 local clock = redis.call('TIME')

@@ -29,7 +29,10 @@ def store_is_sound(found: keyspace.Keyspace, partition: Partition) -> None:
     live = partition.sessions.keys()
     assert found.due.keys() == live
     assert found.index.keys() == live
+    assert found.facets.keys() == live
+    assert found.names == {f"{facet}\n{name}" for name, facet in found.facets.items()}
     gauges = {"sessions": len(live), "waiting": partition.waiting, "running": partition.running}
+    gauges['model:"default"'] = len(live)
     assert nonzero(found.counts) == nonzero({**gauges, **partition.totals})
     is_running = {name: bool(each.running) for name, each in partition.sessions.items()}
     waiting = {name for name, each in partition.sessions.items() if each.waiting}

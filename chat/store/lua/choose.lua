@@ -1,0 +1,59 @@
+#!lua flags=no-writes
+-- Look through sessions of a partition for what staff ask for; one call is one step of that.
+-- include: sieve
+--
+-- KEYS[1] index    KEYS[2] facets    KEYS[3] running    KEYS[4] waiting    KEYS[5] names
+-- ARGV[1] ms from which on, and ARGV[2] before which, a session was last active
+-- ARGV[3] cursor: 0, or the answer's of the step before
+-- ARGV[4] sessions of a step, no more than Lua can unpack
+-- ARGV[5] status: running, waiting, idle, or '' for any
+-- ARGV[6] model, JSON string, or '' for any
+-- ARGV[7] beginning of an id, or ''    ARGV[8] part of a name, folded, or ''
+-- ARGV[9] '' or, with one of these, a pattern of the members of names that meet it and the model
+-- ARGV[10] sessions to find, after which the step ends early    ARGV[11] most ids to give
+--
+-- cursor (0: that was all) moments (of those found: ms, in one text, parted by blanks) id...
+-- Without status or pattern the sessions of the latest activity are looked at, and given, first; with
+-- a pattern all are given, or none.
+local cursor, step, enough = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[10])
+local LIST = ({ running = RUNNING, waiting = WAITING })[status]
+local CHUNK = 500 -- sessions, so that one that soon has enough stops soon
+
+local function by_list()
+  local found = redis.call('ZRANGE', LIST, cursor, cursor + step - 1)
+  sift(found)
+  return #found < step and 0 or cursor + step
+end
+
+local function by_name()
+  local found = redis.call('SSCAN', NAMES, cursor, 'MATCH', ARGV[9], 'COUNT', step)
+  local named = {}
+  for i, member in ipairs(found[2]) do
+    local name_at = string.find(member, '\n', 1, true) + 1
+    named[i] = string.sub(member, string.find(member, '\n', name_at, true) + 1)
+  end
+  if named[1] then
+    local at = redis.call('ZMSCORE', INDEX, unpack(named))
+    for i, id in ipairs(named) do keep(id, at[i]) end
+  end
+  return found[1]
+end
+
+local function by_activity()
+  local chunk, looked_at = math.min(enough, step) < step and CHUNK or step, 0
+  repeat
+    local found = redis.call('ZREVRANGEBYSCORE', INDEX, '(' .. ARGV[2], ARGV[1], 'WITHSCORES',
+      'LIMIT', cursor + looked_at, chunk)
+    local some, at = {}, {}
+    for i = 1, #found, 2 do some[#some + 1], at[#at + 1] = found[i], found[i + 1] end
+    sift(some, at)
+    looked_at = looked_at + #some
+    if #some < chunk then return 0 end
+  until #ids >= enough or looked_at >= step
+  return cursor + looked_at
+end
+
+local next_cursor = (LIST and by_list or ARGV[9] ~= '' and by_name or by_activity)()
+local given = math.min(#ids, tonumber(ARGV[11]))
+if given < #ids and ARGV[9] ~= '' then given = 0 end
+return { tostring(next_cursor), table.concat(moments, ' '), unpack(ids, 1, given) }
