@@ -13,7 +13,7 @@ from typing import Any
 from celery import bootsteps
 
 from chat.conf import knobs
-from chat.errors import StoreUnavailable
+from chat.errors import ConfigError, StoreUnavailable
 from chat.services import health, inference, recovery
 from chat.services.courier import courier
 from chat.services.flusher import Flusher
@@ -42,10 +42,12 @@ def _look_again() -> None:
 def _refuse_eviction() -> None:
     try:
         if health.evicts():
-            # Celery shows no traceback of this one, and its command prints it as it ends.
-            sys.exit("Parley cannot start: REDIS_URL: maxmemory-policy must be noeviction")
+            raise ConfigError("REDIS_URL: maxmemory-policy must be noeviction")
     except StoreUnavailable as error:
         logger.warning("Redis could not be asked for its policy: %s", error.__cause__)
+    except ConfigError as error:
+        # Of this exit Celery shows no traceback, and its command prints the text.
+        sys.exit(f"Parley cannot start: {error}")
 
 
 class VitalThread(Thread):
@@ -88,7 +90,7 @@ class Pulse(bootsteps.StartStopStep):
         """Begin to flush and to sweep.
 
         Raises:
-            SystemExit: the store would throw accepted messages away.
+            SystemExit: the store would throw accepted messages away, or does not say.
         """
         _refuse_eviction()
         worker.timer.call_repeatedly(LOOK_AGAIN, _look_again)

@@ -57,6 +57,7 @@ def evicts() -> bool:
 
     Raises:
         StoreUnavailable: it gives no answer.
+        ConfigError: the user of `REDIS_URL` may not ask.
     """
     return server.facts().eviction != "noeviction"
 
@@ -102,6 +103,9 @@ def _redis() -> Iterator[Finding]:
         facts = server.facts()
     except StoreUnavailable as error:
         yield Finding(Level.WRONG, f"Redis gives no answer: {error.__cause__}", "look at REDIS_URL")
+        return
+    except ConfigError as error:
+        yield Finding(Level.WRONG, error.message, "see its section about Redis")
         return
     version = ".".join(map(str, facts.version))
     yield _judged(

@@ -4,7 +4,9 @@ import time
 from dataclasses import dataclass
 
 import orjson
+from redis.exceptions import NoPermissionError
 
+from chat.errors import ConfigError
 from chat.store import keys
 from chat.store.client import client, translated
 from chat.store.scripts import Call, run, script
@@ -48,7 +50,16 @@ def facts() -> ServerFacts:
 
     Raises:
         StoreUnavailable: it gives no answer.
+        ConfigError: the user of `REDIS_URL` may not ask.
     """
+    try:
+        return _facts()
+    except NoPermissionError as error:
+        rights = "its user lacks rights that docs/security.md names"
+        raise ConfigError(f"REDIS_URL: {rights}") from error
+
+
+def _facts() -> ServerFacts:
     with translated():
         told = client().info("everything")
         seconds, microseconds = client().time()

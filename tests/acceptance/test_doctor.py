@@ -48,14 +48,27 @@ def test_a_dead_worker_and_an_evicting_redis_are_named(well: Stack) -> None:
     assert "0 workers alive" in told
 
 
-def test_a_worker_does_not_start_on_a_redis_that_evicts(well: Stack) -> None:
+UNFIT: dict[str, Callable[[Redis], object]] = {
+    "maxmemory-policy must be noeviction": (
+        lambda redis: redis.config_set("maxmemory-policy", "allkeys-lru")
+    ),
+    "its user lacks rights that docs/security.md names": (
+        lambda redis: redis.acl_setuser("default", enabled=True, commands=["-info"])
+    ),
+}
+"""What a worker says of a Redis -> how Redis comes to be so."""
+
+
+@pytest.mark.parametrize(("told", "spoil"), UNFIT.items())
+def test_a_worker_does_not_start_on_an_unfit_redis_and_says_why_in_one_line(
+    well: Stack, told: str, spoil: Callable[[Redis], object]
+) -> None:
     with Redis.from_url(well.redis.url) as redis:
-        redis.config_set("maxmemory-policy", "allkeys-lru")
+        spoil(redis)
     second = well.worker(1)
     second.launch()
     wait_until(lambda: not second.is_running, within=30)
-    told = "Parley cannot start: REDIS_URL: maxmemory-policy must be noeviction"
-    assert second.log.splitlines()[-1] == told
+    assert second.log.splitlines()[-1] == f"Parley cannot start: REDIS_URL: {told}"
     assert "Traceback" not in second.log
     assert second.exit_code != 0
 
