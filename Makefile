@@ -92,6 +92,7 @@ $(RUNTIME): $(LOCK)
 	@scripts/install .
 	@touch $@
 
+# Python compiles what is imported, a small part; pip would compile all, for half a minute.
 $(DEV): $(LOCK)
-	@scripts/install '.[dev]'
+	@PIP_NO_COMPILE=1 scripts/install '.[dev]'
 	@touch $(RUNTIME) $@

@@ -1,16 +1,13 @@
 """Whether everything that Parley stands on is well: what is wrong, and what to do about it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
-
-from django.conf import settings
 
 from chat import dispatch
 from chat.conf import knobs
 from chat.errors import ConfigError, ProviderError, StoreUnavailable
 from chat.providers.registry import provider_for
-from chat.services import models
+from chat.services import configuration, models
+from chat.services.findings import Finding, Level, judged
 from chat.store import server
 
 LOWEST = (7, 0)
@@ -21,31 +18,12 @@ SKEW = 5.0
 """Seconds between two clocks that make logs hard to read; promises hang on Redis's clock alone."""
 
 
-class Level(StrEnum):
-    """How a thing stands."""
-
-    OK = "ok"
-    WARNING = "warning"
-    """It works; somebody should look."""
-    WRONG = "wrong"
-    """A promise does not hold, or nothing works."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    level: Level
-    what: str
-    advice: str = ""
-
-
 def check(*, call_models: bool = False) -> Iterator[Finding]:
     """Look at settings, Redis, broker, workers and models.
 
     call_models: make a tiny real call to each model, which may cost money.
     """
-    yield from _settings()
+    yield from configuration.check()
     yield from _redis()
     yield from _broker()
     yield from _workers()
@@ -80,24 +58,6 @@ def leave(worker: str) -> None:
     server.leave(worker)
 
 
-def _settings() -> Iterator[Finding]:
-    if settings.DEBUG:
-        yield Finding(Level.WARNING, "DEBUG is on", "set DEBUG=0 where strangers can reach it")
-    longest = knobs.TURN_DEADLINE + knobs.SESSION_TTL
-    if longest > knobs.KEY_MARGIN:
-        yield Finding(
-            Level.WRONG,
-            "keys may expire before their turns are over",
-            "set CHAT_KEY_MARGIN above CHAT_TURN_DEADLINE + CHAT_SESSION_TTL",
-        )
-    if knobs.HEARTBEAT * 3 > knobs.LEASE:
-        yield Finding(
-            Level.WRONG,
-            f"a lease of {knobs.LEASE} s is too short for a heartbeat of {knobs.HEARTBEAT} s",
-            "set CHAT_LEASE to three times CHAT_HEARTBEAT or more",
-        )
-
-
 def _redis() -> Iterator[Finding]:
     try:
         facts = server.facts()
@@ -108,34 +68,34 @@ def _redis() -> Iterator[Finding]:
         yield Finding(Level.WRONG, error.message, "see its section about Redis")
         return
     version = ".".join(map(str, facts.version))
-    yield _judged(
+    yield judged(
         facts.version >= LOWEST, Level.WRONG, f"{facts.name} {version}", "upgrade to 7.0 or newer"
     )
-    yield _judged(
+    yield judged(
         facts.role == "master",
         Level.WRONG,
         f"it is a {facts.role}",
         "point REDIS_URL at the primary: a replica takes no writes",
     )
-    yield _judged(
+    yield judged(
         facts.eviction == "noeviction",
         Level.WRONG,
         f"maxmemory-policy is {facts.eviction}",
         "set it to noeviction, or Redis may throw accepted messages away",
     )
-    yield _judged(
+    yield judged(
         facts.appends,
         Level.WARNING,
         f"append-only file is {'on' if facts.appends else 'off'}",
         "set appendonly yes, or a restart of Redis loses what was accepted since its last save",
     )
-    yield _judged(
+    yield judged(
         facts.latency < SLOW,
         Level.WARNING,
         f"a PING takes {1000 * facts.latency:.2f} ms",
         "put Redis near: every request waits for it",
     )
-    yield _judged(
+    yield judged(
         abs(facts.clock_skew) < SKEW,
         Level.WARNING,
         f"its clock is {facts.clock_skew:+.1f} s from this one",
@@ -158,7 +118,7 @@ def _workers() -> Iterator[Finding]:
     except StoreUnavailable:
         return  # said already
     running = sum(worker.running for worker in alive)
-    yield _judged(
+    yield judged(
         bool(alive),
         Level.WRONG,
         f"{len(alive)} workers alive, {running} turns running",
@@ -178,7 +138,3 @@ def _models(*, call_models: bool) -> Iterator[Finding]:
         else:
             answered = "answers" if call_models else "not called; --call-models does"
             yield Finding(Level.OK, f"model {model.name}: {answered}")
-
-
-def _judged(is_well: bool, level: Level, what: str, advice: str) -> Finding:  # noqa: FBT001
-    return Finding(Level.OK, what) if is_well else Finding(level, what, advice)

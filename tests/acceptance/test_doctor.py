@@ -17,11 +17,11 @@ def well(build_stack: Callable[..., Stack]) -> Stack:
     return build_stack(appendonly=True).start(webs=0)
 
 
-def doctor(stack: Stack, *options: str) -> tuple[int, str]:
-    """Return the exit code and what was printed."""
+def doctor(stack: Stack, *options: str, **env: str) -> tuple[int, str]:
+    """Return the exit code and what was printed; an empty variable is none."""
     done = subprocess.run(
         [sys.executable, str(ROOT / "manage.py"), "doctor", *options],
-        env=stack.env,
+        env=stack.env | env,
         capture_output=True,
         text=True,
         timeout=60,
@@ -30,12 +30,17 @@ def doctor(stack: Stack, *options: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_a_parley_that_is_well_passes_with_its_models_called(well: Stack) -> None:
+def test_a_parley_that_is_well_passes_with_its_models_called_but_for_a_key(well: Stack) -> None:
     wait_until(lambda: "1 workers alive" in doctor(well)[1], within=30)
     code, told = doctor(well, "--call-models")
     assert code == 0, told
     assert "model default: answers" in told
     assert "wrong" not in told
+
+    code, told = doctor(well, SECRET_KEY="")
+    assert code == 1
+    assert "wrong    SECRET_KEY is not set\n" in told
+    assert "secrets.token_urlsafe(50)" in told
 
 
 def test_a_dead_worker_and_an_evicting_redis_are_named(well: Stack) -> None:

@@ -16,6 +16,7 @@ STARTED = {
     "web": programs.web(port=1, env={}).argv,
     "worker": programs.worker(env={}).argv,
     "run": (sys.executable, "manage.py", "run"),
+    "doctor": (sys.executable, "manage.py", "doctor"),
 }
 
 

@@ -7,7 +7,7 @@ from django.core.management import BaseCommand
 
 import celery_app  # noqa: F401  (by its settings the broker is asked)
 from chat.services import health
-from chat.services.health import Finding, Level
+from chat.services.findings import Finding, Level
 
 
 class Command(BaseCommand):
