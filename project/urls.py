@@ -1,15 +1,34 @@
 """All routes: the API without a prefix, the admin, and a page for people."""
 
+from collections.abc import Callable
+from http import HTTPStatus
+
 from django.contrib import admin
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.urls import include, path, re_path
 
-from chat.admin import deliveries, operations
+from chat.admin import deliveries, operations, trouble
 from chat.api.exception_handler import bad_request, failed, not_allowed, not_found
 from chat.pages.views import Page
 
+Handler = Callable[[HttpRequest, Exception], HttpResponseBase]
+
+
+def refusing(status: HTTPStatus, told: str, otherwise: Handler) -> Handler:
+    """Return what refuses staff by a page, and all others as the API does."""
+
+    def refuse(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+        if request.path.startswith(trouble.BEFORE):
+            return trouble.refused(request, status, told)
+        return otherwise(request, exception)
+
+    return refuse
+
+
 handler400 = bad_request
-handler403 = not_allowed
-handler404 = not_found
+handler403 = refusing(HTTPStatus.FORBIDDEN, "You may not do this.", not_allowed)
+handler404 = refusing(HTTPStatus.NOT_FOUND, "There is nothing here.", not_found)
 handler500 = failed
 
 urlpatterns = [

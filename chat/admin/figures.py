@@ -79,7 +79,7 @@ def models(tally: Tally) -> list[tuple[str, list[int]]]:
     names = sorted({model for _, model in (*tally.turns, *tally.tokens)})
     return [
         (
-            name or "none yet",
+            name or "none was asked",
             [
                 *(tally.turns.get((outcome, name), 0) for outcome in OUTCOMES),
                 *(tally.tokens.get((kind, name), 0) for kind in ("prompt", "completion")),

@@ -1,6 +1,7 @@
 """The admin's log as a page: who did what to what, and when; nobody changes it."""
 
 from collections import defaultdict
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -50,7 +51,7 @@ def _living(request: HttpRequest, kind: ContentType, ids: set[str]) -> set[str]:
 class LogAdmin(Base):
     """Acts of staff, the newest first; `admin.view_logentry` lets them be seen."""
 
-    list_display = ("action_time", "user", "kind", "act", "place")
+    list_display = ("moment", "user", "kind", "act", "place")
     list_display_links = None
     list_filter = (
         ("user", admin.RelatedOnlyFieldListFilter),
@@ -67,6 +68,9 @@ class LogAdmin(Base):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     sortable_by = ()
+
+    class Media:
+        css = {"all": ["admin_chat/log.css"]}
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Show the page; nothing is chosen in it."""
@@ -87,6 +91,11 @@ class LogAdmin(Base):
     def has_delete_permission(self, request: HttpRequest, obj: LogEntry | None = None) -> bool:  # noqa: ARG002
         """Nobody makes it undone; so an account that has done anything is not deleted here."""
         return False
+
+    @admin.display(description="when, UTC")
+    def moment(self, entry: LogEntry) -> str:
+        """To the second."""
+        return f"{entry.action_time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
     @admin.display(description="of")
     def kind(self, entry: LogEntry) -> str:

@@ -39,7 +39,7 @@ def _told() -> dict[str, Any]:
     running = operations.running() if tally.running else []
     return {
         "tally": tally,
-        "oldest_wait": figures.shown(tally.oldest_wait),
+        "oldest_wait": figures.shown(tally.oldest_wait if tally.waiting else None),
         "charts": [
             figures.chart("replies", "Replies a minute", tally, ("completed", "incomplete")),
             figures.chart("errors", "Errors a minute", tally, ("failed", "expired")),

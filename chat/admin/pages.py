@@ -52,10 +52,7 @@ def frame(request: HttpRequest, session: Session, title: str) -> dict[str, Any]:
 def conversation(request: HttpRequest, session: Session) -> HttpResponse:
     """Show a page of messages, the newest unless another is asked for."""
     before, after = number(request, "before"), number(request, "after")
-    try:
-        found = sessions.read(Caller(session_id=session.pk), limit=0)
-    except (SessionNotFound, SessionExpired) as error:
-        raise Http404 from error
+    found = sessions.read(Caller(session_id=session.pk), limit=0)
     messages, older, newer = _messages(session.pk, before, after)
     context = frame(request, session, str(session)) | {
         "settled": _settled(found),
@@ -92,11 +89,8 @@ def _settled(found: Snapshot) -> dict[str, Any]:
 
 def webhook(request: HttpRequest, session: Session) -> HttpResponse:
     """Show the session's deliveries, the newest first."""
-    try:
-        found = sessions.read(Caller(session_id=session.pk), limit=0)
-        records = webhooks.records(session.pk)
-    except (SessionNotFound, SessionExpired) as error:
-        raise Http404 from error
+    found = sessions.read(Caller(session_id=session.pk), limit=0)
+    records = webhooks.records(session.pk)
     context = frame(request, session, f"Webhook of {session}") | {
         "url": json.loads(found.webhook_url),
         "deployments": has_webhook(),
@@ -160,10 +154,7 @@ def _told(told: dict[str, Any]) -> HttpResponse:
 def events(request: HttpRequest, session: Session) -> HttpResponse:
     """Show the raw events that are kept of the session, oldest first."""
     after = number(request, "after") or 0
-    try:
-        page = sessions.events(Caller(session_id=session.pk), after=after, limit=EVENTS)
-    except (SessionNotFound, SessionExpired) as error:
-        raise Http404 from error
+    page = sessions.events(Caller(session_id=session.pk), after=after, limit=EVENTS)
     found = [json.loads(event) for event in page.events]
     last = found[-1]["seq"] if found else page.seq
     context = frame(request, session, f"Events of {session}") | {

@@ -11,6 +11,7 @@ from chat.admin import acts, pages
 from chat.admin.actions import SessionActions
 from chat.admin.listing import SessionList
 from chat.admin.trouble import View, telling_of_trouble
+from chat.errors import SessionExpired, SessionNotFound
 
 
 class SessionAdmin(SessionActions, SessionList):
@@ -63,9 +64,12 @@ class SessionAdmin(SessionActions, SessionList):
     def _shown(self, request: HttpRequest, session_id: str, page: View) -> HttpResponse:
         self._check(request, "view")
         session = self.get_object(request, unquote(session_id))
-        if session is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, session_id)  # type: ignore[attr-defined, no-any-return]
-        return page(request, session)
+        try:
+            if session is not None:
+                return page(request, session)
+        except (SessionNotFound, SessionExpired):  # it ended just now, and is about to be removed
+            pass
+        return self._get_obj_does_not_exist_redirect(request, self.opts, session_id)  # type: ignore[attr-defined, no-any-return]
 
     def _check(self, request: HttpRequest, permission: str) -> None:
         if not pages.permitted(request)[permission]:

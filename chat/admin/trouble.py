@@ -11,8 +11,16 @@ from django.template.response import TemplateResponse
 
 from chat.errors import StoreUnavailable
 
+BEFORE = "/admin/"
+"""What all paths of the admin begin with."""
 View = Callable[..., HttpResponse]
 TEMPLATE = "admin/chat/session/trouble.html"
+
+
+def refused(request: HttpRequest, status: HTTPStatus, told: str) -> HttpResponse:
+    """Tell staff in a page that they get nothing here."""
+    context = {**admin.site.each_context(request), "title": told}
+    return TemplateResponse(request, "admin/chat/refused.html", context, status=status)
 
 
 def telling_of_trouble(view: View) -> View:

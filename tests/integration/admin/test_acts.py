@@ -106,6 +106,7 @@ def test_an_expired_session_ends_with_the_next_sweep(admin: Client, redis: Redis
     do(admin, session_id, "expire")
     with pytest.raises(SessionExpired):
         sessions.read(Caller(session_id=session_id))
+    assert "exist" in admin.get(page(session_id), follow=True).content.decode()
     with pytest.raises(LeaseLost):
         turns.finish(claim, "too late")
     assert due.recover(due.sweep(), grace=1) == [Look.EXPIRED]

@@ -51,6 +51,15 @@ def test_staff_without_permission_see_nothing(staff: Staff) -> None:
         assert b"secret name" not in answer.content
 
 
+def test_staff_are_refused_by_a_page_and_others_by_the_api(staff: Staff) -> None:
+    for path, told in ((LIST, "You may not do this."), ("/admin/nope", "There is nothing here.")):
+        answer = staff(told).get(path)
+        assert answer["Content-Type"].startswith("text/html")
+        assert told in answer.content.decode()
+        assert "default-src 'self'" in answer["Content-Security-Policy"]
+    assert Client().get("/nope").json()["error"]["code"] == "not_found"
+
+
 @pytest.mark.security("S10")
 def test_who_may_view_sees_all_and_can_do_nothing(staff: Staff) -> None:
     session_id = opened("a name")
