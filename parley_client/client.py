@@ -16,8 +16,6 @@ HERE = "http://127.0.0.1:8000"
 PATIENCE = 30.0
 """Seconds; a restart of the server takes a few."""
 UNAUTHORIZED = 401
-GONE = frozenset({"invalid_token", "session_expired", "session_not_found"})
-"""Codes of a token that opens nothing, or no longer."""
 
 
 class Wishes(TypedDict, total=False):
@@ -103,7 +101,7 @@ class Client:
         try:
             return self.resume(token or "")
         except Refusal as refusal:
-            if refusal.code not in GONE:
+            if not refusal.is_lost:
                 raise
             return self.open(**wishes)
 

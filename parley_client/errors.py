@@ -7,6 +7,9 @@ ParleyError
 └── ReplyFailed      the message was accepted, and there is no reply to it
 """
 
+LOST = frozenset({"invalid_token", "session_expired", "session_not_found"})
+"""Codes of a token that opens no session, or none any more."""
+
 
 class ParleyError(Exception):
     """Something went wrong; `code` is stable, `message` is for people."""
@@ -39,6 +42,11 @@ class Refusal(ParleyError):
         """What of the request is wrong, as a dotted path."""
         self.retry_after = retry_after
         """Seconds after which another try makes sense."""
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the token opens no session, or none any more."""
+        return self.code in LOST
 
 
 class Unreachable(ParleyError):

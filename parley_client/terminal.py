@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 from threading import Event, Thread
 from typing import TextIO
 
-from parley_client.errors import ParleyError
+from parley_client.client import Client
+from parley_client.errors import ParleyError, Refusal
 from parley_client.messages import Message
 from parley_client.reply import Reply
 from parley_client.session import Session
@@ -23,7 +24,7 @@ PROMPT = "> "
 HELP = """\
 /reset          forget the conversation
 /system [TEXT]  set the system prompt, or show it; "/system -" removes it
-/model [NAME]   set the model, or show it
+/model [NAME]   set the model, or show which there are
 /again          ask for another reply to the last message
 /stop           stop what is being written
 /history        show the conversation
@@ -53,9 +54,16 @@ class Terminal:
     """A session and the person, or the pipe, that talks in it."""
 
     def __init__(
-        self, session: Session, *, out: TextIO, notes: TextIO, is_typed: bool = False
+        self,
+        client: Client,
+        session: Session,
+        *,
+        out: TextIO,
+        notes: TextIO,
+        is_typed: bool = False,
     ) -> None:
         self.session = session
+        self._client = client
         self.ahead: deque[str] = deque()
         """Lines that were typed while a reply was written."""
         self._is_typed = is_typed
@@ -75,14 +83,25 @@ class Terminal:
             "/quit": self._quit,
         }
 
+    def greet(self) -> None:
+        """Say whom one talks with, and what was said before."""
+        self._note(f"This is {self.session.model}; /help tells what else you may type.")
+        self.run(iter(["/history"]))
+
     def run(self, lines: Iterator[str]) -> None:
-        """Take in lines, each a message or a command, until they end or one says so."""
+        """Take in lines, each a message or a command, until they end or one says so.
+
+        Raises:
+            Refusal: there is no such session any more.
+        """
         for line in self._in_order(lines):
             try:
                 self.take(line.strip())
             except Leave:
                 return
             except ParleyError as error:
+                if isinstance(error, Refusal) and error.is_lost:
+                    raise
                 self.has_failed = True
                 self._note(error.message)
             except KeyboardInterrupt:
@@ -115,6 +134,7 @@ class Terminal:
     def _show(self, reply: Reply) -> None:
         """Print a reply as it grows."""
         self._tell_wait(reply.message)
+        self._write(reply.text_so_far)
         try:
             with stopping(reply, self._note), self._listening(reply):
                 for delta in reply.changes():
@@ -164,6 +184,8 @@ class Terminal:
         elif message.status == "incomplete":
             why = message.error.message if message.error else message.finish_reason
             self._note(f"(incomplete: {why})")
+        elif message.error:
+            self._note(f"(no reply: {message.error.message})")
 
     def _reset(self, _: str) -> None:
         self.session.reset()
@@ -177,7 +199,8 @@ class Terminal:
     def _model(self, name: str) -> None:
         if name:
             self.session.change(model=name)
-        self._note(self.session.model)
+        for model in self._client.models():
+            self._note(f"{'*' if model.name == self.session.model else ' '} {model.name}")
 
     def _again(self, _: str) -> None:
         last = next(self.session.history(newest_first=True), None)
@@ -187,12 +210,19 @@ class Terminal:
             self._show(self.session.regenerate(last.id))
 
     def _stop(self, _: str) -> None:
-        for reply in self.session.open_replies():
+        replies = self.session.open_replies()
+        for reply in replies:
             reply.cancel()
+        self._note("(stopped)" if replies else "(nothing is being written)")
 
     def _history(self, _: str) -> None:
         for message in self.session.history():
-            self._tell(f"{'> ' if message.role == 'user' else ''}{message.content}")
+            if not message.is_final:
+                self._show(Reply(self.session, message))
+                continue
+            if message.content:
+                self._tell(f"{'> ' if message.role == 'user' else ''}{message.content}")
+            self._tell_end(message)
 
     def _quit(self, _: str) -> None:
         raise Leave

@@ -4,10 +4,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
-from parley_client import Client
+from parley_client import Client, ReplyFailed
 from project.supervisor.children import ROOT
 from tests.harness.stack import Stack
 from tests.integration.client.person import Person
@@ -81,7 +82,9 @@ def test_the_session_is_looked_at_and_changed(person: Person) -> None:
     person.types("/system -")
     person.sees("(no system prompt)\n> ")
     person.types("/model")
-    person.sees("default\n> ")
+    person.sees("* default\n> ")
+    person.types("/stop")
+    person.sees("(nothing is being written)\n> ")
     person.types("/model none")
     person.sees("There is no model of this name.\n> ")
     person.types("/again")
@@ -138,6 +141,51 @@ def test_who_comes_back_sees_what_was_said(echoing: Stack, client: Client) -> No
     environment = {**os.environ, "PARLEY_TOKEN": session.token}
     with Person([*CHAT, "--url", echoing.web().url], environment) as somebody:
         somebody.sees("> hello\necho: hello\n> ")
+
+
+def test_who_comes_back_sees_the_rest_of_what_is_being_written(
+    echoing: Stack, client: Client
+) -> None:
+    session = client.open()
+    with suppress(ReplyFailed):
+        session.send("[[fault:400]]").text  # noqa: B018  # waits for it
+    growing = session.send("hello [[tokens=60 rate=30]]")
+    next(iter(growing))
+    environment = {**os.environ, "PARLEY_TOKEN": session.token}
+    with Person([*CHAT, "--url", echoing.web().url], environment) as somebody:
+        somebody.sees("(no reply: The model's service refused the request.)\n> hello")
+        somebody.sees(f"{growing.text}\n> ")
+
+
+def test_a_chat_ends_with_its_session(echoing: Stack, client: Client) -> None:
+    session = client.open()
+    environment = {**os.environ, "PARLEY_TOKEN": session.token}
+    with Person([*CHAT, "--url", echoing.web().url], environment) as somebody:
+        somebody.sees("/help tells what else you may type.\n> ")
+        session.delete()
+        somebody.types("hello")
+        somebody.sees("There is no such session.\n")
+        assert somebody.exit_code() == 1
+
+
+def test_a_reply_is_read_on_when_the_web_comes_back(person: Person, echoing: Stack) -> None:
+    person.types("hello [[tokens=60 rate=20]]")
+    said = person.sees("echo: hello").rpartition("echo: ")[2]
+    echoing.web().kill()
+    echoing.web().start()
+    said += person.sees("\n> ", within=40).removesuffix("\n> ")
+    assert len(said.split()) == 60 - 1  # without "echo: "
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [("http://127.0.0.1:1", "Start Parley there"), ("localhost:8000", "is no http(s) URL")],
+)
+def test_a_place_without_parley_is_said_so(url: str, said: str) -> None:
+    done = piped(url, "hi\n")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.returncode != 0
 
 
 def test_a_wrong_token_is_said_so(echoing: Stack) -> None:
