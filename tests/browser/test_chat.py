@@ -37,13 +37,6 @@ def test_stop_ends_a_reply_and_keeps_what_was_said(chat: ChatPage) -> None:
     expect(chat.button("Stop")).to_be_hidden()
 
 
-def test_escape_stops_a_reply(chat: ChatPage) -> None:
-    reply = chat.send(f"Hello {LASTING}")
-    expect(reply.locator(".body")).not_to_be_empty()
-    chat.field.press("Escape")
-    expect(reply).to_contain_text("Stopped.")
-
-
 def test_a_regenerated_reply_takes_the_place_of_the_earlier_one(chat: ChatPage) -> None:
     earlier = chat.ask("Hello")
     chat.button("Regenerate").click()
@@ -123,12 +116,6 @@ def test_waiting_replies_tell_their_place(chat: ChatPage) -> None:
     chat.button("Stop").click()
     expect(third).to_have_attribute("aria-busy", "false")
     assert chat.mine.all_inner_texts() == [f"You\nFirst {LASTING}", "You\nSecond", "You\nThird"]
-
-
-def test_a_model_that_loads_is_said_to_load(chat: ChatPage) -> None:
-    reply = chat.send("Hello [[fault:loading estimated_time=3 times=1]]")
-    expect(reply).to_contain_text("The model is loading.")
-    expect(reply).to_have_attribute("data-status", "completed")
 
 
 def test_a_failed_reply_says_why_and_can_be_tried_again(chat: ChatPage) -> None:

@@ -69,7 +69,7 @@ def test_on_a_phone_a_tap_beside_the_list_closes_it_and_the_newest_text_stays_in
     assert is_at_end(log)
 
 
-def test_stop_takes_no_room_from_the_field(chat: ChatPage) -> None:
+def test_stop_takes_no_room_from_the_field_and_escape_does_the_same(chat: ChatPage) -> None:
     before = chat.field.bounding_box()
     reply = chat.send(f"Hello {LASTING}")
     expect(chat.button("Stop")).to_be_visible()
@@ -108,9 +108,9 @@ def test_what_a_reply_waits_for_is_told_to_screen_readers_once(chat: ChatPage) -
             new MutationObserver(() => told.push(said.innerText)).observe(said, {childList: true});
         }"""
     )
-    reply = chat.send("Hello [[fault:loading estimated_time=4 times=1]]")
+    reply = chat.send("Hello [[fault:loading estimated_time=3 times=1]]")
     chat.send("Behind it")
-    expect(reply.locator(".note")).to_contain_text("Next try in 2 s.")
+    expect(reply).to_contain_text("The model is loading. Next try in")
     expect(chat.page.locator("[data-status=completed]")).to_have_count(2)
     told = chat.page.evaluate("told").copy()
     words = "\n".join(told)

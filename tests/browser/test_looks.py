@@ -85,17 +85,6 @@ def test_the_page_has_no_fault_of_accessibility_and_nothing_sticks_out(
     assert violations(chat.page) == []
 
 
-def test_on_a_phone_the_list_opens_and_closes(open_page: Callable[..., ChatPage]) -> None:
-    chat = open_page(viewport=PHONE, has_touch=True).start("Pocket talk")
-    link = chat.page.get_by_role("link", name="Pocket talk")
-    expect(link).to_be_hidden()
-    chat.page.locator("#conversation .phone").click()
-    expect(link).to_be_visible()
-    chat.page.keyboard.press("Escape")
-    expect(link).to_be_hidden()
-    chat.ask("Hello")
-
-
 def test_the_keyboard_reaches_everything_in_order(chat: ChatPage) -> None:
     chat.ask("Hello")
     focused = "document.activeElement.id || document.activeElement.textContent"

@@ -207,3 +207,26 @@ def test_where_event_streams_do_not_get_through_the_page_polls(
     chat.button("Clear messages").click()
     chat.button("Clear").click()
     expect(chat.replies).to_have_count(0)
+
+
+def test_what_is_read_anew_keeps_older_messages_but_those_that_were_cleared(
+    chat: ChatPage,
+) -> None:
+    seen = chat.page.evaluate(
+        """async () => {
+            const { Conversation } = await import("/static/chat/conversation.js");
+            const messages = (...numbers) => numbers.map((number) => ({ id: `msg_${number}` }));
+            const known = new Conversation({});
+            const ids = () => [...known.ordered.map(({ id }) => id), known.hasOlder].join();
+            known.replace({ seq: 9, messages: messages(5, 6), has_more: true });
+            known.extend("msg_5", { data: messages(3, 4), has_more: false });
+            known.replace({ seq: 20, messages: messages(6, 7), has_more: true });
+            const seen = [ids()];
+            known.follow({ seq: 30, messages: messages(9, 10) });
+            seen.push(known.isBehind);
+            known.replace({ seq: 30, messages: messages(9, 10), has_more: false });
+            known.extend("msg_3", { data: messages(1, 2), has_more: true });
+            return [...seen, ids()];
+        }"""
+    )
+    assert seen == ["msg_3,msg_4,msg_5,msg_6,msg_7,false", True, "msg_9,msg_10,false"]

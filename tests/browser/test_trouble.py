@@ -88,6 +88,7 @@ def test_an_answer_that_comes_after_a_reset_brings_nothing_back(
     chat.page.route(POSTS, lambda route: late.append((route, route.fetch())), times=1)
     chat.write("Before the reset")
     expect(chat.replies.first).to_have_attribute("data-status", "completed")
+    expect(chat.page.locator(".pending")).to_have_count(0)  # nor is it shown twice meanwhile
     call(chat_stack, chat, "POST", "/reset")
     expect(chat.replies).to_have_count(0)
     for route, answer in late:

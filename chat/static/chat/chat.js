@@ -52,7 +52,14 @@ export class Chat {
   event(event) {
     if (event.type === "session.expired") return this.over("This session has expired.");
     if (event.type === "session.deleted") return this.over("This session was deleted.");
+    this.recognise(event);
     this.take(() => this.conversation.apply(event));
+  }
+
+  // What was posted is often told of before its call is answered; it must not be shown twice meanwhile.
+  recognise({ message, seq }) {
+    const posted = this.outbox.find((entry) => !entry.error && !entry.seq);
+    if (posted && message?.role === "user" && message.content === posted.content) posted.seq = seq;
   }
 
   over(words) {
@@ -91,7 +98,7 @@ export class Chat {
 
   // What the conversation does not tell of yet.
   get unsent() {
-    return this.outbox.filter(({ seq = Infinity }) => seq > this.cursor());
+    return this.outbox.filter(({ error, seq = Infinity }) => error || seq > this.cursor());
   }
 
   send(content) {
