@@ -11,6 +11,7 @@ from chat.store import keys
 from chat.store.client import TRIES
 from chat.store.scripts import script
 from tests.acceptance.scene import LEASE, Scene
+from tests.acceptance.usual import Usual
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until
 from tests.integration.api.calls import Api, refusal
@@ -50,48 +51,43 @@ def test_two_workers_together_call_no_more_than_the_gate_lets_pass(
 
 
 def test_a_model_is_called_no_more_often_a_minute_than_it_may(
-    scene: Callable[..., Scene], tmp_path: Path
+    here: Usual,
 ) -> None:
-    here = limited(scene, tmp_path, "requests_per_minute = 2").start()
-    first, second = here.clients(2)
+    first, second = here.client(model="slow"), here.client(model="slow")
     first.reply_in(first.post("Hello"), "completed")
     post = second.post("Hello")
     wait = second.waits_for(post, "rate_limited")
     assert 30 < wait["retry_at"] - here.now() <= 60
     assert here.calls(post.content) == []
     # A minute passes, for the gate alone.
-    here.redis.hincrbyfloat(keys.gate("default")[0], "tat", -60_000)
+    here.redis.hincrbyfloat(keys.gate("slow")[0], "tat", -60_000)
     here.wake(second.session_id, times=1)
     assert second.reply_in(post, "completed")["attempt"] == 1
 
 
 def test_a_turn_whose_gate_gives_no_answer_is_handed_back_and_taken_again(
-    scene: Callable[..., Scene], tmp_path: Path
+    here: Usual,
 ) -> None:
-    here = limited(scene, tmp_path, "concurrency = 3")
-    link = here.proxy(here.data_url)
-    here.reroute(here.worker, REDIS_URL=link.url, BROKER_URL=here.data_url)
-    here.start()
-    client = here.client()
-    link.lose_answer_to(script("enter").sha, times=TRIES)
+    client = here.client(model="narrow")
+    here.worker_link.lose_answer_to(script("enter").sha, times=TRIES)
     post = client.post("Hello")
     reply = client.reply_in(post, "completed")
-    assert "The gate of default gives no answer" in here.worker.log
+    assert "The gate of narrow gives no answer" in here.worker.log
     assert reply["attempt"] == 1
     assert len(here.calls(post.content)) == 1
 
 
 def test_calls_that_go_wrong_for_what_they_ask_shut_out_nobody_else(
-    scene: Callable[..., Scene],
+    here: Usual,
 ) -> None:
-    # A circuit that opened would stay open for longer than anybody waits here.
-    here = scene(circuit_failures=2, circuit_pause=600, max_attempts=3).start()
-    *readers, unlucky, other = here.clients(5)
-    troubles = [(reader, "html") for reader in readers] + [(unlucky, "500")]
+    *readers, unlucky, other = here.clients(7)
+    troubles = [(reader, "html") for reader in readers] + [(unlucky, "500")] * 2
     posts = [(client, client.post(f"Hello [[fault:{fault}]]")) for client, fault in troubles]
     for client, post in posts:
-        here.history.faults[post.content] = 2
-        assert client.reply_in(post, "failed")["attempt"] == 3
+        here.history.faults[post.content] = 3
+        assert client.reply_in(post, "failed")["attempt"] == 4
+    # Of 28 failed calls in a row, where 5 would do.
+    assert here.redis.hget(keys.gate("default")[0], "half") is None
     assert other.reply_in(other.post("Hello"), "completed")["attempt"] == 1
 
 

@@ -18,8 +18,20 @@ model = "parley-dev"
 provider = "openai"
 url = "{url}/v1"
 model = "parley-dev"
+
+[narrow]
+provider = "openai"
+url = "{url}/v1"
+model = "parley-dev"
+concurrency = 3
+
+[slow]
+provider = "openai"
+url = "{url}/v1"
+model = "parley-dev"
+requests_per_minute = 2
 """
-"""Two models that are one server, each with a gate of its own."""
+"""Models that are one server, each with a gate of its own."""
 
 
 class Usual(Scene):
