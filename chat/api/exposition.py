@@ -58,6 +58,8 @@ def _gauges(standing: Standing) -> Iterator[Metric]:
         ("parley_oldest_wait_seconds", "Longest time that a session has been without a worker.",
          tally.oldest_wait),
         ("parley_workers", "Workers that show life.", len(standing.workers)),
+        ("parley_webhook_waiting", "Deliveries to webhooks that are pending.",
+         tally.webhooks_waiting),
     ):  # fmt: skip
         yield GaugeMetricFamily(name, text, value=value)
 
@@ -84,6 +86,10 @@ def _counters(tally: Tally, models: list[str]) -> Iterator[Metric]:
         "Tokens that models read and wrote.",
         ("kind", "model"),
         {**tokens, **tally.tokens},
+    )
+    tries: Counted = {(outcome,): count for outcome, count in tally.webhook_tries.items()}
+    yield _counter(
+        "parley_webhook_tries", "Tries at webhooks, by what came of them.", ("outcome",), tries
     )
 
 

@@ -6,7 +6,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from chat import dispatch, logs
 from chat.conf import knobs
@@ -101,13 +101,12 @@ def _answer(claim: Claim) -> None:
     turn = RunningTurn(claim, model.timeouts, Upstream())
     running.enter(turn)
     try:
-        verdict, tokens = _pass_gate(claim, model, prompt), 0
+        verdict, spent = _pass_gate(claim, model, prompt), Spent()
         if verdict is None:
             with gatekeeper.call(model, claim.lease.session_id) as call:
                 verdict = _ask(claim, model, prompt, turn, call)
-            if knobs.SESSION_TOKENS_PER_HOUR:
-                tokens = _taken(verdict, prompt, turn)
-        _commit(claim, verdict, turn, tokens)
+            spent = _spent(verdict, prompt, turn)
+        _commit(claim, verdict, turn, spent)
     finally:
         running.leave(turn)
 
@@ -182,21 +181,36 @@ def _estimated(prompt: Prompt, turn: RunningTurn) -> Usage:
     )
 
 
-def _taken(verdict: Outcome | Retry | None, prompt: Prompt, turn: RunningTurn) -> int:
-    """Return the tokens that an attempt took, however it ended."""
+class Spent(NamedTuple):
+    """What an attempt took, for those who count it."""
+
+    tokens: int = 0
+    """For the session's budget, if there is one."""
+    took: Usage | None = None
+    """For the figures, when the model has said something and the outcome does not tell."""
+
+
+def _spent(verdict: Outcome | Retry | None, prompt: Prompt, turn: RunningTurn) -> Spent:
     told = verdict.usage if isinstance(verdict, Outcome) else None
-    return (told or _estimated(prompt, turn)).total_tokens
+    if told is None and (turn.has_said or knobs.SESSION_TOKENS_PER_HOUR):
+        guess = _estimated(prompt, turn)
+        tokens = guess.total_tokens if knobs.SESSION_TOKENS_PER_HOUR else 0
+        return Spent(tokens, guess if turn.has_said else None)
+    return Spent(told.total_tokens if told and knobs.SESSION_TOKENS_PER_HOUR else 0)
 
 
 def _commit(
-    claim: Claim, verdict: Outcome | Retry | None, turn: RunningTurn | None, tokens: int = 0
+    claim: Claim,
+    verdict: Outcome | Retry | None,
+    turn: RunningTurn | None,
+    spent: Spent = Spent(),  # noqa: B008  # nothing changes it
 ) -> None:
     """Write what becomes of the turn, and wake a worker when the session wants one at once."""
     if verdict is None:
         return
     try:
         with tracing.span("finish", outcome=_outcome(verdict)):
-            wants_wake = _persist(claim, lambda: _write(claim, verdict, turn, tokens))
+            wants_wake = _persist(claim, lambda: _write(claim, verdict, turn, spent))
     except TurnLost as lost:
         logger.info("%s: %s", claim.reply_id, lost.code)
         return
@@ -215,12 +229,12 @@ def _named(verdict: Outcome | Retry) -> str:
     return verdict.status
 
 
-def _write(claim: Claim, verdict: Outcome | Retry, turn: RunningTurn | None, tokens: int) -> bool:
+def _write(claim: Claim, verdict: Outcome | Retry, turn: RunningTurn | None, spent: Spent) -> bool:
     if isinstance(verdict, Retry):
-        leases.retry(claim.lease, verdict, tokens=tokens)
+        leases.retry(claim.lease, verdict, tokens=spent.tokens, took=spent.took)
         return verdict.delay == 0
     rest = turn.rest() if turn else Said(offset=0, fragment=b"")
-    finish = leases.finish(claim.lease, verdict, rest, tokens=tokens)
+    finish = leases.finish(claim.lease, verdict, rest, tokens=spent.tokens, took=spent.took)
     if finish.posted:
         courier.take([(claim.lease.session_id, number_of(claim.reply_id))])
     return finish.waits

@@ -137,11 +137,13 @@ def _flushed(answer: Any) -> bool | Exception:
     return LOST.get(answer[0], LeaseLost)()
 
 
-def finish(lease: Lease, outcome: Outcome, said: Said, *, tokens: int = 0) -> Finish:
+def finish(
+    lease: Lease, outcome: Outcome, said: Said, *, tokens: int = 0, took: Usage | None = None
+) -> Finish:
     """Commit the turn's one outcome; return what is to be done now.
 
-    said: the last piece; tokens: that the attempt took, for the session's budget. The same call
-    again changes nothing.
+    said: the last piece; tokens: that the attempt took, for the session's budget; took: the same
+    for the figures, of an outcome that tells of none. The same call again changes nothing.
 
     Raises:
         LeaseLost, SessionGone: nothing was written.
@@ -160,6 +162,7 @@ def finish(lease: Lease, outcome: Outcome, said: Said, *, tokens: int = 0) -> Fi
             _members(outcome),
             _ms(knobs.GRACE),
             tokens,
+            _took(took),
         )
     )
     if words[0] != b"FINISHED":
@@ -182,10 +185,14 @@ def _usage(usage: Usage) -> dict[str, Any]:
     return {**asdict(usage), "total_tokens": usage.total_tokens}
 
 
-def retry(lease: Lease, again: Retry, *, tokens: int = 0) -> None:
+def _took(usage: Usage | None) -> str:
+    return f"{usage.prompt_tokens} {usage.completion_tokens}" if usage else ""
+
+
+def retry(lease: Lease, again: Retry, *, tokens: int = 0, took: Usage | None = None) -> None:
     """Give the turn back to the inbox's head; what was said of it is dropped.
 
-    tokens: that the attempt took, for the session's budget. The same call again changes nothing.
+    tokens and took: as `finish` has them. The same call again changes nothing.
 
     Raises:
         LeaseLost, SessionGone: nothing was written.
@@ -204,6 +211,7 @@ def retry(lease: Lease, again: Retry, *, tokens: int = 0) -> None:
             orjson.dumps(asdict(again.error) if again.error else None),
             int(again.may_be_woken),
             tokens,
+            _took(took),
         )
     )
 

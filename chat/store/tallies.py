@@ -20,6 +20,9 @@ BOUNDS = (
     *(60_000, 120_000, 300_000, 900_000),
 )
 """Upper bounds of the buckets of latencies, ms, as in `lua/lib/tally.lua`; one more is above."""
+GAUGES = ("sessions", "waiting", "running", "accepted")
+TRIES = ("delivered", "retried", "failed", "disabled")
+"""What came of tries at deliveries to webhooks, as the scripts count it."""
 LATENCIES = ("queue", "first_delta", "turn")
 HOUR = 60
 """Minutes."""
@@ -75,6 +78,10 @@ class Tally:
     """Times that a turn was put back into its inbox, by the reason for which it waits there."""
     lost: int
     """Times that a running turn's worker was silent for longer than its lease."""
+    webhook_tries: Mapping[str, int]
+    """Tries at deliveries to webhooks by what came of them, of `TRIES`."""
+    webhooks_waiting: int
+    """Deliveries that are pending."""
     latencies: Mapping[str, Histogram]
     """By name, of `LATENCIES`."""
     minutes: Mapping[str, tuple[int, ...]]
@@ -92,19 +99,19 @@ def read() -> Tally:
     pipeline: Any = client().pipeline(transaction=False)
     pipeline.time()
     for tag in range(knobs.PARTITIONS):
-        pipeline.hmget(keys.counts(tag), "sessions", "waiting", "running", "accepted")
+        pipeline.hmget(keys.counts(tag), *GAUGES, *(f"webhook_{name}" for name in TRIES))
+        pipeline.zcard(keys.outbox(tag))
         pipeline.zrange(keys.waiting(tag), 0, 0, withscores=True)
         pipeline.hgetall(keys.tally(tag))
         pipeline.hgetall(keys.recent(tag))
     with translated():
         (seconds, microseconds), *answers = pipeline.execute()
     now = seconds + microseconds / 1_000_000
-    return _tally(now, answers[0::4], answers[1::4], answers[2::4], answers[3::4])
+    return _tally(now, answers)
 
 
-def _tally(
-    now: float, counts: list[Any], oldest: list[Any], tallies: list[Any], recents: list[Any]
-) -> Tally:
+def _tally(now: float, answers: list[Any]) -> Tally:
+    counts, pending, oldest, tallies, recents = (answers[place::5] for place in range(5))
     gauges = [sum(int(each or 0) for each in column) for column in zip(*counts, strict=True)]
     since = [first[0][1] for first in oldest if first]
     ever = _split(tallies)
@@ -122,6 +129,8 @@ def _tally(
         errors=ever["errors"],
         restarts=ever["restarts"],
         lost=ever["lost"][""],
+        webhook_tries=dict(zip(TRIES, gauges[len(GAUGES) :], strict=True)),
+        webhooks_waiting=sum(pending),
         latencies={name: _histogram(ever[name]) for name in LATENCIES},
         minutes={outcome: tuple(row) for outcome, row in recent.minutes.items()},
         latencies_of_hour={name: _histogram(recent.latencies[name]) for name in LATENCIES},

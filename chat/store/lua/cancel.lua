@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Cancel a turn: at once while it waits, by a mark that its worker reads while it runs.
--- include: session access event tally reply shown turns post settle life
+-- include: session access event tally reply shown turns tokens post settle life
 --
 -- ARGV[4] SHA-256 of the caller's token, or ''
 -- ARGV[5] number of the reply, or of the message that it replies to

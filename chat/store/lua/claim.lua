@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Give a worker the right to write the next reply, and all it needs to ask the model.
--- include: session event tally reply turns post settle life inbox history
+-- include: session event tally reply turns tokens post settle life inbox history
 --
 -- ARGV[4] nonce of this try       ARGV[5] worker       ARGV[6] lease, ms
 -- ARGV[7] messages that a session is shown if it does not say

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- End a session as if its time were up: open turns are cancelled, and the next sweep removes it.
--- include: session access event tally reply turns post settle life
+-- include: session access event tally reply turns tokens post settle life budget
 --
 -- ARGV[4] SHA-256 of the caller's token, or ''
 --
@@ -9,6 +9,7 @@ read('v', 'token', 'expires', 'turn', 'head', 'tail', 'waiting', 'attempt', 'sai
 local no = refused(ARGV[4])
 if no then return { no } end
 if s.turn ~= 0 then
+  spend_unfinished('0')
   settle(s.turn, 'cancelled', CANCELLED, partial())
   release()
 end

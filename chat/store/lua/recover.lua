@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Look at one session that is due and put right what is wrong with it.
--- include: session event tally reply turns post settle life inbox restart
+-- include: session event tally reply turns tokens post settle life inbox restart
 -- include: facets removal vanished outbox pending budget
 --
 -- ARGV[4] ms until the next look at a session that is woken now    ARGV[5] most attempts at a turn

@@ -1,7 +1,7 @@
 #!lua
 -- Ask for another reply to the last user message. The earlier reply stays as it ended; the model is
 -- shown the newest reply to each message.
--- include: session access event tally reply shown turns post settle life idem accept replay budget
+-- include: session access event tally reply shown turns tokens post settle life idem accept replay budget
 --
 -- ARGV[4] SHA-256 of the caller's token, or ''
 -- ARGV[5] number of the reply to replace, or of the message that it replies to

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Have the session's next turn begun at once: a running one is taken from its worker, whose later
 -- writes are refused; one that waits for its next attempt waits no longer.
--- include: session access event tally reply turns post settle life restart budget
+-- include: session access event tally reply turns tokens post settle life restart budget
 --
 -- ARGV[4] SHA-256 of the caller's token, or ''
 -- ARGV[5] ms until a sweep looks whether the wake-up was heard

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Clear the session's history and keep the session; open turns are cancelled first.
--- include: session access event tally reply turns post settle life idem outbox pending budget
+-- include: session access event tally reply turns tokens post settle life idem outbox pending budget
 --
 -- ARGV[4] SHA-256 of the caller's token, or ''
 -- ARGV[5] idempotency key, never empty    ARGV[6] digest of the request

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Give the running turn back to the inbox's head, to be tried again later.
--- include: session event tally reply turns post settle life lease restart budget
+-- include: session event tally reply turns tokens post settle life lease restart budget
 --
 -- ARGV[4] fence    ARGV[5] nonce    ARGV[6] delay, ms
 -- ARGV[7] reason: queue, rate_limited or model_loading
@@ -9,6 +9,7 @@
 -- ARGV[10] error that caused it, JSON object or null
 -- ARGV[11] 1 when a wake-up may have it tried before the delay is over
 -- ARGV[12] tokens that the attempt took, for the session's budget
+-- ARGV[13] the same as "<prompt> <completion>", or '' for none
 --
 -- RETRYING | CANCELLED: a client has cancelled the turn meanwhile
 -- ALREADY: this claim has ended | LEASE_LOST | GONE
@@ -19,6 +20,7 @@ if no then return { no } end
 
 set('done', ARGV[5])
 spend(tonumber(ARGV[12]))
+took = ARGV[13]
 if s.cancel == 1 then
   settle(s.turn, 'cancelled', CANCELLED, partial())
   release()

@@ -1,6 +1,6 @@
 #!lua
 -- Accept a user message and the turn that will answer it, or change nothing.
--- include: session access event tally reply turns post settle life idem accept replay interrupt budget
+-- include: session access event tally reply turns tokens post settle life idem accept replay interrupt budget
 --
 -- ARGV[4] SHA-256 of the caller's token, hex, or '' for Parley itself
 -- ARGV[5] content, the inside of a JSON string      ARGV[6] its length, UTF-8 bytes

@@ -1,18 +1,20 @@
 """What the scripts count: how turns ended, what they took, who waits and since when."""
 
 import re
+from collections.abc import Callable, Mapping
 
 import pytest
 from redis import Redis
 
-from chat.domain import Caller, Status, Usage, UsageSource
-from chat.store import due, keys, leases, tallies, turns
+from chat.domain import Caller, Delivered, DeliveryStatus, Status, Usage, UsageSource
+from chat.store import due, interventions, keys, leases, outbox, sessions, tallies, turns
 from chat.store.scripts import HERE
 from chat.store.tallies import BOUNDS, Histogram
 from tests.integration.store import acts
 from tests.integration.store.acts import Writer
 from tests.integration.store.ageing import age
 
+KINDS = ("prompt", "completion")
 USAGE = Usage(prompt_tokens=7, completion_tokens=5, source=UsageSource.PROVIDER)
 
 
@@ -30,6 +32,56 @@ def test_a_turn_is_tallied_by_outcome_and_model_with_its_tokens(caller: Caller) 
         "turn": 2,
     }
     assert (found.sessions, found.waiting, found.running, found.accepted) == (1, 0, 0, 2)
+
+
+def lose_the_worker(redis: Redis, caller: Caller) -> None:
+    age(redis, caller.session_id, 20)
+    due.recover(due.sweep(), grace=2)
+
+
+def test_tokens_count_however_the_attempt_ends(redis: Redis, caller: Caller) -> None:
+    """What no usage tells of is told by the worker or, when that is not to tell, estimated."""
+    told = Usage(prompt_tokens=30, completion_tokens=4, source=UsageSource.ESTIMATED)
+    ends: dict[str, Callable[[Writer], object]] = {
+        "cancelled": lambda it: leases.finish(
+            it.lease, acts.ended(Status.CANCELLED), it.piece("."), took=told
+        ),
+        "handed back": lambda it: leases.retry(it.lease, acts.again(), took=told),
+        "requeued": lambda _: interventions.requeue(caller, grace=2),
+        "lost": lambda _: lose_the_worker(redis, caller),
+        "reset": lambda _: sessions.reset(caller),
+    }
+    before: Mapping[tuple[str, ...], int] = {}
+    for name, end in ends.items():
+        writer = Writer.of(caller)
+        writer.say("x" * 400)
+        end(writer)
+        found = tallies.read().tokens
+        took = {kind: found[kind, "default"] - before.get((kind, "default"), 0) for kind in KINDS}
+        if name in {"cancelled", "handed back"}:
+            assert took == {"prompt": 30, "completion": 4}, name
+        else:
+            assert took["completion"] == 100, name
+            assert took["prompt"] > 0, name
+        before = found
+    acts.submit(caller)
+    Writer.of(caller)  # nobody knows whether the model was asked
+    interventions.expire(caller)
+    assert tallies.read().tokens == before
+
+
+def test_tries_at_webhooks_are_counted_by_what_came_of_them() -> None:
+    caller = acts.open_session(webhook_url=b'"https://example.org/"')
+    for status in ("delivered", "pending", "failed"):
+        acts.submit(caller)
+        acts.answer(caller)
+        number = 2 * len(acts.messages(caller)) // 2
+        delivery = outbox.claim(caller.session_id, number, nonce="n", lease=9)
+        assert delivery is not None
+        outbox.finish(delivery, Delivered(status=DeliveryStatus(status), code="500", delay=60))
+    found = tallies.read()
+    assert found.webhook_tries == {"delivered": 1, "retried": 1, "failed": 1, "disabled": 0}
+    assert found.webhooks_waiting == 1
 
 
 def test_the_last_hour_is_told_by_the_minute(caller: Caller) -> None:

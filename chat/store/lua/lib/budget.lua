@@ -13,11 +13,14 @@ local function spend(tokens)
 end
 
 -- Count the running attempt, whose worker is not to tell what it took: the message that it answers and
--- what was said. Needs reply.lua, and `s` with turn, said.
+-- what was said. Without a word of it nobody knows whether the model was asked, so it counts for the
+-- budget alone. Needs reply.lua, tokens.lua, and `s` with turn, said.
 local function spend_unfinished(counts)
-  if counts == '0' then return end
+  if counts == '0' and s.said == 0 then return end
   local prompt = open_reply(redis.call('HGET', MESSAGES, 2 * s.turn)).prompt
-  spend(math.ceil((s.said + redis.call('HSTRLEN', MESSAGES, prompt)) / 4))
+  local bytes = redis.call('HSTRLEN', MESSAGES, prompt)
+  if counts ~= '0' then spend(math.ceil((s.said + bytes) / 4)) end
+  if s.said > 0 then took = math.ceil(bytes / 4) .. ' ' .. math.ceil(s.said / 4) end
 end
 
 -- ms until the session may spend again, 0 when it may now. most: tokens an hour, 0 for any number

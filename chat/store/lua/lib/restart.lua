@@ -4,6 +4,7 @@
 local function restart(retry_at, reason, problem, model)
   local turn = s.turn
   local reply = open_reply(redis.call('HGET', MESSAGES, 2 * turn))
+  tally_took(reply.model)
   reply.attempt, reply.model = s.attempt, model or reply.model
   local json = reply_json(turn, 'queued', '', reply, waits(reason, seconds(retry_at), 0, problem))
   redis.call('HSET', MESSAGES, 2 * turn, json)

@@ -24,6 +24,7 @@ local function settle(turn, status, ending, content, model)
   log('message.' .. status, ',"message_id":"' .. reply_id(turn) .. '","message":' .. json)
   redis.call('HINCRBY', COUNTS, status, 1)
   tally_end(status, reply, ending)
+  tally_usage(reply.model, ending)
   post(turn)
   set('bytes', s.bytes + #content)
   if turn == s.turn then

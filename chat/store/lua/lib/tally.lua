@@ -53,9 +53,4 @@ local function tally_end(status, reply, ending)
   tally_latency('turn', reply.created_at, now / 1000)
   local error_code = string.match(ending, '^"finish_reason":.-,"error":{"code":"([%w_]+)"')
   if error_code then tally('errors:' .. error_code, 1) end
-  local prompt, completion = string.match(ending,
-    '^"finish_reason":"[%a_]+","usage":{"prompt_tokens":(%d+),"completion_tokens":(%d+)')
-  if not prompt then return end
-  tally('tokens:prompt:' .. reply.model, prompt)
-  tally('tokens:completion:' .. reply.model, completion)
 end
