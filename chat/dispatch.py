@@ -5,7 +5,6 @@ for one that is lost. Tasks are published by name, so nothing here imports them.
 """
 
 import logging
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from kombu.transport import redis as redis_transport
 
 from chat.conf import knobs
 from chat.errors import BrokerUnavailable, ConfigError
+from chat.ids import unique
 from chat.sentinels import watched
 
 logger = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ def _message_count(channel: Any) -> int:
 def _publish(producer: Producer, session_id: str) -> None:
     """Publish straight to the queue: the nameless exchange spares a look-up of bindings."""
     template = _template()
-    task_id = f"{session_id}-{secrets.token_hex(4)}"
+    task_id = f"{session_id}-{unique()}"
     producer.publish(
         [[], {"session_id": session_id}, template.body[2]],
         exchange="",

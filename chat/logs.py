@@ -4,18 +4,19 @@ Who begins something says so once (`begin`, `about`); a filter puts it into ever
 written meanwhile, in the same thread or task, by whomever.
 """
 
+import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any
-
-from pythonjsonlogger.json import JsonFormatter
 
 FIELDS = ("request_id", "session", "turn", "attempt", "fence", "trace_id")
 """What a line may be about, in the order in which it is shown."""
+
+ENCODER = json.JSONEncoder(default=str)
+"""It writes ASCII: no letter of a message ends a line, or is none."""
 
 _about: ContextVar[Mapping[str, object]] = ContextVar("about", default=MappingProxyType({}))
 
@@ -49,27 +50,28 @@ class About(logging.Filter):
         return True
 
 
-class JSONLines(JsonFormatter):
+class JSONLines(logging.Formatter):
     """A line as one object of JSON.
 
     Of a record it takes what is named here: what libraries attach to theirs, Celery a task's
     arguments for one, stays out.
     """
 
-    def add_fields(
-        self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
-    ) -> None:
-        """Fill in the members."""
-        log_data["time"] = datetime.fromtimestamp(record.created, UTC).isoformat()
-        log_data["level"] = record.levelname
-        log_data["logger"] = record.name
-        log_data["message"] = record.getMessage()
-        log_data["process"] = record.process
-        log_data |= _shown(record)
-        log_data |= {name: text for name, text in message_dict.items() if name in TRACES}
-
-
-TRACES = {"exc_info", "stack_info"}
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            "process": record.process,
+            **_shown(record),
+        }
+        if record.exc_info:
+            line["exc_info"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            line["stack_info"] = self.formatStack(record.stack_info)
+        return ENCODER.encode(line)
 
 
 class Readable(logging.Formatter):

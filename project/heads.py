@@ -53,11 +53,12 @@ class BoundedHeads(HttpToolsProtocol):
         if self._is_refused:
             return
         if self._is_idle():
-            self._wait_for_head()
             self._unread += len(data)
         super().data_received(data)
-        if self._unread > MOST and not self._is_refused:
+        if self._unread > MOST:
             self._refuse(HeadTooLarge())
+        elif self._unread:
+            self._wait_for_head()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002
         """Answer what cannot be read; `msg` says no more than that."""

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import secrets
 import socket
 import time
 from collections.abc import Callable
@@ -33,6 +32,7 @@ from chat.errors import (
     TurnLost,
     UnknownModel,
 )
+from chat.ids import unique
 from chat.providers.registry import provider_for
 from chat.providers.upstream import Upstream
 from chat.services import context, models, verdicts
@@ -65,7 +65,7 @@ def take_turn(session_id: str) -> None:
         return
     with logs.about(session=session_id):
         try:
-            claim = leases.claim(session_id, nonce=secrets.token_hex(8), worker=WORKER)
+            claim = leases.claim(session_id, nonce=unique(), worker=WORKER)
         except StoreUnavailable as error:
             logger.warning("No claim; a sweep will see to it: %s", error.__cause__)
             return

@@ -1,7 +1,6 @@
 """Sessions: open, read, change, end them."""
 
 import hashlib
-import secrets
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -11,6 +10,7 @@ import orjson
 from chat.conf import knobs
 from chat.domain import Caller, Context, EventPage, Feedback, NewSession, Page, Snapshot
 from chat.errors import BadInput
+from chat.ids import unique
 from chat.services import models, tokens, webhooks
 from chat.services.conversations import Conversation
 from chat.store import rates, sessions
@@ -198,7 +198,7 @@ def delete(caller: Caller) -> None:
 
 def kept_key(key: str) -> str:
     """Return the key that the store keeps: the client's, told apart from those made here."""
-    return f"c:{key}" if key else f"m:{secrets.token_hex(6)}"
+    return f"c:{key}" if key else f"m:{unique()}"
 
 
 def digest(*parts: object) -> str:

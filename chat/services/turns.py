@@ -87,11 +87,11 @@ def cancel(*, caller: Caller, message_id: str) -> Cancelled:
 
 
 def _woken(caller: Caller, accepted: Accepted) -> Accepted:
+    if accepted.wants_wake:
+        dispatch.wake(caller.session_id)
     number = number_in(accepted.reply)
     with logs.about(session=caller.session_id, turn=number // 2, **tracing.ids()):
         logger.info("msg_%d: accepted", number)
-    if accepted.wants_wake:
-        dispatch.wake(caller.session_id)
     return accepted
 
 

@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import logging
 import random
-import secrets
 from collections.abc import Sequence
 from http import HTTPStatus
 
@@ -19,6 +18,7 @@ from chat import logs, outside
 from chat.conf import knobs, webhook_secrets
 from chat.domain import Caller, Delivered, Delivery, DeliveryRecord, DeliveryStatus
 from chat.errors import BadInput, ForbiddenURL, StoreUnavailable
+from chat.ids import unique
 from chat.providers.failures import retry_after
 from chat.store import outbox
 from chat.store.text import number_of
@@ -53,7 +53,7 @@ def deliver(session_id: str, number: int) -> None:
 
 
 def _deliver(session_id: str, number: int) -> None:
-    nonce = secrets.token_hex(8)
+    nonce = unique()
     try:
         delivery = outbox.claim(
             session_id, number, nonce=nonce, lease=LEASE * knobs.WEBHOOK_TIMEOUT

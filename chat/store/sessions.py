@@ -1,6 +1,5 @@
 """Sessions in Redis: opening, reading, changing, ending them."""
 
-import secrets
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from chat.errors import (
     SessionNotFound,
     StoreUnavailable,
 )
+from chat.ids import unique
 from chat.store import keys
 from chat.store.client import client, translated
 from chat.store.scripts import Argument, Call, run, run_all, run_replicated, script
@@ -301,7 +301,7 @@ def reset(caller: Caller, *, key: str = "", digest: str = "") -> None:
 
     key: the client's idempotency key; without one, each call is a reset of its own.
     """
-    key = key or secrets.token_hex(6)
+    key = key or unique()
     counts = int(bool(knobs.SESSION_TOKENS_PER_HOUR))
     answer("reset", caller.session_id, caller.token_hash, key, digest, counts)
 
