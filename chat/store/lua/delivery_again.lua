@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Have a delivery tried again from the beginning, at once, unless a try is on or about to be.
--- include: session access reply outbox
+-- include: session access reply outbox ended
 --
 -- ARGV[4] SHA-256 of the caller's token, or ''
 -- ARGV[5] number of the reply    ARGV[6] 1 when the deployment has a webhook of its own

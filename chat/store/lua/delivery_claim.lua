@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Give a worker the right to try a delivery, and what it has to send.
--- include: session reply outbox
+-- include: session reply outbox ended
 --
 -- ARGV[4] number of the reply    ARGV[5] nonce of this try    ARGV[6] ms that the right stands
 -- ARGV[7] 1 when the deployment has a webhook of its own

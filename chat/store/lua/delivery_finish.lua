@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Note how a try at a delivery went.
--- include: session event reply outbox
+-- include: session event reply outbox ended
 --
 -- ARGV[4] number of the reply    ARGV[5] nonce of the try
 -- ARGV[6] status: delivered, failed, disabled (the receiver wants no more), or pending (try again)
