@@ -8,7 +8,7 @@ from chat.errors import ConfigError, ProviderError, StoreUnavailable
 from chat.providers.registry import provider_for
 from chat.services import configuration, models
 from chat.services.findings import Finding, Level, judged
-from chat.store import server
+from chat.store import client, server
 
 LOWEST = (7, 0)
 """The oldest server, Redis or Valkey, whose commands the scripts may use."""
@@ -28,6 +28,15 @@ def check(*, call_models: bool = False) -> Iterator[Finding]:
     yield from _broker()
     yield from _workers()
     yield from _models(call_models=call_models)
+
+
+def ping() -> None:
+    """Ask Redis for a sign of life.
+
+    Raises:
+        StoreUnavailable: it gives none within `CHAT_STORE_TIMEOUT`.
+    """
+    client.ping()
 
 
 def evicts() -> bool:

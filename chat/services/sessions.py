@@ -14,10 +14,7 @@ from chat.ids import unique
 from chat.services import models, tokens, webhooks
 from chat.services.conversations import Conversation
 from chat.store import rates, sessions
-from chat.store.client import ping
 from chat.store.text import number_of
-
-__all__ = ["ping"]
 
 EVENT_BATCH = 500
 """Events read from a log at once."""
@@ -43,18 +40,12 @@ def open_session(
     Raises:
         UnknownModel, RateLimited, IdempotencyMismatch, StoreFull, StoreUnavailable
     """
-    if address:
-        rates.throttle(
-            "sessions",
-            address,
-            per_minute=knobs.SESSIONS_PER_MINUTE,
-            burst=knobs.SESSIONS_BURST,
-        )
+    _pace(address)
     stored = _stored_fields(
         {
             "name": name,
             "system_prompt": system_prompt,
-            "model": models.named(model or knobs.DEFAULT_MODEL).name,
+            "model": _model_name(model),
             "context": asdict(context or Context()),
             "metadata": metadata or {},
             "webhook_url": webhooks.permitted(webhook_url),
@@ -81,7 +72,7 @@ def restore(
         {
             "name": name,
             "system_prompt": conversation.system_prompt,
-            "model": models.named(model or knobs.DEFAULT_MODEL).name,
+            "model": _model_name(model),
             "context": asdict(Context()),
             "metadata": {},
         }
@@ -161,7 +152,7 @@ def change(caller: Caller, changes: Mapping[str, Any]) -> Snapshot:
     """
     fields = dict(changes)
     if "model" in fields:
-        fields["model"] = models.named(fields["model"] or knobs.DEFAULT_MODEL).name
+        fields["model"] = _model_name(fields["model"])
     if "webhook_url" in fields:
         webhooks.permitted(fields["webhook_url"])
     told = orjson.dumps(fields)
@@ -204,6 +195,18 @@ def kept_key(key: str) -> str:
 def digest(*parts: object) -> str:
     """Return a short digest that tells one request from another: 16 hex digits."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def _pace(address: str) -> None:
+    """Let a session be opened from there, or refuse it; Parley itself, "", may always."""
+    if address:
+        per_minute, burst = knobs.SESSIONS_PER_MINUTE, knobs.SESSIONS_BURST
+        rates.throttle("sessions", address, per_minute=per_minute, burst=burst)
+
+
+def _model_name(wished: str | None) -> str:
+    """Return the name of the model, the default one if none is wished for."""
+    return models.named(wished or knobs.DEFAULT_MODEL).name
 
 
 def _stored_fields(fields: Mapping[str, Any]) -> dict[str, Any]:

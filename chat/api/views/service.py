@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from chat.api import answers, outputs, queries
 from chat.api.schema import STORELESS, documented
 from chat.api.views.base import View
-from chat.services import models, sessions
+from chat.services import health, models
 
 
 class Models(View):
@@ -43,5 +43,5 @@ class Ready(View):
     def get(self, _: Request) -> HttpResponse:
         """Ask the store; 503 when it is down."""
         queries.nothing(self.raw.GET)
-        sessions.ping()
+        health.ping()
         return answers.json(b'{"status":"ok"}')

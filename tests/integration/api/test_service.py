@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import schemathesis
 
+from project.supervisor.children import ROOT
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until
 from tests.integration.api.calls import Api, refusal
@@ -57,6 +58,19 @@ def test_the_schema_is_sound_and_names_every_path(api: Api) -> None:
         "/live",
         "/ready",
     }
+
+
+def test_the_page_of_the_api_has_every_call_and_no_other(api: Api) -> None:
+    page = (ROOT / "docs" / "api.md").read_text().partition("\n## Calls\n")[2].partition("\n## ")[0]
+    told = re.findall(r"`([A-Z]+) (/[^`? ]*)", "".join(re.findall(r"^\| (`.*?) \| \d", page, re.M)))
+    paths = api.get("/schema").json()["paths"]
+    known = [(act.upper(), path) for path, acts in paths.items() for act in acts]
+    assert sorted(map(unnamed, told)) == sorted(map(unnamed, known))
+
+
+def unnamed(call: tuple[str, str]) -> tuple[str, str]:
+    """Leave the names of what stands in the path to those who write."""
+    return call[0], re.sub(r"\{\w+\}", "{}", call[1])
 
 
 def test_the_schema_tells_of_the_event_stream_as_it_is(owner: Api) -> None:
