@@ -151,6 +151,8 @@ def test_a_session_that_is_deleted_elsewhere_says_what_is_left(
     state = chat.page.locator("#state")
     expect(state).to_contain_text("This session was deleted. Its messages are shown as they were.")
     expect(chat.replies).to_have_count(1)
+    expect(chat.button("Regenerate")).to_be_hidden()
+    expect(chat.button("Open a new session")).to_be_focused()
     chat.page.reload()
     expect(state).to_contain_text("Nothing is left of it.")
     chat.button("Open a new session").click()

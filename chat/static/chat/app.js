@@ -221,7 +221,8 @@ function home(from) {
   if (from.includes($("side"))) return $("new");
   const hasKeys = matchMedia("(pointer: fine)").matches;
   if (!chat) return hasKeys ? $("name") : $("welcome");
-  return hasKeys && !chat.end ? $("text") : $("log");
+  if (chat.end) return $("leave");
+  return hasKeys ? $("text") : $("log");
 }
 
 // The field to write in ---------------------------------------------------------------------------
@@ -248,7 +249,7 @@ $("text").addEventListener("keydown", (event) => {
   acts.send();
 });
 
-// -------------------------------------------------------------------------------------------------
+// What is listened to -----------------------------------------------------------------------------
 
 addEventListener("click", ({ target }) => {
   const pressed = target.closest("button[data-act]");

@@ -23,6 +23,7 @@ export class Log {
 
   clear() {
     this.rows.clear();
+    this.unfolded.clear();
     this.list.replaceChildren();
     this.isAtEnd = true;
   }
@@ -41,8 +42,10 @@ export class Log {
     return scrollTop < NEAR && !this.isAtEnd;
   }
 
+  // Show an earlier reply, or hide it; who looks at it is no longer at the end.
   fold(id) {
     if (!this.unfolded.delete(id)) this.unfolded.add(id);
+    this.isAtEnd = false;
   }
 
   // Draw what has changed of the messages (in order) and of those that are not accepted.
