@@ -1,8 +1,10 @@
 """The Celery app: `celery -A celery_app worker`."""
 
+import warnings
 from importlib import import_module
 
 from celery import Celery
+from celery.exceptions import SecurityWarning
 from celery.signals import worker_ready
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -18,6 +20,9 @@ if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
             told = "OTEL_EXPORTER_OTLP_ENDPOINT: sending spans needs the extra parley[tracing]"
             raise ImproperlyConfigured(told) from error
 
+# Six lines for whoever runs it as root, for the sake of pickles; wake-ups are JSON, all else is
+# refused (S37).
+warnings.filterwarnings("ignore", category=SecurityWarning)
 # Without Celery's Django fixup: tasks use no SQL, so there are no connections to tend after each.
 app = Celery("parley", fixups=[])
 app.config_from_object("project.celery_settings")
