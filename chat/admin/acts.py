@@ -29,7 +29,7 @@ class Act:
     warning: str = ""
     """What is lost by it; asked before it is done."""
     place: str = "change"
-    """The session's page that is shown when it is done."""
+    """The session's page that is shown when it is done; the list when it has none any more."""
     run: Callable[[str, str], Done]
     """Takes the session's id and the message's."""
 
@@ -103,6 +103,7 @@ ACTS = {
             name="expire",
             label="Expire",
             permission="delete",
+            place="",
             warning="What is open is cancelled, and the session is removed within seconds.",
             run=_expire,
         ),

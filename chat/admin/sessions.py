@@ -85,6 +85,12 @@ class SessionAdmin(SessionActions, SessionList):
             self._check(request, "export")
             return self.export(request, chosen)
         self._check(request, acts.ACTS[name].permission)
-        return self.perform(request, name, chosen, message_id) or HttpResponseRedirect(
-            reverse(f"admin:chat_session_{acts.ACTS[name].place}", args=[session_id])
-        )
+        done = self.perform(request, name, chosen, message_id)
+        return done or HttpResponseRedirect(_place_of(acts.ACTS[name], session_id))
+
+
+def _place_of(act: acts.Act, session_id: str) -> str:
+    """Return where to go when it is done."""
+    if not act.place:
+        return reverse("admin:chat_session_changelist")
+    return reverse(f"admin:chat_session_{act.place}", args=[session_id])

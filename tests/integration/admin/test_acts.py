@@ -103,7 +103,8 @@ def test_an_expired_session_ends_with_the_next_sweep(admin: Client, redis: Redis
     claim = turns.take(session_id)
     asked(session_id, "another one")
     assert "are you sure" in do(admin, session_id, "expire", confirmed=False)
-    do(admin, session_id, "expire")
+    assert "Expired." in (shown := do(admin, session_id, "expire"))
+    assert "deleted?" not in shown
     with pytest.raises(SessionExpired):
         sessions.read(Caller(session_id=session_id))
     assert "exist" in admin.get(page(session_id), follow=True).content.decode()
