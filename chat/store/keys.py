@@ -1,7 +1,7 @@
 """Every key that Parley keeps in Redis, with its type and how long it lives.
 
 Keys of one session share the hash tag of its partition, so each script touches one slot and the
-same code runs on Redis Cluster.
+same scripts could run on Redis Cluster.
 """
 
 from functools import lru_cache
