@@ -1,15 +1,21 @@
 """The Celery app: `celery -A celery_app worker`."""
 
+import logging
+import os
 import warnings
 from importlib import import_module
+from typing import Any
 
 from celery import Celery
+from celery.apps import worker as worker_program
 from celery.exceptions import SecurityWarning
-from celery.signals import worker_ready
+from celery.signals import celeryd_init, worker_ready
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from project.starting import set_up, settings_told, settle
+
+STDERR = 2
 
 set_up()
 if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
@@ -31,6 +37,21 @@ app.steps["worker"].add("chat.worker:Pulse")
 app.autodiscover_tasks(["chat"])
 # Web processes publish from threads of the WSGI pool: there, too, this is the current app.
 app.set_default()
+
+
+@celeryd_init.connect
+def _speak_by_the_log(instance: Any, **_: object) -> None:
+    """Have what Celery would print, its banner and its last words, told by lines of the log."""
+    instance.quiet = True
+    worker_program.safe_say = _say  # type: ignore[attr-defined]  # the stubs leave it out
+
+
+def _say(text: str, _stream: object = None) -> None:
+    """Write a line from within a handler of a signal, where a lock or a buffer may be taken."""
+    record = logging.LogRecord("celery.worker", logging.INFO, "", 0, text, None, None)
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler):
+            os.write(STDERR, f"{handler.format(record)}\n".encode())
 
 
 @worker_ready.connect

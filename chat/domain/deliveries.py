@@ -20,6 +20,10 @@ class Delivery:
     """The session's own webhook; `None` for the deployment's."""
     event: bytes
     """JSON, as in the session's log."""
+    turn_attempt: int
+    """Which try at the turn it tells of."""
+    request_id: str
+    """Of the request that asked for the turn; empty when that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

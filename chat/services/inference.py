@@ -207,6 +207,7 @@ def _commit(
 ) -> None:
     """Write what becomes of the turn, and wake a worker when the session wants one at once."""
     if verdict is None:
+        logger.info("%s: this attempt was taken away", claim.reply_id)
         return
     try:
         with tracing.span("finish", outcome=_outcome(verdict)):

@@ -60,13 +60,12 @@ def _deliver(session_id: str, number: int) -> None:
         )
         if delivery is None:
             return
-        result = _result(delivery, *_answer(delivery))
-        is_noted = outbox.finish(delivery, result)
+        with logs.about(request_id=delivery.request_id, attempt=delivery.turn_attempt):
+            result = _result(delivery, *_answer(delivery))
+            told = result.status if outbox.finish(delivery, result) else "too late"
+            logger.info("Webhook: try %d: %s, %s", delivery.attempt, result.code, told)
     except StoreUnavailable as error:
         logger.warning("A delivery has to wait: %s", error.__cause__)
-        return
-    told = result.status if is_noted else "too late"
-    logger.info("Webhook: try %d: %s, %s", delivery.attempt, result.code, told)
 
 
 def _answer(delivery: Delivery) -> tuple[str, float | None]:

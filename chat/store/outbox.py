@@ -52,6 +52,8 @@ def claim(session_id: str, number: int, *, nonce: str, lease: float) -> Delivery
         now=words[2] / 1000,
         url=orjson.loads(words[3]),
         event=words[4],
+        turn_attempt=orjson.loads(words[4])["message"]["attempt"],
+        request_id=words[5].decode(),
     )
 
 

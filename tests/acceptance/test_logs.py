@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.harness.ear import Ear
 from tests.harness.processes import Process
+from tests.harness.receiver import Receiver
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until
 from tests.integration.api.calls import Api
@@ -56,6 +58,43 @@ def test_one_id_leads_from_the_post_to_the_task_to_the_model(
         for process in (web, worker):
             assert CANARY not in process.log
             assert owner.token not in process.log
+
+
+def test_every_line_is_json_whoever_writes_it(build_stack: Callable[..., Stack]) -> None:
+    """Parley, Celery, uvicorn, Python's warnings, a thread that fails, last words."""
+    with Receiver() as receiver:
+        env = {
+            "PYTHONPATH": str(Path(__file__).parent / "trouble"),
+            "PYTHONWARNINGS": "always",
+            "LOG_LEVEL": "DEBUG",
+            "CHAT_WEBHOOK_URL": receiver.url,
+            "CHAT_WEBHOOK_SECRETS": "whsec_" + "A" * 32,
+            "CHAT_OUTSIDE_NETWORKS": "127.0.0.1/32",
+        }
+        stack = build_stack(env=env).start()
+        web, worker = stack.web(), stack.worker()
+        owner = Api(web.url).open()
+        said = owner.post("/messages", {"content": "hi"}, **{"X-Request-ID": "req_mine"})
+        assert said.status_code == 202
+        for process in (web, worker):
+            wait_for_line(process, "UserWarning: a warning")
+            wait_for_line(process, "The thread trouble ends by an error")
+        wait_for_line(worker, "Webhook: try 1: 204, delivered")
+        web.stop()
+        worker.stop()
+    for process in (web, worker):
+        assert [each for each in process.log.splitlines() if not is_json(each)] == []
+    (tried,) = (each for each in about(worker, "req_mine") if "Webhook" in each["message"])
+    assert (tried["attempt"], tried["turn"]) == (1, 1)
+
+
+def wait_for_line(process: Process, told: str) -> None:
+    wait_until(lambda: told in process.log, within=30)
+
+
+def is_json(line: str) -> bool:
+    """Whether the line is an object of JSON that says when, how bad and what."""
+    return line.startswith("{") and {"time", "level", "message"} <= json.loads(line).keys()
 
 
 @pytest.mark.security("S39")

@@ -5,7 +5,7 @@
 -- ARGV[4] number of the reply    ARGV[5] nonce of this try    ARGV[6] ms that the right stands
 -- ARGV[7] 1 when the deployment has a webhook of its own
 --
--- CLAIMED attempt now (ms) url event   (url: JSON string; null for the deployment's own)
+-- CLAIMED attempt now (ms) url event request-id   (url: JSON string; null for the deployment's own)
 -- OVER: there is nothing to deliver | WAITING: another try is on, or not yet due
 read('v', 'webhook_url')
 local number = ARGV[4]
@@ -31,4 +31,5 @@ if not is_again then d.attempts = d.attempts + 1 end
 d.free_at, d.at, d.nonce = now + ARGV[6], now, ARGV[5]
 keep_delivery(number, d)
 redis.call('ZADD', OUTBOX, d.free_at, ID .. ':' .. number)
-return { 'CLAIMED', d.attempts, now, url, event }
+return { 'CLAIMED', d.attempts, now, url, event,
+  redis.call('HGET', DELIVERIES, number .. ':request') or '' }

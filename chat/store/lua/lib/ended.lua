@@ -19,6 +19,6 @@ local function end_delivery(number, d)
   tell_end(number, d)
   redis.call('HDEL', DELIVERIES, number .. ':body')
   if s.v then return keep_delivery(number, d) end
-  redis.call('HDEL', DELIVERIES, number)
+  redis.call('HDEL', DELIVERIES, number, number .. ':request')
   if redis.call('HLEN', DELIVERIES) <= 1 then redis.call('UNLINK', DELIVERIES) end
 end

@@ -4,7 +4,8 @@
 --   until: ms since the epoch before which only the bearer of the nonce acts on it
 --   at: ms since the epoch of its last change           code: what the last try met with, or -
 --   seq: of the event
--- `<reply>:body` -> the event, once its message is gone; `url` -> the webhook, once the session is.
+-- `<reply>:body` -> the event, once its message is gone; `url` -> the webhook, once the session is;
+-- `<reply>:request` -> the id of the request that asked for the turn.
 -- Needs reply.lua.
 
 -- Scripts that end deliveries, or forget them, have the keys of `keys.ended` behind their others.

@@ -10,7 +10,7 @@ local function keep_pending(is_end)
       redis.call('HSET', DELIVERIES, number .. ':body', event)
       if is_end then redis.call('HSET', DELIVERIES, 'url', url) end
     elseif is_end then
-      redis.call('HDEL', DELIVERIES, number)
+      redis.call('HDEL', DELIVERIES, number, number .. ':request')
     end
   end
 end

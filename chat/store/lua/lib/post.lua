@@ -7,11 +7,13 @@ local posted = 0 -- 1 when the outbox has got something
 local function post(turn)
   local hook = redis.call('HMGET', SESSION, 'webhook_url', 'tells')
   if (hook[1] or 'null') == 'null' and hook[2] ~= '1' then return end
-  redis.call('HSET', DELIVERIES, 2 * turn, 'pending 0 0 ' .. now .. ' - - ' .. seq)
+  local ask = redis.call('HGET', MESSAGES, 2 * turn .. ':ask') or ''
+  redis.call('HSET', DELIVERIES, 2 * turn, 'pending 0 0 ' .. now .. ' - - ' .. seq,
+    2 * turn .. ':request', string.match(ask, '"request_id":"([^"\\]*)"') or '')
   redis.call('PEXPIRE', DELIVERIES, MARGIN)
   redis.call('ZADD', OUTBOX, now, ID .. ':' .. 2 * turn)
   local old = 2 * (turn - DELIVERIES_KEPT)
-  redis.call('HDEL', DELIVERIES, old, old .. ':body')
+  redis.call('HDEL', DELIVERIES, old, old .. ':body', old .. ':request')
   redis.call('ZREM', OUTBOX, ID .. ':' .. old)
   posted = 1
 end

@@ -20,12 +20,12 @@ local function settle(turn, status, ending, content, model)
   reply.completed_at, reply.model = seconds(now), model or reply.model
   local json = reply_json(turn, status, content, reply, ending .. ',"wait":null')
   redis.call('HSET', MESSAGES, 2 * turn, json)
-  redis.call('HDEL', MESSAGES, 2 * turn .. ':ask')
   log('message.' .. status, ',"message_id":"' .. reply_id(turn) .. '","message":' .. json)
   redis.call('HINCRBY', COUNTS, status, 1)
   tally_end(status, reply, ending)
   tally_usage(reply.model, ending)
   post(turn)
+  redis.call('HDEL', MESSAGES, 2 * turn .. ':ask')
   set('bytes', s.bytes + #content)
   if turn == s.turn then
     redis.call('HINCRBY', COUNTS, 'running', -1)
