@@ -211,7 +211,7 @@ MUTANTS = [
     ),
     Mutant(
         "a removed session stays due",
-        "lib/life.lua",
+        "lib/removal.lua",
         "redis.call('ZREM', DUE, ID)",
         "",
         (test_life.test_an_idle_session_is_removed_when_its_time_is_up,),
