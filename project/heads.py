@@ -66,14 +66,16 @@ class BoundedHeads(HttpToolsProtocol):
         if self._is_idle() or (cycle.more_body and not cycle.response_started):
             self._refuse(BadInput("This is no HTTP that can be read."))
         else:
-            # It follows a request whose answer is on its way: that one ends the connection.
-            cycle.keep_alive = False
+            self._end_with_answer()
 
     def handle_websocket_upgrade(self) -> None:
         """Hand a handshake on, but a good one only.
 
         What takes it from here answers others by bare text, or not at all, and lets them wait.
         """
+        if not self._is_idle():
+            self._end_with_answer()
+            return
         lines = [self.url, *(name + value for name, value in self.headers)]
         if len(lines) > MOST_LINES or max(map(len, lines)) > MOST_LINE:
             self._refuse(HeadTooLarge())
@@ -116,6 +118,11 @@ class BoundedHeads(HttpToolsProtocol):
         )
         if self.transport.can_write_eof():
             self.transport.write_eof()
+
+    def _end_with_answer(self) -> None:
+        """Say nothing: what came follows a request whose answer is on its way, the last one."""
+        cycle: RequestResponseCycle = self.cycle
+        cycle.keep_alive = False
 
     def _is_idle(self) -> bool:
         """Whether what comes next is a head, or the rest of one."""

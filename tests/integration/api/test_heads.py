@@ -173,12 +173,22 @@ def test_what_is_no_http_is_refused_in_a_used_connection(api: Api) -> None:
 
 
 @pytest.mark.security("S09", "S11")
-def test_what_is_no_http_takes_no_answer_from_the_request_before(owner: Api) -> None:
+@pytest.mark.parametrize(
+    "further",
+    [
+        b"nonsense\r\n\r\n",
+        b"POST / HTTP/1.1\r\n" + UPGRADE + b"\r\n",
+        b"GET / HTTP/1.1\r\n" + UPGRADE + KEY + VERSION + b"\r\n",
+    ],
+)
+def test_what_is_no_http_takes_no_answer_from_the_request_before(
+    owner: Api, further: bytes
+) -> None:
     """Two answers to one request would shift all that follow in a proxy's connection."""
     waits = f"GET {owner.path}?after={owner.snapshot()['seq']}&wait=0.3 HTTP/1.1"
     with Wire(owner.url) as wire:
         wire.head(waits, Authorization=f"Bearer {owner.token}")
-        wire.send(b"nonsense\r\n\r\n")
+        wire.send(further)
         answer = answered(wire.answer())
         assert answer.status_code == 200
         assert answer.json()["id"] == owner.id
