@@ -6,10 +6,8 @@ BENCH_SESSIONS names another number of sessions.
 import os
 import re
 import secrets
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -20,21 +18,11 @@ from typing import Any
 import orjson
 import requests
 
-from tests.harness import environment
+from bench.home import HOME, SESSIONS
+from chat.store import keys
+from chat.store.client import client
 from tests.harness.stack import Stack, port_of
 
-HOME = tempfile.mkdtemp(prefix="parley-bench-")
-environment.adopt(HOME)
-
-# What follows reads the settings, which read the environment.
-import django  # isort: skip  # noqa: E402
-
-django.setup()
-
-from chat.store import keys  # isort: skip  # noqa: E402
-from chat.store.client import client  # isort: skip  # noqa: E402
-
-SESSIONS = int(os.environ.get("BENCH_SESSIONS", "100000"))
 MESSAGES = 10
 """Of each session."""
 TIMES = 15
@@ -160,7 +148,6 @@ def main() -> None:
             print(f"{name:28}{typical:10.0f}{worst:12.0f}{commands:10}")
     finally:
         stack.end()
-        shutil.rmtree(HOME, ignore_errors=True)
 
 
 if __name__ == "__main__":

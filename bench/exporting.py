@@ -13,26 +13,16 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.harness import environment
+from django.conf import settings
+
+from bench.home import SESSIONS
+from chat.domain import NewSession
+from chat.services import tokens
+from chat.store.client import client
+from chat.store.scripts import run_all
+from chat.store.sessions import restoring
 from tests.harness.stack import Stack
 
-HOME = tempfile.mkdtemp(prefix="parley-bench-")
-environment.adopt(HOME)
-
-# What follows reads the settings, which read the environment.
-import django  # isort: skip  # noqa: E402
-
-django.setup()
-
-from django.conf import settings  # isort: skip  # noqa: E402
-
-from chat.domain import NewSession  # isort: skip  # noqa: E402
-from chat.services import tokens  # isort: skip  # noqa: E402
-from chat.store.client import client  # isort: skip  # noqa: E402
-from chat.store.scripts import run_all  # isort: skip  # noqa: E402
-from chat.store.sessions import restoring  # isort: skip  # noqa: E402
-
-SESSIONS = int(os.environ.get("BENCH_SESSIONS", "100000"))
 TURNS = 5
 BATCH = 200
 """Sessions written in one trip."""
