@@ -3,7 +3,7 @@
 No index is ordered by these, so the partitions are looked through, in steps that each hold Redis up
 for some ms; others are served between two of them. Those of a model, and the idle ones, are counted
 without that, and their newest found soon. A page further back takes the moments of activity of all
-that is found, and then those of the span of time that it covers (docs/admin.md has the figures).
+that is found, and then those of the span of time that it covers (figures: docs/performance.md).
 """
 
 import re
