@@ -11,6 +11,7 @@ from chat.api.schema import (
     IF_NONE_MATCH,
     LIMIT,
     LIMITED,
+    OWNED,
     WAIT,
     documented,
     key,
@@ -30,7 +31,7 @@ class Sessions(View):
         {201: outputs.OpenedSession},
         body=NewSession,
         needs_token=False,
-        refusals=LIMITED,
+        refusals=(*LIMITED, *OWNED),  # it has ended, by its `ttl`, before all of this is done
         parameters=[key(headers.SECRET_KEY)],
     )
     def post(self, _: Request) -> HttpResponse:
