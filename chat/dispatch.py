@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 from http import HTTPStatus
 from typing import Any
 
@@ -18,6 +18,7 @@ from kombu import Connection, Producer
 from kombu.exceptions import ChannelError, LimitExceeded, OperationalError
 from kombu.pools import ProducerPool
 from kombu.transport import redis as redis_transport
+from kombu.utils.json import dumps
 
 from chat.conf import knobs
 from chat.errors import BrokerUnavailable, ConfigError
@@ -113,10 +114,28 @@ def _template() -> Any:
 
 
 class _Channel(redis_transport.Channel):
-    """Kombu's channel, but with one client of Redis instead of a new one for each command.
+    """Kombu's channel, but it publishes over a connection that it keeps.
 
-    Making one takes 0.33 ms, four fifths of what a publish took (measured).
+    Kombu makes a new client of Redis for each message, which took four fifths of a publish, and
+    the client asks a pool for a connection, which took a third of the rest (measured).
     """
+
+    connection_errors: tuple[type[Exception], ...]
+
+    def _put(self, queue: str, message: Any, **_: object) -> None:
+        command = ("LPUSH", queue, dumps(message))
+        try:
+            self._ask(command)
+        except self.connection_errors:  # the broker may have been another one since
+            self._ask(command)
+
+    def _ask(self, command: tuple[str, ...]) -> None:
+        self._line.send_command(*command)
+        self._line.read_response()
+
+    @cached_property
+    def _line(self) -> Any:
+        return self.pool.make_connection()
 
     def _get_client(self) -> Any:
         return cache(super()._get_client())  # type: ignore[misc]  # the stubs leave it out
