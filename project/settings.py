@@ -1,7 +1,7 @@
 """Django's settings, read from the environment once, at start.
 
 A wrong value stops the process with its name. `.env.example` lists every variable. Parley's own
-knobs and models are described in `chat/conf.py`.
+knobs and models are described in `chat/conf`.
 """
 
 import os

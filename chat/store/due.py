@@ -10,9 +10,9 @@ from chat import logs
 from chat.conf import knobs
 from chat.domain import Look
 from chat.store import keys
+from chat.store.calls import call
 from chat.store.client import client, translated
 from chat.store.scripts import Call, run_all, script
-from chat.store.sessions import call
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from chat.conf import knobs
 from chat.domain import Caller, Requeued
 from chat.errors import SessionBusy
-from chat.store.sessions import answer
+from chat.store.calls import answer
 
 
 def requeue(caller: Caller, *, grace: float) -> Requeued:

@@ -26,9 +26,9 @@ from chat.domain import (
     Usage,
 )
 from chat.errors import LeaseLost, SessionGone, StoreUnavailable, TurnLost
+from chat.store.calls import call
 from chat.store.client import client, is_own_fault, translated
 from chat.store.scripts import Call, run, run_all
-from chat.store.sessions import call
 
 LOST: dict[bytes, type[TurnLost]] = {
     b"GONE": SessionGone,

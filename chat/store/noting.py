@@ -7,9 +7,9 @@ import orjson
 
 from chat.conf import knobs
 from chat.store import keys, listing
+from chat.store.calls import call
 from chat.store.client import client, translated
 from chat.store.scripts import run_all
-from chat.store.sessions import call
 from chat.store.text import folded
 
 BATCH = 500

@@ -12,10 +12,10 @@ from chat.conf import has_webhook, knobs
 from chat.domain import Caller, Delivered, Delivery, DeliveryRecord, DeliveryState, DeliveryStatus
 from chat.errors import BadInput
 from chat.store import keys
+from chat.store.calls import answer, answered, postal
 from chat.store.client import client, translated
 from chat.store.due import held
 from chat.store.scripts import run
-from chat.store.sessions import answer, answered, postal
 
 
 def sweep() -> list[tuple[str, int]]:

@@ -2,7 +2,7 @@
 
 from chat.domain import Caller
 from chat.errors import InvalidToken, SessionExpired, SessionNotFound
-from chat.store.sessions import answer
+from chat.store.calls import answer
 
 MOST = 20
 """Tickets of a session that are kept; asking for another makes the oldest worthless."""

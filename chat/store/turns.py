@@ -14,7 +14,7 @@ from chat.errors import (
     SessionFull,
     TokenBudgetSpent,
 )
-from chat.store.sessions import answer, replicated
+from chat.store.calls import answer, replicated
 from chat.store.text import escaped
 
 MINUTE = 60_000

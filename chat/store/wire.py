@@ -44,15 +44,17 @@ class Wire:
 
     def _ask(self, commands: Sequence[Command]) -> list[Any]:
         connection = self._take()
+        is_answered = False
         try:
             connection.connect()
             connection.send_packed_command(connection.pack_commands(commands))
-            return [_answer(connection) for _ in commands]
-        except BaseException:
-            connection.disconnect()  # its next use opens it again
-            raise
+            answers = [_answer(connection) for _ in commands]
+            is_answered = True
         finally:
+            if not is_answered:
+                connection.disconnect()  # its next use opens it again
             self._idle.append(connection)
+        return answers
 
     def _take(self) -> Any:
         try:

@@ -11,6 +11,7 @@ from project import settings
 ROOT = Path(settings.BASE_DIR)
 EXAMPLE = dict(re.findall(r"^#([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
 KNOBS = sorted(conf.Knobs.__annotations__)
+READERS = ["chat/conf/models.py", "chat/management/commands/run.py", "project/settings.py"]
 READ = re.compile(r"""(?:env\.\w+\(|environ\.get\(|environ\[)\s*"([A-Z_]+)\"""")
 
 
@@ -18,18 +19,14 @@ def names_read(path: str) -> set[str]:
     return set(READ.findall((ROOT / path).read_text()))
 
 
-@pytest.mark.parametrize(
-    "path", ["chat/conf.py", "chat/management/commands/run.py", "project/settings.py"]
-)
+@pytest.mark.parametrize("path", READERS)
 def test_every_variable_that_is_read_is_named(path: str) -> None:
     assert names_read(path)
     assert names_read(path) <= EXAMPLE.keys()
 
 
 def test_nothing_is_named_that_nobody_reads() -> None:
-    read = {"CHAT_MODELS_FILE"}.union(
-        *map(names_read, ["chat/conf.py", "chat/management/commands/run.py", "project/settings.py"])
-    )
+    read = {"CHAT_MODELS_FILE"}.union(*map(names_read, READERS))
     assert set(EXAMPLE) == read | {f"CHAT_{name}" for name in KNOBS}
 
 

@@ -14,7 +14,7 @@ from redis.exceptions import ResponseError
 from chat.conf import knobs
 from chat.domain import Look, Said, Status
 from chat.errors import StoreFull, StoreUnavailable
-from chat.store import due, keys, leases, sessions, turns
+from chat.store import calls, due, keys, leases, sessions, turns
 from chat.store.client import client, ping, translated
 from tests.harness.crowd import at_once
 from tests.harness.waiting import wait_until
@@ -92,7 +92,7 @@ def test_a_fault_of_our_own_is_not_taken_for_one_of_the_server(frail: Server) ->
     """It would be tried again and again, and shown as a 503."""
     caller = acts.open_session()
     with pytest.raises(ResponseError, match="script"):
-        sessions.answer("submit", caller.session_id, caller.token_hash)
+        calls.answer("submit", caller.session_id, caller.token_hash)
     frail.redis.set(keys.of(caller.session_id).events, "not a log")
     with pytest.raises(ResponseError, match="WRONGTYPE"):
         acts.submit(caller)

@@ -1,0 +1,44 @@
+"""Knobs from environment variables, at start."""
+
+from collections.abc import Mapping
+from typing import Any, get_type_hints
+from urllib.parse import urlsplit
+
+from chat.conf.knobs import PREFIX, Knobs, knobs
+from chat.conf.values import networks, typed, webhook_secrets
+from chat.errors import ConfigError
+
+
+def read_knobs(environ: Mapping[str, str]) -> dict[str, object]:
+    """Return the `CHAT_*` settings that `environ` holds, each as its knob's type.
+
+    Raises:
+        ConfigError: a value is not of the knob's type or form or not positive, or no knob has
+            that name.
+    """
+    types = get_type_hints(Knobs, include_extras=True)
+    known = {PREFIX + name: kind for name, kind in types.items()}
+    found = {name: text for name, text in environ.items() if name.startswith(PREFIX)}
+    if unknown := sorted(found.keys() - known.keys() - {"CHAT_MODELS_FILE"}):
+        raise ConfigError(f"{unknown[0]}: there is no such setting")
+    networks(environ.get(f"{PREFIX}OUTSIDE_NETWORKS", ""))
+    _check_webhooks(found)
+    return {
+        name: typed(name, text, known[name])
+        for name, text in found.items()
+        if name != "CHAT_MODELS_FILE" and text
+    }
+
+
+def _check_webhooks(found: Mapping[str, Any]) -> None:
+    secrets = webhook_secrets(found.get(f"{PREFIX}WEBHOOK_SECRETS", ""))
+    url = urlsplit(found.get(f"{PREFIX}WEBHOOK_URL", ""))
+    if url.geturl() and not secrets:
+        raise ConfigError(f"{PREFIX}WEBHOOK_URL: needs CHAT_WEBHOOK_SECRETS, too")
+    if url.geturl() and (url.scheme not in {"http", "https"} or not url.hostname):
+        raise ConfigError(f"{PREFIX}WEBHOOK_URL: {url.geturl()!r} is not an http(s) URL")
+
+
+def has_webhook() -> bool:
+    """Return whether the deployment has a webhook of its own."""
+    return bool(knobs.WEBHOOK_URL and knobs.WEBHOOK_SECRETS)
