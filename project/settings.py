@@ -150,6 +150,8 @@ if globals()["CHAT_TRUSTED_PROXIES"]:
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 """Most bytes of a form of the admin; the API's own bound is CHAT_BODY_BYTES."""
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1100
+"""Most fields of one: an action that asks first sends back the 1,000 sessions that it takes."""
 
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

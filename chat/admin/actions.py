@@ -1,5 +1,6 @@
 """What is done with sessions: from the list, or by a button of a session's page."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,6 +14,9 @@ from chat.errors import ParleyError, SessionExpired, SessionNotFound, StoreUnava
 from chat.models import Session
 from chat.querysets import MOST
 from chat.services import exports, staff
+
+NAMED = 5
+"""Sessions of which each is told by its name how an act went; more are counted."""
 
 
 class SessionActions(Base):
@@ -96,19 +100,31 @@ class SessionActions(Base):
         act = acts.ACTS[name]
         if act.warning and "confirmed" not in request.POST:
             return self._confirm(request, act, chosen, message_id)
-        for session in chosen:
-            try:
-                done = act.run(session.pk, message_id)
-            except StoreUnavailable:
-                raise
-            except ParleyError as error:
-                self.message_user(request, f"{session}: {error.message}", messages.ERROR)
-                continue
-            if done.is_new:
-                self.log_change(request, session, done.told)
-            level = messages.SUCCESS if done.is_new else messages.WARNING
-            self.message_user(request, f"{session}: {done.told}", level)
+        ends: dict[tuple[int, str], list[Session]] = defaultdict(list)
+        try:
+            for session in chosen:
+                ends[self._done(request, act, session, message_id)].append(session)
+        finally:  # Redis may be lost on the way
+            for (level, told), of in ends.items():
+                whose = map(str, of) if len(of) <= NAMED else [f"{len(of):,} sessions"]
+                for each in whose:
+                    self.message_user(request, f"{each}: {told}", level)
         return None
+
+    def _done(
+        self, request: HttpRequest, act: acts.Act, session: Session, message_id: str
+    ) -> tuple[int, str]:
+        """Do it to one; return how it went."""
+        try:
+            done = act.run(session.pk, message_id)
+        except StoreUnavailable:
+            raise
+        except ParleyError as error:
+            return messages.ERROR, error.message
+        if not done.is_new:
+            return messages.WARNING, done.told
+        self.log_change(request, session, done.told)
+        return messages.SUCCESS, done.told
 
     def _confirm(
         self, request: HttpRequest, act: acts.Act, chosen: Any, message_id: str

@@ -69,6 +69,9 @@ class SessionAdmin(SessionActions, SessionList):
                 return page(request, session)
         except (SessionNotFound, SessionExpired):  # it ended just now, and is about to be removed
             pass
+        return self._gone(request, session_id)
+
+    def _gone(self, request: HttpRequest, session_id: str) -> HttpResponse:
         return self._get_obj_does_not_exist_redirect(request, self.opts, session_id)  # type: ignore[attr-defined, no-any-return]
 
     def _check(self, request: HttpRequest, permission: str) -> None:
@@ -81,10 +84,11 @@ class SessionAdmin(SessionActions, SessionList):
         chosen = self.get_queryset(request).filter(pk=unquote(session_id))
         if request.method != "POST" or (name != "export" and name not in acts.ACTS):
             return HttpResponseNotAllowed(["POST"])
+        self._check(request, name if name == "export" else acts.ACTS[name].permission)
+        if not chosen:
+            return self._gone(request, session_id)
         if name == "export":
-            self._check(request, "export")
             return self.export(request, chosen)
-        self._check(request, acts.ACTS[name].permission)
         done = self.perform(request, name, chosen, message_id)
         return done or HttpResponseRedirect(_place_of(acts.ACTS[name], session_id))
 

@@ -1,12 +1,14 @@
 """What staff do comes true, is asked about where something is lost, and is written to the log."""
 
 import json
+import re
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 from redis import Redis
 
+from chat import querysets
 from chat.domain import Caller, Feedback, Look, Rating
 from chat.errors import LeaseLost, SessionExpired, SessionNotFound
 from chat.services import sessions
@@ -150,6 +152,18 @@ def test_many_are_expired_from_the_list_after_a_question(admin: Client) -> None:
             sessions.read(Caller(session_id=session_id))
 
 
+def test_a_thousand_are_expired_after_a_question_and_told_in_a_line(admin: Client) -> None:
+    chosen = [opened() for _ in range(querysets.MOST)]
+    told = {"action": "expire", "_selected_action": chosen[:1], "select_across": "1"}
+    asked_back = admin.post(LIST, told).content.decode()
+    sent_back = re.findall('name="_selected_action" value="(ses_[0-9a-f]+)"', asked_back)
+    assert sorted(sent_back) == sorted(chosen)
+    told = {"action": "expire", "_selected_action": sent_back, "confirmed": "yes"}
+    shown = admin.post(LIST, told, follow=True).content.decode()
+    assert "1,000 sessions: Expired." in shown
+    assert LogEntry.objects.count() == querysets.MOST
+
+
 def test_a_redacted_text_is_nowhere_in_redis(admin: Client, redis: Redis) -> None:
     session_id = opened()
     asked(session_id, 'my number is 4711","id":"msg_9')
@@ -223,7 +237,8 @@ def test_what_is_gone_is_said_so(admin: Client) -> None:
     sessions.delete(Caller(session_id=session_id))
     assert "exist" in admin.get(page(session_id), follow=True).content.decode()
     assert admin.get(page(session_id, "live")).json() == {"is_gone": True}
-    assert do(admin, session_id, "cancel")
+    for act in ("cancel", "expire", "export"):
+        assert "exist" in do(admin, session_id, act)
     assert log() == []
 
 
