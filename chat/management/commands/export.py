@@ -1,6 +1,7 @@
 """`manage.py export`: completed turns, in the chat fine-tuning format."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +27,9 @@ class Command(BaseCommand):
         parser.add_argument("--since", type=moment, help="replies of this date (UTC) or later")
         parser.add_argument("--until", type=moment, help="replies before this date")
         parser.add_argument("--model", help="replies of this model; docs/export.md tells more")
-        parser.add_argument("--feedback", choices=[*Rating], help="replies that are rated so")
+        parser.add_argument(
+            "--feedback", choices=[each.value for each in Rating], help="replies that are rated so"
+        )
 
     def handle(
         self,
@@ -47,6 +50,8 @@ class Command(BaseCommand):
                 found = write(choice, stream)
         except StoreUnavailable as error:
             raise CommandError(f"{error.message} The export is not whole.") from error
+        except OSError as error:
+            raise CommandError(f"{error.strerror}. The export is not whole.") from error
         noun = "conversation" if found == 1 else "conversations"
         self.stderr.write(f"{found} {noun} exported.")
 
@@ -71,8 +76,13 @@ def writing(output: str) -> Iterator[BinaryIO]:
         CommandError: there is such a file, or none can be made.
     """
     if output == "-":
-        yield sys.stdout.buffer
-        sys.stdout.flush()
+        try:
+            yield sys.stdout.buffer
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # What is left would be tried once more when the process ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise
         return
     target = Path(output)
     if target.exists():

@@ -1,6 +1,7 @@
 """What `manage.py export` takes out."""
 
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -158,19 +159,37 @@ def test_a_file_has_its_name_once_it_is_whole_and_none_is_overwritten(tmp_path: 
         call_command("export", "--output", str(tmp_path / "nowhere" / "x.jsonl"))
 
 
-def test_an_export_goes_through_a_pipe_and_its_bar_to_the_terminal(redis: Redis) -> None:
-    """As `manage.py export > file` runs it."""
-    said(opened(), "one?", "one")
+def run_by_itself(redis: Redis, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    """Run `manage.py export` in a process of its own."""
     place = redis.connection_pool.connection_kwargs
     url = f"redis://:{place['password']}@{place['host']}:{place['port']}/0"
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "manage.py", "export"],
         cwd=ROOT,
         env={"REDIS_URL": url, "PATH": "", "LOG_LEVEL": "INFO"},
-        capture_output=True,
+        stderr=subprocess.PIPE,
         timeout=60,
-        check=True,
+        check=False,
+        **options,
     )
+
+
+def test_an_export_whose_reader_has_enough_ends_with_a_line(redis: Redis) -> None:
+    """As `manage.py export | head -1` runs it."""
+    said(opened(), "one?", "one")
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as stdout:
+        done = run_by_itself(redis, stdout=stdout)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1:] == [b"CommandError: Broken pipe. The export is not whole."]
+    assert b"Traceback" not in done.stderr
+
+
+def test_an_export_goes_through_a_pipe_and_its_bar_to_the_terminal(redis: Redis) -> None:
+    """As `manage.py export > file` runs it."""
+    said(opened(), "one?", "one")
+    done = run_by_itself(redis, stdout=subprocess.PIPE)
     (line,) = done.stdout.splitlines()
     rules.check(json.loads(line))
     assert b"1 conversation exported." in done.stderr
