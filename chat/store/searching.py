@@ -24,7 +24,7 @@ from chat.store.text import folded
 
 STEP = 7000
 """Sessions that one step looks at: some ms of Redis, and what Lua can unpack (8,000)."""
-ID_START = re.compile("ses_.")
+ID_START = re.compile("ses_[0-9a-f]{1,24}")
 SPECIAL = re.compile(r"[*?\[\]\\^-]")
 """What means something in a pattern of Redis's."""
 HEAD = 100
@@ -61,7 +61,7 @@ class Wanted:
     @property
     def id_start(self) -> str:
         """The beginning of an id, if that is what the text is."""
-        return self.text if ID_START.match(self.text) else ""
+        return self.text if ID_START.fullmatch(self.text) else ""
 
     @property
     def part(self) -> str:

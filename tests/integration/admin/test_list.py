@@ -212,6 +212,7 @@ def test_a_pattern_is_only_text(redis: Redis, admin: Client, pattern: str) -> No
         ("100% [sure]*", "% [SURE]*"),
         ('a "quote" and a \\', '"quote" and a \\'),
         ("a-z^", "-z^"),
+        ("ses_sion of Ada", "ses_sion"),
     ],
 )
 def test_a_part_of_a_name_is_found_however_it_is_written(
