@@ -63,7 +63,7 @@ def check() -> None:
 def wake(session_id: str) -> bool:
     """Ask for a worker for the session; return whether the broker took the wish.
 
-    Takes `PUBLISH_TIMEOUT` at most, and nothing for a second after a failure.
+    Takes `PUBLISH_TIMEOUT` at most for each of two tries, and nothing for a second after a failure.
     """
     try:
         with _broker().producer() as producer:

@@ -52,12 +52,13 @@ class BoundedHeads(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
             return
-        if self._is_idle():
+        is_idle = self._is_idle()
+        if is_idle or not self.cycle.more_body:
             self._unread += len(data)
         super().data_received(data)
         if self._unread > MOST:
-            self._refuse(HeadTooLarge())
-        elif self._unread:
+            self._refuse_head(is_first=is_idle)
+        elif self._unread and is_idle:
             self._wait_for_head()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002
@@ -104,6 +105,14 @@ class BoundedHeads(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)
+
+    def _refuse_head(self, *, is_first: bool) -> None:
+        """Refuse a head that is too large; one that follows another request goes unanswered."""
+        if is_first:
+            self._refuse(HeadTooLarge())
+        else:
+            self._is_refused = True
+            self._end_with_answer()
 
     def _refuse(self, error: ParleyError) -> None:
         """Answer with an error, and close when the client has had time to read it.

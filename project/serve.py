@@ -1,4 +1,4 @@
-"""`python -m uvicorn` with request heads that are bounded, and with all its options.
+"""`python -m uvicorn` with bounded request heads and frames, and with all its options.
 
 Its command line knows its own protocols only, so theirs is what these names stand for. At the end
 it sends itself the signal that ended it; a process that has ended in order is to say so by 0.
@@ -8,11 +8,14 @@ import signal
 import sys
 
 from uvicorn import main
-from uvicorn.config import HTTP_PROTOCOLS
+from uvicorn.config import HTTP_PROTOCOLS, WS_PROTOCOLS
 
 # At import: the processes of `--workers` come by here, too, before they read their options.
 HTTP_PROTOCOLS.update(
     {"auto": "project.heads:BoundedHeads", "httptools": "project.heads:BoundedHeads"}
+)
+WS_PROTOCOLS.update(
+    {"auto": "project.frames:BoundedFrames", "websockets-sansio": "project.frames:BoundedFrames"}
 )
 
 if __name__ == "__main__":

@@ -179,7 +179,9 @@ def test_what_is_no_http_is_refused_in_a_used_connection(api: Api) -> None:
         b"nonsense\r\n\r\n",
         b"POST / HTTP/1.1\r\n" + UPGRADE + b"\r\n",
         b"GET / HTTP/1.1\r\n" + UPGRADE + KEY + VERSION + b"\r\n",
+        HEAD + b"X-Many: " + b"x" * 500_000 + b"\r\n\r\n",
     ],
+    ids=["nonsense", "upgrade", "handshake", "large"],
 )
 def test_what_is_no_http_takes_no_answer_from_the_request_before(
     owner: Api, further: bytes
@@ -192,4 +194,6 @@ def test_what_is_no_http_takes_no_answer_from_the_request_before(
         answer = answered(wire.answer())
         assert answer.status_code == 200
         assert answer.json()["id"] == owner.id
+        with suppress(ConnectionError):
+            assert wire.answer() == b""
         assert wire.is_closed_within(20)

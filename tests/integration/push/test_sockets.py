@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from redis import Redis
+from websockets.exceptions import ConnectionClosed
 
 from chat.domain import Retry, Status, WaitReason
 from chat.store import keys, leases
@@ -397,6 +399,26 @@ def test_a_flood_of_frames_closes_the_socket(hasty: Api, socket: Sockets) -> Non
     for _ in range(12):
         opened.say(type="ping")
     assert opened.closed() == 4429
+
+
+@pytest.mark.security("S25")
+def test_a_flood_of_what_is_no_message_closes_the_socket(hasty: Api, socket: Sockets) -> None:
+    """What the application never hears of keeps the web process busy, too."""
+    pieces, pings = socket(hasty), socket(hasty)
+    with suppress(ConnectionClosed):
+        pieces.send([""] * 30)
+    with suppress(ConnectionClosed):
+        for _ in range(30):
+            pings.ping()
+    assert (pieces.closed(), pings.closed()) == (4429, 4429)
+
+
+@pytest.mark.security("S25")
+def test_a_message_may_come_in_pieces(owner: Api, socket: Sockets) -> None:
+    opened = socket(owner)
+    opened.ping()
+    opened.send(['{"type": ', '"pi', 'ng"}'])
+    opened.is_followed()
 
 
 def test_leaving_is_not_cancelling(owner: Api, socket: Sockets) -> None:

@@ -63,9 +63,13 @@ class Socket:
         """Send a frame."""
         self.send(json.dumps(frame))
 
-    def send(self, data: str | bytes) -> None:
-        """Send anything."""
+    def send(self, data: str | bytes | list[str]) -> None:
+        """Send anything; what comes as a list is sent as the pieces of one message."""
         self._connection.send(data)
+
+    def ping(self) -> None:
+        """Send a ping of the protocol, which the session does not see."""
+        self._connection.ping()
 
     def raw(self, within: float = PATIENCE) -> str:
         """Return the next frame as it came."""
