@@ -4,6 +4,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import include, path, re_path
@@ -30,6 +31,12 @@ handler400 = bad_request
 handler403 = refusing(HTTPStatus.FORBIDDEN, "You may not do this.", not_allowed)
 handler404 = refusing(HTTPStatus.NOT_FOUND, "There is nothing here.", not_found)
 handler500 = failed
+
+
+def forged(request: HttpRequest, reason: str = "") -> HttpResponseBase:
+    """Refuse what bears no CSRF token, as all else that is not allowed."""
+    return handler403(request, PermissionDenied(reason))
+
 
 urlpatterns = [
     path("", include("chat.api.urls")),

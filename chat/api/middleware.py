@@ -13,7 +13,7 @@ from django.urls import Resolver404, resolve
 
 from chat import logs
 from chat.api import answers
-from chat.api.exception_handler import bad_host
+from chat.api.exception_handler import bad_host, not_found
 from chat.traces import OFF, Span, SpanKind, tracing
 
 Handler = Callable[[HttpRequest], Any]
@@ -73,12 +73,13 @@ class Front:
         return self._view(request) or self.get_response
 
     def _view(self, request: HttpRequest) -> Handler | None:
-        """Return the view of an API path, or `None` for a path of the site."""
+        """Return the view of an API path or of one that nothing knows; `None`: it is the site's."""
         try:
             match = resolve(request.path_info, getattr(request, "urlconf", None))
         except Resolver404:
             return None
-        if "api" not in match.app_names:
+        # A mistyped path has no form, and its client should not be told of a CSRF token.
+        if "api" not in match.app_names and match.func is not not_found:
             return None
         request.resolver_match = match
         return partial(match.func, **match.kwargs)

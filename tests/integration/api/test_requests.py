@@ -26,6 +26,13 @@ def test_an_unknown_path_is_a_json_404(api: Api, path: str) -> None:
     assert refusal(api.get(path)) == (404, "not_found")
 
 
+@pytest.mark.security("S07", "S09")
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_no_csrf_token_is_asked_for_where_there_is_no_form(api: Api, method: str) -> None:
+    assert refusal(api.call(method, "/messages/")) == (404, "not_found")
+    assert refusal(api.call(method, "/")) == (403, "not_allowed")
+
+
 @pytest.mark.security("S09")
 @pytest.mark.parametrize(
     ("method", "path"),
