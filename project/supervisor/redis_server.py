@@ -13,7 +13,7 @@ CONFIGURATION = """\
 bind 127.0.0.1
 port {port}
 requirepass "{password}"
-dir "{directory}"
+dir {directory}
 appendonly {appendonly}
 appendfsync everysec
 save ""
@@ -57,11 +57,16 @@ def write_configuration(
     text = CONFIGURATION.format(
         port=port,
         password=password,
-        directory=directory,
+        directory=_quoted(str(directory)),
         appendonly="yes" if appendonly else "no",
     )
     path.write_text(text)
     return path
+
+
+def _quoted(text: str) -> str:
+    """Return `text` so that the server reads one word, whatever it holds."""
+    return '"' + text.replace("\\", r"\\").replace('"', r"\"") + '"'
 
 
 def url_of(port: int, password: str) -> str:

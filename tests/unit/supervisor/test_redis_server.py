@@ -1,5 +1,6 @@
 """Which server binary is taken."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,13 @@ def test_the_password_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     path = redis_server.write_configuration(tmp_path / "redis", port=7, password="of-redis")
     assert "of-redis" in path.read_text()
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("name", ["with space", 'with "quotes"', "with \\ backslash", "mit Ümläut"])
+def test_a_server_starts_wherever_its_data_are(tmp_path: Path, name: str) -> None:
+    path = redis_server.write_configuration(tmp_path / name, port=0, password="of-redis")
+    # Its port is none, so it reads all, finds nowhere to listen, and ends.
+    ended = subprocess.run(
+        [redis_server.find_server(), path], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert "not listen anywhere" in ended.stdout + ended.stderr
