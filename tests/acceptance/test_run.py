@@ -148,7 +148,8 @@ def test_the_pasted_curl_shows_a_reply_and_sessions_survive_a_restart(
     )
     reply = json.loads(shown.stdout)
     assert reply["role"] == "assistant"
-    assert reply["content"]
+    assert "What did I say before?" in reply["content"]
+    assert "Replies come from the dev model" in first.log
 
     token = first.new_token()
     first.ask("My name is Ada.", token)

@@ -162,6 +162,11 @@ ANSWERS: tuple[tuple[re.Pattern[str], Answer], ...] = (
     (when(r"\bwhat .{0,40}\bremember\b|\bdo you remember\b"), tell_notes),
     (when(r"^\W*(?:please )?remember\b"), note),
     (remembered.NAME, meet),
+    # Whoever greets and asks gets the answer.
+    (
+        when(r"^\W*(?:hi|hello|hey)\b\W{1,3}(?:what can you|who are you|what are you)\b"),
+        showpieces.show_help,
+    ),
     (when(r"^\W*(?:hi|hello|hey|good (?:morning|evening|day))\b.{0,30}$"), greet),
     *showpieces.ANSWERS,
 )

@@ -5,6 +5,7 @@ import os
 import secrets
 import signal
 import sys
+from itertools import chain
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -13,7 +14,7 @@ from django.core.management import BaseCommand, CommandError, call_command
 from project.supervisor.home import Home, HomeInUse
 from project.supervisor.journal import Journal
 from project.supervisor.probes import answers, port_is_free
-from project.supervisor.single_machine import plan
+from project.supervisor.single_machine import Stage, plan
 from project.supervisor.supervise import Supervisor
 from project.supervisor.tether import die_with_parent
 
@@ -24,11 +25,15 @@ PORTS = range(1, 65536)
 READY = """\
 
 Parley is ready on {url} (Ctrl-C ends it). {admin}
-Try:
+{model}Try:
 
 {example}
 
 or chat in the terminal: .venv/bin/python manage.py chat{elsewhere}
+"""
+
+DEV_MODEL = """\
+Replies come from the dev model: MODEL_URL or CHAT_MODELS_FILE names another (docs/your-model.md).
 """
 
 EXAMPLE = """\
@@ -69,7 +74,7 @@ class Command(BaseCommand):
         journal = Journal()
         call_command("migrate", verbosity=0)
         # The account is made last: whoever meets a start that fails would never see its password.
-        ended = Supervisor(journal).run(stages, lambda: journal.plain(_welcome(port)))
+        ended = Supervisor(journal).run(stages, lambda: journal.plain(_welcome(port, stages)))
         home.release()
         sys.exit(ended)
 
@@ -90,9 +95,13 @@ def _first_account() -> str:
     return f"Admin: user {ADMIN}, password {password} (not shown again)."
 
 
-def _welcome(port: int) -> str:
+def _welcome(port: int, stages: list[Stage]) -> str:
     url = f"http://127.0.0.1:{port}"
     example = EXAMPLE.format(url=url)
     elsewhere = "" if port == DEFAULT_PORT else f" --url {url}"
-    ready = READY.format(url=url, admin=_first_account(), example=example, elsewhere=elsewhere)
+    # Or a MODEL_NAME without its URL would be passed over without a word.
+    model = DEV_MODEL if any(program.name == "model" for program in chain(*stages)) else ""
+    ready = READY.format(
+        url=url, admin=_first_account(), model=model, example=example, elsewhere=elsewhere
+    )
     return ready.replace(" \n", "\n")

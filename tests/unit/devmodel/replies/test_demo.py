@@ -28,6 +28,7 @@ def test_it_greets_by_a_name_given_earlier() -> None:
     ("question", "answer"),
     [
         ("What is my name?", "**Ada**"),
+        ("Hello! What can you do?", "Python code for a queue"),
         ("What did I say before?", "> I like tea"),
         ("What was my first question?", "> My name is Ada and my dog is Rex. How are you?"),
         ("What is my dog?", "**Rex**"),
