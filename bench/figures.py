@@ -9,7 +9,7 @@ from typing import Any
 from bench import chatting, cpu, history
 from bench.chatting import Act, Client, Follower
 from bench.wire import Line
-from chat.store import keys
+from chat.store import keys, tallies
 from chat.store.client import client as redis_client
 from tests.harness.processes import Process
 from tests.harness.stack import Stack
@@ -183,5 +183,5 @@ def percentiles(name: str, values: list[float]) -> Figures:
 
 def _completed() -> int:
     """Return how many replies have been completed so far."""
-    counts = [redis_client().hget(keys.counts(tag), "completed") for tag in range(16)]
-    return sum(int(count or 0) for count in counts)
+    turns = tallies.read().turns
+    return sum(count for (outcome, _), count in turns.items() if outcome == "completed")
