@@ -65,7 +65,10 @@ class Command(BaseCommand):
         if not port_is_free(port):
             raise CommandError(f"Port {port} is in use. Choose another: make run PORT={port + 1}")
         if (redis := os.environ.get("REDIS_URL")) and not answers(redis):
-            raise CommandError("No Redis answers at REDIS_URL. Unset it to have one started.")
+            raise CommandError(
+                "No Redis answers at REDIS_URL, or not with its password."
+                " Unset it to have one started."
+            )
         try:
             home = Home(settings.PARLEY_HOME)
             stages = plan(os.environ, home=home, port=port)
