@@ -12,6 +12,9 @@ DRAIN = "3"
 """Seconds that replies go on after Ctrl-C, unless CHAT_DRAIN says otherwise; then they are handed
 back, and taken up at the next start. Everything has to end within 10 seconds."""
 
+PACE = "40"
+"""Tokens per second of the dev model; without a pace its replies would never be seen to grow."""
+
 Stage = list[Program]
 
 
@@ -36,7 +39,7 @@ def plan(environ: Mapping[str, str], *, home: Home, port: int) -> list[Stage]:
     if not env.keys() & {"MODEL_URL", "CHAT_MODELS_FILE"}:
         model_port = free_port()
         made |= model_variables(model_port)
-        second.append(programs.dev_model(port=model_port, env=env | made))
+        second.append(programs.dev_model("--rate", PACE, port=model_port, env=env | made))
     env |= made
     home.note(made)
     second += [programs.worker(env=env), programs.web(port=port, env=env)]

@@ -26,6 +26,11 @@ def test_out_of_the_box_everything_is_started(home: Home) -> None:
     assert names(stages) == [["redis"], ["model", "worker", "web"]]
 
 
+def test_the_replies_of_its_model_can_be_seen_to_grow(home: Home) -> None:
+    _, (model, *_) = plan({}, home=home, port=8000)
+    assert float(model.argv[model.argv.index("--rate") + 1]) > 0
+
+
 def test_a_redis_that_is_named_is_used(home: Home) -> None:
     stages = plan({"REDIS_URL": "redis://elsewhere:6379/2"}, home=home, port=8000)
     assert names(stages) == [["model", "worker", "web"]]
