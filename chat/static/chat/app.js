@@ -1,6 +1,6 @@
 // The page: the list of sessions, the one that is open, its settings, the field to write in.
 
-import { ApiError, insist } from "./api.js";
+import { ApiError, insist, newKey } from "./api.js";
 import { Chat } from "./chat.js";
 import { $, button, copy, fill, guardFocus, make } from "./dom.js";
 import { Log } from "./log.js";
@@ -9,6 +9,7 @@ import * as sessions from "./sessions.js";
 let chat = null;
 let models = null;
 let retry = null; // what has failed
+let opening = null; // the session that is being opened: its wishes, and the key of the call
 let drawing = 0;
 let cost = 0; // milliseconds that the last drawing took
 const log = new Log($("log"), $("messages"), (isAtStart) => {
@@ -54,7 +55,11 @@ const acts = {
     const body = { name: $("name").value.trim() };
     if ($("new-model").value) body.model = $("new-model").value;
     if ($("new-prompt").value.trim()) body.system_prompt = $("new-prompt").value;
-    const session = await insist("POST", "sessions", { body });
+    // Tried again with the same wishes it is the same call, whose answer may have been all that was lost.
+    const wishes = JSON.stringify(body);
+    if (opening?.wishes !== wishes) opening = { wishes, key: newKey() };
+    const session = await insist("POST", "sessions", { body, key: opening.key });
+    opening = null;
     sessions.add(session);
     $("start").reset();
     go(session.id);
