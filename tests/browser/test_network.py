@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import requests
-from playwright.sync_api import Locator, Route, expect
+from playwright.sync_api import APIResponse, Locator, Route, expect
 
 from tests.browser.chat_page import ChatPage
 from tests.harness.proxy import Proxy
@@ -150,6 +150,24 @@ def test_a_message_whose_answer_is_lost_is_not_posted_twice(
     assert len(stored(chat_stack, chat)) == 2
 
 
+def test_a_session_that_is_tried_again_is_not_opened_twice(
+    open_page: Callable[..., ChatPage],
+) -> None:
+    chat = open_page()
+    opened: set[str] = set()
+
+    def lose(route: Route) -> None:
+        opened.add(route.fetch().json()["id"])
+        route.fulfill(status=400, body="{}")
+
+    chat.page.route("**/sessions", lose, times=1)
+    chat.page.get_by_label("Name", exact=True).first.fill("Only one")
+    chat.button("Start").click()
+    chat.button("Try again").click()
+    expect(chat.page.get_by_role("heading", name="Only one")).to_be_visible()
+    assert opened == {chat.session["id"]}
+
+
 def test_what_could_not_be_sent_outlives_a_reload(chat: ChatPage, chat_stack: Stack) -> None:
     posts = "**/sessions/*/messages"
     chat.page.route(posts, lambda route: route.abort())
@@ -199,7 +217,14 @@ def test_where_event_streams_do_not_get_through_the_page_polls(
 ) -> None:
     chat = open_page()
     chat.page.route("**/sessions/*/events*", lambda route: route.fulfill(status=404, body="{}"))
-    reply = chat.start("Polling").send(f"Hello {SLOW}")
+    chat.start("Polling")
+    late: list[tuple[Route, APIResponse]] = []
+    posts = "**/sessions/*/messages"
+    chat.page.route(posts, lambda route: late.append((route, route.fetch())), times=1)
+    reply = chat.send(f"Hello {SLOW}")
+    expect(chat.page.locator("#messages > .user")).to_have_count(1)  # though no answer has come
+    for route, answer in late:
+        route.fulfill(response=answer)
     expect(reply.locator(".body")).not_to_be_empty()
     expect(reply).to_have_attribute("aria-busy", "false")
     assert is_whole(reply, stored(chat_stack, chat)[1])

@@ -46,20 +46,24 @@ export class Chat {
     this.changed();
   }
 
-  whole = (snapshot) => this.take(() => this.conversation.replace(snapshot));
+  whole(snapshot) {
+    snapshot.messages.filter(({ seq }) => seq > this.cursor()).forEach((each) => this.recognise(each));
+    this.take(() => this.conversation.replace(snapshot));
+  }
+
   snapshot = (session) => this.take(() => this.conversation.follow(session));
 
   event(event) {
     if (event.type === "session.expired") return this.over("This session has expired.");
     if (event.type === "session.deleted") return this.over("This session was deleted.");
-    this.recognise(event);
+    if (event.message) this.recognise(event.message);
     this.take(() => this.conversation.apply(event));
   }
 
   // What was posted is often told of before its call is answered; it must not be shown twice meanwhile.
-  recognise({ message, seq }) {
-    const posted = this.outbox.find((entry) => !entry.error && !entry.seq);
-    if (posted && message?.role === "user" && message.content === posted.content) posted.seq = seq;
+  recognise({ role, content, seq }) {
+    const { posted } = this;
+    if (posted && !posted.seq && role === "user" && content === posted.content) posted.seq = seq;
   }
 
   over(words) {
@@ -129,7 +133,7 @@ export class Chat {
     if (this.isFlushing) return;
     this.isFlushing = true;
     let entry;
-    while ((entry = this.outbox.find(({ error, seq }) => !error && !seq)) && !this.isClosed) {
+    while ((this.posted = entry = this.outbox.find(({ error, seq }) => !error && !seq)) && !this.isClosed) {
       try {
         const { seq, id } = (await this.act("messages", { content: entry.content }, entry.key)).reply;
         entry.seq = seq;
