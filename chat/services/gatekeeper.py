@@ -54,6 +54,22 @@ class Gatekeeper:
                 self._inside[model.name].discard(caller)
             self._leave(model, caller, call)
 
+    def let_go(self, session_id: str) -> None:
+        """Have a session no longer wait at any gate, if none of its turns is open any more.
+
+        Cancelled or deleted while it waited, it would be called, not come, and hold up all behind.
+        """
+        asked = [model for model in models.all_models().values() if self._asks(model)]
+        if not asked:
+            return
+        try:
+            waiting = gates.step_aside(asked, session_id)
+        except StoreUnavailable as error:
+            logger.warning("The gates were not told: %s", error.__cause__)
+            return
+        for each in waiting:
+            dispatch.wake(each)
+
     def hear(self, model: Model) -> None:
         """Note that the model has begun to answer; a half-open circuit need not wait for the end.
 

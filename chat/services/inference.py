@@ -71,6 +71,8 @@ def take_turn(session_id: str) -> None:
             return
         if claim is not None:
             _take(claim)
+        else:
+            gatekeeper.let_go(session_id)
 
 
 def _take(claim: Claim) -> None:

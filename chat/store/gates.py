@@ -93,6 +93,26 @@ def hear(model: Model) -> Sequence[str]:
         return [caller.decode() for caller in run(client(), request)]
 
 
+def step_aside(models: Sequence[Model], caller: str) -> list[str]:
+    """Take a session without open turns out of the lines; return the callers whose turn it is now.
+
+    Raises:
+        StoreUnavailable: Redis gave no answer.
+    """
+    calls = [
+        Call(script("step_aside"), keys.gate(model.name), (caller, model.concurrency, WOKEN))
+        for model in models
+    ]
+    with translated():
+        found = client().hmget(keys.of(caller).session, "turn", "waiting")
+        if any(int(open_turns or 0) for open_turns in found):
+            return []
+        answers = run_all(client(), calls)
+    return [
+        waiter.decode() for waiters in answers if isinstance(waiters, list) for waiter in waiters
+    ]
+
+
 def hold(callers: Mapping[str, Sequence[str]]) -> None:
     """Give a sign of life for slots that calls hold, and for probes, by model; one round trip.
 

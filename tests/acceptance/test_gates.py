@@ -77,6 +77,23 @@ def test_a_turn_whose_gate_gives_no_answer_is_handed_back_and_taken_again(
     assert len(here.calls(post.content)) == 1
 
 
+def test_who_gives_up_while_he_waits_at_a_gate_holds_up_nobody(here: Usual) -> None:
+    """He would be called, not come, and keep his place for half a minute."""
+    *holders, cancelling, leaving, last = (here.client(model="narrow") for _ in range(6))
+    held = [holder.post("Hello [[fault:endless rate=20]]") for holder in holders]
+    for post in held:
+        here.wait_for_call(post)
+    post, _, waiting = [each.post("Hello") for each in (cancelling, leaving, last)]
+    line = keys.gate("narrow")[2]
+    wait_until(lambda: here.redis.zcard(line) == 3, within=30)
+    cancelling.cancel(post)
+    leaving.delete()
+    holders[0].cancel(held[0])
+    last.reply_in(waiting, "completed", within=20)
+    for holder, running in zip(holders[1:], held[1:], strict=True):
+        holder.cancel(running)
+
+
 def test_calls_that_go_wrong_for_what_they_ask_shut_out_nobody_else(
     here: Usual,
 ) -> None:

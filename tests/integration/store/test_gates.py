@@ -8,7 +8,7 @@ import pytest
 from pytest_django import Settings
 
 from chat.conf import knobs
-from chat.domain import CallEnd, Model, WaitReason
+from chat.domain import CallEnd, Caller, Model, WaitReason
 from chat.store import gates
 from tests.harness.waiting import wait_until
 
@@ -50,6 +50,25 @@ def test_who_waits_is_not_overtaken() -> None:
     gates.leave(TWO_AT_ONCE, "a", CallEnd.OK)
     assert not passes(TWO_AT_ONCE, "newcomer")
     assert passes(TWO_AT_ONCE, "c")
+
+
+def test_who_has_left_the_line_lets_those_behind_come_up() -> None:
+    assert passes(TWO_AT_ONCE, "a")
+    assert passes(TWO_AT_ONCE, "b")
+    assert not passes(TWO_AT_ONCE, "c")
+    assert not passes(TWO_AT_ONCE, "d")
+    assert gates.leave(TWO_AT_ONCE, "a", CallEnd.OK) == ["c"]
+    assert gates.step_aside([TWO_AT_ONCE], "nobody") == []
+    assert gates.step_aside([TWO_AT_ONCE], "c") == ["d"]
+    assert passes(TWO_AT_ONCE, "d")
+
+
+def test_who_has_an_open_turn_keeps_his_place(caller: Caller) -> None:
+    assert passes(TWO_AT_ONCE, "a")
+    assert passes(TWO_AT_ONCE, "b")
+    assert not passes(TWO_AT_ONCE, caller.session_id)
+    assert gates.step_aside([TWO_AT_ONCE], caller.session_id) == []
+    assert gates.leave(TWO_AT_ONCE, "a", CallEnd.OK) == [caller.session_id]
 
 
 def test_the_slot_of_a_dead_worker_comes_free_after_its_lease() -> None:
