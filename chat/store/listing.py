@@ -47,6 +47,12 @@ class Span:
         """Where what is too new begins."""
         return "+inf" if self.until is None else str(round(self.until * 1000))
 
+    @property
+    def others(self) -> list["Span"]:
+        """All that is not in it."""
+        before = [] if self.since is None else [Span(until=self.since)]
+        return before + ([] if self.until is None else [Span(since=self.until)])
+
     def has(self, moment: float) -> bool:
         """Tell whether the moment is in the span."""
         return (self.since or 0) <= moment < (self.until or float("inf"))

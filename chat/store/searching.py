@@ -2,7 +2,8 @@
 
 No index is ordered by these, so the partitions are looked through, in steps that each hold Redis up
 for some ms; others are served between two of them. Those of a model, and the idle ones, are counted
-without that, and their newest found soon. A page further back takes the moments of activity of all
+without that, within a span of time by those outside it if these are fewer, and their newest found
+soon. A page further back takes the moments of activity of all
 that is found, and then those of the span of time that it covers (figures: docs/performance.md).
 """
 
@@ -16,7 +17,7 @@ from typing import NamedTuple
 import orjson
 
 from chat.conf import knobs
-from chat.store import keys
+from chat.store import keys, listing
 from chat.store.client import client, translated
 from chat.store.listing import ALWAYS, Brief, Span
 from chat.store.scripts import Call, run, run_all, script
@@ -70,16 +71,16 @@ class Wanted:
 
     @property
     def pattern(self) -> str:
-        """What Redis compares the lines of model, name and id with; empty without a text."""
-        if not self.text:
+        """What Redis compares the lines of model, name and id with; empty if with nothing."""
+        if not self.text and not self.model:
             return ""
         model = _literal(_model(self).decode()) or "*"
         return f"{model}\n*{_literal(self.part)}*\n{_literal(self.id_start)}*"
 
     @property
     def can_be_counted(self) -> bool:
-        """Whether it takes no look at each session to tell how many there are."""
-        return self.status in {"", "idle"} and not self.text and self.span == ALWAYS
+        """Whether it takes no look at each session to tell how many there are at any time."""
+        return self.status in {"", "idle"} and not self.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +90,6 @@ class Found:
     total: int
     head: Sequence[tuple[float, str]]
     """Last activity, ms since the epoch, and id of the newest ones, the newest first."""
-    moments: Sequence[float] = ()
-    """Last activity of all, the oldest first; empty when they were only counted."""
     unknown: int = 0
     """Sessions whose name and model were never noted: an older version opened them."""
 
@@ -102,27 +101,58 @@ class Found:
 
 
 class _Step(NamedTuple):
+    found: int
     moments: Sequence[float]
     ids: Sequence[str]
     """Of the first ones, if not of all."""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that was found is given."""
+        return len(self.ids) == self.found
+
 
 def look_for(wanted: Wanted) -> Found:
-    """Look for sessions; as many round trips as steps, and one.
+    """Look for sessions; as many round trips as steps, and three.
 
     Raises:
         StoreUnavailable
     """
-    total, unknown = _reckoned(wanted)
+    of_any_time, unknown = _reckoned(wanted)
     if wanted.can_be_counted:
-        is_rare = total <= HEAD * knobs.PARTITIONS
-        steps = _looked(wanted, enough=ALL if is_rare else HEAD, given=HEAD)
-        return Found(total=total, head=_paired(steps), unknown=unknown)
+        total = _less_others(wanted, of_any_time)
+        if total is not None:
+            return Found(total=total, head=_head(wanted, total), unknown=unknown)
     steps = _looked(wanted, given=ALL if wanted.status in LISTED else HEAD)
-    moments = sorted(chain.from_iterable(step.moments for step in steps))
-    is_whole = not wanted.text or all(len(step.moments) == len(step.ids) for step in steps)
-    head = _paired(steps) if is_whole else []
-    return Found(total=len(moments), head=head, moments=moments, unknown=unknown)
+    total = sum(step.found for step in steps)
+    if wanted.text and not all(step.is_whole for step in steps):
+        # Redis compares names in no order. Where it found many, the newest are found soon.
+        steps = _looked(wanted, enough=HEAD, given=HEAD, is_by_name=False)
+    return Found(total=total, head=_paired(steps), unknown=unknown)
+
+
+def _less_others(wanted: Wanted, of_any_time: int) -> int | None:
+    """Return how many there are: those of any time less those outside the span.
+
+    `None` if fewer sessions lie within it than outside, so that it takes less to look at them.
+    """
+    outside = wanted.span.others
+    others = sum(map(listing.count, outside)) if of_any_time else 0
+    if not others:
+        return of_any_time
+    if listing.count(wanted.span) <= others:
+        return None
+    looks = (_looked(replace(wanted, span=each), given=0) for each in outside)
+    return max(0, of_any_time - sum(step.found for step in chain.from_iterable(looks)))
+
+
+def _head(wanted: Wanted, total: int) -> list[tuple[float, str]]:
+    """Return the newest of those that were counted; all, if they are few."""
+    if not total:
+        return []
+    is_rare = total <= HEAD * knobs.PARTITIONS
+    enough = ALL if is_rare else HEAD
+    return _paired(_looked(wanted, enough=enough, given=enough, is_by_name=is_rare))
 
 
 def page(wanted: Wanted, found: Found, *, offset: int, limit: int) -> list[str]:
@@ -133,7 +163,7 @@ def page(wanted: Wanted, found: Found, *, offset: int, limit: int) -> list[str]:
     """
     if offset + limit <= min(HEAD, len(found.head)) or len(found.head) >= found.total:
         return [session_id for _, session_id in found.head[offset : offset + limit]]
-    moments = found.moments or _all_moments(wanted)
+    moments = _all_moments(wanted)
     last = len(moments) - offset
     covered = moments[max(0, last - limit) : max(0, last)]
     if not covered:
@@ -141,7 +171,7 @@ def page(wanted: Wanted, found: Found, *, offset: int, limit: int) -> list[str]:
     # Several may bear the moment of the newest, and some of these belong on the page before.
     newer = len(moments) - bisect_right(moments, covered[-1])
     band = Span(since=covered[0] / 1000, until=(covered[-1] + 1) / 1000)
-    within = _paired(_looked(replace(wanted, span=band)))
+    within = _paired(_looked(replace(wanted, span=band), is_by_name=False))
     return [session_id for _, session_id in within[offset - newer :][:limit]]
 
 
@@ -160,7 +190,9 @@ def _reckoned(wanted: Wanted) -> tuple[int, int]:
 
 
 def _all_moments(wanted: Wanted) -> list[float]:
-    return sorted(chain.from_iterable(step.moments for step in _looked(wanted, given=0)))
+    return sorted(
+        chain.from_iterable(step.moments for step in _looked(wanted, given=0, has_moments=True))
+    )
 
 
 def _paired(steps: Iterable[_Step]) -> list[tuple[float, str]]:
@@ -169,45 +201,51 @@ def _paired(steps: Iterable[_Step]) -> list[tuple[float, str]]:
     return sorted(pairs, reverse=True)
 
 
-def _looked(wanted: Wanted, *, enough: int = ALL, given: int = ALL) -> list[_Step]:
-    tags = range(knobs.PARTITIONS)
-    return [step for tag in tags for step in _steps(tag, wanted, enough, given)]
+def _looked(
+    wanted: Wanted,
+    *,
+    enough: int = ALL,
+    given: int = ALL,
+    is_by_name: bool | None = None,
+    has_moments: bool = False,
+) -> list[_Step]:
+    """Look through all partitions; by name where it says so, or else where there is a text."""
+    if is_by_name is None:
+        is_by_name = bool(wanted.text)
+    pattern = wanted.pattern if is_by_name else ""
+    look = _Look(wanted, pattern, enough, given, has_moments)
+    return [step for tag in range(knobs.PARTITIONS) for step in _steps(tag, look)]
 
 
-def _steps(tag: int, wanted: Wanted, enough: int, given: int) -> Iterator[_Step]:
+class _Look(NamedTuple):
+    """What is asked of each partition."""
+
+    wanted: Wanted
+    pattern: str
+    enough: int
+    given: int
+    has_moments: bool
+    """Whether the moments of all are told, or of those alone that are given."""
+
+    def call(self, tag: int, cursor: str, found: int) -> Call:
+        """Return one step of it, after so many were found."""
+        wanted, since, until = self.wanted, self.wanted.span.since or 0, self.wanted.span.until
+        bounds = (round(1000 * since), ALL if until is None else round(1000 * until))
+        kind = (wanted.status, _model(wanted), wanted.id_start, wanted.part, self.pattern)
+        most = (self.enough - found, max(0, self.given - found), int(self.has_moments))
+        return Call(script("choose"), _lists(tag), (*bounds, cursor, STEP, *kind, *most))
+
+
+def _steps(tag: int, look: _Look) -> Iterator[_Step]:
     """Look through a partition until there is enough, a trip a step: others come in between."""
     cursor, found = "0", 0
-    while found < enough:
+    while found < look.enough:
         with translated():
-            next_cursor, moments, *ids = run(
-                client(), _look(tag, wanted, cursor, enough - found, given)
-            )
-        step = _Step(list(map(float, moments.split())), [each.decode() for each in ids])
-        yield step
-        cursor, found = next_cursor.decode(), found + len(step.moments)
+            next_cursor, seen, moments, *ids = run(client(), look.call(tag, cursor, found))
+        yield _Step(seen, list(map(float, moments.split())), [each.decode() for each in ids])
+        cursor, found = next_cursor.decode(), found + seen
         if cursor == "0":
             break
-
-
-def _look(tag: int, wanted: Wanted, cursor: str, enough: int, given: int) -> Call:
-    since, until = wanted.span.since or 0, wanted.span.until
-    return Call(
-        script("choose"),
-        _lists(tag),
-        (
-            round(1000 * since),
-            ALL if until is None else round(1000 * until),
-            cursor,
-            STEP,
-            wanted.status,
-            _model(wanted),
-            wanted.id_start,
-            wanted.part,
-            wanted.pattern,
-            enough,
-            given,
-        ),
-    )
 
 
 def _lists(tag: int) -> tuple[str, ...]:

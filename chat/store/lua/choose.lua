@@ -11,8 +11,9 @@
 -- ARGV[7] beginning of an id, or ''    ARGV[8] part of a name, folded, or ''
 -- ARGV[9] '' or, with one of these, a pattern of the members of names that meet it and the model
 -- ARGV[10] sessions to find, after which the step ends early    ARGV[11] most ids to give
+-- ARGV[12] 1 to give the moments of all that are found, '' for those of the given ids
 --
--- cursor (0: that was all) moments (of those found: ms, in one text, parted by blanks) id...
+-- cursor (0: that was all) count moments (ms, in one text, parted by blanks) id...
 -- Without status or pattern the sessions of the latest activity are looked at, and given, first; with
 -- a pattern all are given, or none.
 local cursor, step, enough = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[10])
@@ -20,9 +21,10 @@ local LIST = ({ running = RUNNING, waiting = WAITING })[status]
 local CHUNK = 500 -- sessions, so that one that soon has enough stops soon
 
 local function by_list()
-  local found = redis.call('ZRANGE', LIST, cursor, cursor + step - 1)
-  sift(found)
-  return #found < step and 0 or cursor + step
+  local some = redis.call('ZRANGE', LIST, cursor, cursor + step - 1)
+  local at = some[1] and redis.call('ZMSCORE', INDEX, unpack(some))
+  sift(some, function(id, i) take_if_within(id, at[i]) end)
+  return #some < step and 0 or cursor + step
 end
 
 local function by_name()
@@ -34,26 +36,37 @@ local function by_name()
   end
   if named[1] then
     local at = redis.call('ZMSCORE', INDEX, unpack(named))
-    for i, id in ipairs(named) do keep(id, at[i]) end
+    for i, id in ipairs(named) do take_if_within(id, at[i]) end
   end
   return found[1]
 end
 
 local function by_activity()
   local chunk, looked_at = math.min(enough, step) < step and CHUNK or step, 0
+  -- Otherwise few of many are given: it takes less to read theirs in the end.
+  local reads_moments = wants_moments or given >= enough
   repeat
-    local found = redis.call('ZREVRANGEBYSCORE', INDEX, '(' .. ARGV[2], ARGV[1], 'WITHSCORES',
-      'LIMIT', cursor + looked_at, chunk)
-    local some, at = {}, {}
-    for i = 1, #found, 2 do some[#some + 1], at[#at + 1] = found[i], found[i + 1] end
-    sift(some, at)
+    local asked = { 'ZREVRANGEBYSCORE', INDEX, '(' .. ARGV[2], ARGV[1], 'LIMIT',
+      cursor + looked_at, chunk }
+    if reads_moments then asked[#asked + 1] = 'WITHSCORES' end
+    local some, at = redis.call(unpack(asked)), {}
+    if reads_moments then
+      local both = some
+      some = {}
+      for i = 1, #both, 2 do some[#some + 1], at[#at + 1] = both[i], both[i + 1] end
+    end
+    sift(some, function(id, i) take(id, at[i]) end)
     looked_at = looked_at + #some
     if #some < chunk then return 0 end
-  until #ids >= enough or looked_at >= step
+  until count >= enough or looked_at >= step
   return cursor + looked_at
 end
 
-local next_cursor = (LIST and by_list or ARGV[9] ~= '' and by_name or by_activity)()
-local given = math.min(#ids, tonumber(ARGV[11]))
-if given < #ids and ARGV[9] ~= '' then given = 0 end
-return { tostring(next_cursor), table.concat(moments, ' '), unpack(ids, 1, given) }
+local by_pattern = not LIST and ARGV[9] ~= ''
+local next_cursor = (LIST and by_list or by_pattern and by_name or by_activity)()
+if by_pattern and count > given then
+  ids = {}
+  if not wants_moments then moments = {} end
+end
+if ids[1] and not moments[1] then moments = redis.call('ZMSCORE', INDEX, unpack(ids)) end
+return { tostring(next_cursor), count, table.concat(moments, ' '), unpack(ids) }

@@ -2,6 +2,7 @@
 local INDEX, FACETS, RUNNING, WAITING, NAMES = unpack(KEYS)
 local from, till = tonumber(ARGV[1]), tonumber(ARGV[2])
 local status, model, id_start, part = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+local given, wants_moments = tonumber(ARGV[11]), ARGV[12] == '1'
 
 local busy = {}
 if status == 'idle' then
@@ -10,30 +11,39 @@ if status == 'idle' then
   end
 end
 
+-- Of the model, and the line end behind it.
+local line = model ~= '' and model .. '\n' or ''
+
 -- facet: what facets.lua keeps of the session, or false.
 local function meets(id, facet)
-  if string.sub(id, 1, #id_start) ~= id_start then return false end
-  if model == '' and part == '' then return true end
-  local name_at = facet and string.find(facet, '\n', 1, true)
-  return name_at and (model == '' or string.sub(facet, 1, name_at - 1) == model) and
-    (part == '' or string.find(facet, part, name_at + 1, true) ~= nil)
+  if id_start ~= '' and string.sub(id, 1, #id_start) ~= id_start then return false end
+  if line == '' and part == '' then return true end
+  if not facet or string.sub(facet, 1, #line) ~= line then return false end
+  return part == '' or
+    string.find(facet, part, string.find(facet, '\n', 1, true) + 1, true) ~= nil
 end
 
-local ids, moments = {}, {}
+local count, ids, moments = 0, {}, {}
 
-local function keep(id, moment)
+-- Count a session; remember it, and the moment of its last activity if that was read, as far as
+-- these are asked for.
+local function take(id, moment)
+  if busy[id] then return end
+  count = count + 1
+  if count <= given then ids[count] = id end
+  if count <= given or wants_moments then moments[count] = moment end
+end
+
+local function take_if_within(id, moment)
   local at = tonumber(moment or -1)
-  if at >= from and at < till and not busy[id] then
-    ids[#ids + 1], moments[#moments + 1] = id, moment
-  end
+  if at >= from and at < till then take(id, moment) end
 end
 
--- Keep those of some sessions that meet it. at: their moments, if these are known.
-local function sift(some, at)
+-- Give each of some sessions that meets it, and its place among them, to `found`.
+local function sift(some, found)
   if not some[1] then return end
-  local facets = (model ~= '' or part ~= '') and redis.call('HMGET', FACETS, unpack(some)) or {}
-  at = at or redis.call('ZMSCORE', INDEX, unpack(some))
+  local facets = (line ~= '' or part ~= '') and redis.call('HMGET', FACETS, unpack(some)) or {}
   for i, id in ipairs(some) do
-    if meets(id, facets[i]) then keep(id, at[i]) end
+    if meets(id, facets[i]) then found(id, i) end
   end
 end
