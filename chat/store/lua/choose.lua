@@ -30,10 +30,7 @@ end
 local function by_name()
   local found = redis.call('SSCAN', NAMES, cursor, 'MATCH', ARGV[9], 'COUNT', step)
   local named = {}
-  for i, member in ipairs(found[2]) do
-    local name_at = string.find(member, '\n', 1, true) + 1
-    named[i] = string.sub(member, string.find(member, '\n', name_at, true) + 1)
-  end
+  for i, member in ipairs(found[2]) do named[i] = session_in(member) end
   if named[1] then
     local at = redis.call('ZMSCORE', INDEX, unpack(named))
     for i, id in ipairs(named) do take_if_within(id, at[i]) end
@@ -50,11 +47,7 @@ local function by_activity()
       cursor + looked_at, chunk }
     if reads_moments then asked[#asked + 1] = 'WITHSCORES' end
     local some, at = redis.call(unpack(asked)), {}
-    if reads_moments then
-      local both = some
-      some = {}
-      for i = 1, #both, 2 do some[#some + 1], at[#at + 1] = both[i], both[i + 1] end
-    end
+    if reads_moments then some, at = parted(some) end
     sift(some, function(id, i) take(id, at[i]) end)
     looked_at = looked_at + #some
     if #some < chunk then return 0 end
@@ -64,9 +57,6 @@ end
 
 local by_pattern = not LIST and ARGV[9] ~= ''
 local next_cursor = (LIST and by_list or by_pattern and by_name or by_activity)()
-if by_pattern and count > given then
-  ids = {}
-  if not wants_moments then moments = {} end
-end
+if by_pattern and count > given then ids, moments = {}, wants_moments and moments or {} end
 if ids[1] and not moments[1] then moments = redis.call('ZMSCORE', INDEX, unpack(ids)) end
 return { tostring(next_cursor), count, table.concat(moments, ' '), unpack(ids) }

@@ -47,3 +47,16 @@ local function sift(some, found)
     if meets(id, facets[i]) then found(id, i) end
   end
 end
+
+-- Part what is answered with scores into members and scores.
+local function parted(both)
+  local some, at = {}, {}
+  for i = 1, #both, 2 do some[#some + 1], at[#at + 1] = both[i], both[i + 1] end
+  return some, at
+end
+
+-- member: of names.
+local function session_in(member)
+  local name_at = string.find(member, '\n', 1, true) + 1
+  return string.sub(member, string.find(member, '\n', name_at, true) + 1)
+end
