@@ -1,5 +1,6 @@
 """What staff are told when Redis gives no answer."""
 
+import math
 from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
@@ -35,6 +36,7 @@ def telling_of_trouble(view: View) -> View:
         except StoreUnavailable as error:
             context = {**admin.site.each_context(request), "title": error.message}
             status = HTTPStatus.SERVICE_UNAVAILABLE
-            return TemplateResponse(request, TEMPLATE, context, status=status)
+            wait = {"Retry-After": str(math.ceil(error.retry_after))}
+            return TemplateResponse(request, TEMPLATE, context, status=status, headers=wait)
 
     return told

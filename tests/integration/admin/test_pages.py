@@ -186,6 +186,7 @@ def test_a_redis_that_is_down_is_told(admin: Client, settings: Settings) -> None
     for path in (LIST, page(session_id), page(session_id, "live")):
         answer = admin.get(path)
         assert answer.status_code == 503
+        assert answer["Retry-After"] == "1"
         assert "gives no answer" in answer.content.decode()
 
 
