@@ -37,9 +37,11 @@ class Gatekeeper:
         self._troubled: set[str] = set()
         self._inside: dict[str, set[str]] = defaultdict(set)
 
-    def enter(self, model: Model, caller: str, *, tokens: int) -> GateWait | None:
+    def enter(self, model: Model, caller: str, *, tokens: int, within: float) -> GateWait | None:
         """Pass the model's gate, or learn when to come again; see `store.gates.enter`."""
-        return gates.enter(model, caller, tokens=tokens) if self._asks(model) else None
+        if not self._asks(model):
+            return None
+        return gates.enter(model, caller, tokens=tokens, within=within)
 
     @contextmanager
     def call(self, model: Model, caller: str) -> Iterator[ModelCall]:

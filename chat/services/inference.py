@@ -116,7 +116,12 @@ def _answer(claim: Claim) -> None:
 def _pass_gate(claim: Claim, model: Model, prompt: Prompt) -> Outcome | Retry | None:
     """Pass the model's gate, or return what becomes of a turn that may not."""
     try:
-        wait = gatekeeper.enter(model, claim.lease.session_id, tokens=context.cost(prompt, model))
+        wait = gatekeeper.enter(
+            model,
+            claim.lease.session_id,
+            tokens=context.cost(prompt, model),
+            within=claim.seconds_left,
+        )
     except StoreUnavailable as error:
         logger.warning("The gate of %s gives no answer: %s", model.name, error.__cause__)
         return verdicts.on_no_gate(model)

@@ -5,6 +5,7 @@ when the calls of so many callers have failed, and nobody's has been answered in
 passes for a while; then one probe decides. One caller, whatever it asks, opens no circuit.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,16 +19,20 @@ MINUTE = 60_000
 """Milliseconds."""
 LOOK = 20_000
 """Milliseconds after which a silent waiter has lost its place; uncalled, it comes in half of it."""
+SOON = 100
+"""Milliseconds after which the most hurried waiter for a slot comes again."""
 MEMORY = 600_000
 """Milliseconds after which a gate at which nothing moves is forgotten."""
 WOKEN = 100
 """Most waiters that one leaving call wakes."""
 
 
-def enter(model: Model, caller: str, *, tokens: int) -> GateWait | None:
+def enter(model: Model, caller: str, *, tokens: int, within: float = math.inf) -> GateWait | None:
     """Pass the model's gate, or learn when to come again.
 
     caller: who calls, a session id; tokens: about what prompt and reply will take.
+    within: seconds in which the call is of use; nobody knows when a slot comes free, so who waits
+    for one is not told to come only after them.
 
     Raises:
         StoreUnavailable: Redis gave no answer.
@@ -44,6 +49,7 @@ def enter(model: Model, caller: str, *, tokens: int) -> GateWait | None:
             tokens,
             LOOK,
             MEMORY,
+            min(LOOK / 2, max(SOON, 500 * within)),
         ),
     )
     with translated():

@@ -5,8 +5,9 @@
 -- ARGV[1] caller                  ARGV[2] lease of a slot, ms      ARGV[3] most calls at once, or 0
 -- ARGV[4] ms between two calls, or 0      ARGV[5] burst, calls
 -- ARGV[6] ms that a token takes, or 0     ARGV[7] burst, tokens    ARGV[8] tokens of this call
--- ARGV[9] ms after which a waiter for a slot comes again by itself
+-- ARGV[9] ms after which a silent waiter has lost its place
 -- ARGV[10] ms after which the gate's keys are forgotten when nothing moves
+-- ARGV[11] ms after which a waiter for a slot comes again by itself
 --
 -- PASS | WAIT ms reason (rate_limited, model_loading or queue)
 local CALLER = ARGV[1]
@@ -32,7 +33,7 @@ if closed > now then return wait(closed - now, g[2] or 'queue') end
 if half and probe > now and g[7] ~= CALLER then return wait(probe - now, 'queue') end
 if most > 0 and redis.call('ZCARD', SLOTS) + ahead >= most and
     not redis.call('ZSCORE', SLOTS, CALLER) then
-  return wait(ARGV[9] / 2, 'queue')
+  return wait(ARGV[11], 'queue')
 end
 if interval > 0 and tat - now > (ARGV[5] - 1) * interval then
   return wait(tat - now - (ARGV[5] - 1) * interval + ahead * interval, 'rate_limited')
