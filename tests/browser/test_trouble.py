@@ -147,11 +147,16 @@ def test_a_session_that_is_deleted_elsewhere_says_what_is_left(
     chat: ChatPage, chat_stack: Stack
 ) -> None:
     chat.ask("Hello")
+    chat.page.route(POSTS, refusing(), times=1)
+    chat.write("Never sent")
+    expect(chat.button("Edit")).to_be_visible()
     call(chat_stack, chat, "DELETE")
     state = chat.page.locator("#state")
     expect(state).to_contain_text("This session was deleted. Its messages are shown as they were.")
     expect(chat.replies).to_have_count(1)
-    expect(chat.button("Regenerate")).to_be_hidden()
+    for gone in ("Regenerate", "Send again", "Edit"):  # there is no field to edit it in
+        expect(chat.button(gone)).to_be_hidden()
+    expect(chat.page.locator(".refused")).to_contain_text("Never sent")
     expect(chat.button("Open a new session")).to_be_focused()
     chat.page.reload()
     expect(state).to_contain_text("Nothing is left of it.")
