@@ -1,0 +1,24 @@
+"""The packages that are pinned."""
+
+from importlib.metadata import distributions
+from pathlib import Path
+
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from project import settings
+
+OLDEST = "3.11.0"
+"""The oldest Python that is promised; the one that tests run by may be newer."""
+
+
+def test_every_pinned_package_can_be_installed_by_the_oldest_python() -> None:
+    lines = (Path(settings.BASE_DIR) / "constraints.txt").read_text().splitlines()
+    pinned = {canonicalize_name(line.split("==")[0]) for line in lines if "==" in line}
+    wanted = {
+        each.name: SpecifierSet(each.metadata.get("Requires-Python") or "")
+        for each in distributions()
+        if canonicalize_name(each.name) in pinned
+    }
+    assert len(wanted) > 100
+    assert not [name for name, pythons in wanted.items() if not pythons.contains(OLDEST)]
