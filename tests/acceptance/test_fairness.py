@@ -28,5 +28,6 @@ def test_a_session_with_twenty_waiting_turns_delays_another_by_one_of_them(
     assert until_all_were_served.count(False) == 8
     assert until_all_were_served.count(True) <= 1 + 2 + 1
     assert flooder.messages()[-1]["status"] == "queued"
-    for post in flood:
+    # The newest first: one that ran after so many cancelled ones would be shown fewer turns.
+    for post in reversed(flood):
         flooder.cancel(post)
