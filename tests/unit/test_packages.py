@@ -16,7 +16,7 @@ def test_every_pinned_package_can_be_installed_by_the_oldest_python() -> None:
     lines = (Path(settings.BASE_DIR) / "constraints.txt").read_text().splitlines()
     pinned = {canonicalize_name(line.split("==")[0]) for line in lines if "==" in line}
     wanted = {
-        each.name: SpecifierSet(each.metadata["Requires-Python"] or "")
+        each.name: SpecifierSet(str(each.metadata.json.get("requires_python", "")))
         for each in distributions()
         if canonicalize_name(each.name) in pinned
     }
