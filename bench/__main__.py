@@ -35,6 +35,7 @@ async def measure(directory: Path) -> figures.Figures:
         env=KNOBS,
         redis_port=port_of(os.environ["REDIS_URL"]),
         appendonly=True,
+        appendfsync="everysec",
         model_options=("--record", "--style", "echo"),
     )
     try:

@@ -12,14 +12,21 @@ from project.supervisor.probes import answers
 Environment = Mapping[str, str]
 
 
-def redis(directory: Path, *, port: int, password: str, appendonly: bool = True) -> Program:
+def redis(
+    directory: Path,
+    *,
+    port: int,
+    password: str,
+    appendonly: bool = True,
+    appendfsync: str = "everysec",
+) -> Program:
     """Return the Redis server with its data in `directory`.
 
     Raises:
         FileNotFoundError: no server binary is installed.
     """
     configuration = redis_server.write_configuration(
-        directory, port=port, password=password, appendonly=appendonly
+        directory, port=port, password=password, appendonly=appendonly, appendfsync=appendfsync
     )
     return Program(
         name="redis",

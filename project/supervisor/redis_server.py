@@ -15,7 +15,7 @@ port {port}
 requirepass "{password}"
 dir {directory}
 appendonly {appendonly}
-appendfsync everysec
+appendfsync {appendfsync}
 save ""
 maxmemory-policy noeviction
 loglevel warning
@@ -45,7 +45,12 @@ def _bundled() -> str | None:
 
 
 def write_configuration(
-    directory: Path, *, port: int, password: str, appendonly: bool = True
+    directory: Path,
+    *,
+    port: int,
+    password: str,
+    appendonly: bool = True,
+    appendfsync: str = "everysec",
 ) -> Path:
     """Write what a server at loopback `port` with its data in `directory` is told; return the path.
 
@@ -59,6 +64,7 @@ def write_configuration(
         password=password,
         directory=_quoted(str(directory)),
         appendonly="yes" if appendonly else "no",
+        appendfsync=appendfsync,
     )
     path.write_text(text)
     return path

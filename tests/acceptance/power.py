@@ -1,7 +1,8 @@
-"""A power cut, emulated: what Redis has written and not yet synced to the disk is gone.
+"""A power cut and a slow disk, emulated under `strace`.
 
-A killed process loses nothing of that, for the kernel writes it in the end. So Redis runs under
-`strace`, which tells what it wrote to its log and what it synced, and the log is cut back to there.
+After a power cut what Redis has written and not yet synced to the disk is gone.
+A killed process loses nothing of that, for the kernel writes it in the end. So `strace` tells what
+Redis wrote to its log and what it synced, and the log is cut back to there.
 """
 
 import os
@@ -42,6 +43,21 @@ class Disk:
             self.synced = max(self.synced, self._at_begin[thread])
 
 
+def slow_down_disk(here: Scene, *, appendfsync: str, seconds: float) -> None:
+    """Have Redis, which does not run yet, sync as told, and each sync take so long."""
+    delay = f"inject=fsync,fdatasync:delay_enter={seconds * 1e6:.0f}"
+    options = ("-e", "trace=fsync,fdatasync", "-e", delay, "-o", "/dev/null")
+    _trace(here, *options, appendfsync=appendfsync)
+
+
+def _trace(here: Scene, *options: str, appendfsync: str) -> None:
+    with (Path(here.stack.directory) / "redis" / "redis.conf").open("a") as configuration:
+        configuration.write(f"appendfsync {appendfsync}\n")
+    program = here.stack.redis.program
+    argv = (STRACE or "strace", "-f", *options, *program.argv)
+    here.stack.redis.program = replace(program, argv=argv)
+
+
 class Power:
     """The current of a scene's Redis."""
 
@@ -51,12 +67,9 @@ class Power:
         directory = Path(here.stack.directory)
         self._trace = directory / "redis.strace"
         self._logs = directory / "redis" / "appendonlydir"
-        with (directory / "redis" / "redis.conf").open("a") as configuration:
-            configuration.write(f"appendfsync {appendfsync}\n")
         self._program = here.stack.redis.program
-        options = ("-f", "-y", "-s", "0", "-e", f"trace={TRACED}", "-o", str(self._trace))
-        argv = (STRACE or "strace", *options, *self._program.argv)
-        here.stack.redis.program = replace(self._program, argv=argv)
+        options = ("-y", "-s", "0", "-e", f"trace={TRACED}", "-o", str(self._trace))
+        _trace(here, *options, appendfsync=appendfsync)
 
     def cut(self) -> int:
         """Kill Redis; return how many bytes it had written in vain. It can be started again."""

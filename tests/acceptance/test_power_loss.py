@@ -1,20 +1,62 @@
-"""The machine of Redis loses its power: what was not synced to the disk is gone."""
+"""What Redis has not synced to the disk when the power fails, or not yet written when it dies."""
 
 from collections.abc import Callable
 
 import pytest
 
-from tests.acceptance.power import STRACE, Power
+from tests.acceptance.client import Client
+from tests.acceptance.history import Post
+from tests.acceptance.power import STRACE, Power, slow_down_disk
 from tests.acceptance.scene import Scene
 from tests.acceptance.test_redis_trouble import Talkers
 
 pytestmark = [
-    pytest.mark.fault("F14"),
+    pytest.mark.slow,
     pytest.mark.skipif(STRACE is None, reason="needs strace: scripts/fault-tools"),
 ]
 
 
-@pytest.mark.slow
+def lost_of(client: Client, posts: list[Post]) -> list[Post]:
+    """Return the posts whose messages are gone."""
+    found = {message["id"] for message in client.messages()}
+    return [post for post in posts if post.message_id not in found]
+
+
+@pytest.mark.fault("F13")
+def test_a_kill_beside_a_slow_disk_loses_nothing_if_each_write_is_synced(
+    scene: Callable[..., Scene],
+) -> None:
+    here = scene()
+    slow_down_disk(here, appendfsync="always", seconds=0.1)
+    here.start(workers=0)
+    client = here.client()
+    posts = [client.post("Are you there?") for _ in range(10)]
+    here.stack.redis.kill()
+    here.stack.redis.start()
+    assert lost_of(client, posts) == []
+    here.worker.start()
+
+
+@pytest.mark.fault("F13")
+def test_a_kill_beside_a_slow_disk_loses_what_redis_holds_back_if_it_syncs_each_second(
+    scene: Callable[..., Scene],
+) -> None:
+    """The control: Redis answers for up to two seconds before it writes."""
+    here = scene()
+    slow_down_disk(here, appendfsync="everysec", seconds=3)
+    here.start(workers=0)
+    client = here.client()
+    posts = [client.post("Are you there?") for _ in range(10)]
+    here.stack.redis.kill()
+    here.stack.redis.start()
+    lost = lost_of(client, posts)
+    assert lost
+    for post in lost:
+        here.history.posts.remove(post)
+    here.worker.start()
+
+
+@pytest.mark.fault("F14")
 def test_a_power_cut_under_load_loses_no_message_if_each_write_is_synced(
     scene: Callable[..., Scene],
 ) -> None:
@@ -31,7 +73,7 @@ def test_a_power_cut_under_load_loses_no_message_if_each_write_is_synced(
         assert client.reply_in(post)["status"] == "completed"
 
 
-@pytest.mark.slow
+@pytest.mark.fault("F14")
 def test_a_power_cut_loses_what_was_accepted_in_the_last_second_if_only_that_is_synced(
     scene: Callable[..., Scene],
 ) -> None:
@@ -43,8 +85,7 @@ def test_a_power_cut_loses_what_was_accepted_in_the_last_second_if_only_that_is_
     posts = [client.post("Are you there?") for _ in range(10)]
     assert power.cut() > 0
     here.stack.redis.start()
-    found = {message["id"] for message in client.messages()}
-    lost = [post for post in posts if post.message_id not in found]
+    lost = lost_of(client, posts)
     assert lost
     for post in lost:
         here.history.posts.remove(post)

@@ -28,19 +28,25 @@ class Stack:
         env: Mapping[str, str] | None = None,
         redis_port: int | None = None,
         appendonly: bool = False,
+        appendfsync: str = "no",
         model_options: tuple[str, ...] = ("--record",),
     ) -> None:
         """Prepare a stack without starting anything.
 
         `env` holds knobs (`CHAT_LEASE` and the like) for all its processes, and overrides what
-        the stack would set. `appendonly` lets Redis survive being killed.
+        the stack would set. `appendonly` lets Redis survive being killed, as long as it does
+        not hold back what it writes while the disk syncs, as it does with `everysec`.
         """
         self.directory = directory
         self._processes: dict[str, Process] = {}
         port = redis_port or free_port()
         self.redis = self.add(
             programs.redis(
-                directory / "redis", port=port, password=PASSWORD, appendonly=appendonly
+                directory / "redis",
+                port=port,
+                password=PASSWORD,
+                appendonly=appendonly,
+                appendfsync=appendfsync,
             ),
             url=redis_server.url_of(port, PASSWORD),
         )
