@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from tests.harness.stack import Stack, port_of
 
 pytest_plugins = ["tests.rows"]
 HOME = pytest.StashKey[str]()
+LINES = 20
+"""Of each server's log that are shown when a test fails."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,6 +32,18 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave nothing in the temporary directory."""
     shutil.rmtree(config.stash[HOME], ignore_errors=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to a failure what the servers that still run have said last."""
+    report = yield
+    if report.failed and call.when == "call":
+        for stack in Stack.not_ended:
+            report.sections.append((f"logs in {stack.directory}", stack.last_words(LINES)))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 from urllib.parse import urlsplit
 
 from project.supervisor import programs, redis_server
@@ -20,6 +20,9 @@ class Stack:
 
     `redis`, `model`, `web(n)` and `worker(n)` are processes; `start` starts the usual ones.
     """
+
+    not_ended: ClassVar[list["Stack"]] = []
+    """For whoever has to tell why a test failed."""
 
     def __init__(
         self,
@@ -39,6 +42,7 @@ class Stack:
         """
         self.directory = directory
         self._processes: dict[str, Process] = {}
+        self.not_ended.append(self)
         port = redis_port or free_port()
         self.redis = self.add(
             programs.redis(
@@ -99,6 +103,16 @@ class Stack:
         """End all that was started, frozen or not."""
         for process in reversed(self._processes.values()):
             process.end()
+        if self in self.not_ended:
+            self.not_ended.remove(self)
+
+    def last_words(self, lines: int) -> str:
+        """Return the end of what each process has written."""
+        return "\n".join(
+            f"{process.program.name}: {line}"
+            for process in self._processes.values()
+            for line in process.log.splitlines()[-lines:]
+        )
 
     def add(self, program: Program, *, url: str = "") -> Process:
         """Have another program, which is ended with the rest."""
