@@ -98,6 +98,12 @@ def _redis() -> Iterator[Finding]:
         f"append-only file is {'on' if facts.appends else 'off'}",
         "set appendonly yes, or a restart of Redis loses what was accepted since its last save",
     )
+    if facts.held_back:
+        yield Finding(
+            Level.WARNING,
+            f"its disk was slow: it answered {facts.held_back} times before it wrote",
+            "give it a faster disk, or set appendfsync always: killed then it loses messages",
+        )
     yield judged(
         facts.latency < SLOW,
         Level.WARNING,

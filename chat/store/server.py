@@ -26,6 +26,8 @@ class ServerFacts:
     """What it does when memory runs out; only `noeviction` keeps promises."""
     appends: bool
     """Whether it writes an append-only file."""
+    held_back: int
+    """Times that it answered before it wrote, since it started, for its disk was slow to sync."""
     role: str
     """`master`, or else it takes no writes."""
     latency: float
@@ -72,6 +74,7 @@ def _facts() -> ServerFacts:
         version=tuple(int(part) for part in version.split(".")),
         eviction=str(told["maxmemory_policy"]),
         appends=bool(told["aof_enabled"]),
+        held_back=int(told.get("aof_delayed_fsync", 0)),  # told with an append-only file alone
         role=str(told["role"]),
         latency=latency,
         clock_skew=seconds + microseconds / 1_000_000 - here,

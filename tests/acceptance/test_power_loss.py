@@ -6,9 +6,12 @@ import pytest
 
 from tests.acceptance.client import Client
 from tests.acceptance.history import Post
+from tests.acceptance.kept import reader
 from tests.acceptance.power import STRACE, Power, slow_down_disk
 from tests.acceptance.scene import Scene
+from tests.acceptance.test_doctor import doctor
 from tests.acceptance.test_redis_trouble import Talkers
+from tests.harness.waiting import wait_until
 
 pytestmark = [
     pytest.mark.slow,
@@ -54,6 +57,24 @@ def test_a_kill_beside_a_slow_disk_loses_what_redis_holds_back_if_it_syncs_each_
     for post in lost:
         here.history.posts.remove(post)
     here.worker.start()
+
+
+@pytest.mark.fault("F13")
+def test_the_doctor_warns_of_a_disk_for_which_redis_holds_back_what_it_writes(
+    scene: Callable[..., Scene],
+) -> None:
+    here = scene()
+    slow_down_disk(here, appendfsync="everysec", seconds=4)
+    here.start(webs=0, workers=0)
+    assert "its disk was slow" not in doctor(here.stack)[1]
+    with reader(here.data_url) as redis:
+
+        def has_held_back() -> bool:
+            redis.set("written", "again", ex=60)
+            return bool(redis.info("persistence")["aof_delayed_fsync"])
+
+        wait_until(has_held_back, within=60, every=0.05)
+    assert "warning  its disk was slow" in doctor(here.stack)[1]
 
 
 @pytest.mark.fault("F14")
