@@ -50,7 +50,8 @@ class Knobs:
     QUEUE_SIZE: int = 10_000
     """Most turns that wait overall; counted per partition, an equal share each."""
     MESSAGES_PER_MINUTE: OrZero[int] = 60
-    """Messages that one session may post a minute; 0 sets no bound."""
+    """Messages that one session may post a minute, resets and regenerations with them; 0 sets no
+    bound."""
     MESSAGES_BURST: int = 20
     """How many of them may come at once."""
     SESSION_TOKENS_PER_HOUR: OrZero[int] = 0

@@ -9,12 +9,14 @@ from chat.conf import knobs
 from chat.domain import Caller, EventPage, NewSession, Page, Snapshot
 from chat.errors import (
     ParleyError,
+    RateLimited,
 )
 from chat.ids import unique
 from chat.store.calls import REFUSALS, answer, answered, call, postal
 from chat.store.client import client, translated
 from chat.store.scripts import Argument, Call, run_all
 from chat.store.text import escaped, folded
+from chat.store.turns import interval
 
 NEVER = -1
 """A seq that no session has."""
@@ -214,10 +216,22 @@ def reset(caller: Caller, *, key: str = "", digest: str = "") -> None:
     """Cancel what is open and clear the history.
 
     key: the client's idempotency key; without one, each call is a reset of its own.
+
+    Raises:
+        RateLimited: it counts as a message, and there were too many; nothing was changed.
     """
-    key = key or unique()
-    counts = int(bool(knobs.SESSION_TOKENS_PER_HOUR))
-    answer("reset", caller.session_id, caller.token_hash, key, digest, counts)
+    words = answer(
+        "reset",
+        caller.session_id,
+        caller.token_hash,
+        key or unique(),
+        digest,
+        int(bool(knobs.SESSION_TOKENS_PER_HOUR)),
+        interval(),
+        knobs.MESSAGES_BURST,
+    )
+    if words[0] == b"RATE_LIMITED":
+        raise RateLimited(retry_after=words[1] / 1000)
 
 
 def delete(caller: Caller) -> None:

@@ -54,7 +54,7 @@ def submit(caller: Caller, submission: Submission) -> Accepted:
         submission.digest,
         knobs.INBOX_SIZE,
         _queue_share(),
-        _interval(),
+        interval(),
         knobs.MESSAGES_BURST,
         knobs.SESSION_BYTES,
         int(has_webhook()),
@@ -85,7 +85,7 @@ def regenerate(
         _ms(deadline),
         _ms(knobs.GRACE),
         _queue_share(),
-        _interval(),
+        interval(),
         knobs.MESSAGES_BURST,
         key,
         digest,
@@ -131,6 +131,6 @@ def _queue_share() -> int:
     return -(-knobs.QUEUE_SIZE // knobs.PARTITIONS)
 
 
-def _interval() -> int:
+def interval() -> int:
     """Milliseconds between two messages of a session at the steady rate; 0 sets no bound."""
     return MINUTE // knobs.MESSAGES_PER_MINUTE if knobs.MESSAGES_PER_MINUTE else 0

@@ -6,7 +6,6 @@ from rest_framework.request import Request
 from chat.api import answers, headers, outputs, queries, shapes
 from chat.api.schema import (
     AFTER,
-    CONFLICT,
     FOLLOWED,
     IF_NONE_MATCH,
     LIMIT,
@@ -84,7 +83,7 @@ class Session(View):
 class Reset(View):
     """Clearing a session's history."""
 
-    @documented({200: outputs.Session}, body=Nothing, refusals=CONFLICT, parameters=[key()])
+    @documented({200: outputs.Session}, body=Nothing, refusals=LIMITED, parameters=[key()])
     def post(self, _: Request, session_id: str) -> HttpResponse:
         """Cancel what is open, clear the history, keep the session and its token."""
         caller = self.owner(session_id)

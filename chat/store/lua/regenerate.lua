@@ -33,8 +33,12 @@ local prompt = string.match(old, '"reply_to":"msg_(%d+)"')
 local message, last = unpack(redis.call('HMGET', MESSAGES, prompt, 2 * s.tail))
 if string.match(last, '"reply_to":"msg_(%d+)"') ~= prompt then return { 'NOT_LAST' } end
 
+local tat, wait_ms = pace(ARGV[10], ARGV[11])
 local seq_of_last, status = state_of(last)
 if status == 'queued' or status == 'in_progress' then
+  if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end -- each answer that is kept takes memory
+  set('tat', tat)
+  save()
   local position = place_of(s.tail)
   local created = math.floor(open_reply(last).created_at * 1000 + 0.5)
   keep_answer(ARGV[12], ARGV[13], for_replay(s.tail, prompt, position, created, seq_of_last))
@@ -43,7 +47,6 @@ end
 
 local broke_ms = broke(tonumber(ARGV[15]))
 if broke_ms > 0 then return { 'TOKENS_SPENT', broke_ms } end
-local tat, wait_ms = pace(ARGV[10], ARGV[11])
 if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
 if queue_is_full(ARGV[9]) then return { 'QUEUE_FULL' } end
 local turn = s.tail + 1

@@ -1,6 +1,7 @@
 """Taking messages in: order, limits, repeats, and what is stored of them."""
 
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import orjson
@@ -17,7 +18,7 @@ from chat.errors import (
     RateLimited,
     SessionFull,
 )
-from chat.store import sessions, turns
+from chat.store import keys, sessions, turns
 from tests.integration.store import acts
 from tests.integration.store.acts import Writer
 
@@ -82,6 +83,30 @@ def test_a_message_too_soon_is_told_when_the_next_one_passes(settings: Settings)
     with pytest.raises(RateLimited) as refused:
         acts.submit(caller)
     assert 9 < refused.value.retry_after <= 10
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        sessions.reset,
+        lambda caller: acts.regenerate(caller, 2),
+    ],
+    ids=["reset", "regenerate"],
+)
+def test_resets_and_regenerations_are_held_to_the_pace_of_messages(
+    ask: Callable[[Caller], object], settings: Settings, redis: Redis
+) -> None:
+    """The key of each is kept until the session ends."""
+    settings.CHAT_MESSAGES_PER_MINUTE = 1
+    settings.CHAT_MESSAGES_BURST = 3
+    caller = acts.open_session()
+    acts.submit(caller)
+    ask(caller)
+    ask(caller)
+    with pytest.raises(RateLimited) as refused:
+        ask(caller)
+    assert 0 < refused.value.retry_after <= 60
+    assert redis.hlen(keys.of(caller.session_id).idem) == 3
 
 
 def test_a_repeated_key_is_not_held_to_the_pace(settings: Settings) -> None:
