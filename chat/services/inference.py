@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 from chat import dispatch, logs
@@ -106,7 +107,7 @@ def _answer(claim: Claim) -> None:
         verdict, spent = _pass_gate(claim, model, prompt), Spent()
         if verdict is None:
             with gatekeeper.call(model, claim.lease.session_id) as call:
-                verdict = _ask(claim, model, prompt, turn, call)
+                verdict = _counted(_ask(claim, model, prompt, turn, call), prompt, turn)
             spent = _spent(verdict, prompt, turn)
         _commit(claim, verdict, turn, spent)
     finally:
@@ -194,7 +195,16 @@ class Spent(NamedTuple):
     tokens: int = 0
     """For the session's budget, if there is one."""
     took: Usage | None = None
-    """For the figures, when the model has said something and the outcome does not tell."""
+    """For the figures, when the model has said something that is to be said anew."""
+
+
+def _counted(
+    verdict: Outcome | Retry | None, prompt: Prompt, turn: RunningTurn
+) -> Outcome | Retry | None:
+    """Return the verdict; an outcome with text tells what it took, however it came about."""
+    if isinstance(verdict, Outcome) and verdict.usage is None and turn.has_said:
+        return replace(verdict, usage=_estimated(prompt, turn))
+    return verdict
 
 
 def _spent(verdict: Outcome | Retry | None, prompt: Prompt, turn: RunningTurn) -> Spent:
@@ -242,7 +252,7 @@ def _write(claim: Claim, verdict: Outcome | Retry, turn: RunningTurn | None, spe
         leases.retry(claim.lease, verdict, tokens=spent.tokens, took=spent.took)
         return verdict.delay == 0
     rest = turn.rest() if turn else Said(offset=0, fragment=b"")
-    finish = leases.finish(claim.lease, verdict, rest, tokens=spent.tokens, took=spent.took)
+    finish = leases.finish(claim.lease, verdict, rest, tokens=spent.tokens)
     if finish.posted:
         courier.take([(claim.lease.session_id, number_of(claim.reply_id))])
     return finish.waits

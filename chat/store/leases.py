@@ -137,13 +137,11 @@ def _flushed(answer: Any) -> bool | Exception:
     return LOST.get(answer[0], LeaseLost)()
 
 
-def finish(
-    lease: Lease, outcome: Outcome, said: Said, *, tokens: int = 0, took: Usage | None = None
-) -> Finish:
+def finish(lease: Lease, outcome: Outcome, said: Said, *, tokens: int = 0) -> Finish:
     """Commit the turn's one outcome; return what is to be done now.
 
-    said: the last piece; tokens: that the attempt took, for the session's budget; took: the same
-    for the figures, of an outcome that tells of none. The same call again changes nothing.
+    said: the last piece; tokens: that the attempt took, for the session's budget. The same call
+    again changes nothing.
 
     Raises:
         LeaseLost, SessionGone: nothing was written.
@@ -162,7 +160,6 @@ def finish(
             _members(outcome),
             _ms(knobs.GRACE),
             tokens,
-            _took(took),
         )
     )
     if words[0] != b"FINISHED":
@@ -192,7 +189,8 @@ def _took(usage: Usage | None) -> str:
 def retry(lease: Lease, again: Retry, *, tokens: int = 0, took: Usage | None = None) -> None:
     """Give the turn back to the inbox's head; what was said of it is dropped.
 
-    tokens and took: as `finish` has them. The same call again changes nothing.
+    tokens: as `finish` has them; took: the same for the figures. The same call again changes
+    nothing.
 
     Raises:
         LeaseLost, SessionGone: nothing was written.

@@ -95,6 +95,7 @@ def test_a_model_that_does_not_end_is_ended_and_what_it_said_is_kept(
         assert (reply["status"], reply["error"]["code"]) == (status, code)
         assert reply["completed_at"] - reply["started_at"] < 4 + 1
         assert bool(reply["content"]) == (status == "incomplete")
+        assert bool(reply["usage"]) == bool(reply["content"])
         following.reply_in(behind, "completed")
         here.wait_for_hang_up(post)
 

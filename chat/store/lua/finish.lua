@@ -8,7 +8,6 @@
 -- ARGV[9] model, JSON string    ARGV[10] finish_reason, usage and error, as JSON members
 -- ARGV[11] ms until the first look at what waits, in case that its wake-up is lost
 -- ARGV[12] tokens that the attempt took, for the session's budget
--- ARGV[13] the same as "<prompt> <completion>", or '' when ARGV[10] tells of them or there are none
 --
 -- FINISHED waiting (turns that wait now) posted (1 when a webhook is to be told)
 -- ALREADY: this claim has ended | LEASE_LOST | GONE
@@ -23,7 +22,6 @@ if fragment ~= '' then
   tally_first_delta()
   log('message.delta', ',"message_id":"' .. reply_id(s.turn) .. '","delta":"' .. fragment .. '"')
 end
-took = ARGV[13]
 settle(s.turn, ARGV[8], ARGV[10], partial() .. fragment, ARGV[9])
 release()
 set('done', ARGV[5])

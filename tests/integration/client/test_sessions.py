@@ -83,6 +83,9 @@ def test_a_reply_is_cancelled_while_it_is_read(client: Client) -> None:
     said += "".join(deltas)
     assert reply.message.status == "cancelled"
     assert said == reply.text == reply.message.content
+    assert reply.message.usage is not None
+    assert reply.message.usage.source == "estimated"
+    assert 0 < reply.message.usage.completion_tokens < 1000
 
 
 def test_another_reply_can_be_had(client: Client) -> None:

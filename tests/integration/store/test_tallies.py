@@ -44,7 +44,7 @@ def test_tokens_count_however_the_attempt_ends(redis: Redis, caller: Caller) -> 
     told = Usage(prompt_tokens=30, completion_tokens=4, source=UsageSource.ESTIMATED)
     ends: dict[str, Callable[[Writer], object]] = {
         "cancelled": lambda it: leases.finish(
-            it.lease, acts.ended(Status.CANCELLED), it.piece("."), took=told
+            it.lease, acts.ended(Status.CANCELLED, told), it.piece(".")
         ),
         "handed back": lambda it: leases.retry(it.lease, acts.again(), took=told),
         "requeued": lambda _: interventions.requeue(caller, grace=2),
@@ -68,6 +68,32 @@ def test_tokens_count_however_the_attempt_ends(redis: Redis, caller: Caller) -> 
     Writer.of(caller)  # nobody knows whether the model was asked
     interventions.expire(caller)
     assert tallies.read().tokens == before
+
+
+def test_a_reply_whose_worker_is_not_to_end_it_tells_what_is_counted_of_it(
+    redis: Redis, caller: Caller
+) -> None:
+    told = Usage(prompt_tokens=30, completion_tokens=4, source=UsageSource.ESTIMATED)
+    ends: list[Callable[[Writer], object]] = [
+        lambda it: leases.retry(it.lease, acts.again(), took=told),
+        lambda _: interventions.requeue(caller, grace=2),
+        lambda _: lose_the_worker(redis, caller),
+    ]
+    counted = dict.fromkeys(KINDS, 0)
+    for number, end in enumerate(ends, start=1):
+        acts.submit(caller)
+        writer = Writer.of(caller)
+        writer.say("x" * 400)
+        turns.cancel(caller, 2 * number)
+        end(writer)
+        reply = acts.reply(caller, writer.reply_id)
+        assert reply["status"] == Status.CANCELLED
+        usage = reply["usage"]
+        assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"] > 0
+        assert usage["source"] == UsageSource.ESTIMATED
+        counted = {kind: counted[kind] + usage[f"{kind}_tokens"] for kind in KINDS}
+        found = tallies.read().tokens
+        assert {kind: found[kind, "default"] for kind in KINDS} == counted
 
 
 def test_tries_at_webhooks_are_counted_by_what_came_of_them() -> None:

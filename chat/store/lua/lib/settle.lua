@@ -1,4 +1,4 @@
--- Ends of a turn. Needs turns.lua, and `s` with turn, head, tail, waiting, attempt, said, bytes.
+-- Ends of a turn. Needs turns.lua, tokens.lua, and `s` with turn, head, tail, waiting, attempt, said, bytes.
 
 local function step_to(turn)
   set('head', turn)
@@ -18,6 +18,7 @@ end
 local function settle(turn, status, ending, content, model)
   local reply = open_reply(redis.call('HGET', MESSAGES, 2 * turn))
   reply.completed_at, reply.model = seconds(now), model or reply.model
+  ending = told_of_took(ending)
   local json = reply_json(turn, status, content, reply, ending .. ',"wait":null')
   redis.call('HSET', MESSAGES, 2 * turn, json)
   log('message.' .. status, ',"message_id":"' .. reply_id(turn) .. '","message":' .. json)

@@ -14,10 +14,19 @@ local function tally_took(model)
   if prompt then tally_tokens(model, prompt, completion) end
 end
 
--- ending: finish_reason, usage and error, as JSON members.
+-- ending: finish_reason, usage and error, as JSON members; what comes back tells of `took`.
+local function told_of_took(ending)
+  local prompt, completion = string.match(took, '^(%d+) (%d+)$')
+  took = ''
+  if not prompt then return ending end
+  local usage = '{"prompt_tokens":' .. prompt .. ',"completion_tokens":' .. completion ..
+    ',"source":"estimated","total_tokens":' .. prompt + completion .. '}'
+  return (string.gsub(ending, '^("finish_reason":"[%a_]+","usage":)null', '%1' .. usage))
+end
+
+-- ending: the same members.
 local function tally_usage(model, ending)
   local prompt, completion = string.match(ending,
     '^"finish_reason":"[%a_]+","usage":{"prompt_tokens":(%d+),"completion_tokens":(%d+)')
-  if not prompt then return tally_took(model) end
-  tally_tokens(model, prompt, completion)
+  if prompt then tally_tokens(model, prompt, completion) end
 end
