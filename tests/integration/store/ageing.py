@@ -9,6 +9,7 @@ from chat.store import keys
 MOMENTS = (
     *("created", "active", "expires", "max_at", "kept"),
     *("lease", "deadline", "retry_at", "tat", "started", "soonest", "spent_until"),
+    "rotated",
 )
 """Fields of the session's hash that are times, ms."""
 

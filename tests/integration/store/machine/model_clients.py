@@ -135,10 +135,12 @@ class ClientActs(Conversation):
         self._tell("session.updated")
 
     def rotate(self, token: str, new: str) -> None:
-        if new != self.token:
-            self.admit(token)
-            self.token = new
-            self._tell("session.updated")
+        if new == self.token:
+            self.admit(new)
+            return
+        self.admit(token)
+        self.token = new
+        self._tell("session.updated")
         self.touch(new)
 
     def touch(self, token: str) -> None:
