@@ -6,7 +6,6 @@ and nowhere else. CHAT_TUTORIAL switches all of it off.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -15,9 +14,9 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from chat.api import answers, outputs
+from chat.api import answers, headers, outputs
 from chat.api.fields import Text
-from chat.api.schema import documented
+from chat.api.schema import LIMITED, OWNED, documented, key
 from chat.api.serializers import NAME_CHARS, Body, checked
 from chat.api.views.base import View
 from chat.conf import knobs
@@ -86,14 +85,19 @@ class TutorialToken(Tutorial):
     @documented(
         {200: Chat},
         needs_token=False,
-        refusals=[HTTPStatus.TOO_MANY_REQUESTS],
-        parameters=[OpenApiParameter("name", {"type": "string"}, required=True)],
+        refusals=(*LIMITED, *OWNED),
+        parameters=[
+            OpenApiParameter("name", {"type": "string"}, required=True),
+            key(headers.SECRET_KEY),
+        ],
     )
     def post(self, _: Request) -> HttpResponse:
         """Open a session for the tutorial's client."""
-        name = self.query(NameQuery)["name"]
-        address = addresses.client(self.raw.META)
-        token, session = sessions.open_session(address=address, name=name)
+        token, session = sessions.open_session(
+            address=addresses.client(self.raw.META),
+            key=self.key(is_secret=True),
+            **self.query(NameQuery),
+        )
         return answers.json(chat(token, session))
 
 

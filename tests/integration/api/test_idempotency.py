@@ -91,6 +91,14 @@ def test_a_token_is_renewed_once(owner: Api) -> None:
 
 
 @pytest.mark.security("S16")
+def test_a_session_of_the_tutorial_is_opened_once(api: Api) -> None:
+    first, again = (api.post("/token?name=Ada", Idempotency_Key=KEY) for _ in range(2))
+    assert (again.status_code, again.json()) == (200, first.json())
+    other = api.post("/token?name=Grace", Idempotency_Key=KEY)
+    assert refusal(other) == (409, "idempotency_mismatch")
+
+
+@pytest.mark.security("S16")
 def test_a_session_is_reset_once(owner: Api) -> None:
     owner.say("hello")
     assert owner.post(f"{owner.path}/reset", Idempotency_Key=KEY).json()["messages"] == []
