@@ -7,7 +7,7 @@ pongs and empty pieces of a message cost their sender two bytes and a mask, and 
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Frame
+from websockets.frames import CloseCode, Frame
 from websockets.protocol import State
 
 from chat.conf import knobs
@@ -59,6 +59,23 @@ class BoundedFrames(WebSocketsSansIOProtocol):
     def handle_pong(self, event: Frame) -> None:
         self._count()
         super().handle_pong(event)
+
+    def send_receive_event_to_app(self) -> None:
+        """Pass a message on; text that is none ends the socket. It is its client's fault alone."""
+        if self.curr_msg_data_type == "text" and not self.close_sent and not self._is_text():
+            self.logger.info("A socket has sent text that is not UTF-8.")
+            self.conn.send_close(CloseCode.INVALID_DATA, "text is UTF-8")
+            self.handle_parser_exception()
+        else:
+            super().send_receive_event_to_app()
+
+    def _is_text(self) -> bool:
+        self.frames = [b"".join(self.frames)]
+        try:
+            self.frames[0].decode()
+        except UnicodeDecodeError:
+            return False
+        return True
 
     def handle_parser_exception(self) -> None:
         """Close; at once when what cannot be read came before the socket was accepted."""

@@ -394,6 +394,19 @@ def test_a_frame_that_is_too_large_closes_the_socket(owner: Api, socket: Sockets
 
 
 @pytest.mark.security("S25")
+@pytest.mark.parametrize("message", [b"\xffhush", [b'{"type": "ping', b"\xed\xa0\x80hush"]])
+def test_text_that_is_no_utf_8_closes_the_socket_and_is_no_fault_in_the_log(
+    owner: Api, parley: Stack, socket: Sockets, message: bytes | list[bytes]
+) -> None:
+    opened = socket(owner)
+    opened.send(message, text=True)
+    assert opened.closed() == 1007
+    for web in (parley.web(0), parley.web(1)):
+        assert "UTF-8" not in web.log
+        assert "UnicodeDecodeError" not in web.log
+
+
+@pytest.mark.security("S25")
 def test_a_flood_of_frames_closes_the_socket(hasty: Api, socket: Sockets) -> None:
     opened = socket(hasty)
     for _ in range(12):

@@ -63,9 +63,12 @@ class Socket:
         """Send a frame."""
         self.send(json.dumps(frame))
 
-    def send(self, data: str | bytes | list[str]) -> None:
-        """Send anything; what comes as a list is sent as the pieces of one message."""
-        self._connection.send(data)
+    def send(self, data: str | bytes | list[str] | list[bytes], *, text: bool = False) -> None:
+        """Send anything; what comes as a list is sent as the pieces of one message.
+
+        text: call it text, whatever it is.
+        """
+        self._connection.send(data, text=text or None)
 
     def ping(self) -> None:
         """Send a ping of the protocol, which the session does not see."""
