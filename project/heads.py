@@ -15,6 +15,7 @@ from chat.conf import knobs
 from chat.errors import BadInput, HeadTooLarge, ParleyError
 from project import wsgi  # noqa: F401  (sets Django up, which the errors' shape needs)
 from project.bodies import LINGER_SECONDS
+from project.upgrades import Parser
 
 from chat.api.exception_handler import without_request  # isort: skip
 
@@ -39,6 +40,7 @@ class BoundedHeads(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.parser = Parser(self)
         self._deadline: asyncio.TimerHandle | None = None
         self._unread = 0
         """Bytes of a head that has not ended."""
@@ -98,9 +100,29 @@ class BoundedHeads(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        if self.ignores_upgrade():
+            return  # it comes once more
         self._is_past_head = True
         self._stop_waiting()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if not self.ignores_upgrade():
+            super().on_message_complete()
+
+    def ignores_upgrade(self) -> bool:
+        """Whether the request whose head was read last asks for a protocol that is not spoken."""
+        return (
+            self.parser.should_upgrade()
+            and self.parser.get_method() != b"CONNECT"
+            and not self._should_upgrade()
+        )
+
+    def plain_head(self) -> bytes:
+        """Return its head without that wish."""
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        lines = [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join([b"%b %b HTTP/%b" % (method, self.url, version), *lines, b"", b""])
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()

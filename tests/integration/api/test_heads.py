@@ -83,6 +83,27 @@ def hasty(api_with: Callable[..., Api]) -> Api:
     return api_with(CHAT_BODY_TIMEOUT="0.5")
 
 
+def test_who_asks_for_a_protocol_that_is_not_spoken_is_served_by_this_one(api: Api) -> None:
+    """As Java's HttpClient does with all that it sends to a plain server."""
+    asking = (
+        b"Host: 127.0.0.1\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\nConnection: Upgrade, "
+        b"HTTP2-Settings\r\n"
+    )
+    opening = b"POST /sessions HTTP/1.1\r\n" + asking + b"Content-Type: application/json\r\n"
+    with Wire(api.url) as wire:
+        wire.send(
+            opening + b'Content-Length: 14\r\n\r\n{"name":"one"}',
+            opening
+            + b'Transfer-Encoding: chunked\r\n\r\n8\r\n{"name":\r\n6\r\n"two"}\r\n0\r\n\r\n',
+            (b"GET /live HTTP/1.1\r\n" + asking + b"\r\n") * 2000,
+            HEAD + b"Connection: close\r\n\r\n",
+        )
+        came = b"".join(iter(wire.answer, b""))
+    assert came.count(b"HTTP/1.1 200 ") == 2001
+    assert came.count(b"HTTP/1.1 201 ") == 2
+    assert [name in came for name in (b'"name":"one"', b'"name":"two"')] == [True, True]
+
+
 @pytest.mark.security("S26")
 def test_a_head_that_never_ends_is_closed(hasty: Api) -> None:
     first = [b"", b"GE", HEAD, HEAD + b"X-Slow: ", b"\r\n"]
