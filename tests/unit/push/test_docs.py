@@ -71,7 +71,7 @@ def test_every_close_code_is_documented_and_no_other() -> None:
         *(AuthTimeout(), SlowReader(), RateLimited(), StoreUnavailable()),
     ]
     codes = {closing.code_of(error) for error in errors}
-    codes |= {closing.FAULT, closing.RESTART, closing.NOT_FOUND, 1009}
+    codes |= {closing.FAULT, closing.RESTART, closing.NOT_FOUND, 1007, 1009}
     told_of = re.findall(r"^\| (\d{4}) \|", FOLLOWING, re.MULTILINE)
     assert set(map(int, told_of)) == codes
 
