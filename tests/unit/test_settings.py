@@ -8,6 +8,7 @@ from pytest_django import Settings
 
 from celery_app import app
 from chat import dispatch
+from chat.dispatch import publishing
 from chat.errors import ConfigError
 from chat.store import client
 from project.settings import Environment
@@ -67,9 +68,9 @@ def test_a_wrong_broker_is_named(settings: Settings, url: str) -> None:
 @pytest.fixture
 def unknown_broker() -> Iterator[None]:
     """What this process knows of its broker is forgotten, before and after."""
-    dispatch._broker.cache_clear()
+    publishing._broker.cache_clear()
     yield
-    dispatch._broker.cache_clear()
+    publishing._broker.cache_clear()
 
 
 @pytest.mark.usefixtures("unknown_broker")

@@ -1,8 +1,4 @@
-"""Telling a worker, through the broker, that a session wants one.
-
-A wake-up is best effort and bounded in time: Redis's `due` set is the truth, and a sweep makes up
-for one that is lost. Tasks are published by name, so nothing here imports them.
-"""
+"""Publishing wake-ups: bounded in time, over connections to the broker that are kept."""
 
 import logging
 import time
@@ -16,19 +12,16 @@ from celery import current_app
 from django.conf import settings
 from kombu import Connection, Producer
 from kombu.exceptions import ChannelError, LimitExceeded, OperationalError
-from kombu.pools import ProducerPool
 from kombu.transport import redis as redis_transport
-from kombu.utils.json import dumps
 
 from chat.conf import knobs
+from chat.dispatch.envelope import QUEUE, publish, sealed
 from chat.errors import BrokerUnavailable, ConfigError
 from chat.ids import unique
 from chat.sentinels import watched
 
 logger = logging.getLogger(__name__)
 
-QUEUE = "chat"
-TAKE_TURN = "chat.take_turn"
 PUBLISHERS = 32
 """Most threads of a process that publish at the same moment."""
 SILENCE = 1.0
@@ -66,8 +59,8 @@ def wake(session_id: str) -> bool:
     Takes `PUBLISH_TIMEOUT` at most for each of two tries, and nothing for a second after a failure.
     """
     try:
-        with _broker().producer() as producer:
-            _publish(producer, session_id)
+        with _broker().channel() as channel:
+            _publish(channel, session_id)
     except BrokerUnavailable:
         return False
     return True
@@ -76,8 +69,8 @@ def wake(session_id: str) -> bool:
 def depth() -> int | None:
     """Return how many wake-ups the broker holds, or `None` when it cannot be asked."""
     try:
-        with _broker().producer() as producer:
-            return _message_count(producer.channel)
+        with _broker().channel() as channel:
+            return _message_count(channel)
     except BrokerUnavailable:
         return None
 
@@ -92,29 +85,16 @@ def _message_count(channel: Any) -> int:
         raise
 
 
-def _publish(producer: Producer, session_id: str) -> None:
-    """Publish straight to the queue: the nameless exchange spares a look-up of bindings."""
-    template = _template()
+def _publish(channel: Any, session_id: str) -> None:
     task_id = f"{session_id}-{unique()}"
-    producer.publish(
-        [[], {"session_id": session_id}, template.body[2]],
-        exchange="",
-        routing_key=QUEUE,
-        serializer="json",
-        headers={**template.headers, "id": task_id, "root_id": task_id},
-        correlation_id=task_id,
-        retry=False,
-    )
-
-
-@cache
-def _template() -> Any:
-    """Return Celery's own form of the task's message, made once, by the installed version."""
-    return current_app.amqp.as_task_v2("", TAKE_TURN, kwargs={}, ignore_result=True)
+    if isinstance(channel, _Channel):
+        channel.push(sealed(session_id, task_id))
+    else:
+        publish(Producer(channel), session_id, task_id)
 
 
 class _Channel(redis_transport.Channel):
-    """Kombu's channel, but it publishes over a connection that it keeps.
+    """Kombu's channel, and a connection that it keeps for sealed messages.
 
     Kombu makes a new client of Redis for each message, which took four fifths of a publish, and
     the client asks a pool for a connection, which took a third of the rest (measured).
@@ -122,23 +102,20 @@ class _Channel(redis_transport.Channel):
 
     connection_errors: tuple[type[Exception], ...]
 
-    def _put(self, queue: str, message: Any, **_: object) -> None:
-        command = ("LPUSH", queue, dumps(message))
+    def push(self, message: str) -> None:
+        """Put a message into the queue."""
         try:
-            self._ask(command)
+            self._push(message)
         except self.connection_errors:  # the broker may have been another one since
-            self._ask(command)
+            self._push(message)
 
-    def _ask(self, command: tuple[str, ...]) -> None:
-        self._line.send_command(*command)
+    def _push(self, message: str) -> None:
+        self._line.send_command("LPUSH", QUEUE, message)
         self._line.read_response()
 
     @cached_property
     def _line(self) -> Any:
         return self.pool.make_connection()
-
-    def _get_client(self) -> Any:
-        return cache(super()._get_client())  # type: ignore[misc]  # the stubs leave it out
 
 
 class _Transport(redis_transport.Transport):
@@ -146,10 +123,10 @@ class _Transport(redis_transport.Transport):
 
 
 class _Broker:
-    """The way to the broker: pooled producers whose sockets give up early."""
+    """The way to the broker: pooled connections whose sockets give up early."""
 
     def __init__(self, connection: Connection) -> None:
-        self._producers = ProducerPool(connection.Pool(PUBLISHERS), limit=PUBLISHERS)
+        self._connections = connection.Pool(PUBLISHERS)
         self._errors: tuple[type[BaseException], ...] = (
             *connection.connection_errors,
             *connection.channel_errors,
@@ -161,8 +138,8 @@ class _Broker:
         self._closed_until = 0.0
 
     @contextmanager
-    def producer(self) -> Iterator[Producer]:
-        """Lend a producer.
+    def channel(self) -> Iterator[Any]:
+        """Lend a channel.
 
         Raises:
             BrokerUnavailable: the broker cannot be reached, or could not be a moment ago.
@@ -170,8 +147,8 @@ class _Broker:
         if time.monotonic() < self._closed_until:
             raise BrokerUnavailable
         try:
-            with self._producers.acquire(block=True, timeout=knobs.PUBLISH_TIMEOUT) as producer:
-                yield producer
+            with self._connections.acquire(block=True, timeout=knobs.PUBLISH_TIMEOUT) as connection:
+                yield connection.default_channel
         except self._errors as error:
             self._closed_until = time.monotonic() + SILENCE
             logger.warning("The broker cannot be reached; sweeps make up for it: %s", error)
