@@ -4,7 +4,6 @@ import logging
 import os
 import random
 import signal
-import sys
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
@@ -21,6 +20,7 @@ from chat.services.courier import courier
 from chat.services.flusher import Flusher
 from chat.services.gatekeeper import gatekeeper
 from chat.services.running import running
+from project.starting import settings_told
 
 logger = logging.getLogger(__name__)
 
@@ -42,14 +42,13 @@ def _look_again() -> None:
 
 
 def _refuse_eviction() -> None:
-    try:
-        if health.evicts():
-            raise ConfigError("REDIS_URL: maxmemory-policy must be noeviction")
-    except StoreUnavailable as error:
-        logger.warning("Redis could not be asked for its policy: %s", error.__cause__)
-    except ConfigError as error:
-        # Of this exit Celery shows no traceback, and its command prints the text.
-        sys.exit(f"Parley cannot start: {error}")
+    # Of this exit Celery shows no traceback, and its command takes over the code.
+    with settings_told():
+        try:
+            if health.evicts():
+                raise ConfigError("REDIS_URL: maxmemory-policy must be noeviction")
+        except StoreUnavailable as error:
+            logger.warning("Redis could not be asked for its policy: %s", error.__cause__)
 
 
 class WakeUp(Request):

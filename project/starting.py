@@ -12,6 +12,8 @@ from types import TracebackType
 import django
 from django.core.exceptions import ImproperlyConfigured
 
+from chat.errors import ConfigError
+
 logger = logging.getLogger(__name__)
 
 GARBAGE = 20_000
@@ -20,11 +22,15 @@ GARBAGE = 20_000
 
 @contextmanager
 def settings_told() -> Iterator[None]:
-    """End the process with the name of a setting that proves wrong, and without a traceback."""
+    """End the process with the name of a setting that proves wrong, and without a traceback.
+
+    The exit code is that of sysexits.h: whoever restarts what has died need not try again.
+    """
     try:
         yield
-    except ImproperlyConfigured as error:
-        sys.exit(f"Parley cannot start: {error}")
+    except (ImproperlyConfigured, ConfigError) as error:
+        sys.stderr.write(f"Parley cannot start: {error}\n")
+        sys.exit(os.EX_CONFIG)
 
 
 def set_up() -> None:

@@ -1,5 +1,6 @@
 """Keeps a set of programs running: starts them in order, restarts what dies, ends all of them."""
 
+import os
 import selectors
 import signal
 import subprocess
@@ -33,6 +34,15 @@ class StopRequested(Exception):
 class Failed(Exception):
     """A program does not start or does not stay."""
 
+    code = 1
+    """What the supervisor exits with."""
+
+
+class WrongSetting(Failed):
+    """A program has said which setting is wrong, and would say so again."""
+
+    code = os.EX_CONFIG
+
 
 class Supervisor:
     """Runs programs from one thread, which the kernel ties them to."""
@@ -48,8 +58,8 @@ class Supervisor:
     def run(self, stages: Sequence[Sequence[Program]], announce: Callable[[], None]) -> int:
         """Run the programs, each stage when the one before is ready, until asked to end.
 
-        `announce` is called once all are ready. Returns the exit code: 0 after a signal, 1 when
-        a program failed.
+        `announce` is called once all are ready. Returns the exit code: 0 after a signal, 78 when
+        a program refuses its settings, 1 when one failed otherwise.
         """
         handlers = self._take_signals()
         try:
@@ -68,7 +78,7 @@ class Supervisor:
             return 0
         except Failed as failure:
             self._journal.line("parley", str(failure))
-            return 1
+            return failure.code
         finally:
             self._stop()
 
@@ -105,7 +115,7 @@ class Supervisor:
 
         Raises:
             StopRequested: a signal asked for the end.
-            Failed: a program has died too often.
+            Failed: a program has died too often, or of a wrong setting.
         """
         deadline = time.monotonic() + within
         while not until():
@@ -128,11 +138,14 @@ class Supervisor:
         dead = [child for child in self._children.values() if child.exit_code is not None]
         for child in dead:
             child.kill()
+            self._pass_on(0)  # its last words
             self._note_death(child)
             self._launch(child.program)
 
     def _note_death(self, child: Child) -> None:
         name = child.program.name
+        if child.exit_code == os.EX_CONFIG:
+            raise WrongSetting(f"{name} refuses its settings; ending")
         deaths = self._deaths[name]
         deaths.append(time.monotonic())
         cause = _cause(child)

@@ -1,5 +1,6 @@
 """`manage.py doctor` on a Parley that is well, and on one that is not."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -75,7 +76,7 @@ def test_a_worker_does_not_start_on_an_unfit_redis_and_says_why_in_one_line(
     wait_until(lambda: not second.is_running, within=30)
     assert second.log.splitlines()[-1] == f"Parley cannot start: REDIS_URL: {told}"
     assert "Traceback" not in second.log
-    assert second.exit_code != 0
+    assert second.exit_code == os.EX_CONFIG
 
 
 def test_a_model_that_cannot_be_called_is_named(well: Stack) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import requests
+from redis import Redis
 
 from project.supervisor.children import ROOT
 from tests.harness.environment import clean
@@ -247,6 +248,20 @@ def test_a_redis_that_is_named_is_used(
     started.end()
     assert "redis" not in prefixes(started.log)
     assert redis.is_running
+
+
+def test_a_redis_that_evicts_ends_the_run_at_once(
+    run: Callable[..., Run], build_stack: Callable[..., Stack]
+) -> None:
+    redis = build_stack().redis.start()
+    with Redis.from_url(redis.url) as asked:
+        asked.config_set("maxmemory-policy", "allkeys-lru")
+    started = run(REDIS_URL=redis.url)
+    assert started.make.wait(60) != 0
+    told = "Parley cannot start: REDIS_URL: maxmemory-policy must be noeviction"
+    assert started.log.count(told) == 1
+    assert "starting it again" not in started.log
+    assert f"Error {os.EX_CONFIG}" in started.log  # so make tells the exit code
 
 
 def prefixes(log: str) -> set[str]:

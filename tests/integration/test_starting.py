@@ -20,8 +20,8 @@ STARTED = {
 }
 
 
-def refused(argv: tuple[str, ...], home: Path, **wrong: str) -> str:
-    """What a program says that does not start."""
+def refused(argv: tuple[str, ...], home: Path, *, code: int = os.EX_CONFIG, **wrong: str) -> str:
+    """What a program says that does not start, and exits with `code`."""
     own = {"PARLEY_HOME": str(home), "PORT": str(free_port())}
     ended = subprocess.run(
         argv,
@@ -33,7 +33,7 @@ def refused(argv: tuple[str, ...], home: Path, **wrong: str) -> str:
         timeout=60,
         check=False,
     )
-    assert ended.returncode != 0
+    assert ended.returncode == code
     return ended.stdout
 
 
@@ -45,5 +45,5 @@ def test_a_wrong_setting_is_told_in_one_line(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("port", ["abc", "99999", "-1"])
 def test_a_wrong_port_is_told_in_one_line(port: str, tmp_path: Path) -> None:
-    told = refused(STARTED["run"], tmp_path, PORT=port)
+    told = refused(STARTED["run"], tmp_path, code=1, PORT=port)
     assert told == f"CommandError: PORT: {port!r} is not a number from 1 to 65535\n"

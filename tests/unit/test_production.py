@@ -45,7 +45,7 @@ def test_the_check_tells_what_is_not_fit_for_production() -> None:
 def test_a_weak_secret_key_does_not_start() -> None:
     key = "abcdefgh" * 8
     found = check(SECRET_KEY=key)
-    assert found.returncode == 1
+    assert found.returncode == os.EX_CONFIG
     assert found.stderr.startswith("Parley cannot start: SECRET_KEY: too weak, ")
     assert found.stderr.count("\n") == 1
     assert key not in found.stderr
@@ -55,5 +55,5 @@ def test_a_weak_secret_key_does_not_start() -> None:
 @pytest.mark.parametrize("hosts", ["*", "chat.example.org,*"])
 def test_hosts_that_let_all_in_do_not_start(hosts: str) -> None:
     found = check(ALLOWED_HOSTS=hosts)
-    assert found.returncode == 1
+    assert found.returncode == os.EX_CONFIG
     assert "ALLOWED_HOSTS" in found.stderr

@@ -99,6 +99,15 @@ def test_the_third_death_within_a_minute_ends_everything(run: Callable[..., Run]
     assert not is_alive(supervised.newest("steady"))
 
 
+def test_a_program_that_refuses_its_settings_is_not_started_again(run: Callable[..., Run]) -> None:
+    told = "import os, sys; print('TIME: no number'); sys.exit(os.EX_CONFIG)"
+    supervised = run(f"steady={STEADY}", f"choosy={told}")
+    assert supervised.process.wait(10) == os.EX_CONFIG
+    assert supervised.log.count("choosy | TIME: no number") == 1
+    assert supervised.log.index("TIME") < supervised.log.index("choosy refuses its settings")
+    assert not is_alive(supervised.newest("steady"))
+
+
 def test_killing_the_supervisor_leaves_no_process(run: Callable[..., Run]) -> None:
     supervised = run(f"steady={STEADY}", f"stubborn={STUBBORN}")
     pids = [supervised.newest("steady"), supervised.newest("stubborn")]
