@@ -28,7 +28,7 @@ from redis.sentinel import Sentinel
 from chat.conf import knobs
 from chat.errors import ConfigError, StoreFull, StoreUnavailable
 from chat.sentinels import watched
-from chat.store.wire import Wire
+from chat.store.wire import ONCE, Wire
 
 TRIES = 2
 """Times that a call is sent; each may take its share of `STORE_TIMEOUT`."""
@@ -103,7 +103,11 @@ def client() -> Store:
     if primary is None:
         return cast("Store", Store.from_url(settings.REDIS_URL, **bounds))
     # Each of them is asked where the primary is, before that is connected to.
-    asking = {"socket_timeout": patience / 2, "socket_connect_timeout": patience / 2}
+    asking = {
+        "socket_timeout": patience / 2,
+        "socket_connect_timeout": patience / 2,
+        "retry": ONCE,  # redis-py would ask a dead one eleven times, with seconds between
+    }
     untyped: Any = Sentinel
     made = untyped(primary.sentinels, sentinel_kwargs=asking).master_for(
         primary.service, redis_class=Store, **primary.login, **bounds

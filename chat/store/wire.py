@@ -11,7 +11,12 @@ from typing import Any
 
 from redis.backoff import NoBackoff
 from redis.connection import ConnectionPool
-from redis.exceptions import ConnectionError, ResponseError, TimeoutError  # noqa: A004  # redis-py's
+from redis.exceptions import (
+    ConnectionError,  # noqa: A004  # redis-py's own; no other is meant in this module
+    ReadOnlyError,
+    ResponseError,
+    TimeoutError,  # noqa: A004
+)
 from redis.retry import Retry
 
 Command = Sequence[str | bytes | int | float]
@@ -69,10 +74,14 @@ class Wire:
             connection = self._take()
             connection.disconnect()
             self._idle.appendleft(connection)
+        self._pool.disconnect(inuse_connections=False)
 
 
 def _answer(connection: Any) -> Any:
     try:
         return connection.read_response()
+    except ReadOnlyError as error:
+        # Its name or address may lead to another server by now, this connection never will.
+        raise ConnectionError("the primary is a replica now") from error
     except ResponseError as error:
         return error

@@ -176,13 +176,49 @@ def test_a_read_only_redis_is_unavailable_and_then_goes_on(redis: Redis) -> None
             acts.submit(caller)
         with pytest.raises(StoreUnavailable):
             writer.finish()
-        assert isinstance(writer.renew(), StoreUnavailable)
+        with pytest.raises(StoreUnavailable):
+            writer.renew()
         assert len(acts.messages(caller)) == 2
     finally:
         redis.replicaof("NO", "ONE")
     writer.renew()
     leases.finish(writer.lease, acts.ended(), Said(offset=0, fragment=b""))
     assert acts.reply(caller, "msg_2")["status"] == Status.COMPLETED
+
+
+def ids_of_connections(redis: Redis) -> set[int]:
+    return {int(connection["id"]) for connection in redis.client_list()}
+
+
+def test_connections_to_a_primary_that_has_become_a_replica_are_not_kept(redis: Redis) -> None:
+    """Its name may lead to the new one by now, and what it answers is old."""
+    caller = acts.open_session()
+    ping()
+    others = ids_of_connections(redis) - {redis.client_id()}
+    assert others
+    redis.replicaof("127.0.0.1", "1")
+    try:
+        with pytest.raises(StoreUnavailable):
+            acts.submit(caller)
+        wait_until(lambda: not others & ids_of_connections(redis))
+    finally:
+        redis.replicaof("NO", "ONE")
+    acts.submit(caller)
+
+
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_sentinels_that_give_no_answer_are_told_of_in_time(
+    frail: Server, settings: Settings, is_frozen: bool
+) -> None:
+    if is_frozen:
+        frail.freeze()
+    else:
+        frail.kill()
+    settings.REDIS_URL = f"sentinel://127.0.0.1:{frail.port}/0?service=parley"
+    client.cache_clear()
+    for act in (acts.open_session, ping):
+        client().silent_until = 0
+        assert seconds_of_refusal(act) < 1.5 * knobs.STORE_TIMEOUT
 
 
 @contextmanager
