@@ -125,6 +125,23 @@ def test_a_circuit_lets_one_call_pass_until_that_is_answered_and_all_from_then_o
     prober.cancel(probe)
 
 
+def test_a_probe_whose_worker_is_killed_keeps_the_circuit_open_for_its_lease_alone(
+    scene: Callable[..., Scene],
+) -> None:
+    here = scene(circuit_failures=2, circuit_pause=0.5, max_attempts=1, sweep=0.3).start()
+    *unlucky, prober, other = here.clients(4)
+    for client in unlucky:
+        client.reply_in(client.post("Hello [[fault:500]]"), "failed")
+    probe = prober.post("Hello [[fault:hang]]")
+    here.wait_for_call(probe)
+    here.worker.kill()
+    here.history.faults[probe.content] = 1
+    waiting = other.post("Hello")
+    here.worker.start()
+    prober.reply_in(probe, "failed")
+    assert other.reply_in(waiting, "completed")["attempt"] == 1
+
+
 def budgeted(build_stack: Callable[..., Stack], directory: Path) -> Stack:
     """Return a stack whose model has tokens a minute for one reply at a time, started."""
     stack = build_stack(env={"CHAT_RETRY_BASE": "0.1"})
