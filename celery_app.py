@@ -6,6 +6,10 @@ import warnings
 from importlib import import_module
 from typing import Any
 
+from project import interrupts
+
+loading = interrupts.end_at_once()
+
 from celery import Celery
 from celery.apps import worker as worker_program
 from celery.exceptions import SecurityWarning
@@ -37,11 +41,14 @@ app.steps["worker"].add("chat.worker:Pulse")
 app.autodiscover_tasks(["chat"])
 # Web processes publish from threads of the WSGI pool: there, too, this is the current app.
 app.set_default()
+if loading:
+    interrupts.raise_again()
 
 
 @celeryd_init.connect
 def _speak_by_the_log(instance: Any, **_: object) -> None:
     """Have what Celery would print, its banner and its last words, told by lines of the log."""
+    interrupts.end_at_once()  # until Celery has a handler of its own
     instance.quiet = True
     worker_program.safe_say = _say  # type: ignore[attr-defined]  # the stubs leave it out
 

@@ -17,6 +17,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 
 from chat.conf import knobs
+from project import interrupts
 from project.bodies import Receive, Scope, Send
 from project.bridge import Bridge, with_database, without_database
 from project.wsgi import application as wsgi_application  # sets Django up
@@ -78,5 +79,7 @@ application = Ending(
         {"http": StaticFiles(Lanes()), "websocket": URLRouter(websocket_urlpatterns)}
     )
 )
+# All is loaded; a server ends in order from here on.
+interrupts.raise_again()
 
 settle()

@@ -7,6 +7,10 @@ it sends itself the signal that ended it; a process that has ended in order is t
 import signal
 import sys
 
+from project import interrupts
+
+interrupts.end_at_once()
+
 from uvicorn import main
 from uvicorn.config import HTTP_PROTOCOLS, WS_PROTOCOLS
 

@@ -54,8 +54,7 @@ def _excepthook(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     if issubclass(kind, KeyboardInterrupt):
-        sys.__excepthook__(kind, error, trace)
-        return
+        return  # somebody at the keyboard knows; Python ends itself by SIGINT
     logger.critical("The process ends by an error", exc_info=(kind, error, trace))
 
 

@@ -2,6 +2,11 @@
 
 import argparse
 
+from project import interrupts
+
+if __name__ == "__main__":
+    interrupts.end_at_once()
+
 from chat.devmodel.options import add_arguments, read_options
 from chat.devmodel.server import serve
 

@@ -1,8 +1,10 @@
-"""A wrong setting ends each process with its name, in one line."""
+"""What ends a process while it is being loaded: a wrong setting, in one line; Ctrl-C, in none."""
 
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from project.supervisor import programs
 from project.supervisor.children import ROOT
 from tests.harness.environment import clean
 from tests.harness.ports import free_port
+from tests.harness.waiting import wait_until
 
 STARTED = {
     "web": programs.web(port=1, env={}).argv,
@@ -41,6 +44,31 @@ def refused(argv: tuple[str, ...], home: Path, *, code: int = os.EX_CONFIG, **wr
 def test_a_wrong_setting_is_told_in_one_line(name: str, tmp_path: Path) -> None:
     told = refused(STARTED[name], tmp_path, BROKER_URL="foo://x")
     assert told == "Parley cannot start: BROKER_URL: no broker is reached by such a foo:// URL\n"
+
+
+@pytest.mark.parametrize("name", ["web", "worker", "run"])
+def test_ctrl_c_while_it_loads_ends_it_without_a_word(name: str, tmp_path: Path) -> None:
+    models = tmp_path / "models.toml"
+    os.mkfifo(models)  # whoever loads the settings stands still here
+
+    def writer() -> int:
+        with suppress(OSError):  # nobody reads yet
+            return os.open(models, os.O_WRONLY | os.O_NONBLOCK)
+        return 0
+
+    own = {"PARLEY_HOME": str(tmp_path), "CHAT_MODELS_FILE": str(models)}
+    with subprocess.Popen(
+        STARTED[name],
+        cwd=ROOT,
+        env=clean(os.environ) | own,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as started:
+        pipe = wait_until(writer, within=60)
+        started.send_signal(signal.SIGINT)
+        told, _ = started.communicate(timeout=30)
+    os.close(pipe)
+    assert (started.returncode, told) == (-signal.SIGINT, b"")
 
 
 @pytest.mark.parametrize("port", ["abc", "99999", "-1"])
