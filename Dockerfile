@@ -28,7 +28,9 @@ COPY manage.py celery_app.py ./
 COPY project project
 COPY chat chat
 COPY parley_client parley_client
-RUN python -m compileall -q .
+# An empty PARLEY_HOME means its default, .parley here, which only root could make.
+RUN python -m compileall -q . \
+    && ln -s "$PARLEY_HOME" .parley
 
 USER 10001
 EXPOSE 8000

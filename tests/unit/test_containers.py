@@ -53,6 +53,23 @@ def test_redis_keeps_and_evicts_alike(tmp_path: Path) -> None:
         assert f"{name} {given[f'--{name}']}\n" in own
 
 
+@pytest.mark.parametrize("name", ["migrate", "web", "worker", "model"])
+def test_state_is_kept_on_the_volume_whatever_env_file_says(name: str) -> None:
+    """Elsewhere nothing may be written, and nothing outlives the container."""
+    (volume,) = re.findall(r"^VOLUME (\S+)$", DOCKERFILE, re.MULTILINE)
+    assert SERVICES[name]["environment"]["PARLEY_HOME"] == volume
+    mounts = [mount.partition(":")[2] for mount in SERVICES[name].get("volumes", ())]
+    assert mounts == ([volume] if name in {"migrate", "web"} else [])
+
+
+def test_the_default_home_in_an_image_is_its_volume() -> None:
+    """It is what an empty PARLEY_HOME means, as it may stand in an env file."""
+    last = DOCKERFILE.rpartition("\nFROM ")[2].replace("\\\n", "")
+    (volume,) = re.findall(r"^VOLUME (\S+)$", last, re.MULTILINE)
+    assert f" PARLEY_HOME={volume} " in last
+    assert ' && ln -s "$PARLEY_HOME" .parley\n' in last
+
+
 @pytest.mark.parametrize("name", ["redis", "web", "worker", "model"])
 def test_every_service_that_stays_tells_its_health(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"]
