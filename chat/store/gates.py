@@ -23,6 +23,8 @@ SOON = 100
 """Milliseconds after which the most hurried waiter for a slot comes again."""
 MEMORY = 600_000
 """Milliseconds after which a gate at which nothing moves is forgotten."""
+FOR_EVER = 1e15
+"""Milliseconds within which any call is of use."""
 WOKEN = 100
 """Most waiters that one leaving call wakes."""
 
@@ -32,7 +34,8 @@ def enter(model: Model, caller: str, *, tokens: int, within: float = math.inf) -
 
     caller: who calls, a session id; tokens: about what prompt and reply will take.
     within: seconds in which the call is of use; nobody knows when a slot comes free, so who waits
-    for one is not told to come only after them.
+    for one is not told to come only after them. Who would come too late, or has a fallback that is
+    asked instead, is no waiter: nobody is behind him.
 
     Raises:
         StoreUnavailable: Redis gave no answer.
@@ -50,6 +53,8 @@ def enter(model: Model, caller: str, *, tokens: int, within: float = math.inf) -
             LOOK,
             MEMORY,
             min(LOOK / 2, max(SOON, 500 * within)),
+            min(FOR_EVER, 1000 * within),
+            int(bool(model.fallback)),
         ),
     )
     with translated():

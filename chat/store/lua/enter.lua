@@ -8,6 +8,7 @@
 -- ARGV[9] ms after which a silent waiter has lost its place
 -- ARGV[10] ms after which the gate's keys are forgotten when nothing moves
 -- ARGV[11] ms after which a waiter for a slot comes again by itself
+-- ARGV[12] ms after which the call is of no use    ARGV[13] 1 when it waits only for the rate's sake
 --
 -- PASS | WAIT ms reason (rate_limited, model_loading or queue)
 local CALLER = ARGV[1]
@@ -24,7 +25,9 @@ local ahead = place and redis.call('ZCOUNT', LINE, '-inf', '(' .. place) or
 
 local function wait(ms, reason)
   ms = math.ceil(math.max(ms, 1))
-  redis.call('ZADD', LINE, now + ms, CALLER)
+  local comes_again = ms < tonumber(ARGV[12]) and (ARGV[13] == '0' or reason == 'rate_limited')
+  if comes_again then redis.call('ZADD', LINE, now + ms, CALLER)
+  else redis.call('ZREM', LINE, CALLER) end
   for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[10] + ms) end
   return { 'WAIT', ms, reason }
 end

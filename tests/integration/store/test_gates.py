@@ -70,6 +70,35 @@ def test_a_slot_is_waited_for_no_longer_than_it_is_of_use() -> None:
     assert [wait.seconds for wait in waits if wait] == [4, 0.1, 10]
 
 
+def test_nobody_is_behind_those_who_ask_the_fallback_or_give_up() -> None:
+    """They do not come again, and would hold up all others until they are forgotten."""
+    one = replace(FREE, concurrency=1)
+    paced = replace(FREE, requests_per_minute=10)
+    assert passes(one, "a")
+    assert gates.enter(replace(one, fallback="other"), "b", tokens=1)
+    assert gates.enter(one, "c", tokens=1, within=0.05)
+    assert gates.leave(one, "a", CallEnd.OK) == []
+    assert passes(one, "d")
+    gates.leave(one, "d", CallEnd.OK)
+
+    assert passes(paced, "a")
+    assert gates.enter(paced, "b", tokens=1, within=1)
+    first = gates.enter(paced, "c", tokens=1)
+    assert first
+    assert first.seconds <= 60 / 9
+
+
+def test_who_steps_aside_lets_the_paced_come_earlier() -> None:
+    paced = replace(FREE, requests_per_minute=10)
+    assert passes(paced, "a")
+    waits = [gates.enter(paced, name, tokens=1) for name in ("b", "c")]
+    assert gates.step_aside([paced], "b") == ["c"]
+    again = gates.enter(paced, "c", tokens=1)
+    assert again
+    assert waits[1]
+    assert again.seconds <= 60 / 9 < waits[1].seconds
+
+
 def test_who_has_an_open_turn_keeps_his_place(caller: Caller) -> None:
     assert passes(TWO_AT_ONCE, "a")
     assert passes(TWO_AT_ONCE, "b")
