@@ -82,7 +82,12 @@ class Pair:
         wait_until(lambda: self._here.redis.info("replication")["role"] == "master")
 
     def come_back(self) -> None:
-        """Start the old primary and return when it follows the new one."""
+        """Start the old primary and return when it follows the new one.
+
+        The Sentinel takes a server that a busy machine lets wait for dead; it must not put this one
+        back in its place, which does not hold yet what was written since.
+        """
+        self._tell("redis", "replica-priority 0\n")
         self.primary.start()
         wait_until(self._is_followed, within=60, every=0.1)
 
