@@ -1,7 +1,7 @@
 """The store's acts in few words, with the arguments that most tests do not care about."""
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -143,8 +143,11 @@ class Writer:
     def finish(self, text: str = "", status: Status = Status.COMPLETED) -> bool:
         return leases.finish(self.lease, ended(status), self.piece(text)).waits
 
-    def retry(self, delay: float = 0, *, uses_attempt: bool = True) -> None:
-        leases.retry(self.lease, again(delay, uses_attempt=uses_attempt))
+    def retry(
+        self, delay: float = 0, *, uses_attempt: bool = True, may_be_woken: bool = False
+    ) -> None:
+        own = again(delay, uses_attempt=uses_attempt)
+        leases.retry(self.lease, replace(own, may_be_woken=may_be_woken))
 
 
 def answer(caller: Caller, text: str = "hi") -> None:

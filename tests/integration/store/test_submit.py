@@ -176,10 +176,11 @@ def test_a_repeated_request_wakes_a_worker_while_none_has_come() -> None:
     assert turns.submit(caller, asked).wants_wake
 
 
-def test_an_interrupt_wakes_who_waited_behind_a_long_retry() -> None:
+@pytest.mark.parametrize("at_the_gate", [False, True])
+def test_an_interrupt_wakes_who_waited_behind_a_long_retry(at_the_gate: bool) -> None:
     caller = acts.open_session()
     acts.submit(caller)
-    Writer.of(caller).retry(600, uses_attempt=False)
+    Writer.of(caller).retry(600, uses_attempt=False, may_be_woken=at_the_gate)
     acts.submit(caller)
     accepted = turns.submit(caller, acts.submission(on_busy=OnBusy.INTERRUPT))
     assert (accepted.position, accepted.wants_wake) == (1, True)
