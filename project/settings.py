@@ -12,7 +12,14 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from chat.conf import default_knobs, read_boolean, read_knobs, read_models
+from chat.conf import (
+    default_knobs,
+    read_boolean,
+    read_knobs,
+    read_list,
+    read_models,
+    read_origins,
+)
 from chat.errors import ConfigError
 from project.secret_keys import weakness
 from project.supervisor.home import noted
@@ -58,7 +65,7 @@ PARLEY_HOME = Path(env.str("PARLEY_HOME", default=str(BASE_DIR / ".parley")))
 """Where a single-machine installation keeps its state: SQLite, Redis's files, generated secrets."""
 
 DEBUG = env.truth("DEBUG")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+ALLOWED_HOSTS = read_list(env.str("ALLOWED_HOSTS", default="localhost,127.0.0.1,[::1]"))
 if "*" in ALLOWED_HOSTS and not DEBUG:
     raise ImproperlyConfigured("ALLOWED_HOSTS: '*' would let every Origin in; name the hosts")
 
@@ -79,6 +86,8 @@ BROKER_URL = env.str("BROKER_URL", default="") or REDIS_URL.replace("unix://", "
 try:
     globals().update(default_knobs() | read_knobs(os.environ))
     CHAT_MODELS = read_models(NOTED | os.environ)
+    CORS_ORIGINS = read_origins("CORS_ORIGINS", env.str("CORS_ORIGINS", default=""))
+    """Origins whose pages may call the API; cookies are never let through."""
 except ConfigError as error:
     raise ImproperlyConfigured(error.message) from error
 
@@ -134,8 +143,6 @@ STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 APPEND_SLASH = False
 
-CORS_ORIGINS = env.list("CORS_ORIGINS", default=[])
-"""Origins whose pages may call the API; cookies are never let through."""
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 """Who bears it may read /metrics; without one, only who comes from this machine may."""
 HTTPS = env.truth("HTTPS")

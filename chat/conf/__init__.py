@@ -5,12 +5,13 @@ variable of the same name. The shape (a class whose attributes are the defaults)
 procrastinate's `contrib/django/settings.py`.
 """
 
-from chat.conf.environment import has_webhook, read_knobs
+from chat.conf.environment import NAMELESS, has_webhook, read_knobs
 from chat.conf.knobs import Knobs, default_knobs, knobs
 from chat.conf.models import read_models
-from chat.conf.values import networks, read_boolean, webhook_secrets
+from chat.conf.values import networks, read_boolean, read_list, read_origins, webhook_secrets
 
 __all__ = [
+    "NAMELESS",
     "Knobs",
     "default_knobs",
     "has_webhook",
@@ -18,6 +19,8 @@ __all__ = [
     "networks",
     "read_boolean",
     "read_knobs",
+    "read_list",
     "read_models",
+    "read_origins",
     "webhook_secrets",
 ]

@@ -5,8 +5,11 @@ from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
 from chat.conf.knobs import PREFIX, Knobs, knobs
-from chat.conf.values import networks, typed, webhook_secrets
+from chat.conf.values import networks, read_origins, typed, webhook_secrets
 from chat.errors import ConfigError
+
+NAMELESS = "none"
+"""Stands in `SOCKET_ORIGINS` for programs that name no origin."""
 
 
 def read_knobs(environ: Mapping[str, str]) -> dict[str, object]:
@@ -22,12 +25,25 @@ def read_knobs(environ: Mapping[str, str]) -> dict[str, object]:
     if unknown := sorted(found.keys() - known.keys() - {"CHAT_MODELS_FILE"}):
         raise ConfigError(f"{unknown[0]}: there is no such setting")
     networks(environ.get(f"{PREFIX}OUTSIDE_NETWORKS", ""))
+    read_origins(f"{PREFIX}SOCKET_ORIGINS", found.get(f"{PREFIX}SOCKET_ORIGINS", ""), NAMELESS)
     _check_webhooks(found)
-    return {
+    read = {
         name: typed(name, text, known[name])
         for name, text in found.items()
         if name != "CHAT_MODELS_FILE" and text
     }
+    _check_lease(read)
+    return read
+
+
+def _check_lease(read: Mapping[str, Any]) -> None:
+    lease = read.get(f"{PREFIX}LEASE", Knobs.LEASE)
+    heartbeat = read.get(f"{PREFIX}HEARTBEAT", Knobs.HEARTBEAT)
+    if lease <= heartbeat:
+        raise ConfigError(
+            f"{PREFIX}LEASE: {lease:g} s are over before a sign of life, each {heartbeat:g} s"
+            f" ({PREFIX}HEARTBEAT)"
+        )
 
 
 def _check_webhooks(found: Mapping[str, Any]) -> None:

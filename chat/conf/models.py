@@ -79,7 +79,9 @@ def _model(name: str, entry: object, environ: Mapping[str, str]) -> Model:
     if not isinstance(timeouts, dict):
         raise ConfigError(f"model {name}: timeouts: a table of fields is expected")
     model = _checked(
-        Model, name, {**fields, "name": name, "timeouts": _checked(Timeouts, name, timeouts)}
+        Model,
+        name,
+        {**fields, "name": name, "timeouts": _checked(Timeouts, f"{name}: timeouts", timeouts)},
     )
     if model.context_tokens <= model.max_tokens:
         raise ConfigError(f"model {name}: context_tokens must be more than max_tokens")
@@ -93,11 +95,16 @@ def _checked(kind: type[T], model: str, fields: Mapping[str, Any]) -> T:
     for field, value in fields.items():
         if field not in known:
             raise ConfigError(f"model {model}: there is no field {field!r}")
-        if not _is_of(value, known[field]) or not is_in_range(value, ranges[field]):
+        fits = _is_of(value, known[field]) and is_in_range(value, ranges[field])
+        if not fits or (isinstance(value, tuple) and not _are_texts(value)):
             raise ConfigError(f"model {model}: {field} cannot be {value!r}")
     if missing := [field for field in _required(kind) if not fields.get(field)]:
         raise ConfigError(f"model {model}: {missing[0]} is missing")
     return kind(**fields)
+
+
+def _are_texts(values: tuple[object, ...]) -> bool:
+    return all(isinstance(value, str) and value for value in values)
 
 
 def _required(kind: type) -> list[str]:

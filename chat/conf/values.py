@@ -1,6 +1,7 @@
 """What settings may be: forms, types and ranges."""
 
 import base64
+import re
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, get_args, get_origin
@@ -15,6 +16,27 @@ BOOLEANS = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
     **dict.fromkeys(("false", "0", "no", "off"), False),
 }
+
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@*A-Z]+|null")
+"""An origin as browsers send it: scheme, host in small letters, port; without a path or a slash."""
+
+
+def read_list(text: str) -> list[str]:
+    """Return what is written with commas, and perhaps blanks, between."""
+    return [each.strip() for each in text.split(",") if each.strip()]
+
+
+def read_origins(name: str, text: str, *words: str) -> list[str]:
+    """Return the origins that the variable `name` lists as `text`; `words` may stand among them.
+
+    Raises:
+        ConfigError: one of them is none, and no page would ever be let in by it.
+    """
+    origins = read_list(text)
+    for origin in origins:
+        if origin not in words and not ORIGIN.fullmatch(origin):
+            raise ConfigError(f"{name}: {origin!r} is no origin, such as https://chat.example.org")
+    return origins
 
 
 def read_boolean(name: str, text: str) -> bool:
@@ -62,7 +84,7 @@ def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
         ConfigError: one of them is not a network.
     """
     try:
-        return tuple(ip_network(each.strip()) for each in text.split(",") if each.strip())
+        return tuple(map(ip_network, read_list(text)))
     except ValueError as error:
         raise ConfigError(f"{PREFIX}OUTSIDE_NETWORKS: {error}") from error
 
@@ -74,7 +96,7 @@ def webhook_secrets(text: str) -> tuple[bytes, ...]:
     Raises:
         ConfigError: one of them is not `whsec_` and base64 of 24 to 64 bytes.
     """
-    return tuple(_secret(each.strip()) for each in text.split(",") if each.strip())
+    return tuple(map(_secret, read_list(text)))
 
 
 def _secret(text: str) -> bytes:

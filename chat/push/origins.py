@@ -6,16 +6,13 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
-from chat.conf import knobs
-
-NAMELESS = "none"
-"""Stands in `SOCKET_ORIGINS` for programs that name no origin."""
+from chat.conf import NAMELESS, knobs, read_list
 
 
 def is_allowed(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Tell whether a socket may be opened from where the headers say that it is."""
     named = [value.decode("latin-1") for name, value in headers if name == b"origin"]
-    further = {origin.strip() for origin in knobs.SOCKET_ORIGINS.split(",")} - {""}
+    further = read_list(knobs.SOCKET_ORIGINS)
     match named:
         case []:
             return NAMELESS in further

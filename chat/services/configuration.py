@@ -79,8 +79,6 @@ def _https() -> Iterator[Finding]:
 
 
 def _origins() -> Iterator[Finding]:
-    if "*" in settings.CORS_ORIGINS:
-        yield Finding(Level.WRONG, "CORS_ORIGINS is *", "name the origins; * lets none in")
     plain = [origin for origin in settings.CORS_ORIGINS if _is_plain(origin)]
     if plain and settings.HTTPS:
         yield Finding(

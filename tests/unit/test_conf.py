@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from chat.conf import Knobs, knobs, read_knobs, read_models
+from chat.conf import Knobs, knobs, read_knobs, read_models, read_origins
 from chat.errors import ConfigError
 from project.supervisor.children import ROOT
 
@@ -33,11 +33,28 @@ def test_a_knob_is_read_as_its_type() -> None:
         ("CHAT_WEBHOOK_SECRETS", "whsec_no base 64"),
         ("CHAT_WEBHOOK_SECRETS", "A" * 32),
         ("CHAT_TUTORIAL", "ture"),
+        ("CHAT_LEASE", "0.5"),
+        ("CHAT_HEARTBEAT", "20"),
+        ("CHAT_SOCKET_ORIGINS", "none, https://chat.example.org/"),
     ],
 )
 def test_a_wrong_knob_is_named(name: str, text: str) -> None:
     with pytest.raises(ConfigError, match=name):
         read_knobs({name: text})
+
+
+@pytest.mark.parametrize(
+    "text", ["foo", "*", "https://a.org/", "https://a.org/page", "https://A.org", "a.org", "none"]
+)
+def test_what_is_no_origin_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=f"CORS_ORIGINS: '{re.escape(text)}'"):
+        read_origins("CORS_ORIGINS", f"https://b.org,{text}")
+
+
+def test_origins_may_have_blanks_between() -> None:
+    listed = "https://a.org, http://localhost:3000 ,null,capacitor://localhost"
+    wanted = ["https://a.org", "http://localhost:3000", "null", "capacitor://localhost"]
+    assert read_origins("CORS_ORIGINS", listed) == wanted
 
 
 def test_a_webhook_is_a_url_with_a_secret() -> None:
@@ -134,6 +151,9 @@ def test_the_default_model_is_one_of_them(tmp_path: Path) -> None:
         (f"{COMPLETE}timeouts = {{ connect = -1 }}", "connect"),
         (f"{COMPLETE}timeouts = {{ total = inf }}", "total"),
         (f"{COMPLETE}timeouts = 3", "timeouts"),
+        (f"{COMPLETE}timeouts = {{ first = 3 }}", "timeouts: .*'first'"),
+        (f"{COMPLETE}stop = [1]", "stop"),
+        (f"{COMPLETE}stop = ['']", "stop"),
         (COMPLETE.replace("default", "other"), "CHAT_DEFAULT_MODEL"),
         ("", "CHAT_DEFAULT_MODEL"),
         ("a = 1", "a"),

@@ -12,6 +12,7 @@ ENV = {
     "CHAT_MESSAGES_PER_MINUTE": "0",
     "CHAT_SSE_HEARTBEAT": "0.2",
     "CHAT_LEASE": "1",
+    "CHAT_HEARTBEAT": "0.3",
 }
 MODEL = ("--record", "--style", "echo")
 

@@ -31,7 +31,9 @@ def told(user: Tutorial, count: int) -> list[str]:
 def test_all_get_their_own_when_half_leave_and_the_worker_dies(
     build_stack: Callable[..., Stack],
 ) -> None:
-    stack = build_stack(env=ENV | {"CHAT_LEASE": "1"}, model_options=MODEL).start(webs=2)
+    stack = build_stack(
+        env=ENV | {"CHAT_LEASE": "1", "CHAT_HEARTBEAT": "0.3"}, model_options=MODEL
+    ).start(webs=2)
     users = [Tutorial(stack.web(number % 2).url) for number in range(CLIENTS)]
     with ExitStack() as sockets:
         staying = {}
