@@ -136,6 +136,7 @@ USER, REPLY = message("user"), message("assistant")
         ({"messages": [USER, message("assistant", weight=0.5)]}, "messages[1].weight"),
         ({"messages": [USER, message("assistant", weight=True)]}, "messages[1].weight"),
         ({"messages": [USER, message("assistant", weight=[])]}, "messages[1].weight"),
+        ({"messages": [USER, REPLY] * 10_001}, "at most 10,000 turns"),
     ],
 )
 def test_a_line_that_is_not_sound_is_named_and_nothing_is_opened(
