@@ -32,6 +32,7 @@ class Flusher:
     def __init__(self, running: Running) -> None:
         self._running = running
         self._stopping = Event()
+        self._is_held_up = False
 
     def stop(self) -> None:
         """Have `run` return, once the running turns have left."""
@@ -44,12 +45,27 @@ class Flusher:
                 self._running.wait_for_one(IDLE)
                 continue
             started = time.monotonic()
-            flush(turns)
+            self._flush(turns)
             time.sleep(max(0.0, started + knobs.FLUSH - time.monotonic()))
+
+    def _flush(self, turns: list[RunningTurn]) -> None:
+        """Flush; tell of a store that gives no answer once, not twenty times a second."""
+        try:
+            flush(turns)
+        except StoreUnavailable as error:
+            if not self._is_held_up:
+                logger.warning("A flush of %d turns has to wait: %s", len(turns), error.__cause__)
+            self._is_held_up = True
+        else:
+            self._is_held_up = False
 
 
 def flush(turns: list[RunningTurn]) -> None:
-    """Take the news of these turns to the store, in a round trip for each `PARTY` of them."""
+    """Take the news of these turns to the store, in a round trip for each `PARTY` of them.
+
+    Raises:
+        StoreUnavailable: it gave no answer; what it has not taken is sent with the next flush.
+    """
     now = time.monotonic()
     writes: list[Write] = []
     for turn in turns:
@@ -57,11 +73,8 @@ def flush(turns: list[RunningTurn]) -> None:
         said = turn.unflushed()
         if said or turn.is_silent_too_long(now):
             writes.append((turn, said))
-    try:
-        for first in range(0, len(writes), PARTY):
-            _flush(writes[first : first + PARTY], now)
-    except StoreUnavailable as error:
-        logger.warning("A flush of %d turns has to wait: %s", len(writes), error.__cause__)
+    for first in range(0, len(writes), PARTY):
+        _flush(writes[first : first + PARTY], now)
 
 
 def _flush(writes: list[Write], now: float) -> None:

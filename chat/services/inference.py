@@ -232,6 +232,9 @@ def _commit(
     except TurnLost as lost:
         logger.info("%s: %s", claim.reply_id, lost.code)
         return
+    except StoreUnavailable as error:
+        logger.error("%s: the outcome was not written: %s", claim.reply_id, error.__cause__)
+        return
     logger.info("%s: %s", claim.reply_id, _named(verdict))
     if wants_wake:
         dispatch.wake(claim.lease.session_id)
@@ -262,7 +265,7 @@ def _persist(claim: Claim, write: Callable[[], T]) -> T:
     """Write until the store answers: it is down seldom, and a reply is dear.
 
     Raises:
-        StoreUnavailable: it gave no answer until the turn's own deadline.
+        StoreUnavailable: it gave no answer until the turn's own deadline, or this process's end.
         TurnLost: somebody else has taken the turn meanwhile.
     """
     until = time.monotonic() + max(claim.seconds_left, knobs.LEASE)
@@ -270,7 +273,7 @@ def _persist(claim: Claim, write: Callable[[], T]) -> T:
         try:
             return write()
         except StoreUnavailable:
-            if time.monotonic() > until:
+            if time.monotonic() > min(until, running.tries_until):
                 raise
             time.sleep(PERSIST_PAUSE)
 

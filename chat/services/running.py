@@ -4,6 +4,7 @@ One thread reads the model and says deltas; the flusher takes them to the store,
 and ends the call when it must end.
 """
 
+import math
 import time
 from threading import Condition, Lock
 
@@ -11,6 +12,11 @@ from chat.conf import knobs
 from chat.domain import Claim, Said, StopCause, Timeouts
 from chat.providers.upstream import Upstream
 from chat.store.text import escaped
+
+LAST_TRIES = 3.0
+"""Seconds for which a process that stops tries to tell a store that gives no answer what has become
+of its turns. Whoever has told it to stop kills it some seconds later, and the turns' leases do the
+rest."""
 
 
 class RunningTurn:
@@ -94,6 +100,8 @@ class Running:
         self._turns: set[RunningTurn] = set()
         self._changed = Condition()
         self.is_draining = False
+        self.tries_until = math.inf
+        """`time.monotonic()` at which whoever cannot write an outcome gives up."""
 
     def enter(self, turn: RunningTurn) -> None:
         """Put the turn into the flusher's care."""
@@ -125,6 +133,7 @@ class Running:
         self.is_draining = True
         with self._changed:
             self._changed.wait_for(lambda: not self._turns, seconds)
+        self.tries_until = time.monotonic() + LAST_TRIES
         for turn in self.all():
             turn.stop(StopCause.DRAIN)
 

@@ -104,3 +104,22 @@ def test_a_worker_told_to_stop_claims_nothing_more(here: Usual) -> None:
     assert late.reply(waiting)["status"] == "queued"
     here.worker.start()
     late.reply_in(waiting, "completed")
+
+
+@pytest.mark.fault("F24")
+def test_a_worker_told_to_stop_while_redis_is_down_ends_and_its_turn_is_answered_by_the_next(
+    scene: Callable[..., Scene],
+) -> None:
+    here = scene(drain=0).start()
+    client = here.client()
+    post = client.post("Tell me [[tokens=200 rate=20]]")
+    client.said(post)
+    here.stack.redis.kill()
+    wait_until(lambda: "A flush of" in here.worker.log)
+    assert here.worker.stop() == 0
+    assert here.worker.log.count("A flush of") == 1, "not twenty lines a second"
+
+    here.history.faults[post.content] = 1
+    here.stack.redis.start()
+    here.worker.start()
+    assert client.reply_in(post, "completed", within=60)["attempt"] == 2
