@@ -151,7 +151,9 @@ class _Broker:
                 yield connection.default_channel
         except self._errors as error:
             self._closed_until = time.monotonic() + SILENCE
-            logger.warning("The broker cannot be reached; sweeps make up for it: %s", error)
+            logger.warning(
+                "The broker cannot be reached; turns wait until sweeps get through: %s", error
+            )
             raise BrokerUnavailable from error
 
 

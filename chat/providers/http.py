@@ -179,7 +179,8 @@ def _checked_url(model: Model, path: str) -> str:
         parts = urlsplit(model.url)
         url = requests.Request("POST", below(model.url, path)).prepare().url or ""
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except ValueError:  # requests' and urllib3's own are such, too
+        (urlsplit(url).hostname or "").encode("idna")  # as it is looked up
+    except ValueError:  # requests', urllib3's and the codec's own are such, too
         usable = False
     if not usable:
         raise ConfigError(f"model {model.name}: url is not an http(s) address")

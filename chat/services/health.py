@@ -16,6 +16,7 @@ SLOW = 0.005
 """Seconds for a PING above which every request is felt to be slow."""
 SKEW = 5.0
 """Seconds between two clocks that make logs hard to read; promises hang on Redis's clock alone."""
+REFUSED = "look at REDIS_URL, and in docs/security.md at what its user may do"
 
 
 def check(*, call_models: bool = False) -> Iterator[Finding]:
@@ -74,7 +75,7 @@ def _redis() -> Iterator[Finding]:
         yield Finding(Level.WRONG, f"Redis gives no answer: {error.__cause__}", "look at REDIS_URL")
         return
     except ConfigError as error:
-        yield Finding(Level.WRONG, error.message, "see its section about Redis")
+        yield Finding(Level.WRONG, error.message, REFUSED)
         return
     version = ".".join(map(str, facts.version))
     yield judged(
@@ -121,7 +122,7 @@ def _redis() -> Iterator[Finding]:
 def _broker() -> Iterator[Finding]:
     depth = dispatch.depth()
     if depth is None:
-        advice = "look at BROKER_URL; until then sweeps keep turns going, slowly"
+        advice = "look at BROKER_URL; what is accepted meanwhile waits until then"
         yield Finding(Level.WRONG, "the broker cannot be reached", advice)
     else:
         yield Finding(Level.OK, f"the broker holds {depth} wake-ups")
@@ -132,6 +133,9 @@ def _workers() -> Iterator[Finding]:
         alive = [worker for worker in server.workers() if worker.age < knobs.LEASE]
     except StoreUnavailable:
         return  # said already
+    except ConfigError as error:
+        yield Finding(Level.WRONG, f"workers cannot be listed: {error.message}", REFUSED)
+        return
     running = sum(worker.running for worker in alive)
     yield judged(
         bool(alive),

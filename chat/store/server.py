@@ -1,10 +1,12 @@
 """What the Redis server says about itself, and which workers have shown life."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import orjson
-from redis.exceptions import NoPermissionError
+from redis.exceptions import NoPermissionError, ResponseError
 
 from chat.errors import ConfigError
 from chat.store import keys
@@ -52,13 +54,21 @@ def facts() -> ServerFacts:
 
     Raises:
         StoreUnavailable: it gives no answer.
-        ConfigError: the user of `REDIS_URL` may not ask.
+        ConfigError: it refuses what `REDIS_URL` asks for, or that user may not ask.
     """
-    try:
+    with _refusals_told():
         return _facts()
+
+
+@contextmanager
+def _refusals_told() -> Iterator[None]:
+    try:
+        yield
     except NoPermissionError as error:
         rights = "its user lacks rights that docs/security.md names"
         raise ConfigError(f"REDIS_URL: {rights}") from error
+    except ResponseError as error:  # there is no such database, say
+        raise ConfigError(f"REDIS_URL: Redis refuses it: {error}") from error
 
 
 def _facts() -> ServerFacts:
@@ -117,11 +127,12 @@ def workers() -> list[WorkerFacts]:
 
     Raises:
         StoreUnavailable: Redis gives no answer.
+        ConfigError: the user of `REDIS_URL` may not ask.
     """
     looking = client().pipeline(transaction=False)
     looking.time()
     looking.hgetall(keys.workers())
-    with translated():
+    with _refusals_told(), translated():
         (seconds, microseconds), beats = looking.execute()
         now = seconds + microseconds / 1_000_000
         found = [_worker(name.decode(), orjson.loads(beat), now) for name, beat in beats.items()]

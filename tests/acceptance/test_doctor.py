@@ -86,6 +86,29 @@ def test_a_model_that_cannot_be_called_is_named(well: Stack) -> None:
     assert "model default: " in told
 
 
+REFUSING = {
+    "Redis refuses it: DB index is out of range": ("/0", "/77", ["+@all"]),
+    "its user lacks rights that docs/security.md names": ("", "", ["-time"]),
+    "workers cannot be listed": ("", "", ["-hgetall"]),
+}
+"""What is told -> what of the URL is written wrongly, and how; rights that the user has."""
+
+
+@pytest.mark.parametrize(("told", "how"), REFUSING.items())
+def test_a_redis_that_refuses_to_serve_is_a_finding_and_no_traceback(
+    build_stack: Callable[..., Stack], told: str, how: tuple[str, str, list[str]]
+) -> None:
+    right, wrong, commands = how
+    stack = build_stack()
+    with Redis.from_url(stack.redis.start().url) as redis:
+        redis.acl_setuser("default", enabled=True, commands=commands)
+    url = stack.redis.url.removesuffix(right) + wrong
+    code, said = doctor(stack, REDIS_URL=url)
+    assert code == 1
+    assert told in said
+    assert "Traceback" not in said
+
+
 def test_without_redis_it_says_so(well: Stack) -> None:
     well.redis.kill()
     code, told = doctor(well)

@@ -72,6 +72,8 @@ def test_a_wrong_provider_is_named(name: str) -> None:
         "http://host:port/v1",
         "http://ho st/v1",
         "http://*.host/v1",
+        "http://model..host/v1",
+        "http://" + "m" * 64 + ".host/v1",
     ],
 )
 def test_a_url_that_is_no_http_address_is_refused(provider: str, url: str) -> None:
