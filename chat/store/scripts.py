@@ -6,7 +6,7 @@ are put before it, in that order. (The idea is BullMQ's `--- @include`.)
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -65,8 +65,7 @@ def run_all(client: Store, calls: Sequence[Call]) -> list[Any]:
     """
     answers = client.wire.ask([_command(call) for call in calls])
     if unknown := [i for i, answer in enumerate(answers) if isinstance(answer, NoScriptError)]:
-        _teach(client, {calls[i].script for i in unknown})
-        again = client.wire.ask([_command(calls[i]) for i in unknown])
+        again = _teach(client, [calls[i] for i in unknown])
         for i, answer in zip(unknown, again, strict=True):
             answers[i] = answer
     return answers
@@ -77,11 +76,10 @@ def run_replicated(client: Store, call: Call, *, replicas: int, within: int) -> 
 
     within: milliseconds. WAIT counts what its own connection has written, so both take one trip.
     """
-    commands = [_command(call), ("WAIT", replicas, within)]
-    answer, held = client.wire.ask(commands)
+    wait = ("WAIT", replicas, within)
+    answer, held = client.wire.ask([_command(call), wait])
     if isinstance(answer, NoScriptError):
-        _teach(client, [call.script])
-        answer, held = client.wire.ask(commands)
+        answer, held = _teach(client, [call], wait)
     if isinstance(answer, RedisError):
         raise answer
     return answer, held if isinstance(held, int) else 0
@@ -91,5 +89,13 @@ def _command(call: Call) -> Command:
     return ("EVALSHA", call.script.sha, len(call.keys), *call.keys, *call.arguments)
 
 
-def _teach(client: Store, unknown: Iterable[Script]) -> None:
-    client.wire.ask([("SCRIPT", "LOAD", each.source) for each in unknown])
+def _teach(client: Store, calls: Sequence[Call], *more: Command) -> list[Any]:
+    """Call scripts that the server does not know, in one trip; it knows them from then on.
+
+    They are sent whole, because the server may be made to forget them between two commands.
+    """
+    loads = [("SCRIPT", "LOAD", each.source) for each in {call.script for call in calls}]
+    whole = [
+        ("EVAL", call.script.source, len(call.keys), *call.keys, *call.arguments) for call in calls
+    ]
+    return client.wire.ask([*loads, *whole, *more])[len(loads) :]

@@ -85,7 +85,7 @@ def test_nobody_is_behind_those_who_ask_the_fallback_or_give_up() -> None:
     assert gates.enter(paced, "b", tokens=1, within=1)
     first = gates.enter(paced, "c", tokens=1)
     assert first
-    assert first.seconds <= 60 / 9
+    assert first.seconds < 7  # and 13 if "b" were before it
 
 
 def test_who_steps_aside_lets_the_paced_come_earlier() -> None:
@@ -96,7 +96,7 @@ def test_who_steps_aside_lets_the_paced_come_earlier() -> None:
     again = gates.enter(paced, "c", tokens=1)
     assert again
     assert waits[1]
-    assert again.seconds <= 60 / 9 < waits[1].seconds
+    assert again.seconds < 7 < waits[1].seconds
 
 
 def test_who_has_an_open_turn_keeps_his_place(caller: Caller) -> None:

@@ -1,10 +1,11 @@
 """A Redis that is down, frozen, loading, read-only, full, or has forgotten the scripts."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_django import Settings
@@ -16,6 +17,7 @@ from chat.domain import Look, Said, Status
 from chat.errors import StoreFull, StoreUnavailable
 from chat.store import calls, due, keys, leases, sessions, turns
 from chat.store.client import client, ping, translated
+from chat.store.wire import Command, Wire
 from tests.harness.crowd import at_once
 from tests.harness.waiting import wait_until
 from tests.integration.store import acts
@@ -150,6 +152,25 @@ def test_forgotten_scripts_are_taught_again(redis: Redis) -> None:
     assert acts.reply(caller, "msg_2")["content"] == "text"
 
 
+def test_a_server_that_forgets_the_scripts_before_every_command_is_served(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F16: the second time within one call, too."""
+    ask = Wire.ask
+
+    def ask_after_flush(wire: Wire, commands: Sequence[Command]) -> list[Any]:
+        redis.script_flush()
+        return ask(wire, commands)
+
+    monkeypatch.setattr(Wire, "ask", ask_after_flush)
+    caller = acts.open_session()
+    acts.submit(caller)
+    writer = Writer.of(caller)
+    assert leases.flush([(writer.lease, writer.piece("text"))]) == [False]
+    writer.finish()
+    assert acts.reply(caller, "msg_2")["content"] == "text"
+
+
 def test_a_loading_redis_is_unavailable_and_then_goes_on(frail: Server) -> None:
     """F16."""
     for _ in range(200):
@@ -192,15 +213,17 @@ def ids_of_connections(redis: Redis) -> set[int]:
 
 def test_connections_to_a_primary_that_has_become_a_replica_are_not_kept(redis: Redis) -> None:
     """Its name may lead to the new one by now, and what it answers is old."""
+    others = ids_of_connections(redis)
+    client.cache_clear()
     caller = acts.open_session()
     ping()
-    others = ids_of_connections(redis) - {redis.client_id()}
-    assert others
+    ours = ids_of_connections(redis) - others
+    assert ours
     redis.replicaof("127.0.0.1", "1")
     try:
         with pytest.raises(StoreUnavailable):
             acts.submit(caller)
-        wait_until(lambda: not others & ids_of_connections(redis))
+        wait_until(lambda: not ours & ids_of_connections(redis))
     finally:
         redis.replicaof("NO", "ONE")
     acts.submit(caller)
