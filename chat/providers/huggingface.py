@@ -34,15 +34,16 @@ class HuggingFace(Provider):
         self._client = Client(model)
 
     def stream(self, prompt: Prompt, upstream: Upstream) -> Iterator[str | Ending]:
+        inputs = prompts.flat(prompt)
         body: dict[str, object] = {
-            "inputs": prompts.flat(prompt),
+            "inputs": inputs,
             "parameters": self._parameters(prompt.options),
         }
         if self.model.stream:
             body["stream"] = True
         stops = (prompts.HUMAN, *self.model.stop, *prompt.options.stop)
         with self._client.post(body, upstream) as answer:
-            pieces = self._events(answer) if answer.is_stream else self._document(answer)
+            pieces = self._events(answer) if answer.is_stream else self._document(answer, inputs)
             yield from deltas(prompts.cut(pieces, stops), upstream)
 
     def _parameters(self, options: Options) -> dict[str, object]:
@@ -74,7 +75,7 @@ class HuggingFace(Provider):
                 return
         raise BadModelReply("The model's reply broke off.")
 
-    def _document(self, answer: Answer) -> Iterator[Piece]:
+    def _document(self, answer: Answer, inputs: str) -> Iterator[Piece]:
         document = answer.document()
         first = self._checked(dig(document, 0) if isinstance(document, list) else document)
         if dig(first, "generated_text") is None:
@@ -82,7 +83,8 @@ class HuggingFace(Provider):
         # The plain format has no finish reason unless `details` is among the parameters.
         details = dig(first, "details")
         ending = _ending(details) if details else Ending(finish_reason=FinishReason.STOP)
-        yield text_at(first, "generated_text"), ending
+        # A server that does not heed `return_full_text` says the prompt again, which is no reply.
+        yield text_at(first, "generated_text").removeprefix(inputs), ending
 
     def _checked(self, document: object) -> object:
         if dig(document, "error"):

@@ -125,3 +125,16 @@ def test_a_query_in_the_url_is_kept() -> None:
     with Server(ear) as server:
         ask(to(server, url=server.url + "/v1?api-version=7"))
     assert ear.lines(0)[0] == b"POST /v1/chat/completions?api-version=7 HTTP/1.1"
+
+
+def test_a_prompt_that_is_said_again_is_no_part_of_the_reply() -> None:
+    """Some servers do not heed `return_full_text`."""
+
+    def parrot(connection: socket.socket) -> None:
+        inputs = json.loads(read_request(connection).partition(b"\r\n\r\n")[2])["inputs"]
+        said = [{"generated_text": f"{inputs} Yes\nHuman: and you?"}]
+        connection.sendall(document(json.dumps(said).encode()))
+
+    with Server(parrot) as server:
+        asker = model(provider="huggingface", name="parrot", url=server.url, stream=False)
+        assert ask(provider_for(asker), prompt("Hello")) == "Yes"
