@@ -49,7 +49,9 @@ async def session(request: HttpRequest, session_id: str) -> HttpResponseBase:
 async def events(request: HttpRequest, session_id: str) -> HttpResponseBase:
     """Stream what happens in the session after a cursor."""
     if request.method != "GET":
-        raise MethodNotAllowed
+        refused = answer(MethodNotAllowed(), request)
+        refused.headers["Allow"] = "GET"
+        return refused
     query = queries.follow(request.GET)
     after = headers.last_event_id(request.META, query.after)
     if query.ticket:

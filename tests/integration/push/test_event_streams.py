@@ -79,6 +79,7 @@ def test_what_is_asked_wrongly_is_refused_as_ever(
 def test_it_can_only_be_read(owner: Api, method: str) -> None:
     answer = owner.call(method, f"{owner.path}/events", json={})
     assert refusal(answer) == (405, "method_not_allowed")
+    assert answer.headers["Allow"] == "GET"
 
 
 def test_pages_of_listed_origins_may_follow(owner: Api, stream: Streams) -> None:
