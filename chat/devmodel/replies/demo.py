@@ -140,9 +140,13 @@ def when(pattern: str) -> re.Pattern[str]:
 # The first that fits answers, so the particular stands before the general.
 ANSWERS: tuple[tuple[re.Pattern[str], Answer], ...] = (
     (
-        when(r"\bwhat(?:'s| is| was| are) my (?!first|last|previous)([a-z][a-z ]{1,40}?)\s*\?"),
+        when(
+            r"\b(?:what(?:'s| is| was| are)|do you (?:still )?(?:know|remember)) my "
+            r"(?!first|last|previous)([a-z][a-z ]{1,40}?)\s*(?:\?|\W*(?:\[\[.*)?$)"
+        ),
         tell_fact,
     ),
+    (when(r"\bwho am i\b"), tell_name),
     (when(r"\b(?:my )?(?:very )?first (?:question|message|thing)\b"), tell_first),
     (
         when(r"\bwhat did you (?:say|answer|reply)|your (?:last|previous) (?:reply|answer)"),

@@ -8,9 +8,9 @@ from chat.devmodel.calls import Message
 
 NAME = re.compile(r"\b(?:my name is|my name's|call me|i am called)\s+([^\W\d_][\w'-]{0,40})", re.I)
 FACT = re.compile(
-    r"\bmy ([a-z][a-z ]{1,40}?) (?:is|are) ([^.,;:!?\n]{1,80}?)(?= and |[.,;:!?\n]|$)", re.I
+    r"\bmy ([a-z][a-z ]{1,40}?) (?:is|are) ([^.,;:!?\n\[]{1,80}?)(?= and |[.,;:!?\n\[]|$)", re.I
 )
-REMEMBER = re.compile(r"\bremember (?:that |this: ?)?([^\n?]{3,200})", re.I)
+REMEMBER = re.compile(r"\bremember (?:that |this: ?)?([^\n?\[]{3,200})", re.I)
 
 
 @dataclass(frozen=True, slots=True)

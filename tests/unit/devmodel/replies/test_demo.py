@@ -28,6 +28,11 @@ def test_it_greets_by_a_name_given_earlier() -> None:
     ("question", "answer"),
     [
         ("What is my name?", "**Ada**"),
+        ("what's my name", "**Ada**"),
+        ("what is my dog [[rate=10]]", "**Rex**"),
+        ("Do you remember my name?", "**Ada**"),
+        ("Who am I?", "**Ada**"),
+        ("Do you remember my first question?", "> My name is Ada and my dog is Rex. How are you?"),
         ("Hello! What can you do?", "Python code for a queue"),
         ("What did I say before?", "> I like tea"),
         ("What was my first question?", "> My name is Ada and my dog is Rex. How are you?"),
@@ -68,6 +73,13 @@ def test_notes_are_kept() -> None:
     said = ask("Remember that the key is under the mat.", "ok", "What do you remember?")
 
     assert "- the key is under the mat" in said
+
+
+def test_markers_are_no_part_of_what_is_remembered() -> None:
+    said = ["My dog is Rex [[rate=10]]", "ok", "Remember this: 42 [[rate=10]]", "ok"]
+
+    assert ask(*said, "What's my dog?") == "Your dog is **Rex**, you said."
+    assert ask(*said, "What do you remember?").endswith("\n\n- 42")
 
 
 @pytest.mark.parametrize(
