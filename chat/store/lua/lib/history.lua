@@ -1,21 +1,29 @@
 -- What was said before. Needs `s` with first.
 
--- The user message `prompt` and what precedes it, newest first: as many turns as `wanted` messages
--- could ever be chosen from, at most `most` message numbers. Of the turns read many may have no
--- text to show, or several replies to one message, so it counts messages of the user.
+local REPLIED = '^{"seq":%d+,"status":"completed","content":"[^"]'
+
+-- The user message `prompt` and what precedes it, newest first: so much that `wanted` messages can
+-- be chosen from it, at most `most` message numbers. Of the turns read many may have no text to
+-- show, or several replies to one message, so it goes on until there are enough whole turns that
+-- are to be shown for sure, or `wanted` messages of the user.
 local function history(prompt, wanted, most)
-  local found, asked, last = {}, 0, prompt
+  local found, asked, whole, last = {}, 0, 0, prompt
   local first = math.max(s.first, prompt - most + 1)
-  while last >= first and asked < wanted do
+  local is_replied = false
+  while last >= first and asked < wanted and (asked == 0 or 2 * whole + 2 < wanted) do
     local numbers = {}
-    for number = last, math.max(first, last - 2 * wanted + 1), -1 do
+    for number = last, math.max(first, last - wanted + 1), -1 do
       numbers[#numbers + 1] = number
     end
     for i, message in ipairs(redis.call('HMGET', MESSAGES, unpack(numbers))) do
       if message then
         found[#found + 1] = message
-        asked = asked + numbers[i] % 2
+        if numbers[i] % 2 == 1 then
+          asked = asked + 1
+          if is_replied then whole = whole + 1 end
+        end
       end
+      is_replied = message and numbers[i] % 2 == 0 and string.find(message, REPLIED) ~= nil
     end
     last = last - #numbers
   end
