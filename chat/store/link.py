@@ -14,7 +14,9 @@ from typing import Any
 
 from django.conf import settings
 from redis.asyncio.connection import Connection, ConnectionPool
+from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from chat.conf import knobs
@@ -152,7 +154,11 @@ def _connection() -> Connection:
     if primary is None:
         pool = ConnectionPool.from_url(settings.REDIS_URL, **bounds)
     else:
-        asking = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), knobs.STORE_TIMEOUT)
+        asking = {
+            "socket_timeout": knobs.STORE_TIMEOUT,
+            "socket_connect_timeout": knobs.STORE_TIMEOUT,
+            "retry": Retry(NoBackoff(), 0),  # redis-py would ask a dead one for four seconds
+        }
         sentinel = Sentinel(primary.sentinels, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
         pool = SentinelConnectionPool(primary.service, sentinel, **primary.login, **bounds)  # type: ignore[no-untyped-call]
     connection: Connection = pool.make_connection()
