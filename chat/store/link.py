@@ -54,6 +54,7 @@ class Link:
 
     def __init__(self, heard: Heard) -> None:
         self._heard = heard
+        self._pool = _pool()
         self._wanted: set[bytes] = set()
         self._changed: set[bytes] = set()
         """Channels that have come or gone since Redis was last told."""
@@ -84,7 +85,7 @@ class Link:
 
     async def _serve(self) -> None:
         """Connect, and carry words both ways until the link breaks."""
-        connection = _connection()
+        connection: Connection = self._pool.make_connection()
         try:
             await connection.connect()  # type: ignore[no-untyped-call]
             self._changed |= self._wanted
@@ -138,10 +139,12 @@ async def _send(connection: Connection, command: str, *channels: bytes) -> None:
         await connection.send_command(command, *channels, check_health=False)
 
 
-def _connection() -> Connection:
-    """Return an unconnected connection: RESP2, whose messages are plain lists, without retries.
+def _pool() -> Any:
+    """Return what makes connections: RESP2, whose messages are plain lists, without retries.
 
-    It has no socket timeout: redis-py would send within `asyncio.wait_for`, which on Python 3.11
+    It must be kept: the connections that a Sentinel's pool makes do not keep it alive themselves.
+
+    They have no socket timeout: redis-py would send within `asyncio.wait_for`, which on Python 3.11
     can swallow a cancellation, and the link would never let go. `SILENCE` bounds it instead.
     """
     bounds: dict[str, Any] = {
@@ -150,16 +153,12 @@ def _connection() -> Connection:
         "socket_connect_timeout": knobs.STORE_TIMEOUT,
     }
     primary = watched(settings.REDIS_URL)
-    pool: Any
     if primary is None:
-        pool = ConnectionPool.from_url(settings.REDIS_URL, **bounds)
-    else:
-        asking = {
-            "socket_timeout": knobs.STORE_TIMEOUT,
-            "socket_connect_timeout": knobs.STORE_TIMEOUT,
-            "retry": Retry(NoBackoff(), 0),  # redis-py would ask a dead one for four seconds
-        }
-        sentinel = Sentinel(primary.sentinels, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
-        pool = SentinelConnectionPool(primary.service, sentinel, **primary.login, **bounds)  # type: ignore[no-untyped-call]
-    connection: Connection = pool.make_connection()
-    return connection
+        return ConnectionPool.from_url(settings.REDIS_URL, **bounds)
+    asking = {
+        "socket_timeout": knobs.STORE_TIMEOUT,
+        "socket_connect_timeout": knobs.STORE_TIMEOUT,
+        "retry": Retry(NoBackoff(), 0),  # redis-py would ask a dead one for four seconds
+    }
+    sentinel = Sentinel(primary.sentinels, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
+    return SentinelConnectionPool(primary.service, sentinel, **primary.login, **bounds)  # type: ignore[no-untyped-call]

@@ -6,6 +6,7 @@ import pytest
 
 from chat.devmodel.replies.reply import fill
 from tests.acceptance.failover import Pair
+from tests.acceptance.push.test_any_way import stroll
 from tests.acceptance.scene import Scene
 from tests.acceptance.test_redis_trouble import Talkers
 from tests.harness.waiting import wait_until
@@ -72,6 +73,27 @@ def test_a_message_that_no_replica_holds_is_a_503_and_no_202(scene: Callable[...
     pair.replica.thaw()
     client.reply_in(client.insist(refused), "completed")
     assert len(client.messages()) == 4
+
+
+@pytest.mark.fault("F18")
+def test_followers_hear_of_everything_through_a_sentinel(scene: Callable[..., Scene]) -> None:
+    here = scene(replicas=1)
+    Pair(here).start()
+    here.start_others(webs=2)
+    assert stroll(here, 0, replies=3, cuts=10).events > 3
+
+
+@pytest.mark.slow
+@pytest.mark.fault("F18")
+def test_followers_hear_of_everything_after_a_failover(scene: Callable[..., Scene]) -> None:
+    here = scene(replicas=1)
+    pair = Pair(here).start()
+    here.start_others(webs=2)
+    before = here.client()
+    before.reply_in(before.post("Hello"), "completed")
+    pair.fail_over()
+    pair.come_back()
+    assert stroll(here, 1, replies=3, cuts=10).events > 3
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import pytest
 from pytest_django import Settings
 
 from chat.store.link import Link
+from tests.harness.waiting import wait_until
 
 
 def test_a_sentinel_that_gives_no_answer_is_asked_once_a_try(
@@ -27,8 +28,6 @@ async def asked_until_told(settings: Settings, caplog: pytest.LogCaptureFixture)
         port = server.sockets[0].getsockname()[1]
         settings.REDIS_URL = f"sentinel://127.0.0.1:{port}/0?service=parley"
         held = asyncio.create_task(Link(lambda *_: None).hold())
-        async with asyncio.timeout(30):
-            while "link for news is broken" not in caplog.text:
-                await asyncio.sleep(0.01)
+        await asyncio.to_thread(wait_until, lambda: "The link for news is broken" in caplog.text)
         held.cancel()
     return asked
