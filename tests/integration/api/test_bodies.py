@@ -1,6 +1,7 @@
 """Request bodies that no good client sends, over real connections."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from redis import Redis
@@ -112,8 +113,9 @@ def test_a_chunked_body_without_an_end_is_refused(owner: Api) -> None:
             Content_Type="application/json",
             Transfer_Encoding="chunked",
         )
-        for _ in range(40):
-            wire.send(b"8000\r\n", b"x" * 0x8000, b"\r\n")
+        with suppress(ConnectionError):  # it is closed once enough has been dropped
+            for _ in range(40):
+                wire.send(b"8000\r\n", b"x" * 0x8000, b"\r\n")
         answer = wire.answer()
     assert answer.startswith(b"HTTP/1.1 413 ")
 
