@@ -23,7 +23,10 @@ def is_allowed(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 def _is_own(origin: str) -> bool:
     """Tell whether it is a page of one of our hosts; `*`, which DEBUG allows, names none."""
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # brackets around what is no address
+        return False
     host, _ = split_domain_port(parts.netloc.lower())
     own = [pattern for pattern in settings.ALLOWED_HOSTS if pattern != "*"]
     return parts.scheme in {"http", "https"} and bool(host) and validate_host(host, own)

@@ -26,6 +26,12 @@ def test_pages_of_our_hosts_are_allowed_on_any_port(settings: Settings) -> None:
     assert not allowed("chat.example")
 
 
+def test_what_is_no_url_is_nobodys() -> None:
+    assert not allowed("http://[")
+    assert not allowed("http://[chat.example]")
+    assert not allowed("://:99999")
+
+
 def test_a_star_names_nobody(settings: Settings) -> None:
     settings.ALLOWED_HOSTS = ["*"]
     settings.CORS_ORIGINS = ["*"]
