@@ -135,11 +135,13 @@ def of_answer(
     wait = retry_after(headers)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         estimated = dig(document, "estimated_time")  # Hugging Face
-        if isinstance(estimated, int | float):
-            return _error(ModelLoading, model, status, words, wait=max(wait or 0, estimated))
-        if _LOADING.search(text):  # llama.cpp
-            pause = LOADING_PAUSE if wait is None else wait
-            return _error(ModelLoading, model, status, words, wait=pause)
+        if not isinstance(estimated, int | float):
+            estimated = 0 if _LOADING.search(text) else None  # llama.cpp
+        if estimated is not None:
+            pause = max(wait or 0, estimated)
+            return _error(
+                ModelLoading, model, status, words, wait=pause if pause > 0 else LOADING_PAUSE
+            )
     return _error(_of_status(status, words, text), model, status, words, wait=wait)
 
 

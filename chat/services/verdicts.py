@@ -37,6 +37,12 @@ GATE_ERRORS: dict[WaitReason, type[ProviderError]] = {
     WaitReason.QUEUE: ModelUnavailable,
 }
 
+LEAST_WISH = 1.0
+"""Seconds; a call that its vendor wants again sooner uses an attempt, and backs off.
+
+Else `Retry-After: 0` would have a turn call hundreds of times a second until its deadline.
+"""
+
 
 def on_error(
     claim: Claim, model: Model, error: ProviderError, *, has_said: bool
@@ -50,7 +56,7 @@ def on_error(
     if has_said:
         return _ended(Status.INCOMPLETE, FinishReason.ERROR, model, error)
     delay = _delay(claim, error)
-    uses_attempt = error.uses_attempt or error.retry_after is None
+    uses_attempt = error.uses_attempt or not _names_a_time(error)
     may_retry = claim.attempt < knobs.MAX_ATTEMPTS or not uses_attempt
     if error.retryable and may_retry and delay < claim.seconds_left:
         return Retry(
@@ -115,7 +121,7 @@ def tell_gate(
     """
     if not has_said and (stopped is StopCause.SILENCE or (stopped is None and error.is_outage)):
         call.end = CallEnd.FAILED
-    if stopped is None and error.retry_after is not None:
+    if stopped is None and error.retry_after:
         call.end = CallEnd.HELD
         call.held = error.retry_after
         call.why = WAITS.get(type(error), WaitReason.QUEUE)
@@ -136,10 +142,15 @@ def _delay(claim: Claim, error: ProviderError) -> float:
 
     The jitter is AWS's ("Exponential Backoff And Jitter", 2015).
     """
-    if error.retry_after is not None:
-        return error.retry_after
+    wish = error.retry_after or 0.0
+    if _names_a_time(error):
+        return wish
     ceiling = min(knobs.RETRY_MAX, knobs.RETRY_BASE * 2 ** (claim.attempt - 1))
-    return random.uniform(0, ceiling)  # noqa: S311  # no secret hangs on it
+    return max(wish, random.uniform(0, ceiling))  # noqa: S311  # no secret hangs on it
+
+
+def _names_a_time(error: ProviderError) -> bool:
+    return error.retry_after is not None and error.retry_after >= LEAST_WISH
 
 
 def _ended(

@@ -106,8 +106,11 @@ def test_a_loading_model_says_when() -> None:
     without = meaning(503, {"error": {"message": "Loading model", "type": "unavailable_error"}})
     assert type(without) is ModelLoading
     assert without.retry_after == LOADING_PAUSE
-    told = meaning(503, {"error": {"message": "Loading model"}}, retry_after="0")
-    assert told.retry_after == 0
+    told = meaning(503, {"error": {"message": "Loading model"}}, retry_after="7")
+    assert told.retry_after == 7
+    for seconds in (0, -5):
+        at_once = meaning(503, {"estimated_time": seconds}, retry_after="0")
+        assert at_once.retry_after == LOADING_PAUSE, "nobody is asked without end"
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,20 @@ def test_a_rate_limit_without_a_time_uses_an_attempt() -> None:
     assert verdict.uses_attempt
 
 
+@pytest.mark.parametrize("seconds", [0, 0.5])
+def test_a_vendor_that_wants_the_next_call_at_once_is_not_called_without_end(
+    seconds: float,
+) -> None:
+    error = ModelRateLimited(retry_after=seconds)
+    verdict = verdicts.on_error(FIRST, MODEL, error, has_said=False)
+    assert isinstance(verdict, Retry)
+    assert verdict.uses_attempt
+    assert verdict.delay >= seconds
+    last = verdicts.on_error(LAST, MODEL, error, has_said=False)
+    assert isinstance(last, Outcome)
+    assert last.status is Status.FAILED
+
+
 @pytest.mark.parametrize("attempt", [1, 2])
 def test_the_back_off_doubles_with_full_jitter(attempt: int) -> None:
     tried = replace(FIRST, attempt=attempt)
