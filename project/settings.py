@@ -226,6 +226,8 @@ LOGGING = {
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         # On DEBUG they would log a vendor's URL, which may hold a key, and frames.
         "urllib3": {"level": "INFO"},
+        # It would quote lines of a vendor's head that it cannot read, as a warning.
+        "urllib3.connection": {"level": "ERROR"},
         "websockets": {"level": "INFO"},
         # uvicorn brings a handler of its own, in a form of its own.
         "uvicorn": {"handlers": [], "propagate": True, "level": "INFO"},

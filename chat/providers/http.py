@@ -99,18 +99,21 @@ class Answer:
         if connection is None or connection.sock is None:
             return
         connection.sock.settimeout(DRAIN)
-        with suppress(HTTPError):  # urllib3 has closed the connection
+        with suppress(HTTPError, ValueError):  # urllib3 has closed the connection
             next(self._body, None)
 
     def _pieces(self, most: int) -> Iterator[bytes]:
         if self._raw.headers.get("content-encoding", "identity").strip().lower() != "identity":
             raise BadModelReply  # none was offered; a small one may unpack to gigabytes
-        for piece in self._body:
-            most -= len(piece)
-            if most < 0:
-                raise BadModelReply
-            self._upstream.check()
-            yield piece
+        try:
+            for piece in self._body:
+                most -= len(piece)
+                if most < 0:
+                    raise BadModelReply
+                self._upstream.check()
+                yield piece
+        except ValueError as error:  # urllib3 hands on that a chunk says it has -5 bytes
+            raise BadModelReply from error
 
 
 class Client:

@@ -6,6 +6,9 @@ import orjson
 
 from chat.errors import BadModelReply
 
+MOST_TOKENS = 1_000_000_000
+"""No call takes as many. What a vendor says is summed in Redis, whose integers end at 64 bits."""
+
 
 def parse(data: bytes) -> object:
     """Return the JSON document in `data`.
@@ -54,6 +57,8 @@ def text_at(value: object, *path: str | int) -> str:
 
 
 def count_at(value: object, *path: str | int) -> int | None:
-    """Return the whole number of at least 0 along `path`, or `None` where there is none."""
+    """Return the number of tokens along `path`, or `None` where there is none that can be."""
     found = dig(value, *path)
-    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
+    if not isinstance(found, int) or isinstance(found, bool):
+        return None
+    return found if 0 <= found <= MOST_TOKENS else None

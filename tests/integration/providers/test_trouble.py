@@ -161,6 +161,8 @@ def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch)
         ((STREAM, delta("a"), DONE, END), BadModelReply),
         ((STREAM, delta("a")), ModelUnavailable),
         ((STREAM, delta("a"), b"zz\r\n"), ModelUnavailable),
+        ((STREAM, delta("a"), b"-5\r\n"), BadModelReply),
+        ((b"HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n",), ModelUnavailable),
         ((STREAM, event('{"choices":[{"delta":{"content":["a"]}}]}'), DONE, END), BadModelReply),
         ((STREAM, event("<html>"), END), BadModelReply),
     ],
@@ -285,6 +287,7 @@ def test_no_log_holds_the_prompt_or_the_token_or_the_vendors_words(
         document(b'{"choices":[{"message":{"content":"' + bird),
         STREAM + delta(canary) + event(canary),
         bird + b"\r\n\r\n",
+        b"HTTP/1.1 400 No\r\n%b\r\nContent-Length: 0\r\n\r\n" % bird,
     )
     for answer in strange:
         with Server(answers(answer)) as server, pytest.raises(ProviderError) as caught:
