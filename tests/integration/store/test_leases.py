@@ -302,6 +302,19 @@ def test_turns_without_a_text_do_not_hide_what_was_before(status: Status) -> Non
     assert replies[-5:] == ["two", "", "", "", "three"]
 
 
+def test_turns_that_failed_do_not_make_a_small_window_forget() -> None:
+    caller = acts.open_session(messages=4)
+    acts.submit(caller, "my name is Ada")
+    acts.answer(caller, "noted")
+    for _ in range(12):
+        acts.submit(caller)
+        Writer.of(caller).finish("", Status.FAILED)
+    acts.submit(caller, "who am I?")
+    claimed = acts.claim(caller)
+    assert claimed is not None
+    assert [message.content for message in claimed.history[:2]] == ["my name is Ada", "noted"]
+
+
 def test_many_replies_to_one_message_do_not_hide_what_was_before() -> None:
     caller = acts.open_session(messages=5)
     acts.submit(caller, "first")
