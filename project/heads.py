@@ -29,6 +29,10 @@ HANDSHAKE = {
     b"sec-websocket-version": re.compile(b"13"),
 }
 """Headers that open a WebSocket, and their forms."""
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+LISTS = {b"connection", b"sec-websocket-protocol"}
+"""Its headers that are lists of words."""
+WORDS = re.compile(rb"[ \t,]*%b(?:[ \t]*,[ \t,]*%b)*[ \t,]*" % (_TOKEN, _TOKEN))
 
 
 class BoundedHeads(HttpToolsProtocol):
@@ -172,11 +176,17 @@ class BoundedHeads(HttpToolsProtocol):
 
 
 def _is_handshake(scope: HTTPScope, headers: list[tuple[bytes, bytes]]) -> bool:
-    """Whether it is one by RFC 6455, 4.2.1, each header once."""
+    """Whether it is one by RFC 6455, 4.2.1, each header once, from one origin at most."""
     values = [[v.strip() for name, v in headers if name == wanted] for wanted in HANDSHAKE]
     matches = zip(values, HANDSHAKE.values(), strict=True)
     is_get = (scope["method"], scope["http_version"]) == ("GET", "1.1")
-    return is_get and all(len(v) == 1 and form.fullmatch(v[0]) for v, form in matches)
+    origins = sum(name == b"origin" for name, _ in headers)
+    return (
+        is_get
+        and all(len(v) == 1 and form.fullmatch(v[0]) for v, form in matches)
+        and all(WORDS.fullmatch(value) for name, value in headers if name in LISTS)
+        and origins <= 1
+    )
 
 
 def _on_the_wire(response: HttpResponse, standing: list[tuple[bytes, bytes]]) -> bytes:

@@ -49,6 +49,9 @@ MALFORMED |= {
         ("with two keys", b"GET", KEY + KEY + VERSION),
         ("with a short key", b"GET", b"Sec-WebSocket-Key: eA==\r\n" + VERSION),
         ("of another version", b"GET", KEY + b"Sec-WebSocket-Version: 8\r\n"),
+        ("from two origins", b"GET", KEY + VERSION + 2 * b"Origin: http://localhost\r\n"),
+        ("of no protocol", b"GET", KEY + VERSION + b"Sec-WebSocket-Protocol: a b\r\n"),
+        ("of odd options", b"GET", KEY + VERSION + b"Connection: Upgrade, @\r\n"),
         ("of two protocols", b"GET", KEY + VERSION + b"Upgrade: websocket\r\n"),
     )
 }
