@@ -99,7 +99,9 @@ def _text(place: int, message: object) -> str:
         raise BadInput(f"{where}.role: system, user or assistant is expected.")
     _check_members(where, message, role)
     content = message.get("content")
-    if not isinstance(content, str) or not content.strip() or "\x00" in content:
+    # What a model has said was never refused for a NUL; what people say is.
+    is_sound = isinstance(content, str) and (role == Role.ASSISTANT or "\x00" not in content)
+    if not isinstance(content, str) or not content.strip() or not is_sound:
         raise BadInput(f"{where}.content: a text that says something is expected.")
     if len(content.encode()) > (most := getattr(knobs, MOST[role])):
         raise BadInput(f"{where}.content: this may have at most {most} bytes in UTF-8.")

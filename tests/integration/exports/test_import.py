@@ -130,7 +130,7 @@ USER, REPLY = message("user"), message("assistant")
         ({"messages": [USER, "x"]}, "messages[1]: an object is expected"),
         ({"messages": [USER, message("assistant", " \n")]}, "messages[1].content"),
         ({"messages": [USER, message("assistant", None)]}, "messages[1].content"),
-        ({"messages": [USER, message("assistant", "a\x00b")]}, "messages[1].content"),
+        ({"messages": [message("user", "a\x00b"), REPLY]}, "messages[0].content"),
         ({"messages": [message("user", "x" * 32769), REPLY]}, "at most 32768 bytes"),
         ({"messages": [message("user", name="canary"), REPLY]}, "messages[0]: only content, role"),
         ({"messages": [USER, message("assistant", weight=0.5)]}, "messages[1].weight"),
