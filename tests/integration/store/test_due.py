@@ -1,14 +1,15 @@
 """The sweep: what is due is found once, by one worker, in time."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 
 import pytest
 from pytest_django import Settings
 from redis import Redis
 
-from chat.domain import Caller, Look
+from chat.domain import Caller, Look, Status, TurnError
 from chat.errors import StoreUnavailable
-from chat.store import due, keys, turns
+from chat.store import due, keys, leases, turns
 from tests.integration.store import acts, keyspace
 from tests.integration.store.acts import Writer
 from tests.integration.store.ageing import age
@@ -59,6 +60,20 @@ def test_what_waits_is_over_by_its_own_deadline_while_another_runs(redis: Redis)
     assert due_in(redis, caller) == pytest.approx(10, abs=1)
     acts.submit(caller, deadline=2)
     assert due_in(redis, caller) == pytest.approx(2, abs=1)
+
+
+def test_a_turn_that_a_model_refused_until_its_deadline_has_failed_by_that(redis: Redis) -> None:
+    caller = acts.open_session()
+    acts.submit(caller, deadline=20)
+    acts.submit(caller, deadline=20)
+    refused = TurnError(code="model_rate_limited", message='It said "not now".')
+    leases.retry(Writer.of(caller).lease, acts.again(19, uses_attempt=False, error=refused))
+    age(redis, caller.session_id, 21)
+    due.recover(due.sweep(), grace=2)
+    first, second = acts.messages(caller)[1::2]
+    assert (first["status"], first["error"]) == (Status.FAILED, asdict(refused))
+    assert (first["finish_reason"], first["wait"], first["content"]) == ("error", None, "")
+    assert (second["status"], second["error"]["code"]) == (Status.EXPIRED, "turn_expired")
 
 
 def test_what_waits_is_over_by_its_own_deadline_before_a_retry(redis: Redis) -> None:
