@@ -1,6 +1,7 @@
 """The variables that the tests' own process and all that they start live by."""
 
 import os
+import signal
 from collections.abc import Mapping
 
 from tests.harness.ports import free_port
@@ -33,6 +34,8 @@ def adopt(home: str) -> None:
         REDIS_URL=f"redis://:{PASSWORD}@127.0.0.1:{free_port()}/0",
         SECRET_KEY="a-key-of-the-tests-that-is-worth-nothing-elsewhere-0123",
     )
+    # What a script starts in the background ignores Ctrl-C, and so would all that is started here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 PASSWORD = "of-the-tests"
