@@ -57,7 +57,7 @@ class Person:
         """Press Ctrl and a letter."""
         os.write(self._hand, bytes([ord(letter) - ord("a") + 1]))
 
-    def sees(self, text: str, *, within: float = 20.0) -> str:
+    def sees(self, text: str, *, within: float = 60.0) -> str:
         """Return what is printed up to and with the text, from where one last looked."""
         wait_until(lambda: text in self.screen[self._looked :], within=within)
         start, self._looked = self._looked, self.screen.index(text, self._looked) + len(text)
