@@ -13,10 +13,12 @@ def test_a_session_with_twenty_waiting_turns_delays_another_by_one_of_them(
 ) -> None:
     here = scene(worker_concurrency=1).start()
     flooder, *others = here.clients(5)
-    flood = [flooder.post(f"Hello {TURN}") for _ in range(21)]
-    flooder.said(flood[0])
+    first = flooder.post("Hold the worker until all have come [[tokens=2000 rate=10]]")
+    flooder.said(first)
+    flood = [first, *(flooder.post(f"Hello {TURN}") for _ in range(20))]
     patient = [(client, client.post(f"Hello {TURN}")) for client in others]
     patient += [(client, client.post(f"And then? {TURN}")) for client in others]
+    flooder.cancel(first)
     for client, post in patient:
         client.reply_in(post, "completed", within=60)
 
@@ -24,7 +26,7 @@ def test_a_session_with_twenty_waiting_turns_delays_another_by_one_of_them(
     order = [call["asked"] in flooded for call in here.calls()]
     last = max(place for place, is_flood in enumerate(order) if not is_flood)
     until_all_were_served = order[: last + 1]
-    # Two rounds of theirs, and as many turns of the flood as rounds; one ran before they came.
+    # Two rounds of theirs, and as many turns of the flood as rounds; the first was there before.
     assert until_all_were_served.count(False) == 8
     assert until_all_were_served.count(True) <= 1 + 2 + 1
     assert flooder.messages()[-1]["status"] == "queued"
