@@ -377,7 +377,9 @@ def test_query_sets_do_what_they_can() -> None:
     assert {each.pk for each in every.filter(pk__in=[first, second, "ses_x"])} == {first, second}
     late = datetime.now(tz=UTC).replace(year=2099)
     assert not every.filter(Q(), Q(last_active_at__gte=late)).exists()
-    assert [each.pk for each in every.filter(last_active_at__lt=late)[1:2]] == [first]
+    newest, oldest = every.filter(last_active_at__lt=late)
+    assert [each.pk for each in every.filter(last_active_at__lt=late)[1:2]] == [oldest.pk]
+    assert newest.pk != oldest.pk
     with pytest.raises(Session.DoesNotExist):
         Session.objects.get(pk="no such session")
     assert not Message.objects.filter(pk=f"{first}/msg_1").exists()
