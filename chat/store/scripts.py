@@ -86,7 +86,11 @@ def run_replicated(client: Store, call: Call, *, replicas: int, within: int) -> 
 
 
 def _command(call: Call) -> Command:
-    return ("EVALSHA", call.script.sha, len(call.keys), *call.keys, *call.arguments)
+    return ("EVALSHA", call.script.sha, *_given(call))
+
+
+def _given(call: Call) -> Command:
+    return (len(call.keys), *call.keys, *call.arguments)
 
 
 def _teach(client: Store, calls: Sequence[Call], *more: Command) -> list[Any]:
@@ -95,7 +99,5 @@ def _teach(client: Store, calls: Sequence[Call], *more: Command) -> list[Any]:
     They are sent whole, because the server may be made to forget them between two commands.
     """
     loads = [("SCRIPT", "LOAD", each.source) for each in {call.script for call in calls}]
-    whole = [
-        ("EVAL", call.script.source, len(call.keys), *call.keys, *call.arguments) for call in calls
-    ]
+    whole = [("EVAL", call.script.source, *_given(call)) for call in calls]
     return client.wire.ask([*loads, *whole, *more])[len(loads) :]
