@@ -99,10 +99,10 @@ def _text(place: int, message: object) -> str:
         raise BadInput(f"{where}.role: system, user or assistant is expected.")
     _check_members(where, message, role)
     content = message.get("content")
-    # What a model has said was never refused for a NUL; what people say is.
-    is_sound = isinstance(content, str) and (role == Role.ASSISTANT or "\x00" not in content)
-    if not isinstance(content, str) or not content.strip() or not is_sound:
+    if not isinstance(content, str) or not content.strip():
         raise BadInput(f"{where}.content: a text that says something is expected.")
+    if "\x00" in content and role != Role.ASSISTANT:  # a model may have said it
+        raise BadInput(f"{where}.content: a text without NUL is expected.")
     if len(content.encode()) > (most := getattr(knobs, MOST[role])):
         raise BadInput(f"{where}.content: this may have at most {most} bytes in UTF-8.")
     return content

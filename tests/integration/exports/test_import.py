@@ -110,6 +110,13 @@ def message(role: str, content: object = "x", **members: object) -> dict[str, ob
 USER, REPLY = message("user"), message("assistant")
 
 
+def test_a_nul_that_a_model_has_said_is_taken_in(tmp_path: Path) -> None:
+    """As what `export` writes."""
+    (told,) = imported(tmp_path, {"messages": [USER, message("assistant", "a\x00b")]})
+    _, reply = sessions.read(tokens.caller(told["token"])).messages
+    assert json.loads(reply)["content"] == "a\x00b"
+
+
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
