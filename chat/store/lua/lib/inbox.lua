@@ -3,14 +3,21 @@
 local WAITED_TOO_LONG =
   failure('turn_expired', 'The turn waited longer than its deadline.')
 
--- Why a turn that is queued was sent back, as JSON; nil when no model has refused it.
-local function problem_of(reply)
-  return string.match(reply, '"usage":null,"error":({.*}),"wait":')
+local NOT_OVER =
+  failure('deadline_exceeded', 'The turn was not over by its deadline.')
+
+-- The status and the ending of the queued turn at the head, whose deadline has passed. If the model
+-- has sent it back without an attempt's being used, what it said then is why it has failed.
+local function overdue(reply)
+  if s.attempt > 0 then return 'failed', NOT_OVER end
+  local problem = string.match(reply, '"usage":null,"error":({.*}),"wait":')
+  if not problem then return 'expired', WAITED_TOO_LONG end
+  return 'failed', '"finish_reason":"error","usage":null,"error":' .. problem
 end
 
 -- End the turns at the head that are over: those ended while they waited are stepped over, those
--- past their deadline are expired, or failed if they had been begun or a model has refused them. Gives the open turn that is
--- now the head: its reply's JSON, its deadline and what it was asked with; nil if there is none.
+-- past their deadline are expired or failed. Gives the open turn that is now the head: its reply's
+-- JSON, its deadline and what it was asked with; nil if there is none.
 local function settle_all_overdue()
   while s.head <= s.tail do
     local reply, deadline, ask = open_turn(s.head)
@@ -18,14 +25,9 @@ local function settle_all_overdue()
       step_to(s.head + 1)
     elseif deadline > now then
       return reply, deadline, ask
-    elseif s.attempt == 0 and problem_of(reply) then
-      settle(s.head, 'failed', '"finish_reason":"error","usage":null,"error":' .. problem_of(reply),
-        '')
-    elseif s.attempt == 0 then
-      settle(s.head, 'expired', WAITED_TOO_LONG, '')
     else
-      settle(s.head, 'failed', failure('deadline_exceeded',
-        'The turn was not over by its deadline.'), '')
+      local status, ending = overdue(reply)
+      settle(s.head, status, ending, '')
     end
   end
   return nil
