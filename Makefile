@@ -27,8 +27,8 @@ chat: $(RUNTIME) ## a chat in the terminal, with what `make run` has started
 	@$(BIN)/python manage.py chat
 
 # The tests wait more than they work: two processes to a core of the smallest machine. Files keep
-# their order, so that the soak, which takes longest, is begun first.
-PARALLEL := --numprocesses 4 --dist loadfile --no-loadscope-reorder
+# their order, so that the soak, which takes longest, is begun first; tests/conftest.py gives them out.
+PARALLEL := --numprocesses 4 --no-loadscope-reorder
 
 .PHONY: test
 test: $(DEV) ## all tests; ARGS="-k name" chooses

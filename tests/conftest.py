@@ -9,6 +9,7 @@ from typing import Any
 
 import django
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from project.supervisor.probes import answers
 from tests.harness import environment
@@ -17,6 +18,7 @@ from tests.harness.stack import Stack, port_of
 
 pytest_plugins = ["tests.rows"]
 HOME = pytest.StashKey[str]()
+BROWSERS = "tests/browser/"
 LINES = 20
 """Of each server's log that are shown when a test fails."""
 
@@ -32,6 +34,25 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave nothing in the temporary directory."""
     shutil.rmtree(config.stash[HOME], ignore_errors=True)
+
+
+class OneBrowser(LoadFileScheduling):
+    """Gives each file to one process, and all files with a browser to the same one.
+
+    Each process starts a Chromium of its own, and several that start at once on two cores make
+    every other test wait.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        """Return what is given to a process as a whole."""
+        scope = super()._split_scope(nodeid)
+        return BROWSERS if scope.startswith(BROWSERS) else scope
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneBrowser:
+    """Give the tests to the processes of `--numprocesses`."""
+    return OneBrowser(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
