@@ -97,7 +97,7 @@ async def hop(stack: Stack, count: int = 200) -> Figures:
     sent = []
     async with Line(stack.web().url) as line, Line(stack.model.url) as model:
         client = await Client.open(line)
-        await model.ask("POST", "/__reset__", body={})
+        assert (await model.ask("POST", "/__reset__")).status == 200
         for _ in range(count):
             sent.append(time.time())
             await client.chat()
