@@ -4,17 +4,16 @@ Their way from a task to what stands in a queue takes longer than all else that 
 does to wake a worker. So it is gone once a process; of a second wake-up only the names differ.
 """
 
-from base64 import b64decode, b64encode
 from functools import cache
 from typing import Any
 
 from celery import current_app
 from kombu import Connection, Producer
-from kombu.utils.json import dumps
+from kombu.utils.json import dumps, loads
 
 QUEUE = "chat"
 TAKE_TURN = "chat.take_turn"
-SESSION, TASK, BODY = "{session}", "{task}", "{body}"
+SESSION, TASK = "{session}", "{task}"
 """Stand for what differs."""
 
 
@@ -34,9 +33,7 @@ def publish(producer: Producer, session_id: str, task_id: str) -> None:
 
 def sealed(session_id: str, task_id: str) -> str:
     """Return what `publish` would have Redis keep; the task's name marks the delivery, too."""
-    body, message = _form()
-    text = b64encode(body.replace(SESSION, session_id).encode()).decode()
-    return message.replace(BODY, text).replace(TASK, task_id)
+    return _form().replace(SESSION, session_id).replace(TASK, task_id)
 
 
 @cache
@@ -46,12 +43,24 @@ def _template() -> Any:
 
 
 @cache
-def _form() -> tuple[str, str]:
-    """Return the body and what it is wrapped in, from a broker that is nothing but memory."""
+def _form() -> str:
+    """Return a message, from a broker that is nothing but memory; all that is null is left out.
+
+    A worker reads what is left in two thirds of the time, and takes what is not there as null. Its
+    body stands as the JSON that it is: nothing between here and there needs it in Base64.
+    """
     with Connection("memory://") as connection, Producer(connection) as producer:
-        publish(producer, SESSION, TASK)
         channel: Any = producer.channel
+        channel.body_encoding = None
+        publish(producer, SESSION, TASK)
         message = channel._get(QUEUE)  # noqa: SLF001  # as it stands there
-    body = b64decode(message["body"]).decode()
-    message["body"], message["properties"]["delivery_tag"] = BODY, TASK
-    return body, dumps(message)
+    message["properties"]["delivery_tag"] = TASK
+    message["body"] = dumps(_told(loads(message["body"])))
+    return dumps(_told(message))
+
+
+def _told(value: Any) -> Any:
+    """Return the value without the members of objects that are null."""
+    if isinstance(value, dict):
+        return {name: _told(each) for name, each in value.items() if each is not None}
+    return [_told(each) for each in value] if isinstance(value, list) else value
