@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from chat.domain.models import Options, Usage
 from chat.domain.sessions import Context
@@ -93,9 +94,8 @@ class Claim:
     """Oldest first; the last one is the user message to answer."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryMessage:
-    """One earlier message of the session."""
+class HistoryMessage(NamedTuple):
+    """One earlier message of the session; a claim has some twenty, see `PromptMessage`."""
 
     id: str
     role: Role

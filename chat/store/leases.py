@@ -184,7 +184,12 @@ def _members(outcome: Outcome) -> bytes:
 
 
 def _usage(usage: Usage) -> dict[str, Any]:
-    return {**asdict(usage), "total_tokens": usage.total_tokens}
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "source": usage.source,
+        "total_tokens": usage.total_tokens,
+    }
 
 
 def _took(usage: Usage | None) -> str:
