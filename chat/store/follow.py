@@ -1,10 +1,12 @@
 """Following sessions: one link and one reader of a process serve everybody who follows.
 
-A word of news makes a session's followers hungry. The reader takes all who are hungry, reads on in
-their logs in one round trip, hands the same bytes to all who stand at the same place, and begins
-again: the more there is to do, the more is done at once. Whoever is late reads from a place of its
-own. The log is the truth: a session that nothing was heard of is looked at all the same, so a lost
-word costs at most a second.
+News that holds the next events is handed to all who stand just before them. Any other word makes a
+session's followers hungry. The reader takes all who are hungry, reads on in their logs in one round
+trip, hands the same bytes to all who stand at the same place, and begins again: the more there is
+to do, the more is done at once. Whoever is late reads from a place of its own. The log is the
+truth, and only a reading checks a token: a session is read of once a second whatever is heard, so a
+lost word costs no more than that, and no news holds the event of a new token, so that those of the
+old one have to read.
 """
 
 import asyncio
@@ -26,12 +28,12 @@ from chat.errors import (
 )
 from chat.store.follower import Cut, Follower
 from chat.store.link import Link
-from chat.store.logs import Log, Place, log_of, read_logs
+from chat.store.logs import EVENTS, Log, Place, log_of, read_logs, stretch_of
 
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.45
-"""Seconds; a session is looked at when nothing was read of it since the last look, so each 0.9."""
+"""Seconds; a session is read of when it was not since the last look, so each 0.9."""
 BATCH = 500
 """Most places read at once, which bounds what one read holds in memory."""
 ENDS: dict[bytes, type[ParleyError]] = {
@@ -124,9 +126,18 @@ class Hub:
 
     def _hear(self, channel: bytes, news: bytes) -> None:
         topic = self._topics.get(channel)
-        if topic is not None:
+        if topic is None:
+            return
+        if not news.startswith(EVENTS):
             topic.end = ENDS.get(news)
             self._feed(*topic.followers)
+            return
+        found = stretch_of(news)
+        for follower in topic.followers:
+            if follower.is_just_before(found):
+                follower.hand(found)
+            else:
+                self._feed(follower)
 
     def _feed(self, *followers: Follower) -> None:
         """Have the followers read for, those that want it."""

@@ -18,8 +18,9 @@ def uncut() -> None:
 class Follower:
     """One who follows a session: what is to come after a cursor.
 
-    At the log's end it is handed what happens; what it does not take in time is held, up to a
-    bound. Further back, and so after a pause, it is read for only when it has taken everything.
+    At the log's end, once it was read for there, it is handed what happens; what it does not take
+    in time is held, up to a bound. Further back, and so after a pause, it is read for only when it
+    has taken everything.
     """
 
     __slots__ = (
@@ -78,6 +79,10 @@ class Follower:
     def is_over(self) -> bool:
         """Whether nothing will come any more."""
         return self._is_over and not self._stretches
+
+    def is_just_before(self, stretch: Stretch) -> bool:
+        """Whether it may be handed these events without a reading."""
+        return self._is_live and self.cursor + 1 == stretch.first
 
     def hand(self, stretch: Stretch) -> None:
         """Give it what was read at its place."""

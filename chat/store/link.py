@@ -59,6 +59,8 @@ class Link:
         self._changed: set[bytes] = set()
         """Channels that have come or gone since Redis was last told."""
         self._wake = asyncio.Event()
+        self._heard_at = 0.0
+        """When Redis last said anything, by the event loop's clock."""
 
     def want(self, channel: bytes) -> None:
         """Hear of the channel from now on; `heard` is told when this stands."""
@@ -89,9 +91,11 @@ class Link:
         try:
             await connection.connect()  # type: ignore[no-untyped-call]
             self._changed |= self._wanted
+            self._heard_at = asyncio.get_running_loop().time()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._say(connection))
                 tasks.create_task(self._hear(connection))
+                tasks.create_task(self._watch())
         finally:
             await connection.disconnect(nowait=True)
 
@@ -111,13 +115,24 @@ class Link:
     async def _hear(self, connection: Connection) -> None:
         """Pass on what Redis says."""
         reader: Any = connection._reader  # noqa: SLF001  # see WORD
+        loop = asyncio.get_running_loop()
         heard = b""
-        while True:
-            async with asyncio.timeout(SILENCE):
-                block = await reader.read(BLOCK)
-            if not block:
-                raise ConnectionResetError("Redis has closed the link.")
+        while block := await reader.read(BLOCK):
+            self._heard_at = loop.time()
             heard = self._pass_on(heard + block)
+        raise ConnectionResetError("Redis has closed the link.")
+
+    async def _watch(self) -> None:
+        """End the link when nothing was heard for `SILENCE`.
+
+        A timeout for each block would take as long as all the rest of hearing it.
+        """
+        loop = asyncio.get_running_loop()
+        silent = 0.0
+        while silent < SILENCE:
+            await asyncio.sleep(SILENCE - silent)
+            silent = loop.time() - self._heard_at
+        raise TimeoutError("Redis says nothing.")
 
     def _pass_on(self, heard: bytes) -> bytes:
         """Tell what was heard; return the beginning of a word that has not ended yet."""

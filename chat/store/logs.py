@@ -23,6 +23,8 @@ MOST_EVENTS = 200
 MOST_BYTES = 128 * 1024
 """Bytes of one log after which its reading ends; a single event may be larger."""
 
+EVENTS = b"EVENTS "
+"""How events are told."""
 REFUSALS: dict[bytes, type[ParleyError]] = {b"GONE": SessionNotFound, b"EXPIRED": SessionExpired}
 
 
@@ -74,7 +76,7 @@ def read_logs(places: Sequence[Place]) -> list[Stretch | ParleyError]:
         if isinstance(answer, RedisError):
             found |= dict.fromkeys(group, StoreUnavailable(str(answer)))
         else:
-            found |= zip(group, map(_stretch, answer), strict=True)
+            found |= zip(group, map(_found, answer), strict=True)
     return [found[i] for i in range(len(places))]
 
 
@@ -87,10 +89,12 @@ def _call(places: Sequence[Place]) -> Call:
     return Call(script("read_logs"), names, arguments)
 
 
-def _stretch(text: bytes) -> Stretch | ParleyError:
+def _found(text: bytes) -> Stretch | ParleyError:
+    return stretch_of(text) if text.startswith(EVENTS) else REFUSALS[text]()
+
+
+def stretch_of(text: bytes) -> Stretch:
+    """Return events as scripts tell of them, in an answer or in news."""
     head, *events = text.split(b"\n")  # JSON as it is stored holds no line ends
-    word, *numbers = head.split()
-    if refusal := REFUSALS.get(word):
-        return refusal()
-    newest, first = map(int, numbers)
-    return Stretch(first=first, newest=newest, events=events, size=len(text))
+    _, newest, first = head.split()
+    return Stretch(first=int(first), newest=int(newest), events=events, size=len(text))

@@ -33,5 +33,5 @@ redis.call('XTRIM', EVENTS, 'MAXLEN', 0)
 log('session.updated', ',"changes":{}')
 keep_alive(true)
 if s.turn == 0 and s.waiting == 0 then due_at(s.expires) end
-tell()
+hint()
 return { 'REDACTED' }

@@ -31,5 +31,5 @@ log('session.updated', ',"changes":{}')
 keep_alive(true)
 set('kept', 0) -- keys that the next act makes want a TTL, too
 due_at(s.expires)
-tell()
+hint()
 return { 'CREATED', now, s.expires }

@@ -18,5 +18,6 @@ end
 keep_alive(true)
 set('rotated', s.expires)
 if s.turn == 0 and s.waiting == 0 then due_at(s.expires) end
-tell()
+-- Who follows by the old token misses this event, so has to read, and is refused.
+hint()
 return { 'ROTATED', s.expires }

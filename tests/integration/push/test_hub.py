@@ -1,7 +1,8 @@
 """One link and one reader serve all followers of a process; whatever breaks costs a second."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -10,12 +11,14 @@ from pytest_django import Settings
 from redis import Redis
 
 from chat.conf import knobs
-from chat.domain import Caller
-from chat.errors import RateLimited, SessionNotFound, SlowReader
+from chat.domain import Caller, Stretch
+from chat.errors import ParleyError, RateLimited, SessionNotFound, SlowReader
 from chat.services import sessions, tokens, turns
+from chat.store import follow
 from chat.store.client import client
 from chat.store.follow import LOOK_EVERY, Hub
 from chat.store.follower import Follower, uncut
+from chat.store.logs import Place, read_logs
 from tests.harness.proxy import Proxy
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until
@@ -185,6 +188,71 @@ def test_a_bad_token_ends_its_own_follower_only() -> None:
                 await stranger.next(PATIENCE)
             assert not stranger.is_known
             assert await seqs(follower, 1) == [1]
+
+    run(test)
+
+
+def test_what_is_told_whole_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    caller = open_session()
+    read: list[Sequence[Place]] = []
+
+    def spy(places: Sequence[Place]) -> list[Stretch | ParleyError]:
+        read.append(places)
+        return read_logs(places)
+
+    async def test(hub: Hub) -> None:
+        with following(hub, caller) as follower:
+            assert await follower.next(0.2) is None
+            monkeypatch.setattr(follow, "LOOK_EVERY", PATIENCE)
+            await asyncio.sleep(LOOK_EVERY)  # until the last look
+            monkeypatch.setattr(follow, "read_logs", spy)
+            await asyncio.to_thread(post, caller)
+            claim = await asyncio.to_thread(take, caller.session_id)
+            await asyncio.to_thread(say, claim, "x" * 1000)
+            assert await seqs(follower, 3) == [1, 2, 3]
+            assert not read
+            await asyncio.to_thread(say, claim, "x" * 10_000, after="x" * 1000)
+            assert await seqs(follower, 4) == [4]
+            assert read
+
+    run(test)
+
+
+def test_news_that_skips_some_is_read_up_to(redis: Redis) -> None:
+    caller = open_session()
+
+    async def test(hub: Hub) -> None:
+        with following(hub, caller) as follower:
+            assert await follower.next(0.2) is None
+            # Told as an event that nothing has led up to: nobody is to take it for the next one.
+            (channel,) = redis.pubsub_channels()
+            redis.publish(channel, b'EVENTS 7 7\n{"type":"message.queued","seq":7}')
+            assert await follower.next(0.2) is None
+            await asyncio.to_thread(post, caller)
+            assert await seqs(follower, 1) == [1]
+
+    run(test)
+
+
+@pytest.mark.security("S05")
+def test_an_old_token_gets_no_event_that_comes_after_the_new_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Even one that is told whole before the reading that ends it has come back."""
+    caller = open_session()
+
+    def slow(places: Sequence[Place]) -> list[Stretch | ParleyError]:
+        time.sleep(0.5)
+        return read_logs(places)
+
+    async def test(hub: Hub) -> None:
+        with following(hub, caller) as follower:
+            assert await follower.next(0.2) is None
+            monkeypatch.setattr(follow, "read_logs", slow)
+            token, _ = await asyncio.to_thread(sessions.renew_token, caller)
+            await asyncio.to_thread(post, tokens.caller(token))
+            with pytest.raises(SessionNotFound):
+                await follower.next(PATIENCE)
 
     run(test)
 
