@@ -46,7 +46,8 @@ class ChatPage:
         return self.replies.nth(count)
 
     def write(self, text: str) -> None:
-        """Send a message, whatever becomes of it."""
+        """Send a message, whatever becomes of it; nobody writes behind an open dialog."""
+        expect(self.page.locator("dialog[open]")).to_have_count(0)
         self.field.fill(text)
         self.field.press("Enter")
 
