@@ -107,7 +107,6 @@ class Running:
         """Put the turn into the flusher's care."""
         with self._changed:
             self._turns.add(turn)
-            self._changed.notify_all()
 
     def leave(self, turn: RunningTurn) -> None:
         """Take the turn out of the flusher's care."""
@@ -119,11 +118,6 @@ class Running:
         """Return the turns in the flusher's care."""
         with self._changed:
             return list(self._turns)
-
-    def wait_for_one(self, timeout: float) -> None:
-        """Wait until a turn runs, at most `timeout` seconds."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._turns, timeout)
 
     def drain(self, seconds: float) -> None:
         """Let the turns go on for `seconds`, then stop those that are left.
