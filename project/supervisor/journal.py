@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import select
 import sys
 import time
 from pathlib import Path
@@ -22,7 +23,14 @@ class Journal:
         self._coloured = stream.isatty() and not os.environ.get("NO_COLOR")
         self._colours: dict[str, int] = {}
         self._next_colour = itertools.cycle(COLOURS)
-        self.heard = True
+        self._lost = False
+
+    @property
+    def heard(self) -> bool:
+        """Whether somebody reads on; a closed terminal or pipe is noticed without a line, too."""
+        stream = select.poll()
+        stream.register(self._stream.fileno(), 0)  # hang-ups and errors come unasked
+        return not self._lost and not stream.poll(0)
 
     def line(self, name: str, text: str) -> None:
         """Write one line of the process called `name`."""
@@ -34,11 +42,11 @@ class Journal:
         self.plain(f"{prefix} {text}")
 
     def plain(self, text: str) -> None:
-        """Write a line that belongs to no process; `heard` says whether somebody reads on."""
+        """Write a line that belongs to no process."""
         try:
             print(text, file=self._stream, flush=True)
         except OSError:
-            self.heard = False
+            self._lost = True
             # What the stream still holds must not fail once more at exit.
             with Path(os.devnull).open("w") as nowhere:
                 os.dup2(nowhere.fileno(), self._stream.fileno())

@@ -116,6 +116,24 @@ def test_killing_the_supervisor_leaves_no_process(run: Callable[..., Run]) -> No
     wait_until(lambda: not any(map(is_alive, pids)))
 
 
+def test_a_terminal_that_is_closed_ends_everything_though_nothing_is_said(tmp_path: Path) -> None:
+    terminal, other_side = os.openpty()
+    told = tmp_path / "pid"
+    silent = f"import os, time; open({str(told)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    toy = [sys.executable, "-m", "tests.integration.supervisor.toy", f"silent={silent}"]
+    process = subprocess.Popen(toy, stdin=other_side, stdout=other_side, stderr=other_side)
+    try:
+        os.close(other_side)
+        wait_until(lambda: told.exists() and told.read_text() != "")
+        assert process.poll() is None
+        os.close(terminal)
+        assert process.wait(10) == 0
+        assert not is_alive(int(told.read_text()))
+    finally:
+        process.kill()
+        process.wait()
+
+
 def test_a_crowd_of_lines_holds_nobody_up(run: Callable[..., Run]) -> None:
     supervised = run("chatty=print('x' * 70_000); print('\\n' * 100_000 + 'done'); " + STEADY)
     supervised.newest("chatty")
