@@ -4,9 +4,9 @@ News that holds the next events is handed to all who stand just before them. Any
 session's followers hungry. The reader takes all who are hungry, reads on in their logs in one round
 trip, hands the same bytes to all who stand at the same place, and begins again: the more there is
 to do, the more is done at once. Whoever is late reads from a place of its own. The log is the
-truth, and only a reading checks a token: a session is read of once a second whatever is heard, so a
-lost word costs no more than that, and no news holds the event of a new token, so that those of the
-old one have to read.
+truth, and only a reading checks a token: everybody is read for once a second whatever is heard, so
+a lost word costs no more than that, and no news holds the event of a new token, so that those of
+the old one have to read.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from chat.store.logs import EVENTS, Log, Place, log_of, read_logs, stretch_of
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.45
-"""Seconds; a session is read of when it was not since the last look, so each 0.9."""
+"""Seconds; whoever was not read for since the last look is read for, so each 0.9."""
 BATCH = 500
 """Most places read at once, which bounds what one read holds in memory."""
 ENDS: dict[bytes, type[ParleyError]] = {
@@ -46,13 +46,11 @@ ENDS: dict[bytes, type[ParleyError]] = {
 class Topic:
     """A session that somebody follows."""
 
-    __slots__ = ("end", "followers", "log", "was_read")
+    __slots__ = ("end", "followers", "log")
 
     def __init__(self, log: Log) -> None:
         self.log = log
         self.followers: set[Follower] = set()
-        self.was_read = False
-        """Since the last look."""
         self.end: type[ParleyError] | None = None
         """What has become of the session, once that was heard."""
 
@@ -145,16 +143,16 @@ class Hub:
         self._woken.set()
 
     async def _look(self) -> None:
-        """Look at all that nothing was read of for a while, and for those who read too slowly."""
+        """Have those read for who were not for a while; look for those who read too slowly."""
         loop = asyncio.get_running_loop()
         while True:
             since = loop.time() - knobs.SOCKET_PATIENCE
             for topic in self._topics.values():
                 for follower in topic.followers:
                     follower.must_have_asked(since)
-                if not topic.was_read:
-                    self._feed(*topic.followers)
-                topic.was_read = False
+                    if not follower.was_read_for:
+                        self._feed(follower)
+                    follower.was_read_for = False
             await asyncio.sleep(LOOK_EVERY)
 
     async def _read_on(self) -> None:
@@ -190,8 +188,8 @@ class Hub:
         topic = self._topics.get(place.log.channel)
         if topic is None or isinstance(found, StoreUnavailable):
             return
-        topic.was_read = True
         for follower in followers:
+            follower.was_read_for = True
             if isinstance(found, ParleyError):
                 follower.end((topic.end or type(found))())
             elif follower.cursor == place.cursor:

@@ -39,6 +39,7 @@ class Follower:
         "cursor",
         "is_known",
         "log",
+        "was_read_for",
     )
 
     def __init__(
@@ -50,6 +51,8 @@ class Follower:
         """Seq of the last event that was handed."""
         self.is_known = False
         """Whether the caller's token was good at least once."""
+        self.was_read_for = False
+        """Since the last look."""
         self._ask = ask
         self._cut = cut
         self._stretches: list[Stretch] = []
@@ -77,8 +80,8 @@ class Follower:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing will come any more."""
-        return self._is_over and not self._stretches
+        """Whether nothing will come any more, not even an error."""
+        return self._is_over and not self._stretches and self._error is None
 
     def is_just_before(self, stretch: Stretch) -> bool:
         """Whether it may be handed these events without a reading."""

@@ -11,10 +11,10 @@ from pytest_django import Settings
 from redis import Redis
 
 from chat.conf import knobs
-from chat.domain import Caller, Stretch
+from chat.domain import Caller, Gap, Stretch
 from chat.errors import ParleyError, RateLimited, SessionNotFound, SlowReader
-from chat.services import sessions, tokens, turns
-from chat.store import follow
+from chat.services import sessions, streams, tokens, turns
+from chat.store import follow, link
 from chat.store.client import client
 from chat.store.follow import LOOK_EVERY, Hub
 from chat.store.follower import Follower, uncut
@@ -340,6 +340,63 @@ def test_a_link_that_is_lost_is_made_anew(
                 await eventually(is_heard)
 
         run(test)
+
+
+def test_lost_news_cost_a_second_though_others_are_read_for_all_the_time(
+    parley: Stack, settings: Settings, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "SILENCE", 6 * PATIENCE)
+    caller = open_session()
+    post(caller)
+
+    async def come_and_go(hub: Hub) -> None:
+        while True:
+            with following(hub, caller) as other:
+                await other.next(PATIENCE)
+            await asyncio.sleep(0)
+
+    async def test(hub: Hub) -> None:
+        settings.REDIS_URL = parley.redis.url
+        with following(hub, caller, after=1) as follower:
+            assert await follower.next(0.2) is None
+            await eventually(redis.pubsub_channels)
+            proxy.half_open()
+            others = asyncio.create_task(come_and_go(hub))
+            await asyncio.to_thread(post, caller)
+            assert await seqs(follower, 2) == [2]
+            others.cancel()
+
+    with Proxy(parley.redis.url) as proxy:
+        settings.REDIS_URL = proxy.url
+        run(test)
+
+
+def test_a_session_that_ends_says_so_also_to_one_who_has_something_left_to_take() -> None:
+    caller = open_session()
+
+    async def test(hub: Hub) -> None:
+        with following(hub, caller) as follower:
+            events = streams.events(follower, after=0)
+            await asyncio.to_thread(post, caller)
+            assert isinstance(await anext(events), Stretch)
+            await asyncio.to_thread(post, caller)
+            await eventually(lambda: follower.cursor == 2)
+            await asyncio.to_thread(sessions.delete, caller)
+            await eventually(lambda: not follower.wants_more)
+            told: list[Stretch] = []
+            with pytest.raises(SessionNotFound):
+                await take_all(events, told)
+            assert [each.first for each in told] == [2, 3]
+            assert b"session.deleted" in told[-1].events[0]
+
+    run(test)
+
+
+async def take_all(events: AsyncIterator[Stretch | Gap | None], told: list[Stretch]) -> None:
+    """Keep what comes, until the session is gone."""
+    async for found in events:
+        assert isinstance(found, Stretch)
+        told.append(found)
 
 
 def test_without_redis_followers_wait_and_then_go_on(parley: Stack, settings: Settings) -> None:
