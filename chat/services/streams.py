@@ -65,7 +65,9 @@ async def events(
     caller = follower.caller
     while not follower.is_over:
         try:
-            found = await follower.next(silence)
+            found: Stretch | Gap | None = await follower.next(silence)
+            if isinstance(found, Stretch) and found.first != after + 1:
+                found = await _gap(caller, after, found)
         except (SessionNotFound, SessionExpired) as error:
             if not follower.is_known:
                 raise
@@ -73,16 +75,12 @@ async def events(
             if not isinstance(reason, InvalidToken):
                 yield await _farewell(caller, after, reason)
             raise reason from error
-        if found is None:
-            yield None
-        elif found.first == after + 1:
+        if isinstance(found, Stretch):
             after = found.last
-            yield found
-        else:
-            gap = await _gap(caller, after, found)
-            after = gap.snapshot.seq
+        elif found is not None:
+            after = found.snapshot.seq
             follower.skip_to(after)
-            yield gap
+        yield found
 
 
 async def changed(

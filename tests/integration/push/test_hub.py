@@ -12,7 +12,7 @@ from redis import Redis
 
 from chat.conf import knobs
 from chat.domain import Caller, Gap, Stretch
-from chat.errors import ParleyError, RateLimited, SessionNotFound, SlowReader
+from chat.errors import InvalidToken, ParleyError, RateLimited, SessionNotFound, SlowReader
 from chat.services import sessions, streams, tokens, turns
 from chat.store import follow, link
 from chat.store.client import client
@@ -388,6 +388,22 @@ def test_a_session_that_ends_says_so_also_to_one_who_has_something_left_to_take(
                 await take_all(events, told)
             assert [each.first for each in told] == [2, 3]
             assert b"session.deleted" in told[-1].events[0]
+
+    run(test)
+
+
+@pytest.mark.security("S05")
+def test_a_token_that_is_replaced_before_a_gap_is_told_is_said_to_be() -> None:
+    """And not that the session is gone, after which nobody would come back."""
+    caller = open_session()
+    post(caller)
+
+    async def test(hub: Hub) -> None:
+        with following(hub, caller, after=7) as follower:
+            await eventually(lambda: follower.cursor == 1)  # what it holds does not follow on 7
+            await asyncio.to_thread(sessions.renew_token, caller)
+            with pytest.raises(InvalidToken):
+                await anext(streams.events(follower, after=7))
 
     run(test)
 
