@@ -6,6 +6,7 @@ knobs and models are described in `chat/conf`.
 
 import os
 import secrets
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,6 +24,13 @@ from chat.conf import (
 from chat.errors import ConfigError
 from project.secret_keys import weakness
 from project.supervisor.home import noted
+
+DATABASES_KNOWN = {
+    "sqlite": ("sqlite3",),
+    "postgres": ("psycopg", "psycopg2"),
+    "postgresql": ("psycopg", "psycopg2"),
+}
+"""Schemes of a database's URL -> packages any of which it takes."""
 
 
 class Environment(environ.Env):  # type: ignore[misc]  # it brings no types
@@ -45,17 +53,23 @@ class Environment(environ.Env):  # type: ignore[misc]  # it brings no types
         """Return the database whose URL the variable holds.
 
         Raises:
-            ImproperlyConfigured: it is not such a URL.
+            ImproperlyConfigured: it is not such a URL, or wants a package that is not there.
         """
         url = self.str(name, default=default)
         try:
-            if urlsplit(url).scheme in self.DB_SCHEMES:
+            if (scheme := urlsplit(url).scheme) in DATABASES_KNOWN:
+                _check_driver(name, DATABASES_KNOWN[scheme])
                 return dict(self.db_url_config(url))
         except ValueError:  # of the port
             pass
         raise ImproperlyConfigured(
             f"{name}: not sqlite:///path or postgres://user:password@host/db"
         )
+
+
+def _check_driver(name: str, packages: tuple[str, ...]) -> None:
+    if not any(map(find_spec, packages)):
+        raise ImproperlyConfigured(f"{name}: wants the package {packages[0]}, which is not there")
 
 
 env = Environment()
@@ -69,7 +83,10 @@ ALLOWED_HOSTS = read_list(env.str("ALLOWED_HOSTS", default="localhost,127.0.0.1,
 if "*" in ALLOWED_HOSTS and not DEBUG:
     raise ImproperlyConfigured("ALLOWED_HOSTS: '*' would let every Origin in; name the hosts")
 
-NOTED = noted(PARLEY_HOME)
+try:
+    NOTED = noted(PARLEY_HOME)
+except OSError as error:
+    raise ImproperlyConfigured(f"PARLEY_HOME: {error.filename}: {error.strerror}") from error
 """What `make run` has started with the data here, so that `manage.py` beside it finds that."""
 HAS_SECRET_KEY = "SECRET_KEY" in NOTED | env.ENVIRON
 SECRET_KEY = env.str("SECRET_KEY", default=NOTED.get("SECRET_KEY", secrets.token_urlsafe(50)))

@@ -100,6 +100,12 @@ def test_code_is_copied_while_it_grows(
     chat.button("Stop").click()
 
 
+def test_a_model_that_fails_and_not_a_worker_is_waited_for(chat: ChatPage) -> None:
+    reply = chat.send("Hello [[fault:500 retry_after=5 times=1]]")
+    expect(reply).to_contain_text("The model did not answer. Next try in")
+    chat.button("Stop").click()
+
+
 def test_what_a_reply_waits_for_is_told_to_screen_readers_once(chat: ChatPage) -> None:
     chat.page.evaluate(
         """() => {

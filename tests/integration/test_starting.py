@@ -71,6 +71,14 @@ def test_ctrl_c_while_it_loads_ends_it_without_a_word(name: str, tmp_path: Path)
     assert (started.returncode, told) == (-signal.SIGINT, b"")
 
 
+@pytest.mark.parametrize("home", ["/proc/nowhere", "/dev/null"])
+def test_a_home_that_cannot_be_is_told_in_one_line(home: str) -> None:
+    code = 1 if home == "/proc/nowhere" else os.EX_CONFIG
+    told = refused(STARTED["run"], Path(home), code=code, REDIS_URL="")
+    assert told.count("\n") == 1
+    assert f": PARLEY_HOME: {home}" in told
+
+
 @pytest.mark.parametrize("port", ["abc", "99999", "-1"])
 def test_a_wrong_port_is_told_in_one_line(port: str, tmp_path: Path) -> None:
     told = refused(STARTED["run"], tmp_path, code=1, PORT=port)

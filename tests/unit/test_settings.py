@@ -34,7 +34,9 @@ def test_truth_is_read(text: str, meant: bool) -> None:
     assert environment().truth("HTTPS") is False
 
 
-@pytest.mark.parametrize("url", ["foo", "foo://x", "postgres://u:hidden@h:abc/d"])
+@pytest.mark.parametrize(
+    "url", ["foo", "foo://x", "mysql://u:hidden@h/d", "postgres://u:hidden@h:abc/d"]
+)
 def test_a_wrong_database_is_named(url: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="DATABASE_URL") as refusal:
         environment(DATABASE_URL=url).database("DATABASE_URL", default="sqlite:////x")

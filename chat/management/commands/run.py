@@ -69,10 +69,10 @@ class Command(BaseCommand):
                 "No Redis answers at REDIS_URL, or not with its password."
                 " Unset it to have one started."
             )
+        home = _home()
         try:
-            home = Home(settings.PARLEY_HOME)
             stages = plan(os.environ, home=home, port=port)
-        except (HomeInUse, FileNotFoundError) as error:
+        except FileNotFoundError as error:
             raise CommandError(str(error)) from error
         journal = Journal()
         call_command("migrate", verbosity=0)
@@ -86,6 +86,15 @@ def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) not in PORTS:
         raise CommandError(f"PORT: {text!r} is not a number from {PORTS[0]} to {PORTS[-1]}")
     return int(text)
+
+
+def _home() -> Home:
+    try:
+        return Home(settings.PARLEY_HOME)
+    except HomeInUse as error:
+        raise CommandError(str(error)) from error
+    except OSError as error:
+        raise CommandError(f"PARLEY_HOME: {error.filename}: {error.strerror}") from error
 
 
 def _first_account() -> str:

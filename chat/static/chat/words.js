@@ -21,13 +21,18 @@ const CUT_OFF = {
 export function waiting({ status, wait, content }, ahead) {
   if (status === "in_progress") return content ? "" : "Thinking…";
   if (ahead) return `Waiting: ${ahead} ${ahead === 1 ? "reply" : "replies"} before this one.`;
-  return REASONS[wait?.reason] ?? "Waiting for a free worker…";
+  if (wait?.reason in REASONS) return REASONS[wait.reason];
+  return isLater(wait) ? "The model did not answer." : "Waiting for a free worker…";
 }
 
 // The part that changes every second, and is shown but not read out.
 export function countdown({ wait }) {
-  const seconds = wait?.reason in REASONS && wait.retry_at ? Math.ceil(wait.retry_at - serverNow()) : 0;
-  return seconds > 0 ? ` Next try in ${seconds} s.` : "";
+  return isLater(wait) ? ` Next try in ${Math.ceil(wait.retry_at - serverNow())} s.` : "";
+}
+
+// What is begun anew at once bears the time of that, by a clock that may be a little off.
+function isLater(wait) {
+  return wait?.retry_at > serverNow() + 0.5;
 }
 
 // How a reply ended, if not well.
