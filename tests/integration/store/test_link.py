@@ -82,3 +82,28 @@ def hear_in_pieces(text: bytes) -> None:
     for first in range(0, len(heard), 1460):
         rest = listening._pass_on(rest + heard[first : first + 1460])
     assert (told, rest) == ([(b"channel", text)], b"")
+
+
+def test_all_that_redis_says_is_understood_in_whatever_pieces_it_comes() -> None:
+    told: list[tuple[bytes, bytes]] = []
+    listening = Link(lambda *word: told.append(word))
+    rest = b""
+    for byte in SAID:
+        rest = listening._pass_on(rest + bytes([byte]))
+    assert told == [(b"one", b""), (b"one", b"EVENTS 1 1\n-"), (b"one", b"2")]
+    assert rest == b""
+
+
+SAID = (
+    b"+PONG\r\n"  # while nothing is wanted
+    b"*3\r\n$9\r\nsubscribe\r\n$3\r\none\r\n:1\r\n"
+    b"*2\r\n$4\r\npong\r\n$0\r\n\r\n"
+    b"*3\r\n$7\r\nmessage\r\n$3\r\none\r\n$12\r\nEVENTS 1 1\n-\r\n"
+    b"*3\r\n$7\r\nmessage\r\n$3\r\none\r\n$1\r\n2\r\n"
+    b"*3\r\n$11\r\nunsubscribe\r\n$3\r\none\r\n:0\r\n"
+)
+
+
+def test_what_nobody_understands_breaks_the_link() -> None:
+    with pytest.raises(ConnectionAbortedError):
+        Link(lambda *_: None)._pass_on(b"?" * (link.BLOCK + 1))
