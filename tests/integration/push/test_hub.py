@@ -257,6 +257,36 @@ def test_an_old_token_gets_no_event_that_comes_after_the_new_one(
     run(test)
 
 
+@pytest.mark.security("S05")
+def test_a_token_of_a_deleted_session_gets_nothing_of_the_next_one_with_its_id(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not even if that has come as far before the reading that ends it has come back."""
+    caller = tokens.caller(sessions.open_session(name="one", key="a key")[0])
+    post(caller)
+
+    def slow(places: Sequence[Place]) -> list[Stretch | ParleyError]:
+        time.sleep(0.5)
+        return read_logs(places)
+
+    def begin_anew() -> None:
+        sessions.delete(caller)
+        other = tokens.caller(sessions.open_session(name="another", key="a key")[0])
+        assert other.session_id == caller.session_id
+        for _ in range(2):
+            post(other)
+
+    async def test(hub: Hub) -> None:
+        with following(hub, caller) as follower:
+            assert await seqs(follower, 1) == [1]
+            monkeypatch.setattr(follow, "read_logs", slow)
+            await asyncio.to_thread(begin_anew)
+            with pytest.raises(SessionNotFound):
+                await follower.next(PATIENCE)
+
+    run(test)
+
+
 def test_one_who_does_not_take_is_cut_off_and_the_others_go_on(settings: Settings) -> None:
     settings.CHAT_SOCKET_BYTES = 10_000
     caller = open_session()
