@@ -15,20 +15,14 @@ from celery.apps import worker as worker_program
 from celery.exceptions import SecurityWarning
 from celery.signals import celeryd_init, worker_ready
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 
-from project.starting import set_up, settings_told, settle
+from project.starting import set_up, settle
 
 STDERR = 2
 
 set_up()
 if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
-    with settings_told():
-        try:
-            import_module("project.tracing").start()
-        except ModuleNotFoundError as error:
-            told = "OTEL_EXPORTER_OTLP_ENDPOINT: sending spans needs the extra parley[tracing]"
-            raise ImproperlyConfigured(told) from error
+    import_module("project.tracing").start()
 
 # Six lines for whoever runs it as root, for the sake of pickles; wake-ups are JSON, all else is
 # refused (S37).

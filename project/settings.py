@@ -211,6 +211,10 @@ SPECTACULAR_SETTINGS = {
 
 OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
 """Where spans are sent; without it there are none."""
+if OTEL_EXPORTER_OTLP_ENDPOINT and not find_spec("opentelemetry.sdk"):
+    raise ImproperlyConfigured(
+        "OTEL_EXPORTER_OTLP_ENDPOINT: sending spans needs the extra parley[tracing]"
+    )
 OTEL_SERVICE_NAME = env.str("OTEL_SERVICE_NAME", default="") or "parley"
 LOG_FORMATS = {"json": "chat.logs.JSONLines", "text": "chat.logs.Readable"}
 LOG_FORMAT = env.str("LOG_FORMAT", default="") or ("text" if DEBUG else "json")

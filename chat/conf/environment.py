@@ -33,6 +33,7 @@ def read_knobs(environ: Mapping[str, str]) -> dict[str, object]:
         if name != "CHAT_MODELS_FILE" and text
     }
     _check_lease(read)
+    _check_replicas(read)
     return read
 
 
@@ -43,6 +44,16 @@ def _check_lease(read: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"{PREFIX}LEASE: {lease:g} s are over before a sign of life, each {heartbeat:g} s"
             f" ({PREFIX}HEARTBEAT)"
+        )
+
+
+def _check_replicas(read: Mapping[str, Any]) -> None:
+    wait = read.get(f"{PREFIX}REPLICA_TIMEOUT", Knobs.REPLICA_TIMEOUT)
+    call = read.get(f"{PREFIX}STORE_TIMEOUT", Knobs.STORE_TIMEOUT)
+    if read.get(f"{PREFIX}REPLICAS", Knobs.REPLICAS) and wait >= call / 2:
+        raise ConfigError(
+            f"{PREFIX}REPLICA_TIMEOUT: {wait:g} s are not less than half of the {call:g} s of a"
+            f" call ({PREFIX}STORE_TIMEOUT)"
         )
 
 

@@ -43,6 +43,13 @@ def test_a_wrong_knob_is_named(name: str, text: str) -> None:
         read_knobs({name: text})
 
 
+def test_replicas_have_less_than_half_the_time_of_a_call() -> None:
+    slow = {"CHAT_REPLICAS": "1", "CHAT_REPLICA_TIMEOUT": "1"}
+    with pytest.raises(ConfigError, match="CHAT_REPLICA_TIMEOUT: 1 s"):
+        read_knobs(slow)
+    assert read_knobs(slow | {"CHAT_STORE_TIMEOUT": "3"})["CHAT_REPLICA_TIMEOUT"] == 1
+
+
 @pytest.mark.parametrize(
     "text", ["foo", "*", "https://a.org/", "https://a.org/page", "https://A.org", "a.org", "none"]
 )
