@@ -15,7 +15,7 @@ from tests.harness.processes import Process
 from tests.harness.stack import Stack
 
 CLIENTS = 50
-SECONDS = 8.0
+SECONDS = 6.0
 Figures = dict[str, float]
 
 
