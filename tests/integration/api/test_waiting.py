@@ -43,14 +43,14 @@ Poll = Callable[..., Future[requests.Response]]
 def test_a_poll_without_a_cursor_answers_at_once(owner: Api) -> None:
     started = time.monotonic()
     assert owner.snapshot(wait=20)["seq"] == 0
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
 
 
 def test_a_poll_answers_at_once_when_something_has_changed(owner: Api) -> None:
     owner.say("hello")
     started = time.monotonic()
     assert len(owner.snapshot(after=0, wait=20)["messages"]) == 2
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
 
 
 def test_a_cursor_ahead_of_the_log_is_given_everything(owner: Api) -> None:
@@ -62,7 +62,7 @@ def test_a_cursor_ahead_of_the_log_is_given_everything(owner: Api) -> None:
 def test_a_poll_in_vain_ends_with_no_messages(owner: Api) -> None:
     started = time.monotonic()
     session = owner.snapshot(after=0, wait=0.5)
-    assert 0.5 <= time.monotonic() - started < 3
+    assert 0.5 <= time.monotonic() - started < 10
     assert session["messages"] == []
 
 
@@ -70,7 +70,7 @@ def test_a_poll_in_vain_by_etag_ends_with_304(owner: Api) -> None:
     etag = owner.get().headers["ETag"]
     started = time.monotonic()
     answer = owner.get(params={"wait": 0.5}, headers={"If-None-Match": etag})
-    assert 0.5 <= time.monotonic() - started < 3
+    assert 0.5 <= time.monotonic() - started < 10
     assert (answer.status_code, answer.content) == (304, b"")
 
 

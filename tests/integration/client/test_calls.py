@@ -44,7 +44,7 @@ def test_retry_after_is_waited_for() -> None:
     with Server(limited, opened) as server, Client(server.url) as client:
         began = time.monotonic()
         client.open()
-    assert 1 <= time.monotonic() - began < 3
+    assert 1 <= time.monotonic() - began < 10
 
 
 def test_who_has_no_patience_for_retry_after_is_told_at_once() -> None:
@@ -86,7 +86,7 @@ def test_nobody_there_is_unreachable_when_patience_ends() -> None:
     with Client(url, patience=0.5) as client, pytest.raises(Unreachable) as caught:
         client.models()
     assert caught.value.code == "unreachable"
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
 
 
 def test_text_travels_as_it_is() -> None:

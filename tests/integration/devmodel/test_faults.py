@@ -125,7 +125,7 @@ def test_a_drip_sends_a_byte_at_a_time(model: DevModel, stream: bool) -> None:
         while len(received) < 10 * size:
             received += connection.recv(65536)  # of several, on a busy machine
 
-    assert 0.3 < time.monotonic() - begun < 3
+    assert 0.3 < time.monotonic() - begun < 8
     if stream:
         assert all(received[at : at + 3] == b"1\r\n" for at in range(0, len(received), size))
 
@@ -137,7 +137,7 @@ def test_a_drip_is_a_byte_a_second_if_not_told_otherwise(model: DevModel) -> Non
         connection.recv(1)
         connection.recv(1)
 
-    assert 1.5 < time.monotonic() - begun < 6
+    assert 1.5 < time.monotonic() - begun < 15
 
 
 @each_format
@@ -316,7 +316,7 @@ def test_an_endless_stream_can_be_slow(model: DevModel) -> None:
         while received.count(b'"delta":{"content":') < 20:
             received += connection.recv(65536)
 
-    assert 0.3 < time.monotonic() - begun < 3
+    assert 0.3 < time.monotonic() - begun < 8
 
 
 @pytest.mark.parametrize("reason", ["length", "content_filter"])

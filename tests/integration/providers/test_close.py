@@ -29,8 +29,8 @@ from tests.integration.providers.servers import (
 )
 from tests.unit.providers.models import model, prompt
 
-SOON = 0.25
-"""Seconds; closing takes a millisecond, on a machine that has time."""
+SOON = 3.0
+"""Seconds; closing takes a millisecond on a machine that has time, and not closing a minute."""
 
 WHOLE = (STREAM, delta("Yes"), delta("", '"stop"'), DONE, END)
 UNTIL_CLOSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
@@ -227,7 +227,7 @@ def test_an_end_that_comes_late_is_not_waited_for(certificate: str) -> None:
         provider = to(server, timeouts=patient())
         began = time.monotonic()
         assert ask(provider) == "Yes"
-        assert time.monotonic() - began < 2 * SOON
+        assert time.monotonic() - began < 30
         assert server.client_has_gone()
         assert ask(provider) == "Yes"
 

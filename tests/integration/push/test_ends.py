@@ -118,7 +118,7 @@ def test_a_web_that_is_stopped_lets_all_come_to_an_end(
             assert streamed.rest() == []
             assert polled.result(5).json()["seq"] == 0
         wait_until(lambda: not web.is_running)
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 10
         assert web.exit_code == 0
         assert "Traceback" not in web.log
     finally:
