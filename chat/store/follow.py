@@ -61,6 +61,8 @@ class Hub:
     def __init__(self) -> None:
         self._topics: dict[bytes, Topic] = {}
         self._hungry: set[Follower] = set()
+        self._fed: set[Follower] = set()
+        """Those whom the reading that is under way is for."""
         self._woken = asyncio.Event()
         self._link = Link(self._hear)
         self._thread = ThreadPoolExecutor(1, "logs")
@@ -131,13 +133,14 @@ class Hub:
             self._feed(*topic.followers)
             return
         found = stretch_of(news)
-        # A session may be opened anew under the id of one that has ended, with another token.
-        must_read = topic.end is not None
         for follower in topic.followers:
-            if not must_read and follower.is_just_before(found):
-                follower.hand(found)
-            else:
+            # A reading may find that the token is another session's by now, opened under the id of
+            # one that has ended: nobody who waits for a reading is handed anything before it.
+            is_waiting = follower in self._hungry or follower in self._fed
+            if is_waiting or not follower.is_just_before(found):
                 self._feed(follower)
+            else:
+                follower.hand(found)
 
     def _feed(self, *followers: Follower) -> None:
         """Have the followers read for, those that want it."""
@@ -163,14 +166,22 @@ class Hub:
         while True:
             await self._woken.wait()
             places = self._places()
+            self._fed = set().union(*places.values())
             try:
                 found = await loop.run_in_executor(self._thread, read_logs, list(places))
             except StoreUnavailable as error:
-                # They are hungry again when they are looked at.
+                self._put_off(self._fed)
                 logger.warning("No log can be read: %s", error.__cause__)
                 continue
+            finally:
+                self._fed = set()
             for place, stretch in zip(places, found, strict=True):
                 self._hand(place, places[place], stretch)
+
+    def _put_off(self, followers: Iterable[Follower]) -> None:
+        """Leave them hungry until somebody is fed, by the next look at the latest."""
+        self._hungry.update(followers)
+        self._woken.clear()
 
     def _places(self) -> dict[Place, list[Follower]]:
         """Return where hungry followers stand, and who stands there; what is over `BATCH` waits."""
@@ -188,7 +199,10 @@ class Hub:
     ) -> None:
         """Give followers what was read for their place."""
         topic = self._topics.get(place.log.channel)
-        if topic is None or isinstance(found, StoreUnavailable):
+        if isinstance(found, StoreUnavailable):
+            self._put_off(followers)
+            return
+        if topic is None:
             return
         for follower in followers:
             follower.was_read_for = True

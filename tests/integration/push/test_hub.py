@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 from redis import Redis
+from redis.asyncio.connection import Connection
 
 from chat.conf import knobs
 from chat.domain import Caller, Gap, Stretch
@@ -284,6 +285,42 @@ def test_a_token_of_a_deleted_session_gets_nothing_of_the_next_one_with_its_id(
             with pytest.raises(SessionNotFound):
                 await follower.next(PATIENCE)
 
+    run(test)
+
+
+@pytest.mark.security("S05")
+def test_nor_when_its_end_came_before_the_link_stood(
+    monkeypatch: pytest.MonkeyPatch, redis: Redis
+) -> None:
+    caller = tokens.caller(sessions.open_session(name="one", key="another key")[0])
+    post(caller)
+
+    async def late(connection: Connection, command: str, *channels: bytes) -> None:
+        await asyncio.sleep(0.3)
+        if channels:
+            await connection.send_command(command, *channels)
+
+    def slow(places: Sequence[Place]) -> list[Stretch | ParleyError]:
+        time.sleep(0.5)
+        return read_logs(places)
+
+    def begin_anew() -> Caller:
+        sessions.delete(caller)
+        other = tokens.caller(sessions.open_session(name="another", key="another key")[0])
+        post(other)
+        return other
+
+    async def test(hub: Hub) -> None:
+        with following(hub, caller) as follower:
+            assert await seqs(follower, 1) == [1]
+            monkeypatch.setattr(follow, "read_logs", slow)
+            other = await asyncio.to_thread(begin_anew)
+            await eventually(redis.pubsub_channels)
+            await asyncio.to_thread(post, other)
+            with pytest.raises(SessionNotFound):
+                await follower.next(PATIENCE)
+
+    monkeypatch.setattr(link, "_send", late)
     run(test)
 
 
