@@ -6,10 +6,11 @@ from pathlib import Path
 
 from project.supervisor import programs, redis_server
 from project.supervisor.children import Program
-from project.supervisor.probes import answers, free_port
+from project.supervisor.probes import answers
 from tests.acceptance.kept import Reader, reader
 from tests.acceptance.scene import Scene
 from tests.harness.environment import PASSWORD
+from tests.harness.ports import free_port
 from tests.harness.stack import port_of
 from tests.harness.waiting import wait_until
 

@@ -15,7 +15,7 @@ from chat.services import models
 from chat.store import gates, keys, server
 from chat.store.client import client as store_client
 from chat.store.tallies import HOUR
-from project.supervisor.probes import free_port
+from tests.harness.ports import free_port
 from tests.integration.admin.scene import asked, cost, opened
 from tests.integration.admin.test_pages import Live
 from tests.integration.api import turns

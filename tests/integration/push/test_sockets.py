@@ -409,8 +409,9 @@ def test_text_that_is_no_utf_8_closes_the_socket_and_is_no_fault_in_the_log(
 @pytest.mark.security("S25")
 def test_a_flood_of_frames_closes_the_socket(hasty: Api, socket: Sockets) -> None:
     opened = socket(hasty)
-    for _ in range(12):
-        opened.say(type="ping")
+    with suppress(ConnectionClosed):
+        for _ in range(12):
+            opened.say(type="ping")
     assert opened.closed() == 4429
 
 
