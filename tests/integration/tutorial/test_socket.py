@@ -130,6 +130,8 @@ def test_a_socket_that_lags_behind_the_log_misses_no_reply(ada: Tutorial, echoin
     elsewhere.token = ada.token
     ada.url = slow.url
     with ada.socket() as socket, elsewhere.socket() as other:
+        # Each is let in, and then sent what ends from there on.
+        wait_until(lambda: followers(echoing, ada) == 2)
         socket.ask("hello")
         other.hear()
         slow.freeze()
@@ -137,6 +139,13 @@ def test_a_socket_that_lags_behind_the_log_misses_no_reply(ada: Tutorial, echoin
         assert oldest_event(echoing, ada) > EVENTS_OF_A_TURN
         slow.thaw()
         assert [socket.hear()["msg"] for _ in range(2)] == [f"Bot: {each}" for each in heard]
+
+
+def followers(stack: Stack, user: Tutorial) -> int:
+    """Return how many web processes follow the user's session."""
+    with Redis.from_url(stack.redis.url, decode_responses=True) as redis:
+        channels = redis.pubsub_channels(f"chat:*:events:{user.token.partition('.')[0]}")
+        return sum(count for _, count in redis.pubsub_numsub(*channels))
 
 
 def oldest_event(stack: Stack, user: Tutorial) -> int:
