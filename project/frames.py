@@ -14,6 +14,7 @@ from chat.conf import knobs
 from chat.errors import RateLimited
 from project import wsgi  # noqa: F401  (sets Django up, which the close codes need)
 from project.bodies import LINGER_SECONDS
+from project.readers import Impatient
 
 from chat.push.closing import code_of  # isort: skip
 from chat.push.pace import Pace  # isort: skip
@@ -24,8 +25,11 @@ MERCY = 2
 """Times the pace that the application holds messages to: it closes first, and says so better."""
 
 
-class BoundedFrames(WebSocketsSansIOProtocol):
+class BoundedFrames(Impatient, WebSocketsSansIOProtocol):
     """uvicorn's own protocol, but a socket that sends frames of any kind too fast is closed."""
+
+    GRACE = 10.0
+    """The application closes first, and a client who then begins to read hears why."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -15,6 +15,7 @@ from chat.conf import knobs
 from chat.errors import BadInput, HeadTooLarge, ParleyError
 from project import wsgi  # noqa: F401  (sets Django up, which the errors' shape needs)
 from project.bodies import LINGER_SECONDS
+from project.readers import Impatient
 from project.upgrades import Parser
 
 from chat.api.exception_handler import without_request  # isort: skip
@@ -35,7 +36,7 @@ LISTS = {b"connection", b"sec-websocket-protocol"}
 WORDS = re.compile(rb"[ \t,]*%b(?:[ \t]*,[ \t,]*%b)*[ \t,]*" % (_TOKEN, _TOKEN))
 
 
-class BoundedHeads(HttpToolsProtocol):
+class BoundedHeads(Impatient, HttpToolsProtocol):
     """uvicorn's own protocol, but a connection that has sent no whole head in time is closed.
 
     The time runs from the connection's beginning or, for a further request, from its first byte;
@@ -51,7 +52,7 @@ class BoundedHeads(HttpToolsProtocol):
         self._is_past_head = False
         self._is_refused = False
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._wait_for_head()
 

@@ -1,16 +1,12 @@
 """Django's ASGI handler for polls and for requests that wait, pared down to what they need."""
 
 import asyncio
-from collections.abc import Mapping
 from io import BytesIO
-from typing import Any
 
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler
 from django.http.response import HttpResponseBadRequest, HttpResponseBase
 
-from chat.conf import knobs
-from chat.push.closing import hang_up
 from project.bodies import Receive, Scope, Send
 
 
@@ -38,32 +34,17 @@ class PollingHandler(ASGIHandler):
 
 
 class WaitingHandler(PollingHandler):
-    """The same while the client is there: one that leaves, or reads nothing, ends its view."""
+    """The same while the client is there: one that leaves ends its view."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 leaving = tasks.create_task(_until_the_client_leaves(receive))
-                await super().__call__(scope, receive, patient(send))
+                await super().__call__(scope, receive, send)
                 leaving.cancel()
         except* RequestAborted:
             pass
-
-
-def patient(send: Send) -> Send:
-    """Return a `send` that breaks off with a client who lets nothing through for long."""
-    loop = asyncio.get_running_loop()
-
-    async def send_in_time(message: Mapping[str, Any]) -> None:
-        # An `asyncio.timeout` would take four times as long, for each event of each stream.
-        timer = loop.call_later(knobs.SOCKET_PATIENCE, hang_up, send)
-        try:
-            await send(message)
-        finally:
-            timer.cancel()
-
-    return send_in_time
 
 
 async def _until_the_client_leaves(receive: Receive) -> None:

@@ -113,7 +113,8 @@ class Knobs:
     SOCKET_BYTES: int = 2 * 1024 * 1024
     """Bytes of events that may wait for a slow reader before it is cut off."""
     SOCKET_PATIENCE: float = 15.0
-    """Seconds that a reader may keep a send waiting before it is cut off."""
+    """Seconds that a reader may keep a send waiting before it is cut off; a client that reads
+    less than 64 KiB of what waits for it meanwhile is hung up on."""
     FRAMES_PER_MINUTE: OrZero[int] = 600
     """Frames that one socket may send a minute, or it is closed; 0 sets no bound."""
     FRAMES_BURST: int = 60

@@ -35,15 +35,3 @@ def refusal(error: ParleyError) -> Iterator[dict[str, Any]]:
         "headers": headers,
     }
     yield {"type": "websocket.http.response.body", "body": response.content}
-
-
-def hang_up(send: Any) -> None:
-    """Break a connection off at once, given its ASGI `send`.
-
-    ASGI can only ask for an orderly end, and that waits for a client who reads nothing for as long
-    as the kernel keeps the connection. So this reaches for the transport of uvicorn's protocols;
-    under another server it does nothing, and the kernel's patience is the bound.
-    """
-    transport = getattr(getattr(send, "__self__", None), "transport", None)
-    if transport is not None:
-        transport.abort()

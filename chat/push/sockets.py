@@ -1,6 +1,7 @@
 """The socket of a session: what happens there goes out, messages and cancellations come in."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterable
 from contextlib import aclosing
@@ -25,8 +26,6 @@ logger = logging.getLogger(__name__)
 
 Message = dict[str, Any]
 """Of ASGI."""
-CLOSE_WITHIN = 10.0
-"""Seconds that a client has to read what stands before the close; then the line is cut."""
 
 
 class SessionSocket(AsyncConsumer):
@@ -100,7 +99,7 @@ class SessionSocket(AsyncConsumer):
         except TimeoutError:
             await self._close(closing.code_of(SlowReader()), SlowReader.code)
         except OSError:
-            closing.hang_up(self.base_send)  # the client has left
+            pass  # the client has left
         except Exception:
             logger.exception("A socket has failed")
             await self._close(closing.FAULT)
@@ -153,21 +152,15 @@ class SessionSocket(AsyncConsumer):
 
     async def _answer(self, frame: bytes) -> None:
         """Send an answer to a client, who must read it before he asks again."""
-        try:
-            async with asyncio.timeout(knobs.SOCKET_PATIENCE):
-                await self._say([frame] if frame else [])
-        except OSError:
-            closing.hang_up(self.base_send)
+        with contextlib.suppress(OSError):
+            await self._say([frame] if frame else [])
 
     async def _close(self, code: int, reason: str = "") -> None:
         if self._is_closed:
             return
         self._is_closed = True
-        try:
-            async with asyncio.timeout(CLOSE_WITHIN):
-                await self.send({"type": "websocket.close", "code": code, "reason": reason})
-        except OSError:
-            closing.hang_up(self.base_send)
+        with contextlib.suppress(OSError):
+            await self.send({"type": "websocket.close", "code": code, "reason": reason})
 
     @property
     def _session_id(self) -> str:

@@ -61,7 +61,7 @@ class Follower:
         self._taken = 0
         """Bytes of the stretch taken last, which count as held until the next one is asked for."""
         self._taken_at = 0.0
-        """By the event loop's clock."""
+        """When anything was taken that is not done with, by the event loop's clock; else 0."""
         self._is_cut = False
         self._is_live = False
         self._is_over = False
@@ -105,7 +105,7 @@ class Follower:
 
     def must_have_asked(self, since: float) -> None:
         """Cut it off if it took something before that time and has not asked for more."""
-        if self._taken and self._taken_at < since and not self._is_cut:
+        if 0 < self._taken_at < since and not self._is_cut:
             self._cut_off()
 
     def _cut_off(self) -> None:
@@ -135,15 +135,15 @@ class Follower:
             SlowReader: too little of what has happened was taken in time.
         """
         self._held -= self._taken
-        self._taken = 0
+        self._taken, self._taken_at = 0, 0.0
         if not self._stretches and not self._is_over:
             if not self._is_live:
                 self._ask(self)
             await self._wait(within)
+        self._taken_at = asyncio.get_running_loop().time()
         if self._stretches:
             stretch = self._stretches.pop(0)
             self._taken = stretch.size
-            self._taken_at = asyncio.get_running_loop().time()
             return stretch
         if self._error is not None:
             raise self._error

@@ -16,7 +16,7 @@ from tests.integration.api.calls import Api
 from tests.integration.push.ways import Socket, Stream
 
 HASTY = {
-    "CHAT_AUTH_TIMEOUT": "0.5",
+    "CHAT_AUTH_TIMEOUT": "2",
     "CHAT_FOLLOWERS": "3",
     "CHAT_FRAMES_BURST": "10",
     "CHAT_FRAMES_PER_MINUTE": "60",
@@ -24,7 +24,7 @@ HASTY = {
     "CHAT_SOCKET_ORIGINS": "null, none, https://friend.example",
     "CHAT_SOCKET_PATIENCE": "2",
     "CHAT_SSE_HEARTBEAT": "0.2",
-    "CHAT_TICKET_TTL": "0.5",
+    "CHAT_TICKET_TTL": "2",
     "CHAT_URL_TOKENS": "False",
 }
 """Bounds that a test can meet."""

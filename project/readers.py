@@ -1,0 +1,91 @@
+"""Clients that read slowly, or not at all: their connections are cut, and what waits is dropped.
+
+asyncio closes a connection only when its client has read all that was written, and uvicorn leaves
+it at that: who reads nothing keeps the connection, and an answer's megabytes in memory, for as long
+as his kernel says that it is there.
+"""
+
+import asyncio
+from typing import Any
+
+from chat.conf import knobs
+
+LEAST = 64 * 1024
+"""Bytes that a client takes in `SOCKET_PATIENCE` seconds at least, while more wait for it."""
+
+
+class Line:
+    """A transport that cuts its connection on a client who does not read.
+
+    Watched are those on whom more waits than asyncio's high-water mark, and those at the end, for
+    who has less waiting may just have nothing to do.
+    """
+
+    def __init__(self, transport: asyncio.Transport, patience: float) -> None:
+        self.write = transport.write
+        self.bare = transport
+        self._patience = patience
+        """Seconds."""
+        self._left = 0
+        """Bytes that waited at the last look."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.bare, name)
+
+    def close(self) -> None:
+        """Close when the client has read all, or has stopped reading."""
+        self.bare.close()
+        self.watch()
+
+    def watch(self) -> None:
+        """Look from now on whether the client reads."""
+        if self._timer is None:
+            self._look_later()
+
+    def relax(self) -> None:
+        """Look no more, unless the connection is closing."""
+        if not self.bare.is_closing():
+            self.forget()
+
+    def forget(self) -> None:
+        """Look no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look_later(self) -> None:
+        self._left = self.bare.get_write_buffer_size()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._patience, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._left - self.bare.get_write_buffer_size() < LEAST:
+            self.bare.abort()
+        else:
+            self._look_later()
+
+
+class Impatient(asyncio.Protocol):
+    """A protocol of uvicorn's, but on a `Line`."""
+
+    GRACE = 0.0
+    """Seconds that a client is given beyond `SOCKET_PATIENCE`."""
+    transport: Any
+
+    def connection_made(self, transport: Any) -> None:
+        bare = transport.bare if isinstance(transport, Line) else transport
+        super().connection_made(Line(bare, knobs.SOCKET_PATIENCE + self.GRACE))  # type: ignore[arg-type]
+
+    def pause_writing(self) -> None:
+        self.transport.watch()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self.transport.relax()
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.transport.forget()
