@@ -100,9 +100,14 @@ async def follow(socket: Socket, begin: float) -> Followed:
 
 
 def delays(followed: list[Followed]) -> Figures:
-    """Return how long deltas took that were sent while all streams ran; ms."""
-    since = max(each.deltas[0][0] for each in followed)
-    until = min(each.deltas[-1][0] for each in followed)
+    """Return how long deltas took that were sent while all streams ran, ms, and how long it was
+    until they did, s; only this if they never did, which is a sign of too slow a machine.
+    """
+    begins = [each.deltas[0][0] for each in followed]
+    since, until = max(begins), min(each.deltas[-1][0] for each in followed)
+    spread = {"streams_begin_within_s": since - min(begins)}
+    if since >= until:
+        return spread
     took = [
         1000 * (heard - sent)
         for each in followed
@@ -110,7 +115,7 @@ def delays(followed: list[Followed]) -> Figures:
         if since <= sent <= until
     ]
     cuts = quantiles(took, n=100)
-    return {"delta_ms_p50": cuts[49], "delta_ms_p99": cuts[98]}
+    return spread | {"delta_ms_p50": cuts[49], "delta_ms_p99": cuts[98]}
 
 
 async def idle(stack: Stack) -> Figures:
