@@ -9,7 +9,7 @@ from chat.services import inference
 class Woken(Task[..., None]):
     """A task that a wake-up asks for."""
 
-    Request = "chat.worker:WakeUp"
+    Strategy = "chat.worker:strategy"
 
 
 @shared_task(name=TAKE_TURN, base=Woken)

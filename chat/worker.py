@@ -4,13 +4,14 @@ import logging
 import os
 import random
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from celery import bootsteps
-from celery.worker.request import Request
+from celery import Celery, Task, bootsteps
+from celery.worker.state import active_requests, reserved_requests
 from kombu.transport import virtual
 
 from chat.conf import knobs
@@ -31,8 +32,8 @@ LOOK_AGAIN = 0.05
 Without prefetching Celery asks the broker only when its event loop turns, and a task that ends in
 a thread does not turn it: measured, a full worker stood still for up to five seconds.
 """
-
-
+COUNTED = (reserved_requests, active_requests)
+"""What Celery counts to learn whether there is a thread free."""
 DELIVERIES = 2.0
 """Seconds that a stopping worker leaves to deliveries that are on their way to a webhook."""
 
@@ -51,20 +52,61 @@ def _refuse_eviction() -> None:
             logger.warning("Redis could not be asked for its policy: %s", error.__cause__)
 
 
-class WakeUp(Request):
-    """Celery's request, but the thread that takes it acknowledges it by itself.
+class WakeUp:
+    """A wake-up that Celery has received, until the thread that takes it is done with it."""
 
-    Celery has its event loop do it, which costs the loop a turn just when the thread needs the
-    interpreter. The acknowledgement of a broker that gets none is a note in a set, which kombu
-    makes for other threads (`QoS._dirty`).
+    def __init__(self, message: Any, acknowledge: Callable[..., Any]) -> None:
+        self._message = message
+        self._acknowledge = acknowledge
+
+    def carry_out(self, task: Task[..., None]) -> None:
+        """Run the task; Celery has a thread free for another one when this returns."""
+        with self:
+            self._count_as_spent()
+            _, arguments, _ = self._message.payload
+            task.run(**arguments)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        for each in COUNTED:
+            each.discard(self)
+        if error is not None:
+            logger.error("A wake-up has failed", exc_info=error)
+
+    def _count_as_spent(self) -> None:
+        """Acknowledge it here if that is but a note in a set, as kombu has it for some brokers.
+
+        Else Celery's event loop does it, which costs the loop a turn just when this thread needs
+        the interpreter.
+        """
+        if type(self._message.channel.qos) is virtual.QoS:
+            self._message.ack()
+        else:
+            self._acknowledge(logger, (OSError,))
+
+
+def strategy(task: Task[..., None], _app: Celery, consumer: Any) -> Callable[..., None]:
+    """Return how Celery deals with a message that asks for the task: a thread gets it as it is.
+
+    Celery's own strategy makes a request of each message, which may be revoked or expired, be due
+    later, have a result and a place in a workflow, and traces the task's run. A wake-up needs none
+    of that, and took a twelfth longer to wake somebody (docs/adr/0007-celery-settings.md).
     """
 
-    def acknowledge(self) -> None:
-        """Count it as spent."""
-        if type(self.message.channel.qos) is virtual.QoS and not self.acknowledged:
-            self.message.ack()
-            self.acknowledged = True
-        super().acknowledge()
+    def receive(message: Any, _payload: Any, acknowledge: Callable[..., Any], *_: Any) -> None:
+        message.decode()  # here, where Celery hears of what must not be read
+        wake_up = WakeUp(message, acknowledge)
+        for each in COUNTED:
+            each.add(wake_up)
+        consumer.pool.apply_async(wake_up.carry_out, (task,), callback=_done)
+
+    return receive
+
+
+def _done(_: None) -> None:
+    """Take what a pool has to be told to give: the task's result."""
 
 
 class VitalThread(Thread):

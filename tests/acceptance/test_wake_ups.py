@@ -1,11 +1,14 @@
 """Wake-ups that are lost, repeated, or meet a web process that dies over them."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
 import pytest
 
+from chat.dispatch import QUEUE
+from chat.dispatch.envelope import sealed
 from chat.store.scripts import script
 from tests.acceptance.history import NO_ANSWER
 from tests.acceptance.scene import GRACE, LEASE, Scene
@@ -106,6 +109,25 @@ def test_a_wake_up_delivered_ten_times_is_one_model_call(here: Usual) -> None:
         here.wake(client.session_id, times=10)
     wait_until(lambda: here.redis.llen("chat") == 0, within=20)
     assert len(here.calls()) == 4
+
+
+BODIES = (
+    *("no JSON", "null", "5", '"text"', "[]", "[1, 2, 3]", '{"args": []}', "[[], [], []]"),
+    *("[[], {}, {}]", '[[], {"session_id": 5}, {}]', '[[], {"session_id": null}, {}]'),
+)
+
+
+@pytest.mark.fault("F08")
+def test_what_is_no_wake_up_keeps_no_thread_of_the_worker(scene: Callable[..., Scene]) -> None:
+    """Without prefetching, two that counted as taken for ever would end all taking."""
+    here = scene(worker_concurrency=2, grace=60)
+    here.start()
+    envelope = json.loads(sealed("ses_none", "none"))
+    here.redis.lpush(QUEUE, *(json.dumps({**envelope, "body": body}) for body in BODIES))
+    wait_until(lambda: here.redis.llen(QUEUE) == 0, within=20)
+    client = here.client()
+    client.reply_in(client.post("Hello"), "completed")
+    assert here.worker.log.count("A wake-up has failed") == len(BODIES) - 1
 
 
 SHORT_VISIBILITY = "tests.acceptance.short_visibility"
