@@ -138,3 +138,18 @@ def test_a_prompt_that_is_said_again_is_no_part_of_the_reply() -> None:
     with Server(parrot) as server:
         asker = model(provider="huggingface", name="parrot", url=server.url, stream=False)
         assert ask(provider_for(asker), prompt("Hello")) == "Yes"
+
+
+def test_head_and_body_are_sent_in_one_piece() -> None:
+    pieces: list[bytes] = []
+
+    def hear(connection: socket.socket) -> None:
+        while piece := connection.recv(65536):
+            pieces.append(piece)
+            if piece.endswith(b"}"):
+                connection.sendall(document(ANSWERS["openai"]))
+
+    with Server(hear) as server:
+        provider = to(server)
+        assert [ask(provider), ask(provider)] == ["Yes", "Yes"]
+    assert [piece.startswith(b"POST ") for piece in pieces] == [True, True]
