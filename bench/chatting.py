@@ -52,10 +52,6 @@ class Client:
                     assert message["status"] == "completed", message
                     return
 
-    async def chat(self) -> None:
-        """Post a message and wait for its reply."""
-        await self.answered(await self.post())
-
 
 class Follower:
     """A client's stream of events, and the replies that have ended."""

@@ -16,6 +16,8 @@ from tests.harness.stack import Stack
 
 CLIENTS = 50
 SECONDS = 6.0
+PAUSE = 0.03
+"""Seconds without a request, several times as long as a message takes to reach the model."""
 Figures = dict[str, float]
 
 
@@ -93,14 +95,20 @@ async def _wait_for_all(stack: Stack, clients: list[Client]) -> None:
 
 
 async def hop(stack: Stack, count: int = 200) -> Figures:
-    """Return the time from the sending of a POST to the model's being called, when idle; ms."""
+    """Return the time from the sending of a POST to the model's being called, when idle; ms.
+
+    Idle means that the client asks for nothing else meanwhile, not even for the reply: it would
+    take a core from the worker on a machine that has two.
+    """
     sent = []
     async with Line(stack.web().url) as line, Line(stack.model.url) as model:
         client = await Client.open(line)
         assert (await model.ask("POST", "/__reset__")).status == 200
         for _ in range(count):
             sent.append(time.time())
-            await client.chat()
+            reply_id = await client.post()
+            await asyncio.sleep(PAUSE)
+            await client.answered(reply_id)
         recorded = await model.ask("GET", f"/__calls__?limit={count}")
     calls: Any = recorded.json()["calls"]
     hops = [1000 * (call["received_at"] - at) for call, at in zip(calls, sent, strict=True)]
