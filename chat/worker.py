@@ -6,11 +6,14 @@ import random
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 from celery import Celery, Task, bootsteps
+from celery.concurrency.base import BasePool
+from celery.concurrency.thread import TaskPool
 from celery.worker.state import active_requests, reserved_requests
 from kombu.transport import virtual
 
@@ -42,9 +45,11 @@ def _look_again() -> None:
     """Turn the event loop, which is all that it takes."""
 
 
-def _refuse_eviction() -> None:
-    # Of this exit Celery shows no traceback, and its command takes over the code.
+def _refuse(pool: BasePool) -> None:
+    # Of these exits Celery shows no traceback, and its command takes over the code.
     with settings_told():
+        if not isinstance(pool, TaskPool):
+            raise ConfigError("--pool: must be threads, which is the default")
         try:
             if health.evicts():
                 raise ConfigError("REDIS_URL: maxmemory-policy must be noeviction")
@@ -53,9 +58,12 @@ def _refuse_eviction() -> None:
 
 
 class WakeUp:
-    """A wake-up that Celery has received, until the thread that takes it is done with it."""
+    """A wake-up that Celery has received, until the thread that takes it is done with it.
 
-    def __init__(self, message: Any, acknowledge: Callable[..., Any]) -> None:
+    acknowledge: has Celery's event loop tell the broker that it is spent.
+    """
+
+    def __init__(self, message: Any, acknowledge: Callable[[], object]) -> None:
         self._message = message
         self._acknowledge = acknowledge
 
@@ -84,7 +92,7 @@ class WakeUp:
         if type(self._message.channel.qos) is virtual.QoS:
             self._message.ack()
         else:
-            self._acknowledge(logger, (OSError,))
+            self._acknowledge()
 
 
 def strategy(task: Task[..., None], _app: Celery, consumer: Any) -> Callable[..., None]:
@@ -92,12 +100,12 @@ def strategy(task: Task[..., None], _app: Celery, consumer: Any) -> Callable[...
 
     Celery's own strategy makes a request of each message, which may be revoked or expired, be due
     later, have a result and a place in a workflow, and traces the task's run. A wake-up needs none
-    of that, and took a twelfth longer to wake somebody (docs/adr/0007-celery-settings.md).
+    of that, and it took 7 % of a message's way to the model (docs/adr/0007-celery-settings.md).
     """
 
     def receive(message: Any, _payload: Any, acknowledge: Callable[..., Any], *_: Any) -> None:
         message.decode()  # here, where Celery hears of what must not be read
-        wake_up = WakeUp(message, acknowledge)
+        wake_up = WakeUp(message, partial(acknowledge, logger, consumer.connection_errors))
         for each in COUNTED:
             each.add(wake_up)
         consumer.pool.apply_async(wake_up.carry_out, (task,), callback=_done)
@@ -149,9 +157,9 @@ class Pulse(bootsteps.StartStopStep):
         """Begin to flush and to sweep.
 
         Raises:
-            SystemExit: the store would throw accepted messages away, or does not say.
+            SystemExit: the pool is none of threads, or the store would throw messages away.
         """
-        _refuse_eviction()
+        _refuse(worker.pool)
         worker.timer.call_repeatedly(LOOK_AGAIN, _look_again)
         for thread in self._threads:
             thread.start()

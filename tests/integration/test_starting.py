@@ -83,3 +83,9 @@ def test_a_home_that_cannot_be_is_told_in_one_line(home: str) -> None:
 def test_a_wrong_port_is_told_in_one_line(port: str, tmp_path: Path) -> None:
     told = refused(STARTED["run"], tmp_path, code=1, PORT=port)
     assert told == f"CommandError: PORT: {port!r} is not a number from 1 to 65535\n"
+
+
+def test_a_pool_without_threads_is_refused(tmp_path: Path) -> None:
+    """Nobody would flush what is said in its processes, nor renew their leases."""
+    told = refused((*STARTED["worker"], "--pool", "solo"), tmp_path)
+    assert told == "Parley cannot start: --pool: must be threads, which is the default\n"

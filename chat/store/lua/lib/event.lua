@@ -13,18 +13,21 @@ local function log(type, members)
   fresh[#fresh + 1] = event
 end
 
--- The channel bears the name of the log. Who hears a bare seq has to read.
-local function hint()
+-- The channel bears the name of the log.
+local function publish(news)
   set('seq', seq)
   save()
-  redis.call('PUBLISH', EVENTS, seq)
+  redis.call('PUBLISH', EVENTS, news)
 end
 
--- The same, but of a few events the whole, in the form that read_logs has: then nobody need read.
+-- Who hears a bare seq has to read.
+local function hint()
+  publish(seq)
+end
+
+-- A few events are told whole, in the form that read_logs has: then nobody need read.
 local function tell()
   local told = table.concat(fresh, '\n')
   if told == '' or #told > TOLD then return hint() end
-  set('seq', seq)
-  save()
-  redis.call('PUBLISH', EVENTS, 'EVENTS ' .. seq .. ' ' .. seq - #fresh + 1 .. '\n' .. told)
+  publish('EVENTS ' .. seq .. ' ' .. seq - #fresh + 1 .. '\n' .. told)
 end
