@@ -60,19 +60,26 @@ def _refuse(pool: BasePool) -> None:
 class WakeUp:
     """A wake-up that Celery has received, until the thread that takes it is done with it.
 
-    acknowledge: has Celery's event loop tell the broker that it is spent.
+    task: what it asks for; acknowledge: has Celery's event loop tell the broker that it is spent.
     """
 
-    def __init__(self, message: Any, acknowledge: Callable[[], object]) -> None:
+    def __init__(
+        self, task: Task[..., None], message: Any, acknowledge: Callable[[], object]
+    ) -> None:
+        self.task = task
         self._message = message
         self._acknowledge = acknowledge
 
-    def carry_out(self, task: Task[..., None]) -> None:
+    def carry_out(self) -> None:
         """Run the task; Celery has a thread free for another one when this returns."""
         with self:
             self._count_as_spent()
             _, arguments, _ = self._message.payload
-            task.run(**arguments)
+            self.task.run(**arguments)
+
+    def cancel(self, *_: object, **__: object) -> None:
+        """Hand the turns back now: Celery asks for it when it is told to end a second time."""
+        running.drain(0)
 
     def __enter__(self) -> None:
         pass
@@ -105,10 +112,10 @@ def strategy(task: Task[..., None], _app: Celery, consumer: Any) -> Callable[...
 
     def receive(message: Any, _payload: Any, acknowledge: Callable[..., Any], *_: Any) -> None:
         message.decode()  # here, where Celery hears of what must not be read
-        wake_up = WakeUp(message, partial(acknowledge, logger, consumer.connection_errors))
+        wake_up = WakeUp(task, message, partial(acknowledge, logger, consumer.connection_errors))
         for each in COUNTED:
             each.add(wake_up)
-        consumer.pool.apply_async(wake_up.carry_out, (task,), callback=_done)
+        consumer.pool.apply_async(wake_up.carry_out, callback=_done)
 
     return receive
 

@@ -24,6 +24,8 @@ MOST = 64 * 1024
 """Most bytes of a request line and headers; many times what any client sends."""
 MOST_LINES, MOST_LINE = 128, 8000
 """Of a WebSocket's handshake: lines, and bytes in each; `websockets` takes hardly more."""
+MOST_WAITING = 32
+"""Requests that wait for their turn on one connection: a read brings thousands, 2 kB for each."""
 HANDSHAKE = {
     b"upgrade": re.compile(b"websocket", re.IGNORECASE),
     b"sec-websocket-key": re.compile(rb"[A-Za-z0-9+/]{22}=="),
@@ -105,8 +107,15 @@ class BoundedHeads(Impatient, HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        """Take a request, unless too many wait: those are answered, and then it is closed.
+
+        Raises:
+            BadInput: the parser is to stop here.
+        """
         if self.ignores_upgrade():
             return  # it comes once more
+        if len(self.pipeline) >= MOST_WAITING:
+            raise BadInput("Too many requests wait on this connection.")
         self._is_past_head = True
         self._stop_waiting()
         super().on_headers_complete()

@@ -38,6 +38,11 @@ class Line:
         self.bare.close()
         self.watch()
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether it is looked at."""
+        return self._timer is not None
+
     def watch(self) -> None:
         """Look from now on whether the client reads."""
         if self._timer is None:
@@ -75,12 +80,22 @@ class Impatient(asyncio.Protocol):
     transport: Any
 
     def connection_made(self, transport: Any) -> None:
-        bare = transport.bare if isinstance(transport, Line) else transport
-        super().connection_made(Line(bare, knobs.SOCKET_PATIENCE + self.GRACE))  # type: ignore[arg-type]
+        was_watched = isinstance(transport, Line) and transport.is_watched
+        if isinstance(transport, Line):
+            transport.forget()
+            transport = transport.bare
+        super().connection_made(Line(transport, knobs.SOCKET_PATIENCE + self.GRACE))  # type: ignore[arg-type]
+        if was_watched:  # and asyncio does not tell another protocol of what it told the first
+            self.pause_writing()
 
     def pause_writing(self) -> None:
         self.transport.watch()
         super().pause_writing()
+
+    def eof_received(self) -> None:
+        """Watch who says that he sends no more: the bare transport closes by itself then."""
+        super().eof_received()
+        self.transport.watch()
 
     def resume_writing(self) -> None:
         self.transport.relax()

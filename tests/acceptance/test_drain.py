@@ -107,6 +107,26 @@ def test_a_worker_told_to_stop_claims_nothing_more(here: Usual) -> None:
 
 
 @pytest.mark.fault("F24")
+def test_a_worker_told_to_stop_twice_hands_its_turn_back_at_once(
+    scene: Callable[..., Scene],
+) -> None:
+    here = scene(drain=120).start()
+    client = here.client()
+    post = client.post("Tell me [[tokens=100 rate=20]]")
+    client.said(post)
+    here.worker.signal(signal.SIGINT)
+    wait_until(lambda: "Warm shutdown" in here.worker.log)
+    here.worker.signal(signal.SIGINT)
+    wait_until(lambda: not here.worker.is_running)
+    assert "Traceback" not in here.worker.log
+    assert client.reply(post)["status"] == "queued"
+
+    here.history.faults[post.content] = 1
+    here.worker.start()
+    assert client.reply_in(post, "completed")["attempt"] == 1, "a hand-over uses up no attempt"
+
+
+@pytest.mark.fault("F24")
 def test_a_worker_told_to_stop_while_redis_is_down_ends_and_its_turn_is_answered_by_the_next(
     scene: Callable[..., Scene],
 ) -> None:

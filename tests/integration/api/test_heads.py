@@ -98,11 +98,11 @@ def test_who_asks_for_a_protocol_that_is_not_spoken_is_served_by_this_one(api: A
             opening + b'Content-Length: 14\r\n\r\n{"name":"one"}',
             opening
             + b'Transfer-Encoding: chunked\r\n\r\n8\r\n{"name":\r\n6\r\n"two"}\r\n0\r\n\r\n',
-            (b"GET /live HTTP/1.1\r\n" + asking + b"\r\n") * 2000,
+            (b"GET /live HTTP/1.1\r\n" + asking + b"\r\n") * 20,
             HEAD + b"Connection: close\r\n\r\n",
         )
         came = b"".join(iter(wire.answer, b""))
-    assert came.count(b"HTTP/1.1 200 ") == 2001
+    assert came.count(b"HTTP/1.1 200 ") == 21
     assert came.count(b"HTTP/1.1 201 ") == 2
     assert [name in came for name in (b'"name":"one"', b'"name":"two"')] == [True, True]
 
@@ -221,3 +221,15 @@ def test_what_is_no_http_takes_no_answer_from_the_request_before(
         with suppress(ConnectionError):
             assert wire.answer() == b""
         assert wire.is_closed_within(20)
+
+
+@pytest.mark.security("S26")
+def test_of_thousands_of_requests_sent_at_once_a_few_are_answered_and_the_connection_ends(
+    api: Api,
+) -> None:
+    """Each that waits costs memory, and one read brings 250 kB of them."""
+    with Wire(api.url) as wire:
+        wire.send(6000 * (HEAD + b"\r\n"))
+        came = b"".join(iter(wire.answer, b""))
+    assert 20 < came.count(b"HTTP/1.1 200 ") < 100
+    assert came.count(b"HTTP/1.1 ") == came.count(b"HTTP/1.1 200 ")

@@ -1,14 +1,17 @@
 """Who does not read holds up nobody, and costs a bounded amount of memory."""
 
+import asyncio
 import json
 import socket as sockets
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from pytest_django import Settings
 from redis import Redis
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -16,6 +19,7 @@ from websockets.typing import Origin
 
 from bench.cpu import resident_kib
 from chat.store import keys
+from project.readers import Impatient
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until
 from tests.integration.api.calls import Api
@@ -193,6 +197,49 @@ def test_who_reads_slowly_but_steadily_gets_all(hasty: Api, flood: Callable[[], 
             taken = len(client.recv(len(PIECE), sockets.MSG_WAITALL))
             assert taken
             received += taken
+
+
+class Plain(asyncio.Protocol):
+    """Knows its transport, as uvicorn's protocols do."""
+
+    transport: Any
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+
+class Answering(Impatient, Plain):
+    """Says a little more than its client's kernel takes in."""
+
+    def __init__(self) -> None:
+        self.is_lost = asyncio.Event()
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        while not transport.get_write_buffer_size():
+            transport.write(b"x" * 16 * 1024)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.is_lost.set()
+
+
+@pytest.mark.security("S25")
+def test_who_sends_no_more_and_reads_nothing_is_hung_up_on_however_little_waits_for_him(
+    settings: Settings,
+) -> None:
+    """The loop closes the connection by itself then, and would wait for him for ever."""
+    settings.CHAT_SOCKET_PATIENCE = 0.1
+
+    async def leave() -> None:
+        loop = asyncio.get_running_loop()
+        answering = Answering()
+        async with await loop.create_server(lambda: answering, "127.0.0.1", 0) as server:
+            with sockets.create_connection(server.sockets[0].getsockname()) as client:
+                client.shutdown(sockets.SHUT_WR)
+                await asyncio.wait_for(answering.is_lost.wait(), 20)
+
+    asyncio.run(leave())
 
 
 def ends_of(client: sockets.socket) -> tuple[str, str]:
