@@ -1,6 +1,7 @@
 """What describes the API: its OpenAPI schema, and a page to read and try it."""
 
 from functools import cache
+from threading import Lock
 
 import orjson
 from django.http import HttpResponse
@@ -10,6 +11,9 @@ from rest_framework.request import Request
 
 from chat.api import answers
 from chat.api.views.base import View
+
+_generating = Lock()
+"""The generator loads its extensions as it goes, which two threads spoil for each other."""
 
 
 @cache
@@ -27,7 +31,8 @@ class Schema(View):
 
     def get(self, _: Request) -> HttpResponse:
         """Give the schema."""
-        return answers.json(schema())
+        with _generating:
+            return answers.json(schema())
 
 
 class Docs(View):

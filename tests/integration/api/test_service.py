@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 
+import requests
 import schemathesis
 
 from project.supervisor.children import ROOT
+from tests.harness.crowd import at_once
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until
 from tests.integration.api.calls import Api, refusal
@@ -36,6 +39,15 @@ def test_a_web_process_without_redis_lives_but_is_not_ready(
     assert refusal(api.post("/sessions")) == (503, "store_unavailable")
     stack.redis.start()
     wait_until(lambda: api.get("/ready").status_code == 200)
+
+
+def test_the_schema_is_there_for_all_who_ask_a_new_process_at_once(
+    api_with: Callable[..., Api],
+) -> None:
+    api = api_with()
+    answers = at_once([partial(requests.get, f"{api.url}/schema")] * 8)
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1
 
 
 def test_the_schema_is_sound_and_names_every_path(api: Api) -> None:
