@@ -13,7 +13,7 @@ loading = interrupts.end_at_once()
 from celery import Celery
 from celery.apps import worker as worker_program
 from celery.exceptions import SecurityWarning
-from celery.signals import celeryd_init, worker_ready
+from celery.signals import celeryd_init, setup_logging, worker_ready
 from django.conf import settings
 
 from project.starting import set_up, settle
@@ -37,6 +37,11 @@ app.autodiscover_tasks(["chat"])
 app.set_default()
 if loading:
     interrupts.raise_again()
+
+
+@setup_logging.connect
+def _leave_the_log_alone(**_: object) -> None:
+    """Have LOG_LEVEL hold in workers, too: unheard, Celery would set a level of its own."""
 
 
 @celeryd_init.connect

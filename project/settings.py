@@ -237,6 +237,8 @@ LOGGING = {
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
+        # Its one line says that the worker is ready, which `make run` waits for at any level.
+        "celery.apps.worker": {"level": "INFO"},
         # Two lines a wake-up that say less than the one that Parley logs for a turn.
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},

@@ -54,7 +54,7 @@ def worker(name: str = "worker", *, env: Environment, stop_within: float = 5.0) 
         name=name,
         argv=(
             *(sys.executable, "-m", "celery", "--app", "celery_app", "--quiet", "worker"),
-            *("--hostname", f"{name}@%h", "--loglevel", "INFO"),
+            *("--hostname", f"{name}@%h"),
             # Workers have nothing to tell one another: the leases in Redis say who does what.
             *("--without-gossip", "--without-mingle", "--without-heartbeat"),
         ),

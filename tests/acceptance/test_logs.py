@@ -84,8 +84,18 @@ def test_every_line_is_json_whoever_writes_it(build_stack: Callable[..., Stack])
         worker.stop()
     for process in (web, worker):
         assert [each for each in process.log.splitlines() if not is_json(each)] == []
+    assert "celery.bootsteps" in {line["logger"] for line in lines_of(worker)}  # DEBUG holds there
     (tried,) = (each for each in about(worker, "req_mine") if "Webhook" in each["message"])
     assert (tried["attempt"], tried["turn"]) == (1, 1)
+
+
+def test_a_worker_says_no_more_than_its_level_allows(build_stack: Callable[..., Stack]) -> None:
+    """But for its being ready, which `make run` waits for, and its last words."""
+    worker = build_stack(env={"LOG_LEVEL": "ERROR"}).start().worker()
+    worker.stop()
+    ready, ended = (line["message"] for line in lines_of(worker))
+    assert ready.endswith(" ready.")
+    assert "shutdown" in ended
 
 
 def wait_for_line(process: Process, told: str) -> None:
