@@ -14,6 +14,7 @@ from typing import Any
 from celery import Celery, Task, bootsteps
 from celery.concurrency.base import BasePool
 from celery.concurrency.thread import TaskPool
+from celery.exceptions import InvalidTaskError
 from celery.worker.state import active_requests, reserved_requests
 from kombu.transport import virtual
 
@@ -111,13 +112,20 @@ def strategy(task: Task[..., None], _app: Celery, consumer: Any) -> Callable[...
     """
 
     def receive(message: Any, _payload: Any, acknowledge: Callable[..., Any], *_: Any) -> None:
-        message.decode()  # here, where Celery hears of what must not be read
+        _read(message)  # here, where Celery hears of what must not be read
         wake_up = WakeUp(task, message, partial(acknowledge, logger, consumer.connection_errors))
         for each in COUNTED:
             each.add(wake_up)
         consumer.pool.apply_async(wake_up.carry_out, callback=_done)
 
     return receive
+
+
+def _read(message: Any) -> None:
+    try:
+        message.decode()
+    except (AttributeError, TypeError) as error:  # its headers are no text; Celery would end by it
+        raise InvalidTaskError(str(error)) from error
 
 
 def _done(_: None) -> None:

@@ -15,6 +15,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from chat.dispatch import QUEUE, TAKE_TURN
+from chat.dispatch.envelope import sealed
 from tests.harness.ear import Ear
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until
@@ -73,6 +74,17 @@ def test_a_pickle_on_the_queue_is_not_opened(stack: Stack, tmp_path: Path) -> No
     assert not touched.exists()
     owner = Api(stack.web().url).open()
     assert answered(owner, "Are you still there?")["status"] == "completed"
+
+
+@pytest.mark.security("S37")
+@pytest.mark.parametrize("odd", [{"content-encoding": 5}, {"content-type": ["a"]}])
+def test_a_wake_up_whose_form_is_no_text_is_rejected(stack: Stack, odd: dict[str, Any]) -> None:
+    owner = Api(stack.web().url).open()
+    with Redis.from_url(stack.redis.url) as redis:
+        redis.lpush(QUEUE, json.dumps(json.loads(sealed(owner.id, "a-task")) | odd))
+        wait_until(lambda: redis.llen(QUEUE) == 0)
+    assert answered(owner, "Are you still there?")["status"] == "completed"
+    assert stack.worker().is_running
 
 
 @pytest.mark.security("S37")
