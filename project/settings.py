@@ -239,9 +239,6 @@ LOGGING = {
     "loggers": {
         # Its one line says that the worker is ready, which `make run` waits for at any level.
         "celery.apps.worker": {"level": "INFO"},
-        # Two lines a wake-up that say less than the one that Parley logs for a turn.
-        "celery.worker.strategy": {"level": "WARNING"},
-        "celery.app.trace": {"level": "WARNING"},
         # Django's own handlers would write mail, or to the console under DEBUG only.
         "django": {"handlers": [], "propagate": True, "level": "INFO"},
         # What clients do wrong is told to the clients.
