@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import django
+import hypothesis
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
@@ -17,6 +18,11 @@ from tests.harness.keys import keys_for_ever
 from tests.harness.stack import Stack, port_of
 
 pytest_plugins = ["tests.rows"]
+# What a machine with much to do is slow at is no fault of what is tested.
+hypothesis.settings.register_profile(
+    "busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("busy")
 HOME = pytest.StashKey[str]()
 BROWSERS = "tests/browser/"
 LINES = 20

@@ -25,6 +25,7 @@ def redis(server: Server, settings: Settings) -> Iterator[Redis]:
     """The server's raw client; the store talks to the same server."""
     server.redis.flushall()
     settings.REDIS_URL = server.url
+    settings.CHAT_STORE_TIMEOUT = 20  # a busy machine stands still for a second or two
     client.cache_clear()
     with closing(client()):
         yield server.redis
