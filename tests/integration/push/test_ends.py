@@ -27,8 +27,9 @@ AT_MOST = 5.0
 def test_a_new_token_ends_what_the_old_one_follows(
     owner: Api, socket: Sockets, stream: Streams
 ) -> None:
+    owner.say("hello")
     opened, streamed = socket(owner), stream(owner)
-    opened.is_followed()
+    assert (opened.hear()["seq"], streamed.hear()["seq"]) == (1, 1)
     started = time.monotonic()
     new = owner.post(f"{owner.path}/token", {}).json()["token"]
     assert opened.closed(AT_MOST) == 4401
@@ -39,8 +40,9 @@ def test_a_new_token_ends_what_the_old_one_follows(
 
 
 def test_a_frame_with_an_old_token_is_refused(owner: Api, socket: Sockets) -> None:
+    owner.say("hello")
     opened = socket(owner)
-    opened.is_followed()
+    assert opened.hear()["seq"] == 1
     owner.post(f"{owner.path}/token", {})
     with suppress(ConnectionClosedError):  # the follower may have been told already
         opened.say(type="message.create", content="hello")
@@ -50,8 +52,8 @@ def test_a_frame_with_an_old_token_is_refused(owner: Api, socket: Sockets) -> No
 
 def test_a_deleted_session_says_good_bye(owner: Api, socket: Sockets, stream: Streams) -> None:
     owner.say("hello")
-    opened, streamed = socket(owner, after=1), stream(owner, after=1)
-    opened.is_followed()
+    opened, streamed = socket(owner), stream(owner)
+    assert (opened.hear()["seq"], streamed.hear()["seq"]) == (1, 1)
     started = time.monotonic()
     owner.call("DELETE", owner.path)
     event = opened.hear(AT_MOST)
@@ -82,8 +84,9 @@ def test_an_expired_session_says_good_bye(
 def test_a_session_that_vanishes_unheard_is_found_gone(
     owner: Api, socket: Sockets, redis: Redis
 ) -> None:
+    owner.say("hello")
     opened = socket(owner)
-    opened.is_followed()
+    assert opened.hear()["seq"] == 1
     redis.flushall()
     assert opened.hear(AT_MOST)["type"] == "session.deleted"
     assert opened.closed(AT_MOST) == 4404
@@ -91,8 +94,9 @@ def test_a_session_that_vanishes_unheard_is_found_gone(
 
 def test_the_good_bye_is_of_the_stores_time(hasty: Api, socket: Sockets) -> None:
     """As all events are; the clock of the web is wrong."""
+    hasty.say("hello")
     opened = socket(hasty)
-    opened.is_followed()
+    assert opened.hear()["seq"] == 1
     before = hasty.snapshot()["last_active_at"]
     hasty.call("DELETE", hasty.path)
     assert before <= opened.hear(AT_MOST)["created_at"] < before + 3600

@@ -94,13 +94,14 @@ def test_a_session_that_ends_unheard_ends_what_follows_it(
     owner: Api, unheard: Api, socket: Sockets
 ) -> None:
     """The same for a token that is replaced."""
+    owner.say("hello")
     opened = socket(unheard)
-    opened.is_followed()
+    assert opened.hear()["seq"] == 1
     owner.token = owner.post(f"{owner.path}/token", {}).json()["token"]
     assert opened.closed(5) == 4401
     unheard.token = owner.token
     opened = socket(unheard)
-    opened.is_followed()
+    assert opened.hear()["seq"] == 1
     owner.call("DELETE", owner.path)
     assert opened.until("session.deleted", 5)
     assert opened.closed(5) == 4404

@@ -100,7 +100,10 @@ class Socket:
         return answer
 
     def is_followed(self) -> None:
-        """Return once frames are taken: the session is followed, or about to be."""
+        """Return once frames are taken: the session is followed, or about to be.
+
+        Who wants the token to be known as good by then must have heard an event.
+        """
         assert self.ask(type="ping")["type"] == "pong"
 
     def closed(self, within: float = PATIENCE) -> int:
