@@ -1,4 +1,4 @@
-"""How connections are closed on clients, and on those that do not listen."""
+"""How connections are closed on clients."""
 
 from collections.abc import Iterator
 from http import HTTPStatus

@@ -152,14 +152,14 @@ class SessionSocket(AsyncConsumer):
 
     async def _answer(self, frame: bytes) -> None:
         """Send an answer to a client, who must read it before he asks again."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # the client has left
             await self._say([frame] if frame else [])
 
     async def _close(self, code: int, reason: str = "") -> None:
         if self._is_closed:
             return
         self._is_closed = True
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # the client has left
             await self.send({"type": "websocket.close", "code": code, "reason": reason})
 
     @property
