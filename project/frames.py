@@ -16,7 +16,7 @@ from project import wsgi  # noqa: F401  (sets Django up, which the close codes n
 from project.bodies import LINGER_SECONDS
 from project.readers import Impatient
 
-from chat.push.closing import code_of  # isort: skip
+from chat.push.closing import HANG_UP, code_of  # isort: skip
 from chat.push.pace import Pace  # isort: skip
 
 SLICE = 1024
@@ -37,6 +37,11 @@ class BoundedFrames(Impatient, WebSocketsSansIOProtocol):
             per_minute=MERCY * knobs.FRAMES_PER_MINUTE, burst=MERCY * knobs.FRAMES_BURST
         )
         self._is_cut = False
+
+    async def run_asgi(self) -> None:
+        extensions: dict[str, Any] = {HANG_UP: self.hang_up}
+        self.scope["extensions"] |= extensions
+        await super().run_asgi()
 
     def data_received(self, data: bytes) -> None:
         for begin in range(0, len(data), SLICE):

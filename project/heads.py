@@ -19,6 +19,7 @@ from project.readers import Impatient
 from project.upgrades import Parser
 
 from chat.api.exception_handler import without_request  # isort: skip
+from chat.push.closing import HANG_UP  # isort: skip
 
 MOST = 64 * 1024
 """Most bytes of a request line and headers; many times what any client sends."""
@@ -53,6 +54,7 @@ class BoundedHeads(Impatient, HttpToolsProtocol):
         """Bytes of a head that has not ended."""
         self._is_past_head = False
         self._is_refused = False
+        self._extensions: Any = {HANG_UP: self.hang_up}
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -97,6 +99,7 @@ class BoundedHeads(Impatient, HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._is_past_head = False
         super().on_message_begin()
+        self.scope["extensions"] = self._extensions
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header, but not what follows the body: uvicorn would take it for a header, too.

@@ -88,6 +88,14 @@ class Impatient(asyncio.Protocol):
         if was_watched:  # and asyncio does not tell another protocol of what it told the first
             self.pause_writing()
 
+    def hang_up(self) -> None:
+        """Close now: what waits is dropped, and what the client's kernel has is still his."""
+        bare = self.transport.bare
+        if bare.get_write_buffer_size():
+            bare.abort()
+        else:
+            bare.close()
+
     def pause_writing(self) -> None:
         self.transport.watch()
         super().pause_writing()

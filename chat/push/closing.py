@@ -1,6 +1,6 @@
 """How connections are closed on clients."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +15,10 @@ NOT_FOUND = 4404
 AUTH_TIMEOUT = 4408
 OWN = 4000
 """Close codes of our own are this plus the HTTP status that a call would be answered with."""
+HANG_UP = "parley.hang_up"
+"""An extension of the ASGI scope, a `HangUp`."""
+HangUp = Callable[[], None]
+"""Ends the connection, whether what was sent has been read or not, if it stands at all."""
 
 
 def code_of(error: ParleyError) -> int:
@@ -23,6 +27,12 @@ def code_of(error: ParleyError) -> int:
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return TRY_LATER
     return FAULT if status >= HTTPStatus.INTERNAL_SERVER_ERROR else OWN + status
+
+
+def hang_up_of(scope: Mapping[str, Any]) -> HangUp:
+    """Return what hangs up on a client."""
+    found: HangUp = scope["extensions"][HANG_UP]
+    return found
 
 
 def refusal(error: ParleyError) -> Iterator[dict[str, Any]]:

@@ -112,8 +112,8 @@ class SessionSocket(AsyncConsumer):
         logs.begin(session=caller.session_id)
         async with asyncio.timeout(None) as patience:
             # A timeout for each frame would cost a tenth of what a frame costs.
-            cut = partial(patience.reschedule, 0)
-            with streams.following(caller, after=after, cut=cut) as follower:
+            cut, hang_up = partial(patience.reschedule, 0), closing.hang_up_of(self.scope)
+            with streams.following(caller, after=after, cut=cut, hang_up=hang_up) as follower:
                 async with aclosing(streams.events(follower, after=after)) as events:
                     async for found in events:
                         if found is not None:

@@ -10,6 +10,7 @@ from chat.api.answers import API_POLICY
 from chat.conf import knobs
 from chat.domain import Caller
 from chat.errors import ParleyError
+from chat.push.closing import HangUp
 from chat.push.told import told
 from chat.services import streams
 
@@ -22,6 +23,8 @@ HEADERS = {
     "X-Accel-Buffering": "no",
     "Content-Security-Policy": API_POLICY,
     "Referrer-Policy": "no-referrer",
+    # Its client can be hung up on, and nobody else's answer is lost.
+    "Connection": "close",
 }
 BEAT = b":\n\n"
 RETRY = (1000, 3000)
@@ -41,13 +44,13 @@ class EventStream(StreamingHttpResponse):
         self._told = told
 
     @classmethod
-    async def begin(cls, caller: Caller, after: int) -> "EventStream":
+    async def begin(cls, caller: Caller, after: int, hang_up: HangUp) -> "EventStream":
         """Return the stream, which follows from now on: there is room for it.
 
         Raises:
             RateLimited: there is none.
         """
-        told = _stream(caller, after)
+        told = _stream(caller, after, hang_up)
         await anext(told)
         return cls(told)
 
@@ -56,12 +59,12 @@ class EventStream(StreamingHttpResponse):
         return self._told
 
 
-async def _stream(caller: Caller, after: int) -> AsyncGenerator[bytes]:
+async def _stream(caller: Caller, after: int, hang_up: HangUp) -> AsyncGenerator[bytes]:
     """Yield nothing once it follows, and then an event stream.
 
     It ends when the session, the client's patience or this process does; then it may be resumed.
     """
-    with streams.following(caller, after=after) as follower:
+    with streams.following(caller, after=after, hang_up=hang_up) as follower:
         yield b""
         yield b"retry: %d\n\n" % random.randint(*RETRY)  # noqa: S311  # no secret hangs on it
         events = streams.events(follower, after=after, silence=knobs.SSE_HEARTBEAT)

@@ -4,23 +4,23 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import wraps
 
-from django.http import HttpRequest
+from django.core.handlers.asgi import ASGIRequest
 from django.http.response import HttpResponseBase
 
 from chat.api import answers, auth, headers, queries, shapes
 from chat.api.exception_handler import answer
 from chat.errors import MethodNotAllowed, ParleyError
-from chat.push import sse
+from chat.push import closing, sse
 from chat.services import streams, tickets
 
-View = Callable[[HttpRequest, str], Awaitable[HttpResponseBase]]
+View = Callable[[ASGIRequest, str], Awaitable[HttpResponseBase]]
 
 
 def answering_errors(view: View) -> View:
     """Answer Parley's errors as REST does."""
 
     @wraps(view)
-    async def answered(request: HttpRequest, session_id: str) -> HttpResponseBase:
+    async def answered(request: ASGIRequest, session_id: str) -> HttpResponseBase:
         try:
             return await view(request, session_id)
         except ParleyError as error:
@@ -30,7 +30,7 @@ def answering_errors(view: View) -> View:
 
 
 @answering_errors
-async def session(request: HttpRequest, session_id: str) -> HttpResponseBase:
+async def session(request: ASGIRequest, session_id: str) -> HttpResponseBase:
     """Read the session as soon as it has changed, or after `wait` seconds."""
     caller = auth.owner(request.META, session_id)
     query = queries.snapshot(request.GET)
@@ -46,7 +46,7 @@ async def session(request: HttpRequest, session_id: str) -> HttpResponseBase:
 
 
 @answering_errors
-async def events(request: HttpRequest, session_id: str) -> HttpResponseBase:
+async def events(request: ASGIRequest, session_id: str) -> HttpResponseBase:
     """Stream what happens in the session after a cursor."""
     if request.method != "GET":
         refused = answer(MethodNotAllowed(), request)
@@ -59,4 +59,4 @@ async def events(request: HttpRequest, session_id: str) -> HttpResponseBase:
     else:
         caller = auth.owner(request.META, session_id)
     await streams.check(caller)
-    return await sse.EventStream.begin(caller, after)
+    return await sse.EventStream.begin(caller, after, closing.hang_up_of(request.scope))

@@ -28,17 +28,21 @@ from chat.store.sessions import Poll, snapshots_if_changed
 
 
 @contextmanager
-def following(caller: Caller, *, after: int, cut: Cut = uncut) -> Iterator[Follower]:
+def following(
+    caller: Caller, *, after: int, cut: Cut = uncut, hang_up: Cut = uncut
+) -> Iterator[Follower]:
     """Be one of those who follow the session, for as long as the context lasts.
 
     cut: called when what was yielded of the follower's `events` is not done with in
     `SOCKET_PATIENCE` seconds, or while more than `SOCKET_BYTES` wait; it is to end the waiting.
+    hang_up: called soon after that, and after the session or the caller's token has ended; it is to
+    end the connection, if that still stands.
 
     Raises:
         RateLimited: the session has too many followers.
     """
     followers = hub()
-    follower = followers.join(caller, after=after, cut=cut)
+    follower = followers.join(caller, after=after, cut=cut, hang_up=hang_up)
     try:
         yield follower
     finally:

@@ -26,7 +26,7 @@ from chat.errors import (
     SessionNotFound,
     StoreUnavailable,
 )
-from chat.store.follower import Cut, Follower
+from chat.store.follower import Cut, Follower, uncut
 from chat.store.link import Link
 from chat.store.logs import EVENTS, Log, Place, log_of, read_logs, stretch_of
 
@@ -84,11 +84,13 @@ class Hub:
         if topic is not None and len(topic.followers) >= knobs.FOLLOWERS:
             raise RateLimited("This session has too many followers.", retry_after=5)
 
-    def join(self, caller: Caller, *, after: int, cut: Cut) -> Follower:
+    def join(self, caller: Caller, *, after: int, cut: Cut, hang_up: Cut = uncut) -> Follower:
         """Return a follower of the caller's session, to be taken out by `leave`.
 
         Whether the caller's token is good, the follower learns. cut: called when what it has taken
-        is not done with in time, or too much waits behind that; it is to end the waiting.
+        is not done with in time, or too much waits behind that; it is to end the waiting. hang_up:
+        called `PARTING` seconds after the follower has come to an error; it is to end the
+        connection, if that still stands.
 
         Raises:
             RateLimited: there is no room.
@@ -96,7 +98,7 @@ class Hub:
         self.check(caller)
         log = log_of(caller.session_id)
         topic = self._topics.setdefault(log.channel, Topic(log))
-        follower = Follower(caller, log, after=after, ask=self._feed, cut=cut)
+        follower = Follower(caller, log, after=after, ask=self._feed, cut=cut, hang_up=hang_up)
         if not topic.followers:
             self._link.want(log.channel)
         topic.followers.add(follower)
@@ -188,7 +190,7 @@ class Hub:
         places: dict[Place, list[Follower]] = defaultdict(list)
         while self._hungry and len(places) < BATCH:
             follower = self._hungry.pop()
-            if follower.wants_more:
+            if follower.is_read_for:
                 places[follower.place].append(follower)
         if not self._hungry:
             self._woken.clear()

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from chat.conf import knobs
 from chat.domain import Caller, Stretch
 from chat.errors import ParleyError, SlowReader
-from chat.store.logs import Log, Place
+from chat.store.logs import NOWHERE, Log, Place
 
 Cut = Callable[[], None]
+PARTING = 3.0
+"""Seconds in which one who has come to an error can read of it before it is hung up on."""
 
 
 def uncut() -> None:
-    """Do nothing: for those whose slowness is bounded otherwise."""
+    """Do nothing: for those who have nothing to be cut."""
 
 
 class Follower:
@@ -27,6 +29,7 @@ class Follower:
         "_ask",
         "_cut",
         "_error",
+        "_hang_up",
         "_held",
         "_is_cut",
         "_is_live",
@@ -43,7 +46,14 @@ class Follower:
     )
 
     def __init__(
-        self, caller: Caller, log: Log, *, after: int, ask: Callable[["Follower"], None], cut: Cut
+        self,
+        caller: Caller,
+        log: Log,
+        *,
+        after: int,
+        ask: Callable[["Follower"], None],
+        cut: Cut,
+        hang_up: Cut,
     ) -> None:
         self.caller = caller
         self.log = log
@@ -55,6 +65,7 @@ class Follower:
         """Since the last look."""
         self._ask = ask
         self._cut = cut
+        self._hang_up = hang_up
         self._stretches: list[Stretch] = []
         self._held = 0
         """Bytes."""
@@ -69,14 +80,15 @@ class Follower:
         self._waiter: asyncio.Future[None] | None = None
 
     @property
-    def wants_more(self) -> bool:
-        """Whether it is to be read for."""
-        return not self._is_over and (self._is_live or not self._stretches)
+    def is_read_for(self) -> bool:
+        """Whether it may have to be told more, if only that it may not follow any more."""
+        return not self._is_over
 
     @property
     def place(self) -> Place:
-        """Where it stands."""
-        return Place(self.log, self.caller.token_hash, self.cursor)
+        """Where it stands, or `NOWHERE` while it has enough to take."""
+        wants_more = self._is_live or not self._stretches
+        return Place(self.log, self.caller.token_hash, self.cursor if wants_more else NOWHERE)
 
     @property
     def is_over(self) -> bool:
@@ -115,10 +127,15 @@ class Follower:
         self._cut()
 
     def end(self, error: ParleyError | None = None) -> None:
-        """Let it come to an end, or to the error, when it has taken what is held."""
+        """Let it come to an end, or to the error, when it has taken what is held.
+
+        An error is followed by hanging up soon, whatever was taken by then.
+        """
         if not self._is_over:
             self._is_over, self._error = True, error
             self._wake()
+            if error is not None:
+                asyncio.get_running_loop().call_later(PARTING, self._hang_up)
 
     def skip_to(self, seq: int) -> None:
         """Go on from there; what is held is of no use."""

@@ -25,6 +25,8 @@ MOST_BYTES = 128 * 1024
 
 EVENTS = b"EVENTS "
 """How events are told."""
+NOWHERE = -1
+"""A cursor that nothing follows."""
 REFUSALS: dict[bytes, type[ParleyError]] = {b"GONE": SessionNotFound, b"EXPIRED": SessionExpired}
 
 
@@ -47,7 +49,7 @@ class Place(NamedTuple):
     token_hash: str
     """See `Caller`."""
     cursor: int
-    """The last seq that is known."""
+    """The last seq that is known; or `NOWHERE`, to learn only whether the log may be read."""
 
 
 def log_of(session_id: str) -> Log:

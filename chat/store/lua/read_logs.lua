@@ -3,7 +3,8 @@
 --
 -- KEYS[2i - 1] session i    KEYS[2i] its log
 -- ARGV[1] most events of a log    ARGV[2] bytes of a log after which its reading ends
--- ARGV[2i + 1] SHA-256 of a caller's token, or ''    ARGV[2i + 2] the last seq that the caller has
+-- ARGV[2i + 1] SHA-256 of a caller's token, or ''    ARGV[2i + 2] the last seq that the caller has,
+--   or -1, to be told of no event
 --
 -- For each session one text, in their order:
 --   EVENTS seq first, and a line for each event: seq is the newest one's, first that of the first
@@ -20,7 +21,7 @@ local function refused(s, token)
 end
 
 local function read_on(log, seq, cursor)
-  if cursor == seq then return { 'EVENTS ' .. seq .. ' ' .. seq + 1 } end
+  if cursor == seq or cursor < 0 then return { 'EVENTS ' .. seq .. ' ' .. seq + 1 } end
   if cursor > seq then cursor = 0 end
   local newer = redis.call('XRANGE', log, cursor + 1 .. '-0', '+', 'COUNT', ARGV[1])
   local first = newer[1] and string.match(newer[1][1], '^%d+') or seq + 1

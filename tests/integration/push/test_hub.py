@@ -449,7 +449,7 @@ def test_a_session_that_ends_says_so_also_to_one_who_has_something_left_to_take(
             await asyncio.to_thread(post, caller)
             await eventually(lambda: follower.cursor == 2)
             await asyncio.to_thread(sessions.delete, caller)
-            await eventually(lambda: not follower.wants_more)
+            await eventually(lambda: not follower.is_read_for)
             told: list[Stretch] = []
             with pytest.raises(SessionNotFound):
                 await take_all(events, told)

@@ -18,6 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from bench.cpu import resident_kib
+from chat.domain import Claim
 from chat.store import keys
 from project.readers import Impatient
 from tests.harness.stack import Stack
@@ -49,23 +50,28 @@ def flood(hasty: Api) -> Callable[[], float]:
     """Return a function that streams 10 MB of reply past; it tells how long the worker took."""
     hasty.say("hello")
     claim = take(hasty.id)
-    said = 0
 
     def stream() -> float:
-        nonlocal said
         started = time.monotonic()
-        for _ in range(PIECES):
-            say(claim, PIECE, after="x" * said)
-            said += len(PIECE)
-        finish(claim, after="x" * said)
+        said = pour(claim, PIECES)
+        finish(claim, after=said)
         return time.monotonic() - started
 
     return stream
 
 
+def pour(claim: Claim, pieces: int) -> str:
+    """Say so many pieces; return what was said."""
+    said = ""
+    for _ in range(pieces):
+        say(claim, PIECE, after=said)
+        said += PIECE
+    return said
+
+
 @pytest.mark.security("S25")
 def test_a_socket_that_reads_nothing_is_cut_off_and_resumes(
-    hasty: Api, flood: Callable[[], float], hasty_stack: Stack
+    hasty: Api, flood: Callable[[], float], hasty_stack: Stack, redis: Redis
 ) -> None:
     web = hasty_stack.web()
     with connect(
@@ -80,10 +86,13 @@ def test_a_socket_that_reads_nothing_is_cut_off_and_resumes(
         slow.send(json.dumps({"type": "auth", "token": hasty.token}))
         assert json.loads(slow.recv())["seq"] == 1
         before = resident_kib(web.pid)
-        assert flood() < 30
+        with ThreadPoolExecutor(1) as threads:
+            flooded = threads.submit(flood)
+            wait_until(redis.pubsub_channels)
+            wait_until(lambda: not redis.pubsub_channels(), within=30)  # it follows no more
+            seqs, code = read_to_the_end(slow)
+            assert flooded.result() < 30
         assert resident_kib(web.pid) - before < 64 * 1024
-
-        seqs, code = read_to_the_end(slow)
         assert code == 4413
         assert seqs == list(range(2, 2 + len(seqs)))
         assert len(seqs) < PIECES
@@ -129,19 +138,19 @@ def read_to_the_end(slow: ClientConnection) -> tuple[list[int], int]:
 WAYS = ["socket", "stream"]
 
 
-def mute(hasty: Api, way: str) -> sockets.socket:
+def mute(owner: Api, way: str) -> sockets.socket:
     """A client that follows, or asks for the session, and has not read anything yet."""
-    client = narrow(hasty)
-    head = f"Host: {urlsplit(hasty.url).netloc}\r\nOrigin: {hasty.url}\r\n"
+    client = narrow(owner)
+    head = f"Host: {urlsplit(owner.url).netloc}\r\nOrigin: {owner.url}\r\n"
     if way == "socket":
         head += (
             "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
         )
-        path = f"{hasty.path}/ws?ticket={hasty.post(f'{hasty.path}/ticket', {}).json()['ticket']}"
+        path = f"{owner.path}/ws?ticket={owner.post(f'{owner.path}/ticket', {}).json()['ticket']}"
     else:
-        head += f"Authorization: Bearer {hasty.token}\r\n"
-        path = f"{hasty.path}/events" if way == "stream" else hasty.path
+        head += f"Authorization: Bearer {owner.token}\r\n"
+        path = f"{owner.path}/events" if way == "stream" else owner.path
     client.sendall(f"GET {path} HTTP/1.1\r\n{head}\r\n".encode())
     return client
 
@@ -184,6 +193,27 @@ def test_who_never_reads_what_he_has_missed_is_hung_up_on(
         ends = ends_of(client)
         assert is_connected(ends)
         wait_until(lambda: not is_connected(ends), within=30)
+
+
+@pytest.mark.security("S05")
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("pieces", [0, 4, PIECES])
+def test_who_never_reads_keeps_no_connection_by_an_old_token(
+    owner: Api, redis: Redis, way: str, pieces: int
+) -> None:
+    """Whether nothing waits for him, more than his kernel takes, or more than the server keeps."""
+    owner.say("hello")
+    claim = take(owner.id)
+    with mute(owner, way) as client:
+        assert client.recv(12, sockets.MSG_PEEK)
+        ends = ends_of(client)
+        wait_until(redis.pubsub_channels)
+        pour(claim, pieces)
+        assert is_connected(ends)
+        owner.post(f"{owner.path}/token", {})
+        started = time.monotonic()
+        wait_until(lambda: not is_connected(ends), within=30)
+        assert time.monotonic() - started < 5
 
 
 def test_who_reads_slowly_but_steadily_gets_all(hasty: Api, flood: Callable[[], float]) -> None:
