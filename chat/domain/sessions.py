@@ -100,6 +100,9 @@ class Stretch:
     events: Sequence[bytes]
     size: int
     """Bytes that the events take, about."""
+    stamp: bytes = b""
+    """Tells the last event given, or the one before them when none is, from one that bears its
+    number in another history: Redis may be set back, and go on from there. Empty: not known."""
 
     @property
     def last(self) -> int:

@@ -130,6 +130,9 @@ class Hub:
         topic = self._topics.get(channel)
         if topic is None:
             return
+        if not news:  # the link stands anew
+            for follower in topic.followers:
+                follower.is_sure = False
         if not news.startswith(EVENTS):
             topic.end = ENDS.get(news)
             self._feed(*topic.followers)
@@ -212,6 +215,7 @@ class Hub:
                 follower.end((topic.end or type(found))())
             elif follower.cursor == place.cursor:
                 follower.hand(found)
+                follower.is_sure = follower not in self._hungry  # by a link made anew meanwhile
 
 
 def _stop_if_it_died(task: asyncio.Task[None]) -> None:

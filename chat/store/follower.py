@@ -41,7 +41,9 @@ class Follower:
         "caller",
         "cursor",
         "is_known",
+        "is_sure",
         "log",
+        "stamp",
         "was_read_for",
     )
 
@@ -59,6 +61,10 @@ class Follower:
         self.log = log
         self.cursor = after
         """Seq of the last event that was handed."""
+        self.stamp = b""
+        """Of that event; see `Stretch`."""
+        self.is_sure = False
+        """Whether that event was found to be there, since Redis may last have been set back."""
         self.is_known = False
         """Whether the caller's token was good at least once."""
         self.was_read_for = False
@@ -88,7 +94,8 @@ class Follower:
     def place(self) -> Place:
         """Where it stands, or `NOWHERE` while it has enough to take."""
         wants_more = self._is_live or not self._stretches
-        return Place(self.log, self.caller.token_hash, self.cursor if wants_more else NOWHERE)
+        cursor = self.cursor if wants_more else NOWHERE
+        return Place(self.log, self.caller.token_hash, cursor, self.stamp, self.is_sure)
 
     @property
     def is_over(self) -> bool:
@@ -104,11 +111,13 @@ class Follower:
         if self._is_over:
             return
         self.is_known = True
-        is_news = stretch.last != self.cursor
+        is_news = bool(stretch.events) or stretch.last != self.cursor
         if is_news and self._is_live and self._held > knobs.SOCKET_BYTES:
             self._cut_off()
             return
         self._is_live = stretch.last == stretch.newest
+        if is_news or stretch.stamp:
+            self.stamp = stretch.stamp
         if is_news:
             self.cursor = stretch.last
             self._stretches.append(stretch)
@@ -142,7 +151,7 @@ class Follower:
         self._stretches.clear()
         self._held = self._taken = 0
         self._is_live = False
-        self.cursor = seq
+        self.cursor, self.stamp, self.is_sure = seq, b"", False
 
     async def next(self, within: float | None = None) -> Stretch | None:
         """Return what comes next, or `None` after `within` seconds without anything, or at the end.

@@ -6,6 +6,7 @@ a call of `events` each. In a thread, because redis-py's asyncio pipeline takes 
 sync one (docs/adr/0012-following.md).
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -25,6 +26,10 @@ MOST_BYTES = 128 * 1024
 
 EVENTS = b"EVENTS "
 """How events are told."""
+STAMP = re.compile(rb'"created_at":([\d.]+)')
+"""What tells an event from another one of the same number: no two histories write at one time."""
+HEAD = 256
+"""Bytes of an event in which that stands."""
 NOWHERE = -1
 """A cursor that nothing follows."""
 REFUSALS: dict[bytes, type[ParleyError]] = {b"GONE": SessionNotFound, b"EXPIRED": SessionExpired}
@@ -50,6 +55,11 @@ class Place(NamedTuple):
     """See `Caller`."""
     cursor: int
     """The last seq that is known; or `NOWHERE`, to learn only whether the log may be read."""
+    stamp: bytes
+    """Of the event with that seq, if it is known. Nothing follows a place in another history: what
+    is read there begins with all that is kept."""
+    is_sure: bool
+    """Whether that is looked at only when there are newer events."""
 
 
 def log_of(session_id: str) -> Log:
@@ -85,9 +95,9 @@ def read_logs(places: Sequence[Place]) -> list[Stretch | ParleyError]:
 def _call(places: Sequence[Place]) -> Call:
     names: list[str] = []
     arguments: list[Argument] = [MOST_EVENTS, MOST_BYTES]
-    for log, token_hash, cursor in places:
+    for log, token_hash, cursor, stamp, is_sure in places:
         names += (log.session, log.events)
-        arguments += (token_hash, cursor)
+        arguments += (token_hash, cursor, stamp, int(is_sure))
     return Call(script("read_logs"), names, arguments)
 
 
@@ -98,5 +108,13 @@ def _found(text: bytes) -> Stretch | ParleyError:
 def stretch_of(text: bytes) -> Stretch:
     """Return events as scripts tell of them, in an answer or in news."""
     head, *events = text.split(b"\n")  # JSON as it is stored holds no line ends
-    _, newest, first = head.split()
-    return Stretch(first=int(first), newest=int(newest), events=events, size=len(text))
+    _, newest, first, *stamp = head.split()
+    if events:
+        stamp = STAMP.findall(events[-1], 0, HEAD)[:1]
+    return Stretch(
+        first=int(first),
+        newest=int(newest),
+        events=events,
+        size=len(text),
+        stamp=b"".join(stamp),
+    )

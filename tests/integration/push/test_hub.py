@@ -13,9 +13,16 @@ from redis.asyncio.connection import Connection
 
 from chat.conf import knobs
 from chat.domain import Caller, Gap, Stretch
-from chat.errors import InvalidToken, ParleyError, RateLimited, SessionNotFound, SlowReader
+from chat.errors import (
+    InvalidToken,
+    ParleyError,
+    RateLimited,
+    SessionNotFound,
+    SlowReader,
+    StoreUnavailable,
+)
 from chat.services import sessions, streams, tokens, turns
-from chat.store import follow, link
+from chat.store import follow, keys, link
 from chat.store.client import client
 from chat.store.follow import LOOK_EVERY, Hub
 from chat.store.follower import Follower, uncut
@@ -457,6 +464,71 @@ def test_a_session_that_ends_says_so_also_to_one_who_has_something_left_to_take(
             assert b"session.deleted" in told[-1].events[0]
 
     run(test)
+
+
+def saved(redis: Redis, caller: Caller) -> Callable[[], None]:
+    """Return what sets the session back to how it is now, while nobody hears of it."""
+    own = keys.of(caller.session_id)
+    before = {name: value for name in own if (value := redis.dump(name))}
+    assert {own.session, own.events} <= before.keys()
+
+    def set_back() -> None:
+        redis.client_kill_filter(_type="pubsub")
+        for name, value in before.items():
+            redis.restore(name, max(redis.pttl(name), 0), value, replace=True)
+
+    return set_back
+
+
+def blocked(_: Sequence[Place]) -> list[Stretch | ParleyError]:
+    raise StoreUnavailable
+
+
+@pytest.mark.fault("F18")
+@pytest.mark.parametrize("is_idle", [True, False])
+@pytest.mark.parametrize("posts", [0, 1, 2, 3])
+def test_a_redis_that_was_set_back_is_found_out_however_far_it_has_come_since(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch, posts: int, *, is_idle: bool
+) -> None:
+    """By one who was told of what is no more, or only knew of it when it began to follow."""
+    caller = open_session()
+    post(caller)
+    set_back = saved(redis, caller)
+
+    def in_the_other_history() -> None:
+        set_back()
+        for number in range(posts):
+            post(caller, f"another {number}")
+        assert not redis.pubsub_channels()
+
+    async def test(hub: Hub) -> None:
+        if is_idle:
+            post(caller, "lost")
+        with following(hub, caller, after=2 if is_idle else 0) as follower:
+            events = streams.events(follower, after=follower.cursor)
+            if not is_idle:
+                assert await span(events) == (1, 1)
+                await eventually(redis.pubsub_channels)
+                await asyncio.to_thread(post, caller, "lost")
+                assert await span(events) == (2, 2)
+            await eventually(lambda: follower.stamp and redis.pubsub_channels())
+            with monkeypatch.context() as patch:
+                patch.setattr(follow, "read_logs", blocked)
+                await asyncio.to_thread(in_the_other_history)
+            gap = await anext(events)
+            assert isinstance(gap, Gap)
+            assert (gap.requested, gap.earliest, gap.snapshot.seq) == (2, 1, 1 + posts)
+            await asyncio.to_thread(post, caller)
+            assert await span(events) == (2 + posts, 2 + posts)
+
+    run(test)
+
+
+async def span(events: AsyncIterator[Stretch | Gap | None]) -> tuple[int, int]:
+    """The numbers of the first and the last event that come next."""
+    found = await anext(events)
+    assert isinstance(found, Stretch)
+    return found.first, found.last
 
 
 @pytest.mark.security("S05")
