@@ -17,6 +17,8 @@ TIMEOUT = 0.5
 """Seconds a question may take; it is asked again soon."""
 LOWEST, HIGHEST = 20_000, 32_000
 """Where free ports are looked for."""
+NOT = {"0", "f", "false", "n", "no"}
+"""How redis-py is told no in a URL."""
 
 
 def free_port() -> int:
@@ -51,7 +53,8 @@ def answers(url: str) -> bool:
     * `http:` a GET gives 200.
     * `file:/path?within=20` the file was touched so many seconds ago at most.
     * `sentinel:` one of them accepts a connection.
-    * `redis:`, `rediss:`, `unix:` Redis takes the password and has loaded its data.
+    * `redis:`, `rediss:`, `unix:` Redis takes the password and has loaded its data. What the query
+      says of certificates (`?ssl_ca_certs=` and so on) holds.
     """
     parts = urlsplit(url)
     if parts.scheme == "sentinel":
@@ -94,8 +97,22 @@ def _connection(parts: SplitResult) -> socket.socket:
     host = parts.hostname or "127.0.0.1"
     connection = socket.create_connection((host, parts.port or 6379), TIMEOUT)
     if parts.scheme == "rediss":
-        return ssl.create_default_context().wrap_socket(connection, server_hostname=host)
+        return _tls(parts).wrap_socket(connection, server_hostname=host)
     return connection
+
+
+def _tls(parts: SplitResult) -> ssl.SSLContext:
+    """Return what TLS is to be like by the URL, in whose query redis-py reads it."""
+    asked = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    context = ssl.create_default_context(
+        cafile=asked.get("ssl_ca_certs"), capath=asked.get("ssl_ca_path")
+    )
+    if certificate := asked.get("ssl_certfile"):
+        context.load_cert_chain(certificate, asked.get("ssl_keyfile"), asked.get("ssl_password"))
+    context.check_hostname = asked.get("ssl_check_hostname", "true").lower() not in NOT
+    if asked.get("ssl_cert_reqs") == "none":
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 def _answers_redis(connection: socket.socket, parts: SplitResult) -> bool:

@@ -15,6 +15,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError
 from chat.errors import StoreUnavailable
 from chat.store.client import client, ping
 from project.supervisor.children import ROOT
+from project.supervisor.probes import answers
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until
 from tests.integration.api.calls import Api
@@ -99,8 +100,10 @@ def test_the_documented_rights_allow_no_more(guarded: Server, command: tuple[str
     [
         ("good", f"?ssl_ca_certs={servers.CA}", True),
         ("good", "", False),
+        ("good", "?ssl_cert_reqs=none", True),
         ("expired", f"?ssl_ca_certs={servers.CA}", False),
         ("other_host", f"?ssl_ca_certs={servers.CA}", False),
+        ("other_host", f"?ssl_ca_certs={servers.CA}&ssl_check_hostname=no", True),
     ],
 )
 def test_a_redis_is_spoken_with_only_if_its_certificate_is_good(
@@ -118,7 +121,9 @@ def test_a_redis_is_spoken_with_only_if_its_certificate_is_good(
         client.cache_clear()
         if is_trusted:
             ping()
+            wait_until(lambda: answers(settings.REDIS_URL))
         else:
+            assert not answers(settings.REDIS_URL)
             with pytest.raises(StoreUnavailable):
                 ping()
         client().close()
