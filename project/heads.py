@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from django.http import HttpResponse
-from uvicorn._types import HTTPScope
+from uvicorn._types import ASGI3Application, HTTPScope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from chat.conf import knobs
@@ -55,6 +55,8 @@ class BoundedHeads(Impatient, HttpToolsProtocol):
         self._is_past_head = False
         self._is_refused = False
         self._extensions: Any = {HANG_UP: self.hang_up}
+        self._answered: RequestResponseCycle | None = None
+        """The request that was begun to be answered last; `cycle` is the one that came last."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -142,8 +144,16 @@ class BoundedHeads(Impatient, HttpToolsProtocol):
         return b"\r\n".join([b"%b %b HTTP/%b" % (method, self.url, version), *lines, b"", b""])
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Tell whom it concerns; uvicorn tells the request that came last, which may still wait."""
         self._stop_waiting()
         super().connection_lost(exc)
+        if self._answered is not None:
+            self._answered.disconnected = True
+            self._answered.message_event.set()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _refuse_head(self, *, is_first: bool) -> None:
         """Refuse a head that is too large; one that follows another request goes unanswered."""

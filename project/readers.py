@@ -35,7 +35,8 @@ class Line:
 
     def close(self) -> None:
         """Close when the client has read all, or has stopped reading."""
-        self.bare.close()
+        if not self.bare.is_closing():  # a second time takes asyncio's TLS to pieces
+            self.bare.close()
         self.watch()
 
     @property
@@ -89,12 +90,11 @@ class Impatient(asyncio.Protocol):
             self.pause_writing()
 
     def hang_up(self) -> None:
-        """Close now: what waits is dropped, and what the client's kernel has is still his."""
-        bare = self.transport.bare
-        if bare.get_write_buffer_size():
-            bare.abort()
-        else:
-            bare.close()
+        """Close now: what waits is dropped, and what the client's kernel has is still his.
+
+        Closing in good order, TLS would wait half a minute for the client to agree.
+        """
+        self.transport.bare.abort()
 
     def pause_writing(self) -> None:
         self.transport.watch()

@@ -3,9 +3,12 @@
 import asyncio
 import json
 import socket as sockets
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,16 +24,22 @@ from bench.cpu import resident_kib
 from chat.domain import Claim
 from chat.store import keys
 from project.readers import Impatient
+from project.supervisor.probes import answers
+from tests.harness.processes import Process
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until
 from tests.integration.api.calls import Api
 from tests.integration.api.turns import finish, say, take
+from tests.integration.providers import servers
 from tests.integration.push.conftest import HASTY
 from tests.integration.push.ways import Socket
 
 PIECE = "x" * 256 * 1024
 PIECES = 40
 """10 MB."""
+BLIND = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Asks nobody who he is."""
+BLIND.check_hostname, BLIND.verify_mode = False, ssl.CERT_NONE
 ROOM = 65536
 """Bytes that a client's kernel takes in while the client reads nothing; the server's own buffers
 for it hold a few megabytes."""
@@ -136,11 +145,18 @@ def read_to_the_end(slow: ClientConnection) -> tuple[list[int], int]:
 
 
 WAYS = ["socket", "stream"]
+LOOPS = ["uvloop", "asyncio"]
 
 
 def mute(owner: Api, way: str) -> sockets.socket:
     """A client that follows, or asks for the session, and has not read anything yet."""
     client = narrow(owner)
+    client.sendall(asking(owner, way))
+    return client
+
+
+def asking(owner: Api, way: str) -> bytes:
+    """A request to follow the session, or for the session."""
     head = f"Host: {urlsplit(owner.url).netloc}\r\nOrigin: {owner.url}\r\n"
     if way == "socket":
         head += (
@@ -151,8 +167,7 @@ def mute(owner: Api, way: str) -> sockets.socket:
     else:
         head += f"Authorization: Bearer {owner.token}\r\n"
         path = f"{owner.path}/events" if way == "stream" else owner.path
-    client.sendall(f"GET {path} HTTP/1.1\r\n{head}\r\n".encode())
-    return client
+    return f"GET {path} HTTP/1.1\r\n{head}\r\n".encode()
 
 
 @pytest.fixture(params=WAYS)
@@ -214,6 +229,64 @@ def test_who_never_reads_keeps_no_connection_by_an_old_token(
         started = time.monotonic()
         wait_until(lambda: not is_connected(ends), within=30)
         assert time.monotonic() - started < 5
+
+
+@pytest.mark.security("S05")
+@pytest.mark.parametrize(("loop", "way"), list(zip(LOOPS, WAYS, strict=True)))
+def test_nor_does_he_over_tls(
+    owner: Api, secure: Callable[[str], Process], redis: Redis, way: str, loop: str
+) -> None:
+    """Which would wait for him to agree that the connection ends."""
+    owner.say("hello")
+    web = secure(loop)
+    with BLIND.wrap_socket(narrow(Api(web.url))) as client:
+        client.sendall(asking(owner, way))
+        assert client.recv(12)
+        ends = ends_of(client)
+        wait_until(redis.pubsub_channels)
+        assert is_connected(ends)
+        owner.post(f"{owner.path}/token", {})
+        started = time.monotonic()
+        wait_until(lambda: not is_connected(ends), within=60)
+        assert time.monotonic() - started < 5
+    assert "Traceback" not in web.log
+
+
+@pytest.fixture(scope="module")
+def secure(
+    parley: Stack, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Process]]:
+    """Return a function that starts a web that speaks TLS by an event loop, once."""
+    env = {"REDIS_URL": parley.redis.url, "CHAT_SSE_HEARTBEAT": "0.2"}
+    stack = Stack(tmp_path_factory.mktemp("tls"), env=env)
+    certificate = str(servers.TLS / "good.pem")
+
+    def start(loop: str) -> Process:
+        web = stack.web(LOOPS.index(loop))
+        if not web.is_running:
+            port = urlsplit(web.url).port
+            options = ("--loop", loop, "--ssl-certfile", certificate)
+            ready = partial(answers, f"tcp://127.0.0.1:{port}")
+            web.program = replace(web.program, argv=web.program.argv + options, ready=ready)
+            web.start()
+        return web
+
+    try:
+        yield start
+    finally:
+        stack.end()
+
+
+def test_who_leaves_with_requests_behind_his_stream_is_followed_for_no_more(
+    owner: Api, secure: Callable[[str], Process], redis: Redis
+) -> None:
+    """The server is told that the connection is lost for the last request, which still waits."""
+    behind = f"GET /live HTTP/1.1\r\nHost: {urlsplit(owner.url).netloc}\r\n\r\n".encode()
+    with BLIND.wrap_socket(narrow(Api(secure("asyncio").url))) as client:
+        client.sendall(asking(owner, "stream") + behind)
+        assert client.recv(12)
+        wait_until(redis.pubsub_channels)
+    wait_until(lambda: not redis.pubsub_channels())
 
 
 def test_who_reads_slowly_but_steadily_gets_all(hasty: Api, flood: Callable[[], float]) -> None:
