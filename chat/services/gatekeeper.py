@@ -83,6 +83,8 @@ class Gatekeeper:
     def look(self) -> None:
         """Learn which models are in trouble, and give a sign of life for the calls made here.
 
+        Slots of which nobody gives one come free, and those who wait for them are woken.
+
         Raises:
             StoreUnavailable: Redis gave no answer.
         """
@@ -90,13 +92,14 @@ class Gatekeeper:
         troubled = gates.troubled(known)
         with self._lock:
             self._troubled = troubled
-            held = {
-                name: list(callers)
-                for name, callers in self._inside.items()
-                if callers and (known[name].concurrency or name in troubled)
-            }
+            held = [
+                (model, list(self._inside[name]))
+                for name, model in known.items()
+                if model.concurrency or (self._inside[name] and name in troubled)
+            ]
         if held:
-            gates.hold(held)
+            for waiter in gates.hold(held):
+                dispatch.wake(waiter)
 
     def _asks(self, model: Model) -> bool:
         limits = (model.concurrency, model.requests_per_minute, model.tokens_per_minute)

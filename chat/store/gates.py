@@ -6,8 +6,9 @@ passes for a while; then one probe decides. One caller, whatever it asks, opens 
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from chat.conf import knobs
 from chat.domain import CallEnd, GateWait, Model, WaitReason
@@ -118,25 +119,32 @@ def step_aside(models: Sequence[Model], caller: str) -> list[str]:
         found = client().hmget(keys.of(caller).session, "turn", "waiting")
         if any(int(open_turns or 0) for open_turns in found):
             return []
-        answers = run_all(client(), calls)
+        return _waiters(run_all(client(), calls))
+
+
+def _waiters(answers: Iterable[Any]) -> list[str]:
     return [
         waiter.decode() for waiters in answers if isinstance(waiters, list) for waiter in waiters
     ]
 
 
-def hold(callers: Mapping[str, Sequence[str]]) -> None:
+def hold(callers: Iterable[tuple[Model, Sequence[str]]]) -> list[str]:
     """Give a sign of life for slots that calls hold, and for probes, by model; one round trip.
+
+    Return the callers whose turn it is now that slots have come free of which nobody gave one.
 
     Raises:
         StoreUnavailable: Redis gave no answer.
     """
     lease = round(1000 * knobs.LEASE)
     calls = [
-        Call(script("hold"), keys.gate(model), (lease, MEMORY, *held))
-        for model, held in callers.items()
+        Call(
+            script("hold"), keys.gate(model.name), (lease, MEMORY, model.concurrency, WOKEN, *held)
+        )
+        for model, held in callers
     ]
     with translated():
-        run_all(client(), calls)
+        return _waiters(run_all(client(), calls))
 
 
 def troubled(models: Iterable[str]) -> set[str]:

@@ -50,6 +50,23 @@ def test_two_workers_together_call_no_more_than_the_gate_lets_pass(
     assert record["most_in_flight"] == 3
 
 
+@pytest.mark.fault("F01")
+def test_who_waits_for_what_a_killed_worker_held_is_let_in_when_its_lease_is_over(
+    scene: Callable[..., Scene], tmp_path: Path
+) -> None:
+    here = limited(scene, tmp_path, "concurrency = 1").start()
+    holder, waiter = here.clients(2)
+    held = holder.post("Hello [[fault:hang times=1]]")
+    here.wait_for_call(held)
+    here.stack.worker(1).start()
+    post = waiter.post("Are you there?")
+    wait = waiter.waits_for(post, "queue")
+    here.worker.kill()
+    here.history.faults[held.content] = 1
+    assert waiter.reply_in(post, "completed")["completed_at"] < wait["retry_at"]
+    assert holder.reply_in(held, "completed")["attempt"] == 2
+
+
 def test_a_model_is_called_no_more_often_a_minute_than_it_may(
     here: Usual,
 ) -> None:

@@ -18,7 +18,6 @@ local closed, half, probe = tonumber(g[1] or 0), g[3], tonumber(g[4] or 0)
 local tat, token_tat = math.max(tonumber(g[5] or 0), now), math.max(tonumber(g[6] or 0), now)
 
 redis.call('ZREMRANGEBYSCORE', LINE, '-inf', now - ARGV[9])
-redis.call('ZREMRANGEBYSCORE', SLOTS, '-inf', now)
 local place = redis.call('ZSCORE', LINE, CALLER)
 local ahead = place and redis.call('ZCOUNT', LINE, '-inf', '(' .. place) or
   redis.call('ZCARD', LINE)
@@ -34,8 +33,8 @@ end
 
 if closed > now then return wait(closed - now, g[2] or 'queue') end
 if half and probe > now and g[7] ~= CALLER then return wait(probe - now, 'queue') end
-if most > 0 and redis.call('ZCARD', SLOTS) + ahead >= most and
-    not redis.call('ZSCORE', SLOTS, CALLER) then
+if most > 0 and taken() + ahead >= most and
+    tonumber(redis.call('ZSCORE', SLOTS, CALLER) or 0) <= now then
   return wait(ARGV[11], 'queue')
 end
 if interval > 0 and tat - now > (ARGV[5] - 1) * interval then

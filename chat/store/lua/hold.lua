@@ -1,18 +1,20 @@
 #!lua flags=allow-oom
--- Give a sign of life for calls that hold slots of a gate, or that probe.
+-- Give a sign of life for calls that hold slots of a gate, or that probe; take the slots of those
+-- whose worker has died.
 -- include: gate
 --
 -- ARGV[1] lease of a slot and of a probe, ms
--- ARGV[2] ms after which the gate's keys are forgotten when nothing moves    ARGV[3...] callers
+-- ARGV[2] ms after which the gate's keys are forgotten when nothing moves
+-- ARGV[3] most calls at once, or 0    ARGV[4] most waiters to name    ARGV[5...] callers
 --
--- how many still hold theirs
-local prober, held = redis.call('HGET', GATE, 'prober'), 0
-for i = 3, #ARGV do
+-- the waiters whose turn it is now...; none unless a slot was taken from somebody
+local prober = redis.call('HGET', GATE, 'prober')
+for i = 5, #ARGV do
   if redis.call('ZSCORE', SLOTS, ARGV[i]) then
     redis.call('ZADD', SLOTS, now + ARGV[1], ARGV[i])
-    held = held + 1
   end
   if ARGV[i] == prober then redis.call('HSET', GATE, 'probe', now + ARGV[1]) end
 end
 for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[2], 'GT') end
-return held
+if redis.call('ZREMRANGEBYSCORE', SLOTS, '-inf', now) == 0 then return {} end
+return next_in_line(tonumber(ARGV[3]), tonumber(ARGV[4]))

@@ -113,12 +113,34 @@ def test_the_slot_of_a_dead_worker_comes_free_after_its_lease() -> None:
     wait_until(lambda: passes(TWO_AT_ONCE, "c"))
 
 
+def test_who_waits_is_named_once_a_dead_workers_slot_comes_free() -> None:
+    """And not only comes again when he was told to."""
+    one = replace(FREE, concurrency=1)
+    for caller in ("dead", "b", "c"):
+        gates.enter(one, caller, tokens=1)
+
+    def named() -> list[str]:
+        assert not passes(one, "c"), "b is before him"
+        return gates.hold([(one, [])])
+
+    assert wait_until(named) == ["b"]
+    assert gates.hold([(one, [])]) == []
+    assert passes(one, "b")
+
+
+def test_a_slot_that_was_lost_lets_nobody_pass_beside_those_who_hold_theirs() -> None:
+    one = replace(FREE, concurrency=1)
+    assert passes(one, "paused")
+    wait_until(lambda: passes(one, "b"))
+    assert not passes(one, "paused")
+
+
 def test_a_sign_of_life_holds_a_slot() -> None:
     one = replace(FREE, concurrency=1)
     assert passes(one, "a")
     ends = time.monotonic() + 3 * knobs.LEASE
     while time.monotonic() < ends:
-        gates.hold({"m": ["a"]})
+        gates.hold([(one, ["a"])])
         assert not passes(one, "b")
 
 
@@ -225,7 +247,7 @@ def test_a_sign_of_life_keeps_a_long_probe_the_only_one() -> None:
     wait_until(lambda: passes(FREE, "probe"))
     ends = time.monotonic() + 3 * knobs.LEASE
     while time.monotonic() < ends:
-        gates.hold({"m": ["a", "probe"]})
+        gates.hold([(FREE, ["a", "probe"])])
         assert not passes(FREE, "d")
 
 
