@@ -14,8 +14,8 @@ from typing import Any
 from celery import Celery, Task, bootsteps
 from celery.concurrency.base import BasePool
 from celery.concurrency.thread import TaskPool
-from celery.exceptions import InvalidTaskError
 from celery.worker.state import active_requests, reserved_requests
+from kombu.exceptions import DecodeError
 from kombu.transport import virtual
 
 from chat.conf import knobs
@@ -70,6 +70,9 @@ class WakeUp:
         self.task = task
         self._message = message
         self._acknowledge = acknowledge
+        self.id = ""
+        """Celery has requests by their ids, and forgets one when it has lost the broker. It comes
+        upon a wake-up that ends in its thread meanwhile, which is none of them."""
 
     def carry_out(self) -> None:
         """Run the task; Celery has a thread free for another one when this returns."""
@@ -112,20 +115,20 @@ def strategy(task: Task[..., None], _app: Celery, consumer: Any) -> Callable[...
     """
 
     def receive(message: Any, _payload: Any, acknowledge: Callable[..., Any], *_: Any) -> None:
-        _read(message)  # here, where Celery hears of what must not be read
+        try:
+            message.decode()  # here, where Celery hears of what must not be read
+        except (AttributeError, TypeError, DecodeError) as error:
+            # Celery's own words of it take the length of the body, and it may be none that has one:
+            # the worker would end by that, put the message back, and the next one take it.
+            logger.error("A wake-up cannot be read: %s", error)
+            message.reject_log_error(logger, consumer.connection_errors)
+            return
         wake_up = WakeUp(task, message, partial(acknowledge, logger, consumer.connection_errors))
         for each in COUNTED:
             each.add(wake_up)
         consumer.pool.apply_async(wake_up.carry_out, callback=_done)
 
     return receive
-
-
-def _read(message: Any) -> None:
-    try:
-        message.decode()
-    except (AttributeError, TypeError) as error:  # its headers are no text; Celery would end by it
-        raise InvalidTaskError(str(error)) from error
 
 
 def _done(_: None) -> None:
