@@ -14,6 +14,34 @@ LEAST = 64 * 1024
 """Bytes that a client takes in `SOCKET_PATIENCE` seconds at least, while more wait for it."""
 
 
+class Gone(asyncio.Transport):
+    """In place of a transport whose connection is lost: nothing comes of what is asked of it."""
+
+    def is_closing(self) -> bool:
+        return True
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Drop it."""
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        """Be closed."""
+
+    def abort(self) -> None:
+        """Be closed."""
+
+    def pause_reading(self) -> None:
+        """Be silent."""
+
+    def resume_reading(self) -> None:
+        """Be silent."""
+
+
+GONE = Gone()
+
+
 class Line:
     """A transport that cuts its connection on a client who does not read.
 
@@ -23,7 +51,7 @@ class Line:
 
     def __init__(self, transport: asyncio.Transport, patience: float) -> None:
         self.write = transport.write
-        self.bare = transport
+        self.bare: asyncio.Transport = transport
         self._patience = patience
         """Seconds."""
         self._left = 0
@@ -39,6 +67,19 @@ class Line:
             self.bare.close()
         self.watch()
 
+    def hand_on(self, patience: float) -> bool:
+        """Begin anew for another protocol; return whether it was watched."""
+        was_watched = self.is_watched
+        self.forget()
+        self._patience = patience
+        return was_watched
+
+    def lose(self) -> None:
+        """Let the transport go: TLS has 256 KiB, and garbage is looked for seldom."""
+        self.forget()
+        self.bare = GONE
+        self.write = GONE.write
+
     @property
     def is_watched(self) -> bool:
         """Whether it is looked at."""
@@ -46,7 +87,7 @@ class Line:
 
     def watch(self) -> None:
         """Look from now on whether the client reads."""
-        if self._timer is None:
+        if self._timer is None and self.bare is not GONE:
             self._look_later()
 
     def relax(self) -> None:
@@ -81,11 +122,11 @@ class Impatient(asyncio.Protocol):
     transport: Any
 
     def connection_made(self, transport: Any) -> None:
-        was_watched = isinstance(transport, Line) and transport.is_watched
-        if isinstance(transport, Line):
-            transport.forget()
-            transport = transport.bare
-        super().connection_made(Line(transport, knobs.SOCKET_PATIENCE + self.GRACE))  # type: ignore[arg-type]
+        patience = knobs.SOCKET_PATIENCE + self.GRACE
+        is_new = not isinstance(transport, Line)
+        line = Line(transport, patience) if is_new else transport
+        was_watched = not is_new and line.hand_on(patience)
+        super().connection_made(line)  # type: ignore[arg-type]
         if was_watched:  # and asyncio does not tell another protocol of what it told the first
             self.pause_writing()
 
@@ -111,4 +152,4 @@ class Impatient(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self.transport.forget()
+        self.transport.lose()

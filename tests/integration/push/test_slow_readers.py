@@ -23,7 +23,7 @@ from websockets.typing import Origin
 from bench.cpu import resident_kib
 from chat.domain import Claim
 from chat.store import keys
-from project.readers import Impatient
+from project.readers import GONE, Impatient
 from project.supervisor.probes import answers
 from tests.harness.processes import Process
 from tests.harness.stack import Stack
@@ -341,6 +341,7 @@ def test_who_sends_no_more_and_reads_nothing_is_hung_up_on_however_little_waits_
             with sockets.create_connection(server.sockets[0].getsockname()) as client:
                 client.shutdown(sockets.SHUT_WR)
                 await asyncio.wait_for(answering.is_lost.wait(), 20)
+        assert answering.transport.bare is GONE  # and a quarter of a megabyte, were it TLS
 
     asyncio.run(leave())
 
