@@ -106,7 +106,9 @@ async def changed(
     found = await _read(caller, after=after, known=compared, limit=limit)
     if found is None and wait:
         with following(caller, after=compared) as follower:
-            await follower.next(wait)
+            news = await follower.next(wait)
+        if news is not None and news.first != compared + 1:
+            after = compared = -1  # Redis was set back: no number of before says what has changed
         found = await _read(caller, after=after, known=compared, limit=limit)
     if found is None and known < 0:
         found = await _read(caller, after=after, known=-1, limit=limit)

@@ -524,6 +524,31 @@ def test_a_redis_that_was_set_back_is_found_out_however_far_it_has_come_since(
     run(test)
 
 
+@pytest.mark.fault("F18")
+def test_a_poll_that_waits_while_redis_is_set_back_is_given_all_there_is(redis: Redis) -> None:
+    """Though the session has come as far again as it was known to be."""
+    caller = open_session()
+    post(caller)
+    set_back = saved(redis, caller)
+    post(caller, "lost")
+
+    async def test(_: Hub) -> None:
+        polled = streams.changed(caller, after=2, known=-1, limit=50, wait=20)
+        waiting = asyncio.create_task(polled)
+        try:
+            topics = follow.hub()._topics
+            await eventually(lambda: [f for t in topics.values() for f in t.followers if f.stamp])
+            set_back()
+            post(caller, "another")
+            found = await waiting
+        finally:
+            streams.close()
+        assert found is not None
+        assert (found.seq, len(found.messages)) == (2, 4)
+
+    run(test)
+
+
 async def span(events: AsyncIterator[Stretch | Gap | None]) -> tuple[int, int]:
     """The numbers of the first and the last event that come next."""
     found = await anext(events)
