@@ -80,7 +80,7 @@ def test_a_pickle_on_the_queue_is_not_opened(stack: Stack, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "odd", [{"content-encoding": 5}, {"content-type": ["a"]}, {"body": 5}, {"body": "no JSON"}]
 )
-def test_a_wake_up_whose_form_is_no_text_is_rejected(stack: Stack, odd: dict[str, Any]) -> None:
+def test_a_wake_up_that_cannot_be_read_is_rejected(stack: Stack, odd: dict[str, Any]) -> None:
     owner = Api(stack.web().url).open()
     with Redis.from_url(stack.redis.url) as redis:
         redis.lpush(QUEUE, json.dumps(json.loads(sealed(owner.id, "a-task")) | odd))

@@ -484,6 +484,10 @@ def blocked(_: Sequence[Place]) -> list[Stretch | ParleyError]:
     raise StoreUnavailable
 
 
+async def mute(*_: Connection | str | bytes) -> None:
+    raise ConnectionResetError
+
+
 @pytest.mark.fault("F18")
 @pytest.mark.parametrize("is_idle", [True, False])
 @pytest.mark.parametrize("posts", [0, 1, 2, 3])
@@ -514,6 +518,7 @@ def test_a_redis_that_was_set_back_is_found_out_however_far_it_has_come_since(
             await eventually(lambda: follower.stamp and redis.pubsub_channels())
             with monkeypatch.context() as patch:
                 patch.setattr(follow, "read_logs", blocked)
+                patch.setattr(link, "_send", mute)
                 await asyncio.to_thread(in_the_other_history)
             gap = await anext(events)
             assert isinstance(gap, Gap)

@@ -40,6 +40,9 @@ PIECES = 40
 BLIND = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Asks nobody who he is."""
 BLIND.check_hostname, BLIND.verify_mode = False, ssl.CERT_NONE
+AT_ONCE = 10.0
+"""Seconds: the 5 that are promised, and as many for a machine that stands still. Without being hung
+up on he would keep his connection for `SOCKET_PATIENCE`, 15 s, or for the 30 that TLS waits."""
 ROOM = 65536
 """Bytes that a client's kernel takes in while the client reads nothing; the server's own buffers
 for it hold a few megabytes."""
@@ -226,9 +229,7 @@ def test_who_never_reads_keeps_no_connection_by_an_old_token(
         pour(claim, pieces)
         assert is_connected(ends)
         owner.post(f"{owner.path}/token", {})
-        started = time.monotonic()
-        wait_until(lambda: not is_connected(ends), within=30)
-        assert time.monotonic() - started < 5
+        wait_until(lambda: not is_connected(ends), within=AT_ONCE)
 
 
 @pytest.mark.security("S05")
@@ -246,9 +247,7 @@ def test_nor_does_he_over_tls(
         wait_until(redis.pubsub_channels)
         assert is_connected(ends)
         owner.post(f"{owner.path}/token", {})
-        started = time.monotonic()
-        wait_until(lambda: not is_connected(ends), within=60)
-        assert time.monotonic() - started < 5
+        wait_until(lambda: not is_connected(ends), within=AT_ONCE)
     assert "Traceback" not in web.log
 
 

@@ -14,6 +14,8 @@ from tests.harness.waiting import wait_until
 
 FREE = Model(name="m", provider="openai", url="http://127.0.0.1/v1")
 TWO_AT_ONCE = replace(FREE, concurrency=2)
+LONG = 60.0
+"""Seconds of a lease that ends in no test, though the machine may stand still for a while."""
 
 
 @pytest.fixture(autouse=True)
@@ -113,11 +115,13 @@ def test_the_slot_of_a_dead_worker_comes_free_after_its_lease() -> None:
     wait_until(lambda: passes(TWO_AT_ONCE, "c"))
 
 
-def test_who_waits_is_named_once_a_dead_workers_slot_comes_free() -> None:
+def test_who_waits_is_named_once_a_dead_workers_slot_comes_free(settings: Settings) -> None:
     """And not only comes again when he was told to."""
     one = replace(FREE, concurrency=1)
-    for caller in ("dead", "b", "c"):
-        gates.enter(one, caller, tokens=1)
+    settings.CHAT_LEASE = LONG
+    assert [passes(one, caller) for caller in ("dead", "b", "c")] == [True, False, False]
+    settings.CHAT_LEASE = 0.1
+    gates.hold([(one, ["dead"])])
 
     def named() -> list[str]:
         assert not passes(one, "c"), "b is before him"
@@ -128,9 +132,12 @@ def test_who_waits_is_named_once_a_dead_workers_slot_comes_free() -> None:
     assert passes(one, "b")
 
 
-def test_a_slot_that_was_lost_lets_nobody_pass_beside_those_who_hold_theirs() -> None:
+def test_a_slot_that_was_lost_lets_nobody_pass_beside_those_who_hold_theirs(
+    settings: Settings,
+) -> None:
     one = replace(FREE, concurrency=1)
     assert passes(one, "paused")
+    settings.CHAT_LEASE = LONG
     wait_until(lambda: passes(one, "b"))
     assert not passes(one, "paused")
 
