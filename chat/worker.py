@@ -71,8 +71,8 @@ class WakeUp:
         self._message = message
         self._acknowledge = acknowledge
         self.id = ""
-        """Celery has requests by their ids, and forgets one when it has lost the broker. It comes
-        upon a wake-up that ends in its thread meanwhile, which is none of them."""
+        """For Celery, which forgets requests by their ids when it has lost the broker, and comes
+        upon a wake-up that ends in its thread just then; it has kept none under this one."""
 
     def carry_out(self) -> None:
         """Run the task; Celery has a thread free for another one when this returns."""
@@ -116,7 +116,8 @@ def strategy(task: Task[..., None], _app: Celery, consumer: Any) -> Callable[...
 
     def receive(message: Any, _payload: Any, acknowledge: Callable[..., Any], *_: Any) -> None:
         try:
-            message.decode()  # here, where Celery hears of what must not be read
+            # Here, not in the thread: what must not be read Celery rejects, which hears of it.
+            message.decode()
         except (AttributeError, TypeError, DecodeError) as error:
             # Celery's own words of it take the length of the body, and it may be none that has one:
             # the worker would end by that, put the message back, and the next one take it.

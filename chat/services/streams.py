@@ -94,7 +94,8 @@ async def changed(
 
     after: the seq to which a change is compared, and from which on messages are given; known: the
     seq that the caller has a copy of, which takes the place of `after` in the comparing; after
-    `wait` the answer for it is `None`. Either may be -1, for none.
+    `wait` the answer for it is `None`. Either may be -1, for none. If what happens while waiting
+    does not follow on, as when Redis is set back, all messages are given, up to `limit`.
 
     Raises:
         SessionNotFound, SessionExpired: before or while waiting.

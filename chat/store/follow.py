@@ -215,7 +215,8 @@ class Hub:
                 follower.end((topic.end or type(found))())
             elif follower.cursor == place.cursor:
                 follower.hand(found)
-                follower.is_sure = follower not in self._hungry  # by a link made anew meanwhile
+                # Who is hungry again may have become so by a link that was made anew meanwhile.
+                follower.is_sure = follower not in self._hungry
 
 
 def _stop_if_it_died(task: asyncio.Task[None]) -> None:

@@ -21,8 +21,8 @@ class Follower:
     """One who follows a session: what is to come after a cursor.
 
     At the log's end, once it was read for there, it is handed what happens; what it does not take
-    in time is held, up to a bound. Further back, and so after a pause, it is read for only when it
-    has taken everything.
+    in time is held, up to a bound. Further back, and so after a pause, events are read for it only
+    when it has taken everything; whether it may still follow is found out all the same.
     """
 
     __slots__ = (

@@ -17,7 +17,7 @@ TIMEOUT = 0.5
 """Seconds a question may take; it is asked again soon."""
 LOWEST, HIGHEST = 20_000, 32_000
 """Where free ports are looked for."""
-NOT = {"0", "f", "false", "n", "no"}
+NOES = {"0", "f", "false", "n", "no"}
 """How redis-py is told no in a URL."""
 
 
@@ -109,7 +109,7 @@ def _tls(parts: SplitResult) -> ssl.SSLContext:
     )
     if certificate := asked.get("ssl_certfile"):
         context.load_cert_chain(certificate, asked.get("ssl_keyfile"), asked.get("ssl_password"))
-    context.check_hostname = asked.get("ssl_check_hostname", "true").lower() not in NOT
+    context.check_hostname = asked.get("ssl_check_hostname", "true").lower() not in NOES
     if asked.get("ssl_cert_reqs") == "none":
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
