@@ -1,7 +1,7 @@
 """The one connection over which a process hears what is published.
 
-The scripts publish each session's new seq under the name of its log. Redis drops what nobody hears,
-so whoever wants to miss nothing reads once the subscription stands: its confirmation is told like a
+The scripts publish each session's news under the name of its log. Redis drops what nobody hears, so
+whoever wants to miss nothing reads once the subscription stands: its confirmation is told like a
 word of news, also after a broken link has been made anew.
 """
 
