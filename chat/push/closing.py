@@ -30,9 +30,13 @@ def code_of(error: ParleyError) -> int:
 
 
 def hang_up_of(scope: Mapping[str, Any]) -> HangUp:
-    """Return what hangs up on a client."""
-    found: HangUp = scope["extensions"][HANG_UP]
+    """Return what hangs up on a client; nothing does under a server that does not offer it."""
+    found: HangUp = scope.get("extensions", {}).get(HANG_UP, _hang_on)
     return found
+
+
+def _hang_on() -> None:
+    """Leave it to the client to go."""
 
 
 def refusal(error: ParleyError) -> Iterator[dict[str, Any]]:

@@ -235,7 +235,7 @@ def test_where_event_streams_do_not_get_through_the_page_polls(
     expect(chat.replies).to_have_count(0)
 
 
-def test_what_is_read_anew_keeps_older_messages_but_those_that_were_cleared(
+def test_what_is_read_anew_keeps_older_messages_but_those_that_are_no_more(
     chat: ChatPage,
 ) -> None:
     seen = chat.page.evaluate(
@@ -252,7 +252,19 @@ def test_what_is_read_anew_keeps_older_messages_but_those_that_were_cleared(
             seen.push(known.isBehind);
             known.replace({ seq: 30, messages: messages(9, 10), has_more: false });
             known.extend("msg_3", { data: messages(1, 2), has_more: true });
+            seen.push(ids());
+            known.apply({ type: "gap", requested: 30, earliest: 41 });
+            known.apply({ type: "snapshot", seq: 50, messages: messages(10, 11), has_more: true });
+            seen.push(ids());
+            known.apply({ type: "gap", requested: 50, earliest: 1 });
+            known.apply({ type: "snapshot", seq: 51, messages: messages(9, 10), has_more: true });
             return [...seen, ids()];
         }"""
     )
-    assert seen == ["msg_3,msg_4,msg_5,msg_6,msg_7,false", True, "msg_9,msg_10,false"]
+    assert seen == [
+        "msg_3,msg_4,msg_5,msg_6,msg_7,false",
+        True,
+        "msg_9,msg_10,false",
+        "msg_9,msg_10,msg_11,false",
+        "msg_9,msg_10,true",
+    ]

@@ -51,13 +51,20 @@ export class Conversation {
   // Take an event, each once and in order; it is behind when there is one missing before it.
   apply(event) {
     if (event.type === "snapshot") return this.replace(event);
-    if (event.type === "gap" || event.seq <= this.seq) return;
+    if (event.type === "gap") return this.miss(event);
+    if (event.seq <= this.seq) return;
     if ((this.isBehind ||= event.seq > this.seq + 1)) return;
     this.seq = event.seq;
     if (event.type === "message.delta") this.grow(event);
     if (event.type === "session.updated") Object.assign(this.session, event.changes);
     if (event.type === "session.reset") this.clear();
     for (const message of [event.message, event.reply]) if (message) this.put(message);
+  }
+
+  // What the cursor stands for may be too old to be kept, or be no more: the server's store was set
+  // back. A snapshot comes next.
+  miss({ requested, earliest }) {
+    if (earliest <= requested) this.clear();
   }
 
   put(message) {
