@@ -9,13 +9,13 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import Any, cast
 
 from celery import Celery, Task, bootsteps
 from celery.concurrency.base import BasePool
 from celery.concurrency.thread import TaskPool
+from celery.worker.consumer import Consumer
 from celery.worker.state import active_requests, reserved_requests
-from kombu.exceptions import DecodeError
 from kombu.transport import virtual
 
 from chat.conf import knobs
@@ -115,21 +115,35 @@ def strategy(task: Task[..., None], _app: Celery, consumer: Any) -> Callable[...
     """
 
     def receive(message: Any, _payload: Any, acknowledge: Callable[..., Any], *_: Any) -> None:
-        try:
-            # Here, not in the thread: what must not be read Celery rejects, which hears of it.
-            message.decode()
-        except (AttributeError, TypeError, DecodeError) as error:
-            # Celery's own words of it take the length of the body, and it may be none that has one:
-            # the worker would end by that, put the message back, and the next one take it.
-            logger.error("A wake-up cannot be read: %s", error)
-            message.reject_log_error(logger, consumer.connection_errors)
-            return
+        message.decode()  # here, not in the thread: Celery rejects what must not be read
         wake_up = WakeUp(task, message, partial(acknowledge, logger, consumer.connection_errors))
         for each in COUNTED:
             each.add(wake_up)
         consumer.pool.apply_async(wake_up.carry_out, callback=_done)
 
     return receive
+
+
+class Reader(Consumer):
+    """Celery's own reader of the queue, but no message that it takes up ends the worker.
+
+    Of what it does not know or may not open, Celery tells the body's length, and it looks its task
+    up by a name: where there is neither, it would end, put the message back, and the next worker
+    take it.
+    """
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
+        """Return what takes a message."""
+        take, reader = super().create_task_handler(*args, **kwargs), cast("Any", self)
+
+        def received(message: Any) -> None:
+            try:
+                take(message)
+            except (AttributeError, TypeError) as error:
+                logger.error("A message cannot be read: %s", error)
+                message.reject_log_error(logger, reader.connection_errors)
+
+        return received
 
 
 def _done(_: None) -> None:

@@ -47,6 +47,7 @@ task_acks_late = False
 
 # Turns wait for the model nearly all the time: threads, hundreds of them.
 worker_pool = "threads"
+worker_consumer = "chat.worker:Reader"
 worker_concurrency = knobs.WORKER_CONCURRENCY
 # A worker takes no more wake-ups than it has threads free for, so the others get their share, and
 # Celery 5.7 survives a restart of the broker (it can exit on one while it holds prefetched tasks).

@@ -78,7 +78,17 @@ def test_a_pickle_on_the_queue_is_not_opened(stack: Stack, tmp_path: Path) -> No
 
 @pytest.mark.security("S37")
 @pytest.mark.parametrize(
-    "odd", [{"content-encoding": 5}, {"content-type": ["a"]}, {"body": 5}, {"body": "no JSON"}]
+    "odd",
+    [
+        {"content-encoding": 5},
+        {"content-type": ["a"]},
+        {"body": 5},
+        {"body": "no JSON"},
+        {"body": 5, "content-type": "application/x-python-serialize"},
+        {"body": 5, "headers": {"task": "unknown", "id": "a-task"}},
+        {"body": 5, "headers": None},
+        {"headers": {"task": ["a"], "id": "a-task"}},
+    ],
 )
 def test_a_wake_up_that_cannot_be_read_is_rejected(stack: Stack, odd: dict[str, Any]) -> None:
     owner = Api(stack.web().url).open()
