@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 from pytest_django import Settings
 
-from chat.conf import knobs
 from chat.domain import CallEnd, Caller, Model, WaitReason
 from chat.store import gates
 from tests.harness.waiting import wait_until
@@ -16,13 +15,17 @@ FREE = Model(name="m", provider="openai", url="http://127.0.0.1/v1")
 TWO_AT_ONCE = replace(FREE, concurrency=2)
 LONG = 60.0
 """Seconds of a lease that ends in no test, though the machine may stand still for a while."""
+SHORT = 0.3
+"""Of one whose end is waited for."""
+HELD = 2.0
+"""Of one that is held beyond its end."""
 
 
 @pytest.fixture(autouse=True)
 def quick(settings: Settings) -> None:
     settings.CHAT_CIRCUIT_FAILURES = 3
     settings.CHAT_CIRCUIT_PAUSE = 0.3
-    settings.CHAT_LEASE = 0.5
+    settings.CHAT_LEASE = LONG
 
 
 def passes(model: Model, caller: str, tokens: int = 1) -> bool:
@@ -109,7 +112,8 @@ def test_who_has_an_open_turn_keeps_his_place(caller: Caller) -> None:
     assert gates.leave(TWO_AT_ONCE, "a", CallEnd.OK) == [caller.session_id]
 
 
-def test_the_slot_of_a_dead_worker_comes_free_after_its_lease() -> None:
+def test_the_slot_of_a_dead_worker_comes_free_after_its_lease(settings: Settings) -> None:
+    settings.CHAT_LEASE = SHORT
     assert passes(TWO_AT_ONCE, "a")
     assert passes(TWO_AT_ONCE, "b")
     wait_until(lambda: passes(TWO_AT_ONCE, "c"))
@@ -118,9 +122,8 @@ def test_the_slot_of_a_dead_worker_comes_free_after_its_lease() -> None:
 def test_who_waits_is_named_once_a_dead_workers_slot_comes_free(settings: Settings) -> None:
     """And not only comes again when he was told to."""
     one = replace(FREE, concurrency=1)
-    settings.CHAT_LEASE = LONG
     assert [passes(one, caller) for caller in ("dead", "b", "c")] == [True, False, False]
-    settings.CHAT_LEASE = 0.1
+    settings.CHAT_LEASE = SHORT
     gates.hold([(one, ["dead"])])
 
     def named() -> list[str]:
@@ -136,16 +139,18 @@ def test_a_slot_that_was_lost_lets_nobody_pass_beside_those_who_hold_theirs(
     settings: Settings,
 ) -> None:
     one = replace(FREE, concurrency=1)
+    settings.CHAT_LEASE = SHORT
     assert passes(one, "paused")
     settings.CHAT_LEASE = LONG
     wait_until(lambda: passes(one, "b"))
     assert not passes(one, "paused")
 
 
-def test_a_sign_of_life_holds_a_slot() -> None:
+def test_a_sign_of_life_holds_a_slot(settings: Settings) -> None:
+    settings.CHAT_LEASE = HELD
     one = replace(FREE, concurrency=1)
     assert passes(one, "a")
-    ends = time.monotonic() + 3 * knobs.LEASE
+    ends = time.monotonic() + 1.5 * HELD
     while time.monotonic() < ends:
         gates.hold([(one, ["a"])])
         assert not passes(one, "b")
@@ -248,11 +253,12 @@ def test_text_does_not_shorten_what_the_vendor_asked_for() -> None:
     assert not passes(FREE, "b")
 
 
-def test_a_sign_of_life_keeps_a_long_probe_the_only_one() -> None:
+def test_a_sign_of_life_keeps_a_long_probe_the_only_one(settings: Settings) -> None:
+    settings.CHAT_LEASE = HELD
     for caller in "abc":
         gates.leave(FREE, caller, CallEnd.FAILED)
     wait_until(lambda: passes(FREE, "probe"))
-    ends = time.monotonic() + 3 * knobs.LEASE
+    ends = time.monotonic() + 1.5 * HELD
     while time.monotonic() < ends:
         gates.hold([(FREE, ["a", "probe"])])
         assert not passes(FREE, "d")
@@ -275,7 +281,8 @@ def test_another_call_that_ends_lets_no_second_probe_pass() -> None:
     assert passes(FREE, "d")
 
 
-def test_a_probe_that_dies_is_followed_by_another() -> None:
+def test_a_probe_that_dies_is_followed_by_another(settings: Settings) -> None:
+    settings.CHAT_LEASE = SHORT
     for caller in "abc":
         gates.leave(FREE, caller, CallEnd.FAILED)
     wait_until(lambda: passes(FREE, "dies"))
