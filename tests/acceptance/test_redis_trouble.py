@@ -95,13 +95,17 @@ def test_a_frozen_redis_is_told_within_two_seconds_and_nothing_is_taken_twice(he
         client.reply_in(client.post("Hello"), "completed")
     running = clients[0].post("Tell me [[tokens=40 rate=10]]")
     clients[0].said(running)
+    reads = at_once(
+        [partial(client.call, "GET", f"/sessions/{client.session_id}") for client in clients]
+    )
+    busy = max(read.seconds for read in reads)  # what so many at once take this machine anyway
 
     here.stack.redis.freeze()
     posts = at_once([partial(client.try_to_post, "Are you there?") for client in clients])
     assert {post.answer.status for post in posts} == {503}
-    assert median(post.answer.seconds for post in posts) < 2
-    # Nobody waits for one thread's timeout after another's: half a second is for a busy machine.
-    assert max(post.answer.seconds for post in posts) < 2 * STORE_TIMEOUT - 0.5
+    assert median(post.answer.seconds for post in posts) < 2 + busy
+    # Nobody waits for one thread's timeout after another's.
+    assert max(post.answer.seconds for post in posts) < 2 * STORE_TIMEOUT - 0.5 + busy
     here.stack.redis.thaw()
 
     for client, post in zip(clients, posts, strict=True):
