@@ -8,13 +8,15 @@
 -- ARGV[3] most calls at once, or 0    ARGV[4] most waiters to name    ARGV[5...] callers
 --
 -- the waiters whose turn it is now...; none unless a slot was taken from somebody
-local prober = redis.call('HGET', GATE, 'prober')
+local prober, most = redis.call('HGET', GATE, 'prober'), tonumber(ARGV[3])
 for i = 5, #ARGV do
-  if redis.call('ZSCORE', SLOTS, ARGV[i]) then
+  local ends = tonumber(redis.call('ZSCORE', SLOTS, ARGV[i]) or '')
+  -- Late, it keeps its slot unless that has been given on.
+  if ends and (ends > now or taken() < most) then
     redis.call('ZADD', SLOTS, now + ARGV[1], ARGV[i])
   end
   if ARGV[i] == prober then redis.call('HSET', GATE, 'probe', now + ARGV[1]) end
 end
 for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[2], 'GT') end
 if redis.call('ZREMRANGEBYSCORE', SLOTS, '-inf', now) == 0 then return {} end
-return next_in_line(tonumber(ARGV[3]), tonumber(ARGV[4]))
+return next_in_line(most, tonumber(ARGV[4]))

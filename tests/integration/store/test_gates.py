@@ -146,6 +146,27 @@ def test_a_slot_that_was_lost_lets_nobody_pass_beside_those_who_hold_theirs(
     assert not passes(one, "paused")
 
 
+def test_a_late_sign_of_life_takes_no_slot_back_that_was_given_on(settings: Settings) -> None:
+    one = replace(FREE, concurrency=1)
+    settings.CHAT_LEASE = SHORT
+    assert passes(one, "paused")
+    settings.CHAT_LEASE = LONG
+    wait_until(lambda: passes(one, "b"))
+    gates.hold([(one, ["paused"])])
+    gates.leave(one, "b", CallEnd.OK)
+    assert passes(one, "c")
+
+
+def test_a_late_sign_of_life_keeps_a_slot_that_nobody_took(settings: Settings) -> None:
+    one = replace(FREE, concurrency=1)
+    settings.CHAT_LEASE = SHORT
+    assert passes(one, "paused")
+    time.sleep(2 * SHORT)
+    settings.CHAT_LEASE = LONG
+    gates.hold([(one, ["paused"])])
+    assert not passes(one, "b")
+
+
 def test_a_sign_of_life_holds_a_slot(settings: Settings) -> None:
     settings.CHAT_LEASE = HELD
     one = replace(FREE, concurrency=1)
