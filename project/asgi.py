@@ -6,7 +6,7 @@
 * Static files are read straight from disk.
 * The admin, which has a database, and all the rest of REST and pages, which have none, go to
   Django's sync views on a few threads: two to three times as many requests a second as by Django's
-  ASGI handler (docs/adr/0011-web-lanes.md).
+  ASGI handler (docs/adr/0011-asgi-routing.md).
 """
 
 import re

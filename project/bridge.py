@@ -2,7 +2,7 @@
 
 a2wsgi changes threads for each message of the body and of the answer. What is asked and answered
 here is small and bounded, so it crosses over whole, for less than half the CPU a request
-(docs/adr/0011-web-lanes.md). What must be streamed belongs to the waiting lane.
+(docs/adr/0011-asgi-routing.md). What must be streamed belongs to the waiting lane.
 """
 
 import asyncio

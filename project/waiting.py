@@ -14,7 +14,7 @@ class PollingHandler(ASGIHandler):
     """Answers GETs by async views; none of them uses the database.
 
     Django's own handler tells sync receivers of each request's start and end, in a thread that it
-    keeps for the request's life: one thread a waiting client (docs/adr/0011-web-lanes.md).
+    keeps for the request's life: one thread a waiting client (docs/adr/0011-asgi-routing.md).
     """
 
     def __init__(self, urlconf: str) -> None:

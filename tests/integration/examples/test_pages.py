@@ -67,7 +67,7 @@ def test_four_lines_post_and_wait(stack: Stack) -> None:
 
 
 def test_a_session_is_followed_with_curl(stack: Stack) -> None:
-    seen = typed(examples("following.md#curl", "sh", stack), until="event: message.completed")
+    seen = typed(examples("subscriptions.md#curl", "sh", stack), until="event: message.completed")
     assert re.search(r"retry: \d+\n\nid: 1\nevent: message.queued\ndata: {", seen)
 
 
@@ -89,8 +89,8 @@ def test_the_readmes_program_prints_its_reply(
 
 def test_a_session_is_followed_with_nothing_but_websockets(stack: Stack) -> None:
     names: dict[str, Any] = {}
-    page = examples("following.md#Python", "python", stack)
-    exec(compile(page, "following.md", "exec"), names)  # noqa: S102
+    page = examples("subscriptions.md#Python", "python", stack)
+    exec(compile(page, "subscriptions.md", "exec"), names)  # noqa: S102
     session = Client(stack.web().url).open()
     reply = session.send("Hello!")
     events = asyncio.run(followed(names["follow"], stack.web().url, session.token))

@@ -23,7 +23,7 @@ from chat.store.scripts import HERE
 from project.settings import BASE_DIR
 
 EVENTS = (BASE_DIR / "docs" / "events.md").read_text()
-FOLLOWING = (BASE_DIR / "docs" / "following.md").read_text()
+FOLLOWING = (BASE_DIR / "docs" / "subscriptions.md").read_text()
 TYPE = re.compile(r"'((?:message|session)\.[a-z]*)'")
 ENDINGS = {f"message.{status}" for status in Status if status.is_terminal}
 
