@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""Find words that users should not have to read, and name the replacement for each.
+
+    scripts/check_words.py [path ...]
+
+Without paths it checks everything in SCOPE. `banned_words.txt` holds the words.
+"""
+
+import ast
+import io
+import re
+import sys
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+WORD_LIST = Path(__file__).with_name("banned_words.txt")
+SCOPE = (
+    *("*.md", ".env.example", "Dockerfile", "Makefile", "*.py", "*.toml", "*.yml"),
+    *("docs/**/*.md", "deploy/**/*.y*ml", "examples/*.py"),
+    *("chat/**/*.py", "project/**/*.py", "parley_client/**/*.py", "fakemodel/**/*.py"),
+    *("chat/**/*.lua", "chat/**/*.html", "chat/**/*.js"),
+)
+NOT_OURS = re.compile(r"/(vendor|migrations)/")
+
+# Code in Markdown: fenced blocks, and spans between backticks.
+MARKDOWN_CODE = re.compile(r"^ *```.*?^ *```|`[^`]*`", re.MULTILINE | re.DOTALL)
+LUA_COMMENT = re.compile(r"--(.*)")
+# What may stand between two words of a phrase: a line break, with the mark of a comment.
+BETWEEN = r"[\s#*/-]+"
+
+# A piece of text and the number of its first line.
+Prose = tuple[int, str]
+
+
+def read_words(path: Path = WORD_LIST) -> dict[str, str]:
+    """Return phrase -> replacement; a phrase without a replacement is allowed."""
+    lines = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
+    pairs = (line.partition("->") for line in lines if line)
+    return {phrase.strip(): replacement.strip() for phrase, _, replacement in pairs}
+
+
+def compile_words(words: dict[str, str]) -> re.Pattern[str]:
+    """Return a pattern that finds each phrase as whole words, the longest first."""
+    phrases = sorted(words, key=len, reverse=True)
+    choices = (BETWEEN.join(map(re.escape, phrase.split())) for phrase in phrases)
+    return re.compile(rf"\b(?:{'|'.join(choices)})\b", re.IGNORECASE)
+
+
+def find_hits(prose: Iterator[Prose], words: dict[str, str]) -> Iterator[tuple[int, str, str]]:
+    """Yield line, phrase and replacement of each banned phrase."""
+    pattern = compile_words(words)
+    for first, text in prose:
+        for match in pattern.finditer(text):
+            phrase = " ".join(re.split(BETWEEN, match[0].lower()))
+            if words[phrase]:
+                yield first + text.count("\n", 0, match.start()), phrase, words[phrase]
+
+
+def prose_of(name: str, text: str) -> Iterator[Prose]:
+    """Yield the parts of a file that people read."""
+    if name.endswith(".md"):
+        yield 1, MARKDOWN_CODE.sub(lambda code: "\n" * code[0].count("\n"), text)
+    elif name.endswith(".py"):
+        yield from python_strings(text)
+        yield 1, python_comments(text)
+    elif name.endswith(".lua"):
+        yield 1, "\n".join("".join(LUA_COMMENT.findall(line)) for line in text.splitlines())
+    else:
+        yield 1, text
+
+
+def python_strings(text: str) -> Iterator[Prose]:
+    """Yield string literals: docstrings, messages, log lines and parts of f-strings."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
+            value = node.value
+            yield node.lineno, value if isinstance(value, str) else value.decode("latin-1")
+
+
+def python_comments(text: str) -> str:
+    """Return the comments of a module, each in its line."""
+    lines = [""] * (text.count("\n") + 2)
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            lines[token.start[0] - 1] = token.string
+    return "\n".join(lines)
+
+
+def files_in_scope(paths: list[str]) -> list[Path]:
+    """Return the files to check, below these paths if there are any."""
+    below = [Path(path).resolve() for path in paths] or [ROOT]
+    found = {path for pattern in SCOPE for path in ROOT.glob(pattern) if path.is_file()}
+    return sorted(
+        path
+        for path in found
+        if not NOT_OURS.search(path.as_posix()) and any(path.is_relative_to(each) for each in below)
+    )
+
+
+def check(paths: list[str]) -> Iterator[str]:
+    """Yield a line per hit: `file:line: "anew": write "again"`."""
+    words = read_words()
+    for path in files_in_scope(paths):
+        prose = prose_of(path.name, path.read_text())
+        for line, phrase, replacement in sorted(find_hits(prose, words)):
+            yield f'{path.relative_to(ROOT)}:{line}: "{phrase}": write "{replacement}"'
+
+
+if __name__ == "__main__":
+    sys.exit("\n".join(check(sys.argv[1:])) or 0)
