@@ -1,4 +1,4 @@
-# One image for the web, the worker, and the dev model; docker-compose.yml gives each its command.
+# One image for the web, the worker and the fake model; docker-compose.yml gives each its command.
 FROM python:3.13-slim AS packages
 
 # `--build-arg EXTRAS=tracing` for spans (docs/operations.md).
@@ -27,6 +27,7 @@ WORKDIR /srv/parley
 COPY manage.py celery_app.py ./
 COPY project project
 COPY chat chat
+COPY fakemodel fakemodel
 COPY parley_client parley_client
 # An empty PARLEY_HOME means its default, .parley here, which only root could make.
 RUN python -m compileall -q . \

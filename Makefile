@@ -53,7 +53,7 @@ style: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
-	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive project chat parley_client
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive project chat fakemodel parley_client
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/hadolint Dockerfile
 types: $(DEV)

@@ -54,6 +54,6 @@ app = FastAPI(lifespan=lifespan)
 @app.post("/chat")
 async def chat(message: Message) -> dict[str, str]:
     """Answer a message; nothing is kept, and who leaves loses the answer."""
-    body = {"model": "parley-dev", "messages": [{"role": "user", "content": message.content}]}
+    body = {"model": "fake-model", "messages": [{"role": "user", "content": message.content}]}
     answer = await app.state.ask(app.state.client, body)
     return {"reply": answer["choices"][0]["message"]["content"]}

@@ -60,7 +60,7 @@ def _model_of_variables(environ: Mapping[str, str]) -> dict[str, Any]:
     return {
         "provider": environ.get("MODEL_PROVIDER") or "openai",
         "url": environ.get("MODEL_URL") or "http://127.0.0.1:8001/v1",
-        "model": environ.get("MODEL_NAME") or "parley-dev",
+        "model": environ.get("MODEL_NAME") or "fake-model",
         "token": token,
     }
 

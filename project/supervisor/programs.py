@@ -37,11 +37,11 @@ def redis(
     )
 
 
-def dev_model(*options: str, port: int, env: Environment) -> Program:
-    """Return the bundled model server; `options` are those of `python -m chat.devmodel`."""
+def fake_model(*options: str, port: int, env: Environment) -> Program:
+    """Return the bundled model server; `options` are those of `python -m fakemodel`."""
     return Program(
         name="model",
-        argv=(sys.executable, "-m", "chat.devmodel", "--port", str(port), *options),
+        argv=(sys.executable, "-m", "fakemodel", "--port", str(port), *options),
         env=env,
         ready=partial(answers, f"tcp://127.0.0.1:{port}"),
         stop_within=0.5,

@@ -39,7 +39,7 @@ def plan(environ: Mapping[str, str], *, home: Home, port: int) -> list[Stage]:
     if not env.keys() & {"MODEL_URL", "CHAT_MODELS_FILE"}:
         model_port = free_port()
         made |= model_variables(model_port)
-        second.append(programs.dev_model("--rate", PACE, port=model_port, env=env | made))
+        second.append(programs.fake_model("--rate", PACE, port=model_port, env=env | made))
     env |= made
     home.note(made)
     second += [programs.worker(env=env), programs.web(port=port, env=env)]
@@ -51,7 +51,7 @@ def model_variables(port: int) -> dict[str, str]:
     return {
         "MODEL_PROVIDER": "openai",
         "MODEL_URL": f"http://127.0.0.1:{port}/v1",
-        "MODEL_NAME": "parley-dev",
+        "MODEL_NAME": "fake-model",
     }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chat.devmodel.replies.reply import fill
+from fakemodel.replies.reply import fill
 from tests.acceptance.failover import Pair
 from tests.acceptance.push.test_any_way import stroll
 from tests.acceptance.scene import Scene

@@ -20,7 +20,7 @@ LIMITED = """
 [default]
 provider = "openai"
 url = "{url}/v1"
-model = "parley-dev"
+model = "fake-model"
 {limits}
 """
 

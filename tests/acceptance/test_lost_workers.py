@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from chat.devmodel.replies.reply import fill
 from chat.store.scripts import script
+from fakemodel.replies.reply import fill
 from tests.acceptance.scene import LEASE, Scene
 from tests.acceptance.usual import Usual
 from tests.harness.waiting import wait_until

@@ -12,23 +12,23 @@ MODELS = """
 [default]
 provider = "openai"
 url = "{url}/v1"
-model = "parley-dev"
+model = "fake-model"
 
 [other]
 provider = "openai"
 url = "{url}/v1"
-model = "parley-dev"
+model = "fake-model"
 
 [narrow]
 provider = "openai"
 url = "{url}/v1"
-model = "parley-dev"
+model = "fake-model"
 concurrency = 3
 
 [slow]
 provider = "openai"
 url = "{url}/v1"
-model = "parley-dev"
+model = "fake-model"
 requests_per_minute = 2
 """
 """Models that are one server, each with a gate of its own."""

@@ -60,7 +60,7 @@ def chat_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "CHAT_OUTSIDE_NETWORKS": "127.0.0.1/32",
     }
     stack = Stack(directory, env=env)
-    entry = '[{}]\nprovider = "openai"\nurl = "{}/v1"\nmodel = "parley-dev"\n'
+    entry = '[{}]\nprovider = "openai"\nurl = "{}/v1"\nmodel = "fake-model"\n'
     entry += "max_tokens = 100000\ncontext_tokens = 200000\n"
     models.write_text("".join(entry.format(name, stack.model.url) for name in ("default", "other")))
     try:

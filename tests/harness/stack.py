@@ -58,7 +58,7 @@ class Stack:
         own = {"REDIS_URL": self.redis.url, "PARLEY_HOME": str(directory), "PYTHONUNBUFFERED": "1"}
         self.env = clean(os.environ) | own | model_variables(model_port) | dict(env or {})
         self.model = self.add(
-            programs.dev_model(*model_options, port=model_port, env=self.env),
+            programs.fake_model(*model_options, port=model_port, env=self.env),
             url=f"http://127.0.0.1:{model_port}",
         )
 

@@ -6,7 +6,7 @@ import pytest
 
 from chat.providers.base import Provider
 from chat.providers.registry import provider_for
-from tests.integration.devmodel.server import DevModel
+from tests.integration.fakemodel.server import FakeModel
 from tests.unit.providers.models import model
 
 PATHS = {"openai": "/v1", "completions": "/v1", "huggingface": "/models/gpt2"}
@@ -15,9 +15,9 @@ Speaker = Callable[..., Provider]
 
 
 @pytest.fixture(scope="session")
-def dev_model() -> Iterator[DevModel]:
+def fake_model() -> Iterator[FakeModel]:
     """One server in echo style with a record."""
-    with DevModel("--record", "--style", "echo") as server:
+    with FakeModel("--record", "--style", "echo") as server:
         yield server
 
 
@@ -32,12 +32,12 @@ def form(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def speaker(dev_model: DevModel) -> Speaker:
+def speaker(fake_model: FakeModel) -> Speaker:
     """Return a function that makes a provider for the dev model; it takes a model's fields."""
-    dev_model.reset()
+    fake_model.reset()
 
     def speak(form: str, **fields: object) -> Provider:
-        url = dev_model.url + PATHS[form]
+        url = fake_model.url + PATHS[form]
         return provider_for(model(**{"name": form, "provider": form, "url": url, **fields}))
 
     return speak

@@ -15,7 +15,7 @@ from chat.providers.base import Provider
 from chat.providers.failures import LOADING_PAUSE
 from chat.providers.upstream import Upstream
 from tests.harness.waiting import wait_until
-from tests.integration.devmodel.server import DevModel
+from tests.integration.fakemodel.server import FakeModel
 from tests.integration.providers.calls import Call, ask
 from tests.integration.providers.conftest import Speaker
 from tests.unit.providers.models import prompt
@@ -60,7 +60,7 @@ def test_a_stream_is_told_piece_by_piece(speaker: Speaker, form: str) -> None:
 
 
 def test_the_whole_conversation_is_shown_to_the_model(
-    provider: Provider, dev_model: DevModel
+    provider: Provider, fake_model: FakeModel
 ) -> None:
     asked = Prompt(
         messages=[
@@ -71,7 +71,7 @@ def test_the_whole_conversation_is_shown_to_the_model(
         ]
     )
     assert ask(provider, asked) == "echo: three"
-    assert dev_model.calls()[-1]["status"] == 200
+    assert fake_model.calls()[-1]["status"] == 200
 
 
 def test_a_reply_cut_by_its_bound_says_so(speaker: Speaker, form: str) -> None:
@@ -150,12 +150,12 @@ def test_a_stream_without_its_end_marker_has_not_ended(speaker: Speaker, form: s
 
 
 def test_a_document_of_50_mb_is_not_read_to_its_end(
-    speaker: Speaker, form: str, dev_model: DevModel
+    speaker: Speaker, form: str, fake_model: FakeModel
 ) -> None:
     with pytest.raises(BadModelReply):
         ask(speaker(form, stream=False), prompt("[[fault:huge]] hello"))
-    wait_until(lambda: dev_model.calls()[-1]["finished_at"])
-    call = dev_model.calls()[-1]
+    wait_until(lambda: fake_model.calls()[-1]["finished_at"])
+    call = fake_model.calls()[-1]
     assert call["closed_early"]
     assert call["bytes_sent"] < 20_000_000
 
@@ -197,11 +197,13 @@ def test_a_conversation_that_is_too_long_is_told_apart(speaker: Speaker, stream:
 
 
 @pytest.mark.parametrize("fault", ["hang", "stall after=0", "stall after=2", "drip byte_rate=5"])
-def test_a_closed_call_stops_the_model(provider: Provider, dev_model: DevModel, fault: str) -> None:
+def test_a_closed_call_stops_the_model(
+    provider: Provider, fake_model: FakeModel, fault: str
+) -> None:
     call = Call(provider, prompt(f"[[fault:{fault}]] {HELLO}"))
-    wait_until(dev_model.calls)
+    wait_until(fake_model.calls)
     assert call.close() < 0.5
-    assert wait_until(lambda: dev_model.calls()[-1]["closed_early"], within=2)
+    assert wait_until(lambda: fake_model.calls()[-1]["closed_early"], within=2)
 
 
 def test_a_reply_is_told_after_any_fault(speaker: Speaker, form: str) -> None:
@@ -212,12 +214,14 @@ def test_a_reply_is_told_after_any_fault(speaker: Speaker, form: str) -> None:
         assert ask(provider, prompt(HELLO)) == TEXT
 
 
-def test_a_probe_is_one_small_call(provider: Provider, dev_model: DevModel) -> None:
+def test_a_probe_is_one_small_call(provider: Provider, fake_model: FakeModel) -> None:
     provider.probe()
-    assert len(dev_model.calls()) == 1
+    assert len(fake_model.calls()) == 1
 
 
-def test_a_probe_fails_where_a_call_would(speaker: Speaker, form: str, dev_model: DevModel) -> None:
-    dev_model.script({"fault": "401"})
+def test_a_probe_fails_where_a_call_would(
+    speaker: Speaker, form: str, fake_model: FakeModel
+) -> None:
+    fake_model.script({"fault": "401"})
     with pytest.raises(ModelRefused):
         speaker(form).probe()

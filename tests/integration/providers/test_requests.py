@@ -8,7 +8,7 @@ import pytest
 
 from chat.domain import Prompt, PromptMessage, Role
 from chat.providers.registry import provider_for
-from tests.integration.devmodel.server import DevModel
+from tests.integration.fakemodel.server import FakeModel
 from tests.integration.providers.calls import ask, to
 from tests.integration.providers.conftest import Speaker
 from tests.integration.providers.servers import Server, document, read_request
@@ -95,9 +95,9 @@ def test_a_text_generation_request_is_the_tutorials() -> None:
 @pytest.mark.parametrize("path", ["/generate_stream", "/generate", "/"])
 @pytest.mark.parametrize("stream", [True, False])
 def test_tgis_own_paths_are_understood(
-    dev_model: DevModel, speaker: Speaker, path: str, *, stream: bool
+    fake_model: FakeModel, speaker: Speaker, path: str, *, stream: bool
 ) -> None:
-    provider = speaker("huggingface", url=dev_model.url + path, stream=stream)
+    provider = speaker("huggingface", url=fake_model.url + path, stream=stream)
     assert ask(provider, prompt("one two three")) == "echo: one two three"
 
 

@@ -23,7 +23,7 @@ from chat.errors import (
 from chat.providers.http import MOST_DOCUMENT
 from chat.providers.openai import OpenAI
 from tests.harness.ports import free_port
-from tests.integration.devmodel.server import ROOT, DevModel
+from tests.integration.fakemodel.server import ROOT, FakeModel
 from tests.integration.providers.calls import ask, patient, to
 from tests.integration.providers.servers import (
     DONE,
@@ -263,9 +263,9 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 @pytest.mark.security("S27")
-def test_a_huge_answer_does_not_fill_the_memory(dev_model: DevModel) -> None:
+def test_a_huge_answer_does_not_fill_the_memory(fake_model: FakeModel) -> None:
     grown = subprocess.run(
-        [sys.executable, "-c", HUNGRY, dev_model.url + "/v1"],
+        [sys.executable, "-c", HUNGRY, fake_model.url + "/v1"],
         cwd=ROOT,
         check=True,
         capture_output=True,

@@ -12,7 +12,7 @@ import pytest
 from chat.conf import read_models
 from chat.providers.registry import provider_for
 from project.supervisor.children import ROOT
-from tests.integration.devmodel.server import DevModel
+from tests.integration.fakemodel.server import FakeModel
 
 PAGE = (ROOT / "docs" / "your-model.md").read_text()
 TABS = {
@@ -33,16 +33,16 @@ def test_the_page_has_its_vendors() -> None:
 
 
 @pytest.mark.parametrize("name", TABS)
-def test_a_vendors_settings_make_a_call(name: str, dev_model: DevModel, tmp_path: Path) -> None:
+def test_a_vendors_settings_make_a_call(name: str, fake_model: FakeModel, tmp_path: Path) -> None:
     environ = variables(TABS[name])
     for file in re.findall(r"^```toml\n(.*?)^```", TABS[name], re.MULTILINE | re.DOTALL):
         path = tmp_path / environ["CHAT_MODELS_FILE"]
         path.write_text(file)
         environ["CHAT_MODELS_FILE"] = str(path)
     model = read_models(environ)["default"]
-    dev_model.reset()
-    provider_for(replace(model, url=dev_model.url + urlsplit(model.url).path)).probe()
-    (call,) = dev_model.calls()
+    fake_model.reset()
+    provider_for(replace(model, url=fake_model.url + urlsplit(model.url).path)).probe()
+    (call,) = fake_model.calls()
     assert call["model"] == model.model
     keys = [value for name, value in environ.items() if name.endswith(("TOKEN", "KEY"))]
     assert model.token == "".join(keys)

@@ -1,0 +1,25 @@
+"""Run the fake model: `python -m fakemodel --port 8090`."""
+
+import argparse
+import signal
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # Ctrl-C during the imports below exits without a traceback; `serve` sets its own handlers.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+from fakemodel.options import add_arguments, read_options
+from fakemodel.server import serve
+
+
+def main() -> None:
+    """Parse the command line and serve."""
+    parser = argparse.ArgumentParser(
+        prog="python -m fakemodel",
+        description="A fake model server for development and tests (docs/fake-model.md).",
+    )
+    add_arguments(parser)
+    serve(read_options(vars(parser.parse_args())))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""The page about the dev model tells all that it can be told."""
+
+import argparse
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from fakemodel.behaviour import Behaviour, Fault
+from fakemodel.faults.registry import FAULTS
+from fakemodel.ledger import WORDED
+from fakemodel.options import add_arguments
+
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "fake-model.md").read_text()
+
+
+def option_strings() -> list[str]:
+    parser = argparse.ArgumentParser(add_help=False)
+    add_arguments(parser)
+    return sorted(parser._option_string_actions)
+
+
+@pytest.mark.parametrize("option", option_strings())
+def test_every_option_is_documented(option: str) -> None:
+    assert f"`{option}`" in PAGE
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_every_fault_is_documented_and_can_be_had(fault: Fault) -> None:
+    assert f"`{fault}`" in PAGE
+    assert fault in FAULTS
+
+
+@pytest.mark.parametrize("word", [field.name for field in fields(Behaviour)])
+def test_every_word_of_the_grammar_is_documented(word: str) -> None:
+    assert f"`{word}`" in PAGE or f"`{word}=" in PAGE or f"`{word}:" in PAGE
+
+
+@pytest.mark.parametrize("name", WORDED)
+def test_every_field_of_the_record_is_documented(name: str) -> None:
+    assert f"`{name}`" in PAGE
