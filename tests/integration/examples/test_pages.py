@@ -61,7 +61,7 @@ def test_five_minutes_lead_from_a_post_to_its_reply(stack: Stack) -> None:
 
 
 def test_four_lines_post_and_wait(stack: Stack) -> None:
-    seen = typed(examples("api.md#In four lines", "sh", stack), until="next_poll")
+    seen = typed(examples("api.md#Quick example", "sh", stack), until="next_poll")
     assert '"queue_position":0}' in seen
     assert '"content":"Hello!"' in seen.rpartition('"messages":[')[2]
 
