@@ -1,6 +1,6 @@
-"""A small client of Parley: sessions, messages, and replies that are read while they grow.
+"""Python client for Parley: sessions, messages and streamed replies.
 
-It needs `requests` and nothing else of Parley::
+Its only dependency is `requests`::
 
     from parley_client import Client
 
@@ -10,25 +10,33 @@ It needs `requests` and nothing else of Parley::
             print(delta, end="", flush=True)
 """
 
-from parley_client.client import Client, Model, Wishes
-from parley_client.errors import ParleyError, Refusal, ReplyFailed, Unreachable
-from parley_client.messages import Failure, Message, Usage, Wait
+from parley_client.client import Client, Model, SessionParams
+from parley_client.errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    ParleyError,
+    ReplyFailed,
+)
+from parley_client.messages import ErrorDetail, Feedback, Message, Usage, Wait
 from parley_client.reply import Delta, Reply
 from parley_client.session import Session
 
 __all__ = [
+    "APIConnectionError",
+    "APIStatusError",
+    "APITimeoutError",
     "Client",
     "Delta",
-    "Failure",
+    "ErrorDetail",
+    "Feedback",
     "Message",
     "Model",
     "ParleyError",
-    "Refusal",
     "Reply",
     "ReplyFailed",
     "Session",
-    "Unreachable",
+    "SessionParams",
     "Usage",
     "Wait",
-    "Wishes",
 ]

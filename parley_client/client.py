@@ -1,4 +1,4 @@
-"""The way in: open a session, or go on with one."""
+"""Entry point: open a session or attach to an existing one."""
 
 import os
 from collections.abc import Mapping
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypedDict, Unpack
 
-from parley_client.errors import Refusal
-from parley_client.messages import Told
+from parley_client.errors import APIStatusError
+from parley_client.messages import APIObject
 from parley_client.session import Session
-from parley_client.wire import Wire
+from parley_client.transport import Transport
 
-HERE = "http://127.0.0.1:8000"
-"""Where `make run` puts Parley."""
-PATIENCE = 30.0
-"""Seconds; a restart of the server takes a few."""
+# The address of `make run`.
+DEFAULT_URL = "http://127.0.0.1:8000"
+# Seconds; longer than a server restart takes.
+RETRY_TIMEOUT = 30.0
 UNAUTHORIZED = 401
 
 
-class Wishes(TypedDict, total=False):
-    """What a session may be opened with; what is not given is the server's default."""
+class SessionParams(TypedDict, total=False):
+    """Fields of a new session. The server fills in defaults for missing fields and `None`."""
 
     name: str
     system_prompt: str | None
@@ -27,41 +27,46 @@ class Wishes(TypedDict, total=False):
     context: Mapping[str, int] | None
     metadata: Mapping[str, object] | None
     webhook_url: str | None
+    # Seconds that the session lives after its last activity.
     ttl: int | None
-    """Seconds from its last activity to its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Model(Told):
-    """A model that sessions may name."""
+class Model(APIObject):
+    """A model that a session can use."""
 
     name: str
     is_default: bool
+    # Maximum number of tokens of prompt and reply together.
     context_tokens: int
-    """Most tokens of prompt and reply together."""
+    # Maximum number of tokens of a reply.
     max_tokens: int
-    """Most tokens of a reply."""
+    # Whether replies arrive in deltas.
     streams: bool
-    """Replies grow piece by piece."""
 
 
 class Client:
-    """One Parley. Every call raises `Refusal`, or `Unreachable` after `patience` seconds."""
+    """Client for one Parley server.
+
+    Methods that call the server raise `APIStatusError` or `APIConnectionError`.
+    """
 
     def __init__(
-        self, base_url: str = "", *, patience: float = PATIENCE, streams: bool = True
+        self, base_url: str = "", *, retry_timeout: float = RETRY_TIMEOUT, stream: bool = True
     ) -> None:
-        """Prepare a client; nothing is called yet.
+        """Create a client without connecting to the server.
 
-        base_url: where Parley is; without one, PARLEY_URL says so, or it is on this machine.
-        patience: seconds that calls are repeated while nobody answers, or the server asks for time;
-        streams: read replies by Server-Sent Events where possible, rather than by long-polls.
+        base_url: http(s) URL of the server. Default: the environment variable PARLEY_URL, or
+            http://127.0.0.1:8000.
+        retry_timeout: seconds during which a call is retried after connection errors and after
+            statuses 408, 429, 502, 503 and 504.
+        stream: read replies as Server-Sent Events if possible; if false, use long polling.
 
         Raises:
-            ValueError: base_url is no http(s) URL.
+            ValueError: base_url is not an http(s) URL.
         """
-        place = base_url or os.environ.get("PARLEY_URL") or HERE
-        self._wire = Wire(place, patience=patience, streams=streams)
+        url = base_url or os.environ.get("PARLEY_URL") or DEFAULT_URL
+        self._transport = Transport(url, retry_timeout=retry_timeout, stream=stream)
 
     def __enter__(self) -> Self:
         return self
@@ -75,36 +80,41 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close idle connections; the client can go on being used."""
-        self._wire.close()
+        """Close idle connections. The client remains usable."""
+        self._transport.close()
 
-    def open(self, **wishes: Unpack[Wishes]) -> Session:
-        """Open a session; what is not wished for is the server's default."""
-        body = {wish: value for wish, value in wishes.items() if value is not None}
-        told = self._wire.call("POST", "/sessions", body=body).body
-        return Session(self._wire, told["token"], told)
+    def open(self, **params: Unpack[SessionParams]) -> Session:
+        """Open a new session."""
+        body = {field: value for field, value in params.items() if value is not None}
+        created = self._transport.request("POST", "/sessions", body=body).body
+        return Session(self._transport, created["token"], created)
 
-    def resume(self, token: str) -> Session:
-        """Go on with the session that the token opens."""
+    def attach(self, token: str) -> Session:
+        """Return the existing session of a token."""
         session_id, _, secret = token.partition(".")
         if not secret or not session_id.isascii() or not session_id.replace("_", "").isalnum():
-            raise Refusal("invalid_token", "This is no token.", status=UNAUTHORIZED)
-        session = Session(self._wire, token, {"id": session_id})
+            raise APIStatusError(
+                "invalid_token", "This is not a session token.", status=UNAUTHORIZED
+            )
+        session = Session(self._transport, token, {"id": session_id})
         session.refresh()
         return session
 
-    def resume_or_open(self, token: str | None, **wishes: Unpack[Wishes]) -> Session:
-        """Go on with the token's session, or open one if it opens none, or none any more.
+    def attach_or_open(self, token: str | None, **params: Unpack[SessionParams]) -> Session:
+        """Return the existing session of a token, or open a new one if the token is not valid.
 
-        Whoever keeps tokens for others, in a cookie for example, keeps `session.token` of it.
+        If you store tokens, for example in a cookie, store the returned session's `token`.
         """
         try:
-            return self.resume(token or "")
-        except Refusal as refusal:
-            if not refusal.is_lost:
+            return self.attach(token or "")
+        except APIStatusError as error:
+            if not error.is_gone:
                 raise
-            return self.open(**wishes)
+            return self.open(**params)
 
     def models(self) -> list[Model]:
-        """Return the models that sessions may name."""
-        return [Model.of(told) for told in self._wire.call("GET", "/models").body["data"]]
+        """Return the models that sessions can use."""
+        return [
+            Model.from_json(model)
+            for model in self._transport.request("GET", "/models").body["data"]
+        ]

@@ -1,29 +1,29 @@
-"""What can go wrong, from a client's side.
+"""Exceptions of the client.
 
 ParleyError
-├── Refusal          Parley answered, and will not do what was asked
-├── Unreachable      nobody answered in time
-│   └── Silent       somebody did, and then said nothing more
-└── ReplyFailed      the message was accepted, and there is no reply to it
+├── APIStatusError             the server returned an error status
+├── APIConnectionError         the server could not be reached
+│   └── APITimeoutError        the connection is open, but no data arrived in time
+└── ReplyFailed                the message was accepted, but no reply was produced
 """
 
-LOST = frozenset({"invalid_token", "session_expired", "session_not_found"})
-"""Codes of a token that opens no session, or none any more."""
+# Error codes of tokens without a session: invalid, expired or deleted.
+GONE_CODES = frozenset({"invalid_token", "session_expired", "session_not_found"})
 
 
 class ParleyError(Exception):
-    """Something went wrong; `code` is stable, `message` is for people."""
+    """Base class. `code` is stable; `message` is a sentence for users."""
 
     def __init__(self, code: str, message: str, *, request_id: str = "") -> None:
         super().__init__(f"{message} ({code})")
         self.code = code
         self.message = message
+        # Identifies the request in the server's logs; empty if there was no response.
         self.request_id = request_id
-        """By which the server's logs can be searched; empty when there was no answer."""
 
 
-class Refusal(ParleyError):
-    """Parley refused the call; nothing was changed."""
+class APIStatusError(ParleyError):
+    """The server returned an error status. The call had no effect."""
 
     def __init__(
         self,
@@ -36,29 +36,29 @@ class Refusal(ParleyError):
         retry_after: float | None = None,
     ) -> None:
         super().__init__(code, message, request_id=request_id)
+        # HTTP status.
         self.status = status
-        """The HTTP status."""
+        # Dotted path of the invalid request field.
         self.param = param
-        """What of the request is wrong, as a dotted path."""
+        # Seconds to wait before the next attempt.
         self.retry_after = retry_after
-        """Seconds after which another try makes sense."""
 
     @property
-    def is_lost(self) -> bool:
-        """Whether the token opens no session, or none any more."""
-        return self.code in LOST
+    def is_gone(self) -> bool:
+        """Whether the token is invalid or its session has ended."""
+        return self.code in GONE_CODES
 
 
-class Unreachable(ParleyError):
-    """Nobody answered. A message that was being posted may or may not have been accepted."""
+class APIConnectionError(ParleyError):
+    """The server did not respond. A message that was being posted may have been accepted."""
 
     def __init__(self, message: str) -> None:
         super().__init__("unreachable", message)
 
 
-class Silent(Unreachable):
-    """The connection stands, and nothing comes over it."""
+class APITimeoutError(APIConnectionError):
+    """The connection is open, but no data arrived in time."""
 
 
 class ReplyFailed(ParleyError):
-    """The turn ended without a reply; its message tells why."""
+    """The turn ended without a reply; `message` gives the reason."""

@@ -1,4 +1,4 @@
-"""Messages as Parley tells them."""
+"""Messages and their parts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -8,27 +8,25 @@ Role = Literal["system", "user", "assistant"]
 Status = Literal[
     "queued", "in_progress", "completed", "incomplete", "failed", "cancelled", "expired"
 ]
-OPEN = frozenset({"queued", "in_progress"})
+ACTIVE_STATUSES = frozenset({"queued", "in_progress"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """Members of a JSON object; those that this client does not know are left out."""
+class APIObject:
+    """A JSON object of the API. Members that this client does not know are ignored."""
 
     @classmethod
-    def of(cls, members: Mapping[str, Any]) -> Self:
-        """Return the object's known members."""
+    def from_json(cls, members: Mapping[str, Any]) -> Self:
         return cls(**{field.name: members[field.name] for field in fields(cls)})
 
     @classmethod
-    def maybe(cls, members: Mapping[str, Any] | None) -> Self | None:
-        """Return the same, or `None` for JSON's null."""
-        return None if members is None else cls.of(members)
+    def from_json_or_none(cls, members: Mapping[str, Any] | None) -> Self | None:
+        return None if members is None else cls.from_json(members)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usage(Told):
-    """Tokens that a reply took."""
+class Usage(APIObject):
+    """Token counts of a reply."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -37,68 +35,68 @@ class Usage(Told):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure(Told):
-    """Why a reply failed, or the last attempt at it."""
+class ErrorDetail(APIObject):
+    """Why a reply, or its latest attempt, failed."""
 
     code: str
     message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wait(Told):
-    """Why a queued reply is not being written yet."""
+class Wait(APIObject):
+    """Why a queued reply has not started."""
 
     reason: Literal["queue", "rate_limited", "model_loading"]
+    # Seconds since the epoch.
     retry_at: float | None
-    """Seconds since the epoch."""
+    # Number of turns of the session ahead of this one.
     position: int
-    """Turns of the session before this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Feedback(Told):
-    """What the session's owner thinks of a reply."""
+class Feedback(APIObject):
+    """A user's rating of a reply."""
 
     rating: Literal["up", "down"]
     comment: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message(Told):
-    """One message; times are seconds since the epoch, UTC."""
+class Message(APIObject):
+    """One message. Times are seconds since the epoch, UTC."""
 
     id: str
     role: Role
+    # The partial text while a reply is in progress.
     content: str
-    """Of a reply that is being written: its text so far."""
     status: Status
+    # Number of the last event that changed the message.
     seq: int
-    """Number of the event that changed it last."""
     created_at: float
     started_at: float | None
     completed_at: float | None
+    # Id of the user message that a reply answers.
     reply_to: str | None
-    """Id of the user message."""
+    # Number of attempts at the reply, from 1.
     attempt: int
     model: str | None
     finish_reason: Literal["stop", "length", "content_filter", "cancelled", "error"] | None
     usage: Usage | None
-    error: Failure | None
+    error: ErrorDetail | None
     wait: Wait | None
     feedback: Feedback | None
 
     @classmethod
-    def of(cls, members: Mapping[str, Any]) -> Self:
-        """Return the message that JSON tells of."""
+    def from_json(cls, members: Mapping[str, Any]) -> Self:
         nested = {
-            "usage": Usage.maybe(members["usage"]),
-            "error": Failure.maybe(members["error"]),
-            "wait": Wait.maybe(members["wait"]),
-            "feedback": Feedback.maybe(members["feedback"]),
+            "usage": Usage.from_json_or_none(members["usage"]),
+            "error": ErrorDetail.from_json_or_none(members["error"]),
+            "wait": Wait.from_json_or_none(members["wait"]),
+            "feedback": Feedback.from_json_or_none(members["feedback"]),
         }
-        return super(Message, cls).of({**members, **nested})
+        return super(Message, cls).from_json({**members, **nested})
 
     @property
     def is_final(self) -> bool:
-        """True when nothing will ever change the message again."""
-        return self.status not in OPEN
+        """Whether the turn is over: the message is neither queued nor in progress."""
+        return self.status not in ACTIVE_STATUSES

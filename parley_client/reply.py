@@ -1,33 +1,33 @@
-"""A reply, read while it grows."""
+"""A reply that can be read while the model writes it."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Protocol, Self
 
 from parley_client.errors import ReplyFailed
-from parley_client.follow import Follower, Update
 from parley_client.messages import Message
+from parley_client.stream import Subscription, Update
 
 
 class Delta(str):
     """A piece of a reply's text."""
 
-    __slots__ = ("restarts",)
+    __slots__ = ("is_restart",)
 
-    restarts: bool
-    """The reply begins anew with this piece: what came before it is void. It is so after the worker
-    that was writing was lost."""
+    # The reply was restarted, for example after its worker was lost: this delta is the beginning
+    # of the new text, and all deltas before it are void.
+    is_restart: bool
 
-    def __new__(cls, text: str, *, restarts: bool = False) -> Self:
+    def __new__(cls, text: str, *, is_restart: bool = False) -> Self:
         delta = super().__new__(cls, text)
-        delta.restarts = restarts
+        delta.is_restart = is_restart
         return delta
 
 
-class Origin(Protocol):
-    """The session that a reply belongs to, as far as a reply needs it."""
+class _SessionProtocol(Protocol):
+    """The part of a session that its replies use."""
 
-    def follower(self, cursor: int) -> Follower: ...
+    def subscribe(self, after: int) -> Subscription: ...
     def message(self, message_id: str) -> Message: ...
     def cancel(self, message_id: str) -> Message: ...
     def regenerate(
@@ -38,22 +38,23 @@ class Origin(Protocol):
 class Reply:
     """The reply to one message.
 
-    Iterating over it gives its text piece by piece, from the beginning, as it is written; it may be
-    stopped and begun again at any moment.
+    Iterate over it to read its text in deltas, from the beginning and as the model writes it. You
+    can stop iterating and start again at any time.
     """
 
-    def __init__(self, origin: Origin, message: Message, *, request_id: str = "") -> None:
+    def __init__(
+        self, session: _SessionProtocol, message: Message, *, request_id: str = ""
+    ) -> None:
+        # The latest known state. While the reply grows, `content` lags behind `partial_text`.
         self.message = message
-        """The reply as it was last told of; its `content` lags behind while it grows."""
+        # Request id of the call that created the reply; empty if it was looked up later.
         self.request_id = request_id
-        """Of the call that asked for it."""
-        self._origin = origin
+        self._session = session
         self._cursor = message.seq
-        self._pieces = [message.content]
+        self._deltas = [message.content]
 
     @property
     def id(self) -> str:
-        """The reply's message id."""
         return self.message.id
 
     @property
@@ -62,98 +63,98 @@ class Reply:
         return self.message.is_final
 
     @property
-    def text_so_far(self) -> str:
-        """What has been read of the text; waits for nothing."""
-        return "".join(self._pieces)
+    def partial_text(self) -> str:
+        """The text that has been read so far; never blocks."""
+        return "".join(self._deltas)
 
     @property
     def text(self) -> str:
-        """The whole text; waits for its end.
+        """The complete text; blocks until the reply ends.
 
-        A reply that was cancelled or cut short is what there is of it: see `message.status`.
+        The text of a cancelled or incomplete reply is partial: see `message.status`.
 
         Raises:
-            ReplyFailed, Refusal, Unreachable
+            ReplyFailed, APIStatusError, APIConnectionError
         """
-        for _ in self.changes():
+        for _ in self.updates():
             pass
-        return self.text_so_far
+        return self.partial_text
 
     def __iter__(self) -> Iterator[Delta]:
-        """Yield the text, what is there first and then each piece as it comes.
+        """Yield the text: first what has arrived already, then each delta as it arrives.
 
         Raises:
-            ReplyFailed: there is no reply.
-            Refusal: the session, or the message, is gone.
-            Unreachable
+            ReplyFailed: the turn ended without a reply.
+            APIStatusError: the session or the message no longer exists.
+            APIConnectionError
         """
-        restarts = False
-        if text := self.text_so_far:
+        is_restart = False
+        if text := self.partial_text:
             yield Delta(text)
-        for delta in self.changes():
-            restarts |= delta.restarts
+        for delta in self.updates():
+            is_restart |= delta.is_restart
             if delta:
-                yield Delta(delta, restarts=restarts)
-                restarts = False
+                yield Delta(delta, is_restart=is_restart)
+                is_restart = False
 
-    def changes(self) -> Iterator[Delta]:
-        """Yield each piece that is yet to be read, and "" when `message` has changed otherwise.
+    def updates(self) -> Iterator[Delta]:
+        """Yield each new delta, and "" after other changes of `message`, such as its status.
 
         Raises:
-            ReplyFailed, Refusal, Unreachable
+            ReplyFailed, APIStatusError, APIConnectionError
         """
-        follower = self._origin.follower(self._cursor)
-        with closing(follower.updates()) as updates:
+        subscription = self._session.subscribe(self._cursor)
+        with closing(subscription.updates()) as updates:
             while not self.is_final:
-                delta = self._take(next(updates))
-                self._cursor = follower.cursor
+                delta = self._apply(next(updates))
+                self._cursor = subscription.cursor
                 if delta is not None:
                     yield delta
         if self.message.status in {"failed", "expired"}:
             raise self._failure()
 
     def cancel(self) -> None:
-        """End the reply early; what was said of it stays. It may be called from another thread."""
-        self._origin.cancel(self.id)
+        """Stop the reply and keep its partial text. May be called from another thread."""
+        self._session.cancel(self.id)
 
     def regenerate(self, *, options: Mapping[str, object] | None = None) -> "Reply":
-        """Ask for another reply to the same message, which must be the session's last."""
-        return self._origin.regenerate(self.id, options=options)
+        """Request another reply to the same message, which must be the session's last one."""
+        return self._session.regenerate(self.id, options=options)
 
-    def _take(self, update: Update) -> Delta | None:
-        """Learn from an update; `None` when it is not about this reply."""
+    def _apply(self, update: Update) -> Delta | None:
+        """Apply an update; return `None` if it does not concern this reply."""
         if "messages" in update:
-            return self._look_up(update)
+            return self._apply_snapshot(update)
         if update.get("message_id") != self.id:
             return None
         if update["type"] == "message.delta":
-            self._pieces.append(update["delta"])
+            self._deltas.append(update["delta"])
             return Delta(update["delta"])
-        told = update.get("reply") or update.get("message")
-        return self._become(Message.of(told)) if told else None
+        message = update.get("reply") or update.get("message")
+        return self._replace_message(Message.from_json(message)) if message else None
 
-    def _look_up(self, snapshot: Update) -> Delta | None:
-        """Learn from a snapshot, which leaves out what has not changed, or is gone or long ago."""
-        for told in snapshot["messages"]:
-            if told["id"] == self.id:
-                return self._become(Message.of(told))
+    def _apply_snapshot(self, snapshot: Update) -> Delta | None:
+        """Apply a snapshot, which omits messages that are unchanged, deleted or too old."""
+        for message in snapshot["messages"]:
+            if message["id"] == self.id:
+                return self._replace_message(Message.from_json(message))
         if snapshot["status"] == "idle":
-            return self._become(self._origin.message(self.id))
+            return self._replace_message(self._session.message(self.id))
         return None
 
-    def _become(self, message: Message) -> Delta:
-        """Take the message as it now is, and return what is new of its text."""
-        before = self.text_so_far
+    def _replace_message(self, message: Message) -> Delta:
+        """Store the new state of the message; return the new part of its text."""
+        before = self.partial_text
         self.message = message
         if message.content.startswith(before):
             rest = message.content[len(before) :]
-            self._pieces.append(rest)
+            self._deltas.append(rest)
             return Delta(rest)
-        self._pieces = [message.content]
-        return Delta(message.content, restarts=True)
+        self._deltas = [message.content]
+        return Delta(message.content, is_restart=True)
 
     def _failure(self) -> ReplyFailed:
         error = self.message.error
         code = error.code if error else self.message.status
-        words = error.message if error else "The turn was not over by its deadline."
-        return ReplyFailed(code, words, request_id=self.request_id)
+        text = error.message if error else "The turn missed its deadline."
+        return ReplyFailed(code, text, request_id=self.request_id)

@@ -1,58 +1,54 @@
-"""One session: posting, reading, changing."""
+"""One session: post messages, read history, change settings."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from parley_client.errors import Refusal
-from parley_client.follow import Follower
-from parley_client.messages import OPEN, Message
+from parley_client.errors import APIStatusError
+from parley_client.messages import ACTIVE_STATUSES, Message
 from parley_client.reply import Reply
-from parley_client.wire import Answer, Wire
+from parley_client.stream import Subscription
+from parley_client.transport import APIResponse, Transport
 
 
 class Session:
-    """A session and the token that opens it.
+    """A session and its token.
 
-    Every method that calls the server raises `Refusal` or `Unreachable`.
+    Properties return the latest known state; `refresh` fetches it. Methods that call the server
+    raise `APIStatusError` or `APIConnectionError`.
     """
 
-    def __init__(self, wire: Wire, token: str, told: Mapping[str, Any]) -> None:
+    def __init__(self, transport: Transport, token: str, fields: Mapping[str, Any]) -> None:
         self.token = token
-        self._wire = wire
-        self._told = told
+        self._transport = transport
+        self._fields = fields
 
     @property
     def id(self) -> str:
-        """The session's id."""
-        return str(self._told["id"])
+        return str(self._fields["id"])
 
     @property
     def name(self) -> str:
-        """As last told; so are the next ones. `refresh` asks."""
-        return str(self._told["name"])
+        return str(self._fields["name"])
 
     @property
     def model(self) -> str:
-        """Name of the model that is asked."""
-        return str(self._told["model"])
+        return str(self._fields["model"])
 
     @property
     def system_prompt(self) -> str | None:
-        """What the model is told before the conversation."""
-        prompt: str | None = self._told["system_prompt"]
+        prompt: str | None = self._fields["system_prompt"]
         return prompt
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """The owner's own object."""
-        metadata: Mapping[str, Any] = self._told["metadata"]
+        metadata: Mapping[str, Any] = self._fields["metadata"]
         return metadata
 
     @property
     def expires_at(self) -> float:
-        """Seconds since the epoch, if nothing more happens."""
-        return float(self._told["expires_at"])
+        """Seconds since the epoch; each activity extends it."""
+        return float(self._fields["expires_at"])
 
     def send(
         self,
@@ -62,105 +58,107 @@ class Session:
         options: Mapping[str, object] | None = None,
         deadline: float | None = None,
     ) -> Reply:
-        """Post a message; return its reply, which is yet to be written.
+        """Post a message and return its reply without waiting for it.
 
-        on_busy: enqueue, reject or interrupt, for when another reply is not over yet. options:
-        max_tokens, temperature, top_p, stop, seed. deadline: seconds.
+        on_busy: enqueue, reject or interrupt; applies while another reply is not final.
+        options: max_tokens, temperature, top_p, stop, seed.
+        deadline: seconds until the turn expires.
         """
         body: dict[str, object] = {"content": content, "on_busy": on_busy}
         if options is not None:
             body["options"] = options
         if deadline is not None:
             body["deadline"] = deadline
-        return self._reply(self._call("POST", "/messages", body))
+        return self._new_reply(self._request("POST", "/messages", body))
 
     def regenerate(self, message_id: str, *, options: Mapping[str, object] | None = None) -> Reply:
-        """Ask for another reply to the session's last message, by its id or its reply's."""
+        """Request another reply to the last message, given its id or the id of its reply."""
         body = {} if options is None else {"options": options}
-        return self._reply(self._call("POST", f"{_path(message_id)}/regenerate", body))
+        return self._new_reply(self._request("POST", f"{_path(message_id)}/regenerate", body))
 
     def cancel(self, message_id: str) -> Message:
-        """End a reply early; return it as it is now, which may be still `in_progress`."""
-        return Message.of(self._call("POST", f"{_path(message_id)}/cancel", {}).body)
+        """Cancel a reply; return its current state, which may still be `in_progress`."""
+        return Message.from_json(self._request("POST", f"{_path(message_id)}/cancel", {}).body)
 
     def rate(self, message_id: str, rating: str | None, comment: str = "") -> Message:
-        """Say what you think of a reply that is over, up or down, or take it back by `None`."""
+        """Rate a final reply "up" or "down"; `None` removes the rating."""
         path = f"{_path(message_id)}/feedback"
         if rating is None:
-            return Message.of(self._call("DELETE", path).body)
-        return Message.of(self._call("POST", path, {"rating": rating, "comment": comment}).body)
+            return Message.from_json(self._request("DELETE", path).body)
+        body = {"rating": rating, "comment": comment}
+        return Message.from_json(self._request("POST", path, body).body)
 
     def message(self, message_id: str) -> Message:
-        """Return one message."""
-        return Message.of(self._call("GET", _path(message_id)).body)
+        """Fetch one message."""
+        return Message.from_json(self._request("GET", _path(message_id)).body)
 
     def reply(self, message_id: str) -> Reply:
-        """Return a reply that was asked for before, to be read on, or again."""
+        """Return an existing reply, to read it or the rest of it."""
         return Reply(self, self.message(message_id))
 
-    def open_replies(self) -> list[Reply]:
-        """Return the replies that are queued or being written, in order."""
-        messages = map(Message.of, self.refresh()["messages"])
-        return [Reply(self, message) for message in messages if message.status in OPEN]
+    def active_replies(self) -> list[Reply]:
+        """Return the replies that are queued or in progress, oldest first."""
+        messages = map(Message.from_json, self.refresh()["messages"])
+        return [Reply(self, message) for message in messages if message.status in ACTIVE_STATUSES]
 
     def history(self, *, newest_first: bool = False) -> Iterator[Message]:
-        """Yield all messages, page by page."""
+        """Yield all messages; fetches one page at a time."""
         order = "desc" if newest_first else "asc"
-        onward = "before" if newest_first else "after"
+        cursor = "before" if newest_first else "after"
         params: dict[str, str | float] = {"order": order}
-        more = True
-        while more:
-            page = self._call("GET", "/messages", params=params).body
-            yield from map(Message.of, page["data"])
-            params[onward], more = page["last_id"], page["has_more"]
+        has_more = True
+        while has_more:
+            page = self._request("GET", "/messages", params=params).body
+            yield from map(Message.from_json, page["data"])
+            params[cursor], has_more = page["last_id"], page["has_more"]
 
     def refresh(self) -> Mapping[str, Any]:
-        """Ask for the session as it is now; return all that is told of it."""
-        self._told = self._call("GET", "").body
-        return self._told
+        """Fetch the session and return all fields of its snapshot."""
+        self._fields = self._request("GET", "").body
+        return self._fields
 
-    def change(self, **changes: object) -> None:
-        """Change name, system_prompt, model, context, metadata, webhook_url or ttl.
+    def update(self, **changes: object) -> None:
+        """Update name, system_prompt, model, context, metadata, webhook_url or ttl.
 
-        `None` is the default.
+        `None` restores the default.
         """
-        self._told = self._call("PATCH", "", changes).body
+        self._fields = self._request("PATCH", "", changes).body
 
     def reset(self) -> None:
-        """Cancel what is open and clear the history; the session and its token stay."""
-        self._told = self._call("POST", "/reset", {}).body
+        """Cancel active replies and clear the history. The session and its token remain valid."""
+        self._fields = self._request("POST", "/reset", {}).body
 
-    def renew_token(self) -> str:
-        """Get a new token and a new expiry; the old token dies."""
-        self.token = str(self._call("POST", "/token", {}).body["token"])
+    def rotate_token(self) -> str:
+        """Replace the token and extend the expiry. The old token stops working."""
+        self.token = str(self._request("POST", "/token", {}).body["token"])
         return self.token
 
     def delete(self) -> None:
-        """Remove every trace of the session, if there is one left."""
+        """Delete the session and all its data; does nothing if it no longer exists."""
         try:
-            self._call("DELETE", "")
-        except Refusal as refusal:
-            if refusal.code != "session_not_found":
+            self._request("DELETE", "")
+        except APIStatusError as error:
+            if error.code != "session_not_found":
                 raise
 
-    def follower(self, cursor: int) -> Follower:
-        """Return what follows the session from that seq on."""
-        return Follower(self._wire, self.id, self.token, cursor)
+    def subscribe(self, after: int) -> Subscription:
+        """Return a subscription to the updates after this seq."""
+        return Subscription(self._transport, self.id, self.token, after)
 
-    def _reply(self, accepted: Answer) -> Reply:
-        message = Message.of(accepted.body["reply"])
+    def _new_reply(self, accepted: APIResponse) -> Reply:
+        message = Message.from_json(accepted.body["reply"])
         return Reply(self, message, request_id=accepted.request_id)
 
-    def _call(
+    def _request(
         self,
         method: str,
         path: str,
         body: Mapping[str, object] | None = None,
         *,
         params: Mapping[str, str | float] | None = None,
-    ) -> Answer:
+    ) -> APIResponse:
         path = f"/sessions/{self.id}{path}"
-        return self._wire.call(method, path, token=self.token, body=body, params=params)
+        return self._transport.request(method, path, token=self.token, body=body, params=params)
 
 
 def _path(message_id: str) -> str:

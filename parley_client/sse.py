@@ -1,13 +1,13 @@
-"""Server-Sent Events, read as they arrive (WHATWG HTML, "Interpreting an event stream")."""
+"""Incremental parser of Server-Sent Events (WHATWG HTML, "Interpreting an event stream")."""
 
 from collections.abc import Iterable, Iterator
 
 
 def events(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the data of each event, and b"" for each comment: a sign of life.
+    """Yield the data of each event, and b"" for each comment (a heartbeat).
 
-    Names and ids are left out: Parley's data hold both. Lines end with LF or CR LF. An event that
-    the end of the stream cuts short is left out, too.
+    Event names and ids are dropped: Parley's data contains both. Lines end with LF or CR LF. An
+    incomplete event at the end of the stream is dropped.
     """
     data: list[bytes] = []
     for line in _lines(chunks):
@@ -22,11 +22,11 @@ def events(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield lines without their ends, however the chunks split them."""
+    """Yield complete lines without their line ends."""
     parts: list[bytes] = []
     for chunk in chunks:
-        *ended, rest = chunk.split(b"\n")
-        for line in ended:
+        *complete, rest = chunk.split(b"\n")
+        for line in complete:
             yield b"".join([*parts, line]).removesuffix(b"\r")
             parts.clear()
         if rest:

@@ -1,4 +1,4 @@
-"""A chat in a terminal: replies are shown while they grow, Ctrl-C stops them."""
+"""Terminal chat: prints replies as they arrive; Ctrl-C stops the current reply."""
 
 import os
 import re
@@ -12,46 +12,44 @@ from threading import Event, Thread
 from typing import TextIO
 
 from parley_client.client import Client
-from parley_client.errors import ParleyError, Refusal
+from parley_client.errors import APIStatusError, ParleyError
 from parley_client.messages import Message
 from parley_client.reply import Reply
 from parley_client.session import Session
 
-with suppress(ImportError):  # Windows has none
-    import readline  # noqa: F401  # with it, `input` has a line editor and remembers lines
+with suppress(ImportError):  # not available on Windows
+    import readline  # noqa: F401  # gives `input` a line editor and a history
 
 PROMPT = "> "
 HELP = """\
-/reset          forget the conversation
-/system [TEXT]  set the system prompt, or show it; "/system -" removes it
-/model [NAME]   set the model, or show which there are
-/again          ask for another reply to the last message
-/stop           stop what is being written
+/reset          clear the conversation
+/system [TEXT]  set or show the system prompt; "/system -" removes it
+/model [NAME]   set the model, or list the models
+/regenerate     request another reply to the last message
+/stop           stop the current reply
 /history        show the conversation
-/token          show the token by which to come back: PARLEY_TOKEN=...
-/quit           leave
-//...           a message that begins with a slash"""
+/token          show the session token; set PARLEY_TOKEN to it to resume the session
+/quit           quit
+//...           send a message that starts with a slash"""
+# A model's text may contain escape sequences; only line feeds and tabs are safe.
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""A model's text may move the cursor, or worse; line feeds and tabs may stay."""
-WAITS = {
-    "queue": "waiting for its turn",
-    "rate_limited": "the model takes no more calls for now",
-    "model_loading": "the model is being loaded",
+WAIT_REASONS = {
+    "queue": "queued",
+    "rate_limited": "the model is rate limited",
+    "model_loading": "the model is loading",
 }
+# Seconds between two checks whether the reply has ended while reading stdin.
+STDIN_POLL_INTERVAL = 0.1
+# Maximum number of bytes of a line; a terminal delivers one line per read.
+MAX_LINE_BYTES = 65536
 
 
-LISTEN = 0.1
-"""Seconds after which who listens for /stop looks whether the reply is over."""
-LINE = 65536
-"""Most bytes of a line; a terminal hands over one at a time."""
-
-
-class Leave(Exception):
-    """The user wants to go."""
+class Quit(Exception):
+    """The user entered /quit."""
 
 
 class Terminal:
-    """A session and the person, or the pipe, that talks in it."""
+    """Runs a session from a terminal or a pipe."""
 
     def __init__(
         self,
@@ -59,66 +57,66 @@ class Terminal:
         session: Session,
         *,
         out: TextIO,
-        notes: TextIO,
-        is_typed: bool = False,
+        err: TextIO,
+        is_interactive: bool = False,
     ) -> None:
         self.session = session
         self._client = client
-        self.ahead: deque[str] = deque()
-        """Lines that were typed while a reply was written."""
-        self._is_typed = is_typed
+        # Lines that were typed during a reply.
+        self._typeahead: deque[str] = deque()
+        self._is_interactive = is_interactive
+        # Whether any line failed.
         self.has_failed = False
-        """Whether anything that was asked for could not be had."""
         self._out = out
-        self._notes = notes
+        self._err = err
         self._commands: dict[str, Callable[[str], None]] = {
             "/reset": self._reset,
             "/system": self._system,
             "/model": self._model,
-            "/again": self._again,
+            "/regenerate": self._regenerate,
             "/stop": self._stop,
             "/history": self._history,
-            "/token": lambda _: self._tell(self.session.token),
+            "/token": lambda _: self._print(self.session.token),
             "/help": lambda _: self._note(HELP),
             "/quit": self._quit,
         }
 
     def greet(self) -> None:
-        """Say whom one talks with, and what was said before."""
-        self._note(f"This is {self.session.model}; /help tells what else you may type.")
+        """Print the model and the history."""
+        self._note(f"Chatting with {self.session.model}. Type /help for a list of commands.")
         self.run(iter(["/history"]))
 
     def run(self, lines: Iterator[str]) -> None:
-        """Take in lines, each a message or a command, until they end or one says so.
+        """Execute lines, which are messages or commands, until they end or one is /quit.
 
         Raises:
-            Refusal: there is no such session any more.
+            APIStatusError: the session no longer exists.
         """
-        for line in self._in_order(lines):
+        for line in self._with_typeahead(lines):
             try:
-                self.take(line.strip())
-            except Leave:
+                self.execute(line.strip())
+            except Quit:
                 return
             except ParleyError as error:
-                if isinstance(error, Refusal) and error.is_lost:
+                if isinstance(error, APIStatusError) and error.is_gone:
                     raise
                 self.has_failed = True
                 self._note(error.message)
             except KeyboardInterrupt:
                 self._note("")
 
-    def _in_order(self, lines: Iterator[str]) -> Iterator[str]:
-        """Yield what was typed ahead before what is typed next."""
+    def _with_typeahead(self, lines: Iterator[str]) -> Iterator[str]:
+        """Yield lines; those that were typed during a reply come before the next one."""
         for line in lines:
             yield line
-            while self.ahead:
-                yield self.ahead.popleft()
+            while self._typeahead:
+                yield self._typeahead.popleft()
 
-    def take(self, line: str) -> None:
-        """Do what one line says.
+    def execute(self, line: str) -> None:
+        """Execute one line.
 
         Raises:
-            Leave, ParleyError
+            Quit, ParleyError
         """
         name, _, rest = line.partition(" ")
         if line.startswith("//"):
@@ -127,93 +125,93 @@ class Terminal:
             self._commands[name](rest.strip())
         elif line.startswith("/"):
             self.has_failed = True
-            self._note(f"There is no {name}; /help tells what there is.")
+            self._note(f"Unknown command {name}. Type /help for a list of commands.")
         elif line:
             self._show(self.session.send(line))
 
     def _show(self, reply: Reply) -> None:
-        """Print a reply as it grows."""
-        self._tell_wait(reply.message)
-        self._write(reply.text_so_far)
+        """Print a reply as it arrives."""
+        self._print_wait(reply.message)
+        self._write(reply.partial_text)
         try:
-            with stopping(reply, self._note), self._listening(reply):
-                for delta in reply.changes():
-                    if delta.restarts:
-                        self._note("\n(the reply begins anew)")
+            with cancel_on_interrupt(reply, self._note), self._reading_stdin(reply):
+                for delta in reply.updates():
+                    if delta.is_restart:
+                        self._note("\n(reply restarted)")
                     self._write(delta)
-                    self._tell_wait(reply.message)
+                    self._print_wait(reply.message)
         finally:
-            if reply.text_so_far:
+            if reply.partial_text:
                 self._write("\n")
-        self._tell_end(reply.message)
+        self._print_outcome(reply.message)
 
     @contextmanager
-    def _listening(self, reply: Reply) -> Iterator[None]:
-        """Let a person type /stop while a reply is written; other lines wait for its end."""
-        if not (self._is_typed and os.name == "posix"):
+    def _reading_stdin(self, reply: Reply) -> Iterator[None]:
+        """Read stdin during a reply: /stop cancels the reply; other lines are kept for later."""
+        if not (self._is_interactive and os.name == "posix"):
             yield
             return
-        over = Event()
-        listener = Thread(target=self._listen, args=(reply, over), daemon=True)
-        listener.start()
+        is_over = Event()
+        reader = Thread(target=self._read_stdin, args=(reply, is_over), daemon=True)
+        reader.start()
         try:
             yield
         finally:
-            over.set()
-            listener.join()
+            is_over.set()
+            reader.join()
 
-    def _listen(self, reply: Reply, over: Event) -> None:
-        while not over.is_set():
-            if not select.select([sys.stdin], [], [], LISTEN)[0]:
+    def _read_stdin(self, reply: Reply, is_over: Event) -> None:
+        while not is_over.is_set():
+            if not select.select([sys.stdin], [], [], STDIN_POLL_INTERVAL)[0]:
                 continue
-            line = os.read(sys.stdin.fileno(), LINE).decode(errors="replace").strip()
+            line = os.read(sys.stdin.fileno(), MAX_LINE_BYTES).decode(errors="replace").strip()
             if line == "/stop":
                 _cancel(reply, self._note)
             elif line:
-                self.ahead.append(line)
+                self._typeahead.append(line)
 
-    def _tell_wait(self, message: Message) -> None:
+    def _print_wait(self, message: Message) -> None:
         wait = message.wait
         if wait and (wait.position or wait.reason != "queue"):
-            ahead = f", {wait.position} before it" if wait.position else ""
-            self._note(f"({WAITS[wait.reason]}{ahead})")
+            ahead = f", {wait.position} ahead" if wait.position else ""
+            self._note(f"({WAIT_REASONS[wait.reason]}{ahead})")
 
-    def _tell_end(self, message: Message) -> None:
+    def _print_outcome(self, message: Message) -> None:
         if message.status == "cancelled":
             self._note("(stopped)")
         elif message.status == "incomplete":
-            why = message.error.message if message.error else message.finish_reason
-            self._note(f"(incomplete: {why})")
+            reason = message.error.message if message.error else message.finish_reason
+            self._note(f"(incomplete: {reason})")
         elif message.error:
             self._note(f"(no reply: {message.error.message})")
 
     def _reset(self, _: str) -> None:
         self.session.reset()
-        self._note("(forgotten)")
+        self._note("(conversation cleared)")
 
     def _system(self, text: str) -> None:
         if text:
-            self.session.change(system_prompt=None if text == "-" else text)
+            self.session.update(system_prompt=None if text == "-" else text)
         self._note(self.session.system_prompt or "(no system prompt)")
 
     def _model(self, name: str) -> None:
         if name:
-            self.session.change(model=name)
+            self.session.update(model=name)
         for model in self._client.models():
             self._note(f"{'*' if model.name == self.session.model else ' '} {model.name}")
 
-    def _again(self, _: str) -> None:
+    def _regenerate(self, _: str) -> None:
         last = next(self.session.history(newest_first=True), None)
         if last is None:
-            self._note("(nothing has been said)")
+            self._note("(no messages yet)")
         else:
             self._show(self.session.regenerate(last.id))
 
     def _stop(self, _: str) -> None:
-        replies = self.session.open_replies()
+        replies = self.session.active_replies()
         for reply in replies:
             reply.cancel()
-        self._note("(stopped)" if replies else "(nothing is being written)")
+        self._note("(stopped)" if replies else "(no reply in progress)")
 
     def _history(self, _: str) -> None:
         for message in self.session.history():
@@ -221,15 +219,15 @@ class Terminal:
                 self._show(Reply(self.session, message))
                 continue
             if message.content:
-                self._tell(f"{'> ' if message.role == 'user' else ''}{message.content}")
-            self._tell_end(message)
+                self._print(f"{'> ' if message.role == 'user' else ''}{message.content}")
+            self._print_outcome(message)
 
     def _quit(self, _: str) -> None:
-        raise Leave
+        raise Quit
 
-    def _tell(self, text: str) -> None:
-        """Show a person what was asked for; in a pipe only replies go where replies go."""
-        if self._is_typed:
+    def _print(self, text: str) -> None:
+        """Print the output of a command; in a pipe, stdout is for replies only."""
+        if self._is_interactive:
             self._write(f"{text}\n")
         else:
             self._note(text)
@@ -239,29 +237,29 @@ class Terminal:
         self._out.flush()
 
     def _note(self, text: str) -> None:
-        self._notes.write(f"{CONTROLS.sub('', text)}\n")
-        self._notes.flush()
+        self._err.write(f"{CONTROLS.sub('', text)}\n")
+        self._err.flush()
 
 
 @contextmanager
-def stopping(reply: Reply, note: Callable[[str], None]) -> Iterator[None]:
-    """Let Ctrl-C cancel the reply instead of ending the program; a second one goes on without it.
+def cancel_on_interrupt(reply: Reply, note: Callable[[str], None]) -> Iterator[None]:
+    """Make the first Ctrl-C cancel the reply, and a second one raise KeyboardInterrupt.
 
-    The reply goes on being read meanwhile, to its end: what was said before it stopped counts.
+    The first one does not interrupt reading, so that the partial text is read to its end.
     """
-    asked: list[Thread] = []
+    threads: list[Thread] = []
 
-    def stop(*_: object) -> None:
-        if asked:
+    def on_interrupt(*_: object) -> None:
+        if threads:
             raise KeyboardInterrupt
-        asked.append(Thread(target=_cancel, args=(reply, note), daemon=True))
-        asked[0].start()
+        threads.append(Thread(target=_cancel, args=(reply, note), daemon=True))
+        threads[0].start()
 
-    before = signal.signal(signal.SIGINT, stop)
+    previous = signal.signal(signal.SIGINT, on_interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous)
 
 
 def _cancel(reply: Reply, note: Callable[[str], None]) -> None:
@@ -271,8 +269,8 @@ def _cancel(reply: Reply, note: Callable[[str], None]) -> None:
         note(error.message)
 
 
-def typed() -> Iterator[str]:
-    """Yield the lines that a person types, until Ctrl-D; Ctrl-C begins a new one."""
+def prompt_lines() -> Iterator[str]:
+    """Prompt for lines until Ctrl-D; Ctrl-C discards the current line."""
     while True:
         try:
             yield input(PROMPT)

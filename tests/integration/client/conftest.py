@@ -1,4 +1,4 @@
-"""A Parley that echoes, for all tests of the client that leave it as they found it."""
+"""A stack with an echoing model, shared by tests that do not change it."""
 
 from collections.abc import Iterator
 
@@ -14,13 +14,13 @@ ENV = {
     "CHAT_LEASE": "1",
     "CHAT_HEARTBEAT": "0.3",
 }
-MODEL = ("--record", "--style", "echo")
+MODEL_OPTIONS = ("--record", "--style", "echo")
 
 
 @pytest.fixture(scope="package")
-def echoing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Redis, an echoing model, a worker and a web."""
-    stack = Stack(tmp_path_factory.mktemp("client"), env=ENV, model_options=MODEL)
+def echo_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Redis, an echoing model, a worker and a web process."""
+    stack = Stack(tmp_path_factory.mktemp("client"), env=ENV, model_options=MODEL_OPTIONS)
     try:
         yield stack.start()
     finally:
@@ -28,7 +28,7 @@ def echoing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def client(echoing: Stack) -> Iterator[Client]:
-    """A client of it."""
-    with Client(echoing.web().url) as opened:
+def client(echo_stack: Stack) -> Iterator[Client]:
+    """A client of that stack."""
+    with Client(echo_stack.web().url) as opened:
         yield opened

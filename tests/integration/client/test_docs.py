@@ -1,4 +1,4 @@
-"""What docs/client.md shows runs, from top to bottom."""
+"""The code in docs/client.md runs."""
 
 import re
 from typing import Any
@@ -7,11 +7,11 @@ from project.supervisor.children import ROOT
 from tests.harness.stack import Stack
 
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-OTHERS_URL = "http://127.0.0.1:8000"
+DEFAULT_URL = "http://127.0.0.1:8000"
 
 
-def test_the_examples_of_the_client_run(echoing: Stack) -> None:
-    page = (ROOT / "docs" / "client.md").read_text().replace(OTHERS_URL, echoing.web().url)
+def test_client_examples_run(echo_stack: Stack) -> None:
+    page = (ROOT / "docs" / "client.md").read_text().replace(DEFAULT_URL, echo_stack.web().url)
     opening, sessions, replies = BLOCK.findall(page)
     names: dict[str, Any] = {}
     for block in (opening, sessions, "session = client.open()", replies):

@@ -1,14 +1,14 @@
-"""All that a client can do with a session, on a running Parley."""
+"""Every operation on a session, against a running stack."""
 
 import threading
 
 import pytest
 
-from parley_client import Client, Refusal, ReplyFailed
+from parley_client import APIStatusError, Client, ReplyFailed
 from tests.harness.waiting import wait_until
 
 
-def test_a_reply_grows_while_it_is_read(client: Client) -> None:
+def test_reply_arrives_in_deltas(client: Client) -> None:
     reply = client.open().send("hello [[tokens=100 rate=200]]")
     deltas = list(reply)
     assert len(deltas) > 3
@@ -19,7 +19,7 @@ def test_a_reply_grows_while_it_is_read(client: Client) -> None:
     assert reply.message.usage.completion_tokens == 100
 
 
-def test_the_history_tells_all_that_was_said_page_by_page(client: Client) -> None:
+def test_history_yields_all_messages_across_pages(client: Client) -> None:
     session = client.open()
     for number in range(30):
         assert session.send(f"{number}").text == f"echo: {number}"
@@ -32,63 +32,63 @@ def test_the_history_tells_all_that_was_said_page_by_page(client: Client) -> Non
     assert session.send("again").text == "echo: again"
 
 
-def test_a_session_is_opened_and_changed_as_one_wishes(client: Client) -> None:
+def test_session_fields_can_be_set_and_updated(client: Client) -> None:
     (model,) = client.models()
     session = client.open(
         name="Ada", system_prompt="Be terse.", model=model.name, metadata={"a": 1}, ttl=600
     )
     assert (session.name, session.system_prompt, session.model) == ("Ada", "Be terse.", model.name)
     assert session.metadata == {"a": 1}
-    shown = session.send("hello [[history]]").text
-    assert "Be terse." in shown
-    session.change(system_prompt=None, name="Grace")
+    history = session.send("hello [[history]]").text
+    assert "Be terse." in history
+    session.update(system_prompt=None, name="Grace")
     assert (session.name, session.system_prompt) == ("Grace", None)
-    with pytest.raises(Refusal) as caught:
-        session.change(model="none")
+    with pytest.raises(APIStatusError) as caught:
+        session.update(model="none")
     assert (caught.value.code, caught.value.param) == ("unknown_model", "model")
     assert caught.value.request_id
 
 
-def test_a_session_is_resumed_by_its_token_with_what_is_being_written(client: Client) -> None:
+def test_attached_session_reads_the_active_reply(client: Client) -> None:
     session = client.open(name="Ada")
     reply = session.send("hello [[tokens=300 rate=200]]")
     first = next(iter(reply))
-    resumed = client.resume(session.token)
-    assert resumed.name == "Ada"
-    (same,) = resumed.open_replies()
+    attached = client.attach(session.token)
+    assert attached.name == "Ada"
+    (same,) = attached.active_replies()
     assert same.id == reply.id
     assert same.text == reply.text
     assert same.text.startswith(first)
-    assert resumed.reply(reply.id).text == reply.text
+    assert attached.reply(reply.id).text == reply.text
 
 
-def test_a_new_token_ends_the_old_one(client: Client) -> None:
+def test_rotating_the_token_invalidates_the_old_one(client: Client) -> None:
     session = client.open()
     old = session.token
-    assert session.renew_token() != old
+    assert session.rotate_token() != old
     session.refresh()
-    with pytest.raises(Refusal):
-        client.resume(old)
+    with pytest.raises(APIStatusError):
+        client.attach(old)
     session.delete()
     session.delete()
-    with pytest.raises(Refusal):
-        client.resume(session.token)
+    with pytest.raises(APIStatusError):
+        client.attach(session.token)
 
 
-def test_a_reply_is_cancelled_while_it_is_read(client: Client) -> None:
+def test_reply_can_be_cancelled_while_it_is_read(client: Client) -> None:
     reply = client.open().send("hello [[tokens=1000 rate=50]]")
     deltas = iter(reply)
-    said = str(next(deltas))
+    text = str(next(deltas))
     threading.Thread(target=reply.cancel).start()
-    said += "".join(deltas)
+    text += "".join(deltas)
     assert reply.message.status == "cancelled"
-    assert said == reply.text == reply.message.content
+    assert text == reply.text == reply.message.content
     assert reply.message.usage is not None
     assert reply.message.usage.source == "estimated"
     assert 0 < reply.message.usage.completion_tokens < 1000
 
 
-def test_another_reply_can_be_had(client: Client) -> None:
+def test_regenerate_returns_another_reply(client: Client) -> None:
     session = client.open()
     first = session.send("hello")
     assert first.text == "echo: hello"
@@ -98,7 +98,7 @@ def test_another_reply_can_be_had(client: Client) -> None:
     assert [message.role for message in session.history()] == ["user", "assistant", "assistant"]
 
 
-def test_a_failed_turn_raises_what_went_wrong(client: Client) -> None:
+def test_failed_turn_raises_with_its_error_code(client: Client) -> None:
     session = client.open()
     reply = session.send("[[fault:400]]")
     with pytest.raises(ReplyFailed) as caught:
@@ -108,20 +108,20 @@ def test_a_failed_turn_raises_what_went_wrong(client: Client) -> None:
     assert session.send("and now?").text == "echo: and now?"
 
 
-def test_replies_that_wait_say_what_for(client: Client) -> None:
+def test_queued_reply_has_a_wait_reason(client: Client) -> None:
     session = client.open()
     first = session.send("[[latency=0.5]]")
     second = session.send("hello", options={"max_tokens": 50}, deadline=60)
     assert second.message.wait is not None
     assert second.message.wait.position == 1
-    with pytest.raises(Refusal, match="queued or running") as caught:
+    with pytest.raises(APIStatusError, match="queued or running") as caught:
         session.send("no", on_busy="reject")
     assert caught.value.status == 409
     assert second.text == "echo: hello"
     assert wait_until(lambda: first.text == "echo: [[latency=0.5]]")
 
 
-def test_a_reply_is_rated_and_unrated(client: Client) -> None:
+def test_rating_can_be_set_and_removed(client: Client) -> None:
     session = client.open()
     reply = session.send("hello")
     assert reply.text
@@ -131,9 +131,9 @@ def test_a_reply_is_rated_and_unrated(client: Client) -> None:
     assert session.rate(reply.id, None).feedback is None
 
 
-def test_a_token_that_opens_nothing_any_more_gives_way_to_a_new_session(client: Client) -> None:
-    session = client.resume_or_open(None, name="Ada")
-    assert client.resume_or_open(session.token, name="Grace").name == "Ada"
+def test_attach_or_open_replaces_a_deleted_session(client: Client) -> None:
+    session = client.attach_or_open(None, name="Ada")
+    assert client.attach_or_open(session.token, name="Grace").name == "Ada"
     session.delete()
-    fresh = client.resume_or_open(session.token, name="Grace")
-    assert (fresh.name, fresh.id == session.id) == ("Grace", False)
+    replacement = client.attach_or_open(session.token, name="Grace")
+    assert (replacement.name, replacement.id == session.id) == ("Grace", False)

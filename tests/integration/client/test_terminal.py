@@ -1,4 +1,4 @@
-"""`manage.py chat`: a person at a terminal, and pipes."""
+"""`manage.py chat` in a terminal and in pipes."""
 
 import os
 import subprocess
@@ -11,22 +11,22 @@ import pytest
 from parley_client import Client, ReplyFailed
 from project.supervisor.children import ROOT
 from tests.harness.stack import Stack
-from tests.integration.client.person import Person
+from tests.integration.client.pty_program import PtyProgram
 
 CHAT = (sys.executable, str(ROOT / "manage.py"), "chat")
 
 
 @pytest.fixture
-def person(echoing: Stack) -> Iterator[Person]:
-    """Somebody who has just started a chat."""
-    argv = [*CHAT, "--url", echoing.web().url, "--name", "Ada", "--system", "Be terse."]
-    with Person(argv, os.environ) as somebody:
-        somebody.sees("> ")
-        yield somebody
+def chat(echo_stack: Stack) -> Iterator[PtyProgram]:
+    """A chat in a terminal, at its first prompt."""
+    argv = [*CHAT, "--url", echo_stack.web().url, "--name", "Ada", "--system", "Be terse."]
+    with PtyProgram(argv, os.environ) as program:
+        program.expect("> ")
+        yield program
 
 
-def piped(url: str, text: str, **env: str) -> "subprocess.CompletedProcess[str]":
-    """Return what becomes of a chat that reads a pipe."""
+def run_in_pipe(url: str, text: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    """Run a chat with its input from a pipe."""
     return subprocess.run(
         [*CHAT, "--url", url],
         input=text,
@@ -38,156 +38,157 @@ def piped(url: str, text: str, **env: str) -> "subprocess.CompletedProcess[str]"
     )
 
 
-def test_a_reply_is_shown_while_it_grows(person: Person) -> None:
-    person.types("hello [[tokens=60 rate=40]]")
-    person.sees("echo: hello")
-    assert "> " not in person.screen.rpartition("echo: hello")[2]
-    person.sees("\n> ")
-    person.types("/quit")
-    assert person.exit_code() == 0
+def test_reply_is_printed_as_it_arrives(chat: PtyProgram) -> None:
+    chat.sendline("hello [[tokens=60 rate=40]]")
+    chat.expect("echo: hello")
+    assert "> " not in chat.output.rpartition("echo: hello")[2]
+    chat.expect("\n> ")
+    chat.sendline("/quit")
+    assert chat.exit_code() == 0
 
 
-def test_ctrl_c_stops_the_reply_and_not_the_chat(person: Person) -> None:
-    person.types("hello [[tokens=1000 rate=20]]")
-    person.sees("echo: hello")
-    person.presses("c")
-    person.sees("(stopped)")
-    person.sees("> ")
-    person.presses("c")
-    person.sees("\n> ")
-    person.types("still there?")
-    person.sees("echo: still there?")
-    person.sees("> ")
-    person.presses("d")
-    assert person.exit_code() == 0
+def test_ctrl_c_stops_the_reply_and_keeps_the_chat(chat: PtyProgram) -> None:
+    chat.sendline("hello [[tokens=1000 rate=20]]")
+    chat.expect("echo: hello")
+    chat.sendcontrol("c")
+    chat.expect("(stopped)")
+    chat.expect("> ")
+    chat.sendcontrol("c")
+    chat.expect("\n> ")
+    chat.sendline("still there?")
+    chat.expect("echo: still there?")
+    chat.expect("> ")
+    chat.sendcontrol("d")
+    assert chat.exit_code() == 0
 
 
-def test_stop_may_be_typed_while_a_reply_is_written(person: Person) -> None:
-    person.types("hello [[tokens=1000 rate=20]]")
-    person.sees("echo: hello")
-    person.types("and then?")
-    person.types("/stop")
-    person.sees("(stopped)")
-    person.sees("echo: and then?\n> ")
+def test_stop_can_be_typed_during_a_reply(chat: PtyProgram) -> None:
+    chat.sendline("hello [[tokens=1000 rate=20]]")
+    chat.expect("echo: hello")
+    chat.sendline("and then?")
+    chat.sendline("/stop")
+    chat.expect("(stopped)")
+    chat.expect("echo: and then?\n> ")
 
 
-def test_the_session_is_looked_at_and_changed(person: Person) -> None:
-    person.types("/system")
-    person.sees("Be terse.\n> ")
-    person.types("/system Be verbose.")
-    person.sees("Be verbose.\n> ")
-    person.types("one [[history]]")
-    person.sees('"Be verbose."')
-    person.sees("> ")
-    person.types("/system -")
-    person.sees("(no system prompt)\n> ")
-    person.types("/model")
-    person.sees("* default\n> ")
-    person.types("/stop")
-    person.sees("(nothing is being written)\n> ")
-    person.types("/model none")
-    person.sees("There is no model of this name.\n> ")
-    person.types("/again")
-    person.sees("echo: one")
-    person.sees("> ")
-    person.types("/history")
-    person.sees("> one [[history]]\necho: one")
-    person.types("/reset")
-    person.sees("(forgotten)\n> ")
-    person.types("//history is a word")
-    person.sees("echo: /history is a word\n> ")
-    person.types("/nonsense")
-    person.sees("There is no /nonsense; /help tells what there is.\n> ")
+def test_commands_show_and_change_the_session(chat: PtyProgram) -> None:
+    chat.sendline("/system")
+    chat.expect("Be terse.\n> ")
+    chat.sendline("/system Be verbose.")
+    chat.expect("Be verbose.\n> ")
+    chat.sendline("one [[history]]")
+    chat.expect('"Be verbose."')
+    chat.expect("> ")
+    chat.sendline("/system -")
+    chat.expect("(no system prompt)\n> ")
+    chat.sendline("/model")
+    chat.expect("* default\n> ")
+    chat.sendline("/stop")
+    chat.expect("(no reply in progress)\n> ")
+    chat.sendline("/model none")
+    chat.expect("There is no model of this name.\n> ")
+    chat.sendline("/regenerate")
+    chat.expect("echo: one")
+    chat.expect("> ")
+    chat.sendline("/history")
+    chat.expect("> one [[history]]\necho: one")
+    chat.sendline("/reset")
+    chat.expect("(conversation cleared)\n> ")
+    chat.sendline("//history is a word")
+    chat.expect("echo: /history is a word\n> ")
+    chat.sendline("/nonsense")
+    chat.expect("Unknown command /nonsense. Type /help for a list of commands.\n> ")
 
 
-def test_a_failed_turn_is_told_and_the_chat_goes_on(person: Person) -> None:
-    person.types("[[fault:400]]")
-    person.sees("The model's service refused the request.\n> ")
-    person.types("hello")
-    person.sees("echo: hello\n> ")
+def test_failed_turn_is_reported_and_the_chat_continues(chat: PtyProgram) -> None:
+    chat.sendline("[[fault:400]]")
+    chat.expect("The model's service refused the request.\n> ")
+    chat.sendline("hello")
+    chat.expect("echo: hello\n> ")
 
 
-def test_a_models_control_characters_do_not_reach_the_terminal(person: Person) -> None:
-    person.types("\x16\x1b]0;title\x16\x07 and \x16\x1b[2J")
-    person.sees("echo: ]0;title and [2J\n> ")
-    assert "\x1b]0" not in person.screen.rpartition("echo: ")[2]
+def test_control_characters_of_the_model_are_removed(chat: PtyProgram) -> None:
+    chat.sendline("\x16\x1b]0;title\x16\x07 and \x16\x1b[2J")
+    chat.expect("echo: ]0;title and [2J\n> ")
+    assert "\x1b]0" not in chat.output.rpartition("echo: ")[2]
 
 
-def test_a_pipe_is_answered_line_by_line(echoing: Stack) -> None:
-    done = piped(echoing.web().url, "hi\n\n/system Be terse.\nyou there?\n")
+def test_lines_of_a_pipe_are_answered_in_order(echo_stack: Stack) -> None:
+    done = run_in_pipe(echo_stack.web().url, "hi\n\n/system Be terse.\nyou there?\n")
     assert done.stdout == "echo: hi\necho: you there?\n"
     assert done.stderr == "Be terse.\n"
     assert done.returncode == 0
 
 
-def test_a_pipe_that_could_not_be_answered_ends_with_1(echoing: Stack) -> None:
-    done = piped(echoing.web().url, "[[fault:400]]\nhi\n")
+def test_failed_line_of_a_pipe_sets_exit_code_1(echo_stack: Stack) -> None:
+    done = run_in_pipe(echo_stack.web().url, "[[fault:400]]\nhi\n")
     assert done.stdout == "echo: hi\n"
     assert "refused" in done.stderr
     assert done.returncode == 1
 
 
-def test_a_token_in_the_environment_resumes_its_session(echoing: Stack, client: Client) -> None:
+def test_parley_token_resumes_the_session(echo_stack: Stack, client: Client) -> None:
     session = client.open()
-    session.send("hello").text  # noqa: B018  # waits for it
-    done = piped(echoing.web().url, "/history\n/token\n", PARLEY_TOKEN=session.token)
+    session.send("hello").text  # noqa: B018  # waits for the reply
+    done = run_in_pipe(echo_stack.web().url, "/history\n/token\n", PARLEY_TOKEN=session.token)
     assert done.stderr == f"> hello\necho: hello\n{session.token}\n"
     assert done.stdout == ""
 
 
-def test_who_comes_back_sees_what_was_said(echoing: Stack, client: Client) -> None:
+def test_resumed_session_shows_its_history(echo_stack: Stack, client: Client) -> None:
     session = client.open()
-    session.send("hello").text  # noqa: B018  # waits for it
+    session.send("hello").text  # noqa: B018  # waits for the reply
     environment = {**os.environ, "PARLEY_TOKEN": session.token}
-    with Person([*CHAT, "--url", echoing.web().url], environment) as somebody:
-        somebody.sees("> hello\necho: hello\n> ")
+    with PtyProgram([*CHAT, "--url", echo_stack.web().url], environment) as program:
+        program.expect("> hello\necho: hello\n> ")
 
 
-def test_who_comes_back_sees_the_rest_of_what_is_being_written(
-    echoing: Stack, client: Client
-) -> None:
+def test_resumed_session_shows_the_rest_of_the_reply(echo_stack: Stack, client: Client) -> None:
     session = client.open()
     with suppress(ReplyFailed):
-        session.send("[[fault:400]]").text  # noqa: B018  # waits for it
+        session.send("[[fault:400]]").text  # noqa: B018  # waits for the reply
     growing = session.send("hello [[tokens=60 rate=30]]")
     next(iter(growing))
     environment = {**os.environ, "PARLEY_TOKEN": session.token}
-    with Person([*CHAT, "--url", echoing.web().url], environment) as somebody:
-        somebody.sees("(no reply: The model's service refused the request.)\n> hello")
-        somebody.sees(f"{growing.text}\n> ")
+    with PtyProgram([*CHAT, "--url", echo_stack.web().url], environment) as program:
+        program.expect("(no reply: The model's service refused the request.)\n> hello")
+        program.expect(f"{growing.text}\n> ")
 
 
-def test_a_chat_ends_with_its_session(echoing: Stack, client: Client) -> None:
+def test_chat_ends_when_its_session_is_deleted(echo_stack: Stack, client: Client) -> None:
     session = client.open()
     environment = {**os.environ, "PARLEY_TOKEN": session.token}
-    with Person([*CHAT, "--url", echoing.web().url], environment) as somebody:
-        somebody.sees("/help tells what else you may type.\n> ")
+    with PtyProgram([*CHAT, "--url", echo_stack.web().url], environment) as program:
+        program.expect("Type /help for a list of commands.\n> ")
         session.delete()
-        somebody.types("hello")
-        somebody.sees("There is no such session.\n")
-        assert somebody.exit_code() == 1
+        program.sendline("hello")
+        program.expect("There is no such session.\n")
+        assert program.exit_code() == 1
 
 
-def test_a_reply_is_read_on_when_the_web_comes_back(person: Person, echoing: Stack) -> None:
-    person.types("hello [[tokens=60 rate=20]]")
-    said = person.sees("echo: hello").rpartition("echo: ")[2]
-    echoing.web().kill()
-    echoing.web().start()
-    said += person.sees("\n> ", within=40).removesuffix("\n> ")
-    assert len(said.split()) == 60 - 1  # without "echo: "
+def test_reply_continues_after_a_web_restart(chat: PtyProgram, echo_stack: Stack) -> None:
+    chat.sendline("hello [[tokens=60 rate=20]]")
+    text = chat.expect("echo: hello").rpartition("echo: ")[2]
+    echo_stack.web().kill()
+    echo_stack.web().start()
+    text += chat.expect("\n> ", within=40).removesuffix("\n> ")
+    assert len(text.split()) == 60 - 1  # without "echo: "
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
-    [("http://127.0.0.1:1", "Start Parley there"), ("localhost:8000", "is no http(s) URL")],
+    ("url", "error"),
+    [
+        ("http://127.0.0.1:1", "Start Parley at this URL"),
+        ("localhost:8000", "is not an http(s) URL"),
+    ],
 )
-def test_a_place_without_parley_is_said_so(url: str, said: str) -> None:
-    done = piped(url, "hi\n")
-    assert said in done.stderr
+def test_unreachable_or_invalid_url_is_reported(url: str, error: str) -> None:
+    done = run_in_pipe(url, "hi\n")
+    assert error in done.stderr
     assert "Traceback" not in done.stderr
     assert done.returncode != 0
 
 
-def test_a_wrong_token_is_said_so(echoing: Stack) -> None:
-    done = piped(echoing.web().url, "hi\n", PARLEY_TOKEN="nonsense")
-    assert (done.stdout, done.stderr, done.returncode) == ("", "This is no token.\n", 1)
+def test_invalid_token_is_reported(echo_stack: Stack) -> None:
+    done = run_in_pipe(echo_stack.web().url, "hi\n", PARLEY_TOKEN="nonsense")
+    assert (done.stdout, done.stderr, done.returncode) == ("", "This is not a session token.\n", 1)

@@ -1,4 +1,4 @@
-"""What the pages tell somebody to type is typed, and does what they say."""
+"""Runs the commands and programs in the README and docs."""
 
 import asyncio
 import os
@@ -14,26 +14,26 @@ from parley_client import Client
 from project.supervisor.children import ROOT
 from tests.harness.stack import Stack
 
-OTHERS_URL = re.compile(r"(?:http://127\.0\.0\.1|localhost):8000")
-"""Where Parley is for those who read the pages."""
+# The server address in the docs.
+DEFAULT_URL = re.compile(r"(?:http://127\.0\.0\.1|localhost):8000")
 README = (ROOT / "README.md").read_text()
-SLOWLY = "rate=10"
-"""What a reader waits for, a test need not."""
+# Sped up in tests.
+SLOW_RATE = "rate=10"
 
 
-def examples(place: str, language: str, stack: Stack) -> str:
-    """Return the code of one section of a page, for this Parley."""
-    page, _, title = place.partition("#")
+def code_blocks(location: str, language: str, stack: Stack) -> str:
+    """Return the code of a section (page#title), with the URL of this stack."""
+    page, _, title = location.partition("#")
     text = (ROOT / "docs" / page).read_text()
     section = text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
     blocks = re.findall(rf"^```{language}\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
-    assert blocks, place
-    code = OTHERS_URL.sub(stack.web().url, "".join(blocks))
-    return code.replace(SLOWLY, "rate=100")
+    assert blocks, location
+    code = DEFAULT_URL.sub(stack.web().url, "".join(blocks))
+    return code.replace(SLOW_RATE, "rate=100")
 
 
-def typed(script: str, *, until: str) -> str:
-    """Return what a shell prints, up to the line in which somebody has seen enough."""
+def run_shell(script: str, *, until: str) -> str:
+    """Run a script in bash; return its output up to the line that contains `until`."""
     with subprocess.Popen(
         ["bash", "-euo", "pipefail", "-c", script],
         stdout=subprocess.PIPE,
@@ -41,44 +41,46 @@ def typed(script: str, *, until: str) -> str:
         start_new_session=True,
     ) as shell:
         assert shell.stdout is not None
-        seen = ""
+        output = ""
         for line in shell.stdout:
-            seen += line
+            output += line
             if until in line:
                 break
         if shell.poll() is None:
             os.killpg(shell.pid, signal.SIGTERM)
-    return seen
+    return output
 
 
-def test_five_minutes_lead_from_a_post_to_its_reply(stack: Stack) -> None:
-    seen = typed(examples("start.md#Call it", "sh", stack), until="event: message.completed")
-    posted, _, rest = seen.partition("event: message.queued")
+def test_quickstart_posts_a_message_and_streams_its_reply(stack: Stack) -> None:
+    output = run_shell(
+        code_blocks("start.md#Call it", "sh", stack), until="event: message.completed"
+    )
+    posted, _, rest = output.partition("event: message.queued")
     assert "202 Accepted" in posted
     assert posted.count('"next_poll"') == 2
     assert "event: message.delta" in rest
     assert rest.endswith("event: message.completed\n")
 
 
-def test_four_lines_post_and_wait(stack: Stack) -> None:
-    seen = typed(examples("api.md#Quick example", "sh", stack), until="next_poll")
-    assert '"queue_position":0}' in seen
-    assert '"content":"Hello!"' in seen.rpartition('"messages":[')[2]
+def test_four_curl_commands_post_and_poll(stack: Stack) -> None:
+    output = run_shell(code_blocks("api.md#Quick example", "sh", stack), until="next_poll")
+    assert '"queue_position":0}' in output
+    assert '"content":"Hello!"' in output.rpartition('"messages":[')[2]
 
 
-def test_a_session_is_followed_with_curl(stack: Stack) -> None:
-    seen = typed(examples("subscriptions.md#curl", "sh", stack), until="event: message.completed")
-    assert re.search(r"retry: \d+\n\nid: 1\nevent: message.queued\ndata: {", seen)
+def test_curl_streams_the_events_of_a_session(stack: Stack) -> None:
+    output = run_shell(
+        code_blocks("subscriptions.md#curl", "sh", stack), until="event: message.completed"
+    )
+    assert re.search(r"retry: \d+\n\nid: 1\nevent: message.queued\ndata: {", output)
 
 
-def test_the_first_program_prints_its_reply(
-    stack: Stack, capsys: pytest.CaptureFixture[str]
-) -> None:
-    exec(compile(examples("start.md#Program it", "python", stack), "start.md", "exec"), {})  # noqa: S102
+def test_first_program_prints_its_reply(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(compile(code_blocks("start.md#Program it", "python", stack), "start.md", "exec"), {})  # noqa: S102
     assert "sea salty" in capsys.readouterr().out
 
 
-def test_the_readmes_program_prints_its_reply(
+def test_readme_program_prints_its_reply(
     stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PARLEY_URL", stack.web().url)
@@ -87,21 +89,21 @@ def test_the_readmes_program_prints_its_reply(
     assert "sea salty" in capsys.readouterr().out
 
 
-def test_a_session_is_followed_with_nothing_but_websockets(stack: Stack) -> None:
+def test_websocket_example_receives_all_events(stack: Stack) -> None:
     names: dict[str, Any] = {}
-    page = examples("subscriptions.md#Python", "python", stack)
+    page = code_blocks("subscriptions.md#Python", "python", stack)
     exec(compile(page, "subscriptions.md", "exec"), names)  # noqa: S102
     session = Client(stack.web().url).open()
     reply = session.send("Hello!")
-    events = asyncio.run(followed(names["follow"], stack.web().url, session.token))
+    events = asyncio.run(collect_events(names["follow"], stack.web().url, session.token))
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     assert events[-1]["message"]["content"] == reply.text
 
 
-async def followed(
+async def collect_events(
     follow: Callable[[str, str], AsyncIterator[dict[str, Any]]], url: str, token: str
 ) -> list[dict[str, Any]]:
-    """Return what comes, up to the end of the first reply."""
+    """Return the events up to the end of the first reply."""
     events = []
     async for event in follow(url, token):
         events.append(event)

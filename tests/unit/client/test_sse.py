@@ -1,4 +1,4 @@
-"""Event streams are read whatever way they are cut."""
+"""Server-Sent Events are parsed independently of chunk boundaries."""
 
 import pytest
 
@@ -15,14 +15,14 @@ EVENTS = [b'{"delta":"\xe6\xbc\xa2\xe2\x80\xa8"}', b"one\ntwo"]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, len(STREAM)])
-def test_events_are_the_same_however_the_stream_is_cut(size: int) -> None:
+def test_events_do_not_depend_on_chunk_boundaries(size: int) -> None:
     chunks = [STREAM[at : at + size] for at in range(0, len(STREAM), size)]
     assert [event for event in events(chunks) if event] == EVENTS
 
 
-def test_a_comment_is_a_sign_of_life() -> None:
+def test_comment_yields_an_empty_event() -> None:
     assert list(events([b": ping\n"])) == [b""]
 
 
-def test_a_comment_within_an_event_does_not_end_it() -> None:
+def test_comment_inside_an_event_does_not_end_it() -> None:
     assert list(events([b"data: one\n: ping\ndata: two\n\n"])) == [b"", b"one\ntwo"]

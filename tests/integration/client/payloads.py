@@ -1,4 +1,4 @@
-"""What a Parley would tell, as JSON."""
+"""JSON payloads and event-stream frames as Parley sends them."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ TOKEN = "ses_1.secret"
 
 def session(**members: Any) -> dict[str, Any]:
     """Return a session without messages."""
-    standing: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "id": "ses_1",
         "token": TOKEN,
         "name": "",
@@ -21,12 +21,12 @@ def session(**members: Any) -> dict[str, Any]:
         "messages": [],
         "next_poll": 0.01,
     }
-    return standing | members
+    return defaults | members
 
 
 def reply(status: str = "queued", content: str = "", *, seq: int = 1, **members: Any) -> Any:
-    """Return a reply."""
-    standing: dict[str, Any] = {
+    """Return a reply, `msg_2`."""
+    defaults: dict[str, Any] = {
         "id": "msg_2",
         "role": "assistant",
         "content": content,
@@ -44,25 +44,25 @@ def reply(status: str = "queued", content: str = "", *, seq: int = 1, **members:
         "wait": None,
         "feedback": None,
     }
-    return standing | members
+    return defaults | members
 
 
 def event(seq: int, kind: str, **members: Any) -> str:
-    """Return an event of the reply, as a stream bears it."""
-    told = {"type": kind, "seq": seq, "message_id": "msg_2", **members}
-    return f"id: {seq}\nevent: {kind}\ndata: {json.dumps(told)}\n\n"
+    """Return an event of the reply as a frame of an event stream."""
+    payload = {"type": kind, "seq": seq, "message_id": "msg_2", **members}
+    return f"id: {seq}\nevent: {kind}\ndata: {json.dumps(payload)}\n\n"
 
 
-def plain(**members: Any) -> str:
-    """Return an event of the session that has no number of its own, or a snapshot."""
+def frame(**members: Any) -> str:
+    """Return a frame without an id, such as a snapshot or a gap."""
     return f"event: {members['type']}\ndata: {json.dumps(members)}\n\n"
 
 
 def delta(seq: int, text: str) -> str:
-    """Return a piece of the reply."""
+    """Return a delta event of the reply."""
     return event(seq, "message.delta", delta=text)
 
 
-def ended(seq: int, content: str, status: str = "completed", **members: Any) -> str:
-    """Return the reply's end."""
+def final(seq: int, content: str, status: str = "completed", **members: Any) -> str:
+    """Return the final event of the reply."""
     return event(seq, f"message.{status}", message=reply(status, content, seq=seq, **members))

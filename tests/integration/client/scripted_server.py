@@ -1,4 +1,4 @@
-"""A server that answers what a test tells it to, and keeps what it was asked."""
+"""An HTTP server with scripted responses that records its requests."""
 
 import json
 import socket
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-Answer = Callable[["Asked"], None]
-"""Answers a request by what `Asked` offers."""
+# Sends the response to a request with the methods of `Request`.
+Responder = Callable[["Request"], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A request, and the connection it came by."""
+class Request:
+    """A request and its connection."""
 
     method: str
     path: str
@@ -22,22 +22,22 @@ class Asked:
     body: bytes
     handler: BaseHTTPRequestHandler
 
-    def reply(self, status: int, body: Any = None, **headers: str) -> None:
-        """Answer with JSON; of header names `_` stands for `-`."""
-        told = b"" if body is None else json.dumps(body).encode()
+    def respond(self, status: int, body: Any = None, **headers: str) -> None:
+        """Send a JSON response; `_` in header names becomes `-`."""
+        payload = b"" if body is None else json.dumps(body).encode()
         self.handler.send_response(status)
-        for name, value in {"Content-Length": str(len(told)), **headers}.items():
+        for name, value in {"Content-Length": str(len(payload)), **headers}.items():
             self.handler.send_header(name.replace("_", "-"), value)
         self.handler.end_headers()
-        self.handler.wfile.write(told)
+        self.handler.wfile.write(payload)
 
-    def refuse(self, status: int, code: str, **headers: str) -> None:
-        """Answer as Parley refuses."""
+    def respond_error(self, status: int, code: str, **headers: str) -> None:
+        """Send an error in Parley's format."""
         error = {"code": code, "message": f"It is {code}.", "param": "x", "request_id": "req_1"}
-        self.reply(status, {"error": error}, X_Request_ID="req_1", **headers)
+        self.respond(status, {"error": error}, X_Request_ID="req_1", **headers)
 
     def stream(self, *parts: str) -> None:
-        """Answer with an event stream of these parts, which ends with the connection."""
+        """Send an event stream of these parts, then close the connection."""
         self.handler.send_response(200)
         self.handler.send_header("Content-Type", "text/event-stream")
         self.handler.send_header("Connection", "close")
@@ -48,17 +48,17 @@ class Asked:
         self.handler.close_connection = True
 
     def drop(self) -> None:
-        """Close the connection without a word."""
+        """Close the connection without a response."""
         self.handler.connection.shutdown(socket.SHUT_RDWR)
         self.handler.close_connection = True
 
 
-class Server:
-    """Gives each answer of its script once, in order, and the last one ever after."""
+class ScriptedServer:
+    """Uses each responder once, in order, and the last one for all further requests."""
 
-    def __init__(self, *answers: Answer) -> None:
-        self.asked: list[Asked] = []
-        self._answers = list(answers)
+    def __init__(self, *responders: Responder) -> None:
+        self.requests: list[Request] = []
+        self._responders = list(responders)
         self._lock = threading.Lock()
         server = self
 
@@ -71,11 +71,11 @@ class Server:
                     self.close_connection = True
                     return
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                asked = Asked(str(self.command), self.path, dict(self.headers), body, self)
-                server._next(asked)(asked)
+                request = Request(str(self.command), self.path, dict(self.headers), body, self)
+                server._next(request)(request)
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.daemon_threads = True
@@ -89,7 +89,7 @@ class Server:
         self._http.shutdown()
         self._http.server_close()
 
-    def _next(self, asked: Asked) -> Answer:
+    def _next(self, request: Request) -> Responder:
         with self._lock:
-            self.asked.append(asked)
-            return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+            self.requests.append(request)
+            return self._responders.pop(0) if len(self._responders) > 1 else self._responders[0]
