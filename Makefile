@@ -1,5 +1,5 @@
-# One command per intent. Each makes .venv by itself when it is missing or older than
-# pyproject.toml or constraints.txt: `run` the packages it needs, the others all of them.
+# One command per intent. Each target creates .venv if it is missing or older than pyproject.toml
+# or constraints.txt. `run` and `chat` install the runtime packages, the other targets all packages.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -15,40 +15,40 @@ SECONDS ?= 600
 SEED ?= 1
 
 .PHONY: help
-help: ## this list
+help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: $(RUNTIME) ## everything on http://127.0.0.1:$PORT (default 8000), until Ctrl-C
+run: $(RUNTIME) ## start everything on http://127.0.0.1:$PORT (default 8000); Ctrl-C stops it
 	@exec $(BIN)/python manage.py run --end-with-parent
 
 .PHONY: chat
-chat: $(RUNTIME) ## a chat in the terminal, with what `make run` has started
+chat: $(RUNTIME) ## chat in the terminal with the server that `make run` started
 	@$(BIN)/python manage.py chat
 
-# The tests wait more than they work: two processes to a core of the smallest machine. Files keep
-# their order, so that the soak, which takes longest, is begun first; tests/conftest.py gives them out.
+# Tests mostly wait, so run two processes per core of the smallest supported machine. Files keep their
+# order, so that the longest test, the soak, starts first; tests/conftest.py distributes them.
 PARALLEL := --numprocesses 4 --no-loadscope-reorder
 
 .PHONY: test
-test: $(DEV) ## all tests; ARGS="-k name" chooses
+test: $(DEV) ## run all tests; ARGS="-k name" selects some
 	$(BIN)/pytest $(PARALLEL) $(ARGS)
 
 .PHONY: faults
-faults: $(DEV) ## every row of docs/faults.md, the slow ones too, and whether its tests have passed
+faults: $(DEV) ## test every row of docs/faults.md, including the slow ones, and print the results
 	$(BIN)/pytest tests/acceptance -m fault $(ARGS)
 
 .PHONY: soak
-soak: $(DEV) ## all troubles at random under load; SECONDS=600 SEED=1
+soak: $(DEV) ## inject random faults under load; SECONDS=600 SEED=1
 	SOAK_SECONDS=$(SECONDS) SOAK_SEED=$(SEED) $(BIN)/pytest tests/acceptance/soak \
 		-o log_cli=true -o log_cli_level=INFO $(ARGS)
 
 .PHONY: security
-security: $(DEV) ## every row of docs/security.md, and whether its tests have passed
+security: $(DEV) ## test every row of docs/security.md and print the results
 	$(BIN)/pytest -m security $(PARALLEL) $(ARGS)
 
 .PHONY: lint style types
-lint: style types ## format, style, types, layers, security, compose file, Dockerfile
+lint: style types ## check format, style, types, layers, security, Compose file and Dockerfile
 style: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -60,29 +60,29 @@ types: $(DEV)
 	$(BIN)/mypy
 
 .PHONY: docs
-docs: $(DEV) ## the docs as a site, in site/; a broken link is an error
+docs: $(DEV) ## build the docs site in site/; a broken link is an error
 	NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
 
 .PHONY: tools
-tools: ## what some tests need besides: a browser, strace, faketime; Debian's, when it may
+tools: ## install a browser, strace and faketime for some tests, if apt-get is available
 	scripts/browser
 	scripts/fault-tools
 
 .PHONY: format
-format: $(DEV) ## put the code into the form that lint wants
+format: $(DEV) ## format the code and apply safe fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 .PHONY: bench
-bench: $(DEV) ## one table of figures; BENCH_JSON=file writes them too
+bench: $(DEV) ## run the benchmarks; BENCH_JSON=file also writes the results to a file
 	$(BIN)/python -m bench
 
 .PHONY: lock
-lock: ## constraints.txt anew, from what pyproject.toml allows
+lock: ## regenerate constraints.txt from pyproject.toml
 	scripts/lock
 
 .PHONY: clean
-clean: ## remove .venv and caches; .parley (your data) stays
+clean: ## remove .venv and caches; keep .parley (your data)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -90,7 +90,7 @@ $(RUNTIME): $(LOCK)
 	@scripts/install .
 	@touch $@
 
-# Python compiles what is imported, a small part; pip would compile all, for half a minute.
+# pip would compile every module for half a minute; Python compiles the few that are imported.
 $(DEV): $(LOCK)
 	@PIP_NO_COMPILE=1 scripts/install '.[dev]'
 	@touch $(RUNTIME) $@

@@ -40,9 +40,9 @@ def test_every_page_stands_in_the_sites_navigation() -> None:
     assert {page for page in pages if not page.startswith("adr/0")} == nav
 
 
-def test_the_promises_of_the_readme_name_tests_that_there_are() -> None:
+def test_guarantees_of_the_readme_name_existing_tests() -> None:
     table = re.findall(r"\[`(test_\w+)`\]\((tests/[\w/]+\.py)\) \|$", README, re.MULTILINE)
-    assert len(table) == README.partition("| promise |")[2].partition("\n\n")[0].count("\n|") - 1
+    assert len(table) == README.partition("| guarantee |")[2].partition("\n\n")[0].count("\n|") - 1
     assert len(table) >= 10
     for name, path in table:
         assert f"\ndef {name}(" in (ROOT / path).read_text(), name
