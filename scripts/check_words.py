@@ -18,11 +18,11 @@ ROOT = Path(__file__).resolve().parents[1]
 WORD_LIST = Path(__file__).with_name("banned_words.txt")
 SCOPE = (
     *("*.md", ".env.example", "Dockerfile", "Makefile", "*.py", "*.toml", "*.yml"),
-    *("docs/**/*.md", "deploy/**/*.y*ml", "examples/*.py"),
+    *("docs/**/*.md", "deploy/**/*", "examples/*.py", "scripts/*", ".ci/*"),
     *("chat/**/*.py", "project/**/*.py", "parley_client/**/*.py", "fakemodel/**/*.py"),
     *("chat/**/*.lua", "chat/**/*.html", "chat/**/*.js"),
 )
-NOT_OURS = re.compile(r"/(vendor|migrations)/")
+NOT_OURS = re.compile(r"/(vendor|migrations|__pycache__)/|/banned_words.txt$")
 
 # Code in Markdown: fenced blocks, and spans between backticks.
 MARKDOWN_CODE = re.compile(r"^ *```.*?^ *```|`[^`]*`", re.MULTILINE | re.DOTALL)
@@ -100,7 +100,7 @@ def files_in_scope(paths: list[str]) -> list[Path]:
 
 
 def check(paths: list[str]) -> Iterator[str]:
-    """Yield a line per hit: `file:line: "anew": write "again"`."""
+    """Yield a line per hit: `file:line: "phrase": write "replacement"`."""
     words = read_words()
     for path in files_in_scope(paths):
         prose = prose_of(path.name, path.read_text())

@@ -1,15 +1,15 @@
-"""What MkDocs is told beyond mkdocs.yml: links that leave docs/, and the list of decisions."""
+"""MkDocs hooks: remove links that leave docs/, and list the decisions."""
 
 import re
 from pathlib import Path
 from typing import Any
 
+# A link from a page to a file of the repository; tests/unit/test_docs.py checks that it exists.
 OUTSIDE = re.compile(r"\[([^\]]+)\]\((?:\.\./)+[^)]*\)")
-"""A link from a page to a file of the repository; tests/unit/test_docs.py sees that it is there."""
 
 
 def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:
-    """Leave of links out of docs/ their words; list the decisions on their first page."""
+    """Replace links out of docs/ with their text; list the decisions on the Decisions page."""
     source = page.file.src_uri
     if source == "adr/README.md":
         return f"{markdown}\n{_decisions(Path(config['docs_dir']) / 'adr')}"
