@@ -31,8 +31,8 @@ warnings.filterwarnings("ignore", category=SecurityWarning)
 app = Celery("parley", fixups=[])
 app.config_from_object("project.celery_settings")
 # By path: the bootstep is imported when a worker starts, and only there.
-app.steps["worker"].add("chat.worker:Pulse")
-app.autodiscover_tasks(["chat"])
+app.steps["worker"].add("chat.worker.bootstep:Pulse")
+app.autodiscover_tasks(["chat.worker"])
 # Web processes publish from threads of the WSGI pool: there, too, this is the current app.
 app.set_default()
 if loading:

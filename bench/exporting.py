@@ -16,8 +16,8 @@ from pathlib import Path
 from django.conf import settings
 
 from bench.home import SESSIONS
+from chat.conversation import tokens
 from chat.domain import NewSession
-from chat.services import tokens
 from chat.store.client import client
 from chat.store.scripts import run_all
 from chat.store.sessions import restoring

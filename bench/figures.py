@@ -9,7 +9,7 @@ from typing import Any
 from bench import chatting, cpu, history
 from bench.chatting import Act, Client, Follower
 from bench.wire import Line
-from chat.store import keys, tallies
+from chat.store import keys, metrics
 from chat.store.client import client as redis_client
 from tests.harness.processes import Process
 from tests.harness.stack import Stack
@@ -191,5 +191,5 @@ def percentiles(name: str, values: list[float]) -> Figures:
 
 def _completed() -> int:
     """Return how many replies have been completed so far."""
-    turns = tallies.read().turns
+    turns = metrics.read().turns
     return sum(count for (outcome, _), count in turns.items() if outcome == "completed")

@@ -2,8 +2,8 @@
 
 import secrets
 
+from chat.conversation import sessions, tokens
 from chat.domain import Caller, FinishReason, Outcome, Said, Status, Submission
-from chat.services import sessions, tokens
 from chat.store import leases, turns
 from chat.store.text import escaped
 

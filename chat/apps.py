@@ -1,11 +1,13 @@
 """Where Django finds the app."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.core.exceptions import ImproperlyConfigured
 
-from chat import dispatch
-from chat.errors import ConfigError
-from chat.services import models
+from chat import broker
+from chat.conversation import llms
+from chat.domain.errors import ConfigError
 from chat.store import client
 
 
@@ -20,9 +22,10 @@ class ChatConfig(AppConfig):
         Raises:
             ImproperlyConfigured: it names the setting.
         """
+        import_module("chat.admin.registration")
         try:
             client.check()
-            dispatch.check()
-            models.check()
+            broker.check()
+            llms.check()
         except ConfigError as error:
             raise ImproperlyConfigured(error.message) from error

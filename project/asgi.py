@@ -16,14 +16,14 @@ from functools import partial
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 
-from chat.conf import knobs
+from chat.settings import chat_settings
 from project import interrupts
 from project.bodies import Receive, Scope, Send
 from project.bridge import Bridge, with_database, without_database
 from project.wsgi import application as wsgi_application  # sets Django up
 
 # What follows needs Django to be set up.
-from chat.push.routing import websocket_urlpatterns  # isort: skip
+from project.websocket_urls import urlpatterns as websocket_urlpatterns  # isort: skip
 from project.ending import Ending  # isort: skip
 from project.starting import settle  # isort: skip
 from project.statics import StaticFiles  # isort: skip
@@ -41,14 +41,14 @@ class Lanes:
     """Chooses the lane of an HTTP request."""
 
     def __init__(self) -> None:
-        self.polling = PollingHandler("chat.push.urls")
-        self.waiting = WaitingHandler("chat.push.urls")
+        self.polling = PollingHandler("chat.realtime.urls")
+        self.waiting = WaitingHandler("chat.realtime.urls")
         bridge = partial(
             Bridge,
-            threads=ThreadPoolExecutor(knobs.WEB_THREADS, "web"),
-            patience=knobs.BODY_TIMEOUT,
+            threads=ThreadPoolExecutor(chat_settings.WEB_THREADS, "web"),
+            patience=chat_settings.REQUEST_TIMEOUT,
         )
-        self.api = bridge(without_database(wsgi_application), most=knobs.BODY_BYTES)
+        self.api = bridge(without_database(wsgi_application), most=chat_settings.MAX_BODY_BYTES)
         self.admin = bridge(
             with_database(wsgi_application), most=settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         )

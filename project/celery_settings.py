@@ -2,9 +2,9 @@
 
 from django.conf import settings
 
-from chat.conf import knobs
-from chat.dispatch import QUEUE
-from chat.sentinels import watched
+from chat.broker import QUEUE
+from chat.redis_url import watched
+from chat.settings import chat_settings
 
 primary = watched(settings.BROKER_URL)
 broker_url = primary.broker_url if primary else settings.BROKER_URL
@@ -21,7 +21,7 @@ broker_transport_options = {
     # One list to pop instead of four: wake-ups have no priorities.
     "priority_steps": [0],
     # One connection a publishing thread, at most.
-    "max_connections": knobs.WORKER_CONCURRENCY + 64,
+    "max_connections": chat_settings.WORKER_CONCURRENCY + 64,
     # A link that is dead without saying so is noticed within seconds instead of 48.
     "health_check_interval": 5,
     "socket_keepalive": True,
@@ -47,8 +47,8 @@ task_acks_late = False
 
 # Turns wait for the model nearly all the time: threads, hundreds of them.
 worker_pool = "threads"
-worker_consumer = "chat.worker:Reader"
-worker_concurrency = knobs.WORKER_CONCURRENCY
+worker_consumer = "chat.worker.bootstep:Reader"
+worker_concurrency = chat_settings.WORKER_CONCURRENCY
 # A worker takes no more wake-ups than it has threads free for, so the others get their share, and
 # Celery 5.7 survives a restart of the broker (it can exit on one while it holds prefetched tasks).
 worker_disable_prefetch = True

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from chat.services import streams
+from chat.realtime import session_events
 
 
 class Ending:
@@ -45,7 +45,7 @@ def before(
     """Return a handler that ends what is followed, then does what `handler` does."""
 
     def end(number: int, frame: FrameType | None) -> Any:
-        loop.call_soon_threadsafe(streams.close)
+        loop.call_soon_threadsafe(session_events.close)
         return handler(number, frame)
 
     return end

@@ -10,14 +10,14 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import CloseCode, Frame
 from websockets.protocol import State
 
-from chat.conf import knobs
-from chat.errors import RateLimited
+from chat.domain.errors import RateLimited
+from chat.settings import chat_settings
 from project import wsgi  # noqa: F401  (sets Django up, which the close codes need)
 from project.bodies import LINGER_SECONDS
 from project.readers import Impatient
 
-from chat.push.closing import HANG_UP, code_of  # isort: skip
-from chat.push.pace import Pace  # isort: skip
+from chat.realtime.close_codes import HANG_UP, code_of  # isort: skip
+from chat.realtime.rate_limit import Pace  # isort: skip
 
 SLICE = 1024
 """Bytes read at once: 170 of the smallest frames, after which other connections have a turn."""
@@ -34,7 +34,8 @@ class BoundedFrames(Impatient, WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._pace = Pace(
-            per_minute=MERCY * knobs.FRAMES_PER_MINUTE, burst=MERCY * knobs.FRAMES_BURST
+            per_minute=MERCY * chat_settings.FRAMES_PER_MINUTE,
+            burst=MERCY * chat_settings.FRAMES_BURST,
         )
         self._is_cut = False
 

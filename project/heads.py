@@ -11,15 +11,15 @@ from django.http import HttpResponse
 from uvicorn._types import ASGI3Application, HTTPScope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from chat.conf import knobs
-from chat.errors import BadInput, HeadTooLarge, ParleyError
+from chat.domain.errors import BadInput, HeadTooLarge, ParleyError
+from chat.settings import chat_settings
 from project import wsgi  # noqa: F401  (sets Django up, which the errors' shape needs)
 from project.bodies import LINGER_SECONDS
 from project.readers import Impatient
 from project.upgrades import Parser
 
 from chat.api.exception_handler import without_request  # isort: skip
-from chat.push.closing import HANG_UP  # isort: skip
+from chat.realtime.close_codes import HANG_UP  # isort: skip
 
 MOST = 64 * 1024
 """Most bytes of a request line and headers; many times what any client sends."""
@@ -189,7 +189,9 @@ class BoundedHeads(Impatient, HttpToolsProtocol):
 
     def _wait_for_head(self) -> None:
         if self._deadline is None:
-            self._deadline = self.loop.call_later(knobs.BODY_TIMEOUT, self.transport.close)
+            self._deadline = self.loop.call_later(
+                chat_settings.REQUEST_TIMEOUT, self.transport.close
+            )
 
     def _stop_waiting(self) -> None:
         self._unread = 0

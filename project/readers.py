@@ -8,7 +8,7 @@ as his kernel says that it is there.
 import asyncio
 from typing import Any
 
-from chat.conf import knobs
+from chat.settings import chat_settings
 
 LEAST = 64 * 1024
 """Bytes that a client takes in `SOCKET_PATIENCE` seconds at least, while more wait for it."""
@@ -122,7 +122,7 @@ class Impatient(asyncio.Protocol):
     transport: Any
 
     def connection_made(self, transport: Any) -> None:
-        patience = knobs.SOCKET_PATIENCE + self.GRACE
+        patience = chat_settings.WRITE_TIMEOUT + self.GRACE
         is_new = not isinstance(transport, Line)
         line = Line(transport, patience) if is_new else transport
         was_watched = not is_new and line.hand_on(patience)

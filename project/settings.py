@@ -13,15 +13,10 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from chat.conf import (
-    default_knobs,
-    read_boolean,
-    read_knobs,
-    read_list,
-    read_models,
-    read_origins,
-)
-from chat.errors import ConfigError
+from chat.domain.errors import ConfigError
+from chat.env_parsers import read_boolean, read_list, read_origins
+from chat.llm_config import read_models
+from chat.settings import defaults, from_env
 from project.secret_keys import weakness
 from project.supervisor.home import noted
 
@@ -101,7 +96,7 @@ REDIS_URL = env.str("REDIS_URL", default=NOTED.get("REDIS_URL", "redis://127.0.0
 # What redis-py calls a Unix socket's URL has another scheme in Celery.
 BROKER_URL = env.str("BROKER_URL", default="") or REDIS_URL.replace("unix://", "redis+socket://", 1)
 try:
-    globals().update(default_knobs() | read_knobs(os.environ))
+    globals().update(defaults() | from_env(os.environ))
     CHAT_MODELS = read_models(NOTED | os.environ)
     CORS_ORIGINS = read_origins("CORS_ORIGINS", env.str("CORS_ORIGINS", default=""))
     """Origins whose pages may call the API; cookies are never let through."""
@@ -174,7 +169,7 @@ if globals()["CHAT_TRUSTED_PROXIES"]:
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "project.urls.forged"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
-"""Most bytes of a form of the admin; the API's own bound is CHAT_BODY_BYTES."""
+"""Most bytes of a form of the admin; the API's own bound is CHAT_MAX_BODY_BYTES."""
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1100
 """Most fields of one: an action that asks first sends back the 1,000 sessions that it takes."""
 
@@ -203,9 +198,9 @@ SPECTACULAR_SETTINGS = {
         "chat.api.schema.complete",
     ],
     "ENUM_NAME_OVERRIDES": {
-        "MessageStatus": "chat.api.outputs.MESSAGE_STATUSES",
-        "SessionStatus": "chat.api.outputs.SESSION_STATUSES",
-        "ErrorCode": "chat.api.outputs.CODES",
+        "MessageStatus": "chat.api.schema_serializers.MESSAGE_STATUSES",
+        "SessionStatus": "chat.api.schema_serializers.SESSION_STATUSES",
+        "ErrorCode": "chat.api.schema_serializers.CODES",
     },
 }
 
@@ -216,7 +211,7 @@ if OTEL_EXPORTER_OTLP_ENDPOINT and not find_spec("opentelemetry.sdk"):
         "OTEL_EXPORTER_OTLP_ENDPOINT: sending spans needs the extra parley[tracing]"
     )
 OTEL_SERVICE_NAME = env.str("OTEL_SERVICE_NAME", default="") or "parley"
-LOG_FORMATS = {"json": "chat.logs.JSONLines", "text": "chat.logs.Readable"}
+LOG_FORMATS = {"json": "chat.logging.JSONLines", "text": "chat.logging.Readable"}
 LOG_FORMAT = env.str("LOG_FORMAT", default="") or ("text" if DEBUG else "json")
 if LOG_FORMAT not in LOG_FORMATS:
     raise ImproperlyConfigured(f"LOG_FORMAT: {LOG_FORMAT!r} is neither json nor text")
@@ -226,7 +221,7 @@ if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"about": {"()": "chat.logs.About"}},
+    "filters": {"about": {"()": "chat.logging.About"}},
     "formatters": {"line": {"()": LOG_FORMATS[LOG_FORMAT]}},
     "handlers": {
         "console": {

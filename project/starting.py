@@ -12,7 +12,7 @@ from types import TracebackType
 import django
 from django.core.exceptions import ImproperlyConfigured
 
-from chat.errors import ConfigError
+from chat.domain.errors import ConfigError
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from servestatic.asgi import ServeStaticASGI  # type: ignore[import-untyped]
 
-from chat.api.answers import standing_headers
+from chat.api.responses import standing_headers
 
 FILES = settings.STATIC_URL.strip("/")
 

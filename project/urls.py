@@ -9,9 +9,11 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import include, path, re_path
 
-from chat.admin import deliveries, operations, trouble
+from chat.admin import deliveries, errors, operations
 from chat.api.exception_handler import bad_request, failed, not_allowed, not_found
+from chat.api.urls import urlpatterns as api_urls
 from chat.pages.views import Page
+from chat.tutorial.urls import urlpatterns as tutorial_urls
 
 Handler = Callable[[HttpRequest, Exception], HttpResponseBase]
 
@@ -20,8 +22,8 @@ def refusing(status: HTTPStatus, told: str, otherwise: Handler) -> Handler:
     """Return what refuses staff by a page, and all others as the API does."""
 
     def refuse(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-        if request.path.startswith(trouble.BEFORE):
-            return trouble.refused(request, status, told)
+        if request.path.startswith(errors.BEFORE):
+            return errors.refused(request, status, told)
         return otherwise(request, exception)
 
     return refuse
@@ -39,7 +41,7 @@ def forged(request: HttpRequest, reason: str = "") -> HttpResponseBase:
 
 
 urlpatterns = [
-    path("", include("chat.api.urls")),
+    path("", include(([*api_urls, *tutorial_urls], "api"))),
     path("admin/operations/", admin.site.admin_view(operations.page), name="operations"),
     path("admin/deliveries/", admin.site.admin_view(deliveries.page), name="deliveries"),
     path("admin/", admin.site.urls),

@@ -8,12 +8,13 @@ from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
-from chat.admin import acts, pages
+from chat.admin import session_actions, views
 from chat.admin.base import Base
-from chat.errors import ParleyError, SessionExpired, SessionNotFound, StoreUnavailable
-from chat.models import Session
-from chat.querysets import MOST
-from chat.services import exports, staff
+from chat.admin.models import Session
+from chat.admin.querysets import MOST
+from chat.conversation import staff
+from chat.domain.errors import ParleyError, SessionExpired, SessionNotFound, StoreUnavailable
+from chat.transcripts import export
 
 NAMED = 5
 """Sessions of which each is told by its name how an act went; more are counted."""
@@ -34,15 +35,15 @@ class SessionActions(Base):
         obj: Session | None = None,  # noqa: ARG002
     ) -> bool:
         """Whether the user may end sessions, which they must see to do."""
-        return pages.permitted(request)["delete"]
+        return views.permitted(request)["delete"]
 
     def has_redact_permission(self, request: HttpRequest) -> bool:
         """Whether the user may take texts away."""
-        return pages.permitted(request)["redact"]
+        return views.permitted(request)["redact"]
 
     def has_export_permission(self, request: HttpRequest) -> bool:
         """Whether the user may take conversations out."""
-        return pages.permitted(request)["export"]
+        return views.permitted(request)["export"]
 
     def response_action(  # type: ignore[override]  # the stubs are of a newer Django
         self, request: HttpRequest, queryset: Any
@@ -78,7 +79,7 @@ class SessionActions(Base):
     @admin.action(description="Export completed turns for fine-tuning", permissions=["export"])
     def export_turns(self, request: HttpRequest, queryset: Iterable[Session]) -> HttpResponse:
         """Send the conversation of each as a line in the chat fine-tuning format."""
-        lines = {session: exports.line(session.pk, exports.Choice()) for session in queryset}
+        lines = {session: export.line(session.pk, export.Choice()) for session in queryset}
         return self._sent(request, lines, "conversations.jsonl")
 
     def _sent(
@@ -97,7 +98,7 @@ class SessionActions(Base):
         self, request: HttpRequest, name: str, chosen: Any, message_id: str = ""
     ) -> HttpResponse | None:
         """Do it to each, or ask first where something is lost by it; write it to the log."""
-        act = acts.ACTS[name]
+        act = session_actions.ACTS[name]
         if act.warning and "confirmed" not in request.POST:
             return self._confirm(request, act, chosen, message_id)
         ends: dict[tuple[int, str], list[Session]] = defaultdict(list)
@@ -112,7 +113,7 @@ class SessionActions(Base):
         return None
 
     def _done(
-        self, request: HttpRequest, act: acts.Act, session: Session, message_id: str
+        self, request: HttpRequest, act: session_actions.Act, session: Session, message_id: str
     ) -> tuple[int, str]:
         """Do it to one; return how it went."""
         try:
@@ -127,7 +128,7 @@ class SessionActions(Base):
         return messages.SUCCESS, done.told
 
     def _confirm(
-        self, request: HttpRequest, act: acts.Act, chosen: Any, message_id: str
+        self, request: HttpRequest, act: session_actions.Act, chosen: Any, message_id: str
     ) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
@@ -138,7 +139,7 @@ class SessionActions(Base):
             "message_id": message_id,
             "is_of_list": "action" in request.POST,
         }
-        return TemplateResponse(request, pages.TEMPLATES + "confirm.html", context)
+        return TemplateResponse(request, views.TEMPLATES + "confirm.html", context)
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest

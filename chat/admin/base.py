@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from django.contrib import admin
 
-from chat.models import Session
+from chat.admin.models import Session
 
 if TYPE_CHECKING:
     Base = admin.ModelAdmin[Session]

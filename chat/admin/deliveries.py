@@ -7,13 +7,13 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from chat.admin import pages
-from chat.admin.trouble import telling_of_trouble
+from chat.admin import views
+from chat.admin.errors import telling_of_trouble
+from chat.admin.models import Session
+from chat.admin.querysets import moment
 from chat.domain import DeliveryState
-from chat.models import Session
-from chat.querysets import moment
-from chat.services import deliveries
-from chat.services.deliveries import Named
+from chat.webhooks import deliveries
+from chat.webhooks.deliveries import Named
 
 TEMPLATE = "admin/chat/deliveries.html"
 
@@ -26,7 +26,7 @@ def page(request: HttpRequest) -> HttpResponse:
         PermissionDenied: the user may not see sessions.
         Http404: there is no such state.
     """
-    if not pages.permitted(request)["view"]:
+    if not views.permitted(request)["view"]:
         raise PermissionDenied
     state = _state(request.GET.get("state", DeliveryState.WAITING))
     named, counts = deliveries.look(state), deliveries.counts()

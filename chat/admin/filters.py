@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from chat.services import models
+from chat.conversation import llms
 
 SPANS = {
     "5m": ("Within 5 minutes", timedelta(minutes=5)),
@@ -69,7 +69,7 @@ class ModelFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
         """Name the models of the settings."""
-        return [(name, name) for name in models.all_models()]
+        return [(name, name) for name in llms.all_models()]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002
         """Keep what was chosen."""

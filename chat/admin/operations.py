@@ -7,10 +7,10 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from chat.admin import figures, pages
-from chat.admin.trouble import telling_of_trouble
-from chat.models import Session
-from chat.services import operations
+from chat.admin import charts, views
+from chat.admin.errors import telling_of_trouble
+from chat.admin.models import Session
+from chat.operations import stats
 
 TEMPLATES = "admin/chat/operations/"
 
@@ -22,7 +22,7 @@ def page(request: HttpRequest) -> HttpResponse:
     Raises:
         PermissionDenied: the user may not see sessions.
     """
-    if not pages.permitted(request)["view"]:
+    if not views.permitted(request)["view"]:
         raise PermissionDenied
     context = _told()
     if request.GET.get("only") == "figures":
@@ -34,25 +34,25 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def _told() -> dict[str, Any]:
-    standing = operations.look()
+    standing = stats.look()
     tally = standing.tally
-    running = operations.running() if tally.running else []
+    running = stats.running() if tally.running else []
     return {
         "tally": tally,
-        "oldest_wait": figures.shown(tally.oldest_wait if tally.waiting else None),
+        "oldest_wait": charts.shown(tally.oldest_wait if tally.waiting else None),
         "charts": [
-            figures.chart("replies", "Replies a minute", tally, ("completed", "incomplete")),
-            figures.chart("errors", "Errors a minute", tally, ("failed", "expired")),
+            charts.chart("replies", "Replies a minute", tally, ("completed", "incomplete")),
+            charts.chart("errors", "Errors a minute", tally, ("failed", "expired")),
         ],
-        "shares": [f"p{share * 100:.0f}" for share in figures.SHARES],
-        "latencies": figures.latencies(tally.latencies_of_hour),
-        "outcomes": figures.OUTCOMES,
-        "models": figures.models(tally),
+        "shares": [f"p{share * 100:.0f}" for share in charts.SHARES],
+        "latencies": charts.latencies(tally.latencies_of_hour),
+        "outcomes": charts.OUTCOMES,
+        "models": charts.models(tally),
         "errors": sorted(tally.errors.items(), key=lambda each: -each[1]),
-        "gates": [(gate, figures.gate(gate)) for gate in standing.gates],
-        "workers": [(each, figures.shown(each.age)) for each in standing.workers],
+        "gates": [(gate, charts.gate(gate)) for gate in standing.gates],
+        "workers": [(each, charts.shown(each.age)) for each in standing.workers],
         "running": [
-            (Session.of(row), figures.shown(max(0.0, tally.now - since))) for since, row in running
+            (Session.of(row), charts.shown(max(0.0, tally.now - since))) for since, row in running
         ],
-        "names_at_most": operations.SHOWN,
+        "names_at_most": stats.SHOWN,
     }

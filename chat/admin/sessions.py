@@ -7,11 +7,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
-from chat.admin import acts, pages
+from chat.admin import session_actions, views
 from chat.admin.actions import SessionActions
-from chat.admin.listing import SessionList
-from chat.admin.trouble import View, telling_of_trouble
-from chat.errors import SessionExpired, SessionNotFound
+from chat.admin.changelist import SessionList
+from chat.admin.errors import View, telling_of_trouble
+from chat.domain.errors import SessionExpired, SessionNotFound
 
 
 class SessionAdmin(SessionActions, SessionList):
@@ -46,20 +46,20 @@ class SessionAdmin(SessionActions, SessionList):
         """Show the conversation; nothing is changed by a form."""
         if request.method not in {"GET", "HEAD"}:
             return HttpResponseNotAllowed(["GET"])
-        return self._shown(request, object_id, pages.conversation)
+        return self._shown(request, object_id, views.conversation)
 
     def events(self, request: HttpRequest, session_id: str) -> HttpResponse:
         """Show the raw events."""
-        return self._shown(request, session_id, pages.events)
+        return self._shown(request, session_id, views.events)
 
     def webhook(self, request: HttpRequest, session_id: str) -> HttpResponse:
         """Show how telling the webhook has gone."""
-        return self._shown(request, session_id, pages.webhook)
+        return self._shown(request, session_id, views.webhook)
 
     def live(self, request: HttpRequest, session_id: str) -> HttpResponse:
         """Tell what has changed."""
         self._check(request, "view")
-        return pages.live(request, unquote(session_id))
+        return views.live(request, unquote(session_id))
 
     def _shown(self, request: HttpRequest, session_id: str, page: View) -> HttpResponse:
         self._check(request, "view")
@@ -75,25 +75,25 @@ class SessionAdmin(SessionActions, SessionList):
         return self._get_obj_does_not_exist_redirect(request, self.opts, session_id)  # type: ignore[attr-defined, no-any-return]
 
     def _check(self, request: HttpRequest, permission: str) -> None:
-        if not pages.permitted(request)[permission]:
+        if not views.permitted(request)[permission]:
             raise PermissionDenied
 
     def act(self, request: HttpRequest, session_id: str) -> HttpResponse:
         """Do what a button of the session's page says: `act` is `<act>` or `<act> <message id>`."""
         name, _, message_id = request.POST.get("act", "").partition(" ")
         chosen = self.get_queryset(request).filter(pk=unquote(session_id))
-        if request.method != "POST" or (name != "export" and name not in acts.ACTS):
+        if request.method != "POST" or (name != "export" and name not in session_actions.ACTS):
             return HttpResponseNotAllowed(["POST"])
-        self._check(request, name if name == "export" else acts.ACTS[name].permission)
+        self._check(request, name if name == "export" else session_actions.ACTS[name].permission)
         if not chosen:
             return self._gone(request, session_id)
         if name == "export":
             return self.export(request, chosen)
         done = self.perform(request, name, chosen, message_id)
-        return done or HttpResponseRedirect(_place_of(acts.ACTS[name], session_id))
+        return done or HttpResponseRedirect(_place_of(session_actions.ACTS[name], session_id))
 
 
-def _place_of(act: acts.Act, session_id: str) -> str:
+def _place_of(act: session_actions.Act, session_id: str) -> str:
     """Return where to go when it is done."""
     if not act.place:
         return reverse("admin:chat_session_changelist")

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from chat.conversation import tokens
 from chat.domain import Caller
-from chat.errors import InvalidToken, SessionNotFound
-from chat.services import tokens
+from chat.domain.errors import InvalidToken, SessionNotFound
 
 
 def bearer(meta: Mapping[str, str]) -> Caller:

@@ -12,8 +12,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework import exceptions
 
-from chat import errors
-from chat.api import answers
+from chat.api import responses
+from chat.domain import errors
 
 logger = logging.getLogger(__name__)
 
@@ -84,15 +84,15 @@ def answer(error: errors.ParleyError, request: HttpRequest) -> HttpResponse:
         headers["WWW-Authenticate"] = f'Bearer error="{error.code}"'
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
-    body = orjson.dumps(told(error, answers.request_id_of(request)))
-    return answers.json(body, status, headers)
+    body = orjson.dumps(told(error, responses.request_id_of(request)))
+    return responses.json(body, status, headers)
 
 
 def without_request(error: errors.ParleyError) -> HttpResponse:
     """Return the answer to what came in place of a request that Django could be shown."""
     nothing = HttpRequest()
     response = answer(error, nothing)
-    answers.dressed(nothing, response)
+    responses.dressed(nothing, response)
     return response
 
 
@@ -152,20 +152,20 @@ def bad_host(request: HttpRequest) -> HttpResponseBase | None:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:  # noqa: ARG001
     """Django's handler400."""
-    return answers.dressed(request, answer(errors.BadInput(), request))
+    return responses.dressed(request, answer(errors.BadInput(), request))
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponseBase:  # noqa: ARG001
     """Django's handler404, and the answer for every path that nothing else knows."""
-    return answers.dressed(request, answer(errors.NotFound(), request))
+    return responses.dressed(request, answer(errors.NotFound(), request))
 
 
 def not_allowed(request: HttpRequest, exception: Exception) -> HttpResponseBase:  # noqa: ARG001
     """Django's handler403."""
-    return answers.dressed(request, answer(errors.NotAllowed(), request))
+    return responses.dressed(request, answer(errors.NotAllowed(), request))
 
 
 def failed(request: HttpRequest) -> HttpResponseBase:
     """Django's handler500: nothing but the id by which the log can be searched."""
-    logger.error("Request %s ended in an exception", answers.request_id_of(request))
-    return answers.dressed(request, answer(errors.ParleyError(), request))
+    logger.error("Request %s ended in an exception", responses.request_id_of(request))
+    return responses.dressed(request, answer(errors.ParleyError(), request))

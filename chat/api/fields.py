@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from rest_framework import serializers
 
-from chat.conf import knobs
+from chat.settings import chat_settings
 
 INVISIBLE = (
     "\x00-\x20\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f"
@@ -78,8 +78,9 @@ class Metadata(serializers.DictField):
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         found: dict[str, Any] = super().to_internal_value(data)
-        if len(orjson.dumps(found)) > knobs.METADATA_BYTES:
+        if len(orjson.dumps(found)) > chat_settings.MAX_METADATA_BYTES:
             raise serializers.ValidationError(
-                f"This may have at most {knobs.METADATA_BYTES} bytes as JSON.", "max_bytes"
+                f"This may have at most {chat_settings.MAX_METADATA_BYTES} bytes as JSON.",
+                "max_bytes",
             )
         return found

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from chat.errors import BadInput
-from chat.ids import unique
+from chat.domain.errors import BadInput
+from chat.domain.ids import random_id
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """Nothing that could forge a line of a log."""
@@ -20,7 +20,7 @@ ETAG = re.compile(r'"(\d{1,15})-(-?\d{1,15})-(\d{1,15})"')
 def request_id(meta: Mapping[str, str]) -> str:
     """Return the id that the client or a proxy gave the request, or a new one."""
     given = meta.get("HTTP_X_REQUEST_ID", "")
-    return given if REQUEST_ID.fullmatch(given) else f"req_{unique()}"
+    return given if REQUEST_ID.fullmatch(given) else f"req_{random_id()}"
 
 
 def idempotency_key(meta: Mapping[str, str], *, is_secret: bool = False) -> str:

@@ -11,10 +11,10 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve
 
-from chat import logs
-from chat.api import answers
+from chat.api import responses
 from chat.api.exception_handler import bad_host, not_found
-from chat.traces import OFF, Span, SpanKind, tracing
+from chat.logging import reset_context
+from chat.tracing import OFF, Span, SpanKind, tracing
 
 Handler = Callable[[HttpRequest], Any]
 """Answers a request, or promises to (under ASGI)."""
@@ -52,18 +52,18 @@ class Front:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self.is_async:
             return self._answer(request)
-        logs.begin(request_id=answers.request_id_of(request))
+        reset_context(request_id=responses.request_id_of(request))
         handler = self._handler(request)
         with _span(request) as span:
-            response = answers.dressed(request, handler(request))
+            response = responses.dressed(request, handler(request))
             span.set_attribute("http.response.status_code", response.status_code)
         return response
 
     async def _answer(self, request: HttpRequest) -> HttpResponseBase:
-        logs.begin(request_id=answers.request_id_of(request))
+        reset_context(request_id=responses.request_id_of(request))
         found = self._handler(request)(request)
         response = await found if isinstance(found, Awaitable) else found
-        return answers.dressed(request, cast(HttpResponseBase, response))
+        return responses.dressed(request, cast(HttpResponseBase, response))
 
     def _handler(self, request: HttpRequest) -> Handler:
         if not _is_probe(request) and (refusal := bad_host(request)) is not None:

@@ -6,8 +6,8 @@ from typing import IO, Any
 from rest_framework.parsers import BaseParser
 
 from chat.api.strict_json import read_object
-from chat.conf import knobs
-from chat.errors import BodyIncomplete, BodyTooLarge, UnsupportedMediaType
+from chat.domain.errors import BodyIncomplete, BodyTooLarge, UnsupportedMediaType
+from chat.settings import chat_settings
 
 JSON_TYPES = {
     "application/json",
@@ -49,8 +49,8 @@ def read_body(stream: IO[bytes], meta: Mapping[str, str]) -> bytes:
     if meta.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
         raise UnsupportedMediaType
     length = int(meta.get("CONTENT_LENGTH") or 0)
-    if length > knobs.BODY_BYTES:
-        raise BodyTooLarge(f"The request body has more than {knobs.BODY_BYTES} bytes.")
+    if length > chat_settings.MAX_BODY_BYTES:
+        raise BodyTooLarge(f"The request body has more than {chat_settings.MAX_BODY_BYTES} bytes.")
     body = stream.read(max(length, 0))
     if len(body) < length:
         raise BodyIncomplete

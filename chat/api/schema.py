@@ -7,12 +7,12 @@ from typing import Any, TypeVar, cast
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
-from chat.api import headers, outputs
+from chat.api import headers, schema_serializers
 from chat.api.fields import NO_NUL, SOMETHING_VISIBLE
 from chat.api.serializers import BODIES, Body
 from chat.api.views.base import View
-from chat.conf import knobs
-from chat.services import models
+from chat.conversation import llms
+from chat.settings import chat_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,10 +38,10 @@ def number(name: str, description: str, **schema: object) -> OpenApiParameter:
 AFTER = number(
     "after", "Only messages changed after this seq.", minimum=0, maximum=10**15, format="int64"
 )
-LIMIT = number("limit", "Most messages.", minimum=1, maximum=knobs.PAGE_LIMIT_MAX)
+LIMIT = number("limit", "Most messages.", minimum=1, maximum=chat_settings.MAX_PAGE_LIMIT)
 WAIT = OpenApiParameter(
     "wait",
-    {"type": "number", "minimum": 0, "maximum": knobs.WAIT_MAX, "multipleOf": 0.001},
+    {"type": "number", "minimum": 0, "maximum": chat_settings.MAX_WAIT, "multipleOf": 0.001},
     description="Seconds to wait until something has changed after `after`, or since the ETag.",
 )
 IF_NONE_MATCH = OpenApiParameter(
@@ -64,7 +64,7 @@ def key(least: int = headers.KEY) -> OpenApiParameter:
 
 
 def documented(
-    answers: Mapping[int, type[outputs.Output] | None],
+    answers: Mapping[int, type[schema_serializers.Output] | None],
     *,
     body: type[Body] | None = None,
     needs_token: bool = True,
@@ -75,7 +75,8 @@ def documented(
     """Describe a call: its answers, its body, and what it may be refused with beyond the usual."""
     told = (*usual, *(OWNED if needs_token else ()), *(WITH_BODY if body else ()), *refusals)
     responses: dict[int, Any] = {
-        status.value: OpenApiResponse(outputs.Error, status.phrase) for status in sorted(told)
+        status.value: OpenApiResponse(schema_serializers.Error, status.phrase)
+        for status in sorted(told)
     }
     for status, output in answers.items():
         responses[status] = OpenApiResponse(output, HTTPStatus(status).phrase)
@@ -139,7 +140,7 @@ def complete(result: dict[str, Any], **_: object) -> dict[str, Any]:
                 field["pattern"] = NO_NUL
     schemas["NewMessage"]["properties"]["content"]["pattern"] = SOMETHING_VISIBLE
     for name in ("NewSession", "SessionChanges"):
-        schemas[name]["properties"]["model"]["enum"] = [*models.all_models(), None]
+        schemas[name]["properties"]["model"]["enum"] = [*llms.all_models(), None]
     _link(result["paths"])
     result["paths"]["/sessions/{session_id}/events"] = {"get": _events(result["paths"])}
     return result

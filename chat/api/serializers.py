@@ -6,8 +6,8 @@ from typing import Any
 from rest_framework import serializers
 
 from chat.api.fields import Content, Metadata, Number, Text, Whole
-from chat.conf import knobs
 from chat.domain import Context, Feedback, OnBusy, Options, Rating
+from chat.settings import chat_settings
 
 NAME_CHARS = 200
 """Most code points of a session's name."""
@@ -30,7 +30,7 @@ class ContextBody(Body):
 
     messages = Whole(
         min_value=0,
-        max_value=knobs.PAGE_LIMIT_MAX,
+        max_value=chat_settings.MAX_PAGE_LIMIT,
         default=Context().messages,
         help_text="Most messages, the one to be answered among them; the earlier ones are whole"
         " turns of two.",
@@ -54,8 +54,8 @@ class SessionChanges(Body):
         max_length=NAME_CHARS, allow_blank=True, required=False, help_text="For your own lists."
     )
     system_prompt = Text(
-        max_bytes=knobs.CONTENT_BYTES,
-        max_length=knobs.CONTENT_CHARS,
+        max_bytes=chat_settings.MAX_CONTENT_BYTES,
+        max_length=chat_settings.MAX_CONTENT_CHARS,
         allow_blank=True,
         allow_null=True,
         required=False,
@@ -67,7 +67,7 @@ class SessionChanges(Body):
     context = ContextBody(required=False)  # type: ignore[assignment]  # DRF takes fields away
     metadata = Metadata(
         required=False,
-        help_text=f"An object of your own, at most {knobs.METADATA_BYTES} bytes as JSON.",
+        help_text=f"Any JSON object, at most {chat_settings.MAX_METADATA_BYTES} bytes.",
     )
     webhook_url = Text(
         max_length=WEBHOOK_CHARS,
@@ -77,7 +77,7 @@ class SessionChanges(Body):
     )
     ttl = Whole(
         min_value=1,
-        max_value=knobs.SESSION_TTL_MAX,
+        max_value=chat_settings.MAX_SESSION_TTL,
         required=False,
         help_text="Seconds that the session lives after its last activity.",
     )
@@ -118,7 +118,9 @@ class Regeneration(Body):
 class NewMessage(Regeneration):
     """A user message to be answered."""
 
-    content = Content(max_bytes=knobs.CONTENT_BYTES, max_length=knobs.CONTENT_CHARS)
+    content = Content(
+        max_bytes=chat_settings.MAX_CONTENT_BYTES, max_length=chat_settings.MAX_CONTENT_CHARS
+    )
     session = Text(
         required=False, help_text="Id of the session; when given, it must be the token's own."
     )
@@ -129,7 +131,7 @@ class NewMessage(Regeneration):
     )
     deadline = Number(
         min_value=1,
-        max_value=knobs.TURN_DEADLINE,
+        max_value=chat_settings.TURN_DEADLINE,
         required=False,
         help_text="Seconds within which the turn must be over.",
     )
@@ -144,7 +146,10 @@ class FeedbackBody(Body):
 
     rating = serializers.ChoiceField([rating.value for rating in Rating])
     comment = Text(
-        max_length=knobs.COMMENT_CHARS, allow_blank=True, default="", help_text="In words."
+        max_length=chat_settings.MAX_COMMENT_CHARS,
+        allow_blank=True,
+        default="",
+        help_text="In words.",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

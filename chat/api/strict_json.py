@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from chat.errors import BadInput
+from chat.domain.errors import BadInput
 
 DEPTH = 50
 """Objects and arrays inside one another with which a body is refused."""

@@ -2,11 +2,7 @@
 
 from django.urls import path
 
-from chat.api import tutorial
 from chat.api.views import docs, messages, metrics, service, sessions
-
-app_name = "api"
-"""Marks the paths that `chat.api.middleware.Front` leads straight to their views."""
 
 urlpatterns = [
     path("sessions", sessions.Sessions.as_view()),
@@ -20,8 +16,6 @@ urlpatterns = [
     path("sessions/<session_id>/messages/<message_id>/cancel", messages.Cancel.as_view()),
     path("sessions/<session_id>/messages/<message_id>/regenerate", messages.Regenerate.as_view()),
     path("sessions/<session_id>/messages/<message_id>/feedback", messages.Feedback.as_view()),
-    path("token", tutorial.TutorialToken.as_view()),
-    path("refresh_token", tutorial.TutorialRefresh.as_view()),
     path("models", service.Models.as_view()),
     path("live", service.Live.as_view()),
     path("ready", service.Ready.as_view()),

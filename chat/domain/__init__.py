@@ -1,8 +1,31 @@
 """The nouns of Parley as plain values. Nothing here knows Redis, Django or HTTP."""
 
-from chat.domain.bounds import OrZero
 from chat.domain.deliveries import Delivered, Delivery, DeliveryRecord
-from chat.domain.models import Ending, Model, Options, Prompt, PromptMessage, Timeouts, Usage
+from chat.domain.enums import (
+    CallEnd,
+    DeliveryState,
+    DeliveryStatus,
+    FinishReason,
+    Look,
+    OnBusy,
+    Rating,
+    Requeued,
+    Role,
+    Status,
+    StopCause,
+    UsageSource,
+    WaitReason,
+)
+from chat.domain.llm import (
+    Ending,
+    Model,
+    NonNegative,
+    Options,
+    Prompt,
+    PromptMessage,
+    Timeouts,
+    Usage,
+)
 from chat.domain.sessions import (
     Caller,
     Context,
@@ -27,21 +50,6 @@ from chat.domain.turns import (
     Said,
     Submission,
     TurnError,
-)
-from chat.domain.words import (
-    CallEnd,
-    DeliveryState,
-    DeliveryStatus,
-    FinishReason,
-    Look,
-    OnBusy,
-    Rating,
-    Requeued,
-    Role,
-    Status,
-    StopCause,
-    UsageSource,
-    WaitReason,
 )
 
 __all__ = [
@@ -68,9 +76,9 @@ __all__ = [
     "Look",
     "Model",
     "NewSession",
+    "NonNegative",
     "OnBusy",
     "Options",
-    "OrZero",
     "Outcome",
     "Page",
     "Prompt",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from chat.domain.words import DeliveryStatus
+from chat.domain.enums import DeliveryStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from chat.domain.models import Options, Usage
+from chat.domain.enums import FinishReason, OnBusy, Rating, Role, Status, WaitReason
+from chat.domain.llm import Options, Usage
 from chat.domain.sessions import Context
-from chat.domain.words import FinishReason, OnBusy, Rating, Role, Status, WaitReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

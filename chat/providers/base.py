@@ -4,8 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 
 from chat.domain import Ending, FinishReason, Model, Options, Prompt, PromptMessage, Role
-from chat.errors import BadModelReply
-from chat.providers.http import Upstream
+from chat.domain.errors import BadModelReply
+from chat.providers.transport import Upstream
 
 Piece = tuple[str, Ending | None]
 """What one event of a vendor's stream brings: text, and the ending when it is the last."""

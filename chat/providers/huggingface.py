@@ -6,11 +6,11 @@
 from collections.abc import Iterator
 
 from chat.domain import Ending, FinishReason, Model, Options, Prompt, Usage, UsageSource
-from chat.errors import BadModelReply, ConfigError
-from chat.providers import failures, prompts
+from chat.domain.errors import BadModelReply, ConfigError
+from chat.providers import errors, plain_prompt
 from chat.providers.base import Piece, Provider, deltas
-from chat.providers.http import Answer, Client, Upstream
-from chat.providers.wire import count_at, dig, parse, text_at
+from chat.providers.json_access import count_at, dig, parse, text_at
+from chat.providers.transport import Answer, Client, Upstream
 
 FINISH_REASONS = {
     "eos_token": FinishReason.STOP,
@@ -34,17 +34,17 @@ class HuggingFace(Provider):
         self._client = Client(model)
 
     def stream(self, prompt: Prompt, upstream: Upstream) -> Iterator[str | Ending]:
-        inputs = prompts.flat(prompt)
+        inputs = plain_prompt.flat(prompt)
         body: dict[str, object] = {
             "inputs": inputs,
             "parameters": self._parameters(prompt.options),
         }
         if self.model.stream:
             body["stream"] = True
-        stops = (prompts.HUMAN, *self.model.stop, *prompt.options.stop)
+        stops = (plain_prompt.HUMAN, *self.model.stop, *prompt.options.stop)
         with self._client.post(body, upstream) as answer:
             pieces = self._events(answer) if answer.is_stream else self._document(answer, inputs)
-            yield from deltas(prompts.cut(pieces, stops), upstream)
+            yield from deltas(plain_prompt.cut(pieces, stops), upstream)
 
     def _parameters(self, options: Options) -> dict[str, object]:
         # A stored answer to the same text would make `regenerate` say the same again.
@@ -88,7 +88,7 @@ class HuggingFace(Provider):
 
     def _checked(self, document: object) -> object:
         if dig(document, "error"):
-            raise failures.of_event(self.model.name, document)
+            raise errors.of_event(self.model.name, document)
         return document
 
 

@@ -6,11 +6,11 @@
 from collections.abc import Iterator
 
 from chat.domain import Ending, Model, Prompt
-from chat.errors import BadModelReply, ConfigError
-from chat.providers import choices
+from chat.domain.errors import BadModelReply, ConfigError
+from chat.providers import openai_common
 from chat.providers.base import Provider, deltas
-from chat.providers.http import Client, Upstream
-from chat.providers.wire import dig, text_at
+from chat.providers.json_access import dig, text_at
+from chat.providers.transport import Client, Upstream
 
 
 class OpenAI(Provider):
@@ -18,18 +18,18 @@ class OpenAI(Provider):
 
     def __init__(self, model: Model) -> None:
         super().__init__(model)
-        choices.check(model)
+        openai_common.check(model)
         if not model.model:
             raise ConfigError(f"model {model.name}: model is missing: what the vendor calls it")
         self._client = Client(model, "/chat/completions")
 
     def stream(self, prompt: Prompt, upstream: Upstream) -> Iterator[str | Ending]:
-        body = choices.request(self.model, prompt.options)
+        body = openai_common.request(self.model, prompt.options)
         body["messages"] = [
             {"role": message.role, "content": message.content} for message in prompt.messages
         ]
         with self._client.post(body, upstream) as answer:
-            pieces = choices.read(answer, self.model.name, streamed=_delta, whole=_message)
+            pieces = openai_common.read(answer, self.model.name, streamed=_delta, whole=_message)
             yield from deltas(pieces, upstream)
 
 

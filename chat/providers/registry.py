@@ -5,7 +5,7 @@ import threading
 from django.utils.module_loading import import_string
 
 from chat.domain import Model
-from chat.errors import ConfigError
+from chat.domain.errors import ConfigError
 from chat.providers.base import Provider
 
 ALIASES = {

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from chat.conf import knobs
-from chat.errors import (
+from chat.domain.errors import (
     IdempotencyMismatch,
     MessageNotFound,
     NotRateable,
@@ -12,6 +11,7 @@ from chat.errors import (
     SessionNotFound,
     StoreUnavailable,
 )
+from chat.settings import chat_settings
 from chat.store import keys
 from chat.store.client import client, translated
 from chat.store.scripts import Argument, Call, run, run_replicated, script
@@ -31,7 +31,7 @@ ACCEPTED = {b"ACCEPTED", b"REPLAYED"}
 
 def call(name: str, session_id: str, *arguments: Argument) -> Call:
     """Return the call of a script over one session."""
-    common = (session_id, knobs.EVENTS_KEPT, _margin())
+    common = (session_id, chat_settings.EVENT_LOG_SIZE, _margin())
     return Call(script(name), keys.of(session_id), (*common, *arguments))
 
 
@@ -47,7 +47,7 @@ def _margin() -> int:
 
     The scripts move the keys' TTL only when half of this has gone by.
     """
-    margin: int = max(knobs.KEY_MARGIN, 4 * knobs.TURN_DEADLINE)
+    margin: int = max(chat_settings.KEY_TTL_MARGIN, 4 * chat_settings.TURN_DEADLINE)
     return margin
 
 
@@ -81,18 +81,18 @@ def replicated(name: str, session_id: str, *arguments: Argument) -> list[Any]:
             sent again with its key, learns that once they do.
         SessionNotFound, SessionExpired, IdempotencyMismatch, MessageNotFound: as `answer` does.
     """
-    if not knobs.REPLICAS:
+    if not chat_settings.REPLICAS:
         return answer(name, session_id, *arguments)
     with translated():
         words, held = run_replicated(
             client(),
             call(name, session_id, *arguments),
-            replicas=knobs.REPLICAS,
-            within=round(1000 * knobs.REPLICA_TIMEOUT),
+            replicas=chat_settings.REPLICAS,
+            within=round(1000 * chat_settings.REPLICA_TIMEOUT),
         )
     if refusal := REFUSALS.get(words[0]):
         raise refusal
-    if words[0] in ACCEPTED and held < knobs.REPLICAS:
+    if words[0] in ACCEPTED and held < chat_settings.REPLICAS:
         raise StoreUnavailable("Too few replicas hold the message.", retry_after=1)
     found: list[Any] = words
     return found

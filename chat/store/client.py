@@ -25,10 +25,10 @@ from redis.exceptions import (
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from chat.conf import knobs
-from chat.errors import ConfigError, StoreFull, StoreUnavailable
-from chat.sentinels import watched
-from chat.store.wire import ONCE, Wire
+from chat.domain.errors import ConfigError, StoreFull, StoreUnavailable
+from chat.redis_url import watched
+from chat.settings import chat_settings
+from chat.store.connection import ONCE, Wire
 
 TRIES = 2
 """Times that a call is sent; each may take its share of `STORE_TIMEOUT`."""
@@ -92,12 +92,12 @@ def client() -> Store:
 
     A call that got no answer is sent once more: every script is safe to run twice.
     """
-    patience = knobs.STORE_TIMEOUT / TRIES
+    patience = chat_settings.STORE_TIMEOUT / TRIES
     bounds: dict[str, Any] = {
         "socket_timeout": patience,
         "socket_connect_timeout": patience,
         "retry": Retry(NoBackoff(), TRIES - 1),
-        "max_connections": knobs.WORKER_CONCURRENCY + 64,
+        "max_connections": chat_settings.WORKER_CONCURRENCY + 64,
     }
     primary = watched(settings.REDIS_URL)
     if primary is None:

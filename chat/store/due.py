@@ -6,9 +6,9 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from chat import logs
-from chat.conf import knobs
 from chat.domain import Look
+from chat.logging import log_context
+from chat.settings import chat_settings
 from chat.store import keys
 from chat.store.calls import call
 from chat.store.client import client, translated
@@ -25,7 +25,7 @@ def sweep() -> list[str]:
     Raises:
         StoreUnavailable: Redis gave no answer, or refused for every partition.
     """
-    return held([keys.due(tag) for tag in range(knobs.PARTITIONS)])
+    return held([keys.due(tag) for tag in range(chat_settings.PARTITIONS)])
 
 
 def held(zsets: Sequence[str]) -> list[str]:
@@ -34,8 +34,10 @@ def held(zsets: Sequence[str]) -> list[str]:
     Raises:
         StoreUnavailable: as `sweep`.
     """
-    hold = round(2000 * knobs.SWEEP)
-    calls = [Call(script("sweep"), [zset], (knobs.SWEEP_BATCH, hold)) for zset in zsets]
+    hold = round(2000 * chat_settings.SWEEP_INTERVAL)
+    calls = [
+        Call(script("sweep"), [zset], (chat_settings.SWEEP_BATCH_SIZE, hold)) for zset in zsets
+    ]
     with translated():
         answers = run_all(client(), calls)
         failures = [answer for answer in answers if isinstance(answer, RedisError)]
@@ -56,9 +58,9 @@ def recover(session_ids: Sequence[str], *, grace: float) -> list[Look]:
     Raises:
         StoreUnavailable: Redis gave no answer; the looks may be made again.
     """
-    counts = int(bool(knobs.SESSION_TOKENS_PER_HOUR))
+    counts = int(bool(chat_settings.SESSION_TOKENS_PER_HOUR))
     calls = [
-        call("recover", session_id, round(grace * 1000), knobs.MAX_ATTEMPTS, counts)
+        call("recover", session_id, round(grace * 1000), chat_settings.MAX_ATTEMPTS, counts)
         for session_id in session_ids
     ]
     with translated():
@@ -68,7 +70,7 @@ def recover(session_ids: Sequence[str], *, grace: float) -> list[Look]:
 
 def _look(session_id: str, answer: Any) -> Look:
     if isinstance(answer, RedisError):
-        with logs.about(session=session_id):
+        with log_context(session=session_id):
             logger.error("A look failed: %s", answer)
         return Look.LIVE
     return Look(answer[0].decode())

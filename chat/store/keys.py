@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from zlib import crc32
 
-from chat.conf import knobs
+from chat.settings import chat_settings
 
 
 class SessionKeys(NamedTuple):
@@ -51,7 +51,7 @@ class SessionKeys(NamedTuple):
 
 def partition(session_id: str) -> int:
     """Return the number of the session's partition."""
-    return crc32(session_id.encode()) % knobs.PARTITIONS
+    return crc32(session_id.encode()) % chat_settings.PARTITIONS
 
 
 @lru_cache(maxsize=4096)

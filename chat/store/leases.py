@@ -10,7 +10,6 @@ from typing import Any
 import orjson
 from redis.exceptions import RedisError
 
-from chat.conf import knobs
 from chat.domain import (
     Claim,
     Context,
@@ -25,7 +24,8 @@ from chat.domain import (
     Status,
     Usage,
 )
-from chat.errors import LeaseLost, SessionGone, StoreUnavailable, TurnLost
+from chat.domain.errors import LeaseLost, SessionGone, StoreUnavailable, TurnLost
+from chat.settings import chat_settings
 from chat.store.calls import call
 from chat.store.client import client, is_own_fault, translated
 from chat.store.scripts import Call, run, run_all
@@ -55,9 +55,9 @@ def claim(session_id: str, *, nonce: str, worker: str) -> Claim | None:
         session_id,
         nonce,
         worker,
-        _ms(knobs.LEASE),
+        _ms(chat_settings.LEASE_TTL),
         Context().messages,
-        2 * knobs.PAGE_LIMIT_MAX,
+        2 * chat_settings.MAX_PAGE_LIMIT,
     )
     with translated():
         words = run(client(), request)
@@ -124,14 +124,14 @@ def _append(lease: Lease, said: Said) -> Call:
         lease.session_id,
         lease.fence,
         lease.nonce,
-        _ms(knobs.LEASE),
+        _ms(chat_settings.LEASE_TTL),
         said.offset,
         said.fragment,
     )
 
 
 def _renew(lease: Lease) -> Call:
-    return call("renew", lease.session_id, lease.fence, lease.nonce, _ms(knobs.LEASE))
+    return call("renew", lease.session_id, lease.fence, lease.nonce, _ms(chat_settings.LEASE_TTL))
 
 
 def _flushed(answer: Any) -> bool | Exception:
@@ -163,7 +163,7 @@ def finish(lease: Lease, outcome: Outcome, said: Said, *, tokens: int = 0) -> Fi
             outcome.status,
             orjson.dumps(outcome.model),
             _members(outcome),
-            _ms(knobs.GRACE),
+            _ms(chat_settings.WAKE_GRACE),
             tokens,
         )
     )

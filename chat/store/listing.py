@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chat.conf import knobs
+from chat.settings import chat_settings
 from chat.store import keys
 from chat.store.client import client, translated
 
@@ -122,12 +122,12 @@ def page(*, offset: int, limit: int, span: Span = ALWAYS) -> list[str]:
     Raises:
         StoreUnavailable
     """
-    starts = [0] * knobs.PARTITIONS
+    starts = [0] * chat_settings.PARTITIONS
     if span.until is not None:
         starts = _ask([("ZCOUNT", index, span.beyond, "+inf") for index in _indexes()])
     base, skip = sum(starts), offset
     for _ in range(ROUNDS):
-        if skip < knobs.PARTITIONS:
+        if skip < chat_settings.PARTITIONS:
             break
         starts = _narrowed(starts, skip)
         skip = base + offset - sum(starts)
@@ -173,7 +173,7 @@ def _narrowed(starts: Sequence[int], skip: int) -> list[int]:
     Each index offers its activity `skip / PARTITIONS` ranks further on. What is newer than the
     newest offer is, in each, above that rank, so it is `skip` entries at most in all.
     """
-    step = skip // knobs.PARTITIONS
+    step = skip // chat_settings.PARTITIONS
     offers = _ask(
         [
             ("ZREVRANGE", index, start + step, start + step, "WITHSCORES")
@@ -280,7 +280,7 @@ def _indexes() -> list[str]:
 
 
 def _tags() -> range:
-    return range(knobs.PARTITIONS)
+    return range(chat_settings.PARTITIONS)
 
 
 def _ask(commands: Sequence[tuple[Any, ...]]) -> list[Any]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from chat.conf import has_webhook, knobs
 from chat.domain import Caller, Delivered, Delivery, DeliveryRecord, DeliveryState, DeliveryStatus
-from chat.errors import BadInput
+from chat.domain.errors import BadInput
+from chat.settings import chat_settings, has_webhook
 from chat.store import keys
 from chat.store.calls import answer, answered, postal
 from chat.store.client import client, translated
@@ -24,7 +24,7 @@ def sweep() -> list[tuple[str, int]]:
     Raises:
         StoreUnavailable: Redis gave no answer, or refused for every partition.
     """
-    due = held([keys.outbox(tag) for tag in range(knobs.PARTITIONS)])
+    due = held([keys.outbox(tag) for tag in range(chat_settings.PARTITIONS)])
     pairs = [member.rpartition(":") for member in due]
     return [(session_id, int(number)) for session_id, _, number in pairs]
 
@@ -117,11 +117,11 @@ def counts() -> dict[DeliveryState, int]:
     """
     pipeline: Any = client().pipeline(transaction=False)
     for state in DeliveryState:
-        for tag in range(knobs.PARTITIONS):
+        for tag in range(chat_settings.PARTITIONS):
             pipeline.zcard(_list_of(state, tag))
     with translated():
         found = pipeline.execute()
-    size = knobs.PARTITIONS
+    size = chat_settings.PARTITIONS
     return {
         state: sum(found[place * size : (place + 1) * size])
         for place, state in enumerate(DeliveryState)
@@ -172,7 +172,7 @@ def _merged(state: DeliveryState, most: int) -> list[tuple[str, float]]:
     """Return the first of all partitions' lists: what is due soonest, or what ended last."""
     is_newest_first = state is not DeliveryState.WAITING
     pipeline: Any = client().pipeline(transaction=False)
-    for tag in range(knobs.PARTITIONS):
+    for tag in range(chat_settings.PARTITIONS):
         key = _list_of(state, tag)
         pipeline.zrange(key, 0, most - 1, desc=is_newest_first, withscores=True)
     with translated():

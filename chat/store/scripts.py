@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from redis.exceptions import NoScriptError, RedisError
 
 from chat.store.client import Store
-from chat.store.wire import Command
+from chat.store.connection import Command
 
 HERE = Path(__file__).parent / "lua"
 INCLUDE = re.compile(r"^-- include: (.+)$", re.MULTILINE)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import orjson
 from redis.exceptions import NoPermissionError, ResponseError
 
-from chat.errors import ConfigError
+from chat.domain.errors import ConfigError
 from chat.store import keys
 from chat.store.client import client, translated
 from chat.store.scripts import Call, run, script

@@ -5,13 +5,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from chat.conf import knobs
 from chat.domain import Caller, EventPage, NewSession, Page, Snapshot
-from chat.errors import (
-    ParleyError,
-    RateLimited,
-)
-from chat.ids import unique
+from chat.domain.errors import ParleyError, RateLimited
+from chat.domain.ids import random_id
+from chat.settings import chat_settings
 from chat.store.calls import REFUSALS, answer, answered, call, postal
 from chat.store.client import client, translated
 from chat.store.scripts import Argument, Call, run_all
@@ -60,7 +57,7 @@ def _opening(new: NewSession) -> tuple[Argument, ...]:
     return (
         new.token_hash,
         new.ttl,
-        knobs.SESSION_MAX_AGE,
+        chat_settings.MAX_SESSION_AGE,
         new.name,
         new.system_prompt,
         new.model,
@@ -124,7 +121,7 @@ def _found(poll: Poll, words: Any) -> Snapshot | ParleyError | None:
 
 
 def _snapshot_words(caller: Caller, after: int, known: int, limit: int | None) -> list[Any]:
-    most = knobs.PAGE_LIMIT if limit is None else limit
+    most = chat_settings.PAGE_LIMIT if limit is None else limit
     return answer("snapshot", caller.session_id, caller.token_hash, after, known, most)
 
 
@@ -224,11 +221,11 @@ def reset(caller: Caller, *, key: str = "", digest: str = "") -> None:
         "reset",
         caller.session_id,
         caller.token_hash,
-        key or unique(),
+        key or random_id(),
         digest,
-        int(bool(knobs.SESSION_TOKENS_PER_HOUR)),
+        int(bool(chat_settings.SESSION_TOKENS_PER_HOUR)),
         interval(),
-        knobs.MESSAGES_BURST,
+        chat_settings.MESSAGES_BURST,
     )
     if words[0] == b"RATE_LIMITED":
         raise RateLimited(retry_after=words[1] / 1000)

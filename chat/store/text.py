@@ -5,7 +5,7 @@ import unicodedata
 
 import orjson
 
-from chat.errors import MessageNotFound
+from chat.domain.errors import MessageNotFound
 
 MESSAGE_ID = re.compile(r"msg_([1-9][0-9]{0,14})")
 

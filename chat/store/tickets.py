@@ -1,7 +1,7 @@
 """Tickets: each stands for its session's token, once, and only for a moment."""
 
 from chat.domain import Caller
-from chat.errors import InvalidToken, SessionExpired, SessionNotFound
+from chat.domain.errors import InvalidToken, SessionExpired, SessionNotFound
 from chat.store.calls import answer
 
 MOST = 20

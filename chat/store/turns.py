@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from chat.conf import has_webhook, knobs
 from chat.domain import Accepted, Caller, Cancelled, Submission
-from chat.errors import (
+from chat.domain.errors import (
     InboxFull,
     NotRegenerable,
     ParleyError,
@@ -14,6 +13,7 @@ from chat.errors import (
     SessionFull,
     TokenBudgetSpent,
 )
+from chat.settings import chat_settings, has_webhook
 from chat.store.calls import answer, replicated
 from chat.store.text import escaped
 
@@ -48,17 +48,17 @@ def submit(caller: Caller, submission: Submission) -> Accepted:
         len(submission.content.encode()),
         submission.ask,
         _ms(submission.deadline),
-        _ms(knobs.GRACE),
+        _ms(chat_settings.WAKE_GRACE),
         submission.on_busy,
         submission.key,
         submission.digest,
-        knobs.INBOX_SIZE,
+        chat_settings.MAX_QUEUED_TURNS_PER_SESSION,
         _queue_share(),
         interval(),
-        knobs.MESSAGES_BURST,
-        knobs.SESSION_BYTES,
+        chat_settings.MESSAGES_BURST,
+        chat_settings.MAX_SESSION_BYTES,
         int(has_webhook()),
-        knobs.SESSION_TOKENS_PER_HOUR,
+        chat_settings.SESSION_TOKENS_PER_HOUR,
     )
     return _accepted(words)
 
@@ -83,14 +83,14 @@ def regenerate(
         number,
         ask,
         _ms(deadline),
-        _ms(knobs.GRACE),
+        _ms(chat_settings.WAKE_GRACE),
         _queue_share(),
         interval(),
-        knobs.MESSAGES_BURST,
+        chat_settings.MESSAGES_BURST,
         key,
         digest,
         int(has_webhook()),
-        knobs.SESSION_TOKENS_PER_HOUR,
+        chat_settings.SESSION_TOKENS_PER_HOUR,
     )
     return _accepted(words)
 
@@ -128,9 +128,9 @@ def _ms(seconds: float) -> int:
 
 def _queue_share() -> int:
     """Most waiting turns of one partition: its equal share, rounded up."""
-    return -(-knobs.QUEUE_SIZE // knobs.PARTITIONS)
+    return -(-chat_settings.MAX_QUEUED_TURNS // chat_settings.PARTITIONS)
 
 
 def interval() -> int:
     """Milliseconds between two messages of a session at the steady rate; 0 sets no bound."""
-    return MINUTE // knobs.MESSAGES_PER_MINUTE if knobs.MESSAGES_PER_MINUTE else 0
+    return MINUTE // chat_settings.MESSAGES_PER_MINUTE if chat_settings.MESSAGES_PER_MINUTE else 0

@@ -9,8 +9,8 @@ from project.supervisor.home import Home
 from project.supervisor.probes import free_port
 
 DRAIN = "3"
-"""Seconds that replies go on after Ctrl-C, unless CHAT_DRAIN says otherwise; then they are handed
-back, and taken up at the next start. Everything has to end within 10 seconds."""
+"""Seconds that replies continue after Ctrl-C, unless CHAT_DRAIN_TIMEOUT is set. Then they are
+handed back, and resume at the next start. Everything has to end within 10 seconds."""
 
 PACE = "40"
 """Tokens per second of the dev model; without a pace its replies would never be seen to grow."""
@@ -27,7 +27,7 @@ def plan(environ: Mapping[str, str], *, home: Home, port: int) -> list[Stage]:
         FileNotFoundError: a Redis is needed and no server binary is installed.
     """
     given = _filled(environ)
-    env = {"CHAT_DRAIN": DRAIN, "LOG_FORMAT": "text"} | given
+    env = {"CHAT_DRAIN_TIMEOUT": DRAIN, "LOG_FORMAT": "text"} | given
     env |= {"PARLEY_HOME": str(home.path), "PYTHONUNBUFFERED": "1"}
     first: Stage = []
     second: Stage = []

@@ -9,7 +9,7 @@ import requests
 from celery import Celery
 from redis.exceptions import BusyLoadingError, RedisError
 
-from chat.dispatch import QUEUE, TAKE_TURN
+from chat.broker import QUEUE, TAKE_TURN
 from project.supervisor.children import Program
 from tests.acceptance.audit import Call, Evidence, audit
 from tests.acceptance.client import Client
@@ -24,12 +24,12 @@ from tests.harness.waiting import wait_until
 LEASE, GRACE, SWEEP = 2.0, 1.0, 1.0
 """Seconds; the bounds that rows assert are made of these."""
 KNOBS = {
-    "CHAT_LEASE": str(LEASE),
-    "CHAT_GRACE": str(GRACE),
-    "CHAT_SWEEP": str(SWEEP),
-    "CHAT_HEARTBEAT": "0.5",
-    "CHAT_DRAIN": "2",
-    "CHAT_RETRY_BASE": "0.2",
+    "CHAT_LEASE_TTL": str(LEASE),
+    "CHAT_WAKE_GRACE": str(GRACE),
+    "CHAT_SWEEP_INTERVAL": str(SWEEP),
+    "CHAT_HEARTBEAT_INTERVAL": "0.5",
+    "CHAT_DRAIN_TIMEOUT": "2",
+    "CHAT_RETRY_BACKOFF": "0.2",
     # Paces are not what these rows are about, and all clients have one address.
     "CHAT_MESSAGES_PER_MINUTE": "0",
     "CHAT_SESSIONS_PER_MINUTE": "0",

@@ -42,7 +42,9 @@ def restore(stack: Stack, copy: Path) -> None:
 def test_a_copy_of_a_running_redis_has_all_and_goes_on_with_what_ran(
     build_stack: Callable[..., Stack], tmp_path: Path
 ) -> None:
-    stack = build_stack(appendonly=True, env={"CHAT_LEASE": "1", "CHAT_HEARTBEAT": "0.3"}).start()
+    stack = build_stack(
+        appendonly=True, env={"CHAT_LEASE_TTL": "1", "CHAT_HEARTBEAT_INTERVAL": "0.3"}
+    ).start()
     session = Client(stack.web().url).open()
     said = session.send("hello").text
     growing = session.send("tides [[tokens=40 rate=20]]")

@@ -6,7 +6,7 @@ import pytest
 
 from fakemodel.replies.reply import fill
 from tests.acceptance.failover import Pair
-from tests.acceptance.push.test_any_way import stroll
+from tests.acceptance.realtime.test_any_way import stroll
 from tests.acceptance.scene import Scene
 from tests.acceptance.test_redis_trouble import Talkers
 from tests.harness.waiting import wait_until

@@ -69,7 +69,7 @@ def test_every_line_is_json_whoever_writes_it(build_stack: Callable[..., Stack])
             "LOG_LEVEL": "DEBUG",
             "CHAT_WEBHOOK_URL": receiver.url,
             "CHAT_WEBHOOK_SECRETS": "whsec_" + "A" * 32,
-            "CHAT_OUTSIDE_NETWORKS": "127.0.0.1/32",
+            "CHAT_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.1/32",
         }
         stack = build_stack(env=env).start()
         web, worker = stack.web(), stack.worker()

@@ -14,8 +14,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from chat.dispatch import QUEUE, TAKE_TURN
-from chat.dispatch.envelope import sealed
+from chat.broker import QUEUE, TAKE_TURN
+from chat.broker.message import sealed
 from tests.harness.ear import Ear
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until

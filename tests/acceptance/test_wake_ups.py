@@ -7,8 +7,8 @@ from functools import partial
 
 import pytest
 
-from chat.dispatch import QUEUE
-from chat.dispatch.envelope import sealed
+from chat.broker import QUEUE
+from chat.broker.message import sealed
 from chat.store.scripts import script
 from tests.acceptance.history import NO_ANSWER
 from tests.acceptance.scene import GRACE, LEASE, Scene

@@ -54,10 +54,10 @@ def chat_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "CHAT_MODELS_FILE": str(models),
         "CHAT_SESSIONS_PER_MINUTE": "0",
         "CHAT_MESSAGES_PER_MINUTE": "0",
-        "CHAT_INBOX_SIZE": "300",
-        "CHAT_RETRY_BASE": "0.2",
+        "CHAT_MAX_QUEUED_TURNS_PER_SESSION": "300",
+        "CHAT_RETRY_BACKOFF": "0.2",
         "CHAT_WEBHOOK_SECRETS": "whsec_" + "A" * 32,
-        "CHAT_OUTSIDE_NETWORKS": "127.0.0.1/32",
+        "CHAT_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.1/32",
     }
     stack = Stack(directory, env=env)
     entry = '[{}]\nprovider = "openai"\nurl = "{}/v1"\nmodel = "fake-model"\n'

@@ -36,7 +36,7 @@ class Stack:
     ) -> None:
         """Prepare a stack without starting anything.
 
-        `env` holds knobs (`CHAT_LEASE` and the like) for all its processes, and overrides what
+        `env` holds knobs (`CHAT_LEASE_TTL` and the like) for all its processes, and overrides what
         the stack would set. `appendonly` lets Redis survive being killed, as long as it does
         not hold back what it writes while the disk syncs, as it does with `everysec`.
         """

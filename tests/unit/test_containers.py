@@ -77,11 +77,15 @@ def test_every_service_that_stays_tells_its_health(name: str) -> None:
 
 def test_the_worker_is_asked_about_the_file_that_it_touches() -> None:
     worker = SERVICES["worker"]
-    assert f"file:{worker['environment']['CHAT_PULSE_FILE']}?" in worker["healthcheck"]["test"][-1]
+    assert (
+        f"file:{worker['environment']['CHAT_HEARTBEAT_FILE']}?" in worker["healthcheck"]["test"][-1]
+    )
 
 
 def test_a_worker_has_time_to_drain() -> None:
-    drain = float(re.findall(r"CHAT_DRAIN=([\d.]+)", (ROOT / ".env.example").read_text())[0])
+    drain = float(
+        re.findall(r"CHAT_DRAIN_TIMEOUT=([\d.]+)", (ROOT / ".env.example").read_text())[0]
+    )
     assert float(SERVICES["worker"]["stop_grace_period"].removesuffix("s")) >= drain + 5
 
 

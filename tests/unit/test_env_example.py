@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from chat import conf
+from chat.settings import ChatSettings
 from project import settings
 
 ROOT = Path(settings.BASE_DIR)
 EXAMPLE = dict(re.findall(r"^#([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
-KNOBS = sorted(conf.Knobs.__annotations__)
-READERS = ["chat/conf/models.py", "chat/management/commands/run.py", "project/settings.py"]
+KNOBS = sorted(ChatSettings.__annotations__)
+READERS = ["chat/llm_config.py", "chat/management/commands/run.py", "project/settings.py"]
 READ = re.compile(r"""(?:env\.\w+\(|environ\.get\(|environ\[)\s*"([A-Z_]+)\"""")
 
 
@@ -32,4 +32,4 @@ def test_nothing_is_named_that_nobody_reads() -> None:
 
 @pytest.mark.parametrize("name", KNOBS)
 def test_a_knob_is_named_with_its_default(name: str) -> None:
-    assert EXAMPLE.get(f"CHAT_{name}") == str(getattr(conf.Knobs, name))
+    assert EXAMPLE.get(f"CHAT_{name}") == str(getattr(ChatSettings, name))

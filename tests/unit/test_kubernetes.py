@@ -97,7 +97,7 @@ def test_keda_takes_its_own_kind() -> None:
 def test_keda_asks_for_a_figure_that_there_is() -> None:
     query = named("ScaledObject", "worker")["spec"]["triggers"][0]["metadata"]["query"]
     (figure,) = re.findall(r"parley_\w+", query)
-    assert f'"{figure}"' in (ROOT / "chat" / "api" / "exposition.py").read_text()
+    assert f'"{figure}"' in (ROOT / "chat" / "api" / "prometheus.py").read_text()
 
 
 @pytest.mark.parametrize("folder", [FOLDER / "base", FOLDER / "keda"])
@@ -116,7 +116,7 @@ def test_settings_are_those_that_there_are() -> None:
     known = re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
     assert set(settings) - set(known) == set()
     grace = named("Deployment", "worker")["spec"]["template"]["spec"]
-    assert grace["terminationGracePeriodSeconds"] >= float(settings["CHAT_DRAIN"]) + 5
+    assert grace["terminationGracePeriodSeconds"] >= float(settings["CHAT_DRAIN_TIMEOUT"]) + 5
 
 
 def test_workers_are_started_as_in_containers() -> None:

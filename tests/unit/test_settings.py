@@ -7,9 +7,9 @@ from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
 from celery_app import app
-from chat import dispatch
-from chat.dispatch import publishing
-from chat.errors import ConfigError
+from chat import broker
+from chat.broker import publishing
+from chat.domain.errors import ConfigError
 from chat.store import client
 from project.settings import Environment
 
@@ -63,7 +63,7 @@ def test_a_database_is_read() -> None:
 def test_a_wrong_broker_is_named(settings: Settings, url: str) -> None:
     settings.BROKER_URL = url
     with pytest.raises(ConfigError, match="BROKER_URL") as refusal:
-        dispatch.check()
+        broker.check()
     assert "hidden" not in str(refusal.value)
 
 
@@ -81,7 +81,7 @@ def test_what_kombu_finds_wrong_late_costs_no_request(
     monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     monkeypatch.setattr(app.conf, "broker_url", url)
-    assert dispatch.wake("ses_1") is False
+    assert broker.wake("ses_1") is False
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_what_kombu_finds_wrong_late_costs_no_request(
 )
 def test_a_broker_is_not_asked_at_start(settings: Settings, url: str) -> None:
     settings.BROKER_URL = url
-    dispatch.check()
+    broker.check()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from chat.api import answers, auth, headers, queries
+from chat.api import auth, headers, query_params, responses
 from chat.api.serializers import Body, checked
 from chat.domain import Caller
 
@@ -56,7 +56,7 @@ class View(APIView):
     @property
     def request_id(self) -> str:
         """The request's id, for the turn's logs."""
-        return answers.request_id_of(self.raw)
+        return responses.request_id_of(self.raw)
 
     def owner(self, session_id: str) -> Caller:
         """Return the caller, who must hold a token of this session."""
@@ -64,7 +64,7 @@ class View(APIView):
 
     def body(self, kind: type[Body]) -> dict[str, Any]:
         """Return the request's body, checked; a call with a body takes no query parameters."""
-        queries.nothing(self.raw.GET)
+        query_params.nothing(self.raw.GET)
         return checked(kind, self.request.data)
 
     def key(self, *, is_secret: bool = False) -> str:

@@ -9,7 +9,7 @@ from django.shortcuts import render
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.request import Request
 
-from chat.api import answers
+from chat.api import responses
 from chat.api.views.base import View
 
 _generating = Lock()
@@ -32,7 +32,7 @@ class Schema(View):
     def get(self, _: Request) -> HttpResponse:
         """Give the schema."""
         with _generating:
-            return answers.json(schema())
+            return responses.json(schema())
 
 
 class Docs(View):

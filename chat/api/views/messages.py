@@ -3,19 +3,19 @@
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from chat.api import answers, auth, outputs, queries, shapes
+from chat.api import auth, query_params, renderers, responses, schema_serializers
 from chat.api.schema import CONFLICT, LIMITED, PAGE, documented, key
 from chat.api.serializers import FeedbackBody, NewMessage, Nothing, Regeneration
 from chat.api.views.base import View
+from chat.conversation import sessions, turns
 from chat.domain import Accepted, Caller
-from chat.services import sessions, turns
 
 
 def accepted(session_id: str, turn: Accepted) -> HttpResponse:
     """Return 202 with both messages and the place where the reply will be found."""
-    reply_id = shapes.id_of(turn.reply).decode()
+    reply_id = renderers.id_of(turn.reply).decode()
     location = {"Location": f"/sessions/{session_id}/messages/{reply_id}"}
-    return answers.json(shapes.accepted(turn), 202, location)
+    return responses.json(renderers.accepted(turn), 202, location)
 
 
 class Submitting(View):
@@ -32,7 +32,12 @@ class Submitting(View):
 class Inbox(Submitting):
     """Where messages are posted by token alone."""
 
-    @documented({202: outputs.AcceptedTurn}, body=NewMessage, refusals=LIMITED, parameters=[key()])
+    @documented(
+        {202: schema_serializers.AcceptedTurn},
+        body=NewMessage,
+        refusals=LIMITED,
+        parameters=[key()],
+    )
     def post(self, _: Request) -> HttpResponse:
         """Post a message to the token's session."""
         return self.submit(auth.bearer(self.raw.META))
@@ -41,11 +46,11 @@ class Inbox(Submitting):
 class Messages(Submitting):
     """The messages of a session."""
 
-    @documented({200: outputs.MessagePage}, parameters=PAGE)
+    @documented({200: schema_serializers.MessagePage}, parameters=PAGE)
     def get(self, _: Request, session_id: str) -> HttpResponse:
         """Read a page of the history."""
         caller = self.owner(session_id)
-        query = queries.page(self.raw.GET)
+        query = query_params.page(self.raw.GET)
         found = sessions.page(
             caller,
             before=query.before,
@@ -53,9 +58,14 @@ class Messages(Submitting):
             limit=query.limit,
             newest_first=query.newest_first,
         )
-        return answers.json(shapes.page(found))
+        return responses.json(renderers.page(found))
 
-    @documented({202: outputs.AcceptedTurn}, body=NewMessage, refusals=LIMITED, parameters=[key()])
+    @documented(
+        {202: schema_serializers.AcceptedTurn},
+        body=NewMessage,
+        refusals=LIMITED,
+        parameters=[key()],
+    )
     def post(self, _: Request, session_id: str) -> HttpResponse:
         """Post a message to the session."""
         return self.submit(self.owner(session_id))
@@ -64,50 +74,59 @@ class Messages(Submitting):
 class Message(View):
     """One message."""
 
-    @documented({200: outputs.Message})
+    @documented({200: schema_serializers.Message})
     def get(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
         """Read one message."""
         caller = self.owner(session_id)
-        queries.nothing(self.raw.GET)
-        return answers.json(sessions.message(caller, message_id))
+        query_params.nothing(self.raw.GET)
+        return responses.json(sessions.message(caller, message_id))
 
 
 class Cancel(View):
     """Ending a turn early."""
 
-    @documented({200: outputs.Message, 202: outputs.Message}, body=Nothing, parameters=[key()])
+    @documented(
+        {200: schema_serializers.Message, 202: schema_serializers.Message},
+        body=Nothing,
+        parameters=[key()],
+    )
     def post(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
         """Cancel the turn of a reply or of its user message; what was said of it stays."""
         caller = self.owner(session_id)
         self.body(Nothing)
         self.key()
         cancelled = turns.cancel(caller=caller, message_id=message_id)
-        return answers.json(cancelled.reply, 200 if cancelled.is_final else 202)
+        return responses.json(cancelled.reply, 200 if cancelled.is_final else 202)
 
 
 class Feedback(View):
     """What the owner thinks of a reply that is over."""
 
-    @documented({200: outputs.Message}, body=FeedbackBody, refusals=CONFLICT, parameters=[key()])
+    @documented(
+        {200: schema_serializers.Message}, body=FeedbackBody, refusals=CONFLICT, parameters=[key()]
+    )
     def post(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
         """Rate a reply, or rate it anew."""
         caller = self.owner(session_id)
         self.key()
-        return answers.json(sessions.rate(caller, message_id, **self.body(FeedbackBody)))
+        return responses.json(sessions.rate(caller, message_id, **self.body(FeedbackBody)))
 
-    @documented({200: outputs.Message}, refusals=CONFLICT)
+    @documented({200: schema_serializers.Message}, refusals=CONFLICT)
     def delete(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
         """Take the rating of a reply away."""
         caller = self.owner(session_id)
-        queries.nothing(self.raw.GET)
-        return answers.json(sessions.rate(caller, message_id, None))
+        query_params.nothing(self.raw.GET)
+        return responses.json(sessions.rate(caller, message_id, None))
 
 
 class Regenerate(View):
     """Replying anew."""
 
     @documented(
-        {202: outputs.AcceptedTurn}, body=Regeneration, refusals=LIMITED, parameters=[key()]
+        {202: schema_serializers.AcceptedTurn},
+        body=Regeneration,
+        refusals=LIMITED,
+        parameters=[key()],
     )
     def post(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
         """Reply anew to the last user message; the earlier reply stays."""

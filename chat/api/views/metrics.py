@@ -8,10 +8,10 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
 
-from chat.api import exposition, queries
+from chat.api import prometheus, query_params
 from chat.api.views.base import View
-from chat.errors import InvalidToken, NotAllowed
-from chat.services import operations
+from chat.domain.errors import InvalidToken, NotAllowed
+from chat.operations import stats
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
@@ -26,10 +26,10 @@ class Metrics(View):
 
     def get(self, _: Request) -> HttpResponse:
         """Give them, to whom they are for."""
-        queries.nothing(self.raw.GET)
+        query_params.nothing(self.raw.GET)
         check(self.raw)
         return HttpResponse(
-            exposition.text(operations.look()),
+            prometheus.text(stats.look()),
             content_type=CONTENT_TYPE,
             headers={"Cache-Control": "no-store"},
         )

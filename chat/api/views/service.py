@@ -4,10 +4,11 @@ import orjson
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from chat.api import answers, outputs, queries
+from chat.api import query_params, responses, schema_serializers
 from chat.api.schema import STORELESS, documented
 from chat.api.views.base import View
-from chat.services import health, models
+from chat.conversation import llms
+from chat.operations import health
 
 
 class Models(View):
@@ -15,11 +16,11 @@ class Models(View):
 
     needs_token = False
 
-    @documented({200: outputs.ModelList}, needs_token=False, usual=STORELESS)
+    @documented({200: schema_serializers.ModelList}, needs_token=False, usual=STORELESS)
     def get(self, _: Request) -> HttpResponse:
         """List the models."""
-        queries.nothing(self.raw.GET)
-        return answers.json(orjson.dumps({"data": models.described()}))
+        query_params.nothing(self.raw.GET)
+        return responses.json(orjson.dumps({"data": llms.described()}))
 
 
 class Live(View):
@@ -27,11 +28,11 @@ class Live(View):
 
     needs_token = False
 
-    @documented({200: outputs.Health}, needs_token=False, usual=STORELESS)
+    @documented({200: schema_serializers.Health}, needs_token=False, usual=STORELESS)
     def get(self, _: Request) -> HttpResponse:
         """Say so."""
-        queries.nothing(self.raw.GET)
-        return answers.json(b'{"status":"ok"}')
+        query_params.nothing(self.raw.GET)
+        return responses.json(b'{"status":"ok"}')
 
 
 class Ready(View):
@@ -39,9 +40,9 @@ class Ready(View):
 
     needs_token = False
 
-    @documented({200: outputs.Health}, needs_token=False)
+    @documented({200: schema_serializers.Health}, needs_token=False)
     def get(self, _: Request) -> HttpResponse:
         """Ask the store; 503 when it is down."""
-        queries.nothing(self.raw.GET)
+        query_params.nothing(self.raw.GET)
         health.ping()
-        return answers.json(b'{"status":"ok"}')
+        return responses.json(b'{"status":"ok"}')

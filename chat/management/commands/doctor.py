@@ -6,8 +6,8 @@ import sys
 from django.core.management import BaseCommand
 
 import celery_app  # noqa: F401  (by its settings the broker is asked)
-from chat.services import health
-from chat.services.findings import Finding, Level
+from chat.operations import health
+from chat.operations.checks import Finding, Level
 
 
 class Command(BaseCommand):

@@ -12,10 +12,11 @@ from typing import BinaryIO
 from django.core.management import BaseCommand, CommandError
 from tqdm import tqdm
 
+from chat.conversation import llms
 from chat.domain import Rating
-from chat.errors import StoreUnavailable
-from chat.services import exports, models
-from chat.services.exports import Choice
+from chat.domain.errors import StoreUnavailable
+from chat.transcripts import export
+from chat.transcripts.export import Choice
 
 
 class Command(BaseCommand):
@@ -41,7 +42,7 @@ class Command(BaseCommand):
         feedback: str | None,
         **options: object,
     ) -> None:
-        if model is not None and model not in models.all_models():
+        if model is not None and model not in llms.all_models():
             raise CommandError(f"There is no model {model!r} in the settings.")
         rating = Rating(feedback) if feedback else None
         choice = Choice(since=since, until=until, model=model, rating=rating)
@@ -59,9 +60,9 @@ class Command(BaseCommand):
 def write(choice: Choice, stream: BinaryIO) -> int:
     """Write what is chosen, a line a session; return how many lines there are."""
     found = 0
-    total = exports.count(choice)
+    total = export.count(choice)
     # Without a terminal to draw on there is no bar.
-    for line in tqdm(exports.lines(choice), total=total, unit=" sessions", disable=None):
+    for line in tqdm(export.lines(choice), total=total, unit=" sessions", disable=None):
         if line:
             stream.write(line)
             found += 1

@@ -14,10 +14,12 @@ import orjson
 from django.core.management import BaseCommand, CommandError
 from tqdm import tqdm
 
-from chat.conf import knobs
-from chat.errors import BadInput, ParleyError
-from chat.services import conversations, models, sessions
-from chat.services.conversations import Conversation
+from chat.conversation import llms
+from chat.domain.errors import BadInput, ParleyError
+from chat.settings import chat_settings
+from chat.transcripts import jsonl
+from chat.transcripts.jsonl import Conversation
+from chat.transcripts.restore import restore
 
 MOST_ERRORS = 20
 """Lines that are complained of before the rest is only counted."""
@@ -33,7 +35,7 @@ class Command(BaseCommand):
         parser.add_argument("--from-line", type=int, default=1, help="leave out what is before")
         parser.add_argument("--name", default="", help="of all sessions")
         parser.add_argument("--model", help="that the sessions use; the default one otherwise")
-        parser.add_argument("--ttl", type=int, default=knobs.SESSION_TTL, help="seconds")
+        parser.add_argument("--ttl", type=int, default=chat_settings.SESSION_TTL, help="seconds")
 
     def handle(
         self,
@@ -46,10 +48,10 @@ class Command(BaseCommand):
         ttl: int,
         **options: object,
     ) -> None:
-        if model is not None and model not in models.all_models():
+        if model is not None and model not in llms.all_models():
             raise CommandError(f"There is no model {model!r} in the settings.")
-        if not 1 <= ttl <= knobs.SESSION_TTL_MAX:
-            raise CommandError(f"--ttl is from 1 to {knobs.SESSION_TTL_MAX} seconds.")
+        if not 1 <= ttl <= chat_settings.MAX_SESSION_TTL:
+            raise CommandError(f"--ttl is from 1 to {chat_settings.MAX_SESSION_TTL} seconds.")
         with opened(file) as stream:
             self._check(stream)
             stream.seek(0)
@@ -80,7 +82,7 @@ class Command(BaseCommand):
             if number < from_line or isinstance(found, BadInput):
                 continue
             try:
-                token = sessions.restore(found, name=name, model=model, ttl=ttl)
+                token = restore(found, name=name, model=model, ttl=ttl)
             except ParleyError as error:
                 told = f"line {number}: {error.message} Go on later with --from-line {number}."
                 raise CommandError(told) from error
@@ -104,7 +106,7 @@ def lines_of(stream: BinaryIO) -> Iterator[bytes]:
 
     A mark of UTF-8, which some editors put before a text, is no part of the first.
     """
-    most = 2 * knobs.SESSION_BYTES
+    most = 2 * chat_settings.MAX_SESSION_BYTES
     if stream.read(len(BOM_UTF8)) != BOM_UTF8:
         stream.seek(0)
     while line := stream.readline(most):
@@ -115,7 +117,7 @@ def lines_of(stream: BinaryIO) -> Iterator[bytes]:
 
 def _read(line: bytes) -> Conversation | BadInput:
     try:
-        return conversations.read(line)
+        return jsonl.read(line)
     except BadInput as error:
         return error
 

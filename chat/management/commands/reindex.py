@@ -3,8 +3,8 @@
 from django.core.management import BaseCommand, CommandError
 from tqdm import tqdm
 
-from chat.errors import ParleyError
-from chat.services import staff
+from chat.conversation import staff
+from chat.domain.errors import ParleyError
 
 
 class Command(BaseCommand):

@@ -13,7 +13,7 @@ from tests.harness.stack import Stack
 @pytest.fixture
 def place(build_stack: Callable[..., Stack], request: pytest.FixtureRequest) -> Iterator[Place]:
     """Return it, started."""
-    knobs = KNOBS | {"CHAT_EVENTS_KEPT": "5000"}  # the audit reads logs from their beginning
+    knobs = KNOBS | {"CHAT_EVENT_LOG_SIZE": "5000"}  # the audit reads logs from their beginning
     stack = build_stack(appendonly=True, env=knobs, model_options=MODEL)
     place = Place(stack)
     request.node.stash[SCENES] = [place]

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.acceptance.client import Client
 from tests.acceptance.history import OPEN, Answer, Post
-from tests.acceptance.push.walker import Walker
+from tests.acceptance.realtime.walker import Walker
 from tests.acceptance.soak.place import Place
 from tests.harness.waiting import wait_until
 

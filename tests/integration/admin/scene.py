@@ -6,8 +6,8 @@ from django.contrib.admin.utils import quote
 from django.test import Client
 from redis import Connection, Redis
 
+from chat.conversation import sessions, turns
 from chat.domain import Caller
-from chat.services import sessions, turns
 from chat.store.client import client as store_client
 
 LIST = "/admin/chat/session/"

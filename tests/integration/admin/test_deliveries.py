@@ -5,10 +5,11 @@ from django.test import Client
 from pytest_django import Settings
 from redis import Redis
 
+from chat.conversation import sessions, staff
 from chat.domain import Caller, Delivered, DeliveryState, DeliveryStatus
-from chat.services import sessions, staff, webhooks
 from chat.store import due, keys, outbox
 from chat.store.client import client as store_client
+from chat.webhooks import delivery
 from tests.harness.ports import free_port
 from tests.integration.admin.scene import asked, commands, cost, opened, page
 from tests.integration.api import turns
@@ -99,7 +100,7 @@ def test_what_no_webhook_wants_any_more_is_with_what_failed(admin: Client) -> No
 
 def test_what_is_delivered_again_stands_in_one_state_only(admin: Client) -> None:
     session_id = owed(to=FAILED)
-    webhooks.redeliver(session_id, "msg_2")
+    delivery.redeliver(session_id, "msg_2")
     assert (shown(admin, "waiting"), shown(admin, "failed")) == ([session_id], [])
     deliver(session_id, LANDED)
     assert (shown(admin, "waiting"), shown(admin, "delivered")) == ([], [session_id])
@@ -122,7 +123,7 @@ def test_of_what_has_ended_the_newest_are_kept_for_a_time(redis: Redis) -> None:
     assert 0 < redis.pttl(delivered) <= 86_400_000
     now = float(redis.zrange(delivered, 0, 0, withscores=True)[0][1])
     redis.zadd(delivered, {f"ses_x:{n} delivered 1 200": now - 1 for n in range(200)})
-    webhooks.redeliver(session_id, "msg_2")
+    delivery.redeliver(session_id, "msg_2")
     deliver(session_id, LANDED)
     assert redis.zcard(delivered) == 100
 

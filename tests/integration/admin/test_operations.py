@@ -9,15 +9,15 @@ from django.test import Client
 from pytest_django import Settings
 from redis import Redis
 
-from chat.admin import figures
+from chat.admin import charts
+from chat.conversation import llms
 from chat.domain import CallEnd
-from chat.services import models
-from chat.store import gates, keys, server
+from chat.store import keys, limits, server
 from chat.store.client import client as store_client
-from chat.store.tallies import HOUR
+from chat.store.metrics import HOUR
 from tests.harness.ports import free_port
 from tests.integration.admin.scene import asked, cost, opened
-from tests.integration.admin.test_pages import Live
+from tests.integration.admin.test_views import Live
 from tests.integration.api import turns
 
 PAGE = "/admin/operations/"
@@ -69,9 +69,9 @@ def test_the_part_that_changes_comes_alone(busy: str, admin: Client) -> None:  #
 
 
 def test_it_tells_which_gate_is_shut_and_why(admin: Client) -> None:
-    (model,) = models.all_models().values()
+    (model,) = llms.all_models().values()
     for number in range(5):
-        gates.leave(model, f"ses_{number}", CallEnd.FAILED)
+        limits.leave(model, f"ses_{number}", CallEnd.FAILED)
     (gate, state) = admin.get(PAGE).context["gates"][0]
     assert (gate.failures, gate.model) == (5, "default")
     assert state.startswith("shut for ")
@@ -126,10 +126,10 @@ def test_a_redis_that_is_down_is_told(admin: Client, settings: Settings) -> None
 def test_bars_are_as_high_as_their_minutes(busy: str, admin: Client) -> None:  # noqa: ARG001
     tally = admin.get(PAGE).context["tally"]
     counts = tuple(range(HOUR))
-    drawn = figures.chart("x", "X", replace(tally, minutes={"completed": counts}), ("completed",))
+    drawn = charts.chart("x", "X", replace(tally, minutes={"completed": counts}), ("completed",))
     assert (drawn.most, drawn.last, drawn.total) == (59, 58, sum(counts))
     assert [bar.x for bar in drawn.bars] == list(range(1, HOUR))  # nothing is drawn for nothing
-    assert drawn.bars[-1].height == figures.HEIGHT
+    assert drawn.bars[-1].height == charts.HEIGHT
     assert not drawn.bars[-1].is_over
     assert drawn.bars[0].title == "1 58 min ago"
 
@@ -140,4 +140,4 @@ def test_bars_are_as_high_as_their_minutes(busy: str, admin: Client) -> None:  #
      (7200, "2 h")],
 )  # fmt: skip
 def test_spans_are_told_in_their_unit(seconds: float | None, text: str) -> None:
-    assert figures.shown(seconds) == text
+    assert charts.shown(seconds) == text

@@ -7,8 +7,8 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
 
+from chat.conversation import sessions
 from chat.domain import Caller
-from chat.services import sessions
 from tests.integration.admin.scene import LIST, asked, opened, page
 
 Staff = Callable[..., Client]

@@ -142,7 +142,7 @@ def test_two_lengths_at_once_are_refused(owner: Api) -> None:
 
 @pytest.mark.security("S26")
 def test_a_body_that_never_comes_ends_the_connection(api_with: Callable[..., Api]) -> None:
-    api = api_with(CHAT_BODY_TIMEOUT="0.3")
+    api = api_with(CHAT_REQUEST_TIMEOUT="0.3")
     owner = api.open()
     with Wire(api.url) as wire:
         wire.head(
@@ -270,7 +270,7 @@ def test_content_is_bounded_in_bytes(owner: Api) -> None:
 @pytest.mark.security("S15")
 def test_content_is_bounded_in_code_points(api_with: Callable[..., Api]) -> None:
     """An emoji is one, whatever UTF-16 takes for it."""
-    owner = api_with(CHAT_CONTENT_CHARS="4").open()
+    owner = api_with(CHAT_MAX_CONTENT_CHARS="4").open()
     assert owner.say("👋👋👋👋")
     answer = owner.post("/messages", {"content": "👋👋👋👋👋"})
     assert refusal(answer) == (400, "invalid_request")

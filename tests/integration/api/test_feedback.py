@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from chat.conversation import sessions, staff
 from chat.domain import Caller, Status
-from chat.services import sessions, staff
 from tests.integration.api.calls import Api, refusal
 from tests.integration.api.turns import finish, reply, take
 

@@ -29,8 +29,8 @@ def test_no_answer_is_a_fault_or_untold_by_the_schema(api_with: Callable[..., Ap
     api = api_with(
         CHAT_MESSAGES_PER_MINUTE="0",
         CHAT_SESSIONS_PER_MINUTE="0",
-        CHAT_INBOX_SIZE="1000",
-        CHAT_WAIT_MAX="0.1",
+        CHAT_MAX_QUEUED_TURNS_PER_SESSION="1000",
+        CHAT_MAX_WAIT="0.1",
     )
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{api.url}/schema"]
     found = subprocess.run(

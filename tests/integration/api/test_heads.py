@@ -83,7 +83,7 @@ def refused(wire: Wire) -> tuple[int, str]:
 
 @pytest.fixture
 def hasty(api_with: Callable[..., Api]) -> Api:
-    return api_with(CHAT_BODY_TIMEOUT="0.5")
+    return api_with(CHAT_REQUEST_TIMEOUT="0.5")
 
 
 def test_who_asks_for_a_protocol_that_is_not_spoken_is_served_by_this_one(api: Api) -> None:

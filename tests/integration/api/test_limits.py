@@ -24,7 +24,9 @@ def state_of(owner: Api) -> dict[str, Any]:
 @pytest.mark.security("S21")
 def test_sixty_messages_at_once_pass_a_limit_of_ten_ten_times(api_with: Callable[..., Api]) -> None:
     owner = api_with(
-        CHAT_MESSAGES_PER_MINUTE="1", CHAT_MESSAGES_BURST="10", CHAT_INBOX_SIZE="1000"
+        CHAT_MESSAGES_PER_MINUTE="1",
+        CHAT_MESSAGES_BURST="10",
+        CHAT_MAX_QUEUED_TURNS_PER_SESSION="1000",
     ).open()
     answers = all_at_once(lambda: owner.post("/messages", {"content": "me first"}), 60)
     assert sorted(answer.status_code for answer in answers) == [202] * 10 + [429] * 50
@@ -68,7 +70,7 @@ def test_a_trusted_proxys_word_is_taken_for_the_address(api_with: Callable[..., 
 
 @pytest.mark.security("S23")
 def test_a_full_inbox_refuses_and_changes_nothing(api_with: Callable[..., Api]) -> None:
-    owner = api_with(CHAT_INBOX_SIZE="2").open()
+    owner = api_with(CHAT_MAX_QUEUED_TURNS_PER_SESSION="2").open()
     owner.say("one")
     owner.say("two")
     before = state_of(owner)
@@ -80,7 +82,7 @@ def test_a_full_inbox_refuses_and_changes_nothing(api_with: Callable[..., Api]) 
 
 @pytest.mark.security("S23")
 def test_a_full_queue_refuses_and_changes_nothing(api_with: Callable[..., Api]) -> None:
-    api = api_with(CHAT_QUEUE_SIZE="1", CHAT_PARTITIONS="1")
+    api = api_with(CHAT_MAX_QUEUED_TURNS="1", CHAT_PARTITIONS="1")
     first, second = api.open(), api.open()
     first.say("one")
     before = state_of(second)
@@ -90,7 +92,7 @@ def test_a_full_queue_refuses_and_changes_nothing(api_with: Callable[..., Api]) 
 
 @pytest.mark.security("S23")
 def test_a_full_session_refuses_and_changes_nothing(api_with: Callable[..., Api]) -> None:
-    owner = api_with(CHAT_SESSION_BYTES="10").open()
+    owner = api_with(CHAT_MAX_SESSION_BYTES="10").open()
     owner.say("12345678")
     before = state_of(owner)
     assert refusal(owner.post("/messages", {"content": "12345678"})) == (429, "session_full")

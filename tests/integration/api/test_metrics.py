@@ -15,7 +15,7 @@ from pytest_django import Settings
 from redis import Redis
 
 from chat.api.views.metrics import check
-from chat.errors import InvalidToken, NotAllowed
+from chat.domain.errors import InvalidToken, NotAllowed
 from project.supervisor.children import ROOT
 from tests.integration.api import turns
 from tests.integration.api.calls import Api, refusal

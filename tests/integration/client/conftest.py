@@ -10,9 +10,9 @@ from tests.harness.stack import Stack
 ENV = {
     "CHAT_SESSIONS_PER_MINUTE": "0",
     "CHAT_MESSAGES_PER_MINUTE": "0",
-    "CHAT_SSE_HEARTBEAT": "0.2",
-    "CHAT_LEASE": "1",
-    "CHAT_HEARTBEAT": "0.3",
+    "CHAT_SSE_HEARTBEAT_INTERVAL": "0.2",
+    "CHAT_LEASE_TTL": "1",
+    "CHAT_HEARTBEAT_INTERVAL": "0.3",
 }
 MODEL_OPTIONS = ("--record", "--style", "echo")
 

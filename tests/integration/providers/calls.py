@@ -6,10 +6,10 @@ import time
 from typing import Any
 
 from chat.domain import Ending, Prompt, Timeouts
-from chat.errors import UpstreamClosed
+from chat.domain.errors import UpstreamClosed
+from chat.http.cancellation import Upstream
 from chat.providers.base import Provider
 from chat.providers.openai import OpenAI
-from chat.providers.upstream import Upstream
 from tests.integration.providers.servers import CA, Server
 from tests.unit.providers.models import model, prompt
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from chat.errors import UpstreamClosed
+from chat.domain.errors import UpstreamClosed
+from chat.http.cancellation import Upstream
 from chat.providers.base import Provider
 from chat.providers.openai import OpenAI
-from chat.providers.upstream import Upstream
 from tests.harness.waiting import wait_until
 from tests.integration.providers.calls import HELLO, Call, ask, patient, to
 from tests.integration.providers.servers import (

@@ -3,7 +3,7 @@
 import pytest
 
 from chat.domain import Ending, FinishReason, Prompt, PromptMessage, Role, UsageSource
-from chat.errors import (
+from chat.domain.errors import (
     BadModelReply,
     ModelLoading,
     ModelRateLimited,
@@ -11,9 +11,9 @@ from chat.errors import (
     ModelUnavailable,
     ProviderError,
 )
+from chat.http.cancellation import Upstream
 from chat.providers.base import Provider
-from chat.providers.failures import LOADING_PAUSE
-from chat.providers.upstream import Upstream
+from chat.providers.errors import LOADING_PAUSE
 from tests.harness.waiting import wait_until
 from tests.integration.fakemodel.server import FakeModel
 from tests.integration.providers.calls import Call, ask

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 from urllib3.exceptions import InsecureRequestWarning
 
-from chat.errors import (
+from chat.domain.errors import (
     BadModelReply,
     ModelRefused,
     ModelTimeout,
@@ -20,8 +20,8 @@ from chat.errors import (
     ModelUntrusted,
     ProviderError,
 )
-from chat.providers.http import MOST_DOCUMENT
 from chat.providers.openai import OpenAI
+from chat.providers.transport import MOST_DOCUMENT
 from tests.harness.ports import free_port
 from tests.integration.fakemodel.server import ROOT, FakeModel
 from tests.integration.providers.calls import ask, patient, to
@@ -247,7 +247,7 @@ def test_an_endless_body_is_given_up(kind: str) -> None:
 
 HUNGRY = """
 import resource, sys
-from chat.errors import BadModelReply
+from chat.domain.errors import BadModelReply
 from tests.integration.providers.calls import ask
 from chat.providers.openai import OpenAI
 from tests.unit.providers.models import model, prompt

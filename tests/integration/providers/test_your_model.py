@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from chat.conf import read_models
+from chat.llm_config import read_models
 from chat.providers.registry import provider_for
 from project.supervisor.children import ROOT
 from tests.integration.fakemodel.server import FakeModel

@@ -47,11 +47,11 @@ def caller() -> Caller:
 def small_spans(settings: Settings) -> None:
     """The spans and limits of the model; all sessions share one partition."""
     settings.CHAT_PARTITIONS = 1
-    settings.CHAT_LEASE = model.LEASE
-    settings.CHAT_GRACE = model.GRACE
-    settings.CHAT_SWEEP = model.HOLD / 2
-    settings.CHAT_SESSION_MAX_AGE = model.MAX_AGE
-    settings.CHAT_INBOX_SIZE = model.INBOX
-    settings.CHAT_QUEUE_SIZE = model.QUEUE
+    settings.CHAT_LEASE_TTL = model.LEASE
+    settings.CHAT_WAKE_GRACE = model.GRACE
+    settings.CHAT_SWEEP_INTERVAL = model.HOLD / 2
+    settings.CHAT_MAX_SESSION_AGE = model.MAX_AGE
+    settings.CHAT_MAX_QUEUED_TURNS_PER_SESSION = model.INBOX
+    settings.CHAT_MAX_QUEUED_TURNS = model.QUEUE
     settings.CHAT_MAX_ATTEMPTS = model.ATTEMPTS
     settings.CHAT_MESSAGES_PER_MINUTE = 0

@@ -12,7 +12,7 @@ from pytest_django import Settings
 from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
-from chat.errors import StoreUnavailable
+from chat.domain.errors import StoreUnavailable
 from chat.store.client import client, ping
 from project.supervisor.children import ROOT
 from project.supervisor.probes import answers

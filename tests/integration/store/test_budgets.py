@@ -7,8 +7,8 @@ from pytest_django import Settings
 from redis import Redis
 
 from chat.domain import Caller
-from chat.errors import TokenBudgetSpent
-from chat.store import due, interventions, keys, leases, sessions
+from chat.domain.errors import TokenBudgetSpent
+from chat.store import admin, due, keys, leases, sessions
 from tests.integration.store import acts
 from tests.integration.store.acts import Writer
 from tests.integration.store.ageing import age
@@ -84,7 +84,7 @@ def lose(redis: Redis, caller: Caller) -> None:
 ENDS: dict[str, Callable[[Redis, Caller], object]] = {
     "lost": lose,
     "reset": lambda _, caller: sessions.reset(caller),
-    "requeued": lambda _, caller: interventions.requeue(caller, grace=2),
+    "requeued": lambda _, caller: admin.requeue(caller, grace=2),
 }
 
 

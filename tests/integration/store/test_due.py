@@ -8,7 +8,7 @@ from pytest_django import Settings
 from redis import Redis
 
 from chat.domain import Caller, Look, Status, TurnError
-from chat.errors import StoreUnavailable
+from chat.domain.errors import StoreUnavailable
 from chat.store import due, keys, leases, turns
 from tests.integration.store import acts, keyspace
 from tests.integration.store.acts import Writer
@@ -24,7 +24,7 @@ def due_in(redis: Redis, caller: Caller) -> float:
 
 
 def test_of_many_sweeps_at_once_one_finds_a_session(redis: Redis, settings: Settings) -> None:
-    settings.CHAT_SWEEP = 30.0
+    settings.CHAT_SWEEP_INTERVAL = 30.0
     callers = [acts.open_session() for _ in range(30)]
     for caller in callers:
         acts.submit(caller)
@@ -36,7 +36,7 @@ def test_of_many_sweeps_at_once_one_finds_a_session(redis: Redis, settings: Sett
 
 def test_a_sweep_takes_on_only_so_many(redis: Redis, settings: Settings) -> None:
     settings.CHAT_PARTITIONS = 1
-    settings.CHAT_SWEEP_BATCH = 10
+    settings.CHAT_SWEEP_BATCH_SIZE = 10
     for _ in range(25):
         caller = acts.open_session()
         acts.submit(caller)

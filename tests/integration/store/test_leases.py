@@ -7,7 +7,7 @@ from pytest_django import Settings
 from redis import Redis
 
 from chat.domain import Caller, Lease, Role, Said, Status
-from chat.errors import LeaseLost
+from chat.domain.errors import LeaseLost
 from chat.store import due, leases, turns
 from chat.store.client import client
 from tests.integration.store import acts

@@ -8,7 +8,7 @@ from pytest_django import Settings
 from redis import Redis
 
 from chat.domain import Caller, Look, Status
-from chat.errors import SessionExpired, SessionGone, SessionNotFound
+from chat.domain.errors import SessionExpired, SessionGone, SessionNotFound
 from chat.store import due, keys, leases, sessions, turns
 from tests.integration.store import acts, keyspace
 from tests.integration.store.acts import Writer
@@ -195,7 +195,7 @@ def test_a_rotated_token_may_be_rotated_again_with_the_same_words(redis: Redis) 
 
 
 def test_the_log_keeps_so_many_events(settings: Settings) -> None:
-    settings.CHAT_EVENTS_KEPT = 100
+    settings.CHAT_EVENT_LOG_SIZE = 100
     caller = acts.open_session()
     acts.submit(caller)
     writer = Writer.of(caller)

@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from chat.errors import ParleyError
+from chat.domain.errors import ParleyError
 from chat.store import scripts
 from tests.integration.store import profiles
 from tests.integration.store.machine import StoreMachine

@@ -8,8 +8,8 @@ from pytest_django import Settings
 from redis import Redis
 
 from chat.domain import Caller, Delivered, Delivery, DeliveryStatus, Look, Status
-from chat.errors import BadInput, MessageNotFound
-from chat.store import due, interventions, keys, outbox, sessions
+from chat.domain.errors import BadInput, MessageNotFound
+from chat.store import admin, due, keys, outbox, sessions
 from tests.integration.store import acts
 from tests.integration.store.acts import Writer
 from tests.integration.store.ageing import age
@@ -190,7 +190,7 @@ def test_a_deleted_session_leaves_nothing_to_tell(caller: Caller) -> None:
 
 def test_a_redacted_text_is_not_told(caller: Caller) -> None:
     acts.answer(caller, "a secret")
-    interventions.redact(caller, 2, b"[redacted]")
+    admin.redact(caller, 2, b"[redacted]")
     assert orjson.loads(claimed(caller).event)["message"]["content"] == "[redacted]"
 
 

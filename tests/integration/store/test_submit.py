@@ -10,7 +10,7 @@ from pytest_django import Settings
 from redis import Redis
 
 from chat.domain import Caller, OnBusy, Status
-from chat.errors import (
+from chat.domain.errors import (
     IdempotencyMismatch,
     InboxFull,
     ParleyError,
@@ -41,7 +41,7 @@ def at_once(count: int, caller: Caller, keys: int = 0) -> Counter[str]:
 
 def test_200_parallel_submits_with_50_keys_are_50_messages_in_one_order(settings: Settings) -> None:
     """F29."""
-    settings.CHAT_INBOX_SIZE = 50
+    settings.CHAT_MAX_QUEUED_TURNS_PER_SESSION = 50
     settings.CHAT_MESSAGES_BURST = 50
     caller = acts.open_session()
     outcomes = at_once(200, caller, keys=50)
@@ -53,7 +53,7 @@ def test_200_parallel_submits_with_50_keys_are_50_messages_in_one_order(settings
 
 
 def test_beyond_a_full_inbox_nothing_changes(redis: Redis, settings: Settings) -> None:
-    settings.CHAT_INBOX_SIZE = 5
+    settings.CHAT_MAX_QUEUED_TURNS_PER_SESSION = 5
     caller = acts.open_session()
     outcomes = at_once(20, caller)
     assert outcomes.pop("inbox_full") == 15
@@ -67,7 +67,7 @@ def test_beyond_a_full_inbox_nothing_changes(redis: Redis, settings: Settings) -
 @pytest.mark.security("S21")
 def test_a_limit_of_10_messages_lets_exactly_10_of_60_pass(settings: Settings) -> None:
     """For one session."""
-    settings.CHAT_INBOX_SIZE = 100
+    settings.CHAT_MAX_QUEUED_TURNS_PER_SESSION = 100
     settings.CHAT_MESSAGES_PER_MINUTE = 6
     settings.CHAT_MESSAGES_BURST = 10
     outcomes = at_once(60, acts.open_session())
@@ -119,7 +119,7 @@ def test_a_repeated_key_is_not_held_to_the_pace(settings: Settings) -> None:
 
 def test_a_partition_takes_in_no_more_than_its_share(settings: Settings) -> None:
     settings.CHAT_PARTITIONS = 1
-    settings.CHAT_QUEUE_SIZE = 3
+    settings.CHAT_MAX_QUEUED_TURNS = 3
     for _ in range(3):
         acts.submit(acts.open_session())
     with pytest.raises(QueueFull):
@@ -128,7 +128,7 @@ def test_a_partition_takes_in_no_more_than_its_share(settings: Settings) -> None
 
 def test_a_running_turn_makes_room_in_the_queue(settings: Settings) -> None:
     settings.CHAT_PARTITIONS = 1
-    settings.CHAT_QUEUE_SIZE = 1
+    settings.CHAT_MAX_QUEUED_TURNS = 1
     caller = acts.open_session()
     acts.submit(caller)
     Writer.of(caller)
@@ -136,7 +136,7 @@ def test_a_running_turn_makes_room_in_the_queue(settings: Settings) -> None:
 
 
 def test_a_session_holds_only_so_many_bytes(settings: Settings) -> None:
-    settings.CHAT_SESSION_BYTES = 100
+    settings.CHAT_MAX_SESSION_BYTES = 100
     caller = acts.open_session()
     acts.submit(caller, "\u20ac" * 20)
     acts.answer(caller, "x" * 40)

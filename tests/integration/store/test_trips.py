@@ -6,7 +6,7 @@ import pytest
 from pytest_django import Settings
 
 from chat.domain import Caller
-from chat.store import due, leases, rates, sessions, turns
+from chat.store import due, leases, rate_limit, sessions, turns
 from chat.store.client import client
 from chat.store.sessions import Poll
 from tests.integration.store import acts
@@ -50,7 +50,7 @@ def all_acts(caller: Caller) -> dict[str, Callable[[], object]]:
         "events": lambda: sessions.events(caller, after=0, limit=100),
         "update": lambda: sessions.update(caller, b"{}", {"name": b'"x"'}, 60),
         "touch": lambda: sessions.touch(caller),
-        "throttle": lambda: rates.throttle("scope", "caller", per_minute=60, burst=9),
+        "throttle": lambda: rate_limit.throttle("scope", "caller", per_minute=60, burst=9),
         "sweep": due.sweep,
         "recover of 5": lambda: due.recover([caller.session_id] * 5, grace=2),
         "reset": lambda: sessions.reset(caller),

@@ -12,12 +12,12 @@ from pytest_django import Settings
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from chat.conf import knobs
 from chat.domain import Look, Said, Status
-from chat.errors import StoreFull, StoreUnavailable
+from chat.domain.errors import StoreFull, StoreUnavailable
+from chat.settings import chat_settings
 from chat.store import calls, due, keys, leases, sessions, turns
 from chat.store.client import client, ping, translated
-from chat.store.wire import Command, Wire
+from chat.store.connection import Command, Wire
 from tests.harness.crowd import at_once
 from tests.harness.waiting import wait_until
 from tests.integration.store import acts
@@ -63,7 +63,7 @@ def test_a_redis_that_gives_no_answer_is_told_of_in_time(
     calls: list[Callable[[], object]] = [writer.finish, due.sweep, lambda: acts.submit(caller)]
     for call in calls:
         client().silent_until = 0  # each call waits for itself
-        assert seconds_of_refusal(call) < 1.5 * knobs.STORE_TIMEOUT
+        assert seconds_of_refusal(call) < 1.5 * chat_settings.STORE_TIMEOUT
 
 
 def test_after_a_call_in_vain_the_next_ones_fail_at_once_and_then_it_is_asked_again(
@@ -74,7 +74,7 @@ def test_after_a_call_in_vain_the_next_ones_fail_at_once_and_then_it_is_asked_ag
     frail.freeze()
     refused = at_once([partial(seconds_of_refusal, partial(acts.submit, caller))] * 8)
     later = at_once([partial(seconds_of_refusal, partial(acts.submit, caller))] * 50)
-    assert min(refused) >= knobs.STORE_TIMEOUT / 2
+    assert min(refused) >= chat_settings.STORE_TIMEOUT / 2
     assert max(later) < min(refused) / 2
     frail.thaw()
     wait_until(answers)
@@ -241,7 +241,7 @@ def test_sentinels_that_give_no_answer_are_told_of_in_time(
     client.cache_clear()
     for act in (acts.open_session, ping):
         client().silent_until = 0
-        assert seconds_of_refusal(act) < 1.5 * knobs.STORE_TIMEOUT
+        assert seconds_of_refusal(act) < 1.5 * chat_settings.STORE_TIMEOUT
 
 
 @contextmanager

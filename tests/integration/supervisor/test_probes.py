@@ -56,7 +56,7 @@ def test_a_file_is_fresh_for_as_long_as_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize("silence", ["worker", "redis"])
 def test_a_worker_has_a_pulse_until_it_or_redis_stands_still(tmp_path: Path, silence: str) -> None:
     pulse = tmp_path / "pulse"
-    stack = Stack(tmp_path, env={"CHAT_PULSE_FILE": str(pulse), "CHAT_SWEEP": "0.1"})
+    stack = Stack(tmp_path, env={"CHAT_HEARTBEAT_FILE": str(pulse), "CHAT_SWEEP_INTERVAL": "0.1"})
     url = f"file:{pulse}?within=1"
     try:
         stack.redis.start()

@@ -12,8 +12,8 @@ ENV = {
     "CHAT_SESSIONS_PER_MINUTE": "0",
     "CHAT_MESSAGES_BURST": "5",
     # A log that is soon forgotten, and many events.
-    "CHAT_EVENTS_KEPT": "10",
-    "CHAT_FLUSH": "0.01",
+    "CHAT_EVENT_LOG_SIZE": "10",
+    "CHAT_FLUSH_INTERVAL": "0.01",
 }
 MODEL = ("--record", "--style", "echo")
 

@@ -32,7 +32,7 @@ def test_all_get_their_own_when_half_leave_and_the_worker_dies(
     build_stack: Callable[..., Stack],
 ) -> None:
     stack = build_stack(
-        env=ENV | {"CHAT_LEASE": "1", "CHAT_HEARTBEAT": "0.3"}, model_options=MODEL
+        env=ENV | {"CHAT_LEASE_TTL": "1", "CHAT_HEARTBEAT_INTERVAL": "0.3"}, model_options=MODEL
     ).start(webs=2)
     users = [Tutorial(stack.web(number % 2).url) for number in range(CLIENTS)]
     with ExitStack() as sockets:

@@ -8,8 +8,8 @@ from django.test import RequestFactory
 from rest_framework.exceptions import MethodNotAllowed, ValidationError
 from rest_framework.request import Request
 
-from chat import errors
 from chat.api.exception_handler import STATUSES, answer, handle
+from chat.domain import errors
 from project.settings import BASE_DIR
 
 

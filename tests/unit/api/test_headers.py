@@ -1,7 +1,7 @@
 import pytest
 
 from chat.api import headers
-from chat.errors import BadInput
+from chat.domain.errors import BadInput
 
 
 def test_an_etag_is_known_again_by_the_same_question_only() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.api.strict_json import DEPTH, read_object
-from chat.errors import BadInput
+from chat.domain.errors import BadInput
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 VALUES = st.recursive(

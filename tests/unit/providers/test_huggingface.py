@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from chat.domain import Options
-from chat.errors import ConfigError
+from chat.domain.errors import ConfigError
 from chat.providers.huggingface import HuggingFace
 from tests.unit.providers.models import model
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from chat.conf import read_models
 from chat.domain import Model
-from chat.errors import ProviderError, UpstreamClosed
-from chat.providers import choices, huggingface
+from chat.domain.errors import ProviderError, UpstreamClosed
+from chat.llm_config import read_models
+from chat.providers import huggingface, openai_common
 from chat.providers.registry import ALIASES, provider_for
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "models.md").read_text()
@@ -51,5 +51,5 @@ def test_every_field_is_explained() -> None:
 
 
 def test_every_finish_reason_is_explained() -> None:
-    for word, reason in (choices.FINISH_REASONS | huggingface.FINISH_REASONS).items():
+    for word, reason in (openai_common.FINISH_REASONS | huggingface.FINISH_REASONS).items():
         assert re.search(rf"^\| .*`{word}`.*\| `{reason}` \|", PAGE, re.MULTILINE), word

@@ -2,7 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from chat.errors import ConfigError
+from chat.domain.errors import ConfigError
 from chat.providers.completions import Completions
 from chat.providers.huggingface import HuggingFace
 from chat.providers.openai import OpenAI

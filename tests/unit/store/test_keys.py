@@ -4,7 +4,7 @@ from collections import Counter
 
 from redis.crc import key_slot
 
-from chat.conf import knobs
+from chat.settings import chat_settings
 from chat.store import keys
 
 
@@ -16,5 +16,5 @@ def test_all_keys_of_a_session_are_in_one_slot() -> None:
 
 def test_sessions_are_spread_over_all_partitions() -> None:
     spread = Counter(keys.partition(f"ses_{number}") for number in range(4000))
-    assert spread.keys() == set(range(knobs.PARTITIONS))
+    assert spread.keys() == set(range(chat_settings.PARTITIONS))
     assert max(spread.values()) < 2 * min(spread.values())

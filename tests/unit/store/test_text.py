@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.errors import MessageNotFound
+from chat.domain.errors import MessageNotFound
 from chat.store.text import escaped, number_of
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))

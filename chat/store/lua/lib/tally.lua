@@ -2,7 +2,7 @@
 -- the last hour, by the minute, and latencies by ten minutes.
 local HOUR = 60 -- minutes
 
--- Upper bounds of the buckets of a latency, ms. chat/store/tallies.py has the same.
+-- Upper bounds of the buckets of a latency, ms. chat/store/metrics.py has the same.
 local BOUNDS = { 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 60000, 120000,
   300000, 900000 }
 

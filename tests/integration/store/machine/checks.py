@@ -8,9 +8,9 @@ import orjson
 import pytest
 from redis import Redis
 
-from chat.conf import knobs
 from chat.domain import Caller, Role, Snapshot, Status
-from chat.errors import SessionExpired
+from chat.domain.errors import SessionExpired
+from chat.settings import chat_settings
 from chat.store import keys, sessions
 from tests.integration.store import keyspace
 from tests.integration.store.machine.conversation import Partition, Turn
@@ -175,7 +175,9 @@ def times_are_as_modelled(
     for key in own[:5]:
         if key in found.expire_at:
             spare = found.expire_at[key] / 1000 - seen.expires_at
-            assert spare > knobs.KEY_MARGIN / 2 - TOLERANCE, f"{key} may go before its session"
+            assert spare > chat_settings.KEY_TTL_MARGIN / 2 - TOLERANCE, (
+                f"{key} may go before its session"
+            )
     if session.running:
         lease = int(redis.hget(own.session, "lease") or 0)
         assert lease / 1000 - start == about(session.lease_ends)

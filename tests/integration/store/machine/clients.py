@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from chat.domain import Accepted, Caller, Cancelled, Look, OnBusy
-from chat.store import due, interventions, sessions, turns
+from chat.store import admin, due, sessions, turns
 from chat.store.text import number_of
 from tests.integration.store import acts
 from tests.integration.store.machine.conversation import GRACE, Taken
@@ -138,9 +138,9 @@ class Clients(Stage):
         """What staff do, who need no token."""
         staff = Caller(session_id=session.name)
         if act == "expire":
-            self.agree(lambda: interventions.expire(staff), session.expire)
+            self.agree(lambda: admin.expire(staff), session.expire)
         else:
-            self.agree(lambda: interventions.requeue(staff, grace=GRACE), session.requeue)
+            self.agree(lambda: admin.requeue(staff, grace=GRACE), session.requeue)
 
     @precondition(lambda self: self.gone)
     @rule(pick=PICKS)

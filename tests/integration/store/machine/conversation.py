@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from chat.domain import FinishReason, Lease, Status
-from chat.errors import MessageNotFound
+from chat.domain.errors import MessageNotFound
 
 DEADLINE = 3000
 """Of a regenerated turn."""

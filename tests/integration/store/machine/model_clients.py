@@ -1,7 +1,7 @@
 """What clients and staff do to a session, by the model."""
 
 from chat.domain import FinishReason, OnBusy, Requeued, Status, Submission
-from chat.errors import (
+from chat.domain.errors import (
     IdempotencyMismatch,
     InboxFull,
     NotRegenerable,

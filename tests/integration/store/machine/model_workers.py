@@ -1,7 +1,7 @@
 """What workers do to a session, by the model: claims, writes, looks."""
 
 from chat.domain import FinishReason, Lease, Look, Status
-from chat.errors import LeaseLost, SessionGone
+from chat.domain.errors import LeaseLost, SessionGone
 from tests.integration.store.machine.conversation import (
     ATTEMPTS,
     GRACE,

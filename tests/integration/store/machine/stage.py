@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 from redis import Redis
 
 from chat.domain import Caller, Lease, Said
-from chat.errors import ParleyError
+from chat.domain.errors import ParleyError
 from chat.store import sessions
 from chat.store.client import client
 from chat.store.text import escaped

@@ -1,0 +1,108 @@
+"""The figures of the operations page, in the words and shapes that it shows."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from chat.domain import Status
+from chat.store.limits import GateState
+from chat.store.metrics import HOUR, Histogram, Tally
+
+OUTCOMES = [status.value for status in Status if status.is_terminal]
+SHARES = (0.5, 0.95, 0.99)
+NAMES = {
+    "queue": "Wait for a worker",
+    "first_delta": "First text, from the attempt's beginning",
+    "turn": "Whole turn",
+}
+UNITS = ((7200, 3600, "h"), (120, 60, "min"))
+"""Units of spans: seconds from which on they are used, seconds of one, their names."""
+HEIGHT = 40
+"""Of a chart; its width is a minute each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One minute of a chart, in its own units; `y` is counted from the top."""
+
+    x: int
+    y: float
+    height: float
+    title: str
+    is_over: bool
+    """Whether the minute is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """What ended in each minute of the last hour."""
+
+    name: str
+    title: str
+    bars: Sequence[Bar]
+    most: int
+    """In one minute."""
+    total: int
+    last: int
+    """In the last minute that is over."""
+
+
+def chart(name: str, title: str, tally: Tally, outcomes: Iterable[str]) -> Chart:
+    """Draw how many turns ended by these outcomes, by the minute."""
+    rows = [tally.minutes.get(outcome, (0,) * HOUR) for outcome in outcomes]
+    counts = [sum(column) for column in zip(*rows, strict=True)]
+    most = max(counts)
+    bars = [_bar(minute, count, most) for minute, count in enumerate(counts) if count]
+    return Chart(name, title, bars, most, sum(counts), counts[-2])
+
+
+def _bar(minute: int, count: int, most: int) -> Bar:
+    height = round(HEIGHT * count / most, 2)
+    ago = HOUR - 1 - minute
+    when = f"{ago} min ago" if ago else "this minute, so far"
+    return Bar(minute, round(HEIGHT - height, 2), height, f"{count:,} {when}", ago > 0)
+
+
+def latencies(histograms: Mapping[str, Histogram]) -> list[tuple[str, str, list[str]]]:
+    """Return each latency's name, how often it was taken, and its quantiles of `SHARES`."""
+    return [
+        (
+            title,
+            f"{histograms[name].count:,}",
+            [shown(histograms[name].quantile(share)) for share in SHARES],
+        )
+        for name, title in NAMES.items()
+    ]
+
+
+def models(tally: Tally) -> list[tuple[str, list[int]]]:
+    """Return for each model its turns by outcome, and its tokens read and written."""
+    names = sorted({model for _, model in (*tally.turns, *tally.tokens)})
+    return [
+        (
+            name or "none was asked",
+            [
+                *(tally.turns.get((outcome, name), 0) for outcome in OUTCOMES),
+                *(tally.tokens.get((kind, name), 0) for kind in ("prompt", "completion")),
+            ],
+        )
+        for name in names
+    ]
+
+
+def gate(state: GateState) -> str:
+    """Return in words how a gate stands."""
+    if state.closed_for:
+        return f"shut for {shown(state.closed_for)}: {state.why.replace('_', ' ')}"
+    if state.is_probing:
+        return "one call probes it"
+    return "open"
+
+
+def shown(seconds: float | None) -> str:
+    """Return a span in the unit that suits it."""
+    if seconds is None:
+        return "none"
+    for least, unit, name in UNITS:
+        if seconds >= least:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms"

@@ -1,0 +1,147 @@
+"""Query parameters, checked: an unknown one is refused like an unknown field."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.http import QueryDict
+
+from chat.domain.errors import BadInput
+from chat.settings import chat_settings
+
+WHOLE = re.compile(r"[0-9]{1,15}")
+CURSOR = re.compile(r"msg_[1-9][0-9]{0,14}")
+DECIMAL = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotQuery:
+    """How a snapshot is asked for."""
+
+    after: int = -1
+    """Only messages changed after this seq; -1 for all."""
+    limit: int
+    """Most messages."""
+    wait: float = 0.0
+    """Seconds to wait for a change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageQuery:
+    """How a page of the history is asked for."""
+
+    before: str | None
+    after: str | None
+    limit: int
+    newest_first: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowQuery:
+    """How a session is followed."""
+
+    after: int
+    """The last seq that is known; 0 for none."""
+    ticket: str
+    token: str
+
+
+def snapshot(query: QueryDict) -> SnapshotQuery:
+    """Return `after`, `limit` and `wait`.
+
+    Raises:
+        BadInput: one is not a number within its bounds, or there is another parameter.
+    """
+    if not query:
+        return SnapshotQuery(limit=chat_settings.PAGE_LIMIT)
+    _refuse_unknown(query, {"after", "limit", "wait"})
+    after = query.get("after")
+    return SnapshotQuery(
+        after=-1 if after is None else seq("after", after),
+        limit=_limit(query),
+        wait=_seconds("wait", query.get("wait", "0"), chat_settings.MAX_WAIT),
+    )
+
+
+def follow(query: QueryDict, *, takes_token: bool = False) -> FollowQuery:
+    """Return `after`, `ticket` and, where it is taken, `token`; the latter two are "" if absent.
+
+    Raises:
+        BadInput: `after` is not a whole number, or there is another parameter.
+    """
+    _refuse_unknown(query, {"after", "ticket", "token"} if takes_token else {"after", "ticket"})
+    return FollowQuery(
+        after=seq("after", query.get("after", "0")),
+        ticket=query.get("ticket", ""),
+        token=query.get("token", ""),
+    )
+
+
+def seq(name: str, text: str) -> int:
+    """Return a seq.
+
+    Raises:
+        BadInput: it is not a whole number.
+    """
+    return _whole(name, text, 0, 10**15)
+
+
+def page(query: QueryDict) -> PageQuery:
+    """Return `before`, `after`, `limit` and `order`.
+
+    Raises:
+        BadInput: one is malformed, or there is another parameter.
+    """
+    _refuse_unknown(query, {"before", "after", "limit", "order"})
+    order = query.get("order", "asc")
+    if order not in {"asc", "desc"}:
+        raise BadInput("order is asc or desc.", param="order")
+    return PageQuery(
+        before=_cursor("before", query),
+        after=_cursor("after", query),
+        limit=_limit(query),
+        newest_first=order == "desc",
+    )
+
+
+def nothing(query: QueryDict) -> None:
+    """Refuse every parameter.
+
+    Raises:
+        BadInput: there is one.
+    """
+    if query:
+        _refuse_unknown(query, ())
+
+
+def _refuse_unknown(query: QueryDict, known: Collection[str]) -> None:
+    for name, values in query.lists():
+        if name not in known:
+            raise BadInput("There is no such query parameter.", param=name[:100])
+        if len(values) > 1:
+            raise BadInput(f"{name} is given more than once.", param=name)
+
+
+def _cursor(name: str, query: QueryDict) -> str | None:
+    given = query.get(name)
+    if given is not None and not CURSOR.fullmatch(given):
+        raise BadInput(f"{name} is the id of a message.", param=name)
+    return given
+
+
+def _limit(query: QueryDict) -> int:
+    given = query.get("limit")
+    most = chat_settings.MAX_PAGE_LIMIT
+    return chat_settings.PAGE_LIMIT if given is None else _whole("limit", given, 1, most)
+
+
+def _whole(name: str, text: str, least: int, most: int) -> int:
+    if not WHOLE.fullmatch(text) or not least <= int(text) <= most:
+        raise BadInput(f"{name} is a whole number from {least} to {most}.", param=name)
+    return int(text)
+
+
+def _seconds(name: str, text: str, most: float) -> float:
+    if not DECIMAL.fullmatch(text) or float(text) > most:
+        raise BadInput(f"{name} is a number of seconds from 0 to {most:g}.", param=name)
+    return float(text)

@@ -1,0 +1,1 @@
+"""Sessions, messages and turns: the functions that every interface calls."""

@@ -1,0 +1,1 @@
+"""Outgoing HTTP: connections, cancellation, the SSRF guard, SSE parsing."""

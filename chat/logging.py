@@ -1,0 +1,96 @@
+"""Lines of the log: each tells which request, session and turn it is about; none holds content.
+
+Who begins something says so once (`begin`, `about`); a filter puts it into every line that is
+written meanwhile, in the same thread or task, by whomever.
+"""
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+FIELDS = ("request_id", "session", "turn", "attempt", "fence", "trace_id")
+"""What a line may be about, in the order in which it is shown."""
+
+ENCODER = json.JSONEncoder(default=str)
+"""It writes ASCII: no letter of a message ends a line, or is none."""
+
+_about: ContextVar[Mapping[str, object]] = ContextVar("about", default=MappingProxyType({}))
+
+
+def reset_context(**fields: object) -> None:
+    """Let all that follows in this thread or task be about these fields, and no others."""
+    _about.set(fields)
+
+
+@contextmanager
+def log_context(**fields: object) -> Iterator[None]:
+    """Let what is written meanwhile be about these fields, too."""
+    token = _about.set({**_about.get(), **fields})
+    try:
+        yield
+    finally:
+        _about.reset(token)
+
+
+def request_id() -> str:
+    """Return the id of the request that all this comes from, or ""."""
+    return str(_about.get().get("request_id", ""))
+
+
+class About(logging.Filter):
+    """Puts what a line is about into its record."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass."""
+        record.about = _about.get()
+        return True
+
+
+class JSONLines(logging.Formatter):
+    """A line as one object of JSON.
+
+    Of a record it takes what is named here: what libraries attach to theirs, Celery a task's
+    arguments for one, stays out.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            "process": record.process,
+            **_shown(record),
+        }
+        if record.exc_info:
+            line["exc_info"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            line["stack_info"] = self.formatStack(record.stack_info)
+        return ENCODER.encode(line)
+
+
+class Readable(logging.Formatter):
+    """A line for people: what it is about stands at its end, and nothing can pass for another."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
+        """Return the line without a traceback."""
+        shown = " ".join(f"{name}={value}" for name, value in _shown(record).items())
+        line = f"{record.levelname} {record.name}: {_on_one_line(record.message)}"
+        return f"{line} [{shown}]" if shown else line
+
+
+def _shown(record: logging.LogRecord) -> dict[str, object]:
+    fields: Mapping[str, object] = getattr(record, "about", {})
+    return {name: fields[name] for name in FIELDS if fields.get(name) not in {None, ""}}
+
+
+def _on_one_line(text: str) -> str:
+    """Return the text with what is not printable written out: a message may quote a stranger."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

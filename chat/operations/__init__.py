@@ -1,0 +1,1 @@
+"""Health, statistics and deployment checks."""

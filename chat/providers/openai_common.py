@@ -1,0 +1,126 @@
+"""What OpenAI's two formats share: the fields of a request, `choices`, finish reasons, usage."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from chat.domain import Ending, FinishReason, Model, Options, Usage, UsageSource
+from chat.domain.errors import BadModelReply, ConfigError
+from chat.providers import errors
+from chat.providers.base import Piece
+from chat.providers.json_access import count_at, dig, parse
+from chat.providers.transport import Answer
+
+DONE = b"[DONE]"
+
+FINISH_REASONS = {
+    "stop": FinishReason.STOP,
+    "eos": FinishReason.STOP,
+    "eos_token": FinishReason.STOP,  # TGI
+    "stop_sequence": FinishReason.STOP,  # TGI
+    "length": FinishReason.LENGTH,
+    "model_length": FinishReason.LENGTH,  # Mistral
+    "content_filter": FinishReason.CONTENT_FILTER,
+}
+"""Vendors' words. Any other (an error, a tool that was never offered) is no end of a reply."""
+
+Reader = Callable[[object], str]
+
+_OURS = {"messages", "prompt", "inputs", "model", "stream", "max_tokens", "n", "tools", "functions"}
+_NEW_NAME = "max_completion_tokens"
+
+
+def check(model: Model) -> None:
+    """Refuse `parameters` that this side sets, or whose answers it could not read.
+
+    Raises:
+        ConfigError: it names the field.
+    """
+    if clash := sorted(_OURS & model.parameters.keys()):
+        raise ConfigError(f"model {model.name}: parameters cannot hold {clash[0]!r}")
+
+
+def request(model: Model, options: Options, *stops: str) -> dict[str, object]:
+    """Return the request's body but for the prompt.
+
+    `parameters` are the defaults of what the options leave open. OpenAI's reasoning models want
+    the bound named `max_completion_tokens`, and Mistral no `stream_options`: naming the one in
+    `parameters`, and setting the other to false there, does it.
+    """
+    body: dict[str, object] = {"stream_options": {"include_usage": True}} if model.stream else {}
+    body |= model.parameters
+    if not body.get("stream_options"):
+        body.pop("stream_options", None)
+    bound = _NEW_NAME if _NEW_NAME in body else "max_tokens"
+    body |= {
+        "model": model.model,
+        "stream": model.stream,
+        bound: min(options.max_tokens or model.max_tokens, model.max_tokens),
+    }
+    if all_stops := stops + model.stop + options.stop:
+        body["stop"] = all_stops
+    body |= {name: value for name, value in _sampling(options).items() if value is not None}
+    return body
+
+
+def _sampling(options: Options) -> Mapping[str, float | None]:
+    return {"temperature": options.temperature, "top_p": options.top_p, "seed": options.seed}
+
+
+def read(answer: Answer, model: str, *, streamed: Reader, whole: Reader) -> Iterator[Piece]:
+    """Yield the pieces of the first choice: deltas, or one if the answer is one document.
+
+    `streamed` and `whole` find the text in a choice of the one and of the other.
+
+    Raises:
+        BadModelReply: it ends without a finish reason or its end marker, or is no such answer.
+        ProviderError: an error object came instead.
+    """
+    if answer.is_stream:
+        return _stream(answer, model, streamed)
+    return _document(answer, model, whole)
+
+
+def _stream(answer: Answer, model: str, text: Reader) -> Iterator[Piece]:
+    reason: object = None
+    usage: Usage | None = None
+    for data in answer.events():
+        if data == DONE:
+            answer.drain()
+            yield "", _ending(reason, usage)
+            return
+        chunk = parse(data)
+        choice = _choice(chunk, model)
+        usage = _usage(dig(chunk, "usage")) or usage
+        reason = dig(choice, "finish_reason") or reason
+        yield text(choice), None
+    raise BadModelReply("The model's reply broke off.")
+
+
+def _document(answer: Answer, model: str, text: Reader) -> Iterator[Piece]:
+    document = answer.document()
+    choice = _choice(document, model)
+    yield text(choice), _ending(dig(choice, "finish_reason"), _usage(dig(document, "usage")))
+
+
+def _choice(document: object, model: str) -> object:
+    """Return the first choice; `None` in a chunk that has none, such as the one with the usage."""
+    if not isinstance(document, dict):
+        raise BadModelReply
+    if document.get("error") or document.get("object") == "error":
+        raise errors.of_event(model, document)
+    return dig(document, "choices", 0)
+
+
+def _ending(reason: object, usage: Usage | None) -> Ending:
+    if not isinstance(reason, str) or reason not in FINISH_REASONS:
+        raise BadModelReply("The model did not say why its reply ended.")
+    return Ending(finish_reason=FINISH_REASONS[reason], usage=usage)
+
+
+def _usage(counts: object) -> Usage | None:
+    if counts is None:  # of all chunks but one
+        return None
+    prompt = count_at(counts, "prompt_tokens")
+    completion = count_at(counts, "completion_tokens")
+    if prompt is None or completion is None:
+        return None
+    return Usage(prompt_tokens=prompt, completion_tokens=completion, source=UsageSource.PROVIDER)

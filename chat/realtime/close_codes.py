@@ -1,0 +1,51 @@
+"""How connections are closed on clients."""
+
+from collections.abc import Callable, Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from chat.api.exception_handler import STATUSES, without_request
+from chat.domain.errors import ParleyError
+
+FAULT = 1011
+RESTART = 1012
+TRY_LATER = 1013
+"""Close codes of RFC 6455 and its registry."""
+NOT_FOUND = 4404
+AUTH_TIMEOUT = 4408
+OWN = 4000
+"""Close codes of our own are this plus the HTTP status that a call would be answered with."""
+HANG_UP = "parley.hang_up"
+"""An extension of the ASGI scope, a `HangUp`; `project.heads` and `project.frames` offer it."""
+HangUp = Callable[[], None]
+"""Ends the connection, whether what was sent has been read or not, if it stands at all."""
+
+
+def code_of(error: ParleyError) -> int:
+    """Return the code with which a socket is closed for an error."""
+    status = STATUSES[error.code]
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return TRY_LATER
+    return FAULT if status >= HTTPStatus.INTERNAL_SERVER_ERROR else OWN + status
+
+
+def hang_up_of(scope: Mapping[str, Any]) -> HangUp:
+    """Return what hangs up on a client; nothing does under a server that does not offer it."""
+    found: HangUp = scope.get("extensions", {}).get(HANG_UP, _hang_on)
+    return found
+
+
+def _hang_on() -> None:
+    """Leave it to the client to go."""
+
+
+def refusal(error: ParleyError) -> Iterator[dict[str, Any]]:
+    """Yield the ASGI messages that answer a socket's handshake as REST answers a call."""
+    response = without_request(error)
+    headers = [(name.encode(), value.encode()) for name, value in response.headers.items()]
+    yield {
+        "type": "websocket.http.response.start",
+        "status": response.status_code,
+        "headers": headers,
+    }
+    yield {"type": "websocket.http.response.body", "body": response.content}

@@ -1,0 +1,176 @@
+"""Following a session: async, because it waits.
+
+Reading is the store's ordinary, sync reading, in a thread: it takes well under a millisecond, and
+there is one colour of store. Only the waiting is async, because it takes no thread.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+
+import orjson
+
+from chat.conversation import sessions
+from chat.domain import Caller, Gap, Snapshot, Stretch
+from chat.domain.errors import (
+    InvalidToken,
+    NotAllowed,
+    NotFound,
+    ParleyError,
+    SessionExpired,
+    SessionNotFound,
+)
+from chat.realtime.batching import Gathering
+from chat.store import server
+from chat.store.sessions import Poll, snapshots_if_changed
+from chat.store.subscriber import Cut, Follower, uncut
+from chat.store.subscriptions import hub
+
+
+@contextmanager
+def following(
+    caller: Caller, *, after: int, cut: Cut = uncut, hang_up: Cut = uncut
+) -> Iterator[Follower]:
+    """Be one of those who follow the session, for as long as the context lasts.
+
+    cut: called when what was yielded of the follower's `events` is not done with in
+    `SOCKET_PATIENCE` seconds, or while more than `SOCKET_BYTES` wait; it is to end the waiting.
+    hang_up: called soon after that, and after the session or the caller's token has ended; it is to
+    end the connection, if that still stands.
+
+    Raises:
+        RateLimited: the session has too many followers.
+    """
+    followers = hub()
+    follower = followers.join(caller, after=after, cut=cut, hang_up=hang_up)
+    try:
+        yield follower
+    finally:
+        followers.leave(follower)
+
+
+async def events(
+    follower: Follower, *, after: int, silence: float | None = None
+) -> AsyncGenerator[Stretch | Gap | None]:
+    """Yield what happens in the session after the cursor, each event once and in order.
+
+    after: the cursor that the follower began with. silence: `None` comes after each so many seconds
+    without anything.
+
+    A `Gap` comes when the cursor does not meet the kept log; what follows it follows its snapshot.
+    A session that ends says so in a last event. Without an error it ends only with the process.
+
+    Raises:
+        SessionNotFound, SessionExpired: it is so, or has come to be so.
+        InvalidToken: the token was good, and has been replaced.
+        SlowReader: too little was taken in time.
+        StoreUnavailable: only at a gap, or at the end.
+    """
+    caller = follower.caller
+    while not follower.is_over:
+        try:
+            found: Stretch | Gap | None = await follower.next(silence)
+            if isinstance(found, Stretch) and found.first != after + 1:
+                found = await _gap(caller, after, found)
+        except (SessionNotFound, SessionExpired) as error:
+            if not follower.is_known:
+                raise
+            reason = await _why_ended(caller, error)
+            if not isinstance(reason, InvalidToken):
+                yield await _farewell(caller, after, reason)
+            raise reason from error
+        if isinstance(found, Stretch):
+            after = found.last
+        elif found is not None:
+            after = found.snapshot.seq
+            follower.skip_to(after)
+        yield found
+
+
+async def changed(
+    caller: Caller, *, after: int, known: int, limit: int, wait: float
+) -> Snapshot | None:
+    """Return the session once it has changed, or as it is after `wait` seconds.
+
+    after: the seq to which a change is compared, and from which on messages are given; known: the
+    seq that the caller has a copy of, which takes the place of `after` in the comparing; after
+    `wait` the answer for it is `None`. Either may be -1, for none. If what happens while waiting
+    does not follow on, as when Redis is set back, all messages are given, up to `limit`.
+
+    Raises:
+        SessionNotFound, SessionExpired: before or while waiting.
+        RateLimited: the session has too many followers.
+        StoreUnavailable
+    """
+    compared = known if known >= 0 else after
+    # Most calls find something at once; a subscription would cost them more than the reading.
+    found = await _read(caller, after=after, known=compared, limit=limit)
+    if found is None and wait:
+        with following(caller, after=compared) as follower:
+            news = await follower.next(wait)
+        if news is not None and news.first != compared + 1:
+            after = compared = -1  # Redis was set back: no number of before says what has changed
+        found = await _read(caller, after=after, known=compared, limit=limit)
+    if found is None and known < 0:
+        found = await _read(caller, after=after, known=-1, limit=limit)
+    return found
+
+
+async def check(caller: Caller) -> None:
+    """Find out whether the session may be followed, before anything is told of it.
+
+    Raises:
+        SessionNotFound, SessionExpired, StoreUnavailable
+        RateLimited: it has too many followers.
+    """
+    hub().check(caller)
+    await asyncio.to_thread(sessions.events, caller, after=0, limit=1)
+
+
+def close() -> None:
+    """Let all that is followed by this event loop come to its end."""
+    hub().close()
+
+
+async def _read(caller: Caller, *, after: int, known: int, limit: int) -> Snapshot | None:
+    found = await _polls().ask(Poll(caller, known=known, after=after, limit=limit))
+    if isinstance(found, ParleyError):
+        raise found
+    return found
+
+
+_gatherings: dict[asyncio.AbstractEventLoop, Gathering[Poll, Snapshot | ParleyError | None]] = {}
+
+
+def _polls() -> Gathering[Poll, Snapshot | ParleyError | None]:
+    """Return where polls of the running event loop are gathered."""
+    loop = asyncio.get_running_loop()
+    return _gatherings.get(loop) or _gatherings.setdefault(loop, Gathering(snapshots_if_changed))
+
+
+async def _gap(caller: Caller, after: int, found: Stretch) -> Gap:
+    snapshot = await asyncio.to_thread(sessions.read, caller)
+    return Gap(requested=after, earliest=found.first, snapshot=snapshot)
+
+
+async def _why_ended(caller: Caller, error: NotFound | NotAllowed) -> NotFound | NotAllowed:
+    """Return what has become of a session that could be followed until now."""
+    try:
+        await asyncio.to_thread(sessions.read, Caller(session_id=caller.session_id), limit=0)
+    except (SessionNotFound, SessionExpired):
+        return error
+    return InvalidToken("The session has a new token.")
+
+
+ENDS = {SessionNotFound: "session.deleted", SessionExpired: "session.expired"}
+
+
+async def _farewell(caller: Caller, after: int, reason: NotFound | NotAllowed) -> Stretch:
+    """Return the last event of a session, whose log is gone; like all others by Redis's time."""
+    event = {
+        "type": ENDS[type(reason)],
+        "seq": after + 1,
+        "session_id": caller.session_id,
+        "created_at": await asyncio.to_thread(server.now),
+    }
+    return Stretch(first=after + 1, newest=after + 1, events=[orjson.dumps(event)], size=0)

@@ -1,0 +1,310 @@
+"""Parley's own settings, `CHAT_*`: what they mean, their units and defaults, and reading them.
+
+`project/settings.py` reads each from an environment variable of the same name. The shape, a class
+whose attributes are the defaults, is borrowed from procrastinate's `contrib/django/settings.py`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, cast, get_type_hints
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.signals import setting_changed
+
+from chat.domain import NonNegative
+from chat.domain.errors import ConfigError
+from chat.env_parsers import networks, read_origins, typed, webhook_secrets
+
+PREFIX = "CHAT_"
+MODELS_FILE = "CHAT_MODELS_FILE"
+# Allows WebSocket clients that send no Origin header, in `CHAT_SOCKET_ORIGINS`.
+MISSING_ORIGIN = "missing"
+
+
+class ChatSettings:
+    """The settings and their defaults.
+
+    Numbers must be greater than 0, except those marked `NonNegative`.
+    """
+
+    # Hash slots that sessions are spread over. Fixed for the life of a deployment.
+    PARTITIONS: int = 16
+
+    # Seconds that a session lives after its last activity.
+    SESSION_TTL: int = 3600
+    # Maximum seconds that a client may request as `ttl`.
+    MAX_SESSION_TTL: int = 30 * 86400
+    # Seconds after its creation at which a session ends, however active it is.
+    MAX_SESSION_AGE: int = 30 * 86400
+    # Seconds that Redis keeps keys after their session expired, if no worker removes them earlier.
+    KEY_TTL_MARGIN: int = 86400
+
+    # Maximum size of a message's content, in UTF-8 bytes.
+    MAX_CONTENT_BYTES: int = 32 * 1024
+    # Maximum length of a message's content, in code points.
+    MAX_CONTENT_CHARS: int = 32 * 1024
+    # Maximum size of a request body, in bytes.
+    MAX_BODY_BYTES: int = 64 * 1024
+    # Seconds within which a request's headers, and then its body, must arrive.
+    REQUEST_TIMEOUT: float = 10.0
+    # Maximum length of a feedback comment, in code points.
+    MAX_COMMENT_CHARS: int = 2000
+    # Maximum size of a reply, in UTF-8 bytes. A longer one is cut and ends as `incomplete`.
+    MAX_REPLY_BYTES: int = 1024 * 1024
+    # Maximum bytes of content in one session.
+    MAX_SESSION_BYTES: int = 64 * 1024 * 1024
+    # Maximum size of a session's metadata, in bytes of JSON.
+    MAX_METADATA_BYTES: int = 4 * 1024
+
+    # Maximum queued turns of one session.
+    MAX_QUEUED_TURNS_PER_SESSION: int = 20
+    # Maximum queued turns of all sessions. Counted per partition, with an equal share each.
+    MAX_QUEUED_TURNS: int = 10_000
+    # Messages, resets and regenerations per minute and session. 0 disables the limit.
+    MESSAGES_PER_MINUTE: NonNegative[int] = 60
+    # How many of them may arrive at once.
+    MESSAGES_BURST: int = 20
+    # Tokens per hour and session: prompts and replies of all attempts. 0 disables the limit.
+    SESSION_TOKENS_PER_HOUR: NonNegative[int] = 0
+    # Sessions that one address may open per minute. 0 disables the limit.
+    SESSIONS_PER_MINUTE: NonNegative[int] = 60
+    # How many of them may be opened at once.
+    SESSIONS_BURST: int = 30
+
+    # Seconds from acceptance within which a turn must end. Clients may request less.
+    TURN_DEADLINE: int = 900
+    # Maximum attempts at one turn.
+    MAX_ATTEMPTS: int = 4
+    # Seconds that a worker's lease on a turn lasts without a heartbeat.
+    LEASE_TTL: float = 10.0
+    # Seconds between heartbeats of a running turn that produces no text.
+    HEARTBEAT_INTERVAL: float = 1.0
+    # Seconds between writes of buffered deltas, for all streams of a worker.
+    FLUSH_INTERVAL: float = 0.05
+    # Seconds after which a queued turn that no worker has claimed is published again.
+    WAKE_GRACE: float = 2.0
+    # Seconds between two sweeps of a worker.
+    SWEEP_INTERVAL: float = 1.0
+    # Maximum due sessions of one partition that one sweep handles.
+    SWEEP_BATCH_SIZE: int = 100
+    # Seconds that a stopping worker lets its streams finish before it hands their turns back.
+    # With 0 it does so immediately.
+    DRAIN_TIMEOUT: NonNegative[float] = 20.0
+    # Failing sessions after which a model's circuit opens, if no call succeeded in between.
+    CIRCUIT_FAILURE_THRESHOLD: int = 5
+    # Seconds that a circuit stays open before one call probes the model.
+    CIRCUIT_RESET_TIMEOUT: float = 5.0
+    # Seconds of the first back-off after a failed model call. It doubles, with full jitter.
+    RETRY_BACKOFF: float = 2.0
+    # Maximum seconds of back-off. A vendor's Retry-After is not limited by it.
+    MAX_RETRY_BACKOFF: float = 60.0
+
+    # Maximum events that a session's log keeps. The oldest are trimmed.
+    EVENT_LOG_SIZE: int = 1000
+    # Messages in a snapshot or page when the client sends no `limit`.
+    PAGE_LIMIT: int = 50
+    # Maximum `limit` that a client may request.
+    MAX_PAGE_LIMIT: int = 200
+    # Maximum seconds that a long-poll waits.
+    MAX_WAIT: float = 30.0
+    # Maximum subscribers (WebSockets, event streams, long-polls) per session and web process.
+    MAX_SUBSCRIBERS: int = 20
+    # Seconds within which a WebSocket must authenticate.
+    AUTH_TIMEOUT: float = 10.0
+    # Seconds within which a ticket must be used.
+    TICKET_TTL: float = 30.0
+    # Whether WebSockets accept tokens in their URL.
+    URL_TOKENS: bool = True
+    # Origins that may open WebSockets, in addition to ALLOWED_HOSTS and CORS_ORIGINS, separated by
+    # commas. `null` allows pages without an origin, `missing` clients without an Origin header.
+    SOCKET_ORIGINS: str = ""
+    # Maximum bytes of events that are buffered for a slow subscriber before it is disconnected.
+    MAX_BUFFERED_BYTES: int = 2 * 1024 * 1024
+    # Seconds that a write may block before the subscriber is disconnected. Any client that reads
+    # less than 64 KiB of pending output within this time is disconnected.
+    WRITE_TIMEOUT: float = 15.0
+    # Frames per minute and WebSocket, or the WebSocket is closed. 0 disables the limit.
+    FRAMES_PER_MINUTE: NonNegative[int] = 600
+    # How many of them may arrive at once.
+    FRAMES_BURST: int = 60
+    # Seconds between heartbeats of an event stream that has no events to send.
+    SSE_HEARTBEAT_INTERVAL: float = 15.0
+
+    # Whether the tutorial's routes are served. They take tokens in URLs.
+    TUTORIAL: bool = True
+    # Model of sessions that name none.
+    DEFAULT_MODEL: str = "default"
+    # Number of trusted proxies in front of the web process that append to X-Forwarded-For; 0
+    # ignores the header.
+    TRUSTED_PROXIES: NonNegative[int] = 0
+    # Private networks that webhook URLs from clients may reach, separated by commas, such as
+    # `10.1.0.0/16,127.0.0.1/32`.
+    WEBHOOK_ALLOWED_NETWORKS: str = ""
+    # Secrets that sign webhook calls, `whsec_` followed by base64, separated by commas. Each call
+    # carries one signature per secret. Without a secret there are no webhooks.
+    WEBHOOK_SECRETS: str = ""
+    # URL that is called at the end of each turn, for sessions without a webhook.
+    WEBHOOK_URL: str = ""
+    # Whether sessions may set a webhook, if there is a secret.
+    SESSION_WEBHOOKS: bool = True
+    # Seconds within which a webhook receiver must answer.
+    WEBHOOK_TIMEOUT: float = 10.0
+    # Maximum attempts at one delivery.
+    WEBHOOK_MAX_ATTEMPTS: int = 8
+    # Seconds before the second attempt. The delay grows fourfold with each attempt.
+    WEBHOOK_BACKOFF: float = 5.0
+    # Maximum seconds between two attempts, whatever a receiver requests.
+    WEBHOOK_MAX_BACKOFF: float = 21600.0
+    # Deliveries in flight per worker process, each in a thread.
+    WEBHOOK_CONCURRENCY: int = 32
+    # Seconds that publishing a wake-up may take. The sweeper replaces a lost one.
+    PUBLISH_TIMEOUT: float = 0.3
+    # Seconds that a call to Redis may take before the client gets `store_unavailable`.
+    STORE_TIMEOUT: float = 1.5
+    # Redis replicas that must hold a message before its 202. 0 waits for none. See
+    # docs/operations.md.
+    REPLICAS: NonNegative[int] = 0
+    # Seconds that the replicas have to confirm, less than half of STORE_TIMEOUT. After that the
+    # client gets `store_unavailable`.
+    REPLICA_TIMEOUT: float = 0.5
+    # Threads of a web process that answer requests. Waiting requests use none.
+    WEB_THREADS: int = 8
+    # Turns in flight per worker process, each in a thread.
+    WORKER_CONCURRENCY: int = 512
+    # File that a worker touches after each sweep, for health checks.
+    HEARTBEAT_FILE: str = ""
+
+
+# Names of earlier versions. They are refused at start, with the name that replaced them.
+RENAMED = {
+    "SESSION_TTL_MAX": "MAX_SESSION_TTL",
+    "SESSION_MAX_AGE": "MAX_SESSION_AGE",
+    "KEY_MARGIN": "KEY_TTL_MARGIN",
+    "CONTENT_BYTES": "MAX_CONTENT_BYTES",
+    "CONTENT_CHARS": "MAX_CONTENT_CHARS",
+    "BODY_BYTES": "MAX_BODY_BYTES",
+    "BODY_TIMEOUT": "REQUEST_TIMEOUT",
+    "COMMENT_CHARS": "MAX_COMMENT_CHARS",
+    "REPLY_BYTES": "MAX_REPLY_BYTES",
+    "SESSION_BYTES": "MAX_SESSION_BYTES",
+    "METADATA_BYTES": "MAX_METADATA_BYTES",
+    "INBOX_SIZE": "MAX_QUEUED_TURNS_PER_SESSION",
+    "QUEUE_SIZE": "MAX_QUEUED_TURNS",
+    "LEASE": "LEASE_TTL",
+    "HEARTBEAT": "HEARTBEAT_INTERVAL",
+    "FLUSH": "FLUSH_INTERVAL",
+    "GRACE": "WAKE_GRACE",
+    "SWEEP": "SWEEP_INTERVAL",
+    "SWEEP_BATCH": "SWEEP_BATCH_SIZE",
+    "DRAIN": "DRAIN_TIMEOUT",
+    "CIRCUIT_FAILURES": "CIRCUIT_FAILURE_THRESHOLD",
+    "CIRCUIT_PAUSE": "CIRCUIT_RESET_TIMEOUT",
+    "RETRY_BASE": "RETRY_BACKOFF",
+    "RETRY_MAX": "MAX_RETRY_BACKOFF",
+    "EVENTS_KEPT": "EVENT_LOG_SIZE",
+    "PAGE_LIMIT_MAX": "MAX_PAGE_LIMIT",
+    "WAIT_MAX": "MAX_WAIT",
+    "FOLLOWERS": "MAX_SUBSCRIBERS",
+    "SOCKET_BYTES": "MAX_BUFFERED_BYTES",
+    "SOCKET_PATIENCE": "WRITE_TIMEOUT",
+    "SSE_HEARTBEAT": "SSE_HEARTBEAT_INTERVAL",
+    "OUTSIDE_NETWORKS": "WEBHOOK_ALLOWED_NETWORKS",
+    "WEBHOOK_ATTEMPTS": "WEBHOOK_MAX_ATTEMPTS",
+    "WEBHOOK_BASE": "WEBHOOK_BACKOFF",
+    "WEBHOOK_MAX": "WEBHOOK_MAX_BACKOFF",
+    "PULSE_FILE": "HEARTBEAT_FILE",
+}
+
+
+class _Accessor:
+    """Reads settings from Django and caches them.
+
+    Django takes 1 us to find a setting, and a turn reads thirty: measured, a twentieth of its cost.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.isupper():
+            raise AttributeError(name)
+        value = getattr(settings, PREFIX + name, None)
+        vars(self)[name] = getattr(ChatSettings, name) if value is None else value
+        return vars(self)[name]
+
+    def invalidate(self, *, setting: str, **_: object) -> None:
+        """Drop the cached value: a test has changed the setting."""
+        vars(self).pop(setting.removeprefix(PREFIX), None)
+
+
+_accessor = _Accessor()
+setting_changed.connect(_accessor.invalidate)
+chat_settings = cast("ChatSettings", _accessor)
+
+
+def defaults() -> dict[str, object]:
+    """Return the default of every `CHAT_*` setting, by its full name."""
+    return {PREFIX + name: vars(ChatSettings)[name] for name in get_type_hints(ChatSettings)}
+
+
+def has_webhook() -> bool:
+    """Return whether the deployment has a webhook, for all sessions."""
+    return bool(chat_settings.WEBHOOK_URL and chat_settings.WEBHOOK_SECRETS)
+
+
+def from_env(environ: Mapping[str, str]) -> dict[str, object]:
+    """Return the `CHAT_*` settings in `environ`, converted to their types.
+
+    Raises:
+        ConfigError: a setting is unknown or renamed, or its value has the wrong type, form or
+            range.
+    """
+    found = {name: text for name, text in environ.items() if name.startswith(PREFIX)}
+    hints = get_type_hints(ChatSettings, include_extras=True)
+    types = {PREFIX + name: hint for name, hint in hints.items()}
+    _check_names(found.keys() - types.keys() - {MODELS_FILE})
+    networks(found.get(f"{PREFIX}WEBHOOK_ALLOWED_NETWORKS", ""))
+    origins = found.get(f"{PREFIX}SOCKET_ORIGINS", "")
+    read_origins(f"{PREFIX}SOCKET_ORIGINS", origins, MISSING_ORIGIN)
+    _check_webhooks(found)
+    values = {
+        name: typed(name, text, types[name])
+        for name, text in found.items()
+        if name != MODELS_FILE and text
+    }
+    _check_lease(values)
+    _check_replicas(values)
+    return values
+
+
+def _check_names(unknown: set[str]) -> None:
+    for name in sorted(unknown):
+        if renamed := RENAMED.get(name.removeprefix(PREFIX)):
+            raise ConfigError(f"{name} was renamed: set {PREFIX}{renamed} instead")
+        raise ConfigError(f"{name}: unknown setting")
+
+
+def _check_lease(values: Mapping[str, Any]) -> None:
+    lease = values.get(f"{PREFIX}LEASE_TTL", ChatSettings.LEASE_TTL)
+    heartbeat = values.get(f"{PREFIX}HEARTBEAT_INTERVAL", ChatSettings.HEARTBEAT_INTERVAL)
+    if lease <= heartbeat:
+        raise ConfigError(
+            f"{PREFIX}LEASE_TTL: {lease:g} s must exceed {PREFIX}HEARTBEAT_INTERVAL"
+            f" ({heartbeat:g} s)"
+        )
+
+
+def _check_replicas(values: Mapping[str, Any]) -> None:
+    wait = values.get(f"{PREFIX}REPLICA_TIMEOUT", ChatSettings.REPLICA_TIMEOUT)
+    call = values.get(f"{PREFIX}STORE_TIMEOUT", ChatSettings.STORE_TIMEOUT)
+    if values.get(f"{PREFIX}REPLICAS", ChatSettings.REPLICAS) and wait >= call / 2:
+        raise ConfigError(
+            f"{PREFIX}REPLICA_TIMEOUT: {wait:g} s must be less than half of"
+            f" {PREFIX}STORE_TIMEOUT ({call:g} s)"
+        )
+
+
+def _check_webhooks(found: Mapping[str, str]) -> None:
+    secrets = webhook_secrets(found.get(f"{PREFIX}WEBHOOK_SECRETS", ""))
+    url = urlsplit(found.get(f"{PREFIX}WEBHOOK_URL", ""))
+    if url.geturl() and not secrets:
+        raise ConfigError(f"{PREFIX}WEBHOOK_URL requires {PREFIX}WEBHOOK_SECRETS")
+    if url.geturl() and (url.scheme not in {"http", "https"} or not url.hostname):
+        raise ConfigError(f"{PREFIX}WEBHOOK_URL: {url.geturl()!r} is not an http(s) URL")

@@ -1,0 +1,49 @@
+"""Noting again what sessions are searched by: for those that an earlier version opened."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import orjson
+
+from chat.settings import chat_settings
+from chat.store import keys, listing
+from chat.store.calls import call
+from chat.store.client import client, translated
+from chat.store.scripts import run_all
+from chat.store.text import folded
+
+BATCH = 500
+"""Sessions that are noted in one round trip."""
+
+
+def note(session_ids: Sequence[str]) -> None:
+    """Note names and models of the sessions that exist, and forget the others; two round trips.
+
+    One that is given another name meanwhile is noted by that.
+
+    Raises:
+        StoreUnavailable
+    """
+    names = {brief.id: brief.name for brief in listing.briefs(session_ids)}
+    asked = ((each, names.get(each, b'""')) for each in session_ids)
+    calls = [call("note", each, name, folded(orjson.loads(name))) for each, name in asked]
+    with translated():
+        for answer in run_all(client(), calls):
+            if isinstance(answer, Exception):
+                raise answer
+
+
+def all_ids() -> Iterator[list[str]]:
+    """Yield the ids of all sessions that are listed or noted, some at a time; a few come twice.
+
+    Raises:
+        StoreUnavailable
+    """
+    yield from listing.walk()
+    for tag in range(chat_settings.PARTITIONS):
+        cursor = None
+        while cursor != 0:
+            untyped: Any = client()
+            with translated():
+                cursor, found = untyped.hscan(keys.facets(tag), cursor or 0, count=BATCH)
+            yield [session_id.decode() for session_id in found]

@@ -1,0 +1,1 @@
+"""The REST routes and the WebSocket of the tutorial's React client."""

@@ -1,0 +1,93 @@
+"""The tutorial's socket: plain text in, each reply of the session out when it has ended."""
+
+import asyncio
+import uuid
+from collections.abc import Iterable, Iterator
+from time import time
+from typing import Any
+
+import orjson
+from django.http import QueryDict
+from rest_framework.exceptions import ValidationError
+
+from chat.api import headers
+from chat.api.exception_handler import translated
+from chat.api.serializers import NewMessage, checked
+from chat.conversation import sessions, tokens, turns
+from chat.domain import Caller, Gap, Role, Status, Stretch
+from chat.domain.errors import BadInput, NotFound, ParleyError
+from chat.logging import reset_context
+from chat.realtime.websocket import SessionSocket
+from chat.settings import chat_settings
+from chat.tutorial.rest import entry, said
+
+DELTA = b'{"type":"message.delta"'
+"""How those events begin that are many, and that nobody asks for here."""
+ENDS = {f"message.{status}" for status in Status if status.is_terminal}
+
+
+class TutorialSocket(SessionSocket):
+    """One socket of the tutorial's client.
+
+    It is sent every reply of its session that ends while it is open, in order, whoever asked for
+    it. A message that is refused, and a turn that fails, are answered in words: the client knows
+    nothing else.
+    """
+
+    async def take(self, caller: Caller, text: str | None) -> bytes:
+        """Post what the client says; return why it is refused, or nothing."""
+        refusal = await asyncio.to_thread(refusal_of, caller, text)
+        return orjson.dumps(said(str(uuid.uuid4()), "Bot", refusal, time())) if refusal else b""
+
+    def frames_of(self, found: Stretch | Gap) -> Iterable[bytes]:
+        """Return the replies that have ended."""
+        return [orjson.dumps(entry(reply)) for reply in ended_in(found)]
+
+    async def _admit_by_url(self) -> None:
+        try:
+            self._admission.set_result(await asyncio.to_thread(admit, self.scope["query_string"]))
+        except ParleyError as error:
+            self._admission.set_exception(error)
+
+
+def admit(query: bytes) -> tuple[Caller, int]:
+    """Return whom the URL's token names, and the seq of the session as it is now.
+
+    Raises:
+        NotFound: there is no such socket here.
+        InvalidToken, SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    if not chat_settings.TUTORIAL:
+        raise NotFound
+    caller = tokens.caller(QueryDict(query).get("token", ""))
+    return caller, sessions.read(caller, limit=0).seq
+
+
+def refusal_of(caller: Caller, text: str | None) -> str:
+    """Submit a message; return why it is refused, or ""."""
+    request_id = headers.request_id({})
+    reset_context(request_id=request_id)
+    try:
+        if text is None:
+            raise BadInput("A message is text.")
+        content = checked(NewMessage, {"content": text})["content"]
+        turns.submit(caller=caller, content=content, request_id=request_id)
+    except (ParleyError, ValidationError) as error:
+        return (translated(error) or ParleyError()).message
+    return ""
+
+
+def ended_in(found: Stretch | Gap) -> Iterator[dict[str, Any]]:
+    """Yield the replies that ended in a part of the log, or in what is missing of it, in order."""
+    match found:
+        case Gap():
+            for message in map(orjson.loads, found.snapshot.messages):
+                if message["seq"] > found.requested and _is_end(message):
+                    yield message
+        case Stretch():
+            events = [orjson.loads(each) for each in found.events if not each.startswith(DELTA)]
+            yield from (event["message"] for event in events if event["type"] in ENDS)
+
+
+def _is_end(message: dict[str, Any]) -> bool:
+    return message["role"] == Role.ASSISTANT and Status(message["status"]).is_terminal

@@ -1,0 +1,1 @@
+"""The Celery worker: bootstep, turn runner, retry policy, limiter, flusher, sweeper."""

@@ -1,0 +1,32 @@
+"""What every worker does beside its turns: look at what is due, and wake, recover or end it."""
+
+from chat import broker
+from chat.domain import Look
+from chat.settings import chat_settings
+from chat.store import due
+
+PER_WAKE_UP = 0.01
+"""Seconds to be patient for each wake-up that the broker still holds.
+
+A long queue is not a lost wake-up; waking it anew at the rate at which it drains keeps the extra
+wake-ups to about a hundred a second however many turns wait.
+"""
+
+
+def sweep() -> int:
+    """Look at all that is due; return how many sessions were woken.
+
+    Raises:
+        StoreUnavailable: Redis gave no answer; the next sweep sees the same sessions.
+    """
+    session_ids = due.sweep()
+    if not session_ids:
+        return 0
+    grace = chat_settings.WAKE_GRACE + (broker.depth() or 0) * PER_WAKE_UP
+    looks = due.recover(session_ids, grace=grace)
+    woken = [
+        session_id for session_id, look in zip(session_ids, looks, strict=True) if look is Look.WAKE
+    ]
+    for session_id in woken:
+        broker.wake(session_id)
+    return len(woken)

@@ -1,0 +1,229 @@
+"""A model's gate, shared by all workers, seen from the model."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from chat.store import keys
+from chat.store.client import TRIES
+from chat.store.scripts import script
+from tests.acceptance.scene import LEASE, Scene
+from tests.acceptance.usual import Usual
+from tests.harness.stack import Stack
+from tests.harness.waiting import wait_until
+from tests.integration.api.calls import Api, refusal
+
+LIMITED = """
+[default]
+provider = "openai"
+url = "{url}/v1"
+model = "fake-model"
+{limits}
+"""
+
+
+def limited(scene: Callable[..., Scene], directory: Path, limits: str) -> Scene:
+    """Return a stack, not started, of one worker or two, whose one model has limits."""
+    here = scene()
+    file = directory / "models.toml"
+    file.write_text(LIMITED.format(url=here.stack.model.url, limits=limits))
+    for process in (here.web, here.worker, here.stack.worker(1)):
+        here.reroute(process, CHAT_MODELS_FILE=str(file))
+    return here
+
+
+def test_two_workers_together_call_no_more_than_the_gate_lets_pass(
+    scene: Callable[..., Scene], tmp_path: Path
+) -> None:
+    here = limited(scene, tmp_path, "concurrency = 3").start(workers=2)
+    here.script({"times": 20, "latency": 0.3})
+    clients = here.clients(20)
+    posts = [client.post("Hello") for client in clients]
+    here.rest()
+    for client, post in zip(clients, posts, strict=True):
+        reply = client.reply(post)
+        assert (reply["status"], reply["attempt"]) == ("completed", 1)
+    record = requests.get(f"{here.stack.model.url}/__calls__", timeout=5).json()
+    assert record["most_in_flight"] == 3
+
+
+@pytest.mark.fault("F01")
+def test_who_waits_for_what_a_killed_worker_held_is_let_in_when_its_lease_is_over(
+    scene: Callable[..., Scene], tmp_path: Path
+) -> None:
+    here = limited(scene, tmp_path, "concurrency = 1").start()
+    holder, waiter = here.clients(2)
+    held = holder.post("Hello [[fault:hang times=1]]")
+    here.wait_for_call(held)
+    here.stack.worker(1).start()
+    post = waiter.post("Are you there?")
+    wait = waiter.waits_for(post, "queue")
+    here.worker.kill()
+    here.history.faults[held.content] = 1
+    assert waiter.reply_in(post, "completed")["completed_at"] < wait["retry_at"]
+    assert holder.reply_in(held, "completed")["attempt"] == 2
+
+
+def test_a_model_is_called_no_more_often_a_minute_than_it_may(
+    here: Usual,
+) -> None:
+    first, second = here.client(model="slow"), here.client(model="slow")
+    first.reply_in(first.post("Hello"), "completed")
+    post = second.post("Hello")
+    wait = second.waits_for(post, "rate_limited")
+    assert 30 < wait["retry_at"] - here.now() <= 60
+    assert here.calls(post.content) == []
+    # A minute passes, for the gate alone.
+    here.redis.hincrbyfloat(keys.gate("slow")[0], "tat", -60_000)
+    here.wake(second.session_id, times=1)
+    assert second.reply_in(post, "completed")["attempt"] == 1
+
+
+def test_a_turn_whose_gate_gives_no_answer_is_handed_back_and_taken_again(
+    here: Usual,
+) -> None:
+    client = here.client(model="narrow")
+    here.worker_link.lose_answer_to(script("enter").sha, times=TRIES)
+    post = client.post("Hello")
+    reply = client.reply_in(post, "completed")
+    assert "The gate of narrow gives no answer" in here.worker.log
+    assert reply["attempt"] == 1
+    assert len(here.calls(post.content)) == 1
+
+
+def test_who_gives_up_while_he_waits_at_a_gate_holds_up_nobody(here: Usual) -> None:
+    """He would be called, not come, and keep his place for half a minute."""
+    *holders, cancelling, leaving, last = (here.client(model="narrow") for _ in range(6))
+    held = [holder.post("Hello [[fault:endless rate=20]]") for holder in holders]
+    for post in held:
+        here.wait_for_call(post)
+    post, _, waiting = [each.post("Hello") for each in (cancelling, leaving, last)]
+    line = keys.gate("narrow")[2]
+    wait_until(lambda: here.redis.zcard(line) == 3, within=30)
+    cancelling.cancel(post)
+    leaving.delete()
+    holders[0].cancel(held[0])
+    last.reply_in(waiting, "completed", within=20)
+    for holder, running in zip(holders[1:], held[1:], strict=True):
+        holder.cancel(running)
+
+
+def test_calls_that_go_wrong_for_what_they_ask_shut_out_nobody_else(
+    here: Usual,
+) -> None:
+    *readers, unlucky, other = here.clients(7)
+    troubles = [(reader, "html") for reader in readers] + [(unlucky, "500")] * 2
+    posts = [(client, client.post(f"Hello [[fault:{fault}]]")) for client, fault in troubles]
+    for client, post in posts:
+        here.history.faults[post.content] = 3
+        assert client.reply_in(post, "failed")["attempt"] == 4
+    # Of 28 failed calls in a row, where 5 would do.
+    assert here.redis.hget(keys.gate("default")[0], "half") is None
+    assert other.reply_in(other.post("Hello"), "completed")["attempt"] == 1
+
+
+def test_a_circuit_lets_one_call_pass_until_that_is_answered_and_all_from_then_on(
+    scene: Callable[..., Scene],
+) -> None:
+    here = scene(circuit_failures=2, circuit_pause=0.5, max_attempts=1, sweep=0.3).start()
+    *unlucky, prober, other = here.clients(4)
+    for client in unlucky:
+        client.reply_in(client.post("Hello [[fault:500]]"), "failed")
+    probe = prober.post(f"Hello [[fault:endless rate=20 latency={LEASE + 1.5}]]")
+    here.wait_for_call(probe)
+    waiting = other.post("Hello")
+    other.reply_in(waiting, "completed")
+    assert prober.reply(probe)["status"] == "in_progress"
+    (endless,), (short,) = here.calls(probe.content), here.calls(waiting.content)
+    assert short["received_at"] >= endless["first_byte_at"]
+    prober.cancel(probe)
+
+
+def test_a_probe_whose_worker_is_killed_keeps_the_circuit_open_for_its_lease_alone(
+    scene: Callable[..., Scene],
+) -> None:
+    here = scene(circuit_failures=2, circuit_pause=0.5, max_attempts=1, sweep=0.3).start()
+    *unlucky, prober, other = here.clients(4)
+    for client in unlucky:
+        client.reply_in(client.post("Hello [[fault:500]]"), "failed")
+    probe = prober.post("Hello [[fault:hang]]")
+    here.wait_for_call(probe)
+    here.worker.kill()
+    here.history.faults[probe.content] = 1
+    waiting = other.post("Hello")
+    here.worker.start()
+    prober.reply_in(probe, "failed")
+    assert other.reply_in(waiting, "completed")["attempt"] == 1
+
+
+def budgeted(build_stack: Callable[..., Stack], directory: Path) -> Stack:
+    """Return a stack whose model has tokens a minute for one reply at a time, started."""
+    stack = build_stack(env={"CHAT_RETRY_BACKOFF": "0.1"})
+    file = directory / "models.toml"
+    limits = "tokens_per_minute = 600\nmax_tokens = 250"
+    file.write_text(LIMITED.format(url=stack.model.url, limits=limits))
+    stack.env["CHAT_MODELS_FILE"] = str(file)
+    return stack.start()
+
+
+def spender(build_stack: Callable[..., Stack], tokens: int) -> Stack:
+    """Return a stack whose sessions may take so many tokens an hour, started."""
+    knobs = {"CHAT_RETRY_BACKOFF": "0.1", "CHAT_MAX_ATTEMPTS": "2"}
+    return build_stack(env=knobs | {"CHAT_SESSION_TOKENS_PER_HOUR": str(tokens)}).start()
+
+
+def ended(owner: Api, answer: dict[str, Any]) -> dict[str, Any]:
+    """Return a reply once it is over."""
+    path = f"{owner.path}/messages/{answer['reply']['id']}"
+    wait_until(lambda: owner.get(path).json()["completed_at"], within=30)
+    reply: dict[str, Any] = owner.get(path).json()
+    return reply
+
+
+@pytest.mark.security("S24")
+def test_a_session_that_has_spent_its_tokens_is_refused_before_the_model_is_called(
+    build_stack: Callable[..., Stack],
+) -> None:
+    stack = spender(build_stack, 150)
+    failing, talking = (Api(stack.web().url).open() for _ in range(2))
+    # About 104 tokens a try: one leaves some of the budget, two spend it.
+    assert ended(failing, failing.say("[[fault:500]]" + " a word" * 56))["attempt"] == 2
+    taken: list[int] = []
+    while sum(taken) < 150:
+        taken.append(ended(talking, talking.say("Hello"))["usage"]["total_tokens"])
+    calls, before = calls_of(stack), [owner.snapshot() for owner in (failing, talking)]
+    for owner in (failing, talking):
+        assert refusal(owner.post("/messages", {"content": "More"})) == (429, "token_budget_spent")
+    assert [owner.snapshot() for owner in (failing, talking)] == before
+    assert calls_of(stack) == calls
+
+
+def waits(owner: Api) -> bool:
+    """Tell whether the last reply waits for tokens."""
+    wait = owner.snapshot()["messages"][-1]["wait"]
+    return wait is not None and wait["reason"] == "rate_limited"
+
+
+def calls_of(stack: Stack) -> list[dict[str, Any]]:
+    """Return the calls that the model has seen, as it was sent them."""
+    calls: list[dict[str, Any]] = requests.get(f"{stack.model.url}/__calls__", timeout=5).json()[
+        "calls"
+    ]
+    return calls
+
+
+@pytest.mark.security("S24")
+def test_a_spent_budget_of_tokens_holds_calls_back_and_tries_anew_spend_it_too(
+    build_stack: Callable[..., Stack], tmp_path: Path
+) -> None:
+    stack = budgeted(build_stack, tmp_path)
+    first, second = (Api(stack.web().url).open() for _ in range(2))
+    first.say("Hello [[fault:status status=500]]")
+    wait_until(lambda: waits(first), within=30)
+    second.say("Hello")
+    wait_until(lambda: waits(second), within=30)
+    (call,) = calls_of(stack)
+    assert call["parameters"]["max_tokens"] == 250

@@ -1,0 +1,387 @@
+"""The list of sessions: its order, its search, its filters, and what each costs."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+import pytest
+from django.core.management import call_command
+from django.db import NotSupportedError
+from django.db.models import Q
+from django.test import Client
+from redis import Redis
+
+from chat.admin.models import Message, Session
+from chat.conversation import session_search, staff
+from chat.conversation.session_search import Wanted
+from chat.domain import Caller
+from chat.store import due, keys, listing, reindex, sessions
+from chat.store.listing import Span
+from tests.integration.admin.scene import LIST, asked, commands, cost, opened, page
+from tests.integration.api import turns
+
+FIRST = 1_700_000_000_000
+"""Ms at which the oldest of many sessions was active; each of the others a second after another."""
+SEED = """
+for i = 1, #ARGV, 3 do
+  redis.call('ZADD', KEYS[ARGV[i] + 1], ARGV[i + 2], ARGV[i + 1])
+  local key = 'chat:{' .. ARGV[i] .. '}:session:' .. ARGV[i + 1]
+  redis.call('HSET', key, 'v', 1, 'created', ARGV[i + 2], 'active', ARGV[i + 2], 'expires',
+    '9999999999999', 'system_prompt', 'null', 'context', '{}', 'metadata', '{}',
+    'name', '"number ' .. ARGV[i + 1] .. '"', 'model', '"default"', 'tail', 0, 'first', 1,
+    'turn', 0, 'waiting', 0)
+  local facet = '"default"\\nnumber ' .. ARGV[i + 1]
+  redis.call('HSET', KEYS[ARGV[i] + 17], ARGV[i + 1], facet)
+  local is_new = redis.call('SADD', KEYS[ARGV[i] + 33], facet .. '\\n' .. ARGV[i + 1])
+  redis.call('HINCRBY', KEYS[ARGV[i] + 49], 'model:"default"', is_new)
+  redis.call('EXPIRE', key, 600)
+end
+"""
+
+
+def id_of(number: int) -> str:
+    return f"ses_{number:024x}"
+
+
+def many(redis: Redis, count: int) -> None:
+    """Put so many sessions into Redis: session n was active n seconds after session 0."""
+    kinds = (keys.index, keys.facets, keys.names, keys.counts)
+    lists = [key(tag) for key in kinds for tag in range(16)]
+    for start in range(0, count, 2000):
+        flat: list[str | int] = []
+        for number in range(start, min(count, start + 2000)):
+            session_id = id_of(number)
+            flat += (keys.partition(session_id), session_id, FIRST + 1000 * number)
+        redis.eval(SEED, 64, *lists, *flat)
+
+
+def shown(client: Client, query: str = "") -> list[str]:
+    """Return the ids in the order of the list."""
+    answer = client.get(LIST + query)
+    assert answer.status_code == 200
+    return [session.pk for session in answer.context["cl"].result_list]
+
+
+def test_it_is_ordered_by_activity_over_all_partitions(redis: Redis, admin: Client) -> None:
+    many(redis, 120)
+    assert shown(admin) == [id_of(n) for n in range(119, 69, -1)]
+    assert shown(admin, "?p=3") == [id_of(n) for n in range(19, -1, -1)]
+
+
+def test_a_page_costs_as_many_commands_at_100000_sessions(redis: Redis, admin: Client) -> None:
+    found = ["q=nobody", "q=ses_ff", "status=idle", "status=running", "model=default", "model=x"]
+    paths = [
+        LIST,
+        f"{LIST}?q={id_of(500)}",
+        *(f"{LIST}?{each}" for each in (*found, "model=default&status=idle&activity=over-7d")),
+        "/admin/operations/",
+        page(id_of(500)),
+    ]
+    many(redis, 1500)
+    assert cost(admin, LIST) == 3  # the count, the ids, the rows
+    few = {path: (cost(admin, path), commands(redis, admin, path)) for path in paths}
+    assert max(trips for trips, _ in few.values()) <= 16 + 4  # a step in each partition
+    assert max(sent for _, sent in few.values()) < 250
+    redis.flushall()
+    many(redis, 100_000)
+    assert {path: (cost(admin, path), commands(redis, admin, path)) for path in paths} == few
+    queries = ("", "?p=1000", "?activity=over-7d&p=1900")
+    costs = [cost(admin, LIST + query) for query in queries]
+    assert costs[0] == 3
+    assert max(costs) <= 10
+    assert shown(admin, "?p=1000") == [id_of(n) for n in range(50_049, 49_999, -1)]
+    assert shown(admin, "?p=2000") == [id_of(n) for n in range(49, -1, -1)]
+    ids = {id_of(n) for n in (0, 50_000, 99_999)}
+    assert {shown(admin, f"?q={each}")[0] for each in ids} == ids
+    assert cost(admin, f"{LIST}?q={id_of(50_000)}") <= 3
+    everything_is_found(admin)
+    redis.flushall()  # looking for keys without a TTL among so many takes longer than the test
+
+
+def everything_is_found(admin: Client) -> None:
+    """Of 100,000 sessions, wherever they stand."""
+    assert shown(admin, "?q=NUMBER+ses_000000000000000000000007") == [id_of(7)]
+    assert shown(admin, "?q=r+ses_00000000000000000001") == [
+        id_of(n) for n in range(0x1869F, 0x1866D, -1)
+    ]
+    for query in ("model=default", "status=idle", "activity=over-1d&model=default"):
+        list_of_them = admin.get(f"{LIST}?{query}").context["cl"]
+        assert list_of_them.result_count == 100_000
+        assert [each.pk for each in list_of_them.result_list][-1] == id_of(99_950)
+    assert shown(admin, "?model=default&p=1000") == [id_of(n) for n in range(50_049, 49_999, -1)]
+    assert shown(admin, "?status=idle&p=2000") == [id_of(n) for n in range(49, -1, -1)]
+
+
+@pytest.mark.parametrize("offset", [0, 15, 16, 17, 100, 999, 5000, 9_990, 10_000])
+def test_the_place_of_a_page_is_exact_wherever_sessions_lie(redis: Redis, offset: int) -> None:
+    many(redis, 10_000)
+    redis.zadd(keys.index(3), {f"ses_{n:024x}": FIRST + n for n in range(20_000, 20_500)})
+    scores: dict[str, float] = {}
+    for tag in range(16):
+        entries: Any = redis.zrange(keys.index(tag), 0, -1, withscores=True)
+        scores |= {session_id.decode(): score for session_id, score in entries}
+    latest = sorted(scores.values(), reverse=True)
+    found = listing.page(offset=offset, limit=20)
+    assert [scores[each] for each in found] == latest[offset : offset + 20]
+    span = Span(since=FIRST / 1000 + 2000, until=FIRST / 1000 + 8000)
+    assert listing.count(span) == 6000
+    within = listing.page(offset=offset, limit=20, span=span)
+    assert within == [id_of(7999 - n) for n in range(offset, min(offset + 20, 6000))]
+    redis.flushall()
+
+
+def test_the_age_of_the_activity_is_filtered_by_the_index(redis: Redis, admin: Client) -> None:
+    many(redis, 3)
+    fresh = opened()
+    assert shown(admin, "?activity=5m") == [fresh]
+    assert shown(admin, "?activity=over-7d") == [id_of(2), id_of(1), id_of(0)]
+    assert len(shown(admin)) == 4
+
+
+def test_sessions_are_filtered_by_status_and_model(admin: Client) -> None:
+    idle, waiting, running = opened("Ada"), opened("Ada"), opened("Bob")
+    asked(waiting, "a question")
+    asked(running, "a question")
+    turns.take(running)
+    assert shown(admin, "?status=running") == [running]
+    assert shown(admin, "?status=waiting") == [waiting]
+    assert shown(admin, "?status=idle") == [idle]
+    assert shown(admin, "?status=waiting&q=ada") == [waiting]
+    assert shown(admin, "?status=running&q=ada") == []
+    assert shown(admin, f"?status=idle&q={running}") == []
+    assert shown(admin, "?status=running&activity=over-1h") == []
+    assert len(shown(admin, "?status=sleeping")) == 3
+    assert shown(admin, "?model=default&status=running&activity=5m") == [running]
+    sessions.update(Caller(session_id=idle), b"{}", {"model": b'"other"'}, None)
+    assert shown(admin, "?model=other") == [idle]
+    assert shown(admin, "?model=other&status=idle&q=A") == [idle]
+    assert shown(admin, "?model=other&status=waiting") == []
+    assert set(shown(admin, "?model=default")) == {waiting, running}
+
+
+def test_who_runs_is_found_however_many_were_active_since(redis: Redis, admin: Client) -> None:
+    running = opened()
+    asked(running, "a question")
+    turns.take(running)
+    redis.zadd(keys.of(running).activity, {running: 1})
+    many(redis, 1100)
+    assert shown(admin, "?status=running") == [running]
+    idle = admin.get(f"{LIST}?status=idle").context["cl"]
+    assert (len(idle.result_list), idle.result_count) == (50, 1100)
+    assert admin.get(f"{LIST}?status=idle&model=default").context["cl"].result_count == 1100
+    assert shown(admin, "?status=idle&p=22") == [id_of(n) for n in range(49, -1, -1)]
+
+
+def test_an_action_takes_of_the_chosen_those_that_still_meet_the_filter(admin: Client) -> None:
+    running, idle = opened(), opened()
+    asked(running, "a question")
+    turns.take(running)
+    told = {"action": "cancel", "_selected_action": [running, idle]}
+    html = admin.post(f"{LIST}?status=running", told, follow=True).content.decode()
+    assert f"{running[3:]}: Asked to cancel the running turn." in html  # after a capital
+    assert f"{idle[3:]}: " not in html
+
+
+def test_search_finds_ids_starts_of_ids_and_parts_of_names(admin: Client) -> None:
+    ada, bob = opened("Ada and the Engine"), opened("Bob")
+    assert shown(admin, f"?q={ada}") == [ada]
+    assert bob in shown(admin, f"?q={bob[:12]}")
+    assert shown(admin, "?q=the+engine") == [ada]
+    assert shown(admin, "?q=nobody") == []
+
+
+@pytest.mark.security("S10")
+@pytest.mark.parametrize("pattern", ["*", "ses_*", "?", "[a-z]", "%", "\\", "{0}", "\r\nFLUSHALL"])
+def test_a_pattern_is_only_text(redis: Redis, admin: Client, pattern: str) -> None:
+    session_id = opened("Ada")
+    redis.config_resetstat()
+    assert admin.get(LIST, {"q": pattern}).context["cl"].result_count == 0
+    asked = set(redis.info("commandstats"))
+    assert not asked & {"cmdstat_scan", "cmdstat_keys", "cmdstat_flushall"}
+    assert redis.exists(keys.of(session_id).session)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Ada and the Engine", "THE ENG"),
+        ("STRASSE", "stra\N{LATIN SMALL LETTER SHARP S}e"),
+        ("Cafe\N{COMBINING ACUTE ACCENT}", "caf\N{LATIN SMALL LETTER E WITH ACUTE}"),
+        ("two\n lines", "two lines"),
+        ("100% [sure]*", "% [SURE]*"),
+        ('a "quote" and a \\', '"quote" and a \\'),
+        ("a-z^", "-z^"),
+        ("ses_sion of Ada", "ses_sion"),
+    ],
+)
+def test_a_part_of_a_name_is_found_however_it_is_written(
+    admin: Client, name: str, text: str
+) -> None:
+    named, other = opened(name), opened("another")
+    found = admin.get(LIST, {"q": text}).context["cl"].result_list
+    assert [each.pk for each in found] == [named]
+    sessions.update(Caller(session_id=other), b"{}", {"name": orjson.dumps(name)}, None)
+    sessions.update(Caller(session_id=named), b"{}", {"name": b'""'}, None)
+    found = admin.get(LIST, {"q": text, "model": "default", "status": "idle"}).context["cl"]
+    assert [each.pk for each in found.result_list] == [other]
+
+
+def test_pages_of_a_search_are_exact_though_many_were_active_at_once(
+    redis: Redis, admin: Client
+) -> None:
+    many(redis, 400)
+    for tag in range(16):
+        for session_id, _ in redis.zscan_iter(keys.index(tag)):
+            redis.zadd(keys.index(tag), {session_id: FIRST}, xx=True)
+    for query in ("q=number", "status=idle", "model=default&status=idle"):
+        pages = [shown(admin, f"?{query}&p={number}") for number in range(1, 9)]
+        assert pages == [[id_of(399 - n) for n in range(at, at + 50)] for at in range(0, 400, 50)]
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.98])
+def test_those_of_a_model_within_a_span_are_exact(redis: Redis, share: float) -> None:
+    many(redis, 3000)
+    others = [id_of(n) for n in range(0, 3000, 7)]
+    for each in others:
+        redis.hset(keys.of(each).session, "model", '"other"')
+    reindex.note(others)
+    edge = int(3000 * share)
+    newer, older = Span(since=FIRST / 1000 + edge), Span(until=FIRST / 1000 + edge)
+    for span, numbers in ((newer, range(2999, edge - 1, -1)), (older, range(edge - 1, -1, -1))):
+        for model in ("default", "other"):
+            expected = [id_of(n) for n in numbers if (n % 7 == 0) is (model == "other")]
+            found = session_search.choose(Wanted(model=model, span=span))
+            assert len(found) == len(expected)
+            for offset in (0, 60, max(0, len(expected) - 30)):
+                rows = found.page(offset=offset, limit=50)
+                assert [row.id for row in rows] == expected[offset : offset + 50]
+    redis.flushall()
+
+
+@pytest.mark.security("S41")
+@pytest.mark.parametrize("end", [staff.delete, staff.expire])
+def test_an_ended_session_is_found_by_nothing(
+    redis: Redis, admin: Client, end: Callable[[str], None]
+) -> None:
+    session_id = opened("Ada")
+    end(session_id)
+    due.recover([session_id], grace=1)
+    for query in ("", "?q=ada", "?model=default", "?status=idle", f"?q={session_id[:10]}"):
+        assert shown(admin, query) == []
+    assert admin.get(LIST + "?model=default").context["cl"].result_count == 0
+    left = {key: redis.type(key) for key in redis.scan_iter() if session_id.encode() in key}
+    assert left == {}
+    assert not any(redis.exists(keys.facets(tag), keys.names(tag)) for tag in range(16))
+
+
+def test_sessions_of_an_earlier_version_are_found_once_they_are_noted(
+    redis: Redis, admin: Client
+) -> None:
+    named = [opened(f"Ada {n}") for n in range(3)]
+    gone = opened("Ada, who is gone")
+    for tag in range(16):
+        redis.delete(keys.facets(tag), keys.names(tag))
+        redis.hdel(keys.counts(tag), 'model:"default"')
+    redis.delete(keys.of(gone).session)
+    redis.zrem(keys.of(gone).activity, gone)
+    redis.hset(keys.of(gone).facets, gone, '"default"\nada, who is gone')
+    redis.hincrby(keys.of(gone).counts, 'model:"default"', 1)
+    html = admin.get(f"{LIST}?q=ada").content.decode()
+    assert "sessions were opened by an earlier version" in html
+    call_command("reindex")
+    for _ in range(2):
+        # Some may have been opened within one ms.
+        assert set(shown(admin, "?q=ada")) == set(shown(admin, "?model=default")) == set(named)
+        call_command("reindex")
+    assert "earlier version" not in admin.get(f"{LIST}?q=ada").content.decode()
+    assert admin.get(LIST + "?model=default").context["cl"].result_count == 3
+
+
+def test_an_action_on_too_many_is_refused(redis: Redis, admin: Client) -> None:
+    many(redis, 1100)
+    told = {"action": "expire", "select_across": "1", "_selected_action": id_of(1)}
+    answer = admin.post(LIST, told, follow=True)
+    assert "Actions take 1,000 sessions at most" in answer.content.decode()
+
+
+def test_a_filter_that_redis_cannot_serve_is_refused(admin: Client) -> None:
+    opened("Ada")
+    assert admin.get(LIST + "?name__contains=A")["Location"].endswith("?e=1")
+
+
+ODD = ("", "-1", "9" * 40, "1.5", "x", "\x00", "\ud800", "%[*'", "\u0661", "a" * 3000)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("o", "p", "q", "e", "all", "ot", "status", "model", "activity", "id", "id__exact"),
+        *("id__in", "pk__in", "pk", "last_active_at__gte", "last_active_at__lt", "last_active_at"),
+        *(
+            "status__exact",
+            "name__contains",
+            "_popup",
+            "_to_field",
+            "_facets",
+            "_changelist_filters",
+        ),
+        *("id__isnull", "running", "waiting__gte", "__", "nosuch", "p.", "o.-1", "wanted"),
+    ],
+)
+def test_no_query_string_that_is_typed_by_hand_fails(admin: Client, name: str) -> None:
+    opened("Ada")
+    for value in ODD:
+        query = urlencode({name: value.encode(errors="surrogatepass")})
+        for more in ("", "&q=ada&status=idle&p=2"):
+            answer = admin.get(f"{LIST}?{query}{more}")
+            assert answer.status_code in {200, 302, 400}, (query, more)
+
+
+def test_an_order_that_is_typed_by_hand_is_not_heeded(redis: Redis, admin: Client) -> None:
+    many(redis, 3)
+    for query in ("o=1", "o=-2", "o=2.-1", "o=99", "o=x"):
+        assert shown(admin, f"?{query}") == [id_of(2), id_of(1), id_of(0)]
+
+
+def test_query_sets_refuse_what_they_cannot_do() -> None:
+    opened()
+    every = Session.objects.all()
+    for refused in (
+        lambda: every.filter(name="Ada"),
+        lambda: every.filter(Q(pk="a") | Q(pk="b")),
+        lambda: every.filter(~Q(pk="a")),
+        lambda: every.exclude(pk="a"),
+        lambda: every.order_by("name"),
+        lambda: every.values("name"),
+        every.annotate,
+        lambda: every.update(name="Bob"),
+        lambda: Session.objects.create(id="ses_x"),
+        lambda: Session(id="ses_x").save(),
+        lambda: Session(id="ses_x").delete(),
+        lambda: list(Message.objects.all()),
+        lambda: list(Message.objects.filter(session="x", number__gt=1).order_by("-number")),
+    ):
+        with pytest.raises(NotSupportedError):
+            refused()
+
+
+def test_query_sets_do_what_they_can() -> None:
+    first, second = opened("first"), opened("second")
+    every = Session.objects.all()
+    assert every.count() == len(every) == 2
+    assert every.exists()
+    assert Session.objects.get(pk=first).name == "first"
+    # Both may have been opened in the same millisecond, so neither comes first.
+    assert {each.pk for each in every.filter(pk__in=[first, second, "ses_x"])} == {first, second}
+    late = datetime.now(tz=UTC).replace(year=2099)
+    assert not every.filter(Q(), Q(last_active_at__gte=late)).exists()
+    newest, oldest = every.filter(last_active_at__lt=late)
+    assert [each.pk for each in every.filter(last_active_at__lt=late)[1:2]] == [oldest.pk]
+    assert newest.pk != oldest.pk
+    with pytest.raises(Session.DoesNotExist):
+        Session.objects.get(pk="no such session")
+    assert not Message.objects.filter(pk=f"{first}/msg_1").exists()
+    assert every.filter(pk=first).delete() == (1, {"chat.Session": 1})
+    assert session_search.find([Caller(session_id=first).session_id]) == []

@@ -1,0 +1,115 @@
+"""Redis and web processes, but no worker: what happens in a session, a test's hand does."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+from redis import Redis
+
+from chat.store.client import client
+from tests.harness.keys import keys_for_ever
+from tests.harness.stack import Stack
+from tests.integration.api.calls import Api
+from tests.integration.realtime.ways import Socket, Stream
+
+HASTY = {
+    "CHAT_AUTH_TIMEOUT": "2",
+    "CHAT_MAX_SUBSCRIBERS": "3",
+    "CHAT_FRAMES_BURST": "10",
+    "CHAT_FRAMES_PER_MINUTE": "60",
+    "CHAT_MAX_BUFFERED_BYTES": "262144",
+    "CHAT_SOCKET_ORIGINS": "null, missing, https://friend.example",
+    "CHAT_WRITE_TIMEOUT": "2",
+    "CHAT_SSE_HEARTBEAT_INTERVAL": "0.2",
+    "CHAT_TICKET_TTL": "2",
+    "CHAT_URL_TOKENS": "False",
+}
+"""Bounds that a test can meet."""
+CLOCK = {
+    "PYTHONPATH": str(Path(__file__).parents[2] / "acceptance" / "clock"),
+    "CLOCK_SHIFT": "86400",
+}
+"""A day ahead of Redis's, whose time is the one that counts."""
+FREE = {"CHAT_MESSAGES_PER_MINUTE": "0", "CHAT_SESSIONS_PER_MINUTE": "0"}
+
+
+@pytest.fixture(scope="session")
+def parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Redis and two web processes."""
+    env = FREE | {"CORS_ORIGINS": "https://listed.example"}
+    stack = Stack(tmp_path_factory.mktemp("push"), env=env)
+    try:
+        stack.redis.start()
+        for number in (0, 1):
+            stack.web(number).launch()
+        for number in (0, 1):
+            stack.web(number).wait_until_ready()
+        yield stack
+    finally:
+        stack.end()
+
+
+@pytest.fixture(scope="session")
+def hasty_stack(parley: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A web process with narrow bounds and a wrong clock, on the same Redis."""
+    env = FREE | HASTY | CLOCK | {"REDIS_URL": parley.redis.url}
+    stack = Stack(tmp_path_factory.mktemp("hasty"), env=env)
+    try:
+        stack.web().start()
+        yield stack
+    finally:
+        stack.end()
+
+
+@pytest.fixture(autouse=True)
+def redis(parley: Stack, settings: Settings) -> Iterator[Redis]:
+    """The raw client of the webs' Redis, emptied; this process's store uses the same Redis."""
+    settings.REDIS_URL = parley.redis.url
+    client.cache_clear()
+    with closing(Redis.from_url(parley.redis.url)) as raw, closing(client()):
+        raw.flushall()
+        yield raw
+    assert keys_for_ever(parley.redis.url) == []
+    client.cache_clear()
+
+
+@pytest.fixture
+def owner(parley: Stack) -> Api:
+    """Who has opened a session."""
+    return Api(parley.web().url).open()
+
+
+@pytest.fixture
+def hasty(hasty_stack: Stack) -> Api:
+    """Who has opened a session where bounds are narrow."""
+    return Api(hasty_stack.web().url).open()
+
+
+@pytest.fixture
+def clients() -> Iterator[ExitStack]:
+    """What is entered here is left at the end of the test."""
+    with ExitStack() as opened:
+        yield opened
+
+
+@pytest.fixture
+def socket(clients: ExitStack) -> Callable[..., Socket]:
+    """Return a function that opens a WebSocket; it takes the arguments of `Socket`."""
+
+    def connect(owner: Api, **arguments: Any) -> Socket:
+        return clients.enter_context(Socket(owner, **arguments))
+
+    return connect
+
+
+@pytest.fixture
+def stream(clients: ExitStack) -> Callable[..., Stream]:
+    """Return a function that opens an event stream; it takes the arguments of `Stream`."""
+
+    def connect(owner: Api, **arguments: Any) -> Stream:
+        return clients.enter_context(Stream(owner, **arguments))
+
+    return connect

@@ -1,0 +1,129 @@
+"""Whatever ends a session, a token or a process ends what follows it, and says so."""
+
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from websockets.exceptions import ConnectionClosedError
+
+from chat.store import due
+from tests.harness.stack import Stack
+from tests.harness.waiting import wait_until
+from tests.integration.api.calls import Api
+from tests.integration.realtime.ways import Socket, Stream
+
+Sockets = Callable[..., Socket]
+Streams = Callable[..., Stream]
+AT_MOST = 5.0
+"""Seconds, by the table of what is refused (S05)."""
+
+
+@pytest.mark.security("S05")
+def test_a_new_token_ends_what_the_old_one_follows(
+    owner: Api, socket: Sockets, stream: Streams
+) -> None:
+    owner.say("hello")
+    opened, streamed = socket(owner), stream(owner)
+    assert (opened.hear()["seq"], streamed.hear()["seq"]) == (1, 1)
+    started = time.monotonic()
+    new = owner.post(f"{owner.path}/token", {}).json()["token"]
+    assert opened.closed(AT_MOST) == 4401
+    assert streamed.rest() == []
+    assert time.monotonic() - started < AT_MOST
+    owner.token = new
+    socket(owner).is_followed()
+
+
+def test_a_frame_with_an_old_token_is_refused(owner: Api, socket: Sockets) -> None:
+    owner.say("hello")
+    opened = socket(owner)
+    assert opened.hear()["seq"] == 1
+    owner.post(f"{owner.path}/token", {})
+    with suppress(ConnectionClosedError):  # the follower may have been told already
+        opened.say(type="message.create", content="hello")
+    assert opened.closed(AT_MOST) == 4401
+    assert owner.get().status_code == 404
+
+
+def test_a_deleted_session_says_good_bye(owner: Api, socket: Sockets, stream: Streams) -> None:
+    owner.say("hello")
+    opened, streamed = socket(owner), stream(owner)
+    assert (opened.hear()["seq"], streamed.hear()["seq"]) == (1, 1)
+    started = time.monotonic()
+    owner.call("DELETE", owner.path)
+    event = opened.hear(AT_MOST)
+    assert (event["type"], event["seq"]) == ("session.deleted", 2)
+    assert opened.closed(AT_MOST) == 4404
+    assert [event["type"] for event in streamed.rest()] == ["session.deleted"]
+    assert time.monotonic() - started < AT_MOST
+    assert socket(owner).closed() == 4404
+
+
+@pytest.mark.security("S05")
+@pytest.mark.parametrize("is_swept", [True, False])
+def test_an_expired_session_says_good_bye(
+    parley: Stack, socket: Sockets, stream: Streams, *, is_swept: bool
+) -> None:
+    """Whether a worker takes it away or none is there to."""
+    owner = Api(parley.web().url).open(ttl=1)
+    opened, streamed = socket(owner), stream(owner)
+    if is_swept:
+        wait_until(due.sweep)
+        due.recover([owner.id], grace=1)
+    event = opened.hear(1 + AT_MOST)
+    assert (event["type"], event["seq"]) == ("session.expired", 1)
+    assert opened.closed(AT_MOST) == 4401
+    assert [event["type"] for event in streamed.rest()] == ["session.expired"]
+
+
+def test_a_session_that_vanishes_unheard_is_found_gone(
+    owner: Api, socket: Sockets, redis: Redis
+) -> None:
+    owner.say("hello")
+    opened = socket(owner)
+    assert opened.hear()["seq"] == 1
+    redis.flushall()
+    assert opened.hear(AT_MOST)["type"] == "session.deleted"
+    assert opened.closed(AT_MOST) == 4404
+
+
+def test_the_good_bye_is_of_the_stores_time(hasty: Api, socket: Sockets) -> None:
+    """As all events are; the clock of the web is wrong."""
+    hasty.say("hello")
+    opened = socket(hasty)
+    assert opened.hear()["seq"] == 1
+    before = hasty.snapshot()["last_active_at"]
+    hasty.call("DELETE", hasty.path)
+    assert before <= opened.hear(AT_MOST)["created_at"] < before + 3600
+
+
+def test_a_web_that_is_stopped_lets_all_come_to_an_end(
+    parley: Stack, tmp_path: Path, socket: Sockets, stream: Streams, redis: Redis
+) -> None:
+    other = Stack(tmp_path, env={"REDIS_URL": parley.redis.url})
+    web = other.web().start()
+    try:
+        owner, poller = Api(web.url).open(), Api(web.url).open()
+        owner.say("hello")
+        opened, streamed = socket(owner), stream(owner)
+        opened.is_followed()
+        assert streamed.hear()["seq"] == 1
+        with ThreadPoolExecutor(1) as threads:
+            polled = threads.submit(poller.get, params={"after": 0, "wait": 20})
+            wait_until(lambda: len(redis.pubsub_channels()) == 2)
+            started = time.monotonic()
+            web.signal(signal.SIGTERM)
+            assert opened.closed() == 1012
+            assert streamed.rest() == []
+            assert polled.result(5).json()["seq"] == 0
+        wait_until(lambda: not web.is_running)
+        assert time.monotonic() - started < 10
+        assert web.exit_code == 0
+        assert "Traceback" not in web.log
+    finally:
+        other.end()

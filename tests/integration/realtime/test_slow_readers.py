@@ -1,0 +1,366 @@
+"""Who does not read holds up nobody, and costs a bounded amount of memory."""
+
+import asyncio
+import json
+import socket as sockets
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from pytest_django import Settings
+from redis import Redis
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
+
+from bench.cpu import resident_kib
+from chat.domain import Claim
+from chat.store import keys
+from chat.store.subscriber import PARTING
+from project.readers import GONE, Impatient
+from project.supervisor.probes import answers
+from tests.harness.processes import Process
+from tests.harness.stack import Stack
+from tests.harness.waiting import wait_until
+from tests.integration.api.calls import Api
+from tests.integration.api.turns import finish, say, take
+from tests.integration.providers import servers
+from tests.integration.realtime.conftest import HASTY
+from tests.integration.realtime.ways import Socket
+
+PIECE = "x" * 256 * 1024
+PIECES = 40
+"""10 MB."""
+BLIND = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Asks nobody who he is."""
+BLIND.check_hostname, BLIND.verify_mode = False, ssl.CERT_NONE
+AT_ONCE = 10.0
+"""Seconds: the 5 that are promised, and as many for a machine that stands still. Without being hung
+up on he would keep his connection for `SOCKET_PATIENCE`, 15 s, or for the 30 that TLS waits."""
+ROOM = 65536
+"""Bytes that a client's kernel takes in while the client reads nothing; the server's own buffers
+for it hold a few megabytes."""
+
+
+def narrow(owner: Api) -> sockets.socket:
+    """A connection whose client takes next to nothing in by itself."""
+    parts = urlsplit(owner.url)
+    client = sockets.socket()
+    client.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, ROOM)
+    client.connect((parts.hostname, parts.port))
+    return client
+
+
+@pytest.fixture
+def flood(hasty: Api) -> Callable[[], float]:
+    """Return a function that streams 10 MB of reply past; it tells how long the worker took."""
+    hasty.say("hello")
+    claim = take(hasty.id)
+
+    def stream() -> float:
+        started = time.monotonic()
+        said = pour(claim, PIECES)
+        finish(claim, after=said)
+        return time.monotonic() - started
+
+    return stream
+
+
+def pour(claim: Claim, pieces: int) -> str:
+    """Say so many pieces; return what was said."""
+    said = ""
+    for _ in range(pieces):
+        say(claim, PIECE, after=said)
+        said += PIECE
+    return said
+
+
+@pytest.mark.security("S25")
+def test_a_socket_that_reads_nothing_is_cut_off_and_resumes(
+    hasty: Api, flood: Callable[[], float], hasty_stack: Stack, redis: Redis
+) -> None:
+    web = hasty_stack.web()
+    with connect(
+        f"ws{hasty.url[4:]}{hasty.path}/ws",
+        sock=narrow(hasty),
+        origin=Origin(hasty.url),
+        compression=None,
+        max_size=None,
+        max_queue=1,
+        close_timeout=0.2,
+    ) as slow:
+        slow.send(json.dumps({"type": "auth", "token": hasty.token}))
+        assert json.loads(slow.recv())["seq"] == 1
+        before = resident_kib(web.pid)
+        with ThreadPoolExecutor(1) as threads:
+            started = time.monotonic()
+            flooded = threads.submit(flood)
+            wait_until(redis.pubsub_channels)
+            wait_until(lambda: not redis.pubsub_channels(), within=30)  # it follows no more
+            seqs, code = read_to_the_end(slow)
+            read_by = time.monotonic() - started
+            assert flooded.result() < 30
+        assert resident_kib(web.pid) - before < 64 * 1024
+        assert code == 4413 or read_by > PARTING  # when the machine has stood still
+        assert seqs == list(range(2, 2 + len(seqs)))
+        assert len(seqs) < PIECES
+    assert seqs + rest(hasty, seqs[-1]) == list(range(2, 3 + PIECES + 1))
+
+
+def test_a_quick_reader_beside_a_slow_one_gets_everything(
+    hasty: Api, flood: Callable[[], float], dead: sockets.socket
+) -> None:
+    assert dead.recv(12, sockets.MSG_PEEK)
+    with ThreadPoolExecutor(1) as threads:
+        quick = threads.submit(rest, hasty, 0)
+        flood()
+        assert quick.result(30) == list(range(1, 3 + PIECES + 1))
+
+
+def rest(owner: Api, cursor: int) -> list[int]:
+    """The seqs up to the reply's end, read without a pause; resumed when that was too slow."""
+    seqs: list[int] = []
+    while True:
+        try:
+            with Socket(owner, after=seqs[-1] if seqs else cursor) as opened:
+                while True:
+                    event = opened.hear(30)
+                    seqs.append(event["seq"])
+                    if event["type"] == "message.completed":
+                        return seqs
+        except ConnectionClosed as closed:
+            if closed.rcvd and closed.rcvd.code != 4413:
+                raise
+
+
+def read_to_the_end(slow: ClientConnection) -> tuple[list[int], int]:
+    """The seqs of what had been sent, and the close code."""
+    seqs: list[int] = []
+    try:
+        while True:
+            seqs.append(json.loads(slow.recv(timeout=30))["seq"])
+    except ConnectionClosed as closed:
+        return seqs, closed.rcvd.code if closed.rcvd else 1006
+
+
+WAYS = ["socket", "stream"]
+LOOPS = ["uvloop", "asyncio"]
+
+
+def mute(owner: Api, way: str) -> sockets.socket:
+    """A client that follows, or asks for the session, and has not read anything yet."""
+    client = narrow(owner)
+    client.sendall(asking(owner, way))
+    return client
+
+
+def asking(owner: Api, way: str) -> bytes:
+    """A request to follow the session, or for the session."""
+    head = f"Host: {urlsplit(owner.url).netloc}\r\nOrigin: {owner.url}\r\n"
+    if way == "socket":
+        head += (
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        )
+        path = f"{owner.path}/ws?ticket={owner.post(f'{owner.path}/ticket', {}).json()['ticket']}"
+    else:
+        head += f"Authorization: Bearer {owner.token}\r\n"
+        path = f"{owner.path}/events" if way == "stream" else owner.path
+    return f"GET {path} HTTP/1.1\r\n{head}\r\n".encode()
+
+
+@pytest.fixture(params=WAYS)
+def dead(request: pytest.FixtureRequest, hasty: Api) -> Iterator[sockets.socket]:
+    """One that follows from the session's beginning."""
+    with mute(hasty, request.param) as client:
+        yield client
+
+
+@pytest.mark.security("S25")
+def test_who_never_reads_again_is_hung_up_on(
+    dead: sockets.socket, flood: Callable[[], float], hasty_stack: Stack, redis: Redis
+) -> None:
+    """F26: within 30 s, however patient his kernel is; then nothing is followed for him."""
+    web = hasty_stack.web()
+    assert dead.recv(12, sockets.MSG_PEEK)
+    ends = ends_of(dead)
+    assert is_connected(ends)
+    before = resident_kib(web.pid)
+    started = time.monotonic()
+    assert flood() < 30
+    wait_until(lambda: not is_connected(ends), within=30)
+    assert time.monotonic() - started < 30
+    assert resident_kib(web.pid) - before < 64 * 1024
+    wait_until(lambda: not redis.pubsub_channels())
+
+
+@pytest.mark.security("S25")
+@pytest.mark.parametrize("way", [*WAYS, "page"])
+def test_who_never_reads_what_he_has_missed_is_hung_up_on(
+    hasty: Api, flood: Callable[[], float], redis: Redis, way: str
+) -> None:
+    """The snapshot that stands for events no longer kept has to be read in time, too."""
+    assert flood() < 30
+    redis.xtrim(keys.of(hasty.id).events, maxlen=1, approximate=False)
+    with mute(hasty, way) as client:
+        assert client.recv(12, sockets.MSG_PEEK)
+        ends = ends_of(client)
+        assert is_connected(ends)
+        wait_until(lambda: not is_connected(ends), within=30)
+
+
+@pytest.mark.security("S05")
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("pieces", [0, 4, PIECES])
+def test_who_never_reads_keeps_no_connection_by_an_old_token(
+    owner: Api, redis: Redis, way: str, pieces: int
+) -> None:
+    """Whether nothing waits for him, more than his kernel takes, or more than the server keeps."""
+    owner.say("hello")
+    claim = take(owner.id)
+    with mute(owner, way) as client:
+        assert client.recv(12, sockets.MSG_PEEK)
+        ends = ends_of(client)
+        wait_until(redis.pubsub_channels)
+        pour(claim, pieces)
+        assert is_connected(ends)
+        owner.post(f"{owner.path}/token", {})
+        wait_until(lambda: not is_connected(ends), within=AT_ONCE)
+
+
+@pytest.mark.security("S05")
+@pytest.mark.parametrize(("loop", "way"), list(zip(LOOPS, WAYS, strict=True)))
+def test_nor_does_he_over_tls(
+    owner: Api, secure: Callable[[str], Process], redis: Redis, way: str, loop: str
+) -> None:
+    """Which would wait for him to agree that the connection ends."""
+    owner.say("hello")
+    web = secure(loop)
+    with BLIND.wrap_socket(narrow(Api(web.url))) as client:
+        client.sendall(asking(owner, way))
+        assert client.recv(12)
+        ends = ends_of(client)
+        wait_until(redis.pubsub_channels)
+        assert is_connected(ends)
+        owner.post(f"{owner.path}/token", {})
+        wait_until(lambda: not is_connected(ends), within=AT_ONCE)
+    assert "Traceback" not in web.log
+
+
+@pytest.fixture(scope="module")
+def secure(
+    parley: Stack, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Process]]:
+    """Return a function that starts a web that speaks TLS by an event loop, once."""
+    env = {"REDIS_URL": parley.redis.url, "CHAT_SSE_HEARTBEAT_INTERVAL": "0.2"}
+    stack = Stack(tmp_path_factory.mktemp("tls"), env=env)
+    certificate = str(servers.TLS / "good.pem")
+
+    def start(loop: str) -> Process:
+        web = stack.web(LOOPS.index(loop))
+        if not web.is_running:
+            port = urlsplit(web.url).port
+            options = ("--loop", loop, "--ssl-certfile", certificate)
+            ready = partial(answers, f"tcp://127.0.0.1:{port}")
+            web.program = replace(web.program, argv=web.program.argv + options, ready=ready)
+            web.start()
+        return web
+
+    try:
+        yield start
+    finally:
+        stack.end()
+
+
+def test_who_leaves_with_requests_behind_his_stream_is_followed_for_no_more(
+    owner: Api, secure: Callable[[str], Process], redis: Redis
+) -> None:
+    """The server is told that the connection is lost for the last request, which still waits."""
+    behind = f"GET /live HTTP/1.1\r\nHost: {urlsplit(owner.url).netloc}\r\n\r\n".encode()
+    with BLIND.wrap_socket(narrow(Api(secure("asyncio").url))) as client:
+        client.sendall(asking(owner, "stream") + behind)
+        assert client.recv(12)
+        wait_until(redis.pubsub_channels)
+    wait_until(lambda: not redis.pubsub_channels())
+
+
+def test_who_reads_slowly_but_steadily_gets_all(hasty: Api, flood: Callable[[], float]) -> None:
+    """Twice as long as somebody may keep the server waiting who reads nothing meanwhile."""
+    assert flood() < 30
+    pause = 2 * float(HASTY["CHAT_WRITE_TIMEOUT"]) / PIECES
+    with mute(hasty, "page") as client:
+        received = 0
+        while received < PIECES * len(PIECE):
+            time.sleep(pause)
+            taken = len(client.recv(len(PIECE), sockets.MSG_WAITALL))
+            assert taken
+            received += taken
+
+
+class Plain(asyncio.Protocol):
+    """Knows its transport, as uvicorn's protocols do."""
+
+    transport: Any
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+
+class Answering(Impatient, Plain):
+    """Says a little more than its client's kernel takes in."""
+
+    def __init__(self) -> None:
+        self.is_lost = asyncio.Event()
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        while not transport.get_write_buffer_size():
+            transport.write(b"x" * 16 * 1024)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.is_lost.set()
+
+
+@pytest.mark.security("S25")
+def test_who_sends_no_more_and_reads_nothing_is_hung_up_on_however_little_waits_for_him(
+    settings: Settings,
+) -> None:
+    """The loop closes the connection by itself then, and would wait for him for ever."""
+    settings.CHAT_WRITE_TIMEOUT = 0.1
+
+    async def leave() -> None:
+        loop = asyncio.get_running_loop()
+        answering = Answering()
+        async with await loop.create_server(lambda: answering, "127.0.0.1", 0) as server:
+            with sockets.create_connection(server.sockets[0].getsockname()) as client:
+                client.shutdown(sockets.SHUT_WR)
+                await asyncio.wait_for(answering.is_lost.wait(), 20)
+        assert answering.transport.bare is GONE  # and a quarter of a megabyte, were it TLS
+
+    asyncio.run(leave())
+
+
+def ends_of(client: sockets.socket) -> tuple[str, str]:
+    """The server's and the client's port, as the kernel writes them."""
+    return f":{client.getpeername()[1]:04X}", f":{client.getsockname()[1]:04X}"
+
+
+def is_connected(ends: tuple[str, str]) -> bool:
+    """Whether the server's end of a connection stands.
+
+    Its client's port alone would not tell: connections to other servers may have the same.
+    """
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    established = "01"
+    local, remote = ends
+    return any(
+        row[1].endswith(local) and row[2].endswith(remote) and row[3] == established for row in rows
+    )

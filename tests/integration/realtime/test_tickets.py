@@ -1,0 +1,130 @@
+"""Tickets: they stand for a token where a token should not be seen, once and for a moment."""
+
+from collections.abc import Callable
+
+import pytest
+from redis import Redis
+
+from tests.harness.stack import Stack
+from tests.harness.waiting import wait_until
+from tests.integration.api.calls import Api
+from tests.integration.realtime.ways import Socket, Stream
+
+Sockets = Callable[..., Socket]
+Streams = Callable[..., Stream]
+
+
+def issue(owner: Api, **headers: str) -> str:
+    answer = owner.post(f"{owner.path}/ticket", {}, **headers)
+    assert answer.status_code == 201
+    ticket: str = answer.json()["ticket"]
+    return ticket
+
+
+def status(owner: Api, ticket: str) -> int:
+    """The answer to an event stream with the ticket."""
+    nobody = Api(owner.url)
+    with nobody.get(f"{owner.path}/events", params={"ticket": ticket}, stream=True) as answer:
+        return answer.status_code
+
+
+@pytest.mark.security("S04")
+def test_a_ticket_opens_one_socket_once(owner: Api, socket: Sockets) -> None:
+    ticket = issue(owner)
+    socket(owner, query=f"?ticket={ticket}").is_followed()
+    assert socket(owner, query=f"?ticket={ticket}").closed() == 4401
+    assert status(owner, ticket) == 401
+
+
+@pytest.mark.security("S04")
+def test_a_ticket_opens_one_event_stream_once(owner: Api, socket: Sockets, stream: Streams) -> None:
+    ticket = issue(owner)
+    opened = stream(owner, ticket=ticket)
+    owner.say("hello")
+    assert opened.hear()["type"] == "message.queued"
+    assert status(owner, ticket) == 401
+    assert socket(owner, query=f"?ticket={ticket}").closed() == 4401
+
+
+def test_the_answer_says_how_long_a_ticket_is_good_for(owner: Api) -> None:
+    answer = owner.post(f"{owner.path}/ticket", {}).json()
+    assert answer.keys() == {"ticket", "expires_in"}
+    assert answer["expires_in"] == 30
+    assert owner.id not in answer["ticket"]
+
+
+@pytest.mark.security("S04")
+def test_an_old_ticket_is_worth_nothing(hasty: Api, redis: Redis) -> None:
+    early = issue(hasty)
+    until = now(redis) + 2.1
+    wait_until(lambda: now(redis) > until)
+    late = issue(hasty)
+    assert status(hasty, early) == 401
+    assert status(hasty, late) == 200
+
+
+def now(redis: Redis) -> float:
+    """The store's time, seconds."""
+    seconds, microseconds = redis.time()
+    return float(seconds + microseconds / 1_000_000)
+
+
+@pytest.mark.security("S04")
+def test_a_ticket_opens_no_other_session(owner: Api, socket: Sockets) -> None:
+    other = Api(owner.url).open()
+    ticket = issue(owner)
+    assert socket(other, query=f"?ticket={ticket}").closed() == 4401
+    assert status(other, ticket) == 401
+    assert status(Api(owner.url, id="ses_" + "0" * 24), ticket) == 401
+    assert status(Api(owner.url, id="{0}"), ticket) == 401
+    assert status(owner, ticket) == 200
+
+
+def test_a_ticket_dies_with_its_token(owner: Api) -> None:
+    ticket = issue(owner)
+    owner.post(f"{owner.path}/token", {})
+    assert status(owner, ticket) == 401
+
+
+def test_a_ticket_dies_with_its_session(owner: Api, redis: Redis) -> None:
+    ticket = issue(owner)
+    owner.call("DELETE", owner.path)
+    assert status(owner, ticket) == 401
+    assert [key for key in redis.scan_iter() if owner.id.encode() in key] == []
+
+
+def test_only_so_many_tickets_are_kept(owner: Api) -> None:
+    tickets = [issue(owner) for _ in range(21)]
+    assert status(owner, tickets[0]) == 401
+    assert status(owner, tickets[1]) == 200
+
+
+def test_the_same_key_gives_the_same_ticket(owner: Api) -> None:
+    first, again = (issue(owner, Idempotency_Key="once-and-again") for _ in range(2))
+    assert first == again
+    assert issue(owner, Idempotency_Key="another-key") != first
+    assert status(owner, first) == 200
+    assert issue(owner, Idempotency_Key="once-and-again") == first
+    assert status(owner, first) == 401
+
+
+@pytest.mark.security("S04")
+@pytest.mark.parametrize("ticket", ["", "tkt_", "x" * 5000, "tkt_\N{GREEK SMALL LETTER ALPHA}"])
+def test_what_is_no_ticket_is_refused(owner: Api, ticket: str) -> None:
+    assert status(owner, ticket) == 401
+
+
+@pytest.mark.security("S03", "S04")
+def test_no_ticket_lies_in_redis_or_in_a_log(
+    owner: Api, socket: Sockets, redis: Redis, parley: Stack
+) -> None:
+    spent, unspent = issue(owner), issue(owner)
+    socket(owner, query=f"?ticket={spent}").is_followed()
+    socket(owner, query=f"?token={owner.token}").is_followed()
+    kept = b"".join(
+        b"".join(redis.hgetall(key).values())  # type: ignore[arg-type]
+        for key in redis.scan_iter(_type="hash")
+    )
+    for secret in (spent, unspent, owner.token.partition(".")[2]):
+        assert secret.encode() not in kept
+        assert secret not in parley.web().log

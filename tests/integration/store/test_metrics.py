@@ -1,0 +1,209 @@
+"""What the scripts count: how turns ended, what they took, who waits and since when."""
+
+import re
+from collections.abc import Callable, Mapping
+
+import pytest
+from redis import Redis
+
+from chat.domain import Caller, Delivered, DeliveryStatus, Status, Usage, UsageSource
+from chat.store import admin, due, keys, leases, metrics, outbox, sessions, turns
+from chat.store.metrics import BOUNDS, Histogram
+from chat.store.scripts import HERE
+from tests.integration.store import acts
+from tests.integration.store.acts import Writer
+from tests.integration.store.ageing import age
+
+KINDS = ("prompt", "completion")
+USAGE = Usage(prompt_tokens=7, completion_tokens=5, source=UsageSource.PROVIDER)
+
+
+def test_a_turn_is_tallied_by_outcome_and_model_with_its_tokens(caller: Caller) -> None:
+    writer = Writer.of(caller)
+    writer.say("some text")
+    leases.finish(writer.lease, acts.ended(usage=USAGE), writer.piece(" and more"))
+    turns.cancel(caller, 4)
+    found = metrics.read()
+    assert found.turns == {("completed", "default"): 1, ("cancelled", ""): 1}
+    assert found.tokens == {("prompt", "default"): 7, ("completion", "default"): 5}
+    assert {name: each.count for name, each in found.latencies.items()} == {
+        "queue": 1,  # the other one was never begun
+        "first_delta": 1,
+        "turn": 2,
+    }
+    assert (found.sessions, found.waiting, found.running, found.accepted) == (1, 0, 0, 2)
+
+
+def lose_the_worker(redis: Redis, caller: Caller) -> None:
+    age(redis, caller.session_id, 20)
+    due.recover(due.sweep(), grace=2)
+
+
+def test_tokens_count_however_the_attempt_ends(redis: Redis, caller: Caller) -> None:
+    """What no usage tells of is told by the worker or, when that is not to tell, estimated."""
+    told = Usage(prompt_tokens=30, completion_tokens=4, source=UsageSource.ESTIMATED)
+    ends: dict[str, Callable[[Writer], object]] = {
+        "cancelled": lambda it: leases.finish(
+            it.lease, acts.ended(Status.CANCELLED, told), it.piece(".")
+        ),
+        "handed back": lambda it: leases.retry(it.lease, acts.again(), took=told),
+        "requeued": lambda _: admin.requeue(caller, grace=2),
+        "lost": lambda _: lose_the_worker(redis, caller),
+        "reset": lambda _: sessions.reset(caller),
+    }
+    before: Mapping[tuple[str, ...], int] = {}
+    for name, end in ends.items():
+        writer = Writer.of(caller)
+        writer.say("x" * 400)
+        end(writer)
+        found = metrics.read().tokens
+        took = {kind: found[kind, "default"] - before.get((kind, "default"), 0) for kind in KINDS}
+        if name in {"cancelled", "handed back"}:
+            assert took == {"prompt": 30, "completion": 4}, name
+        else:
+            assert took["completion"] == 100, name
+            assert took["prompt"] > 0, name
+        before = found
+    acts.submit(caller)
+    Writer.of(caller)  # nobody knows whether the model was asked
+    admin.expire(caller)
+    assert metrics.read().tokens == before
+
+
+def test_a_reply_whose_worker_is_not_to_end_it_tells_what_is_counted_of_it(
+    redis: Redis, caller: Caller
+) -> None:
+    told = Usage(prompt_tokens=30, completion_tokens=4, source=UsageSource.ESTIMATED)
+    ends: list[Callable[[Writer], object]] = [
+        lambda it: leases.retry(it.lease, acts.again(), took=told),
+        lambda _: admin.requeue(caller, grace=2),
+        lambda _: lose_the_worker(redis, caller),
+    ]
+    counted = dict.fromkeys(KINDS, 0)
+    for number, end in enumerate(ends, start=1):
+        acts.submit(caller)
+        writer = Writer.of(caller)
+        writer.say("x" * 400)
+        turns.cancel(caller, 2 * number)
+        end(writer)
+        reply = acts.reply(caller, writer.reply_id)
+        assert reply["status"] == Status.CANCELLED
+        usage = reply["usage"]
+        assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"] > 0
+        assert usage["source"] == UsageSource.ESTIMATED
+        counted = {kind: counted[kind] + usage[f"{kind}_tokens"] for kind in KINDS}
+        found = metrics.read().tokens
+        assert {kind: found[kind, "default"] for kind in KINDS} == counted
+
+
+def test_tries_at_webhooks_are_counted_by_what_came_of_them() -> None:
+    caller = acts.open_session(webhook_url=b'"https://example.org/"')
+    for status in ("delivered", "pending", "failed"):
+        acts.submit(caller)
+        acts.answer(caller)
+        number = 2 * len(acts.messages(caller)) // 2
+        delivery = outbox.claim(caller.session_id, number, nonce="n", lease=9)
+        assert delivery is not None
+        outbox.finish(delivery, Delivered(status=DeliveryStatus(status), code="500", delay=60))
+    found = metrics.read()
+    assert found.webhook_tries == {"delivered": 1, "retried": 1, "failed": 1, "disabled": 0}
+    assert found.webhooks_waiting == 1
+
+
+def test_the_last_hour_is_told_by_the_minute(caller: Caller) -> None:
+    Writer.of(caller).finish("hi")
+    Writer.of(caller).finish(status=Status.FAILED)
+    found = metrics.read()
+    assert {outcome: sum(row[-2:]) for outcome, row in found.minutes.items()} == {
+        "completed": 1,
+        "failed": 1,
+    }
+    assert all(len(row) == 60 for row in found.minutes.values())
+    assert found.latencies_of_hour["turn"].count == 2
+    assert found.errors == {"model_error": 1}
+
+
+def test_what_is_older_than_an_hour_is_forgotten(redis: Redis, caller: Caller) -> None:
+    recent = keys.of(caller.session_id).recent
+    minute = int(metrics.read().now) // 60
+    redis.hset(recent, mapping={f"{minute - 70}:completed": 9, f"{minute - 30}:completed": 4})
+    assert sum(metrics.read().minutes["completed"]) == 4
+    acts.answer(caller)
+    assert set(redis.hkeys(recent)) >= {f"{minute - 30}:completed".encode()}
+    assert f"{minute - 70}:completed".encode() not in redis.hkeys(recent)
+    assert 3600 < redis.ttl(recent) <= 7200
+
+
+def test_a_first_delta_is_timed_once_an_attempt_however_it_comes(caller: Caller) -> None:
+    whole = Writer.of(caller)
+    whole.finish("all at once")
+    in_pieces = Writer.of(caller)
+    for piece in ("one", "two", "three"):
+        in_pieces.say(piece)
+    in_pieces.retry()
+    in_pieces = Writer.of(caller)
+    in_pieces.finish()  # it said nothing
+    assert metrics.read().latencies["first_delta"].count == 2
+
+
+def test_latencies_are_what_they_were(redis: Redis, caller: Caller) -> None:
+    writer = Writer.of(caller)
+    age(redis, caller.session_id, 30)
+    writer.say("late")
+    found = metrics.read().latencies["first_delta"]
+    assert 20 < (found.quantile(0.5) or 0) <= 60
+    assert found.total == pytest.approx(30, abs=5)
+
+
+def test_the_oldest_wait_is_of_who_has_no_worker(redis: Redis, caller: Caller) -> None:
+    other = acts.open_session()
+    acts.submit(other)
+    age(redis, caller.session_id, 100)
+    assert metrics.read().oldest_wait == pytest.approx(100, abs=5)
+    writer = Writer.of(caller)  # a second turn waits behind the one that runs
+    assert metrics.read().oldest_wait < 50
+    writer.finish()
+    assert metrics.read().oldest_wait < 50
+    turns.cancel(caller, 4)
+    turns.cancel(other, 2)
+    assert metrics.read().oldest_wait == 0
+
+
+def test_a_turn_that_is_put_back_has_waited_since_it_was_accepted(
+    redis: Redis, caller: Caller
+) -> None:
+    writer = Writer.of(caller)
+    accepted = acts.reply(caller, "msg_2")["created_at"]
+    writer.retry(30)
+    since = redis.zscore(keys.of(caller.session_id).waiting, caller.session_id)
+    assert since == pytest.approx(1000 * accepted, abs=2)
+    assert metrics.read().restarts == {"rate_limited": 1}
+
+
+def test_a_lost_worker_is_counted(redis: Redis, caller: Caller) -> None:
+    Writer.of(caller)
+    age(redis, caller.session_id, 20)
+    due.recover(due.sweep(), grace=2)
+    assert metrics.read().lost == 1
+
+
+def test_an_empty_redis_tells_nothing_and_that_without_fault(redis: Redis) -> None:
+    redis.flushall()
+    found = metrics.read()
+    assert (found.turns, found.minutes, found.oldest_wait) == ({}, {}, 0)
+    assert found.latencies["turn"].quantile(0.99) is None
+
+
+def test_the_script_has_the_same_buckets() -> None:
+    source = (HERE / "lib" / "tally.lua").read_text()
+    listed = re.search(r"BOUNDS = \{([^}]+)\}", source)
+    assert listed
+    assert tuple(int(each) for each in listed[1].split(",")) == BOUNDS
+
+
+def test_quantiles_lie_in_the_bucket_that_they_fall_into() -> None:
+    spread = Histogram((0, 10, *[0] * 4, 10, *[0] * 10))  # ten to 10 ms, ten from 200 to 500 ms
+    assert spread.quantile(0.25) == pytest.approx(0.0075)
+    assert spread.quantile(0.75) == pytest.approx(0.35)
+    assert spread.quantile(1) == pytest.approx(0.5)
+    assert Histogram((*[0] * 16, 3)).quantile(0.5) == 900

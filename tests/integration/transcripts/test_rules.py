@@ -1,0 +1,46 @@
+"""That the vendor's rules, as they are checked here, can be broken."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.integration.transcripts import rules
+
+USER, REPLY = {"role": "user", "content": "x"}, {"role": "assistant", "content": "x"}
+
+
+def test_a_sound_example_passes() -> None:
+    context = {**REPLY, "weight": 0}
+    rules.check({"messages": [{"role": "system", "content": "x"}, USER, context, USER, REPLY]})
+
+
+@pytest.mark.parametrize(
+    ("example", "rule"),
+    [
+        ([], "data_type"),
+        ({"messages": [USER, REPLY], "session": "x"}, "unrecognized_key"),
+        ({"messages": []}, "missing_messages_list"),
+        ({"messages": "x"}, "missing_messages_list"),
+        ({"messages": ["x"]}, "message_data_type"),
+        ({"messages": [{"role": "user"}, REPLY]}, "message_missing_key"),
+        ({"messages": [{**USER, "id": "msg_1"}, REPLY]}, "message_unrecognized_key"),
+        ({"messages": [{**USER, "role": "human"}, REPLY]}, "unrecognized_role"),
+        ({"messages": [{**USER, "content": " "}, REPLY]}, "missing_content"),
+        ({"messages": [{**USER, "content": None}, REPLY]}, "missing_content"),
+        ({"messages": [{**USER, "weight": 1}, REPLY]}, "weight_of_other_role"),
+        ({"messages": [USER, {**REPLY, "weight": 2}]}, "weight"),
+        ({"messages": [USER]}, "example_missing_assistant_message"),
+        ({"messages": [USER, REPLY, USER]}, "last_message"),
+        ({"messages": [USER, {"role": "system", "content": "x"}, REPLY]}, "system_message_not"),
+        ({"messages": [USER, {**REPLY, "weight": 0}]}, "nothing_to_learn"),
+    ],
+)
+def test_an_example_that_breaks_a_rule_is_refused(example: object, rule: str) -> None:
+    with pytest.raises(AssertionError, match=rule):
+        rules.check(example)
+
+
+def test_a_file_without_a_last_line_feed_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text('{"messages": []}')
+    with pytest.raises(AssertionError):
+        rules.check_file(tmp_path / "x")

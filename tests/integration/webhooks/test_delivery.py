@@ -1,0 +1,238 @@
+"""Deliveries to receivers of all kinds."""
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+from standardwebhooks import Webhook
+
+from chat.domain import Caller, DeliveryRecord, DeliveryStatus
+from chat.domain.errors import BadInput, ForbiddenURL, MessageNotFound
+from chat.store import outbox, sessions
+from chat.webhooks import delivery
+from chat.webhooks.delivery_pool import Courier
+from tests.harness.receiver import (
+    Answer,
+    Receiver,
+    drip,
+    endless,
+    garbage,
+    hang,
+    hang_up,
+    status,
+)
+from tests.harness.waiting import wait_until
+from tests.integration.store import acts
+
+SECRET = "whsec_" + "S" * 32
+
+
+@pytest.fixture(autouse=True)
+def knobs(settings: Settings) -> None:
+    settings.CHAT_WEBHOOK_SECRETS = SECRET
+    settings.CHAT_WEBHOOK_ALLOWED_NETWORKS = "127.0.0.1/32"
+    settings.CHAT_WEBHOOK_TIMEOUT = 10
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as running:
+        yield running
+
+
+def answered(url: str) -> Caller:
+    """Of a session with this webhook and one turn that has ended."""
+    caller = acts.open_session(webhook_url=b'"%b"' % url.encode())
+    acts.submit(caller)
+    acts.answer(caller, "hi")
+    return caller
+
+
+def deliver(caller: Caller) -> DeliveryRecord:
+    """Try the delivery of the first turn, and tell how it stands then."""
+    delivery.deliver(caller.session_id, 2)
+    return outbox.records(caller)[-1]
+
+
+@pytest.mark.parametrize("code", [200, 202, 204])
+def test_a_receiver_that_takes_it_is_told_once(receiver: Receiver, code: int) -> None:
+    receiver.then = status(code)
+    caller = answered(receiver.url)
+    record = deliver(caller)
+    assert (record.status, record.attempts) == (DeliveryStatus.DELIVERED, 1)
+    assert record.code == str(code)
+    deliver(caller)
+    assert len(receiver.calls) == 1
+
+
+def test_a_call_is_one_that_the_standard_verifies(receiver: Receiver, settings: Settings) -> None:
+    other = "whsec_" + "T" * 32
+    settings.CHAT_WEBHOOK_SECRETS = f"{other}, {SECRET}"
+    deliver(answered(receiver.url + "/hook?a=b"))
+    call = receiver.calls[0]
+    for secret in (SECRET, other):
+        assert Webhook(secret).verify(call.body, call.headers) == call.event
+    assert call.path == "/hook?a=b"
+    assert call.headers["content-type"] == "application/json"
+    assert "cookie" not in call.headers
+    assert "authorization" not in call.headers
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (status(500), "500"),
+        (status(404), "404"),
+        (status(301, Location="/elsewhere"), "forbidden"),
+        (status(307, Location="http://169.254.169.254/"), "forbidden"),
+        (status(304), "304"),
+        (garbage, "unreachable"),
+        (hang_up, "unreachable"),
+    ],
+)
+def test_what_is_not_taken_is_tried_again(receiver: Receiver, answer: Answer, code: str) -> None:
+    receiver.then = answer
+    record = deliver(answered(receiver.url))
+    assert (record.status, record.code) == (DeliveryStatus.PENDING, code)
+    assert 3.9 < record.due_at - record.at < 6.1
+    assert len(receiver.calls) == 1
+
+
+@pytest.mark.parametrize("answer", [hang, drip])
+def test_a_receiver_that_takes_too_long_is_left(
+    receiver: Receiver, answer: Answer, settings: Settings
+) -> None:
+    settings.CHAT_WEBHOOK_TIMEOUT = 0.3
+    receiver.then = answer
+    assert deliver(answered(receiver.url)).code == "timeout"
+
+
+def test_the_body_of_an_answer_is_not_read(receiver: Receiver) -> None:
+    receiver.then = endless
+    assert deliver(answered(receiver.url)).status is DeliveryStatus.DELIVERED
+
+
+def test_a_receiver_that_is_down_is_tried_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert deliver(answered(f"http://127.0.0.1:{port}/")).code == "unreachable"
+
+
+def test_a_receiver_says_when_to_come_again(receiver: Receiver) -> None:
+    receiver.then = status(503, Retry_After="3600")
+    record = deliver(answered(receiver.url))
+    assert record.due_at - record.at == pytest.approx(3600)
+
+
+def test_it_is_tried_as_often_as_it_may_be(receiver: Receiver, settings: Settings) -> None:
+    settings.CHAT_WEBHOOK_MAX_ATTEMPTS, settings.CHAT_WEBHOOK_BACKOFF = 3, 0
+    receiver.then = status(500)
+    caller = answered(receiver.url)
+    found = [deliver(caller) for _ in range(4)]
+    assert [record.status for record in found] == ["pending", "pending", "failed", "failed"]
+    assert len({call.id for call in receiver.calls}) == 1
+    assert len(receiver.calls) == 3
+    assert outbox.sweep() == []
+
+
+def test_410_takes_the_webhook_from_its_session(receiver: Receiver) -> None:
+    receiver.then = status(410)
+    caller = answered(receiver.url)
+    record = deliver(caller)
+    assert (record.status, record.code) == (DeliveryStatus.DISABLED, "410")
+    assert sessions.snapshot(caller).webhook_url == b"null"
+    acts.submit(caller)
+    acts.answer(caller)
+    assert outbox.sweep() == []
+
+
+def test_410_of_the_deployments_own_webhook_is_a_failure_like_any_other(
+    receiver: Receiver, settings: Settings
+) -> None:
+    settings.CHAT_WEBHOOK_URL, settings.CHAT_WEBHOOK_ALLOWED_NETWORKS = receiver.url, ""
+    receiver.answers = [status(410)]
+    caller = acts.open_session()
+    acts.submit(caller)
+    acts.answer(caller)
+    assert deliver(caller).status is DeliveryStatus.PENDING
+
+
+@pytest.mark.security("S31")
+def test_a_sessions_webhook_does_not_lead_inside(receiver: Receiver, settings: Settings) -> None:
+    caller = answered(receiver.url)
+    settings.CHAT_WEBHOOK_ALLOWED_NETWORKS = ""
+    assert deliver(caller).code == "forbidden"
+    assert receiver.calls == []
+
+
+@pytest.mark.security("S31")
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://127.0.0.2/", "http://169.254.169.254/latest", "http://[::1]/", "http://0/"),
+        *("ftp://example.org/", "file:///etc/passwd", "//example.org", "x", "", "http://"),
+        *("https://user:secret@example.org/", "https://example.org/\n", "https://exa mple.org/"),
+    ],
+)
+def test_a_url_that_may_not_be_called_is_refused(url: str) -> None:
+    with pytest.raises(ForbiddenURL) as refusal:
+        delivery.permitted(url)
+    assert refusal.value.param == "webhook_url"
+
+
+def test_sessions_have_no_webhooks_where_they_are_switched_off(settings: Settings) -> None:
+    assert delivery.permitted("https://example.org/") == "https://example.org/"
+    settings.CHAT_SESSION_WEBHOOKS = False
+    with pytest.raises(BadInput):
+        delivery.permitted("https://example.org/")
+    settings.CHAT_SESSION_WEBHOOKS, settings.CHAT_WEBHOOK_SECRETS = True, ""
+    with pytest.raises(BadInput):
+        delivery.permitted("https://example.org/")
+    assert delivery.permitted(None) is None
+
+
+def test_a_delivery_is_made_again_on_demand(receiver: Receiver) -> None:
+    caller = answered(receiver.url)
+    deliver(caller)
+    delivery.redeliver(caller.session_id, "msg_2")
+    deliver(caller)
+    first, second = receiver.calls
+    assert (first.id, first.body) == (second.id, second.body)
+    with pytest.raises(MessageNotFound):
+        delivery.redeliver(caller.session_id, "msg_4")
+
+
+def test_a_courier_delivers_all_that_is_due_in_few_threads(
+    receiver: Receiver, settings: Settings
+) -> None:
+    settings.CHAT_WEBHOOK_CONCURRENCY = 3
+    callers = [answered(receiver.url) for _ in range(20)]
+    courier = Courier()
+    courier.look()
+    calls = receiver.wait_for(20)
+    assert {call.event["session_id"] for call in calls} == {each.session_id for each in callers}
+    wait_until(lambda: all(_is_delivered(each) for each in callers))
+    courier.drain(10)
+
+
+def _is_delivered(caller: Caller) -> bool:
+    return outbox.records(caller)[0].status is DeliveryStatus.DELIVERED
+
+
+def test_a_courier_that_drains_begins_nothing_and_waits_no_longer_than_it_may(
+    receiver: Receiver, settings: Settings
+) -> None:
+    settings.CHAT_WEBHOOK_CONCURRENCY = 1
+    receiver.then = hang
+    callers: list[Any] = [answered(receiver.url) for _ in range(2)]
+    courier = Courier()
+    courier.take((caller.session_id, 2) for caller in callers)
+    receiver.wait_for(1)
+    courier.drain(0.05)
+    receiver.ended.set()
+    courier.drain(10)
+    assert len(receiver.calls) == 1
+    attempts = [outbox.records(caller)[0].attempts for caller in callers]
+    assert attempts == [1, 0]

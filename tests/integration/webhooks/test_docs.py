@@ -1,0 +1,66 @@
+"""What docs/webhooks.md tells receivers to do works."""
+
+import json
+import re
+import shutil
+import subprocess
+import time
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from chat.env_parsers import webhook_secrets
+from chat.webhooks.delivery import signatures
+from project.supervisor.children import ROOT
+
+PAGE = (ROOT / "docs" / "webhooks.md").read_text()
+SECRET = "whsec_" + "C" * 32
+BODY = b'{"content":"\xc3\xbc \xf0\x9f\x98\x80"}'
+NODE = shutil.which("node")
+
+
+def example(language: str) -> str:
+    found = re.search(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    assert found
+    return found[1]
+
+
+@pytest.fixture
+def headers(settings: Settings) -> dict[str, str]:
+    settings.CHAT_WEBHOOK_SECRETS = f"whsec_{'D' * 32},{SECRET}"
+    assert len(webhook_secrets(settings.CHAT_WEBHOOK_SECRETS)) == 2
+    moment = str(int(time.time()))
+    signature = signatures("ses_1_msg_2", moment, BODY)
+    return {
+        "webhook-id": "ses_1_msg_2",
+        "webhook-timestamp": moment,
+        "webhook-signature": signature,
+    }
+
+
+def test_the_example_in_python_verifies(headers: dict[str, str]) -> None:
+    found: dict[str, Any] = {}
+    exec(compile(example("python"), "webhooks.md", "exec"), found)  # noqa: S102  # our own page
+    verify = found["verify"]
+    assert verify(SECRET, headers, BODY)
+    assert not verify(SECRET, headers, BODY + b" ")
+    assert not verify("whsec_" + "E" * 32, headers, BODY)
+    assert not verify(SECRET, headers | {"webhook-timestamp": "1700000000"}, BODY)
+
+
+@pytest.mark.skipif(NODE is None, reason="there is no node here")
+def test_the_example_in_node_verifies(headers: dict[str, str]) -> None:
+    other = "whsec_" + "E" * 32
+    script = example("js") + (
+        "\nconst [headers, body, secrets] = JSON.parse(require('fs').readFileSync(0));"
+        "\nconst bytes = Buffer.from(body);"
+        "\nconsole.log(JSON.stringify([...secrets.map((s) => verify(s, headers, bytes)),"
+        " verify(secrets[0], headers, Buffer.from(body + ' '))]));"
+    )
+    told = json.dumps([headers, BODY.decode(), [SECRET, other]])
+    assert NODE is not None
+    done = subprocess.run(
+        [NODE, "-e", script], input=told, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert json.loads(done.stdout) == [True, False, False]

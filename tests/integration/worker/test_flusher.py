@@ -1,0 +1,33 @@
+"""What one thread sends for all running turns, and what it does about those that cannot be sent."""
+
+from redis import Redis
+
+from chat.domain import Caller, StopCause, Timeouts
+from chat.http.cancellation import Upstream
+from chat.store import keys
+from chat.worker.active_turns import RunningTurn
+from chat.worker.flusher import flush
+from tests.integration.store import acts
+
+
+def begun() -> tuple[Caller, RunningTurn]:
+    """Return a session whose turn runs and has something to send."""
+    caller = acts.open_session()
+    acts.submit(caller)
+    claim = acts.claim(caller)
+    assert claim is not None
+    turn = RunningTurn(claim, Timeouts(), Upstream())
+    turn.say("a piece")
+    return caller, turn
+
+
+def test_a_fault_of_our_own_ends_the_turn_that_met_it_and_no_other(redis: Redis) -> None:
+    """It would be sent again every 50 ms until the turn's deadline, as if Redis were away."""
+    (broken, ends), (sound, goes_on) = begun(), begun()
+    redis.set(keys.of(broken.session_id).partial, "x", ex=60)
+    redis.delete(keys.of(broken.session_id).events)
+    redis.set(keys.of(broken.session_id).events, "not a log", ex=60)
+    flush([ends, goes_on])
+    assert ends.stopped is StopCause.LOST
+    assert goes_on.stopped is None
+    assert acts.reply(sound, "msg_2")["content"] == "a piece"

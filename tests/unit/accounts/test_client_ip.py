@@ -1,0 +1,45 @@
+import pytest
+from pytest_django import Settings
+
+from chat.accounts import client_ip
+
+pytestmark = pytest.mark.security("S22")
+
+
+def client(peer: str, forwarded: str = "") -> str:
+    return client_ip.client({"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded})
+
+
+def test_nobodys_word_is_believed_without_a_trusted_proxy() -> None:
+    assert client("1.1.1.1", "9.9.9.9") == "1.1.1.1"
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "expected"),
+    [
+        (1, "9.9.9.9", "9.9.9.9"),
+        (1, "8.8.8.8, 9.9.9.9", "9.9.9.9"),
+        (2, "8.8.8.8, 9.9.9.9", "8.8.8.8"),
+        (2, "7.7.7.7,8.8.8.8, 9.9.9.9", "8.8.8.8"),
+        (2, "9.9.9.9", "1.1.1.1"),
+        (1, "junk", client_ip.LOCAL),
+    ],
+)
+def test_each_trusted_proxy_has_added_one_entry(
+    settings: Settings, proxies: int, forwarded: str, expected: str
+) -> None:
+    settings.CHAT_TRUSTED_PROXIES = proxies
+    assert client("1.1.1.1", forwarded) == expected
+
+
+@pytest.mark.parametrize(
+    ("peer", "expected"),
+    [
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
+        ("::ffff:1.2.3.4", "1.2.3.4"),
+        ("", client_ip.LOCAL),
+    ],
+)
+def test_one_customer_is_one_address(peer: str, expected: str) -> None:
+    assert client(peer) == expected

@@ -1,0 +1,75 @@
+import dataclasses
+from typing import Any
+
+import orjson
+import pytest
+
+from chat.api import renderers
+from chat.domain import Accepted, Page, Snapshot
+
+MESSAGE = (
+    rb'{"seq":4,"status":"completed","content":"\"id\":\"msg_9\" %s","id":"msg_3","role":"user"}'
+)
+SESSION = Snapshot(
+    id="ses_1",
+    now=3.0,
+    seq=4,
+    running=False,
+    waiting=0,
+    created_at=1.0,
+    last_active_at=2.5,
+    expires_at=1795226921.057,
+    has_more=True,
+    name=b'"N \\"q\\""',
+    model=b'"default"',
+    system_prompt=b"null",
+    context=b'{"messages":20,"tokens":0}',
+    metadata=b'{"a":"100%"}',
+    webhook_url=b"null",
+    messages=[MESSAGE, MESSAGE],
+)
+
+
+def test_a_snapshot_is_json_with_what_was_stored_in_it() -> None:
+    found = orjson.loads(renderers.snapshot(SESSION))
+    assert found["messages"] == [orjson.loads(MESSAGE)] * 2
+    assert (found["name"], found["metadata"]) == ('N "q"', {"a": "100%"})
+    assert (found["created_at"], found["expires_at"]) == (1.0, 1795226921.057)
+    assert (found["seq"], found["has_more"], found["status"]) == (4, True, "idle")
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "seconds"),
+    [
+        ({}, "idle", renderers.POLL_IDLE),
+        ({"waiting": 1}, "busy", renderers.POLL_WAITING),
+        ({"running": True, "waiting": 3}, "busy", renderers.POLL_RUNNING),
+    ],
+)
+def test_a_busy_session_is_polled_sooner(
+    changes: dict[str, Any], status: str, seconds: float
+) -> None:
+    found = orjson.loads(renderers.snapshot(dataclasses.replace(SESSION, **changes)))
+    assert (found["status"], found["next_poll"]) == (status, seconds)
+
+
+def test_a_new_session_is_a_session_with_its_token() -> None:
+    found = orjson.loads(renderers.opened("ses_1.secret", SESSION))
+    assert found == orjson.loads(renderers.snapshot(SESSION)) | {"token": "ses_1.secret"}
+
+
+def test_an_id_is_a_messages_own_and_not_one_in_its_text() -> None:
+    assert renderers.id_of(MESSAGE) == b"msg_3"
+
+
+def test_a_page_names_its_ends() -> None:
+    found = orjson.loads(renderers.page(Page(messages=[MESSAGE], has_more=False)))
+    assert (found["first_id"], found["last_id"], found["has_more"]) == ("msg_3", "msg_3", False)
+    empty = orjson.loads(renderers.page(Page(messages=[], has_more=False)))
+    assert empty == {"data": [], "first_id": None, "last_id": None, "has_more": False}
+
+
+def test_an_accepted_turn_holds_both_messages() -> None:
+    turn = Accepted(message=b"null", reply=MESSAGE, position=2, wants_wake=True)
+    found = orjson.loads(renderers.accepted(turn))
+    assert (found["message"], found["reply"]["id"], found["queue_position"]) == (None, "msg_3", 2)

@@ -1,0 +1,142 @@
+"""What the model is shown of a session's history."""
+
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat.conversation import context_window
+from chat.domain import (
+    Claim,
+    Context,
+    HistoryMessage,
+    Lease,
+    Model,
+    Options,
+    PromptMessage,
+    Role,
+    Status,
+)
+
+MODEL = Model(name="m", provider="openai", url="http://127.0.0.1/v1", max_tokens=100)
+
+
+def user(number: int, content: str) -> HistoryMessage:
+    return HistoryMessage(
+        id=f"msg_{number}",
+        role=Role.USER,
+        content=content,
+        status=Status.COMPLETED,
+        reply_to=None,
+    )
+
+
+def reply(number: int, to: int, content: str, status: Status = Status.COMPLETED) -> HistoryMessage:
+    return HistoryMessage(
+        id=f"msg_{number}",
+        role=Role.ASSISTANT,
+        content=content,
+        status=status,
+        reply_to=f"msg_{to}",
+    )
+
+
+def claim(*history: HistoryMessage, system_prompt: str = "", shown: Context | None = None) -> Claim:
+    return Claim(
+        turn=1,
+        lease=Lease(session_id="ses_1", fence=1, nonce="n"),
+        reply_id="msg_0",
+        attempt=1,
+        seconds_left=60,
+        model="m",
+        system_prompt=system_prompt,
+        context=shown or Context(),
+        options=Options(),
+        request_id="",
+        traceparent="",
+        accepted_at=0,
+        claimed_at=0,
+        history=history,
+    )
+
+
+def contents(messages: Sequence[PromptMessage]) -> list[str]:
+    return [message.content for message in messages]
+
+
+def test_the_first_message_is_shown_alone() -> None:
+    prompt = context_window.prompt(claim(user(1, "hello")), MODEL)
+    assert prompt.messages == [PromptMessage(role=Role.USER, content="hello")]
+
+
+def test_the_system_prompt_stands_first_and_the_question_last() -> None:
+    history = (user(1, "a"), reply(2, 1, "b"), user(3, "c"))
+    prompt = context_window.prompt(claim(*history, system_prompt="be brief"), MODEL)
+    assert contents(prompt.messages) == ["be brief", "a", "b", "c"]
+    assert prompt.messages[0].role is Role.SYSTEM
+
+
+def test_a_turn_without_a_text_is_left_out_whole() -> None:
+    history = (
+        user(1, "lost"),
+        reply(2, 1, "", Status.FAILED),
+        user(3, "half"),
+        reply(4, 3, "par", Status.CANCELLED),
+        user(5, "now"),
+    )
+    assert contents(context_window.prompt(claim(*history), MODEL).messages) == [
+        "half",
+        "par",
+        "now",
+    ]
+
+
+def test_of_two_replies_the_newer_one_counts() -> None:
+    history = (user(1, "q"), reply(2, 1, "old"), reply(4, 1, "new"), user(5, "next"))
+    assert contents(context_window.prompt(claim(*history), MODEL).messages) == ["q", "new", "next"]
+
+
+def test_a_regenerated_turn_does_not_see_its_earlier_reply() -> None:
+    history = (user(1, "a"), reply(2, 1, "b"), user(3, "again"))
+    assert contents(context_window.prompt(claim(*history), MODEL).messages)[-1] == "again"
+
+
+def test_the_last_messages_are_shown_in_whole_turns() -> None:
+    history = [user(1, "a"), reply(2, 1, "b"), user(3, "c"), reply(4, 3, "d"), user(5, "e")]
+    shown = Context(messages=4)
+    assert contents(context_window.prompt(claim(*history, shown=shown), MODEL).messages) == [
+        "c",
+        "d",
+        "e",
+    ]
+
+
+def test_a_budget_of_tokens_drops_the_oldest_turns() -> None:
+    history = [user(1, "x" * 400), reply(2, 1, "y" * 400), user(3, "c"), reply(4, 3, "d")]
+    shown = Context(tokens=60)
+    prompt = context_window.prompt(claim(*history, user(5, "e"), shown=shown), MODEL)
+    assert contents(prompt.messages) == ["c", "d", "e"]
+
+
+@given(
+    texts=st.lists(st.text(min_size=1, max_size=200), min_size=1, max_size=30),
+    tokens=st.integers(min_value=1, max_value=400),
+    messages=st.integers(min_value=1, max_value=40),
+)
+def test_what_is_shown_is_always_the_newest_turns_within_the_bounds(
+    texts: list[str], tokens: int, messages: int
+) -> None:
+    history: list[HistoryMessage] = []
+    for i, text in enumerate(texts):
+        history += [user(2 * i + 1, text), reply(2 * i + 2, 2 * i + 1, text + "!")]
+    shown = Context(messages=messages, tokens=tokens)
+    prompt = context_window.prompt(claim(*history, user(999, "now"), shown=shown), MODEL).messages
+    said = contents(prompt[:-1])
+    assert said == contents_of(history)[len(history) - len(said) :]
+    assert len(said) % 2 == 0
+    assert len(prompt) <= max(messages, 1)
+    assert sum(map(context_window.estimate, prompt)) <= tokens or len(prompt) == 1
+
+
+def contents_of(history: Sequence[HistoryMessage]) -> list[str]:
+    return [message.content for message in history]

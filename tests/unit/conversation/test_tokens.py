@@ -1,0 +1,40 @@
+"""Session tokens."""
+
+import pytest
+
+from chat.conversation import tokens
+from chat.domain.errors import InvalidToken
+
+
+@pytest.mark.security("S03")
+def test_a_token_names_its_session_and_only_its_hash_is_carried_on() -> None:
+    session_id = tokens.new_session_id()
+    token = tokens.new_token(session_id)
+    caller = tokens.caller(token)
+    assert caller.session_id == session_id
+    assert token not in repr(caller)
+    assert caller.token_hash == tokens.hash_of(token) != token
+
+
+@pytest.mark.security("S02")
+def test_a_secret_has_256_bits_and_is_never_the_same() -> None:
+    made = {tokens.new_token("ses_" + "0" * 24) for _ in range(100)}
+    assert len(made) == 100
+    assert {len(token.partition(".")[2]) for token in made} == {43}
+
+
+def test_a_seed_gives_the_same_session_and_token_again() -> None:
+    session_id = tokens.new_session_id("key")
+    assert session_id == tokens.new_session_id("key") != tokens.new_session_id("other")
+    assert tokens.new_token(session_id, "a") == tokens.new_token(session_id, "a")
+    assert tokens.new_token(session_id, "a") != tokens.new_token(session_id, "b")
+
+
+@pytest.mark.security("S03")
+@pytest.mark.parametrize(
+    "token",
+    ["", "x", "ses_1.secret", f"ses_{'0' * 24}", f"ses_{'0' * 24}.", f"ses_{'0' * 24}.{'é' * 43}"],
+)
+def test_what_cannot_be_a_token_is_refused(token: str) -> None:
+    with pytest.raises(InvalidToken):
+        tokens.caller(token)

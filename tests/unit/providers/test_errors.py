@@ -1,0 +1,192 @@
+import logging
+import time
+from email.utils import formatdate
+
+import pytest
+
+from chat.domain.errors import (
+    BadModelReply,
+    ContextTooLong,
+    ModelLoading,
+    ModelRateLimited,
+    ModelRefused,
+    ModelTimeout,
+    ModelUnavailable,
+    ProviderError,
+)
+from chat.http.retry_after import retry_after
+from chat.providers.errors import LOADING_PAUSE, MOST_RETRY_AFTER, of_answer, of_event
+
+
+def openai(code: object = None, kind: str = "", message: str = "canary") -> dict[str, object]:
+    return {"error": {"message": message, "type": kind, "code": code, "param": None}}
+
+
+def tgi(kind: str, message: str = "canary") -> dict[str, object]:
+    return {"error": message, "error_type": kind}
+
+
+def meaning(status: int, document: object = None, **headers: str) -> ProviderError:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return of_answer("m", status, named, document)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (201, BadModelReply),
+        (204, BadModelReply),
+        (302, ModelRefused),
+        (307, ModelRefused),
+        (400, ModelRefused),
+        (401, ModelRefused),
+        (402, ModelRefused),
+        (403, ModelRefused),
+        (404, ModelRefused),
+        (408, ModelTimeout),
+        (409, ModelUnavailable),
+        (413, ContextTooLong),
+        (422, ModelRefused),
+        (424, ModelUnavailable),
+        (425, ModelUnavailable),
+        (429, ModelRateLimited),
+        (500, ModelUnavailable),
+        (502, ModelUnavailable),
+        (503, ModelUnavailable),
+        (504, ModelTimeout),
+        (529, ModelUnavailable),
+    ],
+)
+def test_each_status_has_its_error(status: int, kind: type[ProviderError]) -> None:
+    assert type(meaning(status)) is kind
+    assert type(meaning(status, "<html>")) is kind
+    assert type(meaning(status, {"error": ["canary"], "detail": [{}]})) is kind
+
+
+@pytest.mark.parametrize(
+    ("status", "document"),
+    [
+        (400, openai("context_length_exceeded", "invalid_request_error")),
+        (400, openai(message="This model's maximum context length is 4097 tokens. However, ...")),
+        (400, openai(400, "exceed_context_size_error")),
+        (500, {"error": {"code": 500, "message": "Context size has been exceeded."}}),
+        (422, tgi("validation", "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: ...")),
+        (422, tgi("validation", "`inputs` must have less than 1024 tokens. Given: 2000")),
+        (
+            400,
+            {
+                "object": "error",
+                "message": "Prompt contains 40000 tokens and 0 draft tokens, too large for model",
+                "type": "invalid_request_error",
+            },
+        ),
+    ],
+    ids=["openai", "vllm", "llama.cpp", "llama.cpp 500", "tgi", "tgi input", "mistral"],
+)
+def test_a_conversation_that_is_too_long_is_recognised(status: int, document: object) -> None:
+    assert type(meaning(status, document)) is ContextTooLong
+
+
+def test_a_spent_quota_is_no_rate_limit() -> None:
+    assert type(meaning(429, openai("insufficient_quota", "insufficient_quota"))) is ModelRefused
+    assert type(meaning(429, openai("rate_limit_exceeded", "tokens"))) is ModelRateLimited
+
+
+def test_a_loading_model_says_when() -> None:
+    loading = meaning(503, {"error": "Model gpt2 is currently loading", "estimated_time": 20.5})
+    assert type(loading) is ModelLoading
+    assert loading.retry_after == 20.5
+    later = meaning(503, {"error": "", "estimated_time": 2}, retry_after="30")
+    assert later.retry_after == 30
+    without = meaning(503, {"error": {"message": "Loading model", "type": "unavailable_error"}})
+    assert type(without) is ModelLoading
+    assert without.retry_after == LOADING_PAUSE
+    told = meaning(503, {"error": {"message": "Loading model"}}, retry_after="7")
+    assert told.retry_after == 7
+    for seconds in (0, -5):
+        at_once = meaning(503, {"estimated_time": seconds}, retry_after="0")
+        assert at_once.retry_after == LOADING_PAUSE, "nobody is asked without end"
+
+
+@pytest.mark.parametrize(
+    ("document", "kind"),
+    [
+        (openai("server_error", "server_error"), ModelUnavailable),
+        (openai(429), ModelRateLimited),
+        (openai("429"), ModelRateLimited),
+        (openai(400, "BadRequestError"), ModelRefused),
+        (openai(None, "rate_limit_exceeded"), ModelRateLimited),
+        (openai(message="maximum context length"), ContextTooLong),
+        (tgi("generation"), ModelUnavailable),
+        (tgi("incomplete_generation"), ModelUnavailable),
+        (tgi("overloaded"), ModelRateLimited),
+        (tgi("validation"), ModelRefused),
+        ({"error": True}, ModelUnavailable),
+    ],
+)
+def test_an_error_object_in_a_stream_has_its_error(
+    document: object, kind: type[ProviderError]
+) -> None:
+    assert type(of_event("m", document)) is kind
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7),
+        ({"retry-after": " 0.5 "}, 0.5),
+        ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
+        ({"retry-after": "-5"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "١٢"}, None),
+        ({"retry-after": "9" * 400}, None),
+        ({"retry-after": "Wed, 99 Nov 99999 99:99:99 GMT"}, None),
+    ],
+)
+def test_seconds_to_wait_are_read(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(headers) == seconds
+
+
+def test_a_date_counts_from_the_vendors_own_clock() -> None:
+    headers = {
+        "date": "Sat, 21 Nov 2026 08:00:00 GMT",
+        "retry-after": "Sat, 21 Nov 2026 08:01:30 GMT",
+    }
+    assert retry_after(headers) == 90
+    assert retry_after(headers | {"date": "Sat, 21 Nov 2026 09:00:00 GMT"}) == 0
+
+
+def test_a_date_without_the_vendors_clock_counts_from_ours() -> None:
+    seconds = retry_after({"retry-after": formatdate(time.time() + 60, usegmt=True)})
+    assert seconds is not None
+    assert 57 < seconds <= 60
+
+
+def test_no_vendor_makes_us_wait_for_ever() -> None:
+    assert meaning(429, retry_after="99999999999").retry_after == MOST_RETRY_AFTER
+    assert meaning(503, {"estimated_time": 1e300}).retry_after == MOST_RETRY_AFTER
+
+
+@pytest.mark.security("S33")
+def test_the_vendors_words_reach_neither_the_error_nor_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for status in (400, 401, 429, 503):
+        for document in (
+            openai("invalid_api_key", "canary with blanks", "canary: sk-canary"),
+            tgi("canary\ncanary"),
+            {"detail": "canary"},
+        ):
+            for error in (meaning(status, document), of_event("m", document)):
+                shown = f"{error} {error.message} {error!r} {error.__cause__!r}"
+                assert "canary" not in shown
+    assert "invalid_api_key" in caplog.text
+    assert "canary" not in caplog.text
+
+
+def test_the_status_and_the_vendors_codes_are_the_cause() -> None:
+    error = meaning(401, openai("invalid_api_key", "authentication_error"))
+    assert str(error.__cause__) == "status 401 invalid_api_key authentication_error"

@@ -1,0 +1,61 @@
+import pytest
+
+from chat.domain.errors import BadModelReply
+from chat.providers.json_access import count_at, dig, parse, text_at
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{",
+        b"<html>",
+        b'"\xc3\x28"',
+        b'"\\ud83d"',
+        b"NaN",
+        b"[" * 100_000,
+        b'{"a": 1} x',
+        "Grüße".encode("latin-1"),
+    ],
+)
+def test_what_would_fail_later_is_refused_here(data: bytes) -> None:
+    with pytest.raises(BadModelReply):
+        parse(data)
+
+
+def test_the_error_does_not_carry_the_text() -> None:
+    with pytest.raises(BadModelReply) as caught:
+        parse(b'{"content": "canary')
+    link: BaseException | None = caught.value
+    while link is not None:
+        assert "canary" not in repr(link)
+        assert "canary" not in repr(vars(link))
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+
+
+def test_surrogate_pairs_and_line_separators_are_text() -> None:
+    assert parse(b'"\\ud83d\\ude00\\u2028\\u0000"') == "\U0001f600\u2028\0"
+
+
+def test_a_path_is_followed_as_far_as_it_goes() -> None:
+    document = {"a": [{"b": 0}], "s": "text", "n": None}
+    assert dig(document, "a", 0, "b") == 0
+    for path in (("a", 1), ("a", "b"), ("s", "b"), ("n", "x", 0), ("x",), ("a", 0, "b", "c")):
+        assert dig(document, *path) is None
+    assert dig(None, "a") is None
+    assert dig(7, 0) is None
+
+
+def test_text_is_text_or_nothing() -> None:
+    assert text_at({"a": "x"}, "a") == "x"
+    assert text_at({"a": None}, "a") == ""
+    assert text_at({}, "a") == ""
+    for wrong in (1, True, ["x"], {"x": 1}):
+        with pytest.raises(BadModelReply):
+            text_at({"a": wrong}, "a")
+
+
+def test_a_count_is_a_whole_number_from_0_that_can_be() -> None:
+    assert count_at({"a": 7}, "a") == 7
+    for wrong in (-1, 10**10, 2**64 - 1, True, 1.5, "7", None, ["7"]):
+        assert count_at({"a": wrong}, "a") is None

@@ -1,0 +1,17 @@
+import pytest
+
+from chat.providers.transport import below
+
+
+@pytest.mark.parametrize(
+    ("base", "url"),
+    [
+        ("https://host/v1", "https://host/v1/chat/completions"),
+        ("https://host/v1/", "https://host/v1/chat/completions"),
+        ("https://host", "https://host/chat/completions"),
+        ("https://host/v1/chat/completions", "https://host/v1/chat/completions"),
+        ("https://host/v1?api-version=2", "https://host/v1/chat/completions?api-version=2"),
+    ],
+)
+def test_a_path_is_put_below_the_base_once(base: str, url: str) -> None:
+    assert below(base, "/chat/completions") == url

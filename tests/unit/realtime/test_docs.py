@@ -1,0 +1,81 @@
+"""The pages on following say all that can come, and nothing that cannot."""
+
+import re
+from pathlib import Path
+
+from chat.api.exception_handler import STATUSES
+from chat.domain import Status
+from chat.domain.errors import (
+    AuthTimeout,
+    BadInput,
+    InvalidToken,
+    NotFound,
+    ParleyError,
+    RateLimited,
+    SessionExpired,
+    SessionNotFound,
+    SlowReader,
+    StoreUnavailable,
+)
+from chat.realtime import close_codes, commands, event_json, session_events
+from chat.store.scripts import HERE
+from project.settings import BASE_DIR
+
+EVENTS = (BASE_DIR / "docs" / "events.md").read_text()
+FOLLOWING = (BASE_DIR / "docs" / "subscriptions.md").read_text()
+TYPE = re.compile(r"'((?:message|session)\.[a-z]*)'")
+ENDINGS = {f"message.{status}" for status in Status if status.is_terminal}
+
+
+def sources() -> str:
+    return "".join(path.read_text() for path in HERE.rglob("*.lua"))
+
+
+def events_of_the_scripts() -> set[str]:
+    """All that is logged, or published in place of a seq."""
+    found = set(TYPE.findall(sources()))
+    found.discard("message.")  # a status follows: how a reply ended
+    return found | ENDINGS
+
+
+def documented(page: str) -> set[str]:
+    return set(re.findall(r"^\| `([a-z]+(?:\.[a-z]+)?)` \|", page, re.MULTILINE))
+
+
+def test_every_event_of_the_scripts_is_documented_and_no_other() -> None:
+    own = {event_json.GAP, event_json.SNAPSHOT}
+    synthetic = {re.findall(rb'"type":"([a-z]+)"', each)[0].decode() for each in own}
+    members = {"type", "seq"}
+    assert documented(EVENTS) - members == events_of_the_scripts() | synthetic
+    assert set(session_events.ENDS.values()) <= events_of_the_scripts()
+
+
+def test_the_event_that_a_reply_ends_with_is_made_of_its_status() -> None:
+    assert "log('message.' .. status" in sources()
+
+
+def test_every_frame_and_its_answer_is_documented() -> None:
+    source = Path(commands.__file__).read_text()
+    answers = set(re.findall(r"""b'"type":"([a-z.]+)""", source))
+    assert answers == {"message.accepted", "cancel.accepted", "pong", "error"}
+    for kind in {"auth", *commands.ACTS}:
+        assert f'"type": "{kind}"' in FOLLOWING
+    for kind in answers:
+        assert f"`{kind}`" in FOLLOWING or f'"type": "{kind}"' in FOLLOWING
+
+
+def test_every_close_code_is_documented_and_no_other() -> None:
+    errors: list[ParleyError] = [
+        *(BadInput(), InvalidToken(), SessionExpired(), SessionNotFound(), NotFound()),
+        *(AuthTimeout(), SlowReader(), RateLimited(), StoreUnavailable()),
+    ]
+    codes = {close_codes.code_of(error) for error in errors}
+    codes |= {close_codes.FAULT, close_codes.RESTART, close_codes.NOT_FOUND, 1007, 1009}
+    told_of = re.findall(r"^\| (\d{4}) \|", FOLLOWING, re.MULTILINE)
+    assert set(map(int, told_of)) == codes
+
+
+def test_our_own_close_codes_are_the_statuses_of_the_api() -> None:
+    assert close_codes.code_of(SlowReader()) == 4000 + STATUSES["slow_reader"]
+    assert close_codes.code_of(ParleyError()) == close_codes.FAULT
+    assert close_codes.code_of(StoreUnavailable()) == close_codes.TRY_LATER

@@ -1,0 +1,55 @@
+import orjson
+
+from chat.domain import Gap, Snapshot, Stretch
+from chat.realtime import event_stream
+from chat.realtime.event_json import told
+
+EVENT = b'{"type":"message.delta","seq":7,"session_id":"ses_1","created_at":1.5,"delta":"\\n"}'
+SNAPSHOT = Snapshot(
+    id="ses_1",
+    now=2.5,
+    seq=9,
+    running=False,
+    waiting=0,
+    created_at=1,
+    last_active_at=1,
+    expires_at=1,
+    has_more=False,
+    name=b'"A \\"name\\""',
+    model=b'"default"',
+    system_prompt=b"null",
+    context=b"{}",
+    metadata=b"{}",
+    webhook_url=b"null",
+    messages=[b'{"id":"msg_1"}'],
+)
+
+
+def test_events_are_told_as_they_are_stored() -> None:
+    stretch = Stretch(first=7, newest=8, events=[EVENT, EVENT], size=1)
+    assert list(told(stretch)) == [(7, EVENT), (8, EVENT)]
+
+
+def test_a_gap_is_told_and_then_the_session_as_it_is() -> None:
+    gap, snapshot = told(Gap(requested=3, earliest=6, snapshot=SNAPSHOT))
+    assert gap[0] == 3, "who has only this must be told again"
+    assert orjson.loads(gap[1]) == {
+        "type": "gap",
+        "session_id": "ses_1",
+        "created_at": 2.5,
+        "requested": 3,
+        "earliest": 6,
+        "latest": 9,
+    }
+    shown = orjson.loads(snapshot[1])
+    assert (snapshot[0], shown["type"], shown["seq"], shown["name"]) == (
+        9,
+        "snapshot",
+        9,
+        'A "name"',
+    )
+    assert shown["messages"] == [{"id": "msg_1"}]
+
+
+def test_an_event_takes_one_line_of_a_stream() -> None:
+    assert event_stream.shape(7, EVENT) == b"id: 7\nevent: message.delta\ndata: " + EVENT + b"\n\n"

@@ -1,0 +1,68 @@
+import pytest
+from pytest_django import Settings
+
+from chat.realtime.origin import is_allowed
+
+pytestmark = pytest.mark.security("S06")
+
+
+def allowed(*origins: str) -> bool:
+    return is_allowed(
+        [(b"host", b"chat.example"), *((b"origin", each.encode()) for each in origins)]
+    )
+
+
+def test_pages_of_our_hosts_are_allowed_on_any_port(settings: Settings) -> None:
+    settings.ALLOWED_HOSTS = ["chat.example", ".friends.example", "[::1]"]
+    assert allowed("https://chat.example")
+    assert allowed("http://CHAT.example:8000")
+    assert allowed("https://a.friends.example")
+    assert allowed("http://[::1]:8000")
+    assert not allowed("https://other.example")
+    assert not allowed("https://chat.example.evil.example")
+    assert not allowed("https://evil.example/chat.example")
+    assert not allowed("ftp://chat.example")
+    assert not allowed("https://user@chat.example")
+    assert not allowed("chat.example")
+
+
+def test_what_is_no_url_is_nobodys() -> None:
+    assert not allowed("http://[")
+    assert not allowed("http://[chat.example]")
+    assert not allowed("://:99999")
+
+
+def test_a_star_names_nobody(settings: Settings) -> None:
+    settings.ALLOWED_HOSTS = ["*"]
+    settings.CORS_ORIGINS = ["*"]
+    settings.CHAT_SOCKET_ORIGINS = "*"
+    assert not allowed("https://evil.example")
+    assert not allowed("null")
+    assert not allowed()
+
+
+def test_listed_origins_are_allowed_as_they_stand(settings: Settings) -> None:
+    settings.CORS_ORIGINS = ["https://listed.example"]
+    settings.CHAT_SOCKET_ORIGINS = "https://a.example, https://b.example:444"
+    assert allowed("https://listed.example")
+    assert allowed("https://a.example")
+    assert allowed("https://b.example:444")
+    assert not allowed("https://b.example")
+    assert not allowed("http://listed.example")
+
+
+def test_null_and_missing_have_to_be_asked_for(settings: Settings) -> None:
+    assert not allowed("null")
+    assert not allowed()
+    assert not allowed("")
+    settings.CHAT_SOCKET_ORIGINS = "null"
+    assert allowed("null")
+    assert not allowed()
+    settings.CHAT_SOCKET_ORIGINS = "missing"
+    assert allowed()
+    assert not allowed("null")
+
+
+def test_two_origins_are_none(settings: Settings) -> None:
+    settings.ALLOWED_HOSTS = ["chat.example"]
+    assert not allowed("https://chat.example", "https://chat.example")

@@ -1,0 +1,176 @@
+"""Knobs and models are read at start, and what is wrong is named."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from chat.domain.errors import ConfigError
+from chat.env_parsers import read_origins
+from chat.llm_config import read_models
+from chat.settings import ChatSettings, chat_settings, from_env
+from project.supervisor.children import ROOT
+
+EXAMPLE = (ROOT / ".env.example").read_text()
+
+
+def test_a_knob_is_read_as_its_type() -> None:
+    assert from_env({"CHAT_PARTITIONS": "4", "CHAT_LEASE_TTL": "2.5"}) == {
+        "CHAT_PARTITIONS": 4,
+        "CHAT_LEASE_TTL": 2.5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("CHAT_PARTITIONS", "many"),
+        ("CHAT_PARTITIONS", "-1"),
+        ("CHAT_LEASE_TTL", "inf"),
+        ("CHAT_LEASE_TTL", "nan"),
+        ("CHAT_LEESE", "3"),
+        ("CHAT_WEBHOOK_URL", "https://example.org/"),
+        ("CHAT_WEBHOOK_SECRETS", "whsec_c2hvcnQ="),
+        ("CHAT_WEBHOOK_SECRETS", "whsec_no base 64"),
+        ("CHAT_WEBHOOK_SECRETS", "A" * 32),
+        ("CHAT_TUTORIAL", "ture"),
+        ("CHAT_LEASE_TTL", "0.5"),
+        ("CHAT_HEARTBEAT_INTERVAL", "20"),
+        ("CHAT_SOCKET_ORIGINS", "missing, https://chat.example.org/"),
+    ],
+)
+def test_a_wrong_knob_is_named(name: str, text: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        from_env({name: text})
+
+
+def test_replicas_have_less_than_half_the_time_of_a_call() -> None:
+    slow = {"CHAT_REPLICAS": "1", "CHAT_REPLICA_TIMEOUT": "1"}
+    with pytest.raises(ConfigError, match="CHAT_REPLICA_TIMEOUT: 1 s"):
+        from_env(slow)
+    assert from_env(slow | {"CHAT_STORE_TIMEOUT": "3"})["CHAT_REPLICA_TIMEOUT"] == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["foo", "*", "https://a.org/", "https://a.org/page", "https://A.org", "a.org", "none"]
+)
+def test_what_is_no_origin_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=f"CORS_ORIGINS: '{re.escape(text)}'"):
+        read_origins("CORS_ORIGINS", f"https://b.org,{text}")
+
+
+def test_origins_may_have_blanks_between() -> None:
+    listed = "https://a.org, http://localhost:3000 ,null,capacitor://localhost"
+    wanted = ["https://a.org", "http://localhost:3000", "null", "capacitor://localhost"]
+    assert read_origins("CORS_ORIGINS", listed) == wanted
+
+
+def test_a_webhook_is_a_url_with_a_secret() -> None:
+    wanted = {"CHAT_WEBHOOK_SECRETS": "whsec_" + "A" * 32, "CHAT_WEBHOOK_URL": "https://a.org/x"}
+    assert from_env(wanted) == wanted
+    with pytest.raises(ConfigError, match="CHAT_WEBHOOK_URL"):
+        from_env(wanted | {"CHAT_WEBHOOK_URL": "a.org/x"})
+
+
+@pytest.mark.parametrize("name", sorted(ChatSettings.__annotations__))
+def test_a_number_may_be_0_where_the_example_says_what_that_means(name: str) -> None:
+    if isinstance(getattr(ChatSettings, name), str | bool):
+        return
+    explained = re.search(rf"((?:^# .*\n)+)#CHAT_{name}=", EXAMPLE, re.MULTILINE)
+    assert explained
+    if re.search(r"\b0\s(?:# )?[a-z]", explained[1]):
+        assert from_env({f"CHAT_{name}": "0"}) == {f"CHAT_{name}": 0}
+    else:
+        with pytest.raises(ConfigError, match=f"CHAT_{name}: '0' is out of range"):
+            from_env({f"CHAT_{name}": "0"})
+
+
+def test_a_knob_follows_the_django_setting(settings: Settings) -> None:
+    assert chat_settings.MAX_QUEUED_TURNS_PER_SESSION == 20
+    settings.CHAT_MAX_QUEUED_TURNS_PER_SESSION = 3
+    assert chat_settings.MAX_QUEUED_TURNS_PER_SESSION == 3
+
+
+def test_one_model_comes_from_variables() -> None:
+    models = read_models({"MODEL_URL": "http://127.0.0.1:1/v1", "MODEL_NAME": "tiny"})
+    assert models["default"].url == "http://127.0.0.1:1/v1"
+    assert models["default"].model == "tiny"
+
+
+def test_the_tutorials_token_variable_is_accepted() -> None:
+    assert read_models({"HUGGINGFACE_INFERENCE_TOKEN": "hf_1"})["default"].token == "hf_1"
+
+
+def test_models_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "models.toml"
+    file.write_text(
+        """
+        [default]
+        provider = "openai"
+        url = "https://example.org/v1"
+        token_env = "KEY"
+        fallback = "small"
+        stop = ["END"]
+        timeouts = { total = 20, connect = 1.5 }
+        [small]
+        provider = "completions"
+        url = "https://example.org/v1"
+        """
+    )
+    models = read_models({"CHAT_MODELS_FILE": str(file), "KEY": "secret"})
+    assert models["default"].token == "secret"
+    assert models["default"].timeouts.total == 20
+    assert models["default"].stop == ("END",)
+    assert models["small"].name == "small"
+    assert "secret" not in repr(models)
+
+
+COMPLETE = "[default]\nprovider = 'openai'\nurl = 'http://x'\n"
+
+
+def test_bounds_of_a_model_may_be_0_which_sets_none(tmp_path: Path) -> None:
+    file = tmp_path / "models.toml"
+    file.write_text(f"{COMPLETE}concurrency = 0\nrequests_per_minute = 0\ntokens_per_minute = 0")
+    assert read_models({"CHAT_MODELS_FILE": str(file)})["default"].concurrency == 0
+
+
+def test_the_default_model_is_one_of_them(tmp_path: Path) -> None:
+    file = tmp_path / "models.toml"
+    file.write_text(COMPLETE.replace("default", "small"))
+    environ = {"CHAT_MODELS_FILE": str(file), "CHAT_DEFAULT_MODEL": "small"}
+    assert list(read_models(environ)) == ["small"]
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[a]\nprovider = 'openai'\nurl = 'http://x'\nmodle = 'x'", "modle"),
+        ("[a]\nprovider = 'openai'\nurl = 'http://x'\nmax_tokens = 'x'", "max_tokens"),
+        ("[a]\nprovider = 'openai'", "url"),
+        ("[a]\nprovider = 'openai'\nurl = 'http://x'\nfallback = 'b'", "fallback"),
+        ("[a]\nprovider = 'openai'\nurl = 'http://x'\nfallback = 'a'", "fallback"),
+        ("[a]\nprovider = 'openai'\nurl = 'http://x'\ntoken_env = 'NONE'", "NONE"),
+        ("[a]\nprovider = 'openai'\nurl = 'http://x'\ntimeouts = { total = 'x' }", "total"),
+        (f"{COMPLETE}max_tokens = -5", "max_tokens"),
+        (f"{COMPLETE}max_tokens = 0", "max_tokens"),
+        (f"{COMPLETE}context_tokens = 10", "context_tokens"),
+        (f"{COMPLETE}pool_size = 0", "pool_size"),
+        (f"{COMPLETE}requests_per_minute = -3", "requests_per_minute"),
+        (f"{COMPLETE}timeouts = {{ connect = -1 }}", "connect"),
+        (f"{COMPLETE}timeouts = {{ total = inf }}", "total"),
+        (f"{COMPLETE}timeouts = 3", "timeouts"),
+        (f"{COMPLETE}timeouts = {{ first = 3 }}", "timeouts: .*'first'"),
+        (f"{COMPLETE}stop = [1]", "stop"),
+        (f"{COMPLETE}stop = ['']", "stop"),
+        (COMPLETE.replace("default", "other"), "CHAT_DEFAULT_MODEL"),
+        ("", "CHAT_DEFAULT_MODEL"),
+        ("a = 1", "a"),
+        ("[a", "CHAT_MODELS_FILE"),
+    ],
+)
+def test_a_wrong_model_is_named(tmp_path: Path, text: str, named: str) -> None:
+    file = tmp_path / "models.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=named):
+        read_models({"CHAT_MODELS_FILE": str(file)})

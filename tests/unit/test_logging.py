@@ -1,0 +1,81 @@
+"""The lines of the log."""
+
+import json
+import logging
+import sys
+from threading import Thread
+
+import pytest
+
+from chat.logging import About, JSONLines, Readable, log_context, request_id, reset_context
+
+
+@pytest.fixture(autouse=True)
+def about_nothing() -> None:
+    """What an earlier test of this process was about does not go on."""
+    reset_context()
+
+
+def record(message: str = "msg_2: completed", *values: object) -> logging.LogRecord:
+    made = logging.LogRecord("chat.x", logging.INFO, __file__, 1, message, values, None)
+    About().filter(made)
+    return made
+
+
+def test_a_line_tells_what_it_is_about() -> None:
+    with log_context(request_id="req_1", session="ses_1"), log_context(turn=1, attempt=2, fence=3):
+        line = json.loads(JSONLines().format(record("%s: %s", "msg_2", "completed")))
+        text = Readable().format(record())
+    assert (line["message"], line["level"], line["logger"]) == (
+        "msg_2: completed",
+        "INFO",
+        "chat.x",
+    )
+    told = {"request_id": "req_1", "session": "ses_1", "turn": 1, "attempt": 2, "fence": 3}
+    assert line | told == line
+    assert text == (
+        "INFO chat.x: msg_2: completed [request_id=req_1 session=ses_1 turn=1 attempt=2 fence=3]"
+    )
+
+
+def test_a_line_about_nothing_says_nothing_of_it() -> None:
+    assert Readable().format(record()) == "INFO chat.x: msg_2: completed"
+    assert set(json.loads(JSONLines().format(record()))) == {
+        *("time", "level", "logger", "message", "process")
+    }
+
+
+def test_what_a_library_attaches_stays_out() -> None:
+    made = record()
+    made.data = {"args": "a canary"}
+    assert "canary" not in JSONLines().format(made) + Readable().format(made)
+
+
+@pytest.mark.parametrize("text", ["one\nERROR two", "\x1b[2J", "a\u2028b", "\ud800"])
+def test_a_message_is_one_line(text: str) -> None:
+    for formatter in (JSONLines(), Readable()):
+        line = formatter.format(record("%s", text))
+        assert line.isprintable()
+        assert line.encode()
+
+
+def test_a_traceback_is_told() -> None:
+    try:
+        raise LookupError("nothing there")
+    except LookupError:
+        made = record()
+        made.exc_info = sys.exc_info()
+    for formatter in (JSONLines(), Readable()):
+        assert "LookupError: nothing there" in formatter.format(made)
+
+
+def test_threads_are_about_their_own() -> None:
+    seen: list[str] = []
+    reset_context(request_id="req_1")
+    thread = Thread(target=lambda: seen.append(request_id()))
+    thread.start()
+    thread.join()
+    assert seen == [""]
+    assert request_id() == "req_1"
+    reset_context()
+    assert request_id() == ""

@@ -1,0 +1,30 @@
+"""URLs that name Sentinels."""
+
+import pytest
+
+from chat.domain.errors import ConfigError
+from chat.redis_url import Watched, watched
+
+
+def test_a_url_names_sentinels_a_service_and_a_login() -> None:
+    found = watched("sentinel://:p%40ss@one:26380,two/3?service=mymaster")
+    assert found == Watched(
+        sentinels=(("one", 26380), ("two", 26379)),
+        service="mymaster",
+        username=None,
+        password="p@ss",
+        db=3,
+    )
+    assert found.broker_url == "sentinel://:p%40ss@one:26380/3;sentinel://:p%40ss@two:26379/3"
+
+
+def test_other_urls_are_left_alone() -> None:
+    assert watched("redis://:secret@host:6379/0") is None
+
+
+@pytest.mark.parametrize(
+    "url", ["sentinel://host:26379", "sentinel://host:x/0?service=a", "sentinel://host/a?service=a"]
+)
+def test_a_url_that_lacks_something_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError):
+        watched(url)
