@@ -37,7 +37,7 @@ USER 10001
 EXPOSE 8000
 VOLUME /var/lib/parley
 
-CMD ["python", "-m", "project.serve", "project.asgi:application", "--host", "0.0.0.0", "--port", "8000", \
+CMD ["python", "-m", "project.server.main", "project.asgi:application", "--host", "0.0.0.0", "--port", "8000", \
      "--no-access-log", "--no-server-header", "--lifespan", "off", "--no-proxy-headers", \
      "--ws-per-message-deflate", "false", "--ws-max-size", "65536", \
      "--ws-ping-interval", "15", "--ws-ping-timeout", "10", \

@@ -16,13 +16,13 @@ from celery.exceptions import SecurityWarning
 from celery.signals import celeryd_init, setup_logging, worker_ready
 from django.conf import settings
 
-from project.starting import set_up, settle
+from project.bootstrap import set_up, settle
 
 STDERR = 2
 
 set_up()
 if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
-    import_module("project.tracing").start()
+    import_module("project.telemetry").start()
 
 # Six lines for whoever runs it as root, for the sake of pickles; wake-ups are JSON, all else is
 # refused (S37).

@@ -10,7 +10,7 @@ if __name__ == "__main__":
 
 from django.core.management import execute_from_command_line
 
-from project.starting import set_up
+from project.bootstrap import set_up
 
 if __name__ == "__main__":
     set_up()

@@ -20,8 +20,8 @@ from bench.cpu import Meter, resident_kib
 from bench.servers import ROOT
 from bench.sockets import Socket
 from bench.wire import Line
-from project.supervisor.children import Program
-from project.supervisor.probes import answers, free_port
+from project.runner.healthcheck import answers, free_port
+from project.runner.process import Program
 from tests.harness.processes import Process
 from tests.harness.stack import Stack
 

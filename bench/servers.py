@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from project.supervisor.children import Program
-from project.supervisor.probes import answers, free_port
+from project.runner.healthcheck import answers, free_port
+from project.runner.process import Program
 from tests.harness.processes import Process
 
 ROOT = Path(__file__).resolve().parent.parent

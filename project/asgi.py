@@ -18,16 +18,16 @@ from django.conf import settings
 
 from chat.settings import chat_settings
 from project import interrupts
-from project.bodies import Receive, Scope, Send
-from project.bridge import Bridge, with_database, without_database
+from project.server.body import Receive, Scope, Send
+from project.server.wsgi_adapter import Bridge, with_database, without_database
 from project.wsgi import application as wsgi_application  # sets Django up
 
 # What follows needs Django to be set up.
 from project.websocket_urls import urlpatterns as websocket_urlpatterns  # isort: skip
-from project.ending import Ending  # isort: skip
-from project.starting import settle  # isort: skip
-from project.statics import StaticFiles  # isort: skip
-from project.waiting import PollingHandler, WaitingHandler  # isort: skip
+from project.server.shutdown import Ending  # isort: skip
+from project.bootstrap import settle  # isort: skip
+from project.server.static_files import StaticFiles  # isort: skip
+from project.server.async_handler import PollingHandler, WaitingHandler  # isort: skip
 
 POLLED = re.compile(r"/sessions/[^/]+")
 """Paths that are polled, and wait when they are asked to by `wait=`."""

@@ -17,8 +17,8 @@ from chat.domain.errors import ConfigError
 from chat.env_parsers import read_boolean, read_list, read_origins
 from chat.llm_config import read_models
 from chat.settings import defaults, from_env
+from project.runner.state_dir import noted
 from project.secret_keys import weakness
-from project.supervisor.home import noted
 
 DATABASES_KNOWN = {
     "sqlite": ("sqlite3",),
@@ -117,6 +117,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "chat",
+    "project.runner",
 ]
 MIDDLEWARE = [
     # First: it leads the API's requests past all the others, which are the admin's.

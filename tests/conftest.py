@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-from project.supervisor.probes import answers
+from project.runner.healthcheck import answers
 from tests.harness import environment
 from tests.harness.keys import keys_for_ever
 from tests.harness.stack import Stack, port_of

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from project.supervisor.children import ROOT
+from project.runner.process import ROOT
 
 MARKERS = ("fault", "security")
 DOCS = ROOT / "docs"

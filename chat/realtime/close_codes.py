@@ -16,7 +16,7 @@ AUTH_TIMEOUT = 4408
 OWN = 4000
 """Close codes of our own are this plus the HTTP status that a call would be answered with."""
 HANG_UP = "parley.hang_up"
-"""An extension of the ASGI scope, a `HangUp`; `project.heads` and `project.frames` offer it."""
+"""An extension of the ASGI scope, a `HangUp`; the protocols of `project.server` offer it."""
 HangUp = Callable[[], None]
 """Ends the connection, whether what was sent has been read or not, if it stands at all."""
 

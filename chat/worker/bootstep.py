@@ -26,7 +26,7 @@ from chat.worker import sweeper, turn_runner
 from chat.worker.active_turns import running
 from chat.worker.flusher import Flusher
 from chat.worker.limiter import gatekeeper
-from project.starting import settings_told
+from project.bootstrap import settings_told
 
 logger = logging.getLogger(__name__)
 

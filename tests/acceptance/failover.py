@@ -4,9 +4,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from project.supervisor import programs, redis_server
-from project.supervisor.children import Program
-from project.supervisor.probes import answers
+from project.runner import commands, redis_server
+from project.runner.healthcheck import answers
+from project.runner.process import Program
 from tests.acceptance.kept import Reader, reader
 from tests.acceptance.scene import Scene
 from tests.harness.environment import PASSWORD
@@ -35,7 +35,7 @@ class Pair:
         self._directory = here.stack.directory
         self.primary = here.stack.redis
         port = free_port()
-        program = programs.redis(self._directory / "replica", port=port, password=PASSWORD)
+        program = commands.redis(self._directory / "replica", port=port, password=PASSWORD)
         url = redis_server.url_of(port, PASSWORD)
         self.replica = here.stack.add(replace(program, name="replica"), url=url)
         login = LOGIN.format(password=PASSWORD)

@@ -10,7 +10,7 @@ from celery import Celery
 from redis.exceptions import BusyLoadingError, RedisError
 
 from chat.broker import QUEUE, TAKE_TURN
-from project.supervisor.children import Program
+from project.runner.process import Program
 from tests.acceptance.audit import Call, Evidence, audit
 from tests.acceptance.client import Client
 from tests.acceptance.history import History, Post

@@ -8,7 +8,7 @@ from pathlib import Path
 import redis
 
 from parley_client import Client
-from project.supervisor.children import ROOT
+from project.runner.process import ROOT
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until
 

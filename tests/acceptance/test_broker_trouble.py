@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from project.supervisor.probes import answers
+from project.runner.healthcheck import answers
 from tests.acceptance.client import Client
 from tests.acceptance.scene import GRACE, Scene
 from tests.acceptance.usual import Usual

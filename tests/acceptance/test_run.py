@@ -15,7 +15,7 @@ import pytest
 import requests
 from redis import Redis
 
-from project.supervisor.children import ROOT
+from project.runner.process import ROOT
 from tests.harness.environment import clean
 from tests.harness.ports import free_port
 from tests.harness.stack import Stack
@@ -181,7 +181,7 @@ def test_a_start_that_is_given_up_loses_no_password(run: Callable[..., Run]) -> 
 def test_what_is_killed_comes_back_until_the_third_time(run: Callable[..., Run]) -> None:
     started = run().ready()
     token = started.new_token()
-    for name, word in (("worker", "celery"), ("redis", "-server"), ("web", "project.serve")):
+    for name, word in (("worker", "celery"), ("redis", "-server"), ("web", "project.server.main")):
         os.kill(started.pids(word)[0], signal.SIGKILL)
         wait_until(partial(has_said, started, f"{name} was ended by signal 9"))
     wait_until(lambda: is_up(started), within=20)
@@ -189,7 +189,7 @@ def test_what_is_killed_comes_back_until_the_third_time(run: Callable[..., Run])
 
     pids = started.all_pids()
     for death in (2, 3):
-        os.kill(wait_until(lambda: started.pids("project.serve"))[0], signal.SIGKILL)
+        os.kill(wait_until(lambda: started.pids("project.server.main"))[0], signal.SIGKILL)
         wait_until(partial(has_said, started, "web was ended by signal 9", times=death))
     assert started.make.wait(ENDED_WITHIN) != 0
     assert all_gone(pids)

@@ -8,7 +8,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from redis import Redis
 
-from project.supervisor.children import ROOT
+from project.runner.process import ROOT
 from tests.harness.ear import Ear
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until
@@ -97,5 +97,5 @@ def test_a_model_that_fails_shows_in_its_span(build_stack: Callable[..., Stack])
 
 
 def test_without_a_collector_nothing_is_set_up_to_record() -> None:
-    program = "import sys, celery_app; assert 'project.tracing' not in sys.modules"
+    program = "import sys, celery_app; assert 'project.telemetry' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=60, check=True)

@@ -6,7 +6,7 @@ import sys
 import requests
 from playwright.sync_api import ConsoleMessage, Page
 
-from project.supervisor.children import ROOT
+from project.runner.process import ROOT
 from tests.harness.stack import Stack
 
 PASSWORD = "of-the-staff"

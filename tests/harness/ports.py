@@ -3,7 +3,7 @@
 import os
 import secrets
 
-from project.supervisor.probes import port_is_free
+from project.runner.healthcheck import port_is_free
 
 LOWEST, HIGHEST = 10_000, 20_000
 """Below those that `make run` chooses from, and those of outgoing connections."""

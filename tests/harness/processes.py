@@ -4,7 +4,7 @@ import signal
 from pathlib import Path
 from typing import Self
 
-from project.supervisor.children import Child, Program
+from project.runner.process import Child, Program
 from tests.harness.waiting import wait_until
 
 READY_WITHIN = 30.0

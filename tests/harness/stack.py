@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import ClassVar, Self
 from urllib.parse import urlsplit
 
-from project.supervisor import programs, redis_server
-from project.supervisor.children import Program
-from project.supervisor.single_machine import model_variables
+from project.runner import commands, redis_server
+from project.runner.process import Program
+from project.runner.stack import model_variables
 from tests.harness.environment import PASSWORD, clean
 from tests.harness.ports import free_port
 from tests.harness.processes import Process
@@ -45,7 +45,7 @@ class Stack:
         self.not_ended.append(self)
         port = redis_port or free_port()
         self.redis = self.add(
-            programs.redis(
+            commands.redis(
                 directory / "redis",
                 port=port,
                 password=PASSWORD,
@@ -58,7 +58,7 @@ class Stack:
         own = {"REDIS_URL": self.redis.url, "PARLEY_HOME": str(directory), "PYTHONUNBUFFERED": "1"}
         self.env = clean(os.environ) | own | model_variables(model_port) | dict(env or {})
         self.model = self.add(
-            programs.fake_model(*model_options, port=model_port, env=self.env),
+            commands.fake_model(*model_options, port=model_port, env=self.env),
             url=f"http://127.0.0.1:{model_port}",
         )
 
@@ -81,7 +81,7 @@ class Stack:
         if f"web{number}" in self._processes:
             return self._processes[f"web{number}"]
         port = free_port()
-        program = programs.web(f"web{number}", port=port, env=self.env)
+        program = commands.web(f"web{number}", port=port, env=self.env)
         return self.add(program, url=f"http://127.0.0.1:{port}")
 
     def worker(self, number: int = 0) -> Process:
@@ -89,12 +89,12 @@ class Stack:
         name = f"worker{number}"
         if name in self._processes:
             return self._processes[name]
-        return self.add(programs.worker(name, env=self.env))
+        return self.add(commands.worker(name, env=self.env))
 
     def broker(self) -> Process:
         """Return a Redis for the broker alone, told to all webs and workers made from here on."""
         port = free_port()
-        program = programs.redis(self.directory / "broker", port=port, password=PASSWORD)
+        program = commands.redis(self.directory / "broker", port=port, password=PASSWORD)
         broker = self.add(replace(program, name="broker"), url=redis_server.url_of(port, PASSWORD))
         self.env["BROKER_URL"] = broker.url
         return broker

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from project.supervisor import programs
-from project.supervisor.children import ROOT
+from project.runner import commands
+from project.runner.process import ROOT
 from tests.harness.environment import clean
 from tests.harness.ports import free_port
 from tests.harness.waiting import wait_until
 
 STARTED = {
-    "web": programs.web(port=1, env={}).argv,
-    "worker": programs.worker(env={}).argv,
+    "web": commands.web(port=1, env={}).argv,
+    "worker": commands.worker(env={}).argv,
     "run": (sys.executable, "manage.py", "run"),
     "doctor": (sys.executable, "manage.py", "doctor"),
 }

@@ -10,7 +10,7 @@ from chat.domain.errors import ConfigError
 from chat.env_parsers import read_origins
 from chat.llm_config import read_models
 from chat.settings import ChatSettings, chat_settings, from_env
-from project.supervisor.children import ROOT
+from project.runner.process import ROOT
 
 EXAMPLE = (ROOT / ".env.example").read_text()
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from project.supervisor import programs, redis_server
-from project.supervisor.children import ROOT
+from project.runner import commands, redis_server
+from project.runner.process import ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -37,12 +37,12 @@ def image_command() -> list[str]:
 
 
 def test_the_web_is_started_alike() -> None:
-    own = list(programs.web(port=1, env={}).argv)
+    own = list(commands.web(port=1, env={}).argv)
     assert options(image_command()) == options(own)
 
 
 def test_the_worker_is_started_alike() -> None:
-    own = options(list(programs.worker(env={}).argv))
+    own = options(list(commands.worker(env={}).argv))
     assert options(SERVICES["worker"]["command"]) == own
 
 

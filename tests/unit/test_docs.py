@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from chat.management.commands.run import EXAMPLE
-from project.supervisor.children import ROOT
+from project.runner.management.commands.run import EXAMPLE
+from project.runner.process import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")

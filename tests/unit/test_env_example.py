@@ -11,7 +11,11 @@ from project import settings
 ROOT = Path(settings.BASE_DIR)
 EXAMPLE = dict(re.findall(r"^#([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
 KNOBS = sorted(ChatSettings.__annotations__)
-READERS = ["chat/llm_config.py", "chat/management/commands/run.py", "project/settings.py"]
+READERS = [
+    "chat/llm_config.py",
+    "project/runner/management/commands/run.py",
+    "project/settings.py",
+]
 READ = re.compile(r"""(?:env\.\w+\(|environ\.get\(|environ\[)\s*"([A-Z_]+)\"""")
 
 

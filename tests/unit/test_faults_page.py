@@ -2,7 +2,7 @@
 
 import re
 
-from project.supervisor.children import ROOT
+from project.runner.process import ROOT
 from tests.rows import DOCS, FAULT
 
 MARK = re.compile(r'pytest\.mark\.fault\("(F\d\d)"\)')

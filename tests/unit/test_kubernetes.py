@@ -10,7 +10,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from project.supervisor.children import ROOT
+from project.runner.process import ROOT
 
 FOLDER = ROOT / "deploy" / "kubernetes"
 FILES = [path for path in sorted(FOLDER.rglob("*.yaml")) if path.name != "kustomization.yaml"]

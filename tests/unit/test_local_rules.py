@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from project.supervisor.children import ROOT
+from project.runner.process import ROOT
 
 SOURCES = {
     str(path.relative_to(ROOT)): ast.parse(path.read_text())

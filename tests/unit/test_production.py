@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from project.supervisor.children import ROOT
+from project.runner.process import ROOT
 from tests.harness.environment import clean
 
 KEY = "pcWnYtGeq1DQYxvJp4dPz1cX0r7wOaSMTf2LKuh5iE3b9RkVyBmAZgNjHsUo"

@@ -3,7 +3,7 @@
 import ast
 from collections import defaultdict
 
-from project.supervisor.children import ROOT
+from project.runner.process import ROOT
 from tests.rows import PAGE, ROW
 
 TESTS = ROOT / "tests"

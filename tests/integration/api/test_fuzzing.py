@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from project.supervisor.children import ROOT
+from project.runner.process import ROOT
 from tests.integration.api.calls import Api
 
 CHECKS = (

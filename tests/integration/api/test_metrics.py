@@ -16,7 +16,7 @@ from redis import Redis
 
 from chat.api.views.metrics import check
 from chat.domain.errors import InvalidToken, NotAllowed
-from project.supervisor.children import ROOT
+from project.runner.process import ROOT
 from tests.integration.api import turns
 from tests.integration.api.calls import Api, refusal
 

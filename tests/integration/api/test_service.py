@@ -7,7 +7,7 @@ from functools import partial
 import requests
 import schemathesis
 
-from project.supervisor.children import ROOT
+from project.runner.process import ROOT
 from tests.harness.crowd import at_once
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until

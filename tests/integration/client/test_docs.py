@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from project.supervisor.children import ROOT
+from project.runner.process import ROOT
 from tests.harness.stack import Stack
 
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)

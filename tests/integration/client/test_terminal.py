@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from parley_client import Client, ReplyFailed
-from project.supervisor.children import ROOT
+from project.runner.process import ROOT
 from tests.harness.stack import Stack
 from tests.integration.client.pty_program import PtyProgram
 

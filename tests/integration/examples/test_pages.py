@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from parley_client import Client
-from project.supervisor.children import ROOT
+from project.runner.process import ROOT
 from tests.harness.stack import Stack
 
 # The server address in the docs.

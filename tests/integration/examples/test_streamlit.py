@@ -5,7 +5,7 @@ import subprocess
 import sys
 from typing import Any
 
-from project.supervisor.children import ROOT
+from project.runner.process import ROOT
 from tests.harness.stack import Stack
 
 APP = ROOT / "examples" / "streamlit_app.py"

@@ -11,7 +11,7 @@ import pytest
 
 from chat.llm_config import read_models
 from chat.providers.registry import provider_for
-from project.supervisor.children import ROOT
+from project.runner.process import ROOT
 from tests.integration.fakemodel.server import FakeModel
 
 PAGE = (ROOT / "docs" / "your-model.md").read_text()

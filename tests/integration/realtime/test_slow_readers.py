@@ -24,8 +24,8 @@ from bench.cpu import resident_kib
 from chat.domain import Claim
 from chat.store import keys
 from chat.store.subscriber import PARTING
-from project.readers import GONE, Impatient
-from project.supervisor.probes import answers
+from project.runner.healthcheck import answers
+from project.server.write_timeout import GONE, Impatient
 from tests.harness.processes import Process
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until

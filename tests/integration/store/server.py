@@ -7,8 +7,8 @@ from pathlib import Path
 
 from redis import Redis
 
-from project.supervisor.probes import accepts
-from project.supervisor.redis_server import find_server
+from project.runner.healthcheck import accepts
+from project.runner.redis_server import find_server
 from tests.harness.ports import free_port
 from tests.harness.waiting import wait_until
 

@@ -14,8 +14,8 @@ from redis.exceptions import AuthenticationError, NoPermissionError
 
 from chat.domain.errors import StoreUnavailable
 from chat.store.client import client, ping
-from project.supervisor.children import ROOT
-from project.supervisor.probes import answers
+from project.runner.healthcheck import answers
+from project.runner.process import ROOT
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until
 from tests.integration.api.calls import Api

@@ -15,7 +15,7 @@ from redis import Redis
 from chat.conversation import sessions, staff, turns
 from chat.domain import Caller, Feedback, Rating, Status
 from chat.store import listing
-from project.supervisor.children import ROOT
+from project.runner.process import ROOT
 from tests.integration.api.turns import finish, reply, take
 from tests.integration.transcripts import rules
 

@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from chat.env_parsers import webhook_secrets
 from chat.webhooks.delivery import signatures
-from project.supervisor.children import ROOT
+from project.runner.process import ROOT
 
 PAGE = (ROOT / "docs" / "webhooks.md").read_text()
 SECRET = "whsec_" + "C" * 32

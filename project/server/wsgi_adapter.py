@@ -19,7 +19,7 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
-from project.bodies import Body, Receive, Scope, Send
+from project.server.body import Body, Receive, Scope, Send
 
 Environ = dict[str, Any]
 Answer = tuple[int, list[tuple[bytes, bytes]], bytes]

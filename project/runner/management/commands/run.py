@@ -11,12 +11,12 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import BaseCommand, CommandError, call_command
 
-from project.supervisor.home import Home, HomeInUse
-from project.supervisor.journal import Journal
-from project.supervisor.probes import answers, port_is_free
-from project.supervisor.single_machine import Stage, plan
-from project.supervisor.supervise import Supervisor
-from project.supervisor.tether import die_with_parent
+from project.runner.healthcheck import answers, port_is_free
+from project.runner.log_output import Journal
+from project.runner.pdeathsig import die_with_parent
+from project.runner.stack import Stage, plan
+from project.runner.state_dir import Home, HomeInUse
+from project.runner.supervisor import Supervisor
 
 ADMIN = "admin"
 DEFAULT_PORT = 8000

@@ -1,4 +1,4 @@
-"""Request heads, taken in within bounds of size and time, as `project/bodies.py` does with bodies.
+"""Request heads, taken in within bounds of size and time, as `body.py` does with bodies.
 
 uvicorn waits for the rest of a head for ever, and keeps all of it.
 """
@@ -14,9 +14,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from chat.domain.errors import BadInput, HeadTooLarge, ParleyError
 from chat.settings import chat_settings
 from project import wsgi  # noqa: F401  (sets Django up, which the errors' shape needs)
-from project.bodies import LINGER_SECONDS
-from project.readers import Impatient
-from project.upgrades import Parser
+from project.server.body import LINGER_SECONDS
+from project.server.h2_upgrade import Parser
+from project.server.write_timeout import Impatient
 
 from chat.api.exception_handler import without_request  # isort: skip
 from chat.realtime.close_codes import HANG_UP  # isort: skip

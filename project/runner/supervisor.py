@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
-from project.supervisor.children import Child, Program
-from project.supervisor.journal import Journal, Lines
+from project.runner.log_output import Journal, Lines
+from project.runner.process import Child, Program
 
 READY_WITHIN = 60.0
 """Seconds that programs may take to start; a slow disk and cold caches included."""

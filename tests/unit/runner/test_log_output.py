@@ -8,7 +8,7 @@ from typing import IO
 
 import pytest
 
-from project.supervisor.journal import Journal, Lines
+from project.runner.log_output import Journal, Lines
 
 
 class Terminal(io.StringIO):

@@ -1,6 +1,6 @@
 """Questions to a server from outside: is the port free, does it answer?
 
-`python -m project.supervisor.probes URL` asks and tells by its exit code; it is the health check
+`python -m project.runner.healthcheck URL` asks and tells by its exit code; it is the health check
 of the containers.
 """
 

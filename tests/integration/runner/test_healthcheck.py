@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from project.supervisor.probes import accepts, answers, free_port, port_is_free
+from project.runner.healthcheck import accepts, answers, free_port, port_is_free
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until
 
@@ -79,5 +79,5 @@ def test_the_exit_code_tells() -> None:
 
 
 def _probe(url: str) -> int:
-    command = [sys.executable, "-m", "project.supervisor.probes", url]
+    command = [sys.executable, "-m", "project.runner.healthcheck", url]
     return subprocess.run(command, check=False).returncode

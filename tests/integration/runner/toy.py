@@ -1,4 +1,4 @@
-"""A supervisor of toy programs: `python -m tests.integration.supervisor.toy NAME=CODE ...`.
+"""A supervisor of toy programs: `python -m tests.integration.runner.toy NAME=CODE ...`.
 
 Each NAME runs CODE, a stage of its own, ready as soon as it is started.
 """
@@ -6,9 +6,9 @@ Each NAME runs CODE, a stage of its own, ready as soon as it is started.
 import os
 import sys
 
-from project.supervisor.children import Program
-from project.supervisor.journal import Journal
-from project.supervisor.supervise import Supervisor
+from project.runner.log_output import Journal
+from project.runner.process import Program
+from project.runner.supervisor import Supervisor
 
 
 def program(argument: str) -> Program:

@@ -3,10 +3,10 @@
 import secrets
 from collections.abc import Mapping
 
-from project.supervisor import programs, redis_server
-from project.supervisor.children import Program
-from project.supervisor.home import Home
-from project.supervisor.probes import free_port
+from project.runner import commands, redis_server
+from project.runner.healthcheck import free_port
+from project.runner.process import Program
+from project.runner.state_dir import Home
 
 DRAIN = "3"
 """Seconds that replies continue after Ctrl-C, unless CHAT_DRAIN_TIMEOUT is set. Then they are
@@ -34,15 +34,15 @@ def plan(environ: Mapping[str, str], *, home: Home, port: int) -> list[Stage]:
     made = {} if "SECRET_KEY" in given else {"SECRET_KEY": home.secret_key()}
     if "REDIS_URL" not in env:
         own, password = free_port(), secrets.token_urlsafe(24)
-        first.append(programs.redis(home.redis, port=own, password=password))
+        first.append(commands.redis(home.redis, port=own, password=password))
         made["REDIS_URL"] = redis_server.url_of(own, password)
     if not env.keys() & {"MODEL_URL", "CHAT_MODELS_FILE"}:
         model_port = free_port()
         made |= model_variables(model_port)
-        second.append(programs.fake_model("--rate", PACE, port=model_port, env=env | made))
+        second.append(commands.fake_model("--rate", PACE, port=model_port, env=env | made))
     env |= made
     home.note(made)
-    second += [programs.worker(env=env), programs.web(port=port, env=env)]
+    second += [commands.worker(env=env), commands.web(port=port, env=env)]
     return [stage for stage in (first, second) if stage]
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from project.supervisor.home import Home, HomeInUse
+from project.runner.state_dir import Home, HomeInUse
 
 
 def test_a_home_is_held_by_one_run_at_a_time(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from websockets.protocol import State
 from chat.domain.errors import RateLimited
 from chat.settings import chat_settings
 from project import wsgi  # noqa: F401  (sets Django up, which the close codes need)
-from project.bodies import LINGER_SECONDS
-from project.readers import Impatient
+from project.server.body import LINGER_SECONDS
+from project.server.write_timeout import Impatient
 
 from chat.realtime.close_codes import HANG_UP, code_of  # isort: skip
 from chat.realtime.rate_limit import Pace  # isort: skip

@@ -7,7 +7,7 @@ from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler
 from django.http.response import HttpResponseBadRequest, HttpResponseBase
 
-from project.bodies import Receive, Scope, Send
+from project.server.body import Receive, Scope, Send
 
 
 class PollingHandler(ASGIHandler):

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from project.supervisor import redis_server
-from project.supervisor.children import Program
-from project.supervisor.probes import answers
+from project.runner import redis_server
+from project.runner.healthcheck import answers
+from project.runner.process import Program
 
 Environment = Mapping[str, str]
 
@@ -69,7 +69,7 @@ def web(name: str = "web", *, port: int, env: Environment) -> Program:
     return Program(
         name=name,
         argv=(
-            *(sys.executable, "-m", "project.serve", "project.asgi:application"),
+            *(sys.executable, "-m", "project.server.main", "project.asgi:application"),
             *("--host", "127.0.0.1", "--port", str(port)),
             # The requests' own log would show the tokens that the tutorial's routes take in URLs.
             *("--no-access-log", "--no-server-header", "--lifespan", "off"),

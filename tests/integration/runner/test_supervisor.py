@@ -24,7 +24,7 @@ class Run:
         self._log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-um", "tests.integration.supervisor.toy", *programs],
+                [sys.executable, "-um", "tests.integration.runner.toy", *programs],
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -120,7 +120,7 @@ def test_a_terminal_that_is_closed_ends_everything_though_nothing_is_said(tmp_pa
     terminal, other_side = os.openpty()
     told = tmp_path / "pid"
     silent = f"import os, time; open({str(told)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
-    toy = [sys.executable, "-m", "tests.integration.supervisor.toy", f"silent={silent}"]
+    toy = [sys.executable, "-m", "tests.integration.runner.toy", f"silent={silent}"]
     process = subprocess.Popen(toy, stdin=other_side, stdout=other_side, stderr=other_side)
     try:
         os.close(other_side)

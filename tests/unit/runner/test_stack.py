@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from project.supervisor.children import Program
-from project.supervisor.home import Home, noted
-from project.supervisor.single_machine import plan
+from project.runner.process import Program
+from project.runner.stack import plan
+from project.runner.state_dir import Home, noted
 
 
 @pytest.fixture

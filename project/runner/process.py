@@ -13,7 +13,7 @@ from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 """Where manage.py stands; all programs are started there."""
-TETHER = Path(__file__).with_name("tether.py")
+TETHER = Path(__file__).with_name("pdeathsig.py")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,10 +16,16 @@ from uvicorn.config import HTTP_PROTOCOLS, WS_PROTOCOLS
 
 # At import: the processes of `--workers` come by here, too, before they read their options.
 HTTP_PROTOCOLS.update(
-    {"auto": "project.heads:BoundedHeads", "httptools": "project.heads:BoundedHeads"}
+    {
+        "auto": "project.server.http_protocol:BoundedHeads",
+        "httptools": "project.server.http_protocol:BoundedHeads",
+    }
 )
 WS_PROTOCOLS.update(
-    {"auto": "project.frames:BoundedFrames", "websockets-sansio": "project.frames:BoundedFrames"}
+    {
+        "auto": "project.server.websocket_protocol:BoundedFrames",
+        "websockets-sansio": "project.server.websocket_protocol:BoundedFrames",
+    }
 )
 
 if __name__ == "__main__":

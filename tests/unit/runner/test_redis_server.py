@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from project.supervisor import redis_server
+from project.runner import redis_server
 
 
 def test_the_bundled_server_is_preferred() -> None:

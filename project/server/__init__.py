@@ -1,0 +1,1 @@
+"""What Parley adds to uvicorn, and its ASGI application."""
