@@ -1,5 +1,5 @@
-"""The bundled model server: real HTTP in three wire formats, pleasant or ill-behaved as asked.
+"""A fake model server for development and tests: real HTTP, all wire formats, faults on request.
 
-It imports nothing of Django and nothing of the rest of Parley, so that it starts in a moment and
-tests can run it as a process of its own: `python -m fakemodel --port 8090`.
+It imports neither Django nor the rest of Parley, so it starts quickly and tests can run it as a
+separate process: `python -m fakemodel --port 8090`.
 """

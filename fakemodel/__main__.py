@@ -7,7 +7,7 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
     # Ctrl-C during the imports below exits without a traceback; `serve` sets its own handlers.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from fakemodel.options import add_arguments, read_options
+from fakemodel.options import Options, add_arguments
 from fakemodel.server import serve
 
 
@@ -18,7 +18,7 @@ def main() -> None:
         description="A fake model server for development and tests (docs/fake-model.md).",
     )
     add_arguments(parser)
-    serve(read_options(vars(parser.parse_args())))
+    serve(Options.from_arguments(vars(parser.parse_args())))
 
 
 if __name__ == "__main__":

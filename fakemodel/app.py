@@ -1,4 +1,4 @@
-"""The dev model as an ASGI application: which path is answered by what."""
+"""The fake model as an ASGI application."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -6,169 +6,159 @@ from typing import Any
 import orjson
 
 from fakemodel.calls import parse_body
-from fakemodel.connection import CallerGone, Line
-from fakemodel.errors import Refused, malformed
+from fakemodel.connection import ClientConnection, ClientDisconnected
+from fakemodel.errors import APIError, bad_request
 from fakemodel.exchange import Exchange
-from fakemodel.faults.registry import answer
-from fakemodel.formats.openai_common import error
+from fakemodel.faults.registry import send_response
+from fakemodel.formats.base import JSON, Format
+from fakemodel.formats.openai_common import encode_error
 from fakemodel.formats.registry import PATHS, find_format
-from fakemodel.formats.sse import JSON, Format
-from fakemodel.ledger import list_calls
 from fakemodel.limits import Limits
 from fakemodel.options import Options
-from fakemodel.recorder import Record
+from fakemodel.recorder import Recorder, list_calls
 from fakemodel.replies.compose import compose
-from fakemodel.scenario import Plan
+from fakemodel.scenario import Scenario
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-Page = Callable[[Scope, bytes], object]
+# Takes the scope and the body; returns what is sent as JSON.
+Endpoint = Callable[[Scope, bytes], object]
 
-MOST_BODY = 16 * 1024 * 1024  # bytes; what a model would refuse as well
+MAX_BODY_BYTES = 16 * 1024 * 1024
 
 MODEL_NAME = "fake-model"
-MODEL_SINCE = 1_735_689_600  # seconds since the epoch; the list must look the same each time
+MODEL_CREATED = 1_735_689_600  # seconds since the epoch; constant, so that responses are as well
 
 
 class App:
-    """Answers calls for replies in three formats, and a few pages about itself."""
+    """Answers calls for replies in all formats, and serves a few endpoints for tests."""
 
     def __init__(self, options: Options) -> None:
-        """Begin with an empty record and nothing in flight."""
         self.options = options
-        self.record = Record(keeps=options.record)
-        self.plan = Plan(options)
+        self.recorder = Recorder(stores_calls=options.record)
+        self.scenario = Scenario(options)
         self.limits = Limits(
-            at_once=options.concurrency_limit,
-            per_minute=options.requests_per_minute,
-            minute=options.minute,
+            max_concurrent=options.concurrency_limit,
+            max_per_window=options.requests_per_minute,
+            window=options.rate_limit_window,
         )
-        self.pages: dict[tuple[str, str], Page] = {
-            ("GET", "/live"): self.live,
-            ("GET", "/v1/models"): self.list_models,
+        self.endpoints: dict[tuple[str, str], Endpoint] = {
+            ("GET", "/live"): self._get_health,
+            ("GET", "/v1/models"): self._list_models,
         }
         if options.record:
-            self.pages |= {
-                ("GET", "/__calls__"): self.calls,
-                ("GET", "/__script__"): self.script,
-                ("POST", "/__script__"): self.extend_script,
-                ("POST", "/__reset__"): self.reset,
+            self.endpoints |= {
+                ("GET", "/__calls__"): self._list_calls,
+                ("GET", "/__script__"): self._get_script,
+                ("POST", "/__script__"): self._extend_script,
+                ("POST", "/__reset__"): self._reset,
             }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Respond to one request."""
         try:
-            body = await read_body(receive)
-            speaks = find_format(scope["path"]) if scope["method"] == "POST" else None
-            if speaks is None:
-                await send_json(send, 200, orjson.dumps(self.find_page(scope)(scope, body)))
+            body = await _read_body(receive)
+            wire_format = find_format(scope["path"]) if scope["method"] == "POST" else None
+            if wire_format is None:
+                endpoint = self._find_endpoint(scope)
+                await _send_json(send, 200, orjson.dumps(endpoint(scope, body)))
             else:
-                await self.reply(speaks, body, scope, send)
-        except Refused as refused:
-            await send_json(send, refused.status, error(refused))
-        except CallerGone:
-            return  # before the body was complete: there is nobody to answer
+                await self._record_call(wire_format, body, scope, send)
+        except APIError as error:
+            await _send_json(send, error.status, encode_error(error))
+        except ClientDisconnected:
+            return  # before the body was complete
 
-    def find_page(self, scope: Scope) -> Page:
-        """The page asked for; raises Refused (404, 405)."""
-        page = self.pages.get((scope["method"], scope["path"]))
-        if page is not None:
-            return page
-        known = {path for _, path in self.pages} | PATHS.keys()
+    def _find_endpoint(self, scope: Scope) -> Endpoint:
+        endpoint = self.endpoints.get((scope["method"], scope["path"]))
+        if endpoint is not None:
+            return endpoint
+        known = {path for _, path in self.endpoints} | PATHS.keys()
         if scope["path"] in known:
-            raise Refused(405, f"{scope['method']} is not allowed here.")
-        raise Refused(404, f"There is nothing at {scope['path']}.", code="not_found")
+            raise APIError(405, f"{scope['method']} is not allowed here.")
+        raise APIError(404, f"There is no endpoint {scope['path']}.", code="not_found")
 
-    async def reply(self, speaks: Format, body: bytes, scope: Scope, send: Send) -> None:
-        """Answer a call for a reply, and keep the record of it."""
-        entry = self.record.open(format_name=speaks.name, path=scope["path"], body=body)
-        connection = scope["state"]["connection"]
-        line = Line(send, connection.transport, connection.closed, entry)
+    async def _record_call(
+        self, wire_format: Format, body: bytes, scope: Scope, send: Send
+    ) -> None:
+        record = self.recorder.start(format_name=wire_format.name, path=scope["path"], body=body)
+        protocol = scope["state"]["protocol"]
+        connection = ClientConnection(send, protocol.transport, protocol.closed, record)
         try:
-            await self.answer(speaks, line)
-        except CallerGone:
-            entry.closed_early = True
+            await self._respond(wire_format, connection)
+        except ClientDisconnected:
+            record.client_disconnected = True
         finally:
-            self.record.close(entry)
+            self.recorder.finish(record)
 
-    async def answer(self, speaks: Format, line: Line) -> None:
-        """Answer well, or badly, or with an error in the format's shape; raises CallerGone."""
+    async def _respond(self, wire_format: Format, connection: ClientConnection) -> None:
         try:
-            await answer(self.exchange(speaks, line))
-        except Refused as refused:
-            body = speaks.error(refused)
-            await line.respond(refused.status, JSON, body, headers=refused.headers)
+            await send_response(self._prepare(wire_format, connection))
+        except APIError as error:
+            body = wire_format.encode_error(error)
+            await connection.respond(error.status, JSON, body, headers=error.headers)
 
-    def exchange(self, speaks: Format, line: Line) -> Exchange:
-        """What is to be answered, and how; raises Refused."""
-        entry = line.entry
-        self.limits.admit(entry.in_flight)
-        call = speaks.parse(entry.body, entry.path)
-        behaviour = self.plan.choose(call)
+    def _prepare(self, wire_format: Format, connection: ClientConnection) -> Exchange:
+        record = connection.record
+        self.limits.admit(record.in_flight)
+        call = wire_format.parse(record.body, record.path)
+        behaviour = self.scenario.select(call)
         return Exchange(
-            line=line,
+            connection=connection,
             call=call,
-            format=speaks,
+            format=wire_format,
             behaviour=behaviour,
-            reply=compose(call, behaviour, style=self.options.style, seed=self.options.seed),
-            chance=self.plan.random,
+            reply=compose(call, behaviour, style=self.options.style),
+            random=self.scenario.random,
         )
 
-    def live(self, _scope: Scope, _body: bytes) -> object:
-        """That the server is up, and how busy it is."""
+    def _get_health(self, _scope: Scope, _body: bytes) -> object:
         return {
             "status": "ok",
-            "calls": self.record.total,
-            "in_flight": self.record.in_flight,
+            "calls": self.recorder.total,
+            "in_flight": self.recorder.in_flight,
         }
 
-    def list_models(self, _scope: Scope, _body: bytes) -> object:
-        """The one model; calls may name any other."""
-        model = {"id": MODEL_NAME, "object": "model", "created": MODEL_SINCE, "owned_by": "parley"}
-        return {"object": "list", "data": [model]}
+    def _list_models(self, _scope: Scope, _body: bytes) -> object:
+        model = {"id": MODEL_NAME, "object": "model", "created": MODEL_CREATED}
+        return {"object": "list", "data": [model | {"owned_by": "parley"}]}
 
-    def calls(self, scope: Scope, _body: bytes) -> object:
-        """The calls on record; raises Refused (400)."""
-        return list_calls(self.record, scope["query_string"])
+    def _list_calls(self, scope: Scope, _body: bytes) -> object:
+        return list_calls(self.recorder, scope["query_string"])
 
-    def script(self, _scope: Scope, _body: bytes) -> object:
-        """The steps still waiting."""
-        return {"steps": self.plan.script.waiting()}
+    def _get_script(self, _scope: Scope, _body: bytes) -> object:
+        return {"steps": self.scenario.script.pending()}
 
-    def extend_script(self, scope: Scope, body: bytes) -> object:
-        """Add steps; raises Refused (400)."""
-        self.plan.script.extend(parse_body(body))
-        return self.script(scope, body)
+    def _extend_script(self, scope: Scope, body: bytes) -> object:
+        self.scenario.script.add(parse_body(body))
+        return self._get_script(scope, body)
 
-    def reset(self, _scope: Scope, body: bytes) -> object:
-        """Forget calls, counts, limits and script, as if freshly started."""
+    def _reset(self, _scope: Scope, body: bytes) -> object:
         if body:
-            raise malformed("A reset takes no body.")
-        self.record.reset()
-        self.plan.reset()
-        self.limits.accepted.clear()
+            raise bad_request("A reset takes no body.")
+        self.recorder.reset()
+        self.scenario.reset()
+        self.limits.reset()
         return {"status": "ok"}
 
 
-async def read_body(receive: Receive) -> bytes:
-    """The whole body; raises Refused (413), or CallerGone if it never comes."""
+async def _read_body(receive: Receive) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise CallerGone
+            raise ClientDisconnected
         parts.append(message["body"])
         size += len(message["body"])
-        if size > MOST_BODY:
-            raise Refused(413, f"The body is larger than {MOST_BODY} bytes.")
+        if size > MAX_BODY_BYTES:
+            raise APIError(413, f"The body is larger than {MAX_BODY_BYTES} bytes.")
         if not message["more_body"]:
             return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-async def send_json(send: Send, status: int, body: bytes) -> None:
-    """Send a whole JSON response."""
+async def _send_json(send: Send, status: int, body: bytes) -> None:
     headers = [(b"content-type", JSON), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

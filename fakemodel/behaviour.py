@@ -1,30 +1,30 @@
-"""What a call can be told to do."""
+"""How one call is answered: the fault, the speed, the length."""
 
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
 
 class Fault(StrEnum):
-    """Ways to misbehave; `docs/fake-model.md` says what each one sends."""
+    """Ways to fail; docs/fake-model.md describes what each one sends."""
 
     STATUS = "status"
     HANG = "hang"
     STALL = "stall"
     DRIP = "drip"
-    REFUSE = "refuse"
+    DISCONNECT = "disconnect"
     CUT = "cut"
     RESET = "reset"
-    NO_END = "no_end"
+    NO_FINISH_REASON = "no_finish_reason"
     NO_DONE = "no_done"
     HTML = "html"
     NOT_HTTP = "not_http"
-    BROKEN = "broken"
-    BAD_UTF8 = "bad_utf8"
-    SURROGATE = "surrogate"
+    INVALID_JSON = "invalid_json"
+    INVALID_UTF8 = "invalid_utf8"
+    LONE_SURROGATE = "lone_surrogate"
     GZIP_BOMB = "gzip_bomb"
-    EMPTY = "empty"
-    BLANK = "blank"
-    WRONG_TYPE = "wrong_type"
+    EMPTY_REPLY = "empty_reply"
+    EMPTY_BODY = "empty_body"
+    WRONG_CONTENT_TYPE = "wrong_content_type"
     REDIRECT = "redirect"
     HUGE = "huge"
     LONG_LINE = "long_line"
@@ -33,54 +33,54 @@ class Fault(StrEnum):
     CONTENT_FILTER = "content_filter"
     ERROR_EVENT = "error_event"
     UNKNOWN_FIELDS = "unknown_fields"
-    ODD_SSE = "odd_sse"
+    UNUSUAL_SSE = "unusual_sse"
     SPLIT = "split"
-    UNTIL_CLOSE = "until_close"
+    CLOSE_DELIMITED = "close_delimited"
     NO_USAGE = "no_usage"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
-    """How one call is answered; None leaves it to what was said elsewhere."""
+    """How one call is answered. None means "not set"."""
 
     fault: Fault | None = None
+    # HTTP status of the fault `status`, 400 to 599.
     status: int | None = None
-    """The HTTP status of the fault `status`, 400 to 599."""
+    # The vendor's error code in the body of the fault `status`.
     code: str | None = None
-    """The vendor's error code that goes with it."""
+    # Retry-After header in seconds.
     retry_after: float | None = None
-    """Seconds in the header Retry-After; None sends none."""
-    retry_date: float | None = None
-    """Seconds from now that Retry-After names as an HTTP date."""
+    # Retry-After header as an HTTP date this many seconds from now.
+    retry_after_date: float | None = None
+    # Seconds until the model is loaded, as in a 503 of Hugging Face.
     estimated_time: float | None = None
-    """Seconds until the model is loaded, as a Hugging Face 503 tells them."""
+    # Tokens sent before the fault starts; None usually means half of the reply.
     after: int | None = None
-    """Tokens sent well before the fault begins; None mostly means half of the reply."""
+    # Size of an oversized reply in megabytes.
     mb: float | None = None
-    """Megabytes of a huge reply."""
+    # Number of calls that the fault affects; None means all of them.
     times: int | None = None
-    """How many calls the fault hits before all is well; None means every call."""
-    chance: float | None = None
-    """Share of calls that the fault hits, 0 to 1."""
+    # Probability that the fault affects a call, 0 to 1.
+    probability: float | None = None
+    # Seconds until the first byte.
     latency: float | None = None
-    """Seconds to the first byte."""
+    # Tokens per second of a stream; 0 means unlimited.
     rate: float | None = None
-    """Tokens per second of a stream, 0 for as fast as possible."""
+    # Bytes per second of the fault `drip`; None means 1.
     byte_rate: float | None = None
-    """Bytes per second of a drip; None means one."""
+    # Random variation of latency and token intervals, as a fraction of them, 0 to 1.
     jitter: float | None = None
-    """Share by which latency and gaps vary at random, 0 to 1."""
+    # Length of the reply in tokens: it is cut or filled; 0 means unchanged.
     tokens: int | None = None
-    """Length that the reply is cut or filled to, in tokens; 0 leaves it as it is."""
+    # The text of the reply; only scripts can set it.
     reply: str | None = None
-    """The reply itself, word for word; in scripts only."""
+    # Whether the reply ends with a line of JSON: all messages that the model received.
     history: bool | None = None
-    """Whether the reply ends with a line of JSON: all messages that the model was shown."""
+    # Whether the reply to a plain-text prompt continues with further turns, as base models do.
     run_on: bool | None = None
-    """Whether a flat format talks on past its turn (`Human: ...`), as raw models do."""
 
 
-def merge(base: Behaviour, over: Behaviour) -> Behaviour:
-    """`base`, with whatever `over` says in its place."""
-    said = {field.name: getattr(over, field.name) for field in fields(over)}
-    return replace(base, **{name: value for name, value in said.items() if value is not None})
+def merge(base: Behaviour, override: Behaviour) -> Behaviour:
+    """Return `base` with every field that `override` sets."""
+    values = {field.name: getattr(override, field.name) for field in fields(override)}
+    return replace(base, **{name: value for name, value in values.items() if value is not None})

@@ -1,7 +1,7 @@
-"""The little grammar in which a call is told how to behave.
+"""Directives: the syntax in which messages, scripts and the command line set the behaviour.
 
-The same words serve in a message (`[[fault:429 retry_after=2]]`), on the command line
-(`--fault "cut after=3"`) and, as JSON, in a script (`{"fault": "cut", "after": 3}`).
+In a message: `[[fault:429 retry_after=2]]`. On the command line: `--fault "cut after=3"`.
+In a script, as JSON: `{"fault": "cut", "after": 3}`.
 """
 
 import re
@@ -11,23 +11,23 @@ from typing import Any
 from fakemodel.behaviour import Behaviour, Fault
 
 
-class BadBehaviour(ValueError):
-    """What was asked for is not in the grammar; the message says which word."""
+class InvalidDirective(ValueError):
+    """A directive has an unknown name or an invalid value; the message says which."""
 
 
-# Least and most of every number, so that a marker cannot ask for more than a test needs.
-WHOLE = {
+# Minimum and maximum of each number: a typing error must not ask for a gigabyte or a day.
+INTEGERS = {
     "status": (400, 599),
     "after": (0, 1_000_000),
     "tokens": (0, 1_000_000),
-    "times": (0, 10**6),
+    "times": (0, 1_000_000),
 }
-DECIMAL = {
+FLOATS = {
     "retry_after": (0, 86400),
-    "retry_date": (0, 86400),
+    "retry_after_date": (0, 86400),
     "estimated_time": (0, 86400),
     "mb": (0, 1024),
-    "chance": (0, 1),
+    "probability": (0, 1),
     "latency": (0, 3600),
     "rate": (0, 1_000_000),
     "byte_rate": (0.01, 1_000_000),
@@ -36,82 +36,98 @@ DECIMAL = {
 FLAGS = frozenset({"history", "run_on"})
 CODE = re.compile(r"[a-z_]{1,64}")
 
-LOADING_SECONDS = 20.0  # what Hugging Face says for a model of middling size
+LOADING_SECONDS = 20.0  # as Hugging Face reports for a model of medium size
 
-MARKER = re.compile(r"\[\[([^\[\]]{1,300})\]\]")
-OURS = re.compile(
-    rf"(fault:|({'|'.join([*WHOLE, *DECIMAL, 'code'])})=|({'|'.join(sorted(FLAGS))})(\s|$))"
+BRACKETS = re.compile(r"\[\[([^\[\]]{1,300})\]\]")
+# Other text in double brackets is not a directive.
+KNOWN = re.compile(
+    rf"(fault:|({'|'.join([*INTEGERS, *FLOATS, 'code'])})=|({'|'.join(sorted(FLAGS))})(\s|$))"
 )
 
 
-def parse_markers(message: str) -> Behaviour | None:
-    """What the markers in `message` ask for, taken together, or None; raises BadBehaviour.
+def parse_message(message: str) -> Behaviour | None:
+    """Return what the directives in `message` set, or None if it has none.
 
-    Double brackets that do not begin with one of our words are text like any other.
+    Raises:
+        InvalidDirective: an unknown name or an invalid value.
     """
     words: list[str] = []
-    for inside in MARKER.findall(message):
-        if OURS.match(inside.strip()):
+    for inside in BRACKETS.findall(message):
+        if KNOWN.match(inside.strip()):
             words += inside.split()
     return parse_words(words) if words else None
 
 
+def remove_directives(message: str) -> str:
+    """Return `message` without its directives."""
+    return BRACKETS.sub(
+        lambda found: "" if KNOWN.match(found[1].strip()) else found[0], message
+    ).strip()
+
+
 def parse_words(words: Iterable[str]) -> Behaviour:
-    """The behaviour that `fault:NAME`, `key=value` and flags spell; raises BadBehaviour."""
-    asked: dict[str, Any] = {}
+    """Return what words such as `fault:cut`, `after=3` and `history` set.
+
+    Raises:
+        InvalidDirective: an unknown name or an invalid value.
+    """
+    values: dict[str, Any] = {}
     for word in words:
         name, equals, value = word.partition("=")
         if word.startswith("fault:"):
-            asked["fault"] = word.removeprefix("fault:")
+            values["fault"] = word.removeprefix("fault:")
         elif equals:
-            asked[name] = value
+            values[name] = value
         else:
-            asked[name] = True
-    return parse_fields(asked)
+            values[name] = True
+    return parse_fields(values)
 
 
-def parse_fields(asked: Mapping[str, Any]) -> Behaviour:
-    """The behaviour that names and values spell, text or JSON; raises BadBehaviour."""
-    known = parse_fault(str(asked["fault"])) if "fault" in asked else {}
-    for name, value in asked.items():
+def parse_fields(values: Mapping[str, Any]) -> Behaviour:
+    """Return what names and values set; the values are text or JSON.
+
+    Raises:
+        InvalidDirective: an unknown name or an invalid value.
+    """
+    known = _parse_fault(str(values["fault"])) if "fault" in values else {}
+    for name, value in values.items():
         if name != "fault":
-            known[name] = parse_value(name, value)
+            known[name] = _parse_value(name, value)
     return Behaviour(**known)
 
 
-def parse_fault(name: str) -> dict[str, Any]:
-    """The fields that the fault `name` sets: a name, `loading` or a status; raises BadBehaviour."""
+def _parse_fault(name: str) -> dict[str, Any]:
+    """Return the fields that the fault `name` sets; a status and `loading` are short forms."""
     if name.isascii() and name.isdigit():
-        return {"fault": Fault.STATUS, "status": parse_value("status", name)}
+        return {"fault": Fault.STATUS, "status": _parse_value("status", name)}
     if name == "loading":
         return {"fault": Fault.STATUS, "status": 503, "estimated_time": LOADING_SECONDS}
     if name not in set(Fault):
-        raise BadBehaviour(f"There is no fault '{name}'.")
+        raise InvalidDirective(f"Unknown fault '{name}'.")
     return {"fault": Fault(name)}
 
 
-def parse_value(name: str, value: Any) -> Any:
-    """`value` as the type that `name` has; raises BadBehaviour."""
+def _parse_value(name: str, value: Any) -> Any:
     if name in FLAGS and value is True:
         return True
     if name == "code" and CODE.fullmatch(str(value)):
         return str(value)
-    if name in WHOLE:
-        return parse_number(name, value, int, WHOLE[name])
-    if name in DECIMAL:
-        return parse_number(name, value, float, DECIMAL[name])
-    raise BadBehaviour(f"'{name}' is not a word of the grammar, or has a bad value.")
+    if name in INTEGERS:
+        return _parse_number(name, value, int, INTEGERS[name])
+    if name in FLOATS:
+        return _parse_number(name, value, float, FLOATS[name])
+    raise InvalidDirective(f"'{name}' is not a directive, or its value is invalid.")
 
 
-def parse_number(
+def _parse_number(
     name: str, value: Any, kind: type[int] | type[float], bounds: tuple[float, float]
 ) -> float:
-    """`value` as a number within `bounds`; raises BadBehaviour."""
-    least, most = bounds
+    minimum, maximum = bounds
+    problem = f"'{name}' must be a number from {minimum} to {maximum}."
     try:
         number = kind(str(value))
     except ValueError as error:
-        raise BadBehaviour(f"'{name}' must be a number from {least} to {most}.") from error
-    if not least <= number <= most:
-        raise BadBehaviour(f"'{name}' must be a number from {least} to {most}.")
+        raise InvalidDirective(problem) from error
+    if not minimum <= number <= maximum:
+        raise InvalidDirective(problem)
     return number

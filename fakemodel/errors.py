@@ -1,8 +1,8 @@
-"""The one exception by which a call is refused, in whatever wire format it came."""
+"""The errors that calls get."""
 
 
-class Refused(Exception):
-    """The call gets an HTTP error instead of a reply."""
+class APIError(Exception):
+    """The call gets an HTTP error; each format renders it in its own shape."""
 
     def __init__(
         self,
@@ -14,16 +14,16 @@ class Refused(Exception):
         estimated_time: float | None = None,
         headers: tuple[tuple[bytes, bytes], ...] = (),
     ) -> None:
-        """Carry what the formats need to word it; `estimated_time` in seconds."""
         super().__init__(message)
         self.status = status
         self.message = message
         self.code = code
         self.param = param
+        # Seconds until the model is loaded.
         self.estimated_time = estimated_time
         self.headers = headers
 
 
-def malformed(message: str, param: str | None = None) -> Refused:
-    """A 400 for a body that this server cannot make sense of."""
-    return Refused(400, message, param=param)
+def bad_request(message: str, param: str | None = None) -> APIError:
+    """Return the 400 for a body that is invalid or not supported."""
+    return APIError(400, message, param=param)

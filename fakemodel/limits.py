@@ -1,39 +1,49 @@
-"""How much the dev model takes on: calls at once, and calls a minute."""
+"""The limits of the server: concurrent calls and calls per minute."""
 
 import math
 import time
 from collections import deque
 from dataclasses import dataclass, field
 
-from fakemodel.errors import Refused
+from fakemodel.errors import APIError
 
 
 @dataclass(slots=True, kw_only=True)
 class Limits:
-    """Refuses what is beyond the limits, as vendors do. 0 sets no limit."""
+    """Rejects calls above the limits, as vendors do. 0 means unlimited."""
 
-    at_once: int
-    """Calls in flight."""
-    per_minute: int
-    """Calls accepted within any `minute`."""
-    minute: float
-    """Seconds that the minute lasts; shorter in tests."""
+    max_concurrent: int
+    # Calls accepted within any `window` seconds.
+    max_per_window: int
+    window: float
+    # When the calls of the current window were accepted, by the monotonic clock.
     accepted: deque[float] = field(default_factory=deque)
-    """When the calls of the last minute were accepted, by the monotonic clock."""
 
     def admit(self, in_flight: int) -> None:
-        """Count a call; raises Refused (429) if it is one too many, with Retry-After if known."""
-        if self.at_once and in_flight > self.at_once:
-            raise Refused(429, "Too many requests in flight.")
-        if self.per_minute:
-            self.admit_this_minute(time.monotonic())
+        """Count a call.
 
-    def admit_this_minute(self, now: float) -> None:
-        """Count a call that comes at `now`; raises Refused (429)."""
-        while self.accepted and self.accepted[0] <= now - self.minute:
+        Raises:
+            APIError: 429; with Retry-After if the limit per window is reached.
+        """
+        if self.max_concurrent and in_flight > self.max_concurrent:
+            raise APIError(429, "Too many concurrent requests.")
+        if self.max_per_window:
+            self.admit_at(time.monotonic())
+
+    def admit_at(self, now: float) -> None:
+        """Count a call in the window that ends at `now`.
+
+        Raises:
+            APIError: 429 with Retry-After.
+        """
+        while self.accepted and self.accepted[0] <= now - self.window:
             self.accepted.popleft()
-        if len(self.accepted) >= self.per_minute:
-            wait = math.ceil(self.accepted[0] + self.minute - now)
+        if len(self.accepted) >= self.max_per_window:
+            wait = math.ceil(self.accepted[0] + self.window - now)
             header = (b"retry-after", b"%d" % max(wait, 1))
-            raise Refused(429, "Rate limit reached.", headers=(header,))
+            raise APIError(429, "Rate limit reached.", headers=(header,))
         self.accepted.append(now)
+
+    def reset(self) -> None:
+        """Forget all accepted calls."""
+        self.accepted.clear()

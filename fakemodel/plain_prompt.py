@@ -1,4 +1,4 @@
-"""Flat prompts (`Human: ...`, `Bot: ...`) read back into messages."""
+"""Plain-text prompts (`Human: ...`, `Bot: ...`), parsed into messages."""
 
 import re
 
@@ -8,26 +8,26 @@ ROLES = {"Human": "user", "Bot": "assistant"}
 
 SPEAKER = r"(Human|Bot):[ \t]?"
 AT_LINE_START = re.compile(rf"^{SPEAKER}", re.MULTILINE)
-# The tutorial joins its turns with spaces, so that a whole conversation is one line.
+# The tutorial joins its turns with spaces, so a whole conversation is one line.
 ANYWHERE = re.compile(rf"(?:^|(?<=\s)){SPEAKER}")
 
 
-def parse_transcript(prompt: str) -> tuple[Message, ...]:
-    """The messages of `prompt`, in order; a prompt without speakers is one user message.
+def parse_prompt(prompt: str) -> tuple[Message, ...]:
+    """Return the messages of `prompt`; without speakers it is one user message.
 
-    A speaker counts at the start of a line only, unless the prompt is a single line. What stands
-    before the first speaker is the system message; the open `Bot:` at the end is left out.
+    Speakers are recognised at the start of a line only, unless the prompt is a single line. Text
+    before the first speaker is the system message. The empty `Bot:` at the end is left out.
     """
     pattern = AT_LINE_START if "\n" in prompt.strip() else ANYWHERE
-    before, *rest = pattern.split(prompt)
-    if not rest:
+    system, *turns = pattern.split(prompt)
+    if not turns:
         return (Message("user", prompt.strip()),)
-    spoken = [
+    messages = [
         Message(ROLES[speaker], content.strip())
-        for speaker, content in zip(rest[::2], rest[1::2], strict=True)
+        for speaker, content in zip(turns[::2], turns[1::2], strict=True)
     ]
-    if spoken[-1].role == "assistant" and not spoken[-1].content:
-        spoken.pop()
-    if before.strip():
-        spoken.insert(0, Message("system", before.strip()))
-    return tuple(spoken)
+    if messages[-1].role == "assistant" and not messages[-1].content:
+        messages.pop()
+    if system.strip():
+        messages.insert(0, Message("system", system.strip()))
+    return tuple(messages)

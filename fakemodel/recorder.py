@@ -1,55 +1,70 @@
-"""What was asked of the dev model: counters always, the calls themselves for tests."""
+"""The call recorder: what the server received and sent, for tests to read (`GET /__calls__`)."""
 
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs
 
-# What a long test run may keep; the oldest calls go first.
-MOST_CALLS = 20_000
-MOST_BYTES = 64 * 1024 * 1024  # of request bodies
+import orjson
+
+from fakemodel.calls import Call
+from fakemodel.errors import APIError, bad_request
+from fakemodel.formats.registry import find_format
+
+# Enough for a long test run; the oldest calls are dropped first.
+MAX_CALLS = 20_000
+MAX_BYTES = 64 * 1024 * 1024  # of request bodies
+
+PAGE_SIZE = 1000  # calls, unless the query has a `limit`
+
+# Fields of a record that `/__calls__` shows unchanged.
+RECORD_FIELDS = ("number", "format", "path", "received_at", "in_flight", "status", "fault",
+                 "first_byte_at", "finished_at", "client_disconnected", "bytes_sent")  # fmt: skip
+# Fields of a body that `/__calls__` shows by themselves; the others are `parameters`.
+BODY_FIELDS = frozenset({"model", "messages", "prompt", "inputs", "stream"})
 
 
 @dataclass(slots=True, kw_only=True)
-class Entry:
+class CallRecord:
     """One call; times are seconds since the epoch."""
 
+    # Counts from 1 in order of arrival; calls that were dropped count as well.
     number: int
-    """Counts from 1 in order of arrival, also across what was dropped."""
     format: str
     path: str
     body: bytes
     received_at: float
+    # Calls in progress when this one arrived, itself included.
     in_flight: int
-    """Calls being answered when this one came, itself included."""
+    # The HTTP status sent, if any.
     status: int | None = None
-    """The HTTP status sent; None while nothing was."""
     fault: str | None = None
-    """The fault that hit the call, by name."""
     first_byte_at: float | None = None
     finished_at: float | None = None
-    closed_early: bool = False
-    """Whether the caller left before the reply was complete."""
+    # Whether the client closed the connection before the reply was complete.
+    client_disconnected: bool = False
+    # Bytes of the body written to the socket.
     bytes_sent: int = 0
-    """Bytes of the body handed to the socket."""
 
 
 @dataclass(slots=True)
-class Record:
-    """Counts all calls and, if `keeps`, remembers the last of them."""
+class Recorder:
+    """Counts all calls; stores the most recent ones if `stores_calls`."""
 
-    keeps: bool
-    calls: deque[Entry] = field(default_factory=deque)
+    stores_calls: bool
+    calls: deque[CallRecord] = field(default_factory=deque)
     total: int = 0
     in_flight: int = 0
-    most_in_flight: int = 0
-    kept_bytes: int = 0
+    max_in_flight: int = 0
+    stored_bytes: int = 0
 
-    def open(self, *, format_name: str, path: str, body: bytes) -> Entry:
-        """The entry of a call that has just come."""
+    def start(self, *, format_name: str, path: str, body: bytes) -> CallRecord:
+        """Return the record of a call that has just arrived."""
         self.total += 1
         self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        entry = Entry(
+        self.max_in_flight = max(self.max_in_flight, self.in_flight)
+        record = CallRecord(
             number=self.total,
             format=format_name,
             path=path,
@@ -57,25 +72,81 @@ class Record:
             received_at=time.time(),
             in_flight=self.in_flight,
         )
-        if self.keeps:
-            self.keep(entry)
-        return entry
+        if self.stores_calls:
+            self._store(record)
+        return record
 
-    def close(self, entry: Entry) -> None:
-        """Note that the call is over."""
+    def finish(self, record: CallRecord) -> None:
+        """Record the end of a call."""
         self.in_flight -= 1
-        entry.finished_at = time.time()
+        record.finished_at = time.time()
 
-    def keep(self, entry: Entry) -> None:
-        """Remember `entry`, and forget the oldest beyond the bounds."""
-        self.calls.append(entry)
-        self.kept_bytes += len(entry.body)
-        while len(self.calls) > MOST_CALLS or self.kept_bytes > MOST_BYTES:
-            self.kept_bytes -= len(self.calls.popleft().body)
+    def _store(self, record: CallRecord) -> None:
+        self.calls.append(record)
+        self.stored_bytes += len(record.body)
+        while len(self.calls) > MAX_CALLS or self.stored_bytes > MAX_BYTES:
+            self.stored_bytes -= len(self.calls.popleft().body)
 
     def reset(self) -> None:
-        """Forget all calls; those still in flight stay counted."""
+        """Drop all records; calls in progress still count as in flight."""
         self.calls.clear()
-        self.kept_bytes = 0
+        self.stored_bytes = 0
         self.total = 0
-        self.most_in_flight = self.in_flight
+        self.max_in_flight = self.in_flight
+
+
+def list_calls(recorder: Recorder, query: bytes) -> dict[str, Any]:
+    """Return a page of calls, oldest first; `query` is `after=<number>&match=<text>&limit=`.
+
+    Raises:
+        APIError: 400, the query is invalid.
+    """
+    params = parse_qs(query.decode("latin-1"))
+    after, limit = _number(params, "after", 0), _number(params, "limit", PAGE_SIZE)
+    match = params.get("match", [""])[-1]
+    page: list[dict[str, Any]] = []
+    for record in recorder.calls:
+        if record.number > after and len(page) < limit:
+            call = _describe(record)
+            if match in call["last_user_message"]:
+                page.append(call)
+    return {
+        "calls": page,
+        "total": recorder.total,
+        "stored": len(recorder.calls),
+        "in_flight": recorder.in_flight,
+        "max_in_flight": recorder.max_in_flight,
+    }
+
+
+def _number(params: dict[str, list[str]], name: str, default: int) -> int:
+    text = params.get(name, [str(default)])[-1]
+    if not text.isdecimal():
+        raise bad_request(f"'{name}' must be a number.", name)
+    return int(text)
+
+
+def _describe(record: CallRecord) -> dict[str, Any]:
+    description = {name: getattr(record, name) for name in RECORD_FIELDS}
+    call = _parse(record)
+    if call is None:
+        return description | {"last_user_message": "", "messages": None, "prompt": None,
+                              "model": None, "stream": None, "parameters": {}}  # fmt: skip
+    fields = orjson.loads(record.body)
+    return description | {
+        "last_user_message": call.last_user_message,
+        "messages": [message._asdict() for message in call.messages],
+        "prompt": call.prompt,
+        "model": call.model,
+        "stream": call.stream,
+        "parameters": {name: fields[name] for name in fields if name not in BODY_FIELDS},
+    }
+
+
+def _parse(record: CallRecord) -> Call | None:
+    """Return the call in the recorded body, or None if the body was rejected."""
+    wire_format = find_format(record.path)
+    try:
+        return wire_format.parse(record.body, record.path) if wire_format else None
+    except APIError:
+        return None

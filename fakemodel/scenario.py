@@ -1,4 +1,4 @@
-"""Which behaviour a call gets: what the script says, else its message, else the options."""
+"""Selects the behaviour of each call: from the script, else the message, else the options."""
 
 import random
 from collections import OrderedDict
@@ -6,78 +6,80 @@ from dataclasses import replace
 
 from fakemodel.behaviour import Behaviour, merge
 from fakemodel.calls import Call
-from fakemodel.directives import BadBehaviour, parse_markers
-from fakemodel.errors import malformed
+from fakemodel.directives import InvalidDirective, parse_message
+from fakemodel.errors import bad_request
 from fakemodel.options import Options
 from fakemodel.script import Script
 
-MOST_COUNTED = 10_000  # prompts whose `times` are counted; the oldest are forgotten
-ALL_CALLS = 0  # under which the fault of the options is counted
+MAX_COUNTED = 10_000  # prompts whose `times` are counted; the oldest are dropped
+ALL_CALLS = 0  # the key that counts the fault of the options
 
 
-class Plan:
-    """Decides for each call how it is answered."""
+class Scenario:
+    """The state that selects behaviours: the script, and how often each fault has happened."""
 
     def __init__(self, options: Options) -> None:
-        """Begin with nothing counted and an empty script."""
         self.options = options
-        self.manner = options.manner
+        self.defaults = options.defaults
         self.script = Script()
-        self.counted: OrderedDict[int, int] = OrderedDict()
-        # Chances and jitter are to be repeatable, not unpredictable.
+        self.counts: OrderedDict[int, int] = OrderedDict()
+        # Probabilities and jitter have to be repeatable, not unpredictable.
         self.random = random.Random(options.seed)  # noqa: S311
 
     def reset(self) -> None:
-        """Drop the script and begin all counts and chances anew."""
+        """Drop the script and restart all counts and random numbers."""
         self.script.steps.clear()
-        self.counted.clear()
+        self.counts.clear()
         self.random.seed(self.options.seed)
 
-    def choose(self, call: Call) -> Behaviour:
-        """The behaviour for `call`; raises Refused (400) on a marker that cannot be read."""
-        scripted = self.script.take(call)
+    def select(self, call: Call) -> Behaviour:
+        """Return the behaviour for `call`.
+
+        Raises:
+            APIError: 400, a directive in the message is invalid.
+        """
+        scripted = self.script.next_behaviour(call)
         if scripted is not None:
-            return merge(self.manner, self.by_chance(scripted))
-        asked = self.read_markers(call)
-        if asked is not None and asked.fault is not None:
+            return merge(self.defaults, self._apply_probability(scripted))
+        requested = self._parse_message(call)
+        if requested is not None and requested.fault is not None:
             # The same prompt again is a retry of the same turn.
-            return merge(self.manner, self.by_count(asked, hash((call.model, call.messages))))
-        general = self.general()
-        return general if asked is None else merge(general, asked)
+            key = hash((call.model, call.messages))
+            return merge(self.defaults, self._apply_times(requested, key))
+        general = self._from_options()
+        return general if requested is None else merge(general, requested)
 
-    def general(self) -> Behaviour:
-        """What the options say for every call."""
+    def _from_options(self) -> Behaviour:
         if self.options.fault.fault is None:
-            return self.manner
-        return merge(self.manner, self.by_count(self.options.fault, ALL_CALLS))
+            return self.defaults
+        return merge(self.defaults, self._apply_times(self.options.fault, ALL_CALLS))
 
-    def read_markers(self, call: Call) -> Behaviour | None:
-        """What the last user message asks for; raises Refused (400)."""
-        if not self.options.markers or "[[" not in (asked := call.asked):
+    def _parse_message(self, call: Call) -> Behaviour | None:
+        message = call.last_user_message
+        if not self.options.directives or "[[" not in message:
             return None
         try:
-            return parse_markers(asked)
-        except BadBehaviour as error:
-            raise malformed(f"A marker in the message cannot be read: {error}") from error
+            return parse_message(message)
+        except InvalidDirective as error:
+            raise bad_request(f"A directive in the message is invalid: {error}") from error
 
-    def by_count(self, asked: Behaviour, key: int) -> Behaviour:
-        """`asked`, without its fault once it has hit `times` calls counted under `key`."""
-        asked = self.by_chance(asked)
-        if asked.times is None or asked.fault is None:
-            return asked
-        hits = self.counted.pop(key, 0)
-        self.counted[key] = hits + 1
-        if len(self.counted) > MOST_COUNTED:
-            self.counted.popitem(last=False)
-        return well(asked) if hits >= asked.times else asked
+    def _apply_times(self, behaviour: Behaviour, key: int) -> Behaviour:
+        """Return `behaviour`; without its fault once that affected `times` calls under `key`."""
+        behaviour = self._apply_probability(behaviour)
+        if behaviour.times is None or behaviour.fault is None:
+            return behaviour
+        count = self.counts.pop(key, 0)
+        self.counts[key] = count + 1
+        if len(self.counts) > MAX_COUNTED:
+            self.counts.popitem(last=False)
+        return _without_fault(behaviour) if count >= behaviour.times else behaviour
 
-    def by_chance(self, asked: Behaviour) -> Behaviour:
-        """`asked`, without its fault where chance spares the call."""
-        if asked.chance is None or self.random.random() < asked.chance:
-            return asked
-        return well(asked)
+    def _apply_probability(self, behaviour: Behaviour) -> Behaviour:
+        if behaviour.probability is None or self.random.random() < behaviour.probability:
+            return behaviour
+        return _without_fault(behaviour)
 
 
-def well(asked: Behaviour) -> Behaviour:
-    """`asked` without its fault; pace, length and the rest stay."""
-    return replace(asked, fault=None)
+def _without_fault(behaviour: Behaviour) -> Behaviour:
+    """Return `behaviour` with its speed and length, but without its fault."""
+    return replace(behaviour, fault=None)

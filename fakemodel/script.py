@@ -1,85 +1,86 @@
-"""The script: steps that the next calls follow, written by a test beforehand."""
+"""The script: steps that a test sends to set the responses to the next calls."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fakemodel.behaviour import Behaviour
 from fakemodel.calls import Call, text_field
-from fakemodel.directives import BadBehaviour, parse_fields
-from fakemodel.errors import malformed
+from fakemodel.directives import InvalidDirective, parse_fields
+from fakemodel.errors import bad_request
 
-MOST_STEPS = 10_000
+MAX_STEPS = 10_000
 
 
 @dataclass(slots=True, kw_only=True)
 class Step:
-    """How the next call that fits is answered."""
+    """The behaviour of the next calls that match."""
 
     behaviour: Behaviour
-    asked: dict[str, Any]
-    """The step as the test wrote it."""
+    # The step as the test sent it.
+    source: dict[str, Any]
+    # Text that the last user message must contain; empty matches all calls.
     match: str
-    """Part of the last user message of the calls that fit; empty fits all."""
+    # The model that the call must name; empty matches all calls.
     model: str
-    """The model of the calls that fit; empty fits all."""
-    left: int
-    """Calls that the step is still good for; 0 means without end."""
+    # Calls that the step still applies to; 0 means unlimited.
+    remaining: int
 
-    def fits(self, call: Call) -> bool:
-        """Whether `call` is one that the step is for."""
-        return self.match in call.asked and self.model in {"", call.model}
+    def matches(self, call: Call) -> bool:
+        """Whether the step applies to `call`."""
+        return self.match in call.last_user_message and self.model in {"", call.model}
 
 
 @dataclass(slots=True)
 class Script:
-    """The steps that wait, in order."""
+    """The pending steps, in order."""
 
     steps: list[Step] = field(default_factory=list)
 
-    def take(self, call: Call) -> Behaviour | None:
-        """The behaviour of the first step that fits `call`, which is used up by it, or None."""
-        for place, step in enumerate(self.steps):
-            if step.fits(call):
-                if step.left == 1:
-                    del self.steps[place]
-                step.left = max(step.left - 1, 0)
+    def next_behaviour(self, call: Call) -> Behaviour | None:
+        """Return the behaviour of the first step that matches `call`, and use the step up."""
+        for index, step in enumerate(self.steps):
+            if step.matches(call):
+                if step.remaining == 1:
+                    del self.steps[index]
+                step.remaining = max(step.remaining - 1, 0)
                 return step.behaviour
         return None
 
-    def extend(self, fields: dict[str, Any]) -> None:
-        """Add the `steps` in a body, all or none; raises Refused (400)."""
+    def add(self, fields: dict[str, Any]) -> None:
+        """Add the `steps` of a request body, all or none.
+
+        Raises:
+            APIError: 400, a step is invalid or there are too many.
+        """
         steps = fields.get("steps")
-        if not isinstance(steps, list) or len(self.steps) + len(steps) > MOST_STEPS:
-            raise malformed(f"'steps' must be a list; {MOST_STEPS} may wait at most.", "steps")
-        self.steps += [parse_step(step) for step in steps]
+        if not isinstance(steps, list) or len(self.steps) + len(steps) > MAX_STEPS:
+            raise bad_request(f"'steps' must be a list; at most {MAX_STEPS} are stored.", "steps")
+        self.steps += [_parse_step(step) for step in steps]
 
-    def waiting(self) -> list[dict[str, Any]]:
-        """The steps still to come, as they were written, each with `left`."""
-        return [step.asked | {"left": step.left} for step in self.steps]
+    def pending(self) -> list[dict[str, Any]]:
+        """Return the steps as the test sent them, each with `remaining`."""
+        return [step.source | {"remaining": step.remaining} for step in self.steps]
 
 
-def parse_step(asked: Any) -> Step:
-    """One step; raises Refused (400)."""
-    if not isinstance(asked, dict):
-        raise malformed("Each step must be an object.", "steps")
-    words = dict(asked)
-    match, model = words.pop("match", ""), words.pop("model", "")
-    # A step serves one call unless it says otherwise; the count is the step's, not the fault's.
-    left = words.pop("times", 1)
-    reply = text_field(words, "reply") if "reply" in words else None
-    words.pop("reply", None)
+def _parse_step(source: Any) -> Step:
+    if not isinstance(source, dict):
+        raise bad_request("Each step must be an object.", "steps")
+    values = dict(source)
+    match, model = values.pop("match", ""), values.pop("model", "")
+    # In a script `times` counts the calls of the step, not those of the fault.
+    remaining = values.pop("times", 1)
+    reply = text_field(values, "reply") if "reply" in values else None
+    values.pop("reply", None)
     if not isinstance(match, str) or not isinstance(model, str):
-        raise malformed("'match' and 'model' must be strings.", "steps")
-    if type(left) is not int or left < 0:
-        raise malformed("'times' must be an integer from 0.", "steps")
-    return Step(
-        behaviour=parse_behaviour(words, reply), asked=asked, match=match, model=model, left=left
-    )
+        raise bad_request("'match' and 'model' must be strings.", "steps")
+    if type(remaining) is not int or remaining < 0:
+        raise bad_request("'times' must be a non-negative integer.", "steps")
+    behaviour = _parse_behaviour(values, reply)
+    return Step(behaviour=behaviour, source=source, match=match, model=model, remaining=remaining)
 
 
-def parse_behaviour(words: dict[str, Any], reply: str | None) -> Behaviour:
-    """The behaviour of a step; raises Refused (400)."""
+def _parse_behaviour(values: dict[str, Any], reply: str | None) -> Behaviour:
     try:
-        return replace(parse_fields(words), reply=reply)
-    except BadBehaviour as error:
-        raise malformed(str(error), "steps") from error
+        return replace(parse_fields(values), reply=reply)
+    except InvalidDirective as error:
+        raise bad_request(str(error), "steps") from error

@@ -1,4 +1,4 @@
-"""The process: a socket, uvicorn without its frills, and a way to stop at once."""
+"""The server process: uvicorn on one socket, which stops without waiting for clients."""
 
 import asyncio
 import contextlib
@@ -14,15 +14,15 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from fakemodel.app import App
 from fakemodel.options import Options
 
-BACKLOG = 4096  # connections not yet accepted; 2,000 may come in one moment
-KEEP_ALIVE = 75  # seconds; a pooled client must not find its connection closed between two turns
+BACKLOG = 4096  # connections not yet accepted; tests open 2,000 at once
+KEEP_ALIVE = 75  # seconds; longer than pooled clients are idle between two turns
 
 
-class Connection(HttpToolsProtocol):
-    """uvicorn's connection, which also hands itself to the app so that it can be broken."""
+class HTTPProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, which gives the app access to the connection."""
 
+    # Done once the connection is closed, by either side.
     closed: asyncio.Future[None]
-    """Done once the connection is gone, whoever closed it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.closed = self.loop.create_future()
@@ -35,33 +35,33 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["state"]["connection"] = self
+        self.scope["state"]["protocol"] = self
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which says where it listens and waits for nobody when it ends."""
+    """uvicorn's server, which prints its address and closes all connections when it stops."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for listener in sockets or []:
             host, port = listener.getsockname()[:2]
-            sys.stdout.write(f"dev model listening on http://{host}:{port}\n")
+            sys.stdout.write(f"Fake model listening on http://{host}:{port}\n")
             sys.stdout.flush()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for connection in list(self.server_state.connections):
-            cast("Connection", connection).transport.abort()
+        for protocol in list(self.server_state.connections):
+            cast("HTTPProtocol", protocol).transport.abort()
         await super().shutdown(sockets)
 
 
 def serve(options: Options) -> None:
-    """Serve until SIGINT or SIGTERM, upon which the process exits with 0."""
+    """Serve until SIGINT or SIGTERM, then exit with status 0."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, leave)
-    listener = bind(options.host, options.port)
+        signal.signal(number, _exit)
+    listener = _listen(options.host, options.port)
     config = uvicorn.Config(
         cast("Any", App(options)),
-        http=Connection,
+        http=HTTPProtocol,
         ws="none",
         loop="auto",
         interface="asgi3",
@@ -78,15 +78,14 @@ def serve(options: Options) -> None:
         Server(config).run(sockets=[listener])
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; ends the process with 1 where the address is not to be had."""
+def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise SystemExit(f"The dev model cannot listen on {host}:{port}: {error}") from error
+        raise SystemExit(f"The fake model cannot listen on {host}:{port}: {error}") from error
 
 
-def leave(_number: int, _frame: FrameType | None) -> NoReturn:
-    """End the process in good order: uvicorn raises the signal again when it has stopped."""
+def _exit(_number: int, _frame: FrameType | None) -> NoReturn:
+    # uvicorn raises the signal again after its shutdown; the default handler would exit by it.
     raise SystemExit(0)

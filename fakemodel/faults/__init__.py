@@ -1,1 +1,1 @@
-"""Every way to misbehave, each a function that answers one exchange badly."""
+"""The faults: functions that send a faulty response to one exchange."""

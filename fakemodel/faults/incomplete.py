@@ -1,92 +1,91 @@
-"""Faults that break the reply off, or never begin it."""
+"""Faults that send the response incompletely, slowly, or not at all."""
 
-from fakemodel.errors import Refused
-from fakemodel.exchange import Exchange, send_pieces
-from fakemodel.formats.sse import Rendering
+from fakemodel.errors import APIError
+from fakemodel.exchange import Exchange, send_paced
+from fakemodel.formats.base import JSON
 
-FAILED = "The server had an error while generating the reply."
-# A reset overtakes what still waits to be sent.
-BEFORE_RESET = 0.05  # seconds
+ERROR_MESSAGE = "The server had an error while generating the reply."
+# Without a delay the reset would overtake the tokens that are still to be sent.
+RESET_DELAY = 0.05  # seconds
 
 
 async def hang(exchange: Exchange) -> None:
-    """Not a byte, ever."""
-    await exchange.line.pause(None)
+    """No response."""
+    await exchange.connection.wait_until_disconnected()
 
 
-async def refuse(exchange: Exchange) -> None:
-    """The connection is closed without a byte."""
-    await exchange.line.cut()
+async def disconnect(exchange: Exchange) -> None:
+    """The connection is closed without a response."""
+    await exchange.connection.close()
 
 
-async def begin(exchange: Exchange) -> Rendering:
-    """Headers that promise the whole reply, and the part of it before the fault."""
+async def _send_beginning(exchange: Exchange) -> None:
+    """Send the headers of the complete reply, and the tokens before the fault."""
     rendering = exchange.render()
-    length = None if exchange.call.stream else len(exchange.body(rendering))
-    await exchange.line.start(200, rendering.content_type, length=length)
-    if exchange.kept:
-        await exchange.line.write(rendering.head)
-        await send_pieces(exchange, exchange.pieces(rendering, exchange.kept))
-    return rendering
+    length = None if exchange.call.stream else len(exchange.encode_body(rendering))
+    await exchange.connection.start(200, rendering.content_type, length=length)
+    if count := exchange.tokens_before_fault:
+        await exchange.connection.write(rendering.head)
+        await send_paced(exchange, exchange.encode_tokens(rendering, count))
 
 
 async def stall(exchange: Exchange) -> None:
-    """A beginning, then nothing more; with `after=0` only the headers."""
-    await begin(exchange)
-    await exchange.line.pause(None)
+    """The first tokens, then nothing; with `after=0` only the headers."""
+    await _send_beginning(exchange)
+    await exchange.connection.wait_until_disconnected()
 
 
 async def cut(exchange: Exchange) -> None:
-    """A beginning, then the connection is closed."""
-    await begin(exchange)
-    await exchange.line.cut()
+    """The first tokens, then the connection is closed."""
+    await _send_beginning(exchange)
+    await exchange.connection.close()
 
 
 async def reset(exchange: Exchange) -> None:
-    """A beginning, then the connection is reset."""
-    await begin(exchange)
-    await exchange.line.pause(BEFORE_RESET)
-    await exchange.line.reset()
+    """The first tokens, then a TCP reset."""
+    await _send_beginning(exchange)
+    await exchange.connection.sleep(RESET_DELAY)
+    await exchange.connection.reset()
 
 
 async def drip(exchange: Exchange) -> None:
-    """The whole reply, a byte at a time."""
+    """The complete reply, one byte at a time."""
     rendering = exchange.render()
-    body = exchange.body(rendering)
+    body = exchange.encode_body(rendering)
     length = None if exchange.call.stream else len(body)
-    await exchange.line.start(200, rendering.content_type, length=length)
-    gap = 1 / (exchange.behaviour.byte_rate or 1.0)
-    for place in range(len(body)):
-        await exchange.line.pause(gap)
-        await exchange.line.write(body[place : place + 1])
-    await exchange.line.end()
+    await exchange.connection.start(200, rendering.content_type, length=length)
+    interval = 1 / (exchange.behaviour.byte_rate or 1.0)
+    for index in range(len(body)):
+        await exchange.connection.sleep(interval)
+        await exchange.connection.write(body[index : index + 1])
+    await exchange.connection.end()
 
 
-async def no_end(exchange: Exchange) -> None:
-    """All tokens (or `after` of them), then a well-formed end of HTTP but none of the reply."""
+async def no_finish_reason(exchange: Exchange) -> None:
+    """All tokens (or `after` of them) in a valid HTTP response, but no end of the reply."""
     rendering = exchange.render()
-    pieces = exchange.pieces(rendering, exchange.behaviour.after)
-    body = rendering.head + b"".join(pieces)
+    tokens = exchange.encode_tokens(rendering, exchange.behaviour.after)
+    body = rendering.head + b"".join(tokens)
     if not exchange.call.stream:
-        await exchange.line.respond(200, rendering.content_type, body)
+        await exchange.connection.respond(200, rendering.content_type, body)
         return
-    await exchange.line.start(200, rendering.content_type)
-    await exchange.line.end(body)
+    await exchange.connection.start(200, rendering.content_type)
+    await exchange.connection.end(body)
 
 
 async def no_done(exchange: Exchange) -> None:
-    """The whole reply with its finish reason, but without the marker `[DONE]`."""
+    """The complete reply with its finish reason, but without `[DONE]`."""
     rendering = exchange.render()
-    body = exchange.body(rendering).removesuffix(rendering.end)
-    await exchange.line.start(200, rendering.content_type)
-    await exchange.line.end(body)
+    body = exchange.encode_body(rendering).removesuffix(rendering.terminator)
+    await exchange.connection.start(200, rendering.content_type)
+    await exchange.connection.end(body)
 
 
 async def error_event(exchange: Exchange) -> None:
-    """A beginning, then an error object; not streamed, an error object with status 200."""
+    """The first tokens, then an error event; in JSON, an error object with status 200."""
     if exchange.call.stream:
-        await begin(exchange)
-        await exchange.line.end(exchange.format.error_event(FAILED))
+        await _send_beginning(exchange)
+        await exchange.connection.end(exchange.format.encode_error_event(ERROR_MESSAGE))
         return
-    body = exchange.format.error(Refused(500, FAILED))
-    await exchange.line.respond(200, b"application/json", body)
+    body = exchange.format.encode_error(APIError(500, ERROR_MESSAGE))
+    await exchange.connection.respond(200, JSON, body)

@@ -1,62 +1,66 @@
-"""Faults whose bytes cannot be read, or say that they are something else."""
+"""Faults whose bytes cannot be decoded, or have the wrong content type."""
 
 from dataclasses import replace
 
 from fakemodel.exchange import Exchange
 
-# Stands among the tokens while the reply is rendered, then gives way to what cannot be rendered.
-STAND_IN = "fakemodelplaceholder"
+# A token that is rendered with the reply, then replaced by bytes that no renderer produces.
+PLACEHOLDER = "fakemodelplaceholder"
 
 NOT_UTF8 = b"\xc3\x28\xff\xfe"
 LONE_SURROGATE = rb"\ud83d"
-BROKEN_EVENT = b'data: {"id":"broken","choices":[{"index":0,"delta":{"content":"lo\n\n'
+INVALID_EVENT = b'data: {"id":"invalid","choices":[{"index":0,"delta":{"content":"lo\n\n'
 
 
-def with_stand_in(exchange: Exchange) -> bytes:
-    """The body of the reply with the stand-in as one more token in its midst."""
-    tokens, kept = exchange.reply.tokens, exchange.kept
-    reply = replace(exchange.reply, tokens=(*tokens[:kept], STAND_IN, *tokens[kept:]))
-    marked = replace(exchange, reply=reply)
-    return marked.body(marked.render())
+def _body_with_placeholder(exchange: Exchange) -> bytes:
+    """Return the body of the reply, with the placeholder among its tokens."""
+    tokens, count = exchange.reply.tokens, exchange.tokens_before_fault
+    reply = replace(exchange.reply, tokens=(*tokens[:count], PLACEHOLDER, *tokens[count:]))
+    changed = replace(exchange, reply=reply)
+    return changed.encode_body(changed.render())
 
 
-async def send(exchange: Exchange, body: bytes, content_type: bytes | None = None) -> None:
-    """Send `body` where the reply should be, streamed if the caller asked for a stream."""
-    stated = content_type or exchange.render().content_type
+async def send_body(exchange: Exchange, body: bytes, content_type: bytes | None = None) -> None:
+    """Send `body` instead of the reply, chunked if the call has `stream`."""
+    content_type = content_type or exchange.render().content_type
     if not exchange.call.stream:
-        await exchange.line.respond(200, stated, body)
+        await exchange.connection.respond(200, content_type, body)
         return
-    await exchange.line.start(200, stated)
-    await exchange.line.end(body)
+    await exchange.connection.start(200, content_type)
+    await exchange.connection.end(body)
 
 
-async def broken(exchange: Exchange) -> None:
-    """One event that is no JSON amid good ones; not streamed, JSON that ends half-way."""
+async def invalid_json(exchange: Exchange) -> None:
+    """A stream in which one event is invalid JSON; without `stream`, half of the JSON."""
     rendering = exchange.render()
     if not exchange.call.stream:
-        whole = exchange.body(rendering)
-        await send(exchange, whole[: len(whole) // 2])
+        body = exchange.encode_body(rendering)
+        await send_body(exchange, body[: len(body) // 2])
         return
-    pieces = list(exchange.pieces(rendering))
-    pieces.insert(exchange.kept, BROKEN_EVENT)
-    await send(exchange, b"".join((rendering.head, *pieces, rendering.tail, rendering.end)))
+    events = list(exchange.encode_tokens(rendering))
+    events.insert(exchange.tokens_before_fault, INVALID_EVENT)
+    body = b"".join((rendering.head, *events, rendering.tail, rendering.terminator))
+    await send_body(exchange, body)
 
 
-async def bad_utf8(exchange: Exchange) -> None:
-    """A reply in whose midst stand bytes that are no UTF-8."""
-    await send(exchange, with_stand_in(exchange).replace(STAND_IN.encode(), NOT_UTF8))
+async def invalid_utf8(exchange: Exchange) -> None:
+    """A reply with bytes that are not UTF-8."""
+    body = _body_with_placeholder(exchange)
+    await send_body(exchange, body.replace(PLACEHOLDER.encode(), NOT_UTF8))
 
 
-async def surrogate(exchange: Exchange) -> None:
-    """A reply in whose midst stands half of a surrogate pair, as a JSON escape."""
-    await send(exchange, with_stand_in(exchange).replace(STAND_IN.encode(), LONE_SURROGATE))
+async def lone_surrogate(exchange: Exchange) -> None:
+    """A reply with half of a surrogate pair, as a JSON escape."""
+    body = _body_with_placeholder(exchange)
+    await send_body(exchange, body.replace(PLACEHOLDER.encode(), LONE_SURROGATE))
 
 
-async def blank(exchange: Exchange) -> None:
-    """Status 200, the right content type, and no body at all."""
-    await send(exchange, b"")
+async def empty_body(exchange: Exchange) -> None:
+    """Status 200 and the correct content type, without a body."""
+    await send_body(exchange, b"")
 
 
-async def wrong_type(exchange: Exchange) -> None:
-    """The right body under a content type that it does not have."""
-    await send(exchange, exchange.body(exchange.render()), b"text/plain; charset=iso-8859-1")
+async def wrong_content_type(exchange: Exchange) -> None:
+    """The correct body, as text/plain."""
+    body = exchange.encode_body(exchange.render())
+    await send_body(exchange, body, b"text/plain; charset=iso-8859-1")

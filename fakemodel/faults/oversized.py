@@ -1,4 +1,4 @@
-"""Faults that send too much. What is sent is made as it goes, so this server stays small."""
+"""Faults that send too much; the text is generated in parts, so the server needs little memory."""
 
 import asyncio
 import itertools
@@ -6,41 +6,42 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from fakemodel.exchange import Exchange, send_pieces
-from fakemodel.faults.malformed import STAND_IN
+from fakemodel.exchange import Exchange, send_paced
+from fakemodel.faults.malformed import PLACEHOLDER
+from fakemodel.replies.samples import LOREM
 
 MEGABYTE = 1024 * 1024
 DEFAULT_MB = 50
 
-WORDS = "All work and no play makes a dull reply. "
-BLOCK = (WORDS * 1600)[: 64 * 1024]
+SENTENCE = f"{LOREM} "
+BLOCK = (SENTENCE * 600)[: 64 * 1024]
 TOKEN = BLOCK[:4096]
 
-GZIP = 31  # zlib's window bits for a gzip wrapper
+GZIP = 31  # zlib's window bits for a gzip header
 
 
-def size(exchange: Exchange) -> int:
-    """How many bytes of text the reply shall have."""
-    asked = exchange.behaviour.mb
-    return int((DEFAULT_MB if asked is None else asked) * MEGABYTE)
+def _text_size(exchange: Exchange) -> int:
+    """Return the size of the reply's text in bytes."""
+    mb = exchange.behaviour.mb
+    return int((DEFAULT_MB if mb is None else mb) * MEGABYTE)
 
 
-async def pour(exchange: Exchange, chunks: Iterable[bytes]) -> None:
-    """Send chunks as fast as the caller reads, letting other calls have their turn."""
+async def _send_chunks(exchange: Exchange, chunks: Iterable[bytes]) -> None:
+    """Send chunks as fast as the client reads; other calls proceed between them."""
     for chunk in chunks:
-        await exchange.line.write(chunk)
+        await exchange.connection.write(chunk)
         await asyncio.sleep(0)
 
 
-def around_text(exchange: Exchange) -> tuple[bytes, bytes]:
-    """What stands before and after the text in the body of a reply of one token."""
-    one = replace(exchange, reply=replace(exchange.reply, tokens=(STAND_IN,)))
-    before, _, after = one.body(one.render()).partition(STAND_IN.encode())
-    return before, after.replace(STAND_IN.encode(), b"")
+def _around_text(exchange: Exchange) -> tuple[bytes, bytes]:
+    """Return the bytes before and after the text, in the body of a reply with one token."""
+    one = replace(exchange, reply=replace(exchange.reply, tokens=(PLACEHOLDER,)))
+    before, _, after = one.encode_body(one.render()).partition(PLACEHOLDER.encode())
+    return before, after.replace(PLACEHOLDER.encode(), b"")
 
 
-def padded(before: bytes, after: bytes, length: int) -> Iterator[bytes]:
-    """`before`, text of `length` bytes, `after`."""
+def _with_text(before: bytes, after: bytes, length: int) -> Iterator[bytes]:
+    """Yield `before`, then `length` bytes of text, then `after`."""
     block = BLOCK.encode()
     yield before
     for _ in range(length // len(block)):
@@ -49,50 +50,49 @@ def padded(before: bytes, after: bytes, length: int) -> Iterator[bytes]:
 
 
 async def long_line(exchange: Exchange) -> None:
-    """A huge text in one piece: one event, or one JSON string."""
-    before, after = around_text(exchange)
-    length = size(exchange)
-    total = None if exchange.call.stream else len(before) + length + len(after)
-    await exchange.line.start(200, exchange.render().content_type, length=total)
-    await pour(exchange, padded(before, after, length))
-    await exchange.line.end()
+    """A huge text in a single event or JSON string."""
+    before, after = _around_text(exchange)
+    size = _text_size(exchange)
+    length = None if exchange.call.stream else len(before) + size + len(after)
+    await exchange.connection.start(200, exchange.render().content_type, length=length)
+    await _send_chunks(exchange, _with_text(before, after, size))
+    await exchange.connection.end()
 
 
 async def huge(exchange: Exchange) -> None:
-    """A huge text in good order: thousands of events, or one JSON string."""
+    """A huge text in thousands of events; without `stream`, in one JSON string."""
     if not exchange.call.stream:
         await long_line(exchange)
         return
     rendering = exchange.render()
-    await exchange.line.start(200, rendering.content_type)
-    await exchange.line.write(rendering.head)
-    tokens = range(size(exchange) // len(TOKEN))
-    await pour(exchange, (rendering.piece(index, TOKEN) for index in tokens))
-    await exchange.line.end(rendering.tail + rendering.end)
+    await exchange.connection.start(200, rendering.content_type)
+    await exchange.connection.write(rendering.head)
+    count = _text_size(exchange) // len(TOKEN)
+    await _send_chunks(exchange, (rendering.encode_token(n, TOKEN) for n in range(count)))
+    await exchange.connection.end(rendering.tail + rendering.terminator)
 
 
 async def endless(exchange: Exchange) -> None:
-    """Words without end: at the rate asked for, or as fast as the caller reads."""
+    """Text that never ends: at the rate of the behaviour, or as fast as the client reads."""
     rendering = exchange.render()
-    await exchange.line.start(200, rendering.content_type)
-    await exchange.line.write(rendering.head)
+    await exchange.connection.start(200, rendering.content_type)
+    await exchange.connection.write(rendering.head)
     if exchange.behaviour.rate and exchange.call.stream:
-        await send_pieces(exchange, (rendering.piece(n, WORDS) for n in itertools.count()))
-    await pour(exchange, (rendering.piece(n, TOKEN) for n in itertools.count()))
+        await send_paced(exchange, (rendering.encode_token(n, SENTENCE) for n in itertools.count()))
+    await _send_chunks(exchange, (rendering.encode_token(n, TOKEN) for n in itertools.count()))
 
 
 async def gzip_bomb(exchange: Exchange) -> None:
-    """A huge text that compresses to nearly nothing, sent compressed without being asked."""
+    """A huge text, compressed even if the client does not accept gzip."""
     coding = (b"content-encoding", b"gzip")
-    await exchange.line.start(200, exchange.render().content_type, headers=(coding,))
-    before, after = around_text(exchange)
-    await pour(exchange, compressed(padded(before, after, size(exchange))))
-    await exchange.line.end()
+    await exchange.connection.start(200, exchange.render().content_type, headers=(coding,))
+    before, after = _around_text(exchange)
+    await _send_chunks(exchange, _compress(_with_text(before, after, _text_size(exchange))))
+    await exchange.connection.end()
 
 
-def compressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The chunks as one gzip file, in parts."""
-    packer = zlib.compressobj(level=9, wbits=GZIP)
+def _compress(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    compressor = zlib.compressobj(level=9, wbits=GZIP)
     for chunk in chunks:
-        yield packer.compress(chunk)
-    yield packer.flush()
+        yield compressor.compress(chunk)
+    yield compressor.flush()

@@ -1,9 +1,9 @@
-"""Which function answers for which fault."""
+"""Which function sends which fault."""
 
 from collections.abc import Awaitable, Callable
 
 from fakemodel.behaviour import Fault
-from fakemodel.exchange import Exchange, answer_well
+from fakemodel.exchange import Exchange, send_reply
 from fakemodel.faults import edge_cases, error_responses, incomplete, malformed, oversized
 
 FAULTS: dict[Fault, Callable[[Exchange], Awaitable[None]]] = {
@@ -11,42 +11,47 @@ FAULTS: dict[Fault, Callable[[Exchange], Awaitable[None]]] = {
     Fault.HTML: error_responses.html,
     Fault.REDIRECT: error_responses.redirect,
     Fault.NOT_HTTP: error_responses.not_http,
-    Fault.REFUSE: incomplete.refuse,
+    Fault.DISCONNECT: incomplete.disconnect,
     Fault.HANG: incomplete.hang,
     Fault.STALL: incomplete.stall,
     Fault.DRIP: incomplete.drip,
     Fault.CUT: incomplete.cut,
     Fault.RESET: incomplete.reset,
-    Fault.NO_END: incomplete.no_end,
+    Fault.NO_FINISH_REASON: incomplete.no_finish_reason,
     Fault.NO_DONE: incomplete.no_done,
     Fault.ERROR_EVENT: incomplete.error_event,
-    Fault.BROKEN: malformed.broken,
-    Fault.BAD_UTF8: malformed.bad_utf8,
-    Fault.SURROGATE: malformed.surrogate,
-    Fault.BLANK: malformed.blank,
-    Fault.WRONG_TYPE: malformed.wrong_type,
+    Fault.INVALID_JSON: malformed.invalid_json,
+    Fault.INVALID_UTF8: malformed.invalid_utf8,
+    Fault.LONE_SURROGATE: malformed.lone_surrogate,
+    Fault.EMPTY_BODY: malformed.empty_body,
+    Fault.WRONG_CONTENT_TYPE: malformed.wrong_content_type,
     Fault.GZIP_BOMB: oversized.gzip_bomb,
     Fault.HUGE: oversized.huge,
     Fault.LONG_LINE: oversized.long_line,
     Fault.ENDLESS: oversized.endless,
     Fault.UNKNOWN_FIELDS: edge_cases.unknown_fields,
-    Fault.ODD_SSE: edge_cases.odd_sse,
+    Fault.UNUSUAL_SSE: edge_cases.unusual_sse,
     Fault.SPLIT: edge_cases.split,
-    Fault.UNTIL_CLOSE: edge_cases.until_close,
-    # The reply itself is what is wrong with these; it is sent as it should be.
-    Fault.EMPTY: answer_well,
-    Fault.LENGTH: answer_well,
-    Fault.CONTENT_FILTER: answer_well,
-    Fault.NO_USAGE: answer_well,
+    Fault.CLOSE_DELIMITED: edge_cases.close_delimited,
+    # These faults are in the reply itself, which is sent correctly.
+    Fault.EMPTY_REPLY: send_reply,
+    Fault.LENGTH: send_reply,
+    Fault.CONTENT_FILTER: send_reply,
+    Fault.NO_USAGE: send_reply,
 }
 
 
-async def answer(exchange: Exchange) -> None:
-    """Answer as the call's behaviour says; raises CallerGone, or Refused for an HTTP error."""
-    await exchange.line.pause_if(exchange.vary(exchange.behaviour.latency or 0.0))
+async def send_response(exchange: Exchange) -> None:
+    """Send the response after the latency of the behaviour, with or without a fault.
+
+    Raises:
+        APIError: the fault is an HTTP error.
+        ClientDisconnected: the client closed the connection.
+    """
+    await exchange.connection.sleep(exchange.with_jitter(exchange.behaviour.latency or 0.0))
     fault = exchange.behaviour.fault
     if fault is None:
-        await answer_well(exchange)
+        await send_reply(exchange)
         return
-    exchange.line.entry.fault = fault
+    exchange.connection.record.fault = fault
     await FAULTS[fault](exchange)

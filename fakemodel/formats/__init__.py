@@ -1,1 +1,1 @@
-"""The wire formats, a module each: a body in, bytes out."""
+"""The wire formats, one module each: a request body is parsed, a reply is rendered."""

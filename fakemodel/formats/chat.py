@@ -15,125 +15,120 @@ from fakemodel.calls import (
     stop_field,
     text_field,
 )
-from fakemodel.errors import malformed
-from fakemodel.formats.openai_common import error, error_event
-from fakemodel.formats.sse import (
+from fakemodel.errors import bad_request
+from fakemodel.formats.base import JSON, Format, Rendering, escape_token
+from fakemodel.formats.openai_common import (
     DONE,
-    EVENT_STREAM,
-    JSON,
     SYSTEM_FINGERPRINT,
-    Format,
-    Rendering,
-    escaped,
-    event,
-    token_events,
+    encode_error,
+    encode_error_event,
     usage,
 )
+from fakemodel.formats.sse import EVENT_STREAM, encode_event, token_encoder
 from fakemodel.replies.reply import Reply
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 
 
 def parse(body: bytes, _path: str) -> Call:
-    """The call in `body`; raises Refused (400)."""
+    """Return the call in `body`; raises APIError (400)."""
     fields = parse_body(body)
     if fields.get("n", 1) != 1:
-        raise malformed("Only one choice (n=1) is supported.", "n")
+        raise bad_request("Only one choice (n=1) is supported.", "n")
     return Call(
         format="chat",
         model=text_field(fields, "model"),
-        messages=parse_messages(fields.get("messages")),
+        messages=_parse_messages(fields.get("messages")),
         stream=flag_field(fields, "stream", default=False),
         max_tokens=count_field(fields, "max_completion_tokens", "max_tokens"),
-        stop=stop_field(fields, "stop"),
+        stop_sequences=stop_field(fields, "stop"),
         include_usage=flag_field(
             object_field(fields, "stream_options"), "include_usage", default=False
         ),
     )
 
 
-def parse_messages(value: Any) -> tuple[Message, ...]:
-    """The messages in the field of that name; raises Refused (400)."""
+def _parse_messages(value: Any) -> tuple[Message, ...]:
     if not isinstance(value, list) or not value:
-        raise malformed("'messages' is required and must be a list with entries.", "messages")
-    return tuple(parse_message(entry, number) for number, entry in enumerate(value))
+        raise bad_request("'messages' is required and must be a non-empty list.", "messages")
+    return tuple(_parse_message(fields, index) for index, fields in enumerate(value))
 
 
-def parse_message(entry: Any, number: int) -> Message:
-    """One message; raises Refused (400)."""
-    if not isinstance(entry, dict) or entry.get("role") not in ROLES:
-        raise malformed(f"'messages[{number}]' needs a known role.", f"messages[{number}].role")
-    content = entry.get("content")
+def _parse_message(fields: Any, index: int) -> Message:
+    if not isinstance(fields, dict) or fields.get("role") not in ROLES:
+        name = f"messages[{index}].role"
+        raise bad_request(f"'{name}' must be a known role.", name)
+    content = fields.get("content")
     if isinstance(content, list):
         content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    if content is None and entry["role"] == "assistant":
+    if content is None and fields["role"] == "assistant":
         content = ""
     if not isinstance(content, str):
-        where = f"messages[{number}].content"
-        raise malformed(f"'{where}' must be a string or a list of parts.", where)
-    return Message(entry["role"], content)
+        name = f"messages[{index}].content"
+        raise bad_request(f"'{name}' must be a string or a list of parts.", name)
+    return Message(fields["role"], content)
 
 
-def render(call: Call, reply: Reply, reply_id: str, *, odd: bool) -> Rendering:
-    """The bytes of `reply`, as a stream or whole."""
+def render(call: Call, reply: Reply, reply_id: str, *, unknown_fields: bool) -> Rendering:
+    """Return `reply` as JSON or as a stream."""
     if call.stream:
-        return render_stream(call, reply, reply_id, odd=odd)
-    return render_whole(call, reply, reply_id, odd=odd)
+        return _render_stream(call, reply, reply_id, unknown_fields=unknown_fields)
+    return _render_json(call, reply, reply_id, unknown_fields=unknown_fields)
 
 
-def render_whole(call: Call, reply: Reply, reply_id: str, *, odd: bool) -> Rendering:
-    """One `chat.completion` object."""
-    extra = b'"tool_calls":[],"reasoning_content":null,"x_unknown":{"a":[1,null]},' if odd else b""
+def _render_json(call: Call, reply: Reply, reply_id: str, *, unknown_fields: bool) -> Rendering:
+    """Return one `chat.completion` object."""
+    extra = b'"tool_calls":[],"reasoning_content":null,"x_unknown":{"a":[1,null]},'
     head = b'%b,"choices":[{"index":0,"message":{%b"role":"assistant","content":"' % (
-        opened(call, reply_id, b"chat.completion"),
-        extra,
+        _shared_fields(call, reply_id, b"chat.completion"),
+        extra if unknown_fields else b"",
     )
-    told = b',"usage":%b' % orjson.dumps(usage(reply)) if reply.tells_usage else b""
     tail = b'","refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"%b"}]%b}' % (
-        reply.finish.encode(),
-        told,
+        reply.finish_reason.encode(),
+        b',"usage":%b' % orjson.dumps(usage(reply)) if reply.has_usage else b"",
     )
-    return Rendering(content_type=JSON, head=head, piece=escaped, tail=tail)
+    return Rendering(content_type=JSON, head=head, encode_token=escape_token, tail=tail)
 
 
-def render_stream(call: Call, reply: Reply, reply_id: str, *, odd: bool) -> Rendering:
-    """`chat.completion.chunk` events: a role, a token each, the finish reason, then the usage."""
-    start = b'%b,"choices":[' % opened(call, reply_id, b"chat.completion.chunk")
-    # With usage asked for, every chunk but the last carries a null.
+def _render_stream(call: Call, reply: Reply, reply_id: str, *, unknown_fields: bool) -> Rendering:
+    """Return `chat.completion.chunk` events: role, tokens, finish reason, usage."""
+    start = b'%b,"choices":[' % _shared_fields(call, reply_id, b"chat.completion.chunk")
+    # With `include_usage`, every chunk except the last has a null.
     close = b'],"usage":null}' if call.include_usage else b"]}"
     choice = b'{"index":0,"delta":%b,"logprobs":null,"finish_reason":%b}'
     role = choice % (b'{"role":"assistant","content":"","refusal":null}', b"null")
-    last = choice % (b"{}", b'"%b"' % reply.finish.encode())
+    last = choice % (b"{}", b'"%b"' % reply.finish_reason.encode())
     tail = b"data: %b%b%b\n\n" % (start, last, close)
-    if call.include_usage and reply.tells_usage:
+    if call.include_usage and reply.has_usage:
         tail += b'data: %b],"usage":%b}\n\n' % (start, orjson.dumps(usage(reply)))
+    extra = _unknown_events(start) if unknown_fields else b""
     return Rendering(
         content_type=EVENT_STREAM,
-        head=b"data: %b%b%b\n\n" % (start, role, close) + (odd_events(start) if odd else b""),
-        piece=token_events(
+        head=b"data: %b%b%b\n\n%b" % (start, role, close, extra),
+        encode_token=token_encoder(
             b'%b{"index":0,"delta":{"content":' % start,
             b'},"logprobs":null,"finish_reason":null}%b' % close,
         ),
         tail=tail,
-        end=DONE,
+        terminator=DONE,
     )
 
 
-def odd_events(start: bytes) -> bytes:
-    """Chunks that some vendors send and that carry no text."""
+def _unknown_events(start: bytes) -> bytes:
+    """Return chunks without text, as some vendors send them."""
     deltas = (
         b'{"content":null,"reasoning_content":"Let me think."}',
-        b'{"tool_calls":[{"index":0,"id":"call_1","function":{"name":"look_up","arguments":"{}"}}]}',
+        b'{"tool_calls":[{"index":0,"id":"call_1","function":{"name":"search","arguments":"{}"}}]}',
         b'{"x_unknown":{"a":[1,null]}}',
         b"null",
     )
     choice = b'{"index":0,"delta":%b,"finish_reason":null}'
     chunks = b"".join(b"data: %b%b]}\n\n" % (start, choice % delta) for delta in deltas)
-    return b"data: %b]}\n\n%b%b" % (start, chunks, event({"x_unknown": True}))
+    return b"data: %b]}\n\n%b%b" % (start, chunks, encode_event({"x_unknown": True}))
 
 
-def opened(call: Call, reply_id: str, kind: bytes) -> bytes:
-    """The beginning of an object, without its closing brace: what all chunks share."""
+def _shared_fields(call: Call, reply_id: str, kind: bytes) -> bytes:
+    """Return the opening brace and the fields that all chunks share."""
     return (
         b'{"id":"chatcmpl-%b","object":"%b","created":%d,"model":%b,"system_fingerprint":"%b"'
         % (
@@ -146,4 +141,10 @@ def opened(call: Call, reply_id: str, kind: bytes) -> bytes:
     )
 
 
-CHAT = Format(name="chat", parse=parse, render=render, error=error, error_event=error_event)
+CHAT = Format(
+    name="chat",
+    parse=parse,
+    render=render,
+    encode_error=encode_error,
+    encode_error_event=encode_error_event,
+)

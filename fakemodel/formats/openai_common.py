@@ -1,9 +1,14 @@
-"""OpenAI's error object, shared by its two formats."""
+"""The parts that OpenAI's two formats share: errors, usage, the end of a stream."""
 
 import orjson
 
-from fakemodel.errors import Refused
-from fakemodel.formats.sse import event
+from fakemodel.errors import APIError
+from fakemodel.formats.sse import encode_event
+from fakemodel.replies.reply import Reply
+
+DONE = b"data: [DONE]\n\n"
+
+SYSTEM_FINGERPRINT = "fp_fakemodel"
 
 TYPES = {
     401: "authentication_error",
@@ -18,24 +23,34 @@ TYPES = {
 CODES = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}
 
 
-def error(refused: Refused) -> bytes:
-    """The body of an error: `{"error": {"message", "type", "param", "code"}}`."""
-    code = refused.code or CODES.get(refused.status)
-    kind = "insufficient_quota" if code == "insufficient_quota" else TYPES.get(refused.status)
+def encode_error(error: APIError) -> bytes:
+    """Return the body of an error: `{"error": {"message", "type", "param", "code"}}`."""
+    code = error.code or CODES.get(error.status)
+    kind = "insufficient_quota" if code == "insufficient_quota" else TYPES.get(error.status)
     return orjson.dumps(
         {
             "error": {
-                "message": refused.message,
+                "message": error.message,
                 "type": kind or "invalid_request_error",
-                "param": refused.param,
+                "param": error.param,
                 "code": code,
             }
         }
     )
 
 
-def error_event(message: str) -> bytes:
-    """The error object as OpenAI's servers put it into a stream."""
-    return event(
+def encode_error_event(message: str) -> bytes:
+    """Return an error object as OpenAI sends it within a stream."""
+    return encode_event(
         {"error": {"message": message, "type": "server_error", "param": None, "code": None}}
     )
+
+
+def usage(reply: Reply) -> dict[str, int]:
+    """Return the `usage` object."""
+    completion = len(reply.tokens)
+    return {
+        "prompt_tokens": reply.prompt_tokens,
+        "completion_tokens": completion,
+        "total_tokens": reply.prompt_tokens + completion,
+    }

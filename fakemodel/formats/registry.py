@@ -1,9 +1,9 @@
-"""Which path speaks which format."""
+"""Which path uses which format."""
 
+from fakemodel.formats.base import Format
 from fakemodel.formats.chat import CHAT
 from fakemodel.formats.completions import COMPLETIONS
 from fakemodel.formats.huggingface import HUGGINGFACE, MODELS
-from fakemodel.formats.sse import Format
 
 PATHS: dict[str, Format] = {
     "/v1/chat/completions": CHAT,
@@ -15,7 +15,7 @@ PATHS: dict[str, Format] = {
 
 
 def find_format(path: str) -> Format | None:
-    """The format spoken at `path`, or None where no model answers."""
+    """Return the format of `path`, or None if it is not the path of a model."""
     known = PATHS.get(path)
     if known is None and path.startswith(MODELS) and len(path) > len(MODELS):
         return HUGGINGFACE

@@ -1,1 +1,1 @@
-"""What the dev model says."""
+"""The replies of the fake model."""

@@ -1,4 +1,4 @@
-"""From a call to the reply it gets, in the style that the server was started with."""
+"""Composes the reply to a call, in the style of the options."""
 
 from dataclasses import replace
 
@@ -7,51 +7,48 @@ import orjson
 from fakemodel.behaviour import Behaviour, Fault
 from fakemodel.calls import Call
 from fakemodel.replies import demo
-from fakemodel.replies.memory import recall
-from fakemodel.replies.reply import Reply, trim
+from fakemodel.replies.reply import Reply, build_reply
 
-RUN_ON = "\nHuman: And what then?\nBot: Then we shall see."
+RUN_ON = "\nHuman: Next question\nBot: Next answer"
 
 
-def compose(call: Call, behaviour: Behaviour, *, style: str, seed: int) -> Reply:
-    """The reply to `call`: the same for the same call, behaviour, style and seed."""
-    if behaviour.fault is Fault.EMPTY:
-        return trim("", call, tokens=None)
-    text = speak(call, behaviour, style=style, seed=seed)
+def compose(call: Call, behaviour: Behaviour, *, style: str) -> Reply:
+    """Return the reply to `call`; the same call, behaviour and style give the same reply."""
+    if behaviour.fault is Fault.EMPTY_REPLY:
+        return build_reply("", call, tokens=None)
+    text = _compose_text(call, behaviour, style=style)
     if call.prompt is not None:
-        text = continue_prompt(text, call.prompt, run_on=bool(behaviour.run_on))
-    return ended(trim(text, call, tokens=behaviour.tokens), behaviour)
+        text = _continue_prompt(text, call.prompt, run_on=bool(behaviour.run_on))
+    return _apply_fault(build_reply(text, call, tokens=behaviour.tokens), behaviour)
 
 
-def speak(call: Call, behaviour: Behaviour, *, style: str, seed: int) -> str:
-    """What is said, before the wire format has its say."""
+def _compose_text(call: Call, behaviour: Behaviour, *, style: str) -> str:
     if behaviour.reply is not None:
         return behaviour.reply
+    echo = f"echo: {call.last_user_message}"
     if behaviour.history:
-        return f"echo: {call.asked}\n{history(call)}"
-    if style == "echo":
-        return f"echo: {call.asked}"
-    return demo.compose(recall(call.messages), seed)
+        return f"{echo}\n{_messages_as_json(call)}"
+    return echo if style == "echo" else demo.compose(call.messages)
 
 
-def history(call: Call) -> str:
-    """All messages that the model was shown, as one line of JSON."""
-    shown = [{"role": message.role, "content": message.content} for message in call.messages]
-    return orjson.dumps(shown).decode()
+def _messages_as_json(call: Call) -> str:
+    return orjson.dumps([message._asdict() for message in call.messages]).decode()
 
 
-def continue_prompt(text: str, prompt: str, *, run_on: bool) -> str:
-    """`text` as a raw model would write it on after `prompt`: spaced, perhaps without end."""
+def _continue_prompt(text: str, prompt: str, *, run_on: bool) -> str:
+    """Return `text` as a base model continues `prompt`: with a space, perhaps with more turns."""
     spaced = text if not prompt or prompt[-1].isspace() else f" {text}"
     return spaced + RUN_ON if run_on else spaced
 
 
-def ended(reply: Reply, behaviour: Behaviour) -> Reply:
-    """`reply` with the ending that was asked for: cut short for a reason, or without usage."""
+def _apply_fault(reply: Reply, behaviour: Behaviour) -> Reply:
+    """Return `reply` cut short or without usage, if the fault is one of these."""
     if behaviour.fault in {Fault.LENGTH, Fault.CONTENT_FILTER}:
-        kept = len(reply.tokens) // 2 if behaviour.after is None else behaviour.after
-        finish = "length" if behaviour.fault is Fault.LENGTH else "content_filter"
-        return replace(reply, tokens=reply.tokens[:kept], finish=finish, stopped_by="")
+        count = len(reply.tokens) // 2 if behaviour.after is None else behaviour.after
+        finish_reason = "length" if behaviour.fault is Fault.LENGTH else "content_filter"
+        return replace(
+            reply, tokens=reply.tokens[:count], finish_reason=finish_reason, stop_sequence=""
+        )
     if behaviour.fault is Fault.NO_USAGE:
-        return replace(reply, tells_usage=False)
+        return replace(reply, has_usage=False)
     return reply

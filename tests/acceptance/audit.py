@@ -99,7 +99,7 @@ def prompts_hold_the_turns_before(evidence: Evidence) -> Iterator[str]:
     for messages in evidence.kept.messages.values():
         wanted |= _prompts(messages)
     for call in evidence.calls:
-        prompt = wanted.get(call["asked"])
+        prompt = wanted.get(call["last_user_message"])
         if prompt is None:
             continue  # of a session that has ended
         shown = [(each["role"], each["content"]) for each in call["messages"]]
@@ -152,7 +152,7 @@ def replies_answer_their_message(evidence: Evidence) -> Iterator[str]:
 def the_model_was_asked_once(evidence: Evidence) -> Iterator[str]:
     """I5: model calls <= 1 + faults that hit the turn, and none without a claim."""
     history = evidence.history
-    calls = Counter(call["asked"] for call in evidence.calls)
+    calls = Counter(call["last_user_message"] for call in evidence.calls)
     for asked, count in calls.items():
         if count > 1 + history.faults[asked] + history.faults_everywhere:
             yield f"{asked!r} was asked {count} times"

@@ -104,7 +104,9 @@ class Scene:
 
     def wait_for_hang_up(self, post: Post) -> None:
         """Return once the first call for a post has been ended by Parley."""
-        wait_until(lambda: self.calls(post.content)[0]["closed_early"], within=30, every=LOOK)
+        wait_until(
+            lambda: self.calls(post.content)[0]["client_disconnected"], within=30, every=LOOK
+        )
 
     def wait_for_call(self, post: Post, number: int = 1) -> None:
         """Return once the model is asked for the reply to a post for this time."""

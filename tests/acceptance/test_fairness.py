@@ -23,7 +23,7 @@ def test_a_session_with_twenty_waiting_turns_delays_another_by_one_of_them(
         client.reply_in(post, "completed", within=60)
 
     flooded = {post.content for post in flood}
-    order = [call["asked"] in flooded for call in here.calls()]
+    order = [call["last_user_message"] in flooded for call in here.calls()]
     last = max(place for place, is_flood in enumerate(order) if not is_flood)
     until_all_were_served = order[: last + 1]
     # Two rounds of theirs, and as many turns of the flood as rounds; the first was there before.

@@ -47,7 +47,7 @@ def test_two_workers_together_call_no_more_than_the_gate_lets_pass(
         reply = client.reply(post)
         assert (reply["status"], reply["attempt"]) == ("completed", 1)
     record = requests.get(f"{here.stack.model.url}/__calls__", timeout=5).json()
-    assert record["most_in_flight"] == 3
+    assert record["max_in_flight"] == 3
 
 
 @pytest.mark.fault("F01")

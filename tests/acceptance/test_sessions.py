@@ -27,7 +27,7 @@ def test_five_messages_at_once_are_answered_in_order_each_having_seen_the_ones_b
 
     posts.sort(key=lambda post: int(post.reply_id.removeprefix("msg_")))
     calls = here.calls()
-    assert [call["asked"] for call in calls] == [post.content for post in posts]
+    assert [call["last_user_message"] for call in calls] == [post.content for post in posts]
     seen: list[tuple[str, str]] = []
     for call, post in zip(calls, posts, strict=True):
         seen.append(("user", post.content))
@@ -77,7 +77,9 @@ def test_nothing_comes_back_of_sessions_deleted_under_their_turns(here: Usual) -
     for client, _ in stages:
         assert client.delete().status == 204
     # The worker learns that its sessions are gone and hangs up; the retry falls due for nothing.
-    wait_until(lambda: all(call["closed_early"] for call in here.calls("Tell me")), within=30)
+    wait_until(
+        lambda: all(call["client_disconnected"] for call in here.calls("Tell me")), within=30
+    )
     for client, post in stages:
         assert client.call("GET", f"/sessions/{client.session_id}").status == 404
         assert client.post_again(post).answer.status == 404

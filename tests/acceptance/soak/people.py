@@ -29,7 +29,7 @@ WISHES = (
     "[[fault:cut after=5 tokens=20 times=1]]",
     "[[fault:reset after=0 times=1]]",
     "[[fault:html times=1]]",
-    "[[fault:bad_utf8 times=1]]",
+    "[[fault:invalid_utf8 times=1]]",
 )
 """How the model is asked to answer; most of it is well."""
 

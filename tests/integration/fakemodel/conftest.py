@@ -1,4 +1,4 @@
-"""Real dev model processes on free ports."""
+"""Fake model processes on free ports."""
 
 from collections.abc import Callable, Iterator
 
@@ -9,21 +9,21 @@ from tests.integration.fakemodel.server import FakeModel
 
 @pytest.fixture(scope="session")
 def shared_model() -> Iterator[FakeModel]:
-    """One server in echo style with a record, for all tests that need no options."""
+    """One server for all tests that need no other options."""
     with FakeModel("--record", "--style", "echo") as model:
         yield model
 
 
 @pytest.fixture
 def model(shared_model: FakeModel) -> FakeModel:
-    """The shared server, as if freshly started."""
+    """The shared server after a reset."""
     shared_model.reset()
     return shared_model
 
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., FakeModel]]:
-    """Starts a server with the options given; it ends with the test."""
+    """Return a function that starts a server, which is stopped after the test."""
     started: list[FakeModel] = []
 
     def start_one(*options: str) -> FakeModel:
@@ -34,4 +34,4 @@ def start() -> Iterator[Callable[..., FakeModel]]:
         yield start_one
     finally:
         for model in started:
-            model.end()
+            model.stop()

@@ -1,4 +1,4 @@
-"""A dev model process and the ways to talk to it: with requests, and byte by byte."""
+"""A fake model process and its clients: one for whole responses, one for raw bytes."""
 
 import json
 import socket
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import requests
 
 ROOT = Path(__file__).resolve().parents[3]
-PATIENCE = 10.0  # seconds until a test gives up on the server
+TIMEOUT = 10.0  # seconds
 
 CHAT = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"
@@ -22,22 +22,22 @@ GENERATE = "/models/m"
 STREAMING_PATHS = (CHAT, COMPLETIONS, GENERATE)
 
 
-def body_for(path: str, text: str, *, stream: bool = False, **fields: Any) -> dict[str, Any]:
-    """The body that asks for a reply to `text` in the format of `path`."""
+def request_body(path: str, text: str, *, stream: bool = False, **fields: Any) -> dict[str, Any]:
+    """Return the body of a call in the format of `path`."""
     if path == CHAT:
-        asked: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": text}]}
+        body: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": text}]}
     elif path == COMPLETIONS:
-        asked = {"model": "m", "prompt": f"Human: {text}\nBot: "}
+        body = {"model": "m", "prompt": f"Human: {text}\nBot: "}
     else:
-        asked = {"inputs": f"Human: {text}\nBot: ", "parameters": {"return_full_text": False}}
-    return asked | {"stream": stream} | fields
+        body = {"inputs": f"Human: {text}\nBot: ", "parameters": {"return_full_text": False}}
+    return body | {"stream": stream} | fields
 
 
 class FakeModel:
     """One server process."""
 
     def __init__(self, *options: str) -> None:
-        """Start it and wait until it listens."""
+        """Start the process and wait until it listens."""
         self.process = subprocess.Popen(
             [sys.executable, "-m", "fakemodel", "--port", "0", *options],
             cwd=ROOT,
@@ -59,36 +59,36 @@ class FakeModel:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.end()
+        self.stop()
 
-    def end(self) -> tuple[int, str]:
-        """Ask it to stop; its exit code and what it wrote to stderr."""
+    def stop(self) -> tuple[int, str]:
+        """Stop the process; return its exit status and its stderr."""
         self.session.close()
         self.process.terminate()
-        _, errors = self.process.communicate(timeout=PATIENCE)
+        _, errors = self.process.communicate(timeout=TIMEOUT)
         return self.process.returncode, errors
 
     def get(self, path: str) -> Any:
-        """The JSON at `path`."""
-        response = self.session.get(self.url + path, timeout=PATIENCE)
+        """Return the JSON at `path`."""
+        response = self.session.get(self.url + path, timeout=TIMEOUT)
         response.raise_for_status()
         return response.json()
 
     def reset(self) -> None:
-        """Let the server forget everything."""
-        self.session.post(f"{self.url}/__reset__", timeout=PATIENCE).raise_for_status()
+        """Restore the state of a new process."""
+        self.session.post(f"{self.url}/__reset__", timeout=TIMEOUT).raise_for_status()
 
     def script(self, *steps: dict[str, Any]) -> None:
-        """Tell the server how to answer the next calls."""
-        answer = self.session.post(
-            f"{self.url}/__script__", json={"steps": steps}, timeout=PATIENCE
+        """Set the responses to the next calls."""
+        response = self.session.post(
+            f"{self.url}/__script__", json={"steps": steps}, timeout=TIMEOUT
         )
-        answer.raise_for_status()
+        response.raise_for_status()
 
     def calls(self, query: str = "") -> list[dict[str, Any]]:
-        """The calls on record."""
-        found: list[dict[str, Any]] = self.get(f"/__calls__{query}")["calls"]
-        return found
+        """Return the recorded calls."""
+        calls: list[dict[str, Any]] = self.get(f"/__calls__{query}")["calls"]
+        return calls
 
     def post(
         self,
@@ -96,37 +96,37 @@ class FakeModel:
         text: str,
         *,
         stream: bool = False,
-        timeout: float = PATIENCE,
+        timeout: float = TIMEOUT,
         **fields: Any,
     ) -> requests.Response:
-        """The whole response to a call; raises what requests raises."""
-        body = body_for(path, text, stream=stream, **fields)
+        """Make a call; return the complete response."""
+        body = request_body(path, text, stream=stream, **fields)
         return self.session.post(self.url + path, json=body, timeout=timeout, allow_redirects=False)
 
-    def say(self, text: str, *, stream: bool = False, **fields: Any) -> str:
-        """The reply's text, by way of the chat format."""
+    def ask(self, text: str, *, stream: bool = False, **fields: Any) -> str:
+        """Return the text of the reply, in the chat format."""
         response = self.post(CHAT, text, stream=stream, **fields)
         response.raise_for_status()
-        return said(CHAT, response.content, stream=stream)
+        return reply_text(CHAT, response.content, stream=stream)
 
     @contextmanager
-    def opened(self, path: str, text: str, *, stream: bool = False) -> Iterator[socket.socket]:
-        """A bare connection on which a call has been sent."""
+    def open_call(self, path: str, text: str, *, stream: bool = False) -> Iterator[socket.socket]:
+        """Send a call on a new connection, and yield its socket."""
         address = urlsplit(self.url)
-        body = json.dumps(body_for(path, text, stream=stream)).encode()
+        body = json.dumps(request_body(path, text, stream=stream)).encode()
         head = (
             f"POST {path} HTTP/1.1\r\nhost: {address.netloc}\r\nconnection: close\r\n"
             f"content-length: {len(body)}\r\n\r\n"
         )
-        where = (str(address.hostname), int(address.port or 0))
-        with socket.create_connection(where, timeout=PATIENCE) as connection:
+        peer = (str(address.hostname), int(address.port or 0))
+        with socket.create_connection(peer, timeout=TIMEOUT) as connection:
             connection.sendall(head.encode() + body)
             yield connection
 
     def read_raw(self, path: str, text: str, *, stream: bool = False) -> tuple[bytes, bool]:
-        """All bytes until the connection ends, and whether it ended by a reset."""
+        """Return all bytes until the connection closes, and whether it was reset."""
         received = bytearray()
-        with self.opened(path, text, stream=stream) as connection:
+        with self.open_call(path, text, stream=stream) as connection:
             try:
                 while data := connection.recv(65536):
                     received += data
@@ -136,24 +136,23 @@ class FakeModel:
 
 
 def events(stream: bytes) -> list[Any]:
-    """The JSON events of a stream, without `[DONE]`."""
+    """Return the JSON events of a stream, without `[DONE]`."""
     payloads = [event.partition(b":")[2].strip() for event in stream.split(b"\n\n") if event]
     return [json.loads(payload) for payload in payloads if payload != b"[DONE]"]
 
 
-def said(path: str, body: bytes, *, stream: bool) -> str:
-    """The text of a good reply in the format of `path`."""
+def reply_text(path: str, body: bytes, *, stream: bool) -> str:
+    """Return the text of a complete reply in the format of `path`."""
     if stream:
-        return "".join(said_by(path, event) for event in events(body))
-    answer = json.loads(body)
+        return "".join(_event_text(path, event) for event in events(body))
+    response = json.loads(body)
     if path == GENERATE:
-        return str(answer[0]["generated_text"])
-    choice = answer["choices"][0]
+        return str(response[0]["generated_text"])
+    choice = response["choices"][0]
     return str(choice["message"]["content"] if path == CHAT else choice["text"])
 
 
-def said_by(path: str, event: Any) -> str:
-    """The text that one event of a good stream adds."""
+def _event_text(path: str, event: Any) -> str:
     if path == GENERATE:
         return "" if event["token"]["special"] else str(event["token"]["text"])
     if not event["choices"]:

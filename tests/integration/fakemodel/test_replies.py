@@ -1,4 +1,4 @@
-"""Replies over real HTTP, when all goes well."""
+"""Replies without faults, over HTTP."""
 
 import json
 from collections.abc import Callable
@@ -13,60 +13,62 @@ from tests.integration.fakemodel.server import (
     STREAMING_PATHS,
     FakeModel,
     events,
-    said,
+    reply_text,
 )
 
 
 @pytest.mark.parametrize("path", STREAMING_PATHS)
 @pytest.mark.parametrize("stream", [False, True])
-def test_each_format_carries_the_same_reply(model: FakeModel, path: str, stream: bool) -> None:
+def test_all_formats_return_the_same_reply(model: FakeModel, path: str, stream: bool) -> None:
     response = model.post(path, "Grüße \U0001f600", stream=stream)
 
-    assert said(path, response.content, stream=stream) == "echo: Grüße \U0001f600"
+    assert reply_text(path, response.content, stream=stream) == "echo: Grüße \U0001f600"
     kind = "text/event-stream" if stream else "application/json"
     assert response.headers["content-type"].startswith(kind)
 
 
-def test_a_chat_stream_ends_with_usage_only_if_asked(model: FakeModel) -> None:
+def test_a_chat_stream_has_usage_only_on_request(model: FakeModel) -> None:
     plain = model.post(CHAT, "Hello", stream=True).content
-    asked = model.post(CHAT, "Hello", stream=True, stream_options={"include_usage": True}).content
+    with_usage = model.post(
+        CHAT, "Hello", stream=True, stream_options={"include_usage": True}
+    ).content
 
     assert not any("usage" in event for event in events(plain))
-    assert [event["usage"] is None for event in events(asked)][-2:] == [True, False]
-    assert asked.endswith(b"data: [DONE]\n\n")
+    assert [event["usage"] is None for event in events(with_usage)][-2:] == [True, False]
+    assert with_usage.endswith(b"data: [DONE]\n\n")
 
 
-def test_max_tokens_ends_a_reply_by_length(model: FakeModel) -> None:
-    answer = model.post(CHAT, "one two three", max_tokens=2).json()
+def test_max_tokens_limits_the_reply(model: FakeModel) -> None:
+    response = model.post(CHAT, "one two three", max_tokens=2).json()
 
-    assert answer["choices"][0]["message"]["content"] == "echo: one"
-    assert answer["choices"][0]["finish_reason"] == "length"
-    assert answer["usage"]["completion_tokens"] == 2
+    assert response["choices"][0]["message"]["content"] == "echo: one"
+    assert response["choices"][0]["finish_reason"] == "length"
+    assert response["usage"]["completion_tokens"] == 2
 
 
-def test_a_raw_model_runs_on_unless_it_is_stopped(model: FakeModel) -> None:
+def test_a_base_model_runs_on_until_a_stop_sequence(model: FakeModel) -> None:
     on = model.post(COMPLETIONS, "Hello [[run_on]]").json()["choices"][0]["text"]
     stopped = model.post(COMPLETIONS, "Hello [[run_on]]", stop=["\nHuman"]).json()["choices"][0]
 
-    assert on == "echo: Hello [[run_on]]\nHuman: And what then?\nBot: Then we shall see."
+    assert on == "echo: Hello [[run_on]]\nHuman: Next question\nBot: Next answer"
     assert (stopped["text"], stopped["finish_reason"]) == ("echo: Hello [[run_on]]", "stop")
 
 
-def test_text_generation_keeps_the_stop_text_as_tgi_does(model: FakeModel) -> None:
+def test_text_generation_keeps_the_stop_sequence(model: FakeModel) -> None:
     parameters = {"stop": ["\nHuman"], "return_full_text": False}
 
-    answer = model.post(GENERATE, "Hello [[run_on]]", parameters=parameters).json()
+    response = model.post(GENERATE, "Hello [[run_on]]", parameters=parameters).json()
 
-    assert answer == [{"generated_text": "echo: Hello [[run_on]]\nHuman"}]
-
-
-def test_a_hosted_model_repeats_the_prompt_unless_told_not_to(model: FakeModel) -> None:
-    answer = model.post(GENERATE, "Hello", parameters={}).json()
-
-    assert answer == [{"generated_text": "Human: Hello\nBot: echo: Hello"}]
+    assert response == [{"generated_text": "echo: Hello [[run_on]]\nHuman"}]
 
 
-def test_tgis_own_paths_answer_in_tgis_shapes(model: FakeModel) -> None:
+def test_a_hosted_model_repeats_the_prompt_by_default(model: FakeModel) -> None:
+    response = model.post(GENERATE, "Hello", parameters={}).json()
+
+    assert response == [{"generated_text": "Human: Hello\nBot: echo: Hello"}]
+
+
+def test_tgi_paths_return_tgi_responses(model: FakeModel) -> None:
     plain = model.post("/generate", "Hello", parameters={"details": True}).json()
     stream = model.post("/generate_stream", "Hello")
 
@@ -76,14 +78,14 @@ def test_tgis_own_paths_answer_in_tgis_shapes(model: FakeModel) -> None:
     assert events(stream.content)[-1]["generated_text"] == "echo: Hello"
 
 
-def test_a_flat_reply_begins_with_a_space_where_the_prompt_ends_without(model: FakeModel) -> None:
-    answer = model.post(GENERATE, "", inputs="Human: Hello\nBot:").json()
+def test_a_continuation_starts_with_a_space_if_needed(model: FakeModel) -> None:
+    response = model.post(GENERATE, "", inputs="Human: Hello\nBot:").json()
 
-    assert answer == [{"generated_text": " echo: Hello"}]
+    assert response == [{"generated_text": " echo: Hello"}]
 
 
 @pytest.mark.parametrize("path", STREAMING_PATHS)
-def test_the_history_shows_exactly_what_the_model_was_shown(model: FakeModel, path: str) -> None:
+def test_history_returns_all_messages_received(model: FakeModel, path: str) -> None:
     shown = [
         {"role": "system", "content": "Be kind."},
         {"role": "user", "content": "Hello"},
@@ -94,22 +96,22 @@ def test_the_history_shows_exactly_what_the_model_was_shown(model: FakeModel, pa
 
     response = model.post(path, "", messages=shown, prompt=flat, inputs=flat)
 
-    reply = said(path, response.content, stream=False)
+    reply = reply_text(path, response.content, stream=False)
     assert reply.startswith("echo: And now? [[history]]\n")
     assert json.loads(reply.rsplit("\n", 1)[1]) == shown
 
 
 def test_the_demo_style_is_the_default(start: Callable[..., FakeModel]) -> None:
-    assert start().say("Help").startswith("I am Parley's **dev model**")
+    assert start().ask("Help").startswith("I am the **fake model**")
 
 
-def test_a_reply_has_the_length_that_was_asked_for(start: Callable[..., FakeModel]) -> None:
-    answer = start("--tokens", "30").post(CHAT, "Hello").json()
+def test_a_reply_has_the_requested_length(start: Callable[..., FakeModel]) -> None:
+    response = start("--tokens", "30").post(CHAT, "Hello").json()
 
-    assert answer["usage"]["completion_tokens"] == 30
+    assert response["usage"]["completion_tokens"] == 30
 
 
-def test_the_models_are_listed(model: FakeModel) -> None:
+def test_the_model_is_listed(model: FakeModel) -> None:
     listed = model.get("/v1/models")
 
     assert [entry["id"] for entry in listed["data"]] == ["fake-model"]
@@ -136,7 +138,9 @@ def test_the_models_are_listed(model: FakeModel) -> None:
         (GENERATE, b'{"inputs":"x","stream":"yes"}'),
     ],
 )
-def test_a_bad_body_is_a_400_in_the_formats_shape(model: FakeModel, path: str, body: bytes) -> None:
+def test_an_invalid_body_is_a_400_in_the_shape_of_its_format(
+    model: FakeModel, path: str, body: bytes
+) -> None:
     response = requests.post(model.url + path, data=body, timeout=5)
 
     assert response.status_code == 400
@@ -144,7 +148,7 @@ def test_a_bad_body_is_a_400_in_the_formats_shape(model: FakeModel, path: str, b
     assert error if path == GENERATE else error["type"] == "invalid_request_error"
 
 
-def test_a_body_beyond_the_bound_is_a_413(model: FakeModel) -> None:
+def test_a_body_that_is_too_large_is_a_413(model: FakeModel) -> None:
     response = requests.post(model.url + CHAT, data=b"x" * (17 * 1024 * 1024), timeout=10)
 
     assert response.status_code == 413
@@ -154,7 +158,7 @@ def test_a_body_beyond_the_bound_is_a_413(model: FakeModel) -> None:
     ("method", "path", "status"),
     [("GET", "/nothing", 404), ("POST", "/live", 405), ("GET", CHAT, 405), ("GET", "/", 405)],
 )
-def test_wrong_paths_and_methods_are_told(
+def test_wrong_paths_and_methods_are_rejected(
     model: FakeModel, method: str, path: str, status: int
 ) -> None:
     assert requests.request(method, model.url + path, timeout=5).status_code == status

@@ -85,7 +85,7 @@ def test_a_filtered_reply_says_so(provider: Provider) -> None:
     assert ending.finish_reason is FinishReason.CONTENT_FILTER
 
 
-ODD = ["unknown_fields", "odd_sse", "split", "until_close"]
+ODD = ["unknown_fields", "unusual_sse", "split", "close_delimited"]
 
 
 @pytest.mark.parametrize("fault", ODD)
@@ -107,24 +107,24 @@ FAULTS: dict[str, type[ProviderError]] = {
     "500": ModelUnavailable,
     "503": ModelUnavailable,
     "loading": ModelLoading,
-    "refuse": ModelUnavailable,
+    "disconnect": ModelUnavailable,
     "cut after=2": ModelUnavailable,
     "cut after=0": ModelUnavailable,
     "reset after=2": ModelUnavailable,
     "error_event after=0": ModelUnavailable,
     "error_event after=2": ModelUnavailable,
-    "no_end": BadModelReply,
-    "no_end after=2": BadModelReply,
+    "no_finish_reason": BadModelReply,
+    "no_finish_reason after=2": BadModelReply,
     "not_http": BadModelReply,
     "html": BadModelReply,
-    "broken after=1": BadModelReply,
-    "bad_utf8": BadModelReply,
-    "surrogate": BadModelReply,
-    "blank": BadModelReply,
-    "wrong_type": BadModelReply,
+    "invalid_json after=1": BadModelReply,
+    "invalid_utf8": BadModelReply,
+    "lone_surrogate": BadModelReply,
+    "empty_body": BadModelReply,
+    "wrong_content_type": BadModelReply,
     "gzip_bomb": BadModelReply,
     "long_line": BadModelReply,
-    "empty": BadModelReply,
+    "empty_reply": BadModelReply,
 }
 
 
@@ -156,12 +156,12 @@ def test_a_document_of_50_mb_is_not_read_to_its_end(
         ask(speaker(form, stream=False), prompt("[[fault:huge]] hello"))
     wait_until(lambda: fake_model.calls()[-1]["finished_at"])
     call = fake_model.calls()[-1]
-    assert call["closed_early"]
+    assert call["client_disconnected"]
     assert call["bytes_sent"] < 20_000_000
 
 
 @pytest.mark.parametrize(
-    ("words", "seconds"), [("retry_after=7", 7.0), ("retry_date=30", 30.0), ("", None)]
+    ("words", "seconds"), [("retry_after=7", 7.0), ("retry_after_date=30", 30.0), ("", None)]
 )
 def test_the_wait_that_the_vendor_asks_for_is_told(
     provider: Provider, words: str, seconds: float | None
@@ -203,12 +203,19 @@ def test_a_closed_call_stops_the_model(
     call = Call(provider, prompt(f"[[fault:{fault}]] {HELLO}"))
     wait_until(fake_model.calls)
     assert call.close() < 0.5
-    assert wait_until(lambda: fake_model.calls()[-1]["closed_early"], within=2)
+    assert wait_until(lambda: fake_model.calls()[-1]["client_disconnected"], within=2)
 
 
 def test_a_reply_is_told_after_any_fault(speaker: Speaker, form: str) -> None:
     provider = speaker(form)
-    for fault in ["cut after=1", "broken after=1", "429", "bad_utf8", "html", "long_line"]:
+    for fault in [
+        "cut after=1",
+        "invalid_json after=1",
+        "429",
+        "invalid_utf8",
+        "html",
+        "long_line",
+    ]:
         with pytest.raises(ProviderError):
             ask(provider, prompt(f"[[fault:{fault}]] hello"))
         assert ask(provider, prompt(HELLO)) == TEXT

@@ -1,33 +1,38 @@
-"""The words in which misbehaviour is asked for."""
-
 import pytest
 
 from fakemodel.behaviour import Behaviour, Fault, merge
-from fakemodel.directives import BadBehaviour, parse_fields, parse_markers, parse_words
+from fakemodel.directives import (
+    InvalidDirective,
+    parse_fields,
+    parse_message,
+    parse_words,
+    remove_directives,
+)
 
 
-def test_a_number_is_the_fault_of_that_status() -> None:
-    asked = parse_markers("Hello [[fault:429 retry_after=2 times=3]] there")
+def test_a_number_is_the_fault_with_that_status() -> None:
+    parsed = parse_message("Hello [[fault:429 retry_after=2 times=3]] there")
 
-    assert asked == Behaviour(fault=Fault.STATUS, status=429, retry_after=2.0, times=3)
+    assert parsed == Behaviour(fault=Fault.STATUS, status=429, retry_after=2.0, times=3)
 
 
-def test_loading_is_a_503_of_twenty_seconds_unless_told_otherwise() -> None:
-    assert parse_markers("[[fault:loading]]") == Behaviour(
+def test_loading_is_a_503_with_20_seconds_by_default() -> None:
+    assert parse_message("[[fault:loading]]") == Behaviour(
         fault=Fault.STATUS, status=503, estimated_time=20.0
     )
     assert parse_words(["estimated_time=3", "fault:loading"]).estimated_time == 3.0
 
 
-def test_all_markers_of_a_message_are_taken_together() -> None:
-    asked = parse_markers("[[fault:cut after=3]] and [[latency=0.5 rate=20]] and [[history]]")
+def test_all_directives_of_a_message_are_combined() -> None:
+    parsed = parse_message("[[fault:cut after=3]] and [[latency=0.5 rate=20]] and [[history]]")
 
-    assert asked == Behaviour(fault=Fault.CUT, after=3, latency=0.5, rate=20.0, history=True)
+    assert parsed == Behaviour(fault=Fault.CUT, after=3, latency=0.5, rate=20.0, history=True)
 
 
 @pytest.mark.parametrize("text", ["", "a [[link]] b", "[[x=1]]", "[[historybook]]", "[[fault]]"])
 def test_other_double_brackets_are_text(text: str) -> None:
-    assert parse_markers(text) is None
+    assert parse_message(text) is None
+    assert remove_directives(text) == text
 
 
 @pytest.mark.parametrize(
@@ -43,18 +48,22 @@ def test_other_double_brackets_are_text(text: str) -> None:
         "[[fault:429 code=<script>]]",
     ],
 )
-def test_a_word_of_ours_with_a_mistake_is_refused(text: str) -> None:
-    with pytest.raises(BadBehaviour):
-        parse_markers(text)
+def test_an_invalid_directive_raises(text: str) -> None:
+    with pytest.raises(InvalidDirective):
+        parse_message(text)
 
 
-def test_json_spells_the_same_as_words() -> None:
+def test_directives_can_be_removed() -> None:
+    assert remove_directives("Hello [[fault:429 times=1]] [[history]]") == "Hello"
+
+
+def test_json_and_words_parse_the_same() -> None:
     assert parse_fields({"fault": "cut", "after": 3, "history": True}) == parse_words(
         ["fault:cut", "after=3", "history"]
     )
 
 
-def test_merging_keeps_what_the_upper_one_leaves_open() -> None:
+def test_merging_keeps_what_the_override_does_not_set() -> None:
     merged = merge(Behaviour(latency=1.0, rate=5.0), Behaviour(rate=0.0, fault=Fault.HANG))
 
     assert merged == Behaviour(latency=1.0, rate=0.0, fault=Fault.HANG)

@@ -1,49 +1,47 @@
-"""What is refused for being too much."""
-
 import pytest
 
-from fakemodel.errors import Refused
+from fakemodel.errors import APIError
 from fakemodel.limits import Limits
 
 
-def limits(*, at_once: int = 0, per_minute: int = 0) -> Limits:
-    return Limits(at_once=at_once, per_minute=per_minute, minute=60.0)
+def limits(*, max_concurrent: int = 0, max_per_window: int = 0) -> Limits:
+    return Limits(max_concurrent=max_concurrent, max_per_window=max_per_window, window=60.0)
 
 
-def test_no_limit_refuses_nothing() -> None:
+def test_zero_means_unlimited() -> None:
     unlimited = limits()
 
     for in_flight in range(1, 5000):
         unlimited.admit(in_flight)
 
 
-def test_one_call_too_many_at_once_is_a_429_without_retry_after() -> None:
-    limited = limits(at_once=2)
+def test_too_many_concurrent_calls_get_429_without_retry_after() -> None:
+    limited = limits(max_concurrent=2)
     limited.admit(2)
 
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(APIError) as caught:
         limited.admit(3)
 
     assert (caught.value.status, caught.value.headers) == (429, ())
 
 
-def test_one_call_too_many_in_a_minute_says_when_to_come_back() -> None:
-    limited = limits(per_minute=2)
-    limited.admit_this_minute(0.0)
-    limited.admit_this_minute(10.5)
+def test_too_many_calls_per_window_get_retry_after() -> None:
+    limited = limits(max_per_window=2)
+    limited.admit_at(0.0)
+    limited.admit_at(10.5)
 
-    with pytest.raises(Refused) as caught:
-        limited.admit_this_minute(20.0)
+    with pytest.raises(APIError) as caught:
+        limited.admit_at(20.0)
 
     assert caught.value.headers == ((b"retry-after", b"40"),)
-    limited.admit_this_minute(60.0)
+    limited.admit_at(60.0)
 
 
-def test_refused_calls_do_not_count() -> None:
-    limited = limits(per_minute=1)
-    limited.admit_this_minute(0.0)
+def test_rejected_calls_do_not_count() -> None:
+    limited = limits(max_per_window=1)
+    limited.admit_at(0.0)
     for now in (1.0, 30.0, 59.9):
-        with pytest.raises(Refused):
-            limited.admit_this_minute(now)
+        with pytest.raises(APIError):
+            limited.admit_at(now)
 
-    limited.admit_this_minute(60.0)
+    limited.admit_at(60.0)

@@ -1,24 +1,22 @@
-"""The command line."""
-
 import argparse
 
 import pytest
 
 from fakemodel.behaviour import Behaviour, Fault
-from fakemodel.options import Options, add_arguments, read_options
+from fakemodel.options import Options, add_arguments
 
 
 def parse(*arguments: str) -> Options:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    return read_options(vars(parser.parse_args(arguments)))
+    return Options.from_arguments(vars(parser.parse_args(arguments)))
 
 
-def test_without_arguments_the_defaults_hold() -> None:
+def test_no_arguments_give_the_defaults() -> None:
     assert parse() == Options()
 
 
-def test_a_fault_is_spelled_as_in_a_marker() -> None:
+def test_a_fault_has_the_syntax_of_directives() -> None:
     expected = Behaviour(fault=Fault.CUT, after=3, times=2)
 
     assert parse("--fault", "cut after=3 times=2").fault == expected
@@ -36,7 +34,7 @@ def test_a_fault_is_spelled_as_in_a_marker() -> None:
         ("--style", "rude"),
     ],
 )
-def test_a_bad_value_ends_the_program(
+def test_an_invalid_value_exits_with_its_option_name(
     arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):

@@ -1,45 +1,45 @@
-"""The record and its bounds."""
-
-from fakemodel import recorder as module
-from fakemodel.recorder import Record
+from fakemodel.recorder import MAX_BYTES, MAX_CALLS, CallRecord, Recorder
 
 
-def test_without_keeping_only_counters_grow() -> None:
-    record = Record(keeps=False)
-
-    entries = [record.open(format_name="chat", path="/", body=b"{}") for _ in range(3)]
-    record.close(entries[0])
-
-    assert (record.total, record.in_flight, record.most_in_flight) == (3, 2, 3)
-    assert not record.calls
+def start(recorder: Recorder, body: bytes = b"{}") -> CallRecord:
+    return recorder.start(format_name="chat", path="/", body=body)
 
 
-def test_the_oldest_calls_are_forgotten_beyond_the_bound_of_bytes() -> None:
-    record = Record(keeps=True)
-    body = b"x" * (module.MOST_BYTES // 4)
+def test_without_storing_calls_are_only_counted() -> None:
+    recorder = Recorder(stores_calls=False)
+
+    records = [start(recorder) for _ in range(3)]
+    recorder.finish(records[0])
+
+    assert (recorder.total, recorder.in_flight, recorder.max_in_flight) == (3, 2, 3)
+    assert not recorder.calls
+
+
+def test_the_oldest_calls_are_dropped_above_the_byte_limit() -> None:
+    recorder = Recorder(stores_calls=True)
 
     for _ in range(6):
-        record.open(format_name="chat", path="/", body=body)
+        start(recorder, b"x" * (MAX_BYTES // 4))
 
-    assert [entry.number for entry in record.calls] == [3, 4, 5, 6]
-    assert record.kept_bytes == module.MOST_BYTES
-
-
-def test_the_oldest_calls_are_forgotten_beyond_the_bound_of_calls() -> None:
-    record = Record(keeps=True)
-
-    for _ in range(module.MOST_CALLS + 5):
-        record.open(format_name="chat", path="/", body=b"{}")
-
-    assert len(record.calls) == module.MOST_CALLS
-    assert record.calls[0].number == 6
+    assert [record.number for record in recorder.calls] == [3, 4, 5, 6]
+    assert recorder.stored_bytes == MAX_BYTES
 
 
-def test_a_reset_keeps_count_of_what_is_in_flight() -> None:
-    record = Record(keeps=True)
-    entry = record.open(format_name="chat", path="/", body=b"{}")
+def test_the_oldest_calls_are_dropped_above_the_call_limit() -> None:
+    recorder = Recorder(stores_calls=True)
 
-    record.reset()
-    record.close(entry)
+    for _ in range(MAX_CALLS + 5):
+        start(recorder)
 
-    assert (record.total, record.in_flight, len(record.calls)) == (0, 0, 0)
+    assert len(recorder.calls) == MAX_CALLS
+    assert recorder.calls[0].number == 6
+
+
+def test_a_reset_keeps_the_number_of_calls_in_flight() -> None:
+    recorder = Recorder(stores_calls=True)
+    record = start(recorder)
+
+    recorder.reset()
+    recorder.finish(record)
+
+    assert (recorder.total, recorder.in_flight, len(recorder.calls)) == (0, 0, 0)

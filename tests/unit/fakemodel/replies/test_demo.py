@@ -1,106 +1,69 @@
-"""What the dev model says in a demo."""
-
 import pytest
 
 from fakemodel.calls import Message
 from fakemodel.replies.demo import compose
-from fakemodel.replies.memory import recall
 
 
-def ask(*contents: str, seed: int = 0) -> str:
-    """The reply to the last of `contents`, user and assistant by turns."""
+def ask(*contents: str) -> str:
+    """Return the reply to the last of `contents`, which alternate between user and assistant."""
     roles = ("user", "assistant")
-    messages = [Message(roles[index % 2], text) for index, text in enumerate(contents)]
-    return compose(recall(messages), seed)
+    return compose([Message(roles[index % 2], text) for index, text in enumerate(contents)])
 
 
-def test_the_same_conversation_gets_the_same_reply() -> None:
-    assert ask("Tell me about tides") == ask("Tell me about tides")
-    assert len({ask("Tell me about tides", seed=seed) for seed in range(20)}) > 1
-
-
-def test_it_greets_by_a_name_given_earlier() -> None:
-    assert "Ada" in ask("my name is ada", "Nice to meet you!", "Hello")
-    assert "Ada" not in ask("Hello")
+def test_a_reply_quotes_the_message_without_directives() -> None:
+    assert "\n> Why is the sea salty?\n" in ask("Why is the sea salty? [[rate=10]]")
 
 
 @pytest.mark.parametrize(
     ("question", "answer"),
     [
-        ("What is my name?", "**Ada**"),
-        ("what's my name", "**Ada**"),
-        ("what is my dog [[rate=10]]", "**Rex**"),
-        ("Do you remember my name?", "**Ada**"),
-        ("Who am I?", "**Ada**"),
-        ("Do you remember my first question?", "> My name is Ada and my dog is Rex. How are you?"),
-        ("Hello! What can you do?", "Python code for a queue"),
-        ("What did I say before?", "> I like tea"),
-        ("What was my first question?", "> My name is Ada and my dog is Rex. How are you?"),
-        ("What is my dog?", "**Rex**"),
-        ("What is my cat?", "not told"),
-        ("What did you say?", "> Tea it is."),
-        ("How many messages did I write?", "**3** messages"),
-        ("What is 12 * 7?", "**84**"),
-        ("0.1+0.2", "**0.3**"),
-        ("What is 1/0", "divide by zero"),
-        ("Count to 5", "1, 2, 3, 4, 5"),
-        ("Thanks!", "welcome"),
+        ("What is my name?", "Your name is **Ada**."),
+        ("what's my name", "Your name is **Ada**."),
+        ("what is my dog [[rate=10]]", "Your dog is **Rex**."),
+        ("What is my cat?", "No message mentions your cat."),
+        (
+            "What did I say before?",
+            "1. My name is Ada and my dog is Rex. How are you?\n2. I like tea",
+        ),
     ],
 )
-def test_it_answers_from_what_it_was_shown(question: str, answer: str) -> None:
+def test_a_reply_recalls_earlier_messages(question: str, answer: str) -> None:
     introduction = "My name is Ada and my dog is Rex. How are you?"
 
-    assert answer in ask(introduction, "Fine.", "I like tea", "Tea it is.", question)
+    assert ask(introduction, "Fine.", "I like\ttea", "OK.", question).endswith(answer)
 
 
-@pytest.mark.parametrize(
-    "question",
-    ["What is my name?", "What did I say before?", "What was my first question?",
-     "What did you say?", "Tell me everything I said", "What do you remember?"],
-)  # fmt: skip
-def test_it_remembers_nothing_that_it_was_not_shown(question: str) -> None:
+@pytest.mark.parametrize("question", ["What is my name?", "What did I say before?"])
+def test_nothing_is_recalled_from_other_conversations(question: str) -> None:
+    ask("My name is Ada", "OK.", question)
+
     assert "Ada" not in ask(question)
-    assert ask(question)
 
 
-def test_all_that_was_said_is_told_in_order() -> None:
-    assert ask("One", "ok", "Two\nlines", "ok", "What is all I said?").endswith(
-        "1. One\n2. Two lines"
-    )
-
-
-def test_notes_are_kept() -> None:
-    said = ask("Remember that the key is under the mat.", "ok", "What do you remember?")
-
-    assert "- the key is under the mat" in said
-
-
-def test_markers_are_no_part_of_what_is_remembered() -> None:
-    said = ["My dog is Rex [[rate=10]]", "ok", "Remember this: 42 [[rate=10]]", "ok"]
-
-    assert ask(*said, "What's my dog?") == "Your dog is **Rex**, you said."
-    assert ask(*said, "What do you remember?").endswith("\n\n- 42")
+def test_the_latest_fact_counts() -> None:
+    assert "**Bob**" in ask("My name is Ada", "OK.", "My name is Bob", "OK.", "What is my name?")
 
 
 @pytest.mark.parametrize(
-    ("question", "sign"),
+    ("question", "text"),
     [
+        ("Hello! What can you do?", "`What did I say before?`"),
+        ("Help", "**fake model**"),
         ("Write Python code for a queue", "```python"),
-        ("How do I bake bread?", "1. **Look**"),
-        ("A table of planets", "|---|"),
-        ("Tell me a long story about rain", "about rain?"),
-        ("Help", "dev model"),
-        ("Volcanoes in Iceland", "**Volcanoes Iceland**"),
+        ("A table of planets", "|---"),
+        ("List the steps", "1. **First**"),
+        ("Tell me a long story about rain", "## Section 12"),
     ],
 )
-def test_it_shows_markdown_about_the_topic(question: str, sign: str) -> None:
-    assert sign in ask(question)
+def test_samples_are_selected_by_a_word(question: str, text: str) -> None:
+    assert text in ask(question)
 
 
 @pytest.mark.parametrize(
     "message",
-    ["", " ", "?", "{topic} {0} %s", "[[not a marker]]", "\U0001f469\u200d\U0001f680", "a" * 40_000,
-     "my " * 10_000, "1" * 5000 + "+1", "x y " * 8_000],
+    ["", " ", "?", "{quote} {0} %s", "[[not a directive]]", "\U0001f469\u200d\U0001f680",
+     "a" * 40_000, "my " * 10_000, "my a is b " * 4_000, "what is my " * 4_000],
 )  # fmt: skip
-def test_it_has_an_answer_to_anything(message: str) -> None:
+def test_every_message_gets_a_reply(message: str) -> None:
     assert ask(message)
+    assert len(ask(message, "OK.", message)) < 2000

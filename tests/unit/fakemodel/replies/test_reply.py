@@ -1,7 +1,5 @@
-"""Tokens, stops and bounds."""
-
 from fakemodel.calls import Call, Message
-from fakemodel.replies.reply import TOKEN, Reply, trim
+from fakemodel.replies.reply import TOKEN, Reply, build_reply
 
 
 def reply_to(
@@ -9,15 +7,15 @@ def reply_to(
 ) -> Reply:
     call = Call(
         format="chat",
-        model="dev",
+        model="fake",
         messages=(Message("user", "x" * 40),),
         max_tokens=max_tokens,
-        stop=stop,
+        stop_sequences=stop,
     )
-    return trim(text, call, tokens=tokens)
+    return build_reply(text, call, tokens=tokens)
 
 
-def test_tokens_joined_are_the_text() -> None:
+def test_joined_tokens_are_the_text() -> None:
     for text in (
         "",
         " a  b\n\n- c",
@@ -28,23 +26,24 @@ def test_tokens_joined_are_the_text() -> None:
         assert "".join(TOKEN.findall(text)) == text
 
 
-def test_a_reply_ends_at_the_first_stop() -> None:
+def test_a_reply_ends_at_the_first_stop_sequence() -> None:
     reply = reply_to("One. Two.\nHuman: Three", stop=("Three", "\nHuman"))
 
-    assert (reply.text, reply.finish, reply.stopped_by) == ("One. Two.", "stop", "\nHuman")
+    assert (reply.text, reply.finish_reason) == ("One. Two.", "stop")
+    assert reply.stop_sequence == "\nHuman"
 
 
-def test_a_reply_ends_at_its_bound() -> None:
+def test_a_reply_ends_at_max_tokens() -> None:
     reply = reply_to("one two three four", max_tokens=2)
 
-    assert (reply.text, reply.finish) == ("one two", "length")
-    assert reply_to("one two", max_tokens=2).finish == "stop"
+    assert (reply.text, reply.finish_reason) == ("one two", "length")
+    assert reply_to("one two", max_tokens=2).finish_reason == "stop"
 
 
-def test_a_reply_can_be_made_to_a_length() -> None:
+def test_a_reply_can_have_a_fixed_length() -> None:
     for tokens in (1, 3, 200):
         assert len(reply_to("one two three four", tokens=tokens).tokens) == tokens
 
 
-def test_the_prompt_is_estimated_at_four_characters_a_token() -> None:
+def test_prompt_tokens_are_estimated_at_four_characters() -> None:
     assert reply_to("ok").prompt_tokens == 14
