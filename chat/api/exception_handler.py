@@ -22,8 +22,8 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "unknown_model": HTTPStatus.BAD_REQUEST,
     "forbidden_url": HTTPStatus.BAD_REQUEST,
     "invalid_host": HTTPStatus.BAD_REQUEST,
-    "head_too_large": HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-    "body_incomplete": HTTPStatus.REQUEST_TIMEOUT,
+    "headers_too_large": HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "request_timeout": HTTPStatus.REQUEST_TIMEOUT,
     "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "method_not_allowed": HTTPStatus.METHOD_NOT_ALLOWED,
@@ -38,17 +38,17 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "conflict": HTTPStatus.CONFLICT,
     "session_busy": HTTPStatus.CONFLICT,
     "not_regenerable": HTTPStatus.CONFLICT,
-    "not_rateable": HTTPStatus.CONFLICT,
-    "refused": HTTPStatus.SERVICE_UNAVAILABLE,
+    "feedback_not_allowed": HTTPStatus.CONFLICT,
+    "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
-    "token_budget_spent": HTTPStatus.TOO_MANY_REQUESTS,
-    "inbox_full": HTTPStatus.TOO_MANY_REQUESTS,
+    "token_budget_exceeded": HTTPStatus.TOO_MANY_REQUESTS,
+    "session_queue_full": HTTPStatus.TOO_MANY_REQUESTS,
     "session_full": HTTPStatus.TOO_MANY_REQUESTS,
     "queue_full": HTTPStatus.SERVICE_UNAVAILABLE,
     "store_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "store_full": HTTPStatus.SERVICE_UNAVAILABLE,
     "broker_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
-    "slow_reader": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "slow_consumer": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "error": HTTPStatus.INTERNAL_SERVER_ERROR,
     "config_error": HTTPStatus.INTERNAL_SERVER_ERROR,
     # What happens to a turn after its acceptance stands in its reply; no call waits for it.
@@ -59,11 +59,11 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "model_rate_limited": HTTPStatus.SERVICE_UNAVAILABLE,
     "model_loading": HTTPStatus.SERVICE_UNAVAILABLE,
     "model_unavailable": HTTPStatus.BAD_GATEWAY,
-    "model_untrusted": HTTPStatus.BAD_GATEWAY,
+    "model_tls_error": HTTPStatus.BAD_GATEWAY,
     "model_timeout": HTTPStatus.GATEWAY_TIMEOUT,
     "deadline_exceeded": HTTPStatus.GATEWAY_TIMEOUT,
-    "bad_model_reply": HTTPStatus.BAD_GATEWAY,
-    "model_refused": HTTPStatus.BAD_GATEWAY,
+    "model_invalid_response": HTTPStatus.BAD_GATEWAY,
+    "model_bad_request": HTTPStatus.BAD_GATEWAY,
     "context_too_long": HTTPStatus.BAD_GATEWAY,
     "upstream_closed": HTTPStatus.BAD_GATEWAY,
 }
@@ -112,7 +112,7 @@ def told(error: errors.ParleyError, request_id: str) -> dict[str, Any]:
 
 def _retry_after(error: errors.ParleyError) -> int | None:
     """Return whole seconds, one at least; nothing makes sense sooner."""
-    return max(1, math.ceil(error.retry_after)) if isinstance(error, errors.Refused) else None
+    return max(1, math.ceil(error.retry_after)) if isinstance(error, errors.Unavailable) else None
 
 
 def translated(exc: Exception) -> errors.ParleyError | None:
@@ -122,7 +122,7 @@ def translated(exc: Exception) -> errors.ParleyError | None:
             return exc
         case exceptions.ValidationError():
             param, message = _first(exc.detail)
-            return errors.BadInput(message, param=param)
+            return errors.InvalidRequest(message, param=param)
         case exceptions.MethodNotAllowed():
             return errors.MethodNotAllowed()
         case Http404():
@@ -152,7 +152,7 @@ def bad_host(request: HttpRequest) -> HttpResponseBase | None:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:  # noqa: ARG001
     """Django's handler400."""
-    return responses.dressed(request, answer(errors.BadInput(), request))
+    return responses.dressed(request, answer(errors.InvalidRequest(), request))
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponseBase:  # noqa: ARG001

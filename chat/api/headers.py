@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from chat.domain.errors import BadInput
+from chat.domain.errors import InvalidRequest
 from chat.domain.ids import random_id
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -27,14 +27,15 @@ def idempotency_key(meta: Mapping[str, str], *, is_secret: bool = False) -> str:
     """Return the Idempotency-Key, or "" when there is none.
 
     Raises:
-        BadInput: it is not 8 to 255 printable ASCII characters (16 at least when it `is_secret`).
+        InvalidRequest: it is not 8 to 255 printable ASCII characters (at least 16 if
+            `is_secret`).
     """
     key = meta.get("HTTP_IDEMPOTENCY_KEY")
     if key is None:
         return ""
     least = SECRET_KEY if is_secret else KEY
     if not re.fullmatch(key_pattern(least), key):
-        raise BadInput(
+        raise InvalidRequest(
             f"An Idempotency-Key has {least} to {KEY_MAX} printable ASCII characters.",
             param="Idempotency-Key",
         )
@@ -68,11 +69,11 @@ def last_event_id(meta: Mapping[str, str], otherwise: int) -> int:
     """Return the seq of the last event that the client has had, if it names one.
 
     Raises:
-        BadInput: it names something else.
+        InvalidRequest: it names something else.
     """
     given = meta.get("HTTP_LAST_EVENT_ID", "")
     if not given:
         return otherwise
     if not SEQ.fullmatch(given):
-        raise BadInput("Last-Event-ID is the id of an event.", param="Last-Event-ID")
+        raise InvalidRequest("Last-Event-ID is the id of an event.", param="Last-Event-ID")
     return int(given)

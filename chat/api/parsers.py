@@ -6,7 +6,7 @@ from typing import IO, Any
 from rest_framework.parsers import BaseParser
 
 from chat.api.strict_json import read_object
-from chat.domain.errors import BodyIncomplete, BodyTooLarge, UnsupportedMediaType
+from chat.domain.errors import BodyTooLarge, RequestTimeout, UnsupportedMediaType
 from chat.settings import chat_settings
 
 JSON_TYPES = {
@@ -30,7 +30,7 @@ class StrictJSONParser(BaseParser):
         """Return the object.
 
         Raises:
-            UnsupportedMediaType, BodyTooLarge, BodyIncomplete, BadInput
+            UnsupportedMediaType, BodyTooLarge, RequestTimeout, InvalidRequest
         """
         context = parser_context or {}
         return read_object(read_body(stream, context["request"].META))
@@ -42,7 +42,7 @@ def read_body(stream: IO[bytes], meta: Mapping[str, str]) -> bytes:
     Raises:
         UnsupportedMediaType: it is not JSON in UTF-8, or is compressed.
         BodyTooLarge: it has, or says that it has, more than `BODY_BYTES`.
-        BodyIncomplete: it is shorter than it says.
+        RequestTimeout: it is shorter than it says.
     """
     if meta.get("CONTENT_TYPE", "").replace(" ", "").lower() not in JSON_TYPES:
         raise UnsupportedMediaType
@@ -53,5 +53,5 @@ def read_body(stream: IO[bytes], meta: Mapping[str, str]) -> bytes:
         raise BodyTooLarge(f"The request body has more than {chat_settings.MAX_BODY_BYTES} bytes.")
     body = stream.read(max(length, 0))
     if len(body) < length:
-        raise BodyIncomplete
+        raise RequestTimeout
     return body

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.http import QueryDict
 
-from chat.domain.errors import BadInput
+from chat.domain.errors import InvalidRequest
 from chat.settings import chat_settings
 
 WHOLE = re.compile(r"[0-9]{1,15}")
@@ -50,7 +50,7 @@ def snapshot(query: QueryDict) -> SnapshotQuery:
     """Return `after`, `limit` and `wait`.
 
     Raises:
-        BadInput: one is not a number within its bounds, or there is another parameter.
+        InvalidRequest: one is not a number within its bounds, or there is another parameter.
     """
     if not query:
         return SnapshotQuery(limit=chat_settings.PAGE_LIMIT)
@@ -67,7 +67,7 @@ def follow(query: QueryDict, *, takes_token: bool = False) -> FollowQuery:
     """Return `after`, `ticket` and, where it is taken, `token`; the latter two are "" if absent.
 
     Raises:
-        BadInput: `after` is not a whole number, or there is another parameter.
+        InvalidRequest: `after` is not a whole number, or there is another parameter.
     """
     _refuse_unknown(query, {"after", "ticket", "token"} if takes_token else {"after", "ticket"})
     return FollowQuery(
@@ -81,7 +81,7 @@ def seq(name: str, text: str) -> int:
     """Return a seq.
 
     Raises:
-        BadInput: it is not a whole number.
+        InvalidRequest: it is not a whole number.
     """
     return _whole(name, text, 0, 10**15)
 
@@ -90,12 +90,12 @@ def page(query: QueryDict) -> PageQuery:
     """Return `before`, `after`, `limit` and `order`.
 
     Raises:
-        BadInput: one is malformed, or there is another parameter.
+        InvalidRequest: one is malformed, or there is another parameter.
     """
     _refuse_unknown(query, {"before", "after", "limit", "order"})
     order = query.get("order", "asc")
     if order not in {"asc", "desc"}:
-        raise BadInput("order is asc or desc.", param="order")
+        raise InvalidRequest("order is asc or desc.", param="order")
     return PageQuery(
         before=_cursor("before", query),
         after=_cursor("after", query),
@@ -108,7 +108,7 @@ def nothing(query: QueryDict) -> None:
     """Refuse every parameter.
 
     Raises:
-        BadInput: there is one.
+        InvalidRequest: there is one.
     """
     if query:
         _refuse_unknown(query, ())
@@ -117,15 +117,15 @@ def nothing(query: QueryDict) -> None:
 def _refuse_unknown(query: QueryDict, known: Collection[str]) -> None:
     for name, values in query.lists():
         if name not in known:
-            raise BadInput("There is no such query parameter.", param=name[:100])
+            raise InvalidRequest("There is no such query parameter.", param=name[:100])
         if len(values) > 1:
-            raise BadInput(f"{name} is given more than once.", param=name)
+            raise InvalidRequest(f"{name} is given more than once.", param=name)
 
 
 def _cursor(name: str, query: QueryDict) -> str | None:
     given = query.get(name)
     if given is not None and not CURSOR.fullmatch(given):
-        raise BadInput(f"{name} is the id of a message.", param=name)
+        raise InvalidRequest(f"{name} is the id of a message.", param=name)
     return given
 
 
@@ -137,11 +137,11 @@ def _limit(query: QueryDict) -> int:
 
 def _whole(name: str, text: str, least: int, most: int) -> int:
     if not WHOLE.fullmatch(text) or not least <= int(text) <= most:
-        raise BadInput(f"{name} is a whole number from {least} to {most}.", param=name)
+        raise InvalidRequest(f"{name} is a whole number from {least} to {most}.", param=name)
     return int(text)
 
 
 def _seconds(name: str, text: str, most: float) -> float:
     if not DECIMAL.fullmatch(text) or float(text) > most:
-        raise BadInput(f"{name} is a number of seconds from 0 to {most:g}.", param=name)
+        raise InvalidRequest(f"{name} is a number of seconds from 0 to {most:g}.", param=name)
     return float(text)

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from chat.domain.errors import BadInput
+from chat.domain.errors import InvalidRequest
 
 DEPTH = 50
 """Objects and arrays inside one another with which a body is refused."""
@@ -18,22 +18,23 @@ def read_object(body: bytes) -> dict[str, Any]:
     """Return the JSON object that `body` holds.
 
     Raises:
-        BadInput: it is not UTF-8 or not JSON, bears a byte order mark, is nested `DEPTH` deep,
+        InvalidRequest: it is not UTF-8 or not JSON, bears a byte order mark, is nested `DEPTH`
+            deep,
             is not an object, repeats a key, or holds NUL, a lone surrogate, NaN, infinity or
             an integer of 20 digits or more.
     """
     skeleton = _skeleton(body)
     if _is_too_deep(skeleton):
-        raise BadInput(f"The JSON is nested {DEPTH} deep or more.")
+        raise InvalidRequest(f"The JSON is nested {DEPTH} deep or more.")
     if LONG_INTEGER.search(skeleton):
-        raise BadInput("The JSON holds an integer of 20 digits or more.")
+        raise InvalidRequest("The JSON holds an integer of 20 digits or more.")
     found = _decoded(body)
     if not isinstance(found, dict):
-        raise BadInput("The body must be a JSON object.")
+        raise InvalidRequest("The body must be a JSON object.")
     if _members(found) != skeleton.count(b":"):
-        raise BadInput("The JSON repeats a key.")
+        raise InvalidRequest("The JSON repeats a key.")
     if rb"\u0000" in body and any("\0" in text for text in _texts(found)):
-        raise BadInput("The JSON holds the character NUL.")
+        raise InvalidRequest("The JSON holds the character NUL.")
     return found
 
 
@@ -60,7 +61,7 @@ def _decoded(body: bytes) -> object:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise BadInput(f"The body is not valid JSON: {error.msg}.") from error
+        raise InvalidRequest(f"The body is not valid JSON: {error.msg}.") from error
 
 
 def _members(value: object) -> int:

@@ -9,7 +9,7 @@ import orjson
 
 from chat.conversation import llms, tokens
 from chat.domain import Caller, Context, EventPage, Feedback, NewSession, Page, Snapshot
-from chat.domain.errors import BadInput
+from chat.domain.errors import InvalidRequest
 from chat.domain.ids import random_id
 from chat.settings import chat_settings
 from chat.store import rate_limit, sessions
@@ -78,11 +78,11 @@ def page(
     """Return messages before or after the message of that id, or from one end of the history.
 
     Raises:
-        BadInput: both `before` and `after` are given.
+        InvalidRequest: both `before` and `after` are given.
         MessageNotFound: an id is not one of a message.
     """
     if before is not None and after is not None:
-        raise BadInput("Give before or after, not both.", param="after")
+        raise InvalidRequest("Give before or after, not both.", param="after")
     cursor = before if before is not None else after
     newer = after is not None or (before is None and not newest_first)
     beside = number_of(cursor) if cursor is not None else None
@@ -105,7 +105,7 @@ def rate(caller: Caller, message_id: str, feedback: Feedback | None) -> bytes:
     """Keep feedback on a reply, or take it away; return the reply as JSON.
 
     Raises:
-        NotRateable: the message is no reply, or not over.
+        FeedbackNotAllowed: the message is no reply, or not over.
         MessageNotFound, StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
     """
     told = orjson.dumps(asdict(feedback) if feedback else None)

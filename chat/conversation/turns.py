@@ -33,7 +33,8 @@ def submit(
     deadline: seconds within which the turn must be over; key: the client's idempotency key.
 
     Raises:
-        SessionBusy, RateLimited, TokenBudgetSpent, InboxFull, QueueFull, SessionFull: nothing was
+        SessionBusy, RateLimited, TokenBudgetExceeded, SessionQueueFull, QueueFull, SessionFull:
+            nothing was
             changed.
         IdempotencyMismatch, SessionNotFound, SessionExpired, StoreFull, StoreUnavailable
     """

@@ -7,7 +7,7 @@ substitute: it waits for a full buffer and splits at U+2028, which is data here.
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
-from chat.domain.errors import BadModelReply
+from chat.domain.errors import ModelInvalidResponse
 
 MOST_BYTES = 1024 * 1024
 """Most bytes of one line and of one event's data; a delta has some hundred."""
@@ -19,7 +19,7 @@ def events(chunks: Iterable[bytes]) -> Iterator[bytes]:
     Names, ids and comments are left out; so is an event that the end of the stream cuts short.
 
     Raises:
-        BadModelReply: a line or an event's data is longer than `MOST_BYTES`.
+        ModelInvalidResponse: a line or an event's data is longer than `MOST_BYTES`.
     """
     data: list[bytes] = []
     size = 0
@@ -30,7 +30,7 @@ def events(chunks: Iterable[bytes]) -> Iterator[bytes]:
             data.append(line[6:] if line.startswith(b"data: ") else line[5:])
             size += len(line)
             if size > MOST_BYTES:
-                raise BadModelReply
+                raise ModelInvalidResponse
         elif not line and data:
             yield data[0] if len(data) == 1 else b"\n".join(data)
             data, size = [], 0
@@ -49,7 +49,7 @@ def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         for part in (chunk[1:] if skip else chunk).splitlines(keepends=True):
             size += len(part)
             if size > MOST_BYTES:
-                raise BadModelReply
+                raise ModelInvalidResponse
             parts.append(part)
             if part.endswith((b"\n", b"\r")):
                 yield b"".join(parts).rstrip(b"\r\n")

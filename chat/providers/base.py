@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 
 from chat.domain import Ending, FinishReason, Model, Options, Prompt, PromptMessage, Role
-from chat.domain.errors import BadModelReply
+from chat.domain.errors import ModelInvalidResponse
 from chat.providers.transport import Upstream
 
 Piece = tuple[str, Ending | None]
@@ -56,7 +56,8 @@ def deltas(pieces: Iterable[Piece], upstream: Upstream) -> Iterator[str | Ending
 
     Raises:
         UpstreamClosed: the call was closed, though more had arrived.
-        BadModelReply: the model stopped by itself without having said anything but blanks. One
+        ModelInvalidResponse: the model stopped by itself without having said anything but blanks.
+            One
             cut short by its bound or a filter has an ending that explains it.
     """
     blank = True
@@ -67,5 +68,5 @@ def deltas(pieces: Iterable[Piece], upstream: Upstream) -> Iterator[str | Ending
             yield text
         if ending is not None:
             if blank and ending.finish_reason is FinishReason.STOP:
-                raise BadModelReply("The model's reply is empty.")
+                raise ModelInvalidResponse("The model's reply is empty.")
             yield ending

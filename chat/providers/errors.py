@@ -16,14 +16,14 @@ import requests
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, InvalidHeader, ReadTimeoutError
 
 from chat.domain.errors import (
-    BadModelReply,
     ContextTooLong,
+    ModelBadRequest,
+    ModelInvalidResponse,
     ModelLoading,
     ModelRateLimited,
-    ModelRefused,
     ModelTimeout,
+    ModelTLSError,
     ModelUnavailable,
-    ModelUntrusted,
     ProviderError,
     UpstreamClosed,
 )
@@ -37,11 +37,11 @@ Kind = type[ProviderError]
 
 # The first row of which anything in the chain of causes is an instance.
 _BY_CAUSE: tuple[tuple[tuple[type[BaseException], ...], Kind], ...] = (
-    ((ssl.SSLCertVerificationError,), ModelUntrusted),
+    ((ssl.SSLCertVerificationError,), ModelTLSError),
     ((ConnectTimeoutError,), ModelUnavailable),
     ((ReadTimeoutError, TimeoutError), ModelTimeout),
     ((RemoteDisconnected, IncompleteRead), ModelUnavailable),
-    ((HTTPException, InvalidHeader), BadModelReply),  # an answer, but not HTTP
+    ((HTTPException, InvalidHeader), ModelInvalidResponse),  # an answer, but not HTTP
 )
 
 _BY_STATUS: dict[int, Kind] = {
@@ -56,20 +56,20 @@ _BY_STATUS: dict[int, Kind] = {
 
 # The other statuses; of 500 and above, unavailable. A redirect is refused: it leads elsewhere.
 _BY_SPAN: tuple[tuple[range, Kind], ...] = (
-    (range(200, 300), BadModelReply),
-    (range(300, 500), ModelRefused),
+    (range(200, 300), ModelInvalidResponse),
+    (range(300, 500), ModelBadRequest),
 )
 
 # Vendors' own codes and types, where they say more than the status does.
 _BY_WORD: dict[str, Kind] = {
     "context_length_exceeded": ContextTooLong,  # OpenAI, vLLM
     "exceed_context_size_error": ContextTooLong,  # llama.cpp
-    "insufficient_quota": ModelRefused,  # OpenAI, as 429: waiting does not help
+    "insufficient_quota": ModelBadRequest,  # OpenAI, as 429: waiting does not help
     "rate_limit_exceeded": ModelRateLimited,
     "overloaded": ModelRateLimited,  # TGI
-    "validation": ModelRefused,  # TGI
-    "invalid_request_error": ModelRefused,
-    "badrequesterror": ModelRefused,  # vLLM
+    "validation": ModelBadRequest,  # TGI
+    "invalid_request_error": ModelBadRequest,
+    "badrequesterror": ModelBadRequest,  # vLLM
 }
 
 # OpenAI, vLLM, llama.cpp, TGI twice, Mistral.
@@ -111,7 +111,7 @@ def translated(upstream: Upstream) -> Iterator[None]:
     except (requests.RequestException, HTTPError, HTTPException, OSError) as error:
         kind = UpstreamClosed if upstream.closed else _kind_of(error)
         # What is no HTTP is quoted by the error that says so.
-        raise kind from VendorAnswer("not HTTP") if kind is BadModelReply else error
+        raise kind from VendorAnswer("not HTTP") if kind is ModelInvalidResponse else error
 
 
 def _kind_of(error: BaseException) -> Kind:
@@ -162,7 +162,7 @@ def _of_status(status: int, words: list[str], text: str) -> Kind:
         return ContextTooLong  # llama.cpp says so with 500 as well
     unlisted = next((kind for span, kind in _BY_SPAN if status in span), ModelUnavailable)
     kind = _BY_STATUS.get(status, unlisted)
-    if kind in {ModelRefused, ModelRateLimited}:
+    if kind in {ModelBadRequest, ModelRateLimited}:
         return next((_BY_WORD[word] for word in words if word in _BY_WORD), kind)
     return kind
 

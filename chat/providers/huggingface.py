@@ -6,7 +6,7 @@
 from collections.abc import Iterator
 
 from chat.domain import Ending, FinishReason, Model, Options, Prompt, Usage, UsageSource
-from chat.domain.errors import BadModelReply, ConfigError
+from chat.domain.errors import ConfigError, ModelInvalidResponse
 from chat.providers import errors, plain_prompt
 from chat.providers.base import Piece, Provider, deltas
 from chat.providers.json_access import count_at, dig, parse, text_at
@@ -73,13 +73,13 @@ class HuggingFace(Provider):
                 answer.drain()
                 yield text, _ending(dig(event, "details"))
                 return
-        raise BadModelReply("The model's reply broke off.")
+        raise ModelInvalidResponse("The model's reply broke off.")
 
     def _document(self, answer: Answer, inputs: str) -> Iterator[Piece]:
         document = answer.document()
         first = self._checked(dig(document, 0) if isinstance(document, list) else document)
         if dig(first, "generated_text") is None:
-            raise BadModelReply
+            raise ModelInvalidResponse
         # The plain format has no finish reason unless `details` is among the parameters.
         details = dig(first, "details")
         ending = _ending(details) if details else Ending(finish_reason=FinishReason.STOP)
@@ -108,7 +108,7 @@ def _sampling(options: Options) -> dict[str, object]:
 def _ending(details: object) -> Ending:
     reason = dig(details, "finish_reason")
     if not isinstance(reason, str) or reason not in FINISH_REASONS:
-        raise BadModelReply("The model did not say why its reply ended.")
+        raise ModelInvalidResponse("The model did not say why its reply ended.")
     return Ending(finish_reason=FINISH_REASONS[reason], usage=_usage(details))
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from chat.domain.errors import BadModelReply
+from chat.domain.errors import ModelInvalidResponse
 
 MOST_TOKENS = 1_000_000_000
 """No call takes as many. What a vendor says is summed in Redis, whose integers end at 64 bits."""
@@ -17,12 +17,12 @@ def parse(data: bytes) -> object:
     nesting deep enough to exhaust the stack.
 
     Raises:
-        BadModelReply: it is not valid JSON.
+        ModelInvalidResponse: it is not valid JSON.
     """
     try:
         document: object = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        raise BadModelReply from _unquoted(error)
+        raise ModelInvalidResponse from _unquoted(error)
     return document
 
 
@@ -46,13 +46,13 @@ def text_at(value: object, *path: str | int) -> str:
     """Return the text along `path`; empty where there is none.
 
     Raises:
-        BadModelReply: something else than text is there.
+        ModelInvalidResponse: something else than text is there.
     """
     found = dig(value, *path)
     if found is None:
         return ""
     if not isinstance(found, str):
-        raise BadModelReply
+        raise ModelInvalidResponse
     return found
 
 

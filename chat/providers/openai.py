@@ -6,7 +6,7 @@
 from collections.abc import Iterator
 
 from chat.domain import Ending, Model, Prompt
-from chat.domain.errors import BadModelReply, ConfigError
+from chat.domain.errors import ConfigError, ModelInvalidResponse
 from chat.providers import openai_common
 from chat.providers.base import Provider, deltas
 from chat.providers.json_access import dig, text_at
@@ -49,5 +49,5 @@ def _text(message: object) -> str:
     if content is None:
         return text_at(message, "refusal")
     if not isinstance(content, str):
-        raise BadModelReply
+        raise ModelInvalidResponse
     return content

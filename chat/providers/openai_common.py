@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from chat.domain import Ending, FinishReason, Model, Options, Usage, UsageSource
-from chat.domain.errors import BadModelReply, ConfigError
+from chat.domain.errors import ConfigError, ModelInvalidResponse
 from chat.providers import errors
 from chat.providers.base import Piece
 from chat.providers.json_access import count_at, dig, parse
@@ -71,7 +71,8 @@ def read(answer: Answer, model: str, *, streamed: Reader, whole: Reader) -> Iter
     `streamed` and `whole` find the text in a choice of the one and of the other.
 
     Raises:
-        BadModelReply: it ends without a finish reason or its end marker, or is no such answer.
+        ModelInvalidResponse: it ends without a finish reason or its end marker, or is no such
+            answer.
         ProviderError: an error object came instead.
     """
     if answer.is_stream:
@@ -92,7 +93,7 @@ def _stream(answer: Answer, model: str, text: Reader) -> Iterator[Piece]:
         usage = _usage(dig(chunk, "usage")) or usage
         reason = dig(choice, "finish_reason") or reason
         yield text(choice), None
-    raise BadModelReply("The model's reply broke off.")
+    raise ModelInvalidResponse("The model's reply broke off.")
 
 
 def _document(answer: Answer, model: str, text: Reader) -> Iterator[Piece]:
@@ -104,7 +105,7 @@ def _document(answer: Answer, model: str, text: Reader) -> Iterator[Piece]:
 def _choice(document: object, model: str) -> object:
     """Return the first choice; `None` in a chunk that has none, such as the one with the usage."""
     if not isinstance(document, dict):
-        raise BadModelReply
+        raise ModelInvalidResponse
     if document.get("error") or document.get("object") == "error":
         raise errors.of_event(model, document)
     return dig(document, "choices", 0)
@@ -112,7 +113,7 @@ def _choice(document: object, model: str) -> object:
 
 def _ending(reason: object, usage: Usage | None) -> Ending:
     if not isinstance(reason, str) or reason not in FINISH_REASONS:
-        raise BadModelReply("The model did not say why its reply ended.")
+        raise ModelInvalidResponse("The model did not say why its reply ended.")
     return Ending(finish_reason=FINISH_REASONS[reason], usage=usage)
 
 

@@ -19,7 +19,7 @@ from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
 from chat.domain import Model
-from chat.domain.errors import BadModelReply, ConfigError, ModelRefused
+from chat.domain.errors import ConfigError, ModelBadRequest, ModelInvalidResponse
 from chat.http import sse
 from chat.http.adapter import Adapter
 from chat.http.cancellation import Upstream
@@ -73,17 +73,17 @@ class Answer:
         """Return the body as JSON.
 
         Raises:
-            BadModelReply: it is something else, or larger than `MOST_DOCUMENT`.
+            ModelInvalidResponse: it is something else, or larger than `MOST_DOCUMENT`.
         """
         if not self._kind.startswith("application/") or not self._kind.endswith("json"):
-            raise BadModelReply
+            raise ModelInvalidResponse
         return parse(b"".join(self._pieces(MOST_DOCUMENT)))
 
     def events(self) -> Iterator[bytes]:
         """Yield the data of each event as it arrives; empty ones are left out.
 
         Raises:
-            BadModelReply: the stream, or a line of it, is too long.
+            ModelInvalidResponse: the stream, or a line of it, is too long.
         """
         return filter(None, sse.events(self._pieces(MOST_STREAM)))
 
@@ -91,7 +91,7 @@ class Answer:
         """Return what an error answer says, if it is JSON; else `None`."""
         try:
             return parse(b"".join(self._pieces(MOST_COMPLAINT)))
-        except BadModelReply:
+        except ModelInvalidResponse:
             return None
 
     def drain(self) -> None:
@@ -105,16 +105,16 @@ class Answer:
 
     def _pieces(self, most: int) -> Iterator[bytes]:
         if self._raw.headers.get("content-encoding", "identity").strip().lower() != "identity":
-            raise BadModelReply  # none was offered; a small one may unpack to gigabytes
+            raise ModelInvalidResponse  # none was offered; a small one may unpack to gigabytes
         try:
             for piece in self._body:
                 most -= len(piece)
                 if most < 0:
-                    raise BadModelReply
+                    raise ModelInvalidResponse
                 self._upstream.check()
                 yield piece
         except ValueError as error:  # urllib3 hands on that a chunk says it has -5 bytes
-            raise BadModelReply from error
+            raise ModelInvalidResponse from error
 
 
 class Client:
@@ -219,4 +219,4 @@ def _encode(body: Mapping[str, object]) -> bytes:
     try:
         return orjson.dumps(body)
     except orjson.JSONEncodeError as error:  # a lone surrogate, a number beyond 64 bits
-        raise ModelRefused from error
+        raise ModelBadRequest from error

@@ -14,7 +14,7 @@ from chat.api.serializers import Body, NewMessage, checked
 from chat.api.strict_json import read_object
 from chat.conversation import sessions, tokens, turns
 from chat.domain import Caller
-from chat.domain.errors import BadInput, InvalidToken, ParleyError
+from chat.domain.errors import InvalidRequest, InvalidToken, ParleyError
 from chat.logging import reset_context
 from chat.settings import chat_settings
 
@@ -58,7 +58,7 @@ def credentials(text: str | None, session_id: str) -> tuple[Caller, int | None]:
     Raises:
         InvalidToken: it does not.
         SessionNotFound: the token is another session's.
-        BadInput: it tries to.
+        InvalidRequest: it tries to.
     """
     frame = _read(text)
     if frame.get("type") != "auth":
@@ -126,7 +126,7 @@ ACTS: dict[str, tuple[type[Frame], Act]] = {
 
 def _read(text: str | None) -> Fields:
     if text is None:
-        raise BadInput("A frame is text.")
+        raise InvalidRequest("A frame is text.")
     return read_object(text.encode())
 
 
@@ -140,7 +140,7 @@ def _chosen(frame: Fields) -> tuple[type[Frame], Act]:
     kind = frame.get("type")
     found = ACTS.get(kind) if isinstance(kind, str) else None
     if found is None:
-        raise BadInput(f"A frame's type is one of {', '.join(ACTS)}.", param="type")
+        raise InvalidRequest(f"A frame's type is one of {', '.join(ACTS)}.", param="type")
     return found
 
 

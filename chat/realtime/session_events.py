@@ -63,7 +63,7 @@ async def events(
     Raises:
         SessionNotFound, SessionExpired: it is so, or has come to be so.
         InvalidToken: the token was good, and has been replaced.
-        SlowReader: too little was taken in time.
+        SlowConsumer: too little was taken in time.
         StoreUnavailable: only at a gap, or at the end.
     """
     caller = follower.caller

@@ -15,7 +15,7 @@ from django.http import QueryDict
 from chat.api import query_params
 from chat.conversation import tickets
 from chat.domain import Caller, Gap, Stretch
-from chat.domain.errors import AuthTimeout, NotAllowed, ParleyError, RateLimited, SlowReader
+from chat.domain.errors import AuthTimeout, NotAllowed, ParleyError, RateLimited, SlowConsumer
 from chat.logging import reset_context
 from chat.realtime import close_codes, commands, origin, session_events
 from chat.realtime.event_json import told
@@ -99,7 +99,7 @@ class SessionSocket(AsyncConsumer):
         except ParleyError as error:
             await self._close(close_codes.code_of(error), error.code)
         except TimeoutError:
-            await self._close(close_codes.code_of(SlowReader()), SlowReader.code)
+            await self._close(close_codes.code_of(SlowConsumer()), SlowConsumer.code)
         except OSError:
             pass  # the client has left
         except Exception:

@@ -3,9 +3,9 @@
 from typing import Any
 
 from chat.domain.errors import (
+    FeedbackNotAllowed,
     IdempotencyMismatch,
     MessageNotFound,
-    NotRateable,
     ParleyError,
     SessionExpired,
     SessionNotFound,
@@ -22,7 +22,7 @@ REFUSALS: dict[bytes, type[ParleyError]] = {
     b"TAKEN": IdempotencyMismatch,
     b"MISMATCH": IdempotencyMismatch,
     b"NOT_FOUND": MessageNotFound,
-    b"NOT_RATEABLE": NotRateable,
+    b"NOT_RATEABLE": FeedbackNotAllowed,
 }
 
 ACCEPTED = {b"ACCEPTED", b"REPLAYED"}

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from chat.domain import Caller, Delivered, Delivery, DeliveryRecord, DeliveryState, DeliveryStatus
-from chat.domain.errors import BadInput
+from chat.domain.errors import InvalidRequest
 from chat.settings import chat_settings, has_webhook
 from chat.store import keys
 from chat.store.calls import answer, answered, postal
@@ -86,13 +86,13 @@ def again(caller: Caller, number: int) -> bool:
 
     Raises:
         MessageNotFound: there was none for this reply, or its text is gone.
-        BadInput: there is no webhook any more.
+        InvalidRequest: there is no webhook any more.
         SessionNotFound, SessionExpired, StoreUnavailable
     """
     told = int(has_webhook())
     words = answered(postal("delivery_again", caller.session_id, caller.token_hash, number, told))
     if words[0] == b"NO_WEBHOOK":
-        raise BadInput("There is no webhook to tell.")
+        raise InvalidRequest("There is no webhook to tell.")
     is_new: bool = words[0] == b"AGAIN"
     return is_new
 

@@ -171,7 +171,7 @@ def rate(caller: Caller, number: int, feedback: bytes) -> bytes:
     The same call again changes nothing.
 
     Raises:
-        NotRateable: the message is no reply, or not over.
+        FeedbackNotAllowed: the message is no reply, or not over.
         MessageNotFound, StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
     """
     rated: bytes = answer("rate", caller.session_id, caller.token_hash, number, feedback)[1]

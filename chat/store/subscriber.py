@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from chat.domain import Caller, Stretch
-from chat.domain.errors import ParleyError, SlowReader
+from chat.domain.errors import ParleyError, SlowConsumer
 from chat.settings import chat_settings
 from chat.store.events import NOWHERE, Log, Place
 
@@ -132,7 +132,7 @@ class Follower:
     def _cut_off(self) -> None:
         self._is_cut = True
         self._stretches.clear()
-        self.end(SlowReader())
+        self.end(SlowConsumer())
         self._cut()
 
     def end(self, error: ParleyError | None = None) -> None:
@@ -158,7 +158,7 @@ class Follower:
 
         Raises:
             SessionNotFound, SessionExpired: or they have become so.
-            SlowReader: too little of what has happened was taken in time.
+            SlowConsumer: too little of what has happened was taken in time.
         """
         self._held -= self._taken
         self._taken, self._taken_at = 0, 0.0

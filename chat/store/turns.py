@@ -4,14 +4,14 @@ from typing import Any
 
 from chat.domain import Accepted, Caller, Cancelled, Submission
 from chat.domain.errors import (
-    InboxFull,
     NotRegenerable,
     ParleyError,
     QueueFull,
     RateLimited,
     SessionBusy,
     SessionFull,
-    TokenBudgetSpent,
+    SessionQueueFull,
+    TokenBudgetExceeded,
 )
 from chat.settings import chat_settings, has_webhook
 from chat.store.calls import answer, replicated
@@ -23,7 +23,7 @@ MINUTE = 60_000
 REFUSALS: dict[bytes, ParleyError] = {
     b"BUSY": SessionBusy(),
     b"NOT_LAST": NotRegenerable(),
-    b"INBOX_FULL": InboxFull(retry_after=5),
+    b"INBOX_FULL": SessionQueueFull(retry_after=5),
     b"QUEUE_FULL": QueueFull(retry_after=5),
     b"SESSION_FULL": SessionFull(retry_after=60),
 }
@@ -34,7 +34,8 @@ def submit(caller: Caller, submission: Submission) -> Accepted:
 
     Raises:
         SessionBusy: `on_busy` is `reject` and a turn is open.
-        RateLimited, TokenBudgetSpent, InboxFull, QueueFull, SessionFull: a limit is reached;
+        RateLimited, TokenBudgetExceeded, SessionQueueFull, QueueFull, SessionFull: a limit is
+            reached;
             nothing was changed.
         StoreFull: Redis takes in nothing new.
         IdempotencyMismatch, SessionNotFound, SessionExpired, StoreUnavailable
@@ -73,7 +74,7 @@ def regenerate(
     Raises:
         MessageNotFound: there is no such message.
         NotRegenerable: it is not the session's last turn.
-        RateLimited, TokenBudgetSpent, QueueFull: a limit is reached; nothing was changed.
+        RateLimited, TokenBudgetExceeded, QueueFull: a limit is reached; nothing was changed.
         StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
     """
     words = replicated(
@@ -115,7 +116,7 @@ def _accepted(words: list[Any]) -> Accepted:
     if words[0] == b"RATE_LIMITED":
         raise RateLimited(retry_after=words[1] / 1000)
     if words[0] == b"TOKENS_SPENT":
-        raise TokenBudgetSpent(retry_after=words[1] / 1000)
+        raise TokenBudgetExceeded(retry_after=words[1] / 1000)
     if refusal := REFUSALS.get(words[0]):
         raise refusal
     _, message, reply, position, awake = words

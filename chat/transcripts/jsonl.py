@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from chat.domain import Role
-from chat.domain.errors import BadInput
+from chat.domain.errors import InvalidRequest
 from chat.settings import chat_settings
 
 MOST_TURNS = 10_000
@@ -58,23 +58,24 @@ def read(line: bytes) -> Conversation:
     """Return what a line holds.
 
     Raises:
-        BadInput: it is not of this format, or holds more than a session may; its message says what
+        InvalidRequest: it is not of this format, or holds more than a session may; its message
+            says what
             is wrong, and where, and quotes nothing of it.
     """
     try:
         found = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise BadInput("This is not JSON in UTF-8.") from error
+        raise InvalidRequest("This is not JSON in UTF-8.") from error
     if not isinstance(found, dict) or found.keys() != {"messages"}:
-        raise BadInput("An object with the one member messages is expected.")
+        raise InvalidRequest("An object with the one member messages is expected.")
     messages = found["messages"]
     if not isinstance(messages, list):
-        raise BadInput("messages: a list is expected.")
+        raise InvalidRequest("messages: a list is expected.")
     texts = [_text(place, message) for place, message in enumerate(messages)]
     begins = 1 if messages and messages[0]["role"] == Role.SYSTEM else 0
     _check_turns([message["role"] for message in messages[begins:]], begins)
     if sum(len(text.encode()) for text in texts) > chat_settings.MAX_SESSION_BYTES:
-        raise BadInput(f"A session holds {chat_settings.MAX_SESSION_BYTES} bytes at most.")
+        raise InvalidRequest(f"A session holds {chat_settings.MAX_SESSION_BYTES} bytes at most.")
     return Conversation(
         system_prompt=texts[0] if begins else None,
         exchanges=[
@@ -93,36 +94,36 @@ def _text(place: int, message: object) -> str:
     """Return the text of a message that is whole and sound."""
     where = f"messages[{place}]"
     if not isinstance(message, dict):
-        raise BadInput(f"{where}: an object is expected.")
+        raise InvalidRequest(f"{where}: an object is expected.")
     role = message.get("role")
     if role not in [*MOST]:  # it may be anything, also what has no hash
-        raise BadInput(f"{where}.role: system, user or assistant is expected.")
+        raise InvalidRequest(f"{where}.role: system, user or assistant is expected.")
     _check_members(where, message, role)
     content = message.get("content")
     if not isinstance(content, str) or not content.strip():
-        raise BadInput(f"{where}.content: a text that says something is expected.")
+        raise InvalidRequest(f"{where}.content: a text that says something is expected.")
     if "\x00" in content and role != Role.ASSISTANT:  # a model may have said it
-        raise BadInput(f"{where}.content: a text without NUL is expected.")
+        raise InvalidRequest(f"{where}.content: a text without NUL is expected.")
     if len(content.encode()) > (most := getattr(chat_settings, MOST[role])):
-        raise BadInput(f"{where}.content: this may have at most {most} bytes in UTF-8.")
+        raise InvalidRequest(f"{where}.content: this may have at most {most} bytes in UTF-8.")
     return content
 
 
 def _check_members(where: str, message: Mapping[str, object], role: Role) -> None:
     known = MEMBERS | {"weight"} if role == Role.ASSISTANT else MEMBERS
     if message.keys() - known:
-        raise BadInput(f"{where}: only {', '.join(sorted(known))} can be taken in.")
+        raise InvalidRequest(f"{where}: only {', '.join(sorted(known))} can be taken in.")
     weight = message.get("weight", 1)
     if isinstance(weight, bool) or weight not in [0, 1]:
-        raise BadInput(f"{where}.weight: 0 or 1 is expected.")
+        raise InvalidRequest(f"{where}.weight: 0 or 1 is expected.")
 
 
 def _check_turns(roles: Sequence[str], begins: int) -> None:
     for place, role in enumerate(roles):
         wanted = Role.ASSISTANT if place % 2 else Role.USER
         if role != wanted:
-            raise BadInput(f"messages[{begins + place}].role: {wanted} is expected here.")
+            raise InvalidRequest(f"messages[{begins + place}].role: {wanted} is expected here.")
     if not roles or len(roles) % 2:
-        raise BadInput("messages: the last one must be a reply.")
+        raise InvalidRequest("messages: the last one must be a reply.")
     if len(roles) > 2 * MOST_TURNS:
-        raise BadInput(f"messages: at most {MOST_TURNS:,} turns can be taken in at once.")
+        raise InvalidRequest(f"messages: at most {MOST_TURNS:,} turns can be taken in at once.")

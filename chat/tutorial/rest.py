@@ -22,7 +22,13 @@ from chat.api.serializers import NAME_CHARS, Body, checked
 from chat.api.views.base import View
 from chat.conversation import sessions, tokens
 from chat.domain import Role, Snapshot, Status
-from chat.domain.errors import BadInput, InvalidToken, NotFound, SessionExpired, SessionNotFound
+from chat.domain.errors import (
+    InvalidRequest,
+    InvalidToken,
+    NotFound,
+    SessionExpired,
+    SessionNotFound,
+)
 from chat.settings import chat_settings
 
 SPEAKERS = {Role.USER: "Human", Role.ASSISTANT: "Bot"}
@@ -116,7 +122,9 @@ class TutorialRefresh(Tutorial):
         try:
             session = sessions.read(tokens.caller(token), limit=chat_settings.MAX_PAGE_LIMIT)
         except (InvalidToken, SessionNotFound, SessionExpired) as error:
-            raise BadInput("The session has expired or does not exist.", param="token") from error
+            raise InvalidRequest(
+                "The session has expired or does not exist.", param="token"
+            ) from error
         return responses.json(chat(token, session))
 
 

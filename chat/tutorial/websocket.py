@@ -15,7 +15,7 @@ from chat.api.exception_handler import translated
 from chat.api.serializers import NewMessage, checked
 from chat.conversation import sessions, tokens, turns
 from chat.domain import Caller, Gap, Role, Status, Stretch
-from chat.domain.errors import BadInput, NotFound, ParleyError
+from chat.domain.errors import InvalidRequest, NotFound, ParleyError
 from chat.logging import reset_context
 from chat.realtime.websocket import SessionSocket
 from chat.settings import chat_settings
@@ -69,7 +69,7 @@ def refusal_of(caller: Caller, text: str | None) -> str:
     reset_context(request_id=request_id)
     try:
         if text is None:
-            raise BadInput("A message is text.")
+            raise InvalidRequest("A message is text.")
         content = checked(NewMessage, {"content": text})["content"]
         turns.submit(caller=caller, content=content, request_id=request_id)
     except (ParleyError, ValidationError) as error:

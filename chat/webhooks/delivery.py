@@ -15,7 +15,7 @@ from http import HTTPStatus
 import requests
 
 from chat.domain import Caller, Delivered, Delivery, DeliveryRecord, DeliveryStatus
-from chat.domain.errors import BadInput, ForbiddenURL, StoreUnavailable
+from chat.domain.errors import ForbiddenURL, InvalidRequest, StoreUnavailable
 from chat.domain.ids import random_id
 from chat.env_parsers import webhook_secrets
 from chat.http import ssrf
@@ -37,13 +37,13 @@ def permitted(url: str | None) -> str | None:
     """Return the URL that a session may have as its webhook.
 
     Raises:
-        BadInput: sessions may have none here.
+        InvalidRequest: sessions may have none here.
         ForbiddenURL: this one may not be called.
     """
     if url is None:
         return None
     if not (chat_settings.WEBHOOK_SECRETS and chat_settings.SESSION_WEBHOOKS):
-        raise BadInput("Sessions have no webhooks of their own here.", param="webhook_url")
+        raise InvalidRequest("Sessions have no webhooks of their own here.", param="webhook_url")
     ssrf.check(url, param="webhook_url")
     return url
 
@@ -162,7 +162,7 @@ def redeliver(session_id: str, message_id: str) -> bool:
 
     Raises:
         MessageNotFound: nothing was delivered for this reply, or its text is gone.
-        BadInput: there is no webhook any more.
+        InvalidRequest: there is no webhook any more.
         SessionNotFound, SessionExpired, StoreUnavailable
     """
     return outbox.again(Caller(session_id=session_id), number_of(message_id))

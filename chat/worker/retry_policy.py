@@ -56,7 +56,7 @@ def on_error(
     if has_said:
         return _ended(Status.INCOMPLETE, FinishReason.ERROR, model, error)
     delay = _delay(claim, error)
-    uses_attempt = error.uses_attempt or not _names_a_time(error)
+    uses_attempt = error.counts_as_attempt or not _names_a_time(error)
     may_retry = claim.attempt < chat_settings.MAX_ATTEMPTS or not uses_attempt
     if error.retryable and may_retry and delay < claim.seconds_left:
         return Retry(

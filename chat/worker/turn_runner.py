@@ -26,7 +26,7 @@ from chat.domain import (
     UsageSource,
 )
 from chat.domain.errors import (
-    BadModelReply,
+    ModelInvalidResponse,
     ParleyError,
     ProviderError,
     StoreUnavailable,
@@ -173,7 +173,7 @@ def _listen(prompt: Prompt, model: Model, turn: RunningTurn) -> Ending:
                 span.add_event("first_delta")
                 gatekeeper.hear(model)
             turn.say(piece)
-        raise BadModelReply
+        raise ModelInvalidResponse
 
 
 def _tell_of(ending: Ending, span: Span) -> None:

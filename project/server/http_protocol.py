@@ -11,7 +11,7 @@ from django.http import HttpResponse
 from uvicorn._types import ASGI3Application, HTTPScope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from chat.domain.errors import BadInput, HeadTooLarge, ParleyError
+from chat.domain.errors import HeadersTooLarge, InvalidRequest, ParleyError
 from chat.settings import chat_settings
 from project import wsgi  # noqa: F401  (sets Django up, which the errors' shape needs)
 from project.server.body import LINGER_SECONDS
@@ -78,7 +78,7 @@ class BoundedHeads(Impatient, HttpToolsProtocol):
         """Answer what cannot be read; `msg` says no more than that."""
         cycle: RequestResponseCycle = self.cycle
         if self._is_idle() or (cycle.more_body and not cycle.response_started):
-            self._refuse(BadInput("This is no HTTP that can be read."))
+            self._refuse(InvalidRequest("This is no HTTP that can be read."))
         else:
             self._end_with_answer()
 
@@ -92,11 +92,11 @@ class BoundedHeads(Impatient, HttpToolsProtocol):
             return
         lines = [self.url, *(name + value for name, value in self.headers)]
         if len(lines) > MOST_LINES or max(map(len, lines)) > MOST_LINE:
-            self._refuse(HeadTooLarge())
+            self._refuse(HeadersTooLarge())
         elif _is_handshake(self.scope, self.headers):
             super().handle_websocket_upgrade()
         else:
-            self._refuse(BadInput("This is no opening handshake of a WebSocket."))
+            self._refuse(InvalidRequest("This is no opening handshake of a WebSocket."))
 
     def on_message_begin(self) -> None:
         self._is_past_head = False
@@ -115,12 +115,12 @@ class BoundedHeads(Impatient, HttpToolsProtocol):
         """Take a request, unless too many wait: those are answered, and then it is closed.
 
         Raises:
-            BadInput: the parser is to stop here.
+            InvalidRequest: the parser is to stop here.
         """
         if self.ignores_upgrade():
             return  # it comes once more
         if len(self.pipeline) >= MOST_WAITING:
-            raise BadInput("Too many requests wait on this connection.")
+            raise InvalidRequest("Too many requests wait on this connection.")
         self._is_past_head = True
         self._stop_waiting()
         super().on_headers_complete()
@@ -158,7 +158,7 @@ class BoundedHeads(Impatient, HttpToolsProtocol):
     def _refuse_head(self, *, is_first: bool) -> None:
         """Refuse a head that is too large; one that follows another request goes unanswered."""
         if is_first:
-            self._refuse(HeadTooLarge())
+            self._refuse(HeadersTooLarge())
         else:
             self._is_refused = True
             self._end_with_answer()

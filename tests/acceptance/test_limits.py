@@ -196,7 +196,10 @@ def test_a_session_that_has_spent_its_tokens_is_refused_before_the_model_is_call
         taken.append(ended(talking, talking.say("Hello"))["usage"]["total_tokens"])
     calls, before = calls_of(stack), [owner.snapshot() for owner in (failing, talking)]
     for owner in (failing, talking):
-        assert refusal(owner.post("/messages", {"content": "More"})) == (429, "token_budget_spent")
+        assert refusal(owner.post("/messages", {"content": "More"})) == (
+            429,
+            "token_budget_exceeded",
+        )
     assert [owner.snapshot() for owner in (failing, talking)] == before
     assert calls_of(stack) == calls
 

@@ -101,16 +101,16 @@ def test_a_model_that_does_not_end_is_ended_and_what_it_said_is_kept(
 
 
 GARBAGE = {
-    "html": "bad_model_reply",
-    "not_http": "bad_model_reply",
-    "invalid_json": "bad_model_reply",
-    "no_finish_reason": "bad_model_reply",
+    "html": "model_invalid_response",
+    "not_http": "model_invalid_response",
+    "invalid_json": "model_invalid_response",
+    "no_finish_reason": "model_invalid_response",
     "cut": "model_unavailable",
-    "empty_body": "bad_model_reply",
-    "invalid_utf8": "bad_model_reply",
-    "gzip_bomb": "bad_model_reply",
-    "long_line": "bad_model_reply",
-    "redirect": "model_refused",
+    "empty_body": "model_invalid_response",
+    "invalid_utf8": "model_invalid_response",
+    "gzip_bomb": "model_invalid_response",
+    "long_line": "model_invalid_response",
+    "redirect": "model_bad_request",
 }
 """Fault -> code of the error that the reply bears."""
 

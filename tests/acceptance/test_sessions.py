@@ -51,7 +51,7 @@ def test_two_hundred_posts_with_fifty_keys_are_taken_once_each_up_to_the_cap(her
     refused = [post for post in posts if not post.is_accepted]
     assert len(accepted) == 20
     assert {post.answer.status for post in refused} == {429}
-    assert {post.answer.body["error"]["code"] for post in refused} == {"inbox_full"}
+    assert {post.answer.body["error"]["code"] for post in refused} == {"session_queue_full"}
     numbers = sorted(int(post.message_id.removeprefix("msg_")) for post in accepted.values())
     assert numbers == list(range(3, 43, 2))
     here.rest()

@@ -90,7 +90,7 @@ def test_a_model_that_fails_shows_in_its_span(build_stack: Callable[..., Stack])
         model, _ = spans_of(ear)["model"]
         assert (model.status.code, model.status.message) == (
             Status.STATUS_CODE_ERROR,
-            "bad_model_reply",
+            "model_invalid_response",
         )
         outcome = spans_of(ear)["finish"][0].attributes[0]
         assert (outcome.key, outcome.value.string_value) == ("parley.outcome", "failed")

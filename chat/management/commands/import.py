@@ -15,7 +15,7 @@ from django.core.management import BaseCommand, CommandError
 from tqdm import tqdm
 
 from chat.conversation import llms
-from chat.domain.errors import BadInput, ParleyError
+from chat.domain.errors import InvalidRequest, ParleyError
 from chat.settings import chat_settings
 from chat.transcripts import jsonl
 from chat.transcripts.jsonl import Conversation
@@ -66,7 +66,7 @@ class Command(BaseCommand):
         """
         wrong = 0
         for number, found in looked_at(stream, "checked"):
-            if isinstance(found, BadInput):
+            if isinstance(found, InvalidRequest):
                 wrong += 1
                 if wrong <= MOST_ERRORS:
                     self.stderr.write(f"line {number}: {found.message}")
@@ -79,7 +79,7 @@ class Command(BaseCommand):
     ) -> None:
         """Open the sessions; write the token of each, which nobody can look up later."""
         for number, found in looked_at(stream, "opened"):
-            if number < from_line or isinstance(found, BadInput):
+            if number < from_line or isinstance(found, InvalidRequest):
                 continue
             try:
                 token = restore(found, name=name, model=model, ttl=ttl)
@@ -91,7 +91,7 @@ class Command(BaseCommand):
             self.stdout.write(told)
 
 
-def looked_at(stream: BinaryIO, done: str) -> Iterator[tuple[int, Conversation | BadInput]]:
+def looked_at(stream: BinaryIO, done: str) -> Iterator[tuple[int, Conversation | InvalidRequest]]:
     """Yield the number of each line that is not blank, and what it holds or what is wrong."""
     # Without a terminal to draw on there is no bar.
     with tqdm(unit=f" lines {done}", disable=None) as bar:
@@ -115,10 +115,10 @@ def lines_of(stream: BinaryIO) -> Iterator[bytes]:
             line = stream.readline(most)
 
 
-def _read(line: bytes) -> Conversation | BadInput:
+def _read(line: bytes) -> Conversation | InvalidRequest:
     try:
         return jsonl.read(line)
-    except BadInput as error:
+    except InvalidRequest as error:
         return error
 
 

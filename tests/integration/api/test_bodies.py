@@ -154,7 +154,7 @@ def test_a_body_that_never_comes_ends_the_connection(api_with: Callable[..., Api
         wire.send(b'{"content":')
         answer = wire.answer()
         assert answer.startswith(b"HTTP/1.1 408 ")
-        assert b'"body_incomplete"' in answer
+        assert b'"request_timeout"' in answer
         assert wire.is_closed_within(5)
 
 

@@ -146,7 +146,7 @@ def test_a_head_that_is_too_large_is_refused(api: Api) -> None:
     for head in (b"GET /%b" % (b"x" * 500_000), HEAD + b"X-Many: " + b"x" * 70_000):
         with Wire(api.url) as wire:
             wire.send(head)
-            assert refused(wire) == (431, "head_too_large")
+            assert refused(wire) == (431, "headers_too_large")
             assert wire.is_closed_within(20)
     with Wire(api.url) as wire:
         wire.send(HEAD, b"X-Many: ", b"x" * 30_000, b"\r\n\r\n")
@@ -158,7 +158,7 @@ def test_a_head_that_is_too_large_is_refused(api: Api) -> None:
 def test_the_head_of_a_handshake_may_be_less_large(api: Api, more: bytes) -> None:
     with Wire(api.url) as wire:
         wire.send(b"GET / HTTP/1.1\r\n", UPGRADE, KEY, VERSION, more, b"\r\n")
-        assert refused(wire) == (431, "head_too_large")
+        assert refused(wire) == (431, "headers_too_large")
 
 
 @pytest.mark.security("S11", "S22")

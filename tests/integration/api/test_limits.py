@@ -74,7 +74,7 @@ def test_a_full_inbox_refuses_and_changes_nothing(api_with: Callable[..., Api]) 
     owner.say("one")
     owner.say("two")
     before = state_of(owner)
-    assert refusal(owner.post("/messages", {"content": "three"})) == (429, "inbox_full")
+    assert refusal(owner.post("/messages", {"content": "three"})) == (429, "session_queue_full")
     assert state_of(owner) == before
     reply(owner.id, "answered")
     assert owner.say("three")

@@ -103,7 +103,7 @@ def test_failed_turn_raises_with_its_error_code(client: Client) -> None:
     reply = session.send("[[fault:400]]")
     with pytest.raises(ReplyFailed) as caught:
         list(reply)
-    assert caught.value.code == "model_refused"
+    assert caught.value.code == "model_bad_request"
     assert caught.value.request_id == reply.request_id != ""
     assert session.send("and now?").text == "echo: and now?"
 

@@ -4,10 +4,10 @@ import pytest
 
 from chat.domain import Ending, FinishReason, Prompt, PromptMessage, Role, UsageSource
 from chat.domain.errors import (
-    BadModelReply,
+    ModelBadRequest,
+    ModelInvalidResponse,
     ModelLoading,
     ModelRateLimited,
-    ModelRefused,
     ModelUnavailable,
     ProviderError,
 )
@@ -96,12 +96,12 @@ def test_odd_but_valid_answers_are_understood(provider: Provider, fault: str) ->
 
 
 FAULTS: dict[str, type[ProviderError]] = {
-    "400": ModelRefused,
-    "401": ModelRefused,
-    "403": ModelRefused,
-    "404": ModelRefused,
-    "422": ModelRefused,
-    "redirect": ModelRefused,
+    "400": ModelBadRequest,
+    "401": ModelBadRequest,
+    "403": ModelBadRequest,
+    "404": ModelBadRequest,
+    "422": ModelBadRequest,
+    "redirect": ModelBadRequest,
     "429": ModelRateLimited,
     "409": ModelUnavailable,
     "500": ModelUnavailable,
@@ -113,18 +113,18 @@ FAULTS: dict[str, type[ProviderError]] = {
     "reset after=2": ModelUnavailable,
     "error_event after=0": ModelUnavailable,
     "error_event after=2": ModelUnavailable,
-    "no_finish_reason": BadModelReply,
-    "no_finish_reason after=2": BadModelReply,
-    "not_http": BadModelReply,
-    "html": BadModelReply,
-    "invalid_json after=1": BadModelReply,
-    "invalid_utf8": BadModelReply,
-    "lone_surrogate": BadModelReply,
-    "empty_body": BadModelReply,
-    "wrong_content_type": BadModelReply,
-    "gzip_bomb": BadModelReply,
-    "long_line": BadModelReply,
-    "empty_reply": BadModelReply,
+    "no_finish_reason": ModelInvalidResponse,
+    "no_finish_reason after=2": ModelInvalidResponse,
+    "not_http": ModelInvalidResponse,
+    "html": ModelInvalidResponse,
+    "invalid_json after=1": ModelInvalidResponse,
+    "invalid_utf8": ModelInvalidResponse,
+    "lone_surrogate": ModelInvalidResponse,
+    "empty_body": ModelInvalidResponse,
+    "wrong_content_type": ModelInvalidResponse,
+    "gzip_bomb": ModelInvalidResponse,
+    "long_line": ModelInvalidResponse,
+    "empty_reply": ModelInvalidResponse,
 }
 
 
@@ -145,14 +145,14 @@ def test_each_fault_has_its_error_and_no_ending(provider: Provider, fault: str) 
 
 @pytest.mark.parametrize("form", ["openai", "completions"])
 def test_a_stream_without_its_end_marker_has_not_ended(speaker: Speaker, form: str) -> None:
-    with pytest.raises(BadModelReply):
+    with pytest.raises(ModelInvalidResponse):
         ask(speaker(form), prompt("[[fault:no_done]] hello"))
 
 
 def test_a_document_of_50_mb_is_not_read_to_its_end(
     speaker: Speaker, form: str, fake_model: FakeModel
 ) -> None:
-    with pytest.raises(BadModelReply):
+    with pytest.raises(ModelInvalidResponse):
         ask(speaker(form, stream=False), prompt("[[fault:huge]] hello"))
     wait_until(lambda: fake_model.calls()[-1]["finished_at"])
     call = fake_model.calls()[-1]
@@ -179,7 +179,7 @@ def test_loading_uses_no_attempt_where_the_format_has_no_time(speaker: Speaker, 
     with pytest.raises(ModelLoading) as caught:
         ask(speaker(name), prompt("[[fault:loading estimated_time=2]]"))
     assert caught.value.retry_after == LOADING_PAUSE
-    assert not caught.value.uses_attempt
+    assert not caught.value.counts_as_attempt
 
 
 def test_a_loading_model_says_when(speaker: Speaker, stream: bool) -> None:
@@ -230,5 +230,5 @@ def test_a_probe_fails_where_a_call_would(
     speaker: Speaker, form: str, fake_model: FakeModel
 ) -> None:
     fake_model.script({"fault": "401"})
-    with pytest.raises(ModelRefused):
+    with pytest.raises(ModelBadRequest):
         speaker(form).probe()

@@ -13,11 +13,11 @@ import pytest
 from urllib3.exceptions import InsecureRequestWarning
 
 from chat.domain.errors import (
-    BadModelReply,
-    ModelRefused,
+    ModelBadRequest,
+    ModelInvalidResponse,
     ModelTimeout,
+    ModelTLSError,
     ModelUnavailable,
-    ModelUntrusted,
     ProviderError,
 )
 from chat.providers.openai import OpenAI
@@ -97,7 +97,7 @@ def test_a_trusted_certificate_is_trusted() -> None:
 @pytest.mark.parametrize("certificate", ["expired", "other_host"])
 def test_a_wrong_certificate_is_untrusted(certificate: str) -> None:
     with Server(answers(document(GOOD)), certificate=certificate) as server:
-        with pytest.raises(ModelUntrusted) as caught:
+        with pytest.raises(ModelTLSError) as caught:
             ask(to(server))
         assert not caught.value.retryable
         with pytest.warns(InsecureRequestWarning):
@@ -108,7 +108,7 @@ def test_a_wrong_certificate_is_untrusted(certificate: str) -> None:
 def test_an_unknown_authority_is_untrusted() -> None:
     with (
         Server(answers(document(GOOD)), certificate="good") as server,
-        pytest.raises(ModelUntrusted),
+        pytest.raises(ModelTLSError),
     ):
         ask(to(server, verify=True))
 
@@ -132,39 +132,42 @@ def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch)
     ("parts", "kind"),
     [
         ((), ModelUnavailable),
-        ((b"SSH-2.0-OpenSSH_9.2\r\n",), BadModelReply),
-        ((b"HTTP/1.1 abc\r\n\r\n",), BadModelReply),
-        ((b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200 + b"\r\n",), BadModelReply),
-        ((b"HTTP/1.1 200 OK\r\na: " + b"b" * 70_000 + b"\r\n\r\n",), BadModelReply),
-        ((b"HTTP/1.1 204 No Content\r\n\r\n",), BadModelReply),
-        ((b"HTTP/1.1 200 OK\r\n\r\n",), BadModelReply),
-        ((document(GOOD, "text/html"),), BadModelReply),
-        ((document(b"null"),), BadModelReply),
-        ((document(b"[]"),), BadModelReply),
-        ((document(b"{}"),), BadModelReply),
-        ((document(b'{"choices":[]}'),), BadModelReply),
+        ((b"SSH-2.0-OpenSSH_9.2\r\n",), ModelInvalidResponse),
+        ((b"HTTP/1.1 abc\r\n\r\n",), ModelInvalidResponse),
+        ((b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200 + b"\r\n",), ModelInvalidResponse),
+        ((b"HTTP/1.1 200 OK\r\na: " + b"b" * 70_000 + b"\r\n\r\n",), ModelInvalidResponse),
+        ((b"HTTP/1.1 204 No Content\r\n\r\n",), ModelInvalidResponse),
+        ((b"HTTP/1.1 200 OK\r\n\r\n",), ModelInvalidResponse),
+        ((document(GOOD, "text/html"),), ModelInvalidResponse),
+        ((document(b"null"),), ModelInvalidResponse),
+        ((document(b"[]"),), ModelInvalidResponse),
+        ((document(b"{}"),), ModelInvalidResponse),
+        ((document(b'{"choices":[]}'),), ModelInvalidResponse),
         (
             (document(b'{"choices":[{"message":{"content":7},"finish_reason":"stop"}]}'),),
-            BadModelReply,
+            ModelInvalidResponse,
         ),
-        ((document(GOOD.replace(b"stop", b"tool_calls")),), BadModelReply),
-        ((document(GOOD.replace(b'"stop"', b"null")),), BadModelReply),
-        ((document(GOOD[:-1]),), BadModelReply),
+        ((document(GOOD.replace(b"stop", b"tool_calls")),), ModelInvalidResponse),
+        ((document(GOOD.replace(b'"stop"', b"null")),), ModelInvalidResponse),
+        ((document(GOOD[:-1]),), ModelInvalidResponse),
         (
             (document(gzip.compress(GOOD), "application/json", "Content-Encoding: gzip"),),
-            BadModelReply,
+            ModelInvalidResponse,
         ),
         ((document(b'{"error":{"message":"x","code":429}}'),), ProviderError),
-        ((STREAM, chunk(b"data: [DONE]\n\n"), END), BadModelReply),
-        ((STREAM, delta("a"), END), BadModelReply),
-        ((STREAM, delta("a", '"stop"'), END), BadModelReply),
-        ((STREAM, delta("a"), DONE, END), BadModelReply),
+        ((STREAM, chunk(b"data: [DONE]\n\n"), END), ModelInvalidResponse),
+        ((STREAM, delta("a"), END), ModelInvalidResponse),
+        ((STREAM, delta("a", '"stop"'), END), ModelInvalidResponse),
+        ((STREAM, delta("a"), DONE, END), ModelInvalidResponse),
         ((STREAM, delta("a")), ModelUnavailable),
         ((STREAM, delta("a"), b"zz\r\n"), ModelUnavailable),
-        ((STREAM, delta("a"), b"-5\r\n"), BadModelReply),
+        ((STREAM, delta("a"), b"-5\r\n"), ModelInvalidResponse),
         ((b"HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n",), ModelUnavailable),
-        ((STREAM, event('{"choices":[{"delta":{"content":["a"]}}]}'), DONE, END), BadModelReply),
-        ((STREAM, event("<html>"), END), BadModelReply),
+        (
+            (STREAM, event('{"choices":[{"delta":{"content":["a"]}}]}'), DONE, END),
+            ModelInvalidResponse,
+        ),
+        ((STREAM, event("<html>"), END), ModelInvalidResponse),
     ],
 )
 def test_a_strange_answer_has_its_error(parts: tuple[bytes, ...], kind: type) -> None:
@@ -175,7 +178,7 @@ def test_a_strange_answer_has_its_error(parts: tuple[bytes, ...], kind: type) ->
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_two_lengths_are_no_answer() -> None:
     error = fails(b"HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\nx")
-    assert type(error) is BadModelReply
+    assert type(error) is ModelInvalidResponse
     del error
     gc.collect()
 
@@ -198,7 +201,7 @@ def test_an_empty_reply_that_hit_its_bound_has_ended() -> None:
 @pytest.mark.parametrize("text", ["", " ", r"\n \t"])
 def test_a_reply_of_blanks_that_stopped_by_itself_is_no_reply(text: str) -> None:
     error = fails(STREAM, delta(text, '"stop"'), DONE, END)
-    assert type(error) is BadModelReply
+    assert type(error) is ModelInvalidResponse
     assert error.retryable
 
 
@@ -206,13 +209,13 @@ def test_a_reply_of_blanks_that_stopped_by_itself_is_no_reply(text: str) -> None
 def test_a_redirect_is_not_followed() -> None:
     with Server(answers(document(GOOD))) as elsewhere:
         redirect = f"HTTP/1.1 307 Go\r\nLocation: {elsewhere.url}\r\nContent-Length: 0\r\n\r\n"
-        assert type(fails(redirect.encode())) is ModelRefused
+        assert type(fails(redirect.encode())) is ModelBadRequest
         assert elsewhere.connections == 0
 
 
 def test_a_text_that_cannot_be_sent_is_refused_without_a_call() -> None:
     with Server(answers(document(GOOD))) as server:
-        with pytest.raises(ModelRefused):
+        with pytest.raises(ModelBadRequest):
             ask(to(server), prompt("\ud83d"))
         assert server.connections == 0
 
@@ -239,7 +242,7 @@ def test_an_endless_body_is_given_up(kind: str) -> None:
             sent += 65_536
 
     with Server(endless) as server:
-        with pytest.raises(BadModelReply if kind != "error" else ModelUnavailable):
+        with pytest.raises(ModelInvalidResponse if kind != "error" else ModelUnavailable):
             ask(to(server))
         assert server.client_has_gone()
     assert sent < 3 * MOST_DOCUMENT
@@ -247,7 +250,7 @@ def test_an_endless_body_is_given_up(kind: str) -> None:
 
 HUNGRY = """
 import resource, sys
-from chat.domain.errors import BadModelReply
+from chat.domain.errors import ModelInvalidResponse
 from tests.integration.providers.calls import ask
 from chat.providers.openai import OpenAI
 from tests.unit.providers.models import model, prompt
@@ -256,7 +259,7 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for fault in ("huge", "gzip_bomb", "long_line"):
     try:
         ask(provider, prompt(f"[[fault:{fault} mb=200]] x"))
-    except BadModelReply:
+    except ModelInvalidResponse:
         pass
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """

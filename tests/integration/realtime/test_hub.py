@@ -18,7 +18,7 @@ from chat.domain.errors import (
     ParleyError,
     RateLimited,
     SessionNotFound,
-    SlowReader,
+    SlowConsumer,
     StoreUnavailable,
 )
 from chat.realtime import session_events
@@ -351,7 +351,7 @@ def test_one_who_does_not_take_is_cut_off_and_the_others_go_on(settings: Setting
             for number in range(20):
                 await asyncio.to_thread(say, claim, "x" * 1000, after="x" * 1000 * number)
                 assert await seqs(quick, number + 3) == [number + 3]
-            with pytest.raises(SlowReader):
+            with pytest.raises(SlowConsumer):
                 await slow.next(PATIENCE)
             assert cuts == ["slow"]
 

@@ -7,7 +7,7 @@ from pytest_django import Settings
 from redis import Redis
 
 from chat.domain import Caller
-from chat.domain.errors import TokenBudgetSpent
+from chat.domain.errors import TokenBudgetExceeded
 from chat.store import admin, due, keys, leases, sessions
 from tests.integration.store import acts
 from tests.integration.store.acts import Writer
@@ -42,7 +42,7 @@ def test_a_spent_budget_refuses_messages_and_changes_nothing(redis: Redis) -> No
         lambda: acts.regenerate(caller, 4),
     ]
     for act in refusals:
-        with pytest.raises(TokenBudgetSpent) as refused:
+        with pytest.raises(TokenBudgetExceeded) as refused:
             act()
         assert 3590 < refused.value.retry_after <= 3600
     assert redis.hgetall(keys.of(caller.session_id).session) == before
@@ -55,12 +55,12 @@ def test_an_hour_after_its_first_token_a_session_may_post_again(redis: Redis) ->
     age(redis, caller.session_id, 3000)
     spend(caller, 60)
     age(redis, caller.session_id, 599)
-    with pytest.raises(TokenBudgetSpent):
+    with pytest.raises(TokenBudgetExceeded):
         acts.submit(caller)
     age(redis, caller.session_id, 2)
     spend(caller, 99)
     spend(caller, 1)
-    with pytest.raises(TokenBudgetSpent):
+    with pytest.raises(TokenBudgetExceeded):
         acts.submit(caller)
 
 
@@ -97,7 +97,7 @@ def test_what_was_asked_and_said_counts_when_no_worker_tells(
     Writer.of(caller).say("words " * 100)
     end(redis, caller)
     assert spent(redis, caller) >= (26 * 40 + 6 * 100) / 4
-    with pytest.raises(TokenBudgetSpent):
+    with pytest.raises(TokenBudgetExceeded):
         acts.submit(caller)
 
 

@@ -8,7 +8,7 @@ from pytest_django import Settings
 from redis import Redis
 
 from chat.domain import Caller, Delivered, Delivery, DeliveryStatus, Look, Status
-from chat.domain.errors import BadInput, MessageNotFound
+from chat.domain.errors import InvalidRequest, MessageNotFound
 from chat.store import admin, due, keys, outbox, sessions
 from tests.integration.store import acts
 from tests.integration.store.acts import Writer
@@ -227,7 +227,7 @@ def test_nothing_is_told_again_without_a_webhook(caller: Caller) -> None:
     acts.answer(caller)
     outbox.finish(claimed(caller), OK)
     sessions.update(caller, b"{}", {"webhook_url": b"null"}, None)
-    with pytest.raises(BadInput):
+    with pytest.raises(InvalidRequest):
         outbox.again(caller, 2)
     assert outbox.sweep() == []
 

@@ -12,11 +12,11 @@ from redis import Redis
 from chat.domain import Caller, OnBusy, Status
 from chat.domain.errors import (
     IdempotencyMismatch,
-    InboxFull,
     ParleyError,
     QueueFull,
     RateLimited,
     SessionFull,
+    SessionQueueFull,
 )
 from chat.store import keys, sessions, turns
 from tests.integration.store import acts
@@ -56,10 +56,10 @@ def test_beyond_a_full_inbox_nothing_changes(redis: Redis, settings: Settings) -
     settings.CHAT_MAX_QUEUED_TURNS_PER_SESSION = 5
     caller = acts.open_session()
     outcomes = at_once(20, caller)
-    assert outcomes.pop("inbox_full") == 15
+    assert outcomes.pop("session_queue_full") == 15
     assert len(outcomes) == 5
     before = {key: redis.dump(key) for key in redis.scan_iter()}
-    with pytest.raises(InboxFull):
+    with pytest.raises(SessionQueueFull):
         acts.submit(caller)
     assert {key: redis.dump(key) for key in redis.scan_iter()} == before
 

@@ -9,7 +9,7 @@ from pytest_django import Settings
 from standardwebhooks import Webhook
 
 from chat.domain import Caller, DeliveryRecord, DeliveryStatus
-from chat.domain.errors import BadInput, ForbiddenURL, MessageNotFound
+from chat.domain.errors import ForbiddenURL, InvalidRequest, MessageNotFound
 from chat.store import outbox, sessions
 from chat.webhooks import delivery
 from chat.webhooks.delivery_pool import Courier
@@ -185,10 +185,10 @@ def test_a_url_that_may_not_be_called_is_refused(url: str) -> None:
 def test_sessions_have_no_webhooks_where_they_are_switched_off(settings: Settings) -> None:
     assert delivery.permitted("https://example.org/") == "https://example.org/"
     settings.CHAT_SESSION_WEBHOOKS = False
-    with pytest.raises(BadInput):
+    with pytest.raises(InvalidRequest):
         delivery.permitted("https://example.org/")
     settings.CHAT_SESSION_WEBHOOKS, settings.CHAT_WEBHOOK_SECRETS = True, ""
-    with pytest.raises(BadInput):
+    with pytest.raises(InvalidRequest):
         delivery.permitted("https://example.org/")
     assert delivery.permitted(None) is None
 

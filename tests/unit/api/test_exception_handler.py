@@ -43,7 +43,7 @@ def test_retry_after_is_whole_seconds_and_never_zero(seconds: float, told: int) 
 
 @pytest.mark.parametrize("kind", OWN, ids=lambda kind: kind.code)
 def test_retry_after_comes_with_every_429_and_503_of_a_call(kind: type[errors.ParleyError]) -> None:
-    if issubclass(kind, errors.Refused):
+    if issubclass(kind, errors.Unavailable):
         response = answer(kind(), RequestFactory().get("/"))
         assert response.status_code in {HTTPStatus.TOO_MANY_REQUESTS, 503}
         assert "Retry-After" in response.headers

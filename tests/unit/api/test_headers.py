@@ -1,7 +1,7 @@
 import pytest
 
 from chat.api import headers
-from chat.domain.errors import BadInput
+from chat.domain.errors import InvalidRequest
 
 
 def test_an_etag_is_known_again_by_the_same_question_only() -> None:
@@ -31,7 +31,7 @@ def test_keys_of_printable_ascii_are_taken(key: str) -> None:
 @pytest.mark.security("S16")
 @pytest.mark.parametrize("key", ["", "x" * 7, "x" * 256, "12345678\n", "\x7f" * 8, "é" * 8])
 def test_other_keys_are_refused(key: str) -> None:
-    with pytest.raises(BadInput):
+    with pytest.raises(InvalidRequest):
         headers.idempotency_key({"HTTP_IDEMPOTENCY_KEY": key})
 
 
@@ -39,7 +39,7 @@ def test_other_keys_are_refused(key: str) -> None:
 def test_a_secret_key_is_longer() -> None:
     meta = {"HTTP_IDEMPOTENCY_KEY": "x" * 15}
     assert headers.idempotency_key(meta) == "x" * 15
-    with pytest.raises(BadInput):
+    with pytest.raises(InvalidRequest):
         headers.idempotency_key(meta, is_secret=True)
 
 

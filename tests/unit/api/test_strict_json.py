@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.api.strict_json import DEPTH, read_object
-from chat.domain.errors import BadInput
+from chat.domain.errors import InvalidRequest
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 VALUES = st.recursive(
@@ -27,14 +27,14 @@ def test_a_repeated_key_is_refused_wherever_it_stands(value: dict[str, object]) 
     key = json.dumps(next(iter(value)))
     repeated = f"{{{key}:1,{json.dumps(value)[1:]}"
     for body in (repeated, f'{{"outer":{repeated}}}', f'{{"outer":[1,{repeated}]}}'):
-        with pytest.raises(BadInput, match="repeats a key"):
+        with pytest.raises(InvalidRequest, match="repeats a key"):
             read_object(body.encode())
 
 
 @pytest.mark.security("S13")
 @given(st.binary())
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
-    with contextlib.suppress(BadInput):
+    with contextlib.suppress(InvalidRequest):
         assert isinstance(read_object(body), dict)
 
 
@@ -47,7 +47,7 @@ def test_depth_is_bounded(brackets: bytes) -> None:
         return b'{"a":' + opening * (depth - 1) + b"1" + closing * (depth - 1) + b"}"
 
     assert read_object(nested(DEPTH - 1))
-    with pytest.raises(BadInput, match="nested"):
+    with pytest.raises(InvalidRequest, match="nested"):
         read_object(nested(DEPTH))
 
 
@@ -67,7 +67,7 @@ def test_escapes_do_not_mislead_the_counting(text: str) -> None:
 @pytest.mark.parametrize("number", ["1" * 20, "-" + "1" * 20, "1" * 5000])
 def test_integers_beyond_64_bits_are_refused(number: str) -> None:
     for body in (f'{{"a":{number}}}', f'{{"a":[1, {number}]}}'):
-        with pytest.raises(BadInput, match="digits"):
+        with pytest.raises(InvalidRequest, match="digits"):
             read_object(body.encode())
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.domain.errors import BadModelReply
+from chat.domain.errors import ModelInvalidResponse
 from chat.http import sse
 from tests.unit.http.splits import places, split
 
@@ -71,7 +71,7 @@ def test_an_endless_line_is_refused_without_being_kept() -> None:
         while True:
             yield b"x" * 65_536
 
-    with pytest.raises(BadModelReply):
+    with pytest.raises(ModelInvalidResponse):
         list(sse.events(stream()))
 
 
@@ -80,7 +80,7 @@ def test_an_endless_event_is_refused() -> None:
         while True:
             yield b"data: " + b"x" * 65_536 + b"\n"
 
-    with pytest.raises(BadModelReply):
+    with pytest.raises(ModelInvalidResponse):
         list(sse.events(stream()))
 
 

@@ -5,11 +5,11 @@ from email.utils import formatdate
 import pytest
 
 from chat.domain.errors import (
-    BadModelReply,
     ContextTooLong,
+    ModelBadRequest,
+    ModelInvalidResponse,
     ModelLoading,
     ModelRateLimited,
-    ModelRefused,
     ModelTimeout,
     ModelUnavailable,
     ProviderError,
@@ -34,19 +34,19 @@ def meaning(status: int, document: object = None, **headers: str) -> ProviderErr
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (201, BadModelReply),
-        (204, BadModelReply),
-        (302, ModelRefused),
-        (307, ModelRefused),
-        (400, ModelRefused),
-        (401, ModelRefused),
-        (402, ModelRefused),
-        (403, ModelRefused),
-        (404, ModelRefused),
+        (201, ModelInvalidResponse),
+        (204, ModelInvalidResponse),
+        (302, ModelBadRequest),
+        (307, ModelBadRequest),
+        (400, ModelBadRequest),
+        (401, ModelBadRequest),
+        (402, ModelBadRequest),
+        (403, ModelBadRequest),
+        (404, ModelBadRequest),
         (408, ModelTimeout),
         (409, ModelUnavailable),
         (413, ContextTooLong),
-        (422, ModelRefused),
+        (422, ModelBadRequest),
         (424, ModelUnavailable),
         (425, ModelUnavailable),
         (429, ModelRateLimited),
@@ -88,7 +88,7 @@ def test_a_conversation_that_is_too_long_is_recognised(status: int, document: ob
 
 
 def test_a_spent_quota_is_no_rate_limit() -> None:
-    assert type(meaning(429, openai("insufficient_quota", "insufficient_quota"))) is ModelRefused
+    assert type(meaning(429, openai("insufficient_quota", "insufficient_quota"))) is ModelBadRequest
     assert type(meaning(429, openai("rate_limit_exceeded", "tokens"))) is ModelRateLimited
 
 
@@ -114,13 +114,13 @@ def test_a_loading_model_says_when() -> None:
         (openai("server_error", "server_error"), ModelUnavailable),
         (openai(429), ModelRateLimited),
         (openai("429"), ModelRateLimited),
-        (openai(400, "BadRequestError"), ModelRefused),
+        (openai(400, "BadRequestError"), ModelBadRequest),
         (openai(None, "rate_limit_exceeded"), ModelRateLimited),
         (openai(message="maximum context length"), ContextTooLong),
         (tgi("generation"), ModelUnavailable),
         (tgi("incomplete_generation"), ModelUnavailable),
         (tgi("overloaded"), ModelRateLimited),
-        (tgi("validation"), ModelRefused),
+        (tgi("validation"), ModelBadRequest),
         ({"error": True}, ModelUnavailable),
     ],
 )

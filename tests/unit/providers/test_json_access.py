@@ -1,6 +1,6 @@
 import pytest
 
-from chat.domain.errors import BadModelReply
+from chat.domain.errors import ModelInvalidResponse
 from chat.providers.json_access import count_at, dig, parse, text_at
 
 
@@ -19,12 +19,12 @@ from chat.providers.json_access import count_at, dig, parse, text_at
     ],
 )
 def test_what_would_fail_later_is_refused_here(data: bytes) -> None:
-    with pytest.raises(BadModelReply):
+    with pytest.raises(ModelInvalidResponse):
         parse(data)
 
 
 def test_the_error_does_not_carry_the_text() -> None:
-    with pytest.raises(BadModelReply) as caught:
+    with pytest.raises(ModelInvalidResponse) as caught:
         parse(b'{"content": "canary')
     link: BaseException | None = caught.value
     while link is not None:
@@ -51,7 +51,7 @@ def test_text_is_text_or_nothing() -> None:
     assert text_at({"a": None}, "a") == ""
     assert text_at({}, "a") == ""
     for wrong in (1, True, ["x"], {"x": 1}):
-        with pytest.raises(BadModelReply):
+        with pytest.raises(ModelInvalidResponse):
             text_at({"a": wrong}, "a")
 
 

@@ -42,7 +42,7 @@ EXPLAINED = sorted(
 def test_every_error_is_explained(kind: type[ProviderError]) -> None:
     row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{kind.code}`"))
     assert row.rstrip(" |").rpartition("|")[2].strip().startswith("yes") is kind.retryable
-    assert ("uses no attempt" in row) is not kind.uses_attempt
+    assert ("uses no attempt" in row) is not kind.counts_as_attempt
 
 
 def test_every_field_is_explained() -> None:

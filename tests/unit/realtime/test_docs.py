@@ -7,14 +7,14 @@ from chat.api.exception_handler import STATUSES
 from chat.domain import Status
 from chat.domain.errors import (
     AuthTimeout,
-    BadInput,
+    InvalidRequest,
     InvalidToken,
     NotFound,
     ParleyError,
     RateLimited,
     SessionExpired,
     SessionNotFound,
-    SlowReader,
+    SlowConsumer,
     StoreUnavailable,
 )
 from chat.realtime import close_codes, commands, event_json, session_events
@@ -66,8 +66,8 @@ def test_every_frame_and_its_answer_is_documented() -> None:
 
 def test_every_close_code_is_documented_and_no_other() -> None:
     errors: list[ParleyError] = [
-        *(BadInput(), InvalidToken(), SessionExpired(), SessionNotFound(), NotFound()),
-        *(AuthTimeout(), SlowReader(), RateLimited(), StoreUnavailable()),
+        *(InvalidRequest(), InvalidToken(), SessionExpired(), SessionNotFound(), NotFound()),
+        *(AuthTimeout(), SlowConsumer(), RateLimited(), StoreUnavailable()),
     ]
     codes = {close_codes.code_of(error) for error in errors}
     codes |= {close_codes.FAULT, close_codes.RESTART, close_codes.NOT_FOUND, 1007, 1009}
@@ -76,6 +76,6 @@ def test_every_close_code_is_documented_and_no_other() -> None:
 
 
 def test_our_own_close_codes_are_the_statuses_of_the_api() -> None:
-    assert close_codes.code_of(SlowReader()) == 4000 + STATUSES["slow_reader"]
+    assert close_codes.code_of(SlowConsumer()) == 4000 + STATUSES["slow_consumer"]
     assert close_codes.code_of(ParleyError()) == close_codes.FAULT
     assert close_codes.code_of(StoreUnavailable()) == close_codes.TRY_LATER

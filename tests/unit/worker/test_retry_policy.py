@@ -6,10 +6,10 @@ import pytest
 
 from chat.domain import FinishReason, Model, Outcome, Retry, Status, StopCause, WaitReason
 from chat.domain.errors import (
-    BadModelReply,
+    ModelBadRequest,
+    ModelInvalidResponse,
     ModelLoading,
     ModelRateLimited,
-    ModelRefused,
     ModelUnavailable,
     ProviderError,
 )
@@ -82,7 +82,7 @@ def test_a_retry_later_than_the_deadline_is_not_waited_for() -> None:
     assert verdict.status is Status.FAILED
 
 
-@pytest.mark.parametrize("error", [ModelRefused(), BadModelReply()])
+@pytest.mark.parametrize("error", [ModelBadRequest(), ModelInvalidResponse()])
 def test_the_fallback_is_asked_when_the_model_cannot(error: ProviderError) -> None:
     verdict = retry_policy.on_error(LAST, WITH_FALLBACK, error, has_said=False)
     assert isinstance(verdict, Retry)

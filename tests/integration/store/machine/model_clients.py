@@ -3,12 +3,12 @@
 from chat.domain import FinishReason, OnBusy, Requeued, Status, Submission
 from chat.domain.errors import (
     IdempotencyMismatch,
-    InboxFull,
     NotRegenerable,
     QueueFull,
     SessionBusy,
     SessionExpired,
     SessionNotFound,
+    SessionQueueFull,
 )
 from tests.integration.store.machine.conversation import (
     DEADLINE,
@@ -37,7 +37,7 @@ class ClientActs(Conversation):
         if asked.on_busy is OnBusy.REJECT and self.open_turns:
             raise SessionBusy
         if self.waiting >= INBOX:
-            raise InboxFull
+            raise SessionQueueFull
         if self.partition.waiting >= QUEUE:
             raise QueueFull
         has_ended_one = asked.on_busy is OnBusy.INTERRUPT and self._interrupt()

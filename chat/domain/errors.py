@@ -1,0 +1,377 @@
+"""Every error that Parley raises on purpose, each with a stable public `code`.
+
+    ParleyError
+    ├── InvalidRequest            the request cannot be accepted
+    │   ├── UnknownModel
+    │   ├── ForbiddenURL
+    │   ├── IdempotencyMismatch
+    │   ├── HeadersTooLarge
+    │   ├── BodyTooLarge
+    │   ├── RequestTimeout
+    │   ├── UnsupportedMediaType
+    │   ├── MethodNotAllowed
+    │   └── InvalidHost
+    ├── NotAllowed                the caller has no permission
+    │   ├── InvalidToken
+    │   ├── AuthTimeout
+    │   └── SessionExpired
+    ├── NotFound                  does not exist, or belongs to somebody else
+    │   ├── SessionNotFound
+    │   └── MessageNotFound
+    ├── Conflict                  the session's state does not permit it now
+    │   ├── SessionBusy
+    │   ├── NotRegenerable
+    │   └── FeedbackNotAllowed
+    ├── Unavailable               try again later
+    │   ├── RateLimited
+    │   ├── TokenBudgetExceeded
+    │   ├── SessionQueueFull
+    │   ├── QueueFull
+    │   ├── SessionFull
+    │   └── StoreUnavailable
+    │       └── StoreFull
+    ├── SlowConsumer              a subscriber fell too far behind
+    ├── BrokerUnavailable         a wake-up was not published; the sweeper replaces it
+    ├── TurnLost                  the worker no longer holds the turn
+    │   ├── LeaseLost
+    │   └── SessionGone
+    ├── ProviderError             the model call failed
+    │   ├── ModelRateLimited
+    │   ├── ModelLoading
+    │   ├── ModelUnavailable
+    │   │   └── ModelTLSError
+    │   ├── ModelTimeout
+    │   ├── ModelInvalidResponse
+    │   ├── ModelBadRequest
+    │   │   └── ContextTooLong
+    │   ├── DeadlineExceeded
+    │   └── UpstreamClosed
+    └── ConfigError               a setting is wrong
+
+The message defaults to the first line of the class's docstring. `chat.api.exception_handler` maps
+codes to HTTP statuses. The shape is httpx's, `_exceptions.py`.
+"""
+
+from typing import ClassVar
+
+
+class ParleyError(Exception):
+    """Something went wrong."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str = "", *, param: str | None = None) -> None:
+        self.message = message or (type(self).__doc__ or "").partition("\n")[0]
+        self.param = param
+        super().__init__(self.message)
+
+
+class InvalidRequest(ParleyError):
+    """The request is not valid."""
+
+    code = "invalid_request"
+
+
+class UnknownModel(InvalidRequest):
+    """Unknown model."""
+
+    code = "unknown_model"
+
+
+class ForbiddenURL(InvalidRequest):
+    """This URL is not allowed: use http or https and a public address that does not redirect."""
+
+    code = "forbidden_url"
+
+
+class IdempotencyMismatch(InvalidRequest):
+    """This Idempotency-Key was used with another request body."""
+
+    code = "idempotency_mismatch"
+
+
+class HeadersTooLarge(InvalidRequest):
+    """The request line and headers are too large."""
+
+    code = "headers_too_large"
+
+
+class BodyTooLarge(InvalidRequest):
+    """The request body is too large."""
+
+    code = "body_too_large"
+
+
+class RequestTimeout(InvalidRequest):
+    """The request body was incomplete or did not arrive in time."""
+
+    code = "request_timeout"
+
+
+class UnsupportedMediaType(InvalidRequest):
+    """The request body must be uncompressed application/json in UTF-8."""
+
+    code = "unsupported_media_type"
+
+
+class MethodNotAllowed(InvalidRequest):
+    """This path does not support the method."""
+
+    code = "method_not_allowed"
+
+
+class InvalidHost(InvalidRequest):
+    """The Host header names a host that this service does not serve."""
+
+    code = "invalid_host"
+
+
+class NotAllowed(ParleyError):
+    """This is not allowed."""
+
+    code = "not_allowed"
+
+
+class InvalidToken(NotAllowed):
+    """A valid session token is required."""
+
+    code = "invalid_token"
+
+
+class AuthTimeout(NotAllowed):
+    """Authentication timed out."""
+
+    code = "auth_timeout"
+
+
+class SessionExpired(NotAllowed):
+    """The session has expired."""
+
+    code = "session_expired"
+
+
+class NotFound(ParleyError):
+    """Not found."""
+
+    code = "not_found"
+
+
+class SessionNotFound(NotFound):
+    """Session not found."""
+
+    code = "session_not_found"
+
+
+class MessageNotFound(NotFound):
+    """Message not found in this session."""
+
+    code = "message_not_found"
+
+
+class Conflict(ParleyError):
+    """The session's state does not allow this now."""
+
+    code = "conflict"
+
+
+class SessionBusy(Conflict):
+    """A turn of this session is queued or running."""
+
+    code = "session_busy"
+
+
+class NotRegenerable(Conflict):
+    """Only the last reply of a session can be regenerated."""
+
+    code = "not_regenerable"
+
+
+class FeedbackNotAllowed(Conflict):
+    """Only a finished reply can be rated."""
+
+    code = "feedback_not_allowed"
+
+
+class Unavailable(ParleyError):
+    """Not available now; try again later.
+
+    retry_after: seconds after which another attempt makes sense.
+    """
+
+    code = "unavailable"
+
+    def __init__(
+        self, message: str = "", *, param: str | None = None, retry_after: float = 1.0
+    ) -> None:
+        super().__init__(message, param=param)
+        self.retry_after = retry_after
+
+
+class RateLimited(Unavailable):
+    """Too many requests."""
+
+    code = "rate_limited"
+
+
+class TokenBudgetExceeded(Unavailable):
+    """The session has used its token budget for this hour."""
+
+    code = "token_budget_exceeded"
+
+
+class SessionQueueFull(Unavailable):
+    """Too many turns of this session are queued."""
+
+    code = "session_queue_full"
+
+
+class QueueFull(Unavailable):
+    """Too many turns are queued; the service is at its limit."""
+
+    code = "queue_full"
+
+
+class SessionFull(Unavailable):
+    """The session has reached its maximum size; open a new one or reset it."""
+
+    code = "session_full"
+
+
+class StoreUnavailable(Unavailable):
+    """Storage is unavailable; the request had no effect as far as is known."""
+
+    code = "store_unavailable"
+
+
+class StoreFull(StoreUnavailable):
+    """Storage is full. New messages are rejected; replies in progress will complete."""
+
+    code = "store_full"
+
+
+class SlowConsumer(ParleyError):
+    """The client read too slowly; resume from the last seq that it received."""
+
+    code = "slow_consumer"
+
+
+class BrokerUnavailable(ParleyError):
+    """The broker cannot be reached."""
+
+    code = "broker_unavailable"
+
+
+class TurnLost(ParleyError):
+    """This worker may no longer write the turn."""
+
+    code = "turn_lost"
+
+
+class LeaseLost(TurnLost):
+    """Another claim, a recovery or a reset ended this lease."""
+
+    code = "lease_lost"
+
+
+class SessionGone(TurnLost):
+    """The session was deleted or has expired."""
+
+    code = "session_gone"
+
+
+class ProviderError(ParleyError):
+    """The model call failed.
+
+    retry_after: seconds that the vendor asked to wait, or `None`.
+    """
+
+    code = "model_error"
+    # Whether another call may succeed.
+    retryable: ClassVar[bool] = False
+    # Whether the model's service may be in trouble for every caller.
+    is_outage: ClassVar[bool] = False
+    # Whether the call counts as an attempt even if the vendor said when to come back.
+    counts_as_attempt: ClassVar[bool] = True
+
+    def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ModelRateLimited(ProviderError):
+    """The model's vendor limits the rate of calls."""
+
+    code = "model_rate_limited"
+    retryable = True
+    is_outage = True
+    counts_as_attempt = False
+
+
+class ModelLoading(ProviderError):
+    """The model is loading."""
+
+    code = "model_loading"
+    retryable = True
+    is_outage = True
+    counts_as_attempt = False
+
+
+class ModelUnavailable(ProviderError):
+    """The model's service cannot be reached or fails."""
+
+    code = "model_unavailable"
+    retryable = True
+    is_outage = True
+
+
+class ModelTLSError(ModelUnavailable):
+    """The TLS certificate of the model's service is not valid."""
+
+    code = "model_tls_error"
+    retryable = False
+    is_outage = False
+
+
+class ModelTimeout(ProviderError):
+    """The model took too long."""
+
+    code = "model_timeout"
+    retryable = True
+    is_outage = True
+
+
+class ModelInvalidResponse(ProviderError):
+    """The model's service sent an invalid response."""
+
+    code = "model_invalid_response"
+    retryable = True
+
+
+class ModelBadRequest(ProviderError):
+    """The model's service rejected the request."""
+
+    code = "model_bad_request"
+
+
+class ContextTooLong(ModelBadRequest):
+    """The conversation exceeds the model's context window."""
+
+    code = "context_too_long"
+
+
+class DeadlineExceeded(ProviderError):
+    """The turn did not end before its deadline."""
+
+    code = "deadline_exceeded"
+
+
+class UpstreamClosed(ProviderError):
+    """Parley closed the call."""
+
+    code = "upstream_closed"
+
+
+class ConfigError(ParleyError):
+    """A setting is wrong."""
+
+    code = "config_error"
