@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from chat.settings import chat_settings
 
+# Who comes by a Unix socket.
 LOCAL = "local"
-"""Who comes by a Unix socket."""
 
 
 def client(meta: Mapping[str, str]) -> str:

@@ -16,8 +16,8 @@ from chat.conversation import staff
 from chat.domain.errors import ParleyError, SessionExpired, SessionNotFound, StoreUnavailable
 from chat.transcripts import export
 
+# Sessions of which each is told by its name how an act went; more are counted.
 NAMED = 5
-"""Sessions of which each is told by its name how an act went; more are counted."""
 
 
 class SessionActions(Base):

@@ -14,10 +14,10 @@ NAMES = {
     "first_delta": "First text, from the attempt's beginning",
     "turn": "Whole turn",
 }
+# Units of spans: seconds from which on they are used, seconds of one, their names.
 UNITS = ((7200, 3600, "h"), (120, 60, "min"))
-"""Units of spans: seconds from which on they are used, seconds of one, their names."""
+# Of a chart; its width is a minute each.
 HEIGHT = 40
-"""Of a chart; its width is a minute each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class Bar:
     y: float
     height: float
     title: str
+    # Whether the minute is.
     is_over: bool
-    """Whether the minute is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,11 @@ class Chart:
     name: str
     title: str
     bars: Sequence[Bar]
+    # In one minute.
     most: int
-    """In one minute."""
     total: int
+    # In the last minute that is over.
     last: int
-    """In the last minute that is over."""
 
 
 def chart(name: str, title: str, tally: Tally, outcomes: Iterable[str]) -> Chart:

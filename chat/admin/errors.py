@@ -12,8 +12,8 @@ from django.template.response import TemplateResponse
 
 from chat.domain.errors import StoreUnavailable
 
+# What all paths of the admin begin with.
 BEFORE = "/admin/"
-"""What all paths of the admin begin with."""
 View = Callable[..., HttpResponse]
 TEMPLATE = "admin/chat/session/trouble.html"
 

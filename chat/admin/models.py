@@ -39,8 +39,8 @@ class Session(InRedis):
     messages = models.IntegerField()
 
     objects = SessionQuerySet.as_manager()
+    # All that the store told.
     row: Row
-    """All that the store told."""
 
     class Meta:
         managed = False
@@ -92,8 +92,8 @@ class Session(InRedis):
 class Message(InRedis):
     """A message of a session."""
 
+    # `<session id>/<message id>`.
     id = models.CharField(primary_key=True, max_length=60)
-    """`<session id>/<message id>`."""
     session = models.CharField(max_length=40)
     number = models.BigIntegerField()
     role = models.CharField(max_length=9)
@@ -101,8 +101,8 @@ class Message(InRedis):
     content = models.TextField()
 
     objects = MessageQuerySet.as_manager()
+    # All that clients are told of it.
     told: dict[str, Any]
-    """All that clients are told of it."""
 
     class Meta:
         managed = False

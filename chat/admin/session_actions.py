@@ -12,10 +12,10 @@ from chat.webhooks import delivery
 class Done:
     """What an act has come to."""
 
+    # To who asked for it and, if anything was changed, to the admin's log.
     told: str
-    """To who asked for it and, if anything was changed, to the admin's log."""
+    # Whether anything was changed.
     is_new: bool = True
-    """Whether anything was changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,16 +23,16 @@ class Act:
     """One act on one session, or on one message of it."""
 
     name: str
+    # On its button.
     label: str
-    """On its button."""
+    # `<permission>_session` of the app `chat`.
     permission: str
-    """`<permission>_session` of the app `chat`."""
+    # What is lost by it; asked before it is done.
     warning: str = ""
-    """What is lost by it; asked before it is done."""
+    # The session's page that is shown when it is done; the list when it has none any more.
     place: str = "change"
-    """The session's page that is shown when it is done; the list when it has none any more."""
+    # Takes the session's id and the message's.
     run: Callable[[str, str], Done]
-    """Takes the session's id and the message's."""
 
 
 def _cancel(session_id: str, message_id: str) -> Done:

@@ -17,12 +17,12 @@ from chat.domain.errors import SessionExpired, SessionNotFound
 from chat.settings import has_webhook
 from chat.webhooks import delivery
 
+# Messages shown at once.
 PAGE = 50
-"""Messages shown at once."""
+# Events shown at once.
 EVENTS = 200
-"""Events shown at once."""
+# Of the greatest number that is asked for; Lua counts as far.
 DIGITS = 15
-"""Of the greatest number that is asked for; Lua counts as far."""
 TEMPLATES = "admin/chat/session/"
 
 

@@ -8,13 +8,13 @@ from rest_framework import serializers
 
 from chat.settings import chat_settings
 
+# What a reader does not see, as ranges of a regular expression: controls, white space, Unicode's
+# default ignorable code points (zero-width ones among them), the blank of Braille.
 INVISIBLE = (
     "\x00-\x20\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f"
     "\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-"""What a reader does not see, as ranges of a regular expression: controls, white space, Unicode's
-default ignorable code points (zero-width ones among them), the blank of Braille."""
 VISIBLE = re.compile(f"[^{INVISIBLE}]")
 NO_NUL = "^[^\x00]*$"
 SOMETHING_VISIBLE = f"^[^\x00]*[^{INVISIBLE}][^\x00]*$"
@@ -32,8 +32,8 @@ class Text(serializers.CharField):
         # DRF refuses an empty one anyway; this way the schema says so.
         least = None if kwargs.get("allow_blank") else 1
         super().__init__(trim_whitespace=False, min_length=least, **kwargs)
+        # Most UTF-8 bytes.
         self.max_bytes = max_bytes
-        """Most UTF-8 bytes."""
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from chat.domain.errors import InvalidRequest
 from chat.domain.ids import random_id
 
+# Nothing that could forge a line of a log.
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-"""Nothing that could forge a line of a log."""
+# Fewest characters of an idempotency key.
 KEY = 8
-"""Fewest characters of an idempotency key."""
+# Fewest characters of one that gives a token again to who knows it.
 SECRET_KEY = 16
-"""Fewest characters of one that gives a token again to who knows it."""
 KEY_MAX = 255
 SEQ = re.compile(r"[0-9]{1,15}")
 ETAG = re.compile(r'"(\d{1,15})-(-?\d{1,15})-(\d{1,15})"')

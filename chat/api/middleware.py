@@ -16,8 +16,9 @@ from chat.api.exception_handler import bad_host, not_found
 from chat.logging import reset_context
 from chat.tracing import OFF, Span, SpanKind, tracing
 
+# Answers a request, or promises to (under ASGI).
 Handler = Callable[[HttpRequest], Any]
-"""Answers a request, or promises to (under ASGI)."""
+# What a page of a listed origin may send.
 ALLOWED = {
     "Access-Control-Allow-Methods": "DELETE, GET, PATCH, POST",
     "Access-Control-Allow-Headers": (
@@ -25,11 +26,10 @@ ALLOWED = {
     ),
     "Access-Control-Max-Age": "600",
 }
-"""What a page of a listed origin may send."""
 
 
+# What an orchestrator asks by an address of its own, which need not be a name of the service.
 PROBED = {"/live", "/ready"}
-"""What an orchestrator asks by an address of its own, which need not be a name of the service."""
 
 
 class Front:

@@ -21,8 +21,8 @@ from chat.store.limits import GateState
 from chat.store.metrics import BOUNDS, Histogram, Tally
 
 OUTCOMES = [status.value for status in Status if status.is_terminal]
+# Values by those of the labels.
 Counted = dict[tuple[str, ...], float]
-"""Values by those of the labels."""
 
 
 def text(standing: Standing) -> bytes:

@@ -18,12 +18,12 @@ DECIMAL = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 class SnapshotQuery:
     """How a snapshot is asked for."""
 
+    # Only messages changed after this seq; -1 for all.
     after: int = -1
-    """Only messages changed after this seq; -1 for all."""
+    # Most messages.
     limit: int
-    """Most messages."""
+    # Seconds to wait for a change.
     wait: float = 0.0
-    """Seconds to wait for a change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +40,8 @@ class PageQuery:
 class FollowQuery:
     """How a session is followed."""
 
+    # The last seq that is known; 0 for none.
     after: int
-    """The last seq that is known; 0 for none."""
     ticket: str
     token: str
 

@@ -8,11 +8,11 @@ import re
 
 from chat.domain import Accepted, Page, Snapshot
 
+# Finds a message's own id: inside a JSON string the quotes would bear backslashes.
 ID = re.compile(rb'"id":"(msg_\d+)"')
-"""Finds a message's own id: inside a JSON string the quotes would bear backslashes."""
 
+# Seconds after which a poll may find more of a reply that is being written.
 POLL_RUNNING = 0.25
-"""Seconds after which a poll may find more of a reply that is being written."""
 POLL_WAITING = 0.5
 POLL_IDLE = 5.0
 

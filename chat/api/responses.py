@@ -16,8 +16,8 @@ SITE_POLICY = (
     "base-uri 'none'; form-action 'self'"
 )
 BODILESS = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
+# Headers of answers that a page of another origin may read.
 EXPOSED = "ETag, Location, Retry-After, X-Request-ID"
-"""Headers of answers that a page of another origin may read."""
 
 
 def json(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:

@@ -25,8 +25,8 @@ WITH_BODY = (
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 )
 CONFLICT = (HTTPStatus.CONFLICT,)
+# Of a session that has too many followers.
 FOLLOWED = (HTTPStatus.TOO_MANY_REQUESTS,)
-"""Of a session that has too many followers."""
 LIMITED = (HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS)
 
 

@@ -9,10 +9,10 @@ from chat.api.fields import Content, Metadata, Number, Text, Whole
 from chat.domain import Context, Feedback, OnBusy, Options, Rating
 from chat.settings import chat_settings
 
+# Most code points of a session's name.
 NAME_CHARS = 200
-"""Most code points of a session's name."""
+# Longest URL of a webhook.
 WEBHOOK_CHARS = 2048
-"""Longest URL of a webhook."""
 
 
 class Body(serializers.Serializer[Any]):
@@ -161,11 +161,11 @@ class Nothing(Body):
     """An empty object."""
 
 
+# All of them, for the schema.
 BODIES = (
     *(ContextBody, SessionChanges, NewSession),
     *(OptionsBody, Regeneration, NewMessage, FeedbackBody, Nothing),
 )
-"""All of them, for the schema."""
 
 
 @cache

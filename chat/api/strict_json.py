@@ -8,10 +8,10 @@ import orjson
 
 from chat.domain.errors import InvalidRequest
 
+# Objects and arrays inside one another with which a body is refused.
 DEPTH = 50
-"""Objects and arrays inside one another with which a body is refused."""
+# More digits than 64 bits can be trusted to hold; orjson would make a float of it.
 LONG_INTEGER = re.compile(rb"(?<![\d.eE+-])-?\d{20,}(?![\d.eE])")
-"""More digits than 64 bits can be trusted to hold; orjson would make a float of it."""
 
 
 def read_object(body: bytes) -> dict[str, Any]:

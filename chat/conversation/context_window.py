@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from chat.domain import Claim, HistoryMessage, Model, Prompt, PromptMessage, Role, Status
 
+# UTF-8 bytes that one token stands for in the estimate; OpenAI's rule of thumb for English.
 BYTES_PER_TOKEN = 4
-"""UTF-8 bytes that one token stands for in the estimate; OpenAI's rule of thumb for English."""
+# Tokens that a message takes beside its text: role and separators, as OpenAI's cookbook counts.
 TOKENS_PER_MESSAGE = 4
-"""Tokens that a message takes beside its text: role and separators, as OpenAI's cookbook counts."""
 
+# Replies whose text belongs to the conversation.
 SHOWN = {Status.COMPLETED, Status.INCOMPLETE, Status.CANCELLED}
-"""Replies whose text belongs to the conversation."""
 
 
 def prompt(claim: Claim, model: Model) -> Prompt:

@@ -16,8 +16,8 @@ from chat.store import rate_limit, sessions
 from chat.store.text import number_of
 from chat.webhooks import delivery
 
+# Events read from a log at once.
 EVENT_BATCH = 500
-"""Events read from a log at once."""
 
 
 def open_session(

@@ -19,10 +19,10 @@ from chat.store.text import escaped, number_of
 
 REDACTED = "[redacted]"
 TRIES_PER_MINUTE = 6
+# Attempts at one account, and from one address, to sign in.
 TRIES_AT_ONCE = 10
-"""Attempts at one account, and from one address, to sign in."""
+# Messages read at once.
 EXPORT_PAGE = 200
-"""Messages read at once."""
 
 
 def recent(*, offset: int, limit: int, span: Span = ALWAYS) -> list[Row]:

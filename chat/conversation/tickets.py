@@ -10,8 +10,8 @@ from chat.domain.errors import InvalidToken
 from chat.settings import chat_settings
 from chat.store import tickets
 
+# 256 bits.
 TICKET = re.compile(r"tkt_[A-Za-z0-9_-]{43}")
-"""256 bits."""
 
 
 def issue(caller: Caller, *, key: str = "") -> str:

@@ -11,10 +11,10 @@ from django.conf import settings
 from chat.domain import Caller
 from chat.domain.errors import InvalidToken
 
+# 96 bits.
 SESSION_ID = re.compile(r"ses_[0-9a-f]{24}")
-"""96 bits."""
+# 256 bits of secret.
 TOKEN = re.compile(rf"({SESSION_ID.pattern})\.([A-Za-z0-9_-]{{43}})")
-"""256 bits of secret."""
 
 
 def new_session_id(seed: str = "") -> str:

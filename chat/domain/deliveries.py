@@ -10,20 +10,20 @@ class Delivery:
     """One try at telling a webhook of the end of a turn."""
 
     session_id: str
+    # Of the reply.
     number: int
-    """Of the reply."""
     nonce: str
     attempt: int
+    # Seconds since the epoch, by the store's clock.
     now: float
-    """Seconds since the epoch, by the store's clock."""
+    # The session's own webhook; `None` for the deployment's.
     url: str | None
-    """The session's own webhook; `None` for the deployment's."""
+    # JSON, as in the session's log.
     event: bytes
-    """JSON, as in the session's log."""
+    # Which try at the turn it tells of.
     turn_attempt: int
-    """Which try at the turn it tells of."""
+    # Of the request that asked for the turn; empty when that is not known.
     request_id: str
-    """Of the request that asked for the turn; empty when that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,23 +31,23 @@ class Delivered:
     """How a try went."""
 
     status: DeliveryStatus
+    # What it met with: the status of the receiver's answer, or a word.
     code: str
-    """What it met with: the status of the receiver's answer, or a word."""
+    # Seconds until the next try of a pending one.
     delay: float = 0
-    """Seconds until the next try of a pending one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryRecord:
     """How one delivery of a session stands. Times are seconds since the epoch."""
 
+    # Of the reply.
     number: int
-    """Of the reply."""
     status: DeliveryStatus
     attempts: int
+    # When a pending one is tried next, or a try that is on is given up.
     due_at: float
-    """When a pending one is tried next, or a try that is on is given up."""
+    # When this changed last.
     at: float
-    """When this changed last."""
+    # See `Delivered`; empty before the first try has ended.
     code: str
-    """See `Delivered`; empty before the first try has ended."""

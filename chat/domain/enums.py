@@ -72,48 +72,48 @@ class CallEnd(StrEnum):
     """How a call to a model went, for the model's gate."""
 
     OK = "ok"
+    # The model's service is in trouble.
     FAILED = "failed"
-    """The model's service is in trouble."""
+    # The vendor named a time before which it wants no call.
     HELD = "held"
-    """The vendor named a time before which it wants no call."""
+    # It says nothing about the model: cancelled, drained, refused for its content.
     LEFT = "left"
-    """It says nothing about the model: cancelled, drained, refused for its content."""
 
 
 class StopCause(StrEnum):
     """Why a worker ends a model call before the model does."""
 
     CANCELLED = "cancelled"
+    # The lease is gone: somebody else writes the reply, or nobody.
     LOST = "lost"
-    """The lease is gone: somebody else writes the reply, or nobody."""
+    # No delta within the model's timeouts.
     SILENCE = "silence"
-    """No delta within the model's timeouts."""
+    # The model's total timeout, or the turn's own deadline.
     DEADLINE = "deadline"
-    """The model's total timeout, or the turn's own deadline."""
     TOO_LONG = "too_long"
+    # The worker is to stop.
     DRAIN = "drain"
-    """The worker is to stop."""
 
 
 class DeliveryStatus(StrEnum):
     """How far telling a webhook of the end of a turn has come."""
 
+    # It is being sent, or will be tried again.
     PENDING = "pending"
-    """It is being sent, or will be tried again."""
     DELIVERED = "delivered"
+    # It was tried as often as it may be.
     FAILED = "failed"
-    """It was tried as often as it may be."""
+    # There is no webhook any more, or its receiver wants no more.
     DISABLED = "disabled"
-    """There is no webhook any more, or its receiver wants no more."""
 
 
 class DeliveryState(StrEnum):
     """What is to be done about a delivery."""
 
+    # It is tried, now or later.
     WAITING = "waiting"
-    """It is tried, now or later."""
+    # Somebody may look why: it was given up, or there is no webhook any more.
     FAILED = "failed"
-    """Somebody may look why: it was given up, or there is no webhook any more."""
     DELIVERED = "delivered"
 
 
@@ -121,10 +121,10 @@ class Requeued(StrEnum):
     """What became of the next turn of a session that was to be begun at once."""
 
     REQUEUED = "REQUEUED"
+    # It was being cancelled, and now has been.
     CANCELLED = "CANCELLED"
-    """It was being cancelled, and now has been."""
+    # There is none.
     IDLE = "IDLE"
-    """There is none."""
 
 
 class Look(StrEnum):

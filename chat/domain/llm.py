@@ -35,14 +35,14 @@ class PromptMessage(NamedTuple):
 class Options:
     """How a model is asked to write; `None` leaves the choice to the model's own settings."""
 
+    # Most tokens of the reply.
     max_tokens: int | None = None
-    """Most tokens of the reply."""
+    # 0 to 2.
     temperature: float | None = None
-    """0 to 2."""
+    # Above 0, up to 1.
     top_p: float | None = None
-    """Above 0, up to 1."""
+    # Texts at which the reply ends; they are not part of it.
     stop: tuple[str, ...] = ()
-    """Texts at which the reply ends; they are not part of it."""
     seed: int | None = None
 
 
@@ -50,8 +50,8 @@ class Options:
 class Prompt:
     """What a model is asked in one call."""
 
+    # In order; at most one system message, and it stands first.
     messages: Sequence[PromptMessage]
-    """In order; at most one system message, and it stands first."""
     options: Options = field(default_factory=Options)
 
 
@@ -60,8 +60,8 @@ class Ending:
     """How a model's stream ended, and what it reported about itself."""
 
     finish_reason: FinishReason
+    # `None` when the vendor sent no count.
     usage: Usage | None = None
-    """`None` when the vendor sent no count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +69,8 @@ class Timeouts:
     """Bounds on one model call, in seconds, each more than 0."""
 
     connect: float = 5.0
+    # From sending the request to the first text.
     first_delta: float = 60.0
-    """From sending the request to the first text."""
     between_deltas: float = 30.0
     total: float = 300.0
 
@@ -79,36 +79,36 @@ class Timeouts:
 class Model:
     """A named entry of the settings: whom to ask, how, and within which limits."""
 
+    # The name that clients and sessions use.
     name: str
-    """The name that clients and sessions use."""
+    # `openai`, `completions`, `huggingface`, or the dotted path of a provider's class.
     provider: str
-    """`openai`, `completions`, `huggingface`, or the dotted path of a provider's class."""
+    # The vendor's endpoint; see the provider for what it appends.
     url: str
-    """The vendor's endpoint; see the provider for what it appends."""
+    # The vendor's own name of the model.
     model: str = ""
-    """The vendor's own name of the model."""
+    # Sent as a bearer token; empty sends none.
     token: str = field(default="", repr=False)
-    """Sent as a bearer token; empty sends none."""
+    # Ask for the reply piece by piece, so that closing the stream stops the model.
     stream: bool = True
-    """Ask for the reply piece by piece, so that closing the stream stops the model."""
+    # Most tokens of prompt and reply together; more than `max_tokens`.
     context_tokens: int = 8192
-    """Most tokens of prompt and reply together; more than `max_tokens`."""
+    # Most tokens of a reply; always sent.
     max_tokens: int = 1024
-    """Most tokens of a reply; always sent."""
+    # Further fields of the vendor's request body (Hugging Face: of its own `parameters`).
     parameters: Mapping[str, object] = field(default_factory=dict)
-    """Further fields of the vendor's request body (Hugging Face: of its own `parameters`)."""
+    # Texts at which every reply ends.
     stop: tuple[str, ...] = ()
-    """Texts at which every reply ends."""
     timeouts: Timeouts = field(default_factory=Timeouts)
+    # Most pooled connections; as many as a worker has threads.
     pool_size: int = 512
-    """Most pooled connections; as many as a worker has threads."""
+    # Check the vendor's certificate: true, false, or the path of a CA bundle.
     verify: bool | str = True
-    """Check the vendor's certificate: true, false, or the path of a CA bundle."""
+    # Most calls in flight over all workers; 0 sets no bound.
     concurrency: NonNegative[int] = 0
-    """Most calls in flight over all workers; 0 sets no bound."""
+    # Most calls a minute over all workers; 0 sets no bound.
     requests_per_minute: NonNegative[int] = 0
-    """Most calls a minute over all workers; 0 sets no bound."""
+    # Most tokens a minute over all workers, prompts and replies; 0 sets no bound.
     tokens_per_minute: NonNegative[int] = 0
-    """Most tokens a minute over all workers, prompts and replies; 0 sets no bound."""
+    # Name of the model that answers when this one cannot.
     fallback: str = ""
-    """Name of the model that answers when this one cannot."""

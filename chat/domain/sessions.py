@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 class Context:
     """What of a session's history the model is shown."""
 
+    # Most messages, the one to be answered among them; the tutorial showed 4.
+    #
+    # The earlier ones are whole turns of two messages, so of an even number one is never used.
     messages: int = 20
-    """Most messages, the one to be answered among them; the tutorial showed 4.
-
-    The earlier ones are whole turns of two messages, so of an even number one is never used.
-    """
+    # Most tokens of the prompt, estimated; 0 leaves it to the model's own bound.
     tokens: int = 0
-    """Most tokens of the prompt, estimated; 0 leaves it to the model's own bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +21,8 @@ class Caller:
     """Who asks for an act on a session: its token's holder, or Parley itself."""
 
     session_id: str
+    # SHA-256 of the token, hex; empty for Parley's own processes, which may do everything.
     token_hash: str = field(default="", repr=False)
-    """SHA-256 of the token, hex; empty for Parley's own processes, which may do everything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +31,8 @@ class NewSession:
 
     id: str
     token_hash: str = field(repr=False)
+    # Seconds from the last activity.
     ttl: int
-    """Seconds from the last activity."""
     name: bytes
     system_prompt: bytes
     model: bytes
@@ -47,27 +46,27 @@ class Snapshot:
     """A session and messages of it, at one moment; texts are JSON, as they are stored."""
 
     id: str
+    # Seconds since the epoch, UTC, by the store's clock; so are all times here.
     now: float
-    """Seconds since the epoch, UTC, by the store's clock; so are all times here."""
     seq: int
+    # A worker holds a turn.
     running: bool
-    """A worker holds a turn."""
+    # Turns in the inbox.
     waiting: int
-    """Turns in the inbox."""
     created_at: float
     last_active_at: float
     expires_at: float
+    # There are older messages than those given.
     has_more: bool
-    """There are older messages than those given."""
     name: bytes
     model: bytes
     system_prompt: bytes
     context: bytes
     metadata: bytes
+    # `null` for none of its own.
     webhook_url: bytes
-    """`null` for none of its own."""
+    # Oldest first.
     messages: Sequence[bytes]
-    """Oldest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +81,10 @@ class Page:
 class EventPage:
     """Events of a session's log after a cursor, JSON, and where the log stands."""
 
+    # The newest event's number.
     seq: int
-    """The newest event's number."""
+    # The oldest kept event's number; `seq + 1` when none is kept.
     earliest: int
-    """The oldest kept event's number; `seq + 1` when none is kept."""
     events: Sequence[bytes]
 
 
@@ -93,16 +92,16 @@ class EventPage:
 class Stretch:
     """Consecutive events of a session's log, JSON, and where the log stands."""
 
+    # Number of the first event given; of the next one to come when none is.
     first: int
-    """Number of the first event given; of the next one to come when none is."""
+    # The newest event's number.
     newest: int
-    """The newest event's number."""
     events: Sequence[bytes]
+    # Bytes that the events take, about.
     size: int
-    """Bytes that the events take, about."""
+    # Tells the last event given, or the one before them when none is, from one that bears its
+    # number in another history: Redis may be set back, and go on from there. Empty: not known.
     stamp: bytes = b""
-    """Tells the last event given, or the one before them when none is, from one that bears its
-    number in another history: Redis may be set back, and go on from there. Empty: not known."""
 
     @property
     def last(self) -> int:
@@ -114,9 +113,9 @@ class Stretch:
 class Gap:
     """Events that a follower asked for and that are no longer kept, and the session as it is."""
 
+    # The follower's cursor.
     requested: int
-    """The follower's cursor."""
+    # Number of the oldest event that is kept.
     earliest: int
-    """Number of the oldest event that is kept."""
+    # It tells all that has happened up to its seq.
     snapshot: Snapshot
-    """It tells all that has happened up to its seq."""

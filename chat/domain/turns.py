@@ -22,15 +22,15 @@ class Submission:
     """A turn to be accepted."""
 
     content: str
+    # Options and request id, JSON.
     ask: bytes
-    """Options and request id, JSON."""
+    # Seconds from now within which the turn must be over.
     deadline: float
-    """Seconds from now within which the turn must be over."""
     on_busy: OnBusy = OnBusy.ENQUEUE
+    # Idempotency key: the client's, or one made for this request alone.
     key: str
-    """Idempotency key: the client's, or one made for this request alone."""
+    # Digest of the request; empty for a key made for this request.
     digest: str = ""
-    """Digest of the request; empty for a key made for this request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +39,10 @@ class Accepted:
 
     message: bytes
     reply: bytes
+    # Turns ahead of this one when it was accepted.
     position: int
-    """Turns ahead of this one when it was accepted."""
+    # Nobody is on the session: a worker should be told.
     wants_wake: bool
-    """Nobody is on the session: a worker should be told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +50,12 @@ class Cancelled:
     """The reply of a cancelled turn, JSON, and how far the cancelling has come."""
 
     reply: bytes
+    # False while a worker has yet to read the mark.
     is_final: bool
-    """False while a worker has yet to read the mark."""
+    # Whether this call has changed anything.
     is_new: bool
-    """Whether this call has changed anything."""
+    # Another turn has come to the head of the inbox: a worker should be told.
     wants_wake: bool = False
-    """Another turn has come to the head of the inbox: a worker should be told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,26 +72,26 @@ class Claim:
     """A lease and all that is needed to ask the model."""
 
     lease: Lease
+    # Number of the turn in its session, from 1; its reply is message `2 * turn`.
     turn: int
-    """Number of the turn in its session, from 1; its reply is message `2 * turn`."""
     reply_id: str
     attempt: int
+    # Until the turn's own deadline.
     seconds_left: float
-    """Until the turn's own deadline."""
+    # Name of the model to ask.
     model: str
-    """Name of the model to ask."""
     system_prompt: str
     context: Context
     options: Options
+    # The request that submitted the turn, for logs.
     request_id: str
-    """The request that submitted the turn, for logs."""
+    # The span that submitted it, as W3C's header of that name; empty for none.
     traceparent: str
-    """The span that submitted it, as W3C's header of that name; empty for none."""
+    # Seconds since the epoch, by the store's clock; so is the next.
     accepted_at: float
-    """Seconds since the epoch, by the store's clock; so is the next."""
     claimed_at: float
+    # Oldest first; the last one is the user message to answer.
     history: Sequence["HistoryMessage"]
-    """Oldest first; the last one is the user message to answer."""
 
 
 class HistoryMessage(NamedTuple):
@@ -108,10 +108,10 @@ class HistoryMessage(NamedTuple):
 class Said:
     """A piece of the running reply on its way to the store."""
 
+    # Bytes of the reply, JSON-escaped, that the store is known to hold already.
     offset: int
-    """Bytes of the reply, JSON-escaped, that the store is known to hold already."""
+    # The text that follows them: the inside of a JSON string, UTF-8.
     fragment: bytes
-    """The text that follows them: the inside of a JSON string, UTF-8."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,24 +137,24 @@ class TurnError:
 class Retry:
     """The turn goes back to the inbox, to be tried again."""
 
+    # Seconds before which nobody tries.
     delay: float
-    """Seconds before which nobody tries."""
     reason: WaitReason
     uses_attempt: bool
+    # Name of the model to ask next time; `None` for the session's own.
     model: str | None
-    """Name of the model to ask next time; `None` for the session's own."""
+    # What went wrong this time; shown while the turn waits.
     error: TurnError | None = None
-    """What went wrong this time; shown while the turn waits."""
+    # Whether a wake-up may have it tried before the delay is over.
     may_be_woken: bool = False
-    """Whether a wake-up may have it tried before the delay is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateWait:
     """A gate's no to a call."""
 
+    # Until another try makes sense, if nobody is called earlier.
     seconds: float
-    """Until another try makes sense, if nobody is called earlier."""
     reason: WaitReason
 
 
@@ -162,7 +162,7 @@ class GateWait:
 class Finish:
     """What the end of a turn leaves to be done."""
 
+    # Another turn of the session waits.
     waits: bool
-    """Another turn of the session waits."""
+    # A webhook is to be told.
     posted: bool = False
-    """A webhook is to be told."""

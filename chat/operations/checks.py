@@ -8,10 +8,10 @@ class Level(StrEnum):
     """How a thing stands."""
 
     OK = "ok"
+    # It works; somebody should look.
     WARNING = "warning"
-    """It works; somebody should look."""
+    # A promise does not hold, or nothing works.
     WRONG = "wrong"
-    """A promise does not hold, or nothing works."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from django.conf import settings
 from chat.operations.checks import Finding, Level, judged
 from chat.settings import chat_settings
 
+# Hosts that are this machine.
 HERE = {"localhost", "127.0.0.1", "::1", "[::1]", ".localhost"}
-"""Hosts that are this machine."""
 
 
 def check() -> Iterator[Finding]:

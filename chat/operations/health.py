@@ -11,12 +11,12 @@ from chat.providers.registry import provider_for
 from chat.settings import chat_settings
 from chat.store import client, server
 
+# The oldest server, Redis or Valkey, whose commands the scripts may use.
 LOWEST = (7, 0)
-"""The oldest server, Redis or Valkey, whose commands the scripts may use."""
+# Seconds for a PING above which every request is felt to be slow.
 SLOW = 0.005
-"""Seconds for a PING above which every request is felt to be slow."""
+# Seconds between two clocks that make logs hard to read; promises hang on Redis's clock alone.
 SKEW = 5.0
-"""Seconds between two clocks that make logs hard to read; promises hang on Redis's clock alone."""
 REFUSED = "look at REDIS_URL, and in docs/security.md at what its user may do"
 
 

@@ -11,8 +11,8 @@ from chat.store.listing import Row
 from chat.store.metrics import Tally
 from chat.store.server import WorkerFacts
 
+# Running turns that are named, those that have run longest.
 SHOWN = 50
-"""Running turns that are named, those that have run longest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,10 +20,10 @@ class Standing:
     """One look at everything."""
 
     tally: Tally
+    # One of each model of the settings.
     gates: Sequence[GateState]
-    """One of each model of the settings."""
+    # Those that have shown life within a lease's time.
     workers: Sequence[WorkerFacts]
-    """Those that have shown life within a lease's time."""
 
 
 def look() -> Standing:

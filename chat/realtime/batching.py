@@ -8,8 +8,8 @@ from typing import Generic, TypeVar
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 
+# Questions of one trip, which bounds how long the last of them waits for the first.
 MOST = 100
-"""Questions of one trip, which bounds how long the last of them waits for the first."""
 
 
 class Gathering(Generic[Question, Answer]):
@@ -20,8 +20,8 @@ class Gathering(Generic[Question, Answer]):
     """
 
     def __init__(self, answer: Callable[[Sequence[Question]], Sequence[Answer]]) -> None:
+        # Makes a trip: returns the answer to each question, in their order.
         self._answer = answer
-        """Makes a trip: returns the answer to each question, in their order."""
         self._asked: list[tuple[Question, asyncio.Future[Answer]]] = []
         self._thread = ThreadPoolExecutor(1, "gathering")
         self._is_away = False

@@ -9,16 +9,16 @@ from chat.domain.errors import ParleyError
 
 FAULT = 1011
 RESTART = 1012
+# Close codes of RFC 6455 and its registry.
 TRY_LATER = 1013
-"""Close codes of RFC 6455 and its registry."""
 NOT_FOUND = 4404
 AUTH_TIMEOUT = 4408
+# Close codes of our own are this plus the HTTP status that a call would be answered with.
 OWN = 4000
-"""Close codes of our own are this plus the HTTP status that a call would be answered with."""
+# An extension of the ASGI scope, a `HangUp`; the protocols of `project.server` offer it.
 HANG_UP = "parley.hang_up"
-"""An extension of the ASGI scope, a `HangUp`; the protocols of `project.server` offer it."""
+# Ends the connection, whether what was sent has been read or not, if it stands at all.
 HangUp = Callable[[], None]
-"""Ends the connection, whether what was sent has been read or not, if it stands at all."""
 
 
 def code_of(error: ParleyError) -> int:

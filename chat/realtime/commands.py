@@ -18,11 +18,11 @@ from chat.domain.errors import InvalidRequest, InvalidToken, ParleyError
 from chat.logging import reset_context
 from chat.settings import chat_settings
 
+# Most characters of a client's own name for a frame.
 REF_CHARS = 100
-"""Most characters of a client's own name for a frame."""
 Fields = dict[str, Any]
+# Takes a frame's fields and a request id; gives the answer's members, without the braces.
 Act = Callable[[Caller, Fields, str], bytes]
-"""Takes a frame's fields and a request id; gives the answer's members, without the braces."""
 
 
 class Frame(Body):

@@ -14,8 +14,8 @@ from chat.realtime.close_codes import HangUp
 from chat.realtime.event_json import told
 from chat.settings import chat_settings
 
+# How every event begins.
 TYPE = b'{"type":"'
-"""How every event begins."""
 HEADERS = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-store, no-transform",
@@ -27,8 +27,8 @@ HEADERS = {
     "Connection": "close",
 }
 BEAT = b":\n\n"
+# Milliseconds after which a client whose stream has ended asks again: not all at once.
 RETRY = (1000, 3000)
-"""Milliseconds after which a client whose stream has ended asks again: not all at once."""
 
 
 class EventStream(StreamingHttpResponse):

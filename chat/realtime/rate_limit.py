@@ -14,8 +14,8 @@ class Pace:
     def __init__(self, *, per_minute: int, burst: int) -> None:
         self._interval = 60 / per_minute if per_minute else 0.0
         self._burst = burst
+        # When a steady stream would call next.
         self._next = 0.0
-        """When a steady stream would call next."""
 
     def lets_pass(self) -> bool:
         """Count a call, unless it comes too early."""

@@ -24,8 +24,8 @@ from chat.settings import chat_settings
 
 logger = logging.getLogger(__name__)
 
+# Of ASGI.
 Message = dict[str, Any]
-"""Of ASGI."""
 
 
 class SessionSocket(AsyncConsumer):
@@ -43,8 +43,8 @@ class SessionSocket(AsyncConsumer):
             per_minute=chat_settings.FRAMES_PER_MINUTE, burst=chat_settings.FRAMES_BURST
         )
         self._serving: asyncio.Task[None] | None = None
+        # The cursor that the URL gives.
         self._after = 0
-        """The cursor that the URL gives."""
         self._is_closed = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

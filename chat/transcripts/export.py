@@ -13,8 +13,8 @@ from chat.store import listing
 from chat.store.listing import Span
 from chat.transcripts.jsonl import Conversation, Exchange, line_of
 
+# Messages read at once.
 PAGE = 200
-"""Messages read at once."""
 Message = Mapping[str, Any]
 
 
@@ -22,8 +22,8 @@ Message = Mapping[str, Any]
 class Choice:
     """Which completed replies are wanted."""
 
+    # Seconds since the epoch, of the reply's end; so is the next, which is exclusive.
     since: float | None = None
-    """Seconds since the epoch, of the reply's end; so is the next, which is exclusive."""
     until: float | None = None
     model: str | None = None
     rating: Rating | None = None

@@ -32,13 +32,13 @@ from chat.domain.errors import (
 from chat.settings import chat_settings
 
 SPEAKERS = {Role.USER: "Human", Role.ASSISTANT: "Bot"}
+# Said in place of a reply that has no text of its own, and no error that tells why.
 ENDINGS = {
     Status.INCOMPLETE: "The reply was cut off.",
     Status.FAILED: "There is no reply.",
     Status.CANCELLED: "The reply was cancelled.",
     Status.EXPIRED: "The message waited too long.",
 }
-"""Said in place of a reply that has no text of its own, and no error that tells why."""
 
 
 class Entry(schema_serializers.Output):

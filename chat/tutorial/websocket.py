@@ -21,8 +21,8 @@ from chat.realtime.websocket import SessionSocket
 from chat.settings import chat_settings
 from chat.tutorial.rest import entry, said
 
+# How those events begin that are many, and that nobody asks for here.
 DELTA = b'{"type":"message.delta"'
-"""How those events begin that are many, and that nobody asks for here."""
 ENDS = {f"message.{status}" for status in Status if status.is_terminal}
 
 

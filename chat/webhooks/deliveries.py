@@ -7,8 +7,8 @@ from chat.domain import DeliveryRecord, DeliveryState
 from chat.store import listing, outbox
 from chat.store.listing import Row
 
+# Deliveries that are named: those that are due next, or that ended last.
 SHOWN = 100
-"""Deliveries that are named: those that are due next, or that ended last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,8 +16,8 @@ class Named:
     """A delivery, and whose it is."""
 
     session_id: str
+    # `None` when it has ended.
     session: Row | None
-    """`None` when it has ended."""
     record: DeliveryRecord
 
 

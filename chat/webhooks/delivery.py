@@ -27,10 +27,10 @@ from chat.store.text import number_of
 
 logger = logging.getLogger(__name__)
 
+# By which the wait before each further try is multiplied.
 GROWTH = 4
-"""By which the wait before each further try is multiplied."""
+# Of the timeouts: how long a try is nobody else's. The look-up of a name knows no timeout.
 LEASE = 3.0
-"""Of the timeouts: how long a try is nobody else's. The look-up of a name knows no timeout."""
 
 
 def permitted(url: str | None) -> str | None:

@@ -7,8 +7,8 @@ from chat.settings import chat_settings
 from chat.store import outbox
 from chat.webhooks import delivery
 
+# Deliveries that wait in this process; the outbox keeps the others, and these as well.
 MOST_WAITING = 2000
-"""Deliveries that wait in this process; the outbox keeps the others, and these as well."""
 
 
 class Courier:
@@ -16,8 +16,8 @@ class Courier:
 
     def __init__(self) -> None:
         self._changed = Condition()
+        # Session and reply number of what no thread has begun, in order.
         self._waiting: dict[tuple[str, int], None] = {}
-        """Session and reply number of what no thread has begun, in order."""
         self._threads = 0
         self._is_draining = False
 
@@ -66,5 +66,5 @@ class Courier:
             return one
 
 
+# The courier of this process.
 courier = Courier()
-"""The courier of this process."""

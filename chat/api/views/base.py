@@ -40,8 +40,8 @@ class View(APIView):
     http_method_names = ["get", "post", "patch", "delete", "head"]
     content_negotiation_class = OnlyJSON
     metadata_class = None
+    # Whether only the holder of a token may call it; the schema reads it, too.
     needs_token: ClassVar[bool] = True
-    """Whether only the holder of a token may call it; the schema reads it, too."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Do what DRF needs before the call: no negotiation, versions, throttles or permissions."""

@@ -12,8 +12,8 @@ from rest_framework.request import Request
 from chat.api import responses
 from chat.api.views.base import View
 
+# The generator loads its extensions as it goes, which two threads spoil for each other.
 _generating = Lock()
-"""The generator loads its extensions as it goes, which two threads spoil for each other."""
 
 
 @cache

@@ -14,8 +14,8 @@ from chat.domain.errors import InvalidToken, NotAllowed
 from chat.operations import stats
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+# What a request bears that has come through a proxy.
 FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
-"""What a request bears that has come through a proxy."""
 
 
 class Metrics(View):

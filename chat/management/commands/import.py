@@ -21,8 +21,8 @@ from chat.transcripts import jsonl
 from chat.transcripts.jsonl import Conversation
 from chat.transcripts.restore import restore
 
+# Lines that are complained of before the rest is only counted.
 MOST_ERRORS = 20
-"""Lines that are complained of before the rest is only counted."""
 
 
 class Command(BaseCommand):
