@@ -49,19 +49,19 @@ def fill() -> None:
 
 
 def _write(pipeline: Any, session_id: str, number: int, at: int) -> None:
-    own = keys.of(session_id)
+    own = keys.for_session(session_id)
     fields = {"v": 1, "created": at, "active": at, "expires": at + 86_400_000, "max_at": at * 2}
     fields |= {"tail": MESSAGES // 2, "first": 1, "head": MESSAGES // 2 + 1, "turn": 0}
     texts = {"name": f'"Customer {number}"', "model": '"default"', "system_prompt": "null"}
     texts |= {"context": "{}", "metadata": "{}"}
     pipeline.hset(own.session, mapping={**fields, **texts, "seq": 3 * MESSAGES, "waiting": 0})
     pipeline.hset(own.messages, mapping=dict(_messages(at)))
-    pipeline.zadd(own.activity, {session_id: at})
+    pipeline.zadd(own.by_activity, {session_id: at})
     pipeline.zadd(own.due, {session_id: at + 86_400_000})
     pipeline.hincrby(own.counts, "sessions", 1)
     facet = f'"default"\ncustomer {number}'
-    pipeline.hset(own.facets, session_id, facet)
-    pipeline.sadd(own.names, f"{facet}\n{session_id}")
+    pipeline.hset(own.search_fields, session_id, facet)
+    pipeline.sadd(own.search_index, f"{facet}\n{session_id}")
     pipeline.hincrby(own.counts, 'model:"default"', 1)
 
 

@@ -19,8 +19,8 @@ from bench.home import SESSIONS
 from chat.conversation import tokens
 from chat.domain import NewSession
 from chat.store.client import client
-from chat.store.scripts import run_all
-from chat.store.sessions import restoring
+from chat.store.scripts import run_pipeline
+from chat.store.sessions import restore_call
 from tests.harness.stack import Stack
 
 TURNS = 5
@@ -32,7 +32,7 @@ def fill(count: int) -> None:
     """Open sessions, each with `TURNS` turns of 200 bytes a message."""
     texts = [f"{n} ".ljust(200, "x") for n in range(2 * TURNS)]
     for _ in range(0, count, BATCH):
-        answers = run_all(client(), [restoring(_new(), texts) for _ in range(BATCH)])
+        answers = run_pipeline(client(), [restore_call(_new(), texts) for _ in range(BATCH)])
         assert all(answer[0] == b"CREATED" for answer in answers), answers[0]
 
 

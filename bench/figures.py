@@ -178,7 +178,7 @@ async def _polls(client: Client, count: int = 200) -> list[float]:
 def bytes_per_message(count: int = 1000) -> Figures:
     """Return the bytes of Redis that a message takes, its events and its session's share in it."""
     _, caller = history.session_with(count)
-    own = keys.of(caller.session_id)[:5]
+    own = keys.for_session(caller.session_id)[:5]
     used = [redis_client().memory_usage(key, samples=0) or 0 for key in own]
     return {"redis_bytes_per_message": sum(used) / count}
 

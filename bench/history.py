@@ -5,7 +5,7 @@ import secrets
 from chat.conversation import sessions, tokens
 from chat.domain import Caller, FinishReason, Outcome, Said, Status, Submission
 from chat.store import leases, turns
-from chat.store.text import escaped
+from chat.store.message_json import json_escape
 
 QUESTION = "What is the height of the tide at the old harbour tonight, and when does it turn?"
 REPLY = "It stands at three metres and ten, and turns at a quarter past two. " * 3
@@ -26,4 +26,4 @@ def _add_turn(caller: Caller) -> None:
     claim = leases.claim(caller.session_id, nonce=key, worker="bench")
     assert claim
     outcome = Outcome(status=Status.COMPLETED, finish_reason=FinishReason.STOP, model="default")
-    leases.finish(claim.lease, outcome, Said(offset=0, fragment=escaped(REPLY)))
+    leases.finish(claim.lease, outcome, Said(offset=0, fragment=json_escape(REPLY)))

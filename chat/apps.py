@@ -24,7 +24,7 @@ class ChatConfig(AppConfig):
         """
         import_module("chat.admin.registration")
         try:
-            client.check()
+            client.check_redis_url()
             broker.check()
             llms.check()
         except ConfigError as error:

@@ -11,12 +11,12 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 from chat.domain.errors import ConfigError
 
 SCHEME = "sentinel"
-PORT = 26379
+DEFAULT_PORT = 26379
 """Of a Sentinel that names none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
+class SentinelURL:
     """A primary and who knows where it is."""
 
     sentinels: tuple[tuple[str, int], ...]
@@ -28,7 +28,7 @@ class Watched:
     db: int
 
     @property
-    def login(self) -> dict[str, Any]:
+    def login_kwargs(self) -> dict[str, Any]:
         """What a connection to the Redis itself is made with."""
         return {"username": self.username, "password": self.password, "db": self.db}
 
@@ -40,7 +40,7 @@ class Watched:
         return ";".join(f"{SCHEME}://{login}{h}:{p}/{self.db}" for h, p in self.sentinels)
 
 
-def watched(url: str) -> Watched | None:
+def parse_sentinel_url(url: str) -> SentinelURL | None:
     """Return what a URL names, or `None` when it is another kind of URL.
 
     Raises:
@@ -55,8 +55,8 @@ def watched(url: str) -> Watched | None:
     if not service:
         raise ConfigError("a sentinel:// URL names the primary: ?service=mymaster")
     try:
-        return Watched(
-            sentinels=tuple(_place(place) for place in places.split(",")),
+        return SentinelURL(
+            sentinels=tuple(_parse_host(place) for place in places.split(",")),
             service=service,
             username=unquote(user) or None,
             password=unquote(secret) or None,
@@ -67,6 +67,6 @@ def watched(url: str) -> Watched | None:
         raise ConfigError("a port or database of a sentinel:// URL is no number") from error
 
 
-def _place(text: str) -> tuple[str, int]:
+def _parse_host(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
-    return (host, int(port)) if colon else (text, PORT)
+    return (host, int(port)) if colon else (text, DEFAULT_PORT)

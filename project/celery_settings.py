@@ -3,10 +3,10 @@
 from django.conf import settings
 
 from chat.broker import QUEUE
-from chat.redis_url import watched
+from chat.redis_url import parse_sentinel_url
 from chat.settings import chat_settings
 
-primary = watched(settings.BROKER_URL)
+primary = parse_sentinel_url(settings.BROKER_URL)
 broker_url = primary.broker_url if primary else settings.BROKER_URL
 broker_connection_retry_on_startup = True
 # A worker outlives any outage of the broker; the supervisor restarts it should it exit after all.

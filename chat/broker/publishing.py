@@ -17,7 +17,7 @@ from kombu.transport import redis as redis_transport
 from chat.broker.message import QUEUE, publish, sealed
 from chat.domain.errors import BrokerUnavailable, ConfigError
 from chat.domain.ids import random_id
-from chat.redis_url import watched
+from chat.redis_url import parse_sentinel_url
 from chat.settings import chat_settings
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def check() -> None:
     if not separator:
         raise ConfigError("BROKER_URL: it is not a URL")
     try:
-        if watched(settings.BROKER_URL):
+        if parse_sentinel_url(settings.BROKER_URL):
             return
         connection = Connection(settings.BROKER_URL)
         connection.get_transport_cls()

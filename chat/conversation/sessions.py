@@ -10,10 +10,9 @@ import orjson
 from chat.conversation import llms, tokens
 from chat.domain import Caller, Context, EventPage, Feedback, NewSession, Page, Snapshot
 from chat.domain.errors import InvalidRequest
-from chat.domain.ids import random_id
+from chat.domain.ids import message_number, random_id
 from chat.settings import chat_settings
 from chat.store import rate_limit, sessions
-from chat.store.text import number_of
 from chat.webhooks import delivery
 
 # Events read from a log at once.
@@ -85,8 +84,8 @@ def page(
         raise InvalidRequest("Give before or after, not both.", param="after")
     cursor = before if before is not None else after
     newer = after is not None or (before is None and not newest_first)
-    beside = number_of(cursor) if cursor is not None else None
-    found = sessions.page(caller, beside=beside, newer=newer, limit=limit)
+    beside = message_number(cursor) if cursor is not None else None
+    found = sessions.page(caller, cursor=beside, newer=newer, limit=limit)
     if newer != newest_first:
         return found
     return Page(messages=found.messages[::-1], has_more=found.has_more)
@@ -98,7 +97,7 @@ def message(caller: Caller, message_id: str) -> bytes:
     Raises:
         MessageNotFound, SessionNotFound, SessionExpired, StoreUnavailable
     """
-    return sessions.message(caller, number_of(message_id))
+    return sessions.message(caller, message_number(message_id))
 
 
 def rate(caller: Caller, message_id: str, feedback: Feedback | None) -> bytes:
@@ -109,7 +108,7 @@ def rate(caller: Caller, message_id: str, feedback: Feedback | None) -> bytes:
         MessageNotFound, StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
     """
     told = orjson.dumps(asdict(feedback) if feedback else None)
-    return sessions.rate(caller, number_of(message_id), told)
+    return sessions.set_feedback(caller, message_number(message_id), told)
 
 
 def events(caller: Caller, *, after: int, limit: int = EVENT_BATCH) -> EventPage:
@@ -141,7 +140,7 @@ def renew_token(caller: Caller, *, key: str = "") -> tuple[str, float]:
     """
     seed = digest(key, caller.token_hash) if key else ""
     token = tokens.new_token(caller.session_id, seed)
-    return token, sessions.rotate(caller, tokens.hash_of(token))
+    return token, sessions.rotate_token(caller, tokens.hash_of(token))
 
 
 def touch(caller: Caller) -> float:

@@ -11,11 +11,12 @@ from chat import broker
 from chat.conversation import sessions, turns
 from chat.domain import Caller, Requeued, Status
 from chat.domain.errors import SessionExpired, SessionNotFound
+from chat.domain.ids import message_number
 from chat.settings import chat_settings
 from chat.store import admin, listing, rate_limit
 from chat.store import reindex as search_index
 from chat.store.listing import ALWAYS, Row, Span
-from chat.store.text import escaped, number_of
+from chat.store.message_json import json_escape
 
 REDACTED = "[redacted]"
 TRIES_PER_MINUTE = 6
@@ -114,7 +115,7 @@ def redact(session_id: str, message_id: str) -> bool:
         MessageNotFound, SessionNotFound, SessionExpired, StoreUnavailable
     """
     caller = Caller(session_id=session_id)
-    return admin.redact(caller, number_of(message_id), escaped(REDACTED))
+    return admin.redact(caller, message_number(message_id), json_escape(REDACTED))
 
 
 def export(session_id: str) -> Iterator[bytes]:

@@ -23,7 +23,7 @@ def issue(caller: Caller, *, key: str = "") -> str:
         SessionNotFound, SessionExpired, StoreFull, StoreUnavailable
     """
     ticket = tokens.new_ticket(digest(key, caller.token_hash) if key else "")
-    tickets.ticket_issue(caller, tokens.hash_of(ticket), ttl=chat_settings.TICKET_TTL)
+    tickets.issue_ticket(caller, tokens.hash_of(ticket), ttl=chat_settings.TICKET_TTL)
     return ticket
 
 
@@ -35,5 +35,5 @@ def spend(session_id: str, ticket: str) -> Caller:
         StoreUnavailable
     """
     if not TICKET.fullmatch(ticket) or not tokens.SESSION_ID.fullmatch(session_id):
-        raise InvalidToken(tickets.WORTHLESS)
-    return tickets.ticket_spend(session_id, tokens.hash_of(ticket), nonce=secrets.token_hex(8))
+        raise InvalidToken(tickets.INVALID_TICKET)
+    return tickets.redeem_ticket(session_id, tokens.hash_of(ticket), nonce=secrets.token_hex(8))

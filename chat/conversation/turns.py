@@ -9,10 +9,11 @@ import orjson
 from chat import broker
 from chat.conversation.sessions import digest, kept_key
 from chat.domain import Accepted, Caller, Cancelled, OnBusy, Options, Submission
+from chat.domain.ids import message_number
 from chat.logging import log_context
 from chat.settings import chat_settings
 from chat.store import turns
-from chat.store.text import number_in, number_of
+from chat.store.message_json import message_number_in
 from chat.tracing import tracing
 
 logger = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ def regenerate(
     with tracing.span("submit", session=caller.session_id):
         accepted = turns.regenerate(
             caller,
-            number_of(message_id),
+            message_number(message_id),
             ask=_ask(options, request_id),
             deadline=chat_settings.TURN_DEADLINE,
             key=kept_key(key),
@@ -82,7 +83,7 @@ def cancel(*, caller: Caller, message_id: str) -> Cancelled:
     Raises:
         MessageNotFound, SessionNotFound, SessionExpired, StoreUnavailable
     """
-    cancelled = turns.cancel(caller, number_of(message_id))
+    cancelled = turns.cancel(caller, message_number(message_id))
     if cancelled.wants_wake:
         broker.wake(caller.session_id)
     return cancelled
@@ -91,7 +92,7 @@ def cancel(*, caller: Caller, message_id: str) -> Cancelled:
 def _woken(caller: Caller, accepted: Accepted) -> Accepted:
     if accepted.wants_wake:
         broker.wake(caller.session_id)
-    number = number_in(accepted.reply)
+    number = message_number_in(accepted.reply)
     with log_context(session=caller.session_id, turn=number // 2, **tracing.ids()):
         logger.info("msg_%d: accepted", number)
     return accepted

@@ -127,7 +127,7 @@ class Requeued(StrEnum):
     IDLE = "IDLE"
 
 
-class Look(StrEnum):
+class RecoveryResult(StrEnum):
     """What a sweep found out about a session."""
 
     GONE = "GONE"

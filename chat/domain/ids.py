@@ -1,12 +1,29 @@
-"""Names that must be unique, and need not be secret."""
+"""Random ids, and the ids of messages."""
 
+import re
 from random import getrandbits
+
+from chat.domain.errors import MessageNotFound
+
+MESSAGE_ID = re.compile(r"msg_([1-9][0-9]{0,14})")
 
 
 def random_id() -> str:
-    """Return 16 hexadecimal digits that nobody has had.
+    """Return 16 random hexadecimal digits; unique, but not secret.
 
-    They come from a generator that the system's randomness has seeded, once a process: to ask the
-    system each time would have a thread lose the interpreter to another one, three times a turn.
+    The generator is seeded once per process. Reading the system's randomness would release the
+    interpreter lock, three times a turn.
     """
     return f"{getrandbits(64):016x}"
+
+
+def message_number(message_id: str) -> int:
+    """Return the number of a message.
+
+    Raises:
+        MessageNotFound: no message can have this id.
+    """
+    found = MESSAGE_ID.fullmatch(message_id)
+    if found is None:
+        raise MessageNotFound
+    return int(found.group(1))

@@ -3,7 +3,7 @@
 from chat.domain import Caller, Requeued
 from chat.domain.errors import SessionBusy
 from chat.settings import chat_settings
-from chat.store.calls import answer
+from chat.store.scripts import execute
 
 
 def requeue(caller: Caller, *, grace: float) -> Requeued:
@@ -12,7 +12,7 @@ def requeue(caller: Caller, *, grace: float) -> Requeued:
     grace: seconds until a sweep looks whether a wake-up was heard.
     """
     counts = int(bool(chat_settings.SESSION_TOKENS_PER_HOUR))
-    words = answer("requeue", caller.session_id, caller.token_hash, round(grace * 1000), counts)
+    words = execute("requeue", caller.session_id, caller.token_hash, round(grace * 1000), counts)
     return Requeued(words[0].decode())
 
 
@@ -22,7 +22,7 @@ def expire(caller: Caller) -> None:
     Raises:
         SessionExpired: it is.
     """
-    answer("expire", caller.session_id, caller.token_hash)
+    execute("expire", caller.session_id, caller.token_hash)
 
 
 def redact(caller: Caller, number: int, note: bytes) -> bool:
@@ -34,7 +34,7 @@ def redact(caller: Caller, number: int, note: bytes) -> bool:
         SessionBusy: the reply is not over.
         MessageNotFound
     """
-    words = answer("redact", caller.session_id, caller.token_hash, number, note)
+    words = execute("redact", caller.session_id, caller.token_hash, number, note)
     if words[0] == b"OPEN":
         raise SessionBusy("The reply is not over: cancel it first.")
     is_new: bool = words[0] == b"REDACTED"

@@ -26,19 +26,19 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from chat.domain.errors import ConfigError, StoreFull, StoreUnavailable
-from chat.redis_url import watched
+from chat.redis_url import parse_sentinel_url
 from chat.settings import chat_settings
-from chat.store.connection import ONCE, Wire
+from chat.store.connection import NO_RETRY, ScriptConnection
 
-TRIES = 2
+MAX_TRIES = 2
 """Times that a call is sent; each may take its share of `STORE_TIMEOUT`."""
-SILENCE = 0.5
+COOLDOWN = 0.5
 """Seconds for which nothing is asked of a Redis that has let a call wait in vain.
 
 Without it a process's threads would wait one after the other, and the last client in the line the
 longest: measured, 50 clients of 8 threads for up to ten seconds.
 """
-OF_THE_SERVER = (
+UNAVAILABLE_ERRORS = (
     ClusterDownError,
     MasterDownError,
     NoScriptError,
@@ -46,33 +46,33 @@ OF_THE_SERVER = (
     TryAgainError,
 )
 """Errors by which a server says that it cannot now, and not that it was asked for nonsense."""
-WORDS = ("BUSY", "LOADING", "MISCONF", "NOREPLICAS")
+UNAVAILABLE_PREFIXES = ("BUSY", "LOADING", "MISCONF", "NOREPLICAS")
 """How those begin for which redis-py has no class."""
 
 
-class Store(Redis):
+class StoreClient(Redis):
     """A client that remembers when its server was silent; threads share it.
 
     A moment that two threads write at once is the same moment to within what it takes.
     """
 
-    silent_until = 0.0
+    unavailable_until = 0.0
     """`time.monotonic()` until which it is asked nothing."""
 
     @cached_property
-    def wire(self) -> Wire:
+    def scripts(self) -> ScriptConnection:
         """Its connections for what is asked most: scripts."""
-        return Wire(self.connection_pool, tries=TRIES)
+        return ScriptConnection(self.connection_pool, max_tries=MAX_TRIES)
 
 
-def check() -> None:
+def check_redis_url() -> None:
     """Look at the form of Redis's URL; nothing is connected yet.
 
     Raises:
         ConfigError: it is not one of Redis's URLs.
     """
     try:
-        if watched(settings.REDIS_URL):
+        if parse_sentinel_url(settings.REDIS_URL):
             return
         found = parse_url(settings.REDIS_URL)  # type: ignore[no-untyped-call]
     except ConfigError as error:
@@ -87,36 +87,36 @@ def check() -> None:
 
 
 @cache
-def client() -> Store:
+def client() -> StoreClient:
     """Return this process's client; it is safe to share between threads.
 
     A call that got no answer is sent once more: every script is safe to run twice.
     """
-    patience = chat_settings.STORE_TIMEOUT / TRIES
+    patience = chat_settings.STORE_TIMEOUT / MAX_TRIES
     bounds: dict[str, Any] = {
         "socket_timeout": patience,
         "socket_connect_timeout": patience,
-        "retry": Retry(NoBackoff(), TRIES - 1),
+        "retry": Retry(NoBackoff(), MAX_TRIES - 1),
         "max_connections": chat_settings.WORKER_CONCURRENCY + 64,
     }
-    primary = watched(settings.REDIS_URL)
+    primary = parse_sentinel_url(settings.REDIS_URL)
     if primary is None:
-        return cast("Store", Store.from_url(settings.REDIS_URL, **bounds))
+        return cast("StoreClient", StoreClient.from_url(settings.REDIS_URL, **bounds))
     # Each of them is asked where the primary is, before that is connected to.
     asking = {
         "socket_timeout": patience / 2,
         "socket_connect_timeout": patience / 2,
-        "retry": ONCE,  # redis-py would ask a dead one eleven times, with seconds between
+        "retry": NO_RETRY,  # redis-py would ask a dead one eleven times, with seconds between
     }
     untyped: Any = Sentinel
     made = untyped(primary.sentinels, sentinel_kwargs=asking).master_for(
-        primary.service, redis_class=Store, **primary.login, **bounds
+        primary.service, redis_class=StoreClient, **primary.login_kwargs, **bounds
     )
-    return cast("Store", made)
+    return cast("StoreClient", made)
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def map_errors() -> Iterator[None]:
     """Turn Redis's errors into Parley's; one that tells of a fault of Parley's own passes.
 
     For `SILENCE` after a call that got no answer the next ones fail at once, in all threads.
@@ -126,26 +126,26 @@ def translated() -> Iterator[None]:
         StoreUnavailable: Redis cannot be reached, is loading, is read-only or failed otherwise.
     """
     store = client()
-    if time.monotonic() < store.silent_until:
+    if time.monotonic() < store.unavailable_until:
         raise StoreUnavailable(retry_after=1) from TimeoutError("no answer a moment ago")
     try:
         yield
     except TimeoutError as error:
-        store.silent_until = time.monotonic() + SILENCE
+        store.unavailable_until = time.monotonic() + COOLDOWN
         raise StoreUnavailable(retry_after=1) from error
     except OutOfMemoryError as error:
         raise StoreFull(retry_after=5) from error
     except RedisError as error:
-        if is_own_fault(error):
+        if is_programming_error(error):
             raise
         raise StoreUnavailable(retry_after=1) from error
 
 
-def is_own_fault(error: RedisError) -> bool:
+def is_programming_error(error: RedisError) -> bool:
     """Whether an error says that Parley's call was wrong, and would be again."""
-    if not isinstance(error, ResponseError) or isinstance(error, OF_THE_SERVER):
+    if not isinstance(error, ResponseError) or isinstance(error, UNAVAILABLE_ERRORS):
         return False
-    return not str(error).startswith(WORDS)
+    return not str(error).startswith(UNAVAILABLE_PREFIXES)
 
 
 def ping() -> None:
@@ -154,5 +154,5 @@ def ping() -> None:
     Raises:
         StoreUnavailable: it gives none within `STORE_TIMEOUT`.
     """
-    with translated():
+    with map_errors():
         client().ping()

@@ -20,40 +20,40 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 Command = Sequence[str | bytes | int | float]
-ONCE = Retry(NoBackoff(), 0)
+NO_RETRY = Retry(NoBackoff(), 0)
 """How often a connection is to try by itself: `Wire` does it for all of them."""
 
 
-class Wire:
+class ScriptConnection:
     """Connections made by a pool of redis-py; threads share it."""
 
-    def __init__(self, pool: ConnectionPool, *, tries: int) -> None:
+    def __init__(self, pool: ConnectionPool, *, max_tries: int) -> None:
         self._pool = pool
-        self._tries = tries
+        self._max_tries = max_tries
         """Times that commands are sent when there is no answer."""
         self._idle: deque[Any] = deque()
 
-    def ask(self, commands: Sequence[Command]) -> list[Any]:
+    def execute(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands in one round trip; return each one's answer, or the error in its place.
 
         Raises:
             ConnectionError, TimeoutError: Redis gave no answer; they may have been carried out.
         """
-        for _ in range(self._tries - 1):
+        for _ in range(self._max_tries - 1):
             try:
-                return self._ask(commands)
+                return self._execute_once(commands)
             except (ConnectionError, TimeoutError):
                 # What has broken one connection has most likely broken the others, too.
-                self._hang_up()
-        return self._ask(commands)
+                self._disconnect_idle()
+        return self._execute_once(commands)
 
-    def _ask(self, commands: Sequence[Command]) -> list[Any]:
-        connection = self._take()
+    def _execute_once(self, commands: Sequence[Command]) -> list[Any]:
+        connection = self._acquire()
         is_answered = False
         try:
             connection.connect()
             connection.send_packed_command(connection.pack_commands(commands))
-            answers = [_answer(connection) for _ in commands]
+            answers = [_read_reply(connection) for _ in commands]
             is_answered = True
         finally:
             if not is_answered:
@@ -61,23 +61,23 @@ class Wire:
             self._idle.append(connection)
         return answers
 
-    def _take(self) -> Any:
+    def _acquire(self) -> Any:
         try:
             return self._idle.pop()
         except IndexError:
             made: Any = self._pool.make_connection()
-            made.retry = ONCE
+            made.retry = NO_RETRY
             return made
 
-    def _hang_up(self) -> None:
+    def _disconnect_idle(self) -> None:
         for _ in range(len(self._idle)):
-            connection = self._take()
+            connection = self._acquire()
             connection.disconnect()
             self._idle.appendleft(connection)
         self._pool.disconnect(inuse_connections=False)
 
 
-def _answer(connection: Any) -> Any:
+def _read_reply(connection: Any) -> Any:
     try:
         return connection.read_response()
     except ReadOnlyError as error:

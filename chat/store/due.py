@@ -6,18 +6,17 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from chat.domain import Look
+from chat.domain import RecoveryResult
 from chat.logging import log_context
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.calls import call
-from chat.store.client import client, translated
-from chat.store.scripts import Call, run_all, script
+from chat.store.client import client, map_errors
+from chat.store.scripts import ScriptCall, read_script, run_pipeline, script_call
 
 logger = logging.getLogger(__name__)
 
 
-def sweep() -> list[str]:
+def claim_due() -> list[str]:
     """Return ids of sessions that are due, at most `SWEEP_BATCH` of each partition.
 
     For the time of one sweep they are this caller's to look at. One round trip.
@@ -25,10 +24,10 @@ def sweep() -> list[str]:
     Raises:
         StoreUnavailable: Redis gave no answer, or refused for every partition.
     """
-    return held([keys.due(tag) for tag in range(chat_settings.PARTITIONS)])
+    return claim_due_members([keys.due(tag) for tag in range(chat_settings.PARTITIONS)])
 
 
-def held(zsets: Sequence[str]) -> list[str]:
+def claim_due_members(zsets: Sequence[str]) -> list[str]:
     """Return members that are due of sorted sets, one a partition, and hold them for this caller.
 
     Raises:
@@ -36,10 +35,11 @@ def held(zsets: Sequence[str]) -> list[str]:
     """
     hold = round(2000 * chat_settings.SWEEP_INTERVAL)
     calls = [
-        Call(script("sweep"), [zset], (chat_settings.SWEEP_BATCH_SIZE, hold)) for zset in zsets
+        ScriptCall(read_script("sweep"), [zset], (chat_settings.SWEEP_BATCH_SIZE, hold))
+        for zset in zsets
     ]
-    with translated():
-        answers = run_all(client(), calls)
+    with map_errors():
+        answers = run_pipeline(client(), calls)
         failures = [answer for answer in answers if isinstance(answer, RedisError)]
         if len(failures) == len(answers):
             raise failures[0]
@@ -49,7 +49,7 @@ def held(zsets: Sequence[str]) -> list[str]:
     return [member.decode() for members in found for member in members]
 
 
-def recover(session_ids: Sequence[str], *, grace: float) -> list[Look]:
+def recover(session_ids: Sequence[str], *, grace: float) -> list[RecoveryResult]:
     """Look at each session and put right what is wrong with it; one round trip.
 
     grace: seconds until the next look at one that is woken now. A session whose look fails is
@@ -60,17 +60,17 @@ def recover(session_ids: Sequence[str], *, grace: float) -> list[Look]:
     """
     counts = int(bool(chat_settings.SESSION_TOKENS_PER_HOUR))
     calls = [
-        call("recover", session_id, round(grace * 1000), chat_settings.MAX_ATTEMPTS, counts)
+        script_call("recover", session_id, round(grace * 1000), chat_settings.MAX_ATTEMPTS, counts)
         for session_id in session_ids
     ]
-    with translated():
-        answers = run_all(client(), calls)
-    return [_look(*pair) for pair in zip(session_ids, answers, strict=True)]
+    with map_errors():
+        answers = run_pipeline(client(), calls)
+    return [_parse_result(*pair) for pair in zip(session_ids, answers, strict=True)]
 
 
-def _look(session_id: str, answer: Any) -> Look:
+def _parse_result(session_id: str, answer: Any) -> RecoveryResult:
     if isinstance(answer, RedisError):
         with log_context(session=session_id):
             logger.error("A look failed: %s", answer)
-        return Look.LIVE
-    return Look(answer[0].decode())
+        return RecoveryResult.LIVE
+    return RecoveryResult(answer[0].decode())

@@ -16,8 +16,8 @@ from redis.exceptions import RedisError
 from chat.domain import Stretch
 from chat.domain.errors import ParleyError, SessionExpired, SessionNotFound, StoreUnavailable
 from chat.store import keys
-from chat.store.client import client, translated
-from chat.store.scripts import Argument, Call, run_all, script
+from chat.store.client import client, map_errors
+from chat.store.scripts import Arg, ScriptCall, read_script, run_pipeline
 
 MOST_EVENTS = 200
 """Events of one log that are read at once."""
@@ -64,7 +64,7 @@ class Place(NamedTuple):
 
 def log_of(session_id: str) -> Log:
     """Return where the session's log is."""
-    own = keys.of(session_id)
+    own = keys.for_session(session_id)
     return Log(keys.partition(session_id), own.session, own.events, own.events.encode())
 
 
@@ -81,8 +81,8 @@ def read_logs(places: Sequence[Place]) -> list[Stretch | ParleyError]:
     for i, place in enumerate(places):
         by_partition[place.log.partition].append(i)
     calls = [_call([places[i] for i in group]) for group in by_partition.values()]
-    with translated():
-        answers = run_all(client(), calls)
+    with map_errors():
+        answers = run_pipeline(client(), calls)
     found: dict[int, Stretch | ParleyError] = {}
     for group, answer in zip(by_partition.values(), answers, strict=True):
         if isinstance(answer, RedisError):
@@ -92,13 +92,13 @@ def read_logs(places: Sequence[Place]) -> list[Stretch | ParleyError]:
     return [found[i] for i in range(len(places))]
 
 
-def _call(places: Sequence[Place]) -> Call:
+def _call(places: Sequence[Place]) -> ScriptCall:
     names: list[str] = []
-    arguments: list[Argument] = [MOST_EVENTS, MOST_BYTES]
+    arguments: list[Arg] = [MOST_EVENTS, MOST_BYTES]
     for log, token_hash, cursor, stamp, is_sure in places:
         names += (log.session, log.events)
         arguments += (token_hash, cursor, stamp, int(is_sure))
-    return Call(script("read_logs"), names, arguments)
+    return ScriptCall(read_script("read_logs"), names, arguments)
 
 
 def _found(text: bytes) -> Stretch | ParleyError:

@@ -22,11 +22,11 @@ class SessionKeys(NamedTuple):
     """string: text of the running reply, the inside of a JSON string."""
     events: str
     """stream, capped: the log; also the name of the channel that tells of news."""
-    idem: str
+    idempotency: str
     """hash: idempotency key -> what the first answer was built of."""
     due: str
     """zset: every live session of the partition -> ms at which it must be looked at; permanent."""
-    activity: str
+    by_activity: str
     """zset: session -> ms of its last activity; permanent."""
     counts: str
     """hash: gauges and totals of the partition, kept by the scripts; permanent."""
@@ -34,18 +34,18 @@ class SessionKeys(NamedTuple):
     """zset: session in which turns wait and none runs -> ms since when; permanent."""
     running: str
     """zset: session whose turn runs -> ms since when; permanent."""
-    tally: str
+    counters: str
     """hash: turns by outcome and model, tokens, buckets of latencies, since ever; permanent."""
-    recent: str
+    last_hour: str
     """hash: the same of the last hour, by the minute; lives for two hours."""
     deliveries: str
     """hash: ended reply -> how far telling the webhook has come; lives a margin after the newest,
     and past the session's end while one of them is pending."""
     outbox: str
     """zset: `<session>:<reply>` of every pending delivery -> ms at which it is due; permanent."""
-    facets: str
+    search_fields: str
     """hash: session -> its model, JSON, and on the next line its name, folded; permanent."""
-    names: str
+    search_index: str
     """set: the same with the session on a third line, for Redis to search; permanent."""
 
 
@@ -55,7 +55,7 @@ def partition(session_id: str) -> int:
 
 
 @lru_cache(maxsize=4096)
-def _of(session_id: str, tag: int) -> SessionKeys:
+def _session_keys(session_id: str, tag: int) -> SessionKeys:
     def own(noun: str) -> str:
         return f"chat:{{{tag}}}:{noun}:{session_id}"
 
@@ -64,24 +64,24 @@ def _of(session_id: str, tag: int) -> SessionKeys:
         messages=own("messages"),
         partial=own("partial"),
         events=own("events"),
-        idem=own("idem"),
+        idempotency=own("idem"),
         due=due(tag),
-        activity=index(tag),
+        by_activity=by_activity(tag),
         counts=counts(tag),
         waiting=waiting(tag),
         running=running(tag),
-        tally=tally(tag),
-        recent=recent(tag),
+        counters=counters(tag),
+        last_hour=last_hour(tag),
         deliveries=own("deliveries"),
         outbox=outbox(tag),
-        facets=facets(tag),
-        names=names(tag),
+        search_fields=search_fields(tag),
+        search_index=search_index(tag),
     )
 
 
-def of(session_id: str) -> SessionKeys:
+def for_session(session_id: str) -> SessionKeys:
     """Return the keys of a session and of its partition."""
-    return _of(session_id, partition(session_id))
+    return _session_keys(session_id, partition(session_id))
 
 
 def due(tag: int) -> str:
@@ -89,7 +89,7 @@ def due(tag: int) -> str:
     return f"chat:{{{tag}}}:due"
 
 
-def index(tag: int) -> str:
+def by_activity(tag: int) -> str:
     """zset, permanent; see `SessionKeys.index`."""
     return f"chat:{{{tag}}}:index"
 
@@ -109,12 +109,12 @@ def running(tag: int) -> str:
     return f"chat:{{{tag}}}:running"
 
 
-def tally(tag: int) -> str:
+def counters(tag: int) -> str:
     """hash, permanent; see `SessionKeys.tally`."""
     return f"chat:{{{tag}}}:tally"
 
 
-def recent(tag: int) -> str:
+def last_hour(tag: int) -> str:
     """hash, two hours; see `SessionKeys.recent`."""
     return f"chat:{{{tag}}}:recent"
 
@@ -124,7 +124,7 @@ def outbox(tag: int) -> str:
     return f"chat:{{{tag}}}:outbox"
 
 
-def ended(tag: int) -> tuple[str, str]:
+def finished_deliveries(tag: int) -> tuple[str, str]:
     """zset, zset: `<session>:<reply> <status> <tries> <last answer>` -> ms of its end.
 
     The newest deliveries that were taken, and those that were not; they live for a margin, so past
@@ -133,22 +133,22 @@ def ended(tag: int) -> tuple[str, str]:
     return f"chat:{{{tag}}}:delivered", f"chat:{{{tag}}}:failed"
 
 
-def facets(tag: int) -> str:
+def search_fields(tag: int) -> str:
     """hash, permanent; see `SessionKeys.facets`."""
     return f"chat:{{{tag}}}:facets"
 
 
-def names(tag: int) -> str:
+def search_index(tag: int) -> str:
     """set, permanent; see `SessionKeys.names`."""
     return f"chat:{{{tag}}}:names"
 
 
-def rate(scope: str, caller: str) -> str:
+def rate_limit(scope: str, caller: str) -> str:
     """string: a caller's pace; lives as long as it holds the caller back."""
     return f"chat:rate:{scope}:{caller}"
 
 
-def gate(model: str) -> tuple[str, str, str, str]:
+def limiter(model: str) -> tuple[str, str, str, str]:
     """hash, zset, zset, set: a model's gate, the slots taken, the line of waiters, whose calls have
     failed since the model was last heard; live while used.
     """

@@ -26,11 +26,10 @@ from chat.domain import (
 )
 from chat.domain.errors import LeaseLost, SessionGone, StoreUnavailable, TurnLost
 from chat.settings import chat_settings
-from chat.store.calls import call
-from chat.store.client import client, is_own_fault, translated
-from chat.store.scripts import Call, run, run_all
+from chat.store.client import client, is_programming_error, map_errors
+from chat.store.scripts import ScriptCall, milliseconds, run_pipeline, run_script, script_call
 
-LOST: dict[bytes, type[TurnLost]] = {
+LEASE_ERRORS: dict[bytes, type[TurnLost]] = {
     b"GONE": SessionGone,
     b"LEASE_LOST": LeaseLost,
 }
@@ -38,7 +37,7 @@ ROLES = {role.value: role for role in Role}
 STATUSES = {status.value: status for status in Status}
 """Looked up in a seventh of the time in which an enumeration finds its members; a claim's history
 has some twenty of both."""
-FIELDS = {kind: {field.name for field in fields(kind)} for kind in (Context, Options)}
+KNOWN_FIELDS = {kind: {field.name for field in fields(kind)} for kind in (Context, Options)}
 """What this version knows of what is stored as members of JSON."""
 
 
@@ -50,21 +49,21 @@ def claim(session_id: str, *, nonce: str, worker: str) -> Claim | None:
     Raises:
         StoreUnavailable: Redis gave no answer.
     """
-    request = call(
+    request = script_call(
         "claim",
         session_id,
         nonce,
         worker,
-        _ms(chat_settings.LEASE_TTL),
+        milliseconds(chat_settings.LEASE_TTL),
         Context().messages,
         2 * chat_settings.MAX_PAGE_LIMIT,
     )
-    with translated():
-        words = run(client(), request)
-    return _claim(session_id, nonce, words) if words[0] == b"CLAIMED" else None
+    with map_errors():
+        words = run_script(client(), request)
+    return _parse_claim(session_id, nonce, words) if words[0] == b"CLAIMED" else None
 
 
-def _claim(session_id: str, nonce: str, words: list[Any]) -> Claim:
+def _parse_claim(session_id: str, nonce: str, words: list[Any]) -> Claim:
     fence, turn, attempt, ms_left, system_prompt, context, ask, reply = words[1:9]
     stored = orjson.loads(reply)
     asked = orjson.loads(ask)
@@ -76,27 +75,27 @@ def _claim(session_id: str, nonce: str, words: list[Any]) -> Claim:
         seconds_left=ms_left / 1000,
         model=stored["model"],
         system_prompt=orjson.loads(system_prompt) or "",
-        context=Context(**_known(Context, orjson.loads(context))),
-        options=_options(asked.get("options", {})),
+        context=Context(**_known_fields(Context, orjson.loads(context))),
+        options=_parse_options(asked.get("options", {})),
         request_id=asked.get("request_id", ""),
         traceparent=asked.get("traceparent", ""),
         accepted_at=stored["created_at"],
         claimed_at=stored["started_at"],
-        history=[_history(orjson.loads(message)) for message in reversed(words[9:])],
+        history=[_parse_history(orjson.loads(message)) for message in reversed(words[9:])],
     )
 
 
-def _options(asked: dict[str, Any]) -> Options:
-    known = _known(Options, asked)
+def _parse_options(asked: dict[str, Any]) -> Options:
+    known = _known_fields(Options, asked)
     return Options(**{**known, "stop": tuple(known.get("stop", ()))})
 
 
-def _known(kind: type[Context | Options], stored: dict[str, Any]) -> dict[str, Any]:
+def _known_fields(kind: type[Context | Options], stored: dict[str, Any]) -> dict[str, Any]:
     """Return what this version knows of what a newer one may have stored, during a deploy."""
-    return {name: value for name, value in stored.items() if name in FIELDS[kind]}
+    return {name: value for name, value in stored.items() if name in KNOWN_FIELDS[kind]}
 
 
-def _history(stored: dict[str, Any]) -> HistoryMessage:
+def _parse_history(stored: dict[str, Any]) -> HistoryMessage:
     return HistoryMessage(
         id=stored["id"],
         role=ROLES[stored["role"]],
@@ -114,32 +113,34 @@ def flush(writes: Sequence[tuple[Lease, Said | None]]) -> list[bool | Exception]
     a fault of Parley's own, which sending it again does not mend.
     """
     calls = [_append(lease, said) if said else _renew(lease) for lease, said in writes]
-    with translated():
-        return [_flushed(answer) for answer in run_all(client(), calls)]
+    with map_errors():
+        return [_parse_flush(answer) for answer in run_pipeline(client(), calls)]
 
 
-def _append(lease: Lease, said: Said) -> Call:
-    return call(
+def _append(lease: Lease, said: Said) -> ScriptCall:
+    return script_call(
         "append",
         lease.session_id,
         lease.fence,
         lease.nonce,
-        _ms(chat_settings.LEASE_TTL),
+        milliseconds(chat_settings.LEASE_TTL),
         said.offset,
         said.fragment,
     )
 
 
-def _renew(lease: Lease) -> Call:
-    return call("renew", lease.session_id, lease.fence, lease.nonce, _ms(chat_settings.LEASE_TTL))
+def _renew(lease: Lease) -> ScriptCall:
+    return script_call(
+        "renew", lease.session_id, lease.fence, lease.nonce, milliseconds(chat_settings.LEASE_TTL)
+    )
 
 
-def _flushed(answer: Any) -> bool | Exception:
+def _parse_flush(answer: Any) -> bool | Exception:
     if isinstance(answer, RedisError):
-        return answer if is_own_fault(answer) else StoreUnavailable(str(answer))
+        return answer if is_programming_error(answer) else StoreUnavailable(str(answer))
     if answer[0] in {b"APPENDED", b"RENEWED"}:
         return bool(answer[1])
-    return LOST.get(answer[0], LeaseLost)()
+    return LEASE_ERRORS.get(answer[0], LeaseLost)()
 
 
 def finish(lease: Lease, outcome: Outcome, said: Said, *, tokens: int = 0) -> Finish:
@@ -152,8 +153,8 @@ def finish(lease: Lease, outcome: Outcome, said: Said, *, tokens: int = 0) -> Fi
         LeaseLost, SessionGone: nothing was written.
         StoreUnavailable: Redis gave no answer; the call may be made again.
     """
-    words = _ended(
-        call(
+    words = _execute(
+        script_call(
             "finish",
             lease.session_id,
             lease.fence,
@@ -162,8 +163,8 @@ def finish(lease: Lease, outcome: Outcome, said: Said, *, tokens: int = 0) -> Fi
             said.fragment,
             outcome.status,
             orjson.dumps(outcome.model),
-            _members(outcome),
-            _ms(chat_settings.WAKE_GRACE),
+            _result_members(outcome),
+            milliseconds(chat_settings.WAKE_GRACE),
             tokens,
         )
     )
@@ -172,7 +173,7 @@ def finish(lease: Lease, outcome: Outcome, said: Said, *, tokens: int = 0) -> Fi
     return Finish(waits=words[1] > 0, posted=bool(words[2]))
 
 
-def _members(outcome: Outcome) -> bytes:
+def _result_members(outcome: Outcome) -> bytes:
     """Return the members that stand in the reply's JSON as they are, in their order there."""
     usage, error = outcome.usage, outcome.error
     ending = {
@@ -192,11 +193,11 @@ def _usage(usage: Usage) -> dict[str, Any]:
     }
 
 
-def _took(usage: Usage | None) -> str:
+def _usage_arg(usage: Usage | None) -> str:
     return f"{usage.prompt_tokens} {usage.completion_tokens}" if usage else ""
 
 
-def retry(lease: Lease, again: Retry, *, tokens: int = 0, took: Usage | None = None) -> None:
+def retry(lease: Lease, again: Retry, *, tokens: int = 0, usage: Usage | None = None) -> None:
     """Give the turn back to the inbox's head; what was said of it is dropped.
 
     tokens: as `finish` has them; took: the same for the figures. The same call again changes
@@ -206,31 +207,27 @@ def retry(lease: Lease, again: Retry, *, tokens: int = 0, took: Usage | None = N
         LeaseLost, SessionGone: nothing was written.
         StoreUnavailable: Redis gave no answer; the call may be made again.
     """
-    _ended(
-        call(
+    _execute(
+        script_call(
             "retry",
             lease.session_id,
             lease.fence,
             lease.nonce,
-            _ms(again.delay),
+            milliseconds(again.delay),
             again.reason,
             int(again.uses_attempt),
             orjson.dumps(again.model),
             orjson.dumps(asdict(again.error) if again.error else None),
             int(again.may_be_woken),
             tokens,
-            _took(took),
+            _usage_arg(usage),
         )
     )
 
 
-def _ended(request: Call) -> list[Any]:
-    with translated():
-        words: list[Any] = run(client(), request)
-    if lost := LOST.get(words[0]):
+def _execute(request: ScriptCall) -> list[Any]:
+    with map_errors():
+        words: list[Any] = run_script(client(), request)
+    if lost := LEASE_ERRORS.get(words[0]):
         raise lost
     return words
-
-
-def _ms(seconds: float) -> int:
-    return round(seconds * 1000)

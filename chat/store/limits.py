@@ -13,8 +13,8 @@ from typing import Any
 from chat.domain import CallEnd, GateWait, Model, WaitReason
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.client import client, translated
-from chat.store.scripts import Call, run, run_all, script
+from chat.store.client import client, map_errors
+from chat.store.scripts import ScriptCall, read_script, run_pipeline, run_script
 
 MINUTE = 60_000
 """Milliseconds."""
@@ -41,9 +41,9 @@ def enter(model: Model, caller: str, *, tokens: int, within: float = math.inf) -
     Raises:
         StoreUnavailable: Redis gave no answer.
     """
-    request = Call(
-        script("enter"),
-        keys.gate(model.name),
+    request = ScriptCall(
+        read_script("enter"),
+        keys.limiter(model.name),
         (
             caller,
             round(1000 * chat_settings.LEASE_TTL),
@@ -58,8 +58,8 @@ def enter(model: Model, caller: str, *, tokens: int, within: float = math.inf) -
             int(bool(model.fallback)),
         ),
     )
-    with translated():
-        words = run(client(), request)
+    with map_errors():
+        words = run_script(client(), request)
     if words[0] == b"PASS":
         return None
     return GateWait(seconds=words[1] / 1000, reason=WaitReason(words[2].decode()))
@@ -75,9 +75,9 @@ def leave(
     Raises:
         StoreUnavailable: Redis gave no answer; the slot frees itself after `LEASE` seconds.
     """
-    request = Call(
-        script("leave"),
-        keys.gate(model.name),
+    request = ScriptCall(
+        read_script("leave"),
+        keys.limiter(model.name),
         (
             caller,
             end,
@@ -90,8 +90,8 @@ def leave(
             MEMORY,
         ),
     )
-    with translated():
-        return [caller.decode() for caller in run(client(), request)]
+    with map_errors():
+        return [caller.decode() for caller in run_script(client(), request)]
 
 
 def hear(model: Model) -> Sequence[str]:
@@ -100,9 +100,9 @@ def hear(model: Model) -> Sequence[str]:
     Raises:
         StoreUnavailable: Redis gave no answer.
     """
-    request = Call(script("hear"), keys.gate(model.name), (model.concurrency, WOKEN))
-    with translated():
-        return [caller.decode() for caller in run(client(), request)]
+    request = ScriptCall(read_script("hear"), keys.limiter(model.name), (model.concurrency, WOKEN))
+    with map_errors():
+        return [caller.decode() for caller in run_script(client(), request)]
 
 
 def step_aside(models: Sequence[Model], caller: str) -> list[str]:
@@ -112,14 +112,16 @@ def step_aside(models: Sequence[Model], caller: str) -> list[str]:
         StoreUnavailable: Redis gave no answer.
     """
     calls = [
-        Call(script("step_aside"), keys.gate(model.name), (caller, model.concurrency, WOKEN))
+        ScriptCall(
+            read_script("step_aside"), keys.limiter(model.name), (caller, model.concurrency, WOKEN)
+        )
         for model in models
     ]
-    with translated():
-        found = client().hmget(keys.of(caller).session, "turn", "waiting")
+    with map_errors():
+        found = client().hmget(keys.for_session(caller).session, "turn", "waiting")
         if any(int(open_turns or 0) for open_turns in found):
             return []
-        return _waiters(run_all(client(), calls))
+        return _waiters(run_pipeline(client(), calls))
 
 
 def _waiters(answers: Iterable[Any]) -> list[str]:
@@ -138,13 +140,15 @@ def hold(callers: Iterable[tuple[Model, Sequence[str]]]) -> list[str]:
     """
     lease = round(1000 * chat_settings.LEASE_TTL)
     calls = [
-        Call(
-            script("hold"), keys.gate(model.name), (lease, MEMORY, model.concurrency, WOKEN, *held)
+        ScriptCall(
+            read_script("hold"),
+            keys.limiter(model.name),
+            (lease, MEMORY, model.concurrency, WOKEN, *held),
         )
         for model, held in callers
     ]
-    with translated():
-        return _waiters(run_all(client(), calls))
+    with map_errors():
+        return _waiters(run_pipeline(client(), calls))
 
 
 def troubled(models: Iterable[str]) -> set[str]:
@@ -156,8 +160,8 @@ def troubled(models: Iterable[str]) -> set[str]:
     names = list(models)
     pipeline = client().pipeline(transaction=False)
     for name in names:
-        pipeline.hmget(keys.gate(name)[0], "failures", "closed")
-    with translated():
+        pipeline.hmget(keys.limiter(name)[0], "failures", "closed")
+    with map_errors():
         found = pipeline.execute()
     return {name for name, fields in zip(names, found, strict=True) if any(fields)}
 
@@ -190,11 +194,11 @@ def states(models: Iterable[str], *, now: float) -> list[GateState]:
     names = list(models)
     pipeline = client().pipeline(transaction=False)
     for name in names:
-        gate, slots, line, _ = keys.gate(name)
+        gate, slots, line, _ = keys.limiter(name)
         pipeline.hmget(gate, "closed", "why", "failures", "half")
         pipeline.zcount(slots, 1000 * now, "+inf")
         pipeline.zcount(line, 1000 * now - LOOK, "+inf")
-    with translated():
+    with map_errors():
         found = pipeline.execute()
     return [
         _state(name, fields, calls, waiting, now)

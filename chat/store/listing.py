@@ -11,7 +11,7 @@ from typing import Any
 
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.client import client, translated
+from chat.store.client import client, map_errors
 
 ROUNDS = 3
 """Times that the place of a page is narrowed down. Sessions spread evenly over the partitions, so
@@ -221,7 +221,7 @@ def briefs(session_ids: Sequence[str]) -> list[Brief]:
         StoreUnavailable
     """
     fields = ("active", "turn", "waiting", "name", "model")
-    answers = _ask([("HMGET", keys.of(each).session, *fields) for each in session_ids])
+    answers = _ask([("HMGET", keys.for_session(each).session, *fields) for each in session_ids])
     return [
         Brief(
             id=session_id,
@@ -243,7 +243,7 @@ def rows(session_ids: Sequence[str]) -> list[Row]:
     Raises:
         StoreUnavailable
     """
-    answers = _ask([("HMGET", keys.of(each).session, *FIELDS) for each in session_ids])
+    answers = _ask([("HMGET", keys.for_session(each).session, *FIELDS) for each in session_ids])
     return [
         _row(session_id, dict(zip(FIELDS, values, strict=True)))
         for session_id, values in zip(session_ids, answers, strict=True)
@@ -276,7 +276,7 @@ def _row(session_id: str, found: dict[str, Any]) -> Row:
 
 
 def _indexes() -> list[str]:
-    return [keys.index(tag) for tag in _tags()]
+    return [keys.by_activity(tag) for tag in _tags()]
 
 
 def _tags() -> range:
@@ -285,7 +285,7 @@ def _tags() -> range:
 
 def _ask(commands: Sequence[tuple[Any, ...]]) -> list[Any]:
     """Send commands that read, all in one round trip."""
-    with translated():
+    with map_errors():
         pipeline: Any = client().pipeline(transaction=False)
         for command in commands:
             pipeline.execute_command(*command)

@@ -13,7 +13,7 @@ import orjson
 
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.client import client, translated
+from chat.store.client import client, map_errors
 
 BOUNDS = (
     *(5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000),
@@ -102,9 +102,9 @@ def read() -> Tally:
         pipeline.hmget(keys.counts(tag), *GAUGES, *(f"webhook_{name}" for name in TRIES))
         pipeline.zcard(keys.outbox(tag))
         pipeline.zrange(keys.waiting(tag), 0, 0, withscores=True)
-        pipeline.hgetall(keys.tally(tag))
-        pipeline.hgetall(keys.recent(tag))
-    with translated():
+        pipeline.hgetall(keys.counters(tag))
+        pipeline.hgetall(keys.last_hour(tag))
+    with map_errors():
         (seconds, microseconds), *answers = pipeline.execute()
     now = seconds + microseconds / 1_000_000
     return _tally(now, answers)

@@ -12,19 +12,18 @@ from chat.domain import Caller, Delivered, Delivery, DeliveryRecord, DeliverySta
 from chat.domain.errors import InvalidRequest
 from chat.settings import chat_settings, has_webhook
 from chat.store import keys
-from chat.store.calls import answer, answered, postal
-from chat.store.client import client, translated
-from chat.store.due import held
-from chat.store.scripts import run
+from chat.store.client import client, map_errors
+from chat.store.due import claim_due_members
+from chat.store.scripts import call_with_delivery_keys, execute, execute_call, run_script
 
 
-def sweep() -> list[tuple[str, int]]:
+def claim_due() -> list[tuple[str, int]]:
     """Return session and reply number of deliveries that are due, for this caller to look at.
 
     Raises:
         StoreUnavailable: Redis gave no answer, or refused for every partition.
     """
-    due = held([keys.outbox(tag) for tag in range(chat_settings.PARTITIONS)])
+    due = claim_due_members([keys.outbox(tag) for tag in range(chat_settings.PARTITIONS)])
     pairs = [member.rpartition(":") for member in due]
     return [(session_id, int(number)) for session_id, _, number in pairs]
 
@@ -37,11 +36,11 @@ def claim(session_id: str, number: int, *, nonce: str, lease: float) -> Delivery
     Raises:
         StoreUnavailable
     """
-    request = postal(
+    request = call_with_delivery_keys(
         "delivery_claim", session_id, number, nonce, round(lease * 1000), int(has_webhook())
     )
-    with translated():
-        words = run(client(), request)
+    with map_errors():
+        words = run_script(client(), request)
     if words[0] != b"CLAIMED":
         return None
     return Delivery(
@@ -66,7 +65,7 @@ def finish(delivery: Delivery, result: Delivered) -> bool:
         StoreUnavailable
     """
     is_over = result.status is DeliveryStatus.DISABLED and delivery.url
-    request = postal(
+    request = call_with_delivery_keys(
         "delivery_finish",
         delivery.session_id,
         delivery.number,
@@ -76,12 +75,12 @@ def finish(delivery: Delivery, result: Delivered) -> bool:
         round(result.delay * 1000),
         orjson.dumps(delivery.url if is_over else None),
     )
-    with translated():
-        is_noted: bool = run(client(), request)[0] == b"NOTED"
+    with map_errors():
+        is_noted: bool = run_script(client(), request)[0] == b"NOTED"
     return is_noted
 
 
-def again(caller: Caller, number: int) -> bool:
+def retry(caller: Caller, number: int) -> bool:
     """Have a delivery tried again from the beginning; false when it is being tried already.
 
     Raises:
@@ -90,24 +89,28 @@ def again(caller: Caller, number: int) -> bool:
         SessionNotFound, SessionExpired, StoreUnavailable
     """
     told = int(has_webhook())
-    words = answered(postal("delivery_again", caller.session_id, caller.token_hash, number, told))
+    words = execute_call(
+        call_with_delivery_keys(
+            "delivery_again", caller.session_id, caller.token_hash, number, told
+        )
+    )
     if words[0] == b"NO_WEBHOOK":
         raise InvalidRequest("There is no webhook to tell.")
     is_new: bool = words[0] == b"AGAIN"
     return is_new
 
 
-def records(caller: Caller) -> Sequence[DeliveryRecord]:
+def list_deliveries(caller: Caller) -> Sequence[DeliveryRecord]:
     """Return how the session's deliveries stand, the newest first.
 
     Raises:
         SessionNotFound, SessionExpired, StoreUnavailable
     """
-    words = answer("delivery_list", caller.session_id, caller.token_hash)
-    return sorted(map(_record, words[1:]), key=lambda it: -it.number)
+    words = execute("delivery_list", caller.session_id, caller.token_hash)
+    return sorted(map(_delivery_record, words[1:]), key=lambda it: -it.number)
 
 
-def counts() -> dict[DeliveryState, int]:
+def count_by_state() -> dict[DeliveryState, int]:
     """Return how many deliveries stand in each state; of those that ended the newest are kept.
 
     One round trip.
@@ -118,8 +121,8 @@ def counts() -> dict[DeliveryState, int]:
     pipeline: Any = client().pipeline(transaction=False)
     for state in DeliveryState:
         for tag in range(chat_settings.PARTITIONS):
-            pipeline.zcard(_list_of(state, tag))
-    with translated():
+            pipeline.zcard(_state_key(state, tag))
+    with map_errors():
         found = pipeline.execute()
     size = chat_settings.PARTITIONS
     return {
@@ -128,7 +131,7 @@ def counts() -> dict[DeliveryState, int]:
     }
 
 
-def waiting(most: int) -> list[tuple[str, DeliveryRecord]]:
+def next_due(limit: int) -> list[tuple[str, DeliveryRecord]]:
     """Return the deliveries of all sessions that are due next, and whose they are.
 
     Two round trips.
@@ -136,21 +139,21 @@ def waiting(most: int) -> list[tuple[str, DeliveryRecord]]:
     Raises:
         StoreUnavailable
     """
-    due = _merged(DeliveryState.WAITING, most)
+    due = _merge_partitions(DeliveryState.WAITING, limit)
     places = [member.rpartition(":") for member, _ in due]
     pipeline: Any = client().pipeline(transaction=False)
     for session_id, _, number in places:
-        pipeline.hget(keys.of(session_id).deliveries, number)
-    with translated():
+        pipeline.hget(keys.for_session(session_id).deliveries, number)
+    with map_errors():
         records = pipeline.execute()
     return [
-        (session_id, _stored(number, record))
+        (session_id, _parse_record(number, record))
         for (session_id, _, number), record in zip(places, records, strict=True)
         if record is not None
     ]
 
 
-def ended(state: DeliveryState, most: int) -> list[tuple[str, DeliveryRecord]]:
+def latest_finished(state: DeliveryState, limit: int) -> list[tuple[str, DeliveryRecord]]:
     """Return the newest deliveries of all sessions that came to this end, and whose they are.
 
     One round trip.
@@ -158,43 +161,45 @@ def ended(state: DeliveryState, most: int) -> list[tuple[str, DeliveryRecord]]:
     Raises:
         StoreUnavailable
     """
-    return [_ended(member.split(" "), at) for member, at in _merged(state, most)]
+    return [
+        _parse_finished(member.split(" "), at) for member, at in _merge_partitions(state, limit)
+    ]
 
 
-def _list_of(state: DeliveryState, tag: int) -> str:
+def _state_key(state: DeliveryState, tag: int) -> str:
     if state is DeliveryState.WAITING:
         return keys.outbox(tag)
-    delivered, failed = keys.ended(tag)
+    delivered, failed = keys.finished_deliveries(tag)
     return delivered if state is DeliveryState.DELIVERED else failed
 
 
-def _merged(state: DeliveryState, most: int) -> list[tuple[str, float]]:
+def _merge_partitions(state: DeliveryState, most: int) -> list[tuple[str, float]]:
     """Return the first of all partitions' lists: what is due soonest, or what ended last."""
     is_newest_first = state is not DeliveryState.WAITING
     pipeline: Any = client().pipeline(transaction=False)
     for tag in range(chat_settings.PARTITIONS):
-        key = _list_of(state, tag)
+        key = _state_key(state, tag)
         pipeline.zrange(key, 0, most - 1, desc=is_newest_first, withscores=True)
-    with translated():
+    with map_errors():
         found = [pair for answer in pipeline.execute() for pair in answer]
     found.sort(key=lambda pair: pair[1], reverse=is_newest_first)
     return [(member.decode(), score) for member, score in found[:most]]
 
 
-def _stored(number: str, record: bytes) -> DeliveryRecord:
+def _parse_record(number: str, record: bytes) -> DeliveryRecord:
     """Return a record as `lua/lib/outbox.lua` keeps it."""
     status, attempts, free_at, at, code = record.split(b" ")[:5]
-    return _record((number, status, int(attempts), int(free_at), at, code))
+    return _delivery_record((number, status, int(attempts), int(free_at), at, code))
 
 
-def _ended(words: Sequence[str], at: float) -> tuple[str, DeliveryRecord]:
+def _parse_finished(words: Sequence[str], at: float) -> tuple[str, DeliveryRecord]:
     place, status, attempts, code = words
     session_id, _, number = place.rpartition(":")
-    record = _record((number, status.encode(), int(attempts), 0, at, code.encode()))
+    record = _delivery_record((number, status.encode(), int(attempts), 0, at, code.encode()))
     return session_id, record
 
 
-def _record(words: Sequence[Any]) -> DeliveryRecord:
+def _delivery_record(words: Sequence[Any]) -> DeliveryRecord:
     number, status, attempts, due, at, code = words
     return DeliveryRecord(
         number=int(number),

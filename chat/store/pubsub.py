@@ -19,7 +19,7 @@ from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from chat.redis_url import watched
+from chat.redis_url import parse_sentinel_url
 from chat.settings import chat_settings
 
 logger = logging.getLogger(__name__)
@@ -174,7 +174,7 @@ def _pool() -> Any:
         "socket_timeout": None,
         "socket_connect_timeout": chat_settings.STORE_TIMEOUT,
     }
-    primary = watched(settings.REDIS_URL)
+    primary = parse_sentinel_url(settings.REDIS_URL)
     if primary is None:
         return ConnectionPool.from_url(settings.REDIS_URL, **bounds)
     asking = {
@@ -183,4 +183,4 @@ def _pool() -> Any:
         "retry": Retry(NoBackoff(), 0),  # redis-py would ask a dead one for four seconds
     }
     sentinel = Sentinel(primary.sentinels, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
-    return SentinelConnectionPool(primary.service, sentinel, **primary.login, **bounds)  # type: ignore[no-untyped-call]
+    return SentinelConnectionPool(primary.service, sentinel, **primary.login_kwargs, **bounds)  # type: ignore[no-untyped-call]

@@ -2,8 +2,8 @@
 
 from chat.domain.errors import RateLimited
 from chat.store import keys
-from chat.store.client import client, translated
-from chat.store.scripts import Call, run, script
+from chat.store.client import client, map_errors
+from chat.store.scripts import ScriptCall, read_script, run_script
 
 
 def throttle(scope: str, caller: str, *, per_minute: int, burst: int) -> None:
@@ -19,9 +19,12 @@ def throttle(scope: str, caller: str, *, per_minute: int, burst: int) -> None:
     if not per_minute:
         return
     interval = 60_000 / per_minute
-    with translated():
-        wait = run(
-            client(), Call(script("throttle"), [keys.rate(scope, caller)], (interval, burst))
+    with map_errors():
+        wait = run_script(
+            client(),
+            ScriptCall(
+                read_script("throttle"), [keys.rate_limit(scope, caller)], (interval, burst)
+            ),
         )
     if wait:
         raise RateLimited(retry_after=wait / 1000)

@@ -7,10 +7,9 @@ import orjson
 
 from chat.settings import chat_settings
 from chat.store import keys, listing
-from chat.store.calls import call
-from chat.store.client import client, translated
-from chat.store.scripts import run_all
-from chat.store.text import folded
+from chat.store.client import client, map_errors
+from chat.store.scripts import run_pipeline, script_call
+from chat.store.search import normalize_name
 
 BATCH = 500
 """Sessions that are noted in one round trip."""
@@ -26,9 +25,11 @@ def note(session_ids: Sequence[str]) -> None:
     """
     names = {brief.id: brief.name for brief in listing.briefs(session_ids)}
     asked = ((each, names.get(each, b'""')) for each in session_ids)
-    calls = [call("note", each, name, folded(orjson.loads(name))) for each, name in asked]
-    with translated():
-        for answer in run_all(client(), calls):
+    calls = [
+        script_call("note", each, name, normalize_name(orjson.loads(name))) for each, name in asked
+    ]
+    with map_errors():
+        for answer in run_pipeline(client(), calls):
             if isinstance(answer, Exception):
                 raise answer
 
@@ -44,6 +45,6 @@ def all_ids() -> Iterator[list[str]]:
         cursor = None
         while cursor != 0:
             untyped: Any = client()
-            with translated():
-                cursor, found = untyped.hscan(keys.facets(tag), cursor or 0, count=BATCH)
+            with map_errors():
+                cursor, found = untyped.hscan(keys.search_fields(tag), cursor or 0, count=BATCH)
             yield [session_id.decode() for session_id in found]

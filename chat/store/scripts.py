@@ -1,7 +1,7 @@
-"""The Lua scripts: read from `lua/`, put together with what they include, called by their SHA-1.
+"""Lua scripts: read from `lua/`, combined with their includes, and executed by EVALSHA.
 
-A script names the files of `lua/lib/` that it needs in lines `-- include: session reply`; they
-are put before it, in that order. (The idea is BullMQ's `--- @include`.)
+A script lists the files of `lua/lib/` that it needs in lines such as `-- include: session events`.
+They are inserted before it in that order (the idea is BullMQ's `--- @include`).
 """
 
 import hashlib
@@ -14,90 +14,199 @@ from typing import Any, TypeAlias
 
 from redis.exceptions import NoScriptError, RedisError
 
-from chat.store.client import Store
+from chat.domain.errors import (
+    FeedbackNotAllowed,
+    IdempotencyMismatch,
+    MessageNotFound,
+    ParleyError,
+    SessionExpired,
+    SessionNotFound,
+    StoreUnavailable,
+)
+from chat.settings import chat_settings
+from chat.store import keys
+from chat.store.client import StoreClient, client, map_errors
 from chat.store.connection import Command
 
-HERE = Path(__file__).parent / "lua"
+SCRIPTS_DIR = Path(__file__).parent / "lua"
 INCLUDE = re.compile(r"^-- include: (.+)$", re.MULTILINE)
 
-Argument: TypeAlias = str | bytes | int | float
+# Replies of scripts that refuse a request, and the errors that they become.
+ERRORS: dict[bytes, type[ParleyError]] = {
+    b"GONE": SessionNotFound,
+    b"EXPIRED": SessionExpired,
+    b"TAKEN": IdempotencyMismatch,
+    b"MISMATCH": IdempotencyMismatch,
+    b"NOT_FOUND": MessageNotFound,
+    b"NOT_RATEABLE": FeedbackNotAllowed,
+}
+
+# Replies that say that a turn is in the session queue.
+ACCEPTED = {b"ACCEPTED", b"REPLAYED"}
+
+Arg: TypeAlias = str | bytes | int | float
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """One atomic act."""
+    """A script with its includes, and the SHA-1 that EVALSHA takes."""
 
     source: str
     sha: str
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ScriptCall:
     """A script with its keys and arguments."""
 
     script: Script
     keys: Sequence[str]
-    arguments: Sequence[Argument]
+    args: Sequence[Arg]
 
 
 @cache
-def script(name: str) -> Script:
+def read_script(name: str) -> Script:
     """Return the script `lua/<name>.lua`."""
-    shebang, _, body = (HERE / f"{name}.lua").read_text().partition("\n")
-    parts = " ".join(INCLUDE.findall(body)).split()
-    source = "\n".join([shebang, *((HERE / "lib" / f"{part}.lua").read_text() for part in parts)])
+    shebang, _, body = (SCRIPTS_DIR / f"{name}.lua").read_text().partition("\n")
+    includes = " ".join(INCLUDE.findall(body)).split()
+    lib = SCRIPTS_DIR / "lib"
+    source = "\n".join([shebang, *((lib / f"{include}.lua").read_text() for include in includes)])
     source += "\n" + body
     return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
-def run(client: Store, call: Call) -> Any:
-    """Call a script in one round trip."""
-    (answer,) = run_all(client, [call])
-    if isinstance(answer, RedisError):
-        raise answer
-    return answer
+def script_call(name: str, session_id: str, *args: Arg) -> ScriptCall:
+    """Return the call of a script that acts on one session."""
+    common = (session_id, chat_settings.EVENT_LOG_SIZE, _key_ttl_margin())
+    return ScriptCall(read_script(name), keys.for_session(session_id), (*common, *args))
 
 
-def run_all(client: Store, calls: Sequence[Call]) -> list[Any]:
-    """Call many scripts in one round trip; each answer, or the error in its place.
+def call_with_delivery_keys(name: str, session_id: str, *args: Arg) -> ScriptCall:
+    """Return the call of a script that finishes or deletes deliveries; it has two more KEYS."""
+    call = script_call(name, session_id, *args)
+    finished = keys.finished_deliveries(keys.partition(session_id))
+    return ScriptCall(call.script, (*call.keys, *finished), call.args)
 
-    Scripts are safe to run twice, so what met a server without the script is simply sent again.
+
+def _key_ttl_margin() -> int:
+    """Return the seconds that keys outlive their session's expiry; no turn runs longer.
+
+    Scripts extend the TTL of keys only after half of this margin has passed.
     """
-    answers = client.wire.ask([_command(call) for call in calls])
-    if unknown := [i for i, answer in enumerate(answers) if isinstance(answer, NoScriptError)]:
-        again = _teach(client, [calls[i] for i in unknown])
-        for i, answer in zip(unknown, again, strict=True):
-            answers[i] = answer
-    return answers
+    margin: int = max(chat_settings.KEY_TTL_MARGIN, 4 * chat_settings.TURN_DEADLINE)
+    return margin
 
 
-def run_replicated(client: Store, call: Call, *, replicas: int, within: int) -> tuple[Any, int]:
-    """Call a script and have replicas hold what it wrote; return its answer and how many do.
+def execute(name: str, session_id: str, *args: Arg) -> list[Any]:
+    """Execute a script that acts on one session; one round trip.
 
-    within: milliseconds. WAIT counts what its own connection has written, so both take one trip.
+    Raises:
+        SessionNotFound: the session does not exist, or the token belongs to another one.
+        SessionExpired: the session has ended and will be removed.
+        IdempotencyMismatch: the idempotency key was used for another request.
+        MessageNotFound: the message does not exist.
+        StoreUnavailable: Redis did not answer.
     """
-    wait = ("WAIT", replicas, within)
-    answer, held = client.wire.ask([_command(call), wait])
-    if isinstance(answer, NoScriptError):
-        answer, held = _teach(client, [call], wait)
-    if isinstance(answer, RedisError):
-        raise answer
-    return answer, held if isinstance(held, int) else 0
+    return execute_call(script_call(name, session_id, *args))
 
 
-def _command(call: Call) -> Command:
-    return ("EVALSHA", call.script.sha, *_given(call))
+def execute_call(call: ScriptCall) -> list[Any]:
+    """Execute a call; raises as `execute` does."""
+    with map_errors():
+        reply: list[Any] = run_script(client(), call)
+    if error := ERRORS.get(reply[0]):
+        raise error
+    return reply
 
 
-def _given(call: Call) -> Command:
-    return (len(call.keys), *call.keys, *call.arguments)
+def execute_and_wait(name: str, session_id: str, *args: Arg) -> list[Any]:
+    """Execute a script that accepts a turn, and wait until `REPLICAS` replicas hold the write.
+
+    Raises:
+        StoreUnavailable: too few replicas hold it in time. The turn may stay accepted; the same
+            request, sent again with its key, succeeds once they do.
+        SessionNotFound, SessionExpired, IdempotencyMismatch, MessageNotFound: as `execute`.
+    """
+    if not chat_settings.REPLICAS:
+        return execute(name, session_id, *args)
+    with map_errors():
+        result, replicas = run_and_wait(
+            client(),
+            script_call(name, session_id, *args),
+            replicas=chat_settings.REPLICAS,
+            timeout=round(1000 * chat_settings.REPLICA_TIMEOUT),
+        )
+    if error := ERRORS.get(result[0]):
+        raise error
+    if result[0] in ACCEPTED and replicas < chat_settings.REPLICAS:
+        raise StoreUnavailable("Too few replicas hold the message.", retry_after=1)
+    reply: list[Any] = result
+    return reply
 
 
-def _teach(client: Store, calls: Sequence[Call], *more: Command) -> list[Any]:
-    """Call scripts that the server does not know, in one trip; it knows them from then on.
+def run_script(client: StoreClient, call: ScriptCall) -> Any:
+    """Run a script in one round trip.
 
-    They are sent whole, because the server may be made to forget them between two commands.
+    Raises:
+        RedisError: the script failed, or Redis did not answer.
+    """
+    (reply,) = run_pipeline(client, [call])
+    if isinstance(reply, RedisError):
+        raise reply
+    return reply
+
+
+def run_pipeline(client: StoreClient, calls: Sequence[ScriptCall]) -> list[Any]:
+    """Run many scripts in one round trip; return each reply, or the error in its place.
+
+    Scripts are safe to run twice, so calls of scripts that the server has not loaded are repeated.
+
+    Raises:
+        ConnectionError, TimeoutError: Redis did not answer; the scripts may have run.
+    """
+    replies = client.scripts.execute([_command(call) for call in calls])
+    if unknown := [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]:
+        retried = _load(client, [calls[i] for i in unknown])
+        for i, reply in zip(unknown, retried, strict=True):
+            replies[i] = reply
+    return replies
+
+
+def run_and_wait(
+    client: StoreClient, call: ScriptCall, *, replicas: int, timeout: int
+) -> tuple[Any, int]:
+    """Run a script and wait for replicas; return its reply and how many replicas hold the write.
+
+    timeout: milliseconds. WAIT covers the writes of its own connection, so both commands are
+    sent together.
+    """
+    wait = ("WAIT", replicas, timeout)
+    reply, count = client.scripts.execute([_command(call), wait])
+    if isinstance(reply, NoScriptError):
+        reply, count = _load(client, [call], wait)
+    if isinstance(reply, RedisError):
+        raise reply
+    return reply, count if isinstance(count, int) else 0
+
+
+def _command(call: ScriptCall) -> Command:
+    return ("EVALSHA", call.script.sha, *_args(call))
+
+
+def _args(call: ScriptCall) -> Command:
+    return (len(call.keys), *call.keys, *call.args)
+
+
+def _load(client: StoreClient, calls: Sequence[ScriptCall], *more: Command) -> list[Any]:
+    """Run scripts that the server has not loaded, and load them; one round trip.
+
+    EVAL sends the source as well: another client may flush the scripts between two commands.
     """
     loads = [("SCRIPT", "LOAD", each.source) for each in {call.script for call in calls}]
-    whole = [("EVAL", call.script.source, *_given(call)) for call in calls]
-    return client.wire.ask([*loads, *whole, *more])[len(loads) :]
+    evals = [("EVAL", call.script.source, *_args(call)) for call in calls]
+    return client.scripts.execute([*loads, *evals, *more])[len(loads) :]
+
+
+def milliseconds(seconds: float) -> int:
+    """Return a duration as scripts take it."""
+    return round(seconds * 1000)

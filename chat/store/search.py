@@ -8,6 +8,7 @@ that is found, and then those of the span of time that it covers (figures: docs/
 """
 
 import re
+import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,10 +19,9 @@ import orjson
 
 from chat.settings import chat_settings
 from chat.store import keys, listing
-from chat.store.client import client, translated
+from chat.store.client import client, map_errors
 from chat.store.listing import ALWAYS, Brief, Span
-from chat.store.scripts import Call, run, run_all, script
-from chat.store.text import folded
+from chat.store.scripts import ScriptCall, read_script, run_pipeline, run_script
 
 STEP = 7000
 """Sessions that one step looks at: some ms of Redis, and what Lua can unpack (8,000)."""
@@ -34,6 +34,12 @@ LISTED = {"running", "waiting"}
 """Statuses that have a list of their own, which is in another order."""
 ALL = 2**53
 """More sessions than there are, and ms since the epoch that will not come."""
+
+
+def normalize_name(text: str) -> str:
+    """Return `text` as names are compared: case-folded, NFKC, with single spaces."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join(folded.split())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +62,7 @@ class Wanted:
             and self.model in {"", orjson.loads(brief.model)}
             and self.span.has(brief.last_active_at)
             and brief.id.startswith(self.id_start)
-            and self.part in folded(orjson.loads(brief.name))
+            and self.part in normalize_name(orjson.loads(brief.name))
         )
 
     @property
@@ -67,7 +73,7 @@ class Wanted:
     @property
     def part(self) -> str:
         """The part of a name, in capitals or not."""
-        return "" if self.id_start else folded(self.text)
+        return "" if self.id_start else normalize_name(self.text)
 
     @property
     def pattern(self) -> str:
@@ -179,9 +185,11 @@ def _reckoned(wanted: Wanted) -> tuple[int, int]:
     """Return how many there are, for what can be counted, and how many were never noted."""
     told = (wanted.status, _model(wanted))
     tags = range(chat_settings.PARTITIONS)
-    calls = [Call(script("reckon"), (*_lists(tag), keys.counts(tag)), told) for tag in tags]
-    with translated():
-        answers = run_all(client(), calls)
+    calls = [
+        ScriptCall(read_script("reckon"), (*_lists(tag), keys.counts(tag)), told) for tag in tags
+    ]
+    with map_errors():
+        answers = run_pipeline(client(), calls)
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
@@ -227,21 +235,21 @@ class _Look(NamedTuple):
     has_moments: bool
     """Whether the moments of all are told, or of those alone that are given."""
 
-    def call(self, tag: int, cursor: str, found: int) -> Call:
+    def call(self, tag: int, cursor: str, found: int) -> ScriptCall:
         """Return one step of it, after so many were found."""
         wanted, since, until = self.wanted, self.wanted.span.since or 0, self.wanted.span.until
         bounds = (round(1000 * since), ALL if until is None else round(1000 * until))
         kind = (wanted.status, _model(wanted), wanted.id_start, wanted.part, self.pattern)
         most = (self.enough - found, max(0, self.given - found), int(self.has_moments))
-        return Call(script("choose"), _lists(tag), (*bounds, cursor, STEP, *kind, *most))
+        return ScriptCall(read_script("choose"), _lists(tag), (*bounds, cursor, STEP, *kind, *most))
 
 
 def _steps(tag: int, look: _Look) -> Iterator[_Step]:
     """Look through a partition until there is enough, a trip a step: others come in between."""
     cursor, found = "0", 0
     while found < look.enough:
-        with translated():
-            next_cursor, seen, moments, *ids = run(client(), look.call(tag, cursor, found))
+        with map_errors():
+            next_cursor, seen, moments, *ids = run_script(client(), look.call(tag, cursor, found))
         yield _Step(seen, list(map(float, moments.split())), [each.decode() for each in ids])
         cursor, found = next_cursor.decode(), found + seen
         if cursor == "0":
@@ -249,7 +257,7 @@ def _steps(tag: int, look: _Look) -> Iterator[_Step]:
 
 
 def _lists(tag: int) -> tuple[str, ...]:
-    lists = (keys.index, keys.facets, keys.running, keys.waiting, keys.names)
+    lists = (keys.by_activity, keys.search_fields, keys.running, keys.waiting, keys.search_index)
     return tuple(key(tag) for key in lists)
 
 

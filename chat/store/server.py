@@ -10,8 +10,8 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from chat.domain.errors import ConfigError
 from chat.store import keys
-from chat.store.client import client, translated
-from chat.store.scripts import Call, run, script
+from chat.store.client import client, map_errors
+from chat.store.scripts import ScriptCall, read_script, run_script
 
 REMEMBERED = 600
 """Seconds for which a worker that shows no life is listed."""
@@ -72,7 +72,7 @@ def _refusals_told() -> Iterator[None]:
 
 
 def _facts() -> ServerFacts:
-    with translated():
+    with map_errors():
         told = client().info("everything")
         seconds, microseconds = client().time()
         here = time.time()
@@ -97,7 +97,7 @@ def now() -> float:
     Raises:
         StoreUnavailable: it gives no answer.
     """
-    with translated():
+    with map_errors():
         seconds, microseconds = client().time()
     return round(seconds + microseconds / 1_000_000, 3)
 
@@ -108,8 +108,11 @@ def beat(worker: str, *, running: int) -> None:
     Raises:
         StoreUnavailable: Redis gives no answer.
     """
-    with translated():
-        run(client(), Call(script("beat"), [keys.workers()], (worker, running, REMEMBERED)))
+    with map_errors():
+        run_script(
+            client(),
+            ScriptCall(read_script("beat"), [keys.workers()], (worker, running, REMEMBERED)),
+        )
 
 
 def leave(worker: str) -> None:
@@ -118,7 +121,7 @@ def leave(worker: str) -> None:
     Raises:
         StoreUnavailable: Redis gives no answer.
     """
-    with translated():
+    with map_errors():
         client().hdel(keys.workers(), worker)
 
 
@@ -132,7 +135,7 @@ def workers() -> list[WorkerFacts]:
     looking = client().pipeline(transaction=False)
     looking.time()
     looking.hgetall(keys.workers())
-    with _refusals_told(), translated():
+    with _refusals_told(), map_errors():
         (seconds, microseconds), beats = looking.execute()
         now = seconds + microseconds / 1_000_000
         found = [_worker(name.decode(), orjson.loads(beat), now) for name, beat in beats.items()]

@@ -9,13 +9,22 @@ from chat.domain import Caller, EventPage, NewSession, Page, Snapshot
 from chat.domain.errors import ParleyError, RateLimited
 from chat.domain.ids import random_id
 from chat.settings import chat_settings
-from chat.store.calls import REFUSALS, answer, answered, call, postal
-from chat.store.client import client, translated
-from chat.store.scripts import Argument, Call, run_all
-from chat.store.text import escaped, folded
-from chat.store.turns import interval
+from chat.store.client import client, map_errors
+from chat.store.message_json import json_escape
+from chat.store.scripts import (
+    ERRORS,
+    Arg,
+    ScriptCall,
+    call_with_delivery_keys,
+    execute,
+    execute_call,
+    run_pipeline,
+    script_call,
+)
+from chat.store.search import normalize_name
+from chat.store.turns import min_interval
 
-NEVER = -1
+NO_SEQ = -1
 """A seq that no session has."""
 
 
@@ -27,7 +36,7 @@ def create(new: NewSession) -> tuple[float, float]:
     Raises:
         IdempotencyMismatch: the id belongs to a session that was opened otherwise.
     """
-    _, created, expires = answer("create", new.id, *_opening(new))
+    _, created, expires = execute("create", new.id, *_create_args(new))
     return created / 1000, expires / 1000
 
 
@@ -40,20 +49,20 @@ def restore(new: NewSession, texts: Sequence[str]) -> None:
         StoreFull, StoreUnavailable
         IdempotencyMismatch: the id belongs to another session.
     """
-    answer("restore", new.id, *_history(new, texts))
+    execute("restore", new.id, *_restore_args(new, texts))
 
 
-def restoring(new: NewSession, texts: Sequence[str]) -> Call:
+def restore_call(new: NewSession, texts: Sequence[str]) -> ScriptCall:
     """Return the call of `restore`, for those who make many at once."""
-    return call("restore", new.id, *_history(new, texts))
+    return script_call("restore", new.id, *_restore_args(new, texts))
 
 
-def _history(new: NewSession, texts: Sequence[str]) -> tuple[Argument, ...]:
+def _restore_args(new: NewSession, texts: Sequence[str]) -> tuple[Arg, ...]:
     size = sum(len(text.encode()) for text in texts)
-    return (*_opening(new), size, *map(escaped, texts))
+    return (*_create_args(new), size, *map(json_escape, texts))
 
 
-def _opening(new: NewSession) -> tuple[Argument, ...]:
+def _create_args(new: NewSession) -> tuple[Arg, ...]:
     return (
         new.token_hash,
         new.ttl,
@@ -64,7 +73,7 @@ def _opening(new: NewSession) -> tuple[Argument, ...]:
         new.context,
         new.metadata,
         new.webhook_url,
-        folded(orjson.loads(new.name)),
+        normalize_name(orjson.loads(new.name)),
     )
 
 
@@ -73,15 +82,15 @@ def snapshot(caller: Caller, *, after: int = -1, limit: int | None = None) -> Sn
 
     after: only messages changed after this seq; limit: most messages.
     """
-    return _snapshot(caller, _snapshot_words(caller, after, NEVER, limit))
+    return _parse_snapshot(caller, _execute_snapshot(caller, after, NO_SEQ, limit))
 
 
 def snapshot_if_changed(
     caller: Caller, *, known: int, after: int = -1, limit: int | None = None
 ) -> Snapshot | None:
     """Return the same, or `None` while the session's seq is still `known`."""
-    words = _snapshot_words(caller, after, known, limit)
-    return None if words[0] == b"UNCHANGED" else _snapshot(caller, words)
+    words = _execute_snapshot(caller, after, known, limit)
+    return None if words[0] == b"UNCHANGED" else _parse_snapshot(caller, words)
 
 
 class Poll(NamedTuple):
@@ -99,33 +108,33 @@ def snapshots_if_changed(polls: Sequence[Poll]) -> list[Snapshot | ParleyError |
     Raises:
         StoreUnavailable: Redis gave no answer.
     """
-    with translated():
-        answers = run_all(client(), [_poll(*poll) for poll in polls])
-    return [_found(poll, words) for poll, words in zip(polls, answers, strict=True)]
+    with map_errors():
+        answers = run_pipeline(client(), [_snapshot_call(*poll) for poll in polls])
+    return [_parse_poll(poll, words) for poll, words in zip(polls, answers, strict=True)]
 
 
-def _poll(caller: Caller, known: int, after: int, limit: int) -> Call:
-    return call("snapshot", caller.session_id, caller.token_hash, after, known, limit)
+def _snapshot_call(caller: Caller, known: int, after: int, limit: int) -> ScriptCall:
+    return script_call("snapshot", caller.session_id, caller.token_hash, after, known, limit)
 
 
-def _found(poll: Poll, words: Any) -> Snapshot | ParleyError | None:
+def _parse_poll(poll: Poll, words: Any) -> Snapshot | ParleyError | None:
     try:
-        with translated():
+        with map_errors():
             if isinstance(words, Exception):
                 raise words
     except ParleyError as error:
         return error
-    if refusal := REFUSALS.get(words[0]):
+    if refusal := ERRORS.get(words[0]):
         return refusal()
-    return None if words[0] == b"UNCHANGED" else _snapshot(poll.caller, words)
+    return None if words[0] == b"UNCHANGED" else _parse_snapshot(poll.caller, words)
 
 
-def _snapshot_words(caller: Caller, after: int, known: int, limit: int | None) -> list[Any]:
+def _execute_snapshot(caller: Caller, after: int, known: int, limit: int | None) -> list[Any]:
     most = chat_settings.PAGE_LIMIT if limit is None else limit
-    return answer("snapshot", caller.session_id, caller.token_hash, after, known, most)
+    return execute("snapshot", caller.session_id, caller.token_hash, after, known, most)
 
 
-def _snapshot(caller: Caller, words: list[Any]) -> Snapshot:
+def _parse_snapshot(caller: Caller, words: list[Any]) -> Snapshot:
     now, seq, turn, waiting, created, active, expires, has_more = words[1:9]
     name, model, system_prompt, context, metadata, webhook_url = words[9:15]
     return Snapshot(
@@ -148,24 +157,24 @@ def _snapshot(caller: Caller, words: list[Any]) -> Snapshot:
     )
 
 
-def page(caller: Caller, *, beside: int | None, newer: bool, limit: int) -> Page:
+def page(caller: Caller, *, cursor: int | None, newer: bool, limit: int) -> Page:
     """Return messages newer or older than message number `beside`, in the order read.
 
     Without `beside` the reading begins at the oldest or the newest message.
     """
-    place = -1 if beside is None else beside
-    words = answer("page", caller.session_id, caller.token_hash, place, 1 if newer else -1, limit)
+    place = -1 if cursor is None else cursor
+    words = execute("page", caller.session_id, caller.token_hash, place, 1 if newer else -1, limit)
     return Page(messages=words[2:], has_more=bool(words[1]))
 
 
 def message(caller: Caller, number: int) -> bytes:
     """Return one message as JSON."""
-    words = answer("message", caller.session_id, caller.token_hash, number)
+    words = execute("message", caller.session_id, caller.token_hash, number)
     found: bytes = words[1]
     return found
 
 
-def rate(caller: Caller, number: int, feedback: bytes) -> bytes:
+def set_feedback(caller: Caller, number: int, feedback: bytes) -> bytes:
     """Keep feedback on a reply, a JSON object or null; return the reply as JSON.
 
     The same call again changes nothing.
@@ -174,13 +183,13 @@ def rate(caller: Caller, number: int, feedback: bytes) -> bytes:
         FeedbackNotAllowed: the message is no reply, or not over.
         MessageNotFound, StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
     """
-    rated: bytes = answer("rate", caller.session_id, caller.token_hash, number, feedback)[1]
+    rated: bytes = execute("rate", caller.session_id, caller.token_hash, number, feedback)[1]
     return rated
 
 
 def events(caller: Caller, *, after: int, limit: int) -> EventPage:
     """Return the events that follow the cursor `after`, at most `limit`."""
-    words = answer("events", caller.session_id, caller.token_hash, after, limit)
+    words = execute("events", caller.session_id, caller.token_hash, after, limit)
     return EventPage(seq=words[1], earliest=words[2], events=words[3:])
 
 
@@ -191,20 +200,20 @@ def update(caller: Caller, changes: bytes, fields: dict[str, bytes], ttl: int | 
     """
     flat = [part for field in fields.items() for part in field]
     renewed = "" if ttl is None else ttl
-    name = "=" + folded(orjson.loads(fields["name"])) if "name" in fields else ""
-    answer("update", caller.session_id, caller.token_hash, renewed, changes, name, *flat)
+    name = "=" + normalize_name(orjson.loads(fields["name"])) if "name" in fields else ""
+    execute("update", caller.session_id, caller.token_hash, renewed, changes, name, *flat)
 
 
-def rotate(caller: Caller, token_hash: str) -> float:
+def rotate_token(caller: Caller, token_hash: str) -> float:
     """Put a new token in the old one's place; return when the session expires."""
-    words = answer("rotate", caller.session_id, caller.token_hash, token_hash)
+    words = execute("rotate", caller.session_id, caller.token_hash, token_hash)
     expires: float = words[1] / 1000
     return expires
 
 
 def touch(caller: Caller) -> float:
     """Count a follower's presence as activity; return when the session expires."""
-    words = answer("touch", caller.session_id, caller.token_hash)
+    words = execute("touch", caller.session_id, caller.token_hash)
     expires: float = words[1] / 1000
     return expires
 
@@ -217,14 +226,14 @@ def reset(caller: Caller, *, key: str = "", digest: str = "") -> None:
     Raises:
         RateLimited: it counts as a message, and there were too many; nothing was changed.
     """
-    words = answer(
+    words = execute(
         "reset",
         caller.session_id,
         caller.token_hash,
         key or random_id(),
         digest,
         int(bool(chat_settings.SESSION_TOKENS_PER_HOUR)),
-        interval(),
+        min_interval(),
         chat_settings.MESSAGES_BURST,
     )
     if words[0] == b"RATE_LIMITED":
@@ -233,4 +242,4 @@ def reset(caller: Caller, *, key: str = "", digest: str = "") -> None:
 
 def delete(caller: Caller) -> None:
     """Remove every trace of the session."""
-    answered(postal("delete", caller.session_id, caller.token_hash))
+    execute_call(call_with_delivery_keys("delete", caller.session_id, caller.token_hash))

@@ -2,25 +2,25 @@
 
 from chat.domain import Caller
 from chat.domain.errors import InvalidToken, SessionExpired, SessionNotFound
-from chat.store.calls import answer
+from chat.store.scripts import execute
 
-MOST = 20
+MAX_TICKETS = 20
 """Tickets of a session that are kept; asking for another makes the oldest worthless."""
 
-WORTHLESS = "The ticket is unknown, spent or too old."
+INVALID_TICKET = "The ticket is unknown, spent or too old."
 
 
-def ticket_issue(caller: Caller, ticket_hash: str, *, ttl: float) -> None:
+def issue_ticket(caller: Caller, ticket_hash: str, *, ttl: float) -> None:
     """Note a ticket that is good for `ttl` seconds.
 
     Raises:
         SessionNotFound, SessionExpired, StoreUnavailable
     """
-    arguments = (caller.token_hash, ticket_hash, round(ttl * 1000), MOST)
-    answer("ticket_issue", caller.session_id, *arguments)
+    arguments = (caller.token_hash, ticket_hash, round(ttl * 1000), MAX_TICKETS)
+    execute("ticket_issue", caller.session_id, *arguments)
 
 
-def ticket_spend(session_id: str, ticket_hash: str, *, nonce: str) -> Caller:
+def redeem_ticket(session_id: str, ticket_hash: str, *, nonce: str) -> Caller:
     """Return whom the ticket stands for, once.
 
     nonce: made once per try, so that the same try again gets the same answer.
@@ -30,9 +30,9 @@ def ticket_spend(session_id: str, ticket_hash: str, *, nonce: str) -> Caller:
         StoreUnavailable
     """
     try:
-        word, *rest = answer("ticket_spend", session_id, ticket_hash, nonce)
+        word, *rest = execute("ticket_spend", session_id, ticket_hash, nonce)
     except (SessionNotFound, SessionExpired) as error:
-        raise InvalidToken(WORTHLESS) from error
+        raise InvalidToken(INVALID_TICKET) from error
     if word != b"SPENT":
-        raise InvalidToken(WORTHLESS)
+        raise InvalidToken(INVALID_TICKET)
     return Caller(session_id=session_id, token_hash=rest[0].decode())

@@ -14,13 +14,13 @@ from chat.domain.errors import (
     TokenBudgetExceeded,
 )
 from chat.settings import chat_settings, has_webhook
-from chat.store.calls import answer, replicated
-from chat.store.text import escaped
+from chat.store.message_json import json_escape
+from chat.store.scripts import execute, execute_and_wait, milliseconds
 
 MINUTE = 60_000
 """Milliseconds."""
 
-REFUSALS: dict[bytes, ParleyError] = {
+ERRORS: dict[bytes, ParleyError] = {
     b"BUSY": SessionBusy(),
     b"NOT_LAST": NotRegenerable(),
     b"INBOX_FULL": SessionQueueFull(retry_after=5),
@@ -40,28 +40,28 @@ def submit(caller: Caller, submission: Submission) -> Accepted:
         StoreFull: Redis takes in nothing new.
         IdempotencyMismatch, SessionNotFound, SessionExpired, StoreUnavailable
     """
-    content = escaped(submission.content)
-    words = replicated(
+    content = json_escape(submission.content)
+    words = execute_and_wait(
         "submit",
         caller.session_id,
         caller.token_hash,
         content,
         len(submission.content.encode()),
         submission.ask,
-        _ms(submission.deadline),
-        _ms(chat_settings.WAKE_GRACE),
+        milliseconds(submission.deadline),
+        milliseconds(chat_settings.WAKE_GRACE),
         submission.on_busy,
         submission.key,
         submission.digest,
         chat_settings.MAX_QUEUED_TURNS_PER_SESSION,
-        _queue_share(),
-        interval(),
+        _max_queued_per_partition(),
+        min_interval(),
         chat_settings.MESSAGES_BURST,
         chat_settings.MAX_SESSION_BYTES,
         int(has_webhook()),
         chat_settings.SESSION_TOKENS_PER_HOUR,
     )
-    return _accepted(words)
+    return _parse_accepted(words)
 
 
 def regenerate(
@@ -77,23 +77,23 @@ def regenerate(
         RateLimited, TokenBudgetExceeded, QueueFull: a limit is reached; nothing was changed.
         StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
     """
-    words = replicated(
+    words = execute_and_wait(
         "regenerate",
         caller.session_id,
         caller.token_hash,
         number,
         ask,
-        _ms(deadline),
-        _ms(chat_settings.WAKE_GRACE),
-        _queue_share(),
-        interval(),
+        milliseconds(deadline),
+        milliseconds(chat_settings.WAKE_GRACE),
+        _max_queued_per_partition(),
+        min_interval(),
         chat_settings.MESSAGES_BURST,
         key,
         digest,
         int(has_webhook()),
         chat_settings.SESSION_TOKENS_PER_HOUR,
     )
-    return _accepted(words)
+    return _parse_accepted(words)
 
 
 def cancel(caller: Caller, number: int) -> Cancelled:
@@ -102,7 +102,7 @@ def cancel(caller: Caller, number: int) -> Cancelled:
     Raises:
         MessageNotFound, SessionNotFound, SessionExpired, StoreUnavailable
     """
-    words = answer("cancel", caller.session_id, caller.token_hash, number)
+    words = execute("cancel", caller.session_id, caller.token_hash, number)
     word, reply = words[:2]
     return Cancelled(
         reply=reply,
@@ -112,26 +112,22 @@ def cancel(caller: Caller, number: int) -> Cancelled:
     )
 
 
-def _accepted(words: list[Any]) -> Accepted:
+def _parse_accepted(words: list[Any]) -> Accepted:
     if words[0] == b"RATE_LIMITED":
         raise RateLimited(retry_after=words[1] / 1000)
     if words[0] == b"TOKENS_SPENT":
         raise TokenBudgetExceeded(retry_after=words[1] / 1000)
-    if refusal := REFUSALS.get(words[0]):
+    if refusal := ERRORS.get(words[0]):
         raise refusal
     _, message, reply, position, awake = words
     return Accepted(message=message, reply=reply, position=position, wants_wake=not awake)
 
 
-def _ms(seconds: float) -> int:
-    return round(seconds * 1000)
-
-
-def _queue_share() -> int:
+def _max_queued_per_partition() -> int:
     """Most waiting turns of one partition: its equal share, rounded up."""
     return -(-chat_settings.MAX_QUEUED_TURNS // chat_settings.PARTITIONS)
 
 
-def interval() -> int:
+def min_interval() -> int:
     """Milliseconds between two messages of a session at the steady rate; 0 sets no bound."""
     return MINUTE // chat_settings.MESSAGES_PER_MINUTE if chat_settings.MESSAGES_PER_MINUTE else 0

@@ -29,7 +29,7 @@ def counts() -> Mapping[DeliveryState, int]:
     Raises:
         StoreUnavailable
     """
-    return outbox.counts()
+    return outbox.count_by_state()
 
 
 def look(state: DeliveryState) -> Sequence[Named]:
@@ -39,7 +39,7 @@ def look(state: DeliveryState) -> Sequence[Named]:
         StoreUnavailable
     """
     is_open = state is DeliveryState.WAITING
-    found = outbox.waiting(SHOWN) if is_open else outbox.ended(state, SHOWN)
+    found = outbox.next_due(SHOWN) if is_open else outbox.latest_finished(state, SHOWN)
     ids = dict.fromkeys(session_id for session_id, _ in found)
     living = {row.id: row for row in listing.rows(list(ids))}
     return [

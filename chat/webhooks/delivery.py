@@ -16,14 +16,13 @@ import requests
 
 from chat.domain import Caller, Delivered, Delivery, DeliveryRecord, DeliveryStatus
 from chat.domain.errors import ForbiddenURL, InvalidRequest, StoreUnavailable
-from chat.domain.ids import random_id
+from chat.domain.ids import message_number, random_id
 from chat.env_parsers import webhook_secrets
 from chat.http import ssrf
 from chat.http.retry_after import retry_after
 from chat.logging import log_context
 from chat.settings import chat_settings
 from chat.store import outbox
-from chat.store.text import number_of
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +151,7 @@ def records(session_id: str) -> Sequence[DeliveryRecord]:
     Raises:
         SessionNotFound, SessionExpired, StoreUnavailable
     """
-    return outbox.records(Caller(session_id=session_id))
+    return outbox.list_deliveries(Caller(session_id=session_id))
 
 
 def redeliver(session_id: str, message_id: str) -> bool:
@@ -165,4 +164,4 @@ def redeliver(session_id: str, message_id: str) -> bool:
         InvalidRequest: there is no webhook any more.
         SessionNotFound, SessionExpired, StoreUnavailable
     """
-    return outbox.again(Caller(session_id=session_id), number_of(message_id))
+    return outbox.retry(Caller(session_id=session_id), message_number(message_id))

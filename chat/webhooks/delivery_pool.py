@@ -28,7 +28,7 @@ class Courier:
             StoreUnavailable
         """
         if len(self._waiting) < MOST_WAITING:
-            self.take(outbox.sweep())
+            self.take(outbox.claim_due())
 
     def take(self, due: Iterable[tuple[str, int]]) -> None:
         """Try these soon; whether they are still to be tried is asked then."""

@@ -11,7 +11,7 @@ from threading import Condition, Lock
 from chat.domain import Claim, Said, StopCause, Timeouts
 from chat.http.cancellation import Upstream
 from chat.settings import chat_settings
-from chat.store.text import escaped
+from chat.store.message_json import json_escape
 
 LAST_TRIES = 3.0
 """Seconds for which a process that stops tries to tell a store that gives no answer what has become
@@ -52,7 +52,7 @@ class RunningTurn:
             self.stop(StopCause.TOO_LONG)
         self.said_bytes += len(text)
         with self._lock:
-            self._unflushed += escaped(delta)
+            self._unflushed += json_escape(delta)
         self._speaks_by = time.monotonic() + self._timeouts.between_deltas
 
     def stop(self, cause: StopCause) -> None:

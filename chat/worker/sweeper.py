@@ -1,7 +1,7 @@
 """What every worker does beside its turns: look at what is due, and wake, recover or end it."""
 
 from chat import broker
-from chat.domain import Look
+from chat.domain import RecoveryResult
 from chat.settings import chat_settings
 from chat.store import due
 
@@ -19,13 +19,15 @@ def sweep() -> int:
     Raises:
         StoreUnavailable: Redis gave no answer; the next sweep sees the same sessions.
     """
-    session_ids = due.sweep()
+    session_ids = due.claim_due()
     if not session_ids:
         return 0
     grace = chat_settings.WAKE_GRACE + (broker.depth() or 0) * PER_WAKE_UP
     looks = due.recover(session_ids, grace=grace)
     woken = [
-        session_id for session_id, look in zip(session_ids, looks, strict=True) if look is Look.WAKE
+        session_id
+        for session_id, look in zip(session_ids, looks, strict=True)
+        if look is RecoveryResult.WAKE
     ]
     for session_id in woken:
         broker.wake(session_id)

@@ -33,13 +33,12 @@ from chat.domain.errors import (
     TurnLost,
     UnknownModel,
 )
-from chat.domain.ids import random_id
+from chat.domain.ids import message_number, random_id
 from chat.http.cancellation import Upstream
 from chat.logging import log_context
 from chat.providers.registry import provider_for
 from chat.settings import chat_settings
 from chat.store import leases
-from chat.store.text import number_of
 from chat.tracing import Span, SpanKind, tracing
 from chat.webhooks.delivery_pool import courier
 from chat.worker import retry_policy
@@ -254,12 +253,12 @@ def _named(verdict: Outcome | Retry) -> str:
 
 def _write(claim: Claim, verdict: Outcome | Retry, turn: RunningTurn | None, spent: Spent) -> bool:
     if isinstance(verdict, Retry):
-        leases.retry(claim.lease, verdict, tokens=spent.tokens, took=spent.took)
+        leases.retry(claim.lease, verdict, tokens=spent.tokens, usage=spent.took)
         return verdict.delay == 0
     rest = turn.rest() if turn else Said(offset=0, fragment=b"")
     finish = leases.finish(claim.lease, verdict, rest, tokens=spent.tokens)
     if finish.posted:
-        courier.take([(claim.lease.session_id, number_of(claim.reply_id))])
+        courier.take([(claim.lease.session_id, message_number(claim.reply_id))])
     return finish.waits
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chat.store.scripts import script
+from chat.store.scripts import read_script
 from fakemodel.replies.reply import fill
 from tests.acceptance.scene import LEASE, Scene
 from tests.acceptance.usual import Usual
@@ -49,7 +49,7 @@ def test_a_worker_killed_just_before_finish_loses_no_reply(here: Usual) -> None:
     client = here.client()
     client.reply_in(client.post("So that Redis knows the scripts"), "completed")
 
-    here.worker_link.hold_at(script("finish").sha)
+    here.worker_link.hold_at(read_script("finish").sha)
     post = client.post("Hello")
     assert here.worker_link.tripped.wait(20)
     assert here.calls(post.content)[0]["finished_at"]

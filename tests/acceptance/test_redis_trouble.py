@@ -8,7 +8,7 @@ from threading import Event
 
 import pytest
 
-from chat.store.scripts import script
+from chat.store.scripts import read_script
 from tests.acceptance.client import Client
 from tests.acceptance.history import Post
 from tests.acceptance.scene import GRACE, Scene
@@ -29,7 +29,7 @@ def test_a_finish_whose_answer_is_lost_is_sent_again_and_changes_nothing(here: U
     here.redis.config_set("slowlog-log-slower-than", 0)
     here.redis.config_set("slowlog-max-len", 10_000)
 
-    finish = script("finish").sha
+    finish = read_script("finish").sha
     here.worker_link.lose_answer_to(finish)
     posts = [client.post("Hello"), client.post("And then?")]
     assert here.worker_link.tripped.wait(20)

@@ -9,7 +9,7 @@ import pytest
 
 from chat.broker import QUEUE
 from chat.broker.message import sealed
-from chat.store.scripts import script
+from chat.store.scripts import read_script
 from tests.acceptance.history import NO_ANSWER
 from tests.acceptance.scene import GRACE, LEASE, Scene
 from tests.acceptance.usual import Usual
@@ -53,7 +53,7 @@ def test_a_message_posted_again_to_the_next_web_is_the_same_message(here: Usual)
     client = here.client()
     first = client.post("So that Redis knows the script")
 
-    here.web_link.hold_answer_to(script("submit").sha)
+    here.web_link.hold_answer_to(read_script("submit").sha)
     [future] = started([lambda: client.try_to_post("Hello")])
     assert here.web_link.tripped.wait(20)
     wait_until(lambda: here.kept().counts["accepted"] == 2, within=20)

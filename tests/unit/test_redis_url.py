@@ -3,12 +3,12 @@
 import pytest
 
 from chat.domain.errors import ConfigError
-from chat.redis_url import Watched, watched
+from chat.redis_url import SentinelURL, parse_sentinel_url
 
 
 def test_a_url_names_sentinels_a_service_and_a_login() -> None:
-    found = watched("sentinel://:p%40ss@one:26380,two/3?service=mymaster")
-    assert found == Watched(
+    found = parse_sentinel_url("sentinel://:p%40ss@one:26380,two/3?service=mymaster")
+    assert found == SentinelURL(
         sentinels=(("one", 26380), ("two", 26379)),
         service="mymaster",
         username=None,
@@ -19,7 +19,7 @@ def test_a_url_names_sentinels_a_service_and_a_login() -> None:
 
 
 def test_other_urls_are_left_alone() -> None:
-    assert watched("redis://:secret@host:6379/0") is None
+    assert parse_sentinel_url("redis://:secret@host:6379/0") is None
 
 
 @pytest.mark.parametrize(
@@ -27,4 +27,4 @@ def test_other_urls_are_left_alone() -> None:
 )
 def test_a_url_that_lacks_something_is_refused(url: str) -> None:
     with pytest.raises(ConfigError):
-        watched(url)
+        parse_sentinel_url(url)

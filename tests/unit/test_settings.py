@@ -106,7 +106,7 @@ def test_a_broker_is_not_asked_at_start(settings: Settings, url: str) -> None:
 def test_a_wrong_redis_is_named(settings: Settings, url: str) -> None:
     settings.REDIS_URL = url
     with pytest.raises(ConfigError, match="REDIS_URL") as refusal:
-        client.check()
+        client.check_redis_url()
     assert "hidden" not in str(refusal.value)
 
 
@@ -116,4 +116,4 @@ def test_a_wrong_redis_is_named(settings: Settings, url: str) -> None:
 )
 def test_redis_is_not_asked_at_start(settings: Settings, url: str) -> None:
     settings.REDIS_URL = url
-    client.check()
+    client.check_redis_url()

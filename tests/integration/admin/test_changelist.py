@@ -47,7 +47,7 @@ def id_of(number: int) -> str:
 
 def many(redis: Redis, count: int) -> None:
     """Put so many sessions into Redis: session n was active n seconds after session 0."""
-    kinds = (keys.index, keys.facets, keys.names, keys.counts)
+    kinds = (keys.by_activity, keys.search_fields, keys.search_index, keys.counts)
     lists = [key(tag) for key in kinds for tag in range(16)]
     for start in range(0, count, 2000):
         flat: list[str | int] = []
@@ -117,10 +117,10 @@ def everything_is_found(admin: Client) -> None:
 @pytest.mark.parametrize("offset", [0, 15, 16, 17, 100, 999, 5000, 9_990, 10_000])
 def test_the_place_of_a_page_is_exact_wherever_sessions_lie(redis: Redis, offset: int) -> None:
     many(redis, 10_000)
-    redis.zadd(keys.index(3), {f"ses_{n:024x}": FIRST + n for n in range(20_000, 20_500)})
+    redis.zadd(keys.by_activity(3), {f"ses_{n:024x}": FIRST + n for n in range(20_000, 20_500)})
     scores: dict[str, float] = {}
     for tag in range(16):
-        entries: Any = redis.zrange(keys.index(tag), 0, -1, withscores=True)
+        entries: Any = redis.zrange(keys.by_activity(tag), 0, -1, withscores=True)
         scores |= {session_id.decode(): score for session_id, score in entries}
     latest = sorted(scores.values(), reverse=True)
     found = listing.page(offset=offset, limit=20)
@@ -165,7 +165,7 @@ def test_who_runs_is_found_however_many_were_active_since(redis: Redis, admin: C
     running = opened()
     asked(running, "a question")
     turns.take(running)
-    redis.zadd(keys.of(running).activity, {running: 1})
+    redis.zadd(keys.for_session(running).by_activity, {running: 1})
     many(redis, 1100)
     assert shown(admin, "?status=running") == [running]
     idle = admin.get(f"{LIST}?status=idle").context["cl"]
@@ -200,7 +200,7 @@ def test_a_pattern_is_only_text(redis: Redis, admin: Client, pattern: str) -> No
     assert admin.get(LIST, {"q": pattern}).context["cl"].result_count == 0
     asked = set(redis.info("commandstats"))
     assert not asked & {"cmdstat_scan", "cmdstat_keys", "cmdstat_flushall"}
-    assert redis.exists(keys.of(session_id).session)
+    assert redis.exists(keys.for_session(session_id).session)
 
 
 @pytest.mark.parametrize(
@@ -233,8 +233,8 @@ def test_pages_of_a_search_are_exact_though_many_were_active_at_once(
 ) -> None:
     many(redis, 400)
     for tag in range(16):
-        for session_id, _ in redis.zscan_iter(keys.index(tag)):
-            redis.zadd(keys.index(tag), {session_id: FIRST}, xx=True)
+        for session_id, _ in redis.zscan_iter(keys.by_activity(tag)):
+            redis.zadd(keys.by_activity(tag), {session_id: FIRST}, xx=True)
     for query in ("q=number", "status=idle", "model=default&status=idle"):
         pages = [shown(admin, f"?{query}&p={number}") for number in range(1, 9)]
         assert pages == [[id_of(399 - n) for n in range(at, at + 50)] for at in range(0, 400, 50)]
@@ -245,7 +245,7 @@ def test_those_of_a_model_within_a_span_are_exact(redis: Redis, share: float) ->
     many(redis, 3000)
     others = [id_of(n) for n in range(0, 3000, 7)]
     for each in others:
-        redis.hset(keys.of(each).session, "model", '"other"')
+        redis.hset(keys.for_session(each).session, "model", '"other"')
     reindex.note(others)
     edge = int(3000 * share)
     newer, older = Span(since=FIRST / 1000 + edge), Span(until=FIRST / 1000 + edge)
@@ -273,7 +273,9 @@ def test_an_ended_session_is_found_by_nothing(
     assert admin.get(LIST + "?model=default").context["cl"].result_count == 0
     left = {key: redis.type(key) for key in redis.scan_iter() if session_id.encode() in key}
     assert left == {}
-    assert not any(redis.exists(keys.facets(tag), keys.names(tag)) for tag in range(16))
+    assert not any(
+        redis.exists(keys.search_fields(tag), keys.search_index(tag)) for tag in range(16)
+    )
 
 
 def test_sessions_of_an_earlier_version_are_found_once_they_are_noted(
@@ -282,12 +284,12 @@ def test_sessions_of_an_earlier_version_are_found_once_they_are_noted(
     named = [opened(f"Ada {n}") for n in range(3)]
     gone = opened("Ada, who is gone")
     for tag in range(16):
-        redis.delete(keys.facets(tag), keys.names(tag))
+        redis.delete(keys.search_fields(tag), keys.search_index(tag))
         redis.hdel(keys.counts(tag), 'model:"default"')
-    redis.delete(keys.of(gone).session)
-    redis.zrem(keys.of(gone).activity, gone)
-    redis.hset(keys.of(gone).facets, gone, '"default"\nada, who is gone')
-    redis.hincrby(keys.of(gone).counts, 'model:"default"', 1)
+    redis.delete(keys.for_session(gone).session)
+    redis.zrem(keys.for_session(gone).by_activity, gone)
+    redis.hset(keys.for_session(gone).search_fields, gone, '"default"\nada, who is gone')
+    redis.hincrby(keys.for_session(gone).counts, 'model:"default"', 1)
     html = admin.get(f"{LIST}?q=ada").content.decode()
     assert "sessions were opened by an earlier version" in html
     call_command("reindex")

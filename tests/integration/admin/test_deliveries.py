@@ -45,7 +45,7 @@ def end(*session_ids: str) -> None:
     """Have the sessions end as if their time were up."""
     for session_id in session_ids:
         staff.expire(session_id)
-    due.recover(due.sweep(), grace=1)
+    due.recover(due.claim_due(), grace=1)
 
 
 def shown(client: Client, state: str) -> list[str]:
@@ -116,7 +116,7 @@ def test_a_deleted_session_is_named_nowhere(admin: Client, redis: Redis) -> None
 
 def test_of_what_has_ended_the_newest_are_kept_for_a_time(redis: Redis) -> None:
     session_id = owed()
-    delivered, _ = keys.ended(keys.partition(session_id))
+    delivered, _ = keys.finished_deliveries(keys.partition(session_id))
     redis.zadd(delivered, {f"ses_x:{n} delivered 1 200": 1 for n in range(5)})
     deliver(session_id, LANDED)
     assert redis.zcard(delivered) == 1  # the others ended before the margin
@@ -135,7 +135,7 @@ def test_it_costs_the_same_however_many_there_are(redis: Redis, admin: Client) -
 
     for tag in range(16):
         entries = {f"ses_{tag}_{n}:2 failed 1 200": n for n in range(100)}
-        for key in (*keys.ended(tag), keys.outbox(tag)):
+        for key in (*keys.finished_deliveries(tag), keys.outbox(tag)):
             redis.zadd(key, entries)
             redis.expire(key, 60)
     before = [cost_of(state) for state in DeliveryState]

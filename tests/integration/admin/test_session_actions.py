@@ -10,7 +10,7 @@ from redis import Redis
 
 from chat.admin import querysets
 from chat.conversation import sessions
-from chat.domain import Caller, Feedback, Look, Rating
+from chat.domain import Caller, Feedback, Rating, RecoveryResult
 from chat.domain.errors import LeaseLost, SessionExpired, SessionNotFound
 from chat.store import due
 from tests.integration.admin.scene import LIST, asked, opened, page
@@ -112,7 +112,7 @@ def test_an_expired_session_ends_with_the_next_sweep(admin: Client, redis: Redis
     assert "exist" in admin.get(page(session_id), follow=True).content.decode()
     with pytest.raises(LeaseLost):
         turns.finish(claim, "too late")
-    assert due.recover(due.sweep(), grace=1) == [Look.EXPIRED]
+    assert due.recover(due.claim_due(), grace=1) == [RecoveryResult.EXPIRED]
     assert not list(redis.scan_iter(f"*{session_id}*"))
     assert log() == [(session_id, "Expired.")]
 

@@ -48,7 +48,7 @@ def test_what_was_delivered_is_delivered_again(admin: Client, session_id: str) -
     told = {"act": "redeliver msg_2"}
     answer = admin.post(page(session_id, "act"), told, follow=True)
     assert answer.redirect_chain[-1][0] == page(session_id, "webhook")
-    assert outbox.sweep() == [(session_id, 2)]
+    assert outbox.claim_due() == [(session_id, 2)]
     (entry,) = LogEntry.objects.all()
     assert entry.change_message == "Asked for msg_2 to be delivered again."
     answer = admin.post(page(session_id, "act"), told, follow=True)

@@ -4,7 +4,7 @@ import secrets
 
 from chat.domain import Claim, FinishReason, Outcome, Said, Status, TurnError
 from chat.store import leases
-from chat.store.text import escaped
+from chat.store.message_json import json_escape
 
 
 def take(session_id: str) -> Claim:
@@ -16,7 +16,7 @@ def take(session_id: str) -> Claim:
 
 def say(claim: Claim, text: str, *, after: str = "") -> bool:
     """Append to the reply; return whether the turn is to be cancelled."""
-    said = Said(offset=len(escaped(after)), fragment=escaped(text))
+    said = Said(offset=len(json_escape(after)), fragment=json_escape(text))
     (wants_cancel,) = leases.flush([(claim.lease, said)])
     assert isinstance(wants_cancel, bool), wants_cancel
     return wants_cancel
@@ -28,7 +28,9 @@ def finish(
     """End the turn."""
     reason = FinishReason.CANCELLED if status == Status.CANCELLED else FinishReason.STOP
     outcome = Outcome(status=status, finish_reason=reason, model="default")
-    leases.finish(claim.lease, outcome, Said(offset=len(escaped(after)), fragment=escaped(text)))
+    leases.finish(
+        claim.lease, outcome, Said(offset=len(json_escape(after)), fragment=json_escape(text))
+    )
 
 
 def reply(session_id: str, text: str) -> None:

@@ -73,7 +73,7 @@ def test_an_expired_session_says_good_bye(
     owner = Api(parley.web().url).open(ttl=1)
     opened, streamed = socket(owner), stream(owner)
     if is_swept:
-        wait_until(due.sweep)
+        wait_until(due.claim_due)
         due.recover([owner.id], grace=1)
     event = opened.hear(1 + AT_MOST)
     assert (event["type"], event["seq"]) == ("session.expired", 1)

@@ -471,7 +471,7 @@ def test_a_session_that_ends_says_so_also_to_one_who_has_something_left_to_take(
 
 def saved(redis: Redis, caller: Caller) -> Callable[[], None]:
     """Return what sets the session back to how it is now, while nobody hears of it."""
-    own = keys.of(caller.session_id)
+    own = keys.for_session(caller.session_id)
     before = {name: value for name in own if (value := redis.dump(name))}
     assert {own.session, own.events} <= before.keys()
 

@@ -208,7 +208,7 @@ def test_who_never_reads_what_he_has_missed_is_hung_up_on(
 ) -> None:
     """The snapshot that stands for events no longer kept has to be read in time, too."""
     assert flood() < 30
-    redis.xtrim(keys.of(hasty.id).events, maxlen=1, approximate=False)
+    redis.xtrim(keys.for_session(hasty.id).events, maxlen=1, approximate=False)
     with mute(hasty, way) as client:
         assert client.recv(12, sockets.MSG_PEEK)
         ends = ends_of(client)

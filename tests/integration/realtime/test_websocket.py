@@ -181,7 +181,7 @@ def test_events_come_as_they_are_stored(owner: Api, socket: Sockets, redis: Redi
     say(claim, 'He said "hi"\n')
     finish(claim, "and left.", after='He said "hi"\n')
     heard = [opened.raw() for _ in range(5)]
-    stored: Any = redis.xrange(keys.of(owner.id).events)
+    stored: Any = redis.xrange(keys.for_session(owner.id).events)
     assert heard == [entry[b"event"].decode() for _, entry in stored]
 
 
@@ -240,7 +240,7 @@ def test_a_cursor_older_than_the_log_gets_a_gap_and_a_snapshot(
     for piece in ("one ", "two ", "three "):
         say(claim, piece, after=text)
         text += piece
-    redis.xtrim(keys.of(owner.id).events, minid="4-0", approximate=False)
+    redis.xtrim(keys.for_session(owner.id).events, minid="4-0", approximate=False)
     opened = socket(owner, after=1)
     gap, snapshot = opened.hear(), opened.hear()
     assert (gap["type"], gap["requested"], gap["earliest"], gap["latest"]) == ("gap", 1, 4, 5)
@@ -257,7 +257,7 @@ def test_a_cursor_at_the_edge_of_the_log_gets_no_gap(
 ) -> None:
     owner.say("hello")
     reply(owner.id, "Hi!")
-    redis.xtrim(keys.of(owner.id).events, minid="3-0", approximate=False)
+    redis.xtrim(keys.for_session(owner.id).events, minid="3-0", approximate=False)
     assert socket(owner, after=2).hear()["seq"] == 3
     assert socket(owner, after=1).hear()["type"] == "gap"
 
@@ -283,7 +283,7 @@ def test_a_log_that_is_gone_altogether_leaves_a_gap(
     owner: Api, socket: Sockets, redis: Redis
 ) -> None:
     owner.say("hello")
-    redis.delete(keys.of(owner.id).events)
+    redis.delete(keys.for_session(owner.id).events)
     opened = socket(owner)
     assert opened.hear()["earliest"] == 2
     assert opened.hear()["messages"][0]["content"] == "hello"

@@ -24,7 +24,7 @@ from chat.domain import (
     WaitReason,
 )
 from chat.store import leases, sessions, turns
-from chat.store.text import escaped
+from chat.store.message_json import json_escape
 from tests.integration.store.machine.conversation import DEADLINE
 
 Message = dict[str, Any]
@@ -130,7 +130,7 @@ class Writer:
     def piece(self, text: str, *, resent: int = 0) -> Said:
         """What the worker sends next: its last `resent` pieces once more, and `text`."""
         kept = len(self.pieces) - resent
-        self.pieces.append(escaped(text))
+        self.pieces.append(json_escape(text))
         offset = sum(map(len, self.pieces[:kept]))
         return Said(offset=offset, fragment=b"".join(self.pieces[kept:]))
 

@@ -17,7 +17,7 @@ MOMENTS = (
 def age(redis: Redis, session_id: str, seconds: float) -> None:
     """Let so many seconds pass for this session alone."""
     ms = round(seconds * 1000)
-    own = keys.of(session_id)
+    own = keys.for_session(session_id)
     looking: Any = redis.pipeline()
     looking.hmget(own.session, MOMENTS)
     looking.hgetall(own.messages)
@@ -35,6 +35,6 @@ def age(redis: Redis, session_id: str, seconds: float) -> None:
             ageing.hset(own.messages, name, b"%d %s" % (int(deadline) - ms, ask))
     for key, expiry in zip(own[:5], expiries, strict=True):
         ageing.pexpireat(key, max(0, expiry - ms))
-    for key in (own.due, own.activity, own.waiting, own.running):
+    for key in (own.due, own.by_activity, own.waiting, own.running):
         ageing.zadd(key, {session_id: -ms}, xx=True, incr=True)
     ageing.execute()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hypothesis.stateful import run_state_machine_as_test
 
-from chat.store.scripts import HERE
+from chat.store.scripts import SCRIPTS_DIR
 from tests.integration.store import (
     profiles,
     test_due,
@@ -44,7 +44,7 @@ class Mutant:
 
     def write(self, directory: Path) -> Path:
         """Copy all scripts into `directory`, this one broken; return where they are."""
-        copy = shutil.copytree(HERE, directory / "lua")
+        copy = shutil.copytree(SCRIPTS_DIR, directory / "lua")
         source = (copy / self.file).read_text()
         assert source.count(self.old) == 1, f"{self.file} has no longer just one {self.old!r}"
         (copy / self.file).write_text(source.replace(self.old, self.new))

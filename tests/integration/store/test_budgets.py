@@ -29,14 +29,14 @@ def spend(caller: Caller, tokens: int) -> None:
 
 
 def spent(redis: Redis, caller: Caller) -> int:
-    return int(redis.hget(keys.of(caller.session_id).session, "spent") or 0)
+    return int(redis.hget(keys.for_session(caller.session_id).session, "spent") or 0)
 
 
 def test_a_spent_budget_refuses_messages_and_changes_nothing(redis: Redis) -> None:
     caller = acts.open_session()
     spend(caller, 99)
     spend(caller, 1)
-    before = redis.hgetall(keys.of(caller.session_id).session)
+    before = redis.hgetall(keys.for_session(caller.session_id).session)
     refusals: list[Callable[[], object]] = [
         lambda: acts.submit(caller),
         lambda: acts.regenerate(caller, 4),
@@ -45,7 +45,7 @@ def test_a_spent_budget_refuses_messages_and_changes_nothing(redis: Redis) -> No
         with pytest.raises(TokenBudgetExceeded) as refused:
             act()
         assert 3590 < refused.value.retry_after <= 3600
-    assert redis.hgetall(keys.of(caller.session_id).session) == before
+    assert redis.hgetall(keys.for_session(caller.session_id).session) == before
     acts.submit(acts.open_session())
 
 
@@ -78,7 +78,7 @@ def test_each_attempt_counts_and_a_resent_write_does_not(redis: Redis, caller: C
 def lose(redis: Redis, caller: Caller) -> None:
     """Let the running turn's worker fall silent."""
     age(redis, caller.session_id, 20)
-    due.recover(due.sweep(), grace=2)
+    due.recover(due.claim_due(), grace=2)
 
 
 ENDS: dict[str, Callable[[Redis, Caller], object]] = {

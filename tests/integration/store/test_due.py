@@ -7,7 +7,7 @@ import pytest
 from pytest_django import Settings
 from redis import Redis
 
-from chat.domain import Caller, Look, Status, TurnError
+from chat.domain import Caller, RecoveryResult, Status, TurnError
 from chat.domain.errors import StoreUnavailable
 from chat.store import due, keys, leases, turns
 from tests.integration.store import acts, keyspace
@@ -18,7 +18,7 @@ from tests.integration.store.ageing import age
 def due_in(redis: Redis, caller: Caller) -> float:
     """Seconds until a sweep looks at the session."""
     seconds, micros = redis.time()
-    score = redis.zscore(keys.of(caller.session_id).due, caller.session_id)
+    score = redis.zscore(keys.for_session(caller.session_id).due, caller.session_id)
     assert score is not None
     return score / 1000 - seconds - micros / 1e6
 
@@ -30,7 +30,7 @@ def test_of_many_sweeps_at_once_one_finds_a_session(redis: Redis, settings: Sett
         acts.submit(caller)
         age(redis, caller.session_id, 5)
     with ThreadPoolExecutor(8) as pool:
-        found = [name for names in pool.map(lambda _: due.sweep(), range(20)) for name in names]
+        found = [name for names in pool.map(lambda _: due.claim_due(), range(20)) for name in names]
     assert sorted(found) == sorted(caller.session_id for caller in callers)
 
 
@@ -41,7 +41,7 @@ def test_a_sweep_takes_on_only_so_many(redis: Redis, settings: Settings) -> None
         caller = acts.open_session()
         acts.submit(caller)
         age(redis, caller.session_id, 5)
-    assert [len(due.sweep()) for _ in range(4)] == [10, 10, 5, 0]
+    assert [len(due.claim_due()) for _ in range(4)] == [10, 10, 5, 0]
 
 
 def test_what_waits_is_over_by_its_own_deadline_while_another_runs(redis: Redis) -> None:
@@ -53,7 +53,7 @@ def test_what_waits_is_over_by_its_own_deadline_while_another_runs(redis: Redis)
     writer.renew()
     assert due_in(redis, caller) == pytest.approx(3, abs=1)
     age(redis, caller.session_id, 4)
-    assert due.recover(due.sweep(), grace=2) == [Look.LIVE]
+    assert due.recover(due.claim_due(), grace=2) == [RecoveryResult.LIVE]
     statuses = [each["status"] for each in acts.messages(caller)[1::2]]
     assert statuses == ["in_progress", "queued", "expired", "queued"]
     writer.renew()
@@ -69,7 +69,7 @@ def test_a_turn_that_a_model_refused_until_its_deadline_has_failed_by_that(redis
     refused = TurnError(code="model_rate_limited", message='It said "not now".')
     leases.retry(Writer.of(caller).lease, acts.again(19, uses_attempt=False, error=refused))
     age(redis, caller.session_id, 21)
-    due.recover(due.sweep(), grace=2)
+    due.recover(due.claim_due(), grace=2)
     first, second = acts.messages(caller)[1::2]
     assert (first["status"], first["error"]) == (Status.FAILED, asdict(refused))
     assert (first["finish_reason"], first["wait"], first["content"]) == ("error", None, "")
@@ -83,7 +83,7 @@ def test_what_waits_is_over_by_its_own_deadline_before_a_retry(redis: Redis) -> 
     Writer.of(caller).retry(60)
     assert due_in(redis, caller) == pytest.approx(20, abs=1)
     age(redis, caller.session_id, 21)
-    assert due.recover(due.sweep(), grace=2) == [Look.LIVE]
+    assert due.recover(due.claim_due(), grace=2) == [RecoveryResult.LIVE]
     assert [each["status"] for each in acts.messages(caller)[1::2]] == ["queued", "expired"]
     assert due_in(redis, caller) == pytest.approx(39, abs=1)
 
@@ -111,7 +111,7 @@ def test_a_retry_beyond_the_deadline_is_looked_at_by_the_deadline(redis: Redis) 
     Writer.of(caller).retry(300)
     assert due_in(redis, caller) == pytest.approx(20, abs=1)
     age(redis, caller.session_id, 10)
-    assert due.recover([caller.session_id], grace=2) == [Look.LIVE]
+    assert due.recover([caller.session_id], grace=2) == [RecoveryResult.LIVE]
     assert due_in(redis, caller) == pytest.approx(10, abs=1)
 
 
@@ -120,7 +120,7 @@ def test_a_turn_that_nobody_takes_is_woken_again_and_again(redis: Redis) -> None
     acts.submit(caller)
     for _ in range(3):
         age(redis, caller.session_id, 5)
-        assert due.recover(due.sweep(), grace=2) == [Look.WAKE]
+        assert due.recover(due.claim_due(), grace=2) == [RecoveryResult.WAKE]
     assert acts.claim(caller) is not None
 
 
@@ -129,7 +129,7 @@ def test_looks_at_sessions_that_are_not_due_do_no_harm(redis: Redis) -> None:
     acts.submit(busy)
     writer = Writer.of(busy)
     assert due.recover([idle.session_id, busy.session_id, "none"], grace=2) == [
-        *(Look.LIVE, Look.LIVE, Look.GONE)
+        *(RecoveryResult.LIVE, RecoveryResult.LIVE, RecoveryResult.GONE)
     ]
     writer.finish("fine")
     assert len(keyspace.read(redis).due) == 2
@@ -139,7 +139,7 @@ def test_a_sweep_that_gets_no_answer_says_so(redis: Redis) -> None:
     redis.replicaof("127.0.0.1", "1")
     try:
         with pytest.raises(StoreUnavailable):
-            due.sweep()
+            due.claim_due()
     finally:
         redis.replicaof("NO", "ONE")
 
@@ -149,9 +149,9 @@ def test_one_broken_session_does_not_hide_the_others(redis: Redis) -> None:
     for caller in (broken, sound):
         acts.submit(caller)
         age(redis, caller.session_id, 5)
-    redis.hset(keys.of(broken.session_id).messages, "2:ask", "nonsense")
+    redis.hset(keys.for_session(broken.session_id).messages, "2:ask", "nonsense")
     looks = due.recover([broken.session_id, sound.session_id], grace=2)
-    assert looks == [Look.LIVE, Look.WAKE]
+    assert looks == [RecoveryResult.LIVE, RecoveryResult.WAKE]
 
 
 def test_cancelled_turns_do_not_count_as_ahead() -> None:

@@ -20,7 +20,7 @@ from tests.integration.store.wire import wire_to
 
 def lose_the_worker(redis: Redis, caller: Caller) -> None:
     age(redis, caller.session_id, 20)
-    due.recover(due.sweep(), grace=2)
+    due.recover(due.claim_due(), grace=2)
 
 
 def endings(caller: Caller) -> list[str]:
@@ -191,7 +191,7 @@ def test_a_lease_ends_with_the_turns_deadline(redis: Redis) -> None:
     age(redis, caller.session_id, 9)
     writer.renew()
     age(redis, caller.session_id, 7)
-    assert due.sweep() == [caller.session_id]
+    assert due.claim_due() == [caller.session_id]
     due.recover([caller.session_id], grace=2)
     seen = acts.reply(caller, "msg_2")
     assert (seen["status"], seen["content"]) == (Status.INCOMPLETE, "half a ")

@@ -7,7 +7,7 @@ import pytest
 from pytest_django import Settings
 from redis import Redis
 
-from chat.domain import Caller, Look, Status
+from chat.domain import Caller, RecoveryResult, Status
 from chat.domain.errors import SessionExpired, SessionGone, SessionNotFound
 from chat.store import due, keys, leases, sessions, turns
 from tests.integration.store import acts, keyspace
@@ -41,11 +41,11 @@ def come_back(caller: Caller, writer: Writer | None) -> None:
         lambda: turns.cancel(caller, 2),
         lambda: sessions.reset(caller),
         lambda: sessions.update(caller, b"{}", {"name": b'"x"'}, 60),
-        lambda: sessions.rotate(caller, "new"),
+        lambda: sessions.rotate_token(caller, "new"),
         lambda: sessions.touch(caller),
         lambda: sessions.delete(caller),
         lambda: sessions.snapshot(caller),
-        lambda: sessions.page(caller, beside=None, newer=True, limit=5),
+        lambda: sessions.page(caller, cursor=None, newer=True, limit=5),
         lambda: sessions.message(caller, 2),
         lambda: sessions.events(caller, after=0, limit=5),
     ]
@@ -53,7 +53,7 @@ def come_back(caller: Caller, writer: Writer | None) -> None:
         with pytest.raises(SessionNotFound):
             act()
     assert acts.claim(caller) is None
-    assert due.recover([caller.session_id], grace=2) == [Look.GONE]
+    assert due.recover([caller.session_id], grace=2) == [RecoveryResult.GONE]
     if writer:
         assert isinstance(writer.say("x"), SessionGone)
         assert isinstance(writer.renew(), SessionGone)
@@ -100,7 +100,7 @@ def test_an_idle_session_is_removed_when_its_time_is_up(redis: Redis) -> None:
     age(redis, caller.session_id, 61)
     with pytest.raises(SessionExpired):
         sessions.snapshot(caller)
-    assert due.recover(due.sweep(), grace=2) == [Look.EXPIRED]
+    assert due.recover(due.claim_due(), grace=2) == [RecoveryResult.EXPIRED]
     assert not keyspace.read(redis).due
     come_back(caller, None)
     assert keys_of(redis, caller) == []
@@ -110,10 +110,10 @@ def test_followers_are_told_of_the_end(redis: Redis) -> None:
     caller = acts.open_session(ttl=60)
     untyped: Any = redis
     with untyped.pubsub() as heard:
-        heard.subscribe(keys.of(caller.session_id).events)
+        heard.subscribe(keys.for_session(caller.session_id).events)
         heard.get_message(timeout=1)
         age(redis, caller.session_id, 61)
-        due.recover(due.sweep(), grace=2)
+        due.recover(due.claim_due(), grace=2)
         message = heard.get_message(timeout=1)
     assert message is not None
     assert message["data"] == b"session.expired"
@@ -135,19 +135,19 @@ def test_keys_stay_half_their_margin_longer_than_the_session(redis: Redis) -> No
 def test_a_log_has_a_ttl_whatever_its_first_event(redis: Redis) -> None:
     updated, rotated, cleared = (acts.open_session() for _ in range(3))
     sessions.update(updated, b"{}", {}, None)
-    sessions.rotate(rotated, "new")
+    sessions.rotate_token(rotated, "new")
     sessions.reset(cleared)
     for caller in (updated, rotated, cleared):
-        assert redis.ttl(keys.of(caller.session_id).events) > 0
+        assert redis.ttl(keys.for_session(caller.session_id).events) > 0
 
 
 def test_a_session_lost_to_its_keys_ttl_leaves_the_lists_and_gauges(redis: Redis) -> None:
     """No worker swept for days, so nobody removed it in time."""
     caller, _ = session_in("queued")
-    own = keys.of(caller.session_id)
+    own = keys.for_session(caller.session_id)
     redis.delete(*own[:5])
     redis.zadd(own.due, {caller.session_id: 0})
-    assert due.recover(due.sweep(), grace=2) == [Look.GONE]
+    assert due.recover(due.claim_due(), grace=2) == [RecoveryResult.GONE]
     found = keyspace.read(redis)
     assert not found.due
     assert not found.index
@@ -160,7 +160,7 @@ def test_a_turn_that_waited_too_long_is_told_before_its_session_goes(redis: Redi
     age(redis, caller.session_id, 100)
     assert acts.claim(caller) is None
     assert acts.reply(caller, "msg_2")["status"] == Status.EXPIRED
-    assert due.recover(due.sweep(), grace=2) == []
+    assert due.recover(due.claim_due(), grace=2) == []
 
 
 def test_a_reset_takes_the_turn_from_its_worker() -> None:
@@ -185,10 +185,10 @@ def test_a_resent_reset_spares_what_came_between() -> None:
 
 def test_a_rotated_token_may_be_rotated_again_with_the_same_words(redis: Redis) -> None:
     caller = acts.open_session()
-    first = sessions.rotate(caller, "new")
+    first = sessions.rotate_token(caller, "new")
     age(redis, caller.session_id, 9)
     sessions.touch(Caller(session_id=caller.session_id, token_hash="new"))
-    assert first - sessions.rotate(caller, "new") == pytest.approx(9)
+    assert first - sessions.rotate_token(caller, "new") == pytest.approx(9)
     with pytest.raises(SessionNotFound):
         sessions.touch(caller)
     assert len(acts.events(Caller(session_id=caller.session_id))) == 1

@@ -9,7 +9,7 @@ from redis import Redis
 from chat.domain import Caller, Delivered, DeliveryStatus, Status, Usage, UsageSource
 from chat.store import admin, due, keys, leases, metrics, outbox, sessions, turns
 from chat.store.metrics import BOUNDS, Histogram
-from chat.store.scripts import HERE
+from chat.store.scripts import SCRIPTS_DIR
 from tests.integration.store import acts
 from tests.integration.store.acts import Writer
 from tests.integration.store.ageing import age
@@ -36,7 +36,7 @@ def test_a_turn_is_tallied_by_outcome_and_model_with_its_tokens(caller: Caller) 
 
 def lose_the_worker(redis: Redis, caller: Caller) -> None:
     age(redis, caller.session_id, 20)
-    due.recover(due.sweep(), grace=2)
+    due.recover(due.claim_due(), grace=2)
 
 
 def test_tokens_count_however_the_attempt_ends(redis: Redis, caller: Caller) -> None:
@@ -46,7 +46,7 @@ def test_tokens_count_however_the_attempt_ends(redis: Redis, caller: Caller) -> 
         "cancelled": lambda it: leases.finish(
             it.lease, acts.ended(Status.CANCELLED, told), it.piece(".")
         ),
-        "handed back": lambda it: leases.retry(it.lease, acts.again(), took=told),
+        "handed back": lambda it: leases.retry(it.lease, acts.again(), usage=told),
         "requeued": lambda _: admin.requeue(caller, grace=2),
         "lost": lambda _: lose_the_worker(redis, caller),
         "reset": lambda _: sessions.reset(caller),
@@ -75,7 +75,7 @@ def test_a_reply_whose_worker_is_not_to_end_it_tells_what_is_counted_of_it(
 ) -> None:
     told = Usage(prompt_tokens=30, completion_tokens=4, source=UsageSource.ESTIMATED)
     ends: list[Callable[[Writer], object]] = [
-        lambda it: leases.retry(it.lease, acts.again(), took=told),
+        lambda it: leases.retry(it.lease, acts.again(), usage=told),
         lambda _: admin.requeue(caller, grace=2),
         lambda _: lose_the_worker(redis, caller),
     ]
@@ -124,7 +124,7 @@ def test_the_last_hour_is_told_by_the_minute(caller: Caller) -> None:
 
 
 def test_what_is_older_than_an_hour_is_forgotten(redis: Redis, caller: Caller) -> None:
-    recent = keys.of(caller.session_id).recent
+    recent = keys.for_session(caller.session_id).last_hour
     minute = int(metrics.read().now) // 60
     redis.hset(recent, mapping={f"{minute - 70}:completed": 9, f"{minute - 30}:completed": 4})
     assert sum(metrics.read().minutes["completed"]) == 4
@@ -175,7 +175,7 @@ def test_a_turn_that_is_put_back_has_waited_since_it_was_accepted(
     writer = Writer.of(caller)
     accepted = acts.reply(caller, "msg_2")["created_at"]
     writer.retry(30)
-    since = redis.zscore(keys.of(caller.session_id).waiting, caller.session_id)
+    since = redis.zscore(keys.for_session(caller.session_id).waiting, caller.session_id)
     assert since == pytest.approx(1000 * accepted, abs=2)
     assert metrics.read().restarts == {"rate_limited": 1}
 
@@ -183,7 +183,7 @@ def test_a_turn_that_is_put_back_has_waited_since_it_was_accepted(
 def test_a_lost_worker_is_counted(redis: Redis, caller: Caller) -> None:
     Writer.of(caller)
     age(redis, caller.session_id, 20)
-    due.recover(due.sweep(), grace=2)
+    due.recover(due.claim_due(), grace=2)
     assert metrics.read().lost == 1
 
 
@@ -195,7 +195,7 @@ def test_an_empty_redis_tells_nothing_and_that_without_fault(redis: Redis) -> No
 
 
 def test_the_script_has_the_same_buckets() -> None:
-    source = (HERE / "lib" / "tally.lua").read_text()
+    source = (SCRIPTS_DIR / "lib" / "tally.lua").read_text()
     listed = re.search(r"BOUNDS = \{([^}]+)\}", source)
     assert listed
     assert tuple(int(each) for each in listed[1].split(",")) == BOUNDS

@@ -27,11 +27,11 @@ def break_the_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis: Redis
 ) -> Iterator[Callable[[Mutant], None]]:
     def put_in_place(mutant: Mutant) -> None:
-        monkeypatch.setattr(scripts, "HERE", mutant.write(tmp_path))
-        scripts.script.cache_clear()
+        monkeypatch.setattr(scripts, "SCRIPTS_DIR", mutant.write(tmp_path))
+        scripts.read_script.cache_clear()
 
     yield put_in_place
-    scripts.script.cache_clear()
+    scripts.read_script.cache_clear()
     redis.flushall()
 
 

@@ -7,7 +7,7 @@ import pytest
 from pytest_django import Settings
 from redis import Redis
 
-from chat.domain import Caller, Delivered, Delivery, DeliveryStatus, Look, Status
+from chat.domain import Caller, Delivered, Delivery, DeliveryStatus, RecoveryResult, Status
 from chat.domain.errors import InvalidRequest, MessageNotFound
 from chat.store import admin, due, keys, outbox, sessions
 from tests.integration.store import acts
@@ -48,7 +48,7 @@ def url_of(caller: Caller) -> bytes:
 
 def test_the_end_of_a_turn_is_owed_as_it_stands_in_the_log(caller: Caller) -> None:
     acts.answer(caller, 'said "so"')
-    assert outbox.sweep() == [(caller.session_id, 2)]
+    assert outbox.claim_due() == [(caller.session_id, 2)]
     delivery = claimed(caller)
     page = sessions.events(caller, after=0, limit=100)
     assert delivery.event == page.events[-1]
@@ -66,8 +66,8 @@ def test_who_has_no_webhook_is_told_nothing(redis: Redis) -> None:
     caller = acts.open_session()
     acts.submit(caller)
     acts.answer(caller)
-    assert outbox.sweep() == []
-    assert not redis.exists(keys.of(caller.session_id).deliveries)
+    assert outbox.claim_due() == []
+    assert not redis.exists(keys.for_session(caller.session_id).deliveries)
 
 
 def test_the_deployments_webhook_is_told_of_sessions_without_one(settings: Settings) -> None:
@@ -81,9 +81,9 @@ def test_the_deployments_webhook_is_told_of_sessions_without_one(settings: Setti
 def test_what_landed_is_owed_no_more(caller: Caller) -> None:
     acts.answer(caller)
     assert outbox.finish(claimed(caller), OK)
-    assert outbox.sweep() == []
+    assert outbox.claim_due() == []
     assert claim(caller, nonce="late") is None
-    record = outbox.records(caller)[0]
+    record = outbox.list_deliveries(caller)[0]
     assert (record.status, record.attempts, record.code) == (DeliveryStatus.DELIVERED, 1, "200")
 
 
@@ -108,7 +108,7 @@ def test_a_failed_try_waits_for_the_next(caller: Caller) -> None:
     acts.answer(caller)
     outbox.finish(claimed(caller), later(1000))
     assert claim(caller, nonce="early") is None
-    assert outbox.records(caller)[0].due_at > outbox.records(caller)[0].at + 999
+    assert outbox.list_deliveries(caller)[0].due_at > outbox.list_deliveries(caller)[0].at + 999
     acts.answer(caller)
     outbox.finish(claimed(caller, 4), later(0))
     assert claimed(caller, 4, nonce="again").attempt == 2
@@ -128,7 +128,7 @@ def test_a_receiver_that_wants_no_more_is_told_no_more(caller: Caller) -> None:
     assert url_of(caller) == b"null"
     assert acts.events(caller)[-1]["changes"] == {"webhook_url": None}
     assert claim(caller, 4) is None
-    statuses = [record.status for record in outbox.records(caller)]
+    statuses = [record.status for record in outbox.list_deliveries(caller)]
     assert statuses == [DeliveryStatus.DISABLED, DeliveryStatus.DISABLED]
 
 
@@ -151,13 +151,13 @@ def test_what_is_owed_outlives_the_session(caller: Caller, redis: Redis) -> None
     acts.answer(caller)
     outbox.finish(claimed(caller, 4), OK)
     age(redis, caller.session_id, 10_000)
-    assert due.recover(due.sweep(), grace=2) == [Look.EXPIRED]
+    assert due.recover(due.claim_due(), grace=2) == [RecoveryResult.EXPIRED]
     delivery = claimed(caller)
     assert orjson.loads(delivery.event)["message"]["content"] == "the last words"
     assert delivery.url == "https://example.org/hook"
     outbox.finish(delivery, OK)
     assert list(redis.scan_iter(f"*{caller.session_id}*")) == []
-    assert not redis.exists(keys.of(caller.session_id).outbox)
+    assert not redis.exists(keys.for_session(caller.session_id).outbox)
 
 
 def test_a_receiver_may_refuse_more_when_the_session_has_ended(
@@ -166,10 +166,10 @@ def test_a_receiver_may_refuse_more_when_the_session_has_ended(
     acts.answer(caller)
     acts.answer(caller)
     age(redis, caller.session_id, 10_000)
-    due.recover(due.sweep(), grace=2)
+    due.recover(due.claim_due(), grace=2)
     outbox.finish(claimed(caller), GONE)
     assert claim(caller, 4) is None
-    assert outbox.sweep() == []
+    assert outbox.claim_due() == []
 
 
 def test_what_is_owed_outlives_a_reset(caller: Caller) -> None:
@@ -184,7 +184,7 @@ def test_what_is_owed_outlives_a_reset(caller: Caller) -> None:
 def test_a_deleted_session_leaves_nothing_to_tell(caller: Caller) -> None:
     acts.answer(caller)
     sessions.delete(caller)
-    assert outbox.sweep() == []
+    assert outbox.claim_due() == []
     assert claim(caller) is None
 
 
@@ -197,7 +197,7 @@ def test_a_redacted_text_is_not_told(caller: Caller) -> None:
 def test_a_rating_changes_no_seq(caller: Caller) -> None:
     acts.answer(caller)
     before = orjson.loads(claimed(caller).event)
-    sessions.rate(caller, 2, b'{"rating":"up","comment":""}')
+    sessions.set_feedback(caller, 2, b'{"rating":"up","comment":""}')
     after = orjson.loads(claimed(caller).event)
     assert (before["type"], before["seq"]) == (after["type"], after["seq"])
     assert after["message"]["feedback"]["rating"] == "up"
@@ -206,20 +206,20 @@ def test_a_rating_changes_no_seq(caller: Caller) -> None:
 def test_a_delivery_is_made_again_on_demand(caller: Caller) -> None:
     acts.answer(caller)
     outbox.finish(claimed(caller), OK)
-    assert outbox.again(caller, 2)
-    assert not outbox.again(caller, 2)  # it is about to be tried
-    assert outbox.sweep() == [(caller.session_id, 2)]
+    assert outbox.retry(caller, 2)
+    assert not outbox.retry(caller, 2)  # it is about to be tried
+    assert outbox.claim_due() == [(caller.session_id, 2)]
     assert claimed(caller, nonce="again").attempt == 1
-    assert not outbox.again(caller, 2)  # it is being tried
+    assert not outbox.retry(caller, 2)  # it is being tried
     with pytest.raises(MessageNotFound):
-        outbox.again(caller, 4)
+        outbox.retry(caller, 4)
 
 
 def test_what_waits_for_a_further_try_is_made_at_once_on_demand(caller: Caller) -> None:
     acts.answer(caller)
     outbox.finish(claimed(caller), later(60))
     assert claim(caller) is None
-    assert outbox.again(caller, 2)
+    assert outbox.retry(caller, 2)
     assert claimed(caller, nonce="again").attempt == 1
 
 
@@ -228,8 +228,8 @@ def test_nothing_is_told_again_without_a_webhook(caller: Caller) -> None:
     outbox.finish(claimed(caller), OK)
     sessions.update(caller, b"{}", {"webhook_url": b"null"}, None)
     with pytest.raises(InvalidRequest):
-        outbox.again(caller, 2)
-    assert outbox.sweep() == []
+        outbox.retry(caller, 2)
+    assert outbox.claim_due() == []
 
 
 def test_the_newest_100_are_kept(caller: Caller, settings: Settings) -> None:
@@ -239,20 +239,20 @@ def test_the_newest_100_are_kept(caller: Caller, settings: Settings) -> None:
     for _ in range(100):
         acts.submit(caller)
         acts.answer(caller)
-    assert [record.number for record in outbox.records(caller)] == list(range(204, 4, -2))
-    assert len(outbox.sweep()) == 100
+    assert [record.number for record in outbox.list_deliveries(caller)] == list(range(204, 4, -2))
+    assert len(outbox.claim_due()) == 100
 
 
 def test_deliveries_are_forgotten_in_time(caller: Caller, redis: Redis) -> None:
     acts.answer(caller)
-    own = keys.of(caller.session_id)
+    own = keys.for_session(caller.session_id)
     assert 0 < redis.pttl(own.deliveries) <= 86_400_000
     redis.delete(own.deliveries)
     assert claim(caller) is None
-    assert outbox.sweep() == []
+    assert outbox.claim_due() == []
 
 
 def test_nobody_sees_what_another_sweeps(caller: Caller) -> None:
     acts.answer(caller)
-    assert outbox.sweep() == [(caller.session_id, 2)]
-    assert outbox.sweep() == []
+    assert outbox.claim_due() == [(caller.session_id, 2)]
+    assert outbox.claim_due() == []

@@ -106,7 +106,7 @@ def test_resets_and_regenerations_are_held_to_the_pace_of_messages(
     with pytest.raises(RateLimited) as refused:
         ask(caller)
     assert 0 < refused.value.retry_after <= 60
-    assert redis.hlen(keys.of(caller.session_id).idem) == 3
+    assert redis.hlen(keys.for_session(caller.session_id).idempotency) == 3
 
 
 def test_a_repeated_key_is_not_held_to_the_pace(settings: Settings) -> None:

@@ -12,12 +12,12 @@ from pytest_django import Settings
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from chat.domain import Look, Said, Status
+from chat.domain import RecoveryResult, Said, Status
 from chat.domain.errors import StoreFull, StoreUnavailable
 from chat.settings import chat_settings
-from chat.store import calls, due, keys, leases, sessions, turns
-from chat.store.client import client, ping, translated
-from chat.store.connection import Command, Wire
+from chat.store import due, keys, leases, scripts, sessions, turns
+from chat.store.client import client, map_errors, ping
+from chat.store.connection import Command, ScriptConnection
 from tests.harness.crowd import at_once
 from tests.harness.waiting import wait_until
 from tests.integration.store import acts
@@ -60,9 +60,9 @@ def test_a_redis_that_gives_no_answer_is_told_of_in_time(
     acts.submit(caller)
     writer = Writer.of(caller)
     fault(frail)
-    calls: list[Callable[[], object]] = [writer.finish, due.sweep, lambda: acts.submit(caller)]
+    calls: list[Callable[[], object]] = [writer.finish, due.claim_due, lambda: acts.submit(caller)]
     for call in calls:
-        client().silent_until = 0  # each call waits for itself
+        client().unavailable_until = 0  # each call waits for itself
         assert seconds_of_refusal(call) < 1.5 * chat_settings.STORE_TIMEOUT
 
 
@@ -94,8 +94,8 @@ def test_a_fault_of_our_own_is_not_taken_for_one_of_the_server(frail: Server) ->
     """It would be tried again and again, and shown as a 503."""
     caller = acts.open_session()
     with pytest.raises(ResponseError, match="script"):
-        calls.answer("submit", caller.session_id, caller.token_hash)
-    frail.redis.set(keys.of(caller.session_id).events, "not a log")
+        scripts.execute("submit", caller.session_id, caller.token_hash)
+    frail.redis.set(keys.for_session(caller.session_id).events, "not a log")
     with pytest.raises(ResponseError, match="WRONGTYPE"):
         acts.submit(caller)
 
@@ -103,7 +103,7 @@ def test_a_fault_of_our_own_is_not_taken_for_one_of_the_server(frail: Server) ->
 @pytest.mark.parametrize("word", ["BUSY", "LOADING", "MISCONF", "NOREPLICAS", "READONLY", "OOM",
                                   "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN"])  # fmt: skip
 def test_what_a_server_in_trouble_says_is_a_refusal(redis: Redis, word: str) -> None:
-    with pytest.raises(StoreUnavailable), translated():
+    with pytest.raises(StoreUnavailable), map_errors():
         redis.eval(f"return redis.error_reply('{word} for a reason')", 0)
 
 
@@ -148,7 +148,7 @@ def test_forgotten_scripts_are_taught_again(redis: Redis) -> None:
         redis.script_flush()
         writer.finish()
     redis.script_flush()
-    assert due.sweep() == []
+    assert due.claim_due() == []
     assert acts.reply(caller, "msg_2")["content"] == "text"
 
 
@@ -156,13 +156,13 @@ def test_a_server_that_forgets_the_scripts_before_every_command_is_served(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """F16: the second time within one call, too."""
-    ask = Wire.ask
+    execute = ScriptConnection.execute
 
-    def ask_after_flush(wire: Wire, commands: Sequence[Command]) -> list[Any]:
+    def execute_after_flush(connection: ScriptConnection, commands: Sequence[Command]) -> list[Any]:
         redis.script_flush()
-        return ask(wire, commands)
+        return execute(connection, commands)
 
-    monkeypatch.setattr(Wire, "ask", ask_after_flush)
+    monkeypatch.setattr(ScriptConnection, "execute", execute_after_flush)
     caller = acts.open_session()
     acts.submit(caller)
     writer = Writer.of(caller)
@@ -240,7 +240,7 @@ def test_sentinels_that_give_no_answer_are_told_of_in_time(
     settings.REDIS_URL = f"sentinel://127.0.0.1:{frail.port}/0?service=parley"
     client.cache_clear()
     for act in (acts.open_session, ping):
-        client().silent_until = 0
+        client().unavailable_until = 0
         assert seconds_of_refusal(act) < 1.5 * chat_settings.STORE_TIMEOUT
 
 
@@ -280,7 +280,7 @@ def test_a_full_redis_lets_what_was_accepted_come_to_its_end(redis: Redis) -> No
         Writer.of(caller).say("lost with its worker")
     age(redis, caller.session_id, 20)
     with full(redis):
-        assert due.recover(due.sweep(), grace=2) == [Look.WAKE]
+        assert due.recover(due.claim_due(), grace=2) == [RecoveryResult.WAKE]
         turns.cancel(caller, 6)
         Writer.of(caller).finish("second try")
         Writer.of(caller).finish("next", Status.FAILED)

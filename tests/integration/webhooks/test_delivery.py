@@ -53,7 +53,7 @@ def answered(url: str) -> Caller:
 def deliver(caller: Caller) -> DeliveryRecord:
     """Try the delivery of the first turn, and tell how it stands then."""
     delivery.deliver(caller.session_id, 2)
-    return outbox.records(caller)[-1]
+    return outbox.list_deliveries(caller)[-1]
 
 
 @pytest.mark.parametrize("code", [200, 202, 204])
@@ -134,7 +134,7 @@ def test_it_is_tried_as_often_as_it_may_be(receiver: Receiver, settings: Setting
     assert [record.status for record in found] == ["pending", "pending", "failed", "failed"]
     assert len({call.id for call in receiver.calls}) == 1
     assert len(receiver.calls) == 3
-    assert outbox.sweep() == []
+    assert outbox.claim_due() == []
 
 
 def test_410_takes_the_webhook_from_its_session(receiver: Receiver) -> None:
@@ -145,7 +145,7 @@ def test_410_takes_the_webhook_from_its_session(receiver: Receiver) -> None:
     assert sessions.snapshot(caller).webhook_url == b"null"
     acts.submit(caller)
     acts.answer(caller)
-    assert outbox.sweep() == []
+    assert outbox.claim_due() == []
 
 
 def test_410_of_the_deployments_own_webhook_is_a_failure_like_any_other(
@@ -218,7 +218,7 @@ def test_a_courier_delivers_all_that_is_due_in_few_threads(
 
 
 def _is_delivered(caller: Caller) -> bool:
-    return outbox.records(caller)[0].status is DeliveryStatus.DELIVERED
+    return outbox.list_deliveries(caller)[0].status is DeliveryStatus.DELIVERED
 
 
 def test_a_courier_that_drains_begins_nothing_and_waits_no_longer_than_it_may(
@@ -234,5 +234,5 @@ def test_a_courier_that_drains_begins_nothing_and_waits_no_longer_than_it_may(
     receiver.ended.set()
     courier.drain(10)
     assert len(receiver.calls) == 1
-    attempts = [outbox.records(caller)[0].attempts for caller in callers]
+    attempts = [outbox.list_deliveries(caller)[0].attempts for caller in callers]
     assert attempts == [1, 0]

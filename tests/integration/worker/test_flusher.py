@@ -24,9 +24,9 @@ def begun() -> tuple[Caller, RunningTurn]:
 def test_a_fault_of_our_own_ends_the_turn_that_met_it_and_no_other(redis: Redis) -> None:
     """It would be sent again every 50 ms until the turn's deadline, as if Redis were away."""
     (broken, ends), (sound, goes_on) = begun(), begun()
-    redis.set(keys.of(broken.session_id).partial, "x", ex=60)
-    redis.delete(keys.of(broken.session_id).events)
-    redis.set(keys.of(broken.session_id).events, "not a log", ex=60)
+    redis.set(keys.for_session(broken.session_id).partial, "x", ex=60)
+    redis.delete(keys.for_session(broken.session_id).events)
+    redis.set(keys.for_session(broken.session_id).events, "not a log", ex=60)
     flush([ends, goes_on])
     assert ends.stopped is StopCause.LOST
     assert goes_on.stopped is None

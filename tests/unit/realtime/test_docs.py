@@ -18,7 +18,7 @@ from chat.domain.errors import (
     StoreUnavailable,
 )
 from chat.realtime import close_codes, commands, event_json, session_events
-from chat.store.scripts import HERE
+from chat.store.scripts import SCRIPTS_DIR
 from project.settings import BASE_DIR
 
 EVENTS = (BASE_DIR / "docs" / "events.md").read_text()
@@ -28,7 +28,7 @@ ENDINGS = {f"message.{status}" for status in Status if status.is_terminal}
 
 
 def sources() -> str:
-    return "".join(path.read_text() for path in HERE.rglob("*.lua"))
+    return "".join(path.read_text() for path in SCRIPTS_DIR.rglob("*.lua"))
 
 
 def events_of_the_scripts() -> set[str]:

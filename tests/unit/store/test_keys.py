@@ -10,7 +10,7 @@ from chat.store import keys
 
 def test_all_keys_of_a_session_are_in_one_slot() -> None:
     for number in range(50):
-        slots = {key_slot(key.encode()) for key in keys.of(f"ses_{number}")}
+        slots = {key_slot(key.encode()) for key in keys.for_session(f"ses_{number}")}
         assert len(slots) == 1
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from chat.store.scripts import HERE, script
+from chat.store.scripts import SCRIPTS_DIR, read_script
 
-FILES = sorted(HERE.rglob("*.lua"))
-SCRIPTS = sorted(path.stem for path in HERE.glob("*.lua"))
+FILES = sorted(SCRIPTS_DIR.rglob("*.lua"))
+SCRIPTS = sorted(path.stem for path in SCRIPTS_DIR.glob("*.lua"))
 
 TAKE_IN = {"create", "rate", "regenerate", "restore", "submit", "throttle", "ticket_issue"}
 """What a full Redis refuses. All else goes on, so that what was accepted is answered."""
@@ -21,7 +21,7 @@ FORBIDDEN = {"KEYS", "SCAN", "EVAL", "FLUSHALL", "FLUSHDB", "RANDOMKEY", "SORT"}
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_says_what_it_does_to_a_full_redis(name: str) -> None:
-    flags = script(name).source.partition("\n")[0]
+    flags = read_script(name).source.partition("\n")[0]
     allowed = {"#!lua"} if name in TAKE_IN else {"#!lua flags=allow-oom", "#!lua flags=no-writes"}
     assert flags in allowed
 

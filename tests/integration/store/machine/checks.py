@@ -171,7 +171,7 @@ def times_are_as_modelled(
     start = seen.now - session.clock
     assert found.due[session.name] / 1000 - start == about(session.due)
     assert seen.expires_at - start == about(session.expires)
-    own = keys.of(session.name)
+    own = keys.for_session(session.name)
     for key in own[:5]:
         if key in found.expire_at:
             spare = found.expire_at[key] / 1000 - seen.expires_at

@@ -4,9 +4,9 @@ import orjson
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from chat.domain import Accepted, Caller, Cancelled, Look, OnBusy
+from chat.domain import Accepted, Caller, Cancelled, OnBusy, RecoveryResult
+from chat.domain.ids import message_number
 from chat.store import admin, due, sessions, turns
-from chat.store.text import number_of
 from tests.integration.store import acts
 from tests.integration.store.machine.conversation import GRACE, Taken
 from tests.integration.store.machine.model import Session
@@ -109,7 +109,7 @@ class Clients(Stage):
             case "rotate":
                 for _ in range(2):
                     self.agree(
-                        lambda: sessions.rotate(caller, token),
+                        lambda: sessions.rotate_token(caller, token),
                         lambda: session.rotate(caller.token_hash, token),
                         nothing,
                     )
@@ -150,7 +150,7 @@ class Clients(Stage):
         for act in (acts.submit, sessions.touch, sessions.delete, sessions.snapshot):
             self.agree(lambda act=act: act(caller), lambda: session.admit(session.token))  # type: ignore[misc]
         assert acts.claim(caller) is None
-        assert due.recover([session.name], grace=GRACE) == [Look.GONE]
+        assert due.recover([session.name], grace=GRACE) == [RecoveryResult.GONE]
 
     def taken_as_at_first(self, session: Session, key: str, accepted: Accepted) -> Taken:
         """What the client learns; each answer to a key shows the reply as the first one did."""
@@ -161,12 +161,12 @@ class Clients(Stage):
 
 def taken(accepted: Accepted) -> Taken:
     reply = orjson.loads(accepted.reply)
-    prompt, number = number_of(reply["reply_to"]), number_of(reply["id"])
+    prompt, number = message_number(reply["reply_to"]), message_number(reply["id"])
     return Taken(prompt, number, accepted.position, accepted.wants_wake)
 
 
 def cancelled(seen: Cancelled) -> tuple[int, bool, bool, bool]:
-    number = number_of(orjson.loads(seen.reply)["id"])
+    number = message_number(orjson.loads(seen.reply)["id"])
     return number, seen.is_final, seen.is_new, seen.wants_wake
 
 

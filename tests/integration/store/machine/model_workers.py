@@ -1,6 +1,6 @@
 """What workers do to a session, by the model: claims, writes, looks."""
 
-from chat.domain import FinishReason, Lease, Look, Status
+from chat.domain import FinishReason, Lease, RecoveryResult, Status
 from chat.domain.errors import LeaseLost, SessionGone
 from tests.integration.store.machine.conversation import (
     ATTEMPTS,
@@ -94,14 +94,14 @@ class WorkerActs(Conversation):
         self.due = self.clock + HOLD
         return True
 
-    def recover(self) -> Look:
+    def recover(self) -> RecoveryResult:
         """What a sweep finds, and puts right, in a session that is due."""
         if self.is_gone:
-            return Look.GONE
+            return RecoveryResult.GONE
         if self.running and self.lease_ends > self.clock:
             self._expire_behind(self.running)
             self._due_by(self.lease_ends)
-            return Look.LIVE
+            return RecoveryResult.LIVE
         if self.running:
             self._recover_from_lost_worker(self.running)
         self._end_overdue()
@@ -109,14 +109,14 @@ class WorkerActs(Conversation):
             self._expire_behind(head)
             if head.retry_at > self.clock:
                 self._due_by(min(head.retry_at, head.deadline))
-                return Look.LIVE
+                return RecoveryResult.LIVE
             self.due = self.clock + GRACE
-            return Look.WAKE
+            return RecoveryResult.WAKE
         if self.expires <= self.clock:
             self._vanish()
-            return Look.EXPIRED
+            return RecoveryResult.EXPIRED
         self.due = self.expires
-        return Look.LIVE
+        return RecoveryResult.LIVE
 
     def _recover_from_lost_worker(self, turn: Turn) -> None:
         if self.has_cancel_mark:

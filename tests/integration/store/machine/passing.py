@@ -32,7 +32,7 @@ class Passing(Stage):
     @rule()
     def sweep_and_recover(self) -> None:
         self.touched |= {session.name for session in self.live}
-        found = due.sweep()
+        found = due.claim_due()
         expected = [session for session in self.live if session.swept()]
         assert sorted(found) == sorted(session.name for session in expected)
         looks = due.recover(found, grace=GRACE)

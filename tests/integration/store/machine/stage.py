@@ -13,7 +13,7 @@ from chat.domain import Caller, Lease, Said
 from chat.domain.errors import ParleyError
 from chat.store import sessions
 from chat.store.client import client
-from chat.store.text import escaped
+from chat.store.message_json import json_escape
 from tests.integration.store import acts, keyspace
 from tests.integration.store.machine import checks
 from tests.integration.store.machine.conversation import Partition
@@ -37,8 +37,8 @@ class Worker:
         """The last `resent` pieces once more, and `text`."""
         known = len(self.pieces) - min(resent, len(self.pieces))
         self.pieces.append(text)
-        offset = len(escaped("".join(self.pieces[:known])))
-        return Said(offset=offset, fragment=escaped("".join(self.pieces[known:])))
+        offset = len(json_escape("".join(self.pieces[:known])))
+        return Said(offset=offset, fragment=json_escape("".join(self.pieces[known:])))
 
     def starts_anew_if_told_so(self) -> None:
         """Its claim, which a failover had forgotten, was given to it again."""

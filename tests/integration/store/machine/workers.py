@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from chat.domain import Claim, FinishReason, Status
+from chat.domain.ids import message_number
 from chat.store import leases
-from chat.store.text import number_of
 from tests.integration.store import acts
 from tests.integration.store.keyspace import rolled_back
 from tests.integration.store.machine.conversation import Held
@@ -120,8 +120,8 @@ class Workers(Passing):
 def held(claim: Claim | None) -> Held | None:
     if claim is None:
         return None
-    history = tuple(number_of(message.id) for message in claim.history)
-    return Held(number_of(claim.reply_id), claim.attempt, history)
+    history = tuple(message_number(message.id) for message in claim.history)
+    return Held(message_number(claim.reply_id), claim.attempt, history)
 
 
 def raised(answer: bool | Exception) -> bool:

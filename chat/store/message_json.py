@@ -1,0 +1,16 @@
+"""The JSON of messages as scripts store and splice it; see `lua/lib/message_json.lua`."""
+
+import orjson
+
+
+def json_escape(text: str) -> bytes:
+    """Return the inside of `text` as a JSON string; the results can be concatenated."""
+    return orjson.dumps(text)[1:-1]
+
+
+def message_number_in(message: bytes) -> int:
+    """Return the number of a stored message.
+
+    Quotes inside JSON strings are escaped, so no text can match the member's name.
+    """
+    return int(message.split(b'"id":"msg_', 1)[1].split(b'"', 1)[0])
