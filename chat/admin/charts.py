@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chat.domain import Status
-from chat.store.limits import GateState
+from chat.store.limits import LimiterState
 from chat.store.metrics import HOUR, Histogram, Tally
 
 OUTCOMES = [status.value for status in Status if status.is_terminal]
@@ -89,11 +89,11 @@ def models(tally: Tally) -> list[tuple[str, list[int]]]:
     ]
 
 
-def gate(state: GateState) -> str:
+def gate(state: LimiterState) -> str:
     """Return in words how a gate stands."""
-    if state.closed_for:
-        return f"shut for {shown(state.closed_for)}: {state.why.replace('_', ' ')}"
-    if state.is_probing:
+    if state.blocked_for:
+        return f"shut for {shown(state.blocked_for)}: {state.reason.replace('_', ' ')}"
+    if state.is_half_open:
         return "one call probes it"
     return "open"
 

@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from chat.domain import Status, WaitReason
 from chat.operations.stats import Standing
 from chat.settings import chat_settings
-from chat.store.limits import GateState
+from chat.store.limits import LimiterState
 from chat.store.metrics import BOUNDS, Histogram, Tally
 
 OUTCOMES = [status.value for status in Status if status.is_terminal]
@@ -119,7 +119,7 @@ def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
     return list(zip(names, sums, strict=True))
 
 
-def _gates(gates: Iterable[GateState]) -> Iterator[Metric]:
+def _gates(gates: Iterable[LimiterState]) -> Iterator[Metric]:
     texts = {
         "open": "1 when calls to the model may pass, 0 when it is being left alone.",
         "calls": "Calls in flight, of a model whose calls are bounded.",
@@ -131,8 +131,8 @@ def _gates(gates: Iterable[GateState]) -> Iterator[Metric]:
         for name, text in texts.items()
     }
     for gate in gates:
-        families["open"].add_metric([gate.model], float(gate.closed_for == 0))
-        families["calls"].add_metric([gate.model], gate.calls)
-        families["waiting"].add_metric([gate.model], gate.waiting)
+        families["open"].add_metric([gate.model], float(gate.blocked_for == 0))
+        families["calls"].add_metric([gate.model], gate.calls_in_flight)
+        families["waiting"].add_metric([gate.model], gate.waiting_turns)
         families["failures"].add_metric([gate.model], gate.failures)
     yield from families.values()

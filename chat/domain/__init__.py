@@ -2,7 +2,7 @@
 
 from chat.domain.deliveries import Delivered, Delivery, DeliveryRecord
 from chat.domain.enums import (
-    CallEnd,
+    CallResult,
     DeliveryState,
     DeliveryStatus,
     FinishReason,
@@ -42,9 +42,9 @@ from chat.domain.turns import (
     Claim,
     Feedback,
     Finish,
-    GateWait,
     HistoryMessage,
     Lease,
+    LimiterDelay,
     Outcome,
     Retry,
     Said,
@@ -54,7 +54,7 @@ from chat.domain.turns import (
 
 __all__ = [
     "Accepted",
-    "CallEnd",
+    "CallResult",
     "Caller",
     "Cancelled",
     "Claim",
@@ -70,7 +70,7 @@ __all__ = [
     "Finish",
     "FinishReason",
     "Gap",
-    "GateWait",
+    "LimiterDelay",
     "HistoryMessage",
     "Lease",
     "Model",

@@ -68,16 +68,16 @@ class Rating(StrEnum):
     DOWN = "down"
 
 
-class CallEnd(StrEnum):
+class CallResult(StrEnum):
     """How a call to a model went, for the model's gate."""
 
     OK = "ok"
     # The model's service is in trouble.
     FAILED = "failed"
     # The vendor named a time before which it wants no call.
-    HELD = "held"
+    RETRY_AFTER = "held"
     # It says nothing about the model: cancelled, drained, refused for its content.
-    LEFT = "left"
+    NEUTRAL = "left"
 
 
 class StopCause(StrEnum):

@@ -150,7 +150,7 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GateWait:
+class LimiterDelay:
     """A gate's no to a call."""
 
     # Until another try makes sense, if nobody is called earlier.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from chat.conversation import llms
 from chat.settings import chat_settings
 from chat.store import limits, listing, metrics, server
-from chat.store.limits import GateState
+from chat.store.limits import LimiterState
 from chat.store.listing import Row
 from chat.store.metrics import Tally
 from chat.store.server import WorkerFacts
@@ -21,7 +21,7 @@ class Standing:
 
     tally: Tally
     # One of each model of the settings.
-    gates: Sequence[GateState]
+    gates: Sequence[LimiterState]
     # Those that have shown life within a lease's time.
     workers: Sequence[WorkerFacts]
 

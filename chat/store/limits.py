@@ -1,8 +1,12 @@
-"""The gates of models: how many calls at once and a minute, and when none at all.
+"""Limits on calls to a model: rate limiter, concurrency limiter and circuit breaker, in Redis.
 
-A gate is shared by all workers. The circuit is Michael Nygard's circuit breaker ("Release It!"):
-when the calls of so many callers have failed, and nobody's has been answered in between, no call
-passes for a while; then one probe decides. One caller, whatever it asks, opens no circuit.
+All workers share them. The circuit breaker is Michael Nygard's ("Release It!"). It opens when calls
+of several sessions failed and none succeeded in between. While it is open, all calls are blocked.
+Then it is half open: one call, the probe, decides whether it closes. The failures of one session
+never open it.
+
+Sessions wait in a queue for each model. A session that waits must ask again in time, or it loses
+its place.
 """
 
 import math
@@ -10,225 +14,242 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chat.domain import CallEnd, GateWait, Model, WaitReason
+from chat.domain import CallResult, LimiterDelay, Model, WaitReason
 from chat.settings import chat_settings
 from chat.store import keys
 from chat.store.client import client, map_errors
 from chat.store.scripts import ScriptCall, read_script, run_pipeline, run_script
 
-MINUTE = 60_000
-"""Milliseconds."""
-LOOK = 20_000
-"""Milliseconds after which a silent waiter has lost its place; uncalled, it comes in half of it."""
-SOON = 100
-"""Milliseconds after which the most hurried waiter for a slot comes again."""
-MEMORY = 600_000
-"""Milliseconds after which a gate at which nothing moves is forgotten."""
-FOR_EVER = 1e15
-"""Milliseconds within which any call is of use."""
-WOKEN = 100
-"""Most waiters that one leaving call wakes."""
+MINUTE_MS = 60_000
+# A waiter that does not ask again within this time loses its place. It asks at half of it unless
+# it is woken earlier.
+WAITER_TTL_MS = 20_000
+# The shortest time between two requests of a waiter for a slot.
+MIN_POLL_MS = 100
+# Keys of a limiter that nobody uses expire after this time.
+STATE_TTL_MS = 600_000
+# Replaces an infinite `max_wait`.
+MAX_WAIT_MS = 1e15
+# The most waiters that one call wakes when it ends.
+MAX_WAKE_UPS = 100
 
 
-def enter(model: Model, caller: str, *, tokens: int, within: float = math.inf) -> GateWait | None:
-    """Pass the model's gate, or learn when to come again.
+def acquire(
+    model: Model, session_id: str, *, tokens: int, max_wait: float = math.inf
+) -> LimiterDelay | None:
+    """Acquire the right to call the model; return `None`, or the delay until the next attempt.
 
-    caller: who calls, a session id; tokens: about what prompt and reply will take.
-    within: seconds in which the call is of use; nobody knows when a slot comes free, so who waits
-    for one is not told to come only after them. Who would come too late, or has a fallback that is
-    asked instead, is no waiter: nobody is behind him.
+    A session that must wait joins the queue, unless the delay exceeds `max_wait` or the session
+    will use the model's fallback instead.
+
+    Args:
+        tokens: estimate of the tokens in the prompt and the reply.
+        max_wait: seconds after which the call is useless. The delay for a slot is an estimate, so
+            it is shortened to fit.
 
     Raises:
-        StoreUnavailable: Redis gave no answer.
+        StoreUnavailable: Redis did not answer.
     """
-    request = ScriptCall(
+    call = ScriptCall(
         read_script("enter"),
         keys.limiter(model.name),
         (
-            caller,
+            session_id,
             round(1000 * chat_settings.LEASE_TTL),
             model.concurrency,
-            *pace(model.requests_per_minute, share=10),
-            *pace(model.tokens_per_minute, share=4),
+            *interval_and_burst(model.requests_per_minute, burst_share=10),
+            *interval_and_burst(model.tokens_per_minute, burst_share=4),
             tokens,
-            LOOK,
-            MEMORY,
-            min(LOOK / 2, max(SOON, 500 * within)),
-            min(FOR_EVER, 1000 * within),
+            WAITER_TTL_MS,
+            STATE_TTL_MS,
+            min(WAITER_TTL_MS / 2, max(MIN_POLL_MS, 500 * max_wait)),
+            min(MAX_WAIT_MS, 1000 * max_wait),
             int(bool(model.fallback)),
         ),
     )
     with map_errors():
-        words = run_script(client(), request)
-    if words[0] == b"PASS":
+        reply = run_script(client(), call)
+    if reply[0] == b"PASS":
         return None
-    return GateWait(seconds=words[1] / 1000, reason=WaitReason(words[2].decode()))
+    return LimiterDelay(seconds=reply[1] / 1000, reason=WaitReason(reply[2].decode()))
 
 
-def leave(
-    model: Model, caller: str, end: CallEnd, *, held: float = 0, why: WaitReason = WaitReason.QUEUE
-) -> Sequence[str]:
-    """Say that a call is over and how; return the callers whose turn it is now.
+def release(
+    model: Model,
+    session_id: str,
+    result: CallResult,
+    *,
+    retry_after: float = 0,
+    reason: WaitReason = WaitReason.QUEUE,
+) -> list[str]:
+    """Release a slot and record the result of its call; return the sessions to wake.
 
-    held: seconds for which the vendor wants no call.
+    Args:
+        retry_after: seconds for which the vendor rejects calls, with `CallResult.RETRY_AFTER`.
 
     Raises:
-        StoreUnavailable: Redis gave no answer; the slot frees itself after `LEASE` seconds.
+        StoreUnavailable: Redis did not answer; the slot expires after `LEASE_TTL` seconds.
     """
-    request = ScriptCall(
+    call = ScriptCall(
         read_script("leave"),
         keys.limiter(model.name),
         (
-            caller,
-            end,
-            round(1000 * held),
-            why,
+            session_id,
+            result,
+            round(1000 * retry_after),
+            reason,
             chat_settings.CIRCUIT_FAILURE_THRESHOLD,
             round(1000 * chat_settings.CIRCUIT_RESET_TIMEOUT),
             model.concurrency,
-            WOKEN,
-            MEMORY,
+            MAX_WAKE_UPS,
+            STATE_TTL_MS,
         ),
     )
     with map_errors():
-        return [caller.decode() for caller in run_script(client(), request)]
+        return _session_ids([run_script(client(), call)])
 
 
-def hear(model: Model) -> Sequence[str]:
-    """Say that the model has begun to answer a call; return the callers whose turn it is now.
+def record_success(model: Model) -> list[str]:
+    """Record that the model has started to answer a call; return the sessions to wake.
 
     Raises:
-        StoreUnavailable: Redis gave no answer.
+        StoreUnavailable: Redis did not answer.
     """
-    request = ScriptCall(read_script("hear"), keys.limiter(model.name), (model.concurrency, WOKEN))
+    call = ScriptCall(
+        read_script("hear"), keys.limiter(model.name), (model.concurrency, MAX_WAKE_UPS)
+    )
     with map_errors():
-        return [caller.decode() for caller in run_script(client(), request)]
+        return _session_ids([run_script(client(), call)])
 
 
-def step_aside(models: Sequence[Model], caller: str) -> list[str]:
-    """Take a session without open turns out of the lines; return the callers whose turn it is now.
+def leave_queue(models: Sequence[Model], session_id: str) -> list[str]:
+    """Remove a session without open turns from the queues; return the sessions to wake.
 
     Raises:
-        StoreUnavailable: Redis gave no answer.
+        StoreUnavailable: Redis did not answer.
     """
     calls = [
         ScriptCall(
-            read_script("step_aside"), keys.limiter(model.name), (caller, model.concurrency, WOKEN)
+            read_script("step_aside"),
+            keys.limiter(model.name),
+            (session_id, model.concurrency, MAX_WAKE_UPS),
         )
         for model in models
     ]
     with map_errors():
-        found = client().hmget(keys.for_session(caller).session, "turn", "waiting")
-        if any(int(open_turns or 0) for open_turns in found):
+        counts = client().hmget(keys.for_session(session_id).session, "turn", "waiting")
+        if any(int(open_turns or 0) for open_turns in counts):
             return []
-        return _waiters(run_pipeline(client(), calls))
+        return _session_ids(run_pipeline(client(), calls))
 
 
-def _waiters(answers: Iterable[Any]) -> list[str]:
-    return [
-        waiter.decode() for waiters in answers if isinstance(waiters, list) for waiter in waiters
-    ]
+def heartbeat(sessions_by_model: Iterable[tuple[Model, Sequence[str]]]) -> list[str]:
+    """Extend the leases of slots and probes; return the sessions to wake. One round trip.
 
-
-def hold(callers: Iterable[tuple[Model, Sequence[str]]]) -> list[str]:
-    """Give a sign of life for slots that calls hold, and for probes, by model; one round trip.
-
-    Return the callers whose turn it is now that slots have come free of which nobody gave one.
+    Sessions are woken when slots have expired because nobody extended their leases.
 
     Raises:
-        StoreUnavailable: Redis gave no answer.
+        StoreUnavailable: Redis did not answer.
     """
     lease = round(1000 * chat_settings.LEASE_TTL)
     calls = [
         ScriptCall(
             read_script("hold"),
             keys.limiter(model.name),
-            (lease, MEMORY, model.concurrency, WOKEN, *held),
+            (lease, STATE_TTL_MS, model.concurrency, MAX_WAKE_UPS, *session_ids),
         )
-        for model, held in callers
+        for model, session_ids in sessions_by_model
     ]
     with map_errors():
-        return _waiters(run_pipeline(client(), calls))
+        return _session_ids(run_pipeline(client(), calls))
 
 
-def troubled(models: Iterable[str]) -> set[str]:
-    """Return the models whose gate has seen a failure and not yet a success; one round trip.
+def _session_ids(replies: Iterable[Any]) -> list[str]:
+    return [each.decode() for reply in replies if isinstance(reply, list) for each in reply]
+
+
+def degraded(models: Iterable[str]) -> set[str]:
+    """Return the models that failed and have not succeeded since; one round trip.
 
     Raises:
-        StoreUnavailable: Redis gave no answer.
+        StoreUnavailable: Redis did not answer.
     """
     names = list(models)
     pipeline = client().pipeline(transaction=False)
     for name in names:
         pipeline.hmget(keys.limiter(name)[0], "failures", "closed")
     with map_errors():
-        found = pipeline.execute()
-    return {name for name, fields in zip(names, found, strict=True) if any(fields)}
+        replies = pipeline.execute()
+    return {name for name, fields in zip(names, replies, strict=True) if any(fields)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GateState:
-    """How a model's gate stands."""
+class LimiterState:
+    """The state of a model's limiters."""
 
     model: str
-    closed_for: float
-    """Seconds until a call may pass; 0 when one may now."""
-    why: str
-    """Of a closed gate: a `WaitReason`."""
+    # Seconds for which calls are blocked, by an open circuit or by the vendor's Retry-After.
+    blocked_for: float
+    # Why calls are blocked, a `WaitReason`; empty if they are not.
+    reason: str
+    # Sessions with failed calls since the last success.
     failures: int
-    """Callers whose calls have failed since the model was last heard."""
-    is_probing: bool
-    """One call decides whether the circuit closes again."""
-    calls: int
-    """Slots taken; 0 for a model without a bound on calls at once."""
-    waiting: int
-    """Turns that have been told to come again."""
+    # The next call is a probe, or one is in flight: it decides whether the circuit closes.
+    is_half_open: bool
+    # Slots in use; 0 for a model without a concurrency limit.
+    calls_in_flight: int
+    waiting_turns: int
+
+    @property
+    def is_open(self) -> bool:
+        return self.blocked_for > 0
 
 
-def states(models: Iterable[str], *, now: float) -> list[GateState]:
-    """Return how the models' gates stand at `now`, seconds since the epoch; one round trip.
+def states(models: Iterable[str], *, now: float) -> list[LimiterState]:
+    """Return the states of the models' limiters at `now`, seconds since the epoch; one round trip.
 
     Raises:
-        StoreUnavailable: Redis gave no answer.
+        StoreUnavailable: Redis did not answer.
     """
     names = list(models)
     pipeline = client().pipeline(transaction=False)
     for name in names:
-        gate, slots, line, _ = keys.limiter(name)
-        pipeline.hmget(gate, "closed", "why", "failures", "half")
+        state, slots, queue, _ = keys.limiter(name)
+        pipeline.hmget(state, "closed", "why", "failures", "half")
         pipeline.zcount(slots, 1000 * now, "+inf")
-        pipeline.zcount(line, 1000 * now - LOOK, "+inf")
+        pipeline.zcount(queue, 1000 * now - WAITER_TTL_MS, "+inf")
     with map_errors():
-        found = pipeline.execute()
+        replies = pipeline.execute()
     return [
         _state(name, fields, calls, waiting, now)
         for name, fields, calls, waiting in zip(
-            names, found[0::3], found[1::3], found[2::3], strict=True
+            names, replies[0::3], replies[1::3], replies[2::3], strict=True
         )
     ]
 
 
 def _state(
     model: str, fields: list[bytes | None], calls: int, waiting: int, now: float
-) -> GateState:
-    closed, why, failures, half = fields
-    closed_for = max(0.0, int(float(closed or 0)) / 1000 - now)
-    return GateState(
+) -> LimiterState:
+    blocked_until, reason, failures, half_open = fields
+    blocked_for = max(0.0, int(float(blocked_until or 0)) / 1000 - now)
+    return LimiterState(
         model=model,
-        closed_for=closed_for,
-        why=(why or b"").decode() if closed_for else "",
+        blocked_for=blocked_for,
+        reason=(reason or b"").decode() if blocked_for else "",
         failures=int(failures or 0),
-        is_probing=bool(half) and not closed_for,
-        calls=calls,
-        waiting=waiting,
+        is_half_open=bool(half_open) and not blocked_for,
+        calls_in_flight=calls,
+        waiting_turns=waiting,
     )
 
 
-def pace(per_minute: int, *, share: int) -> tuple[float, int]:
-    """Return ms between two and how many may come at once: that `share` of a minute's.
+def interval_and_burst(per_minute: int, *, burst_share: int) -> tuple[float, int]:
+    """Return the ms between two calls, and how many may come at once, for a GCRA limiter.
 
-    The steady rate is so much less that no minute sees more than `per_minute`, its burst included.
+    The burst is 1 / `burst_share` of the limit. The steady rate is reduced by as much, so that no
+    minute exceeds the limit, its burst included.
     """
-    burst = max(1, per_minute // share)
+    burst = max(1, per_minute // burst_share)
     steady = max(1, per_minute - burst)
-    return (MINUTE / steady if per_minute else 0), burst
+    return (MINUTE_MS / steady if per_minute else 0), burst

@@ -25,7 +25,7 @@ from chat.webhooks.delivery_pool import courier
 from chat.worker import sweeper, turn_runner
 from chat.worker.active_turns import running
 from chat.worker.flusher import Flusher
-from chat.worker.limiter import gatekeeper
+from chat.worker.limiter import model_limiter
 from project.bootstrap import settings_told
 
 logger = logging.getLogger(__name__)
@@ -222,7 +222,7 @@ class Pulse(bootsteps.StartStopStep):
             try:
                 sweeper.sweep()
                 courier.look()
-                gatekeeper.look()
+                model_limiter.refresh()
                 health.show_life(turn_runner.WORKER, running=len(running.all()))
                 if chat_settings.HEARTBEAT_FILE:
                     Path(chat_settings.HEARTBEAT_FILE).touch()

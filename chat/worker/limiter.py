@@ -12,7 +12,7 @@ from threading import Lock
 
 from chat import broker
 from chat.conversation import llms
-from chat.domain import CallEnd, GateWait, Model, WaitReason
+from chat.domain import CallResult, LimiterDelay, Model, WaitReason
 from chat.domain.errors import StoreUnavailable
 from chat.store import limits
 
@@ -23,64 +23,66 @@ class ModelCall:
     """A call that has passed the gate, and how it went."""
 
     def __init__(self) -> None:
-        self.end = CallEnd.LEFT
-        self.held = 0.0
+        self.result = CallResult.NEUTRAL
+        self.retry_after = 0.0
         """Seconds for which the vendor wants no call."""
-        self.why = WaitReason.QUEUE
+        self.reason = WaitReason.QUEUE
 
 
-class Gatekeeper:
+class ModelLimiter:
     """What this process knows of the gates, and which slots it holds."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._troubled: set[str] = set()
-        self._inside: dict[str, set[str]] = defaultdict(set)
+        self._degraded: set[str] = set()
+        self._calls: dict[str, set[str]] = defaultdict(set)
 
-    def enter(self, model: Model, caller: str, *, tokens: int, within: float) -> GateWait | None:
+    def acquire(
+        self, model: Model, session_id: str, *, tokens: int, max_wait: float
+    ) -> LimiterDelay | None:
         """Pass the model's gate, or learn when to come again; see `store.gates.enter`."""
-        if not self._asks(model):
+        if not self._is_limited(model):
             return None
-        return limits.enter(model, caller, tokens=tokens, within=within)
+        return limits.acquire(model, session_id, tokens=tokens, max_wait=max_wait)
 
     @contextmanager
-    def call(self, model: Model, caller: str) -> Iterator[ModelCall]:
+    def call(self, model: Model, session_id: str) -> Iterator[ModelCall]:
         """Have a call that passed the gate, and leave by the way it went."""
         call = ModelCall()
         with self._lock:
-            self._inside[model.name].add(caller)
+            self._calls[model.name].add(session_id)
         try:
             yield call
         finally:
             with self._lock:
-                self._inside[model.name].discard(caller)
-            self._leave(model, caller, call)
+                self._calls[model.name].discard(session_id)
+            self._release(model, session_id, call)
 
-    def let_go(self, session_id: str) -> None:
+    def forget_waiter(self, session_id: str) -> None:
         """Have a session no longer wait at any gate, if none of its turns is open any more.
 
         Cancelled or deleted while it waited, it would be called, not come, and hold up all behind.
         """
-        asked = [model for model in llms.all_models().values() if self._asks(model)]
+        asked = [model for model in llms.all_models().values() if self._is_limited(model)]
         if not asked:
             return
         try:
-            waiting = limits.step_aside(asked, session_id)
+            waiting = limits.leave_queue(asked, session_id)
         except StoreUnavailable as error:
             logger.warning("The gates were not told: %s", error.__cause__)
             return
         for each in waiting:
             broker.wake(each)
 
-    def hear(self, model: Model) -> None:
+    def record_success(self, model: Model) -> None:
         """Note that the model has begun to answer; a half-open circuit need not wait for the end.
 
         It costs a trip only while the model is in trouble.
         """
-        if model.name in self._troubled:
-            self._tell(model, lambda: limits.hear(model))
+        if model.name in self._degraded:
+            self._notify(model, lambda: limits.record_success(model))
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Learn which models are in trouble, and give a sign of life for the calls made here.
 
         Slots of which nobody gives one come free, and those who wait for them are woken.
@@ -89,33 +91,36 @@ class Gatekeeper:
             StoreUnavailable: Redis gave no answer.
         """
         known = llms.all_models()
-        troubled = limits.troubled(known)
+        troubled = limits.degraded(known)
         with self._lock:
-            self._troubled = troubled
+            self._degraded = troubled
             held = [
-                (model, list(self._inside[name]))
+                (model, list(self._calls[name]))
                 for name, model in known.items()
-                if model.concurrency or (self._inside[name] and name in troubled)
+                if model.concurrency or (self._calls[name] and name in troubled)
             ]
         if held:
-            for waiter in limits.hold(held):
+            for waiter in limits.heartbeat(held):
                 broker.wake(waiter)
 
-    def _asks(self, model: Model) -> bool:
+    def _is_limited(self, model: Model) -> bool:
         limits = (model.concurrency, model.requests_per_minute, model.tokens_per_minute)
-        return any(limits) or model.name in self._troubled
+        return any(limits) or model.name in self._degraded
 
-    def _leave(self, model: Model, caller: str, call: ModelCall) -> None:
-        if call.end in {CallEnd.FAILED, CallEnd.HELD}:
+    def _release(self, model: Model, session_id: str, call: ModelCall) -> None:
+        if call.result in {CallResult.FAILED, CallResult.RETRY_AFTER}:
             with self._lock:
-                self._troubled = self._troubled | {model.name}
-        if not self._asks(model):
+                self._degraded = self._degraded | {model.name}
+        if not self._is_limited(model):
             return
-        self._tell(
-            model, lambda: limits.leave(model, caller, call.end, held=call.held, why=call.why)
+        self._notify(
+            model,
+            lambda: limits.release(
+                model, session_id, call.result, retry_after=call.retry_after, reason=call.reason
+            ),
         )
 
-    def _tell(self, model: Model, act: Callable[[], Sequence[str]]) -> None:
+    def _notify(self, model: Model, act: Callable[[], Sequence[str]]) -> None:
         """Tell the gate something, and wake those whose turn it is now."""
         try:
             waiting = act()
@@ -126,5 +131,5 @@ class Gatekeeper:
             broker.wake(session_id)
 
 
-gatekeeper = Gatekeeper()
+model_limiter = ModelLimiter()
 """This process's."""

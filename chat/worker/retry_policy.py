@@ -3,10 +3,10 @@
 import random
 
 from chat.domain import (
-    CallEnd,
+    CallResult,
     Claim,
     FinishReason,
-    GateWait,
+    LimiterDelay,
     Model,
     Outcome,
     Retry,
@@ -91,7 +91,7 @@ def on_stop(
             return Retry(delay=0, reason=WaitReason.QUEUE, uses_attempt=False, model=model.name)
 
 
-def on_wait(claim: Claim, model: Model, wait: GateWait) -> Outcome | Retry:
+def on_wait(claim: Claim, model: Model, wait: LimiterDelay) -> Outcome | Retry:
     """Decide for a turn whose model's gate lets no call pass now: no attempt is used."""
     if model.fallback and wait.reason is not WaitReason.RATE_LIMITED:
         return _fall_back(model, None)
@@ -120,11 +120,11 @@ def tell_gate(
     may be the doing of the one conversation that it was shown.
     """
     if not has_said and (stopped is StopCause.SILENCE or (stopped is None and error.is_outage)):
-        call.end = CallEnd.FAILED
+        call.result = CallResult.FAILED
     if stopped is None and error.retry_after:
-        call.end = CallEnd.HELD
-        call.held = error.retry_after
-        call.why = WAITS.get(type(error), WaitReason.QUEUE)
+        call.result = CallResult.RETRY_AFTER
+        call.retry_after = error.retry_after
+        call.reason = WAITS.get(type(error), WaitReason.QUEUE)
 
 
 def _fall_back(model: Model, error: ProviderError | None) -> Retry:

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 from chat import broker
 from chat.conversation import context_window, llms
 from chat.domain import (
-    CallEnd,
+    CallResult,
     Claim,
     Ending,
     FinishReason,
@@ -43,7 +43,7 @@ from chat.tracing import Span, SpanKind, tracing
 from chat.webhooks.delivery_pool import courier
 from chat.worker import retry_policy
 from chat.worker.active_turns import RunningTurn, running
-from chat.worker.limiter import ModelCall, gatekeeper
+from chat.worker.limiter import ModelCall, model_limiter
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -74,7 +74,7 @@ def take_turn(session_id: str) -> None:
         if claim is not None:
             _take(claim)
         else:
-            gatekeeper.let_go(session_id)
+            model_limiter.forget_waiter(session_id)
 
 
 def _take(claim: Claim) -> None:
@@ -107,7 +107,7 @@ def _answer(claim: Claim) -> None:
     try:
         verdict, spent = _pass_gate(claim, model, prompt), Spent()
         if verdict is None:
-            with gatekeeper.call(model, claim.lease.session_id) as call:
+            with model_limiter.call(model, claim.lease.session_id) as call:
                 verdict = _counted(_ask(claim, model, prompt, turn, call), prompt, turn)
             spent = _spent(verdict, prompt, turn)
         _commit(claim, verdict, turn, spent)
@@ -118,11 +118,11 @@ def _answer(claim: Claim) -> None:
 def _pass_gate(claim: Claim, model: Model, prompt: Prompt) -> Outcome | Retry | None:
     """Pass the model's gate, or return what becomes of a turn that may not."""
     try:
-        wait = gatekeeper.enter(
+        wait = model_limiter.acquire(
             model,
             claim.lease.session_id,
             tokens=context_window.cost(prompt, model),
-            within=claim.seconds_left,
+            max_wait=claim.seconds_left,
         )
     except StoreUnavailable as error:
         logger.warning("The gate of %s gives no answer: %s", model.name, error.__cause__)
@@ -146,7 +146,7 @@ def _ask(
         # The turn must not be asked again and again for what is a fault of ours.
         logger.exception("%s: Parley failed", claim.reply_id)
         return _failed(model.name, ParleyError("Parley failed."))
-    call.end = CallEnd.OK
+    call.result = CallResult.OK
     usage = ending.usage or _estimated(prompt, turn)
     return Outcome(
         status=STATUS_OF[ending.finish_reason],
@@ -170,7 +170,7 @@ def _listen(prompt: Prompt, model: Model, turn: RunningTurn) -> Ending:
                 return piece
             if not turn.has_said:
                 span.add_event("first_delta")
-                gatekeeper.hear(model)
+                model_limiter.record_success(model)
             turn.say(piece)
         raise ModelInvalidResponse
 

@@ -11,7 +11,7 @@ from redis import Redis
 
 from chat.admin import charts
 from chat.conversation import llms
-from chat.domain import CallEnd
+from chat.domain import CallResult
 from chat.store import keys, limits, server
 from chat.store.client import client as store_client
 from chat.store.metrics import HOUR
@@ -71,7 +71,7 @@ def test_the_part_that_changes_comes_alone(busy: str, admin: Client) -> None:  #
 def test_it_tells_which_gate_is_shut_and_why(admin: Client) -> None:
     (model,) = llms.all_models().values()
     for number in range(5):
-        limits.leave(model, f"ses_{number}", CallEnd.FAILED)
+        limits.release(model, f"ses_{number}", CallResult.FAILED)
     (gate, state) = admin.get(PAGE).context["gates"][0]
     assert (gate.failures, gate.model) == (5, "default")
     assert state.startswith("shut for ")
