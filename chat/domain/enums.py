@@ -69,15 +69,15 @@ class Rating(StrEnum):
 
 
 class CallResult(StrEnum):
-    """How a call to a model went, for the model's gate."""
+    """What a call says about the health of its model."""
 
     OK = "ok"
-    # The model's service is in trouble.
+    # The model's service failed.
     FAILED = "failed"
-    # The vendor named a time before which it wants no call.
-    RETRY_AFTER = "held"
-    # It says nothing about the model: cancelled, drained, refused for its content.
-    NEUTRAL = "left"
+    # The vendor asked for a delay before the next call.
+    RETRY_AFTER = "retry_after"
+    # Nothing: the call was cancelled, drained, or rejected for its content.
+    NEUTRAL = "neutral"
 
 
 class StopCause(StrEnum):

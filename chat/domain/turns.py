@@ -151,9 +151,9 @@ class Retry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimiterDelay:
-    """A gate's no to a call."""
+    """A model's limiter blocks a call for now."""
 
-    # Until another try makes sense, if nobody is called earlier.
+    # Until the next attempt, unless the session is woken earlier.
     seconds: float
     reason: WaitReason
 

@@ -1,12 +1,12 @@
-"""Keeping the models' gates: before, during and after each call of this process.
+"""The limits on model calls, as this worker process applies them.
 
-A model without limits and without trouble costs no round trip: its gate is asked only while some
-process has seen a call fail, which every worker learns within a sweep.
+A healthy model without limits costs no round trip. Its limiter in Redis is used only after some
+worker has seen a call fail; every worker learns of that within one sweep interval.
 """
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 
@@ -20,34 +20,35 @@ logger = logging.getLogger(__name__)
 
 
 class ModelCall:
-    """A call that has passed the gate, and how it went."""
+    """A running call; the caller records its result here."""
 
     def __init__(self) -> None:
         self.result = CallResult.NEUTRAL
+        # Seconds for which the vendor rejects calls, with `CallResult.RETRY_AFTER`.
         self.retry_after = 0.0
-        """Seconds for which the vendor wants no call."""
         self.reason = WaitReason.QUEUE
 
 
 class ModelLimiter:
-    """What this process knows of the gates, and which slots it holds."""
+    """The slots that this process holds, and the models that are degraded."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._degraded: set[str] = set()
+        # Session ids of running calls, by model.
         self._calls: dict[str, set[str]] = defaultdict(set)
 
     def acquire(
         self, model: Model, session_id: str, *, tokens: int, max_wait: float
     ) -> LimiterDelay | None:
-        """Pass the model's gate, or learn when to come again; see `store.gates.enter`."""
+        """Acquire the right to call the model; see `chat.store.limits.acquire`."""
         if not self._is_limited(model):
             return None
         return limits.acquire(model, session_id, tokens=tokens, max_wait=max_wait)
 
     @contextmanager
     def call(self, model: Model, session_id: str) -> Iterator[ModelCall]:
-        """Have a call that passed the gate, and leave by the way it went."""
+        """Keep the slot of an acquired call alive, and release it at the end."""
         call = ModelCall()
         with self._lock:
             self._calls[model.name].add(session_id)
@@ -59,49 +60,46 @@ class ModelLimiter:
             self._release(model, session_id, call)
 
     def forget_waiter(self, session_id: str) -> None:
-        """Have a session no longer wait at any gate, if none of its turns is open any more.
+        """Remove a session from all queues, if none of its turns is open any more.
 
-        Cancelled or deleted while it waited, it would be called, not come, and hold up all behind.
+        A session that was cancelled or deleted would be woken, never ask again, and delay all
+        sessions behind it.
         """
-        asked = [model for model in llms.all_models().values() if self._is_limited(model)]
-        if not asked:
-            return
-        try:
-            waiting = limits.leave_queue(asked, session_id)
-        except StoreUnavailable as error:
-            logger.warning("The gates were not told: %s", error.__cause__)
-            return
-        for each in waiting:
-            broker.wake(each)
+        limited = [model for model in llms.all_models().values() if self._is_limited(model)]
+        if limited:
+            self._update(
+                ", ".join(model.name for model in limited),
+                lambda: limits.leave_queue(limited, session_id),
+            )
 
     def record_success(self, model: Model) -> None:
-        """Note that the model has begun to answer; a half-open circuit need not wait for the end.
+        """Close a half-open circuit as soon as the model answers, not at the end of the call.
 
-        It costs a trip only while the model is in trouble.
+        This costs a round trip only while the model is degraded.
         """
         if model.name in self._degraded:
-            self._notify(model, lambda: limits.record_success(model))
+            self._update(model.name, lambda: limits.record_success(model))
 
     def refresh(self) -> None:
-        """Learn which models are in trouble, and give a sign of life for the calls made here.
+        """Fetch the degraded models, and extend the leases of the slots held here.
 
-        Slots of which nobody gives one come free, and those who wait for them are woken.
+        Slots whose lease has expired are freed, and their waiters are woken.
 
         Raises:
-            StoreUnavailable: Redis gave no answer.
+            StoreUnavailable: Redis did not answer.
         """
-        known = llms.all_models()
-        troubled = limits.degraded(known)
+        models = llms.all_models()
+        degraded = limits.degraded(models)
         with self._lock:
-            self._degraded = troubled
-            held = [
+            self._degraded = degraded
+            calls = [
                 (model, list(self._calls[name]))
-                for name, model in known.items()
-                if model.concurrency or (self._calls[name] and name in troubled)
+                for name, model in models.items()
+                if model.concurrency or (self._calls[name] and name in degraded)
             ]
-        if held:
-            for waiter in limits.heartbeat(held):
-                broker.wake(waiter)
+        if calls:
+            for session_id in limits.heartbeat(calls):
+                broker.wake(session_id)
 
     def _is_limited(self, model: Model) -> bool:
         limits = (model.concurrency, model.requests_per_minute, model.tokens_per_minute)
@@ -113,23 +111,23 @@ class ModelLimiter:
                 self._degraded = self._degraded | {model.name}
         if not self._is_limited(model):
             return
-        self._notify(
-            model,
+        self._update(
+            model.name,
             lambda: limits.release(
                 model, session_id, call.result, retry_after=call.retry_after, reason=call.reason
             ),
         )
 
-    def _notify(self, model: Model, act: Callable[[], Sequence[str]]) -> None:
-        """Tell the gate something, and wake those whose turn it is now."""
+    def _update(self, name: str, update: Callable[[], list[str]]) -> None:
+        """Update limiters, and wake the sessions that may call a model now."""
         try:
-            waiting = act()
+            waiters = update()
         except StoreUnavailable as error:
-            logger.warning("The gate of %s was not told: %s", model.name, error.__cause__)
+            logger.warning("Could not update the limiter of %s: %s", name, error.__cause__)
             return
-        for session_id in waiting:
+        for session_id in waiters:
             broker.wake(session_id)
 
 
+# Of this process.
 model_limiter = ModelLimiter()
-"""This process's."""

@@ -2,8 +2,8 @@
 -- A call to a model is over: free its slot, and open or close the gate by how it went.
 -- include: gate
 --
--- ARGV[1] caller    ARGV[2] how it went: ok, failed, held (the vendor said when to come again), left
--- ARGV[3] ms for which a held gate is closed    ARGV[4] why: rate_limited, model_loading or queue
+-- ARGV[1] caller    ARGV[2] result: ok, failed, retry_after or neutral
+-- ARGV[3] ms for which retry_after closes the gate    ARGV[4] why: rate_limited, model_loading or queue
 -- ARGV[5] callers who must meet with failure, and nobody with success, to open the circuit
 -- ARGV[6] ms until it is tried again
 -- ARGV[7] most calls at once, or 0    ARGV[8] most waiters to name
@@ -23,7 +23,7 @@ end
 
 if HOW == 'ok' then
   mend()
-elseif HOW == 'held' then
+elseif HOW == 'retry_after' then
   close(tonumber(ARGV[3]), ARGV[4])
 elseif HOW == 'failed' then
   redis.call('SADD', FAILED, CALLER)
