@@ -1,36 +1,36 @@
-"""The chat page: static files and a policy; all that it shows it asks the API for."""
+"""The chat page: static files that call the API."""
 
 from typing import Any
 
 from django.http import HttpResponse
 from django.views.generic import TemplateView
 
+# Content-Security-Policy. Stricter than on other pages: this page shows untrusted text.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    # No text becomes HTML but through the sanitiser.
+    # Text becomes HTML only through the sanitizer.
     "require-trusted-types-for 'script'; trusted-types dompurify"
 )
-"""Content-Security-Policy: tighter than that of the other pages, because strangers write here."""
 
+# The modules that app.js imports; the page preloads them in parallel.
 MODULES = [
     f"chat/{name}.js"
     for name in (
-        *("api", "chat", "conversation", "dom", "log"),
-        *("markdown", "sessions", "transport", "words"),
+        *("api", "chat", "conversation", "dom", "markdown"),
+        *("message_list", "reply_status", "sessions", "transport"),
         *("vendor/dompurify", "vendor/highlight", "vendor/marked"),
     )
 ]
-"""What app.js imports, named in the page so that browsers fetch all of it at once."""
 
 
 class Page(TemplateView):
-    """The one page, of which there is nothing to keep secret."""
+    """The chat page. It contains no secrets."""
 
     template_name = "chat/page.html"
     extra_context = {"modules": MODULES}
 
     def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
-        """Give the page under its own policy; browsers ask whether it has changed."""
+        """Render the page with its own policy; browsers must revalidate it."""
         headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
         return super().render_to_response(context, headers=headers, **kwargs)

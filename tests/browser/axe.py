@@ -1,4 +1,4 @@
-"""What axe finds wrong with a page."""
+"""Accessibility checks with axe-core."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ AXE = Path(__file__).parent / "vendor" / "axe.js"
 
 
 def violations(page: Page) -> list[str]:
-    """Return each fault by its rule and element; the page's context must bypass its policy."""
+    """Return rule and element of each violation; the page's context needs `bypass_csp`."""
     page.evaluate(AXE.read_text())
     found = page.evaluate("axe.run()")["violations"]
     return [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]]

@@ -1,4 +1,4 @@
-"""A real Chromium, and the chat page of a real stack in it."""
+"""Fixtures: a real Chromium, a real stack, and its pages."""
 
 import os
 import shutil
@@ -10,23 +10,23 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from tests.browser.chat_page import ChatPage
-from tests.browser.staff import is_fault, prepare_account
+from tests.browser.staff import create_superuser, is_error
 from tests.harness.stack import Stack
 
+# For root in a container; turns off all background requests.
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
-"""A browser for root in a container, that asks nobody outside for anything."""
-PATIENCE = 15_000
-"""Milliseconds that the page may take for anything; both cores may be busy."""
-PICTURES = "PICTURES"
-"""Variable that names a directory for the pictures that tests take."""
+# Milliseconds for any action on a page; both cores may be busy.
+TIMEOUT = 15_000
+# Environment variable: directory for the screenshots that tests take.
+SCREENSHOTS = "SCREENSHOTS"
 
 
 @pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
-    """Playwright for these tests alone: its event loop would be in the way of others'."""
+    """Playwright, for these tests only: its event loop would interfere with other tests."""
     with sync_playwright() as started:
         yield started
 
@@ -36,7 +36,7 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
     """Debian's Chromium."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
-        pytest.skip("there is no chromium here; scripts/browser installs it")
+        pytest.skip("chromium is not installed; run scripts/browser")
     browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
     yield browser
     browser.close()
@@ -44,10 +44,7 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def chat_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A Parley for all tests of the page, which opens more sessions a minute than one address may.
-
-    Two models, so that there is something to choose.
-    """
+    """A stack with two models for all tests of the chat page, without rate limits."""
     directory = tmp_path_factory.mktemp("page")
     models = directory / "models.toml"
     env = {
@@ -71,19 +68,19 @@ def chat_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="package")
 def url(chat_stack: Stack) -> str:
-    """Of the same Parley, whose staff has an account."""
-    prepare_account(chat_stack)
+    """The URL of that stack, with a superuser."""
+    create_superuser(chat_stack)
     return chat_stack.web().url
 
 
 @pytest.fixture
 def new_context(chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
-    """Return a function that makes a browser profile; it takes Playwright's own arguments."""
+    """Return a function that creates a browser context with Playwright's options."""
     contexts: list[BrowserContext] = []
 
     def make(**options: object) -> BrowserContext:
         contexts.append(chromium.new_context(**options))  # type: ignore[arg-type]
-        contexts[-1].set_default_timeout(PATIENCE)
+        contexts[-1].set_default_timeout(TIMEOUT)
         return contexts[-1]
 
     yield make
@@ -95,47 +92,46 @@ def new_context(chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
 def open_page(
     new_context: Callable[..., BrowserContext], chat_stack: Stack
 ) -> Iterator[Callable[..., ChatPage]]:
-    """Return a function that opens the chat page in a new profile, or beside another `page`.
+    """Return a function that opens the chat page in a new context, or in that of another page.
 
-    After the test, none of the pages may have met an error that it did not handle, or broken its
-    policy.
+    The test fails if a page has an uncaught error or violates its policy.
     """
     opened: list[ChatPage] = []
 
-    def open_(beside: Page | None = None, url: str = "", **options: object) -> ChatPage:
-        context = beside.context if beside else new_context(**options)
+    def open_(same_context_as: Page | None = None, url: str = "", **options: object) -> ChatPage:
+        context = same_context_as.context if same_context_as else new_context(**options)
         page = context.new_page()
         opened.append(ChatPage(page, url or chat_stack.web().url))
         return opened[-1]
 
     yield open_
     for each in opened:
-        assert each.faults == []
+        assert each.errors == []
 
 
 @pytest.fixture
 def chat(open_page: Callable[..., ChatPage]) -> ChatPage:
-    """The chat page, with a session opened in it."""
-    return open_page().start("A talk")
+    """The chat page with a new chat."""
+    return open_page().start("First chat")
 
 
 @pytest.fixture
 def tab(chromium: Browser) -> Iterator[Page]:
-    """An empty tab; the test fails when a page logs an error or breaks its own policy."""
+    """An empty tab. The test fails if a page logs an error or violates its policy."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda said: wrong.append(said.text) if is_fault(said) else None)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if is_error(message) else None)
     yield page
     context.close()
-    assert wrong == []
+    assert errors == []
 
 
 @pytest.fixture
-def take_picture() -> Callable[[Page, str], None]:
-    """Return a function that takes a picture of a page, if anybody wants it."""
-    directory = os.environ.get(PICTURES)
+def take_screenshot() -> Callable[[Page, str], None]:
+    """Return a function that saves a screenshot of a page, if SCREENSHOTS is set."""
+    directory = os.environ.get(SCREENSHOTS)
 
     def take(page: Page, name: str) -> None:
         if directory:
@@ -145,6 +141,6 @@ def take_picture() -> Callable[[Page, str], None]:
 
 
 @pytest.fixture
-def picture(tab: Page, take_picture: Callable[[Page, str], None]) -> Callable[[str], None]:
-    """Return a function that takes a picture of the tab, if anybody wants it."""
-    return partial(take_picture, tab)
+def screenshot(tab: Page, take_screenshot: Callable[[Page, str], None]) -> Callable[[str], None]:
+    """Return a function that saves a screenshot of the tab, if SCREENSHOTS is set."""
+    return partial(take_screenshot, tab)

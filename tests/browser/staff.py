@@ -1,4 +1,4 @@
-"""What tests of the admin in a browser have in common."""
+"""Helpers for browser tests of the admin."""
 
 import subprocess
 import sys
@@ -9,9 +9,9 @@ from playwright.sync_api import ConsoleMessage, Page
 from project.runner.process import ROOT
 from tests.harness.stack import Stack
 
-PASSWORD = "of-the-staff"
+PASSWORD = "staff-password"
 
-PREPARE = """
+CREATE_SUPERUSER = """
 import django
 from django.core.management import call_command
 django.setup()
@@ -20,32 +20,35 @@ call_command("createsuperuser", interactive=False, username="ada", email="ada@ex
 """
 
 
-def prepare_account(stack: Stack) -> None:
-    """Make an account for the staff of this Parley."""
-    own = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD, "DJANGO_SETTINGS_MODULE": "project.settings"}
-    subprocess.run([sys.executable, "-c", PREPARE], cwd=ROOT, env=stack.env | own, check=True)
+def create_superuser(stack: Stack) -> None:
+    """Create the superuser `ada` on this stack."""
+    env = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD, "DJANGO_SETTINGS_MODULE": "project.settings"}
+    subprocess.run(
+        [sys.executable, "-c", CREATE_SUPERUSER], cwd=ROOT, env=stack.env | env, check=True
+    )
 
 
 def open_session(url: str, **fields: str) -> tuple[str, dict[str, str]]:
-    """Return the id of a new session, and its owner's headers."""
+    """Open a session; return its id and the headers that authenticate it."""
     opened = requests.post(f"{url}/sessions", json=fields, timeout=10).json()
     return opened["id"], {"Authorization": f"Bearer {opened['token']}"}
 
 
-def say(url: str, owner: dict[str, str], content: str) -> None:
-    """Post a message."""
-    answer = requests.post(f"{url}/messages", json={"content": content}, headers=owner, timeout=10)
-    assert answer.status_code == 202, answer.text
+def post_message(url: str, headers: dict[str, str], content: str) -> None:
+    """Post a message and check that it is accepted."""
+    body = {"content": content}
+    response = requests.post(f"{url}/messages", json=body, headers=headers, timeout=10)
+    assert response.status_code == 202, response.text
 
 
-def sign_in(tab: Page, url: str) -> None:
-    """Sign in by the form."""
+def log_in(tab: Page, url: str) -> None:
+    """Log in through the form."""
     tab.goto(f"{url}/admin/login/?next=/admin/")
     tab.get_by_label("Username").fill("ada")
     tab.get_by_label("Password").fill(PASSWORD)
     tab.get_by_role("button", name="Log in").click()
 
 
-def is_fault(said: ConsoleMessage) -> bool:
-    """Whether a page has logged an error; the browser's own wish for an icon is none."""
-    return said.type == "error" and not said.location["url"].endswith("/favicon.ico")
+def is_error(message: ConsoleMessage) -> bool:
+    """Return whether a console message is an error; a missing favicon is not."""
+    return message.type == "error" and not message.location["url"].endswith("/favicon.ico")

@@ -1,4 +1,4 @@
-"""Staff look after webhooks, in a real browser."""
+"""The webhook pages of the admin, in a real browser."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,46 +7,46 @@ from django.contrib.admin.utils import quote
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.axe import violations
-from tests.browser.conftest import PATIENCE
-from tests.browser.staff import open_session, say, sign_in
+from tests.browser.conftest import TIMEOUT
+from tests.browser.staff import log_in, open_session, post_message
 from tests.harness.receiver import Receiver, status
 from tests.harness.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 
+# Pages of a session.
 PAGES = ("change", "webhook", "events")
-"""Of a session."""
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """It is down."""
+    """A webhook receiver that returns 503."""
     with Receiver() as running:
         running.then = status(503, retry_after="3600")
         yield running
 
 
 def row_of(tab: Page, name: str) -> str:
-    """Return what the page tells of a session's delivery, or nothing."""
+    """Reload; return the text of the table row with this name, or an empty string."""
     tab.reload()
     return " ".join(tab.locator("tr", has_text=name).all_inner_texts())
 
 
-def test_staff_find_what_was_not_delivered_and_have_it_delivered_again(
-    url: str, receiver: Receiver, tab: Page, take_picture: Callable[[Page, str], None]
+def test_staff_can_find_and_retry_a_failed_delivery(
+    url: str, receiver: Receiver, tab: Page, take_screenshot: Callable[[Page, str], None]
 ) -> None:
-    session_id, owner = open_session(url, name="Billing", webhook_url=receiver.url)
-    say(url, owner, "Hello!")
+    session_id, headers = open_session(url, name="Billing", webhook_url=receiver.url)
+    post_message(url, headers, "Hello!")
     receiver.wait_for(1)
-    sign_in(tab, url)
+    log_in(tab, url)
     tab.get_by_role("link", name="Deliveries").click()
     wait_until(lambda: "503" in row_of(tab, "Billing"))
-    take_picture(tab, "admin-deliveries")
+    take_screenshot(tab, "admin-deliveries")
     tab.get_by_role("link", name="Billing").click()
     delivery = tab.locator("#delivery-2")
     expect(delivery).to_contain_text("pending")
     expect(tab.locator("#content-main")).to_contain_text(receiver.url)
-    take_picture(tab, "admin-webhook")
+    take_screenshot(tab, "admin-webhook")
 
     receiver.then = status(204)
     delivery.get_by_role("button", name="Deliver again").click()
@@ -56,30 +56,30 @@ def test_staff_find_what_was_not_delivered_and_have_it_delivered_again(
     tab.goto(f"{url}/admin/deliveries/")
     assert row_of(tab, "Billing") == ""
     tab.get_by_role("link", name="Delivered").click()
-    expect(tab.locator("tr", has_text="Billing")).to_contain_text("204", timeout=PATIENCE)
+    expect(tab.locator("tr", has_text="Billing")).to_contain_text("204", timeout=TIMEOUT)
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
-def test_pages_of_the_admin_have_no_fault_of_accessibility_and_nothing_sticks_out(
+def test_admin_pages_are_accessible_and_do_not_overflow(
     scheme: str,
     width: int,
     url: str,
     new_context: Callable[..., BrowserContext],
-    take_picture: Callable[[Page, str], None],
+    take_screenshot: Callable[[Page, str], None],
 ) -> None:
     with Receiver() as receiver:
-        session_id, owner = open_session(url, name="Billing", webhook_url=receiver.url)
-        say(url, owner, "Hello!")
+        session_id, headers = open_session(url, name="Billing", webhook_url=receiver.url)
+        post_message(url, headers, "Hello!")
         receiver.wait_for(1)
     viewport = {"width": width, "height": 900}
     tab = new_context(bypass_csp=True, viewport=viewport, color_scheme=scheme).new_page()
-    sign_in(tab, url)
+    log_in(tab, url)
     session = f"chat/session/{quote(session_id)}"
-    own = ("deliveries/?state=delivered", *(f"{session}/{each}/" for each in PAGES))
-    lists = ("admin/logentry/", f"chat/session/?q={session_id}")  # Django's own work, mostly
-    for place in (*own, *lists):
-        tab.goto(f"{url}/admin/{place}")
-        assert place in lists or violations(tab) == [], place
-        wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        assert tab.evaluate(wide) == 0, place
-        take_picture(tab, f"admin-{place.partition('?')[0].strip('/').split('/')[-1]}-{scheme}")
+    our_pages = ("deliveries/?state=delivered", *(f"{session}/{each}/" for each in PAGES))
+    lists = ("admin/logentry/", f"chat/session/?q={session_id}")  # mostly Django's own markup
+    for path in (*our_pages, *lists):
+        tab.goto(f"{url}/admin/{path}")
+        assert path in lists or violations(tab) == [], path
+        overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert tab.evaluate(overflow) == 0, path
+        take_screenshot(tab, f"admin-{path.partition('?')[0].strip('/').split('/')[-1]}-{scheme}")

@@ -1,4 +1,4 @@
-"""What the chat page keeps when tabs are reloaded and networks fail."""
+"""The chat page survives reloads and network failures."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -23,79 +23,79 @@ def proxy(chat_stack: Stack) -> Iterator[Proxy]:
         yield proxy
 
 
-def stored(stack: Stack, chat: ChatPage) -> list[str]:
-    """Return what the server holds of the session, as texts in order."""
+def stored_contents(stack: Stack, chat: ChatPage) -> list[str]:
+    """Return the contents of the session's messages on the server, in order."""
     session = chat.session
-    answer = requests.get(
+    response = requests.get(
         f"{stack.web().url}/sessions/{session['id']}",
         headers={"Authorization": f"Bearer {session['token']}"},
         timeout=5,
     )
-    return [message["content"] for message in answer.json()["messages"]]
+    return [message["content"] for message in response.json()["messages"]]
 
 
-def is_whole(reply: Locator, content: str) -> bool:
-    """Tell whether the page shows all words of a reply, in order and once."""
+def is_complete(reply: Locator, content: str) -> bool:
+    """Return whether the page shows the whole reply, ignoring Markdown syntax."""
     letters = [char for char in content if char.isalpha()]
     shown = [char for char in reply.locator(".body").inner_text() if char.isalpha()]
     return shown == letters
 
 
-def test_a_reload_in_the_middle_of_a_reply_loses_nothing(chat: ChatPage, chat_stack: Stack) -> None:
+def test_reload_during_a_reply_loses_nothing(chat: ChatPage, chat_stack: Stack) -> None:
     reply = chat.send(f"Hello {SLOW}")
     expect(reply.locator(".body")).not_to_be_empty()
     chat.page.reload()
     expect(reply).to_have_attribute("aria-busy", "false")
-    assert is_whole(reply, stored(chat_stack, chat)[1])
+    assert is_complete(reply, stored_contents(chat_stack, chat)[1])
 
 
-def test_a_network_cut_in_the_middle_of_a_reply_loses_nothing(
+def test_lost_network_during_a_reply_loses_nothing(
     open_page: Callable[..., ChatPage], chat_stack: Stack, proxy: Proxy
 ) -> None:
     chat = open_page(url=proxy.url).start("Cut")
     reply = chat.send(f"Hello {SLOW}")
     expect(reply.locator(".body")).not_to_be_empty()
     proxy.refuse()
-    expect(chat.page.locator("#state")).to_be_visible()
+    expect(chat.page.locator("#connection")).to_be_visible()
     proxy.listen()
-    expect(chat.page.locator("#state")).to_be_hidden()
+    expect(chat.page.locator("#connection")).to_be_hidden()
     expect(reply).to_have_attribute("aria-busy", "false")
-    assert is_whole(reply, stored(chat_stack, chat)[1])
+    assert is_complete(reply, stored_contents(chat_stack, chat)[1])
 
 
-def test_a_message_written_without_a_network_is_sent_once_it_is_back(
+def test_message_written_offline_is_sent_later(
     open_page: Callable[..., ChatPage], chat_stack: Stack, proxy: Proxy
 ) -> None:
     chat = open_page(url=proxy.url).start("Later")
     proxy.refuse()
-    chat.write("Written offline")
+    chat.submit("Written offline")
     expect(chat.page.get_by_text("Sending…")).to_be_visible()
     proxy.listen()
     expect(chat.replies.first).to_have_attribute("aria-busy", "false")
-    assert chat.mine.count() == 1
-    assert stored(chat_stack, chat)[0] == "Written offline"
+    assert chat.user_messages.count() == 1
+    assert stored_contents(chat_stack, chat)[0] == "Written offline"
 
 
-def test_a_session_opened_without_a_network_is_shown_once_it_is_back(
+def test_chat_selected_offline_is_shown_later(
     open_page: Callable[..., ChatPage], proxy: Proxy
 ) -> None:
     chat = open_page(url=proxy.url).start("Away")
-    chat.ask("Hello")
-    chat.button("New session").click()
+    chat.send_and_wait("Hello")
+    chat.button("New chat").click()
     proxy.refuse()
     chat.page.get_by_role("link", name="Away").click()
-    expect(chat.page.locator("#state")).to_contain_text("No connection.")
+    expect(chat.page.locator("#connection")).to_contain_text("Connection lost.")
     expect(chat.button("Settings")).to_be_disabled()
-    chat.write("And one more")
+    chat.submit("And one more")
     proxy.listen()
-    # By the time that a click were aimed, the page may have come back by itself.
+    # A real click could be too late: the page may have reconnected already.
     chat.page.locator("#connect").dispatch_event("click")
-    expect(chat.mine).to_have_count(2)
+    expect(chat.user_messages).to_have_count(2)
     expect(chat.replies.nth(1)).to_have_attribute("aria-busy", "false")
-    expect(chat.page.locator("#state")).to_be_hidden()
+    expect(chat.page.locator("#connection")).to_be_hidden()
 
 
-def test_connections_that_died_without_a_word_are_given_up(
+def test_half_open_connections_are_detected(
     open_page: Callable[..., ChatPage], chat_stack: Stack, proxy: Proxy
 ) -> None:
     chat = open_page(url=proxy.url)
@@ -104,21 +104,21 @@ def test_connections_that_died_without_a_word_are_given_up(
     reply = chat.start("Half open").send("Hello [[rate=20 tokens=20]]")
     expect(reply.locator(".body")).not_to_be_empty()
     assert proxy.half_open()
-    chat.write("Into the void")
+    chat.submit("Into the void")
     expect(chat.page.get_by_text("Sending…")).to_be_visible()
 
     def is_sent() -> bool:
-        # Each link that the browser has kept idle is as dead, and may be tried in its turn.
+        # All idle connections of the browser are half-open too; it may try each of them.
         chat.page.clock.fast_forward(21_000)
         return chat.replies.count() == 2
 
     wait_until(is_sent, within=20, every=1)
     expect(chat.page.locator("[aria-busy=true]")).to_have_count(0)
-    assert is_whole(reply, stored(chat_stack, chat)[1])
-    assert stored(chat_stack, chat)[2] == "Into the void"
+    assert is_complete(reply, stored_contents(chat_stack, chat)[1])
+    assert stored_contents(chat_stack, chat)[2] == "Into the void"
 
 
-def test_what_was_given_up_without_a_network_is_sent_once_it_is_back(
+def test_message_that_failed_offline_is_sent_later(
     open_page: Callable[..., ChatPage], chat_stack: Stack, proxy: Proxy
 ) -> None:
     chat = open_page(url=proxy.url)
@@ -126,32 +126,32 @@ def test_what_was_given_up_without_a_network_is_sent_once_it_is_back(
     chat.page.reload()
     chat.start("Long away")
     proxy.refuse()
-    chat.write("Still there?")
-    given_up = chat.page.get_by_text("Not sent: The server cannot be reached.").first
+    chat.submit("Still there?")
+    failure = chat.page.get_by_text("Not sent: Could not reach the server.").first
 
-    def is_given_up() -> bool:
+    def has_failed() -> bool:
         chat.page.clock.fast_forward(4000)
-        return given_up.is_visible()
+        return failure.is_visible()
 
-    wait_until(is_given_up, within=15)
+    wait_until(has_failed, within=15)
     proxy.listen()
     chat.page.clock.fast_forward(15_000)
     expect(chat.replies.first).to_have_attribute("aria-busy", "false")
-    assert len(stored(chat_stack, chat)) == 2
+    assert len(stored_contents(chat_stack, chat)) == 2
 
 
-def test_a_message_whose_answer_is_lost_is_not_posted_twice(
+def test_message_is_posted_once_if_the_response_is_lost(
     open_page: Callable[..., ChatPage], chat_stack: Stack, proxy: Proxy
 ) -> None:
     chat = open_page(url=proxy.url).start("Once")
     proxy.lose_answer_to("Say it once")
-    chat.write("Say it once")
+    chat.submit("Say it once")
     expect(chat.replies.first).to_have_attribute("aria-busy", "false")
     expect(chat.page.locator(".pending")).to_have_count(0)
-    assert len(stored(chat_stack, chat)) == 2
+    assert len(stored_contents(chat_stack, chat)) == 2
 
 
-def test_a_session_that_is_tried_again_is_not_opened_twice(
+def test_session_is_created_once_if_the_response_is_lost(
     open_page: Callable[..., ChatPage],
 ) -> None:
     chat = open_page()
@@ -163,57 +163,57 @@ def test_a_session_that_is_tried_again_is_not_opened_twice(
 
     chat.page.route("**/sessions", lose, times=1)
     chat.page.get_by_label("Name", exact=True).first.fill("Only one")
-    chat.button("Start").click()
+    chat.button("Start chat").click()
     chat.button("Try again").click()
     expect(chat.page.get_by_role("heading", name="Only one")).to_be_visible()
     assert opened == {chat.session["id"]}
 
 
-def test_what_could_not_be_sent_outlives_a_reload(chat: ChatPage, chat_stack: Stack) -> None:
+def test_unsent_message_survives_a_reload(chat: ChatPage, chat_stack: Stack) -> None:
     posts = "**/sessions/*/messages"
     chat.page.route(posts, lambda route: route.abort())
-    chat.write("Do not forget me")
+    chat.submit("Do not forget me")
     expect(chat.page.get_by_text("Sending…")).to_be_visible()
     chat.page.unroute(posts)
     chat.page.reload()
     expect(chat.replies.first).to_have_attribute("aria-busy", "false")
-    assert stored(chat_stack, chat)[0] == "Do not forget me"
+    assert stored_contents(chat_stack, chat)[0] == "Do not forget me"
 
 
-def test_a_refused_message_says_why_and_can_be_sent_again(chat: ChatPage) -> None:
+def test_rejected_message_shows_its_error_and_can_be_resent(chat: ChatPage) -> None:
     error = {"code": "invalid_request", "message": "Not today.", "retry_after": None}
 
-    def refuse(route: Route) -> None:
+    def reject(route: Route) -> None:
         route.fulfill(status=400, body=json.dumps({"error": error}))
 
     posts = "**/sessions/*/messages"
-    chat.page.route(posts, refuse)
-    chat.write("Hello")
+    chat.page.route(posts, reject)
+    chat.submit("Hello")
     expect(chat.page.locator(".pending .note")).to_have_text("Not sent: Not today.")
     chat.page.unroute(posts)
     chat.button("Send again").click()
     expect(chat.replies.first).to_have_attribute("aria-busy", "false")
-    assert chat.mine.count() == 1
+    assert chat.user_messages.count() == 1
 
 
-def test_two_tabs_on_one_session_show_the_same(
+def test_two_tabs_show_the_same_messages(
     chat: ChatPage, open_page: Callable[..., ChatPage]
 ) -> None:
-    other = open_page(beside=chat.page, url=chat.url)
-    other.page.get_by_role("link", name="A talk").click()
+    other = open_page(same_context_as=chat.page, url=chat.url)
+    other.page.get_by_role("link", name="First chat").click()
     here = chat.send(f"From the first {SLOW}")
     there = other.replies.first
     expect(there.locator(".body")).not_to_be_empty()
     expect(here).to_have_attribute("aria-busy", "false")
     expect(there).to_have_attribute("aria-busy", "false")
-    other.ask("From the second")
+    other.send_and_wait("From the second")
     expect(chat.replies).to_have_count(2)
     expect(chat.replies.nth(1)).to_have_attribute("aria-busy", "false")
-    assert other.mine.all_inner_texts() == chat.mine.all_inner_texts()
+    assert other.user_messages.all_inner_texts() == chat.user_messages.all_inner_texts()
     assert other.replies.all_inner_texts() == chat.replies.all_inner_texts()
 
 
-def test_where_event_streams_do_not_get_through_the_page_polls(
+def test_page_polls_if_event_streams_are_blocked(
     open_page: Callable[..., ChatPage], chat_stack: Stack
 ) -> None:
     chat = open_page()
@@ -223,45 +223,47 @@ def test_where_event_streams_do_not_get_through_the_page_polls(
     posts = "**/sessions/*/messages"
     chat.page.route(posts, lambda route: late.append((route, route.fetch())), times=1)
     reply = chat.send(f"Hello {SLOW}")
-    expect(chat.page.locator("#messages > .user")).to_have_count(1)  # though no answer has come
-    for route, answer in late:
-        route.fulfill(response=answer)
+    expect(chat.page.locator("#messages > .user")).to_have_count(1)  # before any response
+    for route, response in late:
+        route.fulfill(response=response)
     expect(reply.locator(".body")).not_to_be_empty()
     expect(reply).to_have_attribute("aria-busy", "false")
-    assert is_whole(reply, stored(chat_stack, chat)[1])
+    assert is_complete(reply, stored_contents(chat_stack, chat)[1])
     chat.button("Settings").click()
     chat.button("Clear messages").click()
     chat.button("Clear").click()
     expect(chat.replies).to_have_count(0)
 
 
-def test_what_is_read_anew_keeps_older_messages_but_those_that_are_no_more(
+def test_snapshot_keeps_older_messages_of_the_same_history(
     chat: ChatPage,
 ) -> None:
-    seen = chat.page.evaluate(
+    results = chat.page.evaluate(
         """async () => {
             const { Conversation } = await import("/static/chat/conversation.js");
             const messages = (...numbers) => numbers.map((number) => ({ id: `msg_${number}` }));
-            const known = new Conversation({});
-            const ids = () => [...known.ordered.map(({ id }) => id), known.hasOlder].join();
-            known.replace({ seq: 9, messages: messages(5, 6), has_more: true });
-            known.extend("msg_5", { data: messages(3, 4), has_more: false });
-            known.replace({ seq: 20, messages: messages(6, 7), has_more: true });
-            const seen = [ids()];
-            known.follow({ seq: 30, messages: messages(9, 10) });
-            seen.push(known.isBehind);
-            known.replace({ seq: 30, messages: messages(9, 10), has_more: false });
-            known.extend("msg_3", { data: messages(1, 2), has_more: true });
-            seen.push(ids());
-            known.apply({ type: "gap", requested: 30, earliest: 41 });
-            known.apply({ type: "snapshot", seq: 50, messages: messages(10, 11), has_more: true });
-            seen.push(ids());
-            known.apply({ type: "gap", requested: 50, earliest: 1 });
-            known.apply({ type: "snapshot", seq: 51, messages: messages(9, 10), has_more: true });
-            return [...seen, ids()];
+            const snapshot = (seq, ...numbers) =>
+                ({ type: "snapshot", seq, messages: messages(...numbers), has_more: true });
+            const state = new Conversation({});
+            const ids = () => [...state.ordered.map(({ id }) => id), state.hasOlder].join();
+            state.applySnapshot({ seq: 9, messages: messages(5, 6), has_more: true });
+            state.addOlder("msg_5", { data: messages(3, 4), has_more: false });
+            state.applySnapshot({ seq: 20, messages: messages(6, 7), has_more: true });
+            const results = [ids()];
+            state.applyChanges({ seq: 30, messages: messages(9, 10) });
+            results.push(state.isStale);
+            state.applySnapshot({ seq: 30, messages: messages(9, 10), has_more: false });
+            state.addOlder("msg_3", { data: messages(1, 2), has_more: true });
+            results.push(ids());
+            state.applyEvent({ type: "gap", requested: 30, earliest: 41 });
+            state.applyEvent(snapshot(50, 10, 11));
+            results.push(ids());
+            state.applyEvent({ type: "gap", requested: 50, earliest: 1 });
+            state.applyEvent(snapshot(51, 9, 10));
+            return [...results, ids()];
         }"""
     )
-    assert seen == [
+    assert results == [
         "msg_3,msg_4,msg_5,msg_6,msg_7,false",
         True,
         "msg_9,msg_10,false",

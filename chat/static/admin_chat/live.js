@@ -1,101 +1,102 @@
-// The live tail of a session's page: asks what has changed and puts it in place. What comes is HTML
-// that the server has escaped, the same that the page is made of.
+// Live updates of a session page: polls for changes and shows them. The server renders and escapes the
+// HTML with the same templates as the page.
 
-const WHILE_BUSY = 400; // ms between two looks while a reply grows
-const WHILE_IDLE = 2000;
-const AT_ONCE = 1;
-const AFTER_TROUBLE = 5000;
-const TIMEOUT = 10_000; // ms; an answer that a dead network has lost is not waited for without end
+const BUSY_INTERVAL = 400; // ms between two polls while a reply grows
+const IDLE_INTERVAL = 2000;
+const IMMEDIATELY = 1;
+const ERROR_INTERVAL = 5000;
+const TIMEOUT = 10_000; // ms; fetch has no timeout, so a dead network would never fail
 
 const transcript = document.getElementById("transcript");
 const stale = document.getElementById("stale");
 let seq = Number(transcript.dataset.seq);
 
-const elementOf = (html) => {
+const parseElement = (html) => {
   const template = document.createElement("template");
   template.innerHTML = html.trim();
   return template.content.firstElementChild;
 };
 
-const atTheEnd = () =>
+const isAtEnd = () =>
   window.innerHeight + window.scrollY >= document.documentElement.scrollHeight - 80;
 
-const filled = {};
-// What is the same stays in place: somebody may be marking it.
-const fill = (id, html) => {
-  if (filled[id] === html) return;
-  filled[id] = html;
+const contents = {};
+// Replace the contents of an element only if they changed, which keeps selections.
+const setContent = (id, html) => {
+  if (contents[id] === html) return;
+  contents[id] = html;
   document.getElementById(id).innerHTML = html;
 };
 
-// Whether each message of the newest page has come now, or is shown as it stands. If not, something
-// was missed: Redis has lost its last writes, or the page was made of an older state.
-const isWhole = ({ names, messages }) => {
-  const sent = new Set(messages.map(({ id }) => id));
+// Whether each message of the newest page is in the response or already up to date on the page. It is
+// not if Redis lost its latest writes, or if the page was rendered from an older state.
+const isComplete = ({ names, messages }) => {
+  const received = new Set(messages.map(({ id }) => id));
   return names.every(
-    ([id, at]) => sent.has(id) || document.getElementById(id)?.dataset.seq === String(at),
+    ([id, at]) => received.has(id) || document.getElementById(id)?.dataset.seq === String(at),
   );
 };
 
-// Makes the transcript the newest page, whatever it was: what a reset has cleared goes.
-const arrange = ({ names, messages, older }) => {
-  const fresh = new Map(messages.map(({ id, html }) => [id, elementOf(html)]));
-  const known = new Set(names.map(([id]) => id));
-  [...transcript.children].filter(({ id }) => !known.has(id)).forEach((each) => each.remove());
-  names.forEach(([id], place) => {
-    const shown = document.getElementById(id);
-    const wanted = fresh.get(id) ?? shown;
-    if (shown && shown !== wanted) shown.replaceWith(wanted);
-    const there = transcript.children[place] ?? null;
-    if (there !== wanted) transcript.insertBefore(wanted, there);
+// Make the transcript show the newest page. Messages that a reset has cleared are removed.
+const updateTranscript = ({ names, messages, older }) => {
+  const received = new Map(messages.map(({ id, html }) => [id, parseElement(html)]));
+  const ids = new Set(names.map(([id]) => id));
+  [...transcript.children].filter(({ id }) => !ids.has(id)).forEach((each) => each.remove());
+  names.forEach(([id], index) => {
+    const current = document.getElementById(id);
+    const element = received.get(id) ?? current;
+    if (current && current !== element) current.replaceWith(element);
+    const sibling = transcript.children[index] ?? null;
+    if (sibling !== element) transcript.insertBefore(element, sibling);
   });
   document.getElementById("empty").hidden = names.length > 0;
   document.getElementById("older").hidden = older === null;
   document.querySelector("#older a").href = `?before=${older ?? ""}`;
 };
 
-const show = (told) => {
-  const follows = atTheEnd();
-  fill("facts", told.facts);
-  fill("settled", told.settled);
-  document.querySelector("#content > h1").textContent = told.title;
-  if (told.names) arrange(told);
-  if (follows) window.scrollTo(0, document.documentElement.scrollHeight);
+const show = (update) => {
+  const wasAtEnd = isAtEnd();
+  setContent("facts", update.facts);
+  setContent("settled", update.settled);
+  document.querySelector("#content > h1").textContent = update.title;
+  if (update.names) updateTranscript(update);
+  if (wasAtEnd) window.scrollTo(0, document.documentElement.scrollHeight);
 };
 
-const look = async () => {
-  const answer = await fetch(`${transcript.dataset.live}?after=${seq}`, {
+// Fetch and show changes; return the milliseconds until the next poll, or null if the session ended.
+const poll = async () => {
+  const response = await fetch(`${transcript.dataset.live}?after=${seq}`, {
     signal: AbortSignal.timeout(TIMEOUT),
   });
-  if (!answer.ok || answer.redirected) throw new Error(answer.statusText);
-  const told = await answer.json();
-  if (told.is_gone) {
+  if (!response.ok || response.redirected) throw new Error(response.statusText);
+  const update = await response.json();
+  if (update.is_gone) {
     document.getElementById("gone").hidden = false;
     return null;
   }
-  if (told.names && !isWhole(told)) {
+  if (update.names && !isComplete(update)) {
     seq = 0;
-    return AT_ONCE;
+    return IMMEDIATELY;
   }
-  show(told);
-  seq = told.seq;
-  return transcript.querySelector(".is-open") ? WHILE_BUSY : WHILE_IDLE;
+  show(update);
+  seq = update.seq;
+  return transcript.querySelector(".is-open") ? BUSY_INTERVAL : IDLE_INTERVAL;
 };
 
-const tryToLook = async () => {
+const pollAndReportErrors = async () => {
   try {
-    const pause = await look();
+    const delay = await poll();
     stale.hidden = true;
-    return pause;
+    return delay;
   } catch {
     stale.hidden = false;
-    return AFTER_TROUBLE;
+    return ERROR_INTERVAL;
   }
 };
 
-const follow = async () => {
-  const pause = document.hidden ? WHILE_IDLE : await tryToLook();
-  if (pause) setTimeout(follow, pause);
+const run = async () => {
+  const delay = document.hidden ? IDLE_INTERVAL : await pollAndReportErrors();
+  if (delay) setTimeout(run, delay);
 };
 
-follow();
+run();

@@ -1,35 +1,35 @@
-// Puts the newest figures in place. What comes is HTML that the server has escaped, the same that
-// the page is made of.
+// Refreshes the operations page. The server renders and escapes the HTML with the same template as
+// the page.
 
-const EVERY = 5000; // ms
-const PATIENCE = 10000;
+const REFRESH_INTERVAL = 5000; // ms
+const TIMEOUT = 10000;
 
 const figures = document.getElementById("figures");
-const refreshes = document.getElementById("refreshes");
+const autoRefresh = document.getElementById("auto-refresh");
 const stale = document.getElementById("stale");
 
-// Whoever reads, marks or has something in focus is not disturbed.
+// Do not refresh while the user selects text or has focused something.
 const isInUse = () =>
   figures.contains(document.activeElement) || !window.getSelection().isCollapsed;
 
-const look = async () => {
-  const answer = await fetch("?only=figures", { signal: AbortSignal.timeout(PATIENCE) });
-  if (!answer.ok || answer.redirected) throw new Error(answer.statusText);
-  const told = await answer.text();
-  if (isInUse() || !refreshes.checked) return;
-  figures.innerHTML = told;
+const refresh = async () => {
+  const response = await fetch("?only=figures", { signal: AbortSignal.timeout(TIMEOUT) });
+  if (!response.ok || response.redirected) throw new Error(response.statusText);
+  const html = await response.text();
+  if (isInUse() || !autoRefresh.checked) return;
+  figures.innerHTML = html;
 };
 
-const keepFresh = async () => {
-  if (refreshes.checked && !document.hidden && !isInUse()) {
+const run = async () => {
+  if (autoRefresh.checked && !document.hidden && !isInUse()) {
     try {
-      await look();
+      await refresh();
       stale.textContent = "";
     } catch {
-      stale.textContent = "No news comes: these figures are old. Trying again.";
+      stale.textContent = "Refresh failed. These figures are outdated. Trying again…";
     }
   }
-  setTimeout(keepFresh, EVERY);
+  setTimeout(run, REFRESH_INTERVAL);
 };
 
-setTimeout(keepFresh, EVERY);
+setTimeout(run, REFRESH_INTERVAL);

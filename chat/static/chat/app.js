@@ -1,135 +1,136 @@
-// The page: the list of sessions, the one that is open, its settings, the field to write in.
+// The page: list of chats, the current chat, its settings, the message field.
 
-import { ApiError, insist, newKey } from "./api.js";
+import { ApiError, callWithRetries, newKey } from "./api.js";
 import { Chat } from "./chat.js";
-import { $, button, copy, fill, guardFocus, make } from "./dom.js";
-import { Log } from "./log.js";
+import { $, button, copyText, createElement, guardFocus, updateChildren } from "./dom.js";
+import { MessageList } from "./message_list.js";
 import * as sessions from "./sessions.js";
 
 let chat = null;
 let models = null;
-let retry = null; // what has failed
-let opening = null; // the session that is being opened: its wishes, and the key of the call
-let drawing = 0;
-let cost = 0; // milliseconds that the last drawing took
-const log = new Log($("log"), $("messages"), (isAtStart) => {
-  soon();
-  if (isAtStart) void attempt(acts.older);
+let retry = null; // repeats the action that failed
+let creation = null; // the session that is being created: request body as JSON, idempotency key
+let drawTimer = 0;
+let drawTime = 0; // milliseconds that the last draw took
+const messageList = new MessageList($("log"), $("messages"), (isAtStart) => {
+  scheduleDraw();
+  if (isAtStart) void attempt(actions.older);
 });
 
-// What people do ----------------------------------------------------------------------------------
+// Actions -----------------------------------------------------------------------------------------
 
-// What a button or a form with that data-act does. What fails is told, and can be tried again.
-const acts = {
-  begin: () => go(""),
+// Action of a button or form with that data-action. Failures are shown with a button to try again.
+const actions = {
+  new: () => navigate(""),
   retry: () => retry(),
   dismiss: () => {},
-  connect: () => chat.connection.again(),
-  older: () => chat.older(),
-  newest: () => log.toEnd(),
+  connect: () => chat.connection.reconnect(),
+  older: () => chat.loadOlder(),
+  newest: () => messageList.scrollToEnd(),
   stop: () => chat.cancel(),
   regenerate: ({ value }) => chat.regenerate(value),
   resend: ({ value }) => chat.resend(value),
   discard: ({ value }) => void chat.discard(value),
-  rewrite: ({ value }) => write([chat.discard(value), $("text").value].filter(Boolean).join("\n")),
-  fold({ value }) {
-    log.fold(value);
-    soon();
+  edit: ({ value }) => setText([chat.discard(value), $("text").value].filter(Boolean).join("\n")),
+  toggle({ value }) {
+    messageList.toggle(value);
+    scheduleDraw();
   },
   async copy(pressed) {
     const code = pressed.closest(".code")?.querySelector("pre").textContent;
-    const isCopied = await copy(code ?? chat.conversation.messages.get(pressed.value).content);
-    if (!isCopied) throw new ApiError("refused", "The browser does not allow copying.");
+    const isCopied = await copyText(code ?? chat.conversation.messages.get(pressed.value).content);
+    if (!isCopied) throw new ApiError("copy_blocked", "Your browser blocked copying to the clipboard.");
     pressed.textContent = "Copied";
-    say("Copied.");
+    announce("Copied.");
     setTimeout(() => (pressed.textContent = "Copy"), 1500);
   },
   send() {
     const content = $("text").value;
     if (!content.trim()) return;
-    write("");
-    log.isAtEnd = true;
+    setText("");
+    messageList.isAtEnd = true;
     chat.send(content);
   },
   async start() {
     const body = { name: $("name").value.trim() };
     if ($("new-model").value) body.model = $("new-model").value;
     if ($("new-prompt").value.trim()) body.system_prompt = $("new-prompt").value;
-    // Tried again with the same wishes it is the same call, whose answer may have been all that was lost.
-    const wishes = JSON.stringify(body);
-    if (opening?.wishes !== wishes) opening = { wishes, key: newKey() };
-    const session = await insist("POST", "sessions", { body, key: opening.key });
-    opening = null;
+    // If the response was lost, a retry with the same fields must not create a second session.
+    const fields = JSON.stringify(body);
+    if (creation?.fields !== fields) creation = { fields, key: newKey() };
+    const session = await callWithRetries("POST", "sessions", { body, key: creation.key });
+    creation = null;
     sessions.add(session);
     $("start").reset();
-    go(session.id);
+    navigate(session.id);
   },
   settings() {
     const { name, model, system_prompt } = chat.conversation.session;
     $("set-name").value = name ?? "";
     $("set-prompt").value = system_prompt ?? "";
     $("settings").showModal();
-    return attempt(() => offer($("set-model"), model));
+    return attempt(() => showModels($("set-model"), model));
   },
   async save() {
     const prompt = $("set-prompt").value;
     const body = { name: $("set-name").value.trim(), system_prompt: prompt.trim() ? prompt : null };
     const model = $("set-model").value;
-    if (model !== chat.conversation.session.model) body.model = model; // its own may be offered no more
-    await chat.change(body);
+    if (model !== chat.conversation.session.model) body.model = model; // it may no longer exist
+    await chat.update(body);
     $("settings").close();
   },
   close: () => $("settings").close(),
   async reset() {
     const { reset } = chat;
     $("settings").close();
-    const question = "Clear all messages of this session? Its name, model and prompt stay.";
-    if (await confirmed(question, "Clear")) await attempt(reset);
+    const question = "Clear all messages in this chat? Its name, model and system prompt are kept.";
+    if (await askConfirmation(question, "Clear")) await attempt(reset);
   },
-  async remove({ value }) {
+  async delete({ value }) {
     const { name } = sessions.find(value);
     const question = `Delete “${name || "Untitled"}” and all its messages?`;
-    if (await confirmed(question, "Delete")) await attempt(() => remove(value));
+    if (await askConfirmation(question, "Delete")) await attempt(() => deleteSession(value));
   },
 };
 
-async function attempt(act) {
+async function attempt(action) {
   const { hash } = location;
-  tell("");
+  showError("");
   try {
-    await act();
+    await action();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    if (hash === location.hash) tell(error.message, act);
+    if (hash === location.hash) showError(error.message, action);
   }
 }
 
-// A press counts once until what it asks for is done.
-async function press(element) {
+// Run the action of a button or form; ignore further presses until it is done.
+async function run(element) {
   if (element.ariaBusy) return;
   element.ariaBusy = true;
   try {
-    await attempt(() => acts[element.dataset.act](element));
+    await attempt(() => actions[element.dataset.action](element));
   } finally {
     element.ariaBusy = null;
   }
 }
 
-function tell(words, act) {
-  if (act) retry = () => attempt(act);
-  (document.querySelector("dialog[open]") ?? $("main")).prepend($("trouble"));
-  $("trouble-text").textContent = words;
-  $("trouble").hidden = !words;
+function showError(message, action) {
+  if (action) retry = () => attempt(action);
+  (document.querySelector("dialog[open]") ?? $("main")).prepend($("error"));
+  $("error-text").textContent = message;
+  $("error").hidden = !message;
 }
 
-function say(words) {
-  if (words) $("said").replaceChildren(words);
+// Announce text to screen readers.
+function announce(text) {
+  if (text) $("announcer").replaceChildren(text);
 }
 
-function confirmed(question, word) {
+function askConfirmation(question, label) {
   const dialog = $("confirm");
   $("confirm-text").textContent = question;
-  $("confirm-yes").textContent = word;
+  $("confirm-yes").textContent = label;
   dialog.returnValue = "";
   dialog.showModal();
   return new Promise((resolve) => {
@@ -137,150 +138,151 @@ function confirmed(question, word) {
   });
 }
 
-async function remove(id) {
+async function deleteSession(id) {
   const { token } = sessions.find(id);
-  await insist("DELETE", `sessions/${id}`, { token }).catch((error) => {
-    if (!error.isEnd) throw error;
+  await callWithRetries("DELETE", `sessions/${id}`, { token }).catch((error) => {
+    if (!error.isGone) throw error;
   });
-  sessions.forget(id);
-  if (id === chat?.id) go("");
-  listSessions();
+  sessions.remove(id);
+  if (id === chat?.id) navigate("");
+  drawSessions();
 }
 
-// Offer the models, of which one is chosen; they are asked for until they have come once.
-async function offer(select, chosen) {
-  if (chosen) fill(select, [new Option(chosen)]);
-  models ??= (await insist("GET", "models")).data;
-  const names = new Set(models.map(({ name }) => name)).add(chosen ?? models[0]?.name);
-  const preset = chosen ?? models.find(({ is_default }) => is_default)?.name;
+// Fill a select with the models and select one; models are fetched once.
+async function showModels(select, selected) {
+  if (selected) updateChildren(select, [new Option(selected)]);
+  models ??= (await callWithRetries("GET", "models")).data;
+  const names = new Set(models.map(({ name }) => name)).add(selected ?? models[0]?.name);
+  const preset = selected ?? models.find(({ is_default }) => is_default)?.name;
   select.replaceChildren(...[...names].map((name) => new Option(name, name, false, name === preset)));
 }
 
-// What is shown -----------------------------------------------------------------------------------
+// Drawing -----------------------------------------------------------------------------------------
 
-function go(id) {
-  if (location.hash.slice(1) === id) show();
+function navigate(id) {
+  if (location.hash.slice(1) === id) showSession();
   else location.hash = id;
 }
 
-function show() {
+function showSession() {
   chat?.close();
-  log.clear();
+  messageList.clear();
   const session = sessions.find(location.hash.slice(1));
-  chat = session ? new Chat(session, { changed: soon, say }) : null;
-  tell("");
+  chat = session ? new Chat(session, { changed: scheduleDraw, announce }) : null;
+  showError("");
   $("side").togglePopover(false);
   $("welcome").hidden = Boolean(session);
   $("conversation").hidden = !session;
-  write(session ? sessions.draft(session.id) : "");
-  listSessions();
+  setText(session ? sessions.draft(session.id) : "");
+  drawSessions();
   draw();
-  home([]).focus();
-  if (!session && !$("new-model").length) void attempt(() => offer($("new-model")));
+  focusTarget([]).focus();
+  if (!session && !$("new-model").length) void attempt(() => showModels($("new-model")));
 }
 
-function listSessions() {
+function drawSessions() {
   const rows = sessions.list().map(({ id, name }) => {
-    const link = make("a", { href: `#${id}` }, name || "Untitled");
+    const link = createElement("a", { href: `#${id}` }, name || "Untitled");
     if (id === chat?.id) link.ariaCurrent = "page";
-    const label = `Delete session ${name || "Untitled"}`;
-    return make("li", {}, link, button("×", "remove", { value: id, ariaLabel: label }));
+    const label = `Delete chat ${name || "Untitled"}`;
+    return createElement("li", {}, link, button("×", "delete", { value: id, ariaLabel: label }));
   });
-  fill($("sessions"), rows);
+  updateChildren($("sessions"), rows);
 }
 
-// Draw in a while: the costlier the last time was, the later, so that the page stays at hand.
-function soon() {
-  drawing ||= setTimeout(() => requestAnimationFrame(draw), 3 * cost);
+// Draw soon: the slower the last draw was, the later, so that the page stays responsive.
+function scheduleDraw() {
+  drawTimer ||= setTimeout(() => requestAnimationFrame(draw), 3 * drawTime);
 }
 
 function draw() {
-  drawing = 0;
+  drawTimer = 0;
   document.title = chat ? `${chat.name || "Untitled"} · Parley` : "Parley";
   if (!chat) return;
   const start = performance.now();
-  const { conversation, unsent, offline, end } = chat;
-  const { session, ordered, open, hasOlder } = conversation;
+  const { conversation, unsent, offlineMessage, endMessage } = chat;
+  const { session, ordered, activeReplies, hasOlder } = conversation;
   if (session.id && session.name !== chat.name) {
     sessions.rename(chat.id, (chat.name = session.name));
-    listSessions();
+    drawSessions();
   }
-  log.draw(ordered, unsent);
+  messageList.draw(ordered, unsent);
   $("title").textContent = chat.name || "Untitled";
   $("model").textContent = session.model ?? "";
-  $("edit").disabled = Boolean(end) || !session.id;
+  $("edit").disabled = Boolean(endMessage) || !session.id;
   $("empty").hidden = !session.id || ordered.length + unsent.length > 0;
   $("older").hidden = !hasOlder;
-  $("newest").hidden = log.isAtEnd;
-  $("state").hidden = !offline && !end;
-  $("state-text").textContent = end || (offline && `${offline} Trying again…`);
-  $("connect").hidden = Boolean(end);
-  $("leave").hidden = !end;
-  $("composer").hidden = Boolean(end);
-  $("stop").hidden = !open.length;
-  cost = performance.now() - start;
+  $("newest").hidden = messageList.isAtEnd;
+  $("connection").hidden = !offlineMessage && !endMessage;
+  $("connection-text").textContent = endMessage || (offlineMessage && `${offlineMessage} Reconnecting…`);
+  $("connect").hidden = Boolean(endMessage);
+  $("start-over").hidden = !endMessage;
+  $("composer").hidden = Boolean(endMessage);
+  $("stop").hidden = !activeReplies.length;
+  drawTime = performance.now() - start;
 }
 
-// Where the focus goes from what is gone; on a touch screen not where it would call up the keyboard.
-function home(from) {
-  if (from.includes($("side"))) return $("new");
-  const hasKeys = matchMedia("(pointer: fine)").matches;
-  if (!chat) return hasKeys ? $("name") : $("welcome");
-  if (chat.end) return $("leave");
-  return hasKeys ? $("text") : $("log");
+// Return the element that gets the focus when the focused one disappears. `path` are the focused
+// element and its ancestors. On a touch screen it is not a field, which would open the keyboard.
+function focusTarget(path) {
+  if (path.includes($("side"))) return $("new");
+  const hasKeyboard = matchMedia("(pointer: fine)").matches;
+  if (!chat) return hasKeyboard ? $("name") : $("welcome");
+  if (chat.endMessage) return $("start-over");
+  return hasKeyboard ? $("text") : $("log");
 }
 
-// The field to write in ---------------------------------------------------------------------------
+// Message field -----------------------------------------------------------------------------------
 
-function write(text) {
+function setText(text) {
   $("text").value = text;
-  written();
+  textChanged();
 }
 
-function written() {
+function textChanged() {
   const field = $("text");
-  if (chat) sessions.keepDraft(chat.id, field.value);
+  if (chat) sessions.saveDraft(chat.id, field.value);
   field.style.height = "auto";
   field.style.height = `${field.scrollHeight}px`;
   $("send").disabled = !field.value.trim();
 }
 
-$("text").addEventListener("input", written);
+$("text").addEventListener("input", textChanged);
 $("text").addEventListener("keydown", (event) => {
-  // While an input method composes a character, Enter is its own; Safari tells by 229 alone.
+  // Enter also confirms the characters of an input method; Safari reports that by keyCode 229 only.
   const isComposing = event.isComposing || event.keyCode === 229;
   if (event.key !== "Enter" || event.shiftKey || isComposing) return;
   event.preventDefault();
-  acts.send();
+  actions.send();
 });
 
-// What is listened to -----------------------------------------------------------------------------
+// Event listeners ---------------------------------------------------------------------------------
 
 addEventListener("click", ({ target }) => {
-  const pressed = target.closest("button[data-act]");
-  if (pressed) void press(pressed);
+  const pressed = target.closest("button[data-action]");
+  if (pressed) void run(pressed);
 });
 addEventListener("submit", (event) => {
-  if (!event.target.dataset.act) return;
+  if (!event.target.dataset.action) return;
   event.preventDefault();
-  void press(event.target);
+  void run(event.target);
 });
 addEventListener("keydown", ({ key, isComposing }) => {
   if (key !== "Escape" || isComposing || document.querySelector("dialog[open], :popover-open")) return;
-  if (chat) void attempt(acts.stop);
+  if (chat) void attempt(actions.stop);
 });
-addEventListener("hashchange", show);
-addEventListener("beforeunload", (event) => sessions.isLosing() && event.preventDefault());
-// A telephone's keyboard may lie over the page without making it smaller.
+addEventListener("hashchange", showSession);
+addEventListener("beforeunload", (event) => sessions.hasUnsaved() && event.preventDefault());
+// An on-screen keyboard may cover the page without resizing it.
 visualViewport.addEventListener("resize", () => {
   const { height, scale } = visualViewport;
   if (scale === 1) document.body.style.height = `${height}px`;
 });
 setInterval(() => {
-  if (!chat?.conversation.open.length) return;
-  say(chat.news());
-  soon();
+  if (!chat?.conversation.activeReplies.length) return;
+  announce(chat.newWaits());
+  scheduleDraw();
 }, 1000);
-sessions.onChange(listSessions);
-guardFocus(home);
-show();
+sessions.onChange(drawSessions);
+guardFocus(focusTarget);
+showSession();

@@ -1,113 +1,116 @@
-// One open session: follows it, keeps what waits to be sent, and acts on it.
+// The current chat: subscribes to its session, sends messages, calls the API.
 
-import { call, insist, newKey } from "./api.js";
-import { Conversation, OPEN } from "./conversation.js";
+import { call, callWithRetries, newKey } from "./api.js";
+import { Conversation, isActive } from "./conversation.js";
+import { outcomeText, waitText } from "./reply_status.js";
 import * as sessions from "./sessions.js";
-import { follow } from "./transport.js";
-import { ended, waiting } from "./words.js";
+import { subscribe } from "./transport.js";
 
-const LATE = 5_000; // ms; a connection that has not told by then of what was accepted is taken for dead
+const EVENT_TIMEOUT = 5_000; // ms from a response to its event; then the connection counts as dead
 
 export class Chat {
-  offline = ""; // why no news comes, in words
-  end = ""; // why none will come any more
-  awaited = new Set(); // ids of replies whose end is to be told
-  told = new Set(); // of open replies, and what they wait for
+  offlineMessage = ""; // why there is no connection
+  endMessage = ""; // why the session has ended
+  unannounced = new Set(); // ids of replies whose outcome is not announced yet
+  announcedWaits = new Set(); // wait reasons of active replies that were announced
 
-  // page: changed(), say(words)
+  // page: changed(), announce(text)
   constructor(session, page) {
     Object.assign(this, session, page);
     this.path = `sessions/${this.id}`;
     this.conversation = new Conversation(session);
     this.outbox = sessions.outbox(this.id);
-    this.connection = follow(this, this);
+    this.connection = subscribe(this, this);
     void this.flush();
   }
 
   close() {
     this.connection.stop();
     this.isClosed = true;
-    this.changed = this.say = () => {};
+    this.changed = this.announce = () => {};
   }
 
-  // What the transport asks and tells -------------------------------------------------------------
+  // Callbacks of the transport --------------------------------------------------------------------
 
-  isBehind = () => this.conversation.isBehind;
+  isStale = () => this.conversation.isStale;
   cursor = () => this.conversation.seq;
 
-  online() {
-    if (!this.offline) return;
-    this.offline = "";
+  onConnect() {
+    if (!this.offlineMessage) return;
+    this.offlineMessage = "";
     void this.flush();
   }
 
-  lost(error) {
-    this.offline = error?.status ? error.message : "No connection.";
+  onDisconnect(error) {
+    this.offlineMessage = error?.status ? error.message : "Connection lost.";
     this.changed();
   }
 
-  whole(snapshot) {
-    snapshot.messages.filter(({ seq }) => seq > this.cursor()).forEach((each) => this.recognise(each));
-    this.take(() => this.conversation.replace(snapshot));
+  onSnapshot(snapshot) {
+    snapshot.messages.filter(({ seq }) => seq > this.cursor()).forEach((each) => this.matchPosted(each));
+    this.apply(() => this.conversation.applySnapshot(snapshot));
   }
 
-  snapshot = (session) => this.take(() => this.conversation.follow(session));
+  onChanges = (session) => this.apply(() => this.conversation.applyChanges(session));
 
-  event(event) {
-    if (event.type === "session.expired") return this.over("This session has expired.");
-    if (event.type === "session.deleted") return this.over("This session was deleted.");
-    if (event.message) this.recognise(event.message);
-    this.take(() => this.conversation.apply(event));
+  onEvent(event) {
+    if (event.type === "session.expired") return this.onEnd("This chat has expired.");
+    if (event.type === "session.deleted") return this.onEnd("This chat was deleted.");
+    if (event.message) this.matchPosted(event.message);
+    this.apply(() => this.conversation.applyEvent(event));
   }
 
-  // What was posted is often told of before its call is answered; it must not be shown twice meanwhile.
-  recognise({ role, content, seq }) {
+  onEnd(reason) {
+    this.connection.stop();
+    const { size } = this.conversation.messages;
+    const rest = size ? "You can still read its messages." : "Its messages are no longer available.";
+    this.endMessage = `${reason} ${rest}`;
+    this.changed();
+  }
+
+  // The event of a posted message often arrives before the response to the POST. Match them, so that
+  // the message is not shown twice.
+  matchPosted({ role, content, seq }) {
     const { posted } = this;
     if (posted && !posted.seq && role === "user" && content === posted.content) posted.seq = seq;
   }
 
-  over(words) {
-    this.connection.stop();
-    const { size } = this.conversation.messages;
-    this.end = `${words} ${size ? "Its messages are shown as they were." : "Nothing is left of it."}`;
-    this.changed();
-  }
-
-  take(change) {
+  apply(change) {
     change();
-    for (const { id } of this.conversation.open) this.awaited.add(id);
-    this.tell();
+    for (const { id } of this.conversation.activeReplies) this.unannounced.add(id);
+    this.announceOutcomes();
     this.changed();
   }
 
-  // Say how replies have ended: each at once, for piece by piece it could not be followed.
-  tell() {
-    for (const id of this.awaited) {
+  // Announce each finished reply as a whole; screen readers cannot follow deltas.
+  announceOutcomes() {
+    for (const id of this.unannounced) {
       const reply = this.conversation.messages.get(id);
-      if (!reply || OPEN.has(reply.status)) continue;
-      this.awaited.delete(id);
-      this.say(ended(reply) || `Reply: ${reply.content}`);
+      if (!reply || isActive(reply)) continue;
+      this.unannounced.delete(id);
+      this.announce(outcomeText(reply) || `Reply: ${reply.content}`);
     }
   }
 
-  // Return what the open replies wait for, as far as it has not been told.
-  news() {
-    const known = this.told;
-    const waits = this.conversation.open.map((reply, ahead) => [reply.id, waiting(reply, ahead)]);
-    this.told = new Set(waits.map(String));
-    return waits.filter((each) => !known.has(String(each))).map(([, words]) => words).join(" ");
+  // Return the wait reasons of active replies that were not announced before.
+  newWaits() {
+    const known = this.announcedWaits;
+    const replies = this.conversation.activeReplies;
+    const waits = replies.map((reply, ahead) => [reply.id, waitText(reply, ahead)]);
+    this.announcedWaits = new Set(waits.map(String));
+    return waits.filter((each) => !known.has(String(each))).map(([, text]) => text).join(" ");
   }
 
-  // What is sent ----------------------------------------------------------------------------------
+  // Outbox ----------------------------------------------------------------------------------------
 
-  // What the conversation does not tell of yet.
+  // Messages that the conversation does not contain yet.
   get unsent() {
     return this.outbox.filter(({ error, seq = Infinity }) => error || seq > this.cursor());
   }
 
   send(content) {
     const entry = { key: newKey(), content };
-    sessions.keep(this.id, entry);
+    sessions.addToOutbox(this.id, entry);
     this.outbox.push(entry);
     void this.flush();
   }
@@ -117,65 +120,65 @@ export class Chat {
     void this.flush();
   }
 
-  // Take a message back, and return its content.
+  // Remove an unsent message and return its content.
   discard(key) {
     const { content } = this.outbox.find((entry) => entry.key === key);
-    sessions.drop(this.id, key);
+    sessions.removeFromOutbox(this.id, key);
     this.outbox = this.outbox.filter((entry) => entry.key !== key);
     this.changed();
     return content;
   }
 
-  // Post what waits, in order; a message that was refused lets those after it pass.
+  // Post the messages in order. A rejected message does not block those after it.
   async flush() {
-    for (const entry of this.outbox) if (entry.error?.mayPass) delete entry.error;
+    for (const entry of this.outbox) if (entry.error?.isRetryable) delete entry.error;
     this.changed();
     if (this.isFlushing) return;
     this.isFlushing = true;
     let entry;
     while ((this.posted = entry = this.outbox.find(({ error, seq }) => !error && !seq)) && !this.isClosed) {
       try {
-        const { seq, id } = (await this.act("messages", { content: entry.content }, entry.key)).reply;
+        const { seq, id } = (await this.post("messages", { content: entry.content }, entry.key)).reply;
         entry.seq = seq;
-        sessions.drop(this.id, entry.key);
-        if (!this.conversation.messages.has(id)) this.awaited.add(id);
+        sessions.removeFromOutbox(this.id, entry.key);
+        if (!this.conversation.messages.has(id)) this.unannounced.add(id);
       } catch (error) {
         entry.error = error;
-        this.say(`Not sent: ${error.message}`);
+        this.announce(`Not sent: ${error.message}`);
       }
       this.changed();
     }
     this.isFlushing = false;
   }
 
-  // Acts: what comes of them the log tells ----------------------------------------------------------
+  // Calls: their effects arrive as events -----------------------------------------------------------
 
-  async act(path, body = {}, key = newKey()) {
-    const answer = await insist("POST", `${this.path}/${path}`, { token: this.token, body, key });
-    const { seq } = answer.reply ?? answer;
-    setTimeout(() => this.cursor() < seq && this.connection.again(), LATE);
-    return answer;
+  async post(path, body = {}, key = newKey()) {
+    const response = await callWithRetries("POST", `${this.path}/${path}`, { token: this.token, body, key });
+    const { seq } = response.reply ?? response;
+    setTimeout(() => this.cursor() < seq && this.connection.reconnect(), EVENT_TIMEOUT);
+    return response;
   }
 
-  regenerate = (id) => this.act(`messages/${id}/regenerate`);
-  reset = () => this.act("reset");
-  change = (body) => insist("PATCH", this.path, { token: this.token, body });
+  regenerate = (id) => this.post(`messages/${id}/regenerate`);
+  reset = () => this.post("reset");
+  update = (body) => callWithRetries("PATCH", this.path, { token: this.token, body });
 
   async cancel() {
-    const [reply] = this.conversation.open;
-    if (reply) await this.act(`messages/${reply.id}/cancel`);
+    const [reply] = this.conversation.activeReplies;
+    if (reply) await this.post(`messages/${reply.id}/cancel`);
   }
 
-  async older() {
-    if (this.isReading || !this.conversation.hasOlder) return;
-    this.isReading = true;
+  async loadOlder() {
+    if (this.isLoading || !this.conversation.hasOlder) return;
+    this.isLoading = true;
     try {
       const { id } = this.conversation.ordered[0];
       const path = `${this.path}/messages?before=${id}&order=desc&limit=100`;
-      this.conversation.extend(id, await call("GET", path, { token: this.token }));
+      this.conversation.addOlder(id, await call("GET", path, { token: this.token }));
       this.changed();
     } finally {
-      this.isReading = false;
+      this.isLoading = false;
     }
   }
 }

@@ -1,5 +1,5 @@
 "use strict";
-// Nothing leaves this host: no validator is asked, and the schema is our own.
+// No request leaves this host: the validator is off, and the schema is served here.
 SwaggerUIBundle({
   url: "/schema",
   dom_id: "#swagger-ui",

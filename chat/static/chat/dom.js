@@ -1,51 +1,53 @@
-// Making elements without ever parsing HTML, and changing the page under its reader's hands.
+// Creates elements without parsing HTML, and updates them in place.
 
 export const $ = (id) => document.getElementById(id);
 
-export function make(tag, properties = {}, ...children) {
+export function createElement(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
   element.append(...children);
   return element;
 }
 
-// Return a button that does the act of that name; app.js has the list.
-export function button(text, act, properties) {
-  const made = make("button", { type: "button", className: "quiet", ...properties }, text);
-  made.dataset.act = act;
-  return made;
+// Create a button that runs an action of app.js.
+export function button(text, action, properties) {
+  const element = createElement("button", { type: "button", className: "quiet", ...properties }, text);
+  element.dataset.action = action;
+  return element;
 }
 
-// Make these nodes the children of `parent`, after its first ones. What is there already, or its like,
-// stays, and is filled in its turn: what is focused, selected or scrolled in it stays so, and a press
-// that has begun on a button ends on it.
-export function fill(parent, nodes, first = 0) {
+// Replace the children of `parent` from index `first` on. Equal children stay in place and are updated
+// recursively, so that focus, selection, scroll position and a pressed button are kept.
+export function updateChildren(parent, nodes, first = 0) {
   nodes.forEach((node, index) => {
-    const known = parent.childNodes[first + index] ?? null;
-    if (known === node) return;
-    if (known?.nodeName === "#text" && node.nodeName === "#text") retype(known, node.data);
-    else if (known?.cloneNode().isEqualNode(node.cloneNode())) fill(known, [...node.childNodes]);
-    else parent.insertBefore(node, known);
+    const current = parent.childNodes[first + index] ?? null;
+    if (current === node) return;
+    if (current?.nodeName === "#text" && node.nodeName === "#text") updateText(current, node.data);
+    else if (current?.cloneNode().isEqualNode(node.cloneNode())) {
+      updateChildren(current, [...node.childNodes]);
+    } else parent.insertBefore(node, current);
   });
   while (parent.childNodes.length > first + nodes.length) parent.lastChild.remove();
 }
 
-function retype(text, words) {
-  if (words.startsWith(text.data)) text.appendData(words.slice(text.length)); // selections stay
-  else text.data = words;
+function updateText(node, text) {
+  if (text.startsWith(node.data)) node.appendData(text.slice(node.length)); // keeps selections
+  else node.data = text;
 }
 
-// Whenever what had the focus goes, hides or is switched off, the focus goes home and not nowhere.
-export function guardFocus(home) {
-  let last = document.body;
-  let from = [];
+// When the focused element is removed, hidden or disabled, focus `getTarget(path)` instead. `path` are
+// the focused element and its ancestors.
+export function guardFocus(getTarget) {
+  let focused = document.body;
+  let path = [];
   addEventListener("focusin", (event) => {
-    last = event.target;
-    from = event.composedPath();
+    focused = event.target;
+    path = event.composedPath();
   });
-  const isLost = () => !last.checkVisibility({ visibilityProperty: true }) || last.matches(":disabled");
+  const isLost = () =>
+    !focused.checkVisibility({ visibilityProperty: true }) || focused.matches(":disabled");
   new MutationObserver(() => {
     const { activeElement: active, body } = document;
-    if ((active === body || active === last) && isLost()) home(from).focus();
+    if ((active === body || active === focused) && isLost()) getTarget(path).focus();
   }).observe(document.body, {
     subtree: true,
     childList: true,
@@ -53,14 +55,15 @@ export function guardFocus(home) {
   });
 }
 
-export async function copy(text) {
+// Copy text to the clipboard; return whether it worked.
+export async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    // Without HTTPS, or when it is refused, there is no clipboard to write to, but still the command.
+    // Without HTTPS or permission the clipboard API fails, but the copy command still works.
     const { activeElement } = document;
-    const field = make("textarea", { value: text, className: "sr" });
+    const field = createElement("textarea", { value: text, className: "sr-only" });
     document.body.append(field);
     field.select();
     const isCopied = document.execCommand("copy");

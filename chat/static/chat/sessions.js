@@ -1,33 +1,32 @@
-// What this browser keeps: its sessions, and for each of them the draft and what was sent but has not
-// been accepted yet. A token opens its session to whoever has it; localStorage is readable by pages
-// of this origin only.
+// State in localStorage: the sessions and their tokens, drafts, and outboxes of messages that the
+// server has not accepted. Only pages of this origin can read it.
 
 const LIST = "parley.sessions";
-const outboxOf = (id) => `parley.outbox.${id}`;
-const draftOf = (id) => `parley.draft.${id}`;
-const unkept = new Map(); // what localStorage has no room for, or may not keep
+const outboxKey = (id) => `parley.outbox.${id}`;
+const draftKey = (id) => `parley.draft.${id}`;
+const unsaved = new Map(); // values that localStorage rejected, because it is full or disabled
 
-function read(name, otherwise) {
+function read(key, fallback) {
   try {
-    return JSON.parse(unkept.get(name) ?? localStorage.getItem(name)) ?? otherwise;
+    return JSON.parse(unsaved.get(key) ?? localStorage.getItem(key)) ?? fallback;
   } catch {
-    return otherwise;
+    return fallback;
   }
 }
 
-function write(name, value) {
+function write(key, value) {
   const text = JSON.stringify(value);
-  unkept.delete(name);
+  unsaved.delete(key);
   try {
-    if (value.length) localStorage.setItem(name, text);
-    else localStorage.removeItem(name);
+    if (value.length) localStorage.setItem(key, text);
+    else localStorage.removeItem(key);
   } catch {
-    unkept.set(name, text);
+    unsaved.set(key, text);
   }
 }
 
-// Whether something would be lost with the page.
-export const isLosing = () => unkept.size > 0;
+// Whether closing the page would lose data.
+export const hasUnsaved = () => unsaved.size > 0;
 
 export const list = () => read(LIST, []);
 export const find = (id) => list().find((each) => each.id === id);
@@ -40,22 +39,22 @@ export function rename(id, name) {
   write(LIST, list().map((each) => (each.id === id ? { ...each, name } : each)));
 }
 
-export function forget(id) {
+export function remove(id) {
   write(LIST, list().filter((each) => each.id !== id));
-  write(outboxOf(id), []);
-  write(draftOf(id), "");
+  write(outboxKey(id), []);
+  write(draftKey(id), "");
 }
 
-export const draft = (id) => read(draftOf(id), "");
-export const keepDraft = (id, text) => write(draftOf(id), text);
+export const draft = (id) => read(draftKey(id), "");
+export const saveDraft = (id, text) => write(draftKey(id), text);
 
-export const outbox = (id) => read(outboxOf(id), []);
-export const keep = (id, entry) => write(outboxOf(id), [...outbox(id), entry]);
+export const outbox = (id) => read(outboxKey(id), []);
+export const addToOutbox = (id, entry) => write(outboxKey(id), [...outbox(id), entry]);
 
-export function drop(id, key) {
-  write(outboxOf(id), outbox(id).filter((entry) => entry.key !== key));
+export function removeFromOutbox(id, key) {
+  write(outboxKey(id), outbox(id).filter((entry) => entry.key !== key));
 }
 
-// Another tab has changed the list.
-export const onChange = (act) =>
-  addEventListener("storage", ({ key }) => (key === LIST || key === null) && act());
+// Call back when another tab has changed the list.
+export const onChange = (callback) =>
+  addEventListener("storage", ({ key }) => (key === LIST || key === null) && callback());

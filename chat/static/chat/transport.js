@@ -1,115 +1,119 @@
-// How news of a session comes in: an event stream, or long-polls where streams do not get through.
-// Both go on from the cursor, so changing between them, or losing the network, misses nothing. There
-// is no state that is not left after a bounded time: whatever fails or falls silent is tried again.
+// Subscribes to a session by event stream, or by long polling if streams do not work. Both continue at
+// the cursor, so no update is lost when the transport or the network changes. Every failure and every
+// timeout leads to a retry.
 
-import { bound, call, pause, request } from "./api.js";
+import { call, request, sleep, withTimeout } from "./api.js";
 
-const FIRST_BYTE = 8_000; // ms; a proxy that gathers answers lets no first byte through
-const SILENCE = 40_000; // ms; more than two of the server's heartbeats, or one long-poll
-const LONGEST_PAUSE = 8_000;
-const HIDDEN = 30_000; // ms; browsers allow few connections a host, so hidden tabs give theirs back
+const FIRST_BYTE_TIMEOUT = 8_000; // ms; a proxy that buffers responses delays the first byte
+const IDLE_TIMEOUT = 40_000; // ms; more than two of the server's heartbeats, or one long poll
+const MAX_BACKOFF = 8_000; // ms
+const HIDDEN_TIMEOUT = 30_000; // ms; browsers limit connections per host, so hidden tabs disconnect
 
-// listener: isBehind(), whole(snapshot), cursor(), event(event), snapshot(session), online(),
-// lost(error), over(words). Returns how to stop, and how to connect anew at once.
-export function follow({ id, token }, listener) {
+// listener: isStale(), cursor(), onSnapshot(snapshot), onEvent(event), onChanges(session), onConnect(),
+// onDisconnect(error), onEnd(reason). Returns stop() and reconnect().
+export function subscribe({ id, token }, listener) {
   const stopped = new AbortController();
   const { signal } = stopped;
-  let turn = new AbortController(); // ends one connection or pause, not the following
-  let hiding = 0;
-  const again = () => turn.abort();
-  const lose = () => (listener.lost(), again());
-  const hide = () => {
-    clearTimeout(hiding);
-    if (document.hidden) hiding = setTimeout(again, HIDDEN);
+  let attempt = new AbortController(); // ends the current connection or delay
+  let hiddenTimer = 0;
+  const reconnect = () => attempt.abort();
+  const onOffline = () => (listener.onDisconnect(), reconnect());
+  const onVisibilityChange = () => {
+    clearTimeout(hiddenTimer);
+    if (document.hidden) hiddenTimer = setTimeout(reconnect, HIDDEN_TIMEOUT);
   };
-  addEventListener("online", again, { signal });
-  addEventListener("offline", lose, { signal });
-  document.addEventListener("visibilitychange", hide, { signal });
-  signal.addEventListener("abort", again);
-  hide();
+  addEventListener("online", reconnect, { signal });
+  addEventListener("offline", onOffline, { signal });
+  document.addEventListener("visibilitychange", onVisibilityChange, { signal });
+  signal.addEventListener("abort", reconnect);
+  onVisibilityChange();
   void run();
-  return { stop: () => stopped.abort(), again };
+  return { stop: () => stopped.abort(), reconnect };
 
   async function run() {
     let receive = stream;
-    let wait = 500;
+    let backoff = 500;
     while (!signal.aborted) {
-      turn = new AbortController();
+      attempt = new AbortController();
       try {
-        if (listener.isBehind()) await read();
+        if (listener.isStale()) await readSnapshot();
         await receive();
-        wait = 500;
-        await pause(100);
+        backoff = 500;
+        await sleep(100);
       } catch (error) {
         if (signal.aborted) return;
-        if (error.isEnd) return listener.over(error.message);
-        const isKeptBack = error.isBuffered || error.status === 404 || error.status === 405;
-        if (receive === stream && isKeptBack) {
+        if (error.isGone) return listener.onEnd(error.message);
+        const hasNoStreams = error.isBuffered || error.status === 404 || error.status === 405;
+        if (receive === stream && hasNoStreams) {
           receive = poll;
           continue;
         }
-        receive = stream; // what kept streams back may have gone with the connection
-        if (!document.hidden) listener.lost(error);
-        turn = new AbortController();
-        await pause(Math.max(wait * (0.5 + Math.random()), (error.retryAfter ?? 0) * 1000), turn.signal);
-        wait = Math.min(wait * 2, LONGEST_PAUSE);
+        receive = stream; // the next network may support streams
+        if (!document.hidden) listener.onDisconnect(error);
+        attempt = new AbortController();
+        const delay = Math.max(backoff * (0.5 + Math.random()), (error.retryAfter ?? 0) * 1000);
+        await sleep(delay, attempt.signal);
+        backoff = Math.min(backoff * 2, MAX_BACKOFF);
       }
-      await shown(signal);
+      await untilVisible(signal);
     }
   }
 
-  async function read() {
-    listener.whole(await call("GET", `sessions/${id}`, { token, signal: bound(FIRST_BYTE, turn.signal) }));
-    listener.online();
+  async function readSnapshot() {
+    const limit = withTimeout(FIRST_BYTE_TIMEOUT, attempt.signal);
+    listener.onSnapshot(await call("GET", `sessions/${id}`, { token, signal: limit }));
+    listener.onConnect();
   }
 
   async function stream() {
-    let heard = false;
+    let isConnected = false;
     let isBuffered = false;
-    let timer = setTimeout(() => ((isBuffered = true), again()), FIRST_BYTE);
-    const alive = () => {
+    let timer = setTimeout(() => ((isBuffered = true), reconnect()), FIRST_BYTE_TIMEOUT);
+    const onData = () => {
       clearTimeout(timer);
-      timer = setTimeout(again, SILENCE);
-      if (!heard) listener.online();
-      heard = true;
+      timer = setTimeout(reconnect, IDLE_TIMEOUT);
+      if (!isConnected) listener.onConnect();
+      isConnected = true;
     };
     try {
       const path = `sessions/${id}/events?after=${listener.cursor()}`;
-      const response = await request("GET", path, { token, signal: turn.signal });
-      for await (const block of blocks(response.body, alive)) {
-        const data = block.split("\n").find((line) => line.startsWith("data: "));
-        if (data) listener.event(JSON.parse(data.slice(6)));
-        if (listener.isBehind()) return;
+      const response = await request("GET", path, { token, signal: attempt.signal });
+      for await (const frame of readFrames(response.body, onData)) {
+        const data = frame.split("\n").find((line) => line.startsWith("data: "));
+        if (data) listener.onEvent(JSON.parse(data.slice(6)));
+        if (listener.isStale()) return;
       }
     } catch (error) {
       throw Object.assign(error, { isBuffered: isBuffered && navigator.onLine });
     } finally {
       clearTimeout(timer);
-      again(); // an error of the listener must not leave the connection open
+      reconnect(); // an exception of the listener must not leave the connection open
     }
   }
 
   async function poll() {
     const path = `sessions/${id}?after=${listener.cursor()}&wait=25&limit=200`;
-    listener.snapshot(await call("GET", path, { token, signal: bound(SILENCE, turn.signal) }));
-    listener.online();
+    const limit = withTimeout(IDLE_TIMEOUT, attempt.signal);
+    listener.onChanges(await call("GET", path, { token, signal: limit }));
+    listener.onConnect();
   }
 }
 
-async function* blocks(body, alive) {
+// Yield the frames of an event stream.
+async function* readFrames(body, onData) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
-    alive();
-    const parts = (rest + value).split("\n\n");
-    rest = parts.pop();
-    yield* parts;
+    onData();
+    const frames = (rest + value).split("\n\n");
+    rest = frames.pop();
+    yield* frames;
   }
 }
 
-async function shown(signal) {
+async function untilVisible(signal) {
   while (document.hidden && !signal.aborted) {
     await new Promise((resolve) => {
       document.addEventListener("visibilitychange", resolve, { once: true });

@@ -79,9 +79,9 @@ def test_it_tells_which_gate_is_shut_and_why(admin: Client) -> None:
 
 def test_an_idle_parley_without_workers_is_told_as_such(admin: Client) -> None:
     html = html_of(admin)
-    assert "None shows life" in html
+    assert "No worker is running" in html
     assert html.count('<span class="most"></span>') == 2  # no axis from 0 to 0
-    assert "None yet." in html
+    assert "No turns yet." in html
 
 
 def test_it_costs_the_same_however_much_there_is(redis: Redis, busy: str, admin: Client) -> None:  # noqa: ARG001
@@ -120,7 +120,7 @@ def test_a_redis_that_is_down_is_told(admin: Client, settings: Settings) -> None
     store_client.cache_clear()
     answer = admin.get(PAGE)
     assert answer.status_code == 503
-    assert "gives no answer" in answer.content.decode()
+    assert "Redis is unavailable" in answer.content.decode()
 
 
 def test_bars_are_as_high_as_their_minutes(busy: str, admin: Client) -> None:  # noqa: ARG001

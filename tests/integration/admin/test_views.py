@@ -77,8 +77,8 @@ def test_a_conversation_tells_all_of_each_turn(admin: Client) -> None:
     turns.reply(session_id, "an answer")
     asked(session_id, "one that waits")
     html = admin.get(page(session_id)).content.decode()
-    for part in ("a name", "be brief", "a question", "an answer", "attempt 1", "written in",
-                 "begun after", "stop", "one that waits", "Waits: queue, place 0"):  # fmt: skip
+    for part in ("a name", "be brief", "a question", "an answer", "attempt 1", "duration ",
+                 "queued 0.", "stop", "one that waits", "Waiting: queue, position 0"):  # fmt: skip
         assert part in html, part
 
 
@@ -187,7 +187,7 @@ def test_a_redis_that_is_down_is_told(admin: Client, settings: Settings) -> None
         answer = admin.get(path)
         assert answer.status_code == 503
         assert answer["Retry-After"] == "1"
-        assert "gives no answer" in answer.content.decode()
+        assert "Redis is unavailable" in answer.content.decode()
 
 
 def test_feedback_is_shown_as_text(admin: Client) -> None:

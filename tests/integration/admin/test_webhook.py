@@ -64,4 +64,4 @@ def test_what_was_never_delivered_is_not_delivered_again(admin: Client, session_
 
 
 def test_a_session_without_a_webhook_has_nothing_to_show(admin: Client) -> None:
-    assert "Nothing has been delivered" in shown(admin, opened())
+    assert "No deliveries." in shown(admin, opened())

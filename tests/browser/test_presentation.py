@@ -1,4 +1,4 @@
-"""How the chat page looks, weighs and reads, and how fast it is there."""
+"""Layout, accessibility, size and speed of the chat page."""
 
 import gzip
 import re
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.browser
 
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1200, "height": 800}
-MOST_BYTES = 150_000
-"""Of all that the page needs, compressed as a proxy would."""
+# Size of all resources of the page, compressed with gzip.
+MAX_BYTES = 150_000
 REPLY = """Here is a small function that does it:
 
 ```python
@@ -42,7 +42,7 @@ def primes(limit: int) -> list[int]:
 MORE = "There are 25 of them: 2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, and so on."
 
 
-def scripted(stack: Stack, match: str, reply: str, **fields: object) -> None:
+def script_reply(stack: Stack, match: str, reply: str, **fields: object) -> None:
     steps = [{"match": match, "reply": reply, "times": 0, **fields}]
     requests.post(f"{stack.model.url}/__script__", json={"steps": steps}, timeout=5)
 
@@ -55,87 +55,87 @@ def scripted(stack: Stack, match: str, reply: str, **fields: object) -> None:
         ("phone", {"viewport": PHONE, "color_scheme": "light", "has_touch": True}),
     ],
 )
-def test_the_page_has_no_fault_of_accessibility_and_nothing_sticks_out(
+def test_page_is_accessible_and_does_not_overflow(
     name: str,
     options: dict[str, object],
     open_page: Callable[..., ChatPage],
     chat_stack: Stack,
-    take_picture: Callable[[Page, str], None],
+    take_screenshot: Callable[[Page, str], None],
 ) -> None:
-    scripted(chat_stack, "primes below", REPLY)
-    scripted(chat_stack, "below one hundred", MORE, rate=20)
+    script_reply(chat_stack, "primes below", REPLY)
+    script_reply(chat_stack, "below one hundred", MORE, rate=20)
     chat = open_page(bypass_csp=True, **options)
     assert violations(chat.page) == []
-    take_picture(chat.page, f"chat-{name}-new")
+    take_screenshot(chat.page, f"chat-{name}-new")
     chat.start("Primes", system_prompt="Answer briefly.")
-    chat.ask("How do I list the primes below a limit in Python?")
+    chat.send_and_wait("How do I list the primes below a limit in Python?")
     more = chat.send("Thank you! And which are below one hundred?")
     expect(more).to_contain_text("2, 3, 5, 7")
-    take_picture(chat.page, f"chat-{name}")
+    take_screenshot(chat.page, f"chat-{name}")
     expect(more).to_have_attribute("data-status", "completed")
-    wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert chat.page.evaluate(wide) == 0
+    overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert chat.page.evaluate(overflow) == 0
     chat.button("Settings").click()
-    take_picture(chat.page, f"chat-{name}-settings")
+    take_screenshot(chat.page, f"chat-{name}-settings")
     assert violations(chat.page) == []
-    chat.button("Close").click()
+    chat.button("Cancel").click()
     chat.page.route("**/messages", lambda route: route.fulfill(status=400, body="{}"))
-    chat.write("Refused")
-    expect(chat.page.locator(".refused")).to_be_visible()
+    chat.submit("Rejected")
+    expect(chat.page.locator(".rejected")).to_be_visible()
     assert violations(chat.page) == []
 
 
-def test_the_keyboard_reaches_everything_in_order(chat: ChatPage) -> None:
-    chat.ask("Hello")
+def test_tab_key_reaches_all_controls_in_order(chat: ChatPage) -> None:
+    chat.send_and_wait("Hello")
     focused = "document.activeElement.id || document.activeElement.textContent"
     chat.page.locator("#new").focus()
     found: list[str] = []
     while "text" not in found:
         chat.page.keyboard.press("Tab")
         found.append(chat.page.evaluate(focused))
-    wanted = ["A talk", "API", "Admin", "edit", "log", "Copy", "Regenerate", "text"]
-    assert [each for each in found if each in wanted] == wanted
+    expected = ["First chat", "API", "Admin", "edit", "log", "Copy", "Regenerate", "text"]
+    assert [each for each in found if each in expected] == expected
 
 
-def test_a_finished_reply_is_told_to_screen_readers_once_and_whole(chat: ChatPage) -> None:
-    reply = chat.ask("Hello")
-    said = chat.page.locator("#said")
-    expect(said).to_have_text(re.compile("^Reply: "))
-    assert reply.locator(".body").inner_text().split()[-1] in said.inner_text()
+def test_finished_reply_is_announced_as_a_whole(chat: ChatPage) -> None:
+    reply = chat.send_and_wait("Hello")
+    announcer = chat.page.locator("#announcer")
+    expect(announcer).to_have_text(re.compile("^Reply: "))
+    assert reply.locator(".body").inner_text().split()[-1] in announcer.inner_text()
 
 
-SHIFTS = """
+OBSERVE_SHIFTS = """
     window.shifts = [];
     new PerformanceObserver((list) => list.getEntries().forEach(({ value }) => shifts.push(value)))
         .observe({ type: "layout-shift" });
 """
-SHIFTED = """() => new Promise((told) => {
-    const sum = () => told(shifts.reduce((one, other) => one + other, 0));
-    // They are reported after the frame that shows them.
+TOTAL_SHIFT = """() => new Promise((resolve) => {
+    const sum = () => resolve(shifts.reduce((one, other) => one + other, 0));
+    // Shifts are reported after the frame that contains them.
     requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(sum, 50)));
 })"""
-MOST_SHIFT = 0.02
-"""Of the layout while a reply grows; one jump by a third of the page is 0.05, good is under 0.1."""
+# Cumulative layout shift while a reply grows. A jump by a third of the page is 0.05.
+MAX_SHIFT = 0.02
 
 
-def test_nothing_jumps_while_a_reply_grows(chat: ChatPage, chat_stack: Stack) -> None:
-    scripted(chat_stack, "in many parts", f"{REPLY}\n" * 4, rate=250)
+def test_layout_does_not_shift_while_a_reply_grows(chat: ChatPage, chat_stack: Stack) -> None:
+    script_reply(chat_stack, "in many parts", f"{REPLY}\n" * 4, rate=250)
     for _ in range(3):
-        chat.ask("Fill the page [[tokens=60]]")
+        chat.send_and_wait("Fill the page [[tokens=60]]")
     reply = chat.send("Tell it in many parts")
     expect(reply.locator(".body")).not_to_be_empty()
-    chat.page.evaluate(SHIFTS)
+    chat.page.evaluate(OBSERVE_SHIFTS)
     assert reply.get_attribute("aria-busy") == "true"
     expect(reply).to_have_attribute("aria-busy", "false")
-    shift = chat.page.evaluate(SHIFTED)
-    assert shift < MOST_SHIFT
+    shift = chat.page.evaluate(TOTAL_SHIFT)
+    assert shift < MAX_SHIFT
     at_end = "log.scrollHeight - log.scrollTop - log.clientHeight < 2"
     assert chat.page.evaluate(f"(log = document.getElementById('log'), {at_end})")
 
 
-def test_who_reads_further_up_is_not_moved_by_a_reply_that_grows(chat: ChatPage) -> None:
+def test_scroll_position_is_kept_while_a_reply_grows(chat: ChatPage) -> None:
     for _ in range(3):
-        chat.ask("Fill the page [[tokens=80]]")
+        chat.send_and_wait("Fill the page [[tokens=80]]")
     reply = chat.send("And on [[rate=100 tokens=100]]")
     expect(reply.locator(".body")).not_to_be_empty()
     log = chat.page.locator("#log")
@@ -147,7 +147,7 @@ def test_who_reads_further_up_is_not_moved_by_a_reply_that_grows(chat: ChatPage)
     expect(reply.locator("footer")).to_be_in_viewport()
 
 
-def test_a_history_of_500_messages_opens_within_a_second(
+def test_history_of_500_messages_opens_within_a_second(
     open_page: Callable[..., ChatPage], chat_stack: Stack
 ) -> None:
     client = Client(chat_stack.web().url, History()).open(name="Long")
@@ -159,26 +159,26 @@ def test_a_history_of_500_messages_opens_within_a_second(
     entry = f"{{id: '{client.session_id}', token: '{client.token}', name: 'Long'}}"
     chat.page.evaluate(f"localStorage['parley.sessions'] = JSON.stringify([{entry}])")
     chat.page.goto(f"{chat.url}/#{client.session_id}")
-    wait_until(lambda: opened_in(chat) < 1000, within=30)  # one that other work holds up counts not
-    expect(chat.mine.last).to_contain_text("Question 249")
-    earlier = chat.page.locator("#older")
+    wait_until(lambda: time_to_open(chat) < 1000, within=30)  # repeat if other load delayed it
+    expect(chat.user_messages.last).to_contain_text("Question 249")
+    older = chat.page.locator("#older")
 
-    def all_are_there() -> bool:
-        earlier.dispatch_event("click")  # a real one would scroll there, and need it to be visible
-        return chat.mine.count() == 250
+    def all_are_loaded() -> bool:
+        older.dispatch_event("click")  # a real click would scroll, and require it to be visible
+        return chat.user_messages.count() == 250
 
-    wait_until(all_are_there, within=30)
-    expect(earlier).to_be_hidden()
+    wait_until(all_are_loaded, within=30)
+    expect(older).to_be_hidden()
     assert chat.replies.count() == 250
-    expect(chat.mine.first).to_contain_text("Question 0")
+    expect(chat.user_messages.first).to_contain_text("Question 0")
 
 
-def opened_in(chat: ChatPage) -> float:
-    """Reload and return the milliseconds until the newest messages could be read."""
+def time_to_open(chat: ChatPage) -> float:
+    """Reload; return the milliseconds until the newest messages are shown."""
     chat.page.add_init_script(
-        """const look = () => document.querySelector("#messages [data-act=copy]")
-            ? (window.opened = performance.now()) : requestAnimationFrame(look);
-        look();"""
+        """const check = () => document.querySelector("#messages [data-action=copy]")
+            ? (window.opened = performance.now()) : requestAnimationFrame(check);
+        check();"""
     )
     chat.page.reload()
     expect(chat.button("Copy reply").first).to_be_visible()
@@ -186,44 +186,44 @@ def opened_in(chat: ChatPage) -> float:
     return milliseconds
 
 
-def test_a_reply_of_100_000_characters_is_shown_whole(chat: ChatPage, chat_stack: Stack) -> None:
+def test_reply_of_100_000_characters_is_shown_completely(chat: ChatPage, chat_stack: Stack) -> None:
     block = (
         "A paragraph with **strong** words and `code`, as models write them.\n\n- one\n- two\n\n"
     )
-    scripted(chat_stack, "at great length", block * (100_000 // len(block) + 1) + "The end.")
-    reply = chat.ask("Tell it at great length")
+    script_reply(chat_stack, "at great length", block * (100_000 // len(block) + 1) + "The end.")
+    reply = chat.send_and_wait("Tell it at great length")
     expect(reply.locator(".body > p").last).to_have_text("The end.")
     assert len(reply.locator(".body").inner_text()) > 80_000
 
 
-def test_the_page_weighs_little_and_is_painted_within_a_second(
+def test_page_is_small_and_painted_within_a_second(
     open_page: Callable[..., ChatPage],
 ) -> None:
     chat = open_page()
-    expect(chat.button("Start")).to_be_visible()
+    expect(chat.button("Start chat")).to_be_visible()
     resources = "performance.getEntriesByType('resource').map(each => each.name)"
     urls = {f"{chat.url}/", f"{chat.url}/static/chat/icon.svg", *chat.page.evaluate(resources)}
     assert any(url.endswith("/marked.js") for url in urls)
-    weight = sum(len(gzip.compress(requests.get(url, timeout=5).content)) for url in urls)
-    print(f"{weight} bytes")  # noqa: T201
-    assert weight < MOST_BYTES
-    wait_until(lambda: painted_in(chat) < 1000, within=30)  # as above
+    size = sum(len(gzip.compress(requests.get(url, timeout=5).content)) for url in urls)
+    print(f"{size} bytes")  # noqa: T201
+    assert size < MAX_BYTES
+    wait_until(lambda: time_to_paint(chat) < 1000, within=30)  # repeat as above
 
 
-def painted_in(chat: ChatPage) -> float:
-    """Reload and return the milliseconds until the first paint."""
+def time_to_paint(chat: ChatPage) -> float:
+    """Reload; return the milliseconds until the first paint."""
     chat.page.reload()
-    expect(chat.button("Start")).to_be_visible()
+    expect(chat.button("Start chat")).to_be_visible()
     paints = "performance.getEntriesByName('first-contentful-paint')"
     chat.page.wait_for_function(f"{paints}.length > 0")
     milliseconds: float = chat.page.evaluate(f"{paints}[0].startTime")
     return milliseconds
 
 
-def test_news_comes_by_event_stream(chat: ChatPage) -> None:
-    asked: list[str] = []
-    chat.page.on("request", lambda request: asked.append(request.url))
+def test_page_uses_the_event_stream(chat: ChatPage) -> None:
+    urls: list[str] = []
+    chat.page.on("request", lambda request: urls.append(request.url))
     chat.page.reload()
-    chat.ask("Hello")
-    assert any("/events?after=" in url for url in asked)
-    assert not any("wait=" in url for url in asked)
+    chat.send_and_wait("Hello")
+    assert any("/events?after=" in url for url in urls)
+    assert not any("wait=" in url for url in urls)

@@ -1,4 +1,4 @@
-"""Talking on the chat page."""
+"""Sending and receiving messages on the chat page."""
 
 import re
 from collections.abc import Callable
@@ -12,12 +12,12 @@ from tests.harness.stack import Stack
 
 pytestmark = pytest.mark.browser
 
+# Directives for the fake model: replies of a few seconds, and of a minute.
 SLOW = "[[rate=25 tokens=60]]"
-"""Asks the dev model for a reply that takes some seconds."""
-LASTING = "[[rate=10 tokens=600]]"
+VERY_SLOW = "[[rate=10 tokens=600]]"
 
 
-def test_a_reply_grows_while_it_is_written(chat: ChatPage) -> None:
+def test_reply_is_shown_while_it_grows(chat: ChatPage) -> None:
     reply = chat.send(f"Hello {SLOW}")
     body = reply.locator(".body")
     expect(body).not_to_be_empty()
@@ -25,11 +25,11 @@ def test_a_reply_grows_while_it_is_written(chat: ChatPage) -> None:
     assert reply.get_attribute("aria-busy") == "true"
     expect(reply).to_have_attribute("aria-busy", "false")
     assert len(body.inner_text()) > len(first)
-    assert chat.mine.count() == 1
+    assert chat.user_messages.count() == 1
 
 
-def test_stop_ends_a_reply_and_keeps_what_was_said(chat: ChatPage) -> None:
-    reply = chat.send(f"Hello {LASTING}")
+def test_stop_keeps_the_partial_reply(chat: ChatPage) -> None:
+    reply = chat.send(f"Hello {VERY_SLOW}")
     expect(reply.locator(".body")).not_to_be_empty()
     chat.button("Stop").click()
     expect(reply).to_contain_text("Stopped.")
@@ -37,113 +37,115 @@ def test_stop_ends_a_reply_and_keeps_what_was_said(chat: ChatPage) -> None:
     expect(chat.button("Stop")).to_be_hidden()
 
 
-def test_a_regenerated_reply_takes_the_place_of_the_earlier_one(chat: ChatPage) -> None:
-    earlier = chat.ask("Hello")
+def test_regenerated_reply_replaces_the_earlier_one(chat: ChatPage) -> None:
+    earlier = chat.send_and_wait("Hello")
     chat.button("Regenerate").click()
     expect(chat.replies).to_have_count(2)
     expect(chat.replies.nth(1)).to_have_attribute("aria-busy", "false")
     expect(earlier.locator(".body")).to_be_hidden()
     earlier.get_by_role("button", name="Earlier reply").click()
     expect(earlier.locator(".body")).to_be_visible()
-    assert chat.mine.count() == 1
+    assert chat.user_messages.count() == 1
 
 
-def test_enter_sends_and_shift_enter_makes_a_new_line(chat: ChatPage) -> None:
+def test_enter_sends_and_shift_enter_inserts_a_line_break(chat: ChatPage) -> None:
     chat.field.press_sequentially("one")
     chat.field.press("Shift+Enter")
     chat.field.press_sequentially("two")
-    assert chat.mine.count() == 0
+    assert chat.user_messages.count() == 0
     chat.field.press("Enter")
-    expect(chat.mine).to_have_text(re.compile("one\ntwo"))
+    expect(chat.user_messages).to_have_text(re.compile("one\ntwo"))
     assert chat.field.input_value() == ""
 
 
-def test_the_model_is_shown_the_system_prompt_once_it_is_edited(
-    chat: ChatPage, chat_stack: Stack
-) -> None:
+def test_changed_settings_apply_to_the_next_message(chat: ChatPage, chat_stack: Stack) -> None:
     chat.button("Settings").click()
     chat.page.locator("#set-prompt").fill("Speak like a pirate of the browser tests")
     chat.page.locator("#set-model").select_option("other")
     chat.button("Save").click()
     expect(chat.page.locator("#model")).to_have_text("other")
-    chat.ask("Ahoy from the settings")
-    asked = {"match": "Ahoy from the settings"}
-    calls = requests.get(f"{chat_stack.model.url}/__calls__", asked, timeout=5).json()["calls"]
+    chat.send_and_wait("Ahoy from the settings")
+    params = {"match": "Ahoy from the settings"}
+    calls = requests.get(f"{chat_stack.model.url}/__calls__", params, timeout=5).json()["calls"]
     assert calls[0]["messages"][0] == {
         "role": "system",
         "content": "Speak like a pirate of the browser tests",
     }
 
 
-def test_reset_clears_the_messages_and_keeps_the_session(chat: ChatPage) -> None:
-    chat.ask("Hello")
+def test_clear_removes_the_messages_and_keeps_the_chat(chat: ChatPage) -> None:
+    chat.send_and_wait("Hello")
     chat.button("Settings").click()
     chat.button("Clear messages").click()
     chat.button("Clear").click()
     expect(chat.replies).to_have_count(0)
-    chat.ask("Hello again")
-    assert chat.mine.count() == 1
+    chat.send_and_wait("Hello again")
+    assert chat.user_messages.count() == 1
 
 
-def test_sessions_stand_in_the_side_list_and_keep_apart(chat: ChatPage) -> None:
-    chat.ask("Said in the first")
-    chat.button("New session").click()
-    chat.start("Another talk")
+def test_each_chat_in_the_list_has_its_own_messages(chat: ChatPage) -> None:
+    chat.send_and_wait("In the first chat")
+    chat.button("New chat").click()
+    chat.start("Second chat")
     expect(chat.replies).to_have_count(0)
-    chat.page.get_by_role("link", name="A talk").click()
-    expect(chat.mine).to_have_text(["YouSaid in the first"])
+    chat.page.get_by_role("link", name="First chat").click()
+    expect(chat.user_messages).to_have_text(["YouIn the first chat"])
 
 
-def test_a_deleted_session_is_gone_from_list_and_server(chat: ChatPage, chat_stack: Stack) -> None:
+def test_deleted_chat_is_removed_from_list_and_server(chat: ChatPage, chat_stack: Stack) -> None:
     session = chat.session
-    chat.button("Delete session A talk").click()
+    chat.button("Delete chat First chat").click()
     chat.button("Delete").click()
-    expect(chat.button("Start")).to_be_visible()
+    expect(chat.button("Start chat")).to_be_visible()
     expect(chat.page.locator("#sessions li")).to_have_count(0)
-    answer = requests.get(
+    response = requests.get(
         f"{chat_stack.web().url}/sessions/{session['id']}",
         headers={"Authorization": f"Bearer {session['token']}"},
         timeout=5,
     )
-    assert answer.status_code in {401, 404}
+    assert response.status_code in {401, 404}
 
 
-def test_waiting_replies_tell_their_place(chat: ChatPage) -> None:
-    chat.send(f"First {LASTING}")
+def test_queued_reply_shows_its_position(chat: ChatPage) -> None:
+    chat.send(f"First {VERY_SLOW}")
     chat.send("Second")
     third = chat.send("Third")
-    expect(third).to_contain_text("Waiting: 2 replies before this one.")
+    expect(third).to_contain_text("Queued behind 2 replies.")
     chat.button("Stop").click()
     expect(third).to_have_attribute("aria-busy", "false")
-    assert chat.mine.all_inner_texts() == [f"You\nFirst {LASTING}", "You\nSecond", "You\nThird"]
+    assert chat.user_messages.all_inner_texts() == [
+        f"You\nFirst {VERY_SLOW}",
+        "You\nSecond",
+        "You\nThird",
+    ]
 
 
-def test_a_failed_reply_says_why_and_can_be_tried_again(chat: ChatPage) -> None:
-    reply = chat.ask("Hello [[fault:400 times=1]]")
+def test_failed_reply_shows_its_error_and_can_be_retried(chat: ChatPage) -> None:
+    reply = chat.send_and_wait("Hello [[fault:400 times=1]]")
     expect(reply).to_have_attribute("data-status", "failed")
     expect(reply.locator(".note")).not_to_be_empty()
     chat.button("Try again").click()
     expect(chat.replies.nth(1)).to_have_attribute("data-status", "completed")
 
 
-def test_code_can_be_copied(open_page: Callable[..., ChatPage], chat_stack: Stack) -> None:
-    said = "Look:\n\n```python\nprint('a < b')\n```\n\nDone."
-    step = {"match": "Code, please", "reply": said}
+def test_code_block_can_be_copied(open_page: Callable[..., ChatPage], chat_stack: Stack) -> None:
+    content = "Look:\n\n```python\nprint('a < b')\n```\n\nDone."
+    step = {"match": "Code, please", "reply": content}
     script = {"steps": [step]}
     requests.post(f"{chat_stack.model.url}/__script__", json=script, timeout=5)
     chat = open_page(permissions=["clipboard-read", "clipboard-write"]).start("Code")
-    reply = chat.ask("Code, please")
+    reply = chat.send_and_wait("Code, please")
     expect(reply.locator("pre .hljs-string")).to_have_text("'a < b'")
     reply.get_by_role("button", name="Copy code").click()
     expect(reply.get_by_text("Copied")).to_be_visible()
     assert chat.page.evaluate("navigator.clipboard.readText()") == "print('a < b')\n"
 
 
-def test_markdown_is_shown_as_it_is_meant(chat: ChatPage, chat_stack: Stack) -> None:
-    said = "# Title\n\n3. three\n4. four\n\n| a | b |\n|---|--:|\n| 1 | 2 |\n\n[web](https://a.example)"
-    script = {"steps": [{"match": "Markdown, please", "reply": said}]}
+def test_markdown_is_rendered(chat: ChatPage, chat_stack: Stack) -> None:
+    content = "# Title\n\n3. three\n4. four\n\n| a | b |\n|---|--:|\n| 1 | 2 |\n\n[web](https://a.example)"
+    script = {"steps": [{"match": "Markdown, please", "reply": content}]}
     requests.post(f"{chat_stack.model.url}/__script__", json=script, timeout=5)
-    reply = chat.ask("Markdown, please")
+    reply = chat.send_and_wait("Markdown, please")
     expect(reply.get_by_role("heading", name="Title")).to_be_visible()
     expect(reply.locator(".body ol")).to_have_attribute("start", "3")
     expect(reply.locator("td").last).to_have_attribute("align", "right")
@@ -152,13 +154,13 @@ def test_markdown_is_shown_as_it_is_meant(chat: ChatPage, chat_stack: Stack) -> 
     expect(link).to_have_attribute("rel", "noopener noreferrer nofollow")
 
 
-def test_the_page_asks_nobody_but_its_own_server(
+def test_page_sends_requests_to_its_own_server_only(
     open_page: Callable[..., ChatPage], chat_stack: Stack
 ) -> None:
     chat = open_page()
-    asked: list[str] = []
-    chat.page.on("request", lambda request: asked.append(request.url))
+    urls: list[str] = []
+    chat.page.on("request", lambda request: urls.append(request.url))
     chat.page.reload()
-    chat.start("Alone").ask("Show me code and a table")
-    assert [url for url in asked if not url.startswith(chat_stack.web().url)] == []
-    assert asked
+    chat.start("Alone").send_and_wait("Show me code and a table")
+    assert [url for url in urls if not url.startswith(chat_stack.web().url)] == []
+    assert urls
