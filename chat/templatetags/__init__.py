@@ -1,1 +1,1 @@
-"""What templates may ask for."""
+"""Template filters."""

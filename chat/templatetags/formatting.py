@@ -1,4 +1,4 @@
-"""Numbers and moments as people read them."""
+"""Template filters that format numbers and times."""
 
 from datetime import UTC, datetime
 
@@ -8,12 +8,12 @@ register = template.Library()
 
 
 @register.filter
-def grouped(number: int) -> str:
-    """Return a number with a comma after each thousand."""
+def thousands(number: int) -> str:
+    """Format a number with thousands separators: 12,345."""
     return f"{number:,}"
 
 
 @register.filter
-def moment(seconds: float) -> str:
-    """Return seconds since the epoch as a time of day, UTC."""
-    return datetime.fromtimestamp(seconds, tz=UTC).strftime("%H:%M:%S")
+def time_of_day(timestamp: float) -> str:
+    """Format seconds since the epoch as HH:MM:SS, UTC."""
+    return datetime.fromtimestamp(timestamp, tz=UTC).strftime("%H:%M:%S")

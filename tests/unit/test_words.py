@@ -88,7 +88,7 @@ def test_technical_terms_pass(word: str) -> None:
     [
         *("README.md", "CHANGELOG.md", "docs/index.md", "docs/adr/README.md", ".env.example"),
         *("Makefile", "manage.py", "celery_app.py", "chat/store/lua/claim.lua"),
-        *("chat/templates/chat/page.html", "chat/static/chat/words.js"),
+        *("chat/templates/chat/page.html", "chat/static/chat/reply_status.js"),
     ],
 )
 def test_user_visible_files_are_in_scope(path: str) -> None:

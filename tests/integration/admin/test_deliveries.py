@@ -59,7 +59,7 @@ def test_what_waits_is_named_by_the_time_of_its_next_try(admin: Client) -> None:
     later, now = owed("<b>later</b>", to=LATER), owed("now")
     assert shown(admin, "waiting") == [now, later]
     html = admin.get(PAGE).content.decode()
-    for part in ("Waiting 2", "Failed 0", "Delivered 0", "&lt;b&gt;later", "503", "none",
+    for part in ("Waiting 2", "Failed 0", "Delivered 0", "&lt;b&gt;later", "503", "no response yet",
                  page(now, "webhook")):  # fmt: skip
         assert part in html, part
     assert "<b>later" not in html

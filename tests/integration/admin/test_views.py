@@ -77,8 +77,8 @@ def test_a_conversation_tells_all_of_each_turn(admin: Client) -> None:
     turns.reply(session_id, "an answer")
     asked(session_id, "one that waits")
     html = admin.get(page(session_id)).content.decode()
-    for part in ("a name", "be brief", "a question", "an answer", "attempt 1", "duration ",
-                 "queued 0.", "stop", "one that waits", "Waiting: queue, position 0"):  # fmt: skip
+    for part in ("a name", "be brief", "a question", "an answer", "attempt 1", "generated in",
+                 "queued for", "stop", "one that waits", "Waiting: queue, position 0"):  # fmt: skip
         assert part in html, part
 
 
@@ -155,7 +155,7 @@ def test_the_live_tail_is_told_of_all_that_it_shows_and_of_all_places(
     assert [name for name, _ in told["names"]] == ["msg_5", "msg_6", "msg_7", "msg_8"]
     assert told["older"] == 5
     assert [each["id"] for each in told["messages"]] == ["msg_6", "msg_8"]
-    assert "place 1" in told["messages"][0]["html"]
+    assert "position 1" in told["messages"][0]["html"]
 
 
 def test_the_live_tail_is_told_all_when_redis_is_behind_it(admin: Client) -> None:
