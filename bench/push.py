@@ -20,7 +20,7 @@ from bench.cpu import Meter, resident_kib
 from bench.servers import ROOT
 from bench.sockets import Socket
 from bench.wire import Line
-from project.runner.healthcheck import answers, free_port
+from project.runner.healthcheck import free_port, is_healthy
 from project.runner.process import Program
 from tests.harness.processes import Process
 from tests.harness.stack import Stack
@@ -185,8 +185,8 @@ def server(directory: Path, app: str, **env: str) -> Iterator[Process]:
             *("--lifespan", "off", "--ws-per-message-deflate", "false"),
         ),
         env={**os.environ, **env},
-        ready=partial(answers, f"http://127.0.0.1:{port}/"),
-        stop_within=2.0,
+        is_ready=partial(is_healthy, f"http://127.0.0.1:{port}/"),
+        stop_timeout=2.0,
     )
     process = Process(program, directory / f"{name}.log", url=f"http://127.0.0.1:{port}")
     try:

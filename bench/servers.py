@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from project.runner.healthcheck import answers, free_port
+from project.runner.healthcheck import free_port, is_healthy
 from project.runner.process import Program
 from tests.harness.processes import Process
 
@@ -26,8 +26,8 @@ def passthrough(directory: Path, client: str, model_url: str) -> Iterator[Proces
             "--no-access-log",
         ),
         env={**os.environ, "MODEL_URL": f"{model_url}/v1", "CLIENT": client},
-        ready=partial(answers, f"http://127.0.0.1:{port}/docs"),
-        stop_within=2.0,
+        is_ready=partial(is_healthy, f"http://127.0.0.1:{port}/docs"),
+        stop_timeout=2.0,
     )
     server = Process(program, directory / f"{program.name}.log", url=f"http://127.0.0.1:{port}")
     try:

@@ -1,7 +1,7 @@
 """Django's settings, read from the environment once, at start.
 
-A wrong value stops the process with its name. `.env.example` lists every variable. Parley's own
-knobs and models are described in `chat/conf`.
+A wrong value stops the process with the variable's name. `.env.example` lists every variable.
+`chat/settings.py` and `chat/llm_config.py` describe the settings `CHAT_...` and the models.
 """
 
 import os
@@ -17,27 +17,26 @@ from chat.domain.errors import ConfigError
 from chat.env_parsers import read_boolean, read_list, read_origins
 from chat.llm_config import read_models
 from chat.settings import defaults, from_env
-from project.runner.state_dir import noted
-from project.secret_keys import weakness
+from project.runner.state_dir import read_run_env
 
-DATABASES_KNOWN = {
+# URL scheme -> packages, of which one must be installed.
+DATABASE_DRIVERS = {
     "sqlite": ("sqlite3",),
     "postgres": ("psycopg", "psycopg2"),
     "postgresql": ("psycopg", "psycopg2"),
 }
-"""Schemes of a database's URL -> packages any of which it takes."""
 
 
-class Environment(environ.Env):  # type: ignore[misc]  # it brings no types
-    """The environment; an empty variable is none."""
+class Environment(environ.Env):  # type: ignore[misc]  # the package has no types
+    """The environment variables, without empty ones."""
 
     ENVIRON = {name: value for name, value in os.environ.items() if value}
 
-    def truth(self, name: str) -> bool:
-        """Return whether the variable says yes; without one it is no.
+    def boolean(self, name: str) -> bool:
+        """Return the variable as a boolean, which is False without it.
 
         Raises:
-            ImproperlyConfigured: it says neither yes nor no.
+            ImproperlyConfigured: the value is not a boolean.
         """
         try:
             return read_boolean(name, self.str(name, default="false"))
@@ -45,61 +44,58 @@ class Environment(environ.Env):  # type: ignore[misc]  # it brings no types
             raise ImproperlyConfigured(error.message) from error
 
     def database(self, name: str, *, default: str) -> dict[str, object]:
-        """Return the database whose URL the variable holds.
+        """Return Django's settings of the database with this URL.
 
         Raises:
-            ImproperlyConfigured: it is not such a URL, or wants a package that is not there.
+            ImproperlyConfigured: the URL is invalid, or its driver is not installed.
         """
         url = self.str(name, default=default)
         try:
-            if (scheme := urlsplit(url).scheme) in DATABASES_KNOWN:
-                _check_driver(name, DATABASES_KNOWN[scheme])
+            if (scheme := urlsplit(url).scheme) in DATABASE_DRIVERS:
+                _check_driver(name, DATABASE_DRIVERS[scheme])
                 return dict(self.db_url_config(url))
-        except ValueError:  # of the port
+        except ValueError:  # the port is invalid
             pass
         raise ImproperlyConfigured(
-            f"{name}: not sqlite:///path or postgres://user:password@host/db"
+            f"{name}: use sqlite:///path or postgres://user:password@host/db"
         )
 
 
 def _check_driver(name: str, packages: tuple[str, ...]) -> None:
     if not any(map(find_spec, packages)):
-        raise ImproperlyConfigured(f"{name}: wants the package {packages[0]}, which is not there")
+        raise ImproperlyConfigured(
+            f"{name} requires the {packages[0]} package (pip install {packages[0]})"
+        )
 
 
 env = Environment()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+# State of a single-machine installation: SQLite, Redis's files, generated secrets.
 PARLEY_HOME = Path(env.str("PARLEY_HOME", default=str(BASE_DIR / ".parley")))
-"""Where a single-machine installation keeps its state: SQLite, Redis's files, generated secrets."""
 
-DEBUG = env.truth("DEBUG")
+DEBUG = env.boolean("DEBUG")
 ALLOWED_HOSTS = read_list(env.str("ALLOWED_HOSTS", default="localhost,127.0.0.1,[::1]"))
 if "*" in ALLOWED_HOSTS and not DEBUG:
-    raise ImproperlyConfigured("ALLOWED_HOSTS: '*' would let every Origin in; name the hosts")
+    raise ImproperlyConfigured("ALLOWED_HOSTS: '*' would allow every Origin; name the hosts")
 
+# What `make run` has started, so that other commands of `manage.py` use it.
 try:
-    NOTED = noted(PARLEY_HOME)
+    RUN_ENV = read_run_env(PARLEY_HOME)
 except OSError as error:
     raise ImproperlyConfigured(f"PARLEY_HOME: {error.filename}: {error.strerror}") from error
-"""What `make run` has started with the data here, so that `manage.py` beside it finds that."""
-HAS_SECRET_KEY = "SECRET_KEY" in NOTED | env.ENVIRON
-SECRET_KEY = env.str("SECRET_KEY", default=NOTED.get("SECRET_KEY", secrets.token_urlsafe(50)))
-"""Without one, a key of the process's own: fine for one process, useless for several."""
-if not DEBUG and (why := weakness(SECRET_KEY)):
-    raise ImproperlyConfigured(
-        f"SECRET_KEY: too weak, {why}; make one by"
-        " python -c 'import secrets; print(secrets.token_urlsafe(50))'"
-    )
+HAS_SECRET_KEY = "SECRET_KEY" in RUN_ENV | env.ENVIRON
+# The default works for a single process only: each one generates its own.
+SECRET_KEY = env.str("SECRET_KEY", default=RUN_ENV.get("SECRET_KEY", secrets.token_urlsafe(50)))
 
-REDIS_URL = env.str("REDIS_URL", default=NOTED.get("REDIS_URL", "redis://127.0.0.1:6379/0"))
-# What redis-py calls a Unix socket's URL has another scheme in Celery.
+REDIS_URL = env.str("REDIS_URL", default=RUN_ENV.get("REDIS_URL", "redis://127.0.0.1:6379/0"))
+# redis-py and Celery use different schemes for a Unix socket.
 BROKER_URL = env.str("BROKER_URL", default="") or REDIS_URL.replace("unix://", "redis+socket://", 1)
 try:
     globals().update(defaults() | from_env(os.environ))
-    CHAT_MODELS = read_models(NOTED | os.environ)
+    CHAT_MODELS = read_models(RUN_ENV | os.environ)
+    # Origins whose pages may call the API, without cookies.
     CORS_ORIGINS = read_origins("CORS_ORIGINS", env.str("CORS_ORIGINS", default=""))
-    """Origins whose pages may call the API; cookies are never let through."""
 except ConfigError as error:
     raise ImproperlyConfigured(error.message) from error
 
@@ -120,7 +116,7 @@ INSTALLED_APPS = [
     "project.runner",
 ]
 MIDDLEWARE = [
-    # First: it leads the API's requests past all the others, which are the admin's.
+    # First: the API skips all others, which only the admin needs.
     "chat.api.middleware.Front",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -143,10 +139,10 @@ TEMPLATES = [
         },
     }
 ]
+# Staff accounts and the admin's log; no chat state.
 DATABASES = {
     "default": env.database("DATABASE_URL", default=f"sqlite:///{PARLEY_HOME / 'admin.sqlite3'}")
 }
-"""Staff accounts and the admin's log; no chat state."""
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en-us"
 USE_I18N = False
@@ -156,10 +152,10 @@ STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 APPEND_SLASH = False
 
+# Bearer token for /metrics. Without one, only clients on this machine may read it.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
-"""Who bears it may read /metrics; without one, only who comes from this machine may."""
-HTTPS = env.truth("HTTPS")
-"""Whether users come by HTTPS, through a proxy that ends it (or through uvicorn's own TLS)."""
+# Whether users connect over HTTPS, terminated by a proxy or by uvicorn.
+HTTPS = env.boolean("HTTPS")
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
@@ -168,16 +164,16 @@ SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 if globals()["CHAT_TRUSTED_PROXIES"]:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
-CSRF_FAILURE_VIEW = "project.urls.forged"
+CSRF_FAILURE_VIEW = "project.urls.csrf_failure"
+# Bytes of a form in the admin; CHAT_MAX_BODY_BYTES limits the API.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
-"""Most bytes of a form of the admin; the API's own bound is CHAT_MAX_BODY_BYTES."""
+# An action's confirmation page sends back up to 1,000 sessions.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1100
-"""Most fields of one: an action that asks first sends back the 1,000 sessions that it takes."""
 
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["chat.api.parsers.StrictJSONParser"],
-    # Tokens are read by chat.api.auth, limits are kept by the services: DRF has neither to check.
+    # chat.api.auth reads tokens, and the subject packages check limits.
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_SCHEMA_CLASS": "chat.api.schema.Documented",
@@ -187,8 +183,8 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Parley",
     "DESCRIPTION": (
-        "Open a session, post a message, follow the reply. Beside these calls there are a WebSocket"
-        " for each session, `/sessions/{id}/ws`, which OpenAPI cannot describe, and `/metrics`."
+        "Open a session, post a message, and poll or stream the reply. OpenAPI cannot describe two"
+        " endpoints: each session's WebSocket, `/sessions/{id}/ws`, and `/metrics`."
     ),
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
@@ -205,11 +201,11 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
+# The collector of spans; without it, none are recorded.
 OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
-"""Where spans are sent; without it there are none."""
 if OTEL_EXPORTER_OTLP_ENDPOINT and not find_spec("opentelemetry.sdk"):
     raise ImproperlyConfigured(
-        "OTEL_EXPORTER_OTLP_ENDPOINT: sending spans needs the extra parley[tracing]"
+        "OTEL_EXPORTER_OTLP_ENDPOINT requires the extra parley[tracing] (pip install '.[tracing]')"
     )
 OTEL_SERVICE_NAME = env.str("OTEL_SERVICE_NAME", default="") or "parley"
 LOG_FORMATS = {"json": "chat.logging.JSONLines", "text": "chat.logging.Readable"}
@@ -233,21 +229,21 @@ LOGGING = {
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
-        # Its one line says that the worker is ready, which `make run` waits for at any level.
+        # `make run` waits for its only line, which says that the worker is ready.
         "celery.apps.worker": {"level": "INFO"},
-        # Django's own handlers would write mail, or to the console under DEBUG only.
+        # Django's own handlers send mail, or write to the console only if DEBUG is on.
         "django": {"handlers": [], "propagate": True, "level": "INFO"},
-        # What clients do wrong is told to the clients.
+        # Error responses report client errors.
         "django.request": {"level": "ERROR"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
-        # On DEBUG they would log a vendor's URL, which may hold a key, and frames.
+        # At DEBUG, both log the model's URL, which may hold a key, and frames.
         "urllib3": {"level": "INFO"},
-        # It would quote lines of a vendor's head that it cannot read, as a warning.
+        # It would quote invalid header lines of a model's response.
         "urllib3.connection": {"level": "ERROR"},
         "websockets": {"level": "INFO"},
-        # uvicorn brings a handler of its own, in a form of its own.
+        # uvicorn has its own handler and format.
         "uvicorn": {"handlers": [], "propagate": True, "level": "INFO"},
-        # Both would log URLs, and sockets and the tutorial's routes have tokens in theirs.
+        # Both log URLs, and those of WebSockets and of the tutorial's routes hold tokens.
         "uvicorn.error": {"level": "WARNING"},
         "uvicorn.access": {"handlers": [], "propagate": True, "level": "WARNING"},
     },

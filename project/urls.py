@@ -1,4 +1,4 @@
-"""All routes: the API without a prefix, the admin, and a page for people."""
+"""All routes: the API without a prefix, the admin, and the chat page."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -18,25 +18,25 @@ from chat.tutorial.urls import urlpatterns as tutorial_urls
 Handler = Callable[[HttpRequest, Exception], HttpResponseBase]
 
 
-def refusing(status: HTTPStatus, told: str, otherwise: Handler) -> Handler:
-    """Return what refuses staff by a page, and all others as the API does."""
+def staff_error(status: HTTPStatus, message: str, otherwise: Handler) -> Handler:
+    """Return an error handler that shows a page in the admin and calls `otherwise` elsewhere."""
 
-    def refuse(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    def handle(request: HttpRequest, exception: Exception) -> HttpResponseBase:
         if request.path.startswith(errors.BEFORE):
-            return errors.refused(request, status, told)
+            return errors.refused(request, status, message)
         return otherwise(request, exception)
 
-    return refuse
+    return handle
 
 
 handler400 = bad_request
-handler403 = refusing(HTTPStatus.FORBIDDEN, "You may not do this.", not_allowed)
-handler404 = refusing(HTTPStatus.NOT_FOUND, "There is nothing here.", not_found)
+handler403 = staff_error(HTTPStatus.FORBIDDEN, "You do not have permission.", not_allowed)
+handler404 = staff_error(HTTPStatus.NOT_FOUND, "This page does not exist.", not_found)
 handler500 = failed
 
 
-def forged(request: HttpRequest, reason: str = "") -> HttpResponseBase:
-    """Refuse what bears no CSRF token, as all else that is not allowed."""
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
+    """Handle a missing or wrong CSRF token like any other forbidden request."""
     return handler403(request, PermissionDenied(reason))
 
 
@@ -46,6 +46,6 @@ urlpatterns = [
     path("admin/deliveries/", admin.site.admin_view(deliveries.page), name="deliveries"),
     path("admin/", admin.site.urls),
     path("", Page.as_view(), name="page"),
-    # DEBUG or not, what does not exist is a JSON 404.
+    # An unknown path returns a JSON 404, even if DEBUG is on.
     re_path("", not_found),
 ]

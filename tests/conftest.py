@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-from project.runner.healthcheck import answers
+from project.runner.healthcheck import is_healthy
 from tests.harness import environment
 from tests.harness.keys import keys_for_ever
 from tests.harness.stack import Stack, port_of
@@ -93,7 +93,7 @@ def no_key_stays_for_ever(request: pytest.FixtureRequest) -> Iterator[None]:
     if "stack" in request.fixturenames:
         shared = request.getfixturevalue("stack")
     yield
-    if shared and answers(shared.redis.url):
+    if shared and is_healthy(shared.redis.url):
         assert keys_for_ever(shared.redis.url) == []
 
 
@@ -110,7 +110,7 @@ def build_stack(tmp_path: Path) -> Iterator[Callable[..., Stack]]:
     try:
         yield build
         for stack in built:
-            if answers(stack.redis.url):
+            if is_healthy(stack.redis.url):
                 assert keys_for_ever(stack.redis.url) == []
     finally:
         for stack in built:

@@ -1,5 +1,5 @@
-"""Runs all of Parley on one machine for `make run`: starts, watches, restarts and ends it.
+"""Runs all of Parley on one machine for `make run`: starts, watches, restarts and stops it.
 
-It needs the standard library only and knows the programs by their command lines, so the tests
-start their servers with the same code.
+It uses the standard library only and starts programs by their command lines, so the tests start
+their servers with the same code. Only the command `run` imports Django.
 """

@@ -1,4 +1,4 @@
-"""The programs that make up Parley: their command lines, and how each is known to be ready."""
+"""The programs of Parley: their command lines, and how to tell that each is ready."""
 
 import sys
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from project.runner import redis_server
-from project.runner.healthcheck import answers
+from project.runner.healthcheck import is_healthy
 from project.runner.process import Program
 
 Environment = Mapping[str, str]
@@ -32,8 +32,8 @@ def redis(
         name="redis",
         argv=(redis_server.find_server(), str(configuration)),
         env={},
-        ready=partial(answers, redis_server.url_of(port, password)),
-        stop_within=1.0,
+        is_ready=partial(is_healthy, redis_server.build_url(port, password)),
+        stop_timeout=1.0,
     )
 
 
@@ -43,24 +43,24 @@ def fake_model(*options: str, port: int, env: Environment) -> Program:
         name="model",
         argv=(sys.executable, "-m", "fakemodel", "--port", str(port), *options),
         env=env,
-        ready=partial(answers, f"tcp://127.0.0.1:{port}"),
-        stop_within=0.5,
+        is_ready=partial(is_healthy, f"tcp://127.0.0.1:{port}"),
+        stop_timeout=0.5,
     )
 
 
-def worker(name: str = "worker", *, env: Environment, stop_within: float = 5.0) -> Program:
+def worker(name: str = "worker", *, env: Environment, stop_timeout: float = 5.0) -> Program:
     """Return a Celery worker."""
     return Program(
         name=name,
         argv=(
             *(sys.executable, "-m", "celery", "--app", "celery_app", "--quiet", "worker"),
             *("--hostname", f"{name}@%h"),
-            # Workers have nothing to tell one another: the leases in Redis say who does what.
+            # Workers need no events from one another: the leases in Redis assign the turns.
             *("--without-gossip", "--without-mingle", "--without-heartbeat"),
         ),
         env=env,
         ready_text=" ready.",
-        stop_within=stop_within,
+        stop_timeout=stop_timeout,
     )
 
 
@@ -71,18 +71,18 @@ def web(name: str = "web", *, port: int, env: Environment) -> Program:
         argv=(
             *(sys.executable, "-m", "project.server.main", "project.asgi:application"),
             *("--host", "127.0.0.1", "--port", str(port)),
-            # The requests' own log would show the tokens that the tutorial's routes take in URLs.
+            # The access log would contain the tokens in the URLs of the tutorial's routes.
             *("--no-access-log", "--no-server-header", "--lifespan", "off"),
-            # Whose X-Forwarded-For is believed is Parley's own setting, CHAT_TRUSTED_PROXIES.
+            # CHAT_TRUSTED_PROXIES says which X-Forwarded-For headers count.
             "--no-proxy-headers",
-            # Compression takes 90 kB a socket. The largest frame, in bytes, is the largest body.
+            # Compression takes 90 kB per WebSocket. Frames may be as large as bodies, in bytes.
             *("--ws-per-message-deflate", "false", "--ws-max-size", "65536"),
-            # Seconds; a socket's client that does not answer a ping is gone within 30.
+            # Seconds; together they disconnect a client that does not answer pings within 30.
             *("--ws-ping-interval", "15", "--ws-ping-timeout", "10"),
-            # Whoever still waits for a reply asks again; seconds.
+            # Seconds. A client that still waits for a response retries.
             *("--timeout-graceful-shutdown", "2"),
         ),
         env=env,
-        ready=partial(answers, f"http://127.0.0.1:{port}/live"),
-        stop_within=3.0,
+        is_ready=partial(is_healthy, f"http://127.0.0.1:{port}/live"),
+        stop_timeout=3.0,
     )

@@ -1,7 +1,7 @@
-"""Questions to a server from outside: is the port free, does it answer?
+"""Checks of a server from outside: is its port free, is it healthy?
 
-`python -m project.runner.healthcheck URL` asks and tells by its exit code; it is the health check
-of the containers.
+`python -m project.runner.healthcheck URL` exits with 0 if the server is healthy, else with 1. It is
+the health check of the containers.
 """
 
 import http.client
@@ -13,26 +13,26 @@ import time
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
+# Seconds for one check; callers repeat it.
 TIMEOUT = 0.5
-"""Seconds a question may take; it is asked again soon."""
-LOWEST, HIGHEST = 20_000, 32_000
-"""Where free ports are looked for."""
-NOES = {"0", "f", "false", "n", "no"}
-"""How redis-py is told no in a URL."""
+# The range of `free_port`.
+MIN_PORT, MAX_PORT = 20_000, 32_000
+# What redis-py reads as false in a URL.
+FALSE_VALUES = {"0", "f", "false", "n", "no"}
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody listens on at this moment.
+    """Return a loopback port on which no server listens at this moment.
 
-    It lies below those that the kernel gives to outgoing connections: one of these could take the
-    port of a server that is down for a moment, even by a client's connecting to itself.
+    It lies below the kernel's ephemeral ports. An outgoing connection could otherwise take the port
+    of a server that is restarting, even by connecting to itself.
     """
-    while not port_is_free(port := LOWEST + secrets.randbelow(HIGHEST - LOWEST)):
+    while not is_port_free(port := MIN_PORT + secrets.randbelow(MAX_PORT - MIN_PORT)):
         pass
     return port
 
 
-def port_is_free(port: int) -> bool:
+def is_port_free(port: int) -> bool:
     """Return whether a server could listen on this loopback port."""
     try:
         socket.create_server(("127.0.0.1", port)).close()
@@ -41,31 +41,31 @@ def port_is_free(port: int) -> bool:
     return True
 
 
-def accepts(port: int) -> bool:
-    """Return whether something accepts connections on this loopback port."""
-    return answers(f"tcp://127.0.0.1:{port}")
+def accepts_connections(port: int) -> bool:
+    """Return whether a server accepts connections on this loopback port."""
+    return is_healthy(f"tcp://127.0.0.1:{port}")
 
 
-def answers(url: str) -> bool:
-    """Return whether a server answers at `url`.
+def is_healthy(url: str) -> bool:
+    """Return whether the server at `url` is healthy.
 
     * `tcp:` it accepts a connection.
-    * `http:` a GET gives 200.
-    * `file:/path?within=20` the file was touched so many seconds ago at most.
-    * `sentinel:` one of them accepts a connection.
-    * `redis:`, `rediss:`, `unix:` Redis takes the password and has loaded its data. What the query
-      says of certificates (`?ssl_ca_certs=` and so on) holds.
+    * `http:` a GET returns 200.
+    * `file:/path?within=20` the file was touched within that many seconds.
+    * `sentinel:` one of the Sentinels accepts a connection.
+    * `redis:`, `rediss:`, `unix:` Redis accepts the password and has loaded its data. The query may
+      hold TLS options as redis-py reads them (`?ssl_ca_certs=` and so on).
     """
     parts = urlsplit(url)
     if parts.scheme == "sentinel":
-        return any(answers(f"tcp://{place}") for place in _sentinels(parts))
+        return any(is_healthy(f"tcp://{address}") for address in _sentinels(parts))
     try:
         if parts.scheme == "file":
-            return _is_fresh(parts)
+            return _is_file_fresh(parts)
         if parts.scheme == "http":
-            return _answers_http(parts)
-        with _connection(parts) as connection:
-            return parts.scheme == "tcp" or _answers_redis(connection, parts)
+            return _returns_ok(parts)
+        with _connect(parts) as connection:
+            return parts.scheme == "tcp" or _ping_redis(connection, parts)
     except (OSError, http.client.HTTPException):
         return False
 
@@ -74,12 +74,12 @@ def _sentinels(parts: SplitResult) -> list[str]:
     return parts.netloc.rpartition("@")[2].split(",")
 
 
-def _is_fresh(parts: SplitResult) -> bool:
-    within = float(parse_qs(parts.query)["within"][0])
-    return time.time() - Path(unquote(parts.path)).stat().st_mtime <= within
+def _is_file_fresh(parts: SplitResult) -> bool:
+    max_age = float(parse_qs(parts.query)["within"][0])
+    return time.time() - Path(unquote(parts.path)).stat().st_mtime <= max_age
 
 
-def _answers_http(parts: SplitResult) -> bool:
+def _returns_ok(parts: SplitResult) -> bool:
     connection = http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT)
     try:
         connection.request("GET", parts.path)
@@ -88,7 +88,7 @@ def _answers_http(parts: SplitResult) -> bool:
         connection.close()
 
 
-def _connection(parts: SplitResult) -> socket.socket:
+def _connect(parts: SplitResult) -> socket.socket:
     if parts.scheme == "unix":
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(TIMEOUT)
@@ -97,33 +97,35 @@ def _connection(parts: SplitResult) -> socket.socket:
     host = parts.hostname or "127.0.0.1"
     connection = socket.create_connection((host, parts.port or 6379), TIMEOUT)
     if parts.scheme == "rediss":
-        return _tls(parts).wrap_socket(connection, server_hostname=host)
+        return _tls_context(parts).wrap_socket(connection, server_hostname=host)
     return connection
 
 
-def _tls(parts: SplitResult) -> ssl.SSLContext:
-    """Return what TLS is to be like by the URL, in whose query redis-py reads it."""
-    asked = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+def _tls_context(parts: SplitResult) -> ssl.SSLContext:
+    """Return the TLS settings of the URL's query, which redis-py reads in the same way."""
+    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     context = ssl.create_default_context(
-        cafile=asked.get("ssl_ca_certs"), capath=asked.get("ssl_ca_path")
+        cafile=options.get("ssl_ca_certs"), capath=options.get("ssl_ca_path")
     )
-    if certificate := asked.get("ssl_certfile"):
-        context.load_cert_chain(certificate, asked.get("ssl_keyfile"), asked.get("ssl_password"))
-    context.check_hostname = asked.get("ssl_check_hostname", "true").lower() not in NOES
-    if asked.get("ssl_cert_reqs") == "none":
+    if certificate := options.get("ssl_certfile"):
+        key, password = options.get("ssl_keyfile"), options.get("ssl_password")
+        context.load_cert_chain(certificate, key, password)
+    check_hostname = options.get("ssl_check_hostname", "true").lower()
+    context.check_hostname = check_hostname not in FALSE_VALUES
+    if options.get("ssl_cert_reqs") == "none":
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
 
 
-def _answers_redis(connection: socket.socket, parts: SplitResult) -> bool:
-    words = ["AUTH", *(unquote(word) for word in (parts.username, parts.password) if word)]
-    greeting = f"{' '.join(words)}\r\nPING\r\n" if parts.password else "PING\r\n"
-    connection.sendall(greeting.encode())
+def _ping_redis(connection: socket.socket, parts: SplitResult) -> bool:
+    auth = ["AUTH", *(unquote(word) for word in (parts.username, parts.password) if word)]
+    request = f"{' '.join(auth)}\r\nPING\r\n" if parts.password else "PING\r\n"
+    connection.sendall(request.encode())
     received = b""
-    while received.count(b"\n") < greeting.count("\n") and (block := connection.recv(4096)):
+    while received.count(b"\n") < request.count("\n") and (block := connection.recv(4096)):
         received += block
     return b"+PONG" in received
 
 
 if __name__ == "__main__":
-    sys.exit(not answers(sys.argv[1]))
+    sys.exit(not is_healthy(sys.argv[1]))

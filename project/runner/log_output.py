@@ -1,4 +1,4 @@
-"""One log for all processes: each line with the time and the name of who said it."""
+"""The combined log of all processes: each line with its time and the name of its process."""
 
 import itertools
 import os
@@ -8,83 +8,82 @@ import time
 from pathlib import Path
 from typing import IO, TextIO
 
+# ANSI foreground colours, assigned to names in order of appearance.
 COLOURS = (36, 35, 33, 32, 34, 31)
-"""ANSI foregrounds, handed out in order of appearance."""
 RESET = "\x1b[0m"
-WIDTH = 6
-"""Columns of a name: that of `worker`."""
+# Columns for a name; `worker` is the longest.
+NAME_WIDTH = 6
 
 
-class Journal:
-    """Writes prefixed lines; coloured on a terminal unless NO_COLOR is set."""
+class LogOutput:
+    """Writes prefixed lines, in colour on a terminal unless NO_COLOR is set."""
 
     def __init__(self, stream: TextIO = sys.stdout) -> None:
         self._stream = stream
-        self._coloured = stream.isatty() and not os.environ.get("NO_COLOR")
+        self._is_coloured = stream.isatty() and not os.environ.get("NO_COLOR")
         self._colours: dict[str, int] = {}
         self._next_colour = itertools.cycle(COLOURS)
-        self._lost = False
+        self._has_failed = False
 
     @property
-    def heard(self) -> bool:
-        """Whether somebody reads on; a closed terminal or pipe is noticed without a line, too."""
-        stream = select.poll()
-        stream.register(self._stream.fileno(), 0)  # hang-ups and errors come unasked
-        return not self._lost and not stream.poll(0)
+    def is_open(self) -> bool:
+        """Whether the terminal or pipe is open, without writing to it."""
+        poll = select.poll()
+        poll.register(self._stream.fileno(), 0)  # hang-ups and errors are always reported
+        return not self._has_failed and not poll.poll(0)
 
-    def line(self, name: str, text: str) -> None:
+    def write_line(self, name: str, text: str) -> None:
         """Write one line of the process called `name`."""
-        prefix = f"{time.strftime('%H:%M:%S')} {name:<{WIDTH}} |"
-        if self._coloured:
+        prefix = f"{time.strftime('%H:%M:%S')} {name:<{NAME_WIDTH}} |"
+        if self._is_coloured:
             colour = self._colours.setdefault(name, 0) or next(self._next_colour)
             self._colours[name] = colour
             prefix = f"\x1b[{colour}m{prefix}{RESET}"
-        self.plain(f"{prefix} {text}")
+        self.write(f"{prefix} {text}")
 
-    def plain(self, text: str) -> None:
-        """Write a line that belongs to no process."""
+    def write(self, text: str) -> None:
+        """Write text without a prefix."""
         try:
             print(text, file=self._stream, flush=True)
         except OSError:
-            self._lost = True
-            # What the stream still holds must not fail once more at exit.
-            with Path(os.devnull).open("w") as nowhere:
-                os.dup2(nowhere.fileno(), self._stream.fileno())
+            self._has_failed = True
+            # The stream's buffer must not fail again when the interpreter flushes it at exit.
+            with Path(os.devnull).open("w") as devnull:
+                os.dup2(devnull.fileno(), self._stream.fileno())
 
 
-class Lines:
-    """Cuts what a process writes into lines for the journal."""
+class LineReader:
+    """Splits the output of a process into lines and writes them to the log."""
 
-    MOST = 64 * 1024
-    """Bytes after which a line without end is cut."""
+    # Bytes after which a line without an end is split.
+    MAX_LINE_BYTES = 64 * 1024
 
-    def __init__(self, name: str, pipe: IO[bytes], journal: Journal, *, awaited: str = "") -> None:
-        """Read `pipe`; `heard` becomes true with the first line that holds `awaited`."""
-        self.heard = not awaited
-        self._awaited = awaited
+    def __init__(self, name: str, pipe: IO[bytes], log: LogOutput, *, ready_text: str = "") -> None:
+        # Whether a line has contained `ready_text`.
+        self.has_ready_text = not ready_text
+        self._ready_text = ready_text
         self._name = name
         self._pipe = pipe
-        self._journal = journal
+        self._log = log
         self._rest = b""
 
     def read(self) -> bool:
-        """Pass on what is there; return whether there may be more."""
-        block = os.read(self._pipe.fileno(), self.MOST)
-        *whole, self._rest = (self._rest + block).split(b"\n")
-        if self._rest and (not block or len(self._rest) > self.MOST):
-            whole.append(self._rest)
+        """Forward the available output; return False at its end."""
+        block = os.read(self._pipe.fileno(), self.MAX_LINE_BYTES)
+        *lines, self._rest = (self._rest + block).split(b"\n")
+        if self._rest and (not block or len(self._rest) > self.MAX_LINE_BYTES):
+            lines.append(self._rest)
             self._rest = b""
-        for line in whole:
+        for line in lines:
             if text := _printable(line.decode(errors="replace").rstrip()):
-                self.heard = self.heard or self._awaited in text
-                self._journal.line(self._name, text)
+                self.has_ready_text = self.has_ready_text or self._ready_text in text
+                self._log.write_line(self._name, text)
         return bool(block)
 
     def close(self) -> None:
-        """Close the pipe."""
         self._pipe.close()
 
 
 def _printable(text: str) -> str:
-    """Replace what could steer a terminal; a log may quote what a stranger sent."""
+    """Replace terminal control characters: a log may quote a client's input."""
     return "".join(letter if letter.isprintable() or letter == "\t" else "?" for letter in text)

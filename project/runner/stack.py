@@ -1,4 +1,4 @@
-"""What `make run` starts on one machine, given the environment and a state directory."""
+"""The programs that `make run` starts, given the environment and a state directory."""
 
 import secrets
 from collections.abc import Mapping
@@ -6,48 +6,50 @@ from collections.abc import Mapping
 from project.runner import commands, redis_server
 from project.runner.healthcheck import free_port
 from project.runner.process import Program
-from project.runner.state_dir import Home
+from project.runner.state_dir import StateDir
 
-DRAIN = "3"
-"""Seconds that replies continue after Ctrl-C, unless CHAT_DRAIN_TIMEOUT is set. Then they are
-handed back, and resume at the next start. Everything has to end within 10 seconds."""
-
-PACE = "40"
-"""Tokens per second of the dev model; without a pace its replies would never be seen to grow."""
+# Seconds for which replies continue after Ctrl-C, unless CHAT_DRAIN_TIMEOUT is set. Then the worker
+# hands them back, and the next run continues them. Everything must stop within 10 seconds.
+DRAIN_TIMEOUT = "3"
+# Tokens per second of the fake model. Without a rate, its replies would appear all at once.
+TOKENS_PER_SECOND = "40"
 
 Stage = list[Program]
 
 
-def plan(environ: Mapping[str, str], *, home: Home, port: int) -> list[Stage]:
-    """Return what to start, in order, so that Parley serves on loopback `port`.
+def plan(environ: Mapping[str, str], *, state_dir: StateDir, port: int) -> list[Stage]:
+    """Return the programs to start, in order, for a Parley on loopback `port`.
 
-    Redis is left out when REDIS_URL names one, and the dev model when a model is configured.
+    Redis is left out if REDIS_URL is set, and the fake model if a model is configured.
 
     Raises:
         FileNotFoundError: a Redis is needed and no server binary is installed.
     """
-    given = _filled(environ)
-    env = {"CHAT_DRAIN_TIMEOUT": DRAIN, "LOG_FORMAT": "text"} | given
-    env |= {"PARLEY_HOME": str(home.path), "PYTHONUNBUFFERED": "1"}
+    given = _without_empty(environ)
+    env = {"CHAT_DRAIN_TIMEOUT": DRAIN_TIMEOUT, "LOG_FORMAT": "text"} | given
+    env |= {"PARLEY_HOME": str(state_dir.path), "PYTHONUNBUFFERED": "1"}
     first: Stage = []
     second: Stage = []
-    made = {} if "SECRET_KEY" in given else {"SECRET_KEY": home.secret_key()}
+    generated = {} if "SECRET_KEY" in given else {"SECRET_KEY": state_dir.secret_key()}
     if "REDIS_URL" not in env:
-        own, password = free_port(), secrets.token_urlsafe(24)
-        first.append(commands.redis(home.redis, port=own, password=password))
-        made["REDIS_URL"] = redis_server.url_of(own, password)
+        redis_port, password = free_port(), secrets.token_urlsafe(24)
+        first.append(commands.redis(state_dir.redis, port=redis_port, password=password))
+        generated["REDIS_URL"] = redis_server.build_url(redis_port, password)
     if not env.keys() & {"MODEL_URL", "CHAT_MODELS_FILE"}:
         model_port = free_port()
-        made |= model_variables(model_port)
-        second.append(commands.fake_model("--rate", PACE, port=model_port, env=env | made))
-    env |= made
-    home.note(made)
+        generated |= fake_model_env(model_port)
+        model_env = env | generated
+        second.append(
+            commands.fake_model("--rate", TOKENS_PER_SECOND, port=model_port, env=model_env)
+        )
+    env |= generated
+    state_dir.write_run_env(generated)
     second += [commands.worker(env=env), commands.web(port=port, env=env)]
     return [stage for stage in (first, second) if stage]
 
 
-def model_variables(port: int) -> dict[str, str]:
-    """Return the variables that name the dev model at loopback `port`."""
+def fake_model_env(port: int) -> dict[str, str]:
+    """Return the variables that configure the fake model at loopback `port`."""
     return {
         "MODEL_PROVIDER": "openai",
         "MODEL_URL": f"http://127.0.0.1:{port}/v1",
@@ -55,6 +57,6 @@ def model_variables(port: int) -> dict[str, str]:
     }
 
 
-def _filled(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that hold something; an empty one means its default."""
+def _without_empty(environ: Mapping[str, str]) -> dict[str, str]:
+    """Drop empty variables: they mean the default."""
     return {name: value for name, value in environ.items() if value}

@@ -1,4 +1,4 @@
-"""The directory that keeps what outlives a run: Redis's files, SQLite, the secret key."""
+"""The directory for what survives a run: Redis's files, SQLite and the secret key."""
 
 import fcntl
 import json
@@ -7,24 +7,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
-NOTE = "run.json"
+RUN_FILE = "run.json"
 
 
-def noted(path: Path) -> dict[str, str]:
-    """Return the variables that name the servers of the run with this state directory, if any.
+def read_run_env(path: Path) -> dict[str, str]:
+    """Return the environment variables of the run that uses the state directory, if there is one.
 
-    A note is as good as its lock: whoever wrote it holds that as long as it lives.
+    They name the servers that the run has started. The file counts only while its writer lives and
+    holds the lock on it.
     """
     try:
-        with (path / NOTE).open() as note:
-            variables: dict[str, str] = {} if _is_free(note) else json.loads(note.read() or "{}")
+        with (path / RUN_FILE).open() as file:
+            if _lock_shared(file):
+                return {}
+            variables: dict[str, str] = json.loads(file.read() or "{}")
             return variables
     except FileNotFoundError:
         return {}
 
 
-def _is_free(file: IO[str]) -> bool:
-    """Whether nobody holds the lock of the file; if so, it is held until the file is closed."""
+def _lock_shared(file: IO[str]) -> bool:
+    """Take a shared lock until the file is closed; return False if a writer holds the lock."""
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -32,36 +35,37 @@ def _is_free(file: IO[str]) -> bool:
     return True
 
 
-class HomeInUse(Exception):
-    """Another Parley runs with this state directory."""
+class StateDirInUse(Exception):
+    """Another run uses the state directory."""
 
 
-class Home:
-    """A state directory, held by one run at a time."""
+class StateDir:
+    """A state directory, locked by one run at a time."""
 
     def __init__(self, path: Path) -> None:
-        """Make the directory when it is missing and take it.
+        """Create the directory if it is missing, and lock it.
 
         Raises:
-            HomeInUse: another run holds it; two servers on one append-only file would spoil it.
+            StateDirInUse: another run holds the lock. Two Redis servers that write to one
+                append-only file would corrupt it.
         """
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = path.resolve()
-        self._note: IO[str] | None = None
+        self._run_file: IO[str] | None = None
         self._lock: IO[str] = (path / "lock").open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self._lock.close()
-            raise HomeInUse(f"Parley runs already with the data in {path}.") from error
+            raise StateDirInUse(f"Parley is already running with the data in {path}.") from error
 
     @property
     def redis(self) -> Path:
-        """Where the Redis server keeps its append-only file."""
+        """The Redis server's working directory."""
         return self.path / "redis"
 
     def secret_key(self) -> str:
-        """Return the key that signs the admin's cookies, made on the first call ever."""
+        """Return the Django secret key of this installation; the first call generates it."""
         path = self.path / "secret_key"
         if not path.exists():
             path.touch(mode=0o600)
@@ -70,20 +74,20 @@ class Home:
             path.write_text(key)
         return key
 
-    def note(self, variables: Mapping[str, str]) -> None:
-        """Keep what names the servers of this run, for commands beside it; see `noted`."""
-        path = self.path / NOTE
+    def write_run_env(self, variables: Mapping[str, str]) -> None:
+        """Store the variables that name this run's servers, for other commands (`read_run_env`)."""
+        path = self.path / RUN_FILE
         path.touch(mode=0o600)
-        self._note = path.open("r+")
-        # Whoever looks at it right now is done within a moment.
-        fcntl.flock(self._note, fcntl.LOCK_EX)
-        self._note.truncate()
-        json.dump(dict(variables), self._note)
-        self._note.flush()
+        self._run_file = path.open("r+")
+        # A reader holds its lock for a moment only.
+        fcntl.flock(self._run_file, fcntl.LOCK_EX)
+        self._run_file.truncate()
+        json.dump(dict(variables), self._run_file)
+        self._run_file.flush()
 
     def release(self) -> None:
-        """Let another run take the directory; the end of the process does so too."""
-        if self._note is not None:
-            (self.path / NOTE).unlink(missing_ok=True)
-            self._note.close()
+        """Unlock the directory, as the end of the process also does."""
+        if self._run_file is not None:
+            (self.path / RUN_FILE).unlink(missing_ok=True)
+            self._run_file.close()
         self._lock.close()

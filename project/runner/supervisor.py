@@ -1,4 +1,4 @@
-"""Keeps a set of programs running: starts them in order, restarts what dies, ends all of them."""
+"""Runs a set of programs: starts them in order, restarts those that exit, and stops them all."""
 
 import os
 import selectors
@@ -10,181 +10,184 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
-from project.runner.log_output import Journal, Lines
-from project.runner.process import Child, Program
+from project.runner.log_output import LineReader, LogOutput
+from project.runner.process import ChildProcess, Program
 
-READY_WITHIN = 60.0
-"""Seconds that programs may take to start; a slow disk and cold caches included."""
-TICK = 0.05
-"""Seconds within which a signal, a death, or a program's being ready is noticed."""
-DEATHS = 3
-"""Deaths of one program within `DEATHS_WITHIN` that end everything: restarting does not help."""
-DEATHS_WITHIN = 60.0
-"""Seconds."""
-ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Signals that ask for an orderly end; a second one kills at once."""
+# Seconds until all programs of a stage must be ready, even with a slow disk and cold caches.
+START_TIMEOUT = 60.0
+# Seconds within which a signal, an exit, or the readiness of a program is noticed.
+POLL_INTERVAL = 0.05
+# Exits of one program within `EXIT_WINDOW` seconds after which everything stops.
+MAX_EXITS = 3
+EXIT_WINDOW = 60.0
+# Signals that request a graceful stop; a second one kills the programs.
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Handlers = dict[signal.Signals, Any]
 
 
 class StopRequested(Exception):
-    """A signal asked for the end."""
+    """A signal requested the stop."""
 
 
-class Failed(Exception):
-    """A program does not start or does not stay."""
+class ProgramFailed(Exception):
+    """A program did not start, or exited too often."""
 
-    code = 1
-    """What the supervisor exits with."""
+    # Of the supervisor itself.
+    exit_code = 1
 
 
-class WrongSetting(Failed):
-    """A program has said which setting is wrong, and would say so again."""
+class SettingsRejected(ProgramFailed):
+    """A program reported a wrong setting; a restart would not help."""
 
-    code = os.EX_CONFIG
+    exit_code = os.EX_CONFIG
 
 
 class Supervisor:
-    """Runs programs from one thread, which the kernel ties them to."""
+    """Runs programs from a single thread: the kernel kills a child when its thread ends."""
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-        self._children: dict[str, Child] = {}
-        self._lines: dict[str, Lines] = {}
-        self._deaths: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=DEATHS))
+    def __init__(self, log: LogOutput) -> None:
+        self._log = log
+        self._children: dict[str, ChildProcess] = {}
+        self._readers: dict[str, LineReader] = {}
+        self._exits: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=MAX_EXITS))
         self._selector = selectors.DefaultSelector()
-        self._endings = 0
+        # Stop signals received.
+        self._stop_requests = 0
 
-    def run(self, stages: Sequence[Sequence[Program]], announce: Callable[[], None]) -> int:
-        """Run the programs, each stage when the one before is ready, until asked to end.
+    def run(self, stages: Sequence[Sequence[Program]], on_ready: Callable[[], None]) -> int:
+        """Run the programs until a signal requests the stop.
 
-        `announce` is called once all are ready. Returns the exit code: 0 after a signal, 78 when
-        a program refuses its settings, 1 when one failed otherwise.
+        Each stage starts when the one before is ready; `on_ready` is called after the last one.
+        Returns the exit code: 0 after a signal, 78 if a program rejected its settings, 1 if one
+        failed otherwise.
         """
-        handlers = self._take_signals()
+        handlers = self._install_signal_handlers()
         try:
-            return self._run(stages, announce)
+            return self._run(stages, on_ready)
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
 
-    def _run(self, stages: Sequence[Sequence[Program]], announce: Callable[[], None]) -> int:
+    def _run(self, stages: Sequence[Sequence[Program]], on_ready: Callable[[], None]) -> int:
         try:
             for stage in stages:
-                self._start(stage)
-            announce()
-            self._watch()
+                self._start_stage(stage)
+            on_ready()
+            self._run_forever()
         except StopRequested:
             return 0
-        except Failed as failure:
-            self._journal.line("parley", str(failure))
-            return failure.code
+        except ProgramFailed as failure:
+            self._log.write_line("parley", str(failure))
+            return failure.exit_code
         finally:
-            self._stop()
+            self._stop_all()
 
-    def _start(self, programs: Sequence[Program]) -> None:
+    def _start_stage(self, programs: Sequence[Program]) -> None:
         for program in programs:
-            self._launch(program)
+            self._start(program)
         waiting = list(programs)
 
         def all_ready() -> bool:
             waiting[:] = [program for program in waiting if not self._is_ready(program)]
             return not waiting
 
-        if not self._attend(all_ready, READY_WITHIN):
+        if not self._run_until(all_ready, START_TIMEOUT):
             names = ", ".join(program.name for program in waiting)
-            raise Failed(f"{names}: not ready after {READY_WITHIN:.0f} seconds; ending")
+            raise ProgramFailed(f"{names}: not ready after {START_TIMEOUT:.0f} seconds; stopping")
 
     def _is_ready(self, program: Program) -> bool:
-        return self._lines[program.name].heard and program.ready()
+        return self._readers[program.name].has_ready_text and program.is_ready()
 
-    def _watch(self) -> NoReturn:
+    def _run_forever(self) -> NoReturn:
         while True:
-            self._attend(lambda: False, DEATHS_WITHIN)
+            self._run_until(lambda: False, EXIT_WINDOW)
 
-    def _launch(self, program: Program) -> None:
-        child = Child(program, output=subprocess.PIPE)
+    def _start(self, program: Program) -> None:
+        child = ChildProcess(program, output=subprocess.PIPE)
         self._children[program.name] = child
         if child.output:
-            lines = Lines(program.name, child.output, self._journal, awaited=program.ready_text)
-            self._lines[program.name] = lines
-            self._selector.register(child.output, selectors.EVENT_READ, lines)
+            reader = LineReader(
+                program.name, child.output, self._log, ready_text=program.ready_text
+            )
+            self._readers[program.name] = reader
+            self._selector.register(child.output, selectors.EVENT_READ, reader)
 
-    def _attend(self, until: Callable[[], bool], within: float) -> bool:
-        """Pass on logs and restart the dead; return whether `until` came true in time.
+    def _run_until(self, condition: Callable[[], bool], timeout: float) -> bool:
+        """Forward output and restart programs; return False if `condition` timed out.
 
         Raises:
-            StopRequested: a signal asked for the end.
-            Failed: a program has died too often, or of a wrong setting.
+            StopRequested: a signal arrived, or the log's reader has gone.
+            ProgramFailed: a program exited too often, or rejected its settings.
         """
-        deadline = time.monotonic() + within
-        while not until():
-            if self._endings or not self._journal.heard:
+        deadline = time.monotonic() + timeout
+        while not condition():
+            if self._stop_requests or not self._log.is_open:
                 raise StopRequested
             if time.monotonic() > deadline:
                 return False
-            self._pass_on(TICK)
-            self._revive()
+            self._forward_output(POLL_INTERVAL)
+            self._restart_exited()
         return True
 
-    def _pass_on(self, within: float) -> None:
-        for key, _ in self._selector.select(within):
-            lines: Lines = key.data
-            if not lines.read():
+    def _forward_output(self, timeout: float) -> None:
+        for key, _ in self._selector.select(timeout):
+            reader: LineReader = key.data
+            if not reader.read():
                 self._selector.unregister(key.fileobj)
-                lines.close()
+                reader.close()
 
-    def _revive(self) -> None:
-        dead = [child for child in self._children.values() if child.exit_code is not None]
-        for child in dead:
+    def _restart_exited(self) -> None:
+        exited = [child for child in self._children.values() if child.exit_code is not None]
+        for child in exited:
             child.kill()
-            self._pass_on(0)  # its last words
-            self._note_death(child)
-            self._launch(child.program)
+            self._forward_output(0)
+            self._record_exit(child)
+            self._start(child.program)
 
-    def _note_death(self, child: Child) -> None:
+    def _record_exit(self, child: ChildProcess) -> None:
         name = child.program.name
         if child.exit_code == os.EX_CONFIG:
-            raise WrongSetting(f"{name} refuses its settings; ending")
-        deaths = self._deaths[name]
-        deaths.append(time.monotonic())
-        cause = _cause(child)
-        if len(deaths) == DEATHS and deaths[-1] - deaths[0] < DEATHS_WITHIN:
-            raise Failed(f"{name} {cause}, the third time within a minute; ending")
-        self._journal.line("parley", f"{name} {cause}; starting it again")
+            raise SettingsRejected(f"{name} rejected its settings; stopping")
+        exits = self._exits[name]
+        exits.append(time.monotonic())
+        cause = _describe_exit(child)
+        if len(exits) == MAX_EXITS and exits[-1] - exits[0] < EXIT_WINDOW:
+            raise ProgramFailed(f"{name} {cause}, for the third time within a minute; stopping")
+        self._log.write_line("parley", f"{name} {cause}; restarting it")
 
-    def _stop(self) -> None:
+    def _stop_all(self) -> None:
         for name, child in reversed(self._children.items()):
             child.signal(signal.SIGTERM)
-            self._wait_for_end(child)
+            self._wait_for_exit(child)
             child.kill()
-            self._journal.line("parley", f"{name} ended")
-        self._pass_on(0)
+            self._log.write_line("parley", f"{name} stopped")
+        self._forward_output(0)
         self._selector.close()
 
-    def _wait_for_end(self, child: Child) -> None:
-        deadline = time.monotonic() + child.program.stop_within
-        while child.exit_code is None and time.monotonic() < deadline and not self._impatient:
-            self._pass_on(TICK)
+    def _wait_for_exit(self, child: ChildProcess) -> None:
+        deadline = time.monotonic() + child.program.stop_timeout
+        while child.exit_code is None and time.monotonic() < deadline and not self._must_kill:
+            self._forward_output(POLL_INTERVAL)
 
     @property
-    def _impatient(self) -> bool:
-        return self._endings > 1
+    def _must_kill(self) -> bool:
+        return self._stop_requests > 1
 
-    def _take_signals(self) -> Handlers:
-        """Have the signals that ask for an end counted; return who had them before."""
+    def _install_signal_handlers(self) -> Handlers:
+        """Count the stop signals; return the previous handlers."""
 
-        def note(_number: int, _frame: FrameType | None) -> None:
-            self._endings += 1
+        def count(_number: int, _frame: FrameType | None) -> None:
+            self._stop_requests += 1
 
-        old = {number: signal.getsignal(number) for number in ENDINGS}
-        for number, handler in old.items():
-            # Under nohup a closed terminal ends nothing.
+        previous = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+        for number, handler in previous.items():
+            # nohup ignores SIGHUP: closing the terminal must not stop the programs.
             if (number, handler) != (signal.SIGHUP, signal.SIG_IGN):
-                signal.signal(number, note)
-        return old
+                signal.signal(number, count)
+        return previous
 
 
-def _cause(child: Child) -> str:
+def _describe_exit(child: ChildProcess) -> str:
     code = child.exit_code or 0
-    return f"exited with code {code}" if code >= 0 else f"was ended by signal {-code}"
+    return f"exited with code {code}" if code >= 0 else f"was killed by signal {-code}"

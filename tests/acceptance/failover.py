@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from project.runner import commands, redis_server
-from project.runner.healthcheck import answers
+from project.runner.healthcheck import is_healthy
 from project.runner.process import Program
 from tests.acceptance.kept import Reader, reader
 from tests.acceptance.scene import Scene
@@ -36,7 +36,7 @@ class Pair:
         self.primary = here.stack.redis
         port = free_port()
         program = commands.redis(self._directory / "replica", port=port, password=PASSWORD)
-        url = redis_server.url_of(port, PASSWORD)
+        url = redis_server.build_url(port, PASSWORD)
         self.replica = here.stack.add(replace(program, name="replica"), url=url)
         login = LOGIN.format(password=PASSWORD)
         self._tell("redis", login)
@@ -132,6 +132,6 @@ class Pair:
             name="sentinel",
             argv=(redis_server.find_server(), str(path), "--sentinel"),
             env={},
-            ready=partial(answers, f"tcp://127.0.0.1:{self._port}"),
-            stop_within=1.0,
+            is_ready=partial(is_healthy, f"tcp://127.0.0.1:{self._port}"),
+            stop_timeout=1.0,
         )

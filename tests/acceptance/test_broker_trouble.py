@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from project.runner.healthcheck import answers
+from project.runner.healthcheck import is_healthy
 from tests.acceptance.client import Client
 from tests.acceptance.scene import GRACE, Scene
 from tests.acceptance.usual import Usual
@@ -59,7 +59,7 @@ def test_messages_are_taken_while_the_broker_is_down_and_answered_when_it_is_bac
     broker = with_broker(here)
     clients = here.clients(20)
     broker.kill()
-    assert not answers(broker.url)
+    assert not is_healthy(broker.url)
     posts = [client.post("Hello") for client in clients]
     posts += [client.post("And then?") for client in clients]
     assert max(post.answer.seconds for post in posts) < 1

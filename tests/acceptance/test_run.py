@@ -150,7 +150,7 @@ def test_the_pasted_curl_shows_a_reply_and_sessions_survive_a_restart(
     reply = json.loads(shown.stdout)
     assert reply["role"] == "assistant"
     assert "What did I say before?" in reply["content"]
-    assert "Replies come from the dev model" in first.log
+    assert "Replies come from the fake model" in first.log
 
     token = first.new_token()
     first.ask("My name is Ada.", token)
@@ -183,24 +183,24 @@ def test_what_is_killed_comes_back_until_the_third_time(run: Callable[..., Run])
     token = started.new_token()
     for name, word in (("worker", "celery"), ("redis", "-server"), ("web", "project.server.main")):
         os.kill(started.pids(word)[0], signal.SIGKILL)
-        wait_until(partial(has_said, started, f"{name} was ended by signal 9"))
+        wait_until(partial(has_said, started, f"{name} was killed by signal 9"))
     wait_until(lambda: is_up(started), within=20)
     assert started.ask("Still there?", token)["content"]
 
     pids = started.all_pids()
     for death in (2, 3):
         os.kill(wait_until(lambda: started.pids("project.server.main"))[0], signal.SIGKILL)
-        wait_until(partial(has_said, started, "web was ended by signal 9", times=death))
+        wait_until(partial(has_said, started, "web was killed by signal 9", times=death))
     assert started.make.wait(ENDED_WITHIN) != 0
     assert all_gone(pids)
-    assert "the third time within a minute" in started.log
+    assert "for the third time within a minute" in started.log
 
 
 def test_killing_the_supervisor_leaves_no_process(run: Callable[..., Run]) -> None:
     started = run().ready()
     second = run()
     assert second.make.wait(20) != 0
-    assert "Parley runs already" in second.log
+    assert "Parley is already running" in second.log
 
     pids = started.all_pids()
     os.kill(started.supervisor, signal.SIGKILL)
@@ -220,7 +220,7 @@ def test_killing_make_amid_a_reply_ends_all_in_order(run: Callable[..., Run]) ->
     started.make.kill()
     started.make.wait()
     wait_until(lambda: all_gone(pids), within=ENDED_WITHIN)
-    assert "redis ended" in started.log
+    assert "redis stopped" in started.log
 
 
 def test_a_port_in_use_is_told_at_once(run: Callable[..., Run]) -> None:
@@ -235,7 +235,7 @@ def test_a_port_in_use_is_told_at_once(run: Callable[..., Run]) -> None:
 def test_a_redis_that_does_not_answer_is_told_at_once(run: Callable[..., Run]) -> None:
     started = run(REDIS_URL=f"redis://:hidden@127.0.0.1:{free_port()}/0")
     assert started.make.wait(20) != 0
-    assert "No Redis answers at REDIS_URL" in started.log
+    assert "Redis at REDIS_URL does not answer" in started.log
     assert "hidden" not in started.log
 
 
@@ -260,7 +260,7 @@ def test_a_redis_that_evicts_ends_the_run_at_once(
     assert started.make.wait(60) != 0
     told = "Parley cannot start: REDIS_URL: maxmemory-policy must be noeviction"
     assert started.log.count(told) == 1
-    assert "starting it again" not in started.log
+    assert "restarting it" not in started.log
     assert f"Error {os.EX_CONFIG}" in started.log  # so make tells the exit code
 
 

@@ -3,7 +3,7 @@
 import os
 import secrets
 
-from project.runner.healthcheck import port_is_free
+from project.runner.healthcheck import is_port_free
 
 LOWEST, HIGHEST = 10_000, 20_000
 """Below those that `make run` chooses from, and those of outgoing connections."""
@@ -18,7 +18,7 @@ def free_port() -> int:
     share = (HIGHEST - LOWEST) // WORKERS
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
     lowest = LOWEST + worker * share
-    while (port := lowest + secrets.randbelow(share)) in _given or not port_is_free(port):
+    while (port := lowest + secrets.randbelow(share)) in _given or not is_port_free(port):
         pass
     _given.add(port)
     return port

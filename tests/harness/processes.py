@@ -4,7 +4,7 @@ import signal
 from pathlib import Path
 from typing import Self
 
-from project.runner.process import Child, Program
+from project.runner.process import ChildProcess, Program
 from tests.harness.waiting import wait_until
 
 READY_WITHIN = 30.0
@@ -20,7 +20,7 @@ class Process:
         """Where it serves, without a slash at the end; empty for a worker."""
         self._log = log
         self._log_start = 0
-        self._child: Child | None = None
+        self._child: ChildProcess | None = None
 
     def start(self) -> Self:
         """Start it and return when it serves.
@@ -37,7 +37,7 @@ class Process:
         assert not self.is_running, f"{self.program.name} runs already"
         self._log_start = len(self.log)
         with self._log.open("ab") as log:
-            self._child = Child(self.program, output=log)
+            self._child = ChildProcess(self.program, output=log)
 
     def wait_until_ready(self) -> None:
         """Return when it serves."""
@@ -56,7 +56,7 @@ class Process:
 
     @property
     def exit_code(self) -> int | None:
-        """See `Child.exit_code`."""
+        """See `ChildProcess.exit_code`."""
         return self._started().exit_code
 
     @property
@@ -95,8 +95,8 @@ class Process:
             self._child.kill()
 
     def _is_ready(self) -> bool:
-        return self.program.ready_text in self.log_of_this_start and self.program.ready()
+        return self.program.ready_text in self.log_of_this_start and self.program.is_ready()
 
-    def _started(self) -> Child:
+    def _started(self) -> ChildProcess:
         assert self._child, f"{self.program.name} was not started"
         return self._child

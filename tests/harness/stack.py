@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from project.runner import commands, redis_server
 from project.runner.process import Program
-from project.runner.stack import model_variables
+from project.runner.stack import fake_model_env
 from tests.harness.environment import PASSWORD, clean
 from tests.harness.ports import free_port
 from tests.harness.processes import Process
@@ -52,11 +52,11 @@ class Stack:
                 appendonly=appendonly,
                 appendfsync=appendfsync,
             ),
-            url=redis_server.url_of(port, PASSWORD),
+            url=redis_server.build_url(port, PASSWORD),
         )
         model_port = free_port()
         own = {"REDIS_URL": self.redis.url, "PARLEY_HOME": str(directory), "PYTHONUNBUFFERED": "1"}
-        self.env = clean(os.environ) | own | model_variables(model_port) | dict(env or {})
+        self.env = clean(os.environ) | own | fake_model_env(model_port) | dict(env or {})
         self.model = self.add(
             commands.fake_model(*model_options, port=model_port, env=self.env),
             url=f"http://127.0.0.1:{model_port}",
@@ -95,7 +95,9 @@ class Stack:
         """Return a Redis for the broker alone, told to all webs and workers made from here on."""
         port = free_port()
         program = commands.redis(self.directory / "broker", port=port, password=PASSWORD)
-        broker = self.add(replace(program, name="broker"), url=redis_server.url_of(port, PASSWORD))
+        broker = self.add(
+            replace(program, name="broker"), url=redis_server.build_url(port, PASSWORD)
+        )
         self.env["BROKER_URL"] = broker.url
         return broker
 

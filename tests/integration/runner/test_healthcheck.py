@@ -1,5 +1,3 @@
-"""Who answers, and who does not."""
-
 import os
 import socket
 import subprocess
@@ -9,75 +7,77 @@ from pathlib import Path
 
 import pytest
 
-from project.runner.healthcheck import accepts, answers, free_port, port_is_free
+from project.runner.healthcheck import accepts_connections, free_port, is_healthy, is_port_free
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until
 
 
-def test_a_port_with_a_server_is_not_free() -> None:
+def test_the_port_of_a_server_is_not_free() -> None:
     port = free_port()
-    assert port_is_free(port)
+    assert is_port_free(port)
     with socket.create_server(("127.0.0.1", port)):
-        assert not port_is_free(port)
-        assert accepts(port)
-    assert not accepts(port)
+        assert not is_port_free(port)
+        assert accepts_connections(port)
+    assert not accepts_connections(port)
 
 
-def test_redis_answers_who_knows_its_password(tmp_path: Path) -> None:
+def test_redis_is_healthy_with_the_right_password(tmp_path: Path) -> None:
     stack = Stack(tmp_path)
     try:
         stack.redis.start()
-        assert answers(stack.redis.url)
-        assert not answers(stack.redis.url.replace("of-the-tests", "wrong"))
+        assert is_healthy(stack.redis.url)
+        assert not is_healthy(stack.redis.url.replace("of-the-tests", "wrong"))
         stack.redis.freeze()
-        assert not answers(stack.redis.url)
+        assert not is_healthy(stack.redis.url)
     finally:
         stack.end()
-    assert not answers(stack.redis.url)
+    assert not is_healthy(stack.redis.url)
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "http", "redis", "rediss"])
-def test_who_accepts_but_says_nothing_does_not_answer(scheme: str) -> None:
+def test_a_silent_server_is_healthy_for_tcp_only(scheme: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        assert answers(f"{scheme}://127.0.0.1:{port}/live") is (scheme == "tcp")
+        assert is_healthy(f"{scheme}://127.0.0.1:{port}/live") is (scheme == "tcp")
 
 
-def test_a_file_is_fresh_for_as_long_as_is_said(tmp_path: Path) -> None:
-    pulse = tmp_path / "pulse"
-    url = f"file:{pulse}?within=60"
-    assert not answers(url)
-    pulse.touch()
-    assert answers(url)
-    os.utime(pulse, (time.time() - 61,) * 2)
-    assert not answers(url)
+def test_a_file_is_healthy_until_it_is_too_old(tmp_path: Path) -> None:
+    heartbeat = tmp_path / "heartbeat"
+    url = f"file:{heartbeat}?within=60"
+    assert not is_healthy(url)
+    heartbeat.touch()
+    assert is_healthy(url)
+    os.utime(heartbeat, (time.time() - 61,) * 2)
+    assert not is_healthy(url)
 
 
-@pytest.mark.parametrize("silence", ["worker", "redis"])
-def test_a_worker_has_a_pulse_until_it_or_redis_stands_still(tmp_path: Path, silence: str) -> None:
-    pulse = tmp_path / "pulse"
-    stack = Stack(tmp_path, env={"CHAT_HEARTBEAT_FILE": str(pulse), "CHAT_SWEEP_INTERVAL": "0.1"})
-    url = f"file:{pulse}?within=1"
+@pytest.mark.parametrize("frozen", ["worker", "redis"])
+def test_a_frozen_worker_or_redis_stops_the_heartbeat(tmp_path: Path, frozen: str) -> None:
+    heartbeat = tmp_path / "heartbeat"
+    stack = Stack(
+        tmp_path, env={"CHAT_HEARTBEAT_FILE": str(heartbeat), "CHAT_SWEEP_INTERVAL": "0.1"}
+    )
+    url = f"file:{heartbeat}?within=1"
     try:
         stack.redis.start()
         worker = stack.worker().start()
-        wait_until(lambda: answers(url), within=20)
-        frozen = worker if silence == "worker" else stack.redis
-        frozen.freeze()
-        wait_until(lambda: not answers(url), within=20)
-        frozen.thaw()
-        wait_until(lambda: answers(url), within=20)
+        wait_until(lambda: is_healthy(url), within=20)
+        process = worker if frozen == "worker" else stack.redis
+        process.freeze()
+        wait_until(lambda: not is_healthy(url), within=20)
+        process.thaw()
+        wait_until(lambda: is_healthy(url), within=20)
     finally:
         stack.end()
 
 
-def test_the_exit_code_tells() -> None:
+def test_the_exit_code_shows_the_health() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        assert _probe(f"tcp://127.0.0.1:{port}") == 0
-    assert _probe(f"tcp://127.0.0.1:{port}") == 1
+        assert _check(f"tcp://127.0.0.1:{port}") == 0
+    assert _check(f"tcp://127.0.0.1:{port}") == 1
 
 
-def _probe(url: str) -> int:
+def _check(url: str) -> int:
     command = [sys.executable, "-m", "project.runner.healthcheck", url]
     return subprocess.run(command, check=False).returncode

@@ -1,12 +1,12 @@
-"""A supervisor of toy programs: `python -m tests.integration.runner.toy NAME=CODE ...`.
+"""A supervisor of test programs: `python -m tests.integration.runner.toy NAME=CODE ...`.
 
-Each NAME runs CODE, a stage of its own, ready as soon as it is started.
+Each NAME runs CODE in its own stage and is ready at once.
 """
 
 import os
 import sys
 
-from project.runner.log_output import Journal
+from project.runner.log_output import LogOutput
 from project.runner.process import Program
 from project.runner.supervisor import Supervisor
 
@@ -17,12 +17,12 @@ def program(argument: str) -> Program:
         name=name,
         argv=(sys.executable, "-uc", code),
         env=os.environ,
-        ready=lambda: True,
-        stop_within=0.5,
+        is_ready=lambda: True,
+        stop_timeout=0.5,
     )
 
 
 if __name__ == "__main__":
-    journal = Journal()
+    log = LogOutput()
     stages = [[program(argument)] for argument in sys.argv[1:]]
-    sys.exit(Supervisor(journal).run(stages, announce=lambda: journal.plain("all up")))
+    sys.exit(Supervisor(log).run(stages, on_ready=lambda: log.write("all ready")))

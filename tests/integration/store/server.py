@@ -7,7 +7,7 @@ from pathlib import Path
 
 from redis import Redis
 
-from project.runner.healthcheck import accepts
+from project.runner.healthcheck import accepts_connections
 from project.runner.redis_server import find_server
 from tests.harness.ports import free_port
 from tests.harness.waiting import wait_until
@@ -35,7 +35,7 @@ class Server:
             cwd=self._directory,
             stdout=subprocess.DEVNULL,
         )
-        wait_until(lambda: accepts(self.port))
+        wait_until(lambda: accepts_connections(self.port))
         return self
 
     def kill(self) -> None:

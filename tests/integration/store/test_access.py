@@ -14,7 +14,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError
 
 from chat.domain.errors import StoreUnavailable
 from chat.store.client import client, ping
-from project.runner.healthcheck import answers
+from project.runner.healthcheck import is_healthy
 from project.runner.process import ROOT
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until
@@ -121,9 +121,9 @@ def test_a_redis_is_spoken_with_only_if_its_certificate_is_good(
         client.cache_clear()
         if is_trusted:
             ping()
-            wait_until(lambda: answers(settings.REDIS_URL))
+            wait_until(lambda: is_healthy(settings.REDIS_URL))
         else:
-            assert not answers(settings.REDIS_URL)
+            assert not is_healthy(settings.REDIS_URL)
             with pytest.raises(StoreUnavailable):
                 ping()
         client().close()

@@ -1,5 +1,3 @@
-"""One log: whose line, when, and nothing that steers a terminal."""
-
 import io
 import os
 import re
@@ -8,7 +6,7 @@ from typing import IO
 
 import pytest
 
-from project.runner.log_output import Journal, Lines
+from project.runner.log_output import LineReader, LogOutput
 
 
 class Terminal(io.StringIO):
@@ -19,62 +17,58 @@ class Terminal(io.StringIO):
 @pytest.fixture
 def pipe() -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     reader, writer = os.pipe()
-    with os.fdopen(reader, "rb", 0) as out, os.fdopen(writer, "wb", 0) as into:
-        yield out, into
+    with os.fdopen(reader, "rb", 0) as reading, os.fdopen(writer, "wb", 0) as writing:
+        yield reading, writing
 
 
-def test_a_line_names_its_process_and_the_time() -> None:
+def test_a_line_shows_its_process_and_the_time() -> None:
     stream = io.StringIO()
-    Journal(stream).line("web", "started")
+    LogOutput(stream).write_line("web", "started")
     assert re.fullmatch(r"\d\d:\d\d:\d\d web    \| started\n", stream.getvalue())
 
 
-def test_a_terminal_sees_a_colour_for_each_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_shows_each_process_in_a_colour(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     stream = Terminal()
-    journal = Journal(stream)
+    log = LogOutput(stream)
     for name in ("web", "redis", "web"):
-        journal.line(name, "started")
+        log.write_line(name, "started")
     first, second, third = re.findall(r"\x1b\[(\d+)m\d", stream.getvalue())
     assert first == third != second
 
 
-def test_no_color_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     stream = Terminal()
-    Journal(stream).line("web", "started")
+    LogOutput(stream).write_line("web", "started")
     assert "\x1b" not in stream.getvalue()
 
 
-def test_output_is_cut_into_lines_however_it_arrives(
-    pipe: tuple[IO[bytes], IO[bytes]],
-) -> None:
-    out, into = pipe
+def test_output_is_split_into_lines(pipe: tuple[IO[bytes], IO[bytes]]) -> None:
+    reading, writing = pipe
     stream = io.StringIO()
-    lines = Lines("web", out, Journal(stream))
+    lines = LineReader("web", reading, LogOutput(stream))
     for block in (b"one\ntw", b"o\n", b"three"):
-        into.write(block)
+        writing.write(block)
         assert lines.read()
-    into.close()
+    writing.close()
     assert not lines.read()
     assert re.findall(r"\| (.*)", stream.getvalue()) == ["one", "two", "three"]
 
 
-def test_what_would_steer_a_terminal_is_shown_as_a_question_mark(
-    pipe: tuple[IO[bytes], IO[bytes]],
-) -> None:
-    out, into = pipe
+def test_control_characters_are_replaced(pipe: tuple[IO[bytes], IO[bytes]]) -> None:
+    reading, writing = pipe
     stream = io.StringIO()
-    into.write(b"a\x1b[2Jb\rc \xe2\x82\xac \xff\n")
-    Lines("web", out, Journal(stream)).read()
+    writing.write(b"a\x1b[2Jb\rc \xe2\x82\xac \xff\n")
+    LineReader("web", reading, LogOutput(stream)).read()
     assert stream.getvalue().endswith("| a?[2Jb?c \u20ac \ufffd\n")
 
 
-def test_a_reader_who_has_gone_is_noticed(pipe: tuple[IO[bytes], IO[bytes]]) -> None:
-    out, into = pipe
-    out.close()
-    with os.fdopen(os.dup(into.fileno()), "w") as stream:
-        journal = Journal(stream)
-        journal.plain("anybody?")
-        assert not journal.heard
-        journal.plain("nobody")
+def test_a_closed_pipe_is_detected(pipe: tuple[IO[bytes], IO[bytes]]) -> None:
+    reading, writing = pipe
+    reading.close()
+    with os.fdopen(os.dup(writing.fileno()), "w") as stream:
+        log = LogOutput(stream)
+        log.write("first")
+        assert not log.is_open
+        log.write("second")

@@ -1,5 +1,3 @@
-"""Which server binary is taken."""
-
 import subprocess
 from pathlib import Path
 
@@ -13,7 +11,7 @@ def test_the_bundled_server_is_preferred() -> None:
 
 
 @pytest.mark.parametrize("name", ["valkey-server", "redis-server"])
-def test_without_it_one_on_path_serves(
+def test_a_server_on_path_is_the_fallback(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = tmp_path / name
@@ -23,7 +21,7 @@ def test_without_it_one_on_path_serves(
     assert redis_server.find_server() == str(own)
 
 
-def test_with_neither_the_message_says_what_to_do(
+def test_a_missing_server_is_reported_with_a_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redis_server, "PACKAGE", "not-installed-here")
@@ -32,17 +30,17 @@ def test_with_neither_the_message_says_what_to_do(
         redis_server.find_server()
 
 
-def test_the_password_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+def test_the_configuration_is_private(tmp_path: Path) -> None:
     path = redis_server.write_configuration(tmp_path / "redis", port=7, password="of-redis")
     assert "of-redis" in path.read_text()
     assert path.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("name", ["with space", 'with "quotes"', "with \\ backslash", "mit Ümläut"])
-def test_a_server_starts_wherever_its_data_are(tmp_path: Path, name: str) -> None:
+def test_a_server_accepts_any_directory_name(tmp_path: Path, name: str) -> None:
     path = redis_server.write_configuration(tmp_path / name, port=0, password="of-redis")
-    # Its port is none, so it reads all, finds nowhere to listen, and ends.
-    ended = subprocess.run(
+    # With port 0 it reads the whole file, finds nothing to listen on, and exits.
+    result = subprocess.run(
         [redis_server.find_server(), path], capture_output=True, text=True, timeout=20, check=False
     )
-    assert "not listen anywhere" in ended.stdout + ended.stderr
+    assert "not listen anywhere" in result.stdout + result.stderr

@@ -1,5 +1,3 @@
-"""What is started on one machine follows from the environment."""
-
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,87 +5,92 @@ import pytest
 
 from project.runner.process import Program
 from project.runner.stack import plan
-from project.runner.state_dir import Home, noted
+from project.runner.state_dir import StateDir, read_run_env
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    home = Home(tmp_path)
-    yield home
-    home.release()
+def state_dir(tmp_path: Path) -> Iterator[StateDir]:
+    state_dir = StateDir(tmp_path)
+    yield state_dir
+    state_dir.release()
 
 
 def names(stages: list[list[Program]]) -> list[list[str]]:
     return [[program.name for program in stage] for stage in stages]
 
 
-def test_out_of_the_box_everything_is_started(home: Home) -> None:
-    stages = plan({}, home=home, port=8000)
+def test_the_default_starts_everything(state_dir: StateDir) -> None:
+    stages = plan({}, state_dir=state_dir, port=8000)
     assert names(stages) == [["redis"], ["model", "worker", "web"]]
 
 
-def test_the_replies_of_its_model_can_be_seen_to_grow(home: Home) -> None:
-    _, (model, *_) = plan({}, home=home, port=8000)
+def test_the_fake_model_has_a_token_rate(state_dir: StateDir) -> None:
+    _, (model, *_) = plan({}, state_dir=state_dir, port=8000)
     assert float(model.argv[model.argv.index("--rate") + 1]) > 0
 
 
-def test_a_redis_that_is_named_is_used(home: Home) -> None:
-    stages = plan({"REDIS_URL": "redis://elsewhere:6379/2"}, home=home, port=8000)
+def test_redis_url_replaces_the_redis_server(state_dir: StateDir) -> None:
+    stages = plan({"REDIS_URL": "redis://elsewhere:6379/2"}, state_dir=state_dir, port=8000)
     assert names(stages) == [["model", "worker", "web"]]
     assert {program.env["REDIS_URL"] for program in stages[0]} == {"redis://elsewhere:6379/2"}
 
 
 @pytest.mark.parametrize("variable", ["MODEL_URL", "CHAT_MODELS_FILE"])
-def test_with_a_model_configured_the_dev_model_stays_out(home: Home, variable: str) -> None:
-    assert names(plan({variable: "x"}, home=home, port=8000)) == [["redis"], ["worker", "web"]]
+def test_a_configured_model_replaces_the_fake_model(state_dir: StateDir, variable: str) -> None:
+    assert names(plan({variable: "x"}, state_dir=state_dir, port=8000)) == [
+        ["redis"],
+        ["worker", "web"],
+    ]
 
 
-def test_an_empty_variable_means_its_default(home: Home) -> None:
-    stages = plan({"REDIS_URL": "", "MODEL_URL": "", "SECRET_KEY": ""}, home=home, port=8000)
+def test_an_empty_variable_means_its_default(state_dir: StateDir) -> None:
+    stages = plan(
+        {"REDIS_URL": "", "MODEL_URL": "", "SECRET_KEY": ""}, state_dir=state_dir, port=8000
+    )
     assert names(stages) == [["redis"], ["model", "worker", "web"]]
-    assert stages[1][0].env["SECRET_KEY"] == home.secret_key()
+    assert stages[1][0].env["SECRET_KEY"] == state_dir.secret_key()
 
 
-def test_all_find_the_same_redis_and_model(home: Home) -> None:
-    _, rest = plan({}, home=home, port=8000)
+def test_all_programs_share_redis_and_model(state_dir: StateDir) -> None:
+    _, rest = plan({}, state_dir=state_dir, port=8000)
     for variable in ("REDIS_URL", "MODEL_URL", "SECRET_KEY", "PARLEY_HOME"):
         assert len({program.env[variable] for program in rest}) == 1
 
 
-def test_commands_beside_a_run_find_its_redis_and_model(home: Home) -> None:
-    _, (_, worker, _) = plan({}, home=home, port=8000)
-    found = noted(home.path)
+def test_other_commands_find_the_redis_of_a_run(state_dir: StateDir) -> None:
+    _, (_, worker, _) = plan({}, state_dir=state_dir, port=8000)
+    run_env = read_run_env(state_dir.path)
     models = {"MODEL_PROVIDER", "MODEL_URL", "MODEL_NAME"}
-    assert found.keys() == {"REDIS_URL", "SECRET_KEY"} | models
-    assert found.items() <= worker.env.items()
-    assert {each.stat().st_mode & 0o077 for each in home.path.glob("run.json")} == {0}
-    home.release()
-    assert noted(home.path) == {}
+    assert run_env.keys() == {"REDIS_URL", "SECRET_KEY"} | models
+    assert run_env.items() <= worker.env.items()
+    assert {each.stat().st_mode & 0o077 for each in state_dir.path.glob("run.json")} == {0}
+    state_dir.release()
+    assert read_run_env(state_dir.path) == {}
 
 
-def test_what_a_killed_run_has_noted_is_not_believed(home: Home) -> None:
-    plan({}, home=home, port=8000)
-    left = (home.path / "run.json").read_text()
-    home.release()
-    (home.path / "run.json").write_text(left)
-    assert noted(home.path) == {}
+def test_the_file_of_a_killed_run_is_ignored(state_dir: StateDir) -> None:
+    plan({}, state_dir=state_dir, port=8000)
+    content = (state_dir.path / "run.json").read_text()
+    state_dir.release()
+    (state_dir.path / "run.json").write_text(content)
+    assert read_run_env(state_dir.path) == {}
 
 
-def test_a_key_that_was_given_is_not_written_down(home: Home) -> None:
-    plan({"SECRET_KEY": "given"}, home=home, port=8000)
-    assert "SECRET_KEY" not in noted(home.path)
+def test_a_given_secret_key_is_not_stored(state_dir: StateDir) -> None:
+    plan({"SECRET_KEY": "given"}, state_dir=state_dir, port=8000)
+    assert "SECRET_KEY" not in read_run_env(state_dir.path)
 
 
-def test_no_command_line_shows_a_secret(home: Home) -> None:
-    stages = plan({"MODEL_TOKEN": "of-the-model"}, home=home, port=8000)
+def test_no_command_line_shows_a_secret(state_dir: StateDir) -> None:
+    stages = plan({"MODEL_TOKEN": "model-token"}, state_dir=state_dir, port=8000)
     password = stages[1][0].env["REDIS_URL"].partition("@")[0].rpartition(":")[2]
-    secrets = {password, home.secret_key(), "of-the-model"}
+    secrets = {password, state_dir.secret_key(), "model-token"}
     for stage in stages:
         for program in stage:
             assert not any(secret in word for word in program.argv for secret in secrets)
             assert not any(secret in repr(program) for secret in secrets - {password})
 
 
-def test_redis_is_told_nothing_of_the_environment(home: Home) -> None:
-    (redis,), _ = plan({"MODEL_TOKEN": "of-the-model"}, home=home, port=8000)
+def test_redis_gets_an_empty_environment(state_dir: StateDir) -> None:
+    (redis,), _ = plan({"MODEL_TOKEN": "model-token"}, state_dir=state_dir, port=8000)
     assert redis.env == {}

@@ -1,4 +1,4 @@
-"""`manage.py run`: all of Parley on this machine, until Ctrl-C."""
+"""`manage.py run`: runs all of Parley on this machine until Ctrl-C."""
 
 import argparse
 import os
@@ -11,11 +11,11 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import BaseCommand, CommandError, call_command
 
-from project.runner.healthcheck import answers, port_is_free
-from project.runner.log_output import Journal
-from project.runner.pdeathsig import die_with_parent
+from project.runner.healthcheck import is_healthy, is_port_free
+from project.runner.log_output import LogOutput
+from project.runner.pdeathsig import signal_on_parent_exit
 from project.runner.stack import Stage, plan
-from project.runner.state_dir import Home, HomeInUse
+from project.runner.state_dir import StateDir, StateDirInUse
 from project.runner.supervisor import Supervisor
 
 ADMIN = "admin"
@@ -24,16 +24,16 @@ PORTS = range(1, 65536)
 
 READY = """\
 
-Parley is ready on {url} (Ctrl-C ends it). {admin}
+Parley is ready on {url} (press Ctrl-C to stop). {admin}
 {model}Try:
 
 {example}
 
-or chat in the terminal: .venv/bin/python manage.py chat{elsewhere}
+or chat in the terminal: .venv/bin/python manage.py chat{url_option}
 """
 
-DEV_MODEL = """\
-Replies come from the dev model: MODEL_URL or CHAT_MODELS_FILE names another (docs/your-model.md).
+FAKE_MODEL = """\
+Replies come from the fake model. Set MODEL_URL or CHAT_MODELS_FILE for another: docs/your-model.md
 """
 
 EXAMPLE = """\
@@ -46,59 +46,59 @@ until curl -s $P$L -H "$A" | grep '"completed"'; do sleep 0.2; done"""
 
 
 class Command(BaseCommand):
-    help = "Run Redis, the dev model, a worker and the web on this machine."
-    # Redis, which the checks ask, is not up yet.
+    help = "Run Redis, the fake model, a worker and the web on this machine."
+    # The checks call Redis, which is not running yet.
     requires_system_checks = ()
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--port", default=os.environ.get("PORT") or str(DEFAULT_PORT))
         parser.add_argument(
-            "--end-with-parent", action="store_true", help="end when the caller is killed"
+            "--end-with-parent", action="store_true", help="stop when the parent process ends"
         )
 
     def handle(self, *, port: str, end_with_parent: bool, **options: object) -> None:
-        self._run(_port(port), end_with_parent=end_with_parent)
+        self._run(_parse_port(port), end_with_parent=end_with_parent)
 
     def _run(self, port: int, *, end_with_parent: bool) -> None:
         if end_with_parent and sys.platform == "linux":
-            die_with_parent(signal.SIGTERM)
-        if not port_is_free(port):
+            signal_on_parent_exit(signal.SIGTERM)
+        if not is_port_free(port):
             raise CommandError(f"Port {port} is in use. Choose another: make run PORT={port + 1}")
-        if (redis := os.environ.get("REDIS_URL")) and not answers(redis):
+        if (redis := os.environ.get("REDIS_URL")) and not is_healthy(redis):
             raise CommandError(
-                "No Redis answers at REDIS_URL, or not with its password."
-                " Unset it to have one started."
+                "Redis at REDIS_URL does not answer or rejects the password."
+                " Unset REDIS_URL to start one."
             )
-        home = _home()
+        state_dir = _open_state_dir()
         try:
-            stages = plan(os.environ, home=home, port=port)
+            stages = plan(os.environ, state_dir=state_dir, port=port)
         except FileNotFoundError as error:
             raise CommandError(str(error)) from error
-        journal = Journal()
+        log = LogOutput()
         call_command("migrate", verbosity=0)
-        # The account is made last: whoever meets a start that fails would never see its password.
-        ended = Supervisor(journal).run(stages, lambda: journal.plain(_welcome(port, stages)))
-        home.release()
-        sys.exit(ended)
+        # Creates the account and shows its password, which a start that fails would lose.
+        exit_code = Supervisor(log).run(stages, lambda: log.write(_ready_message(port, stages)))
+        state_dir.release()
+        sys.exit(exit_code)
 
 
-def _port(text: str) -> int:
+def _parse_port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) not in PORTS:
         raise CommandError(f"PORT: {text!r} is not a number from {PORTS[0]} to {PORTS[-1]}")
     return int(text)
 
 
-def _home() -> Home:
+def _open_state_dir() -> StateDir:
     try:
-        return Home(settings.PARLEY_HOME)
-    except HomeInUse as error:
+        return StateDir(settings.PARLEY_HOME)
+    except StateDirInUse as error:
         raise CommandError(str(error)) from error
     except OSError as error:
         raise CommandError(f"PARLEY_HOME: {error.filename}: {error.strerror}") from error
 
 
-def _first_account() -> str:
-    """Make the first account if there is none; return what to say of it, once."""
+def _create_admin() -> str:
+    """Create the first account if there is none; return the message with its password."""
     users = get_user_model().objects
     if users.filter(is_superuser=True).exists():
         return ""
@@ -107,13 +107,15 @@ def _first_account() -> str:
     return f"Admin: user {ADMIN}, password {password} (not shown again)."
 
 
-def _welcome(port: int, stages: list[Stage]) -> str:
+def _ready_message(port: int, stages: list[Stage]) -> str:
     url = f"http://127.0.0.1:{port}"
-    example = EXAMPLE.format(url=url)
-    elsewhere = "" if port == DEFAULT_PORT else f" --url {url}"
-    # Or a MODEL_NAME without its URL would be passed over without a word.
-    model = DEV_MODEL if any(program.name == "model" for program in chain(*stages)) else ""
-    ready = READY.format(
-        url=url, admin=_first_account(), model=model, example=example, elsewhere=elsewhere
+    # It tells a user who has set MODEL_NAME without MODEL_URL that it has no effect.
+    model = FAKE_MODEL if any(program.name == "model" for program in chain(*stages)) else ""
+    message = READY.format(
+        url=url,
+        admin=_create_admin(),
+        model=model,
+        example=EXAMPLE.format(url=url),
+        url_option="" if port == DEFAULT_PORT else f" --url {url}",
     )
-    return ready.replace(" \n", "\n")
+    return message.replace(" \n", "\n")
