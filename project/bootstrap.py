@@ -1,50 +1,56 @@
-"""The first steps of every process: Django is set up, or a line says which setting is wrong."""
+"""The first steps of every process: set Django up, or exit and name the wrong setting."""
 
 import gc
 import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import TracebackType
 
 import django
+from django.conf import settings
+from django.core.checks.security.base import check_secret_key
 from django.core.exceptions import ImproperlyConfigured
 
-from chat.domain.errors import ConfigError
+from chat.startup import exit_on_config_error
 
 logger = logging.getLogger(__name__)
 
-GARBAGE = 20_000
-"""Objects that have come, less those that have gone, after which new ones are looked through."""
+# Allocations minus deallocations that start a garbage collection.
+GC_THRESHOLD = 20_000
 
 
-@contextmanager
-def settings_told() -> Iterator[None]:
-    """End the process with the name of a setting that proves wrong, and without a traceback.
+def setup() -> None:
+    """Set Django up and configure its logging.
 
-    The exit code is that of sysexits.h: whoever restarts what has died need not try again.
+    Raises:
+        SystemExit: a setting is wrong; stderr says which.
     """
-    try:
-        yield
-    except (ImproperlyConfigured, ConfigError) as error:
-        sys.stderr.write(f"Parley cannot start: {error}\n")
-        sys.exit(os.EX_CONFIG)
-
-
-def set_up() -> None:
-    """Set Django up."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
-    with settings_told():
+    with exit_on_config_error():
         django.setup()
-    tell_in_the_log()
+        reject_insecure_secret_key()
+    log_uncaught_exceptions()
 
 
-def tell_in_the_log() -> None:
-    """Have the log tell of Python's warnings, and of errors that end a thread or the process."""
+def reject_insecure_secret_key() -> None:
+    """Apply Django's deployment check of SECRET_KEY, unless DEBUG is on.
+
+    Raises:
+        ImproperlyConfigured: the key is too short, too uniform or an example.
+    """
+    if not settings.DEBUG and check_secret_key(None):
+        raise ImproperlyConfigured(
+            "SECRET_KEY: insecure; generate one with"
+            " python -c 'import secrets; print(secrets.token_urlsafe(50))'"
+        )
+
+
+def log_uncaught_exceptions() -> None:
+    """Log Python's warnings, and exceptions that end a thread or the process."""
     logging.captureWarnings(capture=True)
-    if threading.excepthook is threading.__excepthook__:  # and not one of who runs Parley in tests
+    # pytest installs hooks of its own, which must stay.
+    if threading.excepthook is threading.__excepthook__:
         threading.excepthook = _thread_excepthook
     if sys.excepthook is sys.__excepthook__:
         sys.excepthook = _excepthook
@@ -53,23 +59,23 @@ def tell_in_the_log() -> None:
 def _excepthook(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    if issubclass(kind, KeyboardInterrupt):
-        return  # somebody at the keyboard knows; Python ends itself by SIGINT
-    logger.critical("The process ends by an error", exc_info=(kind, error, trace))
+    # Python exits by SIGINT afterwards; the user who pressed Ctrl-C needs no message.
+    if not issubclass(kind, KeyboardInterrupt):
+        logger.critical("Uncaught exception; the process exits", exc_info=(kind, error, trace))
 
 
-def _thread_excepthook(told: threading.ExceptHookArgs) -> None:
-    if told.exc_value is not None and told.exc_type is not SystemExit:
-        about = (told.exc_type, told.exc_value, told.exc_traceback)
-        name = told.thread.name if told.thread else "unknown"
-        logger.error("The thread %s ends by an error", name, exc_info=about)
+def _thread_excepthook(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None and args.exc_type is not SystemExit:
+        name = args.thread.name if args.thread else "unknown"
+        exc_info = (args.exc_type, args.exc_value, args.exc_traceback)
+        logger.error("Uncaught exception in thread %s", name, exc_info=exc_info)
 
 
-def settle() -> None:
-    """Look for garbage less often, and not among what has been loaded by now, which stays.
+def freeze_gc() -> None:
+    """Exclude everything loaded so far from garbage collection, and collect less often.
 
-    A turn makes few cycles; looking for them took a thirtieth of the CPU.
+    A turn creates few reference cycles; collecting them took 3 % of the CPU time.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(GARBAGE, 20, 20)
+    gc.set_threshold(GC_THRESHOLD, 20, 20)

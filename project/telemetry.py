@@ -1,7 +1,7 @@
-"""Sending spans to an OpenTelemetry collector; imported only where one is named.
+"""Sends spans to an OpenTelemetry collector; imported only if one is configured.
 
-The SDK reads its own variables (https://opentelemetry.io/docs/specs/otel/configuration): endpoint,
-headers, sampler, batches.
+The SDK reads its own variables: endpoint, headers, sampler and batches
+(https://opentelemetry.io/docs/specs/otel/configuration).
 """
 
 import os
@@ -16,8 +16,8 @@ from chat.tracing import tracing
 
 
 def start() -> None:
-    """Record spans in this process, and send them in batches from a thread of its own."""
-    about = {"service.name": settings.OTEL_SERVICE_NAME, "process.pid": os.getpid()}
-    provider = TracerProvider(resource=Resource.create(about))
+    """Record spans in this process; a background thread sends them in batches."""
+    attributes = {"service.name": settings.OTEL_SERVICE_NAME, "process.pid": os.getpid()}
+    provider = TracerProvider(resource=Resource.create(attributes))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     tracing.start(provider.get_tracer("parley"))

@@ -1,10 +1,10 @@
-"""Django over WSGI, for servers like granian and gunicorn; `project.asgi` uses it, too.
+"""The WSGI application, for servers such as granian and gunicorn.
 
-Waiting needs ASGI: here `GET /sessions/{id}?wait=` answers at once.
+Long polls need ASGI: over WSGI, `GET /sessions/{id}?wait=` responds immediately.
 """
 
 from django.core.handlers.wsgi import WSGIHandler
 
-import celery_app  # noqa: F401  (sets Django up, and is the app that wake-ups are published by)
+import celery_app  # noqa: F401  (sets Django up; Parley publishes through its app)
 
 application = WSGIHandler()

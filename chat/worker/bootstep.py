@@ -21,12 +21,12 @@ from kombu.transport import virtual
 from chat.domain.errors import ConfigError, StoreUnavailable
 from chat.operations import health
 from chat.settings import chat_settings
+from chat.startup import exit_on_config_error
 from chat.webhooks.delivery_pool import courier
 from chat.worker import sweeper, turn_runner
 from chat.worker.active_turns import running
 from chat.worker.flusher import Flusher
 from chat.worker.limiter import model_limiter
-from project.bootstrap import settings_told
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def _look_again() -> None:
 
 def _refuse(pool: BasePool) -> None:
     # Of these exits Celery shows no traceback, and its command takes over the code.
-    with settings_told():
+    with exit_on_config_error():
         if not isinstance(pool, TaskPool):
             raise ConfigError("--pool: must be threads, which is the default")
         try:

@@ -1,4 +1,4 @@
-"""Django's ASGI handler for polls and for requests that wait, pared down to what they need."""
+"""Django's ASGI handler, reduced to what polls, long polls and event streams need."""
 
 import asyncio
 from io import BytesIO
@@ -10,11 +10,11 @@ from django.http.response import HttpResponseBadRequest, HttpResponseBase
 from project.server.body import Receive, Scope, Send
 
 
-class PollingHandler(ASGIHandler):
-    """Answers GETs by async views; none of them uses the database.
+class AsyncHandler(ASGIHandler):
+    """Calls async views for requests without a body; none of the views uses the database.
 
-    Django's own handler tells sync receivers of each request's start and end, in a thread that it
-    keeps for the request's life: one thread a waiting client (docs/adr/0011-asgi-routing.md).
+    Django's own handler sends the signals of a request's start and end from a thread that it keeps
+    for the whole request: one thread per waiting client (docs/adr/0011-web-lanes.md).
     """
 
     def __init__(self, urlconf: str) -> None:
@@ -22,37 +22,30 @@ class PollingHandler(ASGIHandler):
         self.urlconf = urlconf
 
     async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
-        """Answer one request, which has no body."""
-        await self.send_response(await self._response(scope), send)
+        await self.send_response(await self._get_response(scope), send)
 
-    async def _response(self, scope: Scope) -> HttpResponseBase:
-        request, refusal = self.create_request(scope, BytesIO())
+    async def _get_response(self, scope: Scope) -> HttpResponseBase:
+        request, error_response = self.create_request(scope, BytesIO())
         if request is None:
-            return refusal or HttpResponseBadRequest()
+            return error_response or HttpResponseBadRequest()
         request.urlconf = self.urlconf
         return await self.run_get_response(request)
 
 
-class WaitingHandler(PollingHandler):
-    """The same while the client is there: one that leaves ends its view."""
+class CancellableAsyncHandler(AsyncHandler):
+    """Cancels the view when the client disconnects."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                leaving = tasks.create_task(_until_the_client_leaves(receive))
+                disconnect = tasks.create_task(_raise_on_disconnect(receive))
                 await super().__call__(scope, receive, send)
-                leaving.cancel()
+                disconnect.cancel()
         except* RequestAborted:
             pass
 
 
-async def _until_the_client_leaves(receive: Receive) -> None:
-    """Return never.
-
-    Raises:
-        RequestAborted: the client has gone.
-    """
+async def _raise_on_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     raise RequestAborted

@@ -1,4 +1,4 @@
-"""Request bodies, taken in before a thread is spent on them, within bounds of size and time."""
+"""Reads request bodies before a thread is used for them, with limits on size and time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -8,49 +8,50 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
+# How much of a body that is too large is read and dropped before the error response. A client whose
+# connection is closed while it is still sending would not see the response.
 LINGER_BYTES = 1024 * 1024
 LINGER_SECONDS = 1.0
-"""How much of a body that is too large is read, and dropped, before it is refused: a client whose
-connection is closed while it still sends would not see why."""
 
 
-class Body:
-    """A request's body on its way in."""
+class RequestBody:
+    """The body of one request, read into memory."""
 
-    def __init__(self, most: int, declared: int) -> None:
-        self.most = most
-        self.declared = declared
-        """Bytes that it is said to have; 0 when nothing is said."""
-        self.kept = bytearray()
+    def __init__(self, max_bytes: int, content_length: int) -> None:
+        self.max_bytes = max_bytes
+        # 0 if the request does not declare it.
+        self.content_length = content_length
+        self.content = bytearray()
+        # Bytes, including those that were dropped.
         self.received = 0
-        """Bytes, kept or dropped."""
-        self.is_whole = False
+        self.is_complete = False
 
     @property
     def is_too_large(self) -> bool:
-        """Whether it has, or says that it has, more than may be kept."""
-        return max(self.declared, self.received) > self.most
+        """Whether the received or the declared size exceeds the limit."""
+        return max(self.content_length, self.received) > self.max_bytes
 
-    async def read(self, receive: Receive, patience: float) -> None:
-        """Read it, or of one that is too large what `LINGER_*` allow.
+    async def read(self, receive: Receive, timeout_seconds: float) -> None:
+        """Read the body; of a body that is too large, no more than `LINGER_*` allow.
 
         Raises:
-            TimeoutError: it has not arrived within `patience` seconds.
+            TimeoutError: the body did not arrive in time.
         """
-        most = self.most + LINGER_BYTES
-        async with asyncio.timeout(LINGER_SECONDS if self.is_too_large else patience) as bound:
-            while not self.is_whole and max(self.declared, self.received) <= most:
+        limit = self.max_bytes + LINGER_BYTES
+        seconds = LINGER_SECONDS if self.is_too_large else timeout_seconds
+        async with asyncio.timeout(seconds) as timeout:
+            while not self.is_complete and max(self.content_length, self.received) <= limit:
                 was_too_large = self.is_too_large
                 message = await receive()
                 if message["type"] != "http.request":
                     return
                 self._add(message)
                 if self.is_too_large and not was_too_large:
-                    bound.reschedule(asyncio.get_running_loop().time() + LINGER_SECONDS)
+                    timeout.reschedule(asyncio.get_running_loop().time() + LINGER_SECONDS)
 
     def _add(self, message: Mapping[str, Any]) -> None:
-        part = message.get("body", b"")
-        self.received += len(part)
-        self.is_whole = not message.get("more_body", False)
+        chunk = message.get("body", b"")
+        self.received += len(chunk)
+        self.is_complete = not message.get("more_body", False)
         if not self.is_too_large:
-            self.kept += part
+            self.content += chunk

@@ -1,8 +1,8 @@
-"""Requests that ask for another protocol than a WebSocket's, read as the HTTP that they are.
+"""A request parser that ignores upgrades to protocols other than WebSocket, such as HTTP/2.
 
-RFC 9110, 7.8 lets a server ignore `Upgrade`; Java's HttpClient and `curl --http2` ask for HTTP/2 by
-it, whatever they send. The parser takes all that follows such a head for the other protocol's, the
-request's own body with it, and uvicorn drops it.
+RFC 9110, 7.8 lets a server ignore `Upgrade`. Java's HttpClient and `curl --http2` send it with
+every request. httptools stops parsing after such a head: it takes what follows, including the
+request's own body, for the other protocol, and uvicorn drops it.
 """
 
 from typing import Any, Protocol
@@ -10,40 +10,40 @@ from typing import Any, Protocol
 from httptools import HttpParserUpgrade, HttpRequestParser
 
 
-class Reader(Protocol):
-    """Whom the parser tells of a request."""
+class ParserCallbacks(Protocol):
+    """What the parser needs from the protocol that it reports to."""
 
-    def ignores_upgrade(self) -> bool:
-        """Whether the request whose head was read last asks for a protocol that is not spoken."""
+    def is_ignored_upgrade(self) -> bool:
+        """Whether the last head asks for a protocol that the server does not speak."""
 
-    def plain_head(self) -> bytes:
-        """Return its head without that wish."""
+    def head_without_upgrade(self) -> bytes:
+        """Return the last head without its `Upgrade` header."""
 
 
-class Parser(HttpRequestParser):
-    """Reads the head of such a request once more without its wish, and then what follows it."""
+class UpgradeIgnoringParser(HttpRequestParser):
+    """Parses the head of such a request again without `Upgrade`, then the rest."""
 
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        self._reader = reader
-        # As uvicorn's own: a request behind the connection's last one is not that one's fault.
+    def __init__(self, callbacks: ParserCallbacks) -> None:
+        super().__init__(callbacks)
+        self._callbacks = callbacks
+        # As uvicorn sets it: data after the last request is not an error in that request.
         self.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def feed_data(self, data: Any) -> None:
-        """Read what has come.
+        """Parse `data`.
 
         Raises:
-            HttpParserUpgrade: from here on it is a WebSocket, or what CONNECT is for.
+            HttpParserUpgrade: the rest belongs to a WebSocket, or to the tunnel of a CONNECT.
         """
         rest = memoryview(data)
         while True:
             try:
                 super().feed_data(rest)
             except HttpParserUpgrade as upgrade:
-                if not self._reader.ignores_upgrade():
+                if not self._callbacks.is_ignored_upgrade():
                     raise
-                (read,) = upgrade.args
+                (parsed,) = upgrade.args
             else:
                 return
-            rest = rest[read:]
-            super().feed_data(self._reader.plain_head())
+            rest = rest[parsed:]
+            super().feed_data(self._callbacks.head_without_upgrade())

@@ -1,4 +1,4 @@
-"""Ending what is followed when the process is told to end."""
+"""Graceful shutdown of WebSockets, event streams and long polls."""
 
 import asyncio
 import signal
@@ -9,43 +9,41 @@ from typing import Any
 
 from chat.realtime import session_events
 
+SignalHandler = Callable[[int, FrameType | None], Any]
 
-class Ending:
-    """Passes everything on; at SIGTERM it lets sockets, event streams and long-polls end in order.
 
-    A server waits for its open requests first and tells the application, if at all, afterwards. So
-    this hears the signal itself and hands it on to the server, whose handlers stand by the time of
-    the first request. Clients then come back to another process, or to the next one.
+class GracefulShutdown:
+    """ASGI middleware that closes all subscriptions on SIGTERM and SIGINT.
+
+    A server first waits for its open requests and only then tells the application, if at all. This
+    middleware therefore handles the signal before the server does. It installs its handlers at the
+    first request, because the server has installed its own by then. Clients reconnect to another
+    process, or to the next one.
     """
 
     def __init__(self, application: Any) -> None:
         self.application = application
-        self.is_listening = False
+        self.has_installed_handlers = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Pass a connection on."""
-        if not self.is_listening:
-            self.is_listening = True
-            listen(asyncio.get_running_loop())
+        if not self.has_installed_handlers:
+            self.has_installed_handlers = True
+            install_handlers(asyncio.get_running_loop())
         await self.application(scope, receive, send)
 
 
-def listen(loop: asyncio.AbstractEventLoop) -> None:
-    """Put ourselves before the handlers of the signals that end a process, where there are any."""
+def install_handlers(loop: asyncio.AbstractEventLoop) -> None:
+    """Wrap the existing handlers of SIGTERM and SIGINT; does nothing outside the main thread."""
     if threading.current_thread() is not threading.main_thread():
         return
     for number in (signal.SIGTERM, signal.SIGINT):
         if callable(handler := signal.getsignal(number)):
-            signal.signal(number, before(handler, loop))
+            signal.signal(number, _close_before(handler, loop))
 
 
-def before(
-    handler: Callable[[int, FrameType | None], Any], loop: asyncio.AbstractEventLoop
-) -> Callable[[int, FrameType | None], Any]:
-    """Return a handler that ends what is followed, then does what `handler` does."""
-
-    def end(number: int, frame: FrameType | None) -> Any:
+def _close_before(handler: SignalHandler, loop: asyncio.AbstractEventLoop) -> SignalHandler:
+    def close(number: int, frame: FrameType | None) -> Any:
         loop.call_soon_threadsafe(session_events.close)
         return handler(number, frame)
 
-    return end
+    return close

@@ -1,4 +1,4 @@
-"""Static files, straight from where the apps keep them: no step of installation is needed."""
+"""Static files, served from the apps' own directories: `collectstatic` is not needed."""
 
 from collections.abc import Iterable
 from wsgiref.headers import Headers
@@ -9,11 +9,11 @@ from servestatic.asgi import ServeStaticASGI  # type: ignore[import-untyped]
 
 from chat.api.responses import standing_headers
 
-FILES = settings.STATIC_URL.strip("/")
+PREFIX = settings.STATIC_URL.strip("/")
 
 
 class StaticFiles(ServeStaticASGI):  # type: ignore[misc]
-    """Serves what lies below STATIC_URL and leaves the rest to the application."""
+    """Serves the paths below STATIC_URL and passes all others to the application."""
 
     def __init__(self, application: object) -> None:
         super().__init__(
@@ -23,11 +23,11 @@ class StaticFiles(ServeStaticASGI):  # type: ignore[misc]
             add_headers_function=_add_headers,
         )
         for directory in _directories():
-            self.add_files(directory, prefix=FILES)
+            self.add_files(directory, prefix=PREFIX)
 
 
 def _directories() -> Iterable[str]:
-    """Give the directories of the apps, the first to be asked last: later files take precedence."""
+    """Return the apps' directories in reverse order: files that are added later win."""
     storages = [
         storage for finder in get_finders() for storage in getattr(finder, "storages", {}).values()
     ]

@@ -1,7 +1,8 @@
-"""Frames of WebSockets, read a few at a time and no more of them than a socket may send.
+"""uvicorn's WebSocket protocol with a limit on frames of every kind.
 
-uvicorn reads all that has come in one go, and tells the application of whole messages only: pings,
-pongs and empty pieces of a message cost their sender two bytes and a mask, and nobody counted them.
+uvicorn parses all received data at once and passes only complete messages to the application.
+Pings, pongs and empty fragments cost their sender a few bytes, and the application could not count
+them.
 """
 
 from typing import Any
@@ -11,75 +12,73 @@ from websockets.frames import CloseCode, Frame
 from websockets.protocol import State
 
 from chat.domain.errors import RateLimited
+from chat.realtime.close_codes import HANG_UP, code_of
+from chat.realtime.rate_limit import Pace
 from chat.settings import chat_settings
-from project import wsgi  # noqa: F401  (sets Django up, which the close codes need)
 from project.server.body import LINGER_SECONDS
-from project.server.write_timeout import Impatient
+from project.server.write_timeout import WriteTimeoutMixin
 
-from chat.realtime.close_codes import HANG_UP, code_of  # isort: skip
-from chat.realtime.rate_limit import Pace  # isort: skip
-
-SLICE = 1024
-"""Bytes read at once: 170 of the smallest frames, after which other connections have a turn."""
-MERCY = 2
-"""Times the pace that the application holds messages to: it closes first, and says so better."""
+# Bytes that are parsed at once: 170 of the smallest frames. Other connections run in between.
+READ_SIZE = 1024
+# Times the application's own limit on messages, which closes with a better explanation.
+RATE_FACTOR = 2
 
 
-class BoundedFrames(Impatient, WebSocketsSansIOProtocol):
-    """uvicorn's own protocol, but a socket that sends frames of any kind too fast is closed."""
+class WebSocketProtocol(WriteTimeoutMixin, WebSocketsSansIOProtocol):
+    """Closes WebSockets that send frames of any kind too fast."""
 
-    GRACE = 10.0
-    """The application closes first, and a client who then begins to read hears why."""
+    # The application closes first, and a client that resumes reading then receives the close frame.
+    EXTRA_WRITE_TIMEOUT = 10.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._pace = Pace(
-            per_minute=MERCY * chat_settings.FRAMES_PER_MINUTE,
-            burst=MERCY * chat_settings.FRAMES_BURST,
+        self._rate_limiter = Pace(
+            per_minute=RATE_FACTOR * chat_settings.FRAMES_PER_MINUTE,
+            burst=RATE_FACTOR * chat_settings.FRAMES_BURST,
         )
-        self._is_cut = False
+        self._is_rate_limited = False
 
     async def run_asgi(self) -> None:
-        extensions: dict[str, Any] = {HANG_UP: self.hang_up}
+        extensions: dict[str, Any] = {HANG_UP: self.abort}
         self.scope["extensions"] |= extensions
         await super().run_asgi()
 
     def data_received(self, data: bytes) -> None:
-        for begin in range(0, len(data), SLICE):
-            if self._is_cut or self.transport.is_closing():
+        for begin in range(0, len(data), READ_SIZE):
+            if self._is_rate_limited or self.transport.is_closing():
                 return
-            super().data_received(data[begin : begin + SLICE])
+            super().data_received(data[begin : begin + READ_SIZE])
 
     def handle_cont(self, event: Frame) -> None:
-        self._count()
+        self._count_frame()
         super().handle_cont(event)
 
     def handle_text(self, event: Frame) -> None:
-        self._count()
+        self._count_frame()
         super().handle_text(event)
 
     def handle_bytes(self, event: Frame) -> None:
-        self._count()
+        self._count_frame()
         super().handle_bytes(event)
 
     def handle_ping(self) -> None:
-        self._count()
+        self._count_frame()
         super().handle_ping()
 
     def handle_pong(self, event: Frame) -> None:
-        self._count()
+        self._count_frame()
         super().handle_pong(event)
 
     def send_receive_event_to_app(self) -> None:
-        """Pass a message on; text that is none ends the socket. It is its client's fault alone."""
-        if self.curr_msg_data_type == "text" and not self.close_sent and not self._is_text():
-            self.logger.info("A socket has sent text that is not UTF-8.")
-            self.conn.send_close(CloseCode.INVALID_DATA, "text is UTF-8")
+        """Pass a message on; close if its text is not UTF-8, which uvicorn logs as an error."""
+        if self.curr_msg_data_type == "text" and not self.close_sent and not self._is_utf8():
+            self.logger.info("A WebSocket client sent text that is not valid UTF-8.")
+            self.conn.send_close(CloseCode.INVALID_DATA, "invalid UTF-8")
             self.handle_parser_exception()
         else:
             super().send_receive_event_to_app()
 
-    def _is_text(self) -> bool:
+    def _is_utf8(self) -> bool:
         self.frames = [b"".join(self.frames)]
         try:
             self.frames[0].decode()
@@ -88,21 +87,21 @@ class BoundedFrames(Impatient, WebSocketsSansIOProtocol):
         return True
 
     def handle_parser_exception(self) -> None:
-        """Close; at once when what cannot be read came before the socket was accepted."""
+        """Close; abort if the invalid data arrived before the handshake was complete."""
         if self.conn.close_sent is None:
             self.transport.abort()
         else:
             super().handle_parser_exception()
 
-    def _count(self) -> None:
-        if not self._is_cut and not self._pace.lets_pass():
-            self._is_cut = True
-            self._cut()
+    def _count_frame(self) -> None:
+        if not self._is_rate_limited and not self._rate_limiter.lets_pass():
+            self._is_rate_limited = True
+            self._close_rate_limited()
 
-    def _cut(self) -> None:
-        """Close, and hear no more; the line stays up until the client has had time to read why.
+    def _close_rate_limited(self) -> None:
+        """Send a close frame and ignore further data; close once the client could read the frame.
 
-        The application hears of it as of a client who has left.
+        The application sees an ordinary disconnect.
         """
         code, reason = code_of(RateLimited()), RateLimited.code
         if self.conn.state is State.OPEN and self.handshake_complete:

@@ -1,8 +1,8 @@
-"""Clients that read slowly, or not at all: their connections are cut, and what waits is dropped.
+"""Aborts the connections of clients that read slowly or not at all.
 
-asyncio closes a connection only when its client has read all that was written, and uvicorn leaves
-it at that: who reads nothing keeps the connection, and an answer's megabytes in memory, for as long
-as his kernel says that it is there.
+asyncio closes a connection only when the client has read all that was written, and uvicorn has no
+write timeout. A client that stops reading would keep its connection, and megabytes of unsent data,
+for as long as its kernel answers.
 """
 
 import asyncio
@@ -10,146 +10,141 @@ from typing import Any
 
 from chat.settings import chat_settings
 
-LEAST = 64 * 1024
-"""Bytes that a client takes in `SOCKET_PATIENCE` seconds at least, while more wait for it."""
+# A client with a full write buffer must read this many bytes per `WRITE_TIMEOUT` seconds.
+MIN_BYTES = 64 * 1024
 
 
-class Gone(asyncio.Transport):
-    """In place of a transport whose connection is lost: nothing comes of what is asked of it."""
+class ClosedTransport(asyncio.Transport):
+    """Replaces the transport of a lost connection; all its methods do nothing."""
 
     def is_closing(self) -> bool:
         return True
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Drop it."""
+        pass
 
     def get_write_buffer_size(self) -> int:
         return 0
 
     def close(self) -> None:
-        """Be closed."""
+        pass
 
     def abort(self) -> None:
-        """Be closed."""
+        pass
 
     def pause_reading(self) -> None:
-        """Be silent."""
+        pass
 
     def resume_reading(self) -> None:
-        """Be silent."""
+        pass
 
 
-GONE = Gone()
+CLOSED = ClosedTransport()
 
 
-class Line:
-    """A transport that cuts its connection on a client who does not read.
+class TimeoutTransport:
+    """A transport that aborts the connection of a client that does not read.
 
-    Watched are those on whom more waits than asyncio's high-water mark, and those at the end, for
-    who has less waiting may just have nothing to do.
+    The timer runs while the write buffer is above asyncio's high-water mark, and after `close()`. A
+    client with less in its buffer may just have nothing to read.
     """
 
-    def __init__(self, transport: asyncio.Transport, patience: float) -> None:
-        self.write = transport.write
-        self.bare: asyncio.Transport = transport
-        self._patience = patience
-        """Seconds."""
-        self._left = 0
-        """Bytes that waited at the last look."""
+    def __init__(self, inner: asyncio.Transport, timeout: float) -> None:
+        self.write = inner.write
+        self.inner: asyncio.Transport = inner
+        # Seconds.
+        self._timeout = timeout
+        # Size of the write buffer at the last check.
+        self._buffered = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.bare, name)
+        return getattr(self.inner, name)
 
     def close(self) -> None:
-        """Close when the client has read all, or has stopped reading."""
-        if not self.bare.is_closing():  # a second time takes asyncio's TLS to pieces
-            self.bare.close()
-        self.watch()
+        """Close once the client has read everything or has timed out."""
+        if not self.inner.is_closing():  # a second call breaks asyncio's TLS transport
+            self.inner.close()
+        self.start_timer()
 
-    def hand_on(self, patience: float) -> bool:
-        """Begin anew for another protocol; return whether it was watched."""
-        was_watched = self.is_watched
-        self.forget()
-        self._patience = patience
-        return was_watched
+    def switch_protocol(self, timeout: float) -> bool:
+        """Use another timeout for the next protocol; return whether the timer was running."""
+        was_running = self.is_timer_running
+        self.stop_timer()
+        self._timeout = timeout
+        return was_running
 
-    def lose(self) -> None:
-        """Let the transport go: TLS has 256 KiB, and garbage is looked for seldom."""
-        self.forget()
-        self.bare = GONE
-        self.write = GONE.write
+    def detach(self) -> None:
+        """Release the inner transport: with TLS it holds 256 KiB, and the GC runs seldom."""
+        self.stop_timer()
+        self.inner = CLOSED
+        self.write = CLOSED.write
 
     @property
-    def is_watched(self) -> bool:
-        """Whether it is looked at."""
+    def is_timer_running(self) -> bool:
         return self._timer is not None
 
-    def watch(self) -> None:
-        """Look from now on whether the client reads."""
-        if self._timer is None and self.bare is not GONE:
-            self._look_later()
+    def start_timer(self) -> None:
+        if self._timer is None and self.inner is not CLOSED:
+            self._schedule_check()
 
-    def relax(self) -> None:
-        """Look no more, unless the connection is closing."""
-        if not self.bare.is_closing():
-            self.forget()
+    def stop_timer_unless_closing(self) -> None:
+        if not self.inner.is_closing():
+            self.stop_timer()
 
-    def forget(self) -> None:
-        """Look no more."""
+    def stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _look_later(self) -> None:
-        self._left = self.bare.get_write_buffer_size()
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._patience, self._look)
+    def _schedule_check(self) -> None:
+        self._buffered = self.inner.get_write_buffer_size()
+        self._timer = asyncio.get_running_loop().call_later(self._timeout, self._check)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         self._timer = None
-        if self._left - self.bare.get_write_buffer_size() < LEAST:
-            self.bare.abort()
+        if self._buffered - self.inner.get_write_buffer_size() < MIN_BYTES:
+            self.inner.abort()
         else:
-            self._look_later()
+            self._schedule_check()
 
 
-class Impatient(asyncio.Protocol):
-    """A protocol of uvicorn's, but on a `Line`."""
+class WriteTimeoutMixin(asyncio.Protocol):
+    """Runs one of uvicorn's protocols on a `TimeoutTransport`."""
 
-    GRACE = 0.0
-    """Seconds that a client is given beyond `SOCKET_PATIENCE`."""
+    # Seconds that are added to `WRITE_TIMEOUT`.
+    EXTRA_WRITE_TIMEOUT = 0.0
     transport: Any
 
     def connection_made(self, transport: Any) -> None:
-        patience = chat_settings.WRITE_TIMEOUT + self.GRACE
-        is_new = not isinstance(transport, Line)
-        line = Line(transport, patience) if is_new else transport
-        was_watched = not is_new and line.hand_on(patience)
-        super().connection_made(line)  # type: ignore[arg-type]
-        if was_watched:  # and asyncio does not tell another protocol of what it told the first
+        timeout = chat_settings.WRITE_TIMEOUT + self.EXTRA_WRITE_TIMEOUT
+        is_new = not isinstance(transport, TimeoutTransport)
+        wrapped = TimeoutTransport(transport, timeout) if is_new else transport
+        was_timer_running = not is_new and wrapped.switch_protocol(timeout)
+        super().connection_made(wrapped)  # type: ignore[arg-type]
+        if was_timer_running:  # asyncio called pause_writing on the previous protocol only
             self.pause_writing()
 
-    def hang_up(self) -> None:
-        """Close now: what waits is dropped, and what the client's kernel has is still his.
+    def abort(self) -> None:
+        """Close the connection now and drop unsent data.
 
-        Closing in good order, TLS would wait half a minute for the client to agree.
+        With TLS, a regular close would wait half a minute for the client's reply.
         """
-        self.transport.bare.abort()
+        self.transport.inner.abort()
 
     def pause_writing(self) -> None:
-        self.transport.watch()
+        self.transport.start_timer()
         super().pause_writing()
 
     def eof_received(self) -> None:
-        """Watch who says that he sends no more: the bare transport closes by itself then."""
+        """Start the timer: the inner transport closes by itself after the client's EOF."""
         super().eof_received()
-        self.transport.watch()
+        self.transport.start_timer()
 
     def resume_writing(self) -> None:
-        self.transport.relax()
+        self.transport.stop_timer_unless_closing()
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self.transport.lose()
+        self.transport.detach()

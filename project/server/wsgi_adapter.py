@@ -1,8 +1,8 @@
-"""From ASGI to Django's sync views, with one change of thread a request.
+"""Runs Django's sync views under ASGI, with one thread switch per request.
 
-a2wsgi changes threads for each message of the body and of the answer. What is asked and answered
-here is small and bounded, so it crosses over whole, for less than half the CPU a request
-(docs/adr/0011-asgi-routing.md). What must be streamed belongs to the waiting lane.
+a2wsgi switches threads for each message of the request and of the response. Requests and responses
+here are small and bounded, so each is passed as a whole, which takes less than half the CPU time
+(docs/adr/0011-web-lanes.md). Responses that stream go to `async_handler`.
 """
 
 import asyncio
@@ -19,109 +19,109 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
-from project.server.body import Body, Receive, Scope, Send
+from project.server.body import Receive, RequestBody, Scope, Send
 
 Environ = dict[str, Any]
-Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
-"""Status, headers and body."""
+# Status, headers and body.
+Response = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 
-class Bridge:
-    """An ASGI application whose answers are made on a few threads."""
+class WSGIAdapter:
+    """An ASGI application that calls sync views in a thread pool."""
 
     def __init__(
         self,
-        answer: Callable[[Environ], Answer],
-        threads: ThreadPoolExecutor,
+        get_response: Callable[[Environ], Response],
+        executor: ThreadPoolExecutor,
         *,
-        most: int,
-        patience: float,
+        max_body_bytes: int,
+        body_timeout: float,
     ) -> None:
-        self.answer = answer
-        self.threads = threads
-        self.most = most
-        """Bytes of a body that are taken in."""
-        self.patience = patience
-        """Seconds within which a body must have arrived."""
+        self.get_response = get_response
+        self.executor = executor
+        self.max_body_bytes = max_body_bytes
+        # Seconds within which the whole body must arrive.
+        self.body_timeout = body_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        environ = environ_of(scope)
-        is_whole = True
+        environ = build_environ(scope)
+        is_complete = True
         if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
-            is_whole = await self._take_in(environ, receive)
+            is_complete = await self._read_body(environ, receive)
         loop = asyncio.get_running_loop()
-        status, headers, body = await loop.run_in_executor(self.threads, self.answer, environ)
-        if not is_whole:
-            # What is left of the body must not be read as another request.
+        status, headers, body = await loop.run_in_executor(
+            self.executor, self.get_response, environ
+        )
+        if not is_complete:
+            # The rest of the body must not be parsed as another request.
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _take_in(self, environ: Environ, receive: Receive) -> bool:
-        """Read the body before a thread is spent on it; return whether that came to its end.
+    async def _read_body(self, environ: Environ, receive: Receive) -> bool:
+        """Read the body before a thread is used; return whether it is complete.
 
-        Django learns of a body that is too large, or not whole, by a CONTENT_LENGTH that is beyond
-        what there is to read.
+        A CONTENT_LENGTH beyond the bytes in `wsgi.input` tells Django's views that a body is too
+        large or incomplete.
         """
-        declared = int(environ.get("CONTENT_LENGTH", 0))
-        body = Body(self.most, declared)
+        content_length = int(environ.get("CONTENT_LENGTH", 0))
+        body = RequestBody(self.max_body_bytes, content_length)
         if not (body.is_too_large and "HTTP_EXPECT" in environ):
             with contextlib.suppress(TimeoutError):
-                await body.read(receive, self.patience)
-        environ["wsgi.input"] = BytesIO(body.kept)
-        if body.is_whole:
+                await body.read(receive, self.body_timeout)
+        environ["wsgi.input"] = BytesIO(body.content)
+        if body.is_complete:
             environ["CONTENT_LENGTH"] = str(body.received)
         else:
-            environ["CONTENT_LENGTH"] = str(max(declared, body.received + 1))
-        return body.is_whole
+            environ["CONTENT_LENGTH"] = str(max(content_length, body.received + 1))
+        return body.is_complete
 
 
-def without_database(handler: WSGIHandler) -> Callable[[Environ], Answer]:
-    """Return the shortest way through Django, for views that use no database.
+def without_request_signals(handler: WSGIHandler) -> Callable[[Environ], Response]:
+    """Return a function that runs views that use no database.
 
-    It sends no signals of a request's start and end. What hears them looks after connections to
-    databases and caches, for a sixth of a poll's time.
+    It does not send `request_started` and `request_finished`: their receivers check the connections
+    to databases and caches, which takes a sixth of a poll's time.
     """
 
-    def answer(environ: Environ) -> Answer:
-        return _answer_of(handler.get_response(WSGIRequest(environ)))
+    def get_response(environ: Environ) -> Response:
+        return _convert_response(handler.get_response(WSGIRequest(environ)))
 
-    return answer
+    return get_response
 
 
-def with_database(handler: WSGIHandler) -> Callable[[Environ], Answer]:
-    """Return the way for all other views, as `WSGIHandler` goes it."""
+def with_request_signals(handler: WSGIHandler) -> Callable[[Environ], Response]:
+    """Return a function that runs all other views, as `WSGIHandler` itself does."""
 
-    def answer(environ: Environ) -> Answer:
+    def get_response(environ: Environ) -> Response:
         set_script_prefix(get_script_name(environ))
         signals.request_started.send(sender=WSGIHandler, environ=environ)
         response = handler.get_response(WSGIRequest(environ))
         try:
-            return _answer_of(response)
+            return _convert_response(response)
         finally:
             response.close()
 
-    return answer
+    return get_response
 
 
-def _answer_of(response: HttpResponseBase) -> Answer:
+def _convert_response(response: HttpResponseBase) -> Response:
     headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in response.items()]
     headers.extend(
-        (b"set-cookie", each.OutputString().encode()) for each in response.cookies.values()
+        (b"set-cookie", cookie.OutputString().encode()) for cookie in response.cookies.values()
     )
     body = response.content if isinstance(response, HttpResponse) else response.getvalue()
     return response.status_code, headers, body
 
 
-def environ_of(scope: Scope) -> Environ:
-    """Return the request as PEP 3333 has it."""
-    root = scope.get("root_path", "")
+def build_environ(scope: Scope) -> Environ:
+    """Return the WSGI environment (PEP 3333) of an ASGI request."""
+    root_path = scope.get("root_path", "")
     host, port = scope.get("server") or ("localhost", 80)
     environ: Environ = {
         "REQUEST_METHOD": scope["method"],
-        "SCRIPT_NAME": _latin(root),
-        "PATH_INFO": _latin(scope["path"].removeprefix(root)),
+        "SCRIPT_NAME": _wsgi_string(root_path),
+        "PATH_INFO": _wsgi_string(scope["path"].removeprefix(root_path)),
         "QUERY_STRING": scope["query_string"].decode("latin-1"),
         "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
         "SERVER_NAME": host,
@@ -136,7 +136,7 @@ def environ_of(scope: Scope) -> Environ:
         "wsgi.run_once": False,
     }
     for name, value in scope["headers"]:
-        # With an underscore, X_Forwarded_For would pass for the proxy's own header.
+        # Drop names with an underscore: X_Forwarded_For would pass for the proxy's header.
         if b"_" not in name:
             _add_header(environ, name.decode("latin-1"), value.decode("latin-1"))
     return environ
@@ -149,6 +149,6 @@ def _add_header(environ: Environ, name: str, value: str) -> None:
     environ[variable] = f"{environ[variable]},{value}" if variable in environ else value
 
 
-def _latin(text: str) -> str:
-    """Return bytes as PEP 3333 wants them: each as the character of its number."""
+def _wsgi_string(text: str) -> str:
+    """Return the UTF-8 bytes of `text` as Latin-1 characters, as PEP 3333 requires."""
     return text.encode().decode("latin-1")

@@ -1,4 +1,4 @@
-"""Settings are read at start, and what is wrong is named, but no password shown."""
+"""Wrong settings are reported by name at start, without their passwords."""
 
 from collections.abc import Iterator
 
@@ -21,31 +21,31 @@ def environment(**variables: str) -> Environment:
 
 
 @pytest.mark.parametrize("text", ["ture", "maybe", "2", "-"])
-def test_what_is_neither_true_nor_false_is_refused(text: str) -> None:
+def test_a_value_that_is_not_a_boolean_is_rejected(text: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=f"HTTPS: '{text}'"):
-        environment(HTTPS=text).truth("HTTPS")
+        environment(HTTPS=text).boolean("HTTPS")
 
 
 @pytest.mark.parametrize(
-    ("text", "meant"), [("True", True), ("on", True), ("1", True), ("FALSE", False), ("no", False)]
+    ("text", "value"), [("True", True), ("on", True), ("1", True), ("FALSE", False), ("no", False)]
 )
-def test_truth_is_read(text: str, meant: bool) -> None:
-    assert environment(HTTPS=text).truth("HTTPS") is meant
-    assert environment().truth("HTTPS") is False
+def test_a_boolean_is_read(text: str, value: bool) -> None:
+    assert environment(HTTPS=text).boolean("HTTPS") is value
+    assert environment().boolean("HTTPS") is False
 
 
 @pytest.mark.parametrize(
     "url", ["foo", "foo://x", "mysql://u:hidden@h/d", "postgres://u:hidden@h:abc/d"]
 )
-def test_a_wrong_database_is_named(url: str) -> None:
-    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL") as refusal:
+def test_a_wrong_database_url_is_reported(url: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL") as error:
         environment(DATABASE_URL=url).database("DATABASE_URL", default="sqlite:////x")
-    assert "hidden" not in str(refusal.value)
+    assert "hidden" not in str(error.value)
 
 
 def test_a_database_is_read() -> None:
-    found = environment().database("DATABASE_URL", default="sqlite:////tmp/x")
-    assert found["NAME"] == "/tmp/x"  # noqa: S108
+    database = environment().database("DATABASE_URL", default="sqlite:////tmp/x")
+    assert database["NAME"] == "/tmp/x"  # noqa: S108
 
 
 @pytest.mark.parametrize(
@@ -60,24 +60,24 @@ def test_a_database_is_read() -> None:
         "sentinel://:hidden@h:x?service=m",
     ],
 )
-def test_a_wrong_broker_is_named(settings: Settings, url: str) -> None:
+def test_a_wrong_broker_url_is_reported(settings: Settings, url: str) -> None:
     settings.BROKER_URL = url
-    with pytest.raises(ConfigError, match="BROKER_URL") as refusal:
+    with pytest.raises(ConfigError, match="BROKER_URL") as error:
         broker.check()
-    assert "hidden" not in str(refusal.value)
+    assert "hidden" not in str(error.value)
 
 
 @pytest.fixture
-def unknown_broker() -> Iterator[None]:
-    """What this process knows of its broker is forgotten, before and after."""
+def fresh_broker() -> Iterator[None]:
+    """Clear the cached broker connection before and after the test."""
     publishing._broker.cache_clear()
     yield
     publishing._broker.cache_clear()
 
 
-@pytest.mark.usefixtures("unknown_broker")
+@pytest.mark.usefixtures("fresh_broker")
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1/x", "sentinel://127.0.0.1:1"])
-def test_what_kombu_finds_wrong_late_costs_no_request(
+def test_a_broker_url_that_kombu_rejects_fails_no_request(
     monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     monkeypatch.setattr(app.conf, "broker_url", url)
@@ -95,7 +95,7 @@ def test_what_kombu_finds_wrong_late_costs_no_request(
         "amqp://h",
     ],
 )
-def test_a_broker_is_not_asked_at_start(settings: Settings, url: str) -> None:
+def test_the_check_does_not_connect_to_the_broker(settings: Settings, url: str) -> None:
     settings.BROKER_URL = url
     broker.check()
 
@@ -103,17 +103,17 @@ def test_a_broker_is_not_asked_at_start(settings: Settings, url: str) -> None:
 @pytest.mark.parametrize(
     "url", ["foo://x", "nonsense", "redis://:hidden@h:abc/0", "redis://h/x", "sentinel://h"]
 )
-def test_a_wrong_redis_is_named(settings: Settings, url: str) -> None:
+def test_a_wrong_redis_url_is_reported(settings: Settings, url: str) -> None:
     settings.REDIS_URL = url
-    with pytest.raises(ConfigError, match="REDIS_URL") as refusal:
+    with pytest.raises(ConfigError, match="REDIS_URL") as error:
         client.check_redis_url()
-    assert "hidden" not in str(refusal.value)
+    assert "hidden" not in str(error.value)
 
 
 @pytest.mark.parametrize(
     "url",
     ["redis://h:1/0", "redis://h", "unix://@/tmp/x?db=1", "rediss://h", "sentinel://h?service=m"],
 )
-def test_redis_is_not_asked_at_start(settings: Settings, url: str) -> None:
+def test_the_check_does_not_connect_to_redis(settings: Settings, url: str) -> None:
     settings.REDIS_URL = url
     client.check_redis_url()

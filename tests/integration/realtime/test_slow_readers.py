@@ -24,8 +24,8 @@ from bench.cpu import resident_kib
 from chat.domain import Claim
 from chat.store import keys
 from chat.store.subscriber import PARTING
-from project.runner.healthcheck import answers
-from project.server.write_timeout import GONE, Impatient
+from project.runner.healthcheck import is_healthy
+from project.server.write_timeout import CLOSED, WriteTimeoutMixin
 from tests.harness.processes import Process
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until
@@ -268,8 +268,8 @@ def secure(
         if not web.is_running:
             port = urlsplit(web.url).port
             options = ("--loop", loop, "--ssl-certfile", certificate)
-            ready = partial(answers, f"tcp://127.0.0.1:{port}")
-            web.program = replace(web.program, argv=web.program.argv + options, ready=ready)
+            ready = partial(is_healthy, f"tcp://127.0.0.1:{port}")
+            web.program = replace(web.program, argv=web.program.argv + options, is_ready=ready)
             web.start()
         return web
 
@@ -313,7 +313,7 @@ class Plain(asyncio.Protocol):
         self.transport = transport
 
 
-class Answering(Impatient, Plain):
+class Answering(WriteTimeoutMixin, Plain):
     """Says a little more than its client's kernel takes in."""
 
     def __init__(self) -> None:
@@ -343,7 +343,7 @@ def test_who_sends_no_more_and_reads_nothing_is_hung_up_on_however_little_waits_
             with sockets.create_connection(server.sockets[0].getsockname()) as client:
                 client.shutdown(sockets.SHUT_WR)
                 await asyncio.wait_for(answering.is_lost.wait(), 20)
-        assert answering.transport.bare is GONE  # and a quarter of a megabyte, were it TLS
+        assert answering.transport.inner is CLOSED  # and a quarter of a megabyte, were it TLS
 
     asyncio.run(leave())
 

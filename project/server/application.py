@@ -1,0 +1,78 @@
+"""The ASGI application of a web process, which routes each request to its cheapest handler.
+
+* WebSockets go to Channels.
+* Polls, long polls and event streams go to Django's async views. Waiting takes no thread there, and
+  polls that arrive together are read together.
+* Static files are read from disk.
+* All other requests go to Django's sync views on a few threads, which serve two to three times as
+  many requests per second as Django's ASGI handler (docs/adr/0011-web-lanes.md). Only the admin
+  uses a database.
+"""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler
+
+from chat.settings import chat_settings
+from project.server.async_handler import AsyncHandler, CancellableAsyncHandler
+from project.server.body import Receive, Scope, Send
+from project.server.shutdown import GracefulShutdown
+from project.server.static_files import StaticFiles
+from project.server.wsgi_adapter import WSGIAdapter, with_request_signals, without_request_signals
+from project.websocket_urls import urlpatterns as websocket_urlpatterns
+
+# A poll, or a long poll with `wait=`.
+SESSION_PATH = re.compile(r"/sessions/[^/]+")
+EVENT_STREAM_PATH = re.compile(r"/sessions/[^/]+/events")
+# A GET with a body goes to the sync views, which read the body or reject it.
+BODY_HEADERS = {b"content-length", b"transfer-encoding"}
+
+
+class PathRouter:
+    """Passes an HTTP request to the handler for its path."""
+
+    def __init__(self) -> None:
+        self.poll = AsyncHandler("chat.realtime.urls")
+        self.wait = CancellableAsyncHandler("chat.realtime.urls")
+        handler = WSGIHandler()
+        adapter = partial(
+            WSGIAdapter,
+            executor=ThreadPoolExecutor(chat_settings.WEB_THREADS, "web"),
+            body_timeout=chat_settings.REQUEST_TIMEOUT,
+        )
+        self.api = adapter(
+            without_request_signals(handler), max_body_bytes=chat_settings.MAX_BODY_BYTES
+        )
+        self.admin = adapter(
+            with_request_signals(handler), max_body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if EVENT_STREAM_PATH.fullmatch(scope["path"]):
+            await self.wait(scope, receive, send)
+        elif _is_poll(scope):
+            handler = self.wait if b"wait=" in scope["query_string"] else self.poll
+            await handler(scope, receive, send)
+        elif scope["path"].startswith("/admin/"):
+            await self.admin(scope, receive, send)
+        else:
+            await self.api(scope, receive, send)
+
+
+def _is_poll(scope: Scope) -> bool:
+    return (
+        scope["method"] == "GET"
+        and SESSION_PATH.fullmatch(scope["path"]) is not None
+        and not any(name in BODY_HEADERS for name, _ in scope["headers"])
+    )
+
+
+application = GracefulShutdown(
+    ProtocolTypeRouter(
+        {"http": StaticFiles(PathRouter()), "websocket": URLRouter(websocket_urlpatterns)}
+    )
+)

@@ -1,0 +1,65 @@
+"""A process with a wrong setting exits with one line that names the setting."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from project.runner import commands
+from project.runner.process import ROOT
+from tests.harness.environment import clean
+from tests.harness.ports import free_port
+
+PROGRAMS = {
+    "web": commands.web(port=1, env={}).argv,
+    "worker": commands.worker(env={}).argv,
+    "run": (sys.executable, "manage.py", "run"),
+    "doctor": (sys.executable, "manage.py", "doctor"),
+}
+
+
+def run(argv: tuple[str, ...], home: Path, *, code: int = os.EX_CONFIG, **env: str) -> str:
+    """Run a program that exits with `code`; return its output."""
+    own = {"PARLEY_HOME": str(home), "PORT": str(free_port())}
+    result = subprocess.run(
+        argv,
+        cwd=ROOT,
+        env=clean(os.environ) | own | env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == code
+    return result.stdout
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_wrong_setting_is_reported_in_one_line(name: str, tmp_path: Path) -> None:
+    output = run(PROGRAMS[name], tmp_path, BROKER_URL="foo://x")
+    assert output.startswith("Parley cannot start: BROKER_URL: ")
+    assert output.count("\n") == 1
+
+
+@pytest.mark.parametrize("home", ["/proc/nowhere", "/dev/null"])
+def test_a_wrong_state_dir_is_reported_in_one_line(home: str) -> None:
+    code = 1 if home == "/proc/nowhere" else os.EX_CONFIG
+    output = run(PROGRAMS["run"], Path(home), code=code, REDIS_URL="")
+    assert output.count("\n") == 1
+    assert f": PARLEY_HOME: {home}" in output
+
+
+@pytest.mark.parametrize("port", ["abc", "99999", "-1"])
+def test_a_wrong_port_is_reported_in_one_line(port: str, tmp_path: Path) -> None:
+    output = run(PROGRAMS["run"], tmp_path, code=1, PORT=port)
+    assert output == f"CommandError: PORT: {port!r} is not a number from 1 to 65535\n"
+
+
+def test_a_pool_without_threads_is_rejected(tmp_path: Path) -> None:
+    """Processes of a prefork pool would neither flush deltas nor renew leases."""
+    output = run((*PROGRAMS["worker"], "--pool", "solo"), tmp_path)
+    assert output.startswith("Parley cannot start: --pool: ")
+    assert output.count("\n") == 1
