@@ -3,7 +3,7 @@
 import secrets
 
 from chat.conversation import sessions, tokens
-from chat.domain import Caller, FinishReason, Outcome, Said, Status, Submission
+from chat.domain import Caller, Delta, FinishReason, Outcome, Status, Submission
 from chat.store import leases, turns
 from chat.store.message_json import json_escape
 
@@ -26,4 +26,4 @@ def _add_turn(caller: Caller) -> None:
     claim = leases.claim(caller.session_id, nonce=key, worker="bench")
     assert claim
     outcome = Outcome(status=Status.COMPLETED, finish_reason=FinishReason.STOP, model="default")
-    leases.finish(claim.lease, outcome, Said(offset=0, fragment=json_escape(REPLY)))
+    leases.finish(claim.lease, outcome, Delta(offset=0, fragment=json_escape(REPLY)))

@@ -25,7 +25,7 @@ class ChatConfig(AppConfig):
         import_module("chat.admin.registration")
         try:
             client.check_redis_url()
-            broker.check()
+            broker.check_url()
             llms.check()
         except ConfigError as error:
             raise ImproperlyConfigured(error.message) from error

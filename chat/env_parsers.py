@@ -20,25 +20,25 @@ ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@*A-Z]+|null")
 """An origin as browsers send it: scheme, host in small letters, port; without a path or a slash."""
 
 
-def read_list(text: str) -> list[str]:
+def parse_list(text: str) -> list[str]:
     """Return what is written with commas, and perhaps blanks, between."""
     return [each.strip() for each in text.split(",") if each.strip()]
 
 
-def read_origins(name: str, text: str, *words: str) -> list[str]:
+def parse_origins(name: str, text: str, *words: str) -> list[str]:
     """Return the origins that the variable `name` lists as `text`; `words` may stand among them.
 
     Raises:
         ConfigError: one of them is none, and no page would ever be let in by it.
     """
-    origins = read_list(text)
+    origins = parse_list(text)
     for origin in origins:
         if origin not in words and not ORIGIN.fullmatch(origin):
             raise ConfigError(f"{name}: {origin!r} is no origin, such as https://chat.example.org")
     return origins
 
 
-def read_boolean(name: str, text: str) -> bool:
+def parse_boolean(name: str, text: str) -> bool:
     """Return what the variable `name` says by `text`.
 
     Raises:
@@ -50,7 +50,7 @@ def read_boolean(name: str, text: str) -> bool:
         raise ConfigError(f"{name}: {text!r} is neither true nor false") from None
 
 
-def typed(name: str, text: str, hint: Any) -> object:
+def parse_value(name: str, text: str, hint: Any) -> object:
     """Return the value of type `hint` that the variable `name` holds as `text`.
 
     Raises:
@@ -58,7 +58,7 @@ def typed(name: str, text: str, hint: Any) -> object:
     """
     kind = get_args(hint)[0] if get_origin(hint) is Annotated else hint
     if kind is bool:
-        return read_boolean(name, text)
+        return parse_boolean(name, text)
     try:
         value = kind(text)
     except ValueError as error:
@@ -76,29 +76,29 @@ def is_in_range(value: object, hint: Any) -> bool:
 
 
 @cache
-def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+def parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     """Return networks that are written with commas between.
 
     Raises:
         ConfigError: one of them is not a network.
     """
     try:
-        return tuple(map(ip_network, read_list(text)))
+        return tuple(map(ip_network, parse_list(text)))
     except ValueError as error:
         raise ConfigError(f"CHAT_WEBHOOK_ALLOWED_NETWORKS: {error}") from error
 
 
 @cache
-def webhook_secrets(text: str) -> tuple[bytes, ...]:
+def parse_webhook_secrets(text: str) -> tuple[bytes, ...]:
     """Return secrets that are written as Standard Webhooks does, with commas between.
 
     Raises:
         ConfigError: one of them is not `whsec_` and base64 of 24 to 64 bytes.
     """
-    return tuple(map(_secret, read_list(text)))
+    return tuple(map(_parse_secret, parse_list(text)))
 
 
-def _secret(text: str) -> bytes:
+def _parse_secret(text: str) -> bytes:
     try:
         secret = base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
     except ValueError as error:

@@ -25,7 +25,7 @@ def read_models(environ: Mapping[str, str]) -> dict[str, Model]:
     if path := environ.get("CHAT_MODELS_FILE"):
         entries = _read_toml(Path(path))
     else:
-        entries = {"default": _model_of_variables(environ)}
+        entries = {"default": _model_from_variables(environ)}
     models = {name: _model(name, entry, environ) for name, entry in entries.items()}
     for model in models.values():
         _check_fallbacks(model, models)
@@ -55,7 +55,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"CHAT_MODELS_FILE: {path} cannot be read: {error}") from error
 
 
-def _model_of_variables(environ: Mapping[str, str]) -> dict[str, Any]:
+def _model_from_variables(environ: Mapping[str, str]) -> dict[str, Any]:
     token = environ.get("MODEL_TOKEN") or environ.get("HUGGINGFACE_INFERENCE_TOKEN", "")
     return {
         "provider": environ.get("MODEL_PROVIDER") or "openai",
@@ -78,32 +78,32 @@ def _model(name: str, entry: object, environ: Mapping[str, str]) -> Model:
         fields["stop"] = tuple(fields["stop"])
     if not isinstance(timeouts, dict):
         raise ConfigError(f"model {name}: timeouts: a table of fields is expected")
-    model = _checked(
+    model = _build(
         Model,
         name,
-        {**fields, "name": name, "timeouts": _checked(Timeouts, f"{name}: timeouts", timeouts)},
+        {**fields, "name": name, "timeouts": _build(Timeouts, f"{name}: timeouts", timeouts)},
     )
     if model.context_tokens <= model.max_tokens:
         raise ConfigError(f"model {name}: context_tokens must be more than max_tokens")
     return model
 
 
-def _checked(kind: type[T], model: str, fields: Mapping[str, Any]) -> T:
+def _build(kind: type[T], model: str, fields: Mapping[str, Any]) -> T:
     """Build `kind` of `fields`, each of the type that its annotation names."""
     known = get_type_hints(kind)
     ranges = get_type_hints(kind, include_extras=True)
     for field, value in fields.items():
         if field not in known:
             raise ConfigError(f"model {model}: there is no field {field!r}")
-        fits = _is_of(value, known[field]) and is_in_range(value, ranges[field])
-        if not fits or (isinstance(value, tuple) and not _are_texts(value)):
+        fits = _is_instance(value, known[field]) and is_in_range(value, ranges[field])
+        if not fits or (isinstance(value, tuple) and not _are_strings(value)):
             raise ConfigError(f"model {model}: {field} cannot be {value!r}")
     if missing := [field for field in _required(kind) if not fields.get(field)]:
         raise ConfigError(f"model {model}: {missing[0]} is missing")
     return kind(**fields)
 
 
-def _are_texts(values: tuple[object, ...]) -> bool:
+def _are_strings(values: tuple[object, ...]) -> bool:
     return all(isinstance(value, str) and value for value in values)
 
 
@@ -113,7 +113,7 @@ def _required(kind: type) -> list[str]:
     return [f.name for f in fields if f.default is missing and f.default_factory is missing]
 
 
-def _is_of(value: object, hint: Any) -> bool:
+def _is_instance(value: object, hint: Any) -> bool:
     kinds = tuple(get_origin(part) or part for part in get_args(hint)) or (hint,)
     if get_origin(hint) not in {None, UnionType}:
         kinds = (get_origin(hint),)

@@ -18,39 +18,39 @@ FIELDS = ("request_id", "session", "turn", "attempt", "fence", "trace_id")
 ENCODER = json.JSONEncoder(default=str)
 """It writes ASCII: no letter of a message ends a line, or is none."""
 
-_about: ContextVar[Mapping[str, object]] = ContextVar("about", default=MappingProxyType({}))
+_context: ContextVar[Mapping[str, object]] = ContextVar("log_context", default=MappingProxyType({}))
 
 
 def reset_context(**fields: object) -> None:
     """Let all that follows in this thread or task be about these fields, and no others."""
-    _about.set(fields)
+    _context.set(fields)
 
 
 @contextmanager
 def log_context(**fields: object) -> Iterator[None]:
     """Let what is written meanwhile be about these fields, too."""
-    token = _about.set({**_about.get(), **fields})
+    token = _context.set({**_context.get(), **fields})
     try:
         yield
     finally:
-        _about.reset(token)
+        _context.reset(token)
 
 
 def request_id() -> str:
     """Return the id of the request that all this comes from, or ""."""
-    return str(_about.get().get("request_id", ""))
+    return str(_context.get().get("request_id", ""))
 
 
-class About(logging.Filter):
+class ContextFilter(logging.Filter):
     """Puts what a line is about into its record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record pass."""
-        record.about = _about.get()
+        record.context = _context.get()
         return True
 
 
-class JSONLines(logging.Formatter):
+class JSONFormatter(logging.Formatter):
     """A line as one object of JSON.
 
     Of a record it takes what is named here: what libraries attach to theirs, Celery a task's
@@ -65,7 +65,7 @@ class JSONLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
             "process": record.process,
-            **_shown(record),
+            **_fields_of(record),
         }
         if record.exc_info:
             line["exc_info"] = self.formatException(record.exc_info)
@@ -74,22 +74,22 @@ class JSONLines(logging.Formatter):
         return ENCODER.encode(line)
 
 
-class Readable(logging.Formatter):
+class TextFormatter(logging.Formatter):
     """A line for people: what it is about stands at its end, and nothing can pass for another."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
         """Return the line without a traceback."""
-        shown = " ".join(f"{name}={value}" for name, value in _shown(record).items())
-        line = f"{record.levelname} {record.name}: {_on_one_line(record.message)}"
+        shown = " ".join(f"{name}={value}" for name, value in _fields_of(record).items())
+        line = f"{record.levelname} {record.name}: {_escape_unprintable(record.message)}"
         return f"{line} [{shown}]" if shown else line
 
 
-def _shown(record: logging.LogRecord) -> dict[str, object]:
-    fields: Mapping[str, object] = getattr(record, "about", {})
+def _fields_of(record: logging.LogRecord) -> dict[str, object]:
+    fields: Mapping[str, object] = getattr(record, "context", {})
     return {name: fields[name] for name in FIELDS if fields.get(name) not in {None, ""}}
 
 
-def _on_one_line(text: str) -> str:
+def _escape_unprintable(text: str) -> str:
     """Return the text with what is not printable written out: a message may quote a stranger."""
     if text.isprintable():
         return text

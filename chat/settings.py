@@ -13,7 +13,7 @@ from django.core.signals import setting_changed
 
 from chat.domain import NonNegative
 from chat.domain.errors import ConfigError
-from chat.env_parsers import networks, read_origins, typed, webhook_secrets
+from chat.env_parsers import parse_networks, parse_origins, parse_value, parse_webhook_secrets
 
 PREFIX = "CHAT_"
 MODELS_FILE = "CHAT_MODELS_FILE"
@@ -260,12 +260,12 @@ def from_env(environ: Mapping[str, str]) -> dict[str, object]:
     hints = get_type_hints(ChatSettings, include_extras=True)
     types = {PREFIX + name: hint for name, hint in hints.items()}
     _check_names(found.keys() - types.keys() - {MODELS_FILE})
-    networks(found.get(f"{PREFIX}WEBHOOK_ALLOWED_NETWORKS", ""))
+    parse_networks(found.get(f"{PREFIX}WEBHOOK_ALLOWED_NETWORKS", ""))
     origins = found.get(f"{PREFIX}SOCKET_ORIGINS", "")
-    read_origins(f"{PREFIX}SOCKET_ORIGINS", origins, MISSING_ORIGIN)
+    parse_origins(f"{PREFIX}SOCKET_ORIGINS", origins, MISSING_ORIGIN)
     _check_webhooks(found)
     values = {
-        name: typed(name, text, types[name])
+        name: parse_value(name, text, types[name])
         for name, text in found.items()
         if name != MODELS_FILE and text
     }
@@ -302,7 +302,7 @@ def _check_replicas(values: Mapping[str, Any]) -> None:
 
 
 def _check_webhooks(found: Mapping[str, str]) -> None:
-    secrets = webhook_secrets(found.get(f"{PREFIX}WEBHOOK_SECRETS", ""))
+    secrets = parse_webhook_secrets(found.get(f"{PREFIX}WEBHOOK_SECRETS", ""))
     url = urlsplit(found.get(f"{PREFIX}WEBHOOK_URL", ""))
     if url.geturl() and not secrets:
         raise ConfigError(f"{PREFIX}WEBHOOK_URL requires {PREFIX}WEBHOOK_SECRETS")

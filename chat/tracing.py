@@ -22,9 +22,9 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from chat.domain.errors import ParleyError
 
-__all__ = ["OFF", "Span", "SpanKind", "tracing"]
+__all__ = ["NO_SPAN", "Span", "SpanKind", "tracing"]
 
-OFF: AbstractContextManager[Span] = nullcontext(INVALID_SPAN)
+NO_SPAN: AbstractContextManager[Span] = nullcontext(INVALID_SPAN)
 """The span of a process that records none."""
 NANOSECONDS = 1_000_000_000
 W3C = TraceContextTextMapPropagator()
@@ -36,7 +36,7 @@ class Tracing:
     def __init__(self) -> None:
         self._tracer: Tracer | None = None
 
-    def start(self, tracer: Tracer | None) -> None:
+    def set_tracer(self, tracer: Tracer | None) -> None:
         """Record spans by this tracer from now on; by none, record nothing."""
         self._tracer = tracer
 
@@ -53,11 +53,11 @@ class Tracing:
         parent: the `traceparent` of another process; without one it is the current span.
         """
         if self._tracer is None:
-            return OFF
-        return _recorded(self._tracer, name, kind, parent, attributes)
+            return NO_SPAN
+        return _span(self._tracer, name, kind, parent, attributes)
 
-    def past(
-        self, name: str, *, since: float, until: float, parent: str, **attributes: str | int
+    def record_span(
+        self, name: str, *, start: float, end: float, parent: str, **attributes: str | int
     ) -> None:
         """Record what has been, with its times in seconds since the epoch."""
         if self._tracer is None:
@@ -65,18 +65,18 @@ class Tracing:
         self._tracer.start_span(
             name,
             context=W3C.extract({"traceparent": parent}),
-            attributes=_named(attributes),
-            start_time=round(since * NANOSECONDS),
-        ).end(round(until * NANOSECONDS))
+            attributes=_qualify(attributes),
+            start_time=round(start * NANOSECONDS),
+        ).end(round(end * NANOSECONDS))
 
-    def carried(self) -> dict[str, str]:
+    def inject(self) -> dict[str, str]:
         """Return the current span as the header `traceparent`, to be another one's parent."""
         carrier: dict[str, str] = {}
         if self._tracer is not None:
             W3C.inject(carrier)
         return {name: value for name, value in carrier.items() if name == "traceparent"}
 
-    def ids(self) -> dict[str, str]:
+    def log_fields(self) -> dict[str, str]:
         """Return the trace's id, for lines of the log."""
         if self._tracer is None:
             return {}
@@ -85,14 +85,14 @@ class Tracing:
 
 
 @contextmanager
-def _recorded(
+def _span(
     tracer: Tracer, name: str, kind: SpanKind, parent: str, attributes: Mapping[str, str | int]
 ) -> Iterator[Span]:
     with tracer.start_as_current_span(
         name,
         context=W3C.extract({"traceparent": parent}) if parent else None,
         kind=kind,
-        attributes=_named(attributes),
+        attributes=_qualify(attributes),
         # Both would take the exception's text, which may quote a stranger.
         record_exception=False,
         set_status_on_exception=False,
@@ -104,7 +104,7 @@ def _recorded(
             raise
 
 
-def _named(attributes: Mapping[str, str | int]) -> dict[str, str | int]:
+def _qualify(attributes: Mapping[str, str | int]) -> dict[str, str | int]:
     """Return attributes by their full names: those without a dot are Parley's own."""
     return {
         name.replace("__", ".") if "__" in name else f"parley.{name}": value

@@ -14,7 +14,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from chat.domain.errors import ConfigError
-from chat.env_parsers import read_boolean, read_list, read_origins
+from chat.env_parsers import parse_boolean, parse_list, parse_origins
 from chat.llm_config import read_models
 from chat.settings import defaults, from_env
 from project.runner.state_dir import read_run_env
@@ -39,7 +39,7 @@ class Environment(environ.Env):  # type: ignore[misc]  # the package has no type
             ImproperlyConfigured: the value is not a boolean.
         """
         try:
-            return read_boolean(name, self.str(name, default="false"))
+            return parse_boolean(name, self.str(name, default="false"))
         except ConfigError as error:
             raise ImproperlyConfigured(error.message) from error
 
@@ -75,7 +75,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 PARLEY_HOME = Path(env.str("PARLEY_HOME", default=str(BASE_DIR / ".parley")))
 
 DEBUG = env.boolean("DEBUG")
-ALLOWED_HOSTS = read_list(env.str("ALLOWED_HOSTS", default="localhost,127.0.0.1,[::1]"))
+ALLOWED_HOSTS = parse_list(env.str("ALLOWED_HOSTS", default="localhost,127.0.0.1,[::1]"))
 if "*" in ALLOWED_HOSTS and not DEBUG:
     raise ImproperlyConfigured("ALLOWED_HOSTS: '*' would allow every Origin; name the hosts")
 
@@ -95,7 +95,7 @@ try:
     globals().update(defaults() | from_env(os.environ))
     CHAT_MODELS = read_models(RUN_ENV | os.environ)
     # Origins whose pages may call the API, without cookies.
-    CORS_ORIGINS = read_origins("CORS_ORIGINS", env.str("CORS_ORIGINS", default=""))
+    CORS_ORIGINS = parse_origins("CORS_ORIGINS", env.str("CORS_ORIGINS", default=""))
 except ConfigError as error:
     raise ImproperlyConfigured(error.message) from error
 
@@ -208,7 +208,7 @@ if OTEL_EXPORTER_OTLP_ENDPOINT and not find_spec("opentelemetry.sdk"):
         "OTEL_EXPORTER_OTLP_ENDPOINT requires the extra parley[tracing] (pip install '.[tracing]')"
     )
 OTEL_SERVICE_NAME = env.str("OTEL_SERVICE_NAME", default="") or "parley"
-LOG_FORMATS = {"json": "chat.logging.JSONLines", "text": "chat.logging.Readable"}
+LOG_FORMATS = {"json": "chat.logging.JSONFormatter", "text": "chat.logging.TextFormatter"}
 LOG_FORMAT = env.str("LOG_FORMAT", default="") or ("text" if DEBUG else "json")
 if LOG_FORMAT not in LOG_FORMATS:
     raise ImproperlyConfigured(f"LOG_FORMAT: {LOG_FORMAT!r} is neither json nor text")
@@ -218,13 +218,13 @@ if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"about": {"()": "chat.logging.About"}},
+    "filters": {"context": {"()": "chat.logging.ContextFilter"}},
     "formatters": {"line": {"()": LOG_FORMATS[LOG_FORMAT]}},
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
             "formatter": "line",
-            "filters": ["about"],
+            "filters": ["context"],
         }
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},

@@ -20,4 +20,4 @@ def start() -> None:
     attributes = {"service.name": settings.OTEL_SERVICE_NAME, "process.pid": os.getpid()}
     provider = TracerProvider(resource=Resource.create(attributes))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    tracing.start(provider.get_tracer("parley"))
+    tracing.set_tracer(provider.get_tracer("parley"))

@@ -14,7 +14,7 @@ from django.urls import Resolver404, resolve
 from chat.api import responses
 from chat.api.exception_handler import bad_host, not_found
 from chat.logging import reset_context
-from chat.tracing import OFF, Span, SpanKind, tracing
+from chat.tracing import NO_SPAN, Span, SpanKind, tracing
 
 # Answers a request, or promises to (under ASGI).
 Handler = Callable[[HttpRequest], Any]
@@ -94,7 +94,7 @@ def _is_probe(request: HttpRequest) -> bool:
 def _span(request: HttpRequest) -> AbstractContextManager[Span]:
     """Record a POST: what only reads is asked far too often, and tells nothing of a turn."""
     if request.method != "POST" or request.resolver_match is None:
-        return OFF
+        return NO_SPAN
     return tracing.span(
         f"POST /{request.resolver_match.route}",
         kind=SpanKind.SERVER,

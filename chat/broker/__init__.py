@@ -5,6 +5,6 @@ for one that is lost. Tasks are published by name, so nothing here imports them.
 """
 
 from chat.broker.message import QUEUE, TAKE_TURN
-from chat.broker.publishing import check, depth, wake
+from chat.broker.publishing import check_url, queue_length, wake_session
 
-__all__ = ["QUEUE", "TAKE_TURN", "check", "depth", "wake"]
+__all__ = ["QUEUE", "TAKE_TURN", "check_url", "queue_length", "wake_session"]

@@ -13,13 +13,13 @@ from kombu.utils.json import dumps, loads
 
 QUEUE = "chat"
 TAKE_TURN = "chat.take_turn"
-SESSION, TASK = "{session}", "{task}"
+SESSION_PLACEHOLDER, TASK_PLACEHOLDER = "{session}", "{task}"
 """Stand for what differs."""
 
 
 def publish(producer: Producer, session_id: str, task_id: str) -> None:
     """Publish to the queue of any broker; the nameless exchange spares a look at bindings."""
-    template = _template()
+    template = _task_message()
     producer.publish(
         [[], {"session_id": session_id}, template.body[2]],
         exchange="",
@@ -31,19 +31,19 @@ def publish(producer: Producer, session_id: str, task_id: str) -> None:
     )
 
 
-def sealed(session_id: str, task_id: str) -> str:
+def serialize_message(session_id: str, task_id: str) -> str:
     """Return what `publish` would have Redis keep; the task's name marks the delivery, too."""
-    return _form().replace(SESSION, session_id).replace(TASK, task_id)
+    return _template().replace(SESSION_PLACEHOLDER, session_id).replace(TASK_PLACEHOLDER, task_id)
 
 
 @cache
-def _template() -> Any:
+def _task_message() -> Any:
     """Return Celery's own form of the task's message, made once, by the installed version."""
     return current_app.amqp.as_task_v2("", TAKE_TURN, kwargs={}, ignore_result=True)
 
 
 @cache
-def _form() -> str:
+def _template() -> str:
     """Return a message, from a broker that is nothing but memory; all that is null is left out.
 
     A worker reads what is left in two thirds of the time, and takes what is not there as null. Its
@@ -52,15 +52,15 @@ def _form() -> str:
     with Connection("memory://") as connection, Producer(connection) as producer:
         channel: Any = producer.channel
         channel.body_encoding = None
-        publish(producer, SESSION, TASK)
+        publish(producer, SESSION_PLACEHOLDER, TASK_PLACEHOLDER)
         message = channel._get(QUEUE)  # noqa: SLF001  # as it stands there
-    message["properties"]["delivery_tag"] = TASK
-    message["body"] = dumps(_told(loads(message["body"])))
-    return dumps(_told(message))
+    message["properties"]["delivery_tag"] = TASK_PLACEHOLDER
+    message["body"] = dumps(_without_nulls(loads(message["body"])))
+    return dumps(_without_nulls(message))
 
 
-def _told(value: Any) -> Any:
+def _without_nulls(value: Any) -> Any:
     """Return the value without the members of objects that are null."""
     if isinstance(value, dict):
-        return {name: _told(each) for name, each in value.items() if each is not None}
-    return [_told(each) for each in value] if isinstance(value, list) else value
+        return {name: _without_nulls(each) for name, each in value.items() if each is not None}
+    return [_without_nulls(each) for each in value] if isinstance(value, list) else value

@@ -14,7 +14,7 @@ from kombu import Connection, Producer
 from kombu.exceptions import ChannelError, LimitExceeded, OperationalError
 from kombu.transport import redis as redis_transport
 
-from chat.broker.message import QUEUE, publish, sealed
+from chat.broker.message import QUEUE, publish, serialize_message
 from chat.domain.errors import BrokerUnavailable, ConfigError
 from chat.domain.ids import random_id
 from chat.redis_url import parse_sentinel_url
@@ -22,13 +22,13 @@ from chat.settings import chat_settings
 
 logger = logging.getLogger(__name__)
 
-PUBLISHERS = 32
+MAX_CONNECTIONS = 32
 """Most threads of a process that publish at the same moment."""
-SILENCE = 1.0
+RETRY_AFTER_FAILURE = 1.0
 """Seconds without another try after the broker could not be reached, so that requests stay fast."""
 
 
-def check() -> None:
+def check_url() -> None:
     """Look up the transport of the broker's URL; nothing is connected yet.
 
     Raises:
@@ -53,23 +53,23 @@ def check() -> None:
         ) from error
 
 
-def wake(session_id: str) -> bool:
+def wake_session(session_id: str) -> bool:
     """Ask for a worker for the session; return whether the broker took the wish.
 
     Takes `PUBLISH_TIMEOUT` at most for each of two tries, and nothing for a second after a failure.
     """
     try:
-        with _broker().channel() as channel:
+        with _pool().channel() as channel:
             _publish(channel, session_id)
     except BrokerUnavailable:
         return False
     return True
 
 
-def depth() -> int | None:
+def queue_length() -> int | None:
     """Return how many wake-ups the broker holds, or `None` when it cannot be asked."""
     try:
-        with _broker().channel() as channel:
+        with _pool().channel() as channel:
             return _message_count(channel)
     except BrokerUnavailable:
         return None
@@ -88,7 +88,7 @@ def _message_count(channel: Any) -> int:
 def _publish(channel: Any, session_id: str) -> None:
     task_id = f"{session_id}-{random_id()}"
     if isinstance(channel, _Channel):
-        channel.push(sealed(session_id, task_id))
+        channel.push(serialize_message(session_id, task_id))
     else:
         publish(Producer(channel), session_id, task_id)
 
@@ -110,11 +110,11 @@ class _Channel(redis_transport.Channel):
             self._push(message)
 
     def _push(self, message: str) -> None:
-        self._line.send_command("LPUSH", QUEUE, message)
-        self._line.read_response()
+        self._connection.send_command("LPUSH", QUEUE, message)
+        self._connection.read_response()
 
     @cached_property
-    def _line(self) -> Any:
+    def _connection(self) -> Any:
         return self.pool.make_connection()
 
 
@@ -122,11 +122,11 @@ class _Transport(redis_transport.Transport):
     Channel = _Channel
 
 
-class _Broker:
+class _BrokerPool:
     """The way to the broker: pooled connections whose sockets give up early."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connections = connection.Pool(PUBLISHERS)
+        self._connections = connection.Pool(MAX_CONNECTIONS)
         self._errors: tuple[type[BaseException], ...] = (
             *connection.connection_errors,
             *connection.channel_errors,
@@ -135,7 +135,7 @@ class _Broker:
             # What kombu finds wrong with a URL only when it connects, such as no Sentinel's master.
             ValueError,
         )
-        self._closed_until = 0.0
+        self._unavailable_until = 0.0
 
     @contextmanager
     def channel(self) -> Iterator[Any]:
@@ -144,7 +144,7 @@ class _Broker:
         Raises:
             BrokerUnavailable: the broker cannot be reached, or could not be a moment ago.
         """
-        if time.monotonic() < self._closed_until:
+        if time.monotonic() < self._unavailable_until:
             raise BrokerUnavailable
         try:
             with self._connections.acquire(
@@ -152,7 +152,7 @@ class _Broker:
             ) as connection:
                 yield connection.default_channel
         except self._errors as error:
-            self._closed_until = time.monotonic() + SILENCE
+            self._unavailable_until = time.monotonic() + RETRY_AFTER_FAILURE
             logger.warning(
                 "The broker cannot be reached; turns wait until sweeps get through: %s", error
             )
@@ -160,7 +160,7 @@ class _Broker:
 
 
 @cache
-def _broker() -> _Broker:
+def _pool() -> _BrokerPool:
     bounds = {
         "socket_timeout": chat_settings.PUBLISH_TIMEOUT,
         "socket_connect_timeout": chat_settings.PUBLISH_TIMEOUT,
@@ -173,4 +173,4 @@ def _broker() -> _Broker:
         connect_timeout=chat_settings.PUBLISH_TIMEOUT,
         transport_options={**current_app.conf.broker_transport_options, **bounds},
     )
-    return _Broker(connection)
+    return _BrokerPool(connection)

@@ -78,7 +78,7 @@ def requeue(session_id: str) -> Requeued:
     """
     requeued = admin.requeue(Caller(session_id=session_id), grace=chat_settings.WAKE_GRACE)
     if requeued is not Requeued.IDLE:
-        broker.wake(session_id)
+        broker.wake_session(session_id)
     return requeued
 
 

@@ -85,22 +85,22 @@ def cancel(*, caller: Caller, message_id: str) -> Cancelled:
     """
     cancelled = turns.cancel(caller, message_number(message_id))
     if cancelled.wants_wake:
-        broker.wake(caller.session_id)
+        broker.wake_session(caller.session_id)
     return cancelled
 
 
 def _woken(caller: Caller, accepted: Accepted) -> Accepted:
     if accepted.wants_wake:
-        broker.wake(caller.session_id)
+        broker.wake_session(caller.session_id)
     number = message_number_in(accepted.reply)
-    with log_context(session=caller.session_id, turn=number // 2, **tracing.ids()):
+    with log_context(session=caller.session_id, turn=number // 2, **tracing.log_fields()):
         logger.info("msg_%d: accepted", number)
     return accepted
 
 
 def _ask(options: Options | None, request_id: str) -> bytes:
     """Return what the turn is asked with, as JSON; what is not set is left out."""
-    asked: dict[str, Any] = tracing.carried()
+    asked: dict[str, Any] = tracing.inject()
     if request_id:
         asked["request_id"] = request_id
     if options is not None:

@@ -56,7 +56,7 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class Completion:
     """How a model's stream ended, and what it reported about itself."""
 
     finish_reason: FinishReason

@@ -105,7 +105,7 @@ class HistoryMessage(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class Delta:
     """A piece of the running reply on its way to the store."""
 
     # Bytes of the reply, JSON-escaped, that the store is known to hold already.

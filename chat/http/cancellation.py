@@ -8,7 +8,7 @@ from contextlib import suppress
 from chat.domain.errors import UpstreamClosed
 
 
-class Upstream:
+class CancellableCall:
     """One model call as seen from outside: made by the caller, used for one call.
 
     Shutting down the TCP connection is the one act that wakes a thread wherever it waits: for
@@ -27,11 +27,11 @@ class Upstream:
         self._hold: io.IOBase | None = None
 
     @property
-    def closed(self) -> bool:
+    def is_cancelled(self) -> bool:
         """Whether `close` was called."""
         return self._closed
 
-    def close(self) -> None:
+    def cancel(self) -> None:
         """End the call within milliseconds; nothing happens if it is over, or was closed before.
 
         A name lookup cannot be interrupted: a call that waits for one ends after it.
@@ -40,7 +40,7 @@ class Upstream:
             self._closed = True
             self._shut()
 
-    def check(self) -> None:
+    def raise_if_cancelled(self) -> None:
         """Go on unless the call was closed.
 
         Raises:
@@ -49,7 +49,7 @@ class Upstream:
         if self._closed:
             raise UpstreamClosed
 
-    def lend(self, sock: socket.socket) -> None:
+    def attach(self, sock: socket.socket) -> None:
         """Let `close` reach `sock`; an earlier one is taken back. A closed call shuts it at once.
 
         The file made of it keeps its descriptor from being closed, and so from meaning another
@@ -63,7 +63,7 @@ class Upstream:
         if earlier is not None:
             earlier.close()
 
-    def take_back(self) -> None:
+    def detach(self) -> None:
         """Put the connection out of `close`'s reach; after this it may serve another call."""
         with self._lock:
             hold, self._sock, self._hold = self._hold, None, None

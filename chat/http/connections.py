@@ -19,7 +19,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.wait import wait_for_write
 
-from chat.http.cancellation import Upstream
+from chat.http.cancellation import CancellableCall
 
 # A model may think for minutes without a byte: keepalives hold the path open, and tell within a
 # minute that the other side is gone.
@@ -36,7 +36,7 @@ SOCKET_OPTIONS = [
 
 
 class _Calling(threading.local):
-    upstream: Upstream
+    upstream: CancellableCall
 
 
 calling = _Calling()
@@ -50,14 +50,14 @@ class Connection(HTTPConnection):
     themselves, and the model's server wakes up twice.
     """
 
-    upstream: Upstream
+    upstream: CancellableCall
     """The call that it serves, or served last."""
     _head = b""
     _is_at_head = False
 
     def connect(self) -> None:
         super().connect()
-        self.upstream.lend(self.sock)
+        self.upstream.attach(self.sock)
 
     def endheaders(self, *arguments: Any, **options: Any) -> None:
         self._is_at_head = True
@@ -78,7 +78,7 @@ class Connection(HTTPConnection):
         until = time.monotonic() + float(self.timeout or 0)
         failure: OSError | None = None
         for family, _, _, _, address in found:
-            self.upstream.check()
+            self.upstream.raise_if_cancelled()
             try:
                 return self._dial(family, address, until - time.monotonic())
             except OSError as error:
@@ -94,12 +94,12 @@ class Connection(HTTPConnection):
             sock.setblocking(False)
             code = sock.connect_ex(address)
             # Only now: shutting down a socket that does not connect yet would stop nothing.
-            self.upstream.lend(sock)
+            self.upstream.attach(sock)
             if code == errno.EINPROGRESS:
                 if not wait_for_write(sock, timeout=max(timeout, 0)):
                     raise TimeoutError
                 code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            self.upstream.check()
+            self.upstream.raise_if_cancelled()
             if code:
                 raise OSError(code, os.strerror(code))
             sock.settimeout(self.timeout)
@@ -119,7 +119,7 @@ class TLSConnection(Connection, HTTPSConnection):
         sock = super()._new_conn()
         # The handshake takes `sock` apart; its twin reaches the same connection meanwhile.
         with sock.dup() as twin:
-            self.upstream.lend(twin)
+            self.upstream.attach(twin)
         return sock
 
 
@@ -132,13 +132,13 @@ class Pool(HTTPConnectionPool):
         connection: Any = super()._get_conn(timeout)
         connection.upstream = calling.upstream
         if connection.sock is not None:
-            connection.upstream.lend(connection.sock)
+            connection.upstream.attach(connection.sock)
         return connection
 
     def _put_conn(self, conn: Any) -> None:
         if conn is not None:
-            conn.upstream.take_back()
-            if conn.upstream.closed:
+            conn.upstream.detach()
+            if conn.upstream.is_cancelled:
                 conn.close()
         super()._put_conn(conn)
 

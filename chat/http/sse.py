@@ -9,7 +9,7 @@ from itertools import chain
 
 from chat.domain.errors import ModelInvalidResponse
 
-MOST_BYTES = 1024 * 1024
+MAX_BYTES = 1024 * 1024
 """Most bytes of one line and of one event's data; a delta has some hundred."""
 
 
@@ -29,7 +29,7 @@ def events(chunks: Iterable[bytes]) -> Iterator[bytes]:
         if line.startswith(b"data:"):
             data.append(line[6:] if line.startswith(b"data: ") else line[5:])
             size += len(line)
-            if size > MOST_BYTES:
+            if size > MAX_BYTES:
                 raise ModelInvalidResponse
         elif not line and data:
             yield data[0] if len(data) == 1 else b"\n".join(data)
@@ -48,7 +48,7 @@ def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         after_cr = chunk.endswith(b"\r")
         for part in (chunk[1:] if skip else chunk).splitlines(keepends=True):
             size += len(part)
-            if size > MOST_BYTES:
+            if size > MAX_BYTES:
                 raise ModelInvalidResponse
             parts.append(part)
             if part.endswith((b"\n", b"\r")):

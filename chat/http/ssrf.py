@@ -26,7 +26,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from chat.domain.errors import ForbiddenURL
-from chat.env_parsers import networks
+from chat.env_parsers import parse_networks
 from chat.settings import chat_settings
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -88,7 +88,9 @@ def is_allowed(address: Address) -> bool:
     """Whether calls may go there: it is public, or the settings name its network."""
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
-    if any(address in network for network in networks(chat_settings.WEBHOOK_ALLOWED_NETWORKS)):
+    if any(
+        address in network for network in parse_networks(chat_settings.WEBHOOK_ALLOWED_NETWORKS)
+    ):
         return True
     is_odd = any(address in network for network in _ODD)
     return address.is_global and not (address.is_multicast or address.is_reserved or is_odd)

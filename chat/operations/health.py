@@ -121,7 +121,7 @@ def _redis() -> Iterator[Finding]:
 
 
 def _broker() -> Iterator[Finding]:
-    depth = broker.depth()
+    depth = broker.queue_length()
     if depth is None:
         advice = "look at BROKER_URL; what is accepted meanwhile waits until then"
         yield Finding(Level.WRONG, "the broker cannot be reached", advice)

@@ -3,11 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 
-from chat.domain import Ending, FinishReason, Model, Options, Prompt, PromptMessage, Role
+from chat.domain import Completion, FinishReason, Model, Options, Prompt, PromptMessage, Role
 from chat.domain.errors import ModelInvalidResponse
-from chat.providers.transport import Upstream
+from chat.providers.transport import CancellableCall
 
-Piece = tuple[str, Ending | None]
+StreamItem = tuple[str, Completion | None]
 """What one event of a vendor's stream brings: text, and the ending when it is the last."""
 
 _PROBE = Prompt(
@@ -30,7 +30,7 @@ class Provider(ABC):
         self.model = model
 
     @abstractmethod
-    def stream(self, prompt: Prompt, upstream: Upstream) -> Iterator[str | Ending]:
+    def stream(self, prompt: Prompt, call: CancellableCall) -> Iterator[str | Completion]:
         """Ask the model; yield each delta as it arrives and one `Ending` last.
 
         `upstream.close()`, from any thread and at any moment, ends the call: the iterator then
@@ -47,11 +47,11 @@ class Provider(ABC):
         Raises:
             ProviderError: it has not.
         """
-        for _ in self.stream(_PROBE, Upstream()):
+        for _ in self.stream(_PROBE, CancellableCall()):
             pass
 
 
-def deltas(pieces: Iterable[Piece], upstream: Upstream) -> Iterator[str | Ending]:
+def deltas(items: Iterable[StreamItem], call: CancellableCall) -> Iterator[str | Completion]:
     """Yield the pieces' texts that are not empty, and the ending.
 
     Raises:
@@ -61,8 +61,8 @@ def deltas(pieces: Iterable[Piece], upstream: Upstream) -> Iterator[str | Ending
             cut short by its bound or a filter has an ending that explains it.
     """
     blank = True
-    for text, ending in pieces:
-        upstream.check()
+    for text, ending in items:
+        call.raise_if_cancelled()
         if text:
             blank = blank and text.isspace()
             yield text

@@ -5,11 +5,11 @@
 
 from collections.abc import Iterator
 
-from chat.domain import Ending, Model, Prompt
+from chat.domain import Completion, Model, Prompt
 from chat.providers import openai_common, plain_prompt
 from chat.providers.base import Provider, deltas
-from chat.providers.json_access import text_at
-from chat.providers.transport import Client, Upstream
+from chat.providers.json_access import get_text
+from chat.providers.transport import CancellableCall, ModelClient
 
 STOP = "\nHuman"
 """Where the vendor ends the reply by itself; it does so before a marker is complete."""
@@ -20,17 +20,19 @@ class Completions(Provider):
 
     def __init__(self, model: Model) -> None:
         super().__init__(model)
-        openai_common.check(model)
-        self._client = Client(model, "/completions")
+        openai_common.check_parameters(model)
+        self._client = ModelClient(model, "/completions")
 
-    def stream(self, prompt: Prompt, upstream: Upstream) -> Iterator[str | Ending]:
-        body = openai_common.request(self.model, prompt.options, STOP)
-        body["prompt"] = plain_prompt.flat(prompt)
+    def stream(self, prompt: Prompt, call: CancellableCall) -> Iterator[str | Completion]:
+        body = openai_common.request_body(self.model, prompt.options, STOP)
+        body["prompt"] = plain_prompt.render(prompt)
         stops = (plain_prompt.HUMAN, *self.model.stop, *prompt.options.stop)
-        with self._client.post(body, upstream) as answer:
-            pieces = openai_common.read(answer, self.model.name, streamed=_text, whole=_text)
-            yield from deltas(plain_prompt.cut(pieces, stops), upstream)
+        with self._client.post(body, call) as answer:
+            pieces = openai_common.read_response(
+                answer, self.model.name, streamed=_text, whole=_text
+            )
+            yield from deltas(plain_prompt.truncate_at_stop(pieces, stops), call)
 
 
 def _text(choice: object) -> str:
-    return text_at(choice, "text")
+    return get_text(choice, "text")

@@ -5,12 +5,12 @@
 
 from collections.abc import Iterator
 
-from chat.domain import Ending, FinishReason, Model, Options, Prompt, Usage, UsageSource
+from chat.domain import Completion, FinishReason, Model, Options, Prompt, Usage, UsageSource
 from chat.domain.errors import ConfigError, ModelInvalidResponse
 from chat.providers import errors, plain_prompt
-from chat.providers.base import Piece, Provider, deltas
-from chat.providers.json_access import count_at, dig, parse, text_at
-from chat.providers.transport import Answer, Client, Upstream
+from chat.providers.base import Provider, StreamItem, deltas
+from chat.providers.json_access import get_path, get_text, get_token_count, parse
+from chat.providers.transport import CancellableCall, ModelClient, ModelResponse
 
 FINISH_REASONS = {
     "eos_token": FinishReason.STOP,
@@ -18,7 +18,7 @@ FINISH_REASONS = {
     "length": FinishReason.LENGTH,
 }
 
-_OURS = {"inputs", "stream", "max_new_tokens", "return_full_text"}
+_RESERVED = {"inputs", "stream", "max_new_tokens", "return_full_text"}
 
 
 class HuggingFace(Provider):
@@ -29,12 +29,12 @@ class HuggingFace(Provider):
 
     def __init__(self, model: Model) -> None:
         super().__init__(model)
-        if clash := sorted(_OURS & model.parameters.keys()):
+        if clash := sorted(_RESERVED & model.parameters.keys()):
             raise ConfigError(f"model {model.name}: parameters cannot hold {clash[0]!r}")
-        self._client = Client(model)
+        self._client = ModelClient(model)
 
-    def stream(self, prompt: Prompt, upstream: Upstream) -> Iterator[str | Ending]:
-        inputs = plain_prompt.flat(prompt)
+    def stream(self, prompt: Prompt, call: CancellableCall) -> Iterator[str | Completion]:
+        inputs = plain_prompt.render(prompt)
         body: dict[str, object] = {
             "inputs": inputs,
             "parameters": self._parameters(prompt.options),
@@ -42,9 +42,13 @@ class HuggingFace(Provider):
         if self.model.stream:
             body["stream"] = True
         stops = (plain_prompt.HUMAN, *self.model.stop, *prompt.options.stop)
-        with self._client.post(body, upstream) as answer:
-            pieces = self._events(answer) if answer.is_stream else self._document(answer, inputs)
-            yield from deltas(plain_prompt.cut(pieces, stops), upstream)
+        with self._client.post(body, call) as answer:
+            pieces = (
+                self._read_stream(answer)
+                if answer.is_stream
+                else self._read_document(answer, inputs)
+            )
+            yield from deltas(plain_prompt.truncate_at_stop(pieces, stops), call)
 
     def _parameters(self, options: Options) -> dict[str, object]:
         # A stored answer to the same text would make `regenerate` say the same again.
@@ -62,33 +66,35 @@ class HuggingFace(Provider):
             parameters["stop"] = stops
         return parameters | _sampling(options)
 
-    def _events(self, answer: Answer) -> Iterator[Piece]:
-        for data in answer.events():
-            event = self._checked(parse(data))
-            token = dig(event, "token")
-            text = "" if dig(token, "special") else text_at(token, "text")
-            if dig(event, "generated_text") is None:
+    def _read_stream(self, response: ModelResponse) -> Iterator[StreamItem]:
+        for data in response.events():
+            event = self._raise_on_error(parse(data))
+            token = get_path(event, "token")
+            text = "" if get_path(token, "special") else get_text(token, "text")
+            if get_path(event, "generated_text") is None:
                 yield text, None
             else:
-                answer.drain()
-                yield text, _ending(dig(event, "details"))
+                response.drain()
+                yield text, _completion(get_path(event, "details"))
                 return
         raise ModelInvalidResponse("The model's reply broke off.")
 
-    def _document(self, answer: Answer, inputs: str) -> Iterator[Piece]:
-        document = answer.document()
-        first = self._checked(dig(document, 0) if isinstance(document, list) else document)
-        if dig(first, "generated_text") is None:
+    def _read_document(self, response: ModelResponse, inputs: str) -> Iterator[StreamItem]:
+        document = response.document()
+        first = self._raise_on_error(
+            get_path(document, 0) if isinstance(document, list) else document
+        )
+        if get_path(first, "generated_text") is None:
             raise ModelInvalidResponse
         # The plain format has no finish reason unless `details` is among the parameters.
-        details = dig(first, "details")
-        ending = _ending(details) if details else Ending(finish_reason=FinishReason.STOP)
+        details = get_path(first, "details")
+        ending = _completion(details) if details else Completion(finish_reason=FinishReason.STOP)
         # A server that does not heed `return_full_text` says the prompt again, which is no reply.
-        yield text_at(first, "generated_text").removeprefix(inputs), ending
+        yield get_text(first, "generated_text").removeprefix(inputs), ending
 
-    def _checked(self, document: object) -> object:
-        if dig(document, "error"):
-            raise errors.of_event(self.model.name, document)
+    def _raise_on_error(self, document: object) -> object:
+        if get_path(document, "error"):
+            raise errors.from_event(self.model.name, document)
         return document
 
 
@@ -105,16 +111,16 @@ def _sampling(options: Options) -> dict[str, object]:
     return sampling
 
 
-def _ending(details: object) -> Ending:
-    reason = dig(details, "finish_reason")
+def _completion(details: object) -> Completion:
+    reason = get_path(details, "finish_reason")
     if not isinstance(reason, str) or reason not in FINISH_REASONS:
         raise ModelInvalidResponse("The model did not say why its reply ended.")
-    return Ending(finish_reason=FINISH_REASONS[reason], usage=_usage(details))
+    return Completion(finish_reason=FINISH_REASONS[reason], usage=_usage(details))
 
 
 def _usage(details: object) -> Usage | None:
-    prompt = count_at(details, "input_length")
-    completion = count_at(details, "generated_tokens")
+    prompt = get_token_count(details, "input_length")
+    completion = get_token_count(details, "generated_tokens")
     if prompt is None or completion is None:
         return None
     return Usage(prompt_tokens=prompt, completion_tokens=completion, source=UsageSource.PROVIDER)

@@ -6,7 +6,7 @@ import orjson
 
 from chat.domain.errors import ModelInvalidResponse
 
-MOST_TOKENS = 1_000_000_000
+MAX_TOKENS = 1_000_000_000
 """No call takes as many. What a vendor says is summed in Redis, whose integers end at 64 bits."""
 
 
@@ -22,16 +22,16 @@ def parse(data: bytes) -> object:
     try:
         document: object = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        raise ModelInvalidResponse from _unquoted(error)
+        raise ModelInvalidResponse from _without_document(error)
     return document
 
 
-def _unquoted(error: orjson.JSONDecodeError) -> ValueError:
+def _without_document(error: orjson.JSONDecodeError) -> ValueError:
     """Return the error without the document that it carries: a cause may be logged."""
     return ValueError(f"{error.msg} at {error.pos}")
 
 
-def dig(value: Any, *path: str | int) -> object:
+def get_path(value: Any, *path: str | int) -> object:
     """Return what is found in `value` along `path`, or `None` where the path breaks off."""
     try:
         for step in path:
@@ -42,13 +42,13 @@ def dig(value: Any, *path: str | int) -> object:
     return found
 
 
-def text_at(value: object, *path: str | int) -> str:
+def get_text(value: object, *path: str | int) -> str:
     """Return the text along `path`; empty where there is none.
 
     Raises:
         ModelInvalidResponse: something else than text is there.
     """
-    found = dig(value, *path)
+    found = get_path(value, *path)
     if found is None:
         return ""
     if not isinstance(found, str):
@@ -56,9 +56,9 @@ def text_at(value: object, *path: str | int) -> str:
     return found
 
 
-def count_at(value: object, *path: str | int) -> int | None:
+def get_token_count(value: object, *path: str | int) -> int | None:
     """Return the number of tokens along `path`, or `None` where there is none that can be."""
-    found = dig(value, *path)
+    found = get_path(value, *path)
     if not isinstance(found, int) or isinstance(found, bool):
         return None
-    return found if 0 <= found <= MOST_TOKENS else None
+    return found if 0 <= found <= MAX_TOKENS else None

@@ -5,12 +5,12 @@
 
 from collections.abc import Iterator
 
-from chat.domain import Ending, Model, Prompt
+from chat.domain import Completion, Model, Prompt
 from chat.domain.errors import ConfigError, ModelInvalidResponse
 from chat.providers import openai_common
 from chat.providers.base import Provider, deltas
-from chat.providers.json_access import dig, text_at
-from chat.providers.transport import Client, Upstream
+from chat.providers.json_access import get_path, get_text
+from chat.providers.transport import CancellableCall, ModelClient
 
 
 class OpenAI(Provider):
@@ -18,36 +18,40 @@ class OpenAI(Provider):
 
     def __init__(self, model: Model) -> None:
         super().__init__(model)
-        openai_common.check(model)
+        openai_common.check_parameters(model)
         if not model.model:
             raise ConfigError(f"model {model.name}: model is missing: what the vendor calls it")
-        self._client = Client(model, "/chat/completions")
+        self._client = ModelClient(model, "/chat/completions")
 
-    def stream(self, prompt: Prompt, upstream: Upstream) -> Iterator[str | Ending]:
-        body = openai_common.request(self.model, prompt.options)
+    def stream(self, prompt: Prompt, call: CancellableCall) -> Iterator[str | Completion]:
+        body = openai_common.request_body(self.model, prompt.options)
         body["messages"] = [
             {"role": message.role, "content": message.content} for message in prompt.messages
         ]
-        with self._client.post(body, upstream) as answer:
-            pieces = openai_common.read(answer, self.model.name, streamed=_delta, whole=_message)
-            yield from deltas(pieces, upstream)
+        with self._client.post(body, call) as answer:
+            pieces = openai_common.read_response(
+                answer, self.model.name, streamed=_delta, whole=_message
+            )
+            yield from deltas(pieces, call)
 
 
 def _delta(choice: object) -> str:
-    return _text(dig(choice, "delta"))
+    return _text(get_path(choice, "delta"))
 
 
 def _message(choice: object) -> str:
-    return _text(dig(choice, "message"))
+    return _text(get_path(choice, "message"))
 
 
 def _text(message: object) -> str:
     """Return what the model said, or why it refuses; what it thought to itself is left out."""
-    content = dig(message, "content")
+    content = get_path(message, "content")
     if isinstance(content, list):  # Mistral's reasoning models
-        return "".join(text_at(part, "text") for part in content if dig(part, "type") == "text")
+        return "".join(
+            get_text(part, "text") for part in content if get_path(part, "type") == "text"
+        )
     if content is None:
-        return text_at(message, "refusal")
+        return get_text(message, "refusal")
     if not isinstance(content, str):
         raise ModelInvalidResponse
     return content

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from chat.domain import Ending, FinishReason, Model, Options, Usage, UsageSource
+from chat.domain import Completion, FinishReason, Model, Options, Usage, UsageSource
 from chat.domain.errors import ConfigError, ModelInvalidResponse
 from chat.providers import errors
-from chat.providers.base import Piece
-from chat.providers.json_access import count_at, dig, parse
-from chat.providers.transport import Answer
+from chat.providers.base import StreamItem
+from chat.providers.json_access import get_path, get_token_count, parse
+from chat.providers.transport import ModelResponse
 
 DONE = b"[DONE]"
 
@@ -22,23 +22,33 @@ FINISH_REASONS = {
 }
 """Vendors' words. Any other (an error, a tool that was never offered) is no end of a reply."""
 
-Reader = Callable[[object], str]
+GetText = Callable[[object], str]
 
-_OURS = {"messages", "prompt", "inputs", "model", "stream", "max_tokens", "n", "tools", "functions"}
-_NEW_NAME = "max_completion_tokens"
+_RESERVED = {
+    "messages",
+    "prompt",
+    "inputs",
+    "model",
+    "stream",
+    "max_tokens",
+    "n",
+    "tools",
+    "functions",
+}
+_NEW_MAX_TOKENS = "max_completion_tokens"
 
 
-def check(model: Model) -> None:
+def check_parameters(model: Model) -> None:
     """Refuse `parameters` that this side sets, or whose answers it could not read.
 
     Raises:
         ConfigError: it names the field.
     """
-    if clash := sorted(_OURS & model.parameters.keys()):
+    if clash := sorted(_RESERVED & model.parameters.keys()):
         raise ConfigError(f"model {model.name}: parameters cannot hold {clash[0]!r}")
 
 
-def request(model: Model, options: Options, *stops: str) -> dict[str, object]:
+def request_body(model: Model, options: Options, *stops: str) -> dict[str, object]:
     """Return the request's body but for the prompt.
 
     `parameters` are the defaults of what the options leave open. OpenAI's reasoning models want
@@ -49,7 +59,7 @@ def request(model: Model, options: Options, *stops: str) -> dict[str, object]:
     body |= model.parameters
     if not body.get("stream_options"):
         body.pop("stream_options", None)
-    bound = _NEW_NAME if _NEW_NAME in body else "max_tokens"
+    bound = _NEW_MAX_TOKENS if _NEW_MAX_TOKENS in body else "max_tokens"
     body |= {
         "model": model.model,
         "stream": model.stream,
@@ -65,7 +75,9 @@ def _sampling(options: Options) -> Mapping[str, float | None]:
     return {"temperature": options.temperature, "top_p": options.top_p, "seed": options.seed}
 
 
-def read(answer: Answer, model: str, *, streamed: Reader, whole: Reader) -> Iterator[Piece]:
+def read_response(
+    response: ModelResponse, model: str, *, streamed: GetText, whole: GetText
+) -> Iterator[StreamItem]:
     """Yield the pieces of the first choice: deltas, or one if the answer is one document.
 
     `streamed` and `whole` find the text in a choice of the one and of the other.
@@ -75,53 +87,56 @@ def read(answer: Answer, model: str, *, streamed: Reader, whole: Reader) -> Iter
             answer.
         ProviderError: an error object came instead.
     """
-    if answer.is_stream:
-        return _stream(answer, model, streamed)
-    return _document(answer, model, whole)
+    if response.is_stream:
+        return _read_stream(response, model, streamed)
+    return _read_document(response, model, whole)
 
 
-def _stream(answer: Answer, model: str, text: Reader) -> Iterator[Piece]:
+def _read_stream(response: ModelResponse, model: str, get_text: GetText) -> Iterator[StreamItem]:
     reason: object = None
     usage: Usage | None = None
-    for data in answer.events():
+    for data in response.events():
         if data == DONE:
-            answer.drain()
-            yield "", _ending(reason, usage)
+            response.drain()
+            yield "", _completion(reason, usage)
             return
         chunk = parse(data)
-        choice = _choice(chunk, model)
-        usage = _usage(dig(chunk, "usage")) or usage
-        reason = dig(choice, "finish_reason") or reason
-        yield text(choice), None
+        choice = _first_choice(chunk, model)
+        usage = _usage(get_path(chunk, "usage")) or usage
+        reason = get_path(choice, "finish_reason") or reason
+        yield get_text(choice), None
     raise ModelInvalidResponse("The model's reply broke off.")
 
 
-def _document(answer: Answer, model: str, text: Reader) -> Iterator[Piece]:
-    document = answer.document()
-    choice = _choice(document, model)
-    yield text(choice), _ending(dig(choice, "finish_reason"), _usage(dig(document, "usage")))
+def _read_document(response: ModelResponse, model: str, get_text: GetText) -> Iterator[StreamItem]:
+    document = response.document()
+    choice = _first_choice(document, model)
+    yield (
+        get_text(choice),
+        _completion(get_path(choice, "finish_reason"), _usage(get_path(document, "usage"))),
+    )
 
 
-def _choice(document: object, model: str) -> object:
+def _first_choice(document: object, model: str) -> object:
     """Return the first choice; `None` in a chunk that has none, such as the one with the usage."""
     if not isinstance(document, dict):
         raise ModelInvalidResponse
     if document.get("error") or document.get("object") == "error":
-        raise errors.of_event(model, document)
-    return dig(document, "choices", 0)
+        raise errors.from_event(model, document)
+    return get_path(document, "choices", 0)
 
 
-def _ending(reason: object, usage: Usage | None) -> Ending:
+def _completion(reason: object, usage: Usage | None) -> Completion:
     if not isinstance(reason, str) or reason not in FINISH_REASONS:
         raise ModelInvalidResponse("The model did not say why its reply ended.")
-    return Ending(finish_reason=FINISH_REASONS[reason], usage=usage)
+    return Completion(finish_reason=FINISH_REASONS[reason], usage=usage)
 
 
 def _usage(counts: object) -> Usage | None:
     if counts is None:  # of all chunks but one
         return None
-    prompt = count_at(counts, "prompt_tokens")
-    completion = count_at(counts, "completion_tokens")
+    prompt = get_token_count(counts, "prompt_tokens")
+    completion = get_token_count(counts, "completion_tokens")
     if prompt is None or completion is None:
         return None
     return Usage(prompt_tokens=prompt, completion_tokens=completion, source=UsageSource.PROVIDER)

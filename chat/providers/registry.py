@@ -15,7 +15,7 @@ ALIASES = {
 }
 
 _lock = threading.Lock()
-_made: dict[str, Provider] = {}
+_providers: dict[str, Provider] = {}
 
 
 def provider_for(model: Model) -> Provider:
@@ -24,16 +24,16 @@ def provider_for(model: Model) -> Provider:
     Raises:
         ConfigError: `provider` names none, or it refuses the model's other fields.
     """
-    provider = _made.get(model.name)
+    provider = _providers.get(model.name)
     if provider is None or provider.model != model:
         with _lock:
-            provider = _made.get(model.name)
+            provider = _providers.get(model.name)
             if provider is None or provider.model != model:
-                provider = _made[model.name] = _make(model)
+                provider = _providers[model.name] = _create(model)
     return provider
 
 
-def _make(model: Model) -> Provider:
+def _create(model: Model) -> Provider:
     path = ALIASES.get(model.provider, model.provider)
     try:
         kind = import_string(path)

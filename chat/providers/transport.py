@@ -22,29 +22,29 @@ from chat.domain import Model
 from chat.domain.errors import ConfigError, ModelBadRequest, ModelInvalidResponse
 from chat.http import sse
 from chat.http.adapter import Adapter
-from chat.http.cancellation import Upstream
+from chat.http.cancellation import CancellableCall
 from chat.http.connections import calling
 from chat.logging import request_id
 from chat.providers import errors
 from chat.providers.json_access import parse
 from chat.tracing import tracing
 
-__all__ = ["Answer", "Client", "Upstream"]
+__all__ = ["CancellableCall", "ModelClient", "ModelResponse"]
 
-MOST_DOCUMENT = 8 * 1024 * 1024
+MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
 """Most bytes of an answer that is one JSON document."""
-MOST_STREAM = 128 * 1024 * 1024
+MAX_STREAM_BYTES = 128 * 1024 * 1024
 """Most bytes of a stream; a delta is wrapped in some 300 of them."""
-MOST_COMPLAINT = 64 * 1024
+MAX_ERROR_BYTES = 64 * 1024
 """Most bytes of an error answer that are read."""
-DRAIN = 0.1
+DRAIN_TIMEOUT = 0.1
 """Seconds to wait for the end of a finished stream, so that its connection can be used again."""
 
-_PIECE = 64 * 1024
-_EVENTS = "text/event-stream"
+_CHUNK_BYTES = 64 * 1024
+_EVENT_STREAM = "text/event-stream"
 
 
-def below(base: str, path: str) -> str:
+def join_path(base: str, path: str) -> str:
     """Return the URL of `path` below a base that may already end in it, and keep its query."""
     if not path:
         return base
@@ -53,20 +53,20 @@ def below(base: str, path: str) -> str:
     return urlunsplit(parts._replace(path=stem + path))
 
 
-class Answer:
+class ModelResponse:
     """A vendor's answer, its body not read yet."""
 
-    def __init__(self, raw: HTTPResponse, upstream: Upstream) -> None:
+    def __init__(self, raw: HTTPResponse, call: CancellableCall) -> None:
         self._raw = raw
-        self._upstream = upstream
+        self._call = call
         # read_chunked takes half the time of read1, but can read chunked bodies only.
         self._body: Iterator[bytes] = (
-            raw.read_chunked(_PIECE, decode_content=False)
+            raw.read_chunked(_CHUNK_BYTES, decode_content=False)
             if raw.chunked
-            else iter(partial(raw.read1, _PIECE), b"")
+            else iter(partial(raw.read1, _CHUNK_BYTES), b"")
         )
-        self._kind = raw.headers.get("content-type", "").partition(";")[0].strip().lower()
-        self.is_stream = self._kind == _EVENTS
+        self._content_type = raw.headers.get("content-type", "").partition(";")[0].strip().lower()
+        self.is_stream = self._content_type == _EVENT_STREAM
         """Whether it comes as events. Not every server heeds `stream`."""
 
     def document(self) -> object:
@@ -75,9 +75,11 @@ class Answer:
         Raises:
             ModelInvalidResponse: it is something else, or larger than `MOST_DOCUMENT`.
         """
-        if not self._kind.startswith("application/") or not self._kind.endswith("json"):
+        if not self._content_type.startswith("application/") or not self._content_type.endswith(
+            "json"
+        ):
             raise ModelInvalidResponse
-        return parse(b"".join(self._pieces(MOST_DOCUMENT)))
+        return parse(b"".join(self._chunks(MAX_DOCUMENT_BYTES)))
 
     def events(self) -> Iterator[bytes]:
         """Yield the data of each event as it arrives; empty ones are left out.
@@ -85,12 +87,12 @@ class Answer:
         Raises:
             ModelInvalidResponse: the stream, or a line of it, is too long.
         """
-        return filter(None, sse.events(self._pieces(MOST_STREAM)))
+        return filter(None, sse.events(self._chunks(MAX_STREAM_BYTES)))
 
-    def complaint(self) -> object:
+    def error_document(self) -> object:
         """Return what an error answer says, if it is JSON; else `None`."""
         try:
-            return parse(b"".join(self._pieces(MOST_COMPLAINT)))
+            return parse(b"".join(self._chunks(MAX_ERROR_BYTES)))
         except ModelInvalidResponse:
             return None
 
@@ -99,11 +101,11 @@ class Answer:
         connection: Any = self._raw.connection
         if connection is None or connection.sock is None:
             return
-        connection.sock.settimeout(DRAIN)
+        connection.sock.settimeout(DRAIN_TIMEOUT)
         with suppress(HTTPError, ValueError):  # urllib3 has closed the connection
             next(self._body, None)
 
-    def _pieces(self, most: int) -> Iterator[bytes]:
+    def _chunks(self, most: int) -> Iterator[bytes]:
         if self._raw.headers.get("content-encoding", "identity").strip().lower() != "identity":
             raise ModelInvalidResponse  # none was offered; a small one may unpack to gigabytes
         try:
@@ -111,13 +113,13 @@ class Answer:
                 most -= len(piece)
                 if most < 0:
                     raise ModelInvalidResponse
-                self._upstream.check()
+                self._call.raise_if_cancelled()
                 yield piece
         except ValueError as error:  # urllib3 hands on that a chunk says it has -5 bytes
             raise ModelInvalidResponse from error
 
 
-class Client:
+class ModelClient:
     """Posts JSON to one URL of one model; all threads of a process share it and its connections."""
 
     def __init__(self, model: Model, path: str = "") -> None:
@@ -127,7 +129,7 @@ class Client:
             ConfigError: the model's `url`, `token` or `verify` cannot be used.
         """
         _check_token(model)
-        url = _checked_url(model, path)
+        url = _check_url(model, path)
         self._model = model.name
         self._adapter = Adapter(model, url)
         self._session = requests.Session()
@@ -140,7 +142,7 @@ class Client:
         self._timeout = (model.timeouts.connect, wait)
 
     @contextmanager
-    def post(self, body: Mapping[str, object], upstream: Upstream) -> Iterator[Answer]:
+    def post(self, body: Mapping[str, object], call: CancellableCall) -> Iterator[ModelResponse]:
         """Send `body` and hand over the answer; on leaving, the connection is pooled or closed.
 
         It is pooled only if the answer was read to its end and nothing closed the call.
@@ -149,39 +151,41 @@ class Client:
             UpstreamClosed: `upstream.close()` was called, before or meanwhile.
             ProviderError: one of its subclasses, also for what goes wrong with the answer.
         """
-        with errors.translated(upstream):
-            upstream.check()
+        with errors.map_errors(call):
+            call.raise_if_cancelled()
             try:
-                response = self._send(body, upstream)
+                response = self._send(body, call)
                 with response:
-                    yield self._accepted(response.raw, upstream)
+                    yield self._check_status(response.raw, call)
             finally:
-                upstream.take_back()
+                call.detach()
 
-    def _send(self, body: Mapping[str, object], upstream: Upstream) -> requests.Response:
+    def _send(self, body: Mapping[str, object], call: CancellableCall) -> requests.Response:
         request = copy(self._prepared)
         request.body = _encode(body)
         # A plain dict saves a tenth of the call; the adapter and urllib3 ask no more of it.
         request.headers = {  # type: ignore[assignment]
             **self._headers,
-            **_origin(),
+            **_trace_headers(),
             "Content-Length": str(len(request.body)),
         }
-        calling.upstream = upstream
-        upstream.sent_at = time.monotonic()
+        calling.upstream = call
+        call.sent_at = time.monotonic()
         return self._adapter.send(request, stream=True, timeout=self._timeout)
 
-    def _accepted(self, raw: HTTPResponse, upstream: Upstream) -> Answer:
-        answer = Answer(raw, upstream)
+    def _check_status(self, raw: HTTPResponse, call: CancellableCall) -> ModelResponse:
+        answer = ModelResponse(raw, call)
         if raw.status != requests.codes.ok:
-            raise errors.of_answer(self._model, raw.status, raw.headers, answer.complaint())
+            raise errors.from_response(
+                self._model, raw.status, raw.headers, answer.error_document()
+            )
         return answer
 
 
-def _checked_url(model: Model, path: str) -> str:
+def _check_url(model: Model, path: str) -> str:
     try:
         parts = urlsplit(model.url)
-        url = requests.Request("POST", below(model.url, path)).prepare().url or ""
+        url = requests.Request("POST", join_path(model.url, path)).prepare().url or ""
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
         (urlsplit(url).hostname or "").encode("idna")  # as it is looked up
     except ValueError:  # requests', urllib3's and the codec's own are such, too
@@ -209,10 +213,10 @@ def _headers(model: Model) -> dict[str, str]:
     return headers
 
 
-def _origin() -> dict[str, str]:
+def _trace_headers() -> dict[str, str]:
     """Return headers by which the vendor's log and Parley's tell of the same request."""
     current = request_id()
-    return {"X-Request-ID": current, **tracing.carried()} if current else {}
+    return {"X-Request-ID": current, **tracing.inject()} if current else {}
 
 
 def _encode(body: Mapping[str, object]) -> bytes:

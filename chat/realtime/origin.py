@@ -6,14 +6,14 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
-from chat.env_parsers import read_list
+from chat.env_parsers import parse_list
 from chat.settings import MISSING_ORIGIN, chat_settings
 
 
 def is_allowed(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Tell whether a socket may be opened from where the headers say that it is."""
     named = [value.decode("latin-1") for name, value in headers if name == b"origin"]
-    further = read_list(chat_settings.SOCKET_ORIGINS)
+    further = parse_list(chat_settings.SOCKET_ORIGINS)
     match named:
         case []:
             return MISSING_ORIGIN in further

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from chat.domain import (
     Claim,
     Context,
+    Delta,
     Finish,
     HistoryMessage,
     Lease,
@@ -20,7 +21,6 @@ from chat.domain import (
     Outcome,
     Retry,
     Role,
-    Said,
     Status,
     Usage,
 )
@@ -105,7 +105,7 @@ def _parse_history(stored: dict[str, Any]) -> HistoryMessage:
     )
 
 
-def flush(writes: Sequence[tuple[Lease, Said | None]]) -> list[bool | Exception]:
+def flush(writes: Sequence[tuple[Lease, Delta | None]]) -> list[bool | Exception]:
     """Append what each turn has said, or renew its lease when it said nothing; one round trip.
 
     Gives for each whether its turn is to be cancelled, or why nothing was written: `LeaseLost`,
@@ -117,7 +117,7 @@ def flush(writes: Sequence[tuple[Lease, Said | None]]) -> list[bool | Exception]
         return [_parse_flush(answer) for answer in run_pipeline(client(), calls)]
 
 
-def _append(lease: Lease, said: Said) -> ScriptCall:
+def _append(lease: Lease, said: Delta) -> ScriptCall:
     return script_call(
         "append",
         lease.session_id,
@@ -143,7 +143,7 @@ def _parse_flush(answer: Any) -> bool | Exception:
     return LEASE_ERRORS.get(answer[0], LeaseLost)()
 
 
-def finish(lease: Lease, outcome: Outcome, said: Said, *, tokens: int = 0) -> Finish:
+def finish(lease: Lease, outcome: Outcome, said: Delta, *, tokens: int = 0) -> Finish:
     """Commit the turn's one outcome; return what is to be done now.
 
     said: the last piece; tokens: that the attempt took, for the session's budget. The same call

@@ -17,7 +17,7 @@ import requests
 from chat.domain import Caller, Delivered, Delivery, DeliveryRecord, DeliveryStatus
 from chat.domain.errors import ForbiddenURL, InvalidRequest, StoreUnavailable
 from chat.domain.ids import message_number, random_id
-from chat.env_parsers import webhook_secrets
+from chat.env_parsers import parse_webhook_secrets
 from chat.http import ssrf
 from chat.http.retry_after import retry_after
 from chat.logging import log_context
@@ -117,7 +117,7 @@ def signatures(webhook_id: str, timestamp: str, body: bytes) -> str:
     signed = b".".join((webhook_id.encode(), timestamp.encode(), body))
     digests = [
         hmac.digest(secret, signed, hashlib.sha256)
-        for secret in webhook_secrets(chat_settings.WEBHOOK_SECRETS)
+        for secret in parse_webhook_secrets(chat_settings.WEBHOOK_SECRETS)
     ]
     return " ".join("v1," + base64.b64encode(digest).decode() for digest in digests)
 

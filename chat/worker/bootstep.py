@@ -24,7 +24,7 @@ from chat.settings import chat_settings
 from chat.startup import exit_on_config_error
 from chat.webhooks.delivery_pool import courier
 from chat.worker import sweeper, turn_runner
-from chat.worker.active_turns import running
+from chat.worker.active_turns import active_turns
 from chat.worker.flusher import Flusher
 from chat.worker.limiter import model_limiter
 
@@ -84,7 +84,7 @@ class WakeUp:
 
     def cancel(self, *_: object, **__: object) -> None:
         """Hand the turns back now: Celery asks for it when it is told to end a second time."""
-        running.drain(0)
+        active_turns.drain(0)
 
     def __enter__(self) -> None:
         pass
@@ -181,7 +181,7 @@ class Pulse(bootsteps.StartStopStep):
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
         self._stopping = Event()
-        self._flusher = Flusher(running)
+        self._flusher = Flusher(active_turns)
         self._threads = [
             VitalThread(target=self._flusher.run, name="flusher", daemon=True),
             VitalThread(target=self._sweep, name="sweeper", daemon=True),
@@ -200,18 +200,18 @@ class Pulse(bootsteps.StartStopStep):
 
     def close(self, worker: Any) -> None:  # noqa: ARG002  # Celery's signature
         """Claim no more turns."""
-        running.is_draining = True
+        active_turns.is_draining = True
 
     def stop(self, worker: Any) -> None:  # noqa: ARG002
         """Let turns end for `DRAIN` seconds, hand the others back, and stop the threads."""
-        running.drain(chat_settings.DRAIN_TIMEOUT)
+        active_turns.drain(chat_settings.DRAIN_TIMEOUT)
         courier.drain(DELIVERIES)
         self._stopping.set()
         self._flusher.stop()
         for thread in self._threads:
             thread.join()
         with suppress(StoreUnavailable):  # it is forgotten in time
-            health.leave(turn_runner.WORKER)
+            health.leave(turn_runner.WORKER_ID)
 
     def terminate(self, worker: Any) -> None:
         """Stop as ever: the supervisor's patience is the bound."""
@@ -223,7 +223,7 @@ class Pulse(bootsteps.StartStopStep):
                 sweeper.sweep()
                 courier.look()
                 model_limiter.refresh()
-                health.show_life(turn_runner.WORKER, running=len(running.all()))
+                health.show_life(turn_runner.WORKER_ID, running=len(active_turns.all()))
                 if chat_settings.HEARTBEAT_FILE:
                     Path(chat_settings.HEARTBEAT_FILE).touch()
             except StoreUnavailable as error:

@@ -9,17 +9,17 @@ import time
 from threading import Event
 from typing import TypeAlias
 
-from chat.domain import Said, StopCause
+from chat.domain import Delta, StopCause
 from chat.domain.errors import StoreUnavailable, TurnLost
 from chat.logging import log_context
 from chat.settings import chat_settings
 from chat.store import leases
-from chat.worker.active_turns import Running, RunningTurn
+from chat.worker.active_turns import ActiveTurn, ActiveTurns
 
 logger = logging.getLogger(__name__)
 
-Write: TypeAlias = tuple[RunningTurn, Said | None]
-PARTY = 50
+Write: TypeAlias = tuple[ActiveTurn, Delta | None]
+BATCH_SIZE = 50
 """Turns that are flushed in one round trip: those who follow the first of them have their news
 while the last are still on their way."""
 
@@ -27,10 +27,10 @@ while the last are still on their way."""
 class Flusher:
     """Cares for the running turns of a process until it is stopped."""
 
-    def __init__(self, running: Running) -> None:
-        self._running = running
+    def __init__(self, active_turns: ActiveTurns) -> None:
+        self._active_turns = active_turns
         self._stopping = Event()
-        self._is_held_up = False
+        self._is_failing = False
 
     def stop(self) -> None:
         """Have `run` return, once the running turns have left."""
@@ -41,25 +41,25 @@ class Flusher:
 
         To be woken by the first turn would cost that turn a fiftieth of its way to the model.
         """
-        while (turns := self._running.all()) or not self._stopping.is_set():
+        while (turns := self._active_turns.all()) or not self._stopping.is_set():
             started = time.monotonic()
             if turns:
                 self._flush(turns)
             time.sleep(max(0.0, started + chat_settings.FLUSH_INTERVAL - time.monotonic()))
 
-    def _flush(self, turns: list[RunningTurn]) -> None:
+    def _flush(self, turns: list[ActiveTurn]) -> None:
         """Flush; tell of a store that gives no answer once, not twenty times a second."""
         try:
             flush(turns)
         except StoreUnavailable as error:
-            if not self._is_held_up:
+            if not self._is_failing:
                 logger.warning("A flush of %d turns has to wait: %s", len(turns), error.__cause__)
-            self._is_held_up = True
+            self._is_failing = True
         else:
-            self._is_held_up = False
+            self._is_failing = False
 
 
-def flush(turns: list[RunningTurn]) -> None:
+def flush(turns: list[ActiveTurn]) -> None:
     """Take the news of these turns to the store, in a round trip for each `PARTY` of them.
 
     Raises:
@@ -68,21 +68,23 @@ def flush(turns: list[RunningTurn]) -> None:
     now = time.monotonic()
     writes: list[Write] = []
     for turn in turns:
-        turn.watch(now)
+        turn.check_timeouts(now)
         said = turn.unflushed()
-        if said or turn.is_silent_too_long(now):
+        if said or turn.is_heartbeat_due(now):
             writes.append((turn, said))
-    for first in range(0, len(writes), PARTY):
-        _flush(writes[first : first + PARTY], now)
+    for first in range(0, len(writes), BATCH_SIZE):
+        _flush(writes[first : first + BATCH_SIZE], now)
 
 
 def _flush(writes: list[Write], now: float) -> None:
     results = leases.flush([(turn.lease, said) for turn, said in writes])
     for (turn, said), result in zip(writes, results, strict=True):
-        _note(turn, said, now, result=result)
+        _apply_result(turn, said, now, result=result)
 
 
-def _note(turn: RunningTurn, said: Said | None, now: float, *, result: bool | Exception) -> None:
+def _apply_result(
+    turn: ActiveTurn, delta: Delta | None, now: float, *, result: bool | Exception
+) -> None:
     if isinstance(result, StoreUnavailable):
         return  # what was not taken is sent again with the next flush
     if isinstance(result, Exception):
@@ -92,6 +94,6 @@ def _note(turn: RunningTurn, said: Said | None, now: float, *, result: bool | Ex
                 logger.error("A flush failed: %s", result)
         turn.stop(StopCause.LOST)
         return
-    turn.flushed(said, now)
+    turn.mark_flushed(delta, now)
     if result:
         turn.stop(StopCause.CANCELLED)

@@ -99,7 +99,7 @@ class ModelLimiter:
             ]
         if calls:
             for session_id in limits.heartbeat(calls):
-                broker.wake(session_id)
+                broker.wake_session(session_id)
 
     def _is_limited(self, model: Model) -> bool:
         limits = (model.concurrency, model.requests_per_minute, model.tokens_per_minute)
@@ -126,7 +126,7 @@ class ModelLimiter:
             logger.warning("Could not update the limiter of %s: %s", name, error.__cause__)
             return
         for session_id in waiters:
-            broker.wake(session_id)
+            broker.wake_session(session_id)
 
 
 # Of this process.

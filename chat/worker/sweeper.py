@@ -5,7 +5,7 @@ from chat.domain import RecoveryResult
 from chat.settings import chat_settings
 from chat.store import due
 
-PER_WAKE_UP = 0.01
+GRACE_PER_WAKE_UP = 0.01
 """Seconds to be patient for each wake-up that the broker still holds.
 
 A long queue is not a lost wake-up; waking it anew at the rate at which it drains keeps the extra
@@ -22,7 +22,7 @@ def sweep() -> int:
     session_ids = due.claim_due()
     if not session_ids:
         return 0
-    grace = chat_settings.WAKE_GRACE + (broker.depth() or 0) * PER_WAKE_UP
+    grace = chat_settings.WAKE_GRACE + (broker.queue_length() or 0) * GRACE_PER_WAKE_UP
     looks = due.recover(session_ids, grace=grace)
     woken = [
         session_id
@@ -30,5 +30,5 @@ def sweep() -> int:
         if look is RecoveryResult.WAKE
     ]
     for session_id in woken:
-        broker.wake(session_id)
+        broker.wake_session(session_id)
     return len(woken)

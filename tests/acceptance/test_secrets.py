@@ -15,7 +15,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from chat.broker import QUEUE, TAKE_TURN
-from chat.broker.message import sealed
+from chat.broker.message import serialize_message
 from tests.harness.ear import Ear
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until
@@ -93,7 +93,7 @@ def test_a_pickle_on_the_queue_is_not_opened(stack: Stack, tmp_path: Path) -> No
 def test_a_wake_up_that_cannot_be_read_is_rejected(stack: Stack, odd: dict[str, Any]) -> None:
     owner = Api(stack.web().url).open()
     with Redis.from_url(stack.redis.url) as redis:
-        redis.lpush(QUEUE, json.dumps(json.loads(sealed(owner.id, "a-task")) | odd))
+        redis.lpush(QUEUE, json.dumps(json.loads(serialize_message(owner.id, "a-task")) | odd))
         wait_until(lambda: redis.llen(QUEUE) == 0)
     assert answered(owner, "Are you still there?")["status"] == "completed"
     assert stack.worker().is_running

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from chat.broker import QUEUE
-from chat.broker.message import sealed
+from chat.broker.message import serialize_message
 from chat.store.scripts import read_script
 from tests.acceptance.history import NO_ANSWER
 from tests.acceptance.scene import GRACE, LEASE, Scene
@@ -122,7 +122,7 @@ def test_what_is_no_wake_up_keeps_no_thread_of_the_worker(scene: Callable[..., S
     """Without prefetching, two that counted as taken for ever would end all taking."""
     here = scene(worker_concurrency=2, grace=60)
     here.start()
-    envelope = json.loads(sealed("ses_none", "none"))
+    envelope = json.loads(serialize_message("ses_none", "none"))
     here.redis.lpush(QUEUE, *(json.dumps({**envelope, "body": body}) for body in BODIES))
     wait_until(lambda: here.redis.llen(QUEUE) == 0, within=20)
     client = here.client()

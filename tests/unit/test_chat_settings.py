@@ -7,7 +7,7 @@ import pytest
 from pytest_django import Settings
 
 from chat.domain.errors import ConfigError
-from chat.env_parsers import read_origins
+from chat.env_parsers import parse_origins
 from chat.llm_config import read_models
 from chat.settings import ChatSettings, chat_settings, from_env
 from project.runner.process import ROOT
@@ -57,13 +57,13 @@ def test_replicas_have_less_than_half_the_time_of_a_call() -> None:
 )
 def test_what_is_no_origin_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=f"CORS_ORIGINS: '{re.escape(text)}'"):
-        read_origins("CORS_ORIGINS", f"https://b.org,{text}")
+        parse_origins("CORS_ORIGINS", f"https://b.org,{text}")
 
 
 def test_origins_may_have_blanks_between() -> None:
     listed = "https://a.org, http://localhost:3000 ,null,capacitor://localhost"
     wanted = ["https://a.org", "http://localhost:3000", "null", "capacitor://localhost"]
-    assert read_origins("CORS_ORIGINS", listed) == wanted
+    assert parse_origins("CORS_ORIGINS", listed) == wanted
 
 
 def test_a_webhook_is_a_url_with_a_secret() -> None:

@@ -7,7 +7,14 @@ from threading import Thread
 
 import pytest
 
-from chat.logging import About, JSONLines, Readable, log_context, request_id, reset_context
+from chat.logging import (
+    ContextFilter,
+    JSONFormatter,
+    TextFormatter,
+    log_context,
+    request_id,
+    reset_context,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -18,14 +25,14 @@ def about_nothing() -> None:
 
 def record(message: str = "msg_2: completed", *values: object) -> logging.LogRecord:
     made = logging.LogRecord("chat.x", logging.INFO, __file__, 1, message, values, None)
-    About().filter(made)
+    ContextFilter().filter(made)
     return made
 
 
 def test_a_line_tells_what_it_is_about() -> None:
     with log_context(request_id="req_1", session="ses_1"), log_context(turn=1, attempt=2, fence=3):
-        line = json.loads(JSONLines().format(record("%s: %s", "msg_2", "completed")))
-        text = Readable().format(record())
+        line = json.loads(JSONFormatter().format(record("%s: %s", "msg_2", "completed")))
+        text = TextFormatter().format(record())
     assert (line["message"], line["level"], line["logger"]) == (
         "msg_2: completed",
         "INFO",
@@ -39,8 +46,8 @@ def test_a_line_tells_what_it_is_about() -> None:
 
 
 def test_a_line_about_nothing_says_nothing_of_it() -> None:
-    assert Readable().format(record()) == "INFO chat.x: msg_2: completed"
-    assert set(json.loads(JSONLines().format(record()))) == {
+    assert TextFormatter().format(record()) == "INFO chat.x: msg_2: completed"
+    assert set(json.loads(JSONFormatter().format(record()))) == {
         *("time", "level", "logger", "message", "process")
     }
 
@@ -48,12 +55,12 @@ def test_a_line_about_nothing_says_nothing_of_it() -> None:
 def test_what_a_library_attaches_stays_out() -> None:
     made = record()
     made.data = {"args": "a canary"}
-    assert "canary" not in JSONLines().format(made) + Readable().format(made)
+    assert "canary" not in JSONFormatter().format(made) + TextFormatter().format(made)
 
 
 @pytest.mark.parametrize("text", ["one\nERROR two", "\x1b[2J", "a\u2028b", "\ud800"])
 def test_a_message_is_one_line(text: str) -> None:
-    for formatter in (JSONLines(), Readable()):
+    for formatter in (JSONFormatter(), TextFormatter()):
         line = formatter.format(record("%s", text))
         assert line.isprintable()
         assert line.encode()
@@ -65,7 +72,7 @@ def test_a_traceback_is_told() -> None:
     except LookupError:
         made = record()
         made.exc_info = sys.exc_info()
-    for formatter in (JSONLines(), Readable()):
+    for formatter in (JSONFormatter(), TextFormatter()):
         assert "LookupError: nothing there" in formatter.format(made)
 
 

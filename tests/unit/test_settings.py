@@ -63,16 +63,16 @@ def test_a_database_is_read() -> None:
 def test_a_wrong_broker_url_is_reported(settings: Settings, url: str) -> None:
     settings.BROKER_URL = url
     with pytest.raises(ConfigError, match="BROKER_URL") as error:
-        broker.check()
+        broker.check_url()
     assert "hidden" not in str(error.value)
 
 
 @pytest.fixture
 def fresh_broker() -> Iterator[None]:
     """Clear the cached broker connection before and after the test."""
-    publishing._broker.cache_clear()
+    publishing._pool.cache_clear()
     yield
-    publishing._broker.cache_clear()
+    publishing._pool.cache_clear()
 
 
 @pytest.mark.usefixtures("fresh_broker")
@@ -81,7 +81,7 @@ def test_a_broker_url_that_kombu_rejects_fails_no_request(
     monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     monkeypatch.setattr(app.conf, "broker_url", url)
-    assert broker.wake("ses_1") is False
+    assert broker.wake_session("ses_1") is False
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_broker_url_that_kombu_rejects_fails_no_request(
 )
 def test_the_check_does_not_connect_to_the_broker(settings: Settings, url: str) -> None:
     settings.BROKER_URL = url
-    broker.check()
+    broker.check_url()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from kombu import Connection, Producer
 from redis import Redis
 
 from chat.broker import QUEUE
-from chat.broker.message import publish, sealed
+from chat.broker.message import publish, serialize_message
 from tests.integration.store.server import Server
 
 SESSION, TASK = "ses_0123456789abcdef01234567", "ses_0123456789abcdef01234567-1"
@@ -19,7 +19,7 @@ def test_a_sealed_message_says_what_kombu_writes(server: Server, redis: Redis) -
         publish(producer, SESSION, TASK)
     written = redis.lpop(QUEUE)
     assert isinstance(written, bytes)
-    by_kombu, here = json.loads(written), json.loads(sealed(SESSION, TASK))
+    by_kombu, here = json.loads(written), json.loads(serialize_message(SESSION, TASK))
     assert by_kombu["properties"].pop("delivery_tag")
     assert here["properties"].pop("delivery_tag") == TASK
     assert by_kombu["properties"].pop("body_encoding") == "base64"

@@ -5,9 +5,9 @@ import threading
 import time
 from typing import Any
 
-from chat.domain import Ending, Prompt, Timeouts
+from chat.domain import Completion, Prompt, Timeouts
 from chat.domain.errors import UpstreamClosed
-from chat.http.cancellation import Upstream
+from chat.http.cancellation import CancellableCall
 from chat.providers.base import Provider
 from chat.providers.openai import OpenAI
 from tests.integration.providers.servers import CA, Server
@@ -25,10 +25,10 @@ def to(server: Server, **fields: Any) -> Provider:
     return OpenAI(model(**{"url": server.url, "verify": CA, **fields}))
 
 
-def ask(provider: Provider, asked: Prompt = HELLO, upstream: Upstream | None = None) -> str:
+def ask(provider: Provider, asked: Prompt = HELLO, upstream: CancellableCall | None = None) -> str:
     """Return the reply's text; raises what the provider raises."""
-    said = provider.stream(asked, upstream or Upstream())
-    return "".join(item for item in said if not isinstance(item, Ending))
+    said = provider.stream(asked, upstream or CancellableCall())
+    return "".join(item for item in said if not isinstance(item, Completion))
 
 
 def patient(**bounds: float) -> Timeouts:
@@ -43,7 +43,7 @@ class Call(threading.Thread):
         super().__init__(daemon=True)
         self.provider = provider
         self.asked = asked
-        self.upstream = Upstream()
+        self.upstream = CancellableCall()
         self.said: list[str] = []
         self.first_said = threading.Event()
         self.error: Exception | None = None
@@ -69,7 +69,7 @@ class Call(threading.Thread):
     def close(self) -> float:
         """Close the call, see it end with `UpstreamClosed`, and return the seconds it took."""
         closed_at = time.monotonic()
-        self.upstream.close()
+        self.upstream.cancel()
         self.join(timeout=10)
         assert not self.is_alive(), "the call goes on"
         assert type(self.error) is UpstreamClosed, self.error

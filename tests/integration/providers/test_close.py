@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chat.domain.errors import UpstreamClosed
-from chat.http.cancellation import Upstream
+from chat.http.cancellation import CancellableCall
 from chat.providers.base import Provider
 from chat.providers.openai import OpenAI
 from tests.harness.waiting import wait_until
@@ -71,8 +71,8 @@ def closes_at_once(first: Stuck, certificate: str, *, after_text: bool = False) 
 
 def test_a_call_closed_before_it_begins_connects_to_nothing() -> None:
     with Server(answers(*WHOLE)) as server:
-        upstream = Upstream()
-        upstream.close()
+        upstream = CancellableCall()
+        upstream.cancel()
         with pytest.raises(UpstreamClosed):
             ask(to(server), upstream=upstream)
         assert server.connections == 0
@@ -182,11 +182,11 @@ def test_closing_stops_a_model_that_talks_without_end(certificate: str) -> None:
 def test_closing_twice_or_after_the_end_does_nothing(certificate: str) -> None:
     with Server(answers(*WHOLE), certificate=certificate) as server:
         provider = to(server)
-        upstream = Upstream()
+        upstream = CancellableCall()
         assert ask(provider, upstream=upstream) == "Yes"
-        upstream.close()
-        upstream.close()
-        assert upstream.closed
+        upstream.cancel()
+        upstream.cancel()
+        assert upstream.is_cancelled
         assert ask(provider) == "Yes"
         assert server.connections == 1
 
@@ -195,7 +195,7 @@ def test_leaving_the_iterator_closes_the_connection(certificate: str) -> None:
     talk = in_turn(Stuck(STREAM, delta("a")), answers(*WHOLE))
     with Server(talk, certificate=certificate) as server:
         provider = to(server)
-        said = provider.stream(HELLO, Upstream())
+        said = provider.stream(HELLO, CancellableCall())
         assert next(said) == "a"
         said.close()  # type: ignore[attr-defined]
         assert server.client_has_gone()
@@ -274,8 +274,8 @@ def test_closing_at_any_moment_hurts_no_other_call(certificate: str) -> None:
 
 def _one(provider: Provider, moment: float | None) -> tuple[bool, bool]:
     """Make one call, close it after `moment`; return whether it was closed, whether answered."""
-    upstream = Upstream()
-    closer = threading.Timer(moment or 0, upstream.close)
+    upstream = CancellableCall()
+    closer = threading.Timer(moment or 0, upstream.cancel)
     if moment is not None:
         closer.start()
     try:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat.domain import Ending, FinishReason, Prompt, PromptMessage, Role, UsageSource
+from chat.domain import Completion, FinishReason, Prompt, PromptMessage, Role, UsageSource
 from chat.domain.errors import (
     ModelBadRequest,
     ModelInvalidResponse,
@@ -11,9 +11,9 @@ from chat.domain.errors import (
     ModelUnavailable,
     ProviderError,
 )
-from chat.http.cancellation import Upstream
+from chat.http.cancellation import CancellableCall
 from chat.providers.base import Provider
-from chat.providers.errors import LOADING_PAUSE
+from chat.providers.errors import LOADING_RETRY_AFTER
 from tests.harness.waiting import wait_until
 from tests.integration.fakemodel.server import FakeModel
 from tests.integration.providers.calls import Call, ask
@@ -24,10 +24,10 @@ TEXT = "echo: hello there, my friend"
 HELLO = "hello there, my friend"
 
 
-def told(provider: Provider, text: str) -> tuple[str, Ending]:
-    items = list(provider.stream(prompt(text), Upstream()))
+def told(provider: Provider, text: str) -> tuple[str, Completion]:
+    items = list(provider.stream(prompt(text), CancellableCall()))
     *texts, ending = items
-    assert isinstance(ending, Ending)
+    assert isinstance(ending, Completion)
     assert all(isinstance(text, str) and text for text in texts)
     return "".join(map(str, texts)), ending
 
@@ -56,7 +56,7 @@ def test_a_vendor_that_counts_nothing_is_told_apart(provider: Provider, form: st
 
 
 def test_a_stream_is_told_piece_by_piece(speaker: Speaker, form: str) -> None:
-    assert len(list(speaker(form).stream(prompt(HELLO), Upstream()))) > 4
+    assert len(list(speaker(form).stream(prompt(HELLO), CancellableCall()))) > 4
 
 
 def test_the_whole_conversation_is_shown_to_the_model(
@@ -132,7 +132,7 @@ FAULTS: dict[str, type[ProviderError]] = {
 def test_each_fault_has_its_error_and_no_ending(provider: Provider, fault: str) -> None:
     items: list[object] = []
     with pytest.raises(ProviderError) as caught:
-        items.extend(provider.stream(prompt(f"[[fault:{fault}]] {HELLO}"), Upstream()))
+        items.extend(provider.stream(prompt(f"[[fault:{fault}]] {HELLO}"), CancellableCall()))
     assert type(caught.value) is FAULTS[fault]
     assert caught.value.message in {
         FAULTS[fault].__doc__,
@@ -140,7 +140,7 @@ def test_each_fault_has_its_error_and_no_ending(provider: Provider, fault: str) 
         "The model's reply is empty.",
         "The model did not say why its reply ended.",
     }
-    assert not any(isinstance(item, Ending) for item in items)
+    assert not any(isinstance(item, Completion) for item in items)
 
 
 @pytest.mark.parametrize("form", ["openai", "completions"])
@@ -178,7 +178,7 @@ def test_the_wait_that_the_vendor_asks_for_is_told(
 def test_loading_uses_no_attempt_where_the_format_has_no_time(speaker: Speaker, name: str) -> None:
     with pytest.raises(ModelLoading) as caught:
         ask(speaker(name), prompt("[[fault:loading estimated_time=2]]"))
-    assert caught.value.retry_after == LOADING_PAUSE
+    assert caught.value.retry_after == LOADING_RETRY_AFTER
     assert not caught.value.counts_as_attempt
 
 

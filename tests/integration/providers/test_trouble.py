@@ -21,7 +21,7 @@ from chat.domain.errors import (
     ProviderError,
 )
 from chat.providers.openai import OpenAI
-from chat.providers.transport import MOST_DOCUMENT
+from chat.providers.transport import MAX_DOCUMENT_BYTES
 from tests.harness.ports import free_port
 from tests.integration.fakemodel.server import ROOT, FakeModel
 from tests.integration.providers.calls import ask, patient, to
@@ -245,7 +245,7 @@ def test_an_endless_body_is_given_up(kind: str) -> None:
         with pytest.raises(ModelInvalidResponse if kind != "error" else ModelUnavailable):
             ask(to(server))
         assert server.client_has_gone()
-    assert sent < 3 * MOST_DOCUMENT
+    assert sent < 3 * MAX_DOCUMENT_BYTES
 
 
 HUNGRY = """

@@ -10,13 +10,13 @@ from chat.domain import (
     Accepted,
     Caller,
     Claim,
+    Delta,
     FinishReason,
     Lease,
     NewSession,
     OnBusy,
     Outcome,
     Retry,
-    Said,
     Status,
     Submission,
     TurnError,
@@ -127,12 +127,12 @@ class Writer:
         assert claimed is not None
         return cls(claimed.lease, claimed.reply_id)
 
-    def piece(self, text: str, *, resent: int = 0) -> Said:
+    def piece(self, text: str, *, resent: int = 0) -> Delta:
         """What the worker sends next: its last `resent` pieces once more, and `text`."""
         kept = len(self.pieces) - resent
         self.pieces.append(json_escape(text))
         offset = sum(map(len, self.pieces[:kept]))
-        return Said(offset=offset, fragment=b"".join(self.pieces[kept:]))
+        return Delta(offset=offset, fragment=b"".join(self.pieces[kept:]))
 
     def say(self, text: str) -> bool | Exception:
         return leases.flush([(self.lease, self.piece(text))])[0]

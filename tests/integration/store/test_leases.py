@@ -6,7 +6,7 @@ import pytest
 from pytest_django import Settings
 from redis import Redis
 
-from chat.domain import Caller, Lease, Role, Said, Status
+from chat.domain import Caller, Delta, Lease, Role, Status
 from chat.domain.errors import LeaseLost
 from chat.store import due, leases, turns
 from chat.store.client import client
@@ -86,7 +86,7 @@ def test_a_finish_that_comes_again_much_later_changes_nothing(caller: Caller) ->
     first.finish("one")
     Writer.of(caller).say("two")
     assert (
-        leases.finish(first.lease, acts.ended(), Said(offset=0, fragment=b"again")).waits is False
+        leases.finish(first.lease, acts.ended(), Delta(offset=0, fragment=b"again")).waits is False
     )
     assert endings(caller) == ["message.completed msg_2"]
 
@@ -128,8 +128,8 @@ def test_the_same_nonce_after_a_recovery_is_another_lease(redis: Redis, caller: 
     assert early is not None
     assert late is not None
     with pytest.raises(LeaseLost):
-        leases.finish(early.lease, acts.ended(), Said(offset=0, fragment=b"early"))
-    assert leases.finish(late.lease, acts.ended(), Said(offset=0, fragment=b"late")).waits
+        leases.finish(early.lease, acts.ended(), Delta(offset=0, fragment=b"early"))
+    assert leases.finish(late.lease, acts.ended(), Delta(offset=0, fragment=b"late")).waits
 
 
 def test_a_worker_whose_claim_a_failover_forgot_writes_nothing(
@@ -149,7 +149,7 @@ def test_a_worker_whose_claim_a_failover_forgot_writes_nothing(
 def test_a_resent_piece_is_not_said_twice(caller: Caller) -> None:
     writer = Writer.of(caller)
     for said in ((0, b"ab"), (0, b"ab"), (0, b"abcd"), (2, b"cdef"), (6, b""), (0, b"abcdef")):
-        answer = leases.flush([(writer.lease, Said(offset=said[0], fragment=said[1]))])
+        answer = leases.flush([(writer.lease, Delta(offset=said[0], fragment=said[1]))])
         assert answer == [False]
     assert acts.reply(caller, "msg_2")["content"] == "abcdef"
     told = [event["delta"] for event in acts.events(caller) if event["type"] == "message.delta"]
@@ -159,7 +159,7 @@ def test_a_resent_piece_is_not_said_twice(caller: Caller) -> None:
 def test_a_piece_after_a_gap_is_refused(caller: Caller) -> None:
     """A failover may lose a piece that was acknowledged; a reply with a hole must not be told."""
     writer = Writer.of(caller)
-    gap = Said(offset=4, fragment=b"efgh")
+    gap = Delta(offset=4, fragment=b"efgh")
     assert isinstance(leases.flush([(writer.lease, gap)])[0], LeaseLost)
     with pytest.raises(LeaseLost):
         leases.finish(writer.lease, acts.ended(), gap)
@@ -267,7 +267,7 @@ def test_the_model_is_shown_exactly_the_turns_before() -> None:
         expected = [f"{kind} {t}" for t in range(turn) for kind in ("question", "answer")]
         assert [message.content for message in claimed.history] == [*expected, f"question {turn}"]
         text = f"answer {turn}".encode()
-        leases.finish(claimed.lease, acts.ended(), Said(offset=0, fragment=text))
+        leases.finish(claimed.lease, acts.ended(), Delta(offset=0, fragment=text))
 
 
 def test_turns_that_wait_are_not_shown_to_the_model(caller: Caller) -> None:

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from chat.domain import Caller, Said, TurnError, Usage, UsageSource
+from chat.domain import Caller, Delta, TurnError, Usage, UsageSource
 from chat.store import leases, sessions
 from tests.integration.store import acts
 from tests.integration.store.acts import Writer
@@ -86,7 +86,7 @@ def test_numbers_that_no_double_can_hold_are_kept() -> None:
     usage = Usage(prompt_tokens=2**53 + 1, completion_tokens=2**60 + 1, source=UsageSource.PROVIDER)
     acts.submit(caller)
     writer = Writer.of(caller)
-    leases.finish(writer.lease, acts.ended(usage=usage), Said(offset=0, fragment=b""))
+    leases.finish(writer.lease, acts.ended(usage=usage), Delta(offset=0, fragment=b""))
     kept = acts.reply(caller, "msg_2")["usage"]
     assert kept["prompt_tokens"] == 2**53 + 1
     assert kept["total_tokens"] == 2**53 + 2**60 + 2

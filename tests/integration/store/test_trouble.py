@@ -12,7 +12,7 @@ from pytest_django import Settings
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from chat.domain import RecoveryResult, Said, Status
+from chat.domain import Delta, RecoveryResult, Status
 from chat.domain.errors import StoreFull, StoreUnavailable
 from chat.settings import chat_settings
 from chat.store import due, keys, leases, scripts, sessions, turns
@@ -203,7 +203,7 @@ def test_a_read_only_redis_is_unavailable_and_then_goes_on(redis: Redis) -> None
     finally:
         redis.replicaof("NO", "ONE")
     writer.renew()
-    leases.finish(writer.lease, acts.ended(), Said(offset=0, fragment=b""))
+    leases.finish(writer.lease, acts.ended(), Delta(offset=0, fragment=b""))
     assert acts.reply(caller, "msg_2")["status"] == Status.COMPLETED
 
 

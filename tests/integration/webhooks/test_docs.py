@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from chat.env_parsers import webhook_secrets
+from chat.env_parsers import parse_webhook_secrets
 from chat.webhooks.delivery import signatures
 from project.runner.process import ROOT
 
@@ -29,7 +29,7 @@ def example(language: str) -> str:
 @pytest.fixture
 def headers(settings: Settings) -> dict[str, str]:
     settings.CHAT_WEBHOOK_SECRETS = f"whsec_{'D' * 32},{SECRET}"
-    assert len(webhook_secrets(settings.CHAT_WEBHOOK_SECRETS)) == 2
+    assert len(parse_webhook_secrets(settings.CHAT_WEBHOOK_SECRETS)) == 2
     moment = str(int(time.time()))
     signature = signatures("ses_1_msg_2", moment, BODY)
     return {

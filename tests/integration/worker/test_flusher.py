@@ -3,21 +3,21 @@
 from redis import Redis
 
 from chat.domain import Caller, StopCause, Timeouts
-from chat.http.cancellation import Upstream
+from chat.http.cancellation import CancellableCall
 from chat.store import keys
-from chat.worker.active_turns import RunningTurn
+from chat.worker.active_turns import ActiveTurn
 from chat.worker.flusher import flush
 from tests.integration.store import acts
 
 
-def begun() -> tuple[Caller, RunningTurn]:
+def begun() -> tuple[Caller, ActiveTurn]:
     """Return a session whose turn runs and has something to send."""
     caller = acts.open_session()
     acts.submit(caller)
     claim = acts.claim(caller)
     assert claim is not None
-    turn = RunningTurn(claim, Timeouts(), Upstream())
-    turn.say("a piece")
+    turn = ActiveTurn(claim, Timeouts(), CancellableCall())
+    turn.append("a piece")
     return caller, turn
 
 

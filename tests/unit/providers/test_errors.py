@@ -15,7 +15,7 @@ from chat.domain.errors import (
     ProviderError,
 )
 from chat.http.retry_after import retry_after
-from chat.providers.errors import LOADING_PAUSE, MOST_RETRY_AFTER, of_answer, of_event
+from chat.providers.errors import LOADING_RETRY_AFTER, MAX_RETRY_AFTER, from_event, from_response
 
 
 def openai(code: object = None, kind: str = "", message: str = "canary") -> dict[str, object]:
@@ -28,7 +28,7 @@ def tgi(kind: str, message: str = "canary") -> dict[str, object]:
 
 def meaning(status: int, document: object = None, **headers: str) -> ProviderError:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return of_answer("m", status, named, document)
+    return from_response("m", status, named, document)
 
 
 @pytest.mark.parametrize(
@@ -100,12 +100,12 @@ def test_a_loading_model_says_when() -> None:
     assert later.retry_after == 30
     without = meaning(503, {"error": {"message": "Loading model", "type": "unavailable_error"}})
     assert type(without) is ModelLoading
-    assert without.retry_after == LOADING_PAUSE
+    assert without.retry_after == LOADING_RETRY_AFTER
     told = meaning(503, {"error": {"message": "Loading model"}}, retry_after="7")
     assert told.retry_after == 7
     for seconds in (0, -5):
         at_once = meaning(503, {"estimated_time": seconds}, retry_after="0")
-        assert at_once.retry_after == LOADING_PAUSE, "nobody is asked without end"
+        assert at_once.retry_after == LOADING_RETRY_AFTER, "nobody is asked without end"
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_loading_model_says_when() -> None:
 def test_an_error_object_in_a_stream_has_its_error(
     document: object, kind: type[ProviderError]
 ) -> None:
-    assert type(of_event("m", document)) is kind
+    assert type(from_event("m", document)) is kind
 
 
 @pytest.mark.parametrize(
@@ -165,8 +165,8 @@ def test_a_date_without_the_vendors_clock_counts_from_ours() -> None:
 
 
 def test_no_vendor_makes_us_wait_for_ever() -> None:
-    assert meaning(429, retry_after="99999999999").retry_after == MOST_RETRY_AFTER
-    assert meaning(503, {"estimated_time": 1e300}).retry_after == MOST_RETRY_AFTER
+    assert meaning(429, retry_after="99999999999").retry_after == MAX_RETRY_AFTER
+    assert meaning(503, {"estimated_time": 1e300}).retry_after == MAX_RETRY_AFTER
 
 
 @pytest.mark.security("S33")
@@ -180,7 +180,7 @@ def test_the_vendors_words_reach_neither_the_error_nor_the_log(
             tgi("canary\ncanary"),
             {"detail": "canary"},
         ):
-            for error in (meaning(status, document), of_event("m", document)):
+            for error in (meaning(status, document), from_event("m", document)):
                 shown = f"{error} {error.message} {error!r} {error.__cause__!r}"
                 assert "canary" not in shown
     assert "invalid_api_key" in caplog.text

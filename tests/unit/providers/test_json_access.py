@@ -1,7 +1,7 @@
 import pytest
 
 from chat.domain.errors import ModelInvalidResponse
-from chat.providers.json_access import count_at, dig, parse, text_at
+from chat.providers.json_access import get_path, get_text, get_token_count, parse
 
 
 @pytest.mark.parametrize(
@@ -39,23 +39,23 @@ def test_surrogate_pairs_and_line_separators_are_text() -> None:
 
 def test_a_path_is_followed_as_far_as_it_goes() -> None:
     document = {"a": [{"b": 0}], "s": "text", "n": None}
-    assert dig(document, "a", 0, "b") == 0
+    assert get_path(document, "a", 0, "b") == 0
     for path in (("a", 1), ("a", "b"), ("s", "b"), ("n", "x", 0), ("x",), ("a", 0, "b", "c")):
-        assert dig(document, *path) is None
-    assert dig(None, "a") is None
-    assert dig(7, 0) is None
+        assert get_path(document, *path) is None
+    assert get_path(None, "a") is None
+    assert get_path(7, 0) is None
 
 
 def test_text_is_text_or_nothing() -> None:
-    assert text_at({"a": "x"}, "a") == "x"
-    assert text_at({"a": None}, "a") == ""
-    assert text_at({}, "a") == ""
+    assert get_text({"a": "x"}, "a") == "x"
+    assert get_text({"a": None}, "a") == ""
+    assert get_text({}, "a") == ""
     for wrong in (1, True, ["x"], {"x": 1}):
         with pytest.raises(ModelInvalidResponse):
-            text_at({"a": wrong}, "a")
+            get_text({"a": wrong}, "a")
 
 
 def test_a_count_is_a_whole_number_from_0_that_can_be() -> None:
-    assert count_at({"a": 7}, "a") == 7
+    assert get_token_count({"a": 7}, "a") == 7
     for wrong in (-1, 10**10, 2**64 - 1, True, 1.5, "7", None, ["7"]):
-        assert count_at({"a": wrong}, "a") is None
+        assert get_token_count({"a": wrong}, "a") is None

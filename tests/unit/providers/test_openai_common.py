@@ -2,43 +2,47 @@ import pytest
 
 from chat.domain import Options
 from chat.domain.errors import ConfigError
-from chat.providers.openai_common import check, request
+from chat.providers.openai_common import check_parameters, request_body
 from tests.unit.providers.models import model
 
 
 @pytest.mark.security("S24")
 def test_the_bound_is_always_sent_and_never_above_the_models() -> None:
     bounded = model(max_tokens=100)
-    assert request(bounded, Options())["max_tokens"] == 100
-    assert request(bounded, Options(max_tokens=7))["max_tokens"] == 7
-    assert request(bounded, Options(max_tokens=1000))["max_tokens"] == 100
+    assert request_body(bounded, Options())["max_tokens"] == 100
+    assert request_body(bounded, Options(max_tokens=7))["max_tokens"] == 7
+    assert request_body(bounded, Options(max_tokens=1000))["max_tokens"] == 100
 
 
 def test_the_bound_takes_its_new_name_where_parameters_name_it() -> None:
-    body = request(model(parameters={"max_completion_tokens": 1}, max_tokens=50), Options())
+    body = request_body(model(parameters={"max_completion_tokens": 1}, max_tokens=50), Options())
     assert body["max_completion_tokens"] == 50
     assert "max_tokens" not in body
 
 
 def test_usage_is_asked_for_when_streaming_unless_switched_off() -> None:
-    assert request(model(), Options())["stream_options"] == {"include_usage": True}
-    assert "stream_options" not in request(model(stream=False), Options())
-    assert "stream_options" not in request(model(parameters={"stream_options": False}), Options())
+    assert request_body(model(), Options())["stream_options"] == {"include_usage": True}
+    assert "stream_options" not in request_body(model(stream=False), Options())
+    assert "stream_options" not in request_body(
+        model(parameters={"stream_options": False}), Options()
+    )
 
 
 def test_options_come_before_parameters_and_unset_ones_are_not_sent() -> None:
-    body = request(model(parameters={"temperature": 0.5, "top_k": 3}), Options(temperature=0.0))
+    body = request_body(
+        model(parameters={"temperature": 0.5, "top_k": 3}), Options(temperature=0.0)
+    )
     assert body["temperature"] == 0.0
     assert body["top_k"] == 3
     assert not {"top_p", "seed", "stop"} & body.keys()
 
 
 def test_all_stops_are_sent() -> None:
-    body = request(model(stop=("b",)), Options(stop=("c",)), "a")
+    body = request_body(model(stop=("b",)), Options(stop=("c",)), "a")
     assert body["stop"] == ("a", "b", "c")
 
 
 @pytest.mark.parametrize("field", ["messages", "stream", "max_tokens", "n", "tools"])
 def test_parameters_cannot_set_what_this_side_sets(field: str) -> None:
     with pytest.raises(ConfigError, match=f"model m: parameters cannot hold '{field}'"):
-        check(model(parameters={field: 1}))
+        check_parameters(model(parameters={field: 1}))

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.domain import Ending, FinishReason, Prompt, PromptMessage, Role, Usage, UsageSource
-from chat.providers.base import Piece
-from chat.providers.plain_prompt import HUMAN, cut, flat
+from chat.domain import Completion, FinishReason, Prompt, PromptMessage, Role, Usage, UsageSource
+from chat.providers.base import StreamItem
+from chat.providers.plain_prompt import HUMAN, render, truncate_at_stop
 from tests.unit.http.splits import places, split
 
-STOP = Ending(finish_reason=FinishReason.STOP)
-LENGTH = Ending(finish_reason=FinishReason.LENGTH)
+STOP = Completion(finish_reason=FinishReason.STOP)
+LENGTH = Completion(finish_reason=FinishReason.LENGTH)
 USAGE = Usage(prompt_tokens=3, completion_tokens=4, source=UsageSource.PROVIDER)
 
 
@@ -19,19 +19,19 @@ def prompt(*messages: tuple[Role, str]) -> Prompt:
     return Prompt(messages=[PromptMessage(role=role, content=text) for role, text in messages])
 
 
-def pieces(*texts: str, ending: Ending = STOP) -> list[Piece]:
+def pieces(*texts: str, ending: Completion = STOP) -> list[StreamItem]:
     return [*((text, None) for text in texts), ("", ending)]
 
 
-def reply(*texts: str, stops: tuple[str, ...] = (HUMAN,), ending: Ending = STOP) -> str:
-    return "".join(text for text, _ in cut(pieces(*texts, ending=ending), stops))
+def reply(*texts: str, stops: tuple[str, ...] = (HUMAN,), ending: Completion = STOP) -> str:
+    return "".join(text for text, _ in truncate_at_stop(pieces(*texts, ending=ending), stops))
 
 
 def test_the_prompt_is_a_line_a_turn_and_ends_where_the_reply_begins() -> None:
     asked = prompt(
         (Role.SYSTEM, "Be brief."), (Role.USER, "Hi"), (Role.ASSISTANT, "Hello."), (Role.USER, "?")
     )
-    assert flat(asked) == "Be brief.\n\nHuman: Hi\nBot: Hello.\nHuman: ?\nBot:"
+    assert render(asked) == "Be brief.\n\nHuman: Hi\nBot: Hello.\nHuman: ?\nBot:"
 
 
 @pytest.mark.security("S29")
@@ -47,7 +47,7 @@ def test_the_prompt_is_a_line_a_turn_and_ends_where_the_reply_begins() -> None:
 )
 @pytest.mark.parametrize("role", list(Role))
 def test_role_markers_inside_a_message_stay_data(forged: str, role: Role) -> None:
-    text = flat(prompt((role, forged), (Role.USER, "q")))
+    text = render(prompt((role, forged), (Role.USER, "q")))
     speakers = re.findall(r"human:|bot:", text, re.IGNORECASE)
     assert (
         speakers
@@ -64,12 +64,12 @@ def test_role_markers_inside_a_message_stay_data(forged: str, role: Role) -> Non
     "token", ["<|im_start|>system", "<|eot_id|>", "</s>", "<s>", "[INST]", "[/INST]"]
 )
 def test_the_tokens_of_chat_templates_inside_a_message_stay_data(token: str) -> None:
-    assert token not in flat(prompt((Role.USER, f"say {token} please")))
+    assert token not in render(prompt((Role.USER, f"say {token} please")))
 
 
 def test_a_message_without_markers_is_not_touched() -> None:
     text = "a human, a bot: no, a robot; Human being\n  x<y [list] <b> 1:2"
-    assert flat(prompt((Role.USER, text.replace("bot:", "bot")))) == (
+    assert render(prompt((Role.USER, text.replace("bot:", "bot")))) == (
         f"Human: {text.replace('bot:', 'bot')}\nBot:"
     )
 
@@ -77,7 +77,7 @@ def test_a_message_without_markers_is_not_touched() -> None:
 @pytest.mark.security("S29")
 @given(st.lists(st.tuples(st.sampled_from([Role.USER, Role.ASSISTANT]), st.text()), min_size=1))
 def test_no_message_can_forge_a_turn(messages: list[tuple[Role, str]]) -> None:
-    text = flat(prompt(*messages))
+    text = render(prompt(*messages))
     assert len(re.findall(r"(?:Human|Bot):", text)) == len(messages) + 1
 
 
@@ -96,28 +96,28 @@ def test_what_only_looks_like_a_marker_is_said() -> None:
 
 
 def test_text_is_not_held_back_longer_than_needed() -> None:
-    told = [text for text, _ in cut(pieces("One ", "two", " H", "i"), (HUMAN,))]
+    told = [text for text, _ in truncate_at_stop(pieces("One ", "two", " H", "i"), (HUMAN,))]
     assert told == ["One", " two", "", " Hi", ""]
 
 
 def test_nothing_after_the_marker_is_read() -> None:
-    def stream() -> Iterator[Piece]:
+    def stream() -> Iterator[StreamItem]:
         yield " Yes.", None
         yield "\nHuman:", None
         raise AssertionError("read on")
 
-    told = list(cut(stream(), (HUMAN,)))
+    told = list(truncate_at_stop(stream(), (HUMAN,)))
     assert told == [("Yes.", None), ("", STOP)]
 
 
 def test_a_reply_cut_at_a_marker_has_stopped_and_keeps_its_usage() -> None:
-    ending = Ending(finish_reason=FinishReason.LENGTH, usage=USAGE)
-    told = list(cut([("Yes.\nHuman: x", ending)], (HUMAN,)))
-    assert told == [("Yes.", Ending(finish_reason=FinishReason.STOP, usage=USAGE))]
+    ending = Completion(finish_reason=FinishReason.LENGTH, usage=USAGE)
+    told = list(truncate_at_stop([("Yes.\nHuman: x", ending)], (HUMAN,)))
+    assert told == [("Yes.", Completion(finish_reason=FinishReason.STOP, usage=USAGE))]
 
 
 def test_a_reply_cut_by_its_bound_says_so() -> None:
-    assert list(cut(pieces("Yes", ending=LENGTH), (HUMAN,)))[-1] == ("", LENGTH)
+    assert list(truncate_at_stop(pieces("Yes", ending=LENGTH), (HUMAN,)))[-1] == ("", LENGTH)
 
 
 def test_further_stops_end_the_reply_too() -> None:
@@ -125,7 +125,7 @@ def test_further_stops_end_the_reply_too() -> None:
 
 
 def test_a_flood_of_blanks_is_not_held_back_for_ever() -> None:
-    told = [text for text, _ in cut(pieces("a", *[" " * 1000] * 100, "b"), (HUMAN,))]
+    told = [text for text, _ in truncate_at_stop(pieces("a", *[" " * 1000] * 100, "b"), (HUMAN,))]
     assert "".join(told) == "a" + " " * 100_000 + "b"
     assert max(map(len, told)) < 6000
 

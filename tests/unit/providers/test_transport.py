@@ -1,6 +1,6 @@
 import pytest
 
-from chat.providers.transport import below
+from chat.providers.transport import join_path
 
 
 @pytest.mark.parametrize(
@@ -14,4 +14,4 @@ from chat.providers.transport import below
     ],
 )
 def test_a_path_is_put_below_the_base_once(base: str, url: str) -> None:
-    assert below(base, "/chat/completions") == url
+    assert join_path(base, "/chat/completions") == url

@@ -24,20 +24,22 @@ LAST = replace(FIRST, attempt=chat_settings.MAX_ATTEMPTS)
 
 
 def test_a_vendors_retry_after_is_heeded_and_uses_no_attempt() -> None:
-    verdict = retry_policy.on_error(LAST, MODEL, ModelRateLimited(retry_after=7), has_said=False)
+    verdict = retry_policy.after_error(
+        LAST, MODEL, ModelRateLimited(retry_after=7), has_output=False
+    )
     assert isinstance(verdict, Retry)
     assert (verdict.delay, verdict.uses_attempt) == (7, False)
     assert verdict.reason is WaitReason.RATE_LIMITED
 
 
 def test_a_loading_model_is_waited_for() -> None:
-    verdict = retry_policy.on_error(FIRST, MODEL, ModelLoading(retry_after=20), has_said=False)
+    verdict = retry_policy.after_error(FIRST, MODEL, ModelLoading(retry_after=20), has_output=False)
     assert isinstance(verdict, Retry)
     assert verdict.reason is WaitReason.MODEL_LOADING
 
 
 def test_a_rate_limit_without_a_time_uses_an_attempt() -> None:
-    verdict = retry_policy.on_error(FIRST, MODEL, ModelRateLimited(), has_said=False)
+    verdict = retry_policy.after_error(FIRST, MODEL, ModelRateLimited(), has_output=False)
     assert isinstance(verdict, Retry)
     assert verdict.uses_attempt
 
@@ -47,11 +49,11 @@ def test_a_vendor_that_wants_the_next_call_at_once_is_not_called_without_end(
     seconds: float,
 ) -> None:
     error = ModelRateLimited(retry_after=seconds)
-    verdict = retry_policy.on_error(FIRST, MODEL, error, has_said=False)
+    verdict = retry_policy.after_error(FIRST, MODEL, error, has_output=False)
     assert isinstance(verdict, Retry)
     assert verdict.uses_attempt
     assert verdict.delay >= seconds
-    last = retry_policy.on_error(LAST, MODEL, error, has_said=False)
+    last = retry_policy.after_error(LAST, MODEL, error, has_output=False)
     assert isinstance(last, Outcome)
     assert last.status is Status.FAILED
 
@@ -61,14 +63,14 @@ def test_the_back_off_doubles_with_full_jitter(attempt: int) -> None:
     tried = replace(FIRST, attempt=attempt)
     delays = []
     for _ in range(200):
-        verdict = retry_policy.on_error(tried, MODEL, ModelUnavailable(), has_said=False)
+        verdict = retry_policy.after_error(tried, MODEL, ModelUnavailable(), has_output=False)
         assert isinstance(verdict, Retry)
         delays.append(verdict.delay)
     assert 0 <= min(delays) < max(delays) <= 2**attempt
 
 
 def test_after_the_last_attempt_the_turn_has_failed_with_the_errors_code() -> None:
-    verdict = retry_policy.on_error(LAST, MODEL, ModelUnavailable(), has_said=False)
+    verdict = retry_policy.after_error(LAST, MODEL, ModelUnavailable(), has_output=False)
     assert isinstance(verdict, Outcome)
     assert verdict.status is Status.FAILED
     assert verdict.error
@@ -77,27 +79,27 @@ def test_after_the_last_attempt_the_turn_has_failed_with_the_errors_code() -> No
 
 def test_a_retry_later_than_the_deadline_is_not_waited_for() -> None:
     error = ModelRateLimited(retry_after=FIRST.seconds_left + 1)
-    verdict = retry_policy.on_error(FIRST, MODEL, error, has_said=False)
+    verdict = retry_policy.after_error(FIRST, MODEL, error, has_output=False)
     assert isinstance(verdict, Outcome)
     assert verdict.status is Status.FAILED
 
 
 @pytest.mark.parametrize("error", [ModelBadRequest(), ModelInvalidResponse()])
 def test_the_fallback_is_asked_when_the_model_cannot(error: ProviderError) -> None:
-    verdict = retry_policy.on_error(LAST, WITH_FALLBACK, error, has_said=False)
+    verdict = retry_policy.after_error(LAST, WITH_FALLBACK, error, has_output=False)
     assert isinstance(verdict, Retry)
     assert (verdict.model, verdict.delay, verdict.uses_attempt) == ("spare", 0, False)
 
 
 def test_what_was_said_before_a_failure_is_kept() -> None:
-    verdict = retry_policy.on_error(FIRST, WITH_FALLBACK, ModelUnavailable(), has_said=True)
+    verdict = retry_policy.after_error(FIRST, WITH_FALLBACK, ModelUnavailable(), has_output=True)
     assert isinstance(verdict, Outcome)
     assert verdict.status is Status.INCOMPLETE
     assert verdict.finish_reason is FinishReason.ERROR
 
 
 def test_a_lost_lease_writes_nothing() -> None:
-    assert retry_policy.on_stop(FIRST, MODEL, StopCause.LOST, has_said=True) is None
+    assert retry_policy.after_stop(FIRST, MODEL, StopCause.LOST, has_output=True) is None
 
 
 @pytest.mark.parametrize(
@@ -112,18 +114,18 @@ def test_a_lost_lease_writes_nothing() -> None:
     ],
 )
 def test_a_stopped_call_ends_the_turn(cause: StopCause, has_said: bool, status: Status) -> None:
-    verdict = retry_policy.on_stop(FIRST, MODEL, cause, has_said=has_said)
+    verdict = retry_policy.after_stop(FIRST, MODEL, cause, has_output=has_said)
     assert isinstance(verdict, Outcome)
     assert verdict.status is status
 
 
 def test_silence_before_the_first_delta_is_tried_again() -> None:
-    verdict = retry_policy.on_stop(FIRST, MODEL, StopCause.SILENCE, has_said=False)
+    verdict = retry_policy.after_stop(FIRST, MODEL, StopCause.SILENCE, has_output=False)
     assert isinstance(verdict, Retry)
     assert verdict.uses_attempt
 
 
 def test_a_draining_worker_hands_the_turn_back_at_once_and_for_free() -> None:
-    verdict = retry_policy.on_stop(FIRST, MODEL, StopCause.DRAIN, has_said=True)
+    verdict = retry_policy.after_stop(FIRST, MODEL, StopCause.DRAIN, has_output=True)
     assert isinstance(verdict, Retry)
     assert (verdict.delay, verdict.uses_attempt) == (0, False)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 from redis import Redis
 
-from chat.domain import Caller, Lease, Said
+from chat.domain import Caller, Delta, Lease
 from chat.domain.errors import ParleyError
 from chat.store import sessions
 from chat.store.client import client
@@ -33,12 +33,12 @@ class Worker:
     lease: Lease
     pieces: list[str] = field(default_factory=list)
 
-    def says(self, text: str, *, resent: int = 0) -> Said:
+    def says(self, text: str, *, resent: int = 0) -> Delta:
         """The last `resent` pieces once more, and `text`."""
         known = len(self.pieces) - min(resent, len(self.pieces))
         self.pieces.append(text)
         offset = len(json_escape("".join(self.pieces[:known])))
-        return Said(offset=offset, fragment=json_escape("".join(self.pieces[known:])))
+        return Delta(offset=offset, fragment=json_escape("".join(self.pieces[known:])))
 
     def starts_anew_if_told_so(self) -> None:
         """Its claim, which a failover had forgotten, was given to it again."""
