@@ -29,7 +29,7 @@ class Evidence:
     history: History
     kept: Kept
     calls: list[Call]
-    """The dev model's record."""
+    """The fake model's record."""
 
 
 def audit(evidence: Evidence) -> list[str]:

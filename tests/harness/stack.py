@@ -1,4 +1,4 @@
-"""Redis, the dev model, webs and workers as one thing, each of them at a test's mercy."""
+"""Redis, the fake model, webs and workers as one thing, each of them at a test's mercy."""
 
 import os
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A real dev model, and providers that talk to it."""
+"""A real fake model, and providers that talk to it."""
 
 from collections.abc import Callable, Iterator
 
@@ -33,7 +33,7 @@ def form(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def speaker(fake_model: FakeModel) -> Speaker:
-    """Return a function that makes a provider for the dev model; it takes a model's fields."""
+    """Return a function that makes a provider for the fake model; it takes a model's fields."""
     fake_model.reset()
 
     def speak(form: str, **fields: object) -> Provider:

@@ -1,4 +1,4 @@
-"""What all formats have in common, against the dev model, streaming and not."""
+"""What all formats have in common, against the fake model, streaming and not."""
 
 import pytest
 

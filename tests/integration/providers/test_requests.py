@@ -1,4 +1,4 @@
-"""What each format sends, as the dev model received it."""
+"""What each format sends, as the fake model received it."""
 
 import json
 import socket
