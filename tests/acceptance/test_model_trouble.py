@@ -80,7 +80,7 @@ def test_a_model_that_does_not_end_is_ended_and_what_it_said_is_kept(
     scene: Callable[..., Scene],
 ) -> None:
     # One slot: that the next session is answered shows that it was freed.
-    here = with_patience(scene(worker_concurrency=1, max_attempts=1, circuit_failures=1000))
+    here = with_patience(scene(worker_concurrency=1, max_attempts=1, circuit_failure_threshold=1000))
     endings = {
         "hang": ("failed", "model_timeout"),
         "stall after=3": ("incomplete", "model_timeout"),
@@ -120,7 +120,7 @@ GARBAGE = {
 def test_garbage_ends_with_a_code_or_cut_and_never_as_completed_nor_in_memory(
     scene: Callable[..., Scene],
 ) -> None:
-    here = with_patience(scene(max_attempts=1, circuit_failures=1000))
+    here = with_patience(scene(max_attempts=1, circuit_failure_threshold=1000))
     warm = here.client()
     warm.reply_in(warm.post("Hello"), "completed")
     before = memory(here.worker.pid)
