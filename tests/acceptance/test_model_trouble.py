@@ -80,7 +80,9 @@ def test_a_model_that_does_not_end_is_ended_and_what_it_said_is_kept(
     scene: Callable[..., Scene],
 ) -> None:
     # One slot: that the next session is answered shows that it was freed.
-    here = with_patience(scene(worker_concurrency=1, max_attempts=1, circuit_failure_threshold=1000))
+    here = with_patience(
+        scene(worker_concurrency=1, max_attempts=1, circuit_failure_threshold=1000)
+    )
     endings = {
         "hang": ("failed", "model_timeout"),
         "stall after=3": ("incomplete", "model_timeout"),
