@@ -59,7 +59,7 @@ def test_what_was_delivered_is_delivered_again(admin: Client, session_id: str) -
 def test_what_was_never_delivered_is_not_delivered_again(admin: Client, session_id: str) -> None:
     told = {"act": "redeliver msg_9"}
     answer = admin.post(page(session_id, "act"), told, follow=True)
-    assert "There is no such message" in answer.content.decode()
+    assert "Message not found in this session" in answer.content.decode()
     assert not LogEntry.objects.exists()
 
 

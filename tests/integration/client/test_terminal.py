@@ -86,7 +86,7 @@ def test_commands_show_and_change_the_session(chat: PtyProgram) -> None:
     chat.sendline("/stop")
     chat.expect("(no reply in progress)\n> ")
     chat.sendline("/model none")
-    chat.expect("There is no model of this name.\n> ")
+    chat.expect("Unknown model.\n> ")
     chat.sendline("/regenerate")
     chat.expect("echo: one")
     chat.expect("> ")
@@ -102,7 +102,7 @@ def test_commands_show_and_change_the_session(chat: PtyProgram) -> None:
 
 def test_failed_turn_is_reported_and_the_chat_continues(chat: PtyProgram) -> None:
     chat.sendline("[[fault:400]]")
-    chat.expect("The model's service refused the request.\n> ")
+    chat.expect("The model's service rejected the request.\n> ")
     chat.sendline("hello")
     chat.expect("echo: hello\n> ")
 
@@ -123,7 +123,7 @@ def test_lines_of_a_pipe_are_answered_in_order(echo_stack: Stack) -> None:
 def test_failed_line_of_a_pipe_sets_exit_code_1(echo_stack: Stack) -> None:
     done = run_in_pipe(echo_stack.web().url, "[[fault:400]]\nhi\n")
     assert done.stdout == "echo: hi\n"
-    assert "refused" in done.stderr
+    assert "rejected" in done.stderr
     assert done.returncode == 1
 
 
@@ -151,7 +151,7 @@ def test_resumed_session_shows_the_rest_of_the_reply(echo_stack: Stack, client: 
     next(iter(growing))
     environment = {**os.environ, "PARLEY_TOKEN": session.token}
     with PtyProgram([*CHAT, "--url", echo_stack.web().url], environment) as program:
-        program.expect("(no reply: The model's service refused the request.)\n> hello")
+        program.expect("(no reply: The model's service rejected the request.)\n> hello")
         program.expect(f"{growing.text}\n> ")
 
 
@@ -162,7 +162,7 @@ def test_chat_ends_when_its_session_is_deleted(echo_stack: Stack, client: Client
         program.expect("Type /help for a list of commands.\n> ")
         session.delete()
         program.sendline("hello")
-        program.expect("There is no such session.\n")
+        program.expect("Session not found.\n")
         assert program.exit_code() == 1
 
 

@@ -43,7 +43,7 @@ def test_visitor_chats_sets_a_prompt_and_resets(stack: Stack) -> None:
     assert "tides" in first["messages"][1][1]
     assert prompted["prompt"] == ["Be terse."]
     assert "Be terse." in history["messages"][-1][1]
-    assert failed["messages"][-1] == ["assistant", "The model's service refused the request."]
+    assert failed["messages"][-1] == ["assistant", "The model's service rejected the request."]
     assert reloaded["messages"] == failed["messages"]
     assert (reset["messages"], reset["prompt"]) == ([], ["Be terse."])
     assert unreachable["errors"] == ["Could not reach http://127.0.0.1:1."]
