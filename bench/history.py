@@ -14,7 +14,7 @@ REPLY = "It stands at three metres and ten, and turns at a quarter past two. " *
 def session_with(messages: int) -> tuple[str, Caller]:
     """Return the token and the caller of a session that holds so many messages."""
     token, _ = sessions.open_session()
-    caller = tokens.caller(token)
+    caller = tokens.caller_from_token(token)
     for _ in range(messages // 2):
         _add_turn(caller)
     return token, caller
@@ -22,7 +22,7 @@ def session_with(messages: int) -> tuple[str, Caller]:
 
 def _add_turn(caller: Caller) -> None:
     key = secrets.token_hex(6)
-    turns.submit(caller, Submission(content=QUESTION, ask=b"{}", deadline=60, key=key))
+    turns.submit(caller, Submission(content=QUESTION, request=b"{}", deadline=60, key=key))
     claim = leases.claim(caller.session_id, nonce=key, worker="bench")
     assert claim
     outcome = Outcome(status=Status.COMPLETED, finish_reason=FinishReason.STOP, model="default")

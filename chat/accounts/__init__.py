@@ -1,1 +1,1 @@
-"""Who is asking: client addresses."""
+"""Client identity: addresses."""

@@ -1,19 +1,19 @@
-"""Where a request comes from, as far as that can be believed."""
+"""The client's IP address, for rate limits."""
 
 import ipaddress
 from collections.abc import Mapping
 
 from chat.settings import chat_settings
 
-# Who comes by a Unix socket.
+# Clients that connect over a Unix socket.
 LOCAL = "local"
 
 
-def client(meta: Mapping[str, str]) -> str:
-    """Return the address whose pace is limited.
+def client_address(meta: Mapping[str, str]) -> str:
+    """Return the client's address; of IPv6, its /64.
 
-    Each trusted proxy has added one entry to X-Forwarded-For, so with n of them the client's own is
-    the n-th from the right; what stands further left anybody may have written.
+    Each trusted proxy appends one entry to X-Forwarded-For. With n of them, the client's address is
+    the n-th entry from the right. Clients can forge the entries before it.
     """
     peer = meta.get("REMOTE_ADDR", "")
     if chat_settings.TRUSTED_PROXIES:
@@ -24,7 +24,7 @@ def client(meta: Mapping[str, str]) -> str:
 
 
 def _bucket(address: str) -> str:
-    """Return the address; of IPv6 its /64, the least that one customer is given."""
+    """Return the address, or the /64 of an IPv6 address: the least that one customer gets."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:

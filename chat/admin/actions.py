@@ -79,7 +79,7 @@ class SessionActions(Base):
     @admin.action(description="Export completed turns for fine-tuning", permissions=["export"])
     def export_turns(self, request: HttpRequest, queryset: Iterable[Session]) -> HttpResponse:
         """Send the conversation of each as a line in the chat fine-tuning format."""
-        lines = {session: export.line(session.pk, export.Choice()) for session in queryset}
+        lines = {session: export.line(session.pk, export.ExportFilter()) for session in queryset}
         return self._sent(request, lines, "conversations.jsonl")
 
     def _sent(
@@ -157,6 +157,6 @@ class SessionActions(Base):
 def _whole(session_id: str) -> bytes:
     """Return a session as a line; nothing if it has ended meanwhile."""
     try:
-        return b"".join(staff.export(session_id))
+        return b"".join(staff.stream_json(session_id))
     except (SessionNotFound, SessionExpired):
         return b""

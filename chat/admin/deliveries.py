@@ -13,7 +13,7 @@ from chat.admin.models import Session
 from chat.admin.querysets import moment
 from chat.domain import DeliveryState
 from chat.webhooks import deliveries
-from chat.webhooks.deliveries import Named
+from chat.webhooks.deliveries import DeliveryWithSession
 
 TEMPLATE = "admin/chat/deliveries.html"
 
@@ -29,7 +29,7 @@ def page(request: HttpRequest) -> HttpResponse:
     if not views.permitted(request)["view"]:
         raise PermissionDenied
     state = _state(request.GET.get("state", DeliveryState.WAITING))
-    named, counts = deliveries.look(state), deliveries.counts()
+    named, counts = deliveries.list_deliveries(state), deliveries.counts()
     context = {
         **admin.site.each_context(request),
         "title": "Deliveries",
@@ -48,7 +48,7 @@ def _state(name: str) -> DeliveryState:
         raise Http404 from error
 
 
-def _shown(named: Named) -> dict[str, Any]:
+def _shown(named: DeliveryWithSession) -> dict[str, Any]:
     return {
         "id": named.session_id,
         "session": named.session and Session.of(named.session),

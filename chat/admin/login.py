@@ -18,10 +18,10 @@ class SignInForm(AdminAuthenticationForm):
 
     def clean(self) -> dict[str, Any]:
         """Refuse what comes too fast, and write each refusal to the process's log."""
-        address = client_ip.client(self.request.META) if self.request else client_ip.LOCAL
+        address = client_ip.client_address(self.request.META) if self.request else client_ip.LOCAL
         username = str(self.cleaned_data.get("username", ""))
         try:
-            staff.pace_sign_in(username=username, address=address)
+            staff.check_sign_in_rate(username=username, address=address)
         except RateLimited as error:
             # The name may be a password that was typed into the wrong field.
             logger.warning("Too many attempts to sign in to the admin from %s", address)

@@ -34,9 +34,9 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def _told() -> dict[str, Any]:
-    standing = stats.look()
+    standing = stats.collect()
     tally = standing.tally
-    running = stats.running() if tally.running else []
+    running = stats.longest_running() if tally.running else []
     return {
         "tally": tally,
         "oldest_wait": charts.shown(tally.oldest_wait if tally.waiting else None),
@@ -54,5 +54,5 @@ def _told() -> dict[str, Any]:
         "running": [
             (Session.of(row), charts.shown(max(0.0, tally.now - since))) for since, row in running
         ],
-        "names_at_most": stats.SHOWN,
+        "names_at_most": stats.MAX_LISTED,
     }

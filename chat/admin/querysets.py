@@ -10,7 +10,8 @@ from typing import Any, ClassVar, NoReturn, Self
 
 from django.db import NotSupportedError, models
 
-from chat.conversation import session_search, sessions, staff
+from chat.conversation import session_search, staff
+from chat.conversation.messages import get_message, list_messages
 from chat.conversation.session_search import Choice, Wanted
 from chat.domain import Caller
 from chat.domain.errors import MessageNotFound, SessionExpired, SessionNotFound
@@ -163,7 +164,7 @@ class SessionQuerySet(RedisQuerySet):
         """Count them by the index, or those that were named or wished for."""
         if self._result_cache is not None:
             return len(self._result_cache)
-        total = len(self.chosen()) if self.is_chosen else staff.count(self._span)
+        total = len(self.chosen()) if self.is_chosen else staff.count_sessions(self._span)
         return _sliced(total, self.query.low_mark, self.query.high_mark)
 
     def delete(self) -> tuple[int, dict[str, int]]:
@@ -185,7 +186,7 @@ class SessionQuerySet(RedisQuerySet):
 
     def _read(self, offset: int, limit: int) -> Iterable[models.Model]:
         if not self.is_chosen:
-            rows = staff.recent(offset=offset, limit=limit, span=self._span)
+            rows = staff.list_sessions(offset=offset, limit=limit, span=self._span)
         else:
             rows = self.chosen().page(offset=offset, limit=limit)
         of: Callable[[Row], models.Model] = self.model.of
@@ -226,8 +227,8 @@ class MessageQuerySet(RedisQuerySet):
         of: Callable[[str, bytes], models.Model] = self.model.of
         try:
             if message_id:
-                return [of(session_id, sessions.message(caller, message_id))][offset:]
-            page = sessions.page(caller, **self._bounds(), limit=offset + limit)
+                return [of(session_id, get_message(caller, message_id))][offset:]
+            page = list_messages(caller, **self._bounds(), limit=offset + limit)
         except (SessionNotFound, SessionExpired, MessageNotFound):
             return []
         return [of(session_id, message) for message in page.messages[offset:]]

@@ -39,14 +39,14 @@ def _cancel(session_id: str, message_id: str) -> Done:
     if not message_id:
         return _cancel_all(session_id)
     cancelled = turns.cancel(caller=Caller(session_id=session_id), message_id=message_id)
-    if not cancelled.is_new:
+    if not cancelled.is_change:
         why = "it has ended" if cancelled.is_final else "that was asked for before"
         return Done(f"Nothing to cancel: {message_id}, {why}.", is_new=False)
     return Done(f"{'Cancelled' if cancelled.is_final else 'Asked to cancel'} {message_id}.")
 
 
 def _cancel_all(session_id: str) -> Done:
-    waited, running = staff.cancel_open(session_id)
+    waited, running = staff.cancel_all(session_id)
     if not waited and not running:
         return Done("Nothing to cancel.", is_new=False)
     told = [f"Cancelled {waited} waiting turn{'' if waited == 1 else 's'}."] if waited else []

@@ -91,7 +91,7 @@ def _settled(found: Snapshot) -> dict[str, Any]:
 def webhook(request: HttpRequest, session: Session) -> HttpResponse:
     """Show the session's deliveries, the newest first."""
     found = sessions.read(Caller(session_id=session.pk), limit=0)
-    records = delivery.records(session.pk)
+    records = delivery.list_for_session(session.pk)
     context = frame(request, session, f"Webhook of {session}") | {
         "url": json.loads(found.webhook_url),
         "deployments": has_webhook(),

@@ -16,7 +16,7 @@ def bearer(meta: Mapping[str, str]) -> Caller:
     scheme, _, token = meta.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() != "bearer":
         raise InvalidToken
-    return tokens.caller(token.strip())
+    return tokens.caller_from_token(token.strip())
 
 
 def owner(meta: Mapping[str, str], session_id: str) -> Caller:

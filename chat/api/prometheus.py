@@ -15,7 +15,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from chat.domain import Status, WaitReason
-from chat.operations.stats import Standing
+from chat.operations.stats import Stats
 from chat.settings import chat_settings
 from chat.store.limits import LimiterState
 from chat.store.metrics import BOUNDS, Histogram, Tally
@@ -25,7 +25,7 @@ OUTCOMES = [status.value for status in Status if status.is_terminal]
 Counted = dict[tuple[str, ...], float]
 
 
-def text(standing: Standing) -> bytes:
+def text(standing: Stats) -> bytes:
     """Return all figures as Prometheus reads them."""
     registry = CollectorRegistry()
     registry.register(Told(standing))
@@ -35,7 +35,7 @@ def text(standing: Standing) -> bytes:
 class Told(Collector):
     """One look, as metrics."""
 
-    def __init__(self, standing: Standing) -> None:
+    def __init__(self, standing: Stats) -> None:
         self._standing = standing
 
     def collect(self) -> Iterable[Metric]:
@@ -47,7 +47,7 @@ class Told(Collector):
         yield from _gates(self._standing.gates)
 
 
-def _gauges(standing: Standing) -> Iterator[Metric]:
+def _gauges(standing: Stats) -> Iterator[Metric]:
     tally = standing.tally
     for name, text, value in (
         ("parley_sessions", "Sessions that live.", tally.sessions),

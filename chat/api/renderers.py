@@ -46,7 +46,7 @@ def ticket(word: str, seconds: float) -> bytes:
 
 def accepted(turn: Accepted) -> bytes:
     """Return both messages of an accepted turn."""
-    members = (turn.message, turn.reply, turn.position)
+    members = (turn.message, turn.reply, turn.queue_position)
     return b'{"message":%b,"reply":%b,"queue_position":%d}' % members
 
 

@@ -1,64 +1,64 @@
-"""What of a session's history the model is shown."""
+"""The context window: the part of a session's history that is sent to the model."""
 
 from collections.abc import Sequence
 
 from chat.domain import Claim, HistoryMessage, Model, Prompt, PromptMessage, Role, Status
 
-# UTF-8 bytes that one token stands for in the estimate; OpenAI's rule of thumb for English.
+# UTF-8 bytes per token in estimates. OpenAI's rule of thumb for English.
 BYTES_PER_TOKEN = 4
-# Tokens that a message takes beside its text: role and separators, as OpenAI's cookbook counts.
+# Tokens of a message besides its text: role and separators, as in OpenAI's cookbook.
 TOKENS_PER_MESSAGE = 4
 
-# Replies whose text belongs to the conversation.
-SHOWN = {Status.COMPLETED, Status.INCOMPLETE, Status.CANCELLED}
+# Statuses of replies that are part of the conversation.
+CONTEXT_STATUSES = {Status.COMPLETED, Status.INCOMPLETE, Status.CANCELLED}
 
 
-def prompt(claim: Claim, model: Model) -> Prompt:
+def build_prompt(claim: Claim, model: Model) -> Prompt:
     """Return the prompt for a claimed turn.
 
-    It holds the system prompt, then the newest earlier turns that fit, then the message to be
-    answered, which always stands. A turn without a reply's text is left out whole: a question left
-    open would make the model answer it late. Of several replies to a message the newest one counts.
-    The token budget is an estimate: no tokenizer is asked.
+    It contains the system prompt, the newest earlier turns that fit, and the user message, which is
+    always included. A turn whose reply has no text is left out, or the model would answer its
+    question late. Of several replies to a message the newest is used. Token counts are estimates;
+    no tokenizer is involved.
     """
-    *earlier, asked = claim.history
-    question = [PromptMessage(role=Role.USER, content=asked.content)]
+    *earlier, last = claim.history
+    question = [PromptMessage(role=Role.USER, content=last.content)]
     system = [PromptMessage(role=Role.SYSTEM, content=claim.system_prompt)]
     fixed = system + question if claim.system_prompt else question
-    room = _room(claim, model) - sum(map(estimate, fixed))
-    chosen = _newest(_turns(earlier), claim.context.messages - 1, room)
+    budget = _prompt_budget(claim, model) - sum(map(estimate_message, fixed))
+    chosen = _newest_that_fit(_answered_turns(earlier), claim.context.messages - 1, budget)
     return Prompt(messages=[*fixed[:-1], *chosen, *question], options=claim.options)
 
 
-def cost(prompt: Prompt, model: Model) -> int:
-    """Return about how many tokens a call takes: its prompt and the longest reply it may get."""
+def estimate_call(prompt: Prompt, model: Model) -> int:
+    """Estimate the tokens of a call: its prompt and the longest possible reply."""
     reply = min(prompt.options.max_tokens or model.max_tokens, model.max_tokens)
-    return sum(map(estimate, prompt.messages)) + reply
+    return sum(map(estimate_message, prompt.messages)) + reply
 
 
-def estimate(message: PromptMessage) -> int:
-    """Return about how many tokens the message takes in a prompt."""
+def estimate_message(message: PromptMessage) -> int:
+    """Estimate the tokens of a message in a prompt."""
     return TOKENS_PER_MESSAGE + estimate_text(message.content)
 
 
 def estimate_text(text: str) -> int:
-    """Return about how many tokens the text is."""
+    """Estimate the tokens of a text."""
     return -(-len(text.encode()) // BYTES_PER_TOKEN)
 
 
-def _room(claim: Claim, model: Model) -> int:
-    """Most tokens of the prompt: the session's budget within what the model leaves for it."""
+def _prompt_budget(claim: Claim, model: Model) -> int:
+    """Return the maximum tokens of the prompt: the session's limit, within the model's."""
     reply = min(claim.options.max_tokens or model.max_tokens, model.max_tokens)
-    most = model.context_tokens - reply
-    return min(claim.context.tokens, most) if claim.context.tokens else most
+    limit = model.context_tokens - reply
+    return min(claim.context.tokens, limit) if claim.context.tokens else limit
 
 
-def _turns(messages: Sequence[HistoryMessage]) -> list[list[PromptMessage]]:
-    """Pair each user message with the newest reply to it that says something; oldest first."""
+def _answered_turns(messages: Sequence[HistoryMessage]) -> list[list[PromptMessage]]:
+    """Pair each user message with its newest reply that has text; oldest first."""
     replies = {
         message.reply_to: message
         for message in messages
-        if message.role is Role.ASSISTANT and message.status in SHOWN and message.content
+        if message.role is Role.ASSISTANT and message.status in CONTEXT_STATUSES and message.content
     }
     return [
         [
@@ -70,12 +70,14 @@ def _turns(messages: Sequence[HistoryMessage]) -> list[list[PromptMessage]]:
     ]
 
 
-def _newest(turns: list[list[PromptMessage]], most: int, room: int) -> list[PromptMessage]:
-    """Return the newest whole turns: at most `most` messages and `room` tokens, oldest first."""
+def _newest_that_fit(
+    turns: list[list[PromptMessage]], max_messages: int, max_tokens: int
+) -> list[PromptMessage]:
+    """Return the newest complete turns that fit, oldest first."""
     chosen: list[PromptMessage] = []
     for turn in reversed(turns):
-        room -= sum(map(estimate, turn))
-        if room < 0 or len(chosen) + len(turn) > most:
+        max_tokens -= sum(map(estimate_message, turn))
+        if max_tokens < 0 or len(chosen) + len(turn) > max_messages:
             break
         chosen = turn + chosen
     return chosen

@@ -1,4 +1,4 @@
-"""The models that sessions may name."""
+"""The configured models."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,26 +12,26 @@ from chat.settings import chat_settings
 
 
 def all_models() -> Mapping[str, Model]:
-    """Return the models of the settings by name."""
+    """Return the configured models by name."""
     models: Mapping[str, Model] = settings.CHAT_MODELS
     return models
 
 
 def check() -> None:
-    """Make each model's provider, which refuses what it cannot do.
+    """Create each model's provider, which validates its configuration.
 
     Raises:
-        ConfigError: a model of the settings cannot be called; its name is given.
+        ConfigError: a model cannot be called; the message names it.
     """
     for model in all_models().values():
         provider_for(model)
 
 
-def named(name: str) -> Model:
+def get(name: str) -> Model:
     """Return the model of this name.
 
     Raises:
-        UnknownModel: the settings have none.
+        UnknownModel: it is not configured.
     """
     try:
         return all_models()[name]
@@ -40,16 +40,16 @@ def named(name: str) -> Model:
 
 
 def name_or_default(name: str | None) -> str:
-    """Return the model's name; that of the default model without one.
+    """Return the name if there is such a model; without a name, the default model's.
 
     Raises:
-        UnknownModel: the settings have no model of this name.
+        UnknownModel: it is not configured.
     """
-    return named(name or chat_settings.DEFAULT_MODEL).name
+    return get(name or chat_settings.DEFAULT_MODEL).name
 
 
-def described() -> list[dict[str, Any]]:
-    """Return what clients may know of each model: neither whom it is asked of, nor as whom."""
+def describe_all() -> list[dict[str, Any]]:
+    """Return what clients may know about each model: no URL and no credentials."""
     return [
         {
             "name": model.name,

@@ -1,6 +1,5 @@
-"""Sessions: open, read, change, end them."""
+"""Sessions: open, read, update, reset and delete them."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -8,14 +7,13 @@ from typing import Any
 import orjson
 
 from chat.conversation import llms, tokens
-from chat.domain import Caller, Context, EventPage, Feedback, NewSession, Page, Snapshot
-from chat.domain.errors import InvalidRequest
-from chat.domain.ids import message_number, random_id
+from chat.conversation.idempotency import digest, storage_key
+from chat.domain import Caller, Context, EventPage, NewSession, Snapshot
 from chat.settings import chat_settings
 from chat.store import rate_limit, sessions
 from chat.webhooks import delivery
 
-# Events read from a log at once.
+# Maximum events per read of a log.
 EVENT_BATCH = 500
 
 
@@ -31,15 +29,16 @@ def open_session(
     ttl: int | None = None,
     key: str = "",
 ) -> tuple[str, Snapshot]:
-    """Open a session; return its token, which nobody can look up later, and the session.
+    """Open a session; return its token and the session. The token cannot be retrieved later.
 
-    address: of the client, whose pace is limited; empty for Parley itself. key: the client's
-    idempotency key; the same key and arguments give the same session and token again.
+    address: the client's, which is rate limited; empty for Parley's own calls. ttl: seconds.
+    key: the client's idempotency key; the same key and arguments return the same session and
+    token.
 
     Raises:
         UnknownModel, RateLimited, IdempotencyMismatch, StoreFull, StoreUnavailable
     """
-    _pace(address)
+    _check_rate(address)
     stored = _stored_fields(
         {
             "name": name,
@@ -47,14 +46,14 @@ def open_session(
             "model": llms.name_or_default(model),
             "context": asdict(context or Context()),
             "metadata": metadata or {},
-            "webhook_url": delivery.permitted(webhook_url),
+            "webhook_url": delivery.validate_url(webhook_url),
         }
     )
     lifetime = ttl or chat_settings.SESSION_TTL
     session_id = tokens.new_session_id(key)
     seed = digest(key, stored, lifetime) if key else ""
     token = tokens.new_token(session_id, seed)
-    opener = tokens.caller(token)
+    opener = tokens.caller_from_token(token)
     sessions.create(NewSession(id=session_id, token_hash=opener.token_hash, ttl=lifetime, **stored))
     return token, read(opener)
 
@@ -71,52 +70,12 @@ def read_if_changed(
     return sessions.snapshot_if_changed(caller, known=known, after=after, limit=limit)
 
 
-def page(
-    caller: Caller, *, before: str | None, after: str | None, limit: int, newest_first: bool
-) -> Page:
-    """Return messages before or after the message of that id, or from one end of the history.
-
-    Raises:
-        InvalidRequest: both `before` and `after` are given.
-        MessageNotFound: an id is not one of a message.
-    """
-    if before is not None and after is not None:
-        raise InvalidRequest("Give before or after, not both.", param="after")
-    cursor = before if before is not None else after
-    newer = after is not None or (before is None and not newest_first)
-    beside = message_number(cursor) if cursor is not None else None
-    found = sessions.page(caller, cursor=beside, newer=newer, limit=limit)
-    if newer != newest_first:
-        return found
-    return Page(messages=found.messages[::-1], has_more=found.has_more)
-
-
-def message(caller: Caller, message_id: str) -> bytes:
-    """Return one message as JSON.
-
-    Raises:
-        MessageNotFound, SessionNotFound, SessionExpired, StoreUnavailable
-    """
-    return sessions.message(caller, message_number(message_id))
-
-
-def rate(caller: Caller, message_id: str, feedback: Feedback | None) -> bytes:
-    """Keep feedback on a reply, or take it away; return the reply as JSON.
-
-    Raises:
-        FeedbackNotAllowed: the message is no reply, or not over.
-        MessageNotFound, StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
-    """
-    told = orjson.dumps(asdict(feedback) if feedback else None)
-    return sessions.set_feedback(caller, message_number(message_id), told)
-
-
 def events(caller: Caller, *, after: int, limit: int = EVENT_BATCH) -> EventPage:
-    """Return the events that follow the cursor `after`, oldest first, at most `limit`."""
+    """Return the events after the cursor `after`, oldest first, at most `limit`."""
     return sessions.events(caller, after=after, limit=limit)
 
 
-def change(caller: Caller, changes: Mapping[str, Any]) -> Snapshot:
+def update(caller: Caller, changes: Mapping[str, Any]) -> Snapshot:
     """Change name, system_prompt, model, context, metadata, webhook_url or ttl (seconds).
 
     Raises:
@@ -126,51 +85,41 @@ def change(caller: Caller, changes: Mapping[str, Any]) -> Snapshot:
     if "model" in fields:
         fields["model"] = llms.name_or_default(fields["model"])
     if "webhook_url" in fields:
-        delivery.permitted(fields["webhook_url"])
-    told = orjson.dumps(fields)
+        delivery.validate_url(fields["webhook_url"])
+    event_fields = orjson.dumps(fields)
     ttl = fields.pop("ttl", None)
-    sessions.update(caller, told, _stored_fields(fields), ttl)
+    sessions.update(caller, event_fields, _stored_fields(fields), ttl)
     return read(caller)
 
 
-def renew_token(caller: Caller, *, key: str = "") -> tuple[str, float]:
-    """Give the session a new token and a new expiry; the old token dies.
+def rotate_token(caller: Caller, *, key: str = "") -> tuple[str, float]:
+    """Replace the session's token and renew its expiry; return the token and the expiry time.
 
-    key: the client's idempotency key; the same key and old token give the same new token again.
+    The old token stops working. key: the client's idempotency key; the same key and old token
+    return the same new token.
     """
     seed = digest(key, caller.token_hash) if key else ""
     token = tokens.new_token(caller.session_id, seed)
-    return token, sessions.rotate_token(caller, tokens.hash_of(token))
+    return token, sessions.rotate_token(caller, tokens.hash_token(token))
 
 
 def touch(caller: Caller) -> float:
-    """Count a follower's presence as activity; return when the session expires."""
+    """Count a subscriber's presence as activity; return when the session expires."""
     return sessions.touch(caller)
 
 
 def reset(caller: Caller, *, key: str = "") -> Snapshot:
-    """Cancel what is open and clear the history; return the session, which stays with its token."""
-    sessions.reset(caller, key=kept_key(key), digest=digest("reset"))
+    """Cancel open turns and clear the history; the session keeps its token."""
+    sessions.reset(caller, key=storage_key(key), digest=digest("reset"))
     return read(caller)
 
 
 def delete(caller: Caller) -> None:
-    """Remove every trace of the session."""
+    """Delete the session and all its data."""
     sessions.delete(caller)
 
 
-def kept_key(key: str) -> str:
-    """Return the key that the store keeps: the client's, told apart from those made here."""
-    return f"c:{key}" if key else f"m:{random_id()}"
-
-
-def digest(*parts: object) -> str:
-    """Return a short digest that tells one request from another: 16 hex digits."""
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
-
-
-def _pace(address: str) -> None:
-    """Let a session be opened from there, or refuse it; Parley itself, "", may always."""
+def _check_rate(address: str) -> None:
     if address:
         per_minute, burst = chat_settings.SESSIONS_PER_MINUTE, chat_settings.SESSIONS_BURST
         rate_limit.throttle("sessions", address, per_minute=per_minute, burst=burst)

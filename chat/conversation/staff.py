@@ -1,6 +1,6 @@
-"""What staff may do beyond what a session's owner may: look through all sessions, and step in.
+"""What staff can do with any session: list, cancel, requeue, expire, delete, redact, export.
 
-Staff act as Parley itself. Whether they may is asked where they are known: in the admin.
+Staff act without a session token. The admin checks their permissions.
 """
 
 from collections.abc import Iterator
@@ -9,6 +9,8 @@ import orjson
 
 from chat import broker
 from chat.conversation import sessions, turns
+from chat.conversation.idempotency import digest
+from chat.conversation.messages import list_messages
 from chat.domain import Caller, Requeued, Status
 from chat.domain.errors import SessionExpired, SessionNotFound
 from chat.domain.ids import message_number
@@ -19,15 +21,15 @@ from chat.store.listing import ALWAYS, Row, Span
 from chat.store.message_json import json_escape
 
 REDACTED = "[redacted]"
-TRIES_PER_MINUTE = 6
-# Attempts at one account, and from one address, to sign in.
-TRIES_AT_ONCE = 10
-# Messages read at once.
+# Sign-in attempts per minute and account, and per minute and address.
+SIGN_INS_PER_MINUTE = 6
+SIGN_IN_BURST = 10
+# Messages per read of an export.
 EXPORT_PAGE = 200
 
 
-def recent(*, offset: int, limit: int, span: Span = ALWAYS) -> list[Row]:
-    """Return sessions, those of the latest activity first.
+def list_sessions(*, offset: int, limit: int, span: Span = ALWAYS) -> list[Row]:
+    """Return sessions, most recently active first.
 
     Raises:
         StoreUnavailable
@@ -35,13 +37,13 @@ def recent(*, offset: int, limit: int, span: Span = ALWAYS) -> list[Row]:
     return listing.rows(listing.page(offset=offset, limit=limit, span=span))
 
 
-def count(span: Span = ALWAYS) -> int:
-    """Return how many sessions were last active in the span."""
+def count_sessions(span: Span = ALWAYS) -> int:
+    """Return how many sessions were last active in the time range."""
     return listing.count(span)
 
 
 def reindex() -> Iterator[int]:
-    """Note anew what each session is searched by; yield how many were looked at since.
+    """Rebuild the search index; yield the number of sessions indexed per batch.
 
     Raises:
         StoreUnavailable
@@ -51,27 +53,26 @@ def reindex() -> Iterator[int]:
         yield len(session_ids)
 
 
-def cancel_open(session_id: str) -> tuple[int, int]:
-    """Cancel all turns of the session; return how many that waited, and how many that run.
+def cancel_all(session_id: str) -> tuple[int, int]:
+    """Cancel all open turns; return how many were queued and how many are running.
 
-    A running one ends as soon as its worker hears of it; if it was asked to before, it counts not.
+    A running turn ends when its worker reads the request. Turns that were already being cancelled
+    are not counted.
 
     Raises:
         SessionNotFound, SessionExpired, StoreUnavailable
     """
     caller = Caller(session_id=session_id)
-    latest = sessions.read(
-        caller, limit=2 * (chat_settings.MAX_QUEUED_TURNS_PER_SESSION + 1)
-    ).messages
-    replies = [orjson.loads(message) for message in latest]
-    open_ids = [reply["id"] for reply in replies if not Status(reply["status"]).is_terminal]
-    told = [turns.cancel(caller=caller, message_id=each) for each in reversed(open_ids)]
-    new = [each.is_final for each in told if each.is_new]
-    return new.count(True), new.count(False)
+    limit = 2 * (chat_settings.MAX_QUEUED_TURNS_PER_SESSION + 1)
+    messages = [orjson.loads(each) for each in sessions.read(caller, limit=limit).messages]
+    open_ids = [each["id"] for each in messages if not Status(each["status"]).is_terminal]
+    cancelled = [turns.cancel(caller=caller, message_id=each) for each in reversed(open_ids)]
+    changed = [each.is_final for each in cancelled if each.is_change]
+    return changed.count(True), changed.count(False)
 
 
 def requeue(session_id: str) -> Requeued:
-    """Have the session's next turn begun at once, be it taken from its worker.
+    """Start the session's next turn now, even if a worker holds it.
 
     Raises:
         SessionNotFound, SessionExpired, StoreUnavailable
@@ -83,7 +84,7 @@ def requeue(session_id: str) -> Requeued:
 
 
 def expire(session_id: str) -> bool:
-    """End the session as if its time were up; what is open is cancelled. False if it was over.
+    """Expire the session now and cancel its open turns; return False if it had expired.
 
     Raises:
         SessionNotFound, StoreUnavailable
@@ -96,7 +97,7 @@ def expire(session_id: str) -> bool:
 
 
 def delete(session_id: str) -> None:
-    """Remove every trace of the session, if there is one.
+    """Delete the session and all its data, if it exists.
 
     Raises:
         StoreUnavailable
@@ -108,18 +109,18 @@ def delete(session_id: str) -> None:
 
 
 def redact(session_id: str, message_id: str) -> bool:
-    """Take a message's text away for good, from the history and from the log; false if it was.
+    """Erase a message's text from history and event log; return False if it was redacted before.
 
     Raises:
-        SessionBusy: the reply is not over; cancel it first.
+        SessionBusy: the reply is not finished; cancel it first.
         MessageNotFound, SessionNotFound, SessionExpired, StoreUnavailable
     """
     caller = Caller(session_id=session_id)
     return admin.redact(caller, message_number(message_id), json_escape(REDACTED))
 
 
-def export(session_id: str) -> Iterator[bytes]:
-    """Yield the session with all its messages as one line of JSON, in pieces.
+def stream_json(session_id: str) -> Iterator[bytes]:
+    """Yield the session with all its messages as one line of JSON, in chunks.
 
     Raises:
         SessionNotFound, SessionExpired, StoreUnavailable
@@ -140,7 +141,7 @@ def export(session_id: str) -> Iterator[bytes]:
     )
     after, has_more = None, True
     while has_more:
-        page = sessions.page(
+        page = list_messages(
             caller, before=None, after=after, limit=EXPORT_PAGE, newest_first=False
         )
         yield (b"," if after and page.messages else b"") + b",".join(page.messages)
@@ -150,16 +151,13 @@ def export(session_id: str) -> Iterator[bytes]:
     yield b"]}\n"
 
 
-def pace_sign_in(*, username: str, address: str) -> None:
-    """Let an attempt to sign in pass, or refuse it.
+def check_sign_in_rate(*, username: str, address: str) -> None:
+    """Count an attempt to sign in.
 
     Raises:
-        RateLimited: too many came for this account or from this address.
+        RateLimited: too many attempts for this account or from this address.
         StoreUnavailable
     """
-    for scope, caller in (("admin-address", address), ("admin-account", _digest(username))):
-        rate_limit.throttle(scope, caller, per_minute=TRIES_PER_MINUTE, burst=TRIES_AT_ONCE)
-
-
-def _digest(username: str) -> str:
-    return sessions.digest("account", username.casefold())
+    account = digest("account", username.casefold())
+    for scope, caller in (("admin-address", address), ("admin-account", account)):
+        rate_limit.throttle(scope, caller, per_minute=SIGN_INS_PER_MINUTE, burst=SIGN_IN_BURST)

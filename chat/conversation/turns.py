@@ -1,4 +1,4 @@
-"""Turns as clients ask for them: submit, regenerate, cancel."""
+"""Turns: submit, regenerate, cancel."""
 
 import logging
 from dataclasses import asdict
@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from chat import broker
-from chat.conversation.sessions import digest, kept_key
+from chat.conversation.idempotency import digest, storage_key
 from chat.domain import Accepted, Caller, Cancelled, OnBusy, Options, Submission
 from chat.domain.ids import message_number
 from chat.logging import log_context
@@ -29,26 +29,25 @@ def submit(
     key: str = "",
     request_id: str = "",
 ) -> Accepted:
-    """Accept a user message; a worker is told when none is on the session.
+    """Accept a user message and wake a worker if the session has none.
 
-    deadline: seconds within which the turn must be over; key: the client's idempotency key.
+    deadline: seconds within which the turn must end; key: the client's idempotency key.
 
     Raises:
         SessionBusy, RateLimited, TokenBudgetExceeded, SessionQueueFull, QueueFull, SessionFull:
-            nothing was
-            changed.
+            nothing was changed.
         IdempotencyMismatch, SessionNotFound, SessionExpired, StoreFull, StoreUnavailable
     """
     with tracing.span("submit", session=caller.session_id):
         submission = Submission(
             content=content,
-            ask=_ask(options, request_id),
+            request=_request_json(options, request_id),
             deadline=min(deadline or chat_settings.TURN_DEADLINE, chat_settings.TURN_DEADLINE),
             on_busy=on_busy,
-            key=kept_key(key),
+            key=storage_key(key),
             digest=digest("submit", content, on_busy, options, deadline) if key else "",
         )
-        return _woken(caller, turns.submit(caller, submission))
+        return _wake_worker(caller, turns.submit(caller, submission))
 
 
 def regenerate(
@@ -59,7 +58,7 @@ def regenerate(
     key: str = "",
     request_id: str = "",
 ) -> Accepted:
-    """Accept a turn that replies anew to the last user message; the earlier reply stays.
+    """Accept a turn that replies to the last user message again. The earlier reply is kept.
 
     Raises:
         MessageNotFound, NotRegenerable, RateLimited, QueueFull: nothing was changed.
@@ -69,28 +68,28 @@ def regenerate(
         accepted = turns.regenerate(
             caller,
             message_number(message_id),
-            ask=_ask(options, request_id),
+            ask=_request_json(options, request_id),
             deadline=chat_settings.TURN_DEADLINE,
-            key=kept_key(key),
+            key=storage_key(key),
             digest=digest("regenerate", message_id, options) if key else "",
         )
-        return _woken(caller, accepted)
+        return _wake_worker(caller, accepted)
 
 
 def cancel(*, caller: Caller, message_id: str) -> Cancelled:
-    """Cancel the turn of a reply or of its user message; what was said of it stays.
+    """Cancel the turn of a reply or user message. Partial text is kept.
 
     Raises:
         MessageNotFound, SessionNotFound, SessionExpired, StoreUnavailable
     """
     cancelled = turns.cancel(caller, message_number(message_id))
-    if cancelled.wants_wake:
+    if cancelled.needs_wake:
         broker.wake_session(caller.session_id)
     return cancelled
 
 
-def _woken(caller: Caller, accepted: Accepted) -> Accepted:
-    if accepted.wants_wake:
+def _wake_worker(caller: Caller, accepted: Accepted) -> Accepted:
+    if accepted.needs_wake:
         broker.wake_session(caller.session_id)
     number = message_number_in(accepted.reply)
     with log_context(session=caller.session_id, turn=number // 2, **tracing.log_fields()):
@@ -98,12 +97,12 @@ def _woken(caller: Caller, accepted: Accepted) -> Accepted:
     return accepted
 
 
-def _ask(options: Options | None, request_id: str) -> bytes:
-    """Return what the turn is asked with, as JSON; what is not set is left out."""
-    asked: dict[str, Any] = tracing.inject()
+def _request_json(options: Options | None, request_id: str) -> bytes:
+    """Return trace context, request id and options as JSON, without unset options."""
+    request: dict[str, Any] = tracing.inject()
     if request_id:
-        asked["request_id"] = request_id
+        request["request_id"] = request_id
     if options is not None:
         chosen = asdict(options).items()
-        asked["options"] = {name: value for name, value in chosen if value not in (None, ())}
-    return orjson.dumps(asked)
+        request["options"] = {name: value for name, value in chosen if value not in (None, ())}
+    return orjson.dumps(request)

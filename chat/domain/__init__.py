@@ -1,6 +1,6 @@
 """The nouns of Parley as plain values. Nothing here knows Redis, Django or HTTP."""
 
-from chat.domain.deliveries import Delivered, Delivery, DeliveryRecord
+from chat.domain.deliveries import Delivery, DeliveryRecord, DeliveryResult
 from chat.domain.enums import (
     CallResult,
     DeliveryState,
@@ -60,9 +60,9 @@ __all__ = [
     "Claim",
     "Completion",
     "Context",
-    "Delivered",
     "Delivery",
     "DeliveryRecord",
+    "DeliveryResult",
     "DeliveryState",
     "DeliveryStatus",
     "Delta",

@@ -1,4 +1,4 @@
-"""What is told to webhooks."""
+"""Webhook deliveries."""
 
 from dataclasses import dataclass
 
@@ -7,47 +7,47 @@ from chat.domain.enums import DeliveryStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One try at telling a webhook of the end of a turn."""
+    """One attempt to call a webhook at the end of a turn."""
 
     session_id: str
-    # Of the reply.
+    # Number of the reply.
     number: int
     nonce: str
     attempt: int
-    # Seconds since the epoch, by the store's clock.
+    # Seconds since the epoch, by Redis's clock.
     now: float
-    # The session's own webhook; `None` for the deployment's.
+    # The session's webhook; `None` for the deployment's.
     url: str | None
-    # JSON, as in the session's log.
+    # The event as JSON, as in the session's log.
     event: bytes
-    # Which try at the turn it tells of.
+    # The attempt of the turn that the event reports.
     turn_attempt: int
-    # Of the request that asked for the turn; empty when that is not known.
+    # The request that submitted the turn; empty if unknown.
     request_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivered:
-    """How a try went."""
+class DeliveryResult:
+    """The result of one attempt."""
 
     status: DeliveryStatus
-    # What it met with: the status of the receiver's answer, or a word.
+    # The HTTP status of the response, or the kind of error.
     code: str
-    # Seconds until the next try of a pending one.
+    # Seconds until the next attempt, if pending.
     delay: float = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryRecord:
-    """How one delivery of a session stands. Times are seconds since the epoch."""
+    """The state of one delivery. Times are seconds since the epoch."""
 
-    # Of the reply.
+    # Number of the reply.
     number: int
     status: DeliveryStatus
     attempts: int
-    # When a pending one is tried next, or a try that is on is given up.
+    # When a pending delivery is attempted next, or a running attempt loses its lease.
     due_at: float
-    # When this changed last.
+    # Time of the last change.
     at: float
-    # See `Delivered`; empty before the first try has ended.
+    # See `DeliveryResult`; empty before the first attempt has ended.
     code: str

@@ -1,10 +1,10 @@
-"""The words that states, roles and reasons are told by."""
+"""Roles, statuses and reasons."""
 
 from enum import StrEnum
 
 
 class Role(StrEnum):
-    """Who speaks in a message."""
+    """Author of a message."""
 
     SYSTEM = "system"
     USER = "user"
@@ -12,7 +12,7 @@ class Role(StrEnum):
 
 
 class Status(StrEnum):
-    """Where a reply stands; a user message is `completed` from the moment of acceptance."""
+    """Status of a reply. A user message is `completed` from acceptance."""
 
     QUEUED = "queued"
     IN_PROGRESS = "in_progress"
@@ -24,7 +24,7 @@ class Status(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """True when nothing will ever change the message again."""
+        """Whether the message is final."""
         return self not in {Status.QUEUED, Status.IN_PROGRESS}
 
 
@@ -39,7 +39,7 @@ class FinishReason(StrEnum):
 
 
 class OnBusy(StrEnum):
-    """What `submit` does when a turn of the session is queued or running."""
+    """What `submit` does while a turn of the session is queued or running."""
 
     ENQUEUE = "enqueue"
     REJECT = "reject"
@@ -47,7 +47,7 @@ class OnBusy(StrEnum):
 
 
 class WaitReason(StrEnum):
-    """Why a queued reply is not being written yet."""
+    """Why a reply is still queued."""
 
     QUEUE = "queue"
     RATE_LIMITED = "rate_limited"
@@ -55,14 +55,14 @@ class WaitReason(StrEnum):
 
 
 class UsageSource(StrEnum):
-    """Who counted the tokens."""
+    """Source of token counts."""
 
     PROVIDER = "provider"
     ESTIMATED = "estimated"
 
 
 class Rating(StrEnum):
-    """What a session's owner thinks of a reply."""
+    """Rating of a reply."""
 
     UP = "up"
     DOWN = "down"
@@ -81,49 +81,49 @@ class CallResult(StrEnum):
 
 
 class StopCause(StrEnum):
-    """Why a worker ends a model call before the model does."""
+    """Why a worker stops a model call."""
 
     CANCELLED = "cancelled"
-    # The lease is gone: somebody else writes the reply, or nobody.
+    # The lease is lost.
     LOST = "lost"
     # No delta within the model's timeouts.
     SILENCE = "silence"
-    # The model's total timeout, or the turn's own deadline.
+    # The model's total timeout or the turn's deadline.
     DEADLINE = "deadline"
     TOO_LONG = "too_long"
-    # The worker is to stop.
+    # The worker is shutting down.
     DRAIN = "drain"
 
 
 class DeliveryStatus(StrEnum):
-    """How far telling a webhook of the end of a turn has come."""
+    """Status of a webhook delivery."""
 
-    # It is being sent, or will be tried again.
+    # Being sent, or waiting for another attempt.
     PENDING = "pending"
     DELIVERED = "delivered"
-    # It was tried as often as it may be.
+    # All attempts failed.
     FAILED = "failed"
-    # There is no webhook any more, or its receiver wants no more.
+    # The webhook was removed, or its receiver answered 410 Gone.
     DISABLED = "disabled"
 
 
 class DeliveryState(StrEnum):
-    """What is to be done about a delivery."""
+    """State of a delivery, as staff see it."""
 
-    # It is tried, now or later.
+    # An attempt is running or scheduled.
     WAITING = "waiting"
-    # Somebody may look why: it was given up, or there is no webhook any more.
+    # All attempts failed, or the webhook was removed.
     FAILED = "failed"
     DELIVERED = "delivered"
 
 
 class Requeued(StrEnum):
-    """What became of the next turn of a session that was to be begun at once."""
+    """Result of requeueing a session's next turn."""
 
     REQUEUED = "REQUEUED"
-    # It was being cancelled, and now has been.
+    # It was being cancelled, and is cancelled now.
     CANCELLED = "CANCELLED"
-    # There is none.
+    # The session has no open turn.
     IDLE = "IDLE"
 
 

@@ -1,4 +1,4 @@
-"""Models, and what they are asked and answer."""
+"""Models, prompts and completions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ NonNegative = Annotated[N, "non-negative"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens that one reply took."""
+    """Token counts of one reply."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -25,7 +25,7 @@ class Usage:
 
 
 class PromptMessage(NamedTuple):
-    """One message as the model is shown it; made in a third of a frozen dataclass's time."""
+    """One message of a prompt. A named tuple: a frozen dataclass takes three times as long."""
 
     role: Role
     content: str
@@ -33,24 +33,24 @@ class PromptMessage(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How a model is asked to write; `None` leaves the choice to the model's own settings."""
+    """Generation options. `None` uses the model's configuration."""
 
-    # Most tokens of the reply.
+    # Maximum tokens of the reply.
     max_tokens: int | None = None
     # 0 to 2.
     temperature: float | None = None
     # Above 0, up to 1.
     top_p: float | None = None
-    # Texts at which the reply ends; they are not part of it.
+    # Texts that end the reply. They are not part of it.
     stop: tuple[str, ...] = ()
     seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """What a model is asked in one call."""
+    """The input of one model call."""
 
-    # In order; at most one system message, and it stands first.
+    # In order, with at most one system message, which comes first.
     messages: Sequence[PromptMessage]
     options: Options = field(default_factory=Options)
 
@@ -60,16 +60,16 @@ class Completion:
     """How a model's stream ended, and what it reported about itself."""
 
     finish_reason: FinishReason
-    # `None` when the vendor sent no count.
+    # `None` if the vendor sent none.
     usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """Bounds on one model call, in seconds, each more than 0."""
+    """Timeouts of one model call, in seconds."""
 
     connect: float = 5.0
-    # From sending the request to the first text.
+    # From the request to the first delta.
     first_delta: float = 60.0
     between_deltas: float = 30.0
     total: float = 300.0
@@ -77,38 +77,38 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A named entry of the settings: whom to ask, how, and within which limits."""
+    """A configured model: URL, credentials, options and limits."""
 
     # The name that clients and sessions use.
     name: str
-    # `openai`, `completions`, `huggingface`, or the dotted path of a provider's class.
+    # `openai`, `completions`, `huggingface`, or the dotted path of a provider class.
     provider: str
-    # The vendor's endpoint; see the provider for what it appends.
+    # The vendor's endpoint. The provider appends its path.
     url: str
-    # The vendor's own name of the model.
+    # The vendor's name of the model.
     model: str = ""
-    # Sent as a bearer token; empty sends none.
+    # Bearer token; empty sends none.
     token: str = field(default="", repr=False)
-    # Ask for the reply piece by piece, so that closing the stream stops the model.
+    # Whether to stream, so that closing the connection stops the model.
     stream: bool = True
-    # Most tokens of prompt and reply together; more than `max_tokens`.
+    # Maximum tokens of prompt and reply together. Must exceed `max_tokens`.
     context_tokens: int = 8192
-    # Most tokens of a reply; always sent.
+    # Maximum tokens of a reply. Always sent.
     max_tokens: int = 1024
-    # Further fields of the vendor's request body (Hugging Face: of its own `parameters`).
+    # More fields of the request body (Hugging Face: of `parameters`).
     parameters: Mapping[str, object] = field(default_factory=dict)
-    # Texts at which every reply ends.
+    # Texts that end every reply.
     stop: tuple[str, ...] = ()
     timeouts: Timeouts = field(default_factory=Timeouts)
-    # Most pooled connections; as many as a worker has threads.
+    # Maximum pooled connections: as many as a worker has threads.
     pool_size: int = 512
-    # Check the vendor's certificate: true, false, or the path of a CA bundle.
+    # TLS verification: true, false, or the path of a CA bundle.
     verify: bool | str = True
-    # Most calls in flight over all workers; 0 sets no bound.
+    # Maximum calls in flight, for all workers. 0 disables the limit.
     concurrency: NonNegative[int] = 0
-    # Most calls a minute over all workers; 0 sets no bound.
+    # Maximum calls per minute, for all workers. 0 disables the limit.
     requests_per_minute: NonNegative[int] = 0
-    # Most tokens a minute over all workers, prompts and replies; 0 sets no bound.
+    # Maximum tokens per minute, prompts and replies, for all workers. 0 disables the limit.
     tokens_per_minute: NonNegative[int] = 0
-    # Name of the model that answers when this one cannot.
+    # Model to use when this one is unavailable.
     fallback: str = ""

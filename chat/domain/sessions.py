@@ -1,4 +1,4 @@
-"""Sessions, and what is read of them."""
+"""Sessions and the results of reading them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,32 +6,32 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What of a session's history the model is shown."""
+    """Limits of the context window of a session.
 
-    # Most messages, the one to be answered among them; the tutorial showed 4.
-    #
-    # The earlier ones are whole turns of two messages, so of an even number one is never used.
+    messages: maximum, including the one to answer; the tutorial used 4. Earlier messages are sent
+    as complete turns of two. tokens: maximum of the prompt, estimated; 0 uses the model's limit.
+    """
+
     messages: int = 20
-    # Most tokens of the prompt, estimated; 0 leaves it to the model's own bound.
     tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who asks for an act on a session: its token's holder, or Parley itself."""
+    """Who calls: the holder of the session's token, or Parley itself."""
 
     session_id: str
-    # SHA-256 of the token, hex; empty for Parley's own processes, which may do everything.
+    # SHA-256 of the token, hex. Empty for Parley's own processes, which have all permissions.
     token_hash: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSession:
-    """What a session is opened with; the texts are JSON, as they are stored."""
+    """The fields of a new session. Those of type bytes are JSON, as stored."""
 
     id: str
     token_hash: str = field(repr=False)
-    # Seconds from the last activity.
+    # Seconds from the last activity to expiry.
     ttl: int
     name: bytes
     system_prompt: bytes
@@ -43,27 +43,29 @@ class NewSession:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A session and messages of it, at one moment; texts are JSON, as they are stored."""
+    """A session and some of its messages at one moment. Fields of type bytes are JSON, as stored.
+
+    Times are seconds since the epoch, UTC, by Redis's clock.
+    """
 
     id: str
-    # Seconds since the epoch, UTC, by the store's clock; so are all times here.
     now: float
     seq: int
-    # A worker holds a turn.
+    # Whether a worker holds a turn.
     running: bool
-    # Turns in the inbox.
+    # Number of queued turns.
     waiting: int
     created_at: float
     last_active_at: float
     expires_at: float
-    # There are older messages than those given.
+    # Whether there are older messages.
     has_more: bool
     name: bytes
     model: bytes
     system_prompt: bytes
     context: bytes
     metadata: bytes
-    # `null` for none of its own.
+    # `null` if the session has none.
     webhook_url: bytes
     # Oldest first.
     messages: Sequence[bytes]
@@ -71,7 +73,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Messages from a place in the history on, in the order read; JSON, as stored."""
+    """A page of the history: messages as JSON, as stored."""
 
     messages: Sequence[bytes]
     has_more: bool
@@ -79,11 +81,12 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventPage:
-    """Events of a session's log after a cursor, JSON, and where the log stands."""
+    """Events after a cursor, as JSON. seq: of the newest event.
 
-    # The newest event's number.
+    earliest: seq of the oldest event in the log; `seq + 1` if it is empty.
+    """
+
     seq: int
-    # The oldest kept event's number; `seq + 1` when none is kept.
     earliest: int
     events: Sequence[bytes]
 
@@ -111,11 +114,11 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """Events that a follower asked for and that are no longer kept, and the session as it is."""
+    """Events that a subscriber requested but the log no longer has, and a snapshot instead."""
 
-    # The follower's cursor.
+    # The subscriber's cursor.
     requested: int
-    # Number of the oldest event that is kept.
+    # seq of the oldest event in the log.
     earliest: int
-    # It tells all that has happened up to its seq.
+    # Contains everything up to its seq.
     snapshot: Snapshot

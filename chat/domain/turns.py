@@ -1,4 +1,4 @@
-"""Turns: as clients ask for them, and as workers hold them."""
+"""Turns, as clients submit them and as workers hold them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from chat.domain.sessions import Context
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feedback:
-    """A rating, and what there is to say of it."""
+    """A rating with an optional comment."""
 
     rating: Rating
     comment: str = ""
@@ -19,43 +19,43 @@ class Feedback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A turn to be accepted."""
+    """A turn to accept."""
 
     content: str
     # Options and request id, JSON.
-    ask: bytes
-    # Seconds from now within which the turn must be over.
+    request: bytes
+    # Seconds from now within which the turn must end.
     deadline: float
     on_busy: OnBusy = OnBusy.ENQUEUE
-    # Idempotency key: the client's, or one made for this request alone.
+    # Idempotency key: the client's, or a random one.
     key: str
-    # Digest of the request; empty for a key made for this request.
+    # Digest of the request; empty for a random key.
     digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """The answer to a submission: both messages as JSON."""
+    """The result of a submission: both messages as JSON."""
 
     message: bytes
     reply: bytes
     # Turns ahead of this one when it was accepted.
-    position: int
-    # Nobody is on the session: a worker should be told.
-    wants_wake: bool
+    queue_position: int
+    # No worker has the session: wake one.
+    needs_wake: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancelled:
-    """The reply of a cancelled turn, JSON, and how far the cancelling has come."""
+    """The reply of a cancelled turn as JSON, and the state of the cancellation."""
 
     reply: bytes
-    # False while a worker has yet to read the mark.
+    # False until the worker has read the request.
     is_final: bool
-    # Whether this call has changed anything.
-    is_new: bool
-    # Another turn has come to the head of the inbox: a worker should be told.
-    wants_wake: bool = False
+    # Whether this call changed anything.
+    is_change: bool
+    # Another turn is next in the session queue: wake a worker.
+    needs_wake: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,25 +69,25 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A lease and all that is needed to ask the model."""
+    """A lease, and everything needed to call the model."""
 
     lease: Lease
     # Number of the turn in its session, from 1; its reply is message `2 * turn`.
     turn: int
     reply_id: str
     attempt: int
-    # Until the turn's own deadline.
+    # Seconds until the turn's deadline.
     seconds_left: float
-    # Name of the model to ask.
+    # Name of the model to call.
     model: str
     system_prompt: str
     context: Context
     options: Options
     # The request that submitted the turn, for logs.
     request_id: str
-    # The span that submitted it, as W3C's header of that name; empty for none.
+    # W3C `traceparent` of the span that submitted the turn; empty for none.
     traceparent: str
-    # Seconds since the epoch, by the store's clock; so is the next.
+    # Seconds since the epoch, by Redis's clock; claimed_at, too.
     accepted_at: float
     claimed_at: float
     # Oldest first; the last one is the user message to answer.
@@ -95,7 +95,7 @@ class Claim:
 
 
 class HistoryMessage(NamedTuple):
-    """One earlier message of the session; a claim has some twenty, see `PromptMessage`."""
+    """One earlier message. A named tuple, because a claim creates about twenty of them."""
 
     id: str
     role: Role
@@ -127,7 +127,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnError:
-    """Why a turn failed, in words fit for the client."""
+    """Why a turn failed, for the client."""
 
     code: str
     message: str
@@ -135,17 +135,17 @@ class TurnError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """The turn goes back to the inbox, to be tried again."""
+    """The turn returns to the session queue for another attempt."""
 
-    # Seconds before which nobody tries.
+    # Seconds until the next attempt.
     delay: float
     reason: WaitReason
     uses_attempt: bool
-    # Name of the model to ask next time; `None` for the session's own.
+    # Model of the next attempt; `None` for the session's model.
     model: str | None
-    # What went wrong this time; shown while the turn waits.
+    # Why this attempt failed; shown while the turn waits.
     error: TurnError | None = None
-    # Whether a wake-up may have it tried before the delay is over.
+    # Whether a wake-up may start the attempt before the delay is over.
     may_be_woken: bool = False
 
 
@@ -160,9 +160,9 @@ class LimiterDelay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
-    """What the end of a turn leaves to be done."""
+    """What remains to do after a turn."""
 
-    # Another turn of the session waits.
+    # Another turn of the session is queued.
     waits: bool
-    # A webhook is to be told.
+    # A webhook delivery was added to the outbox.
     posted: bool = False

@@ -1,28 +1,28 @@
-"""What `manage.py doctor` finds."""
+"""Results of the checks that `manage.py doctor` prints."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How a thing stands."""
+    """How serious a result is."""
 
     OK = "ok"
-    # It works; somebody should look.
+    # It works, but somebody should look.
     WARNING = "warning"
-    # A promise does not hold, or nothing works.
-    WRONG = "wrong"
+    # A guarantee does not hold, or nothing works.
+    ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
+class CheckResult:
+    """The result of one check. hint: what to do about it."""
 
     level: Level
-    what: str
-    advice: str = ""
+    message: str
+    hint: str = ""
 
 
-def judged(is_well: bool, level: Level, what: str, advice: str) -> Finding:  # noqa: FBT001
-    """Return that something is well, or else that it is not, and what to do about it."""
-    return Finding(Level.OK, what) if is_well else Finding(level, what, advice)
+def result(is_ok: bool, level: Level, message: str, hint: str) -> CheckResult:  # noqa: FBT001
+    """Return `OK` with the message, or the level with message and hint."""
+    return CheckResult(Level.OK, message) if is_ok else CheckResult(level, message, hint)

@@ -1,6 +1,6 @@
-"""Whether the settings are fit for what they say of the place: who comes, and by which way.
+"""Checks for settings that are unsafe for this deployment or contradict one another.
 
-What is wrong in itself does not start; this is about settings that do not go together.
+Invalid settings stop the start already.
 """
 
 from collections.abc import Iterator
@@ -8,15 +8,15 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from chat.operations.checks import Finding, Level, judged
+from chat.operations.checks import CheckResult, Level, result
 from chat.settings import chat_settings
 
-# Hosts that are this machine.
-HERE = {"localhost", "127.0.0.1", "::1", "[::1]", ".localhost"}
+# Hosts that mean this machine.
+LOOPBACK_HOSTS = {"localhost", "127.0.0.1", "::1", "[::1]", ".localhost"}
 
 
-def check() -> Iterator[Finding]:
-    """Look at the settings of this process."""
+def check() -> Iterator[CheckResult]:
+    """Check the settings of this process."""
     yield from _exposure()
     yield from _secrets()
     yield from _https()
@@ -24,92 +24,91 @@ def check() -> Iterator[Finding]:
     yield from _times()
 
 
-def _exposure() -> Iterator[Finding]:
-    yield judged(
+def _exposure() -> Iterator[CheckResult]:
+    yield result(
         not settings.DEBUG,
         Level.WARNING,
         f"DEBUG is {'on' if settings.DEBUG else 'off'}",
-        "set DEBUG=0 where strangers can reach it: it shows errors in detail to anybody",
+        "set DEBUG=0 on public servers: it shows error details to everyone",
     )
-    yield judged(
-        bool(_names()) or not settings.HTTPS,
-        Level.WRONG,
+    yield result(
+        bool(_public_hosts()) or not settings.HTTPS,
+        Level.ERROR,
         f"ALLOWED_HOSTS is {', '.join(settings.ALLOWED_HOSTS) or 'empty'}",
-        "name the hosts by which users come; all but this machine's own are answered 400",
+        "list the public host names; requests for other hosts get 400",
     )
     if "*" in settings.ALLOWED_HOSTS:
-        yield Finding(Level.WARNING, "every Host is let in", "name the hosts in ALLOWED_HOSTS")
+        yield CheckResult(Level.WARNING, "ALLOWED_HOSTS allows every host", "list the hosts")
 
 
-def _secrets() -> Iterator[Finding]:
-    yield judged(
+def _secrets() -> Iterator[CheckResult]:
+    yield result(
         settings.HAS_SECRET_KEY,
-        Level.WARNING if settings.DEBUG else Level.WRONG,
+        Level.WARNING if settings.DEBUG else Level.ERROR,
         f"SECRET_KEY is {'' if settings.HAS_SECRET_KEY else 'not '}set",
-        "set the same one for all processes, or each makes its own: staff are signed out, and a"
-        " repeated POST /sessions gives another token; make one by"
+        "set the same key for all processes. Otherwise each creates its own: staff get signed out,"
+        " and a repeated POST /sessions returns another token. Create one with"
         " python -c 'import secrets; print(secrets.token_urlsafe(50))'",
     )
     redis = urlsplit(settings.REDIS_URL)
-    if redis.scheme == "redis" and redis.hostname not in HERE:
-        yield judged(
+    if redis.scheme == "redis" and redis.hostname not in LOOPBACK_HOSTS:
+        yield result(
             bool(redis.password),
             Level.WARNING,
             f"REDIS_URL has {'a' if redis.password else 'no'} password",
-            "give Redis one (requirepass, or an ACL): all conversations are there",
+            "set one in Redis (requirepass or an ACL): it stores all conversations",
         )
 
 
-def _https() -> Iterator[Finding]:
-    names = ", ".join(_names())
+def _https() -> Iterator[CheckResult]:
+    names = ", ".join(_public_hosts())
     if names and not settings.HTTPS:
-        yield Finding(
+        yield CheckResult(
             Level.WARNING,
-            f"HTTPS is off, though users come by {names}",
-            "set HTTPS=1 behind a proxy that ends TLS; tokens and cookies are sent in the clear",
+            f"HTTPS is off, but ALLOWED_HOSTS has {names}",
+            "set HTTPS=1 behind a TLS proxy; otherwise tokens and cookies are sent unencrypted",
         )
     if settings.HTTPS:
-        yield judged(
+        yield result(
             bool(chat_settings.TRUSTED_PROXIES),
             Level.WARNING,
             f"HTTPS is on, CHAT_TRUSTED_PROXIES is {chat_settings.TRUSTED_PROXIES}",
-            "set the number of proxies before the web, if there are any: without it all they pass"
-            " on is redirected to https for ever, and all clients count as one address",
+            "set the number of proxies in front of the web process. Otherwise proxied requests are"
+            " redirected to https in a loop, and all clients count as one address",
         )
 
 
-def _origins() -> Iterator[Finding]:
-    plain = [origin for origin in settings.CORS_ORIGINS if _is_plain(origin)]
+def _origins() -> Iterator[CheckResult]:
+    plain = [origin for origin in settings.CORS_ORIGINS if _is_http(origin)]
     if plain and settings.HTTPS:
-        yield Finding(
+        yield CheckResult(
             Level.WARNING,
-            f"CORS_ORIGINS lets pages without TLS in: {', '.join(plain)}",
-            "name them with https: whoever sits on their way can put calls into them",
+            f"CORS_ORIGINS allows pages without TLS: {', '.join(plain)}",
+            "use https: an attacker on the network can modify such pages",
         )
 
 
-def _times() -> Iterator[Finding]:
-    yield judged(
+def _times() -> Iterator[CheckResult]:
+    yield result(
         chat_settings.TURN_DEADLINE + chat_settings.SESSION_TTL <= chat_settings.KEY_TTL_MARGIN,
-        Level.WRONG,
-        f"keys outlive their sessions by {chat_settings.KEY_TTL_MARGIN} s",
-        "set CHAT_KEY_TTL_MARGIN above CHAT_TURN_DEADLINE + CHAT_SESSION_TTL, or they expire before"
-        " their turns are over",
+        Level.ERROR,
+        f"CHAT_KEY_TTL_MARGIN is {chat_settings.KEY_TTL_MARGIN} s",
+        "set it above CHAT_TURN_DEADLINE + CHAT_SESSION_TTL, or keys expire before their turns end",
     )
-    yield judged(
+    yield result(
         chat_settings.HEARTBEAT_INTERVAL * 3 <= chat_settings.LEASE_TTL,
-        Level.WRONG,
+        Level.ERROR,
         f"CHAT_LEASE_TTL is {chat_settings.LEASE_TTL:g} s,"
         f" CHAT_HEARTBEAT_INTERVAL {chat_settings.HEARTBEAT_INTERVAL:g} s",
-        "set CHAT_LEASE_TTL to three times CHAT_HEARTBEAT_INTERVAL or more",
+        "set CHAT_LEASE_TTL to at least three times CHAT_HEARTBEAT_INTERVAL",
     )
 
 
-def _names() -> list[str]:
-    """Return the hosts that are not this machine; `*` names none."""
-    return [host for host in settings.ALLOWED_HOSTS if host not in HERE | {"*"}]
+def _public_hosts() -> list[str]:
+    """Return the allowed hosts other than this machine, without `*`."""
+    return [host for host in settings.ALLOWED_HOSTS if host not in LOOPBACK_HOSTS | {"*"}]
 
 
-def _is_plain(origin: str) -> bool:
+def _is_http(origin: str) -> bool:
     parts = urlsplit(origin)
-    return parts.scheme == "http" and parts.hostname not in HERE
+    return parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS

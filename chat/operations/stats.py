@@ -1,4 +1,4 @@
-"""How Parley stands as a whole: what waits and runs, what has happened, gates and workers."""
+"""Statistics of the deployment: queued and running turns, counters, limiters and workers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,42 +11,42 @@ from chat.store.listing import Row
 from chat.store.metrics import Tally
 from chat.store.server import WorkerFacts
 
-# Running turns that are named, those that have run longest.
-SHOWN = 50
+# Running turns per list.
+MAX_LISTED = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """One look at everything."""
+class Stats:
+    """The state of the deployment at one moment."""
 
     tally: Tally
-    # One of each model of the settings.
+    # One per configured model.
     gates: Sequence[LimiterState]
-    # Those that have shown life within a lease's time.
+    # Workers with a heartbeat within the lease's TTL.
     workers: Sequence[WorkerFacts]
 
 
-def look() -> Standing:
-    """Look at everything; three round trips, however many sessions there are.
+def collect() -> Stats:
+    """Return the statistics. Three round trips, regardless of the number of sessions.
 
     Raises:
-        StoreUnavailable: Redis gives no answer.
+        StoreUnavailable
     """
     tally = metrics.read()
-    return Standing(
+    return Stats(
         tally=tally,
         gates=limits.states(llms.all_models(), now=tally.now),
         workers=[worker for worker in server.workers() if worker.age < chat_settings.LEASE_TTL],
     )
 
 
-def running() -> list[tuple[float, Row]]:
-    """Return the turns that have run longest: since when, and their sessions.
+def longest_running() -> list[tuple[float, Row]]:
+    """Return the turns that have run longest: start time and session.
 
-    At most `SHOWN`; two round trips.
+    At most `MAX_LISTED`. Two round trips.
 
     Raises:
-        StoreUnavailable: Redis gives no answer.
+        StoreUnavailable
     """
-    since = {session_id: at for at, session_id in listing.longest("running", SHOWN)}
+    since = {session_id: at for at, session_id in listing.longest("running", MAX_LISTED)}
     return [(since[row.id], row) for row in listing.rows(list(since))]

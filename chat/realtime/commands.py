@@ -67,7 +67,7 @@ def credentials(text: str | None, session_id: str) -> tuple[Caller, int | None]:
         fields = checked(Auth, frame)
     except ValidationError as error:
         raise translated(error) or ParleyError() from error
-    return of_session(tokens.caller(fields["token"]), session_id), fields.get("after")
+    return of_session(tokens.caller_from_token(fields["token"]), session_id), fields.get("after")
 
 
 def owner_by_url(token: str, session_id: str) -> Caller:
@@ -79,7 +79,7 @@ def owner_by_url(token: str, session_id: str) -> Caller:
     """
     if not chat_settings.URL_TOKENS:
         raise InvalidToken("Tokens are not taken from URLs here.")
-    return of_session(tokens.caller(token), session_id)
+    return of_session(tokens.caller_from_token(token), session_id)
 
 
 def answer(caller: Caller, text: str | None) -> bytes:

@@ -55,7 +55,7 @@ async def events(request: ASGIRequest, session_id: str) -> HttpResponseBase:
     query = query_params.follow(request.GET)
     after = headers.last_event_id(request.META, query.after)
     if query.ticket:
-        caller = await asyncio.to_thread(tickets.spend, session_id, query.ticket)
+        caller = await asyncio.to_thread(tickets.redeem, session_id, query.ticket)
     else:
         caller = auth.owner(request.META, session_id)
     await session_events.check(caller)

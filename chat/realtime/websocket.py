@@ -132,7 +132,7 @@ class SessionSocket(AsyncConsumer):
             asked = query_params.follow(query, takes_token=True)
             self._after = asked.after
             if asked.ticket:
-                caller = await asyncio.to_thread(tickets.spend, self._session_id, asked.ticket)
+                caller = await asyncio.to_thread(tickets.redeem, self._session_id, asked.ticket)
                 self._admission.set_result((caller, asked.after))
             elif asked.token:
                 caller = commands.owner_by_url(asked.token, self._session_id)

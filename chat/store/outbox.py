@@ -8,7 +8,14 @@ from typing import Any
 
 import orjson
 
-from chat.domain import Caller, Delivered, Delivery, DeliveryRecord, DeliveryState, DeliveryStatus
+from chat.domain import (
+    Caller,
+    Delivery,
+    DeliveryRecord,
+    DeliveryResult,
+    DeliveryState,
+    DeliveryStatus,
+)
 from chat.domain.errors import InvalidRequest
 from chat.settings import chat_settings, has_webhook
 from chat.store import keys
@@ -56,7 +63,7 @@ def claim(session_id: str, number: int, *, nonce: str, lease: float) -> Delivery
     )
 
 
-def finish(delivery: Delivery, result: Delivered) -> bool:
+def finish(delivery: Delivery, result: DeliveryResult) -> bool:
     """Note how a try went; false when it was too slow and another one counts.
 
     A session's own webhook that wants no more is taken from it.

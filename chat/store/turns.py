@@ -47,7 +47,7 @@ def submit(caller: Caller, submission: Submission) -> Accepted:
         caller.token_hash,
         content,
         len(submission.content.encode()),
-        submission.ask,
+        submission.request,
         milliseconds(submission.deadline),
         milliseconds(chat_settings.WAKE_GRACE),
         submission.on_busy,
@@ -107,8 +107,8 @@ def cancel(caller: Caller, number: int) -> Cancelled:
     return Cancelled(
         reply=reply,
         is_final=word != b"MARKED",
-        is_new=word == b"CANCELLED" or (word == b"MARKED" and words[2] == 1),
-        wants_wake=word == b"CANCELLED" and not words[2],
+        is_change=word == b"CANCELLED" or (word == b"MARKED" and words[2] == 1),
+        needs_wake=word == b"CANCELLED" and not words[2],
     )
 
 
@@ -120,7 +120,7 @@ def _parse_accepted(words: list[Any]) -> Accepted:
     if refusal := ERRORS.get(words[0]):
         raise refusal
     _, message, reply, position, awake = words
-    return Accepted(message=message, reply=reply, position=position, wants_wake=not awake)
+    return Accepted(message=message, reply=reply, queue_position=position, needs_wake=not awake)
 
 
 def _max_queued_per_partition() -> int:

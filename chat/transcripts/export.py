@@ -1,4 +1,4 @@
-"""Conversations taken out, one after the other: never more than one is held in memory."""
+"""Export of sessions as conversations, one at a time, so that memory use is constant."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,22 +7,25 @@ from typing import Any
 import orjson
 
 from chat.conversation import sessions, staff
+from chat.conversation.messages import list_messages
 from chat.domain import Caller, Rating, Role, Status
 from chat.domain.errors import SessionExpired, SessionNotFound
 from chat.store import listing
 from chat.store.listing import Span
-from chat.transcripts.jsonl import Conversation, Exchange, line_of
+from chat.transcripts.jsonl import Conversation, Pair, dump
 
-# Messages read at once.
-PAGE = 200
+# Messages per read.
+PAGE_SIZE = 200
 Message = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """Which completed replies are wanted."""
+class ExportFilter:
+    """Selects completed replies. since, until: the reply's end, in seconds since the epoch.
 
-    # Seconds since the epoch, of the reply's end; so is the next, which is exclusive.
+    `until` is exclusive.
+    """
+
     since: float | None = None
     until: float | None = None
     model: str | None = None
@@ -30,11 +33,11 @@ class Choice:
 
     @property
     def span(self) -> Span:
-        """When a session that has such a reply was last active: not before the reply ended."""
+        """When sessions with such a reply were last active: never before the reply ended."""
         return Span(since=self.since)
 
-    def takes(self, reply: Message) -> bool:
-        """Tell whether a completed reply is wanted."""
+    def matches(self, reply: Message) -> bool:
+        """Return whether a completed reply is selected."""
         feedback = reply["feedback"]
         return (
             Span(since=self.since, until=self.until).has(reply["completed_at"])
@@ -43,30 +46,30 @@ class Choice:
         )
 
 
-def count(choice: Choice) -> int:
-    """Return how many sessions there are to look through.
+def count(chosen: ExportFilter) -> int:
+    """Return how many sessions have to be read.
 
     Raises:
         StoreUnavailable
     """
-    return listing.count(choice.span)
+    return listing.count(chosen.span)
 
 
-def lines(choice: Choice) -> Iterator[bytes]:
-    """Yield for each session its conversation as a line, or nothing (`b""`) if none is wanted.
+def lines(chosen: ExportFilter) -> Iterator[bytes]:
+    """Yield a line per session, or `b""` if it has no selected reply.
 
-    A session that comes to its end meanwhile may be left out; none is told twice.
+    A session that ends during the export may be missing; no session appears twice.
 
     Raises:
         StoreUnavailable
     """
-    for session_ids in listing.walk(choice.span):
+    for session_ids in listing.walk(chosen.span):
         for session_id in session_ids:
-            yield line(session_id, choice)
+            yield line(session_id, chosen)
 
 
-def line(session_id: str, choice: Choice) -> bytes:
-    """Return the session's conversation up to the last reply that is wanted, or `b""`.
+def line(session_id: str, chosen: ExportFilter) -> bytes:
+    """Return the session's conversation up to its last selected reply, or `b""`.
 
     Raises:
         StoreUnavailable
@@ -75,48 +78,48 @@ def line(session_id: str, choice: Choice) -> bytes:
         system_prompt, messages = _read(Caller(session_id=session_id))
     except (SessionNotFound, SessionExpired):
         return b""
-    exchanges = _exchanges(messages, choice)
-    while exchanges and not exchanges[-1].counts:
-        exchanges.pop()
-    if not exchanges:
+    pairs = _pairs(messages, chosen)
+    while pairs and not pairs[-1].train:
+        pairs.pop()
+    if not pairs:
         return b""
-    return line_of(Conversation(system_prompt=system_prompt, exchanges=exchanges))
+    return dump(Conversation(system_prompt=system_prompt, pairs=pairs))
 
 
 def _read(caller: Caller) -> tuple[str | None, list[Message]]:
     """Return the session's system prompt and all its messages, oldest first."""
-    session = sessions.read(caller, limit=PAGE)
+    session = sessions.read(caller, limit=PAGE_SIZE)
     messages = [orjson.loads(message) for message in session.messages]
     has_more = session.has_more
     while has_more:
-        page = sessions.page(
-            caller, before=messages[0]["id"], after=None, limit=PAGE, newest_first=False
+        page = list_messages(
+            caller, before=messages[0]["id"], after=None, limit=PAGE_SIZE, newest_first=False
         )
         messages[:0] = [orjson.loads(message) for message in page.messages]
         has_more = page.has_more
     return orjson.loads(session.system_prompt), messages
 
 
-def _exchanges(messages: list[Message], choice: Choice) -> list[Exchange]:
-    """Return the completed turns: of several replies to a message the newest that is wanted."""
+def _pairs(messages: list[Message], chosen: ExportFilter) -> list[Pair]:
+    """Return the completed turns. Of several replies the newest selected one is used."""
     replies: dict[str, Message] = {}
     for message in messages:
-        if message["role"] == Role.ASSISTANT and _is_sound(message):
+        if message["role"] == Role.ASSISTANT and _is_usable(message):
             known = replies.get(message["reply_to"])
-            if known is None or choice.takes(message) or not choice.takes(known):
+            if known is None or chosen.matches(message) or not chosen.matches(known):
                 replies[message["reply_to"]] = message
     return [
-        Exchange(
-            asked=message["content"],
-            said=replies[message["id"]]["content"],
-            counts=choice.takes(replies[message["id"]]),
+        Pair(
+            prompt=message["content"],
+            reply=replies[message["id"]]["content"],
+            train=chosen.matches(replies[message["id"]]),
         )
         for message in messages
-        if message["id"] in replies and _is_sound(message)
+        if message["id"] in replies and _is_usable(message)
     ]
 
 
-def _is_sound(message: Message) -> bool:
-    """Tell whether it was completed, says something, and nothing of it was redacted."""
-    said = message["content"].strip()
-    return message["status"] == Status.COMPLETED and said not in {"", staff.REDACTED}
+def _is_usable(message: Message) -> bool:
+    """Return whether it is completed, not blank and not redacted."""
+    text = message["content"].strip()
+    return message["status"] == Status.COMPLETED and text not in {"", staff.REDACTED}

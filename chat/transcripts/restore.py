@@ -23,7 +23,7 @@ def restore(
     token = tokens.new_token(session_id)
     new = NewSession(
         id=session_id,
-        token_hash=tokens.hash_of(token),
+        token_hash=tokens.hash_token(token),
         ttl=ttl or chat_settings.SESSION_TTL,
         name=orjson.dumps(name),
         system_prompt=orjson.dumps(conversation.system_prompt),
@@ -31,6 +31,6 @@ def restore(
         context=orjson.dumps(asdict(Context())),
         metadata=orjson.dumps({}),
     )
-    texts = [text for each in conversation.exchanges for text in (each.asked, each.said)]
+    texts = [text for each in conversation.pairs for text in (each.prompt, each.reply)]
     sessions.restore(new, texts)
     return token

@@ -101,7 +101,7 @@ class TutorialToken(Tutorial):
     def post(self, _: Request) -> HttpResponse:
         """Open a session for the tutorial's client."""
         token, session = sessions.open_session(
-            address=client_ip.client(self.raw.META),
+            address=client_ip.client_address(self.raw.META),
             key=self.key(is_secret=True),
             **self.query(NameQuery),
         )
@@ -120,7 +120,9 @@ class TutorialRefresh(Tutorial):
         """Read a session for the tutorial's client."""
         token = self.query(TokenQuery)["token"]
         try:
-            session = sessions.read(tokens.caller(token), limit=chat_settings.MAX_PAGE_LIMIT)
+            session = sessions.read(
+                tokens.caller_from_token(token), limit=chat_settings.MAX_PAGE_LIMIT
+            )
         except (InvalidToken, SessionNotFound, SessionExpired) as error:
             raise InvalidRequest(
                 "The session has expired or does not exist.", param="token"

@@ -59,7 +59,7 @@ def admit(query: bytes) -> tuple[Caller, int]:
     """
     if not chat_settings.TUTORIAL:
         raise NotFound
-    caller = tokens.caller(QueryDict(query).get("token", ""))
+    caller = tokens.caller_from_token(QueryDict(query).get("token", ""))
     return caller, sessions.read(caller, limit=0).seq
 
 

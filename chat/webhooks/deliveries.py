@@ -1,4 +1,4 @@
-"""How telling webhooks goes, for all sessions: those that have ended, too."""
+"""Webhook deliveries of all sessions, including sessions that have ended."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,22 +7,22 @@ from chat.domain import DeliveryRecord, DeliveryState
 from chat.store import listing, outbox
 from chat.store.listing import Row
 
-# Deliveries that are named: those that are due next, or that ended last.
-SHOWN = 100
+# Deliveries per list: those due next, or those that ended last.
+MAX_LISTED = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
-    """A delivery, and whose it is."""
+class DeliveryWithSession:
+    """A delivery and its session."""
 
     session_id: str
-    # `None` when it has ended.
+    # `None` if it has ended.
     session: Row | None
     record: DeliveryRecord
 
 
 def counts() -> Mapping[DeliveryState, int]:
-    """Return how many there are in each state; of the ended the newest of a day are counted.
+    """Return the number of deliveries per state; of those that ended, the newest of a day.
 
     One round trip.
 
@@ -32,17 +32,17 @@ def counts() -> Mapping[DeliveryState, int]:
     return outbox.count_by_state()
 
 
-def look(state: DeliveryState) -> Sequence[Named]:
-    """Return those in a state, `SHOWN` at most; three round trips, however many there are.
+def list_deliveries(state: DeliveryState) -> Sequence[DeliveryWithSession]:
+    """Return at most `MAX_LISTED` deliveries in a state. Three round trips.
 
     Raises:
         StoreUnavailable
     """
-    is_open = state is DeliveryState.WAITING
-    found = outbox.next_due(SHOWN) if is_open else outbox.latest_finished(state, SHOWN)
+    is_pending = state is DeliveryState.WAITING
+    found = outbox.next_due(MAX_LISTED) if is_pending else outbox.latest_finished(state, MAX_LISTED)
     ids = dict.fromkeys(session_id for session_id, _ in found)
-    living = {row.id: row for row in listing.rows(list(ids))}
+    rows = {row.id: row for row in listing.rows(list(ids))}
     return [
-        Named(session_id=session_id, session=living.get(session_id), record=record)
+        DeliveryWithSession(session_id=session_id, session=rows.get(session_id), record=record)
         for session_id, record in found
     ]

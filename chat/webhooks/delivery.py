@@ -1,12 +1,9 @@
-"""Telling webhooks of the ends of turns: signed as Standard Webhooks has it, at least once.
+"""Webhook delivery: signed calls at the end of each turn, at least once.
 
-That a delivery is owed stands in the outbox from the very act that ends the turn, so it survives
-whatever becomes of the process that tries it. A delivery that is tried again bears the same id.
+The script that ends a turn adds its delivery to the outbox. A delivery therefore survives the
+process that attempts it. Every attempt at a delivery has the same `webhook-id`.
 """
 
-import base64
-import hashlib
-import hmac
 import logging
 import random
 from collections.abc import Sequence
@@ -14,41 +11,41 @@ from http import HTTPStatus
 
 import requests
 
-from chat.domain import Caller, Delivered, Delivery, DeliveryRecord, DeliveryStatus
+from chat.domain import Caller, Delivery, DeliveryRecord, DeliveryResult, DeliveryStatus
 from chat.domain.errors import ForbiddenURL, InvalidRequest, StoreUnavailable
 from chat.domain.ids import message_number, random_id
-from chat.env_parsers import parse_webhook_secrets
 from chat.http import ssrf
 from chat.http.retry_after import retry_after
 from chat.logging import log_context
 from chat.settings import chat_settings
 from chat.store import outbox
+from chat.webhooks.signing import sign
 
 logger = logging.getLogger(__name__)
 
-# By which the wait before each further try is multiplied.
-GROWTH = 4
-# Of the timeouts: how long a try is nobody else's. The look-up of a name knows no timeout.
-LEASE = 3.0
+# Each delay between attempts is this many times the one before.
+BACKOFF_FACTOR = 4
+# An attempt's lease in the outbox, in multiples of the timeout, which does not cover DNS lookups.
+LEASE_FACTOR = 3.0
 
 
-def permitted(url: str | None) -> str | None:
-    """Return the URL that a session may have as its webhook.
+def validate_url(url: str | None) -> str | None:
+    """Return the URL if a session may use it as its webhook.
 
     Raises:
-        InvalidRequest: sessions may have none here.
-        ForbiddenURL: this one may not be called.
+        InvalidRequest: this deployment does not allow webhooks for sessions.
+        ForbiddenURL: the URL is not http(s), or its address is not public.
     """
     if url is None:
         return None
     if not (chat_settings.WEBHOOK_SECRETS and chat_settings.SESSION_WEBHOOKS):
-        raise InvalidRequest("Sessions have no webhooks of their own here.", param="webhook_url")
+        raise InvalidRequest("Webhooks for sessions are disabled.", param="webhook_url")
     ssrf.check(url, param="webhook_url")
     return url
 
 
 def deliver(session_id: str, number: int) -> None:
-    """Try to tell the webhook of the end of the turn whose reply has this number, if it is due."""
+    """Attempt the delivery for the turn whose reply has this number, if it is due."""
     with log_context(session=session_id, turn=number // 2):
         _deliver(session_id, number)
 
@@ -57,22 +54,22 @@ def _deliver(session_id: str, number: int) -> None:
     nonce = random_id()
     try:
         delivery = outbox.claim(
-            session_id, number, nonce=nonce, lease=LEASE * chat_settings.WEBHOOK_TIMEOUT
+            session_id, number, nonce=nonce, lease=LEASE_FACTOR * chat_settings.WEBHOOK_TIMEOUT
         )
         if delivery is None:
             return
         with log_context(request_id=delivery.request_id, attempt=delivery.turn_attempt):
-            result = _result(delivery, *_answer(delivery))
-            told = result.status if outbox.finish(delivery, result) else "too late"
-            logger.info("Webhook: try %d: %s, %s", delivery.attempt, result.code, told)
+            result = _result(delivery, *_send(delivery))
+            status = result.status if outbox.finish(delivery, result) else "too late"
+            logger.info("Webhook: attempt %d: %s, %s", delivery.attempt, result.code, status)
     except StoreUnavailable as error:
-        logger.warning("A delivery has to wait: %s", error.__cause__)
+        logger.warning("Storage is unavailable; the delivery will be retried: %s", error.__cause__)
 
 
-def _answer(delivery: Delivery) -> tuple[str, float | None]:
-    """Send it; return the answer's status, or what there was instead of one, and its Retry-After.
+def _send(delivery: Delivery) -> tuple[str, float | None]:
+    """Send the call; return the response's status or the kind of error, and its Retry-After.
 
-    Nothing of the answer's body is read.
+    The body of the response is not read.
     """
     url = delivery.url or chat_settings.WEBHOOK_URL
     try:
@@ -86,15 +83,15 @@ def _answer(delivery: Delivery) -> tuple[str, float | None]:
                 timeout=chat_settings.WEBHOOK_TIMEOUT,
                 allow_redirects=False,
                 stream=True,
-            ) as answer,
+            ) as response,
         ):
-            return str(answer.status_code), retry_after(answer.headers)
+            return str(response.status_code), retry_after(response.headers)
     except ForbiddenURL:
         return "forbidden", None
     except requests.Timeout:
         return "timeout", None
     except requests.exceptions.SSLError:
-        return "untrusted", None
+        return "tls_error", None
     except (requests.RequestException, ValueError):
         return "unreachable", None
 
@@ -108,45 +105,36 @@ def _headers(delivery: Delivery) -> dict[str, str]:
         "Connection": "close",
         "webhook-id": webhook_id,
         "webhook-timestamp": timestamp,
-        "webhook-signature": signatures(webhook_id, timestamp, delivery.event),
+        "webhook-signature": sign(webhook_id, timestamp, delivery.event),
     }
 
 
-def signatures(webhook_id: str, timestamp: str, body: bytes) -> str:
-    """Return the signatures of a call by all secrets, as Standard Webhooks writes them."""
-    signed = b".".join((webhook_id.encode(), timestamp.encode(), body))
-    digests = [
-        hmac.digest(secret, signed, hashlib.sha256)
-        for secret in parse_webhook_secrets(chat_settings.WEBHOOK_SECRETS)
-    ]
-    return " ".join("v1," + base64.b64encode(digest).decode() for digest in digests)
-
-
-def _result(delivery: Delivery, code: str, asked: float | None) -> Delivered:
-    """Decide what becomes of a delivery that met with this."""
+def _result(delivery: Delivery, code: str, delay_requested: float | None) -> DeliveryResult:
+    """Decide what follows an attempt that ended with `code`."""
     if code.startswith("2"):
-        return Delivered(status=DeliveryStatus.DELIVERED, code=code)
+        return DeliveryResult(status=DeliveryStatus.DELIVERED, code=code)
     if code == str(HTTPStatus.GONE.value) and delivery.url:
-        return Delivered(status=DeliveryStatus.DISABLED, code=code)
+        return DeliveryResult(status=DeliveryStatus.DISABLED, code=code)
     if delivery.attempt >= chat_settings.WEBHOOK_MAX_ATTEMPTS:
-        return Delivered(status=DeliveryStatus.FAILED, code=code)
-    wait = delay(delivery.attempt, asked)
-    return Delivered(status=DeliveryStatus.PENDING, code=code, delay=wait)
+        return DeliveryResult(status=DeliveryStatus.FAILED, code=code)
+    delay = backoff(delivery.attempt, delay_requested)
+    return DeliveryResult(status=DeliveryStatus.PENDING, code=code, delay=delay)
 
 
-def delay(attempt: int, asked: float | None = None) -> float:
-    """Return seconds from a failed try until the next.
+def backoff(attempt: int, delay_requested: float | None = None) -> float:
+    """Return seconds between a failed attempt and the next.
 
-    They grow with the number of tries, are spread by a fifth so that what failed together does
-    not come again together, and are no fewer than the receiver asked for.
+    The delay grows with each attempt and has 20 % jitter, so that deliveries that failed together
+    are not retried together. It is at least what the receiver requested.
     """
-    wait: float = chat_settings.WEBHOOK_BACKOFF * GROWTH ** (attempt - 1) * random.uniform(0.8, 1.2)  # noqa: S311
-    most: float = chat_settings.WEBHOOK_MAX_BACKOFF
-    return min(max(wait, asked or 0.0), most)
+    jitter = random.uniform(0.8, 1.2)  # noqa: S311  # no secret depends on it
+    delay: float = chat_settings.WEBHOOK_BACKOFF * BACKOFF_FACTOR ** (attempt - 1) * jitter
+    maximum: float = chat_settings.WEBHOOK_MAX_BACKOFF
+    return min(max(delay, delay_requested or 0.0), maximum)
 
 
-def records(session_id: str) -> Sequence[DeliveryRecord]:
-    """Return how the session's deliveries stand, the newest first.
+def list_for_session(session_id: str) -> Sequence[DeliveryRecord]:
+    """Return the session's deliveries, newest first.
 
     Raises:
         SessionNotFound, SessionExpired, StoreUnavailable
@@ -155,13 +143,13 @@ def records(session_id: str) -> Sequence[DeliveryRecord]:
 
 
 def redeliver(session_id: str, message_id: str) -> bool:
-    """Have the webhook told of the end of this turn once more, beginning with the next sweep.
+    """Schedule another delivery for this turn, with the next sweep.
 
-    False when a try is on, or about to be.
+    Returns False if an attempt is running or about to start.
 
     Raises:
-        MessageNotFound: nothing was delivered for this reply, or its text is gone.
-        InvalidRequest: there is no webhook any more.
+        MessageNotFound: nothing was delivered for this reply, or its text was erased.
+        InvalidRequest: the session has no webhook any more.
         SessionNotFound, SessionExpired, StoreUnavailable
     """
     return outbox.retry(Caller(session_id=session_id), message_number(message_id))

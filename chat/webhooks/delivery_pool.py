@@ -1,4 +1,4 @@
-"""The threads of a worker that try deliveries to webhooks, apart from those that write replies."""
+"""The threads of a worker that deliver webhooks, separate from those that write replies."""
 
 from collections.abc import Iterable
 from threading import Condition, Thread
@@ -7,42 +7,42 @@ from chat.settings import chat_settings
 from chat.store import outbox
 from chat.webhooks import delivery
 
-# Deliveries that wait in this process; the outbox keeps the others, and these as well.
-MOST_WAITING = 2000
+# Deliveries that wait in this process for a thread. The outbox holds them, too.
+MAX_PENDING = 2000
 
 
-class Courier:
-    """Tries what it is given, in at most `WEBHOOK_CONCURRENCY` threads."""
+class DeliveryPool:
+    """Attempts deliveries in at most `WEBHOOK_CONCURRENCY` threads."""
 
     def __init__(self) -> None:
         self._changed = Condition()
-        # Session and reply number of what no thread has begun, in order.
-        self._waiting: dict[tuple[str, int], None] = {}
+        # Session and reply number of deliveries that no thread has started, in order.
+        self._pending: dict[tuple[str, int], None] = {}
         self._threads = 0
         self._is_draining = False
 
-    def look(self) -> None:
-        """Take on what is due.
+    def poll(self) -> None:
+        """Submit the deliveries that are due.
 
         Raises:
             StoreUnavailable
         """
-        if len(self._waiting) < MOST_WAITING:
-            self.take(outbox.claim_due())
+        if len(self._pending) < MAX_PENDING:
+            self.submit(outbox.claim_due())
 
-    def take(self, due: Iterable[tuple[str, int]]) -> None:
-        """Try these soon; whether they are still to be tried is asked then."""
+    def submit(self, due: Iterable[tuple[str, int]]) -> None:
+        """Attempt these as soon as a thread is free, if they are still due then."""
         with self._changed:
-            self._waiting |= dict.fromkeys(due)
+            self._pending |= dict.fromkeys(due)
             free = chat_settings.WEBHOOK_CONCURRENCY - self._threads
-            for _ in range(min(free, len(self._waiting))):
+            for _ in range(min(free, len(self._pending))):
                 self._threads += 1
-                Thread(target=self._run, name="courier", daemon=True).start()
+                Thread(target=self._run, name="webhooks", daemon=True).start()
 
     def drain(self, seconds: float) -> None:
-        """Begin nothing more, and wait for what is on its way.
+        """Start no more deliveries and wait for those in flight.
 
-        What takes longer than `seconds` is tried again by another worker.
+        Another worker retries a delivery that takes longer than `seconds`.
         """
         with self._changed:
             self._is_draining = True
@@ -59,12 +59,12 @@ class Courier:
 
     def _next(self) -> tuple[str, int] | None:
         with self._changed:
-            if self._is_draining or not self._waiting:
+            if self._is_draining or not self._pending:
                 return None
-            one = next(iter(self._waiting))
-            del self._waiting[one]
+            one = next(iter(self._pending))
+            del self._pending[one]
             return one
 
 
-# The courier of this process.
-courier = Courier()
+# The pool of this process.
+delivery_pool = DeliveryPool()

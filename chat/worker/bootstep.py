@@ -22,7 +22,7 @@ from chat.domain.errors import ConfigError, StoreUnavailable
 from chat.operations import health
 from chat.settings import chat_settings
 from chat.startup import exit_on_config_error
-from chat.webhooks.delivery_pool import courier
+from chat.webhooks.delivery_pool import delivery_pool
 from chat.worker import sweeper, turn_runner
 from chat.worker.active_turns import active_turns
 from chat.worker.flusher import Flusher
@@ -53,7 +53,7 @@ def _refuse(pool: BasePool) -> None:
         if not isinstance(pool, TaskPool):
             raise ConfigError("--pool: must be threads, which is the default")
         try:
-            if health.evicts():
+            if health.evicts_keys():
                 raise ConfigError("REDIS_URL: maxmemory-policy must be noeviction")
         except StoreUnavailable as error:
             logger.warning("Redis could not be asked for its policy: %s", error.__cause__)
@@ -205,13 +205,13 @@ class Pulse(bootsteps.StartStopStep):
     def stop(self, worker: Any) -> None:  # noqa: ARG002
         """Let turns end for `DRAIN` seconds, hand the others back, and stop the threads."""
         active_turns.drain(chat_settings.DRAIN_TIMEOUT)
-        courier.drain(DELIVERIES)
+        delivery_pool.drain(DELIVERIES)
         self._stopping.set()
         self._flusher.stop()
         for thread in self._threads:
             thread.join()
         with suppress(StoreUnavailable):  # it is forgotten in time
-            health.leave(turn_runner.WORKER_ID)
+            health.unregister(turn_runner.WORKER_ID)
 
     def terminate(self, worker: Any) -> None:
         """Stop as ever: the supervisor's patience is the bound."""
@@ -221,9 +221,9 @@ class Pulse(bootsteps.StartStopStep):
         while not self._stopping.wait(chat_settings.SWEEP_INTERVAL * random.uniform(0.8, 1.2)):  # noqa: S311
             try:
                 sweeper.sweep()
-                courier.look()
+                delivery_pool.poll()
                 model_limiter.refresh()
-                health.show_life(turn_runner.WORKER_ID, running=len(active_turns.all()))
+                health.heartbeat(turn_runner.WORKER_ID, running=len(active_turns.all()))
                 if chat_settings.HEARTBEAT_FILE:
                     Path(chat_settings.HEARTBEAT_FILE).touch()
             except StoreUnavailable as error:

@@ -40,7 +40,7 @@ from chat.providers.registry import provider_for
 from chat.settings import chat_settings
 from chat.store import leases
 from chat.tracing import Span, SpanKind, tracing
-from chat.webhooks.delivery_pool import courier
+from chat.webhooks.delivery_pool import delivery_pool
 from chat.worker import retry_policy
 from chat.worker.active_turns import ActiveTurn, active_turns
 from chat.worker.limiter import ModelCall, model_limiter
@@ -99,11 +99,11 @@ def _run(claim: Claim) -> None:
 
 def _run_attempt(claim: Claim) -> None:
     try:
-        model = llms.named(claim.model)
+        model = llms.get(claim.model)
     except UnknownModel as error:
         _commit(claim, _failed_outcome(claim.model, error), None)
         return
-    prompt = context_window.prompt(claim, model)
+    prompt = context_window.build_prompt(claim, model)
     turn = ActiveTurn(claim, model.timeouts, CancellableCall())
     active_turns.add(turn)
     try:
@@ -123,7 +123,7 @@ def _acquire_slot(claim: Claim, model: Model, prompt: Prompt) -> Outcome | Retry
         wait = model_limiter.acquire(
             model,
             claim.lease.session_id,
-            tokens=context_window.cost(prompt, model),
+            tokens=context_window.estimate_call(prompt, model),
             max_wait=claim.seconds_left,
         )
     except StoreUnavailable as error:
@@ -186,7 +186,7 @@ def _record_completion(completion: Completion, span: Span) -> None:
 
 def _estimate_usage(prompt: Prompt, turn: ActiveTurn) -> Usage:
     return Usage(
-        prompt_tokens=sum(map(context_window.estimate, prompt.messages)),
+        prompt_tokens=sum(map(context_window.estimate_message, prompt.messages)),
         completion_tokens=-(-turn.output_bytes // context_window.BYTES_PER_TOKEN),
         source=UsageSource.ESTIMATED,
     )
@@ -264,7 +264,7 @@ def _write(
     rest = turn.remaining() if turn else Delta(offset=0, fragment=b"")
     finish = leases.finish(claim.lease, outcome, rest, tokens=usage.tokens)
     if finish.posted:
-        courier.take([(claim.lease.session_id, message_number(claim.reply_id))])
+        delivery_pool.submit([(claim.lease.session_id, message_number(claim.reply_id))])
     return finish.waits
 
 

@@ -7,7 +7,8 @@ from chat.api import auth, query_params, renderers, responses, schema_serializer
 from chat.api.schema import CONFLICT, LIMITED, PAGE, documented, key
 from chat.api.serializers import FeedbackBody, NewMessage, Nothing, Regeneration
 from chat.api.views.base import View
-from chat.conversation import sessions, turns
+from chat.conversation import turns
+from chat.conversation.messages import get_message, list_messages, set_feedback
 from chat.domain import Accepted, Caller
 
 
@@ -51,7 +52,7 @@ class Messages(Submitting):
         """Read a page of the history."""
         caller = self.owner(session_id)
         query = query_params.page(self.raw.GET)
-        found = sessions.page(
+        found = list_messages(
             caller,
             before=query.before,
             after=query.after,
@@ -79,7 +80,7 @@ class Message(View):
         """Read one message."""
         caller = self.owner(session_id)
         query_params.nothing(self.raw.GET)
-        return responses.json(sessions.message(caller, message_id))
+        return responses.json(get_message(caller, message_id))
 
 
 class Cancel(View):
@@ -109,14 +110,14 @@ class Feedback(View):
         """Rate a reply, or rate it anew."""
         caller = self.owner(session_id)
         self.key()
-        return responses.json(sessions.rate(caller, message_id, **self.body(FeedbackBody)))
+        return responses.json(set_feedback(caller, message_id, **self.body(FeedbackBody)))
 
     @documented({200: schema_serializers.Message}, refusals=CONFLICT)
     def delete(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
         """Take the rating of a reply away."""
         caller = self.owner(session_id)
         query_params.nothing(self.raw.GET)
-        return responses.json(sessions.rate(caller, message_id, None))
+        return responses.json(set_feedback(caller, message_id, None))
 
 
 class Regenerate(View):

@@ -29,7 +29,7 @@ class Metrics(View):
         query_params.nothing(self.raw.GET)
         check(self.raw)
         return HttpResponse(
-            prometheus.text(stats.look()),
+            prometheus.text(stats.collect()),
             content_type=CONTENT_TYPE,
             headers={"Cache-Control": "no-store"},
         )

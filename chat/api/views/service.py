@@ -20,7 +20,7 @@ class Models(View):
     def get(self, _: Request) -> HttpResponse:
         """List the models."""
         query_params.nothing(self.raw.GET)
-        return responses.json(orjson.dumps({"data": llms.described()}))
+        return responses.json(orjson.dumps({"data": llms.describe_all()}))
 
 
 class Live(View):

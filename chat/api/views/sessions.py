@@ -37,7 +37,7 @@ class Sessions(View):
     def post(self, _: Request) -> HttpResponse:
         """Open a session."""
         token, session = sessions.open_session(
-            address=client_ip.client(self.raw.META),
+            address=client_ip.client_address(self.raw.META),
             key=self.key(is_secret=True),
             **self.body(NewSession),
         )
@@ -70,7 +70,7 @@ class Session(View):
     @documented({200: schema_serializers.Session}, body=SessionChanges)
     def patch(self, _: Request, session_id: str) -> HttpResponse:
         """Change fields of the session."""
-        session = sessions.change(self.owner(session_id), self.body(SessionChanges))
+        session = sessions.update(self.owner(session_id), self.body(SessionChanges))
         return responses.json(renderers.snapshot(session))
 
     @documented({204: None})
@@ -102,7 +102,7 @@ class Token(View):
         """Give the session a new token and a new expiry; the old token dies."""
         caller = self.owner(session_id)
         self.body(Nothing)
-        token, expires_at = sessions.renew_token(caller, key=self.key())
+        token, expires_at = sessions.rotate_token(caller, key=self.key())
         return responses.json(renderers.renewed(session_id, token, expires_at))
 
 

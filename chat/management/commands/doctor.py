@@ -1,39 +1,39 @@
-"""`manage.py doctor`: what is wrong with an installation, and what to do about it."""
+"""`manage.py doctor`: check an installation and suggest fixes."""
 
 import argparse
 import sys
 
 from django.core.management import BaseCommand
 
-import celery_app  # noqa: F401  (by its settings the broker is asked)
-from chat.operations import health
-from chat.operations.checks import Finding, Level
+import celery_app  # noqa: F401  # configures the broker
+from chat.operations import doctor
+from chat.operations.checks import CheckResult, Level
 
 
 class Command(BaseCommand):
-    help = "Look at settings, Redis, broker, workers and models; exits with 1 if anything is wrong."
+    help = "Check settings, Redis, broker, workers and models. Exits with 1 on errors."
     requires_system_checks = ()
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             "--call-models",
             action="store_true",
-            help="make a tiny real call to each model, which may cost money",
+            help="make a small real call to each model, which may cost money",
         )
 
     def handle(self, *, call_models: bool, **options: object) -> None:
         levels = []
-        for finding in health.check(call_models=call_models):
-            self._show(finding)
-            levels.append(finding.level)
-        sys.exit(1 if Level.WRONG in levels else 0)
+        for found in doctor.run_checks(call_models=call_models):
+            self._print(found)
+            levels.append(found.level)
+        sys.exit(1 if Level.ERROR in levels else 0)
 
-    def _show(self, finding: Finding) -> None:
+    def _print(self, found: CheckResult) -> None:
         styles = {
             Level.OK: self.style.SUCCESS,
             Level.WARNING: self.style.WARNING,
-            Level.WRONG: self.style.ERROR,
+            Level.ERROR: self.style.ERROR,
         }
-        self.stdout.write(f"{styles[finding.level](f'{finding.level:8}')} {finding.what}")
-        if finding.advice:
-            self.stdout.write(f"{'':8} -> {finding.advice}")
+        self.stdout.write(f"{styles[found.level](f'{found.level:8}')} {found.message}")
+        if found.hint:
+            self.stdout.write(f"{'':8} -> {found.hint}")

@@ -1,4 +1,4 @@
-"""`manage.py export`: completed turns, in the chat fine-tuning format."""
+"""`manage.py export`: write completed turns in the chat fine-tuning format."""
 
 import argparse
 import os
@@ -16,7 +16,7 @@ from chat.conversation import llms
 from chat.domain import Rating
 from chat.domain.errors import StoreUnavailable
 from chat.transcripts import export
-from chat.transcripts.export import Choice
+from chat.transcripts.export import ExportFilter
 
 
 class Command(BaseCommand):
@@ -24,12 +24,14 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--output", default="-", help="a new file; standard output by default")
-        parser.add_argument("--since", type=moment, help="replies of this date (UTC) or later")
-        parser.add_argument("--until", type=moment, help="replies before this date")
-        parser.add_argument("--model", help="replies of this model; docs/export.md tells more")
+        parser.add_argument("--output", default="-", help="a new file; default: standard output")
         parser.add_argument(
-            "--feedback", choices=[each.value for each in Rating], help="replies that are rated so"
+            "--since", type=timestamp, help="replies that ended on this date (UTC) or later"
+        )
+        parser.add_argument("--until", type=timestamp, help="replies that ended before this date")
+        parser.add_argument("--model", help="replies of this model (docs/export.md)")
+        parser.add_argument(
+            "--feedback", choices=[each.value for each in Rating], help="replies with this rating"
         )
 
     def handle(
@@ -43,26 +45,26 @@ class Command(BaseCommand):
         **options: object,
     ) -> None:
         if model is not None and model not in llms.all_models():
-            raise CommandError(f"There is no model {model!r} in the settings.")
+            raise CommandError(f"Unknown model {model!r}.")
         rating = Rating(feedback) if feedback else None
-        choice = Choice(since=since, until=until, model=model, rating=rating)
+        chosen = ExportFilter(since=since, until=until, model=model, rating=rating)
         try:
-            with writing(output) as stream:
-                found = write(choice, stream)
+            with open_output(output) as stream:
+                found = write(chosen, stream)
         except StoreUnavailable as error:
-            raise CommandError(f"{error.message} The export is not whole.") from error
+            raise CommandError(f"{error.message} The export is incomplete.") from error
         except OSError as error:
-            raise CommandError(f"{error.strerror}. The export is not whole.") from error
+            raise CommandError(f"{error.strerror}. The export is incomplete.") from error
         noun = "conversation" if found == 1 else "conversations"
         self.stderr.write(f"{found} {noun} exported.")
 
 
-def write(choice: Choice, stream: BinaryIO) -> int:
-    """Write what is chosen, a line a session; return how many lines there are."""
+def write(chosen: ExportFilter, stream: BinaryIO) -> int:
+    """Write a line per session; return the number of lines."""
     found = 0
-    total = export.count(choice)
-    # Without a terminal to draw on there is no bar.
-    for line in tqdm(export.lines(choice), total=total, unit=" sessions", disable=None):
+    total = export.count(chosen)
+    # tqdm shows no bar without a terminal.
+    for line in tqdm(export.lines(chosen), total=total, unit=" sessions", disable=None):
         if line:
             stream.write(line)
             found += 1
@@ -70,24 +72,24 @@ def write(choice: Choice, stream: BinaryIO) -> int:
 
 
 @contextmanager
-def writing(output: str) -> Iterator[BinaryIO]:
-    """Give a stream to write to; a file has its name once it is whole.
+def open_output(output: str) -> Iterator[BinaryIO]:
+    """Open the output for writing. A file gets its final name when it is complete.
 
     Raises:
-        CommandError: there is such a file, or none can be made.
+        CommandError: the file exists or cannot be created.
     """
     if output == "-":
         try:
             yield sys.stdout.buffer
             sys.stdout.flush()
         except BrokenPipeError:
-            # What is left would be tried once more when the process ends.
+            # Python would flush the rest again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise
         return
     target = Path(output)
     if target.exists():
-        raise CommandError(f"{output} exists already.")
+        raise CommandError(f"{output} already exists.")
     partial = target.with_name(f"{target.name}.part")
     try:
         stream = partial.open("wb")
@@ -98,10 +100,10 @@ def writing(output: str) -> Iterator[BinaryIO]:
     partial.rename(target)
 
 
-def moment(text: str) -> float:
-    """Return a date, or date and time, UTC unless it says otherwise, in seconds of the epoch."""
+def timestamp(text: str) -> float:
+    """Return an ISO 8601 date or time (default UTC) as seconds since the epoch."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no date like 2026-01-31") from error
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date such as 2026-01-31") from error
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()

@@ -1,4 +1,4 @@
-"""`manage.py import`: conversations of the chat fine-tuning format become sessions."""
+"""`manage.py import`: open sessions from conversations in the chat fine-tuning format."""
 
 import argparse
 import shutil
@@ -21,8 +21,8 @@ from chat.transcripts import jsonl
 from chat.transcripts.jsonl import Conversation
 from chat.transcripts.restore import restore
 
-# Lines that are complained of before the rest is only counted.
-MOST_ERRORS = 20
+# Errors that are printed; the others are only counted.
+MAX_ERRORS = 20
 
 
 class Command(BaseCommand):
@@ -30,12 +30,19 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("file", help="- is standard input")
-        parser.add_argument("--check", action="store_true", help="look only; open nothing")
-        parser.add_argument("--from-line", type=int, default=1, help="leave out what is before")
-        parser.add_argument("--name", default="", help="of all sessions")
-        parser.add_argument("--model", help="that the sessions use; the default one otherwise")
-        parser.add_argument("--ttl", type=int, default=chat_settings.SESSION_TTL, help="seconds")
+        parser.add_argument("file", help="a file, or - for standard input")
+        parser.add_argument("--check", action="store_true", help="validate only; open no session")
+        parser.add_argument(
+            "--from-line", type=int, default=1, help="skip the lines before this one"
+        )
+        parser.add_argument("--name", default="", help="name of the sessions")
+        parser.add_argument("--model", help="model of the sessions; default: CHAT_DEFAULT_MODEL")
+        parser.add_argument(
+            "--ttl",
+            type=int,
+            default=chat_settings.SESSION_TTL,
+            help="seconds that sessions live after their last activity",
+        )
 
     def handle(
         self,
@@ -49,93 +56,95 @@ class Command(BaseCommand):
         **options: object,
     ) -> None:
         if model is not None and model not in llms.all_models():
-            raise CommandError(f"There is no model {model!r} in the settings.")
+            raise CommandError(f"Unknown model {model!r}.")
         if not 1 <= ttl <= chat_settings.MAX_SESSION_TTL:
-            raise CommandError(f"--ttl is from 1 to {chat_settings.MAX_SESSION_TTL} seconds.")
-        with opened(file) as stream:
+            raise CommandError(f"--ttl must be 1 to {chat_settings.MAX_SESSION_TTL} seconds.")
+        with open_input(file) as stream:
             self._check(stream)
             stream.seek(0)
             if not check:
                 self._open(stream, from_line, name=name, model=model, ttl=ttl)
 
     def _check(self, stream: BinaryIO) -> None:
-        """Look at all lines before the first session is opened.
+        """Validate all lines before the first session is opened.
 
         Raises:
-            CommandError: any of them is not sound.
+            CommandError: a line is invalid.
         """
-        wrong = 0
-        for number, found in looked_at(stream, "checked"):
+        errors = 0
+        for number, found in parsed_lines(stream, "checked"):
             if isinstance(found, InvalidRequest):
-                wrong += 1
-                if wrong <= MOST_ERRORS:
+                errors += 1
+                if errors <= MAX_ERRORS:
                     self.stderr.write(f"line {number}: {found.message}")
-        if wrong:
-            noun = "line" if wrong == 1 else "lines"
-            raise CommandError(f"{wrong} {noun} cannot be taken in. No session was opened.")
+        if errors:
+            noun = "line" if errors == 1 else "lines"
+            raise CommandError(f"{errors} invalid {noun}. No session was opened.")
 
     def _open(
         self, stream: BinaryIO, from_line: int, *, name: str, model: str | None, ttl: int
     ) -> None:
-        """Open the sessions; write the token of each, which nobody can look up later."""
-        for number, found in looked_at(stream, "opened"):
+        """Open the sessions; print their tokens, which cannot be retrieved later."""
+        for number, found in parsed_lines(stream, "opened"):
             if number < from_line or isinstance(found, InvalidRequest):
                 continue
             try:
                 token = restore(found, name=name, model=model, ttl=ttl)
             except ParleyError as error:
-                told = f"line {number}: {error.message} Go on later with --from-line {number}."
-                raise CommandError(told) from error
+                message = f"line {number}: {error.message} Resume with --from-line {number}."
+                raise CommandError(message) from error
             session_id = token.partition(".")[0]
-            told = orjson.dumps({"line": number, "id": session_id, "token": token}).decode()
-            self.stdout.write(told)
+            opened = {"line": number, "id": session_id, "token": token}
+            self.stdout.write(orjson.dumps(opened).decode())
 
 
-def looked_at(stream: BinaryIO, done: str) -> Iterator[tuple[int, Conversation | InvalidRequest]]:
-    """Yield the number of each line that is not blank, and what it holds or what is wrong."""
-    # Without a terminal to draw on there is no bar.
+def parsed_lines(
+    stream: BinaryIO, done: str
+) -> Iterator[tuple[int, Conversation | InvalidRequest]]:
+    """Yield number and contents, or error, of each line that is not blank."""
+    # tqdm shows no bar without a terminal.
     with tqdm(unit=f" lines {done}", disable=None) as bar:
-        for number, line in enumerate(lines_of(stream), start=1):
+        for number, line in enumerate(read_lines(stream), start=1):
             bar.update()
             if line.strip():
                 yield number, _read(line)
 
 
-def lines_of(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines; of one that is far too long, its beginning, which is no JSON.
+def read_lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines. A line that is far too long is cut, and then it is not valid JSON.
 
-    A mark of UTF-8, which some editors put before a text, is no part of the first.
+    A byte order mark at the start is skipped.
     """
-    most = 2 * chat_settings.MAX_SESSION_BYTES
+    limit = 2 * chat_settings.MAX_SESSION_BYTES
     if stream.read(len(BOM_UTF8)) != BOM_UTF8:
         stream.seek(0)
-    while line := stream.readline(most):
+    while line := stream.readline(limit):
         yield line
-        while len(line) == most and not line.endswith(b"\n"):
-            line = stream.readline(most)
+        while len(line) == limit and not line.endswith(b"\n"):
+            line = stream.readline(limit)
 
 
 def _read(line: bytes) -> Conversation | InvalidRequest:
     try:
-        return jsonl.read(line)
+        return jsonl.parse(line)
     except InvalidRequest as error:
         return error
 
 
 @contextmanager
-def opened(file: str) -> Iterator[BinaryIO]:
-    """Give a file that can be read twice; standard input is put into one first.
+def open_input(file: str) -> Iterator[BinaryIO]:
+    """Open a file that can be read twice; standard input is copied to a temporary file.
 
     Raises:
-        CommandError: it cannot be read.
+        CommandError: the file does not exist.
     """
     if file == "-":
-        with tempfile.TemporaryFile() as kept:
-            shutil.copyfileobj(sys.stdin.buffer, kept)
-            kept.seek(0)
-            yield kept
+        with tempfile.TemporaryFile() as copy:
+            shutil.copyfileobj(sys.stdin.buffer, copy)
+            copy.seek(0)
+            yield copy
         return
     if not Path(file).is_file():
-        raise CommandError(f"There is no file {file}.")
+        raise CommandError(f"File not found: {file}")
     with Path(file).open("rb") as stream:
         yield stream

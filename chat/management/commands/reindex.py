@@ -1,4 +1,4 @@
-"""`manage.py reindex`: have sessions that an earlier version opened found by name and model."""
+"""`manage.py reindex`: rebuild the search index of sessions."""
 
 from django.core.management import BaseCommand, CommandError
 from tqdm import tqdm
@@ -8,14 +8,14 @@ from chat.domain.errors import ParleyError
 
 
 class Command(BaseCommand):
-    help = "Note anew what the admin's list searches sessions by. It may be run at any time."
+    help = "Rebuild the index that the admin searches sessions with. Safe to run at any time."
     requires_system_checks = ()
 
     def handle(self, **options: object) -> None:
         try:
-            # Without a terminal to draw on there is no bar.
-            with tqdm(total=staff.count(), unit=" sessions", disable=None) as bar:
-                for noted in staff.reindex():
-                    bar.update(noted)
+            # tqdm shows no bar without a terminal.
+            with tqdm(total=staff.count_sessions(), unit=" sessions", disable=None) as bar:
+                for indexed in staff.reindex():
+                    bar.update(indexed)
         except ParleyError as error:
             raise CommandError(error.message) from error

@@ -6,7 +6,7 @@ from pytest_django import Settings
 from redis import Redis
 
 from chat.conversation import sessions, staff
-from chat.domain import Caller, Delivered, DeliveryState, DeliveryStatus
+from chat.domain import Caller, DeliveryResult, DeliveryState, DeliveryStatus
 from chat.store import due, keys, outbox
 from chat.store.client import client as store_client
 from chat.webhooks import delivery
@@ -15,9 +15,9 @@ from tests.integration.admin.scene import asked, commands, cost, opened, page
 from tests.integration.api import turns
 
 PAGE = "/admin/deliveries/"
-LATER = Delivered(status=DeliveryStatus.PENDING, code="503", delay=3600)
-LANDED = Delivered(status=DeliveryStatus.DELIVERED, code="204")
-FAILED = Delivered(status=DeliveryStatus.FAILED, code="timeout")
+LATER = DeliveryResult(status=DeliveryStatus.PENDING, code="503", delay=3600)
+LANDED = DeliveryResult(status=DeliveryStatus.DELIVERED, code="204")
+FAILED = DeliveryResult(status=DeliveryStatus.FAILED, code="timeout")
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ def _webhooks(settings: Settings) -> None:
     settings.CHAT_WEBHOOK_SECRETS = "whsec_" + "A" * 32
 
 
-def owed(name: str = "", *, to: Delivered | None = None) -> str:
+def owed(name: str = "", *, to: DeliveryResult | None = None) -> str:
     """Return a session whose webhook is owed a call, or had one with this result."""
     session_id = opened(name, webhook_url="https://example.org/hook")
     asked(session_id, "a question")
@@ -35,7 +35,7 @@ def owed(name: str = "", *, to: Delivered | None = None) -> str:
     return session_id
 
 
-def deliver(session_id: str, result: Delivered) -> None:
+def deliver(session_id: str, result: DeliveryResult) -> None:
     delivery = outbox.claim(session_id, 2, nonce="n", lease=1)
     assert delivery is not None
     assert outbox.finish(delivery, result)
@@ -92,7 +92,7 @@ def test_a_delivery_that_ends_after_its_session_is_shown(admin: Client) -> None:
 
 def test_what_no_webhook_wants_any_more_is_with_what_failed(admin: Client) -> None:
     session_id = owed()
-    sessions.change(Caller(session_id=session_id), {"webhook_url": None})
+    sessions.update(Caller(session_id=session_id), {"webhook_url": None})
     assert outbox.claim(session_id, 2, nonce="n", lease=1) is None
     assert shown(admin, "failed") == [session_id]
     assert "disabled" in admin.get(f"{PAGE}?state=failed").content.decode()

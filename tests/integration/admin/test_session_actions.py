@@ -10,6 +10,7 @@ from redis import Redis
 
 from chat.admin import querysets
 from chat.conversation import sessions
+from chat.conversation.messages import get_message, set_feedback
 from chat.domain import Caller, Feedback, Rating, RecoveryResult
 from chat.domain.errors import LeaseLost, SessionExpired, SessionNotFound
 from chat.store import due
@@ -28,7 +29,7 @@ def log() -> list[tuple[str | None, str]]:
 
 
 def status_of(session_id: str, message_id: str) -> str:
-    message = sessions.message(Caller(session_id=session_id), message_id)
+    message = get_message(Caller(session_id=session_id), message_id)
     return str(json.loads(message)["status"])
 
 
@@ -191,8 +192,8 @@ def test_what_is_redacted_is_redacted_again_only_if_the_log_repeats_any_of_it(
     assert "Nothing to redact" in do(admin, session_id, "redact msg_2")
     assert len(log()) == 1
     caller = Caller(session_id=session_id)
-    sessions.rate(caller, "msg_2", Feedback(rating=Rating.UP, comment="4711"))
-    sessions.rate(caller, "msg_2", None)
+    set_feedback(caller, "msg_2", Feedback(rating=Rating.UP, comment="4711"))
+    set_feedback(caller, "msg_2", None)
     assert "Redacted msg_2." in do(admin, session_id, "redact msg_2")
     assert not [key for key in redis.scan_iter() if b"4711" in (redis.dump(key) or b"")]
 

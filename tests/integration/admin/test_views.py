@@ -9,6 +9,7 @@ from pytest_django import Settings
 
 from chat.admin import views
 from chat.conversation import sessions
+from chat.conversation.messages import set_feedback
 from chat.domain import Caller, Feedback, Rating
 from chat.store.client import client as store_client
 from tests.harness.ports import free_port
@@ -195,6 +196,6 @@ def test_feedback_is_shown_as_text(admin: Client) -> None:
     asked(session_id, "a question")
     turns.reply(session_id, "an answer")
     feedback = Feedback(rating=Rating.DOWN, comment="<b>not so</b>")
-    sessions.rate(Caller(session_id=session_id), "msg_2", feedback)
+    set_feedback(Caller(session_id=session_id), "msg_2", feedback)
     shown = admin.get(page(session_id)).content.decode()
     assert "Rated down: &lt;b&gt;not so&lt;/b&gt;" in shown

@@ -5,7 +5,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 from pytest_django import Settings
 
-from chat.domain import Delivered, DeliveryStatus
+from chat.domain import DeliveryResult, DeliveryStatus
 from chat.store import outbox
 from tests.integration.admin.scene import asked, opened, page
 from tests.integration.api import turns
@@ -27,7 +27,7 @@ def shown(client: Client, session_id: str) -> str:
     return client.get(page(session_id, "webhook")).content.decode()
 
 
-def deliver(session_id: str, result: Delivered) -> None:
+def deliver(session_id: str, result: DeliveryResult) -> None:
     delivery = outbox.claim(session_id, 2, nonce="n", lease=1)
     assert delivery is not None
     outbox.finish(delivery, result)
@@ -35,7 +35,7 @@ def deliver(session_id: str, result: Delivered) -> None:
 
 def test_a_delivery_is_shown_as_it_stands(admin: Client, session_id: str) -> None:
     assert "pending" in shown(admin, session_id)
-    deliver(session_id, Delivered(status=DeliveryStatus.PENDING, code="503", delay=3600))
+    deliver(session_id, DeliveryResult(status=DeliveryStatus.PENDING, code="503", delay=3600))
     found = shown(admin, session_id)
     assert "<td>503</td>" in found
     assert "<td>1</td>" in found
@@ -43,7 +43,7 @@ def test_a_delivery_is_shown_as_it_stands(admin: Client, session_id: str) -> Non
 
 
 def test_what_was_delivered_is_delivered_again(admin: Client, session_id: str) -> None:
-    deliver(session_id, Delivered(status=DeliveryStatus.DELIVERED, code="200"))
+    deliver(session_id, DeliveryResult(status=DeliveryStatus.DELIVERED, code="200"))
     assert "delivered" in shown(admin, session_id)
     told = {"act": "redeliver msg_2"}
     answer = admin.post(page(session_id, "act"), told, follow=True)

@@ -71,7 +71,7 @@ async def eventually(predicate: Callable[[], object]) -> None:
 
 
 def open_session() -> Caller:
-    return tokens.caller(sessions.open_session()[0])
+    return tokens.caller_from_token(sessions.open_session()[0])
 
 
 def post(caller: Caller, content: str = "hello") -> None:
@@ -260,8 +260,8 @@ def test_an_old_token_gets_no_event_that_comes_after_the_new_one(
         with following(hub, caller) as follower:
             assert await follower.next(0.2) is None
             monkeypatch.setattr(subscriptions, "read_logs", slow)
-            token, _ = await asyncio.to_thread(sessions.renew_token, caller)
-            await asyncio.to_thread(post, tokens.caller(token))
+            token, _ = await asyncio.to_thread(sessions.rotate_token, caller)
+            await asyncio.to_thread(post, tokens.caller_from_token(token))
             with pytest.raises(SessionNotFound):
                 await follower.next(PATIENCE)
 
@@ -273,7 +273,7 @@ def test_a_token_of_a_deleted_session_gets_nothing_of_the_next_one_with_its_id(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Not even if that has come as far before the reading that ends it has come back."""
-    caller = tokens.caller(sessions.open_session(name="one", key="a key")[0])
+    caller = tokens.caller_from_token(sessions.open_session(name="one", key="a key")[0])
     post(caller)
 
     def slow(places: Sequence[Place]) -> list[Stretch | ParleyError]:
@@ -282,7 +282,7 @@ def test_a_token_of_a_deleted_session_gets_nothing_of_the_next_one_with_its_id(
 
     def begin_anew() -> None:
         sessions.delete(caller)
-        other = tokens.caller(sessions.open_session(name="another", key="a key")[0])
+        other = tokens.caller_from_token(sessions.open_session(name="another", key="a key")[0])
         assert other.session_id == caller.session_id
         for _ in range(2):
             post(other)
@@ -302,7 +302,7 @@ def test_a_token_of_a_deleted_session_gets_nothing_of_the_next_one_with_its_id(
 def test_nor_when_its_end_came_before_the_link_stood(
     monkeypatch: pytest.MonkeyPatch, redis: Redis
 ) -> None:
-    caller = tokens.caller(sessions.open_session(name="one", key="another key")[0])
+    caller = tokens.caller_from_token(sessions.open_session(name="one", key="another key")[0])
     post(caller)
 
     async def late(connection: Connection, command: str, *channels: bytes) -> None:
@@ -316,7 +316,9 @@ def test_nor_when_its_end_came_before_the_link_stood(
 
     def begin_anew() -> Caller:
         sessions.delete(caller)
-        other = tokens.caller(sessions.open_session(name="another", key="another key")[0])
+        other = tokens.caller_from_token(
+            sessions.open_session(name="another", key="another key")[0]
+        )
         post(other)
         return other
 
@@ -573,7 +575,7 @@ def test_a_token_that_is_replaced_before_a_gap_is_told_is_said_to_be() -> None:
     async def test(hub: Hub) -> None:
         with following(hub, caller, after=7) as follower:
             await eventually(lambda: follower.cursor == 1)  # what it holds does not follow on 7
-            await asyncio.to_thread(sessions.renew_token, caller)
+            await asyncio.to_thread(sessions.rotate_token, caller)
             with pytest.raises(InvalidToken):
                 await anext(session_events.events(follower, after=7))
 

@@ -62,7 +62,7 @@ def submission(
 ) -> Submission:
     return Submission(
         content=content,
-        ask=b'{"request_id":"req_1"}',
+        request=b'{"request_id":"req_1"}',
         deadline=deadline,
         on_busy=on_busy,
         key=key or secrets.token_hex(6),

@@ -77,7 +77,7 @@ def test_a_lost_reply_to_submit_is_one_message(server: Server, settings: Setting
         wire.loses_next_reply = True
         accepted = turns.submit(caller, acts.submission())
         assert not wire.loses_next_reply
-    assert accepted.wants_wake
+    assert accepted.needs_wake
     assert len(acts.messages(caller)) == 2
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import pytest
 from redis import Redis
 
-from chat.domain import Caller, Delivered, DeliveryStatus, Status, Usage, UsageSource
+from chat.domain import Caller, DeliveryResult, DeliveryStatus, Status, Usage, UsageSource
 from chat.store import admin, due, keys, leases, metrics, outbox, sessions, turns
 from chat.store.metrics import BOUNDS, Histogram
 from chat.store.scripts import SCRIPTS_DIR
@@ -104,7 +104,7 @@ def test_tries_at_webhooks_are_counted_by_what_came_of_them() -> None:
         number = 2 * len(acts.messages(caller)) // 2
         delivery = outbox.claim(caller.session_id, number, nonce="n", lease=9)
         assert delivery is not None
-        outbox.finish(delivery, Delivered(status=DeliveryStatus(status), code="500", delay=60))
+        outbox.finish(delivery, DeliveryResult(status=DeliveryStatus(status), code="500", delay=60))
     found = metrics.read()
     assert found.webhook_tries == {"delivered": 1, "retried": 1, "failed": 1, "disabled": 0}
     assert found.webhooks_waiting == 1

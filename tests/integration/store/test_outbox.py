@@ -7,7 +7,7 @@ import pytest
 from pytest_django import Settings
 from redis import Redis
 
-from chat.domain import Caller, Delivered, Delivery, DeliveryStatus, RecoveryResult, Status
+from chat.domain import Caller, Delivery, DeliveryResult, DeliveryStatus, RecoveryResult, Status
 from chat.domain.errors import InvalidRequest, MessageNotFound
 from chat.store import admin, due, keys, outbox, sessions
 from tests.integration.store import acts
@@ -15,8 +15,8 @@ from tests.integration.store.acts import Writer
 from tests.integration.store.ageing import age
 
 URL = b'"https://example.org/hook"'
-OK = Delivered(status=DeliveryStatus.DELIVERED, code="200")
-GONE = Delivered(status=DeliveryStatus.DISABLED, code="410")
+OK = DeliveryResult(status=DeliveryStatus.DELIVERED, code="200")
+GONE = DeliveryResult(status=DeliveryStatus.DISABLED, code="410")
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def claimed(caller: Caller, number: int = 2, *, nonce: str = "n") -> Delivery:
     return found
 
 
-def later(seconds: float) -> Delivered:
-    return Delivered(status=DeliveryStatus.PENDING, code="503", delay=seconds)
+def later(seconds: float) -> DeliveryResult:
+    return DeliveryResult(status=DeliveryStatus.PENDING, code="503", delay=seconds)
 
 
 def url_of(caller: Caller) -> bytes:

@@ -165,15 +165,15 @@ def test_a_repeated_request_gets_the_first_answer_though_the_turn_has_moved_on()
     first = turns.submit(caller, asked)
     acts.answer(caller)
     again = turns.submit(caller, asked)
-    assert (again.message, again.reply, again.position) == (first.message, first.reply, 0)
-    assert (first.wants_wake, again.wants_wake) == (True, False)
+    assert (again.message, again.reply, again.queue_position) == (first.message, first.reply, 0)
+    assert (first.needs_wake, again.needs_wake) == (True, False)
 
 
 def test_a_repeated_request_wakes_a_worker_while_none_has_come() -> None:
     caller = acts.open_session()
     asked = acts.submission(key="k")
     turns.submit(caller, asked)
-    assert turns.submit(caller, asked).wants_wake
+    assert turns.submit(caller, asked).needs_wake
 
 
 @pytest.mark.parametrize("at_the_gate", [False, True])
@@ -183,7 +183,7 @@ def test_an_interrupt_wakes_who_waited_behind_a_long_retry(at_the_gate: bool) ->
     Writer.of(caller).retry(600, uses_attempt=False, may_be_woken=at_the_gate)
     acts.submit(caller)
     accepted = turns.submit(caller, acts.submission(on_busy=OnBusy.INTERRUPT))
-    assert (accepted.position, accepted.wants_wake) == (1, True)
+    assert (accepted.queue_position, accepted.needs_wake) == (1, True)
     assert acts.reply(caller, "msg_2")["status"] == Status.CANCELLED
     assert Writer.of(caller).reply_id == "msg_4"
 

@@ -13,6 +13,7 @@ from django.core.management import CommandError, call_command
 from redis import Redis
 
 from chat.conversation import sessions, staff, turns
+from chat.conversation.messages import set_feedback
 from chat.domain import Caller, Feedback, Rating, Status
 from chat.store import listing
 from project.runner.process import ROOT
@@ -30,7 +31,7 @@ def said(session_id: str, question: str, answer: str, status: Status = Status.CO
 
 
 def rated(session_id: str, message_id: str, rating: Rating) -> None:
-    sessions.rate(Caller(session_id=session_id), message_id, Feedback(rating=rating))
+    set_feedback(Caller(session_id=session_id), message_id, Feedback(rating=rating))
 
 
 def exported(tmp_path: Path, *arguments: str) -> list[Any]:

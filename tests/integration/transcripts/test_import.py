@@ -11,6 +11,7 @@ from pytest_django import Settings
 from redis import Redis
 
 from chat.conversation import sessions, tokens, turns
+from chat.conversation.messages import get_message
 from chat.domain import Caller
 from chat.store import listing
 from tests.integration.api.turns import reply, take
@@ -48,7 +49,7 @@ def test_an_imported_conversation_goes_on(tmp_path: Path) -> None:
         {"messages": [system, *SOUND["messages"]]},
         options=("--name", "old", "--ttl", "60"),
     )
-    caller = tokens.caller(told["token"])
+    caller = tokens.caller_from_token(told["token"])
     assert caller.session_id == told["id"]
     session = sessions.read(caller)
     assert (session.name, session.system_prompt) == (b'"old"', b'"be brief"')
@@ -75,7 +76,7 @@ def test_an_imported_reply_is_rated_and_regenerated_as_any_other(tmp_path: Path)
         "1",
         "another",
     ]
-    assert b'"feedback":null' in sessions.message(caller, "msg_2")
+    assert b'"feedback":null' in get_message(caller, "msg_2")
 
 
 def test_followers_of_an_imported_session_find_a_gap_and_get_it_whole(tmp_path: Path) -> None:
@@ -113,28 +114,28 @@ USER, REPLY = message("user"), message("assistant")
 def test_a_nul_that_a_model_has_said_is_taken_in(tmp_path: Path) -> None:
     """As what `export` writes."""
     (told,) = imported(tmp_path, {"messages": [USER, message("assistant", "a\x00b")]})
-    _, reply = sessions.read(tokens.caller(told["token"])).messages
+    _, reply = sessions.read(tokens.caller_from_token(told["token"])).messages
     assert json.loads(reply)["content"] == "a\x00b"
 
 
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("{", "not JSON"),
-        ('{"messages": [{"role": "user", "content": "\\ud800"}]}', "not JSON"),
-        ([], "the one member messages"),
-        ({"messages": [USER, REPLY], "tools": []}, "the one member messages"),
-        ({"messages": {}}, "a list is expected"),
+        ("{", "Not valid JSON"),
+        ('{"messages": [{"role": "user", "content": "\\ud800"}]}', "Not valid JSON"),
+        ([], "the single field messages"),
+        ({"messages": [USER, REPLY], "tools": []}, "the single field messages"),
+        ({"messages": {}}, "expected a list"),
         ({"messages": []}, "the last one must be a reply"),
         ({"messages": [USER]}, "the last one must be a reply"),
         ({"messages": [message("system")]}, "the last one must be a reply"),
         ({"messages": [USER, REPLY, USER]}, "the last one must be a reply"),
-        ({"messages": [REPLY]}, "messages[0].role: user is expected"),
-        ({"messages": [USER, USER]}, "messages[1].role: assistant is expected"),
-        ({"messages": [USER, REPLY, message("system")]}, "messages[2].role: user is expected"),
+        ({"messages": [REPLY]}, "messages[0].role: expected user"),
+        ({"messages": [USER, USER]}, "messages[1].role: expected assistant"),
+        ({"messages": [USER, REPLY, message("system")]}, "messages[2].role: expected user"),
         ({"messages": [message("function"), REPLY]}, "messages[0].role"),
         ({"messages": [{"role": ["user"]}, REPLY]}, "messages[0].role"),
-        ({"messages": [USER, "x"]}, "messages[1]: an object is expected"),
+        ({"messages": [USER, "x"]}, "messages[1]: expected an object"),
         ({"messages": [USER, message("assistant", " \n")]}, "messages[1].content"),
         ({"messages": [USER, message("assistant", None)]}, "messages[1].content"),
         ({"messages": [message("user", "a\x00b"), REPLY]}, "messages[0].content"),
@@ -163,11 +164,11 @@ def test_of_many_unsound_lines_the_first_are_named_and_all_counted(tmp_path: Pat
 def test_what_a_session_may_hold_bounds_a_line(tmp_path: Path, settings: Settings) -> None:
     settings.CHAT_MAX_SESSION_BYTES = 100
     long = {"messages": [message("user", "x" * 60), message("assistant", "x" * 41)]}
-    assert "100 bytes at most" in complaints(tmp_path, long)[0]
+    assert "at most 100 bytes" in complaints(tmp_path, long)[0]
     far_too_long = {"messages": [message("user", "x" * 1000), REPLY]}
     assert complaints(tmp_path, far_too_long, "{") == [
-        "line 1: This is not JSON in UTF-8.",
-        "line 2: This is not JSON in UTF-8.",
+        "line 1: This is Not valid JSON in UTF-8.",
+        "line 2: This is Not valid JSON in UTF-8.",
     ]
 
 
@@ -195,7 +196,7 @@ def test_an_import_that_was_broken_off_goes_on_at_the_line_it_names(
 
 @pytest.mark.parametrize(
     ("options", "complaint"),
-    [(("--ttl", "0"), "--ttl is from 1"), (("--model", "other"), "no model 'other'")],
+    [(("--ttl", "0"), "--ttl must be 1"), (("--model", "other"), "Unknown model 'other'")],
 )
 def test_options_that_make_no_sense_are_refused(
     tmp_path: Path, options: tuple[str, ...], complaint: str

@@ -12,7 +12,7 @@ from chat.domain import Caller, DeliveryRecord, DeliveryStatus
 from chat.domain.errors import ForbiddenURL, InvalidRequest, MessageNotFound
 from chat.store import outbox, sessions
 from chat.webhooks import delivery
-from chat.webhooks.delivery_pool import Courier
+from chat.webhooks.delivery_pool import DeliveryPool
 from tests.harness.receiver import (
     Answer,
     Receiver,
@@ -178,19 +178,19 @@ def test_a_sessions_webhook_does_not_lead_inside(receiver: Receiver, settings: S
 )
 def test_a_url_that_may_not_be_called_is_refused(url: str) -> None:
     with pytest.raises(ForbiddenURL) as refusal:
-        delivery.permitted(url)
+        delivery.validate_url(url)
     assert refusal.value.param == "webhook_url"
 
 
 def test_sessions_have_no_webhooks_where_they_are_switched_off(settings: Settings) -> None:
-    assert delivery.permitted("https://example.org/") == "https://example.org/"
+    assert delivery.validate_url("https://example.org/") == "https://example.org/"
     settings.CHAT_SESSION_WEBHOOKS = False
     with pytest.raises(InvalidRequest):
-        delivery.permitted("https://example.org/")
+        delivery.validate_url("https://example.org/")
     settings.CHAT_SESSION_WEBHOOKS, settings.CHAT_WEBHOOK_SECRETS = True, ""
     with pytest.raises(InvalidRequest):
-        delivery.permitted("https://example.org/")
-    assert delivery.permitted(None) is None
+        delivery.validate_url("https://example.org/")
+    assert delivery.validate_url(None) is None
 
 
 def test_a_delivery_is_made_again_on_demand(receiver: Receiver) -> None:
@@ -209,8 +209,8 @@ def test_a_courier_delivers_all_that_is_due_in_few_threads(
 ) -> None:
     settings.CHAT_WEBHOOK_CONCURRENCY = 3
     callers = [answered(receiver.url) for _ in range(20)]
-    courier = Courier()
-    courier.look()
+    courier = DeliveryPool()
+    courier.poll()
     calls = receiver.wait_for(20)
     assert {call.event["session_id"] for call in calls} == {each.session_id for each in callers}
     wait_until(lambda: all(_is_delivered(each) for each in callers))
@@ -227,8 +227,8 @@ def test_a_courier_that_drains_begins_nothing_and_waits_no_longer_than_it_may(
     settings.CHAT_WEBHOOK_CONCURRENCY = 1
     receiver.then = hang
     callers: list[Any] = [answered(receiver.url) for _ in range(2)]
-    courier = Courier()
-    courier.take((caller.session_id, 2) for caller in callers)
+    courier = DeliveryPool()
+    courier.submit((caller.session_id, 2) for caller in callers)
     receiver.wait_for(1)
     courier.drain(0.05)
     receiver.ended.set()

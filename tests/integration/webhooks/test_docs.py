@@ -11,7 +11,7 @@ import pytest
 from pytest_django import Settings
 
 from chat.env_parsers import parse_webhook_secrets
-from chat.webhooks.delivery import signatures
+from chat.webhooks.signing import sign
 from project.runner.process import ROOT
 
 PAGE = (ROOT / "docs" / "webhooks.md").read_text()
@@ -31,7 +31,7 @@ def headers(settings: Settings) -> dict[str, str]:
     settings.CHAT_WEBHOOK_SECRETS = f"whsec_{'D' * 32},{SECRET}"
     assert len(parse_webhook_secrets(settings.CHAT_WEBHOOK_SECRETS)) == 2
     moment = str(int(time.time()))
-    signature = signatures("ses_1_msg_2", moment, BODY)
+    signature = sign("ses_1_msg_2", moment, BODY)
     return {
         "webhook-id": "ses_1_msg_2",
         "webhook-timestamp": moment,

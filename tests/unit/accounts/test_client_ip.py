@@ -7,7 +7,7 @@ pytestmark = pytest.mark.security("S22")
 
 
 def client(peer: str, forwarded: str = "") -> str:
-    return client_ip.client({"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded})
+    return client_ip.client_address({"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded})
 
 
 def test_nobodys_word_is_believed_without_a_trusted_proxy() -> None:

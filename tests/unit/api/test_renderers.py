@@ -70,6 +70,6 @@ def test_a_page_names_its_ends() -> None:
 
 
 def test_an_accepted_turn_holds_both_messages() -> None:
-    turn = Accepted(message=b"null", reply=MESSAGE, position=2, wants_wake=True)
+    turn = Accepted(message=b"null", reply=MESSAGE, queue_position=2, needs_wake=True)
     found = orjson.loads(renderers.accepted(turn))
     assert (found["message"], found["reply"]["id"], found["queue_position"]) == (None, "msg_3", 2)

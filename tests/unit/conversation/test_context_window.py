@@ -65,13 +65,13 @@ def contents(messages: Sequence[PromptMessage]) -> list[str]:
 
 
 def test_the_first_message_is_shown_alone() -> None:
-    prompt = context_window.prompt(claim(user(1, "hello")), MODEL)
+    prompt = context_window.build_prompt(claim(user(1, "hello")), MODEL)
     assert prompt.messages == [PromptMessage(role=Role.USER, content="hello")]
 
 
 def test_the_system_prompt_stands_first_and_the_question_last() -> None:
     history = (user(1, "a"), reply(2, 1, "b"), user(3, "c"))
-    prompt = context_window.prompt(claim(*history, system_prompt="be brief"), MODEL)
+    prompt = context_window.build_prompt(claim(*history, system_prompt="be brief"), MODEL)
     assert contents(prompt.messages) == ["be brief", "a", "b", "c"]
     assert prompt.messages[0].role is Role.SYSTEM
 
@@ -84,7 +84,7 @@ def test_a_turn_without_a_text_is_left_out_whole() -> None:
         reply(4, 3, "par", Status.CANCELLED),
         user(5, "now"),
     )
-    assert contents(context_window.prompt(claim(*history), MODEL).messages) == [
+    assert contents(context_window.build_prompt(claim(*history), MODEL).messages) == [
         "half",
         "par",
         "now",
@@ -93,18 +93,22 @@ def test_a_turn_without_a_text_is_left_out_whole() -> None:
 
 def test_of_two_replies_the_newer_one_counts() -> None:
     history = (user(1, "q"), reply(2, 1, "old"), reply(4, 1, "new"), user(5, "next"))
-    assert contents(context_window.prompt(claim(*history), MODEL).messages) == ["q", "new", "next"]
+    assert contents(context_window.build_prompt(claim(*history), MODEL).messages) == [
+        "q",
+        "new",
+        "next",
+    ]
 
 
 def test_a_regenerated_turn_does_not_see_its_earlier_reply() -> None:
     history = (user(1, "a"), reply(2, 1, "b"), user(3, "again"))
-    assert contents(context_window.prompt(claim(*history), MODEL).messages)[-1] == "again"
+    assert contents(context_window.build_prompt(claim(*history), MODEL).messages)[-1] == "again"
 
 
 def test_the_last_messages_are_shown_in_whole_turns() -> None:
     history = [user(1, "a"), reply(2, 1, "b"), user(3, "c"), reply(4, 3, "d"), user(5, "e")]
     shown = Context(messages=4)
-    assert contents(context_window.prompt(claim(*history, shown=shown), MODEL).messages) == [
+    assert contents(context_window.build_prompt(claim(*history, shown=shown), MODEL).messages) == [
         "c",
         "d",
         "e",
@@ -114,7 +118,7 @@ def test_the_last_messages_are_shown_in_whole_turns() -> None:
 def test_a_budget_of_tokens_drops_the_oldest_turns() -> None:
     history = [user(1, "x" * 400), reply(2, 1, "y" * 400), user(3, "c"), reply(4, 3, "d")]
     shown = Context(tokens=60)
-    prompt = context_window.prompt(claim(*history, user(5, "e"), shown=shown), MODEL)
+    prompt = context_window.build_prompt(claim(*history, user(5, "e"), shown=shown), MODEL)
     assert contents(prompt.messages) == ["c", "d", "e"]
 
 
@@ -130,12 +134,14 @@ def test_what_is_shown_is_always_the_newest_turns_within_the_bounds(
     for i, text in enumerate(texts):
         history += [user(2 * i + 1, text), reply(2 * i + 2, 2 * i + 1, text + "!")]
     shown = Context(messages=messages, tokens=tokens)
-    prompt = context_window.prompt(claim(*history, user(999, "now"), shown=shown), MODEL).messages
+    prompt = context_window.build_prompt(
+        claim(*history, user(999, "now"), shown=shown), MODEL
+    ).messages
     said = contents(prompt[:-1])
     assert said == contents_of(history)[len(history) - len(said) :]
     assert len(said) % 2 == 0
     assert len(prompt) <= max(messages, 1)
-    assert sum(map(context_window.estimate, prompt)) <= tokens or len(prompt) == 1
+    assert sum(map(context_window.estimate_message, prompt)) <= tokens or len(prompt) == 1
 
 
 def contents_of(history: Sequence[HistoryMessage]) -> list[str]:

@@ -10,10 +10,10 @@ from chat.domain.errors import InvalidToken
 def test_a_token_names_its_session_and_only_its_hash_is_carried_on() -> None:
     session_id = tokens.new_session_id()
     token = tokens.new_token(session_id)
-    caller = tokens.caller(token)
+    caller = tokens.caller_from_token(token)
     assert caller.session_id == session_id
     assert token not in repr(caller)
-    assert caller.token_hash == tokens.hash_of(token) != token
+    assert caller.token_hash == tokens.hash_token(token) != token
 
 
 @pytest.mark.security("S02")
@@ -37,4 +37,4 @@ def test_a_seed_gives_the_same_session_and_token_again() -> None:
 )
 def test_what_cannot_be_a_token_is_refused(token: str) -> None:
     with pytest.raises(InvalidToken):
-        tokens.caller(token)
+        tokens.caller_from_token(token)

@@ -24,9 +24,9 @@ def found(settings: Settings, **own: Any) -> dict[str, Level]:
     for name, value in {**FIT, **own}.items():
         setattr(settings, name, value)
     findings = list(deployment_checks.check())
-    assert all(bool(each.advice) == (each.level != Level.OK) for each in findings)
-    assert not any("secret" in each.what for each in findings)
-    return {each.what: each.level for each in findings if each.level != Level.OK}
+    assert all(bool(each.hint) == (each.level != Level.OK) for each in findings)
+    assert not any("secret" in each.message for each in findings)
+    return {each.message: each.level for each in findings if each.level != Level.OK}
 
 
 def test_settings_of_production_are_well(settings: Settings) -> None:
@@ -42,9 +42,9 @@ def test_settings_of_one_machine_are_well(settings: Settings) -> None:
     ("name", "value", "what", "level"),
     [
         ("DEBUG", True, "DEBUG is on", Level.WARNING),
-        ("HAS_SECRET_KEY", False, "SECRET_KEY is not set", Level.WRONG),
-        ("ALLOWED_HOSTS", ["localhost"], "ALLOWED_HOSTS is localhost", Level.WRONG),
-        ("ALLOWED_HOSTS", [], "ALLOWED_HOSTS is empty", Level.WRONG),
+        ("HAS_SECRET_KEY", False, "SECRET_KEY is not set", Level.ERROR),
+        ("ALLOWED_HOSTS", ["localhost"], "ALLOWED_HOSTS is localhost", Level.ERROR),
+        ("ALLOWED_HOSTS", [], "ALLOWED_HOSTS is empty", Level.ERROR),
         ("HTTPS", False, "HTTPS is off, though users come by chat.example.org", Level.WARNING),
         (
             "CHAT_TRUSTED_PROXIES",
@@ -59,12 +59,12 @@ def test_settings_of_one_machine_are_well(settings: Settings) -> None:
             Level.WARNING,
         ),
         ("REDIS_URL", "redis://redis:6379/0", "REDIS_URL has no password", Level.WARNING),
-        ("CHAT_KEY_TTL_MARGIN", 60, "keys outlive their sessions by 60 s", Level.WRONG),
+        ("CHAT_KEY_TTL_MARGIN", 60, "keys outlive their sessions by 60 s", Level.ERROR),
         (
             "CHAT_HEARTBEAT_INTERVAL",
             9.0,
             "CHAT_LEASE_TTL is 10 s, CHAT_HEARTBEAT_INTERVAL 9 s",
-            Level.WRONG,
+            Level.ERROR,
         ),
     ],
 )

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 from standardwebhooks import Webhook
 
-from chat.webhooks.delivery import delay, signatures
+from chat.webhooks.delivery import backoff
+from chat.webhooks.signing import sign
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ from chat.webhooks.delivery import delay, signatures
     ],
 )
 def test_waits_grow_fourfold(attempt: int, asked: float | None, least: float, most: float) -> None:
-    waits = [delay(attempt, asked) for _ in range(100)]
+    waits = [backoff(attempt, asked) for _ in range(100)]
     assert least <= min(waits)
     assert max(waits) <= most
 
@@ -36,14 +37,14 @@ def test_waits_grow_fourfold(attempt: int, asked: float | None, least: float, mo
 def test_no_wait_is_shorter_than_asked_or_longer_than_the_longest(
     attempt: int, asked: float | None
 ) -> None:
-    assert min(asked or 0, 21600) <= delay(attempt, asked) <= 21600
+    assert min(asked or 0, 21600) <= backoff(attempt, asked) <= 21600
 
 
 def test_a_signature_is_the_standards_for_each_secret(settings: Settings) -> None:
     keys = [base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2)]
     settings.CHAT_WEBHOOK_SECRETS = ",".join(f"whsec_{key}" for key in keys)
     body = '{"a":"ü"}'
-    found = signatures("ses_1_msg_2", "1700000000", body.encode()).split()
+    found = sign("ses_1_msg_2", "1700000000", body.encode()).split()
     from_standard = [_standard(key, body) for key in keys]
     assert found == from_standard
 

@@ -162,12 +162,12 @@ class Clients(Stage):
 def taken(accepted: Accepted) -> Taken:
     reply = orjson.loads(accepted.reply)
     prompt, number = message_number(reply["reply_to"]), message_number(reply["id"])
-    return Taken(prompt, number, accepted.position, accepted.wants_wake)
+    return Taken(prompt, number, accepted.queue_position, accepted.needs_wake)
 
 
 def cancelled(seen: Cancelled) -> tuple[int, bool, bool, bool]:
     number = message_number(orjson.loads(seen.reply)["id"])
-    return number, seen.is_final, seen.is_new, seen.wants_wake
+    return number, seen.is_final, seen.is_change, seen.needs_wake
 
 
 def nothing(_: object) -> None:

@@ -1,0 +1,51 @@
+"""Messages of a session: read them and rate them."""
+
+from dataclasses import asdict
+
+import orjson
+
+from chat.domain import Caller, Feedback, Page
+from chat.domain.errors import InvalidRequest
+from chat.domain.ids import message_number
+from chat.store import sessions
+
+
+def list_messages(
+    caller: Caller, *, before: str | None, after: str | None, limit: int, newest_first: bool
+) -> Page:
+    """Return messages before or after a message id, or from one end of the history.
+
+    Raises:
+        InvalidRequest: both `before` and `after` are given.
+        MessageNotFound: the cursor is not a message id.
+        SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    if before is not None and after is not None:
+        raise InvalidRequest("Give before or after, not both.", param="after")
+    cursor = before if before is not None else after
+    newer = after is not None or (before is None and not newest_first)
+    number = message_number(cursor) if cursor is not None else None
+    found = sessions.page(caller, cursor=number, newer=newer, limit=limit)
+    if newer != newest_first:
+        return found
+    return Page(messages=found.messages[::-1], has_more=found.has_more)
+
+
+def get_message(caller: Caller, message_id: str) -> bytes:
+    """Return one message as JSON.
+
+    Raises:
+        MessageNotFound, SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    return sessions.message(caller, message_number(message_id))
+
+
+def set_feedback(caller: Caller, message_id: str, feedback: Feedback | None) -> bytes:
+    """Store feedback on a reply, or remove it with `None`; return the reply as JSON.
+
+    Raises:
+        FeedbackNotAllowed: the message is not a finished reply.
+        MessageNotFound, StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    stored = orjson.dumps(asdict(feedback) if feedback else None)
+    return sessions.set_feedback(caller, message_number(message_id), stored)

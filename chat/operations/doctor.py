@@ -1,0 +1,128 @@
+"""The checks of `manage.py doctor`: settings, Redis, broker, workers and models."""
+
+from collections.abc import Iterator
+
+from chat import broker
+from chat.conversation import llms
+from chat.domain.errors import ConfigError, ProviderError, StoreUnavailable
+from chat.operations import deployment_checks
+from chat.operations.checks import CheckResult, Level, result
+from chat.providers.registry import provider_for
+from chat.settings import chat_settings
+from chat.store import server
+
+# The oldest Redis or Valkey that has all commands of the scripts.
+MIN_VERSION = (7, 0)
+# A slower PING makes every request noticeably slow.
+MAX_PING_SECONDS = 0.005
+# A larger difference makes logs hard to read. Guarantees depend on Redis's clock only.
+MAX_CLOCK_SKEW = 5.0
+CHECK_ACL = "check REDIS_URL, and the permissions of its user (docs/security.md)"
+
+
+def run_checks(*, call_models: bool = False) -> Iterator[CheckResult]:
+    """Check settings, Redis, broker, workers and models.
+
+    call_models: make a small real call to each model, which may cost money.
+    """
+    yield from deployment_checks.check()
+    yield from _redis()
+    yield from _broker()
+    yield from _workers()
+    yield from _models(call_models=call_models)
+
+
+def _redis() -> Iterator[CheckResult]:
+    try:
+        facts = server.facts()
+    except StoreUnavailable as error:
+        message = f"Redis does not answer: {error.__cause__}"
+        yield CheckResult(Level.ERROR, message, "check REDIS_URL")
+        return
+    except ConfigError as error:
+        yield CheckResult(Level.ERROR, error.message, CHECK_ACL)
+        return
+    version = ".".join(map(str, facts.version))
+    yield result(
+        facts.version >= MIN_VERSION,
+        Level.ERROR,
+        f"{facts.name} {version}",
+        "upgrade to 7.0 or newer",
+    )
+    yield result(
+        facts.role == "master",
+        Level.ERROR,
+        f"Redis is a {facts.role}",
+        "set REDIS_URL to the primary: replicas are read-only",
+    )
+    yield result(
+        facts.eviction == "noeviction",
+        Level.ERROR,
+        f"maxmemory-policy is {facts.eviction}",
+        "set it to noeviction, or Redis may delete accepted messages",
+    )
+    yield result(
+        facts.appends,
+        Level.WARNING,
+        f"append-only file is {'on' if facts.appends else 'off'}",
+        "set appendonly yes, or a restart of Redis loses messages accepted since its last snapshot",
+    )
+    if facts.held_back:
+        yield CheckResult(
+            Level.WARNING,
+            f"slow disk: Redis delayed {facts.held_back} fsyncs",
+            "use a faster disk or appendfsync always: a killed Redis can lose messages",
+        )
+    yield result(
+        facts.latency < MAX_PING_SECONDS,
+        Level.WARNING,
+        f"PING takes {1000 * facts.latency:.2f} ms",
+        "move Redis closer: every request waits for it",
+    )
+    yield result(
+        abs(facts.clock_skew) < MAX_CLOCK_SKEW,
+        Level.WARNING,
+        f"Redis's clock differs by {facts.clock_skew:+.1f} s",
+        "run NTP on both machines",
+    )
+
+
+def _broker() -> Iterator[CheckResult]:
+    depth = broker.queue_length()
+    if depth is None:
+        hint = "check BROKER_URL; accepted messages wait until it is back"
+        yield CheckResult(Level.ERROR, "the broker cannot be reached", hint)
+    else:
+        yield CheckResult(Level.OK, f"the broker holds {depth} wake-ups")
+
+
+def _workers() -> Iterator[CheckResult]:
+    try:
+        alive = [worker for worker in server.workers() if worker.age < chat_settings.LEASE_TTL]
+    except StoreUnavailable:
+        return  # already reported
+    except ConfigError as error:
+        message = f"workers cannot be listed: {error.message}"
+        yield CheckResult(Level.ERROR, message, CHECK_ACL)
+        return
+    running = sum(worker.running for worker in alive)
+    yield result(
+        bool(alive),
+        Level.ERROR,
+        f"{len(alive)} workers alive, {running} turns running",
+        "start one: celery -A celery_app worker",
+    )
+
+
+def _models(*, call_models: bool) -> Iterator[CheckResult]:
+    for model in llms.all_models().values():
+        try:
+            provider = provider_for(model)
+            if call_models:
+                provider.probe()
+        except (ConfigError, ProviderError) as error:
+            hint = f"check its entry and {model.url}"
+            yield CheckResult(Level.ERROR, f"model {model.name}: {error.message}", hint)
+        else:
+            state = "answers" if call_models else "not called (use --call-models)"
+            yield CheckResult(Level.OK, f"model {model.name}: {state}")
