@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from chat.settings import RENAMED
 from project.runner.management.commands.run import EXAMPLE
 from project.runner.process import ROOT
 
@@ -46,3 +47,9 @@ def test_guarantees_of_the_readme_name_existing_tests() -> None:
     assert len(table) >= 10
     for name, path in table:
         assert f"\ndef {name}(" in (ROOT / path).read_text(), name
+
+
+def test_upgrading_page_lists_every_renamed_setting() -> None:
+    page = (ROOT / "docs" / "upgrading.md").read_text()
+    rows = dict(re.findall(r"^\| `CHAT_(\w+)` \| `CHAT_(\w+)` \|$", page, re.MULTILINE))
+    assert rows == RENAMED
