@@ -29,12 +29,12 @@ from chat.domain.llm import (
 from chat.domain.sessions import (
     Caller,
     Context,
+    EventBatch,
     EventPage,
     Gap,
     NewSession,
     Page,
     Snapshot,
-    Stretch,
 )
 from chat.domain.turns import (
     Accepted,
@@ -66,6 +66,7 @@ __all__ = [
     "DeliveryState",
     "DeliveryStatus",
     "Delta",
+    "EventBatch",
     "EventPage",
     "Feedback",
     "Finish",
@@ -91,7 +92,6 @@ __all__ = [
     "Snapshot",
     "Status",
     "StopCause",
-    "Stretch",
     "Submission",
     "Timeouts",
     "TurnError",

@@ -92,24 +92,24 @@ class EventPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stretch:
+class EventBatch:
     """Consecutive events of a session's log, JSON, and where the log stands."""
 
     # Number of the first event given; of the next one to come when none is.
-    first: int
+    first_seq: int
     # The newest event's number.
-    newest: int
+    latest_seq: int
     events: Sequence[bytes]
     # Bytes that the events take, about.
     size: int
     # Tells the last event given, or the one before them when none is, from one that bears its
     # number in another history: Redis may be set back, and go on from there. Empty: not known.
-    stamp: bytes = b""
+    last_event_time: bytes = b""
 
     @property
-    def last(self) -> int:
+    def last_seq(self) -> int:
         """Number of the last event given."""
-        return self.first + len(self.events) - 1
+        return self.first_seq + len(self.events) - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

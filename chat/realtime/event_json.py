@@ -5,16 +5,16 @@ from collections.abc import Iterable
 import orjson
 
 from chat.api import renderers
-from chat.domain import Gap, Stretch
+from chat.domain import EventBatch, Gap
 
 GAP = b'{"type":"gap","session_id":%b,"created_at":%.3f,"requested":%d,"earliest":%d,"latest":%d}'
 SNAPSHOT = b'{"type":"snapshot","session_id":%b,%b'
 
 
-def told(found: Stretch | Gap) -> Iterable[tuple[int, bytes]]:
+def told(found: EventBatch | Gap) -> Iterable[tuple[int, bytes]]:
     """Return each event with the seq to resume from once it has arrived."""
-    if isinstance(found, Stretch):
-        return enumerate(found.events, found.first)
+    if isinstance(found, EventBatch):
+        return enumerate(found.events, found.first_seq)
     session = found.snapshot
     session_id = orjson.dumps(session.id)
     gap = GAP % (session_id, session.now, found.requested, found.earliest, session.seq)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import orjson
 
 from chat.conversation import sessions
-from chat.domain import Caller, Gap, Snapshot, Stretch
+from chat.domain import Caller, EventBatch, Gap, Snapshot
 from chat.domain.errors import (
     InvalidToken,
     NotAllowed,
@@ -23,14 +23,14 @@ from chat.domain.errors import (
 from chat.realtime.batching import Gathering
 from chat.store import server
 from chat.store.sessions import Poll, snapshots_if_changed
-from chat.store.subscriber import Cut, Follower, uncut
+from chat.store.subscriber import Callback, Subscriber, noop
 from chat.store.subscriptions import hub
 
 
 @contextmanager
 def following(
-    caller: Caller, *, after: int, cut: Cut = uncut, hang_up: Cut = uncut
-) -> Iterator[Follower]:
+    caller: Caller, *, after: int, cut: Callback = noop, hang_up: Callback = noop
+) -> Iterator[Subscriber]:
     """Be one of those who follow the session, for as long as the context lasts.
 
     cut: called when what was yielded of the follower's `events` is not done with in
@@ -42,16 +42,16 @@ def following(
         RateLimited: the session has too many followers.
     """
     followers = hub()
-    follower = followers.join(caller, after=after, cut=cut, hang_up=hang_up)
+    follower = followers.subscribe(caller, after=after, on_overflow=cut, abort=hang_up)
     try:
         yield follower
     finally:
-        followers.leave(follower)
+        followers.unsubscribe(follower)
 
 
 async def events(
-    follower: Follower, *, after: int, silence: float | None = None
-) -> AsyncGenerator[Stretch | Gap | None]:
+    follower: Subscriber, *, after: int, silence: float | None = None
+) -> AsyncGenerator[EventBatch | Gap | None]:
     """Yield what happens in the session after the cursor, each event once and in order.
 
     after: the cursor that the follower began with. silence: `None` comes after each so many seconds
@@ -67,23 +67,23 @@ async def events(
         StoreUnavailable: only at a gap, or at the end.
     """
     caller = follower.caller
-    while not follower.is_over:
+    while not follower.is_finished:
         try:
-            found: Stretch | Gap | None = await follower.next(silence)
-            if isinstance(found, Stretch) and found.first != after + 1:
+            found: EventBatch | Gap | None = await follower.next(silence)
+            if isinstance(found, EventBatch) and found.first_seq != after + 1:
                 found = await _gap(caller, after, found)
         except (SessionNotFound, SessionExpired) as error:
-            if not follower.is_known:
+            if not follower.was_authorized:
                 raise
             reason = await _why_ended(caller, error)
             if not isinstance(reason, InvalidToken):
                 yield await _farewell(caller, after, reason)
             raise reason from error
-        if isinstance(found, Stretch):
-            after = found.last
+        if isinstance(found, EventBatch):
+            after = found.last_seq
         elif found is not None:
             after = found.snapshot.seq
-            follower.skip_to(after)
+            follower.seek(after)
         yield found
 
 
@@ -108,7 +108,7 @@ async def changed(
     if found is None and wait:
         with following(caller, after=compared) as follower:
             news = await follower.next(wait)
-        if news is not None and news.first != compared + 1:
+        if news is not None and news.first_seq != compared + 1:
             after = compared = -1  # Redis was set back: no number of before says what has changed
         found = await _read(caller, after=after, known=compared, limit=limit)
     if found is None and known < 0:
@@ -123,7 +123,7 @@ async def check(caller: Caller) -> None:
         SessionNotFound, SessionExpired, StoreUnavailable
         RateLimited: it has too many followers.
     """
-    hub().check(caller)
+    hub().check_capacity(caller)
     await asyncio.to_thread(sessions.events, caller, after=0, limit=1)
 
 
@@ -148,9 +148,9 @@ def _polls() -> Gathering[Poll, Snapshot | ParleyError | None]:
     return _gatherings.get(loop) or _gatherings.setdefault(loop, Gathering(snapshots_if_changed))
 
 
-async def _gap(caller: Caller, after: int, found: Stretch) -> Gap:
+async def _gap(caller: Caller, after: int, found: EventBatch) -> Gap:
     snapshot = await asyncio.to_thread(sessions.read, caller)
-    return Gap(requested=after, earliest=found.first, snapshot=snapshot)
+    return Gap(requested=after, earliest=found.first_seq, snapshot=snapshot)
 
 
 async def _why_ended(caller: Caller, error: NotFound | NotAllowed) -> NotFound | NotAllowed:
@@ -165,7 +165,7 @@ async def _why_ended(caller: Caller, error: NotFound | NotAllowed) -> NotFound |
 ENDS = {SessionNotFound: "session.deleted", SessionExpired: "session.expired"}
 
 
-async def _farewell(caller: Caller, after: int, reason: NotFound | NotAllowed) -> Stretch:
+async def _farewell(caller: Caller, after: int, reason: NotFound | NotAllowed) -> EventBatch:
     """Return the last event of a session, whose log is gone; like all others by Redis's time."""
     event = {
         "type": ENDS[type(reason)],
@@ -173,4 +173,6 @@ async def _farewell(caller: Caller, after: int, reason: NotFound | NotAllowed) -
         "session_id": caller.session_id,
         "created_at": await asyncio.to_thread(server.now),
     }
-    return Stretch(first=after + 1, newest=after + 1, events=[orjson.dumps(event)], size=0)
+    return EventBatch(
+        first_seq=after + 1, latest_seq=after + 1, events=[orjson.dumps(event)], size=0
+    )

@@ -14,7 +14,7 @@ from django.http import QueryDict
 
 from chat.api import query_params
 from chat.conversation import tickets
-from chat.domain import Caller, Gap, Stretch
+from chat.domain import Caller, EventBatch, Gap
 from chat.domain.errors import AuthTimeout, NotAllowed, ParleyError, RateLimited, SlowConsumer
 from chat.logging import reset_context
 from chat.realtime import close_codes, commands, origin, session_events
@@ -83,9 +83,11 @@ class SessionSocket(AsyncConsumer):
         """Do what a frame asks for; return the frame that answers it, or nothing."""
         return await asyncio.to_thread(commands.answer, caller, text)
 
-    def frames_of(self, found: Stretch | Gap) -> Iterable[bytes]:
+    def frames_of(self, found: EventBatch | Gap) -> Iterable[bytes]:
         """Return the frames that tell what has happened."""
-        return found.events if isinstance(found, Stretch) else [event for _, event in told(found)]
+        return (
+            found.events if isinstance(found, EventBatch) else [event for _, event in told(found)]
+        )
 
     async def websocket_disconnect(self, _: Message) -> None:
         """End, but not what was asked for here: turns go on."""

@@ -13,29 +13,29 @@ from typing import NamedTuple
 
 from redis.exceptions import RedisError
 
-from chat.domain import Stretch
+from chat.domain import EventBatch
 from chat.domain.errors import ParleyError, SessionExpired, SessionNotFound, StoreUnavailable
 from chat.store import keys
 from chat.store.client import client, map_errors
 from chat.store.scripts import Arg, ScriptCall, read_script, run_pipeline
 
-MOST_EVENTS = 200
+MAX_EVENTS = 200
 """Events of one log that are read at once."""
-MOST_BYTES = 128 * 1024
+MAX_BYTES = 128 * 1024
 """Bytes of one log after which its reading ends; a single event may be larger."""
 
-EVENTS = b"EVENTS "
+EVENTS_PREFIX = b"EVENTS "
 """How events are told."""
-STAMP = re.compile(rb'"created_at":([\d.]+)')
+CREATED_AT = re.compile(rb'"created_at":([\d.]+)')
 """What tells an event from another one of the same number: no two histories write at one time."""
-HEAD = 256
+CREATED_AT_END = 256
 """Bytes of an event in which that stands."""
-NOWHERE = -1
+NO_POSITION = -1
 """A cursor that nothing follows."""
 REFUSALS: dict[bytes, type[ParleyError]] = {b"GONE": SessionNotFound, b"EXPIRED": SessionExpired}
 
 
-class Log(NamedTuple):
+class LogKeys(NamedTuple):
     """Where a session's log is."""
 
     partition: int
@@ -47,28 +47,28 @@ class Log(NamedTuple):
     """Where news of it are published."""
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """Where somebody stands in a log."""
 
-    log: Log
+    keys: LogKeys
     token_hash: str
     """See `Caller`."""
     cursor: int
     """The last seq that is known; or `NOWHERE`, to learn only whether the log may be read."""
-    stamp: bytes
+    last_event_time: bytes
     """Of the event with that seq, if it is known. Nothing follows a place in another history: what
     is read there begins with all that is kept."""
-    is_sure: bool
+    is_verified: bool
     """Whether that is looked at only when there are newer events."""
 
 
-def log_of(session_id: str) -> Log:
+def log_keys(session_id: str) -> LogKeys:
     """Return where the session's log is."""
     own = keys.for_session(session_id)
-    return Log(keys.partition(session_id), own.session, own.events, own.events.encode())
+    return LogKeys(keys.partition(session_id), own.session, own.events, own.events.encode())
 
 
-def read_logs(places: Sequence[Place]) -> list[Stretch | ParleyError]:
+def read_logs(positions: Sequence[Position]) -> list[EventBatch | ParleyError]:
     """Return what follows each place, or why it is not told.
 
     The errors are SessionNotFound, also when the token is not the session's; SessionExpired; and
@@ -78,43 +78,43 @@ def read_logs(places: Sequence[Place]) -> list[Stretch | ParleyError]:
         StoreUnavailable: for all of them.
     """
     by_partition: dict[int, list[int]] = defaultdict(list)
-    for i, place in enumerate(places):
-        by_partition[place.log.partition].append(i)
-    calls = [_call([places[i] for i in group]) for group in by_partition.values()]
+    for i, place in enumerate(positions):
+        by_partition[place.keys.partition].append(i)
+    calls = [_read_call([positions[i] for i in group]) for group in by_partition.values()]
     with map_errors():
         answers = run_pipeline(client(), calls)
-    found: dict[int, Stretch | ParleyError] = {}
+    found: dict[int, EventBatch | ParleyError] = {}
     for group, answer in zip(by_partition.values(), answers, strict=True):
         if isinstance(answer, RedisError):
             found |= dict.fromkeys(group, StoreUnavailable(str(answer)))
         else:
-            found |= zip(group, map(_found, answer), strict=True)
-    return [found[i] for i in range(len(places))]
+            found |= zip(group, map(_parse_reply, answer), strict=True)
+    return [found[i] for i in range(len(positions))]
 
 
-def _call(places: Sequence[Place]) -> ScriptCall:
+def _read_call(places: Sequence[Position]) -> ScriptCall:
     names: list[str] = []
-    arguments: list[Arg] = [MOST_EVENTS, MOST_BYTES]
+    arguments: list[Arg] = [MAX_EVENTS, MAX_BYTES]
     for log, token_hash, cursor, stamp, is_sure in places:
         names += (log.session, log.events)
         arguments += (token_hash, cursor, stamp, int(is_sure))
     return ScriptCall(read_script("read_logs"), names, arguments)
 
 
-def _found(text: bytes) -> Stretch | ParleyError:
-    return stretch_of(text) if text.startswith(EVENTS) else REFUSALS[text]()
+def _parse_reply(text: bytes) -> EventBatch | ParleyError:
+    return parse_batch(text) if text.startswith(EVENTS_PREFIX) else REFUSALS[text]()
 
 
-def stretch_of(text: bytes) -> Stretch:
+def parse_batch(text: bytes) -> EventBatch:
     """Return events as scripts tell of them, in an answer or in news."""
     head, *events = text.split(b"\n")  # JSON as it is stored holds no line ends
     _, newest, first, *stamp = head.split()
     if events:
-        stamp = STAMP.findall(events[-1], 0, HEAD)[:1]
-    return Stretch(
-        first=int(first),
-        newest=int(newest),
+        stamp = CREATED_AT.findall(events[-1], 0, CREATED_AT_END)[:1]
+    return EventBatch(
+        first_seq=int(first),
+        latest_seq=int(newest),
         events=events,
         size=len(text),
-        stamp=b"".join(stamp),
+        last_event_time=b"".join(stamp),
     )

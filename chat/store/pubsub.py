@@ -24,15 +24,15 @@ from chat.settings import chat_settings
 
 logger = logging.getLogger(__name__)
 
-PING_EVERY = 2.0
+PING_INTERVAL = 2.0
 """Seconds."""
-SILENCE = 5.0
+READ_TIMEOUT = 5.0
 """Seconds without a word, or an answer to a PING, after which a link counts as broken."""
-PAUSE = 0.5
+RECONNECT_DELAY = 0.5
 """Seconds between two tries to connect."""
 BLOCK = 65536
 """Most bytes heard at once."""
-LINK_ERRORS = (RedisError, OSError, TimeoutError)
+CONNECTION_ERRORS = (RedisError, OSError, TimeoutError)
 
 WORD = re.compile(
     rb"""\*3\r\n\$7\r\nmessage\r\n\$\d+\r\n(?P<channel>[^\r]++)\r\n\$\d+\r\n(?P<news>[^\r]*+)\r\n
@@ -48,95 +48,95 @@ news are the scripts' own, and hold no CR. Words are matched where the last one 
 searched for: to look for one inside of news that have come in part takes seconds of a text that
 was written to that end."""
 
-Heard = Callable[[bytes, bytes], None]
+OnMessage = Callable[[bytes, bytes], None]
 """Takes a channel, and what was published on it; b"" when its subscription now stands."""
 
 
-class Link:
+class PubSubConnection:
     """Hears of the channels that are wanted, and keeps itself alive."""
 
-    def __init__(self, heard: Heard) -> None:
-        self._heard = heard
-        self._pool = _pool()
-        self._wanted: set[bytes] = set()
+    def __init__(self, heard: OnMessage) -> None:
+        self._on_message = heard
+        self._pool = _make_pool()
+        self._channels: set[bytes] = set()
         self._changed: set[bytes] = set()
         """Channels that have come or gone since Redis was last told."""
         self._wake = asyncio.Event()
-        self._heard_at = 0.0
+        self._last_read_at = 0.0
         """When Redis last said anything, by the event loop's clock."""
 
-    def want(self, channel: bytes) -> None:
+    def subscribe(self, channel: bytes) -> None:
         """Hear of the channel from now on; `heard` is told when this stands."""
-        self._wanted.add(channel)
-        self._mark(channel)
+        self._channels.add(channel)
+        self._mark_changed(channel)
 
-    def forget(self, channel: bytes) -> None:
+    def unsubscribe(self, channel: bytes) -> None:
         """Hear of it no more."""
-        self._wanted.discard(channel)
-        self._mark(channel)
+        self._channels.discard(channel)
+        self._mark_changed(channel)
 
-    def _mark(self, channel: bytes) -> None:
+    def _mark_changed(self, channel: bytes) -> None:
         self._changed.add(channel)
         self._wake.set()
 
-    async def hold(self) -> None:
+    async def run(self) -> None:
         """Stay connected, for good."""
         while True:
             try:
-                await self._serve()
-            except* LINK_ERRORS as errors:
+                await self._run_once()
+            except* CONNECTION_ERRORS as errors:
                 logger.warning("The link for news is broken: %r", errors.exceptions[0])
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(RECONNECT_DELAY)
 
-    async def _serve(self) -> None:
+    async def _run_once(self) -> None:
         """Connect, and carry words both ways until the link breaks."""
         connection: Connection = self._pool.make_connection()
         try:
             # redis-py would wait for ever for a greeting's answer.
-            async with asyncio.timeout(SILENCE):
+            async with asyncio.timeout(READ_TIMEOUT):
                 await connection.connect()  # type: ignore[no-untyped-call]
-            self._changed |= self._wanted
-            self._heard_at = asyncio.get_running_loop().time()
+            self._changed |= self._channels
+            self._last_read_at = asyncio.get_running_loop().time()
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._say(connection))
-                tasks.create_task(self._hear(connection))
-                tasks.create_task(self._watch())
+                tasks.create_task(self._write_loop(connection))
+                tasks.create_task(self._read_loop(connection))
+                tasks.create_task(self._watchdog())
         finally:
             await connection.disconnect(nowait=True)
 
-    async def _say(self, connection: Connection) -> None:
+    async def _write_loop(self, connection: Connection) -> None:
         """Tell Redis which channels are wanted, and that this side lives."""
         while True:
             self._wake.clear()
             changed, self._changed = self._changed, set()
-            await _send(connection, "SUBSCRIBE", *(changed & self._wanted))
-            await _send(connection, "UNSUBSCRIBE", *(changed - self._wanted))
+            await _send(connection, "SUBSCRIBE", *(changed & self._channels))
+            await _send(connection, "UNSUBSCRIBE", *(changed - self._channels))
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(PING_EVERY):
+                async with asyncio.timeout(PING_INTERVAL):
                     await self._wake.wait()
                 continue
             await connection.send_command("PING", check_health=False)
 
-    async def _hear(self, connection: Connection) -> None:
+    async def _read_loop(self, connection: Connection) -> None:
         """Pass on what Redis says."""
         reader: Any = connection._reader  # noqa: SLF001  # see WORD
         loop = asyncio.get_running_loop()
         heard = b""
         while block := await reader.read(BLOCK):
-            self._heard_at = loop.time()
+            self._last_read_at = loop.time()
             heard = self._pass_on(heard + block)
         raise ConnectionResetError("Redis has closed the link.")
 
-    async def _watch(self) -> None:
+    async def _watchdog(self) -> None:
         """End the link when nothing was heard for `SILENCE`.
 
         A timeout for each block would take as long as all the rest of hearing it.
         """
         loop = asyncio.get_running_loop()
         silent = 0.0
-        while silent < SILENCE:
-            await asyncio.sleep(SILENCE - silent)
-            silent = loop.time() - self._heard_at
+        while silent < READ_TIMEOUT:
+            await asyncio.sleep(READ_TIMEOUT - silent)
+            silent = loop.time() - self._last_read_at
         raise TimeoutError("Redis says nothing.")
 
     def _pass_on(self, heard: bytes) -> bytes:
@@ -146,9 +146,9 @@ class Link:
             end = word.end()
             match word.lastgroup:
                 case "news":
-                    self._heard(word["channel"], word["news"])
+                    self._on_message(word["channel"], word["news"])
                 case "subscribed":
-                    self._heard(word["subscribed"], b"")
+                    self._on_message(word["subscribed"], b"")
                 case "error":
                     raise ConnectionRefusedError(word["error"].decode())
         if len(heard) - end > BLOCK:
@@ -161,7 +161,7 @@ async def _send(connection: Connection, command: str, *channels: bytes) -> None:
         await connection.send_command(command, *channels, check_health=False)
 
 
-def _pool() -> Any:
+def _make_pool() -> Any:
     """Return what makes connections: RESP2, whose messages are plain lists, without retries.
 
     It must be kept: the connections that a Sentinel's pool makes do not keep it alive themselves.

@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from chat.domain import Caller, Stretch
+from chat.domain import Caller, EventBatch
 from chat.domain.errors import (
     ParleyError,
     RateLimited,
@@ -26,65 +26,67 @@ from chat.domain.errors import (
     StoreUnavailable,
 )
 from chat.settings import chat_settings
-from chat.store.events import EVENTS, Log, Place, log_of, read_logs, stretch_of
-from chat.store.pubsub import Link
-from chat.store.subscriber import Cut, Follower, uncut
+from chat.store.events import EVENTS_PREFIX, LogKeys, Position, log_keys, parse_batch, read_logs
+from chat.store.pubsub import PubSubConnection
+from chat.store.subscriber import Callback, Subscriber, noop
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY = 0.45
+POLL_INTERVAL = 0.45
 """Seconds; whoever was not read for since the last look is read for, so each 0.9."""
-BATCH = 500
+BATCH_SIZE = 500
 """Most places read at once, which bounds what one read holds in memory."""
-ENDS: dict[bytes, type[ParleyError]] = {
+END_ERRORS: dict[bytes, type[ParleyError]] = {
     b"session.deleted": SessionNotFound,
     b"session.expired": SessionExpired,
 }
 """What a session's removal publishes in place of a seq."""
 
 
-class Topic:
+class Channel:
     """A session that somebody follows."""
 
-    __slots__ = ("end", "followers", "log")
+    __slots__ = ("end_error", "subscribers", "keys")
 
-    def __init__(self, log: Log) -> None:
-        self.log = log
-        self.followers: set[Follower] = set()
-        self.end: type[ParleyError] | None = None
+    def __init__(self, log: LogKeys) -> None:
+        self.keys = log
+        self.subscribers: set[Subscriber] = set()
+        self.end_error: type[ParleyError] | None = None
         """What has become of the session, once that was heard."""
 
 
-class Hub:
+class SubscriptionHub:
     """All followers of one event loop."""
 
     def __init__(self) -> None:
-        self._topics: dict[bytes, Topic] = {}
-        self._hungry: set[Follower] = set()
-        self._fed: set[Follower] = set()
+        self._channels: dict[bytes, Channel] = {}
+        self._pending: set[Subscriber] = set()
+        self._in_flight: set[Subscriber] = set()
         """Those whom the reading that is under way is for."""
-        self._woken = asyncio.Event()
-        self._link = Link(self._hear)
-        self._thread = ThreadPoolExecutor(1, "logs")
+        self._wake_up = asyncio.Event()
+        self._pubsub = PubSubConnection(self._on_message)
+        self._executor = ThreadPoolExecutor(1, "logs")
         self.is_closed = False
         self._tasks = [
             asyncio.create_task(work, name=work.__name__)
-            for work in (self._link.hold(), self._read_on(), self._look())
+            for work in (self._pubsub.run(), self._read_loop(), self._poll_stale())
         ]
         for task in self._tasks:
-            task.add_done_callback(_stop_if_it_died)
+            task.add_done_callback(_stop_process_on_error)
 
-    def check(self, caller: Caller) -> None:
+    def check_capacity(self, caller: Caller) -> None:
         """Find out whether there is room for another follower of the caller's session.
 
         Raises:
             RateLimited: it has as many in this process as it may have.
         """
-        topic = self._topics.get(log_of(caller.session_id).channel)
-        if topic is not None and len(topic.followers) >= chat_settings.MAX_SUBSCRIBERS:
+        topic = self._channels.get(log_keys(caller.session_id).channel)
+        if topic is not None and len(topic.subscribers) >= chat_settings.MAX_SUBSCRIBERS:
             raise RateLimited("This session has too many followers.", retry_after=5)
 
-    def join(self, caller: Caller, *, after: int, cut: Cut, hang_up: Cut = uncut) -> Follower:
+    def subscribe(
+        self, caller: Caller, *, after: int, on_overflow: Callback, abort: Callback = noop
+    ) -> Subscriber:
         """Return a follower of the caller's session, to be taken out by `leave`.
 
         Whether the caller's token is good, the follower learns. cut: called when what it has taken
@@ -95,131 +97,138 @@ class Hub:
         Raises:
             RateLimited: there is no room.
         """
-        self.check(caller)
-        log = log_of(caller.session_id)
-        topic = self._topics.setdefault(log.channel, Topic(log))
-        follower = Follower(caller, log, after=after, ask=self._feed, cut=cut, hang_up=hang_up)
-        if not topic.followers:
-            self._link.want(log.channel)
-        topic.followers.add(follower)
+        self.check_capacity(caller)
+        log = log_keys(caller.session_id)
+        topic = self._channels.setdefault(log.channel, Channel(log))
+        follower = Subscriber(
+            caller,
+            log,
+            after=after,
+            request_read=self._schedule_read,
+            on_overflow=on_overflow,
+            abort=abort,
+        )
+        if not topic.subscribers:
+            self._pubsub.subscribe(log.channel)
+        topic.subscribers.add(follower)
         if self.is_closed:
-            follower.end(None)
+            follower.close(None)
         return follower
 
-    def leave(self, follower: Follower) -> None:
+    def unsubscribe(self, subscriber: Subscriber) -> None:
         """Take a follower out."""
-        follower.end(None)
-        channel = follower.log.channel
-        topic = self._topics[channel]
-        topic.followers.remove(follower)
-        if not topic.followers:
-            del self._topics[channel]
-            self._link.forget(channel)
+        subscriber.close(None)
+        channel = subscriber.log_keys.channel
+        topic = self._channels[channel]
+        topic.subscribers.remove(subscriber)
+        if not topic.subscribers:
+            del self._channels[channel]
+            self._pubsub.unsubscribe(channel)
 
     def close(self) -> None:
         """Let all followers come to their end, and take no new ones."""
         self.is_closed = True
         for task in self._tasks:
             task.cancel()
-        for topic in self._topics.values():
-            for follower in topic.followers:
-                follower.end(None)
-        self._thread.shutdown(wait=False)
+        for topic in self._channels.values():
+            for follower in topic.subscribers:
+                follower.close(None)
+        self._executor.shutdown(wait=False)
 
-    def _hear(self, channel: bytes, news: bytes) -> None:
-        topic = self._topics.get(channel)
+    def _on_message(self, channel: bytes, news: bytes) -> None:
+        topic = self._channels.get(channel)
         if topic is None:
             return
         if not news:  # the link stands anew
-            for follower in topic.followers:
-                follower.is_sure = False
-        if not news.startswith(EVENTS):
-            topic.end = ENDS.get(news)
-            self._feed(*topic.followers)
+            for follower in topic.subscribers:
+                follower.is_verified = False
+        if not news.startswith(EVENTS_PREFIX):
+            topic.end_error = END_ERRORS.get(news)
+            self._schedule_read(*topic.subscribers)
             return
-        found = stretch_of(news)
-        for follower in topic.followers:
+        found = parse_batch(news)
+        for follower in topic.subscribers:
             # A reading may find that the token is another session's by now, opened under the id of
             # one that has ended: nobody who waits for a reading is handed anything before it.
-            is_waiting = follower in self._hungry or follower in self._fed
-            if is_waiting or not follower.is_just_before(found):
-                self._feed(follower)
+            is_waiting = follower in self._pending or follower in self._in_flight
+            if is_waiting or not follower.is_next(found):
+                self._schedule_read(follower)
             else:
-                follower.hand(found)
+                follower.push(found)
 
-    def _feed(self, *followers: Follower) -> None:
+    def _schedule_read(self, *followers: Subscriber) -> None:
         """Have the followers read for, those that want it."""
-        self._hungry.update(followers)
-        self._woken.set()
+        self._pending.update(followers)
+        self._wake_up.set()
 
-    async def _look(self) -> None:
+    async def _poll_stale(self) -> None:
         """Have those read for who were not for a while; look for those who read too slowly."""
         loop = asyncio.get_running_loop()
         while True:
             since = loop.time() - chat_settings.WRITE_TIMEOUT
-            for topic in self._topics.values():
-                for follower in topic.followers:
-                    follower.must_have_asked(since)
-                    if not follower.was_read_for:
-                        self._feed(follower)
-                    follower.was_read_for = False
-            await asyncio.sleep(LOOK_EVERY)
+            for topic in self._channels.values():
+                for follower in topic.subscribers:
+                    follower.check_write_timeout(since)
+                    if not follower.was_read:
+                        self._schedule_read(follower)
+                    follower.was_read = False
+            await asyncio.sleep(POLL_INTERVAL)
 
-    async def _read_on(self) -> None:
+    async def _read_loop(self) -> None:
         """Read for those who are hungry, all of them at once."""
         loop = asyncio.get_running_loop()
         while True:
-            await self._woken.wait()
-            places = self._places()
-            self._fed = set().union(*places.values())
+            await self._wake_up.wait()
+            places = self._group_by_position()
+            self._in_flight = set().union(*places.values())
             try:
-                found = await loop.run_in_executor(self._thread, read_logs, list(places))
+                found = await loop.run_in_executor(self._executor, read_logs, list(places))
             except StoreUnavailable as error:
-                self._put_off(self._fed)
+                self._defer(self._in_flight)
                 logger.warning("No log can be read: %s", error.__cause__)
                 continue
             finally:
-                self._fed = set()
+                self._in_flight = set()
             for place, stretch in zip(places, found, strict=True):
-                self._hand(place, places[place], stretch)
+                self._deliver(place, places[place], stretch)
 
-    def _put_off(self, followers: Iterable[Follower]) -> None:
+    def _defer(self, followers: Iterable[Subscriber]) -> None:
         """Leave them hungry until somebody is fed, by the next look at the latest."""
-        self._hungry.update(followers)
-        self._woken.clear()
+        self._pending.update(followers)
+        self._wake_up.clear()
 
-    def _places(self) -> dict[Place, list[Follower]]:
+    def _group_by_position(self) -> dict[Position, list[Subscriber]]:
         """Return where hungry followers stand, and who stands there; what is over `BATCH` waits."""
-        places: dict[Place, list[Follower]] = defaultdict(list)
-        while self._hungry and len(places) < BATCH:
-            follower = self._hungry.pop()
-            if follower.is_read_for:
-                places[follower.place].append(follower)
-        if not self._hungry:
-            self._woken.clear()
+        places: dict[Position, list[Subscriber]] = defaultdict(list)
+        while self._pending and len(places) < BATCH_SIZE:
+            follower = self._pending.pop()
+            if follower.needs_reads:
+                places[follower.position].append(follower)
+        if not self._pending:
+            self._wake_up.clear()
         return places
 
-    def _hand(
-        self, place: Place, followers: Iterable[Follower], found: Stretch | ParleyError
+    def _deliver(
+        self, place: Position, followers: Iterable[Subscriber], found: EventBatch | ParleyError
     ) -> None:
         """Give followers what was read for their place."""
-        topic = self._topics.get(place.log.channel)
+        topic = self._channels.get(place.keys.channel)
         if isinstance(found, StoreUnavailable):
-            self._put_off(followers)
+            self._defer(followers)
             return
         if topic is None:
             return
         for follower in followers:
-            follower.was_read_for = True
+            follower.was_read = True
             if isinstance(found, ParleyError):
-                follower.end((topic.end or type(found))())
+                follower.close((topic.end_error or type(found))())
             elif follower.cursor == place.cursor:
-                follower.hand(found)
+                follower.push(found)
                 # Who is hungry again may have become so by a link that was made anew meanwhile.
-                follower.is_sure = follower not in self._hungry
+                follower.is_verified = follower not in self._pending
 
 
-def _stop_if_it_died(task: asyncio.Task[None]) -> None:
+def _stop_process_on_error(task: asyncio.Task[None]) -> None:
     """End a process that follows nothing any more; a supervisor starts another one."""
     if not task.cancelled():
         logger.critical(
@@ -228,10 +237,10 @@ def _stop_if_it_died(task: asyncio.Task[None]) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-_hubs: dict[asyncio.AbstractEventLoop, Hub] = {}
+_hubs: dict[asyncio.AbstractEventLoop, SubscriptionHub] = {}
 
 
-def hub() -> Hub:
+def hub() -> SubscriptionHub:
     """Return the hub of the running event loop; a web process has one."""
     loop = asyncio.get_running_loop()
-    return _hubs.get(loop) or _hubs.setdefault(loop, Hub())
+    return _hubs.get(loop) or _hubs.setdefault(loop, SubscriptionHub())

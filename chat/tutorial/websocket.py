@@ -14,7 +14,7 @@ from chat.api import headers
 from chat.api.exception_handler import translated
 from chat.api.serializers import NewMessage, checked
 from chat.conversation import sessions, tokens, turns
-from chat.domain import Caller, Gap, Role, Status, Stretch
+from chat.domain import Caller, EventBatch, Gap, Role, Status
 from chat.domain.errors import InvalidRequest, NotFound, ParleyError
 from chat.logging import reset_context
 from chat.realtime.websocket import SessionSocket
@@ -39,7 +39,7 @@ class TutorialSocket(SessionSocket):
         refusal = await asyncio.to_thread(refusal_of, caller, text)
         return orjson.dumps(said(str(uuid.uuid4()), "Bot", refusal, time())) if refusal else b""
 
-    def frames_of(self, found: Stretch | Gap) -> Iterable[bytes]:
+    def frames_of(self, found: EventBatch | Gap) -> Iterable[bytes]:
         """Return the replies that have ended."""
         return [orjson.dumps(entry(reply)) for reply in ended_in(found)]
 
@@ -77,14 +77,14 @@ def refusal_of(caller: Caller, text: str | None) -> str:
     return ""
 
 
-def ended_in(found: Stretch | Gap) -> Iterator[dict[str, Any]]:
+def ended_in(found: EventBatch | Gap) -> Iterator[dict[str, Any]]:
     """Yield the replies that ended in a part of the log, or in what is missing of it, in order."""
     match found:
         case Gap():
             for message in map(orjson.loads, found.snapshot.messages):
                 if message["seq"] > found.requested and _is_end(message):
                     yield message
-        case Stretch():
+        case EventBatch():
             events = [orjson.loads(each) for each in found.events if not each.startswith(DELTA)]
             yield from (event["message"] for event in events if event["type"] in ENDS)
 

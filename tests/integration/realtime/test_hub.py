@@ -12,7 +12,7 @@ from redis import Redis
 from redis.asyncio.connection import Connection
 
 from chat.conversation import sessions, tokens, turns
-from chat.domain import Caller, Gap, Stretch
+from chat.domain import Caller, EventBatch, Gap
 from chat.domain.errors import (
     InvalidToken,
     ParleyError,
@@ -25,9 +25,9 @@ from chat.realtime import session_events
 from chat.settings import chat_settings
 from chat.store import keys, pubsub, subscriptions
 from chat.store.client import client
-from chat.store.events import Place, read_logs
-from chat.store.subscriber import Follower, uncut
-from chat.store.subscriptions import LOOK_EVERY, Hub
+from chat.store.events import Position, read_logs
+from chat.store.subscriber import Subscriber, noop
+from chat.store.subscriptions import POLL_INTERVAL, SubscriptionHub
 from tests.harness.proxy import Proxy
 from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until
@@ -38,8 +38,8 @@ PATIENCE = 10.0
 
 
 @asynccontextmanager
-async def linked() -> AsyncIterator[Hub]:
-    hub = Hub()
+async def linked() -> AsyncIterator[SubscriptionHub]:
+    hub = SubscriptionHub()
     try:
         yield hub
     finally:
@@ -47,7 +47,7 @@ async def linked() -> AsyncIterator[Hub]:
         await asyncio.sleep(0)
 
 
-def run(test: Callable[[Hub], Coroutine[Any, Any, None]]) -> None:
+def run(test: Callable[[SubscriptionHub], Coroutine[Any, Any, None]]) -> None:
     async def within() -> None:
         async with asyncio.timeout(60), linked() as hub:
             await test(hub)
@@ -57,13 +57,13 @@ def run(test: Callable[[Hub], Coroutine[Any, Any, None]]) -> None:
 
 @contextmanager
 def following(
-    hub: Hub, caller: Caller, after: int = 0, cut: Callable[[], None] = uncut
-) -> Iterator[Follower]:
-    follower = hub.join(caller, after=after, cut=cut)
+    hub: SubscriptionHub, caller: Caller, after: int = 0, cut: Callable[[], None] = noop
+) -> Iterator[Subscriber]:
+    follower = hub.subscribe(caller, after=after, on_overflow=cut)
     try:
         yield follower
     finally:
-        hub.leave(follower)
+        hub.unsubscribe(follower)
 
 
 async def eventually(predicate: Callable[[], object]) -> None:
@@ -78,13 +78,13 @@ def post(caller: Caller, content: str = "hello") -> None:
     turns.submit(caller=caller, content=content)
 
 
-async def seqs(follower: Follower, last: int) -> list[int]:
+async def seqs(follower: Subscriber, last: int) -> list[int]:
     """The numbers of the events up to one."""
     found: list[int] = []
     while not found or found[-1] < last:
         stretch = await follower.next(PATIENCE)
         assert stretch, "nothing came"
-        found += range(stretch.first, stretch.last + 1)
+        found += range(stretch.first_seq, stretch.last_seq + 1)
     return found
 
 
@@ -92,7 +92,7 @@ def test_a_follower_gets_what_is_kept_and_what_comes(redis: Redis) -> None:
     caller = open_session()
     post(caller)
 
-    async def test(hub: Hub) -> None:
+    async def test(hub: SubscriptionHub) -> None:
         with following(hub, caller) as follower:
             assert await seqs(follower, 1) == [1]
             post(caller)
@@ -107,7 +107,7 @@ def test_followers_at_one_place_share_the_bytes() -> None:
     caller = open_session()
     post(caller)
 
-    async def test(hub: Hub) -> None:
+    async def test(hub: SubscriptionHub) -> None:
         with following(hub, caller) as one, following(hub, caller) as two:
             first, second = await asyncio.gather(one.next(PATIENCE), two.next(PATIENCE))
             assert first
@@ -121,7 +121,7 @@ def test_one_who_is_late_reads_from_his_own_place() -> None:
     for number in range(10):
         post(caller, str(number))
 
-    async def test(hub: Hub) -> None:
+    async def test(hub: SubscriptionHub) -> None:
         with following(hub, caller, after=9) as early, following(hub, caller, after=3) as late:
             assert await seqs(early, 10) == [10]
             assert await seqs(late, 10) == [4, 5, 6, 7, 8, 9, 10]
@@ -135,7 +135,7 @@ def test_one_who_is_late_reads_from_his_own_place() -> None:
 def test_a_thousand_sessions_share_one_link(redis: Redis) -> None:
     callers = [open_session() for _ in range(1000)]
 
-    async def test(hub: Hub) -> None:
+    async def test(hub: SubscriptionHub) -> None:
         async def follow(caller: Caller) -> list[int]:
             with following(hub, caller) as follower:
                 return await seqs(follower, 1)
@@ -154,7 +154,7 @@ def test_a_thousand_sessions_share_one_link(redis: Redis) -> None:
 def test_coming_and_going_leaves_nothing_behind(redis: Redis) -> None:
     callers = [open_session(), open_session()]
 
-    async def test(hub: Hub) -> None:
+    async def test(hub: SubscriptionHub) -> None:
         async def visit(number: int) -> None:
             with following(hub, callers[number % 2]) as follower:
                 await follower.next(number % 7 / 1000)
@@ -173,17 +173,18 @@ def test_coming_and_going_leaves_nothing_behind(redis: Redis) -> None:
 def test_a_session_has_a_bound_of_followers() -> None:
     caller, other = open_session(), open_session()
 
-    async def test(hub: Hub) -> None:
+    async def test(hub: SubscriptionHub) -> None:
         followers = [
-            hub.join(caller, after=0, cut=uncut) for _ in range(chat_settings.MAX_SUBSCRIBERS)
+            hub.subscribe(caller, after=0, on_overflow=noop)
+            for _ in range(chat_settings.MAX_SUBSCRIBERS)
         ]
         with pytest.raises(RateLimited):
-            hub.join(caller, after=0, cut=uncut)
-        hub.leave(hub.join(other, after=0, cut=uncut))
-        hub.leave(followers.pop())
-        followers.append(hub.join(caller, after=0, cut=uncut))
+            hub.subscribe(caller, after=0, on_overflow=noop)
+        hub.unsubscribe(hub.subscribe(other, after=0, on_overflow=noop))
+        hub.unsubscribe(followers.pop())
+        followers.append(hub.subscribe(caller, after=0, on_overflow=noop))
         for follower in followers:
-            hub.leave(follower)
+            hub.unsubscribe(follower)
 
     run(test)
 
@@ -192,12 +193,12 @@ def test_a_bad_token_ends_its_own_follower_only() -> None:
     caller = open_session()
     thief = Caller(session_id=caller.session_id, token_hash="0" * 64)
 
-    async def test(hub: Hub) -> None:
+    async def test(hub: SubscriptionHub) -> None:
         with following(hub, caller) as follower, following(hub, thief) as stranger:
             post(caller)
             with pytest.raises(SessionNotFound):
                 await stranger.next(PATIENCE)
-            assert not stranger.is_known
+            assert not stranger.was_authorized
             assert await seqs(follower, 1) == [1]
 
     run(test)
@@ -205,17 +206,17 @@ def test_a_bad_token_ends_its_own_follower_only() -> None:
 
 def test_what_is_told_whole_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     caller = open_session()
-    read: list[Sequence[Place]] = []
+    read: list[Sequence[Position]] = []
 
-    def spy(places: Sequence[Place]) -> list[Stretch | ParleyError]:
+    def spy(places: Sequence[Position]) -> list[EventBatch | ParleyError]:
         read.append(places)
         return read_logs(places)
 
-    async def test(hub: Hub) -> None:
+    async def test(hub: SubscriptionHub) -> None:
         with following(hub, caller) as follower:
             assert await follower.next(0.2) is None
             monkeypatch.setattr(subscriptions, "LOOK_EVERY", PATIENCE)
-            await asyncio.sleep(LOOK_EVERY)  # until the last look
+            await asyncio.sleep(POLL_INTERVAL)  # until the last look
             monkeypatch.setattr(subscriptions, "read_logs", spy)
             await asyncio.to_thread(post, caller)
             claim = await asyncio.to_thread(take, caller.session_id)
@@ -232,7 +233,7 @@ def test_what_is_told_whole_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None
 def test_news_that_skips_some_is_read_up_to(redis: Redis) -> None:
     caller = open_session()
 
-    async def test(hub: Hub) -> None:
+    async def test(hub: SubscriptionHub) -> None:
         with following(hub, caller) as follower:
             assert await follower.next(0.2) is None
             # Told as an event that nothing has led up to: nobody is to take it for the next one.
@@ -252,11 +253,11 @@ def test_an_old_token_gets_no_event_that_comes_after_the_new_one(
     """Even one that is told whole before the reading that ends it has come back."""
     caller = open_session()
 
-    def slow(places: Sequence[Place]) -> list[Stretch | ParleyError]:
+    def slow(places: Sequence[Position]) -> list[EventBatch | ParleyError]:
         time.sleep(0.5)
         return read_logs(places)
 
-    async def test(hub: Hub) -> None:
+    async def test(hub: SubscriptionHub) -> None:
         with following(hub, caller) as follower:
             assert await follower.next(0.2) is None
             monkeypatch.setattr(subscriptions, "read_logs", slow)
@@ -276,7 +277,7 @@ def test_a_token_of_a_deleted_session_gets_nothing_of_the_next_one_with_its_id(
     caller = tokens.caller_from_token(sessions.open_session(name="one", key="a key")[0])
     post(caller)
 
-    def slow(places: Sequence[Place]) -> list[Stretch | ParleyError]:
+    def slow(places: Sequence[Position]) -> list[EventBatch | ParleyError]:
         time.sleep(0.5)
         return read_logs(places)
 
@@ -287,7 +288,7 @@ def test_a_token_of_a_deleted_session_gets_nothing_of_the_next_one_with_its_id(
         for _ in range(2):
             post(other)
 
-    async def test(hub: Hub) -> None:
+    async def test(hub: SubscriptionHub) -> None:
         with following(hub, caller) as follower:
             assert await seqs(follower, 1) == [1]
             monkeypatch.setattr(subscriptions, "read_logs", slow)
@@ -310,7 +311,7 @@ def test_nor_when_its_end_came_before_the_link_stood(
         if channels:
             await connection.send_command(command, *channels)
 
-    def slow(places: Sequence[Place]) -> list[Stretch | ParleyError]:
+    def slow(places: Sequence[Position]) -> list[EventBatch | ParleyError]:
         time.sleep(0.5)
         return read_logs(places)
 
@@ -322,7 +323,7 @@ def test_nor_when_its_end_came_before_the_link_stood(
         post(other)
         return other
 
-    async def test(hub: Hub) -> None:
+    async def test(hub: SubscriptionHub) -> None:
         with following(hub, caller) as follower:
             assert await seqs(follower, 1) == [1]
             monkeypatch.setattr(subscriptions, "read_logs", slow)
@@ -341,7 +342,7 @@ def test_one_who_does_not_take_is_cut_off_and_the_others_go_on(settings: Setting
     caller = open_session()
     cuts = []
 
-    async def test(hub: Hub) -> None:
+    async def test(hub: SubscriptionHub) -> None:
         post(caller)
         claim = take(caller.session_id)
         with (
@@ -365,13 +366,13 @@ def test_one_who_keeps_a_send_waiting_is_cut_off_even_at_the_end(settings: Setti
     caller = open_session()
     cuts = []
 
-    async def test(hub: Hub) -> None:
+    async def test(hub: SubscriptionHub) -> None:
         post(caller)
         with following(hub, caller, cut=lambda: cuts.append(1)) as follower:
             assert await seqs(follower, 1) == [1]
             await asyncio.to_thread(sessions.delete, caller)
             await eventually(lambda: cuts)
-            await asyncio.sleep(2 * LOOK_EVERY)
+            await asyncio.sleep(2 * POLL_INTERVAL)
             assert cuts == [1]
 
     run(test)
@@ -386,7 +387,7 @@ def test_one_who_is_far_behind_is_read_for_at_his_own_pace(settings: Settings) -
     for number in range(40):
         say(claim, "x" * 10_000, after="x" * 10_000 * number)
 
-    async def test(hub: Hub) -> None:
+    async def test(hub: SubscriptionHub) -> None:
         with following(hub, caller) as follower:
             assert await seqs(follower, 42) == list(range(1, 43))
 
@@ -402,7 +403,7 @@ def test_a_link_that_is_lost_is_made_anew(
         settings.REDIS_URL = proxy.url
         caller = open_session()
 
-        async def test(hub: Hub) -> None:
+        async def test(hub: SubscriptionHub) -> None:
             loop = asyncio.get_running_loop()
             with following(hub, caller) as follower:
                 await eventually(redis.pubsub_channels)
@@ -428,13 +429,13 @@ def test_lost_news_cost_a_second_though_others_are_read_for_all_the_time(
     caller = open_session()
     post(caller)
 
-    async def come_and_go(hub: Hub) -> None:
+    async def come_and_go(hub: SubscriptionHub) -> None:
         while True:
             with following(hub, caller) as other:
                 await other.next(PATIENCE)
             await asyncio.sleep(0)
 
-    async def test(hub: Hub) -> None:
+    async def test(hub: SubscriptionHub) -> None:
         settings.REDIS_URL = parley.redis.url
         with following(hub, caller, after=1) as follower:
             assert await follower.next(0.2) is None
@@ -453,19 +454,19 @@ def test_lost_news_cost_a_second_though_others_are_read_for_all_the_time(
 def test_a_session_that_ends_says_so_also_to_one_who_has_something_left_to_take() -> None:
     caller = open_session()
 
-    async def test(hub: Hub) -> None:
+    async def test(hub: SubscriptionHub) -> None:
         with following(hub, caller) as follower:
             events = session_events.events(follower, after=0)
             await asyncio.to_thread(post, caller)
-            assert isinstance(await anext(events), Stretch)
+            assert isinstance(await anext(events), EventBatch)
             await asyncio.to_thread(post, caller)
             await eventually(lambda: follower.cursor == 2)
             await asyncio.to_thread(sessions.delete, caller)
-            await eventually(lambda: not follower.is_read_for)
-            told: list[Stretch] = []
+            await eventually(lambda: not follower.needs_reads)
+            told: list[EventBatch] = []
             with pytest.raises(SessionNotFound):
                 await take_all(events, told)
-            assert [each.first for each in told] == [2, 3]
+            assert [each.first_seq for each in told] == [2, 3]
             assert b"session.deleted" in told[-1].events[0]
 
     run(test)
@@ -485,7 +486,7 @@ def saved(redis: Redis, caller: Caller) -> Callable[[], None]:
     return set_back
 
 
-def blocked(_: Sequence[Place]) -> list[Stretch | ParleyError]:
+def blocked(_: Sequence[Position]) -> list[EventBatch | ParleyError]:
     raise StoreUnavailable
 
 
@@ -510,7 +511,7 @@ def test_a_redis_that_was_set_back_is_found_out_however_far_it_has_come_since(
             post(caller, f"another {number}")
         assert not redis.pubsub_channels()
 
-    async def test(hub: Hub) -> None:
+    async def test(hub: SubscriptionHub) -> None:
         if is_idle:
             post(caller, "lost")
         with following(hub, caller, after=2 if is_idle else 0) as follower:
@@ -520,7 +521,7 @@ def test_a_redis_that_was_set_back_is_found_out_however_far_it_has_come_since(
                 await eventually(redis.pubsub_channels)
                 await asyncio.to_thread(post, caller, "lost")
                 assert await span(events) == (2, 2)
-            await eventually(lambda: follower.stamp and redis.pubsub_channels())
+            await eventually(lambda: follower.last_event_time and redis.pubsub_channels())
             with monkeypatch.context() as patch:
                 patch.setattr(subscriptions, "read_logs", blocked)
                 patch.setattr(pubsub, "_send", mute)
@@ -542,12 +543,14 @@ def test_a_poll_that_waits_while_redis_is_set_back_is_given_all_there_is(redis: 
     set_back = saved(redis, caller)
     post(caller, "lost")
 
-    async def test(_: Hub) -> None:
+    async def test(_: SubscriptionHub) -> None:
         polled = session_events.changed(caller, after=2, known=-1, limit=50, wait=20)
         waiting = asyncio.create_task(polled)
         try:
-            topics = subscriptions.hub()._topics
-            await eventually(lambda: [f for t in topics.values() for f in t.followers if f.stamp])
+            topics = subscriptions.hub()._channels
+            await eventually(
+                lambda: [f for t in topics.values() for f in t.subscribers if f.last_event_time]
+            )
             set_back()
             post(caller, "another")
             found = await waiting
@@ -559,11 +562,11 @@ def test_a_poll_that_waits_while_redis_is_set_back_is_given_all_there_is(redis: 
     run(test)
 
 
-async def span(events: AsyncIterator[Stretch | Gap | None]) -> tuple[int, int]:
+async def span(events: AsyncIterator[EventBatch | Gap | None]) -> tuple[int, int]:
     """The numbers of the first and the last event that come next."""
     found = await anext(events)
-    assert isinstance(found, Stretch)
-    return found.first, found.last
+    assert isinstance(found, EventBatch)
+    return found.first_seq, found.last_seq
 
 
 @pytest.mark.security("S05")
@@ -572,7 +575,7 @@ def test_a_token_that_is_replaced_before_a_gap_is_told_is_said_to_be() -> None:
     caller = open_session()
     post(caller)
 
-    async def test(hub: Hub) -> None:
+    async def test(hub: SubscriptionHub) -> None:
         with following(hub, caller, after=7) as follower:
             await eventually(lambda: follower.cursor == 1)  # what it holds does not follow on 7
             await asyncio.to_thread(sessions.rotate_token, caller)
@@ -582,10 +585,10 @@ def test_a_token_that_is_replaced_before_a_gap_is_told_is_said_to_be() -> None:
     run(test)
 
 
-async def take_all(events: AsyncIterator[Stretch | Gap | None], told: list[Stretch]) -> None:
+async def take_all(events: AsyncIterator[EventBatch | Gap | None], told: list[EventBatch]) -> None:
     """Keep what comes, until the session is gone."""
     async for found in events:
-        assert isinstance(found, Stretch)
+        assert isinstance(found, EventBatch)
         told.append(found)
 
 
@@ -595,7 +598,7 @@ def test_without_redis_followers_wait_and_then_go_on(parley: Stack, settings: Se
         settings.REDIS_URL = proxy.url
         client.cache_clear()
 
-        async def test(hub: Hub) -> None:
+        async def test(hub: SubscriptionHub) -> None:
             with following(hub, caller) as follower:
                 assert await follower.next(0.2) is None
                 proxy.refuse()
@@ -611,13 +614,13 @@ def test_without_redis_followers_wait_and_then_go_on(parley: Stack, settings: Se
 def test_a_hub_that_is_closed_lets_all_come_to_an_end(redis: Redis) -> None:
     caller = open_session()
 
-    async def test(hub: Hub) -> None:
+    async def test(hub: SubscriptionHub) -> None:
         with following(hub, caller) as follower:
             asyncio.get_running_loop().call_later(0.1, hub.close)
             assert await follower.next(PATIENCE) is None
-            assert follower.is_over
+            assert follower.is_finished
         with following(hub, caller) as late:
-            assert late.is_over
+            assert late.is_finished
         await eventually(lambda: not redis.pubsub_channels())
 
     run(test)

@@ -8,7 +8,7 @@ import pytest
 from pytest_django import Settings
 
 from chat.store import pubsub
-from chat.store.pubsub import Link
+from chat.store.pubsub import PubSubConnection
 from tests.harness.waiting import wait_until
 
 
@@ -30,7 +30,7 @@ async def asked_until_told(settings: Settings, caplog: pytest.LogCaptureFixture)
     async with await asyncio.start_server(leave, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         settings.REDIS_URL = f"sentinel://127.0.0.1:{port}/0?service=parley"
-        held = asyncio.create_task(Link(lambda *_: None).hold())
+        held = asyncio.create_task(PubSubConnection(lambda *_: None).run())
         await asyncio.to_thread(wait_until, lambda: "The link for news is broken" in caplog.text)
         held.cancel()
     return asked
@@ -49,7 +49,7 @@ async def held_until_broken(settings: Settings, caplog: pytest.LogCaptureFixture
     """Return once the log says that the link to a server without a word is broken."""
     async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
         settings.REDIS_URL = settings.REDIS_URL.format(port=server.sockets[0].getsockname()[1])
-        held = asyncio.create_task(Link(lambda *_: None).hold())
+        held = asyncio.create_task(PubSubConnection(lambda *_: None).run())
         await asyncio.to_thread(wait_until, lambda: "The link for news is broken" in caplog.text)
         held.cancel()
         await asyncio.wait([held])
@@ -77,7 +77,7 @@ def hear_in_pieces(text: bytes) -> None:
     """Hear of an event with this text."""
     told: list[tuple[bytes, bytes]] = []
     heard = b"*3\r\n$7\r\nmessage\r\n$7\r\nchannel\r\n$%d\r\n%b\r\n" % (len(text), text)
-    listening = Link(lambda *word: told.append(word))
+    listening = PubSubConnection(lambda *word: told.append(word))
     rest = b""
     for first in range(0, len(heard), 1460):
         rest = listening._pass_on(rest + heard[first : first + 1460])
@@ -86,7 +86,7 @@ def hear_in_pieces(text: bytes) -> None:
 
 def test_all_that_redis_says_is_understood_in_whatever_pieces_it_comes() -> None:
     told: list[tuple[bytes, bytes]] = []
-    listening = Link(lambda *word: told.append(word))
+    listening = PubSubConnection(lambda *word: told.append(word))
     rest = b""
     for byte in SAID:
         rest = listening._pass_on(rest + bytes([byte]))
@@ -106,4 +106,4 @@ SAID = (
 
 def test_what_nobody_understands_breaks_the_link() -> None:
     with pytest.raises(ConnectionAbortedError):
-        Link(lambda *_: None)._pass_on(b"?" * (pubsub.BLOCK + 1))
+        PubSubConnection(lambda *_: None)._pass_on(b"?" * (pubsub.BLOCK + 1))

@@ -1,6 +1,6 @@
 import orjson
 
-from chat.domain import Gap, Snapshot, Stretch
+from chat.domain import EventBatch, Gap, Snapshot
 from chat.realtime import event_stream
 from chat.realtime.event_json import told
 
@@ -26,7 +26,7 @@ SNAPSHOT = Snapshot(
 
 
 def test_events_are_told_as_they_are_stored() -> None:
-    stretch = Stretch(first=7, newest=8, events=[EVENT, EVENT], size=1)
+    stretch = EventBatch(first_seq=7, latest_seq=8, events=[EVENT, EVENT], size=1)
     assert list(told(stretch)) == [(7, EVENT), (8, EVENT)]
 
 
