@@ -93,22 +93,23 @@ class EventPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventBatch:
-    """Consecutive events of a session's log, JSON, and where the log stands."""
+    """Consecutive events of a session's log, as JSON."""
 
-    # Number of the first event given; of the next one to come when none is.
+    # Of the first event here, or of the next event to come if there is none.
     first_seq: int
-    # The newest event's number.
+    # Of the newest event in the log.
     latest_seq: int
     events: Sequence[bytes]
-    # Bytes that the events take, about.
+    # Approximate size of the events, in bytes.
     size: int
-    # Tells the last event given, or the one before them when none is, from one that bears its
-    # number in another history: Redis may be set back, and go on from there. Empty: not known.
+    # When the last event here (or, if there is none, the one before `first_seq`) was created; b""
+    # if unknown. After a failover to an older replica another event may get the same seq; this time
+    # tells them apart.
     last_event_time: bytes = b""
 
     @property
     def last_seq(self) -> int:
-        """Number of the last event given."""
+        """Of the last event here."""
         return self.first_seq + len(self.events) - 1
 
 

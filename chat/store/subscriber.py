@@ -1,4 +1,4 @@
-"""Those who follow sessions."""
+"""A subscriber to a session's events."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,48 +9,48 @@ from chat.settings import chat_settings
 from chat.store.events import NO_POSITION, LogKeys, Position
 
 Callback = Callable[[], None]
+# Seconds in which a client can read the error before its connection is aborted.
 CLOSE_GRACE = 3.0
-"""Seconds in which one who has come to an error can read of it before it is hung up on."""
 
 
 def noop() -> None:
-    """Do nothing: for those who have nothing to be cut."""
+    pass
 
 
 class Subscriber:
-    """One who follows a session: what is to come after a cursor.
+    """Receives the events of a session after a cursor.
 
-    At the log's end, once it was read for there, it is handed what happens; what it does not take
-    in time is held, up to a bound. Further back, and so after a pause, events are read for it only
-    when it has taken everything; whether it may still follow is found out all the same.
+    At the end of the log, new events are pushed to it and buffered, up to a limit. Further back,
+    events are read for it only when it has consumed all earlier ones; until then, reads check its
+    token only.
     """
 
     __slots__ = (
-        "_request_read",
-        "_on_overflow",
-        "_error",
         "_abort",
+        "_batches",
         "_buffered_bytes",
+        "_delivered_at",
+        "_delivered_bytes",
+        "_error",
         "_has_overflowed",
         "_is_live",
-        "_is_closed",
-        "_batches",
-        "_delivered_bytes",
-        "_delivered_at",
+        "_on_overflow",
+        "_request_read",
         "_waiter",
         "caller",
         "cursor",
-        "was_authorized",
+        "is_closed",
         "is_verified",
-        "log_keys",
+        "keys",
         "last_event_time",
+        "was_authorized",
         "was_read",
     )
 
     def __init__(
         self,
         caller: Caller,
-        log: LogKeys,
+        keys: LogKeys,
         *,
         after: int,
         request_read: Callable[["Subscriber"], None],
@@ -58,77 +58,73 @@ class Subscriber:
         abort: Callback,
     ) -> None:
         self.caller = caller
-        self.log_keys = log
+        self.keys = keys
+        # Seq of the last event that was pushed.
         self.cursor = after
-        """Seq of the last event that was handed."""
+        # When that event was created; see `EventBatch`.
         self.last_event_time = b""
-        """Of that event; see `Stretch`."""
+        # The log was checked to contain that event. A failover to an older replica, which shows as
+        # a reconnect, may have removed it.
         self.is_verified = False
-        """Whether that event was found to be there, since Redis may last have been set back."""
+        # The token was valid in at least one read.
         self.was_authorized = False
-        """Whether the caller's token was good at least once."""
+        # Since the last poll.
         self.was_read = False
-        """Since the last look."""
+        self.is_closed = False
         self._request_read = request_read
         self._on_overflow = on_overflow
         self._abort = abort
         self._batches: list[EventBatch] = []
         self._buffered_bytes = 0
-        """Bytes."""
+        # Size of the last batch that `next` returned. It counts as buffered until the next call.
         self._delivered_bytes = 0
-        """Bytes of the stretch taken last, which count as held until the next one is asked for."""
+        # When `next` returned, by the event loop's clock; 0 while it waits.
         self._delivered_at = 0.0
-        """When anything was taken that is not done with, by the event loop's clock; else 0."""
         self._has_overflowed = False
+        # At the end of the log.
         self._is_live = False
-        self._is_closed = False
         self._error: ParleyError | None = None
         self._waiter: asyncio.Future[None] | None = None
 
     @property
-    def needs_reads(self) -> bool:
-        """Whether it may have to be told more, if only that it may not follow any more."""
-        return not self._is_closed
-
-    @property
     def position(self) -> Position:
-        """Where it stands, or `NOWHERE` while it has enough to take."""
-        wants_more = self._is_live or not self._batches
-        cursor = self.cursor if wants_more else NO_POSITION
+        """Where to read next; without a cursor while there are batches to consume first."""
+        wants_events = self._is_live or not self._batches
+        cursor = self.cursor if wants_events else NO_POSITION
         return Position(
-            self.log_keys, self.caller.token_hash, cursor, self.last_event_time, self.is_verified
+            self.keys, self.caller.token_hash, cursor, self.last_event_time, self.is_verified
         )
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing will come any more, not even an error."""
-        return self._is_closed and not self._batches and self._error is None
+        """Nothing is left to return or raise."""
+        return self.is_closed and not self._batches and self._error is None
 
-    def is_next(self, stretch: EventBatch) -> bool:
-        """Whether it may be handed these events without a reading."""
-        return self._is_live and self.cursor + 1 == stretch.first_seq
+    def is_next(self, batch: EventBatch) -> bool:
+        """Return whether the batch may be pushed without a read."""
+        return self._is_live and self.cursor + 1 == batch.first_seq
 
-    def push(self, stretch: EventBatch) -> None:
-        """Give it what was read at its place."""
-        if self._is_closed:
+    def push(self, batch: EventBatch) -> None:
+        """Add the events that follow the cursor."""
+        if self.is_closed:
             return
         self.was_authorized = True
-        is_news = bool(stretch.events) or stretch.last_seq != self.cursor
-        if is_news and self._is_live and self._buffered_bytes > chat_settings.MAX_BUFFERED_BYTES:
+        is_new = bool(batch.events) or batch.last_seq != self.cursor
+        if is_new and self._is_live and self._buffered_bytes > chat_settings.MAX_BUFFERED_BYTES:
             self._overflow()
             return
-        self._is_live = stretch.last_seq == stretch.latest_seq
-        if is_news or stretch.last_event_time:
-            self.last_event_time = stretch.last_event_time
-        if is_news:
-            self.cursor = stretch.last_seq
-            self._batches.append(stretch)
-            self._buffered_bytes += stretch.size
+        self._is_live = batch.last_seq == batch.latest_seq
+        if is_new or batch.last_event_time:
+            self.last_event_time = batch.last_event_time
+        if is_new:
+            self.cursor = batch.last_seq
+            self._batches.append(batch)
+            self._buffered_bytes += batch.size
             self._wake()
 
-    def check_write_timeout(self, since: float) -> None:
-        """Cut it off if it took something before that time and has not asked for more."""
-        if 0 < self._delivered_at < since and not self._has_overflowed:
+    def check_write_timeout(self, sent_before: float) -> None:
+        """Disconnect a client that still processes a batch sent before that time."""
+        if 0 < self._delivered_at < sent_before and not self._has_overflowed:
             self._overflow()
 
     def _overflow(self) -> None:
@@ -138,50 +134,50 @@ class Subscriber:
         self._on_overflow()
 
     def close(self, error: ParleyError | None = None) -> None:
-        """Let it come to an end, or to the error, when it has taken what is held.
+        """Accept no more events. Buffered ones are still returned, and then the error is raised.
 
-        An error is followed by hanging up soon, whatever was taken by then.
+        After an error the connection is aborted `CLOSE_GRACE` seconds later.
         """
-        if not self._is_closed:
-            self._is_closed, self._error = True, error
+        if not self.is_closed:
+            self.is_closed, self._error = True, error
             self._wake()
             if error is not None:
                 asyncio.get_running_loop().call_later(CLOSE_GRACE, self._abort)
 
     def seek(self, seq: int) -> None:
-        """Go on from there; what is held is of no use."""
+        """Continue after `seq`, and drop what is buffered."""
         self._batches.clear()
         self._buffered_bytes = self._delivered_bytes = 0
         self._is_live = False
         self.cursor, self.last_event_time, self.is_verified = seq, b"", False
 
-    async def next(self, timeout: float | None = None) -> EventBatch | None:
-        """Return what comes next, or `None` after `within` seconds without anything, or at the end.
+    async def next(self, max_wait: float | None = None) -> EventBatch | None:
+        """Return the next batch, or `None` after `max_wait` seconds without one or when closed.
 
         Raises:
-            SessionNotFound, SessionExpired: or they have become so.
-            SlowConsumer: too little of what has happened was taken in time.
+            SessionNotFound, SessionExpired: the session has ended, or the token is not valid.
+            SlowConsumer: the client was too slow.
         """
         self._buffered_bytes -= self._delivered_bytes
         self._delivered_bytes, self._delivered_at = 0, 0.0
-        if not self._batches and not self._is_closed:
+        if not self._batches and not self.is_closed:
             if not self._is_live:
                 self._request_read(self)
-            await self._wait(timeout)
+            await self._wait(max_wait)
         self._delivered_at = asyncio.get_running_loop().time()
         if self._batches:
-            stretch = self._batches.pop(0)
-            self._delivered_bytes = stretch.size
-            return stretch
+            batch = self._batches.pop(0)
+            self._delivered_bytes = batch.size
+            return batch
         if self._error is not None:
             raise self._error
         return None
 
-    async def _wait(self, timeout: float | None) -> None:
+    async def _wait(self, max_wait: float | None) -> None:
         loop = asyncio.get_running_loop()
         self._waiter = loop.create_future()
-        # `asyncio.wait` and its like would take five times as long, for each event.
-        timer = None if timeout is None else loop.call_later(timeout, self._wake)
+        # `asyncio.wait` and `asyncio.timeout` would take five times as long for each event.
+        timer = None if max_wait is None else loop.call_later(max_wait, self._wake)
         try:
             await self._waiter
         finally:

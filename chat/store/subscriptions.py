@@ -1,12 +1,15 @@
-"""Following sessions: one link and one reader of a process serve everybody who follows.
+"""Subscriptions to sessions.
 
-News that holds the next events is handed to all who stand just before them. Any other word makes a
-session's followers hungry. The reader takes all who are hungry, reads on in their logs in one round
-trip, hands the same bytes to all who stand at the same place, and begins again: the more there is
-to do, the more is done at once. Whoever is late reads from a place of its own. The log is the
-truth, and only a reading checks a token: everybody is read for once a second whatever is heard, so
-a lost word costs no more than that, and no news holds the event of a new token, so that those of
-the old one have to read.
+One pub/sub connection and one reader serve all subscribers of a process.
+
+A message that contains the next events is pushed to each subscriber that is positioned just before
+them. After any other message, the subscribers of that session need a read. The reader collects all
+of them, reads their logs in one round trip, and repeats: under load, each round trip does more
+work. Subscribers at the same position share the bytes.
+
+The log is the source of truth, and only a read checks a token. Therefore each subscriber is read at
+least once a second, so a lost message costs no more than that. The event of a new token is never
+published in full, so that subscribers with the old token need a read.
 """
 
 import asyncio
@@ -32,38 +35,38 @@ from chat.store.subscriber import Callback, Subscriber, noop
 
 logger = logging.getLogger(__name__)
 
+# Seconds. A subscriber that was not read since the last poll is read, so at least every 0.9 s.
 POLL_INTERVAL = 0.45
-"""Seconds; whoever was not read for since the last look is read for, so each 0.9."""
+# The most positions that are read at once; it limits the memory that a read takes.
 BATCH_SIZE = 500
-"""Most places read at once, which bounds what one read holds in memory."""
+# Messages that are published, instead of a seq, when a session is removed.
 END_ERRORS: dict[bytes, type[ParleyError]] = {
     b"session.deleted": SessionNotFound,
     b"session.expired": SessionExpired,
 }
-"""What a session's removal publishes in place of a seq."""
 
 
 class Channel:
-    """A session that somebody follows."""
+    """The subscribers of one session."""
 
-    __slots__ = ("end_error", "subscribers", "keys")
+    __slots__ = ("end_error", "keys", "subscribers")
 
-    def __init__(self, log: LogKeys) -> None:
-        self.keys = log
+    def __init__(self, keys: LogKeys) -> None:
+        self.keys = keys
         self.subscribers: set[Subscriber] = set()
+        # Why the session has ended, once a message said so.
         self.end_error: type[ParleyError] | None = None
-        """What has become of the session, once that was heard."""
 
 
 class SubscriptionHub:
-    """All followers of one event loop."""
+    """All subscribers of one event loop."""
 
     def __init__(self) -> None:
         self._channels: dict[bytes, Channel] = {}
+        # Subscribers that need a read, and those of the read in progress.
         self._pending: set[Subscriber] = set()
         self._in_flight: set[Subscriber] = set()
-        """Those whom the reading that is under way is for."""
-        self._wake_up = asyncio.Event()
+        self._has_pending = asyncio.Event()
         self._pubsub = PubSubConnection(self._on_message)
         self._executor = ThreadPoolExecutor(1, "logs")
         self.is_closed = False
@@ -75,165 +78,166 @@ class SubscriptionHub:
             task.add_done_callback(_stop_process_on_error)
 
     def check_capacity(self, caller: Caller) -> None:
-        """Find out whether there is room for another follower of the caller's session.
+        """Check that the caller's session can have another subscriber.
 
         Raises:
-            RateLimited: it has as many in this process as it may have.
+            RateLimited: it has `MAX_SUBSCRIBERS` in this process.
         """
-        topic = self._channels.get(log_keys(caller.session_id).channel)
-        if topic is not None and len(topic.subscribers) >= chat_settings.MAX_SUBSCRIBERS:
-            raise RateLimited("This session has too many followers.", retry_after=5)
+        channel = self._channels.get(log_keys(caller.session_id).channel)
+        if channel is not None and len(channel.subscribers) >= chat_settings.MAX_SUBSCRIBERS:
+            raise RateLimited("This session has too many subscribers.", retry_after=5)
 
     def subscribe(
         self, caller: Caller, *, after: int, on_overflow: Callback, abort: Callback = noop
     ) -> Subscriber:
-        """Return a follower of the caller's session, to be taken out by `leave`.
+        """Return a new subscriber to the caller's session, to be removed by `unsubscribe`.
 
-        Whether the caller's token is good, the follower learns. cut: called when what it has taken
-        is not done with in time, or too much waits behind that; it is to end the waiting. hang_up:
-        called `PARTING` seconds after the follower has come to an error; it is to end the
-        connection, if that still stands.
+        The caller's token is checked by the first read, and an invalid one closes the subscriber.
+
+        Args:
+            on_overflow: called when the client is too slow: a batch was not processed in time, or
+                too many bytes are buffered. It must cancel the send that blocks.
+            abort: called `CLOSE_GRACE` seconds after the subscriber was closed with an error. It
+                must drop the connection if that is still open.
 
         Raises:
-            RateLimited: there is no room.
+            RateLimited: the session has too many subscribers.
         """
         self.check_capacity(caller)
-        log = log_keys(caller.session_id)
-        topic = self._channels.setdefault(log.channel, Channel(log))
-        follower = Subscriber(
+        keys = log_keys(caller.session_id)
+        channel = self._channels.setdefault(keys.channel, Channel(keys))
+        subscriber = Subscriber(
             caller,
-            log,
+            keys,
             after=after,
             request_read=self._schedule_read,
             on_overflow=on_overflow,
             abort=abort,
         )
-        if not topic.subscribers:
-            self._pubsub.subscribe(log.channel)
-        topic.subscribers.add(follower)
+        if not channel.subscribers:
+            self._pubsub.subscribe(keys.channel)
+        channel.subscribers.add(subscriber)
         if self.is_closed:
-            follower.close(None)
-        return follower
+            subscriber.close()
+        return subscriber
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
-        """Take a follower out."""
-        subscriber.close(None)
-        channel = subscriber.log_keys.channel
-        topic = self._channels[channel]
-        topic.subscribers.remove(subscriber)
-        if not topic.subscribers:
-            del self._channels[channel]
-            self._pubsub.unsubscribe(channel)
+        subscriber.close()
+        name = subscriber.keys.channel
+        channel = self._channels[name]
+        channel.subscribers.remove(subscriber)
+        if not channel.subscribers:
+            del self._channels[name]
+            self._pubsub.unsubscribe(name)
 
     def close(self) -> None:
-        """Let all followers come to their end, and take no new ones."""
+        """Close all subscribers, and every later one as soon as it subscribes."""
         self.is_closed = True
         for task in self._tasks:
             task.cancel()
-        for topic in self._channels.values():
-            for follower in topic.subscribers:
-                follower.close(None)
+        for channel in self._channels.values():
+            for subscriber in channel.subscribers:
+                subscriber.close()
         self._executor.shutdown(wait=False)
 
-    def _on_message(self, channel: bytes, news: bytes) -> None:
-        topic = self._channels.get(channel)
-        if topic is None:
+    def _on_message(self, name: bytes, message: bytes) -> None:
+        channel = self._channels.get(name)
+        if channel is None:
             return
-        if not news:  # the link stands anew
-            for follower in topic.subscribers:
-                follower.is_verified = False
-        if not news.startswith(EVENTS_PREFIX):
-            topic.end_error = END_ERRORS.get(news)
-            self._schedule_read(*topic.subscribers)
+        if not message:  # subscribed, also after a reconnect
+            for subscriber in channel.subscribers:
+                subscriber.is_verified = False
+        if not message.startswith(EVENTS_PREFIX):
+            channel.end_error = END_ERRORS.get(message)
+            self._schedule_read(*channel.subscribers)
             return
-        found = parse_batch(news)
-        for follower in topic.subscribers:
-            # A reading may find that the token is another session's by now, opened under the id of
-            # one that has ended: nobody who waits for a reading is handed anything before it.
-            is_waiting = follower in self._pending or follower in self._in_flight
-            if is_waiting or not follower.is_next(found):
-                self._schedule_read(follower)
+        batch = parse_batch(message)
+        for subscriber in channel.subscribers:
+            # A session may be deleted, and another one opened with its id. The read finds out that
+            # the token is wrong, so nothing is pushed to a subscriber that waits for a read.
+            waits_for_read = subscriber in self._pending or subscriber in self._in_flight
+            if waits_for_read or not subscriber.is_next(batch):
+                self._schedule_read(subscriber)
             else:
-                follower.push(found)
+                subscriber.push(batch)
 
-    def _schedule_read(self, *followers: Subscriber) -> None:
-        """Have the followers read for, those that want it."""
-        self._pending.update(followers)
-        self._wake_up.set()
+    def _schedule_read(self, *subscribers: Subscriber) -> None:
+        self._pending.update(subscribers)
+        self._has_pending.set()
 
     async def _poll_stale(self) -> None:
-        """Have those read for who were not for a while; look for those who read too slowly."""
+        """Schedule reads for subscribers without a recent one, and detect slow clients."""
         loop = asyncio.get_running_loop()
         while True:
-            since = loop.time() - chat_settings.WRITE_TIMEOUT
-            for topic in self._channels.values():
-                for follower in topic.subscribers:
-                    follower.check_write_timeout(since)
-                    if not follower.was_read:
-                        self._schedule_read(follower)
-                    follower.was_read = False
+            sent_before = loop.time() - chat_settings.WRITE_TIMEOUT
+            for channel in self._channels.values():
+                for subscriber in channel.subscribers:
+                    subscriber.check_write_timeout(sent_before)
+                    if not subscriber.was_read:
+                        self._schedule_read(subscriber)
+                    subscriber.was_read = False
             await asyncio.sleep(POLL_INTERVAL)
 
     async def _read_loop(self) -> None:
-        """Read for those who are hungry, all of them at once."""
+        """Read the logs of all pending subscribers in one round trip, and repeat."""
         loop = asyncio.get_running_loop()
         while True:
-            await self._wake_up.wait()
-            places = self._group_by_position()
-            self._in_flight = set().union(*places.values())
+            await self._has_pending.wait()
+            groups = self._group_by_position()
+            self._in_flight = set().union(*groups.values())
             try:
-                found = await loop.run_in_executor(self._executor, read_logs, list(places))
+                results = await loop.run_in_executor(self._executor, read_logs, list(groups))
             except StoreUnavailable as error:
                 self._defer(self._in_flight)
-                logger.warning("No log can be read: %s", error.__cause__)
+                logger.warning("Could not read the event logs: %s", error.__cause__)
                 continue
             finally:
                 self._in_flight = set()
-            for place, stretch in zip(places, found, strict=True):
-                self._deliver(place, places[place], stretch)
+            for (position, subscribers), result in zip(groups.items(), results, strict=True):
+                self._deliver(position, subscribers, result)
 
-    def _defer(self, followers: Iterable[Subscriber]) -> None:
-        """Leave them hungry until somebody is fed, by the next look at the latest."""
-        self._pending.update(followers)
-        self._wake_up.clear()
+    def _defer(self, subscribers: Iterable[Subscriber]) -> None:
+        """Keep the subscribers pending, and wait for the next scheduled read or poll."""
+        self._pending.update(subscribers)
+        self._has_pending.clear()
 
     def _group_by_position(self) -> dict[Position, list[Subscriber]]:
-        """Return where hungry followers stand, and who stands there; what is over `BATCH` waits."""
-        places: dict[Position, list[Subscriber]] = defaultdict(list)
-        while self._pending and len(places) < BATCH_SIZE:
-            follower = self._pending.pop()
-            if follower.needs_reads:
-                places[follower.position].append(follower)
+        """Take up to `BATCH_SIZE` positions from the pending subscribers, with who is there."""
+        groups: dict[Position, list[Subscriber]] = defaultdict(list)
+        while self._pending and len(groups) < BATCH_SIZE:
+            subscriber = self._pending.pop()
+            if not subscriber.is_closed:
+                groups[subscriber.position].append(subscriber)
         if not self._pending:
-            self._wake_up.clear()
-        return places
+            self._has_pending.clear()
+        return groups
 
     def _deliver(
-        self, place: Position, followers: Iterable[Subscriber], found: EventBatch | ParleyError
+        self,
+        position: Position,
+        subscribers: Iterable[Subscriber],
+        result: EventBatch | ParleyError,
     ) -> None:
-        """Give followers what was read for their place."""
-        topic = self._channels.get(place.keys.channel)
-        if isinstance(found, StoreUnavailable):
-            self._defer(followers)
+        channel = self._channels.get(position.keys.channel)
+        if isinstance(result, StoreUnavailable):
+            self._defer(subscribers)
             return
-        if topic is None:
+        if channel is None:
             return
-        for follower in followers:
-            follower.was_read = True
-            if isinstance(found, ParleyError):
-                follower.close((topic.end_error or type(found))())
-            elif follower.cursor == place.cursor:
-                follower.push(found)
-                # Who is hungry again may have become so by a link that was made anew meanwhile.
-                follower.is_verified = follower not in self._pending
+        for subscriber in subscribers:
+            subscriber.was_read = True
+            if isinstance(result, ParleyError):
+                subscriber.close((channel.end_error or type(result))())
+            elif subscriber.cursor == position.cursor:
+                subscriber.push(result)
+                # Pending again, perhaps after a reconnect during the read: not verified.
+                subscriber.is_verified = subscriber not in self._pending
 
 
 def _stop_process_on_error(task: asyncio.Task[None]) -> None:
-    """End a process that follows nothing any more; a supervisor starts another one."""
+    """Stop a process that cannot serve subscribers any more; a supervisor restarts it."""
     if not task.cancelled():
-        logger.critical(
-            "%s has died; the process stops.", task.get_name(), exc_info=task.exception()
-        )
+        logger.critical("%s failed; the process stops.", task.get_name(), exc_info=task.exception())
         os.kill(os.getpid(), signal.SIGTERM)
 
 

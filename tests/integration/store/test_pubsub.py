@@ -1,8 +1,8 @@
-"""The link for news, where there is nothing to be linked to, and what it makes of what it hears."""
+"""The pub/sub connection: servers that do not answer, and what it makes of replies."""
 
 import asyncio
-from functools import partial
-from timeit import timeit
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 from pytest_django import Settings
@@ -11,91 +11,81 @@ from chat.store import pubsub
 from chat.store.pubsub import PubSubConnection
 from tests.harness.waiting import wait_until
 
+LOST = "The pub/sub connection is lost"
 
-def test_a_sentinel_that_gives_no_answer_is_asked_once_a_try(
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Messages = list[tuple[bytes, bytes]]
+
+
+@asynccontextmanager
+async def connected(settings: Settings, url: str, serve: Serve) -> AsyncIterator[Messages]:
+    """Run a connection to a server; yield the messages that it receives."""
+    messages: Messages = []
+    handlers: set[asyncio.Task[None] | None] = set()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handlers.add(asyncio.current_task())
+        await serve(reader, writer)
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
+        settings.REDIS_URL = url.format(port=server.sockets[0].getsockname()[1])
+        connection = PubSubConnection(lambda *message: messages.append(message))
+        connection.subscribe(b"one")
+        running = asyncio.create_task(connection.run())
+        yield messages
+        running.cancel()
+        await asyncio.wait([running, *filter(None, handlers)])
+
+
+def test_unresponsive_sentinel_is_asked_once_per_attempt(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert asyncio.run(asked_until_told(settings, caplog)) < 5  # and eleven by redis-py's default
+    requests = 0
+
+    async def drop(*_: object) -> None:
+        nonlocal requests
+        requests += 1
+
+    async def run() -> None:
+        async with connected(settings, "sentinel://127.0.0.1:{port}/0?service=parley", drop):
+            await asyncio.to_thread(wait_until, lambda: LOST in caplog.text)
+
+    asyncio.run(run())
+    assert requests < 5  # redis-py's default is eleven
 
 
-async def asked_until_told(settings: Settings, caplog: pytest.LogCaptureFixture) -> int:
-    """Return how often a Sentinel was asked before the log said that the link is broken."""
-    asked = 0
-
-    def leave(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal asked
-        asked += 1
-        writer.close()
-
-    async with await asyncio.start_server(leave, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        settings.REDIS_URL = f"sentinel://127.0.0.1:{port}/0?service=parley"
-        held = asyncio.create_task(PubSubConnection(lambda *_: None).run())
-        await asyncio.to_thread(wait_until, lambda: "The link for news is broken" in caplog.text)
-        held.cancel()
-    return asked
-
-
-def test_a_redis_that_takes_a_link_and_says_nothing_is_left(
+def test_silent_server_is_abandoned(
     settings: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As when it is frozen, or the network between loses all packets but the first."""
-    monkeypatch.setattr(pubsub, "SILENCE", 0.2)
-    settings.REDIS_URL = "redis://:secret@127.0.0.1:{port}/0"
-    asyncio.run(held_until_broken(settings, caplog))
+    """As when it is frozen, or when the network drops all packets but the first."""
+    monkeypatch.setattr(pubsub, "READ_TIMEOUT", 0.2)
+
+    async def run() -> None:
+        async with connected(settings, "redis://:secret@127.0.0.1:{port}/0", ignore):
+            await asyncio.to_thread(wait_until, lambda: LOST in caplog.text)
+
+    asyncio.run(run())
 
 
-async def held_until_broken(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
-    """Return once the log says that the link to a server without a word is broken."""
-    async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
-        settings.REDIS_URL = settings.REDIS_URL.format(port=server.sockets[0].getsockname()[1])
-        held = asyncio.create_task(PubSubConnection(lambda *_: None).run())
-        await asyncio.to_thread(wait_until, lambda: "The link for news is broken" in caplog.text)
-        held.cancel()
-        await asyncio.wait([held])
+async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Accept every command up to the first SUBSCRIBE, and leave that unanswered."""
+    while header := await reader.readline():
+        lines = [await reader.readline() for _ in range(2 * int(header[1:]))]
+        if lines[1] == b"SUBSCRIBE\r\n":
+            return
+        writer.write(b"+OK\r\n")
 
 
-async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Take all that is said, until it ends."""
-    try:
-        while await reader.read(65536):
-            pass
-    finally:
-        writer.close()
+async def ignore(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    """Read everything, and never reply."""
+    while await reader.read(65536):
+        pass
 
 
-def test_no_text_takes_the_link_longer_than_another() -> None:
-    """Not even one that is full of what might be the beginning of an error, and comes in pieces."""
-    plain, hostile = (
-        min(timeit(partial(hear_in_pieces, fill * 8000), number=1) for _ in range(3))
-        for fill in (b"x", b"-")
-    )
-    assert hostile < 50 * plain
-
-
-def hear_in_pieces(text: bytes) -> None:
-    """Hear of an event with this text."""
-    told: list[tuple[bytes, bytes]] = []
-    heard = b"*3\r\n$7\r\nmessage\r\n$7\r\nchannel\r\n$%d\r\n%b\r\n" % (len(text), text)
-    listening = PubSubConnection(lambda *word: told.append(word))
-    rest = b""
-    for first in range(0, len(heard), 1460):
-        rest = listening._pass_on(rest + heard[first : first + 1460])
-    assert (told, rest) == ([(b"channel", text)], b"")
-
-
-def test_all_that_redis_says_is_understood_in_whatever_pieces_it_comes() -> None:
-    told: list[tuple[bytes, bytes]] = []
-    listening = PubSubConnection(lambda *word: told.append(word))
-    rest = b""
-    for byte in SAID:
-        rest = listening._pass_on(rest + bytes([byte]))
-    assert told == [(b"one", b""), (b"one", b"EVENTS 1 1\n-"), (b"one", b"2")]
-    assert rest == b""
-
-
-SAID = (
-    b"+PONG\r\n"  # while nothing is wanted
+REPLIES = (
+    b"+PONG\r\n"  # before the first subscription
     b"*3\r\n$9\r\nsubscribe\r\n$3\r\none\r\n:1\r\n"
     b"*2\r\n$4\r\npong\r\n$0\r\n\r\n"
     b"*3\r\n$7\r\nmessage\r\n$3\r\none\r\n$12\r\nEVENTS 1 1\n-\r\n"
@@ -104,6 +94,35 @@ SAID = (
 )
 
 
-def test_what_nobody_understands_breaks_the_link() -> None:
-    with pytest.raises(ConnectionAbortedError):
-        PubSubConnection(lambda *_: None)._pass_on(b"?" * (pubsub.BLOCK + 1))
+def test_replies_are_understood_in_pieces(settings: Settings) -> None:
+    async def send_bytewise(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await accept(reader, writer)
+        for byte in REPLIES:
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0)
+        await ignore(reader, writer)
+
+    async def run() -> None:
+        async with connected(settings, "redis://127.0.0.1:{port}/0", send_bytewise) as messages:
+            await asyncio.to_thread(wait_until, lambda: len(messages) == 3)
+            assert messages == [(b"one", b""), (b"one", b"EVENTS 1 1\n-"), (b"one", b"2")]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("reply", [b"-NOPERM no rights\r\n", b"no RESP at all\r\n"])
+def test_unexpected_reply_closes_the_connection(
+    settings: Settings, caplog: pytest.LogCaptureFixture, reply: bytes
+) -> None:
+    async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await accept(reader, writer)
+        writer.write(reply)
+        await ignore(reader, writer)
+
+    async def run() -> None:
+        async with connected(settings, "redis://127.0.0.1:{port}/0", send) as messages:
+            await asyncio.to_thread(wait_until, lambda: LOST in caplog.text)
+            assert messages == []
+
+    asyncio.run(run())
