@@ -49,7 +49,7 @@ def reject_insecure_secret_key() -> None:
 def log_uncaught_exceptions() -> None:
     """Log Python's warnings, and exceptions that end a thread or the process."""
     logging.captureWarnings(capture=True)
-    # pytest installs hooks of its own, which must stay.
+    # pytest installs its own hooks, which must stay.
     if threading.excepthook is threading.__excepthook__:
         threading.excepthook = _thread_excepthook
     if sys.excepthook is sys.__excepthook__:

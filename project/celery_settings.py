@@ -28,7 +28,7 @@ broker_transport_options = {
     # Detects a dead connection within seconds instead of 48.
     "health_check_interval": 5,
     "socket_keepalive": True,
-    # A stopping worker calls the broker once more, and would wait for ever on a dead connection.
+    # A stopping worker calls the broker, and would wait forever on a dead connection.
     # The wait for wake-ups is not limited by this.
     "socket_timeout": 5,
     **({"master_name": primary.service} if primary else {}),

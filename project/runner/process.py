@@ -35,7 +35,7 @@ class Program:
 
 
 class ChildProcess:
-    """A running program in a session of its own; the kernel kills it when this process ends."""
+    """A running program in a new session; the kernel kills it when this process ends."""
 
     def __init__(self, program: Program, *, output: int | IO[bytes]) -> None:
         """Start `program`, with standard output and errors going to `output`.

@@ -5,7 +5,7 @@
   polls that arrive together are read together.
 * Static files are read from disk.
 * All other requests go to Django's sync views on a few threads, which serve two to three times as
-  many requests per second as Django's ASGI handler (docs/adr/0011-web-lanes.md). Only the admin
+  many requests per second as Django's ASGI handler (docs/adr/0011-asgi-routing.md). Only the admin
   uses a database.
 """
 

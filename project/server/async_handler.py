@@ -14,7 +14,7 @@ class AsyncHandler(ASGIHandler):
     """Calls async views for requests without a body; none of the views uses the database.
 
     Django's own handler sends the signals of a request's start and end from a thread that it keeps
-    for the whole request: one thread per waiting client (docs/adr/0011-web-lanes.md).
+    for the whole request: one thread per waiting client (docs/adr/0011-asgi-routing.md).
     """
 
     def __init__(self, urlconf: str) -> None:

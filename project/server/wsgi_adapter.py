@@ -2,7 +2,7 @@
 
 a2wsgi switches threads for each message of the request and of the response. Requests and responses
 here are small and bounded, so each is passed as a whole, which takes less than half the CPU time
-(docs/adr/0011-web-lanes.md). Responses that stream go to `async_handler`.
+(docs/adr/0011-asgi-routing.md). Responses that stream go to `async_handler`.
 """
 
 import asyncio
