@@ -50,8 +50,9 @@ def fill() -> None:
 
 def _write(pipeline: Any, session_id: str, number: int, at: int) -> None:
     own = keys.for_session(session_id)
-    fields = {"v": 1, "created": at, "active": at, "expires": at + 86_400_000, "max_at": at * 2}
-    fields |= {"tail": MESSAGES // 2, "first": 1, "head": MESSAGES // 2 + 1, "turn": 0}
+    fields = {"schema": 2, "created_at": at, "last_active_at": at, "tail": MESSAGES // 2}
+    fields |= {"expires_at": at + 86_400_000, "max_expires_at": at * 2, "first_message": 1}
+    fields |= {"head": MESSAGES // 2 + 1, "running_turn": 0}
     texts = {"name": f'"Customer {number}"', "model": '"default"', "system_prompt": "null"}
     texts |= {"context": "{}", "metadata": "{}"}
     pipeline.hset(own.session, mapping={**fields, **texts, "seq": 3 * MESSAGES, "waiting": 0})
@@ -59,9 +60,9 @@ def _write(pipeline: Any, session_id: str, number: int, at: int) -> None:
     pipeline.zadd(own.by_activity, {session_id: at})
     pipeline.zadd(own.due, {session_id: at + 86_400_000})
     pipeline.hincrby(own.counts, "sessions", 1)
-    facet = f'"default"\ncustomer {number}'
-    pipeline.hset(own.search_fields, session_id, facet)
-    pipeline.sadd(own.search_index, f"{facet}\n{session_id}")
+    entry = f'"default"\ncustomer {number}'
+    pipeline.hset(own.search_fields, session_id, entry)
+    pipeline.sadd(own.search_index, f"{entry}\n{session_id}")
     pipeline.hincrby(own.counts, 'model:"default"', 1)
 
 

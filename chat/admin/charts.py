@@ -11,7 +11,7 @@ OUTCOMES = [status.value for status in Status if status.is_terminal]
 SHARES = (0.5, 0.95, 0.99)
 NAMES = {
     "queue": "Wait for a worker",
-    "first_delta": "First text, from the attempt's beginning",
+    "time_to_first_token": "First text, from the attempt's beginning",
     "turn": "Whole turn",
 }
 # Units of spans: seconds from which on they are used, seconds of one, their names.

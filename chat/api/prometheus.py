@@ -103,7 +103,10 @@ def _counter(name: str, text: str, labels: tuple[str, ...], values: Counted) -> 
 def _latencies(latencies: Mapping[str, Histogram]) -> Iterator[Metric]:
     for name, text in (
         ("queue", "From a turn's acceptance until its last attempt began."),
-        ("first_delta", "From the beginning of an attempt until its first text was stored."),
+        (
+            "time_to_first_token",
+            "From the beginning of an attempt until its first text was stored.",
+        ),
         ("turn", "From a turn's acceptance until its end."),
     ):
         family = HistogramMetricFamily(f"parley_{name}_seconds", text)

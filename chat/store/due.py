@@ -35,7 +35,7 @@ def claim_due_members(zsets: Sequence[str]) -> list[str]:
     """
     hold = round(2000 * chat_settings.SWEEP_INTERVAL)
     calls = [
-        ScriptCall(read_script("sweep"), [zset], (chat_settings.SWEEP_BATCH_SIZE, hold))
+        ScriptCall(read_script("claim_due"), [zset], (chat_settings.SWEEP_BATCH_SIZE, hold))
         for zset in zsets
     ]
     with map_errors():

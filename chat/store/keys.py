@@ -1,7 +1,7 @@
-"""Every key that Parley keeps in Redis, with its type and how long it lives.
+"""Every key that Parley stores in Redis, with its type and lifetime.
 
-Keys of one session share the hash tag of its partition, so each script touches one slot and the
-same scripts could run on Redis Cluster.
+All keys of a session contain the hash tag of its partition, so each script touches one slot and
+works on Redis Cluster.
 """
 
 from functools import lru_cache
@@ -12,46 +12,70 @@ from chat.settings import chat_settings
 
 
 class SessionKeys(NamedTuple):
-    """The KEYS of every script over one session, in their order."""
+    """KEYS[1-16] of every script that acts on a session, in this order.
 
+    The first five and `deliveries` belong to the session; the rest to its partition, permanent
+    unless noted.
+    """
+
+    # hash: the session's fields, see lua/lib/session.lua. Lives until `expires_at` plus a margin,
+    # as do the next four.
     session: str
-    """hash: the session's fields; lives until `expires` plus a margin."""
+    # hash: message number -> JSON, and `<reply>:ask` -> deadline and options of an open turn.
     messages: str
-    """hash: message number -> JSON, and `<reply>:ask` -> deadline and options while it is open."""
+    # string: text of the running reply, the inside of a JSON string.
     partial: str
-    """string: text of the running reply, the inside of a JSON string."""
+    # stream, capped: the event log. Its channel for pub/sub has the same name.
     events: str
-    """stream, capped: the log; also the name of the channel that tells of news."""
+    # hash: idempotency key -> digest of the request, and data to rebuild the first response.
     idempotency: str
-    """hash: idempotency key -> what the first answer was built of."""
+    # zset: every live session -> ms at which a worker must check it.
     due: str
-    """zset: every live session of the partition -> ms at which it must be looked at; permanent."""
+    # zset: every live session -> ms of its last activity.
     by_activity: str
-    """zset: session -> ms of its last activity; permanent."""
+    # hash: sessions, waiting and running turns, sessions per model; accepted turns and webhook
+    # attempts.
     counts: str
-    """hash: gauges and totals of the partition, kept by the scripts; permanent."""
+    # zset: session in which turns wait and none runs -> ms since when.
     waiting: str
-    """zset: session in which turns wait and none runs -> ms since when; permanent."""
+    # zset: session with a running turn -> ms since when.
     running: str
-    """zset: session whose turn runs -> ms since when; permanent."""
+    # hash: turns by status and model, tokens, errors, latency buckets; never reset.
     counters: str
-    """hash: turns by outcome and model, tokens, buckets of latencies, since ever; permanent."""
+    # hash: outcomes and latencies of the last hour; lives for two hours.
     last_hour: str
-    """hash: the same of the last hour, by the minute; lives for two hours."""
+    # hash: delivery records, see lua/lib/outbox.lua. Lives a margin after the newest one, and
+    # beyond the session while a delivery is pending.
     deliveries: str
-    """hash: ended reply -> how far telling the webhook has come; lives a margin after the newest,
-    and past the session's end while one of them is pending."""
+    # zset: `<session>:<reply>` of every pending delivery -> ms at which it is due.
     outbox: str
-    """zset: `<session>:<reply>` of every pending delivery -> ms at which it is due; permanent."""
+    # hash: session -> its model, JSON, and on the next line its normalized name.
     search_fields: str
-    """hash: session -> its model, JSON, and on the next line its name, folded; permanent."""
+    # set: the same with the session on a third line, for SSCAN with a pattern.
     search_index: str
-    """set: the same with the session on a third line, for Redis to search; permanent."""
+
+
+class LimiterKeys(NamedTuple):
+    """KEYS of the scripts that act on a model's limiter; expire while unused."""
+
+    # hash: state of rate limiter and circuit breaker, see lua/lib/limiter.lua.
+    limiter: str
+    # zset: session with a call in flight -> ms at which the lease of its slot ends.
+    slots: str
+    # zset: waiting session -> ms at which it was told to retry.
+    waiters: str
+    # set: sessions whose calls have failed since the last success.
+    failed_callers: str
 
 
 def partition(session_id: str) -> int:
     """Return the number of the session's partition."""
     return crc32(session_id.encode()) % chat_settings.PARTITIONS
+
+
+def for_session(session_id: str) -> SessionKeys:
+    """Return the keys of a session and of its partition."""
+    return _session_keys(session_id, partition(session_id))
 
 
 @lru_cache(maxsize=4096)
@@ -64,7 +88,7 @@ def _session_keys(session_id: str, tag: int) -> SessionKeys:
         messages=own("messages"),
         partial=own("partial"),
         events=own("events"),
-        idempotency=own("idem"),
+        idempotency=own("idempotency"),
         due=due(tag),
         by_activity=by_activity(tag),
         counts=counts(tag),
@@ -79,83 +103,71 @@ def _session_keys(session_id: str, tag: int) -> SessionKeys:
     )
 
 
-def for_session(session_id: str) -> SessionKeys:
-    """Return the keys of a session and of its partition."""
-    return _session_keys(session_id, partition(session_id))
-
-
 def due(tag: int) -> str:
-    """zset, permanent; see `SessionKeys.due`."""
     return f"chat:{{{tag}}}:due"
 
 
 def by_activity(tag: int) -> str:
-    """zset, permanent; see `SessionKeys.index`."""
-    return f"chat:{{{tag}}}:index"
+    return f"chat:{{{tag}}}:by_activity"
 
 
 def counts(tag: int) -> str:
-    """hash, permanent; see `SessionKeys.counts`."""
     return f"chat:{{{tag}}}:counts"
 
 
 def waiting(tag: int) -> str:
-    """zset, permanent; see `SessionKeys.waiting`."""
     return f"chat:{{{tag}}}:waiting"
 
 
 def running(tag: int) -> str:
-    """zset, permanent; see `SessionKeys.running`."""
     return f"chat:{{{tag}}}:running"
 
 
 def counters(tag: int) -> str:
-    """hash, permanent; see `SessionKeys.tally`."""
-    return f"chat:{{{tag}}}:tally"
+    return f"chat:{{{tag}}}:counters"
 
 
 def last_hour(tag: int) -> str:
-    """hash, two hours; see `SessionKeys.recent`."""
-    return f"chat:{{{tag}}}:recent"
+    return f"chat:{{{tag}}}:last_hour"
 
 
 def outbox(tag: int) -> str:
-    """zset, permanent; see `SessionKeys.outbox`."""
     return f"chat:{{{tag}}}:outbox"
 
 
-def finished_deliveries(tag: int) -> tuple[str, str]:
-    """zset, zset: `<session>:<reply> <status> <tries> <last answer>` -> ms of its end.
-
-    The newest deliveries that were taken, and those that were not; they live for a margin, so past
-    their sessions.
-    """
-    return f"chat:{{{tag}}}:delivered", f"chat:{{{tag}}}:failed"
-
-
 def search_fields(tag: int) -> str:
-    """hash, permanent; see `SessionKeys.facets`."""
-    return f"chat:{{{tag}}}:facets"
+    return f"chat:{{{tag}}}:search_fields"
 
 
 def search_index(tag: int) -> str:
-    """set, permanent; see `SessionKeys.names`."""
-    return f"chat:{{{tag}}}:names"
+    return f"chat:{{{tag}}}:search_index"
+
+
+def finished_deliveries(tag: int) -> tuple[str, str]:
+    """Return two zsets: `<session>:<reply> <status> <attempts> <code>` -> ms of its end.
+
+    The first has deliveries that succeeded, the second those that failed. Only the newest are
+    kept; they live for a margin, so they outlive their sessions.
+    """
+    return f"chat:{{{tag}}}:deliveries_succeeded", f"chat:{{{tag}}}:deliveries_failed"
 
 
 def rate_limit(scope: str, caller: str) -> str:
-    """string: a caller's pace; lives as long as it holds the caller back."""
-    return f"chat:rate:{scope}:{caller}"
+    """Return a string: a theoretical arrival time, ms; expires once it has passed."""
+    return f"chat:rate_limit:{scope}:{caller}"
 
 
-def limiter(model: str) -> tuple[str, str, str, str]:
-    """hash, zset, zset, set: a model's gate, the slots taken, the line of waiters, whose calls have
-    failed since the model was last heard; live while used.
-    """
-    tag = f"chat:{{gate:{model}}}"
-    return tag, f"{tag}:slots", f"{tag}:line", f"{tag}:failed"
+def limiter(model: str) -> LimiterKeys:
+    """Return the keys of a model's limiter."""
+    prefix = f"chat:{{model:{model}}}"
+    return LimiterKeys(
+        limiter=f"{prefix}:limiter",
+        slots=f"{prefix}:slots",
+        waiters=f"{prefix}:waiters",
+        failed_callers=f"{prefix}:failed_callers",
+    )
 
 
 def workers() -> str:
-    """hash: worker -> its last sign of life, JSON; lives while any worker does."""
+    """Return a hash: worker -> its last heartbeat, JSON; lives while any worker does."""
     return "chat:workers"

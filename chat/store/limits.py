@@ -51,7 +51,7 @@ def acquire(
         StoreUnavailable: Redis did not answer.
     """
     call = ScriptCall(
-        read_script("enter"),
+        read_script("acquire"),
         keys.limiter(model.name),
         (
             session_id,
@@ -69,7 +69,7 @@ def acquire(
     )
     with map_errors():
         reply = run_script(client(), call)
-    if reply[0] == b"PASS":
+    if reply[0] == b"ACQUIRED":
         return None
     return LimiterDelay(seconds=reply[1] / 1000, reason=WaitReason(reply[2].decode()))
 
@@ -91,7 +91,7 @@ def release(
         StoreUnavailable: Redis did not answer; the slot expires after `LEASE_TTL` seconds.
     """
     call = ScriptCall(
-        read_script("leave"),
+        read_script("release"),
         keys.limiter(model.name),
         (
             session_id,
@@ -116,7 +116,7 @@ def record_success(model: Model) -> list[str]:
         StoreUnavailable: Redis did not answer.
     """
     call = ScriptCall(
-        read_script("hear"), keys.limiter(model.name), (model.concurrency, MAX_WAKE_UPS)
+        read_script("record_success"), keys.limiter(model.name), (model.concurrency, MAX_WAKE_UPS)
     )
     with map_errors():
         return _session_ids([run_script(client(), call)])
@@ -130,14 +130,14 @@ def leave_queue(models: Sequence[Model], session_id: str) -> list[str]:
     """
     calls = [
         ScriptCall(
-            read_script("step_aside"),
+            read_script("leave_queue"),
             keys.limiter(model.name),
             (session_id, model.concurrency, MAX_WAKE_UPS),
         )
         for model in models
     ]
     with map_errors():
-        counts = client().hmget(keys.for_session(session_id).session, "turn", "waiting")
+        counts = client().hmget(keys.for_session(session_id).session, "running_turn", "waiting")
         if any(int(open_turns or 0) for open_turns in counts):
             return []
         return _session_ids(run_pipeline(client(), calls))
@@ -154,7 +154,7 @@ def heartbeat(sessions_by_model: Iterable[tuple[Model, Sequence[str]]]) -> list[
     lease = round(1000 * chat_settings.LEASE_TTL)
     calls = [
         ScriptCall(
-            read_script("hold"),
+            read_script("refresh_slots"),
             keys.limiter(model.name),
             (lease, STATE_TTL_MS, model.concurrency, MAX_WAKE_UPS, *session_ids),
         )
@@ -177,7 +177,7 @@ def degraded(models: Iterable[str]) -> set[str]:
     names = list(models)
     pipeline = client().pipeline(transaction=False)
     for name in names:
-        pipeline.hmget(keys.limiter(name)[0], "failures", "closed")
+        pipeline.hmget(keys.limiter(name).limiter, "failures", "blocked_until")
     with map_errors():
         replies = pipeline.execute()
     return {name for name, fields in zip(names, replies, strict=True) if any(fields)}
@@ -215,7 +215,7 @@ def states(models: Iterable[str], *, now: float) -> list[LimiterState]:
     pipeline = client().pipeline(transaction=False)
     for name in names:
         state, slots, queue, _ = keys.limiter(name)
-        pipeline.hmget(state, "closed", "why", "failures", "half")
+        pipeline.hmget(state, "blocked_until", "blocked_reason", "failures", "half_open")
         pipeline.zcount(slots, 1000 * now, "+inf")
         pipeline.zcount(queue, 1000 * now - WAITER_TTL_MS, "+inf")
     with map_errors():

@@ -20,8 +20,9 @@ each round leaves about the square root of what it found: after three, a few hun
 STRIDE = 500
 """Sessions that one step of a walk looks at, about."""
 FIELDS = (
-    *("created", "active", "expires", "turn", "waiting", "tail", "first", "seq", "attempt"),
-    *("fence", "lease", "worker", "cancel", "retry_at", "name", "model"),
+    *("created_at", "last_active_at", "expires_at", "running_turn", "waiting", "tail"),
+    *("first_message", "seq", "attempt", "fence", "lease_until", "worker"),
+    *("cancel_requested", "retry_at", "name", "model"),
 )
 
 
@@ -220,7 +221,7 @@ def briefs(session_ids: Sequence[str]) -> list[Brief]:
     Raises:
         StoreUnavailable
     """
-    fields = ("active", "turn", "waiting", "name", "model")
+    fields = ("last_active_at", "running_turn", "waiting", "name", "model")
     answers = _ask([("HMGET", keys.for_session(each).session, *fields) for each in session_ids])
     return [
         Brief(
@@ -259,19 +260,19 @@ def _row(session_id: str, found: dict[str, Any]) -> Row:
         id=session_id,
         name=found["name"],
         model=found["model"],
-        created_at=number("created") / 1000,
-        last_active_at=number("active") / 1000,
-        expires_at=number("expires") / 1000,
-        running=number("turn") != 0,
+        created_at=number("created_at") / 1000,
+        last_active_at=number("last_active_at") / 1000,
+        expires_at=number("expires_at") / 1000,
+        running=number("running_turn") != 0,
         waiting=number("waiting"),
-        messages=2 * number("tail") - number("first") + 1,
+        messages=2 * number("tail") - number("first_message") + 1,
         seq=number("seq"),
         attempt=number("attempt"),
         fence=number("fence"),
         worker=(found["worker"] or b"").decode(),
-        lease_until=number("lease") / 1000,
+        lease_until=number("lease_until") / 1000,
         retry_at=number("retry_at") / 1000,
-        is_cancelling=number("cancel") == 1,
+        is_cancelling=number("cancel_requested") == 1,
     )
 
 

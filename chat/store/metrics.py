@@ -19,11 +19,11 @@ BOUNDS = (
     *(5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000),
     *(60_000, 120_000, 300_000, 900_000),
 )
-"""Upper bounds of the buckets of latencies, ms, as in `lua/lib/tally.lua`; one more is above."""
+"""Upper bounds of the buckets of latencies, ms, as in `lua/lib/counters.lua`; one more is above."""
 GAUGES = ("sessions", "waiting", "running", "accepted")
 TRIES = ("delivered", "retried", "failed", "disabled")
 """What came of tries at deliveries to webhooks, as the scripts count it."""
-LATENCIES = ("queue", "first_delta", "turn")
+LATENCIES = ("queue", "time_to_first_token", "turn")
 HOUR = 60
 """Minutes."""
 
@@ -127,8 +127,8 @@ def _tally(now: float, answers: list[Any]) -> Tally:
         turns=_by_model(ever["turns"]),
         tokens=_by_model(ever["tokens"]),
         errors=ever["errors"],
-        restarts=ever["restarts"],
-        lost=ever["lost"][""],
+        restarts=ever["requeues"],
+        lost=ever["lost_leases"][""],
         webhook_tries=dict(zip(TRIES, gauges[len(GAUGES) :], strict=True)),
         webhooks_waiting=sum(pending),
         latencies={name: _histogram(ever[name]) for name in LATENCIES},

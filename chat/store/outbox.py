@@ -83,7 +83,7 @@ def finish(delivery: Delivery, result: DeliveryResult) -> bool:
         orjson.dumps(delivery.url if is_over else None),
     )
     with map_errors():
-        is_noted: bool = run_script(client(), request)[0] == b"NOTED"
+        is_noted: bool = run_script(client(), request)[0] == b"RECORDED"
     return is_noted
 
 
@@ -98,12 +98,12 @@ def retry(caller: Caller, number: int) -> bool:
     told = int(has_webhook())
     words = execute_call(
         call_with_delivery_keys(
-            "delivery_again", caller.session_id, caller.token_hash, number, told
+            "delivery_retry", caller.session_id, caller.token_hash, number, told
         )
     )
     if words[0] == b"NO_WEBHOOK":
         raise InvalidRequest("There is no webhook to tell.")
-    is_new: bool = words[0] == b"AGAIN"
+    is_new: bool = words[0] == b"SCHEDULED"
     return is_new
 
 

@@ -26,7 +26,8 @@ def note(session_ids: Sequence[str]) -> None:
     names = {brief.id: brief.name for brief in listing.briefs(session_ids)}
     asked = ((each, names.get(each, b'""')) for each in session_ids)
     calls = [
-        script_call("note", each, name, normalize_name(orjson.loads(name))) for each, name in asked
+        script_call("index_session", each, name, normalize_name(orjson.loads(name)))
+        for each, name in asked
     ]
     with map_errors():
         for answer in run_pipeline(client(), calls):

@@ -38,7 +38,7 @@ ERRORS: dict[bytes, type[ParleyError]] = {
     b"TAKEN": IdempotencyMismatch,
     b"MISMATCH": IdempotencyMismatch,
     b"NOT_FOUND": MessageNotFound,
-    b"NOT_RATEABLE": FeedbackNotAllowed,
+    b"FEEDBACK_NOT_ALLOWED": FeedbackNotAllowed,
 }
 
 # Replies that say that a turn is in the session queue.

@@ -186,7 +186,8 @@ def _reckoned(wanted: Wanted) -> tuple[int, int]:
     told = (wanted.status, _model(wanted))
     tags = range(chat_settings.PARTITIONS)
     calls = [
-        ScriptCall(read_script("reckon"), (*_lists(tag), keys.counts(tag)), told) for tag in tags
+        ScriptCall(read_script("count_sessions"), (*_lists(tag), keys.counts(tag)), told)
+        for tag in tags
     ]
     with map_errors():
         answers = run_pipeline(client(), calls)
@@ -241,7 +242,9 @@ class _Look(NamedTuple):
         bounds = (round(1000 * since), ALL if until is None else round(1000 * until))
         kind = (wanted.status, _model(wanted), wanted.id_start, wanted.part, self.pattern)
         most = (self.enough - found, max(0, self.given - found), int(self.has_moments))
-        return ScriptCall(read_script("choose"), _lists(tag), (*bounds, cursor, STEP, *kind, *most))
+        return ScriptCall(
+            read_script("scan_sessions"), _lists(tag), (*bounds, cursor, STEP, *kind, *most)
+        )
 
 
 def _steps(tag: int, look: _Look) -> Iterator[_Step]:

@@ -111,7 +111,9 @@ def beat(worker: str, *, running: int) -> None:
     with map_errors():
         run_script(
             client(),
-            ScriptCall(read_script("beat"), [keys.workers()], (worker, running, REMEMBERED)),
+            ScriptCall(
+                read_script("worker_heartbeat"), [keys.workers()], (worker, running, REMEMBERED)
+            ),
         )
 
 

@@ -183,7 +183,9 @@ def set_feedback(caller: Caller, number: int, feedback: bytes) -> bytes:
         FeedbackNotAllowed: the message is no reply, or not over.
         MessageNotFound, StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
     """
-    rated: bytes = execute("rate", caller.session_id, caller.token_hash, number, feedback)[1]
+    rated: bytes = execute("set_feedback", caller.session_id, caller.token_hash, number, feedback)[
+        1
+    ]
     return rated
 
 
@@ -206,7 +208,7 @@ def update(caller: Caller, changes: bytes, fields: dict[str, bytes], ttl: int | 
 
 def rotate_token(caller: Caller, token_hash: str) -> float:
     """Put a new token in the old one's place; return when the session expires."""
-    words = execute("rotate", caller.session_id, caller.token_hash, token_hash)
+    words = execute("rotate_token", caller.session_id, caller.token_hash, token_hash)
     expires: float = words[1] / 1000
     return expires
 

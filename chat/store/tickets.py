@@ -17,7 +17,7 @@ def issue_ticket(caller: Caller, ticket_hash: str, *, ttl: float) -> None:
         SessionNotFound, SessionExpired, StoreUnavailable
     """
     arguments = (caller.token_hash, ticket_hash, round(ttl * 1000), MAX_TICKETS)
-    execute("ticket_issue", caller.session_id, *arguments)
+    execute("issue_ticket", caller.session_id, *arguments)
 
 
 def redeem_ticket(session_id: str, ticket_hash: str, *, nonce: str) -> Caller:
@@ -30,9 +30,9 @@ def redeem_ticket(session_id: str, ticket_hash: str, *, nonce: str) -> Caller:
         StoreUnavailable
     """
     try:
-        word, *rest = execute("ticket_spend", session_id, ticket_hash, nonce)
+        word, *rest = execute("redeem_ticket", session_id, ticket_hash, nonce)
     except (SessionNotFound, SessionExpired) as error:
         raise InvalidToken(INVALID_TICKET) from error
-    if word != b"SPENT":
+    if word != b"REDEEMED":
         raise InvalidToken(INVALID_TICKET)
     return Caller(session_id=session_id, token_hash=rest[0].decode())

@@ -23,7 +23,7 @@ MINUTE = 60_000
 ERRORS: dict[bytes, ParleyError] = {
     b"BUSY": SessionBusy(),
     b"NOT_LAST": NotRegenerable(),
-    b"INBOX_FULL": SessionQueueFull(retry_after=5),
+    b"SESSION_QUEUE_FULL": SessionQueueFull(retry_after=5),
     b"QUEUE_FULL": QueueFull(retry_after=5),
     b"SESSION_FULL": SessionFull(retry_after=60),
 }
@@ -106,8 +106,8 @@ def cancel(caller: Caller, number: int) -> Cancelled:
     word, reply = words[:2]
     return Cancelled(
         reply=reply,
-        is_final=word != b"MARKED",
-        is_change=word == b"CANCELLED" or (word == b"MARKED" and words[2] == 1),
+        is_final=word != b"CANCEL_REQUESTED",
+        is_change=word == b"CANCELLED" or (word == b"CANCEL_REQUESTED" and words[2] == 1),
         needs_wake=word == b"CANCELLED" and not words[2],
     )
 
@@ -115,7 +115,7 @@ def cancel(caller: Caller, number: int) -> Cancelled:
 def _parse_accepted(words: list[Any]) -> Accepted:
     if words[0] == b"RATE_LIMITED":
         raise RateLimited(retry_after=words[1] / 1000)
-    if words[0] == b"TOKENS_SPENT":
+    if words[0] == b"TOKEN_BUDGET_EXCEEDED":
         raise TokenBudgetExceeded(retry_after=words[1] / 1000)
     if refusal := ERRORS.get(words[0]):
         raise refusal

@@ -72,7 +72,7 @@ def turns_are_contiguous(evidence: Evidence) -> Iterator[str]:
     """I3: a session's messages have no holes, and no turn begins before the one ahead is over."""
     for session_id, messages in evidence.kept.messages.items():
         session = evidence.kept.sessions[session_id]
-        wanted = range(int(session["first"]), 2 * int(session["tail"]) + 1)
+        wanted = range(int(session["first_message"]), 2 * int(session["tail"]) + 1)
         if list(messages) != list(wanted):
             yield f"{session_id}: messages {list(messages)}, not {wanted}"
         yield from _starts_in_order(session_id, evidence.kept.events[session_id])
@@ -169,7 +169,7 @@ def nothing_is_left_over(evidence: Evidence) -> Iterator[str]:
     """I6: inboxes empty, no lease, no key without an owner, gauges at naught."""
     kept = evidence.kept
     for session_id, session in kept.sessions.items():
-        idle = {"turn": "0", "waiting": "0", "head": str(int(session["tail"]) + 1)}
+        idle = {"running_turn": "0", "waiting": "0", "head": str(int(session["tail"]) + 1)}
         found = {name: session.get(name) for name in idle}
         if found != idle or session.get("nonce") or kept.asks.get(session_id):
             yield f"{session_id} is not idle: {session}, {kept.asks.get(session_id)}"
@@ -195,11 +195,11 @@ def _deliveries_are_owed(kept: Kept, owners: set[str]) -> Iterator[str]:
 def due_holds_the_live_sessions(evidence: Evidence) -> Iterator[str]:
     """I6: `due` and the index hold exactly the live sessions, each due at its expiry."""
     kept = evidence.kept
-    expiries = {name: float(session["expires"]) for name, session in kept.sessions.items()}
+    expiries = {name: float(session["expires_at"]) for name, session in kept.sessions.items()}
     if kept.due != expiries:
         yield f"due holds {kept.due}, sessions expire {expiries}"
-    if kept.index.keys() != kept.sessions.keys():
-        yield f"the index holds {kept.index.keys() ^ kept.sessions.keys()} too many or too few"
+    if kept.by_activity.keys() != kept.sessions.keys():
+        yield f"by_activity differs: {kept.by_activity.keys() ^ kept.sessions.keys()}"
     if back := evidence.history.ended & kept.sessions.keys():
         yield f"ended sessions exist: {back}"
 

@@ -10,8 +10,8 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-KEY = re.compile(r"chat:\{(\d+)\}:([a-z]+)(?::(.+))?")
-OF_A_SESSION = ("session", "messages", "partial", "events", "idem")
+KEY = re.compile(r"chat:\{(\d+)\}:([a-z_]+)(?::(.+))?")
+OF_A_SESSION = ("session", "messages", "partial", "events", "idempotency")
 """Nouns of the keys that live and die with their session."""
 
 Reader: TypeAlias = Any
@@ -35,7 +35,7 @@ class Kept:
     due: dict[str, float] = field(default_factory=dict)
     outbox: dict[str, float] = field(default_factory=dict)
     """`<session>:<reply>` of what a webhook is still to be told."""
-    index: dict[str, float] = field(default_factory=dict)
+    by_activity: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     """Gauges and totals over all partitions."""
 
@@ -54,7 +54,7 @@ def read(redis: Reader) -> Kept:
     """Read it all."""
     kept = Kept()
     for key in sorted(redis.scan_iter("chat:{*", count=1000)):
-        if key.startswith("chat:{gate:"):
+        if key.startswith("chat:{model:"):
             continue  # of a model, not of a session; it forgets itself
         found = KEY.fullmatch(key)
         assert found, f"a key that nobody knows: {key}"
@@ -84,8 +84,8 @@ def _read_shared(redis: Reader, kept: Kept, key: str, noun: str) -> None:
         kept.due |= dict(redis.zrange(key, 0, -1, withscores=True))
     elif noun == "outbox":
         kept.outbox |= dict(redis.zrange(key, 0, -1, withscores=True))
-    elif noun == "index":
-        kept.index |= dict(redis.zrange(key, 0, -1, withscores=True))
+    elif noun == "by_activity":
+        kept.by_activity |= dict(redis.zrange(key, 0, -1, withscores=True))
     elif noun == "counts":
         for name, number in redis.hgetall(key).items():
             kept.counts[name] += int(number)

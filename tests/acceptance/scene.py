@@ -189,7 +189,7 @@ class Scene:
     def _is_at_rest(self) -> bool:
         pipeline = self.redis.pipeline(transaction=False)
         for key in self.redis.scan_iter("chat:{*}:session:*", count=1000):
-            pipeline.hmget(key, "turn", "waiting")
+            pipeline.hmget(key, "running_turn", "waiting")
         # A session may vanish in between.
         return all(fields in (["0", "0"], [None, None]) for fields in pipeline.execute())
 

@@ -69,7 +69,7 @@ def ask_the_model_twice(evidence: Evidence) -> None:
 
 
 def forget_a_lease(evidence: Evidence) -> None:
-    evidence.kept.sessions[session_of(evidence)]["turn"] = "2"
+    evidence.kept.sessions[session_of(evidence)]["running_turn"] = "2"
 
 
 def forget_a_partial(evidence: Evidence) -> None:

@@ -68,7 +68,7 @@ def test_what_a_newer_version_has_stored_and_says_is_answered_by_an_older_worker
     post = client.post("Hello", options={"max_tokens": 100})
     [session] = here.redis.scan_iter(f"chat:*:session:{client.session_id}")
     context = json.loads(here.redis.hget(session, "context"))
-    newer = {"v": 2, "novelty": "x", "context": json.dumps(context | {"novelty": [1]})}
+    newer = {"schema": 3, "novelty": "x", "context": json.dumps(context | {"novelty": [1]})}
     here.redis.hset(session, mapping=newer)
     messages = session.replace("session", "messages", 1)
     deadline, _, ask = here.redis.hget(messages, "2:ask").partition(" ")
@@ -84,7 +84,9 @@ def test_what_a_newer_version_has_stored_and_says_is_answered_by_an_older_worker
     assert here.calls()[0]["parameters"]["max_tokens"] == 100
     client.reply_in(client.post("And then?"), "completed")
     stored = here.redis.hgetall(session)
-    assert (stored["v"], stored["novelty"]) == ("2", "x"), "what it does not know it leaves alone"
+    assert (stored["schema"], stored["novelty"]) == ("3", "x"), (
+        "what it does not know it leaves alone"
+    )
     assert "received unregistered task" not in here.worker.log_of_this_start.lower()
     assert "TypeError" not in here.worker.log_of_this_start
 

@@ -77,7 +77,7 @@ def test_a_model_is_called_no_more_often_a_minute_than_it_may(
     assert 30 < wait["retry_at"] - here.now() <= 60
     assert here.calls(post.content) == []
     # A minute passes, for the gate alone.
-    here.redis.hincrbyfloat(keys.limiter("slow")[0], "tat", -60_000)
+    here.redis.hincrbyfloat(keys.limiter("slow").limiter, "tat", -60_000)
     here.wake(second.session_id, times=1)
     assert second.reply_in(post, "completed")["attempt"] == 1
 
@@ -86,7 +86,7 @@ def test_a_turn_whose_gate_gives_no_answer_is_handed_back_and_taken_again(
     here: Usual,
 ) -> None:
     client = here.client(model="narrow")
-    here.worker_link.lose_answer_to(read_script("enter").sha, times=MAX_TRIES)
+    here.worker_link.lose_answer_to(read_script("acquire").sha, times=MAX_TRIES)
     post = client.post("Hello")
     reply = client.reply_in(post, "completed")
     assert "The gate of narrow gives no answer" in here.worker.log
@@ -101,7 +101,7 @@ def test_who_gives_up_while_he_waits_at_a_gate_holds_up_nobody(here: Usual) -> N
     for post in held:
         here.wait_for_call(post)
     post, _, waiting = [each.post("Hello") for each in (cancelling, leaving, last)]
-    line = keys.limiter("narrow")[2]
+    line = keys.limiter("narrow").waiters
     wait_until(lambda: here.redis.zcard(line) == 3, within=30)
     cancelling.cancel(post)
     leaving.delete()
@@ -121,7 +121,7 @@ def test_calls_that_go_wrong_for_what_they_ask_shut_out_nobody_else(
         here.history.faults[post.content] = 3
         assert client.reply_in(post, "failed")["attempt"] == 4
     # Of 28 failed calls in a row, where 5 would do.
-    assert here.redis.hget(keys.limiter("default")[0], "half") is None
+    assert here.redis.hget(keys.limiter("default").limiter, "half_open") is None
     assert other.reply_in(other.post("Hello"), "completed")["attempt"] == 1
 
 

@@ -36,8 +36,8 @@ def busy_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         stack.start()
         create_superuser(stack)
         with Redis.from_url(stack.redis.url) as redis:
-            redis.hset("chat:{0}:recent", mapping=metrics_of_a_busy_hour())
-            redis.expire("chat:{0}:recent", 600)
+            redis.hset("chat:{0}:last_hour", mapping=metrics_of_a_busy_hour())
+            redis.expire("chat:{0}:last_hour", 600)
         yield stack
     finally:
         stack.end()
@@ -50,7 +50,7 @@ def metrics_of_a_busy_hour() -> dict[str, int]:
     for ago in range(59):
         counters[f"{minute - ago}:completed"] = round(40 + 25 * math.sin(ago / 7) + ago % 5)
         counters[f"{minute - ago}:failed"] = (ago % 11 == 0) + (3 if 20 < ago < 24 else 0)
-        for kind, buckets in {"queue": (5, 10, 20), "first_delta": (200, 500, 1000),
+        for kind, buckets in {"queue": (5, 10, 20), "time_to_first_token": (200, 500, 1000),
                               "turn": (2000, 5000, 10000)}.items():  # fmt: skip
             for bucket, count in zip(buckets, (6, 30, 4), strict=True):
                 counters[f"{(minute - ago) // 10 * 10}:{kind}:{bucket}"] = 10 * count

@@ -6,7 +6,10 @@ from redis import Redis
 
 PERMANENT = (
     # One of each a partition, of bounded number: what is due, the lists, the counts.
-    re.compile(r"chat:\{\d+\}:(due|index|counts|waiting|running|tally|outbox|facets|names)"),
+    re.compile(
+        r"chat:\{\d+\}:"
+        r"(due|by_activity|counts|waiting|running|counters|outbox|search_fields|search_index)"
+    ),
     # Celery's queue, as long as wake-ups wait in it, and kombu's note that it exists.
     re.compile(r"chat"),
     re.compile(r"_kombu\.binding(_permanent)?\.chat"),

@@ -1,28 +1,36 @@
 #!lua flags=allow-oom
--- Add a piece to the running reply, which is also a sign of life.
--- include: session event tally reply lease
+-- Append a delta to the running reply, and renew the lease.
+-- include: session events counters message_json lease
 --
--- ARGV[4] fence    ARGV[5] nonce    ARGV[6] lease, ms
--- ARGV[7] offset: bytes of the reply before the fragment
--- ARGV[8] fragment, the inside of a JSON string; what of it is already there is not added again
+-- KEYS       see lib/session.lua
+-- ARGV[1-3]  see lib/session.lua
+-- ARGV[4]    fence
+-- ARGV[5]    nonce
+-- ARGV[6]    lease, ms
+-- ARGV[7]    offset: bytes of the reply before the delta
+-- ARGV[8]    delta, the inside of a JSON string; bytes that are stored already are skipped
 --
--- APPENDED cancel (1 when the turn is to be cancelled) | LEASE_LOST | ALREADY | GONE
-read('v', 'turn', 'fence', 'nonce', 'done', 'deadline', 'soonest', 'cancel', 'said',
-  'started', 'kept')
-local no = lost()
-if no then return { no } end
-local fragment = unsaid(ARGV[7], ARGV[8])
-if not fragment then return { 'LEASE_LOST' } end
+-- Replies:
+--   APPENDED cancel_requested   1 if the turn is to be cancelled
+--   LEASE_LOST | GONE
+--   ALREADY                     this claim has finished
+read('schema', 'running_turn', 'fence', 'nonce', 'finished_nonce', 'deadline', 'next_deadline',
+  'cancel_requested', 'partial_bytes', 'started_at', 'keys_expire_at')
+local err = check_lease()
+if err then return { err } end
+local delta = new_text(ARGV[7], ARGV[8])
+if not delta then return { 'LEASE_LOST' } end
 
-renew(ARGV[6])
-if fragment == '' then
+renew_lease(ARGV[6])
+if delta == '' then
   save()
-  return { 'APPENDED', s.cancel }
+  return { 'APPENDED', s.cancel_requested }
 end
-redis.call('APPEND', PARTIAL, fragment)
-tally_first_delta()
-if s.said == 0 then redis.call('PEXPIREAT', PARTIAL, s.kept) end
-set('said', s.said + #fragment)
-log('message.delta', ',"message_id":"' .. reply_id(s.turn) .. '","delta":"' .. fragment .. '"')
-tell()
-return { 'APPENDED', s.cancel }
+redis.call('APPEND', PARTIAL, delta)
+record_first_token()
+if s.partial_bytes == 0 then redis.call('PEXPIREAT', PARTIAL, s.keys_expire_at) end
+set('partial_bytes', s.partial_bytes + #delta)
+append_event('message.delta',
+  ',"message_id":"' .. reply_id(s.running_turn) .. '","delta":"' .. delta .. '"')
+publish()
+return { 'APPENDED', s.cancel_requested }

@@ -1,29 +1,35 @@
 #!lua flags=allow-oom
--- Cancel a turn: at once while it waits, by a mark that its worker reads while it runs.
--- include: session access event tally reply shown turns tokens post settle life
+-- Cancel a turn: at once if it waits, or by a flag that its worker reads if it runs.
+-- include: session authorize events counters message_json render_message turns token_usage
+-- include: enqueue_delivery finish_turn keep_alive
 --
--- ARGV[4] SHA-256 of the caller's token, or ''
--- ARGV[5] number of the reply, or of the message that it replies to
+-- KEYS       see lib/session.lua
+-- ARGV[1-3]  see lib/session.lua
+-- ARGV[4]    SHA-256 of the caller's token, or ''
+-- ARGV[5]    number of the reply, or of its user message
 --
--- CANCELLED reply awake | MARKED reply new (0 when it was marked before)
--- ALREADY reply: it had ended | GONE | EXPIRED | NOT_FOUND
-read('v', 'token', 'expires', 'turn', 'head', 'tail', 'waiting', 'attempt', 'said', 'bytes',
-  'ttl', 'max_at', 'kept', 'cancel')
-local no = refused(ARGV[4])
-if no then return { no } end
+-- Replies:
+--   CANCELLED reply awake           awake: 1 if the session needs no wake-up
+--   CANCEL_REQUESTED reply is_new   is_new: 0 if the flag was set before
+--   ALREADY reply                   the turn has ended
+--   NOT_FOUND | GONE | EXPIRED
+read('schema', 'token_hash', 'expires_at', 'running_turn', 'head', 'tail', 'waiting', 'attempt',
+  'partial_bytes', 'bytes', 'ttl', 'max_expires_at', 'keys_expire_at', 'cancel_requested')
+local err = authorize(ARGV[4])
+if err then return { err } end
 local turn = math.ceil(ARGV[5] / 2)
 local reply = redis.call('HGET', MESSAGES, 2 * turn)
 if not reply or redis.call('HEXISTS', MESSAGES, ARGV[5]) == 0 then return { 'NOT_FOUND' } end
 
-if turn == s.turn then
-  local is_new = s.cancel == 0 and 1 or 0
-  set('cancel', 1)
+if turn == s.running_turn then
+  local is_new = s.cancel_requested == 0 and 1 or 0
+  set('cancel_requested', 1)
   save()
-  return { 'MARKED', shown(2 * turn, reply), is_new }
+  return { 'CANCEL_REQUESTED', render_message(2 * turn, reply), is_new }
 end
-if not open_turn(turn) then return { 'ALREADY', reply } end
-reply = settle(turn, 'cancelled', CANCELLED, '')
+if not read_open_turn(turn) then return { 'ALREADY', reply } end
+reply = finish_turn(turn, 'cancelled', CANCELLED_RESULT, '')
 keep_alive()
-if s.turn == 0 then due_at(s.waiting > 0 and now or s.expires) end
-tell()
-return { 'CANCELLED', reply, (s.turn ~= 0 or s.waiting == 0) and 1 or 0 }
+if s.running_turn == 0 then set_due(s.waiting > 0 and now or s.expires_at) end
+publish()
+return { 'CANCELLED', reply, (s.running_turn ~= 0 or s.waiting == 0) and 1 or 0 }

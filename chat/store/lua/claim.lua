@@ -1,58 +1,68 @@
 #!lua flags=allow-oom
--- Give a worker the right to write the next reply, and all it needs to ask the model.
--- include: session event tally reply turns tokens post settle life inbox history
+-- Give a worker the lease of the session's next turn, and everything it needs to call the model.
+-- include: session events counters message_json turns token_usage enqueue_delivery finish_turn
+-- include: keep_alive session_queue history
 --
--- ARGV[4] nonce of this try       ARGV[5] worker       ARGV[6] lease, ms
--- ARGV[7] messages that a session is shown if it does not say
--- ARGV[8] most message numbers of history to read
+-- KEYS       see lib/session.lua
+-- ARGV[1-3]  see lib/session.lua
+-- ARGV[4]    nonce of this try
+-- ARGV[5]    name of the worker
+-- ARGV[6]    lease, ms
+-- ARGV[7]    messages of context if the session does not set a number
+-- ARGV[8]    max message numbers of history to read
 --
--- CLAIMED fence turn attempt ms-left system_prompt context ask reply message...
---   (the message to be answered first, then earlier ones, newest first)
--- GONE | BUSY: a lease stands | EMPTY: nothing waits | WAITING: not before its retry
-read('v', 'turn', 'nonce', 'done', 'head', 'tail', 'first', 'waiting', 'fence', 'attempt',
-  'retry_at', 'deadline', 'soonest', 'model', 'system_prompt', 'context', 'said', 'bytes', 'expires', 'ttl',
-  'max_at', 'kept')
-if not s.v then return { 'GONE' } end
-if s.done == ARGV[4] then return { 'EMPTY' } end
-if s.turn ~= 0 and s.nonce ~= ARGV[4] then return { 'BUSY' } end
+-- Replies:
+--   CLAIMED fence turn attempt ms_left system_prompt context ask reply message...
+--              messages: the user message to answer, then earlier ones, newest first
+--   BUSY       another lease is valid
+--   EMPTY      no turn waits
+--   WAITING    the next turn waits for its retry
+--   GONE
+read('schema', 'running_turn', 'nonce', 'finished_nonce', 'head', 'tail', 'first_message',
+  'waiting', 'fence', 'attempt', 'retry_at', 'deadline', 'next_deadline', 'model', 'system_prompt',
+  'context', 'partial_bytes', 'bytes', 'expires_at', 'ttl', 'max_expires_at', 'keys_expire_at')
+if not s.schema then return { 'GONE' } end
+if s.finished_nonce == ARGV[4] then return { 'EMPTY' } end
+if s.running_turn ~= 0 and s.nonce ~= ARGV[4] then return { 'BUSY' } end
 
 local reply, deadline, ask
-if s.turn ~= 0 then
-  reply, deadline, ask = open_turn(s.turn) -- the same try again
+if s.running_turn ~= 0 then
+  reply, deadline, ask = read_open_turn(s.running_turn) -- the same call, sent again
 else
   local before = seq
-  reply, deadline, ask = settle_all_overdue()
+  reply, deadline, ask = finish_overdue_turns()
   if seq > before then keep_alive() end
-  if not reply then due_at(s.expires) end
+  if not reply then set_due(s.expires_at) end
   if not reply or s.retry_at > now then
-    if seq > before then tell() else save() end
+    if seq > before then publish() else save() end
     return { reply and 'WAITING' or 'EMPTY' }
   end
-  set('turn', s.head)
+  set('running_turn', s.head)
   set('fence', s.fence + 1)
   set('nonce', ARGV[4])
   set('worker', ARGV[5])
   set('attempt', s.attempt + 1)
   set('deadline', deadline)
-  set('lease', math.min(now + ARGV[6], deadline))
-  set('started', now)
-  count_waiting(-1)
-  if s.waiting == 0 then set('soonest', 0) end
-  due_by(s.lease)
+  set('lease_until', math.min(now + ARGV[6], deadline))
+  set('started_at', now)
+  change_waiting(-1)
+  if s.waiting == 0 then set('next_deadline', 0) end
+  set_due_by(s.lease_until)
   redis.call('ZREM', WAITING, ID)
   redis.call('ZADD', RUNNING, now, ID)
   redis.call('HINCRBY', COUNTS, 'running', 1)
-  local open = open_reply(reply)
-  open.started_at, open.attempt = seconds(now), s.attempt
+  local open = parse_open_reply(reply)
+  open.started_at, open.attempt = format_seconds(now), s.attempt
   if open.model == 'null' then open.model = s.model end
-  reply = reply_json(s.turn, 'in_progress', '', open,
+  reply = reply_json(s.running_turn, 'in_progress', '', open,
     '"finish_reason":null,"usage":null,"error":null,"wait":null')
-  redis.call('HSET', MESSAGES, 2 * s.turn, reply)
-  log('message.started', ',"message_id":"' .. reply_id(s.turn) .. '","message":' .. reply)
-  tell()
+  redis.call('HSET', MESSAGES, 2 * s.running_turn, reply)
+  append_event('message.started',
+    ',"message_id":"' .. reply_id(s.running_turn) .. '","message":' .. reply)
+  publish()
 end
 
 local prompt = tonumber(string.match(reply, '"reply_to":"msg_(%d+)"'))
 local wanted = math.max(1, string.match(s.context, '"messages":(%d+)') or ARGV[7])
-return { 'CLAIMED', s.fence, s.turn, s.attempt, deadline - now, s.system_prompt, s.context, ask,
-  reply, unpack(history(prompt, wanted, tonumber(ARGV[8]))) }
+return { 'CLAIMED', s.fence, s.running_turn, s.attempt, deadline - now, s.system_prompt,
+  s.context, ask, reply, unpack(read_history(prompt, wanted, tonumber(ARGV[8]))) }

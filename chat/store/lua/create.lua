@@ -1,17 +1,27 @@
 #!lua
--- Open a session.
--- include: session facets open life
+-- Create a session.
+-- include: session search_index create_session keep_alive
 --
--- ARGV[4] SHA-256 of the token, hex
--- ARGV[5] ttl, seconds           ARGV[6] greatest age, seconds
--- ARGV[7] name, JSON string      ARGV[8] system prompt, JSON string or null
--- ARGV[9] model, JSON string     ARGV[10] context, JSON object   ARGV[11] metadata, JSON object
--- ARGV[12] webhook, JSON string or null    ARGV[13] the name, folded
+-- KEYS       see lib/session.lua
+-- ARGV[1-3]  see lib/session.lua
+-- ARGV[4]    SHA-256 of the token, hex
+-- ARGV[5]    TTL, seconds
+-- ARGV[6]    max age, seconds
+-- ARGV[7]    name, JSON string
+-- ARGV[8]    system prompt, JSON string or null
+-- ARGV[9]    model, JSON string
+-- ARGV[10]   context, JSON object
+-- ARGV[11]   metadata, JSON object
+-- ARGV[12]   webhook URL, JSON string or null
+-- ARGV[13]   normalized name
 --
--- CREATED created expires (ms) | EXISTS created expires: the same call again | TAKEN
-local known = open_session()
-if known then return known end
+-- Replies:
+--   CREATED created_at expires_at   ms
+--   EXISTS created_at expires_at    the same call came before
+--   TAKEN                           another session has this id
+local existing = create_session()
+if existing then return existing end
 keep_alive(true)
 save()
-due_at(s.expires)
-return { 'CREATED', now, s.expires }
+set_due(s.expires_at)
+return { 'CREATED', now, s.expires_at }

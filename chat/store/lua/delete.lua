@@ -1,13 +1,16 @@
 #!lua flags=allow-oom
--- Remove the session and every key of it.
--- include: session access reply facets removal outbox pending
+-- Delete the session with all its keys.
+-- include: session authorize message_json search_index remove_session outbox pending_deliveries
 --
--- ARGV[4] SHA-256 of the caller's token, or ''
+-- KEYS       see lib/session.lua; KEYS[17-18] see lib/outbox.lua
+-- ARGV[1-3]  see lib/session.lua
+-- ARGV[4]    SHA-256 of the caller's token, or ''
 --
--- DELETED | GONE | EXPIRED
-read('v', 'token', 'expires', 'turn', 'waiting')
-local no = refused(ARGV[4])
-if no then return { no } end
-forget_deliveries()
-remove('session.deleted')
+-- Replies:
+--   DELETED | GONE | EXPIRED
+read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting')
+local err = authorize(ARGV[4])
+if err then return { err } end
+delete_deliveries()
+remove_session('session.deleted')
 return { 'DELETED' }

@@ -1,16 +1,20 @@
 #!lua flags=no-writes
--- Tell how far each of a session's deliveries has come.
--- include: session access reply outbox
+-- List the deliveries of a session.
+-- include: session authorize message_json outbox
 --
--- ARGV[4] SHA-256 of the caller's token, or ''
+-- KEYS       see lib/session.lua
+-- ARGV[1-3]  see lib/session.lua
+-- ARGV[4]    SHA-256 of the caller's token, or ''
 --
--- DELIVERIES (number status attempts free-at at code)... | GONE | EXPIRED   (times in ms)
-read('v', 'token', 'expires', 'turn', 'waiting')
-local no = refused(ARGV[4])
-if no then return { no } end
-local answer = { 'DELIVERIES' }
-for _, number in ipairs(numbers_of_deliveries()) do
-  local d = delivery_of(number)
-  answer[#answer + 1] = { number, d.status, d.attempts, d.free_at, d.at, d.code }
+-- Replies:
+--   DELIVERIES (number status attempts due_at at code)...   times in ms
+--   GONE | EXPIRED
+read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting')
+local err = authorize(ARGV[4])
+if err then return { err } end
+local result = { 'DELIVERIES' }
+for _, number in ipairs(delivery_numbers()) do
+  local d = read_delivery(number)
+  result[#result + 1] = { number, d.status, d.attempts, d.due_at, d.at, d.code }
 end
-return answer
+return result

@@ -1,25 +1,31 @@
 #!lua flags=allow-oom
--- End a session as if its time were up: open turns are cancelled, and the next sweep removes it.
--- include: session access event tally reply turns tokens post settle life budget
+-- Expire a session: cancel its open turns, and let the next sweep remove it.
+-- include: session authorize events counters message_json turns token_usage enqueue_delivery
+-- include: finish_turn keep_alive budget
 --
--- ARGV[4] SHA-256 of the caller's token, or ''
+-- KEYS       see lib/session.lua
+-- ARGV[1-3]  see lib/session.lua
+-- ARGV[4]    SHA-256 of the caller's token, or ''
 --
--- ENDED | GONE | EXPIRED: it has ended already
-read('v', 'token', 'expires', 'turn', 'head', 'tail', 'waiting', 'attempt', 'said', 'bytes')
-local no = refused(ARGV[4])
-if no then return { no } end
-if s.turn ~= 0 then
-  spend_unfinished('0')
-  settle(s.turn, 'cancelled', CANCELLED, partial())
-  release()
+-- Replies:
+--   ENDED | GONE
+--   EXPIRED    the session has expired before
+read('schema', 'token_hash', 'expires_at', 'running_turn', 'head', 'tail', 'waiting', 'attempt',
+  'partial_bytes', 'bytes')
+local err = authorize(ARGV[4])
+if err then return { err } end
+if s.running_turn ~= 0 then
+  count_unfinished_attempt('0')
+  finish_turn(s.running_turn, 'cancelled', CANCELLED_RESULT, take_partial())
+  release_lease()
 end
 for turn = s.head, s.tail do
-  if open_turn(turn) then settle(turn, 'cancelled', CANCELLED, '') end
+  if read_open_turn(turn) then finish_turn(turn, 'cancelled', CANCELLED_RESULT, '') end
 end
-step_to(s.tail + 1)
--- Activity that comes too late must not bring it back.
-set('max_at', now)
-set('expires', now)
-due_at(now)
-tell()
+set_head(s.tail + 1)
+-- Later activity must not extend the session's life.
+set('max_expires_at', now)
+set('expires_at', now)
+set_due(now)
+publish()
 return { 'ENDED' }

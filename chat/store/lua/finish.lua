@@ -1,32 +1,42 @@
 #!lua flags=allow-oom
--- Commit the one outcome of the running turn.
--- include: session event tally reply turns tokens post settle life lease budget
+-- Store the outcome of the running turn.
+-- include: session events counters message_json turns token_usage enqueue_delivery finish_turn
+-- include: keep_alive lease budget
 --
--- ARGV[4] fence    ARGV[5] nonce
--- ARGV[6] offset and ARGV[7] fragment: the last piece, as in append
--- ARGV[8] status: completed, incomplete, failed or cancelled
--- ARGV[9] model, JSON string    ARGV[10] finish_reason, usage and error, as JSON members
--- ARGV[11] ms until the first look at what waits, in case that its wake-up is lost
--- ARGV[12] tokens that the attempt took, for the session's budget
+-- KEYS       see lib/session.lua
+-- ARGV[1-3]  see lib/session.lua
+-- ARGV[4]    fence
+-- ARGV[5]    nonce
+-- ARGV[6]    offset of the last delta, as in append
+-- ARGV[7]    the last delta, as in append
+-- ARGV[8]    status: completed, incomplete, failed or cancelled
+-- ARGV[9]    model, JSON string
+-- ARGV[10]   finish_reason, usage and error, as JSON members
+-- ARGV[11]   ms until the sweeper checks the next turn, in case its wake-up is lost
+-- ARGV[12]   tokens of the attempt, for the session's budget
 --
--- FINISHED waiting (turns that wait now) posted (1 when a webhook is to be told)
--- ALREADY: this claim has ended | LEASE_LOST | GONE
-read('v', 'turn', 'fence', 'nonce', 'done', 'head', 'tail', 'waiting', 'attempt', 'said', 'bytes',
-  'started', 'ttl', 'max_at', 'kept', 'spent', 'spent_until')
-local no = lost()
-if no then return { no } end
-local fragment = unsaid(ARGV[6], ARGV[7])
-if not fragment then return { 'LEASE_LOST' } end
+-- Replies:
+--   FINISHED waiting delivery_enqueued   waiting: turns; delivery_enqueued: 1 if a webhook is due
+--   ALREADY                              this claim has finished
+--   LEASE_LOST | GONE
+read('schema', 'running_turn', 'fence', 'nonce', 'finished_nonce', 'head', 'tail', 'waiting',
+  'attempt', 'partial_bytes', 'bytes', 'started_at', 'ttl', 'max_expires_at', 'keys_expire_at',
+  'tokens_used', 'budget_resets_at')
+local err = check_lease()
+if err then return { err } end
+local delta = new_text(ARGV[6], ARGV[7])
+if not delta then return { 'LEASE_LOST' } end
 
-if fragment ~= '' then
-  tally_first_delta()
-  log('message.delta', ',"message_id":"' .. reply_id(s.turn) .. '","delta":"' .. fragment .. '"')
+if delta ~= '' then
+  record_first_token()
+  append_event('message.delta',
+    ',"message_id":"' .. reply_id(s.running_turn) .. '","delta":"' .. delta .. '"')
 end
-settle(s.turn, ARGV[8], ARGV[10], partial() .. fragment, ARGV[9])
-release()
-set('done', ARGV[5])
-spend(tonumber(ARGV[12]))
+finish_turn(s.running_turn, ARGV[8], ARGV[10], take_partial() .. delta, ARGV[9])
+release_lease()
+set('finished_nonce', ARGV[5])
+use_tokens(tonumber(ARGV[12]))
 keep_alive()
-due_at(s.waiting > 0 and now + ARGV[11] or s.expires)
-tell()
-return { 'FINISHED', s.waiting, posted }
+set_due(s.waiting > 0 and now + ARGV[11] or s.expires_at)
+publish()
+return { 'FINISHED', s.waiting, delivery_enqueued }

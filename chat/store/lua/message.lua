@@ -1,13 +1,17 @@
 #!lua flags=no-writes
 -- Read one message.
--- include: session access reply shown
+-- include: session authorize message_json render_message
 --
--- ARGV[4] SHA-256 of the caller's token, or ''    ARGV[5] number of the message
+-- KEYS       see lib/session.lua
+-- ARGV[1-3]  see lib/session.lua
+-- ARGV[4]    SHA-256 of the caller's token, or ''
+-- ARGV[5]    number of the message
 --
--- MESSAGE message | NOT_FOUND | GONE | EXPIRED
-read('v', 'token', 'expires', 'turn', 'waiting', 'head', 'tail')
-local no = refused(ARGV[4])
-if no then return { no } end
+-- Replies:
+--   MESSAGE message | NOT_FOUND | GONE | EXPIRED
+read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'head', 'tail')
+local err = authorize(ARGV[4])
+if err then return { err } end
 local message = redis.call('HGET', MESSAGES, ARGV[5])
 if not message then return { 'NOT_FOUND' } end
-return { 'MESSAGE', shown(ARGV[5], message) }
+return { 'MESSAGE', render_message(ARGV[5], message) }

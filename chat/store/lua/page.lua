@@ -1,28 +1,34 @@
 #!lua flags=no-writes
--- Read messages from a place in the history on.
--- include: session access reply shown
+-- Read messages before or after a cursor.
+-- include: session authorize message_json render_message
 --
--- ARGV[4] SHA-256 of the caller's token, or ''
--- ARGV[5] number of the message to begin beside; -1 begins at the end that `step` leads away from
--- ARGV[6] step: 1 reads newer ones, -1 older ones    ARGV[7] most messages
+-- KEYS       see lib/session.lua
+-- ARGV[1-3]  see lib/session.lua
+-- ARGV[4]    SHA-256 of the caller's token, or ''
+-- ARGV[5]    cursor: number of a message, which is left out; -1 for the oldest or newest end
+-- ARGV[6]    step: 1 reads newer messages, -1 older ones
+-- ARGV[7]    max messages
 --
--- PAGE has_more message... (in the order read) | GONE | EXPIRED
-read('v', 'token', 'expires', 'turn', 'waiting', 'head', 'tail', 'first')
-local no = refused(ARGV[4])
-if no then return { no } end
-local step, most = tonumber(ARGV[6]), tonumber(ARGV[7])
-local first, last = s.first, 2 * s.tail
+-- Replies:
+--   PAGE has_more message...   in the order read
+--   GONE | EXPIRED
+read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'head', 'tail',
+  'first_message')
+local err = authorize(ARGV[4])
+if err then return { err } end
+local step, limit = tonumber(ARGV[6]), tonumber(ARGV[7])
+local first, last = s.first_message, 2 * s.tail
 local number = tonumber(ARGV[5])
 if number < 0 then number = step > 0 and first - 1 or last + 1 end
-local answer = { 'PAGE', 0 }
+local result = { 'PAGE', 0 }
 number = step > 0 and math.max(number + 1, first) or math.min(number - 1, last)
 while number >= first and number <= last do
   local message = redis.call('HGET', MESSAGES, number)
-  if message and #answer - 2 == most then
-    answer[2] = 1
+  if message and #result - 2 == limit then
+    result[2] = 1
     break
   end
-  if message then answer[#answer + 1] = shown(number, message) end
+  if message then result[#result + 1] = render_message(number, message) end
   number = number + step
 end
-return answer
+return result

@@ -1,31 +1,34 @@
 #!lua flags=no-writes
--- Read on in the logs of many sessions of a partition, each from a cursor of its own.
+-- Read events of many sessions of a partition, each after its own cursor.
 --
--- KEYS[2i - 1] session i    KEYS[2i] its log
--- ARGV[1] most events of a log    ARGV[2] bytes of a log after which its reading ends
--- ARGV[4i - 1] SHA-256 of a caller's token, or ''
--- ARGV[4i] the last seq that the caller has, or -1, to be told of no event
--- ARGV[4i + 1] that event's stamp, or ''
--- ARGV[4i + 2] 1 when the stamp is to be looked at only if there are newer events
+-- KEYS[2i - 1]  hash: session i
+-- KEYS[2i]      stream: its events
+-- ARGV[1]       max events per session
+-- ARGV[2]       bytes per session after which reading stops
+-- ARGV[4i - 1]  SHA-256 of the caller's token, or ''
+-- ARGV[4i]      cursor: the last seq that the caller has, or -1 to read no event
+-- ARGV[4i + 1]  created_at of the event at the cursor, or ''
+-- ARGV[4i + 2]  1 if that event needs checking only when newer events exist
 --
--- For each session one text, in their order:
---   EVENTS seq first, and a line for each event: seq is the newest one's, first that of the first
---     line; it does not follow the cursor when that is older than what is kept, newer than seq, or
---     of another history
---   EVENTS seq first stamp, when there is no newer one, and the stamp was looked at
+-- Replies: one text per session, in order
+--   EVENTS seq first \n event \n ...   seq: the newest; first: the seq of the first event below.
+--       It does not follow the cursor if the log is trimmed, or the cursor belongs to another
+--       history (Redis lost writes)
+--   EVENTS seq first created_at        no newer events; created_at of the event at the cursor
 --   GONE | EXPIRED
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
--- The numbers of the fields are those of the HMGET below.
-local function refused(s, token)
-  if not s[1] or (token ~= '' and s[2] ~= token) then return 'GONE' end
-  local is_idle = tonumber(s[4] or 0) == 0 and tonumber(s[5] or 0) == 0
-  return is_idle and tonumber(s[3]) <= now and 'EXPIRED'
+-- As in lib/authorize.lua. fields: in the order of the HMGET below.
+local function authorize(fields, token_hash)
+  local seq, stored_hash, expires_at, running_turn, waiting = unpack(fields)
+  if not seq or (token_hash ~= '' and stored_hash ~= token_hash) then return 'GONE' end
+  local is_idle = tonumber(running_turn or 0) == 0 and tonumber(waiting or 0) == 0
+  return is_idle and tonumber(expires_at) <= now and 'EXPIRED'
 end
 
--- The events from the cursor on, without the one that is there, and its stamp if it is kept.
-local function beyond(log, cursor)
+-- Return the events after the cursor, and created_at of the event at the cursor if it is kept.
+local function events_after(log, cursor)
   local id = cursor .. '-0'
   local found = redis.call('XRANGE', log, id, '+', 'COUNT', ARGV[1] + 1)
   if not found[1] or found[1][1] ~= id then return found end
@@ -33,13 +36,18 @@ local function beyond(log, cursor)
   return found, string.match(event, '"created_at":([%d.]+)')
 end
 
-local function read_on(log, seq, cursor, stamp, is_sure)
-  if cursor < 0 or cursor == seq and is_sure then
+-- event_time: created_at of the event at the cursor, as the caller knows it. Events of two
+-- histories differ in it, so another value means that the cursor belongs to a history that Redis
+-- has lost.
+local function read_log(log, seq, cursor, event_time, is_verified)
+  if cursor < 0 or cursor == seq and is_verified then
     return { 'EVENTS ' .. seq .. ' ' .. seq + 1 }
   end
   local newer, at
-  if cursor <= seq then newer, at = beyond(log, cursor) end
-  if not newer or at and stamp ~= '' and at ~= stamp then newer, at = beyond(log, 0) end
+  if cursor <= seq then newer, at = events_after(log, cursor) end
+  if not newer or at and event_time ~= '' and at ~= event_time then
+    newer, at = events_after(log, 0)
+  end
   if not newer[1] then
     return { 'EVENTS ' .. seq .. ' ' .. seq + 1 .. ' ' .. (at or '') }
   end
@@ -55,9 +63,10 @@ end
 
 local found = {}
 for i = 1, #KEYS / 2 do
-  local s = redis.call('HMGET', KEYS[2 * i - 1], 'seq', 'token', 'expires', 'turn', 'waiting')
-  local token, cursor, stamp, is_sure = unpack(ARGV, 4 * i - 1, 4 * i + 2)
-  found[i] = refused(s, token) or table.concat(
-    read_on(KEYS[2 * i], tonumber(s[1]), tonumber(cursor), stamp, is_sure == '1'), '\n')
+  local fields = redis.call('HMGET', KEYS[2 * i - 1], 'seq', 'token_hash', 'expires_at',
+    'running_turn', 'waiting')
+  local token_hash, cursor, event_time, is_verified = unpack(ARGV, 4 * i - 1, 4 * i + 2)
+  found[i] = authorize(fields, token_hash) or table.concat(read_log(KEYS[2 * i],
+    tonumber(fields[1]), tonumber(cursor), event_time, is_verified == '1'), '\n')
 end
 return found

@@ -1,65 +1,72 @@
 #!lua flags=allow-oom
--- Look at one session that is due and put right what is wrong with it.
--- include: session event tally reply turns tokens post settle life inbox restart
--- include: facets removal vanished outbox pending budget
+-- Check a session that is due: requeue lost turns, end overdue ones, and remove expired sessions.
+-- include: session events counters message_json turns token_usage enqueue_delivery finish_turn
+-- include: keep_alive session_queue requeue_turn search_index remove_session forget_expired
+-- include: outbox pending_deliveries budget
 --
--- ARGV[4] ms until the next look at a session that is woken now    ARGV[5] most attempts at a turn
--- ARGV[6] 1 when sessions have a budget of tokens
+-- KEYS       see lib/session.lua; KEYS[17-18] see lib/outbox.lua
+-- ARGV[1-3]  see lib/session.lua
+-- ARGV[4]    ms until the next check of a session that gets a wake-up now
+-- ARGV[5]    max attempts per turn
+-- ARGV[6]    1 if sessions have a token budget
 --
--- GONE: no such session | EXPIRED: it ended and was removed
--- WAKE: a turn waits and wants a worker | LIVE: nothing to do before its new due time
-read('v', 'turn', 'head', 'tail', 'waiting', 'attempt', 'retry_at', 'lease', 'deadline', 'soonest',
-  'cancel', 'said', 'bytes', 'expires', 'ttl', 'max_at', 'kept',
-  'spent', 'spent_until')
-if not s.v then
-  forget_vanished()
+-- Replies:
+--   GONE      the session does not exist
+--   EXPIRED   the session had expired and was removed
+--   WAKE      a turn waits for a worker
+--   LIVE      nothing to do before the new due time
+read('schema', 'running_turn', 'head', 'tail', 'waiting', 'attempt', 'retry_at', 'lease_until',
+  'deadline', 'next_deadline', 'cancel_requested', 'partial_bytes', 'bytes', 'expires_at', 'ttl',
+  'max_expires_at', 'keys_expire_at', 'tokens_used', 'budget_resets_at')
+if not s.schema then
+  forget_expired()
   return { 'GONE' }
 end
 local before = seq
-if s.turn ~= 0 and s.lease > now then
-  expire_behind(s.turn)
+if s.running_turn ~= 0 and s.lease_until > now then
+  expire_turns_behind(s.running_turn)
   if seq > before then keep_alive() end
-  due_by(s.lease)
-  if seq > before then tell() else save() end
+  set_due_by(s.lease_until)
+  if seq > before then publish() else save() end
   return { 'LIVE' }
 end
 
-if s.turn ~= 0 then -- its worker is dead or has lost touch
-  tally('lost', 1)
-  spend_unfinished(ARGV[6])
-  if s.cancel == 1 then
-    settle(s.turn, 'cancelled', CANCELLED, partial())
-    release()
+if s.running_turn ~= 0 then -- its worker is dead or disconnected
+  increment('lost_leases', 1)
+  count_unfinished_attempt(ARGV[6])
+  if s.cancel_requested == 1 then
+    finish_turn(s.running_turn, 'cancelled', CANCELLED_RESULT, take_partial())
+    release_lease()
   elseif s.deadline <= now then
-    settle(s.turn, s.said == 0 and 'failed' or 'incomplete', failure('deadline_exceeded',
-      'The turn was not over by its deadline.'), partial())
-    release()
+    finish_turn(s.running_turn, s.partial_bytes == 0 and 'failed' or 'incomplete',
+      DEADLINE_RESULT, take_partial())
+    release_lease()
   elseif s.attempt >= tonumber(ARGV[5]) then
-    settle(s.turn, 'failed', failure('worker_lost',
-      'The workers that wrote this reply were lost.'), partial())
-    release()
+    finish_turn(s.running_turn, 'failed', error_result('worker_lost',
+      'The workers that wrote this reply were lost.'), take_partial())
+    release_lease()
   else
-    restart(now, 'queue', 'null')
+    requeue_turn(now, 'queue', 'null')
   end
 end
-local reply, deadline = settle_all_overdue()
-if reply then expire_behind(s.head) end
+local reply, deadline = finish_overdue_turns()
+if reply then expire_turns_behind(s.head) end
 if seq > before then
   keep_alive()
-  tell()
+  publish()
 else
   save()
 end
 
 if reply then
   local later = s.retry_at > now
-  if later then due_by(math.min(s.retry_at, deadline)) else due_at(now + ARGV[4]) end
+  if later then set_due_by(math.min(s.retry_at, deadline)) else set_due(now + ARGV[4]) end
   return { later and 'LIVE' or 'WAKE' }
 end
-if s.expires <= now then
-  keep_pending(true)
-  remove('session.expired')
+if s.expires_at <= now then
+  keep_pending_deliveries(true)
+  remove_session('session.expired')
   return { 'EXPIRED' }
 end
-due_at(s.expires)
+set_due(s.expires_at)
 return { 'LIVE' }

@@ -1,23 +1,30 @@
 #!lua flags=allow-oom
--- Put a note in the place of a message's text, drop what was said of it, and forget the log that
--- repeats both.
--- include: session access event reply life
+-- Replace the text of a message by a note, delete its feedback, and trim the event log.
+-- include: session authorize events message_json keep_alive
 --
--- ARGV[4] SHA-256 of the caller's token, or ''
--- ARGV[5] number of the message    ARGV[6] the note, the inside of a JSON string
+-- KEYS       see lib/session.lua
+-- ARGV[1-3]  see lib/session.lua
+-- ARGV[4]    SHA-256 of the caller's token, or ''
+-- ARGV[5]    number of the message
+-- ARGV[6]    the note, the inside of a JSON string
 --
--- REDACTED | ALREADY: nothing of it is left | NOT_FOUND | OPEN: the reply is being written or waits | GONE | EXPIRED
-read('v', 'token', 'expires', 'turn', 'waiting', 'ttl', 'max_at', 'kept')
-local no = refused(ARGV[4])
-if no then return { no } end
+-- Replies:
+--   REDACTED
+--   ALREADY    the text is redacted, and the log does not hold it
+--   OPEN       the reply has not ended
+--   NOT_FOUND | GONE | EXPIRED
+read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'ttl', 'max_expires_at',
+  'keys_expire_at')
+local err = authorize(ARGV[4])
+if err then return { err } end
 local message = redis.call('HGET', MESSAGES, ARGV[5])
 if not message then return { 'NOT_FOUND' } end
-local changed_at, status = state_of(message)
+local changed_at, status = message_state(message)
 if status == 'queued' or status == 'in_progress' then return { 'OPEN' } end
 
--- Inside a JSON string each quote bears a backslash, so this is where the text ends.
+-- Quotes inside JSON strings are escaped, so this is where the text ends.
 local rest, feedback =
-  without_feedback(string.sub(message, string.find(message, '","id":"msg_', 1, true), -1))
+  split_feedback(string.sub(message, string.find(message, '","id":"msg_', 1, true), -1))
 local rating = string.match(feedback, '^{"rating":"(%a+)"')
 local redacted = ',"status":"' .. status .. '","content":"' .. ARGV[6] .. rest ..
   ',"feedback":' .. (rating and '{"rating":"' .. rating .. '","comment":""}' or 'null') .. '}'
@@ -26,12 +33,12 @@ local is_in_log = first and tonumber(string.match(first[1], '^%d+')) <= tonumber
 if message == '{"seq":' .. changed_at .. redacted and not is_in_log then return { 'ALREADY' } end
 
 redis.call('HSET', MESSAGES, ARGV[5], '{"seq":' .. (seq + 1) .. redacted)
--- The first event goes with the log, so that a follower of any cursor finds a gap, and in its place
--- gets the session as it is now.
-log('session.updated', ',"changes":{}')
+-- The first event is trimmed with the log, so that subscribers at any cursor get a gap and a new
+-- snapshot.
+append_event('session.updated', ',"changes":{}')
 redis.call('XTRIM', EVENTS, 'MAXLEN', 0)
-log('session.updated', ',"changes":{}')
+append_event('session.updated', ',"changes":{}')
 keep_alive(true)
-if s.turn == 0 and s.waiting == 0 then due_at(s.expires) end
-hint()
+if s.running_turn == 0 and s.waiting == 0 then set_due(s.expires_at) end
+publish_seq()
 return { 'REDACTED' }

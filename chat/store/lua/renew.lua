@@ -1,13 +1,21 @@
 #!lua flags=allow-oom
--- Give a sign of life for a running turn that has nothing new to say.
+-- Renew the lease of a running turn that has no new text.
 -- include: session lease
 --
--- ARGV[4] fence    ARGV[5] nonce    ARGV[6] lease, ms
+-- KEYS       see lib/session.lua
+-- ARGV[1-3]  see lib/session.lua
+-- ARGV[4]    fence
+-- ARGV[5]    nonce
+-- ARGV[6]    lease, ms
 --
--- RENEWED cancel (1 when the turn is to be cancelled) | LEASE_LOST | ALREADY | GONE
-read('v', 'turn', 'fence', 'nonce', 'done', 'deadline', 'soonest', 'cancel')
-local no = lost()
-if no then return { no } end
-renew(ARGV[6])
+-- Replies:
+--   RENEWED cancel_requested   1 if the turn is to be cancelled
+--   LEASE_LOST | GONE
+--   ALREADY                    this claim has finished
+read('schema', 'running_turn', 'fence', 'nonce', 'finished_nonce', 'deadline', 'next_deadline',
+  'cancel_requested')
+local err = check_lease()
+if err then return { err } end
+renew_lease(ARGV[6])
 save()
-return { 'RENEWED', s.cancel }
+return { 'RENEWED', s.cancel_requested }

@@ -1,30 +1,36 @@
 #!lua flags=allow-oom
--- Have the session's next turn begun at once: a running one is taken from its worker, whose later
--- writes are refused; one that waits for its next attempt waits no longer.
--- include: session access event tally reply turns tokens post settle life restart budget
+-- Make the session's next turn available at once; a running turn is taken from its worker.
+-- include: session authorize events counters message_json turns token_usage enqueue_delivery
+-- include: finish_turn keep_alive requeue_turn budget
 --
--- ARGV[4] SHA-256 of the caller's token, or ''
--- ARGV[5] ms until a sweep looks whether the wake-up was heard
--- ARGV[6] 1 when sessions have a budget of tokens
+-- KEYS       see lib/session.lua
+-- ARGV[1-3]  see lib/session.lua
+-- ARGV[4]    SHA-256 of the caller's token, or ''
+-- ARGV[5]    ms until the sweeper checks the turn, in case its wake-up is lost
+-- ARGV[6]    1 if sessions have a token budget
 --
--- REQUEUED | IDLE: nothing waits or runs | CANCELLED: the running turn was marked to be cancelled
--- GONE | EXPIRED
-read('v', 'token', 'expires', 'turn', 'head', 'tail', 'waiting', 'attempt', 'retry_at',
-  'cancel', 'said', 'bytes', 'ttl', 'max_at', 'kept', 'spent', 'spent_until')
-local no = refused(ARGV[4])
-if no then return { no } end
-if s.turn == 0 and s.waiting == 0 then return { 'IDLE' } end
-if s.turn ~= 0 then spend_unfinished(ARGV[6]) end
-local word = 'REQUEUED'
-if s.turn ~= 0 and s.cancel == 1 then
-  settle(s.turn, 'cancelled', CANCELLED, partial())
-  release()
-  word = 'CANCELLED'
-elseif s.turn ~= 0 then
-  restart(now, 'queue', 'null')
+-- Replies:
+--   REQUEUED
+--   IDLE        no turn waits or runs
+--   CANCELLED   cancellation of the running turn had been requested
+--   GONE | EXPIRED
+read('schema', 'token_hash', 'expires_at', 'running_turn', 'head', 'tail', 'waiting', 'attempt',
+  'retry_at', 'cancel_requested', 'partial_bytes', 'bytes', 'ttl', 'max_expires_at',
+  'keys_expire_at', 'tokens_used', 'budget_resets_at')
+local err = authorize(ARGV[4])
+if err then return { err } end
+if s.running_turn == 0 and s.waiting == 0 then return { 'IDLE' } end
+if s.running_turn ~= 0 then count_unfinished_attempt(ARGV[6]) end
+local reply = 'REQUEUED'
+if s.running_turn ~= 0 and s.cancel_requested == 1 then
+  finish_turn(s.running_turn, 'cancelled', CANCELLED_RESULT, take_partial())
+  release_lease()
+  reply = 'CANCELLED'
+elseif s.running_turn ~= 0 then
+  requeue_turn(now, 'queue', 'null')
 end
 if s.retry_at > now then set('retry_at', now) end
 keep_alive()
-due_at(s.waiting > 0 and now + ARGV[5] or s.expires)
-tell()
-return { word }
+set_due(s.waiting > 0 and now + ARGV[5] or s.expires_at)
+publish()
+return { reply }

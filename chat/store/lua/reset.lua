@@ -1,40 +1,48 @@
 #!lua flags=allow-oom
--- Clear the session's history and keep the session; open turns are cancelled first.
--- include: session access event tally reply turns tokens post settle life idem accept outbox pending budget
+-- Cancel the open turns of a session and delete its history.
+-- include: session authorize events counters message_json turns token_usage enqueue_delivery
+-- include: finish_turn keep_alive idempotency enqueue_turn outbox pending_deliveries budget
 --
--- ARGV[4] SHA-256 of the caller's token, or ''
--- ARGV[5] idempotency key, never empty    ARGV[6] digest of the request
--- ARGV[7] 1 when sessions have a budget of tokens
--- ARGV[8] ms between two messages, 0 for any     ARGV[9] burst, messages
+-- KEYS       see lib/session.lua
+-- ARGV[1-3]  see lib/session.lua
+-- ARGV[4]    SHA-256 of the caller's token, or ''
+-- ARGV[5]    idempotency key, never empty
+-- ARGV[6]    digest of the request
+-- ARGV[7]    1 if sessions have a token budget
+-- ARGV[8]    interval between messages at the steady rate, ms; 0 for no limit
+-- ARGV[9]    burst, messages
 --
--- RESET | REPLAYED | MISMATCH | GONE | EXPIRED | RATE_LIMITED ms
-read('v', 'token', 'expires', 'turn', 'head', 'tail', 'waiting', 'attempt', 'said', 'bytes', 'ttl',
-  'max_at', 'kept', 'tat', 'spent', 'spent_until')
-local no = refused(ARGV[4])
-if no then return { no } end
-local first = first_answer(ARGV[5], ARGV[6])
-if first then return { first == 'reset' and 'REPLAYED' or 'MISMATCH' } end
--- Each answer that is kept takes memory until the session ends, as a message's does.
-local tat, wait_ms = pace(ARGV[8], ARGV[9])
+-- Replies:
+--   RESET | REPLAYED | MISMATCH | GONE | EXPIRED
+--   RATE_LIMITED ms
+read('schema', 'token_hash', 'expires_at', 'running_turn', 'head', 'tail', 'waiting', 'attempt',
+  'partial_bytes', 'bytes', 'ttl', 'max_expires_at', 'keys_expire_at', 'tat', 'tokens_used',
+  'budget_resets_at')
+local err = authorize(ARGV[4])
+if err then return { err } end
+local response = first_response(ARGV[5], ARGV[6])
+if response then return { response == 'reset' and 'REPLAYED' or 'MISMATCH' } end
+-- Limited as messages are, because each saved response takes memory until the session ends.
+local tat, wait_ms = check_rate(ARGV[8], ARGV[9])
 if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
 
-if s.turn ~= 0 then
-  spend_unfinished(ARGV[7])
-  settle(s.turn, 'cancelled', CANCELLED, partial())
-  release()
+if s.running_turn ~= 0 then
+  count_unfinished_attempt(ARGV[7])
+  finish_turn(s.running_turn, 'cancelled', CANCELLED_RESULT, take_partial())
+  release_lease()
 end
 for turn = s.head, s.tail do
-  if open_turn(turn) then settle(turn, 'cancelled', CANCELLED, '') end
+  if read_open_turn(turn) then finish_turn(turn, 'cancelled', CANCELLED_RESULT, '') end
 end
-step_to(s.tail + 1)
-keep_pending(false)
+set_head(s.tail + 1)
+keep_pending_deliveries(false)
 redis.call('UNLINK', MESSAGES)
-set('first', 2 * s.tail + 1)
+set('first_message', 2 * s.tail + 1)
 set('bytes', 0)
 set('tat', tat)
-log('session.reset', '')
-keep_answer(ARGV[5], ARGV[6], 'reset')
+append_event('session.reset', '')
+save_response(ARGV[5], ARGV[6], 'reset')
 keep_alive(true)
-due_at(s.expires)
-tell()
+set_due(s.expires_at)
+publish()
 return { 'RESET' }

@@ -1,38 +1,47 @@
 #!lua flags=allow-oom
--- Give the running turn back to the inbox's head, to be tried again later.
--- include: session event tally reply turns tokens post settle life lease restart budget
+-- Put the running turn back at the head of the session queue, to be retried later.
+-- include: session events counters message_json turns token_usage enqueue_delivery finish_turn
+-- include: keep_alive lease requeue_turn budget
 --
--- ARGV[4] fence    ARGV[5] nonce    ARGV[6] delay, ms
--- ARGV[7] reason: queue, rate_limited or model_loading
--- ARGV[8] 1 when this attempt counts, 0 when it does not
--- ARGV[9] model to ask next time, JSON string, or null for the session's own
--- ARGV[10] error that caused it, JSON object or null
--- ARGV[11] 1 when a wake-up may have it tried before the delay is over
--- ARGV[12] tokens that the attempt took, for the session's budget
--- ARGV[13] the same as "<prompt> <completion>", or '' for none
+-- KEYS       see lib/session.lua
+-- ARGV[1-3]  see lib/session.lua
+-- ARGV[4]    fence
+-- ARGV[5]    nonce
+-- ARGV[6]    delay, ms
+-- ARGV[7]    reason: queue, rate_limited or model_loading
+-- ARGV[8]    1 if this attempt counts, else 0
+-- ARGV[9]    model of the next attempt, JSON string, or null for the session's
+-- ARGV[10]   error of this attempt, JSON object or null
+-- ARGV[11]   1 if a wake-up may start the turn before the delay is over
+-- ARGV[12]   tokens of the attempt, for the session's budget
+-- ARGV[13]   the same as "<prompt> <completion>" for the metrics, or ''
 --
--- RETRYING | CANCELLED: a client has cancelled the turn meanwhile
--- ALREADY: this claim has ended | LEASE_LOST | GONE
-read('v', 'turn', 'fence', 'nonce', 'done', 'head', 'tail', 'waiting', 'attempt', 'deadline',
-  'soonest', 'cancel', 'said', 'bytes', 'ttl', 'max_at', 'kept', 'spent', 'spent_until')
-local no = lost()
-if no then return { no } end
+-- Replies:
+--   RETRYING
+--   CANCELLED   cancellation had been requested
+--   ALREADY     this claim has finished
+--   LEASE_LOST | GONE
+read('schema', 'running_turn', 'fence', 'nonce', 'finished_nonce', 'head', 'tail', 'waiting',
+  'attempt', 'deadline', 'next_deadline', 'cancel_requested', 'partial_bytes', 'bytes', 'ttl',
+  'max_expires_at', 'keys_expire_at', 'tokens_used', 'budget_resets_at')
+local err = check_lease()
+if err then return { err } end
 
-set('done', ARGV[5])
-spend(tonumber(ARGV[12]))
-took = ARGV[13]
-if s.cancel == 1 then
-  settle(s.turn, 'cancelled', CANCELLED, partial())
-  release()
+set('finished_nonce', ARGV[5])
+use_tokens(tonumber(ARGV[12]))
+attempt_usage = ARGV[13]
+if s.cancel_requested == 1 then
+  finish_turn(s.running_turn, 'cancelled', CANCELLED_RESULT, take_partial())
+  release_lease()
   keep_alive()
-  due_at(s.waiting > 0 and now or s.expires)
-  tell()
+  set_due(s.waiting > 0 and now or s.expires_at)
+  publish()
   return { 'CANCELLED' }
 end
 local retry_at = now + ARGV[6]
 s.attempt = s.attempt - 1 + ARGV[8]
-restart(retry_at, ARGV[7], ARGV[10], ARGV[9])
+requeue_turn(retry_at, ARGV[7], ARGV[10], ARGV[9])
 if ARGV[11] == '1' then set('retry_at', 0) end
-due_by(math.min(retry_at, s.deadline))
-tell()
+set_due_by(math.min(retry_at, s.deadline))
+publish()
 return { 'RETRYING' }

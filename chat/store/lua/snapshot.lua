@@ -1,35 +1,40 @@
 #!lua flags=no-writes
 -- Read the session and its newest messages.
--- include: session access reply shown
+-- include: session authorize message_json render_message
 --
--- ARGV[4] SHA-256 of the caller's token, or ''
--- ARGV[5] seq that the caller has seen, -1 for none: only messages changed since are given
--- ARGV[6] seq for which the caller wants no answer, -1 for none
--- ARGV[7] most messages
+-- KEYS       see lib/session.lua
+-- ARGV[1-3]  see lib/session.lua
+-- ARGV[4]    SHA-256 of the caller's token, or ''
+-- ARGV[5]    return only messages that changed after this seq; -1 for all
+-- ARGV[6]    seq for which the reply is UNCHANGED; -1 for none
+-- ARGV[7]    max messages
 --
--- SNAPSHOT now seq turn waiting created active expires has_more name model system_prompt context
---   metadata webhook_url message...   (times in ms since the epoch)
--- UNCHANGED seq | GONE | EXPIRED
-read('v', 'token', 'expires', 'turn', 'waiting', 'head', 'tail', 'first', 'created', 'active',
-  'name', 'model', 'system_prompt', 'context', 'metadata', 'webhook_url')
-local no = refused(ARGV[4])
-if no then return { no } end
+-- Replies:
+--   SNAPSHOT now seq running_turn waiting created_at last_active_at expires_at has_more
+--     name model system_prompt context metadata webhook_url message...   times in ms
+--   UNCHANGED seq
+--   GONE | EXPIRED
+read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'head', 'tail',
+  'first_message', 'created_at', 'last_active_at', 'name', 'model', 'system_prompt', 'context',
+  'metadata', 'webhook_url')
+local err = authorize(ARGV[4])
+if err then return { err } end
 local after = tonumber(ARGV[5])
-if after > seq then after = -1 end -- a cursor from before a loss: nothing that it stands for is there
+if after > seq then after = -1 end -- Redis has lost the events that the cursor counts
 if seq == tonumber(ARGV[6]) then return { 'UNCHANGED', seq } end
 
 local last = 2 * s.tail
-local from = math.max(s.first, last - ARGV[7] + 1)
-local answer = { 'SNAPSHOT', now, seq, s.turn, s.waiting, s.created, s.active, s.expires,
-  from > s.first and 1 or 0, s.name, s.model, s.system_prompt, s.context, s.metadata,
-  s.webhook_url or 'null' }
-if last < from or after >= seq then return answer end
+local from = math.max(s.first_message, last - ARGV[7] + 1)
+local result = { 'SNAPSHOT', now, seq, s.running_turn, s.waiting, s.created_at,
+  s.last_active_at, s.expires_at, from > s.first_message and 1 or 0, s.name, s.model,
+  s.system_prompt, s.context, s.metadata, s.webhook_url or 'null' }
+if last < from or after >= seq then return result end
 local numbers = {}
 for number = from, last do numbers[#numbers + 1] = number end
 for i, message in ipairs(redis.call('HMGET', MESSAGES, unpack(numbers))) do
   local number = from + i - 1
-  if message and (number == 2 * s.turn or tonumber((state_of(message))) > after) then
-    answer[#answer + 1] = shown(number, message)
+  if message and (number == 2 * s.running_turn or tonumber((message_state(message))) > after) then
+    result[#result + 1] = render_message(number, message)
   end
 end
-return answer
+return result

@@ -1,56 +1,67 @@
 #!lua
 -- Accept a user message and the turn that will answer it, or change nothing.
--- include: session access event tally reply turns tokens post settle life idem accept replay interrupt budget
+-- include: session authorize events counters message_json turns token_usage enqueue_delivery
+-- include: finish_turn keep_alive idempotency enqueue_turn replay interrupt budget
 --
--- ARGV[4] SHA-256 of the caller's token, hex, or '' for Parley itself
--- ARGV[5] content, the inside of a JSON string      ARGV[6] its length, UTF-8 bytes
--- ARGV[7] ask: options and request id, JSON object
--- ARGV[8] deadline, ms from now                     ARGV[9] grace until the first look, ms
--- ARGV[10] on_busy: enqueue, reject or interrupt
--- ARGV[11] idempotency key, never empty             ARGV[12] digest of the request
--- ARGV[13] most waiting turns of the session        ARGV[14] most waiting turns of the partition
--- ARGV[15] ms between two messages at the steady rate, 0 for any   ARGV[16] burst, messages
--- ARGV[17] most bytes of the session            ARGV[18] 1 when the deployment has a webhook
--- ARGV[19] tokens that the session may take an hour, 0 for any
+-- KEYS       see lib/session.lua
+-- ARGV[1-3]  see lib/session.lua
+-- ARGV[4]    SHA-256 of the caller's token, hex, or '' for Parley itself
+-- ARGV[5]    content, the inside of a JSON string
+-- ARGV[6]    bytes of the content, UTF-8
+-- ARGV[7]    ask: options and request id, JSON object
+-- ARGV[8]    deadline, ms from now
+-- ARGV[9]    ms until the sweeper checks the turn, in case its wake-up is lost
+-- ARGV[10]   on_busy: enqueue, reject or interrupt
+-- ARGV[11]   idempotency key, never empty
+-- ARGV[12]   digest of the request
+-- ARGV[13]   max waiting turns of the session
+-- ARGV[14]   max waiting turns of the partition
+-- ARGV[15]   interval between messages at the steady rate, ms; 0 for no limit
+-- ARGV[16]   burst, messages
+-- ARGV[17]   max bytes of the session
+-- ARGV[18]   1 if the deployment has a webhook
+-- ARGV[19]   tokens per hour that the session may use; 0 for no limit
 --
--- ACCEPTED message reply position awake: `awake` is 1 when the session needs no wake-up
--- REPLAYED message reply position awake: the first answer to this key
--- GONE | EXPIRED | MISMATCH | BUSY | SESSION_FULL | QUEUE_FULL | INBOX_FULL
--- RATE_LIMITED ms until the next message would pass | TOKENS_SPENT ms, the same
-read('v', 'token', 'expires', 'turn', 'waiting', 'head', 'tail', 'first', 'attempt', 'retry_at',
-  'said', 'bytes', 'ttl', 'max_at', 'kept', 'tat', 'tells', 'lease', 'soonest',
-  'spent', 'spent_until')
-local no = refused(ARGV[4])
-if no then return { no } end
+-- Replies:
+--   ACCEPTED message reply position awake   awake: 1 if the session needs no wake-up
+--   REPLAYED message reply position awake   the first response to this key
+--   RATE_LIMITED ms | TOKEN_BUDGET_EXCEEDED ms   ms until the next message is accepted
+--   BUSY | SESSION_QUEUE_FULL | QUEUE_FULL | SESSION_FULL | MISMATCH | GONE | EXPIRED
+read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'head', 'tail',
+  'first_message', 'attempt', 'retry_at', 'partial_bytes', 'bytes', 'ttl', 'max_expires_at',
+  'keys_expire_at', 'tat', 'has_webhook', 'lease_until', 'next_deadline', 'tokens_used',
+  'budget_resets_at')
+local err = authorize(ARGV[4])
+if err then return { err } end
 
-local first = first_answer(ARGV[11], ARGV[12])
-if first == 'MISMATCH' then return { first } end
-if first then
-  keep_answer(ARGV[11], ARGV[12], first)
-  return replay(first)
+local response = first_response(ARGV[11], ARGV[12])
+if response == 'MISMATCH' then return { response } end
+if response then
+  save_response(ARGV[11], ARGV[12], response)
+  return replay(response)
 end
 
-if ARGV[10] == 'reject' and (s.turn ~= 0 or s.waiting > 0) then return { 'BUSY' } end
-local broke_ms = broke(tonumber(ARGV[19]))
-if broke_ms > 0 then return { 'TOKENS_SPENT', broke_ms } end
-local tat, wait_ms = pace(ARGV[15], ARGV[16])
+if ARGV[10] == 'reject' and (s.running_turn ~= 0 or s.waiting > 0) then return { 'BUSY' } end
+local over_ms = over_budget_ms(tonumber(ARGV[19]))
+if over_ms > 0 then return { 'TOKEN_BUDGET_EXCEEDED', over_ms } end
+local tat, wait_ms = check_rate(ARGV[15], ARGV[16])
 if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
-if s.waiting >= tonumber(ARGV[13]) then return { 'INBOX_FULL' } end
-if queue_is_full(ARGV[14]) then return { 'QUEUE_FULL' } end
+if s.waiting >= tonumber(ARGV[13]) then return { 'SESSION_QUEUE_FULL' } end
+if is_queue_full(ARGV[14]) then return { 'QUEUE_FULL' } end
 if s.bytes + ARGV[6] > tonumber(ARGV[17]) then return { 'SESSION_FULL' } end
 
-local wakes = ARGV[10] == 'interrupt' and interrupt()
-local is_empty = s.first > 2 * s.tail
+local needs_wake_up = ARGV[10] == 'interrupt' and interrupt()
+local is_empty = s.first_message > 2 * s.tail
 local turn = s.tail + 1
 local number = 2 * turn - 1
-local message = prompt_json(number, ARGV[5])
-local reply, position = enqueue(turn, number, ARGV[7], now + ARGV[8], message)
-wakes = wakes or position == 0
-if wakes then due_at(now + ARGV[9]) end
-if s.tells ~= tonumber(ARGV[18]) then set('tells', ARGV[18]) end
+local message = user_message_json(number, ARGV[5])
+local reply, position = enqueue_turn(turn, number, ARGV[7], now + ARGV[8], message)
+needs_wake_up = needs_wake_up or position == 0
+if needs_wake_up then set_due(now + ARGV[9]) end
+if s.has_webhook ~= tonumber(ARGV[18]) then set('has_webhook', ARGV[18]) end
 set('tat', tat)
 set('bytes', s.bytes + ARGV[6])
-keep_answer(ARGV[11], ARGV[12], for_replay(turn, number, position, now, seq))
+save_response(ARGV[11], ARGV[12], pack_response(turn, number, position, now, seq))
 keep_alive(is_empty)
-tell()
-return { 'ACCEPTED', message, reply, position, wakes and 0 or 1 }
+publish()
+return { 'ACCEPTED', message, reply, position, needs_wake_up and 0 or 1 }

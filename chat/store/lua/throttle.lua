@@ -1,10 +1,11 @@
 #!lua
--- Let calls pass at a steady rate with a burst, by GCRA; one key per caller.
+-- Limit the rate of a caller by GCRA: a steady rate with a burst.
 --
--- KEYS[1] string: theoretical arrival time, ms; lives no longer than it matters
--- ARGV[1] ms between two calls at the steady rate    ARGV[2] burst, calls
+-- KEYS[1]    string: theoretical arrival time, ms; expires once it has passed
+-- ARGV[1]    interval between calls at the steady rate, ms
+-- ARGV[2]    burst, calls
 --
--- 0 when the call passes, else ms until the next one would
+-- Replies: 0 if the call is allowed, else ms until the next call is
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local tat = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now)

@@ -1,14 +1,19 @@
 #!lua flags=allow-oom
--- Count a follower's presence as activity.
--- include: session access life
+-- Count a subscriber's presence as activity.
+-- include: session authorize keep_alive
 --
--- ARGV[4] SHA-256 of the caller's token, or ''
+-- KEYS       see lib/session.lua
+-- ARGV[1-3]  see lib/session.lua
+-- ARGV[4]    SHA-256 of the caller's token, or ''
 --
--- TOUCHED expires (ms) | GONE | EXPIRED
-read('v', 'token', 'expires', 'turn', 'waiting', 'ttl', 'max_at', 'kept')
-local no = refused(ARGV[4])
-if no then return { no } end
+-- Replies:
+--   TOUCHED expires_at   ms
+--   GONE | EXPIRED
+read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'ttl', 'max_expires_at',
+  'keys_expire_at')
+local err = authorize(ARGV[4])
+if err then return { err } end
 keep_alive()
 save()
-if s.turn == 0 and s.waiting == 0 then due_at(s.expires) end
-return { 'TOUCHED', s.expires }
+if s.running_turn == 0 and s.waiting == 0 then set_due(s.expires_at) end
+return { 'TOUCHED', s.expires_at }

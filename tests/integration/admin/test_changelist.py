@@ -28,13 +28,14 @@ SEED = """
 for i = 1, #ARGV, 3 do
   redis.call('ZADD', KEYS[ARGV[i] + 1], ARGV[i + 2], ARGV[i + 1])
   local key = 'chat:{' .. ARGV[i] .. '}:session:' .. ARGV[i + 1]
-  redis.call('HSET', key, 'v', 1, 'created', ARGV[i + 2], 'active', ARGV[i + 2], 'expires',
-    '9999999999999', 'system_prompt', 'null', 'context', '{}', 'metadata', '{}',
-    'name', '"number ' .. ARGV[i + 1] .. '"', 'model', '"default"', 'tail', 0, 'first', 1,
-    'turn', 0, 'waiting', 0)
-  local facet = '"default"\\nnumber ' .. ARGV[i + 1]
-  redis.call('HSET', KEYS[ARGV[i] + 17], ARGV[i + 1], facet)
-  local is_new = redis.call('SADD', KEYS[ARGV[i] + 33], facet .. '\\n' .. ARGV[i + 1])
+  redis.call('HSET', key, 'schema', 2, 'created_at', ARGV[i + 2],
+    'last_active_at', ARGV[i + 2], 'expires_at', '9999999999999',
+    'system_prompt', 'null', 'context', '{}', 'metadata', '{}',
+    'name', '"number ' .. ARGV[i + 1] .. '"', 'model', '"default"',
+    'tail', 0, 'first_message', 1, 'running_turn', 0, 'waiting', 0)
+  local entry = '"default"\\nnumber ' .. ARGV[i + 1]
+  redis.call('HSET', KEYS[ARGV[i] + 17], ARGV[i + 1], entry)
+  local is_new = redis.call('SADD', KEYS[ARGV[i] + 33], entry .. '\\n' .. ARGV[i + 1])
   redis.call('HINCRBY', KEYS[ARGV[i] + 49], 'model:"default"', is_new)
   redis.call('EXPIRE', key, 600)
 end

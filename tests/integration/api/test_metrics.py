@@ -50,7 +50,8 @@ def test_the_figures_are_what_has_happened(api: Api, owner: Api) -> None:
     owner.say("two")
     found = values(api)
     for name in ("parley_queue_seconds_sum", "parley_turn_seconds_sum",
-                 "parley_first_delta_seconds_sum", "parley_oldest_wait_seconds"):  # fmt: skip
+                 "parley_time_to_first_token_seconds_sum",
+                 "parley_oldest_wait_seconds"):  # fmt: skip
         assert 0 <= found.pop(name, 0) < 60
     assert found == {
         "parley_sessions": 1,
@@ -59,7 +60,7 @@ def test_the_figures_are_what_has_happened(api: Api, owner: Api) -> None:
         "parley_accepted_turns_total": 2,
         "parley_turns_total default completed": 1,
         "parley_queue_seconds_count": 1,
-        "parley_first_delta_seconds_count": 1,
+        "parley_time_to_first_token_seconds_count": 1,
         "parley_turn_seconds_count": 1,
         "parley_gate_open default": 1,
     }
@@ -187,7 +188,7 @@ def test_dashboard_and_alerts_ask_for_what_is_told(api: Api, owner: Api) -> None
             assert set(grouped.split(", ")) <= labels, query
     assert set(known) - asked <= {
         f"parley_{name}_seconds_{end}"
-        for name in ("queue", "first_delta", "turn")
+        for name in ("queue", "time_to_first_token", "turn")
         for end in ("sum", "count")
     } | {"parley_gate_failures"}
 

@@ -7,9 +7,9 @@ from redis import Redis
 from chat.store import keys
 
 MOMENTS = (
-    *("created", "active", "expires", "max_at", "kept"),
-    *("lease", "deadline", "retry_at", "tat", "started", "soonest", "spent_until"),
-    "rotated",
+    *("created_at", "last_active_at", "expires_at", "max_expires_at", "keys_expire_at"),
+    *("lease_until", "deadline", "retry_at", "tat", "started_at", "next_deadline"),
+    *("budget_resets_at", "rotated_expires_at"),
 )
 """Fields of the session's hash that are times, ms."""
 

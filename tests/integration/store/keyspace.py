@@ -9,9 +9,11 @@ from typing import Any
 
 from redis import Redis
 
-PERMANENT = re.compile(r"chat:\{\d+\}:(due|index|counts|waiting|running|tally|outbox|facets|names)")
+PERMANENT = re.compile(
+    r"chat:\{\d+\}:(due|by_activity|counts|waiting|running|counters|outbox|search_fields|search_index)"
+)
 """The keys without a TTL, all of them."""
-OF_A_SESSION = re.compile(r"(chat:\{\d+\}:)(?:session|messages|partial|events|idem)(:.+)")
+OF_A_SESSION = re.compile(r"(chat:\{\d+\}:)(?:session|messages|partial|events|idempotency)(:.+)")
 DELIVERIES = re.compile(r"(chat:\{\d+\}:)deliveries:(.+)")
 NO_TTL = -1
 
@@ -23,17 +25,17 @@ class Keyspace:
     expire_at: dict[str, int] = field(default_factory=dict)
     """Every key with the ms since the epoch at which it goes; `NO_TTL` when it stays."""
     due: dict[str, float] = field(default_factory=dict)
-    index: dict[str, float] = field(default_factory=dict)
+    by_activity: dict[str, float] = field(default_factory=dict)
     outbox: dict[str, float] = field(default_factory=dict)
-    facets: dict[str, str] = field(default_factory=dict)
+    search_fields: dict[str, str] = field(default_factory=dict)
     """Session -> its model and name, as they are searched."""
-    names: set[str] = field(default_factory=set)
+    search_index: set[str] = field(default_factory=set)
     """The same, and the session, as lines."""
     counts: Counter[str] = field(default_factory=Counter)
     """Gauges and totals, summed over the partitions."""
     waiting: dict[str, float] = field(default_factory=dict)
     running: dict[str, float] = field(default_factory=dict)
-    tally: Counter[str] = field(default_factory=Counter)
+    counters: Counter[str] = field(default_factory=Counter)
     """What has happened, summed over the partitions."""
 
 
@@ -45,9 +47,9 @@ def read(redis: Redis) -> Keyspace:
     for key in keys:
         pipeline.pexpiretime(key)
     for key in permanent:
-        if key.endswith(("counts", "tally", "facets")):
+        if key.endswith(("counts", "counters", "search_fields")):
             pipeline.hgetall(key)
-        elif key.endswith("names"):
+        elif key.endswith("search_index"):
             pipeline.smembers(key)
         else:
             pipeline.zrange(key, 0, -1, withscores=True)
@@ -59,15 +61,15 @@ def read(redis: Redis) -> Keyspace:
 
 
 def _add(found: Keyspace, noun: str, content: Any) -> None:
-    if noun in {"counts", "tally"}:
+    if noun in {"counts", "counters"}:
         counter: Counter[str] = getattr(found, noun)
         counter.update({name.decode(): int(count) for name, count in content.items()})
         return
-    if noun == "facets":
-        found.facets.update({name.decode(): text.decode() for name, text in content.items()})
+    if noun == "search_fields":
+        found.search_fields.update({name.decode(): text.decode() for name, text in content.items()})
         return
-    if noun == "names":
-        found.names |= {line.decode() for line in content}
+    if noun == "search_index":
+        found.search_index |= {line.decode() for line in content}
         return
     members: dict[str, float] = getattr(found, noun)
     for member, score in content:

@@ -29,7 +29,7 @@ def spend(caller: Caller, tokens: int) -> None:
 
 
 def spent(redis: Redis, caller: Caller) -> int:
-    return int(redis.hget(keys.for_session(caller.session_id).session, "spent") or 0)
+    return int(redis.hget(keys.for_session(caller.session_id).session, "tokens_used") or 0)
 
 
 def test_a_spent_budget_refuses_messages_and_changes_nothing(redis: Redis) -> None:

@@ -72,7 +72,7 @@ def test_a_deleted_session_leaves_no_key_and_none_comes_back(redis: Redis, state
     found = keyspace.read(redis)
     assert keys_of(redis, caller) == []
     assert not found.due
-    assert not found.index
+    assert not found.by_activity
     assert {name: found.counts[name] for name in ("sessions", "waiting", "running")} == {
         "sessions": 0,
         "waiting": 0,
@@ -150,7 +150,7 @@ def test_a_session_lost_to_its_keys_ttl_leaves_the_lists_and_gauges(redis: Redis
     assert due.recover(due.claim_due(), grace=2) == [RecoveryResult.GONE]
     found = keyspace.read(redis)
     assert not found.due
-    assert not found.index
+    assert not found.by_activity
     assert +found.counts == {"accepted": 1}
 
 

@@ -28,7 +28,7 @@ def test_a_turn_is_tallied_by_outcome_and_model_with_its_tokens(caller: Caller) 
     assert found.tokens == {("prompt", "default"): 7, ("completion", "default"): 5}
     assert {name: each.count for name, each in found.latencies.items()} == {
         "queue": 1,  # the other one was never begun
-        "first_delta": 1,
+        "time_to_first_token": 1,
         "turn": 2,
     }
     assert (found.sessions, found.waiting, found.running, found.accepted) == (1, 0, 0, 2)
@@ -143,14 +143,14 @@ def test_a_first_delta_is_timed_once_an_attempt_however_it_comes(caller: Caller)
     in_pieces.retry()
     in_pieces = Writer.of(caller)
     in_pieces.finish()  # it said nothing
-    assert metrics.read().latencies["first_delta"].count == 2
+    assert metrics.read().latencies["time_to_first_token"].count == 2
 
 
 def test_latencies_are_what_they_were(redis: Redis, caller: Caller) -> None:
     writer = Writer.of(caller)
     age(redis, caller.session_id, 30)
     writer.say("late")
-    found = metrics.read().latencies["first_delta"]
+    found = metrics.read().latencies["time_to_first_token"]
     assert 20 < (found.quantile(0.5) or 0) <= 60
     assert found.total == pytest.approx(30, abs=5)
 
@@ -195,8 +195,8 @@ def test_an_empty_redis_tells_nothing_and_that_without_fault(redis: Redis) -> No
 
 
 def test_the_script_has_the_same_buckets() -> None:
-    source = (SCRIPTS_DIR / "lib" / "tally.lua").read_text()
-    listed = re.search(r"BOUNDS = \{([^}]+)\}", source)
+    source = (SCRIPTS_DIR / "lib" / "counters.lua").read_text()
+    listed = re.search(r"BUCKETS_MS = \{([^}]+)\}", source)
     assert listed
     assert tuple(int(each) for each in listed[1].split(",")) == BOUNDS
 

@@ -40,11 +40,11 @@ def test_who_is_refused_is_told_when_to_come_again() -> None:
 
 def test_a_pace_is_forgotten_when_it_no_longer_matters(redis: Redis) -> None:
     passes("a")
-    (key,) = redis.scan_iter("chat:rate:*")
+    (key,) = redis.scan_iter("chat:rate_limit:*")
     assert 0 < redis.pttl(key) <= 60_000 / 7 + 1
 
 
 def test_a_rate_of_0_sets_no_bound(redis: Redis) -> None:
     for _ in range(100):
         throttle("sessions", "a", per_minute=0, burst=1)
-    assert not list(redis.scan_iter("chat:rate:*"))
+    assert not list(redis.scan_iter("chat:rate_limit:*"))

@@ -1,30 +1,35 @@
--- A session's budget of tokens: so many in an hour, which begins with the first of them. Needs `s` with
--- spent, spent_until.
-local BUDGET_SPAN = 3600000 -- ms
+-- The token budget of a session: max tokens per window of an hour, which starts with the first of
+-- them. Needs `s` with tokens_used, budget_resets_at.
+local BUDGET_WINDOW = 3600000 -- ms
 
--- Count what an attempt took; 0 where nobody counts.
-local function spend(tokens)
+-- Add the tokens of an attempt; 0 if the session has no budget.
+local function use_tokens(tokens)
   if tokens == 0 then return end
-  if s.spent_until <= now then
-    s.spent = 0
-    set('spent_until', now + BUDGET_SPAN)
+  if s.budget_resets_at <= now then
+    s.tokens_used = 0
+    set('budget_resets_at', now + BUDGET_WINDOW)
   end
-  set('spent', s.spent + tokens)
+  set('tokens_used', s.tokens_used + tokens)
 end
 
--- Count the running attempt, whose worker is not to tell what it took: the message that it answers and
--- what was said. Without a word of it nobody knows whether the model was asked, so it counts for the
--- budget alone. Needs reply.lua, tokens.lua, and `s` with turn, said.
-local function spend_unfinished(counts)
-  if counts == '0' and s.said == 0 then return end
-  local prompt = open_reply(redis.call('HGET', MESSAGES, 2 * s.turn)).prompt
+-- Estimate the tokens of the running attempt, because its worker will not report them: those of the
+-- user message and of the partial reply. Without any text the model may not have been called, so
+-- the attempt counts towards the budget only, not in the metrics. Needs message_json.lua,
+-- token_usage.lua, and `s` with running_turn, partial_bytes.
+-- has_budget: '1' if sessions have a token budget, else '0'.
+local function count_unfinished_attempt(has_budget)
+  if has_budget == '0' and s.partial_bytes == 0 then return end
+  local prompt = parse_open_reply(redis.call('HGET', MESSAGES, 2 * s.running_turn)).prompt
   local bytes = redis.call('HSTRLEN', MESSAGES, prompt)
-  if counts ~= '0' then spend(math.ceil((s.said + bytes) / 4)) end
-  if s.said > 0 then took = math.ceil(bytes / 4) .. ' ' .. math.ceil(s.said / 4) end
+  if has_budget ~= '0' then use_tokens(math.ceil((s.partial_bytes + bytes) / 4)) end
+  if s.partial_bytes > 0 then
+    attempt_usage = math.ceil(bytes / 4) .. ' ' .. math.ceil(s.partial_bytes / 4)
+  end
 end
 
--- ms until the session may spend again, 0 when it may now. most: tokens an hour, 0 for any number
-local function broke(most)
-  if most == 0 or s.spent < most then return 0 end
-  return math.max(0, s.spent_until - now)
+-- Return ms until the budget is renewed, or 0 while it is not exceeded.
+-- max_tokens: per hour, 0 for no limit.
+local function over_budget_ms(max_tokens)
+  if max_tokens == 0 or s.tokens_used < max_tokens then return 0 end
+  return math.max(0, s.budget_resets_at - now)
 end

@@ -1,14 +1,14 @@
--- What was said before. Needs `s` with first.
+-- Earlier messages, for the model. Needs `s` with first_message.
 
-local REPLIED = '^{"seq":%d+,"status":"completed","content":"[^"]'
+local COMPLETED_WITH_TEXT = '^{"seq":%d+,"status":"completed","content":"[^"]'
 
--- The user message `prompt` and what precedes it, newest first: so much that `wanted` messages can
--- be chosen from it, at most `most` message numbers. Of the turns read many may have no text to
--- show, or several replies to one message, so it goes on, by larger steps, until there are enough
--- whole turns that are to be shown for sure: a model that failed for a while does not make it forget.
-local function history(prompt, wanted, most)
+-- Return the user message `prompt` and the messages before it, newest first: enough to choose
+-- `wanted` messages for the context, but at most `max_numbers` message numbers.
+-- Many turns may have failed or may be regenerated, so reading goes on in larger steps until enough
+-- complete turns are found. Otherwise a model that failed for a while would lose its context.
+local function read_history(prompt, wanted, max_numbers)
   local found, whole, last, step = {}, 0, prompt, wanted
-  local first = math.max(s.first, prompt - most + 1)
+  local first = math.max(s.first_message, prompt - max_numbers + 1)
   local is_replied = false
   while last >= first and (#found == 0 or 2 * whole + 2 < wanted) do
     local numbers = {}
@@ -20,7 +20,8 @@ local function history(prompt, wanted, most)
         found[#found + 1] = message
         if numbers[i] % 2 == 1 and is_replied then whole = whole + 1 end
       end
-      is_replied = message and numbers[i] % 2 == 0 and string.find(message, REPLIED) ~= nil
+      is_replied = message and numbers[i] % 2 == 0 and
+        string.find(message, COMPLETED_WITH_TEXT) ~= nil
     end
     last, step = last - #numbers, 2 * step
   end

@@ -1,24 +1,31 @@
--- The right to write a reply: the claim's fence and nonce, which every later write carries.
--- Needs `s` with v, turn, fence, nonce, done.
---   ARGV[4] fence   ARGV[5] nonce
--- The fence orders claims; the nonce tells apart two claims that bear the same fence because a
--- failover rolled the first one back.
-local function lost()
-  if not s.v then return 'GONE' end
-  if s.turn ~= 0 and s.fence == tonumber(ARGV[4]) and s.nonce == ARGV[5] then return false end
-  return s.done == ARGV[5] and 'ALREADY' or 'LEASE_LOST'
+-- The lease of a running turn. Needs `s` with schema, running_turn, fence, nonce, finished_nonce.
+--
+-- ARGV[4]    fence of the claim
+-- ARGV[5]    nonce of the claim
+--
+-- The fence orders claims. The nonce distinguishes two claims with the same fence, which exist if a
+-- failover has lost the first one.
+
+-- Return the reply that refuses the write, or false if the caller holds the lease.
+local function check_lease()
+  if not s.schema then return 'GONE' end
+  if s.running_turn ~= 0 and s.fence == tonumber(ARGV[4]) and s.nonce == ARGV[5] then
+    return false
+  end
+  return s.finished_nonce == ARGV[5] and 'ALREADY' or 'LEASE_LOST'
 end
 
--- What `fragment`, which begins at byte `offset` of the reply, adds to what has been said. Nil when
--- there is a gap between them: a failover has lost what stood there, and the reply with it.
-local function unsaid(offset, fragment)
-  if tonumber(offset) > s.said then return nil end
-  return string.sub(fragment, s.said - offset + 1)
+-- Return what a delta that starts at byte `offset` adds to the stored text. Return nil if there is
+-- a
+-- gap: a failover has lost part of the reply. Needs `s` with partial_bytes.
+local function new_text(offset, delta)
+  if tonumber(offset) > s.partial_bytes then return nil end
+  return string.sub(delta, s.partial_bytes - offset + 1)
 end
 
--- Let the claim stand for another `lease` ms, but never past the turn's own deadline. Needs `s` with
--- deadline, soonest.
-local function renew(lease)
-  set('lease', math.min(now + lease, s.deadline))
-  due_by(s.lease)
+-- Extend the lease by `lease` ms from now, but not beyond the turn's deadline. Needs `s` with
+-- deadline, next_deadline.
+local function renew_lease(lease)
+  set('lease_until', math.min(now + lease, s.deadline))
+  set_due_by(s.lease_until)
 end

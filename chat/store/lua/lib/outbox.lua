@@ -1,43 +1,49 @@
--- Deliveries of a session's ended turns to a webhook. `<reply>` -> "status attempts until at code
--- nonce seq":
---   status: pending, delivered, failed or disabled      attempts: tries so far
---   until: ms since the epoch before which only the bearer of the nonce acts on it
---   at: ms since the epoch of its last change           code: what the last try met with, or -
---   seq: of the event
--- `<reply>:body` -> the event, once its message is gone; `url` -> the webhook, once the session is;
--- `<reply>:request` -> the id of the request that asked for the turn.
--- Needs reply.lua.
-
--- Scripts that end deliveries, or forget them, have the keys of `keys.ended` behind their others.
+-- Webhook deliveries of a session. Needs message_json.lua.
+--
+-- KEYS[17]   zset: finished deliveries that succeeded, see lib/delivery_end.lua
+-- KEYS[18]   zset: finished deliveries that failed
+--
+-- Fields of the hash DELIVERIES:
+--   <reply>           "status attempts due_at at code nonce seq"
+--       status        pending, delivered, failed or disabled
+--       attempts      attempts so far
+--       due_at        ms before which only the holder of the nonce acts on the delivery
+--       at            ms of the last change
+--       code          result of the last attempt: an HTTP status or a word, or -
+--       nonce         of the attempt in progress, or -
+--       seq           of the event
+--   <reply>:body      the event, once its message is deleted
+--   <reply>:request   id of the request that submitted the turn
+--   url               the session's webhook URL, once the session is deleted
 local DELIVERED, FAILED = KEYS[17], KEYS[18]
-local ENDED_KEPT = 100 -- of a partition: the newest, of each of the two
+local MAX_FINISHED = 100 -- newest members kept in each of the two
 
-local function delivery_of(number)
+local function read_delivery(number)
   local record = redis.call('HGET', DELIVERIES, number)
   if not record then return nil end
-  local status, attempts, free_at, at, code, nonce, at_seq =
+  local status, attempts, due_at, at, code, nonce, at_seq =
     string.match(record, '^(%a+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+)$')
-  return { status = status, attempts = tonumber(attempts), free_at = tonumber(free_at), at = at,
+  return { status = status, attempts = tonumber(attempts), due_at = tonumber(due_at), at = at,
     code = code, nonce = nonce, seq = at_seq }
 end
 
-local function keep_delivery(number, d)
+local function write_delivery(number, d)
   redis.call('HSET', DELIVERIES, number,
-    table.concat({ d.status, d.attempts, d.free_at, d.at, d.code, d.nonce, d.seq }, ' '))
+    table.concat({ d.status, d.attempts, d.due_at, d.at, d.code, d.nonce, d.seq }, ' '))
 end
 
--- The event that told of the turn's end, with the message as it is now; nil when that is gone.
-local function event_of(number, d)
+-- Return the event of the turn's end with the current message, or nil if the message is gone.
+local function delivery_event(number, d)
   local body = redis.call('HGET', DELIVERIES, number .. ':body')
   local message = not body and redis.call('HGET', MESSAGES, number)
   if not message then return body or nil end
-  local _, status = state_of(message)
+  local _, status = message_state(message)
   return '{"type":"message.' .. status .. '","seq":' .. d.seq .. ',"session_id":"' .. ID ..
     '","created_at":' .. string.match(message, '"completed_at":([%d.]+),"reply_to"') ..
     ',"message_id":"msg_' .. number .. '","message":' .. message .. '}'
 end
 
-local function numbers_of_deliveries()
+local function delivery_numbers()
   local numbers = {}
   for _, field in ipairs(redis.call('HKEYS', DELIVERIES)) do
     if string.match(field, '^%d+$') then numbers[#numbers + 1] = field end

@@ -1,34 +1,57 @@
--- The session that a script acts on: its keys, its fields, the time.
+-- The session that a script acts on: its keys, its fields, and the time.
 --
--- Every script over one session takes the same KEYS, in the order of `keys.SessionKeys`, and begins
--- its ARGV with
---   ARGV[1] session id
---   ARGV[2] entries of the event log to keep
---   ARGV[3] seconds that keys outlive the session's expiry
-local SESSION, MESSAGES, PARTIAL, EVENTS, IDEM, DUE, INDEX, COUNTS, WAITING, RUNNING, TALLY,
-  RECENT, DELIVERIES, OUTBOX, FACETS, NAMES = unpack(KEYS)
-local ID, KEPT, MARGIN = ARGV[1], ARGV[2], ARGV[3] * 1000
+-- KEYS[1-16] the fields of chat.store.keys.SessionKeys, in order; that class describes them
+-- ARGV[1]    session id
+-- ARGV[2]    events to keep in the log
+-- ARGV[3]    seconds that keys outlive the session's expiry
+--
+-- Fields of the session's hash; times in ms since the epoch:
+--   schema              version of the stored format
+--   token_hash          SHA-256 of the token
+--   ttl                 seconds
+--   created_at, last_active_at, expires_at, max_expires_at
+--   keys_expire_at      when the TTL of the keys ends
+--   rotated_expires_at  expires_at after the last rotation of the token, to repeat its reply
+--   seq                 number of the newest event
+--   head, tail          first and last turn of the session queue
+--   waiting             turns in the queue that have not started
+--   running_turn        number of the running turn, 0 for none
+--   fence, nonce, worker, lease_until, started_at, deadline   of the running turn's claim
+--   finished_nonce      nonce of the claim that finished last
+--   attempt, retry_at   attempts at the head so far, and when it may be retried
+--   cancel_requested    1: the worker must cancel the running turn
+--   partial_bytes       bytes of the running reply's text
+--   next_deadline       earliest deadline of waiting turns or of one that has ended, 0 for none
+--   first_message       number of the oldest message since the last reset
+--   bytes               of all messages
+--   tat                 theoretical arrival time of the next message, by GCRA
+--   tokens_used, budget_resets_at   see lib/budget.lua
+--   has_webhook         1: the deployment has a webhook
+--   tickets             see lib/tickets.lua
+--   name, model, system_prompt, context, metadata, webhook_url   JSON
+local SESSION, MESSAGES, PARTIAL, EVENTS, IDEMPOTENCY, DUE, BY_ACTIVITY, COUNTS, WAITING, RUNNING,
+  COUNTERS, LAST_HOUR, DELIVERIES, OUTBOX, SEARCH_FIELDS, SEARCH_INDEX = unpack(KEYS)
+local ID, EVENT_LOG_SIZE, KEY_TTL_MARGIN = ARGV[1], ARGV[2], ARGV[3] * 1000
 
 local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000) -- milliseconds since the epoch
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000) -- ms since the epoch
 
-local TEXTS = {
-  v = true, token = true, nonce = true, done = true, worker = true,
+local TEXT_FIELDS = {
+  schema = true, token_hash = true, nonce = true, finished_nonce = true, worker = true,
   name = true, system_prompt = true, model = true, context = true, metadata = true,
   webhook_url = true,
 }
 
-local s = {} -- the fields that the script has read or set, by name
+local s = {} -- fields that the script has read or set, by name
 local seq -- the number of the newest event
 
--- Read the named fields: numbers as numbers, 0 where absent; texts as texts, nil where absent. `v`
--- is nil when the session is gone.
+-- Read fields. A missing number is 0, a missing text nil. `schema` is nil if the session is gone.
 local function read(...)
   local found = redis.call('HMGET', SESSION, 'seq', ...)
   seq = tonumber(found[1] or 0)
   for i, name in ipairs({ ... }) do
     local value = found[i + 1]
-    if TEXTS[name] then s[name] = value or nil else s[name] = tonumber(value or 0) end
+    if TEXT_FIELDS[name] then s[name] = value or nil else s[name] = tonumber(value or 0) end
   end
 end
 
@@ -45,17 +68,17 @@ local function save()
   if changed[1] then redis.call('HSET', SESSION, unpack(changed)) end
 end
 
-local function due_at(ms)
+local function set_due(ms)
   redis.call('ZADD', DUE, ms, ID)
 end
 
--- Due at `ms`, or when the first of the turns that wait is past its deadline. Needs `s` with soonest:
--- the earliest deadline of those that wait, 0 for none; it may be one that has ended since.
-local function due_by(ms)
-  due_at(s.soonest > 0 and math.min(ms, s.soonest) or ms)
+-- Make the session due at `ms`, or at the earliest deadline of its waiting turns. Needs `s` with
+-- next_deadline.
+local function set_due_by(ms)
+  set_due(s.next_deadline > 0 and math.min(ms, s.next_deadline) or ms)
 end
 
--- Seconds since the epoch, as they stand in JSON.
-local function seconds(ms)
+-- Return a time in seconds since the epoch, as JSON.
+local function format_seconds(ms)
   return string.format('%.3f', ms / 1000)
 end

@@ -28,9 +28,11 @@ def store_is_sound(found: keyspace.Keyspace, partition: Partition) -> None:
     """Who is due, who is listed, what is counted, and that no key is lost."""
     live = partition.sessions.keys()
     assert found.due.keys() == live
-    assert found.index.keys() == live
-    assert found.facets.keys() == live
-    assert found.names == {f"{facet}\n{name}" for name, facet in found.facets.items()}
+    assert found.by_activity.keys() == live
+    assert found.search_fields.keys() == live
+    assert found.search_index == {
+        f"{fields}\n{name}" for name, fields in found.search_fields.items()
+    }
     gauges = {"sessions": len(live), "waiting": partition.waiting, "running": partition.running}
     gauges['model:"default"'] = len(live)
     gauges["accepted"] = partition.totals["accepted"]
@@ -49,7 +51,7 @@ def store_is_sound(found: keyspace.Keyspace, partition: Partition) -> None:
 def tallied_turns(found: keyspace.Keyspace) -> dict[str, int]:
     """Turns by outcome, as they were tallied."""
     turns: Counter[str] = Counter()
-    for name, count in found.tally.items():
+    for name, count in found.counters.items():
         kind, _, rest = name.partition(":")
         if kind == "turns":
             turns[rest.partition(":")[0]] += count
@@ -179,7 +181,7 @@ def times_are_as_modelled(
                 f"{key} may go before its session"
             )
     if session.running:
-        lease = int(redis.hget(own.session, "lease") or 0)
+        lease = int(redis.hget(own.session, "lease_until") or 0)
         assert lease / 1000 - start == about(session.lease_ends)
 
 

@@ -1,0 +1,68 @@
+#!lua flags=allow-oom
+-- Acquire a slot for a call to a model, or return when to try again.
+-- include: limiter
+--
+-- KEYS       see lib/limiter.lua
+-- ARGV[1]    session id of the call
+-- ARGV[2]    lease of a slot, ms
+-- ARGV[3]    max concurrent calls; 0 for no limit
+-- ARGV[4]    interval between calls at the steady rate, ms; 0 for no limit
+-- ARGV[5]    burst, calls
+-- ARGV[6]    interval per token at the steady rate, ms; 0 for no limit
+-- ARGV[7]    burst, tokens
+-- ARGV[8]    tokens of this call, estimated
+-- ARGV[9]    ms without a retry after which a waiter loses its place
+-- ARGV[10]   TTL of idle keys, ms
+-- ARGV[11]   ms after which a call that waits for a slot tries again
+-- ARGV[12]   ms for which the call is of use
+-- ARGV[13]   1 if the call waits only for the rate limit, because the model has a fallback
+--
+-- Replies:
+--   ACQUIRED
+--   WAIT ms reason     reason: rate_limited, model_loading or queue
+local CALLER = ARGV[1]
+local max_calls, interval, per_token = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[6])
+local blocked_until, blocked_reason, half_open, probe_until, probe_caller, tat, token_tat =
+  unpack(redis.call('HMGET', LIMITER, 'blocked_until', 'blocked_reason', 'half_open',
+    'probe_until', 'probe_caller', 'tat', 'token_tat'))
+local blocked_ms, probe_ms = (blocked_until or 0) - now, (probe_until or 0) - now
+tat, token_tat = math.max(tonumber(tat or 0), now), math.max(tonumber(token_tat or 0), now)
+
+redis.call('ZREMRANGEBYSCORE', WAITERS, '-inf', now - ARGV[9])
+local retry_at = redis.call('ZSCORE', WAITERS, CALLER)
+local ahead = retry_at and redis.call('ZCOUNT', WAITERS, '-inf', '(' .. retry_at) or
+  redis.call('ZCARD', WAITERS)
+
+local function wait(ms, reason)
+  ms = math.ceil(math.max(ms, 1))
+  local will_retry = ms < tonumber(ARGV[12]) and (ARGV[13] == '0' or reason == 'rate_limited')
+  if will_retry then redis.call('ZADD', WAITERS, now + ms, CALLER)
+  else redis.call('ZREM', WAITERS, CALLER) end
+  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[10] + ms) end
+  return { 'WAIT', ms, reason }
+end
+
+if blocked_ms > 0 then return wait(blocked_ms, blocked_reason or 'queue') end
+if half_open and probe_ms > 0 and probe_caller ~= CALLER then return wait(probe_ms, 'queue') end
+if max_calls > 0 and slots_in_use() + ahead >= max_calls and
+    tonumber(redis.call('ZSCORE', SLOTS, CALLER) or 0) <= now then
+  return wait(ARGV[11], 'queue')
+end
+if interval > 0 and tat - now > (ARGV[5] - 1) * interval then
+  return wait(tat - now - (ARGV[5] - 1) * interval + ahead * interval, 'rate_limited')
+end
+local cost = ARGV[8] * per_token
+if cost > 0 and token_tat > now and token_tat + cost - now > ARGV[7] * per_token then
+  return wait(math.min(token_tat - now, token_tat + cost - now - ARGV[7] * per_token),
+    'rate_limited')
+end
+
+if blocked_until then redis.call('HDEL', LIMITER, 'blocked_until', 'blocked_reason') end
+redis.call('HSET', LIMITER, 'tat', tat + interval, 'token_tat', token_tat + cost)
+if half_open then
+  redis.call('HSET', LIMITER, 'probe_until', now + ARGV[2], 'probe_caller', CALLER)
+end
+if max_calls > 0 then redis.call('ZADD', SLOTS, now + ARGV[2], CALLER) end
+redis.call('ZREM', WAITERS, CALLER)
+for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[10]) end
+return { 'ACQUIRED' }

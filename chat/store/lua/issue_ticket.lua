@@ -1,0 +1,24 @@
+#!lua
+-- Store a ticket that can be redeemed once in place of the caller's token.
+-- include: session authorize tickets
+--
+-- KEYS       see lib/session.lua
+-- ARGV[1-3]  see lib/session.lua
+-- ARGV[4]    SHA-256 of the caller's token
+-- ARGV[5]    SHA-256 of the ticket
+-- ARGV[6]    ms for which the ticket is valid
+-- ARGV[7]    max tickets of the session; a new one replaces the oldest
+--
+-- Replies:
+--   ISSUED | GONE | EXPIRED
+read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting')
+local err = authorize(ARGV[4])
+if err then return { err } end
+local lines = valid_tickets()
+for _, line in ipairs(lines) do
+  if string.match(line, TICKET_PATTERN) == ARGV[5] then return { 'ISSUED' } end -- sent again
+end
+if #lines >= tonumber(ARGV[7]) then table.remove(lines, 1) end
+lines[#lines + 1] = table.concat({ ARGV[5], s.token_hash, now + ARGV[6], '-' }, ' ')
+write_tickets(lines)
+return { 'ISSUED' }

@@ -1,0 +1,57 @@
+-- Counters for the metrics and the operations page. COUNTERS never resets. LAST_HOUR has outcomes
+-- per minute and latencies per ten minutes.
+local HOUR = 60 -- minutes
+
+-- Upper bounds of the latency buckets, ms, as in chat/store/metrics.py.
+local BUCKETS_MS = { 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 60000, 120000,
+  300000, 900000 }
+
+local function delete_before(minute)
+  for _, field in ipairs(redis.call('HKEYS', LAST_HOUR)) do
+    if tonumber(string.match(field, '^%d+')) < minute then redis.call('HDEL', LAST_HOUR, field) end
+  end
+end
+
+-- Increment a counter of the current interval of `minutes`.
+local function count_last_hour(name, minutes)
+  local minute = math.floor(now / 60000)
+  local start = minute - minute % minutes
+  if redis.call('HINCRBY', LAST_HOUR, start .. ':' .. name, 1) > 1 then return end
+  delete_before(minute - HOUR)
+  redis.call('EXPIRE', LAST_HOUR, 2 * HOUR * 60)
+end
+
+local function increment(name, by)
+  redis.call('HINCRBY', COUNTERS, name, by)
+end
+
+-- name: queue, time_to_first_token or turn. start, stop: seconds since the epoch.
+local function record_latency(name, start, stop)
+  local ms = math.max(0, math.floor((stop - start) * 1000 + 0.5))
+  local bucket = 'inf'
+  for _, bound in ipairs(BUCKETS_MS) do
+    if ms <= bound then
+      bucket = bound
+      break
+    end
+  end
+  increment(name .. ':' .. bucket, 1)
+  increment(name .. ':sum', ms)
+  count_last_hour(name .. ':' .. bucket, 10)
+end
+
+-- Record the latency of the first delta of an attempt. Needs `s` with partial_bytes, started_at.
+local function record_first_token()
+  if s.partial_bytes > 0 then return end
+  record_latency('time_to_first_token', s.started_at / 1000, now / 1000)
+end
+
+-- Count a turn that has ended. result: finish_reason, usage and error, as JSON members.
+local function count_finished_turn(status, reply, result)
+  increment('turns:' .. status .. ':' .. reply.model, 1)
+  count_last_hour(status, 1)
+  if reply.started_at ~= 'null' then record_latency('queue', reply.created_at, reply.started_at) end
+  record_latency('turn', reply.created_at, now / 1000)
+  local error_code = string.match(result, '^"finish_reason":.-,"error":{"code":"([%w_]+)"')
+  if error_code then increment('errors:' .. error_code, 1) end
+end

@@ -1,0 +1,19 @@
+-- Creation of a session, for `create` and `restore`. Needs search_index.lua.
+local SCHEMA = 2 -- of what is stored; scripts ignore sessions without this field
+
+-- Write the session's fields from ARGV[4-13] of create. Return the reply if the session exists.
+local function create_session()
+  read('schema', 'token_hash', 'created_at', 'expires_at')
+  if s.schema then
+    return { s.token_hash == ARGV[4] and 'EXISTS' or 'TAKEN', s.created_at, s.expires_at }
+  end
+  s.ttl, s.max_expires_at = tonumber(ARGV[5]), now + ARGV[6] * 1000
+  redis.call('HSET', SESSION, 'schema', SCHEMA, 'token_hash', ARGV[4], 'ttl', s.ttl,
+    'created_at', now, 'max_expires_at', s.max_expires_at, 'name', ARGV[7],
+    'system_prompt', ARGV[8], 'model', ARGV[9], 'context', ARGV[10], 'metadata', ARGV[11],
+    'webhook_url', ARGV[12], 'seq', 0, 'head', 1, 'tail', 0, 'first_message', 1,
+    'running_turn', 0, 'fence', 0, 'waiting', 0)
+  redis.call('HINCRBY', COUNTS, 'sessions', 1)
+  index_session(ARGV[9], ARGV[13])
+  return nil
+end

@@ -1,0 +1,61 @@
+-- The end of a turn. Needs turns.lua, token_usage.lua, and `s` with running_turn, head, tail,
+-- waiting, attempt, partial_bytes, bytes.
+
+-- Move the head of the session queue to a turn that has not started.
+local function set_head(turn)
+  set('head', turn)
+  set('attempt', 0)
+  set('retry_at', 0)
+end
+
+-- Results of turns: finish_reason, usage and error, as JSON members.
+local CANCELLED_RESULT = '"finish_reason":"cancelled","usage":null,"error":null'
+local function error_result(code, message)
+  return '"finish_reason":"error","usage":null,"error":{"code":"' .. code .. '","message":"' ..
+    message .. '"}'
+end
+
+-- Write the terminal state of an open turn's reply, and remove the turn from the session queue.
+-- result: finish_reason, usage and error, as JSON members. model: JSON string, or nil for no
+-- change.
+local function finish_turn(turn, status, result, content, model)
+  local reply = parse_open_reply(redis.call('HGET', MESSAGES, 2 * turn))
+  reply.completed_at, reply.model = format_seconds(now), model or reply.model
+  result = with_usage(result)
+  local json = reply_json(turn, status, content, reply, result .. ',"wait":null')
+  redis.call('HSET', MESSAGES, 2 * turn, json)
+  append_event('message.' .. status, ',"message_id":"' .. reply_id(turn) .. '","message":' .. json)
+  count_finished_turn(status, reply, result)
+  count_usage(reply.model, result)
+  enqueue_delivery(turn)
+  redis.call('HDEL', MESSAGES, 2 * turn .. ':ask')
+  set('bytes', s.bytes + #content)
+  if turn == s.running_turn then
+    redis.call('HINCRBY', COUNTS, 'running', -1)
+  else
+    change_waiting(-1)
+  end
+  if s.waiting == 0 and (s.running_turn == 0 or s.running_turn == turn) then
+    set_head(s.tail + 1)
+  elseif turn == s.head then
+    set_head(turn + 1)
+  end
+  return json
+end
+
+-- Remove and return the text of the running reply.
+local function take_partial()
+  if s.partial_bytes == 0 then return '' end
+  set('partial_bytes', 0)
+  return redis.call('GETDEL', PARTIAL) or ''
+end
+
+-- End the lease of the running turn.
+local function release_lease()
+  for _, name in ipairs({ 'running_turn', 'lease_until', 'cancel_requested' }) do set(name, 0) end
+  set('nonce', '')
+  set('worker', '')
+  redis.call('ZREM', RUNNING, ID)
+  if s.waiting > 0 then redis.call('ZADD', WAITING, now, ID) end
+  take_partial()
+end

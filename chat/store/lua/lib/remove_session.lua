@@ -1,0 +1,13 @@
+-- Removal of a session. Needs search_index.lua, and `s` with running_turn, waiting.
+
+-- Delete all keys of the session except its deliveries, and publish the reason to subscribers.
+local function remove_session(reason)
+  redis.call('UNLINK', SESSION, MESSAGES, PARTIAL, EVENTS, IDEMPOTENCY)
+  redis.call('ZREM', DUE, ID)
+  unindex_session()
+  for _, key in ipairs({ BY_ACTIVITY, WAITING, RUNNING }) do redis.call('ZREM', key, ID) end
+  redis.call('HINCRBY', COUNTS, 'sessions', -1)
+  if s.waiting > 0 then redis.call('HINCRBY', COUNTS, 'waiting', -s.waiting) end
+  if s.running_turn ~= 0 then redis.call('HINCRBY', COUNTS, 'running', -1) end
+  redis.call('PUBLISH', EVENTS, reason)
+end

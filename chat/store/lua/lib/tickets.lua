@@ -1,0 +1,17 @@
+-- Tickets of a session, in its field `tickets`, one per line:
+--   <SHA-256 of the ticket> <SHA-256 of its token> <expiry, ms> <nonce of the redeeming call, or ->
+local TICKET_PATTERN = '^(%x+) (%x+) (%d+) (%S+)$'
+
+-- Return the lines of valid tickets, oldest first. Needs `s` with token_hash.
+local function valid_tickets()
+  local valid = {}
+  for line in string.gmatch(redis.call('HGET', SESSION, 'tickets') or '', '[^\n]+') do
+    local _, token_hash, expires_at = string.match(line, TICKET_PATTERN)
+    if token_hash == s.token_hash and tonumber(expires_at) > now then valid[#valid + 1] = line end
+  end
+  return valid
+end
+
+local function write_tickets(lines)
+  redis.call('HSET', SESSION, 'tickets', table.concat(lines, '\n'))
+end

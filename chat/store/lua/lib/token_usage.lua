@@ -1,0 +1,34 @@
+-- Prompt and completion tokens, for the metrics. Needs counters.lua.
+
+-- "<prompt> <completion>" of the attempt that ends now, if its result has no usage.
+local attempt_usage = ''
+
+local function count_tokens(model, prompt, completion)
+  increment('tokens:prompt:' .. model, prompt)
+  increment('tokens:completion:' .. model, completion)
+end
+
+-- Count the tokens of an attempt whose turn goes on.
+local function count_attempt_usage(model)
+  local prompt, completion = string.match(attempt_usage, '^(%d+) (%d+)$')
+  attempt_usage = '' -- the script may end further turns
+  if prompt then count_tokens(model, prompt, completion) end
+end
+
+-- Return the result with the usage of the attempt, if it has none.
+-- result: finish_reason, usage and error, as JSON members.
+local function with_usage(result)
+  local prompt, completion = string.match(attempt_usage, '^(%d+) (%d+)$')
+  attempt_usage = ''
+  if not prompt then return result end
+  local usage = '{"prompt_tokens":' .. prompt .. ',"completion_tokens":' .. completion ..
+    ',"source":"estimated","total_tokens":' .. prompt + completion .. '}'
+  return (string.gsub(result, '^("finish_reason":"[%a_]+","usage":)null', '%1' .. usage))
+end
+
+-- Count the usage in a result.
+local function count_usage(model, result)
+  local prompt, completion = string.match(result,
+    '^"finish_reason":"[%a_]+","usage":{"prompt_tokens":(%d+),"completion_tokens":(%d+)')
+  if prompt then count_tokens(model, prompt, completion) end
+end

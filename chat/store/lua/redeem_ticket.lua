@@ -1,0 +1,26 @@
+#!lua flags=allow-oom
+-- Redeem a ticket for the token that it represents.
+-- include: session authorize tickets
+--
+-- KEYS       see lib/session.lua
+-- ARGV[1-3]  see lib/session.lua
+-- ARGV[4]    SHA-256 of the ticket
+-- ARGV[5]    nonce of this call, which may be sent twice
+--
+-- Replies:
+--   REDEEMED token_hash
+--   INVALID    the ticket is unknown, redeemed or expired
+--   GONE | EXPIRED
+read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting')
+local err = authorize('')
+if err then return { err } end
+local lines = valid_tickets()
+for i, line in ipairs(lines) do
+  local ticket, token_hash, expires_at, nonce = string.match(line, TICKET_PATTERN)
+  if ticket == ARGV[4] and (nonce == '-' or nonce == ARGV[5]) then
+    lines[i] = table.concat({ ticket, token_hash, expires_at, ARGV[5] }, ' ')
+    write_tickets(lines)
+    return { 'REDEEMED', token_hash }
+  end
+end
+return { 'INVALID' }

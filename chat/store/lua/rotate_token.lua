@@ -1,0 +1,28 @@
+#!lua flags=allow-oom
+-- Replace the token of the session; the old one is invalid immediately.
+-- include: session authorize events keep_alive
+--
+-- KEYS       see lib/session.lua
+-- ARGV[1-3]  see lib/session.lua
+-- ARGV[4]    SHA-256 of the caller's token, or ''
+-- ARGV[5]    SHA-256 of the new token
+--
+-- Replies:
+--   ROTATED expires_at   ms
+--   GONE | EXPIRED
+read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'ttl', 'max_expires_at',
+  'keys_expire_at', 'rotated_expires_at')
+local is_repeat = s.schema and s.token_hash == ARGV[5] -- the same call, sent again
+local err = authorize(is_repeat and s.token_hash or ARGV[4])
+if err then return { err } end
+if is_repeat and s.rotated_expires_at > 0 then return { 'ROTATED', s.rotated_expires_at } end
+if not is_repeat then
+  set('token_hash', ARGV[5])
+  append_event('session.updated', ',"changes":{}')
+end
+keep_alive(true)
+set('rotated_expires_at', s.expires_at)
+if s.running_turn == 0 and s.waiting == 0 then set_due(s.expires_at) end
+-- Subscribers must read the log, which refuses those with the old token.
+publish_seq()
+return { 'ROTATED', s.expires_at }
