@@ -117,7 +117,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     # First: the API skips all others, which only the admin needs.
-    "chat.api.middleware.Front",
+    "chat.api.middleware.APIMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -176,7 +176,7 @@ REST_FRAMEWORK = {
     # chat.api.auth reads tokens, and the subject packages check limits.
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
-    "DEFAULT_SCHEMA_CLASS": "chat.api.schema.Documented",
+    "DEFAULT_SCHEMA_CLASS": "chat.api.schema.ParleyAutoSchema",
     "EXCEPTION_HANDLER": "chat.api.exception_handler.handle",
     "UNAUTHENTICATED_USER": None,
 }
@@ -192,7 +192,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_PATCH": False,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "chat.api.schema.complete",
+        "chat.api.schema.postprocess",
     ],
     "ENUM_NAME_OVERRIDES": {
         "MessageStatus": "chat.api.schema_serializers.MESSAGE_STATUSES",

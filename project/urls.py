@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from django.urls import include, path, re_path
 
 from chat.admin import deliveries, errors, operations
-from chat.api.exception_handler import bad_request, failed, not_allowed, not_found
+from chat.api.exception_handler import bad_request, not_allowed, not_found, server_error
 from chat.api.urls import urlpatterns as api_urls
 from chat.pages.views import Page
 from chat.tutorial.urls import urlpatterns as tutorial_urls
@@ -32,7 +32,7 @@ def staff_error(status: HTTPStatus, message: str, otherwise: Handler) -> Handler
 handler400 = bad_request
 handler403 = staff_error(HTTPStatus.FORBIDDEN, "You do not have permission.", not_allowed)
 handler404 = staff_error(HTTPStatus.NOT_FOUND, "This page does not exist.", not_found)
-handler500 = failed
+handler500 = server_error
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:

@@ -7,7 +7,7 @@ from chat.domain import Caller
 from chat.domain.errors import InvalidToken, SessionNotFound
 
 
-def bearer(meta: Mapping[str, str]) -> Caller:
+def bearer_caller(meta: Mapping[str, str]) -> Caller:
     """Return who the Authorization header names; whether the token is good, the store says.
 
     Raises:
@@ -19,17 +19,17 @@ def bearer(meta: Mapping[str, str]) -> Caller:
     return tokens.caller_from_token(token.strip())
 
 
-def owner(meta: Mapping[str, str], session_id: str) -> Caller:
+def session_caller(meta: Mapping[str, str], session_id: str) -> Caller:
     """Return the bearer, if the token is one of this session.
 
     Raises:
         InvalidToken: there is no token.
         SessionNotFound: it is another's; whether the session exists is not told.
     """
-    return of_session(bearer(meta), session_id)
+    return require_session(bearer_caller(meta), session_id)
 
 
-def of_session(caller: Caller, session_id: str) -> Caller:
+def require_session(caller: Caller, session_id: str) -> Caller:
     """Return the caller, if the token is one of this session.
 
     Raises:

@@ -71,11 +71,11 @@ STATUSES: Mapping[str, HTTPStatus] = {
 
 def handle(exc: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
     """Answer an exception of a view; `None` leaves it to Django, which answers 500 (DRF's hook)."""
-    error = translated(exc)
-    return None if error is None else answer(error, context["request"]._request)  # noqa: SLF001
+    error = to_parley_error(exc)
+    return None if error is None else error_response(error, context["request"]._request)  # noqa: SLF001
 
 
-def answer(error: errors.ParleyError, request: HttpRequest) -> HttpResponse:
+def error_response(error: errors.ParleyError, request: HttpRequest) -> HttpResponse:
     """Return the answer that tells of an error."""
     status = STATUSES[error.code]
     retry_after = _retry_after(error)
@@ -84,19 +84,19 @@ def answer(error: errors.ParleyError, request: HttpRequest) -> HttpResponse:
         headers["WWW-Authenticate"] = f'Bearer error="{error.code}"'
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
-    body = orjson.dumps(told(error, responses.request_id_of(request)))
+    body = orjson.dumps(error_body(error, responses.request_id_of(request)))
     return responses.json(body, status, headers)
 
 
-def without_request(error: errors.ParleyError) -> HttpResponse:
+def error_response_without_request(error: errors.ParleyError) -> HttpResponse:
     """Return the answer to what came in place of a request that Django could be shown."""
     nothing = HttpRequest()
-    response = answer(error, nothing)
-    responses.dressed(nothing, response)
+    response = error_response(error, nothing)
+    responses.add_headers(nothing, response)
     return response
 
 
-def told(error: errors.ParleyError, request_id: str) -> dict[str, Any]:
+def error_body(error: errors.ParleyError, request_id: str) -> dict[str, Any]:
     """Return what is told of an error, on whatever way."""
     return {
         "error": {
@@ -115,13 +115,13 @@ def _retry_after(error: errors.ParleyError) -> int | None:
     return max(1, math.ceil(error.retry_after)) if isinstance(error, errors.Unavailable) else None
 
 
-def translated(exc: Exception) -> errors.ParleyError | None:
+def to_parley_error(exc: Exception) -> errors.ParleyError | None:
     """Return an exception of Django's or DRF's as Parley's own; `None` for one that is a fault."""
     match exc:
         case errors.ParleyError():
             return exc
         case exceptions.ValidationError():
-            param, message = _first(exc.detail)
+            param, message = _first_detail(exc.detail)
             return errors.InvalidRequest(message, param=param)
         case exceptions.MethodNotAllowed():
             return errors.MethodNotAllowed()
@@ -130,42 +130,42 @@ def translated(exc: Exception) -> errors.ParleyError | None:
     return None
 
 
-def _first(detail: Any, param: str = "") -> tuple[str | None, str]:
+def _first_detail(detail: Any, param: str = "") -> tuple[str | None, str]:
     """Return the dotted path of the first field that is wrong, and what is wrong with it."""
     if isinstance(detail, dict):
         name, inner = next(iter(detail.items()))
         step = "" if name == "non_field_errors" else str(name)
-        return _first(inner, ".".join(filter(None, (param, step))))
+        return _first_detail(inner, ".".join(filter(None, (param, step))))
     if isinstance(detail, list):
-        return _first(detail[0], param)
+        return _first_detail(detail[0], param)
     return param or None, str(detail)
 
 
-def bad_host(request: HttpRequest) -> HttpResponseBase | None:
+def check_host(request: HttpRequest) -> HttpResponseBase | None:
     """Refuse a request whose Host header names no host of this service, or let it pass."""
     try:
         request.get_host()
     except DisallowedHost:
-        return answer(errors.InvalidHost(), request)
+        return error_response(errors.InvalidHost(), request)
     return None
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:  # noqa: ARG001
     """Django's handler400."""
-    return responses.dressed(request, answer(errors.InvalidRequest(), request))
+    return responses.add_headers(request, error_response(errors.InvalidRequest(), request))
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponseBase:  # noqa: ARG001
     """Django's handler404, and the answer for every path that nothing else knows."""
-    return responses.dressed(request, answer(errors.NotFound(), request))
+    return responses.add_headers(request, error_response(errors.NotFound(), request))
 
 
 def not_allowed(request: HttpRequest, exception: Exception) -> HttpResponseBase:  # noqa: ARG001
     """Django's handler403."""
-    return responses.dressed(request, answer(errors.NotAllowed(), request))
+    return responses.add_headers(request, error_response(errors.NotAllowed(), request))
 
 
-def failed(request: HttpRequest) -> HttpResponseBase:
+def server_error(request: HttpRequest) -> HttpResponseBase:
     """Django's handler500: nothing but the id by which the log can be searched."""
     logger.error("Request %s ended in an exception", responses.request_id_of(request))
-    return responses.dressed(request, answer(errors.ParleyError(), request))
+    return responses.add_headers(request, error_response(errors.ParleyError(), request))

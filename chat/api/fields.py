@@ -17,7 +17,7 @@ INVISIBLE = (
 )
 VISIBLE = re.compile(f"[^{INVISIBLE}]")
 NO_NUL = "^[^\x00]*$"
-SOMETHING_VISIBLE = f"^[^\x00]*[^{INVISIBLE}][^\x00]*$"
+NOT_BLANK = f"^[^\x00]*[^{INVISIBLE}][^\x00]*$"
 
 
 def is_blank(text: str) -> bool:
@@ -25,7 +25,7 @@ def is_blank(text: str) -> bool:
     return VISIBLE.search(text) is None
 
 
-class Text(serializers.CharField):
+class StrictCharField(serializers.CharField):
     """A string, kept exactly as it came."""
 
     def __init__(self, *, max_bytes: int | None = None, **kwargs: Any) -> None:
@@ -45,7 +45,7 @@ class Text(serializers.CharField):
         return data
 
 
-class Content(Text):
+class ContentField(StrictCharField):
     """What a message says: something that can be seen."""
 
     def run_validation(self, data: Any = serializers.empty) -> str:
@@ -55,7 +55,7 @@ class Content(Text):
         return content
 
 
-class Whole(serializers.IntegerField):
+class StrictIntegerField(serializers.IntegerField):
     """An integer, be it written as 5.0; `"5"` and `true` are none."""
 
     def to_internal_value(self, data: Any) -> int:
@@ -64,7 +64,7 @@ class Whole(serializers.IntegerField):
         return int(data)
 
 
-class Number(serializers.FloatField):
+class StrictFloatField(serializers.FloatField):
     """A number; `"0.5"` and `true` are none."""
 
     def to_internal_value(self, data: Any) -> float:
@@ -73,7 +73,7 @@ class Number(serializers.FloatField):
         return float(data)
 
 
-class Metadata(serializers.DictField):
+class MetadataField(serializers.DictField):
     """A JSON object of the client's own."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:

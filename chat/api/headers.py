@@ -9,10 +9,10 @@ from chat.domain.ids import random_id
 # Nothing that could forge a line of a log.
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # Fewest characters of an idempotency key.
-KEY = 8
+MIN_KEY_CHARS = 8
 # Fewest characters of one that gives a token again to who knows it.
-SECRET_KEY = 16
-KEY_MAX = 255
+MIN_SECRET_KEY_CHARS = 16
+MAX_KEY_CHARS = 255
 SEQ = re.compile(r"[0-9]{1,15}")
 ETAG = re.compile(r'"(\d{1,15})-(-?\d{1,15})-(\d{1,15})"')
 
@@ -33,18 +33,18 @@ def idempotency_key(meta: Mapping[str, str], *, is_secret: bool = False) -> str:
     key = meta.get("HTTP_IDEMPOTENCY_KEY")
     if key is None:
         return ""
-    least = SECRET_KEY if is_secret else KEY
+    least = MIN_SECRET_KEY_CHARS if is_secret else MIN_KEY_CHARS
     if not re.fullmatch(key_pattern(least), key):
         raise InvalidRequest(
-            f"An Idempotency-Key has {least} to {KEY_MAX} printable ASCII characters.",
+            f"An Idempotency-Key has {least} to {MAX_KEY_CHARS} printable ASCII characters.",
             param="Idempotency-Key",
         )
     return key
 
 
-def key_pattern(least: int) -> str:
+def key_pattern(min_chars: int) -> str:
     """Return the regular expression of idempotency keys of so many characters at least."""
-    return rf"^[!-~][ -~]{{{least - 2},{KEY_MAX - 2}}}[!-~]$"
+    return rf"^[!-~][ -~]{{{min_chars - 2},{MAX_KEY_CHARS - 2}}}[!-~]$"
 
 
 def etag(seq: int, after: int, limit: int) -> str:
@@ -60,12 +60,12 @@ def known_seq(meta: Mapping[str, str], after: int, limit: int) -> int:
     return -1
 
 
-def knows_any(meta: Mapping[str, str]) -> bool:
+def has_if_none_match_any(meta: Mapping[str, str]) -> bool:
     """Return whether If-None-Match is met by whatever there is."""
     return meta.get("HTTP_IF_NONE_MATCH", "").strip() == "*"
 
 
-def last_event_id(meta: Mapping[str, str], otherwise: int) -> int:
+def last_event_id(meta: Mapping[str, str], default: int) -> int:
     """Return the seq of the last event that the client has had, if it names one.
 
     Raises:
@@ -73,7 +73,7 @@ def last_event_id(meta: Mapping[str, str], otherwise: int) -> int:
     """
     given = meta.get("HTTP_LAST_EVENT_ID", "")
     if not given:
-        return otherwise
+        return default
     if not SEQ.fullmatch(given):
         raise InvalidRequest("Last-Event-ID is the id of an event.", param="Last-Event-ID")
     return int(given)

@@ -12,14 +12,14 @@ from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve
 
 from chat.api import responses
-from chat.api.exception_handler import bad_host, not_found
+from chat.api.exception_handler import check_host, not_found
 from chat.logging import reset_context
 from chat.tracing import NO_SPAN, Span, SpanKind, tracing
 
 # Answers a request, or promises to (under ASGI).
 Handler = Callable[[HttpRequest], Any]
 # What a page of a listed origin may send.
-ALLOWED = {
+PREFLIGHT_HEADERS = {
     "Access-Control-Allow-Methods": "DELETE, GET, PATCH, POST",
     "Access-Control-Allow-Headers": (
         "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, X-Request-ID"
@@ -29,10 +29,10 @@ ALLOWED = {
 
 
 # What an orchestrator asks by an address of its own, which need not be a name of the service.
-PROBED = {"/live", "/ready"}
+PROBE_PATHS = {"/live", "/ready"}
 
 
-class Front:
+class APIMiddleware:
     """Checks the host, answers CORS preflights, and puts the standing headers on every answer.
 
     A path of the API goes from here straight to its view. Cookies, CSRF, messages and users are the
@@ -51,25 +51,25 @@ class Front:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self.is_async:
-            return self._answer(request)
+            return self._respond(request)
         reset_context(request_id=responses.request_id_of(request))
         handler = self._handler(request)
         with _span(request) as span:
-            response = responses.dressed(request, handler(request))
+            response = responses.add_headers(request, handler(request))
             span.set_attribute("http.response.status_code", response.status_code)
         return response
 
-    async def _answer(self, request: HttpRequest) -> HttpResponseBase:
+    async def _respond(self, request: HttpRequest) -> HttpResponseBase:
         reset_context(request_id=responses.request_id_of(request))
         found = self._handler(request)(request)
         response = await found if isinstance(found, Awaitable) else found
-        return responses.dressed(request, cast(HttpResponseBase, response))
+        return responses.add_headers(request, cast(HttpResponseBase, response))
 
     def _handler(self, request: HttpRequest) -> Handler:
-        if not _is_probe(request) and (refusal := bad_host(request)) is not None:
+        if not _is_probe(request) and (refusal := check_host(request)) is not None:
             return lambda _: refusal
         if _is_preflight(request):
-            return lambda _: HttpResponse(status=204, headers=ALLOWED)
+            return lambda _: HttpResponse(status=204, headers=PREFLIGHT_HEADERS)
         return self._view(request) or self.get_response
 
     def _view(self, request: HttpRequest) -> Handler | None:
@@ -88,7 +88,7 @@ class Front:
 def _is_probe(request: HttpRequest) -> bool:
     """Whether it may come by any name; what a token guards cannot be read by a rebound one."""
     path = request.path_info
-    return path in PROBED or (path == "/metrics" and bool(settings.METRICS_TOKEN))
+    return path in PROBE_PATHS or (path == "/metrics" and bool(settings.METRICS_TOKEN))
 
 
 def _span(request: HttpRequest) -> AbstractContextManager[Span]:

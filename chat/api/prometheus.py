@@ -22,17 +22,17 @@ from chat.store.metrics import BOUNDS, Histogram, Tally
 
 OUTCOMES = [status.value for status in Status if status.is_terminal]
 # Values by those of the labels.
-Counted = dict[tuple[str, ...], float]
+LabeledValues = dict[tuple[str, ...], float]
 
 
-def text(standing: Stats) -> bytes:
+def render(standing: Stats) -> bytes:
     """Return all figures as Prometheus reads them."""
     registry = CollectorRegistry()
-    registry.register(Told(standing))
+    registry.register(StatsCollector(standing))
     return generate_latest(registry)
 
 
-class Told(Collector):
+class StatsCollector(Collector):
     """One look, as metrics."""
 
     def __init__(self, standing: Stats) -> None:
@@ -65,11 +65,13 @@ def _gauges(standing: Stats) -> Iterator[Metric]:
 
 
 def _counters(tally: Tally, models: list[str]) -> Iterator[Metric]:
-    turns: Counted = {(outcome, model): 0 for outcome in OUTCOMES for model in models}
-    tokens: Counted = {(kind, model): 0 for kind in ("prompt", "completion") for model in models}
-    restarts: Counted = {(reason.value,): 0 for reason in WaitReason}
+    turns: LabeledValues = {(outcome, model): 0 for outcome in OUTCOMES for model in models}
+    tokens: LabeledValues = {
+        (kind, model): 0 for kind in ("prompt", "completion") for model in models
+    }
+    restarts: LabeledValues = {(reason.value,): 0 for reason in WaitReason}
     restarts |= {(reason,): count for reason, count in tally.restarts.items()}
-    errors: Counted = {(code,): count for code, count in tally.errors.items()}
+    errors: LabeledValues = {(code,): count for code, count in tally.errors.items()}
     yield _counter("parley_accepted_turns", "Turns that were accepted.", (), {(): tally.accepted})
     yield _counter(
         "parley_turns", "Turns that ended.", ("outcome", "model"), {**turns, **tally.turns}
@@ -87,13 +89,13 @@ def _counters(tally: Tally, models: list[str]) -> Iterator[Metric]:
         ("kind", "model"),
         {**tokens, **tally.tokens},
     )
-    tries: Counted = {(outcome,): count for outcome, count in tally.webhook_tries.items()}
+    tries: LabeledValues = {(outcome,): count for outcome, count in tally.webhook_tries.items()}
     yield _counter(
         "parley_webhook_tries", "Tries at webhooks, by what came of them.", ("outcome",), tries
     )
 
 
-def _counter(name: str, text: str, labels: tuple[str, ...], values: Counted) -> Metric:
+def _counter(name: str, text: str, labels: tuple[str, ...], values: LabeledValues) -> Metric:
     family = CounterMetricFamily(name, text, labels=labels)
     for told, value in sorted(values.items()):
         family.add_metric(told, value)

@@ -9,7 +9,7 @@ from django.http import QueryDict
 from chat.domain.errors import InvalidRequest
 from chat.settings import chat_settings
 
-WHOLE = re.compile(r"[0-9]{1,15}")
+INTEGER = re.compile(r"[0-9]{1,15}")
 CURSOR = re.compile(r"msg_[1-9][0-9]{0,14}")
 DECIMAL = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 
@@ -37,7 +37,7 @@ class PageQuery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FollowQuery:
+class SubscribeQuery:
     """How a session is followed."""
 
     # The last seq that is known; 0 for none.
@@ -46,7 +46,7 @@ class FollowQuery:
     token: str
 
 
-def snapshot(query: QueryDict) -> SnapshotQuery:
+def snapshot_query(query: QueryDict) -> SnapshotQuery:
     """Return `after`, `limit` and `wait`.
 
     Raises:
@@ -54,45 +54,45 @@ def snapshot(query: QueryDict) -> SnapshotQuery:
     """
     if not query:
         return SnapshotQuery(limit=chat_settings.PAGE_LIMIT)
-    _refuse_unknown(query, {"after", "limit", "wait"})
+    _reject_unknown(query, {"after", "limit", "wait"})
     after = query.get("after")
     return SnapshotQuery(
-        after=-1 if after is None else seq("after", after),
+        after=-1 if after is None else parse_seq("after", after),
         limit=_limit(query),
         wait=_seconds("wait", query.get("wait", "0"), chat_settings.MAX_WAIT),
     )
 
 
-def follow(query: QueryDict, *, takes_token: bool = False) -> FollowQuery:
+def subscribe_query(query: QueryDict, *, takes_token: bool = False) -> SubscribeQuery:
     """Return `after`, `ticket` and, where it is taken, `token`; the latter two are "" if absent.
 
     Raises:
         InvalidRequest: `after` is not a whole number, or there is another parameter.
     """
-    _refuse_unknown(query, {"after", "ticket", "token"} if takes_token else {"after", "ticket"})
-    return FollowQuery(
-        after=seq("after", query.get("after", "0")),
+    _reject_unknown(query, {"after", "ticket", "token"} if takes_token else {"after", "ticket"})
+    return SubscribeQuery(
+        after=parse_seq("after", query.get("after", "0")),
         ticket=query.get("ticket", ""),
         token=query.get("token", ""),
     )
 
 
-def seq(name: str, text: str) -> int:
+def parse_seq(name: str, text: str) -> int:
     """Return a seq.
 
     Raises:
         InvalidRequest: it is not a whole number.
     """
-    return _whole(name, text, 0, 10**15)
+    return _integer(name, text, 0, 10**15)
 
 
-def page(query: QueryDict) -> PageQuery:
+def page_query(query: QueryDict) -> PageQuery:
     """Return `before`, `after`, `limit` and `order`.
 
     Raises:
         InvalidRequest: one is malformed, or there is another parameter.
     """
-    _refuse_unknown(query, {"before", "after", "limit", "order"})
+    _reject_unknown(query, {"before", "after", "limit", "order"})
     order = query.get("order", "asc")
     if order not in {"asc", "desc"}:
         raise InvalidRequest("order is asc or desc.", param="order")
@@ -104,17 +104,17 @@ def page(query: QueryDict) -> PageQuery:
     )
 
 
-def nothing(query: QueryDict) -> None:
+def no_query(query: QueryDict) -> None:
     """Refuse every parameter.
 
     Raises:
         InvalidRequest: there is one.
     """
     if query:
-        _refuse_unknown(query, ())
+        _reject_unknown(query, ())
 
 
-def _refuse_unknown(query: QueryDict, known: Collection[str]) -> None:
+def _reject_unknown(query: QueryDict, known: Collection[str]) -> None:
     for name, values in query.lists():
         if name not in known:
             raise InvalidRequest("There is no such query parameter.", param=name[:100])
@@ -132,11 +132,11 @@ def _cursor(name: str, query: QueryDict) -> str | None:
 def _limit(query: QueryDict) -> int:
     given = query.get("limit")
     most = chat_settings.MAX_PAGE_LIMIT
-    return chat_settings.PAGE_LIMIT if given is None else _whole("limit", given, 1, most)
+    return chat_settings.PAGE_LIMIT if given is None else _integer("limit", given, 1, most)
 
 
-def _whole(name: str, text: str, least: int, most: int) -> int:
-    if not WHOLE.fullmatch(text) or not least <= int(text) <= most:
+def _integer(name: str, text: str, least: int, most: int) -> int:
+    if not INTEGER.fullmatch(text) or not least <= int(text) <= most:
         raise InvalidRequest(f"{name} is a whole number from {least} to {most}.", param=name)
     return int(text)
 

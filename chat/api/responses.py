@@ -15,9 +15,9 @@ SITE_POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; frame-ancestors 'none'; "
     "base-uri 'none'; form-action 'self'"
 )
-BODILESS = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
+NO_BODY = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
 # Headers of answers that a page of another origin may read.
-EXPOSED = "ETag, Location, Retry-After, X-Request-ID"
+EXPOSED_HEADERS = "ETag, Location, Retry-After, X-Request-ID"
 
 
 def json(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
@@ -25,12 +25,12 @@ def json(body: bytes, status: int = 200, headers: Mapping[str, str] | None = Non
     return HttpResponse(body, status=status, content_type="application/json", headers=headers)
 
 
-def tagged(body: bytes, seq: int, after: int, limit: int) -> HttpResponse:
+def json_with_etag(body: bytes, seq: int, after: int, limit: int) -> HttpResponse:
     """Return a snapshot with its ETag."""
     return json(body, headers={"ETag": etag(seq, after, limit)})
 
 
-def unchanged(seq: int, after: int, limit: int) -> HttpResponse:
+def not_modified(seq: int, after: int, limit: int) -> HttpResponse:
     """Return 304: nothing has changed since `seq`."""
     tag = {"ETag": etag(seq, after, limit)}
     response = HttpResponse(status=HTTPStatus.NOT_MODIFIED, headers=tag)
@@ -38,7 +38,7 @@ def unchanged(seq: int, after: int, limit: int) -> HttpResponse:
     return response
 
 
-def nothing() -> HttpResponse:
+def no_content() -> HttpResponse:
     """Return 204."""
     response = HttpResponse(status=HTTPStatus.NO_CONTENT)
     del response.headers["Content-Type"]
@@ -53,7 +53,7 @@ def request_id_of(request: HttpRequest) -> str:
     return str(found)
 
 
-def dressed(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+def add_headers(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Return the response with the headers that every answer of Parley bears.
 
     A view that sets one of them itself has its way.
@@ -61,20 +61,20 @@ def dressed(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBas
     headers = response.headers
     is_api = headers.get("Content-Type", "application/json") == "application/json"
     headers["X-Request-ID"] = request_id_of(request)
-    for name, value in standing_headers(is_api=is_api):
+    for name, value in default_headers(is_api=is_api):
         headers.setdefault(name, value)
-    if isinstance(response, HttpResponse) and response.status_code not in BODILESS:
+    if isinstance(response, HttpResponse) and response.status_code not in NO_BODY:
         headers.setdefault("Content-Length", str(len(response.content)))
     origin = request.META.get("HTTP_ORIGIN", "")
     if origin in settings.CORS_ORIGINS:
         headers["Access-Control-Allow-Origin"] = origin
-        headers["Access-Control-Expose-Headers"] = EXPOSED
+        headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
         headers["Vary"] = "Origin"
     return response
 
 
 @cache
-def standing_headers(*, is_api: bool) -> tuple[tuple[str, str], ...]:
+def default_headers(*, is_api: bool) -> tuple[tuple[str, str], ...]:
     """Return headers that are the same on all answers of the API, or on all pages and files."""
     headers = {
         "X-Content-Type-Options": "nosniff",

@@ -8,37 +8,39 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
 from chat.api import headers, schema_serializers
-from chat.api.fields import NO_NUL, SOMETHING_VISIBLE
-from chat.api.serializers import BODIES, Body
+from chat.api.fields import NO_NUL, NOT_BLANK
+from chat.api.serializers import BODIES, StrictSerializer
 from chat.api.views.base import View
 from chat.conversation import llms
 from chat.settings import chat_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-STORELESS = (HTTPStatus.BAD_REQUEST,)
-USUAL = (HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE)
-OWNED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND)
-WITH_BODY = (
+WITHOUT_STORE_ERRORS = (HTTPStatus.BAD_REQUEST,)
+COMMON_ERRORS = (HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE)
+SESSION_ERRORS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND)
+BODY_ERRORS = (
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 )
-CONFLICT = (HTTPStatus.CONFLICT,)
+CONFLICT_ERRORS = (HTTPStatus.CONFLICT,)
 # Of a session that has too many followers.
-FOLLOWED = (HTTPStatus.TOO_MANY_REQUESTS,)
-LIMITED = (HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS)
+SUBSCRIBE_ERRORS = (HTTPStatus.TOO_MANY_REQUESTS,)
+LIMIT_ERRORS = (HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS)
 
 
-def number(name: str, description: str, **schema: object) -> OpenApiParameter:
+def integer_parameter(name: str, description: str, **schema: object) -> OpenApiParameter:
     """Describe a query parameter that is a number."""
     return OpenApiParameter(name, {"type": "integer", **schema}, description=description)
 
 
-AFTER = number(
+AFTER = integer_parameter(
     "after", "Only messages changed after this seq.", minimum=0, maximum=10**15, format="int64"
 )
-LIMIT = number("limit", "Most messages.", minimum=1, maximum=chat_settings.MAX_PAGE_LIMIT)
+LIMIT = integer_parameter(
+    "limit", "Most messages.", minimum=1, maximum=chat_settings.MAX_PAGE_LIMIT
+)
 WAIT = OpenApiParameter(
     "wait",
     {"type": "number", "minimum": 0, "maximum": chat_settings.MAX_WAIT, "multipleOf": 0.001},
@@ -47,33 +49,40 @@ WAIT = OpenApiParameter(
 IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match", str, "header", description="An earlier ETag, or `*`."
 )
-BESIDE = {"type": "string", "pattern": "^msg_[1-9][0-9]{0,14}$"}
-PAGE = [
-    OpenApiParameter("before", BESIDE, description="Only messages before this one; or `after`."),
-    OpenApiParameter("after", BESIDE, description="Only messages after this one."),
+MESSAGE_CURSOR = {"type": "string", "pattern": "^msg_[1-9][0-9]{0,14}$"}
+PAGE_PARAMETERS = [
+    OpenApiParameter(
+        "before", MESSAGE_CURSOR, description="Only messages before this one; or `after`."
+    ),
+    OpenApiParameter("after", MESSAGE_CURSOR, description="Only messages after this one."),
     LIMIT,
     OpenApiParameter("order", str, enum=["asc", "desc"], description="By age; oldest first."),
 ]
 
 
-def key(least: int = headers.KEY) -> OpenApiParameter:
+def idempotency_key_parameter(least: int = headers.MIN_KEY_CHARS) -> OpenApiParameter:
     """Describe the Idempotency-Key."""
     schema = {"type": "string", "pattern": headers.key_pattern(least)}
     description = "The same key and request again: the first answer again."
     return OpenApiParameter("Idempotency-Key", schema, "header", description=description)
 
 
-def documented(
+def openapi(
     answers: Mapping[int, type[schema_serializers.Output] | None],
     *,
-    body: type[Body] | None = None,
+    body: type[StrictSerializer] | None = None,
     needs_token: bool = True,
-    usual: Sequence[HTTPStatus] = USUAL,
-    refusals: Sequence[HTTPStatus] = (),
+    common: Sequence[HTTPStatus] = COMMON_ERRORS,
+    errors: Sequence[HTTPStatus] = (),
     parameters: Sequence[OpenApiParameter] = (),
 ) -> Callable[[F], F]:
     """Describe a call: its answers, its body, and what it may be refused with beyond the usual."""
-    told = (*usual, *(OWNED if needs_token else ()), *(WITH_BODY if body else ()), *refusals)
+    told = (
+        *common,
+        *(SESSION_ERRORS if needs_token else ()),
+        *(BODY_ERRORS if body else ()),
+        *errors,
+    )
     responses: dict[int, Any] = {
         status.value: OpenApiResponse(schema_serializers.Error, status.phrase)
         for status in sorted(told)
@@ -83,7 +92,7 @@ def documented(
     return extend_schema(request=body, responses=responses, parameters=[*parameters])
 
 
-class Documented(AutoSchema):
+class ParleyAutoSchema(AutoSchema):
     """Adds what holds for every call of the API."""
 
     def get_auth(self) -> list[dict[str, list[str]]]:
@@ -118,19 +127,24 @@ def _path_parameters(path: str) -> list[OpenApiParameter]:
     return [OpenApiParameter(name, str, "path", required=True) for name in names]
 
 
-def _header(name: str, kind: Any, statuses: bool | list[int], text: str) -> OpenApiParameter:  # noqa: FBT001
+def _header_parameter(
+    name: str,
+    kind: Any,
+    statuses: bool | list[int],  # noqa: FBT001
+    text: str,
+) -> OpenApiParameter:
     return OpenApiParameter(name, kind, "header", response=statuses, description=text)
 
 
 RESPONSE_HEADERS = [
-    _header("X-Request-ID", str, True, "The client's, if it sent a sane one."),
-    _header("Retry-After", int, [429, 503], "Seconds."),
-    _header("WWW-Authenticate", str, [401], "The scheme, and the error's code."),
-    _header("Location", str, [201, 202], "Where the new thing is."),
+    _header_parameter("X-Request-ID", str, True, "The client's, if it sent a sane one."),
+    _header_parameter("Retry-After", int, [429, 503], "Seconds."),
+    _header_parameter("WWW-Authenticate", str, [401], "The scheme, and the error's code."),
+    _header_parameter("Location", str, [201, 202], "Where the new thing is."),
 ]
 
 
-def complete(result: dict[str, Any], **_: object) -> dict[str, Any]:
+def postprocess(result: dict[str, Any], **_: object) -> dict[str, Any]:
     """Say of request bodies what serializers can't: nothing unknown, no NUL, something visible."""
     schemas = result["components"]["schemas"]
     for name in {kind.__name__ for kind in BODIES} & schemas.keys():
@@ -138,8 +152,8 @@ def complete(result: dict[str, Any], **_: object) -> dict[str, Any]:
         for field in schemas[name].get("properties", {}).values():
             if field.get("type") == "string" and "enum" not in field:
                 field["pattern"] = NO_NUL
-    schemas["NewMessage"]["properties"]["content"]["pattern"] = SOMETHING_VISIBLE
-    for name in ("NewSession", "SessionChanges"):
+    schemas["NewMessageBody"]["properties"]["content"]["pattern"] = NOT_BLANK
+    for name in ("NewSessionBody", "SessionUpdateBody"):
         schemas[name]["properties"]["model"]["enum"] = [*llms.all_models(), None]
     _link(result["paths"])
     result["paths"]["/sessions/{session_id}/events"] = {"get": _events(result["paths"])}

@@ -16,7 +16,7 @@ class Output(serializers.Serializer[Any]):
     """An object of an answer; each field is always there unless it says otherwise."""
 
 
-class TurnUsage(Output):
+class Usage(Output):
     """Tokens that a reply took."""
 
     prompt_tokens = serializers.IntegerField()
@@ -27,14 +27,14 @@ class TurnUsage(Output):
     )
 
 
-class TurnFailure(Output):
+class ReplyError(Output):
     """Why a reply failed, or the last attempt at it."""
 
     code = serializers.CharField()
     message = serializers.CharField()
 
 
-class TurnWait(Output):
+class Wait(Output):
     """Why a queued reply is not being written yet."""
 
     reason = serializers.ChoiceField([reason.value for reason in WaitReason])
@@ -42,7 +42,7 @@ class TurnWait(Output):
     position = serializers.IntegerField(help_text="Turns of the session before this one.")
 
 
-class GivenFeedback(Output):
+class Feedback(Output):
     """What the session's owner thinks of a reply."""
 
     rating = serializers.ChoiceField([rating.value for rating in Rating])
@@ -66,13 +66,13 @@ class Message(Output):
     finish_reason = serializers.ChoiceField(
         [reason.value for reason in FinishReason], allow_null=True
     )
-    usage = TurnUsage(allow_null=True)
-    error = TurnFailure(allow_null=True)
-    wait = TurnWait(allow_null=True)
-    feedback = GivenFeedback(allow_null=True)
+    usage = Usage(allow_null=True)
+    error = ReplyError(allow_null=True)
+    wait = Wait(allow_null=True)
+    feedback = Feedback(allow_null=True)
 
 
-class ShownContext(Output):
+class Context(Output):
     """What of the history the model is shown."""
 
     messages = serializers.IntegerField()
@@ -87,7 +87,7 @@ class Session(Output):
     status = serializers.ChoiceField(SESSION_STATUSES)
     model = serializers.CharField()
     system_prompt = serializers.CharField(allow_null=True)
-    context = ShownContext()  # type: ignore[assignment]  # DRF takes fields away
+    context = Context()  # type: ignore[assignment]  # DRF takes fields away
     metadata = serializers.DictField()
     webhook_url = serializers.CharField(
         allow_null=True, help_text="null also after its receiver has answered 410."
@@ -116,7 +116,7 @@ class NewTicket(Output):
     expires_in = serializers.FloatField(help_text="Seconds within which it must be used.")
 
 
-class OpenedSession(Session):
+class NewSession(Session):
     """A new session and its token, which nobody can look up later."""
 
     token = serializers.CharField()

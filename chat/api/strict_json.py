@@ -9,7 +9,7 @@ import orjson
 from chat.domain.errors import InvalidRequest
 
 # Objects and arrays inside one another with which a body is refused.
-DEPTH = 50
+MAX_DEPTH = 50
 # More digits than 64 bits can be trusted to hold; orjson would make a float of it.
 LONG_INTEGER = re.compile(rb"(?<![\d.eE+-])-?\d{20,}(?![\d.eE])")
 
@@ -25,15 +25,15 @@ def read_object(body: bytes) -> dict[str, Any]:
     """
     skeleton = _skeleton(body)
     if _is_too_deep(skeleton):
-        raise InvalidRequest(f"The JSON is nested {DEPTH} deep or more.")
+        raise InvalidRequest(f"The JSON is nested {MAX_DEPTH} deep or more.")
     if LONG_INTEGER.search(skeleton):
         raise InvalidRequest("The JSON holds an integer of 20 digits or more.")
-    found = _decoded(body)
+    found = _decode(body)
     if not isinstance(found, dict):
         raise InvalidRequest("The body must be a JSON object.")
-    if _members(found) != skeleton.count(b":"):
+    if _count_members(found) != skeleton.count(b":"):
         raise InvalidRequest("The JSON repeats a key.")
-    if rb"\u0000" in body and any("\0" in text for text in _texts(found)):
+    if rb"\u0000" in body and any("\0" in text for text in _strings(found)):
         raise InvalidRequest("The JSON holds the character NUL.")
     return found
 
@@ -44,7 +44,7 @@ def _skeleton(body: bytes) -> bytes:
 
 
 def _is_too_deep(skeleton: bytes) -> bool:
-    if skeleton.count(b"{") + skeleton.count(b"[") < DEPTH:
+    if skeleton.count(b"{") + skeleton.count(b"[") < MAX_DEPTH:
         return False
     depth = 0
     for byte in skeleton:
@@ -52,33 +52,33 @@ def _is_too_deep(skeleton: bytes) -> bool:
             depth += 1
         elif byte in b"}]":
             depth -= 1
-        if depth >= DEPTH:
+        if depth >= MAX_DEPTH:
             return True
     return False
 
 
-def _decoded(body: bytes) -> object:
+def _decode(body: bytes) -> object:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise InvalidRequest(f"The body is not valid JSON: {error.msg}.") from error
 
 
-def _members(value: object) -> int:
+def _count_members(value: object) -> int:
     """Return how many keys the objects in `value` have together."""
     if isinstance(value, dict):
-        return len(value) + sum(map(_members, value.values()))
-    return sum(map(_members, value)) if isinstance(value, list) else 0
+        return len(value) + sum(map(_count_members, value.values()))
+    return sum(map(_count_members, value)) if isinstance(value, list) else 0
 
 
-def _texts(value: object) -> Iterator[str]:
+def _strings(value: object) -> Iterator[str]:
     """Give every string in `value`, keys too."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
         for key, inner in value.items():
             yield key
-            yield from _texts(inner)
+            yield from _strings(inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from _texts(inner)
+            yield from _strings(inner)

@@ -10,7 +10,7 @@ urlpatterns = [
     path("sessions/<session_id>/reset", sessions.Reset.as_view()),
     path("sessions/<session_id>/token", sessions.Token.as_view()),
     path("sessions/<session_id>/ticket", sessions.Ticket.as_view()),
-    path("messages", messages.Inbox.as_view()),
+    path("messages", messages.PostMessage.as_view()),
     path("sessions/<session_id>/messages", messages.Messages.as_view()),
     path("sessions/<session_id>/messages/<message_id>", messages.Message.as_view()),
     path("sessions/<session_id>/messages/<message_id>/cancel", messages.Cancel.as_view()),

@@ -1,57 +1,57 @@
-"""Questions of an event loop that are put to the store together."""
+"""Batching of concurrent requests, as in DataLoader (github.com/graphql/dataloader)."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
-Question = TypeVar("Question")
-Answer = TypeVar("Answer")
+Request = TypeVar("Request")
+Result = TypeVar("Result")
 
-# Questions of one trip, which bounds how long the last of them waits for the first.
-MOST = 100
+# A larger batch would delay the first of its requests for too long.
+MAX_BATCH_SIZE = 100
 
 
-class Gathering(Generic[Question, Answer]):
-    """Answers what is asked of it: one trip after the other, each with all that came meanwhile.
+class Batcher(Generic[Request, Result]):
+    """Runs one batch at a time in a thread; the next one contains what arrived in between.
 
-    So a lone question goes at once, and the more there are, the less of a trip, of a change of
-    thread and of a thread's fight for the interpreter each of them costs.
+    A single request is sent immediately. Under load, requests share the round trip, the thread
+    switch and the wait for the interpreter lock.
     """
 
-    def __init__(self, answer: Callable[[Sequence[Question]], Sequence[Answer]]) -> None:
-        # Makes a trip: returns the answer to each question, in their order.
-        self._answer = answer
-        self._asked: list[tuple[Question, asyncio.Future[Answer]]] = []
-        self._thread = ThreadPoolExecutor(1, "gathering")
-        self._is_away = False
+    def __init__(self, execute: Callable[[Sequence[Request]], Sequence[Result]]) -> None:
+        # Returns one result per request, in order.
+        self._execute = execute
+        self._pending: list[tuple[Request, asyncio.Future[Result]]] = []
+        self._thread = ThreadPoolExecutor(1, "batching")
+        self._is_running = False
 
-    async def ask(self, question: Question) -> Answer:
-        """Return the answer; whatever a trip raises, all who are on it get."""
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._asked.append((question, answer))
-        if not self._is_away:
-            self._depart()
-        return await answer
+    async def load(self, request: Request) -> Result:
+        """Return the result. An exception of `execute` reaches every request of its batch."""
+        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._pending.append((request, result))
+        if not self._is_running:
+            self._flush()
+        return await result
 
-    def _depart(self) -> None:
-        party, self._asked = self._asked[:MOST], self._asked[MOST:]
-        questions = [question for question, _ in party]
-        trip = asyncio.get_running_loop().run_in_executor(self._thread, self._answer, questions)
-        trip.add_done_callback(lambda trip: self._return(trip, [answer for _, answer in party]))
-        self._is_away = True
+    def _flush(self) -> None:
+        batch, self._pending = self._pending[:MAX_BATCH_SIZE], self._pending[MAX_BATCH_SIZE:]
+        requests = [request for request, _ in batch]
+        run = asyncio.get_running_loop().run_in_executor(self._thread, self._execute, requests)
+        run.add_done_callback(lambda run: self._resolve(run, [result for _, result in batch]))
+        self._is_running = True
 
-    def _return(
-        self, trip: asyncio.Future[Sequence[Answer]], awaited: list[asyncio.Future[Answer]]
+    def _resolve(
+        self, run: asyncio.Future[Sequence[Result]], results: list[asyncio.Future[Result]]
     ) -> None:
-        error = trip.exception()
-        for i, answer in enumerate(awaited):
-            if answer.done():
-                continue  # who asked has left
+        error = run.exception()
+        for i, result in enumerate(results):
+            if result.done():
+                continue  # the client disconnected
             if error is None:
-                answer.set_result(trip.result()[i])
+                result.set_result(run.result()[i])
             else:
-                answer.set_exception(error)
-        self._is_away = False
-        if self._asked:
-            self._depart()
+                result.set_exception(error)
+        self._is_running = False
+        if self._pending:
+            self._flush()

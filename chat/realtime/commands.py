@@ -7,10 +7,10 @@ import orjson
 from rest_framework.exceptions import ValidationError
 
 from chat.api import headers, renderers
-from chat.api.auth import of_session
-from chat.api.exception_handler import told, translated
-from chat.api.fields import Text, Whole
-from chat.api.serializers import Body, NewMessage, checked
+from chat.api.auth import require_session
+from chat.api.exception_handler import error_body, to_parley_error
+from chat.api.fields import StrictCharField, StrictIntegerField
+from chat.api.serializers import NewMessageBody, StrictSerializer, validate
 from chat.api.strict_json import read_object
 from chat.conversation import sessions, tokens, turns
 from chat.domain import Caller
@@ -19,40 +19,40 @@ from chat.logging import reset_context
 from chat.settings import chat_settings
 
 # Most characters of a client's own name for a frame.
-REF_CHARS = 100
+MAX_REF_CHARS = 100
 Fields = dict[str, Any]
 # Takes a frame's fields and a request id; gives the answer's members, without the braces.
-Act = Callable[[Caller, Fields, str], bytes]
+Handler = Callable[[Caller, Fields, str], bytes]
 
 
-class Frame(Body):
+class Frame(StrictSerializer):
     """What all frames have."""
 
-    type = Text()
-    ref = Text(max_length=REF_CHARS, required=False)
+    type = StrictCharField()
+    ref = StrictCharField(max_length=MAX_REF_CHARS, required=False)
 
 
-class Auth(Frame):
+class AuthFrame(Frame):
     """Who speaks, and what he knows already."""
 
-    token = Text()
-    after = Whole(min_value=0, max_value=10**15, required=False)
+    token = StrictCharField()
+    after = StrictIntegerField(min_value=0, max_value=10**15, required=False)
 
 
-class Create(NewMessage, Frame):
+class CreateFrame(NewMessageBody, Frame):
     """A user message to be answered."""
 
     session = None  # type: ignore[assignment]  # DRF takes fields away
-    key = Text(required=False)
+    key = StrictCharField(required=False)
 
 
-class Cancel(Frame):
+class CancelFrame(Frame):
     """A turn to be ended early, by its reply or its user message."""
 
-    id = Text()
+    id = StrictCharField()
 
 
-def credentials(text: str | None, session_id: str) -> tuple[Caller, int | None]:
+def authenticate(text: str | None, session_id: str) -> tuple[Caller, int | None]:
     """Return who authenticates with a socket's first frame, and the cursor, if it gives one.
 
     Raises:
@@ -60,17 +60,19 @@ def credentials(text: str | None, session_id: str) -> tuple[Caller, int | None]:
         SessionNotFound: the token is another session's.
         InvalidRequest: it tries to.
     """
-    frame = _read(text)
+    frame = _parse(text)
     if frame.get("type") != "auth":
         raise InvalidToken("The first frame must be auth.")
     try:
-        fields = checked(Auth, frame)
+        fields = validate(AuthFrame, frame)
     except ValidationError as error:
-        raise translated(error) or ParleyError() from error
-    return of_session(tokens.caller_from_token(fields["token"]), session_id), fields.get("after")
+        raise to_parley_error(error) or ParleyError() from error
+    return require_session(tokens.caller_from_token(fields["token"]), session_id), fields.get(
+        "after"
+    )
 
 
-def owner_by_url(token: str, session_id: str) -> Caller:
+def caller_from_url_token(token: str, session_id: str) -> Caller:
     """Return the holder of a token that stands in a URL.
 
     Raises:
@@ -79,23 +81,23 @@ def owner_by_url(token: str, session_id: str) -> Caller:
     """
     if not chat_settings.URL_TOKENS:
         raise InvalidToken("Tokens are not taken from URLs here.")
-    return of_session(tokens.caller_from_token(token), session_id)
+    return require_session(tokens.caller_from_token(token), session_id)
 
 
-def answer(caller: Caller, text: str | None) -> bytes:
+def execute(caller: Caller, text: str | None) -> bytes:
     """Do what a frame asks for; return the frame that answers it."""
     request_id = headers.request_id({})
     reset_context(request_id=request_id)
     ref = None
     try:
-        frame = _read(text)
+        frame = _parse(text)
         ref = _ref(frame)
-        kind, act = _chosen(frame)
-        fields = checked(kind, frame)
-        return _shape(ref, act(caller, _own(fields), request_id))
+        kind, act = _handler(frame)
+        fields = validate(kind, frame)
+        return _response(ref, act(caller, _handler_fields(fields), request_id))
     except (ParleyError, ValidationError) as error:
-        refusal = told(translated(error) or ParleyError(), request_id)
-        return _shape(ref, b'"type":"error",' + orjson.dumps(refusal)[1:-1])
+        refusal = error_body(to_parley_error(error) or ParleyError(), request_id)
+        return _response(ref, b'"type":"error",' + orjson.dumps(refusal)[1:-1])
 
 
 def create(caller: Caller, fields: Fields, request_id: str) -> bytes:
@@ -103,7 +105,7 @@ def create(caller: Caller, fields: Fields, request_id: str) -> bytes:
     key = fields.pop("key", None)
     key = headers.idempotency_key({} if key is None else {"HTTP_IDEMPOTENCY_KEY": key})
     turn = turns.submit(caller=caller, key=key, request_id=request_id, **fields)
-    return b'"type":"message.accepted",' + renderers.accepted(turn)[1:-1]
+    return b'"type":"message.accepted",' + renderers.render_accepted(turn)[1:-1]
 
 
 def cancel(caller: Caller, fields: Fields, request_id: str) -> bytes:  # noqa: ARG001
@@ -117,14 +119,14 @@ def ping(caller: Caller, fields: Fields, request_id: str) -> bytes:  # noqa: ARG
     return b'"type":"pong","expires_at":%.3f' % sessions.touch(caller)
 
 
-ACTS: dict[str, tuple[type[Frame], Act]] = {
-    "message.create": (Create, create),
-    "message.cancel": (Cancel, cancel),
+HANDLERS: dict[str, tuple[type[Frame], Handler]] = {
+    "message.create": (CreateFrame, create),
+    "message.cancel": (CancelFrame, cancel),
     "ping": (Frame, ping),
 }
 
 
-def _read(text: str | None) -> Fields:
+def _parse(text: str | None) -> Fields:
     if text is None:
         raise InvalidRequest("A frame is text.")
     return read_object(text.encode())
@@ -133,21 +135,21 @@ def _read(text: str | None) -> Fields:
 def _ref(frame: Fields) -> str | None:
     """Return the client's name for the frame, before it is known whether the frame is any good."""
     ref = frame.get("ref")
-    return ref if isinstance(ref, str) and len(ref) <= REF_CHARS else None
+    return ref if isinstance(ref, str) and len(ref) <= MAX_REF_CHARS else None
 
 
-def _chosen(frame: Fields) -> tuple[type[Frame], Act]:
+def _handler(frame: Fields) -> tuple[type[Frame], Handler]:
     kind = frame.get("type")
-    found = ACTS.get(kind) if isinstance(kind, str) else None
+    found = HANDLERS.get(kind) if isinstance(kind, str) else None
     if found is None:
-        raise InvalidRequest(f"A frame's type is one of {', '.join(ACTS)}.", param="type")
+        raise InvalidRequest(f"A frame's type is one of {', '.join(HANDLERS)}.", param="type")
     return found
 
 
-def _own(fields: Fields) -> Fields:
+def _handler_fields(fields: Fields) -> Fields:
     """Return what is the act's own of the fields."""
     return {name: value for name, value in fields.items() if name not in {"type", "ref"}}
 
 
-def _shape(ref: str | None, members: bytes) -> bytes:
+def _response(ref: str | None, members: bytes) -> bytes:
     return b'{%b,"ref":%b}' % (members, orjson.dumps(ref))

@@ -10,8 +10,8 @@ from chat.api.responses import API_POLICY
 from chat.domain import Caller
 from chat.domain.errors import ParleyError
 from chat.realtime import session_events
-from chat.realtime.close_codes import HangUp
-from chat.realtime.event_json import told
+from chat.realtime.close_codes import Abort
+from chat.realtime.event_json import serialize_events
 from chat.settings import chat_settings
 
 # How every event begins.
@@ -26,7 +26,7 @@ HEADERS = {
     # Its client can be hung up on, and nobody else's answer is lost.
     "Connection": "close",
 }
-BEAT = b":\n\n"
+HEARTBEAT = b":\n\n"
 # Milliseconds after which a client whose stream has ended asks again: not all at once.
 RETRY = (1000, 3000)
 
@@ -44,7 +44,7 @@ class EventStream(StreamingHttpResponse):
         self._told = told
 
     @classmethod
-    async def begin(cls, caller: Caller, after: int, hang_up: HangUp) -> "EventStream":
+    async def open(cls, caller: Caller, after: int, hang_up: Abort) -> "EventStream":
         """Return the stream, which follows from now on: there is room for it.
 
         Raises:
@@ -59,12 +59,12 @@ class EventStream(StreamingHttpResponse):
         return self._told
 
 
-async def _stream(caller: Caller, after: int, hang_up: HangUp) -> AsyncGenerator[bytes]:
+async def _stream(caller: Caller, after: int, hang_up: Abort) -> AsyncGenerator[bytes]:
     """Yield nothing once it follows, and then an event stream.
 
     It ends when the session, the client's patience or this process does; then it may be resumed.
     """
-    with session_events.following(caller, after=after, hang_up=hang_up) as follower:
+    with session_events.subscribe(caller, after=after, hang_up=hang_up) as follower:
         yield b""
         yield b"retry: %d\n\n" % random.randint(*RETRY)  # noqa: S311  # no secret hangs on it
         events = session_events.events(
@@ -73,12 +73,16 @@ async def _stream(caller: Caller, after: int, hang_up: HangUp) -> AsyncGenerator
         try:
             async with aclosing(events):
                 async for found in events:
-                    yield BEAT if found is None else b"".join(shape(*each) for each in told(found))
+                    yield (
+                        HEARTBEAT
+                        if found is None
+                        else b"".join(format_event(*each) for each in serialize_events(found))
+                    )
         except ParleyError:
             return  # the answer to the next try says why
 
 
-def shape(seq: int, event: bytes) -> bytes:
+def format_event(seq: int, event: bytes) -> bytes:
     """Return one event; JSON as it is stored holds no line ends."""
     kind = event[len(TYPE) : event.index(b'"', len(TYPE))]
     return b"id: %d\nevent: %b\ndata: %b\n\n" % (seq, kind, event)

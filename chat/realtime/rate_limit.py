@@ -3,7 +3,7 @@
 import time
 
 
-class Pace:
+class RateLimiter:
     """Lets calls pass at a steady rate with a burst, by GCRA, as `throttle.lua` does.
 
     per_minute: calls at the steady rate, 0 for any number; burst: calls that may come at once.
@@ -17,7 +17,7 @@ class Pace:
         # When a steady stream would call next.
         self._next = 0.0
 
-    def lets_pass(self) -> bool:
+    def allow(self) -> bool:
         """Count a call, unless it comes too early."""
         now = time.monotonic()
         due = max(self._next, now)

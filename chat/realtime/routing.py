@@ -4,8 +4,8 @@ from typing import Any
 
 from django.urls import path
 
-from chat.realtime.websocket import SessionSocket
+from chat.realtime.websocket import SessionWebSocket
 
 urlpatterns: list[Any] = [
-    path("sessions/<session_id>/ws", SessionSocket.as_asgi()),  # type: ignore[arg-type]
+    path("sessions/<session_id>/ws", SessionWebSocket.as_asgi()),  # type: ignore[arg-type]
 ]

@@ -20,7 +20,7 @@ from chat.domain.errors import (
     SessionExpired,
     SessionNotFound,
 )
-from chat.realtime.batching import Gathering
+from chat.realtime.batching import Batcher
 from chat.store import server
 from chat.store.sessions import Poll, snapshots_if_changed
 from chat.store.subscriber import Callback, Subscriber, noop
@@ -28,7 +28,7 @@ from chat.store.subscriptions import hub
 
 
 @contextmanager
-def following(
+def subscribe(
     caller: Caller, *, after: int, cut: Callback = noop, hang_up: Callback = noop
 ) -> Iterator[Subscriber]:
     """Be one of those who follow the session, for as long as the context lasts.
@@ -75,9 +75,9 @@ async def events(
         except (SessionNotFound, SessionExpired) as error:
             if not follower.was_authorized:
                 raise
-            reason = await _why_ended(caller, error)
+            reason = await _end_reason(caller, error)
             if not isinstance(reason, InvalidToken):
-                yield await _farewell(caller, after, reason)
+                yield await _final_event(caller, after, reason)
             raise reason from error
         if isinstance(found, EventBatch):
             after = found.last_seq
@@ -87,7 +87,7 @@ async def events(
         yield found
 
 
-async def changed(
+async def wait_for_change(
     caller: Caller, *, after: int, known: int, limit: int, wait: float
 ) -> Snapshot | None:
     """Return the session once it has changed, or as it is after `wait` seconds.
@@ -106,7 +106,7 @@ async def changed(
     # Most calls find something at once; a subscription would cost them more than the reading.
     found = await _read(caller, after=after, known=compared, limit=limit)
     if found is None and wait:
-        with following(caller, after=compared) as follower:
+        with subscribe(caller, after=compared) as follower:
             news = await follower.next(wait)
         if news is not None and news.first_seq != compared + 1:
             after = compared = -1  # Redis was set back: no number of before says what has changed
@@ -127,25 +127,25 @@ async def check(caller: Caller) -> None:
     await asyncio.to_thread(sessions.events, caller, after=0, limit=1)
 
 
-def close() -> None:
+def close_all() -> None:
     """Let all that is followed by this event loop come to its end."""
     hub().close()
 
 
 async def _read(caller: Caller, *, after: int, known: int, limit: int) -> Snapshot | None:
-    found = await _polls().ask(Poll(caller, known=known, after=after, limit=limit))
+    found = await _batcher().load(Poll(caller, known=known, after=after, limit=limit))
     if isinstance(found, ParleyError):
         raise found
     return found
 
 
-_gatherings: dict[asyncio.AbstractEventLoop, Gathering[Poll, Snapshot | ParleyError | None]] = {}
+_batchers: dict[asyncio.AbstractEventLoop, Batcher[Poll, Snapshot | ParleyError | None]] = {}
 
 
-def _polls() -> Gathering[Poll, Snapshot | ParleyError | None]:
+def _batcher() -> Batcher[Poll, Snapshot | ParleyError | None]:
     """Return where polls of the running event loop are gathered."""
     loop = asyncio.get_running_loop()
-    return _gatherings.get(loop) or _gatherings.setdefault(loop, Gathering(snapshots_if_changed))
+    return _batchers.get(loop) or _batchers.setdefault(loop, Batcher(snapshots_if_changed))
 
 
 async def _gap(caller: Caller, after: int, found: EventBatch) -> Gap:
@@ -153,7 +153,7 @@ async def _gap(caller: Caller, after: int, found: EventBatch) -> Gap:
     return Gap(requested=after, earliest=found.first_seq, snapshot=snapshot)
 
 
-async def _why_ended(caller: Caller, error: NotFound | NotAllowed) -> NotFound | NotAllowed:
+async def _end_reason(caller: Caller, error: NotFound | NotAllowed) -> NotFound | NotAllowed:
     """Return what has become of a session that could be followed until now."""
     try:
         await asyncio.to_thread(sessions.read, Caller(session_id=caller.session_id), limit=0)
@@ -165,7 +165,7 @@ async def _why_ended(caller: Caller, error: NotFound | NotAllowed) -> NotFound |
 ENDS = {SessionNotFound: "session.deleted", SessionExpired: "session.expired"}
 
 
-async def _farewell(caller: Caller, after: int, reason: NotFound | NotAllowed) -> EventBatch:
+async def _final_event(caller: Caller, after: int, reason: NotFound | NotAllowed) -> EventBatch:
     """Return the last event of a session, whose log is gone; like all others by Redis's time."""
     event = {
         "type": ENDS[type(reason)],

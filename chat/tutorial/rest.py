@@ -16,9 +16,9 @@ from rest_framework.request import Request
 
 from chat.accounts import client_ip
 from chat.api import headers, responses, schema_serializers
-from chat.api.fields import Text
-from chat.api.schema import LIMITED, OWNED, documented, key
-from chat.api.serializers import NAME_CHARS, Body, checked
+from chat.api.fields import StrictCharField
+from chat.api.schema import LIMIT_ERRORS, SESSION_ERRORS, idempotency_key_parameter, openapi
+from chat.api.serializers import MAX_NAME_CHARS, StrictSerializer, validate
 from chat.api.views.base import View
 from chat.conversation import sessions, tokens
 from chat.domain import Role, Snapshot, Status
@@ -33,7 +33,7 @@ from chat.settings import chat_settings
 
 SPEAKERS = {Role.USER: "Human", Role.ASSISTANT: "Bot"}
 # Said in place of a reply that has no text of its own, and no error that tells why.
-ENDINGS = {
+ERROR_TEXTS = {
     Status.INCOMPLETE: "The reply was cut off.",
     Status.FAILED: "There is no reply.",
     Status.CANCELLED: "The reply was cancelled.",
@@ -41,7 +41,7 @@ ENDINGS = {
 }
 
 
-class Entry(schema_serializers.Output):
+class EntrySchema(schema_serializers.Output):
     """A message as the tutorial's client shows it."""
 
     id = serializers.CharField()
@@ -49,33 +49,33 @@ class Entry(schema_serializers.Output):
     timestamp = serializers.CharField(help_text="Date and time, UTC.")
 
 
-class Chat(schema_serializers.Output):
+class ChatSchema(schema_serializers.Output):
     """A session as the tutorial's client knows it."""
 
     token = serializers.CharField()
     name = serializers.CharField()
-    messages = Entry(many=True)
+    messages = EntrySchema(many=True)
     session_start = serializers.CharField(help_text="Date and time, UTC.")
 
 
-class NameQuery(Body):
+class NameQuery(StrictSerializer):
     """Who opens the session."""
 
-    name = Text(max_length=NAME_CHARS)
+    name = StrictCharField(max_length=MAX_NAME_CHARS)
 
 
-class TokenQuery(Body):
+class TokenQuery(StrictSerializer):
     """Whose session is asked for."""
 
-    token = Text()
+    token = StrictCharField()
 
 
-class Tutorial(View):
+class TutorialView(View):
     """What the tutorial's calls share."""
 
     needs_token = False
 
-    def query(self, kind: type[Body]) -> dict[str, Any]:
+    def query(self, kind: type[StrictSerializer]) -> dict[str, Any]:
         """Return the query parameters, checked.
 
         Raises:
@@ -83,36 +83,36 @@ class Tutorial(View):
         """
         if not chat_settings.TUTORIAL:
             raise NotFound
-        return checked(kind, self.raw.GET.dict())
+        return validate(kind, self.django_request.GET.dict())
 
 
-class TutorialToken(Tutorial):
+class TutorialToken(TutorialView):
     """Where the tutorial's client begins."""
 
-    @documented(
-        {200: Chat},
+    @openapi(
+        {200: ChatSchema},
         needs_token=False,
-        refusals=(*LIMITED, *OWNED),
+        errors=(*LIMIT_ERRORS, *SESSION_ERRORS),
         parameters=[
             OpenApiParameter("name", {"type": "string"}, required=True),
-            key(headers.SECRET_KEY),
+            idempotency_key_parameter(headers.MIN_SECRET_KEY_CHARS),
         ],
     )
     def post(self, _: Request) -> HttpResponse:
         """Open a session for the tutorial's client."""
         token, session = sessions.open_session(
-            address=client_ip.client_address(self.raw.META),
-            key=self.key(is_secret=True),
+            address=client_ip.client_address(self.django_request.META),
+            key=self.idempotency_key(is_secret=True),
             **self.query(NameQuery),
         )
-        return responses.json(chat(token, session))
+        return responses.json(render_chat(token, session))
 
 
-class TutorialRefresh(Tutorial):
+class TutorialRefresh(TutorialView):
     """Where the tutorial's client goes on."""
 
-    @documented(
-        {200: Chat},
+    @openapi(
+        {200: ChatSchema},
         needs_token=False,
         parameters=[OpenApiParameter("token", {"type": "string"}, required=True)],
     )
@@ -127,44 +127,48 @@ class TutorialRefresh(Tutorial):
             raise InvalidRequest(
                 "The session has expired or does not exist.", param="token"
             ) from error
-        return responses.json(chat(token, session))
+        return responses.json(render_chat(token, session))
 
 
-def chat(token: str, session: Snapshot) -> bytes:
+def render_chat(token: str, session: Snapshot) -> bytes:
     """Return a session in the tutorial's shape, without replies that are yet to end."""
     messages = map(orjson.loads, session.messages)
     return orjson.dumps(
         {
             "token": token,
             "name": orjson.loads(session.name),
-            "messages": [entry(each) for each in messages if Status(each["status"]).is_terminal],
-            "session_start": moment(session.created_at),
+            "messages": [
+                render_entry(each) for each in messages if Status(each["status"]).is_terminal
+            ],
+            "session_start": format_time(session.created_at),
         }
     )
 
 
-def entry(message: Mapping[str, Any]) -> dict[str, str]:
+def render_entry(message: Mapping[str, Any]) -> dict[str, str]:
     """Return a message that has ended in the tutorial's shape.
 
     A reply that failed says so in words: that client knows no other way to learn of it.
     """
-    return said(message["id"], SPEAKERS[message["role"]], text(message), message["completed_at"])
+    return make_entry(
+        message["id"], SPEAKERS[message["role"]], entry_text(message), message["completed_at"]
+    )
 
 
-def said(message_id: str, speaker: str, words: str, at: float) -> dict[str, str]:
+def make_entry(message_id: str, speaker: str, words: str, at: float) -> dict[str, str]:
     """Return what somebody says, in the tutorial's shape."""
-    return {"id": message_id, "msg": f"{speaker}: {words}", "timestamp": moment(at)}
+    return {"id": message_id, "msg": f"{speaker}: {words}", "timestamp": format_time(at)}
 
 
-def text(message: Mapping[str, Any]) -> str:
+def entry_text(message: Mapping[str, Any]) -> str:
     """Return what a message says, or why it says nothing."""
     if message["content"] or message["status"] == Status.COMPLETED:
         return str(message["content"])
     error = message["error"]
-    return str(error["message"]) if error else ENDINGS[Status(message["status"])]
+    return str(error["message"]) if error else ERROR_TEXTS[Status(message["status"])]
 
 
-def moment(at: float) -> str:
+def format_time(at: float) -> str:
     """Return a time (seconds since the epoch) as the tutorial writes it: `2026-01-31 09:05:00.5`.
 
     Its client reads the first eight digits.

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.urls import re_path
 
-from chat.tutorial.websocket import TutorialSocket
+from chat.tutorial.websocket import TutorialWebSocket
 
 urlpatterns: list[Any] = [
-    re_path("^chat$", TutorialSocket.as_asgi()),  # type: ignore[arg-type]
+    re_path("^chat$", TutorialWebSocket.as_asgi()),  # type: ignore[arg-type]
 ]

@@ -11,9 +11,9 @@ from django.http import HttpResponse
 from uvicorn._types import ASGI3Application, HTTPScope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from chat.api.exception_handler import without_request
+from chat.api.exception_handler import error_response_without_request
 from chat.domain.errors import HeadersTooLarge, InvalidRequest, ParleyError
-from chat.realtime.close_codes import HANG_UP
+from chat.realtime.close_codes import ABORT
 from chat.settings import chat_settings
 from project.server.body import LINGER_SECONDS
 from project.server.h2_upgrade import UpgradeIgnoringParser
@@ -53,7 +53,7 @@ class HTTPProtocol(WriteTimeoutMixin, HttpToolsProtocol):
         self._head_bytes = 0
         self._is_head_complete = False
         self._is_rejected = False
-        self._extensions: Any = {HANG_UP: self.abort}
+        self._extensions: Any = {ABORT: self.abort}
         # The request that is being answered; `self.cycle` is the one that arrived last.
         self._running_cycle: RequestResponseCycle | None = None
 
@@ -170,7 +170,9 @@ class HTTPProtocol(WriteTimeoutMixin, HttpToolsProtocol):
         self._is_rejected = True
         self._stop_head_timer()
         self._timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
-        self.transport.write(_serialize(without_request(error), self.server_state.default_headers))
+        self.transport.write(
+            _serialize(error_response_without_request(error), self.server_state.default_headers)
+        )
         if self.transport.can_write_eof():
             self.transport.write_eof()
 

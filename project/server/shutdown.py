@@ -43,7 +43,7 @@ def install_handlers(loop: asyncio.AbstractEventLoop) -> None:
 
 def _close_before(handler: SignalHandler, loop: asyncio.AbstractEventLoop) -> SignalHandler:
     def close(number: int, frame: FrameType | None) -> Any:
-        loop.call_soon_threadsafe(session_events.close)
+        loop.call_soon_threadsafe(session_events.close_all)
         return handler(number, frame)
 
     return close

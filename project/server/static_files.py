@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from servestatic.asgi import ServeStaticASGI  # type: ignore[import-untyped]
 
-from chat.api.responses import standing_headers
+from chat.api.responses import default_headers
 
 PREFIX = settings.STATIC_URL.strip("/")
 
@@ -35,5 +35,5 @@ def _directories() -> Iterable[str]:
 
 
 def _add_headers(headers: Headers, path: str, url: str) -> None:  # noqa: ARG001
-    for name, value in standing_headers(is_api=False):
+    for name, value in default_headers(is_api=False):
         headers.setdefault(name, value)

@@ -12,8 +12,8 @@ from websockets.frames import CloseCode, Frame
 from websockets.protocol import State
 
 from chat.domain.errors import RateLimited
-from chat.realtime.close_codes import HANG_UP, code_of
-from chat.realtime.rate_limit import Pace
+from chat.realtime.close_codes import ABORT, close_code
+from chat.realtime.rate_limit import RateLimiter
 from chat.settings import chat_settings
 from project.server.body import LINGER_SECONDS
 from project.server.write_timeout import WriteTimeoutMixin
@@ -32,14 +32,14 @@ class WebSocketProtocol(WriteTimeoutMixin, WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._rate_limiter = Pace(
+        self._rate_limiter = RateLimiter(
             per_minute=RATE_FACTOR * chat_settings.FRAMES_PER_MINUTE,
             burst=RATE_FACTOR * chat_settings.FRAMES_BURST,
         )
         self._is_rate_limited = False
 
     async def run_asgi(self) -> None:
-        extensions: dict[str, Any] = {HANG_UP: self.abort}
+        extensions: dict[str, Any] = {ABORT: self.abort}
         self.scope["extensions"] |= extensions
         await super().run_asgi()
 
@@ -94,7 +94,7 @@ class WebSocketProtocol(WriteTimeoutMixin, WebSocketsSansIOProtocol):
             super().handle_parser_exception()
 
     def _count_frame(self) -> None:
-        if not self._is_rate_limited and not self._rate_limiter.lets_pass():
+        if not self._is_rate_limited and not self._rate_limiter.allow():
             self._is_rate_limited = True
             self._close_rate_limited()
 
@@ -103,7 +103,7 @@ class WebSocketProtocol(WriteTimeoutMixin, WebSocketsSansIOProtocol):
 
         The application sees an ordinary disconnect.
         """
-        code, reason = code_of(RateLimited()), RateLimited.code
+        code, reason = close_code(RateLimited()), RateLimited.code
         if self.conn.state is State.OPEN and self.handshake_complete:
             self.conn.send_close(code, reason)
             self.transport.write(b"".join(self.conn.data_to_send()))

@@ -10,13 +10,13 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from chat.api import auth, headers, query_params, responses
-from chat.api.serializers import Body, checked
+from chat.api.serializers import StrictSerializer, validate
 from chat.domain import Caller
 
 RENDERER = JSONRenderer()
 
 
-class OnlyJSON(BaseContentNegotiation):
+class JSONOnlyNegotiation(BaseContentNegotiation):
     """There is one parser and one form of answers, whatever Accept says."""
 
     def select_parser(self, request: Request, parsers: Any) -> BaseParser:  # noqa: ARG002
@@ -38,7 +38,7 @@ class View(APIView):
     """A resource of the API: JSON only, refused by one exception handler, without DRF's choices."""
 
     http_method_names = ["get", "post", "patch", "delete", "head"]
-    content_negotiation_class = OnlyJSON
+    content_negotiation_class = JSONOnlyNegotiation
     metadata_class = None
     # Whether only the holder of a token may call it; the schema reads it, too.
     needs_token: ClassVar[bool] = True
@@ -48,7 +48,7 @@ class View(APIView):
         request.accepted_renderer, request.accepted_media_type = RENDERER, RENDERER.media_type
 
     @property
-    def raw(self) -> HttpRequest:
+    def django_request(self) -> HttpRequest:
         """Django's request."""
         request: HttpRequest = self.request._request  # noqa: SLF001
         return request
@@ -56,17 +56,17 @@ class View(APIView):
     @property
     def request_id(self) -> str:
         """The request's id, for the turn's logs."""
-        return responses.request_id_of(self.raw)
+        return responses.request_id_of(self.django_request)
 
-    def owner(self, session_id: str) -> Caller:
+    def caller(self, session_id: str) -> Caller:
         """Return the caller, who must hold a token of this session."""
-        return auth.owner(self.raw.META, session_id)
+        return auth.session_caller(self.django_request.META, session_id)
 
-    def body(self, kind: type[Body]) -> dict[str, Any]:
+    def body(self, kind: type[StrictSerializer]) -> dict[str, Any]:
         """Return the request's body, checked; a call with a body takes no query parameters."""
-        query_params.nothing(self.raw.GET)
-        return checked(kind, self.request.data)
+        query_params.no_query(self.django_request.GET)
+        return validate(kind, self.request.data)
 
-    def key(self, *, is_secret: bool = False) -> str:
+    def idempotency_key(self, *, is_secret: bool = False) -> str:
         """Return the Idempotency-Key, or ""."""
-        return headers.idempotency_key(self.raw.META, is_secret=is_secret)
+        return headers.idempotency_key(self.django_request.META, is_secret=is_secret)

@@ -43,4 +43,4 @@ class Docs(View):
 
     def get(self, _: Request) -> HttpResponse:
         """Give the page."""
-        return render(self.raw, "chat/docs.html")
+        return render(self.django_request, "chat/docs.html")

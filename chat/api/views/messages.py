@@ -4,54 +4,62 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from chat.api import auth, query_params, renderers, responses, schema_serializers
-from chat.api.schema import CONFLICT, LIMITED, PAGE, documented, key
-from chat.api.serializers import FeedbackBody, NewMessage, Nothing, Regeneration
+from chat.api.schema import (
+    CONFLICT_ERRORS,
+    LIMIT_ERRORS,
+    PAGE_PARAMETERS,
+    idempotency_key_parameter,
+    openapi,
+)
+from chat.api.serializers import EmptyBody, FeedbackBody, NewMessageBody, RegenerateBody
 from chat.api.views.base import View
 from chat.conversation import turns
 from chat.conversation.messages import get_message, list_messages, set_feedback
 from chat.domain import Accepted, Caller
 
 
-def accepted(session_id: str, turn: Accepted) -> HttpResponse:
+def accepted_response(session_id: str, turn: Accepted) -> HttpResponse:
     """Return 202 with both messages and the place where the reply will be found."""
-    reply_id = renderers.id_of(turn.reply).decode()
+    reply_id = renderers.message_id(turn.reply).decode()
     location = {"Location": f"/sessions/{session_id}/messages/{reply_id}"}
-    return responses.json(renderers.accepted(turn), 202, location)
+    return responses.json(renderers.render_accepted(turn), 202, location)
 
 
-class Submitting(View):
+class SubmitView(View):
     """What the two ways to post a message share."""
 
     def submit(self, caller: Caller) -> HttpResponse:
         """Accept the message of the request's body."""
-        body = self.body(NewMessage)
-        owner = self.owner(body.pop("session", caller.session_id))
-        turn = turns.submit(caller=owner, key=self.key(), request_id=self.request_id, **body)
-        return accepted(caller.session_id, turn)
+        body = self.body(NewMessageBody)
+        owner = self.caller(body.pop("session", caller.session_id))
+        turn = turns.submit(
+            caller=owner, key=self.idempotency_key(), request_id=self.request_id, **body
+        )
+        return accepted_response(caller.session_id, turn)
 
 
-class Inbox(Submitting):
+class PostMessage(SubmitView):
     """Where messages are posted by token alone."""
 
-    @documented(
+    @openapi(
         {202: schema_serializers.AcceptedTurn},
-        body=NewMessage,
-        refusals=LIMITED,
-        parameters=[key()],
+        body=NewMessageBody,
+        errors=LIMIT_ERRORS,
+        parameters=[idempotency_key_parameter()],
     )
     def post(self, _: Request) -> HttpResponse:
         """Post a message to the token's session."""
-        return self.submit(auth.bearer(self.raw.META))
+        return self.submit(auth.bearer_caller(self.django_request.META))
 
 
-class Messages(Submitting):
+class Messages(SubmitView):
     """The messages of a session."""
 
-    @documented({200: schema_serializers.MessagePage}, parameters=PAGE)
+    @openapi({200: schema_serializers.MessagePage}, parameters=PAGE_PARAMETERS)
     def get(self, _: Request, session_id: str) -> HttpResponse:
         """Read a page of the history."""
-        caller = self.owner(session_id)
-        query = query_params.page(self.raw.GET)
+        caller = self.caller(session_id)
+        query = query_params.page_query(self.django_request.GET)
         found = list_messages(
             caller,
             before=query.before,
@@ -59,43 +67,43 @@ class Messages(Submitting):
             limit=query.limit,
             newest_first=query.newest_first,
         )
-        return responses.json(renderers.page(found))
+        return responses.json(renderers.render_page(found))
 
-    @documented(
+    @openapi(
         {202: schema_serializers.AcceptedTurn},
-        body=NewMessage,
-        refusals=LIMITED,
-        parameters=[key()],
+        body=NewMessageBody,
+        errors=LIMIT_ERRORS,
+        parameters=[idempotency_key_parameter()],
     )
     def post(self, _: Request, session_id: str) -> HttpResponse:
         """Post a message to the session."""
-        return self.submit(self.owner(session_id))
+        return self.submit(self.caller(session_id))
 
 
 class Message(View):
     """One message."""
 
-    @documented({200: schema_serializers.Message})
+    @openapi({200: schema_serializers.Message})
     def get(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
         """Read one message."""
-        caller = self.owner(session_id)
-        query_params.nothing(self.raw.GET)
+        caller = self.caller(session_id)
+        query_params.no_query(self.django_request.GET)
         return responses.json(get_message(caller, message_id))
 
 
 class Cancel(View):
     """Ending a turn early."""
 
-    @documented(
+    @openapi(
         {200: schema_serializers.Message, 202: schema_serializers.Message},
-        body=Nothing,
-        parameters=[key()],
+        body=EmptyBody,
+        parameters=[idempotency_key_parameter()],
     )
     def post(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
         """Cancel the turn of a reply or of its user message; what was said of it stays."""
-        caller = self.owner(session_id)
-        self.body(Nothing)
-        self.key()
+        caller = self.caller(session_id)
+        self.body(EmptyBody)
+        self.idempotency_key()
         cancelled = turns.cancel(caller=caller, message_id=message_id)
         return responses.json(cancelled.reply, 200 if cancelled.is_final else 202)
 
@@ -103,40 +111,43 @@ class Cancel(View):
 class Feedback(View):
     """What the owner thinks of a reply that is over."""
 
-    @documented(
-        {200: schema_serializers.Message}, body=FeedbackBody, refusals=CONFLICT, parameters=[key()]
+    @openapi(
+        {200: schema_serializers.Message},
+        body=FeedbackBody,
+        errors=CONFLICT_ERRORS,
+        parameters=[idempotency_key_parameter()],
     )
     def post(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
         """Rate a reply, or rate it anew."""
-        caller = self.owner(session_id)
-        self.key()
+        caller = self.caller(session_id)
+        self.idempotency_key()
         return responses.json(set_feedback(caller, message_id, **self.body(FeedbackBody)))
 
-    @documented({200: schema_serializers.Message}, refusals=CONFLICT)
+    @openapi({200: schema_serializers.Message}, errors=CONFLICT_ERRORS)
     def delete(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
         """Take the rating of a reply away."""
-        caller = self.owner(session_id)
-        query_params.nothing(self.raw.GET)
+        caller = self.caller(session_id)
+        query_params.no_query(self.django_request.GET)
         return responses.json(set_feedback(caller, message_id, None))
 
 
 class Regenerate(View):
     """Replying anew."""
 
-    @documented(
+    @openapi(
         {202: schema_serializers.AcceptedTurn},
-        body=Regeneration,
-        refusals=LIMITED,
-        parameters=[key()],
+        body=RegenerateBody,
+        errors=LIMIT_ERRORS,
+        parameters=[idempotency_key_parameter()],
     )
     def post(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
         """Reply anew to the last user message; the earlier reply stays."""
-        caller = self.owner(session_id)
+        caller = self.caller(session_id)
         turn = turns.regenerate(
             caller=caller,
             message_id=message_id,
-            key=self.key(),
+            key=self.idempotency_key(),
             request_id=self.request_id,
-            **self.body(Regeneration),
+            **self.body(RegenerateBody),
         )
-        return accepted(session_id, turn)
+        return accepted_response(session_id, turn)

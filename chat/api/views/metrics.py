@@ -15,7 +15,7 @@ from chat.operations import stats
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # What a request bears that has come through a proxy.
-FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
+PROXY_HEADERS = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
 
 
 class Metrics(View):
@@ -26,16 +26,16 @@ class Metrics(View):
 
     def get(self, _: Request) -> HttpResponse:
         """Give them, to whom they are for."""
-        query_params.nothing(self.raw.GET)
-        check(self.raw)
+        query_params.no_query(self.django_request.GET)
+        check_access(self.django_request)
         return HttpResponse(
-            prometheus.text(stats.collect()),
+            prometheus.render(stats.collect()),
             content_type=CONTENT_TYPE,
             headers={"Cache-Control": "no-store"},
         )
 
 
-def check(request: HttpRequest) -> None:
+def check_access(request: HttpRequest) -> None:
     """Let pass who bears the token; without one in the settings, who asks from this machine.
 
     Raises:
@@ -46,14 +46,14 @@ def check(request: HttpRequest) -> None:
         known = settings.METRICS_TOKEN.encode()
         if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), known):
             raise InvalidToken("The token of the metrics is required.")
-    elif not _is_from_here(request.META):
+    elif not _is_local(request.META):
         raise NotAllowed("Metrics are told to this machine only; METRICS_TOKEN lets others in.")
 
 
-def _is_from_here(meta: Mapping[str, str]) -> bool:
+def _is_local(meta: Mapping[str, str]) -> bool:
     """Whether the peer is this machine, and speaks for nobody else."""
     try:
         peer = ipaddress.ip_address(meta.get("REMOTE_ADDR", ""))
     except ValueError:
         return False
-    return peer.is_loopback and not any(name in meta for name in FORWARDED)
+    return peer.is_loopback and not any(name in meta for name in PROXY_HEADERS)

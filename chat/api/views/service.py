@@ -5,7 +5,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from chat.api import query_params, responses, schema_serializers
-from chat.api.schema import STORELESS, documented
+from chat.api.schema import WITHOUT_STORE_ERRORS, openapi
 from chat.api.views.base import View
 from chat.conversation import llms
 from chat.operations import health
@@ -16,10 +16,10 @@ class Models(View):
 
     needs_token = False
 
-    @documented({200: schema_serializers.ModelList}, needs_token=False, usual=STORELESS)
+    @openapi({200: schema_serializers.ModelList}, needs_token=False, common=WITHOUT_STORE_ERRORS)
     def get(self, _: Request) -> HttpResponse:
         """List the models."""
-        query_params.nothing(self.raw.GET)
+        query_params.no_query(self.django_request.GET)
         return responses.json(orjson.dumps({"data": llms.describe_all()}))
 
 
@@ -28,10 +28,10 @@ class Live(View):
 
     needs_token = False
 
-    @documented({200: schema_serializers.Health}, needs_token=False, usual=STORELESS)
+    @openapi({200: schema_serializers.Health}, needs_token=False, common=WITHOUT_STORE_ERRORS)
     def get(self, _: Request) -> HttpResponse:
         """Say so."""
-        query_params.nothing(self.raw.GET)
+        query_params.no_query(self.django_request.GET)
         return responses.json(b'{"status":"ok"}')
 
 
@@ -40,9 +40,9 @@ class Ready(View):
 
     needs_token = False
 
-    @documented({200: schema_serializers.Health}, needs_token=False)
+    @openapi({200: schema_serializers.Health}, needs_token=False)
     def get(self, _: Request) -> HttpResponse:
         """Ask the store; 503 when it is down."""
-        query_params.nothing(self.raw.GET)
+        query_params.no_query(self.django_request.GET)
         health.ping()
         return responses.json(b'{"status":"ok"}')

@@ -7,16 +7,16 @@ from chat.accounts import client_ip
 from chat.api import headers, query_params, renderers, responses, schema_serializers
 from chat.api.schema import (
     AFTER,
-    FOLLOWED,
     IF_NONE_MATCH,
     LIMIT,
-    LIMITED,
-    OWNED,
+    LIMIT_ERRORS,
+    SESSION_ERRORS,
+    SUBSCRIBE_ERRORS,
     WAIT,
-    documented,
-    key,
+    idempotency_key_parameter,
+    openapi,
 )
-from chat.api.serializers import NewSession, Nothing, SessionChanges
+from chat.api.serializers import EmptyBody, NewSessionBody, SessionUpdateBody
 from chat.api.views.base import View
 from chat.conversation import sessions, tickets
 from chat.settings import chat_settings
@@ -27,92 +27,108 @@ class Sessions(View):
 
     needs_token = False
 
-    @documented(
-        {201: schema_serializers.OpenedSession},
-        body=NewSession,
+    @openapi(
+        {201: schema_serializers.NewSession},
+        body=NewSessionBody,
         needs_token=False,
-        refusals=(*LIMITED, *OWNED),  # it has ended, by its `ttl`, before all of this is done
-        parameters=[key(headers.SECRET_KEY)],
+        errors=(
+            *LIMIT_ERRORS,
+            *SESSION_ERRORS,
+        ),  # it has ended, by its `ttl`, before all of this is done
+        parameters=[idempotency_key_parameter(headers.MIN_SECRET_KEY_CHARS)],
     )
     def post(self, _: Request) -> HttpResponse:
         """Open a session."""
         token, session = sessions.open_session(
-            address=client_ip.client_address(self.raw.META),
-            key=self.key(is_secret=True),
-            **self.body(NewSession),
+            address=client_ip.client_address(self.django_request.META),
+            key=self.idempotency_key(is_secret=True),
+            **self.body(NewSessionBody),
         )
         location = {"Location": f"/sessions/{session.id}"}
-        return responses.json(renderers.opened(token, session), 201, location)
+        return responses.json(renderers.render_new_session(token, session), 201, location)
 
 
 class Session(View):
     """One session."""
 
-    @documented(
+    @openapi(
         {200: schema_serializers.Session, 304: None},
-        refusals=FOLLOWED,
+        errors=SUBSCRIBE_ERRORS,
         parameters=[AFTER, LIMIT, WAIT, IF_NONE_MATCH],
     )
     def get(self, _: Request, session_id: str) -> HttpResponse:
         """Read the session and its newest messages."""
-        caller = self.owner(session_id)
-        query = query_params.snapshot(self.raw.GET)
-        known = headers.known_seq(self.raw.META, query.after, query.limit)
+        caller = self.caller(session_id)
+        query = query_params.snapshot_query(self.django_request.GET)
+        known = headers.known_seq(self.django_request.META, query.after, query.limit)
         session = sessions.read_if_changed(
             caller, known=known, after=query.after, limit=query.limit
         )
         if session is None:
-            return responses.unchanged(known, query.after, query.limit)
-        if headers.knows_any(self.raw.META):
-            return responses.unchanged(session.seq, query.after, query.limit)
-        return responses.tagged(renderers.snapshot(session), session.seq, query.after, query.limit)
+            return responses.not_modified(known, query.after, query.limit)
+        if headers.has_if_none_match_any(self.django_request.META):
+            return responses.not_modified(session.seq, query.after, query.limit)
+        return responses.json_with_etag(
+            renderers.render_session(session), session.seq, query.after, query.limit
+        )
 
-    @documented({200: schema_serializers.Session}, body=SessionChanges)
+    @openapi({200: schema_serializers.Session}, body=SessionUpdateBody)
     def patch(self, _: Request, session_id: str) -> HttpResponse:
         """Change fields of the session."""
-        session = sessions.update(self.owner(session_id), self.body(SessionChanges))
-        return responses.json(renderers.snapshot(session))
+        session = sessions.update(self.caller(session_id), self.body(SessionUpdateBody))
+        return responses.json(renderers.render_session(session))
 
-    @documented({204: None})
+    @openapi({204: None})
     def delete(self, _: Request, session_id: str) -> HttpResponse:
         """Remove every trace of the session."""
-        query_params.nothing(self.raw.GET)
-        sessions.delete(self.owner(session_id))
-        return responses.nothing()
+        query_params.no_query(self.django_request.GET)
+        sessions.delete(self.caller(session_id))
+        return responses.no_content()
 
 
 class Reset(View):
     """Clearing a session's history."""
 
-    @documented(
-        {200: schema_serializers.Session}, body=Nothing, refusals=LIMITED, parameters=[key()]
+    @openapi(
+        {200: schema_serializers.Session},
+        body=EmptyBody,
+        errors=LIMIT_ERRORS,
+        parameters=[idempotency_key_parameter()],
     )
     def post(self, _: Request, session_id: str) -> HttpResponse:
         """Cancel what is open, clear the history, keep the session and its token."""
-        caller = self.owner(session_id)
-        self.body(Nothing)
-        return responses.json(renderers.snapshot(sessions.reset(caller, key=self.key())))
+        caller = self.caller(session_id)
+        self.body(EmptyBody)
+        return responses.json(
+            renderers.render_session(sessions.reset(caller, key=self.idempotency_key()))
+        )
 
 
 class Token(View):
     """A session's token."""
 
-    @documented({200: schema_serializers.NewToken}, body=Nothing, parameters=[key()])
+    @openapi(
+        {200: schema_serializers.NewToken}, body=EmptyBody, parameters=[idempotency_key_parameter()]
+    )
     def post(self, _: Request, session_id: str) -> HttpResponse:
         """Give the session a new token and a new expiry; the old token dies."""
-        caller = self.owner(session_id)
-        self.body(Nothing)
-        token, expires_at = sessions.rotate_token(caller, key=self.key())
-        return responses.json(renderers.renewed(session_id, token, expires_at))
+        caller = self.caller(session_id)
+        self.body(EmptyBody)
+        token, expires_at = sessions.rotate_token(caller, key=self.idempotency_key())
+        return responses.json(renderers.render_token(session_id, token, expires_at))
 
 
 class Ticket(View):
     """A ticket, for where a token would be seen: in the URL of a WebSocket or an event stream."""
 
-    @documented({201: schema_serializers.NewTicket}, body=Nothing, parameters=[key()])
+    @openapi(
+        {201: schema_serializers.NewTicket},
+        body=EmptyBody,
+        parameters=[idempotency_key_parameter()],
+    )
     def post(self, _: Request, session_id: str) -> HttpResponse:
         """Get a ticket that opens one WebSocket or event stream, once."""
-        caller = self.owner(session_id)
-        self.body(Nothing)
-        ticket = tickets.issue(caller, key=self.key())
-        return responses.json(renderers.ticket(ticket, chat_settings.TICKET_TTL), 201)
+        caller = self.caller(session_id)
+        self.body(EmptyBody)
+        ticket = tickets.issue(caller, key=self.idempotency_key())
+        return responses.json(renderers.render_ticket(ticket, chat_settings.TICKET_TTL), 201)

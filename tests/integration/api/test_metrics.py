@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 from redis import Redis
 
-from chat.api.views.metrics import check
+from chat.api.views.metrics import check_access
 from chat.domain.errors import InvalidToken, NotAllowed
 from project.runner.process import ROOT
 from tests.integration.api import turns
@@ -126,16 +126,16 @@ def test_without_a_token_a_foreign_name_reads_nothing(api: Api) -> None:
 def test_without_a_token_this_machine_may_read_them(meta: dict[str, str], passes: bool) -> None:
     request = RequestFactory().get("/metrics", **meta)  # type: ignore[arg-type]
     if passes:
-        check(request)
+        check_access(request)
     else:
         with pytest.raises(NotAllowed):
-            check(request)
+            check_access(request)
 
 
 def test_an_empty_token_is_no_key(settings: Settings) -> None:
     settings.METRICS_TOKEN = "set"
     with pytest.raises(InvalidToken):
-        check(RequestFactory().get("/metrics", headers={"Authorization": "Bearer "}))
+        check_access(RequestFactory().get("/metrics", headers={"Authorization": "Bearer "}))
 
 
 def test_the_page_on_operations_names_them_all(api: Api) -> None:

@@ -543,7 +543,7 @@ def test_long_poll_during_rollback_gets_everything(redis: Redis) -> None:
     post(caller, "lost")
 
     async def test(_: SubscriptionHub) -> None:
-        polled = session_events.changed(caller, after=2, known=-1, limit=50, wait=20)
+        polled = session_events.wait_for_change(caller, after=2, known=-1, limit=50, wait=20)
         waiting = asyncio.create_task(polled)
         try:
             channels = subscriptions.hub()._channels
@@ -559,7 +559,7 @@ def test_long_poll_during_rollback_gets_everything(redis: Redis) -> None:
             post(caller, "another")
             found = await waiting
         finally:
-            session_events.close()
+            session_events.close_all()
         assert found is not None
         assert (found.seq, len(found.messages)) == (2, 4)
 

@@ -70,7 +70,7 @@ def test_a_reply_is_sent_to_all_sockets_of_its_session_and_no_other(
 def test_a_turn_that_fails_is_answered_in_words(ada: Tutorial) -> None:
     with ada.socket() as socket:
         words = socket.ask("[[fault:400]]")
-        assert words == "The model's service refused the request."
+        assert words == "The model's service rejected the request."
         assert socket.ask("and now?") == "echo: and now?"
     assert ada.refresh()["messages"][1]["msg"] == f"Bot: {words}"
 

@@ -8,7 +8,7 @@ from django.test import RequestFactory
 from rest_framework.exceptions import MethodNotAllowed, ValidationError
 from rest_framework.request import Request
 
-from chat.api.exception_handler import STATUSES, answer, handle
+from chat.api.exception_handler import STATUSES, error_response, handle
 from chat.domain import errors
 from project.settings import BASE_DIR
 
@@ -37,14 +37,14 @@ def test_every_code_belongs_to_one_error() -> None:
 
 @pytest.mark.parametrize(("seconds", "told"), [(0, 1), (0.2, 1), (1, 1), (1.1, 2), (60, 60)])
 def test_retry_after_is_whole_seconds_and_never_zero(seconds: float, told: int) -> None:
-    response = answer(errors.RateLimited(retry_after=seconds), RequestFactory().get("/"))
+    response = error_response(errors.RateLimited(retry_after=seconds), RequestFactory().get("/"))
     assert (response.status_code, response.headers["Retry-After"]) == (429, str(told))
 
 
 @pytest.mark.parametrize("kind", OWN, ids=lambda kind: kind.code)
 def test_retry_after_comes_with_every_429_and_503_of_a_call(kind: type[errors.ParleyError]) -> None:
     if issubclass(kind, errors.Unavailable):
-        response = answer(kind(), RequestFactory().get("/"))
+        response = error_response(kind(), RequestFactory().get("/"))
         assert response.status_code in {HTTPStatus.TOO_MANY_REQUESTS, 503}
         assert "Retry-After" in response.headers
 

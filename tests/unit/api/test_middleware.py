@@ -5,7 +5,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
-from chat.api.middleware import Front
+from chat.api.middleware import APIMiddleware
 
 API = ["/live", "/models", "/sessions", "/docs", "/schema"]
 UNKNOWN = ["/nope", "/static/nope.js"]
@@ -20,7 +20,7 @@ def passed(path: str) -> bool:
         seen.append(request.path)
         return HttpResponse()
 
-    Front(get_response)(RequestFactory().get(path, headers={"Host": "localhost"}))
+    APIMiddleware(get_response)(RequestFactory().get(path, headers={"Host": "localhost"}))
     return bool(seen)
 
 
@@ -35,4 +35,4 @@ def test_the_site_does_not(path: str) -> None:
 
 
 def test_the_front_stands_before_all_others() -> None:
-    assert settings.MIDDLEWARE[0] == "chat.api.middleware.Front"
+    assert settings.MIDDLEWARE[0] == "chat.api.middleware.APIMiddleware"

@@ -3,13 +3,19 @@ from typing import Any
 import pytest
 from rest_framework.serializers import ValidationError
 
-from chat.api.serializers import NewMessage, NewSession, OptionsBody, SessionChanges, checked
+from chat.api.serializers import (
+    NewMessageBody,
+    NewSessionBody,
+    OptionsBody,
+    SessionUpdateBody,
+    validate,
+)
 from chat.domain import Context, OnBusy, Options
 
 
 def test_a_message_is_given_in_the_types_of_the_domain() -> None:
     body = {"content": "hi", "on_busy": "reject", "options": {"temperature": 1, "stop": ["x"]}}
-    assert checked(NewMessage, body) == {
+    assert validate(NewMessageBody, body) == {
         "content": "hi",
         "on_busy": OnBusy.REJECT,
         "options": Options(temperature=1.0, stop=("x",)),
@@ -17,10 +23,13 @@ def test_a_message_is_given_in_the_types_of_the_domain() -> None:
 
 
 def test_what_is_left_out_has_its_default_or_is_not_there() -> None:
-    assert checked(NewMessage, {"content": "hi"}) == {"content": "hi", "on_busy": OnBusy.ENQUEUE}
-    assert checked(NewSession, {}) == {}
-    assert checked(NewSession, {"context": {}}) == {"context": Context()}
-    assert checked(SessionChanges, {"context": {"tokens": 5}}) == {
+    assert validate(NewMessageBody, {"content": "hi"}) == {
+        "content": "hi",
+        "on_busy": OnBusy.ENQUEUE,
+    }
+    assert validate(NewSessionBody, {}) == {}
+    assert validate(NewSessionBody, {"context": {}}) == {"context": Context()}
+    assert validate(SessionUpdateBody, {"context": {"tokens": 5}}) == {
         "context": {"messages": 20, "tokens": 5}
     }
 
@@ -42,16 +51,16 @@ def test_what_is_left_out_has_its_default_or_is_not_there() -> None:
 )
 def test_options_out_of_their_bounds_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        checked(OptionsBody, options)
+        validate(OptionsBody, options)
 
 
 def test_an_integer_is_one_however_it_is_written() -> None:
     body = {"content": "hi", "options": {"seed": 5.0, "max_tokens": 1e3}}
-    assert checked(NewMessage, body)["options"] == Options(seed=5, max_tokens=1000)
+    assert validate(NewMessageBody, body)["options"] == Options(seed=5, max_tokens=1000)
 
 
 def test_a_check_leaves_nothing_behind_for_the_next() -> None:
     with pytest.raises(ValidationError):
-        checked(NewMessage, {"content": ""})
-    assert checked(NewMessage, {"content": "a"})["content"] == "a"
-    assert checked(NewMessage, {"content": "b"})["content"] == "b"
+        validate(NewMessageBody, {"content": ""})
+    assert validate(NewMessageBody, {"content": "a"})["content"] == "a"
+    assert validate(NewMessageBody, {"content": "b"})["content"] == "b"

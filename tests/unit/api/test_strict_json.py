@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.api.strict_json import DEPTH, read_object
+from chat.api.strict_json import MAX_DEPTH, read_object
 from chat.domain.errors import InvalidRequest
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
@@ -46,9 +46,9 @@ def test_depth_is_bounded(brackets: bytes) -> None:
     def nested(depth: int) -> bytes:
         return b'{"a":' + opening * (depth - 1) + b"1" + closing * (depth - 1) + b"}"
 
-    assert read_object(nested(DEPTH - 1))
+    assert read_object(nested(MAX_DEPTH - 1))
     with pytest.raises(InvalidRequest, match="nested"):
-        read_object(nested(DEPTH))
+        read_object(nested(MAX_DEPTH))
 
 
 def test_brackets_in_strings_and_side_by_side_are_not_depth() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from chat.realtime.batching import MOST, Gathering
+from chat.realtime.batching import MAX_BATCH_SIZE, Batcher
 
 
 class Oracle:
@@ -31,13 +31,13 @@ def oracle() -> Oracle:
 
 def test_who_comes_during_a_trip_goes_with_the_next_one(oracle: Oracle) -> None:
     async def test() -> None:
-        gathering = Gathering(oracle)
-        asked = [asyncio.create_task(gathering.ask(number)) for number in range(5)]
+        gathering = Batcher(oracle)
+        asked = [asyncio.create_task(gathering.load(number)) for number in range(5)]
         await asyncio.sleep(0)
         oracle.may_answer.set()
         assert await asyncio.gather(*asked) == [0, 2, 4, 6, 8]
         assert oracle.trips == [[0], [1, 2, 3, 4]]
-        assert await gathering.ask(7) == 14
+        assert await gathering.load(7) == 14
 
     asyncio.run(test())
 
@@ -46,32 +46,32 @@ def test_a_trip_takes_so_many_and_no_more(oracle: Oracle) -> None:
     oracle.may_answer.set()
 
     async def test() -> None:
-        gathering = Gathering(oracle)
-        numbers = range(100, 100 + 2 * MOST)
-        assert await asyncio.gather(*map(gathering.ask, numbers)) == [2 * each for each in numbers]
-        assert list(map(len, oracle.trips)) == [1, MOST, MOST - 1]
+        gathering = Batcher(oracle)
+        numbers = range(100, 100 + 2 * MAX_BATCH_SIZE)
+        assert await asyncio.gather(*map(gathering.load, numbers)) == [2 * each for each in numbers]
+        assert list(map(len, oracle.trips)) == [1, MAX_BATCH_SIZE, MAX_BATCH_SIZE - 1]
 
     asyncio.run(test())
 
 
 def test_what_a_trip_raises_all_who_are_on_it_get_and_the_next_goes_well(oracle: Oracle) -> None:
     async def test() -> None:
-        gathering = Gathering(oracle)
-        asked = [asyncio.create_task(gathering.ask(number)) for number in (1, 13, 3)]
+        gathering = Batcher(oracle)
+        asked = [asyncio.create_task(gathering.load(number)) for number in (1, 13, 3)]
         await asyncio.sleep(0)
         oracle.may_answer.set()
         first, *others = await asyncio.gather(*asked, return_exceptions=True)
         assert first == 2
         assert [type(each) for each in others] == [LookupError, LookupError]
-        assert await gathering.ask(4) == 8
+        assert await gathering.load(4) == 8
 
     asyncio.run(test())
 
 
 def test_one_who_leaves_takes_nobody_with_him(oracle: Oracle) -> None:
     async def test() -> None:
-        gathering = Gathering(oracle)
-        asked = [asyncio.create_task(gathering.ask(number)) for number in range(4)]
+        gathering = Batcher(oracle)
+        asked = [asyncio.create_task(gathering.load(number)) for number in range(4)]
         await asyncio.sleep(0)
         asked[0].cancel()
         asked[2].cancel()

@@ -58,7 +58,7 @@ def test_every_frame_and_its_answer_is_documented() -> None:
     source = Path(commands.__file__).read_text()
     answers = set(re.findall(r"""b'"type":"([a-z.]+)""", source))
     assert answers == {"message.accepted", "cancel.accepted", "pong", "error"}
-    for kind in {"auth", *commands.ACTS}:
+    for kind in {"auth", *commands.HANDLERS}:
         assert f'"type": "{kind}"' in FOLLOWING
     for kind in answers:
         assert f"`{kind}`" in FOLLOWING or f'"type": "{kind}"' in FOLLOWING
@@ -69,13 +69,19 @@ def test_every_close_code_is_documented_and_no_other() -> None:
         *(InvalidRequest(), InvalidToken(), SessionExpired(), SessionNotFound(), NotFound()),
         *(AuthTimeout(), SlowConsumer(), RateLimited(), StoreUnavailable()),
     ]
-    codes = {close_codes.code_of(error) for error in errors}
-    codes |= {close_codes.FAULT, close_codes.RESTART, close_codes.NOT_FOUND, 1007, 1009}
+    codes = {close_codes.close_code(error) for error in errors}
+    codes |= {
+        close_codes.INTERNAL_ERROR,
+        close_codes.SERVICE_RESTART,
+        close_codes.NOT_FOUND,
+        1007,
+        1009,
+    }
     told_of = re.findall(r"^\| (\d{4}) \|", FOLLOWING, re.MULTILINE)
     assert set(map(int, told_of)) == codes
 
 
 def test_our_own_close_codes_are_the_statuses_of_the_api() -> None:
-    assert close_codes.code_of(SlowConsumer()) == 4000 + STATUSES["slow_consumer"]
-    assert close_codes.code_of(ParleyError()) == close_codes.FAULT
-    assert close_codes.code_of(StoreUnavailable()) == close_codes.TRY_LATER
+    assert close_codes.close_code(SlowConsumer()) == 4000 + STATUSES["slow_consumer"]
+    assert close_codes.close_code(ParleyError()) == close_codes.INTERNAL_ERROR
+    assert close_codes.close_code(StoreUnavailable()) == close_codes.TRY_AGAIN_LATER

@@ -2,7 +2,7 @@ import orjson
 
 from chat.domain import EventBatch, Gap, Snapshot
 from chat.realtime import event_stream
-from chat.realtime.event_json import told
+from chat.realtime.event_json import serialize_events
 
 EVENT = b'{"type":"message.delta","seq":7,"session_id":"ses_1","created_at":1.5,"delta":"\\n"}'
 SNAPSHOT = Snapshot(
@@ -26,12 +26,12 @@ SNAPSHOT = Snapshot(
 
 
 def test_events_are_told_as_they_are_stored() -> None:
-    stretch = EventBatch(first_seq=7, latest_seq=8, events=[EVENT, EVENT], size=1)
-    assert list(told(stretch)) == [(7, EVENT), (8, EVENT)]
+    stretch = EventBatch(first_seq=7, newest_seq=8, events=[EVENT, EVENT], size=1)
+    assert list(serialize_events(stretch)) == [(7, EVENT), (8, EVENT)]
 
 
 def test_a_gap_is_told_and_then_the_session_as_it_is() -> None:
-    gap, snapshot = told(Gap(requested=3, earliest=6, snapshot=SNAPSHOT))
+    gap, snapshot = serialize_events(Gap(requested=3, earliest=6, snapshot=SNAPSHOT))
     assert gap[0] == 3, "who has only this must be told again"
     assert orjson.loads(gap[1]) == {
         "type": "gap",
@@ -52,4 +52,7 @@ def test_a_gap_is_told_and_then_the_session_as_it_is() -> None:
 
 
 def test_an_event_takes_one_line_of_a_stream() -> None:
-    assert event_stream.shape(7, EVENT) == b"id: 7\nevent: message.delta\ndata: " + EVENT + b"\n\n"
+    assert (
+        event_stream.format_event(7, EVENT)
+        == b"id: 7\nevent: message.delta\ndata: " + EVENT + b"\n\n"
+    )
