@@ -1,4 +1,4 @@
-"""The adapter that one model's requests go through: its pool, its TLS, and no detours."""
+"""The requests adapter of one model: one connection pool and one TLS context."""
 
 import ssl
 from pathlib import Path
@@ -13,22 +13,22 @@ from chat.domain.errors import ConfigError
 from chat.http.connections import Pool, TLSPool
 
 
-class Adapter(HTTPAdapter):
-    """One pool for one URL; TLS is set up once, where requests would do so at each connection.
+class SingleURLAdapter(HTTPAdapter):
+    """One pool for one URL. TLS is set up once; requests would set it up for each connection.
 
-    The methods overridden are those that requests leaves to subclasses. What they skip is a
-    fifth of a call: cookies, proxies, and finding the pool by the request.
+    It overrides only methods that requests leaves to subclasses. It skips cookies, proxies and the
+    search for a pool, which take a fifth of a call.
     """
 
     def __init__(self, model: Model, url: str) -> None:
-        """Build the pool; nothing is connected yet.
+        """Create the pool; this connects to nothing.
 
         Raises:
-            ConfigError: the model's `verify` names no certificates.
+            ConfigError: the certificates that the model's `verify` names cannot be read.
         """
-        # Certificates that are named are read even where no TLS wants them: they may be missing.
+        # Certificates are read even if the URL needs no TLS, to report a missing file at start.
         has_tls = url.startswith("https:") or isinstance(model.verify, str)
-        self._tls = _tls(model) if has_tls else None
+        self._tls = _tls_context(model) if has_tls else None
         super().__init__(pool_connections=1, pool_maxsize=model.pool_size)
         self._pool: HTTPConnectionPool = self.poolmanager.connection_from_url(url)
         self._path = requests.Request("POST", url).prepare().path_url
@@ -41,7 +41,7 @@ class Adapter(HTTPAdapter):
         return self._pool
 
     def cert_verify(self, *_args: Any) -> None:
-        """Do nothing: the pool's TLS context decides."""
+        """Do nothing: the pool's TLS context verifies certificates."""
 
     def request_url(self, *_args: Any) -> str:
         return self._path
@@ -53,7 +53,7 @@ class Adapter(HTTPAdapter):
         return response
 
 
-def _tls(model: Model) -> ssl.SSLContext:
+def _tls_context(model: Model) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.set_alpn_protocols(["http/1.1"])
     if model.verify is False:

@@ -1,78 +1,99 @@
-"""The handle on one model call, by which any thread can end it."""
+"""Cancel one HTTP call at any moment, from any thread, or at a deadline."""
 
 import io
 import socket
-import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from threading import Lock, Timer
 
 from chat.domain.errors import UpstreamClosed
 
 
 class CancellableCall:
-    """One model call as seen from outside: made by the caller, used for one call.
+    """One HTTP call: its caller creates it, and any thread may cancel it.
 
-    Shutting down the TCP connection is the one act that wakes a thread wherever it waits: for
-    the connection, a TLS handshake, headers or the next piece. urllib3's own
-    `HTTPResponse.shutdown` comes too late for the first three and can hit a connection that is
-    back in the pool (urllib3 issue 3581). So the connection itself is lent to the call, and
-    taken back before it can be closed or used by another.
+    Shutting down the TCP connection wakes a blocked thread wherever it waits: for the connection, a
+    TLS handshake, headers or the next bytes. urllib3's `HTTPResponse.shutdown` comes too late for
+    the first three, and can hit a connection that is back in the pool (urllib3 issue 3581).
+    Therefore the connection attaches its socket to the call, and detaches it before the socket is
+    closed or serves another call.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._closed = False
-        self.sent_at: float | None = None
-        """`time.monotonic()` at which the request went out."""
-        self._sock: socket.socket | None = None
-        self._hold: io.IOBase | None = None
+        self._lock = Lock()
+        self._is_cancelled = False
+        self._socket: socket.socket | None = None
+        # A file of the socket: while it is open, the descriptor cannot be closed and reused.
+        self._file: io.IOBase | None = None
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether `close` was called."""
-        return self._closed
+        return self._is_cancelled
 
     def cancel(self) -> None:
-        """End the call within milliseconds; nothing happens if it is over, or was closed before.
+        """End the call within milliseconds; do nothing if it is over or cancelled already.
 
-        A name lookup cannot be interrupted: a call that waits for one ends after it.
+        A DNS lookup cannot be interrupted: the call ends after it.
         """
         with self._lock:
-            self._closed = True
-            self._shut()
+            self._is_cancelled = True
+            self._shut_down()
 
     def raise_if_cancelled(self) -> None:
-        """Go on unless the call was closed.
-
-        Raises:
-            UpstreamClosed: it was.
         """
-        if self._closed:
+        Raises:
+            UpstreamClosed: the call was cancelled.
+        """
+        if self._is_cancelled:
             raise UpstreamClosed
 
-    def attach(self, sock: socket.socket) -> None:
-        """Let `close` reach `sock`; an earlier one is taken back. A closed call shuts it at once.
+    @contextmanager
+    def deadline(self, seconds: float) -> Iterator[None]:
+        """Cancel the call if the block takes longer than `seconds`.
 
-        The file made of it keeps its descriptor from being closed, and so from meaning another
-        connection, while `close` may act on it.
+        A socket timeout is no substitute: it limits each single wait, so a server that sends one
+        byte at a time can keep a call open for ever.
+
+        Raises:
+            TimeoutError: the call was cancelled, whatever error that caused in the block.
         """
-        hold = sock.makefile("rb", buffering=0)
+        timer = Timer(seconds, self.cancel)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            self.detach()
+            # Also without an error: a response whose headers were cut off looks complete.
+            if self._is_cancelled:
+                raise TimeoutError
+
+    def attach(self, sock: socket.socket) -> None:
+        """Let `cancel` shut `sock` down instead of an earlier one; at once if already cancelled."""
+        file = sock.makefile("rb", buffering=0)
         with self._lock:
-            earlier, self._sock, self._hold = self._hold, sock, hold
-            if self._closed:
-                self._shut()
+            earlier, self._socket, self._file = self._file, sock, file
+            if self._is_cancelled:
+                self._shut_down()
         if earlier is not None:
             earlier.close()
 
     def detach(self) -> None:
-        """Put the connection out of `close`'s reach; after this it may serve another call."""
+        """Protect the connection from `cancel`; after this it may serve another call."""
         with self._lock:
-            hold, self._sock, self._hold = self._hold, None, None
-        if hold is not None:
-            hold.close()
+            file, self._socket, self._file = self._file, None, None
+        if file is not None:
+            file.close()
 
-    def _shut(self) -> None:
-        if self._sock is None:
+    def _shut_down(self) -> None:
+        if self._socket is None:
             return
-        with suppress(OSError):  # the other side was faster
-            # Not SSLSocket.shutdown: it takes the TLS state from under the thread that reads.
-            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+        with suppress(OSError):  # the server was faster
+            # Not SSLSocket.shutdown: it discards the TLS state that the reading thread uses.
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+# The call that this thread is sending: requests and urllib3 have no parameter for it.
+current_call: ContextVar[CancellableCall] = ContextVar("current_call")

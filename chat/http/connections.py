@@ -1,16 +1,15 @@
-"""Pooled connections that are lent to the call they serve, so that it can be closed at any moment.
+"""Pooled connections that attach their sockets to the call they serve, so that it can be cancelled.
 
-urllib3's pool knows when a connection begins and ends to serve a call (`_get_conn`, `_put_conn`)
-and its connection where a socket is made (`_new_conn`). These are overridden here and nowhere
-else, beside what http.client sends by; tests/integration/providers/test_close.py fails when a
-release of urllib3 changes them.
+urllib3's pool knows when a connection starts and stops serving a call (`_get_conn`, `_put_conn`),
+and its connection where a socket is created (`_new_conn`). Only this module overrides them.
+tests/integration/providers/test_close.py fails when a release of urllib3 changes them.
 """
 
 import errno
 import os
 import socket
-import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -19,10 +18,14 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.wait import wait_for_write
 
-from chat.http.cancellation import CancellableCall
+from chat.http.cancellation import CancellableCall, current_call
 
-# A model may think for minutes without a byte: keepalives hold the path open, and tell within a
-# minute that the other side is gone.
+# What `socket.getaddrinfo` returns: family, type, protocol, canonical name, address.
+AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
+Resolve = Callable[[str, int], list[AddressInfo]]
+
+# A model may take minutes for its first byte. Keepalive probes prevent middleboxes from dropping
+# the idle connection, and detect a dead peer within a minute.
 _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 SOCKET_OPTIONS = [
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
@@ -35,75 +38,73 @@ SOCKET_OPTIONS = [
 ]
 
 
-class _Calling(threading.local):
-    upstream: CancellableCall
-
-
-calling = _Calling()
-"""The call that this thread is sending; the only way through requests and urllib3 to the pool."""
+def resolve_name(host: str, port: int) -> list[Any]:
+    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
 class Connection(HTTPConnection):
-    """A plain connection that lends its socket to the call it serves.
+    """A connection that connects to the addresses that `resolve` returns, in order.
 
-    It sends a request, which always has a body, in one piece. http.client sends head and body by
-    themselves, and the model's server wakes up twice.
+    It sends the head of a request and the start of its body in one piece. http.client sends them
+    separately, and the server wakes up twice.
     """
 
-    upstream: CancellableCall
-    """The call that it serves, or served last."""
+    call: CancellableCall
+    resolve: Resolve
     _head = b""
     _is_at_head = False
 
     def connect(self) -> None:
         super().connect()
-        self.upstream.attach(self.sock)
+        self.call.attach(self.sock)
 
-    def endheaders(self, *arguments: Any, **options: Any) -> None:
+    def request(self, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
         self._is_at_head = True
-        super().endheaders(*arguments, **options)
+        super().request(*args, **kwargs)
+        if self._head:  # there is no body
+            self.send(b"")
 
     def send(self, data: Any) -> None:
         if self._is_at_head:
             self._head, self._is_at_head = data, False
-        else:
-            super().send(self._head + data)
-            self._head = b""
+            return
+        head, self._head = self._head, b""
+        super().send(head + data)
 
     def _new_conn(self) -> socket.socket:
         try:
-            found = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
-        except socket.gaierror as error:
-            raise NameResolutionError(self.host, self, error) from error
-        until = time.monotonic() + float(self.timeout or 0)
+            found = self.resolve(self._dns_host, self.port)
+        except (OSError, UnicodeError) as error:
+            raise NameResolutionError(self.host, self, error) from error  # type: ignore[arg-type]
+        deadline = time.monotonic() + (self.timeout or 0)  # every caller sets one
         failure: OSError | None = None
         for family, _, _, _, address in found:
-            self.upstream.raise_if_cancelled()
+            self.call.raise_if_cancelled()
             try:
-                return self._dial(family, address, until - time.monotonic())
+                return self._dial(family, address, deadline - time.monotonic())
             except OSError as error:
                 failure = error
         raise self._dial_error(failure) from failure
 
     def _dial(self, family: int, address: Any, timeout: float) -> socket.socket:
-        """Connect like `socket.create_connection`, but let `close` interrupt it."""
-        with ExitStack() as failing:
-            sock = failing.enter_context(socket.socket(family, socket.SOCK_STREAM))
+        """Connect like `socket.create_connection`, but let `cancel` interrupt it."""
+        with ExitStack() as on_error:
+            sock = on_error.enter_context(socket.socket(family, socket.SOCK_STREAM))
             for option in SOCKET_OPTIONS:
                 sock.setsockopt(*option)
             sock.setblocking(False)
             code = sock.connect_ex(address)
-            # Only now: shutting down a socket that does not connect yet would stop nothing.
-            self.upstream.attach(sock)
+            # Not earlier: shutting down a socket that is not connecting yet has no effect.
+            self.call.attach(sock)
             if code == errno.EINPROGRESS:
                 if not wait_for_write(sock, timeout=max(timeout, 0)):
                     raise TimeoutError
                 code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            self.upstream.raise_if_cancelled()
+            self.call.raise_if_cancelled()
             if code:
                 raise OSError(code, os.strerror(code))
             sock.settimeout(self.timeout)
-            failing.pop_all()
+            on_error.pop_all()
         return sock
 
     def _dial_error(self, failure: OSError | None) -> Exception:
@@ -113,37 +114,42 @@ class Connection(HTTPConnection):
 
 
 class TLSConnection(Connection, HTTPSConnection):
-    """The same over TLS."""
-
     def _new_conn(self) -> socket.socket:
         sock = super()._new_conn()
-        # The handshake takes `sock` apart; its twin reaches the same connection meanwhile.
-        with sock.dup() as twin:
-            self.upstream.attach(twin)
+        # The handshake detaches the descriptor from `sock`; a duplicate reaches the connection.
+        with sock.dup() as duplicate:
+            self.call.attach(duplicate)
         return sock
 
 
 class Pool(HTTPConnectionPool):
-    """Lends each connection to the call that takes it, and takes it back with the connection."""
+    """Gives each connection the call of the thread that takes it from the pool."""
 
     ConnectionCls = Connection
 
+    def __init__(self, *args: Any, resolve: Resolve = resolve_name, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._resolve = resolve
+
+    def _new_conn(self) -> Any:
+        connection: Any = super()._new_conn()
+        connection.resolve = self._resolve
+        return connection
+
     def _get_conn(self, timeout: float | None = None) -> Any:
         connection: Any = super()._get_conn(timeout)
-        connection.upstream = calling.upstream
+        connection.call = current_call.get()
         if connection.sock is not None:
-            connection.upstream.attach(connection.sock)
+            connection.call.attach(connection.sock)
         return connection
 
     def _put_conn(self, conn: Any) -> None:
         if conn is not None:
-            conn.upstream.detach()
-            if conn.upstream.is_cancelled:
+            conn.call.detach()
+            if conn.call.is_cancelled:
                 conn.close()
         super()._put_conn(conn)
 
 
 class TLSPool(Pool, HTTPSConnectionPool):
-    """The same over TLS."""
-
     ConnectionCls = TLSConnection

@@ -1,7 +1,7 @@
-"""Server-Sent Events, read from bytes as they arrive.
+"""Parse Server-Sent Events from bytes as they arrive.
 
-After the WHATWG standard's section on interpreting an event stream. `requests.iter_lines` is no
-substitute: it waits for a full buffer and splits at U+2028, which is data here.
+Follows the section "Interpreting an event stream" of the WHATWG standard. `requests.iter_lines` is
+no alternative: it waits for a full buffer, and splits at U+2028, which is data here.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,17 +9,17 @@ from itertools import chain
 
 from chat.domain.errors import ModelInvalidResponse
 
+# Of one line, and of one event's data. A delta has some hundred.
 MAX_BYTES = 1024 * 1024
-"""Most bytes of one line and of one event's data; a delta has some hundred."""
 
 
 def events(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the data of each event as soon as its blank line is there.
+    """Yield the data of each event as soon as its blank line arrives.
 
-    Names, ids and comments are left out; so is an event that the end of the stream cuts short.
+    Event names, ids and comments are skipped. So is an event that the end of the stream cuts off.
 
     Raises:
-        ModelInvalidResponse: a line or an event's data is longer than `MOST_BYTES`.
+        ModelInvalidResponse: a line or an event's data is longer than `MAX_BYTES`.
     """
     data: list[bytes] = []
     size = 0
@@ -39,14 +39,14 @@ def events(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the lines of a stream, without their ends: CR, LF or CR LF, split wherever."""
+    """Yield the lines of a stream without their CR, LF or CR LF, however the chunks are split."""
     parts: list[bytes] = []
     size = 0
     after_cr = False
     for chunk in filter(None, chunks):
-        skip = after_cr and chunk.startswith(b"\n")  # the CR has ended the line already
+        skip_lf = after_cr and chunk.startswith(b"\n")  # the CR has ended the line already
         after_cr = chunk.endswith(b"\r")
-        for part in (chunk[1:] if skip else chunk).splitlines(keepends=True):
+        for part in (chunk[1:] if skip_lf else chunk).splitlines(keepends=True):
             size += len(part)
             if size > MAX_BYTES:
                 raise ModelInvalidResponse

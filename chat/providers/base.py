@@ -1,14 +1,14 @@
-"""What every provider offers: a prompt in, deltas out, and an ending."""
+"""The interface of a provider: a prompt in, deltas and a completion out."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 
 from chat.domain import Completion, FinishReason, Model, Options, Prompt, PromptMessage, Role
 from chat.domain.errors import ModelInvalidResponse
-from chat.providers.transport import CancellableCall
+from chat.http.cancellation import CancellableCall
 
+# What one event of a vendor's stream contains: text, and in the last event the completion.
 StreamItem = tuple[str, Completion | None]
-"""What one event of a vendor's stream brings: text, and the ending when it is the last."""
 
 _PROBE = Prompt(
     messages=(PromptMessage(role=Role.USER, content="Say hello."),), options=Options(max_tokens=8)
@@ -16,57 +16,55 @@ _PROBE = Prompt(
 
 
 class Provider(ABC):
-    """Speaks one vendor's wire format for one model of the settings.
+    """Speaks one vendor's wire format for one configured model.
 
-    One instance serves all threads of a process. It knows nothing of sessions, turns or Redis.
+    All threads of a process share an instance. It knows nothing of sessions, turns or Redis.
     """
 
     def __init__(self, model: Model) -> None:
-        """Refuse early what this provider cannot do.
-
+        """
         Raises:
-            ConfigError: the model's settings ask for something that this format lacks.
+            ConfigError: the model's settings request something that this format lacks.
         """
         self.model = model
 
     @abstractmethod
     def stream(self, prompt: Prompt, call: CancellableCall) -> Iterator[str | Completion]:
-        """Ask the model; yield each delta as it arrives and one `Ending` last.
+        """Call the model; yield each delta as it arrives, and one `Completion` last.
 
-        `upstream.close()`, from any thread and at any moment, ends the call: the iterator then
-        raises `UpstreamClosed` within milliseconds, whether it waited for the connection, the
-        headers or the next piece. So does closing the iterator, without an error.
+        Any thread may cancel the call at any moment. The iterator then raises `UpstreamClosed`
+        within milliseconds, whether it waits for the connection, the headers or the next delta.
+        Closing the iterator also ends the call, without an error.
 
         Raises:
-            ProviderError: one of its subclasses, never a foreign exception.
+            ProviderError: the call failed; no foreign exception is raised.
         """
 
     def probe(self) -> None:
-        """Make one small real call, and return when the model has answered it.
+        """Make one short, real call and wait for the reply.
 
         Raises:
-            ProviderError: it has not.
+            ProviderError: the call failed.
         """
         for _ in self.stream(_PROBE, CancellableCall()):
             pass
 
 
 def deltas(items: Iterable[StreamItem], call: CancellableCall) -> Iterator[str | Completion]:
-    """Yield the pieces' texts that are not empty, and the ending.
+    """Yield the items' texts that are not empty, and the completion.
 
     Raises:
-        UpstreamClosed: the call was closed, though more had arrived.
-        ModelInvalidResponse: the model stopped by itself without having said anything but blanks.
-            One
-            cut short by its bound or a filter has an ending that explains it.
+        UpstreamClosed: the call was cancelled, even if more data had arrived.
+        ModelInvalidResponse: the model stopped after whitespace only. If a limit or a filter ended
+            the reply, its finish reason explains why it is empty.
     """
-    blank = True
-    for text, ending in items:
+    is_blank = True
+    for text, completion in items:
         call.raise_if_cancelled()
         if text:
-            blank = blank and text.isspace()
+            is_blank = is_blank and text.isspace()
             yield text
-        if ending is not None:
-            if blank and ending.finish_reason is FinishReason.STOP:
-                raise ModelInvalidResponse("The model's reply is empty.")
-            yield ending
+        if completion is not None:
+            if is_blank and completion.finish_reason is FinishReason.STOP:
+                raise ModelInvalidResponse("The model returned an empty reply.")
+            yield completion

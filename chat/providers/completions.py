@@ -1,22 +1,23 @@
-"""OpenAI's completions: one flat prompt that the model continues.
+"""OpenAI's completions: one plain prompt that the model continues.
 
-`url` is the API's base, such as `http://127.0.0.1:8080/v1`.
+`url` is the API's base URL, such as `http://127.0.0.1:8080/v1`.
 """
 
 from collections.abc import Iterator
 
 from chat.domain import Completion, Model, Prompt
+from chat.http.cancellation import CancellableCall
 from chat.providers import openai_common, plain_prompt
 from chat.providers.base import Provider, deltas
 from chat.providers.json_access import get_text
-from chat.providers.transport import CancellableCall, ModelClient
+from chat.providers.transport import ModelClient
 
+# The vendor ends the reply here. Without the colon, so that it never sends part of a marker.
 STOP = "\nHuman"
-"""Where the vendor ends the reply by itself; it does so before a marker is complete."""
 
 
 class Completions(Provider):
-    """Sends the `Human:`/`Bot:` prompt and cuts the reply at the next turn."""
+    """Sends the `Human:`/`Bot:` prompt and truncates the reply at the next turn."""
 
     def __init__(self, model: Model) -> None:
         super().__init__(model)
@@ -27,12 +28,12 @@ class Completions(Provider):
         body = openai_common.request_body(self.model, prompt.options, STOP)
         body["prompt"] = plain_prompt.render(prompt)
         stops = (plain_prompt.HUMAN, *self.model.stop, *prompt.options.stop)
-        with self._client.post(body, call) as answer:
-            pieces = openai_common.read_response(
-                answer, self.model.name, streamed=_text, whole=_text
+        with self._client.post(body, call) as response:
+            items = openai_common.read_response(
+                response, self.model.name, streamed=_get_text, whole=_get_text
             )
-            yield from deltas(plain_prompt.truncate_at_stop(pieces, stops), call)
+            yield from deltas(plain_prompt.truncate_at_stop(items, stops), call)
 
 
-def _text(choice: object) -> str:
+def _get_text(choice: object) -> str:
     return get_text(choice, "text")

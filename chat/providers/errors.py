@@ -1,7 +1,7 @@
-"""What goes wrong between Parley and a model, as `ProviderError`s: translated here and only here.
+"""Translate everything that fails between Parley and a model into `ProviderError`s.
 
-A vendor's own words never get into these errors: they may repeat the prompt or the token. What
-is logged, and kept as the cause, is the status and the vendor's error codes.
+These errors never contain a vendor's message, because it may quote the prompt or the token. The log
+and the error's cause contain the status and the vendor's error codes only.
 """
 
 import logging
@@ -35,13 +35,13 @@ logger = logging.getLogger(__name__)
 
 ErrorType = type[ProviderError]
 
-# The first row of which anything in the chain of causes is an instance.
+# The first row that matches any error in the chain of causes applies.
 _BY_CAUSE: tuple[tuple[tuple[type[BaseException], ...], ErrorType], ...] = (
     ((ssl.SSLCertVerificationError,), ModelTLSError),
     ((ConnectTimeoutError,), ModelUnavailable),
     ((ReadTimeoutError, TimeoutError), ModelTimeout),
     ((RemoteDisconnected, IncompleteRead), ModelUnavailable),
-    ((HTTPException, InvalidHeader), ModelInvalidResponse),  # an answer, but not HTTP
+    ((HTTPException, InvalidHeader), ModelInvalidResponse),  # a response, but not HTTP
 )
 
 _BY_STATUS: dict[int, ErrorType] = {
@@ -54,13 +54,13 @@ _BY_STATUS: dict[int, ErrorType] = {
     HTTPStatus.GATEWAY_TIMEOUT: ModelTimeout,
 }
 
-# The other statuses; of 500 and above, unavailable. A redirect is refused: it leads elsewhere.
+# The other statuses below 500. A redirect is not followed.
 _BY_STATUS_RANGE: tuple[tuple[range, ErrorType], ...] = (
     (range(200, 300), ModelInvalidResponse),
     (range(300, 500), ModelBadRequest),
 )
 
-# Vendors' own codes and types, where they say more than the status does.
+# Vendors' own codes and types that are more specific than the status.
 _BY_CODE: dict[str, ErrorType] = {
     "context_length_exceeded": ContextTooLong,  # OpenAI, vLLM
     "exceed_context_size_error": ContextTooLong,  # llama.cpp
@@ -82,25 +82,24 @@ _LOADING = re.compile(r"\bloading\b", re.IGNORECASE)
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _STATUS = re.compile(r"[45]\d\d", re.ASCII)
 
+# Seconds until the next call to a loading model that sends no estimate. OpenAI's formats have no
+# field for one, and without a delay the turn would use up its attempts.
 LOADING_RETRY_AFTER = 5.0
-"""Seconds until a loading model is asked again that does not say how long it takes.
-
-OpenAI's formats have no field for it. Without a time, loading would use up the turn's attempts."""
+# Seconds; longer delays that a vendor requests are shortened to one day.
 MAX_RETRY_AFTER = 86_400.0
-"""Seconds; a vendor that asks for more is taken to ask for a day."""
 
 
 class VendorError(Exception):
-    """What a vendor answered instead of a reply: a status and its own codes, nothing quoted."""
+    """A vendor's error response: the status and the vendor's codes, without any text."""
 
 
 @contextmanager
 def map_errors(call: CancellableCall) -> Iterator[None]:
-    """Turn what requests, urllib3 and sockets raise into `ProviderError`s.
+    """Translate the errors of requests, urllib3 and sockets.
 
     Raises:
-        UpstreamClosed: this side closed the call, whatever error that then caused.
-        ProviderError: one of its subclasses; the foreign error is its cause.
+        UpstreamClosed: Parley cancelled the call, whatever error that caused.
+        ProviderError: any other error, which is the cause.
     """
     try:
         yield
@@ -109,9 +108,11 @@ def map_errors(call: CancellableCall) -> Iterator[None]:
             raise UpstreamClosed from error
         raise
     except (requests.RequestException, HTTPError, HTTPException, OSError) as error:
-        kind = UpstreamClosed if call.is_cancelled else _error_type(error)
-        # What is no HTTP is quoted by the error that says so.
-        raise kind from VendorError("not HTTP") if kind is ModelInvalidResponse else error
+        error_type = UpstreamClosed if call.is_cancelled else _error_type(error)
+        # The error of a response that is not HTTP quotes the response.
+        raise error_type from (
+            VendorError("not HTTP") if error_type is ModelInvalidResponse else error
+        )
 
 
 def _error_type(error: BaseException) -> ErrorType:
@@ -120,80 +121,83 @@ def _error_type(error: BaseException) -> ErrorType:
     while link is not None and link not in chain:
         chain.append(link)
         link = link.__cause__ or link.__context__
-    for causes, kind in _BY_CAUSE:
+    for causes, error_type in _BY_CAUSE:
         if any(isinstance(link, causes) for link in chain):
-            return kind
+            return error_type
     return ModelUnavailable
 
 
 def from_response(
     model: str, status: int, headers: Mapping[str, str], document: object
 ) -> ProviderError:
-    """Return the error that an answer with another status than 200 means."""
-    words, text = _codes_and_text(document)
-    wait = retry_after(headers)
+    """Return the error for a response with another status than 200."""
+    codes, message = _codes_and_message(document)
+    delay = retry_after(headers)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         estimated = get_path(document, "estimated_time")  # Hugging Face
         if not isinstance(estimated, int | float):
-            estimated = 0 if _LOADING.search(text) else None  # llama.cpp
+            estimated = 0 if _LOADING.search(message) else None  # llama.cpp
         if estimated is not None:
-            pause = max(wait or 0, estimated)
-            return _error(
-                ModelLoading, model, status, words, wait=pause if pause > 0 else LOADING_RETRY_AFTER
-            )
-    return _error(_type_for_status(status, words, text), model, status, words, wait=wait)
+            delay = max(delay or 0, estimated)
+            if delay <= 0:
+                delay = LOADING_RETRY_AFTER
+            return _error(ModelLoading, model, status, codes, delay=delay)
+    return _error(_type_for_status(status, codes, message), model, status, codes, delay=delay)
 
 
 def from_event(model: str, document: object) -> ProviderError:
-    """Return the error that an error object in a stream, or under status 200, means."""
-    words, text = _codes_and_text(document)
-    statuses = [int(word) for word in words if _STATUS.fullmatch(word)]
+    """Return the error for an error object in a stream, or in a response with status 200."""
+    codes, message = _codes_and_message(document)
+    statuses = [int(code) for code in codes if _STATUS.fullmatch(code)]
     if statuses:
-        kind = _type_for_status(statuses[0], words, text)
-    elif _TOO_LONG.search(text):
-        kind = ContextTooLong
+        error_type = _type_for_status(statuses[0], codes, message)
+    elif _TOO_LONG.search(message):
+        error_type = ContextTooLong
     else:
-        kind = next((_BY_CODE[word] for word in words if word in _BY_CODE), ModelUnavailable)
-    return _error(kind, model, HTTPStatus.OK, words)
+        error_type = next((_BY_CODE[code] for code in codes if code in _BY_CODE), ModelUnavailable)
+    return _error(error_type, model, HTTPStatus.OK, codes)
 
 
-def _type_for_status(status: int, words: list[str], text: str) -> ErrorType:
-    if status != HTTPStatus.TOO_MANY_REQUESTS and _TOO_LONG.search(text):
-        return ContextTooLong  # llama.cpp says so with 500 as well
-    unlisted = next((kind for span, kind in _BY_STATUS_RANGE if status in span), ModelUnavailable)
-    kind = _BY_STATUS.get(status, unlisted)
-    if kind in {ModelBadRequest, ModelRateLimited}:
-        return next((_BY_CODE[word] for word in words if word in _BY_CODE), kind)
-    return kind
+def _type_for_status(status: int, codes: list[str], message: str) -> ErrorType:
+    if status != HTTPStatus.TOO_MANY_REQUESTS and _TOO_LONG.search(message):
+        return ContextTooLong  # llama.cpp also sends this with status 500
+    unlisted = next(
+        (error_type for statuses, error_type in _BY_STATUS_RANGE if status in statuses),
+        ModelUnavailable,
+    )
+    error_type = _BY_STATUS.get(status, unlisted)
+    if error_type in {ModelBadRequest, ModelRateLimited}:
+        return next((_BY_CODE[code] for code in codes if code in _BY_CODE), error_type)
+    return error_type
 
 
-def _codes_and_text(document: object) -> tuple[list[str], str]:
-    """Return the vendor's codes, and its text for matching only."""
+def _codes_and_message(document: object) -> tuple[list[str], str]:
+    """Return the vendor's codes, and its message, which is only for matching."""
     error = get_path(document, "error")
-    places = (
+    candidates = (
         get_path(error, "code"),
         get_path(error, "type"),
         get_path(document, "error_type"),
         get_path(document, "code"),
         get_path(document, "type"),
     )
-    words = [str(place).lower() for place in places if place is not None]
-    texts = (
+    codes = [str(each).lower() for each in candidates if each is not None]
+    messages = (
         get_path(error, "message"),
         get_path(document, "message"),
         error,
         get_path(document, "detail"),
     )
-    text = next((str(text) for text in texts if text), "")
-    return [word for word in words if _CODE.fullmatch(word)], text
+    message = next((str(each) for each in messages if each), "")
+    return [code for code in codes if _CODE.fullmatch(code)], message
 
 
 def _error(
-    kind: ErrorType, model: str, status: int, words: list[str], *, wait: float | None = None
+    error_type: ErrorType, model: str, status: int, codes: list[str], *, delay: float | None = None
 ) -> ProviderError:
-    answer = VendorError(f"status {int(status)} {' '.join(words)}".rstrip())
-    level = logging.INFO if kind.retryable else logging.WARNING
-    logger.log(level, "model %s: %s: %s", model, kind.code, answer)
-    error = kind(retry_after=None if wait is None else min(float(wait), MAX_RETRY_AFTER))
-    error.__cause__ = answer
+    vendor_error = VendorError(f"status {int(status)} {' '.join(codes)}".rstrip())
+    level = logging.INFO if error_type.retryable else logging.WARNING
+    logger.log(level, "model %s: %s: %s", model, error_type.code, vendor_error)
+    error = error_type(retry_after=None if delay is None else min(float(delay), MAX_RETRY_AFTER))
+    error.__cause__ = vendor_error
     return error

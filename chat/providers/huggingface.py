@@ -1,16 +1,17 @@
-"""Hugging Face text-generation: the tutorial's request, and TGI's `generate_stream`.
+"""Hugging Face text generation: the tutorial's request, and TGI's `generate_stream`.
 
-`url` is used as it is: a model's own endpoint, or TGI's `/generate` or `/generate_stream`.
+`url` is called unchanged: a model's own endpoint, or TGI's `/generate` or `/generate_stream`.
 """
 
 from collections.abc import Iterator
 
 from chat.domain import Completion, FinishReason, Model, Options, Prompt, Usage, UsageSource
 from chat.domain.errors import ConfigError, ModelInvalidResponse
+from chat.http.cancellation import CancellableCall
 from chat.providers import errors, plain_prompt
 from chat.providers.base import Provider, StreamItem, deltas
 from chat.providers.json_access import get_path, get_text, get_token_count, parse
-from chat.providers.transport import CancellableCall, ModelClient, ModelResponse
+from chat.providers.transport import ModelClient, ModelResponse
 
 FINISH_REASONS = {
     "eos_token": FinishReason.STOP,
@@ -22,15 +23,15 @@ _RESERVED = {"inputs", "stream", "max_new_tokens", "return_full_text"}
 
 
 class HuggingFace(Provider):
-    """Sends the `Human:`/`Bot:` prompt and cuts the reply at the next turn.
+    """Sends the `Human:`/`Bot:` prompt and truncates the reply at the next turn.
 
-    `parameters` are fields of the request's own `parameters`.
+    The model's `parameters` are fields of the request's own `parameters`.
     """
 
     def __init__(self, model: Model) -> None:
         super().__init__(model)
         if clash := sorted(_RESERVED & model.parameters.keys()):
-            raise ConfigError(f"model {model.name}: parameters cannot hold {clash[0]!r}")
+            raise ConfigError(f"model {model.name}: parameters must not contain {clash[0]!r}")
         self._client = ModelClient(model)
 
     def stream(self, prompt: Prompt, call: CancellableCall) -> Iterator[str | Completion]:
@@ -42,19 +43,18 @@ class HuggingFace(Provider):
         if self.model.stream:
             body["stream"] = True
         stops = (plain_prompt.HUMAN, *self.model.stop, *prompt.options.stop)
-        with self._client.post(body, call) as answer:
-            pieces = (
-                self._read_stream(answer)
-                if answer.is_stream
-                else self._read_document(answer, inputs)
-            )
-            yield from deltas(plain_prompt.truncate_at_stop(pieces, stops), call)
+        with self._client.post(body, call) as response:
+            if response.is_stream:
+                items = self._read_stream(response)
+            else:
+                items = self._read_document(response, inputs)
+            yield from deltas(plain_prompt.truncate_at_stop(items, stops), call)
 
     def _parameters(self, options: Options) -> dict[str, object]:
-        # A stored answer to the same text would make `regenerate` say the same again.
+        # A cached response to the same prompt would make `regenerate` return the same reply.
         parameters: dict[str, object] = {"use_cache": False}
         if self.model.stream:
-            parameters["details"] = True  # else TGI does not say why its stream ended
+            parameters["details"] = True  # else TGI's stream has no finish reason
         parameters |= self.model.parameters
         parameters |= {
             "return_full_text": False,
@@ -77,20 +77,21 @@ class HuggingFace(Provider):
                 response.drain()
                 yield text, _completion(get_path(event, "details"))
                 return
-        raise ModelInvalidResponse("The model's reply broke off.")
+        raise ModelInvalidResponse("The model's reply ended unexpectedly.")
 
     def _read_document(self, response: ModelResponse, inputs: str) -> Iterator[StreamItem]:
         document = response.document()
-        first = self._raise_on_error(
-            get_path(document, 0) if isinstance(document, list) else document
-        )
+        first = get_path(document, 0) if isinstance(document, list) else document
+        self._raise_on_error(first)
         if get_path(first, "generated_text") is None:
             raise ModelInvalidResponse
-        # The plain format has no finish reason unless `details` is among the parameters.
+        # The plain format has no finish reason unless `parameters` contain `details`.
         details = get_path(first, "details")
-        ending = _completion(details) if details else Completion(finish_reason=FinishReason.STOP)
-        # A server that does not heed `return_full_text` says the prompt again, which is no reply.
-        yield get_text(first, "generated_text").removeprefix(inputs), ending
+        completion = (
+            _completion(details) if details else Completion(finish_reason=FinishReason.STOP)
+        )
+        # Some servers ignore `return_full_text` and repeat the prompt.
+        yield get_text(first, "generated_text").removeprefix(inputs), completion
 
     def _raise_on_error(self, document: object) -> object:
         if get_path(document, "error"):
@@ -99,7 +100,7 @@ class HuggingFace(Provider):
 
 
 def _sampling(options: Options) -> dict[str, object]:
-    """Return the options in TGI's terms: it takes no temperature of 0 and no top_p of 1."""
+    """Translate the options for TGI, which rejects a temperature of 0 and a top_p of 1."""
     sampling: dict[str, object] = {}
     if options.temperature is not None:
         greedy = options.temperature == 0
@@ -114,7 +115,7 @@ def _sampling(options: Options) -> dict[str, object]:
 def _completion(details: object) -> Completion:
     reason = get_path(details, "finish_reason")
     if not isinstance(reason, str) or reason not in FINISH_REASONS:
-        raise ModelInvalidResponse("The model did not say why its reply ended.")
+        raise ModelInvalidResponse("The model sent no valid finish reason.")
     return Completion(finish_reason=FINISH_REASONS[reason], usage=_usage(details))
 
 

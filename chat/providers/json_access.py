@@ -1,4 +1,4 @@
-"""Reading a vendor's JSON: strictly decoded, loosely walked."""
+"""Parse a vendor's JSON strictly, and look values up leniently."""
 
 from typing import Any
 
@@ -6,15 +6,15 @@ import orjson
 
 from chat.domain.errors import ModelInvalidResponse
 
+# More tokens than any call takes. Redis sums the counts, and its integers have 64 bits.
 MAX_TOKENS = 1_000_000_000
-"""No call takes as many. What a vendor says is summed in Redis, whose integers end at 64 bits."""
 
 
 def parse(data: bytes) -> object:
     """Return the JSON document in `data`.
 
-    orjson also refuses what would fail later, far from here: bad UTF-8, lone surrogates, NaN and
-    nesting deep enough to exhaust the stack.
+    orjson also rejects what would fail later: invalid UTF-8, lone surrogates, NaN, and nesting so
+    deep that it exhausts the stack.
 
     Raises:
         ModelInvalidResponse: it is not valid JSON.
@@ -27,12 +27,12 @@ def parse(data: bytes) -> object:
 
 
 def _without_document(error: orjson.JSONDecodeError) -> ValueError:
-    """Return the error without the document that it carries: a cause may be logged."""
+    """Return the error without the document, because a cause may be logged."""
     return ValueError(f"{error.msg} at {error.pos}")
 
 
 def get_path(value: Any, *path: str | int) -> object:
-    """Return what is found in `value` along `path`, or `None` where the path breaks off."""
+    """Return the value at `path`, or `None` if any part of the path is missing."""
     try:
         for step in path:
             value = value[step]
@@ -43,10 +43,10 @@ def get_path(value: Any, *path: str | int) -> object:
 
 
 def get_text(value: object, *path: str | int) -> str:
-    """Return the text along `path`; empty where there is none.
+    """Return the string at `path`, or "" if it is missing.
 
     Raises:
-        ModelInvalidResponse: something else than text is there.
+        ModelInvalidResponse: the value is not a string.
     """
     found = get_path(value, *path)
     if found is None:
@@ -57,7 +57,7 @@ def get_text(value: object, *path: str | int) -> str:
 
 
 def get_token_count(value: object, *path: str | int) -> int | None:
-    """Return the number of tokens along `path`, or `None` where there is none that can be."""
+    """Return the number of tokens at `path`, or `None` if it is missing or implausible."""
     found = get_path(value, *path)
     if not isinstance(found, int) or isinstance(found, bool):
         return None

@@ -1,26 +1,27 @@
 """OpenAI's chat completions: OpenAI, Mistral, Hugging Face's router, vLLM, Ollama, llama.cpp, TGI.
 
-`url` is the API's base, such as `https://api.openai.com/v1`.
+`url` is the API's base URL, such as `https://api.openai.com/v1`.
 """
 
 from collections.abc import Iterator
 
 from chat.domain import Completion, Model, Prompt
 from chat.domain.errors import ConfigError, ModelInvalidResponse
+from chat.http.cancellation import CancellableCall
 from chat.providers import openai_common
 from chat.providers.base import Provider, deltas
 from chat.providers.json_access import get_path, get_text
-from chat.providers.transport import CancellableCall, ModelClient
+from chat.providers.transport import ModelClient
 
 
 class OpenAI(Provider):
-    """Sends the messages with their roles; what they contain stays data."""
+    """Sends the messages with their roles."""
 
     def __init__(self, model: Model) -> None:
         super().__init__(model)
         openai_common.check_parameters(model)
         if not model.model:
-            raise ConfigError(f"model {model.name}: model is missing: what the vendor calls it")
+            raise ConfigError(f"model {model.name}: model is missing: the vendor's name for it")
         self._client = ModelClient(model, "/chat/completions")
 
     def stream(self, prompt: Prompt, call: CancellableCall) -> Iterator[str | Completion]:
@@ -28,23 +29,23 @@ class OpenAI(Provider):
         body["messages"] = [
             {"role": message.role, "content": message.content} for message in prompt.messages
         ]
-        with self._client.post(body, call) as answer:
-            pieces = openai_common.read_response(
-                answer, self.model.name, streamed=_delta, whole=_message
+        with self._client.post(body, call) as response:
+            items = openai_common.read_response(
+                response, self.model.name, streamed=_delta_text, whole=_message_text
             )
-            yield from deltas(pieces, call)
+            yield from deltas(items, call)
 
 
-def _delta(choice: object) -> str:
-    return _text(get_path(choice, "delta"))
+def _delta_text(choice: object) -> str:
+    return _content(get_path(choice, "delta"))
 
 
-def _message(choice: object) -> str:
-    return _text(get_path(choice, "message"))
+def _message_text(choice: object) -> str:
+    return _content(get_path(choice, "message"))
 
 
-def _text(message: object) -> str:
-    """Return what the model said, or why it refuses; what it thought to itself is left out."""
+def _content(message: object) -> str:
+    """Return the model's text or refusal, without its reasoning."""
     content = get_path(message, "content")
     if isinstance(content, list):  # Mistral's reasoning models
         return "".join(

@@ -1,4 +1,4 @@
-"""What OpenAI's two formats share: the fields of a request, `choices`, finish reasons, usage."""
+"""What OpenAI's two formats share: request fields, `choices`, finish reasons, usage."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -11,6 +11,7 @@ from chat.providers.transport import ModelResponse
 
 DONE = b"[DONE]"
 
+# Any other finish reason (an error, a tool that was never offered) does not complete a reply.
 FINISH_REASONS = {
     "stop": FinishReason.STOP,
     "eos": FinishReason.STOP,
@@ -20,50 +21,41 @@ FINISH_REASONS = {
     "model_length": FinishReason.LENGTH,  # Mistral
     "content_filter": FinishReason.CONTENT_FILTER,
 }
-"""Vendors' words. Any other (an error, a tool that was never offered) is no end of a reply."""
 
 GetText = Callable[[object], str]
 
 _RESERVED = {
-    "messages",
-    "prompt",
-    "inputs",
-    "model",
-    "stream",
-    "max_tokens",
-    "n",
-    "tools",
-    "functions",
+    *("messages", "prompt", "inputs", "model", "stream", "max_tokens", "n", "tools", "functions"),
 }
 _NEW_MAX_TOKENS = "max_completion_tokens"
 
 
 def check_parameters(model: Model) -> None:
-    """Refuse `parameters` that this side sets, or whose answers it could not read.
+    """Reject `parameters` that Parley sets itself, or whose responses it could not read.
 
     Raises:
-        ConfigError: it names the field.
+        ConfigError: it names the parameter.
     """
     if clash := sorted(_RESERVED & model.parameters.keys()):
-        raise ConfigError(f"model {model.name}: parameters cannot hold {clash[0]!r}")
+        raise ConfigError(f"model {model.name}: parameters must not contain {clash[0]!r}")
 
 
 def request_body(model: Model, options: Options, *stops: str) -> dict[str, object]:
-    """Return the request's body but for the prompt.
+    """Return the request's body without the prompt.
 
-    `parameters` are the defaults of what the options leave open. OpenAI's reasoning models want
-    the bound named `max_completion_tokens`, and Mistral no `stream_options`: naming the one in
-    `parameters`, and setting the other to false there, does it.
+    The model's `parameters` are defaults for the options. OpenAI's reasoning models require the
+    name `max_completion_tokens`; including it in `parameters` selects that name. Mistral rejects
+    `stream_options`; setting it to false in `parameters` omits it.
     """
     body: dict[str, object] = {"stream_options": {"include_usage": True}} if model.stream else {}
     body |= model.parameters
     if not body.get("stream_options"):
         body.pop("stream_options", None)
-    bound = _NEW_MAX_TOKENS if _NEW_MAX_TOKENS in body else "max_tokens"
+    max_tokens = _NEW_MAX_TOKENS if _NEW_MAX_TOKENS in body else "max_tokens"
     body |= {
         "model": model.model,
         "stream": model.stream,
-        bound: min(options.max_tokens or model.max_tokens, model.max_tokens),
+        max_tokens: min(options.max_tokens or model.max_tokens, model.max_tokens),
     }
     if all_stops := stops + model.stop + options.stop:
         body["stop"] = all_stops
@@ -78,14 +70,14 @@ def _sampling(options: Options) -> Mapping[str, float | None]:
 def read_response(
     response: ModelResponse, model: str, *, streamed: GetText, whole: GetText
 ) -> Iterator[StreamItem]:
-    """Yield the pieces of the first choice: deltas, or one if the answer is one document.
+    """Yield the items of the first choice: one for each event, or one for a JSON document.
 
-    `streamed` and `whole` find the text in a choice of the one and of the other.
+    `streamed` returns the text of an event's choice, `whole` that of a document's choice.
 
     Raises:
-        ModelInvalidResponse: it ends without a finish reason or its end marker, or is no such
-            answer.
-        ProviderError: an error object came instead.
+        ModelInvalidResponse: the finish reason or the end marker is missing, or the response has
+            another format.
+        ProviderError: the response contains an error object.
     """
     if response.is_stream:
         return _read_stream(response, model, streamed)
@@ -105,20 +97,18 @@ def _read_stream(response: ModelResponse, model: str, get_text: GetText) -> Iter
         usage = _usage(get_path(chunk, "usage")) or usage
         reason = get_path(choice, "finish_reason") or reason
         yield get_text(choice), None
-    raise ModelInvalidResponse("The model's reply broke off.")
+    raise ModelInvalidResponse("The model's reply ended unexpectedly.")
 
 
 def _read_document(response: ModelResponse, model: str, get_text: GetText) -> Iterator[StreamItem]:
     document = response.document()
     choice = _first_choice(document, model)
-    yield (
-        get_text(choice),
-        _completion(get_path(choice, "finish_reason"), _usage(get_path(document, "usage"))),
-    )
+    usage = _usage(get_path(document, "usage"))
+    yield get_text(choice), _completion(get_path(choice, "finish_reason"), usage)
 
 
 def _first_choice(document: object, model: str) -> object:
-    """Return the first choice; `None` in a chunk that has none, such as the one with the usage."""
+    """Return `None` if there is no choice, as in the chunk with the usage."""
     if not isinstance(document, dict):
         raise ModelInvalidResponse
     if document.get("error") or document.get("object") == "error":
@@ -128,12 +118,12 @@ def _first_choice(document: object, model: str) -> object:
 
 def _completion(reason: object, usage: Usage | None) -> Completion:
     if not isinstance(reason, str) or reason not in FINISH_REASONS:
-        raise ModelInvalidResponse("The model did not say why its reply ended.")
+        raise ModelInvalidResponse("The model sent no valid finish reason.")
     return Completion(finish_reason=FINISH_REASONS[reason], usage=usage)
 
 
 def _usage(counts: object) -> Usage | None:
-    if counts is None:  # of all chunks but one
+    if counts is None:  # in all chunks except one
         return None
     prompt = get_token_count(counts, "prompt_tokens")
     completion = get_token_count(counts, "completion_tokens")

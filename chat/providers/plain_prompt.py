@@ -1,7 +1,7 @@
-"""The flat prompt of `Human:` and `Bot:` turns, for formats that continue a text.
+"""The plain prompt of `Human:` and `Bot:` turns, for formats that continue a text.
 
-The layout is the tutorial's (`Human: ... Bot:`), a line a turn; its reply ends where the model
-begins to write the next `Human:` turn.
+It has the tutorial's layout (`Human: ... Bot:`) with one turn per line. The reply ends where the
+model starts to write the next `Human:` turn.
 """
 
 import re
@@ -14,19 +14,19 @@ from chat.providers.base import StreamItem
 HUMAN, BOT = "Human:", "Bot:"
 _SPEAKERS = {Role.USER: HUMAN, Role.ASSISTANT: BOT}
 
-# A space before the colon: a reader sees no difference, and no turn begins there any more.
+# A space before the colon keeps the text readable, and the marker no longer starts a turn.
 _MARKER = re.compile(r"(?:Human|Bot|\b(?i:human|bot))(?=:)")
-# What models trained on ChatML, Llama's and Mistral's templates take for the start of a turn.
+# Markers that start a turn in the templates of ChatML, Llama and Mistral.
 _TEMPLATE_MARKER = re.compile(r"<(?=\||/?s>)|\[(?=/?INST\])")
 
+# Characters of trailing whitespace to hold back.
 _MAX_HELD_BLANKS = 4096
-"""Blanks at the end of what has arrived that are held back, in characters."""
 
 
 def render(prompt: Prompt) -> str:
-    """Return the prompt as one text that ends where the reply is to begin.
+    """Return the prompt as one text that ends where the reply starts.
 
-    Role markers inside a message stay data: they are altered so that they start no turn.
+    Role markers inside a message are changed so that they do not start a turn.
     """
     parts = []
     for message in prompt.messages:
@@ -40,32 +40,33 @@ def _escape_markers(content: str) -> str:
     return _TEMPLATE_MARKER.sub(r"\g<0> ", _MARKER.sub(r"\g<0> ", content))
 
 
-def truncate_at_stop(pieces: Iterable[StreamItem], stops: Iterable[str]) -> Iterator[StreamItem]:
-    """Yield the reply up to the first of `stops`, without blanks at either end.
+def truncate_at_stop(items: Iterable[StreamItem], stops: Iterable[str]) -> Iterator[StreamItem]:
+    """Yield the reply up to the first of `stops`, without whitespace at either end.
 
-    However the text is split, the joined result is the same: what may turn out to be the
-    beginning of a stop, or blanks before one, is held back until the next piece decides.
-    A reply that ends at a stop has ended by itself, whatever its vendor calls it.
+    The joined result does not depend on how the text is split: the possible start of a stop, and
+    whitespace that may precede one, are held back until the next item decides. A reply that
+    reaches a stop gets the finish reason "stop", whatever the vendor reports.
     """
-    ends = tuple(filter(None, stops))
-    stop = re.compile("|".join(map(re.escape, ends)))
-    held, begun = "", False
-    for text, ending in pieces:
+    texts = tuple(filter(None, stops))
+    stop = re.compile("|".join(map(re.escape, texts)))
+    held, has_started = "", False
+    for text, completion in items:
         held += text
-        if not begun:
+        if not has_started:
             held = held.lstrip()
-            begun = bool(held)
-        decided = len(held) if ending else len(held) - max(_overlap(held, end) for end in ends)
+            has_started = bool(held)
+        overlap = 0 if completion else max(_overlap(held, each) for each in texts)
+        decided = len(held) - overlap
         found = stop.search(held)
         if found and found.start() <= decided:
-            yield held[: found.start()].rstrip(), _with_stop_reason(ending)
+            yield held[: found.start()].rstrip(), _with_stop_reason(completion)
             return
-        if ending is not None:
-            yield held.rstrip(), ending
+        if completion is not None:
+            yield held.rstrip(), completion
             return
-        sure = _safe_length(held, decided)
-        yield held[:sure], None
-        held = held[sure:]
+        safe = _safe_length(held, decided)
+        yield held[:safe], None
+        held = held[safe:]
 
 
 def _safe_length(text: str, decided: int) -> int:
@@ -75,12 +76,12 @@ def _safe_length(text: str, decided: int) -> int:
 
 
 def _overlap(text: str, stop: str) -> int:
-    """Return the length of the longest end of `text` that `stop` begins with."""
+    """Return the length of the longest suffix of `text` that is a proper prefix of `stop`."""
     longest = min(len(text), len(stop) - 1)
     return next((size for size in range(longest, 0, -1) if text.endswith(stop[:size])), 0)
 
 
-def _with_stop_reason(ending: Completion | None) -> Completion:
-    if ending is None:
+def _with_stop_reason(completion: Completion | None) -> Completion:
+    if completion is None:
         return Completion(finish_reason=FinishReason.STOP)
-    return replace(ending, finish_reason=FinishReason.STOP)
+    return replace(completion, finish_reason=FinishReason.STOP)

@@ -1,4 +1,4 @@
-"""From a model of the settings to its provider: one instance a process, made when asked for."""
+"""The provider of each configured model: one instance per process, created on first use."""
 
 import threading
 
@@ -19,10 +19,10 @@ _providers: dict[str, Provider] = {}
 
 
 def provider_for(model: Model) -> Provider:
-    """Return the model's provider; its pooled connections are shared by all threads.
+    """Return the model's provider; all threads share its pooled connections.
 
     Raises:
-        ConfigError: `provider` names none, or it refuses the model's other fields.
+        ConfigError: the model's `provider` is unknown, or rejects the model's other fields.
     """
     provider = _providers.get(model.name)
     if provider is None or provider.model != model:
@@ -36,12 +36,13 @@ def provider_for(model: Model) -> Provider:
 def _create(model: Model) -> Provider:
     path = ALIASES.get(model.provider, model.provider)
     try:
-        kind = import_string(path)
-    except (ImportError, ValueError) as error:  # "." is no name at all
+        provider_class = import_string(path)
+    except (ImportError, ValueError) as error:  # ValueError: the path is "."
         known = ", ".join(ALIASES)
         raise ConfigError(
-            f"model {model.name}: provider {model.provider!r} is neither {known} nor a class's path"
+            f"model {model.name}: provider {model.provider!r} is neither one of {known} nor the"
+            " dotted path of a class"
         ) from error
-    if not isinstance(kind, type) or not issubclass(kind, Provider):
+    if not isinstance(provider_class, type) or not issubclass(provider_class, Provider):
         raise ConfigError(f"model {model.name}: provider {model.provider!r} is not a Provider")
-    return kind(model)
+    return provider_class(model)

@@ -1,10 +1,9 @@
-"""One model's HTTP: pooled `requests`, bounded answers, every failure a `ProviderError`.
+"""HTTP to one model: pooled `requests`, size limits, every failure a `ProviderError`.
 
-The request is prepared once and sent through the mounted adapter: a third of the time of
-`Session.post`, no redirects, and nothing taken from the environment.
+The request is prepared once and sent through the mounted adapter. That takes a third of the time of
+`Session.post`, follows no redirects, and ignores proxies in the environment.
 """
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from copy import copy
@@ -21,31 +20,26 @@ from urllib3.exceptions import HTTPError
 from chat.domain import Model
 from chat.domain.errors import ConfigError, ModelBadRequest, ModelInvalidResponse
 from chat.http import sse
-from chat.http.adapter import Adapter
-from chat.http.cancellation import CancellableCall
-from chat.http.connections import calling
+from chat.http.adapter import SingleURLAdapter
+from chat.http.cancellation import CancellableCall, current_call
 from chat.logging import request_id
 from chat.providers import errors
 from chat.providers.json_access import parse
 from chat.tracing import tracing
 
-__all__ = ["CancellableCall", "ModelClient", "ModelResponse"]
-
 MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
-"""Most bytes of an answer that is one JSON document."""
+# Each delta has some 300 bytes of JSON around it.
 MAX_STREAM_BYTES = 128 * 1024 * 1024
-"""Most bytes of a stream; a delta is wrapped in some 300 of them."""
 MAX_ERROR_BYTES = 64 * 1024
-"""Most bytes of an error answer that are read."""
+# Seconds to wait for the end of a finished stream, so that its connection can be reused.
 DRAIN_TIMEOUT = 0.1
-"""Seconds to wait for the end of a finished stream, so that its connection can be used again."""
 
 _CHUNK_BYTES = 64 * 1024
 _EVENT_STREAM = "text/event-stream"
 
 
 def join_path(base: str, path: str) -> str:
-    """Return the URL of `path` below a base that may already end in it, and keep its query."""
+    """Append `path` to the base URL unless the URL already ends in it, and keep the query."""
     if not path:
         return base
     parts = urlsplit(base)
@@ -54,7 +48,7 @@ def join_path(base: str, path: str) -> str:
 
 
 class ModelResponse:
-    """A vendor's answer, its body not read yet."""
+    """A vendor's response whose body has not been read yet."""
 
     def __init__(self, raw: HTTPResponse, call: CancellableCall) -> None:
         self._raw = raw
@@ -66,14 +60,14 @@ class ModelResponse:
             else iter(partial(raw.read1, _CHUNK_BYTES), b"")
         )
         self._content_type = raw.headers.get("content-type", "").partition(";")[0].strip().lower()
+        # Some servers ignore the request's `stream`.
         self.is_stream = self._content_type == _EVENT_STREAM
-        """Whether it comes as events. Not every server heeds `stream`."""
 
     def document(self) -> object:
         """Return the body as JSON.
 
         Raises:
-            ModelInvalidResponse: it is something else, or larger than `MOST_DOCUMENT`.
+            ModelInvalidResponse: it is not JSON, or is larger than `MAX_DOCUMENT_BYTES`.
         """
         if not self._content_type.startswith("application/") or not self._content_type.endswith(
             "json"
@@ -82,7 +76,7 @@ class ModelResponse:
         return parse(b"".join(self._chunks(MAX_DOCUMENT_BYTES)))
 
     def events(self) -> Iterator[bytes]:
-        """Yield the data of each event as it arrives; empty ones are left out.
+        """Yield the data of each event as it arrives; skip events without data.
 
         Raises:
             ModelInvalidResponse: the stream, or a line of it, is too long.
@@ -90,14 +84,14 @@ class ModelResponse:
         return filter(None, sse.events(self._chunks(MAX_STREAM_BYTES)))
 
     def error_document(self) -> object:
-        """Return what an error answer says, if it is JSON; else `None`."""
+        """Return the body of an error response if it is JSON, else `None`."""
         try:
             return parse(b"".join(self._chunks(MAX_ERROR_BYTES)))
         except ModelInvalidResponse:
             return None
 
     def drain(self) -> None:
-        """Read what follows a stream's end marker, so that the connection can go on serving."""
+        """Read what follows a stream's end marker, so that the connection can be reused."""
         connection: Any = self._raw.connection
         if connection is None or connection.sock is None:
             return
@@ -105,57 +99,59 @@ class ModelResponse:
         with suppress(HTTPError, ValueError):  # urllib3 has closed the connection
             next(self._body, None)
 
-    def _chunks(self, most: int) -> Iterator[bytes]:
+    def _chunks(self, max_bytes: int) -> Iterator[bytes]:
         if self._raw.headers.get("content-encoding", "identity").strip().lower() != "identity":
-            raise ModelInvalidResponse  # none was offered; a small one may unpack to gigabytes
+            # The request accepts none; a small body could decompress to gigabytes.
+            raise ModelInvalidResponse
         try:
-            for piece in self._body:
-                most -= len(piece)
-                if most < 0:
+            for chunk in self._body:
+                max_bytes -= len(chunk)
+                if max_bytes < 0:
                     raise ModelInvalidResponse
                 self._call.raise_if_cancelled()
-                yield piece
-        except ValueError as error:  # urllib3 hands on that a chunk says it has -5 bytes
+                yield chunk
+        except ValueError as error:  # urllib3 accepts a chunk size of -5
             raise ModelInvalidResponse from error
 
 
 class ModelClient:
-    """Posts JSON to one URL of one model; all threads of a process share it and its connections."""
+    """Posts JSON to one URL of one model. All threads of a process share it and its connections."""
 
     def __init__(self, model: Model, path: str = "") -> None:
-        """Prepare everything that does not change from call to call, for `path` below the URL.
+        """Prepare everything that does not change between calls.
+
+        path: is appended to the model's URL.
 
         Raises:
-            ConfigError: the model's `url`, `token` or `verify` cannot be used.
+            ConfigError: the model's `url`, `token` or `verify` is invalid.
         """
         _check_token(model)
         url = _check_url(model, path)
         self._model = model.name
-        self._adapter = Adapter(model, url)
+        self._adapter = SingleURLAdapter(model, url)
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers = CaseInsensitiveDict(_headers(model))
         self._session.mount(url, self._adapter)
         self._prepared = self._session.prepare_request(requests.Request("POST", url))
         self._headers = dict(self._prepared.headers)
-        wait = max(model.timeouts.first_delta, model.timeouts.between_deltas)
-        self._timeout = (model.timeouts.connect, wait)
+        read_timeout = max(model.timeouts.first_delta, model.timeouts.between_deltas)
+        self._timeout = (model.timeouts.connect, read_timeout)
 
     @contextmanager
     def post(self, body: Mapping[str, object], call: CancellableCall) -> Iterator[ModelResponse]:
-        """Send `body` and hand over the answer; on leaving, the connection is pooled or closed.
+        """Send `body` and yield the response; then return the connection to the pool or close it.
 
-        It is pooled only if the answer was read to its end and nothing closed the call.
+        The pool gets it back only if the response was read to its end and the call not cancelled.
 
         Raises:
-            UpstreamClosed: `upstream.close()` was called, before or meanwhile.
-            ProviderError: one of its subclasses, also for what goes wrong with the answer.
+            UpstreamClosed: the call was cancelled, before or during the block.
+            ProviderError: sending or reading failed.
         """
         with errors.map_errors(call):
             call.raise_if_cancelled()
             try:
-                response = self._send(body, call)
-                with response:
+                with self._send(body, call) as response:
                     yield self._check_status(response.raw, call)
             finally:
                 call.detach()
@@ -163,43 +159,44 @@ class ModelClient:
     def _send(self, body: Mapping[str, object], call: CancellableCall) -> requests.Response:
         request = copy(self._prepared)
         request.body = _encode(body)
-        # A plain dict saves a tenth of the call; the adapter and urllib3 ask no more of it.
+        # A plain dict saves a tenth of the call, and the adapter and urllib3 accept it.
         request.headers = {  # type: ignore[assignment]
             **self._headers,
             **_trace_headers(),
             "Content-Length": str(len(request.body)),
         }
-        calling.upstream = call
-        call.sent_at = time.monotonic()
+        current_call.set(call)
         return self._adapter.send(request, stream=True, timeout=self._timeout)
 
     def _check_status(self, raw: HTTPResponse, call: CancellableCall) -> ModelResponse:
-        answer = ModelResponse(raw, call)
+        response = ModelResponse(raw, call)
         if raw.status != requests.codes.ok:
-            raise errors.from_response(
-                self._model, raw.status, raw.headers, answer.error_document()
-            )
-        return answer
+            document = response.error_document()
+            raise errors.from_response(self._model, raw.status, raw.headers, document)
+        return response
 
 
 def _check_url(model: Model, path: str) -> str:
+    """Return the URL to call."""
     try:
         parts = urlsplit(model.url)
         url = requests.Request("POST", join_path(model.url, path)).prepare().url or ""
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
-        (urlsplit(url).hostname or "").encode("idna")  # as it is looked up
-    except ValueError:  # requests', urllib3's and the codec's own are such, too
-        usable = False
-    if not usable:
-        raise ConfigError(f"model {model.name}: url is not an http(s) address")
+        is_http = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        (urlsplit(url).hostname or "").encode("idna")  # as for its DNS lookup
+    except ValueError:  # the errors of requests, urllib3 and the codec are subclasses
+        is_http = False
+    if not is_http:
+        raise ConfigError(f"model {model.name}: url is not an http(s) URL")
     if parts.username is not None or parts.fragment:
-        raise ConfigError(f"model {model.name}: url takes no user, password or fragment; use token")
+        raise ConfigError(
+            f"model {model.name}: url must not contain a user, a password or a fragment; use token"
+        )
     return url
 
 
 def _check_token(model: Model) -> None:
     if not all("!" <= char <= "~" for char in model.token):
-        raise ConfigError(f"model {model.name}: token holds blanks or other than ASCII")
+        raise ConfigError(f"model {model.name}: token must be ASCII without spaces")
 
 
 def _headers(model: Model) -> dict[str, str]:
@@ -214,7 +211,7 @@ def _headers(model: Model) -> dict[str, str]:
 
 
 def _trace_headers() -> dict[str, str]:
-    """Return headers by which the vendor's log and Parley's tell of the same request."""
+    """Return headers that connect the vendor's log and spans with Parley's."""
     current = request_id()
     return {"X-Request-ID": current, **tracing.inject()} if current else {}
 
@@ -222,5 +219,5 @@ def _trace_headers() -> dict[str, str]:
 def _encode(body: Mapping[str, object]) -> bytes:
     try:
         return orjson.dumps(body)
-    except orjson.JSONEncodeError as error:  # a lone surrogate, a number beyond 64 bits
+    except orjson.JSONEncodeError as error:  # a lone surrogate, an integer of more than 64 bits
         raise ModelBadRequest from error

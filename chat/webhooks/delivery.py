@@ -74,8 +74,9 @@ def _send(delivery: Delivery) -> tuple[str, float | None]:
     url = delivery.url or chat_settings.WEBHOOK_URL
     try:
         with (
-            ssrf.session(is_trusted=delivery.url is None) as http,
-            ssrf.within(chat_settings.WEBHOOK_TIMEOUT),
+            ssrf.session(
+                deadline=chat_settings.WEBHOOK_TIMEOUT, is_trusted=delivery.url is None
+            ) as http,
             http.post(
                 url,
                 data=delivery.event,
@@ -88,7 +89,7 @@ def _send(delivery: Delivery) -> tuple[str, float | None]:
             return str(response.status_code), retry_after(response.headers)
     except ForbiddenURL:
         return "forbidden", None
-    except requests.Timeout:
+    except (TimeoutError, requests.Timeout):
         return "timeout", None
     except requests.exceptions.SSLError:
         return "tls_error", None

@@ -45,7 +45,7 @@ def server() -> Iterator[Server]:
 
 
 def post(url: str, names: Names, **options: Any) -> requests.Response:
-    with ssrf.session(resolve=names) as session:
+    with ssrf.session(deadline=30, resolve=names) as session:
         return session.post(url, data=b"{}", timeout=5, **options)
 
 
@@ -64,7 +64,7 @@ def test_a_public_server_is_called_by_its_name_and_connected_to_once() -> None:
 
 def call_three_times(server: Server) -> None:
     names = Names(("127.0.0.2",))
-    with ssrf.session(resolve=names) as session:
+    with ssrf.session(deadline=30, resolve=names) as session:
         for _ in range(3):
             answer = session.post(f"http://hook.test:{server.port}/", data=b"{}", timeout=5)
             assert answer.json() == "hello"
@@ -82,7 +82,7 @@ def test_a_name_that_leads_inside_is_not_called(addresses: tuple[str, ...]) -> N
 
 
 def test_localhost_is_not_called_by_the_real_resolver() -> None:
-    with Server(HELLO) as inside, ssrf.session() as session, pytest.raises(ForbiddenURL):
+    with Server(HELLO) as inside, ssrf.session(deadline=30) as session, pytest.raises(ForbiddenURL):
         session.get(f"http://localhost:{inside.port}/", timeout=5)
     assert inside.connections == 0
 
@@ -144,5 +144,8 @@ def test_a_name_that_nobody_knows_is_no_connection() -> None:
     def unknown(host: str, port: int) -> list[Any]:
         raise socket.gaierror(socket.EAI_NONAME, f"{host}:{port}")
 
-    with ssrf.session(resolve=unknown) as session, pytest.raises(requests.ConnectionError):
+    with (
+        ssrf.session(deadline=30, resolve=unknown) as session,
+        pytest.raises(requests.ConnectionError),
+    ):
         session.get("http://hook.test/", timeout=5)

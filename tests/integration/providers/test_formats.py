@@ -136,9 +136,9 @@ def test_each_fault_has_its_error_and_no_ending(provider: Provider, fault: str) 
     assert type(caught.value) is FAULTS[fault]
     assert caught.value.message in {
         FAULTS[fault].__doc__,
-        "The model's reply broke off.",
-        "The model's reply is empty.",
-        "The model did not say why its reply ended.",
+        "The model's reply ended unexpectedly.",
+        "The model returned an empty reply.",
+        "The model sent no valid finish reason.",
     }
     assert not any(isinstance(item, Completion) for item in items)
 

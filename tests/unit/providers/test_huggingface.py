@@ -45,5 +45,5 @@ def test_the_settings_may_ask_for_stored_answers_and_more() -> None:
 
 
 def test_the_settings_cannot_ask_for_what_this_side_asks() -> None:
-    with pytest.raises(ConfigError, match="model m: parameters cannot hold 'inputs'"):
+    with pytest.raises(ConfigError, match="model m: parameters must not contain 'inputs'"):
         parameters(parameters={"inputs": "x"})

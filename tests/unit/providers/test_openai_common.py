@@ -44,5 +44,5 @@ def test_all_stops_are_sent() -> None:
 
 @pytest.mark.parametrize("field", ["messages", "stream", "max_tokens", "n", "tools"])
 def test_parameters_cannot_set_what_this_side_sets(field: str) -> None:
-    with pytest.raises(ConfigError, match=f"model m: parameters cannot hold '{field}'"):
+    with pytest.raises(ConfigError, match=f"model m: parameters must not contain '{field}'"):
         check_parameters(model(parameters={field: 1}))
