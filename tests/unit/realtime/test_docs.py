@@ -51,7 +51,7 @@ def test_every_event_of_the_scripts_is_documented_and_no_other() -> None:
 
 
 def test_the_event_that_a_reply_ends_with_is_made_of_its_status() -> None:
-    assert "log('message.' .. status" in sources()
+    assert "append_event('message.' .. status" in sources()
 
 
 def test_every_frame_and_its_answer_is_documented() -> None:

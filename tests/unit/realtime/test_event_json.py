@@ -26,7 +26,7 @@ SNAPSHOT = Snapshot(
 
 
 def test_events_are_told_as_they_are_stored() -> None:
-    stretch = EventBatch(first_seq=7, newest_seq=8, events=[EVENT, EVENT], size=1)
+    stretch = EventBatch(first_seq=7, latest_seq=8, events=[EVENT, EVENT], size=1)
     assert list(serialize_events(stretch)) == [(7, EVENT), (8, EVENT)]
 
 
