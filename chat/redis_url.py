@@ -1,7 +1,7 @@
-"""A Redis whose primary is found by asking Sentinels, as a URL names it.
+"""`sentinel://` URLs, which name a Redis primary that Sentinels know.
 
-`sentinel://[[user]:password@]host:port[,host:port...][/database]?service=name`: user, password and
-database are those of the Redis.
+Syntax: `sentinel://[[user]:password@]host:port[,host:port...][/database]?service=name`. User,
+password and database belong to Redis, not to the Sentinels.
 """
 
 from dataclasses import dataclass
@@ -12,59 +12,58 @@ from chat.domain.errors import ConfigError
 
 SCHEME = "sentinel"
 DEFAULT_PORT = 26379
-"""Of a Sentinel that names none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentinelURL:
-    """A primary and who knows where it is."""
+    """A parsed `sentinel://` URL."""
 
+    # Host and port of each.
     sentinels: tuple[tuple[str, int], ...]
-    """Host and port of each."""
+    # The name of the primary.
     service: str
-    """What the Sentinels call the primary."""
     username: str | None
     password: str | None
     db: int
 
     @property
     def login_kwargs(self) -> dict[str, Any]:
-        """What a connection to the Redis itself is made with."""
+        """Return the arguments of a connection to the primary."""
         return {"username": self.username, "password": self.password, "db": self.db}
 
     @property
     def broker_url(self) -> str:
-        """The same as Celery has it; the service's name is an option there, `master_name`."""
+        """Return the URL as Celery expects it; the service is its option `master_name`."""
         user, secret = quote(self.username or "", safe=""), quote(self.password or "", safe="")
         login = f"{user}:{secret}@" if secret else ""
         return ";".join(f"{SCHEME}://{login}{h}:{p}/{self.db}" for h, p in self.sentinels)
 
 
 def parse_sentinel_url(url: str) -> SentinelURL | None:
-    """Return what a URL names, or `None` when it is another kind of URL.
+    """Parse a `sentinel://` URL; return `None` for other schemes.
 
     Raises:
-        ConfigError: it lacks the service's name, or a part of it is no number.
+        ConfigError: the URL lacks the service, or a port or database is not a number.
     """
     parts = urlsplit(url)
     if parts.scheme != SCHEME:
         return None
-    login, _, places = parts.netloc.rpartition("@")
+    login, _, hosts = parts.netloc.rpartition("@")
     user, _, secret = login.partition(":")
     service = parse_qs(parts.query).get("service", [""])[0]
     if not service:
-        raise ConfigError("a sentinel:// URL names the primary: ?service=mymaster")
+        raise ConfigError("a sentinel:// URL must name the primary: add ?service=mymaster")
     try:
         return SentinelURL(
-            sentinels=tuple(_parse_host(place) for place in places.split(",")),
+            sentinels=tuple(_parse_host(host) for host in hosts.split(",")),
             service=service,
             username=unquote(user) or None,
             password=unquote(secret) or None,
             db=int(parts.path.strip("/") or 0),
         )
     except ValueError as error:
-        # Without what `error` quotes, which may be the password.
-        raise ConfigError("a port or database of a sentinel:// URL is no number") from error
+        # `error` may quote the password, so its text is left out.
+        raise ConfigError("a port or database of a sentinel:// URL is not a number") from error
 
 
 def _parse_host(text: str) -> tuple[str, int]:

@@ -68,7 +68,7 @@ def regenerate(
         accepted = turns.regenerate(
             caller,
             message_number(message_id),
-            ask=_request_json(options, request_id),
+            request=_request_json(options, request_id),
             deadline=chat_settings.TURN_DEADLINE,
             key=storage_key(key),
             digest=digest("regenerate", message_id, options) if key else "",

@@ -163,6 +163,6 @@ class Finish:
     """What remains to do after a turn."""
 
     # Another turn of the session is queued.
-    waits: bool
+    has_queued_turns: bool
     # A webhook delivery was added to the outbox.
-    posted: bool = False
+    has_delivery: bool = False

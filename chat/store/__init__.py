@@ -1,4 +1,4 @@
-"""Redis as Parley's truth: the only place that imports redis.
+"""Redis, the source of truth. No other package imports redis.
 
-One atomic act is one Lua script and one function of the same name.
+Each atomic operation is one Lua script and one function of the same name.
 """

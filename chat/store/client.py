@@ -1,4 +1,4 @@
-"""The connection to Redis, and the translation of its errors."""
+"""The Redis client of a process, and the mapping of its errors."""
 
 import time
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from redis.exceptions import (
     ReadOnlyError,
     RedisError,
     ResponseError,
-    TimeoutError,  # noqa: A004  # redis-py's own; no other is meant in this module
+    TimeoutError,  # noqa: A004  # redis-py's
     TryAgainError,
 )
 from redis.retry import Retry
@@ -30,14 +30,13 @@ from chat.redis_url import parse_sentinel_url
 from chat.settings import chat_settings
 from chat.store.connection import NO_RETRY, ScriptConnection
 
+# A call is sent at most this many times; all tries share `STORE_TIMEOUT`.
 MAX_TRIES = 2
-"""Times that a call is sent; each may take its share of `STORE_TIMEOUT`."""
+# Seconds for which calls fail at once after a call has timed out. Otherwise the threads of a
+# process would time out one after the other: measured, 50 clients of 8 threads waited up to ten
+# seconds.
 COOLDOWN = 0.5
-"""Seconds for which nothing is asked of a Redis that has let a call wait in vain.
-
-Without it a process's threads would wait one after the other, and the last client in the line the
-longest: measured, 50 clients of 8 threads for up to ten seconds.
-"""
+# Errors of a server that cannot serve a valid call for now.
 UNAVAILABLE_ERRORS = (
     ClusterDownError,
     MasterDownError,
@@ -45,31 +44,28 @@ UNAVAILABLE_ERRORS = (
     ReadOnlyError,
     TryAgainError,
 )
-"""Errors by which a server says that it cannot now, and not that it was asked for nonsense."""
+# Prefixes of such errors for which redis-py has no class.
 UNAVAILABLE_PREFIXES = ("BUSY", "LOADING", "MISCONF", "NOREPLICAS")
-"""How those begin for which redis-py has no class."""
 
 
 class StoreClient(Redis):
-    """A client that remembers when its server was silent; threads share it.
+    """A client, shared between threads, that remembers a timeout of its server."""
 
-    A moment that two threads write at once is the same moment to within what it takes.
-    """
-
+    # `time.monotonic()` until which calls fail at once. Threads that write it at the same time
+    # write nearly the same value.
     unavailable_until = 0.0
-    """`time.monotonic()` until which it is asked nothing."""
 
     @cached_property
     def scripts(self) -> ScriptConnection:
-        """Its connections for what is asked most: scripts."""
+        """The connections that scripts use."""
         return ScriptConnection(self.connection_pool, max_tries=MAX_TRIES)
 
 
 def check_redis_url() -> None:
-    """Look at the form of Redis's URL; nothing is connected yet.
+    """Check the syntax of `REDIS_URL`, without connecting.
 
     Raises:
-        ConfigError: it is not one of Redis's URLs.
+        ConfigError: it is not a URL of Redis.
     """
     try:
         if parse_sentinel_url(settings.REDIS_URL):
@@ -78,7 +74,7 @@ def check_redis_url() -> None:
     except ConfigError as error:
         raise ConfigError(f"REDIS_URL: {error.message}") from error
     except ValueError as error:
-        # Without what `error` quotes, which may be the password.
+        # `error` may quote the password, so its text is left out.
         kinds = "redis://, rediss://, unix:// or sentinel://"
         raise ConfigError(f"REDIS_URL: not a URL of {kinds}") from error
     database = urlsplit(settings.REDIS_URL).path.strip("/")
@@ -88,38 +84,38 @@ def check_redis_url() -> None:
 
 @cache
 def client() -> StoreClient:
-    """Return this process's client; it is safe to share between threads.
+    """Return the client of this process; threads share it.
 
-    A call that got no answer is sent once more: every script is safe to run twice.
+    A call that timed out is sent again: every script is safe to run twice.
     """
-    patience = chat_settings.STORE_TIMEOUT / MAX_TRIES
-    bounds: dict[str, Any] = {
-        "socket_timeout": patience,
-        "socket_connect_timeout": patience,
+    timeout = chat_settings.STORE_TIMEOUT / MAX_TRIES
+    options: dict[str, Any] = {
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
         "retry": Retry(NoBackoff(), MAX_TRIES - 1),
         "max_connections": chat_settings.WORKER_CONCURRENCY + 64,
     }
     primary = parse_sentinel_url(settings.REDIS_URL)
     if primary is None:
-        return cast("StoreClient", StoreClient.from_url(settings.REDIS_URL, **bounds))
-    # Each of them is asked where the primary is, before that is connected to.
-    asking = {
-        "socket_timeout": patience / 2,
-        "socket_connect_timeout": patience / 2,
-        "retry": NO_RETRY,  # redis-py would ask a dead one eleven times, with seconds between
+        return cast("StoreClient", StoreClient.from_url(settings.REDIS_URL, **options))
+    # Sentinels are queried for the primary before each connection to it.
+    sentinel_options = {
+        "socket_timeout": timeout / 2,
+        "socket_connect_timeout": timeout / 2,
+        "retry": NO_RETRY,  # redis-py would try a dead Sentinel eleven times, with seconds between
     }
     untyped: Any = Sentinel
-    made = untyped(primary.sentinels, sentinel_kwargs=asking).master_for(
-        primary.service, redis_class=StoreClient, **primary.login_kwargs, **bounds
+    store = untyped(primary.sentinels, sentinel_kwargs=sentinel_options).master_for(
+        primary.service, redis_class=StoreClient, **primary.login_kwargs, **options
     )
-    return cast("StoreClient", made)
+    return cast("StoreClient", store)
 
 
 @contextmanager
 def map_errors() -> Iterator[None]:
-    """Turn Redis's errors into Parley's; one that tells of a fault of Parley's own passes.
+    """Map errors of Redis to errors of Parley; programming errors pass unchanged.
 
-    For `SILENCE` after a call that got no answer the next ones fail at once, in all threads.
+    For `COOLDOWN` seconds after a timeout, all calls of the process fail at once.
 
     Raises:
         StoreFull: Redis has reached `maxmemory`.
@@ -127,7 +123,7 @@ def map_errors() -> Iterator[None]:
     """
     store = client()
     if time.monotonic() < store.unavailable_until:
-        raise StoreUnavailable(retry_after=1) from TimeoutError("no answer a moment ago")
+        raise StoreUnavailable(retry_after=1) from TimeoutError("a call timed out a moment ago")
     try:
         yield
     except TimeoutError as error:
@@ -142,17 +138,17 @@ def map_errors() -> Iterator[None]:
 
 
 def is_programming_error(error: RedisError) -> bool:
-    """Whether an error says that Parley's call was wrong, and would be again."""
+    """Return whether the call was invalid, so that repeating it does not help."""
     if not isinstance(error, ResponseError) or isinstance(error, UNAVAILABLE_ERRORS):
         return False
     return not str(error).startswith(UNAVAILABLE_PREFIXES)
 
 
 def ping() -> None:
-    """Ask Redis for a sign of life.
+    """Check that Redis answers.
 
     Raises:
-        StoreUnavailable: it gives none within `STORE_TIMEOUT`.
+        StoreUnavailable: it does not answer within `STORE_TIMEOUT`.
     """
     with map_errors():
         client().ping()

@@ -1,4 +1,4 @@
-"""What is due: the sessions that some worker must look at, and the look itself."""
+"""The due queue: sessions that a worker must check, and their recovery."""
 
 import logging
 from collections.abc import Sequence
@@ -11,66 +11,61 @@ from chat.logging import log_context
 from chat.settings import chat_settings
 from chat.store import keys
 from chat.store.client import client, map_errors
-from chat.store.scripts import ScriptCall, read_script, run_pipeline, script_call
+from chat.store.scripts import ScriptCall, milliseconds, read_script, run_pipeline, script_call
 
 logger = logging.getLogger(__name__)
 
 
 def claim_due() -> list[str]:
-    """Return ids of sessions that are due, at most `SWEEP_BATCH` of each partition.
+    """Return ids of due sessions, at most `SWEEP_BATCH_SIZE` per partition.
 
-    For the time of one sweep they are this caller's to look at. One round trip.
+    Other workers skip them for about two sweep intervals. One round trip.
 
     Raises:
-        StoreUnavailable: Redis gave no answer, or refused for every partition.
+        StoreUnavailable: Redis did not answer, or failed for every partition.
     """
     return claim_due_members([keys.due(tag) for tag in range(chat_settings.PARTITIONS)])
 
 
 def claim_due_members(zsets: Sequence[str]) -> list[str]:
-    """Return members that are due of sorted sets, one a partition, and hold them for this caller.
+    """Return the due members of sorted sets, one per partition, and postpone them.
 
     Raises:
-        StoreUnavailable: as `sweep`.
+        StoreUnavailable: as `claim_due`.
     """
-    hold = round(2000 * chat_settings.SWEEP_INTERVAL)
-    calls = [
-        ScriptCall(read_script("claim_due"), [zset], (chat_settings.SWEEP_BATCH_SIZE, hold))
-        for zset in zsets
-    ]
+    args = (chat_settings.SWEEP_BATCH_SIZE, milliseconds(2 * chat_settings.SWEEP_INTERVAL))
+    calls = [ScriptCall(read_script("claim_due"), [zset], args) for zset in zsets]
     with map_errors():
-        answers = run_pipeline(client(), calls)
-        failures = [answer for answer in answers if isinstance(answer, RedisError)]
-        if len(failures) == len(answers):
-            raise failures[0]
-    for failure in failures:
-        logger.error("A partition could not be swept: %s", failure)
-    found = [answer for answer in answers if not isinstance(answer, RedisError)]
-    return [member.decode() for members in found for member in members]
+        replies = run_pipeline(client(), calls)
+        errors = [reply for reply in replies if isinstance(reply, RedisError)]
+        if len(errors) == len(replies):
+            raise errors[0]
+    for error in errors:
+        logger.error("Could not sweep a partition: %s", error)
+    due = [reply for reply in replies if not isinstance(reply, RedisError)]
+    return [member.decode() for members in due for member in members]
 
 
 def recover(session_ids: Sequence[str], *, grace: float) -> list[RecoveryResult]:
-    """Look at each session and put right what is wrong with it; one round trip.
+    """Check sessions and recover lost, overdue and expired turns; one round trip.
 
-    grace: seconds until the next look at one that is woken now. A session whose look fails is
-    `LIVE`: it does not keep the others from theirs, and is due again soon.
+    grace: seconds until the next check of a session that gets a wake-up now. A session that
+    cannot be checked counts as `LIVE`; it is due again soon.
 
     Raises:
-        StoreUnavailable: Redis gave no answer; the looks may be made again.
+        StoreUnavailable: Redis did not answer; the call can be repeated.
     """
-    counts = int(bool(chat_settings.SESSION_TOKENS_PER_HOUR))
-    calls = [
-        script_call("recover", session_id, round(grace * 1000), chat_settings.MAX_ATTEMPTS, counts)
-        for session_id in session_ids
-    ]
+    has_budget = int(bool(chat_settings.SESSION_TOKENS_PER_HOUR))
+    args = (milliseconds(grace), chat_settings.MAX_ATTEMPTS, has_budget)
+    calls = [script_call("recover", session_id, *args) for session_id in session_ids]
     with map_errors():
-        answers = run_pipeline(client(), calls)
-    return [_parse_result(*pair) for pair in zip(session_ids, answers, strict=True)]
+        replies = run_pipeline(client(), calls)
+    return [_parse_result(*pair) for pair in zip(session_ids, replies, strict=True)]
 
 
-def _parse_result(session_id: str, answer: Any) -> RecoveryResult:
-    if isinstance(answer, RedisError):
+def _parse_result(session_id: str, reply: Any) -> RecoveryResult:
+    if isinstance(reply, RedisError):
         with log_context(session=session_id):
-            logger.error("A look failed: %s", answer)
+            logger.error("Could not check the session: %s", reply)
         return RecoveryResult.LIVE
-    return RecoveryResult(answer[0].decode())
+    return RecoveryResult(reply[0].decode())

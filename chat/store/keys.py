@@ -21,7 +21,8 @@ class SessionKeys(NamedTuple):
     # hash: the session's fields, see lua/lib/session.lua. Lives until `expires_at` plus a margin,
     # as do the next four.
     session: str
-    # hash: message number -> JSON, and `<reply>:ask` -> deadline and options of an open turn.
+    # hash: message number -> JSON. Of an open turn also `<reply>:request` -> deadline, options and
+    # request id.
     messages: str
     # string: text of the running reply, the inside of a JSON string.
     partial: str

@@ -1,6 +1,6 @@
-"""Turns as workers act on them: claim, append, renew, finish, retry.
+"""What workers do with turns: claim, append, renew, finish, retry.
 
-Every act after `claim` carries the lease; one that no longer stands writes nothing.
+Every call after `claim` carries the lease. A worker that has lost its lease writes nothing.
 """
 
 from collections.abc import Sequence
@@ -33,23 +33,23 @@ LEASE_ERRORS: dict[bytes, type[TurnLost]] = {
     b"GONE": SessionGone,
     b"LEASE_LOST": LeaseLost,
 }
+# Seven times faster than a lookup by the enum itself; the history of a claim has about twenty
+# messages.
 ROLES = {role.value: role for role in Role}
 STATUSES = {status.value: status for status in Status}
-"""Looked up in a seventh of the time in which an enumeration finds its members; a claim's history
-has some twenty of both."""
+# Members of stored JSON objects that this version knows.
 KNOWN_FIELDS = {kind: {field.name for field in fields(kind)} for kind in (Context, Options)}
-"""What this version knows of what is stored as members of JSON."""
 
 
 def claim(session_id: str, *, nonce: str, worker: str) -> Claim | None:
-    """Take the session's next turn, or `None` when there is none to take now.
+    """Claim the session's next turn; `None` if there is none, or another worker has the lease.
 
-    nonce: made once per try, so that the same try again gets the same claim.
+    nonce: random, so that the same call, sent again, gets the same claim.
 
     Raises:
-        StoreUnavailable: Redis gave no answer.
+        StoreUnavailable: Redis did not answer.
     """
-    request = script_call(
+    call = script_call(
         "claim",
         session_id,
         nonce,
@@ -59,39 +59,39 @@ def claim(session_id: str, *, nonce: str, worker: str) -> Claim | None:
         2 * chat_settings.MAX_PAGE_LIMIT,
     )
     with map_errors():
-        words = run_script(client(), request)
-    return _parse_claim(session_id, nonce, words) if words[0] == b"CLAIMED" else None
+        result = run_script(client(), call)
+    return _parse_claim(session_id, nonce, result) if result[0] == b"CLAIMED" else None
 
 
-def _parse_claim(session_id: str, nonce: str, words: list[Any]) -> Claim:
-    fence, turn, attempt, ms_left, system_prompt, context, ask, reply = words[1:9]
-    stored = orjson.loads(reply)
-    asked = orjson.loads(ask)
+def _parse_claim(session_id: str, nonce: str, result: list[Any]) -> Claim:
+    fence, turn, attempt, ms_left, system_prompt, context, request_json, reply_json = result[1:9]
+    reply = orjson.loads(reply_json)
+    request = orjson.loads(request_json)
     return Claim(
         lease=Lease(session_id=session_id, fence=fence, nonce=nonce),
         turn=turn,
-        reply_id=stored["id"],
+        reply_id=reply["id"],
         attempt=attempt,
         seconds_left=ms_left / 1000,
-        model=stored["model"],
+        model=reply["model"],
         system_prompt=orjson.loads(system_prompt) or "",
         context=Context(**_known_fields(Context, orjson.loads(context))),
-        options=_parse_options(asked.get("options", {})),
-        request_id=asked.get("request_id", ""),
-        traceparent=asked.get("traceparent", ""),
-        accepted_at=stored["created_at"],
-        claimed_at=stored["started_at"],
-        history=[_parse_history(orjson.loads(message)) for message in reversed(words[9:])],
+        options=_parse_options(request.get("options", {})),
+        request_id=request.get("request_id", ""),
+        traceparent=request.get("traceparent", ""),
+        accepted_at=reply["created_at"],
+        claimed_at=reply["started_at"],
+        history=[_parse_history(orjson.loads(message)) for message in reversed(result[9:])],
     )
 
 
-def _parse_options(asked: dict[str, Any]) -> Options:
-    known = _known_fields(Options, asked)
+def _parse_options(stored: dict[str, Any]) -> Options:
+    known = _known_fields(Options, stored)
     return Options(**{**known, "stop": tuple(known.get("stop", ()))})
 
 
 def _known_fields(kind: type[Context | Options], stored: dict[str, Any]) -> dict[str, Any]:
-    """Return what this version knows of what a newer one may have stored, during a deploy."""
+    """Drop the members that a newer version may have stored during a deploy."""
     return {name: value for name, value in stored.items() if name in KNOWN_FIELDS[kind]}
 
 
@@ -106,26 +106,26 @@ def _parse_history(stored: dict[str, Any]) -> HistoryMessage:
 
 
 def flush(writes: Sequence[tuple[Lease, Delta | None]]) -> list[bool | Exception]:
-    """Append what each turn has said, or renew its lease when it said nothing; one round trip.
+    """Append the delta of each turn, or renew its lease if there is none; one round trip.
 
-    Gives for each whether its turn is to be cancelled, or why nothing was written: `LeaseLost`,
-    `SessionGone`, or `StoreUnavailable`, after which the same may be sent again. Any other error is
-    a fault of Parley's own, which sending it again does not mend.
+    Return for each whether its turn is to be cancelled, or why nothing was written: `LeaseLost`,
+    `SessionGone`, or `StoreUnavailable`, after which the same write can be repeated. Any other
+    error is a programming error, and repeating the write does not help.
     """
-    calls = [_append(lease, said) if said else _renew(lease) for lease, said in writes]
+    calls = [_append(lease, delta) if delta else _renew(lease) for lease, delta in writes]
     with map_errors():
-        return [_parse_flush(answer) for answer in run_pipeline(client(), calls)]
+        return [_parse_flush(reply) for reply in run_pipeline(client(), calls)]
 
 
-def _append(lease: Lease, said: Delta) -> ScriptCall:
+def _append(lease: Lease, delta: Delta) -> ScriptCall:
     return script_call(
         "append",
         lease.session_id,
         lease.fence,
         lease.nonce,
         milliseconds(chat_settings.LEASE_TTL),
-        said.offset,
-        said.fragment,
+        delta.offset,
+        delta.fragment,
     )
 
 
@@ -135,32 +135,31 @@ def _renew(lease: Lease) -> ScriptCall:
     )
 
 
-def _parse_flush(answer: Any) -> bool | Exception:
-    if isinstance(answer, RedisError):
-        return answer if is_programming_error(answer) else StoreUnavailable(str(answer))
-    if answer[0] in {b"APPENDED", b"RENEWED"}:
-        return bool(answer[1])
-    return LEASE_ERRORS.get(answer[0], LeaseLost)()
+def _parse_flush(reply: Any) -> bool | Exception:
+    if isinstance(reply, RedisError):
+        return reply if is_programming_error(reply) else StoreUnavailable(str(reply))
+    if reply[0] in {b"APPENDED", b"RENEWED"}:
+        return bool(reply[1])
+    return LEASE_ERRORS.get(reply[0], LeaseLost)()
 
 
-def finish(lease: Lease, outcome: Outcome, said: Delta, *, tokens: int = 0) -> Finish:
-    """Commit the turn's one outcome; return what is to be done now.
+def finish(lease: Lease, outcome: Outcome, delta: Delta, *, tokens: int = 0) -> Finish:
+    """Store the outcome of the turn; return what remains to do. The call can be repeated.
 
-    said: the last piece; tokens: that the attempt took, for the session's budget. The same call
-    again changes nothing.
+    delta: the last one; tokens: used by the attempt, for the session's budget.
 
     Raises:
         LeaseLost, SessionGone: nothing was written.
-        StoreUnavailable: Redis gave no answer; the call may be made again.
+        StoreUnavailable: Redis did not answer.
     """
-    words = _execute(
+    result = _execute(
         script_call(
             "finish",
             lease.session_id,
             lease.fence,
             lease.nonce,
-            said.offset,
-            said.fragment,
+            delta.offset,
+            delta.fragment,
             outcome.status,
             orjson.dumps(outcome.model),
             _result_members(outcome),
@@ -168,20 +167,20 @@ def finish(lease: Lease, outcome: Outcome, said: Delta, *, tokens: int = 0) -> F
             tokens,
         )
     )
-    if words[0] != b"FINISHED":
-        return Finish(waits=False)
-    return Finish(waits=words[1] > 0, posted=bool(words[2]))
+    if result[0] != b"FINISHED":
+        return Finish(has_queued_turns=False)
+    return Finish(has_queued_turns=result[1] > 0, has_delivery=bool(result[2]))
 
 
 def _result_members(outcome: Outcome) -> bytes:
-    """Return the members that stand in the reply's JSON as they are, in their order there."""
+    """Return finish_reason, usage and error as JSON members, in the order of stored replies."""
     usage, error = outcome.usage, outcome.error
-    ending = {
+    members = {
         "finish_reason": outcome.finish_reason,
         "usage": _usage(usage) if usage else None,
         "error": asdict(error) if error else None,
     }
-    return orjson.dumps(ending)[1:-1]
+    return orjson.dumps(members)[1:-1]
 
 
 def _usage(usage: Usage) -> dict[str, Any]:
@@ -197,15 +196,15 @@ def _usage_arg(usage: Usage | None) -> str:
     return f"{usage.prompt_tokens} {usage.completion_tokens}" if usage else ""
 
 
-def retry(lease: Lease, again: Retry, *, tokens: int = 0, usage: Usage | None = None) -> None:
-    """Give the turn back to the inbox's head; what was said of it is dropped.
+def retry(lease: Lease, decision: Retry, *, tokens: int = 0, usage: Usage | None = None) -> None:
+    """Put the turn back at the head of the session queue, and drop its text.
 
-    tokens: as `finish` has them; took: the same for the figures. The same call again changes
-    nothing.
+    The call can be repeated.
+    tokens: used by the attempt, for the session's budget; usage: the same for the metrics.
 
     Raises:
         LeaseLost, SessionGone: nothing was written.
-        StoreUnavailable: Redis gave no answer; the call may be made again.
+        StoreUnavailable: Redis did not answer.
     """
     _execute(
         script_call(
@@ -213,21 +212,21 @@ def retry(lease: Lease, again: Retry, *, tokens: int = 0, usage: Usage | None = 
             lease.session_id,
             lease.fence,
             lease.nonce,
-            milliseconds(again.delay),
-            again.reason,
-            int(again.uses_attempt),
-            orjson.dumps(again.model),
-            orjson.dumps(asdict(again.error) if again.error else None),
-            int(again.may_be_woken),
+            milliseconds(decision.delay),
+            decision.reason,
+            int(decision.uses_attempt),
+            orjson.dumps(decision.model),
+            orjson.dumps(asdict(decision.error) if decision.error else None),
+            int(decision.may_be_woken),
             tokens,
             _usage_arg(usage),
         )
     )
 
 
-def _execute(request: ScriptCall) -> list[Any]:
+def _execute(call: ScriptCall) -> list[Any]:
     with map_errors():
-        words: list[Any] = run_script(client(), request)
-    if lost := LEASE_ERRORS.get(words[0]):
-        raise lost
-    return words
+        result: list[Any] = run_script(client(), call)
+    if error := LEASE_ERRORS.get(result[0]):
+        raise error
+    return result

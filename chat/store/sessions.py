@@ -1,4 +1,4 @@
-"""Sessions in Redis: opening, reading, changing, ending them."""
+"""Sessions in Redis: create, read, update and delete them."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -24,36 +24,36 @@ from chat.store.scripts import (
 from chat.store.search import normalize_name
 from chat.store.turns import min_interval
 
+# A seq that no session has.
 NO_SEQ = -1
-"""A seq that no session has."""
 
 
 def create(new: NewSession) -> tuple[float, float]:
-    """Open a session; return when it was created and when it expires, seconds since the epoch.
+    """Create a session; return created_at and expires_at, seconds since the epoch.
 
-    The same call again gives the same answer.
+    The same call, repeated, returns the same result.
 
     Raises:
-        IdempotencyMismatch: the id belongs to a session that was opened otherwise.
+        IdempotencyMismatch: another session has this id.
     """
     _, created, expires = execute("create", new.id, *_create_args(new))
     return created / 1000, expires / 1000
 
 
 def restore(new: NewSession, texts: Sequence[str]) -> None:
-    """Open a session with a history; all of it or nothing.
+    """Create a session with a history, atomically. The call can be repeated.
 
-    texts: of a message and its reply by turns. The same call again changes nothing.
+    texts: message, reply, message, reply, ...
 
     Raises:
         StoreFull, StoreUnavailable
-        IdempotencyMismatch: the id belongs to another session.
+        IdempotencyMismatch: another session has this id.
     """
     execute("restore", new.id, *_restore_args(new, texts))
 
 
 def restore_call(new: NewSession, texts: Sequence[str]) -> ScriptCall:
-    """Return the call of `restore`, for those who make many at once."""
+    """Return the call of `restore`, for a pipeline."""
     return script_call("restore", new.id, *_restore_args(new, texts))
 
 
@@ -80,7 +80,7 @@ def _create_args(new: NewSession) -> tuple[Arg, ...]:
 def snapshot(caller: Caller, *, after: int = -1, limit: int | None = None) -> Snapshot:
     """Return the session and its newest messages.
 
-    after: only messages changed after this seq; limit: most messages.
+    after: only messages that changed after this seq; limit: max messages.
     """
     return _parse_snapshot(caller, _execute_snapshot(caller, after, NO_SEQ, limit))
 
@@ -88,13 +88,13 @@ def snapshot(caller: Caller, *, after: int = -1, limit: int | None = None) -> Sn
 def snapshot_if_changed(
     caller: Caller, *, known: int, after: int = -1, limit: int | None = None
 ) -> Snapshot | None:
-    """Return the same, or `None` while the session's seq is still `known`."""
-    words = _execute_snapshot(caller, after, known, limit)
-    return None if words[0] == b"UNCHANGED" else _parse_snapshot(caller, words)
+    """Return a snapshot, or `None` if the session's seq is still `known`."""
+    result = _execute_snapshot(caller, after, known, limit)
+    return None if result[0] == b"UNCHANGED" else _parse_snapshot(caller, result)
 
 
 class Poll(NamedTuple):
-    """What `snapshot_if_changed` is asked."""
+    """The arguments of `snapshot_if_changed`."""
 
     caller: Caller
     known: int
@@ -103,40 +103,40 @@ class Poll(NamedTuple):
 
 
 def snapshots_if_changed(polls: Sequence[Poll]) -> list[Snapshot | ParleyError | None]:
-    """Return for each poll what it finds, or why it is refused, in one round trip.
+    """Return a snapshot, an error or `None` for each poll, in one round trip.
 
     Raises:
-        StoreUnavailable: Redis gave no answer.
+        StoreUnavailable: Redis did not answer.
     """
     with map_errors():
-        answers = run_pipeline(client(), [_snapshot_call(*poll) for poll in polls])
-    return [_parse_poll(poll, words) for poll, words in zip(polls, answers, strict=True)]
+        replies = run_pipeline(client(), [_snapshot_call(*poll) for poll in polls])
+    return [_parse_poll(poll, reply) for poll, reply in zip(polls, replies, strict=True)]
 
 
 def _snapshot_call(caller: Caller, known: int, after: int, limit: int) -> ScriptCall:
     return script_call("snapshot", caller.session_id, caller.token_hash, after, known, limit)
 
 
-def _parse_poll(poll: Poll, words: Any) -> Snapshot | ParleyError | None:
+def _parse_poll(poll: Poll, reply: Any) -> Snapshot | ParleyError | None:
     try:
         with map_errors():
-            if isinstance(words, Exception):
-                raise words
+            if isinstance(reply, Exception):
+                raise reply
     except ParleyError as error:
         return error
-    if refusal := ERRORS.get(words[0]):
-        return refusal()
-    return None if words[0] == b"UNCHANGED" else _parse_snapshot(poll.caller, words)
+    if error_type := ERRORS.get(reply[0]):
+        return error_type()
+    return None if reply[0] == b"UNCHANGED" else _parse_snapshot(poll.caller, reply)
 
 
 def _execute_snapshot(caller: Caller, after: int, known: int, limit: int | None) -> list[Any]:
-    most = chat_settings.PAGE_LIMIT if limit is None else limit
-    return execute("snapshot", caller.session_id, caller.token_hash, after, known, most)
+    limit = chat_settings.PAGE_LIMIT if limit is None else limit
+    return execute("snapshot", caller.session_id, caller.token_hash, after, known, limit)
 
 
-def _parse_snapshot(caller: Caller, words: list[Any]) -> Snapshot:
-    now, seq, turn, waiting, created, active, expires, has_more = words[1:9]
-    name, model, system_prompt, context, metadata, webhook_url = words[9:15]
+def _parse_snapshot(caller: Caller, result: list[Any]) -> Snapshot:
+    now, seq, turn, waiting, created, active, expires, has_more = result[1:9]
+    name, model, system_prompt, context, metadata, webhook_url = result[9:15]
     return Snapshot(
         id=caller.session_id,
         now=now / 1000,
@@ -153,82 +153,79 @@ def _parse_snapshot(caller: Caller, words: list[Any]) -> Snapshot:
         context=context,
         metadata=metadata,
         webhook_url=webhook_url,
-        messages=words[15:],
+        messages=result[15:],
     )
 
 
 def page(caller: Caller, *, cursor: int | None, newer: bool, limit: int) -> Page:
-    """Return messages newer or older than message number `beside`, in the order read.
+    """Return messages newer or older than message number `cursor`, in the order read.
 
-    Without `beside` the reading begins at the oldest or the newest message.
+    cursor: `None` to start at the oldest or the newest message.
     """
-    place = -1 if cursor is None else cursor
-    words = execute("page", caller.session_id, caller.token_hash, place, 1 if newer else -1, limit)
-    return Page(messages=words[2:], has_more=bool(words[1]))
+    start, step = -1 if cursor is None else cursor, 1 if newer else -1
+    result = execute("page", caller.session_id, caller.token_hash, start, step, limit)
+    return Page(messages=result[2:], has_more=bool(result[1]))
 
 
 def message(caller: Caller, number: int) -> bytes:
     """Return one message as JSON."""
-    words = execute("message", caller.session_id, caller.token_hash, number)
-    found: bytes = words[1]
-    return found
+    message: bytes = execute("message", caller.session_id, caller.token_hash, number)[1]
+    return message
 
 
 def set_feedback(caller: Caller, number: int, feedback: bytes) -> bytes:
-    """Keep feedback on a reply, a JSON object or null; return the reply as JSON.
+    """Store feedback on a reply, a JSON object or null; return the reply as JSON.
 
-    The same call again changes nothing.
+    The call can be repeated.
 
     Raises:
-        FeedbackNotAllowed: the message is no reply, or not over.
+        FeedbackNotAllowed: the message is not a reply, or has not ended.
         MessageNotFound, StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
     """
-    rated: bytes = execute("set_feedback", caller.session_id, caller.token_hash, number, feedback)[
-        1
-    ]
-    return rated
+    result = execute("set_feedback", caller.session_id, caller.token_hash, number, feedback)
+    message: bytes = result[1]
+    return message
 
 
 def events(caller: Caller, *, after: int, limit: int) -> EventPage:
-    """Return the events that follow the cursor `after`, at most `limit`."""
-    words = execute("events", caller.session_id, caller.token_hash, after, limit)
-    return EventPage(seq=words[1], earliest=words[2], events=words[3:])
+    """Return at most `limit` events after the cursor."""
+    result = execute("events", caller.session_id, caller.token_hash, after, limit)
+    return EventPage(seq=result[1], earliest=result[2], events=result[3:])
 
 
 def update(caller: Caller, changes: bytes, fields: dict[str, bytes], ttl: int | None) -> None:
     """Change fields of the session.
 
-    changes: what changes, a JSON object for the log; fields: the same, each as stored JSON.
+    changes: the changed fields, a JSON object for the event log; fields: the same, each as JSON.
     """
-    flat = [part for field in fields.items() for part in field]
-    renewed = "" if ttl is None else ttl
+    pairs = [part for field in fields.items() for part in field]
+    new_ttl = "" if ttl is None else ttl
     name = "=" + normalize_name(orjson.loads(fields["name"])) if "name" in fields else ""
-    execute("update", caller.session_id, caller.token_hash, renewed, changes, name, *flat)
+    execute("update", caller.session_id, caller.token_hash, new_ttl, changes, name, *pairs)
 
 
 def rotate_token(caller: Caller, token_hash: str) -> float:
-    """Put a new token in the old one's place; return when the session expires."""
-    words = execute("rotate_token", caller.session_id, caller.token_hash, token_hash)
-    expires: float = words[1] / 1000
-    return expires
+    """Replace the token; return when the session expires, seconds since the epoch."""
+    result = execute("rotate_token", caller.session_id, caller.token_hash, token_hash)
+    expires_at: float = result[1] / 1000
+    return expires_at
 
 
 def touch(caller: Caller) -> float:
-    """Count a follower's presence as activity; return when the session expires."""
-    words = execute("touch", caller.session_id, caller.token_hash)
-    expires: float = words[1] / 1000
-    return expires
+    """Count a subscriber's presence as activity; return when the session expires."""
+    expires_at: float = execute("touch", caller.session_id, caller.token_hash)[1] / 1000
+    return expires_at
 
 
 def reset(caller: Caller, *, key: str = "", digest: str = "") -> None:
-    """Cancel what is open and clear the history.
+    """Cancel open turns and delete the history.
 
-    key: the client's idempotency key; without one, each call is a reset of its own.
+    key: the client's idempotency key; without one, every call resets the session.
 
     Raises:
-        RateLimited: it counts as a message, and there were too many; nothing was changed.
+        RateLimited: a reset counts as a message, and there were too many; nothing was changed.
     """
-    words = execute(
+    result = execute(
         "reset",
         caller.session_id,
         caller.token_hash,
@@ -238,10 +235,10 @@ def reset(caller: Caller, *, key: str = "", digest: str = "") -> None:
         min_interval(),
         chat_settings.MESSAGES_BURST,
     )
-    if words[0] == b"RATE_LIMITED":
-        raise RateLimited(retry_after=words[1] / 1000)
+    if result[0] == b"RATE_LIMITED":
+        raise RateLimited(retry_after=result[1] / 1000)
 
 
 def delete(caller: Caller) -> None:
-    """Remove every trace of the session."""
+    """Delete the session with all its keys."""
     execute_call(call_with_delivery_keys("delete", caller.session_id, caller.token_hash))

@@ -1,38 +1,38 @@
-"""Tickets: each stands for its session's token, once, and only for a moment."""
+"""Tickets: short-lived credentials that replace a session's token once."""
 
 from chat.domain import Caller
 from chat.domain.errors import InvalidToken, SessionExpired, SessionNotFound
-from chat.store.scripts import execute
+from chat.store.scripts import execute, milliseconds
 
+# Per session; a new ticket replaces the oldest.
 MAX_TICKETS = 20
-"""Tickets of a session that are kept; asking for another makes the oldest worthless."""
 
-INVALID_TICKET = "The ticket is unknown, spent or too old."
+INVALID_TICKET = "The ticket is unknown, redeemed or expired."
 
 
 def issue_ticket(caller: Caller, ticket_hash: str, *, ttl: float) -> None:
-    """Note a ticket that is good for `ttl` seconds.
+    """Store a ticket that is valid for `ttl` seconds.
 
     Raises:
         SessionNotFound, SessionExpired, StoreUnavailable
     """
-    arguments = (caller.token_hash, ticket_hash, round(ttl * 1000), MAX_TICKETS)
-    execute("issue_ticket", caller.session_id, *arguments)
+    args = (caller.token_hash, ticket_hash, milliseconds(ttl), MAX_TICKETS)
+    execute("issue_ticket", caller.session_id, *args)
 
 
 def redeem_ticket(session_id: str, ticket_hash: str, *, nonce: str) -> Caller:
-    """Return whom the ticket stands for, once.
+    """Return the caller that the ticket represents; a ticket can be redeemed once.
 
-    nonce: made once per try, so that the same try again gets the same answer.
+    nonce: random, so that the same call can be sent again.
 
     Raises:
-        InvalidToken: the ticket is worth nothing, or the session is gone; which, is not told.
+        InvalidToken: the ticket is invalid or the session is gone; the error does not say which.
         StoreUnavailable
     """
     try:
-        word, *rest = execute("redeem_ticket", session_id, ticket_hash, nonce)
+        status, *rest = execute("redeem_ticket", session_id, ticket_hash, nonce)
     except (SessionNotFound, SessionExpired) as error:
         raise InvalidToken(INVALID_TICKET) from error
-    if word != b"REDEEMED":
+    if status != b"REDEEMED":
         raise InvalidToken(INVALID_TICKET)
     return Caller(session_id=session_id, token_hash=rest[0].decode())

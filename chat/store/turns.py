@@ -1,4 +1,4 @@
-"""Turns as clients act on them: submit, regenerate, cancel."""
+"""What clients do with turns: submit, regenerate, cancel."""
 
 from typing import Any
 
@@ -17,8 +17,7 @@ from chat.settings import chat_settings, has_webhook
 from chat.store.message_json import json_escape
 from chat.store.scripts import execute, execute_and_wait, milliseconds
 
-MINUTE = 60_000
-"""Milliseconds."""
+MINUTE_MS = 60_000
 
 ERRORS: dict[bytes, ParleyError] = {
     b"BUSY": SessionBusy(),
@@ -35,13 +34,12 @@ def submit(caller: Caller, submission: Submission) -> Accepted:
     Raises:
         SessionBusy: `on_busy` is `reject` and a turn is open.
         RateLimited, TokenBudgetExceeded, SessionQueueFull, QueueFull, SessionFull: a limit is
-            reached;
-            nothing was changed.
-        StoreFull: Redis takes in nothing new.
+            reached; nothing was changed.
+        StoreFull: Redis is full.
         IdempotencyMismatch, SessionNotFound, SessionExpired, StoreUnavailable
     """
     content = json_escape(submission.content)
-    words = execute_and_wait(
+    result = execute_and_wait(
         "submit",
         caller.session_id,
         caller.token_hash,
@@ -61,28 +59,28 @@ def submit(caller: Caller, submission: Submission) -> Accepted:
         int(has_webhook()),
         chat_settings.SESSION_TOKENS_PER_HOUR,
     )
-    return _parse_accepted(words)
+    return _parse_accepted(result)
 
 
 def regenerate(
-    caller: Caller, number: int, *, ask: bytes, deadline: float, key: str, digest: str
+    caller: Caller, number: int, *, request: bytes, deadline: float, key: str, digest: str
 ) -> Accepted:
-    """Accept a turn that replies anew to the session's last user message.
+    """Accept a turn that answers the session's last user message again.
 
     number: of the reply to replace, or of its user message; deadline: seconds from now.
 
     Raises:
-        MessageNotFound: there is no such message.
-        NotRegenerable: it is not the session's last turn.
+        MessageNotFound: the message does not exist.
+        NotRegenerable: the message does not belong to the last turn.
         RateLimited, TokenBudgetExceeded, QueueFull: a limit is reached; nothing was changed.
         StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
     """
-    words = execute_and_wait(
+    result = execute_and_wait(
         "regenerate",
         caller.session_id,
         caller.token_hash,
         number,
-        ask,
+        request,
         milliseconds(deadline),
         milliseconds(chat_settings.WAKE_GRACE),
         _max_queued_per_partition(),
@@ -93,41 +91,42 @@ def regenerate(
         int(has_webhook()),
         chat_settings.SESSION_TOKENS_PER_HOUR,
     )
-    return _parse_accepted(words)
+    return _parse_accepted(result)
 
 
 def cancel(caller: Caller, number: int) -> Cancelled:
-    """Cancel the turn of a message: at once while it waits, by a mark while it runs.
+    """Cancel the turn of a message: at once if it waits, by a request to its worker if it runs.
 
     Raises:
         MessageNotFound, SessionNotFound, SessionExpired, StoreUnavailable
     """
-    words = execute("cancel", caller.session_id, caller.token_hash, number)
-    word, reply = words[:2]
+    result = execute("cancel", caller.session_id, caller.token_hash, number)
+    status, reply = result[:2]
     return Cancelled(
         reply=reply,
-        is_final=word != b"CANCEL_REQUESTED",
-        is_change=word == b"CANCELLED" or (word == b"CANCEL_REQUESTED" and words[2] == 1),
-        needs_wake=word == b"CANCELLED" and not words[2],
+        is_final=status != b"CANCEL_REQUESTED",
+        is_change=status == b"CANCELLED" or (status == b"CANCEL_REQUESTED" and result[2] == 1),
+        needs_wake=status == b"CANCELLED" and not result[2],
     )
 
 
-def _parse_accepted(words: list[Any]) -> Accepted:
-    if words[0] == b"RATE_LIMITED":
-        raise RateLimited(retry_after=words[1] / 1000)
-    if words[0] == b"TOKEN_BUDGET_EXCEEDED":
-        raise TokenBudgetExceeded(retry_after=words[1] / 1000)
-    if refusal := ERRORS.get(words[0]):
-        raise refusal
-    _, message, reply, position, awake = words
+def _parse_accepted(result: list[Any]) -> Accepted:
+    if result[0] == b"RATE_LIMITED":
+        raise RateLimited(retry_after=result[1] / 1000)
+    if result[0] == b"TOKEN_BUDGET_EXCEEDED":
+        raise TokenBudgetExceeded(retry_after=result[1] / 1000)
+    if error := ERRORS.get(result[0]):
+        raise error
+    _, message, reply, position, awake = result
     return Accepted(message=message, reply=reply, queue_position=position, needs_wake=not awake)
 
 
 def _max_queued_per_partition() -> int:
-    """Most waiting turns of one partition: its equal share, rounded up."""
+    """Return a partition's equal share of `MAX_QUEUED_TURNS`, rounded up."""
     return -(-chat_settings.MAX_QUEUED_TURNS // chat_settings.PARTITIONS)
 
 
 def min_interval() -> int:
-    """Milliseconds between two messages of a session at the steady rate; 0 sets no bound."""
-    return MINUTE // chat_settings.MESSAGES_PER_MINUTE if chat_settings.MESSAGES_PER_MINUTE else 0
+    """Return ms between two messages of a session at the steady rate; 0 for no limit."""
+    rate = chat_settings.MESSAGES_PER_MINUTE
+    return MINUTE_MS // rate if rate else 0

@@ -263,9 +263,9 @@ def _write(
         return outcome.delay == 0
     rest = turn.remaining() if turn else Delta(offset=0, fragment=b"")
     finish = leases.finish(claim.lease, outcome, rest, tokens=usage.tokens)
-    if finish.posted:
+    if finish.has_delivery:
         delivery_pool.submit([(claim.lease.session_id, message_number(claim.reply_id))])
-    return finish.waits
+    return finish.has_queued_turns
 
 
 def _write_with_retry(claim: Claim, write: Callable[[], T]) -> T:

@@ -71,10 +71,10 @@ def test_what_a_newer_version_has_stored_and_says_is_answered_by_an_older_worker
     newer = {"schema": 3, "novelty": "x", "context": json.dumps(context | {"novelty": [1]})}
     here.redis.hset(session, mapping=newer)
     messages = session.replace("session", "messages", 1)
-    deadline, _, ask = here.redis.hget(messages, "2:ask").partition(" ")
-    asked = json.loads(ask) | {"novelty": {}}
+    deadline, _, stored = here.redis.hget(messages, "2:request").partition(" ")
+    asked = json.loads(stored) | {"novelty": {}}
     asked["options"]["novelty"] = 0.5
-    here.redis.hset(messages, "2:ask", f"{deadline} {json.dumps(asked)}")
+    here.redis.hset(messages, "2:request", f"{deadline} {json.dumps(asked)}")
     here.redis.delete("chat")  # the wake-up of this version
     here.wake(client.session_id, times=2, novelty="x")
     here.worker.thaw()

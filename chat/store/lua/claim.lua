@@ -12,7 +12,7 @@
 -- ARGV[8]    max message numbers of history to read
 --
 -- Replies:
---   CLAIMED fence turn attempt ms_left system_prompt context ask reply message...
+--   CLAIMED fence turn attempt ms_left system_prompt context request reply message...
 --              messages: the user message to answer, then earlier ones, newest first
 --   BUSY       another lease is valid
 --   EMPTY      no turn waits
@@ -25,12 +25,12 @@ if not s.schema then return { 'GONE' } end
 if s.finished_nonce == ARGV[4] then return { 'EMPTY' } end
 if s.running_turn ~= 0 and s.nonce ~= ARGV[4] then return { 'BUSY' } end
 
-local reply, deadline, ask
+local reply, deadline, request
 if s.running_turn ~= 0 then
-  reply, deadline, ask = read_open_turn(s.running_turn) -- the same call, sent again
+  reply, deadline, request = read_open_turn(s.running_turn) -- the same call, sent again
 else
   local before = seq
-  reply, deadline, ask = finish_overdue_turns()
+  reply, deadline, request = finish_overdue_turns()
   if seq > before then keep_alive() end
   if not reply then set_due(s.expires_at) end
   if not reply or s.retry_at > now then
@@ -65,4 +65,4 @@ end
 local prompt = tonumber(string.match(reply, '"reply_to":"msg_(%d+)"'))
 local wanted = math.max(1, string.match(s.context, '"messages":(%d+)') or ARGV[7])
 return { 'CLAIMED', s.fence, s.running_turn, s.attempt, deadline - now, s.system_prompt,
-  s.context, ask, reply, unpack(read_history(prompt, wanted, tonumber(ARGV[8]))) }
+  s.context, request, reply, unpack(read_history(prompt, wanted, tonumber(ARGV[8]))) }

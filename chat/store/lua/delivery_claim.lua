@@ -39,4 +39,4 @@ d.due_at, d.at, d.nonce = now + ARGV[6], now, ARGV[5]
 write_delivery(number, d)
 redis.call('ZADD', OUTBOX, d.due_at, ID .. ':' .. number)
 return { 'CLAIMED', d.attempts, now, url, event,
-  redis.call('HGET', DELIVERIES, number .. ':request') or '' }
+  redis.call('HGET', DELIVERIES, number .. ':request_id') or '' }

@@ -4,7 +4,7 @@
 -- include: keep_alive session_queue requeue_turn search_index remove_session forget_expired
 -- include: outbox pending_deliveries budget
 --
--- KEYS       see lib/session.lua; KEYS[17-18] see lib/outbox.lua
+-- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
 -- ARGV[4]    ms until the next check of a session that gets a wake-up now
 -- ARGV[5]    max attempts per turn

@@ -7,7 +7,7 @@
 -- ARGV[1-3]  see lib/session.lua
 -- ARGV[4]    SHA-256 of the caller's token, or ''
 -- ARGV[5]    number of the reply to replace, or of its user message
--- ARGV[6]    ask: options and request id, JSON object
+-- ARGV[6]    request: options and request id, JSON object
 -- ARGV[7]    deadline, ms from now
 -- ARGV[8]    ms until the sweeper checks the turn, in case its wake-up is lost
 -- ARGV[9]    max waiting turns of the partition

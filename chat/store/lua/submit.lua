@@ -8,7 +8,7 @@
 -- ARGV[4]    SHA-256 of the caller's token, hex, or '' for Parley itself
 -- ARGV[5]    content, the inside of a JSON string
 -- ARGV[6]    bytes of the content, UTF-8
--- ARGV[7]    ask: options and request id, JSON object
+-- ARGV[7]    request: options and request id, JSON object
 -- ARGV[8]    deadline, ms from now
 -- ARGV[9]    ms until the sweeper checks the turn, in case its wake-up is lost
 -- ARGV[10]   on_busy: enqueue, reject or interrupt

@@ -76,7 +76,9 @@ def submit(caller: Caller, content: str = "hello", *, deadline: float = DEADLINE
 
 def regenerate(caller: Caller, number: int, *, key: str = "", digest: str = "") -> Accepted:
     key = key or secrets.token_hex(6)
-    return turns.regenerate(caller, number, ask=b"{}", deadline=DEADLINE, key=key, digest=digest)
+    return turns.regenerate(
+        caller, number, request=b"{}", deadline=DEADLINE, key=key, digest=digest
+    )
 
 
 def claim(caller: Caller, nonce: str = "") -> Claim | None:
@@ -141,7 +143,7 @@ class Writer:
         return leases.flush([(self.lease, None)])[0]
 
     def finish(self, text: str = "", status: Status = Status.COMPLETED) -> bool:
-        return leases.finish(self.lease, ended(status), self.piece(text)).waits
+        return leases.finish(self.lease, ended(status), self.piece(text)).has_queued_turns
 
     def retry(
         self, delay: float = 0, *, uses_attempt: bool = True, may_be_woken: bool = False

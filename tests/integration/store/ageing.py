@@ -30,9 +30,9 @@ def age(redis: Redis, session_id: str, seconds: float) -> None:
         if int(moment or 0):
             ageing.hincrby(own.session, name, -ms)
     for name, kept in stored.items():
-        deadline, _, ask = kept.partition(b" ")
-        if name.endswith(b":ask"):
-            ageing.hset(own.messages, name, b"%d %s" % (int(deadline) - ms, ask))
+        deadline, _, request = kept.partition(b" ")
+        if name.endswith(b":request"):
+            ageing.hset(own.messages, name, b"%d %s" % (int(deadline) - ms, request))
     for key, expiry in zip(own[:5], expiries, strict=True):
         ageing.pexpireat(key, max(0, expiry - ms))
     for key in (own.due, own.by_activity, own.waiting, own.running):

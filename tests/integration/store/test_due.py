@@ -149,7 +149,7 @@ def test_one_broken_session_does_not_hide_the_others(redis: Redis) -> None:
     for caller in (broken, sound):
         acts.submit(caller)
         age(redis, caller.session_id, 5)
-    redis.hset(keys.for_session(broken.session_id).messages, "2:ask", "nonsense")
+    redis.hset(keys.for_session(broken.session_id).messages, "2:request", "nonsense")
     looks = due.recover([broken.session_id, sound.session_id], grace=2)
     assert looks == [RecoveryResult.LIVE, RecoveryResult.WAKE]
 

@@ -86,7 +86,10 @@ def test_a_finish_that_comes_again_much_later_changes_nothing(caller: Caller) ->
     first.finish("one")
     Writer.of(caller).say("two")
     assert (
-        leases.finish(first.lease, acts.ended(), Delta(offset=0, fragment=b"again")).waits is False
+        leases.finish(
+            first.lease, acts.ended(), Delta(offset=0, fragment=b"again")
+        ).has_queued_turns
+        is False
     )
     assert endings(caller) == ["message.completed msg_2"]
 
@@ -129,7 +132,9 @@ def test_the_same_nonce_after_a_recovery_is_another_lease(redis: Redis, caller: 
     assert late is not None
     with pytest.raises(LeaseLost):
         leases.finish(early.lease, acts.ended(), Delta(offset=0, fragment=b"early"))
-    assert leases.finish(late.lease, acts.ended(), Delta(offset=0, fragment=b"late")).waits
+    assert leases.finish(
+        late.lease, acts.ended(), Delta(offset=0, fragment=b"late")
+    ).has_queued_turns
 
 
 def test_a_worker_whose_claim_a_failover_forgot_writes_nothing(

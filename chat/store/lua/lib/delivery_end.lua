@@ -19,6 +19,6 @@ local function finish_delivery(number, d)
   record_finished(number, d)
   redis.call('HDEL', DELIVERIES, number .. ':body')
   if s.schema then return write_delivery(number, d) end
-  redis.call('HDEL', DELIVERIES, number, number .. ':request')
+  redis.call('HDEL', DELIVERIES, number, number .. ':request_id')
   if redis.call('HLEN', DELIVERIES) <= 1 then redis.call('UNLINK', DELIVERIES) end
 end

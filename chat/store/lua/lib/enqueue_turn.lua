@@ -21,11 +21,11 @@ local function queued_reply_json(turn, prompt, position, at)
 end
 
 -- Append a turn to the session queue, and log it. Return its reply and the number of turns ahead.
--- ask: options and request id, JSON. message: JSON of the user message, if it is new.
-local function enqueue_turn(turn, prompt, ask, deadline, message)
+-- request: options and request id, JSON. message: JSON of the user message, if it is new.
+local function enqueue_turn(turn, prompt, request, deadline, message)
   local position = s.waiting + (s.running_turn ~= 0 and 1 or 0)
   local reply = queued_reply_json(turn, prompt, position, now)
-  local entries = { 2 * turn, reply, 2 * turn .. ':ask', deadline .. ' ' .. ask }
+  local entries = { 2 * turn, reply, 2 * turn .. ':request', deadline .. ' ' .. request }
   if message then entries[5], entries[6] = prompt, message end
   redis.call('HSET', MESSAGES, unpack(entries))
   set('tail', turn)

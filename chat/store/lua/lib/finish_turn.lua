@@ -28,7 +28,7 @@ local function finish_turn(turn, status, result, content, model)
   count_finished_turn(status, reply, result)
   count_usage(reply.model, result)
   enqueue_delivery(turn)
-  redis.call('HDEL', MESSAGES, 2 * turn .. ':ask')
+  redis.call('HDEL', MESSAGES, 2 * turn .. ':request')
   set('bytes', s.bytes + #content)
   if turn == s.running_turn then
     redis.call('HINCRBY', COUNTS, 'running', -1)

@@ -2,9 +2,10 @@
 --
 -- KEYS[17]   zset: finished deliveries that succeeded, see lib/delivery_end.lua
 -- KEYS[18]   zset: finished deliveries that failed
+--              both only in scripts that finish or delete deliveries
 --
 -- Fields of the hash DELIVERIES:
---   <reply>           "status attempts due_at at code nonce seq"
+--   <reply>              "status attempts due_at at code nonce seq"
 --       status        pending, delivered, failed or disabled
 --       attempts      attempts so far
 --       due_at        ms before which only the holder of the nonce acts on the delivery
@@ -12,9 +13,9 @@
 --       code          result of the last attempt: an HTTP status or a word, or -
 --       nonce         of the attempt in progress, or -
 --       seq           of the event
---   <reply>:body      the event, once its message is deleted
---   <reply>:request   id of the request that submitted the turn
---   url               the session's webhook URL, once the session is deleted
+--   <reply>:body         the event, once its message is deleted
+--   <reply>:request_id   id of the request that submitted the turn
+--   url                  the session's webhook URL, once the session is deleted
 local DELIVERED, FAILED = KEYS[17], KEYS[18]
 local MAX_FINISHED = 100 -- newest members kept in each of the two
 

@@ -11,7 +11,7 @@ local function keep_pending_deliveries(is_end)
       redis.call('HSET', DELIVERIES, number .. ':body', event)
       if is_end then redis.call('HSET', DELIVERIES, 'url', url) end
     elseif is_end then
-      redis.call('HDEL', DELIVERIES, number, number .. ':request')
+      redis.call('HDEL', DELIVERIES, number, number .. ':request_id')
     end
   end
 end

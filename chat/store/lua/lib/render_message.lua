@@ -7,7 +7,7 @@ local function position_of(turn)
     positions = {}
     local ahead = 0
     for each = s.head, s.tail do
-      if redis.call('HEXISTS', MESSAGES, 2 * each .. ':ask') == 1 then
+      if redis.call('HEXISTS', MESSAGES, 2 * each .. ':request') == 1 then
         positions[each], ahead = ahead, ahead + 1
       end
     end

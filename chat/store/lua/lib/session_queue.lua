@@ -16,14 +16,14 @@ local function overdue_result(reply)
 end
 
 -- Remove turns from the head that have ended, and end those past their deadline. Return reply,
--- deadline and ask of the open turn that is now the head, or nil if there is none.
+-- deadline and request of the open turn that is now the head, or nil if there is none.
 local function finish_overdue_turns()
   while s.head <= s.tail do
-    local reply, deadline, ask = read_open_turn(s.head)
+    local reply, deadline, request = read_open_turn(s.head)
     if not reply then
       set_head(s.head + 1)
     elseif deadline > now then
-      return reply, deadline, ask
+      return reply, deadline, request
     else
       local status, result = overdue_result(reply)
       finish_turn(s.head, status, result, '')

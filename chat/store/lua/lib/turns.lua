@@ -13,10 +13,10 @@ local function change_waiting(change, since)
   end
 end
 
--- Return reply, deadline (ms since the epoch) and ask of a turn, or nil if it has ended.
+-- Return reply, deadline (ms since the epoch) and request of a turn, or nil if it has ended.
 local function read_open_turn(turn)
-  local found = redis.call('HMGET', MESSAGES, 2 * turn, 2 * turn .. ':ask')
+  local found = redis.call('HMGET', MESSAGES, 2 * turn, 2 * turn .. ':request')
   if not found[2] then return nil end
-  local deadline, ask = string.match(found[2], '^(%d+) (.*)$')
-  return found[1], tonumber(deadline), ask
+  local deadline, request = string.match(found[2], '^(%d+) (.*)$')
+  return found[1], tonumber(deadline), request
 end

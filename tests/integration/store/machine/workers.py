@@ -85,7 +85,7 @@ class Workers(Passing):
         said = worker.says(text)
         for _ in range(1 + twice):
             self.agree(
-                lambda: leases.finish(worker.lease, outcome, said).waits,
+                lambda: leases.finish(worker.lease, outcome, said).has_queued_turns,
                 lambda: worker.session.finish(worker.lease, worker.said, *ending),
             )
 
