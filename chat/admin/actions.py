@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from chat.admin import session_actions, views
 from chat.admin.base import Base
 from chat.admin.models import Session
-from chat.admin.querysets import MOST
+from chat.admin.querysets import MAX_OBJECTS
 from chat.conversation import staff
 from chat.domain.errors import ParleyError, SessionExpired, SessionNotFound, StoreUnavailable
 from chat.transcripts import export
@@ -49,8 +49,8 @@ class SessionActions(Base):
         self, request: HttpRequest, queryset: Any
     ) -> HttpResponse | None:
         """Refuse to act on more sessions than can be read at once."""
-        if request.POST.get("select_across") == "1" and queryset.count() > MOST:
-            told = f"Actions take {MOST:,} sessions at most: narrow the list down."
+        if request.POST.get("select_across") == "1" and queryset.count() > MAX_OBJECTS:
+            told = f"Actions take {MAX_OBJECTS:,} sessions at most: narrow the list down."
             self.message_user(request, told, messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
         return super().response_action(request, queryset)

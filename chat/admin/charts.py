@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from chat.domain import Status
 from chat.store.limits import LimiterState
-from chat.store.metrics import HOUR, Histogram, Tally
+from chat.store.metrics import MINUTES, Histogram, Metrics
 
 OUTCOMES = [status.value for status in Status if status.is_terminal]
 SHARES = (0.5, 0.95, 0.99)
@@ -46,9 +46,9 @@ class Chart:
     last: int
 
 
-def chart(name: str, title: str, tally: Tally, outcomes: Iterable[str]) -> Chart:
+def chart(name: str, title: str, tally: Metrics, outcomes: Iterable[str]) -> Chart:
     """Draw how many turns ended by these outcomes, by the minute."""
-    rows = [tally.minutes.get(outcome, (0,) * HOUR) for outcome in outcomes]
+    rows = [tally.ended_by_minute.get(outcome, (0,) * MINUTES) for outcome in outcomes]
     counts = [sum(column) for column in zip(*rows, strict=True)]
     most = max(counts)
     bars = [_bar(minute, count, most) for minute, count in enumerate(counts) if count]
@@ -57,7 +57,7 @@ def chart(name: str, title: str, tally: Tally, outcomes: Iterable[str]) -> Chart
 
 def _bar(minute: int, count: int, most: int) -> Bar:
     height = round(HEIGHT * count / most, 2)
-    ago = HOUR - 1 - minute
+    ago = MINUTES - 1 - minute
     when = f"{ago} min ago" if ago else "this minute, so far"
     return Bar(minute, round(HEIGHT - height, 2), height, f"{count:,} {when}", ago > 0)
 
@@ -74,7 +74,7 @@ def latencies(histograms: Mapping[str, Histogram]) -> list[tuple[str, str, list[
     ]
 
 
-def models(tally: Tally) -> list[tuple[str, list[int]]]:
+def models(tally: Metrics) -> list[tuple[str, list[int]]]:
     """Return for each model its turns by outcome, and its tokens read and written."""
     names = sorted({model for _, model in (*tally.turns, *tally.tokens)})
     return [

@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 from chat.admin import views
 from chat.admin.errors import telling_of_trouble
 from chat.admin.models import Session
-from chat.admin.querysets import moment
+from chat.admin.querysets import to_datetime
 from chat.domain import DeliveryState
 from chat.webhooks import deliveries
 from chat.webhooks.deliveries import DeliveryWithSession
@@ -53,6 +53,6 @@ def _shown(named: DeliveryWithSession) -> dict[str, Any]:
         "id": named.session_id,
         "session": named.session and Session.of(named.session),
         "record": named.record,
-        "at": moment(named.record.at),
-        "due": moment(named.record.due_at),
+        "at": to_datetime(named.record.at),
+        "due": to_datetime(named.record.due_at),
     }

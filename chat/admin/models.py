@@ -6,8 +6,8 @@ from typing import Any, NoReturn, Self
 
 from django.db import NotSupportedError, models
 
-from chat.admin.querysets import MessageQuerySet, SessionQuerySet, moment
-from chat.store.listing import Row
+from chat.admin.querysets import MessageQuerySet, SessionQuerySet, to_datetime
+from chat.store.listing import SessionRow
 
 
 class InRedis(models.Model):
@@ -40,7 +40,7 @@ class Session(InRedis):
 
     objects = SessionQuerySet.as_manager()
     # All that the store told.
-    row: Row
+    row: SessionRow
 
     class Meta:
         managed = False
@@ -55,18 +55,18 @@ class Session(InRedis):
         return f"{self.name} ({self.id})" if self.name else self.id
 
     @classmethod
-    def of(cls, row: Row) -> Self:
+    def of(cls, row: SessionRow) -> Self:
         """Return the session that a row of the list tells of."""
         session = cls(
             id=row.id,
             name=json.loads(row.name),
             model=json.loads(row.model),
-            created_at=moment(row.created_at),
-            last_active_at=moment(row.last_active_at),
-            expires_at=moment(row.expires_at),
-            running=row.running,
-            waiting=row.waiting,
-            messages=row.messages,
+            created_at=to_datetime(row.created_at),
+            last_active_at=to_datetime(row.last_active_at),
+            expires_at=to_datetime(row.expires_at),
+            running=row.is_running,
+            waiting=row.queued_turns,
+            messages=row.message_count,
         )
         session.row = row
         return session
@@ -81,12 +81,12 @@ class Session(InRedis):
     @property
     def lease_until(self) -> datetime | None:
         """When the running turn is taken from a worker that is silent."""
-        return moment(self.row.lease_until)
+        return to_datetime(self.row.lease_expires_at)
 
     @property
     def retry_at(self) -> datetime | None:
         """When the turn at the inbox's head may be tried again."""
-        return moment(self.row.retry_at)
+        return to_datetime(self.row.retry_at)
 
 
 class Message(InRedis):
@@ -144,7 +144,7 @@ class Message(InRedis):
     @property
     def created_at(self) -> datetime | None:
         """When it was accepted."""
-        return moment(self.told["created_at"])
+        return to_datetime(self.told["created_at"])
 
     @property
     def queued_for(self) -> float | None:

@@ -36,16 +36,16 @@ def page(request: HttpRequest) -> HttpResponse:
 def _told() -> dict[str, Any]:
     standing = stats.collect()
     tally = standing.tally
-    running = stats.longest_running() if tally.running else []
+    running = stats.longest_running() if tally.running_turns else []
     return {
         "tally": tally,
-        "oldest_wait": charts.shown(tally.oldest_wait if tally.waiting else None),
+        "oldest_wait": charts.shown(tally.oldest_wait_seconds if tally.waiting_turns else None),
         "charts": [
             charts.chart("replies", "Replies a minute", tally, ("completed", "incomplete")),
             charts.chart("errors", "Errors a minute", tally, ("failed", "expired")),
         ],
         "shares": [f"p{share * 100:.0f}" for share in charts.SHARES],
-        "latencies": charts.latencies(tally.latencies_of_hour),
+        "latencies": charts.latencies(tally.latencies_last_hour),
         "outcomes": charts.OUTCOMES,
         "models": charts.models(tally),
         "errors": sorted(tally.errors.items(), key=lambda each: -each[1]),

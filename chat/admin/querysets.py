@@ -12,16 +12,16 @@ from django.db import NotSupportedError, models
 
 from chat.conversation import session_search, staff
 from chat.conversation.messages import get_message, list_messages
-from chat.conversation.session_search import Choice, Wanted
+from chat.conversation.session_search import SearchPage, SessionFilter
 from chat.domain import Caller
 from chat.domain.errors import MessageNotFound, SessionExpired, SessionNotFound
-from chat.store.listing import Row, Span
+from chat.store.listing import SessionRow, TimeRange
 
-MOST = 1000
+MAX_OBJECTS = 1000
 """Objects that are read at once; whoever wants more takes a slice at a time."""
 
 
-def _refusing(name: str) -> Any:
+def _unsupported(name: str) -> Any:
     def refuse(self: models.QuerySet[Any], *_: object, **__: object) -> NoReturn:
         raise NotSupportedError(f"{self.model.__name__}.objects: {name}() is not possible in Redis")
 
@@ -36,11 +36,11 @@ class RedisQuerySet(models.QuerySet[Any]):
     ORDERS: ClassVar[frozenset[tuple[str, ...]]]
     """What `order_by` takes; nothing stands for the first way there is."""
 
-    wanted: Mapping[str, Any] = {}
+    filters: Mapping[str, Any] = {}
 
     def _clone(self) -> Self:
         clone: Self = super()._clone()  # type: ignore[misc]  # the stubs leave it out
-        clone.wanted = dict(self.wanted)
+        clone.filters = dict(self.filters)
         return clone
 
     def _filter_or_exclude_inplace(
@@ -51,13 +51,13 @@ class RedisQuerySet(models.QuerySet[Any]):
     ) -> None:
         if negate:
             raise NotSupportedError("exclude() is not possible in Redis")
-        wanted = dict(self.wanted)
+        wanted = dict(self.filters)
         for name, value in [*_conditions(args), *kwargs.items()]:
             lookup = name.removesuffix("__exact").replace("pk", "id")
             if lookup not in self.LOOKUPS or wanted.get(lookup, value) != value:
                 raise NotSupportedError(f"{self.model.__name__}.objects: no filter by {name}")
             wanted[lookup] = value
-        self.wanted = wanted
+        self.filters = wanted
 
     def order_by(self, *field_names: Any) -> Self:
         """Choose one of `ORDERS`."""
@@ -69,10 +69,10 @@ class RedisQuerySet(models.QuerySet[Any]):
     def _fetch_all(self) -> None:
         if self._result_cache is None:
             low, high = self.query.low_mark, self.query.high_mark
-            most = MOST + 1 if high is None else high - low
+            most = MAX_OBJECTS + 1 if high is None else high - low
             found = list(self._read(low, most))
-            if high is None and len(found) > MOST:
-                raise NotSupportedError(f"more than {MOST}: take a slice at a time")
+            if high is None and len(found) > MAX_OBJECTS:
+                raise NotSupportedError(f"more than {MAX_OBJECTS}: take a slice at a time")
             self._result_cache = found
 
     def _read(self, offset: int, limit: int) -> Iterable[models.Model]:
@@ -92,32 +92,32 @@ class RedisQuerySet(models.QuerySet[Any]):
         self._fetch_all()
         return len(self._result_cache or ())
 
-    aggregate = _refusing("aggregate")
-    alias = _refusing("alias")
-    annotate = _refusing("annotate")
-    bulk_create = _refusing("bulk_create")
-    bulk_update = _refusing("bulk_update")
-    complex_filter = _refusing("complex_filter")
-    create = _refusing("create")
-    dates = _refusing("dates")
-    datetimes = _refusing("datetimes")
-    defer = _refusing("defer")
-    delete = _refusing("delete")
-    difference = _refusing("difference")
-    distinct = _refusing("distinct")
-    extra = _refusing("extra")
-    get_or_create = _refusing("get_or_create")
-    in_bulk = _refusing("in_bulk")
-    intersection = _refusing("intersection")
-    only = _refusing("only")
-    raw = _refusing("raw")
-    reverse = _refusing("reverse")
-    select_for_update = _refusing("select_for_update")
-    union = _refusing("union")
-    update = _refusing("update")
-    update_or_create = _refusing("update_or_create")
-    values = _refusing("values")
-    values_list = _refusing("values_list")
+    aggregate = _unsupported("aggregate")
+    alias = _unsupported("alias")
+    annotate = _unsupported("annotate")
+    bulk_create = _unsupported("bulk_create")
+    bulk_update = _unsupported("bulk_update")
+    complex_filter = _unsupported("complex_filter")
+    create = _unsupported("create")
+    dates = _unsupported("dates")
+    datetimes = _unsupported("datetimes")
+    defer = _unsupported("defer")
+    delete = _unsupported("delete")
+    difference = _unsupported("difference")
+    distinct = _unsupported("distinct")
+    extra = _unsupported("extra")
+    get_or_create = _unsupported("get_or_create")
+    in_bulk = _unsupported("in_bulk")
+    intersection = _unsupported("intersection")
+    only = _unsupported("only")
+    raw = _unsupported("raw")
+    reverse = _unsupported("reverse")
+    select_for_update = _unsupported("select_for_update")
+    union = _unsupported("union")
+    update = _unsupported("update")
+    update_or_create = _unsupported("update_or_create")
+    values = _unsupported("values")
+    values_list = _unsupported("values_list")
 
 
 def _conditions(args: Iterable[Any]) -> Iterator[tuple[str, Any]]:
@@ -136,36 +136,38 @@ class SessionQuerySet(RedisQuerySet):
 
     LOOKUPS = frozenset({"id", "id__in", "last_active_at__gte", "last_active_at__lt"})
     ORDERS = frozenset({("-last_active_at",)})
-    WISHES = frozenset({"text", "status", "model"})
+    SEARCH_FIELDS = frozenset({"text", "status", "model"})
     """What `choose` takes."""
 
-    found: dict[str, Choice] = {}
+    cached_search: dict[str, SearchPage] = {}
     """Holds what was asked for, once it was looked for; copies share it."""
 
     def _clone(self) -> Self:
         clone = super()._clone()
-        clone.found = self.found
+        clone.cached_search = self.cached_search
         return clone
 
     def _filter_or_exclude_inplace(self, *asked: Any) -> None:
         super()._filter_or_exclude_inplace(*asked)
-        self.found = {}
-        for name, value in self.wanted.items():
+        self.cached_search = {}
+        for name, value in self.filters.items():
             if name.startswith("last_active_at") and not isinstance(value, datetime):
                 raise NotSupportedError(f"{self.model.__name__}.objects: no filter by {name} text")
 
-    def choose(self, **wishes: str) -> Self:
+    def search(self, **wishes: str) -> Self:
         """Keep those that `choosing.choose` finds."""
         found = self._chain()  # type: ignore[attr-defined]  # the stubs leave it out
-        found.wanted, found.found = {**self.wanted, **wishes}, {}
+        found.wanted, found.found = {**self.filters, **wishes}, {}
         return found  # type: ignore[no-any-return]
 
     def count(self) -> int:
         """Count them by the index, or those that were named or wished for."""
         if self._result_cache is not None:
             return len(self._result_cache)
-        total = len(self.chosen()) if self.is_chosen else staff.count_sessions(self._span)
-        return _sliced(total, self.query.low_mark, self.query.high_mark)
+        total = (
+            len(self.search_page()) if self.is_search else staff.count_sessions(self._time_range)
+        )
+        return _slice_length(total, self.query.low_mark, self.query.high_mark)
 
     def delete(self) -> tuple[int, dict[str, int]]:
         """Remove every trace of each."""
@@ -174,43 +176,43 @@ class SessionQuerySet(RedisQuerySet):
         return len(self), {"chat.Session": len(self)}
 
     @property
-    def is_chosen(self) -> bool:
+    def is_search(self) -> bool:
         """Whether any were named or wished for."""
-        return not self.wanted.keys().isdisjoint({"id", "id__in", *self.WISHES})
+        return not self.filters.keys().isdisjoint({"id", "id__in", *self.SEARCH_FIELDS})
 
     @property
-    def _span(self) -> Span:
-        bounds = [self.wanted.get(f"last_active_at__{bound}") for bound in ("gte", "lt")]
+    def _time_range(self) -> TimeRange:
+        bounds = [self.filters.get(f"last_active_at__{bound}") for bound in ("gte", "lt")]
         since, until = (None if each is None else each.timestamp() for each in bounds)
-        return Span(since=since, until=until)
+        return TimeRange(since=since, until=until)
 
     def _read(self, offset: int, limit: int) -> Iterable[models.Model]:
-        if not self.is_chosen:
-            rows = staff.list_sessions(offset=offset, limit=limit, span=self._span)
+        if not self.is_search:
+            rows = staff.list_sessions(offset=offset, limit=limit, span=self._time_range)
         else:
-            rows = self.chosen().page(offset=offset, limit=limit)
-        of: Callable[[Row], models.Model] = self.model.of
+            rows = self.search_page().page(offset=offset, limit=limit)
+        of: Callable[[SessionRow], models.Model] = self.model.of
         return map(of, rows)
 
-    def chosen(self) -> Choice:
+    def search_page(self) -> SearchPage:
         """Return those that were named or wished for.
 
         They are looked for once: the admin counts them, and then reads a page of them.
         """
-        if "choice" not in self.found:
-            wishes = {name: self.wanted[name] for name in self.WISHES & self.wanted.keys()}
-            wanted = Wanted(**wishes, span=self._span)
-            self.found["choice"] = session_search.choose(wanted, self._named())
-        return self.found["choice"]
+        if "choice" not in self.cached_search:
+            wishes = {name: self.filters[name] for name in self.SEARCH_FIELDS & self.filters.keys()}
+            wanted = SessionFilter(**wishes, time_range=self._time_range)
+            self.cached_search["choice"] = session_search.search(wanted, self._session_ids())
+        return self.cached_search["choice"]
 
-    def _named(self) -> list[str] | None:
-        if self.wanted.keys().isdisjoint({"id", "id__in"}):
+    def _session_ids(self) -> list[str] | None:
+        if self.filters.keys().isdisjoint({"id", "id__in"}):
             return None
-        only, named = self.wanted.get("id"), self.wanted.get("id__in")
+        only, named = self.filters.get("id"), self.filters.get("id__in")
         return [str(each) for each in ([only] if named is None else named) if only in {None, each}]
 
 
-def _sliced(total: int, low: int, high: int | None) -> int:
+def _slice_length(total: int, low: int, high: int | None) -> int:
     end = total if high is None else min(total, high)
     return max(0, end - low)
 
@@ -222,7 +224,7 @@ class MessageQuerySet(RedisQuerySet):
     ORDERS = frozenset({("number",), ("-number",)})
 
     def _read(self, offset: int, limit: int) -> Iterable[models.Model]:
-        session_id, message_id = self._place()
+        session_id, message_id = self._ids()
         caller = Caller(session_id=session_id)
         of: Callable[[str, bytes], models.Model] = self.model.of
         try:
@@ -233,17 +235,17 @@ class MessageQuerySet(RedisQuerySet):
             return []
         return [of(session_id, message) for message in page.messages[offset:]]
 
-    def _place(self) -> tuple[str, str]:
-        if "id" in self.wanted:
-            session_id, _, message_id = str(self.wanted["id"]).partition("/")
+    def _ids(self) -> tuple[str, str]:
+        if "id" in self.filters:
+            session_id, _, message_id = str(self.filters["id"]).partition("/")
             return session_id, message_id or "none"
-        if "session" not in self.wanted:
+        if "session" not in self.filters:
             raise NotSupportedError("Message.objects: name the session")
-        return str(self.wanted["session"]), ""
+        return str(self.filters["session"]), ""
 
     def _bounds(self) -> dict[str, Any]:
         newest_first = self.query.order_by == ("-number",)
-        below, above = self.wanted.get("number__lt"), self.wanted.get("number__gt")
+        below, above = self.filters.get("number__lt"), self.filters.get("number__gt")
         if (below if not newest_first else above) is not None:
             raise NotSupportedError("Message.objects: read away from the bound")
         bound = f"msg_{below or above}" if below or above else None
@@ -254,6 +256,6 @@ class MessageQuerySet(RedisQuerySet):
         }
 
 
-def moment(seconds: float) -> datetime | None:
+def to_datetime(seconds: float) -> datetime | None:
     """Return seconds since the epoch as Django keeps time; 0 is no time."""
     return datetime.fromtimestamp(seconds, tz=UTC) if seconds else None

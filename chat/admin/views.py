@@ -9,7 +9,7 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 
 from chat.admin.models import Message, Session
-from chat.admin.querysets import moment
+from chat.admin.querysets import to_datetime
 from chat.admin.session_actions import ACTS
 from chat.conversation import sessions
 from chat.domain import Caller, Snapshot
@@ -95,7 +95,7 @@ def webhook(request: HttpRequest, session: Session) -> HttpResponse:
     context = frame(request, session, f"Webhook of {session}") | {
         "url": json.loads(found.webhook_url),
         "deployments": has_webhook(),
-        "deliveries": [(each, moment(each.at), moment(each.due_at)) for each in records],
+        "deliveries": [(each, to_datetime(each.at), to_datetime(each.due_at)) for each in records],
     }
     return TemplateResponse(request, TEMPLATES + "webhook.html", context)
 

@@ -18,7 +18,7 @@ from chat.domain import Status, WaitReason
 from chat.operations.stats import Stats
 from chat.settings import chat_settings
 from chat.store.limits import LimiterState
-from chat.store.metrics import BOUNDS, Histogram, Tally
+from chat.store.metrics import BUCKETS_MS, Histogram, Metrics
 
 OUTCOMES = [status.value for status in Status if status.is_terminal]
 # Values by those of the labels.
@@ -51,28 +51,28 @@ def _gauges(standing: Stats) -> Iterator[Metric]:
     tally = standing.tally
     for name, text, value in (
         ("parley_sessions", "Sessions that live.", tally.sessions),
-        ("parley_waiting_turns", "Turns that wait for a worker.", tally.waiting),
+        ("parley_waiting_turns", "Turns that wait for a worker.", tally.waiting_turns),
         ("parley_waiting_turns_limit", "Waiting turns beyond which none is accepted.",
          chat_settings.MAX_QUEUED_TURNS),
-        ("parley_running_turns", "Turns that a worker holds.", tally.running),
+        ("parley_running_turns", "Turns that a worker holds.", tally.running_turns),
         ("parley_oldest_wait_seconds", "Longest time that a session has been without a worker.",
-         tally.oldest_wait),
+         tally.oldest_wait_seconds),
         ("parley_workers", "Workers that show life.", len(standing.workers)),
         ("parley_webhook_waiting", "Deliveries to webhooks that are pending.",
-         tally.webhooks_waiting),
+         tally.pending_deliveries),
     ):  # fmt: skip
         yield GaugeMetricFamily(name, text, value=value)
 
 
-def _counters(tally: Tally, models: list[str]) -> Iterator[Metric]:
-    turns: LabeledValues = {(outcome, model): 0 for outcome in OUTCOMES for model in models}
-    tokens: LabeledValues = {
-        (kind, model): 0 for kind in ("prompt", "completion") for model in models
-    }
-    restarts: LabeledValues = {(reason.value,): 0 for reason in WaitReason}
-    restarts |= {(reason,): count for reason, count in tally.restarts.items()}
-    errors: LabeledValues = {(code,): count for code, count in tally.errors.items()}
-    yield _counter("parley_accepted_turns", "Turns that were accepted.", (), {(): tally.accepted})
+def _counters(tally: Metrics, models: list[str]) -> Iterator[Metric]:
+    turns: Counted = {(outcome, model): 0 for outcome in OUTCOMES for model in models}
+    tokens: Counted = {(kind, model): 0 for kind in ("prompt", "completion") for model in models}
+    restarts: Counted = {(reason.value,): 0 for reason in WaitReason}
+    restarts |= {(reason,): count for reason, count in tally.requeues.items()}
+    errors: Counted = {(code,): count for code, count in tally.errors.items()}
+    yield _counter(
+        "parley_accepted_turns", "Turns that were accepted.", (), {(): tally.accepted_turns}
+    )
     yield _counter(
         "parley_turns", "Turns that ended.", ("outcome", "model"), {**turns, **tally.turns}
     )
@@ -81,7 +81,7 @@ def _counters(tally: Tally, models: list[str]) -> Iterator[Metric]:
         "parley_restarts", "Times that a begun turn was put back to wait.", ("reason",), restarts
     )
     yield _counter(
-        "parley_lost_leases", "Times that a turn's worker fell silent.", (), {(): tally.lost}
+        "parley_lost_leases", "Times that a turn's worker fell silent.", (), {(): tally.lost_leases}
     )
     yield _counter(
         "parley_tokens",
@@ -89,7 +89,7 @@ def _counters(tally: Tally, models: list[str]) -> Iterator[Metric]:
         ("kind", "model"),
         {**tokens, **tally.tokens},
     )
-    tries: LabeledValues = {(outcome,): count for outcome, count in tally.webhook_tries.items()}
+    tries: Counted = {(outcome,): count for outcome, count in tally.webhook_attempts.items()}
     yield _counter(
         "parley_webhook_tries", "Tries at webhooks, by what came of them.", ("outcome",), tries
     )
@@ -113,13 +113,13 @@ def _latencies(latencies: Mapping[str, Histogram]) -> Iterator[Metric]:
     ):
         family = HistogramMetricFamily(f"parley_{name}_seconds", text)
         found = latencies[name]
-        family.add_metric([], _buckets(found), found.total)
+        family.add_metric([], _buckets(found), found.sum_seconds)
         yield family
 
 
 def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
     """Return the upper bounds in seconds, each with how many were that quick."""
-    names = [str(bound / 1000) for bound in BOUNDS] + ["+Inf"]
+    names = [str(bound / 1000) for bound in BUCKETS_MS] + ["+Inf"]
     sums = [sum(histogram.counts[: i + 1]) for i in range(len(names))]
     return list(zip(names, sums, strict=True))
 

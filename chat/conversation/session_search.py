@@ -5,32 +5,32 @@ from dataclasses import dataclass
 
 from chat.conversation import tokens
 from chat.store import listing, search
-from chat.store.listing import Row
-from chat.store.search import Found, Wanted
+from chat.store.listing import SessionRow
+from chat.store.search import SearchResult, SessionFilter
 
-__all__ = ["Choice", "Wanted", "choose", "find"]
+__all__ = ["SearchPage", "SessionFilter", "get_many", "search"]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class SearchPage:
     """The sessions that meet a wish, those of the latest activity first."""
 
-    wanted: Wanted
-    found: Found
+    session_filter: SessionFilter
+    result: SearchResult
 
     def __len__(self) -> int:
-        return self.found.total
+        return self.result.total
 
-    def page(self, *, offset: int, limit: int) -> list[Row]:
+    def page(self, *, offset: int, limit: int) -> list[SessionRow]:
         """Return some of them.
 
         Raises:
             StoreUnavailable
         """
-        return find(search.page(self.wanted, self.found, offset=offset, limit=limit))
+        return get_many(search.page(self.session_filter, self.result, offset=offset, limit=limit))
 
 
-def choose(wanted: Wanted, named: Sequence[str] | None = None) -> Choice:
+def search(session_filter: SessionFilter, session_ids: Sequence[str] | None = None) -> SearchPage:
     """Return those of the sessions that meet the wish; a whole id is found whatever its age.
 
     named: choose among these only.
@@ -38,21 +38,26 @@ def choose(wanted: Wanted, named: Sequence[str] | None = None) -> Choice:
     Raises:
         StoreUnavailable
     """
-    looked_at = listing.briefs(_ids(named if named is not None else [wanted.text]))
-    if named is None and not looked_at:
-        return Choice(wanted, search.look_for(wanted))
-    return Choice(wanted, Found.of(brief for brief in looked_at if wanted.is_met_by(brief)))
+    looked_at = listing.summaries(
+        _valid_ids(session_ids if session_ids is not None else [session_filter.text])
+    )
+    if session_ids is None and not looked_at:
+        return SearchPage(session_filter, search.search(session_filter))
+    return SearchPage(
+        session_filter,
+        SearchResult.from_summaries(brief for brief in looked_at if session_filter.matches(brief)),
+    )
 
 
-def find(session_ids: Sequence[str]) -> list[Row]:
+def get_many(session_ids: Sequence[str]) -> list[SessionRow]:
     """Return those of the sessions that exist.
 
     Raises:
         StoreUnavailable
     """
-    return listing.rows(_ids(session_ids))
+    return listing.rows(_valid_ids(session_ids))
 
 
-def _ids(texts: Sequence[str]) -> list[str]:
+def _valid_ids(texts: Sequence[str]) -> list[str]:
     """Return those of the texts that may be ids."""
     return [each for each in texts if tokens.SESSION_ID.fullmatch(each)]

@@ -17,7 +17,7 @@ from chat.domain.ids import message_number
 from chat.settings import chat_settings
 from chat.store import admin, listing, rate_limit
 from chat.store import reindex as search_index
-from chat.store.listing import ALWAYS, Row, Span
+from chat.store.listing import ANY_TIME, SessionRow, TimeRange
 from chat.store.message_json import json_escape
 
 REDACTED = "[redacted]"
@@ -28,16 +28,16 @@ SIGN_IN_BURST = 10
 EXPORT_PAGE = 200
 
 
-def list_sessions(*, offset: int, limit: int, span: Span = ALWAYS) -> list[Row]:
+def list_sessions(*, offset: int, limit: int, span: TimeRange = ANY_TIME) -> list[SessionRow]:
     """Return sessions, most recently active first.
 
     Raises:
         StoreUnavailable
     """
-    return listing.rows(listing.page(offset=offset, limit=limit, span=span))
+    return listing.rows(listing.page(offset=offset, limit=limit, time_range=span))
 
 
-def count_sessions(span: Span = ALWAYS) -> int:
+def count_sessions(span: TimeRange = ANY_TIME) -> int:
     """Return how many sessions were last active in the time range."""
     return listing.count(span)
 
@@ -49,7 +49,7 @@ def reindex() -> Iterator[int]:
         StoreUnavailable
     """
     for session_ids in search_index.all_ids():
-        search_index.note(session_ids)
+        search_index.index_sessions(session_ids)
         yield len(session_ids)
 
 

@@ -34,7 +34,7 @@ def run_checks(*, call_models: bool = False) -> Iterator[CheckResult]:
 
 def _redis() -> Iterator[CheckResult]:
     try:
-        facts = server.facts()
+        facts = server.server_info()
     except StoreUnavailable as error:
         message = f"Redis does not answer: {error.__cause__}"
         yield CheckResult(Level.ERROR, message, "check REDIS_URL")
@@ -56,21 +56,21 @@ def _redis() -> Iterator[CheckResult]:
         "set REDIS_URL to the primary: replicas are read-only",
     )
     yield result(
-        facts.eviction == "noeviction",
+        facts.maxmemory_policy == "noeviction",
         Level.ERROR,
-        f"maxmemory-policy is {facts.eviction}",
+        f"maxmemory-policy is {facts.maxmemory_policy}",
         "set it to noeviction, or Redis may delete accepted messages",
     )
     yield result(
-        facts.appends,
+        facts.has_aof,
         Level.WARNING,
-        f"append-only file is {'on' if facts.appends else 'off'}",
+        f"append-only file is {'on' if facts.has_aof else 'off'}",
         "set appendonly yes, or a restart of Redis loses messages accepted since its last snapshot",
     )
-    if facts.held_back:
+    if facts.delayed_fsyncs:
         yield CheckResult(
             Level.WARNING,
-            f"slow disk: Redis delayed {facts.held_back} fsyncs",
+            f"slow disk: Redis delayed {facts.delayed_fsyncs} fsyncs",
             "use a faster disk or appendfsync always: a killed Redis can lose messages",
         )
     yield result(
@@ -98,14 +98,14 @@ def _broker() -> Iterator[CheckResult]:
 
 def _workers() -> Iterator[CheckResult]:
     try:
-        alive = [worker for worker in server.workers() if worker.age < chat_settings.LEASE_TTL]
+        alive = [worker for worker in server.list_workers() if worker.age < chat_settings.LEASE_TTL]
     except StoreUnavailable:
         return  # already reported
     except ConfigError as error:
         message = f"workers cannot be listed: {error.message}"
         yield CheckResult(Level.ERROR, message, CHECK_ACL)
         return
-    running = sum(worker.running for worker in alive)
+    running = sum(worker.running_turns for worker in alive)
     yield result(
         bool(alive),
         Level.ERROR,

@@ -19,7 +19,7 @@ def evicts_keys() -> bool:
         StoreUnavailable: no answer.
         ConfigError: the user in `REDIS_URL` has no permission to ask.
     """
-    return server.facts().eviction != "noeviction"
+    return server.server_info().maxmemory_policy != "noeviction"
 
 
 def heartbeat(worker: str, *, running: int) -> None:
@@ -28,7 +28,7 @@ def heartbeat(worker: str, *, running: int) -> None:
     Raises:
         StoreUnavailable
     """
-    server.beat(worker, running=running)
+    server.heartbeat(worker, running_turns=running)
 
 
 def unregister(worker: str) -> None:
@@ -37,4 +37,4 @@ def unregister(worker: str) -> None:
     Raises:
         StoreUnavailable: its registration expires by itself.
     """
-    server.leave(worker)
+    server.unregister(worker)

@@ -7,9 +7,9 @@ from chat.conversation import llms
 from chat.settings import chat_settings
 from chat.store import limits, listing, metrics, server
 from chat.store.limits import LimiterState
-from chat.store.listing import Row
-from chat.store.metrics import Tally
-from chat.store.server import WorkerFacts
+from chat.store.listing import SessionRow
+from chat.store.metrics import Metrics
+from chat.store.server import WorkerInfo
 
 # Running turns per list.
 MAX_LISTED = 50
@@ -19,11 +19,11 @@ MAX_LISTED = 50
 class Stats:
     """The state of the deployment at one moment."""
 
-    tally: Tally
+    tally: Metrics
     # One per configured model.
     gates: Sequence[LimiterState]
     # Workers with a heartbeat within the lease's TTL.
-    workers: Sequence[WorkerFacts]
+    workers: Sequence[WorkerInfo]
 
 
 def collect() -> Stats:
@@ -36,11 +36,13 @@ def collect() -> Stats:
     return Stats(
         tally=tally,
         gates=limits.states(llms.all_models(), now=tally.now),
-        workers=[worker for worker in server.workers() if worker.age < chat_settings.LEASE_TTL],
+        workers=[
+            worker for worker in server.list_workers() if worker.age < chat_settings.LEASE_TTL
+        ],
     )
 
 
-def longest_running() -> list[tuple[float, Row]]:
+def longest_running() -> list[tuple[float, SessionRow]]:
     """Return the turns that have run longest: start time and session.
 
     At most `MAX_LISTED`. Two round trips.
@@ -48,5 +50,5 @@ def longest_running() -> list[tuple[float, Row]]:
     Raises:
         StoreUnavailable
     """
-    since = {session_id: at for at, session_id in listing.longest("running", MAX_LISTED)}
+    since = {session_id: at for at, session_id in listing.oldest("running", MAX_LISTED)}
     return [(since[row.id], row) for row in listing.rows(list(since))]

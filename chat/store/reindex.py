@@ -11,11 +11,11 @@ from chat.store.client import client, map_errors
 from chat.store.scripts import run_pipeline, script_call
 from chat.store.search import normalize_name
 
-BATCH = 500
+BATCH_SIZE = 500
 """Sessions that are noted in one round trip."""
 
 
-def note(session_ids: Sequence[str]) -> None:
+def index_sessions(session_ids: Sequence[str]) -> None:
     """Note names and models of the sessions that exist, and forget the others; two round trips.
 
     One that is given another name meanwhile is noted by that.
@@ -23,7 +23,7 @@ def note(session_ids: Sequence[str]) -> None:
     Raises:
         StoreUnavailable
     """
-    names = {brief.id: brief.name for brief in listing.briefs(session_ids)}
+    names = {brief.id: brief.name for brief in listing.summaries(session_ids)}
     asked = ((each, names.get(each, b'""')) for each in session_ids)
     calls = [
         script_call("index_session", each, name, normalize_name(orjson.loads(name)))
@@ -41,11 +41,13 @@ def all_ids() -> Iterator[list[str]]:
     Raises:
         StoreUnavailable
     """
-    yield from listing.walk()
+    yield from listing.scan()
     for tag in range(chat_settings.PARTITIONS):
         cursor = None
         while cursor != 0:
             untyped: Any = client()
             with map_errors():
-                cursor, found = untyped.hscan(keys.search_fields(tag), cursor or 0, count=BATCH)
+                cursor, found = untyped.hscan(
+                    keys.search_fields(tag), cursor or 0, count=BATCH_SIZE
+                )
             yield [session_id.decode() for session_id in found]

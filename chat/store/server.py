@@ -13,22 +13,22 @@ from chat.store import keys
 from chat.store.client import client, map_errors
 from chat.store.scripts import ScriptCall, read_script, run_script
 
-REMEMBERED = 600
+WORKER_TTL = 600
 """Seconds for which a worker that shows no life is listed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServerFacts:
+class ServerInfo:
     """One look at the server."""
 
     name: str
     """Redis or Valkey."""
     version: tuple[int, ...]
-    eviction: str
+    maxmemory_policy: str
     """What it does when memory runs out; only `noeviction` keeps promises."""
-    appends: bool
+    has_aof: bool
     """Whether it writes an append-only file."""
-    held_back: int
+    delayed_fsyncs: int
     """Times that it answered before it wrote, since it started, for its disk was slow to sync."""
     role: str
     """`master`, or else it takes no writes."""
@@ -39,29 +39,29 @@ class ServerFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerFacts:
+class WorkerInfo:
     """A worker's last sign of life."""
 
     name: str
     age: float
     """Seconds since then."""
-    running: int
+    running_turns: int
     """Turns that it had in flight."""
 
 
-def facts() -> ServerFacts:
+def server_info() -> ServerInfo:
     """Ask the server about itself; needs INFO, TIME and PING, no CONFIG.
 
     Raises:
         StoreUnavailable: it gives no answer.
         ConfigError: it refuses what `REDIS_URL` asks for, or that user may not ask.
     """
-    with _refusals_told():
-        return _facts()
+    with config_errors():
+        return _server_info()
 
 
 @contextmanager
-def _refusals_told() -> Iterator[None]:
+def config_errors() -> Iterator[None]:
     try:
         yield
     except NoPermissionError as error:
@@ -71,7 +71,7 @@ def _refusals_told() -> Iterator[None]:
         raise ConfigError(f"REDIS_URL: Redis refuses it: {error}") from error
 
 
-def _facts() -> ServerFacts:
+def _server_info() -> ServerInfo:
     with map_errors():
         told = client().info("everything")
         seconds, microseconds = client().time()
@@ -79,12 +79,12 @@ def _facts() -> ServerFacts:
         latency = min(_ping() for _ in range(5))
     is_valkey = "valkey_version" in told
     version = str(told["valkey_version" if is_valkey else "redis_version"])
-    return ServerFacts(
+    return ServerInfo(
         name="Valkey" if is_valkey else "Redis",
         version=tuple(int(part) for part in version.split(".")),
-        eviction=str(told["maxmemory_policy"]),
-        appends=bool(told["aof_enabled"]),
-        held_back=int(told.get("aof_delayed_fsync", 0)),  # told with an append-only file alone
+        maxmemory_policy=str(told["maxmemory_policy"]),
+        has_aof=bool(told["aof_enabled"]),
+        delayed_fsyncs=int(told.get("aof_delayed_fsync", 0)),  # told with an append-only file alone
         role=str(told["role"]),
         latency=latency,
         clock_skew=seconds + microseconds / 1_000_000 - here,
@@ -102,7 +102,7 @@ def now() -> float:
     return round(seconds + microseconds / 1_000_000, 3)
 
 
-def beat(worker: str, *, running: int) -> None:
+def heartbeat(worker: str, *, running_turns: int) -> None:
     """Write a worker's sign of life, with Redis's time; one round trip.
 
     Raises:
@@ -111,13 +111,11 @@ def beat(worker: str, *, running: int) -> None:
     with map_errors():
         run_script(
             client(),
-            ScriptCall(
-                read_script("worker_heartbeat"), [keys.workers()], (worker, running, REMEMBERED)
-            ),
+            ScriptCall(read_script("beat"), [keys.workers()], (worker, running_turns, WORKER_TTL)),
         )
 
 
-def leave(worker: str) -> None:
+def unregister(worker: str) -> None:
     """Take a worker that stops off the list.
 
     Raises:
@@ -127,7 +125,7 @@ def leave(worker: str) -> None:
         client().hdel(keys.workers(), worker)
 
 
-def workers() -> list[WorkerFacts]:
+def list_workers() -> list[WorkerInfo]:
     """Return the workers that have shown life, the liveliest first; forget the long dead.
 
     Raises:
@@ -137,17 +135,17 @@ def workers() -> list[WorkerFacts]:
     looking = client().pipeline(transaction=False)
     looking.time()
     looking.hgetall(keys.workers())
-    with _refusals_told(), map_errors():
+    with config_errors(), map_errors():
         (seconds, microseconds), beats = looking.execute()
         now = seconds + microseconds / 1_000_000
         found = [_worker(name.decode(), orjson.loads(beat), now) for name, beat in beats.items()]
-        if dead := [worker.name for worker in found if worker.age > REMEMBERED]:
+        if dead := [worker.name for worker in found if worker.age > WORKER_TTL]:
             client().hdel(keys.workers(), *dead)
-    return sorted((w for w in found if w.age <= REMEMBERED), key=lambda worker: worker.age)
+    return sorted((w for w in found if w.age <= WORKER_TTL), key=lambda worker: worker.age)
 
 
-def _worker(name: str, beat: dict[str, float], now: float) -> WorkerFacts:
-    return WorkerFacts(name=name, age=max(0.0, now - beat["at"]), running=int(beat["running"]))
+def _worker(name: str, beat: dict[str, float], now: float) -> WorkerInfo:
+    return WorkerInfo(name=name, age=max(0.0, now - beat["at"]), running_turns=int(beat["running"]))
 
 
 def _ping() -> float:

@@ -11,7 +11,7 @@ from chat.conversation.messages import list_messages
 from chat.domain import Caller, Rating, Role, Status
 from chat.domain.errors import SessionExpired, SessionNotFound
 from chat.store import listing
-from chat.store.listing import Span
+from chat.store.listing import TimeRange
 from chat.transcripts.jsonl import Conversation, Pair, dump
 
 # Messages per read.
@@ -32,15 +32,15 @@ class ExportFilter:
     rating: Rating | None = None
 
     @property
-    def span(self) -> Span:
+    def span(self) -> TimeRange:
         """When sessions with such a reply were last active: never before the reply ended."""
-        return Span(since=self.since)
+        return TimeRange(since=self.since)
 
     def matches(self, reply: Message) -> bool:
         """Return whether a completed reply is selected."""
         feedback = reply["feedback"]
         return (
-            Span(since=self.since, until=self.until).has(reply["completed_at"])
+            TimeRange(since=self.since, until=self.until).contains(reply["completed_at"])
             and self.model in {None, reply["model"]}
             and (self.rating is None or (feedback or {}).get("rating") == self.rating)
         )
@@ -63,7 +63,7 @@ def lines(chosen: ExportFilter) -> Iterator[bytes]:
     Raises:
         StoreUnavailable
     """
-    for session_ids in listing.walk(chosen.span):
+    for session_ids in listing.scan(chosen.span):
         for session_id in session_ids:
             yield line(session_id, chosen)
 

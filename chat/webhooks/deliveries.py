@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from chat.domain import DeliveryRecord, DeliveryState
 from chat.store import listing, outbox
-from chat.store.listing import Row
+from chat.store.listing import SessionRow
 
 # Deliveries per list: those due next, or those that ended last.
 MAX_LISTED = 100
@@ -17,7 +17,7 @@ class DeliveryWithSession:
 
     session_id: str
     # `None` if it has ended.
-    session: Row | None
+    session: SessionRow | None
     record: DeliveryRecord
 
 

@@ -15,10 +15,10 @@ from redis import Redis
 
 from chat.admin.models import Message, Session
 from chat.conversation import session_search, staff
-from chat.conversation.session_search import Wanted
+from chat.conversation.session_search import SessionFilter
 from chat.domain import Caller
 from chat.store import due, keys, listing, reindex, sessions
-from chat.store.listing import Span
+from chat.store.listing import TimeRange
 from tests.integration.admin.scene import LIST, asked, commands, cost, opened, page
 from tests.integration.api import turns
 
@@ -126,9 +126,9 @@ def test_the_place_of_a_page_is_exact_wherever_sessions_lie(redis: Redis, offset
     latest = sorted(scores.values(), reverse=True)
     found = listing.page(offset=offset, limit=20)
     assert [scores[each] for each in found] == latest[offset : offset + 20]
-    span = Span(since=FIRST / 1000 + 2000, until=FIRST / 1000 + 8000)
+    span = TimeRange(since=FIRST / 1000 + 2000, until=FIRST / 1000 + 8000)
     assert listing.count(span) == 6000
-    within = listing.page(offset=offset, limit=20, span=span)
+    within = listing.page(offset=offset, limit=20, time_range=span)
     assert within == [id_of(7999 - n) for n in range(offset, min(offset + 20, 6000))]
     redis.flushall()
 
@@ -247,13 +247,13 @@ def test_those_of_a_model_within_a_span_are_exact(redis: Redis, share: float) ->
     others = [id_of(n) for n in range(0, 3000, 7)]
     for each in others:
         redis.hset(keys.for_session(each).session, "model", '"other"')
-    reindex.note(others)
+    reindex.index_sessions(others)
     edge = int(3000 * share)
-    newer, older = Span(since=FIRST / 1000 + edge), Span(until=FIRST / 1000 + edge)
+    newer, older = TimeRange(since=FIRST / 1000 + edge), TimeRange(until=FIRST / 1000 + edge)
     for span, numbers in ((newer, range(2999, edge - 1, -1)), (older, range(edge - 1, -1, -1))):
         for model in ("default", "other"):
             expected = [id_of(n) for n in numbers if (n % 7 == 0) is (model == "other")]
-            found = session_search.choose(Wanted(model=model, span=span))
+            found = session_search.search(SessionFilter(model=model, time_range=span))
             assert len(found) == len(expected)
             for offset in (0, 60, max(0, len(expected) - 30)):
                 rows = found.page(offset=offset, limit=50)
@@ -387,4 +387,4 @@ def test_query_sets_do_what_they_can() -> None:
         Session.objects.get(pk="no such session")
     assert not Message.objects.filter(pk=f"{first}/msg_1").exists()
     assert every.filter(pk=first).delete() == (1, {"chat.Session": 1})
-    assert session_search.find([Caller(session_id=first).session_id]) == []
+    assert session_search.get_many([Caller(session_id=first).session_id]) == []

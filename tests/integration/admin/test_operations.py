@@ -14,7 +14,7 @@ from chat.conversation import llms
 from chat.domain import CallResult
 from chat.store import keys, limits, server
 from chat.store.client import client as store_client
-from chat.store.metrics import HOUR
+from chat.store.metrics import MINUTES
 from tests.harness.ports import free_port
 from tests.integration.admin.scene import asked, cost, opened
 from tests.integration.admin.test_views import Live
@@ -38,7 +38,7 @@ def busy() -> str:
         asked(running, "a question")
         act(running)
     asked(opened(), "a question")
-    server.beat("host:1", running=1)
+    server.heartbeat("host:1", running_turns=1)
     return running
 
 
@@ -125,10 +125,10 @@ def test_a_redis_that_is_down_is_told(admin: Client, settings: Settings) -> None
 
 def test_bars_are_as_high_as_their_minutes(busy: str, admin: Client) -> None:  # noqa: ARG001
     tally = admin.get(PAGE).context["tally"]
-    counts = tuple(range(HOUR))
+    counts = tuple(range(MINUTES))
     drawn = charts.chart("x", "X", replace(tally, minutes={"completed": counts}), ("completed",))
     assert (drawn.most, drawn.last, drawn.total) == (59, 58, sum(counts))
-    assert [bar.x for bar in drawn.bars] == list(range(1, HOUR))  # nothing is drawn for nothing
+    assert [bar.x for bar in drawn.bars] == list(range(1, MINUTES))  # nothing is drawn for nothing
     assert drawn.bars[-1].height == charts.HEIGHT
     assert not drawn.bars[-1].is_over
     assert drawn.bars[0].title == "1 58 min ago"

@@ -8,7 +8,7 @@ from redis import Redis
 
 from chat.domain import Caller, DeliveryResult, DeliveryStatus, Status, Usage, UsageSource
 from chat.store import admin, due, keys, leases, metrics, outbox, sessions, turns
-from chat.store.metrics import BOUNDS, Histogram
+from chat.store.metrics import BUCKETS_MS, Histogram
 from chat.store.scripts import SCRIPTS_DIR
 from tests.integration.store import acts
 from tests.integration.store.acts import Writer
@@ -31,7 +31,12 @@ def test_a_turn_is_tallied_by_outcome_and_model_with_its_tokens(caller: Caller) 
         "time_to_first_token": 1,
         "turn": 2,
     }
-    assert (found.sessions, found.waiting, found.running, found.accepted) == (1, 0, 0, 2)
+    assert (found.sessions, found.waiting_turns, found.running_turns, found.accepted_turns) == (
+        1,
+        0,
+        0,
+        2,
+    )
 
 
 def lose_the_worker(redis: Redis, caller: Caller) -> None:
@@ -106,20 +111,20 @@ def test_tries_at_webhooks_are_counted_by_what_came_of_them() -> None:
         assert delivery is not None
         outbox.finish(delivery, DeliveryResult(status=DeliveryStatus(status), code="500", delay=60))
     found = metrics.read()
-    assert found.webhook_tries == {"delivered": 1, "retried": 1, "failed": 1, "disabled": 0}
-    assert found.webhooks_waiting == 1
+    assert found.webhook_attempts == {"delivered": 1, "retried": 1, "failed": 1, "disabled": 0}
+    assert found.pending_deliveries == 1
 
 
 def test_the_last_hour_is_told_by_the_minute(caller: Caller) -> None:
     Writer.of(caller).finish("hi")
     Writer.of(caller).finish(status=Status.FAILED)
     found = metrics.read()
-    assert {outcome: sum(row[-2:]) for outcome, row in found.minutes.items()} == {
+    assert {outcome: sum(row[-2:]) for outcome, row in found.ended_by_minute.items()} == {
         "completed": 1,
         "failed": 1,
     }
-    assert all(len(row) == 60 for row in found.minutes.values())
-    assert found.latencies_of_hour["turn"].count == 2
+    assert all(len(row) == 60 for row in found.ended_by_minute.values())
+    assert found.latencies_last_hour["turn"].count == 2
     assert found.errors == {"model_error": 1}
 
 
@@ -127,7 +132,7 @@ def test_what_is_older_than_an_hour_is_forgotten(redis: Redis, caller: Caller) -
     recent = keys.for_session(caller.session_id).last_hour
     minute = int(metrics.read().now) // 60
     redis.hset(recent, mapping={f"{minute - 70}:completed": 9, f"{minute - 30}:completed": 4})
-    assert sum(metrics.read().minutes["completed"]) == 4
+    assert sum(metrics.read().ended_by_minute["completed"]) == 4
     acts.answer(caller)
     assert set(redis.hkeys(recent)) >= {f"{minute - 30}:completed".encode()}
     assert f"{minute - 70}:completed".encode() not in redis.hkeys(recent)
@@ -152,21 +157,21 @@ def test_latencies_are_what_they_were(redis: Redis, caller: Caller) -> None:
     writer.say("late")
     found = metrics.read().latencies["time_to_first_token"]
     assert 20 < (found.quantile(0.5) or 0) <= 60
-    assert found.total == pytest.approx(30, abs=5)
+    assert found.sum_seconds == pytest.approx(30, abs=5)
 
 
 def test_the_oldest_wait_is_of_who_has_no_worker(redis: Redis, caller: Caller) -> None:
     other = acts.open_session()
     acts.submit(other)
     age(redis, caller.session_id, 100)
-    assert metrics.read().oldest_wait == pytest.approx(100, abs=5)
+    assert metrics.read().oldest_wait_seconds == pytest.approx(100, abs=5)
     writer = Writer.of(caller)  # a second turn waits behind the one that runs
-    assert metrics.read().oldest_wait < 50
+    assert metrics.read().oldest_wait_seconds < 50
     writer.finish()
-    assert metrics.read().oldest_wait < 50
+    assert metrics.read().oldest_wait_seconds < 50
     turns.cancel(caller, 4)
     turns.cancel(other, 2)
-    assert metrics.read().oldest_wait == 0
+    assert metrics.read().oldest_wait_seconds == 0
 
 
 def test_a_turn_that_is_put_back_has_waited_since_it_was_accepted(
@@ -177,20 +182,20 @@ def test_a_turn_that_is_put_back_has_waited_since_it_was_accepted(
     writer.retry(30)
     since = redis.zscore(keys.for_session(caller.session_id).waiting, caller.session_id)
     assert since == pytest.approx(1000 * accepted, abs=2)
-    assert metrics.read().restarts == {"rate_limited": 1}
+    assert metrics.read().requeues == {"rate_limited": 1}
 
 
 def test_a_lost_worker_is_counted(redis: Redis, caller: Caller) -> None:
     Writer.of(caller)
     age(redis, caller.session_id, 20)
     due.recover(due.claim_due(), grace=2)
-    assert metrics.read().lost == 1
+    assert metrics.read().lost_leases == 1
 
 
 def test_an_empty_redis_tells_nothing_and_that_without_fault(redis: Redis) -> None:
     redis.flushall()
     found = metrics.read()
-    assert (found.turns, found.minutes, found.oldest_wait) == ({}, {}, 0)
+    assert (found.turns, found.ended_by_minute, found.oldest_wait_seconds) == ({}, {}, 0)
     assert found.latencies["turn"].quantile(0.99) is None
 
 
@@ -198,7 +203,7 @@ def test_the_script_has_the_same_buckets() -> None:
     source = (SCRIPTS_DIR / "lib" / "counters.lua").read_text()
     listed = re.search(r"BUCKETS_MS = \{([^}]+)\}", source)
     assert listed
-    assert tuple(int(each) for each in listed[1].split(",")) == BOUNDS
+    assert tuple(int(each) for each in listed[1].split(",")) == BUCKETS_MS
 
 
 def test_quantiles_lie_in_the_bucket_that_they_fall_into() -> None:

@@ -140,7 +140,7 @@ def test_a_walk_finds_every_session_once_though_all_are_active_meanwhile(redis: 
         for n in range(1000):
             redis.zadd(f"chat:{{{tag}}}:index", {f"other_{tag}_{n}": 1})
     seen: list[str] = []
-    for stride in listing.walk():
+    for stride in listing.scan():
         seen += stride
         for session_id in list(session_ids)[: len(seen) % 7]:
             sessions.touch(Caller(session_id=session_id))
