@@ -70,12 +70,12 @@ class SessionList(Base):
     ) -> tuple[Any, bool]:
         """Search as the store can."""
         text = search_term.strip()
-        return (queryset.choose(text=text) if text else queryset), False
+        return (queryset.search(text=text) if text else queryset), False
 
 
 def _cautions(queryset: Any) -> Iterator[str]:
     """Tell of what a search or a filter has passed over."""
-    unknown = queryset.chosen().found.unknown if queryset.is_chosen else 0
+    unknown = queryset.search_page().result.unindexed if queryset.is_search else 0
     if unknown:
         yield (
             f"{unknown:,} sessions were opened by an earlier version, which noted no names and "

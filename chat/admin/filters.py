@@ -58,7 +58,7 @@ class StatusFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002
         """Keep what was chosen."""
         known = {"running", "waiting", "idle"}
-        return queryset.choose(status=self.value()) if self.value() in known else queryset
+        return queryset.search(status=self.value()) if self.value() in known else queryset
 
 
 class ModelFilter(admin.SimpleListFilter):
@@ -73,4 +73,4 @@ class ModelFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002
         """Keep what was chosen."""
-        return queryset.choose(model=self.value()) if self.value() else queryset
+        return queryset.search(model=self.value()) if self.value() else queryset

@@ -1,7 +1,7 @@
-"""Query sets over Redis for Django's admin: what they cannot do they refuse, by name.
+"""Query sets over Redis for Django's admin; unsupported operations raise an error with their name.
 
-They are real query sets, because the admin asks for that, but no SQL is ever made of them. Django's
-`Query` only keeps the order and the slice.
+The admin requires real query sets. No SQL is made of them: Django's `Query` only holds the order
+and the slice.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,8 +17,8 @@ from chat.domain import Caller
 from chat.domain.errors import MessageNotFound, SessionExpired, SessionNotFound
 from chat.store.listing import SessionRow, TimeRange
 
+# The most objects that one query reads; larger results must be sliced.
 MAX_OBJECTS = 1000
-"""Objects that are read at once; whoever wants more takes a slice at a time."""
 
 
 def _unsupported(name: str) -> Any:
@@ -29,12 +29,12 @@ def _unsupported(name: str) -> Any:
 
 
 class RedisQuerySet(models.QuerySet[Any]):
-    """Filters, orders and slices as far as the store can; subclasses read."""
+    """Filters, orders and slices as far as the store supports it; subclasses read."""
 
+    # Keyword arguments of `filter` and `get`.
     LOOKUPS: ClassVar[frozenset[str]]
-    """What `filter` and `get` take."""
+    # Arguments of `order_by`; without any, the first order applies.
     ORDERS: ClassVar[frozenset[tuple[str, ...]]]
-    """What `order_by` takes; nothing stands for the first way there is."""
 
     filters: Mapping[str, Any] = {}
 
@@ -51,16 +51,16 @@ class RedisQuerySet(models.QuerySet[Any]):
     ) -> None:
         if negate:
             raise NotSupportedError("exclude() is not possible in Redis")
-        wanted = dict(self.filters)
+        filters = dict(self.filters)
         for name, value in [*_conditions(args), *kwargs.items()]:
             lookup = name.removesuffix("__exact").replace("pk", "id")
-            if lookup not in self.LOOKUPS or wanted.get(lookup, value) != value:
+            if lookup not in self.LOOKUPS or filters.get(lookup, value) != value:
                 raise NotSupportedError(f"{self.model.__name__}.objects: no filter by {name}")
-            wanted[lookup] = value
-        self.filters = wanted
+            filters[lookup] = value
+        self.filters = filters
 
     def order_by(self, *field_names: Any) -> Self:
-        """Choose one of `ORDERS`."""
+        """Select one of `ORDERS`."""
         order = tuple(name for name in field_names if name not in {"pk", "-pk"})
         if order and order not in self.ORDERS:
             raise NotSupportedError(f"{self.model.__name__}.objects: no order by {order}")
@@ -69,26 +69,25 @@ class RedisQuerySet(models.QuerySet[Any]):
     def _fetch_all(self) -> None:
         if self._result_cache is None:
             low, high = self.query.low_mark, self.query.high_mark
-            most = MAX_OBJECTS + 1 if high is None else high - low
-            found = list(self._read(low, most))
-            if high is None and len(found) > MAX_OBJECTS:
-                raise NotSupportedError(f"more than {MAX_OBJECTS}: take a slice at a time")
-            self._result_cache = found
+            limit = MAX_OBJECTS + 1 if high is None else high - low
+            objects = list(self._read(low, limit))
+            if high is None and len(objects) > MAX_OBJECTS:
+                raise NotSupportedError(f"more than {MAX_OBJECTS} objects: slice the query set")
+            self._result_cache = objects
 
     def _read(self, offset: int, limit: int) -> Iterable[models.Model]:
         raise NotImplementedError
 
     def iterator(self, chunk_size: int | None = None) -> Iterator[Any]:  # noqa: ARG002
-        """Read all, which are `MOST` at most."""
+        """Read all objects; raises an error if there are more than `MAX_OBJECTS`."""
         self._fetch_all()
         return iter(self._result_cache or ())
 
     def exists(self) -> bool:
-        """Tell whether there is any."""
         return bool(self[:1])
 
     def count(self) -> int:
-        """Read all and count them."""
+        """Read all objects and count them."""
         self._fetch_all()
         return len(self._result_cache or ())
 
@@ -121,7 +120,7 @@ class RedisQuerySet(models.QuerySet[Any]):
 
 
 def _conditions(args: Iterable[Any]) -> Iterator[tuple[str, Any]]:
-    """Give the conditions of `Q`s that are all joined by AND; the admin sends empty ones too."""
+    """Yield the conditions of `Q`s that are joined by AND; the admin sends empty ones too."""
     for arg in args:
         if isinstance(arg, tuple):
             yield arg
@@ -132,36 +131,36 @@ def _conditions(args: Iterable[Any]) -> Iterator[tuple[str, Any]]:
 
 
 class SessionQuerySet(RedisQuerySet):
-    """Sessions, those of the latest activity first."""
+    """Sessions, most recently active first."""
 
     LOOKUPS = frozenset({"id", "id__in", "last_active_at__gte", "last_active_at__lt"})
     ORDERS = frozenset({("-last_active_at",)})
+    # Keyword arguments of `search`.
     SEARCH_FIELDS = frozenset({"text", "status", "model"})
-    """What `choose` takes."""
 
-    cached_search: dict[str, SearchPage] = {}
-    """Holds what was asked for, once it was looked for; copies share it."""
+    # Holds the search of these filters once it was made; clones share it.
+    searches: list[SearchPage] = []
 
     def _clone(self) -> Self:
         clone = super()._clone()
-        clone.cached_search = self.cached_search
+        clone.searches = self.searches
         return clone
 
-    def _filter_or_exclude_inplace(self, *asked: Any) -> None:
-        super()._filter_or_exclude_inplace(*asked)
-        self.cached_search = {}
+    def _filter_or_exclude_inplace(self, *args: Any) -> None:
+        super()._filter_or_exclude_inplace(*args)
+        self.searches = []
         for name, value in self.filters.items():
             if name.startswith("last_active_at") and not isinstance(value, datetime):
                 raise NotSupportedError(f"{self.model.__name__}.objects: no filter by {name} text")
 
-    def search(self, **wishes: str) -> Self:
-        """Keep those that `choosing.choose` finds."""
-        found = self._chain()  # type: ignore[attr-defined]  # the stubs leave it out
-        found.wanted, found.found = {**self.filters, **wishes}, {}
-        return found  # type: ignore[no-any-return]
+    def search(self, **fields: str) -> Self:
+        """Filter by `SEARCH_FIELDS`."""
+        clone = self._chain()  # type: ignore[attr-defined]  # the stubs leave it out
+        clone.filters, clone.searches = {**self.filters, **fields}, []
+        return clone  # type: ignore[no-any-return]
 
     def count(self) -> int:
-        """Count them by the index, or those that were named or wished for."""
+        """Count the sessions in Redis, without reading them."""
         if self._result_cache is not None:
             return len(self._result_cache)
         total = (
@@ -170,14 +169,14 @@ class SessionQuerySet(RedisQuerySet):
         return _slice_length(total, self.query.low_mark, self.query.high_mark)
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        """Remove every trace of each."""
+        """Delete the sessions with all their keys."""
         for session in self:
             staff.delete(session.pk)
         return len(self), {"chat.Session": len(self)}
 
     @property
     def is_search(self) -> bool:
-        """Whether any were named or wished for."""
+        """Return whether there are filters beside the time range."""
         return not self.filters.keys().isdisjoint({"id", "id__in", *self.SEARCH_FIELDS})
 
     @property
@@ -191,25 +190,23 @@ class SessionQuerySet(RedisQuerySet):
             rows = staff.list_sessions(offset=offset, limit=limit, span=self._time_range)
         else:
             rows = self.search_page().page(offset=offset, limit=limit)
-        of: Callable[[SessionRow], models.Model] = self.model.of
-        return map(of, rows)
+        from_row: Callable[[SessionRow], models.Model] = self.model.of
+        return map(from_row, rows)
 
     def search_page(self) -> SearchPage:
-        """Return those that were named or wished for.
-
-        They are looked for once: the admin counts them, and then reads a page of them.
-        """
-        if "choice" not in self.cached_search:
-            wishes = {name: self.filters[name] for name in self.SEARCH_FIELDS & self.filters.keys()}
-            wanted = SessionFilter(**wishes, time_range=self._time_range)
-            self.cached_search["choice"] = session_search.search(wanted, self._session_ids())
-        return self.cached_search["choice"]
+        """Search once: the admin counts the matches, and then reads a page of them."""
+        if not self.searches:
+            fields = {name: self.filters[name] for name in self.SEARCH_FIELDS & self.filters.keys()}
+            session_filter = SessionFilter(**fields, time_range=self._time_range)
+            self.searches.append(session_search.search(session_filter, self._session_ids()))
+        return self.searches[0]
 
     def _session_ids(self) -> list[str] | None:
         if self.filters.keys().isdisjoint({"id", "id__in"}):
             return None
-        only, named = self.filters.get("id"), self.filters.get("id__in")
-        return [str(each) for each in ([only] if named is None else named) if only in {None, each}]
+        only, several = self.filters.get("id"), self.filters.get("id__in")
+        ids = [only] if several is None else several
+        return [str(each) for each in ids if only in {None, each}]
 
 
 def _slice_length(total: int, low: int, high: int | None) -> int:
@@ -218,7 +215,7 @@ def _slice_length(total: int, low: int, high: int | None) -> int:
 
 
 class MessageQuerySet(RedisQuerySet):
-    """Messages of one session, which must be named; oldest first, or newest first."""
+    """Messages of one session, oldest or newest first; a filter by session or id is required."""
 
     LOOKUPS = frozenset({"id", "session", "number__lt", "number__gt"})
     ORDERS = frozenset({("number",), ("-number",)})
@@ -226,28 +223,28 @@ class MessageQuerySet(RedisQuerySet):
     def _read(self, offset: int, limit: int) -> Iterable[models.Model]:
         session_id, message_id = self._ids()
         caller = Caller(session_id=session_id)
-        of: Callable[[str, bytes], models.Model] = self.model.of
+        from_json: Callable[[str, bytes], models.Model] = self.model.of
         try:
             if message_id:
-                return [of(session_id, get_message(caller, message_id))][offset:]
+                return [from_json(session_id, get_message(caller, message_id))][offset:]
             page = list_messages(caller, **self._bounds(), limit=offset + limit)
         except (SessionNotFound, SessionExpired, MessageNotFound):
             return []
-        return [of(session_id, message) for message in page.messages[offset:]]
+        return [from_json(session_id, message) for message in page.messages[offset:]]
 
     def _ids(self) -> tuple[str, str]:
         if "id" in self.filters:
             session_id, _, message_id = str(self.filters["id"]).partition("/")
             return session_id, message_id or "none"
         if "session" not in self.filters:
-            raise NotSupportedError("Message.objects: name the session")
+            raise NotSupportedError("Message.objects: filter by session or id")
         return str(self.filters["session"]), ""
 
     def _bounds(self) -> dict[str, Any]:
         newest_first = self.query.order_by == ("-number",)
         below, above = self.filters.get("number__lt"), self.filters.get("number__gt")
         if (below if not newest_first else above) is not None:
-            raise NotSupportedError("Message.objects: read away from the bound")
+            raise NotSupportedError("Message.objects: the order and the bound exclude each other")
         bound = f"msg_{below or above}" if below or above else None
         return {
             "before": bound if newest_first else None,
@@ -257,5 +254,5 @@ class MessageQuerySet(RedisQuerySet):
 
 
 def to_datetime(seconds: float) -> datetime | None:
-    """Return seconds since the epoch as Django keeps time; 0 is no time."""
+    """Convert seconds since the epoch; 0 means no time."""
     return datetime.fromtimestamp(seconds, tz=UTC) if seconds else None

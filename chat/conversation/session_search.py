@@ -1,10 +1,11 @@
-"""Choosing sessions out of all of them: by id, name, model, status, age."""
+"""Search for sessions by id, name, model, status and activity."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chat.conversation import tokens
-from chat.store import listing, search
+from chat.store import listing
+from chat.store import search as store_search
 from chat.store.listing import SessionRow
 from chat.store.search import SearchResult, SessionFilter
 
@@ -13,7 +14,7 @@ __all__ = ["SearchPage", "SessionFilter", "get_many", "search"]
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """The sessions that meet a wish, those of the latest activity first."""
+    """The sessions that match a filter, most recently active first."""
 
     session_filter: SessionFilter
     result: SearchResult
@@ -27,30 +28,26 @@ class SearchPage:
         Raises:
             StoreUnavailable
         """
-        return get_many(search.page(self.session_filter, self.result, offset=offset, limit=limit))
+        ids = store_search.page(self.session_filter, self.result, offset=offset, limit=limit)
+        return get_many(ids)
 
 
 def search(session_filter: SessionFilter, session_ids: Sequence[str] | None = None) -> SearchPage:
-    """Return those of the sessions that meet the wish; a whole id is found whatever its age.
-
-    named: choose among these only.
+    """Search all sessions, or the given ones. A text that is a whole id selects that session.
 
     Raises:
         StoreUnavailable
     """
-    looked_at = listing.summaries(
-        _valid_ids(session_ids if session_ids is not None else [session_filter.text])
-    )
-    if session_ids is None and not looked_at:
-        return SearchPage(session_filter, search.search(session_filter))
-    return SearchPage(
-        session_filter,
-        SearchResult.from_summaries(brief for brief in looked_at if session_filter.matches(brief)),
-    )
+    ids = [session_filter.text] if session_ids is None else session_ids
+    summaries = listing.summaries(_valid_ids(ids))
+    if session_ids is None and not summaries:
+        return SearchPage(session_filter, store_search.search(session_filter))
+    matches = (each for each in summaries if session_filter.matches(each))
+    return SearchPage(session_filter, SearchResult.from_summaries(matches))
 
 
 def get_many(session_ids: Sequence[str]) -> list[SessionRow]:
-    """Return those of the sessions that exist.
+    """Return the sessions that exist.
 
     Raises:
         StoreUnavailable
@@ -59,5 +56,4 @@ def get_many(session_ids: Sequence[str]) -> list[SessionRow]:
 
 
 def _valid_ids(texts: Sequence[str]) -> list[str]:
-    """Return those of the texts that may be ids."""
     return [each for each in texts if tokens.SESSION_ID.fullmatch(each)]

@@ -1,11 +1,11 @@
-"""All sessions, by their activity: what staff look through.
+"""All sessions, ordered by their last activity: what staff browse in the admin.
 
-The `index` of each partition is ordered by activity; a page is merged of all of them. Where it
-begins is found by ranks and counts, so no page reads more than its own neighbourhood, and each
-takes a number of round trips that does not grow with the sessions (docs/admin.md has the figures).
+Each partition has a zset ordered by activity; a page merges all of them. Ranks and counts find
+where a page starts. So a page reads only entries near it, and the number of round trips does not
+grow with the number of sessions (figures in docs/admin.md).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,50 +13,50 @@ from chat.settings import chat_settings
 from chat.store import keys
 from chat.store.client import client, map_errors
 
+# How often `page` skips ahead. Sessions are spread evenly over the partitions, so each round leaves
+# about the square root of the entries to read: after three, a few hundred of 10,000,000.
 SKIP_ROUNDS = 3
-"""Times that the place of a page is narrowed down. Sessions spread evenly over the partitions, so
-each round leaves about the square root of what it found: after three, a few hundred entries of
-10,000,000."""
+# The approximate number of sessions per step of a scan.
 SCAN_COUNT = 500
-"""Sessions that one step of a walk looks at, about."""
 FIELDS = (
     *("created_at", "last_active_at", "expires_at", "running_turn", "waiting", "tail"),
     *("first_message", "seq", "attempt", "fence", "lease_until", "worker"),
     *("cancel_requested", "retry_at", "name", "model"),
 )
+# The zset of the sessions with a status, by partition.
+STATUS_KEYS: Mapping[str, Callable[[int], str]] = {"running": keys.running, "waiting": keys.waiting}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeRange:
-    """Bounds of the last activity, seconds since the epoch: since <= t < until."""
+    """A range of times, since <= t < until, in seconds since the epoch."""
 
     since: float | None = None
     until: float | None = None
 
     @property
     def min_score(self) -> str:
-        """As Redis has it: ms."""
+        """The lower bound of a zset range, in ms."""
         return "-inf" if self.since is None else str(round(self.since * 1000))
 
     @property
     def max_score(self) -> str:
-        """As Redis has it: ms, exclusive."""
+        """The upper bound of a zset range, in ms, exclusive."""
         return "+inf" if self.until is None else f"({round(self.until * 1000)}"
 
     @property
     def end_score(self) -> str:
-        """Where what is too new begins."""
+        """The lower bound of the zset range after this one, in ms."""
         return "+inf" if self.until is None else str(round(self.until * 1000))
 
     @property
     def complement(self) -> list["TimeRange"]:
-        """All that is not in it."""
+        """The ranges before and after this one."""
         before = [] if self.since is None else [TimeRange(until=self.since)]
         return before + ([] if self.until is None else [TimeRange(since=self.until)])
 
-    def contains(self, moment: float) -> bool:
-        """Tell whether the moment is in the span."""
-        return (self.since or 0) <= moment < (self.until or float("inf"))
+    def contains(self, timestamp: float) -> bool:
+        return (self.since or 0) <= timestamp < (self.until or float("inf"))
 
 
 ANY_TIME = TimeRange()
@@ -64,63 +64,60 @@ ANY_TIME = TimeRange()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRow:
-    """A session as it stands in a list; times in seconds since the epoch."""
+    """A session in a list; times in seconds since the epoch."""
 
     id: str
+    # JSON, as stored.
     name: bytes
-    """JSON, as stored; so is the model."""
     model: bytes
     created_at: float
     last_active_at: float
     expires_at: float
     is_running: bool
     queued_turns: int
+    # Message numbers assigned since the last reset.
     message_count: int
-    """Numbers given to messages since the last reset."""
     seq: int
+    # Of the first turn in the session queue.
     attempt: int
-    """Of the turn at the inbox's head."""
     fence: int
+    # Holds the running turn.
     worker: str
-    """Who holds the running turn."""
     lease_expires_at: float
+    # When the first turn in the session queue may be retried; 0 for at once.
     retry_at: float
-    """When the turn at the inbox's head may be tried again; 0 for at once."""
     is_cancelling: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSummary:
-    """As much of a session as it takes to choose it."""
+    """The fields of a session that a filter needs."""
 
     id: str
+    # Seconds since the epoch.
     last_active_at: float
-    """Seconds since the epoch."""
+    # `running`, `waiting` or `idle`.
     status: str
-    """`running`, `waiting` or `idle`."""
+    # JSON, as stored.
     name: bytes
-    """JSON, as stored; so is the model."""
     model: bytes
 
 
-STATUS_KEYS: Mapping[str, Callable[[int], str]] = {"running": keys.running, "waiting": keys.waiting}
-"""The key of the list of those whose status it is, by the partition."""
-
-
 def count(time_range: TimeRange = ANY_TIME) -> int:
-    """Return how many sessions were last active in the span; one round trip.
+    """Return how many sessions were last active in the time range; one round trip.
 
     Raises:
         StoreUnavailable
     """
-    asked = [
-        ("ZCOUNT", index, time_range.min_score, time_range.max_score) for index in _activity_keys()
-    ]
-    return sum(_pipeline(asked))
+    return sum(
+        _pipeline(
+            ("ZCOUNT", key, time_range.min_score, time_range.max_score) for key in _activity_keys()
+        )
+    )
 
 
 def page(*, offset: int, limit: int, time_range: TimeRange = ANY_TIME) -> list[str]:
-    """Return ids of sessions, those of the latest activity first.
+    """Return ids of sessions, most recently active first.
 
     Raises:
         StoreUnavailable
@@ -128,7 +125,7 @@ def page(*, offset: int, limit: int, time_range: TimeRange = ANY_TIME) -> list[s
     starts = [0] * chat_settings.PARTITIONS
     if time_range.until is not None:
         starts = _pipeline(
-            [("ZCOUNT", index, time_range.end_score, "+inf") for index in _activity_keys()]
+            ("ZCOUNT", key, time_range.end_score, "+inf") for key in _activity_keys()
         )
     base, skip = sum(starts), offset
     for _ in range(SKIP_ROUNDS):
@@ -136,108 +133,101 @@ def page(*, offset: int, limit: int, time_range: TimeRange = ANY_TIME) -> list[s
             break
         starts = _skip_ahead(starts, skip)
         skip = base + offset - sum(starts)
-    found = _merge(starts, skip + limit)[skip:]
-    lowest = 0.0 if time_range.since is None else time_range.since * 1000
-    return [session_id for activity, session_id in found if activity >= lowest]
+    entries = _merge(starts, skip + limit)[skip:]
+    min_activity = 0.0 if time_range.since is None else time_range.since * 1000
+    return [session_id for activity, session_id in entries if activity >= min_activity]
 
 
 def scan(time_range: TimeRange = ANY_TIME) -> Iterator[list[str]]:
-    """Yield the ids of all sessions last active in the span, some at a time, in no order.
+    """Yield the ids of all sessions last active in the time range, in batches and in no order.
 
-    A session that is there from the first to the last is told of, and none twice, however many
-    come, go or are active meanwhile: pages by rank or by activity would miss those that move. Held
-    in memory are the ids of one partition.
+    A session that exists during the whole scan is returned exactly once, even if it or others are
+    active in between. Pages by rank or by activity would miss those that move. The ids of one
+    partition are held in memory.
 
     Raises:
         StoreUnavailable
     """
-    for index in _activity_keys():
-        told: set[str] = set()
+    for key in _activity_keys():
+        seen: set[str] = set()
         cursor = None
         while cursor != 0:
-            # While its table is resized, Redis may give an entry twice.
-            ((cursor, found),) = _pipeline([("ZSCAN", index, cursor or 0, "COUNT", SCAN_COUNT)])
+            ((cursor, entries),) = _pipeline([("ZSCAN", key, cursor or 0, "COUNT", SCAN_COUNT)])
             cursor = int(cursor)
-            ids = [
+            ids = (
                 member.decode()
-                for member, score in _members_and_scores(found)
+                for member, score in _members_and_scores(entries)
                 if time_range.contains(score / 1000)
-            ]
-            fresh = [each for each in dict.fromkeys(ids) if each not in told]
-            told.update(fresh)
-            yield fresh
+            )
+            # Redis may return an entry twice while it resizes the hash table.
+            new = [each for each in dict.fromkeys(ids) if each not in seen]
+            seen.update(new)
+            yield new
 
 
-def _members_and_scores(found: Sequence[Any]) -> Iterator[tuple[bytes, float]]:
-    """Return members and scores of a scan, paired by the client or not."""
-    if found and isinstance(found[0], (list, tuple)):
-        yield from ((member, float(score)) for member, score in found)
+def _members_and_scores(entries: Sequence[Any]) -> Iterator[tuple[bytes, float]]:
+    """Pair members and scores; some versions of redis-py do it, others do not."""
+    if entries and isinstance(entries[0], (list, tuple)):
+        yield from ((member, float(score)) for member, score in entries)
     else:
-        yield from zip(found[::2], map(float, found[1::2]), strict=True)
+        yield from zip(entries[::2], map(float, entries[1::2]), strict=True)
 
 
 def _skip_ahead(starts: Sequence[int], skip: int) -> list[int]:
-    """Return ranks, one of each index, at which the reading may begin instead of at `starts`.
+    """Return a rank for each zset at which to start reading instead of at `starts`.
 
-    Each index offers its activity `skip / PARTITIONS` ranks further on. What is newer than the
-    newest offer is, in each, above that rank, so it is `skip` entries at most in all.
+    `skip / PARTITIONS` ranks further on, each zset has some activity; take the newest of these.
+    In each zset, the entries that are newer than that lie before the rank. So all of them together
+    are at most `skip` entries.
     """
     step = skip // chat_settings.PARTITIONS
-    offers = _pipeline(
-        [
-            ("ZREVRANGE", index, start + step, start + step, "WITHSCORES")
-            for index, start in zip(_activity_keys(), starts, strict=True)
-        ]
+    candidates = _pipeline(
+        ("ZREVRANGE", key, start + step, start + step, "WITHSCORES")
+        for key, start in zip(_activity_keys(), starts, strict=True)
     )
-    activities = [offer[0][1] for offer in offers if offer]
+    activities = [entries[0][1] for entries in candidates if entries]
     if not activities:
         return list(starts)
-    newest = f"({max(activities):.0f}"
-    counted = _pipeline([("ZCOUNT", index, newest, "+inf") for index in _activity_keys()])
-    # Between two calls sessions move up: a start never moves back.
-    return [max(pair) for pair in zip(starts, counted, strict=True)]
+    newer = f"({max(activities):.0f}"
+    counts = _pipeline(("ZCOUNT", key, newer, "+inf") for key in _activity_keys())
+    # Sessions become active between the two calls, but no start may move back.
+    return [max(pair) for pair in zip(starts, counts, strict=True)]
 
 
 def _merge(starts: Sequence[int], limit: int) -> list[tuple[float, str]]:
-    """Return activity and id of the first `most` sessions that follow the ranks `starts`."""
-    answers = _pipeline(
-        [
-            ("ZREVRANGE", index, start, start + limit - 1, "WITHSCORES")
-            for index, start in zip(_activity_keys(), starts, strict=True)
-        ]
+    """Return activity and id of the first `limit` sessions after the ranks `starts`."""
+    replies = _pipeline(
+        ("ZREVRANGE", key, start, start + limit - 1, "WITHSCORES")
+        for key, start in zip(_activity_keys(), starts, strict=True)
     )
-    entries = [(float(score), member.decode()) for found in answers for member, score in found]
+    entries = [(float(score), member.decode()) for reply in replies for member, score in reply]
     return sorted(entries, reverse=True)[:limit]
 
 
 def oldest(status: str, limit: int) -> list[tuple[float, str]]:
-    """Return the sessions that have been `running` or `waiting` longest: since when, and their ids.
+    """Return since when, and the ids of, the sessions that have had a status for longest.
 
-    Seconds since the epoch. One round trip.
+    The status is `running` or `waiting`, the time in seconds since the epoch. One round trip.
 
     Raises:
         StoreUnavailable
     """
-    asked = [
+    replies = _pipeline(
         ("ZRANGE", key, 0, limit - 1, "WITHSCORES")
         for key in map(STATUS_KEYS[status], _partitions())
-    ]
-    found = [
-        (float(at) / 1000, member.decode()) for each in _pipeline(asked) for member, at in each
-    ]
-    return sorted(found)[:limit]
+    )
+    entries = [(float(ms) / 1000, member.decode()) for reply in replies for member, ms in reply]
+    return sorted(entries)[:limit]
 
 
 def summaries(session_ids: Sequence[str]) -> list[SessionSummary]:
-    """Return those of the sessions that exist, in the order asked; one round trip.
+    """Return the sessions that exist, in the given order; one round trip.
 
     Raises:
         StoreUnavailable
     """
     fields = ("active", "turn", "waiting", "name", "model")
-    answers = _pipeline(
-        [("HMGET", keys.for_session(each).session, *fields) for each in session_ids]
-    )
+    replies = _pipeline(("HMGET", keys.for_session(each).session, *fields) for each in session_ids)
     return [
         SessionSummary(
             id=session_id,
@@ -247,36 +237,34 @@ def summaries(session_ids: Sequence[str]) -> list[SessionSummary]:
             model=model,
         )
         for session_id, (active, turn, waiting, name, model) in zip(
-            session_ids, answers, strict=True
+            session_ids, replies, strict=True
         )
         if active is not None
     ]
 
 
 def rows(session_ids: Sequence[str]) -> list[SessionRow]:
-    """Return those of the sessions that exist, in the order asked; one round trip.
+    """Return the sessions that exist, in the given order; one round trip.
 
     Raises:
         StoreUnavailable
     """
-    answers = _pipeline(
-        [("HMGET", keys.for_session(each).session, *FIELDS) for each in session_ids]
-    )
+    replies = _pipeline(("HMGET", keys.for_session(each).session, *FIELDS) for each in session_ids)
     return [
         _row(session_id, dict(zip(FIELDS, values, strict=True)))
-        for session_id, values in zip(session_ids, answers, strict=True)
+        for session_id, values in zip(session_ids, replies, strict=True)
         if values[0] is not None
     ]
 
 
-def _row(session_id: str, found: dict[str, Any]) -> SessionRow:
+def _row(session_id: str, fields: dict[str, Any]) -> SessionRow:
     def number(name: str) -> int:
-        return int(found[name] or 0)
+        return int(fields[name] or 0)
 
     return SessionRow(
         id=session_id,
-        name=found["name"],
-        model=found["model"],
+        name=fields["name"],
+        model=fields["model"],
         created_at=number("created") / 1000,
         last_active_at=number("active") / 1000,
         expires_at=number("expires") / 1000,
@@ -286,7 +274,7 @@ def _row(session_id: str, found: dict[str, Any]) -> SessionRow:
         seq=number("seq"),
         attempt=number("attempt"),
         fence=number("fence"),
-        worker=(found["worker"] or b"").decode(),
+        worker=(fields["worker"] or b"").decode(),
         lease_expires_at=number("lease") / 1000,
         retry_at=number("retry_at") / 1000,
         is_cancelling=number("cancel_requested") == 1,
@@ -294,18 +282,18 @@ def _row(session_id: str, found: dict[str, Any]) -> SessionRow:
 
 
 def _activity_keys() -> list[str]:
-    return [keys.by_activity(tag) for tag in _partitions()]
+    return [keys.by_activity(partition) for partition in _partitions()]
 
 
 def _partitions() -> range:
     return range(chat_settings.PARTITIONS)
 
 
-def _pipeline(commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """Send commands that read, all in one round trip."""
+def _pipeline(commands: Iterable[tuple[Any, ...]]) -> list[Any]:
+    """Execute read commands in one round trip."""
     with map_errors():
         pipeline: Any = client().pipeline(transaction=False)
         for command in commands:
             pipeline.execute_command(*command)
-        answers: list[Any] = pipeline.execute()
-        return answers
+        replies: list[Any] = pipeline.execute()
+        return replies

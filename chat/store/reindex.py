@@ -1,4 +1,4 @@
-"""Noting again what sessions are searched by: for those that an earlier version opened."""
+"""Rebuilding the search index, for sessions that an earlier version created."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -11,43 +11,42 @@ from chat.store.client import client, map_errors
 from chat.store.scripts import run_pipeline, script_call
 from chat.store.search import normalize_name
 
+# Sessions per round trip.
 BATCH_SIZE = 500
-"""Sessions that are noted in one round trip."""
 
 
 def index_sessions(session_ids: Sequence[str]) -> None:
-    """Note names and models of the sessions that exist, and forget the others; two round trips.
+    """Index the sessions that exist, and remove the others; two round trips.
 
-    One that is given another name meanwhile is noted by that.
+    A session that is renamed in between keeps the entry of its new name.
 
     Raises:
         StoreUnavailable
     """
-    names = {brief.id: brief.name for brief in listing.summaries(session_ids)}
-    asked = ((each, names.get(each, b'""')) for each in session_ids)
+    names = {summary.id: summary.name for summary in listing.summaries(session_ids)}
+    pairs = ((each, names.get(each, b'""')) for each in session_ids)
     calls = [
-        script_call("index_session", each, name, normalize_name(orjson.loads(name)))
-        for each, name in asked
+        script_call("note", each, name, normalize_name(orjson.loads(name))) for each, name in pairs
     ]
     with map_errors():
-        for answer in run_pipeline(client(), calls):
-            if isinstance(answer, Exception):
-                raise answer
+        for reply in run_pipeline(client(), calls):
+            if isinstance(reply, Exception):
+                raise reply
 
 
 def all_ids() -> Iterator[list[str]]:
-    """Yield the ids of all sessions that are listed or noted, some at a time; a few come twice.
+    """Yield the ids of all sessions that exist or are indexed, in batches; some come twice.
 
     Raises:
         StoreUnavailable
     """
     yield from listing.scan()
+    untyped: Any = client()
     for tag in range(chat_settings.PARTITIONS):
         cursor = None
         while cursor != 0:
-            untyped: Any = client()
             with map_errors():
-                cursor, found = untyped.hscan(
+                cursor, fields = untyped.hscan(
                     keys.search_fields(tag), cursor or 0, count=BATCH_SIZE
                 )
-            yield [session_id.decode() for session_id in found]
+            yield [session_id.decode() for session_id in fields]

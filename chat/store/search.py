@@ -1,10 +1,12 @@
-"""Sessions by status, model and name: what staff look for among all of them.
+"""Search for sessions by status, model and name.
 
-No index is ordered by these, so the partitions are looked through, in steps that each hold Redis up
-for some ms; others are served between two of them. Those of a model, and the idle ones, are counted
-without that, within a span of time by those outside it if these are fewer, and their newest found
-soon. A page further back takes the moments of activity of all
-that is found, and then those of the span of time that it covers (figures: docs/performance.md).
+No index is ordered by these, so a search scans all partitions, page by page. Each page blocks Redis
+for a few ms; other commands run between two pages.
+
+Sessions of one model and idle sessions are counted without a scan, and their newest are found soon.
+Within a time range they are counted by a scan of the sessions outside it, if these are fewer. A
+later page of the results first collects the activity times of all matches. Then it scans the time
+range that the page covers (figures: docs/performance.md).
 """
 
 import re
@@ -23,17 +25,17 @@ from chat.store.client import client, map_errors
 from chat.store.listing import ANY_TIME, SessionSummary, TimeRange
 from chat.store.scripts import ScriptCall, read_script, run_pipeline, run_script
 
-SCAN_SIZE = 7000
-"""Sessions that one step looks at: some ms of Redis, and what Lua can unpack (8,000)."""
+# Sessions per page: a few ms in Redis, and less than Lua can unpack (8,000).
+PAGE_SIZE = 7000
 ID_PREFIX = re.compile("ses_[0-9a-f]{1,24}")
+# Characters with a meaning in Redis's glob patterns.
 GLOB_CHARACTERS = re.compile(r"[*?\[\]\\^-]")
-"""What means something in a pattern of Redis's."""
-NEWEST_IDS = 100
-"""Ids that are taken at first, of each partition: two pages of the list."""
+# Ids that a search returns of each partition: two pages of the admin's list.
+MAX_NEWEST = 100
+# Statuses whose sessions have a zset of their own, which is not ordered by activity.
 UNORDERED_STATUSES = {"running", "waiting"}
-"""Statuses that have a list of their own, which is in another order."""
+# More than there are sessions, or ms since the epoch.
 NO_LIMIT = 2**53
-"""More sessions than there are, and ms since the epoch that will not come."""
 
 
 def normalize_name(text: str) -> str:
@@ -44,19 +46,17 @@ def normalize_name(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionFilter:
-    """What is looked for; what is empty lets every session through."""
+    """Selects sessions; an empty field selects all."""
 
+    # The start of an id, including `ses_`, or else a part of a name. Not a pattern.
     text: str = ""
-    """The beginning of an id, with its `ses_`, or else a part of a name. No pattern."""
+    # `running`, `waiting` or `idle`.
     status: str = ""
-    """`running`, `waiting` or `idle`."""
     model: str = ""
-    """Name of the model that the session uses."""
+    # Of the last activity.
     time_range: TimeRange = ANY_TIME
-    """Of the last activity."""
 
     def matches(self, summary: SessionSummary) -> bool:
-        """Tell whether the session is one of those that are looked for."""
         return (
             self.status in {"", summary.status}
             and self.model in {"", orjson.loads(summary.model)}
@@ -67,219 +67,235 @@ class SessionFilter:
 
     @property
     def id_prefix(self) -> str:
-        """The beginning of an id, if that is what the text is."""
+        """The text, if it is the start of an id."""
         return self.text if ID_PREFIX.fullmatch(self.text) else ""
 
     @property
     def name_part(self) -> str:
-        """The part of a name, in capitals or not."""
+        """The normalized text, if it is not the start of an id."""
         return "" if self.id_prefix else normalize_name(self.text)
 
     @property
+    def model_json(self) -> bytes:
+        return orjson.dumps(self.model) if self.model else b""
+
+    @property
     def pattern(self) -> str:
-        """What Redis compares the lines of model, name and id with; empty if with nothing."""
+        """A glob pattern for members of the search index, or "" to match all."""
         if not self.text and not self.model:
             return ""
-        model = _escape_glob(_model_json(self).decode()) or "*"
+        model = _escape_glob(self.model_json.decode()) or "*"
         return f"{model}\n*{_escape_glob(self.name_part)}*\n{_escape_glob(self.id_prefix)}*"
 
     @property
     def is_countable(self) -> bool:
-        """Whether it takes no look at each session to tell how many there are at any time."""
+        """Redis can count the matches of any time without a scan."""
         return self.status in {"", "idle"} and not self.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchResult:
-    """What is known of the sessions that were looked for."""
+    """The number of matches, and the newest of them."""
 
     total: int
+    # Last activity, in ms since the epoch, and id of the newest matches, newest first.
     newest: Sequence[tuple[float, str]]
-    """Last activity, ms since the epoch, and id of the newest ones, the newest first."""
+    # Sessions that are missing in the search index: an older version created them.
     unindexed: int = 0
-    """Sessions whose name and model were never noted: an older version opened them."""
 
     @classmethod
     def from_summaries(cls, summaries: Iterable[SessionSummary]) -> "SearchResult":
-        """Return what is known to be all of it."""
-        head = sorted(((1000 * each.last_active_at, each.id) for each in summaries), reverse=True)
-        return cls(total=len(head), head=head)
+        """Return a result that consists of these sessions."""
+        newest = sorted(((1000 * each.last_active_at, each.id) for each in summaries), reverse=True)
+        return cls(total=len(newest), newest=newest)
 
 
 class _Page(NamedTuple):
+    """Matches in one page of a scan."""
+
     count: int
+    # Of all matches, or only of those whose ids are given.
     timestamps: Sequence[float]
+    # Of all matches, or only of the first ones.
     ids: Sequence[str]
-    """Of the first ones, if not of all."""
 
     @property
     def is_complete(self) -> bool:
-        """Whether all that was found is given."""
         return len(self.ids) == self.count
 
 
-def search(wanted: SessionFilter) -> SearchResult:
-    """Look for sessions; as many round trips as steps, and three.
+def search(session_filter: SessionFilter) -> SearchResult:
+    """Search all sessions. It takes one round trip per page of a scan, and three more.
 
     Raises:
         StoreUnavailable
     """
-    of_any_time, unknown = _counts(wanted)
-    if wanted.is_countable:
-        total = _count_by_complement(wanted, of_any_time)
+    total_any_time, unindexed = _counts(session_filter)
+    if session_filter.is_countable:
+        total = _count_by_complement(session_filter, total_any_time)
         if total is not None:
-            return SearchResult(total=total, newest=_newest(wanted, total), unindexed=unknown)
-    steps = _scan(wanted, max_ids=NO_LIMIT if wanted.status in UNORDERED_STATUSES else NEWEST_IDS)
-    total = sum(step.count for step in steps)
-    if wanted.text and not all(step.is_complete for step in steps):
-        # Redis compares names in no order. Where it found many, the newest are found soon.
-        steps = _scan(wanted, limit=NEWEST_IDS, max_ids=NEWEST_IDS, by_name=False)
-    return SearchResult(total=total, newest=_merge(steps), unindexed=unknown)
+            newest = _newest(session_filter, total)
+            return SearchResult(total=total, newest=newest, unindexed=unindexed)
+    is_unordered = session_filter.status in UNORDERED_STATUSES
+    pages = _scan(session_filter, max_ids=NO_LIMIT if is_unordered else MAX_NEWEST)
+    total = sum(page.count for page in pages)
+    if session_filter.text and not all(page.is_complete for page in pages):
+        # The scan by name had no order. As there are many matches, the newest are found soon.
+        pages = _scan(session_filter, limit=MAX_NEWEST, max_ids=MAX_NEWEST, by_name=False)
+    return SearchResult(total=total, newest=_merge(pages), unindexed=unindexed)
 
 
-def _count_by_complement(wanted: SessionFilter, of_any_time: int) -> int | None:
-    """Return how many there are: those of any time less those outside the span.
+def _count_by_complement(session_filter: SessionFilter, total_any_time: int) -> int | None:
+    """Return the number of matches: those of any time, minus those outside the time range.
 
-    `None` if fewer sessions lie within it than outside, so that it takes less to look at them.
+    Return `None` if more sessions lie outside it than inside: then scanning the inside is faster.
     """
-    outside = wanted.time_range.complement
-    others = sum(map(listing.count, outside)) if of_any_time else 0
-    if not others:
-        return of_any_time
-    if listing.count(wanted.time_range) <= others:
+    complement = session_filter.time_range.complement
+    outside = sum(map(listing.count, complement)) if total_any_time else 0
+    if not outside:
+        return total_any_time
+    if listing.count(session_filter.time_range) <= outside:
         return None
-    looks = (_scan(replace(wanted, span=each), max_ids=0) for each in outside)
-    return max(0, of_any_time - sum(step.count for step in chain.from_iterable(looks)))
+    scans = (_scan(replace(session_filter, time_range=each), max_ids=0) for each in complement)
+    return max(0, total_any_time - sum(page.count for page in chain.from_iterable(scans)))
 
 
-def _newest(wanted: SessionFilter, total: int) -> list[tuple[float, str]]:
-    """Return the newest of those that were counted; all, if they are few."""
+def _newest(session_filter: SessionFilter, total: int) -> list[tuple[float, str]]:
+    """Return the newest matches, or all if they are few."""
     if not total:
         return []
-    is_rare = total <= NEWEST_IDS * chat_settings.PARTITIONS
-    enough = NO_LIMIT if is_rare else NEWEST_IDS
-    return _merge(_scan(wanted, limit=enough, max_ids=enough, by_name=is_rare))
+    are_few = total <= MAX_NEWEST * chat_settings.PARTITIONS
+    limit = NO_LIMIT if are_few else MAX_NEWEST
+    return _merge(_scan(session_filter, limit=limit, max_ids=limit, by_name=are_few))
 
 
-def page(wanted: SessionFilter, found: SearchResult, *, offset: int, limit: int) -> list[str]:
-    """Return ids of what was found, those of the latest activity first.
+def page(
+    session_filter: SessionFilter, result: SearchResult, *, offset: int, limit: int
+) -> list[str]:
+    """Return ids of matches, most recently active first.
 
     Raises:
         StoreUnavailable
     """
-    if offset + limit <= min(NEWEST_IDS, len(found.newest)) or len(found.newest) >= found.total:
-        return [session_id for _, session_id in found.newest[offset : offset + limit]]
-    moments = _all_timestamps(wanted)
-    last = len(moments) - offset
-    covered = moments[max(0, last - limit) : max(0, last)]
+    newest = result.newest
+    if offset + limit <= min(MAX_NEWEST, len(newest)) or len(newest) >= result.total:
+        return [session_id for _, session_id in newest[offset : offset + limit]]
+    timestamps = _all_timestamps(session_filter)
+    end = len(timestamps) - offset
+    covered = timestamps[max(0, end - limit) : max(0, end)]
     if not covered:
         return []
-    # Several may bear the moment of the newest, and some of these belong on the page before.
-    newer = len(moments) - bisect_right(moments, covered[-1])
-    band = TimeRange(since=covered[0] / 1000, until=(covered[-1] + 1) / 1000)
-    within = _merge(_scan(replace(wanted, span=band), by_name=False))
-    return [session_id for _, session_id in within[offset - newer :][:limit]]
+    # Several sessions may share the newest time, and some of these belong to the previous page.
+    newer = len(timestamps) - bisect_right(timestamps, covered[-1])
+    time_range = TimeRange(since=covered[0] / 1000, until=(covered[-1] + 1) / 1000)
+    entries = _merge(_scan(replace(session_filter, time_range=time_range), by_name=False))
+    return [session_id for _, session_id in entries[offset - newer :][:limit]]
 
 
-def _counts(wanted: SessionFilter) -> tuple[int, int]:
-    """Return how many there are, for what can be counted, and how many were never noted."""
-    told = (wanted.status, _model_json(wanted))
-    tags = range(chat_settings.PARTITIONS)
+def _counts(session_filter: SessionFilter) -> tuple[int, int]:
+    """Return the number of matches of any time, if countable, and of unindexed sessions."""
+    args = (session_filter.status, session_filter.model_json)
     calls = [
-        ScriptCall(read_script("reckon"), (*_index_keys(tag), keys.counts(tag)), told)
-        for tag in tags
+        ScriptCall(read_script("reckon"), (*_index_keys(tag), keys.counts(tag)), args)
+        for tag in range(chat_settings.PARTITIONS)
     ]
     with map_errors():
-        answers = run_pipeline(client(), calls)
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise answer
-    totals, unknown = zip(*answers, strict=True)
-    return sum(totals), sum(unknown)
+        replies = run_pipeline(client(), calls)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+    totals, unindexed = zip(*replies, strict=True)
+    return sum(totals), sum(unindexed)
 
 
-def _all_timestamps(wanted: SessionFilter) -> list[float]:
-    return sorted(
-        chain.from_iterable(
-            step.timestamps for step in _scan(wanted, max_ids=0, with_timestamps=True)
-        )
-    )
+def _all_timestamps(session_filter: SessionFilter) -> list[float]:
+    pages = _scan(session_filter, max_ids=0, with_timestamps=True)
+    return sorted(chain.from_iterable(page.timestamps for page in pages))
 
 
-def _merge(steps: Iterable[_Page]) -> list[tuple[float, str]]:
-    """Return moments and ids, the newest first; a step may repeat what one before it gave."""
-    pairs = {pair for step in steps for pair in zip(step.timestamps, step.ids, strict=False)}
+def _merge(pages: Iterable[_Page]) -> list[tuple[float, str]]:
+    """Return times and ids, newest first; pages may repeat entries of earlier ones."""
+    pairs = {pair for page in pages for pair in zip(page.timestamps, page.ids, strict=False)}
     return sorted(pairs, reverse=True)
 
 
+class _Scan(NamedTuple):
+    """What to return of each partition."""
+
+    session_filter: SessionFilter
+    pattern: str
+    limit: int
+    max_ids: int
+    with_timestamps: bool
+
+    def call(self, tag: int, cursor: str, count: int) -> ScriptCall:
+        """Return the call for the next page, after `count` matches."""
+        wanted = self.session_filter
+        since, until = wanted.time_range.since or 0, wanted.time_range.until
+        args = (
+            round(1000 * since),
+            NO_LIMIT if until is None else round(1000 * until),
+            cursor,
+            PAGE_SIZE,
+            wanted.status,
+            wanted.model_json,
+            wanted.id_prefix,
+            wanted.name_part,
+            self.pattern,
+            self.limit - count,
+            max(0, self.max_ids - count),
+            int(self.with_timestamps),
+        )
+        return ScriptCall(read_script("choose"), _index_keys(tag), args)
+
+
 def _scan(
-    wanted: SessionFilter,
+    session_filter: SessionFilter,
     *,
     limit: int = NO_LIMIT,
     max_ids: int = NO_LIMIT,
     by_name: bool | None = None,
     with_timestamps: bool = False,
 ) -> list[_Page]:
-    """Look through all partitions; by name where it says so, or else where there is a text."""
+    """Scan all partitions.
+
+    Args:
+        limit: of matches per partition, after which its scan ends.
+        max_ids: of ids to return per partition.
+        by_name: scan the search index instead of the sessions by activity; by default if the
+            filter has a text.
+        with_timestamps: return the times of all matches, not only of those whose ids are returned.
+    """
     if by_name is None:
-        by_name = bool(wanted.text)
-    pattern = wanted.pattern if by_name else ""
-    look = _Scan(wanted, pattern, limit, max_ids, with_timestamps)
-    return [step for tag in range(chat_settings.PARTITIONS) for step in _scan_partition(tag, look)]
+        by_name = bool(session_filter.text)
+    pattern = session_filter.pattern if by_name else ""
+    scan = _Scan(session_filter, pattern, limit, max_ids, with_timestamps)
+    return [page for tag in range(chat_settings.PARTITIONS) for page in _scan_partition(tag, scan)]
 
 
-class _Scan(NamedTuple):
-    """What is asked of each partition."""
-
-    wanted: SessionFilter
-    pattern: str
-    limit: int
-    max_ids: int
-    with_timestamps: bool
-    """Whether the moments of all are told, or of those alone that are given."""
-
-    def call(self, tag: int, cursor: str, found: int) -> ScriptCall:
-        """Return one step of it, after so many were found."""
-        wanted, since, until = (
-            self.wanted,
-            self.wanted.time_range.since or 0,
-            self.wanted.time_range.until,
-        )
-        bounds = (round(1000 * since), NO_LIMIT if until is None else round(1000 * until))
-        kind = (
-            wanted.status,
-            _model_json(wanted),
-            wanted.id_prefix,
-            wanted.name_part,
-            self.pattern,
-        )
-        most = (self.limit - found, max(0, self.max_ids - found), int(self.with_timestamps))
-        return ScriptCall(
-            read_script("choose"), _index_keys(tag), (*bounds, cursor, SCAN_SIZE, *kind, *most)
-        )
-
-
-def _scan_partition(tag: int, look: _Scan) -> Iterator[_Page]:
-    """Look through a partition until there is enough, a trip a step: others come in between."""
-    cursor, found = "0", 0
-    while found < look.limit:
+def _scan_partition(tag: int, scan: _Scan) -> Iterator[_Page]:
+    """Scan one partition up to the limit, in one round trip per page."""
+    cursor, total = "0", 0
+    while total < scan.limit:
         with map_errors():
-            next_cursor, seen, moments, *ids = run_script(client(), look.call(tag, cursor, found))
-        yield _Page(seen, list(map(float, moments.split())), [each.decode() for each in ids])
-        cursor, found = next_cursor.decode(), found + seen
+            reply = run_script(client(), scan.call(tag, cursor, total))
+        next_cursor, count, timestamps, *ids = reply
+        yield _Page(count, list(map(float, timestamps.split())), [each.decode() for each in ids])
+        cursor, total = next_cursor.decode(), total + count
         if cursor == "0":
             break
 
 
 def _index_keys(tag: int) -> tuple[str, ...]:
-    lists = (keys.by_activity, keys.search_fields, keys.running, keys.waiting, keys.search_index)
-    return tuple(key(tag) for key in lists)
+    return (
+        keys.by_activity(tag),
+        keys.search_fields(tag),
+        keys.running(tag),
+        keys.waiting(tag),
+        keys.search_index(tag),
+    )
 
 
 def _escape_glob(text: str) -> str:
-    """Return a pattern of Redis's that is met by this text alone."""
+    """Return a glob pattern that matches only this text."""
     return GLOB_CHARACTERS.sub(r"\\\g<0>", text)
-
-
-def _model_json(wanted: SessionFilter) -> bytes:
-    return orjson.dumps(wanted.model) if wanted.model else b""
