@@ -9,7 +9,7 @@ from chat.operations import deployment_checks
 from chat.operations.checks import CheckResult, Level, result
 from chat.providers.registry import provider_for
 from chat.settings import chat_settings
-from chat.store import server
+from chat.store import server_info, workers
 
 # The oldest Redis or Valkey that has all commands of the scripts.
 MIN_VERSION = (7, 0)
@@ -34,7 +34,7 @@ def run_checks(*, call_models: bool = False) -> Iterator[CheckResult]:
 
 def _redis() -> Iterator[CheckResult]:
     try:
-        facts = server.server_info()
+        info = server_info.get_server_info()
     except StoreUnavailable as error:
         message = f"Redis does not answer: {error.__cause__}"
         yield CheckResult(Level.ERROR, message, "check REDIS_URL")
@@ -42,47 +42,47 @@ def _redis() -> Iterator[CheckResult]:
     except ConfigError as error:
         yield CheckResult(Level.ERROR, error.message, CHECK_ACL)
         return
-    version = ".".join(map(str, facts.version))
+    version = ".".join(map(str, info.version))
     yield result(
-        facts.version >= MIN_VERSION,
+        info.version >= MIN_VERSION,
         Level.ERROR,
-        f"{facts.name} {version}",
+        f"{info.name} {version}",
         "upgrade to 7.0 or newer",
     )
     yield result(
-        facts.role == "master",
+        info.role == "master",
         Level.ERROR,
-        f"Redis is a {facts.role}",
+        f"Redis is a {info.role}",
         "set REDIS_URL to the primary: replicas are read-only",
     )
     yield result(
-        facts.maxmemory_policy == "noeviction",
+        info.maxmemory_policy == "noeviction",
         Level.ERROR,
-        f"maxmemory-policy is {facts.maxmemory_policy}",
+        f"maxmemory-policy is {info.maxmemory_policy}",
         "set it to noeviction, or Redis may delete accepted messages",
     )
     yield result(
-        facts.has_aof,
+        info.has_aof,
         Level.WARNING,
-        f"append-only file is {'on' if facts.has_aof else 'off'}",
+        f"append-only file is {'on' if info.has_aof else 'off'}",
         "set appendonly yes, or a restart of Redis loses messages accepted since its last snapshot",
     )
-    if facts.delayed_fsyncs:
+    if info.delayed_fsyncs:
         yield CheckResult(
             Level.WARNING,
-            f"slow disk: Redis delayed {facts.delayed_fsyncs} fsyncs",
+            f"slow disk: Redis delayed {info.delayed_fsyncs} fsyncs",
             "use a faster disk or appendfsync always: a killed Redis can lose messages",
         )
     yield result(
-        facts.latency < MAX_PING_SECONDS,
+        info.latency < MAX_PING_SECONDS,
         Level.WARNING,
-        f"PING takes {1000 * facts.latency:.2f} ms",
+        f"PING takes {1000 * info.latency:.2f} ms",
         "move Redis closer: every request waits for it",
     )
     yield result(
-        abs(facts.clock_skew) < MAX_CLOCK_SKEW,
+        abs(info.clock_skew) < MAX_CLOCK_SKEW,
         Level.WARNING,
-        f"Redis's clock differs by {facts.clock_skew:+.1f} s",
+        f"Redis's clock differs by {info.clock_skew:+.1f} s",
         "run NTP on both machines",
     )
 
@@ -98,7 +98,9 @@ def _broker() -> Iterator[CheckResult]:
 
 def _workers() -> Iterator[CheckResult]:
     try:
-        alive = [worker for worker in server.list_workers() if worker.age < chat_settings.LEASE_TTL]
+        alive = [
+            worker for worker in workers.list_workers() if worker.age < chat_settings.LEASE_TTL
+        ]
     except StoreUnavailable:
         return  # already reported
     except ConfigError as error:

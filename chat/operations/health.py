@@ -1,6 +1,6 @@
 """Probes and worker heartbeats."""
 
-from chat.store import client, server
+from chat.store import client, server_info, workers
 
 
 def ping() -> None:
@@ -19,7 +19,7 @@ def evicts_keys() -> bool:
         StoreUnavailable: no answer.
         ConfigError: the user in `REDIS_URL` has no permission to ask.
     """
-    return server.server_info().maxmemory_policy != "noeviction"
+    return server_info.get_server_info().maxmemory_policy != "noeviction"
 
 
 def heartbeat(worker: str, *, running: int) -> None:
@@ -28,7 +28,7 @@ def heartbeat(worker: str, *, running: int) -> None:
     Raises:
         StoreUnavailable
     """
-    server.heartbeat(worker, running_turns=running)
+    workers.heartbeat(worker, running_turns=running)
 
 
 def unregister(worker: str) -> None:
@@ -37,4 +37,4 @@ def unregister(worker: str) -> None:
     Raises:
         StoreUnavailable: its registration expires by itself.
     """
-    server.unregister(worker)
+    workers.unregister(worker)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from chat.conversation import llms
 from chat.settings import chat_settings
-from chat.store import limits, listing, metrics, server
+from chat.store import limits, listing, metrics, workers
 from chat.store.limits import LimiterState
 from chat.store.listing import SessionRow
 from chat.store.metrics import Metrics
-from chat.store.server import WorkerInfo
+from chat.store.workers import WorkerInfo
 
 # Running turns per list.
 MAX_LISTED = 50
@@ -37,7 +37,7 @@ def collect() -> Stats:
         tally=tally,
         gates=limits.states(llms.all_models(), now=tally.now),
         workers=[
-            worker for worker in server.list_workers() if worker.age < chat_settings.LEASE_TTL
+            worker for worker in workers.list_workers() if worker.age < chat_settings.LEASE_TTL
         ],
     )
 

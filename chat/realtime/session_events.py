@@ -20,8 +20,8 @@ from chat.domain.errors import (
     SessionExpired,
     SessionNotFound,
 )
-from chat.realtime.batching import Batcher
-from chat.store import server
+from chat.realtime.batching import Gathering
+from chat.store import server_info
 from chat.store.sessions import Poll, snapshots_if_changed
 from chat.store.subscriber import Callback, Subscriber, noop
 from chat.store.subscriptions import hub
@@ -171,7 +171,7 @@ async def _final_event(caller: Caller, after: int, reason: NotFound | NotAllowed
         "type": ENDS[type(reason)],
         "seq": after + 1,
         "session_id": caller.session_id,
-        "created_at": await asyncio.to_thread(server.now),
+        "created_at": await asyncio.to_thread(server_info.now),
     }
     return EventBatch(
         first_seq=after + 1, latest_seq=after + 1, events=[orjson.dumps(event)], size=0

@@ -1,4 +1,4 @@
-"""Acts on a session that only staff ask for."""
+"""Operations on a session that only staff may do."""
 
 from chat.domain import Caller, Requeued
 from chat.domain.errors import SessionBusy
@@ -7,35 +7,36 @@ from chat.store.scripts import execute
 
 
 def requeue(caller: Caller, *, grace: float) -> Requeued:
-    """Have the session's next turn begun at once; tell what has become of it.
+    """Start the session's next turn as soon as possible.
 
-    grace: seconds until a sweep looks whether a wake-up was heard.
+    grace: seconds after which a sweep starts it, if the wake-up got lost.
     """
-    counts = int(bool(chat_settings.SESSION_TOKENS_PER_HOUR))
-    words = execute("requeue", caller.session_id, caller.token_hash, round(grace * 1000), counts)
-    return Requeued(words[0].decode())
+    counts_tokens = int(bool(chat_settings.SESSION_TOKENS_PER_HOUR))
+    args = (caller.token_hash, round(grace * 1000), counts_tokens)
+    reply = execute("requeue", caller.session_id, *args)
+    return Requeued(reply[0].decode())
 
 
 def expire(caller: Caller) -> None:
-    """End the session as if its time were up.
+    """Expire the session now.
 
     Raises:
-        SessionExpired: it is.
+        SessionExpired: it has expired already.
     """
     execute("expire", caller.session_id, caller.token_hash)
 
 
-def redact(caller: Caller, number: int, note: bytes) -> bool:
-    """Put the note, the inside of a JSON string, in the place of a message's text.
+def redact(caller: Caller, number: int, replacement: bytes) -> bool:
+    """Replace a message's text by the inside of a JSON string, also in the log.
 
-    False when it stands there already, and the log repeats nothing of the text.
+    Return whether this changed anything.
 
     Raises:
-        SessionBusy: the reply is not over.
+        SessionBusy: the reply is not complete.
         MessageNotFound
     """
-    words = execute("redact", caller.session_id, caller.token_hash, number, note)
-    if words[0] == b"OPEN":
-        raise SessionBusy("The reply is not over: cancel it first.")
-    is_new: bool = words[0] == b"REDACTED"
-    return is_new
+    reply = execute("redact", caller.session_id, caller.token_hash, number, replacement)
+    if reply[0] == b"OPEN":
+        raise SessionBusy("The reply is not complete: cancel it first.")
+    is_changed: bool = reply[0] == b"REDACTED"
+    return is_changed

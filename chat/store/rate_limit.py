@@ -1,4 +1,4 @@
-"""Paces that callers are held to, counted atomically."""
+"""Rate limits of clients, by GCRA."""
 
 from chat.domain.errors import RateLimited
 from chat.store import keys
@@ -6,25 +6,25 @@ from chat.store.client import client, map_errors
 from chat.store.scripts import ScriptCall, read_script, run_script
 
 
-def throttle(scope: str, caller: str, *, per_minute: int, burst: int) -> None:
-    """Let a call pass, or refuse it.
+def throttle(scope: str, client_id: str, *, per_minute: int, burst: int) -> None:
+    """Count a call, and reject it if the client makes too many.
 
-    scope: what is paced; per_minute: calls at the steady rate, 0 for any number; burst: calls that
-    may come at once.
+    Args:
+        scope: the limit, for example `sessions`; clients have one counter for each.
+        per_minute: the steady rate; 0 for no limit.
+        burst: calls that may come at once.
 
     Raises:
-        RateLimited: with the seconds after which the next call passes.
-        StoreUnavailable: Redis gave no answer.
+        RateLimited: with the seconds until the next call is allowed.
+        StoreUnavailable: Redis did not answer.
     """
     if not per_minute:
         return
     interval = 60_000 / per_minute
+    call = ScriptCall(
+        read_script("throttle"), [keys.rate_limit(scope, client_id)], (interval, burst)
+    )
     with map_errors():
-        wait = run_script(
-            client(),
-            ScriptCall(
-                read_script("throttle"), [keys.rate_limit(scope, caller)], (interval, burst)
-            ),
-        )
+        wait = run_script(client(), call)
     if wait:
         raise RateLimited(retry_after=wait / 1000)

@@ -58,7 +58,7 @@ UNFIT: dict[str, Callable[[Redis], object]] = {
     "maxmemory-policy must be noeviction": (
         lambda redis: redis.config_set("maxmemory-policy", "allkeys-lru")
     ),
-    "its user lacks rights that docs/security.md names": (
+    "its user lacks permissions that docs/security.md lists": (
         lambda redis: redis.acl_setuser("default", enabled=True, commands=["-info"])
     ),
 }
@@ -87,8 +87,8 @@ def test_a_model_that_cannot_be_called_is_named(well: Stack) -> None:
 
 
 REFUSING = {
-    "Redis refuses it: DB index is out of range": ("/0", "/77", ["+@all"]),
-    "its user lacks rights that docs/security.md names": ("", "", ["-time"]),
+    "Redis rejects it: DB index is out of range": ("/0", "/77", ["+@all"]),
+    "its user lacks permissions that docs/security.md lists": ("", "", ["-time"]),
     "workers cannot be listed": ("", "", ["-hgetall"]),
 }
 """What is told -> what of the URL is written wrongly, and how; rights that the user has."""

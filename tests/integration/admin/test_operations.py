@@ -12,7 +12,7 @@ from redis import Redis
 from chat.admin import charts
 from chat.conversation import llms
 from chat.domain import CallResult
-from chat.store import keys, limits, server
+from chat.store import keys, limits, workers
 from chat.store.client import client as store_client
 from chat.store.metrics import MINUTES
 from tests.harness.ports import free_port
@@ -38,7 +38,7 @@ def busy() -> str:
         asked(running, "a question")
         act(running)
     asked(opened(), "a question")
-    server.heartbeat("host:1", running_turns=1)
+    workers.heartbeat("host:1", running_turns=1)
     return running
 
 

@@ -1,0 +1,87 @@
+"""Version, settings and clock of the Redis server."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from redis.exceptions import NoPermissionError, ResponseError
+
+from chat.domain.errors import ConfigError
+from chat.store.client import client, map_errors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerInfo:
+    """What the checks of a deployment need to know of the server."""
+
+    # Redis or Valkey.
+    name: str
+    version: tuple[int, ...]
+    # With anything but `noeviction`, Redis may delete accepted messages.
+    maxmemory_policy: str
+    # It writes an append-only file.
+    has_aof: bool
+    # Since its start, it replied this often before a write was on disk, because fsync was slow.
+    delayed_fsyncs: int
+    # `master`, or it accepts no writes.
+    role: str
+    # Seconds of the fastest of a few PINGs.
+    latency: float
+    # Seconds by which its clock is ahead of this process's.
+    clock_skew: float
+
+
+def get_server_info() -> ServerInfo:
+    """Return information about the server. Its user needs INFO, TIME and PING, but not CONFIG.
+
+    Raises:
+        StoreUnavailable: Redis did not answer.
+        ConfigError: the database does not exist, or the user lacks permissions.
+    """
+    with config_errors(), map_errors():
+        info = client().info("everything")
+        seconds, microseconds = client().time()
+        local_time = time.time()
+        latency = min(_ping() for _ in range(5))
+    is_valkey = "valkey_version" in info
+    version = str(info["valkey_version" if is_valkey else "redis_version"])
+    return ServerInfo(
+        name="Valkey" if is_valkey else "Redis",
+        version=tuple(int(part) for part in version.split(".")),
+        maxmemory_policy=str(info["maxmemory_policy"]),
+        has_aof=bool(info["aof_enabled"]),
+        delayed_fsyncs=int(info.get("aof_delayed_fsync", 0)),  # missing without an AOF
+        role=str(info["role"]),
+        latency=latency,
+        clock_skew=seconds + microseconds / 1_000_000 - local_time,
+    )
+
+
+@contextmanager
+def config_errors() -> Iterator[None]:
+    """Turn errors that a wrong `REDIS_URL` causes into ConfigError."""
+    try:
+        yield
+    except NoPermissionError as error:
+        message = "REDIS_URL: its user lacks permissions that docs/security.md lists"
+        raise ConfigError(message) from error
+    except ResponseError as error:  # for example, the database does not exist
+        raise ConfigError(f"REDIS_URL: Redis rejects it: {error}") from error
+
+
+def now() -> float:
+    """Return the server's time in seconds since the epoch, rounded to milliseconds.
+
+    Raises:
+        StoreUnavailable: Redis did not answer.
+    """
+    with map_errors():
+        seconds, microseconds = client().time()
+    return round(seconds + microseconds / 1_000_000, 3)
+
+
+def _ping() -> float:
+    started = time.perf_counter()
+    client().ping()
+    return time.perf_counter() - started

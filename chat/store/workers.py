@@ -1,0 +1,72 @@
+"""The registry of workers, by their heartbeats."""
+
+from dataclasses import dataclass
+
+import orjson
+
+from chat.store import keys
+from chat.store.client import client, map_errors
+from chat.store.scripts import ScriptCall, read_script, run_script
+from chat.store.server_info import config_errors
+
+# Seconds after which a worker without a heartbeat is removed.
+WORKER_TTL = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerInfo:
+    """A worker's last heartbeat."""
+
+    name: str
+    # Seconds since the heartbeat.
+    age: float
+    running_turns: int
+
+
+def heartbeat(worker: str, *, running_turns: int) -> None:
+    """Record a heartbeat at Redis's time; one round trip.
+
+    Raises:
+        StoreUnavailable: Redis did not answer.
+    """
+    args = (worker, running_turns, WORKER_TTL)
+    with map_errors():
+        run_script(client(), ScriptCall(read_script("beat"), [keys.workers()], args))
+
+
+def unregister(worker: str) -> None:
+    """Remove a worker that stops.
+
+    Raises:
+        StoreUnavailable: Redis did not answer.
+    """
+    with map_errors():
+        client().hdel(keys.workers(), worker)
+
+
+def list_workers() -> list[WorkerInfo]:
+    """Return the workers, latest heartbeat first, and remove those that are long dead.
+
+    Raises:
+        StoreUnavailable: Redis did not answer.
+        ConfigError: the user of `REDIS_URL` lacks permissions.
+    """
+    pipeline = client().pipeline(transaction=False)
+    pipeline.time()
+    pipeline.hgetall(keys.workers())
+    with config_errors(), map_errors():
+        (seconds, microseconds), heartbeats = pipeline.execute()
+        now = seconds + microseconds / 1_000_000
+        workers = [
+            _worker(name.decode(), orjson.loads(heartbeat), now)
+            for name, heartbeat in heartbeats.items()
+        ]
+        if dead := [worker.name for worker in workers if worker.age > WORKER_TTL]:
+            client().hdel(keys.workers(), *dead)
+    alive = (worker for worker in workers if worker.age <= WORKER_TTL)
+    return sorted(alive, key=lambda worker: worker.age)
+
+
+def _worker(name: str, heartbeat: dict[str, float], now: float) -> WorkerInfo:
+    age = max(0.0, now - heartbeat["at"])
+    return WorkerInfo(name=name, age=age, running_turns=int(heartbeat["running"]))
