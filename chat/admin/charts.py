@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from chat.domain import Status
+from chat.domain import Status, WaitReason
 from chat.store.limits import LimiterState
 from chat.store.metrics import MINUTES, Histogram, Metrics
 
@@ -13,6 +13,12 @@ NAMES = {
     "queue": "Wait for a worker",
     "time_to_first_token": "First text, from the attempt's beginning",
     "turn": "Whole turn",
+}
+# What opens a circuit, by the reason why turns wait.
+BLOCKED_BY = {
+    WaitReason.QUEUE: "failures",
+    WaitReason.RATE_LIMITED: "rate limited",
+    WaitReason.MODEL_LOADING: "model loading",
 }
 # Units of spans: seconds from which on they are used, seconds of one, their names.
 UNITS = ((7200, 3600, "h"), (120, 60, "min"))
@@ -46,9 +52,9 @@ class Chart:
     last: int
 
 
-def chart(name: str, title: str, tally: Metrics, outcomes: Iterable[str]) -> Chart:
+def chart(name: str, title: str, metrics: Metrics, outcomes: Iterable[str]) -> Chart:
     """Draw how many turns ended by these outcomes, by the minute."""
-    rows = [tally.ended_by_minute.get(outcome, (0,) * MINUTES) for outcome in outcomes]
+    rows = [metrics.ended_by_minute.get(outcome, (0,) * MINUTES) for outcome in outcomes]
     counts = [sum(column) for column in zip(*rows, strict=True)]
     most = max(counts)
     bars = [_bar(minute, count, most) for minute, count in enumerate(counts) if count]
@@ -74,28 +80,26 @@ def latencies(histograms: Mapping[str, Histogram]) -> list[tuple[str, str, list[
     ]
 
 
-def models(tally: Metrics) -> list[tuple[str, list[int]]]:
+def models(metrics: Metrics) -> list[tuple[str, list[int]]]:
     """Return for each model its turns by outcome, and its tokens read and written."""
-    names = sorted({model for _, model in (*tally.turns, *tally.tokens)})
+    names = sorted({model for _, model in (*metrics.turns, *metrics.tokens)})
     return [
         (
             name or "none was asked",
             [
-                *(tally.turns.get((outcome, name), 0) for outcome in OUTCOMES),
-                *(tally.tokens.get((kind, name), 0) for kind in ("prompt", "completion")),
+                *(metrics.turns.get((outcome, name), 0) for outcome in OUTCOMES),
+                *(metrics.tokens.get((kind, name), 0) for kind in ("prompt", "completion")),
             ],
         )
         for name in names
     ]
 
 
-def gate(state: LimiterState) -> str:
-    """Return in words how a gate stands."""
-    if state.blocked_for:
-        return f"shut for {shown(state.blocked_for)}: {state.reason.replace('_', ' ')}"
-    if state.is_half_open:
-        return "one call probes it"
-    return "open"
+def limiter_status(limiter: LimiterState) -> str:
+    """Describe the state of a model's circuit breaker."""
+    if limiter.is_open:
+        return f"open: calls blocked for {shown(limiter.blocked_for)} ({BLOCKED_BY[WaitReason(limiter.reason)]})"
+    return "half-open: one call probes the model" if limiter.is_half_open else "closed"
 
 
 def shown(seconds: float | None) -> str:

@@ -34,25 +34,25 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def _told() -> dict[str, Any]:
-    standing = stats.collect()
-    tally = standing.tally
-    running = stats.longest_running() if tally.running_turns else []
+    current = stats.collect()
+    metrics = current.metrics
+    running = stats.longest_running() if metrics.running_turns else []
     return {
-        "tally": tally,
-        "oldest_wait": charts.shown(tally.oldest_wait_seconds if tally.waiting_turns else None),
+        "metrics": metrics,
+        "oldest_wait": charts.shown(metrics.oldest_wait_seconds if metrics.waiting_turns else None),
         "charts": [
-            charts.chart("replies", "Replies a minute", tally, ("completed", "incomplete")),
-            charts.chart("errors", "Errors a minute", tally, ("failed", "expired")),
+            charts.chart("replies", "Replies a minute", metrics, ("completed", "incomplete")),
+            charts.chart("errors", "Errors a minute", metrics, ("failed", "expired")),
         ],
         "shares": [f"p{share * 100:.0f}" for share in charts.SHARES],
-        "latencies": charts.latencies(tally.latencies_last_hour),
+        "latencies": charts.latencies(metrics.latencies_last_hour),
         "outcomes": charts.OUTCOMES,
-        "models": charts.models(tally),
-        "errors": sorted(tally.errors.items(), key=lambda each: -each[1]),
-        "gates": [(gate, charts.gate(gate)) for gate in standing.gates],
-        "workers": [(each, charts.shown(each.age)) for each in standing.workers],
+        "models": charts.models(metrics),
+        "errors": sorted(metrics.errors.items(), key=lambda each: -each[1]),
+        "limiters": [(each, charts.limiter_status(each)) for each in current.limiters],
+        "workers": [(each, charts.shown(each.age)) for each in current.workers],
         "running": [
-            (Session.of(row), charts.shown(max(0.0, tally.now - since))) for since, row in running
+            (Session.of(row), charts.shown(max(0.0, metrics.now - since))) for since, row in running
         ],
         "names_at_most": stats.MAX_LISTED,
     }

@@ -19,9 +19,9 @@ MAX_LISTED = 50
 class Stats:
     """The state of the deployment at one moment."""
 
-    tally: Metrics
+    metrics: Metrics
     # One per configured model.
-    gates: Sequence[LimiterState]
+    limiters: Sequence[LimiterState]
     # Workers with a heartbeat within the lease's TTL.
     workers: Sequence[WorkerInfo]
 
@@ -32,10 +32,10 @@ def collect() -> Stats:
     Raises:
         StoreUnavailable
     """
-    tally = metrics.read()
+    current = metrics.read()
     return Stats(
-        tally=tally,
-        gates=limits.states(llms.all_models(), now=tally.now),
+        metrics=current,
+        limiters=limits.states(llms.all_models(), now=current.now),
         workers=[
             worker for worker in workers.list_workers() if worker.age < chat_settings.LEASE_TTL
         ],

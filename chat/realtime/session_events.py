@@ -20,7 +20,7 @@ from chat.domain.errors import (
     SessionExpired,
     SessionNotFound,
 )
-from chat.realtime.batching import Gathering
+from chat.realtime.batching import Batcher
 from chat.store import server_info
 from chat.store.sessions import Poll, snapshots_if_changed
 from chat.store.subscriber import Callback, Subscriber, noop

@@ -226,7 +226,7 @@ def summaries(session_ids: Sequence[str]) -> list[SessionSummary]:
     Raises:
         StoreUnavailable
     """
-    fields = ("active", "turn", "waiting", "name", "model")
+    fields = ("last_active_at", "running_turn", "waiting", "name", "model")
     replies = _pipeline(("HMGET", keys.for_session(each).session, *fields) for each in session_ids)
     return [
         SessionSummary(
@@ -265,17 +265,17 @@ def _row(session_id: str, fields: dict[str, Any]) -> SessionRow:
         id=session_id,
         name=fields["name"],
         model=fields["model"],
-        created_at=number("created") / 1000,
-        last_active_at=number("active") / 1000,
-        expires_at=number("expires") / 1000,
-        is_running=number("turn") != 0,
+        created_at=number("created_at") / 1000,
+        last_active_at=number("last_active_at") / 1000,
+        expires_at=number("expires_at") / 1000,
+        is_running=number("running_turn") != 0,
         queued_turns=number("waiting"),
-        message_count=2 * number("tail") - number("first") + 1,
+        message_count=2 * number("tail") - number("first_message") + 1,
         seq=number("seq"),
         attempt=number("attempt"),
         fence=number("fence"),
         worker=(fields["worker"] or b"").decode(),
-        lease_expires_at=number("lease") / 1000,
+        lease_expires_at=number("lease_until") / 1000,
         retry_at=number("retry_at") / 1000,
         is_cancelling=number("cancel_requested") == 1,
     )

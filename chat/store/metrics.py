@@ -15,7 +15,7 @@ from chat.settings import chat_settings
 from chat.store import keys
 from chat.store.client import client, map_errors
 
-# Upper bounds of the latency buckets, as in `lua/lib/tally.lua`. The last bucket has none.
+# Upper bounds of the latency buckets, as in `lua/lib/counters.lua`. The last bucket has none.
 BUCKETS_MS = (
     *(5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000),
     *(60_000, 120_000, 300_000, 900_000),
@@ -124,8 +124,8 @@ def _metrics(now: float, replies: list[Any]) -> Metrics:
         turns=_by_model(totals["turns"]),
         tokens=_by_model(totals["tokens"]),
         errors=totals["errors"],
-        requeues=totals["restarts"],
-        lost_leases=totals["lost"][""],
+        requeues=totals["requeues"],
+        lost_leases=totals["lost_leases"][""],
         webhook_attempts=dict(zip(WEBHOOK_OUTCOMES, gauges[len(GAUGES) :], strict=True)),
         pending_deliveries=sum(pending),
         latencies={name: _histogram(totals[name]) for name in LATENCIES},

@@ -26,7 +26,8 @@ def index_sessions(session_ids: Sequence[str]) -> None:
     names = {summary.id: summary.name for summary in listing.summaries(session_ids)}
     pairs = ((each, names.get(each, b'""')) for each in session_ids)
     calls = [
-        script_call("note", each, name, normalize_name(orjson.loads(name))) for each, name in pairs
+        script_call("index_session", each, name, normalize_name(orjson.loads(name)))
+        for each, name in pairs
     ]
     with map_errors():
         for reply in run_pipeline(client(), calls):

@@ -196,7 +196,7 @@ def _counts(session_filter: SessionFilter) -> tuple[int, int]:
     """Return the number of matches of any time, if countable, and of unindexed sessions."""
     args = (session_filter.status, session_filter.model_json)
     calls = [
-        ScriptCall(read_script("reckon"), (*_index_keys(tag), keys.counts(tag)), args)
+        ScriptCall(read_script("count_sessions"), (*_index_keys(tag), keys.counts(tag)), args)
         for tag in range(chat_settings.PARTITIONS)
     ]
     with map_errors():
@@ -246,7 +246,7 @@ class _Scan(NamedTuple):
             max(0, self.max_ids - count),
             int(self.with_timestamps),
         )
-        return ScriptCall(read_script("choose"), _index_keys(tag), args)
+        return ScriptCall(read_script("scan_sessions"), _index_keys(tag), args)
 
 
 def _scan(

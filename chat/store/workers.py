@@ -31,7 +31,7 @@ def heartbeat(worker: str, *, running_turns: int) -> None:
     """
     args = (worker, running_turns, WORKER_TTL)
     with map_errors():
-        run_script(client(), ScriptCall(read_script("beat"), [keys.workers()], args))
+        run_script(client(), ScriptCall(read_script("worker_heartbeat"), [keys.workers()], args))
 
 
 def unregister(worker: str) -> None:

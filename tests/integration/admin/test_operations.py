@@ -68,13 +68,14 @@ def test_the_part_that_changes_comes_alone(busy: str, admin: Client) -> None:  #
     assert part.strip().startswith('<dl class="gauges">')
 
 
-def test_it_tells_which_gate_is_shut_and_why(admin: Client) -> None:
+def test_open_circuit_is_shown_with_its_reason(admin: Client) -> None:
     (model,) = llms.all_models().values()
     for number in range(5):
         limits.release(model, f"ses_{number}", CallResult.FAILED)
-    (gate, state) = admin.get(PAGE).context["gates"][0]
-    assert (gate.failures, gate.model) == (5, "default")
-    assert state.startswith("shut for ")
+    (limiter, status) = admin.get(PAGE).context["limiters"][0]
+    assert (limiter.failures, limiter.model) == (5, "default")
+    assert status.startswith("open: calls blocked for ")
+    assert status.endswith("(failures)")
 
 
 def test_an_idle_parley_without_workers_is_told_as_such(admin: Client) -> None:
@@ -86,7 +87,7 @@ def test_an_idle_parley_without_workers_is_told_as_such(admin: Client) -> None:
 
 def test_it_costs_the_same_however_much_there_is(redis: Redis, busy: str, admin: Client) -> None:  # noqa: ARG001
     before = cost(admin, PAGE)
-    assert before == 5  # tally, gates, workers, who runs, their sessions
+    assert before == 5  # metrics, limiters, workers, who runs, their sessions
     for tag in range(16):
         redis.zadd(keys.waiting(tag), {f"ses_{tag}_{n}": n for n in range(1000)})
         redis.zadd(keys.running(tag), {f"ses_{tag}_{n}": n for n in range(1000)})
@@ -124,9 +125,11 @@ def test_a_redis_that_is_down_is_told(admin: Client, settings: Settings) -> None
 
 
 def test_bars_are_as_high_as_their_minutes(busy: str, admin: Client) -> None:  # noqa: ARG001
-    tally = admin.get(PAGE).context["tally"]
+    metrics = admin.get(PAGE).context["metrics"]
     counts = tuple(range(MINUTES))
-    drawn = charts.chart("x", "X", replace(tally, minutes={"completed": counts}), ("completed",))
+    drawn = charts.chart(
+        "x", "X", replace(metrics, ended_by_minute={"completed": counts}), ("completed",)
+    )
     assert (drawn.most, drawn.last, drawn.total) == (59, 58, sum(counts))
     assert [bar.x for bar in drawn.bars] == list(range(1, MINUTES))  # nothing is drawn for nothing
     assert drawn.bars[-1].height == charts.HEIGHT

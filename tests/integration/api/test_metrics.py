@@ -62,7 +62,6 @@ def test_the_figures_are_what_has_happened(api: Api, owner: Api) -> None:
         "parley_queue_seconds_count": 1,
         "parley_time_to_first_token_seconds_count": 1,
         "parley_turn_seconds_count": 1,
-        "parley_gate_open default": 1,
     }
 
 
@@ -190,7 +189,7 @@ def test_dashboard_and_alerts_ask_for_what_is_told(api: Api, owner: Api) -> None
         f"parley_{name}_seconds_{end}"
         for name in ("queue", "time_to_first_token", "turn")
         for end in ("sum", "count")
-    } | {"parley_gate_failures"}
+    } | {"parley_circuit_failures"}
 
 
 def test_the_dashboard_is_one_that_grafana_can_show() -> None:
