@@ -98,7 +98,8 @@ def models(metrics: Metrics) -> list[tuple[str, list[int]]]:
 def limiter_status(limiter: LimiterState) -> str:
     """Describe the state of a model's circuit breaker."""
     if limiter.is_open:
-        return f"open: calls blocked for {shown(limiter.blocked_for)} ({BLOCKED_BY[WaitReason(limiter.reason)]})"
+        cause = BLOCKED_BY[WaitReason(limiter.reason)]
+        return f"open: calls blocked for {shown(limiter.blocked_for)} ({cause})"
     return "half-open: one call probes the model" if limiter.is_half_open else "closed"
 
 

@@ -45,12 +45,12 @@ def busy() -> str:
 def test_it_tells_how_things_stand(busy: str, admin: Client) -> None:
     answer = admin.get(PAGE)
     context, html = answer.context, answer.content.decode()
-    tally = context["tally"]
-    assert (tally.waiting, tally.running, tally.sessions) == (1, 1, 4)
+    metrics = context["metrics"]
+    assert (metrics.waiting_turns, metrics.running_turns, metrics.sessions) == (1, 1, 4)
     assert [(chart.total, chart.most) for chart in context["charts"]] == [(1, 1), (1, 1)]
     assert [count for _, count, _ in context["latencies"]] == ["2", "1", "2"]
     assert [session.pk for session, _ in context["running"]] == [busy]
-    for part in ("a test", "host:1", "&lt;b&gt;Ada&lt;/b&gt;", "model_error", "open"):
+    for part in ("a test", "host:1", "&lt;b&gt;Ada&lt;/b&gt;", "model_error", "closed"):
         assert part in html, part
     assert "<b>Ada" not in html
 
