@@ -12,7 +12,7 @@ from django.urls import include, path, re_path
 from chat.admin import deliveries, errors, operations
 from chat.api.exception_handler import bad_request, not_allowed, not_found, server_error
 from chat.api.urls import urlpatterns as api_urls
-from chat.pages.views import Page
+from chat.pages.views import ChatPage
 from chat.tutorial.urls import urlpatterns as tutorial_urls
 
 Handler = Callable[[HttpRequest, Exception], HttpResponseBase]
@@ -45,7 +45,7 @@ urlpatterns = [
     path("admin/operations/", admin.site.admin_view(operations.page), name="operations"),
     path("admin/deliveries/", admin.site.admin_view(deliveries.page), name="deliveries"),
     path("admin/", admin.site.urls),
-    path("", Page.as_view(), name="page"),
+    path("", ChatPage.as_view(), name="page"),
     # An unknown path returns a JSON 404, even if DEBUG is on.
     re_path("", not_found),
 ]

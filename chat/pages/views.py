@@ -24,7 +24,7 @@ MODULES = [
 ]
 
 
-class Page(TemplateView):
+class ChatPage(TemplateView):
     """The chat page. It contains no secrets."""
 
     template_name = "chat/page.html"
