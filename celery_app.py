@@ -21,7 +21,7 @@ warnings.filterwarnings("ignore", category=SecurityWarning)
 app = Celery("parley", fixups=[])
 app.config_from_object("project.celery_settings")
 # By path: only workers import it.
-app.steps["worker"].add("chat.worker.bootstep:Pulse")
+app.steps["worker"].add("chat.worker.bootstep:BackgroundThreads")
 app.autodiscover_tasks(["chat.worker"])
 # Web processes publish from the threads of the WSGI pool; this app is the current one there, too.
 app.set_default()

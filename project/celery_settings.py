@@ -50,7 +50,7 @@ task_acks_late = False
 
 # Turns wait for the model most of the time, so a worker runs hundreds of threads.
 worker_pool = "threads"
-worker_consumer = "chat.worker.bootstep:Reader"
+worker_consumer = "chat.worker.consumer:Consumer"
 worker_concurrency = chat_settings.WORKER_CONCURRENCY
 # A worker takes only as many wake-ups as it has free threads, which leaves the rest to others.
 # Celery 5.7 can exit when the broker restarts while the worker holds prefetched tasks.

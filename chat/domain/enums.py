@@ -87,7 +87,7 @@ class StopCause(StrEnum):
     # The lease is lost.
     LOST = "lost"
     # No delta within the model's timeouts.
-    SILENCE = "silence"
+    DELTA_TIMEOUT = "delta_timeout"
     # The model's total timeout or the turn's deadline.
     DEADLINE = "deadline"
     TOO_LONG = "too_long"

@@ -106,12 +106,12 @@ class HistoryMessage(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delta:
-    """A piece of the running reply on its way to the store."""
+    """Model output on its way to the store."""
 
-    # Bytes of the reply, JSON-escaped, that the store is known to hold already.
+    # Bytes of the JSON-escaped reply before this delta.
     offset: int
-    # The text that follows them: the inside of a JSON string, UTF-8.
-    fragment: bytes
+    # The inside of a JSON string, UTF-8.
+    text: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

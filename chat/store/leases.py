@@ -125,7 +125,7 @@ def _append(lease: Lease, delta: Delta) -> ScriptCall:
         lease.nonce,
         milliseconds(chat_settings.LEASE_TTL),
         delta.offset,
-        delta.fragment,
+        delta.text,
     )
 
 
@@ -159,7 +159,7 @@ def finish(lease: Lease, outcome: Outcome, delta: Delta, *, tokens: int = 0) -> 
             lease.fence,
             lease.nonce,
             delta.offset,
-            delta.fragment,
+            delta.text,
             outcome.status,
             orjson.dumps(outcome.model),
             _result_members(outcome),

@@ -1,4 +1,7 @@
-"""What becomes of a turn after a model call that did not simply end: pure decisions."""
+"""Decide between retry, fallback and failure after a model call that did not complete.
+
+The functions are pure: they read and write nothing.
+"""
 
 import random
 
@@ -37,21 +40,18 @@ LIMIT_ERRORS: dict[WaitReason, type[ProviderError]] = {
     WaitReason.QUEUE: ModelUnavailable,
 }
 
+# Seconds. After a shorter delay requested by the vendor, a retry uses an attempt and backs off.
+# Otherwise `Retry-After: 0` would cause hundreds of calls a second until the turn's deadline.
 MIN_RETRY_AFTER = 1.0
-"""Seconds; a call that its vendor wants again sooner uses an attempt, and backs off.
-
-Else `Retry-After: 0` would have a turn call hundreds of times a second until its deadline.
-"""
 
 
 def after_error(
     claim: Claim, model: Model, error: ProviderError, *, has_output: bool
 ) -> Outcome | Retry:
-    """Decide after a failed call.
+    """Return the outcome after a failed call.
 
-    What was said is kept, so a call that failed in the middle ends the turn as incomplete. Before
-    the first delta it is tried again, while attempts and time are left; then the model's fallback
-    is asked; then the turn has failed.
+    With output, the turn is incomplete and the output is kept. Without output, the call is retried
+    while attempts and time are left, then sent to the model's fallback, and then the turn fails.
     """
     if has_output:
         return _outcome(Status.INCOMPLETE, FinishReason.ERROR, model, error)
@@ -74,8 +74,8 @@ def after_error(
 def after_stop(
     claim: Claim, model: Model, cause: StopCause, *, has_output: bool
 ) -> Outcome | Retry | None:
-    """Decide after this side ended the call; `None` when the turn is no longer ours to write."""
-    ended = Status.INCOMPLETE if has_output else Status.FAILED
+    """Return the outcome after the worker stopped the call, or `None` if its lease is lost."""
+    status = Status.INCOMPLETE if has_output else Status.FAILED
     match cause:
         case StopCause.LOST:
             return None
@@ -84,42 +84,44 @@ def after_stop(
         case StopCause.TOO_LONG:
             return _outcome(Status.INCOMPLETE, FinishReason.LENGTH, model)
         case StopCause.DEADLINE:
-            return _outcome(ended, FinishReason.ERROR, model, DeadlineExceeded())
-        case StopCause.SILENCE:
+            return _outcome(status, FinishReason.ERROR, model, DeadlineExceeded())
+        case StopCause.DELTA_TIMEOUT:
             return after_error(claim, model, ModelTimeout(), has_output=has_output)
         case StopCause.DRAIN:
             return Retry(delay=0, reason=WaitReason.QUEUE, uses_attempt=False, model=model.name)
 
 
-def after_limit(claim: Claim, model: Model, wait: LimiterDelay) -> Outcome | Retry:
-    """Decide for a turn whose model's gate lets no call pass now: no attempt is used."""
-    if model.fallback and wait.reason is not WaitReason.RATE_LIMITED:
+def after_limit(claim: Claim, model: Model, delay: LimiterDelay) -> Outcome | Retry:
+    """Return the outcome when the model's limiter blocks the call; this uses no attempt."""
+    if model.fallback and delay.reason is not WaitReason.RATE_LIMITED:
         return _retry_with_fallback(model, None)
-    if wait.seconds < claim.seconds_left:
+    if delay.seconds < claim.seconds_left:
         return Retry(
-            delay=wait.seconds,
-            reason=wait.reason,
+            delay=delay.seconds,
+            reason=delay.reason,
             uses_attempt=False,
             model=model.name,
             may_be_woken=True,
         )
-    return _outcome(Status.FAILED, FinishReason.ERROR, model, LIMIT_ERRORS[wait.reason]())
+    return _outcome(Status.FAILED, FinishReason.ERROR, model, LIMIT_ERRORS[delay.reason]())
 
 
 def after_limiter_error(model: Model) -> Retry:
-    """Decide for a turn whose model's gate could not be asked: as if it had not been taken."""
+    """Return the outcome when the limiter is unavailable: requeue the turn."""
     return Retry(delay=0, reason=WaitReason.QUEUE, uses_attempt=False, model=model.name)
 
 
 def set_call_result(
     call: ModelCall, stopped: StopCause | None, error: ProviderError, *, has_output: bool
 ) -> None:
-    """Note for the model's gate what a call that failed or was stopped says about the model.
+    """Set the result of a failed or stopped call for the model's limiter.
 
-    A call that was answered, with text or with what nobody can read, says that it is there: that
-    may be the doing of the one conversation that it was shown.
+    A call with a response, even an invalid one, does not count as a failure of the model: the cause
+    may be this one conversation.
     """
-    if not has_output and (stopped is StopCause.SILENCE or (stopped is None and error.is_outage)):
+    if not has_output and (
+        stopped is StopCause.DELTA_TIMEOUT or (stopped is None and error.is_outage)
+    ):
         call.result = CallResult.FAILED
     if stopped is None and error.retry_after:
         call.result = CallResult.RETRY_AFTER
@@ -138,17 +140,17 @@ def _retry_with_fallback(model: Model, error: ProviderError | None) -> Retry:
 
 
 def _retry_delay(claim: Claim, error: ProviderError) -> float:
-    """Seconds until the next try: the vendor's wish, else exponential back-off with full jitter.
+    """Return the vendor's Retry-After, or an exponential back-off with full jitter, in seconds.
 
-    The jitter is AWS's ("Exponential Backoff And Jitter", 2015).
+    See "Exponential Backoff And Jitter" (AWS, 2015).
     """
-    wish = error.retry_after or 0.0
+    retry_after = error.retry_after or 0.0
     if _has_retry_after(error):
-        return wish
+        return retry_after
     ceiling = min(
         chat_settings.MAX_RETRY_BACKOFF, chat_settings.RETRY_BACKOFF * 2 ** (claim.attempt - 1)
     )
-    return max(wish, random.uniform(0, ceiling))  # noqa: S311  # no secret hangs on it
+    return max(retry_after, random.uniform(0, ceiling))  # noqa: S311  # not a secret
 
 
 def _has_retry_after(error: ProviderError) -> bool:
@@ -158,8 +160,8 @@ def _has_retry_after(error: ProviderError) -> bool:
 def _outcome(
     status: Status, reason: FinishReason, model: Model, error: ProviderError | None = None
 ) -> Outcome:
-    told = _turn_error(error) if error else None
-    return Outcome(status=status, finish_reason=reason, model=model.name, error=told)
+    turn_error = _turn_error(error) if error else None
+    return Outcome(status=status, finish_reason=reason, model=model.name, error=turn_error)
 
 
 def _turn_error(error: ProviderError) -> TurnError:

@@ -1,4 +1,4 @@
-"""Celery tasks. Their names are stable: workers of two versions share one queue in a deploy."""
+"""Celery tasks. Their names are stable, because two versions share a queue during a deploy."""
 
 from celery import Task, shared_task
 
@@ -7,12 +7,10 @@ from chat.worker import turn_runner
 
 
 class WakeUpTask(Task[..., None]):
-    """A task that a wake-up asks for."""
-
-    Strategy = "chat.worker.bootstep:strategy"
+    Strategy = "chat.worker.task_request:wake_up_strategy"
 
 
 @shared_task(name=TAKE_TURN, base=WakeUpTask)
 def take_turn(*, session_id: str, **_: object) -> None:
-    """Answer the session's next turn, if there is one to take; a newer web may say more of it."""
+    """Run the session's next turn, if any. Arguments of a newer version are ignored."""
     turn_runner.run_next_turn(session_id)

@@ -1,4 +1,4 @@
-"""A worker's part of a turn: claim it, ask the model, commit the one outcome."""
+"""Run a turn: claim it, call the model, write the outcome."""
 
 import logging
 import os
@@ -48,20 +48,20 @@ from chat.worker.limiter import ModelCall, model_limiter
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
+# Of this process, in its claims.
 WORKER_ID = f"{socket.gethostname()}:{os.getpid()}"
-"""How this process is named in its claims."""
 
 STATUS_OF = {
     FinishReason.STOP: Status.COMPLETED,
     FinishReason.LENGTH: Status.INCOMPLETE,
     FinishReason.CONTENT_FILTER: Status.INCOMPLETE,
 }
+# Seconds between attempts to write an outcome while the store is unavailable.
 WRITE_RETRY_INTERVAL = 0.25
-"""Seconds between two tries to write an outcome to a store that gives no answer."""
 
 
 def run_next_turn(session_id: str) -> None:
-    """Answer the session's next turn, if there is one to take; wake a worker for the one after."""
+    """Run the session's next turn, if any, and wake a worker for the one after it."""
     if active_turns.is_draining:
         broker.wake_session(session_id)
         return
@@ -69,7 +69,7 @@ def run_next_turn(session_id: str) -> None:
         try:
             claim = leases.claim(session_id, nonce=random_id(), worker=WORKER_ID)
         except StoreUnavailable as error:
-            logger.warning("No claim; a sweep will see to it: %s", error.__cause__)
+            logger.warning("Could not claim the turn; the sweeper will retry: %s", error.__cause__)
             return
         if claim is not None:
             _run(claim)
@@ -78,26 +78,26 @@ def run_next_turn(session_id: str) -> None:
 
 
 def _run(claim: Claim) -> None:
-    """Answer the claimed turn, and have it said of each line and span what it is about."""
-    facts: dict[str, str | int] = {
+    """Answer the claimed turn, with its ids in log records and spans."""
+    fields: dict[str, str | int] = {
         "turn": claim.turn,
         "attempt": claim.attempt,
         "fence": claim.lease.fence,
     }
     session_id, parent = claim.lease.session_id, claim.traceparent
     if claim.attempt == 1:
-        since, until = claim.accepted_at, claim.claimed_at
+        start, end = claim.accepted_at, claim.claimed_at
         tracing.record_span(
-            "queue", start=since, end=until, parent=parent, session=session_id, **facts
+            "queue", start=start, end=end, parent=parent, session=session_id, **fields
         )
     with (
-        tracing.span("turn", kind=SpanKind.CONSUMER, parent=parent, session=session_id, **facts),
-        log_context(request_id=claim.request_id, **facts, **tracing.log_fields()),
+        tracing.span("turn", kind=SpanKind.CONSUMER, parent=parent, session=session_id, **fields),
+        log_context(request_id=claim.request_id, **fields, **tracing.log_fields()),
     ):
-        _run_attempt(claim)
+        _answer(claim)
 
 
-def _run_attempt(claim: Claim) -> None:
+def _answer(claim: Claim) -> None:
     try:
         model = llms.get(claim.model)
     except UnknownModel as error:
@@ -107,37 +107,37 @@ def _run_attempt(claim: Claim) -> None:
     turn = ActiveTurn(claim, model.timeouts, CancellableCall())
     active_turns.add(turn)
     try:
-        verdict, spent = _acquire_slot(claim, model, prompt), AttemptUsage()
-        if verdict is None:
+        outcome, usage = _acquire_slot(claim, model, prompt), AttemptUsage()
+        if outcome is None:
             with model_limiter.call(model, claim.lease.session_id) as call:
-                verdict = _with_usage(_call_model(claim, model, prompt, turn, call), prompt, turn)
-            spent = _attempt_usage(verdict, prompt, turn)
-        _commit(claim, verdict, turn, spent)
+                outcome = _with_usage(_call_model(claim, model, prompt, turn, call), prompt, turn)
+            usage = _attempt_usage(outcome, prompt, turn)
+        _commit(claim, outcome, turn, usage)
     finally:
         active_turns.remove(turn)
 
 
 def _acquire_slot(claim: Claim, model: Model, prompt: Prompt) -> Outcome | Retry | None:
-    """Pass the model's gate, or return what becomes of a turn that may not."""
+    """Return `None` if the model may be called now, else the outcome of the attempt."""
     try:
-        wait = model_limiter.acquire(
+        delay = model_limiter.acquire(
             model,
             claim.lease.session_id,
             tokens=context_window.estimate_call(prompt, model),
             max_wait=claim.seconds_left,
         )
     except StoreUnavailable as error:
-        logger.warning("The gate of %s gives no answer: %s", model.name, error.__cause__)
+        logger.warning("Could not use the limiter of %s: %s", model.name, error.__cause__)
         return retry_policy.after_limiter_error(model)
-    return retry_policy.after_limit(claim, model, wait) if wait else None
+    return retry_policy.after_limit(claim, model, delay) if delay else None
 
 
 def _call_model(
     claim: Claim, model: Model, prompt: Prompt, turn: ActiveTurn, call: ModelCall
 ) -> Outcome | Retry | None:
-    """Have the reply written and return what becomes of the turn; `None` if it is lost."""
+    """Write the reply and return the turn's outcome, or `None` if the lease is lost."""
     try:
-        ending = _read_stream(prompt, model, turn)
+        completion = _read_stream(prompt, model, turn)
     except ProviderError as error:
         retry_policy.set_call_result(call, turn.stopped, error, has_output=turn.has_output)
         if turn.stopped is not None:
@@ -145,16 +145,15 @@ def _call_model(
         logger.warning("%s: %s", claim.reply_id, error.code)
         return retry_policy.after_error(claim, model, error, has_output=turn.has_output)
     except Exception:
-        # The turn must not be asked again and again for what is a fault of ours.
-        logger.exception("%s: Parley failed", claim.reply_id)
-        return _failed_outcome(model.name, ParleyError("Parley failed."))
+        # A retry would not help against a bug in Parley.
+        logger.exception("%s: internal error", claim.reply_id)
+        return _failed_outcome(model.name, ParleyError("Internal error."))
     call.result = CallResult.OK
-    usage = ending.usage or _estimate_usage(prompt, turn)
     return Outcome(
-        status=STATUS_OF[ending.finish_reason],
-        finish_reason=ending.finish_reason,
+        status=STATUS_OF[completion.finish_reason],
+        finish_reason=completion.finish_reason,
         model=model.name,
-        usage=usage,
+        usage=completion.usage or _estimate_usage(prompt, turn),
     )
 
 
@@ -166,14 +165,14 @@ def _read_stream(prompt: Prompt, model: Model, turn: ActiveTurn) -> Completion:
         gen_ai__provider__name=model.provider,
         gen_ai__request__model=model.model or model.name,
     ) as span:
-        for piece in provider_for(model).stream(prompt, turn.call):
-            if isinstance(piece, Completion):
-                _record_completion(piece, span)
-                return piece
+        for item in provider_for(model).stream(prompt, turn.call):
+            if isinstance(item, Completion):
+                _record_completion(item, span)
+                return item
             if not turn.has_output:
                 span.add_event("first_delta")
                 model_limiter.record_success(model)
-            turn.append(piece)
+            turn.append(item)
         raise ModelInvalidResponse
 
 
@@ -193,18 +192,18 @@ def _estimate_usage(prompt: Prompt, turn: ActiveTurn) -> Usage:
 
 
 class AttemptUsage(NamedTuple):
-    """What an attempt took, for those who count it."""
+    """Tokens of one attempt."""
 
+    # Charged to the session's token budget, if there is one.
     tokens: int = 0
-    """For the session's budget, if there is one."""
+    # For the metrics, if the model's output is discarded and the turn retried.
     retried_usage: Usage | None = None
-    """For the figures, when the model has said something that is to be said anew."""
 
 
 def _with_usage(
     outcome: Outcome | Retry | None, prompt: Prompt, turn: ActiveTurn
 ) -> Outcome | Retry | None:
-    """Return the verdict; an outcome with text tells what it took, however it came about."""
+    """Add an estimated usage to an outcome with text but without usage."""
     if isinstance(outcome, Outcome) and outcome.usage is None and turn.has_output:
         return replace(outcome, usage=_estimate_usage(prompt, turn))
     return outcome
@@ -213,35 +212,36 @@ def _with_usage(
 def _attempt_usage(
     outcome: Outcome | Retry | None, prompt: Prompt, turn: ActiveTurn
 ) -> AttemptUsage:
-    told = outcome.usage if isinstance(outcome, Outcome) else None
-    if told is None and (turn.has_output or chat_settings.SESSION_TOKENS_PER_HOUR):
-        guess = _estimate_usage(prompt, turn)
-        tokens = guess.total_tokens if chat_settings.SESSION_TOKENS_PER_HOUR else 0
-        return AttemptUsage(tokens, guess if turn.has_output else None)
-    return AttemptUsage(told.total_tokens if told and chat_settings.SESSION_TOKENS_PER_HOUR else 0)
+    has_budget = bool(chat_settings.SESSION_TOKENS_PER_HOUR)
+    reported = outcome.usage if isinstance(outcome, Outcome) else None
+    if reported is None and (turn.has_output or has_budget):
+        estimate = _estimate_usage(prompt, turn)
+        tokens = estimate.total_tokens if has_budget else 0
+        return AttemptUsage(tokens, estimate if turn.has_output else None)
+    return AttemptUsage(reported.total_tokens if reported and has_budget else 0)
 
 
 def _commit(
     claim: Claim,
     outcome: Outcome | Retry | None,
     turn: ActiveTurn | None,
-    usage: AttemptUsage = AttemptUsage(),  # noqa: B008  # nothing changes it
+    usage: AttemptUsage = AttemptUsage(),  # noqa: B008  # it is immutable
 ) -> None:
-    """Write what becomes of the turn, and wake a worker when the session wants one at once."""
+    """Write the turn's outcome, and wake a worker if the session needs one now."""
     if outcome is None:
-        logger.info("%s: this attempt was taken away", claim.reply_id)
+        logger.info("%s: lost the lease; nothing was written", claim.reply_id)
         return
     try:
         with tracing.span("finish", outcome=_outcome_name(outcome)):
-            wants_wake = _write_with_retry(claim, lambda: _write(claim, outcome, turn, usage))
+            needs_wake = _write_with_retry(claim, lambda: _write(claim, outcome, turn, usage))
     except TurnLost as lost:
         logger.info("%s: %s", claim.reply_id, lost.code)
         return
     except StoreUnavailable as error:
-        logger.error("%s: the outcome was not written: %s", claim.reply_id, error.__cause__)
+        logger.error("%s: could not write the outcome: %s", claim.reply_id, error.__cause__)
         return
     logger.info("%s: %s", claim.reply_id, _describe(outcome))
-    if wants_wake:
+    if needs_wake:
         broker.wake_session(claim.lease.session_id)
 
 
@@ -251,7 +251,7 @@ def _outcome_name(outcome: Outcome | Retry) -> str:
 
 def _describe(outcome: Outcome | Retry) -> str:
     if isinstance(outcome, Retry):
-        return f"again in {outcome.delay:.1f} s"
+        return f"retry in {outcome.delay:.1f} s"
     return outcome.status
 
 
@@ -261,26 +261,26 @@ def _write(
     if isinstance(outcome, Retry):
         leases.retry(claim.lease, outcome, tokens=usage.tokens, usage=usage.retried_usage)
         return outcome.delay == 0
-    rest = turn.remaining() if turn else Delta(offset=0, fragment=b"")
-    finish = leases.finish(claim.lease, outcome, rest, tokens=usage.tokens)
+    delta = turn.remaining() if turn else Delta(offset=0, text=b"")
+    finish = leases.finish(claim.lease, outcome, delta, tokens=usage.tokens)
     if finish.has_delivery:
         delivery_pool.submit([(claim.lease.session_id, message_number(claim.reply_id))])
     return finish.has_queued_turns
 
 
 def _write_with_retry(claim: Claim, write: Callable[[], T]) -> T:
-    """Write until the store answers: it is down seldom, and a reply is dear.
+    """Retry while the store is unavailable, to keep the reply.
 
     Raises:
-        StoreUnavailable: it gave no answer until the turn's own deadline, or this process's end.
-        TurnLost: somebody else has taken the turn meanwhile.
+        StoreUnavailable: until the turn's deadline, or the end of this process.
+        TurnLost: the turn was reassigned, or its session deleted.
     """
-    until = time.monotonic() + max(claim.seconds_left, chat_settings.LEASE_TTL)
+    give_up_at = time.monotonic() + max(claim.seconds_left, chat_settings.LEASE_TTL)
     while True:
         try:
             return write()
         except StoreUnavailable:
-            if time.monotonic() > min(until, active_turns.give_up_at):
+            if time.monotonic() > min(give_up_at, active_turns.give_up_at):
                 raise
             time.sleep(WRITE_RETRY_INTERVAL)
 

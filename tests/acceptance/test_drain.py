@@ -137,9 +137,9 @@ def test_a_worker_told_to_stop_while_redis_is_down_ends_and_its_turn_is_answered
     post = client.post("Tell me [[tokens=200 rate=20]]")
     client.said(post)
     here.stack.redis.kill()
-    wait_until(lambda: "A flush of" in here.worker.log)
+    wait_until(lambda: "Could not flush" in here.worker.log)
     assert here.worker.stop() == 0
-    assert here.worker.log.count("A flush of") == 1, "not twenty lines a second"
+    assert here.worker.log.count("Could not flush") == 1, "not twenty lines a second"
 
     here.history.faults[post.content] = 1
     here.stack.redis.start()

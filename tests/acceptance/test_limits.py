@@ -89,7 +89,7 @@ def test_a_turn_whose_gate_gives_no_answer_is_handed_back_and_taken_again(
     here.worker_link.lose_answer_to(read_script("acquire").sha, times=MAX_TRIES)
     post = client.post("Hello")
     reply = client.reply_in(post, "completed")
-    assert "The gate of narrow gives no answer" in here.worker.log
+    assert "Could not use the limiter of narrow" in here.worker.log
     assert reply["attempt"] == 1
     assert len(here.calls(post.content)) == 1
 

@@ -127,7 +127,7 @@ def test_what_is_no_wake_up_keeps_no_thread_of_the_worker(scene: Callable[..., S
     wait_until(lambda: here.redis.llen(QUEUE) == 0, within=20)
     client = here.client()
     client.reply_in(client.post("Hello"), "completed")
-    assert here.worker.log.count("A wake-up has failed") == len(BODIES) - 1
+    assert here.worker.log.count("A task failed") == len(BODIES) - 1
 
 
 SHORT_VISIBILITY = "tests.acceptance.short_visibility"

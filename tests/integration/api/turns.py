@@ -16,7 +16,7 @@ def take(session_id: str) -> Claim:
 
 def say(claim: Claim, text: str, *, after: str = "") -> bool:
     """Append to the reply; return whether the turn is to be cancelled."""
-    said = Delta(offset=len(json_escape(after)), fragment=json_escape(text))
+    said = Delta(offset=len(json_escape(after)), text=json_escape(text))
     (wants_cancel,) = leases.flush([(claim.lease, said)])
     assert isinstance(wants_cancel, bool), wants_cancel
     return wants_cancel
@@ -29,7 +29,7 @@ def finish(
     reason = FinishReason.CANCELLED if status == Status.CANCELLED else FinishReason.STOP
     outcome = Outcome(status=status, finish_reason=reason, model="default")
     leases.finish(
-        claim.lease, outcome, Delta(offset=len(json_escape(after)), fragment=json_escape(text))
+        claim.lease, outcome, Delta(offset=len(json_escape(after)), text=json_escape(text))
     )
 
 
@@ -45,4 +45,4 @@ def fail(session_id: str) -> None:
     outcome = Outcome(
         status=Status.FAILED, finish_reason=FinishReason.ERROR, model="default", error=error
     )
-    leases.finish(claim.lease, outcome, Delta(offset=0, fragment=b""))
+    leases.finish(claim.lease, outcome, Delta(offset=0, text=b""))

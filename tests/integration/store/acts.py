@@ -134,7 +134,7 @@ class Writer:
         kept = len(self.pieces) - resent
         self.pieces.append(json_escape(text))
         offset = sum(map(len, self.pieces[:kept]))
-        return Delta(offset=offset, fragment=b"".join(self.pieces[kept:]))
+        return Delta(offset=offset, text=b"".join(self.pieces[kept:]))
 
     def say(self, text: str) -> bool | Exception:
         return leases.flush([(self.lease, self.piece(text))])[0]

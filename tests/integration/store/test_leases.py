@@ -86,9 +86,7 @@ def test_a_finish_that_comes_again_much_later_changes_nothing(caller: Caller) ->
     first.finish("one")
     Writer.of(caller).say("two")
     assert (
-        leases.finish(
-            first.lease, acts.ended(), Delta(offset=0, fragment=b"again")
-        ).has_queued_turns
+        leases.finish(first.lease, acts.ended(), Delta(offset=0, text=b"again")).has_queued_turns
         is False
     )
     assert endings(caller) == ["message.completed msg_2"]
@@ -131,10 +129,8 @@ def test_the_same_nonce_after_a_recovery_is_another_lease(redis: Redis, caller: 
     assert early is not None
     assert late is not None
     with pytest.raises(LeaseLost):
-        leases.finish(early.lease, acts.ended(), Delta(offset=0, fragment=b"early"))
-    assert leases.finish(
-        late.lease, acts.ended(), Delta(offset=0, fragment=b"late")
-    ).has_queued_turns
+        leases.finish(early.lease, acts.ended(), Delta(offset=0, text=b"early"))
+    assert leases.finish(late.lease, acts.ended(), Delta(offset=0, text=b"late")).has_queued_turns
 
 
 def test_a_worker_whose_claim_a_failover_forgot_writes_nothing(
@@ -154,7 +150,7 @@ def test_a_worker_whose_claim_a_failover_forgot_writes_nothing(
 def test_a_resent_piece_is_not_said_twice(caller: Caller) -> None:
     writer = Writer.of(caller)
     for said in ((0, b"ab"), (0, b"ab"), (0, b"abcd"), (2, b"cdef"), (6, b""), (0, b"abcdef")):
-        answer = leases.flush([(writer.lease, Delta(offset=said[0], fragment=said[1]))])
+        answer = leases.flush([(writer.lease, Delta(offset=said[0], text=said[1]))])
         assert answer == [False]
     assert acts.reply(caller, "msg_2")["content"] == "abcdef"
     told = [event["delta"] for event in acts.events(caller) if event["type"] == "message.delta"]
@@ -164,7 +160,7 @@ def test_a_resent_piece_is_not_said_twice(caller: Caller) -> None:
 def test_a_piece_after_a_gap_is_refused(caller: Caller) -> None:
     """A failover may lose a piece that was acknowledged; a reply with a hole must not be told."""
     writer = Writer.of(caller)
-    gap = Delta(offset=4, fragment=b"efgh")
+    gap = Delta(offset=4, text=b"efgh")
     assert isinstance(leases.flush([(writer.lease, gap)])[0], LeaseLost)
     with pytest.raises(LeaseLost):
         leases.finish(writer.lease, acts.ended(), gap)
@@ -272,7 +268,7 @@ def test_the_model_is_shown_exactly_the_turns_before() -> None:
         expected = [f"{kind} {t}" for t in range(turn) for kind in ("question", "answer")]
         assert [message.content for message in claimed.history] == [*expected, f"question {turn}"]
         text = f"answer {turn}".encode()
-        leases.finish(claimed.lease, acts.ended(), Delta(offset=0, fragment=text))
+        leases.finish(claimed.lease, acts.ended(), Delta(offset=0, text=text))
 
 
 def test_turns_that_wait_are_not_shown_to_the_model(caller: Caller) -> None:

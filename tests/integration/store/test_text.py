@@ -86,7 +86,7 @@ def test_numbers_that_no_double_can_hold_are_kept() -> None:
     usage = Usage(prompt_tokens=2**53 + 1, completion_tokens=2**60 + 1, source=UsageSource.PROVIDER)
     acts.submit(caller)
     writer = Writer.of(caller)
-    leases.finish(writer.lease, acts.ended(usage=usage), Delta(offset=0, fragment=b""))
+    leases.finish(writer.lease, acts.ended(usage=usage), Delta(offset=0, text=b""))
     kept = acts.reply(caller, "msg_2")["usage"]
     assert kept["prompt_tokens"] == 2**53 + 1
     assert kept["total_tokens"] == 2**53 + 2**60 + 2

@@ -203,7 +203,7 @@ def test_a_read_only_redis_is_unavailable_and_then_goes_on(redis: Redis) -> None
     finally:
         redis.replicaof("NO", "ONE")
     writer.renew()
-    leases.finish(writer.lease, acts.ended(), Delta(offset=0, fragment=b""))
+    leases.finish(writer.lease, acts.ended(), Delta(offset=0, text=b""))
     assert acts.reply(caller, "msg_2")["status"] == Status.COMPLETED
 
 

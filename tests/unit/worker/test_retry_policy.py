@@ -110,7 +110,7 @@ def test_a_lost_lease_writes_nothing() -> None:
         (StopCause.TOO_LONG, True, Status.INCOMPLETE),
         (StopCause.DEADLINE, True, Status.INCOMPLETE),
         (StopCause.DEADLINE, False, Status.FAILED),
-        (StopCause.SILENCE, True, Status.INCOMPLETE),
+        (StopCause.DELTA_TIMEOUT, True, Status.INCOMPLETE),
     ],
 )
 def test_a_stopped_call_ends_the_turn(cause: StopCause, has_said: bool, status: Status) -> None:
@@ -120,7 +120,7 @@ def test_a_stopped_call_ends_the_turn(cause: StopCause, has_said: bool, status: 
 
 
 def test_silence_before_the_first_delta_is_tried_again() -> None:
-    verdict = retry_policy.after_stop(FIRST, MODEL, StopCause.SILENCE, has_output=False)
+    verdict = retry_policy.after_stop(FIRST, MODEL, StopCause.DELTA_TIMEOUT, has_output=False)
     assert isinstance(verdict, Retry)
     assert verdict.uses_attempt
 

@@ -38,7 +38,7 @@ class Worker:
         known = len(self.pieces) - min(resent, len(self.pieces))
         self.pieces.append(text)
         offset = len(json_escape("".join(self.pieces[:known])))
-        return Delta(offset=offset, fragment=json_escape("".join(self.pieces[known:])))
+        return Delta(offset=offset, text=json_escape("".join(self.pieces[known:])))
 
     def starts_anew_if_told_so(self) -> None:
         """Its claim, which a failover had forgotten, was given to it again."""

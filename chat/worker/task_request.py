@@ -1,0 +1,89 @@
+"""Celery's request of a wake-up: what a worker does with one message of the queue."""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from celery import Celery, Task
+from celery.worker.state import active_requests, reserved_requests
+from kombu.transport import virtual
+
+from chat.worker.active_turns import active_turns
+
+logger = logging.getLogger(__name__)
+
+# Celery counts these to decide whether a thread is free.
+REQUEST_SETS = (reserved_requests, active_requests)
+
+
+class TaskRequest:
+    """A wake-up from its arrival until its thread has run the task.
+
+    acknowledge: makes Celery's event loop acknowledge the message.
+    """
+
+    def __init__(
+        self, task: Task[..., None], message: Any, acknowledge: Callable[[], object]
+    ) -> None:
+        self.task = task
+        self._message = message
+        self._acknowledge = acknowledge
+        # When Celery loses the broker, it drops its requests by id, also one whose thread ends at
+        # that moment. It never stores anything under an empty id.
+        self.id = ""
+
+    def execute(self) -> None:
+        """Run the task; when this returns, Celery has a free thread."""
+        with self:
+            self._acknowledge_message()
+            _, arguments, _ = self._message.payload
+            self.task.run(**arguments)
+
+    def cancel(self, *_: object, **__: object) -> None:
+        """Hand the turns back now: Celery calls this on the second request to stop."""
+        active_turns.drain(0)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        for requests in REQUEST_SETS:
+            requests.discard(self)
+        if error is not None:
+            logger.error("A task failed", exc_info=error)
+
+    def _acknowledge_message(self) -> None:
+        """Acknowledge in this thread if kombu only updates a set for this broker.
+
+        Otherwise Celery's event loop does it, which takes one iteration while this thread needs the
+        interpreter.
+        """
+        if type(self._message.channel.qos) is virtual.QoS:
+            self._message.ack()
+        else:
+            self._acknowledge()
+
+
+def wake_up_strategy(task: Task[..., None], _app: Celery, consumer: Any) -> Callable[..., None]:
+    """Return Celery's handler of messages for `task`: it passes each one to a thread.
+
+    The default strategy supports revoked and expired tasks, ETAs, results and workflows, and traces
+    each run. Wake-ups need none of this, and it took 7 % of the time from a message to the model
+    call (docs/adr/0007-celery-settings.md).
+    """
+
+    def receive(message: Any, _payload: Any, acknowledge: Callable[..., Any], *_: Any) -> None:
+        message.decode()  # not in the thread: here Celery rejects a message of a forbidden type
+        request = TaskRequest(
+            task, message, partial(acknowledge, logger, consumer.connection_errors)
+        )
+        for requests in REQUEST_SETS:
+            requests.add(request)
+        consumer.pool.apply_async(request.execute, callback=_ignore_result)
+
+    return receive
+
+
+def _ignore_result(_: None) -> None:
+    """The pool requires a callback."""
