@@ -15,7 +15,7 @@ from tests.harness.waiting import wait_until
 def test_streams_longer_than_the_drain_are_taken_over_at_once_and_none_fails(
     scene: Callable[..., Scene],
 ) -> None:
-    here = scene(drain=1, lease=10).start(workers=1)
+    here = scene(drain_timeout=1, lease_ttl=10).start(workers=1)
     clients = here.clients(20)
     here.script({"times": 20, "tokens": 200, "rate": 10})
     posts = [client.post("Tell me") for client in clients]
@@ -45,7 +45,7 @@ def test_streams_longer_than_the_drain_are_taken_over_at_once_and_none_fails(
 @pytest.mark.timeout(300)
 @pytest.mark.fault("F24")
 def test_a_rolling_restart_under_long_streams_fails_none(scene: Callable[..., Scene]) -> None:
-    here = scene(drain=2, lease=10).start(workers=2)
+    here = scene(drain_timeout=2, lease_ttl=10).start(workers=2)
     clients = here.clients(20)
     posts = [client.post("Tell me [[tokens=200 rate=10]]") for client in clients]
     here.wait_for_streams(20)
@@ -112,7 +112,7 @@ def test_a_worker_told_to_stop_claims_nothing_more(here: Usual) -> None:
 def test_a_worker_told_to_stop_twice_hands_its_turn_back_at_once(
     scene: Callable[..., Scene],
 ) -> None:
-    here = scene(drain=120).start()
+    here = scene(drain_timeout=120).start()
     client = here.client()
     post = client.post("Tell me [[tokens=100 rate=20]]")
     client.said(post)
@@ -132,7 +132,7 @@ def test_a_worker_told_to_stop_twice_hands_its_turn_back_at_once(
 def test_a_worker_told_to_stop_while_redis_is_down_ends_and_its_turn_is_answered_by_the_next(
     scene: Callable[..., Scene],
 ) -> None:
-    here = scene(drain=0).start()
+    here = scene(drain_timeout=0).start()
     client = here.client()
     post = client.post("Tell me [[tokens=200 rate=20]]")
     client.said(post)

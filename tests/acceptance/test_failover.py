@@ -101,7 +101,7 @@ def test_followers_hear_of_everything_after_a_failover(scene: Callable[..., Scen
 def test_a_claim_that_a_failover_has_rolled_back_cannot_commit(
     scene: Callable[..., Scene],
 ) -> None:
-    here = scene(replicas=0, lease=30)
+    here = scene(replicas=0, lease_ttl=30)
     pair = Pair(here).start()
     here.start_others()
     client = here.client()

@@ -128,7 +128,9 @@ def test_calls_that_go_wrong_for_what_they_ask_shut_out_nobody_else(
 def test_a_circuit_lets_one_call_pass_until_that_is_answered_and_all_from_then_on(
     scene: Callable[..., Scene],
 ) -> None:
-    here = scene(circuit_failures=2, circuit_pause=0.5, max_attempts=1, sweep=0.3).start()
+    here = scene(
+        circuit_failure_threshold=2, circuit_reset_timeout=0.5, max_attempts=1, sweep_interval=0.3
+    ).start()
     *unlucky, prober, other = here.clients(4)
     for client in unlucky:
         client.reply_in(client.post("Hello [[fault:500]]"), "failed")
@@ -145,7 +147,9 @@ def test_a_circuit_lets_one_call_pass_until_that_is_answered_and_all_from_then_o
 def test_a_probe_whose_worker_is_killed_keeps_the_circuit_open_for_its_lease_alone(
     scene: Callable[..., Scene],
 ) -> None:
-    here = scene(circuit_failures=2, circuit_pause=0.5, max_attempts=1, sweep=0.3).start()
+    here = scene(
+        circuit_failure_threshold=2, circuit_reset_timeout=0.5, max_attempts=1, sweep_interval=0.3
+    ).start()
     *unlucky, prober, other = here.clients(4)
     for client in unlucky:
         client.reply_in(client.post("Hello [[fault:500]]"), "failed")

@@ -98,7 +98,7 @@ def is_said_again(reply: dict[str, Any]) -> bool:
 def test_a_message_that_kills_its_worker_each_time_fails_and_the_next_is_answered(
     scene: Callable[..., Scene],
 ) -> None:
-    here = scene(max_attempts=3, lease=1).start()
+    here = scene(max_attempts=3, lease_ttl=1).start()
     here.script({"match": "poison", "times": 0, **SLOW})
     client = here.client()
     poison = client.post("poison")

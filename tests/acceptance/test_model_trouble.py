@@ -38,7 +38,7 @@ def test_a_rate_limit_is_waited_out_uses_no_attempt_and_stops_no_other_model(her
 @pytest.mark.slow
 @pytest.mark.fault("F21")
 def test_a_model_that_is_away_is_asked_again_when_it_is_back(scene: Callable[..., Scene]) -> None:
-    here = scene(max_attempts=20, retry_max=1).start()
+    here = scene(max_attempts=20, max_retry_backoff=1).start()
     clients = here.clients(5)
     here.stack.model.kill()
     talks = [(client, client.post("Hello")) for client in clients]

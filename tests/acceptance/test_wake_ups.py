@@ -120,7 +120,7 @@ BODIES = (
 @pytest.mark.fault("F08")
 def test_what_is_no_wake_up_keeps_no_thread_of_the_worker(scene: Callable[..., Scene]) -> None:
     """Without prefetching, two that counted as taken for ever would end all taking."""
-    here = scene(worker_concurrency=2, grace=60)
+    here = scene(worker_concurrency=2, wake_grace=60)
     here.start()
     envelope = json.loads(serialize_message("ses_none", "none"))
     here.redis.lpush(QUEUE, *(json.dumps({**envelope, "body": body}) for body in BODIES))

@@ -15,10 +15,10 @@ from tests.harness.waiting import wait_until
 SECRETS = ("whsec_" + "A" * 32, "whsec_" + "B" * 32)
 WEBHOOKS: dict[str, Any] = {
     "webhook_secrets": ",".join(SECRETS),
-    "outside_networks": "127.0.0.1/32",
+    "webhook_allowed_networks": "127.0.0.1/32",
     "webhook_timeout": 2,
-    "webhook_base": 0.1,
-    "sweep": 0.2,
+    "webhook_backoff": 0.1,
+    "sweep_interval": 0.2,
 }
 
 
