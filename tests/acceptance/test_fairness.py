@@ -1,14 +1,14 @@
-"""A session that floods, and those beside it: workers go round by turns."""
+"""A session that floods the queue: workers serve sessions in turn."""
 
 from collections.abc import Callable
 
 from tests.acceptance.scene import Scene
 
+# Takes the only worker thread 0.2 s.
 TURN = "[[tokens=6 rate=30]]"
-"""Takes the one worker thread 0.2 s."""
 
 
-def test_a_session_with_twenty_waiting_turns_delays_another_by_one_of_them(
+def test_flooding_session_delays_others_by_one_turn_each(
     scene: Callable[..., Scene],
 ) -> None:
     here = scene(worker_concurrency=1).start()
@@ -26,10 +26,10 @@ def test_a_session_with_twenty_waiting_turns_delays_another_by_one_of_them(
     order = [call["last_user_message"] in flooded for call in here.calls()]
     last = max(place for place, is_flood in enumerate(order) if not is_flood)
     until_all_were_served = order[: last + 1]
-    # Two rounds of theirs, and as many turns of the flood as rounds; the first was there before.
+    # Two rounds of the others, and one turn of the flood per round; its first turn was earlier.
     assert until_all_were_served.count(False) == 8
     assert until_all_were_served.count(True) <= 1 + 2 + 1
     assert flooder.messages()[-1]["status"] == "queued"
-    # The newest first: one that ran after so many cancelled ones would be shown fewer turns.
+    # Newest first: a turn that ran after cancelled ones would get a shorter context.
     for post in reversed(flood):
         flooder.cancel(post)

@@ -1,4 +1,4 @@
-"""The gates of models, on a real server."""
+"""Limits on model calls: concurrency, rates, circuit breaker."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +13,11 @@ from tests.harness.waiting import wait_until
 
 FREE = Model(name="m", provider="openai", url="http://127.0.0.1/v1")
 TWO_AT_ONCE = replace(FREE, concurrency=2)
+# Leases in seconds: one that outlasts every test even on a stalled machine, one whose end a test
+# waits for, and one that a test extends.
 LONG = 60.0
-"""Seconds of a lease that ends in no test, though the machine may stand still for a while."""
 SHORT = 0.3
-"""Of one whose end is waited for."""
-HELD = 2.0
-"""Of one that is held beyond its end."""
+EXTENDED = 2.0
 
 
 @pytest.fixture(autouse=True)
@@ -28,168 +27,168 @@ def quick(settings: Settings) -> None:
     settings.CHAT_LEASE_TTL = LONG
 
 
-def passes(model: Model, caller: str, tokens: int = 1) -> bool:
-    return limits.acquire(model, caller, tokens=tokens) is None
+def acquired(model: Model, session_id: str, tokens: int = 1) -> bool:
+    return limits.acquire(model, session_id, tokens=tokens) is None
 
 
-def test_no_more_calls_than_allowed_are_in_flight() -> None:
+def test_concurrency_limit_is_never_exceeded() -> None:
     with ThreadPoolExecutor(20) as threads:
-        passed = list(threads.map(lambda i: passes(TWO_AT_ONCE, f"s{i}"), range(20)))
+        passed = list(threads.map(lambda i: acquired(TWO_AT_ONCE, f"s{i}"), range(20)))
     assert sum(passed) == 2
 
 
-def test_a_call_that_leaves_names_who_waits_longest() -> None:
-    assert passes(TWO_AT_ONCE, "a")
-    assert passes(TWO_AT_ONCE, "b")
+def test_release_returns_the_longest_waiter() -> None:
+    assert acquired(TWO_AT_ONCE, "a")
+    assert acquired(TWO_AT_ONCE, "b")
     wait = limits.acquire(TWO_AT_ONCE, "c", tokens=1)
     assert wait
     assert wait.reason is WaitReason.QUEUE
-    assert not passes(TWO_AT_ONCE, "d")
+    assert not acquired(TWO_AT_ONCE, "d")
     assert limits.release(TWO_AT_ONCE, "a", CallResult.OK) == ["c"]
 
 
-def test_who_waits_is_not_overtaken() -> None:
-    assert passes(TWO_AT_ONCE, "a")
-    assert passes(TWO_AT_ONCE, "b")
-    assert not passes(TWO_AT_ONCE, "c")
+def test_newcomer_does_not_overtake_a_waiter() -> None:
+    assert acquired(TWO_AT_ONCE, "a")
+    assert acquired(TWO_AT_ONCE, "b")
+    assert not acquired(TWO_AT_ONCE, "c")
     limits.release(TWO_AT_ONCE, "a", CallResult.OK)
-    assert not passes(TWO_AT_ONCE, "newcomer")
-    assert passes(TWO_AT_ONCE, "c")
+    assert not acquired(TWO_AT_ONCE, "newcomer")
+    assert acquired(TWO_AT_ONCE, "c")
 
 
-def test_who_has_left_the_line_lets_those_behind_come_up() -> None:
-    assert passes(TWO_AT_ONCE, "a")
-    assert passes(TWO_AT_ONCE, "b")
-    assert not passes(TWO_AT_ONCE, "c")
-    assert not passes(TWO_AT_ONCE, "d")
+def test_leaving_the_queue_returns_the_next_waiter() -> None:
+    assert acquired(TWO_AT_ONCE, "a")
+    assert acquired(TWO_AT_ONCE, "b")
+    assert not acquired(TWO_AT_ONCE, "c")
+    assert not acquired(TWO_AT_ONCE, "d")
     assert limits.release(TWO_AT_ONCE, "a", CallResult.OK) == ["c"]
     assert limits.leave_queue([TWO_AT_ONCE], "nobody") == []
     assert limits.leave_queue([TWO_AT_ONCE], "c") == ["d"]
-    assert passes(TWO_AT_ONCE, "d")
+    assert acquired(TWO_AT_ONCE, "d")
 
 
-def test_a_slot_is_waited_for_no_longer_than_it_is_of_use() -> None:
+def test_delay_for_a_slot_fits_max_wait() -> None:
     one = replace(FREE, concurrency=1)
-    assert passes(one, "a")
-    waits = [limits.acquire(one, "b", tokens=1, max_wait=within) for within in (8, 0.1, 900)]
+    assert acquired(one, "a")
+    waits = [limits.acquire(one, "b", tokens=1, max_wait=max_wait) for max_wait in (8, 0.1, 900)]
     assert [wait.seconds for wait in waits if wait] == [4, 0.1, 10]
 
 
-def test_nobody_is_behind_those_who_ask_the_fallback_or_give_up() -> None:
-    """They do not come again, and would hold up all others until they are forgotten."""
+def test_no_one_queues_behind_calls_that_will_not_return() -> None:
+    """Those with a fallback, or with too little time, do not ask again."""
     one = replace(FREE, concurrency=1)
-    paced = replace(FREE, requests_per_minute=10)
-    assert passes(one, "a")
+    limited = replace(FREE, requests_per_minute=10)
+    assert acquired(one, "a")
     assert limits.acquire(replace(one, fallback="other"), "b", tokens=1)
     assert limits.acquire(one, "c", tokens=1, max_wait=0.05)
     assert limits.release(one, "a", CallResult.OK) == []
-    assert passes(one, "d")
+    assert acquired(one, "d")
     limits.release(one, "d", CallResult.OK)
 
-    assert passes(paced, "a")
-    assert limits.acquire(paced, "b", tokens=1, max_wait=1)
-    first = limits.acquire(paced, "c", tokens=1)
+    assert acquired(limited, "a")
+    assert limits.acquire(limited, "b", tokens=1, max_wait=1)
+    first = limits.acquire(limited, "c", tokens=1)
     assert first
     assert first.seconds < 7  # and 13 if "b" were before it
 
 
-def test_who_steps_aside_lets_the_paced_come_earlier() -> None:
-    paced = replace(FREE, requests_per_minute=10)
-    assert passes(paced, "a")
-    waits = [limits.acquire(paced, name, tokens=1) for name in ("b", "c")]
-    assert limits.leave_queue([paced], "b") == ["c"]
-    again = limits.acquire(paced, "c", tokens=1)
+def test_leaving_the_queue_shortens_rate_limit_delays() -> None:
+    limited = replace(FREE, requests_per_minute=10)
+    assert acquired(limited, "a")
+    waits = [limits.acquire(limited, name, tokens=1) for name in ("b", "c")]
+    assert limits.leave_queue([limited], "b") == ["c"]
+    again = limits.acquire(limited, "c", tokens=1)
     assert again
     assert waits[1]
     assert again.seconds < 7 < waits[1].seconds
 
 
-def test_who_has_an_open_turn_keeps_his_place(caller: Caller) -> None:
-    assert passes(TWO_AT_ONCE, "a")
-    assert passes(TWO_AT_ONCE, "b")
-    assert not passes(TWO_AT_ONCE, caller.session_id)
+def test_session_with_open_turn_keeps_its_place(caller: Caller) -> None:
+    assert acquired(TWO_AT_ONCE, "a")
+    assert acquired(TWO_AT_ONCE, "b")
+    assert not acquired(TWO_AT_ONCE, caller.session_id)
     assert limits.leave_queue([TWO_AT_ONCE], caller.session_id) == []
     assert limits.release(TWO_AT_ONCE, "a", CallResult.OK) == [caller.session_id]
 
 
-def test_the_slot_of_a_dead_worker_comes_free_after_its_lease(settings: Settings) -> None:
+def test_slot_of_dead_worker_expires_with_its_lease(settings: Settings) -> None:
     settings.CHAT_LEASE_TTL = SHORT
-    assert passes(TWO_AT_ONCE, "a")
-    assert passes(TWO_AT_ONCE, "b")
-    wait_until(lambda: passes(TWO_AT_ONCE, "c"))
+    assert acquired(TWO_AT_ONCE, "a")
+    assert acquired(TWO_AT_ONCE, "b")
+    wait_until(lambda: acquired(TWO_AT_ONCE, "c"))
 
 
-def test_who_waits_is_named_once_a_dead_workers_slot_comes_free(settings: Settings) -> None:
-    """And not only comes again when he was told to."""
+def test_waiter_is_woken_when_a_slot_expires(settings: Settings) -> None:
+    """Before its own next attempt."""
     one = replace(FREE, concurrency=1)
-    assert [passes(one, caller) for caller in ("dead", "b", "c")] == [True, False, False]
+    assert [acquired(one, session_id) for session_id in ("dead", "b", "c")] == [True, False, False]
     settings.CHAT_LEASE_TTL = SHORT
     limits.heartbeat([(one, ["dead"])])
 
-    def named() -> list[str]:
-        assert not passes(one, "c"), "b is before him"
+    def woken() -> list[str]:
+        assert not acquired(one, "c"), "b is first in the queue"
         return limits.heartbeat([(one, [])])
 
-    assert wait_until(named) == ["b"]
+    assert wait_until(woken) == ["b"]
     assert limits.heartbeat([(one, [])]) == []
-    assert passes(one, "b")
+    assert acquired(one, "b")
 
 
-def test_a_slot_that_was_lost_lets_nobody_pass_beside_those_who_hold_theirs(
+def test_session_without_its_lost_slot_must_wait(
     settings: Settings,
 ) -> None:
     one = replace(FREE, concurrency=1)
     settings.CHAT_LEASE_TTL = SHORT
-    assert passes(one, "paused")
+    assert acquired(one, "paused")
     settings.CHAT_LEASE_TTL = LONG
-    wait_until(lambda: passes(one, "b"))
-    assert not passes(one, "paused")
+    wait_until(lambda: acquired(one, "b"))
+    assert not acquired(one, "paused")
 
 
-def test_a_late_sign_of_life_takes_no_slot_back_that_was_given_on(settings: Settings) -> None:
+def test_late_heartbeat_does_not_take_a_slot_back(settings: Settings) -> None:
     one = replace(FREE, concurrency=1)
     settings.CHAT_LEASE_TTL = SHORT
-    assert passes(one, "paused")
+    assert acquired(one, "paused")
     settings.CHAT_LEASE_TTL = LONG
-    wait_until(lambda: passes(one, "b"))
+    wait_until(lambda: acquired(one, "b"))
     limits.heartbeat([(one, ["paused"])])
     limits.release(one, "b", CallResult.OK)
-    assert passes(one, "c")
+    assert acquired(one, "c")
 
 
-def test_a_late_sign_of_life_keeps_a_slot_that_nobody_took(settings: Settings) -> None:
+def test_late_heartbeat_keeps_a_free_slot(settings: Settings) -> None:
     one = replace(FREE, concurrency=1)
     settings.CHAT_LEASE_TTL = SHORT
-    assert passes(one, "paused")
+    assert acquired(one, "paused")
     time.sleep(2 * SHORT)
     settings.CHAT_LEASE_TTL = LONG
     limits.heartbeat([(one, ["paused"])])
-    assert not passes(one, "b")
+    assert not acquired(one, "b")
 
 
-def test_a_sign_of_life_holds_a_slot(settings: Settings) -> None:
-    settings.CHAT_LEASE_TTL = HELD
+def test_heartbeat_keeps_a_slot(settings: Settings) -> None:
+    settings.CHAT_LEASE_TTL = EXTENDED
     one = replace(FREE, concurrency=1)
-    assert passes(one, "a")
-    ends = time.monotonic() + 1.5 * HELD
+    assert acquired(one, "a")
+    ends = time.monotonic() + 1.5 * EXTENDED
     while time.monotonic() < ends:
         limits.heartbeat([(one, ["a"])])
-        assert not passes(one, "b")
+        assert not acquired(one, "b")
 
 
-def test_the_same_caller_passes_again_without_a_second_slot() -> None:
-    assert passes(TWO_AT_ONCE, "a")
-    assert passes(TWO_AT_ONCE, "a")
-    assert passes(TWO_AT_ONCE, "b")
-    assert not passes(TWO_AT_ONCE, "c")
+def test_acquire_twice_takes_one_slot() -> None:
+    assert acquired(TWO_AT_ONCE, "a")
+    assert acquired(TWO_AT_ONCE, "a")
+    assert acquired(TWO_AT_ONCE, "b")
+    assert not acquired(TWO_AT_ONCE, "c")
 
 
-def test_calls_are_paced_and_waiters_are_told_one_after_the_other() -> None:
-    paced = replace(FREE, requests_per_minute=60)
-    passed = [passes(paced, f"s{i}") for i in range(6)]
+def test_rate_limit_spreads_out_waiters() -> None:
+    limited = replace(FREE, requests_per_minute=60)
+    passed = [acquired(limited, f"s{i}") for i in range(6)]
     assert passed == [True] * 6
-    first = limits.acquire(paced, "late", tokens=1)
-    second = limits.acquire(paced, "later", tokens=1)
+    first = limits.acquire(limited, "late", tokens=1)
+    second = limits.acquire(limited, "later", tokens=1)
     assert first
     assert second
     assert first.reason is WaitReason.RATE_LIMITED
@@ -199,30 +198,30 @@ def test_calls_are_paced_and_waiters_are_told_one_after_the_other() -> None:
 
 @pytest.mark.parametrize("share", [4, 10])
 @pytest.mark.parametrize("per_minute", [2, 3, 9, 10, 60, 1000, 250_000])
-def test_no_minute_sees_more_than_its_number(per_minute: int, share: int) -> None:
+def test_no_minute_exceeds_its_limit(per_minute: int, share: int) -> None:
     interval, burst = limits.interval_and_burst(per_minute, burst_share=share)
     within_a_minute = burst + int(limits.MINUTE_MS / interval)
     assert 0.7 * per_minute <= within_a_minute <= per_minute
 
 
 @pytest.mark.security("S24")
-def test_a_budget_of_tokens_holds_calls_back() -> None:
+def test_token_limit_delays_calls() -> None:
     budget = replace(FREE, tokens_per_minute=6000)
-    assert passes(budget, "a", tokens=1000)
-    assert passes(budget, "b", tokens=500)
+    assert acquired(budget, "a", tokens=1000)
+    assert acquired(budget, "b", tokens=500)
     wait = limits.acquire(budget, "c", tokens=750)
     assert wait
     assert 9 < wait.seconds <= 10
 
 
-def test_a_call_larger_than_the_burst_passes_when_nothing_else_is_owed() -> None:
+def test_call_larger_than_the_burst_passes_when_idle() -> None:
     budget = replace(FREE, tokens_per_minute=60)
-    assert passes(budget, "a", tokens=1000)
-    assert not passes(budget, "b", tokens=1)
+    assert acquired(budget, "a", tokens=1000)
+    assert not acquired(budget, "b", tokens=1)
 
 
-def test_a_vendors_retry_after_closes_the_gate_for_all() -> None:
-    assert passes(FREE, "a")
+def test_retry_after_blocks_all_calls() -> None:
+    assert acquired(FREE, "a")
     limits.release(
         FREE, "a", CallResult.RETRY_AFTER, retry_after=0.4, reason=WaitReason.RATE_LIMITED
     )
@@ -231,91 +230,91 @@ def test_a_vendors_retry_after_closes_the_gate_for_all() -> None:
     assert wait.reason is WaitReason.RATE_LIMITED
     assert 0 < wait.seconds <= 0.4
     assert limits.degraded(["m", "other"]) == {"m"}
-    wait_until(lambda: passes(FREE, "b"))
+    wait_until(lambda: acquired(FREE, "b"))
 
 
-def test_failures_open_the_circuit_and_one_probe_closes_it() -> None:
-    for caller in "abc":
-        assert passes(FREE, caller)
-        limits.release(FREE, caller, CallResult.FAILED)
-    assert not passes(FREE, "d")
-    wait_until(lambda: passes(FREE, "probe"))
-    assert not passes(FREE, "e")
+def test_failures_open_the_circuit_and_a_probe_closes_it() -> None:
+    for session_id in "abc":
+        assert acquired(FREE, session_id)
+        limits.release(FREE, session_id, CallResult.FAILED)
+    assert not acquired(FREE, "d")
+    wait_until(lambda: acquired(FREE, "probe"))
+    assert not acquired(FREE, "e")
     limits.release(FREE, "probe", CallResult.OK)
-    assert passes(FREE, "e")
+    assert acquired(FREE, "e")
     assert limits.degraded(["m"]) == set()
 
 
-def test_a_probe_that_fails_opens_the_circuit_again() -> None:
-    for caller in "abc":
-        limits.release(FREE, caller, CallResult.FAILED)
-    wait_until(lambda: passes(FREE, "probe"))
+def test_failed_probe_opens_the_circuit_again() -> None:
+    for session_id in "abc":
+        limits.release(FREE, session_id, CallResult.FAILED)
+    wait_until(lambda: acquired(FREE, "probe"))
     limits.release(FREE, "probe", CallResult.FAILED)
-    assert not passes(FREE, "d")
+    assert not acquired(FREE, "d")
 
 
-def test_one_caller_opens_no_circuit_however_often_its_calls_fail() -> None:
+def test_failures_of_one_session_open_no_circuit() -> None:
     for _ in range(10):
         limits.release(FREE, "unlucky", CallResult.FAILED)
-    assert passes(FREE, "d")
+    assert acquired(FREE, "d")
 
 
-def test_the_first_text_of_a_probe_closes_the_circuit() -> None:
-    for caller in "abc":
-        limits.release(FREE, caller, CallResult.FAILED)
-    wait_until(lambda: passes(FREE, "probe"))
-    assert not passes(FREE, "d")
+def test_first_token_of_a_probe_closes_the_circuit() -> None:
+    for session_id in "abc":
+        limits.release(FREE, session_id, CallResult.FAILED)
+    wait_until(lambda: acquired(FREE, "probe"))
+    assert not acquired(FREE, "d")
     assert limits.record_success(FREE) == ["d"]
-    assert passes(FREE, "d")
+    assert acquired(FREE, "d")
     assert limits.degraded(["m"]) == set()
 
 
-def test_text_does_not_shorten_what_the_vendor_asked_for() -> None:
+def test_success_does_not_shorten_retry_after() -> None:
     limits.release(FREE, "a", CallResult.RETRY_AFTER, retry_after=30)
     assert limits.record_success(FREE) == []
-    assert not passes(FREE, "b")
+    assert not acquired(FREE, "b")
 
 
-def test_a_sign_of_life_keeps_a_long_probe_the_only_one(settings: Settings) -> None:
-    settings.CHAT_LEASE_TTL = HELD
-    for caller in "abc":
-        limits.release(FREE, caller, CallResult.FAILED)
-    wait_until(lambda: passes(FREE, "probe"))
-    ends = time.monotonic() + 1.5 * HELD
+def test_heartbeat_keeps_a_long_probe_the_only_one(settings: Settings) -> None:
+    settings.CHAT_LEASE_TTL = EXTENDED
+    for session_id in "abc":
+        limits.release(FREE, session_id, CallResult.FAILED)
+    wait_until(lambda: acquired(FREE, "probe"))
+    ends = time.monotonic() + 1.5 * EXTENDED
     while time.monotonic() < ends:
         limits.heartbeat([(FREE, ["a", "probe"])])
-        assert not passes(FREE, "d")
+        assert not acquired(FREE, "d")
 
 
-def test_a_probe_whose_answer_was_lost_is_still_the_same_probe() -> None:
-    for caller in "abc":
-        limits.release(FREE, caller, CallResult.FAILED)
-    wait_until(lambda: passes(FREE, "probe"))
-    assert passes(FREE, "probe")
+def test_probe_that_acquires_twice_is_still_the_probe() -> None:
+    for session_id in "abc":
+        limits.release(FREE, session_id, CallResult.FAILED)
+    wait_until(lambda: acquired(FREE, "probe"))
+    assert acquired(FREE, "probe")
 
 
-def test_another_call_that_ends_lets_no_second_probe_pass() -> None:
-    for caller in "abc":
-        limits.release(FREE, caller, CallResult.FAILED)
-    wait_until(lambda: passes(FREE, "probe"))
+def test_end_of_another_call_allows_no_second_probe() -> None:
+    for session_id in "abc":
+        limits.release(FREE, session_id, CallResult.FAILED)
+    wait_until(lambda: acquired(FREE, "probe"))
     limits.release(FREE, "earlier", CallResult.NEUTRAL)
-    assert not passes(FREE, "d")
+    assert not acquired(FREE, "d")
     assert limits.release(FREE, "probe", CallResult.NEUTRAL) == ["d"]
-    assert passes(FREE, "d")
+    assert acquired(FREE, "d")
 
 
-def test_a_probe_that_dies_is_followed_by_another(settings: Settings) -> None:
+def test_dead_probe_is_followed_by_another(settings: Settings) -> None:
     settings.CHAT_LEASE_TTL = SHORT
-    for caller in "abc":
-        limits.release(FREE, caller, CallResult.FAILED)
-    wait_until(lambda: passes(FREE, "dies"))
-    wait_until(lambda: passes(FREE, "next"))
+    for session_id in "abc":
+        limits.release(FREE, session_id, CallResult.FAILED)
+    wait_until(lambda: acquired(FREE, "dies"))
+    wait_until(lambda: acquired(FREE, "next"))
 
 
-def test_one_success_forgets_earlier_failures() -> None:
-    for caller in "ab":
-        limits.release(FREE, caller, CallResult.FAILED)
+def test_success_resets_the_failure_count() -> None:
+    for session_id in "ab":
+        limits.release(FREE, session_id, CallResult.FAILED)
     limits.release(FREE, "c", CallResult.OK)
-    for caller in "ab":
-        limits.release(FREE, caller, CallResult.FAILED)
-    assert passes(FREE, "d")
+    for session_id in "ab":
+        limits.release(FREE, session_id, CallResult.FAILED)
+    assert acquired(FREE, "d")

@@ -1,4 +1,4 @@
-"""What the scripts count: how turns ended, what they took, who waits and since when."""
+"""Metrics that the scripts count: turns, tokens, latencies and waiting sessions."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ KINDS = ("prompt", "completion")
 USAGE = Usage(prompt_tokens=7, completion_tokens=5, source=UsageSource.PROVIDER)
 
 
-def test_a_turn_is_tallied_by_outcome_and_model_with_its_tokens(caller: Caller) -> None:
+def test_turns_are_counted_by_outcome_model_and_tokens(caller: Caller) -> None:
     writer = Writer.of(caller)
     writer.say("some text")
     leases.finish(writer.lease, acts.ended(usage=USAGE), writer.piece(" and more"))
@@ -27,37 +27,33 @@ def test_a_turn_is_tallied_by_outcome_and_model_with_its_tokens(caller: Caller) 
     assert found.turns == {("completed", "default"): 1, ("cancelled", ""): 1}
     assert found.tokens == {("prompt", "default"): 7, ("completion", "default"): 5}
     assert {name: each.count for name, each in found.latencies.items()} == {
-        "queue": 1,  # the other one was never begun
+        "queue": 1,  # the other turn never started
         "time_to_first_token": 1,
         "turn": 2,
     }
-    assert (found.sessions, found.waiting_turns, found.running_turns, found.accepted_turns) == (
-        1,
-        0,
-        0,
-        2,
-    )
+    assert (found.sessions, found.accepted_turns) == (1, 2)
+    assert (found.waiting_turns, found.running_turns) == (0, 0)
 
 
-def lose_the_worker(redis: Redis, caller: Caller) -> None:
+def lose_worker(redis: Redis, caller: Caller) -> None:
     age(redis, caller.session_id, 20)
     due.recover(due.claim_due(), grace=2)
 
 
 def test_tokens_count_however_the_attempt_ends(redis: Redis, caller: Caller) -> None:
-    """What no usage tells of is told by the worker or, when that is not to tell, estimated."""
-    told = Usage(prompt_tokens=30, completion_tokens=4, source=UsageSource.ESTIMATED)
-    ends: dict[str, Callable[[Writer], object]] = {
+    """Without usage from the vendor, the worker or else the script estimates them."""
+    estimate = Usage(prompt_tokens=30, completion_tokens=4, source=UsageSource.ESTIMATED)
+    endings: dict[str, Callable[[Writer], object]] = {
         "cancelled": lambda it: leases.finish(
-            it.lease, acts.ended(Status.CANCELLED, told), it.piece(".")
+            it.lease, acts.ended(Status.CANCELLED, estimate), it.piece(".")
         ),
-        "handed back": lambda it: leases.retry(it.lease, acts.again(), usage=told),
+        "handed back": lambda it: leases.retry(it.lease, acts.again(), usage=estimate),
         "requeued": lambda _: admin.requeue(caller, grace=2),
-        "lost": lambda _: lose_the_worker(redis, caller),
+        "lost": lambda _: lose_worker(redis, caller),
         "reset": lambda _: sessions.reset(caller),
     }
     before: Mapping[tuple[str, ...], int] = {}
-    for name, end in ends.items():
+    for name, end in endings.items():
         writer = Writer.of(caller)
         writer.say("x" * 400)
         end(writer)
@@ -70,22 +66,20 @@ def test_tokens_count_however_the_attempt_ends(redis: Redis, caller: Caller) -> 
             assert took["prompt"] > 0, name
         before = found
     acts.submit(caller)
-    Writer.of(caller)  # nobody knows whether the model was asked
+    Writer.of(caller)  # it is unknown whether the model was called
     admin.expire(caller)
     assert metrics.read().tokens == before
 
 
-def test_a_reply_whose_worker_is_not_to_end_it_tells_what_is_counted_of_it(
-    redis: Redis, caller: Caller
-) -> None:
-    told = Usage(prompt_tokens=30, completion_tokens=4, source=UsageSource.ESTIMATED)
-    ends: list[Callable[[Writer], object]] = [
-        lambda it: leases.retry(it.lease, acts.again(), usage=told),
+def test_reply_ended_without_its_worker_has_usage(redis: Redis, caller: Caller) -> None:
+    estimate = Usage(prompt_tokens=30, completion_tokens=4, source=UsageSource.ESTIMATED)
+    endings: list[Callable[[Writer], object]] = [
+        lambda it: leases.retry(it.lease, acts.again(), usage=estimate),
         lambda _: admin.requeue(caller, grace=2),
-        lambda _: lose_the_worker(redis, caller),
+        lambda _: lose_worker(redis, caller),
     ]
     counted = dict.fromkeys(KINDS, 0)
-    for number, end in enumerate(ends, start=1):
+    for number, end in enumerate(endings, start=1):
         acts.submit(caller)
         writer = Writer.of(caller)
         writer.say("x" * 400)
@@ -101,7 +95,7 @@ def test_a_reply_whose_worker_is_not_to_end_it_tells_what_is_counted_of_it(
         assert {kind: found[kind, "default"] for kind in KINDS} == counted
 
 
-def test_tries_at_webhooks_are_counted_by_what_came_of_them() -> None:
+def test_webhook_attempts_are_counted_by_outcome() -> None:
     caller = acts.open_session(webhook_url=b'"https://example.org/"')
     for status in ("delivered", "pending", "failed"):
         acts.submit(caller)
@@ -115,7 +109,7 @@ def test_tries_at_webhooks_are_counted_by_what_came_of_them() -> None:
     assert found.pending_deliveries == 1
 
 
-def test_the_last_hour_is_told_by_the_minute(caller: Caller) -> None:
+def test_last_hour_is_counted_by_the_minute(caller: Caller) -> None:
     Writer.of(caller).finish("hi")
     Writer.of(caller).finish(status=Status.FAILED)
     found = metrics.read()
@@ -128,18 +122,18 @@ def test_the_last_hour_is_told_by_the_minute(caller: Caller) -> None:
     assert found.errors == {"model_error": 1}
 
 
-def test_what_is_older_than_an_hour_is_forgotten(redis: Redis, caller: Caller) -> None:
-    recent = keys.for_session(caller.session_id).last_hour
+def test_counters_older_than_an_hour_are_deleted(redis: Redis, caller: Caller) -> None:
+    last_hour = keys.for_session(caller.session_id).last_hour
     minute = int(metrics.read().now) // 60
-    redis.hset(recent, mapping={f"{minute - 70}:completed": 9, f"{minute - 30}:completed": 4})
+    redis.hset(last_hour, mapping={f"{minute - 70}:completed": 9, f"{minute - 30}:completed": 4})
     assert sum(metrics.read().ended_by_minute["completed"]) == 4
     acts.answer(caller)
-    assert set(redis.hkeys(recent)) >= {f"{minute - 30}:completed".encode()}
-    assert f"{minute - 70}:completed".encode() not in redis.hkeys(recent)
-    assert 3600 < redis.ttl(recent) <= 7200
+    assert set(redis.hkeys(last_hour)) >= {f"{minute - 30}:completed".encode()}
+    assert f"{minute - 70}:completed".encode() not in redis.hkeys(last_hour)
+    assert 3600 < redis.ttl(last_hour) <= 7200
 
 
-def test_a_first_delta_is_timed_once_an_attempt_however_it_comes(caller: Caller) -> None:
+def test_time_to_first_token_is_counted_once_per_attempt(caller: Caller) -> None:
     whole = Writer.of(caller)
     whole.finish("all at once")
     in_pieces = Writer.of(caller)
@@ -147,11 +141,11 @@ def test_a_first_delta_is_timed_once_an_attempt_however_it_comes(caller: Caller)
         in_pieces.say(piece)
     in_pieces.retry()
     in_pieces = Writer.of(caller)
-    in_pieces.finish()  # it said nothing
+    in_pieces.finish()  # without any text
     assert metrics.read().latencies["time_to_first_token"].count == 2
 
 
-def test_latencies_are_what_they_were(redis: Redis, caller: Caller) -> None:
+def test_latency_is_measured(redis: Redis, caller: Caller) -> None:
     writer = Writer.of(caller)
     age(redis, caller.session_id, 30)
     writer.say("late")
@@ -160,12 +154,12 @@ def test_latencies_are_what_they_were(redis: Redis, caller: Caller) -> None:
     assert found.sum_seconds == pytest.approx(30, abs=5)
 
 
-def test_the_oldest_wait_is_of_who_has_no_worker(redis: Redis, caller: Caller) -> None:
+def test_oldest_wait_is_of_a_session_without_worker(redis: Redis, caller: Caller) -> None:
     other = acts.open_session()
     acts.submit(other)
     age(redis, caller.session_id, 100)
     assert metrics.read().oldest_wait_seconds == pytest.approx(100, abs=5)
-    writer = Writer.of(caller)  # a second turn waits behind the one that runs
+    writer = Writer.of(caller)  # a second turn waits behind the running one
     assert metrics.read().oldest_wait_seconds < 50
     writer.finish()
     assert metrics.read().oldest_wait_seconds < 50
@@ -174,9 +168,7 @@ def test_the_oldest_wait_is_of_who_has_no_worker(redis: Redis, caller: Caller) -
     assert metrics.read().oldest_wait_seconds == 0
 
 
-def test_a_turn_that_is_put_back_has_waited_since_it_was_accepted(
-    redis: Redis, caller: Caller
-) -> None:
+def test_requeued_turn_has_waited_since_its_acceptance(redis: Redis, caller: Caller) -> None:
     writer = Writer.of(caller)
     accepted = acts.reply(caller, "msg_2")["created_at"]
     writer.retry(30)
@@ -185,28 +177,28 @@ def test_a_turn_that_is_put_back_has_waited_since_it_was_accepted(
     assert metrics.read().requeues == {"rate_limited": 1}
 
 
-def test_a_lost_worker_is_counted(redis: Redis, caller: Caller) -> None:
+def test_lost_lease_is_counted(redis: Redis, caller: Caller) -> None:
     Writer.of(caller)
     age(redis, caller.session_id, 20)
     due.recover(due.claim_due(), grace=2)
     assert metrics.read().lost_leases == 1
 
 
-def test_an_empty_redis_tells_nothing_and_that_without_fault(redis: Redis) -> None:
+def test_empty_redis_has_empty_metrics(redis: Redis) -> None:
     redis.flushall()
     found = metrics.read()
     assert (found.turns, found.ended_by_minute, found.oldest_wait_seconds) == ({}, {}, 0)
     assert found.latencies["turn"].quantile(0.99) is None
 
 
-def test_the_script_has_the_same_buckets() -> None:
+def test_script_has_the_same_buckets() -> None:
     source = (SCRIPTS_DIR / "lib" / "counters.lua").read_text()
     listed = re.search(r"BUCKETS_MS = \{([^}]+)\}", source)
     assert listed
     assert tuple(int(each) for each in listed[1].split(",")) == BUCKETS_MS
 
 
-def test_quantiles_lie_in_the_bucket_that_they_fall_into() -> None:
+def test_quantiles_are_interpolated_within_a_bucket() -> None:
     spread = Histogram((0, 10, *[0] * 4, 10, *[0] * 10))  # ten to 10 ms, ten from 200 to 500 ms
     assert spread.quantile(0.25) == pytest.approx(0.0075)
     assert spread.quantile(0.75) == pytest.approx(0.35)

@@ -1,4 +1,4 @@
-"""Paces that callers are held to."""
+"""Rate limits of clients."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,42 +9,42 @@ from chat.domain.errors import RateLimited
 from chat.store.rate_limit import throttle
 
 
-def passes(caller: str) -> bool:
+def is_allowed(client_id: str) -> bool:
     try:
-        throttle("sessions", caller, per_minute=7, burst=10)
+        throttle("sessions", client_id, per_minute=7, burst=10)
     except RateLimited:
         return False
     return True
 
 
 @pytest.mark.security("S21")
-def test_a_limit_of_10_lets_exactly_10_of_60_at_once_pass() -> None:
+def test_burst_of_10_allows_exactly_10_of_60_calls() -> None:
     with ThreadPoolExecutor(16) as pool:
-        assert sum(pool.map(passes, ["1.2.3.4"] * 60)) == 10
+        assert sum(pool.map(is_allowed, ["1.2.3.4"] * 60)) == 10
 
 
-def test_callers_do_not_share_a_pace() -> None:
+def test_clients_do_not_share_a_limit() -> None:
     for _ in range(10):
-        assert passes("a")
-    assert passes("b")
-    assert not passes("a")
+        assert is_allowed("a")
+    assert is_allowed("b")
+    assert not is_allowed("a")
 
 
-def test_who_is_refused_is_told_when_to_come_again() -> None:
+def test_rejection_says_when_to_retry() -> None:
     for _ in range(10):
-        passes("a")
-    with pytest.raises(RateLimited) as refused:
+        is_allowed("a")
+    with pytest.raises(RateLimited) as rejected:
         throttle("sessions", "a", per_minute=7, burst=10)
-    assert 60 / 7 - 1 < refused.value.retry_after <= 60 / 7 + 0.001
+    assert 60 / 7 - 1 < rejected.value.retry_after <= 60 / 7 + 0.001
 
 
-def test_a_pace_is_forgotten_when_it_no_longer_matters(redis: Redis) -> None:
-    passes("a")
+def test_counter_expires_when_it_no_longer_matters(redis: Redis) -> None:
+    is_allowed("a")
     (key,) = redis.scan_iter("chat:rate_limit:*")
     assert 0 < redis.pttl(key) <= 60_000 / 7 + 1
 
 
-def test_a_rate_of_0_sets_no_bound(redis: Redis) -> None:
+def test_rate_of_0_sets_no_limit(redis: Redis) -> None:
     for _ in range(100):
         throttle("sessions", "a", per_minute=0, burst=1)
     assert not list(redis.scan_iter("chat:rate_limit:*"))
