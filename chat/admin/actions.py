@@ -17,7 +17,7 @@ from chat.domain.errors import ParleyError, SessionExpired, SessionNotFound, Sto
 from chat.transcripts import export
 
 # Sessions of which each is told by its name how an act went; more are counted.
-NAMED = 5
+MAX_NAMED = 5
 
 
 class SessionActions(Base):
@@ -35,15 +35,15 @@ class SessionActions(Base):
         obj: Session | None = None,  # noqa: ARG002
     ) -> bool:
         """Whether the user may end sessions, which they must see to do."""
-        return views.permitted(request)["delete"]
+        return views.permissions(request)["delete"]
 
     def has_redact_permission(self, request: HttpRequest) -> bool:
         """Whether the user may take texts away."""
-        return views.permitted(request)["redact"]
+        return views.permissions(request)["redact"]
 
     def has_export_permission(self, request: HttpRequest) -> bool:
         """Whether the user may take conversations out."""
-        return views.permitted(request)["export"]
+        return views.permissions(request)["export"]
 
     def response_action(  # type: ignore[override]  # the stubs are of a newer Django
         self, request: HttpRequest, queryset: Any
@@ -58,31 +58,31 @@ class SessionActions(Base):
     @admin.action(description="Cancel what is open", permissions=["change"])
     def cancel(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
         """Cancel all open turns of each."""
-        return self.perform(request, "cancel", queryset)
+        return self.run_action(request, "cancel", queryset)
 
     @admin.action(description="Requeue the next turn", permissions=["change"])
     def requeue(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
         """Have the next turn of each begun at once."""
-        return self.perform(request, "requeue", queryset)
+        return self.run_action(request, "requeue", queryset)
 
     @admin.action(description="Expire", permissions=["delete"])
     def expire(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
         """End each."""
-        return self.perform(request, "expire", queryset)
+        return self.run_action(request, "expire", queryset)
 
     @admin.action(description="Export as JSON lines", permissions=["export"])
     def export(self, request: HttpRequest, queryset: Iterable[Session]) -> HttpResponse:
         """Send each as a line of JSON."""
-        lines = {session: _whole(session.pk) for session in queryset}
-        return self._sent(request, lines, "sessions.jsonl")
+        lines = {session: _export_line(session.pk) for session in queryset}
+        return self._file_response(request, lines, "sessions.jsonl")
 
     @admin.action(description="Export completed turns for fine-tuning", permissions=["export"])
     def export_turns(self, request: HttpRequest, queryset: Iterable[Session]) -> HttpResponse:
         """Send the conversation of each as a line in the chat fine-tuning format."""
         lines = {session: export.line(session.pk, export.ExportFilter()) for session in queryset}
-        return self._sent(request, lines, "conversations.jsonl")
+        return self._file_response(request, lines, "conversations.jsonl")
 
-    def _sent(
+    def _file_response(
         self, request: HttpRequest, lines: Mapping[Session, bytes], name: str
     ) -> HttpResponse:
         """Send lines as a file, and note of each session of which there is one that it was."""
@@ -94,26 +94,30 @@ class SessionActions(Base):
                 self.log_change(request, session, "Exported.")
         return response
 
-    def perform(
+    def run_action(
         self, request: HttpRequest, name: str, chosen: Any, message_id: str = ""
     ) -> HttpResponse | None:
         """Do it to each, or ask first where something is lost by it; write it to the log."""
-        act = session_actions.ACTS[name]
+        act = session_actions.SESSION_ACTIONS[name]
         if act.warning and "confirmed" not in request.POST:
             return self._confirm(request, act, chosen, message_id)
         ends: dict[tuple[int, str], list[Session]] = defaultdict(list)
         try:
             for session in chosen:
-                ends[self._done(request, act, session, message_id)].append(session)
+                ends[self._report(request, act, session, message_id)].append(session)
         finally:  # Redis may be lost on the way
             for (level, told), of in ends.items():
-                whose = map(str, of) if len(of) <= NAMED else [f"{len(of):,} sessions"]
+                whose = map(str, of) if len(of) <= MAX_NAMED else [f"{len(of):,} sessions"]
                 for each in whose:
                     self.message_user(request, f"{each}: {told}", level)
         return None
 
-    def _done(
-        self, request: HttpRequest, act: session_actions.Act, session: Session, message_id: str
+    def _report(
+        self,
+        request: HttpRequest,
+        act: session_actions.SessionAction,
+        session: Session,
+        message_id: str,
     ) -> tuple[int, str]:
         """Do it to one; return how it went."""
         try:
@@ -128,7 +132,7 @@ class SessionActions(Base):
         return messages.SUCCESS, done.told
 
     def _confirm(
-        self, request: HttpRequest, act: session_actions.Act, chosen: Any, message_id: str
+        self, request: HttpRequest, act: session_actions.SessionAction, chosen: Any, message_id: str
     ) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
@@ -154,7 +158,7 @@ class SessionActions(Base):
         staff.delete(obj.pk)
 
 
-def _whole(session_id: str) -> bytes:
+def _export_line(session_id: str) -> bytes:
     """Return a session as a line; nothing if it has ended meanwhile."""
     try:
         return b"".join(staff.stream_json(session_id))

@@ -14,7 +14,7 @@ from chat.admin.filters import ActivityFilter, ModelFilter, StatusFilter
 from chat.admin.models import Session
 
 
-class ByActivity(ChangeList):
+class ActivityChangeList(ChangeList):
     """A list in the one order that there is, whatever a query string asks for."""
 
     def get_ordering(self, request: HttpRequest, queryset: Any) -> list[Any]:  # noqa: ARG002
@@ -25,8 +25,8 @@ class ByActivity(ChangeList):
 class SessionList(Base):
     """Sessions by their last activity; each leads to its conversation."""
 
-    list_display = ("shown_name", "id", "status", "model", "messages", "active_ago")
-    list_display_links = ("shown_name", "id")
+    list_display = ("display_name", "id", "status", "model", "messages", "active_ago")
+    list_display_links = ("display_name", "id")
     list_filter = (StatusFilter, ModelFilter, ActivityFilter)
     list_per_page = 50
     list_max_show_all = 0
@@ -40,25 +40,25 @@ class SessionList(Base):
         css = {"all": ["admin_chat/list.css"]}
 
     @admin.display(description="name")
-    def shown_name(self, session: Session) -> str:
+    def display_name(self, session: Session) -> str:
         """Something to click on."""
         return session.name or "(no name)"
 
     @admin.display(description="active")
     def active_ago(self, session: Session) -> str:
         """The age of the last activity."""
-        return f"{_rounded(timezone.now() - session.last_active_at)} ago"
+        return f"{_format_age(timezone.now() - session.last_active_at)} ago"
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002
         """Return what makes the list."""
-        return ByActivity
+        return ActivityChangeList
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Show the list; nothing in it is changed by a form."""
         answer = super().changelist_view(request, {"title": "Sessions", **(extra_context or {})})
         told = getattr(answer, "context_data", None) or {}  # a redirect has none
         if "cl" in told:
-            for caution in _cautions(told["cl"].queryset):
+            for caution in _delete_warnings(told["cl"].queryset):
                 self.message_user(request, caution, messages.WARNING)
         return answer
 
@@ -73,7 +73,7 @@ class SessionList(Base):
         return (queryset.search(text=text) if text else queryset), False
 
 
-def _cautions(queryset: Any) -> Iterator[str]:
+def _delete_warnings(queryset: Any) -> Iterator[str]:
     """Tell of what a search or a filter has passed over."""
     unknown = queryset.search_page().result.unindexed if queryset.is_search else 0
     if unknown:
@@ -83,7 +83,7 @@ def _cautions(queryset: Any) -> Iterator[str]:
         )
 
 
-def _rounded(age: timedelta) -> str:
+def _format_age(age: timedelta) -> str:
     """Return an age as a number of its greatest unit."""
     for unit, seconds in (("d", 86400), ("h", 3600), ("min", 60)):
         if age.total_seconds() >= seconds:

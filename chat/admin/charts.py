@@ -8,8 +8,8 @@ from chat.store.limits import LimiterState
 from chat.store.metrics import MINUTES, Histogram, Metrics
 
 OUTCOMES = [status.value for status in Status if status.is_terminal]
-SHARES = (0.5, 0.95, 0.99)
-NAMES = {
+PERCENTILES = (0.5, 0.95, 0.99)
+LATENCY_LABELS = {
     "queue": "Wait for a worker",
     "time_to_first_token": "First text, from the attempt's beginning",
     "turn": "Whole turn",
@@ -68,19 +68,19 @@ def _bar(minute: int, count: int, most: int) -> Bar:
     return Bar(minute, round(HEIGHT - height, 2), height, f"{count:,} {when}", ago > 0)
 
 
-def latencies(histograms: Mapping[str, Histogram]) -> list[tuple[str, str, list[str]]]:
+def latency_rows(histograms: Mapping[str, Histogram]) -> list[tuple[str, str, list[str]]]:
     """Return each latency's name, how often it was taken, and its quantiles of `SHARES`."""
     return [
         (
             title,
             f"{histograms[name].count:,}",
-            [shown(histograms[name].quantile(share)) for share in SHARES],
+            [format_seconds(histograms[name].quantile(share)) for share in PERCENTILES],
         )
-        for name, title in NAMES.items()
+        for name, title in LATENCY_LABELS.items()
     ]
 
 
-def models(metrics: Metrics) -> list[tuple[str, list[int]]]:
+def model_rows(metrics: Metrics) -> list[tuple[str, list[int]]]:
     """Return for each model its turns by outcome, and its tokens read and written."""
     names = sorted({model for _, model in (*metrics.turns, *metrics.tokens)})
     return [
@@ -99,11 +99,11 @@ def limiter_status(limiter: LimiterState) -> str:
     """Describe the state of a model's circuit breaker."""
     if limiter.is_open:
         cause = BLOCKED_BY[WaitReason(limiter.reason)]
-        return f"open: calls blocked for {shown(limiter.blocked_for)} ({cause})"
+        return f"open: calls blocked for {format_seconds(limiter.blocked_for)} ({cause})"
     return "half-open: one call probes the model" if limiter.is_half_open else "closed"
 
 
-def shown(seconds: float | None) -> str:
+def format_seconds(seconds: float | None) -> str:
     """Return a span in the unit that suits it."""
     if seconds is None:
         return "none"

@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from chat.admin import views
-from chat.admin.errors import telling_of_trouble
+from chat.admin.errors import handle_store_errors
 from chat.admin.models import Session
 from chat.admin.querysets import to_datetime
 from chat.domain import DeliveryState
@@ -18,7 +18,7 @@ from chat.webhooks.deliveries import DeliveryWithSession
 TEMPLATE = "admin/chat/deliveries.html"
 
 
-@telling_of_trouble
+@handle_store_errors
 def page(request: HttpRequest) -> HttpResponse:
     """Show the deliveries of all sessions, ended ones too, that are in the state `?state=`.
 
@@ -26,7 +26,7 @@ def page(request: HttpRequest) -> HttpResponse:
         PermissionDenied: the user may not see sessions.
         Http404: there is no such state.
     """
-    if not views.permitted(request)["view"]:
+    if not views.permissions(request)["view"]:
         raise PermissionDenied
     state = _state(request.GET.get("state", DeliveryState.WAITING))
     named, counts = deliveries.list_deliveries(state), deliveries.counts()
@@ -35,7 +35,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "title": "Deliveries",
         "state": state,
         "counts": counts,
-        "deliveries": [_shown(each) for each in named],
+        "deliveries": [_row(each) for each in named],
         "has_more": counts[state] > len(named),
     }
     return TemplateResponse(request, TEMPLATE, context)
@@ -48,10 +48,10 @@ def _state(name: str) -> DeliveryState:
         raise Http404 from error
 
 
-def _shown(named: DeliveryWithSession) -> dict[str, Any]:
+def _row(named: DeliveryWithSession) -> dict[str, Any]:
     return {
         "id": named.session_id,
-        "session": named.session and Session.of(named.session),
+        "session": named.session and Session.from_row(named.session),
         "record": named.record,
         "at": to_datetime(named.record.at),
         "due": to_datetime(named.record.due_at),

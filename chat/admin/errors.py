@@ -13,18 +13,18 @@ from django.template.response import TemplateResponse
 from chat.domain.errors import StoreUnavailable
 
 # What all paths of the admin begin with.
-BEFORE = "/admin/"
+ADMIN_PREFIX = "/admin/"
 View = Callable[..., HttpResponse]
 TEMPLATE = "admin/chat/session/trouble.html"
 
 
-def refused(request: HttpRequest, status: HTTPStatus, told: str) -> HttpResponse:
+def error_page(request: HttpRequest, status: HTTPStatus, told: str) -> HttpResponse:
     """Tell staff in a page that they get nothing here."""
     context = {**admin.site.each_context(request), "title": told}
     return TemplateResponse(request, "admin/chat/refused.html", context, status=status)
 
 
-def telling_of_trouble(view: View) -> View:
+def handle_store_errors(view: View) -> View:
     """Show a page instead of a fault when Redis gives no answer."""
 
     @wraps(view)

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from chat.conversation import llms
 
-SPANS = {
+PERIODS = {
     "5m": ("Within 5 minutes", timedelta(minutes=5)),
     "1h": ("Within 1 hour", timedelta(hours=1)),
     "1d": ("Within 1 day", timedelta(days=1)),
@@ -29,15 +29,15 @@ class ActivityFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
         """Name the choices."""
-        return [(name, label) for name, (label, _) in SPANS.items()]
+        return [(name, label) for name, (label, _) in PERIODS.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
         """Keep what was chosen."""
-        if self.value() not in SPANS:
+        if self.value() not in PERIODS:
             return queryset
         name = str(self.value())
         bound = "lt" if name.startswith("over-") else "gte"
-        edge = timezone.now() - SPANS[name][1]
+        edge = timezone.now() - PERIODS[name][1]
         return queryset.filter(**{f"last_active_at__{bound}": edge})
 
 

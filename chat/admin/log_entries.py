@@ -20,7 +20,7 @@ else:  # at run time it takes no parameter
     Base = admin.ModelAdmin
 
 
-class LogList(ChangeList):
+class LogChangeList(ChangeList):
     """A page of the log, which knows what of the named still lives."""
 
     def get_results(self, request: HttpRequest) -> None:
@@ -30,12 +30,12 @@ class LogList(ChangeList):
         for entry in self.result_list:
             if entry.content_type and entry.object_id:
                 named[entry.content_type].add(entry.object_id)
-        living = {kind: _living(request, kind, ids) for kind, ids in named.items()}
+        living = {kind: _existing_ids(request, kind, ids) for kind, ids in named.items()}
         for entry in self.result_list:
             entry.is_living = entry.object_id in living.get(entry.content_type, ())
 
 
-def _living(request: HttpRequest, kind: ContentType, ids: set[str]) -> set[str]:
+def _existing_ids(request: HttpRequest, kind: ContentType, ids: set[str]) -> set[str]:
     """Return which of the ids stand for something that the user may look at."""
     model = kind.model_class()
     page = admin.site._registry.get(model) if model else None  # noqa: SLF001
@@ -48,10 +48,10 @@ def _living(request: HttpRequest, kind: ContentType, ids: set[str]) -> set[str]:
     return {str(each.pk) for each in found}
 
 
-class LogAdmin(Base):
+class LogEntryAdmin(Base):
     """Acts of staff, the newest first; `admin.view_logentry` lets them be seen."""
 
-    list_display = ("moment", "user", "kind", "act", "place")
+    list_display = ("time", "user", "kind", "action", "object_link")
     list_display_links = None
     list_filter = (
         ("user", admin.RelatedOnlyFieldListFilter),
@@ -78,7 +78,7 @@ class LogAdmin(Base):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002
         """Let each page look for what lives."""
-        return LogList
+        return LogChangeList
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
         """Entries are written by what is done."""
@@ -93,7 +93,7 @@ class LogAdmin(Base):
         return False
 
     @admin.display(description="when, UTC")
-    def moment(self, entry: LogEntry) -> str:
+    def time(self, entry: LogEntry) -> str:
         """To the second."""
         return f"{entry.action_time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
@@ -103,12 +103,12 @@ class LogAdmin(Base):
         return entry.content_type.name if entry.content_type else ""
 
     @admin.display(description="what was done")
-    def act(self, entry: LogEntry) -> str:
+    def action(self, entry: LogEntry) -> str:
         """In words."""
         return entry.get_change_message() or entry.get_action_flag_display()
 
     @admin.display(description="to")
-    def place(self, entry: LogEntry) -> SafeString:
+    def object_link(self, entry: LogEntry) -> SafeString:
         """Name it; lead to it where it lives."""
         if not getattr(entry, "is_living", False):
             return format_html("{}", entry.object_repr)

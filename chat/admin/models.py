@@ -10,7 +10,7 @@ from chat.admin.querysets import MessageQuerySet, SessionQuerySet, to_datetime
 from chat.store.listing import SessionRow
 
 
-class InRedis(models.Model):
+class RedisModel(models.Model):
     """What the store keeps; it is changed by services only."""
 
     class Meta:
@@ -25,7 +25,7 @@ class InRedis(models.Model):
         raise NotSupportedError(f"{type(self).__name__}: deleted by services only")
 
 
-class Session(InRedis):
+class Session(RedisModel):
     """A session as it stands in a list."""
 
     id = models.CharField(primary_key=True, max_length=40)
@@ -55,7 +55,7 @@ class Session(InRedis):
         return f"{self.name} ({self.id})" if self.name else self.id
 
     @classmethod
-    def of(cls, row: SessionRow) -> Self:
+    def from_row(cls, row: SessionRow) -> Self:
         """Return the session that a row of the list tells of."""
         session = cls(
             id=row.id,
@@ -89,7 +89,7 @@ class Session(InRedis):
         return to_datetime(self.row.retry_at)
 
 
-class Message(InRedis):
+class Message(RedisModel):
     """A message of a session."""
 
     # `<session id>/<message id>`.
@@ -102,7 +102,7 @@ class Message(InRedis):
 
     objects = MessageQuerySet.as_manager()
     # All that clients are told of it.
-    told: dict[str, Any]
+    data: dict[str, Any]
 
     class Meta:
         managed = False
@@ -112,7 +112,7 @@ class Message(InRedis):
         return self.id
 
     @classmethod
-    def of(cls, session_id: str, stored: bytes) -> Self:
+    def from_json(cls, session_id: str, stored: bytes) -> Self:
         """Return the message that the store's JSON tells of."""
         told = json.loads(stored)
         message = cls(
@@ -123,7 +123,7 @@ class Message(InRedis):
             status=told["status"],
             content=told["content"],
         )
-        message.told = told
+        message.data = told
         return message
 
     @property
@@ -134,7 +134,7 @@ class Message(InRedis):
     @property
     def seq(self) -> int:
         """The number of the event that changed it last."""
-        return int(self.told["seq"])
+        return int(self.data["seq"])
 
     @property
     def is_open(self) -> bool:
@@ -144,18 +144,18 @@ class Message(InRedis):
     @property
     def created_at(self) -> datetime | None:
         """When it was accepted."""
-        return to_datetime(self.told["created_at"])
+        return to_datetime(self.data["created_at"])
 
     @property
     def queued_for(self) -> float | None:
         """Seconds from acceptance until the last attempt began."""
-        return _between(self.told["created_at"], self.told["started_at"])
+        return _elapsed(self.data["created_at"], self.data["started_at"])
 
     @property
-    def took(self) -> float | None:
+    def duration(self) -> float | None:
         """Seconds that the last attempt took."""
-        return _between(self.told["started_at"], self.told["completed_at"])
+        return _elapsed(self.data["started_at"], self.data["completed_at"])
 
 
-def _between(start: float | None, end: float | None) -> float | None:
+def _elapsed(start: float | None, end: float | None) -> float | None:
     return None if start is None or end is None else max(0.0, end - start)

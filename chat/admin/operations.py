@@ -8,23 +8,23 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from chat.admin import charts, views
-from chat.admin.errors import telling_of_trouble
+from chat.admin.errors import handle_store_errors
 from chat.admin.models import Session
 from chat.operations import stats
 
 TEMPLATES = "admin/chat/operations/"
 
 
-@telling_of_trouble
+@handle_store_errors
 def page(request: HttpRequest) -> HttpResponse:
     """Show the page, or with `?only=figures` what of it changes.
 
     Raises:
         PermissionDenied: the user may not see sessions.
     """
-    if not views.permitted(request)["view"]:
+    if not views.permissions(request)["view"]:
         raise PermissionDenied
-    context = _told()
+    context = _context()
     if request.GET.get("only") == "figures":
         return TemplateResponse(
             request, TEMPLATES + "figures.html", context, headers={"Cache-Control": "no-store"}
@@ -33,26 +33,29 @@ def page(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, TEMPLATES + "page.html", context)
 
 
-def _told() -> dict[str, Any]:
+def _context() -> dict[str, Any]:
     current = stats.collect()
     metrics = current.metrics
     running = stats.longest_running() if metrics.running_turns else []
     return {
         "metrics": metrics,
-        "oldest_wait": charts.shown(metrics.oldest_wait_seconds if metrics.waiting_turns else None),
+        "oldest_wait": charts.format_seconds(
+            metrics.oldest_wait_seconds if metrics.waiting_turns else None
+        ),
         "charts": [
             charts.chart("replies", "Replies a minute", metrics, ("completed", "incomplete")),
             charts.chart("errors", "Errors a minute", metrics, ("failed", "expired")),
         ],
-        "shares": [f"p{share * 100:.0f}" for share in charts.SHARES],
-        "latencies": charts.latencies(metrics.latencies_last_hour),
+        "shares": [f"p{share * 100:.0f}" for share in charts.PERCENTILES],
+        "latencies": charts.latency_rows(metrics.latencies_last_hour),
         "outcomes": charts.OUTCOMES,
-        "models": charts.models(metrics),
+        "models": charts.model_rows(metrics),
         "errors": sorted(metrics.errors.items(), key=lambda each: -each[1]),
         "limiters": [(each, charts.limiter_status(each)) for each in current.limiters],
-        "workers": [(each, charts.shown(each.age)) for each in current.workers],
+        "workers": [(each, charts.format_seconds(each.age)) for each in current.workers],
         "running": [
-            (Session.of(row), charts.shown(max(0.0, metrics.now - since))) for since, row in running
+            (Session.from_row(row), charts.format_seconds(max(0.0, metrics.now - since)))
+            for since, row in running
         ],
         "names_at_most": stats.MAX_LISTED,
     }

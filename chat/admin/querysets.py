@@ -190,7 +190,7 @@ class SessionQuerySet(RedisQuerySet):
             rows = staff.list_sessions(offset=offset, limit=limit, span=self._time_range)
         else:
             rows = self.search_page().page(offset=offset, limit=limit)
-        from_row: Callable[[SessionRow], models.Model] = self.model.of
+        from_row: Callable[[SessionRow], models.Model] = self.model.from_row
         return map(from_row, rows)
 
     def search_page(self) -> SearchPage:
@@ -223,7 +223,7 @@ class MessageQuerySet(RedisQuerySet):
     def _read(self, offset: int, limit: int) -> Iterable[models.Model]:
         session_id, message_id = self._ids()
         caller = Caller(session_id=session_id)
-        from_json: Callable[[str, bytes], models.Model] = self.model.of
+        from_json: Callable[[str, bytes], models.Model] = self.model.from_json
         try:
             if message_id:
                 return [from_json(session_id, get_message(caller, message_id))][offset:]

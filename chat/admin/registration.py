@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 
-from chat.admin.log_entries import LogAdmin
+from chat.admin.log_entries import LogEntryAdmin
 from chat.admin.login import SignInForm
 from chat.admin.models import Session
 from chat.admin.sessions import SessionAdmin
@@ -13,4 +13,4 @@ admin.site.index_title = "Staff"
 admin.site.index_template = "admin/chat/index.html"
 admin.site.login_form = SignInForm
 admin.site.register(Session, SessionAdmin)
-admin.site.register(LogEntry, LogAdmin)
+admin.site.register(LogEntry, LogEntryAdmin)

@@ -9,7 +9,7 @@ from chat.webhooks import delivery
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class ActionResult:
     """What an act has come to."""
 
     # To who asked for it and, if anything was changed, to the admin's log.
@@ -19,7 +19,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
+class SessionAction:
     """One act on one session, or on one message of it."""
 
     name: str
@@ -32,75 +32,75 @@ class Act:
     # The session's page that is shown when it is done; the list when it has none any more.
     place: str = "change"
     # Takes the session's id and the message's.
-    run: Callable[[str, str], Done]
+    run: Callable[[str, str], ActionResult]
 
 
-def _cancel(session_id: str, message_id: str) -> Done:
+def _cancel(session_id: str, message_id: str) -> ActionResult:
     if not message_id:
         return _cancel_all(session_id)
     cancelled = turns.cancel(caller=Caller(session_id=session_id), message_id=message_id)
     if not cancelled.is_change:
         why = "it has ended" if cancelled.is_final else "that was asked for before"
-        return Done(f"Nothing to cancel: {message_id}, {why}.", is_new=False)
-    return Done(f"{'Cancelled' if cancelled.is_final else 'Asked to cancel'} {message_id}.")
+        return ActionResult(f"Nothing to cancel: {message_id}, {why}.", is_new=False)
+    return ActionResult(f"{'Cancelled' if cancelled.is_final else 'Asked to cancel'} {message_id}.")
 
 
-def _cancel_all(session_id: str) -> Done:
+def _cancel_all(session_id: str) -> ActionResult:
     waited, running = staff.cancel_all(session_id)
     if not waited and not running:
-        return Done("Nothing to cancel.", is_new=False)
+        return ActionResult("Nothing to cancel.", is_new=False)
     told = [f"Cancelled {waited} waiting turn{'' if waited == 1 else 's'}."] if waited else []
-    return Done(" ".join(told + ["Asked to cancel the running turn."] * running))
+    return ActionResult(" ".join(told + ["Asked to cancel the running turn."] * running))
 
 
 REQUEUED = {
-    Requeued.REQUEUED: Done("Requeued the next turn."),
-    Requeued.CANCELLED: Done("Cancelled the running turn, as was asked for before."),
-    Requeued.IDLE: Done("Nothing to requeue: no turn waits or runs.", is_new=False),
+    Requeued.REQUEUED: ActionResult("Requeued the next turn."),
+    Requeued.CANCELLED: ActionResult("Cancelled the running turn, as was asked for before."),
+    Requeued.IDLE: ActionResult("Nothing to requeue: no turn waits or runs.", is_new=False),
 }
 
 
-def _requeue(session_id: str, _message_id: str) -> Done:
+def _requeue(session_id: str, _message_id: str) -> ActionResult:
     return REQUEUED[staff.requeue(session_id)]
 
 
-def _expire(session_id: str, _message_id: str) -> Done:
+def _expire(session_id: str, _message_id: str) -> ActionResult:
     if staff.expire(session_id):
-        return Done("Expired.")
-    return Done("Nothing to expire: it is over.", is_new=False)
+        return ActionResult("Expired.")
+    return ActionResult("Nothing to expire: it is over.", is_new=False)
 
 
-def _redact(session_id: str, message_id: str) -> Done:
+def _redact(session_id: str, message_id: str) -> ActionResult:
     if staff.redact(session_id, message_id):
-        return Done(f"Redacted {message_id}.")
-    return Done(f"Nothing to redact: {message_id} is redacted.", is_new=False)
+        return ActionResult(f"Redacted {message_id}.")
+    return ActionResult(f"Nothing to redact: {message_id} is redacted.", is_new=False)
 
 
-def _redeliver(session_id: str, message_id: str) -> Done:
+def _redeliver(session_id: str, message_id: str) -> ActionResult:
     if delivery.redeliver(session_id, message_id):
-        return Done(f"Asked for {message_id} to be delivered again.")
-    return Done(f"Nothing to do: {message_id} is being delivered.", is_new=False)
+        return ActionResult(f"Asked for {message_id} to be delivered again.")
+    return ActionResult(f"Nothing to do: {message_id} is being delivered.", is_new=False)
 
 
-ACTS = {
+SESSION_ACTIONS = {
     act.name: act
     for act in (
-        Act(name="cancel", label="Cancel what is open", permission="change", run=_cancel),
-        Act(
+        SessionAction(name="cancel", label="Cancel what is open", permission="change", run=_cancel),
+        SessionAction(
             name="requeue",
             label="Requeue",
             permission="change",
             warning="A running reply is taken from its worker and begun anew: its text is dropped.",
             run=_requeue,
         ),
-        Act(
+        SessionAction(
             name="redeliver",
             label="Deliver again",
             permission="change",
             place="webhook",
             run=_redeliver,
         ),
-        Act(
+        SessionAction(
             name="expire",
             label="Expire",
             permission="delete",
@@ -108,7 +108,7 @@ ACTS = {
             warning="What is open is cancelled, and the session is removed within seconds.",
             run=_expire,
         ),
-        Act(
+        SessionAction(
             name="redact",
             label="Redact",
             permission="redact",

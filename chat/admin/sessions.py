@@ -10,7 +10,7 @@ from django.urls import URLPattern, path, reverse
 from chat.admin import session_actions, views
 from chat.admin.actions import SessionActions
 from chat.admin.changelist import SessionList
-from chat.admin.errors import View, telling_of_trouble
+from chat.admin.errors import View, handle_store_errors
 from chat.domain.errors import SessionExpired, SessionNotFound
 
 
@@ -23,17 +23,21 @@ class SessionAdmin(SessionActions, SessionList):
             "live/": self.live,
             "events/": self.events,
             "webhook/": self.webhook,
-            "act/": self.act,
+            "act/": self.run_session_action,
         }
         urls = [
-            path(f"<session_id>/{place}", self.admin_site.admin_view(view), name=self._name(place))
+            path(
+                f"<session_id>/{place}",
+                self.admin_site.admin_view(view),
+                name=self._url_name(place),
+            )
             for place, view in own.items()
         ]
         for each in (known := [*urls, *super().get_urls()]):
-            each.callback = telling_of_trouble(each.callback)
+            each.callback = handle_store_errors(each.callback)
         return known
 
-    def _name(self, place: str) -> str:
+    def _url_name(self, place: str) -> str:
         return f"chat_session_{place.strip('/')}"
 
     def change_view(
@@ -46,22 +50,22 @@ class SessionAdmin(SessionActions, SessionList):
         """Show the conversation; nothing is changed by a form."""
         if request.method not in {"GET", "HEAD"}:
             return HttpResponseNotAllowed(["GET"])
-        return self._shown(request, object_id, views.conversation)
+        return self._session_page(request, object_id, views.conversation)
 
     def events(self, request: HttpRequest, session_id: str) -> HttpResponse:
         """Show the raw events."""
-        return self._shown(request, session_id, views.events)
+        return self._session_page(request, session_id, views.events)
 
     def webhook(self, request: HttpRequest, session_id: str) -> HttpResponse:
         """Show how telling the webhook has gone."""
-        return self._shown(request, session_id, views.webhook)
+        return self._session_page(request, session_id, views.webhook)
 
     def live(self, request: HttpRequest, session_id: str) -> HttpResponse:
         """Tell what has changed."""
         self._check(request, "view")
         return views.live(request, unquote(session_id))
 
-    def _shown(self, request: HttpRequest, session_id: str, page: View) -> HttpResponse:
+    def _session_page(self, request: HttpRequest, session_id: str, page: View) -> HttpResponse:
         self._check(request, "view")
         session = self.get_object(request, unquote(session_id))
         try:
@@ -69,31 +73,37 @@ class SessionAdmin(SessionActions, SessionList):
                 return page(request, session)
         except (SessionNotFound, SessionExpired):  # it ended just now, and is about to be removed
             pass
-        return self._gone(request, session_id)
+        return self._not_found(request, session_id)
 
-    def _gone(self, request: HttpRequest, session_id: str) -> HttpResponse:
+    def _not_found(self, request: HttpRequest, session_id: str) -> HttpResponse:
         return self._get_obj_does_not_exist_redirect(request, self.opts, session_id)  # type: ignore[attr-defined, no-any-return]
 
     def _check(self, request: HttpRequest, permission: str) -> None:
-        if not views.permitted(request)[permission]:
+        if not views.permissions(request)[permission]:
             raise PermissionDenied
 
-    def act(self, request: HttpRequest, session_id: str) -> HttpResponse:
+    def run_session_action(self, request: HttpRequest, session_id: str) -> HttpResponse:
         """Do what a button of the session's page says: `act` is `<act>` or `<act> <message id>`."""
         name, _, message_id = request.POST.get("act", "").partition(" ")
         chosen = self.get_queryset(request).filter(pk=unquote(session_id))
-        if request.method != "POST" or (name != "export" and name not in session_actions.ACTS):
+        if request.method != "POST" or (
+            name != "export" and name not in session_actions.SESSION_ACTIONS
+        ):
             return HttpResponseNotAllowed(["POST"])
-        self._check(request, name if name == "export" else session_actions.ACTS[name].permission)
+        self._check(
+            request, name if name == "export" else session_actions.SESSION_ACTIONS[name].permission
+        )
         if not chosen:
-            return self._gone(request, session_id)
+            return self._not_found(request, session_id)
         if name == "export":
             return self.export(request, chosen)
-        done = self.perform(request, name, chosen, message_id)
-        return done or HttpResponseRedirect(_place_of(session_actions.ACTS[name], session_id))
+        done = self.run_action(request, name, chosen, message_id)
+        return done or HttpResponseRedirect(
+            _redirect_target(session_actions.SESSION_ACTIONS[name], session_id)
+        )
 
 
-def _place_of(act: session_actions.Act, session_id: str) -> str:
+def _redirect_target(act: session_actions.SessionAction, session_id: str) -> str:
     """Return where to go when it is done."""
     if not act.place:
         return reverse("admin:chat_session_changelist")

@@ -143,4 +143,4 @@ def test_bars_are_as_high_as_their_minutes(busy: str, admin: Client) -> None:  #
      (7200, "2 h")],
 )  # fmt: skip
 def test_spans_are_told_in_their_unit(seconds: float | None, text: str) -> None:
-    assert charts.shown(seconds) == text
+    assert charts.format_seconds(seconds) == text
