@@ -52,7 +52,7 @@ def rows(client: Client, query: str = "") -> list[tuple[str, str]]:
     assert answer.status_code == 200
     found: Any = answer.context["cl"]
     shown = found.model_admin
-    return [(shown.act(entry), shown.place(entry)) for entry in found.result_list]
+    return [(shown.action(entry), shown.object_link(entry)) for entry in found.result_list]
 
 
 def test_another_sees_what_was_done_and_is_led_to_what_lives(

@@ -86,7 +86,7 @@ def test_a_conversation_tells_all_of_each_turn(admin: Client) -> None:
 def test_a_long_conversation_is_shown_in_pages(
     admin: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(views, "PAGE", 4)
+    monkeypatch.setattr(views, "MESSAGES_PER_PAGE", 4)
     session_id = opened()
     for n in range(5):
         asked(session_id, f"question {n}")
@@ -145,7 +145,7 @@ def test_the_live_tail_is_told_what_there_is_after_a_reset(admin: Client) -> Non
 def test_the_live_tail_is_told_of_all_that_it_shows_and_of_all_places(
     admin: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(views, "PAGE", 4)
+    monkeypatch.setattr(views, "MESSAGES_PER_PAGE", 4)
     session_id = opened()
     for n in range(4):
         asked(session_id, f"question {n}")
