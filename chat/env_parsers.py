@@ -1,4 +1,4 @@
-"""What settings may be: forms, types and ranges."""
+"""Parsers and checks of environment variables."""
 
 import base64
 import re
@@ -8,41 +8,42 @@ from typing import Annotated, Any, get_args, get_origin
 
 from chat.domain.errors import ConfigError
 
-SECRET_PREFIX = "whsec_"  # noqa: S105  # the start of every one, by the standard
+# Prefix and lengths of secrets, as Standard Webhooks defines them.
+SECRET_PREFIX = "whsec_"  # noqa: S105  # not a secret
 SECRET_BYTES = range(24, 65)
-"""Lengths that Standard Webhooks allows."""
 BOOLEANS = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
     **dict.fromkeys(("false", "0", "no", "off"), False),
 }
 
+# An origin as browsers send it: scheme, lower-case host and port, without a trailing slash.
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@*A-Z]+|null")
-"""An origin as browsers send it: scheme, host in small letters, port; without a path or a slash."""
 
 
 def parse_list(text: str) -> list[str]:
-    """Return what is written with commas, and perhaps blanks, between."""
+    """Return the items of a comma-separated list, without spaces around them."""
     return [each.strip() for each in text.split(",") if each.strip()]
 
 
 def parse_origins(name: str, text: str, *words: str) -> list[str]:
-    """Return the origins that the variable `name` lists as `text`; `words` may stand among them.
+    """Return the origins that the variable `name` lists; `words` are also allowed as items.
 
     Raises:
-        ConfigError: one of them is none, and no page would ever be let in by it.
+        ConfigError: an item is not an origin, so no browser would ever send it.
     """
     origins = parse_list(text)
     for origin in origins:
         if origin not in words and not ORIGIN.fullmatch(origin):
-            raise ConfigError(f"{name}: {origin!r} is no origin, such as https://chat.example.org")
+            raise ConfigError(
+                f"{name}: {origin!r} is not an origin such as https://chat.example.org"
+            )
     return origins
 
 
 def parse_boolean(name: str, text: str) -> bool:
-    """Return what the variable `name` says by `text`.
-
+    """
     Raises:
-        ConfigError: it says neither yes nor no.
+        ConfigError: the value is not a boolean.
     """
     try:
         return BOOLEANS[text.lower()]
@@ -51,25 +52,25 @@ def parse_boolean(name: str, text: str) -> bool:
 
 
 def parse_value(name: str, text: str, hint: Any) -> object:
-    """Return the value of type `hint` that the variable `name` holds as `text`.
+    """Return the value of the variable `name` as the type `hint`.
 
     Raises:
-        ConfigError: it holds none, or one that is out of range.
+        ConfigError: the value has another type, or is out of range.
     """
-    kind = get_args(hint)[0] if get_origin(hint) is Annotated else hint
-    if kind is bool:
+    value_type = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    if value_type is bool:
         return parse_boolean(name, text)
     try:
-        value = kind(text)
+        value = value_type(text)
     except ValueError as error:
-        raise ConfigError(f"{name}: {text!r} is not a value of type {kind.__name__}") from error
+        raise ConfigError(f"{name}: {text!r} is not of type {value_type.__name__}") from error
     if not is_in_range(value, hint):
         raise ConfigError(f"{name}: {text!r} is out of range")
     return value
 
 
 def is_in_range(value: object, hint: Any) -> bool:
-    """Return whether a number is finite and positive, or 0 where that has a meaning."""
+    """Return whether a number is finite and positive, or 0 if `hint` allows it."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return True
     return 0 < value < float("inf") or (value == 0 and get_origin(hint) is Annotated)
@@ -77,10 +78,10 @@ def is_in_range(value: object, hint: Any) -> bool:
 
 @cache
 def parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    """Return networks that are written with commas between.
+    """Return the networks of a comma-separated list.
 
     Raises:
-        ConfigError: one of them is not a network.
+        ConfigError: an item is not a network.
     """
     try:
         return tuple(map(ip_network, parse_list(text)))
@@ -90,10 +91,10 @@ def parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
 
 @cache
 def parse_webhook_secrets(text: str) -> tuple[bytes, ...]:
-    """Return secrets that are written as Standard Webhooks does, with commas between.
+    """Return the secrets of a comma-separated list in the format of Standard Webhooks.
 
     Raises:
-        ConfigError: one of them is not `whsec_` and base64 of 24 to 64 bytes.
+        ConfigError: an item is not `whsec_` followed by 24 to 64 bytes in Base64.
     """
     return tuple(map(_parse_secret, parse_list(text)))
 
@@ -102,7 +103,9 @@ def _parse_secret(text: str) -> bytes:
     try:
         secret = base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
     except ValueError as error:
-        raise ConfigError("CHAT_WEBHOOK_SECRETS: one is not base64") from error
+        raise ConfigError("CHAT_WEBHOOK_SECRETS: not Base64") from error
     if not text.startswith(SECRET_PREFIX) or len(secret) not in SECRET_BYTES:
-        raise ConfigError("CHAT_WEBHOOK_SECRETS: expected whsec_ and the base64 of 24 to 64 bytes")
+        raise ConfigError(
+            "CHAT_WEBHOOK_SECRETS: expected whsec_ followed by 24 to 64 bytes in Base64"
+        )
     return secret

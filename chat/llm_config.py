@@ -1,4 +1,4 @@
-"""Models from a TOML file or from environment variables, at start."""
+"""Read the configured models from a TOML file or from environment variables."""
 
 import dataclasses
 import tomllib
@@ -16,11 +16,11 @@ T = TypeVar("T")
 
 
 def read_models(environ: Mapping[str, str]) -> dict[str, Model]:
-    """Return the models by name: those of the file `CHAT_MODELS_FILE`, or the one of `MODEL_*`.
+    """Return the models of `CHAT_MODELS_FILE`, or the one that `MODEL_*` describe, by name.
 
     Raises:
-        ConfigError: the file cannot be read, an entry names an unknown or mistyped field or one
-            that is out of range, or none is the default model.
+        ConfigError: the file cannot be read, a field is unknown, has the wrong type or is out of
+            range, or the default model does not exist.
     """
     if path := environ.get("CHAT_MODELS_FILE"):
         entries = _read_toml(Path(path))
@@ -37,13 +37,16 @@ def read_models(environ: Mapping[str, str]) -> dict[str, Model]:
 
 
 def _check_fallbacks(model: Model, models: Mapping[str, Model]) -> None:
-    """Follow the fallbacks of a model to their end."""
+    """
+    Raises:
+        ConfigError: the chain of fallbacks has an unknown model or a cycle.
+    """
     seen = [model.name]
     while model.fallback:
         if model.fallback not in models:
             raise ConfigError(f"model {model.name}: fallback {model.fallback!r} is not a model")
         if model.fallback in seen:
-            raise ConfigError(f"model {model.name}: fallback {model.fallback!r} leads in a circle")
+            raise ConfigError(f"model {model.name}: fallback {model.fallback!r} creates a cycle")
         model = models[model.fallback]
         seen.append(model.name)
 
@@ -67,56 +70,58 @@ def _model_from_variables(environ: Mapping[str, str]) -> dict[str, Any]:
 
 def _model(name: str, entry: object, environ: Mapping[str, str]) -> Model:
     if not isinstance(entry, dict):
-        raise ConfigError(f"model {name}: a table of fields is expected")
+        raise ConfigError(f"model {name}: must be a table")
     fields = dict(entry)
     if variable := fields.pop("token_env", ""):
         fields["token"] = environ.get(str(variable), "")
         if not fields["token"]:
-            raise ConfigError(f"model {name}: token_env names {variable}, which is not set")
+            raise ConfigError(
+                f"model {name}: token_env names the variable {variable}, which is not set"
+            )
     timeouts = fields.pop("timeouts", {})
     if isinstance(fields.get("stop"), list):
         fields["stop"] = tuple(fields["stop"])
     if not isinstance(timeouts, dict):
-        raise ConfigError(f"model {name}: timeouts: a table of fields is expected")
+        raise ConfigError(f"model {name}: timeouts: must be a table")
     model = _build(
         Model,
         name,
         {**fields, "name": name, "timeouts": _build(Timeouts, f"{name}: timeouts", timeouts)},
     )
     if model.context_tokens <= model.max_tokens:
-        raise ConfigError(f"model {name}: context_tokens must be more than max_tokens")
+        raise ConfigError(f"model {name}: context_tokens must be larger than max_tokens")
     return model
 
 
-def _build(kind: type[T], model: str, fields: Mapping[str, Any]) -> T:
-    """Build `kind` of `fields`, each of the type that its annotation names."""
-    known = get_type_hints(kind)
-    ranges = get_type_hints(kind, include_extras=True)
+def _build(cls: type[T], model: str, fields: Mapping[str, Any]) -> T:
+    """Create a dataclass after checking the types and ranges of its fields."""
+    known = get_type_hints(cls)
+    ranges = get_type_hints(cls, include_extras=True)
     for field, value in fields.items():
         if field not in known:
-            raise ConfigError(f"model {model}: there is no field {field!r}")
-        fits = _is_instance(value, known[field]) and is_in_range(value, ranges[field])
-        if not fits or (isinstance(value, tuple) and not _are_strings(value)):
-            raise ConfigError(f"model {model}: {field} cannot be {value!r}")
-    if missing := [field for field in _required(kind) if not fields.get(field)]:
+            raise ConfigError(f"model {model}: unknown field {field!r}")
+        is_valid = _is_instance(value, known[field]) and is_in_range(value, ranges[field])
+        if not is_valid or (isinstance(value, tuple) and not _are_strings(value)):
+            raise ConfigError(f"model {model}: invalid {field}: {value!r}")
+    if missing := [field for field in _required(cls) if not fields.get(field)]:
         raise ConfigError(f"model {model}: {missing[0]} is missing")
-    return kind(**fields)
+    return cls(**fields)
 
 
 def _are_strings(values: tuple[object, ...]) -> bool:
     return all(isinstance(value, str) and value for value in values)
 
 
-def _required(kind: type) -> list[str]:
+def _required(cls: type) -> list[str]:
     missing = dataclasses.MISSING
-    fields = dataclasses.fields(kind)
+    fields = dataclasses.fields(cls)
     return [f.name for f in fields if f.default is missing and f.default_factory is missing]
 
 
 def _is_instance(value: object, hint: Any) -> bool:
-    kinds = tuple(get_origin(part) or part for part in get_args(hint)) or (hint,)
+    types = tuple(get_origin(part) or part for part in get_args(hint)) or (hint,)
     if get_origin(hint) not in {None, UnionType}:
-        kinds = (get_origin(hint),)
+        types = (get_origin(hint),)
     if isinstance(value, bool):
-        return bool in kinds
-    return isinstance(value, kinds) or (float in kinds and isinstance(value, int))
+        return bool in types
+    return isinstance(value, types) or (float in types and isinstance(value, int))

@@ -1,7 +1,7 @@
-"""Lines of the log: each tells which request, session and turn it is about; none holds content.
+"""Log records with the ids of request, session and turn; none contains content.
 
-Who begins something says so once (`begin`, `about`); a filter puts it into every line that is
-written meanwhile, in the same thread or task, by whomever.
+Code that starts a piece of work sets the ids once (`reset_context`, `log_context`). A filter adds
+them to every record that the same thread or task writes, whichever library writes it.
 """
 
 import json
@@ -12,23 +12,23 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import MappingProxyType
 
+# In the order in which they are shown.
 FIELDS = ("request_id", "session", "turn", "attempt", "fence", "trace_id")
-"""What a line may be about, in the order in which it is shown."""
 
+# It writes ASCII only, so no character of a message can end the line.
 ENCODER = json.JSONEncoder(default=str)
-"""It writes ASCII: no letter of a message ends a line, or is none."""
 
 _context: ContextVar[Mapping[str, object]] = ContextVar("log_context", default=MappingProxyType({}))
 
 
 def reset_context(**fields: object) -> None:
-    """Let all that follows in this thread or task be about these fields, and no others."""
+    """Replace the fields of all following records of this thread or task."""
     _context.set(fields)
 
 
 @contextmanager
 def log_context(**fields: object) -> Iterator[None]:
-    """Let what is written meanwhile be about these fields, too."""
+    """Add fields to the records written in the block."""
     token = _context.set({**_context.get(), **fields})
     try:
         yield
@@ -37,28 +37,25 @@ def log_context(**fields: object) -> Iterator[None]:
 
 
 def request_id() -> str:
-    """Return the id of the request that all this comes from, or ""."""
+    """Return the id of the current request, or "" without one."""
     return str(_context.get().get("request_id", ""))
 
 
 class ContextFilter(logging.Filter):
-    """Puts what a line is about into its record."""
+    """Adds the fields to each record; rejects none."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass."""
         record.context = _context.get()
         return True
 
 
 class JSONFormatter(logging.Formatter):
-    """A line as one object of JSON.
+    """One JSON object per record.
 
-    Of a record it takes what is named here: what libraries attach to theirs, Celery a task's
-    arguments for one, stays out.
+    It ignores attributes that libraries add to a record, such as the arguments of a Celery task.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname,
@@ -75,13 +72,12 @@ class JSONFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """A line for people: what it is about stands at its end, and nothing can pass for another."""
+    """One readable line per record, with the fields at the end. No message can forge a line."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
-        """Return the line without a traceback."""
-        shown = " ".join(f"{name}={value}" for name, value in _fields_of(record).items())
+        fields = " ".join(f"{name}={value}" for name, value in _fields_of(record).items())
         line = f"{record.levelname} {record.name}: {_escape_unprintable(record.message)}"
-        return f"{line} [{shown}]" if shown else line
+        return f"{line} [{fields}]" if fields else line
 
 
 def _fields_of(record: logging.LogRecord) -> dict[str, object]:
@@ -90,7 +86,6 @@ def _fields_of(record: logging.LogRecord) -> dict[str, object]:
 
 
 def _escape_unprintable(text: str) -> str:
-    """Return the text with what is not printable written out: a message may quote a stranger."""
     if text.isprintable():
         return text
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

@@ -1,8 +1,8 @@
-"""Spans of a turn, from the POST to the commit: one trace, whichever processes take part.
+"""Spans of a turn, from the POST to its outcome: one trace across all processes.
 
-The trace's parent is kept with the turn, so that it is the same whether a task or a sweep wakes the
-worker. Without a tracer nothing is recorded, and a span costs a call. No span holds content: what
-is told of errors is their code.
+The trace's parent is stored with the turn, so a worker finds it whether a task or the sweeper wakes
+it. Without a tracer nothing is recorded. Spans contain no content; of an error they contain the
+code.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,19 +25,17 @@ from chat.domain.errors import ParleyError
 __all__ = ["NO_SPAN", "Span", "SpanKind", "tracing"]
 
 NO_SPAN: AbstractContextManager[Span] = nullcontext(INVALID_SPAN)
-"""The span of a process that records none."""
 NANOSECONDS = 1_000_000_000
 W3C = TraceContextTextMapPropagator()
 
 
 class Tracing:
-    """The tracer of this process, if it has one."""
+    """The tracer of this process, if there is one."""
 
     def __init__(self) -> None:
         self._tracer: Tracer | None = None
 
     def set_tracer(self, tracer: Tracer | None) -> None:
-        """Record spans by this tracer from now on; by none, record nothing."""
         self._tracer = tracer
 
     def span(
@@ -48,9 +46,10 @@ class Tracing:
         parent: str = "",
         **attributes: str | int,
     ) -> AbstractContextManager[Span]:
-        """Record what is done meanwhile.
+        """Record a span around the block.
 
         parent: the `traceparent` of another process; without one it is the current span.
+        attributes: `a__b` stands for `a.b`; `a` alone for `parley.a`.
         """
         if self._tracer is None:
             return NO_SPAN
@@ -59,7 +58,7 @@ class Tracing:
     def record_span(
         self, name: str, *, start: float, end: float, parent: str, **attributes: str | int
     ) -> None:
-        """Record what has been, with its times in seconds since the epoch."""
+        """Record a span that is over; times are seconds since the epoch."""
         if self._tracer is None:
             return
         self._tracer.start_span(
@@ -70,14 +69,14 @@ class Tracing:
         ).end(round(end * NANOSECONDS))
 
     def inject(self) -> dict[str, str]:
-        """Return the current span as the header `traceparent`, to be another one's parent."""
+        """Return the header `traceparent` of the current span, or nothing without a span."""
         carrier: dict[str, str] = {}
         if self._tracer is not None:
             W3C.inject(carrier)
         return {name: value for name, value in carrier.items() if name == "traceparent"}
 
     def log_fields(self) -> dict[str, str]:
-        """Return the trace's id, for lines of the log."""
+        """Return the current trace's id for log records."""
         if self._tracer is None:
             return {}
         context = get_current_span().get_span_context()
@@ -93,7 +92,7 @@ def _span(
         context=W3C.extract({"traceparent": parent}) if parent else None,
         kind=kind,
         attributes=_qualify(attributes),
-        # Both would take the exception's text, which may quote a stranger.
+        # Both would record the exception's message, which may quote content.
         record_exception=False,
         set_status_on_exception=False,
     ) as span:
@@ -105,12 +104,11 @@ def _span(
 
 
 def _qualify(attributes: Mapping[str, str | int]) -> dict[str, str | int]:
-    """Return attributes by their full names: those without a dot are Parley's own."""
     return {
         name.replace("__", ".") if "__" in name else f"parley.{name}": value
         for name, value in attributes.items()
     }
 
 
+# Of this process.
 tracing = Tracing()
-"""This process's."""

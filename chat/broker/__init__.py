@@ -1,7 +1,7 @@
-"""Telling a worker, through the broker, that a session wants one.
+"""Publishing wake-ups to the broker: messages that tell a worker to run a session's next turn.
 
-A wake-up is best effort and bounded in time: Redis's `due` set is the truth, and a sweep makes up
-for one that is lost. Tasks are published by name, so nothing here imports them.
+Publishing has a short timeout and may fail. Redis's `due` set is the truth, and the sweeper makes
+up for lost wake-ups. Tasks are published by name, so this package does not import them.
 """
 
 from chat.broker.message import QUEUE, TAKE_TURN
