@@ -9,12 +9,12 @@ from redis import Redis
 
 from chat.broker import QUEUE
 from chat.broker.message import publish, serialize_message
-from tests.integration.store.server import Server
+from tests.integration.store.redis_server import RedisServer
 
 SESSION, TASK = "ses_0123456789abcdef01234567", "ses_0123456789abcdef01234567-1"
 
 
-def test_a_sealed_message_says_what_kombu_writes(server: Server, redis: Redis) -> None:
+def test_a_sealed_message_says_what_kombu_writes(server: RedisServer, redis: Redis) -> None:
     with Connection(server.url) as connection, Producer(connection) as producer:
         publish(producer, SESSION, TASK)
     written = redis.lpop(QUEUE)

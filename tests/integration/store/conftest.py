@@ -9,19 +9,19 @@ from redis import Redis
 
 from chat.domain import Caller
 from chat.store.client import client
-from tests.integration.store import acts, keyspace
-from tests.integration.store.machine import conversation as model
-from tests.integration.store.server import Server
+from tests.integration.store import keyspace, steps
+from tests.integration.store.redis_server import RedisServer
+from tests.integration.store.state_machine import model_base as model
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with closing(Server(tmp_path_factory.mktemp("redis")).start()) as started:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with closing(RedisServer(tmp_path_factory.mktemp("redis")).start()) as started:
         yield started
 
 
 @pytest.fixture(autouse=True)
-def redis(server: Server, settings: Settings) -> Iterator[Redis]:
+def redis(server: RedisServer, settings: Settings) -> Iterator[Redis]:
     """The server's raw client; the store talks to the same server."""
     server.redis.flushall()
     settings.REDIS_URL = server.url
@@ -30,16 +30,16 @@ def redis(server: Server, settings: Settings) -> Iterator[Redis]:
     with closing(client()):
         yield server.redis
     found = keyspace.read(server.redis)
-    keyspace.assert_no_key_is_lost(found.expire_at, found.outbox)
+    keyspace.assert_no_stray_keys(found.expire_at, found.outbox)
     client.cache_clear()
 
 
 @pytest.fixture
 def caller() -> Caller:
     """Of a session in which two turns wait."""
-    opened = acts.open_session()
-    acts.submit(opened, "one")
-    acts.submit(opened, "two")
+    opened = steps.create_session()
+    steps.submit(opened, "one")
+    steps.submit(opened, "two")
     return opened
 
 
@@ -49,9 +49,9 @@ def small_spans(settings: Settings) -> None:
     settings.CHAT_PARTITIONS = 1
     settings.CHAT_LEASE_TTL = model.LEASE
     settings.CHAT_WAKE_GRACE = model.GRACE
-    settings.CHAT_SWEEP_INTERVAL = model.HOLD / 2
+    settings.CHAT_SWEEP_INTERVAL = model.SWEEP_HOLD / 2
     settings.CHAT_MAX_SESSION_AGE = model.MAX_AGE
-    settings.CHAT_MAX_QUEUED_TURNS_PER_SESSION = model.INBOX
-    settings.CHAT_MAX_QUEUED_TURNS = model.QUEUE
-    settings.CHAT_MAX_ATTEMPTS = model.ATTEMPTS
+    settings.CHAT_MAX_QUEUED_TURNS_PER_SESSION = model.MAX_QUEUED_PER_SESSION
+    settings.CHAT_MAX_QUEUED_TURNS = model.MAX_QUEUED
+    settings.CHAT_MAX_ATTEMPTS = model.MAX_ATTEMPTS
     settings.CHAT_MESSAGES_PER_MINUTE = 0

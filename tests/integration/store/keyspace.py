@@ -9,12 +9,12 @@ from typing import Any
 
 from redis import Redis
 
-PERMANENT = re.compile(
+PERMANENT_KEY = re.compile(
     r"chat:\{\d+\}:(due|by_activity|counts|waiting|running|counters|outbox|search_fields|search_index)"
 )
 """The keys without a TTL, all of them."""
-OF_A_SESSION = re.compile(r"(chat:\{\d+\}:)(?:session|messages|partial|events|idempotency)(:.+)")
-DELIVERIES = re.compile(r"(chat:\{\d+\}:)deliveries:(.+)")
+SESSION_KEY = re.compile(r"(chat:\{\d+\}:)(?:session|messages|partial|events|idempotency)(:.+)")
+DELIVERIES_KEY = re.compile(r"(chat:\{\d+\}:)deliveries:(.+)")
 NO_TTL = -1
 
 
@@ -42,7 +42,7 @@ class Keyspace:
 def read(redis: Redis) -> Keyspace:
     found = Keyspace()
     keys = [key.decode() for key in redis.scan_iter(count=1000)]
-    permanent = [key for key in keys if PERMANENT.fullmatch(key)]
+    permanent = [key for key in keys if PERMANENT_KEY.fullmatch(key)]
     pipeline: Any = redis.pipeline(transaction=False)
     for key in keys:
         pipeline.pexpiretime(key)
@@ -88,17 +88,17 @@ def rolled_back(redis: Redis) -> Iterator[None]:
         redis.restore(key, expires, value, absttl=True)
 
 
-def assert_no_key_is_lost(expire_at: dict[str, int], outbox: Iterable[str]) -> None:
+def assert_no_stray_keys(expire_at: dict[str, int], outbox: Iterable[str]) -> None:
     """Every key has a TTL, or is permanent; every key of a session has its session.
 
     Deliveries have a session or, when it has ended, something in the outbox.
     """
     posting = {member.rpartition(":")[0] for member in outbox}
     for key, expires in expire_at.items():
-        assert PERMANENT.fullmatch(key) or expires != NO_TTL, f"{key} would stay for ever"
-        owned = OF_A_SESSION.fullmatch(key)
+        assert PERMANENT_KEY.fullmatch(key) or expires != NO_TTL, f"{key} would stay for ever"
+        owned = SESSION_KEY.fullmatch(key)
         assert owned is None or f"{owned[1]}session{owned[2]}" in expire_at, f"{key}: no session"
-        told = DELIVERIES.fullmatch(key)
+        told = DELIVERIES_KEY.fullmatch(key)
         assert told is None or told[2] in posting or f"{told[1]}session:{told[2]}" in expire_at, (
             f"{key}: nothing to deliver"
         )

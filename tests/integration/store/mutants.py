@@ -9,24 +9,24 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from chat.store.scripts import SCRIPTS_DIR
 from tests.integration.store import (
-    profiles,
+    hypothesis_profiles,
     test_due,
     test_leases,
-    test_life,
+    test_sessions,
     test_submit,
     test_text,
 )
-from tests.integration.store.machine import LostWorkersMachine, StoreMachine
+from tests.integration.store.state_machine import LostWorkersMachine, StoreMachine
 
 
-def the_machine(small_spans: None) -> None:  # noqa: ARG001  # a fixture
+def state_machine(small_spans: None) -> None:  # noqa: ARG001  # a fixture
     """Any acts in any order."""
-    run_state_machine_as_test(StoreMachine, settings=profiles.MUTANT)
+    run_state_machine_as_test(StoreMachine, settings=hypothesis_profiles.MUTANT)
 
 
-def the_lost_workers(small_spans: None) -> None:  # noqa: ARG001
+def lost_workers_machine(small_spans: None) -> None:  # noqa: ARG001
     """Any acts of workers that may have lost their lease."""
-    run_state_machine_as_test(LostWorkersMachine, settings=profiles.MUTANT)
+    run_state_machine_as_test(LostWorkersMachine, settings=hypothesis_profiles.MUTANT)
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Mutant:
     file: str
     old: str
     new: str
-    noticed_by: tuple[Callable[..., None], ...] = (the_machine,)
+    killed_by: tuple[Callable[..., None], ...] = (state_machine,)
 
     def __str__(self) -> str:
         return self.name.replace(" ", "-")
@@ -59,7 +59,7 @@ MUTANTS = [
         "",
         (
             test_leases.test_the_same_nonce_after_a_recovery_is_another_lease,
-            the_lost_workers,
+            lost_workers_machine,
         ),
     ),
     Mutant(
@@ -69,7 +69,7 @@ MUTANTS = [
         " then",
         (
             test_leases.test_a_worker_whose_claim_a_failover_forgot_writes_nothing,
-            the_lost_workers,
+            lost_workers_machine,
         ),
     ),
     Mutant(
@@ -77,7 +77,7 @@ MUTANTS = [
         "lib/lease.lua",
         "s.running_turn ~= 0 and s.fence == tonumber(ARGV[4]) and s.nonce == ARGV[5]",
         "s.running_turn ~= 0",
-        (test_leases.test_a_worker_that_woke_too_late_writes_nothing, the_lost_workers),
+        (test_leases.test_a_worker_that_woke_too_late_writes_nothing, lost_workers_machine),
     ),
     Mutant(
         "no idempotency",
@@ -87,7 +87,7 @@ MUTANTS = [
         (
             test_submit.test_200_parallel_submits_with_50_keys_are_50_messages_in_one_order,
             test_leases.test_a_lost_reply_to_submit_is_one_message,
-            the_machine,
+            state_machine,
         ),
     ),
     Mutant(
@@ -95,14 +95,14 @@ MUTANTS = [
         "claim_due.lua",
         "'-inf', now",
         "'-inf', 0",
-        (test_due.test_a_turn_that_nobody_takes_is_woken_again_and_again, the_machine),
+        (test_due.test_a_turn_that_nobody_takes_is_woken_again_and_again, state_machine),
     ),
     Mutant(
         "two leases at once",
         "claim.lua",
         "s.running_turn ~= 0 and s.nonce ~= ARGV[4]",
         "false",
-        (test_leases.test_of_many_claims_at_once_one_gets_the_turn, the_machine),
+        (test_leases.test_of_many_claims_at_once_one_gets_the_turn, state_machine),
     ),
     Mutant(
         "the key's request is not compared",
@@ -224,14 +224,14 @@ MUTANTS = [
         "update.lua",
         "keep_alive(true)",
         "keep_alive()",
-        (test_life.test_a_log_has_a_ttl_whatever_its_first_event,),
+        (test_sessions.test_a_log_has_a_ttl_whatever_its_first_event,),
     ),
     Mutant(
         "a removed session stays due",
         "lib/remove_session.lua",
         "redis.call('ZREM', DUE, ID)",
         "",
-        (test_life.test_an_idle_session_is_removed_when_its_time_is_up,),
+        (test_sessions.test_an_idle_session_is_removed_when_its_time_is_up,),
     ),
     Mutant(
         "a webhook is not told",
@@ -247,7 +247,7 @@ MUTANTS = [
         "lib/authorize.lua",
         "(token_hash ~= '' and s.token_hash ~= token_hash)",
         "false",
-        (test_life.test_a_rotated_token_may_be_rotated_again_with_the_same_words,),
+        (test_sessions.test_a_rotated_token_may_be_rotated_again_with_the_same_words,),
     ),
     Mutant(
         "seq and event differ",

@@ -10,15 +10,15 @@ from pytest_django import Settings
 
 from chat.store.client import client
 from tests.harness.waiting import wait_until
-from tests.integration.store import acts
-from tests.integration.store.server import Server
-from tests.integration.store.test_trips import all_acts
+from tests.integration.store import steps
+from tests.integration.store.redis_server import RedisServer
+from tests.integration.store.test_round_trips import all_acts
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, settings: Settings) -> Iterator[Server]:
+def cluster(tmp_path: Path, settings: Settings) -> Iterator[RedisServer]:
     """One node that owns all slots."""
-    with closing(Server(tmp_path, "--cluster-enabled", "yes").start()) as server:
+    with closing(RedisServer(tmp_path, "--cluster-enabled", "yes").start()) as server:
         untyped: Any = server.redis
         untyped.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
         wait_until(lambda: untyped.cluster("INFO")["cluster_state"] == "ok")
@@ -29,5 +29,5 @@ def cluster(tmp_path: Path, settings: Settings) -> Iterator[Server]:
 
 @pytest.mark.usefixtures("cluster")
 def test_all_acts_work_on_a_cluster() -> None:
-    for act in all_acts(acts.open_session()).values():
+    for act in all_acts(steps.create_session()).values():
         act()

@@ -10,9 +10,9 @@ from redis import Redis
 from chat.domain import Caller, RecoveryResult, Status, TurnError
 from chat.domain.errors import StoreUnavailable
 from chat.store import due, keys, leases, turns
-from tests.integration.store import acts, keyspace
-from tests.integration.store.acts import Writer
-from tests.integration.store.ageing import age
+from tests.integration.store import keyspace, steps
+from tests.integration.store.steps import LeaseHolder
+from tests.integration.store.time_travel import advance
 
 
 def due_in(redis: Redis, caller: Caller) -> float:
@@ -25,10 +25,10 @@ def due_in(redis: Redis, caller: Caller) -> float:
 
 def test_of_many_sweeps_at_once_one_finds_a_session(redis: Redis, settings: Settings) -> None:
     settings.CHAT_SWEEP_INTERVAL = 30.0
-    callers = [acts.open_session() for _ in range(30)]
+    callers = [steps.create_session() for _ in range(30)]
     for caller in callers:
-        acts.submit(caller)
-        age(redis, caller.session_id, 5)
+        steps.submit(caller)
+        advance(redis, caller.session_id, 5)
     with ThreadPoolExecutor(8) as pool:
         found = [name for names in pool.map(lambda _: due.claim_due(), range(20)) for name in names]
     assert sorted(found) == sorted(caller.session_id for caller in callers)
@@ -38,96 +38,98 @@ def test_a_sweep_takes_on_only_so_many(redis: Redis, settings: Settings) -> None
     settings.CHAT_PARTITIONS = 1
     settings.CHAT_SWEEP_BATCH_SIZE = 10
     for _ in range(25):
-        caller = acts.open_session()
-        acts.submit(caller)
-        age(redis, caller.session_id, 5)
+        caller = steps.create_session()
+        steps.submit(caller)
+        advance(redis, caller.session_id, 5)
     assert [len(due.claim_due()) for _ in range(4)] == [10, 10, 5, 0]
 
 
 def test_what_waits_is_over_by_its_own_deadline_while_another_runs(redis: Redis) -> None:
-    caller = acts.open_session()
+    caller = steps.create_session()
     for deadline in (100, 60, 3, 50):
-        acts.submit(caller, deadline=deadline)
-    writer = Writer.of(caller)
+        steps.submit(caller, deadline=deadline)
+    writer = LeaseHolder.claim_for(caller)
     assert due_in(redis, caller) == pytest.approx(3, abs=1)
     writer.renew()
     assert due_in(redis, caller) == pytest.approx(3, abs=1)
-    age(redis, caller.session_id, 4)
+    advance(redis, caller.session_id, 4)
     assert due.recover(due.claim_due(), grace=2) == [RecoveryResult.LIVE]
-    statuses = [each["status"] for each in acts.messages(caller)[1::2]]
+    statuses = [each["status"] for each in steps.messages(caller)[1::2]]
     assert statuses == ["in_progress", "queued", "expired", "queued"]
     writer.renew()
     assert due_in(redis, caller) == pytest.approx(10, abs=1)
-    acts.submit(caller, deadline=2)
+    steps.submit(caller, deadline=2)
     assert due_in(redis, caller) == pytest.approx(2, abs=1)
 
 
 def test_a_turn_that_a_model_refused_until_its_deadline_has_failed_by_that(redis: Redis) -> None:
-    caller = acts.open_session()
-    acts.submit(caller, deadline=20)
-    acts.submit(caller, deadline=20)
+    caller = steps.create_session()
+    steps.submit(caller, deadline=20)
+    steps.submit(caller, deadline=20)
     refused = TurnError(code="model_rate_limited", message='It said "not now".')
-    leases.retry(Writer.of(caller).lease, acts.again(19, uses_attempt=False, error=refused))
-    age(redis, caller.session_id, 21)
+    leases.retry(
+        LeaseHolder.claim_for(caller).lease, steps.retry(19, uses_attempt=False, error=refused)
+    )
+    advance(redis, caller.session_id, 21)
     due.recover(due.claim_due(), grace=2)
-    first, second = acts.messages(caller)[1::2]
+    first, second = steps.messages(caller)[1::2]
     assert (first["status"], first["error"]) == (Status.FAILED, asdict(refused))
     assert (first["finish_reason"], first["wait"], first["content"]) == ("error", None, "")
     assert (second["status"], second["error"]["code"]) == (Status.EXPIRED, "turn_expired")
 
 
 def test_what_waits_is_over_by_its_own_deadline_before_a_retry(redis: Redis) -> None:
-    caller = acts.open_session()
-    acts.submit(caller, deadline=100)
-    acts.submit(caller, deadline=20)
-    Writer.of(caller).retry(60)
+    caller = steps.create_session()
+    steps.submit(caller, deadline=100)
+    steps.submit(caller, deadline=20)
+    LeaseHolder.claim_for(caller).retry(60)
     assert due_in(redis, caller) == pytest.approx(20, abs=1)
-    age(redis, caller.session_id, 21)
+    advance(redis, caller.session_id, 21)
     assert due.recover(due.claim_due(), grace=2) == [RecoveryResult.LIVE]
-    assert [each["status"] for each in acts.messages(caller)[1::2]] == ["queued", "expired"]
+    assert [each["status"] for each in steps.messages(caller)[1::2]] == ["queued", "expired"]
     assert due_in(redis, caller) == pytest.approx(39, abs=1)
 
 
 def test_when_a_session_is_due(redis: Redis) -> None:
-    caller = acts.open_session(ttl=600)
+    caller = steps.create_session(ttl=600)
     assert due_in(redis, caller) == pytest.approx(600, abs=1)
-    acts.submit(caller, deadline=100)
+    steps.submit(caller, deadline=100)
     assert due_in(redis, caller) == pytest.approx(2, abs=1)
-    writer = Writer.of(caller)
+    writer = LeaseHolder.claim_for(caller)
     assert due_in(redis, caller) == pytest.approx(10, abs=1)
-    age(redis, caller.session_id, 5)
+    advance(redis, caller.session_id, 5)
     writer.renew()
     assert due_in(redis, caller) == pytest.approx(10, abs=1)
     writer.retry(30)
     assert due_in(redis, caller) == pytest.approx(30, abs=1)
-    age(redis, caller.session_id, 30)
-    acts.answer(caller)
+    advance(redis, caller.session_id, 30)
+    steps.answer_next_turn(caller)
     assert due_in(redis, caller) == pytest.approx(600, abs=1)
 
 
 def test_a_retry_beyond_the_deadline_is_looked_at_by_the_deadline(redis: Redis) -> None:
-    caller = acts.open_session()
-    acts.submit(caller, deadline=20)
-    Writer.of(caller).retry(300)
+    caller = steps.create_session()
+    steps.submit(caller, deadline=20)
+    LeaseHolder.claim_for(caller).retry(300)
     assert due_in(redis, caller) == pytest.approx(20, abs=1)
-    age(redis, caller.session_id, 10)
+    advance(redis, caller.session_id, 10)
     assert due.recover([caller.session_id], grace=2) == [RecoveryResult.LIVE]
     assert due_in(redis, caller) == pytest.approx(10, abs=1)
 
 
 def test_a_turn_that_nobody_takes_is_woken_again_and_again(redis: Redis) -> None:
-    caller = acts.open_session()
-    acts.submit(caller)
+    caller = steps.create_session()
+    steps.submit(caller)
     for _ in range(3):
-        age(redis, caller.session_id, 5)
+        advance(redis, caller.session_id, 5)
         assert due.recover(due.claim_due(), grace=2) == [RecoveryResult.WAKE]
-    assert acts.claim(caller) is not None
+    assert steps.claim(caller) is not None
 
 
 def test_looks_at_sessions_that_are_not_due_do_no_harm(redis: Redis) -> None:
-    idle, busy = acts.open_session(), acts.open_session()
-    acts.submit(busy)
-    writer = Writer.of(busy)
+    idle, busy = steps.create_session(), steps.create_session()
+    steps.submit(busy)
+    writer = LeaseHolder.claim_for(busy)
     assert due.recover([idle.session_id, busy.session_id, "none"], grace=2) == [
         *(RecoveryResult.LIVE, RecoveryResult.LIVE, RecoveryResult.GONE)
     ]
@@ -145,19 +147,19 @@ def test_a_sweep_that_gets_no_answer_says_so(redis: Redis) -> None:
 
 
 def test_one_broken_session_does_not_hide_the_others(redis: Redis) -> None:
-    broken, sound = acts.open_session(), acts.open_session()
+    broken, sound = steps.create_session(), steps.create_session()
     for caller in (broken, sound):
-        acts.submit(caller)
-        age(redis, caller.session_id, 5)
+        steps.submit(caller)
+        advance(redis, caller.session_id, 5)
     redis.hset(keys.for_session(broken.session_id).messages, "2:request", "nonsense")
     looks = due.recover([broken.session_id, sound.session_id], grace=2)
     assert looks == [RecoveryResult.LIVE, RecoveryResult.WAKE]
 
 
 def test_cancelled_turns_do_not_count_as_ahead() -> None:
-    caller = acts.open_session()
+    caller = steps.create_session()
     for _ in range(4):
-        acts.submit(caller)
+        steps.submit(caller)
     turns.cancel(caller, 4)
-    places = [m["wait"]["position"] for m in acts.messages(caller) if m["status"] == "queued"]
+    places = [m["wait"]["position"] for m in steps.messages(caller) if m["status"] == "queued"]
     assert places == [0, 1, 2]

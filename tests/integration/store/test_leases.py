@@ -10,83 +10,83 @@ from chat.domain import Caller, Delta, Lease, Role, Status
 from chat.domain.errors import LeaseLost
 from chat.store import due, leases, turns
 from chat.store.client import client
-from tests.integration.store import acts
-from tests.integration.store.acts import Writer
-from tests.integration.store.ageing import age
+from tests.integration.store import steps
 from tests.integration.store.keyspace import rolled_back
-from tests.integration.store.server import Server
-from tests.integration.store.wire import wire_to
+from tests.integration.store.proxy import running_proxy
+from tests.integration.store.redis_server import RedisServer
+from tests.integration.store.steps import LeaseHolder
+from tests.integration.store.time_travel import advance
 
 
 def lose_the_worker(redis: Redis, caller: Caller) -> None:
-    age(redis, caller.session_id, 20)
+    advance(redis, caller.session_id, 20)
     due.recover(due.claim_due(), grace=2)
 
 
 def endings(caller: Caller) -> list[str]:
     """The terminal events of the session's log, in order."""
     ends = {f"message.{status}" for status in Status if status.is_terminal}
-    log = acts.events(caller)
+    log = steps.events(caller)
     return [f"{event['type']} {event['message_id']}" for event in log if event["type"] in ends]
 
 
 def test_of_many_claims_at_once_one_gets_the_turn(caller: Caller) -> None:
     with ThreadPoolExecutor(16) as pool:
-        claims = list(pool.map(acts.claim, [caller] * 50))
+        claims = list(pool.map(steps.claim, [caller] * 50))
     assert sum(claim is not None for claim in claims) == 1
 
 
 def test_the_same_claim_again_is_the_same_lease(caller: Caller) -> None:
-    first, again = acts.claim(caller, "n"), acts.claim(caller, "n")
+    first, again = steps.claim(caller, "n"), steps.claim(caller, "n")
     assert first is not None
     assert again is not None
     assert (again.lease, again.attempt, again.history) == (first.lease, 1, first.history)
 
 
 def test_a_claim_that_was_ended_gives_nothing_when_it_comes_again(caller: Caller) -> None:
-    claimed = acts.claim(caller, "n")
+    claimed = steps.claim(caller, "n")
     assert claimed is not None
-    leases.retry(claimed.lease, acts.again())
-    assert acts.claim(caller, "n") is None
-    assert acts.claim(caller) is not None
+    leases.retry(claimed.lease, steps.retry())
+    assert steps.claim(caller, "n") is None
+    assert steps.claim(caller) is not None
 
 
 def test_a_lost_reply_to_finish_is_one_outcome(
-    caller: Caller, server: Server, settings: Settings
+    caller: Caller, server: RedisServer, settings: Settings
 ) -> None:
     """F03."""
-    Writer.of(caller).finish()  # so that the server knows the script
-    writer = Writer.of(caller)
-    with wire_to(server.port) as wire:
+    LeaseHolder.claim_for(caller).finish()  # so that the server knows the script
+    writer = LeaseHolder.claim_for(caller)
+    with running_proxy(server.port) as wire:
         settings.REDIS_URL = wire.url
         client.cache_clear()
-        writer.say("said")
-        wire.loses_next_reply = True
+        writer.append("said")
+        wire.drop_next_reply = True
         writer.finish(" and done")
-        assert not wire.loses_next_reply
+        assert not wire.drop_next_reply
     assert endings(caller) == ["message.completed msg_2", "message.completed msg_4"]
-    assert acts.reply(caller, "msg_4")["content"] == "said and done"
+    assert steps.find_message(caller, "msg_4")["content"] == "said and done"
 
 
-def test_a_lost_reply_to_submit_is_one_message(server: Server, settings: Settings) -> None:
-    caller = acts.open_session()
-    with wire_to(server.port) as wire:
+def test_a_lost_reply_to_submit_is_one_message(server: RedisServer, settings: Settings) -> None:
+    caller = steps.create_session()
+    with running_proxy(server.port) as wire:
         settings.REDIS_URL = wire.url
         client.cache_clear()
-        acts.submit(acts.open_session())  # so that the server knows the script
-        wire.loses_next_reply = True
-        accepted = turns.submit(caller, acts.submission())
-        assert not wire.loses_next_reply
+        steps.submit(steps.create_session())  # so that the server knows the script
+        wire.drop_next_reply = True
+        accepted = turns.submit(caller, steps.submission())
+        assert not wire.drop_next_reply
     assert accepted.needs_wake
-    assert len(acts.messages(caller)) == 2
+    assert len(steps.messages(caller)) == 2
 
 
 def test_a_finish_that_comes_again_much_later_changes_nothing(caller: Caller) -> None:
-    first = Writer.of(caller)
+    first = LeaseHolder.claim_for(caller)
     first.finish("one")
-    Writer.of(caller).say("two")
+    LeaseHolder.claim_for(caller).append("two")
     assert (
-        leases.finish(first.lease, acts.ended(), Delta(offset=0, text=b"again")).has_queued_turns
+        leases.finish(first.lease, steps.outcome(), Delta(offset=0, text=b"again")).has_queued_turns
         is False
     )
     assert endings(caller) == ["message.completed msg_2"]
@@ -94,13 +94,13 @@ def test_a_finish_that_comes_again_much_later_changes_nothing(caller: Caller) ->
 
 def test_a_worker_that_woke_too_late_writes_nothing(redis: Redis, caller: Caller) -> None:
     """F04."""
-    late = Writer.of(caller)
-    late.say("late")
+    late = LeaseHolder.claim_for(caller)
+    late.append("late")
     lose_the_worker(redis, caller)
-    second = Writer.of(caller)
-    second.say("in time")
+    second = LeaseHolder.claim_for(caller)
+    second.append("in time")
     before = {key: redis.dump(key) for key in redis.scan_iter()}
-    assert isinstance(late.say("!"), LeaseLost)
+    assert isinstance(late.append("!"), LeaseLost)
     assert isinstance(late.renew(), LeaseLost)
     with pytest.raises(LeaseLost):
         late.finish()
@@ -110,27 +110,29 @@ def test_a_worker_that_woke_too_late_writes_nothing(redis: Redis, caller: Caller
     second.finish()
     with pytest.raises(LeaseLost):
         late.finish()
-    assert acts.reply(caller, "msg_2")["content"] == "in time"
+    assert steps.find_message(caller, "msg_2")["content"] == "in time"
     assert endings(caller) == ["message.completed msg_2"]
 
 
 def test_a_late_worker_that_nobody_replaced_may_still_finish(redis: Redis, caller: Caller) -> None:
-    late = Writer.of(caller)
-    age(redis, caller.session_id, 20)
+    late = LeaseHolder.claim_for(caller)
+    advance(redis, caller.session_id, 20)
     late.finish("at last")
-    assert acts.reply(caller, "msg_2")["content"] == "at last"
+    assert steps.find_message(caller, "msg_2")["content"] == "at last"
 
 
 def test_the_same_nonce_after_a_recovery_is_another_lease(redis: Redis, caller: Caller) -> None:
     """The fence tells them apart: a claim that was sent twice, and came very late once."""
-    early = acts.claim(caller, "n")
+    early = steps.claim(caller, "n")
     lose_the_worker(redis, caller)
-    late = acts.claim(caller, "n")
+    late = steps.claim(caller, "n")
     assert early is not None
     assert late is not None
     with pytest.raises(LeaseLost):
-        leases.finish(early.lease, acts.ended(), Delta(offset=0, text=b"early"))
-    assert leases.finish(late.lease, acts.ended(), Delta(offset=0, text=b"late")).has_queued_turns
+        leases.finish(early.lease, steps.outcome(), Delta(offset=0, text=b"early"))
+    assert leases.finish(
+        late.lease, steps.outcome(), Delta(offset=0, text=b"late")
+    ).has_queued_turns
 
 
 def test_a_worker_whose_claim_a_failover_forgot_writes_nothing(
@@ -138,45 +140,49 @@ def test_a_worker_whose_claim_a_failover_forgot_writes_nothing(
 ) -> None:
     """F18: the nonce tells apart what bears the same fence."""
     with rolled_back(redis):
-        forgotten = Writer.of(caller)
-    known = Writer.of(caller)
+        forgotten = LeaseHolder.claim_for(caller)
+    known = LeaseHolder.claim_for(caller)
     assert forgotten.lease.fence == known.lease.fence
     with pytest.raises(LeaseLost):
         forgotten.finish("forgotten")
     known.finish("known")
-    assert acts.reply(caller, "msg_2")["content"] == "known"
+    assert steps.find_message(caller, "msg_2")["content"] == "known"
 
 
 def test_a_resent_piece_is_not_said_twice(caller: Caller) -> None:
-    writer = Writer.of(caller)
+    writer = LeaseHolder.claim_for(caller)
     for said in ((0, b"ab"), (0, b"ab"), (0, b"abcd"), (2, b"cdef"), (6, b""), (0, b"abcdef")):
         answer = leases.flush([(writer.lease, Delta(offset=said[0], text=said[1]))])
         assert answer == [False]
-    assert acts.reply(caller, "msg_2")["content"] == "abcdef"
-    told = [event["delta"] for event in acts.events(caller) if event["type"] == "message.delta"]
+    assert steps.find_message(caller, "msg_2")["content"] == "abcdef"
+    told = [event["delta"] for event in steps.events(caller) if event["type"] == "message.delta"]
     assert told == ["ab", "cd", "ef"]
 
 
 def test_a_piece_after_a_gap_is_refused(caller: Caller) -> None:
     """A failover may lose a piece that was acknowledged; a reply with a hole must not be told."""
-    writer = Writer.of(caller)
+    writer = LeaseHolder.claim_for(caller)
     gap = Delta(offset=4, text=b"efgh")
     assert isinstance(leases.flush([(writer.lease, gap)])[0], LeaseLost)
     with pytest.raises(LeaseLost):
-        leases.finish(writer.lease, acts.ended(), gap)
+        leases.finish(writer.lease, steps.outcome(), gap)
     assert endings(caller) == []
 
 
 def test_one_flush_serves_many_turns(redis: Redis, caller: Caller) -> None:
-    other = acts.open_session()
-    acts.submit(other)
-    writer, late, third = Writer.of(caller), Writer.of(other), acts.open_session()
+    other = steps.create_session()
+    steps.submit(other)
+    writer, late, third = (
+        LeaseHolder.claim_for(caller),
+        LeaseHolder.claim_for(other),
+        steps.create_session(),
+    )
     lose_the_worker(redis, other)
     turns.cancel(caller, 2)
     answers = leases.flush(
         [
-            (writer.lease, writer.piece("text")),
-            (late.lease, late.piece("text")),
+            (writer.lease, writer.delta("text")),
+            (late.lease, late.delta("text")),
             (Lease(session_id=third.session_id + "x", fence=1, nonce="n"), None),
         ]
     )
@@ -185,16 +191,16 @@ def test_one_flush_serves_many_turns(redis: Redis, caller: Caller) -> None:
 
 
 def test_a_lease_ends_with_the_turns_deadline(redis: Redis) -> None:
-    caller = acts.open_session()
-    acts.submit(caller, deadline=15)
-    writer = Writer.of(caller)
-    writer.say("half a ")
-    age(redis, caller.session_id, 9)
+    caller = steps.create_session()
+    steps.submit(caller, deadline=15)
+    writer = LeaseHolder.claim_for(caller)
+    writer.append("half a ")
+    advance(redis, caller.session_id, 9)
     writer.renew()
-    age(redis, caller.session_id, 7)
+    advance(redis, caller.session_id, 7)
     assert due.claim_due() == [caller.session_id]
     due.recover([caller.session_id], grace=2)
-    seen = acts.reply(caller, "msg_2")
+    seen = steps.find_message(caller, "msg_2")
     assert (seen["status"], seen["content"]) == (Status.INCOMPLETE, "half a ")
     assert seen["error"]["code"] == "deadline_exceeded"
 
@@ -205,74 +211,74 @@ def test_a_message_that_kills_every_worker_fails_and_the_next_is_answered(
     """F27."""
     settings.CHAT_MAX_ATTEMPTS = 3
     for attempt in (1, 2, 3):
-        claimed = acts.claim(caller)
+        claimed = steps.claim(caller)
         assert claimed is not None
         assert (claimed.reply_id, claimed.attempt) == ("msg_2", attempt)
         lose_the_worker(redis, caller)
-    seen = acts.reply(caller, "msg_2")
+    seen = steps.find_message(caller, "msg_2")
     assert (seen["status"], seen["error"]["code"]) == (Status.FAILED, "worker_lost")
-    claimed = acts.claim(caller)
+    claimed = steps.claim(caller)
     assert claimed is not None
     assert (claimed.reply_id, claimed.attempt) == ("msg_4", 1)
 
 
 def test_a_lost_workers_text_is_gone(redis: Redis, caller: Caller) -> None:
     """F01 at the store."""
-    Writer.of(caller).say("lost")
+    LeaseHolder.claim_for(caller).append("lost")
     lose_the_worker(redis, caller)
-    assert acts.reply(caller, "msg_2")["content"] == ""
-    assert acts.events(caller)[-1]["type"] == "message.restarted"
-    Writer.of(caller).say("found")
-    assert acts.reply(caller, "msg_2")["content"] == "found"
+    assert steps.find_message(caller, "msg_2")["content"] == ""
+    assert steps.events(caller)[-1]["type"] == "message.restarted"
+    LeaseHolder.claim_for(caller).append("found")
+    assert steps.find_message(caller, "msg_2")["content"] == "found"
 
 
 def test_attempts_are_counted_anew_for_each_turn(caller: Caller) -> None:
-    Writer.of(caller).retry()
-    Writer.of(caller).finish()
-    claimed = acts.claim(caller)
+    LeaseHolder.claim_for(caller).retry()
+    LeaseHolder.claim_for(caller).finish()
+    claimed = steps.claim(caller)
     assert claimed is not None
     assert (claimed.reply_id, claimed.attempt) == ("msg_4", 1)
 
 
 def test_a_turn_given_back_without_fault_uses_no_attempt(caller: Caller) -> None:
     for _ in range(5):
-        Writer.of(caller).retry(uses_attempt=False)
-    claimed = acts.claim(caller)
+        LeaseHolder.claim_for(caller).retry(uses_attempt=False)
+    claimed = steps.claim(caller)
     assert claimed is not None
     assert claimed.attempt == 1
 
 
 def test_nobody_claims_a_turn_before_its_retry(redis: Redis, caller: Caller) -> None:
-    Writer.of(caller).retry(30)
-    assert acts.claim(caller) is None
-    age(redis, caller.session_id, 31)
-    assert acts.claim(caller) is not None
+    LeaseHolder.claim_for(caller).retry(30)
+    assert steps.claim(caller) is None
+    advance(redis, caller.session_id, 31)
+    assert steps.claim(caller) is not None
 
 
 def test_a_cancelled_turn_is_not_tried_again(caller: Caller) -> None:
-    writer = Writer.of(caller)
-    writer.say("half")
+    writer = LeaseHolder.claim_for(caller)
+    writer.append("half")
     assert not turns.cancel(caller, 2).is_final
     writer.retry(30)
-    seen = acts.reply(caller, "msg_2")
+    seen = steps.find_message(caller, "msg_2")
     assert (seen["status"], seen["content"]) == (Status.CANCELLED, "half")
-    assert Writer.of(caller).reply_id == "msg_4"
+    assert LeaseHolder.claim_for(caller).reply_id == "msg_4"
 
 
 def test_the_model_is_shown_exactly_the_turns_before() -> None:
-    caller = acts.open_session(messages=400)
+    caller = steps.create_session(messages=400)
     for turn in range(5):
-        acts.submit(caller, f"question {turn}")
-        claimed = acts.claim(caller)
+        steps.submit(caller, f"question {turn}")
+        claimed = steps.claim(caller)
         assert claimed is not None
         expected = [f"{kind} {t}" for t in range(turn) for kind in ("question", "answer")]
         assert [message.content for message in claimed.history] == [*expected, f"question {turn}"]
         text = f"answer {turn}".encode()
-        leases.finish(claimed.lease, acts.ended(), Delta(offset=0, text=text))
+        leases.finish(claimed.lease, steps.outcome(), Delta(offset=0, text=text))
 
 
 def test_turns_that_wait_are_not_shown_to_the_model(caller: Caller) -> None:
-    claimed = acts.claim(caller)
+    claimed = steps.claim(caller)
     assert claimed is not None
     assert [message.content for message in claimed.history] == ["one"]
 
@@ -280,53 +286,53 @@ def test_turns_that_wait_are_not_shown_to_the_model(caller: Caller) -> None:
 @pytest.mark.parametrize(("messages", "first"), [(1, 25), (2, 24), (3, 23), (4, 22), (5, 21)])
 def test_a_claim_reads_no_more_history_than_the_session_shows(messages: int, first: int) -> None:
     """It takes in as many at a time, until they hold all the whole turns that could be shown."""
-    caller = acts.open_session(messages=messages)
+    caller = steps.create_session(messages=messages)
     for _ in range(12):
-        acts.submit(caller)
-        acts.answer(caller)
-    acts.submit(caller)
-    claimed = acts.claim(caller)
+        steps.submit(caller)
+        steps.answer_next_turn(caller)
+    steps.submit(caller)
+    claimed = steps.claim(caller)
     assert claimed is not None
     assert [message.id for message in claimed.history] == [f"msg_{n}" for n in range(first, 26)]
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.COMPLETED])
 def test_turns_without_a_text_do_not_hide_what_was_before(status: Status) -> None:
-    caller = acts.open_session(messages=6)
+    caller = steps.create_session(messages=6)
     for text in ("one", "two", *[""] * 3, "three"):
-        acts.submit(caller)
-        Writer.of(caller).finish(text, Status.COMPLETED if text else status)
-    acts.submit(caller)
-    claimed = acts.claim(caller)
+        steps.submit(caller)
+        LeaseHolder.claim_for(caller).finish(text, Status.COMPLETED if text else status)
+    steps.submit(caller)
+    claimed = steps.claim(caller)
     assert claimed is not None
     replies = [message.content for message in claimed.history if message.role is Role.ASSISTANT]
     assert replies[-5:] == ["two", "", "", "", "three"]
 
 
 def test_turns_that_failed_do_not_make_a_small_window_forget() -> None:
-    caller = acts.open_session(messages=4)
-    acts.submit(caller, "my name is Ada")
-    acts.answer(caller, "noted")
+    caller = steps.create_session(messages=4)
+    steps.submit(caller, "my name is Ada")
+    steps.answer_next_turn(caller, "noted")
     for _ in range(12):
-        acts.submit(caller)
-        Writer.of(caller).finish("", Status.FAILED)
-    acts.submit(caller, "who am I?")
-    claimed = acts.claim(caller)
+        steps.submit(caller)
+        LeaseHolder.claim_for(caller).finish("", Status.FAILED)
+    steps.submit(caller, "who am I?")
+    claimed = steps.claim(caller)
     assert claimed is not None
     assert [message.content for message in claimed.history[:2]] == ["my name is Ada", "noted"]
 
 
 def test_many_replies_to_one_message_do_not_hide_what_was_before() -> None:
-    caller = acts.open_session(messages=5)
-    acts.submit(caller, "first")
-    acts.answer(caller, "one")
-    acts.submit(caller, "second")
-    acts.answer(caller, "two")
+    caller = steps.create_session(messages=5)
+    steps.submit(caller, "first")
+    steps.answer_next_turn(caller, "one")
+    steps.submit(caller, "second")
+    steps.answer_next_turn(caller, "two")
     for _ in range(10):
-        acts.regenerate(caller, 3)
-        acts.answer(caller, "another two")
-    acts.submit(caller, "third")
-    claimed = acts.claim(caller)
+        steps.regenerate(caller, 3)
+        steps.answer_next_turn(caller, "another two")
+    steps.submit(caller, "third")
+    claimed = steps.claim(caller)
     assert claimed is not None
     contents = [message.content for message in claimed.history]
     assert contents[:4] == ["first", "one", "second", "two"]

@@ -10,18 +10,18 @@ from chat.domain import Caller, DeliveryResult, DeliveryStatus, Status, Usage, U
 from chat.store import admin, due, keys, leases, metrics, outbox, sessions, turns
 from chat.store.metrics import BUCKETS_MS, Histogram
 from chat.store.scripts import SCRIPTS_DIR
-from tests.integration.store import acts
-from tests.integration.store.acts import Writer
-from tests.integration.store.ageing import age
+from tests.integration.store import steps
+from tests.integration.store.steps import LeaseHolder
+from tests.integration.store.time_travel import advance
 
 KINDS = ("prompt", "completion")
 USAGE = Usage(prompt_tokens=7, completion_tokens=5, source=UsageSource.PROVIDER)
 
 
 def test_turns_are_counted_by_outcome_model_and_tokens(caller: Caller) -> None:
-    writer = Writer.of(caller)
-    writer.say("some text")
-    leases.finish(writer.lease, acts.ended(usage=USAGE), writer.piece(" and more"))
+    writer = LeaseHolder.claim_for(caller)
+    writer.append("some text")
+    leases.finish(writer.lease, steps.outcome(usage=USAGE), writer.delta(" and more"))
     turns.cancel(caller, 4)
     found = metrics.read()
     assert found.turns == {("completed", "default"): 1, ("cancelled", ""): 1}
@@ -36,26 +36,26 @@ def test_turns_are_counted_by_outcome_model_and_tokens(caller: Caller) -> None:
 
 
 def lose_worker(redis: Redis, caller: Caller) -> None:
-    age(redis, caller.session_id, 20)
+    advance(redis, caller.session_id, 20)
     due.recover(due.claim_due(), grace=2)
 
 
 def test_tokens_count_however_the_attempt_ends(redis: Redis, caller: Caller) -> None:
     """Without usage from the vendor, the worker or else the script estimates them."""
     estimate = Usage(prompt_tokens=30, completion_tokens=4, source=UsageSource.ESTIMATED)
-    endings: dict[str, Callable[[Writer], object]] = {
+    endings: dict[str, Callable[[LeaseHolder], object]] = {
         "cancelled": lambda it: leases.finish(
-            it.lease, acts.ended(Status.CANCELLED, estimate), it.piece(".")
+            it.lease, steps.outcome(Status.CANCELLED, estimate), it.delta(".")
         ),
-        "handed back": lambda it: leases.retry(it.lease, acts.again(), usage=estimate),
+        "handed back": lambda it: leases.retry(it.lease, steps.retry(), usage=estimate),
         "requeued": lambda _: admin.requeue(caller, grace=2),
         "lost": lambda _: lose_worker(redis, caller),
         "reset": lambda _: sessions.reset(caller),
     }
     before: Mapping[tuple[str, ...], int] = {}
     for name, end in endings.items():
-        writer = Writer.of(caller)
-        writer.say("x" * 400)
+        writer = LeaseHolder.claim_for(caller)
+        writer.append("x" * 400)
         end(writer)
         found = metrics.read().tokens
         took = {kind: found[kind, "default"] - before.get((kind, "default"), 0) for kind in KINDS}
@@ -65,27 +65,27 @@ def test_tokens_count_however_the_attempt_ends(redis: Redis, caller: Caller) -> 
             assert took["completion"] == 100, name
             assert took["prompt"] > 0, name
         before = found
-    acts.submit(caller)
-    Writer.of(caller)  # it is unknown whether the model was called
+    steps.submit(caller)
+    LeaseHolder.claim_for(caller)  # it is unknown whether the model was called
     admin.expire(caller)
     assert metrics.read().tokens == before
 
 
 def test_reply_ended_without_its_worker_has_usage(redis: Redis, caller: Caller) -> None:
     estimate = Usage(prompt_tokens=30, completion_tokens=4, source=UsageSource.ESTIMATED)
-    endings: list[Callable[[Writer], object]] = [
-        lambda it: leases.retry(it.lease, acts.again(), usage=estimate),
+    endings: list[Callable[[LeaseHolder], object]] = [
+        lambda it: leases.retry(it.lease, steps.retry(), usage=estimate),
         lambda _: admin.requeue(caller, grace=2),
         lambda _: lose_worker(redis, caller),
     ]
     counted = dict.fromkeys(KINDS, 0)
     for number, end in enumerate(endings, start=1):
-        acts.submit(caller)
-        writer = Writer.of(caller)
-        writer.say("x" * 400)
+        steps.submit(caller)
+        writer = LeaseHolder.claim_for(caller)
+        writer.append("x" * 400)
         turns.cancel(caller, 2 * number)
         end(writer)
-        reply = acts.reply(caller, writer.reply_id)
+        reply = steps.find_message(caller, writer.reply_id)
         assert reply["status"] == Status.CANCELLED
         usage = reply["usage"]
         assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"] > 0
@@ -96,11 +96,11 @@ def test_reply_ended_without_its_worker_has_usage(redis: Redis, caller: Caller) 
 
 
 def test_webhook_attempts_are_counted_by_outcome() -> None:
-    caller = acts.open_session(webhook_url=b'"https://example.org/"')
+    caller = steps.create_session(webhook_url=b'"https://example.org/"')
     for status in ("delivered", "pending", "failed"):
-        acts.submit(caller)
-        acts.answer(caller)
-        number = 2 * len(acts.messages(caller)) // 2
+        steps.submit(caller)
+        steps.answer_next_turn(caller)
+        number = 2 * len(steps.messages(caller)) // 2
         delivery = outbox.claim(caller.session_id, number, nonce="n", lease=9)
         assert delivery is not None
         outbox.finish(delivery, DeliveryResult(status=DeliveryStatus(status), code="500", delay=60))
@@ -110,8 +110,8 @@ def test_webhook_attempts_are_counted_by_outcome() -> None:
 
 
 def test_last_hour_is_counted_by_the_minute(caller: Caller) -> None:
-    Writer.of(caller).finish("hi")
-    Writer.of(caller).finish(status=Status.FAILED)
+    LeaseHolder.claim_for(caller).finish("hi")
+    LeaseHolder.claim_for(caller).finish(status=Status.FAILED)
     found = metrics.read()
     assert {outcome: sum(row[-2:]) for outcome, row in found.ended_by_minute.items()} == {
         "completed": 1,
@@ -127,39 +127,39 @@ def test_counters_older_than_an_hour_are_deleted(redis: Redis, caller: Caller) -
     minute = int(metrics.read().now) // 60
     redis.hset(last_hour, mapping={f"{minute - 70}:completed": 9, f"{minute - 30}:completed": 4})
     assert sum(metrics.read().ended_by_minute["completed"]) == 4
-    acts.answer(caller)
+    steps.answer_next_turn(caller)
     assert set(redis.hkeys(last_hour)) >= {f"{minute - 30}:completed".encode()}
     assert f"{minute - 70}:completed".encode() not in redis.hkeys(last_hour)
     assert 3600 < redis.ttl(last_hour) <= 7200
 
 
 def test_time_to_first_token_is_counted_once_per_attempt(caller: Caller) -> None:
-    whole = Writer.of(caller)
+    whole = LeaseHolder.claim_for(caller)
     whole.finish("all at once")
-    in_pieces = Writer.of(caller)
+    in_pieces = LeaseHolder.claim_for(caller)
     for piece in ("one", "two", "three"):
-        in_pieces.say(piece)
+        in_pieces.append(piece)
     in_pieces.retry()
-    in_pieces = Writer.of(caller)
+    in_pieces = LeaseHolder.claim_for(caller)
     in_pieces.finish()  # without any text
     assert metrics.read().latencies["time_to_first_token"].count == 2
 
 
 def test_latency_is_measured(redis: Redis, caller: Caller) -> None:
-    writer = Writer.of(caller)
-    age(redis, caller.session_id, 30)
-    writer.say("late")
+    writer = LeaseHolder.claim_for(caller)
+    advance(redis, caller.session_id, 30)
+    writer.append("late")
     found = metrics.read().latencies["time_to_first_token"]
     assert 20 < (found.quantile(0.5) or 0) <= 60
     assert found.sum_seconds == pytest.approx(30, abs=5)
 
 
 def test_oldest_wait_is_of_a_session_without_worker(redis: Redis, caller: Caller) -> None:
-    other = acts.open_session()
-    acts.submit(other)
-    age(redis, caller.session_id, 100)
+    other = steps.create_session()
+    steps.submit(other)
+    advance(redis, caller.session_id, 100)
     assert metrics.read().oldest_wait_seconds == pytest.approx(100, abs=5)
-    writer = Writer.of(caller)  # a second turn waits behind the running one
+    writer = LeaseHolder.claim_for(caller)  # a second turn waits behind the running one
     assert metrics.read().oldest_wait_seconds < 50
     writer.finish()
     assert metrics.read().oldest_wait_seconds < 50
@@ -169,8 +169,8 @@ def test_oldest_wait_is_of_a_session_without_worker(redis: Redis, caller: Caller
 
 
 def test_requeued_turn_has_waited_since_its_acceptance(redis: Redis, caller: Caller) -> None:
-    writer = Writer.of(caller)
-    accepted = acts.reply(caller, "msg_2")["created_at"]
+    writer = LeaseHolder.claim_for(caller)
+    accepted = steps.find_message(caller, "msg_2")["created_at"]
     writer.retry(30)
     since = redis.zscore(keys.for_session(caller.session_id).waiting, caller.session_id)
     assert since == pytest.approx(1000 * accepted, abs=2)
@@ -178,8 +178,8 @@ def test_requeued_turn_has_waited_since_its_acceptance(redis: Redis, caller: Cal
 
 
 def test_lost_lease_is_counted(redis: Redis, caller: Caller) -> None:
-    Writer.of(caller)
-    age(redis, caller.session_id, 20)
+    LeaseHolder.claim_for(caller)
+    advance(redis, caller.session_id, 20)
     due.recover(due.claim_due(), grace=2)
     assert metrics.read().lost_leases == 1
 

@@ -10,9 +10,9 @@ from redis import Redis
 from chat.domain import Caller, Delivery, DeliveryResult, DeliveryStatus, RecoveryResult, Status
 from chat.domain.errors import InvalidRequest, MessageNotFound
 from chat.store import admin, due, keys, outbox, sessions
-from tests.integration.store import acts
-from tests.integration.store.acts import Writer
-from tests.integration.store.ageing import age
+from tests.integration.store import steps
+from tests.integration.store.steps import LeaseHolder
+from tests.integration.store.time_travel import advance
 
 URL = b'"https://example.org/hook"'
 OK = DeliveryResult(status=DeliveryStatus.DELIVERED, code="200")
@@ -22,9 +22,9 @@ GONE = DeliveryResult(status=DeliveryStatus.DISABLED, code="410")
 @pytest.fixture
 def caller() -> Caller:
     """Of a session with a webhook, in which two turns wait."""
-    opened = acts.open_session(webhook_url=URL)
-    acts.submit(opened, "one")
-    acts.submit(opened, "two")
+    opened = steps.create_session(webhook_url=URL)
+    steps.submit(opened, "one")
+    steps.submit(opened, "two")
     return opened
 
 
@@ -47,7 +47,7 @@ def url_of(caller: Caller) -> bytes:
 
 
 def test_the_end_of_a_turn_is_owed_as_it_stands_in_the_log(caller: Caller) -> None:
-    acts.answer(caller, 'said "so"')
+    steps.answer_next_turn(caller, 'said "so"')
     assert outbox.claim_due() == [(caller.session_id, 2)]
     delivery = claimed(caller)
     page = sessions.events(caller, after=0, limit=100)
@@ -57,29 +57,29 @@ def test_the_end_of_a_turn_is_owed_as_it_stands_in_the_log(caller: Caller) -> No
 
 @pytest.mark.parametrize("status", [Status.INCOMPLETE, Status.FAILED, Status.CANCELLED])
 def test_every_end_is_told(caller: Caller, status: Status) -> None:
-    Writer.of(caller).finish("some", status)
+    LeaseHolder.claim_for(caller).finish("some", status)
     event = orjson.loads(claimed(caller).event)
     assert (event["type"], event["message"]["status"]) == (f"message.{status}", status)
 
 
 def test_who_has_no_webhook_is_told_nothing(redis: Redis) -> None:
-    caller = acts.open_session()
-    acts.submit(caller)
-    acts.answer(caller)
+    caller = steps.create_session()
+    steps.submit(caller)
+    steps.answer_next_turn(caller)
     assert outbox.claim_due() == []
     assert not redis.exists(keys.for_session(caller.session_id).deliveries)
 
 
 def test_the_deployments_webhook_is_told_of_sessions_without_one(settings: Settings) -> None:
     settings.CHAT_WEBHOOK_SECRETS, settings.CHAT_WEBHOOK_URL = "whsec_", "http://inside"
-    caller = acts.open_session()
-    acts.submit(caller)
-    acts.answer(caller)
+    caller = steps.create_session()
+    steps.submit(caller)
+    steps.answer_next_turn(caller)
     assert claimed(caller).url is None
 
 
 def test_what_landed_is_owed_no_more(caller: Caller) -> None:
-    acts.answer(caller)
+    steps.answer_next_turn(caller)
     assert outbox.finish(claimed(caller), OK)
     assert outbox.claim_due() == []
     assert claim(caller, nonce="late") is None
@@ -88,14 +88,14 @@ def test_what_landed_is_owed_no_more(caller: Caller) -> None:
 
 
 def test_one_try_at_a_time(caller: Caller) -> None:
-    acts.answer(caller)
+    steps.answer_next_turn(caller)
     first = claimed(caller)
     assert claim(caller, nonce="other") is None
     assert claimed(caller) == first or claimed(caller).attempt == first.attempt
 
 
 def test_a_try_that_took_too_long_is_made_again_and_counts_no_more(caller: Caller) -> None:
-    acts.answer(caller)
+    steps.answer_next_turn(caller)
     slow = claim(caller, nonce="slow", lease=0)
     second = claimed(caller, nonce="second")
     assert (slow.attempt, second.attempt) == (1, 2)
@@ -105,35 +105,35 @@ def test_a_try_that_took_too_long_is_made_again_and_counts_no_more(caller: Calle
 
 
 def test_a_failed_try_waits_for_the_next(caller: Caller) -> None:
-    acts.answer(caller)
+    steps.answer_next_turn(caller)
     outbox.finish(claimed(caller), later(1000))
     assert claim(caller, nonce="early") is None
     assert outbox.list_deliveries(caller)[0].due_at > outbox.list_deliveries(caller)[0].at + 999
-    acts.answer(caller)
+    steps.answer_next_turn(caller)
     outbox.finish(claimed(caller, 4), later(0))
     assert claimed(caller, 4, nonce="again").attempt == 2
 
 
 def test_a_lost_reply_to_a_note_is_harmless(caller: Caller) -> None:
-    acts.answer(caller)
+    steps.answer_next_turn(caller)
     delivery = claimed(caller)
     assert outbox.finish(delivery, later(1000))
     assert not outbox.finish(delivery, later(1000))
 
 
 def test_a_receiver_that_wants_no_more_is_told_no_more(caller: Caller) -> None:
-    acts.answer(caller)
-    acts.answer(caller)
+    steps.answer_next_turn(caller)
+    steps.answer_next_turn(caller)
     outbox.finish(claimed(caller), GONE)
     assert url_of(caller) == b"null"
-    assert acts.events(caller)[-1]["changes"] == {"webhook_url": None}
+    assert steps.events(caller)[-1]["changes"] == {"webhook_url": None}
     assert claim(caller, 4) is None
     statuses = [record.status for record in outbox.list_deliveries(caller)]
     assert statuses == [DeliveryStatus.DISABLED, DeliveryStatus.DISABLED]
 
 
 def test_a_webhook_that_was_changed_meanwhile_stays(caller: Caller) -> None:
-    acts.answer(caller)
+    steps.answer_next_turn(caller)
     delivery = claimed(caller)
     sessions.update(caller, b"{}", {"webhook_url": b'"https://example.org/new"'}, None)
     outbox.finish(delivery, GONE)
@@ -141,16 +141,16 @@ def test_a_webhook_that_was_changed_meanwhile_stays(caller: Caller) -> None:
 
 
 def test_what_is_owed_goes_to_the_webhook_of_now(caller: Caller) -> None:
-    acts.answer(caller)
+    steps.answer_next_turn(caller)
     sessions.update(caller, b"{}", {"webhook_url": b'"https://example.org/new"'}, None)
     assert claimed(caller).url == "https://example.org/new"
 
 
 def test_what_is_owed_outlives_the_session(caller: Caller, redis: Redis) -> None:
-    acts.answer(caller, "the last words")
-    acts.answer(caller)
+    steps.answer_next_turn(caller, "the last words")
+    steps.answer_next_turn(caller)
     outbox.finish(claimed(caller, 4), OK)
-    age(redis, caller.session_id, 10_000)
+    advance(redis, caller.session_id, 10_000)
     assert due.recover(due.claim_due(), grace=2) == [RecoveryResult.EXPIRED]
     delivery = claimed(caller)
     assert orjson.loads(delivery.event)["message"]["content"] == "the last words"
@@ -163,9 +163,9 @@ def test_what_is_owed_outlives_the_session(caller: Caller, redis: Redis) -> None
 def test_a_receiver_may_refuse_more_when_the_session_has_ended(
     caller: Caller, redis: Redis
 ) -> None:
-    acts.answer(caller)
-    acts.answer(caller)
-    age(redis, caller.session_id, 10_000)
+    steps.answer_next_turn(caller)
+    steps.answer_next_turn(caller)
+    advance(redis, caller.session_id, 10_000)
     due.recover(due.claim_due(), grace=2)
     outbox.finish(claimed(caller), GONE)
     assert claim(caller, 4) is None
@@ -173,7 +173,7 @@ def test_a_receiver_may_refuse_more_when_the_session_has_ended(
 
 
 def test_what_is_owed_outlives_a_reset(caller: Caller) -> None:
-    acts.answer(caller, "before")
+    steps.answer_next_turn(caller, "before")
     sessions.reset(caller)
     event = orjson.loads(claimed(caller).event)
     assert event["message"]["content"] == "before"
@@ -182,20 +182,20 @@ def test_what_is_owed_outlives_a_reset(caller: Caller) -> None:
 
 
 def test_a_deleted_session_leaves_nothing_to_tell(caller: Caller) -> None:
-    acts.answer(caller)
+    steps.answer_next_turn(caller)
     sessions.delete(caller)
     assert outbox.claim_due() == []
     assert claim(caller) is None
 
 
 def test_a_redacted_text_is_not_told(caller: Caller) -> None:
-    acts.answer(caller, "a secret")
+    steps.answer_next_turn(caller, "a secret")
     admin.redact(caller, 2, b"[redacted]")
     assert orjson.loads(claimed(caller).event)["message"]["content"] == "[redacted]"
 
 
 def test_a_rating_changes_no_seq(caller: Caller) -> None:
-    acts.answer(caller)
+    steps.answer_next_turn(caller)
     before = orjson.loads(claimed(caller).event)
     sessions.set_feedback(caller, 2, b'{"rating":"up","comment":""}')
     after = orjson.loads(claimed(caller).event)
@@ -204,7 +204,7 @@ def test_a_rating_changes_no_seq(caller: Caller) -> None:
 
 
 def test_a_delivery_is_made_again_on_demand(caller: Caller) -> None:
-    acts.answer(caller)
+    steps.answer_next_turn(caller)
     outbox.finish(claimed(caller), OK)
     assert outbox.retry(caller, 2)
     assert not outbox.retry(caller, 2)  # it is about to be tried
@@ -216,7 +216,7 @@ def test_a_delivery_is_made_again_on_demand(caller: Caller) -> None:
 
 
 def test_what_waits_for_a_further_try_is_made_at_once_on_demand(caller: Caller) -> None:
-    acts.answer(caller)
+    steps.answer_next_turn(caller)
     outbox.finish(claimed(caller), later(60))
     assert claim(caller) is None
     assert outbox.retry(caller, 2)
@@ -224,7 +224,7 @@ def test_what_waits_for_a_further_try_is_made_at_once_on_demand(caller: Caller) 
 
 
 def test_nothing_is_told_again_without_a_webhook(caller: Caller) -> None:
-    acts.answer(caller)
+    steps.answer_next_turn(caller)
     outbox.finish(claimed(caller), OK)
     sessions.update(caller, b"{}", {"webhook_url": b"null"}, None)
     with pytest.raises(InvalidRequest):
@@ -235,16 +235,16 @@ def test_nothing_is_told_again_without_a_webhook(caller: Caller) -> None:
 def test_the_newest_100_are_kept(caller: Caller, settings: Settings) -> None:
     settings.CHAT_MESSAGES_PER_MINUTE = 0
     for _ in range(2):
-        acts.answer(caller)
+        steps.answer_next_turn(caller)
     for _ in range(100):
-        acts.submit(caller)
-        acts.answer(caller)
+        steps.submit(caller)
+        steps.answer_next_turn(caller)
     assert [record.number for record in outbox.list_deliveries(caller)] == list(range(204, 4, -2))
     assert len(outbox.claim_due()) == 100
 
 
 def test_deliveries_are_forgotten_in_time(caller: Caller, redis: Redis) -> None:
-    acts.answer(caller)
+    steps.answer_next_turn(caller)
     own = keys.for_session(caller.session_id)
     assert 0 < redis.pttl(own.deliveries) <= 86_400_000
     redis.delete(own.deliveries)
@@ -253,6 +253,6 @@ def test_deliveries_are_forgotten_in_time(caller: Caller, redis: Redis) -> None:
 
 
 def test_nobody_sees_what_another_sweeps(caller: Caller) -> None:
-    acts.answer(caller)
+    steps.answer_next_turn(caller)
     assert outbox.claim_due() == [(caller.session_id, 2)]
     assert outbox.claim_due() == []

@@ -19,14 +19,14 @@ from chat.domain.errors import (
     SessionQueueFull,
 )
 from chat.store import keys, sessions, turns
-from tests.integration.store import acts
-from tests.integration.store.acts import Writer
+from tests.integration.store import steps
+from tests.integration.store.steps import LeaseHolder
 
 
 def outcome_of(caller: Caller, *, key: str = "") -> str:
     """Submit; the message's id, or the code of the refusal."""
     try:
-        accepted = turns.submit(caller, acts.submission(key=key))
+        accepted = turns.submit(caller, steps.submission(key=key))
     except ParleyError as error:
         return error.code
     return str(orjson.loads(accepted.message)["id"])
@@ -43,24 +43,24 @@ def test_200_parallel_submits_with_50_keys_are_50_messages_in_one_order(settings
     """F29."""
     settings.CHAT_MAX_QUEUED_TURNS_PER_SESSION = 50
     settings.CHAT_MESSAGES_BURST = 50
-    caller = acts.open_session()
+    caller = steps.create_session()
     outcomes = at_once(200, caller, keys=50)
     assert outcomes == {f"msg_{2 * turn - 1}": 4 for turn in range(1, 51)}
-    assert [message["id"] for message in acts.messages(caller)] == [
+    assert [message["id"] for message in steps.messages(caller)] == [
         f"msg_{number}" for number in range(1, 101)
     ]
-    assert [event["seq"] for event in acts.events(caller)] == list(range(1, 51))
+    assert [event["seq"] for event in steps.events(caller)] == list(range(1, 51))
 
 
 def test_beyond_a_full_inbox_nothing_changes(redis: Redis, settings: Settings) -> None:
     settings.CHAT_MAX_QUEUED_TURNS_PER_SESSION = 5
-    caller = acts.open_session()
+    caller = steps.create_session()
     outcomes = at_once(20, caller)
     assert outcomes.pop("session_queue_full") == 15
     assert len(outcomes) == 5
     before = {key: redis.dump(key) for key in redis.scan_iter()}
     with pytest.raises(SessionQueueFull):
-        acts.submit(caller)
+        steps.submit(caller)
     assert {key: redis.dump(key) for key in redis.scan_iter()} == before
 
 
@@ -70,7 +70,7 @@ def test_a_limit_of_10_messages_lets_exactly_10_of_60_pass(settings: Settings) -
     settings.CHAT_MAX_QUEUED_TURNS_PER_SESSION = 100
     settings.CHAT_MESSAGES_PER_MINUTE = 6
     settings.CHAT_MESSAGES_BURST = 10
-    outcomes = at_once(60, acts.open_session())
+    outcomes = at_once(60, steps.create_session())
     assert outcomes.pop("rate_limited") == 50
     assert len(outcomes) == 10
 
@@ -78,10 +78,10 @@ def test_a_limit_of_10_messages_lets_exactly_10_of_60_pass(settings: Settings) -
 def test_a_message_too_soon_is_told_when_the_next_one_passes(settings: Settings) -> None:
     settings.CHAT_MESSAGES_PER_MINUTE = 6
     settings.CHAT_MESSAGES_BURST = 1
-    caller = acts.open_session()
-    acts.submit(caller)
+    caller = steps.create_session()
+    steps.submit(caller)
     with pytest.raises(RateLimited) as refused:
-        acts.submit(caller)
+        steps.submit(caller)
     assert 9 < refused.value.retry_after <= 10
 
 
@@ -89,7 +89,7 @@ def test_a_message_too_soon_is_told_when_the_next_one_passes(settings: Settings)
     "ask",
     [
         sessions.reset,
-        lambda caller: acts.regenerate(caller, 2),
+        lambda caller: steps.regenerate(caller, 2),
     ],
     ids=["reset", "regenerate"],
 )
@@ -99,8 +99,8 @@ def test_resets_and_regenerations_are_held_to_the_pace_of_messages(
     """The key of each is kept until the session ends."""
     settings.CHAT_MESSAGES_PER_MINUTE = 1
     settings.CHAT_MESSAGES_BURST = 3
-    caller = acts.open_session()
-    acts.submit(caller)
+    caller = steps.create_session()
+    steps.submit(caller)
     ask(caller)
     ask(caller)
     with pytest.raises(RateLimited) as refused:
@@ -111,9 +111,9 @@ def test_resets_and_regenerations_are_held_to_the_pace_of_messages(
 
 def test_a_repeated_key_is_not_held_to_the_pace(settings: Settings) -> None:
     settings.CHAT_MESSAGES_BURST = 1
-    caller = acts.open_session()
-    first = turns.submit(caller, acts.submission(key="k"))
-    again = turns.submit(caller, acts.submission(key="k"))
+    caller = steps.create_session()
+    first = turns.submit(caller, steps.submission(key="k"))
+    again = turns.submit(caller, steps.submission(key="k"))
     assert (again.message, again.reply) == (first.message, first.reply)
 
 
@@ -121,75 +121,75 @@ def test_a_partition_takes_in_no_more_than_its_share(settings: Settings) -> None
     settings.CHAT_PARTITIONS = 1
     settings.CHAT_MAX_QUEUED_TURNS = 3
     for _ in range(3):
-        acts.submit(acts.open_session())
+        steps.submit(steps.create_session())
     with pytest.raises(QueueFull):
-        acts.submit(acts.open_session())
+        steps.submit(steps.create_session())
 
 
 def test_a_running_turn_makes_room_in_the_queue(settings: Settings) -> None:
     settings.CHAT_PARTITIONS = 1
     settings.CHAT_MAX_QUEUED_TURNS = 1
-    caller = acts.open_session()
-    acts.submit(caller)
-    Writer.of(caller)
-    acts.submit(caller)
+    caller = steps.create_session()
+    steps.submit(caller)
+    LeaseHolder.claim_for(caller)
+    steps.submit(caller)
 
 
 def test_a_session_holds_only_so_many_bytes(settings: Settings) -> None:
     settings.CHAT_MAX_SESSION_BYTES = 100
-    caller = acts.open_session()
-    acts.submit(caller, "\u20ac" * 20)
-    acts.answer(caller, "x" * 40)
+    caller = steps.create_session()
+    steps.submit(caller, "\u20ac" * 20)
+    steps.answer_next_turn(caller, "x" * 40)
     with pytest.raises(SessionFull):
-        acts.submit(caller, "y")
+        steps.submit(caller, "y")
 
 
 def test_a_key_with_another_request_is_refused() -> None:
-    caller = acts.open_session()
-    turns.submit(caller, acts.submission("one", key="k", digest="1"))
+    caller = steps.create_session()
+    turns.submit(caller, steps.submission("one", key="k", digest="1"))
     with pytest.raises(IdempotencyMismatch):
-        turns.submit(caller, acts.submission("two", key="k", digest="2"))
-    assert len(acts.messages(caller)) == 2
+        turns.submit(caller, steps.submission("two", key="k", digest="2"))
+    assert len(steps.messages(caller)) == 2
 
 
 def test_a_key_of_one_act_is_not_one_of_another() -> None:
-    caller = acts.open_session()
+    caller = steps.create_session()
     sessions.reset(caller, key="k")
     with pytest.raises(IdempotencyMismatch):
-        turns.submit(caller, acts.submission(key="k"))
+        turns.submit(caller, steps.submission(key="k"))
 
 
 def test_a_repeated_request_gets_the_first_answer_though_the_turn_has_moved_on() -> None:
-    caller = acts.open_session()
-    asked = acts.submission("hello", key="k")
+    caller = steps.create_session()
+    asked = steps.submission("hello", key="k")
     first = turns.submit(caller, asked)
-    acts.answer(caller)
+    steps.answer_next_turn(caller)
     again = turns.submit(caller, asked)
     assert (again.message, again.reply, again.queue_position) == (first.message, first.reply, 0)
     assert (first.needs_wake, again.needs_wake) == (True, False)
 
 
 def test_a_repeated_request_wakes_a_worker_while_none_has_come() -> None:
-    caller = acts.open_session()
-    asked = acts.submission(key="k")
+    caller = steps.create_session()
+    asked = steps.submission(key="k")
     turns.submit(caller, asked)
     assert turns.submit(caller, asked).needs_wake
 
 
 @pytest.mark.parametrize("at_the_gate", [False, True])
 def test_an_interrupt_wakes_who_waited_behind_a_long_retry(at_the_gate: bool) -> None:
-    caller = acts.open_session()
-    acts.submit(caller)
-    Writer.of(caller).retry(600, uses_attempt=False, may_be_woken=at_the_gate)
-    acts.submit(caller)
-    accepted = turns.submit(caller, acts.submission(on_busy=OnBusy.INTERRUPT))
+    caller = steps.create_session()
+    steps.submit(caller)
+    LeaseHolder.claim_for(caller).retry(600, uses_attempt=False, may_be_woken=at_the_gate)
+    steps.submit(caller)
+    accepted = turns.submit(caller, steps.submission(on_busy=OnBusy.INTERRUPT))
     assert (accepted.queue_position, accepted.needs_wake) == (1, True)
-    assert acts.reply(caller, "msg_2")["status"] == Status.CANCELLED
-    assert Writer.of(caller).reply_id == "msg_4"
+    assert steps.find_message(caller, "msg_2")["status"] == Status.CANCELLED
+    assert LeaseHolder.claim_for(caller).reply_id == "msg_4"
 
 
 def test_an_interrupt_leaves_alone_what_waits_behind_a_cancelled_retry(caller: Caller) -> None:
-    Writer.of(caller).retry(600)
+    LeaseHolder.claim_for(caller).retry(600)
     turns.cancel(caller, 2)
-    turns.submit(caller, acts.submission(on_busy=OnBusy.INTERRUPT))
-    assert acts.reply(caller, "msg_4")["status"] == Status.QUEUED
+    turns.submit(caller, steps.submission(on_busy=OnBusy.INTERRUPT))
+    assert steps.find_message(caller, "msg_4")["status"] == Status.QUEUED

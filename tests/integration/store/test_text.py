@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from chat.domain import Caller, Delta, TurnError, Usage, UsageSource
 from chat.store import leases, sessions
-from tests.integration.store import acts
-from tests.integration.store.acts import Writer
+from tests.integration.store import steps
+from tests.integration.store.steps import LeaseHolder
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
 AWKWARD = [
@@ -22,58 +22,58 @@ AWKWARD = [
 
 @pytest.mark.parametrize("text", AWKWARD, ids=range(len(AWKWARD)))
 def test_any_text_is_shown_told_and_remembered(text: str) -> None:
-    caller = acts.open_session()
-    acts.submit(caller, text)
-    writer = Writer.of(caller)
-    writer.say(text)
-    assert acts.reply(caller, "msg_2")["content"] == text
+    caller = steps.create_session()
+    steps.submit(caller, text)
+    writer = LeaseHolder.claim_for(caller)
+    writer.append(text)
+    assert steps.find_message(caller, "msg_2")["content"] == text
     writer.finish(text)
-    assert [message["content"] for message in acts.messages(caller)] == [text, text * 2]
-    told = [event["delta"] for event in acts.events(caller) if event["type"] == "message.delta"]
+    assert [message["content"] for message in steps.messages(caller)] == [text, text * 2]
+    told = [event["delta"] for event in steps.events(caller) if event["type"] == "message.delta"]
     assert "".join(told) == text * 2
-    acts.submit(caller)
-    claimed = acts.claim(caller)
+    steps.submit(caller)
+    claimed = steps.claim(caller)
     assert claimed is not None
     assert [message.content for message in claimed.history] == [text, text * 2, "hello"]
 
 
 def test_a_reply_is_told_to_its_last_word(caller: Caller) -> None:
-    writer = Writer.of(caller)
-    writer.say("first ")
+    writer = LeaseHolder.claim_for(caller)
+    writer.append("first ")
     writer.finish("last")
-    told = [event["delta"] for event in acts.events(caller) if event["type"] == "message.delta"]
+    told = [event["delta"] for event in steps.events(caller) if event["type"] == "message.delta"]
     assert told == ["first ", "last"]
 
 
 @examples(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(TEXTS, max_size=5))
 def test_any_text_cut_anywhere_is_put_together_again(pieces: list[str]) -> None:
-    caller = acts.open_session()
-    acts.submit(caller)
-    writer = Writer.of(caller)
+    caller = steps.create_session()
+    steps.submit(caller)
+    writer = LeaseHolder.claim_for(caller)
     for piece in pieces:
-        writer.say(piece)
+        writer.append(piece)
     writer.finish()
-    assert acts.reply(caller, "msg_2")["content"] == "".join(pieces)
+    assert steps.find_message(caller, "msg_2")["content"] == "".join(pieces)
 
 
 @pytest.mark.parametrize("text", AWKWARD[:-1])
 def test_an_error_and_a_model_may_be_named_anything(text: str) -> None:
-    caller = acts.open_session()
-    acts.submit(caller, text)
-    claimed = acts.claim(caller)
+    caller = steps.create_session()
+    steps.submit(caller, text)
+    claimed = steps.claim(caller)
     assert claimed is not None
     problem = TurnError(code="model_error", message=text)
-    leases.retry(claimed.lease, acts.again(model=text, error=problem))
-    waiting = acts.reply(caller, "msg_2")
+    leases.retry(claimed.lease, steps.retry(model=text, error=problem))
+    waiting = steps.find_message(caller, "msg_2")
     assert (waiting["model"], waiting["error"]["message"]) == (text, text)
     assert waiting["wait"]["position"] == 0
-    Writer.of(caller).finish("fine")
-    assert acts.reply(caller, "msg_2")["content"] == "fine"
+    LeaseHolder.claim_for(caller).finish("fine")
+    assert steps.find_message(caller, "msg_2")["content"] == "fine"
 
 
 def test_a_session_keeps_what_it_was_opened_with() -> None:
-    caller = acts.open_session()
+    caller = steps.create_session()
     fields = {"name": orjson.dumps(AWKWARD[0]), "metadata": orjson.dumps({"a": AWKWARD})}
     sessions.update(caller, b"{}", fields, None)
     seen = sessions.snapshot(caller)
@@ -82,11 +82,11 @@ def test_a_session_keeps_what_it_was_opened_with() -> None:
 
 def test_numbers_that_no_double_can_hold_are_kept() -> None:
     """Redis's Lua has doubles only; 2 ** 53 is the last whole number that they count to."""
-    caller = acts.open_session()
+    caller = steps.create_session()
     usage = Usage(prompt_tokens=2**53 + 1, completion_tokens=2**60 + 1, source=UsageSource.PROVIDER)
-    acts.submit(caller)
-    writer = Writer.of(caller)
-    leases.finish(writer.lease, acts.ended(usage=usage), Delta(offset=0, text=b""))
-    kept = acts.reply(caller, "msg_2")["usage"]
+    steps.submit(caller)
+    writer = LeaseHolder.claim_for(caller)
+    leases.finish(writer.lease, steps.outcome(usage=usage), Delta(offset=0, text=b""))
+    kept = steps.find_message(caller, "msg_2")["usage"]
     assert kept["prompt_tokens"] == 2**53 + 1
     assert kept["total_tokens"] == 2**53 + 2**60 + 2

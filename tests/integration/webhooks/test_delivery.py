@@ -24,7 +24,7 @@ from tests.harness.receiver import (
     status,
 )
 from tests.harness.waiting import wait_until
-from tests.integration.store import acts
+from tests.integration.store import steps
 
 SECRET = "whsec_" + "S" * 32
 
@@ -44,9 +44,9 @@ def receiver() -> Iterator[Receiver]:
 
 def answered(url: str) -> Caller:
     """Of a session with this webhook and one turn that has ended."""
-    caller = acts.open_session(webhook_url=b'"%b"' % url.encode())
-    acts.submit(caller)
-    acts.answer(caller, "hi")
+    caller = steps.create_session(webhook_url=b'"%b"' % url.encode())
+    steps.submit(caller)
+    steps.answer_next_turn(caller, "hi")
     return caller
 
 
@@ -143,8 +143,8 @@ def test_410_takes_the_webhook_from_its_session(receiver: Receiver) -> None:
     record = deliver(caller)
     assert (record.status, record.code) == (DeliveryStatus.DISABLED, "410")
     assert sessions.snapshot(caller).webhook_url == b"null"
-    acts.submit(caller)
-    acts.answer(caller)
+    steps.submit(caller)
+    steps.answer_next_turn(caller)
     assert outbox.claim_due() == []
 
 
@@ -153,9 +153,9 @@ def test_410_of_the_deployments_own_webhook_is_a_failure_like_any_other(
 ) -> None:
     settings.CHAT_WEBHOOK_URL, settings.CHAT_WEBHOOK_ALLOWED_NETWORKS = receiver.url, ""
     receiver.answers = [status(410)]
-    caller = acts.open_session()
-    acts.submit(caller)
-    acts.answer(caller)
+    caller = steps.create_session()
+    steps.submit(caller)
+    steps.answer_next_turn(caller)
     assert deliver(caller).status is DeliveryStatus.PENDING
 
 

@@ -7,14 +7,14 @@ from chat.http.cancellation import CancellableCall
 from chat.store import keys
 from chat.worker.active_turns import ActiveTurn
 from chat.worker.flusher import flush
-from tests.integration.store import acts
+from tests.integration.store import steps
 
 
 def begun() -> tuple[Caller, ActiveTurn]:
     """Return a session whose turn runs and has something to send."""
-    caller = acts.open_session()
-    acts.submit(caller)
-    claim = acts.claim(caller)
+    caller = steps.create_session()
+    steps.submit(caller)
+    claim = steps.claim(caller)
     assert claim is not None
     turn = ActiveTurn(claim, Timeouts(), CancellableCall())
     turn.append("a piece")
@@ -30,4 +30,4 @@ def test_a_fault_of_our_own_ends_the_turn_that_met_it_and_no_other(redis: Redis)
     flush([ends, goes_on])
     assert ends.stopped is StopCause.LOST
     assert goes_on.stopped is None
-    assert acts.reply(sound, "msg_2")["content"] == "a piece"
+    assert steps.find_message(sound, "msg_2")["content"] == "a piece"

@@ -7,15 +7,15 @@ from hypothesis.stateful import precondition, rule
 from chat.domain import Accepted, Caller, Cancelled, OnBusy, RecoveryResult
 from chat.domain.ids import message_number
 from chat.store import admin, due, sessions, turns
-from tests.integration.store import acts
-from tests.integration.store.machine.conversation import GRACE, Taken
-from tests.integration.store.machine.model import Session
-from tests.integration.store.machine.stage import PICKS, TEXTS, TTLS, Stage
+from tests.integration.store import steps
+from tests.integration.store.state_machine.base import PICKS, TEXTS, TTLS, BaseMachine
+from tests.integration.store.state_machine.model import Session
+from tests.integration.store.state_machine.model_base import GRACE, AcceptedView
 
 KEYS = st.sampled_from(["", "", "key one", "key two"])
 DIGESTS = st.sampled_from(["d1", "d1", "d2"])
 DEADLINES = st.sampled_from([600, 3000, 9000])
-RARE_ACTS = st.sampled_from(
+RARE_OPERATIONS = st.sampled_from(
     [
         *("open", "update", "rotate", "touch", "intrude", "reset", "reset again", "delete"),
         *("requeue", "requeue", "expire"),
@@ -23,7 +23,7 @@ RARE_ACTS = st.sampled_from(
 )
 
 
-class Clients(Stage):
+class ClientRules(BaseMachine):
     """Rules of clients."""
 
     def __init__(self) -> None:
@@ -45,130 +45,130 @@ class Clients(Stage):
     def submit_with(
         self, pick: int, text: str, *, on_busy: OnBusy, key: str, digest: str, deadline: int
     ) -> None:
-        session, key = self.session(pick), key or next(self.fresh)
-        asked = acts.submission(text, on_busy=on_busy, key=key, digest=digest, deadline=deadline)
-        self.agree(
+        session, key = self.session(pick), key or next(self.unused)
+        asked = steps.submission(text, on_busy=on_busy, key=key, digest=digest, deadline=deadline)
+        self.compare(
             lambda: turns.submit(self.caller(session), asked),
             lambda: session.submit(session.token, text, asked),
-            lambda accepted: self.taken_as_at_first(session, key, accepted),
+            lambda accepted: self.accepted_view_of_key(session, key, accepted),
         )
 
     @rule(pick=PICKS, message=PICKS, key=KEYS, digest=DIGESTS)
     def regenerate(self, pick: int, message: int, key: str, digest: str) -> None:
-        session, key = self.session(pick), key or next(self.fresh)
+        session, key = self.session(pick), key or next(self.unused)
         chosen = self.message(session, message)
-        self.agree(
-            lambda: acts.regenerate(self.caller(session), chosen, key=key, digest=digest),
+        self.compare(
+            lambda: steps.regenerate(self.caller(session), chosen, key=key, digest=digest),
             lambda: session.regenerate(session.token, chosen, key, digest),
-            taken,
+            accepted_view,
         )
 
     @rule(pick=PICKS, message=PICKS)
     def cancel(self, pick: int, message: int) -> None:
         session = self.session(pick)
         chosen = self.message(session, message)
-        self.agree(
+        self.compare(
             lambda: turns.cancel(self.caller(session), chosen),
             lambda: session.cancel(session.token, chosen),
-            cancelled,
+            cancelled_view,
         )
 
-    @rule(pick=PICKS, act=RARE_ACTS, ttl=TTLS)
-    def do_something_rare(self, pick: int, act: str, ttl: int) -> None:
+    @rule(pick=PICKS, act=RARE_OPERATIONS, ttl=TTLS)
+    def rare_operation(self, pick: int, act: str, ttl: int) -> None:
         session = self.session(pick)
         match act:
             case "open":
-                self.open_another(ttl)
+                self.create_another_session(ttl)
             case "update" | "touch" | "rotate" | "intrude":
-                self.attend(session, act, ttl)
+                self.change_session(session, act, ttl)
             case "reset":
-                self.reset(session, next(self.fresh))
+                self.reset(session, next(self.unused))
             case "reset again":
                 self.reset(session, "key one")
             case "delete":
                 self.delete(session)
             case "expire" | "requeue":
-                self.intervene(session, act)
+                self.run_admin_action(session, act)
 
-    def open_another(self, ttl: int) -> None:
+    def create_another_session(self, ttl: int) -> None:
         if len(self.live) < 3:
-            self.open(ttl)
+            self.create_session(ttl)
 
-    def attend(self, session: Session, act: str, ttl: int) -> None:
+    def change_session(self, session: Session, act: str, ttl: int) -> None:
         caller, token = self.caller(session), f"token for {ttl}"
         match act:
             case "update":
-                self.agree(
+                self.compare(
                     lambda: sessions.update(caller, b'{"name":"x"}', {"name": b'"x"'}, ttl),
                     lambda: session.update(session.token, ttl),
                 )
             case "touch":
-                self.agree(
-                    lambda: sessions.touch(caller), lambda: session.touch(session.token), nothing
+                self.compare(
+                    lambda: sessions.touch(caller), lambda: session.touch(session.token), ignored
                 )
             case "rotate":
                 for _ in range(2):
-                    self.agree(
+                    self.compare(
                         lambda: sessions.rotate_token(caller, token),
                         lambda: session.rotate(caller.token_hash, token),
-                        nothing,
+                        ignored,
                     )
             case "intrude":
                 stranger = Caller(session_id=session.name, token_hash="wrong")
-                self.agree(lambda: acts.submit(stranger), lambda: session.admit("wrong"))
+                self.compare(lambda: steps.submit(stranger), lambda: session.authorize("wrong"))
 
     def reset(self, session: Session, key: str) -> None:
         """Replies that go with the history are shown as cancelled from then on."""
         self.first_replies = {
             place: reply for place, reply in self.first_replies.items() if place[0] != session.name
         }
-        self.agree(
+        self.compare(
             lambda: sessions.reset(self.caller(session), key=key, digest="d1"),
             lambda: session.reset(session.token, key, "d1"),
         )
 
     def delete(self, session: Session) -> None:
         if len(self.live) > 1:
-            self.agree(
+            self.compare(
                 lambda: sessions.delete(self.caller(session)),
                 lambda: session.delete(session.token),
             )
 
-    def intervene(self, session: Session, act: str) -> None:
+    def run_admin_action(self, session: Session, act: str) -> None:
         """What staff do, who need no token."""
         staff = Caller(session_id=session.name)
         if act == "expire":
-            self.agree(lambda: admin.expire(staff), session.expire)
+            self.compare(lambda: admin.expire(staff), session.expire)
         else:
-            self.agree(lambda: admin.requeue(staff, grace=GRACE), session.requeue)
+            self.compare(lambda: admin.requeue(staff, grace=GRACE), session.requeue)
 
     @precondition(lambda self: self.gone)
     @rule(pick=PICKS)
-    def come_to_a_session_that_is_gone(self, pick: int) -> None:
+    def use_a_deleted_session(self, pick: int) -> None:
         session = self.gone[pick % len(self.gone)]
         caller = self.caller(session)
-        for act in (acts.submit, sessions.touch, sessions.delete, sessions.snapshot):
-            self.agree(lambda act=act: act(caller), lambda: session.admit(session.token))  # type: ignore[misc]
-        assert acts.claim(caller) is None
+        for act in (steps.submit, sessions.touch, sessions.delete, sessions.snapshot):
+            self.compare(lambda act=act: act(caller), lambda: session.authorize(session.token))  # type: ignore[misc]
+        assert steps.claim(caller) is None
         assert due.recover([session.name], grace=GRACE) == [RecoveryResult.GONE]
 
-    def taken_as_at_first(self, session: Session, key: str, accepted: Accepted) -> Taken:
+    def accepted_view_of_key(self, session: Session, key: str, accepted: Accepted) -> AcceptedView:
         """What the client learns; each answer to a key shows the reply as the first one did."""
         first = self.first_replies.setdefault((session.name, key), accepted.reply)
         assert accepted.reply == first
-        return taken(accepted)
+        return accepted_view(accepted)
 
 
-def taken(accepted: Accepted) -> Taken:
+def accepted_view(accepted: Accepted) -> AcceptedView:
     reply = orjson.loads(accepted.reply)
     prompt, number = message_number(reply["reply_to"]), message_number(reply["id"])
-    return Taken(prompt, number, accepted.queue_position, accepted.needs_wake)
+    return AcceptedView(prompt, number, accepted.queue_position, accepted.needs_wake)
 
 
-def cancelled(seen: Cancelled) -> tuple[int, bool, bool, bool]:
+def cancelled_view(seen: Cancelled) -> tuple[int, bool, bool, bool]:
     number = message_number(orjson.loads(seen.reply)["id"])
     return number, seen.is_final, seen.is_change, seen.needs_wake
 
 
-def nothing(_: object) -> None:
+def ignored(_: object) -> None:
     """A time that the model does not know."""

@@ -26,7 +26,7 @@ MUTANT = settings(
 """Until the first failure, which is not made small."""
 
 
-def chosen(*, share: float = 1.0) -> settings:
+def active_profile(*, share: float = 1.0) -> settings:
     """The profile that is asked for, with a share of its examples."""
     profile = LONG if os.environ.get("LONG") else QUICK
     return settings(profile, max_examples=round(share * profile.max_examples))

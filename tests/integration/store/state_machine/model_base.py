@@ -8,8 +8,8 @@ from chat.domain.errors import MessageNotFound
 
 DEADLINE = 3000
 """Of a regenerated turn."""
-LEASE, GRACE, MAX_AGE, HOLD = 1000, 200, 20200, 200
-INBOX, QUEUE, ATTEMPTS = 3, 5, 2
+LEASE, GRACE, MAX_AGE, SWEEP_HOLD = 1000, 200, 20200, 200
+MAX_QUEUED_PER_SESSION, MAX_QUEUED, MAX_ATTEMPTS = 3, 5, 2
 
 
 @dataclass
@@ -21,9 +21,9 @@ class Turn:
     deadline: int
     status: Status = Status.QUEUED
     attempt: int = 0
-    begun: bool = False
+    was_started: bool = False
     retry_at: int = 0
-    said: str = ""
+    text: str = ""
     reason: FinishReason | None = None
 
     @property
@@ -36,17 +36,17 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Taken:
+class AcceptedView:
     """What a client is told of a turn that was accepted, now or at first."""
 
     prompt: int
     reply: int
     position: int
-    wants_wake: bool
+    needs_wake: bool
 
 
 @dataclass(frozen=True)
-class Held:
+class ClaimView:
     """What a worker is told of a turn that it has claimed."""
 
     reply: int
@@ -58,7 +58,7 @@ class Held:
 class Partition:
     """What sessions share."""
 
-    sessions: "dict[str, Conversation]" = field(default_factory=dict)
+    sessions: "dict[str, BaseSession]" = field(default_factory=dict)
     totals: Counter[str] = field(default_factory=Counter)
     outbox: set[str] = field(default_factory=set)
 
@@ -71,13 +71,13 @@ class Partition:
         return sum(session.running is not None for session in self.sessions.values())
 
 
-class Conversation:
+class BaseSession:
     """One conversation; `clock` counts its own seconds."""
 
     def __init__(self, partition: Partition, name: str, token: str, ttl: int) -> None:
         self.partition, self.name, self.token, self.ttl = partition, name, token, ttl
         self.clock = 0
-        self.max_at = MAX_AGE
+        self.max_expires_at = MAX_AGE
         self.has_webhook = name[-1] in "13579"
         self.is_gone = False
         self.turns: list[Turn] = []
@@ -85,15 +85,15 @@ class Conversation:
         self.last_turn = 0
         self.running: Turn | None = None
         self.fence = 0
-        self.nonce = self.done = ""
-        self.lease_ends = 0
-        self.soonest = 0
+        self.nonce = self.finished_nonce = ""
+        self.lease_until = 0
+        self.next_deadline = 0
         """The earliest deadline of turns that wait; it may be one that has ended since."""
-        self.has_cancel_mark = False
-        self.answers: dict[str, tuple[str, Taken | None]] = {}
+        self.cancel_requested = False
+        self.responses: dict[str, tuple[str, AcceptedView | None]] = {}
         self.log: list[tuple[str, str | None]] = []
         self.keep_alive()
-        self.due = self.expires
+        self.due = self.expires_at
         partition.sessions[name] = self
 
     @property
@@ -109,18 +109,18 @@ class Conversation:
         return next(iter(self.open_turns), None)
 
     @property
-    def is_asleep(self) -> bool:
+    def needs_wake(self) -> bool:
         """A turn waits and no worker is on the session."""
         return not self.running and self.waiting > 0
 
     @property
-    def wants_a_worker(self) -> bool:
+    def can_be_claimed(self) -> bool:
         return not self.running and self.head is not None and self.head.retry_at <= self.clock
 
     def is_held_by(self, lease: Lease) -> bool:
         return bool(self.running) and (self.fence, self.nonce) == (lease.fence, lease.nonce)
 
-    def ahead_of(self, turn: Turn) -> int:
+    def position_of(self, turn: Turn) -> int:
         return sum(other.number < turn.number for other in self.open_turns)
 
     def turn_of(self, number: int) -> Turn:
@@ -137,57 +137,57 @@ class Conversation:
     @property
     def has_expired(self) -> bool:
         """Nobody may use it any more; a sweep has yet to remove it."""
-        return self.expires <= self.clock and not self.open_turns
+        return self.expires_at <= self.clock and not self.open_turns
 
     def keep_alive(self) -> None:
-        self.expires = min(self.clock + self.ttl, self.max_at)
+        self.expires_at = min(self.clock + self.ttl, self.max_expires_at)
 
-    def _end_overdue(self) -> None:
+    def _finish_overdue(self) -> None:
         while (head := self.head) and head.deadline <= self.clock:
             status = Status.FAILED if head.attempt else Status.EXPIRED
-            self._settle(head, status, FinishReason.ERROR)
+            self._finish(head, status, FinishReason.ERROR)
             self.keep_alive()
 
     def _expire_behind(self, turn: Turn) -> None:
-        if not 0 < self.soonest <= self.clock:
+        if not 0 < self.next_deadline <= self.clock:
             return
         for other in [each for each in self.open_turns if each.number > turn.number]:
             if other.deadline <= self.clock:
-                self._settle(other, Status.EXPIRED, FinishReason.ERROR)
+                self._finish(other, Status.EXPIRED, FinishReason.ERROR)
                 self.keep_alive()
         behind = [each.deadline for each in self.open_turns if each.number > turn.number]
-        self.soonest = min(behind, default=0)
+        self.next_deadline = min(behind, default=0)
 
     def _due_by(self, moment: int) -> None:
-        self.due = min(moment, self.soonest or moment)
+        self.due = min(moment, self.next_deadline or moment)
 
     def _renew(self, turn: Turn) -> None:
-        self.lease_ends = min(self.clock + LEASE, turn.deadline)
-        self._due_by(self.lease_ends)
+        self.lease_until = min(self.clock + LEASE, turn.deadline)
+        self._due_by(self.lease_until)
 
-    def _say(self, turn: Turn, text: str) -> None:
-        if len(text) > len(turn.said):
-            turn.said = text
-            self._tell("message.delta", turn)
+    def _append(self, turn: Turn, text: str) -> None:
+        if len(text) > len(turn.text):
+            turn.text = text
+            self._log("message.delta", turn)
 
-    def _restart(self, turn: Turn, retry_at: int) -> None:
-        turn.status, turn.said, turn.retry_at = Status.QUEUED, "", retry_at
+    def _requeue(self, turn: Turn, retry_at: int) -> None:
+        turn.status, turn.text, turn.retry_at = Status.QUEUED, "", retry_at
         self.running = None
-        self._tell("message.restarted", turn)
+        self._log("message.restarted", turn)
 
-    def _settle(self, turn: Turn, status: Status, reason: FinishReason) -> None:
+    def _finish(self, turn: Turn, status: Status, reason: FinishReason) -> None:
         turn.status, turn.reason = status, reason
         self.partition.totals[status] += 1
         if turn is self.running:
             self.running = None
         if self.has_webhook:
             self.partition.outbox.add(f"{self.name}:{turn.reply}")
-        self._tell(f"message.{status}", turn)
+        self._log(f"message.{status}", turn)
 
-    def _tell(self, type_: str, turn: Turn | None = None) -> None:
+    def _log(self, type_: str, turn: Turn | None = None) -> None:
         self.log.append((type_, f"msg_{turn.reply}" if turn else None))
 
-    def _vanish(self) -> None:
+    def _remove(self) -> None:
         self.is_gone = True
         self.turns.clear()
         self.running = None

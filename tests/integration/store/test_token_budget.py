@@ -9,9 +9,9 @@ from redis import Redis
 from chat.domain import Caller
 from chat.domain.errors import TokenBudgetExceeded
 from chat.store import admin, due, keys, leases, sessions
-from tests.integration.store import acts
-from tests.integration.store.acts import Writer
-from tests.integration.store.ageing import age
+from tests.integration.store import steps
+from tests.integration.store.steps import LeaseHolder
+from tests.integration.store.time_travel import advance
 
 pytestmark = pytest.mark.security("S24")
 
@@ -23,9 +23,9 @@ def budget(settings: Settings) -> None:
 
 def spend(caller: Caller, tokens: int) -> None:
     """Have a turn accepted and answered that takes so many tokens."""
-    acts.submit(caller)
-    writer = Writer.of(caller)
-    leases.finish(writer.lease, acts.ended(), writer.piece("an answer"), tokens=tokens)
+    steps.submit(caller)
+    writer = LeaseHolder.claim_for(caller)
+    leases.finish(writer.lease, steps.outcome(), writer.delta("an answer"), tokens=tokens)
 
 
 def spent(redis: Redis, caller: Caller) -> int:
@@ -33,51 +33,51 @@ def spent(redis: Redis, caller: Caller) -> int:
 
 
 def test_a_spent_budget_refuses_messages_and_changes_nothing(redis: Redis) -> None:
-    caller = acts.open_session()
+    caller = steps.create_session()
     spend(caller, 99)
     spend(caller, 1)
     before = redis.hgetall(keys.for_session(caller.session_id).session)
     refusals: list[Callable[[], object]] = [
-        lambda: acts.submit(caller),
-        lambda: acts.regenerate(caller, 4),
+        lambda: steps.submit(caller),
+        lambda: steps.regenerate(caller, 4),
     ]
     for act in refusals:
         with pytest.raises(TokenBudgetExceeded) as refused:
             act()
         assert 3590 < refused.value.retry_after <= 3600
     assert redis.hgetall(keys.for_session(caller.session_id).session) == before
-    acts.submit(acts.open_session())
+    steps.submit(steps.create_session())
 
 
 def test_an_hour_after_its_first_token_a_session_may_post_again(redis: Redis) -> None:
-    caller = acts.open_session(ttl=7200)
+    caller = steps.create_session(ttl=7200)
     spend(caller, 60)
-    age(redis, caller.session_id, 3000)
+    advance(redis, caller.session_id, 3000)
     spend(caller, 60)
-    age(redis, caller.session_id, 599)
+    advance(redis, caller.session_id, 599)
     with pytest.raises(TokenBudgetExceeded):
-        acts.submit(caller)
-    age(redis, caller.session_id, 2)
+        steps.submit(caller)
+    advance(redis, caller.session_id, 2)
     spend(caller, 99)
     spend(caller, 1)
     with pytest.raises(TokenBudgetExceeded):
-        acts.submit(caller)
+        steps.submit(caller)
 
 
 def test_each_attempt_counts_and_a_resent_write_does_not(redis: Redis, caller: Caller) -> None:
-    writer = Writer.of(caller)
+    writer = LeaseHolder.claim_for(caller)
     for _ in range(2):
-        leases.retry(writer.lease, acts.again(), tokens=30)
+        leases.retry(writer.lease, steps.retry(), tokens=30)
     assert spent(redis, caller) == 30
-    writer = Writer.of(caller)
+    writer = LeaseHolder.claim_for(caller)
     for _ in range(2):
-        leases.finish(writer.lease, acts.ended(), writer.piece(""), tokens=40)
+        leases.finish(writer.lease, steps.outcome(), writer.delta(""), tokens=40)
     assert spent(redis, caller) == 70
 
 
 def lose(redis: Redis, caller: Caller) -> None:
     """Let the running turn's worker fall silent."""
-    age(redis, caller.session_id, 20)
+    advance(redis, caller.session_id, 20)
     due.recover(due.claim_due(), grace=2)
 
 
@@ -92,13 +92,13 @@ ENDS: dict[str, Callable[[Redis, Caller], object]] = {
 def test_what_was_asked_and_said_counts_when_no_worker_tells(
     redis: Redis, end: Callable[[Redis, Caller], object]
 ) -> None:
-    caller = acts.open_session()
-    acts.submit(caller, "a question of some length " * 40)
-    Writer.of(caller).say("words " * 100)
+    caller = steps.create_session()
+    steps.submit(caller, "a question of some length " * 40)
+    LeaseHolder.claim_for(caller).append("words " * 100)
     end(redis, caller)
     assert spent(redis, caller) >= (26 * 40 + 6 * 100) / 4
     with pytest.raises(TokenBudgetExceeded):
-        acts.submit(caller)
+        steps.submit(caller)
 
 
 OF_HASHES = ("hget", "hmget", "hset", "hincrby", "hstrlen")
@@ -107,7 +107,7 @@ OF_HASHES = ("hget", "hmget", "hset", "hincrby", "hstrlen")
 
 def commands_of_a_turn(redis: Redis) -> dict[str, int]:
     """Return how often a turn calls each of them, by its scripts."""
-    caller = acts.open_session()
+    caller = steps.create_session()
     redis.config_resetstat()
     spend(caller, 10)
     stats = redis.info("commandstats")

@@ -4,9 +4,9 @@ It knows nothing of Redis, scripts, scores or keys. Each act takes what the stor
 raises what that raises, and gives what a caller can see of the answer.
 """
 
-from tests.integration.store.machine.model_clients import ClientActs
-from tests.integration.store.machine.model_workers import WorkerActs
+from tests.integration.store.state_machine.model_clients import ClientOperations
+from tests.integration.store.state_machine.model_workers import WorkerOperations
 
 
-class Session(ClientActs, WorkerActs):
+class Session(ClientOperations, WorkerOperations):
     """One conversation; `clock` counts its own seconds."""

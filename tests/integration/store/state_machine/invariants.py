@@ -13,8 +13,8 @@ from chat.domain.errors import SessionExpired
 from chat.settings import chat_settings
 from chat.store import keys, sessions
 from tests.integration.store import keyspace
-from tests.integration.store.machine.conversation import Partition, Turn
-from tests.integration.store.machine.model import Session
+from tests.integration.store.state_machine.model import Session
+from tests.integration.store.state_machine.model_base import Partition, Turn
 
 TOLERANCE = 50.0
 """Seconds that an example may take; every span of the model is at least four times as long."""
@@ -24,7 +24,7 @@ ENDED = {status.value for status in Status if status.is_terminal}
 Message = dict[str, Any]
 
 
-def store_is_sound(found: keyspace.Keyspace, partition: Partition) -> None:
+def assert_store_is_sound(found: keyspace.Keyspace, partition: Partition) -> None:
     """Who is due, who is listed, what is counted, and that no key is lost."""
     live = partition.sessions.keys()
     assert found.due.keys() == live
@@ -41,14 +41,14 @@ def store_is_sound(found: keyspace.Keyspace, partition: Partition) -> None:
     waiting = {name for name, each in partition.sessions.items() if each.waiting}
     assert found.running.keys() == {name for name in live if is_running[name]}
     assert found.waiting.keys() == {name for name in waiting if not is_running[name]}
-    assert nonzero(tallied_turns(found)) == {
+    assert nonzero(counted_turns(found)) == {
         status: count for status, count in partition.totals.items() if count and status in ENDED
     }
     assert found.outbox.keys() == partition.outbox
-    keyspace.assert_no_key_is_lost(found.expire_at, found.outbox)
+    keyspace.assert_no_stray_keys(found.expire_at, found.outbox)
 
 
-def tallied_turns(found: keyspace.Keyspace) -> dict[str, int]:
+def counted_turns(found: keyspace.Keyspace) -> dict[str, int]:
     """Turns by outcome, as they were tallied."""
     turns: Counter[str] = Counter()
     for name, count in found.counters.items():
@@ -62,18 +62,18 @@ def nonzero(counts: dict[str, int]) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-class Follower:
+class Subscriber:
     """Who watches one session from its first event on, and remembers what was said."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self._caller = Caller(session_id=session.name)
         self._cursor = 0
-        self._told: dict[str, Message] = {}
+        self._messages: dict[str, Message] = {}
         self._seqs: dict[str, int] = {}
         self._endings: dict[str, bytes] = {}
 
-    def look(self, redis: Redis, found: keyspace.Keyspace) -> None:
+    def check(self, redis: Redis, found: keyspace.Keyspace) -> None:
         """Messages, log and times are the model's, and the log tells the same as the snapshot."""
         if self.session.has_expired:
             with pytest.raises(SessionExpired):
@@ -81,16 +81,16 @@ class Follower:
             return
         seen = sessions.snapshot(self._caller, limit=400)
         shown = [orjson.loads(message) for message in seen.messages]
-        self._read_on(seen.seq)
-        assert [outline(message) for message in shown] == modelled_messages(self.session)
-        assert [without_moments(message) for message in shown] == list(self._told.values())
+        self._read_events(seen.seq)
+        assert [outline(message) for message in shown] == expected_messages(self.session)
+        assert [without_times(message) for message in shown] == list(self._messages.values())
         assert seen.waiting == self.session.waiting
         assert seen.running == (self.session.running is not None)
         self._check_seqs(shown, seen.seq)
         self._check_endings(shown, seen.messages)
-        times_are_as_modelled(redis, self.session, seen, found)
+        assert_times_match(redis, self.session, seen, found)
 
-    def _read_on(self, newest: int) -> None:
+    def _read_events(self, newest: int) -> None:
         """Take in the events since the last look: the model's, and none left out."""
         page = sessions.events(self._caller, after=self._cursor, limit=1000)
         log = [orjson.loads(event) for event in page.events]
@@ -99,17 +99,17 @@ class Follower:
         assert [event["seq"] for event in log] == list(range(self._cursor + 1, newest + 1))
         self._cursor = newest
         for event in log:
-            self._fold(event)
+            self._apply(event)
 
-    def _fold(self, event: Message) -> None:
+    def _apply(self, event: Message) -> None:
         for message in (event.get("message"), event.get("reply")):
             if message:
-                self._told[message["id"]] = without_moments(message)
+                self._messages[message["id"]] = without_times(message)
                 self._seqs[message["id"]] = event["seq"]
         if event["type"] == "message.delta":
-            self._told[event["message_id"]]["content"] += event["delta"]
+            self._messages[event["message_id"]]["content"] += event["delta"]
         if event["type"] == "session.reset":
-            self._told.clear()
+            self._messages.clear()
 
     def _check_seqs(self, shown: list[Message], newest: int) -> None:
         """A message bears the seq of the last event about it; a running reply the session's."""
@@ -124,7 +124,7 @@ class Follower:
                 assert self._endings.setdefault(message["id"], content) == content
 
 
-def without_moments(message: Message) -> Message:
+def without_times(message: Message) -> Message:
     """What a follower need not be told anew: a waiting reply's place moves without an event."""
     return {**message, "seq": None, "wait": None}
 
@@ -143,22 +143,22 @@ def outline(message: Message) -> tuple[object, ...]:
     )
 
 
-def modelled_messages(session: Session) -> list[tuple[object, ...]]:
+def expected_messages(session: Session) -> list[tuple[object, ...]]:
     users = {
         n: (f"msg_{n}", Role.USER, "completed", text, 0, None, None, None)
         for n, text in session.texts.items()
     }
-    replies = {turn.reply: modelled_reply(session, turn) for turn in session.turns}
+    replies = {turn.reply: expected_reply(session, turn) for turn in session.turns}
     return [message for _, message in sorted({**users, **replies}.items())]
 
 
-def modelled_reply(session: Session, turn: Turn) -> tuple[object, ...]:
-    place = session.ahead_of(turn) if turn.status == "queued" else None
+def expected_reply(session: Session, turn: Turn) -> tuple[object, ...]:
+    place = session.position_of(turn) if turn.status == "queued" else None
     return (
         f"msg_{turn.reply}",
         Role.ASSISTANT,
         turn.status,
-        turn.said,
+        turn.text,
         turn.attempt,
         f"msg_{turn.prompt}",
         turn.reason,
@@ -166,13 +166,13 @@ def modelled_reply(session: Session, turn: Turn) -> tuple[object, ...]:
     )
 
 
-def times_are_as_modelled(
+def assert_times_match(
     redis: Redis, session: Session, seen: Snapshot, found: keyspace.Keyspace
 ) -> None:
     """When it is due, when it expires, how long its lease stands, how long its keys last."""
     start = seen.now - session.clock
     assert found.due[session.name] / 1000 - start == about(session.due)
-    assert seen.expires_at - start == about(session.expires)
+    assert seen.expires_at - start == about(session.expires_at)
     own = keys.for_session(session.name)
     for key in own[:5]:
         if key in found.expire_at:
@@ -182,7 +182,7 @@ def times_are_as_modelled(
             )
     if session.running:
         lease = int(redis.hget(own.session, "lease_until") or 0)
-        assert lease / 1000 - start == about(session.lease_ends)
+        assert lease / 1000 - start == about(session.lease_until)
 
 
 def about(moment: float) -> object:

@@ -9,15 +9,15 @@ from chat.domain import Caller
 from chat.store import due, leases, rate_limit, sessions, turns
 from chat.store.client import client
 from chat.store.sessions import Poll
-from tests.integration.store import acts
-from tests.integration.store.acts import Writer
-from tests.integration.store.server import Server
-from tests.integration.store.wire import Wire, wire_to
+from tests.integration.store import steps
+from tests.integration.store.proxy import Proxy, running_proxy
+from tests.integration.store.redis_server import RedisServer
+from tests.integration.store.steps import LeaseHolder
 
 
 @pytest.fixture
-def wire(server: Server, settings: Settings) -> Iterator[Wire]:
-    with wire_to(server.port) as wire:
+def wire(server: RedisServer, settings: Settings) -> Iterator[Proxy]:
+    with running_proxy(server.port) as wire:
         settings.REDIS_URL = wire.url
         client.cache_clear()
         yield wire
@@ -26,24 +26,24 @@ def wire(server: Server, settings: Settings) -> Iterator[Wire]:
 
 def all_acts(caller: Caller) -> dict[str, Callable[[], object]]:
     """All acts on one session, to be called in this order."""
-    writers: list[Writer] = []
+    writers: list[LeaseHolder] = []
     return {
-        "create": lambda: sessions.create(acts.new_session()),
-        "submit": lambda: acts.submit(caller),
-        "submit a second": lambda: acts.submit(caller),
-        "submit a third": lambda: acts.submit(caller),
-        "claim": lambda: writers.append(Writer.of(caller)),
-        "append": lambda: writers[0].say("some text"),
+        "create": lambda: sessions.create(steps.new_session()),
+        "submit": lambda: steps.submit(caller),
+        "submit a second": lambda: steps.submit(caller),
+        "submit a third": lambda: steps.submit(caller),
+        "claim": lambda: writers.append(LeaseHolder.claim_for(caller)),
+        "append": lambda: writers[0].append("some text"),
         "renew": lambda: leases.flush([(writers[0].lease, None)]),
         "flush of 5": lambda: leases.flush([(writers[0].lease, None)] * 5),
         "snapshot": lambda: sessions.snapshot(caller),
         "snapshot, unchanged": lambda: sessions.snapshot_if_changed(caller, known=5),
         "polls of 5": lambda: sessions.snapshots_if_changed([Poll(caller, 5, -1, 50)] * 5),
         "finish": lambda: writers[0].finish("the end"),
-        "claim the second": lambda: writers.append(Writer.of(caller)),
-        "retry": lambda: leases.retry(writers[1].lease, acts.again()),
+        "claim the second": lambda: writers.append(LeaseHolder.claim_for(caller)),
+        "retry": lambda: leases.retry(writers[1].lease, steps.retry()),
         "cancel": lambda: turns.cancel(caller, 6),
-        "regenerate": lambda: acts.regenerate(caller, 6),
+        "regenerate": lambda: steps.regenerate(caller, 6),
         "rate": lambda: sessions.set_feedback(caller, 2, b'{"rating":"up","comment":""}'),
         "page": lambda: sessions.page(caller, cursor=None, newer=True, limit=50),
         "message": lambda: sessions.message(caller, 1),
@@ -59,9 +59,9 @@ def all_acts(caller: Caller) -> dict[str, Callable[[], object]]:
     }
 
 
-def test_each_act_is_one_round_trip(wire: Wire) -> None:
-    for act in all_acts(acts.open_session()).values():
+def test_each_act_is_one_round_trip(wire: Proxy) -> None:
+    for act in all_acts(steps.create_session()).values():
         act()  # so that the server knows all scripts
-    scenes = all_acts(acts.open_session())
-    trips = {name: wire.trips_of(act) for name, act in scenes.items()}
+    scenes = all_acts(steps.create_session())
+    trips = {name: wire.count_round_trips(act) for name, act in scenes.items()}
     assert trips == dict.fromkeys(scenes, 1)

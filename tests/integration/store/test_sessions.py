@@ -10,20 +10,20 @@ from redis import Redis
 from chat.domain import Caller, RecoveryResult, Status
 from chat.domain.errors import SessionExpired, SessionGone, SessionNotFound
 from chat.store import due, keys, leases, sessions, turns
-from tests.integration.store import acts, keyspace
-from tests.integration.store.acts import Writer
-from tests.integration.store.ageing import age
+from tests.integration.store import keyspace, steps
+from tests.integration.store.steps import LeaseHolder
+from tests.integration.store.time_travel import advance
 
 STATES = ["queued", "running", "waits for a retry"]
 
 
-def session_in(state: str) -> tuple[Caller, Writer | None]:
-    caller = acts.open_session(ttl=60)
-    acts.submit(caller)
+def session_in(state: str) -> tuple[Caller, LeaseHolder | None]:
+    caller = steps.create_session(ttl=60)
+    steps.submit(caller)
     if state == "queued":
         return caller, None
-    writer = Writer.of(caller)
-    writer.say("text")
+    writer = LeaseHolder.claim_for(caller)
+    writer.append("text")
     if state != "running":
         writer.retry(30)
     return caller, writer
@@ -33,11 +33,11 @@ def keys_of(redis: Redis, caller: Caller) -> list[str]:
     return [key for key in keyspace.read(redis).expire_at if key.endswith(caller.session_id)]
 
 
-def come_back(caller: Caller, writer: Writer | None) -> None:
+def come_back(caller: Caller, writer: LeaseHolder | None) -> None:
     """Everything that a client or a worker could try with a session that is gone."""
     clients: list[Callable[[], object]] = [
-        lambda: acts.submit(caller),
-        lambda: acts.regenerate(caller, 2),
+        lambda: steps.submit(caller),
+        lambda: steps.regenerate(caller, 2),
         lambda: turns.cancel(caller, 2),
         lambda: sessions.reset(caller),
         lambda: sessions.update(caller, b"{}", {"name": b'"x"'}, 60),
@@ -52,10 +52,10 @@ def come_back(caller: Caller, writer: Writer | None) -> None:
     for act in clients:
         with pytest.raises(SessionNotFound):
             act()
-    assert acts.claim(caller) is None
+    assert steps.claim(caller) is None
     assert due.recover([caller.session_id], grace=2) == [RecoveryResult.GONE]
     if writer:
-        assert isinstance(writer.say("x"), SessionGone)
+        assert isinstance(writer.append("x"), SessionGone)
         assert isinstance(writer.renew(), SessionGone)
         for late in (writer.finish, writer.retry):
             with pytest.raises(SessionGone):
@@ -84,12 +84,12 @@ def test_a_deleted_session_leaves_no_key_and_none_comes_back(redis: Redis, state
 def test_pending_work_does_not_expire(redis: Redis, state: str) -> None:
     """F28."""
     caller, _ = session_in(state)
-    age(redis, caller.session_id, 65)
+    advance(redis, caller.session_id, 65)
     for _ in range(2):
         due.recover([caller.session_id], grace=2)
-    assert len(acts.messages(caller)) == 2
-    acts.answer(caller, "late")
-    assert acts.reply(caller, "msg_2")["content"] == "late"
+    assert len(steps.messages(caller)) == 2
+    steps.answer_next_turn(caller, "late")
+    assert steps.find_message(caller, "msg_2")["content"] == "late"
     assert sessions.snapshot(caller).expires_at - sessions.snapshot(caller).now > 55
 
 
@@ -97,7 +97,7 @@ def test_an_idle_session_is_removed_when_its_time_is_up(redis: Redis) -> None:
     caller, writer = session_in("running")
     assert writer is not None
     writer.finish()
-    age(redis, caller.session_id, 61)
+    advance(redis, caller.session_id, 61)
     with pytest.raises(SessionExpired):
         sessions.snapshot(caller)
     assert due.recover(due.claim_due(), grace=2) == [RecoveryResult.EXPIRED]
@@ -107,12 +107,12 @@ def test_an_idle_session_is_removed_when_its_time_is_up(redis: Redis) -> None:
 
 
 def test_followers_are_told_of_the_end(redis: Redis) -> None:
-    caller = acts.open_session(ttl=60)
+    caller = steps.create_session(ttl=60)
     untyped: Any = redis
     with untyped.pubsub() as heard:
         heard.subscribe(keys.for_session(caller.session_id).events)
         heard.get_message(timeout=1)
-        age(redis, caller.session_id, 61)
+        advance(redis, caller.session_id, 61)
         due.recover(due.claim_due(), grace=2)
         message = heard.get_message(timeout=1)
     assert message is not None
@@ -121,11 +121,11 @@ def test_followers_are_told_of_the_end(redis: Redis) -> None:
 
 def test_keys_stay_half_their_margin_longer_than_the_session(redis: Redis) -> None:
     """They are the net below the sweep, and are not moved at each act."""
-    caller = acts.open_session(ttl=60)
+    caller = steps.create_session(ttl=60)
     for _ in range(20):
-        acts.submit(caller)
-        acts.answer(caller)
-        age(redis, caller.session_id, 50)
+        steps.submit(caller)
+        steps.answer_next_turn(caller)
+        advance(redis, caller.session_id, 50)
         sessions.touch(caller)
         lasts = [redis.ttl(key) for key in keys_of(redis, caller)]
         assert len(lasts) == 4
@@ -133,7 +133,7 @@ def test_keys_stay_half_their_margin_longer_than_the_session(redis: Redis) -> No
 
 
 def test_a_log_has_a_ttl_whatever_its_first_event(redis: Redis) -> None:
-    updated, rotated, cleared = (acts.open_session() for _ in range(3))
+    updated, rotated, cleared = (steps.create_session() for _ in range(3))
     sessions.update(updated, b"{}", {}, None)
     sessions.rotate_token(rotated, "new")
     sessions.reset(cleared)
@@ -155,11 +155,11 @@ def test_a_session_lost_to_its_keys_ttl_leaves_the_lists_and_gauges(redis: Redis
 
 
 def test_a_turn_that_waited_too_long_is_told_before_its_session_goes(redis: Redis) -> None:
-    caller = acts.open_session(ttl=60)
-    acts.submit(caller, deadline=90)
-    age(redis, caller.session_id, 100)
-    assert acts.claim(caller) is None
-    assert acts.reply(caller, "msg_2")["status"] == Status.EXPIRED
+    caller = steps.create_session(ttl=60)
+    steps.submit(caller, deadline=90)
+    advance(redis, caller.session_id, 100)
+    assert steps.claim(caller) is None
+    assert steps.find_message(caller, "msg_2")["status"] == Status.EXPIRED
     assert due.recover(due.claim_due(), grace=2) == []
 
 
@@ -167,40 +167,40 @@ def test_a_reset_takes_the_turn_from_its_worker() -> None:
     caller, writer = session_in("running")
     assert writer is not None
     sessions.reset(caller)
-    assert writer.say("late") is not True
-    assert acts.messages(caller) == []
-    assert acts.events(caller)[-1]["type"] == "session.reset"
-    accepted = acts.submit(caller)
+    assert writer.append("late") is not True
+    assert steps.messages(caller) == []
+    assert steps.events(caller)[-1]["type"] == "session.reset"
+    accepted = steps.submit(caller)
     assert b'"id":"msg_3"' in accepted.message
 
 
 def test_a_resent_reset_spares_what_came_between() -> None:
-    caller = acts.open_session()
-    acts.submit(caller)
+    caller = steps.create_session()
+    steps.submit(caller)
     sessions.reset(caller, key="k")
-    acts.submit(caller)
+    steps.submit(caller)
     sessions.reset(caller, key="k")
-    assert len(acts.messages(caller)) == 2
+    assert len(steps.messages(caller)) == 2
 
 
 def test_a_rotated_token_may_be_rotated_again_with_the_same_words(redis: Redis) -> None:
-    caller = acts.open_session()
+    caller = steps.create_session()
     first = sessions.rotate_token(caller, "new")
-    age(redis, caller.session_id, 9)
+    advance(redis, caller.session_id, 9)
     sessions.touch(Caller(session_id=caller.session_id, token_hash="new"))
     assert first - sessions.rotate_token(caller, "new") == pytest.approx(9)
     with pytest.raises(SessionNotFound):
         sessions.touch(caller)
-    assert len(acts.events(Caller(session_id=caller.session_id))) == 1
+    assert len(steps.events(Caller(session_id=caller.session_id))) == 1
 
 
 def test_the_log_keeps_so_many_events(settings: Settings) -> None:
     settings.CHAT_EVENT_LOG_SIZE = 100
-    caller = acts.open_session()
-    acts.submit(caller)
-    writer = Writer.of(caller)
+    caller = steps.create_session()
+    steps.submit(caller)
+    writer = LeaseHolder.claim_for(caller)
     for _ in range(1000):
-        leases.flush([(writer.lease, writer.piece("some text of some length"))])
+        leases.flush([(writer.lease, writer.delta("some text of some length"))])
     seen = sessions.events(caller, after=0, limit=2000)
     assert 100 <= len(seen.events) < 300
     assert seen.seq - seen.earliest + 1 == len(seen.events)

@@ -6,12 +6,12 @@ from hypothesis.stateful import precondition, rule
 from chat.domain import Claim, FinishReason, Status
 from chat.domain.ids import message_number
 from chat.store import leases
-from tests.integration.store import acts
+from tests.integration.store import steps
 from tests.integration.store.keyspace import rolled_back
-from tests.integration.store.machine.conversation import Held
-from tests.integration.store.machine.model import Session
-from tests.integration.store.machine.passing import Passing
-from tests.integration.store.machine.stage import PICKS, TEXTS, Worker
+from tests.integration.store.state_machine.base import PICKS, TEXTS, Worker
+from tests.integration.store.state_machine.model import Session
+from tests.integration.store.state_machine.model_base import ClaimView
+from tests.integration.store.state_machine.time_rules import TimeRules
 
 DELAYS = st.sampled_from([0, 600, 4600])
 ENDINGS = st.sampled_from(
@@ -23,57 +23,57 @@ ENDINGS = st.sampled_from(
 )
 
 
-class Workers(Passing):
+class WorkerRules(TimeRules):
     """Rules of workers."""
 
     @rule(pick=PICKS, twice=st.booleans())
     def claim(self, pick: int, twice: bool) -> None:
-        self.claim_with(self.session_to_claim(pick), next(self.fresh))
+        self.claim_with(self.session_to_claim(pick), next(self.unused))
         if twice and self.workers:
-            self.claim_with_an_old_nonce(0)
+            self.claim_with_old_nonce(0)
 
     @precondition(lambda self: self.workers)
     @rule(pick=PICKS)
-    def claim_with_an_old_nonce(self, pick: int) -> None:
+    def claim_with_old_nonce(self, pick: int) -> None:
         worker = self.worker(pick)
         self.claim_with(worker.session, worker.lease.nonce)
 
     @precondition(lambda self: self.partition.running)
     @rule()
-    def a_claim_comes_once_more_when_its_worker_is_lost(self) -> None:
+    def repeat_claim_of_lost_worker(self) -> None:
         worker = self.worker(0)
-        self.a_worker_dies()
+        self.kill_a_worker()
         self.claim_with(worker.session, worker.lease.nonce)
 
-    @precondition(lambda self: self.session_to_claim(0).wants_a_worker)
+    @precondition(lambda self: self.session_to_claim(0).can_be_claimed)
     @rule(pick=PICKS, text=TEXTS)
     def answer(self, pick: int, text: str) -> None:
         """What most often happens: a turn is claimed and answered."""
         session = self.session_to_claim(pick)
-        if self.claim_with(session, next(self.fresh)):
+        if self.claim_with(session, next(self.unused)):
             self.finish(0, text, (Status.COMPLETED, FinishReason.STOP), twice=False)
 
-    @precondition(lambda self: self.session_to_claim(0).wants_a_worker)
+    @precondition(lambda self: self.session_to_claim(0).can_be_claimed)
     @rule(pick=PICKS, is_replaced=st.booleans())
-    def a_failover_forgets_a_claim(self, pick: int, is_replaced: bool) -> None:
+    def failover_loses_claim(self, pick: int, is_replaced: bool) -> None:
         """The store goes back to where it was; the worker does not know."""
         session = self.session_to_claim(pick)
         with rolled_back(self.redis):
-            claim = leases.claim(session.name, nonce=next(self.fresh), worker="host:1")
+            claim = leases.claim(session.name, nonce=next(self.unused), worker="host:1")
         if claim is not None:
             self.workers.append(Worker(session, claim.lease))
         if is_replaced:
-            self.claim_with(session, next(self.fresh))
+            self.claim_with(session, next(self.unused))
 
     @precondition(lambda self: self.workers)
     @rule(pick=PICKS, text=st.none() | TEXTS, resent=st.integers(0, 3))
     def flush(self, pick: int, text: str | None, resent: int) -> None:
         worker = self.worker(pick)
-        said = None if text is None else worker.says(text, resent=resent)
+        said = None if text is None else worker.next_delta(text, resent=resent)
         answer = leases.flush([(worker.lease, said)])[0]
-        self.agree(
-            lambda: raised(answer),
-            lambda: worker.session.flush(worker.lease, worker.said if said else None),
+        self.compare(
+            lambda: raise_or_return(answer),
+            lambda: worker.session.flush(worker.lease, worker.text if said else None),
         )
 
     @precondition(lambda self: self.workers)
@@ -81,20 +81,20 @@ class Workers(Passing):
     def finish(
         self, pick: int, text: str, ending: tuple[Status, FinishReason], twice: bool
     ) -> None:
-        worker, outcome = self.worker(pick), acts.ended(ending[0])
-        said = worker.says(text)
+        worker, outcome = self.worker(pick), steps.outcome(ending[0])
+        said = worker.next_delta(text)
         for _ in range(1 + twice):
-            self.agree(
+            self.compare(
                 lambda: leases.finish(worker.lease, outcome, said).has_queued_turns,
-                lambda: worker.session.finish(worker.lease, worker.said, *ending),
+                lambda: worker.session.finish(worker.lease, worker.text, *ending),
             )
 
     @precondition(lambda self: self.workers)
     @rule(pick=PICKS, delay=DELAYS, uses_attempt=st.booleans(), twice=st.booleans())
     def retry(self, pick: int, delay: int, uses_attempt: bool, twice: bool) -> None:
-        worker, again = self.worker(pick), acts.again(delay, uses_attempt=uses_attempt)
+        worker, again = self.worker(pick), steps.retry(delay, uses_attempt=uses_attempt)
         for _ in range(1 + twice):
-            self.agree(
+            self.compare(
                 lambda: leases.retry(worker.lease, again),
                 lambda: worker.session.retry(worker.lease, delay, uses_attempt=uses_attempt),
             )
@@ -106,25 +106,25 @@ class Workers(Passing):
     def claim_with(self, session: Session, nonce: str) -> bool:
         """Claim in both; True when there is a new lease."""
         claim = leases.claim(session.name, nonce=nonce, worker="host:1")
-        assert held(claim) == session.claim(nonce)
+        assert claim_view(claim) == session.claim(nonce)
         if claim is None:
             return False
         for worker in self.workers:
             if worker.session is session and worker.lease == claim.lease:
-                worker.starts_anew_if_told_so()
+                worker.restart_if_reclaimed()
                 return False
         self.workers.append(Worker(session, claim.lease))
         return True
 
 
-def held(claim: Claim | None) -> Held | None:
+def claim_view(claim: Claim | None) -> ClaimView | None:
     if claim is None:
         return None
     history = tuple(message_number(message.id) for message in claim.history)
-    return Held(message_number(claim.reply_id), claim.attempt, history)
+    return ClaimView(message_number(claim.reply_id), claim.attempt, history)
 
 
-def raised(answer: bool | Exception) -> bool:
+def raise_or_return(answer: bool | Exception) -> bool:
     if isinstance(answer, Exception):
         raise answer
     return answer

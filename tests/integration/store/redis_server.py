@@ -16,7 +16,7 @@ BINARY = os.environ.get("TEST_REDIS_SERVER") or find_server()
 """The server that the tests run against: the one named, else the one that `make run` starts."""
 
 
-class Server:
+class RedisServer:
     """A server process with its data in `directory`."""
 
     def __init__(self, directory: Path, *options: str) -> None:
@@ -27,7 +27,7 @@ class Server:
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *options: str) -> "Server":
+    def start(self, *options: str) -> "RedisServer":
         """Start the process and wait until it listens, even if it is still loading."""
         fixed = ("--port", str(self.port), "--bind", "127.0.0.1", "--save", "")
         self._process = subprocess.Popen(

@@ -2,109 +2,109 @@
 
 from chat.domain import FinishReason, Lease, RecoveryResult, Status
 from chat.domain.errors import LeaseLost, SessionGone
-from tests.integration.store.machine.conversation import (
-    ATTEMPTS,
+from tests.integration.store.state_machine.model_base import (
     GRACE,
-    HOLD,
-    Conversation,
-    Held,
+    MAX_ATTEMPTS,
+    SWEEP_HOLD,
+    BaseSession,
+    ClaimView,
     Turn,
 )
 
 
-class WorkerActs(Conversation):
+class WorkerOperations(BaseSession):
     """Acts of workers."""
 
-    def claim(self, nonce: str) -> Held | None:
-        if self.is_gone or nonce == self.done:
+    def claim(self, nonce: str) -> ClaimView | None:
+        if self.is_gone or nonce == self.finished_nonce:
             return None
         if self.running is None and not self._take_head(nonce):
             return None
         if self.running is None or self.nonce != nonce:
             return None
-        return Held(self.running.reply, self.running.attempt, self.history(self.running))
+        return ClaimView(self.running.reply, self.running.attempt, self.history(self.running))
 
     def _take_head(self, nonce: str) -> bool:
-        self._end_overdue()
+        self._finish_overdue()
         turn = self.head
         if turn is None:
-            self.due = self.expires
+            self.due = self.expires_at
             return False
         if turn.retry_at > self.clock:
             return False
-        self.running, self.nonce, self.has_cancel_mark = turn, nonce, False
+        self.running, self.nonce, self.cancel_requested = turn, nonce, False
         self.fence += 1
-        turn.status, turn.begun, turn.attempt = Status.IN_PROGRESS, True, turn.attempt + 1
-        self.soonest = self.soonest if self.waiting else 0
+        turn.status, turn.was_started, turn.attempt = Status.IN_PROGRESS, True, turn.attempt + 1
+        self.next_deadline = self.next_deadline if self.waiting else 0
         self._renew(turn)
-        self._tell("message.started", turn)
+        self._log("message.started", turn)
         return True
 
-    def _held(self, lease: Lease) -> Turn | None:
+    def _check_lease(self, lease: Lease) -> Turn | None:
         """The running turn, if the lease is on it; `None` if its holder has ended it before."""
         if self.is_gone:
             raise SessionGone
         if self.is_held_by(lease):
             return self.running
-        if self.done == lease.nonce:
+        if self.finished_nonce == lease.nonce:
             return None
         raise LeaseLost
 
     def flush(self, lease: Lease, text: str | None) -> bool:
         """Take the text so far, or a sign of life; True when the turn is to be cancelled."""
-        turn = self._held(lease)
+        turn = self._check_lease(lease)
         if turn is None:
             raise LeaseLost
-        self._say(turn, text or "")
+        self._append(turn, text or "")
         self._renew(turn)
-        return self.has_cancel_mark
+        return self.cancel_requested
 
     def finish(self, lease: Lease, text: str, status: Status, reason: FinishReason) -> bool:
         """Take the outcome; True when another turn waits."""
-        turn = self._held(lease)
+        turn = self._check_lease(lease)
         if turn is None:
             return False
-        self._say(turn, text)
-        self._settle(turn, status, reason)
-        self._after_holder(lease, look_in=GRACE)
+        self._append(turn, text)
+        self._finish(turn, status, reason)
+        self._after_finish(lease, look_in=GRACE)
         return self.waiting > 0
 
     def retry(self, lease: Lease, delay: int, *, uses_attempt: bool) -> None:
-        turn = self._held(lease)
+        turn = self._check_lease(lease)
         if turn is None:
             return
-        if self.has_cancel_mark:
-            self._settle(turn, Status.CANCELLED, FinishReason.CANCELLED)
-            self._after_holder(lease, look_in=0)
+        if self.cancel_requested:
+            self._finish(turn, Status.CANCELLED, FinishReason.CANCELLED)
+            self._after_finish(lease, look_in=0)
             return
         turn.attempt -= not uses_attempt
-        self._restart(turn, self.clock + delay)
-        self.done = lease.nonce
+        self._requeue(turn, self.clock + delay)
+        self.finished_nonce = lease.nonce
         self._due_by(min(turn.retry_at, turn.deadline))
 
-    def _after_holder(self, lease: Lease, *, look_in: int) -> None:
-        self.done = lease.nonce
+    def _after_finish(self, lease: Lease, *, look_in: int) -> None:
+        self.finished_nonce = lease.nonce
         self.keep_alive()
-        self.due = self.clock + look_in if self.waiting else self.expires
+        self.due = self.clock + look_in if self.waiting else self.expires_at
 
-    def swept(self) -> bool:
+    def claim_due(self) -> bool:
         """Whether a sweep finds the session due; if so, it is kept from the next one."""
         if self.due > self.clock:
             return False
-        self.due = self.clock + HOLD
+        self.due = self.clock + SWEEP_HOLD
         return True
 
     def recover(self) -> RecoveryResult:
         """What a sweep finds, and puts right, in a session that is due."""
         if self.is_gone:
             return RecoveryResult.GONE
-        if self.running and self.lease_ends > self.clock:
+        if self.running and self.lease_until > self.clock:
             self._expire_behind(self.running)
-            self._due_by(self.lease_ends)
+            self._due_by(self.lease_until)
             return RecoveryResult.LIVE
         if self.running:
-            self._recover_from_lost_worker(self.running)
-        self._end_overdue()
+            self._recover_lost_turn(self.running)
+        self._finish_overdue()
         if head := self.head:
             self._expire_behind(head)
             if head.retry_at > self.clock:
@@ -112,20 +112,20 @@ class WorkerActs(Conversation):
                 return RecoveryResult.LIVE
             self.due = self.clock + GRACE
             return RecoveryResult.WAKE
-        if self.expires <= self.clock:
-            self._vanish()
+        if self.expires_at <= self.clock:
+            self._remove()
             return RecoveryResult.EXPIRED
-        self.due = self.expires
+        self.due = self.expires_at
         return RecoveryResult.LIVE
 
-    def _recover_from_lost_worker(self, turn: Turn) -> None:
-        if self.has_cancel_mark:
-            self._settle(turn, Status.CANCELLED, FinishReason.CANCELLED)
+    def _recover_lost_turn(self, turn: Turn) -> None:
+        if self.cancel_requested:
+            self._finish(turn, Status.CANCELLED, FinishReason.CANCELLED)
         elif turn.deadline <= self.clock:
-            status = Status.INCOMPLETE if turn.said else Status.FAILED
-            self._settle(turn, status, FinishReason.ERROR)
-        elif turn.attempt >= ATTEMPTS:
-            self._settle(turn, Status.FAILED, FinishReason.ERROR)
+            status = Status.INCOMPLETE if turn.text else Status.FAILED
+            self._finish(turn, status, FinishReason.ERROR)
+        elif turn.attempt >= MAX_ATTEMPTS:
+            self._finish(turn, Status.FAILED, FinishReason.ERROR)
         else:
-            self._restart(turn, self.clock)
+            self._requeue(turn, self.clock)
         self.keep_alive()

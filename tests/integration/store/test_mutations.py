@@ -13,11 +13,11 @@ from redis.exceptions import ResponseError
 
 from chat.domain.errors import ParleyError
 from chat.store import scripts
-from tests.integration.store import profiles
-from tests.integration.store.machine import StoreMachine
+from tests.integration.store import hypothesis_profiles
 from tests.integration.store.mutants import MUTANTS, Mutant
+from tests.integration.store.state_machine import StoreMachine
 
-CASES = [(mutant, test) for mutant in MUTANTS for test in mutant.noticed_by]
+CASES = [(mutant, test) for mutant in MUTANTS for test in mutant.killed_by]
 NOTICED = (AssertionError, ParleyError, ResponseError, pytest.fail.Exception, Flaky)
 """A broken script may as well fail: then the store says so."""
 
@@ -38,7 +38,7 @@ def break_the_store(
 @pytest.mark.usefixtures("small_spans")
 def test_the_unbroken_store_passes_what_the_mutants_do_not() -> None:
     """The other tests that notice mutants are run unbroken as themselves."""
-    few = settings(profiles.MUTANT, max_examples=40)
+    few = settings(hypothesis_profiles.MUTANT, max_examples=40)
     run_state_machine_as_test(StoreMachine, settings=few)
 
 

@@ -20,7 +20,7 @@ from tests.harness.stack import Stack
 from tests.harness.waiting import wait_until
 from tests.integration.api.calls import Api
 from tests.integration.providers import servers
-from tests.integration.store.server import Server
+from tests.integration.store.redis_server import RedisServer
 
 PAGE = (ROOT / "docs" / "security.md").read_text()
 PASSWORD = "of-the-boss"
@@ -38,21 +38,21 @@ def documented(password: str) -> list[str]:
 
 
 @pytest.fixture
-def guarded(tmp_path: Path) -> Iterator[Server]:
+def guarded(tmp_path: Path) -> Iterator[RedisServer]:
     """A Redis with a password, and a user with the documented rights and the password `own`."""
-    server = Server(tmp_path, "--requirepass", PASSWORD, "--user", *documented(">own"))
+    server = RedisServer(tmp_path, "--requirepass", PASSWORD, "--user", *documented(">own"))
     server.start()
     server.redis = Redis.from_url(url_of(server, f":{PASSWORD}"))
     yield server
     server.close()
 
 
-def url_of(server: Server, who: str) -> str:
+def url_of(server: RedisServer, who: str) -> str:
     return f"redis://{who}@127.0.0.1:{server.port}/0"
 
 
 @pytest.mark.security("S38")
-def test_nobody_gets_in_without_a_password(guarded: Server) -> None:
+def test_nobody_gets_in_without_a_password(guarded: RedisServer) -> None:
     for who in ("", ":wrong", "parley:wrong", "default:own"):
         url = url_of(guarded, who) if who else guarded.url
         with Redis.from_url(url) as stranger, pytest.raises(AuthenticationError):
@@ -68,7 +68,9 @@ def test_the_redis_of_make_run_wants_its_password(stack: Stack) -> None:
 
 
 @pytest.mark.security("S38")
-def test_all_of_parley_works_with_the_documented_rights(guarded: Server, tmp_path: Path) -> None:
+def test_all_of_parley_works_with_the_documented_rights(
+    guarded: RedisServer, tmp_path: Path
+) -> None:
     parley = Stack(tmp_path / "parley", env={"REDIS_URL": url_of(guarded, "parley:own")})
     try:
         parley.model.start()
@@ -88,7 +90,9 @@ def test_all_of_parley_works_with_the_documented_rights(guarded: Server, tmp_pat
 
 @pytest.mark.security("S38")
 @pytest.mark.parametrize("command", FORBIDDEN, ids=lambda command: command[0])
-def test_the_documented_rights_allow_no_more(guarded: Server, command: tuple[str, ...]) -> None:
+def test_the_documented_rights_allow_no_more(
+    guarded: RedisServer, command: tuple[str, ...]
+) -> None:
     url = url_of(guarded, "parley:own")
     with Redis.from_url(url) as parley, pytest.raises(NoPermissionError):
         parley.execute_command(*command)
@@ -107,7 +111,7 @@ def test_the_documented_rights_allow_no_more(guarded: Server, command: tuple[str
     ],
 )
 def test_a_redis_is_spoken_with_only_if_its_certificate_is_good(
-    guarded: Server, settings: Settings, certificate: str, query: str, is_trusted: bool
+    guarded: RedisServer, settings: Settings, certificate: str, query: str, is_trusted: bool
 ) -> None:
     def pass_on(connection: socket.socket) -> None:
         with socket.create_connection(("127.0.0.1", guarded.port)) as inside:

@@ -4,54 +4,54 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from chat.store import due
-from tests.integration.store.ageing import age
-from tests.integration.store.machine.conversation import GRACE, LEASE
-from tests.integration.store.machine.model import Session
-from tests.integration.store.machine.stage import PICKS, Stage
+from tests.integration.store.state_machine.base import PICKS, BaseMachine
+from tests.integration.store.state_machine.model import Session
+from tests.integration.store.state_machine.model_base import GRACE, LEASE
+from tests.integration.store.time_travel import advance
 
 SPANS = st.sampled_from([400, 400, 400, 1200, 1200, 3200, 6400])
 """Seconds by which a session is aged; no span of the store is a multiple of 400."""
 
-KEYS_LAST = 40_000
+KEY_TTL_MARGIN = 40_000
 """Seconds; less than half of `KEY_MARGIN`."""
 
 
-class Passing(Stage):
+class TimeRules(BaseMachine):
     """Rules of time."""
 
     @rule(pick=PICKS, seconds=SPANS)
-    def time_passes(self, pick: int, seconds: int) -> None:
-        self.let_pass(self.session(pick), seconds)
+    def let_time_pass(self, pick: int, seconds: int) -> None:
+        self.advance(self.session(pick), seconds)
 
     @precondition(lambda self: self.partition.running)
     @rule()
-    def a_worker_dies(self) -> None:
-        self.let_pass(self.worker(0).session, LEASE + 200)
+    def kill_a_worker(self) -> None:
+        self.advance(self.worker(0).session, LEASE + 200)
         self.sweep_and_recover()
 
     @rule()
     def sweep_and_recover(self) -> None:
         self.touched |= {session.name for session in self.live}
         found = due.claim_due()
-        expected = [session for session in self.live if session.swept()]
+        expected = [session for session in self.live if session.claim_due()]
         assert sorted(found) == sorted(session.name for session in expected)
         looks = due.recover(found, grace=GRACE)
         by_name = {session.name: session.recover() for session in expected}
         assert looks == [by_name[name] for name in found]
-        self.have_one_at_least()
+        self.keep_a_live_session()
 
     @rule(pick=PICKS)
-    def look_too_early(self, pick: int) -> None:
+    def recover_too_early(self, pick: int) -> None:
         session = self.session(pick)
         assert due.recover([session.name], grace=GRACE) == [session.recover()]
-        self.have_one_at_least()
+        self.keep_a_live_session()
 
-    def have_one_at_least(self) -> None:
+    def keep_a_live_session(self) -> None:
         if not self.live:
-            self.open(2200)
+            self.create_session(2200)
 
-    def let_pass(self, session: Session, seconds: int) -> None:
+    def advance(self, session: Session, seconds: int) -> None:
         """Age the session, but not until the TTL of its keys ends it: that only workers do here."""
-        if session.clock + seconds < session.expires + KEYS_LAST:
-            age(self.redis, session.name, seconds)
+        if session.clock + seconds < session.expires_at + KEY_TTL_MARGIN:
+            advance(self.redis, session.name, seconds)
             session.clock += seconds

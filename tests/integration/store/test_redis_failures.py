@@ -20,16 +20,16 @@ from chat.store.client import client, map_errors, ping
 from chat.store.connection import Command, ScriptConnection
 from tests.harness.crowd import at_once
 from tests.harness.waiting import wait_until
-from tests.integration.store import acts
-from tests.integration.store.acts import Writer
-from tests.integration.store.ageing import age
-from tests.integration.store.server import Server
+from tests.integration.store import steps
+from tests.integration.store.redis_server import RedisServer
+from tests.integration.store.steps import LeaseHolder
+from tests.integration.store.time_travel import advance
 
 
 @pytest.fixture
-def frail(tmp_path: Path, settings: Settings) -> Iterator[Server]:
+def frail(tmp_path: Path, settings: Settings) -> Iterator[RedisServer]:
     """A server of the test's own, which it may mistreat; the store talks to it."""
-    with closing(Server(tmp_path, "--appendonly", "yes").start()) as server:
+    with closing(RedisServer(tmp_path, "--appendonly", "yes").start()) as server:
         settings.REDIS_URL = server.url
         settings.CHAT_STORE_TIMEOUT = 0.6
         client.cache_clear()
@@ -51,53 +51,53 @@ def seconds_of_refusal(act: Callable[[], object]) -> float:
     return time.monotonic() - started
 
 
-@pytest.mark.parametrize("fault", [Server.kill, Server.freeze])
+@pytest.mark.parametrize("fault", [RedisServer.kill, RedisServer.freeze])
 def test_a_redis_that_gives_no_answer_is_told_of_in_time(
-    frail: Server, fault: Callable[[Server], None]
+    frail: RedisServer, fault: Callable[[RedisServer], None]
 ) -> None:
     """F15. Half as much again is for a busy machine."""
-    caller = acts.open_session()
-    acts.submit(caller)
-    writer = Writer.of(caller)
+    caller = steps.create_session()
+    steps.submit(caller)
+    writer = LeaseHolder.claim_for(caller)
     fault(frail)
-    calls: list[Callable[[], object]] = [writer.finish, due.claim_due, lambda: acts.submit(caller)]
+    calls: list[Callable[[], object]] = [writer.finish, due.claim_due, lambda: steps.submit(caller)]
     for call in calls:
         client().unavailable_until = 0  # each call waits for itself
         assert seconds_of_refusal(call) < 1.5 * chat_settings.STORE_TIMEOUT
 
 
 def test_after_a_call_in_vain_the_next_ones_fail_at_once_and_then_it_is_asked_again(
-    frail: Server,
+    frail: RedisServer,
 ) -> None:
     """F15: in all threads, or the last in the line would wait for all before it."""
-    caller = acts.open_session()
+    caller = steps.create_session()
     frail.freeze()
-    refused = at_once([partial(seconds_of_refusal, partial(acts.submit, caller))] * 8)
-    later = at_once([partial(seconds_of_refusal, partial(acts.submit, caller))] * 50)
+    refused = at_once([partial(seconds_of_refusal, partial(steps.submit, caller))] * 8)
+    later = at_once([partial(seconds_of_refusal, partial(steps.submit, caller))] * 50)
     assert min(refused) >= chat_settings.STORE_TIMEOUT / 2
     assert max(later) < min(refused) / 2
     frail.thaw()
     wait_until(answers)
-    acts.submit(caller)
+    steps.submit(caller)
 
 
-def test_a_refused_connection_is_no_reason_to_stop_asking(frail: Server) -> None:
-    caller = acts.open_session()
+def test_a_refused_connection_is_no_reason_to_stop_asking(frail: RedisServer) -> None:
+    caller = steps.create_session()
     frail.kill()
     with pytest.raises(StoreUnavailable):
-        acts.submit(caller)
+        steps.submit(caller)
     frail.start()
-    acts.submit(caller)
+    steps.submit(caller)
 
 
-def test_a_fault_of_our_own_is_not_taken_for_one_of_the_server(frail: Server) -> None:
+def test_a_fault_of_our_own_is_not_taken_for_one_of_the_server(frail: RedisServer) -> None:
     """It would be tried again and again, and shown as a 503."""
-    caller = acts.open_session()
+    caller = steps.create_session()
     with pytest.raises(ResponseError, match="script"):
         scripts.execute("submit", caller.session_id, caller.token_hash)
     frail.redis.set(keys.for_session(caller.session_id).events, "not a log")
     with pytest.raises(ResponseError, match="WRONGTYPE"):
-        acts.submit(caller)
+        steps.submit(caller)
 
 
 @pytest.mark.parametrize("word", ["BUSY", "LOADING", "MISCONF", "NOREPLICAS", "READONLY", "OOM",
@@ -107,49 +107,49 @@ def test_what_a_server_in_trouble_says_is_a_refusal(redis: Redis, word: str) -> 
         redis.eval(f"return redis.error_reply('{word} for a reason')", 0)
 
 
-def test_what_was_cut_off_by_a_freeze_can_be_sent_again(frail: Server) -> None:
-    caller = acts.open_session()
-    asked = acts.submission()
-    turns.submit(caller, acts.submission())
+def test_what_was_cut_off_by_a_freeze_can_be_sent_again(frail: RedisServer) -> None:
+    caller = steps.create_session()
+    asked = steps.submission()
+    turns.submit(caller, steps.submission())
     frail.freeze()
     with pytest.raises(StoreUnavailable):
         turns.submit(caller, asked)
     frail.thaw()
     wait_until(answers)
     turns.submit(caller, asked)
-    assert len(acts.messages(caller)) == 4
+    assert len(steps.messages(caller)) == 4
 
 
-def test_a_killed_redis_comes_back_with_everything(frail: Server) -> None:
+def test_a_killed_redis_comes_back_with_everything(frail: RedisServer) -> None:
     """F13 at the store: the worker writes on under its lease."""
-    caller = acts.open_session()
-    acts.submit(caller)
-    writer = Writer.of(caller)
-    writer.say("before ")
+    caller = steps.create_session()
+    steps.submit(caller)
+    writer = LeaseHolder.claim_for(caller)
+    writer.append("before ")
     frail.kill()
     assert not answers()
     frail.start()
     wait_until(answers)
     writer.finish("and after")
-    assert acts.reply(caller, "msg_2")["content"] == "before and after"
+    assert steps.find_message(caller, "msg_2")["content"] == "before and after"
 
 
 def test_forgotten_scripts_are_taught_again(redis: Redis) -> None:
     """F16."""
-    caller = acts.open_session()
-    other = acts.open_session()
+    caller = steps.create_session()
+    other = steps.create_session()
     for each in (caller, other):
-        acts.submit(each)
-    writers = [Writer.of(caller), Writer.of(other)]
+        steps.submit(each)
+    writers = [LeaseHolder.claim_for(caller), LeaseHolder.claim_for(other)]
     redis.script_flush()
-    flushed = leases.flush([(writer.lease, writer.piece("text")) for writer in writers])
+    flushed = leases.flush([(writer.lease, writer.delta("text")) for writer in writers])
     assert flushed == [False, False]
     for writer in writers:
         redis.script_flush()
         writer.finish()
     redis.script_flush()
     assert due.claim_due() == []
-    assert acts.reply(caller, "msg_2")["content"] == "text"
+    assert steps.find_message(caller, "msg_2")["content"] == "text"
 
 
 def test_a_server_that_forgets_the_scripts_before_every_command_is_served(
@@ -163,18 +163,18 @@ def test_a_server_that_forgets_the_scripts_before_every_command_is_served(
         return execute(connection, commands)
 
     monkeypatch.setattr(ScriptConnection, "execute", execute_after_flush)
-    caller = acts.open_session()
-    acts.submit(caller)
-    writer = Writer.of(caller)
-    assert leases.flush([(writer.lease, writer.piece("text"))]) == [False]
+    caller = steps.create_session()
+    steps.submit(caller)
+    writer = LeaseHolder.claim_for(caller)
+    assert leases.flush([(writer.lease, writer.delta("text"))]) == [False]
     writer.finish()
-    assert acts.reply(caller, "msg_2")["content"] == "text"
+    assert steps.find_message(caller, "msg_2")["content"] == "text"
 
 
-def test_a_loading_redis_is_unavailable_and_then_goes_on(frail: Server) -> None:
+def test_a_loading_redis_is_unavailable_and_then_goes_on(frail: RedisServer) -> None:
     """F16."""
     for _ in range(200):
-        caller = acts.open_session()
+        caller = steps.create_session()
     frail.redis.bgrewriteaof()
     wait_until(lambda: not frail.redis.info("persistence")["aof_rewrite_in_progress"])
     frail.kill()
@@ -183,28 +183,28 @@ def test_a_loading_redis_is_unavailable_and_then_goes_on(frail: Server) -> None:
         sessions.snapshot(caller)
     assert "loading" in str(refused.value.__cause__).lower()
     wait_until(answers)
-    acts.submit(caller)
+    steps.submit(caller)
 
 
 def test_a_read_only_redis_is_unavailable_and_then_goes_on(redis: Redis) -> None:
     """F16: what a client sees of a master that has become a replica."""
-    caller = acts.open_session()
-    acts.submit(caller)
-    writer = Writer.of(caller)
+    caller = steps.create_session()
+    steps.submit(caller)
+    writer = LeaseHolder.claim_for(caller)
     redis.replicaof("127.0.0.1", "1")
     try:
         with pytest.raises(StoreUnavailable):
-            acts.submit(caller)
+            steps.submit(caller)
         with pytest.raises(StoreUnavailable):
             writer.finish()
         with pytest.raises(StoreUnavailable):
             writer.renew()
-        assert len(acts.messages(caller)) == 2
+        assert len(steps.messages(caller)) == 2
     finally:
         redis.replicaof("NO", "ONE")
     writer.renew()
-    leases.finish(writer.lease, acts.ended(), Delta(offset=0, text=b""))
-    assert acts.reply(caller, "msg_2")["status"] == Status.COMPLETED
+    leases.finish(writer.lease, steps.outcome(), Delta(offset=0, text=b""))
+    assert steps.find_message(caller, "msg_2")["status"] == Status.COMPLETED
 
 
 def ids_of_connections(redis: Redis) -> set[int]:
@@ -215,23 +215,23 @@ def test_connections_to_a_primary_that_has_become_a_replica_are_not_kept(redis: 
     """Its name may lead to the new one by now, and what it answers is old."""
     others = ids_of_connections(redis)
     client.cache_clear()
-    caller = acts.open_session()
+    caller = steps.create_session()
     ping()
     ours = ids_of_connections(redis) - others
     assert ours
     redis.replicaof("127.0.0.1", "1")
     try:
         with pytest.raises(StoreUnavailable):
-            acts.submit(caller)
+            steps.submit(caller)
         wait_until(lambda: not ours & ids_of_connections(redis))
     finally:
         redis.replicaof("NO", "ONE")
-    acts.submit(caller)
+    steps.submit(caller)
 
 
 @pytest.mark.parametrize("is_frozen", [False, True])
 def test_sentinels_that_give_no_answer_are_told_of_in_time(
-    frail: Server, settings: Settings, is_frozen: bool
+    frail: RedisServer, settings: Settings, is_frozen: bool
 ) -> None:
     if is_frozen:
         frail.freeze()
@@ -239,7 +239,7 @@ def test_sentinels_that_give_no_answer_are_told_of_in_time(
         frail.kill()
     settings.REDIS_URL = f"sentinel://127.0.0.1:{frail.port}/0?service=parley"
     client.cache_clear()
-    for act in (acts.open_session, ping):
+    for act in (steps.create_session, ping):
         client().unavailable_until = 0
         assert seconds_of_refusal(act) < 1.5 * chat_settings.STORE_TIMEOUT
 
@@ -254,37 +254,37 @@ def full(redis: Redis) -> Iterator[None]:
 
 def test_a_full_redis_refuses_what_is_new(redis: Redis) -> None:
     """F17."""
-    caller = acts.open_session()
-    acts.submit(caller)
-    acts.answer(caller)
+    caller = steps.create_session()
+    steps.submit(caller)
+    steps.answer_next_turn(caller)
     with full(redis):
-        for act in (acts.open_session, lambda: acts.submit(caller)):
+        for act in (steps.create_session, lambda: steps.submit(caller)):
             with pytest.raises(StoreFull):
                 act()
         with pytest.raises(StoreFull):
-            acts.regenerate(caller, 2)
-        assert len(acts.messages(caller)) == 2
+            steps.regenerate(caller, 2)
+        assert len(steps.messages(caller)) == 2
 
 
 def test_a_full_redis_lets_what_was_accepted_come_to_its_end(redis: Redis) -> None:
     """F17."""
-    caller = acts.open_session()
+    caller = steps.create_session()
     for _ in range(5):
-        acts.submit(caller)
-    first = Writer.of(caller)
+        steps.submit(caller)
+    first = LeaseHolder.claim_for(caller)
     with full(redis):
-        first.say("some ")
+        first.append("some ")
         first.renew()
         first.finish("text")
-        Writer.of(caller).retry()
-        Writer.of(caller).say("lost with its worker")
-    age(redis, caller.session_id, 20)
+        LeaseHolder.claim_for(caller).retry()
+        LeaseHolder.claim_for(caller).append("lost with its worker")
+    advance(redis, caller.session_id, 20)
     with full(redis):
         assert due.recover(due.claim_due(), grace=2) == [RecoveryResult.WAKE]
         turns.cancel(caller, 6)
-        Writer.of(caller).finish("second try")
-        Writer.of(caller).finish("next", Status.FAILED)
-        statuses = [message["status"] for message in acts.messages(caller)[1::2]]
+        LeaseHolder.claim_for(caller).finish("second try")
+        LeaseHolder.claim_for(caller).finish("next", Status.FAILED)
+        statuses = [message["status"] for message in steps.messages(caller)[1::2]]
         assert statuses == ["completed", "completed", "cancelled", "failed", "queued"]
         sessions.reset(caller)
         sessions.delete(caller)

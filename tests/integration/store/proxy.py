@@ -9,24 +9,24 @@ from threading import Thread
 BLOCK = 1 << 16
 
 
-class Wire:
+class Proxy:
     """A TCP proxy on a loopback port of its own."""
 
     def __init__(self, server_port: int) -> None:
-        self.trips = 0
+        self.round_trips = 0
         """Times that a client has spoken after the server had."""
-        self.loses_next_reply = False
+        self.drop_next_reply = False
         """Swallow the server's next words and cut that connection, once."""
         self._server_port = server_port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
         Thread(target=self._accept, daemon=True).start()
 
-    def trips_of(self, act: Callable[[], object]) -> int:
+    def count_round_trips(self, act: Callable[[], object]) -> int:
         """Round trips that the act takes."""
-        before = self.trips
+        before = self.round_trips
         act()
-        return self.trips - before
+        return self.round_trips - before
 
     def _accept(self) -> None:
         with suppress(OSError):  # the listener was closed
@@ -41,13 +41,13 @@ class Wire:
             while True:
                 last, speaker = speaker, select([client, server], [], [])[0][0]
                 words = speaker.recv(BLOCK)
-                if not words or (speaker is server and self._is_to_be_lost()):
+                if not words or (speaker is server and self._must_drop()):
                     return
-                self.trips += speaker is client and last is server
+                self.round_trips += speaker is client and last is server
                 (server if speaker is client else client).sendall(words)
 
-    def _is_to_be_lost(self) -> bool:
-        lost, self.loses_next_reply = self.loses_next_reply, False
+    def _must_drop(self) -> bool:
+        lost, self.drop_next_reply = self.drop_next_reply, False
         return lost
 
     def close(self) -> None:
@@ -56,7 +56,7 @@ class Wire:
 
 
 @contextmanager
-def wire_to(server_port: int) -> Iterator[Wire]:
-    wire = Wire(server_port)
+def running_proxy(server_port: int) -> Iterator[Proxy]:
+    wire = Proxy(server_port)
     yield wire
     wire.close()

@@ -6,7 +6,7 @@ from redis import Redis
 
 from chat.store import keys
 
-MOMENTS = (
+TIME_FIELDS = (
     *("created_at", "last_active_at", "expires_at", "max_expires_at", "keys_expire_at"),
     *("lease_until", "deadline", "retry_at", "tat", "started_at", "next_deadline"),
     *("budget_resets_at", "rotated_expires_at"),
@@ -14,19 +14,19 @@ MOMENTS = (
 """Fields of the session's hash that are times, ms."""
 
 
-def age(redis: Redis, session_id: str, seconds: float) -> None:
+def advance(redis: Redis, session_id: str, seconds: float) -> None:
     """Let so many seconds pass for this session alone."""
     ms = round(seconds * 1000)
     own = keys.for_session(session_id)
     looking: Any = redis.pipeline()
-    looking.hmget(own.session, MOMENTS)
+    looking.hmget(own.session, TIME_FIELDS)
     looking.hgetall(own.messages)
     for key in own[:5]:
         looking.pexpiretime(key)
     moments, stored, *expiries = looking.execute()
 
     ageing: Any = redis.pipeline()
-    for name, moment in zip(MOMENTS, moments, strict=True):
+    for name, moment in zip(TIME_FIELDS, moments, strict=True):
         if int(moment or 0):
             ageing.hincrby(own.session, name, -ms)
     for name, kept in stored.items():

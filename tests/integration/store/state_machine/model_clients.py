@@ -10,80 +10,82 @@ from chat.domain.errors import (
     SessionNotFound,
     SessionQueueFull,
 )
-from tests.integration.store.machine.conversation import (
+from tests.integration.store.state_machine.model_base import (
     DEADLINE,
     GRACE,
-    INBOX,
-    QUEUE,
-    Conversation,
-    Taken,
+    MAX_QUEUED,
+    MAX_QUEUED_PER_SESSION,
+    AcceptedView,
+    BaseSession,
     Turn,
 )
 
 
-class ClientActs(Conversation):
+class ClientOperations(BaseSession):
     """Acts of clients."""
 
-    def admit(self, token: str) -> None:
+    def authorize(self, token: str) -> None:
         if self.is_gone or token != self.token:
             raise SessionNotFound
         if self.has_expired:
             raise SessionExpired
 
-    def submit(self, token: str, text: str, asked: Submission) -> Taken:
-        self.admit(token)
-        if asked.key in self.answers:
-            return self._first_answer(asked.key, asked.digest)
+    def submit(self, token: str, text: str, asked: Submission) -> AcceptedView:
+        self.authorize(token)
+        if asked.key in self.responses:
+            return self._first_response(asked.key, asked.digest)
         if asked.on_busy is OnBusy.REJECT and self.open_turns:
             raise SessionBusy
-        if self.waiting >= INBOX:
+        if self.waiting >= MAX_QUEUED_PER_SESSION:
             raise SessionQueueFull
-        if self.partition.waiting >= QUEUE:
+        if self.partition.waiting >= MAX_QUEUED:
             raise QueueFull
         has_ended_one = asked.on_busy is OnBusy.INTERRUPT and self._interrupt()
         prompt = 2 * self.last_turn + 1
         self.texts[prompt] = text
         taken = self._enqueue(prompt, int(asked.deadline), wake=has_ended_one)
-        self.answers[asked.key] = (asked.digest, taken)
+        self.responses[asked.key] = (asked.digest, taken)
         return taken
 
-    def regenerate(self, token: str, number: int, key: str, digest: str) -> Taken:
-        self.admit(token)
-        if key in self.answers:
-            return self._first_answer(key, digest)
+    def regenerate(self, token: str, number: int, key: str, digest: str) -> AcceptedView:
+        self.authorize(token)
+        if key in self.responses:
+            return self._first_response(key, digest)
         prompt, last = self.turn_of(number).prompt, self.turns[-1]
         if last.prompt != prompt:
             raise NotRegenerable
         if last.is_open:
-            taken = Taken(prompt, last.reply, self.ahead_of(last), self.is_asleep)
-        elif self.partition.waiting >= QUEUE:
+            taken = AcceptedView(prompt, last.reply, self.position_of(last), self.needs_wake)
+        elif self.partition.waiting >= MAX_QUEUED:
             raise QueueFull
         else:
             taken = self._enqueue(prompt, DEADLINE, wake=False)
-        self.answers[key] = (digest, taken)
+        self.responses[key] = (digest, taken)
         return taken
 
-    def _first_answer(self, key: str, digest: str) -> Taken:
-        known, taken = self.answers[key]
+    def _first_response(self, key: str, digest: str) -> AcceptedView:
+        known, taken = self.responses[key]
         if known != digest or taken is None:
             raise IdempotencyMismatch
-        return Taken(taken.prompt, taken.reply, taken.position, self.is_asleep)
+        return AcceptedView(taken.prompt, taken.reply, taken.position, self.needs_wake)
 
     def _interrupt(self) -> bool:
         """End the running turn, or the one between two attempts; True when it has ended now."""
         if self.running:
-            self.has_cancel_mark = True
+            self.cancel_requested = True
             return False
-        if self.head and self.head.begun:
-            self._settle(self.head, Status.CANCELLED, FinishReason.CANCELLED)
+        if self.head and self.head.was_started:
+            self._finish(self.head, Status.CANCELLED, FinishReason.CANCELLED)
             return True
         return False
 
-    def _enqueue(self, prompt: int, deadline: int, *, wake: bool) -> Taken:
+    def _enqueue(self, prompt: int, deadline: int, *, wake: bool) -> AcceptedView:
         position = len(self.open_turns)
         ends_at = self.clock + deadline
-        self.soonest = min(ends_at, self.soonest or ends_at) if self.waiting else ends_at
-        if self.head and ends_at < (self.lease_ends if self.running else self.head.retry_at):
+        self.next_deadline = (
+            min(ends_at, self.next_deadline or ends_at) if self.waiting else ends_at
+        )
+        if self.head and ends_at < (self.lease_until if self.running else self.head.retry_at):
             self.due = ends_at
         self.last_turn += 1
         turn = Turn(self.last_turn, prompt, ends_at)
@@ -92,87 +94,87 @@ class ClientActs(Conversation):
         if wants_wake:
             self.due = self.clock + GRACE
         self.partition.totals["accepted"] += 1
-        self._tell("message.queued", turn)
+        self._log("message.queued", turn)
         self.keep_alive()
-        return Taken(prompt, turn.reply, position, wants_wake)
+        return AcceptedView(prompt, turn.reply, position, wants_wake)
 
     def cancel(self, token: str, number: int) -> tuple[int, bool, bool, bool]:
         """The reply's number, whether it has ended, by this, whether a worker should be told."""
-        self.admit(token)
+        self.authorize(token)
         turn = self.turn_of(number)
         if turn is self.running:
-            is_new = not self.has_cancel_mark
-            self.has_cancel_mark = True
+            is_new = not self.cancel_requested
+            self.cancel_requested = True
             return turn.reply, False, is_new, False
         if not turn.is_open:
             return turn.reply, True, False, False
-        self._settle(turn, Status.CANCELLED, FinishReason.CANCELLED)
+        self._finish(turn, Status.CANCELLED, FinishReason.CANCELLED)
         self.keep_alive()
         if not self.running:
-            self.due = self.clock if self.waiting else self.expires
-        return turn.reply, True, True, self.is_asleep
+            self.due = self.clock if self.waiting else self.expires_at
+        return turn.reply, True, True, self.needs_wake
 
     def reset(self, token: str, key: str, digest: str) -> None:
-        self.admit(token)
-        if key in self.answers:
-            known, taken = self.answers[key]
+        self.authorize(token)
+        if key in self.responses:
+            known, taken = self.responses[key]
             if known != digest or taken is not None:
                 raise IdempotencyMismatch
             return
         for turn in self.open_turns:
-            self._settle(turn, Status.CANCELLED, FinishReason.CANCELLED)
+            self._finish(turn, Status.CANCELLED, FinishReason.CANCELLED)
         self.turns.clear()
         self.texts.clear()
-        self._tell("session.reset")
-        self.answers[key] = (digest, None)
+        self._log("session.reset")
+        self.responses[key] = (digest, None)
         self.keep_alive()
-        self.due = self.expires
+        self.due = self.expires_at
 
     def update(self, token: str, ttl: int | None) -> None:
-        self.admit(token)
+        self.authorize(token)
         self.ttl = ttl or self.ttl
         self.touch(token)
-        self._tell("session.updated")
+        self._log("session.updated")
 
     def rotate(self, token: str, new: str) -> None:
         if new == self.token:
-            self.admit(new)
+            self.authorize(new)
             return
-        self.admit(token)
+        self.authorize(token)
         self.token = new
-        self._tell("session.updated")
+        self._log("session.updated")
         self.touch(new)
 
     def touch(self, token: str) -> None:
-        self.admit(token)
+        self.authorize(token)
         self.keep_alive()
         if not self.open_turns:
-            self.due = self.expires
+            self.due = self.expires_at
 
     def delete(self, token: str) -> None:
-        self.admit(token)
+        self.authorize(token)
         self.partition.outbox -= {f"{self.name}:{2 * turn}" for turn in range(self.last_turn + 1)}
-        self._vanish()
+        self._remove()
 
     def expire(self) -> None:
-        self.admit(self.token)
+        self.authorize(self.token)
         for turn in self.open_turns:
-            self._settle(turn, Status.CANCELLED, FinishReason.CANCELLED)
-        self.max_at = self.expires = self.due = self.clock
+            self._finish(turn, Status.CANCELLED, FinishReason.CANCELLED)
+        self.max_expires_at = self.expires_at = self.due = self.clock
 
     def requeue(self) -> Requeued:
         """Have the next turn begun at once; tell what has become of it."""
-        self.admit(self.token)
+        self.authorize(self.token)
         if not self.open_turns:
             return Requeued.IDLE
         word = Requeued.REQUEUED
-        if self.running and self.has_cancel_mark:
+        if self.running and self.cancel_requested:
             word = Requeued.CANCELLED
-            self._settle(self.running, Status.CANCELLED, FinishReason.CANCELLED)
+            self._finish(self.running, Status.CANCELLED, FinishReason.CANCELLED)
         elif self.running:
-            self._restart(self.running, self.clock)
+            self._requeue(self.running, self.clock)
         if self.head:
             self.head.retry_at = 0
         self.keep_alive()
-        self.due = self.clock + GRACE if self.waiting else self.expires
+        self.due = self.clock + GRACE if self.waiting else self.expires_at
         return word

@@ -25,7 +25,7 @@ from chat.domain import (
 )
 from chat.store import leases, sessions, turns
 from chat.store.message_json import json_escape
-from tests.integration.store.machine.conversation import DEADLINE
+from tests.integration.store.state_machine.model_base import DEADLINE
 
 Message = dict[str, Any]
 
@@ -46,7 +46,7 @@ def new_session(
     )
 
 
-def open_session(*, ttl: int = 3600, messages: int = 20, webhook_url: bytes = b"null") -> Caller:
+def create_session(*, ttl: int = 3600, messages: int = 20, webhook_url: bytes = b"null") -> Caller:
     new = new_session(ttl=ttl, messages=messages, webhook_url=webhook_url)
     sessions.create(new)
     return Caller(session_id=new.id, token_hash=new.token_hash)
@@ -86,7 +86,7 @@ def claim(caller: Caller, nonce: str = "") -> Claim | None:
     return leases.claim(caller.session_id, nonce=nonce, worker="host:1")
 
 
-def ended(status: Status = Status.COMPLETED, usage: Usage | None = None) -> Outcome:
+def outcome(status: Status = Status.COMPLETED, usage: Usage | None = None) -> Outcome:
     reasons = {Status.COMPLETED: FinishReason.STOP, Status.INCOMPLETE: FinishReason.LENGTH}
     failed = TurnError(code="model_error", message="The model could not answer.")
     return Outcome(
@@ -98,7 +98,7 @@ def ended(status: Status = Status.COMPLETED, usage: Usage | None = None) -> Outc
     )
 
 
-def again(
+def retry(
     delay: float = 0,
     *,
     uses_attempt: bool = True,
@@ -115,46 +115,46 @@ def again(
 
 
 @dataclass
-class Writer:
+class LeaseHolder:
     """A worker that holds, or held, a lease, and what it has said so far."""
 
     lease: Lease
     reply_id: str
-    pieces: list[bytes] = field(default_factory=list)
+    deltas: list[bytes] = field(default_factory=list)
 
     @classmethod
-    def of(cls, caller: Caller) -> "Writer":
+    def claim_for(cls, caller: Caller) -> "LeaseHolder":
         """Claim the session's next turn."""
         claimed = claim(caller)
         assert claimed is not None
         return cls(claimed.lease, claimed.reply_id)
 
-    def piece(self, text: str, *, resent: int = 0) -> Delta:
+    def delta(self, text: str, *, repeated: int = 0) -> Delta:
         """What the worker sends next: its last `resent` pieces once more, and `text`."""
-        kept = len(self.pieces) - resent
-        self.pieces.append(json_escape(text))
-        offset = sum(map(len, self.pieces[:kept]))
-        return Delta(offset=offset, text=b"".join(self.pieces[kept:]))
+        kept = len(self.deltas) - repeated
+        self.deltas.append(json_escape(text))
+        offset = sum(map(len, self.deltas[:kept]))
+        return Delta(offset=offset, text=b"".join(self.deltas[kept:]))
 
-    def say(self, text: str) -> bool | Exception:
-        return leases.flush([(self.lease, self.piece(text))])[0]
+    def append(self, text: str) -> bool | Exception:
+        return leases.flush([(self.lease, self.delta(text))])[0]
 
     def renew(self) -> bool | Exception:
         return leases.flush([(self.lease, None)])[0]
 
     def finish(self, text: str = "", status: Status = Status.COMPLETED) -> bool:
-        return leases.finish(self.lease, ended(status), self.piece(text)).has_queued_turns
+        return leases.finish(self.lease, outcome(status), self.delta(text)).has_queued_turns
 
     def retry(
         self, delay: float = 0, *, uses_attempt: bool = True, may_be_woken: bool = False
     ) -> None:
-        own = again(delay, uses_attempt=uses_attempt)
+        own = retry(delay, uses_attempt=uses_attempt)
         leases.retry(self.lease, replace(own, may_be_woken=may_be_woken))
 
 
-def answer(caller: Caller, text: str = "hi") -> None:
+def answer_next_turn(caller: Caller, text: str = "hi") -> None:
     """Have the session's next turn answered."""
-    Writer.of(caller).finish(text)
+    LeaseHolder.claim_for(caller).finish(text)
 
 
 def messages(caller: Caller) -> list[Message]:
@@ -162,7 +162,7 @@ def messages(caller: Caller) -> list[Message]:
     return [orjson.loads(message) for message in sessions.snapshot(caller, limit=400).messages]
 
 
-def reply(caller: Caller, reply_id: str) -> Message:
+def find_message(caller: Caller, reply_id: str) -> Message:
     """One message of the session as clients are shown it."""
     return next(message for message in messages(caller) if message["id"] == reply_id)
 

@@ -14,10 +14,10 @@ from chat.domain.errors import ParleyError
 from chat.store import sessions
 from chat.store.client import client
 from chat.store.message_json import json_escape
-from tests.integration.store import acts, keyspace
-from tests.integration.store.machine import checks
-from tests.integration.store.machine.conversation import Partition
-from tests.integration.store.machine.model import Session
+from tests.integration.store import keyspace, steps
+from tests.integration.store.state_machine import invariants
+from tests.integration.store.state_machine.model import Session
+from tests.integration.store.state_machine.model_base import Partition
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 PICKS = st.sampled_from([0, 0, 0, 0, 1, 1, 1, 2, 3])
@@ -31,19 +31,19 @@ class Worker:
 
     session: Session
     lease: Lease
-    pieces: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
 
-    def says(self, text: str, *, resent: int = 0) -> Delta:
+    def next_delta(self, text: str, *, resent: int = 0) -> Delta:
         """The last `resent` pieces once more, and `text`."""
-        known = len(self.pieces) - min(resent, len(self.pieces))
-        self.pieces.append(text)
-        offset = len(json_escape("".join(self.pieces[:known])))
-        return Delta(offset=offset, text=json_escape("".join(self.pieces[known:])))
+        known = len(self.texts) - min(resent, len(self.texts))
+        self.texts.append(text)
+        offset = len(json_escape("".join(self.texts[:known])))
+        return Delta(offset=offset, text=json_escape("".join(self.texts[known:])))
 
-    def starts_anew_if_told_so(self) -> None:
+    def restart_if_reclaimed(self) -> None:
         """Its claim, which a failover had forgotten, was given to it again."""
-        if self.session.running and not self.session.running.said:
-            self.pieces.clear()
+        if self.session.running and not self.session.running.text:
+            self.texts.clear()
 
     @property
     def rank(self) -> int:
@@ -55,11 +55,11 @@ class Worker:
         return int(session.running is not None and is_alike)
 
     @property
-    def said(self) -> str:
-        return "".join(self.pieces)
+    def text(self) -> str:
+        return "".join(self.texts)
 
 
-class Stage(RuleBasedStateMachine):
+class BaseMachine(RuleBasedStateMachine):
     """The store and its model, side by side."""
 
     def __init__(self) -> None:
@@ -69,32 +69,32 @@ class Stage(RuleBasedStateMachine):
         self.partition = Partition()
         self.sessions: list[Session] = []
         self.workers: list[Worker] = []
-        self.followers: dict[str, checks.Follower] = {}
+        self.subscribers: dict[str, invariants.Subscriber] = {}
         self.touched: set[str] = set()
         self.names = map("s{}".format, itertools.count(1))
-        self.fresh = map("n{}".format, itertools.count(1))
+        self.unused = map("n{}".format, itertools.count(1))
         """Keys and nonces that were never used before."""
 
     @initialize(ttl=TTLS)
-    def open(self, ttl: int) -> None:
-        session = Session(self.partition, next(self.names), next(self.fresh), ttl)
+    def create_session(self, ttl: int) -> None:
+        session = Session(self.partition, next(self.names), next(self.unused), ttl)
         url = b'"https://example.org"' if session.has_webhook else b"null"
-        new = acts.new_session(session.name, ttl=ttl, messages=200, webhook_url=url)
+        new = steps.new_session(session.name, ttl=ttl, messages=200, webhook_url=url)
         new = replace(new, token_hash=session.token)
         assert sessions.create(new) == sessions.create(new)
         self.sessions.append(session)
-        self.followers[session.name] = checks.Follower(session)
+        self.subscribers[session.name] = invariants.Subscriber(session)
 
     @invariant()
-    def the_store_is_as_modelled(self) -> None:
+    def store_matches_model(self) -> None:
         found = keyspace.read(self.redis)
-        checks.store_is_sound(found, self.partition)
+        invariants.assert_store_is_sound(found, self.partition)
         for session in self.live:
             if session.name in self.touched:
-                self.followers[session.name].look(self.redis, found)
+                self.subscribers[session.name].check(self.redis, found)
         self.touched.clear()
 
-    def agree(
+    def compare(
         self,
         act: Callable[[], Any],
         modelled: Callable[[], object],
@@ -113,21 +113,21 @@ class Stage(RuleBasedStateMachine):
 
     def session(self, pick: int) -> Session:
         """One of the live sessions."""
-        return self.noted(self.live[pick % len(self.live)])
+        return self.mark(self.live[pick % len(self.live)])
 
     def session_to_claim(self, pick: int) -> Session:
         """One of the live sessions: first those in which a claim would succeed."""
-        ranked = sorted(self.live, key=lambda s: not s.wants_a_worker)
-        return self.noted(ranked[pick % len(ranked)])
+        ranked = sorted(self.live, key=lambda s: not s.can_be_claimed)
+        return self.mark(ranked[pick % len(ranked)])
 
     def worker(self, pick: int) -> Worker:
         """One of all workers: first those that hold their lease, then their doubles."""
         ranked = sorted(self.workers, key=lambda worker: worker.rank)
         worker = ranked[-1 - pick % len(ranked)]
-        self.noted(worker.session)
+        self.mark(worker.session)
         return worker
 
-    def noted(self, session: Session) -> Session:
+    def mark(self, session: Session) -> Session:
         """Have a session looked at after the step."""
         self.touched.add(session.name)
         return session
