@@ -4,6 +4,7 @@ All values come from Redis, so any web process can report those of the whole dep
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from operator import attrgetter
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -76,11 +77,16 @@ def _counters(metrics: Metrics, models: list[str]) -> Iterator[Metric]:
     attempts = _by_label(metrics.webhook_attempts)
     for name, text, labels, values in (
         ("accepted_turns", "Accepted turns.", (), accepted),
-        ("turns", "Ended turns.", ("outcome", "model"), turns | metrics.turns),
+        ("turns", "Ended turns.", ("outcome", "model"), {**turns, **metrics.turns}),
         ("turn_errors", "Turns that failed, by error.", ("code",), _by_label(metrics.errors)),
         ("turn_requeues", "Turns that went back to the queue.", ("reason",), requeues),
         ("lost_leases", "Turns whose worker did not renew its lease.", (), lost),
-        ("tokens", "Tokens of prompts and replies.", ("kind", "model"), tokens | metrics.tokens),
+        (
+            "tokens",
+            "Tokens of prompts and replies.",
+            ("kind", "model"),
+            {**tokens, **metrics.tokens},
+        ),
         ("webhook_attempts", "Webhook requests, by outcome.", ("outcome",), attempts),
     ):
         family = CounterMetricFamily(f"parley_{name}", text, labels=labels)
@@ -114,15 +120,15 @@ def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
 
 def _limiters(limiters: Iterable[LimiterState]) -> Iterator[Metric]:
     for name, text, value in (
-        ("circuit_open", "1 while calls to the model are blocked.", lambda it: it.is_open),
+        ("circuit_open", "1 while calls to the model are blocked.", attrgetter("is_open")),
         ("circuit_failures", "Sessions whose calls failed since the model's last success.",
-         lambda it: it.failures),
+         attrgetter("failures")),
         ("model_blocked_seconds", "Seconds until calls to the model are allowed again.",
-         lambda it: it.blocked_for),
+         attrgetter("blocked_for")),
         ("model_calls_in_flight", "Calls in flight, of a model with a concurrency limit.",
-         lambda it: it.calls_in_flight),
+         attrgetter("calls_in_flight")),
         ("model_waiting_turns", "Turns that wait because of the model's limits.",
-         lambda it: it.waiting_turns),
+         attrgetter("waiting_turns")),
     ):  # fmt: skip
         family = GaugeMetricFamily(f"parley_{name}", text, labels=["model"])
         for limiter in limiters:

@@ -58,7 +58,7 @@ class Connection(HTTPConnection):
         super().connect()
         self.call.attach(self.sock)
 
-    def request(self, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
+    def request(self, *args: Any, **kwargs: Any) -> None:
         self._is_at_head = True
         super().request(*args, **kwargs)
         if self._head:  # there is no body

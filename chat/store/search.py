@@ -113,7 +113,7 @@ class SearchResult:
 class _Page(NamedTuple):
     """Matches in one page of a scan."""
 
-    count: int
+    total: int
     # Of all matches, or only of those whose ids are given.
     timestamps: Sequence[float]
     # Of all matches, or only of the first ones.
@@ -121,7 +121,7 @@ class _Page(NamedTuple):
 
     @property
     def is_complete(self) -> bool:
-        return len(self.ids) == self.count
+        return len(self.ids) == self.total
 
 
 def search(session_filter: SessionFilter) -> SearchResult:
@@ -138,7 +138,7 @@ def search(session_filter: SessionFilter) -> SearchResult:
             return SearchResult(total=total, newest=newest, unindexed=unindexed)
     is_unordered = session_filter.status in UNORDERED_STATUSES
     pages = _scan(session_filter, max_ids=NO_LIMIT if is_unordered else MAX_NEWEST)
-    total = sum(page.count for page in pages)
+    total = sum(page.total for page in pages)
     if session_filter.text and not all(page.is_complete for page in pages):
         # The scan by name had no order. As there are many matches, the newest are found soon.
         pages = _scan(session_filter, limit=MAX_NEWEST, max_ids=MAX_NEWEST, by_name=False)
@@ -157,7 +157,7 @@ def _count_by_complement(session_filter: SessionFilter, total_any_time: int) -> 
     if listing.count(session_filter.time_range) <= outside:
         return None
     scans = (_scan(replace(session_filter, time_range=each), max_ids=0) for each in complement)
-    return max(0, total_any_time - sum(page.count for page in chain.from_iterable(scans)))
+    return max(0, total_any_time - sum(page.total for page in chain.from_iterable(scans)))
 
 
 def _newest(session_filter: SessionFilter, total: int) -> list[tuple[float, str]]:
