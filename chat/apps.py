@@ -1,4 +1,4 @@
-"""Where Django finds the app."""
+"""The Django app."""
 
 from importlib import import_module
 
@@ -12,15 +12,13 @@ from chat.store import client
 
 
 class ChatConfig(AppConfig):
-    """Parley's one Django app."""
-
     name = "chat"
 
     def ready(self) -> None:
-        """Stop the start of any process whose Redis, broker or models cannot be called.
+        """Check the configuration of Redis, the broker and the models.
 
         Raises:
-            ImproperlyConfigured: it names the setting.
+            ImproperlyConfigured: a setting is wrong; the message names it.
         """
         import_module("chat.admin.registration")
         try:

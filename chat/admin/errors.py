@@ -1,6 +1,5 @@
 """What staff are told when Redis gives no answer."""
 
-import math
 from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
@@ -11,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from chat.domain.errors import StoreUnavailable
+from chat.http.retry_after import whole_seconds
 
 # What all paths of the admin begin with.
 ADMIN_PREFIX = "/admin/"
@@ -36,7 +36,7 @@ def handle_store_errors(view: View) -> View:
         except StoreUnavailable as error:
             context = {**admin.site.each_context(request), "title": error.message}
             status = HTTPStatus.SERVICE_UNAVAILABLE
-            wait = {"Retry-After": str(math.ceil(error.retry_after))}
+            wait = {"Retry-After": str(whole_seconds(error.retry_after))}
             return TemplateResponse(request, TEMPLATE, context, status=status, headers=wait)
 
     return told

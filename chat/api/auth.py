@@ -1,4 +1,4 @@
-"""Who asks: the bearer of a session's token."""
+"""Authentication by a session's token in the Authorization header."""
 
 from collections.abc import Mapping
 
@@ -7,33 +7,39 @@ from chat.domain import Caller
 from chat.domain.errors import InvalidToken, SessionNotFound
 
 
-def bearer_caller(meta: Mapping[str, str]) -> Caller:
-    """Return who the Authorization header names; whether the token is good, the store says.
-
-    Raises:
-        InvalidToken: the header is missing, or holds nothing that could be a token.
-    """
+def bearer_token(meta: Mapping[str, str]) -> str:
+    """Return the token of the Authorization header, or "" if there is none."""
     scheme, _, token = meta.get("HTTP_AUTHORIZATION", "").partition(" ")
-    if scheme.lower() != "bearer":
-        raise InvalidToken
-    return tokens.caller_from_token(token.strip())
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def session_caller(meta: Mapping[str, str], session_id: str) -> Caller:
-    """Return the bearer, if the token is one of this session.
+def authenticate(meta: Mapping[str, str]) -> Caller:
+    """Return the caller that the Authorization header names. The store checks the token later.
 
     Raises:
-        InvalidToken: there is no token.
-        SessionNotFound: it is another's; whether the session exists is not told.
+        InvalidToken: the header is missing or does not contain a well-formed token.
     """
-    return require_session(bearer_caller(meta), session_id)
+    token = bearer_token(meta)
+    if not token:
+        raise InvalidToken
+    return tokens.caller_from_token(token)
+
+
+def authenticate_session(meta: Mapping[str, str], session_id: str) -> Caller:
+    """Return the caller, whose token must belong to this session.
+
+    Raises:
+        InvalidToken: there is no well-formed token.
+        SessionNotFound: the token belongs to another session, whether or not this one exists.
+    """
+    return require_session(authenticate(meta), session_id)
 
 
 def require_session(caller: Caller, session_id: str) -> Caller:
-    """Return the caller, if the token is one of this session.
+    """Return the caller, whose token must belong to this session.
 
     Raises:
-        SessionNotFound: it is another's.
+        SessionNotFound: it belongs to another one.
     """
     if caller.session_id != session_id:
         raise SessionNotFound

@@ -1,7 +1,6 @@
-"""Every refusal and failure as one shape of JSON, and the one table of codes and statuses."""
+"""Error responses: one JSON body for all errors, and the HTTP status of each error code."""
 
 import logging
-import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -14,6 +13,7 @@ from rest_framework import exceptions
 
 from chat.api import responses
 from chat.domain import errors
+from chat.http.retry_after import whole_seconds
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "slow_consumer": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "error": HTTPStatus.INTERNAL_SERVER_ERROR,
     "config_error": HTTPStatus.INTERNAL_SERVER_ERROR,
-    # What happens to a turn after its acceptance stands in its reply; no call waits for it.
+    # Errors of accepted turns: they appear in the reply, and no response has these statuses.
     "turn_lost": HTTPStatus.CONFLICT,
     "lease_lost": HTTPStatus.CONFLICT,
     "session_gone": HTTPStatus.NOT_FOUND,
@@ -70,13 +70,15 @@ STATUSES: Mapping[str, HTTPStatus] = {
 
 
 def handle(exc: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
-    """Answer an exception of a view; `None` leaves it to Django, which answers 500 (DRF's hook)."""
+    """Return the error response for a view's exception; with `None`, Django responds with 500.
+
+    This is DRF's EXCEPTION_HANDLER.
+    """
     error = to_parley_error(exc)
     return None if error is None else error_response(error, context["request"]._request)  # noqa: SLF001
 
 
 def error_response(error: errors.ParleyError, request: HttpRequest) -> HttpResponse:
-    """Return the answer that tells of an error."""
     status = STATUSES[error.code]
     retry_after = _retry_after(error)
     headers = {}
@@ -84,20 +86,20 @@ def error_response(error: errors.ParleyError, request: HttpRequest) -> HttpRespo
         headers["WWW-Authenticate"] = f'Bearer error="{error.code}"'
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
-    body = orjson.dumps(error_body(error, responses.request_id_of(request)))
+    body = orjson.dumps(error_body(error, responses.get_request_id(request)))
     return responses.json(body, status, headers)
 
 
 def error_response_without_request(error: errors.ParleyError) -> HttpResponse:
-    """Return the answer to what came in place of a request that Django could be shown."""
-    nothing = HttpRequest()
-    response = error_response(error, nothing)
-    responses.add_headers(nothing, response)
+    """Return the error response for a request that could not be parsed."""
+    request = HttpRequest()
+    response = error_response(error, request)
+    responses.add_headers(request, response)
     return response
 
 
 def error_body(error: errors.ParleyError, request_id: str) -> dict[str, Any]:
-    """Return what is told of an error, on whatever way."""
+    """Return the JSON of an error: of a response, or of a WebSocket frame."""
     return {
         "error": {
             "code": error.code,
@@ -111,12 +113,11 @@ def error_body(error: errors.ParleyError, request_id: str) -> dict[str, Any]:
 
 
 def _retry_after(error: errors.ParleyError) -> int | None:
-    """Return whole seconds, one at least; nothing makes sense sooner."""
-    return max(1, math.ceil(error.retry_after)) if isinstance(error, errors.Unavailable) else None
+    return whole_seconds(error.retry_after) if isinstance(error, errors.Unavailable) else None
 
 
 def to_parley_error(exc: Exception) -> errors.ParleyError | None:
-    """Return an exception of Django's or DRF's as Parley's own; `None` for one that is a fault."""
+    """Convert an exception of Django or DRF; `None` if it is unexpected."""
     match exc:
         case errors.ParleyError():
             return exc
@@ -131,18 +132,18 @@ def to_parley_error(exc: Exception) -> errors.ParleyError | None:
 
 
 def _first_detail(detail: Any, param: str = "") -> tuple[str | None, str]:
-    """Return the dotted path of the first field that is wrong, and what is wrong with it."""
+    """Return the dotted path of the first invalid field, and its error message."""
     if isinstance(detail, dict):
         name, inner = next(iter(detail.items()))
-        step = "" if name == "non_field_errors" else str(name)
-        return _first_detail(inner, ".".join(filter(None, (param, step))))
+        key = "" if name == "non_field_errors" else str(name)
+        return _first_detail(inner, ".".join(filter(None, (param, key))))
     if isinstance(detail, list):
         return _first_detail(detail[0], param)
     return param or None, str(detail)
 
 
 def check_host(request: HttpRequest) -> HttpResponseBase | None:
-    """Refuse a request whose Host header names no host of this service, or let it pass."""
+    """Return an error response if the Host header names another service."""
     try:
         request.get_host()
     except DisallowedHost:
@@ -151,21 +152,21 @@ def check_host(request: HttpRequest) -> HttpResponseBase | None:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:  # noqa: ARG001
-    """Django's handler400."""
+    """Return the error response; this is Django's handler400."""
     return responses.add_headers(request, error_response(errors.InvalidRequest(), request))
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponseBase:  # noqa: ARG001
-    """Django's handler404, and the answer for every path that nothing else knows."""
+    """Return the error response; this is Django's handler404 and the view of unknown paths."""
     return responses.add_headers(request, error_response(errors.NotFound(), request))
 
 
 def not_allowed(request: HttpRequest, exception: Exception) -> HttpResponseBase:  # noqa: ARG001
-    """Django's handler403."""
+    """Return the error response; this is Django's handler403."""
     return responses.add_headers(request, error_response(errors.NotAllowed(), request))
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
-    """Django's handler500: nothing but the id by which the log can be searched."""
-    logger.error("Request %s ended in an exception", responses.request_id_of(request))
+    """Return the error response, which reveals only the request id; this is Django's handler500."""
+    logger.error("Request %s failed with an exception", responses.get_request_id(request))
     return responses.add_headers(request, error_response(errors.ParleyError(), request))

@@ -1,4 +1,4 @@
-"""Fields that take a JSON value of their own type only, where DRF's would convert it."""
+"""Serializer fields that reject a JSON value of another type, where DRF's fields convert it."""
 
 import re
 from typing import Any
@@ -8,8 +8,8 @@ from rest_framework import serializers
 
 from chat.settings import chat_settings
 
-# What a reader does not see, as ranges of a regular expression: controls, white space, Unicode's
-# default ignorable code points (zero-width ones among them), the blank of Braille.
+# Invisible characters, as ranges of a regular expression: control characters, white space,
+# Unicode's default ignorable code points (such as zero-width characters), and the Braille blank.
 INVISIBLE = (
     "\x00-\x20\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f"
     "\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
@@ -21,18 +21,18 @@ NOT_BLANK = f"^[^\x00]*[^{INVISIBLE}][^\x00]*$"
 
 
 def is_blank(text: str) -> bool:
-    """Tell whether a reader would see nothing."""
+    """Return whether the text contains no visible character."""
     return VISIBLE.search(text) is None
 
 
 class StrictCharField(serializers.CharField):
-    """A string, kept exactly as it came."""
+    """A string, kept unchanged."""
 
     def __init__(self, *, max_bytes: int | None = None, **kwargs: Any) -> None:
-        # DRF refuses an empty one anyway; this way the schema says so.
-        least = None if kwargs.get("allow_blank") else 1
-        super().__init__(trim_whitespace=False, min_length=least, **kwargs)
-        # Most UTF-8 bytes.
+        # DRF rejects an empty string anyway; `min_length` adds it to the schema.
+        min_length = None if kwargs.get("allow_blank") else 1
+        super().__init__(trim_whitespace=False, min_length=min_length, **kwargs)
+        # In UTF-8.
         self.max_bytes = max_bytes
 
     def to_internal_value(self, data: Any) -> str:
@@ -40,13 +40,13 @@ class StrictCharField(serializers.CharField):
             self.fail("invalid")
         if self.max_bytes is not None and len(data.encode()) > self.max_bytes:
             raise serializers.ValidationError(
-                f"This may have at most {self.max_bytes} bytes in UTF-8.", "max_bytes"
+                f"Must have at most {self.max_bytes} bytes in UTF-8.", "max_bytes"
             )
         return data
 
 
 class ContentField(StrictCharField):
-    """What a message says: something that can be seen."""
+    """The content of a message: a string with at least one visible character."""
 
     def run_validation(self, data: Any = serializers.empty) -> str:
         content: str = super().run_validation(data)
@@ -56,7 +56,7 @@ class ContentField(StrictCharField):
 
 
 class StrictIntegerField(serializers.IntegerField):
-    """An integer, be it written as 5.0; `"5"` and `true` are none."""
+    """An integer, possibly written as 5.0, but not as `"5"` or `true`."""
 
     def to_internal_value(self, data: Any) -> int:
         if type(data) not in {int, float} or data != data // 1:
@@ -65,7 +65,7 @@ class StrictIntegerField(serializers.IntegerField):
 
 
 class StrictFloatField(serializers.FloatField):
-    """A number; `"0.5"` and `true` are none."""
+    """A number, but not `"0.5"` or `true`."""
 
     def to_internal_value(self, data: Any) -> float:
         if type(data) not in {int, float}:
@@ -74,13 +74,12 @@ class StrictFloatField(serializers.FloatField):
 
 
 class MetadataField(serializers.DictField):
-    """A JSON object of the client's own."""
+    """An arbitrary JSON object."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        found: dict[str, Any] = super().to_internal_value(data)
-        if len(orjson.dumps(found)) > chat_settings.MAX_METADATA_BYTES:
+        metadata: dict[str, Any] = super().to_internal_value(data)
+        if len(orjson.dumps(metadata)) > chat_settings.MAX_METADATA_BYTES:
             raise serializers.ValidationError(
-                f"This may have at most {chat_settings.MAX_METADATA_BYTES} bytes as JSON.",
-                "max_bytes",
+                f"Must have at most {chat_settings.MAX_METADATA_BYTES} bytes as JSON.", "max_bytes"
             )
-        return found
+        return metadata

@@ -1,4 +1,4 @@
-"""What every request passes first, and the short way from there to the API's views."""
+"""The first middleware of every request; it calls the API's views directly."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
@@ -16,9 +16,9 @@ from chat.api.exception_handler import check_host, not_found
 from chat.logging import reset_context
 from chat.tracing import NO_SPAN, Span, SpanKind, tracing
 
-# Answers a request, or promises to (under ASGI).
+# Returns a response, or an awaitable of one (under ASGI).
 Handler = Callable[[HttpRequest], Any]
-# What a page of a listed origin may send.
+# For pages of CORS_ORIGINS.
 PREFLIGHT_HEADERS = {
     "Access-Control-Allow-Methods": "DELETE, GET, PATCH, POST",
     "Access-Control-Allow-Headers": (
@@ -26,18 +26,16 @@ PREFLIGHT_HEADERS = {
     ),
     "Access-Control-Max-Age": "600",
 }
-
-
-# What an orchestrator asks by an address of its own, which need not be a name of the service.
+# An orchestrator may call these by an IP address that is not in ALLOWED_HOSTS.
 PROBE_PATHS = {"/live", "/ready"}
 
 
 class APIMiddleware:
-    """Checks the host, answers CORS preflights, and puts the standing headers on every answer.
+    """Checks the host, handles CORS preflights, and adds the default headers to every response.
 
-    A path of the API goes from here straight to its view. Cookies, CSRF, messages and users are the
-    admin's alone; their middleware would take a tenth of a poll's time, and under ASGI each of them
-    costs two changes of thread. So this must stand first.
+    Requests to the API skip all other middleware: only the admin needs cookies, CSRF, messages and
+    users. That middleware would take a tenth of a poll's time, and two thread switches each under
+    ASGI. Therefore this one must come first.
     """
 
     sync_capable = True
@@ -52,7 +50,7 @@ class APIMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self.is_async:
             return self._respond(request)
-        reset_context(request_id=responses.request_id_of(request))
+        reset_context(request_id=responses.get_request_id(request))
         handler = self._handler(request)
         with _span(request) as span:
             response = responses.add_headers(request, handler(request))
@@ -60,25 +58,25 @@ class APIMiddleware:
         return response
 
     async def _respond(self, request: HttpRequest) -> HttpResponseBase:
-        reset_context(request_id=responses.request_id_of(request))
-        found = self._handler(request)(request)
-        response = await found if isinstance(found, Awaitable) else found
+        reset_context(request_id=responses.get_request_id(request))
+        result = self._handler(request)(request)
+        response = await result if isinstance(result, Awaitable) else result
         return responses.add_headers(request, cast(HttpResponseBase, response))
 
     def _handler(self, request: HttpRequest) -> Handler:
-        if not _is_probe(request) and (refusal := check_host(request)) is not None:
-            return lambda _: refusal
+        if not _is_probe(request) and (error := check_host(request)) is not None:
+            return lambda _: error
         if _is_preflight(request):
             return lambda _: HttpResponse(status=204, headers=PREFLIGHT_HEADERS)
         return self._view(request) or self.get_response
 
     def _view(self, request: HttpRequest) -> Handler | None:
-        """Return the view of an API path or of one that nothing knows; `None`: it is the site's."""
+        """Return the view of an API path or of an unknown path; `None` for paths of the site."""
         try:
             match = resolve(request.path_info, getattr(request, "urlconf", None))
         except Resolver404:
             return None
-        # A mistyped path has no form, and its client should not be told of a CSRF token.
+        # A POST to a mistyped path must return 404, not a CSRF error.
         if "api" not in match.app_names and match.func is not not_found:
             return None
         request.resolver_match = match
@@ -86,13 +84,13 @@ class APIMiddleware:
 
 
 def _is_probe(request: HttpRequest) -> bool:
-    """Whether it may come by any name; what a token guards cannot be read by a rebound one."""
+    """Return whether any Host is allowed. A token also protects /metrics from DNS rebinding."""
     path = request.path_info
     return path in PROBE_PATHS or (path == "/metrics" and bool(settings.METRICS_TOKEN))
 
 
 def _span(request: HttpRequest) -> AbstractContextManager[Span]:
-    """Record a POST: what only reads is asked far too often, and tells nothing of a turn."""
+    """Return a span for a POST. Other requests are too frequent and start no turn."""
     if request.method != "POST" or request.resolver_match is None:
         return NO_SPAN
     return tracing.span(

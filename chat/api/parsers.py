@@ -1,4 +1,4 @@
-"""The one parser of request bodies."""
+"""The parser of request bodies."""
 
 from collections.abc import Mapping
 from typing import IO, Any
@@ -17,7 +17,7 @@ JSON_TYPES = {
 
 
 class StrictJSONParser(BaseParser):
-    """Reads a bounded, uncompressed JSON object in UTF-8."""
+    """Parses an uncompressed JSON object in UTF-8 of at most `MAX_BODY_BYTES`."""
 
     media_type = "application/json"
 
@@ -37,12 +37,12 @@ class StrictJSONParser(BaseParser):
 
 
 def read_body(stream: IO[bytes], meta: Mapping[str, str]) -> bytes:
-    """Return the request body; one that is too large is refused before any of it is read.
+    """Return the request body. A body that is too large is rejected before it is read.
 
     Raises:
-        UnsupportedMediaType: it is not JSON in UTF-8, or is compressed.
-        BodyTooLarge: it has, or says that it has, more than `BODY_BYTES`.
-        RequestTimeout: it is shorter than it says.
+        UnsupportedMediaType: it is not JSON in UTF-8, or it is compressed.
+        BodyTooLarge: its Content-Length exceeds `MAX_BODY_BYTES`.
+        RequestTimeout: it is shorter than its Content-Length.
     """
     if meta.get("CONTENT_TYPE", "").replace(" ", "").lower() not in JSON_TYPES:
         raise UnsupportedMediaType
@@ -50,7 +50,9 @@ def read_body(stream: IO[bytes], meta: Mapping[str, str]) -> bytes:
         raise UnsupportedMediaType
     length = int(meta.get("CONTENT_LENGTH") or 0)
     if length > chat_settings.MAX_BODY_BYTES:
-        raise BodyTooLarge(f"The request body has more than {chat_settings.MAX_BODY_BYTES} bytes.")
+        raise BodyTooLarge(
+            f"The request body must have at most {chat_settings.MAX_BODY_BYTES} bytes."
+        )
     body = stream.read(max(length, 0))
     if len(body) < length:
         raise RequestTimeout

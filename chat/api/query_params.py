@@ -1,4 +1,4 @@
-"""Query parameters, checked: an unknown one is refused like an unknown field."""
+"""Query parameters: parsing and validation. Unknown ones are rejected."""
 
 import re
 from collections.abc import Collection
@@ -16,11 +16,10 @@ DECIMAL = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotQuery:
-    """How a snapshot is asked for."""
+    """Parameters of a snapshot."""
 
     # Only messages changed after this seq; -1 for all.
     after: int = -1
-    # Most messages.
     limit: int
     # Seconds to wait for a change.
     wait: float = 0.0
@@ -28,7 +27,7 @@ class SnapshotQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageQuery:
-    """How a page of the history is asked for."""
+    """Parameters of a page of messages."""
 
     before: str | None
     after: str | None
@@ -38,10 +37,11 @@ class PageQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscribeQuery:
-    """How a session is followed."""
+    """Parameters of an event stream or WebSocket."""
 
-    # The last seq that is known; 0 for none.
+    # The last seq that the client has; 0 for none.
     after: int
+    # The other two are "" if absent.
     ticket: str
     token: str
 
@@ -50,7 +50,7 @@ def snapshot_query(query: QueryDict) -> SnapshotQuery:
     """Return `after`, `limit` and `wait`.
 
     Raises:
-        InvalidRequest: one is not a number within its bounds, or there is another parameter.
+        InvalidRequest: a value is not a number or out of range, or a parameter is unknown.
     """
     if not query:
         return SnapshotQuery(limit=chat_settings.PAGE_LIMIT)
@@ -63,13 +63,13 @@ def snapshot_query(query: QueryDict) -> SnapshotQuery:
     )
 
 
-def subscribe_query(query: QueryDict, *, takes_token: bool = False) -> SubscribeQuery:
-    """Return `after`, `ticket` and, where it is taken, `token`; the latter two are "" if absent.
+def subscribe_query(query: QueryDict, *, allow_token: bool = False) -> SubscribeQuery:
+    """Return `after`, `ticket` and, if it is allowed, `token`.
 
     Raises:
-        InvalidRequest: `after` is not a whole number, or there is another parameter.
+        InvalidRequest: `after` is not an integer, or a parameter is unknown.
     """
-    _reject_unknown(query, {"after", "ticket", "token"} if takes_token else {"after", "ticket"})
+    _reject_unknown(query, {"after", "ticket", "token"} if allow_token else {"after", "ticket"})
     return SubscribeQuery(
         after=parse_seq("after", query.get("after", "0")),
         ticket=query.get("ticket", ""),
@@ -78,10 +78,10 @@ def subscribe_query(query: QueryDict, *, takes_token: bool = False) -> Subscribe
 
 
 def parse_seq(name: str, text: str) -> int:
-    """Return a seq.
+    """Return the value of the parameter `name`.
 
     Raises:
-        InvalidRequest: it is not a whole number.
+        InvalidRequest: it is not an integer, or is out of range.
     """
     return _integer(name, text, 0, 10**15)
 
@@ -90,12 +90,12 @@ def page_query(query: QueryDict) -> PageQuery:
     """Return `before`, `after`, `limit` and `order`.
 
     Raises:
-        InvalidRequest: one is malformed, or there is another parameter.
+        InvalidRequest: a value is malformed, or a parameter is unknown.
     """
     _reject_unknown(query, {"before", "after", "limit", "order"})
     order = query.get("order", "asc")
     if order not in {"asc", "desc"}:
-        raise InvalidRequest("order is asc or desc.", param="order")
+        raise InvalidRequest("order must be asc or desc.", param="order")
     return PageQuery(
         before=_cursor("before", query),
         after=_cursor("after", query),
@@ -105,7 +105,7 @@ def page_query(query: QueryDict) -> PageQuery:
 
 
 def no_query(query: QueryDict) -> None:
-    """Refuse every parameter.
+    """Reject all parameters.
 
     Raises:
         InvalidRequest: there is one.
@@ -117,31 +117,36 @@ def no_query(query: QueryDict) -> None:
 def _reject_unknown(query: QueryDict, known: Collection[str]) -> None:
     for name, values in query.lists():
         if name not in known:
-            raise InvalidRequest("There is no such query parameter.", param=name[:100])
+            raise InvalidRequest("Unknown query parameter.", param=name[:100])
         if len(values) > 1:
-            raise InvalidRequest(f"{name} is given more than once.", param=name)
+            raise InvalidRequest(f"{name} must not be repeated.", param=name)
 
 
 def _cursor(name: str, query: QueryDict) -> str | None:
-    given = query.get(name)
-    if given is not None and not CURSOR.fullmatch(given):
-        raise InvalidRequest(f"{name} is the id of a message.", param=name)
-    return given
+    value = query.get(name)
+    if value is not None and not CURSOR.fullmatch(value):
+        raise InvalidRequest(f"{name} must be the id of a message.", param=name)
+    return value
 
 
 def _limit(query: QueryDict) -> int:
-    given = query.get("limit")
-    most = chat_settings.MAX_PAGE_LIMIT
-    return chat_settings.PAGE_LIMIT if given is None else _integer("limit", given, 1, most)
+    value = query.get("limit")
+    if value is None:
+        return chat_settings.PAGE_LIMIT
+    return _integer("limit", value, 1, chat_settings.MAX_PAGE_LIMIT)
 
 
-def _integer(name: str, text: str, least: int, most: int) -> int:
-    if not INTEGER.fullmatch(text) or not least <= int(text) <= most:
-        raise InvalidRequest(f"{name} is a whole number from {least} to {most}.", param=name)
+def _integer(name: str, text: str, min_value: int, max_value: int) -> int:
+    if not INTEGER.fullmatch(text) or not min_value <= int(text) <= max_value:
+        raise InvalidRequest(
+            f"{name} must be an integer from {min_value} to {max_value}.", param=name
+        )
     return int(text)
 
 
-def _seconds(name: str, text: str, most: float) -> float:
-    if not DECIMAL.fullmatch(text) or float(text) > most:
-        raise InvalidRequest(f"{name} is a number of seconds from 0 to {most:g}.", param=name)
+def _seconds(name: str, text: str, max_value: float) -> float:
+    if not DECIMAL.fullmatch(text) or float(text) > max_value:
+        raise InvalidRequest(
+            f"{name} must be a number of seconds from 0 to {max_value:g}.", param=name
+        )
     return float(text)

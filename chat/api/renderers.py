@@ -1,17 +1,16 @@
-"""The JSON of what Parley answers, put together from the JSON that is stored.
+"""JSON of responses, assembled from stored JSON.
 
-Nothing stored is decoded here: decoding and encoding it again would cost more than all else that a
-poll takes.
+Stored JSON is not decoded here: decoding and encoding it would cost more than the rest of a poll.
 """
 
 import re
 
 from chat.domain import Accepted, Page, Snapshot
 
-# Finds a message's own id: inside a JSON string the quotes would bear backslashes.
+# The id of a message. It cannot match inside a JSON string, where quotes are escaped.
 ID = re.compile(rb'"id":"(msg_\d+)"')
 
-# Seconds after which a poll may find more of a reply that is being written.
+# Seconds; the `next_poll` of a session, by its state.
 POLL_INTERVAL_RUNNING = 0.25
 POLL_INTERVAL_QUEUED = 0.5
 POLL_INTERVAL_IDLE = 5.0
@@ -24,47 +23,41 @@ SESSION = (
 
 
 def render_session(session: Snapshot) -> bytes:
-    """Return a session and its messages."""
     return b"{" + _session_members(session)
 
 
 def render_new_session(token: str, session: Snapshot) -> bytes:
-    """Return a new session with its token."""
     return b'{"token":"%b",' % token.encode() + _session_members(session)
 
 
 def render_token(session_id: str, token: str, expires_at: float) -> bytes:
-    """Return a session's new token and expiry."""
     members = (session_id.encode(), token.encode(), expires_at)
     return b'{"id":"%b","token":"%b","expires_at":%.3f}' % members
 
 
-def render_ticket(word: str, seconds: float) -> bytes:
-    """Return a ticket and how long it is good for."""
-    return b'{"ticket":"%b","expires_in":%g}' % (word.encode(), seconds)
+def render_ticket(ticket: str, expires_in: float) -> bytes:
+    return b'{"ticket":"%b","expires_in":%g}' % (ticket.encode(), expires_in)
 
 
 def render_accepted(turn: Accepted) -> bytes:
-    """Return both messages of an accepted turn."""
     members = (turn.message, turn.reply, turn.queue_position)
     return b'{"message":%b,"reply":%b,"queue_position":%d}' % members
 
 
-def render_page(found: Page) -> bytes:
-    """Return messages, the ids of the first and the last, and whether there are more."""
-    messages = found.messages
+def render_page(page: Page) -> bytes:
+    messages = page.messages
     return b'{"data":[%b],"first_id":%b,"last_id":%b,"has_more":%b}' % (
         b",".join(messages),
         b'"%b"' % message_id(messages[0]) if messages else b"null",
         b'"%b"' % message_id(messages[-1]) if messages else b"null",
-        _bool(found.has_more),
+        _bool(page.has_more),
     )
 
 
 def message_id(message: bytes) -> bytes:
-    """Return the id of a message that is JSON."""
-    found: bytes = ID.findall(message)[0]
-    return found
+    """Return the id of a message, which is JSON."""
+    first: bytes = ID.findall(message)[0]
+    return first
 
 
 def _session_members(session: Snapshot) -> bytes:
@@ -88,7 +81,6 @@ def _session_members(session: Snapshot) -> bytes:
 
 
 def _next_poll(session: Snapshot) -> float:
-    """Return the seconds after which another poll makes sense."""
     if session.running:
         return POLL_INTERVAL_RUNNING
     return POLL_INTERVAL_QUEUED if session.waiting else POLL_INTERVAL_IDLE

@@ -1,4 +1,4 @@
-"""Responses, and the headers that each of them bears."""
+"""Responses and their default headers."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -16,51 +16,46 @@ SITE_POLICY = (
     "base-uri 'none'; form-action 'self'"
 )
 NO_BODY = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
-# Headers of answers that a page of another origin may read.
+# Response headers that pages of CORS_ORIGINS may read.
 EXPOSED_HEADERS = "ETag, Location, Retry-After, X-Request-ID"
 
 
 def json(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
-    """Return an answer of JSON."""
     return HttpResponse(body, status=status, content_type="application/json", headers=headers)
 
 
 def json_with_etag(body: bytes, seq: int, after: int, limit: int) -> HttpResponse:
-    """Return a snapshot with its ETag."""
+    """Return the JSON of a snapshot, with the snapshot's ETag."""
     return json(body, headers={"ETag": etag(seq, after, limit)})
 
 
 def not_modified(seq: int, after: int, limit: int) -> HttpResponse:
-    """Return 304: nothing has changed since `seq`."""
-    tag = {"ETag": etag(seq, after, limit)}
-    response = HttpResponse(status=HTTPStatus.NOT_MODIFIED, headers=tag)
+    """Return 304: the session has not changed since `seq`."""
+    headers = {"ETag": etag(seq, after, limit)}
+    response = HttpResponse(status=HTTPStatus.NOT_MODIFIED, headers=headers)
     del response.headers["Content-Type"]
     return response
 
 
 def no_content() -> HttpResponse:
-    """Return 204."""
     response = HttpResponse(status=HTTPStatus.NO_CONTENT)
     del response.headers["Content-Type"]
     return response
 
 
-def request_id_of(request: HttpRequest) -> str:
-    """Return the request's id: one and the same for as long as the request lives."""
-    found = request.META.get("parley.request_id")
-    if found is None:
-        found = request.META["parley.request_id"] = request_id(request.META)
-    return str(found)
+def get_request_id(request: HttpRequest) -> str:
+    """Return the request's id, the same one at each call."""
+    cached = request.META.get("parley.request_id")
+    if cached is None:
+        cached = request.META["parley.request_id"] = request_id(request.META)
+    return str(cached)
 
 
 def add_headers(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Return the response with the headers that every answer of Parley bears.
-
-    A view that sets one of them itself has its way.
-    """
+    """Return the response with the default headers; headers that the view has set are kept."""
     headers = response.headers
     is_api = headers.get("Content-Type", "application/json") == "application/json"
-    headers["X-Request-ID"] = request_id_of(request)
+    headers["X-Request-ID"] = get_request_id(request)
     for name, value in default_headers(is_api=is_api):
         headers.setdefault(name, value)
     if isinstance(response, HttpResponse) and response.status_code not in NO_BODY:
@@ -75,7 +70,7 @@ def add_headers(request: HttpRequest, response: HttpResponseBase) -> HttpRespons
 
 @cache
 def default_headers(*, is_api: bool) -> tuple[tuple[str, str], ...]:
-    """Return headers that are the same on all answers of the API, or on all pages and files."""
+    """Return the headers of all API responses, or of all pages and static files."""
     headers = {
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer" if is_api else "same-origin",

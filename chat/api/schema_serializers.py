@@ -1,4 +1,4 @@
-"""The shapes of answers, for the schema alone: `chat.api.renderers` writes them."""
+"""Response bodies in the OpenAPI schema. `chat.api.renderers` writes the actual JSON."""
 
 from typing import Any
 
@@ -13,48 +13,48 @@ CODES = list(STATUSES)
 
 
 class Output(serializers.Serializer[Any]):
-    """An object of an answer; each field is always there unless it says otherwise."""
+    """A JSON object of a response. All fields are always present."""
 
 
 class Usage(Output):
-    """Tokens that a reply took."""
+    """Token usage of a reply."""
 
     prompt_tokens = serializers.IntegerField()
     completion_tokens = serializers.IntegerField()
     total_tokens = serializers.IntegerField()
-    source = serializers.ChoiceField(  # type: ignore[assignment]  # DRF takes fields away
+    source = serializers.ChoiceField(  # type: ignore[assignment]  # DRF's metaclass removes fields
         [source.value for source in UsageSource]
     )
 
 
 class ReplyError(Output):
-    """Why a reply failed, or the last attempt at it."""
+    """Why a reply, or its last attempt, failed."""
 
     code = serializers.CharField()
     message = serializers.CharField()
 
 
 class Wait(Output):
-    """Why a queued reply is not being written yet."""
+    """Why a reply is still queued."""
 
     reason = serializers.ChoiceField([reason.value for reason in WaitReason])
     retry_at = serializers.FloatField(allow_null=True)
-    position = serializers.IntegerField(help_text="Turns of the session before this one.")
+    position = serializers.IntegerField(help_text="Number of earlier turns in the session.")
 
 
 class Feedback(Output):
-    """What the session's owner thinks of a reply."""
+    """Feedback on a reply."""
 
     rating = serializers.ChoiceField([rating.value for rating in Rating])
     comment = serializers.CharField()
 
 
 class Message(Output):
-    """One message. Times are seconds since the epoch, UTC."""
+    """A message. Times are seconds since the epoch (UTC)."""
 
-    seq = serializers.IntegerField(help_text="Number of the event that changed it last.")
+    seq = serializers.IntegerField(help_text="Seq of the last event that changed the message.")
     status = serializers.ChoiceField(MESSAGE_STATUSES)
-    content = serializers.CharField(help_text="A reply that is being written: its text so far.")
+    content = serializers.CharField(help_text="Of a reply in progress, the text so far.")
     id = serializers.CharField()
     role = serializers.ChoiceField([role.value for role in Role])
     created_at = serializers.FloatField()
@@ -73,36 +73,38 @@ class Message(Output):
 
 
 class Context(Output):
-    """What of the history the model is shown."""
+    """The part of the history that is sent to the model."""
 
     messages = serializers.IntegerField()
     tokens = serializers.IntegerField()
 
 
 class Session(Output):
-    """A session and its newest messages. Times are seconds since the epoch, UTC."""
+    """A session and its newest messages. Times are seconds since the epoch (UTC)."""
 
     id = serializers.CharField()
     name = serializers.CharField()
     status = serializers.ChoiceField(SESSION_STATUSES)
     model = serializers.CharField()
     system_prompt = serializers.CharField(allow_null=True)
-    context = Context()  # type: ignore[assignment]  # DRF takes fields away
+    context = Context()  # type: ignore[assignment]  # DRF's metaclass removes fields
     metadata = serializers.DictField()
     webhook_url = serializers.CharField(
-        allow_null=True, help_text="null also after its receiver has answered 410."
+        allow_null=True, help_text="Set to null when the receiver responds with 410 Gone."
     )
     created_at = serializers.FloatField()
     last_active_at = serializers.FloatField()
     expires_at = serializers.FloatField()
-    seq = serializers.IntegerField(help_text="Number of the newest event: the cursor of `after`.")
+    seq = serializers.IntegerField(
+        help_text="Seq of the newest event. Send it as `after` to get later changes."
+    )
     messages = Message(many=True)
-    has_more = serializers.BooleanField(help_text="There are older messages than these.")
-    next_poll = serializers.FloatField(help_text="Seconds after which to poll again.")
+    has_more = serializers.BooleanField(help_text="Whether there are older messages.")
+    next_poll = serializers.FloatField(help_text="Recommended seconds until the next poll.")
 
 
 class NewToken(Output):
-    """A session's new token."""
+    """The new token of a session."""
 
     id = serializers.CharField()
     token = serializers.CharField()
@@ -110,69 +112,75 @@ class NewToken(Output):
 
 
 class NewTicket(Output):
-    """What stands for the token in a URL."""
+    """A ticket, which replaces the token in a URL."""
 
     ticket = serializers.CharField(help_text="Opens one WebSocket or event stream.")
-    expires_in = serializers.FloatField(help_text="Seconds within which it must be used.")
+    expires_in = serializers.FloatField(help_text="Seconds until the ticket expires.")
 
 
 class NewSession(Session):
-    """A new session and its token, which nobody can look up later."""
+    """A new session and its token. Keep the token: it cannot be retrieved later."""
 
     token = serializers.CharField()
 
 
 class AcceptedTurn(Output):
-    """A message that was accepted, and the reply that will be written to it."""
+    """An accepted message and its reply, which is queued."""
 
-    message = Message(allow_null=True, help_text="null when a reset has cleared it since.")
+    message = Message(allow_null=True, help_text="null if a reset has deleted it since.")
     reply = Message()
-    queue_position = serializers.IntegerField(help_text="Turns of the session before this one.")
+    queue_position = serializers.IntegerField(help_text="Number of earlier turns in the session.")
 
 
 class MessagePage(Output):
-    """Part of the history."""
+    """A page of messages."""
 
-    data = Message(many=True)  # type: ignore[assignment]  # DRF takes fields away
+    data = Message(many=True)  # type: ignore[assignment]  # DRF's metaclass removes fields
     first_id = serializers.CharField(allow_null=True)
     last_id = serializers.CharField(allow_null=True)
-    has_more = serializers.BooleanField(help_text="There are more in the order that was read.")
+    has_more = serializers.BooleanField(
+        help_text="Whether there are more messages in the requested order."
+    )
 
 
 class Model(Output):
-    """A model that sessions may name."""
+    """A model that a session can use."""
 
     name = serializers.CharField()
     is_default = serializers.BooleanField()
-    context_tokens = serializers.IntegerField(help_text="Most of prompt and reply together.")
-    max_tokens = serializers.IntegerField(help_text="Most of a reply.")
-    streams = serializers.BooleanField(help_text="Replies grow piece by piece.")
+    context_tokens = serializers.IntegerField(help_text="Maximum tokens of prompt and reply.")
+    max_tokens = serializers.IntegerField(help_text="Maximum tokens of a reply.")
+    streams = serializers.BooleanField(help_text="Whether the text of a reply is streamed.")
 
 
 class ModelList(Output):
-    """All models."""
+    """All configured models."""
 
-    data = Model(many=True)  # type: ignore[assignment]  # DRF takes fields away
+    data = Model(many=True)  # type: ignore[assignment]  # DRF's metaclass removes fields
 
 
 class Health(Output):
-    """A sign of life."""
+    """The result of a health check."""
 
     status = serializers.ChoiceField(["ok"])
 
 
 class ErrorDetail(Output):
-    """What went wrong."""
+    """Details of an error."""
 
     code = serializers.ChoiceField(CODES)
     message = serializers.CharField()
-    param = serializers.CharField(allow_null=True, help_text="Dotted path of what is wrong.")
-    request_id = serializers.CharField(help_text="By which the logs can be searched.")
-    retry_after = serializers.IntegerField(allow_null=True, help_text="Seconds; on 429 and 503.")
+    param = serializers.CharField(
+        allow_null=True, help_text="The field or parameter that is not valid, as a dotted path."
+    )
+    request_id = serializers.CharField(help_text="Identifies the request in the logs.")
+    retry_after = serializers.IntegerField(
+        allow_null=True, help_text="Seconds until a retry makes sense, with 429 and 503."
+    )
 
 
 class Error(Output):
-    """Every refusal and failure."""
+    """The body of every error response."""
 
     error = ErrorDetail()
-    detail = serializers.CharField(help_text="The message again.")
+    detail = serializers.CharField(help_text="The same as `error.message`.")

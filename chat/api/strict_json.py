@@ -1,4 +1,4 @@
-"""Reading JSON that means one thing only: what parsers disagree about is refused."""
+"""JSON parsing that rejects what parsers interpret differently."""
 
 import re
 from collections.abc import Iterator
@@ -8,38 +8,37 @@ import orjson
 
 from chat.domain.errors import InvalidRequest
 
-# Objects and arrays inside one another with which a body is refused.
+# Nesting of objects and arrays at which a body is rejected.
 MAX_DEPTH = 50
-# More digits than 64 bits can be trusted to hold; orjson would make a float of it.
+# It may exceed 64 bits; orjson would convert it to a float.
 LONG_INTEGER = re.compile(rb"(?<![\d.eE+-])-?\d{20,}(?![\d.eE])")
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    """Return the JSON object that `body` holds.
+    """Return the JSON object in `body`.
 
     Raises:
-        InvalidRequest: it is not UTF-8 or not JSON, bears a byte order mark, is nested `DEPTH`
-            deep,
-            is not an object, repeats a key, or holds NUL, a lone surrogate, NaN, infinity or
-            an integer of 20 digits or more.
+        InvalidRequest: it is not an object, not JSON, or not UTF-8; it has a byte order mark, a
+            repeated key or `MAX_DEPTH` levels; or it contains NUL, a lone surrogate, NaN, infinity
+            or an integer of 20 digits or more.
     """
     skeleton = _skeleton(body)
     if _is_too_deep(skeleton):
-        raise InvalidRequest(f"The JSON is nested {MAX_DEPTH} deep or more.")
+        raise InvalidRequest(f"The JSON must be nested less than {MAX_DEPTH} levels deep.")
     if LONG_INTEGER.search(skeleton):
-        raise InvalidRequest("The JSON holds an integer of 20 digits or more.")
-    found = _decode(body)
-    if not isinstance(found, dict):
+        raise InvalidRequest("The JSON must not contain integers of 20 digits or more.")
+    value = _decode(body)
+    if not isinstance(value, dict):
         raise InvalidRequest("The body must be a JSON object.")
-    if _count_members(found) != skeleton.count(b":"):
-        raise InvalidRequest("The JSON repeats a key.")
-    if rb"\u0000" in body and any("\0" in text for text in _strings(found)):
-        raise InvalidRequest("The JSON holds the character NUL.")
-    return found
+    if _count_members(value) != skeleton.count(b":"):
+        raise InvalidRequest("The JSON must not repeat a key in an object.")
+    if rb"\u0000" in body and any("\0" in text for text in _strings(value)):
+        raise InvalidRequest("The JSON must not contain the character NUL.")
+    return value
 
 
 def _skeleton(body: bytes) -> bytes:
-    """Return what stands outside of strings, by C loops alone; of what is not JSON, something."""
+    """Return the JSON without its strings. It runs in C only; invalid JSON gives any result."""
     return b"".join(body.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2])
 
 
@@ -65,14 +64,14 @@ def _decode(body: bytes) -> object:
 
 
 def _count_members(value: object) -> int:
-    """Return how many keys the objects in `value` have together."""
+    """Return the number of members of all objects in `value`."""
     if isinstance(value, dict):
         return len(value) + sum(map(_count_members, value.values()))
     return sum(map(_count_members, value)) if isinstance(value, list) else 0
 
 
 def _strings(value: object) -> Iterator[str]:
-    """Give every string in `value`, keys too."""
+    """Yield every string in `value`, including keys."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):

@@ -1,8 +1,35 @@
-"""Idempotency keys and the digests that tell one request from another."""
+"""Idempotency keys: validation, storage, and digests that distinguish requests."""
 
 import hashlib
+import re
 
+from chat.domain.errors import InvalidRequest
 from chat.domain.ids import random_id
+
+MIN_KEY_CHARS = 8
+# If the key gives access to the session's token again.
+MIN_SECRET_KEY_CHARS = 16
+MAX_KEY_CHARS = 255
+
+
+def check_key(key: str, *, is_secret: bool = False) -> str:
+    """Return the client's key if it is valid.
+
+    Raises:
+        InvalidRequest: it is not 8 to 255 printable ASCII characters (at least 16 if `is_secret`).
+    """
+    min_chars = MIN_SECRET_KEY_CHARS if is_secret else MIN_KEY_CHARS
+    if not re.fullmatch(key_pattern(min_chars), key):
+        raise InvalidRequest(
+            f"Idempotency-Key must have {min_chars} to {MAX_KEY_CHARS} printable ASCII characters.",
+            param="Idempotency-Key",
+        )
+    return key
+
+
+def key_pattern(min_chars: int) -> str:
+    """Return the regular expression of keys with at least so many characters."""
+    return rf"^[!-~][ -~]{{{min_chars - 2},{MAX_KEY_CHARS - 2}}}[!-~]$"
 
 
 def storage_key(key: str) -> str:

@@ -1,5 +1,6 @@
-"""The `Retry-After` header of HTTP responses."""
+"""The `Retry-After` header of HTTP responses: parsing it and computing its value."""
 
+import math
 import re
 import time
 from collections.abc import Mapping
@@ -18,6 +19,11 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     # Relative to the server's clock if it sent one: it may differ from ours.
     now = _epoch(headers.get("date", ""))
     return max(0.0, then - (time.time() if now is None else now))
+
+
+def whole_seconds(delay: float) -> int:
+    """Return a delay as the header's value: in whole seconds, at least 1."""
+    return max(1, math.ceil(delay))
 
 
 def _seconds(text: str) -> float | None:

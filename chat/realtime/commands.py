@@ -1,4 +1,4 @@
-"""The frames that clients send over a socket, and those that answer them."""
+"""WebSocket frames: commands from clients, and the responses to them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,52 +13,52 @@ from chat.api.fields import StrictCharField, StrictIntegerField
 from chat.api.serializers import NewMessageBody, StrictSerializer, validate
 from chat.api.strict_json import read_object
 from chat.conversation import sessions, tokens, turns
+from chat.conversation.idempotency import check_key
 from chat.domain import Caller
 from chat.domain.errors import InvalidRequest, InvalidToken, ParleyError
 from chat.logging import reset_context
 from chat.settings import chat_settings
 
-# Most characters of a client's own name for a frame.
 MAX_REF_CHARS = 100
 Fields = dict[str, Any]
-# Takes a frame's fields and a request id; gives the answer's members, without the braces.
+# Takes a frame's own fields and a request id. Returns the response's members, without braces.
 Handler = Callable[[Caller, Fields, str], bytes]
 
 
 class Frame(StrictSerializer):
-    """What all frames have."""
+    """The fields of every frame. A response repeats the `ref` of its command."""
 
     type = StrictCharField()
     ref = StrictCharField(max_length=MAX_REF_CHARS, required=False)
 
 
 class AuthFrame(Frame):
-    """Who speaks, and what he knows already."""
+    """A token, and the seq of the last event that the client has."""
 
     token = StrictCharField()
     after = StrictIntegerField(min_value=0, max_value=10**15, required=False)
 
 
 class CreateFrame(NewMessageBody, Frame):
-    """A user message to be answered."""
+    """A new user message. `key` is an idempotency key."""
 
-    session = None  # type: ignore[assignment]  # DRF takes fields away
+    session = None  # type: ignore[assignment]  # DRF's metaclass removes fields
     key = StrictCharField(required=False)
 
 
 class CancelFrame(Frame):
-    """A turn to be ended early, by its reply or its user message."""
+    """A turn to cancel, by the id of its message or reply."""
 
     id = StrictCharField()
 
 
 def authenticate(text: str | None, session_id: str) -> tuple[Caller, int | None]:
-    """Return who authenticates with a socket's first frame, and the cursor, if it gives one.
+    """Return the caller of an `auth` frame, and its cursor if it has one.
 
     Raises:
-        InvalidToken: it does not.
-        SessionNotFound: the token is another session's.
-        InvalidRequest: it tries to.
+        InvalidToken: it is another frame, or its token is malformed.
+        SessionNotFound: the token belongs to another session.
+        InvalidRequest: the frame is not valid.
     """
     frame = _parse(text)
     if frame.get("type") != "auth":
@@ -67,55 +67,52 @@ def authenticate(text: str | None, session_id: str) -> tuple[Caller, int | None]
         fields = validate(AuthFrame, frame)
     except ValidationError as error:
         raise to_parley_error(error) or ParleyError() from error
-    return require_session(tokens.caller_from_token(fields["token"]), session_id), fields.get(
-        "after"
-    )
+    caller = require_session(tokens.caller_from_token(fields["token"]), session_id)
+    return caller, fields.get("after")
 
 
 def caller_from_url_token(token: str, session_id: str) -> Caller:
-    """Return the holder of a token that stands in a URL.
+    """Return the caller of a token in the URL.
 
     Raises:
-        InvalidToken: it is none, or none is taken from there.
-        SessionNotFound: it is another session's.
+        InvalidToken: it is malformed, or the setting `URL_TOKENS` is off.
+        SessionNotFound: it belongs to another session.
     """
     if not chat_settings.URL_TOKENS:
-        raise InvalidToken("Tokens are not taken from URLs here.")
+        raise InvalidToken("Tokens in URLs are disabled; use a ticket or an auth frame.")
     return require_session(tokens.caller_from_token(token), session_id)
 
 
 def execute(caller: Caller, text: str | None) -> bytes:
-    """Do what a frame asks for; return the frame that answers it."""
-    request_id = headers.request_id({})
+    """Execute a command, and return the frame of its response."""
+    request_id = headers.new_request_id()
     reset_context(request_id=request_id)
     ref = None
     try:
         frame = _parse(text)
         ref = _ref(frame)
-        kind, act = _handler(frame)
-        fields = validate(kind, frame)
-        return _response(ref, act(caller, _handler_fields(fields), request_id))
+        frame_class, handler = _handler(frame)
+        fields = validate(frame_class, frame)
+        return _response(ref, handler(caller, _handler_fields(fields), request_id))
     except (ParleyError, ValidationError) as error:
-        refusal = error_body(to_parley_error(error) or ParleyError(), request_id)
-        return _response(ref, b'"type":"error",' + orjson.dumps(refusal)[1:-1])
+        body = error_body(to_parley_error(error) or ParleyError(), request_id)
+        return _response(ref, b'"type":"error",' + orjson.dumps(body)[1:-1])
 
 
 def create(caller: Caller, fields: Fields, request_id: str) -> bytes:
-    """Accept a user message."""
     key = fields.pop("key", None)
-    key = headers.idempotency_key({} if key is None else {"HTTP_IDEMPOTENCY_KEY": key})
+    key = "" if key is None else check_key(key)
     turn = turns.submit(caller=caller, key=key, request_id=request_id, **fields)
     return b'"type":"message.accepted",' + renderers.render_accepted(turn)[1:-1]
 
 
 def cancel(caller: Caller, fields: Fields, request_id: str) -> bytes:  # noqa: ARG001
-    """Cancel a turn; its reply may end a moment later."""
     cancelled = turns.cancel(caller=caller, message_id=fields["id"])
     return b'"type":"cancel.accepted","reply":' + cancelled.reply
 
 
 def ping(caller: Caller, fields: Fields, request_id: str) -> bytes:  # noqa: ARG001
-    """Answer a sign of life, which keeps the session alive as well."""
+    """Respond with a pong, and renew the session's expiry."""
     return b'"type":"pong","expires_at":%.3f' % sessions.touch(caller)
 
 
@@ -128,26 +125,26 @@ HANDLERS: dict[str, tuple[type[Frame], Handler]] = {
 
 def _parse(text: str | None) -> Fields:
     if text is None:
-        raise InvalidRequest("A frame is text.")
+        raise InvalidRequest("A frame must be text.")
     return read_object(text.encode())
 
 
 def _ref(frame: Fields) -> str | None:
-    """Return the client's name for the frame, before it is known whether the frame is any good."""
+    """Return the `ref` of a frame that was not validated, for an error response."""
     ref = frame.get("ref")
     return ref if isinstance(ref, str) and len(ref) <= MAX_REF_CHARS else None
 
 
 def _handler(frame: Fields) -> tuple[type[Frame], Handler]:
-    kind = frame.get("type")
-    found = HANDLERS.get(kind) if isinstance(kind, str) else None
-    if found is None:
-        raise InvalidRequest(f"A frame's type is one of {', '.join(HANDLERS)}.", param="type")
-    return found
+    frame_type = frame.get("type")
+    entry = HANDLERS.get(frame_type) if isinstance(frame_type, str) else None
+    if entry is None:
+        raise InvalidRequest(f"type must be one of {', '.join(HANDLERS)}.", param="type")
+    return entry
 
 
 def _handler_fields(fields: Fields) -> Fields:
-    """Return what is the act's own of the fields."""
+    """Return the fields that are not common to all frames."""
     return {name: value for name, value in fields.items() if name not in {"type", "ref"}}
 
 

@@ -1,4 +1,4 @@
-"""What followers are told, as JSON: the events as they are stored, and what is not stored."""
+"""JSON of events, as subscribers receive them: stored events, gaps and snapshots."""
 
 from collections.abc import Iterable
 
@@ -11,13 +11,13 @@ GAP = b'{"type":"gap","session_id":%b,"created_at":%.3f,"requested":%d,"earliest
 SNAPSHOT = b'{"type":"snapshot","session_id":%b,%b'
 
 
-def serialize_events(found: EventBatch | Gap) -> Iterable[tuple[int, bytes]]:
-    """Return each event with the seq to resume from once it has arrived."""
-    if isinstance(found, EventBatch):
-        return enumerate(found.events, found.first_seq)
-    session = found.snapshot
+def serialize_events(item: EventBatch | Gap) -> Iterable[tuple[int, bytes]]:
+    """Return each event with the seq from which a client that has received it resumes."""
+    if isinstance(item, EventBatch):
+        return enumerate(item.events, item.first_seq)
+    session = item.snapshot
     session_id = orjson.dumps(session.id)
-    gap = GAP % (session_id, session.now, found.requested, found.earliest, session.seq)
+    gap = GAP % (session_id, session.now, item.requested, item.earliest, session.seq)
     snapshot = SNAPSHOT % (session_id, renderers.render_session(session)[1:])
-    # Who has only the gap must be told of it again.
-    return ((found.requested, gap), (session.seq, snapshot))
+    # A client that received the gap, but not the snapshot, must get both again.
+    return ((item.requested, gap), (session.seq, snapshot))

@@ -14,75 +14,75 @@ from chat.realtime.close_codes import Abort
 from chat.realtime.event_json import serialize_events
 from chat.settings import chat_settings
 
-# How every event begins.
-TYPE = b'{"type":"'
+# The start of every event.
+EVENT_START = b'{"type":"'
 HEADERS = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-store, no-transform",
-    # nginx would gather what is sent.
+    # Otherwise nginx would buffer the stream.
     "X-Accel-Buffering": "no",
     "Content-Security-Policy": API_POLICY,
     "Referrer-Policy": "no-referrer",
-    # Its client can be hung up on, and nobody else's answer is lost.
+    # An abort of the connection must not lose the response to a later request.
     "Connection": "close",
 }
 HEARTBEAT = b":\n\n"
-# Milliseconds after which a client whose stream has ended asks again: not all at once.
-RETRY = (1000, 3000)
+# Milliseconds until a client reconnects; random, so that clients do not reconnect all at once.
+RETRY_MS = (1000, 3000)
 
 
 class EventStream(StreamingHttpResponse):
-    """An event stream that begins after the cursor, and follows no longer than it is sent.
+    """A response that streams events, and is subscribed only while it is sent.
 
-    Django wraps what it streams in generators of its own, and leaves the inner ones to the garbage
-    collector when sending breaks off; until then a client who is gone would be followed for.
+    Django would wrap the content in its own generators, and leave the inner one to the garbage
+    collector when the client disconnects. The subscription would last until then.
     """
 
-    def __init__(self, told: AsyncGenerator[bytes]) -> None:
+    def __init__(self, content: AsyncGenerator[bytes]) -> None:
         super().__init__(headers=HEADERS)
         self.is_async = True
-        self._told = told
+        self._content = content
 
     @classmethod
-    async def open(cls, caller: Caller, after: int, hang_up: Abort) -> "EventStream":
-        """Return the stream, which follows from now on: there is room for it.
+    async def open(cls, caller: Caller, after: int, abort: Abort) -> "EventStream":
+        """Subscribe, and return the response.
 
         Raises:
-            RateLimited: there is none.
+            RateLimited: the session has too many subscribers.
         """
-        told = _stream(caller, after, hang_up)
-        await anext(told)
-        return cls(told)
+        content = _stream(caller, after, abort)
+        await anext(content)
+        return cls(content)
 
     def __aiter__(self) -> AsyncGenerator[bytes]:
-        """Return what is streamed; whoever sends it closes it."""
-        return self._told
+        """Return the content. The server closes it."""
+        return self._content
 
 
-async def _stream(caller: Caller, after: int, hang_up: Abort) -> AsyncGenerator[bytes]:
-    """Yield nothing once it follows, and then an event stream.
+async def _stream(caller: Caller, after: int, abort: Abort) -> AsyncGenerator[bytes]:
+    """Yield b"" once it is subscribed, and then the stream.
 
-    It ends when the session, the client's patience or this process does; then it may be resumed.
+    The stream ends with the session, the process, or an error; the client may then reconnect.
     """
-    with session_events.subscribe(caller, after=after, hang_up=hang_up) as follower:
+    with session_events.subscribe(caller, after=after, abort=abort) as subscriber:
         yield b""
-        yield b"retry: %d\n\n" % random.randint(*RETRY)  # noqa: S311  # no secret hangs on it
+        yield b"retry: %d\n\n" % random.randint(*RETRY_MS)  # noqa: S311  # not a secret
         events = session_events.events(
-            follower, after=after, silence=chat_settings.SSE_HEARTBEAT_INTERVAL
+            subscriber, after=after, heartbeat_interval=chat_settings.SSE_HEARTBEAT_INTERVAL
         )
         try:
             async with aclosing(events):
-                async for found in events:
+                async for item in events:
                     yield (
                         HEARTBEAT
-                        if found is None
-                        else b"".join(format_event(*each) for each in serialize_events(found))
+                        if item is None
+                        else b"".join(format_event(*each) for each in serialize_events(item))
                     )
         except ParleyError:
-            return  # the answer to the next try says why
+            return  # the response to the next request reports the error
 
 
 def format_event(seq: int, event: bytes) -> bytes:
-    """Return one event; JSON as it is stored holds no line ends."""
-    kind = event[len(TYPE) : event.index(b'"', len(TYPE))]
-    return b"id: %d\nevent: %b\ndata: %b\n\n" % (seq, kind, event)
+    """Return an event as a block of the stream. Stored JSON contains no line breaks."""
+    event_type = event[len(EVENT_START) : event.index(b'"', len(EVENT_START))]
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (seq, event_type, event)

@@ -1,27 +1,30 @@
-"""The pace that one connection is held to."""
+"""The rate limiter of one connection."""
 
 import time
 
 
 class RateLimiter:
-    """Lets calls pass at a steady rate with a burst, by GCRA, as `throttle.lua` does.
+    """Allows a steady rate with a burst, by GCRA, as `throttle.lua` does.
 
-    per_minute: calls at the steady rate, 0 for any number; burst: calls that may come at once.
+    Args:
+        per_minute: calls at the steady rate; 0 means no limit.
+        burst: calls that are allowed at once.
     """
 
-    __slots__ = ("_burst", "_interval", "_next")
+    __slots__ = ("_burst", "_interval", "_tat")
 
     def __init__(self, *, per_minute: int, burst: int) -> None:
+        # Seconds.
         self._interval = 60 / per_minute if per_minute else 0.0
         self._burst = burst
-        # When a steady stream would call next.
-        self._next = 0.0
+        # The theoretical arrival time of GCRA, seconds.
+        self._tat = 0.0
 
     def allow(self) -> bool:
-        """Count a call, unless it comes too early."""
+        """Return whether a call is allowed now, and count it if it is."""
         now = time.monotonic()
-        due = max(self._next, now)
-        if due - now > (self._burst - 1) * self._interval:
+        tat = max(self._tat, now)
+        if tat - now > (self._burst - 1) * self._interval:
             return False
-        self._next = due + self._interval
+        self._tat = tat + self._interval
         return True

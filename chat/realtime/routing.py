@@ -1,4 +1,4 @@
-"""The paths of WebSockets."""
+"""The WebSocket path."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""Following a session: async, because it waits.
+"""Subscriptions and long-polls of a session, as async functions.
 
-Reading is the store's ordinary, sync reading, in a thread: it takes well under a millisecond, and
-there is one colour of store. Only the waiting is async, because it takes no thread.
+Reads use the store's sync functions in a thread: a read takes well under a millisecond. Only
+waiting is async, because it needs no thread.
 """
 
 import asyncio
@@ -29,132 +29,136 @@ from chat.store.subscriptions import hub
 
 @contextmanager
 def subscribe(
-    caller: Caller, *, after: int, cut: Callback = noop, hang_up: Callback = noop
+    caller: Caller, *, after: int, on_overflow: Callback = noop, abort: Callback = noop
 ) -> Iterator[Subscriber]:
-    """Be one of those who follow the session, for as long as the context lasts.
+    """Subscribe to the caller's session for the duration of the context.
 
-    cut: called when what was yielded of the follower's `events` is not done with in
-    `SOCKET_PATIENCE` seconds, or while more than `SOCKET_BYTES` wait; it is to end the waiting.
-    hang_up: called soon after that, and after the session or the caller's token has ended; it is to
-    end the connection, if that still stands.
+    Args:
+        on_overflow: called when the client is too slow; see `SubscriptionHub.subscribe`.
+        abort: called later, after an error, to drop the connection if it is still open.
 
     Raises:
-        RateLimited: the session has too many followers.
+        RateLimited: the session has too many subscribers.
     """
-    followers = hub()
-    follower = followers.subscribe(caller, after=after, on_overflow=cut, abort=hang_up)
+    subscriptions = hub()
+    subscriber = subscriptions.subscribe(caller, after=after, on_overflow=on_overflow, abort=abort)
     try:
-        yield follower
+        yield subscriber
     finally:
-        followers.unsubscribe(follower)
+        subscriptions.unsubscribe(subscriber)
 
 
 async def events(
-    follower: Subscriber, *, after: int, silence: float | None = None
+    subscriber: Subscriber, *, after: int, heartbeat_interval: float | None = None
 ) -> AsyncGenerator[EventBatch | Gap | None]:
-    """Yield what happens in the session after the cursor, each event once and in order.
+    """Yield the events after the cursor, each once and in order.
 
-    after: the cursor that the follower began with. silence: `None` comes after each so many seconds
-    without anything.
+    A `Gap` replaces events that are no longer in the log; later events follow its snapshot. When a
+    session ends, the last event says so. Without an error, the events end only when the process
+    shuts down.
 
-    A `Gap` comes when the cursor does not meet the kept log; what follows it follows its snapshot.
-    A session that ends says so in a last event. Without an error it ends only with the process.
+    Args:
+        after: the cursor with which `subscriber` was created.
+        heartbeat_interval: seconds without an event after which `None` is yielded.
 
     Raises:
-        SessionNotFound, SessionExpired: it is so, or has come to be so.
-        InvalidToken: the token was good, and has been replaced.
-        SlowConsumer: too little was taken in time.
-        StoreUnavailable: only at a gap, or at the end.
+        SessionNotFound, SessionExpired: the session does not exist, or has ended.
+        InvalidToken: the token was valid, and was replaced.
+        SlowConsumer: the client was too slow.
+        StoreUnavailable: only at a gap, or at the end of the session.
     """
-    caller = follower.caller
-    while not follower.is_finished:
+    caller = subscriber.caller
+    while not subscriber.is_finished:
         try:
-            found: EventBatch | Gap | None = await follower.next(silence)
-            if isinstance(found, EventBatch) and found.first_seq != after + 1:
-                found = await _gap(caller, after, found)
+            item: EventBatch | Gap | None = await subscriber.next(heartbeat_interval)
+            if isinstance(item, EventBatch) and item.first_seq != after + 1:
+                item = await _gap(caller, after, item)
         except (SessionNotFound, SessionExpired) as error:
-            if not follower.was_authorized:
+            if not subscriber.was_authorized:
                 raise
             reason = await _end_reason(caller, error)
             if not isinstance(reason, InvalidToken):
                 yield await _final_event(caller, after, reason)
             raise reason from error
-        if isinstance(found, EventBatch):
-            after = found.last_seq
-        elif found is not None:
-            after = found.snapshot.seq
-            follower.seek(after)
-        yield found
+        if isinstance(item, EventBatch):
+            after = item.last_seq
+        elif item is not None:
+            after = item.snapshot.seq
+            subscriber.seek(after)
+        yield item
 
 
 async def wait_for_change(
     caller: Caller, *, after: int, known: int, limit: int, wait: float
 ) -> Snapshot | None:
-    """Return the session once it has changed, or as it is after `wait` seconds.
+    """Return the session as soon as it has changed, or after `wait` seconds.
 
-    after: the seq to which a change is compared, and from which on messages are given; known: the
-    seq that the caller has a copy of, which takes the place of `after` in the comparing; after
-    `wait` the answer for it is `None`. Either may be -1, for none. If what happens while waiting
-    does not follow on, as when Redis is set back, all messages are given, up to `limit`.
+    If the events do not continue from the cursor, for example after a failover to an older replica,
+    all messages are returned, up to `limit`.
+
+    Args:
+        after: return messages changed after this seq; -1 for all.
+        known: the seq of the client's ETag; -1 for none. It replaces `after` as the seq since which
+            a change is awaited. If there is none in time, the result is `None`.
 
     Raises:
         SessionNotFound, SessionExpired: before or while waiting.
-        RateLimited: the session has too many followers.
+        RateLimited: the session has too many subscribers.
         StoreUnavailable
     """
-    compared = known if known >= 0 else after
-    # Most calls find something at once; a subscription would cost them more than the reading.
-    found = await _read(caller, after=after, known=compared, limit=limit)
-    if found is None and wait:
-        with subscribe(caller, after=compared) as follower:
-            news = await follower.next(wait)
-        if news is not None and news.first_seq != compared + 1:
-            after = compared = -1  # Redis was set back: no number of before says what has changed
-        found = await _read(caller, after=after, known=compared, limit=limit)
-    if found is None and known < 0:
-        found = await _read(caller, after=after, known=-1, limit=limit)
-    return found
+    cursor = known if known >= 0 else after
+    # Most calls find a change immediately; a subscription would cost them more than this read.
+    snapshot = await _read(caller, after=after, known=cursor, limit=limit)
+    if snapshot is None and wait:
+        with subscribe(caller, after=cursor) as subscriber:
+            batch = await subscriber.next(wait)
+        if batch is not None and batch.first_seq != cursor + 1:
+            after = cursor = -1  # Redis lost events, so no earlier seq tells what has changed
+        snapshot = await _read(caller, after=after, known=cursor, limit=limit)
+    if snapshot is None and known < 0:
+        snapshot = await _read(caller, after=after, known=-1, limit=limit)
+    return snapshot
 
 
-async def check(caller: Caller) -> None:
-    """Find out whether the session may be followed, before anything is told of it.
+async def check_can_subscribe(caller: Caller) -> None:
+    """Check that the caller can subscribe, before any part of a response is sent.
 
     Raises:
         SessionNotFound, SessionExpired, StoreUnavailable
-        RateLimited: it has too many followers.
+        RateLimited: the session has too many subscribers.
     """
     hub().check_capacity(caller)
     await asyncio.to_thread(sessions.events, caller, after=0, limit=1)
 
 
 def close_all() -> None:
-    """Let all that is followed by this event loop come to its end."""
+    """Close all subscriptions of the running event loop."""
     hub().close()
 
 
 async def _read(caller: Caller, *, after: int, known: int, limit: int) -> Snapshot | None:
-    found = await _batcher().load(Poll(caller, known=known, after=after, limit=limit))
-    if isinstance(found, ParleyError):
-        raise found
-    return found
+    result = await _batcher().load(Poll(caller, known=known, after=after, limit=limit))
+    if isinstance(result, ParleyError):
+        raise result
+    return result
 
 
 _batchers: dict[asyncio.AbstractEventLoop, Batcher[Poll, Snapshot | ParleyError | None]] = {}
 
 
 def _batcher() -> Batcher[Poll, Snapshot | ParleyError | None]:
-    """Return where polls of the running event loop are gathered."""
+    """Return the batcher of the running event loop."""
     loop = asyncio.get_running_loop()
     return _batchers.get(loop) or _batchers.setdefault(loop, Batcher(snapshots_if_changed))
 
 
-async def _gap(caller: Caller, after: int, found: EventBatch) -> Gap:
+async def _gap(caller: Caller, after: int, batch: EventBatch) -> Gap:
     snapshot = await asyncio.to_thread(sessions.read, caller)
-    return Gap(requested=after, earliest=found.first_seq, snapshot=snapshot)
+    return Gap(requested=after, earliest=batch.first_seq, snapshot=snapshot)
 
 
 async def _end_reason(caller: Caller, error: NotFound | NotAllowed) -> NotFound | NotAllowed:
-    """Return what has become of a session that could be followed until now."""
+    """Return why a subscription that was authorized has ended."""
     try:
         await asyncio.to_thread(sessions.read, Caller(session_id=caller.session_id), limit=0)
     except (SessionNotFound, SessionExpired):
@@ -162,13 +166,13 @@ async def _end_reason(caller: Caller, error: NotFound | NotAllowed) -> NotFound 
     return InvalidToken("The session has a new token.")
 
 
-ENDS = {SessionNotFound: "session.deleted", SessionExpired: "session.expired"}
+FINAL_EVENTS = {SessionNotFound: "session.deleted", SessionExpired: "session.expired"}
 
 
-async def _final_event(caller: Caller, after: int, reason: NotFound | NotAllowed) -> EventBatch:
-    """Return the last event of a session, whose log is gone; like all others by Redis's time."""
+async def _final_event(caller: Caller, after: int, error: NotFound | NotAllowed) -> EventBatch:
+    """Return the last event of a session whose log is deleted. Its time is Redis's."""
     event = {
-        "type": ENDS[type(reason)],
+        "type": FINAL_EVENTS[type(error)],
         "seq": after + 1,
         "session_id": caller.session_id,
         "created_at": await asyncio.to_thread(server_info.now),

@@ -1,10 +1,10 @@
-"""The paths that wait, as the waiting lane of `project.asgi` knows them."""
+"""The paths of the async views. `project.server.application` routes requests to them."""
 
 from django.urls import include, path
 
 from chat.realtime import views
 
-# The stubs know of no async views.
+# The stubs do not accept async views.
 paths = [
     path("sessions/<session_id>", views.session),  # type: ignore[arg-type]
     path("sessions/<session_id>/events", views.events),  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Long-polls and event streams: async views, which wait for news without holding a thread."""
+"""Async views of long-polls and event streams, which wait for events without using a thread."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,22 +17,22 @@ View = Callable[[ASGIRequest, str], Awaitable[HttpResponseBase]]
 
 
 def handle_errors(view: View) -> View:
-    """Answer Parley's errors as REST does."""
+    """Return error responses, as DRF's exception handler does for REST views."""
 
     @wraps(view)
-    async def answered(request: ASGIRequest, session_id: str) -> HttpResponseBase:
+    async def wrapper(request: ASGIRequest, session_id: str) -> HttpResponseBase:
         try:
             return await view(request, session_id)
         except ParleyError as error:
             return error_response(error, request)
 
-    return answered
+    return wrapper
 
 
 @handle_errors
 async def session(request: ASGIRequest, session_id: str) -> HttpResponseBase:
-    """Read the session as soon as it has changed, or after `wait` seconds."""
-    caller = auth.session_caller(request.META, session_id)
+    """Return the session as soon as it has changed, or after `wait` seconds."""
+    caller = auth.authenticate_session(request.META, session_id)
     query = query_params.snapshot_query(request.GET)
     known = headers.known_seq(request.META, query.after, query.limit)
     snapshot = await session_events.wait_for_change(
@@ -49,16 +49,16 @@ async def session(request: ASGIRequest, session_id: str) -> HttpResponseBase:
 
 @handle_errors
 async def events(request: ASGIRequest, session_id: str) -> HttpResponseBase:
-    """Stream what happens in the session after a cursor."""
+    """Stream the session's events after a cursor."""
     if request.method != "GET":
-        refused = error_response(MethodNotAllowed(), request)
-        refused.headers["Allow"] = "GET"
-        return refused
+        response = error_response(MethodNotAllowed(), request)
+        response.headers["Allow"] = "GET"
+        return response
     query = query_params.subscribe_query(request.GET)
     after = headers.last_event_id(request.META, query.after)
     if query.ticket:
         caller = await asyncio.to_thread(tickets.redeem, session_id, query.ticket)
     else:
-        caller = auth.session_caller(request.META, session_id)
-    await session_events.check(caller)
+        caller = auth.authenticate_session(request.META, session_id)
+    await session_events.check_can_subscribe(caller)
     return await event_stream.EventStream.open(caller, after, close_codes.get_abort(request.scope))

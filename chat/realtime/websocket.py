@@ -1,4 +1,4 @@
-"""The socket of a session: what happens there goes out, messages and cancellations come in."""
+"""The WebSocket of a session: events go to the client, and commands come from it."""
 
 import asyncio
 import contextlib
@@ -24,43 +24,42 @@ from chat.settings import chat_settings
 
 logger = logging.getLogger(__name__)
 
-# Of ASGI.
+# An ASGI message.
 Message = dict[str, Any]
 
 
 class SessionWebSocket(AsyncConsumer):
     """One WebSocket.
 
-    It is accepted, unless its origin is not allowed, and whoever may not follow is told so by the
-    close code. One task waits for credentials, follows the session and closes the socket; frames
-    are answered beside it, one after the other.
+    The handshake succeeds for any allowed origin, because only a close code can report an
+    authentication error to a browser. One task authenticates the client, sends events and closes
+    the WebSocket. Commands are executed concurrently with it, one at a time.
     """
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
-        self._admission: asyncio.Future[tuple[Caller, int]] = loop.create_future()
-        self._pace = RateLimiter(
+        # The caller and the cursor, or an error.
+        self._authentication: asyncio.Future[tuple[Caller, int]] = loop.create_future()
+        self._rate_limiter = RateLimiter(
             per_minute=chat_settings.FRAMES_PER_MINUTE, burst=chat_settings.FRAMES_BURST
         )
-        self._serving: asyncio.Task[None] | None = None
-        # The cursor that the URL gives.
-        self._after = 0
+        self._serve_task: asyncio.Task[None] | None = None
+        self._url_cursor = 0
         self._is_closed = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve the socket until it is closed."""
         try:
             await super().__call__(scope, receive, send)
         finally:
-            if self._serving is not None:
-                self._serving.cancel()
+            if self._serve_task is not None:
+                self._serve_task.cancel()
 
     async def dispatch(self, message: Message) -> None:
-        """Handle what the server says; Channels would look after database connections first."""
+        """Call the handler of a message. Channels would also check database connections."""
         await getattr(self, get_handler_name(message))(message)
 
     async def websocket_connect(self, _: Message) -> None:
-        """Accept the socket and begin to serve it; one from a foreign page is answered 403."""
+        """Accept the handshake, or reject a forbidden origin with 403."""
         if not origin.is_allowed(self.scope["headers"]):
             for message in close_codes.handshake_rejection(
                 NotAllowed("Pages of this origin may not connect.")
@@ -68,37 +67,37 @@ class SessionWebSocket(AsyncConsumer):
                 await self.send(message)
             return
         await self.send({"type": "websocket.accept"})
-        self._serving = asyncio.create_task(self._serve(), name="socket")
+        self._serve_task = asyncio.create_task(self._serve(), name="websocket")
         await self._authenticate_by_url()
 
     async def websocket_receive(self, message: Message) -> None:
-        """Take a frame: the first one authenticates, unless the URL has."""
-        if not self._pace.allow():
+        """Handle a frame. The first one authenticates, unless the URL did."""
+        if not self._rate_limiter.allow():
             await self._close(close_codes.close_code(RateLimited()), RateLimited.code)
-        elif not self._admission.done():
+        elif not self._authentication.done():
             self._authenticate(message.get("text"))
-        elif self._admission.exception() is None:
-            caller, _ = self._admission.result()
+        elif self._authentication.exception() is None:
+            caller, _ = self._authentication.result()
             await self._send_response(await self.handle_frame(caller, message.get("text")))
 
     async def handle_frame(self, caller: Caller, text: str | None) -> bytes:
-        """Do what a frame asks for; return the frame that answers it, or nothing."""
+        """Execute a command; return the frame of its response, or b"" for none."""
         return await asyncio.to_thread(commands.execute, caller, text)
 
-    def serialize(self, found: EventBatch | Gap) -> Iterable[bytes]:
-        """Return the frames that tell what has happened."""
+    def serialize(self, item: EventBatch | Gap) -> Iterable[bytes]:
+        """Return the frames for these events."""
         return (
-            found.events
-            if isinstance(found, EventBatch)
-            else [event for _, event in serialize_events(found)]
+            item.events
+            if isinstance(item, EventBatch)
+            else [event for _, event in serialize_events(item)]
         )
 
     async def websocket_disconnect(self, _: Message) -> None:
-        """End, but not what was asked for here: turns go on."""
+        """End the consumer. Turns are not cancelled."""
         raise StopConsumer
 
     async def _serve(self) -> None:
-        """Follow the session, once somebody has authenticated; close the socket at the end."""
+        """Send events after authentication, and finally close the WebSocket."""
         try:
             await self._send_events()
             await self._close(close_codes.SERVICE_RESTART)
@@ -107,72 +106,74 @@ class SessionWebSocket(AsyncConsumer):
         except TimeoutError:
             await self._close(close_codes.close_code(SlowConsumer()), SlowConsumer.code)
         except OSError:
-            pass  # the client has left
+            pass  # the client has disconnected
         except Exception:
-            logger.exception("A socket has failed")
+            logger.exception("A WebSocket failed with an exception")
             await self._close(close_codes.INTERNAL_ERROR)
 
     async def _send_events(self) -> None:
-        await asyncio.wait([self._admission], timeout=chat_settings.AUTH_TIMEOUT)
-        if not self._admission.done():
+        await asyncio.wait([self._authentication], timeout=chat_settings.AUTH_TIMEOUT)
+        if not self._authentication.done():
             raise AuthTimeout
-        caller, after = self._admission.result()
+        caller, after = self._authentication.result()
         reset_context(session=caller.session_id)
-        async with asyncio.timeout(None) as patience:
-            # A timeout for each frame would cost a tenth of what a frame costs.
-            cut, hang_up = partial(patience.reschedule, 0), close_codes.get_abort(self.scope)
+        # A timeout for each frame would add a tenth to the cost of a frame.
+        async with asyncio.timeout(None) as send_timeout:
+            on_overflow = partial(send_timeout.reschedule, 0)
+            abort = close_codes.get_abort(self.scope)
             with session_events.subscribe(
-                caller, after=after, cut=cut, hang_up=hang_up
-            ) as follower:
-                async with aclosing(session_events.events(follower, after=after)) as events:
-                    async for found in events:
-                        if found is not None:
-                            await self._send_frames(self.serialize(found))
+                caller, after=after, on_overflow=on_overflow, abort=abort
+            ) as subscriber:
+                async with aclosing(session_events.events(subscriber, after=after)) as events:
+                    async for item in events:
+                        if item is not None:
+                            await self._send_frames(self.serialize(item))
 
     async def _authenticate_by_url(self) -> None:
-        """Take a ticket, or a token where that is allowed, from the URL."""
+        """Authenticate by a ticket in the URL, or by a token if that is allowed."""
         query = QueryDict(self.scope["query_string"])
         if not query:
             return
         try:
-            asked = query_params.subscribe_query(query, takes_token=True)
-            self._after = asked.after
-            if asked.ticket:
-                caller = await asyncio.to_thread(tickets.redeem, self._session_id, asked.ticket)
-                self._admission.set_result((caller, asked.after))
-            elif asked.token:
-                caller = commands.caller_from_url_token(asked.token, self._session_id)
-                self._admission.set_result((caller, asked.after))
+            params = query_params.subscribe_query(query, allow_token=True)
+            self._url_cursor = params.after
+            if params.ticket:
+                caller = await asyncio.to_thread(tickets.redeem, self._session_id, params.ticket)
+                self._authentication.set_result((caller, params.after))
+            elif params.token:
+                caller = commands.caller_from_url_token(params.token, self._session_id)
+                self._authentication.set_result((caller, params.after))
         except ParleyError as error:
-            self._admission.set_exception(error)
+            self._authentication.set_exception(error)
 
     def _authenticate(self, text: str | None) -> None:
-        """Take the first frame."""
+        """Authenticate by the first frame."""
         try:
             caller, after = commands.authenticate(text, self._session_id)
-            self._admission.set_result((caller, self._after if after is None else after))
+            cursor = self._url_cursor if after is None else after
+            self._authentication.set_result((caller, cursor))
         except ParleyError as error:
-            self._admission.set_exception(error)
+            self._authentication.set_exception(error)
 
-    async def _send_frames(self, told: Iterable[bytes]) -> None:
-        for frame in told:
+    async def _send_frames(self, frames: Iterable[bytes]) -> None:
+        for frame in frames:
             if self._is_closed:
                 return
             await self.send({"type": "websocket.send", "text": frame.decode()})
 
     async def _send_response(self, frame: bytes) -> None:
-        """Send an answer to a client, who must read it before he asks again."""
-        with contextlib.suppress(OSError):  # the client has left
+        """Send a response. The client's next frame is handled only after it."""
+        with contextlib.suppress(OSError):  # the client has disconnected
             await self._send_frames([frame] if frame else [])
 
     async def _close(self, code: int, reason: str = "") -> None:
         if self._is_closed:
             return
         self._is_closed = True
-        with contextlib.suppress(OSError):  # the client has left
+        with contextlib.suppress(OSError):  # the client has disconnected
             await self.send({"type": "websocket.close", "code": code, "reason": reason})
 
     @property
     def _session_id(self) -> str:
-        found: str = self.scope["url_route"]["kwargs"]["session_id"]
-        return found
+        session_id: str = self.scope["url_route"]["kwargs"]["session_id"]
+        return session_id

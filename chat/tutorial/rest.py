@@ -1,7 +1,7 @@
-"""The calls of the tutorial whose React client runs on Parley unchanged (docs/tutorials.md).
+"""The tutorial's REST API, for its unchanged React client (docs/tutorials.md).
 
-Its messages bear their speaker in their text, and its token stands in URLs: here, on its socket
-and nowhere else. CHAT_TUTORIAL switches all of it off.
+The text of a message starts with its speaker, and the token is in the URL. The setting
+CHAT_TUTORIAL disables this API and its WebSocket.
 """
 
 from collections.abc import Mapping
@@ -15,12 +15,13 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from chat.accounts import client_ip
-from chat.api import headers, responses, schema_serializers
+from chat.api import responses, schema_serializers
 from chat.api.fields import StrictCharField
 from chat.api.schema import LIMIT_ERRORS, SESSION_ERRORS, idempotency_key_parameter, openapi
 from chat.api.serializers import MAX_NAME_CHARS, StrictSerializer, validate
 from chat.api.views.base import View
 from chat.conversation import sessions, tokens
+from chat.conversation.idempotency import MIN_SECRET_KEY_CHARS
 from chat.domain import Role, Snapshot, Status
 from chat.domain.errors import (
     InvalidRequest,
@@ -32,7 +33,7 @@ from chat.domain.errors import (
 from chat.settings import chat_settings
 
 SPEAKERS = {Role.USER: "Human", Role.ASSISTANT: "Bot"}
-# Said in place of a reply that has no text of its own, and no error that tells why.
+# Replace the text of a reply that has neither text nor an error.
 ERROR_TEXTS = {
     Status.INCOMPLETE: "The reply was cut off.",
     Status.FAILED: "There is no reply.",
@@ -42,64 +43,56 @@ ERROR_TEXTS = {
 
 
 class EntrySchema(schema_serializers.Output):
-    """A message as the tutorial's client shows it."""
+    """A message in the tutorial's format."""
 
     id = serializers.CharField()
-    msg = serializers.CharField(help_text="The text after `Human: ` or `Bot: `.")
-    timestamp = serializers.CharField(help_text="Date and time, UTC.")
+    msg = serializers.CharField(help_text="The text, with the prefix `Human: ` or `Bot: `.")
+    timestamp = serializers.CharField(help_text="Date and time (UTC).")
 
 
 class ChatSchema(schema_serializers.Output):
-    """A session as the tutorial's client knows it."""
+    """A session in the tutorial's format."""
 
     token = serializers.CharField()
     name = serializers.CharField()
     messages = EntrySchema(many=True)
-    session_start = serializers.CharField(help_text="Date and time, UTC.")
+    session_start = serializers.CharField(help_text="Date and time (UTC).")
 
 
 class NameQuery(StrictSerializer):
-    """Who opens the session."""
-
     name = StrictCharField(max_length=MAX_NAME_CHARS)
 
 
 class TokenQuery(StrictSerializer):
-    """Whose session is asked for."""
-
     token = StrictCharField()
 
 
 class TutorialView(View):
-    """What the tutorial's calls share."""
-
     needs_token = False
 
-    def query(self, kind: type[StrictSerializer]) -> dict[str, Any]:
-        """Return the query parameters, checked.
+    def query(self, serializer_class: type[StrictSerializer]) -> dict[str, Any]:
+        """Return the validated query parameters.
 
         Raises:
-            NotFound: there are no such calls here.
+            NotFound: the setting `TUTORIAL` is off.
         """
         if not chat_settings.TUTORIAL:
             raise NotFound
-        return validate(kind, self.django_request.GET.dict())
+        return validate(serializer_class, self.django_request.GET.dict())
 
 
 class TutorialToken(TutorialView):
-    """Where the tutorial's client begins."""
-
     @openapi(
         {200: ChatSchema},
         needs_token=False,
         errors=(*LIMIT_ERRORS, *SESSION_ERRORS),
         parameters=[
             OpenApiParameter("name", {"type": "string"}, required=True),
-            idempotency_key_parameter(headers.MIN_SECRET_KEY_CHARS),
+            idempotency_key_parameter(MIN_SECRET_KEY_CHARS),
         ],
     )
     def post(self, _: Request) -> HttpResponse:
-        """Open a session for the tutorial's client."""
+        """Create a session for the tutorial's client."""
         token, session = sessions.open_session(
             address=client_ip.client_address(self.django_request.META),
             key=self.idempotency_key(is_secret=True),
@@ -109,15 +102,13 @@ class TutorialToken(TutorialView):
 
 
 class TutorialRefresh(TutorialView):
-    """Where the tutorial's client goes on."""
-
     @openapi(
         {200: ChatSchema},
         needs_token=False,
         parameters=[OpenApiParameter("token", {"type": "string"}, required=True)],
     )
     def get(self, _: Request) -> HttpResponse:
-        """Read a session for the tutorial's client."""
+        """Get a session for the tutorial's client."""
         token = self.query(TokenQuery)["token"]
         try:
             session = sessions.read(
@@ -131,7 +122,7 @@ class TutorialRefresh(TutorialView):
 
 
 def render_chat(token: str, session: Snapshot) -> bytes:
-    """Return a session in the tutorial's shape, without replies that are yet to end."""
+    """Return a session in the tutorial's format, without replies that have not ended."""
     messages = map(orjson.loads, session.messages)
     return orjson.dumps(
         {
@@ -146,22 +137,21 @@ def render_chat(token: str, session: Snapshot) -> bytes:
 
 
 def render_entry(message: Mapping[str, Any]) -> dict[str, str]:
-    """Return a message that has ended in the tutorial's shape.
+    """Return a final message in the tutorial's format.
 
-    A reply that failed says so in words: that client knows no other way to learn of it.
+    A failed reply has the error as its text, because the format has no field for errors.
     """
     return make_entry(
         message["id"], SPEAKERS[message["role"]], entry_text(message), message["completed_at"]
     )
 
 
-def make_entry(message_id: str, speaker: str, words: str, at: float) -> dict[str, str]:
-    """Return what somebody says, in the tutorial's shape."""
-    return {"id": message_id, "msg": f"{speaker}: {words}", "timestamp": format_time(at)}
+def make_entry(message_id: str, speaker: str, text: str, created_at: float) -> dict[str, str]:
+    return {"id": message_id, "msg": f"{speaker}: {text}", "timestamp": format_time(created_at)}
 
 
 def entry_text(message: Mapping[str, Any]) -> str:
-    """Return what a message says, or why it says nothing."""
+    """Return the text of a message, or why it has none."""
     if message["content"] or message["status"] == Status.COMPLETED:
         return str(message["content"])
     error = message["error"]
@@ -169,8 +159,5 @@ def entry_text(message: Mapping[str, Any]) -> str:
 
 
 def format_time(at: float) -> str:
-    """Return a time (seconds since the epoch) as the tutorial writes it: `2026-01-31 09:05:00.5`.
-
-    Its client reads the first eight digits.
-    """
+    """Return a time (seconds since the epoch) in the tutorial's format: `2026-01-31 09:05:00.5`."""
     return str(datetime.fromtimestamp(at, UTC).replace(tzinfo=None))

@@ -1,4 +1,4 @@
-"""The tutorial's socket: plain text in, each reply of the session out when it has ended."""
+"""The tutorial's WebSocket: clients send plain text, and receive each reply when it has ended."""
 
 import asyncio
 import uuid
@@ -21,44 +21,40 @@ from chat.realtime.websocket import SessionWebSocket
 from chat.settings import chat_settings
 from chat.tutorial.rest import make_entry, render_entry
 
-# How those events begin that are many, and that nobody asks for here.
+# The start of delta events, which are frequent and not needed here.
 DELTA = b'{"type":"message.delta"'
 TERMINAL_EVENTS = {f"message.{status}" for status in Status if status.is_terminal}
 
 
 class TutorialWebSocket(SessionWebSocket):
-    """One socket of the tutorial's client.
+    """One WebSocket of the tutorial's client.
 
-    It is sent every reply of its session that ends while it is open, in order, whoever asked for
-    it. A message that is refused, and a turn that fails, are answered in words: the client knows
-    nothing else.
+    It receives all replies of its session that end while it is open, in order. Errors are sent as
+    text, because the format has no other field for them.
     """
 
     async def handle_frame(self, caller: Caller, text: str | None) -> bytes:
-        """Post what the client says; return why it is refused, or nothing."""
-        refusal = await asyncio.to_thread(submit, caller, text)
-        return (
-            orjson.dumps(make_entry(str(uuid.uuid4()), "Bot", refusal, time())) if refusal else b""
-        )
+        """Submit a message; return b"", or an entry with the error."""
+        error = await asyncio.to_thread(submit, caller, text)
+        return orjson.dumps(make_entry(str(uuid.uuid4()), "Bot", error, time())) if error else b""
 
-    def serialize(self, found: EventBatch | Gap) -> Iterable[bytes]:
-        """Return the replies that have ended."""
-        return [orjson.dumps(render_entry(reply)) for reply in terminal_messages(found)]
+    def serialize(self, item: EventBatch | Gap) -> Iterable[bytes]:
+        return [orjson.dumps(render_entry(reply)) for reply in terminal_messages(item)]
 
     async def _authenticate_by_url(self) -> None:
         try:
-            self._admission.set_result(
+            self._authentication.set_result(
                 await asyncio.to_thread(authenticate, self.scope["query_string"])
             )
         except ParleyError as error:
-            self._admission.set_exception(error)
+            self._authentication.set_exception(error)
 
 
 def authenticate(query: bytes) -> tuple[Caller, int]:
-    """Return whom the URL's token names, and the seq of the session as it is now.
+    """Return the caller of the token in the URL, and the session's current seq.
 
     Raises:
-        NotFound: there is no such socket here.
+        NotFound: the setting `TUTORIAL` is off.
         InvalidToken, SessionNotFound, SessionExpired, StoreUnavailable
     """
     if not chat_settings.TUTORIAL:
@@ -68,12 +64,12 @@ def authenticate(query: bytes) -> tuple[Caller, int]:
 
 
 def submit(caller: Caller, text: str | None) -> str:
-    """Submit a message; return why it is refused, or ""."""
-    request_id = headers.request_id({})
+    """Submit a message; return the error, or ""."""
+    request_id = headers.new_request_id()
     reset_context(request_id=request_id)
     try:
         if text is None:
-            raise InvalidRequest("A message is text.")
+            raise InvalidRequest("A message must be text.")
         content = validate(NewMessageBody, {"content": text})["content"]
         turns.submit(caller=caller, content=content, request_id=request_id)
     except (ParleyError, ValidationError) as error:
@@ -81,15 +77,15 @@ def submit(caller: Caller, text: str | None) -> str:
     return ""
 
 
-def terminal_messages(found: EventBatch | Gap) -> Iterator[dict[str, Any]]:
-    """Yield the replies that ended in a part of the log, or in what is missing of it, in order."""
-    match found:
+def terminal_messages(item: EventBatch | Gap) -> Iterator[dict[str, Any]]:
+    """Yield the replies that ended within a batch of events, or within a gap, in order."""
+    match item:
         case Gap():
-            for message in map(orjson.loads, found.snapshot.messages):
-                if message["seq"] > found.requested and _is_terminal(message):
+            for message in map(orjson.loads, item.snapshot.messages):
+                if message["seq"] > item.requested and _is_terminal(message):
                     yield message
         case EventBatch():
-            events = [orjson.loads(each) for each in found.events if not each.startswith(DELTA)]
+            events = [orjson.loads(each) for each in item.events if not each.startswith(DELTA)]
             yield from (event["message"] for event in events if event["type"] in TERMINAL_EVENTS)
 
 

@@ -1,1 +1,1 @@
-"""The REST calls, a module per noun: translate in, one call of a service, translate out."""
+"""The views of the REST API, one module per noun."""

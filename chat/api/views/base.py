@@ -1,4 +1,4 @@
-"""What all views of the API share."""
+"""The base class of the API's views."""
 
 from typing import Any, ClassVar
 
@@ -17,10 +17,9 @@ RENDERER = JSONRenderer()
 
 
 class JSONOnlyNegotiation(BaseContentNegotiation):
-    """There is one parser and one form of answers, whatever Accept says."""
+    """Selects the only parser and renderer, regardless of Accept."""
 
     def select_parser(self, request: Request, parsers: Any) -> BaseParser:  # noqa: ARG002
-        """Return the one parser."""
         parser: BaseParser = parsers[0]
         return parser
 
@@ -30,43 +29,39 @@ class JSONOnlyNegotiation(BaseContentNegotiation):
         renderers: Any,  # noqa: ARG002
         format_suffix: str | None = None,  # noqa: ARG002
     ) -> tuple[BaseRenderer, str]:
-        """Return the one renderer."""
         return RENDERER, RENDERER.media_type
 
 
 class View(APIView):
-    """A resource of the API: JSON only, refused by one exception handler, without DRF's choices."""
+    """A resource of the API. Requests and responses are JSON."""
 
     http_method_names = ["get", "post", "patch", "delete", "head"]
     content_negotiation_class = JSONOnlyNegotiation
     metadata_class = None
-    # Whether only the holder of a token may call it; the schema reads it, too.
+    # Whether a session token is required, for the schema.
     needs_token: ClassVar[bool] = True
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
-        """Do what DRF needs before the call: no negotiation, versions, throttles or permissions."""
+        """Skip DRF's negotiation, versioning, throttling and permissions: nothing uses them."""
         request.accepted_renderer, request.accepted_media_type = RENDERER, RENDERER.media_type
 
     @property
     def django_request(self) -> HttpRequest:
-        """Django's request."""
         request: HttpRequest = self.request._request  # noqa: SLF001
         return request
 
     @property
     def request_id(self) -> str:
-        """The request's id, for the turn's logs."""
-        return responses.request_id_of(self.django_request)
+        return responses.get_request_id(self.django_request)
 
     def caller(self, session_id: str) -> Caller:
-        """Return the caller, who must hold a token of this session."""
-        return auth.session_caller(self.django_request.META, session_id)
+        """Return the caller, whose token must belong to this session."""
+        return auth.authenticate_session(self.django_request.META, session_id)
 
-    def body(self, kind: type[StrictSerializer]) -> dict[str, Any]:
-        """Return the request's body, checked; a call with a body takes no query parameters."""
+    def body(self, serializer_class: type[StrictSerializer]) -> dict[str, Any]:
+        """Return the validated body. Requests with a body must not have query parameters."""
         query_params.no_query(self.django_request.GET)
-        return validate(kind, self.request.data)
+        return validate(serializer_class, self.request.data)
 
     def idempotency_key(self, *, is_secret: bool = False) -> str:
-        """Return the Idempotency-Key, or ""."""
         return headers.idempotency_key(self.django_request.META, is_secret=is_secret)

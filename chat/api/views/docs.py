@@ -1,4 +1,4 @@
-"""What describes the API: its OpenAPI schema, and a page to read and try it."""
+"""The OpenAPI schema, and Swagger UI."""
 
 from functools import cache
 from threading import Lock
@@ -12,13 +12,13 @@ from rest_framework.request import Request
 from chat.api import responses
 from chat.api.views.base import View
 
-# The generator loads its extensions as it goes, which two threads spoil for each other.
+# The generator is not thread-safe: it loads its extensions lazily.
 _generating = Lock()
 
 
 @cache
 def schema() -> bytes:
-    """Return the schema as JSON; it is the same for the life of the process."""
+    """Return the schema as JSON."""
     generator = SchemaGenerator()  # type: ignore[no-untyped-call]
     return orjson.dumps(generator.get_schema(public=True))  # type: ignore[no-untyped-call]
 
@@ -30,17 +30,15 @@ class Schema(View):
     schema = None
 
     def get(self, _: Request) -> HttpResponse:
-        """Give the schema."""
         with _generating:
             return responses.json(schema())
 
 
 class Docs(View):
-    """The page of Swagger UI, whose files are our own."""
+    """Swagger UI, with all its files served from here."""
 
     needs_token = False
     schema = None
 
     def get(self, _: Request) -> HttpResponse:
-        """Give the page."""
         return render(self.django_request, "chat/docs.html")

@@ -1,4 +1,4 @@
-"""Messages and their turns over REST."""
+"""Messages and turns."""
 
 from django.http import HttpResponse
 from rest_framework.request import Request
@@ -19,27 +19,26 @@ from chat.domain import Accepted, Caller
 
 
 def accepted_response(session_id: str, turn: Accepted) -> HttpResponse:
-    """Return 202 with both messages and the place where the reply will be found."""
+    """Return 202 with both messages and the reply's path as Location."""
     reply_id = renderers.message_id(turn.reply).decode()
     location = {"Location": f"/sessions/{session_id}/messages/{reply_id}"}
     return responses.json(renderers.render_accepted(turn), 202, location)
 
 
 class SubmitView(View):
-    """What the two ways to post a message share."""
+    """The base of the two views that accept messages."""
 
     def submit(self, caller: Caller) -> HttpResponse:
-        """Accept the message of the request's body."""
         body = self.body(NewMessageBody)
-        owner = self.caller(body.pop("session", caller.session_id))
+        caller = self.caller(body.pop("session", caller.session_id))
         turn = turns.submit(
-            caller=owner, key=self.idempotency_key(), request_id=self.request_id, **body
+            caller=caller, key=self.idempotency_key(), request_id=self.request_id, **body
         )
         return accepted_response(caller.session_id, turn)
 
 
 class PostMessage(SubmitView):
-    """Where messages are posted by token alone."""
+    """The messages of the token's session."""
 
     @openapi(
         {202: schema_serializers.AcceptedTurn},
@@ -49,7 +48,7 @@ class PostMessage(SubmitView):
     )
     def post(self, _: Request) -> HttpResponse:
         """Post a message to the token's session."""
-        return self.submit(auth.bearer_caller(self.django_request.META))
+        return self.submit(auth.authenticate(self.django_request.META))
 
 
 class Messages(SubmitView):
@@ -57,17 +56,17 @@ class Messages(SubmitView):
 
     @openapi({200: schema_serializers.MessagePage}, parameters=PAGE_PARAMETERS)
     def get(self, _: Request, session_id: str) -> HttpResponse:
-        """Read a page of the history."""
+        """List messages, in pages."""
         caller = self.caller(session_id)
         query = query_params.page_query(self.django_request.GET)
-        found = list_messages(
+        page = list_messages(
             caller,
             before=query.before,
             after=query.after,
             limit=query.limit,
             newest_first=query.newest_first,
         )
-        return responses.json(renderers.render_page(found))
+        return responses.json(renderers.render_page(page))
 
     @openapi(
         {202: schema_serializers.AcceptedTurn},
@@ -81,26 +80,22 @@ class Messages(SubmitView):
 
 
 class Message(View):
-    """One message."""
-
     @openapi({200: schema_serializers.Message})
     def get(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
-        """Read one message."""
+        """Get one message."""
         caller = self.caller(session_id)
         query_params.no_query(self.django_request.GET)
         return responses.json(get_message(caller, message_id))
 
 
 class Cancel(View):
-    """Ending a turn early."""
-
     @openapi(
         {200: schema_serializers.Message, 202: schema_serializers.Message},
         body=EmptyBody,
         parameters=[idempotency_key_parameter()],
     )
     def post(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
-        """Cancel the turn of a reply or of its user message; what was said of it stays."""
+        """Cancel a turn, by the id of its message or reply. The text written so far is kept."""
         caller = self.caller(session_id)
         self.body(EmptyBody)
         self.idempotency_key()
@@ -109,8 +104,6 @@ class Cancel(View):
 
 
 class Feedback(View):
-    """What the owner thinks of a reply that is over."""
-
     @openapi(
         {200: schema_serializers.Message},
         body=FeedbackBody,
@@ -118,22 +111,20 @@ class Feedback(View):
         parameters=[idempotency_key_parameter()],
     )
     def post(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
-        """Rate a reply, or rate it anew."""
+        """Rate a finished reply, or replace its rating."""
         caller = self.caller(session_id)
         self.idempotency_key()
         return responses.json(set_feedback(caller, message_id, **self.body(FeedbackBody)))
 
     @openapi({200: schema_serializers.Message}, errors=CONFLICT_ERRORS)
     def delete(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
-        """Take the rating of a reply away."""
+        """Remove the rating of a reply."""
         caller = self.caller(session_id)
         query_params.no_query(self.django_request.GET)
         return responses.json(set_feedback(caller, message_id, None))
 
 
 class Regenerate(View):
-    """Replying anew."""
-
     @openapi(
         {202: schema_serializers.AcceptedTurn},
         body=RegenerateBody,
@@ -141,7 +132,7 @@ class Regenerate(View):
         parameters=[idempotency_key_parameter()],
     )
     def post(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
-        """Reply anew to the last user message; the earlier reply stays."""
+        """Write another reply to the last user message. The earlier reply is kept."""
         caller = self.caller(session_id)
         turn = turns.regenerate(
             caller=caller,

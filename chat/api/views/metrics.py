@@ -1,4 +1,4 @@
-"""What Prometheus may read, and who else may."""
+"""Metrics for Prometheus, and access to them."""
 
 import hmac
 import ipaddress
@@ -9,23 +9,23 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
 
 from chat.api import prometheus, query_params
+from chat.api.auth import bearer_token
 from chat.api.views.base import View
 from chat.domain.errors import InvalidToken, NotAllowed
 from chat.operations import stats
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-# What a request bears that has come through a proxy.
+# A request with one of these headers has passed through a proxy.
 PROXY_HEADERS = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
 
 
 class Metrics(View):
-    """The figures, in Prometheus's text format."""
+    """The metrics in Prometheus's text format."""
 
     needs_token = False
     schema = None
 
     def get(self, _: Request) -> HttpResponse:
-        """Give them, to whom they are for."""
         query_params.no_query(self.django_request.GET)
         check_access(self.django_request)
         return HttpResponse(
@@ -36,22 +36,22 @@ class Metrics(View):
 
 
 def check_access(request: HttpRequest) -> None:
-    """Let pass who bears the token; without one in the settings, who asks from this machine.
+    """Require `METRICS_TOKEN`, or a local client if the setting is empty.
 
     Raises:
-        InvalidToken, NotAllowed
+        InvalidToken: the token is missing or wrong.
+        NotAllowed: the client is not local.
     """
     if settings.METRICS_TOKEN:
-        scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-        known = settings.METRICS_TOKEN.encode()
-        if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), known):
-            raise InvalidToken("The token of the metrics is required.")
+        token = bearer_token(request.META).encode()
+        if not hmac.compare_digest(token, settings.METRICS_TOKEN.encode()):
+            raise InvalidToken("A valid METRICS_TOKEN is required.")
     elif not _is_local(request.META):
-        raise NotAllowed("Metrics are told to this machine only; METRICS_TOKEN lets others in.")
+        raise NotAllowed("Only local clients may read the metrics, unless METRICS_TOKEN is set.")
 
 
 def _is_local(meta: Mapping[str, str]) -> bool:
-    """Whether the peer is this machine, and speaks for nobody else."""
+    """Return whether the request comes from this machine, and not through a proxy."""
     try:
         peer = ipaddress.ip_address(meta.get("REMOTE_ADDR", ""))
     except ValueError:

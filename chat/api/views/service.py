@@ -1,4 +1,4 @@
-"""What is told to everybody: models, and whether Parley lives and is ready."""
+"""Models and health checks, which need no token."""
 
 import orjson
 from django.http import HttpResponse
@@ -12,8 +12,6 @@ from chat.operations import health
 
 
 class Models(View):
-    """The models that a session may name."""
-
     needs_token = False
 
     @openapi({200: schema_serializers.ModelList}, needs_token=False, common=WITHOUT_STORE_ERRORS)
@@ -24,25 +22,21 @@ class Models(View):
 
 
 class Live(View):
-    """Whether this process answers."""
-
     needs_token = False
 
     @openapi({200: schema_serializers.Health}, needs_token=False, common=WITHOUT_STORE_ERRORS)
     def get(self, _: Request) -> HttpResponse:
-        """Say so."""
+        """Check that the web process responds."""
         query_params.no_query(self.django_request.GET)
         return responses.json(b'{"status":"ok"}')
 
 
 class Ready(View):
-    """Whether this process can do its work."""
-
     needs_token = False
 
     @openapi({200: schema_serializers.Health}, needs_token=False)
     def get(self, _: Request) -> HttpResponse:
-        """Ask the store; 503 when it is down."""
+        """Check that Redis is available; 503 if it is not."""
         query_params.no_query(self.django_request.GET)
         health.ping()
         return responses.json(b'{"status":"ok"}')

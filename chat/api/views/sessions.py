@@ -1,4 +1,4 @@
-"""Sessions over REST."""
+"""Sessions, their tokens and tickets."""
 
 from django.http import HttpResponse
 from rest_framework.request import Request
@@ -19,11 +19,12 @@ from chat.api.schema import (
 from chat.api.serializers import EmptyBody, NewSessionBody, SessionUpdateBody
 from chat.api.views.base import View
 from chat.conversation import sessions, tickets
+from chat.conversation.idempotency import MIN_SECRET_KEY_CHARS
 from chat.settings import chat_settings
 
 
 class Sessions(View):
-    """All sessions; nobody can list them here."""
+    """All sessions. They cannot be listed."""
 
     needs_token = False
 
@@ -31,11 +32,9 @@ class Sessions(View):
         {201: schema_serializers.NewSession},
         body=NewSessionBody,
         needs_token=False,
-        errors=(
-            *LIMIT_ERRORS,
-            *SESSION_ERRORS,
-        ),  # it has ended, by its `ttl`, before all of this is done
-        parameters=[idempotency_key_parameter(headers.MIN_SECRET_KEY_CHARS)],
+        # A session with a short `ttl` may expire before the response is ready.
+        errors=(*LIMIT_ERRORS, *SESSION_ERRORS),
+        parameters=[idempotency_key_parameter(MIN_SECRET_KEY_CHARS)],
     )
     def post(self, _: Request) -> HttpResponse:
         """Open a session."""
@@ -49,15 +48,13 @@ class Sessions(View):
 
 
 class Session(View):
-    """One session."""
-
     @openapi(
         {200: schema_serializers.Session, 304: None},
         errors=SUBSCRIBE_ERRORS,
         parameters=[AFTER, LIMIT, WAIT, IF_NONE_MATCH],
     )
     def get(self, _: Request, session_id: str) -> HttpResponse:
-        """Read the session and its newest messages."""
+        """Get the session and its newest messages."""
         caller = self.caller(session_id)
         query = query_params.snapshot_query(self.django_request.GET)
         known = headers.known_seq(self.django_request.META, query.after, query.limit)
@@ -74,21 +71,19 @@ class Session(View):
 
     @openapi({200: schema_serializers.Session}, body=SessionUpdateBody)
     def patch(self, _: Request, session_id: str) -> HttpResponse:
-        """Change fields of the session."""
+        """Update fields of the session."""
         session = sessions.update(self.caller(session_id), self.body(SessionUpdateBody))
         return responses.json(renderers.render_session(session))
 
     @openapi({204: None})
     def delete(self, _: Request, session_id: str) -> HttpResponse:
-        """Remove every trace of the session."""
+        """Delete the session and all its data."""
         query_params.no_query(self.django_request.GET)
         sessions.delete(self.caller(session_id))
         return responses.no_content()
 
 
 class Reset(View):
-    """Clearing a session's history."""
-
     @openapi(
         {200: schema_serializers.Session},
         body=EmptyBody,
@@ -96,7 +91,7 @@ class Reset(View):
         parameters=[idempotency_key_parameter()],
     )
     def post(self, _: Request, session_id: str) -> HttpResponse:
-        """Cancel what is open, clear the history, keep the session and its token."""
+        """Cancel open turns and delete all messages. The session and its token are kept."""
         caller = self.caller(session_id)
         self.body(EmptyBody)
         return responses.json(
@@ -105,13 +100,11 @@ class Reset(View):
 
 
 class Token(View):
-    """A session's token."""
-
     @openapi(
         {200: schema_serializers.NewToken}, body=EmptyBody, parameters=[idempotency_key_parameter()]
     )
     def post(self, _: Request, session_id: str) -> HttpResponse:
-        """Give the session a new token and a new expiry; the old token dies."""
+        """Replace the session's token and renew its expiry. The old token stops working."""
         caller = self.caller(session_id)
         self.body(EmptyBody)
         token, expires_at = sessions.rotate_token(caller, key=self.idempotency_key())
@@ -119,15 +112,13 @@ class Token(View):
 
 
 class Ticket(View):
-    """A ticket, for where a token would be seen: in the URL of a WebSocket or an event stream."""
-
     @openapi(
         {201: schema_serializers.NewTicket},
         body=EmptyBody,
         parameters=[idempotency_key_parameter()],
     )
     def post(self, _: Request, session_id: str) -> HttpResponse:
-        """Get a ticket that opens one WebSocket or event stream, once."""
+        """Create a ticket, which replaces the token in the URL of a WebSocket or event stream."""
         caller = self.caller(session_id)
         self.body(EmptyBody)
         ticket = tickets.issue(caller, key=self.idempotency_key())

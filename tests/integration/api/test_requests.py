@@ -203,7 +203,7 @@ def test_an_unexpected_exception_tells_nothing_but_an_id(
     assert answer.json()["detail"] == "Something went wrong."
     assert answer.headers["Cache-Control"] == "no-store"
     request_id = answer.headers["X-Request-ID"]
-    assert f"Request {request_id} ended in an exception" in parley.web().log
+    assert f"Request {request_id} failed with an exception" in parley.web().log
     assert "Traceback" in parley.web().log
 
 

@@ -47,7 +47,7 @@ def test_every_event_of_the_scripts_is_documented_and_no_other() -> None:
     synthetic = {re.findall(rb'"type":"([a-z]+)"', each)[0].decode() for each in own}
     members = {"type", "seq"}
     assert documented(EVENTS) - members == events_of_the_scripts() | synthetic
-    assert set(session_events.ENDS.values()) <= events_of_the_scripts()
+    assert set(session_events.FINAL_EVENTS.values()) <= events_of_the_scripts()
 
 
 def test_the_event_that_a_reply_ends_with_is_made_of_its_status() -> None:
