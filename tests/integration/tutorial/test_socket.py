@@ -114,7 +114,7 @@ def test_a_deleted_session_closes_its_socket(ada: Tutorial) -> None:
 def test_bytes_are_no_text(ada: Tutorial) -> None:
     with ada.socket() as socket:
         socket.connection.send(b"hello")
-        assert socket.hear()["msg"] == "Bot: A message is text."
+        assert socket.hear()["msg"] == "Bot: A message must be text."
 
 
 @pytest.mark.security("S06")
