@@ -3,7 +3,7 @@
 All values come from Redis, so any web process can report those of the whole deployment.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -118,7 +118,7 @@ def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
     return list(zip(names, sums, strict=True))
 
 
-def _limiters(limiters: Iterable[LimiterState]) -> Iterator[Metric]:
+def _limiters(limiters: Sequence[LimiterState]) -> Iterator[Metric]:
     for name, text, value in (
         ("circuit_open", "1 while calls to the model are blocked.", attrgetter("is_open")),
         ("circuit_failures", "Sessions whose calls failed since the model's last success.",
