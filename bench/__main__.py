@@ -21,7 +21,7 @@ from tests.harness import environment
 from tests.harness.stack import Stack, port_of
 
 HOME = tempfile.mkdtemp(prefix="parley-bench-")
-environment.adopt(HOME)
+environment.isolate(HOME)
 os.environ["CHAT_MESSAGES_PER_MINUTE"] = os.environ["CHAT_SESSIONS_PER_MINUTE"] = "0"
 
 # What follows reads the settings, which read the environment.
@@ -68,7 +68,7 @@ async def measure(directory: Path) -> Rounds:
                 note(found, await step())
         note(found, figures.bytes_per_message())
     finally:
-        stack.end()
+        stack.shut_down()
     note(found, await push.figures(directory))
     return found
 

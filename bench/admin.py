@@ -148,7 +148,7 @@ def main() -> None:
             typical, worst, commands = measure(browser, stack.web().url + path)
             print(f"{name:28}{typical:10.0f}{worst:12.0f}{commands:10}")
     finally:
-        stack.end()
+        stack.shut_down()
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def main() -> None:
                 assert found["lines"] == total
                 print(total * TURNS * 2, "messages:", json.dumps(found))
         finally:
-            stack.end()
+            stack.shut_down()
 
 
 if __name__ == "__main__":

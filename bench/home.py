@@ -18,5 +18,5 @@ HOME = tempfile.mkdtemp(prefix="parley-bench-")
 SESSIONS = int(os.environ.get("BENCH_SESSIONS", "100000"))
 
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
-environment.adopt(HOME)
+environment.isolate(HOME)
 django.setup()

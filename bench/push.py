@@ -52,7 +52,7 @@ async def figures(directory: Path) -> Figures:
                 process.start()
             found = await streaming(stack) | await idle(stack)
         finally:
-            stack.end()
+            stack.shut_down()
     with server(directory, "bench.sockets:app", RATE=str(RATE)) as bare:
         return found | await bare_streaming(bare) | await bare_idle(bare)
 
@@ -192,4 +192,4 @@ def server(directory: Path, app: str, **env: str) -> Iterator[Process]:
     try:
         yield process.start()
     finally:
-        process.end()
+        process.ensure_stopped()

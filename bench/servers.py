@@ -33,4 +33,4 @@ def passthrough(directory: Path, client: str, model_url: str) -> Iterator[Proces
     try:
         yield server.start()
     finally:
-        server.end()
+        server.ensure_stopped()

@@ -14,7 +14,7 @@ from xdist.scheduler import LoadFileScheduling
 
 from project.runner.healthcheck import is_healthy
 from tests.harness import environment
-from tests.harness.keys import keys_for_ever
+from tests.harness.key_leaks import keys_without_ttl
 from tests.harness.stack import Stack, port_of
 
 pytest_plugins = ["tests.rows"]
@@ -32,7 +32,7 @@ LINES = 20
 def pytest_configure(config: pytest.Config) -> None:
     """Set the environment before pytest-django, whose turn comes last, loads the settings."""
     config.stash[HOME] = tempfile.mkdtemp(prefix="parley-tests-")
-    environment.adopt(config.stash[HOME])
+    environment.isolate(config.stash[HOME])
     # So that modules with models can be imported; pytest-django does it only for settings read.
     django.setup()
 
@@ -68,8 +68,8 @@ def pytest_runtest_makereport(
     """Add to a failure what the servers that still run have said last."""
     report = yield
     if report.failed and call.when == "call":
-        for stack in Stack.not_ended:
-            report.sections.append((f"logs in {stack.directory}", stack.last_words(LINES)))
+        for stack in Stack.running:
+            report.sections.append((f"logs in {stack.directory}", stack.log_tails(LINES)))
     return report
 
 
@@ -83,7 +83,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     try:
         yield shared.start()
     finally:
-        shared.end()
+        shared.shut_down()
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +94,7 @@ def no_key_stays_for_ever(request: pytest.FixtureRequest) -> Iterator[None]:
         shared = request.getfixturevalue("stack")
     yield
     if shared and is_healthy(shared.redis.url):
-        assert keys_for_ever(shared.redis.url) == []
+        assert keys_without_ttl(shared.redis.url) == []
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def build_stack(tmp_path: Path) -> Iterator[Callable[..., Stack]]:
         yield build
         for stack in built:
             if is_healthy(stack.redis.url):
-                assert keys_for_ever(stack.redis.url) == []
+                assert keys_without_ttl(stack.redis.url) == []
     finally:
         for stack in built:
-            stack.end()
+            stack.shut_down()

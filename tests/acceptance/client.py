@@ -7,7 +7,7 @@ from typing import Any
 import requests
 
 from tests.acceptance.history import NO_ANSWER, OPEN, Answer, History, Post
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 
 PATIENCE = 60.0
 """Seconds for one request; what the rows demand is measured, not enforced, by the client."""

@@ -80,7 +80,7 @@ class Shared:
         """End it; the next row gets a new one."""
         if self._scene is not None:
             self._scene.end()
-            self._scene.stack.end()
+            self._scene.stack.shut_down()
             self._scene = None
 
 

@@ -12,7 +12,7 @@ from tests.acceptance.scene import Scene
 from tests.harness.environment import PASSWORD
 from tests.harness.ports import free_port
 from tests.harness.stack import port_of
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 
 SENTINEL = """\
 bind 127.0.0.1

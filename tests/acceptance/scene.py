@@ -15,11 +15,11 @@ from tests.acceptance.audit import Call, Evidence, audit
 from tests.acceptance.client import Client
 from tests.acceptance.history import History, Post
 from tests.acceptance.kept import Kept, read, reader
-from tests.harness.keys import keys_for_ever
+from tests.harness.key_leaks import keys_without_ttl
 from tests.harness.processes import Process
 from tests.harness.proxy import Proxy
 from tests.harness.stack import Stack
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 
 LEASE, GRACE, SWEEP = 2.0, 1.0, 1.0
 """Seconds; the bounds that rows assert are made of these."""
@@ -197,11 +197,11 @@ class Scene:
         """Fail unless everything is as it must be at rest."""
         self.rest()
         wrong = audit(Evidence(self.history, self.kept(), self.calls()))
-        wrong += [f"{key} stays for ever" for key in keys_for_ever(self.data_url)]
+        wrong += [f"{key} stays for ever" for key in keys_without_ttl(self.data_url)]
         assert not wrong, f"{len(wrong)} wrong:\n" + "\n".join(each[:1000] for each in wrong[:10])
 
     def end(self) -> None:
         """Let go of what is held here; the stack is ended by whoever built it."""
         for proxy in self._proxies:
-            proxy.refuse()
+            proxy.refuse_connections()
         self.redis.close()

@@ -10,7 +10,7 @@ import redis
 from parley_client import Client
 from project.runner.process import ROOT
 from tests.harness.stack import Stack
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 
 PAGE = (ROOT / "docs" / "backups.md").read_text()
 

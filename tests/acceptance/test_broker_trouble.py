@@ -117,7 +117,7 @@ def test_a_publish_that_goes_into_the_void_delays_no_answer_and_loses_no_message
 ) -> None:
     client = here.client()
     client.reply_in(client.post("Hello"), "completed")
-    here.web_wire.hold()
+    here.web_wire.pause()
     for _ in range(3):
         post = client.post("Are you there?")
         assert post.answer.seconds < 1

@@ -11,7 +11,7 @@ import requests
 
 from tests.acceptance.scene import LEASE, SWEEP, Scene
 from tests.harness.processes import Process
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 
 LIBRARY = next(iter(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None)
 

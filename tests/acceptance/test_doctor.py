@@ -10,7 +10,7 @@ from redis import Redis
 
 from project.runner.process import ROOT
 from tests.harness.stack import Stack
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 
 
 @pytest.fixture

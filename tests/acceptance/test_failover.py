@@ -9,7 +9,7 @@ from tests.acceptance.failover import Pair
 from tests.acceptance.realtime.test_any_way import stroll
 from tests.acceptance.scene import Scene
 from tests.acceptance.test_redis_trouble import Talkers
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 
 
 @pytest.mark.slow

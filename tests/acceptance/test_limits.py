@@ -13,7 +13,7 @@ from chat.store.scripts import read_script
 from tests.acceptance.scene import LEASE, Scene
 from tests.acceptance.usual import Usual
 from tests.harness.stack import Stack
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 from tests.integration.api.calls import Api, refusal
 
 LIMITED = """
@@ -86,7 +86,7 @@ def test_a_turn_whose_gate_gives_no_answer_is_handed_back_and_taken_again(
     here: Usual,
 ) -> None:
     client = here.client(model="narrow")
-    here.worker_link.lose_answer_to(read_script("acquire").sha, times=MAX_TRIES)
+    here.worker_link.drop_response_to(read_script("acquire").sha, times=MAX_TRIES)
     post = client.post("Hello")
     reply = client.reply_in(post, "completed")
     assert "Could not use the limiter of narrow" in here.worker.log

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.harness.ear import Ear
 from tests.harness.processes import Process
-from tests.harness.receiver import Receiver
+from tests.harness.recording_server import RecordingServer
 from tests.harness.stack import Stack
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
+from tests.harness.webhook_receiver import WebhookReceiver
 from tests.integration.api.calls import Api
 
 CANARY = "canary"
@@ -36,7 +36,7 @@ def test_one_id_leads_from_the_post_to_the_task_to_the_model(
     build_stack: Callable[..., Stack],
 ) -> None:
     """None of the lines holds what was said, or the token."""
-    with Ear() as model:
+    with RecordingServer() as model:
         stack = build_stack(
             # A vendor's key may stand in its URL.
             env={"MODEL_URL": f"{model.url}/v1?key={CANARY}", "LOG_LEVEL": "DEBUG"}
@@ -52,7 +52,7 @@ def test_one_id_leads_from_the_post_to_the_task_to_the_model(
         assert accepted | place | {"message": "msg_2: accepted", "level": "INFO"} == accepted
         assert ended | place | {"message": "msg_2: completed"} == ended
         assert (ended["attempt"], ended["fence"]) == (1, 1)
-        (call,) = model.posts(f"/chat/completions?key={CANARY}")
+        (call,) = model.requests_to(f"/chat/completions?key={CANARY}")
         assert call.headers["x-request-id"] == "req_mine"
         assert owner.snapshot()["messages"][-1]["status"] == "completed"
         for process in (web, worker):
@@ -62,7 +62,7 @@ def test_one_id_leads_from_the_post_to_the_task_to_the_model(
 
 def test_every_line_is_json_whoever_writes_it(build_stack: Callable[..., Stack]) -> None:
     """Parley, Celery, uvicorn, Python's warnings, a thread that fails, last words."""
-    with Receiver() as receiver:
+    with WebhookReceiver() as receiver:
         env = {
             "PYTHONPATH": str(Path(__file__).parent / "trouble"),
             "PYTHONWARNINGS": "always",

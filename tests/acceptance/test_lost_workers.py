@@ -9,7 +9,7 @@ from chat.store.scripts import read_script
 from fakemodel.replies.reply import fill
 from tests.acceptance.scene import LEASE, Scene
 from tests.acceptance.usual import Usual
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 
 SLOW = {"tokens": 200, "rate": 10}
 """How a call is answered that is to be under way when its worker is lost: for 20 s."""
@@ -49,12 +49,12 @@ def test_a_worker_killed_just_before_finish_loses_no_reply(here: Usual) -> None:
     client = here.client()
     client.reply_in(client.post("So that Redis knows the scripts"), "completed")
 
-    here.worker_link.hold_at(read_script("finish").sha)
+    here.worker_link.pause_before(read_script("finish").sha)
     post = client.post("Hello")
-    assert here.worker_link.tripped.wait(20)
+    assert here.worker_link.triggered.wait(20)
     assert here.calls(post.content)[0]["finished_at"]
     here.worker.kill()
-    here.worker_link.cut()
+    here.worker_link.disconnect()
     here.history.faults[post.content] = 1
     here.worker.start()
     up = here.now()

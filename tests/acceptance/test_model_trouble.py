@@ -8,7 +8,7 @@ import pytest
 
 from tests.acceptance.scene import Scene
 from tests.acceptance.usual import MODELS, Usual
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 
 HASTY = """
 [default.timeouts]

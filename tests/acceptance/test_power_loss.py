@@ -11,7 +11,7 @@ from tests.acceptance.power import STRACE, Power, slow_down_disk
 from tests.acceptance.scene import Scene
 from tests.acceptance.test_doctor import doctor
 from tests.acceptance.test_redis_trouble import Talkers
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 
 pytestmark = [
     pytest.mark.slow,

@@ -13,8 +13,8 @@ from tests.acceptance.client import Client
 from tests.acceptance.history import Post
 from tests.acceptance.scene import GRACE, Scene
 from tests.acceptance.usual import Usual
-from tests.harness.crowd import at_once, started
-from tests.harness.waiting import wait_until
+from tests.harness.concurrency import run_concurrently, start_concurrently
+from tests.harness.wait import wait_until
 
 STORE_TIMEOUT = 1.5
 """Seconds; the default."""
@@ -30,9 +30,9 @@ def test_a_finish_whose_answer_is_lost_is_sent_again_and_changes_nothing(here: U
     here.redis.config_set("slowlog-max-len", 10_000)
 
     finish = read_script("finish").sha
-    here.worker_link.lose_answer_to(finish)
+    here.worker_link.drop_response_to(finish)
     posts = [client.post("Hello"), client.post("And then?")]
-    assert here.worker_link.tripped.wait(20)
+    assert here.worker_link.triggered.wait(20)
     replies = [client.reply_in(post, "completed") for post in posts]
 
     sent = [call["command"].decode() for call in here.redis.slowlog_get(10_000)]
@@ -51,7 +51,7 @@ class Talkers:
         self.posts: list[tuple[Client, Post]] = []
         self._stopping = Event()
         clients = here.clients(number)
-        self._talks = started([partial(self._talk, client) for client in clients])
+        self._talks = start_concurrently([partial(self._talk, client) for client in clients])
 
     def post_more(self, number: int) -> None:
         """Return once so many more messages have been accepted."""
@@ -95,13 +95,13 @@ def test_a_frozen_redis_is_told_within_two_seconds_and_nothing_is_taken_twice(he
         client.reply_in(client.post("Hello"), "completed")
     running = clients[0].post("Tell me [[tokens=40 rate=10]]")
     clients[0].said(running)
-    reads = at_once(
+    reads = run_concurrently(
         [partial(client.call, "GET", f"/sessions/{client.session_id}") for client in clients]
     )
     busy = max(read.seconds for read in reads)  # what so many at once take this machine anyway
 
     here.stack.redis.freeze()
-    posts = at_once([partial(client.try_to_post, "Are you there?") for client in clients])
+    posts = run_concurrently([partial(client.try_to_post, "Are you there?") for client in clients])
     assert {post.answer.status for post in posts} == {503}
     assert median(post.answer.seconds for post in posts) < 2 + busy
     # Nobody waits for one thread's timeout after another's.

@@ -16,10 +16,10 @@ import requests
 from redis import Redis
 
 from project.runner.process import ROOT
-from tests.harness.environment import clean
+from tests.harness.environment import without_parley_variables
 from tests.harness.ports import free_port
 from tests.harness.stack import Stack
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 
 NAMES = {"redis", "model", "worker", "web", "parley"}
 ENDED_WITHIN = 10.0
@@ -33,7 +33,7 @@ class Run:
         self.url = f"http://127.0.0.1:{port}"
         self._log = log
         own = {"PARLEY_HOME": str(home), "PORT": str(port)}
-        environ = clean(os.environ) | own | env
+        environ = without_parley_variables(os.environ) | own | env
         if "REDIS_URL" not in env:
             del environ["REDIS_URL"]
         with log.open("wb") as output:

@@ -8,8 +8,8 @@ from tests.acceptance.client import Client
 from tests.acceptance.history import Post
 from tests.acceptance.scene import Scene
 from tests.acceptance.usual import Usual
-from tests.harness.crowd import at_once
-from tests.harness.waiting import wait_until
+from tests.harness.concurrency import run_concurrently
+from tests.harness.wait import wait_until
 
 
 @pytest.mark.fault("F29")
@@ -22,7 +22,7 @@ def test_five_messages_at_once_are_answered_in_order_each_having_seen_the_ones_b
     twins = [client.twin() for _ in range(5)]
     for number, twin in enumerate(twins):
         twin.url = here.stack.web(number % 2).url
-    posts = at_once([partial(twin.post, "Hello [[tokens=9 rate=20]]") for twin in twins])
+    posts = run_concurrently([partial(twin.post, "Hello [[tokens=9 rate=20]]") for twin in twins])
     here.rest()
 
     posts.sort(key=lambda post: int(post.reply_id.removeprefix("msg_")))
@@ -45,7 +45,7 @@ def test_two_hundred_posts_with_fifty_keys_are_taken_once_each_up_to_the_cap(her
         partial(client.twin().try_to_post, content, key=f"a key of {content}")
         for content in contents * 4
     ]
-    posts = at_once(tries)
+    posts = run_concurrently(tries)
 
     accepted = {post.key: post for post in posts if post.is_accepted}
     refused = [post for post in posts if not post.is_accepted]
@@ -92,7 +92,9 @@ def test_nothing_comes_back_of_sessions_deleted_under_their_turns(here: Usual) -
 def test_pending_work_keeps_its_session_alive_beyond_its_ttl_and_then_it_ends(here: Usual) -> None:
     stages = three_stages(here, ttl=1)
     # All at once: each session ends a second after its turn.
-    replies = at_once([partial(client.reply_in, post, "completed") for client, post in stages])
+    replies = run_concurrently(
+        [partial(client.reply_in, post, "completed") for client, post in stages]
+    )
     for reply in replies:
         assert reply["completed_at"] - reply["created_at"] > 2
     here.history.ended.update(client.session_id for client, _ in stages)

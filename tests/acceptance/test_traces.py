@@ -9,9 +9,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from redis import Redis
 
 from project.runner.process import ROOT
-from tests.harness.ear import Ear
+from tests.harness.recording_server import RecordingServer
 from tests.harness.stack import Stack
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 from tests.integration.api.calls import Api
 
 CANARY = "canary"
@@ -19,10 +19,10 @@ UPSTREAM = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 TRACE = bytes.fromhex(UPSTREAM.split("-")[1])
 
 
-def spans_of(ear: Ear) -> dict[str, tuple[Span, int]]:
+def spans_of(ear: RecordingServer) -> dict[str, tuple[Span, int]]:
     """Return the spans by name, and the process of each."""
     found: dict[str, tuple[Span, int]] = {}
-    for post in ear.posts("/v1/traces"):
+    for post in ear.requests_to("/v1/traces"):
         for resource in ExportTraceServiceRequest.FromString(post.body).resource_spans:
             process = {each.key: each.value for each in resource.resource.attributes}["process.pid"]
             for scope in resource.scope_spans:
@@ -30,7 +30,7 @@ def spans_of(ear: Ear) -> dict[str, tuple[Span, int]]:
     return found
 
 
-def traced(build_stack: Callable[..., Stack], ear: Ear) -> Stack:
+def traced(build_stack: Callable[..., Stack], ear: RecordingServer) -> Stack:
     env = {
         "MODEL_URL": f"{ear.url}/v1",
         "OTEL_EXPORTER_OTLP_ENDPOINT": ear.url,
@@ -42,7 +42,7 @@ def traced(build_stack: Callable[..., Stack], ear: Ear) -> Stack:
 def test_one_trace_leads_from_the_post_to_the_commit_though_a_sweep_woke_the_worker(
     build_stack: Callable[..., Stack],
 ) -> None:
-    with Ear() as ear:
+    with RecordingServer() as ear:
         stack = traced(build_stack, ear).start(workers=0)
         owner = Api(stack.web().url).open(name=CANARY, system_prompt=CANARY)
         posted = owner.post("/messages", {"content": CANARY}, traceparent=UPSTREAM)
@@ -69,17 +69,19 @@ def test_one_trace_leads_from_the_post_to_the_commit_though_a_sweep_woke_the_wor
             "model": "turn",
             "finish": "turn",
         }
-        (call,) = ear.posts("/chat/completions")
+        (call,) = ear.requests_to("/chat/completions")
         model = spans["model"][0]
         assert call.headers["traceparent"] == f"00-{TRACE.hex()}-{model.span_id.hex()}-01"
-        assert not any(CANARY.encode() in each.body for each in ear.posts("/v1/traces"))
-        assert owner.token.encode() not in b"".join(each.body for each in ear.posts("/v1/traces"))
+        assert not any(CANARY.encode() in each.body for each in ear.requests_to("/v1/traces"))
+        assert owner.token.encode() not in b"".join(
+            each.body for each in ear.requests_to("/v1/traces")
+        )
         (line,) = [line for line in stack.worker().log.splitlines() if "msg_2: completed" in line]
         assert f'"trace_id": "{TRACE.hex()}"' in line
 
 
 def test_a_model_that_fails_shows_in_its_span(build_stack: Callable[..., Stack]) -> None:
-    with Ear() as ear:
+    with RecordingServer() as ear:
         stack = traced(build_stack, ear)
         stack.env["MODEL_URL"] = f"{ear.url}/nothing"  # what is no JSON is no reply
         stack.env["CHAT_MAX_ATTEMPTS"] = "1"

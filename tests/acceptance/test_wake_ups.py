@@ -13,8 +13,8 @@ from chat.store.scripts import read_script
 from tests.acceptance.history import NO_ANSWER
 from tests.acceptance.scene import GRACE, LEASE, Scene
 from tests.acceptance.usual import Usual
-from tests.harness.crowd import started
-from tests.harness.waiting import wait_until
+from tests.harness.concurrency import start_concurrently
+from tests.harness.wait import wait_until
 
 
 @pytest.mark.fault("F05")
@@ -23,19 +23,19 @@ def test_fifty_messages_of_a_web_killed_before_it_could_publish_are_answered_wit
 ) -> None:
     here = scene(web_threads=64)
     wire = here.proxy(here.stack.redis.url)
-    wire.hold()
+    wire.pause()
     here.reroute(here.web, BROKER_URL=wire.url, CHAT_PUBLISH_TIMEOUT="60")
     here.start()
     clients = here.clients(50)
 
-    futures = started([partial(client.try_to_post, "Hello") for client in clients])
+    futures = start_concurrently([partial(client.try_to_post, "Hello") for client in clients])
     wait_until(lambda: here.kept().counts["accepted"] == 50, within=20)
     here.web.kill()
     here.history.servers_were_killed = True
     posts = [future.result() for future in futures]
     assert {post.answer.status for post in posts} == {NO_ANSWER}
     assert here.redis.llen("chat") == 0
-    wire.refuse()
+    wire.refuse_connections()
 
     here.rest()
     assert len(here.calls()) == 50
@@ -53,15 +53,15 @@ def test_a_message_posted_again_to_the_next_web_is_the_same_message(here: Usual)
     client = here.client()
     first = client.post("So that Redis knows the script")
 
-    here.web_link.hold_answer_to(read_script("submit").sha)
-    [future] = started([lambda: client.try_to_post("Hello")])
-    assert here.web_link.tripped.wait(20)
+    here.web_link.pause_after(read_script("submit").sha)
+    [future] = start_concurrently([lambda: client.try_to_post("Hello")])
+    assert here.web_link.triggered.wait(20)
     wait_until(lambda: here.kept().counts["accepted"] == 2, within=20)
     here.web.kill()
     here.history.servers_were_killed = True
     unanswered = future.result()
     assert unanswered.answer.status == NO_ANSWER
-    here.web_link.cut()
+    here.web_link.disconnect()
     here.web.start()
 
     again = client.post_again(unanswered)

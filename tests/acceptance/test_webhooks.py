@@ -8,9 +8,9 @@ from standardwebhooks import Webhook
 
 from tests.acceptance.conftest import SCENES
 from tests.acceptance.scene import KNOBS, MODEL, Scene
-from tests.harness.receiver import Receiver, hang, status
 from tests.harness.stack import Stack
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
+from tests.harness.webhook_receiver import WebhookReceiver, hang, respond
 
 SECRETS = ("whsec_" + "A" * 32, "whsec_" + "B" * 32)
 WEBHOOKS: dict[str, Any] = {
@@ -23,9 +23,9 @@ WEBHOOKS: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Scene, Receiver]]:
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Scene, WebhookReceiver]]:
     """A scene whose deployment has a webhook; starting one takes longer than these tests."""
-    with Receiver() as receiver:
+    with WebhookReceiver() as receiver:
         own = {f"CHAT_{name.upper()}": str(value) for name, value in WEBHOOKS.items()}
         env = KNOBS | own | {"CHAT_WEBHOOK_URL": receiver.url + "/all"}
         stack = Stack(
@@ -36,22 +36,22 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Scene, R
             yield told.start(), receiver
         finally:
             told.end()
-            stack.end()
+            stack.shut_down()
 
 
 @pytest.fixture
-def told(started: tuple[Scene, Receiver], request: pytest.FixtureRequest) -> Scene:
+def told(started: tuple[Scene, WebhookReceiver], request: pytest.FixtureRequest) -> Scene:
     scene = started[0]
     request.node.stash[SCENES] = [scene]
     return scene
 
 
 @pytest.fixture
-def receiver(started: tuple[Scene, Receiver]) -> Receiver:
+def receiver(started: tuple[Scene, WebhookReceiver]) -> WebhookReceiver:
     """As if it had never been called."""
     receiver = started[1]
-    receiver.calls, receiver.answers, receiver.then = [], [], status(204)
-    receiver.ended.clear()
+    receiver.calls, receiver.responders, receiver.default_responder = [], [], respond(204)
+    receiver.closing.clear()
     return receiver
 
 
@@ -59,7 +59,9 @@ def is_delivered(scene: Scene) -> bool:
     return not list(scene.redis.scan_iter("chat:{*}:outbox"))
 
 
-def test_a_webhook_is_told_of_a_reply_by_a_signed_call(told: Scene, receiver: Receiver) -> None:
+def test_a_webhook_is_told_of_a_reply_by_a_signed_call(
+    told: Scene, receiver: WebhookReceiver
+) -> None:
     own, other = told.client(), told.client(webhook_url=receiver.url + "/other")
     for client, url in ((own, receiver.url + "/own"), (other, None)):
         changed = client.call("PATCH", f"/sessions/{client.session_id}", {"webhook_url": url})
@@ -77,8 +79,10 @@ def test_a_webhook_is_told_of_a_reply_by_a_signed_call(told: Scene, receiver: Re
     wait_until(lambda: is_delivered(told))
 
 
-def test_what_was_not_taken_is_sent_again_until_it_is(told: Scene, receiver: Receiver) -> None:
-    receiver.answers = [status(500), status(302, Location=receiver.url + "/elsewhere"), hang]
+def test_what_was_not_taken_is_sent_again_until_it_is(
+    told: Scene, receiver: WebhookReceiver
+) -> None:
+    receiver.responders = [respond(500), respond(302, Location=receiver.url + "/elsewhere"), hang]
     client = told.client()
     client.reply_in(client.post("Hello"), "completed")
     calls = receiver.wait_for(4)
@@ -88,9 +92,9 @@ def test_what_was_not_taken_is_sent_again_until_it_is(told: Scene, receiver: Rec
 
 
 def test_a_worker_killed_in_the_middle_of_a_delivery_is_made_good(
-    told: Scene, receiver: Receiver
+    told: Scene, receiver: WebhookReceiver
 ) -> None:
-    receiver.answers = [hang]
+    receiver.responders = [hang]
     client = told.client()
     client.reply_in(client.post("Hello"), "completed")
     receiver.wait_for(1)
@@ -103,9 +107,9 @@ def test_a_worker_killed_in_the_middle_of_a_delivery_is_made_good(
 
 
 def test_what_nobody_could_send_is_sent_when_the_session_has_ended(
-    told: Scene, receiver: Receiver
+    told: Scene, receiver: WebhookReceiver
 ) -> None:
-    receiver.then = status(503)
+    receiver.default_responder = respond(503)
     client = told.client(ttl=1)
     client.reply_in(client.post("Hello"), "completed")
     key = f"chat:{{*}}:session:{client.session_id}"
@@ -113,7 +117,7 @@ def test_what_nobody_could_send_is_sent_when_the_session_has_ended(
     told.history.ended.add(client.session_id)
     assert not is_delivered(told)
     before = len(receiver.calls)
-    receiver.then = status(200)
+    receiver.default_responder = respond(200)
     last = receiver.wait_for(before + 1)[-1]
     assert last.event["message"]["content"].startswith("echo: ")
     wait_until(lambda: is_delivered(told))

@@ -55,13 +55,13 @@ class Usual(Scene):
 
     def renew(self) -> None:
         """Make it look as if nothing had happened: one row after another passes through."""
-        self.stack.web(1).end()
-        self.stack.worker(1).end()
+        self.stack.web(1).ensure_stopped()
+        self.stack.worker(1).ensure_stopped()
         for process in (self.stack.redis, self.stack.model, self.worker, self.web):
             if not process.is_running:
                 process.start()
         for link in (self.worker_link, self.web_link, self.web_wire):
-            link.flow()
+            link.resume()
         self.flush(self.stack.redis)
         requests.post(f"{self.stack.model.url}/__reset__", timeout=10).raise_for_status()
         self.history = History()

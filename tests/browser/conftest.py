@@ -63,7 +63,7 @@ def chat_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     try:
         yield stack.start()
     finally:
-        stack.end()
+        stack.shut_down()
 
 
 @pytest.fixture(scope="package")

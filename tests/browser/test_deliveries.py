@@ -9,8 +9,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.browser.axe import violations
 from tests.browser.conftest import TIMEOUT
 from tests.browser.staff import log_in, open_session, post_message
-from tests.harness.receiver import Receiver, status
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
+from tests.harness.webhook_receiver import WebhookReceiver, respond
 
 pytestmark = pytest.mark.browser
 
@@ -19,10 +19,10 @@ PAGES = ("change", "webhook", "events")
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
+def receiver() -> Iterator[WebhookReceiver]:
     """A webhook receiver that returns 503."""
-    with Receiver() as running:
-        running.then = status(503, retry_after="3600")
+    with WebhookReceiver() as running:
+        running.default_responder = respond(503, retry_after="3600")
         yield running
 
 
@@ -33,7 +33,7 @@ def row_of(tab: Page, name: str) -> str:
 
 
 def test_staff_can_find_and_retry_a_failed_delivery(
-    url: str, receiver: Receiver, tab: Page, take_screenshot: Callable[[Page, str], None]
+    url: str, receiver: WebhookReceiver, tab: Page, take_screenshot: Callable[[Page, str], None]
 ) -> None:
     session_id, headers = open_session(url, name="Billing", webhook_url=receiver.url)
     post_message(url, headers, "Hello!")
@@ -48,7 +48,7 @@ def test_staff_can_find_and_retry_a_failed_delivery(
     expect(tab.locator("#content-main")).to_contain_text(receiver.url)
     take_screenshot(tab, "admin-webhook")
 
-    receiver.then = status(204)
+    receiver.default_responder = respond(204)
     delivery.get_by_role("button", name="Deliver again").click()
     expect(tab.locator(".messagelist")).to_contain_text("Asked for msg_2 to be delivered again.")
     assert receiver.wait_for(2)[1].id == f"{session_id}_msg_2"
@@ -67,7 +67,7 @@ def test_admin_pages_are_accessible_and_do_not_overflow(
     new_context: Callable[..., BrowserContext],
     take_screenshot: Callable[[Page, str], None],
 ) -> None:
-    with Receiver() as receiver:
+    with WebhookReceiver() as receiver:
         session_id, headers = open_session(url, name="Billing", webhook_url=receiver.url)
         post_message(url, headers, "Hello!")
         receiver.wait_for(1)

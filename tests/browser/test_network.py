@@ -10,7 +10,7 @@ from playwright.sync_api import APIResponse, Locator, Route, expect
 from tests.browser.chat_page import ChatPage
 from tests.harness.proxy import Proxy
 from tests.harness.stack import Stack
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -55,9 +55,9 @@ def test_lost_network_during_a_reply_loses_nothing(
     chat = open_page(url=proxy.url).start("Cut")
     reply = chat.send(f"Hello {SLOW}")
     expect(reply.locator(".body")).not_to_be_empty()
-    proxy.refuse()
+    proxy.refuse_connections()
     expect(chat.page.locator("#connection")).to_be_visible()
-    proxy.listen()
+    proxy.accept_connections()
     expect(chat.page.locator("#connection")).to_be_hidden()
     expect(reply).to_have_attribute("aria-busy", "false")
     assert is_complete(reply, stored_contents(chat_stack, chat)[1])
@@ -67,10 +67,10 @@ def test_message_written_offline_is_sent_later(
     open_page: Callable[..., ChatPage], chat_stack: Stack, proxy: Proxy
 ) -> None:
     chat = open_page(url=proxy.url).start("Later")
-    proxy.refuse()
+    proxy.refuse_connections()
     chat.submit("Written offline")
     expect(chat.page.get_by_text("Sending…")).to_be_visible()
-    proxy.listen()
+    proxy.accept_connections()
     expect(chat.replies.first).to_have_attribute("aria-busy", "false")
     assert chat.user_messages.count() == 1
     assert stored_contents(chat_stack, chat)[0] == "Written offline"
@@ -82,12 +82,12 @@ def test_chat_selected_offline_is_shown_later(
     chat = open_page(url=proxy.url).start("Away")
     chat.send_and_wait("Hello")
     chat.button("New chat").click()
-    proxy.refuse()
+    proxy.refuse_connections()
     chat.page.get_by_role("link", name="Away").click()
     expect(chat.page.locator("#connection")).to_contain_text("Connection lost.")
     expect(chat.button("Settings")).to_be_disabled()
     chat.submit("And one more")
-    proxy.listen()
+    proxy.accept_connections()
     # A real click could be too late: the page may have reconnected already.
     chat.page.locator("#connect").dispatch_event("click")
     expect(chat.user_messages).to_have_count(2)
@@ -125,7 +125,7 @@ def test_message_that_failed_offline_is_sent_later(
     chat.page.clock.install()
     chat.page.reload()
     chat.start("Long away")
-    proxy.refuse()
+    proxy.refuse_connections()
     chat.submit("Still there?")
     failure = chat.page.get_by_text("Not sent: Could not reach the server.").first
 
@@ -134,7 +134,7 @@ def test_message_that_failed_offline_is_sent_later(
         return failure.is_visible()
 
     wait_until(has_failed, within=15)
-    proxy.listen()
+    proxy.accept_connections()
     chat.page.clock.fast_forward(15_000)
     expect(chat.replies.first).to_have_attribute("aria-busy", "false")
     assert len(stored_contents(chat_stack, chat)) == 2
@@ -144,7 +144,7 @@ def test_message_is_posted_once_if_the_response_is_lost(
     open_page: Callable[..., ChatPage], chat_stack: Stack, proxy: Proxy
 ) -> None:
     chat = open_page(url=proxy.url).start("Once")
-    proxy.lose_answer_to("Say it once")
+    proxy.drop_response_to("Say it once")
     chat.submit("Say it once")
     expect(chat.replies.first).to_have_attribute("aria-busy", "false")
     expect(chat.page.locator(".pending")).to_have_count(0)

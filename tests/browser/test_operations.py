@@ -18,7 +18,7 @@ from tests.browser.staff import (
     post_message,
 )
 from tests.harness.stack import Stack
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -40,7 +40,7 @@ def busy_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             redis.expire("chat:{0}:last_hour", 600)
         yield stack
     finally:
-        stack.end()
+        stack.shut_down()
 
 
 def metrics_of_a_busy_hour() -> dict[str, int]:

@@ -13,7 +13,7 @@ from tests.acceptance.history import History
 from tests.browser.axe import violations
 from tests.browser.chat_page import ChatPage
 from tests.harness.stack import Stack
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 
 pytestmark = pytest.mark.browser
 

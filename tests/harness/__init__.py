@@ -1,1 +1,1 @@
-"""What tests stand on: real servers and workers, started with the supervisor's own code."""
+"""Real servers and workers for tests, started with the runner's own code."""

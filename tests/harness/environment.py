@@ -1,4 +1,4 @@
-"""The variables that the tests' own process and all that they start live by."""
+"""The environment variables of the test process and of all processes that it starts."""
 
 import os
 import signal
@@ -6,35 +6,35 @@ from collections.abc import Mapping
 
 from tests.harness.ports import free_port
 
-FOREIGN = ("CHAT_", "LOG_", "MODEL_", "OTEL_")
-"""Prefixes of variables that would make a test depend on whose shell it runs in."""
+# Variables of the developer's shell that would affect tests.
+PREFIXES = ("CHAT_", "LOG_", "MODEL_", "OTEL_")
 NAMES = {"ALLOWED_HOSTS", "BROKER_URL", "DATABASE_URL", "DEBUG", "HUGGINGFACE_INFERENCE_TOKEN"}
 
 
-def clean(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return `environ` without anything that configures Parley."""
+def without_parley_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return `environ` without the variables that configure Parley."""
     return {
         name: value
         for name, value in environ.items()
-        if not name.startswith(FOREIGN) and name not in NAMES
+        if not name.startswith(PREFIXES) and name not in NAMES
     }
 
 
-def adopt(home: str) -> None:
-    """Make this process one that keeps its state in `home` and Redis on a port of its own.
+def isolate(parley_home: str) -> None:
+    """Give this process its own state directory, and a Redis URL with a free port.
 
-    Nothing is started yet: a server on that port comes with the first test that needs it.
+    This starts nothing: the first test that needs Redis starts it on that port.
     """
-    kept = clean(os.environ)
+    kept = without_parley_variables(os.environ)
     os.environ.clear()
     os.environ.update(
         kept,
         DJANGO_SETTINGS_MODULE="project.settings",
-        PARLEY_HOME=home,
+        PARLEY_HOME=parley_home,
         REDIS_URL=f"redis://:{PASSWORD}@127.0.0.1:{free_port()}/0",
-        SECRET_KEY="a-key-of-the-tests-that-is-worth-nothing-elsewhere-0123",
+        SECRET_KEY="a-key-for-tests-only-that-protects-nothing-real-0123456",
     )
-    # What a script starts in the background ignores Ctrl-C, and so would all that is started here.
+    # A background job of a shell script ignores Ctrl-C, and its child processes would, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

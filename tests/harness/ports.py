@@ -1,24 +1,24 @@
-"""Ports that no two servers of the tests ever share, be one of them down for a moment."""
+"""Ports for test servers; no two servers share one, even while one of them is down."""
 
 import os
 import secrets
 
 from project.runner.healthcheck import is_port_free
 
-LOWEST, HIGHEST = 10_000, 20_000
-"""Below those that `make run` chooses from, and those of outgoing connections."""
+# Below the ports of `make run` and of outgoing connections.
+FIRST, END = 10_000, 20_000
+# Maximum number of pytest-xdist processes; each has its own range of ports.
 WORKERS = 8
-"""Most processes that the tests are spread over (pytest-xdist), each with ports of its own."""
 
-_given: set[int] = set()
+_allocated: set[int] = set()
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody listens on, and that was not given away before."""
-    share = (HIGHEST - LOWEST) // WORKERS
+    """Return a loopback port that is not in use and was not returned before."""
+    share = (END - FIRST) // WORKERS
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
-    lowest = LOWEST + worker * share
-    while (port := lowest + secrets.randbelow(share)) in _given or not is_port_free(port):
+    lowest = FIRST + worker * share
+    while (port := lowest + secrets.randbelow(share)) in _allocated or not is_port_free(port):
         pass
-    _given.add(port)
+    _allocated.add(port)
     return port

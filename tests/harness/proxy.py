@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that delays, holds, cuts and loses what passes through it."""
+"""A TCP proxy on loopback that delays, pauses, drops and cuts connections."""
 
 import socket
 import threading
@@ -8,28 +8,28 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
-BLOCK = 65536
-"""Bytes read at once; what tests look for in a block is far smaller and comes in one piece."""
+# Bytes per read. A marker that a test looks for is much shorter, and arrives in one block.
+BLOCK_BYTES = 65536
 
-Watch = Callable[["Link", bytes], bool]
-"""Sees each block of a client before it is passed on; true forgets the block."""
+# Receives each block of a client before it is forwarded; returns whether to drop the block.
+Filter = Callable[["Connection", bytes], bool]
 
 
 @dataclass(slots=True, eq=False)
-class Link:
-    """A client's connection, and the one to the server that was made for it."""
+class Connection:
+    """A client's connection, and the proxy's own connection to the server."""
 
     client: socket.socket
     server: socket.socket
+    # Cleared while the connection is paused, in both directions.
     flowing: threading.Event = field(default_factory=threading.Event)
-    """Not set while blocks have to wait, in both directions."""
+    # Whether all blocks are dropped, and neither side learns that the other has closed.
     is_dead: bool = False
-    """Whether everything is swallowed, even that one side has left."""
-    loses_answers: bool = False
-    """Whether the server's next block cuts the link instead of reaching the client."""
+    # Whether to close both sides instead of forwarding the server's next block.
+    drops_response: bool = False
 
     def close(self) -> None:
-        """End both connections; what is held is lost, and the threads that read them notice."""
+        """Close both sides. Paused blocks are lost, and the reading threads end."""
         for side in (self.client, self.server):
             with suppress(OSError):
                 side.shutdown(socket.SHUT_RDWR)
@@ -37,24 +37,24 @@ class Link:
 
 
 class Proxy:
-    """Passes connections on to the server that `url` names, until it is told otherwise."""
+    """Forwards connections to the server at `url`."""
 
     def __init__(self, url: str) -> None:
-        """Listen at once; the server may come up later."""
+        """Start to listen; the server may start later."""
         parts = urlsplit(url)
         self._target = (str(parts.hostname), int(parts.port or 0))
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._address = self._listener.getsockname()
-        place = parts.netloc.rpartition("@")
-        self.url = urlunsplit(parts._replace(netloc=f"{place[0]}{place[1]}{self._place()}"))
-        """The same URL, by way of the proxy."""
+        login, at, _ = parts.netloc.rpartition("@")
+        # The server's URL with the proxy's address.
+        self.url = urlunsplit(parts._replace(netloc=f"{login}{at}{self._netloc()}"))
+        # Seconds added to each block.
         self.delay = 0.0
-        """Seconds that each block waits."""
-        self.tripped = threading.Event()
-        """Set once a block has met what `hold_at` or `lose_answer_to` waits for."""
-        self._links: set[Link] = set()
-        self._is_holding = False
-        self._watch: Watch | None = None
+        # Set when a block matches `pause_before`, `pause_after` or `drop_response_to`.
+        self.triggered = threading.Event()
+        self._connections: set[Connection] = set()
+        self._is_paused = False
+        self._filter: Filter | None = None
         self._closing = threading.Event()
         self._accept()
 
@@ -62,95 +62,95 @@ class Proxy:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.refuse()
+        self.refuse_connections()
 
-    def hold(self) -> None:
-        """Let nothing pass from now on, in links old and new, as when a network loses packets."""
-        self._is_holding = True
-        for link in self._links.copy():
-            link.flowing.clear()
+    def pause(self) -> None:
+        """Forward nothing until `resume`, on existing and new connections."""
+        self._is_paused = True
+        for connection in self._connections.copy():
+            connection.flowing.clear()
 
-    def flow(self) -> None:
-        """Let everything pass again, what was held first."""
-        self._is_holding = False
-        for link in self._links.copy():
-            link.flowing.set()
+    def resume(self) -> None:
+        """Forward everything again, paused blocks first."""
+        self._is_paused = False
+        for connection in self._connections.copy():
+            connection.flowing.set()
 
     def half_open(self) -> int:
-        """Let the links that stand die without a word, each side believing that the other lives.
+        """Make existing connections dead while both sides believe that they are open.
 
-        New ones work. Returns how many died.
+        New connections work. Returns the number of dead connections.
         """
-        dying = self._links.copy()
-        for link in dying:
-            link.is_dead = True
+        dying = self._connections.copy()
+        for connection in dying:
+            connection.is_dead = True
         return len(dying)
 
-    def cut(self) -> None:
-        """Close all links; new ones work."""
-        for link in self._links.copy():
-            link.close()
+    def disconnect(self) -> None:
+        """Close all connections; new ones work."""
+        for connection in self._connections.copy():
+            connection.close()
 
-    def refuse(self) -> None:
-        """Close all links and refuse new ones."""
+    def refuse_connections(self) -> None:
+        """Close all connections, and refuse new ones."""
         self._closing.set()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self.cut()
+        self.disconnect()
 
-    def listen(self) -> None:
-        """Take connections again after `refuse`."""
+    def accept_connections(self) -> None:
+        """Listen again after `refuse_connections`."""
         self._listener = socket.create_server(self._address)
         self._accept()
 
-    def hold_at(self, marker: str) -> None:
-        """Hold the first link on which a client sends `marker`; the server never sees it."""
+    def pause_before(self, marker: str) -> None:
+        """Pause the first connection whose client sends `marker`, without forwarding it."""
 
-        def watch(link: Link, block: bytes) -> bool:
+        def pause(connection: Connection, block: bytes) -> bool:
             if marker.encode() not in block:
                 return False
-            link.flowing.clear()
-            self._trip()
+            connection.flowing.clear()
+            self._trigger()
             return False
 
-        self._arm(watch)
+        self._set_filter(pause)
 
-    def lose_answer_to(self, marker: str, *, times: int = 1) -> None:
-        """Pass on the first blocks that contain `marker`, but cut their links before an answer."""
-        left = iter(range(times - 1, -1, -1))
+    def pause_after(self, marker: str) -> None:
+        """Pause the first connection whose client sends `marker`, after forwarding that block."""
 
-        def watch(link: Link, block: bytes) -> bool:
-            if marker.encode() in block:
-                link.loses_answers = True
-                if next(left) == 0:
-                    self._watch = None
-            return False
-
-        self._arm(watch)
-
-    def hold_answer_to(self, marker: str) -> None:
-        """Pass on the first block that contains `marker`; from then on the client hears nothing."""
-
-        def watch(link: Link, block: bytes) -> bool:
+        def pause(connection: Connection, block: bytes) -> bool:
             if marker.encode() not in block:
                 return False
-            link.flowing.clear()
-            link.server.sendall(block)
-            self._trip()
+            connection.flowing.clear()
+            connection.server.sendall(block)
+            self._trigger()
             return True
 
-        self._arm(watch)
+        self._set_filter(pause)
 
-    def _arm(self, watch: Watch) -> None:
-        self.tripped.clear()
-        self._watch = watch
+    def drop_response_to(self, marker: str, *, times: int = 1) -> None:
+        """Forward the first blocks with `marker`, but close their connections, not responding."""
+        left = iter(range(times - 1, -1, -1))
 
-    def _trip(self) -> None:
-        self._watch = None
-        self.tripped.set()
+        def drop(connection: Connection, block: bytes) -> bool:
+            if marker.encode() in block:
+                connection.drops_response = True
+                if next(left) == 0:
+                    self._filter = None
+            return False
 
-    def _place(self) -> str:
+        self._set_filter(drop)
+
+    def _set_filter(self, filter_: Filter) -> None:
+        self.triggered.clear()
+        self._filter = filter_
+
+    def _trigger(self) -> None:
+        self._filter = None
+        self.triggered.set()
+
+    def _netloc(self) -> str:
         host, port = self._address
         return f"{host}:{port}"
 
@@ -162,9 +162,9 @@ class Proxy:
         with suppress(OSError):
             while True:
                 client, _ = listener.accept()
-                self._link(client)
+                self._connect(client)
 
-    def _link(self, client: socket.socket) -> None:
+    def _connect(self, client: socket.socket) -> None:
         try:
             server = socket.create_connection(self._target, timeout=1)
         except OSError:
@@ -173,50 +173,50 @@ class Proxy:
         server.settimeout(None)
         for side in (client, server):
             side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        link = Link(client, server)
-        if not self._is_holding:
-            link.flowing.set()
-        self._links.add(link)
-        threading.Thread(target=self._live, args=(link,), daemon=True).start()
+        connection = Connection(client, server)
+        if not self._is_paused:
+            connection.flowing.set()
+        self._connections.add(connection)
+        threading.Thread(target=self._forward, args=(connection,), daemon=True).start()
 
-    def _live(self, link: Link) -> None:
-        """Pass blocks both ways until either side leaves."""
-        back = threading.Thread(target=self._carry_back, args=(link,), daemon=True)
+    def _forward(self, connection: Connection) -> None:
+        """Forward blocks in both directions until either side closes."""
+        back = threading.Thread(target=self._forward_responses, args=(connection,), daemon=True)
         back.start()
-        self._carry_on(link)
+        self._forward_requests(connection)
         back.join()
-        self._links.discard(link)
-        link.client.close()
-        link.server.close()
+        self._connections.discard(connection)
+        connection.client.close()
+        connection.server.close()
 
-    def _carry_on(self, link: Link) -> None:
+    def _forward_requests(self, connection: Connection) -> None:
         with suppress(OSError):
-            while block := link.client.recv(BLOCK):
-                watch = self._watch
-                if watch is not None and watch(link, block):
+            while block := connection.client.recv(BLOCK_BYTES):
+                current_filter = self._filter
+                if current_filter is not None and current_filter(connection, block):
                     continue
-                self._wait(link)
-                if not link.is_dead:
-                    link.server.sendall(block)
-        self._leave(link)
+                self._wait(connection)
+                if not connection.is_dead:
+                    connection.server.sendall(block)
+        self._close(connection)
 
-    def _carry_back(self, link: Link) -> None:
+    def _forward_responses(self, connection: Connection) -> None:
         with suppress(OSError):
-            while block := link.server.recv(BLOCK):
-                self._wait(link)
-                if link.loses_answers:
-                    self.tripped.set()
+            while block := connection.server.recv(BLOCK_BYTES):
+                self._wait(connection)
+                if connection.drops_response:
+                    self.triggered.set()
                     break
-                if not link.is_dead:
-                    link.client.sendall(block)
-        self._leave(link)
+                if not connection.is_dead:
+                    connection.client.sendall(block)
+        self._close(connection)
 
-    def _wait(self, link: Link) -> None:
+    def _wait(self, connection: Connection) -> None:
         if self.delay:
             self._closing.wait(self.delay)
-        link.flowing.wait()
+        connection.flowing.wait()
 
-    def _leave(self, link: Link) -> None:
-        """Tell the other side that this one has left, unless nobody may know."""
-        if not link.is_dead:
-            link.close()
+    def _close(self, connection: Connection) -> None:
+        """Close both sides, unless the connection is half-open."""
+        if not connection.is_dead:
+            connection.close()

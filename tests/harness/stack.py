@@ -1,4 +1,4 @@
-"""Redis, the fake model, webs and workers as one thing, each of them at a test's mercy."""
+"""A complete installation for tests: Redis, the fake model, web processes and workers."""
 
 import os
 from collections.abc import Mapping
@@ -10,19 +10,19 @@ from urllib.parse import urlsplit
 from project.runner import commands, redis_server
 from project.runner.process import Program
 from project.runner.stack import fake_model_env
-from tests.harness.environment import PASSWORD, clean
+from tests.harness.environment import PASSWORD, without_parley_variables
 from tests.harness.ports import free_port
 from tests.harness.processes import Process
 
 
 class Stack:
-    """A Parley of its own, with its state in `directory`.
+    """One installation of Parley, with its state in `directory`.
 
-    `redis`, `model`, `web(n)` and `worker(n)` are processes; `start` starts the usual ones.
+    `redis`, `model`, `web(n)` and `worker(n)` are processes; `start` starts one of each.
     """
 
-    not_ended: ClassVar[list["Stack"]] = []
-    """For whoever has to tell why a test failed."""
+    # Their logs are added to the report of a failed test.
+    running: ClassVar[list["Stack"]] = []
 
     def __init__(
         self,
@@ -36,13 +36,13 @@ class Stack:
     ) -> None:
         """Prepare a stack without starting anything.
 
-        `env` holds knobs (`CHAT_LEASE_TTL` and the like) for all its processes, and overrides what
-        the stack would set. `appendonly` lets Redis survive being killed, as long as it does
-        not hold back what it writes while the disk syncs, as it does with `everysec`.
+        env: settings for all processes, such as `CHAT_LEASE_TTL`; they override the stack's own.
+        appendonly: Redis keeps its data when it is killed. With `appendfsync="everysec"`, it can
+        lose data while the disk is busy.
         """
         self.directory = directory
         self._processes: dict[str, Process] = {}
-        self.not_ended.append(self)
+        self.running.append(self)
         port = redis_port or free_port()
         self.redis = self.add(
             commands.redis(
@@ -56,19 +56,24 @@ class Stack:
         )
         model_port = free_port()
         own = {"REDIS_URL": self.redis.url, "PARLEY_HOME": str(directory), "PYTHONUNBUFFERED": "1"}
-        self.env = clean(os.environ) | own | fake_model_env(model_port) | dict(env or {})
+        self.env = (
+            without_parley_variables(os.environ)
+            | own
+            | fake_model_env(model_port)
+            | dict(env or {})
+        )
         self.model = self.add(
             commands.fake_model(*model_options, port=model_port, env=self.env),
             url=f"http://127.0.0.1:{model_port}",
         )
 
     def start(self, *, webs: int = 1, workers: int = 1) -> Self:
-        """Start Redis, the model, and so many webs and workers, and wait until they are ready."""
+        """Start all processes, and wait until they are ready."""
         self.redis.start()
         return self.start_others(webs=webs, workers=workers)
 
     def start_others(self, *, webs: int = 1, workers: int = 1) -> Self:
-        """Start all but Redis."""
+        """Start all processes except Redis."""
         started = [self.model, *map(self.worker, range(workers)), *map(self.web, range(webs))]
         for process in started:
             process.launch()
@@ -77,7 +82,7 @@ class Stack:
         return self
 
     def web(self, number: int = 0) -> Process:
-        """Return web process `number`, which may have to be started."""
+        """Return web process `number`, started or not."""
         if f"web{number}" in self._processes:
             return self._processes[f"web{number}"]
         port = free_port()
@@ -85,14 +90,14 @@ class Stack:
         return self.add(program, url=f"http://127.0.0.1:{port}")
 
     def worker(self, number: int = 0) -> Process:
-        """Return worker `number`, which may have to be started."""
+        """Return worker `number`, started or not."""
         name = f"worker{number}"
         if name in self._processes:
             return self._processes[name]
         return self.add(commands.worker(name, env=self.env))
 
     def broker(self) -> Process:
-        """Return a Redis for the broker alone, told to all webs and workers made from here on."""
+        """Add a second Redis as the broker of all web processes and workers created later."""
         port = free_port()
         program = commands.redis(self.directory / "broker", port=port, password=PASSWORD)
         broker = self.add(
@@ -101,15 +106,15 @@ class Stack:
         self.env["BROKER_URL"] = broker.url
         return broker
 
-    def end(self) -> None:
-        """End all that was started, frozen or not."""
+    def shut_down(self) -> None:
+        """Kill all processes, even frozen ones."""
         for process in reversed(self._processes.values()):
-            process.end()
-        if self in self.not_ended:
-            self.not_ended.remove(self)
+            process.ensure_stopped()
+        if self in self.running:
+            self.running.remove(self)
 
-    def last_words(self, lines: int) -> str:
-        """Return the end of what each process has written."""
+    def log_tails(self, lines: int) -> str:
+        """Return the last lines of each process's log."""
         return "\n".join(
             f"{process.program.name}: {line}"
             for process in self._processes.values()
@@ -117,14 +122,13 @@ class Stack:
         )
 
     def add(self, program: Program, *, url: str = "") -> Process:
-        """Have another program, which is ended with the rest."""
+        """Add another program, which `shut_down` kills with the others."""
         process = Process(program, self.directory / f"{program.name}.log", url=url)
         self._processes[program.name] = process
         return process
 
 
 def port_of(url: str) -> int:
-    """Return the port that a URL names."""
     port = urlsplit(url).port
     assert port is not None
     return port

@@ -9,7 +9,7 @@ import pytest
 
 from project.runner import commands
 from project.runner.process import ROOT
-from tests.harness.environment import clean
+from tests.harness.environment import without_parley_variables
 from tests.harness.ports import free_port
 
 PROGRAMS = {
@@ -26,7 +26,7 @@ def run(argv: tuple[str, ...], home: Path, *, code: int = os.EX_CONFIG, **env: s
     result = subprocess.run(
         argv,
         cwd=ROOT,
-        env=clean(os.environ) | own | env,
+        env=without_parley_variables(os.environ) | own | env,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

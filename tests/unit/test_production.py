@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from project.runner.process import ROOT
-from tests.harness.environment import clean
+from tests.harness.environment import without_parley_variables
 
 KEY = "pcWnYtGeq1DQYxvJp4dPz1cX0r7wOaSMTf2LKuh5iE3b9RkVyBmAZgNjHsUo"
 PRODUCTION = {"HTTPS": "True", "ALLOWED_HOSTS": "chat.example.org", "SECRET_KEY": KEY}
@@ -18,7 +18,7 @@ def check(**env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
         cwd=ROOT,
-        env=clean(os.environ) | PRODUCTION | env,
+        env=without_parley_variables(os.environ) | PRODUCTION | env,
         capture_output=True,
         text=True,
         check=False,

@@ -9,7 +9,7 @@ import pytest
 from tests.acceptance.client import Client
 from tests.acceptance.realtime.walker import Walker, walk
 from tests.acceptance.scene import Scene
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 
 CONTENT = "Tell me something. [[rate=150 tokens=40]]"
 

@@ -9,7 +9,7 @@ from tests.acceptance.client import Client
 from tests.acceptance.history import OPEN, Answer, Post
 from tests.acceptance.realtime.walker import Walker
 from tests.acceptance.soak.place import Place
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 
 PATIENCE = 120.0
 """Seconds until somebody who is not served says so."""

@@ -49,17 +49,17 @@ def frozen(process: Process) -> Iterator[None]:
 @contextmanager
 def refused(link: Proxy) -> Iterator[None]:
     """No connection, old or new."""
-    link.refuse()
+    link.refuse_connections()
     yield
-    link.listen()
+    link.accept_connections()
 
 
 @contextmanager
 def held(link: Proxy) -> Iterator[None]:
     """Nothing passes."""
-    link.hold()
+    link.pause()
     yield
-    link.flow()
+    link.resume()
 
 
 @contextmanager
@@ -72,7 +72,7 @@ def half_open(link: Proxy) -> Iterator[None]:
 @contextmanager
 def cut(link: Proxy) -> Iterator[None]:
     """The links that stand end."""
-    link.cut()
+    link.disconnect()
     yield
 
 

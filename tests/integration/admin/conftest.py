@@ -11,7 +11,7 @@ from pytest_django import Settings
 from redis import Redis
 
 from chat.store.client import client as store_client
-from tests.harness.keys import keys_for_ever
+from tests.harness.key_leaks import keys_without_ttl
 from tests.harness.processes import Process
 from tests.harness.stack import Stack
 
@@ -23,7 +23,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     try:
         yield stack.redis.start()
     finally:
-        stack.end()
+        stack.shut_down()
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def redis(server: Process, settings: Settings) -> Iterator[Redis]:
     with closing(Redis.from_url(server.url)) as raw, closing(store_client()):
         raw.flushall()
         yield raw
-    assert keys_for_ever(server.url) == []
+    assert keys_without_ttl(server.url) == []
     store_client.cache_clear()
 
 

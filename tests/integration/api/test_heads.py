@@ -6,7 +6,7 @@ from contextlib import ExitStack, suppress
 import pytest
 import requests
 
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 from tests.integration.api.calls import Api, Wire, refusal
 
 HEAD = b"GET /live HTTP/1.1\r\nHost: 127.0.0.1\r\n"

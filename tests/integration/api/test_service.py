@@ -8,9 +8,9 @@ import requests
 import schemathesis
 
 from project.runner.process import ROOT
-from tests.harness.crowd import at_once
+from tests.harness.concurrency import run_concurrently
 from tests.harness.stack import Stack
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 from tests.integration.api.calls import Api, refusal
 
 
@@ -45,7 +45,7 @@ def test_the_schema_is_there_for_all_who_ask_a_new_process_at_once(
     api_with: Callable[..., Api],
 ) -> None:
     api = api_with()
-    answers = at_once([partial(requests.get, f"{api.url}/schema")] * 8)
+    answers = run_concurrently([partial(requests.get, f"{api.url}/schema")] * 8)
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.content for answer in answers}) == 1
 

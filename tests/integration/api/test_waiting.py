@@ -13,7 +13,7 @@ from redis import Redis
 
 from tests.harness.proxy import Proxy
 from tests.harness.stack import Stack
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 from tests.integration.api.calls import Api, Wire, refusal
 from tests.integration.api.turns import finish, say, take
 
@@ -211,7 +211,7 @@ def test_waiting_for_a_stopped_web_process_is_short(build_stack: Callable[..., S
     assert stopped.wait(5)
 
 
-@pytest.mark.parametrize("trouble", [Proxy.cut, Proxy.half_open])
+@pytest.mark.parametrize("trouble", [Proxy.disconnect, Proxy.half_open])
 def test_a_poll_outlives_its_link_to_redis(
     parley: Stack,
     api_with: Callable[..., Api],

@@ -24,7 +24,7 @@ def echo_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     try:
         yield stack.start()
     finally:
-        stack.end()
+        stack.shut_down()
 
 
 @pytest.fixture

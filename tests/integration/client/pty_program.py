@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Self
 
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 
 # Makes the terminal the program's controlling terminal, so that Ctrl-C sends it SIGINT.
 SET_CONTROLLING_TERMINAL = (

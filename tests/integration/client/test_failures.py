@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from parley_client import Client, Session, transport
-from tests.harness.crowd import started
+from tests.harness.concurrency import start_concurrently
 from tests.harness.proxy import Proxy
 from tests.harness.stack import Stack
 from tests.integration.client.conftest import ENV, MODEL_OPTIONS
@@ -56,7 +56,7 @@ def test_cut_connections_lose_and_repeat_nothing(proxy: Proxy, *, stream: bool) 
     rng = random.Random(1)
     with Client(proxy.url, stream=stream) as client:
         session = client.open()
-        with repeating(proxy.cut, interval=lambda: rng.uniform(0.02, 0.5)):
+        with repeating(proxy.disconnect, interval=lambda: rng.uniform(0.02, 0.5)):
             check_long_reply(session)
         assert len(list(session.history())) == 2
 
@@ -76,17 +76,17 @@ def test_half_open_connection_is_detected(proxy: Proxy, monkeypatch: pytest.Monk
 def test_message_is_posted_once_if_the_response_is_lost(proxy: Proxy) -> None:
     with Client(proxy.url) as client:
         session = client.open()
-        proxy.lose_answer_to("only once")
+        proxy.drop_response_to("only once")
         assert session.send("only once").text == "echo: only once"
-        assert proxy.tripped.is_set()
+        assert proxy.triggered.is_set()
         assert len(list(session.history())) == 2
 
 
 def test_session_opens_if_the_response_is_lost(proxy: Proxy) -> None:
     with Client(proxy.url) as client:
-        proxy.lose_answer_to("POST /sessions ")
+        proxy.drop_response_to("POST /sessions ")
         session = client.open(name="Ada")
-        assert proxy.tripped.is_set()
+        assert proxy.triggered.is_set()
         assert session.send("hello").text == "echo: hello"
 
 
@@ -98,7 +98,7 @@ def test_reply_continues_after_a_web_restart(echo_stack: Stack, *, stream: bool)
         reply = session.send(LONG)
         deltas = iter(reply)
         text = str(next(deltas))
-        (rest,) = started([lambda: "".join(deltas)])
+        (rest,) = start_concurrently([lambda: "".join(deltas)])
         web.kill()
         web.start()
         assert text + rest.result() == reply.text == session.message(reply.id).content

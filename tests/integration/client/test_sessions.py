@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from parley_client import APIStatusError, Client, ReplyFailed
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 
 
 def test_reply_arrives_in_deltas(client: Client) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 from tests.integration.fakemodel.server import (
     CHAT,
     COMPLETIONS,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 import requests
 
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 from tests.integration.fakemodel.server import CHAT, COMPLETIONS, GENERATE, FakeModel
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 from tests.integration.fakemodel.server import CHAT, ROOT, TIMEOUT, FakeModel, request_body
 
 StartModel = Callable[..., FakeModel]

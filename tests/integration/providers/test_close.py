@@ -14,7 +14,7 @@ from chat.domain.errors import UpstreamClosed
 from chat.http.cancellation import CancellableCall
 from chat.providers.base import Provider
 from chat.providers.openai import OpenAI
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 from tests.integration.providers.calls import HELLO, Call, ask, patient, to
 from tests.integration.providers.servers import (
     DONE,

@@ -14,7 +14,7 @@ from chat.domain.errors import (
 from chat.http.cancellation import CancellableCall
 from chat.providers.base import Provider
 from chat.providers.errors import LOADING_RETRY_AFTER
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 from tests.integration.fakemodel.server import FakeModel
 from tests.integration.providers.calls import Call, ask
 from tests.integration.providers.conftest import Speaker

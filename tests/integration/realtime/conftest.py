@@ -10,7 +10,7 @@ from pytest_django import Settings
 from redis import Redis
 
 from chat.store.client import client
-from tests.harness.keys import keys_for_ever
+from tests.harness.key_leaks import keys_without_ttl
 from tests.harness.stack import Stack
 from tests.integration.api.calls import Api
 from tests.integration.realtime.ways import Socket, Stream
@@ -49,7 +49,7 @@ def parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             stack.web(number).wait_until_ready()
         yield stack
     finally:
-        stack.end()
+        stack.shut_down()
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +61,7 @@ def hasty_stack(parley: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iter
         stack.web().start()
         yield stack
     finally:
-        stack.end()
+        stack.shut_down()
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +72,7 @@ def redis(parley: Stack, settings: Settings) -> Iterator[Redis]:
     with closing(Redis.from_url(parley.redis.url)) as raw, closing(client()):
         raw.flushall()
         yield raw
-    assert keys_for_ever(parley.redis.url) == []
+    assert keys_without_ttl(parley.redis.url) == []
     client.cache_clear()
 
 

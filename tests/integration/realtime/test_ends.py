@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosedError
 
 from chat.store import due
 from tests.harness.stack import Stack
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 from tests.integration.api.calls import Api
 from tests.integration.realtime.ways import Socket, Stream
 
@@ -126,4 +126,4 @@ def test_a_web_that_is_stopped_lets_all_come_to_an_end(
         assert web.exit_code == 0
         assert "Traceback" not in web.log
     finally:
-        other.end()
+        other.shut_down()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.proxy import BLOCK, Link, Proxy
+from tests.harness.proxy import BLOCK_BYTES, Connection, Proxy
 from tests.harness.stack import Stack
 from tests.integration.api.calls import Api
 from tests.integration.api.turns import finish, say, take
@@ -25,14 +25,14 @@ class Deaf(Proxy):
 
     swallowed = 0
 
-    def _carry_back(self, link: Link) -> None:
+    def _forward_responses(self, link: Connection) -> None:
         with suppress(OSError):
-            while block := link.server.recv(BLOCK):
+            while block := link.server.recv(BLOCK_BYTES):
                 if b"*3\r\n$7\r\nmessage\r\n" in block:
                     self.swallowed += 1
                 else:
                     link.client.sendall(block)
-        self._leave(link)
+        self._close(link)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def web(deaf: Deaf, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         yield stack.web().start().url
     finally:
-        stack.end()
+        stack.shut_down()
 
 
 @pytest.fixture

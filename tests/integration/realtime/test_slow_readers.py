@@ -28,7 +28,7 @@ from project.runner.healthcheck import is_healthy
 from project.server.write_timeout import CLOSED, WriteTimeoutMixin
 from tests.harness.processes import Process
 from tests.harness.stack import Stack
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 from tests.integration.api.calls import Api
 from tests.integration.api.turns import finish, say, take
 from tests.integration.providers import servers
@@ -276,7 +276,7 @@ def secure(
     try:
         yield start
     finally:
-        stack.end()
+        stack.shut_down()
 
 
 def test_who_leaves_with_requests_behind_his_stream_is_followed_for_no_more(

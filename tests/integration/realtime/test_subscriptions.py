@@ -30,7 +30,7 @@ from chat.store.subscriber import Subscriber, noop
 from chat.store.subscriptions import POLL_INTERVAL, SubscriptionHub
 from tests.harness.proxy import Proxy
 from tests.harness.stack import Stack
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 from tests.integration.api.turns import say, take
 
 TIMEOUT = 10.0
@@ -393,7 +393,7 @@ def test_subscriber_far_behind_reads_at_its_own_pace(settings: Settings) -> None
     run(test)
 
 
-@pytest.mark.parametrize("break_connection", [Proxy.cut, Proxy.half_open])
+@pytest.mark.parametrize("break_connection", [Proxy.disconnect, Proxy.half_open])
 def test_lost_connection_is_replaced(
     parley: Stack, settings: Settings, redis: Redis, break_connection: Callable[[Proxy], object]
 ) -> None:
@@ -607,9 +607,9 @@ def test_subscribers_survive_a_redis_outage(parley: Stack, settings: Settings) -
         async def test(hub: SubscriptionHub) -> None:
             with subscribed(hub, caller) as subscriber:
                 assert await subscriber.next(0.2) is None
-                proxy.refuse()
+                proxy.refuse_connections()
                 assert await subscriber.next(1.5) is None
-                proxy.listen()
+                proxy.accept_connections()
                 await asyncio.to_thread(post, caller)
                 assert await seqs(subscriber, 1) == [1]
 

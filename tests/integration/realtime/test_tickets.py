@@ -6,7 +6,7 @@ import pytest
 from redis import Redis
 
 from tests.harness.stack import Stack
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 from tests.integration.api.calls import Api
 from tests.integration.realtime.ways import Socket, Stream
 

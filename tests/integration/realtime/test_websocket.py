@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from chat.domain import Retry, Status, WaitReason
 from chat.store import keys, leases
 from tests.harness.stack import Stack
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 from tests.integration.api.calls import Api
 from tests.integration.api.turns import finish, reply, say, take
 from tests.integration.realtime.ways import Socket, Stream, refused

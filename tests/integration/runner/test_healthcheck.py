@@ -9,7 +9,7 @@ import pytest
 
 from project.runner.healthcheck import accepts_connections, free_port, is_healthy, is_port_free
 from tests.harness.stack import Stack
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 
 
 def test_the_port_of_a_server_is_not_free() -> None:
@@ -30,7 +30,7 @@ def test_redis_is_healthy_with_the_right_password(tmp_path: Path) -> None:
         stack.redis.freeze()
         assert not is_healthy(stack.redis.url)
     finally:
-        stack.end()
+        stack.shut_down()
     assert not is_healthy(stack.redis.url)
 
 
@@ -68,7 +68,7 @@ def test_a_frozen_worker_or_redis_stops_the_heartbeat(tmp_path: Path, frozen: st
         process.thaw()
         wait_until(lambda: is_healthy(url), within=20)
     finally:
-        stack.end()
+        stack.shut_down()
 
 
 def test_the_exit_code_shows_the_health() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 
 RUNNING = "import os, time; print('pid', os.getpid()); time.sleep(60)"
 IGNORES_SIGTERM = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + RUNNING

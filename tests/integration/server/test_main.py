@@ -21,4 +21,4 @@ def test_worker_processes_use_our_protocols(stack: Stack, tmp_path: Path) -> Non
         assert b'{"error":{"code":"invalid_request"' in response
         assert web.stop() == 0
     finally:
-        web.end()
+        web.ensure_stopped()

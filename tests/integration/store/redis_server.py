@@ -10,7 +10,7 @@ from redis import Redis
 from project.runner.healthcheck import accepts_connections
 from project.runner.redis_server import find_server
 from tests.harness.ports import free_port
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 
 BINARY = os.environ.get("TEST_REDIS_SERVER") or find_server()
 """The server that the tests run against: the one named, else the one that `make run` starts."""

@@ -9,7 +9,7 @@ import pytest
 from pytest_django import Settings
 
 from chat.store.client import client
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 from tests.integration.store import steps
 from tests.integration.store.redis_server import RedisServer
 from tests.integration.store.test_round_trips import all_acts

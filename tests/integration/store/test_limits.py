@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from chat.domain import Caller, CallResult, Model, WaitReason
 from chat.store import limits
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 
 FREE = Model(name="m", provider="openai", url="http://127.0.0.1/v1")
 TWO_AT_ONCE = replace(FREE, concurrency=2)

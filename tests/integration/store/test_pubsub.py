@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from chat.store import pubsub
 from chat.store.pubsub import PubSubConnection
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 
 LOST = "The pub/sub connection is lost"
 

@@ -17,7 +17,7 @@ from chat.store.client import client, ping
 from project.runner.healthcheck import is_healthy
 from project.runner.process import ROOT
 from tests.harness.stack import Stack
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 from tests.integration.api.calls import Api
 from tests.integration.providers import servers
 from tests.integration.store.redis_server import RedisServer
@@ -83,7 +83,7 @@ def test_all_of_parley_works_with_the_documented_rights(
         assert owner.post(f"{owner.path}/ticket").status_code == 201
         assert owner.call("DELETE", owner.path).status_code == 204
     finally:
-        parley.end()
+        parley.shut_down()
     refused = guarded.redis.acl_log()
     assert not refused, refused
 

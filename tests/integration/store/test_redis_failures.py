@@ -18,8 +18,8 @@ from chat.settings import chat_settings
 from chat.store import due, keys, leases, scripts, sessions, turns
 from chat.store.client import client, map_errors, ping
 from chat.store.connection import Command, ScriptConnection
-from tests.harness.crowd import at_once
-from tests.harness.waiting import wait_until
+from tests.harness.concurrency import run_concurrently
+from tests.harness.wait import wait_until
 from tests.integration.store import steps
 from tests.integration.store.redis_server import RedisServer
 from tests.integration.store.steps import LeaseHolder
@@ -72,8 +72,8 @@ def test_after_a_call_in_vain_the_next_ones_fail_at_once_and_then_it_is_asked_ag
     """F15: in all threads, or the last in the line would wait for all before it."""
     caller = steps.create_session()
     frail.freeze()
-    refused = at_once([partial(seconds_of_refusal, partial(steps.submit, caller))] * 8)
-    later = at_once([partial(seconds_of_refusal, partial(steps.submit, caller))] * 50)
+    refused = run_concurrently([partial(seconds_of_refusal, partial(steps.submit, caller))] * 8)
+    later = run_concurrently([partial(seconds_of_refusal, partial(steps.submit, caller))] * 50)
     assert min(refused) >= chat_settings.STORE_TIMEOUT / 2
     assert max(later) < min(refused) / 2
     frail.thaw()

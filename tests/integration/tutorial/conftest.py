@@ -25,7 +25,7 @@ def echoing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     try:
         yield stack.start(webs=2)
     finally:
-        stack.end()
+        stack.shut_down()
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import requests
 from redis import Redis
 from websockets.exceptions import InvalidStatus
 
-from tests.harness.crowd import at_once
+from tests.harness.concurrency import run_concurrently
 from tests.harness.stack import Stack
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 from tests.integration.tutorial.client import Tutorial
 
 CLIENTS = 20
@@ -25,7 +25,7 @@ def test_twenty_clients_at_once_get_their_own_replies(echoing: Stack) -> None:
         with users[number].socket() as socket:
             return [socket.ask(f"{number} asks {each} [[latency=0.1]]") for each in range(ROUNDS)]
 
-    heard = at_once([lambda number=number: talk(number) for number in range(CLIENTS)])  # type: ignore[misc]
+    heard = run_concurrently([lambda number=number: talk(number) for number in range(CLIENTS)])  # type: ignore[misc]
     for number, replies in enumerate(heard):
         expected = [f"echo: {number} asks {each} [[latency=0.1]]" for each in range(ROUNDS)]
         assert replies == expected

@@ -13,17 +13,17 @@ from chat.domain.errors import ForbiddenURL, InvalidRequest, MessageNotFound
 from chat.store import outbox, sessions
 from chat.webhooks import delivery
 from chat.webhooks.delivery_pool import DeliveryPool
-from tests.harness.receiver import (
-    Answer,
-    Receiver,
+from tests.harness.wait import wait_until
+from tests.harness.webhook_receiver import (
+    Responder,
+    WebhookReceiver,
+    disconnect,
     drip,
     endless,
     garbage,
     hang,
-    hang_up,
-    status,
+    respond,
 )
-from tests.harness.waiting import wait_until
 from tests.integration.store import steps
 
 SECRET = "whsec_" + "S" * 32
@@ -37,8 +37,8 @@ def knobs(settings: Settings) -> None:
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as running:
+def receiver() -> Iterator[WebhookReceiver]:
+    with WebhookReceiver() as running:
         yield running
 
 
@@ -57,8 +57,8 @@ def deliver(caller: Caller) -> DeliveryRecord:
 
 
 @pytest.mark.parametrize("code", [200, 202, 204])
-def test_a_receiver_that_takes_it_is_told_once(receiver: Receiver, code: int) -> None:
-    receiver.then = status(code)
+def test_a_receiver_that_takes_it_is_told_once(receiver: WebhookReceiver, code: int) -> None:
+    receiver.default_responder = respond(code)
     caller = answered(receiver.url)
     record = deliver(caller)
     assert (record.status, record.attempts) == (DeliveryStatus.DELIVERED, 1)
@@ -67,7 +67,9 @@ def test_a_receiver_that_takes_it_is_told_once(receiver: Receiver, code: int) ->
     assert len(receiver.calls) == 1
 
 
-def test_a_call_is_one_that_the_standard_verifies(receiver: Receiver, settings: Settings) -> None:
+def test_a_call_is_one_that_the_standard_verifies(
+    receiver: WebhookReceiver, settings: Settings
+) -> None:
     other = "whsec_" + "T" * 32
     settings.CHAT_WEBHOOK_SECRETS = f"{other}, {SECRET}"
     deliver(answered(receiver.url + "/hook?a=b"))
@@ -83,17 +85,19 @@ def test_a_call_is_one_that_the_standard_verifies(receiver: Receiver, settings: 
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
-        (status(500), "500"),
-        (status(404), "404"),
-        (status(301, Location="/elsewhere"), "forbidden"),
-        (status(307, Location="http://169.254.169.254/"), "forbidden"),
-        (status(304), "304"),
+        (respond(500), "500"),
+        (respond(404), "404"),
+        (respond(301, Location="/elsewhere"), "forbidden"),
+        (respond(307, Location="http://169.254.169.254/"), "forbidden"),
+        (respond(304), "304"),
         (garbage, "unreachable"),
-        (hang_up, "unreachable"),
+        (disconnect, "unreachable"),
     ],
 )
-def test_what_is_not_taken_is_tried_again(receiver: Receiver, answer: Answer, code: str) -> None:
-    receiver.then = answer
+def test_what_is_not_taken_is_tried_again(
+    receiver: WebhookReceiver, answer: Responder, code: str
+) -> None:
+    receiver.default_responder = answer
     record = deliver(answered(receiver.url))
     assert (record.status, record.code) == (DeliveryStatus.PENDING, code)
     assert 3.9 < record.due_at - record.at < 6.1
@@ -102,15 +106,15 @@ def test_what_is_not_taken_is_tried_again(receiver: Receiver, answer: Answer, co
 
 @pytest.mark.parametrize("answer", [hang, drip])
 def test_a_receiver_that_takes_too_long_is_left(
-    receiver: Receiver, answer: Answer, settings: Settings
+    receiver: WebhookReceiver, answer: Responder, settings: Settings
 ) -> None:
     settings.CHAT_WEBHOOK_TIMEOUT = 0.3
-    receiver.then = answer
+    receiver.default_responder = answer
     assert deliver(answered(receiver.url)).code == "timeout"
 
 
-def test_the_body_of_an_answer_is_not_read(receiver: Receiver) -> None:
-    receiver.then = endless
+def test_the_body_of_an_answer_is_not_read(receiver: WebhookReceiver) -> None:
+    receiver.default_responder = endless
     assert deliver(answered(receiver.url)).status is DeliveryStatus.DELIVERED
 
 
@@ -120,15 +124,15 @@ def test_a_receiver_that_is_down_is_tried_again() -> None:
     assert deliver(answered(f"http://127.0.0.1:{port}/")).code == "unreachable"
 
 
-def test_a_receiver_says_when_to_come_again(receiver: Receiver) -> None:
-    receiver.then = status(503, Retry_After="3600")
+def test_a_receiver_says_when_to_come_again(receiver: WebhookReceiver) -> None:
+    receiver.default_responder = respond(503, Retry_After="3600")
     record = deliver(answered(receiver.url))
     assert record.due_at - record.at == pytest.approx(3600)
 
 
-def test_it_is_tried_as_often_as_it_may_be(receiver: Receiver, settings: Settings) -> None:
+def test_it_is_tried_as_often_as_it_may_be(receiver: WebhookReceiver, settings: Settings) -> None:
     settings.CHAT_WEBHOOK_MAX_ATTEMPTS, settings.CHAT_WEBHOOK_BACKOFF = 3, 0
-    receiver.then = status(500)
+    receiver.default_responder = respond(500)
     caller = answered(receiver.url)
     found = [deliver(caller) for _ in range(4)]
     assert [record.status for record in found] == ["pending", "pending", "failed", "failed"]
@@ -137,8 +141,8 @@ def test_it_is_tried_as_often_as_it_may_be(receiver: Receiver, settings: Setting
     assert outbox.claim_due() == []
 
 
-def test_410_takes_the_webhook_from_its_session(receiver: Receiver) -> None:
-    receiver.then = status(410)
+def test_410_takes_the_webhook_from_its_session(receiver: WebhookReceiver) -> None:
+    receiver.default_responder = respond(410)
     caller = answered(receiver.url)
     record = deliver(caller)
     assert (record.status, record.code) == (DeliveryStatus.DISABLED, "410")
@@ -149,10 +153,10 @@ def test_410_takes_the_webhook_from_its_session(receiver: Receiver) -> None:
 
 
 def test_410_of_the_deployments_own_webhook_is_a_failure_like_any_other(
-    receiver: Receiver, settings: Settings
+    receiver: WebhookReceiver, settings: Settings
 ) -> None:
     settings.CHAT_WEBHOOK_URL, settings.CHAT_WEBHOOK_ALLOWED_NETWORKS = receiver.url, ""
-    receiver.answers = [status(410)]
+    receiver.responders = [respond(410)]
     caller = steps.create_session()
     steps.submit(caller)
     steps.answer_next_turn(caller)
@@ -160,7 +164,9 @@ def test_410_of_the_deployments_own_webhook_is_a_failure_like_any_other(
 
 
 @pytest.mark.security("S31")
-def test_a_sessions_webhook_does_not_lead_inside(receiver: Receiver, settings: Settings) -> None:
+def test_a_sessions_webhook_does_not_lead_inside(
+    receiver: WebhookReceiver, settings: Settings
+) -> None:
     caller = answered(receiver.url)
     settings.CHAT_WEBHOOK_ALLOWED_NETWORKS = ""
     assert deliver(caller).code == "forbidden"
@@ -193,7 +199,7 @@ def test_sessions_have_no_webhooks_where_they_are_switched_off(settings: Setting
     assert delivery.validate_url(None) is None
 
 
-def test_a_delivery_is_made_again_on_demand(receiver: Receiver) -> None:
+def test_a_delivery_is_made_again_on_demand(receiver: WebhookReceiver) -> None:
     caller = answered(receiver.url)
     deliver(caller)
     delivery.redeliver(caller.session_id, "msg_2")
@@ -205,7 +211,7 @@ def test_a_delivery_is_made_again_on_demand(receiver: Receiver) -> None:
 
 
 def test_a_courier_delivers_all_that_is_due_in_few_threads(
-    receiver: Receiver, settings: Settings
+    receiver: WebhookReceiver, settings: Settings
 ) -> None:
     settings.CHAT_WEBHOOK_CONCURRENCY = 3
     callers = [answered(receiver.url) for _ in range(20)]
@@ -222,16 +228,16 @@ def _is_delivered(caller: Caller) -> bool:
 
 
 def test_a_courier_that_drains_begins_nothing_and_waits_no_longer_than_it_may(
-    receiver: Receiver, settings: Settings
+    receiver: WebhookReceiver, settings: Settings
 ) -> None:
     settings.CHAT_WEBHOOK_CONCURRENCY = 1
-    receiver.then = hang
+    receiver.default_responder = hang
     callers: list[Any] = [answered(receiver.url) for _ in range(2)]
     courier = DeliveryPool()
     courier.submit((caller.session_id, 2) for caller in callers)
     receiver.wait_for(1)
     courier.drain(0.05)
-    receiver.ended.set()
+    receiver.closing.set()
     courier.drain(10)
     assert len(receiver.calls) == 1
     attempts = [outbox.list_deliveries(caller)[0].attempts for caller in callers]

@@ -1,4 +1,4 @@
-"""A receiver of webhooks: a real HTTP server that answers as it is told and keeps what it got."""
+"""A receiver of webhooks: a real HTTP server that records calls and responds as a test requests."""
 
 import json
 from collections.abc import Callable
@@ -8,16 +8,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any, Self
 
-from tests.harness.waiting import wait_until
+from tests.harness.wait import wait_until
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call that has come."""
-
     path: str
+    # Names are in lower case.
     headers: dict[str, str]
-    """Names in small letters."""
     body: bytes
 
     @property
@@ -30,13 +28,13 @@ class Call:
         return event
 
 
-Answer = Callable[["Handler"], None]
+Responder = Callable[["Handler"], None]
 
 
 class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
-    def __init__(self, receiver: "Receiver", *args: Any) -> None:
+    def __init__(self, receiver: "WebhookReceiver", *args: Any) -> None:
         self.receiver = receiver
         super().__init__(*args)
 
@@ -44,23 +42,23 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.receiver.calls.append(Call(self.path, headers, body))
-        self.receiver.next_answer()(self)
+        self.receiver.next_responder()(self)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
-class Receiver:
-    """Answers 204 unless told otherwise."""
+class WebhookReceiver:
+    """Responds with 204 by default."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
-        self.answers: list[Answer] = []
-        """To the next calls, one each."""
-        self.then: Answer = status(204)
-        """To all further ones."""
-        self.ended = Event()
-        """Set at the end, so that nothing hangs longer than the test."""
+        # One for each of the next calls.
+        self.responders: list[Responder] = []
+        # For all other calls.
+        self.default_responder: Responder = respond(204)
+        # Set at the end of the test, so that no responder outlives it.
+        self.closing = Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, self))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -70,66 +68,66 @@ class Receiver:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.ended.set()
+        self.closing.set()
         self._server.shutdown()
         self._server.server_close()
 
-    def next_answer(self) -> Answer:
-        return self.answers.pop(0) if self.answers else self.then
+    def next_responder(self) -> Responder:
+        return self.responders.pop(0) if self.responders else self.default_responder
 
     def wait_for(self, number: int, *, within: float = 30.0) -> list[Call]:
-        """Return the calls once there are so many."""
+        """Wait for this number of calls, and return all."""
         wait_until(lambda: len(self.calls) >= number, within=within)
         return self.calls
 
 
-def status(code: int, **headers: str) -> Answer:
-    """Answer with this status."""
+def respond(code: int, **headers: str) -> Responder:
+    """Return a responder that sends a status and headers."""
 
-    def answer(handler: Handler) -> None:
+    def send(handler: Handler) -> None:
         handler.send_response(code)
         for name, value in headers.items():
             handler.send_header(name.replace("_", "-"), value)
         handler.send_header("Content-Length", "0")
         handler.end_headers()
 
-    return answer
+    return send
 
 
 def hang(handler: Handler) -> None:
-    """Answer nothing."""
-    handler.receiver.ended.wait(60)
+    """Send nothing."""
+    handler.receiver.closing.wait(60)
     handler.close_connection = True
 
 
 def drip(handler: Handler) -> None:
-    """Answer a byte now and then, for ever."""
+    """Send one byte of the headers every 50 ms without end."""
     handler.close_connection = True
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
     try:
-        while not handler.receiver.ended.wait(0.05):
+        while not handler.receiver.closing.wait(0.05):
             handler.wfile.write(b"x")
     except OSError:
         return
 
 
 def garbage(handler: Handler) -> None:
-    """Answer what is no HTTP."""
+    """Send a response that is not HTTP."""
     handler.close_connection = True
     handler.wfile.write(b"hello?\r\n\r\n")
 
 
-def hang_up(handler: Handler) -> None:
-    """Close the connection without a word."""
+def disconnect(handler: Handler) -> None:
+    """Close the connection without a response."""
     handler.close_connection = True
 
 
 def endless(handler: Handler) -> None:
-    """Answer 200, and then a body without an end."""
+    """Send 200 and a body without end."""
     handler.close_connection = True
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n")
     try:
-        while not handler.receiver.ended.is_set():
+        while not handler.receiver.closing.is_set():
             handler.wfile.write(b"x" * 65536)
     except OSError:
         return

@@ -1,4 +1,4 @@
-"""An HTTP server that keeps what it is told, and answers as a model or a collector would."""
+"""An HTTP server that records requests and answers like a model or a trace collector."""
 
 import json
 import threading
@@ -20,40 +20,40 @@ REPLY = {
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """A POST."""
+class RecordedRequest:
+    """A POST request."""
 
     path: str
+    # Names are in lower case.
     headers: dict[str, str]
-    """Their names in lower case."""
     body: bytes
 
 
-class Ear:
-    """Listens on loopback from its making to its closing."""
+class RecordingServer:
+    """Listens on loopback from construction until the end of the `with` block."""
 
     def __init__(self) -> None:
-        self.heard: list[Heard] = []
-        heard = self.heard
+        self.requests: list[RecordedRequest] = []
+        requests = self.requests
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                named = {name.lower(): value for name, value in self.headers.items()}
-                heard.append(Heard(self.path, named, body))
-                is_call = self.path.startswith("/v1/chat/completions")
-                answer = json.dumps(REPLY).encode() if is_call else b""
-                kind = "application/json" if is_call else "application/x-protobuf"
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                requests.append(RecordedRequest(self.path, headers, body))
+                is_model_call = self.path.startswith("/v1/chat/completions")
+                response = json.dumps(REPLY).encode() if is_model_call else b""
+                content_type = "application/json" if is_model_call else "application/x-protobuf"
                 self.send_response(200)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(answer)))
+                self.send_header("Content-Type", content_type)
+                self.send_header("Content-Length", str(len(response)))
                 self.end_headers()
-                self.wfile.write(answer)
+                self.wfile.write(response)
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -61,9 +61,9 @@ class Ear:
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def posts(self, path: str) -> list[Heard]:
-        """Return what was posted to paths that end so."""
-        return [each for each in self.heard if each.path.endswith(path)]
+    def requests_to(self, path: str) -> list[RecordedRequest]:
+        """Return the requests whose path ends with `path`."""
+        return [request for request in self.requests if request.path.endswith(path)]
 
     def __enter__(self) -> Self:
         return self

@@ -1,25 +1,25 @@
-"""What a running Parley may leave in Redis: keys that expire, and those on a list."""
+"""Find keys in Redis that have no TTL and are not on the list of permanent keys."""
 
 import re
 
 from redis import Redis
 
 PERMANENT = (
-    # One of each a partition, of bounded number: what is due, the lists, the counts.
+    # At most one of each per partition.
     re.compile(
         r"chat:\{\d+\}:"
         r"(due|by_activity|counts|waiting|running|counters|outbox|search_fields|search_index)"
     ),
-    # Celery's queue, as long as wake-ups wait in it, and kombu's note that it exists.
+    # Celery's queue while it has messages, and kombu's binding of it.
     re.compile(r"chat"),
     re.compile(r"_kombu\.binding(_permanent)?\.chat"),
 )
+# Redis's reply to PTTL for a key without one.
 NO_TTL = -1
-"""Redis's answer for a key that never expires."""
 
 
-def keys_for_ever(url: str) -> list[str]:
-    """Return the keys of the Redis at `url` that never expire and are on no list."""
+def keys_without_ttl(url: str) -> list[str]:
+    """Return the keys that never expire and are not permanent."""
     with Redis.from_url(url, decode_responses=True) as redis:
         return [
             key
