@@ -72,11 +72,15 @@ def prose_of(name: str, text: str) -> Iterator[Prose]:
 
 
 def python_strings(text: str) -> Iterator[Prose]:
-    """Yield string literals: docstrings, messages, log lines and parts of f-strings."""
+    """Yield string literals: docstrings, messages, log lines and parts of f-strings.
+
+    Names of constants, such as "MAX_WAIT", are not prose.
+    """
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
-            value = node.value
-            yield node.lineno, value if isinstance(value, str) else value.decode("latin-1")
+            value = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
+            if not (value.isidentifier() and value.isupper()):
+                yield node.lineno, value
 
 
 def python_comments(text: str) -> str:

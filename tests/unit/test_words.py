@@ -42,6 +42,7 @@ def test_a_banned_word_is_found(name: str, text: str, line: int) -> None:
         ("page.md", "a\n\n    ```py\n    anew\n    ```\n\n`anew` in `x\nanew`"),
         ("claim.lua", "local anew = 'anew'\n"),
         ("tasks.py", "anew = 1\n"),
+        ("tasks.py", "x = {'ANEW': 1}\n"),
         ("page.html", "bearer, forbear, bear_arms"),
         ("page.html", "as soon as it is ready"),
     ],
