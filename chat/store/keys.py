@@ -63,7 +63,7 @@ class LimiterKeys(NamedTuple):
     limiter: str
     # zset: session with a call in flight -> ms at which the lease of its slot ends.
     slots: str
-    # zset: waiting session -> ms at which it was told to retry.
+    # zset: waiting session -> ms at which it retries.
     waiters: str
     # set: sessions whose calls have failed since the last success.
     failed_callers: str

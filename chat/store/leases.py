@@ -108,7 +108,7 @@ def _parse_history(stored: dict[str, Any]) -> HistoryMessage:
 def flush(writes: Sequence[tuple[Lease, Delta | None]]) -> list[bool | Exception]:
     """Append the delta of each turn, or renew its lease if there is none; one round trip.
 
-    Return for each whether its turn is to be cancelled, or why nothing was written: `LeaseLost`,
+    Return for each whether its turn must be cancelled, or why nothing was written: `LeaseLost`,
     `SessionGone`, or `StoreUnavailable`, after which the same write can be repeated. Any other
     error is a programming error, and repeating the write does not help.
     """

@@ -177,7 +177,7 @@ def run_and_wait(
 ) -> tuple[Any, int]:
     """Run a script and wait for replicas; return its reply and how many replicas hold the write.
 
-    timeout: milliseconds. WAIT covers the writes of its own connection, so both commands are
+    timeout: milliseconds. WAIT covers the writes of the same connection, so both commands are
     sent together.
     """
     wait = ("WAIT", replicas, timeout)

@@ -1,4 +1,4 @@
-"""URLs that name Sentinels."""
+"""`sentinel://` URLs."""
 
 import pytest
 
@@ -6,25 +6,25 @@ from chat.domain.errors import ConfigError
 from chat.redis_url import SentinelURL, parse_sentinel_url
 
 
-def test_a_url_names_sentinels_a_service_and_a_login() -> None:
-    found = parse_sentinel_url("sentinel://:p%40ss@one:26380,two/3?service=mymaster")
-    assert found == SentinelURL(
+def test_sentinel_url_is_parsed() -> None:
+    url = parse_sentinel_url("sentinel://:p%40ss@one:26380,two/3?service=mymaster")
+    assert url == SentinelURL(
         sentinels=(("one", 26380), ("two", 26379)),
         service="mymaster",
         username=None,
         password="p@ss",
         db=3,
     )
-    assert found.broker_url == "sentinel://:p%40ss@one:26380/3;sentinel://:p%40ss@two:26379/3"
+    assert url.broker_url == "sentinel://:p%40ss@one:26380/3;sentinel://:p%40ss@two:26379/3"
 
 
-def test_other_urls_are_left_alone() -> None:
+def test_other_schemes_return_none() -> None:
     assert parse_sentinel_url("redis://:secret@host:6379/0") is None
 
 
 @pytest.mark.parametrize(
     "url", ["sentinel://host:26379", "sentinel://host:x/0?service=a", "sentinel://host/a?service=a"]
 )
-def test_a_url_that_lacks_something_is_refused(url: str) -> None:
+def test_invalid_sentinel_url_is_rejected(url: str) -> None:
     with pytest.raises(ConfigError):
         parse_sentinel_url(url)

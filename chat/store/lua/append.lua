@@ -11,7 +11,7 @@
 -- ARGV[8]    delta, the inside of a JSON string; bytes that are stored already are skipped
 --
 -- Replies:
---   APPENDED cancel_requested   1 if the turn is to be cancelled
+--   APPENDED cancel_requested   1 if the worker must cancel the turn
 --   LEASE_LOST | GONE
 --   ALREADY                     this claim has finished
 read('schema', 'running_turn', 'fence', 'nonce', 'finished_nonce', 'deadline', 'next_deadline',

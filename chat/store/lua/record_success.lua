@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Record that a model has begun to answer, and close its circuit.
+-- Record that a model has started to answer, and close its circuit.
 -- include: limiter
 --
 -- KEYS       see lib/limiter.lua

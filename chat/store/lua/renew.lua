@@ -9,7 +9,7 @@
 -- ARGV[6]    lease, ms
 --
 -- Replies:
---   RENEWED cancel_requested   1 if the turn is to be cancelled
+--   RENEWED cancel_requested   1 if the worker must cancel the turn
 --   LEASE_LOST | GONE
 --   ALREADY                    this claim has finished
 read('schema', 'running_turn', 'fence', 'nonce', 'finished_nonce', 'deadline', 'next_deadline',

@@ -1,4 +1,4 @@
-"""A server for all tests of the store, emptied before each, searched for lost keys after each."""
+"""One Redis server for the tests of the store; each test starts empty and leaves no stray keys."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,7 +22,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 @pytest.fixture(autouse=True)
 def redis(server: RedisServer, settings: Settings) -> Iterator[Redis]:
-    """The server's raw client; the store talks to the same server."""
+    """A raw client of the server that the store uses."""
     server.redis.flushall()
     settings.REDIS_URL = server.url
     settings.CHAT_STORE_TIMEOUT = 20  # a busy machine stands still for a second or two
@@ -36,7 +36,7 @@ def redis(server: RedisServer, settings: Settings) -> Iterator[Redis]:
 
 @pytest.fixture
 def caller() -> Caller:
-    """Of a session in which two turns wait."""
+    """The caller of a session with two waiting turns."""
     opened = steps.create_session()
     steps.submit(opened, "one")
     steps.submit(opened, "two")
@@ -45,7 +45,7 @@ def caller() -> Caller:
 
 @pytest.fixture
 def small_spans(settings: Settings) -> None:
-    """The spans and limits of the model; all sessions share one partition."""
+    """The durations and limits of the model; all sessions share one partition."""
     settings.CHAT_PARTITIONS = 1
     settings.CHAT_LEASE_TTL = model.LEASE
     settings.CHAT_WAKE_GRACE = model.GRACE

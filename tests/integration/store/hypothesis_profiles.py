@@ -1,4 +1,4 @@
-"""How long hypothesis looks."""
+"""Hypothesis profiles: how many examples to run."""
 
 import os
 
@@ -10,10 +10,11 @@ COMMON = settings(
     print_blob=True,
     report_multiple_bugs=False,
 )
+# About 15 seconds.
 QUICK = settings(COMMON, max_examples=180, stateful_step_count=40)
-"""About 15 seconds."""
+# About ten minutes.
 LONG = settings(COMMON, max_examples=4000, stateful_step_count=80)
-"""About ten minutes."""
+# Runs until the first failure, without shrinking it.
 MUTANT = settings(
     COMMON,
     max_examples=1000,
@@ -23,10 +24,9 @@ MUTANT = settings(
     phases=[Phase.generate],
     print_blob=False,
 )
-"""Until the first failure, which is not made small."""
 
 
 def active_profile(*, share: float = 1.0) -> settings:
-    """The profile that is asked for, with a share of its examples."""
+    """Return the profile selected by `LONG`, with a share of its examples."""
     profile = LONG if os.environ.get("LONG") else QUICK
     return settings(profile, max_examples=round(share * profile.max_examples))

@@ -1,4 +1,4 @@
-"""What may stand in Redis at any moment, whatever was done before."""
+"""The keys that may exist in Redis at any time."""
 
 import re
 from collections import Counter
@@ -9,10 +9,10 @@ from typing import Any
 
 from redis import Redis
 
+# All keys that have no TTL.
 PERMANENT_KEY = re.compile(
     r"chat:\{\d+\}:(due|by_activity|counts|waiting|running|counters|outbox|search_fields|search_index)"
 )
-"""The keys without a TTL, all of them."""
 SESSION_KEY = re.compile(r"(chat:\{\d+\}:)(?:session|messages|partial|events|idempotency)(:.+)")
 DELIVERIES_KEY = re.compile(r"(chat:\{\d+\}:)deliveries:(.+)")
 NO_TTL = -1
@@ -20,23 +20,23 @@ NO_TTL = -1
 
 @dataclass
 class Keyspace:
-    """All that Redis holds beside the sessions' own contents."""
+    """The contents of Redis, except those of sessions."""
 
+    # Every key -> ms since the epoch at which it expires, or `NO_TTL`.
     expire_at: dict[str, int] = field(default_factory=dict)
-    """Every key with the ms since the epoch at which it goes; `NO_TTL` when it stays."""
     due: dict[str, float] = field(default_factory=dict)
     by_activity: dict[str, float] = field(default_factory=dict)
     outbox: dict[str, float] = field(default_factory=dict)
+    # Session -> model and normalized name.
     search_fields: dict[str, str] = field(default_factory=dict)
-    """Session -> its model and name, as they are searched."""
+    # Lines of model, normalized name and session.
     search_index: set[str] = field(default_factory=set)
-    """The same, and the session, as lines."""
+    # Summed over all partitions.
     counts: Counter[str] = field(default_factory=Counter)
-    """Gauges and totals, summed over the partitions."""
     waiting: dict[str, float] = field(default_factory=dict)
     running: dict[str, float] = field(default_factory=dict)
+    # Summed over all partitions.
     counters: Counter[str] = field(default_factory=Counter)
-    """What has happened, summed over the partitions."""
 
 
 def read(redis: Redis) -> Keyspace:
@@ -73,13 +73,13 @@ def _add(found: Keyspace, noun: str, content: Any) -> None:
         return
     members: dict[str, float] = getattr(found, noun)
     for member, score in content:
-        assert member.decode() not in members, f"{member} stands in {noun} twice"
+        assert member.decode() not in members, f"{member} is in two partitions of {noun}"
         members[member.decode()] = score
 
 
 @contextmanager
 def rolled_back(redis: Redis) -> Iterator[None]:
-    """Put every key back as it was, as a failover does that loses the last writes."""
+    """Restore every key afterwards, like a failover that loses the last writes."""
     kept = {key: (redis.dump(key), max(0, redis.pexpiretime(key))) for key in redis.scan_iter()}
     yield
     redis.flushdb()
@@ -89,16 +89,20 @@ def rolled_back(redis: Redis) -> Iterator[None]:
 
 
 def assert_no_stray_keys(expire_at: dict[str, int], outbox: Iterable[str]) -> None:
-    """Every key has a TTL, or is permanent; every key of a session has its session.
+    """Every key has a TTL or is permanent, and every key of a session has its session.
 
-    Deliveries have a session or, when it has ended, something in the outbox.
+    Deliveries have a session or an entry in the outbox.
     """
-    posting = {member.rpartition(":")[0] for member in outbox}
+    pending = {member.rpartition(":")[0] for member in outbox}
     for key, expires in expire_at.items():
-        assert PERMANENT_KEY.fullmatch(key) or expires != NO_TTL, f"{key} would stay for ever"
-        owned = SESSION_KEY.fullmatch(key)
-        assert owned is None or f"{owned[1]}session{owned[2]}" in expire_at, f"{key}: no session"
-        told = DELIVERIES_KEY.fullmatch(key)
-        assert told is None or told[2] in posting or f"{told[1]}session:{told[2]}" in expire_at, (
-            f"{key}: nothing to deliver"
+        assert PERMANENT_KEY.fullmatch(key) or expires != NO_TTL, f"{key} has no TTL"
+        session_key = SESSION_KEY.fullmatch(key)
+        assert session_key is None or f"{session_key[1]}session{session_key[2]}" in expire_at, (
+            f"{key} has no session"
         )
+        deliveries = DELIVERIES_KEY.fullmatch(key)
+        assert (
+            deliveries is None
+            or deliveries[2] in pending
+            or f"{deliveries[1]}session:{deliveries[2]}" in expire_at
+        ), f"{key} has nothing to deliver"

@@ -1,4 +1,4 @@
-"""The store with one thing broken: what a careless change might do to it."""
+"""Mutation tests: each mutant breaks one detail of the Lua scripts."""
 
 import shutil
 from collections.abc import Callable
@@ -20,18 +20,18 @@ from tests.integration.store.state_machine import LostWorkersMachine, StoreMachi
 
 
 def state_machine(small_spans: None) -> None:  # noqa: ARG001  # a fixture
-    """Any acts in any order."""
+    """Random operations in random order."""
     run_state_machine_as_test(StoreMachine, settings=hypothesis_profiles.MUTANT)
 
 
 def lost_workers_machine(small_spans: None) -> None:  # noqa: ARG001
-    """Any acts of workers that may have lost their lease."""
+    """Random operations of workers that may have lost their lease."""
     run_state_machine_as_test(LostWorkersMachine, settings=hypothesis_profiles.MUTANT)
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """`old` in `lua/<file>` becomes `new`; each of the tests `noticed_by` must fail."""
+    """Replace `old` by `new` in `lua/<file>`; each of the tests in `killed_by` must fail."""
 
     name: str
     file: str
@@ -43,7 +43,7 @@ class Mutant:
         return self.name.replace(" ", "-")
 
     def write(self, directory: Path) -> Path:
-        """Copy all scripts into `directory`, this one broken; return where they are."""
+        """Copy all scripts into `directory` with the mutation; return the path of the copy."""
         copy = shutil.copytree(SCRIPTS_DIR, directory / "lua")
         source = (copy / self.file).read_text()
         assert source.count(self.old) == 1, f"{self.file} has no longer just one {self.old!r}"
@@ -58,7 +58,7 @@ MUTANTS = [
         "s.fence == tonumber(ARGV[4]) and ",
         "",
         (
-            test_leases.test_the_same_nonce_after_a_recovery_is_another_lease,
+            test_leases.test_same_nonce_after_recovery_is_another_lease,
             lost_workers_machine,
         ),
     ),
@@ -68,7 +68,7 @@ MUTANTS = [
         " and s.nonce == ARGV[5] then",
         " then",
         (
-            test_leases.test_a_worker_whose_claim_a_failover_forgot_writes_nothing,
+            test_leases.test_worker_whose_claim_was_lost_in_failover_writes_nothing,
             lost_workers_machine,
         ),
     ),
@@ -77,7 +77,7 @@ MUTANTS = [
         "lib/lease.lua",
         "s.running_turn ~= 0 and s.fence == tonumber(ARGV[4]) and s.nonce == ARGV[5]",
         "s.running_turn ~= 0",
-        (test_leases.test_a_worker_that_woke_too_late_writes_nothing, lost_workers_machine),
+        (test_leases.test_worker_that_lost_its_lease_writes_nothing, lost_workers_machine),
     ),
     Mutant(
         "no idempotency",
@@ -85,8 +85,8 @@ MUTANTS = [
         "if not stored then",
         "if true then",
         (
-            test_submit.test_200_parallel_submits_with_50_keys_are_50_messages_in_one_order,
-            test_leases.test_a_lost_reply_to_submit_is_one_message,
+            test_submit.test_200_parallel_submits_with_50_keys_are_50_messages,
+            test_leases.test_lost_reply_to_submit_stores_one_message,
             state_machine,
         ),
     ),
@@ -95,98 +95,98 @@ MUTANTS = [
         "claim_due.lua",
         "'-inf', now",
         "'-inf', 0",
-        (test_due.test_a_turn_that_nobody_takes_is_woken_again_and_again, state_machine),
+        (test_due.test_unclaimed_turn_gets_repeated_wake_ups, state_machine),
     ),
     Mutant(
         "two leases at once",
         "claim.lua",
         "s.running_turn ~= 0 and s.nonce ~= ARGV[4]",
         "false",
-        (test_leases.test_of_many_claims_at_once_one_gets_the_turn, state_machine),
+        (test_leases.test_one_of_many_concurrent_claims_gets_the_turn, state_machine),
     ),
     Mutant(
         "the key's request is not compared",
         "lib/idempotency.lua",
         "first_digest == digest and response or 'MISMATCH'",
         "response",
-        (test_submit.test_a_key_with_another_request_is_refused,),
+        (test_submit.test_key_with_another_request_is_rejected,),
     ),
     Mutant(
         "done is not remembered",
         "finish.lua",
         "set('finished_nonce', ARGV[5])",
         "",
-        (test_leases.test_a_lost_reply_to_finish_is_one_outcome,),
+        (test_leases.test_lost_reply_to_finish_stores_one_outcome,),
     ),
     Mutant(
         "a claim that was ended is given again",
         "claim.lua",
         "if s.finished_nonce == ARGV[4] then",
         "if false then",
-        (test_leases.test_a_claim_that_was_ended_gives_nothing_when_it_comes_again,),
+        (test_leases.test_repeated_claim_after_finish_returns_nothing,),
     ),
     Mutant(
         "a lease goes beyond the deadline",
         "lib/lease.lua",
         "math.min(now + lease, s.deadline)",
         "now + lease",
-        (test_leases.test_a_lease_ends_with_the_turns_deadline,),
+        (test_leases.test_lease_ends_at_the_deadline_of_the_turn,),
     ),
     Mutant(
         "a resent piece is said twice",
         "lib/lease.lua",
         "s.partial_bytes - offset + 1",
         "1",
-        (test_leases.test_a_resent_piece_is_not_said_twice,),
+        (test_leases.test_repeated_delta_is_appended_once,),
     ),
     Mutant(
         "a gap is spliced over",
         "lib/lease.lua",
         "if tonumber(offset) > s.partial_bytes then return nil end",
         "",
-        (test_leases.test_a_piece_after_a_gap_is_refused,),
+        (test_leases.test_delta_after_a_gap_is_rejected,),
     ),
     Mutant(
         "partial is not deleted",
         "lib/finish_turn.lua",
         "redis.call('GETDEL', PARTIAL)",
         "redis.call('GET', PARTIAL)",
-        (test_leases.test_a_lost_workers_text_is_gone,),
+        (test_leases.test_text_of_a_lost_worker_is_deleted,),
     ),
     Mutant(
         "head is not advanced",
         "lib/finish_turn.lua",
         "  elseif turn == s.head then\n    set_head(turn + 1)\n",
         "",
-        (test_submit.test_an_interrupt_leaves_alone_what_waits_behind_a_cancelled_retry,),
+        (test_submit.test_interrupt_spares_turns_behind_a_cancelled_retry,),
     ),
     Mutant(
         "attempts are not counted anew",
         "lib/finish_turn.lua",
         "set('attempt', 0)",
         "",
-        (test_leases.test_attempts_are_counted_anew_for_each_turn,),
+        (test_leases.test_attempts_are_counted_per_turn,),
     ),
     Mutant(
         "attempts are not counted",
         "claim.lua",
         "set('attempt', s.attempt + 1)",
         "",
-        (test_leases.test_a_message_that_kills_every_worker_fails_and_the_next_is_answered,),
+        (test_leases.test_message_that_kills_every_worker_fails,),
     ),
     Mutant(
         "a retry does not wait",
         "claim.lua",
         "or s.retry_at > now then",
         "then",
-        (test_leases.test_nobody_claims_a_turn_before_its_retry,),
+        (test_leases.test_turn_cannot_be_claimed_before_its_retry,),
     ),
     Mutant(
         "a retry forgets the cancel",
         "retry.lua",
         "if s.cancel_requested == 1 then",
         "if false then",
-        (test_leases.test_a_cancelled_turn_is_not_tried_again,),
+        (test_leases.test_cancelled_turn_is_not_retried,),
     ),
     Mutant(
         "a lost turn is dropped",
@@ -224,14 +224,14 @@ MUTANTS = [
         "update.lua",
         "keep_alive(true)",
         "keep_alive()",
-        (test_sessions.test_a_log_has_a_ttl_whatever_its_first_event,),
+        (test_sessions.test_event_log_has_a_ttl_whatever_its_first_event,),
     ),
     Mutant(
         "a removed session stays due",
         "lib/remove_session.lua",
         "redis.call('ZREM', DUE, ID)",
         "",
-        (test_sessions.test_an_idle_session_is_removed_when_its_time_is_up,),
+        (test_sessions.test_expired_idle_session_is_removed,),
     ),
     Mutant(
         "a webhook is not told",
@@ -247,7 +247,7 @@ MUTANTS = [
         "lib/authorize.lua",
         "(token_hash ~= '' and s.token_hash ~= token_hash)",
         "false",
-        (test_sessions.test_a_rotated_token_may_be_rotated_again_with_the_same_words,),
+        (test_sessions.test_repeated_rotation_returns_the_same_result,),
     ),
     Mutant(
         "seq and event differ",
@@ -260,6 +260,6 @@ MUTANTS = [
         "finish.lua",
         "if delta ~= '' then",
         "if false then",
-        (test_text.test_a_reply_is_told_to_its_last_word,),
+        (test_text.test_last_delta_is_an_event,),
     ),
 ]

@@ -1,4 +1,4 @@
-"""A wire between the store's client and the server: it counts round trips and loses replies."""
+"""A proxy before Redis that counts round trips and drops replies."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -10,22 +10,22 @@ BLOCK = 1 << 16
 
 
 class Proxy:
-    """A TCP proxy on a loopback port of its own."""
+    """A TCP proxy on a loopback port."""
 
     def __init__(self, server_port: int) -> None:
+        # Times that a client sent data after the server had.
         self.round_trips = 0
-        """Times that a client has spoken after the server had."""
+        # Drop the server's next data and close that connection, once.
         self.drop_next_reply = False
-        """Swallow the server's next words and cut that connection, once."""
         self._server_port = server_port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
         Thread(target=self._accept, daemon=True).start()
 
-    def count_round_trips(self, act: Callable[[], object]) -> int:
-        """Round trips that the act takes."""
+    def count_round_trips(self, operation: Callable[[], object]) -> int:
+        """Return the number of round trips of an operation."""
         before = self.round_trips
-        act()
+        operation()
         return self.round_trips - before
 
     def _accept(self) -> None:
@@ -40,11 +40,11 @@ class Proxy:
         with suppress(OSError), client, server:
             while True:
                 last, speaker = speaker, select([client, server], [], [])[0][0]
-                words = speaker.recv(BLOCK)
-                if not words or (speaker is server and self._must_drop()):
+                data = speaker.recv(BLOCK)
+                if not data or (speaker is server and self._must_drop()):
                     return
                 self.round_trips += speaker is client and last is server
-                (server if speaker is client else client).sendall(words)
+                (server if speaker is client else client).sendall(data)
 
     def _must_drop(self) -> bool:
         lost, self.drop_next_reply = self.drop_next_reply, False
@@ -57,6 +57,6 @@ class Proxy:
 
 @contextmanager
 def running_proxy(server_port: int) -> Iterator[Proxy]:
-    wire = Proxy(server_port)
-    yield wire
-    wire.close()
+    proxy = Proxy(server_port)
+    yield proxy
+    proxy.close()

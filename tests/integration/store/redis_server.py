@@ -1,4 +1,4 @@
-"""A real Redis or Valkey server on a loopback port, for as long as a test wants it."""
+"""A real Redis or Valkey server on a loopback port."""
 
 import os
 import signal
@@ -12,8 +12,8 @@ from project.runner.redis_server import find_server
 from tests.harness.ports import free_port
 from tests.harness.wait import wait_until
 
+# `TEST_REDIS_SERVER`, or else the server that `make run` starts.
 BINARY = os.environ.get("TEST_REDIS_SERVER") or find_server()
-"""The server that the tests run against: the one named, else the one that `make run` starts."""
 
 
 class RedisServer:
@@ -28,7 +28,7 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *options: str) -> "RedisServer":
-        """Start the process and wait until it listens, even if it is still loading."""
+        """Start the process and wait until it listens; it may still be loading."""
         fixed = ("--port", str(self.port), "--bind", "127.0.0.1", "--save", "")
         self._process = subprocess.Popen(
             [BINARY, *fixed, "--loglevel", "warning", *self._options, *options],
@@ -39,21 +39,21 @@ class RedisServer:
         return self
 
     def kill(self) -> None:
-        """End the process at once, as a crash does."""
+        """Kill the process, like a crash."""
         process = self._running()
         process.kill()
         process.wait()
 
     def freeze(self) -> None:
-        """Let the process stand still until `thaw`."""
+        """Stop the process until `thaw`."""
         self._running().send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Continue the process."""
         self._running().send_signal(signal.SIGCONT)
 
     def close(self) -> None:
-        """End the process and the connections to it."""
+        """Kill the process and close the connections to it."""
         self.redis.close()
         self.kill()
 

@@ -1,4 +1,4 @@
-"""The store's acts in few words, with the arguments that most tests do not care about."""
+"""Steps of tests: operations of the store with default arguments."""
 
 import secrets
 from dataclasses import dataclass, field, replace
@@ -88,13 +88,13 @@ def claim(caller: Caller, nonce: str = "") -> Claim | None:
 
 def outcome(status: Status = Status.COMPLETED, usage: Usage | None = None) -> Outcome:
     reasons = {Status.COMPLETED: FinishReason.STOP, Status.INCOMPLETE: FinishReason.LENGTH}
-    failed = TurnError(code="model_error", message="The model could not answer.")
+    error = TurnError(code="model_error", message="The model could not answer.")
     return Outcome(
         status=status,
         finish_reason=reasons.get(status, FinishReason.ERROR),
         model="default",
         usage=usage,
-        error=failed if status is Status.FAILED else None,
+        error=error if status is Status.FAILED else None,
     )
 
 
@@ -116,7 +116,7 @@ def retry(
 
 @dataclass
 class LeaseHolder:
-    """A worker that holds, or held, a lease, and what it has said so far."""
+    """A worker that holds or held a lease, and the deltas it has sent."""
 
     lease: Lease
     reply_id: str
@@ -130,11 +130,11 @@ class LeaseHolder:
         return cls(claimed.lease, claimed.reply_id)
 
     def delta(self, text: str, *, repeated: int = 0) -> Delta:
-        """What the worker sends next: its last `resent` pieces once more, and `text`."""
-        kept = len(self.deltas) - repeated
+        """Return a delta of the last `repeated` deltas and `text`."""
+        start = len(self.deltas) - repeated
         self.deltas.append(json_escape(text))
-        offset = sum(map(len, self.deltas[:kept]))
-        return Delta(offset=offset, text=b"".join(self.deltas[kept:]))
+        offset = sum(map(len, self.deltas[:start]))
+        return Delta(offset=offset, text=b"".join(self.deltas[start:]))
 
     def append(self, text: str) -> bool | Exception:
         return leases.flush([(self.lease, self.delta(text))])[0]
@@ -148,25 +148,25 @@ class LeaseHolder:
     def retry(
         self, delay: float = 0, *, uses_attempt: bool = True, may_be_woken: bool = False
     ) -> None:
-        own = retry(delay, uses_attempt=uses_attempt)
-        leases.retry(self.lease, replace(own, may_be_woken=may_be_woken))
+        decision = retry(delay, uses_attempt=uses_attempt)
+        leases.retry(self.lease, replace(decision, may_be_woken=may_be_woken))
 
 
 def answer_next_turn(caller: Caller, text: str = "hi") -> None:
-    """Have the session's next turn answered."""
+    """Claim and finish the session's next turn."""
     LeaseHolder.claim_for(caller).finish(text)
 
 
 def messages(caller: Caller) -> list[Message]:
-    """The session's messages as clients are shown them."""
+    """Return the session's messages as clients see them."""
     return [orjson.loads(message) for message in sessions.snapshot(caller, limit=400).messages]
 
 
 def find_message(caller: Caller, reply_id: str) -> Message:
-    """One message of the session as clients are shown it."""
+    """Return one message as clients see it."""
     return next(message for message in messages(caller) if message["id"] == reply_id)
 
 
 def events(caller: Caller) -> list[Message]:
-    """The session's log."""
+    """Return all events of the session."""
     return [orjson.loads(event) for event in sessions.events(caller, after=0, limit=5000).events]

@@ -1,4 +1,4 @@
-"""All acts on a server that refuses a script which touches more than one slot."""
+"""All operations on a cluster node, which rejects scripts that touch two slots."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,7 +12,7 @@ from chat.store.client import client
 from tests.harness.wait import wait_until
 from tests.integration.store import steps
 from tests.integration.store.redis_server import RedisServer
-from tests.integration.store.test_round_trips import all_acts
+from tests.integration.store.test_round_trips import all_operations
 
 
 @pytest.fixture
@@ -28,6 +28,6 @@ def cluster(tmp_path: Path, settings: Settings) -> Iterator[RedisServer]:
 
 
 @pytest.mark.usefixtures("cluster")
-def test_all_acts_work_on_a_cluster() -> None:
-    for act in all_acts(steps.create_session()).values():
-        act()
+def test_all_operations_work_on_a_cluster() -> None:
+    for operation in all_operations(steps.create_session()).values():
+        operation()

@@ -1,4 +1,4 @@
-"""The sweep: what is due is found once, by one worker, in time."""
+"""Sweeps: due times, claims of due sessions, recovery."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -16,14 +16,14 @@ from tests.integration.store.time_travel import advance
 
 
 def due_in(redis: Redis, caller: Caller) -> float:
-    """Seconds until a sweep looks at the session."""
+    """Return the seconds until the session is due."""
     seconds, micros = redis.time()
     score = redis.zscore(keys.for_session(caller.session_id).due, caller.session_id)
     assert score is not None
     return score / 1000 - seconds - micros / 1e6
 
 
-def test_of_many_sweeps_at_once_one_finds_a_session(redis: Redis, settings: Settings) -> None:
+def test_concurrent_sweeps_return_each_session_once(redis: Redis, settings: Settings) -> None:
     settings.CHAT_SWEEP_INTERVAL = 30.0
     callers = [steps.create_session() for _ in range(30)]
     for caller in callers:
@@ -34,7 +34,7 @@ def test_of_many_sweeps_at_once_one_finds_a_session(redis: Redis, settings: Sett
     assert sorted(found) == sorted(caller.session_id for caller in callers)
 
 
-def test_a_sweep_takes_on_only_so_many(redis: Redis, settings: Settings) -> None:
+def test_sweep_is_limited_to_the_batch_size(redis: Redis, settings: Settings) -> None:
     settings.CHAT_PARTITIONS = 1
     settings.CHAT_SWEEP_BATCH_SIZE = 10
     for _ in range(25):
@@ -44,7 +44,7 @@ def test_a_sweep_takes_on_only_so_many(redis: Redis, settings: Settings) -> None
     assert [len(due.claim_due()) for _ in range(4)] == [10, 10, 5, 0]
 
 
-def test_what_waits_is_over_by_its_own_deadline_while_another_runs(redis: Redis) -> None:
+def test_waiting_turn_expires_while_another_runs(redis: Redis) -> None:
     caller = steps.create_session()
     for deadline in (100, 60, 3, 50):
         steps.submit(caller, deadline=deadline)
@@ -62,7 +62,7 @@ def test_what_waits_is_over_by_its_own_deadline_while_another_runs(redis: Redis)
     assert due_in(redis, caller) == pytest.approx(2, abs=1)
 
 
-def test_a_turn_that_a_model_refused_until_its_deadline_has_failed_by_that(redis: Redis) -> None:
+def test_overdue_turn_fails_with_the_error_of_its_model(redis: Redis) -> None:
     caller = steps.create_session()
     steps.submit(caller, deadline=20)
     steps.submit(caller, deadline=20)
@@ -78,7 +78,7 @@ def test_a_turn_that_a_model_refused_until_its_deadline_has_failed_by_that(redis
     assert (second["status"], second["error"]["code"]) == (Status.EXPIRED, "turn_expired")
 
 
-def test_what_waits_is_over_by_its_own_deadline_before_a_retry(redis: Redis) -> None:
+def test_waiting_turn_expires_behind_a_retry(redis: Redis) -> None:
     caller = steps.create_session()
     steps.submit(caller, deadline=100)
     steps.submit(caller, deadline=20)
@@ -107,7 +107,7 @@ def test_when_a_session_is_due(redis: Redis) -> None:
     assert due_in(redis, caller) == pytest.approx(600, abs=1)
 
 
-def test_a_retry_beyond_the_deadline_is_looked_at_by_the_deadline(redis: Redis) -> None:
+def test_retry_after_the_deadline_is_due_at_the_deadline(redis: Redis) -> None:
     caller = steps.create_session()
     steps.submit(caller, deadline=20)
     LeaseHolder.claim_for(caller).retry(300)
@@ -117,7 +117,7 @@ def test_a_retry_beyond_the_deadline_is_looked_at_by_the_deadline(redis: Redis) 
     assert due_in(redis, caller) == pytest.approx(10, abs=1)
 
 
-def test_a_turn_that_nobody_takes_is_woken_again_and_again(redis: Redis) -> None:
+def test_unclaimed_turn_gets_repeated_wake_ups(redis: Redis) -> None:
     caller = steps.create_session()
     steps.submit(caller)
     for _ in range(3):
@@ -126,7 +126,7 @@ def test_a_turn_that_nobody_takes_is_woken_again_and_again(redis: Redis) -> None
     assert steps.claim(caller) is not None
 
 
-def test_looks_at_sessions_that_are_not_due_do_no_harm(redis: Redis) -> None:
+def test_recovering_a_session_that_is_not_due_is_harmless(redis: Redis) -> None:
     idle, busy = steps.create_session(), steps.create_session()
     steps.submit(busy)
     writer = LeaseHolder.claim_for(busy)
@@ -137,7 +137,7 @@ def test_looks_at_sessions_that_are_not_due_do_no_harm(redis: Redis) -> None:
     assert len(keyspace.read(redis).due) == 2
 
 
-def test_a_sweep_that_gets_no_answer_says_so(redis: Redis) -> None:
+def test_sweep_of_a_read_only_redis_raises(redis: Redis) -> None:
     redis.replicaof("127.0.0.1", "1")
     try:
         with pytest.raises(StoreUnavailable):
@@ -146,7 +146,7 @@ def test_a_sweep_that_gets_no_answer_says_so(redis: Redis) -> None:
         redis.replicaof("NO", "ONE")
 
 
-def test_one_broken_session_does_not_hide_the_others(redis: Redis) -> None:
+def test_broken_session_does_not_stop_the_recovery_of_others(redis: Redis) -> None:
     broken, sound = steps.create_session(), steps.create_session()
     for caller in (broken, sound):
         steps.submit(caller)
@@ -156,7 +156,7 @@ def test_one_broken_session_does_not_hide_the_others(redis: Redis) -> None:
     assert looks == [RecoveryResult.LIVE, RecoveryResult.WAKE]
 
 
-def test_cancelled_turns_do_not_count_as_ahead() -> None:
+def test_cancelled_turns_do_not_count_in_queue_positions() -> None:
     caller = steps.create_session()
     for _ in range(4):
         steps.submit(caller)

@@ -1,4 +1,4 @@
-"""Turns in workers' hands: who may write, what a resent write does, what the model is shown."""
+"""Leases: who may write, repeated writes, and the history of a claim."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -24,26 +24,26 @@ def lose_the_worker(redis: Redis, caller: Caller) -> None:
 
 
 def endings(caller: Caller) -> list[str]:
-    """The terminal events of the session's log, in order."""
+    """Return the terminal events of the session in order."""
     ends = {f"message.{status}" for status in Status if status.is_terminal}
     log = steps.events(caller)
     return [f"{event['type']} {event['message_id']}" for event in log if event["type"] in ends]
 
 
-def test_of_many_claims_at_once_one_gets_the_turn(caller: Caller) -> None:
+def test_one_of_many_concurrent_claims_gets_the_turn(caller: Caller) -> None:
     with ThreadPoolExecutor(16) as pool:
         claims = list(pool.map(steps.claim, [caller] * 50))
     assert sum(claim is not None for claim in claims) == 1
 
 
-def test_the_same_claim_again_is_the_same_lease(caller: Caller) -> None:
+def test_repeated_claim_returns_the_same_lease(caller: Caller) -> None:
     first, again = steps.claim(caller, "n"), steps.claim(caller, "n")
     assert first is not None
     assert again is not None
     assert (again.lease, again.attempt, again.history) == (first.lease, 1, first.history)
 
 
-def test_a_claim_that_was_ended_gives_nothing_when_it_comes_again(caller: Caller) -> None:
+def test_repeated_claim_after_finish_returns_nothing(caller: Caller) -> None:
     claimed = steps.claim(caller, "n")
     assert claimed is not None
     leases.retry(claimed.lease, steps.retry())
@@ -51,11 +51,11 @@ def test_a_claim_that_was_ended_gives_nothing_when_it_comes_again(caller: Caller
     assert steps.claim(caller) is not None
 
 
-def test_a_lost_reply_to_finish_is_one_outcome(
+def test_lost_reply_to_finish_stores_one_outcome(
     caller: Caller, server: RedisServer, settings: Settings
 ) -> None:
     """F03."""
-    LeaseHolder.claim_for(caller).finish()  # so that the server knows the script
+    LeaseHolder.claim_for(caller).finish()  # loads the script
     writer = LeaseHolder.claim_for(caller)
     with running_proxy(server.port) as wire:
         settings.REDIS_URL = wire.url
@@ -68,12 +68,12 @@ def test_a_lost_reply_to_finish_is_one_outcome(
     assert steps.find_message(caller, "msg_4")["content"] == "said and done"
 
 
-def test_a_lost_reply_to_submit_is_one_message(server: RedisServer, settings: Settings) -> None:
+def test_lost_reply_to_submit_stores_one_message(server: RedisServer, settings: Settings) -> None:
     caller = steps.create_session()
     with running_proxy(server.port) as wire:
         settings.REDIS_URL = wire.url
         client.cache_clear()
-        steps.submit(steps.create_session())  # so that the server knows the script
+        steps.submit(steps.create_session())  # loads the script
         wire.drop_next_reply = True
         accepted = turns.submit(caller, steps.submission())
         assert not wire.drop_next_reply
@@ -81,7 +81,7 @@ def test_a_lost_reply_to_submit_is_one_message(server: RedisServer, settings: Se
     assert len(steps.messages(caller)) == 2
 
 
-def test_a_finish_that_comes_again_much_later_changes_nothing(caller: Caller) -> None:
+def test_late_repeated_finish_changes_nothing(caller: Caller) -> None:
     first = LeaseHolder.claim_for(caller)
     first.finish("one")
     LeaseHolder.claim_for(caller).append("two")
@@ -92,7 +92,7 @@ def test_a_finish_that_comes_again_much_later_changes_nothing(caller: Caller) ->
     assert endings(caller) == ["message.completed msg_2"]
 
 
-def test_a_worker_that_woke_too_late_writes_nothing(redis: Redis, caller: Caller) -> None:
+def test_worker_that_lost_its_lease_writes_nothing(redis: Redis, caller: Caller) -> None:
     """F04."""
     late = LeaseHolder.claim_for(caller)
     late.append("late")
@@ -114,15 +114,15 @@ def test_a_worker_that_woke_too_late_writes_nothing(redis: Redis, caller: Caller
     assert endings(caller) == ["message.completed msg_2"]
 
 
-def test_a_late_worker_that_nobody_replaced_may_still_finish(redis: Redis, caller: Caller) -> None:
+def test_late_worker_that_was_not_replaced_can_finish(redis: Redis, caller: Caller) -> None:
     late = LeaseHolder.claim_for(caller)
     advance(redis, caller.session_id, 20)
     late.finish("at last")
     assert steps.find_message(caller, "msg_2")["content"] == "at last"
 
 
-def test_the_same_nonce_after_a_recovery_is_another_lease(redis: Redis, caller: Caller) -> None:
-    """The fence tells them apart: a claim that was sent twice, and came very late once."""
+def test_same_nonce_after_recovery_is_another_lease(redis: Redis, caller: Caller) -> None:
+    """A claim was sent twice and arrived very late once; the fence distinguishes the leases."""
     early = steps.claim(caller, "n")
     lose_the_worker(redis, caller)
     late = steps.claim(caller, "n")
@@ -135,10 +135,10 @@ def test_the_same_nonce_after_a_recovery_is_another_lease(redis: Redis, caller: 
     ).has_queued_turns
 
 
-def test_a_worker_whose_claim_a_failover_forgot_writes_nothing(
+def test_worker_whose_claim_was_lost_in_failover_writes_nothing(
     redis: Redis, caller: Caller
 ) -> None:
-    """F18: the nonce tells apart what bears the same fence."""
+    """F18: the nonce distinguishes leases with the same fence."""
     with rolled_back(redis):
         forgotten = LeaseHolder.claim_for(caller)
     known = LeaseHolder.claim_for(caller)
@@ -149,7 +149,7 @@ def test_a_worker_whose_claim_a_failover_forgot_writes_nothing(
     assert steps.find_message(caller, "msg_2")["content"] == "known"
 
 
-def test_a_resent_piece_is_not_said_twice(caller: Caller) -> None:
+def test_repeated_delta_is_appended_once(caller: Caller) -> None:
     writer = LeaseHolder.claim_for(caller)
     for said in ((0, b"ab"), (0, b"ab"), (0, b"abcd"), (2, b"cdef"), (6, b""), (0, b"abcdef")):
         answer = leases.flush([(writer.lease, Delta(offset=said[0], text=said[1]))])
@@ -159,8 +159,8 @@ def test_a_resent_piece_is_not_said_twice(caller: Caller) -> None:
     assert told == ["ab", "cd", "ef"]
 
 
-def test_a_piece_after_a_gap_is_refused(caller: Caller) -> None:
-    """A failover may lose a piece that was acknowledged; a reply with a hole must not be told."""
+def test_delta_after_a_gap_is_rejected(caller: Caller) -> None:
+    """A failover may lose an acknowledged delta; a reply must have no gap."""
     writer = LeaseHolder.claim_for(caller)
     gap = Delta(offset=4, text=b"efgh")
     assert isinstance(leases.flush([(writer.lease, gap)])[0], LeaseLost)
@@ -169,7 +169,7 @@ def test_a_piece_after_a_gap_is_refused(caller: Caller) -> None:
     assert endings(caller) == []
 
 
-def test_one_flush_serves_many_turns(redis: Redis, caller: Caller) -> None:
+def test_one_flush_writes_many_turns(redis: Redis, caller: Caller) -> None:
     other = steps.create_session()
     steps.submit(other)
     writer, late, third = (
@@ -190,7 +190,7 @@ def test_one_flush_serves_many_turns(redis: Redis, caller: Caller) -> None:
     assert [type(answer).__name__ for answer in answers[1:]] == ["LeaseLost", "SessionGone"]
 
 
-def test_a_lease_ends_with_the_turns_deadline(redis: Redis) -> None:
+def test_lease_ends_at_the_deadline_of_the_turn(redis: Redis) -> None:
     caller = steps.create_session()
     steps.submit(caller, deadline=15)
     writer = LeaseHolder.claim_for(caller)
@@ -205,7 +205,7 @@ def test_a_lease_ends_with_the_turns_deadline(redis: Redis) -> None:
     assert seen["error"]["code"] == "deadline_exceeded"
 
 
-def test_a_message_that_kills_every_worker_fails_and_the_next_is_answered(
+def test_message_that_kills_every_worker_fails(
     redis: Redis, caller: Caller, settings: Settings
 ) -> None:
     """F27."""
@@ -222,7 +222,7 @@ def test_a_message_that_kills_every_worker_fails_and_the_next_is_answered(
     assert (claimed.reply_id, claimed.attempt) == ("msg_4", 1)
 
 
-def test_a_lost_workers_text_is_gone(redis: Redis, caller: Caller) -> None:
+def test_text_of_a_lost_worker_is_deleted(redis: Redis, caller: Caller) -> None:
     """F01 at the store."""
     LeaseHolder.claim_for(caller).append("lost")
     lose_the_worker(redis, caller)
@@ -232,7 +232,7 @@ def test_a_lost_workers_text_is_gone(redis: Redis, caller: Caller) -> None:
     assert steps.find_message(caller, "msg_2")["content"] == "found"
 
 
-def test_attempts_are_counted_anew_for_each_turn(caller: Caller) -> None:
+def test_attempts_are_counted_per_turn(caller: Caller) -> None:
     LeaseHolder.claim_for(caller).retry()
     LeaseHolder.claim_for(caller).finish()
     claimed = steps.claim(caller)
@@ -240,7 +240,7 @@ def test_attempts_are_counted_anew_for_each_turn(caller: Caller) -> None:
     assert (claimed.reply_id, claimed.attempt) == ("msg_4", 1)
 
 
-def test_a_turn_given_back_without_fault_uses_no_attempt(caller: Caller) -> None:
+def test_requeue_without_failure_uses_no_attempt(caller: Caller) -> None:
     for _ in range(5):
         LeaseHolder.claim_for(caller).retry(uses_attempt=False)
     claimed = steps.claim(caller)
@@ -248,14 +248,14 @@ def test_a_turn_given_back_without_fault_uses_no_attempt(caller: Caller) -> None
     assert claimed.attempt == 1
 
 
-def test_nobody_claims_a_turn_before_its_retry(redis: Redis, caller: Caller) -> None:
+def test_turn_cannot_be_claimed_before_its_retry(redis: Redis, caller: Caller) -> None:
     LeaseHolder.claim_for(caller).retry(30)
     assert steps.claim(caller) is None
     advance(redis, caller.session_id, 31)
     assert steps.claim(caller) is not None
 
 
-def test_a_cancelled_turn_is_not_tried_again(caller: Caller) -> None:
+def test_cancelled_turn_is_not_retried(caller: Caller) -> None:
     writer = LeaseHolder.claim_for(caller)
     writer.append("half")
     assert not turns.cancel(caller, 2).is_final
@@ -265,7 +265,7 @@ def test_a_cancelled_turn_is_not_tried_again(caller: Caller) -> None:
     assert LeaseHolder.claim_for(caller).reply_id == "msg_4"
 
 
-def test_the_model_is_shown_exactly_the_turns_before() -> None:
+def test_history_contains_exactly_the_earlier_turns() -> None:
     caller = steps.create_session(messages=400)
     for turn in range(5):
         steps.submit(caller, f"question {turn}")
@@ -277,15 +277,15 @@ def test_the_model_is_shown_exactly_the_turns_before() -> None:
         leases.finish(claimed.lease, steps.outcome(), Delta(offset=0, text=text))
 
 
-def test_turns_that_wait_are_not_shown_to_the_model(caller: Caller) -> None:
+def test_history_excludes_waiting_turns(caller: Caller) -> None:
     claimed = steps.claim(caller)
     assert claimed is not None
     assert [message.content for message in claimed.history] == ["one"]
 
 
 @pytest.mark.parametrize(("messages", "first"), [(1, 25), (2, 24), (3, 23), (4, 22), (5, 21)])
-def test_a_claim_reads_no_more_history_than_the_session_shows(messages: int, first: int) -> None:
-    """It takes in as many at a time, until they hold all the whole turns that could be shown."""
+def test_claim_reads_only_the_history_it_needs(messages: int, first: int) -> None:
+    """It reads in steps until it has all complete turns of the context."""
     caller = steps.create_session(messages=messages)
     for _ in range(12):
         steps.submit(caller)
@@ -297,7 +297,7 @@ def test_a_claim_reads_no_more_history_than_the_session_shows(messages: int, fir
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.COMPLETED])
-def test_turns_without_a_text_do_not_hide_what_was_before(status: Status) -> None:
+def test_empty_replies_do_not_hide_earlier_turns(status: Status) -> None:
     caller = steps.create_session(messages=6)
     for text in ("one", "two", *[""] * 3, "three"):
         steps.submit(caller)
@@ -309,7 +309,7 @@ def test_turns_without_a_text_do_not_hide_what_was_before(status: Status) -> Non
     assert replies[-5:] == ["two", "", "", "", "three"]
 
 
-def test_turns_that_failed_do_not_make_a_small_window_forget() -> None:
+def test_failed_turns_do_not_hide_earlier_turns() -> None:
     caller = steps.create_session(messages=4)
     steps.submit(caller, "my name is Ada")
     steps.answer_next_turn(caller, "noted")
@@ -322,7 +322,7 @@ def test_turns_that_failed_do_not_make_a_small_window_forget() -> None:
     assert [message.content for message in claimed.history[:2]] == ["my name is Ada", "noted"]
 
 
-def test_many_replies_to_one_message_do_not_hide_what_was_before() -> None:
+def test_regenerated_replies_do_not_hide_earlier_turns() -> None:
     caller = steps.create_session(messages=5)
     steps.submit(caller, "first")
     steps.answer_next_turn(caller, "one")

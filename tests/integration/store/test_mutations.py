@@ -1,4 +1,4 @@
-"""A test of the tests (F32): each broken store must make every test fail that is to notice it."""
+"""Mutation tests (F32): every mutant must be killed by each of its tests."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -18,8 +18,8 @@ from tests.integration.store.mutants import MUTANTS, Mutant
 from tests.integration.store.state_machine import StoreMachine
 
 CASES = [(mutant, test) for mutant in MUTANTS for test in mutant.killed_by]
+# A mutated script may also fail.
 NOTICED = (AssertionError, ParleyError, ResponseError, pytest.fail.Exception, Flaky)
-"""A broken script may as well fail: then the store says so."""
 
 
 @pytest.fixture
@@ -36,8 +36,8 @@ def break_the_store(
 
 
 @pytest.mark.usefixtures("small_spans")
-def test_the_unbroken_store_passes_what_the_mutants_do_not() -> None:
-    """The other tests that notice mutants are run unbroken as themselves."""
+def test_unmodified_store_passes() -> None:
+    """The other tests of `killed_by` run on the unmodified store anyway."""
     few = settings(hypothesis_profiles.MUTANT, max_examples=40)
     run_state_machine_as_test(StoreMachine, settings=few)
 
@@ -45,7 +45,7 @@ def test_the_unbroken_store_passes_what_the_mutants_do_not() -> None:
 @pytest.mark.parametrize(
     ("mutant", "test"), CASES, ids=[f"{mutant}: {test.__name__}" for mutant, test in CASES]
 )
-def test_it_is_noticed(
+def test_mutant_is_killed(
     mutant: Mutant,
     test: Callable[..., None],
     break_the_store: Callable[[Mutant], None],

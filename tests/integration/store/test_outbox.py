@@ -1,4 +1,4 @@
-"""What is owed to webhooks: from the act that ends a turn until it has landed."""
+"""The outbox: webhook deliveries from the end of a turn until they finish."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ GONE = DeliveryResult(status=DeliveryStatus.DISABLED, code="410")
 
 @pytest.fixture
 def caller() -> Caller:
-    """Of a session with a webhook, in which two turns wait."""
+    """The caller of a session with a webhook and two waiting turns."""
     opened = steps.create_session(webhook_url=URL)
     steps.submit(opened, "one")
     steps.submit(opened, "two")
@@ -46,7 +46,7 @@ def url_of(caller: Caller) -> bytes:
     return sessions.snapshot(caller).webhook_url
 
 
-def test_the_end_of_a_turn_is_owed_as_it_stands_in_the_log(caller: Caller) -> None:
+def test_delivery_has_the_event_of_the_log(caller: Caller) -> None:
     steps.answer_next_turn(caller, 'said "so"')
     assert outbox.claim_due() == [(caller.session_id, 2)]
     delivery = claimed(caller)
@@ -56,13 +56,13 @@ def test_the_end_of_a_turn_is_owed_as_it_stands_in_the_log(caller: Caller) -> No
 
 
 @pytest.mark.parametrize("status", [Status.INCOMPLETE, Status.FAILED, Status.CANCELLED])
-def test_every_end_is_told(caller: Caller, status: Status) -> None:
+def test_every_outcome_is_delivered(caller: Caller, status: Status) -> None:
     LeaseHolder.claim_for(caller).finish("some", status)
     event = orjson.loads(claimed(caller).event)
     assert (event["type"], event["message"]["status"]) == (f"message.{status}", status)
 
 
-def test_who_has_no_webhook_is_told_nothing(redis: Redis) -> None:
+def test_no_delivery_without_a_webhook(redis: Redis) -> None:
     caller = steps.create_session()
     steps.submit(caller)
     steps.answer_next_turn(caller)
@@ -70,7 +70,7 @@ def test_who_has_no_webhook_is_told_nothing(redis: Redis) -> None:
     assert not redis.exists(keys.for_session(caller.session_id).deliveries)
 
 
-def test_the_deployments_webhook_is_told_of_sessions_without_one(settings: Settings) -> None:
+def test_deployment_webhook_gets_sessions_without_their_own(settings: Settings) -> None:
     settings.CHAT_WEBHOOK_SECRETS, settings.CHAT_WEBHOOK_URL = "whsec_", "http://inside"
     caller = steps.create_session()
     steps.submit(caller)
@@ -78,7 +78,7 @@ def test_the_deployments_webhook_is_told_of_sessions_without_one(settings: Setti
     assert claimed(caller).url is None
 
 
-def test_what_landed_is_owed_no_more(caller: Caller) -> None:
+def test_successful_delivery_leaves_the_outbox(caller: Caller) -> None:
     steps.answer_next_turn(caller)
     assert outbox.finish(claimed(caller), OK)
     assert outbox.claim_due() == []
@@ -87,14 +87,14 @@ def test_what_landed_is_owed_no_more(caller: Caller) -> None:
     assert (record.status, record.attempts, record.code) == (DeliveryStatus.DELIVERED, 1, "200")
 
 
-def test_one_try_at_a_time(caller: Caller) -> None:
+def test_one_attempt_at_a_time(caller: Caller) -> None:
     steps.answer_next_turn(caller)
     first = claimed(caller)
     assert claim(caller, nonce="other") is None
     assert claimed(caller) == first or claimed(caller).attempt == first.attempt
 
 
-def test_a_try_that_took_too_long_is_made_again_and_counts_no_more(caller: Caller) -> None:
+def test_attempt_that_timed_out_is_ignored(caller: Caller) -> None:
     steps.answer_next_turn(caller)
     slow = claim(caller, nonce="slow", lease=0)
     second = claimed(caller, nonce="second")
@@ -104,7 +104,7 @@ def test_a_try_that_took_too_long_is_made_again_and_counts_no_more(caller: Calle
     assert url_of(caller) == URL
 
 
-def test_a_failed_try_waits_for_the_next(caller: Caller) -> None:
+def test_failed_attempt_is_retried_after_its_delay(caller: Caller) -> None:
     steps.answer_next_turn(caller)
     outbox.finish(claimed(caller), later(1000))
     assert claim(caller, nonce="early") is None
@@ -114,14 +114,14 @@ def test_a_failed_try_waits_for_the_next(caller: Caller) -> None:
     assert claimed(caller, 4, nonce="again").attempt == 2
 
 
-def test_a_lost_reply_to_a_note_is_harmless(caller: Caller) -> None:
+def test_repeated_finish_of_an_attempt_is_stale(caller: Caller) -> None:
     steps.answer_next_turn(caller)
     delivery = claimed(caller)
     assert outbox.finish(delivery, later(1000))
     assert not outbox.finish(delivery, later(1000))
 
 
-def test_a_receiver_that_wants_no_more_is_told_no_more(caller: Caller) -> None:
+def test_disabled_webhook_gets_no_more_deliveries(caller: Caller) -> None:
     steps.answer_next_turn(caller)
     steps.answer_next_turn(caller)
     outbox.finish(claimed(caller), GONE)
@@ -132,7 +132,7 @@ def test_a_receiver_that_wants_no_more_is_told_no_more(caller: Caller) -> None:
     assert statuses == [DeliveryStatus.DISABLED, DeliveryStatus.DISABLED]
 
 
-def test_a_webhook_that_was_changed_meanwhile_stays(caller: Caller) -> None:
+def test_changed_webhook_is_not_disabled(caller: Caller) -> None:
     steps.answer_next_turn(caller)
     delivery = claimed(caller)
     sessions.update(caller, b"{}", {"webhook_url": b'"https://example.org/new"'}, None)
@@ -140,13 +140,13 @@ def test_a_webhook_that_was_changed_meanwhile_stays(caller: Caller) -> None:
     assert url_of(caller) == b'"https://example.org/new"'
 
 
-def test_what_is_owed_goes_to_the_webhook_of_now(caller: Caller) -> None:
+def test_pending_delivery_uses_the_current_webhook(caller: Caller) -> None:
     steps.answer_next_turn(caller)
     sessions.update(caller, b"{}", {"webhook_url": b'"https://example.org/new"'}, None)
     assert claimed(caller).url == "https://example.org/new"
 
 
-def test_what_is_owed_outlives_the_session(caller: Caller, redis: Redis) -> None:
+def test_pending_delivery_outlives_the_session(caller: Caller, redis: Redis) -> None:
     steps.answer_next_turn(caller, "the last words")
     steps.answer_next_turn(caller)
     outbox.finish(claimed(caller, 4), OK)
@@ -160,9 +160,7 @@ def test_what_is_owed_outlives_the_session(caller: Caller, redis: Redis) -> None
     assert not redis.exists(keys.for_session(caller.session_id).outbox)
 
 
-def test_a_receiver_may_refuse_more_when_the_session_has_ended(
-    caller: Caller, redis: Redis
-) -> None:
+def test_webhook_of_an_ended_session_can_be_disabled(caller: Caller, redis: Redis) -> None:
     steps.answer_next_turn(caller)
     steps.answer_next_turn(caller)
     advance(redis, caller.session_id, 10_000)
@@ -172,7 +170,7 @@ def test_a_receiver_may_refuse_more_when_the_session_has_ended(
     assert outbox.claim_due() == []
 
 
-def test_what_is_owed_outlives_a_reset(caller: Caller) -> None:
+def test_pending_delivery_outlives_a_reset(caller: Caller) -> None:
     steps.answer_next_turn(caller, "before")
     sessions.reset(caller)
     event = orjson.loads(claimed(caller).event)
@@ -181,20 +179,20 @@ def test_what_is_owed_outlives_a_reset(caller: Caller) -> None:
     assert cancelled["type"] == "message.cancelled"
 
 
-def test_a_deleted_session_leaves_nothing_to_tell(caller: Caller) -> None:
+def test_deleting_a_session_deletes_its_deliveries(caller: Caller) -> None:
     steps.answer_next_turn(caller)
     sessions.delete(caller)
     assert outbox.claim_due() == []
     assert claim(caller) is None
 
 
-def test_a_redacted_text_is_not_told(caller: Caller) -> None:
+def test_redacted_text_is_not_delivered(caller: Caller) -> None:
     steps.answer_next_turn(caller, "a secret")
     admin.redact(caller, 2, b"[redacted]")
     assert orjson.loads(claimed(caller).event)["message"]["content"] == "[redacted]"
 
 
-def test_a_rating_changes_no_seq(caller: Caller) -> None:
+def test_feedback_does_not_change_the_seq_of_a_delivery(caller: Caller) -> None:
     steps.answer_next_turn(caller)
     before = orjson.loads(claimed(caller).event)
     sessions.set_feedback(caller, 2, b'{"rating":"up","comment":""}')
@@ -203,19 +201,19 @@ def test_a_rating_changes_no_seq(caller: Caller) -> None:
     assert after["message"]["feedback"]["rating"] == "up"
 
 
-def test_a_delivery_is_made_again_on_demand(caller: Caller) -> None:
+def test_finished_delivery_can_be_retried(caller: Caller) -> None:
     steps.answer_next_turn(caller)
     outbox.finish(claimed(caller), OK)
     assert outbox.retry(caller, 2)
-    assert not outbox.retry(caller, 2)  # it is about to be tried
+    assert not outbox.retry(caller, 2)  # an attempt is due
     assert outbox.claim_due() == [(caller.session_id, 2)]
     assert claimed(caller, nonce="again").attempt == 1
-    assert not outbox.retry(caller, 2)  # it is being tried
+    assert not outbox.retry(caller, 2)  # an attempt is in progress
     with pytest.raises(MessageNotFound):
         outbox.retry(caller, 4)
 
 
-def test_what_waits_for_a_further_try_is_made_at_once_on_demand(caller: Caller) -> None:
+def test_waiting_delivery_can_be_retried_at_once(caller: Caller) -> None:
     steps.answer_next_turn(caller)
     outbox.finish(claimed(caller), later(60))
     assert claim(caller) is None
@@ -223,7 +221,7 @@ def test_what_waits_for_a_further_try_is_made_at_once_on_demand(caller: Caller) 
     assert claimed(caller, nonce="again").attempt == 1
 
 
-def test_nothing_is_told_again_without_a_webhook(caller: Caller) -> None:
+def test_delivery_without_a_webhook_cannot_be_retried(caller: Caller) -> None:
     steps.answer_next_turn(caller)
     outbox.finish(claimed(caller), OK)
     sessions.update(caller, b"{}", {"webhook_url": b"null"}, None)
@@ -232,7 +230,7 @@ def test_nothing_is_told_again_without_a_webhook(caller: Caller) -> None:
     assert outbox.claim_due() == []
 
 
-def test_the_newest_100_are_kept(caller: Caller, settings: Settings) -> None:
+def test_newest_100_deliveries_are_kept(caller: Caller, settings: Settings) -> None:
     settings.CHAT_MESSAGES_PER_MINUTE = 0
     for _ in range(2):
         steps.answer_next_turn(caller)
@@ -243,7 +241,7 @@ def test_the_newest_100_are_kept(caller: Caller, settings: Settings) -> None:
     assert len(outbox.claim_due()) == 100
 
 
-def test_deliveries_are_forgotten_in_time(caller: Caller, redis: Redis) -> None:
+def test_deliveries_have_a_ttl(caller: Caller, redis: Redis) -> None:
     steps.answer_next_turn(caller)
     own = keys.for_session(caller.session_id)
     assert 0 < redis.pttl(own.deliveries) <= 86_400_000
@@ -252,7 +250,7 @@ def test_deliveries_are_forgotten_in_time(caller: Caller, redis: Redis) -> None:
     assert outbox.claim_due() == []
 
 
-def test_nobody_sees_what_another_sweeps(caller: Caller) -> None:
+def test_due_delivery_is_claimed_once(caller: Caller) -> None:
     steps.answer_next_turn(caller)
     assert outbox.claim_due() == [(caller.session_id, 2)]
     assert outbox.claim_due() == []

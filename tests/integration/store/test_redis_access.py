@@ -1,4 +1,4 @@
-"""Who may speak with Redis: a password, the rights that the docs name, TLS."""
+"""Access to Redis: passwords, the documented ACL, TLS."""
 
 import re
 import socket
@@ -31,7 +31,7 @@ FORBIDDEN = [
 
 
 def documented(password: str) -> list[str]:
-    """Return the rights that the page gives to Parley's user."""
+    """Return the ACL rules of Parley's user in docs/security.md."""
     found = re.search(r"^user (parley .+)$", PAGE, re.MULTILINE)
     assert found
     return [password if word.startswith(">") else word for word in found[1].split()]
@@ -39,7 +39,7 @@ def documented(password: str) -> list[str]:
 
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[RedisServer]:
-    """A Redis with a password, and a user with the documented rights and the password `own`."""
+    """A Redis with a password, and a user `parley` with the documented ACL and password `own`."""
     server = RedisServer(tmp_path, "--requirepass", PASSWORD, "--user", *documented(">own"))
     server.start()
     server.redis = Redis.from_url(url_of(server, f":{PASSWORD}"))
@@ -52,7 +52,7 @@ def url_of(server: RedisServer, who: str) -> str:
 
 
 @pytest.mark.security("S38")
-def test_nobody_gets_in_without_a_password(guarded: RedisServer) -> None:
+def test_redis_rejects_wrong_or_missing_passwords(guarded: RedisServer) -> None:
     for who in ("", ":wrong", "parley:wrong", "default:own"):
         url = url_of(guarded, who) if who else guarded.url
         with Redis.from_url(url) as stranger, pytest.raises(AuthenticationError):
@@ -60,7 +60,7 @@ def test_nobody_gets_in_without_a_password(guarded: RedisServer) -> None:
 
 
 @pytest.mark.security("S38")
-def test_the_redis_of_make_run_wants_its_password(stack: Stack) -> None:
+def test_redis_of_make_run_requires_a_password(stack: Stack) -> None:
     port = stack.redis.url.rpartition(":")[2]
     url = f"redis://127.0.0.1:{port}"
     with Redis.from_url(url) as stranger, pytest.raises(AuthenticationError):
@@ -68,9 +68,7 @@ def test_the_redis_of_make_run_wants_its_password(stack: Stack) -> None:
 
 
 @pytest.mark.security("S38")
-def test_all_of_parley_works_with_the_documented_rights(
-    guarded: RedisServer, tmp_path: Path
-) -> None:
+def test_documented_acl_is_sufficient(guarded: RedisServer, tmp_path: Path) -> None:
     parley = Stack(tmp_path / "parley", env={"REDIS_URL": url_of(guarded, "parley:own")})
     try:
         parley.model.start()
@@ -90,9 +88,7 @@ def test_all_of_parley_works_with_the_documented_rights(
 
 @pytest.mark.security("S38")
 @pytest.mark.parametrize("command", FORBIDDEN, ids=lambda command: command[0])
-def test_the_documented_rights_allow_no_more(
-    guarded: RedisServer, command: tuple[str, ...]
-) -> None:
+def test_documented_acl_allows_nothing_else(guarded: RedisServer, command: tuple[str, ...]) -> None:
     url = url_of(guarded, "parley:own")
     with Redis.from_url(url) as parley, pytest.raises(NoPermissionError):
         parley.execute_command(*command)
@@ -110,7 +106,7 @@ def test_the_documented_rights_allow_no_more(
         ("other_host", f"?ssl_ca_certs={servers.CA}&ssl_check_hostname=no", True),
     ],
 )
-def test_a_redis_is_spoken_with_only_if_its_certificate_is_good(
+def test_tls_certificate_of_redis_is_verified(
     guarded: RedisServer, settings: Settings, certificate: str, query: str, is_trusted: bool
 ) -> None:
     def pass_on(connection: socket.socket) -> None:
@@ -135,7 +131,7 @@ def test_a_redis_is_spoken_with_only_if_its_certificate_is_good(
 
 
 def copy(source: socket.socket, target: socket.socket) -> None:
-    """Pass on what comes until it ends."""
+    """Copy bytes until the source closes."""
     with suppress(OSError):
         while received := source.recv(65536):
             target.sendall(received)

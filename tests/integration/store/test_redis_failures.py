@@ -1,4 +1,4 @@
-"""A Redis that is down, frozen, loading, read-only, full, or has forgotten the scripts."""
+"""Failures of Redis: down, frozen, loading, read-only, full, scripts flushed."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +28,7 @@ from tests.integration.store.time_travel import advance
 
 @pytest.fixture
 def frail(tmp_path: Path, settings: Settings) -> Iterator[RedisServer]:
-    """A server of the test's own, which it may mistreat; the store talks to it."""
+    """A separate server that the store uses and the test may kill."""
     with closing(RedisServer(tmp_path, "--appendonly", "yes").start()) as server:
         settings.REDIS_URL = server.url
         settings.CHAT_STORE_TIMEOUT = 0.6
@@ -52,24 +52,24 @@ def seconds_of_refusal(act: Callable[[], object]) -> float:
 
 
 @pytest.mark.parametrize("fault", [RedisServer.kill, RedisServer.freeze])
-def test_a_redis_that_gives_no_answer_is_told_of_in_time(
+def test_unreachable_redis_raises_in_time(
     frail: RedisServer, fault: Callable[[RedisServer], None]
 ) -> None:
-    """F15. Half as much again is for a busy machine."""
+    """F15. The factor 1.5 is for a busy machine."""
     caller = steps.create_session()
     steps.submit(caller)
     writer = LeaseHolder.claim_for(caller)
     fault(frail)
     calls: list[Callable[[], object]] = [writer.finish, due.claim_due, lambda: steps.submit(caller)]
     for call in calls:
-        client().unavailable_until = 0  # each call waits for itself
+        client().unavailable_until = 0  # end the cooldown
         assert seconds_of_refusal(call) < 1.5 * chat_settings.STORE_TIMEOUT
 
 
-def test_after_a_call_in_vain_the_next_ones_fail_at_once_and_then_it_is_asked_again(
+def test_calls_fail_at_once_during_the_cooldown(
     frail: RedisServer,
 ) -> None:
-    """F15: in all threads, or the last in the line would wait for all before it."""
+    """F15: in all threads; otherwise they would time out one after the other."""
     caller = steps.create_session()
     frail.freeze()
     refused = run_concurrently([partial(seconds_of_refusal, partial(steps.submit, caller))] * 8)
@@ -81,7 +81,7 @@ def test_after_a_call_in_vain_the_next_ones_fail_at_once_and_then_it_is_asked_ag
     steps.submit(caller)
 
 
-def test_a_refused_connection_is_no_reason_to_stop_asking(frail: RedisServer) -> None:
+def test_refused_connection_starts_no_cooldown(frail: RedisServer) -> None:
     caller = steps.create_session()
     frail.kill()
     with pytest.raises(StoreUnavailable):
@@ -90,8 +90,8 @@ def test_a_refused_connection_is_no_reason_to_stop_asking(frail: RedisServer) ->
     steps.submit(caller)
 
 
-def test_a_fault_of_our_own_is_not_taken_for_one_of_the_server(frail: RedisServer) -> None:
-    """It would be tried again and again, and shown as a 503."""
+def test_programming_errors_are_not_mapped(frail: RedisServer) -> None:
+    """Otherwise clients would retry them as 503."""
     caller = steps.create_session()
     with pytest.raises(ResponseError, match="script"):
         scripts.execute("submit", caller.session_id, caller.token_hash)
@@ -102,12 +102,12 @@ def test_a_fault_of_our_own_is_not_taken_for_one_of_the_server(frail: RedisServe
 
 @pytest.mark.parametrize("word", ["BUSY", "LOADING", "MISCONF", "NOREPLICAS", "READONLY", "OOM",
                                   "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN"])  # fmt: skip
-def test_what_a_server_in_trouble_says_is_a_refusal(redis: Redis, word: str) -> None:
+def test_errors_of_an_unavailable_server_are_mapped(redis: Redis, word: str) -> None:
     with pytest.raises(StoreUnavailable), map_errors():
         redis.eval(f"return redis.error_reply('{word} for a reason')", 0)
 
 
-def test_what_was_cut_off_by_a_freeze_can_be_sent_again(frail: RedisServer) -> None:
+def test_request_interrupted_by_a_freeze_can_be_repeated(frail: RedisServer) -> None:
     caller = steps.create_session()
     asked = steps.submission()
     turns.submit(caller, steps.submission())
@@ -120,8 +120,8 @@ def test_what_was_cut_off_by_a_freeze_can_be_sent_again(frail: RedisServer) -> N
     assert len(steps.messages(caller)) == 4
 
 
-def test_a_killed_redis_comes_back_with_everything(frail: RedisServer) -> None:
-    """F13 at the store: the worker writes on under its lease."""
+def test_killed_redis_loses_nothing(frail: RedisServer) -> None:
+    """F13 at the store: the worker keeps its lease."""
     caller = steps.create_session()
     steps.submit(caller)
     writer = LeaseHolder.claim_for(caller)
@@ -134,7 +134,7 @@ def test_a_killed_redis_comes_back_with_everything(frail: RedisServer) -> None:
     assert steps.find_message(caller, "msg_2")["content"] == "before and after"
 
 
-def test_forgotten_scripts_are_taught_again(redis: Redis) -> None:
+def test_flushed_scripts_are_loaded_again(redis: Redis) -> None:
     """F16."""
     caller = steps.create_session()
     other = steps.create_session()
@@ -152,10 +152,10 @@ def test_forgotten_scripts_are_taught_again(redis: Redis) -> None:
     assert steps.find_message(caller, "msg_2")["content"] == "text"
 
 
-def test_a_server_that_forgets_the_scripts_before_every_command_is_served(
+def test_scripts_run_though_flushed_before_every_command(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """F16: the second time within one call, too."""
+    """F16, also between the two attempts of one call."""
     execute = ScriptConnection.execute
 
     def execute_after_flush(connection: ScriptConnection, commands: Sequence[Command]) -> list[Any]:
@@ -171,7 +171,7 @@ def test_a_server_that_forgets_the_scripts_before_every_command_is_served(
     assert steps.find_message(caller, "msg_2")["content"] == "text"
 
 
-def test_a_loading_redis_is_unavailable_and_then_goes_on(frail: RedisServer) -> None:
+def test_loading_redis_is_unavailable(frail: RedisServer) -> None:
     """F16."""
     for _ in range(200):
         caller = steps.create_session()
@@ -186,8 +186,8 @@ def test_a_loading_redis_is_unavailable_and_then_goes_on(frail: RedisServer) -> 
     steps.submit(caller)
 
 
-def test_a_read_only_redis_is_unavailable_and_then_goes_on(redis: Redis) -> None:
-    """F16: what a client sees of a master that has become a replica."""
+def test_read_only_redis_is_unavailable(redis: Redis) -> None:
+    """F16: the client of a primary that has become a replica."""
     caller = steps.create_session()
     steps.submit(caller)
     writer = LeaseHolder.claim_for(caller)
@@ -211,8 +211,8 @@ def ids_of_connections(redis: Redis) -> set[int]:
     return {int(connection["id"]) for connection in redis.client_list()}
 
 
-def test_connections_to_a_primary_that_has_become_a_replica_are_not_kept(redis: Redis) -> None:
-    """Its name may lead to the new one by now, and what it answers is old."""
+def test_connections_to_a_demoted_primary_are_closed(redis: Redis) -> None:
+    """Its host name may resolve to the new primary, and its data are stale."""
     others = ids_of_connections(redis)
     client.cache_clear()
     caller = steps.create_session()
@@ -230,7 +230,7 @@ def test_connections_to_a_primary_that_has_become_a_replica_are_not_kept(redis: 
 
 
 @pytest.mark.parametrize("is_frozen", [False, True])
-def test_sentinels_that_give_no_answer_are_told_of_in_time(
+def test_unreachable_sentinels_raise_in_time(
     frail: RedisServer, settings: Settings, is_frozen: bool
 ) -> None:
     if is_frozen:
@@ -246,13 +246,13 @@ def test_sentinels_that_give_no_answer_are_told_of_in_time(
 
 @contextmanager
 def full(redis: Redis) -> Iterator[None]:
-    """Have no memory left."""
+    """Set maxmemory to its minimum."""
     redis.config_set("maxmemory", 1)
     yield
     redis.config_set("maxmemory", 0)
 
 
-def test_a_full_redis_refuses_what_is_new(redis: Redis) -> None:
+def test_full_redis_rejects_new_data(redis: Redis) -> None:
     """F17."""
     caller = steps.create_session()
     steps.submit(caller)
@@ -266,7 +266,7 @@ def test_a_full_redis_refuses_what_is_new(redis: Redis) -> None:
         assert len(steps.messages(caller)) == 2
 
 
-def test_a_full_redis_lets_what_was_accepted_come_to_its_end(redis: Redis) -> None:
+def test_full_redis_completes_accepted_turns(redis: Redis) -> None:
     """F17."""
     caller = steps.create_session()
     for _ in range(5):

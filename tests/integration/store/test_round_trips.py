@@ -1,4 +1,4 @@
-"""Each act is one round trip, however much it does and however much there is."""
+"""Every operation of the store is one round trip."""
 
 from collections.abc import Callable, Iterator
 
@@ -16,16 +16,16 @@ from tests.integration.store.steps import LeaseHolder
 
 
 @pytest.fixture
-def wire(server: RedisServer, settings: Settings) -> Iterator[Proxy]:
-    with running_proxy(server.port) as wire:
-        settings.REDIS_URL = wire.url
+def proxy(server: RedisServer, settings: Settings) -> Iterator[Proxy]:
+    with running_proxy(server.port) as proxy:
+        settings.REDIS_URL = proxy.url
         client.cache_clear()
-        yield wire
+        yield proxy
         client().close()
 
 
-def all_acts(caller: Caller) -> dict[str, Callable[[], object]]:
-    """All acts on one session, to be called in this order."""
+def all_operations(caller: Caller) -> dict[str, Callable[[], object]]:
+    """Return all operations on one session, to be called in this order."""
     writers: list[LeaseHolder] = []
     return {
         "create": lambda: sessions.create(steps.new_session()),
@@ -38,7 +38,7 @@ def all_acts(caller: Caller) -> dict[str, Callable[[], object]]:
         "flush of 5": lambda: leases.flush([(writers[0].lease, None)] * 5),
         "snapshot": lambda: sessions.snapshot(caller),
         "snapshot, unchanged": lambda: sessions.snapshot_if_changed(caller, known=5),
-        "polls of 5": lambda: sessions.snapshots_if_changed([Poll(caller, 5, -1, 50)] * 5),
+        "5 polls": lambda: sessions.snapshots_if_changed([Poll(caller, 5, -1, 50)] * 5),
         "finish": lambda: writers[0].finish("the end"),
         "claim the second": lambda: writers.append(LeaseHolder.claim_for(caller)),
         "retry": lambda: leases.retry(writers[1].lease, steps.retry()),
@@ -59,9 +59,9 @@ def all_acts(caller: Caller) -> dict[str, Callable[[], object]]:
     }
 
 
-def test_each_act_is_one_round_trip(wire: Proxy) -> None:
-    for act in all_acts(steps.create_session()).values():
-        act()  # so that the server knows all scripts
-    scenes = all_acts(steps.create_session())
-    trips = {name: wire.count_round_trips(act) for name, act in scenes.items()}
-    assert trips == dict.fromkeys(scenes, 1)
+def test_each_operation_is_one_round_trip(proxy: Proxy) -> None:
+    for operation in all_operations(steps.create_session()).values():
+        operation()  # loads the script
+    operations = all_operations(steps.create_session())
+    trips = {name: proxy.count_round_trips(operation) for name, operation in operations.items()}
+    assert trips == dict.fromkeys(operations, 1)

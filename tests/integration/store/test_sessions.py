@@ -1,4 +1,4 @@
-"""The life of a session: what keeps it, what ends it, and that nothing is left or comes back."""
+"""Sessions: expiry, deletion, reset, token rotation, and the keys that remain."""
 
 from collections.abc import Callable
 from typing import Any
@@ -34,7 +34,7 @@ def keys_of(redis: Redis, caller: Caller) -> list[str]:
 
 
 def come_back(caller: Caller, writer: LeaseHolder | None) -> None:
-    """Everything that a client or a worker could try with a session that is gone."""
+    """Try all operations of clients and workers on a deleted session."""
     clients: list[Callable[[], object]] = [
         lambda: steps.submit(caller),
         lambda: steps.regenerate(caller, 2),
@@ -64,7 +64,7 @@ def come_back(caller: Caller, writer: LeaseHolder | None) -> None:
 
 @pytest.mark.security("S41")
 @pytest.mark.parametrize("state", STATES)
-def test_a_deleted_session_leaves_no_key_and_none_comes_back(redis: Redis, state: str) -> None:
+def test_deleted_session_leaves_no_keys(redis: Redis, state: str) -> None:
     """F28."""
     caller, writer = session_in(state)
     sessions.delete(caller)
@@ -81,7 +81,7 @@ def test_a_deleted_session_leaves_no_key_and_none_comes_back(redis: Redis, state
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_pending_work_does_not_expire(redis: Redis, state: str) -> None:
+def test_session_with_open_turns_does_not_expire(redis: Redis, state: str) -> None:
     """F28."""
     caller, _ = session_in(state)
     advance(redis, caller.session_id, 65)
@@ -93,7 +93,7 @@ def test_pending_work_does_not_expire(redis: Redis, state: str) -> None:
     assert sessions.snapshot(caller).expires_at - sessions.snapshot(caller).now > 55
 
 
-def test_an_idle_session_is_removed_when_its_time_is_up(redis: Redis) -> None:
+def test_expired_idle_session_is_removed(redis: Redis) -> None:
     caller, writer = session_in("running")
     assert writer is not None
     writer.finish()
@@ -106,7 +106,7 @@ def test_an_idle_session_is_removed_when_its_time_is_up(redis: Redis) -> None:
     assert keys_of(redis, caller) == []
 
 
-def test_followers_are_told_of_the_end(redis: Redis) -> None:
+def test_removal_is_published(redis: Redis) -> None:
     caller = steps.create_session(ttl=60)
     untyped: Any = redis
     with untyped.pubsub() as heard:
@@ -119,8 +119,8 @@ def test_followers_are_told_of_the_end(redis: Redis) -> None:
     assert message["data"] == b"session.expired"
 
 
-def test_keys_stay_half_their_margin_longer_than_the_session(redis: Redis) -> None:
-    """They are the net below the sweep, and are not moved at each act."""
+def test_keys_outlive_the_session_by_half_the_margin(redis: Redis) -> None:
+    """TTLs are a safety net for the sweep, and are not extended by every operation."""
     caller = steps.create_session(ttl=60)
     for _ in range(20):
         steps.submit(caller)
@@ -132,7 +132,7 @@ def test_keys_stay_half_their_margin_longer_than_the_session(redis: Redis) -> No
         assert min(lasts) >= 43_200
 
 
-def test_a_log_has_a_ttl_whatever_its_first_event(redis: Redis) -> None:
+def test_event_log_has_a_ttl_whatever_its_first_event(redis: Redis) -> None:
     updated, rotated, cleared = (steps.create_session() for _ in range(3))
     sessions.update(updated, b"{}", {}, None)
     sessions.rotate_token(rotated, "new")
@@ -141,8 +141,8 @@ def test_a_log_has_a_ttl_whatever_its_first_event(redis: Redis) -> None:
         assert redis.ttl(keys.for_session(caller.session_id).events) > 0
 
 
-def test_a_session_lost_to_its_keys_ttl_leaves_the_lists_and_gauges(redis: Redis) -> None:
-    """No worker swept for days, so nobody removed it in time."""
+def test_session_lost_by_its_ttl_leaves_lists_and_gauges(redis: Redis) -> None:
+    """No worker swept for days."""
     caller, _ = session_in("queued")
     own = keys.for_session(caller.session_id)
     redis.delete(*own[:5])
@@ -154,7 +154,7 @@ def test_a_session_lost_to_its_keys_ttl_leaves_the_lists_and_gauges(redis: Redis
     assert +found.counts == {"accepted": 1}
 
 
-def test_a_turn_that_waited_too_long_is_told_before_its_session_goes(redis: Redis) -> None:
+def test_overdue_turn_ends_before_its_session_is_removed(redis: Redis) -> None:
     caller = steps.create_session(ttl=60)
     steps.submit(caller, deadline=90)
     advance(redis, caller.session_id, 100)
@@ -163,7 +163,7 @@ def test_a_turn_that_waited_too_long_is_told_before_its_session_goes(redis: Redi
     assert due.recover(due.claim_due(), grace=2) == []
 
 
-def test_a_reset_takes_the_turn_from_its_worker() -> None:
+def test_reset_ends_the_lease_of_the_running_turn() -> None:
     caller, writer = session_in("running")
     assert writer is not None
     sessions.reset(caller)
@@ -174,7 +174,7 @@ def test_a_reset_takes_the_turn_from_its_worker() -> None:
     assert b'"id":"msg_3"' in accepted.message
 
 
-def test_a_resent_reset_spares_what_came_between() -> None:
+def test_repeated_reset_keeps_later_messages() -> None:
     caller = steps.create_session()
     steps.submit(caller)
     sessions.reset(caller, key="k")
@@ -183,7 +183,7 @@ def test_a_resent_reset_spares_what_came_between() -> None:
     assert len(steps.messages(caller)) == 2
 
 
-def test_a_rotated_token_may_be_rotated_again_with_the_same_words(redis: Redis) -> None:
+def test_repeated_rotation_returns_the_same_result(redis: Redis) -> None:
     caller = steps.create_session()
     first = sessions.rotate_token(caller, "new")
     advance(redis, caller.session_id, 9)
@@ -194,7 +194,7 @@ def test_a_rotated_token_may_be_rotated_again_with_the_same_words(redis: Redis) 
     assert len(steps.events(Caller(session_id=caller.session_id))) == 1
 
 
-def test_the_log_keeps_so_many_events(settings: Settings) -> None:
+def test_event_log_is_capped(settings: Settings) -> None:
     settings.CHAT_EVENT_LOG_SIZE = 100
     caller = steps.create_session()
     steps.submit(caller)

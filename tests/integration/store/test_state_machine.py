@@ -1,4 +1,4 @@
-"""Any acts in any order, on the store and on its model. `LONG=1` looks for much longer."""
+"""Random operations on the store and its model. `LONG=1` runs many more."""
 
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
@@ -9,12 +9,12 @@ from tests.integration.store.state_machine import LostWorkersMachine, StoreMachi
 
 @pytest.mark.usefixtures("small_spans")
 @pytest.mark.timeout(0)
-def test_the_store_does_what_its_model_does() -> None:
+def test_store_matches_its_model() -> None:
     run_state_machine_as_test(StoreMachine, settings=hypothesis_profiles.active_profile())
 
 
 @pytest.mark.usefixtures("small_spans")
 @pytest.mark.timeout(0)
-def test_workers_that_lost_a_session_write_nothing_in_it() -> None:
+def test_lost_workers_write_nothing() -> None:
     few = hypothesis_profiles.active_profile(share=0.3)
     run_state_machine_as_test(LostWorkersMachine, settings=few)

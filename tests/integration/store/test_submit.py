@@ -1,4 +1,4 @@
-"""Taking messages in: order, limits, repeats, and what is stored of them."""
+"""Submission of messages: order, limits, idempotency, interrupts."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from tests.integration.store.steps import LeaseHolder
 
 
 def outcome_of(caller: Caller, *, key: str = "") -> str:
-    """Submit; the message's id, or the code of the refusal."""
+    """Submit a message; return its id, or the code of the error."""
     try:
         accepted = turns.submit(caller, steps.submission(key=key))
     except ParleyError as error:
@@ -33,13 +33,13 @@ def outcome_of(caller: Caller, *, key: str = "") -> str:
 
 
 def at_once(count: int, caller: Caller, keys: int = 0) -> Counter[str]:
-    """Submit so many messages in parallel, with as many keys."""
+    """Submit messages in parallel with this number of different keys."""
     names = [f"key {i % keys}" if keys else "" for i in range(count)]
     with ThreadPoolExecutor(16) as pool:
         return Counter(pool.map(lambda key: outcome_of(caller, key=key), names))
 
 
-def test_200_parallel_submits_with_50_keys_are_50_messages_in_one_order(settings: Settings) -> None:
+def test_200_parallel_submits_with_50_keys_are_50_messages(settings: Settings) -> None:
     """F29."""
     settings.CHAT_MAX_QUEUED_TURNS_PER_SESSION = 50
     settings.CHAT_MESSAGES_BURST = 50
@@ -52,7 +52,7 @@ def test_200_parallel_submits_with_50_keys_are_50_messages_in_one_order(settings
     assert [event["seq"] for event in steps.events(caller)] == list(range(1, 51))
 
 
-def test_beyond_a_full_inbox_nothing_changes(redis: Redis, settings: Settings) -> None:
+def test_full_session_queue_rejects_without_changes(redis: Redis, settings: Settings) -> None:
     settings.CHAT_MAX_QUEUED_TURNS_PER_SESSION = 5
     caller = steps.create_session()
     outcomes = at_once(20, caller)
@@ -65,7 +65,7 @@ def test_beyond_a_full_inbox_nothing_changes(redis: Redis, settings: Settings) -
 
 
 @pytest.mark.security("S21")
-def test_a_limit_of_10_messages_lets_exactly_10_of_60_pass(settings: Settings) -> None:
+def test_limit_of_10_accepts_exactly_10_of_60_messages(settings: Settings) -> None:
     """For one session."""
     settings.CHAT_MAX_QUEUED_TURNS_PER_SESSION = 100
     settings.CHAT_MESSAGES_PER_MINUTE = 6
@@ -75,7 +75,7 @@ def test_a_limit_of_10_messages_lets_exactly_10_of_60_pass(settings: Settings) -
     assert len(outcomes) == 10
 
 
-def test_a_message_too_soon_is_told_when_the_next_one_passes(settings: Settings) -> None:
+def test_rate_limited_message_gets_retry_after(settings: Settings) -> None:
     settings.CHAT_MESSAGES_PER_MINUTE = 6
     settings.CHAT_MESSAGES_BURST = 1
     caller = steps.create_session()
@@ -93,10 +93,10 @@ def test_a_message_too_soon_is_told_when_the_next_one_passes(settings: Settings)
     ],
     ids=["reset", "regenerate"],
 )
-def test_resets_and_regenerations_are_held_to_the_pace_of_messages(
+def test_resets_and_regenerations_are_rate_limited(
     ask: Callable[[Caller], object], settings: Settings, redis: Redis
 ) -> None:
-    """The key of each is kept until the session ends."""
+    """Each of them stores an idempotency key until the session ends."""
     settings.CHAT_MESSAGES_PER_MINUTE = 1
     settings.CHAT_MESSAGES_BURST = 3
     caller = steps.create_session()
@@ -109,7 +109,7 @@ def test_resets_and_regenerations_are_held_to_the_pace_of_messages(
     assert redis.hlen(keys.for_session(caller.session_id).idempotency) == 3
 
 
-def test_a_repeated_key_is_not_held_to_the_pace(settings: Settings) -> None:
+def test_repeated_key_is_not_rate_limited(settings: Settings) -> None:
     settings.CHAT_MESSAGES_BURST = 1
     caller = steps.create_session()
     first = turns.submit(caller, steps.submission(key="k"))
@@ -117,7 +117,7 @@ def test_a_repeated_key_is_not_held_to_the_pace(settings: Settings) -> None:
     assert (again.message, again.reply) == (first.message, first.reply)
 
 
-def test_a_partition_takes_in_no_more_than_its_share(settings: Settings) -> None:
+def test_partition_accepts_only_its_share_of_the_queue(settings: Settings) -> None:
     settings.CHAT_PARTITIONS = 1
     settings.CHAT_MAX_QUEUED_TURNS = 3
     for _ in range(3):
@@ -126,7 +126,7 @@ def test_a_partition_takes_in_no_more_than_its_share(settings: Settings) -> None
         steps.submit(steps.create_session())
 
 
-def test_a_running_turn_makes_room_in_the_queue(settings: Settings) -> None:
+def test_running_turn_does_not_count_as_queued(settings: Settings) -> None:
     settings.CHAT_PARTITIONS = 1
     settings.CHAT_MAX_QUEUED_TURNS = 1
     caller = steps.create_session()
@@ -135,7 +135,7 @@ def test_a_running_turn_makes_room_in_the_queue(settings: Settings) -> None:
     steps.submit(caller)
 
 
-def test_a_session_holds_only_so_many_bytes(settings: Settings) -> None:
+def test_full_session_rejects_messages(settings: Settings) -> None:
     settings.CHAT_MAX_SESSION_BYTES = 100
     caller = steps.create_session()
     steps.submit(caller, "\u20ac" * 20)
@@ -144,7 +144,7 @@ def test_a_session_holds_only_so_many_bytes(settings: Settings) -> None:
         steps.submit(caller, "y")
 
 
-def test_a_key_with_another_request_is_refused() -> None:
+def test_key_with_another_request_is_rejected() -> None:
     caller = steps.create_session()
     turns.submit(caller, steps.submission("one", key="k", digest="1"))
     with pytest.raises(IdempotencyMismatch):
@@ -152,14 +152,14 @@ def test_a_key_with_another_request_is_refused() -> None:
     assert len(steps.messages(caller)) == 2
 
 
-def test_a_key_of_one_act_is_not_one_of_another() -> None:
+def test_key_of_another_operation_is_rejected() -> None:
     caller = steps.create_session()
     sessions.reset(caller, key="k")
     with pytest.raises(IdempotencyMismatch):
         turns.submit(caller, steps.submission(key="k"))
 
 
-def test_a_repeated_request_gets_the_first_answer_though_the_turn_has_moved_on() -> None:
+def test_repeated_request_gets_the_first_response() -> None:
     caller = steps.create_session()
     asked = steps.submission("hello", key="k")
     first = turns.submit(caller, asked)
@@ -169,7 +169,7 @@ def test_a_repeated_request_gets_the_first_answer_though_the_turn_has_moved_on()
     assert (first.needs_wake, again.needs_wake) == (True, False)
 
 
-def test_a_repeated_request_wakes_a_worker_while_none_has_come() -> None:
+def test_repeated_request_sends_a_wake_up_if_needed() -> None:
     caller = steps.create_session()
     asked = steps.submission(key="k")
     turns.submit(caller, asked)
@@ -177,7 +177,7 @@ def test_a_repeated_request_wakes_a_worker_while_none_has_come() -> None:
 
 
 @pytest.mark.parametrize("at_the_gate", [False, True])
-def test_an_interrupt_wakes_who_waited_behind_a_long_retry(at_the_gate: bool) -> None:
+def test_interrupt_of_a_retry_wakes_the_next_turn(at_the_gate: bool) -> None:
     caller = steps.create_session()
     steps.submit(caller)
     LeaseHolder.claim_for(caller).retry(600, uses_attempt=False, may_be_woken=at_the_gate)
@@ -188,7 +188,7 @@ def test_an_interrupt_wakes_who_waited_behind_a_long_retry(at_the_gate: bool) ->
     assert LeaseHolder.claim_for(caller).reply_id == "msg_4"
 
 
-def test_an_interrupt_leaves_alone_what_waits_behind_a_cancelled_retry(caller: Caller) -> None:
+def test_interrupt_spares_turns_behind_a_cancelled_retry(caller: Caller) -> None:
     LeaseHolder.claim_for(caller).retry(600)
     turns.cancel(caller, 2)
     turns.submit(caller, steps.submission(on_busy=OnBusy.INTERRUPT))

@@ -1,4 +1,4 @@
-"""Texts are stored and told exactly, and everything stored is JSON."""
+"""Any text is stored and streamed exactly."""
 
 import orjson
 import pytest
@@ -21,7 +21,7 @@ AWKWARD = [
 
 
 @pytest.mark.parametrize("text", AWKWARD, ids=range(len(AWKWARD)))
-def test_any_text_is_shown_told_and_remembered(text: str) -> None:
+def test_any_text_is_stored_and_streamed_unchanged(text: str) -> None:
     caller = steps.create_session()
     steps.submit(caller, text)
     writer = LeaseHolder.claim_for(caller)
@@ -37,7 +37,7 @@ def test_any_text_is_shown_told_and_remembered(text: str) -> None:
     assert [message.content for message in claimed.history] == [text, text * 2, "hello"]
 
 
-def test_a_reply_is_told_to_its_last_word(caller: Caller) -> None:
+def test_last_delta_is_an_event(caller: Caller) -> None:
     writer = LeaseHolder.claim_for(caller)
     writer.append("first ")
     writer.finish("last")
@@ -47,7 +47,7 @@ def test_a_reply_is_told_to_its_last_word(caller: Caller) -> None:
 
 @examples(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(TEXTS, max_size=5))
-def test_any_text_cut_anywhere_is_put_together_again(pieces: list[str]) -> None:
+def test_any_deltas_are_joined_to_the_reply(pieces: list[str]) -> None:
     caller = steps.create_session()
     steps.submit(caller)
     writer = LeaseHolder.claim_for(caller)
@@ -58,7 +58,7 @@ def test_any_text_cut_anywhere_is_put_together_again(pieces: list[str]) -> None:
 
 
 @pytest.mark.parametrize("text", AWKWARD[:-1])
-def test_an_error_and_a_model_may_be_named_anything(text: str) -> None:
+def test_any_text_is_allowed_in_errors_and_model_names(text: str) -> None:
     caller = steps.create_session()
     steps.submit(caller, text)
     claimed = steps.claim(caller)
@@ -72,7 +72,7 @@ def test_an_error_and_a_model_may_be_named_anything(text: str) -> None:
     assert steps.find_message(caller, "msg_2")["content"] == "fine"
 
 
-def test_a_session_keeps_what_it_was_opened_with() -> None:
+def test_any_text_is_allowed_in_name_and_metadata() -> None:
     caller = steps.create_session()
     fields = {"name": orjson.dumps(AWKWARD[0]), "metadata": orjson.dumps({"a": AWKWARD})}
     sessions.update(caller, b"{}", fields, None)
@@ -80,8 +80,8 @@ def test_a_session_keeps_what_it_was_opened_with() -> None:
     assert (seen.name, seen.metadata) == (fields["name"], fields["metadata"])
 
 
-def test_numbers_that_no_double_can_hold_are_kept() -> None:
-    """Redis's Lua has doubles only; 2 ** 53 is the last whole number that they count to."""
+def test_token_counts_above_2_to_the_53_are_exact() -> None:
+    """Lua in Redis has only doubles, which are exact up to 2 ** 53."""
     caller = steps.create_session()
     usage = Usage(prompt_tokens=2**53 + 1, completion_tokens=2**60 + 1, source=UsageSource.PROVIDER)
     steps.submit(caller)

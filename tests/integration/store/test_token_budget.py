@@ -1,4 +1,4 @@
-"""A session's budget of tokens, on a real server."""
+"""The token budget of sessions."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ def budget(settings: Settings) -> None:
 
 
 def spend(caller: Caller, tokens: int) -> None:
-    """Have a turn accepted and answered that takes so many tokens."""
+    """Submit and answer a turn that uses this number of tokens."""
     steps.submit(caller)
     writer = LeaseHolder.claim_for(caller)
     leases.finish(writer.lease, steps.outcome(), writer.delta("an answer"), tokens=tokens)
@@ -32,7 +32,7 @@ def spent(redis: Redis, caller: Caller) -> int:
     return int(redis.hget(keys.for_session(caller.session_id).session, "tokens_used") or 0)
 
 
-def test_a_spent_budget_refuses_messages_and_changes_nothing(redis: Redis) -> None:
+def test_exceeded_budget_rejects_messages_without_changes(redis: Redis) -> None:
     caller = steps.create_session()
     spend(caller, 99)
     spend(caller, 1)
@@ -49,7 +49,7 @@ def test_a_spent_budget_refuses_messages_and_changes_nothing(redis: Redis) -> No
     steps.submit(steps.create_session())
 
 
-def test_an_hour_after_its_first_token_a_session_may_post_again(redis: Redis) -> None:
+def test_budget_is_renewed_an_hour_after_the_first_token(redis: Redis) -> None:
     caller = steps.create_session(ttl=7200)
     spend(caller, 60)
     advance(redis, caller.session_id, 3000)
@@ -64,7 +64,7 @@ def test_an_hour_after_its_first_token_a_session_may_post_again(redis: Redis) ->
         steps.submit(caller)
 
 
-def test_each_attempt_counts_and_a_resent_write_does_not(redis: Redis, caller: Caller) -> None:
+def test_attempts_count_once_however_often_sent(redis: Redis, caller: Caller) -> None:
     writer = LeaseHolder.claim_for(caller)
     for _ in range(2):
         leases.retry(writer.lease, steps.retry(), tokens=30)
@@ -76,7 +76,7 @@ def test_each_attempt_counts_and_a_resent_write_does_not(redis: Redis, caller: C
 
 
 def lose(redis: Redis, caller: Caller) -> None:
-    """Let the running turn's worker fall silent."""
+    """Let the lease of the running turn expire."""
     advance(redis, caller.session_id, 20)
     due.recover(due.claim_due(), grace=2)
 
@@ -89,7 +89,7 @@ ENDS: dict[str, Callable[[Redis, Caller], object]] = {
 
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
-def test_what_was_asked_and_said_counts_when_no_worker_tells(
+def test_unreported_tokens_are_estimated(
     redis: Redis, end: Callable[[Redis, Caller], object]
 ) -> None:
     caller = steps.create_session()
@@ -101,12 +101,12 @@ def test_what_was_asked_and_said_counts_when_no_worker_tells(
         steps.submit(caller)
 
 
+# Commands that a budget might add. Others vary with the minute.
 OF_HASHES = ("hget", "hmget", "hset", "hincrby", "hstrlen")
-"""Commands by which a budget could be kept; what a turn takes of others varies with its minute."""
 
 
 def commands_of_a_turn(redis: Redis) -> dict[str, int]:
-    """Return how often a turn calls each of them, by its scripts."""
+    """Return how often the scripts of a turn call each of them."""
     caller = steps.create_session()
     redis.config_resetstat()
     spend(caller, 10)
@@ -114,7 +114,7 @@ def commands_of_a_turn(redis: Redis) -> dict[str, int]:
     return {name: stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in OF_HASHES}
 
 
-def test_a_budget_costs_no_command(redis: Redis, settings: Settings) -> None:
+def test_budget_needs_no_extra_command(redis: Redis, settings: Settings) -> None:
     with_budget = commands_of_a_turn(redis)
     settings.CHAT_SESSION_TOKENS_PER_HOUR = 0
     assert commands_of_a_turn(redis) == with_budget

@@ -1,4 +1,4 @@
-"""Letting a session grow older without waiting: every moment it remembers moves into the past."""
+"""Age sessions without waiting: all their times move into the past."""
 
 from typing import Any
 
@@ -6,16 +6,16 @@ from redis import Redis
 
 from chat.store import keys
 
+# Fields of the session's hash that are times, ms.
 TIME_FIELDS = (
     *("created_at", "last_active_at", "expires_at", "max_expires_at", "keys_expire_at"),
     *("lease_until", "deadline", "retry_at", "tat", "started_at", "next_deadline"),
     *("budget_resets_at", "rotated_expires_at"),
 )
-"""Fields of the session's hash that are times, ms."""
 
 
 def advance(redis: Redis, session_id: str, seconds: float) -> None:
-    """Let so many seconds pass for this session alone."""
+    """Let seconds pass for one session only."""
     ms = round(seconds * 1000)
     own = keys.for_session(session_id)
     looking: Any = redis.pipeline()

@@ -1,4 +1,4 @@
-"""Keys share one hash slot a session."""
+"""Keys of a session share one hash slot."""
 
 from collections import Counter
 

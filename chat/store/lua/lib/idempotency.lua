@@ -9,7 +9,7 @@ local function first_response(key, digest)
   return first_digest == digest and response or 'MISMATCH'
 end
 
--- Repeated requests save the response again: WAIT covers only writes of its own connection, and the
+-- Repeated requests save the response again: WAIT covers only writes of the same connection, and the
 -- caller may wait for replicas.
 local function save_response(key, digest, response)
   redis.call('HSET', IDEMPOTENCY, key, digest .. ' ' .. response)

@@ -7,7 +7,7 @@
 --              probe_until, probe_caller       ms; the probe in progress
 --              tat, token_tat                  GCRA: theoretical arrival times, ms
 -- KEYS[2]    zset: caller -> ms at which the lease of its slot ends
--- KEYS[3]    zset: waiting caller -> ms at which it was told to retry
+-- KEYS[3]    zset: waiting caller -> ms at which it retries
 -- KEYS[4]    set: callers whose calls have failed since the last success
 local LIMITER, SLOTS, WAITERS, FAILED_CALLERS = unpack(KEYS)
 

@@ -1,7 +1,7 @@
-"""Any acts in any order, on the store and on a model of it; both must tell the same story.
+"""State machines of hypothesis: random operations on the store and on a model of it.
 
-Time does not pass by itself here: every span of the store is much longer than an example runs, and
-sessions are aged by hand, in steps that never end near the end of a span.
+Time does not pass by itself: every duration of the store is much longer than an example runs.
+Rules age sessions in steps that never end near the end of a duration.
 """
 
 from hypothesis.stateful import rule
@@ -13,11 +13,11 @@ from tests.integration.store.state_machine.worker_rules import WorkerRules
 
 
 class StoreMachine(ClientRules, WorkerRules):
-    """Up to three sessions of one partition, their clients, their workers, and time."""
+    """Up to three sessions of one partition, with clients, workers and time."""
 
 
 class LostWorkersMachine(WorkerRules):
-    """One session whose workers lose it in every way: what comes to pass seldom among all steps."""
+    """One session whose workers lose their leases, which is rare among all operations."""
 
     @rule()
     def submit(self) -> None:

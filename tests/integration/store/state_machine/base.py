@@ -1,4 +1,4 @@
-"""What all rules of the machine act on: the store, its model, and who has a part in both."""
+"""The base of all rules: the store, its model, and the workers and sessions of both."""
 
 import itertools
 from collections.abc import Callable
@@ -20,39 +20,39 @@ from tests.integration.store.state_machine.model import Session
 from tests.integration.store.state_machine.model_base import Partition
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+# Indexes of sessions, workers or messages; the first ones are chosen most often.
 PICKS = st.sampled_from([0, 0, 0, 0, 1, 1, 1, 2, 3])
-"""Chooses among what there is: sessions, workers, messages; the first one most often."""
 TTLS = st.sampled_from([2200, 6200, 14200])
 
 
 @dataclass
 class Worker:
-    """Whoever once claimed a turn; most of them have lost it since."""
+    """A worker that has claimed a turn; most have lost it since."""
 
     session: Session
     lease: Lease
     texts: list[str] = field(default_factory=list)
 
-    def next_delta(self, text: str, *, resent: int = 0) -> Delta:
-        """The last `resent` pieces once more, and `text`."""
-        known = len(self.texts) - min(resent, len(self.texts))
+    def next_delta(self, text: str, *, repeated: int = 0) -> Delta:
+        """Return a delta of the last `repeated` texts and `text`."""
+        start = len(self.texts) - min(repeated, len(self.texts))
         self.texts.append(text)
-        offset = len(json_escape("".join(self.texts[:known])))
-        return Delta(offset=offset, text=json_escape("".join(self.texts[known:])))
+        offset = len(json_escape("".join(self.texts[:start])))
+        return Delta(offset=offset, text=json_escape("".join(self.texts[start:])))
 
     def restart_if_reclaimed(self) -> None:
-        """Its claim, which a failover had forgotten, was given to it again."""
+        """Drop the texts if a claim that a failover had lost was repeated."""
         if self.session.running and not self.session.running.text:
             self.texts.clear()
 
     @property
     def rank(self) -> int:
-        """2: holds its lease. 1: another holds one that looks like its own."""
+        """2: the worker holds its lease. 1: another worker holds a similar one."""
         if self.session.is_held_by(self.lease):
             return 2
         session = self.session
-        is_alike = session.nonce == self.lease.nonce or session.fence == self.lease.fence
-        return int(session.running is not None and is_alike)
+        is_similar = session.nonce == self.lease.nonce or session.fence == self.lease.fence
+        return int(session.running is not None and is_similar)
 
     @property
     def text(self) -> str:
@@ -60,7 +60,7 @@ class Worker:
 
 
 class BaseMachine(RuleBasedStateMachine):
-    """The store and its model, side by side."""
+    """The store and its model."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,8 +72,8 @@ class BaseMachine(RuleBasedStateMachine):
         self.subscribers: dict[str, invariants.Subscriber] = {}
         self.touched: set[str] = set()
         self.names = map("s{}".format, itertools.count(1))
+        # Keys and nonces that are not used yet.
         self.unused = map("n{}".format, itertools.count(1))
-        """Keys and nonces that were never used before."""
 
     @initialize(ttl=TTLS)
     def create_session(self, ttl: int) -> None:
@@ -96,12 +96,12 @@ class BaseMachine(RuleBasedStateMachine):
 
     def compare(
         self,
-        act: Callable[[], Any],
-        modelled: Callable[[], object],
-        seen: Callable[[Any], object] = lambda answer: answer,
+        actual: Callable[[], Any],
+        expected: Callable[[], object],
+        view: Callable[[Any], object] = lambda result: result,
     ) -> None:
-        """Both give the same, or raise the same."""
-        assert outcome(lambda: seen(act())) == outcome(modelled)
+        """Assert that store and model return or raise the same."""
+        assert outcome(lambda: view(actual())) == outcome(expected)
 
     @property
     def live(self) -> list[Session]:
@@ -112,23 +112,23 @@ class BaseMachine(RuleBasedStateMachine):
         return [session for session in self.sessions if session.is_gone]
 
     def session(self, pick: int) -> Session:
-        """One of the live sessions."""
+        """Return one of the live sessions."""
         return self.mark(self.live[pick % len(self.live)])
 
     def session_to_claim(self, pick: int) -> Session:
-        """One of the live sessions: first those in which a claim would succeed."""
+        """Return one of the live sessions; those that can be claimed come first."""
         ranked = sorted(self.live, key=lambda s: not s.can_be_claimed)
         return self.mark(ranked[pick % len(ranked)])
 
     def worker(self, pick: int) -> Worker:
-        """One of all workers: first those that hold their lease, then their doubles."""
+        """Return a worker; those that hold their lease come first, then similar ones."""
         ranked = sorted(self.workers, key=lambda worker: worker.rank)
         worker = ranked[-1 - pick % len(ranked)]
         self.mark(worker.session)
         return worker
 
     def mark(self, session: Session) -> Session:
-        """Have a session looked at after the step."""
+        """Have a session checked after the step."""
         self.touched.add(session.name)
         return session
 
@@ -136,14 +136,14 @@ class BaseMachine(RuleBasedStateMachine):
         return Caller(session_id=session.name, token_hash=session.token)
 
     def message(self, session: Session, pick: int) -> int:
-        """A message's number, newest first; at last one that no message has."""
-        known = sorted({*session.texts, *(turn.reply for turn in session.turns), 0})
-        return known[-1 - pick % len(known)] or 9999
+        """Return a message number; the newest come first, an unknown one last."""
+        numbers = sorted({*session.texts, *(turn.reply for turn in session.turns), 0})
+        return numbers[-1 - pick % len(numbers)] or 9999
 
 
-def outcome(act: Callable[[], object]) -> object:
-    """What an act gives, or the kind of what it raises."""
+def outcome(operation: Callable[[], object]) -> object:
+    """Return the result of an operation, or the class of its error."""
     try:
-        return act()
+        return operation()
     except ParleyError as error:
         return type(error)

@@ -1,4 +1,4 @@
-"""What clients do."""
+"""Rules of clients."""
 
 import orjson
 from hypothesis import strategies as st
@@ -118,7 +118,7 @@ class ClientRules(BaseMachine):
                 self.compare(lambda: steps.submit(stranger), lambda: session.authorize("wrong"))
 
     def reset(self, session: Session, key: str) -> None:
-        """Replies that go with the history are shown as cancelled from then on."""
+        """A reset; repeated requests show deleted replies as cancelled from then on."""
         self.first_replies = {
             place: reply for place, reply in self.first_replies.items() if place[0] != session.name
         }
@@ -135,7 +135,7 @@ class ClientRules(BaseMachine):
             )
 
     def run_admin_action(self, session: Session, act: str) -> None:
-        """What staff do, who need no token."""
+        """Actions of staff, who need no token."""
         staff = Caller(session_id=session.name)
         if act == "expire":
             self.compare(lambda: admin.expire(staff), session.expire)
@@ -153,7 +153,7 @@ class ClientRules(BaseMachine):
         assert due.recover([session.name], grace=GRACE) == [RecoveryResult.GONE]
 
     def accepted_view_of_key(self, session: Session, key: str, accepted: Accepted) -> AcceptedView:
-        """What the client learns; each answer to a key shows the reply as the first one did."""
+        """Return the client's view; every response to a key has the first reply."""
         first = self.first_replies.setdefault((session.name, key), accepted.reply)
         assert accepted.reply == first
         return accepted_view(accepted)
@@ -171,4 +171,4 @@ def cancelled_view(seen: Cancelled) -> tuple[int, bool, bool, bool]:
 
 
 def ignored(_: object) -> None:
-    """A time that the model does not know."""
+    """Ignore a time, which the model does not know."""

@@ -1,4 +1,4 @@
-"""What must hold after every act: the store by itself, and the store beside the model."""
+"""Invariants after every operation: of the store, and between store and model."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ from tests.integration.store import keyspace
 from tests.integration.store.state_machine.model import Session
 from tests.integration.store.state_machine.model_base import Partition, Turn
 
+# Seconds that an example may take; all durations of the model are at least four times longer.
 TOLERANCE = 50.0
-"""Seconds that an example may take; every span of the model is at least four times as long."""
 
 ENDED = {status.value for status in Status if status.is_terminal}
 
@@ -25,7 +25,7 @@ Message = dict[str, Any]
 
 
 def assert_store_is_sound(found: keyspace.Keyspace, partition: Partition) -> None:
-    """Who is due, who is listed, what is counted, and that no key is lost."""
+    """Check the lists, counts and keys of the partition."""
     live = partition.sessions.keys()
     assert found.due.keys() == live
     assert found.by_activity.keys() == live
@@ -49,7 +49,7 @@ def assert_store_is_sound(found: keyspace.Keyspace, partition: Partition) -> Non
 
 
 def counted_turns(found: keyspace.Keyspace) -> dict[str, int]:
-    """Turns by outcome, as they were tallied."""
+    """Return the counters of turns by status."""
     turns: Counter[str] = Counter()
     for name, count in found.counters.items():
         kind, _, rest = name.partition(":")
@@ -63,7 +63,7 @@ def nonzero(counts: dict[str, int]) -> dict[str, int]:
 
 
 class Subscriber:
-    """Who watches one session from its first event on, and remembers what was said."""
+    """A subscriber of one session that applies all events."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -74,7 +74,7 @@ class Subscriber:
         self._endings: dict[str, bytes] = {}
 
     def check(self, redis: Redis, found: keyspace.Keyspace) -> None:
-        """Messages, log and times are the model's, and the log tells the same as the snapshot."""
+        """Check messages, events and times against the model, and events against the snapshot."""
         if self.session.has_expired:
             with pytest.raises(SessionExpired):
                 sessions.snapshot(self._caller)
@@ -91,7 +91,7 @@ class Subscriber:
         assert_times_match(redis, self.session, seen, found)
 
     def _read_events(self, newest: int) -> None:
-        """Take in the events since the last look: the model's, and none left out."""
+        """Apply the new events, which must be those of the model without gaps."""
         page = sessions.events(self._caller, after=self._cursor, limit=1000)
         log = [orjson.loads(event) for event in page.events]
         told = [(event["type"], event.get("message_id")) for event in log]
@@ -112,20 +112,20 @@ class Subscriber:
             self._messages.clear()
 
     def _check_seqs(self, shown: list[Message], newest: int) -> None:
-        """A message bears the seq of the last event about it; a running reply the session's."""
+        """A message has the seq of its last event; a running reply has the session's."""
         for message in shown:
             is_running = message["status"] == "in_progress"
             assert message["seq"] == (newest if is_running else self._seqs[message["id"]])
 
     def _check_endings(self, shown: list[Message], stored: Sequence[bytes]) -> None:
-        """A reply that has ended is the same, byte for byte, ever after."""
+        """A reply that has ended never changes."""
         for message, content in zip(shown, stored, strict=True):
             if message["status"] not in {"queued", "in_progress"}:
                 assert self._endings.setdefault(message["id"], content) == content
 
 
 def without_times(message: Message) -> Message:
-    """What a follower need not be told anew: a waiting reply's place moves without an event."""
+    """Drop seq and wait: the position of a waiting reply changes without an event."""
     return {**message, "seq": None, "wait": None}
 
 
@@ -169,7 +169,7 @@ def expected_reply(session: Session, turn: Turn) -> tuple[object, ...]:
 def assert_times_match(
     redis: Redis, session: Session, seen: Snapshot, found: keyspace.Keyspace
 ) -> None:
-    """When it is due, when it expires, how long its lease stands, how long its keys last."""
+    """Check due time, expiry, lease and TTLs against the model."""
     start = seen.now - session.clock
     assert found.due[session.name] / 1000 - start == about(session.due)
     assert seen.expires_at - start == about(session.expires_at)

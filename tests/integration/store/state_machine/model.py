@@ -1,7 +1,7 @@
-"""What the store is to do, in plain Python: one object a session, time as whole seconds.
+"""The model of the store in plain Python: one object per session, time in whole seconds.
 
-It knows nothing of Redis, scripts, scores or keys. Each act takes what the store's act takes,
-raises what that raises, and gives what a caller can see of the answer.
+It knows nothing of Redis, scripts and keys. Each operation takes the arguments of the store's
+operation, raises the same errors, and returns what a caller sees of the result.
 """
 
 from tests.integration.store.state_machine.model_clients import ClientOperations
@@ -9,4 +9,4 @@ from tests.integration.store.state_machine.model_workers import WorkerOperations
 
 
 class Session(ClientOperations, WorkerOperations):
-    """One conversation; `clock` counts its own seconds."""
+    """The model of one session; `clock` counts its own seconds."""

@@ -1,4 +1,4 @@
-"""What the model remembers of a session, and what becomes of it."""
+"""The state of the model."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from chat.domain import FinishReason, Lease, Status
 from chat.domain.errors import MessageNotFound
 
+# Of a regenerated turn.
 DEADLINE = 3000
-"""Of a regenerated turn."""
 LEASE, GRACE, MAX_AGE, SWEEP_HOLD = 1000, 200, 20200, 200
 MAX_QUEUED_PER_SESSION, MAX_QUEUED, MAX_ATTEMPTS = 3, 5, 2
 
@@ -37,7 +37,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class AcceptedView:
-    """What a client is told of a turn that was accepted, now or at first."""
+    """What a client sees of an accepted turn."""
 
     prompt: int
     reply: int
@@ -47,7 +47,7 @@ class AcceptedView:
 
 @dataclass(frozen=True)
 class ClaimView:
-    """What a worker is told of a turn that it has claimed."""
+    """What a worker sees of a claimed turn."""
 
     reply: int
     attempt: int
@@ -56,7 +56,7 @@ class ClaimView:
 
 @dataclass
 class Partition:
-    """What sessions share."""
+    """The state that sessions share."""
 
     sessions: "dict[str, BaseSession]" = field(default_factory=dict)
     totals: Counter[str] = field(default_factory=Counter)
@@ -72,7 +72,7 @@ class Partition:
 
 
 class BaseSession:
-    """One conversation; `clock` counts its own seconds."""
+    """The model of one session; `clock` counts its own seconds."""
 
     def __init__(self, partition: Partition, name: str, token: str, ttl: int) -> None:
         self.partition, self.name, self.token, self.ttl = partition, name, token, ttl
@@ -87,8 +87,8 @@ class BaseSession:
         self.fence = 0
         self.nonce = self.finished_nonce = ""
         self.lease_until = 0
+        # The earliest deadline of waiting turns, or of one that has ended since.
         self.next_deadline = 0
-        """The earliest deadline of turns that wait; it may be one that has ended since."""
         self.cancel_requested = False
         self.responses: dict[str, tuple[str, AcceptedView | None]] = {}
         self.log: list[tuple[str, str | None]] = []
@@ -110,7 +110,7 @@ class BaseSession:
 
     @property
     def needs_wake(self) -> bool:
-        """A turn waits and no worker is on the session."""
+        """Whether a turn waits and none runs."""
         return not self.running and self.waiting > 0
 
     @property
@@ -124,7 +124,7 @@ class BaseSession:
         return sum(other.number < turn.number for other in self.open_turns)
 
     def turn_of(self, number: int) -> Turn:
-        """The turn of a reply or of a user message."""
+        """Return the turn of a reply or of a user message."""
         for turn in self.turns:
             if number == turn.reply or (number in self.texts and number == turn.reply - 1):
                 return turn
@@ -136,7 +136,7 @@ class BaseSession:
 
     @property
     def has_expired(self) -> bool:
-        """Nobody may use it any more; a sweep has yet to remove it."""
+        """Whether the session has expired; the sweep has not removed it yet."""
         return self.expires_at <= self.clock and not self.open_turns
 
     def keep_alive(self) -> None:

@@ -1,4 +1,4 @@
-"""What clients and staff do to a session, by the model."""
+"""Operations of clients and staff, in the model."""
 
 from chat.domain import FinishReason, OnBusy, Requeued, Status, Submission
 from chat.domain.errors import (
@@ -22,7 +22,7 @@ from tests.integration.store.state_machine.model_base import (
 
 
 class ClientOperations(BaseSession):
-    """Acts of clients."""
+    """Operations of clients and staff."""
 
     def authorize(self, token: str) -> None:
         if self.is_gone or token != self.token:
@@ -70,7 +70,7 @@ class ClientOperations(BaseSession):
         return AcceptedView(taken.prompt, taken.reply, taken.position, self.needs_wake)
 
     def _interrupt(self) -> bool:
-        """End the running turn, or the one between two attempts; True when it has ended now."""
+        """Cancel the running turn or the one between two attempts; true if it has ended."""
         if self.running:
             self.cancel_requested = True
             return False
@@ -99,7 +99,7 @@ class ClientOperations(BaseSession):
         return AcceptedView(prompt, turn.reply, position, wants_wake)
 
     def cancel(self, token: str, number: int) -> tuple[int, bool, bool, bool]:
-        """The reply's number, whether it has ended, by this, whether a worker should be told."""
+        """Return the reply, whether it has ended, whether this call changed it, and needs_wake."""
         self.authorize(token)
         turn = self.turn_of(number)
         if turn is self.running:
@@ -163,7 +163,7 @@ class ClientOperations(BaseSession):
         self.max_expires_at = self.expires_at = self.due = self.clock
 
     def requeue(self) -> Requeued:
-        """Have the next turn begun at once; tell what has become of it."""
+        """Make the next turn available at once."""
         self.authorize(self.token)
         if not self.open_turns:
             return Requeued.IDLE

@@ -1,4 +1,4 @@
-"""What workers do to a session, by the model: claims, writes, looks."""
+"""Operations of workers, in the model."""
 
 from chat.domain import FinishReason, Lease, RecoveryResult, Status
 from chat.domain.errors import LeaseLost, SessionGone
@@ -13,7 +13,7 @@ from tests.integration.store.state_machine.model_base import (
 
 
 class WorkerOperations(BaseSession):
-    """Acts of workers."""
+    """Operations of workers."""
 
     def claim(self, nonce: str) -> ClaimView | None:
         if self.is_gone or nonce == self.finished_nonce:
@@ -41,7 +41,7 @@ class WorkerOperations(BaseSession):
         return True
 
     def _check_lease(self, lease: Lease) -> Turn | None:
-        """The running turn, if the lease is on it; `None` if its holder has ended it before."""
+        """Return the running turn if the lease is valid, `None` if its holder has finished it."""
         if self.is_gone:
             raise SessionGone
         if self.is_held_by(lease):
@@ -51,7 +51,7 @@ class WorkerOperations(BaseSession):
         raise LeaseLost
 
     def flush(self, lease: Lease, text: str | None) -> bool:
-        """Take the text so far, or a sign of life; True when the turn is to be cancelled."""
+        """Store the text so far and renew the lease; true if the turn is to be cancelled."""
         turn = self._check_lease(lease)
         if turn is None:
             raise LeaseLost
@@ -60,7 +60,7 @@ class WorkerOperations(BaseSession):
         return self.cancel_requested
 
     def finish(self, lease: Lease, text: str, status: Status, reason: FinishReason) -> bool:
-        """Take the outcome; True when another turn waits."""
+        """Store the outcome; true if another turn waits."""
         turn = self._check_lease(lease)
         if turn is None:
             return False
@@ -88,14 +88,14 @@ class WorkerOperations(BaseSession):
         self.due = self.clock + look_in if self.waiting else self.expires_at
 
     def claim_due(self) -> bool:
-        """Whether a sweep finds the session due; if so, it is kept from the next one."""
+        """Whether a sweep finds the session due; if so, postpone it."""
         if self.due > self.clock:
             return False
         self.due = self.clock + SWEEP_HOLD
         return True
 
     def recover(self) -> RecoveryResult:
-        """What a sweep finds, and puts right, in a session that is due."""
+        """Check a session that is due, and repair it."""
         if self.is_gone:
             return RecoveryResult.GONE
         if self.running and self.lease_until > self.clock:

@@ -1,4 +1,4 @@
-"""How time passes, and what is looked at when it has."""
+"""Rules of time: sessions age, workers die, sweeps recover."""
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
@@ -9,11 +9,11 @@ from tests.integration.store.state_machine.model import Session
 from tests.integration.store.state_machine.model_base import GRACE, LEASE
 from tests.integration.store.time_travel import advance
 
+# Seconds by which a session ages; no duration of the store is a multiple of 400.
 SPANS = st.sampled_from([400, 400, 400, 1200, 1200, 3200, 6400])
-"""Seconds by which a session is aged; no span of the store is a multiple of 400."""
 
+# Seconds, less than half of `KEY_TTL_MARGIN`.
 KEY_TTL_MARGIN = 40_000
-"""Seconds; less than half of `KEY_MARGIN`."""
 
 
 class TimeRules(BaseMachine):
@@ -51,7 +51,7 @@ class TimeRules(BaseMachine):
             self.create_session(2200)
 
     def advance(self, session: Session, seconds: int) -> None:
-        """Age the session, but not until the TTL of its keys ends it: that only workers do here."""
+        """Age the session, but not beyond the TTL of its keys."""
         if session.clock + seconds < session.expires_at + KEY_TTL_MARGIN:
             advance(self.redis, session.name, seconds)
             session.clock += seconds

@@ -1,4 +1,4 @@
-"""What workers do: those that hold a lease, and those that only think so."""
+"""Rules of workers, with and without a valid lease."""
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
@@ -48,7 +48,7 @@ class WorkerRules(TimeRules):
     @precondition(lambda self: self.session_to_claim(0).can_be_claimed)
     @rule(pick=PICKS, text=TEXTS)
     def answer(self, pick: int, text: str) -> None:
-        """What most often happens: a turn is claimed and answered."""
+        """Claim and answer a turn, the most common case."""
         session = self.session_to_claim(pick)
         if self.claim_with(session, next(self.unused)):
             self.finish(0, text, (Status.COMPLETED, FinishReason.STOP), twice=False)
@@ -56,7 +56,7 @@ class WorkerRules(TimeRules):
     @precondition(lambda self: self.session_to_claim(0).can_be_claimed)
     @rule(pick=PICKS, is_replaced=st.booleans())
     def failover_loses_claim(self, pick: int, is_replaced: bool) -> None:
-        """The store goes back to where it was; the worker does not know."""
+        """The store loses a claim; the worker does not know."""
         session = self.session_to_claim(pick)
         with rolled_back(self.redis):
             claim = leases.claim(session.name, nonce=next(self.unused), worker="host:1")
@@ -66,10 +66,10 @@ class WorkerRules(TimeRules):
             self.claim_with(session, next(self.unused))
 
     @precondition(lambda self: self.workers)
-    @rule(pick=PICKS, text=st.none() | TEXTS, resent=st.integers(0, 3))
-    def flush(self, pick: int, text: str | None, resent: int) -> None:
+    @rule(pick=PICKS, text=st.none() | TEXTS, repeated=st.integers(0, 3))
+    def flush(self, pick: int, text: str | None, repeated: int) -> None:
         worker = self.worker(pick)
-        said = None if text is None else worker.next_delta(text, resent=resent)
+        said = None if text is None else worker.next_delta(text, repeated=repeated)
         answer = leases.flush([(worker.lease, said)])[0]
         self.compare(
             lambda: raise_or_return(answer),
@@ -99,12 +99,12 @@ class WorkerRules(TimeRules):
                 lambda: worker.session.retry(worker.lease, delay, uses_attempt=uses_attempt),
             )
 
-    # A second name makes a rule twice as likely.
+    # A second name makes hypothesis choose the rule twice as often.
     claim_more = claim
     flush_more = flush
 
     def claim_with(self, session: Session, nonce: str) -> bool:
-        """Claim in both; True when there is a new lease."""
+        """Claim in store and model; true if the lease is new."""
         claim = leases.claim(session.name, nonce=nonce, worker="host:1")
         assert claim_view(claim) == session.claim(nonce)
         if claim is None:
