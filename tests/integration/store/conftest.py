@@ -29,22 +29,22 @@ def redis(server: RedisServer, settings: Settings) -> Iterator[Redis]:
     client.cache_clear()
     with closing(client()):
         yield server.redis
-    found = keyspace.read(server.redis)
-    keyspace.assert_no_stray_keys(found.expire_at, found.outbox)
+    contents = keyspace.read(server.redis)
+    keyspace.assert_no_stray_keys(contents.expire_at, contents.outbox)
     client.cache_clear()
 
 
 @pytest.fixture
 def caller() -> Caller:
     """The caller of a session with two waiting turns."""
-    opened = steps.create_session()
-    steps.submit(opened, "one")
-    steps.submit(opened, "two")
-    return opened
+    created = steps.create_session()
+    steps.submit(created, "one")
+    steps.submit(created, "two")
+    return created
 
 
 @pytest.fixture
-def small_spans(settings: Settings) -> None:
+def model_settings(settings: Settings) -> None:
     """The durations and limits of the model; all sessions share one partition."""
     settings.CHAT_PARTITIONS = 1
     settings.CHAT_LEASE_TTL = model.LEASE

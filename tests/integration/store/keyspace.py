@@ -40,7 +40,7 @@ class Keyspace:
 
 
 def read(redis: Redis) -> Keyspace:
-    found = Keyspace()
+    contents = Keyspace()
     keys = [key.decode() for key in redis.scan_iter(count=1000)]
     permanent = [key for key in keys if PERMANENT_KEY.fullmatch(key)]
     pipeline: Any = redis.pipeline(transaction=False)
@@ -54,24 +54,26 @@ def read(redis: Redis) -> Keyspace:
         else:
             pipeline.zrange(key, 0, -1, withscores=True)
     answers = pipeline.execute()
-    found.expire_at = dict(zip(keys, answers, strict=False))
+    contents.expire_at = dict(zip(keys, answers, strict=False))
     for key, content in zip(permanent, answers[len(keys) :], strict=True):
-        _add(found, key.rpartition(":")[2], content)
-    return found
+        _add(contents, key.rpartition(":")[2], content)
+    return contents
 
 
-def _add(found: Keyspace, noun: str, content: Any) -> None:
+def _add(contents: Keyspace, noun: str, content: Any) -> None:
     if noun in {"counts", "counters"}:
-        counter: Counter[str] = getattr(found, noun)
+        counter: Counter[str] = getattr(contents, noun)
         counter.update({name.decode(): int(count) for name, count in content.items()})
         return
     if noun == "search_fields":
-        found.search_fields.update({name.decode(): text.decode() for name, text in content.items()})
+        contents.search_fields.update(
+            {name.decode(): text.decode() for name, text in content.items()}
+        )
         return
     if noun == "search_index":
-        found.search_index |= {line.decode() for line in content}
+        contents.search_index |= {line.decode() for line in content}
         return
-    members: dict[str, float] = getattr(found, noun)
+    members: dict[str, float] = getattr(contents, noun)
     for member, score in content:
         assert member.decode() not in members, f"{member} is in two partitions of {noun}"
         members[member.decode()] = score
@@ -80,10 +82,10 @@ def _add(found: Keyspace, noun: str, content: Any) -> None:
 @contextmanager
 def rolled_back(redis: Redis) -> Iterator[None]:
     """Restore every key afterwards, like a failover that loses the last writes."""
-    kept = {key: (redis.dump(key), max(0, redis.pexpiretime(key))) for key in redis.scan_iter()}
+    saved = {key: (redis.dump(key), max(0, redis.pexpiretime(key))) for key in redis.scan_iter()}
     yield
     redis.flushdb()
-    for key, (value, expires) in kept.items():
+    for key, (value, expires) in saved.items():
         assert value is not None
         redis.restore(key, expires, value, absttl=True)
 

@@ -19,12 +19,12 @@ from tests.integration.store import (
 from tests.integration.store.state_machine import LostWorkersMachine, StoreMachine
 
 
-def state_machine(small_spans: None) -> None:  # noqa: ARG001  # a fixture
+def state_machine(model_settings: None) -> None:  # noqa: ARG001  # a fixture
     """Random operations in random order."""
     run_state_machine_as_test(StoreMachine, settings=hypothesis_profiles.MUTANT)
 
 
-def lost_workers_machine(small_spans: None) -> None:  # noqa: ARG001
+def lost_workers_machine(model_settings: None) -> None:  # noqa: ARG001
     """Random operations of workers that may have lost their lease."""
     run_state_machine_as_test(LostWorkersMachine, settings=hypothesis_profiles.MUTANT)
 
@@ -91,7 +91,7 @@ MUTANTS = [
         ),
     ),
     Mutant(
-        "no sweep",
+        "nothing is due",
         "claim_due.lua",
         "'-inf', now",
         "'-inf', 0",
@@ -105,63 +105,63 @@ MUTANTS = [
         (test_leases.test_one_of_many_concurrent_claims_gets_the_turn, state_machine),
     ),
     Mutant(
-        "the key's request is not compared",
+        "the digest of the request is ignored",
         "lib/idempotency.lua",
         "first_digest == digest and response or 'MISMATCH'",
         "response",
         (test_submit.test_key_with_another_request_is_rejected,),
     ),
     Mutant(
-        "done is not remembered",
+        "finish does not store the nonce",
         "finish.lua",
         "set('finished_nonce', ARGV[5])",
         "",
         (test_leases.test_lost_reply_to_finish_stores_one_outcome,),
     ),
     Mutant(
-        "a claim that was ended is given again",
+        "a finished claim can be repeated",
         "claim.lua",
         "if s.finished_nonce == ARGV[4] then",
         "if false then",
         (test_leases.test_repeated_claim_after_finish_returns_nothing,),
     ),
     Mutant(
-        "a lease goes beyond the deadline",
+        "a lease outlives the deadline",
         "lib/lease.lua",
         "math.min(now + lease, s.deadline)",
         "now + lease",
         (test_leases.test_lease_ends_at_the_deadline_of_the_turn,),
     ),
     Mutant(
-        "a resent piece is said twice",
+        "a repeated delta is appended twice",
         "lib/lease.lua",
         "s.partial_bytes - offset + 1",
         "1",
         (test_leases.test_repeated_delta_is_appended_once,),
     ),
     Mutant(
-        "a gap is spliced over",
+        "a gap is ignored",
         "lib/lease.lua",
         "if tonumber(offset) > s.partial_bytes then return nil end",
         "",
         (test_leases.test_delta_after_a_gap_is_rejected,),
     ),
     Mutant(
-        "partial is not deleted",
+        "the partial text is not deleted",
         "lib/finish_turn.lua",
         "redis.call('GETDEL', PARTIAL)",
         "redis.call('GET', PARTIAL)",
         (test_leases.test_text_of_a_lost_worker_is_deleted,),
     ),
     Mutant(
-        "head is not advanced",
+        "the head is not moved",
         "lib/finish_turn.lua",
         "  elseif turn == s.head then\n    set_head(turn + 1)\n",
         "",
         (test_submit.test_interrupt_spares_turns_behind_a_cancelled_retry,),
     ),
     Mutant(
-        "attempts are not counted anew",
+        "attempts are not reset",
         "lib/finish_turn.lua",
         "set('attempt', 0)",
         "",
@@ -182,7 +182,7 @@ MUTANTS = [
         (test_leases.test_turn_cannot_be_claimed_before_its_retry,),
     ),
     Mutant(
-        "a retry forgets the cancel",
+        "a retry ignores a cancel request",
         "retry.lua",
         "if s.cancel_requested == 1 then",
         "if false then",
@@ -194,26 +194,31 @@ MUTANTS = [
         "requeue_turn(now, 'queue', 'null')",
         "release_lease()",
     ),
-    Mutant("what waits is not looked after", "finish.lua", "now + ARGV[11] or", "s.expires_at or"),
+    Mutant("the next turn is not due", "finish.lua", "now + ARGV[11] or", "s.expires_at or"),
     Mutant(
         "a new turn is not due",
         "submit.lua",
         "if needs_wake_up then set_due(now + ARGV[9]) end",
         "",
     ),
-    Mutant("waiting is not counted down", "claim.lua", "change_waiting(-1)", ""),
+    Mutant("waiting is not decremented", "claim.lua", "change_waiting(-1)", ""),
     Mutant(
-        "running is not counted down",
+        "running is not decremented",
         "lib/requeue_turn.lua",
         "redis.call('HINCRBY', COUNTS, 'running', -1)",
         "",
     ),
-    Mutant("who is taken goes on waiting", "claim.lua", "redis.call('ZREM', WAITING, ID)", ""),
     Mutant(
-        "who is done goes on running", "lib/finish_turn.lua", "redis.call('ZREM', RUNNING, ID)", ""
+        "a claimed session stays in waiting", "claim.lua", "redis.call('ZREM', WAITING, ID)", ""
     ),
     Mutant(
-        "ends are not tallied",
+        "a finished session stays in running",
+        "lib/finish_turn.lua",
+        "redis.call('ZREM', RUNNING, ID)",
+        "",
+    ),
+    Mutant(
+        "finished turns are not counted",
         "lib/finish_turn.lua",
         "count_finished_turn(status, reply, result)",
         "",
@@ -234,16 +239,19 @@ MUTANTS = [
         (test_sessions.test_expired_idle_session_is_removed,),
     ),
     Mutant(
-        "a webhook is not told",
+        "a delivery is not in the outbox",
         "lib/enqueue_delivery.lua",
         "redis.call('ZADD', OUTBOX, now, ID .. ':' .. 2 * turn)",
         "",
     ),
     Mutant(
-        "a reset forgets the inbox", "reset.lua", "if read_open_turn(turn) then", "if false then"
+        "a reset ignores waiting turns",
+        "reset.lua",
+        "if read_open_turn(turn) then",
+        "if false then",
     ),
     Mutant(
-        "any token will do",
+        "any token is accepted",
         "lib/authorize.lua",
         "(token_hash ~= '' and s.token_hash ~= token_hash)",
         "false",
@@ -256,7 +264,7 @@ MUTANTS = [
         """seq .. ',"status":"' .. status""",
     ),
     Mutant(
-        "the last delta is not told",
+        "the last delta is no event",
         "finish.lua",
         "if delta ~= '' then",
         "if false then",

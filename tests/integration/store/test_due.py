@@ -152,8 +152,8 @@ def test_broken_session_does_not_stop_the_recovery_of_others(redis: Redis) -> No
         steps.submit(caller)
         advance(redis, caller.session_id, 5)
     redis.hset(keys.for_session(broken.session_id).messages, "2:request", "nonsense")
-    looks = due.recover([broken.session_id, sound.session_id], grace=2)
-    assert looks == [RecoveryResult.LIVE, RecoveryResult.WAKE]
+    results = due.recover([broken.session_id, sound.session_id], grace=2)
+    assert results == [RecoveryResult.LIVE, RecoveryResult.WAKE]
 
 
 def test_cancelled_turns_do_not_count_in_queue_positions() -> None:

@@ -37,10 +37,10 @@ def test_one_of_many_concurrent_claims_gets_the_turn(caller: Caller) -> None:
 
 
 def test_repeated_claim_returns_the_same_lease(caller: Caller) -> None:
-    first, again = steps.claim(caller, "n"), steps.claim(caller, "n")
+    first, repeated = steps.claim(caller, "n"), steps.claim(caller, "n")
     assert first is not None
-    assert again is not None
-    assert (again.lease, again.attempt, again.history) == (first.lease, 1, first.history)
+    assert repeated is not None
+    assert (repeated.lease, repeated.attempt, repeated.history) == (first.lease, 1, first.history)
 
 
 def test_repeated_claim_after_finish_returns_nothing(caller: Caller) -> None:
@@ -151,12 +151,19 @@ def test_worker_whose_claim_was_lost_in_failover_writes_nothing(
 
 def test_repeated_delta_is_appended_once(caller: Caller) -> None:
     writer = LeaseHolder.claim_for(caller)
-    for said in ((0, b"ab"), (0, b"ab"), (0, b"abcd"), (2, b"cdef"), (6, b""), (0, b"abcdef")):
-        answer = leases.flush([(writer.lease, Delta(offset=said[0], text=said[1]))])
-        assert answer == [False]
+    for offset, text in (
+        (0, b"ab"),
+        (0, b"ab"),
+        (0, b"abcd"),
+        (2, b"cdef"),
+        (6, b""),
+        (0, b"abcdef"),
+    ):
+        result = leases.flush([(writer.lease, Delta(offset=offset, text=text))])
+        assert result == [False]
     assert steps.find_message(caller, "msg_2")["content"] == "abcdef"
-    told = [event["delta"] for event in steps.events(caller) if event["type"] == "message.delta"]
-    assert told == ["ab", "cd", "ef"]
+    deltas = [event["delta"] for event in steps.events(caller) if event["type"] == "message.delta"]
+    assert deltas == ["ab", "cd", "ef"]
 
 
 def test_delta_after_a_gap_is_rejected(caller: Caller) -> None:
@@ -187,7 +194,7 @@ def test_one_flush_writes_many_turns(redis: Redis, caller: Caller) -> None:
         ]
     )
     assert answers[0] is True
-    assert [type(answer).__name__ for answer in answers[1:]] == ["LeaseLost", "SessionGone"]
+    assert [type(result).__name__ for result in answers[1:]] == ["LeaseLost", "SessionGone"]
 
 
 def test_lease_ends_at_the_deadline_of_the_turn(redis: Redis) -> None:
@@ -200,9 +207,9 @@ def test_lease_ends_at_the_deadline_of_the_turn(redis: Redis) -> None:
     advance(redis, caller.session_id, 7)
     assert due.claim_due() == [caller.session_id]
     due.recover([caller.session_id], grace=2)
-    seen = steps.find_message(caller, "msg_2")
-    assert (seen["status"], seen["content"]) == (Status.INCOMPLETE, "half a ")
-    assert seen["error"]["code"] == "deadline_exceeded"
+    reply = steps.find_message(caller, "msg_2")
+    assert (reply["status"], reply["content"]) == (Status.INCOMPLETE, "half a ")
+    assert reply["error"]["code"] == "deadline_exceeded"
 
 
 def test_message_that_kills_every_worker_fails(
@@ -215,8 +222,8 @@ def test_message_that_kills_every_worker_fails(
         assert claimed is not None
         assert (claimed.reply_id, claimed.attempt) == ("msg_2", attempt)
         lose_the_worker(redis, caller)
-    seen = steps.find_message(caller, "msg_2")
-    assert (seen["status"], seen["error"]["code"]) == (Status.FAILED, "worker_lost")
+    reply = steps.find_message(caller, "msg_2")
+    assert (reply["status"], reply["error"]["code"]) == (Status.FAILED, "worker_lost")
     claimed = steps.claim(caller)
     assert claimed is not None
     assert (claimed.reply_id, claimed.attempt) == ("msg_4", 1)
@@ -260,8 +267,8 @@ def test_cancelled_turn_is_not_retried(caller: Caller) -> None:
     writer.append("half")
     assert not turns.cancel(caller, 2).is_final
     writer.retry(30)
-    seen = steps.find_message(caller, "msg_2")
-    assert (seen["status"], seen["content"]) == (Status.CANCELLED, "half")
+    reply = steps.find_message(caller, "msg_2")
+    assert (reply["status"], reply["content"]) == (Status.CANCELLED, "half")
     assert LeaseHolder.claim_for(caller).reply_id == "msg_4"
 
 

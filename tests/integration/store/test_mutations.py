@@ -19,27 +19,27 @@ from tests.integration.store.state_machine import StoreMachine
 
 CASES = [(mutant, test) for mutant in MUTANTS for test in mutant.killed_by]
 # A mutated script may also fail.
-NOTICED = (AssertionError, ParleyError, ResponseError, pytest.fail.Exception, Flaky)
+FAILURES = (AssertionError, ParleyError, ResponseError, pytest.fail.Exception, Flaky)
 
 
 @pytest.fixture
-def break_the_store(
+def apply_mutant(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis: Redis
 ) -> Iterator[Callable[[Mutant], None]]:
-    def put_in_place(mutant: Mutant) -> None:
+    def apply(mutant: Mutant) -> None:
         monkeypatch.setattr(scripts, "SCRIPTS_DIR", mutant.write(tmp_path))
         scripts.read_script.cache_clear()
 
-    yield put_in_place
+    yield apply
     scripts.read_script.cache_clear()
     redis.flushall()
 
 
-@pytest.mark.usefixtures("small_spans")
+@pytest.mark.usefixtures("model_settings")
 def test_unmodified_store_passes() -> None:
     """The other tests of `killed_by` run on the unmodified store anyway."""
-    few = settings(hypothesis_profiles.MUTANT, max_examples=40)
-    run_state_machine_as_test(StoreMachine, settings=few)
+    profile = settings(hypothesis_profiles.MUTANT, max_examples=40)
+    run_state_machine_as_test(StoreMachine, settings=profile)
 
 
 @pytest.mark.parametrize(
@@ -48,10 +48,10 @@ def test_unmodified_store_passes() -> None:
 def test_mutant_is_killed(
     mutant: Mutant,
     test: Callable[..., None],
-    break_the_store: Callable[[Mutant], None],
+    apply_mutant: Callable[[Mutant], None],
     request: pytest.FixtureRequest,
 ) -> None:
-    break_the_store(mutant)
+    apply_mutant(mutant)
     needed = inspect.signature(test).parameters
-    with pytest.raises(NOTICED):
+    with pytest.raises(FAILURES):
         test(**{name: request.getfixturevalue(name) for name in needed})

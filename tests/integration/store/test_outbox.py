@@ -33,9 +33,9 @@ def claim(caller: Caller, number: int = 2, *, nonce: str = "n", lease: float = 3
 
 
 def claimed(caller: Caller, number: int = 2, *, nonce: str = "n") -> Delivery:
-    found = claim(caller, number, nonce=nonce)
-    assert isinstance(found, Delivery)
-    return found
+    delivery = claim(caller, number, nonce=nonce)
+    assert isinstance(delivery, Delivery)
+    return delivery
 
 
 def later(seconds: float) -> DeliveryResult:

@@ -32,9 +32,9 @@ FORBIDDEN = [
 
 def documented(password: str) -> list[str]:
     """Return the ACL rules of Parley's user in docs/security.md."""
-    found = re.search(r"^user (parley .+)$", PAGE, re.MULTILINE)
-    assert found
-    return [password if word.startswith(">") else word for word in found[1].split()]
+    match = re.search(r"^user (parley .+)$", PAGE, re.MULTILINE)
+    assert match
+    return [password if word.startswith(">") else word for word in match[1].split()]
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def frail(tmp_path: Path, settings: Settings) -> Iterator[RedisServer]:
         yield server
 
 
-def answers() -> bool:
+def is_available() -> bool:
     try:
         ping()
     except StoreUnavailable:
@@ -44,10 +44,10 @@ def answers() -> bool:
     return True
 
 
-def seconds_of_refusal(act: Callable[[], object]) -> float:
+def time_until_unavailable(operation: Callable[[], object]) -> float:
     started = time.monotonic()
     with pytest.raises(StoreUnavailable):
-        act()
+        operation()
     return time.monotonic() - started
 
 
@@ -63,7 +63,7 @@ def test_unreachable_redis_raises_in_time(
     calls: list[Callable[[], object]] = [writer.finish, due.claim_due, lambda: steps.submit(caller)]
     for call in calls:
         client().unavailable_until = 0  # end the cooldown
-        assert seconds_of_refusal(call) < 1.5 * chat_settings.STORE_TIMEOUT
+        assert time_until_unavailable(call) < 1.5 * chat_settings.STORE_TIMEOUT
 
 
 def test_calls_fail_at_once_during_the_cooldown(
@@ -72,12 +72,12 @@ def test_calls_fail_at_once_during_the_cooldown(
     """F15: in all threads; otherwise they would time out one after the other."""
     caller = steps.create_session()
     frail.freeze()
-    refused = run_concurrently([partial(seconds_of_refusal, partial(steps.submit, caller))] * 8)
-    later = run_concurrently([partial(seconds_of_refusal, partial(steps.submit, caller))] * 50)
-    assert min(refused) >= chat_settings.STORE_TIMEOUT / 2
-    assert max(later) < min(refused) / 2
+    first = run_concurrently([partial(time_until_unavailable, partial(steps.submit, caller))] * 8)
+    later = run_concurrently([partial(time_until_unavailable, partial(steps.submit, caller))] * 50)
+    assert min(first) >= chat_settings.STORE_TIMEOUT / 2
+    assert max(later) < min(first) / 2
     frail.thaw()
-    wait_until(answers)
+    wait_until(is_available)
     steps.submit(caller)
 
 
@@ -109,14 +109,14 @@ def test_errors_of_an_unavailable_server_are_mapped(redis: Redis, word: str) -> 
 
 def test_request_interrupted_by_a_freeze_can_be_repeated(frail: RedisServer) -> None:
     caller = steps.create_session()
-    asked = steps.submission()
+    submission = steps.submission()
     turns.submit(caller, steps.submission())
     frail.freeze()
     with pytest.raises(StoreUnavailable):
-        turns.submit(caller, asked)
+        turns.submit(caller, submission)
     frail.thaw()
-    wait_until(answers)
-    turns.submit(caller, asked)
+    wait_until(is_available)
+    turns.submit(caller, submission)
     assert len(steps.messages(caller)) == 4
 
 
@@ -127,9 +127,9 @@ def test_killed_redis_loses_nothing(frail: RedisServer) -> None:
     writer = LeaseHolder.claim_for(caller)
     writer.append("before ")
     frail.kill()
-    assert not answers()
+    assert not is_available()
     frail.start()
-    wait_until(answers)
+    wait_until(is_available)
     writer.finish("and after")
     assert steps.find_message(caller, "msg_2")["content"] == "before and after"
 
@@ -179,10 +179,10 @@ def test_loading_redis_is_unavailable(frail: RedisServer) -> None:
     wait_until(lambda: not frail.redis.info("persistence")["aof_rewrite_in_progress"])
     frail.kill()
     frail.start("--key-load-delay", "3000", "--loading-process-events-interval-bytes", "1024")
-    with pytest.raises(StoreUnavailable) as refused:
+    with pytest.raises(StoreUnavailable) as error:
         sessions.snapshot(caller)
-    assert "loading" in str(refused.value.__cause__).lower()
-    wait_until(answers)
+    assert "loading" in str(error.value.__cause__).lower()
+    wait_until(is_available)
     steps.submit(caller)
 
 
@@ -239,9 +239,9 @@ def test_unreachable_sentinels_raise_in_time(
         frail.kill()
     settings.REDIS_URL = f"sentinel://127.0.0.1:{frail.port}/0?service=parley"
     client.cache_clear()
-    for act in (steps.create_session, ping):
+    for operation in (steps.create_session, ping):
         client().unavailable_until = 0
-        assert seconds_of_refusal(act) < 1.5 * chat_settings.STORE_TIMEOUT
+        assert time_until_unavailable(operation) < 1.5 * chat_settings.STORE_TIMEOUT
 
 
 @contextmanager
@@ -258,9 +258,9 @@ def test_full_redis_rejects_new_data(redis: Redis) -> None:
     steps.submit(caller)
     steps.answer_next_turn(caller)
     with full(redis):
-        for act in (steps.create_session, lambda: steps.submit(caller)):
+        for operation in (steps.create_session, lambda: steps.submit(caller)):
             with pytest.raises(StoreFull):
-                act()
+                operation()
         with pytest.raises(StoreFull):
             steps.regenerate(caller, 2)
         assert len(steps.messages(caller)) == 2

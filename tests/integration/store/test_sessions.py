@@ -17,7 +17,7 @@ from tests.integration.store.time_travel import advance
 STATES = ["queued", "running", "waits for a retry"]
 
 
-def session_in(state: str) -> tuple[Caller, LeaseHolder | None]:
+def create_session_in(state: str) -> tuple[Caller, LeaseHolder | None]:
     caller = steps.create_session(ttl=60)
     steps.submit(caller)
     if state == "queued":
@@ -33,7 +33,7 @@ def keys_of(redis: Redis, caller: Caller) -> list[str]:
     return [key for key in keyspace.read(redis).expire_at if key.endswith(caller.session_id)]
 
 
-def come_back(caller: Caller, writer: LeaseHolder | None) -> None:
+def assert_all_operations_fail(caller: Caller, writer: LeaseHolder | None) -> None:
     """Try all operations of clients and workers on a deleted session."""
     clients: list[Callable[[], object]] = [
         lambda: steps.submit(caller),
@@ -49,31 +49,31 @@ def come_back(caller: Caller, writer: LeaseHolder | None) -> None:
         lambda: sessions.message(caller, 2),
         lambda: sessions.events(caller, after=0, limit=5),
     ]
-    for act in clients:
+    for operation in clients:
         with pytest.raises(SessionNotFound):
-            act()
+            operation()
     assert steps.claim(caller) is None
     assert due.recover([caller.session_id], grace=2) == [RecoveryResult.GONE]
     if writer:
         assert isinstance(writer.append("x"), SessionGone)
         assert isinstance(writer.renew(), SessionGone)
-        for late in (writer.finish, writer.retry):
+        for operation in (writer.finish, writer.retry):
             with pytest.raises(SessionGone):
-                late()
+                operation()
 
 
 @pytest.mark.security("S41")
 @pytest.mark.parametrize("state", STATES)
 def test_deleted_session_leaves_no_keys(redis: Redis, state: str) -> None:
     """F28."""
-    caller, writer = session_in(state)
+    caller, writer = create_session_in(state)
     sessions.delete(caller)
-    come_back(caller, writer)
-    found = keyspace.read(redis)
+    assert_all_operations_fail(caller, writer)
+    contents = keyspace.read(redis)
     assert keys_of(redis, caller) == []
-    assert not found.due
-    assert not found.by_activity
-    assert {name: found.counts[name] for name in ("sessions", "waiting", "running")} == {
+    assert not contents.due
+    assert not contents.by_activity
+    assert {name: contents.counts[name] for name in ("sessions", "waiting", "running")} == {
         "sessions": 0,
         "waiting": 0,
         "running": 0,
@@ -83,7 +83,7 @@ def test_deleted_session_leaves_no_keys(redis: Redis, state: str) -> None:
 @pytest.mark.parametrize("state", STATES)
 def test_session_with_open_turns_does_not_expire(redis: Redis, state: str) -> None:
     """F28."""
-    caller, _ = session_in(state)
+    caller, _ = create_session_in(state)
     advance(redis, caller.session_id, 65)
     for _ in range(2):
         due.recover([caller.session_id], grace=2)
@@ -94,7 +94,7 @@ def test_session_with_open_turns_does_not_expire(redis: Redis, state: str) -> No
 
 
 def test_expired_idle_session_is_removed(redis: Redis) -> None:
-    caller, writer = session_in("running")
+    caller, writer = create_session_in("running")
     assert writer is not None
     writer.finish()
     advance(redis, caller.session_id, 61)
@@ -102,19 +102,19 @@ def test_expired_idle_session_is_removed(redis: Redis) -> None:
         sessions.snapshot(caller)
     assert due.recover(due.claim_due(), grace=2) == [RecoveryResult.EXPIRED]
     assert not keyspace.read(redis).due
-    come_back(caller, None)
+    assert_all_operations_fail(caller, None)
     assert keys_of(redis, caller) == []
 
 
 def test_removal_is_published(redis: Redis) -> None:
     caller = steps.create_session(ttl=60)
     untyped: Any = redis
-    with untyped.pubsub() as heard:
-        heard.subscribe(keys.for_session(caller.session_id).events)
-        heard.get_message(timeout=1)
+    with untyped.pubsub() as pubsub:
+        pubsub.subscribe(keys.for_session(caller.session_id).events)
+        pubsub.get_message(timeout=1)
         advance(redis, caller.session_id, 61)
         due.recover(due.claim_due(), grace=2)
-        message = heard.get_message(timeout=1)
+        message = pubsub.get_message(timeout=1)
     assert message is not None
     assert message["data"] == b"session.expired"
 
@@ -143,15 +143,15 @@ def test_event_log_has_a_ttl_whatever_its_first_event(redis: Redis) -> None:
 
 def test_session_lost_by_its_ttl_leaves_lists_and_gauges(redis: Redis) -> None:
     """No worker swept for days."""
-    caller, _ = session_in("queued")
+    caller, _ = create_session_in("queued")
     own = keys.for_session(caller.session_id)
     redis.delete(*own[:5])
     redis.zadd(own.due, {caller.session_id: 0})
     assert due.recover(due.claim_due(), grace=2) == [RecoveryResult.GONE]
-    found = keyspace.read(redis)
-    assert not found.due
-    assert not found.by_activity
-    assert +found.counts == {"accepted": 1}
+    contents = keyspace.read(redis)
+    assert not contents.due
+    assert not contents.by_activity
+    assert +contents.counts == {"accepted": 1}
 
 
 def test_overdue_turn_ends_before_its_session_is_removed(redis: Redis) -> None:
@@ -164,7 +164,7 @@ def test_overdue_turn_ends_before_its_session_is_removed(redis: Redis) -> None:
 
 
 def test_reset_ends_the_lease_of_the_running_turn() -> None:
-    caller, writer = session_in("running")
+    caller, writer = create_session_in("running")
     assert writer is not None
     sessions.reset(caller)
     assert writer.append("late") is not True
@@ -201,6 +201,6 @@ def test_event_log_is_capped(settings: Settings) -> None:
     writer = LeaseHolder.claim_for(caller)
     for _ in range(1000):
         leases.flush([(writer.lease, writer.delta("some text of some length"))])
-    seen = sessions.events(caller, after=0, limit=2000)
-    assert 100 <= len(seen.events) < 300
-    assert seen.seq - seen.earliest + 1 == len(seen.events)
+    page = sessions.events(caller, after=0, limit=2000)
+    assert 100 <= len(page.events) < 300
+    assert page.seq - page.earliest + 1 == len(page.events)

@@ -7,14 +7,14 @@ from tests.integration.store import hypothesis_profiles
 from tests.integration.store.state_machine import LostWorkersMachine, StoreMachine
 
 
-@pytest.mark.usefixtures("small_spans")
+@pytest.mark.usefixtures("model_settings")
 @pytest.mark.timeout(0)
 def test_store_matches_its_model() -> None:
     run_state_machine_as_test(StoreMachine, settings=hypothesis_profiles.active_profile())
 
 
-@pytest.mark.usefixtures("small_spans")
+@pytest.mark.usefixtures("model_settings")
 @pytest.mark.timeout(0)
 def test_lost_workers_write_nothing() -> None:
-    few = hypothesis_profiles.active_profile(share=0.3)
-    run_state_machine_as_test(LostWorkersMachine, settings=few)
+    profile = hypothesis_profiles.active_profile(share=0.3)
+    run_state_machine_as_test(LostWorkersMachine, settings=profile)

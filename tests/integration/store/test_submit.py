@@ -23,7 +23,7 @@ from tests.integration.store import steps
 from tests.integration.store.steps import LeaseHolder
 
 
-def outcome_of(caller: Caller, *, key: str = "") -> str:
+def submit_outcome(caller: Caller, *, key: str = "") -> str:
     """Submit a message; return its id, or the code of the error."""
     try:
         accepted = turns.submit(caller, steps.submission(key=key))
@@ -32,11 +32,11 @@ def outcome_of(caller: Caller, *, key: str = "") -> str:
     return str(orjson.loads(accepted.message)["id"])
 
 
-def at_once(count: int, caller: Caller, keys: int = 0) -> Counter[str]:
+def submit_concurrently(count: int, caller: Caller, keys: int = 0) -> Counter[str]:
     """Submit messages in parallel with this number of different keys."""
     names = [f"key {i % keys}" if keys else "" for i in range(count)]
     with ThreadPoolExecutor(16) as pool:
-        return Counter(pool.map(lambda key: outcome_of(caller, key=key), names))
+        return Counter(pool.map(lambda key: submit_outcome(caller, key=key), names))
 
 
 def test_200_parallel_submits_with_50_keys_are_50_messages(settings: Settings) -> None:
@@ -44,7 +44,7 @@ def test_200_parallel_submits_with_50_keys_are_50_messages(settings: Settings) -
     settings.CHAT_MAX_QUEUED_TURNS_PER_SESSION = 50
     settings.CHAT_MESSAGES_BURST = 50
     caller = steps.create_session()
-    outcomes = at_once(200, caller, keys=50)
+    outcomes = submit_concurrently(200, caller, keys=50)
     assert outcomes == {f"msg_{2 * turn - 1}": 4 for turn in range(1, 51)}
     assert [message["id"] for message in steps.messages(caller)] == [
         f"msg_{number}" for number in range(1, 101)
@@ -55,7 +55,7 @@ def test_200_parallel_submits_with_50_keys_are_50_messages(settings: Settings) -
 def test_full_session_queue_rejects_without_changes(redis: Redis, settings: Settings) -> None:
     settings.CHAT_MAX_QUEUED_TURNS_PER_SESSION = 5
     caller = steps.create_session()
-    outcomes = at_once(20, caller)
+    outcomes = submit_concurrently(20, caller)
     assert outcomes.pop("session_queue_full") == 15
     assert len(outcomes) == 5
     before = {key: redis.dump(key) for key in redis.scan_iter()}
@@ -70,7 +70,7 @@ def test_limit_of_10_accepts_exactly_10_of_60_messages(settings: Settings) -> No
     settings.CHAT_MAX_QUEUED_TURNS_PER_SESSION = 100
     settings.CHAT_MESSAGES_PER_MINUTE = 6
     settings.CHAT_MESSAGES_BURST = 10
-    outcomes = at_once(60, steps.create_session())
+    outcomes = submit_concurrently(60, steps.create_session())
     assert outcomes.pop("rate_limited") == 50
     assert len(outcomes) == 10
 
@@ -80,13 +80,13 @@ def test_rate_limited_message_gets_retry_after(settings: Settings) -> None:
     settings.CHAT_MESSAGES_BURST = 1
     caller = steps.create_session()
     steps.submit(caller)
-    with pytest.raises(RateLimited) as refused:
+    with pytest.raises(RateLimited) as error:
         steps.submit(caller)
-    assert 9 < refused.value.retry_after <= 10
+    assert 9 < error.value.retry_after <= 10
 
 
 @pytest.mark.parametrize(
-    "ask",
+    "operation",
     [
         sessions.reset,
         lambda caller: steps.regenerate(caller, 2),
@@ -94,18 +94,18 @@ def test_rate_limited_message_gets_retry_after(settings: Settings) -> None:
     ids=["reset", "regenerate"],
 )
 def test_resets_and_regenerations_are_rate_limited(
-    ask: Callable[[Caller], object], settings: Settings, redis: Redis
+    operation: Callable[[Caller], object], settings: Settings, redis: Redis
 ) -> None:
     """Each of them stores an idempotency key until the session ends."""
     settings.CHAT_MESSAGES_PER_MINUTE = 1
     settings.CHAT_MESSAGES_BURST = 3
     caller = steps.create_session()
     steps.submit(caller)
-    ask(caller)
-    ask(caller)
-    with pytest.raises(RateLimited) as refused:
-        ask(caller)
-    assert 0 < refused.value.retry_after <= 60
+    operation(caller)
+    operation(caller)
+    with pytest.raises(RateLimited) as error:
+        operation(caller)
+    assert 0 < error.value.retry_after <= 60
     assert redis.hlen(keys.for_session(caller.session_id).idempotency) == 3
 
 
@@ -113,8 +113,8 @@ def test_repeated_key_is_not_rate_limited(settings: Settings) -> None:
     settings.CHAT_MESSAGES_BURST = 1
     caller = steps.create_session()
     first = turns.submit(caller, steps.submission(key="k"))
-    again = turns.submit(caller, steps.submission(key="k"))
-    assert (again.message, again.reply) == (first.message, first.reply)
+    repeated = turns.submit(caller, steps.submission(key="k"))
+    assert (repeated.message, repeated.reply) == (first.message, first.reply)
 
 
 def test_partition_accepts_only_its_share_of_the_queue(settings: Settings) -> None:
@@ -161,26 +161,27 @@ def test_key_of_another_operation_is_rejected() -> None:
 
 def test_repeated_request_gets_the_first_response() -> None:
     caller = steps.create_session()
-    asked = steps.submission("hello", key="k")
-    first = turns.submit(caller, asked)
+    submission = steps.submission("hello", key="k")
+    first = turns.submit(caller, submission)
     steps.answer_next_turn(caller)
-    again = turns.submit(caller, asked)
-    assert (again.message, again.reply, again.queue_position) == (first.message, first.reply, 0)
-    assert (first.needs_wake, again.needs_wake) == (True, False)
+    repeated = turns.submit(caller, submission)
+    assert (repeated.message, repeated.reply) == (first.message, first.reply)
+    assert repeated.queue_position == 0
+    assert (first.needs_wake, repeated.needs_wake) == (True, False)
 
 
 def test_repeated_request_sends_a_wake_up_if_needed() -> None:
     caller = steps.create_session()
-    asked = steps.submission(key="k")
-    turns.submit(caller, asked)
-    assert turns.submit(caller, asked).needs_wake
+    submission = steps.submission(key="k")
+    turns.submit(caller, submission)
+    assert turns.submit(caller, submission).needs_wake
 
 
-@pytest.mark.parametrize("at_the_gate", [False, True])
-def test_interrupt_of_a_retry_wakes_the_next_turn(at_the_gate: bool) -> None:
+@pytest.mark.parametrize("may_be_woken", [False, True])
+def test_interrupt_of_a_retry_wakes_the_next_turn(may_be_woken: bool) -> None:
     caller = steps.create_session()
     steps.submit(caller)
-    LeaseHolder.claim_for(caller).retry(600, uses_attempt=False, may_be_woken=at_the_gate)
+    LeaseHolder.claim_for(caller).retry(600, uses_attempt=False, may_be_woken=may_be_woken)
     steps.submit(caller)
     accepted = turns.submit(caller, steps.submission(on_busy=OnBusy.INTERRUPT))
     assert (accepted.queue_position, accepted.needs_wake) == (1, True)

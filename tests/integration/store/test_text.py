@@ -29,8 +29,8 @@ def test_any_text_is_stored_and_streamed_unchanged(text: str) -> None:
     assert steps.find_message(caller, "msg_2")["content"] == text
     writer.finish(text)
     assert [message["content"] for message in steps.messages(caller)] == [text, text * 2]
-    told = [event["delta"] for event in steps.events(caller) if event["type"] == "message.delta"]
-    assert "".join(told) == text * 2
+    deltas = [event["delta"] for event in steps.events(caller) if event["type"] == "message.delta"]
+    assert "".join(deltas) == text * 2
     steps.submit(caller)
     claimed = steps.claim(caller)
     assert claimed is not None
@@ -41,20 +41,20 @@ def test_last_delta_is_an_event(caller: Caller) -> None:
     writer = LeaseHolder.claim_for(caller)
     writer.append("first ")
     writer.finish("last")
-    told = [event["delta"] for event in steps.events(caller) if event["type"] == "message.delta"]
-    assert told == ["first ", "last"]
+    deltas = [event["delta"] for event in steps.events(caller) if event["type"] == "message.delta"]
+    assert deltas == ["first ", "last"]
 
 
 @examples(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(TEXTS, max_size=5))
-def test_any_deltas_are_joined_to_the_reply(pieces: list[str]) -> None:
+def test_any_deltas_are_joined_to_the_reply(deltas: list[str]) -> None:
     caller = steps.create_session()
     steps.submit(caller)
     writer = LeaseHolder.claim_for(caller)
-    for piece in pieces:
-        writer.append(piece)
+    for delta in deltas:
+        writer.append(delta)
     writer.finish()
-    assert steps.find_message(caller, "msg_2")["content"] == "".join(pieces)
+    assert steps.find_message(caller, "msg_2")["content"] == "".join(deltas)
 
 
 @pytest.mark.parametrize("text", AWKWARD[:-1])
@@ -76,8 +76,8 @@ def test_any_text_is_allowed_in_name_and_metadata() -> None:
     caller = steps.create_session()
     fields = {"name": orjson.dumps(AWKWARD[0]), "metadata": orjson.dumps({"a": AWKWARD})}
     sessions.update(caller, b"{}", fields, None)
-    seen = sessions.snapshot(caller)
-    assert (seen.name, seen.metadata) == (fields["name"], fields["metadata"])
+    snapshot = sessions.snapshot(caller)
+    assert (snapshot.name, snapshot.metadata) == (fields["name"], fields["metadata"])
 
 
 def test_token_counts_above_2_to_the_53_are_exact() -> None:
@@ -87,6 +87,6 @@ def test_token_counts_above_2_to_the_53_are_exact() -> None:
     steps.submit(caller)
     writer = LeaseHolder.claim_for(caller)
     leases.finish(writer.lease, steps.outcome(usage=usage), Delta(offset=0, text=b""))
-    kept = steps.find_message(caller, "msg_2")["usage"]
-    assert kept["prompt_tokens"] == 2**53 + 1
-    assert kept["total_tokens"] == 2**53 + 2**60 + 2
+    stored_usage = steps.find_message(caller, "msg_2")["usage"]
+    assert stored_usage["prompt_tokens"] == 2**53 + 1
+    assert stored_usage["total_tokens"] == 2**53 + 2**60 + 2

@@ -21,45 +21,45 @@ def budget(settings: Settings) -> None:
     settings.CHAT_SESSION_TOKENS_PER_HOUR = 100
 
 
-def spend(caller: Caller, tokens: int) -> None:
+def use_tokens(caller: Caller, tokens: int) -> None:
     """Submit and answer a turn that uses this number of tokens."""
     steps.submit(caller)
     writer = LeaseHolder.claim_for(caller)
     leases.finish(writer.lease, steps.outcome(), writer.delta("an answer"), tokens=tokens)
 
 
-def spent(redis: Redis, caller: Caller) -> int:
+def tokens_used(redis: Redis, caller: Caller) -> int:
     return int(redis.hget(keys.for_session(caller.session_id).session, "tokens_used") or 0)
 
 
 def test_exceeded_budget_rejects_messages_without_changes(redis: Redis) -> None:
     caller = steps.create_session()
-    spend(caller, 99)
-    spend(caller, 1)
+    use_tokens(caller, 99)
+    use_tokens(caller, 1)
     before = redis.hgetall(keys.for_session(caller.session_id).session)
-    refusals: list[Callable[[], object]] = [
+    operations: list[Callable[[], object]] = [
         lambda: steps.submit(caller),
         lambda: steps.regenerate(caller, 4),
     ]
-    for act in refusals:
-        with pytest.raises(TokenBudgetExceeded) as refused:
-            act()
-        assert 3590 < refused.value.retry_after <= 3600
+    for operation in operations:
+        with pytest.raises(TokenBudgetExceeded) as error:
+            operation()
+        assert 3590 < error.value.retry_after <= 3600
     assert redis.hgetall(keys.for_session(caller.session_id).session) == before
     steps.submit(steps.create_session())
 
 
 def test_budget_is_renewed_an_hour_after_the_first_token(redis: Redis) -> None:
     caller = steps.create_session(ttl=7200)
-    spend(caller, 60)
+    use_tokens(caller, 60)
     advance(redis, caller.session_id, 3000)
-    spend(caller, 60)
+    use_tokens(caller, 60)
     advance(redis, caller.session_id, 599)
     with pytest.raises(TokenBudgetExceeded):
         steps.submit(caller)
     advance(redis, caller.session_id, 2)
-    spend(caller, 99)
-    spend(caller, 1)
+    use_tokens(caller, 99)
+    use_tokens(caller, 1)
     with pytest.raises(TokenBudgetExceeded):
         steps.submit(caller)
 
@@ -68,27 +68,27 @@ def test_attempts_count_once_however_often_sent(redis: Redis, caller: Caller) ->
     writer = LeaseHolder.claim_for(caller)
     for _ in range(2):
         leases.retry(writer.lease, steps.retry(), tokens=30)
-    assert spent(redis, caller) == 30
+    assert tokens_used(redis, caller) == 30
     writer = LeaseHolder.claim_for(caller)
     for _ in range(2):
         leases.finish(writer.lease, steps.outcome(), writer.delta(""), tokens=40)
-    assert spent(redis, caller) == 70
+    assert tokens_used(redis, caller) == 70
 
 
-def lose(redis: Redis, caller: Caller) -> None:
+def expire_lease(redis: Redis, caller: Caller) -> None:
     """Let the lease of the running turn expire."""
     advance(redis, caller.session_id, 20)
     due.recover(due.claim_due(), grace=2)
 
 
-ENDS: dict[str, Callable[[Redis, Caller], object]] = {
-    "lost": lose,
+ENDINGS: dict[str, Callable[[Redis, Caller], object]] = {
+    "lost": expire_lease,
     "reset": lambda _, caller: sessions.reset(caller),
     "requeued": lambda _, caller: admin.requeue(caller, grace=2),
 }
 
 
-@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+@pytest.mark.parametrize("end", ENDINGS.values(), ids=ENDINGS)
 def test_unreported_tokens_are_estimated(
     redis: Redis, end: Callable[[Redis, Caller], object]
 ) -> None:
@@ -96,22 +96,22 @@ def test_unreported_tokens_are_estimated(
     steps.submit(caller, "a question of some length " * 40)
     LeaseHolder.claim_for(caller).append("words " * 100)
     end(redis, caller)
-    assert spent(redis, caller) >= (26 * 40 + 6 * 100) / 4
+    assert tokens_used(redis, caller) >= (26 * 40 + 6 * 100) / 4
     with pytest.raises(TokenBudgetExceeded):
         steps.submit(caller)
 
 
 # Commands that a budget might add. Others vary with the minute.
-OF_HASHES = ("hget", "hmget", "hset", "hincrby", "hstrlen")
+HASH_COMMANDS = ("hget", "hmget", "hset", "hincrby", "hstrlen")
 
 
 def commands_of_a_turn(redis: Redis) -> dict[str, int]:
     """Return how often the scripts of a turn call each of them."""
     caller = steps.create_session()
     redis.config_resetstat()
-    spend(caller, 10)
+    use_tokens(caller, 10)
     stats = redis.info("commandstats")
-    return {name: stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in OF_HASHES}
+    return {name: stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in HASH_COMMANDS}
 
 
 def test_budget_needs_no_extra_command(redis: Redis, settings: Settings) -> None:

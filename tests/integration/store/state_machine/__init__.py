@@ -21,9 +21,9 @@ class LostWorkersMachine(WorkerRules):
 
     @rule()
     def submit(self) -> None:
-        session, asked = self.session(0), steps.submission()
+        session, submission = self.session(0), steps.submission()
         self.compare(
-            lambda: turns.submit(self.caller(session), asked),
-            lambda: session.submit(session.token, asked.content, asked),
+            lambda: turns.submit(self.caller(session), submission),
+            lambda: session.submit(session.token, submission.content, submission),
             accepted_view,
         )

@@ -87,11 +87,11 @@ class BaseMachine(RuleBasedStateMachine):
 
     @invariant()
     def store_matches_model(self) -> None:
-        found = keyspace.read(self.redis)
-        invariants.assert_store_is_sound(found, self.partition)
+        contents = keyspace.read(self.redis)
+        invariants.assert_store_is_sound(contents, self.partition)
         for session in self.live:
             if session.name in self.touched:
-                self.subscribers[session.name].check(self.redis, found)
+                self.subscribers[session.name].check(self.redis, contents)
         self.touched.clear()
 
     def compare(

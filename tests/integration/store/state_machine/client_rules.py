@@ -46,41 +46,43 @@ class ClientRules(BaseMachine):
         self, pick: int, text: str, *, on_busy: OnBusy, key: str, digest: str, deadline: int
     ) -> None:
         session, key = self.session(pick), key or next(self.unused)
-        asked = steps.submission(text, on_busy=on_busy, key=key, digest=digest, deadline=deadline)
+        submission = steps.submission(
+            text, on_busy=on_busy, key=key, digest=digest, deadline=deadline
+        )
         self.compare(
-            lambda: turns.submit(self.caller(session), asked),
-            lambda: session.submit(session.token, text, asked),
+            lambda: turns.submit(self.caller(session), submission),
+            lambda: session.submit(session.token, text, submission),
             lambda accepted: self.accepted_view_of_key(session, key, accepted),
         )
 
     @rule(pick=PICKS, message=PICKS, key=KEYS, digest=DIGESTS)
     def regenerate(self, pick: int, message: int, key: str, digest: str) -> None:
         session, key = self.session(pick), key or next(self.unused)
-        chosen = self.message(session, message)
+        number = self.message(session, message)
         self.compare(
-            lambda: steps.regenerate(self.caller(session), chosen, key=key, digest=digest),
-            lambda: session.regenerate(session.token, chosen, key, digest),
+            lambda: steps.regenerate(self.caller(session), number, key=key, digest=digest),
+            lambda: session.regenerate(session.token, number, key, digest),
             accepted_view,
         )
 
     @rule(pick=PICKS, message=PICKS)
     def cancel(self, pick: int, message: int) -> None:
         session = self.session(pick)
-        chosen = self.message(session, message)
+        number = self.message(session, message)
         self.compare(
-            lambda: turns.cancel(self.caller(session), chosen),
-            lambda: session.cancel(session.token, chosen),
+            lambda: turns.cancel(self.caller(session), number),
+            lambda: session.cancel(session.token, number),
             cancelled_view,
         )
 
-    @rule(pick=PICKS, act=RARE_OPERATIONS, ttl=TTLS)
-    def rare_operation(self, pick: int, act: str, ttl: int) -> None:
+    @rule(pick=PICKS, operation=RARE_OPERATIONS, ttl=TTLS)
+    def rare_operation(self, pick: int, operation: str, ttl: int) -> None:
         session = self.session(pick)
-        match act:
+        match operation:
             case "open":
                 self.create_another_session(ttl)
             case "update" | "touch" | "rotate" | "intrude":
-                self.change_session(session, act, ttl)
+                self.change_session(session, operation, ttl)
             case "reset":
                 self.reset(session, next(self.unused))
             case "reset again":
@@ -88,15 +90,15 @@ class ClientRules(BaseMachine):
             case "delete":
                 self.delete(session)
             case "expire" | "requeue":
-                self.run_admin_action(session, act)
+                self.run_admin_action(session, operation)
 
     def create_another_session(self, ttl: int) -> None:
         if len(self.live) < 3:
             self.create_session(ttl)
 
-    def change_session(self, session: Session, act: str, ttl: int) -> None:
+    def change_session(self, session: Session, operation: str, ttl: int) -> None:
         caller, token = self.caller(session), f"token for {ttl}"
-        match act:
+        match operation:
             case "update":
                 self.compare(
                     lambda: sessions.update(caller, b'{"name":"x"}', {"name": b'"x"'}, ttl),
@@ -134,10 +136,10 @@ class ClientRules(BaseMachine):
                 lambda: session.delete(session.token),
             )
 
-    def run_admin_action(self, session: Session, act: str) -> None:
+    def run_admin_action(self, session: Session, operation: str) -> None:
         """Actions of staff, who need no token."""
         staff = Caller(session_id=session.name)
-        if act == "expire":
+        if operation == "expire":
             self.compare(lambda: admin.expire(staff), session.expire)
         else:
             self.compare(lambda: admin.requeue(staff, grace=GRACE), session.requeue)
@@ -147,8 +149,11 @@ class ClientRules(BaseMachine):
     def use_a_deleted_session(self, pick: int) -> None:
         session = self.gone[pick % len(self.gone)]
         caller = self.caller(session)
-        for act in (steps.submit, sessions.touch, sessions.delete, sessions.snapshot):
-            self.compare(lambda act=act: act(caller), lambda: session.authorize(session.token))  # type: ignore[misc]
+        for operation in (steps.submit, sessions.touch, sessions.delete, sessions.snapshot):
+            self.compare(
+                lambda operation=operation: operation(caller),
+                lambda: session.authorize(session.token),
+            )  # type: ignore[misc]
         assert steps.claim(caller) is None
         assert due.recover([session.name], grace=GRACE) == [RecoveryResult.GONE]
 
@@ -165,9 +170,9 @@ def accepted_view(accepted: Accepted) -> AcceptedView:
     return AcceptedView(prompt, number, accepted.queue_position, accepted.needs_wake)
 
 
-def cancelled_view(seen: Cancelled) -> tuple[int, bool, bool, bool]:
-    number = message_number(orjson.loads(seen.reply)["id"])
-    return number, seen.is_final, seen.is_change, seen.needs_wake
+def cancelled_view(result: Cancelled) -> tuple[int, bool, bool, bool]:
+    number = message_number(orjson.loads(result.reply)["id"])
+    return number, result.is_final, result.is_change, result.needs_wake
 
 
 def ignored(_: object) -> None:

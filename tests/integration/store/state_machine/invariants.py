@@ -24,34 +24,34 @@ ENDED = {status.value for status in Status if status.is_terminal}
 Message = dict[str, Any]
 
 
-def assert_store_is_sound(found: keyspace.Keyspace, partition: Partition) -> None:
+def assert_store_is_sound(contents: keyspace.Keyspace, partition: Partition) -> None:
     """Check the lists, counts and keys of the partition."""
     live = partition.sessions.keys()
-    assert found.due.keys() == live
-    assert found.by_activity.keys() == live
-    assert found.search_fields.keys() == live
-    assert found.search_index == {
-        f"{fields}\n{name}" for name, fields in found.search_fields.items()
+    assert contents.due.keys() == live
+    assert contents.by_activity.keys() == live
+    assert contents.search_fields.keys() == live
+    assert contents.search_index == {
+        f"{fields}\n{name}" for name, fields in contents.search_fields.items()
     }
     gauges = {"sessions": len(live), "waiting": partition.waiting, "running": partition.running}
     gauges['model:"default"'] = len(live)
     gauges["accepted"] = partition.totals["accepted"]
-    assert nonzero(found.counts) == nonzero(gauges)
+    assert nonzero(contents.counts) == nonzero(gauges)
     is_running = {name: bool(each.running) for name, each in partition.sessions.items()}
     waiting = {name for name, each in partition.sessions.items() if each.waiting}
-    assert found.running.keys() == {name for name in live if is_running[name]}
-    assert found.waiting.keys() == {name for name in waiting if not is_running[name]}
-    assert nonzero(counted_turns(found)) == {
+    assert contents.running.keys() == {name for name in live if is_running[name]}
+    assert contents.waiting.keys() == {name for name in waiting if not is_running[name]}
+    assert nonzero(counted_turns(contents)) == {
         status: count for status, count in partition.totals.items() if count and status in ENDED
     }
-    assert found.outbox.keys() == partition.outbox
-    keyspace.assert_no_stray_keys(found.expire_at, found.outbox)
+    assert contents.outbox.keys() == partition.outbox
+    keyspace.assert_no_stray_keys(contents.expire_at, contents.outbox)
 
 
-def counted_turns(found: keyspace.Keyspace) -> dict[str, int]:
+def counted_turns(contents: keyspace.Keyspace) -> dict[str, int]:
     """Return the counters of turns by status."""
     turns: Counter[str] = Counter()
-    for name, count in found.counters.items():
+    for name, count in contents.counters.items():
         kind, _, rest = name.partition(":")
         if kind == "turns":
             turns[rest.partition(":")[0]] += count
@@ -73,29 +73,29 @@ class Subscriber:
         self._seqs: dict[str, int] = {}
         self._endings: dict[str, bytes] = {}
 
-    def check(self, redis: Redis, found: keyspace.Keyspace) -> None:
+    def check(self, redis: Redis, contents: keyspace.Keyspace) -> None:
         """Check messages, events and times against the model, and events against the snapshot."""
         if self.session.has_expired:
             with pytest.raises(SessionExpired):
                 sessions.snapshot(self._caller)
             return
-        seen = sessions.snapshot(self._caller, limit=400)
-        shown = [orjson.loads(message) for message in seen.messages]
-        self._read_events(seen.seq)
-        assert [outline(message) for message in shown] == expected_messages(self.session)
-        assert [without_times(message) for message in shown] == list(self._messages.values())
-        assert seen.waiting == self.session.waiting
-        assert seen.running == (self.session.running is not None)
-        self._check_seqs(shown, seen.seq)
-        self._check_endings(shown, seen.messages)
-        assert_times_match(redis, self.session, seen, found)
+        snapshot = sessions.snapshot(self._caller, limit=400)
+        messages = [orjson.loads(message) for message in snapshot.messages]
+        self._read_events(snapshot.seq)
+        assert [outline(message) for message in messages] == expected_messages(self.session)
+        assert [without_times(message) for message in messages] == list(self._messages.values())
+        assert snapshot.waiting == self.session.waiting
+        assert snapshot.running == (self.session.running is not None)
+        self._check_seqs(messages, snapshot.seq)
+        self._check_endings(messages, snapshot.messages)
+        assert_times_match(redis, self.session, snapshot, contents)
 
     def _read_events(self, newest: int) -> None:
         """Apply the new events, which must be those of the model without gaps."""
         page = sessions.events(self._caller, after=self._cursor, limit=1000)
         log = [orjson.loads(event) for event in page.events]
-        told = [(event["type"], event.get("message_id")) for event in log]
-        assert told == self.session.log[self._cursor :]
+        logged = [(event["type"], event.get("message_id")) for event in log]
+        assert logged == self.session.log[self._cursor :]
         assert [event["seq"] for event in log] == list(range(self._cursor + 1, newest + 1))
         self._cursor = newest
         for event in log:
@@ -111,15 +111,15 @@ class Subscriber:
         if event["type"] == "session.reset":
             self._messages.clear()
 
-    def _check_seqs(self, shown: list[Message], newest: int) -> None:
+    def _check_seqs(self, messages: list[Message], newest: int) -> None:
         """A message has the seq of its last event; a running reply has the session's."""
-        for message in shown:
+        for message in messages:
             is_running = message["status"] == "in_progress"
             assert message["seq"] == (newest if is_running else self._seqs[message["id"]])
 
-    def _check_endings(self, shown: list[Message], stored: Sequence[bytes]) -> None:
+    def _check_endings(self, messages: list[Message], stored: Sequence[bytes]) -> None:
         """A reply that has ended never changes."""
-        for message, content in zip(shown, stored, strict=True):
+        for message, content in zip(messages, stored, strict=True):
             if message["status"] not in {"queued", "in_progress"}:
                 assert self._endings.setdefault(message["id"], content) == content
 
@@ -130,7 +130,7 @@ def without_times(message: Message) -> Message:
 
 
 def outline(message: Message) -> tuple[object, ...]:
-    place = message["wait"]["position"] if message["wait"] else None
+    position = message["wait"]["position"] if message["wait"] else None
     return (
         message["id"],
         message["role"],
@@ -139,7 +139,7 @@ def outline(message: Message) -> tuple[object, ...]:
         message["attempt"],
         message["reply_to"],
         message["finish_reason"],
-        place,
+        position,
     )
 
 
@@ -153,7 +153,7 @@ def expected_messages(session: Session) -> list[tuple[object, ...]]:
 
 
 def expected_reply(session: Session, turn: Turn) -> tuple[object, ...]:
-    place = session.position_of(turn) if turn.status == "queued" else None
+    position = session.position_of(turn) if turn.status == "queued" else None
     return (
         f"msg_{turn.reply}",
         Role.ASSISTANT,
@@ -162,22 +162,22 @@ def expected_reply(session: Session, turn: Turn) -> tuple[object, ...]:
         turn.attempt,
         f"msg_{turn.prompt}",
         turn.reason,
-        place,
+        position,
     )
 
 
 def assert_times_match(
-    redis: Redis, session: Session, seen: Snapshot, found: keyspace.Keyspace
+    redis: Redis, session: Session, snapshot: Snapshot, contents: keyspace.Keyspace
 ) -> None:
     """Check due time, expiry, lease and TTLs against the model."""
-    start = seen.now - session.clock
-    assert found.due[session.name] / 1000 - start == about(session.due)
-    assert seen.expires_at - start == about(session.expires_at)
+    start = snapshot.now - session.clock
+    assert contents.due[session.name] / 1000 - start == about(session.due)
+    assert snapshot.expires_at - start == about(session.expires_at)
     own = keys.for_session(session.name)
     for key in own[:5]:
-        if key in found.expire_at:
-            spare = found.expire_at[key] / 1000 - seen.expires_at
-            assert spare > chat_settings.KEY_TTL_MARGIN / 2 - TOLERANCE, (
+        if key in contents.expire_at:
+            margin = contents.expire_at[key] / 1000 - snapshot.expires_at
+            assert margin > chat_settings.KEY_TTL_MARGIN / 2 - TOLERANCE, (
                 f"{key} may go before its session"
             )
     if session.running:

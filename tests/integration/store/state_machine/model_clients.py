@@ -30,22 +30,22 @@ class ClientOperations(BaseSession):
         if self.has_expired:
             raise SessionExpired
 
-    def submit(self, token: str, text: str, asked: Submission) -> AcceptedView:
+    def submit(self, token: str, text: str, submission: Submission) -> AcceptedView:
         self.authorize(token)
-        if asked.key in self.responses:
-            return self._first_response(asked.key, asked.digest)
-        if asked.on_busy is OnBusy.REJECT and self.open_turns:
+        if submission.key in self.responses:
+            return self._first_response(submission.key, submission.digest)
+        if submission.on_busy is OnBusy.REJECT and self.open_turns:
             raise SessionBusy
         if self.waiting >= MAX_QUEUED_PER_SESSION:
             raise SessionQueueFull
         if self.partition.waiting >= MAX_QUEUED:
             raise QueueFull
-        has_ended_one = asked.on_busy is OnBusy.INTERRUPT and self._interrupt()
+        was_cancelled = submission.on_busy is OnBusy.INTERRUPT and self._interrupt()
         prompt = 2 * self.last_turn + 1
         self.texts[prompt] = text
-        taken = self._enqueue(prompt, int(asked.deadline), wake=has_ended_one)
-        self.responses[asked.key] = (asked.digest, taken)
-        return taken
+        accepted = self._enqueue(prompt, int(submission.deadline), wake=was_cancelled)
+        self.responses[submission.key] = (submission.digest, accepted)
+        return accepted
 
     def regenerate(self, token: str, number: int, key: str, digest: str) -> AcceptedView:
         self.authorize(token)
@@ -55,19 +55,19 @@ class ClientOperations(BaseSession):
         if last.prompt != prompt:
             raise NotRegenerable
         if last.is_open:
-            taken = AcceptedView(prompt, last.reply, self.position_of(last), self.needs_wake)
+            accepted = AcceptedView(prompt, last.reply, self.position_of(last), self.needs_wake)
         elif self.partition.waiting >= MAX_QUEUED:
             raise QueueFull
         else:
-            taken = self._enqueue(prompt, DEADLINE, wake=False)
-        self.responses[key] = (digest, taken)
-        return taken
+            accepted = self._enqueue(prompt, DEADLINE, wake=False)
+        self.responses[key] = (digest, accepted)
+        return accepted
 
     def _first_response(self, key: str, digest: str) -> AcceptedView:
-        known, taken = self.responses[key]
-        if known != digest or taken is None:
+        first_digest, accepted = self.responses[key]
+        if first_digest != digest or accepted is None:
             raise IdempotencyMismatch
-        return AcceptedView(taken.prompt, taken.reply, taken.position, self.needs_wake)
+        return AcceptedView(accepted.prompt, accepted.reply, accepted.position, self.needs_wake)
 
     def _interrupt(self) -> bool:
         """Cancel the running turn or the one between two attempts; true if it has ended."""
@@ -117,8 +117,8 @@ class ClientOperations(BaseSession):
     def reset(self, token: str, key: str, digest: str) -> None:
         self.authorize(token)
         if key in self.responses:
-            known, taken = self.responses[key]
-            if known != digest or taken is not None:
+            first_digest, accepted = self.responses[key]
+            if first_digest != digest or accepted is not None:
                 raise IdempotencyMismatch
             return
         for turn in self.open_turns:
@@ -167,9 +167,9 @@ class ClientOperations(BaseSession):
         self.authorize(self.token)
         if not self.open_turns:
             return Requeued.IDLE
-        word = Requeued.REQUEUED
+        result = Requeued.REQUEUED
         if self.running and self.cancel_requested:
-            word = Requeued.CANCELLED
+            result = Requeued.CANCELLED
             self._finish(self.running, Status.CANCELLED, FinishReason.CANCELLED)
         elif self.running:
             self._requeue(self.running, self.clock)
@@ -177,4 +177,4 @@ class ClientOperations(BaseSession):
             self.head.retry_at = 0
         self.keep_alive()
         self.due = self.clock + GRACE if self.waiting else self.expires_at
-        return word
+        return result

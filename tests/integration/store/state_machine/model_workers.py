@@ -66,7 +66,7 @@ class WorkerOperations(BaseSession):
             return False
         self._append(turn, text)
         self._finish(turn, status, reason)
-        self._after_finish(lease, look_in=GRACE)
+        self._after_finish(lease, grace=GRACE)
         return self.waiting > 0
 
     def retry(self, lease: Lease, delay: int, *, uses_attempt: bool) -> None:
@@ -75,17 +75,17 @@ class WorkerOperations(BaseSession):
             return
         if self.cancel_requested:
             self._finish(turn, Status.CANCELLED, FinishReason.CANCELLED)
-            self._after_finish(lease, look_in=0)
+            self._after_finish(lease, grace=0)
             return
         turn.attempt -= not uses_attempt
         self._requeue(turn, self.clock + delay)
         self.finished_nonce = lease.nonce
         self._due_by(min(turn.retry_at, turn.deadline))
 
-    def _after_finish(self, lease: Lease, *, look_in: int) -> None:
+    def _after_finish(self, lease: Lease, *, grace: int) -> None:
         self.finished_nonce = lease.nonce
         self.keep_alive()
-        self.due = self.clock + look_in if self.waiting else self.expires_at
+        self.due = self.clock + grace if self.waiting else self.expires_at
 
     def claim_due(self) -> bool:
         """Whether a sweep finds the session due; if so, postpone it."""

@@ -32,12 +32,12 @@ class TimeRules(BaseMachine):
     @rule()
     def sweep_and_recover(self) -> None:
         self.touched |= {session.name for session in self.live}
-        found = due.claim_due()
+        due_ids = due.claim_due()
         expected = [session for session in self.live if session.claim_due()]
-        assert sorted(found) == sorted(session.name for session in expected)
-        looks = due.recover(found, grace=GRACE)
+        assert sorted(due_ids) == sorted(session.name for session in expected)
+        results = due.recover(due_ids, grace=GRACE)
         by_name = {session.name: session.recover() for session in expected}
-        assert looks == [by_name[name] for name in found]
+        assert results == [by_name[name] for name in due_ids]
         self.keep_a_live_session()
 
     @rule(pick=PICKS)

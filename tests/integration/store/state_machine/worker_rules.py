@@ -69,11 +69,11 @@ class WorkerRules(TimeRules):
     @rule(pick=PICKS, text=st.none() | TEXTS, repeated=st.integers(0, 3))
     def flush(self, pick: int, text: str | None, repeated: int) -> None:
         worker = self.worker(pick)
-        said = None if text is None else worker.next_delta(text, repeated=repeated)
-        answer = leases.flush([(worker.lease, said)])[0]
+        delta = None if text is None else worker.next_delta(text, repeated=repeated)
+        result = leases.flush([(worker.lease, delta)])[0]
         self.compare(
-            lambda: raise_or_return(answer),
-            lambda: worker.session.flush(worker.lease, worker.text if said else None),
+            lambda: raise_or_return(result),
+            lambda: worker.session.flush(worker.lease, worker.text if delta else None),
         )
 
     @precondition(lambda self: self.workers)
@@ -82,20 +82,20 @@ class WorkerRules(TimeRules):
         self, pick: int, text: str, ending: tuple[Status, FinishReason], twice: bool
     ) -> None:
         worker, outcome = self.worker(pick), steps.outcome(ending[0])
-        said = worker.next_delta(text)
+        delta = worker.next_delta(text)
         for _ in range(1 + twice):
             self.compare(
-                lambda: leases.finish(worker.lease, outcome, said).has_queued_turns,
+                lambda: leases.finish(worker.lease, outcome, delta).has_queued_turns,
                 lambda: worker.session.finish(worker.lease, worker.text, *ending),
             )
 
     @precondition(lambda self: self.workers)
     @rule(pick=PICKS, delay=DELAYS, uses_attempt=st.booleans(), twice=st.booleans())
     def retry(self, pick: int, delay: int, uses_attempt: bool, twice: bool) -> None:
-        worker, again = self.worker(pick), steps.retry(delay, uses_attempt=uses_attempt)
+        worker, decision = self.worker(pick), steps.retry(delay, uses_attempt=uses_attempt)
         for _ in range(1 + twice):
             self.compare(
-                lambda: leases.retry(worker.lease, again),
+                lambda: leases.retry(worker.lease, decision),
                 lambda: worker.session.retry(worker.lease, delay, uses_attempt=uses_attempt),
             )
 
@@ -124,7 +124,7 @@ def claim_view(claim: Claim | None) -> ClaimView | None:
     return ClaimView(message_number(claim.reply_id), claim.attempt, history)
 
 
-def raise_or_return(answer: bool | Exception) -> bool:
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+def raise_or_return(result: bool | Exception) -> bool:
+    if isinstance(result, Exception):
+        raise result
+    return result
