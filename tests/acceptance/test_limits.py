@@ -1,4 +1,4 @@
-"""A model's gate, shared by all workers, seen from the model."""
+"""Limits on model calls, shared by all workers, as the model sees them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +26,7 @@ model = "fake-model"
 
 
 def limited(scene: Callable[..., Scene], directory: Path, limits: str) -> Scene:
-    """Return a stack, not started, of one worker or two, whose one model has limits."""
+    """Return a stack, not started, of up to two workers, whose only model has limits."""
     here = scene()
     file = directory / "models.toml"
     file.write_text(LIMITED.format(url=here.stack.model.url, limits=limits))
@@ -35,7 +35,7 @@ def limited(scene: Callable[..., Scene], directory: Path, limits: str) -> Scene:
     return here
 
 
-def test_two_workers_together_call_no_more_than_the_gate_lets_pass(
+def test_two_workers_share_the_concurrency_limit(
     scene: Callable[..., Scene], tmp_path: Path
 ) -> None:
     here = limited(scene, tmp_path, "concurrency = 3").start(workers=2)
@@ -51,7 +51,7 @@ def test_two_workers_together_call_no_more_than_the_gate_lets_pass(
 
 
 @pytest.mark.fault("F01")
-def test_who_waits_for_what_a_killed_worker_held_is_let_in_when_its_lease_is_over(
+def test_slot_of_killed_worker_goes_to_the_next_waiter(
     scene: Callable[..., Scene], tmp_path: Path
 ) -> None:
     here = limited(scene, tmp_path, "concurrency = 1").start()
@@ -67,7 +67,7 @@ def test_who_waits_for_what_a_killed_worker_held_is_let_in_when_its_lease_is_ove
     assert holder.reply_in(held, "completed")["attempt"] == 2
 
 
-def test_a_model_is_called_no_more_often_a_minute_than_it_may(
+def test_requests_per_minute_are_limited(
     here: Usual,
 ) -> None:
     first, second = here.client(model="slow"), here.client(model="slow")
@@ -76,13 +76,13 @@ def test_a_model_is_called_no_more_often_a_minute_than_it_may(
     wait = second.waits_for(post, "rate_limited")
     assert 30 < wait["retry_at"] - here.now() <= 60
     assert here.calls(post.content) == []
-    # A minute passes, for the gate alone.
+    # A minute passes, but only for the limiter.
     here.redis.hincrbyfloat(keys.limiter("slow").limiter, "tat", -60_000)
     here.wake(second.session_id, times=1)
     assert second.reply_in(post, "completed")["attempt"] == 1
 
 
-def test_a_turn_whose_gate_gives_no_answer_is_handed_back_and_taken_again(
+def test_turn_is_retried_when_its_limiter_times_out(
     here: Usual,
 ) -> None:
     client = here.client(model="narrow")
@@ -94,15 +94,15 @@ def test_a_turn_whose_gate_gives_no_answer_is_handed_back_and_taken_again(
     assert len(here.calls(post.content)) == 1
 
 
-def test_who_gives_up_while_he_waits_at_a_gate_holds_up_nobody(here: Usual) -> None:
-    """He would be called, not come, and keep his place for half a minute."""
+def test_cancelled_waiter_delays_no_one(here: Usual) -> None:
+    """It would be woken, never ask again, and keep its place for half a minute."""
     *holders, cancelling, leaving, last = (here.client(model="narrow") for _ in range(6))
     held = [holder.post("Hello [[fault:endless rate=20]]") for holder in holders]
     for post in held:
         here.wait_for_call(post)
     post, _, waiting = [each.post("Hello") for each in (cancelling, leaving, last)]
-    line = keys.limiter("narrow").waiters
-    wait_until(lambda: here.redis.zcard(line) == 3, within=30)
+    waiters = keys.limiter("narrow").waiters
+    wait_until(lambda: here.redis.zcard(waiters) == 3, within=30)
     cancelling.cancel(post)
     leaving.delete()
     holders[0].cancel(held[0])
@@ -111,7 +111,7 @@ def test_who_gives_up_while_he_waits_at_a_gate_holds_up_nobody(here: Usual) -> N
         holder.cancel(running)
 
 
-def test_calls_that_go_wrong_for_what_they_ask_shut_out_nobody_else(
+def test_failures_of_bad_prompts_open_no_circuit(
     here: Usual,
 ) -> None:
     *readers, unlucky, other = here.clients(7)
@@ -120,12 +120,12 @@ def test_calls_that_go_wrong_for_what_they_ask_shut_out_nobody_else(
     for client, post in posts:
         here.history.faults[post.content] = 3
         assert client.reply_in(post, "failed")["attempt"] == 4
-    # Of 28 failed calls in a row, where 5 would do.
+    # After 28 failed calls in a row; 5 of several sessions would open the circuit.
     assert here.redis.hget(keys.limiter("default").limiter, "half_open") is None
     assert other.reply_in(other.post("Hello"), "completed")["attempt"] == 1
 
 
-def test_a_circuit_lets_one_call_pass_until_that_is_answered_and_all_from_then_on(
+def test_half_open_circuit_allows_one_call_until_it_answers(
     scene: Callable[..., Scene],
 ) -> None:
     here = scene(
@@ -144,7 +144,7 @@ def test_a_circuit_lets_one_call_pass_until_that_is_answered_and_all_from_then_o
     prober.cancel(probe)
 
 
-def test_a_probe_whose_worker_is_killed_keeps_the_circuit_open_for_its_lease_alone(
+def test_killed_probe_blocks_calls_only_for_its_lease(
     scene: Callable[..., Scene],
 ) -> None:
     here = scene(
@@ -163,8 +163,8 @@ def test_a_probe_whose_worker_is_killed_keeps_the_circuit_open_for_its_lease_alo
     assert other.reply_in(waiting, "completed")["attempt"] == 1
 
 
-def budgeted(build_stack: Callable[..., Stack], directory: Path) -> Stack:
-    """Return a stack whose model has tokens a minute for one reply at a time, started."""
+def start_with_token_limit(build_stack: Callable[..., Stack], directory: Path) -> Stack:
+    """Start a stack whose model has enough tokens per minute for one reply at a time."""
     stack = build_stack(env={"CHAT_RETRY_BACKOFF": "0.1"})
     file = directory / "models.toml"
     limits = "tokens_per_minute = 600\nmax_tokens = 250"
@@ -173,14 +173,14 @@ def budgeted(build_stack: Callable[..., Stack], directory: Path) -> Stack:
     return stack.start()
 
 
-def spender(build_stack: Callable[..., Stack], tokens: int) -> Stack:
-    """Return a stack whose sessions may take so many tokens an hour, started."""
-    knobs = {"CHAT_RETRY_BACKOFF": "0.1", "CHAT_MAX_ATTEMPTS": "2"}
-    return build_stack(env=knobs | {"CHAT_SESSION_TOKENS_PER_HOUR": str(tokens)}).start()
+def start_with_budget(build_stack: Callable[..., Stack], tokens: int) -> Stack:
+    """Start a stack whose sessions may use so many tokens per hour."""
+    env = {"CHAT_RETRY_BACKOFF": "0.1", "CHAT_MAX_ATTEMPTS": "2"}
+    return build_stack(env=env | {"CHAT_SESSION_TOKENS_PER_HOUR": str(tokens)}).start()
 
 
 def ended(owner: Api, answer: dict[str, Any]) -> dict[str, Any]:
-    """Return a reply once it is over."""
+    """Wait for a reply to end, and return it."""
     path = f"{owner.path}/messages/{answer['reply']['id']}"
     wait_until(lambda: owner.get(path).json()["completed_at"], within=30)
     reply: dict[str, Any] = owner.get(path).json()
@@ -188,12 +188,12 @@ def ended(owner: Api, answer: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.security("S24")
-def test_a_session_that_has_spent_its_tokens_is_refused_before_the_model_is_called(
+def test_session_over_its_token_budget_calls_no_model(
     build_stack: Callable[..., Stack],
 ) -> None:
-    stack = spender(build_stack, 150)
+    stack = start_with_budget(build_stack, 150)
     failing, talking = (Api(stack.web().url).open() for _ in range(2))
-    # About 104 tokens a try: one leaves some of the budget, two spend it.
+    # About 104 tokens per attempt: one leaves some of the budget, two exceed it.
     assert ended(failing, failing.say("[[fault:500]]" + " a word" * 56))["attempt"] == 2
     taken: list[int] = []
     while sum(taken) < 150:
@@ -209,13 +209,13 @@ def test_a_session_that_has_spent_its_tokens_is_refused_before_the_model_is_call
 
 
 def waits(owner: Api) -> bool:
-    """Tell whether the last reply waits for tokens."""
+    """Return whether the last reply waits for tokens."""
     wait = owner.snapshot()["messages"][-1]["wait"]
     return wait is not None and wait["reason"] == "rate_limited"
 
 
 def calls_of(stack: Stack) -> list[dict[str, Any]]:
-    """Return the calls that the model has seen, as it was sent them."""
+    """Return the requests that the model got."""
     calls: list[dict[str, Any]] = requests.get(f"{stack.model.url}/__calls__", timeout=5).json()[
         "calls"
     ]
@@ -223,10 +223,8 @@ def calls_of(stack: Stack) -> list[dict[str, Any]]:
 
 
 @pytest.mark.security("S24")
-def test_a_spent_budget_of_tokens_holds_calls_back_and_tries_anew_spend_it_too(
-    build_stack: Callable[..., Stack], tmp_path: Path
-) -> None:
-    stack = budgeted(build_stack, tmp_path)
+def test_token_limit_counts_retries(build_stack: Callable[..., Stack], tmp_path: Path) -> None:
+    stack = start_with_token_limit(build_stack, tmp_path)
     first, second = (Api(stack.web().url).open() for _ in range(2))
     first.say("Hello [[fault:status status=500]]")
     wait_until(lambda: waits(first), within=30)
