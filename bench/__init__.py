@@ -1,1 +1,1 @@
-"""What Parley costs, measured beside what a user would write instead: `make bench`."""
+"""Benchmarks of Parley and of what a user could write instead."""

@@ -1,6 +1,6 @@
-"""Measure the admin's pages at 100,000 sessions and 1,000,000 messages: `python -m bench.admin`.
+"""The admin's pages with 100,000 sessions and 1,000,000 messages: `python -m bench admin`.
 
-BENCH_SESSIONS names another number of sessions.
+BENCH_SESSIONS sets another number of sessions.
 """
 
 import os
@@ -18,33 +18,34 @@ from typing import Any
 import orjson
 import requests
 
-from bench.home import HOME, SESSIONS
 from chat.store import keys
 from chat.store.client import client
 from tests.harness.stack import Stack, port_of
 
+SESSIONS = int(os.environ.get("BENCH_SESSIONS", "100000"))
+# Per session.
 MESSAGES = 10
-"""Of each session."""
-TIMES = 15
-AT_ONCE = 1000
+# Requests per page.
+REQUESTS = 15
+# Sessions per round trip.
+BATCH_SIZE = 1000
 LIST = "/admin/chat/session/"
 PASSWORD = secrets.token_hex(8)
 TEXT = "It stands at three metres and ten, and turns at a quarter past two. " * 3
 
 
-def id_of(number: int) -> str:
-    """Return the id of one of the sessions."""
+def session_id_of(number: int) -> str:
     return f"ses_{number:024x}"
 
 
 def fill() -> None:
-    """Write the sessions with their messages, as the scripts would have left them."""
+    """Write the sessions and their messages in the format of the scripts."""
     now = round(1000 * time.time())
     numbers = iter(range(SESSIONS))
-    while batch := list(islice(numbers, AT_ONCE)):
+    while batch := list(islice(numbers, BATCH_SIZE)):
         pipeline: Any = client().pipeline(transaction=False)
         for number in batch:
-            _write(pipeline, id_of(number), number, now - 10 * number)
+            _write(pipeline, session_id_of(number), number, now - 10 * number)
         pipeline.execute()
 
 
@@ -79,8 +80,8 @@ def _messages(at: int) -> Iterator[tuple[int, bytes]]:
         })  # fmt: skip
 
 
-def signed_in(stack: Stack) -> requests.Session:
-    """Return a browser of sorts, with an account of the staff."""
+def log_in(stack: Stack) -> requests.Session:
+    """Create a superuser, log in, and return an HTTP session."""
     env = stack.env | {"DJANGO_SUPERUSER_PASSWORD": PASSWORD}
     create = ["createsuperuser", "--noinput", "--username=ada", "--email=ada@example.org"]
     for command in (["migrate", "-v0"], create):
@@ -90,39 +91,39 @@ def signed_in(stack: Stack) -> requests.Session:
     form = browser.get(url, timeout=30).text
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form)
     assert token
-    told = {"username": "ada", "password": PASSWORD, "csrfmiddlewaretoken": token[1]}
-    browser.post(url, data=told | {"next": LIST}, timeout=30).raise_for_status()
+    data = {"username": "ada", "password": PASSWORD, "csrfmiddlewaretoken": token[1]}
+    browser.post(url, data=data | {"next": LIST}, timeout=30).raise_for_status()
     return browser
 
 
-def _commands() -> int:
+def _command_count() -> int:
     calls: Any = client().info("commandstats")
     return sum(each["calls"] for each in calls.values())
 
 
 def measure(browser: requests.Session, url: str) -> tuple[float, float, int]:
-    """Return a page's median and longest time, ms, and the commands that Redis carried out."""
+    """Return a page's median and maximum time in ms, and the number of Redis commands."""
     browser.get(url, timeout=30).raise_for_status()
-    before, took = _commands(), []
-    for _ in range(TIMES):
+    before, times = _command_count(), []
+    for _ in range(REQUESTS):
         started = time.perf_counter()
-        answer = browser.get(url, timeout=30)
-        took.append(1000 * (time.perf_counter() - started))
-        assert answer.status_code == 200, answer
-        assert "/login/" not in answer.url
-    return median(took), max(took), (_commands() - before - 1) // TIMES
+        response = browser.get(url, timeout=30)
+        times.append(1000 * (time.perf_counter() - started))
+        assert response.status_code == 200, response
+        assert "/login/" not in response.url
+    return median(times), max(times), (_command_count() - before - 1) // REQUESTS
 
 
 def pages() -> dict[str, str]:
-    """Return the paths of the pages by what they show."""
-    middle = id_of(SESSIONS // 2)
+    """Return the paths of the pages by their description."""
+    middle = session_id_of(SESSIONS // 2)
     session = middle.replace("_", "_5F")
     return {
         "list": LIST,
         "list, in the middle": f"{LIST}?p={SESSIONS // 100}",
         "search by id": f"{LIST}?q={middle}",
-        "search that finds nothing": f"{LIST}?q=nobody",
-        "search by a part of a name": f"{LIST}?q=mer+{SESSIONS // 2}",
+        "search without results": f"{LIST}?q=nobody",
+        "search by part of a name": f"{LIST}?q=mer+{SESSIONS // 2}",
         "filter by model": f"{LIST}?model=default",
         "filter by model and age": f"{LIST}?model=default&activity=1h",
         "filter by status": f"{LIST}?status=running",
@@ -132,9 +133,9 @@ def pages() -> dict[str, str]:
     }
 
 
-def main() -> None:
-    """Fill Redis, and print a line a page."""
-    stack = Stack(Path(HOME) / "stack", redis_port=port_of(os.environ["REDIS_URL"]))
+def main(directory: Path) -> None:
+    """Fill Redis, and print one line per page."""
+    stack = Stack(directory / "stack", redis_port=port_of(os.environ["REDIS_URL"]))
     try:
         stack.redis.start()
         stack.web().start()
@@ -142,14 +143,10 @@ def main() -> None:
         fill()
         print(f"{SESSIONS:,} sessions, {SESSIONS * MESSAGES:,} messages: "
               f"{time.monotonic() - started:.0f} s to write")  # fmt: skip
-        browser = signed_in(stack)
-        print(f"{'page':28}{'median ms':>10}{'longest ms':>12}{'commands':>10}")
+        browser = log_in(stack)
+        print(f"{'page':28}{'median ms':>10}{'maximum ms':>12}{'commands':>10}")
         for name, path in pages().items():
-            typical, worst, commands = measure(browser, stack.web().url + path)
-            print(f"{name:28}{typical:10.0f}{worst:12.0f}{commands:10}")
+            median_ms, max_ms, commands = measure(browser, stack.web().url + path)
+            print(f"{name:28}{median_ms:10.0f}{max_ms:12.0f}{commands:10}")
     finally:
         stack.shut_down()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""Sessions with a long history, written through the store as a worker would."""
+"""Sessions with a long history, written through the store like a worker does."""
 
 import secrets
 
@@ -11,8 +11,8 @@ QUESTION = "What is the height of the tide at the old harbour tonight, and when 
 REPLY = "It stands at three metres and ten, and turns at a quarter past two. " * 3
 
 
-def session_with(messages: int) -> tuple[str, Caller]:
-    """Return the token and the caller of a session that holds so many messages."""
+def create_session(messages: int) -> tuple[str, Caller]:
+    """Create a session with so many messages; return its token and its caller."""
     token, _ = sessions.open_session()
     caller = tokens.caller_from_token(token)
     for _ in range(messages // 2):

@@ -1,4 +1,4 @@
-"""The servers that Parley is measured against."""
+"""The FastAPI servers that Parley is compared with."""
 
 import os
 import sys
@@ -15,14 +15,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @contextmanager
-def passthrough(directory: Path, client: str, model_url: str) -> Iterator[Process]:
-    """Run `bench.passthrough` with one uvicorn worker, as Parley's web process is run."""
+def fastapi_server(directory: Path, client: str, model_url: str) -> Iterator[Process]:
+    """Run `bench.fastapi_app` with one uvicorn worker, like Parley's web process."""
     port = free_port()
     program = Program(
         name=f"fastapi-{client}",
         argv=(
             *(sys.executable, "-m", "uvicorn", "--app-dir", str(ROOT)),
-            *("bench.passthrough:app", "--host", "127.0.0.1", "--port", str(port)),
+            *("bench.fastapi_app:app", "--host", "127.0.0.1", "--port", str(port)),
             "--no-access-log",
         ),
         env={**os.environ, "MODEL_URL": f"{model_url}/v1", "CLIENT": client},

@@ -1,6 +1,6 @@
-"""What a user would write instead: FastAPI that awaits the model within POST.
+"""What a user could write instead: a FastAPI app that awaits the model inside the POST.
 
-`uvicorn bench.passthrough:app`; MODEL_URL names the model, CLIENT is httpx or aiohttp.
+`uvicorn bench.fastapi_app:app`; MODEL_URL is the model's URL, CLIENT is httpx or aiohttp.
 """
 
 import os
@@ -17,34 +17,32 @@ URL = os.environ["MODEL_URL"] + "/chat/completions"
 
 
 class Message(BaseModel):
-    """What a client posts."""
+    """The body of a POST."""
 
     content: str
 
 
-async def by_httpx(client: httpx.AsyncClient, body: dict[str, Any]) -> Any:
-    """Ask the model through httpx."""
+async def call_by_httpx(client: httpx.AsyncClient, body: dict[str, Any]) -> Any:
     return (await client.post(URL, json=body)).json()
 
 
-async def by_aiohttp(client: aiohttp.ClientSession, body: dict[str, Any]) -> Any:
-    """Ask the model through aiohttp."""
+async def call_by_aiohttp(client: aiohttp.ClientSession, body: dict[str, Any]) -> Any:
     async with client.post(URL, json=body) as response:
         return await response.json()
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Keep one pooled client for all requests, as both libraries advise."""
+    """Use one pooled client for all requests, as both libraries advise."""
     if os.environ["CLIENT"] == "httpx":
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=1000)
         async with httpx.AsyncClient(limits=limits, timeout=60) as client:
-            app.state.client, app.state.ask = client, by_httpx
+            app.state.client, app.state.call = client, call_by_httpx
             yield
     else:
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(connector=connector) as session:
-            app.state.client, app.state.ask = session, by_aiohttp
+            app.state.client, app.state.call = session, call_by_aiohttp
             yield
 
 
@@ -53,7 +51,7 @@ app = FastAPI(lifespan=lifespan)
 
 @app.post("/chat")
 async def chat(message: Message) -> dict[str, str]:
-    """Answer a message; nothing is kept, and who leaves loses the answer."""
+    """Answer a message. Nothing is stored, so a client that disconnects loses the answer."""
     body = {"model": "fake-model", "messages": [{"role": "user", "content": message.content}]}
-    answer = await app.state.ask(app.state.client, body)
-    return {"reply": answer["choices"][0]["message"]["content"]}
+    response = await app.state.call(app.state.client, body)
+    return {"reply": response["choices"][0]["message"]["content"]}

@@ -1,4 +1,4 @@
-"""A lean HTTP/1.1 client for load: on two shared cores, the load itself must cost little."""
+"""A minimal HTTP/1.1 client: on two shared cores, the load generator must take little CPU."""
 
 import asyncio
 import re
@@ -11,26 +11,26 @@ import orjson
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back."""
+class Response:
+    """A response; the head is the status line and the headers."""
 
     status: int
     head: bytes
     body: bytes
 
     def header(self, name: str) -> str:
-        """Return a header's value; empty when there is none."""
+        """Return the value of a header, or an empty string."""
         found = re.search(rb"\r\n" + name.encode() + rb": *([^\r]*)", self.head, re.IGNORECASE)
         return found.group(1).decode() if found else ""
 
     def json(self) -> dict[str, object]:
-        """Return the body, which must be a JSON object."""
+        """Parse the body, a JSON object."""
         parsed: dict[str, object] = orjson.loads(self.body)
         return parsed
 
 
-class Line:
-    """One connection that is kept alive; one request at a time."""
+class Connection:
+    """A keep-alive connection for one request at a time."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -43,20 +43,20 @@ class Line:
     async def __aexit__(self, *_: object) -> None:
         self._writer.close()
 
-    async def ask(
+    async def request(
         self, method: str, path: str, *, token: str = "", body: object = None, headers: str = ""
-    ) -> Answer:
-        """Send a request and return its answer; `headers` are whole lines."""
-        self._writer.write(request(self._host, method, path, token, body, headers))
+    ) -> Response:
+        """Send a request and read its response; `headers` are whole lines."""
+        self._writer.write(_request_bytes(self._host, method, path, token, body, headers))
         head = await self._reader.readuntil(b"\r\n\r\n")
         status = int(head[9:12])
         if b"transfer-encoding: chunked" in head.lower():
-            return Answer(status, head, await self._chunks())
-        return Answer(status, head, await self._reader.readexactly(_length(head)))
+            return Response(status, head, await self._read_chunks())
+        return Response(status, head, await self._reader.readexactly(_content_length(head)))
 
-    async def stream(self, path: str, *, token: str) -> AsyncIterator[bytes]:
-        """Send a GET whose answer does not end; give its lines as they come."""
-        self._writer.write(request(self._host, "GET", path, token, None, ""))
+    async def stream_lines(self, path: str, *, token: str) -> AsyncIterator[bytes]:
+        """Send a GET request, and yield the lines of its endless response."""
+        self._writer.write(_request_bytes(self._host, "GET", path, token, None, ""))
         head = await self._reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200"), head
         rest = b""
@@ -66,7 +66,7 @@ class Line:
                 yield line
             await self._reader.readline()
 
-    async def _chunks(self) -> bytes:
+    async def _read_chunks(self) -> bytes:
         body = b""
         while size := int(await self._reader.readline(), 16):
             body += (await self._reader.readexactly(size + 2))[:-2]
@@ -74,10 +74,9 @@ class Line:
         return body
 
 
-def request(  # noqa: PLR0917
+def _request_bytes(  # noqa: PLR0917
     host: str, method: str, path: str, token: str, body: object, headers: str
 ) -> bytes:
-    """Return the bytes of a request."""
     content = b"" if body is None else orjson.dumps(body)
     lines = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n{headers}"
     if token:
@@ -87,7 +86,7 @@ def request(  # noqa: PLR0917
     return lines.encode() + b"\r\n" + content
 
 
-def _length(head: bytes) -> int:
+def _content_length(head: bytes) -> int:
     lowered = head.lower()
     at = lowered.find(b"content-length:")
     return int(lowered[at + 15 : lowered.index(b"\r", at)]) if at >= 0 else 0

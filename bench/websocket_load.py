@@ -1,6 +1,6 @@
-"""A lean WebSocket client for load, and the bare ASGI sockets that Parley's are measured beside.
+"""A minimal WebSocket client for load, and a server of bare ASGI WebSockets to compare with.
 
-`uvicorn bench.sockets:app`; a socket on /ticking is sent a frame `RATE` times a second.
+`uvicorn bench.websocket_load:app`; a WebSocket on /stream receives `RATE` frames per second.
 """
 
 import asyncio
@@ -14,28 +14,28 @@ UPGRADE = (
     "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
+# The first byte of unfragmented frames, by their opcode.
 TEXT, CLOSE, PING, PONG = 0x81, 0x88, 0x89, 0x8A
-"""First bytes of frames that come whole."""
-TWO_BYTES, EIGHT_BYTES = 126, 127
-"""Lengths that say how the length is given."""
+# These lengths mean that the length follows in 2 or 8 bytes.
+LENGTH_IN_2_BYTES, LENGTH_IN_8_BYTES = 126, 127
 MASKED = 0x80
+# A mask of zeros is legal and costs nothing.
 MASK = b"\0\0\0\0"
-"""Masking with zeros is legal and costs nothing."""
 RATE = 20
 FRAME = '{"type":"message.delta","seq":1234,"message_id":"msg_2","delta":"' + "x" * 120 + '"}'
 
 Message = Mapping[str, Any]
 
 
-class Socket:
-    """One WebSocket; frames come whole, as uvicorn sends them."""
+class WebSocket:
+    """A WebSocket without fragmented frames, which uvicorn does not send."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
 
     @classmethod
-    async def open(cls, url: str) -> "Socket":
-        """Connect to an http: URL's path."""
+    async def open(cls, url: str) -> "WebSocket":
+        """Connect to an http: URL."""
         parts = urlsplit(url)
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=2**22)
         path = f"{parts.path}?{parts.query}" if parts.query else parts.path
@@ -44,34 +44,35 @@ class Socket:
         assert head.startswith(b"HTTP/1.1 101"), head
         return cls(reader, writer)
 
-    def say(self, text: bytes) -> None:
-        """Send a text frame."""
+    def send(self, text: bytes) -> None:
         self._send(TEXT, text)
 
-    async def hear(self) -> AsyncIterator[bytes]:
-        """Yield the texts of frames until the socket is closed; answer pings."""
+    async def receive(self) -> AsyncIterator[bytes]:
+        """Yield the texts of frames until the server closes; answer pings."""
         while True:
             first, length = await self._reader.readexactly(2)
-            if length >= TWO_BYTES:
-                size = await self._reader.readexactly(2 if length == TWO_BYTES else 8)
+            if length >= LENGTH_IN_2_BYTES:
+                size = await self._reader.readexactly(2 if length == LENGTH_IN_2_BYTES else 8)
                 length = int.from_bytes(size)
-            text = await self._reader.readexactly(length)
+            payload = await self._reader.readexactly(length)
             if first == PING:
-                self._send(PONG, text)
+                self._send(PONG, payload)
             elif first == CLOSE:
                 return
             else:
-                yield text
+                yield payload
 
     def close(self) -> None:
         """Drop the connection."""
         self._writer.close()
 
-    def _send(self, first: int, text: bytes) -> None:
-        size = len(text)
-        length = bytes([size]) if size < TWO_BYTES else bytes([TWO_BYTES]) + size.to_bytes(2)
-        masked = bytes([length[0] | MASKED]) + length[1:]
-        self._writer.write(bytes([first]) + masked + MASK + text)
+    def _send(self, first: int, payload: bytes) -> None:
+        size = len(payload)
+        if size < LENGTH_IN_2_BYTES:
+            length = bytes([size | MASKED])
+        else:
+            length = bytes([LENGTH_IN_2_BYTES | MASKED]) + size.to_bytes(2)
+        self._writer.write(bytes([first]) + length + MASK + payload)
 
 
 async def app(
@@ -79,21 +80,21 @@ async def app(
     receive: Callable[[], Awaitable[Message]],
     send: Callable[[Message], Awaitable[None]],
 ) -> None:
-    """Serve a bare socket."""
+    """Serve a bare WebSocket."""
     if scope["type"] == "http":
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"up"})
         return
     await receive()
     await send({"type": "websocket.accept"})
-    ticking = asyncio.create_task(_tick(send)) if scope["path"] == "/ticking" else None
+    sending = asyncio.create_task(_send_frames(send)) if scope["path"] == "/stream" else None
     while (await receive())["type"] != "websocket.disconnect":
         pass
-    if ticking:
-        ticking.cancel()
+    if sending:
+        sending.cancel()
 
 
-async def _tick(send: Callable[[Message], Awaitable[None]]) -> None:
+async def _send_frames(send: Callable[[Message], Awaitable[None]]) -> None:
     rate = int(os.environ.get("RATE", RATE))
     while True:
         await asyncio.sleep(1 / rate)
