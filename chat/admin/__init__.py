@@ -1,1 +1,1 @@
-"""Sessions and messages in Django's admin: models, query sets, pages and actions."""
+"""Django admin: models and query sets over Redis, pages and actions."""

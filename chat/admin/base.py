@@ -1,4 +1,4 @@
-"""What the classes of the admin are made of."""
+"""Django's ModelAdmin, with the model as its type parameter."""
 
 from typing import TYPE_CHECKING
 
@@ -7,6 +7,6 @@ from django.contrib import admin
 from chat.admin.models import Session
 
 if TYPE_CHECKING:
-    Base = admin.ModelAdmin[Session]
-else:  # at run time it takes no parameter
-    Base = admin.ModelAdmin
+    ModelAdmin = admin.ModelAdmin[Session]
+else:  # not generic at run time
+    ModelAdmin = admin.ModelAdmin

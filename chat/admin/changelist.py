@@ -1,4 +1,4 @@
-"""The list of sessions: its columns, its filters, its search."""
+"""The list of sessions: columns, filters and search."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -9,21 +9,20 @@ from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from chat.admin.base import Base
+from chat.admin.base import ModelAdmin
 from chat.admin.filters import ActivityFilter, ModelFilter, StatusFilter
 from chat.admin.models import Session
 
 
 class ActivityChangeList(ChangeList):
-    """A list in the one order that there is, whatever a query string asks for."""
+    """A list with a fixed order; the query string cannot change it."""
 
     def get_ordering(self, request: HttpRequest, queryset: Any) -> list[Any]:  # noqa: ARG002
-        """Return that order."""
         return ["-last_active_at"]
 
 
-class SessionList(Base):
-    """Sessions by their last activity; each leads to its conversation."""
+class SessionList(ModelAdmin):
+    """Sessions, most recently active first, with links to their conversations."""
 
     list_display = ("display_name", "id", "status", "model", "messages", "active_ago")
     list_display_links = ("display_name", "id")
@@ -34,33 +33,31 @@ class SessionList(Base):
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
     search_fields = ("id",)
-    search_help_text = "An ID or its start, or a part of a name."
+    search_help_text = "Search by ID, start of an ID, or part of a name."
 
     class Media:
         css = {"all": ["admin_chat/list.css"]}
 
     @admin.display(description="name")
     def display_name(self, session: Session) -> str:
-        """Something to click on."""
+        """Return a text that can serve as a link."""
         return session.name or "(no name)"
 
     @admin.display(description="active")
     def active_ago(self, session: Session) -> str:
-        """The age of the last activity."""
         return f"{_format_age(timezone.now() - session.last_active_at)} ago"
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002
-        """Return what makes the list."""
         return ActivityChangeList
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Show the list; nothing in it is changed by a form."""
-        answer = super().changelist_view(request, {"title": "Sessions", **(extra_context or {})})
-        told = getattr(answer, "context_data", None) or {}  # a redirect has none
-        if "cl" in told:
-            for caution in _delete_warnings(told["cl"].queryset):
-                self.message_user(request, caution, messages.WARNING)
-        return answer
+        """Show the list, and warn about sessions that the search cannot find."""
+        response = super().changelist_view(request, {"title": "Sessions", **(extra_context or {})})
+        context = getattr(response, "context_data", None) or {}  # redirects have none
+        if "cl" in context:
+            for warning in _search_warnings(context["cl"].queryset):
+                self.message_user(request, warning, messages.WARNING)
+        return response
 
     def get_search_results(
         self,
@@ -68,23 +65,23 @@ class SessionList(Base):
         queryset: Any,
         search_term: str,
     ) -> tuple[Any, bool]:
-        """Search as the store can."""
+        """Search with the store's index."""
         text = search_term.strip()
         return (queryset.search(text=text) if text else queryset), False
 
 
-def _delete_warnings(queryset: Any) -> Iterator[str]:
-    """Tell of what a search or a filter has passed over."""
-    unknown = queryset.search_page().result.unindexed if queryset.is_search else 0
-    if unknown:
+def _search_warnings(queryset: Any) -> Iterator[str]:
+    """Yield what a search or a filter cannot find."""
+    unindexed = queryset.search_page().result.unindexed if queryset.is_search else 0
+    if unindexed:
         yield (
-            f"{unknown:,} sessions were opened by an earlier version, which noted no names and "
-            "models: run manage.py reindex once to have them found by these."
+            f"{unindexed:,} sessions of an earlier version are missing from the search index. "
+            "Run manage.py reindex once to add them."
         )
 
 
 def _format_age(age: timedelta) -> str:
-    """Return an age as a number of its greatest unit."""
+    """Return an age in its largest whole unit."""
     for unit, seconds in (("d", 86400), ("h", 3600), ("min", 60)):
         if age.total_seconds() >= seconds:
             return f"{age.total_seconds() // seconds:.0f} {unit}"

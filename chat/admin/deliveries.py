@@ -1,4 +1,4 @@
-"""The page of deliveries: what webhooks have been told of, and what they are still to be told."""
+"""The deliveries page: pending and finished webhook deliveries of all sessions."""
 
 from typing import Any
 
@@ -20,39 +20,39 @@ TEMPLATE = "admin/chat/deliveries.html"
 
 @handle_store_errors
 def page(request: HttpRequest) -> HttpResponse:
-    """Show the deliveries of all sessions, ended ones too, that are in the state `?state=`.
+    """Show the deliveries in the state `?state=`, including those of ended sessions.
 
     Raises:
-        PermissionDenied: the user may not see sessions.
-        Http404: there is no such state.
+        PermissionDenied: the user may not view sessions.
+        Http404: unknown state.
     """
     if not views.permissions(request)["view"]:
         raise PermissionDenied
-    state = _state(request.GET.get("state", DeliveryState.WAITING))
-    named, counts = deliveries.list_deliveries(state), deliveries.counts()
+    state = _parse_state(request.GET.get("state", DeliveryState.PENDING))
+    listed, counts = deliveries.list_deliveries(state), deliveries.counts()
     context = {
         **admin.site.each_context(request),
         "title": "Deliveries",
         "state": state,
         "counts": counts,
-        "deliveries": [_row(each) for each in named],
-        "has_more": counts[state] > len(named),
+        "deliveries": [_row(each) for each in listed],
+        "has_more": counts[state] > len(listed),
     }
     return TemplateResponse(request, TEMPLATE, context)
 
 
-def _state(name: str) -> DeliveryState:
+def _parse_state(name: str) -> DeliveryState:
     try:
         return DeliveryState(name)
     except ValueError as error:
         raise Http404 from error
 
 
-def _row(named: DeliveryWithSession) -> dict[str, Any]:
+def _row(delivery: DeliveryWithSession) -> dict[str, Any]:
     return {
-        "id": named.session_id,
-        "session": named.session and Session.from_row(named.session),
-        "record": named.record,
-        "at": to_datetime(named.record.at),
-        "due": to_datetime(named.record.due_at),
+        "session_id": delivery.session_id,
+        "session": delivery.session and Session.from_row(delivery.session),
+        "record": delivery.record,
+        "at": to_datetime(delivery.record.at),
+        "due_at": to_datetime(delivery.record.due_at),
     }

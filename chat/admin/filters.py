@@ -19,20 +19,19 @@ PERIODS = {
     "over-1d": ("Over 1 day ago", timedelta(days=1)),
     "over-7d": ("Over 7 days ago", timedelta(days=7)),
 }
+STATUSES = {"running": "Running", "waiting": "Waiting", "idle": "Idle"}
 
 
 class ActivityFilter(admin.SimpleListFilter):
-    """By the age of the last activity."""
+    """Filters by the age of the last activity."""
 
     title = "last activity"
     parameter_name = "activity"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        """Name the choices."""
         return [(name, label) for name, (label, _) in PERIODS.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
-        """Keep what was chosen."""
         if self.value() not in PERIODS:
             return queryset
         name = str(self.value())
@@ -42,35 +41,26 @@ class ActivityFilter(admin.SimpleListFilter):
 
 
 class StatusFilter(admin.SimpleListFilter):
-    """By what goes on in the session."""
+    """Filters by whether a turn is running or queued."""
 
     title = "status"
     parameter_name = "status"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        """Name the choices."""
-        return [
-            ("running", "Running"),
-            ("waiting", "Waiting"),
-            ("idle", "Idle"),
-        ]
+        return list(STATUSES.items())
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002
-        """Keep what was chosen."""
-        known = {"running", "waiting", "idle"}
-        return queryset.search(status=self.value()) if self.value() in known else queryset
+        return queryset.search(status=self.value()) if self.value() in STATUSES else queryset
 
 
 class ModelFilter(admin.SimpleListFilter):
-    """By the model that the session uses."""
+    """Filters by the session's model."""
 
     title = "model"
     parameter_name = "model"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        """Name the models of the settings."""
         return [(name, name) for name in llms.all_models()]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002
-        """Keep what was chosen."""
         return queryset.search(model=self.value()) if self.value() else queryset

@@ -1,4 +1,4 @@
-"""The admin's log as a page: who did what to what, and when; nobody changes it."""
+"""The admin's log as a read-only page: who did what, to which object, and when."""
 
 from collections import defaultdict
 from datetime import UTC
@@ -15,43 +15,45 @@ from django.utils.safestring import SafeString
 from chat.domain.errors import StoreUnavailable
 
 if TYPE_CHECKING:
-    Base = admin.ModelAdmin[LogEntry]
-else:  # at run time it takes no parameter
-    Base = admin.ModelAdmin
+    ModelAdmin = admin.ModelAdmin[LogEntry]
+else:  # not generic at run time
+    ModelAdmin = admin.ModelAdmin
 
 
 class LogChangeList(ChangeList):
-    """A page of the log, which knows what of the named still lives."""
+    """A page of the log that knows which of its objects still exist."""
 
     def get_results(self, request: HttpRequest) -> None:
-        """Read the page, and look for all that it names at once, a question a kind of thing."""
+        """Read the page, then look up its objects with one query per type."""
         super().get_results(request)
-        named = defaultdict(set)
+        ids = defaultdict(set)
         for entry in self.result_list:
             if entry.content_type and entry.object_id:
-                named[entry.content_type].add(entry.object_id)
-        living = {kind: _existing_ids(request, kind, ids) for kind, ids in named.items()}
+                ids[entry.content_type].add(entry.object_id)
+        existing = {each: _existing_ids(request, each, ids[each]) for each in ids}
         for entry in self.result_list:
-            entry.is_living = entry.object_id in living.get(entry.content_type, ())
+            entry.object_exists = entry.object_id in existing.get(entry.content_type, ())
 
 
-def _existing_ids(request: HttpRequest, kind: ContentType, ids: set[str]) -> set[str]:
-    """Return which of the ids stand for something that the user may look at."""
-    model = kind.model_class()
-    page = admin.site._registry.get(model) if model else None  # noqa: SLF001
-    if model is None or page is None or not page.has_view_or_change_permission(request):
+def _existing_ids(request: HttpRequest, content_type: ContentType, ids: set[str]) -> set[str]:
+    """Return the ids of objects that exist and that the user may view."""
+    model = content_type.model_class()
+    model_admin = admin.site._registry.get(model) if model else None  # noqa: SLF001
+    if model is None or model_admin is None:
+        return set()
+    if not model_admin.has_view_or_change_permission(request):
         return set()
     try:
         found = list(model._default_manager.filter(pk__in=ids))  # noqa: SLF001
-    except StoreUnavailable:  # the log is in SQL, and is shown all the same
+    except StoreUnavailable:  # the log is stored in SQL, so it can be shown anyway
         return set()
     return {str(each.pk) for each in found}
 
 
-class LogEntryAdmin(Base):
-    """Acts of staff, the newest first; `admin.view_logentry` lets them be seen."""
+class LogEntryAdmin(ModelAdmin):
+    """Actions of all staff, newest first; requires the permission `admin.view_logentry`."""
 
-    list_display = ("time", "user", "kind", "action", "object_link")
+    list_display = ("time", "user", "object_type", "action", "object_link")
     list_display_links = None
     list_filter = (
         ("user", admin.RelatedOnlyFieldListFilter),
@@ -64,7 +66,7 @@ class LogEntryAdmin(Base):
     list_select_related = ("user", "content_type")
     date_hierarchy = "action_time"
     search_fields = ("object_id", "object_repr", "change_message")
-    search_help_text = "The ID or the name of what was acted on, or a part of what was done."
+    search_help_text = "Search by an object's ID or name, or by part of an action."
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     sortable_by = ()
@@ -73,43 +75,37 @@ class LogEntryAdmin(Base):
         css = {"all": ["admin_chat/log.css"]}
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Show the page; nothing is chosen in it."""
         return super().changelist_view(request, {"title": "Log entries", **(extra_context or {})})
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002
-        """Let each page look for what lives."""
         return LogChangeList
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
-        """Entries are written by what is done."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: LogEntry | None = None) -> bool:  # noqa: ARG002
-        """Nobody changes what was done."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: LogEntry | None = None) -> bool:  # noqa: ARG002
-        """Nobody makes it undone; so an account that has done anything is not deleted here."""
+        """Return False. Accounts with log entries therefore cannot be deleted in the admin."""
         return False
 
-    @admin.display(description="when, UTC")
+    @admin.display(description="time (UTC)")
     def time(self, entry: LogEntry) -> str:
-        """To the second."""
         return f"{entry.action_time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
-    @admin.display(description="of")
-    def kind(self, entry: LogEntry) -> str:
-        """What sort of thing it was done to."""
+    @admin.display(description="type")
+    def object_type(self, entry: LogEntry) -> str:
         return entry.content_type.name if entry.content_type else ""
 
-    @admin.display(description="what was done")
+    @admin.display(description="action")
     def action(self, entry: LogEntry) -> str:
-        """In words."""
+        """Return the recorded message, or the kind of action if there is none."""
         return entry.get_change_message() or entry.get_action_flag_display()
 
-    @admin.display(description="to")
+    @admin.display(description="object")
     def object_link(self, entry: LogEntry) -> SafeString:
-        """Name it; lead to it where it lives."""
-        if not getattr(entry, "is_living", False):
+        """Return the object's name, as a link if the object exists."""
+        if not getattr(entry, "object_exists", False):
             return format_html("{}", entry.object_repr)
         return format_html('<a href="{}">{}</a>', entry.get_admin_url(), entry.object_repr)

@@ -1,4 +1,4 @@
-"""Signing in, at a pace at which no password can be guessed."""
+"""The admin's login form, rate limited against password guessing."""
 
 import logging
 from typing import Any
@@ -13,18 +13,18 @@ from chat.domain.errors import RateLimited, StoreUnavailable
 logger = logging.getLogger(__name__)
 
 
-class SignInForm(AdminAuthenticationForm):
-    """Django's own, but it looks at no password when too many were tried."""
+class LoginForm(AdminAuthenticationForm):
+    """Django's form, but attempts above the limit are rejected before the password is checked."""
 
     def clean(self) -> dict[str, Any]:
-        """Refuse what comes too fast, and write each refusal to the process's log."""
+        """Apply the rate limit, then check the password; log rejected and failed attempts."""
         address = client_ip.client_address(self.request.META) if self.request else client_ip.LOCAL
         username = str(self.cleaned_data.get("username", ""))
         try:
-            staff.check_sign_in_rate(username=username, address=address)
+            staff.check_login_rate(username=username, address=address)
         except RateLimited as error:
-            # The name may be a password that was typed into the wrong field.
-            logger.warning("Too many attempts to sign in to the admin from %s", address)
+            # The user name is not logged: it may be a password typed into the wrong field.
+            logger.warning("Too many admin login attempts from %s", address)
             wait = f"Too many attempts. Try again in {error.retry_after:.0f} s."
             raise ValidationError(wait, code="too_many") from error
         except StoreUnavailable as error:
@@ -32,5 +32,5 @@ class SignInForm(AdminAuthenticationForm):
         try:
             return super().clean()
         except ValidationError:
-            logger.warning("An attempt to sign in to the admin failed, from %s", address)
+            logger.warning("Failed admin login from %s", address)
             raise

@@ -1,4 +1,4 @@
-"""The admin's window on Redis: models without a table."""
+"""Read-only Django models of sessions and messages in Redis; no tables."""
 
 import json
 from datetime import datetime
@@ -11,22 +11,20 @@ from chat.store.listing import SessionRow
 
 
 class RedisModel(models.Model):
-    """What the store keeps; it is changed by services only."""
+    """A model that cannot be saved: `chat.conversation` changes the stored objects."""
 
     class Meta:
         abstract = True
 
     def save(self, *_: Any, **__: Any) -> NoReturn:
-        """Refuse."""
-        raise NotSupportedError(f"{type(self).__name__}: changed by services only")
+        raise NotSupportedError(f"{type(self).__name__} objects cannot be saved")
 
     def delete(self, *_: Any, **__: Any) -> NoReturn:
-        """Refuse; a query set of sessions deletes them."""
-        raise NotSupportedError(f"{type(self).__name__}: deleted by services only")
+        raise NotSupportedError(f"{type(self).__name__} objects cannot be deleted one by one")
 
 
 class Session(RedisModel):
-    """A session as it stands in a list."""
+    """A session with the fields of a list's row."""
 
     id = models.CharField(primary_key=True, max_length=40)
     name = models.TextField()
@@ -39,7 +37,7 @@ class Session(RedisModel):
     messages = models.IntegerField()
 
     objects = SessionQuerySet.as_manager()
-    # All that the store told.
+    # The row that the fields are from.
     row: SessionRow
 
     class Meta:
@@ -56,7 +54,6 @@ class Session(RedisModel):
 
     @classmethod
     def from_row(cls, row: SessionRow) -> Self:
-        """Return the session that a row of the list tells of."""
         session = cls(
             id=row.id,
             name=json.loads(row.name),
@@ -73,19 +70,14 @@ class Session(RedisModel):
 
     @property
     def status(self) -> str:
-        """The word that clients are told, or that a worker is on it."""
+        """Return `idle`, `waiting`, `running` or `cancelling`."""
         if self.running:
             return "cancelling" if self.row.is_cancelling else "running"
         return "waiting" if self.waiting else "idle"
 
     @property
-    def lease_until(self) -> datetime | None:
-        """When the running turn is taken from a worker that is silent."""
-        return to_datetime(self.row.lease_expires_at)
-
-    @property
     def retry_at(self) -> datetime | None:
-        """When the turn at the inbox's head may be tried again."""
+        """Return when the next queued turn is attempted again."""
         return to_datetime(self.row.retry_at)
 
 
@@ -101,7 +93,7 @@ class Message(RedisModel):
     content = models.TextField()
 
     objects = MessageQuerySet.as_manager()
-    # All that clients are told of it.
+    # The message as clients receive it.
     data: dict[str, Any]
 
     class Meta:
@@ -113,47 +105,45 @@ class Message(RedisModel):
 
     @classmethod
     def from_json(cls, session_id: str, stored: bytes) -> Self:
-        """Return the message that the store's JSON tells of."""
-        told = json.loads(stored)
+        data = json.loads(stored)
         message = cls(
-            id=f"{session_id}/{told['id']}",
+            id=f"{session_id}/{data['id']}",
             session=session_id,
-            number=int(told["id"].removeprefix("msg_")),
-            role=told["role"],
-            status=told["status"],
-            content=told["content"],
+            number=int(data["id"].removeprefix("msg_")),
+            role=data["role"],
+            status=data["status"],
+            content=data["content"],
         )
-        message.data = told
+        message.data = data
         return message
 
     @property
-    def name(self) -> str:
-        """Its id within the session."""
+    def message_id(self) -> str:
+        """Return the id within the session."""
         return f"msg_{self.number}"
 
     @property
     def seq(self) -> int:
-        """The number of the event that changed it last."""
+        """Return the seq of the event that changed it last."""
         return int(self.data["seq"])
 
     @property
     def is_open(self) -> bool:
-        """Whether it is a reply that is not over."""
+        """Return whether it is a reply that is queued or running."""
         return self.status in {"queued", "in_progress"}
 
     @property
     def created_at(self) -> datetime | None:
-        """When it was accepted."""
         return to_datetime(self.data["created_at"])
 
     @property
     def queued_for(self) -> float | None:
-        """Seconds from acceptance until the last attempt began."""
+        """Return the seconds from acceptance to the start of the last attempt."""
         return _elapsed(self.data["created_at"], self.data["started_at"])
 
     @property
     def duration(self) -> float | None:
-        """Seconds that the last attempt took."""
+        """Return the seconds that the last attempt took."""
         return _elapsed(self.data["started_at"], self.data["completed_at"])
 
 

@@ -1,4 +1,4 @@
-"""The operations page: how Parley stands now, and how the last hour was."""
+"""The operations page: the current state of the deployment, and the last hour."""
 
 from typing import Any
 
@@ -17,10 +17,10 @@ TEMPLATES = "admin/chat/operations/"
 
 @handle_store_errors
 def page(request: HttpRequest) -> HttpResponse:
-    """Show the page, or with `?only=figures` what of it changes.
+    """Show the page, or with `?only=figures` the part of it that is refreshed.
 
     Raises:
-        PermissionDenied: the user may not see sessions.
+        PermissionDenied: the user may not view sessions.
     """
     if not views.permissions(request)["view"]:
         raise PermissionDenied
@@ -39,14 +39,16 @@ def _context() -> dict[str, Any]:
     running = stats.longest_running() if metrics.running_turns else []
     return {
         "metrics": metrics,
-        "oldest_wait": charts.format_seconds(
+        "longest_wait": charts.format_seconds(
             metrics.oldest_wait_seconds if metrics.waiting_turns else None
         ),
         "charts": [
-            charts.chart("replies", "Replies a minute", metrics, ("completed", "incomplete")),
-            charts.chart("errors", "Errors a minute", metrics, ("failed", "expired")),
+            charts.draw_chart(
+                "replies", "Replies per minute", metrics, ("completed", "incomplete")
+            ),
+            charts.draw_chart("errors", "Errors per minute", metrics, ("failed", "expired")),
         ],
-        "shares": [f"p{share * 100:.0f}" for share in charts.PERCENTILES],
+        "percentiles": [f"p{each * 100:.0f}" for each in charts.PERCENTILES],
         "latencies": charts.latency_rows(metrics.latencies_last_hour),
         "outcomes": charts.OUTCOMES,
         "models": charts.model_rows(metrics),
@@ -57,5 +59,5 @@ def _context() -> dict[str, Any]:
             (Session.from_row(row), charts.format_seconds(max(0.0, metrics.now - since)))
             for since, row in running
         ],
-        "names_at_most": stats.MAX_LISTED,
+        "max_listed": stats.MAX_LISTED,
     }

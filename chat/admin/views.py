@@ -1,4 +1,4 @@
-"""The pages of one session: its conversation, what has become of it since, its raw events."""
+"""The pages of a session: conversation with live updates, raw events, webhook deliveries."""
 
 import json
 from typing import Any
@@ -17,50 +17,47 @@ from chat.domain.errors import SessionExpired, SessionNotFound
 from chat.settings import has_webhook
 from chat.webhooks import delivery
 
-# Messages shown at once.
 MESSAGES_PER_PAGE = 50
-# Events shown at once.
 EVENTS_PER_PAGE = 200
-# Of the greatest number that is asked for; Lua counts as far.
+# Maximum digits of a number in the query string: Lua's numbers are exact up to there.
 MAX_DIGITS = 15
 TEMPLATES = "admin/chat/session/"
 
 
 def permissions(request: HttpRequest) -> dict[str, bool]:
-    """Return what the user may do with sessions, by name of the permission.
+    """Return whether the user may `view`, `change`, `delete`, `redact` and `export` sessions.
 
-    Who may change them may see them, as everywhere in Django's admin; who may do neither can do
-    nothing else with what is not to be seen.
+    As everywhere in Django's admin, `change` implies `view`. The others require `view`.
     """
     names = ("view", "change", "delete", "redact", "export")
     has = {name: request.user.has_perm(f"chat.{name}_session") for name in names}
-    may_see = has["view"] or has["change"]
-    return {name: may_see and (has[name] or name == "view") for name in names}
+    can_view = has["view"] or has["change"]
+    return {name: can_view and (has[name] or name == "view") for name in names}
 
 
 def base_context(request: HttpRequest, session: Session, title: str) -> dict[str, Any]:
-    """Return what every page of a session is rendered with."""
+    """Return the template context that all pages of a session share."""
     return {
         **admin.site.each_context(request),
         "title": title,
         "opts": Session._meta,  # noqa: SLF001
         "session": session,
-        "may": permissions(request),
-        "acts": SESSION_ACTIONS,
+        "can": permissions(request),
+        "actions": SESSION_ACTIONS,
     }
 
 
 def conversation(request: HttpRequest, session: Session) -> HttpResponse:
-    """Show a page of messages, the newest unless another is asked for."""
+    """Show a page of messages: the newest, or those before or after a number."""
     before, after = int_param(request, "before"), int_param(request, "after")
-    found = sessions.read(Caller(session_id=session.pk), limit=0)
-    messages, older, newer = _messages(session.pk, before, after)
+    snapshot = sessions.read(Caller(session_id=session.pk), limit=0)
+    messages, has_older, has_newer = _messages(session.pk, before, after)
     context = base_context(request, session, str(session)) | {
-        "settled": _settings_context(found),
-        "messages_shown": messages,
-        "older": messages[0].number if older and messages else None,
-        "newer": messages[-1].number if newer and messages else None,
-        "is_live": not newer,
+        "settings": _settings(snapshot),
+        "conversation": messages,
+        "older": messages[0].number if has_older and messages else None,
+        "newer": messages[-1].number if has_newer and messages else None,
+        "is_live": not has_newer,
     }
     return TemplateResponse(request, TEMPLATES + "conversation.html", context)
 
@@ -69,75 +66,74 @@ def _messages(
     session_id: str, before: int | None, after: int | None
 ) -> tuple[list[Message], bool, bool]:
     """Return a page of messages, oldest first, and whether there are older and newer ones."""
-    every = Message.objects.filter(session=session_id)
+    size = MESSAGES_PER_PAGE
+    messages = Message.objects.filter(session=session_id)
     if after is not None:
-        found = list(every.filter(number__gt=after).order_by("number")[: MESSAGES_PER_PAGE + 1])
-        return found[:MESSAGES_PER_PAGE], True, len(found) > MESSAGES_PER_PAGE
+        found = list(messages.filter(number__gt=after).order_by("number")[: size + 1])
+        return found[:size], True, len(found) > size
     if before is not None:
-        every = every.filter(number__lt=before)
-    found = list(every.order_by("-number")[: MESSAGES_PER_PAGE + 1])
-    return found[:MESSAGES_PER_PAGE][::-1], len(found) > MESSAGES_PER_PAGE, before is not None
+        messages = messages.filter(number__lt=before)
+    found = list(messages.order_by("-number")[: size + 1])
+    return found[:size][::-1], len(found) > size, before is not None
 
 
-def _settings_context(found: Snapshot) -> dict[str, Any]:
-    """Return what the session was opened with, or has been given since."""
+def _settings(snapshot: Snapshot) -> dict[str, Any]:
     return {
-        "system_prompt": json.loads(found.system_prompt) or "",
-        "context": found.context.decode(),
-        "metadata": found.metadata.decode(),
+        "system_prompt": json.loads(snapshot.system_prompt) or "",
+        "context": snapshot.context.decode(),
+        "metadata": snapshot.metadata.decode(),
     }
 
 
 def webhook(request: HttpRequest, session: Session) -> HttpResponse:
-    """Show the session's deliveries, the newest first."""
-    found = sessions.read(Caller(session_id=session.pk), limit=0)
+    """Show the session's webhook and its deliveries, newest first."""
+    snapshot = sessions.read(Caller(session_id=session.pk), limit=0)
     records = delivery.list_for_session(session.pk)
     context = base_context(request, session, f"Webhook of {session}") | {
-        "url": json.loads(found.webhook_url),
-        "deployments": has_webhook(),
+        "url": json.loads(snapshot.webhook_url),
+        "has_default_webhook": has_webhook(),
         "deliveries": [(each, to_datetime(each.at), to_datetime(each.due_at)) for each in records],
     }
     return TemplateResponse(request, TEMPLATES + "webhook.html", context)
 
 
 def live(request: HttpRequest, session_id: str) -> HttpResponse:
-    """Tell how the newest page stands, and those of its messages that the tail may not know.
+    """Return, as JSON, what has changed on the newest page since the seq `?after=`.
 
-    `after` is the seq that the tail has seen. All names are told, so whatever the tail shows that
-    is no longer there (after a reset), and whatever it lacks, is found by it.
+    `seqs` lists all messages of the page, so that the client can remove messages that are gone, and
+    notice that it lacks some.
     """
-    caller = Caller(session_id=session_id)
     try:
-        found = sessions.read(caller, limit=0)
+        snapshot = sessions.read(Caller(session_id=session_id), limit=0)
     except (SessionNotFound, SessionExpired):
         return _json_response({"is_gone": True})
     session = Session.objects.filter(pk=session_id).first()
     if session is None:
         return _json_response({"is_gone": True})
-    context = {"session": session, "may": permissions(request), "settled": _settings_context(found)}
-    told = {
-        "seq": found.seq,
+    context = {"session": session, "can": permissions(request), "settings": _settings(snapshot)}
+    update = {
+        "seq": snapshot.seq,
         "title": str(session),
         "facts": _render("facts.html", context),
-        "settled": _render("settled.html", context),
+        "settings": _render("settings.html", context),
     }
     known = int_param(request, "after") or 0
-    if known != found.seq:
-        told |= _new_messages(context, known if known < found.seq else 0)
-    return _json_response(told)
+    if known != snapshot.seq:
+        update |= _new_messages(context, known if known < snapshot.seq else 0)
+    return _json_response(update)
 
 
 def _new_messages(context: dict[str, Any], known: int) -> dict[str, Any]:
-    """Return the newest page: its names with their seqs, and what has changed since `known`.
+    """Return ids and seqs of the newest page, and the messages that changed since `known`.
 
-    What waits is told again each time: its place changes by the ends of others.
+    Open replies are always included: their queue position changes without an event of theirs.
     """
     messages, has_older, _ = _messages(context["session"].pk, None, None)
     return {
         "older": messages[0].number if has_older else None,
-        "names": [(each.name, each.seq) for each in messages],
+        "seqs": [(each.message_id, each.seq) for each in messages],
         "messages": [
-            {"id": each.name, "html": _render("message.html", context | {"it": each})}
+            {"id": each.message_id, "html": _render("message.html", context | {"message": each})}
             for each in messages
             if each.seq > known or each.is_open
         ],
@@ -148,12 +144,12 @@ def _render(template: str, context: dict[str, Any]) -> str:
     return render_to_string(TEMPLATES + template, context)
 
 
-def _json_response(told: dict[str, Any]) -> HttpResponse:
-    return JsonResponse(told, headers={"Cache-Control": "no-store"})
+def _json_response(data: dict[str, Any]) -> HttpResponse:
+    return JsonResponse(data, headers={"Cache-Control": "no-store"})
 
 
 def events(request: HttpRequest, session: Session) -> HttpResponse:
-    """Show the raw events that are kept of the session, oldest first."""
+    """Show the events in the session's log, oldest first."""
     after = int_param(request, "after") or 0
     page = sessions.events(Caller(session_id=session.pk), after=after, limit=EVENTS_PER_PAGE)
     found = [json.loads(event) for event in page.events]
@@ -168,10 +164,10 @@ def events(request: HttpRequest, session: Session) -> HttpResponse:
 
 
 def int_param(request: HttpRequest, name: str) -> int | None:
-    """Return a number of the query string.
+    """Return a number from the query string, or `None` if it is missing.
 
     Raises:
-        Http404: it is none.
+        Http404: the value is not a number.
     """
     text = request.GET.get(name)
     if text is None:

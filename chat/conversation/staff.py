@@ -21,9 +21,9 @@ from chat.store.listing import ANY_TIME, SessionRow, TimeRange
 from chat.store.message_json import json_escape
 
 REDACTED = "[redacted]"
-# Sign-in attempts per minute and account, and per minute and address.
-SIGN_INS_PER_MINUTE = 6
-SIGN_IN_BURST = 10
+# Login attempts per minute: per account, and per address.
+LOGINS_PER_MINUTE = 6
+LOGIN_BURST = 10
 # Messages per read of an export.
 EXPORT_PAGE = 200
 
@@ -151,8 +151,8 @@ def stream_json(session_id: str) -> Iterator[bytes]:
     yield b"]}\n"
 
 
-def check_sign_in_rate(*, username: str, address: str) -> None:
-    """Count an attempt to sign in.
+def check_login_rate(*, username: str, address: str) -> None:
+    """Count a login attempt.
 
     Raises:
         RateLimited: too many attempts for this account or from this address.
@@ -160,4 +160,4 @@ def check_sign_in_rate(*, username: str, address: str) -> None:
     """
     account = digest("account", username.casefold())
     for scope, caller in (("admin-address", address), ("admin-account", account)):
-        rate_limit.throttle(scope, caller, per_minute=SIGN_INS_PER_MINUTE, burst=SIGN_IN_BURST)
+        rate_limit.throttle(scope, caller, per_minute=LOGINS_PER_MINUTE, burst=LOGIN_BURST)

@@ -111,7 +111,7 @@ class DeliveryState(StrEnum):
     """State of a delivery, as staff see it."""
 
     # An attempt is running or scheduled.
-    WAITING = "waiting"
+    PENDING = "pending"
     # All attempts failed, or the webhook was removed.
     FAILED = "failed"
     DELIVERED = "delivered"

@@ -143,7 +143,7 @@ def next_due(limit: int) -> list[tuple[str, DeliveryRecord]]:
     Raises:
         StoreUnavailable
     """
-    due = _merge_partitions(DeliveryState.WAITING, limit)
+    due = _merge_partitions(DeliveryState.PENDING, limit)
     members = [member.rpartition(":") for member, _ in due]
     pipeline: Any = client().pipeline(transaction=False)
     for session_id, _, number in members:
@@ -169,7 +169,7 @@ def latest_finished(state: DeliveryState, limit: int) -> list[tuple[str, Deliver
 
 
 def _state_key(state: DeliveryState, tag: int) -> str:
-    if state is DeliveryState.WAITING:
+    if state is DeliveryState.PENDING:
         return keys.outbox(tag)
     delivered, failed = keys.finished_deliveries(tag)
     return delivered if state is DeliveryState.DELIVERED else failed
@@ -177,7 +177,7 @@ def _state_key(state: DeliveryState, tag: int) -> str:
 
 def _merge_partitions(state: DeliveryState, limit: int) -> list[tuple[str, float]]:
     """Return members and scores of all partitions: the next due, or the latest finished."""
-    is_newest_first = state is not DeliveryState.WAITING
+    is_newest_first = state is not DeliveryState.PENDING
     pipeline: Any = client().pipeline(transaction=False)
     for tag in range(chat_settings.PARTITIONS):
         key = _state_key(state, tag)

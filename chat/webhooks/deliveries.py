@@ -38,7 +38,7 @@ def list_deliveries(state: DeliveryState) -> Sequence[DeliveryWithSession]:
     Raises:
         StoreUnavailable
     """
-    is_pending = state is DeliveryState.WAITING
+    is_pending = state is DeliveryState.PENDING
     found = outbox.next_due(MAX_LISTED) if is_pending else outbox.latest_finished(state, MAX_LISTED)
     ids = dict.fromkeys(session_id for session_id, _ in found)
     rows = {row.id: row for row in listing.rows(list(ids))}

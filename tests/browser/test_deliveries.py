@@ -50,7 +50,7 @@ def test_staff_can_find_and_retry_a_failed_delivery(
 
     receiver.default_responder = respond(204)
     delivery.get_by_role("button", name="Deliver again").click()
-    expect(tab.locator(".messagelist")).to_contain_text("Asked for msg_2 to be delivered again.")
+    expect(tab.locator(".messagelist")).to_contain_text("Scheduled another delivery of msg_2.")
     assert receiver.wait_for(2)[1].id == f"{session_id}_msg_2"
     wait_until(lambda: "delivered" in row_of(tab, "msg_2"))
     tab.goto(f"{url}/admin/deliveries/")

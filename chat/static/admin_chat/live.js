@@ -30,26 +30,26 @@ const setContent = (id, html) => {
 
 // Whether each message of the newest page is in the response or already up to date on the page. It is
 // not if Redis lost its latest writes, or if the page was rendered from an older state.
-const isComplete = ({ names, messages }) => {
+const isComplete = ({ seqs, messages }) => {
   const received = new Set(messages.map(({ id }) => id));
-  return names.every(
-    ([id, at]) => received.has(id) || document.getElementById(id)?.dataset.seq === String(at),
+  return seqs.every(
+    ([id, latest]) => received.has(id) || document.getElementById(id)?.dataset.seq === String(latest),
   );
 };
 
 // Make the transcript show the newest page. Messages that a reset has cleared are removed.
-const updateTranscript = ({ names, messages, older }) => {
+const updateTranscript = ({ seqs, messages, older }) => {
   const received = new Map(messages.map(({ id, html }) => [id, parseElement(html)]));
-  const ids = new Set(names.map(([id]) => id));
+  const ids = new Set(seqs.map(([id]) => id));
   [...transcript.children].filter(({ id }) => !ids.has(id)).forEach((each) => each.remove());
-  names.forEach(([id], index) => {
+  seqs.forEach(([id], index) => {
     const current = document.getElementById(id);
     const element = received.get(id) ?? current;
     if (current && current !== element) current.replaceWith(element);
     const sibling = transcript.children[index] ?? null;
     if (sibling !== element) transcript.insertBefore(element, sibling);
   });
-  document.getElementById("empty").hidden = names.length > 0;
+  document.getElementById("empty").hidden = seqs.length > 0;
   document.getElementById("older").hidden = older === null;
   document.querySelector("#older a").href = `?before=${older ?? ""}`;
 };
@@ -57,9 +57,9 @@ const updateTranscript = ({ names, messages, older }) => {
 const show = (update) => {
   const wasAtEnd = isAtEnd();
   setContent("facts", update.facts);
-  setContent("settled", update.settled);
+  setContent("settings", update.settings);
   document.querySelector("#content > h1").textContent = update.title;
-  if (update.names) updateTranscript(update);
+  if (update.seqs) updateTranscript(update);
   if (wasAtEnd) window.scrollTo(0, document.documentElement.scrollHeight);
 };
 
@@ -74,7 +74,7 @@ const poll = async () => {
     document.getElementById("gone").hidden = false;
     return null;
   }
-  if (update.names && !isComplete(update)) {
+  if (update.seqs && !isComplete(update)) {
     seq = 0;
     return IMMEDIATELY;
   }

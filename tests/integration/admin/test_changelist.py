@@ -181,7 +181,7 @@ def test_an_action_takes_of_the_chosen_those_that_still_meet_the_filter(admin: C
     turns.take(running)
     told = {"action": "cancel", "_selected_action": [running, idle]}
     html = admin.post(f"{LIST}?status=running", told, follow=True).content.decode()
-    assert f"{running[3:]}: Asked to cancel the running turn." in html  # after a capital
+    assert f"{running[3:]}: Requested cancellation of the running turn." in html  # after a capital
     assert f"{idle[3:]}: " not in html
 
 
@@ -292,13 +292,13 @@ def test_sessions_of_an_earlier_version_are_found_once_they_are_noted(
     redis.hset(keys.for_session(gone).search_fields, gone, '"default"\nada, who is gone')
     redis.hincrby(keys.for_session(gone).counts, 'model:"default"', 1)
     html = admin.get(f"{LIST}?q=ada").content.decode()
-    assert "sessions were opened by an earlier version" in html
+    assert "missing from the search index" in html
     call_command("reindex")
     for _ in range(2):
         # Some may have been opened within one ms.
         assert set(shown(admin, "?q=ada")) == set(shown(admin, "?model=default")) == set(named)
         call_command("reindex")
-    assert "earlier version" not in admin.get(f"{LIST}?q=ada").content.decode()
+    assert "missing from the search index" not in admin.get(f"{LIST}?q=ada").content.decode()
     assert admin.get(LIST + "?model=default").context["cl"].result_count == 3
 
 
@@ -306,7 +306,7 @@ def test_an_action_on_too_many_is_refused(redis: Redis, admin: Client) -> None:
     many(redis, 1100)
     told = {"action": "expire", "select_across": "1", "_selected_action": id_of(1)}
     answer = admin.post(LIST, told, follow=True)
-    assert "Actions take 1,000 sessions at most" in answer.content.decode()
+    assert "Actions apply to at most 1,000 sessions" in answer.content.decode()
 
 
 def test_a_filter_that_redis_cannot_serve_is_refused(admin: Client) -> None:

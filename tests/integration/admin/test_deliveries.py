@@ -52,14 +52,14 @@ def shown(client: Client, state: str) -> list[str]:
     """Return whose deliveries the page names, in order."""
     answer = client.get(f"{PAGE}?state={state}")
     assert answer.status_code == 200
-    return [each["id"] for each in answer.context["deliveries"]]
+    return [each["session_id"] for each in answer.context["deliveries"]]
 
 
 def test_what_waits_is_named_by_the_time_of_its_next_try(admin: Client) -> None:
     later, now = owed("<b>later</b>", to=LATER), owed("now")
-    assert shown(admin, "waiting") == [now, later]
+    assert shown(admin, "pending") == [now, later]
     html = admin.get(PAGE).content.decode()
-    for part in ("Waiting 2", "Failed 0", "Delivered 0", "&lt;b&gt;later", "503", "no response yet",
+    for part in ("Pending 2", "Failed 0", "Delivered 0", "&lt;b&gt;later", "503", "no response yet",
                  page(now, "webhook")):  # fmt: skip
         assert part in html, part
     assert "<b>later" not in html
@@ -69,14 +69,14 @@ def test_what_has_ended_is_named_the_newest_first(admin: Client) -> None:
     first, second, failed = owed(to=LANDED), owed(to=LANDED), owed(to=FAILED)
     assert shown(admin, "delivered") == [second, first]
     assert shown(admin, "failed") == [failed]
-    assert shown(admin, "waiting") == []
+    assert shown(admin, "pending") == []
     assert "timeout" in admin.get(f"{PAGE}?state=failed").content.decode()
 
 
 def test_deliveries_of_ended_sessions_are_shown_to_their_end(admin: Client) -> None:
     waits, failed = owed("a name", to=LATER), owed(to=FAILED)
     end(waits, failed)
-    assert (shown(admin, "waiting"), shown(admin, "failed")) == ([waits], [failed])
+    assert (shown(admin, "pending"), shown(admin, "failed")) == ([waits], [failed])
     html = admin.get(PAGE).content.decode()
     assert "(session ended)" in html
     assert ">a name<" not in html
@@ -87,7 +87,7 @@ def test_a_delivery_that_ends_after_its_session_is_shown(admin: Client) -> None:
     session_id = owed()
     end(session_id)
     deliver(session_id, FAILED)
-    assert (shown(admin, "waiting"), shown(admin, "failed")) == ([], [session_id])
+    assert (shown(admin, "pending"), shown(admin, "failed")) == ([], [session_id])
 
 
 def test_what_no_webhook_wants_any_more_is_with_what_failed(admin: Client) -> None:
@@ -101,9 +101,9 @@ def test_what_no_webhook_wants_any_more_is_with_what_failed(admin: Client) -> No
 def test_what_is_delivered_again_stands_in_one_state_only(admin: Client) -> None:
     session_id = owed(to=FAILED)
     delivery.redeliver(session_id, "msg_2")
-    assert (shown(admin, "waiting"), shown(admin, "failed")) == ([session_id], [])
+    assert (shown(admin, "pending"), shown(admin, "failed")) == ([session_id], [])
     deliver(session_id, LANDED)
-    assert (shown(admin, "waiting"), shown(admin, "delivered")) == ([], [session_id])
+    assert (shown(admin, "pending"), shown(admin, "delivered")) == ([], [session_id])
 
 
 def test_a_deleted_session_is_named_nowhere(admin: Client, redis: Redis) -> None:

@@ -42,7 +42,7 @@ def acted_on(admin: Client, name: str = "") -> str:
     """Return the id of a session in which a turn was cancelled by staff."""
     session_id = opened(name)
     asked(session_id, "a question")
-    admin.post(page(session_id, "act"), {"act": "cancel"})
+    admin.post(page(session_id, "action"), {"session_action": "cancel"})
     return session_id
 
 
@@ -62,7 +62,7 @@ def test_another_sees_what_was_done_and_is_led_to_what_lives(
     admin.post(page(gone, "delete"), {"post": "yes"})
     deleted, cancelled_gone, cancelled = rows(auditor)
     assert deleted == ("Deletion", gone)
-    assert cancelled_gone == ("Cancelled 1 waiting turn.", gone)
+    assert cancelled_gone == ("Cancelled 1 queued turn.", gone)
     assert page(living) in cancelled[1]
     assert "&lt;b&gt;Ada" in cancelled[1]
     html = auditor.get(LOG).content.decode()
@@ -96,7 +96,7 @@ def test_it_is_shown_without_redis(admin: Client, auditor: Client, settings: Set
     session_id = acted_on(admin)
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
     store_client.cache_clear()
-    assert rows(auditor) == [("Cancelled 1 waiting turn.", session_id)]
+    assert rows(auditor) == [("Cancelled 1 queued turn.", session_id)]
 
 
 def test_nobody_changes_it(admin: Client) -> None:
@@ -133,5 +133,5 @@ def test_seeing_sessions_is_not_seeing_the_log(admin: Client, auditor: Client) -
 def test_who_may_not_see_sessions_is_led_to_none(admin: Client, auditor: Client) -> None:
     session_id = acted_on(admin)
     take_away("view_session")
-    assert rows(auditor) == [("Cancelled 1 waiting turn.", session_id)]
+    assert rows(auditor) == [("Cancelled 1 queued turn.", session_id)]
     sessions.read(Caller(session_id=session_id))

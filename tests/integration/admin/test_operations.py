@@ -47,7 +47,7 @@ def test_it_tells_how_things_stand(busy: str, admin: Client) -> None:
     context, html = answer.context, answer.content.decode()
     metrics = context["metrics"]
     assert (metrics.waiting_turns, metrics.running_turns, metrics.sessions) == (1, 1, 4)
-    assert [(chart.total, chart.most) for chart in context["charts"]] == [(1, 1), (1, 1)]
+    assert [(chart.total, chart.maximum) for chart in context["charts"]] == [(1, 1), (1, 1)]
     assert [count for _, count, _ in context["latencies"]] == ["2", "1", "2"]
     assert [session.pk for session, _ in context["running"]] == [busy]
     for part in ("a test", "host:1", "&lt;b&gt;Ada&lt;/b&gt;", "model_error", "closed"):
@@ -81,7 +81,7 @@ def test_open_circuit_is_shown_with_its_reason(admin: Client) -> None:
 def test_an_idle_parley_without_workers_is_told_as_such(admin: Client) -> None:
     html = html_of(admin)
     assert "No worker is running" in html
-    assert html.count('<span class="most"></span>') == 2  # no axis from 0 to 0
+    assert html.count('<span class="maximum"></span>') == 2  # no axis from 0 to 0
     assert "No turns yet." in html
 
 
@@ -127,14 +127,14 @@ def test_a_redis_that_is_down_is_told(admin: Client, settings: Settings) -> None
 def test_bars_are_as_high_as_their_minutes(busy: str, admin: Client) -> None:  # noqa: ARG001
     metrics = admin.get(PAGE).context["metrics"]
     counts = tuple(range(MINUTES))
-    drawn = charts.chart(
+    drawn = charts.draw_chart(
         "x", "X", replace(metrics, ended_by_minute={"completed": counts}), ("completed",)
     )
-    assert (drawn.most, drawn.last, drawn.total) == (59, 58, sum(counts))
+    assert (drawn.maximum, drawn.last, drawn.total) == (59, 58, sum(counts))
     assert [bar.x for bar in drawn.bars] == list(range(1, MINUTES))  # nothing is drawn for nothing
     assert drawn.bars[-1].height == charts.HEIGHT
-    assert not drawn.bars[-1].is_over
-    assert drawn.bars[0].title == "1 58 min ago"
+    assert not drawn.bars[-1].is_complete
+    assert drawn.bars[0].title == "58 min ago: 1"
 
 
 @pytest.mark.parametrize(

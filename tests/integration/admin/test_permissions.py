@@ -69,13 +69,15 @@ def test_who_may_view_sees_all_and_can_do_nothing(staff: Staff) -> None:
         assert client.get(path).status_code == 200, path
     shown = client.get(page(session_id)).content.decode()
     assert "a question" in shown
-    assert 'name="act"' not in shown
-    for act in ACTS:
-        answer = client.post(page(session_id, "act"), {"act": act, "confirmed": "yes"})
-        assert answer.status_code == 403, act
+    assert 'name="session_action"' not in shown
+    for action in ACTS:
+        answer = client.post(
+            page(session_id, "action"), {"session_action": action, "confirmed": "yes"}
+        )
+        assert answer.status_code == 403, action
     assert client.post(page(session_id, "delete"), {"post": "yes"}).status_code == 403
-    for act in ("cancel", "requeue", "expire", "export", "export_turns", "delete_selected"):
-        told = {"action": act, "_selected_action": session_id, "post": "yes", "confirmed": "yes"}
+    for action in ("cancel", "requeue", "expire", "export", "export_turns", "delete_selected"):
+        told = {"action": action, "_selected_action": session_id, "post": "yes", "confirmed": "yes"}
         client.post(LIST, told)
     assert sessions.read(Caller(session_id=session_id)).waiting == 1
     assert not LogEntry.objects.exists()
@@ -83,7 +85,7 @@ def test_who_may_view_sees_all_and_can_do_nothing(staff: Staff) -> None:
 
 @pytest.mark.security("S10")
 @pytest.mark.parametrize(
-    ("permission", "act"),
+    ("permission", "action"),
     [
         ("change", "cancel"),
         ("change", "requeue"),
@@ -92,14 +94,14 @@ def test_who_may_view_sees_all_and_can_do_nothing(staff: Staff) -> None:
         ("export", "export"),
     ],
 )
-def test_each_act_wants_its_own_permission(staff: Staff, permission: str, act: str) -> None:
+def test_each_act_wants_its_own_permission(staff: Staff, permission: str, action: str) -> None:
     session_id = opened()
     asked(session_id, "a question")
-    told = {"act": act, "confirmed": "yes"}
+    told = {"session_action": action, "confirmed": "yes"}
     others = {"view", "change", "delete", "redact", "export"} - {permission}
-    assert staff(*sorted(others)).post(page(session_id, "act"), told).status_code == 403
+    assert staff(*sorted(others)).post(page(session_id, "action"), told).status_code == 403
     client = staff("view", permission)
-    assert client.post(page(session_id, "act"), told).status_code in {200, 302}
+    assert client.post(page(session_id, "action"), told).status_code in {200, 302}
     assert LogEntry.objects.count() == 1
 
 
@@ -108,9 +110,11 @@ def test_who_may_not_see_sessions_can_do_nothing_with_them(staff: Staff) -> None
     session_id = opened("secret name")
     asked(session_id, "a question")
     client = staff("delete", "redact", "export")
-    for act in ACTS:
-        answer = client.post(page(session_id, "act"), {"act": act, "confirmed": "yes"})
-        assert answer.status_code == 403, act
+    for action in ACTS:
+        answer = client.post(
+            page(session_id, "action"), {"session_action": action, "confirmed": "yes"}
+        )
+        assert answer.status_code == 403, action
     assert client.post(page(session_id, "delete"), {"post": "yes"}).status_code == 403
     assert client.get(LIST).status_code == 403
     assert "secret name" not in client.get("/admin/").content.decode()
@@ -124,7 +128,7 @@ def test_nothing_is_done_without_a_csrf_token(admin: Client) -> None:
     asked(session_id, "a question")
     strict = Client(enforce_csrf_checks=True)
     strict.cookies = admin.cookies
-    answer = strict.post(page(session_id, "act"), {"act": "cancel"})
+    answer = strict.post(page(session_id, "action"), {"session_action": "cancel"})
     assert answer.status_code == 403
     assert sessions.read(Caller(session_id=session_id)).waiting == 1
 
@@ -133,7 +137,10 @@ def test_nothing_is_done_without_a_csrf_token(admin: Client) -> None:
 def test_nothing_is_done_by_a_get_or_by_a_form_of_fields(admin: Client) -> None:
     session_id = opened("a name")
     turns_before = sessions.read(Caller(session_id=session_id)).seq
-    assert admin.get(page(session_id, "act") + "?act=expire&confirmed=yes").status_code == 405
+    assert (
+        admin.get(page(session_id, "action") + "?session_action=expire&confirmed=yes").status_code
+        == 405
+    )
     assert admin.post(page(session_id), {"name": "another"}).status_code == 405
     assert admin.get(LIST + "add/").status_code == 403
     assert sessions.read(Caller(session_id=session_id)).seq == turns_before
@@ -154,6 +161,6 @@ def test_guessing_passwords_is_slowed_and_logged(caplog: pytest.LogCaptureFixtur
         assert "Too many" not in try_in(f"guess {guess}")
     assert "Too many attempts. Try again in" in try_in("right")
     assert "Too many attempts" in try_in("right", address="192.0.2.2")
-    assert "failed, from 192.0.2.1" in caplog.text
-    assert "Too many attempts to sign in to the admin from 192.0.2.1" in caplog.text
+    assert "Failed admin login from 192.0.2.1" in caplog.text
+    assert "Too many admin login attempts from 192.0.2.1" in caplog.text
     assert "guess" not in caplog.text

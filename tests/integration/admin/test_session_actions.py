@@ -20,8 +20,8 @@ from tests.integration.transcripts import rules
 
 
 def do(client: Client, session_id: str, act: str, *, confirmed: bool = True) -> str:
-    told = {"act": act} | ({"confirmed": "yes"} if confirmed else {})
-    return client.post(page(session_id, "act"), told, follow=True).content.decode()
+    told = {"session_action": act} | ({"confirmed": "yes"} if confirmed else {})
+    return client.post(page(session_id, "action"), told, follow=True).content.decode()
 
 
 def log() -> list[tuple[str | None, str]]:
@@ -41,14 +41,14 @@ def test_a_running_reply_is_cancelled_by_a_mark(admin: Client) -> None:
     assert turns.say(claim, "some text") is True
     for act in ("cancel msg_2", "cancel"):
         assert "Nothing to cancel" in do(admin, session_id, act)
-    assert log() == [(session_id, "Asked to cancel msg_2.")]
+    assert log() == [(session_id, "Requested cancellation of msg_2.")]
 
 
 def test_what_has_ended_is_not_cancelled(admin: Client) -> None:
     session_id = opened()
     asked(session_id, "a question")
     turns.reply(session_id, "an answer")
-    assert "Nothing to cancel: msg_2, it has ended." in do(admin, session_id, "cancel msg_2")
+    assert "Nothing to cancel: msg_2 has ended." in do(admin, session_id, "cancel msg_2")
     assert log() == []
 
 
@@ -56,10 +56,10 @@ def test_all_open_turns_are_cancelled(admin: Client) -> None:
     session_id = opened()
     for _ in range(3):
         asked(session_id, "a question")
-    assert "Cancelled 3 waiting turns." in do(admin, session_id, "cancel")
+    assert "Cancelled 3 queued turns." in do(admin, session_id, "cancel")
     assert [status_of(session_id, f"msg_{n}") for n in (2, 4, 6)] == ["cancelled"] * 3
     assert "Nothing to cancel." in do(admin, session_id, "cancel")
-    assert log() == [(session_id, "Cancelled 3 waiting turns.")]
+    assert log() == [(session_id, "Cancelled 3 queued turns.")]
 
 
 def test_a_running_turn_is_cancelled_with_those_that_wait(admin: Client) -> None:
@@ -68,7 +68,9 @@ def test_a_running_turn_is_cancelled_with_those_that_wait(admin: Client) -> None
         asked(session_id, "a question")
     turns.take(session_id)
     do(admin, session_id, "cancel")
-    assert log() == [(session_id, "Cancelled 1 waiting turn. Asked to cancel the running turn.")]
+    assert log() == [
+        (session_id, "Cancelled 1 queued turn. Requested cancellation of the running turn.")
+    ]
 
 
 def test_requeueing_takes_a_turn_from_its_worker(admin: Client) -> None:
@@ -95,8 +97,8 @@ def test_a_turn_marked_to_be_cancelled_is_not_begun_anew(admin: Client) -> None:
     do(admin, session_id, "requeue")
     assert status_of(session_id, "msg_2") == "cancelled"
     assert [told for _, told in log()] == [
-        "Asked to cancel the running turn.",
-        "Cancelled the running turn, as was asked for before.",
+        "Requested cancellation of the running turn.",
+        "Cancelled the running turn, as requested earlier.",
     ]
 
 

@@ -46,7 +46,7 @@ RULES = {
     "chat/session/<session_id>/live/": SEES,
     "chat/session/<session_id>/events/": SEES,
     "chat/session/<session_id>/webhook/": SEES,
-    "chat/session/<session_id>/act/": STAFF,  # 405: what a POST may do stands in test_permissions
+    "chat/session/<session_id>/action/": STAFF,  # 405; test_permissions covers POST
     "chat/session/<path:object_id>/history/": SEES,
     "chat/session/<path:object_id>/delete/": frozenset({"deletes"}),
     "chat/session/<path:object_id>/change/": SEES,
@@ -95,7 +95,7 @@ def session_id(admin: Client) -> str:
     """Of a session on which staff have acted."""
     told = opened(NAME)
     asked(told, "a question")
-    admin.post(page(told, "act"), {"act": "cancel"})
+    admin.post(page(told, "action"), {"session_action": "cancel"})
     return told
 
 

@@ -61,7 +61,7 @@ def test_what_clients_and_models_write_stays_text(admin: Client, payload: str) -
         assert payload not in html or "<" not in payload
         assert "script-src" not in answer["Content-Security-Policy"]
         assert "default-src 'self'" in answer["Content-Security-Policy"]
-    confirming = admin.post(page(session_id, "act"), {"act": "expire"})
+    confirming = admin.post(page(session_id, "action"), {"session_action": "expire"})
     assert Live(confirming.content.decode()).found == []
     told = admin.get(page(session_id, "live")).json()
     assert Live("".join(each["html"] for each in told["messages"])).found == []
@@ -93,8 +93,8 @@ def test_a_long_conversation_is_shown_in_pages(
         turns.reply(session_id, f"answer {n}")
 
     def names(query: str = "") -> list[str]:
-        found = admin.get(page(session_id) + query).context["messages_shown"]
-        return [message.name for message in found]
+        found = admin.get(page(session_id) + query).context["conversation"]
+        return [message.message_id for message in found]
 
     assert names() == ["msg_7", "msg_8", "msg_9", "msg_10"]
     assert names("?before=7") == ["msg_3", "msg_4", "msg_5", "msg_6"]
@@ -136,10 +136,10 @@ def test_the_live_tail_is_told_what_there_is_after_a_reset(admin: Client) -> Non
     seq = admin.get(path).json()["seq"]
     sessions.reset(Caller(session_id=session_id))
     told = admin.get(f"{path}?after={seq}").json()
-    assert (told["names"], told["messages"], told["older"]) == ([], [], None)
+    assert (told["seqs"], told["messages"], told["older"]) == ([], [], None)
     asked(session_id, "another question")
     told = admin.get(f"{path}?after={told['seq']}").json()
-    assert [name for name, _ in told["names"]] == ["msg_3", "msg_4"]
+    assert [message_id for message_id, _ in told["seqs"]] == ["msg_3", "msg_4"]
 
 
 def test_the_live_tail_is_told_of_all_that_it_shows_and_of_all_places(
@@ -153,7 +153,7 @@ def test_the_live_tail_is_told_of_all_that_it_shows_and_of_all_places(
     seq = admin.get(path).json()["seq"]
     turns.reply(session_id, "an answer")
     told = admin.get(f"{path}?after={seq}").json()
-    assert [name for name, _ in told["names"]] == ["msg_5", "msg_6", "msg_7", "msg_8"]
+    assert [message_id for message_id, _ in told["seqs"]] == ["msg_5", "msg_6", "msg_7", "msg_8"]
     assert told["older"] == 5
     assert [each["id"] for each in told["messages"]] == ["msg_6", "msg_8"]
     assert "position 1" in told["messages"][0]["html"]

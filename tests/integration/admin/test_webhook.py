@@ -45,20 +45,20 @@ def test_a_delivery_is_shown_as_it_stands(admin: Client, session_id: str) -> Non
 def test_what_was_delivered_is_delivered_again(admin: Client, session_id: str) -> None:
     deliver(session_id, DeliveryResult(status=DeliveryStatus.DELIVERED, code="200"))
     assert "delivered" in shown(admin, session_id)
-    told = {"act": "redeliver msg_2"}
-    answer = admin.post(page(session_id, "act"), told, follow=True)
+    told = {"session_action": "redeliver msg_2"}
+    answer = admin.post(page(session_id, "action"), told, follow=True)
     assert answer.redirect_chain[-1][0] == page(session_id, "webhook")
     assert outbox.claim_due() == [(session_id, 2)]
     (entry,) = LogEntry.objects.all()
-    assert entry.change_message == "Asked for msg_2 to be delivered again."
-    answer = admin.post(page(session_id, "act"), told, follow=True)
-    assert "msg_2 is being delivered" in answer.content.decode()
+    assert entry.change_message == "Scheduled another delivery of msg_2."
+    answer = admin.post(page(session_id, "action"), told, follow=True)
+    assert "msg_2 is already being delivered" in answer.content.decode()
     assert LogEntry.objects.count() == 1
 
 
 def test_what_was_never_delivered_is_not_delivered_again(admin: Client, session_id: str) -> None:
-    told = {"act": "redeliver msg_9"}
-    answer = admin.post(page(session_id, "act"), told, follow=True)
+    told = {"session_action": "redeliver msg_9"}
+    answer = admin.post(page(session_id, "action"), told, follow=True)
     assert "Message not found in this session" in answer.content.decode()
     assert not LogEntry.objects.exists()
 

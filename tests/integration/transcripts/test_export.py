@@ -107,7 +107,7 @@ def test_dates_choose_replies(tmp_path: Path) -> None:
 def test_a_model_chooses_replies(tmp_path: Path) -> None:
     said(opened(), "one?", "one")
     assert len(exported(tmp_path, "--model", "default")) == 1
-    with pytest.raises(CommandError, match="no model 'other'"):
+    with pytest.raises(CommandError, match="Unknown model 'other'"):
         exported(tmp_path, "--model", "other")
 
 
@@ -138,7 +138,7 @@ def test_a_walk_finds_every_session_once_though_all_are_active_meanwhile(redis: 
     session_ids = {opened() for _ in range(300)}
     for tag in range(16):
         for n in range(1000):
-            redis.zadd(f"chat:{{{tag}}}:index", {f"other_{tag}_{n}": 1})
+            redis.zadd(f"chat:{{{tag}}}:by_activity", {f"other_{tag}_{n}": 1})
     seen: list[str] = []
     for stride in listing.scan():
         seen += stride
@@ -153,7 +153,7 @@ def test_a_file_has_its_name_once_it_is_whole_and_none_is_overwritten(tmp_path: 
     said(opened(), "one?", "one")
     target = tmp_path / "kept.jsonl"
     target.write_text("mine")
-    with pytest.raises(CommandError, match="exists already"):
+    with pytest.raises(CommandError, match="already exists"):
         call_command("export", "--output", str(target))
     assert target.read_text() == "mine"
     with pytest.raises(CommandError, match="cannot be written"):
@@ -183,7 +183,9 @@ def test_an_export_whose_reader_has_enough_ends_with_a_line(redis: Redis) -> Non
     with os.fdopen(writing, "wb") as stdout:
         done = run_by_itself(redis, stdout=stdout)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1:] == [b"CommandError: Broken pipe. The export is not whole."]
+    assert done.stderr.splitlines()[-1:] == [
+        b"CommandError: Broken pipe. The export is incomplete."
+    ]
     assert b"Traceback" not in done.stderr
 
 

@@ -167,8 +167,8 @@ def test_what_a_session_may_hold_bounds_a_line(tmp_path: Path, settings: Setting
     assert "at most 100 bytes" in complaints(tmp_path, long)[0]
     far_too_long = {"messages": [message("user", "x" * 1000), REPLY]}
     assert complaints(tmp_path, far_too_long, "{") == [
-        "line 1: This is Not valid JSON in UTF-8.",
-        "line 2: This is Not valid JSON in UTF-8.",
+        "line 1: Not valid JSON in UTF-8.",
+        "line 2: Not valid JSON in UTF-8.",
     ]
 
 

@@ -45,7 +45,7 @@ def test_settings_of_one_machine_are_well(settings: Settings) -> None:
         ("HAS_SECRET_KEY", False, "SECRET_KEY is not set", Level.ERROR),
         ("ALLOWED_HOSTS", ["localhost"], "ALLOWED_HOSTS is localhost", Level.ERROR),
         ("ALLOWED_HOSTS", [], "ALLOWED_HOSTS is empty", Level.ERROR),
-        ("HTTPS", False, "HTTPS is off, though users come by chat.example.org", Level.WARNING),
+        ("HTTPS", False, "HTTPS is off, but ALLOWED_HOSTS has chat.example.org", Level.WARNING),
         (
             "CHAT_TRUSTED_PROXIES",
             0,
@@ -55,11 +55,11 @@ def test_settings_of_one_machine_are_well(settings: Settings) -> None:
         (
             "CORS_ORIGINS",
             ["http://x.example"],
-            "CORS_ORIGINS lets pages without TLS in: http://x.example",
+            "CORS_ORIGINS allows pages without TLS: http://x.example",
             Level.WARNING,
         ),
         ("REDIS_URL", "redis://redis:6379/0", "REDIS_URL has no password", Level.WARNING),
-        ("CHAT_KEY_TTL_MARGIN", 60, "keys outlive their sessions by 60 s", Level.ERROR),
+        ("CHAT_KEY_TTL_MARGIN", 60, "CHAT_KEY_TTL_MARGIN is 60 s", Level.ERROR),
         (
             "CHAT_HEARTBEAT_INTERVAL",
             9.0,
