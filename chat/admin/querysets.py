@@ -176,7 +176,7 @@ class SessionQuerySet(RedisQuerySet):
 
     @property
     def is_search(self) -> bool:
-        """Return whether there are filters beside the time range."""
+        """Return whether there are filters besides the time range."""
         return not self.filters.keys().isdisjoint({"id", "id__in", *self.SEARCH_FIELDS})
 
     @property

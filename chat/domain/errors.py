@@ -15,7 +15,7 @@
     │   ├── InvalidToken
     │   ├── AuthTimeout
     │   └── SessionExpired
-    ├── NotFound                  does not exist, or belongs to somebody else
+    ├── NotFound                  does not exist, or belongs to another client
     │   ├── SessionNotFound
     │   └── MessageNotFound
     ├── Conflict                  the session's state does not permit it now
@@ -288,7 +288,7 @@ class ProviderError(ParleyError):
     code = "model_error"
     # Whether another call may succeed.
     retryable: ClassVar[bool] = False
-    # Whether the model's service may be in trouble for every caller.
+    # Whether the failure may affect all callers of the model's service.
     is_outage: ClassVar[bool] = False
     # Whether the call counts as an attempt even if the vendor said when to come back.
     counts_as_attempt: ClassVar[bool] = True

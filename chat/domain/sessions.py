@@ -18,7 +18,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who calls: the holder of the session's token, or Parley itself."""
+    """The caller: a client with the session's token, or Parley itself."""
 
     session_id: str
     # SHA-256 of the token, hex. Empty for Parley's own processes, which have all permissions.

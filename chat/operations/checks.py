@@ -8,7 +8,7 @@ class Level(StrEnum):
     """How serious a result is."""
 
     OK = "ok"
-    # It works, but somebody should look.
+    # It works, but has a risk.
     WARNING = "warning"
     # A guarantee does not hold, or nothing works.
     ERROR = "error"
