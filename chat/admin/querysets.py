@@ -187,7 +187,7 @@ class SessionQuerySet(RedisQuerySet):
 
     def _read(self, offset: int, limit: int) -> Iterable[models.Model]:
         if not self.is_search:
-            rows = staff.list_sessions(offset=offset, limit=limit, span=self._time_range)
+            rows = staff.list_sessions(offset=offset, limit=limit, time_range=self._time_range)
         else:
             rows = self.search_page().page(offset=offset, limit=limit)
         from_row: Callable[[SessionRow], models.Model] = self.model.from_row

@@ -28,18 +28,18 @@ LOGIN_BURST = 10
 EXPORT_PAGE = 200
 
 
-def list_sessions(*, offset: int, limit: int, span: TimeRange = ANY_TIME) -> list[SessionRow]:
+def list_sessions(*, offset: int, limit: int, time_range: TimeRange = ANY_TIME) -> list[SessionRow]:
     """Return sessions, most recently active first.
 
     Raises:
         StoreUnavailable
     """
-    return listing.rows(listing.page(offset=offset, limit=limit, time_range=span))
+    return listing.rows(listing.page(offset=offset, limit=limit, time_range=time_range))
 
 
-def count_sessions(span: TimeRange = ANY_TIME) -> int:
+def count_sessions(time_range: TimeRange = ANY_TIME) -> int:
     """Return how many sessions were last active in the time range."""
-    return listing.count(span)
+    return listing.count(time_range)
 
 
 def reindex() -> Iterator[int]:

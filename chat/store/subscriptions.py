@@ -202,7 +202,7 @@ class SubscriptionHub:
         self._has_pending.clear()
 
     def _group_by_position(self) -> dict[Position, list[Subscriber]]:
-        """Take up to `BATCH_SIZE` positions from the pending subscribers, with who is there."""
+        """Take up to `BATCH_SIZE` positions of pending subscribers, and the subscribers there."""
         groups: dict[Position, list[Subscriber]] = defaultdict(list)
         while self._pending and len(groups) < BATCH_SIZE:
             subscriber = self._pending.pop()

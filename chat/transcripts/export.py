@@ -32,7 +32,7 @@ class ExportFilter:
     rating: Rating | None = None
 
     @property
-    def span(self) -> TimeRange:
+    def time_range(self) -> TimeRange:
         """When sessions with such a reply were last active: never before the reply ended."""
         return TimeRange(since=self.since)
 
@@ -52,7 +52,7 @@ def count(chosen: ExportFilter) -> int:
     Raises:
         StoreUnavailable
     """
-    return listing.count(chosen.span)
+    return listing.count(chosen.time_range)
 
 
 def lines(chosen: ExportFilter) -> Iterator[bytes]:
@@ -63,7 +63,7 @@ def lines(chosen: ExportFilter) -> Iterator[bytes]:
     Raises:
         StoreUnavailable
     """
-    for session_ids in listing.scan(chosen.span):
+    for session_ids in listing.scan(chosen.time_range):
         for session_id in session_ids:
             yield line(session_id, chosen)
 
