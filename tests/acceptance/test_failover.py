@@ -6,7 +6,7 @@ import pytest
 
 from fakemodel.replies.reply import fill
 from tests.acceptance.failover import Pair
-from tests.acceptance.realtime.test_any_way import stroll
+from tests.acceptance.realtime.test_transports import run_client
 from tests.acceptance.scene import Scene
 from tests.acceptance.test_redis_trouble import Talkers
 from tests.harness.wait import wait_until
@@ -80,7 +80,7 @@ def test_followers_hear_of_everything_through_a_sentinel(scene: Callable[..., Sc
     here = scene(replicas=1)
     Pair(here).start()
     here.start_others(webs=2)
-    assert stroll(here, 0, replies=3, cuts=10).events > 3
+    assert run_client(here, 0, replies=3, cuts=10).events > 3
 
 
 @pytest.mark.slow
@@ -93,7 +93,7 @@ def test_followers_hear_of_everything_after_a_failover(scene: Callable[..., Scen
     before.reply_in(before.post("Hello"), "completed")
     pair.fail_over()
     pair.come_back()
-    assert stroll(here, 1, replies=3, cuts=10).events > 3
+    assert run_client(here, 1, replies=3, cuts=10).events > 3
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from tests.acceptance.scene import LEASE, Scene
 from tests.acceptance.usual import Usual
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
-from tests.integration.api.calls import Api, refusal
+from tests.integration.api.client import APIClient, status_and_code
 
 LIMITED = """
 [default]
@@ -179,7 +179,7 @@ def start_with_budget(build_stack: Callable[..., Stack], tokens: int) -> Stack:
     return build_stack(env=env | {"CHAT_SESSION_TOKENS_PER_HOUR": str(tokens)}).start()
 
 
-def ended(owner: Api, answer: dict[str, Any]) -> dict[str, Any]:
+def ended(owner: APIClient, answer: dict[str, Any]) -> dict[str, Any]:
     """Wait for a reply to end, and return it."""
     path = f"{owner.path}/messages/{answer['reply']['id']}"
     wait_until(lambda: owner.get(path).json()["completed_at"], within=30)
@@ -192,25 +192,25 @@ def test_session_over_its_token_budget_calls_no_model(
     build_stack: Callable[..., Stack],
 ) -> None:
     stack = start_with_budget(build_stack, 150)
-    failing, talking = (Api(stack.web().url).open() for _ in range(2))
+    failing, talking = (APIClient(stack.web().url).open_session() for _ in range(2))
     # About 104 tokens per attempt: one leaves some of the budget, two exceed it.
-    assert ended(failing, failing.say("[[fault:500]]" + " a word" * 56))["attempt"] == 2
+    assert ended(failing, failing.post_message("[[fault:500]]" + " a word" * 56))["attempt"] == 2
     taken: list[int] = []
     while sum(taken) < 150:
-        taken.append(ended(talking, talking.say("Hello"))["usage"]["total_tokens"])
-    calls, before = calls_of(stack), [owner.snapshot() for owner in (failing, talking)]
+        taken.append(ended(talking, talking.post_message("Hello"))["usage"]["total_tokens"])
+    calls, before = calls_of(stack), [owner.get_session() for owner in (failing, talking)]
     for owner in (failing, talking):
-        assert refusal(owner.post("/messages", {"content": "More"})) == (
+        assert status_and_code(owner.post("/messages", {"content": "More"})) == (
             429,
             "token_budget_exceeded",
         )
-    assert [owner.snapshot() for owner in (failing, talking)] == before
+    assert [owner.get_session() for owner in (failing, talking)] == before
     assert calls_of(stack) == calls
 
 
-def waits(owner: Api) -> bool:
+def waits(owner: APIClient) -> bool:
     """Return whether the last reply waits for tokens."""
-    wait = owner.snapshot()["messages"][-1]["wait"]
+    wait = owner.get_session()["messages"][-1]["wait"]
     return wait is not None and wait["reason"] == "rate_limited"
 
 
@@ -225,10 +225,10 @@ def calls_of(stack: Stack) -> list[dict[str, Any]]:
 @pytest.mark.security("S24")
 def test_token_limit_counts_retries(build_stack: Callable[..., Stack], tmp_path: Path) -> None:
     stack = start_with_token_limit(build_stack, tmp_path)
-    first, second = (Api(stack.web().url).open() for _ in range(2))
-    first.say("Hello [[fault:status status=500]]")
+    first, second = (APIClient(stack.web().url).open_session() for _ in range(2))
+    first.post_message("Hello [[fault:status status=500]]")
     wait_until(lambda: waits(first), within=30)
-    second.say("Hello")
+    second.post_message("Hello")
     wait_until(lambda: waits(second), within=30)
     (call,) = calls_of(stack)
     assert call["parameters"]["max_tokens"] == 250

@@ -12,7 +12,7 @@ from tests.harness.recording_server import RecordingServer
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
 from tests.harness.webhook_receiver import WebhookReceiver
-from tests.integration.api.calls import Api
+from tests.integration.api.client import APIClient
 
 CANARY = "canary"
 
@@ -42,7 +42,7 @@ def test_one_id_leads_from_the_post_to_the_task_to_the_model(
             env={"MODEL_URL": f"{model.url}/v1?key={CANARY}", "LOG_LEVEL": "DEBUG"}
         ).start()
         web, worker = stack.web(), stack.worker()
-        owner = Api(web.url).open(name=CANARY)
+        owner = APIClient(web.url).open_session(name=CANARY)
         posted = owner.post("/messages", {"content": CANARY}, **{"X-Request-ID": "req_mine"})
         assert posted.status_code == 202
         place = {"request_id": "req_mine", "session": owner.id, "turn": 1}
@@ -54,7 +54,7 @@ def test_one_id_leads_from_the_post_to_the_task_to_the_model(
         assert (ended["attempt"], ended["fence"]) == (1, 1)
         (call,) = model.requests_to(f"/chat/completions?key={CANARY}")
         assert call.headers["x-request-id"] == "req_mine"
-        assert owner.snapshot()["messages"][-1]["status"] == "completed"
+        assert owner.get_session()["messages"][-1]["status"] == "completed"
         for process in (web, worker):
             assert CANARY not in process.log
             assert owner.token not in process.log
@@ -73,7 +73,7 @@ def test_every_line_is_json_whoever_writes_it(build_stack: Callable[..., Stack])
         }
         stack = build_stack(env=env).start()
         web, worker = stack.web(), stack.worker()
-        owner = Api(web.url).open()
+        owner = APIClient(web.url).open_session()
         said = owner.post("/messages", {"content": "hi"}, **{"X-Request-ID": "req_mine"})
         assert said.status_code == 202
         for process in (web, worker):
@@ -111,7 +111,7 @@ def is_json(line: str) -> bool:
 @pytest.mark.security("S39")
 @pytest.mark.parametrize("given", ["a b", "x" * 65, "né"])
 def test_an_id_that_could_forge_a_line_is_not_taken(stack: Stack, given: str) -> None:
-    owner = Api(stack.web().url).open()
+    owner = APIClient(stack.web().url).open_session()
     header = {"X-Request-ID": given.encode()}
-    answer = owner.call("GET", f"/sessions/{owner.id}", headers=header)
+    answer = owner.request("GET", f"/sessions/{owner.id}", headers=header)
     assert answer.headers["X-Request-ID"].startswith("req_")

@@ -12,7 +12,7 @@ from project.runner.process import ROOT
 from tests.harness.recording_server import RecordingServer
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
-from tests.integration.api.calls import Api
+from tests.integration.api.client import APIClient
 
 CANARY = "canary"
 UPSTREAM = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -44,7 +44,7 @@ def test_one_trace_leads_from_the_post_to_the_commit_though_a_sweep_woke_the_wor
 ) -> None:
     with RecordingServer() as ear:
         stack = traced(build_stack, ear).start(workers=0)
-        owner = Api(stack.web().url).open(name=CANARY, system_prompt=CANARY)
+        owner = APIClient(stack.web().url).open_session(name=CANARY, system_prompt=CANARY)
         posted = owner.post("/messages", {"content": CANARY}, traceparent=UPSTREAM)
         assert posted.status_code == 202
         with Redis.from_url(stack.redis.url) as redis:
@@ -86,8 +86,8 @@ def test_a_model_that_fails_shows_in_its_span(build_stack: Callable[..., Stack])
         stack.env["MODEL_URL"] = f"{ear.url}/nothing"  # what is no JSON is no reply
         stack.env["CHAT_MAX_ATTEMPTS"] = "1"
         stack.start()
-        owner = Api(stack.web().url).open()
-        owner.say("hello")
+        owner = APIClient(stack.web().url).open_session()
+        owner.post_message("hello")
         wait_until(lambda: "turn" in spans_of(ear), within=30)
         model, _ = spans_of(ear)["model"]
         assert (model.status.code, model.status.message) == (

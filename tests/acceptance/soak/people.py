@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.acceptance.client import Client
 from tests.acceptance.history import OPEN, Answer, Post
-from tests.acceptance.realtime.walker import Walker
+from tests.acceptance.realtime.roaming_client import RoamingClient
 from tests.acceptance.soak.place import Place
 from tests.harness.wait import wait_until
 
@@ -112,7 +112,7 @@ class Stroller:
 
     def __init__(self, here: Place, seed: int, stopping: Event) -> None:
         self._here, self._seed, self._stopping = here, seed, stopping
-        self._walks: list[tuple[Walker, Roamer]] = []
+        self._walks: list[tuple[RoamingClient, Roamer]] = []
 
     @property
     def steps(self) -> int:
@@ -123,11 +123,11 @@ class Stroller:
         """Follow one session after the other."""
         while not self._stopping.is_set():
             client = Roamer(self._here, self._seed).move_in()
-            walker = Walker(list(client.urls), client.session_id, client.token, self._seed)
+            walker = RoamingClient(list(client.urls), client.session_id, client.token, self._seed)
             self._walks.append((walker, client))
             self._walk(walker, client)
 
-    def _walk(self, walker: Walker, client: Roamer) -> None:
+    def _walk(self, walker: RoamingClient, client: Roamer) -> None:
         for turn in range(1, MOST_TURNS + 1):
             post = client.try_to_post("Tell me [[tokens=30 rate=30]]")
             if not post.is_accepted:

@@ -20,7 +20,7 @@ from chat.domain import Caller
 from chat.store import due, keys, listing, reindex, sessions
 from chat.store.listing import TimeRange
 from tests.integration.admin.scene import LIST, asked, commands, cost, opened, page
-from tests.integration.api import turns
+from tests.integration.api import fake_worker
 
 FIRST = 1_700_000_000_000
 """Ms at which the oldest of many sessions was active; each of the others a second after another."""
@@ -145,7 +145,7 @@ def test_sessions_are_filtered_by_status_and_model(admin: Client) -> None:
     idle, waiting, running = opened("Ada"), opened("Ada"), opened("Bob")
     asked(waiting, "a question")
     asked(running, "a question")
-    turns.take(running)
+    fake_worker.claim_turn(running)
     assert shown(admin, "?status=running") == [running]
     assert shown(admin, "?status=waiting") == [waiting]
     assert shown(admin, "?status=idle") == [idle]
@@ -165,7 +165,7 @@ def test_sessions_are_filtered_by_status_and_model(admin: Client) -> None:
 def test_who_runs_is_found_however_many_were_active_since(redis: Redis, admin: Client) -> None:
     running = opened()
     asked(running, "a question")
-    turns.take(running)
+    fake_worker.claim_turn(running)
     redis.zadd(keys.for_session(running).by_activity, {running: 1})
     many(redis, 1100)
     assert shown(admin, "?status=running") == [running]
@@ -178,7 +178,7 @@ def test_who_runs_is_found_however_many_were_active_since(redis: Redis, admin: C
 def test_an_action_takes_of_the_chosen_those_that_still_meet_the_filter(admin: Client) -> None:
     running, idle = opened(), opened()
     asked(running, "a question")
-    turns.take(running)
+    fake_worker.claim_turn(running)
     told = {"action": "cancel", "_selected_action": [running, idle]}
     html = admin.post(f"{LIST}?status=running", told, follow=True).content.decode()
     assert f"{running[3:]}: Requested cancellation of the running turn." in html  # after a capital

@@ -12,7 +12,7 @@ from chat.store.client import client as store_client
 from chat.webhooks import delivery
 from tests.harness.ports import free_port
 from tests.integration.admin.scene import asked, commands, cost, opened, page
-from tests.integration.api import turns
+from tests.integration.api import fake_worker
 
 PAGE = "/admin/deliveries/"
 LATER = DeliveryResult(status=DeliveryStatus.PENDING, code="503", delay=3600)
@@ -29,7 +29,7 @@ def owed(name: str = "", *, to: DeliveryResult | None = None) -> str:
     """Return a session whose webhook is owed a call, or had one with this result."""
     session_id = opened(name, webhook_url="https://example.org/hook")
     asked(session_id, "a question")
-    turns.reply(session_id, "an answer")
+    fake_worker.complete_turn(session_id, "an answer")
     if to is not None:
         deliver(session_id, to)
     return session_id

@@ -18,7 +18,7 @@ from chat.store.metrics import MINUTES
 from tests.harness.ports import free_port
 from tests.integration.admin.scene import asked, cost, opened
 from tests.integration.admin.test_views import Live
-from tests.integration.api import turns
+from tests.integration.api import fake_worker
 
 PAGE = "/admin/operations/"
 Staff = Callable[..., Client]
@@ -33,7 +33,11 @@ def html_of(client: Client, query: str = "") -> str:
 @pytest.fixture
 def busy() -> str:
     """One reply, one failure, one turn that runs and one that waits; the running one's session."""
-    for act in (lambda each: turns.reply(each, "an answer"), turns.fail, turns.take):
+    for act in (
+        lambda each: fake_worker.complete_turn(each, "an answer"),
+        fake_worker.fail_turn,
+        fake_worker.claim_turn,
+    ):
         running = opened("<b>Ada</b>")
         asked(running, "a question")
         act(running)

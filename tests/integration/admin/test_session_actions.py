@@ -15,7 +15,7 @@ from chat.domain import Caller, Feedback, Rating, RecoveryResult
 from chat.domain.errors import LeaseLost, SessionExpired, SessionNotFound
 from chat.store import due
 from tests.integration.admin.scene import LIST, asked, opened, page
-from tests.integration.api import turns
+from tests.integration.api import fake_worker
 from tests.integration.transcripts import rules
 
 
@@ -36,9 +36,9 @@ def status_of(session_id: str, message_id: str) -> str:
 def test_a_running_reply_is_cancelled_by_a_mark(admin: Client) -> None:
     session_id = opened()
     asked(session_id, "a question")
-    claim = turns.take(session_id)
+    claim = fake_worker.claim_turn(session_id)
     do(admin, session_id, "cancel msg_2")
-    assert turns.say(claim, "some text") is True
+    assert fake_worker.append_text(claim, "some text") is True
     for act in ("cancel msg_2", "cancel"):
         assert "Nothing to cancel" in do(admin, session_id, act)
     assert log() == [(session_id, "Requested cancellation of msg_2.")]
@@ -47,7 +47,7 @@ def test_a_running_reply_is_cancelled_by_a_mark(admin: Client) -> None:
 def test_what_has_ended_is_not_cancelled(admin: Client) -> None:
     session_id = opened()
     asked(session_id, "a question")
-    turns.reply(session_id, "an answer")
+    fake_worker.complete_turn(session_id, "an answer")
     assert "Nothing to cancel: msg_2 has ended." in do(admin, session_id, "cancel msg_2")
     assert log() == []
 
@@ -66,7 +66,7 @@ def test_a_running_turn_is_cancelled_with_those_that_wait(admin: Client) -> None
     session_id = opened()
     for _ in range(2):
         asked(session_id, "a question")
-    turns.take(session_id)
+    fake_worker.claim_turn(session_id)
     do(admin, session_id, "cancel")
     assert log() == [
         (session_id, "Cancelled 1 queued turn. Requested cancellation of the running turn.")
@@ -76,13 +76,13 @@ def test_a_running_turn_is_cancelled_with_those_that_wait(admin: Client) -> None
 def test_requeueing_takes_a_turn_from_its_worker(admin: Client) -> None:
     session_id = opened()
     asked(session_id, "a question")
-    stuck = turns.take(session_id)
+    stuck = fake_worker.claim_turn(session_id)
     assert "are you sure" in do(admin, session_id, "requeue", confirmed=False)
     assert status_of(session_id, "msg_2") == "in_progress"
     do(admin, session_id, "requeue")
-    turns.reply(session_id, "the answer of another worker")
+    fake_worker.complete_turn(session_id, "the answer of another worker")
     with pytest.raises(LeaseLost):
-        turns.finish(stuck, "too late")
+        fake_worker.finish_turn(stuck, "too late")
     assert status_of(session_id, "msg_2") == "completed"
     assert log() == [(session_id, "Requeued the next turn.")]
     assert "Nothing to requeue" in do(admin, session_id, "requeue")
@@ -92,7 +92,7 @@ def test_requeueing_takes_a_turn_from_its_worker(admin: Client) -> None:
 def test_a_turn_marked_to_be_cancelled_is_not_begun_anew(admin: Client) -> None:
     session_id = opened()
     asked(session_id, "a question")
-    turns.take(session_id)
+    fake_worker.claim_turn(session_id)
     do(admin, session_id, "cancel")
     do(admin, session_id, "requeue")
     assert status_of(session_id, "msg_2") == "cancelled"
@@ -105,7 +105,7 @@ def test_a_turn_marked_to_be_cancelled_is_not_begun_anew(admin: Client) -> None:
 def test_an_expired_session_ends_with_the_next_sweep(admin: Client, redis: Redis) -> None:
     session_id = opened()
     asked(session_id, "a question")
-    claim = turns.take(session_id)
+    claim = fake_worker.claim_turn(session_id)
     asked(session_id, "another one")
     assert "are you sure" in do(admin, session_id, "expire", confirmed=False)
     assert "Expired." in (shown := do(admin, session_id, "expire"))
@@ -114,7 +114,7 @@ def test_an_expired_session_ends_with_the_next_sweep(admin: Client, redis: Redis
         sessions.read(Caller(session_id=session_id))
     assert "exist" in admin.get(page(session_id), follow=True).content.decode()
     with pytest.raises(LeaseLost):
-        turns.finish(claim, "too late")
+        fake_worker.finish_turn(claim, "too late")
     assert due.recover(due.claim_due(), grace=1) == [RecoveryResult.EXPIRED]
     assert not list(redis.scan_iter(f"*{session_id}*"))
     assert log() == [(session_id, "Expired.")]
@@ -170,7 +170,7 @@ def test_a_thousand_are_expired_after_a_question_and_told_in_a_line(admin: Clien
 def test_a_redacted_text_is_nowhere_in_redis(admin: Client, redis: Redis) -> None:
     session_id = opened()
     asked(session_id, 'my number is 4711","id":"msg_9')
-    turns.reply(session_id, "so it is 4711")
+    fake_worker.complete_turn(session_id, "so it is 4711")
     seq = sessions.read(Caller(session_id=session_id)).seq
     for message_id in ("msg_1", "msg_2"):
         do(admin, session_id, f"redact {message_id}")
@@ -189,7 +189,7 @@ def test_what_is_redacted_is_redacted_again_only_if_the_log_repeats_any_of_it(
 ) -> None:
     session_id = opened()
     asked(session_id, "a question")
-    turns.reply(session_id, "an answer")
+    fake_worker.complete_turn(session_id, "an answer")
     do(admin, session_id, "redact msg_2")
     assert "Nothing to redact" in do(admin, session_id, "redact msg_2")
     assert len(log()) == 1
@@ -221,7 +221,7 @@ def test_an_export_holds_whole_sessions(admin: Client) -> None:
     session_id = opened("a name", system_prompt="be brief")
     for n in range(3):
         asked(session_id, f"question {n}")
-        turns.reply(session_id, f"answer {n}")
+        fake_worker.complete_turn(session_id, f"answer {n}")
     empty = opened()
     told = {"action": "export", "_selected_action": [session_id, empty]}
     answer = admin.post(LIST, told)
@@ -248,7 +248,7 @@ def test_what_is_gone_is_said_so(admin: Client) -> None:
 def test_completed_turns_are_exported_for_fine_tuning(admin: Client) -> None:
     session_id, empty = opened(system_prompt="be brief"), opened()
     asked(session_id, "a question")
-    turns.reply(session_id, "an answer")
+    fake_worker.complete_turn(session_id, "an answer")
     asked(session_id, "an open one")
     told = {"action": "export_turns", "_selected_action": [session_id, empty]}
     answer = admin.post(LIST, told)

@@ -14,7 +14,7 @@ from chat.domain import Caller, Feedback, Rating
 from chat.store.client import client as store_client
 from tests.harness.ports import free_port
 from tests.integration.admin.scene import LIST, asked, opened, page
-from tests.integration.api import turns
+from tests.integration.api import fake_worker
 
 PAYLOADS = [
     "<script>alert(1)</script>",
@@ -52,7 +52,7 @@ class Live(HTMLParser):
 def test_what_clients_and_models_write_stays_text(admin: Client, payload: str) -> None:
     session_id = opened(payload, system_prompt=payload)
     asked(session_id, payload)
-    turns.reply(session_id, payload)
+    fake_worker.complete_turn(session_id, payload)
     places = [LIST, *(page(session_id, each) for each in ("change", "events", "delete", "history"))]
     for path in places:
         answer = admin.get(path)
@@ -75,7 +75,7 @@ def test_the_parser_of_this_test_finds_what_is_live() -> None:
 def test_a_conversation_tells_all_of_each_turn(admin: Client) -> None:
     session_id = opened("a name", system_prompt="be brief")
     asked(session_id, "a question")
-    turns.reply(session_id, "an answer")
+    fake_worker.complete_turn(session_id, "an answer")
     asked(session_id, "one that waits")
     html = admin.get(page(session_id)).content.decode()
     for part in ("a name", "be brief", "a question", "an answer", "attempt 1", "generated in",
@@ -90,7 +90,7 @@ def test_a_long_conversation_is_shown_in_pages(
     session_id = opened()
     for n in range(5):
         asked(session_id, f"question {n}")
-        turns.reply(session_id, f"answer {n}")
+        fake_worker.complete_turn(session_id, f"answer {n}")
 
     def names(query: str = "") -> list[str]:
         found = admin.get(page(session_id) + query).context["conversation"]
@@ -109,20 +109,20 @@ def test_a_long_conversation_is_shown_in_pages(
 def test_the_live_tail_tells_only_what_has_changed(admin: Client) -> None:
     session_id = opened()
     asked(session_id, "a question")
-    turns.reply(session_id, "an answer")
+    fake_worker.complete_turn(session_id, "an answer")
     asked(session_id, "another")
-    claim = turns.take(session_id)
+    claim = fake_worker.claim_turn(session_id)
     seq = sessions.read(Caller(session_id=session_id)).seq
     path = page(session_id, "live")
     unchanged = admin.get(f"{path}?after={seq}").json()
     assert unchanged["seq"] == seq
     assert "messages" not in unchanged
-    turns.say(claim, "half a rep")
+    fake_worker.append_text(claim, "half a rep")
     told = admin.get(f"{path}?after={seq}").json()
     assert [each["id"] for each in told["messages"]] == ["msg_4"]
     assert "half a rep" in told["messages"][0]["html"]
     assert "running" in told["facts"]
-    turns.finish(claim, "ly", after="half a rep")
+    fake_worker.finish_turn(claim, "ly", after="half a rep")
     done = admin.get(f"{path}?after={told['seq']}").json()
     assert "half a reply" in done["messages"][0]["html"]
     assert "idle" in done["facts"]
@@ -131,7 +131,7 @@ def test_the_live_tail_tells_only_what_has_changed(admin: Client) -> None:
 def test_the_live_tail_is_told_what_there_is_after_a_reset(admin: Client) -> None:
     session_id = opened()
     asked(session_id, "a question")
-    turns.reply(session_id, "an answer")
+    fake_worker.complete_turn(session_id, "an answer")
     path = page(session_id, "live")
     seq = admin.get(path).json()["seq"]
     sessions.reset(Caller(session_id=session_id))
@@ -151,7 +151,7 @@ def test_the_live_tail_is_told_of_all_that_it_shows_and_of_all_places(
         asked(session_id, f"question {n}")
     path = page(session_id, "live")
     seq = admin.get(path).json()["seq"]
-    turns.reply(session_id, "an answer")
+    fake_worker.complete_turn(session_id, "an answer")
     told = admin.get(f"{path}?after={seq}").json()
     assert [message_id for message_id, _ in told["seqs"]] == ["msg_5", "msg_6", "msg_7", "msg_8"]
     assert told["older"] == 5
@@ -194,7 +194,7 @@ def test_a_redis_that_is_down_is_told(admin: Client, settings: Settings) -> None
 def test_feedback_is_shown_as_text(admin: Client) -> None:
     session_id = opened()
     asked(session_id, "a question")
-    turns.reply(session_id, "an answer")
+    fake_worker.complete_turn(session_id, "an answer")
     feedback = Feedback(rating=Rating.DOWN, comment="<b>not so</b>")
     set_feedback(Caller(session_id=session_id), "msg_2", feedback)
     shown = admin.get(page(session_id)).content.decode()

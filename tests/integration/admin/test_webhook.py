@@ -8,7 +8,7 @@ from pytest_django import Settings
 from chat.domain import DeliveryResult, DeliveryStatus
 from chat.store import outbox
 from tests.integration.admin.scene import asked, opened, page
-from tests.integration.api import turns
+from tests.integration.api import fake_worker
 
 URL = "https://example.org/<b>hook</b>"
 
@@ -19,7 +19,7 @@ def session_id(settings: Settings) -> str:
     settings.CHAT_WEBHOOK_SECRETS = "whsec_" + "A" * 32
     told = opened(webhook_url=URL)
     asked(told, "a question")
-    turns.reply(told, "an answer")
+    fake_worker.complete_turn(told, "an answer")
     return told
 
 

@@ -10,7 +10,7 @@ from redis import Redis
 from chat.store.client import client
 from tests.harness.key_leaks import keys_without_ttl
 from tests.harness.stack import Stack
-from tests.integration.api.calls import Api
+from tests.integration.api.client import APIClient
 
 
 @pytest.fixture(scope="session")
@@ -39,28 +39,28 @@ def redis(parley: Stack, settings: Settings) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def api(parley: Stack) -> Api:
+def api(parley: Stack) -> APIClient:
     """Nobody in particular."""
-    return Api(parley.web().url)
+    return APIClient(parley.web().url)
 
 
 @pytest.fixture
-def owner(api: Api) -> Api:
+def owner(api: APIClient) -> APIClient:
     """Who has opened a session."""
-    return api.open()
+    return api.open_session()
 
 
 @pytest.fixture
-def api_with(parley: Stack) -> Iterator[Callable[..., Api]]:
+def api_with(parley: Stack) -> Iterator[Callable[..., APIClient]]:
     """Return a function that starts another web process, with other settings, for one test."""
     started: list[Stack] = []
 
-    def start(**env: str) -> Api:
+    def start(**env: str) -> APIClient:
         directory = parley.directory / f"other{len(started)}"
         directory.mkdir(exist_ok=True)
         other = Stack(directory, env={"REDIS_URL": parley.redis.url} | env)
         started.append(other)
-        return Api(other.web().start().url)
+        return APIClient(other.web().start().url)
 
     try:
         yield start

@@ -8,10 +8,10 @@ from redis import Redis
 
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
-from tests.integration.api.calls import Api, refusal
-from tests.integration.api.turns import reply
+from tests.integration.api.client import APIClient, status_and_code
+from tests.integration.api.fake_worker import complete_turn
 
-OWNED = [
+SESSION_REQUESTS = [
     ("GET", "{id}"),
     ("PATCH", "{id}"),
     ("DELETE", "{id}"),
@@ -28,36 +28,42 @@ OWNED = [
     ("POST", "{id}/messages/msg_2/regenerate"),
     ("GET", "{id}?wait=1"),
 ]
-NOBODYS = "ses_" + "0" * 24
+UNKNOWN_ID = "ses_" + "0" * 24
 
 
-def send(api: Api, method: str, path: str, session_id: str, **headers: str) -> tuple[int, str]:
+def send_request(
+    api: APIClient, method: str, path: str, session_id: str, **headers: str
+) -> tuple[int, str]:
     body = {"content": "hello"} if path.endswith("/messages") and method == "POST" else {}
     if path.endswith("/feedback"):
         body = {"rating": "up"}
     sent = None if method in {"GET", "DELETE"} else body
-    answer = api.call(method, f"/sessions/{path.format(id=session_id)}", json=sent, headers=headers)
-    return refusal(answer)
+    answer = api.request(
+        method, f"/sessions/{path.format(id=session_id)}", json=sent, headers=headers
+    )
+    return status_and_code(answer)
 
 
 @pytest.mark.security("S01")
-@pytest.mark.parametrize(("method", "path"), OWNED)
-def test_anothers_session_is_as_absent_as_an_unknown_one(api: Api, method: str, path: str) -> None:
+@pytest.mark.parametrize(("method", "path"), SESSION_REQUESTS)
+def test_anothers_session_is_as_absent_as_an_unknown_one(
+    api: APIClient, method: str, path: str
+) -> None:
     """The store knows both ids or none; a token for one is no key to the other."""
-    mine, theirs = api.open(), api.open()
-    theirs.say("mine alone")
+    mine, theirs = api.open_session(), api.open_session()
+    theirs.post_message("mine alone")
     forged = f"Bearer {theirs.id}.{secrets.token_urlsafe(32)}"
-    unknown = f"Bearer {NOBODYS}.{secrets.token_urlsafe(32)}"
+    unknown = f"Bearer {UNKNOWN_ID}.{secrets.token_urlsafe(32)}"
     expected = (404, "session_not_found")
-    assert send(mine, method, path, theirs.id) == expected
-    assert send(mine, method, path, NOBODYS) == expected
-    assert send(api, method, path, theirs.id, Authorization=forged) == expected
-    assert send(api, method, path, NOBODYS, Authorization=unknown) == expected
+    assert send_request(mine, method, path, theirs.id) == expected
+    assert send_request(mine, method, path, UNKNOWN_ID) == expected
+    assert send_request(api, method, path, theirs.id, Authorization=forged) == expected
+    assert send_request(api, method, path, UNKNOWN_ID, Authorization=unknown) == expected
 
 
 @pytest.mark.security("S01")
-def test_a_forged_token_takes_as_long_as_an_unknown_session(api: Api) -> None:
-    theirs = api.open()
+def test_a_forged_token_takes_as_long_as_an_unknown_session(api: APIClient) -> None:
+    theirs = api.open_session()
 
     def seconds(session_id: str) -> float:
         forged = {"Authorization": f"Bearer {session_id}.{secrets.token_urlsafe(32)}"}
@@ -65,26 +71,26 @@ def test_a_forged_token_takes_as_long_as_an_unknown_session(api: Api) -> None:
         api.get(f"/sessions/{session_id}", headers=forged)
         return time.perf_counter() - started
 
-    pairs = [(seconds(theirs.id), seconds(NOBODYS)) for _ in range(100)]
+    pairs = [(seconds(theirs.id), seconds(UNKNOWN_ID)) for _ in range(100)]
     # The fastest of each: what a busy machine adds is no part of the question.
     known, unknown = (min(times) for times in zip(*pairs, strict=True))
     assert abs(known - unknown) < 0.5 * min(known, unknown)
 
 
 @pytest.mark.security("S02")
-@pytest.mark.parametrize(("method", "path"), OWNED)
-def test_an_id_without_a_token_is_not_enough(api: Api, method: str, path: str) -> None:
-    assert send(api, method, path, api.open().id) == (401, "invalid_token")
+@pytest.mark.parametrize(("method", "path"), SESSION_REQUESTS)
+def test_an_id_without_a_token_is_not_enough(api: APIClient, method: str, path: str) -> None:
+    assert send_request(api, method, path, api.open_session().id) == (401, "invalid_token")
 
 
 @pytest.mark.security("S02")
-def test_a_message_cannot_be_posted_without_a_token(api: Api) -> None:
-    assert refusal(api.post("/messages", {"content": "hello"})) == (401, "invalid_token")
+def test_a_message_cannot_be_posted_without_a_token(api: APIClient) -> None:
+    assert status_and_code(api.post("/messages", {"content": "hello"})) == (401, "invalid_token")
 
 
 @pytest.mark.security("S02")
-def test_secrets_have_256_bits_and_no_pattern(api: Api) -> None:
-    tokens = [api.open().token.partition(".")[2] for _ in range(20)]
+def test_secrets_have_256_bits_and_no_pattern(api: APIClient) -> None:
+    tokens = [api.open_session().token.partition(".")[2] for _ in range(20)]
     assert len(set(tokens)) == 20
     assert all(len(token) == 43 for token in tokens)
 
@@ -106,25 +112,25 @@ def test_secrets_have_256_bits_and_no_pattern(api: Api) -> None:
         "{id}.{secret}",
     ],
 )
-def test_what_is_no_token_is_refused(owner: Api, header: str) -> None:
+def test_what_is_no_token_is_refused(owner: APIClient, header: str) -> None:
     """A token of other bytes than ASCII is a 401, not a 500."""
     _, _, secret = owner.token.partition(".")
     header = header.format(id=owner.id, secret=secret)
     answer = owner.get(headers={"Authorization": header.encode()})
-    assert refusal(answer) == (401, "invalid_token")
+    assert status_and_code(answer) == (401, "invalid_token")
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_the_scheme_is_written_in_any_case(owner: Api) -> None:
+def test_the_scheme_is_written_in_any_case(owner: APIClient) -> None:
     assert owner.get(headers={"Authorization": f"bearer {owner.token}"}).status_code == 200
 
 
 @pytest.mark.security("S03")
-def test_no_token_lies_in_redis_or_in_a_log(parley: Stack, owner: Api, redis: Redis) -> None:
-    owner.say("hello")
-    reply(owner.id, "hello yourself")
-    new = Api(owner.url, id=owner.id, token=owner.post(f"{owner.path}/token").json()["token"])
-    new.snapshot()
+def test_no_token_lies_in_redis_or_in_a_log(parley: Stack, owner: APIClient, redis: Redis) -> None:
+    owner.post_message("hello")
+    complete_turn(owner.id, "hello yourself")
+    new = APIClient(owner.url, id=owner.id, token=owner.post(f"{owner.path}/token").json()["token"])
+    new.get_session()
     dumped = [redis.dump(key) or b"" for key in redis.scan_iter()]
     for token in (owner.token, new.token):
         secret = token.partition(".")[2].encode()
@@ -133,19 +139,19 @@ def test_no_token_lies_in_redis_or_in_a_log(parley: Stack, owner: Api, redis: Re
 
 
 @pytest.mark.security("S05")
-def test_a_renewed_token_ends_the_old_one(owner: Api) -> None:
+def test_a_renewed_token_ends_the_old_one(owner: APIClient) -> None:
     answer = owner.post(f"{owner.path}/token")
     assert answer.status_code == 200
     assert set(answer.json()) == {"id", "token", "expires_at"}
-    renewed = Api(owner.url, id=owner.id, token=answer.json()["token"])
-    assert renewed.snapshot()["id"] == owner.id
-    assert refusal(owner.get()) == (404, "session_not_found")
+    renewed = APIClient(owner.url, id=owner.id, token=answer.json()["token"])
+    assert renewed.get_session()["id"] == owner.id
+    assert status_and_code(owner.get()) == (404, "session_not_found")
 
 
 @pytest.mark.security("S05")
-def test_an_expired_session_says_so_until_it_is_swept(api: Api) -> None:
+def test_an_expired_session_says_so_until_it_is_swept(api: APIClient) -> None:
     """No worker runs here, so nothing is swept."""
-    owner = api.open(ttl=1)
+    owner = api.open_session(ttl=1)
     wait_until(lambda: owner.get().status_code != 200, within=5)
-    assert refusal(owner.get()) == (401, "session_expired")
-    assert refusal(owner.post("/messages", {"content": "late"})) == (401, "session_expired")
+    assert status_and_code(owner.get()) == (401, "session_expired")
+    assert status_and_code(owner.post("/messages", {"content": "late"})) == (401, "session_expired")

@@ -6,12 +6,12 @@ from contextlib import suppress
 import pytest
 from redis import Redis
 
-from tests.integration.api.calls import Api, Wire, refusal
+from tests.integration.api.client import APIClient, RawConnection, status_and_code
 
 LIMIT = 64 * 1024
 
 
-def commands(redis: Redis) -> int:
+def script_calls(redis: Redis) -> int:
     """Return how many scripts Redis has run."""
     stats = redis.info("commandstats")
     return sum(stats.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("eval", "evalsha"))
@@ -33,34 +33,34 @@ def nested(depth: int) -> bytes:
         "",
     ],
 )
-def test_a_body_that_is_not_json_is_refused(owner: Api, kind: str) -> None:
+def test_a_body_that_is_not_json_is_refused(owner: APIClient, kind: str) -> None:
     """Nothing that a form of another site could send is taken."""
-    answer = owner.send("/messages", b'{"content":"hello"}', Content_Type=kind)
-    assert refusal(answer) == (415, "unsupported_media_type")
+    answer = owner.post_bytes("/messages", b'{"content":"hello"}', Content_Type=kind)
+    assert status_and_code(answer) == (415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize(
     "kind",
     ["application/json", "Application/JSON; charset=UTF-8", 'application/json;charset="utf-8"'],
 )
-def test_json_is_taken_however_it_is_named(owner: Api, kind: str) -> None:
-    assert owner.send("/messages", b'{"content":"hi"}', Content_Type=kind).status_code == 202
+def test_json_is_taken_however_it_is_named(owner: APIClient, kind: str) -> None:
+    assert owner.post_bytes("/messages", b'{"content":"hi"}', Content_Type=kind).status_code == 202
 
 
 @pytest.mark.security("S19")
 @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "zstd"])
-def test_a_compressed_body_is_refused(owner: Api, encoding: str) -> None:
-    answer = owner.send("/messages", b'{"content":"hello"}', Content_Encoding=encoding)
-    assert refusal(answer) == (415, "unsupported_media_type")
+def test_a_compressed_body_is_refused(owner: APIClient, encoding: str) -> None:
+    answer = owner.post_bytes("/messages", b'{"content":"hello"}', Content_Encoding=encoding)
+    assert status_and_code(answer) == (415, "unsupported_media_type")
 
 
 @pytest.mark.security("S08")
 @pytest.mark.parametrize("field", ["role", "status", "seq", "owner", "attempt", "model", "id"])
-def test_fields_that_only_parley_sets_are_refused(owner: Api, field: str) -> None:
+def test_fields_that_only_parley_sets_are_refused(owner: APIClient, field: str) -> None:
     answer = owner.post("/messages", {"content": "hello", field: "x"})
-    assert refusal(answer) == (400, "invalid_request")
+    assert status_and_code(answer) == (400, "invalid_request")
     assert answer.json()["error"]["param"] == field
-    assert owner.snapshot()["seq"] == 0
+    assert owner.get_session()["seq"] == 0
 
 
 @pytest.mark.security("S08")
@@ -69,45 +69,45 @@ def test_fields_that_only_parley_sets_are_refused(owner: Api, field: str) -> Non
 )
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 def test_fields_of_a_session_that_only_parley_sets_are_refused(
-    owner: Api, method: str, field: str
+    owner: APIClient, method: str, field: str
 ) -> None:
     path = "/sessions" if method == "POST" else owner.path
-    answer = owner.call(method, path, json={field: "x"})
-    assert refusal(answer) == (400, "invalid_request")
+    answer = owner.request(method, path, json={field: "x"})
+    assert status_and_code(answer) == (400, "invalid_request")
     assert answer.json()["error"]["param"] == field
 
 
 @pytest.mark.security("S11")
 @pytest.mark.parametrize("size", [LIMIT + 1, 2 * LIMIT, 5_000_000])
 def test_a_body_that_is_too_large_is_refused_before_redis_hears_of_it(
-    owner: Api, redis: Redis, size: int
+    owner: APIClient, redis: Redis, size: int
 ) -> None:
-    before = commands(redis)
+    before = script_calls(redis)
     body = b'{"content":"' + b"x" * (size - 14) + b'"}'
-    assert refusal(owner.send("/messages", body)) == (413, "body_too_large")
-    assert refusal(owner.send("/messages", iter([body]))) == (413, "body_too_large")  # type: ignore[arg-type]
-    assert commands(redis) == before
+    assert status_and_code(owner.post_bytes("/messages", body)) == (413, "body_too_large")
+    assert status_and_code(owner.post_bytes("/messages", iter([body]))) == (413, "body_too_large")  # type: ignore[arg-type]
+    assert script_calls(redis) == before
 
 
 @pytest.mark.security("S11")
-def test_the_length_is_believed_before_the_body_is_there(owner: Api) -> None:
-    with Wire(owner.url) as wire:
-        wire.head(
+def test_the_length_is_believed_before_the_body_is_there(owner: APIClient) -> None:
+    with RawConnection(owner.url) as wire:
+        wire.send_head(
             "POST /messages HTTP/1.1",
             Authorization=f"Bearer {owner.token}",
             Content_Type="application/json",
             Content_Length=str(10**12),
         )
-        answer = wire.answer()
+        answer = wire.read_response()
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b'"body_too_large"' in answer
 
 
 @pytest.mark.security("S11")
-def test_a_chunked_body_without_an_end_is_refused(owner: Api) -> None:
+def test_a_chunked_body_without_an_end_is_refused(owner: APIClient) -> None:
     """What a chunk says of its own size is of no account."""
-    with Wire(owner.url) as wire:
-        wire.head(
+    with RawConnection(owner.url) as wire:
+        wire.send_head(
             "POST /messages HTTP/1.1",
             Authorization=f"Bearer {owner.token}",
             Content_Type="application/json",
@@ -116,70 +116,75 @@ def test_a_chunked_body_without_an_end_is_refused(owner: Api) -> None:
         with suppress(ConnectionError):  # it is closed once enough has been dropped
             for _ in range(40):
                 wire.send(b"8000\r\n", b"x" * 0x8000, b"\r\n")
-        answer = wire.answer()
+        answer = wire.read_response()
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_chunked_body_is_taken(owner: Api) -> None:
+def test_a_chunked_body_is_taken(owner: APIClient) -> None:
     parts = iter([b'{"content":', b'"in parts"}'])
-    accepted = owner.send("/messages", parts)  # type: ignore[arg-type]
+    accepted = owner.post_bytes("/messages", parts)  # type: ignore[arg-type]
     assert accepted.json()["message"]["content"] == "in parts"
 
 
 @pytest.mark.security("S11")
-def test_two_lengths_at_once_are_refused(owner: Api) -> None:
+def test_two_lengths_at_once_are_refused(owner: APIClient) -> None:
     """Where two servers could disagree, a second request could hide in the first."""
-    with Wire(owner.url) as wire:
-        wire.head(
+    with RawConnection(owner.url) as wire:
+        wire.send_head(
             "POST /messages HTTP/1.1",
             Content_Type="application/json",
             Content_Length="4",
             Transfer_Encoding="chunked",
         )
         wire.send(b"0\r\n\r\nGET /live HTTP/1.1\r\n\r\n")
-        assert wire.answer().startswith(b"HTTP/1.1 400 ")
+        assert wire.read_response().startswith(b"HTTP/1.1 400 ")
 
 
 @pytest.mark.security("S26")
-def test_a_body_that_never_comes_ends_the_connection(api_with: Callable[..., Api]) -> None:
+def test_a_body_that_never_comes_ends_the_connection(api_with: Callable[..., APIClient]) -> None:
     api = api_with(CHAT_REQUEST_TIMEOUT="0.3")
-    owner = api.open()
-    with Wire(api.url) as wire:
-        wire.head(
+    owner = api.open_session()
+    with RawConnection(api.url) as wire:
+        wire.send_head(
             "POST /messages HTTP/1.1",
             Authorization=f"Bearer {owner.token}",
             Content_Type="application/json",
             Content_Length="100",
         )
         wire.send(b'{"content":')
-        answer = wire.answer()
+        answer = wire.read_response()
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert b'"request_timeout"' in answer
         assert wire.is_closed_within(5)
 
 
 @pytest.mark.security("S26")
-def test_bodies_that_never_come_hold_no_thread(owner: Api) -> None:
+def test_bodies_that_never_come_hold_no_thread(owner: APIClient) -> None:
     """More of them than there are threads."""
-    wires = [Wire(owner.url) for _ in range(30)]
+    wires = [RawConnection(owner.url) for _ in range(30)]
     for wire in wires:
-        wire.head("POST /sessions HTTP/1.1", Content_Type="application/json", Content_Length="9")
-    assert owner.say("not held up")
+        wire.send_head(
+            "POST /sessions HTTP/1.1", Content_Type="application/json", Content_Length="9"
+        )
+    assert owner.post_message("not held up")
     for wire in wires:
         wire.__exit__()
 
 
 @pytest.mark.security("S12")
 @pytest.mark.parametrize("depth", [50, 5_000, 60_000])
-def test_deep_json_is_refused(owner: Api, depth: int) -> None:
+def test_deep_json_is_refused(owner: APIClient, depth: int) -> None:
     body = nested(depth)[:LIMIT] if depth > 30_000 else nested(depth)
-    assert refusal(owner.send("/messages", body)) == (400, "invalid_request")
+    assert status_and_code(owner.post_bytes("/messages", body)) == (400, "invalid_request")
 
 
 @pytest.mark.security("S12")
-def test_json_100_000_deep_is_refused(owner: Api) -> None:
+def test_json_100_000_deep_is_refused(owner: APIClient) -> None:
     """It is too large, too."""
-    assert refusal(owner.send("/messages", nested(100_000))) == (413, "body_too_large")
+    assert status_and_code(owner.post_bytes("/messages", nested(100_000))) == (
+        413,
+        "body_too_large",
+    )
 
 
 @pytest.mark.security("S13")
@@ -212,9 +217,9 @@ def test_json_100_000_deep_is_refused(owner: Api) -> None:
         b"\x80",
     ],
 )
-def test_json_that_parsers_disagree_about_is_refused(owner: Api, body: bytes) -> None:
-    assert refusal(owner.send("/messages", body)) == (400, "invalid_request")
-    assert owner.snapshot()["seq"] == 0
+def test_json_that_parsers_disagree_about_is_refused(owner: APIClient, body: bytes) -> None:
+    assert status_and_code(owner.post_bytes("/messages", body)) == (400, "invalid_request")
+    assert owner.get_session()["seq"] == 0
 
 
 @pytest.mark.security("S14")
@@ -225,16 +230,16 @@ def test_json_that_parsers_disagree_about_is_refused(owner: Api, body: bytes) ->
         *["\ufe0f", 0, 1.5, True, None, [], ["hi"], {}],
     ],
 )
-def test_content_without_anything_to_read_is_refused(owner: Api, content: object) -> None:
+def test_content_without_anything_to_read_is_refused(owner: APIClient, content: object) -> None:
     answer = owner.post("/messages", {"content": content})
-    assert refusal(answer) == (400, "invalid_request")
+    assert status_and_code(answer) == (400, "invalid_request")
     assert answer.json()["error"]["param"] == "content"
 
 
 @pytest.mark.security("S14")
-def test_content_is_required(owner: Api) -> None:
+def test_content_is_required(owner: APIClient) -> None:
     answer = owner.post("/messages", {})
-    assert refusal(answer) == (400, "invalid_request")
+    assert status_and_code(answer) == (400, "invalid_request")
     assert answer.json()["error"]["param"] == "content"
 
 
@@ -252,26 +257,26 @@ def test_content_is_required(owner: Api) -> None:
         "\U0010ffff",
     ],
 )
-def test_text_is_kept_exactly(owner: Api, content: str) -> None:
-    assert owner.say(content)["message"]["content"] == content
-    assert owner.snapshot()["messages"][0]["content"] == content
+def test_text_is_kept_exactly(owner: APIClient, content: str) -> None:
+    assert owner.post_message(content)["message"]["content"] == content
+    assert owner.get_session()["messages"][0]["content"] == content
 
 
 @pytest.mark.security("S15")
-def test_content_is_bounded_in_bytes(owner: Api) -> None:
+def test_content_is_bounded_in_bytes(owner: APIClient) -> None:
     fits = "é" * (16 * 1024)
-    accepted = owner.send("/messages", f'{{"content":"{fits}"}}'.encode())
+    accepted = owner.post_bytes("/messages", f'{{"content":"{fits}"}}'.encode())
     assert accepted.json()["message"]["content"] == fits
-    answer = owner.send("/messages", f'{{"content":"{fits}e"}}'.encode())
-    assert refusal(answer) == (400, "invalid_request")
+    answer = owner.post_bytes("/messages", f'{{"content":"{fits}e"}}'.encode())
+    assert status_and_code(answer) == (400, "invalid_request")
     assert "bytes" in answer.json()["detail"]
 
 
 @pytest.mark.security("S15")
-def test_content_is_bounded_in_code_points(api_with: Callable[..., Api]) -> None:
+def test_content_is_bounded_in_code_points(api_with: Callable[..., APIClient]) -> None:
     """An emoji is one, whatever UTF-16 takes for it."""
-    owner = api_with(CHAT_MAX_CONTENT_CHARS="4").open()
-    assert owner.say("👋👋👋👋")
+    owner = api_with(CHAT_MAX_CONTENT_CHARS="4").open_session()
+    assert owner.post_message("👋👋👋👋")
     answer = owner.post("/messages", {"content": "👋👋👋👋👋"})
-    assert refusal(answer) == (400, "invalid_request")
+    assert status_and_code(answer) == (400, "invalid_request")
     assert "characters" in answer.json()["detail"]

@@ -6,31 +6,31 @@ import pytest
 
 from chat.conversation import sessions, staff
 from chat.domain import Caller, Status
-from tests.integration.api.calls import Api, refusal
-from tests.integration.api.turns import finish, reply, take
+from tests.integration.api.client import APIClient, status_and_code
+from tests.integration.api.fake_worker import claim_turn, complete_turn, finish_turn
 
 TRICKY = 'so "so", "feedback":null} \\ "wait":{"position":7}}'
 
 
-def rate(owner: Api, message_id: str = "msg_2", **fields: Any) -> Any:
+def rate(owner: APIClient, message_id: str = "msg_2", **fields: Any) -> Any:
     return owner.post(f"{owner.path}/messages/{message_id}/feedback", fields)
 
 
-def unrate(owner: Api, message_id: str = "msg_2") -> Any:
-    return owner.call("DELETE", f"{owner.path}/messages/{message_id}/feedback")
+def unrate(owner: APIClient, message_id: str = "msg_2") -> Any:
+    return owner.request("DELETE", f"{owner.path}/messages/{message_id}/feedback")
 
 
-def answered(owner: Api, text: str = "a reply") -> None:
-    owner.say("a question")
-    reply(owner.id, text)
+def answered(owner: APIClient, text: str = "a reply") -> None:
+    owner.post_message("a question")
+    complete_turn(owner.id, text)
 
 
-def newest(owner: Api) -> dict[str, Any]:
-    event: dict[str, Any] = owner.snapshot()["messages"][-1]
+def newest(owner: APIClient) -> dict[str, Any]:
+    event: dict[str, Any] = owner.get_session()["messages"][-1]
     return event
 
 
-def test_a_reply_is_rated_rated_anew_and_unrated(owner: Api) -> None:
+def test_a_reply_is_rated_rated_anew_and_unrated(owner: APIClient) -> None:
     answered(owner, TRICKY)
     before = newest(owner)
     assert before["feedback"] is None
@@ -42,43 +42,43 @@ def test_a_reply_is_rated_rated_anew_and_unrated(owner: Api) -> None:
     assert unrate(owner).json() == before | {"seq": rated["seq"] + 1} == newest(owner)
 
 
-def test_the_same_feedback_again_changes_nothing(owner: Api) -> None:
+def test_the_same_feedback_again_changes_nothing(owner: APIClient) -> None:
     answered(owner)
     seqs = []
     for act in (rate, rate, unrate, unrate):
         act(owner, rating="up", comment="good") if act is rate else act(owner)
-        seqs.append(owner.snapshot()["seq"])
+        seqs.append(owner.get_session()["seq"])
     assert (seqs[1], seqs[2], seqs[3]) == (seqs[0], seqs[0] + 1, seqs[0] + 1)
 
 
-def test_followers_learn_of_feedback(owner: Api) -> None:
+def test_followers_learn_of_feedback(owner: APIClient) -> None:
     answered(owner)
-    seen = owner.snapshot()["seq"]
+    seen = owner.get_session()["seq"]
     rate(owner, rating="down", comment="too long")
-    (told,) = owner.snapshot(after=seen)["messages"]
+    (told,) = owner.get_session(after=seen)["messages"]
     assert told["feedback"] == {"rating": "down", "comment": "too long"}
     events = sessions.events(Caller(session_id=owner.id), after=seen).events
     assert [b'"type":"message.rated"' in event for event in events] == [True]
 
 
 @pytest.mark.parametrize("status", [Status.INCOMPLETE, Status.FAILED, Status.CANCELLED])
-def test_a_reply_that_ended_otherwise_is_rated_as_well(owner: Api, status: Status) -> None:
-    owner.say("a question")
-    finish(take(owner.id), "half a", status=status)
+def test_a_reply_that_ended_otherwise_is_rated_as_well(owner: APIClient, status: Status) -> None:
+    owner.post_message("a question")
+    finish_turn(claim_turn(owner.id), "half a", status=status)
     assert rate(owner, rating="down").json()["feedback"] == {"rating": "down", "comment": ""}
 
 
-def test_what_is_no_reply_or_not_over_is_not_rated(owner: Api) -> None:
-    owner.say("a question")
+def test_what_is_no_reply_or_not_over_is_not_rated(owner: APIClient) -> None:
+    owner.post_message("a question")
     waiting = newest(owner)
-    assert refusal(rate(owner, "msg_1", rating="up")) == (409, "feedback_not_allowed")
-    assert refusal(rate(owner, rating="up")) == (409, "feedback_not_allowed")
-    claim = take(owner.id)
-    assert refusal(rate(owner, rating="up")) == (409, "feedback_not_allowed")
-    assert refusal(unrate(owner)) == (409, "feedback_not_allowed")
-    assert refusal(rate(owner, "msg_4", rating="up")) == (404, "message_not_found")
-    assert refusal(rate(owner, "4", rating="up")) == (404, "message_not_found")
-    finish(claim)
+    assert status_and_code(rate(owner, "msg_1", rating="up")) == (409, "feedback_not_allowed")
+    assert status_and_code(rate(owner, rating="up")) == (409, "feedback_not_allowed")
+    claim = claim_turn(owner.id)
+    assert status_and_code(rate(owner, rating="up")) == (409, "feedback_not_allowed")
+    assert status_and_code(unrate(owner)) == (409, "feedback_not_allowed")
+    assert status_and_code(rate(owner, "msg_4", rating="up")) == (404, "message_not_found")
+    assert status_and_code(rate(owner, "4", rating="up")) == (404, "message_not_found")
+    finish_turn(claim)
     assert waiting["feedback"] is None
 
 
@@ -94,16 +94,16 @@ def test_what_is_no_reply_or_not_over_is_not_rated(owner: Api) -> None:
     ],
 )
 def test_feedback_that_says_something_else_is_refused(
-    owner: Api, fields: dict[str, Any], param: str
+    owner: APIClient, fields: dict[str, Any], param: str
 ) -> None:
     answered(owner)
     answer = rate(owner, **fields)
-    assert refusal(answer) == (400, "invalid_request")
+    assert status_and_code(answer) == (400, "invalid_request")
     assert answer.json()["error"]["param"] == param
     assert newest(owner)["feedback"] is None
 
 
-def test_a_redaction_keeps_the_rating_and_drops_the_comment(owner: Api) -> None:
+def test_a_redaction_keeps_the_rating_and_drops_the_comment(owner: APIClient) -> None:
     answered(owner, "it is 4711")
     rate(owner, rating="down", comment="nobody should know 4711")
     staff.redact(owner.id, "msg_2")
@@ -111,13 +111,13 @@ def test_a_redaction_keeps_the_rating_and_drops_the_comment(owner: Api) -> None:
     assert newest(owner)["feedback"] == {"rating": "down", "comment": ""}
 
 
-def test_a_rated_reply_is_asked_for_again_as_any_other(owner: Api) -> None:
+def test_a_rated_reply_is_asked_for_again_as_any_other(owner: APIClient) -> None:
     answered(owner)
     rate(owner, rating="down")
     again = owner.post(f"{owner.path}/messages/msg_2/regenerate")
     assert again.status_code == 202
-    reply(owner.id, "better")
-    assert [m["feedback"] for m in owner.snapshot()["messages"][1:]] == [
+    complete_turn(owner.id, "better")
+    assert [m["feedback"] for m in owner.get_session()["messages"][1:]] == [
         {"rating": "down", "comment": ""},
         None,
     ]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from project.runner.process import ROOT
-from tests.integration.api.calls import Api
+from tests.integration.api.client import APIClient
 
 CHECKS = (
     *("not_a_server_error", "status_code_conformance", "content_type_conformance"),
@@ -17,15 +17,15 @@ CHECKS = (
 )
 """All but those that look at who asks: the hooks let most requests come from an owner."""
 
-LEFT_OUT = ("--exclude-path", "/sessions/{session_id}/events")
+EXCLUDED = ("--exclude-path", "/sessions/{session_id}/events")
 """It answers for as long as its session lives."""
-PATIENCE = 400
+TIMEOUT = 400
 """Seconds; it takes 20 of a processor's own, which a busy machine stretches."""
 
 
-@pytest.mark.timeout(PATIENCE + 30)
+@pytest.mark.timeout(TIMEOUT + 30)
 @pytest.mark.security("S20")
-def test_no_answer_is_a_fault_or_untold_by_the_schema(api_with: Callable[..., Api]) -> None:
+def test_no_answer_is_a_fault_or_untold_by_the_schema(api_with: Callable[..., APIClient]) -> None:
     api = api_with(
         CHAT_MESSAGES_PER_MINUTE="0",
         CHAT_SESSIONS_PER_MINUTE="0",
@@ -34,18 +34,18 @@ def test_no_answer_is_a_fault_or_untold_by_the_schema(api_with: Callable[..., Ap
     )
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{api.url}/schema"]
     found = subprocess.run(
-        [*command, "--seed", "1", "--max-examples", "3", "--checks", ",".join(CHECKS), *LEFT_OUT],
+        [*command, "--seed", "1", "--max-examples", "3", "--checks", ",".join(CHECKS), *EXCLUDED],
         cwd=ROOT,
         env=os.environ
         | {
             "PYTHONPATH": str(ROOT),
-            "SCHEMATHESIS_HOOKS": "tests.integration.api.fuzzing",
+            "SCHEMATHESIS_HOOKS": "tests.integration.api.schemathesis_hooks",
             "FUZZED_URL": api.url,
             "NO_COLOR": "1",
         },
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
     assert found.returncode == 0, found.stdout[-10_000:] + found.stderr[-2_000:]

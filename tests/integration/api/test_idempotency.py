@@ -4,51 +4,53 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.integration.api.calls import Api, refusal
-from tests.integration.api.turns import reply
+from tests.integration.api.client import APIClient, status_and_code
+from tests.integration.api.fake_worker import complete_turn
 
 KEY = "0123456789abcdef"
 
 
 @pytest.mark.security("S16")
-def test_a_message_with_the_same_key_is_accepted_once(owner: Api) -> None:
+def test_a_message_with_the_same_key_is_accepted_once(owner: APIClient) -> None:
     body = {"content": "hello", "options": {"temperature": 0.5}}
     first = owner.post("/messages", body, Idempotency_Key=KEY)
-    reply(owner.id, "hello yourself")
+    complete_turn(owner.id, "hello yourself")
     again = owner.post("/messages", body, Idempotency_Key=KEY)
     assert (again.status_code, again.json()) == (202, first.json())
     assert again.headers["Location"] == first.headers["Location"]
-    assert len(owner.snapshot()["messages"]) == 2
+    assert len(owner.get_session()["messages"]) == 2
 
 
 @pytest.mark.security("S16")
-def test_twenty_posts_with_one_key_at_once_are_one_message(owner: Api) -> None:
+def test_twenty_posts_with_one_key_at_once_are_one_message(owner: APIClient) -> None:
     with ThreadPoolExecutor(20) as threads:
         posts = [
             threads.submit(owner.post, "/messages", {"content": "hello"}, Idempotency_Key=KEY)
             for _ in range(20)
         ]
     assert {post.result().json()["reply"]["id"] for post in posts} == {"msg_2"}
-    assert len(owner.snapshot()["messages"]) == 2
+    assert len(owner.get_session()["messages"]) == 2
 
 
 @pytest.mark.security("S16")
 @pytest.mark.parametrize("other", [{"content": "hi"}, {"content": "hello", "on_busy": "reject"}])
-def test_another_message_with_the_same_key_is_refused(owner: Api, other: dict[str, str]) -> None:
+def test_another_message_with_the_same_key_is_refused(
+    owner: APIClient, other: dict[str, str]
+) -> None:
     owner.post("/messages", {"content": "hello"}, Idempotency_Key=KEY)
     answer = owner.post("/messages", other, Idempotency_Key=KEY)
-    assert refusal(answer) == (409, "idempotency_mismatch")
+    assert status_and_code(answer) == (409, "idempotency_mismatch")
 
 
 @pytest.mark.security("S16")
-def test_a_messages_key_is_refused_for_another_act(owner: Api) -> None:
+def test_a_messages_key_is_refused_for_another_act(owner: APIClient) -> None:
     owner.post("/messages", {"content": "precious"}, Idempotency_Key=KEY)
     answer = owner.post(f"{owner.path}/reset", {}, Idempotency_Key=KEY)
-    assert refusal(answer) == (409, "idempotency_mismatch")
-    assert len(owner.snapshot()["messages"]) == 2
+    assert status_and_code(answer) == (409, "idempotency_mismatch")
+    assert len(owner.get_session()["messages"]) == 2
 
 
-def test_a_message_that_a_reset_has_cleared_is_not_waited_for(owner: Api) -> None:
+def test_a_message_that_a_reset_has_cleared_is_not_waited_for(owner: APIClient) -> None:
     body = {"content": "hello"}
     first = owner.post("/messages", body, Idempotency_Key=KEY).json()
     owner.post(f"{owner.path}/reset", {})
@@ -62,28 +64,28 @@ def test_a_message_that_a_reset_has_cleared_is_not_waited_for(owner: Api) -> Non
 @pytest.mark.security("S16")
 @pytest.mark.parametrize("path", ["/messages", "{path}/reset", "{path}/token"])
 @pytest.mark.parametrize("key", ["", "short", "x" * 256, "with\ttab in it", "ünïcödë-key"])
-def test_a_bad_key_is_refused(owner: Api, path: str, key: str) -> None:
+def test_a_bad_key_is_refused(owner: APIClient, path: str, key: str) -> None:
     path = path.format(path=owner.path)
     body = {"content": "hello"} if path == "/messages" else {}
-    answer = owner.call("POST", path, json=body, headers={"Idempotency-Key": key.encode()})
-    assert refusal(answer) == (400, "invalid_request")
+    answer = owner.request("POST", path, json=body, headers={"Idempotency-Key": key.encode()})
+    assert status_and_code(answer) == (400, "invalid_request")
     assert answer.json()["error"]["param"] == "Idempotency-Key"
 
 
 @pytest.mark.security("S16")
-def test_a_session_with_the_same_key_is_opened_once(api: Api) -> None:
+def test_a_session_with_the_same_key_is_opened_once(api: APIClient) -> None:
     """Only who knows the key is given the token again, so it must not be guessed."""
     first = api.post("/sessions", {"name": "one"}, Idempotency_Key=KEY)
     again = api.post("/sessions", {"name": "one"}, Idempotency_Key=KEY)
     assert (again.status_code, again.json()["token"]) == (201, first.json()["token"])
     other = api.post("/sessions", {"name": "two"}, Idempotency_Key=KEY)
-    assert refusal(other) == (409, "idempotency_mismatch")
+    assert status_and_code(other) == (409, "idempotency_mismatch")
     guessable = api.post("/sessions", {}, Idempotency_Key="order-42")
-    assert refusal(guessable) == (400, "invalid_request")
+    assert status_and_code(guessable) == (400, "invalid_request")
 
 
 @pytest.mark.security("S16")
-def test_a_token_is_renewed_once(owner: Api) -> None:
+def test_a_token_is_renewed_once(owner: APIClient) -> None:
     """The answer that was lost is given to the old token once more."""
     first = owner.post(f"{owner.path}/token", Idempotency_Key=KEY)
     again = owner.post(f"{owner.path}/token", Idempotency_Key=KEY)
@@ -91,29 +93,29 @@ def test_a_token_is_renewed_once(owner: Api) -> None:
 
 
 @pytest.mark.security("S16")
-def test_a_session_of_the_tutorial_is_opened_once(api: Api) -> None:
+def test_a_session_of_the_tutorial_is_opened_once(api: APIClient) -> None:
     first, again = (api.post("/token?name=Ada", Idempotency_Key=KEY) for _ in range(2))
     assert (again.status_code, again.json()) == (200, first.json())
     other = api.post("/token?name=Grace", Idempotency_Key=KEY)
-    assert refusal(other) == (409, "idempotency_mismatch")
+    assert status_and_code(other) == (409, "idempotency_mismatch")
 
 
 @pytest.mark.security("S16")
-def test_a_session_is_reset_once(owner: Api) -> None:
-    owner.say("hello")
+def test_a_session_is_reset_once(owner: APIClient) -> None:
+    owner.post_message("hello")
     assert owner.post(f"{owner.path}/reset", Idempotency_Key=KEY).json()["messages"] == []
-    owner.say("after it")
+    owner.post_message("after it")
     again = owner.post(f"{owner.path}/reset", Idempotency_Key=KEY)
     assert again.status_code == 200
     assert [message["content"] for message in again.json()["messages"]] == ["after it", ""]
 
 
 @pytest.mark.security("S16")
-def test_a_reply_is_regenerated_once(owner: Api) -> None:
-    owner.say("hello")
-    reply(owner.id, "hello")
+def test_a_reply_is_regenerated_once(owner: APIClient) -> None:
+    owner.post_message("hello")
+    complete_turn(owner.id, "hello")
     path = f"{owner.path}/messages/msg_2/regenerate"
     first = owner.post(path, Idempotency_Key=KEY)
     again = owner.post(path, Idempotency_Key=KEY)
     assert (again.status_code, again.json()) == (202, first.json())
-    assert len(owner.snapshot()["messages"]) == 3
+    assert len(owner.get_session()["messages"]) == 3

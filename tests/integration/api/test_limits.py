@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.integration.api.calls import Api, code_of, refusal
-from tests.integration.api.turns import finish, reply, take
+from tests.integration.api.client import APIClient, error_code, status_and_code
+from tests.integration.api.fake_worker import claim_turn, complete_turn, finish_turn
 
 
 def all_at_once(call: Callable[[], requests.Response], times: int) -> list[requests.Response]:
@@ -16,28 +16,32 @@ def all_at_once(call: Callable[[], requests.Response], times: int) -> list[reque
         return list(threads.map(lambda _: call(), range(times)))
 
 
-def state_of(owner: Api) -> dict[str, Any]:
-    session = owner.snapshot()
+def state_of(owner: APIClient) -> dict[str, Any]:
+    session = owner.get_session()
     return {name: session[name] for name in ("seq", "messages", "last_active_at", "expires_at")}
 
 
 @pytest.mark.security("S21")
-def test_sixty_messages_at_once_pass_a_limit_of_ten_ten_times(api_with: Callable[..., Api]) -> None:
+def test_sixty_messages_at_once_pass_a_limit_of_ten_ten_times(
+    api_with: Callable[..., APIClient],
+) -> None:
     owner = api_with(
         CHAT_MESSAGES_PER_MINUTE="1",
         CHAT_MESSAGES_BURST="10",
         CHAT_MAX_QUEUED_TURNS_PER_SESSION="1000",
-    ).open()
+    ).open_session()
     answers = all_at_once(lambda: owner.post("/messages", {"content": "me first"}), 60)
     assert sorted(answer.status_code for answer in answers) == [202] * 10 + [429] * 50
     refused = [answer for answer in answers if answer.status_code == 429]
-    assert {code_of(answer) for answer in refused} == {"rate_limited"}
+    assert {error_code(answer) for answer in refused} == {"rate_limited"}
     assert all(0 < int(answer.headers["Retry-After"]) <= 60 for answer in refused)
-    assert len(owner.snapshot()["messages"]) == 20
+    assert len(owner.get_session()["messages"]) == 20
 
 
 @pytest.mark.security("S21")
-def test_sixty_sessions_at_once_pass_a_limit_of_ten_ten_times(api_with: Callable[..., Api]) -> None:
+def test_sixty_sessions_at_once_pass_a_limit_of_ten_ten_times(
+    api_with: Callable[..., APIClient],
+) -> None:
     api = api_with(CHAT_SESSIONS_PER_MINUTE="1", CHAT_SESSIONS_BURST="10")
     answers = all_at_once(lambda: api.post("/sessions"), 60)
     assert sorted(answer.status_code for answer in answers) == [201] * 10 + [429] * 50
@@ -45,23 +49,23 @@ def test_sixty_sessions_at_once_pass_a_limit_of_ten_ten_times(api_with: Callable
 
 @pytest.mark.security("S22", "S23")
 def test_sessions_are_limited_by_address_whatever_the_client_says_of_it(
-    api_with: Callable[..., Api],
+    api_with: Callable[..., APIClient],
 ) -> None:
     api = api_with(CHAT_SESSIONS_PER_MINUTE="1", CHAT_SESSIONS_BURST="3")
     spoofed = [{"X-Forwarded-For": f"9.9.9.{n}", "Forwarded": f"for=9.9.9.{n}"} for n in range(5)]
-    answers = [api.call("POST", "/sessions", json={}, headers=headers) for headers in spoofed]
+    answers = [api.request("POST", "/sessions", json={}, headers=headers) for headers in spoofed]
     assert [answer.status_code for answer in answers] == [201, 201, 201, 429, 429]
-    assert code_of(answers[3]) == "rate_limited"
+    assert error_code(answers[3]) == "rate_limited"
 
 
 @pytest.mark.security("S22")
-def test_a_trusted_proxys_word_is_taken_for_the_address(api_with: Callable[..., Api]) -> None:
+def test_a_trusted_proxys_word_is_taken_for_the_address(api_with: Callable[..., APIClient]) -> None:
     """What the client wrote stands further left."""
     api = api_with(CHAT_SESSIONS_PER_MINUTE="1", CHAT_SESSIONS_BURST="1", CHAT_TRUSTED_PROXIES="1")
 
     def status(forwarded: str) -> int:
         headers = {"X-Forwarded-For": forwarded}
-        return api.call("POST", "/sessions", json={}, headers=headers).status_code
+        return api.request("POST", "/sessions", json={}, headers=headers).status_code
 
     assert [status("1.1.1.1"), status("2.2.2.2"), status("1.1.1.1")] == [201, 201, 429]
     assert status("3.3.3.3, 1.1.1.1") == 429
@@ -69,42 +73,48 @@ def test_a_trusted_proxys_word_is_taken_for_the_address(api_with: Callable[..., 
 
 
 @pytest.mark.security("S23")
-def test_a_full_inbox_refuses_and_changes_nothing(api_with: Callable[..., Api]) -> None:
-    owner = api_with(CHAT_MAX_QUEUED_TURNS_PER_SESSION="2").open()
-    owner.say("one")
-    owner.say("two")
+def test_a_full_inbox_refuses_and_changes_nothing(api_with: Callable[..., APIClient]) -> None:
+    owner = api_with(CHAT_MAX_QUEUED_TURNS_PER_SESSION="2").open_session()
+    owner.post_message("one")
+    owner.post_message("two")
     before = state_of(owner)
-    assert refusal(owner.post("/messages", {"content": "three"})) == (429, "session_queue_full")
+    assert status_and_code(owner.post("/messages", {"content": "three"})) == (
+        429,
+        "session_queue_full",
+    )
     assert state_of(owner) == before
-    reply(owner.id, "answered")
-    assert owner.say("three")
+    complete_turn(owner.id, "answered")
+    assert owner.post_message("three")
 
 
 @pytest.mark.security("S23")
-def test_a_full_queue_refuses_and_changes_nothing(api_with: Callable[..., Api]) -> None:
+def test_a_full_queue_refuses_and_changes_nothing(api_with: Callable[..., APIClient]) -> None:
     api = api_with(CHAT_MAX_QUEUED_TURNS="1", CHAT_PARTITIONS="1")
-    first, second = api.open(), api.open()
-    first.say("one")
+    first, second = api.open_session(), api.open_session()
+    first.post_message("one")
     before = state_of(second)
-    assert refusal(second.post("/messages", {"content": "two"})) == (503, "queue_full")
+    assert status_and_code(second.post("/messages", {"content": "two"})) == (503, "queue_full")
     assert state_of(second) == before
 
 
 @pytest.mark.security("S23")
-def test_a_full_session_refuses_and_changes_nothing(api_with: Callable[..., Api]) -> None:
-    owner = api_with(CHAT_MAX_SESSION_BYTES="10").open()
-    owner.say("12345678")
+def test_a_full_session_refuses_and_changes_nothing(api_with: Callable[..., APIClient]) -> None:
+    owner = api_with(CHAT_MAX_SESSION_BYTES="10").open_session()
+    owner.post_message("12345678")
     before = state_of(owner)
-    assert refusal(owner.post("/messages", {"content": "12345678"})) == (429, "session_full")
+    assert status_and_code(owner.post("/messages", {"content": "12345678"})) == (
+        429,
+        "session_full",
+    )
     assert state_of(owner) == before
 
 
 @pytest.mark.parametrize(
     ("on_busy", "expected"), [("enqueue", 202), ("reject", 409), ("interrupt", 202)]
 )
-def test_a_busy_session_does_what_it_is_told(owner: Api, on_busy: str, expected: int) -> None:
-    owner.say("first")
-    claim = take(owner.id)
+def test_a_busy_session_does_what_it_is_told(owner: APIClient, on_busy: str, expected: int) -> None:
+    owner.post_message("first")
+    claim = claim_turn(owner.id)
     answer = owner.post("/messages", {"content": "second", "on_busy": on_busy})
     assert answer.status_code == expected
-    finish(claim, "done")
+    finish_turn(claim, "done")

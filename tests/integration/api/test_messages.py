@@ -3,11 +3,11 @@
 import pytest
 
 from chat.domain import Status
-from tests.integration.api.calls import Api, refusal
-from tests.integration.api.turns import finish, reply, say, take
+from tests.integration.api.client import APIClient, status_and_code
+from tests.integration.api.fake_worker import append_text, claim_turn, complete_turn, finish_turn
 
 
-def test_a_message_is_accepted_at_once(owner: Api) -> None:
+def test_a_message_is_accepted_at_once(owner: APIClient) -> None:
     answer = owner.post("/messages", {"content": "hello"})
     assert answer.status_code == 202
     assert answer.headers["Location"] == f"{owner.path}/messages/msg_2"
@@ -20,16 +20,18 @@ def test_a_message_is_accepted_at_once(owner: Api) -> None:
     assert (found.status_code, found.json()["id"]) == (200, "msg_2")
 
 
-def test_a_message_is_posted_to_the_session_by_path_or_by_body(owner: Api, api: Api) -> None:
+def test_a_message_is_posted_to_the_session_by_path_or_by_body(
+    owner: APIClient, api: APIClient
+) -> None:
     assert owner.post(f"{owner.path}/messages", {"content": "one"}).status_code == 202
     assert owner.post("/messages", {"content": "two", "session": owner.id}).status_code == 202
-    other = {"content": "three", "session": api.open().id}
-    assert refusal(owner.post("/messages", other)) == (404, "session_not_found")
+    other = {"content": "three", "session": api.open_session().id}
+    assert status_and_code(owner.post("/messages", other)) == (404, "session_not_found")
 
 
-def test_waiting_messages_know_their_place(owner: Api) -> None:
-    assert [owner.say("hello")["queue_position"] for _ in range(3)] == [0, 1, 2]
-    waits = [m["wait"] for m in owner.snapshot()["messages"] if m["role"] == "assistant"]
+def test_waiting_messages_know_their_place(owner: APIClient) -> None:
+    assert [owner.post_message("hello")["queue_position"] for _ in range(3)] == [0, 1, 2]
+    waits = [m["wait"] for m in owner.get_session()["messages"] if m["role"] == "assistant"]
     assert [wait["position"] for wait in waits] == [0, 1, 2]
 
 
@@ -53,25 +55,27 @@ def test_waiting_messages_know_their_place(owner: Api) -> None:
         ({"session": 5}, "session"),
     ],
 )
-def test_what_cannot_be_asked_is_refused(owner: Api, fields: dict[str, object], param: str) -> None:
+def test_what_cannot_be_asked_is_refused(
+    owner: APIClient, fields: dict[str, object], param: str
+) -> None:
     answer = owner.post("/messages", {"content": "hello", **fields})
-    assert refusal(answer) == (400, "invalid_request")
+    assert status_and_code(answer) == (400, "invalid_request")
     assert answer.json()["error"]["param"] == param
 
 
-def test_options_reach_the_worker(owner: Api) -> None:
+def test_options_reach_the_worker(owner: APIClient) -> None:
     options = {"max_tokens": 5, "temperature": 0, "top_p": 1, "stop": ["x"], "seed": 7}
     answer = owner.post("/messages", {"content": "hello", "options": options}, X_Request_ID="req-7")
     assert answer.status_code == 202
-    claim = take(owner.id)
+    claim = claim_turn(owner.id)
     assert (claim.options.max_tokens, claim.options.stop) == (5, ("x",))
     assert claim.request_id == "req-7"
 
 
-def test_the_history_is_read_page_by_page(owner: Api) -> None:
+def test_the_history_is_read_page_by_page(owner: APIClient) -> None:
     for number in range(5):
-        owner.say(f"question {number}")
-        reply(owner.id, f"answer {number}")
+        owner.post_message(f"question {number}")
+        complete_turn(owner.id, f"answer {number}")
 
     def page(**query: object) -> tuple[list[str], bool]:
         found = owner.get(f"{owner.path}/messages", params=query).json()
@@ -88,16 +92,16 @@ def test_the_history_is_read_page_by_page(owner: Api) -> None:
     assert page(after="msg_10") == ([], False)
 
 
-def test_an_unknown_message_is_not_found(owner: Api) -> None:
+def test_an_unknown_message_is_not_found(owner: APIClient) -> None:
     for path in ("msg_1", "msg_0", "1", "msg_99999999999999999999"):
         found = owner.get(f"{owner.path}/messages/{path}")
-        assert refusal(found) == (404, "message_not_found")
+        assert status_and_code(found) == (404, "message_not_found")
         cancelled = owner.post(f"{owner.path}/messages/{path}/cancel")
-        assert refusal(cancelled) == (404, "message_not_found")
+        assert status_and_code(cancelled) == (404, "message_not_found")
 
 
-def test_a_waiting_turn_is_cancelled_at_once(owner: Api) -> None:
-    owner.say("hello")
+def test_a_waiting_turn_is_cancelled_at_once(owner: APIClient) -> None:
+    owner.post_message("hello")
     path = f"{owner.path}/messages/msg_2/cancel"
     cancelled = owner.post(path)
     assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
@@ -105,27 +109,27 @@ def test_a_waiting_turn_is_cancelled_at_once(owner: Api) -> None:
     assert (again.status_code, again.json()) == (200, cancelled.json())
 
 
-def test_a_running_turn_is_marked_and_then_final(owner: Api) -> None:
-    owner.say("hello")
-    claim = take(owner.id)
+def test_a_running_turn_is_marked_and_then_final(owner: APIClient) -> None:
+    owner.post_message("hello")
+    claim = claim_turn(owner.id)
     path = f"{owner.path}/messages/msg_1/cancel"
     marked = owner.post(path)
     assert (marked.status_code, marked.json()["status"]) == (202, "in_progress")
-    assert say(claim, "part") is True
-    finish(claim, after="part", status=Status.CANCELLED)
+    assert append_text(claim, "part") is True
+    finish_turn(claim, after="part", status=Status.CANCELLED)
     final = owner.post(path)
     assert (final.status_code, final.json()["content"]) == (200, "part")
 
 
-def test_the_last_reply_can_be_asked_for_again(owner: Api) -> None:
-    owner.say("one")
-    reply(owner.id, "first")
-    owner.say("two")
-    reply(owner.id, "second")
+def test_the_last_reply_can_be_asked_for_again(owner: APIClient) -> None:
+    owner.post_message("one")
+    complete_turn(owner.id, "first")
+    owner.post_message("two")
+    complete_turn(owner.id, "second")
     first = owner.post(f"{owner.path}/messages/msg_2/regenerate")
-    assert refusal(first) == (409, "not_regenerable")
+    assert status_and_code(first) == (409, "not_regenerable")
     accepted = owner.post(f"{owner.path}/messages/msg_4/regenerate", {"options": {"seed": 1}})
     assert accepted.status_code == 202
     assert accepted.json()["message"]["content"] == "two"
-    reply(owner.id, "better")
-    assert owner.snapshot()["messages"][-1]["content"] == "better"
+    complete_turn(owner.id, "better")
+    assert owner.get_session()["messages"][-1]["content"] == "better"

@@ -17,22 +17,22 @@ from redis import Redis
 from chat.api.views.metrics import check_access
 from chat.domain.errors import InvalidToken, NotAllowed
 from project.runner.process import ROOT
-from tests.integration.api import turns
-from tests.integration.api.calls import Api, refusal
+from tests.integration.api import fake_worker
+from tests.integration.api.client import APIClient, status_and_code
 
 DEPLOY = ROOT / "deploy"
 SELECTOR = re.compile(r"\b(parley_\w+)(?:\{([^}]*)\})?")
 GROUPED = re.compile(r"\b(?:by|without) \(([^)]*)\)")
 
 
-def families(api: Api) -> dict[str, Metric]:
+def families(api: APIClient) -> dict[str, Metric]:
     answer = api.get("/metrics")
     assert answer.status_code == 200, answer.text
     assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
     return {each.name: each for each in text_string_to_metric_families(answer.text)}
 
 
-def values(api: Api) -> dict[str, float]:
+def values(api: APIClient) -> dict[str, float]:
     """Every sample that is not zero, as it stands in the text."""
     return {
         f"{sample.name}{''.join(f' {value}' for _, value in sorted(sample.labels.items()))}": (
@@ -44,10 +44,10 @@ def values(api: Api) -> dict[str, float]:
     }
 
 
-def test_the_figures_are_what_has_happened(api: Api, owner: Api) -> None:
-    owner.say("one")
-    turns.reply(owner.id, "an answer")
-    owner.say("two")
+def test_the_figures_are_what_has_happened(api: APIClient, owner: APIClient) -> None:
+    owner.post_message("one")
+    fake_worker.complete_turn(owner.id, "an answer")
+    owner.post_message("two")
     found = values(api)
     for name in ("parley_queue_seconds_sum", "parley_turn_seconds_sum",
                  "parley_time_to_first_token_seconds_sum",
@@ -65,9 +65,9 @@ def test_the_figures_are_what_has_happened(api: Api, owner: Api) -> None:
     }
 
 
-def test_buckets_grow_to_the_count(api: Api, owner: Api) -> None:
-    owner.say("one")
-    turns.reply(owner.id, "an answer")
+def test_buckets_grow_to_the_count(api: APIClient, owner: APIClient) -> None:
+    owner.post_message("one")
+    fake_worker.complete_turn(owner.id, "an answer")
     samples = families(api)["parley_turn_seconds"].samples
     buckets = [each.value for each in samples if each.name.endswith("_bucket")]
     assert buckets == sorted(buckets)
@@ -75,13 +75,13 @@ def test_buckets_grow_to_the_count(api: Api, owner: Api) -> None:
     assert [each.labels["le"] for each in samples if "le" in each.labels][-1] == "+Inf"
 
 
-def test_every_web_process_tells_the_same(api: Api, owner: Api, api_with: Any) -> None:
-    owner.say("one")
-    turns.reply(owner.id, "an answer")
+def test_every_web_process_tells_the_same(api: APIClient, owner: APIClient, api_with: Any) -> None:
+    owner.post_message("one")
+    fake_worker.complete_turn(owner.id, "an answer")
     assert values(api_with()) == values(api)
 
 
-def test_the_trips_to_redis_do_not_grow_with_what_there_is(redis: Redis, api: Api) -> None:
+def test_the_trips_to_redis_do_not_grow_with_what_there_is(redis: Redis, api: APIClient) -> None:
     def commands() -> int:
         before = int(redis.info("stats")["total_commands_processed"])
         api.get("/metrics")
@@ -90,15 +90,15 @@ def test_the_trips_to_redis_do_not_grow_with_what_there_is(redis: Redis, api: Ap
     api.get("/metrics")
     empty = commands()
     for _ in range(3):
-        owner = api.open()
-        owner.say("one")
-        turns.reply(owner.id, "an answer")
+        owner = api.open_session()
+        owner.post_message("one")
+        fake_worker.complete_turn(owner.id, "an answer")
     assert commands() == empty
 
 
-def test_a_token_guards_them_where_one_is_set(api_with: Callable[..., Api]) -> None:
+def test_a_token_guards_them_where_one_is_set(api_with: Callable[..., APIClient]) -> None:
     api = api_with(METRICS_TOKEN="of-prometheus")
-    assert refusal(api.get("/metrics")) == (401, "invalid_token")
+    assert status_and_code(api.get("/metrics")) == (401, "invalid_token")
     for wrong in ("Bearer no", "Bearer of-prometheuS", "Basic of-prometheus", "Bearer é"):
         headers = {"Authorization": wrong.encode()}
         assert requests.get(f"{api.url}/metrics", headers=headers, timeout=10).status_code == 401
@@ -106,9 +106,9 @@ def test_a_token_guards_them_where_one_is_set(api_with: Callable[..., Api]) -> N
     assert requests.get(f"{api.url}/metrics", headers=right, timeout=10).status_code == 200
 
 
-def test_without_a_token_a_foreign_name_reads_nothing(api: Api) -> None:
+def test_without_a_token_a_foreign_name_reads_nothing(api: APIClient) -> None:
     rebound = {"Host": "evil.example"}
-    assert refusal(api.get("/metrics", headers=rebound)) == (400, "invalid_host")
+    assert status_and_code(api.get("/metrics", headers=rebound)) == (400, "invalid_host")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_an_empty_token_is_no_key(settings: Settings) -> None:
         check_access(RequestFactory().get("/metrics", headers={"Authorization": "Bearer "}))
 
 
-def test_the_page_on_operations_names_them_all(api: Api) -> None:
+def test_the_page_on_operations_names_them_all(api: APIClient) -> None:
     page = (ROOT / "docs" / "operations.md").read_text()
     for family in families(api).values():
         name = family.name + ("_total" if family.type == "counter" else "")
@@ -158,7 +158,7 @@ def alerts() -> list[dict[str, Any]]:
     return rules
 
 
-def labels_by_name(api: Api) -> dict[str, set[str]]:
+def labels_by_name(api: APIClient) -> dict[str, set[str]]:
     """The names that queries may ask for, each with its labels."""
     found: dict[str, set[str]] = {}
     for family in families(api).values():
@@ -169,9 +169,9 @@ def labels_by_name(api: Api) -> dict[str, set[str]]:
     return found
 
 
-def test_dashboard_and_alerts_ask_for_what_is_told(api: Api, owner: Api) -> None:
-    owner.say("one")
-    turns.fail(owner.id)
+def test_dashboard_and_alerts_ask_for_what_is_told(api: APIClient, owner: APIClient) -> None:
+    owner.post_message("one")
+    fake_worker.fail_turn(owner.id)
     known = labels_by_name(api)
     asked = set()
     for query in expressions():

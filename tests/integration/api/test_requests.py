@@ -6,7 +6,7 @@ import pytest
 from redis import Redis
 
 from tests.harness.stack import Stack
-from tests.integration.api.calls import Api, Wire, code_of, refusal
+from tests.integration.api.client import APIClient, RawConnection, error_code, status_and_code
 
 
 @pytest.mark.security("S09")
@@ -22,15 +22,15 @@ from tests.integration.api.calls import Api, Wire, code_of, refusal
         "/%00",
     ],
 )
-def test_an_unknown_path_is_a_json_404(api: Api, path: str) -> None:
-    assert refusal(api.get(path)) == (404, "not_found")
+def test_an_unknown_path_is_a_json_404(api: APIClient, path: str) -> None:
+    assert status_and_code(api.get(path)) == (404, "not_found")
 
 
 @pytest.mark.security("S07", "S09")
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_no_csrf_token_is_asked_for_where_there_is_no_form(api: Api, method: str) -> None:
-    assert refusal(api.call(method, "/messages/")) == (404, "not_found")
-    assert refusal(api.call(method, "/")) == (403, "not_allowed")
+def test_no_csrf_token_is_asked_for_where_there_is_no_form(api: APIClient, method: str) -> None:
+    assert status_and_code(api.request(method, "/messages/")) == (404, "not_found")
+    assert status_and_code(api.request(method, "/")) == (403, "not_allowed")
 
 
 @pytest.mark.security("S09")
@@ -49,9 +49,9 @@ def test_no_csrf_token_is_asked_for_where_there_is_no_form(api: Api, method: str
         ("GET", "/sessions/x/reset"),
     ],
 )
-def test_a_wrong_method_is_a_json_405(api: Api, method: str, path: str) -> None:
-    answer = api.call(method, path)
-    assert refusal(answer) == (405, "method_not_allowed")
+def test_a_wrong_method_is_a_json_405(api: APIClient, method: str, path: str) -> None:
+    answer = api.request(method, path)
+    assert status_and_code(answer) == (405, "method_not_allowed")
     assert method not in answer.headers["Allow"]
 
 
@@ -60,7 +60,9 @@ def test_a_wrong_method_is_a_json_405(api: Api, method: str, path: str) -> None:
     "name",
     ["{0}", "*", "a{b}c", "ses_*", "a%0d%0ab", "a%20b", "%E2%82%AC", "%7B1%7D", "a" * 2000],
 )
-def test_strange_ids_are_not_found_and_leave_no_key(owner: Api, redis: Redis, name: str) -> None:
+def test_strange_ids_are_not_found_and_leave_no_key(
+    owner: APIClient, redis: Redis, name: str
+) -> None:
     keys = set(redis.scan_iter())
     for path in (f"/sessions/{name}", f"/sessions/{name}/messages"):
         assert owner.get(path).status_code == 404
@@ -100,21 +102,21 @@ def test_strange_ids_are_not_found_and_leave_no_key(owner: Api, redis: Redis, na
         ("/messages/msg_1", "x=1"),
     ],
 )
-def test_bad_query_parameters_are_refused(owner: Api, path: str, query: str) -> None:
-    owner.say("hello")
-    assert refusal(owner.get(f"{owner.path}{path}?{query}")) == (400, "invalid_request")
+def test_bad_query_parameters_are_refused(owner: APIClient, path: str, query: str) -> None:
+    owner.post_message("hello")
+    assert status_and_code(owner.get(f"{owner.path}{path}?{query}")) == (400, "invalid_request")
 
 
 @pytest.mark.security("S18")
-def test_a_cursor_from_the_future_gives_the_session_as_it_is(owner: Api) -> None:
+def test_a_cursor_from_the_future_gives_the_session_as_it_is(owner: APIClient) -> None:
     """A client that was restored from elsewhere finds back."""
-    session = owner.snapshot(after=1000, wait=5)
+    session = owner.get_session(after=1000, wait=5)
     assert (session["seq"], session["messages"]) == (0, [])
 
 
 @pytest.mark.security("S35")
 @pytest.mark.parametrize("path", ["/live", "/nope", "/sessions/x", "/sessions/x?wait=1", "/models"])
-def test_every_answer_of_the_api_is_guarded(api: Api, path: str) -> None:
+def test_every_answer_of_the_api_is_guarded(api: APIClient, path: str) -> None:
     headers = api.get(path).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"
@@ -126,7 +128,7 @@ def test_every_answer_of_the_api_is_guarded(api: Api, path: str) -> None:
 
 @pytest.mark.security("S35")
 @pytest.mark.parametrize("path", ["/", "/docs", "/admin/login/", "/static/chat/docs.js"])
-def test_every_page_and_file_is_guarded(api: Api, path: str) -> None:
+def test_every_page_and_file_is_guarded(api: APIClient, path: str) -> None:
     answer = api.get(path)
     assert answer.status_code == 200
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -140,30 +142,30 @@ def test_every_page_and_file_is_guarded(api: Api, path: str) -> None:
 @pytest.mark.security("S36")
 @pytest.mark.parametrize("host", ["evil.example", "", "localhost.evil.example", "127.0.0.1:x"])
 @pytest.mark.parametrize("path", ["/models", "/sessions/x?wait=1", "/admin/", "/nope"])
-def test_a_foreign_host_is_refused(api: Api, path: str, host: str) -> None:
-    assert refusal(api.get(path, headers={"Host": host})) == (400, "invalid_host")
+def test_a_foreign_host_is_refused(api: APIClient, path: str, host: str) -> None:
+    assert status_and_code(api.get(path, headers={"Host": host})) == (400, "invalid_host")
 
 
-def test_probes_may_come_by_any_address(api: Api) -> None:
+def test_probes_may_come_by_any_address(api: APIClient) -> None:
     for path in ("/live", "/ready"):
         assert api.get(path, headers={"Host": "10.1.2.3:8000"}).status_code == 200
 
 
 @pytest.mark.security("S36")
-def test_pages_of_other_origins_may_not_read_the_answers(api: Api) -> None:
+def test_pages_of_other_origins_may_not_read_the_answers(api: APIClient) -> None:
     evil = {"Origin": "https://evil.example"}
     assert "Access-Control-Allow-Origin" not in api.get("/models", headers=evil).headers
-    preflight = api.call(
+    preflight = api.request(
         "OPTIONS", "/sessions", headers=evil | {"Access-Control-Request-Method": "POST"}
     )
-    assert refusal(preflight) == (405, "method_not_allowed")
+    assert status_and_code(preflight) == (405, "method_not_allowed")
 
 
 @pytest.mark.security("S36")
-def test_pages_of_listed_origins_may(api_with: Callable[..., Api]) -> None:
+def test_pages_of_listed_origins_may(api_with: Callable[..., APIClient]) -> None:
     api = api_with(CORS_ORIGINS="https://chat.example,https://two.example")
     origin = {"Origin": "https://two.example"}
-    preflight = api.call(
+    preflight = api.request(
         "OPTIONS", "/messages", headers=origin | {"Access-Control-Request-Method": "POST"}
     )
     assert preflight.status_code == 204
@@ -179,7 +181,7 @@ def test_pages_of_listed_origins_may(api_with: Callable[..., Api]) -> None:
     )
 
 
-def test_a_request_id_is_kept_if_it_is_sane(api: Api) -> None:
+def test_a_request_id_is_kept_if_it_is_sane(api: APIClient) -> None:
     for given in ("req-1", "a.b_C-9", "x" * 64):
         assert api.get("/live", headers={"X-Request-ID": given}).headers["X-Request-ID"] == given
     for given in ("x" * 65, "a b", 'a"b', "é", ""):
@@ -189,17 +191,17 @@ def test_a_request_id_is_kept_if_it_is_sane(api: Api) -> None:
 
 @pytest.mark.security("S40")
 def test_an_unexpected_exception_tells_nothing_but_an_id(
-    parley: Stack, owner: Api, redis: Redis
+    parley: Stack, owner: APIClient, redis: Redis
 ) -> None:
     """A stored message that is no message is as unexpected as it gets."""
-    owner.say("hello")
+    owner.post_message("hello")
     (key,) = redis.scan_iter(f"chat:*:messages:{owner.id}")
     redis.hset(key, "1", "{}")
     redis.hset(key, "2", "{}")
     answer = owner.get(f"{owner.path}/messages")
     assert answer.status_code == 500
     assert answer.headers["Content-Type"] == "application/json"
-    assert code_of(answer) == "error"
+    assert error_code(answer) == "error"
     assert answer.json()["detail"] == "Something went wrong."
     assert answer.headers["Cache-Control"] == "no-store"
     request_id = answer.headers["X-Request-ID"]
@@ -208,23 +210,23 @@ def test_an_unexpected_exception_tells_nothing_but_an_id(
 
 
 @pytest.mark.security("S07")
-def test_form_posts_of_the_admin_need_a_csrf_token(api: Api) -> None:
-    answer = api.call("POST", "/admin/login/", data={"username": "a", "password": "b"})
+def test_form_posts_of_the_admin_need_a_csrf_token(api: APIClient) -> None:
+    answer = api.request("POST", "/admin/login/", data={"username": "a", "password": "b"})
     assert answer.status_code == 403
 
 
 @pytest.mark.security("S22")
-def test_a_header_with_an_underscore_is_dropped(api_with: Callable[..., Api]) -> None:
+def test_a_header_with_an_underscore_is_dropped(api_with: Callable[..., APIClient]) -> None:
     """It would pass for the proxy's own."""
     api = api_with(CHAT_TRUSTED_PROXIES="1", CHAT_SESSIONS_BURST="1", CHAT_SESSIONS_PER_MINUTE="1")
-    api.open()
-    with Wire(api.url) as wire:
-        wire.head("POST /sessions HTTP/1.1", X_Forwarded_For="9.9.9.9")
-        assert wire.answer().startswith(b"HTTP/1.1 201 ")
-    with Wire(api.url) as wire:
+    api.open_session()
+    with RawConnection(api.url) as wire:
+        wire.send_head("POST /sessions HTTP/1.1", X_Forwarded_For="9.9.9.9")
+        assert wire.read_response().startswith(b"HTTP/1.1 201 ")
+    with RawConnection(api.url) as wire:
         wire.send(b"POST /sessions HTTP/1.1\r\nX_Forwarded_For: 8.8.8.8\r\n")
         wire.send(f"Host: {wire.host}\r\n\r\n".encode())
-        assert wire.answer().startswith(b"HTTP/1.1 429 ")
+        assert wire.read_response().startswith(b"HTTP/1.1 429 ")
 
 
 @pytest.mark.security("S09", "S17")
@@ -245,9 +247,9 @@ def test_a_header_with_an_underscore_is_dropped(api_with: Callable[..., Api]) ->
         b"GET /models HTTP/1.1\r\nAuthorization: \xff\xff",
     ],
 )
-def test_no_bytes_bring_an_exception(parley: Stack, api: Api, line: bytes) -> None:
+def test_no_bytes_bring_an_exception(parley: Stack, api: APIClient, line: bytes) -> None:
     logged = len(parley.web().log)
-    with Wire(api.url) as wire:
+    with RawConnection(api.url) as wire:
         wire.send(line, b"\r\nHost: ", wire.host.encode(), b"\r\n\r\n")
-        assert wire.answer()[9:10] in {b"2", b"4"}
+        assert wire.read_response()[9:10] in {b"2", b"4"}
     assert "Traceback" not in parley.web().log[logged:]

@@ -11,10 +11,12 @@ from project.runner.process import ROOT
 from tests.harness.concurrency import run_concurrently
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
-from tests.integration.api.calls import Api, refusal
+from tests.integration.api.client import APIClient, status_and_code
 
 
-def test_models_are_listed_without_what_they_are_asked_by(api_with: Callable[..., Api]) -> None:
+def test_models_are_listed_without_what_they_are_asked_by(
+    api_with: Callable[..., APIClient],
+) -> None:
     api = api_with(MODEL_URL="http://127.0.0.1:9/secret-place", MODEL_TOKEN="secret-key")
     answer = api.get("/models")
     assert [model["name"] for model in answer.json()["data"]] == ["default"]
@@ -27,22 +29,22 @@ def test_a_web_process_without_redis_lives_but_is_not_ready(
 ) -> None:
     stack = build_stack()
     stack.redis.start()
-    api = Api(stack.web().start().url)
-    owner = api.open()
+    api = APIClient(stack.web().start().url)
+    owner = api.open_session()
     assert (api.get("/live").status_code, api.get("/ready").status_code) == (200, 200)
     stack.redis.kill()
     assert api.get("/live").status_code == 200
-    assert refusal(api.get("/ready")) == (503, "store_unavailable")
-    assert refusal(owner.get()) == (503, "store_unavailable")
-    assert refusal(owner.get(params={"wait": 5})) == (503, "store_unavailable")
-    assert refusal(owner.post("/messages", {"content": "hi"})) == (503, "store_unavailable")
-    assert refusal(api.post("/sessions")) == (503, "store_unavailable")
+    assert status_and_code(api.get("/ready")) == (503, "store_unavailable")
+    assert status_and_code(owner.get()) == (503, "store_unavailable")
+    assert status_and_code(owner.get(params={"wait": 5})) == (503, "store_unavailable")
+    assert status_and_code(owner.post("/messages", {"content": "hi"})) == (503, "store_unavailable")
+    assert status_and_code(api.post("/sessions")) == (503, "store_unavailable")
     stack.redis.start()
     wait_until(lambda: api.get("/ready").status_code == 200)
 
 
 def test_the_schema_is_there_for_all_who_ask_a_new_process_at_once(
-    api_with: Callable[..., Api],
+    api_with: Callable[..., APIClient],
 ) -> None:
     api = api_with()
     answers = run_concurrently([partial(requests.get, f"{api.url}/schema")] * 8)
@@ -50,7 +52,7 @@ def test_the_schema_is_there_for_all_who_ask_a_new_process_at_once(
     assert len({answer.content for answer in answers}) == 1
 
 
-def test_the_schema_is_sound_and_names_every_path(api: Api) -> None:
+def test_the_schema_is_sound_and_names_every_path(api: APIClient) -> None:
     raw = api.get("/schema").json()
     schema = schemathesis.openapi.from_dict(raw)
     schema.validate()
@@ -72,21 +74,21 @@ def test_the_schema_is_sound_and_names_every_path(api: Api) -> None:
     }
 
 
-def test_the_page_of_the_api_has_every_call_and_no_other(api: Api) -> None:
+def test_the_page_of_the_api_has_every_call_and_no_other(api: APIClient) -> None:
     text = (ROOT / "docs" / "api.md").read_text()
     page = text.partition("\n## Endpoints\n")[2].partition("\n## ")[0]
     told = re.findall(r"`([A-Z]+) (/[^`? ]*)", "".join(re.findall(r"^\| (`.*?) \| \d", page, re.M)))
     paths = api.get("/schema").json()["paths"]
     known = [(act.upper(), path) for path, acts in paths.items() for act in acts]
-    assert sorted(map(unnamed, told)) == sorted(map(unnamed, known))
+    assert sorted(map(without_names, told)) == sorted(map(without_names, known))
 
 
-def unnamed(call: tuple[str, str]) -> tuple[str, str]:
+def without_names(call: tuple[str, str]) -> tuple[str, str]:
     """Leave the names of what stands in the path to those who write."""
     return call[0], re.sub(r"\{\w+\}", "{}", call[1])
 
 
-def test_the_schema_tells_of_the_event_stream_as_it_is(owner: Api) -> None:
+def test_the_schema_tells_of_the_event_stream_as_it_is(owner: APIClient) -> None:
     told = owner.get("/schema").json()["paths"]["/sessions/{session_id}/events"]["get"]
     assert {each["name"] for each in told["parameters"]} == {
         *("session_id", "after", "ticket", "Last-Event-ID")
@@ -95,7 +97,7 @@ def test_the_schema_tells_of_the_event_stream_as_it_is(owner: Api) -> None:
         assert stream.headers["Content-Type"] in told["responses"]["200"]["content"]
     asked = {
         "400": owner.get(f"{owner.path}/events?after=x"),
-        "401": Api(owner.url).get(f"{owner.path}/events"),
+        "401": APIClient(owner.url).get(f"{owner.path}/events"),
         "404": owner.get("/sessions/ses_none/events"),
     }
     assert {status: str(answer.status_code) for status, answer in asked.items()} == {
@@ -104,7 +106,7 @@ def test_the_schema_tells_of_the_event_stream_as_it_is(owner: Api) -> None:
     assert asked.keys() <= told["responses"].keys()
 
 
-def test_the_docs_page_loads_nothing_from_elsewhere_and_runs_nothing_inline(api: Api) -> None:
+def test_the_docs_page_loads_nothing_from_elsewhere_and_runs_nothing_inline(api: APIClient) -> None:
     page = api.get("/docs").text
     sources = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert sources

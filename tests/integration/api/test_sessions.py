@@ -3,11 +3,11 @@
 import pytest
 from redis import Redis
 
-from tests.integration.api.calls import Api, refusal
-from tests.integration.api.turns import finish, reply, say, take
+from tests.integration.api.client import APIClient, status_and_code
+from tests.integration.api.fake_worker import append_text, claim_turn, complete_turn, finish_turn
 
 
-def test_a_session_opens_with_defaults(api: Api) -> None:
+def test_a_session_opens_with_defaults(api: APIClient) -> None:
     answer = api.post("/sessions")
     assert answer.status_code == 201
     session = answer.json()
@@ -19,11 +19,11 @@ def test_a_session_opens_with_defaults(api: Api) -> None:
     assert (session["name"], session["model"], session["system_prompt"]) == ("", "default", None)
 
 
-def test_a_session_opens_without_a_body(api: Api) -> None:
-    assert api.call("POST", "/sessions").status_code == 201
+def test_a_session_opens_without_a_body(api: APIClient) -> None:
+    assert api.request("POST", "/sessions").status_code == 201
 
 
-def test_a_session_is_opened_as_it_is_told(api: Api) -> None:
+def test_a_session_is_opened_as_it_is_told(api: APIClient) -> None:
     fields = {
         "name": "Größe",
         "system_prompt": 'Be "brief".',
@@ -31,8 +31,8 @@ def test_a_session_is_opened_as_it_is_told(api: Api) -> None:
         "context": {"messages": 4, "tokens": 1000},
         "metadata": {"a": [1, 2.5, None, {"b": "ü"}]},
     }
-    owner = api.open(ttl=60, **fields)
-    session = owner.snapshot()
+    owner = api.open_session(ttl=60, **fields)
+    session = owner.get_session()
     assert {name: session[name] for name in fields} == fields
     assert session["expires_at"] - session["last_active_at"] == pytest.approx(60)
 
@@ -59,78 +59,78 @@ def test_a_session_is_opened_as_it_is_told(api: Api) -> None:
     ],
 )
 def test_what_a_session_cannot_be_is_refused(
-    api: Api, owner: Api, fields: dict[str, object], param: str
+    api: APIClient, owner: APIClient, fields: dict[str, object], param: str
 ) -> None:
-    for answer in (api.post("/sessions", fields), owner.call("PATCH", owner.path, json=fields)):
-        assert refusal(answer) == (400, "invalid_request")
+    for answer in (api.post("/sessions", fields), owner.request("PATCH", owner.path, json=fields)):
+        assert status_and_code(answer) == (400, "invalid_request")
         assert answer.json()["error"]["param"] == param
 
 
-def test_an_unknown_model_is_refused(api: Api) -> None:
+def test_an_unknown_model_is_refused(api: APIClient) -> None:
     answer = api.post("/sessions", {"model": "nope"})
-    assert refusal(answer) == (400, "unknown_model")
+    assert status_and_code(answer) == (400, "unknown_model")
     assert answer.json()["error"]["param"] == "model"
 
 
-def test_without_a_secret_there_are_no_webhooks(api: Api, owner: Api) -> None:
+def test_without_a_secret_there_are_no_webhooks(api: APIClient, owner: APIClient) -> None:
     wish = {"webhook_url": "https://example.org/hook"}
-    for answer in (api.post("/sessions", wish), owner.call("PATCH", owner.path, json=wish)):
-        assert refusal(answer) == (400, "invalid_request")
+    for answer in (api.post("/sessions", wish), owner.request("PATCH", owner.path, json=wish)):
+        assert status_and_code(answer) == (400, "invalid_request")
         assert answer.json()["error"]["param"] == "webhook_url"
     assert api.post("/sessions", {"webhook_url": None}).json()["webhook_url"] is None
 
 
-def test_a_session_is_changed(owner: Api) -> None:
+def test_a_session_is_changed(owner: APIClient) -> None:
     changes = {"name": "new", "metadata": {"x": 1}, "context": {"messages": 2}, "ttl": 100}
-    changed = owner.call("PATCH", owner.path, json=changes)
+    changed = owner.request("PATCH", owner.path, json=changes)
     assert changed.status_code == 200
     session = changed.json()
     assert (session["name"], session["metadata"]) == ("new", {"x": 1})
     assert session["context"] == {"messages": 2, "tokens": 0}
     assert session["expires_at"] - session["last_active_at"] == pytest.approx(100)
     assert session["seq"] == 1
-    cleared = owner.call("PATCH", owner.path, json={"system_prompt": None, "model": None})
+    cleared = owner.request("PATCH", owner.path, json={"system_prompt": None, "model": None})
     assert (cleared.json()["system_prompt"], cleared.json()["model"]) == (None, "default")
 
 
 @pytest.mark.security("S41")
-def test_a_deleted_session_leaves_no_key(owner: Api, redis: Redis) -> None:
-    owner.say("hello")
-    claim = take(owner.id)
-    say(claim, "he")
-    owner.say("and another")
-    answer = owner.call("DELETE", owner.path)
+def test_a_deleted_session_leaves_no_key(owner: APIClient, redis: Redis) -> None:
+    owner.post_message("hello")
+    claim = claim_turn(owner.id)
+    append_text(claim, "he")
+    owner.post_message("and another")
+    answer = owner.request("DELETE", owner.path)
     assert (answer.status_code, answer.content) == (204, b"")
     assert [key for key in redis.scan_iter() if owner.id.encode() in key] == []
     members = [redis.zrange(key, 0, -1) for key in redis.scan_iter("chat:*", _type="zset")]
     assert not any(owner.id.encode() in ids for ids in members)
-    assert refusal(owner.get()) == (404, "session_not_found")
-    assert refusal(owner.call("DELETE", owner.path)) == (404, "session_not_found")
+    assert status_and_code(owner.get()) == (404, "session_not_found")
+    assert status_and_code(owner.request("DELETE", owner.path)) == (404, "session_not_found")
 
 
-def test_a_reset_clears_the_history_and_keeps_the_session(owner: Api) -> None:
-    owner.say("one")
-    reply(owner.id, "two")
-    owner.say("three")
+def test_a_reset_clears_the_history_and_keeps_the_session(owner: APIClient) -> None:
+    owner.post_message("one")
+    complete_turn(owner.id, "two")
+    owner.post_message("three")
     reset = owner.post(f"{owner.path}/reset")
     assert reset.status_code == 200
     assert (reset.json()["messages"], reset.json()["status"]) == ([], "idle")
-    assert owner.say("again")["message"]["id"] == "msg_5"
+    assert owner.post_message("again")["message"]["id"] == "msg_5"
 
 
-def test_a_snapshot_tells_only_what_has_changed_since(owner: Api) -> None:
-    owner.say("one")
-    reply(owner.id, "first")
-    seq = owner.snapshot()["seq"]
-    assert owner.snapshot(after=seq)["messages"] == []
-    owner.say("two")
-    assert [m["content"] for m in owner.snapshot(after=seq)["messages"]] == ["two", ""]
-    assert [m["content"] for m in owner.snapshot(limit=1)["messages"]] == [""]
-    assert owner.snapshot(limit=1)["has_more"] is True
+def test_a_snapshot_tells_only_what_has_changed_since(owner: APIClient) -> None:
+    owner.post_message("one")
+    complete_turn(owner.id, "first")
+    seq = owner.get_session()["seq"]
+    assert owner.get_session(after=seq)["messages"] == []
+    owner.post_message("two")
+    assert [m["content"] for m in owner.get_session(after=seq)["messages"]] == ["two", ""]
+    assert [m["content"] for m in owner.get_session(limit=1)["messages"]] == [""]
+    assert owner.get_session(limit=1)["has_more"] is True
 
 
-def test_an_unchanged_snapshot_is_a_304_without_a_body(owner: Api) -> None:
-    owner.say("one")
+def test_an_unchanged_snapshot_is_a_304_without_a_body(owner: APIClient) -> None:
+    owner.post_message("one")
     etag = owner.get().headers["ETag"]
     same = owner.get(headers={"If-None-Match": etag})
     assert (same.status_code, same.content, same.headers["ETag"]) == (304, b"", etag)
@@ -140,24 +140,24 @@ def test_an_unchanged_snapshot_is_a_304_without_a_body(owner: Api) -> None:
     listed = owner.get(headers={"If-None-Match": f'W/"x", {etag}'})
     assert listed.status_code == 304
     assert owner.get(params={"limit": 1}, headers={"If-None-Match": etag}).status_code == 200
-    owner.say("two")
+    owner.post_message("two")
     assert owner.get(headers={"If-None-Match": etag}).status_code == 200
 
 
-def test_a_growing_reply_is_seen_and_polled_for_sooner(owner: Api) -> None:
-    assert owner.snapshot()["next_poll"] == 5
-    owner.say("hello")
-    assert (owner.snapshot()["status"], owner.snapshot()["next_poll"]) == ("busy", 0.5)
-    claim = take(owner.id)
-    say(claim, 'half "an')
-    session = owner.snapshot()
+def test_a_growing_reply_is_seen_and_polled_for_sooner(owner: APIClient) -> None:
+    assert owner.get_session()["next_poll"] == 5
+    owner.post_message("hello")
+    assert (owner.get_session()["status"], owner.get_session()["next_poll"]) == ("busy", 0.5)
+    claim = claim_turn(owner.id)
+    append_text(claim, 'half "an')
+    session = owner.get_session()
     assert session["next_poll"] == 0.25
     assert session["messages"][1]["status"] == "in_progress"
     assert session["messages"][1]["content"] == 'half "an'
     etag = owner.get().headers["ETag"]
-    say(claim, ' answer"', after='half "an')
+    append_text(claim, ' answer"', after='half "an')
     assert owner.get(headers={"If-None-Match": etag}).status_code == 200
-    finish(claim, ".", after='half "an answer"')
-    session = owner.snapshot()
+    finish_turn(claim, ".", after='half "an answer"')
+    session = owner.get_session()
     assert session["messages"][1]["content"] == 'half "an answer".'
     assert (session["status"], session["next_poll"]) == ("idle", 5)

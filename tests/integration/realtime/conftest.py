@@ -12,10 +12,10 @@ from redis import Redis
 from chat.store.client import client
 from tests.harness.key_leaks import keys_without_ttl
 from tests.harness.stack import Stack
-from tests.integration.api.calls import Api
-from tests.integration.realtime.ways import Socket, Stream
+from tests.integration.api.client import APIClient
+from tests.integration.realtime.clients import EventStreamClient, WebSocketClient
 
-HASTY = {
+LOW_LIMITS = {
     "CHAT_AUTH_TIMEOUT": "2",
     "CHAT_MAX_SUBSCRIBERS": "3",
     "CHAT_FRAMES_BURST": "10",
@@ -28,18 +28,18 @@ HASTY = {
     "CHAT_URL_TOKENS": "False",
 }
 """Bounds that a test can meet."""
-CLOCK = {
+WRONG_CLOCK = {
     "PYTHONPATH": str(Path(__file__).parents[2] / "acceptance" / "clock"),
     "CLOCK_SHIFT": "86400",
 }
 """A day ahead of Redis's, whose time is the one that counts."""
-FREE = {"CHAT_MESSAGES_PER_MINUTE": "0", "CHAT_SESSIONS_PER_MINUTE": "0"}
+NO_RATE_LIMITS = {"CHAT_MESSAGES_PER_MINUTE": "0", "CHAT_SESSIONS_PER_MINUTE": "0"}
 
 
 @pytest.fixture(scope="session")
 def parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Redis and two web processes."""
-    env = FREE | {"CORS_ORIGINS": "https://listed.example"}
+    env = NO_RATE_LIMITS | {"CORS_ORIGINS": "https://listed.example"}
     stack = Stack(tmp_path_factory.mktemp("push"), env=env)
     try:
         stack.redis.start()
@@ -55,7 +55,7 @@ def parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def hasty_stack(parley: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A web process with narrow bounds and a wrong clock, on the same Redis."""
-    env = FREE | HASTY | CLOCK | {"REDIS_URL": parley.redis.url}
+    env = NO_RATE_LIMITS | LOW_LIMITS | WRONG_CLOCK | {"REDIS_URL": parley.redis.url}
     stack = Stack(tmp_path_factory.mktemp("hasty"), env=env)
     try:
         stack.web().start()
@@ -77,15 +77,15 @@ def redis(parley: Stack, settings: Settings) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def owner(parley: Stack) -> Api:
+def owner(parley: Stack) -> APIClient:
     """Who has opened a session."""
-    return Api(parley.web().url).open()
+    return APIClient(parley.web().url).open_session()
 
 
 @pytest.fixture
-def hasty(hasty_stack: Stack) -> Api:
+def hasty(hasty_stack: Stack) -> APIClient:
     """Who has opened a session where bounds are narrow."""
-    return Api(hasty_stack.web().url).open()
+    return APIClient(hasty_stack.web().url).open_session()
 
 
 @pytest.fixture
@@ -96,20 +96,20 @@ def clients() -> Iterator[ExitStack]:
 
 
 @pytest.fixture
-def socket(clients: ExitStack) -> Callable[..., Socket]:
+def socket(clients: ExitStack) -> Callable[..., WebSocketClient]:
     """Return a function that opens a WebSocket; it takes the arguments of `Socket`."""
 
-    def connect(owner: Api, **arguments: Any) -> Socket:
-        return clients.enter_context(Socket(owner, **arguments))
+    def connect(owner: APIClient, **arguments: Any) -> WebSocketClient:
+        return clients.enter_context(WebSocketClient(owner, **arguments))
 
     return connect
 
 
 @pytest.fixture
-def stream(clients: ExitStack) -> Callable[..., Stream]:
+def stream(clients: ExitStack) -> Callable[..., EventStreamClient]:
     """Return a function that opens an event stream; it takes the arguments of `Stream`."""
 
-    def connect(owner: Api, **arguments: Any) -> Stream:
-        return clients.enter_context(Stream(owner, **arguments))
+    def connect(owner: APIClient, **arguments: Any) -> EventStreamClient:
+        return clients.enter_context(EventStreamClient(owner, **arguments))
 
     return connect

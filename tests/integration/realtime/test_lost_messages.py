@@ -10,39 +10,39 @@ import pytest
 
 from tests.harness.proxy import BLOCK_BYTES, Connection, Proxy
 from tests.harness.stack import Stack
-from tests.integration.api.calls import Api
-from tests.integration.api.turns import finish, say, take
-from tests.integration.realtime.ways import Socket, Stream
+from tests.integration.api.client import APIClient
+from tests.integration.api.fake_worker import append_text, claim_turn, finish_turn
+from tests.integration.realtime.clients import EventStreamClient, WebSocketClient
 
-Sockets = Callable[..., Socket]
-Streams = Callable[..., Stream]
-LATE = 1.0 + 2.0
+Sockets = Callable[..., WebSocketClient]
+Streams = Callable[..., EventStreamClient]
+MAX_DELAY = 1.0 + 2.0
 """Seconds: what is promised, and what a busy machine may add."""
 
 
-class Deaf(Proxy):
+class LossyProxy(Proxy):
     """Swallows whatever Redis publishes, and passes all else on."""
 
-    swallowed = 0
+    dropped = 0
 
     def _forward_responses(self, link: Connection) -> None:
         with suppress(OSError):
             while block := link.server.recv(BLOCK_BYTES):
                 if b"*3\r\n$7\r\nmessage\r\n" in block:
-                    self.swallowed += 1
+                    self.dropped += 1
                 else:
                     link.client.sendall(block)
         self._close(link)
 
 
 @pytest.fixture(scope="module")
-def deaf(parley: Stack) -> Iterator[Deaf]:
-    with Deaf(parley.redis.url) as proxy:
+def deaf(parley: Stack) -> Iterator[LossyProxy]:
+    with LossyProxy(parley.redis.url) as proxy:
         yield proxy
 
 
 @pytest.fixture(scope="module")
-def web(deaf: Deaf, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def web(deaf: LossyProxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a web process that hears no news."""
     directory: Path = tmp_path_factory.mktemp("deaf")
     stack = Stack(directory, env={"REDIS_URL": deaf.url})
@@ -53,55 +53,55 @@ def web(deaf: Deaf, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def unheard(owner: Api, web: str) -> Api:
+def unheard(owner: APIClient, web: str) -> APIClient:
     """The owner, at the web process that hears no news."""
-    return Api(web, id=owner.id, token=owner.token)
+    return APIClient(web, id=owner.id, token=owner.token)
 
 
 def test_every_event_comes_within_a_second(
-    owner: Api, unheard: Api, socket: Sockets, stream: Streams, deaf: Deaf
+    owner: APIClient, unheard: APIClient, socket: Sockets, stream: Streams, deaf: LossyProxy
 ) -> None:
     opened, streamed = socket(unheard), stream(unheard)
-    opened.is_followed()
-    owner.say("hello")
-    claim, said = take(owner.id), ""
+    opened.wait_until_authenticated()
+    owner.post_message("hello")
+    claim, said = claim_turn(owner.id), ""
     for piece in ("one ", "two ", "three"):
         before = time.monotonic()
-        say(claim, piece, after=said)
+        append_text(claim, piece, after=said)
         said += piece
-        assert opened.until("message.delta")[-1]["delta"] == piece
-        assert time.monotonic() - before < LATE
+        assert opened.receive_until("message.delta")[-1]["delta"] == piece
+        assert time.monotonic() - before < MAX_DELAY
     before = time.monotonic()
-    finish(claim, after=said)
-    assert opened.hear()["message"]["content"] == said
-    assert time.monotonic() - before < LATE
-    heard = streamed.until("message.completed")
+    finish_turn(claim, after=said)
+    assert opened.receive()["message"]["content"] == said
+    assert time.monotonic() - before < MAX_DELAY
+    heard = streamed.receive_until("message.completed")
     assert [event["seq"] for event in heard] == [1, 2, 3, 4, 5, 6]
-    assert deaf.swallowed
+    assert deaf.dropped
 
 
-def test_a_long_poll_wakes_within_a_second(owner: Api, unheard: Api) -> None:
+def test_a_long_poll_wakes_within_a_second(owner: APIClient, unheard: APIClient) -> None:
     with ThreadPoolExecutor(1) as threads:
         polled = threads.submit(unheard.get, params={"after": 0, "wait": 20})
         time_of_post = time.monotonic()
-        owner.say("hello")
+        owner.post_message("hello")
         assert polled.result().json()["seq"] == 1
-        assert time.monotonic() - time_of_post < LATE
+        assert time.monotonic() - time_of_post < MAX_DELAY
 
 
 @pytest.mark.security("S05")
 def test_a_session_that_ends_unheard_ends_what_follows_it(
-    owner: Api, unheard: Api, socket: Sockets
+    owner: APIClient, unheard: APIClient, socket: Sockets
 ) -> None:
     """The same for a token that is replaced."""
-    owner.say("hello")
+    owner.post_message("hello")
     opened = socket(unheard)
-    assert opened.hear()["seq"] == 1
+    assert opened.receive()["seq"] == 1
     owner.token = owner.post(f"{owner.path}/token", {}).json()["token"]
-    assert opened.closed(5) == 4401
+    assert opened.close_code(5) == 4401
     unheard.token = owner.token
     opened = socket(unheard)
-    assert opened.hear()["seq"] == 1
-    owner.call("DELETE", owner.path)
-    assert opened.until("session.deleted", 5)
-    assert opened.closed(5) == 4404
+    assert opened.receive()["seq"] == 1
+    owner.request("DELETE", owner.path)
+    assert opened.receive_until("session.deleted", 5)
+    assert opened.close_code(5) == 4404

@@ -31,7 +31,7 @@ from chat.store.subscriptions import POLL_INTERVAL, SubscriptionHub
 from tests.harness.proxy import Proxy
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
-from tests.integration.api.turns import say, take
+from tests.integration.api.fake_worker import append_text, claim_turn
 
 TIMEOUT = 10.0
 
@@ -218,11 +218,11 @@ def test_events_published_in_full_need_no_read(monkeypatch: pytest.MonkeyPatch) 
             await asyncio.sleep(POLL_INTERVAL)  # until the last poll
             monkeypatch.setattr(subscriptions, "read_logs", record)
             await asyncio.to_thread(post, caller)
-            claim = await asyncio.to_thread(take, caller.session_id)
-            await asyncio.to_thread(say, claim, "x" * 1000)
+            claim = await asyncio.to_thread(claim_turn, caller.session_id)
+            await asyncio.to_thread(append_text, claim, "x" * 1000)
             assert await seqs(subscriber, 3) == [1, 2, 3]
             assert not read
-            await asyncio.to_thread(say, claim, "x" * 10_000, after="x" * 1000)
+            await asyncio.to_thread(append_text, claim, "x" * 10_000, after="x" * 1000)
             assert await seqs(subscriber, 4) == [4]
             assert read
 
@@ -343,7 +343,7 @@ def test_slow_subscriber_is_disconnected_others_continue(settings: Settings) -> 
 
     async def test(hub: SubscriptionHub) -> None:
         post(caller)
-        claim = take(caller.session_id)
+        claim = claim_turn(caller.session_id)
         with (
             subscribed(hub, caller, on_overflow=lambda: overflows.append("slow")) as slow,
             subscribed(hub, caller, on_overflow=lambda: overflows.append("quick")) as quick,
@@ -351,7 +351,7 @@ def test_slow_subscriber_is_disconnected_others_continue(settings: Settings) -> 
             assert await seqs(quick, 2) == [1, 2]
             assert await seqs(slow, 2) == [1, 2]
             for number in range(20):
-                await asyncio.to_thread(say, claim, "x" * 1000, after="x" * 1000 * number)
+                await asyncio.to_thread(append_text, claim, "x" * 1000, after="x" * 1000 * number)
                 assert await seqs(quick, number + 3) == [number + 3]
             with pytest.raises(SlowConsumer):
                 await slow.next(TIMEOUT)
@@ -382,9 +382,9 @@ def test_subscriber_far_behind_reads_at_its_own_pace(settings: Settings) -> None
     settings.CHAT_MAX_BUFFERED_BYTES = 10_000
     caller = open_session()
     post(caller)
-    claim = take(caller.session_id)
+    claim = claim_turn(caller.session_id)
     for number in range(40):
-        say(claim, "x" * 10_000, after="x" * 10_000 * number)
+        append_text(claim, "x" * 10_000, after="x" * 10_000 * number)
 
     async def test(hub: SubscriptionHub) -> None:
         with subscribed(hub, caller) as subscriber:

@@ -7,46 +7,48 @@ from redis import Redis
 
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
-from tests.integration.api.calls import Api
-from tests.integration.realtime.ways import Socket, Stream
+from tests.integration.api.client import APIClient
+from tests.integration.realtime.clients import EventStreamClient, WebSocketClient
 
-Sockets = Callable[..., Socket]
-Streams = Callable[..., Stream]
+Sockets = Callable[..., WebSocketClient]
+Streams = Callable[..., EventStreamClient]
 
 
-def issue(owner: Api, **headers: str) -> str:
+def issue(owner: APIClient, **headers: str) -> str:
     answer = owner.post(f"{owner.path}/ticket", {}, **headers)
     assert answer.status_code == 201
     ticket: str = answer.json()["ticket"]
     return ticket
 
 
-def status(owner: Api, ticket: str) -> int:
+def status(owner: APIClient, ticket: str) -> int:
     """The answer to an event stream with the ticket."""
-    nobody = Api(owner.url)
+    nobody = APIClient(owner.url)
     with nobody.get(f"{owner.path}/events", params={"ticket": ticket}, stream=True) as answer:
         return answer.status_code
 
 
 @pytest.mark.security("S04")
-def test_a_ticket_opens_one_socket_once(owner: Api, socket: Sockets) -> None:
+def test_a_ticket_opens_one_socket_once(owner: APIClient, socket: Sockets) -> None:
     ticket = issue(owner)
-    socket(owner, query=f"?ticket={ticket}").is_followed()
-    assert socket(owner, query=f"?ticket={ticket}").closed() == 4401
+    socket(owner, query=f"?ticket={ticket}").wait_until_authenticated()
+    assert socket(owner, query=f"?ticket={ticket}").close_code() == 4401
     assert status(owner, ticket) == 401
 
 
 @pytest.mark.security("S04")
-def test_a_ticket_opens_one_event_stream_once(owner: Api, socket: Sockets, stream: Streams) -> None:
+def test_a_ticket_opens_one_event_stream_once(
+    owner: APIClient, socket: Sockets, stream: Streams
+) -> None:
     ticket = issue(owner)
     opened = stream(owner, ticket=ticket)
-    owner.say("hello")
-    assert opened.hear()["type"] == "message.queued"
+    owner.post_message("hello")
+    assert opened.receive()["type"] == "message.queued"
     assert status(owner, ticket) == 401
-    assert socket(owner, query=f"?ticket={ticket}").closed() == 4401
+    assert socket(owner, query=f"?ticket={ticket}").close_code() == 4401
 
 
-def test_the_answer_says_how_long_a_ticket_is_good_for(owner: Api) -> None:
+def test_the_answer_says_how_long_a_ticket_is_good_for(owner: APIClient) -> None:
     answer = owner.post(f"{owner.path}/ticket", {}).json()
     assert answer.keys() == {"ticket", "expires_in"}
     assert answer["expires_in"] == 30
@@ -54,7 +56,7 @@ def test_the_answer_says_how_long_a_ticket_is_good_for(owner: Api) -> None:
 
 
 @pytest.mark.security("S04")
-def test_an_old_ticket_is_worth_nothing(hasty: Api, redis: Redis) -> None:
+def test_an_old_ticket_is_worth_nothing(hasty: APIClient, redis: Redis) -> None:
     early = issue(hasty)
     until = now(redis) + 2.1
     wait_until(lambda: now(redis) > until)
@@ -70,36 +72,36 @@ def now(redis: Redis) -> float:
 
 
 @pytest.mark.security("S04")
-def test_a_ticket_opens_no_other_session(owner: Api, socket: Sockets) -> None:
-    other = Api(owner.url).open()
+def test_a_ticket_opens_no_other_session(owner: APIClient, socket: Sockets) -> None:
+    other = APIClient(owner.url).open_session()
     ticket = issue(owner)
-    assert socket(other, query=f"?ticket={ticket}").closed() == 4401
+    assert socket(other, query=f"?ticket={ticket}").close_code() == 4401
     assert status(other, ticket) == 401
-    assert status(Api(owner.url, id="ses_" + "0" * 24), ticket) == 401
-    assert status(Api(owner.url, id="{0}"), ticket) == 401
+    assert status(APIClient(owner.url, id="ses_" + "0" * 24), ticket) == 401
+    assert status(APIClient(owner.url, id="{0}"), ticket) == 401
     assert status(owner, ticket) == 200
 
 
-def test_a_ticket_dies_with_its_token(owner: Api) -> None:
+def test_a_ticket_dies_with_its_token(owner: APIClient) -> None:
     ticket = issue(owner)
     owner.post(f"{owner.path}/token", {})
     assert status(owner, ticket) == 401
 
 
-def test_a_ticket_dies_with_its_session(owner: Api, redis: Redis) -> None:
+def test_a_ticket_dies_with_its_session(owner: APIClient, redis: Redis) -> None:
     ticket = issue(owner)
-    owner.call("DELETE", owner.path)
+    owner.request("DELETE", owner.path)
     assert status(owner, ticket) == 401
     assert [key for key in redis.scan_iter() if owner.id.encode() in key] == []
 
 
-def test_only_so_many_tickets_are_kept(owner: Api) -> None:
+def test_only_so_many_tickets_are_kept(owner: APIClient) -> None:
     tickets = [issue(owner) for _ in range(21)]
     assert status(owner, tickets[0]) == 401
     assert status(owner, tickets[1]) == 200
 
 
-def test_the_same_key_gives_the_same_ticket(owner: Api) -> None:
+def test_the_same_key_gives_the_same_ticket(owner: APIClient) -> None:
     first, again = (issue(owner, Idempotency_Key="once-and-again") for _ in range(2))
     assert first == again
     assert issue(owner, Idempotency_Key="another-key") != first
@@ -110,17 +112,17 @@ def test_the_same_key_gives_the_same_ticket(owner: Api) -> None:
 
 @pytest.mark.security("S04")
 @pytest.mark.parametrize("ticket", ["", "tkt_", "x" * 5000, "tkt_\N{GREEK SMALL LETTER ALPHA}"])
-def test_what_is_no_ticket_is_refused(owner: Api, ticket: str) -> None:
+def test_what_is_no_ticket_is_refused(owner: APIClient, ticket: str) -> None:
     assert status(owner, ticket) == 401
 
 
 @pytest.mark.security("S03", "S04")
 def test_no_ticket_lies_in_redis_or_in_a_log(
-    owner: Api, socket: Sockets, redis: Redis, parley: Stack
+    owner: APIClient, socket: Sockets, redis: Redis, parley: Stack
 ) -> None:
     spent, unspent = issue(owner), issue(owner)
-    socket(owner, query=f"?ticket={spent}").is_followed()
-    socket(owner, query=f"?token={owner.token}").is_followed()
+    socket(owner, query=f"?ticket={spent}").wait_until_authenticated()
+    socket(owner, query=f"?token={owner.token}").wait_until_authenticated()
     kept = b"".join(
         b"".join(redis.hgetall(key).values())  # type: ignore[arg-type]
         for key in redis.scan_iter(_type="hash")

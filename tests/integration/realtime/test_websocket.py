@@ -14,25 +14,25 @@ from chat.domain import Retry, Status, WaitReason
 from chat.store import keys, leases
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
-from tests.integration.api.calls import Api
-from tests.integration.api.turns import finish, reply, say, take
-from tests.integration.realtime.ways import Socket, Stream, refused
+from tests.integration.api.client import APIClient
+from tests.integration.api.fake_worker import append_text, claim_turn, complete_turn, finish_turn
+from tests.integration.realtime.clients import EventStreamClient, WebSocketClient, handshake_status
 
-Sockets = Callable[..., Socket]
-Streams = Callable[..., Stream]
-NOBODYS = "ses_" + "0" * 24
+Sockets = Callable[..., WebSocketClient]
+Streams = Callable[..., EventStreamClient]
+UNKNOWN_ID = "ses_" + "0" * 24
 SECRET = "A" * 43
 
 
-def ticket(owner: Api) -> str:
+def ticket(owner: APIClient) -> str:
     word: str = owner.post(f"{owner.path}/ticket", {}).json()["ticket"]
     return word
 
 
 @pytest.mark.parametrize("way", ["frame", "ticket", "token", "frame, cursor in the URL"])
-def test_there_are_three_ways_to_authenticate(owner: Api, socket: Sockets, way: str) -> None:
-    owner.say("hello")
-    reply(owner.id, "Hi!")
+def test_there_are_three_ways_to_authenticate(owner: APIClient, socket: Sockets, way: str) -> None:
+    owner.post_message("hello")
+    complete_turn(owner.id, "Hi!")
     match way:
         case "frame":
             opened = socket(owner, after=1)
@@ -42,13 +42,13 @@ def test_there_are_three_ways_to_authenticate(owner: Api, socket: Sockets, way: 
             opened = socket(owner, query=f"?token={owner.token}&after=1")
         case _:
             opened = socket(owner, query="?after=1")
-            opened.say(type="auth", token=owner.token)
-    assert [event["seq"] for event in opened.until("message.completed")] == [2, 3, 4]
+            opened.send_frame(type="auth", token=owner.token)
+    assert [event["seq"] for event in opened.receive_until("message.completed")] == [2, 3, 4]
 
 
-def test_without_a_cursor_all_that_is_kept_comes(owner: Api, socket: Sockets) -> None:
-    owner.say("hello")
-    assert socket(owner, after=None).hear()["seq"] == 1
+def test_without_a_cursor_all_that_is_kept_comes(owner: APIClient, socket: Sockets) -> None:
+    owner.post_message("hello")
+    assert socket(owner, after=None).receive()["seq"] == 1
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_without_a_cursor_all_that_is_kept_comes(owner: Api, socket: Sockets) ->
         ("?token=nonsense", 4401),
         ("?ticket=nonsense", 4401),
         (f"?ticket=tkt_{SECRET}", 4401),
-        (f"?token={NOBODYS}.{SECRET}", 4404),
+        (f"?token={UNKNOWN_ID}.{SECRET}", 4404),
         ("?token={id}." + SECRET, 4404),
         ("?token={token}x", 4401),
         ("?token={token}&after=x", 4400),
@@ -68,12 +68,12 @@ def test_without_a_cursor_all_that_is_kept_comes(owner: Api, socket: Sockets) ->
     ],
 )
 def test_a_url_that_is_no_good_closes_the_socket(
-    owner: Api, socket: Sockets, query: str, code: int, hasty: Api
+    owner: APIClient, socket: Sockets, query: str, code: int, hasty: APIClient
 ) -> None:
     if code == 4408:
         owner = hasty
     query = query.format(id=owner.id, token=owner.token)
-    assert socket(owner, query=query).closed() == code
+    assert socket(owner, query=query).close_code() == code
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_url_that_is_no_good_closes_the_socket(
     [
         ('{"type":"ping"}', 4401),
         ('{"type":"auth","token":"nonsense"}', 4401),
-        (f'{{"type":"auth","token":"{NOBODYS}.{SECRET}"}}', 4404),
+        (f'{{"type":"auth","token":"{UNKNOWN_ID}.{SECRET}"}}', 4404),
         ('{"type":"auth"}', 4400),
         ('{"type":"auth","token":"x","after":"1"}', 4400),
         ('{"type":"auth","token":"x","seq":1}', 4400),
@@ -91,35 +91,35 @@ def test_a_url_that_is_no_good_closes_the_socket(
     ],
 )
 def test_a_first_frame_that_is_no_good_closes_the_socket(
-    owner: Api, socket: Sockets, frame: str | bytes, code: int
+    owner: APIClient, socket: Sockets, frame: str | bytes, code: int
 ) -> None:
     opened = socket(owner, auth=False)
     opened.send(frame)
-    assert opened.closed() == code
+    assert opened.close_code() == code
 
 
 @pytest.mark.security("S01")
-def test_a_token_opens_no_other_session(owner: Api, socket: Sockets) -> None:
+def test_a_token_opens_no_other_session(owner: APIClient, socket: Sockets) -> None:
     """Whether there is such a session or not."""
-    other = Api(owner.url).open()
-    for path in (f"{other.path}/ws", f"/sessions/{NOBODYS}/ws", "/sessions/*/ws"):
-        assert socket(owner, path=path).closed() == 4404
-        assert socket(owner, path=path, query=f"?token={owner.token}").closed() == 4404
+    other = APIClient(owner.url).open_session()
+    for path in (f"{other.path}/ws", f"/sessions/{UNKNOWN_ID}/ws", "/sessions/*/ws"):
+        assert socket(owner, path=path).close_code() == 4404
+        assert socket(owner, path=path, query=f"?token={owner.token}").close_code() == 4404
 
 
-def test_who_says_nothing_is_sent_away(hasty: Api, socket: Sockets) -> None:
-    assert socket(hasty, auth=False).closed() == 4408
+def test_who_says_nothing_is_sent_away(hasty: APIClient, socket: Sockets) -> None:
+    assert socket(hasty, auth=False).close_code() == 4408
 
 
 @pytest.mark.security("S04")
-def test_tokens_in_urls_can_be_switched_off(hasty: Api, socket: Sockets) -> None:
-    assert socket(hasty, query=f"?token={hasty.token}").closed() == 4401
-    socket(hasty).is_followed()
+def test_tokens_in_urls_can_be_switched_off(hasty: APIClient, socket: Sockets) -> None:
+    assert socket(hasty, query=f"?token={hasty.token}").close_code() == 4401
+    socket(hasty).wait_until_authenticated()
 
 
-def test_an_unknown_path_is_not_found(owner: Api, socket: Sockets) -> None:
+def test_an_unknown_path_is_not_found(owner: APIClient, socket: Sockets) -> None:
     for path in ("/", "/sessions", f"{owner.path}/ws/", f"{owner.path}/socket"):
-        assert socket(owner, path=path, auth=False).closed() == 4404
+        assert socket(owner, path=path, auth=False).close_code() == 4404
 
 
 @pytest.mark.security("S06")
@@ -140,25 +140,27 @@ def test_an_unknown_path_is_not_found(owner: Api, socket: Sockets) -> None:
     ],
 )
 def test_only_our_pages_and_listed_ones_open_sockets(
-    owner: Api, origin: str | None, status: int
+    owner: APIClient, origin: str | None, status: int
 ) -> None:
-    assert refused(owner, origin=origin) == status
+    assert handshake_status(owner, origin=origin) == status
 
 
 @pytest.mark.parametrize(
     ("origin", "status"),
     [("null", 101), (None, 101), ("https://friend.example", 101), ("https://evil.example", 403)],
 )
-def test_a_setting_lets_further_origins_in(hasty: Api, origin: str | None, status: int) -> None:
-    assert refused(hasty, origin=origin) == status
+def test_a_setting_lets_further_origins_in(
+    hasty: APIClient, origin: str | None, status: int
+) -> None:
+    assert handshake_status(hasty, origin=origin) == status
 
 
 @pytest.mark.security("S23", "S25")
-def test_a_session_has_a_bound_of_followers(hasty: Api, socket: Sockets) -> None:
+def test_a_session_has_a_bound_of_followers(hasty: APIClient, socket: Sockets) -> None:
     followers = [socket(hasty) for _ in range(3)]
     for follower in followers:
-        follower.is_followed()
-    assert socket(hasty).closed() == 4429
+        follower.wait_until_authenticated()
+    assert socket(hasty).close_code() == 4429
     answer = hasty.get(f"{hasty.path}/events")
     assert (answer.status_code, answer.json()["error"]["code"]) == (429, "rate_limited")
     assert answer.headers["Retry-After"] == "5"
@@ -167,106 +169,108 @@ def test_a_session_has_a_bound_of_followers(hasty: Api, socket: Sockets) -> None
 
 
 @pytest.mark.security("S23", "S25")
-def test_streams_that_are_asked_for_at_once_keep_to_the_bound(hasty: Api, stream: Streams) -> None:
+def test_streams_that_are_asked_for_at_once_keep_to_the_bound(
+    hasty: APIClient, stream: Streams
+) -> None:
     with ThreadPoolExecutor(12) as threads:
         opened = list(threads.map(lambda _: stream(hasty), range(12)))
         statuses = [each.response.status_code for each in opened]
     assert Counter(statuses) == {200: 3, 429: 9}
 
 
-def test_events_come_as_they_are_stored(owner: Api, socket: Sockets, redis: Redis) -> None:
+def test_events_come_as_they_are_stored(owner: APIClient, socket: Sockets, redis: Redis) -> None:
     opened = socket(owner)
-    owner.say("grüße \u2028 \U0001f600")
-    claim = take(owner.id)
-    say(claim, 'He said "hi"\n')
-    finish(claim, "and left.", after='He said "hi"\n')
-    heard = [opened.raw() for _ in range(5)]
+    owner.post_message("grüße \u2028 \U0001f600")
+    claim = claim_turn(owner.id)
+    append_text(claim, 'He said "hi"\n')
+    finish_turn(claim, "and left.", after='He said "hi"\n')
+    heard = [opened.receive_text() for _ in range(5)]
     stored: Any = redis.xrange(keys.for_session(owner.id).events)
     assert heard == [entry[b"event"].decode() for _, entry in stored]
 
 
 def test_a_follower_of_one_web_hears_what_is_done_on_another(
-    owner: Api, parley: Stack, socket: Sockets
+    owner: APIClient, parley: Stack, socket: Sockets
 ) -> None:
-    elsewhere = Api(parley.web(1).url, id=owner.id, token=owner.token)
+    elsewhere = APIClient(parley.web(1).url, id=owner.id, token=owner.token)
     first, second = socket(owner), socket(elsewhere)
-    first.ask(type="message.create", content="hello")
-    assert second.hear()["type"] == "message.queued"
-    second.ask(type="message.cancel", id="msg_2")
-    assert first.until("message.cancelled")
+    first.request(type="message.create", content="hello")
+    assert second.receive()["type"] == "message.queued"
+    second.request(type="message.cancel", id="msg_2")
+    assert first.receive_until("message.cancelled")
 
 
-def test_all_followers_of_a_session_hear_the_same(owner: Api, socket: Sockets) -> None:
+def test_all_followers_of_a_session_hear_the_same(owner: APIClient, socket: Sockets) -> None:
     followers = [socket(owner) for _ in range(5)]
-    owner.say("hello")
+    owner.post_message("hello")
     late = socket(owner)
-    reply(owner.id, "Hi!")
-    heard = [follower.until("message.completed") for follower in [*followers, late]]
+    complete_turn(owner.id, "Hi!")
+    heard = [follower.receive_until("message.completed") for follower in [*followers, late]]
     assert all(each == heard[0] for each in heard)
     assert [event["seq"] for event in heard[0]] == [1, 2, 3, 4]
 
 
-def test_a_reply_that_begins_anew_says_so(owner: Api, socket: Sockets) -> None:
+def test_a_reply_that_begins_anew_says_so(owner: APIClient, socket: Sockets) -> None:
     opened = socket(owner)
-    owner.say("hello")
-    claim = take(owner.id)
-    say(claim, "Wrong")
+    owner.post_message("hello")
+    claim = claim_turn(owner.id)
+    append_text(claim, "Wrong")
     leases.retry(
         claim.lease,
         Retry(delay=0, reason=WaitReason.QUEUE, uses_attempt=True, model=None),
     )
-    reply(owner.id, "Right")
-    heard = opened.until("message.completed")
+    complete_turn(owner.id, "Right")
+    heard = opened.receive_until("message.completed")
     kinds = [event["type"].removeprefix("message.") for event in heard]
     assert kinds == ["queued", "started", "delta", "restarted", "started", "delta", "completed"]
     assert heard[-1]["message"]["content"] == "Right"
     assert heard[-1]["message"]["attempt"] == 2
 
 
-def test_changes_of_the_session_are_events(owner: Api, socket: Sockets) -> None:
+def test_changes_of_the_session_are_events(owner: APIClient, socket: Sockets) -> None:
     opened = socket(owner)
-    owner.call("PATCH", owner.path, json={"name": "Tides"})
+    owner.request("PATCH", owner.path, json={"name": "Tides"})
     owner.post(f"{owner.path}/reset", {})
-    assert opened.hear()["changes"] == {"name": "Tides"}
-    assert opened.hear()["type"] == "session.reset"
+    assert opened.receive()["changes"] == {"name": "Tides"}
+    assert opened.receive()["type"] == "session.reset"
 
 
 def test_a_cursor_older_than_the_log_gets_a_gap_and_a_snapshot(
-    owner: Api, socket: Sockets, redis: Redis
+    owner: APIClient, socket: Sockets, redis: Redis
 ) -> None:
-    owner.say("hello")
-    claim = take(owner.id)
+    owner.post_message("hello")
+    claim = claim_turn(owner.id)
     text = ""
     for piece in ("one ", "two ", "three "):
-        say(claim, piece, after=text)
+        append_text(claim, piece, after=text)
         text += piece
     redis.xtrim(keys.for_session(owner.id).events, minid="4-0", approximate=False)
     opened = socket(owner, after=1)
-    gap, snapshot = opened.hear(), opened.hear()
+    gap, snapshot = opened.receive(), opened.receive()
     assert (gap["type"], gap["requested"], gap["earliest"], gap["latest"]) == ("gap", 1, 4, 5)
     assert (snapshot["type"], snapshot["seq"]) == ("snapshot", 5)
     assert snapshot["messages"][-1]["content"] == text
-    assert {**owner.snapshot(), "type": "snapshot", "session_id": owner.id} == snapshot
-    say(claim, "four", after=text)
-    assert (following := opened.hear())["seq"] == 6
+    assert {**owner.get_session(), "type": "snapshot", "session_id": owner.id} == snapshot
+    append_text(claim, "four", after=text)
+    assert (following := opened.receive())["seq"] == 6
     assert following["delta"] == "four"
 
 
 def test_a_cursor_at_the_edge_of_the_log_gets_no_gap(
-    owner: Api, socket: Sockets, redis: Redis
+    owner: APIClient, socket: Sockets, redis: Redis
 ) -> None:
-    owner.say("hello")
-    reply(owner.id, "Hi!")
+    owner.post_message("hello")
+    complete_turn(owner.id, "Hi!")
     redis.xtrim(keys.for_session(owner.id).events, minid="3-0", approximate=False)
-    assert socket(owner, after=2).hear()["seq"] == 3
-    assert socket(owner, after=1).hear()["type"] == "gap"
+    assert socket(owner, after=2).receive()["seq"] == 3
+    assert socket(owner, after=1).receive()["type"] == "gap"
 
 
-def test_a_cursor_that_is_yet_to_come_gets_a_gap(owner: Api, socket: Sockets) -> None:
+def test_a_cursor_that_is_yet_to_come_gets_a_gap(owner: APIClient, socket: Sockets) -> None:
     """As after a failover that has lost the newest events: they will be others."""
-    owner.say("hello")
+    owner.post_message("hello")
     opened = socket(owner, after=1000)
-    assert opened.hear() | {"created_at": 0, "session_id": ""} == {
+    assert opened.receive() | {"created_at": 0, "session_id": ""} == {
         "type": "gap",
         "session_id": "",
         "created_at": 0,
@@ -274,63 +278,65 @@ def test_a_cursor_that_is_yet_to_come_gets_a_gap(owner: Api, socket: Sockets) ->
         "earliest": 1,
         "latest": 1,
     }
-    assert opened.hear()["seq"] == 1
-    owner.say("again")
-    assert opened.hear()["seq"] == 2
+    assert opened.receive()["seq"] == 1
+    owner.post_message("again")
+    assert opened.receive()["seq"] == 2
 
 
 def test_a_log_that_is_gone_altogether_leaves_a_gap(
-    owner: Api, socket: Sockets, redis: Redis
+    owner: APIClient, socket: Sockets, redis: Redis
 ) -> None:
-    owner.say("hello")
+    owner.post_message("hello")
     redis.delete(keys.for_session(owner.id).events)
     opened = socket(owner)
-    assert opened.hear()["earliest"] == 2
-    assert opened.hear()["messages"][0]["content"] == "hello"
+    assert opened.receive()["earliest"] == 2
+    assert opened.receive()["messages"][0]["content"] == "hello"
 
 
-def test_a_message_is_answered_to_who_posts_it_and_told_to_all(owner: Api, socket: Sockets) -> None:
+def test_a_message_is_answered_to_who_posts_it_and_told_to_all(
+    owner: APIClient, socket: Sockets
+) -> None:
     mine, other = socket(owner), socket(owner)
-    other.is_followed()
-    answer = mine.ask(
+    other.wait_until_authenticated()
+    answer = mine.request(
         type="message.create", content="hello", ref="my-1", options={"max_tokens": 5}, deadline=60
     )
     assert (answer["type"], answer["ref"]) == ("message.accepted", "my-1")
     assert (answer["message"]["content"], answer["queue_position"]) == ("hello", 0)
-    event = other.hear()
+    event = other.receive()
     assert (event["type"], event["reply"]) == ("message.queued", answer["reply"])
-    assert take(owner.id).options.max_tokens == 5
-    assert "ref" not in other.hear()
+    assert claim_turn(owner.id).options.max_tokens == 5
+    assert "ref" not in other.receive()
 
 
-def test_a_message_with_a_key_is_posted_once(owner: Api, socket: Sockets) -> None:
+def test_a_message_with_a_key_is_posted_once(owner: APIClient, socket: Sockets) -> None:
     opened = socket(owner)
     frame = {"type": "message.create", "content": "hello", "key": "only-once"}
-    first, again = opened.ask(**frame), opened.ask(**frame)
+    first, again = opened.request(**frame), opened.request(**frame)
     assert first == again
-    assert opened.ask(**frame | {"content": "other"})["error"]["code"] == "idempotency_mismatch"
+    assert opened.request(**frame | {"content": "other"})["error"]["code"] == "idempotency_mismatch"
     posted = owner.post("/messages", {"content": "hello"}, Idempotency_Key="only-once")
     assert posted.json()["reply"] == first["reply"]
-    assert owner.snapshot()["seq"] == 1
+    assert owner.get_session()["seq"] == 1
 
 
-def test_a_turn_can_be_cancelled(owner: Api, socket: Sockets) -> None:
+def test_a_turn_can_be_cancelled(owner: APIClient, socket: Sockets) -> None:
     opened = socket(owner)
-    opened.ask(type="message.create", content="hello")
-    answer = opened.ask(type="message.cancel", id="msg_2", ref="c")
+    opened.request(type="message.create", content="hello")
+    answer = opened.request(type="message.cancel", id="msg_2", ref="c")
     assert (answer["type"], answer["ref"]) == ("cancel.accepted", "c")
     assert answer["reply"]["status"] == Status.CANCELLED
-    again = opened.ask(type="message.cancel", id="msg_1")
+    again = opened.request(type="message.cancel", id="msg_1")
     assert again["reply"] == answer["reply"]
 
 
-def test_a_ping_keeps_the_session_alive(owner: Api, socket: Sockets) -> None:
+def test_a_ping_keeps_the_session_alive(owner: APIClient, socket: Sockets) -> None:
     opened = socket(owner)
-    before = owner.snapshot()["expires_at"]
-    answer = opened.ask(type="ping", ref="p")
+    before = owner.get_session()["expires_at"]
+    answer = opened.request(type="ping", ref="p")
     assert (answer["type"], answer["ref"]) == ("pong", "p")
     assert answer["expires_at"] > before
-    assert owner.snapshot()["expires_at"] == answer["expires_at"]
+    assert owner.get_session()["expires_at"] == answer["expires_at"]
 
 
 @pytest.mark.parametrize(
@@ -354,69 +360,69 @@ def test_a_ping_keeps_the_session_alive(owner: Api, socket: Sockets) -> None:
     ],
 )
 def test_a_frame_that_cannot_be_done_is_refused_and_the_socket_stays(
-    owner: Api, socket: Sockets, frame: dict[str, object], code: str, param: str | None
+    owner: APIClient, socket: Sockets, frame: dict[str, object], code: str, param: str | None
 ) -> None:
     opened = socket(owner)
-    answer = opened.ask(**{"ref": "r"} | frame)
+    answer = opened.request(**{"ref": "r"} | frame)
     assert answer["type"] == "error"
     assert answer["ref"] == (None if frame.get("ref") else "r")
     assert answer["error"]["code"] == code
     assert answer["error"]["param"] == (param or answer["error"]["param"])
     assert answer["error"]["request_id"].startswith("req_")
     assert answer["detail"] == answer["error"]["message"]
-    opened.is_followed()
-    assert owner.snapshot()["seq"] == 0
+    opened.wait_until_authenticated()
+    assert owner.get_session()["seq"] == 0
 
 
 @pytest.mark.parametrize("data", ["{", "[]", b"{}", '{"type":"ping","type":"ping"}', "[" * 9999])
 def test_what_is_no_frame_is_refused_and_the_socket_stays(
-    owner: Api, socket: Sockets, data: str | bytes
+    owner: APIClient, socket: Sockets, data: str | bytes
 ) -> None:
     opened = socket(owner)
-    opened.is_followed()
+    opened.wait_until_authenticated()
     opened.send(data)
-    assert opened.hear()["error"]["code"] == "invalid_request"
-    opened.is_followed()
+    assert opened.receive()["error"]["code"] == "invalid_request"
+    opened.wait_until_authenticated()
 
 
-def test_a_busy_session_refuses_when_asked_to(owner: Api, socket: Sockets) -> None:
+def test_a_busy_session_refuses_when_asked_to(owner: APIClient, socket: Sockets) -> None:
     opened = socket(owner)
-    opened.ask(type="message.create", content="hello")
-    answer = opened.ask(type="message.create", content="again", on_busy="reject", ref="b")
+    opened.request(type="message.create", content="hello")
+    answer = opened.request(type="message.create", content="again", on_busy="reject", ref="b")
     assert (answer["error"]["code"], answer["ref"]) == ("session_busy", "b")
 
 
 @pytest.mark.security("S25")
-def test_a_frame_that_is_too_large_closes_the_socket(owner: Api, socket: Sockets) -> None:
+def test_a_frame_that_is_too_large_closes_the_socket(owner: APIClient, socket: Sockets) -> None:
     opened = socket(owner)
-    opened.say(type="message.create", content="x" * 70_000)
-    assert opened.closed() == 1009
+    opened.send_frame(type="message.create", content="x" * 70_000)
+    assert opened.close_code() == 1009
 
 
 @pytest.mark.security("S25")
 @pytest.mark.parametrize("message", [b"\xffhush", [b'{"type": "ping', b"\xed\xa0\x80hush"]])
 def test_text_that_is_no_utf_8_closes_the_socket_and_is_no_fault_in_the_log(
-    owner: Api, parley: Stack, socket: Sockets, message: bytes | list[bytes]
+    owner: APIClient, parley: Stack, socket: Sockets, message: bytes | list[bytes]
 ) -> None:
     opened = socket(owner)
     opened.send(message, text=True)
-    assert opened.closed() == 1007
+    assert opened.close_code() == 1007
     for web in (parley.web(0), parley.web(1)):
         assert "UTF-8" not in web.log
         assert "UnicodeDecodeError" not in web.log
 
 
 @pytest.mark.security("S25")
-def test_a_flood_of_frames_closes_the_socket(hasty: Api, socket: Sockets) -> None:
+def test_a_flood_of_frames_closes_the_socket(hasty: APIClient, socket: Sockets) -> None:
     opened = socket(hasty)
     with suppress(ConnectionClosed):
         for _ in range(12):
-            opened.say(type="ping")
-    assert opened.closed() == 4429
+            opened.send_frame(type="ping")
+    assert opened.close_code() == 4429
 
 
 @pytest.mark.security("S25")
-def test_a_flood_of_what_is_no_message_closes_the_socket(hasty: Api, socket: Sockets) -> None:
+def test_a_flood_of_what_is_no_message_closes_the_socket(hasty: APIClient, socket: Sockets) -> None:
     """What the application never hears of keeps the web process busy, too."""
     pieces, pings = socket(hasty), socket(hasty)
     with suppress(ConnectionClosed):
@@ -424,24 +430,24 @@ def test_a_flood_of_what_is_no_message_closes_the_socket(hasty: Api, socket: Soc
     with suppress(ConnectionClosed):
         for _ in range(30):
             pings.ping()
-    assert (pieces.closed(), pings.closed()) == (4429, 4429)
+    assert (pieces.close_code(), pings.close_code()) == (4429, 4429)
 
 
 @pytest.mark.security("S25")
-def test_a_message_may_come_in_pieces(owner: Api, socket: Sockets) -> None:
+def test_a_message_may_come_in_pieces(owner: APIClient, socket: Sockets) -> None:
     opened = socket(owner)
     opened.ping()
     opened.send(['{"type": ', '"pi', 'ng"}'])
-    opened.is_followed()
+    opened.wait_until_authenticated()
 
 
-def test_leaving_is_not_cancelling(owner: Api, socket: Sockets) -> None:
+def test_leaving_is_not_cancelling(owner: APIClient, socket: Sockets) -> None:
     opened = socket(owner)
-    opened.ask(type="message.create", content="hello")
-    claim = take(owner.id)
-    assert not say(claim, "Still ")
-    opened.break_off()
-    assert not say(claim, "here", after="Still ")
-    finish(claim, after="Still here")
-    assert owner.snapshot()["messages"][-1]["content"] == "Still here"
-    assert socket(owner, after=3).until("message.completed")[0]["seq"] == 4
+    opened.request(type="message.create", content="hello")
+    claim = claim_turn(owner.id)
+    assert not append_text(claim, "Still ")
+    opened.drop_connection()
+    assert not append_text(claim, "here", after="Still ")
+    finish_turn(claim, after="Still here")
+    assert owner.get_session()["messages"][-1]["content"] == "Still here"
+    assert socket(owner, after=3).receive_until("message.completed")[0]["seq"] == 4

@@ -18,7 +18,7 @@ from project.runner.healthcheck import is_healthy
 from project.runner.process import ROOT
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
-from tests.integration.api.calls import Api
+from tests.integration.api.client import APIClient
 from tests.integration.providers import servers
 from tests.integration.store.redis_server import RedisServer
 
@@ -75,11 +75,11 @@ def test_documented_acl_is_sufficient(guarded: RedisServer, tmp_path: Path) -> N
         parley.worker().launch()
         parley.web().start()
         parley.worker().wait_until_ready()
-        owner = Api(parley.web().url).open()
-        owner.say("hello")
-        wait_until(lambda: owner.snapshot()["messages"][-1]["status"] == "completed", within=30)
+        owner = APIClient(parley.web().url).open_session()
+        owner.post_message("hello")
+        wait_until(lambda: owner.get_session()["messages"][-1]["status"] == "completed", within=30)
         assert owner.post(f"{owner.path}/ticket").status_code == 201
-        assert owner.call("DELETE", owner.path).status_code == 204
+        assert owner.request("DELETE", owner.path).status_code == 204
     finally:
         parley.shut_down()
     refused = guarded.redis.acl_log()

@@ -17,7 +17,7 @@ from chat.conversation.messages import set_feedback
 from chat.domain import Caller, Feedback, Rating, Status
 from chat.store import listing
 from project.runner.process import ROOT
-from tests.integration.api.turns import finish, reply, take
+from tests.integration.api.fake_worker import claim_turn, complete_turn, finish_turn
 from tests.integration.transcripts import rules
 
 
@@ -27,7 +27,7 @@ def opened(**fields: Any) -> str:
 
 def said(session_id: str, question: str, answer: str, status: Status = Status.COMPLETED) -> None:
     turns.submit(caller=Caller(session_id=session_id), content=question)
-    finish(take(session_id), answer, status=status)
+    finish_turn(claim_turn(session_id), answer, status=status)
 
 
 def rated(session_id: str, message_id: str, rating: Rating) -> None:
@@ -75,7 +75,7 @@ def test_of_several_replies_the_newest_is_exported_or_the_newest_that_is_wanted(
     rated(session_id, "msg_2", Rating.UP)
     for answer in ("second", "third"):
         turns.regenerate(caller=Caller(session_id=session_id), message_id="msg_2")
-        reply(session_id, answer)
+        complete_turn(session_id, answer)
     assert contents(exported(tmp_path)[0]) == ["one?", "third"]
     assert contents(exported(tmp_path, "--feedback", "up")[0]) == ["one?", "first"]
 

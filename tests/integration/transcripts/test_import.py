@@ -14,7 +14,7 @@ from chat.conversation import sessions, tokens, turns
 from chat.conversation.messages import get_message
 from chat.domain import Caller
 from chat.store import listing
-from tests.integration.api.turns import reply, take
+from tests.integration.api.fake_worker import claim_turn, complete_turn
 from tests.integration.transcripts import rules
 
 SOUND = {"messages": [{"role": "user", "content": "one?"}, {"role": "assistant", "content": "1"}]}
@@ -61,7 +61,7 @@ def test_an_imported_conversation_goes_on(tmp_path: Path) -> None:
         ("msg_2", "assistant", "1", "completed", "msg_1"),
     ]
     turns.submit(caller=caller, content="two?")
-    claim = take(told["id"])
+    claim = claim_turn(told["id"])
     assert [message.content for message in claim.history] == ["one?", "1", "two?"]
     assert claim.system_prompt == "be brief"
     assert claim.reply_id == "msg_4"
@@ -71,7 +71,7 @@ def test_an_imported_reply_is_rated_and_regenerated_as_any_other(tmp_path: Path)
     (told,) = imported(tmp_path, SOUND)
     caller = Caller(session_id=told["id"])
     turns.regenerate(caller=caller, message_id="msg_2")
-    reply(told["id"], "another")
+    complete_turn(told["id"], "another")
     assert [json.loads(m)["content"] for m in sessions.read(caller).messages][1:] == [
         "1",
         "another",

@@ -12,20 +12,20 @@ from websockets.typing import Origin
 
 ORIGIN = "http://localhost:3000"
 """Where its pages come from."""
-PATIENCE = 30.0
+TIMEOUT = 30.0
 """Seconds for one answer."""
 
 
-class Tutorial:
+class TutorialClient:
     """One user of the tutorial's pages."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.token = ""
 
-    def open(self, name: str = "Ada") -> dict[str, Any]:
+    def open_session(self, name: str = "Ada") -> dict[str, Any]:
         """Do what the first page does; return the session."""
-        answer = self.call("POST", "/token", name=name)
+        answer = self.request("POST", "/token", name=name)
         assert answer.status_code == 200, answer.text
         session: dict[str, Any] = answer.json()
         self.token = session["token"]
@@ -33,53 +33,55 @@ class Tutorial:
 
     def refresh(self) -> dict[str, Any]:
         """Do what the chat's page does first; return the session."""
-        answer = self.call("GET", "/refresh_token", token=self.token)
+        answer = self.request("GET", "/refresh_token", token=self.token)
         assert answer.status_code == 200, answer.text
         session: dict[str, Any] = answer.json()
         return session
 
-    def call(self, method: str, path: str, **query: str) -> requests.Response:
+    def request(self, method: str, path: str, **query: str) -> requests.Response:
         """Send one of its calls, as a browser does."""
         headers = {"Origin": ORIGIN}
         return requests.request(
-            method, self.url + path, params=query, headers=headers, timeout=PATIENCE
+            method, self.url + path, params=query, headers=headers, timeout=TIMEOUT
         )
 
     @contextmanager
-    def socket(self, *, token: str | None = None, origin: str = ORIGIN) -> Iterator["Socket"]:
+    def connect(
+        self, *, token: str | None = None, origin: str = ORIGIN
+    ) -> Iterator["TutorialWebSocketClient"]:
         """Do what the chat's page does next."""
         url = self.url.replace("http", "ws", 1)
         query = self.token if token is None else token
         place = f"{url}/chat?token={query}"
         with connect(place, origin=Origin(origin), proxy=None) as connection:
-            yield Socket(connection)
+            yield TutorialWebSocketClient(connection)
 
 
-class Socket:
+class TutorialWebSocketClient:
     """The page's socket."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
 
-    def say(self, text: str) -> None:
+    def send(self, text: str) -> None:
         """Send what was typed."""
         self.connection.send(text)
 
-    def hear(self) -> dict[str, str]:
+    def receive(self) -> dict[str, str]:
         """Return the next frame, which must be what the page can show."""
-        frame: dict[str, str] = json.loads(self.connection.recv(PATIENCE))
+        frame: dict[str, str] = json.loads(self.connection.recv(TIMEOUT))
         assert set(frame) == {"id", "msg", "timestamp"}
         assert frame["msg"].startswith("Bot: ")
         return frame
 
-    def ask(self, text: str) -> str:
+    def request(self, text: str) -> str:
         """Say something and return what is heard next, without the speaker."""
-        self.say(text)
-        return self.hear()["msg"].removeprefix("Bot: ")
+        self.send(text)
+        return self.receive()["msg"].removeprefix("Bot: ")
 
     def close_code(self) -> int | None:
         """Return the code with which the server closes, reading what comes before."""
         with suppress(ConnectionClosed):
             while True:
-                self.connection.recv(PATIENCE)
+                self.connection.recv(TIMEOUT)
         return self.connection.close_code

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.harness.stack import Stack
-from tests.integration.tutorial.client import ORIGIN, Tutorial
+from tests.integration.tutorial.client import ORIGIN, TutorialClient
 
 ENV = {
     "CORS_ORIGINS": ORIGIN,
@@ -29,8 +29,8 @@ def echoing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def ada(echoing: Stack) -> Tutorial:
+def ada(echoing: Stack) -> TutorialClient:
     """A user with a session of her own."""
-    user = Tutorial(echoing.web().url)
-    user.open()
+    user = TutorialClient(echoing.web().url)
+    user.open_session()
     return user

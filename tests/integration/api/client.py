@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 import requests
 
-PATIENCE = 40.0
+TIMEOUT = 40.0
 """Seconds for one answer."""
 
 
-class Api:
+class APIClient:
     """The API of one web process, called by nobody in particular or by a session's owner."""
 
     def __init__(self, url: str, *, id: str = "", token: str = "") -> None:  # noqa: A002
@@ -18,46 +18,46 @@ class Api:
         self.id = id
         self.token = token
 
-    def open(self, **fields: Any) -> "Api":
+    def open_session(self, **fields: Any) -> "APIClient":
         """Open a session; return its owner."""
         opened = self.post("/sessions", fields)
         assert opened.status_code == 201, opened.text
-        return Api(self.url, id=opened.json()["id"], token=opened.json()["token"])
+        return APIClient(self.url, id=opened.json()["id"], token=opened.json()["token"])
 
     @property
     def path(self) -> str:
         """Path of the session."""
         return f"/sessions/{self.id}"
 
-    def call(self, method: str, path: str, **arguments: Any) -> requests.Response:
+    def request(self, method: str, path: str, **arguments: Any) -> requests.Response:
         """Send a request as it is told; with the token, unless it brings its own."""
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         arguments["headers"] = headers | arguments.get("headers", {})
-        return requests.request(method, self.url + path, timeout=PATIENCE, **arguments)
+        return requests.request(method, self.url + path, timeout=TIMEOUT, **arguments)
 
     def get(self, path: str = "", **arguments: Any) -> requests.Response:
         """Get a path, or the session."""
-        return self.call("GET", path or self.path, **arguments)
+        return self.request("GET", path or self.path, **arguments)
 
     def post(self, path: str, body: Any = None, **headers: str) -> requests.Response:
         """Post JSON; of header names `_` stands for `-`."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.call("POST", path, json={} if body is None else body, headers=named)
+        return self.request("POST", path, json={} if body is None else body, headers=named)
 
-    def send(self, path: str, body: bytes, **headers: str) -> requests.Response:
+    def post_bytes(self, path: str, body: bytes, **headers: str) -> requests.Response:
         """Post bytes that are said to be JSON."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         typed = {"Content-Type": "application/json"} | named
-        return self.call("POST", path, data=body, headers=typed)
+        return self.request("POST", path, data=body, headers=typed)
 
-    def say(self, content: str, **fields: Any) -> dict[str, Any]:
+    def post_message(self, content: str, **fields: Any) -> dict[str, Any]:
         """Post a message that must be accepted; return the answer."""
         accepted = self.post("/messages", {"content": content, **fields})
         assert accepted.status_code == 202, accepted.text
         answer: dict[str, Any] = accepted.json()
         return answer
 
-    def snapshot(self, **query: Any) -> dict[str, Any]:
+    def get_session(self, **query: Any) -> dict[str, Any]:
         """Return the session."""
         found = self.get(params=query)
         assert found.status_code == 200, found.text
@@ -65,7 +65,7 @@ class Api:
         return session
 
 
-def code_of(response: requests.Response) -> str:
+def error_code(response: requests.Response) -> str:
     """Return the code of an error, whose shape must be whole."""
     body = response.json()
     assert set(body) == {"error", "detail"}
@@ -82,21 +82,21 @@ def code_of(response: requests.Response) -> str:
     return code
 
 
-def refusal(response: requests.Response) -> tuple[int, str]:
+def status_and_code(response: requests.Response) -> tuple[int, str]:
     """Return status and code of an error."""
-    return response.status_code, code_of(response)
+    return response.status_code, error_code(response)
 
 
-class Wire:
+class RawConnection:
     """A connection that carries what it is told to, byte by byte."""
 
     def __init__(self, url: str) -> None:
         place = urlsplit(url)
         assert place.hostname is not None
         self.host = place.netloc
-        self._socket = socket.create_connection((place.hostname, place.port or 80), PATIENCE)
+        self._socket = socket.create_connection((place.hostname, place.port or 80), TIMEOUT)
 
-    def __enter__(self) -> "Wire":
+    def __enter__(self) -> "RawConnection":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -106,16 +106,16 @@ class Wire:
         """Send bytes."""
         self._socket.sendall(b"".join(parts))
 
-    def head(self, line: str, **headers: str) -> None:
+    def send_head(self, line: str, **headers: str) -> None:
         """Send a request line and headers."""
         named = {"Host": self.host} | {n.replace("_", "-"): v for n, v in headers.items()}
         lines = [line, *(f"{name}: {value}" for name, value in named.items()), "", ""]
         self.send("\r\n".join(lines).encode())
 
-    def answer(self) -> bytes:
+    def read_response(self) -> bytes:
         """Return all that comes until the other side closes, or until a whole answer is there."""
         received = b""
-        while not _is_whole(received) and (more := self._socket.recv(65536)):
+        while not _is_complete(received) and (more := self._socket.recv(65536)):
             received += more
         return received
 
@@ -132,8 +132,8 @@ class Wire:
         return True
 
 
-def _is_whole(answer: bytes) -> bool:
-    head, separator, body = answer.partition(b"\r\n\r\n")
+def _is_complete(response: bytes) -> bool:
+    head, separator, body = response.partition(b"\r\n\r\n")
     if not separator:
         return False
     lines = head.lower().split(b"\r\n")

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from tests.harness.stack import Stack
-from tests.integration.tutorial.client import ORIGIN, Tutorial
+from tests.integration.tutorial.client import ORIGIN, TutorialClient
 
 
 def seconds_ago(timestamp: str) -> float:
@@ -16,14 +16,14 @@ def seconds_ago(timestamp: str) -> float:
 
 
 def test_a_session_has_the_tutorials_shape(echoing: Stack) -> None:
-    session = Tutorial(echoing.web().url).open("Grace")
+    session = TutorialClient(echoing.web().url).open_session("Grace")
     assert session.keys() == {"token", "name", "messages", "session_start"}
     assert session["name"] == "Grace"
     assert session["messages"] == []
     assert -1 < seconds_ago(session["session_start"]) < 60
 
 
-def test_the_token_opens_the_session_in_the_api_too(ada: Tutorial) -> None:
+def test_the_token_opens_the_session_in_the_api_too(ada: TutorialClient) -> None:
     session_id = ada.token.partition(".")[0]
     headers = {"Authorization": f"Bearer {ada.token}"}
     answer = requests.get(f"{ada.url}/sessions/{session_id}", headers=headers, timeout=9)
@@ -31,9 +31,9 @@ def test_the_token_opens_the_session_in_the_api_too(ada: Tutorial) -> None:
     assert ada.refresh()["token"] == ada.token
 
 
-def test_a_refreshed_session_tells_who_said_what(ada: Tutorial) -> None:
-    with ada.socket() as socket:
-        heard = [socket.ask("one"), socket.ask("two")]
+def test_a_refreshed_session_tells_who_said_what(ada: TutorialClient) -> None:
+    with ada.connect() as socket:
+        heard = [socket.request("one"), socket.request("two")]
     session = ada.refresh()
     assert session["name"] == "Ada"
     said = [message["msg"] for message in session["messages"]]
@@ -43,13 +43,13 @@ def test_a_refreshed_session_tells_who_said_what(ada: Tutorial) -> None:
     assert all(-1 < seconds_ago(message["timestamp"]) < 60 for message in session["messages"])
 
 
-def test_a_reply_that_is_yet_to_end_is_left_to_the_socket(ada: Tutorial) -> None:
-    with ada.socket() as socket:
-        socket.say("slow [[latency=1]]")
-        socket.say("next")
-        socket.hear()
+def test_a_reply_that_is_yet_to_end_is_left_to_the_socket(ada: TutorialClient) -> None:
+    with ada.connect() as socket:
+        socket.send("slow [[latency=1]]")
+        socket.send("next")
+        socket.receive()
         assert [each["msg"][:5] for each in ada.refresh()["messages"]][:2] == ["Human", "Bot: "]
-        socket.hear()
+        socket.receive()
     assert [each["msg"][:5] for each in ada.refresh()["messages"]] == ["Human", "Bot: "] * 2
 
 
@@ -58,33 +58,33 @@ def test_a_reply_that_is_yet_to_end_is_left_to_the_socket(ada: Tutorial) -> None
     "token", ["", "nonsense", "ses_000000000000000000000000." + "A" * 43, "é", "a/b?c"]
 )
 def test_an_unknown_token_is_refused_with_400(echoing: Stack, token: str) -> None:
-    answer = Tutorial(echoing.web().url).call("GET", "/refresh_token", token=token)
+    answer = TutorialClient(echoing.web().url).request("GET", "/refresh_token", token=token)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
 
 
 @pytest.mark.parametrize("query", [{}, {"name": ""}, {"name": "x" * 201}, {"name": "x", "b": "c"}])
 def test_a_session_needs_a_name_and_nothing_else(echoing: Stack, query: dict[str, str]) -> None:
-    answer = Tutorial(echoing.web().url).call("POST", "/token", **query)
+    answer = TutorialClient(echoing.web().url).request("POST", "/token", **query)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
 
 
-def test_the_clients_origin_may_read_the_answers(ada: Tutorial) -> None:
+def test_the_clients_origin_may_read_the_answers(ada: TutorialClient) -> None:
     for answer in (
-        ada.call("POST", "/token", name="Ada"),
-        ada.call("GET", "/refresh_token", token=ada.token),
-        ada.call("GET", "/refresh_token", token="unknown"),
+        ada.request("POST", "/token", name="Ada"),
+        ada.request("GET", "/refresh_token", token=ada.token),
+        ada.request("GET", "/refresh_token", token="unknown"),
     ):
         assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
 
 
 @pytest.mark.security("S04")
-def test_no_token_of_a_url_is_logged(echoing: Stack, ada: Tutorial) -> None:
-    with ada.socket() as socket:
-        socket.ask("hello")
+def test_no_token_of_a_url_is_logged(echoing: Stack, ada: TutorialClient) -> None:
+    with ada.connect() as socket:
+        socket.request("hello")
     ada.refresh()
     secret = ada.token.partition(".")[2]
-    ada.call("GET", "/refresh_token", token=ada.token[:-1])
-    ada.call("GET", "/refresh_tokens", token=ada.token)
+    ada.request("GET", "/refresh_token", token=ada.token[:-1])
+    ada.request("GET", "/refresh_tokens", token=ada.token)
     for process in (echoing.web(0), echoing.web(1), echoing.worker(), echoing.redis):
         assert secret[:-1] not in process.log
 
@@ -92,8 +92,8 @@ def test_no_token_of_a_url_is_logged(echoing: Stack, ada: Tutorial) -> None:
 @pytest.mark.security("S04")
 def test_a_switch_turns_all_of_it_off(build_stack: Callable[..., Stack]) -> None:
     stack = build_stack(env={"CHAT_TUTORIAL": "false"}).start(workers=0)
-    user = Tutorial(stack.web().url)
-    assert user.call("POST", "/token", name="Ada").status_code == 404
-    assert user.call("GET", "/refresh_token", token="x").status_code == 404
-    with user.socket(token="x") as socket:
+    user = TutorialClient(stack.web().url)
+    assert user.request("POST", "/token", name="Ada").status_code == 404
+    assert user.request("GET", "/refresh_token", token="x").status_code == 404
+    with user.connect(token="x") as socket:
         assert socket.close_code() == 4404

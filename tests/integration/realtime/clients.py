@@ -10,25 +10,25 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from tests.integration.api.calls import Api
+from tests.integration.api.client import APIClient
 
 Event = dict[str, Any]
-OWN = "own"
+OWN_ORIGIN = "own"
 """The origin of the server's own pages."""
-PATIENCE = 10.0
+TIMEOUT = 10.0
 """Seconds for one event."""
 
 
-class Socket:
+class WebSocketClient:
     """A WebSocket of a session."""
 
     def __init__(
         self,
-        owner: Api,
+        owner: APIClient,
         *,
         after: int | None = 0,
         query: str = "",
-        origin: str | None = OWN,
+        origin: str | None = OWN_ORIGIN,
         auth: bool = True,
         path: str | None = None,
     ) -> None:
@@ -42,7 +42,9 @@ class Socket:
         self._connection: ClientConnection = self._opened.enter_context(
             connect(
                 f"ws{owner.url[4:]}{path}{query}",
-                origin=None if origin is None else Origin(owner.url if origin == OWN else origin),
+                origin=None
+                if origin is None
+                else Origin(owner.url if origin == OWN_ORIGIN else origin),
                 compression=None,
                 max_size=None,
                 proxy=None,
@@ -51,7 +53,7 @@ class Socket:
         )
         if auth and not query:
             cursor = {} if after is None else {"after": after}
-            self.say(type="auth", token=owner.token, **cursor)
+            self.send_frame(type="auth", token=owner.token, **cursor)
 
     def __enter__(self) -> Self:
         return self
@@ -59,7 +61,7 @@ class Socket:
     def __exit__(self, *_: object) -> None:
         self._opened.close()
 
-    def say(self, **frame: Any) -> None:
+    def send_frame(self, **frame: Any) -> None:
         """Send a frame."""
         self.send(json.dumps(frame))
 
@@ -74,55 +76,55 @@ class Socket:
         """Send a ping of the protocol, which the session does not see."""
         self._connection.ping()
 
-    def raw(self, within: float = PATIENCE) -> str:
+    def receive_text(self, timeout: float = TIMEOUT) -> str:
         """Return the next frame as it came."""
-        frame = self._connection.recv(timeout=within)
+        frame = self._connection.recv(timeout=timeout)
         assert isinstance(frame, str)
         return frame
 
-    def hear(self, within: float = PATIENCE) -> Event:
+    def receive(self, timeout: float = TIMEOUT) -> Event:
         """Return the next frame."""
-        event: Event = json.loads(self.raw(within))
+        event: Event = json.loads(self.receive_text(timeout))
         return event
 
-    def until(self, kind: str, within: float = PATIENCE) -> list[Event]:
+    def receive_until(self, event_type: str, timeout: float = TIMEOUT) -> list[Event]:
         """Return the frames up to the first of a type."""
-        heard = [self.hear(within)]
-        while heard[-1]["type"] != kind:
-            heard.append(self.hear(within))
+        heard = [self.receive(timeout)]
+        while heard[-1]["type"] != event_type:
+            heard.append(self.receive(timeout))
         return heard
 
-    def ask(self, **frame: Any) -> Event:
+    def request(self, **frame: Any) -> Event:
         """Send a frame and return its answer; events that come before it are dropped."""
-        self.say(**frame)
-        while "seq" in (answer := self.hear()):
+        self.send_frame(**frame)
+        while "seq" in (answer := self.receive()):
             pass
         return answer
 
-    def is_followed(self) -> None:
+    def wait_until_authenticated(self) -> None:
         """Return once frames are taken: the session is followed, or about to be.
 
         Who wants the token to be known as good by then must have heard an event.
         """
-        assert self.ask(type="ping")["type"] == "pong"
+        assert self.request(type="ping")["type"] == "pong"
 
-    def closed(self, within: float = PATIENCE) -> int:
+    def close_code(self, timeout: float = TIMEOUT) -> int:
         """Return the close code; what comes before is dropped."""
         try:
             while True:
-                self.raw(within)
+                self.receive_text(timeout)
         except ConnectionClosed as error:
             return error.rcvd.code if error.rcvd else 1006
 
-    def break_off(self) -> None:
+    def drop_connection(self) -> None:
         """Leave without a word."""
         self._connection.socket.close()
 
 
-def refused(owner: Api, **arguments: Any) -> int:
+def handshake_status(owner: APIClient, **arguments: Any) -> int:
     """Return the status with which a handshake is refused, as REST refuses a call."""
     try:
-        with Socket(owner, **arguments):
+        with WebSocketClient(owner, **arguments):
             return 101
     except InvalidStatus as error:
         answer = error.response
@@ -131,12 +133,12 @@ def refused(owner: Api, **arguments: Any) -> int:
         return answer.status_code
 
 
-class Stream:
+class EventStreamClient:
     """An event stream of a session."""
 
     def __init__(
         self,
-        owner: Api,
+        owner: APIClient,
         *,
         after: int | None = None,
         last_event_id: int | str | None = None,
@@ -153,9 +155,9 @@ class Stream:
             params=params,
             headers=headers,
             stream=True,
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
         )
-        self._blocks = self._read()
+        self._blocks = self._read_blocks()
 
     def __enter__(self) -> Self:
         return self
@@ -163,7 +165,7 @@ class Stream:
     def __exit__(self, *_: object) -> None:
         self.response.close()
 
-    def block(self) -> dict[str, str]:
+    def read_block(self) -> dict[str, str]:
         """Return the next block's fields by name; a comment's name is empty.
 
         Raises:
@@ -171,9 +173,9 @@ class Stream:
         """
         return next(self._blocks)
 
-    def hear(self) -> Event:
+    def receive(self) -> Event:
         """Return the next event, whose id and name must be its own."""
-        while "data" not in (block := self.block()):
+        while "data" not in (block := self.read_block()):
             pass
         event: Event = json.loads(block["data"])
         assert block["event"] == event["type"]
@@ -181,18 +183,18 @@ class Stream:
             assert block["id"] == str(event["seq"])
         return event
 
-    def until(self, kind: str) -> list[Event]:
+    def receive_until(self, event_type: str) -> list[Event]:
         """Return the events up to the first of a type."""
-        heard = [self.hear()]
-        while heard[-1]["type"] != kind:
-            heard.append(self.hear())
+        heard = [self.receive()]
+        while heard[-1]["type"] != event_type:
+            heard.append(self.receive())
         return heard
 
-    def rest(self) -> list[Event]:
+    def receive_all(self) -> list[Event]:
         """Return the events up to the stream's end."""
         return [json.loads(block["data"]) for block in self._blocks if "data" in block]
 
-    def _read(self) -> Iterator[dict[str, str]]:
+    def _read_blocks(self) -> Iterator[dict[str, str]]:
         block: dict[str, str] = {}
         for line in self.response.iter_lines(chunk_size=1):
             if line:

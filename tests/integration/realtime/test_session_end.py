@@ -14,54 +14,56 @@ from websockets.exceptions import ConnectionClosedError
 from chat.store import due
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
-from tests.integration.api.calls import Api
-from tests.integration.realtime.ways import Socket, Stream
+from tests.integration.api.client import APIClient
+from tests.integration.realtime.clients import EventStreamClient, WebSocketClient
 
-Sockets = Callable[..., Socket]
-Streams = Callable[..., Stream]
+Sockets = Callable[..., WebSocketClient]
+Streams = Callable[..., EventStreamClient]
 AT_MOST = 5.0
 """Seconds, by the table of what is refused (S05)."""
 
 
 @pytest.mark.security("S05")
 def test_a_new_token_ends_what_the_old_one_follows(
-    owner: Api, socket: Sockets, stream: Streams
+    owner: APIClient, socket: Sockets, stream: Streams
 ) -> None:
-    owner.say("hello")
+    owner.post_message("hello")
     opened, streamed = socket(owner), stream(owner)
-    assert (opened.hear()["seq"], streamed.hear()["seq"]) == (1, 1)
+    assert (opened.receive()["seq"], streamed.receive()["seq"]) == (1, 1)
     started = time.monotonic()
     new = owner.post(f"{owner.path}/token", {}).json()["token"]
-    assert opened.closed(AT_MOST) == 4401
-    assert streamed.rest() == []
+    assert opened.close_code(AT_MOST) == 4401
+    assert streamed.receive_all() == []
     assert time.monotonic() - started < AT_MOST
     owner.token = new
-    socket(owner).is_followed()
+    socket(owner).wait_until_authenticated()
 
 
-def test_a_frame_with_an_old_token_is_refused(owner: Api, socket: Sockets) -> None:
-    owner.say("hello")
+def test_a_frame_with_an_old_token_is_refused(owner: APIClient, socket: Sockets) -> None:
+    owner.post_message("hello")
     opened = socket(owner)
-    assert opened.hear()["seq"] == 1
+    assert opened.receive()["seq"] == 1
     owner.post(f"{owner.path}/token", {})
     with suppress(ConnectionClosedError):  # the follower may have been told already
-        opened.say(type="message.create", content="hello")
-    assert opened.closed(AT_MOST) == 4401
+        opened.send_frame(type="message.create", content="hello")
+    assert opened.close_code(AT_MOST) == 4401
     assert owner.get().status_code == 404
 
 
-def test_a_deleted_session_says_good_bye(owner: Api, socket: Sockets, stream: Streams) -> None:
-    owner.say("hello")
+def test_a_deleted_session_says_good_bye(
+    owner: APIClient, socket: Sockets, stream: Streams
+) -> None:
+    owner.post_message("hello")
     opened, streamed = socket(owner), stream(owner)
-    assert (opened.hear()["seq"], streamed.hear()["seq"]) == (1, 1)
+    assert (opened.receive()["seq"], streamed.receive()["seq"]) == (1, 1)
     started = time.monotonic()
-    owner.call("DELETE", owner.path)
-    event = opened.hear(AT_MOST)
+    owner.request("DELETE", owner.path)
+    event = opened.receive(AT_MOST)
     assert (event["type"], event["seq"]) == ("session.deleted", 2)
-    assert opened.closed(AT_MOST) == 4404
-    assert [event["type"] for event in streamed.rest()] == ["session.deleted"]
+    assert opened.close_code(AT_MOST) == 4404
+    assert [event["type"] for event in streamed.receive_all()] == ["session.deleted"]
     assert time.monotonic() - started < AT_MOST
-    assert socket(owner).closed() == 4404
+    assert socket(owner).close_code() == 4404
 
 
 @pytest.mark.security("S05")
@@ -70,36 +72,36 @@ def test_an_expired_session_says_good_bye(
     parley: Stack, socket: Sockets, stream: Streams, *, is_swept: bool
 ) -> None:
     """Whether a worker takes it away or none is there to."""
-    owner = Api(parley.web().url).open(ttl=1)
+    owner = APIClient(parley.web().url).open_session(ttl=1)
     opened, streamed = socket(owner), stream(owner)
     if is_swept:
         wait_until(due.claim_due)
         due.recover([owner.id], grace=1)
-    event = opened.hear(1 + AT_MOST)
+    event = opened.receive(1 + AT_MOST)
     assert (event["type"], event["seq"]) == ("session.expired", 1)
-    assert opened.closed(AT_MOST) == 4401
-    assert [event["type"] for event in streamed.rest()] == ["session.expired"]
+    assert opened.close_code(AT_MOST) == 4401
+    assert [event["type"] for event in streamed.receive_all()] == ["session.expired"]
 
 
 def test_a_session_that_vanishes_unheard_is_found_gone(
-    owner: Api, socket: Sockets, redis: Redis
+    owner: APIClient, socket: Sockets, redis: Redis
 ) -> None:
-    owner.say("hello")
+    owner.post_message("hello")
     opened = socket(owner)
-    assert opened.hear()["seq"] == 1
+    assert opened.receive()["seq"] == 1
     redis.flushall()
-    assert opened.hear(AT_MOST)["type"] == "session.deleted"
-    assert opened.closed(AT_MOST) == 4404
+    assert opened.receive(AT_MOST)["type"] == "session.deleted"
+    assert opened.close_code(AT_MOST) == 4404
 
 
-def test_the_good_bye_is_of_the_stores_time(hasty: Api, socket: Sockets) -> None:
+def test_the_good_bye_is_of_the_stores_time(hasty: APIClient, socket: Sockets) -> None:
     """As all events are; the clock of the web is wrong."""
-    hasty.say("hello")
+    hasty.post_message("hello")
     opened = socket(hasty)
-    assert opened.hear()["seq"] == 1
-    before = hasty.snapshot()["last_active_at"]
-    hasty.call("DELETE", hasty.path)
-    assert before <= opened.hear(AT_MOST)["created_at"] < before + 3600
+    assert opened.receive()["seq"] == 1
+    before = hasty.get_session()["last_active_at"]
+    hasty.request("DELETE", hasty.path)
+    assert before <= opened.receive(AT_MOST)["created_at"] < before + 3600
 
 
 def test_a_web_that_is_stopped_lets_all_come_to_an_end(
@@ -108,18 +110,18 @@ def test_a_web_that_is_stopped_lets_all_come_to_an_end(
     other = Stack(tmp_path, env={"REDIS_URL": parley.redis.url})
     web = other.web().start()
     try:
-        owner, poller = Api(web.url).open(), Api(web.url).open()
-        owner.say("hello")
+        owner, poller = APIClient(web.url).open_session(), APIClient(web.url).open_session()
+        owner.post_message("hello")
         opened, streamed = socket(owner), stream(owner)
-        opened.is_followed()
-        assert streamed.hear()["seq"] == 1
+        opened.wait_until_authenticated()
+        assert streamed.receive()["seq"] == 1
         with ThreadPoolExecutor(1) as threads:
             polled = threads.submit(poller.get, params={"after": 0, "wait": 20})
             wait_until(lambda: len(redis.pubsub_channels()) == 2)
             started = time.monotonic()
             web.signal(signal.SIGTERM)
-            assert opened.closed() == 1012
-            assert streamed.rest() == []
+            assert opened.close_code() == 1012
+            assert streamed.receive_all() == []
             assert polled.result(5).json()["seq"] == 0
         wait_until(lambda: not web.is_running)
         assert time.monotonic() - started < 10

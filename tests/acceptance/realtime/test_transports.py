@@ -7,29 +7,29 @@ from functools import partial
 import pytest
 
 from tests.acceptance.client import Client
-from tests.acceptance.realtime.walker import Walker, walk
+from tests.acceptance.realtime.roaming_client import RoamingClient, run
 from tests.acceptance.scene import Scene
 from tests.harness.wait import wait_until
 
-CONTENT = "Tell me something. [[rate=150 tokens=40]]"
+PROMPT = "Tell me something. [[rate=150 tokens=40]]"
 
 
-def stroll(here: Scene, seed: int, *, replies: int, cuts: int) -> Walker:
+def run_client(here: Scene, seed: int, *, replies: int, cuts: int) -> RoamingClient:
     """Follow one session from its beginning to its end."""
     client = here.client()
     urls = [here.stack.web(0).url, here.stack.web(1).url]
-    walker = Walker(urls, client.session_id, client.token, seed)
+    walker = RoamingClient(urls, client.session_id, client.token, seed)
 
     def post() -> None:
         """Ask for a reply, of a web that may be down for a moment."""
-        client.insist(client.try_to_post(CONTENT))
+        client.insist(client.try_to_post(PROMPT))
 
-    walk(walker, post, replies=replies, cuts=cuts)
-    check(walker, client)
+    run(walker, post, replies=replies, cuts=cuts)
+    check_client(walker, client)
     return walker
 
 
-def check(walker: Walker, client: Client) -> None:
+def check_client(walker: RoamingClient, client: Client) -> None:
     """What was followed is what is stored, and nothing of it is missing."""
     stored = client.call("GET", f"/sessions/{client.session_id}/messages?limit=200").body["data"]
     replies = {each["id"]: each["content"] for each in stored if each["role"] == "assistant"}
@@ -44,7 +44,7 @@ def test_a_follower_cut_at_random_on_two_webs_sees_every_event_once(
 ) -> None:
     here = scene().start(webs=2)
     with ThreadPoolExecutor(3) as threads:
-        walked = threads.map(lambda seed: stroll(here, seed, replies=8, cuts=40), range(3))
+        walked = threads.map(lambda seed: run_client(here, seed, replies=8, cuts=40), range(3))
         assert sum(walker.events for walker in walked) > 3 * 8
 
 
@@ -59,16 +59,16 @@ def test_200_cuts_during_50_replies_and_webs_that_are_restarted_lose_and_repeat_
     here.history.servers_were_killed = True
     seeds = range(first_seed, first_seed + 4)
     with ThreadPoolExecutor(4) as threads:
-        walks = [threads.submit(stroll, here, seed, replies=50, cuts=200) for seed in seeds]
+        walks = [threads.submit(run_client, here, seed, replies=50, cuts=200) for seed in seeds]
         for number in (0, 1):
             enough = len(here.history.posts) + 40
-            wait_until(partial(has_come_to, enough, here, walks), within=300)
+            wait_until(partial(has_posted, enough, here, walks), within=300)
             here.stack.web(number).stop()
             here.stack.web(number).start()
         walked = [walk.result() for walk in walks]
     assert sum(walker.events for walker in walked) > 4 * 50
 
 
-def has_come_to(posts: int, here: Scene, walks: list[Future[Walker]]) -> bool:
+def has_posted(posts: int, here: Scene, walks: list[Future[RoamingClient]]) -> bool:
     """Whether so much was asked for, or no more will be."""
     return len(here.history.posts) >= posts or any(walk.done() for walk in walks)

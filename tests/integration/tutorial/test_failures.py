@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
-from tests.integration.tutorial.client import Tutorial
+from tests.integration.tutorial.client import TutorialClient
 from tests.integration.tutorial.conftest import ENV, MODEL
 
 CLIENTS = 20
@@ -16,7 +16,7 @@ def text_of(number: int) -> str:
     return f"{number} asks [[latency=1]]"
 
 
-def told(user: Tutorial, count: int) -> list[str]:
+def told(user: TutorialClient, count: int) -> list[str]:
     """Return what was said in the user's session, once it is so many messages."""
 
     def messages() -> list[str] | None:
@@ -34,14 +34,14 @@ def test_all_get_their_own_when_half_leave_and_the_worker_dies(
     stack = build_stack(
         env=ENV | {"CHAT_LEASE_TTL": "1", "CHAT_HEARTBEAT_INTERVAL": "0.3"}, model_options=MODEL
     ).start(webs=2)
-    users = [Tutorial(stack.web(number % 2).url) for number in range(CLIENTS)]
+    users = [TutorialClient(stack.web(number % 2).url) for number in range(CLIENTS)]
     with ExitStack() as sockets:
         staying = {}
         for number, user in enumerate(users):
-            user.open()
+            user.open_session()
             with ExitStack() as own:
-                socket = own.enter_context(user.socket())
-                socket.say(text_of(number))
+                socket = own.enter_context(user.connect())
+                socket.send(text_of(number))
                 told(user, 1)
                 if number < CLIENTS / 2:
                     staying[number] = socket
@@ -49,7 +49,7 @@ def test_all_get_their_own_when_half_leave_and_the_worker_dies(
         stack.worker().kill()
         stack.worker(1).start()
         for number, socket in staying.items():
-            assert socket.hear()["msg"] == f"Bot: echo: {text_of(number)}"
+            assert socket.receive()["msg"] == f"Bot: echo: {text_of(number)}"
     for number, user in enumerate(users):
         text = text_of(number)
         assert told(user, 2) == [f"Human: {text}", f"Bot: echo: {text}"]
@@ -59,14 +59,14 @@ def test_a_client_whose_web_is_killed_finds_its_reply_at_another(
     build_stack: Callable[..., Stack],
 ) -> None:
     stack = build_stack(env=ENV, model_options=MODEL).start(webs=2)
-    user = Tutorial(stack.web(0).url)
-    user.open()
-    with user.socket() as socket:
-        socket.say(text_of(0))
+    user = TutorialClient(stack.web(0).url)
+    user.open_session()
+    with user.connect() as socket:
+        socket.send(text_of(0))
         told(user, 1)
         stack.web(0).kill()
         assert socket.close_code() == 1006
     user.url = stack.web(1).url
-    with user.socket() as socket:
-        assert socket.hear()["msg"] == f"Bot: echo: {text_of(0)}"
-        assert socket.ask("and now?") == "echo: and now?"
+    with user.connect() as socket:
+        assert socket.receive()["msg"] == f"Bot: echo: {text_of(0)}"
+        assert socket.request("and now?") == "echo: and now?"

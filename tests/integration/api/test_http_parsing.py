@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from tests.harness.wait import wait_until
-from tests.integration.api.calls import Api, Wire, refusal
+from tests.integration.api.client import APIClient, RawConnection, status_and_code
 
 HEAD = b"GET /live HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 
@@ -57,7 +57,7 @@ MALFORMED |= {
 }
 
 
-def answered(answer: bytes) -> requests.Response:
+def parse_response(answer: bytes) -> requests.Response:
     """Return an answer as if `requests` had got it."""
     head, _, body = answer.partition(b"\r\n\r\n")
     line, *headers = head.decode().split("\r\n")
@@ -68,9 +68,9 @@ def answered(answer: bytes) -> requests.Response:
     return found
 
 
-def refused(wire: Wire) -> tuple[int, str]:
+def read_error(wire: RawConnection) -> tuple[int, str]:
     """Return status and code of an error, which must bear what every answer of the API does."""
-    answer = answered(wire.answer())
+    answer = parse_response(wire.read_response())
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Referrer-Policy"] == "no-referrer"
@@ -78,22 +78,22 @@ def refused(wire: Wire) -> tuple[int, str]:
     assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
     assert answer.headers["Connection"] == "close"
     assert "Server" not in answer.headers
-    return refusal(answer)
+    return status_and_code(answer)
 
 
 @pytest.fixture
-def hasty(api_with: Callable[..., Api]) -> Api:
+def hasty(api_with: Callable[..., APIClient]) -> APIClient:
     return api_with(CHAT_REQUEST_TIMEOUT="0.5")
 
 
-def test_who_asks_for_a_protocol_that_is_not_spoken_is_served_by_this_one(api: Api) -> None:
+def test_who_asks_for_a_protocol_that_is_not_spoken_is_served_by_this_one(api: APIClient) -> None:
     """As Java's HttpClient does with all that it sends to a plain server."""
     asking = (
         b"Host: 127.0.0.1\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\nConnection: Upgrade, "
         b"HTTP2-Settings\r\n"
     )
     opening = b"POST /sessions HTTP/1.1\r\n" + asking + b"Content-Type: application/json\r\n"
-    with Wire(api.url) as wire:
+    with RawConnection(api.url) as wire:
         wire.send(
             opening + b'Content-Length: 14\r\n\r\n{"name":"one"}',
             opening
@@ -101,18 +101,18 @@ def test_who_asks_for_a_protocol_that_is_not_spoken_is_served_by_this_one(api: A
             (b"GET /live HTTP/1.1\r\n" + asking + b"\r\n") * 20,
             HEAD + b"Connection: close\r\n\r\n",
         )
-        came = b"".join(iter(wire.answer, b""))
+        came = b"".join(iter(wire.read_response, b""))
     assert came.count(b"HTTP/1.1 200 ") == 21
     assert came.count(b"HTTP/1.1 201 ") == 2
     assert [name in came for name in (b'"name":"one"', b'"name":"two"')] == [True, True]
 
 
 @pytest.mark.security("S26")
-def test_a_head_that_never_ends_is_closed(hasty: Api) -> None:
+def test_a_head_that_never_ends_is_closed(hasty: APIClient) -> None:
     first = [b"", b"GE", HEAD, HEAD + b"X-Slow: ", b"\r\n"]
     further = [HEAD + b"\r\n" + begun for begun in (b"", b"GET", b"\r\n", HEAD)]
     with ExitStack() as stack:
-        wires = [stack.enter_context(Wire(hasty.url)) for _ in (*first, *further)]
+        wires = [stack.enter_context(RawConnection(hasty.url)) for _ in (*first, *further)]
         for wire, begun in zip(wires, (*first, *further), strict=True):
             wire.send(begun)
         for wire in wires:
@@ -120,80 +120,80 @@ def test_a_head_that_never_ends_is_closed(hasty: Api) -> None:
 
 
 @pytest.mark.security("S26")
-def test_a_head_that_comes_bit_by_bit_has_no_more_time(hasty: Api) -> None:
-    def is_closed(wire: Wire) -> bool:
+def test_a_head_that_comes_bit_by_bit_has_no_more_time(hasty: APIClient) -> None:
+    def is_closed(wire: RawConnection) -> bool:
         with suppress(ConnectionError):
             wire.send(b"X-Slow: 1\r\n")
             return wire.is_closed_within(0.05)
         return True
 
-    with Wire(hasty.url) as wire:
+    with RawConnection(hasty.url) as wire:
         wire.send(HEAD)
         wait_until(lambda: is_closed(wire), within=20)
 
 
 @pytest.mark.security("S26")
-def test_who_waits_for_an_answer_is_not_cut_off(hasty: Api) -> None:
+def test_who_waits_for_an_answer_is_not_cut_off(hasty: APIClient) -> None:
     """The time for heads ends with the head."""
-    owner = hasty.open()
-    seq = owner.snapshot()["seq"]
+    owner = hasty.open_session()
+    seq = owner.get_session()["seq"]
     answer = owner.get(params={"after": seq, "wait": 1.5})
     assert answer.status_code == 200
 
 
 @pytest.mark.security("S11", "S26")
-def test_a_head_that_is_too_large_is_refused(api: Api) -> None:
+def test_a_head_that_is_too_large_is_refused(api: APIClient) -> None:
     for head in (b"GET /%b" % (b"x" * 500_000), HEAD + b"X-Many: " + b"x" * 70_000):
-        with Wire(api.url) as wire:
+        with RawConnection(api.url) as wire:
             wire.send(head)
-            assert refused(wire) == (431, "headers_too_large")
+            assert read_error(wire) == (431, "headers_too_large")
             assert wire.is_closed_within(20)
-    with Wire(api.url) as wire:
+    with RawConnection(api.url) as wire:
         wire.send(HEAD, b"X-Many: ", b"x" * 30_000, b"\r\n\r\n")
-        assert wire.answer().startswith(b"HTTP/1.1 200 ")
+        assert wire.read_response().startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.security("S11")
 @pytest.mark.parametrize("more", [b"X: " + b"x" * 9_000 + b"\r\n", b"X: 1\r\n" * 200])
-def test_the_head_of_a_handshake_may_be_less_large(api: Api, more: bytes) -> None:
-    with Wire(api.url) as wire:
+def test_the_head_of_a_handshake_may_be_less_large(api: APIClient, more: bytes) -> None:
+    with RawConnection(api.url) as wire:
         wire.send(b"GET / HTTP/1.1\r\n", UPGRADE, KEY, VERSION, more, b"\r\n")
-        assert refused(wire) == (431, "headers_too_large")
+        assert read_error(wire) == (431, "headers_too_large")
 
 
 @pytest.mark.security("S11", "S22")
-def test_what_follows_a_body_is_no_header(api_with: Callable[..., Api]) -> None:
+def test_what_follows_a_body_is_no_header(api_with: Callable[..., APIClient]) -> None:
     """Sent with the head in one piece, it would be there in time to pass for the proxy's word."""
     api = api_with(CHAT_TRUSTED_PROXIES="1", CHAT_SESSIONS_BURST="1", CHAT_SESSIONS_PER_MINUTE="1")
     statuses = []
     for number in range(3):
-        with Wire(api.url) as wire:
+        with RawConnection(api.url) as wire:
             head = (
                 f"POST /sessions HTTP/1.1\r\nHost: {wire.host}\r\nX-Forwarded-For: 1.1.1.1\r\n"
                 "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
             )
             trailer = f"X-Forwarded-For: 9.9.9.{number}\r\nAuthorization: Bearer x\r\n\r\n"
             wire.send(head.encode(), b"2\r\n{}\r\n0\r\n", trailer.encode())
-            statuses.append(wire.answer()[9:12])
+            statuses.append(wire.read_response()[9:12])
     assert statuses == [b"201", b"429", b"429"]
 
 
 @pytest.mark.security("S09", "S35")
 @pytest.mark.parametrize("name", MALFORMED)
-def test_what_is_no_http_is_refused_as_all_else_is(api: Api, name: str) -> None:
-    with Wire(api.url) as wire:
+def test_what_is_no_http_is_refused_as_all_else_is(api: APIClient, name: str) -> None:
+    with RawConnection(api.url) as wire:
         wire.send(MALFORMED[name])
-        assert refused(wire) == (400, "invalid_request")
+        assert read_error(wire) == (400, "invalid_request")
         assert wire.is_closed_within(20)
 
 
 @pytest.mark.security("S09", "S35")
-def test_what_is_no_http_is_refused_in_a_used_connection(api: Api) -> None:
-    with Wire(api.url) as wire:
+def test_what_is_no_http_is_refused_in_a_used_connection(api: APIClient) -> None:
+    with RawConnection(api.url) as wire:
         wire.send(HEAD, b"\r\n")
-        assert wire.answer().startswith(b"HTTP/1.1 200 ")
+        assert wire.read_response().startswith(b"HTTP/1.1 200 ")
         wire.send(b"nonsense\r\n\r\n")
-        assert refused(wire) == (400, "invalid_request")
+        assert read_error(wire) == (400, "invalid_request")
 
 
 @pytest.mark.security("S09", "S11")
@@ -208,28 +208,28 @@ def test_what_is_no_http_is_refused_in_a_used_connection(api: Api) -> None:
     ids=["nonsense", "upgrade", "handshake", "large"],
 )
 def test_what_is_no_http_takes_no_answer_from_the_request_before(
-    owner: Api, further: bytes
+    owner: APIClient, further: bytes
 ) -> None:
     """Two answers to one request would shift all that follow in a proxy's connection."""
-    waits = f"GET {owner.path}?after={owner.snapshot()['seq']}&wait=0.3 HTTP/1.1"
-    with Wire(owner.url) as wire:
-        wire.head(waits, Authorization=f"Bearer {owner.token}")
+    waits = f"GET {owner.path}?after={owner.get_session()['seq']}&wait=0.3 HTTP/1.1"
+    with RawConnection(owner.url) as wire:
+        wire.send_head(waits, Authorization=f"Bearer {owner.token}")
         wire.send(further)
-        answer = answered(wire.answer())
+        answer = parse_response(wire.read_response())
         assert answer.status_code == 200
         assert answer.json()["id"] == owner.id
         with suppress(ConnectionError):
-            assert wire.answer() == b""
+            assert wire.read_response() == b""
         assert wire.is_closed_within(20)
 
 
 @pytest.mark.security("S26")
 def test_of_thousands_of_requests_sent_at_once_a_few_are_answered_and_the_connection_ends(
-    api: Api,
+    api: APIClient,
 ) -> None:
     """Each that waits costs memory, and one read brings 250 kB of them."""
-    with Wire(api.url) as wire:
+    with RawConnection(api.url) as wire:
         wire.send(6000 * (HEAD + b"\r\n"))
-        came = b"".join(iter(wire.answer, b""))
+        came = b"".join(iter(wire.read_response, b""))
     assert 20 < came.count(b"HTTP/1.1 200 ") < 100
     assert came.count(b"HTTP/1.1 ") == came.count(b"HTTP/1.1 200 ")

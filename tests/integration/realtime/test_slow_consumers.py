@@ -29,67 +29,67 @@ from project.server.write_timeout import CLOSED, WriteTimeoutMixin
 from tests.harness.processes import Process
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
-from tests.integration.api.calls import Api
-from tests.integration.api.turns import finish, say, take
+from tests.integration.api.client import APIClient
+from tests.integration.api.fake_worker import append_text, claim_turn, finish_turn
 from tests.integration.providers import servers
-from tests.integration.realtime.conftest import HASTY
-from tests.integration.realtime.ways import Socket
+from tests.integration.realtime.clients import WebSocketClient
+from tests.integration.realtime.conftest import LOW_LIMITS
 
 PIECE = "x" * 256 * 1024
-PIECES = 40
+PIECE_COUNT = 40
 """10 MB."""
-BLIND = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+INSECURE_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Asks nobody who he is."""
-BLIND.check_hostname, BLIND.verify_mode = False, ssl.CERT_NONE
-AT_ONCE = 10.0
+INSECURE_TLS.check_hostname, INSECURE_TLS.verify_mode = False, ssl.CERT_NONE
+ABORT_TIMEOUT = 10.0
 """Seconds: the 5 that are promised, and as many for a machine that stands still. Without being hung
 up on he would keep his connection for `SOCKET_PATIENCE`, 15 s, or for the 30 that TLS waits."""
-ROOM = 65536
+RECEIVE_BUFFER = 65536
 """Bytes that a client's kernel takes in while the client reads nothing; the server's own buffers
 for it hold a few megabytes."""
 
 
-def narrow(owner: Api) -> sockets.socket:
+def connect_slow(owner: APIClient) -> sockets.socket:
     """A connection whose client takes next to nothing in by itself."""
     parts = urlsplit(owner.url)
     client = sockets.socket()
-    client.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, ROOM)
+    client.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, RECEIVE_BUFFER)
     client.connect((parts.hostname, parts.port))
     return client
 
 
 @pytest.fixture
-def flood(hasty: Api) -> Callable[[], float]:
+def flood(hasty: APIClient) -> Callable[[], float]:
     """Return a function that streams 10 MB of reply past; it tells how long the worker took."""
-    hasty.say("hello")
-    claim = take(hasty.id)
+    hasty.post_message("hello")
+    claim = claim_turn(hasty.id)
 
     def stream() -> float:
         started = time.monotonic()
-        said = pour(claim, PIECES)
-        finish(claim, after=said)
+        said = append_pieces(claim, PIECE_COUNT)
+        finish_turn(claim, after=said)
         return time.monotonic() - started
 
     return stream
 
 
-def pour(claim: Claim, pieces: int) -> str:
+def append_pieces(claim: Claim, pieces: int) -> str:
     """Say so many pieces; return what was said."""
     said = ""
     for _ in range(pieces):
-        say(claim, PIECE, after=said)
+        append_text(claim, PIECE, after=said)
         said += PIECE
     return said
 
 
 @pytest.mark.security("S25")
 def test_a_socket_that_reads_nothing_is_cut_off_and_resumes(
-    hasty: Api, flood: Callable[[], float], hasty_stack: Stack, redis: Redis
+    hasty: APIClient, flood: Callable[[], float], hasty_stack: Stack, redis: Redis
 ) -> None:
     web = hasty_stack.web()
     with connect(
         f"ws{hasty.url[4:]}{hasty.path}/ws",
-        sock=narrow(hasty),
+        sock=connect_slow(hasty),
         origin=Origin(hasty.url),
         compression=None,
         max_size=None,
@@ -104,34 +104,34 @@ def test_a_socket_that_reads_nothing_is_cut_off_and_resumes(
             flooded = threads.submit(flood)
             wait_until(redis.pubsub_channels)
             wait_until(lambda: not redis.pubsub_channels(), within=30)  # it follows no more
-            seqs, code = read_to_the_end(slow)
+            seqs, code = read_until_close(slow)
             read_by = time.monotonic() - started
             assert flooded.result() < 30
         assert resident_kib(web.pid) - before < 64 * 1024
         assert code == 4413 or read_by > CLOSE_GRACE  # when the machine has stood still
         assert seqs == list(range(2, 2 + len(seqs)))
-        assert len(seqs) < PIECES
-    assert seqs + rest(hasty, seqs[-1]) == list(range(2, 3 + PIECES + 1))
+        assert len(seqs) < PIECE_COUNT
+    assert seqs + read_quickly(hasty, seqs[-1]) == list(range(2, 3 + PIECE_COUNT + 1))
 
 
 def test_a_quick_reader_beside_a_slow_one_gets_everything(
-    hasty: Api, flood: Callable[[], float], dead: sockets.socket
+    hasty: APIClient, flood: Callable[[], float], dead: sockets.socket
 ) -> None:
     assert dead.recv(12, sockets.MSG_PEEK)
     with ThreadPoolExecutor(1) as threads:
-        quick = threads.submit(rest, hasty, 0)
+        quick = threads.submit(read_quickly, hasty, 0)
         flood()
-        assert quick.result(30) == list(range(1, 3 + PIECES + 1))
+        assert quick.result(30) == list(range(1, 3 + PIECE_COUNT + 1))
 
 
-def rest(owner: Api, cursor: int) -> list[int]:
+def read_quickly(owner: APIClient, cursor: int) -> list[int]:
     """The seqs up to the reply's end, read without a pause; resumed when that was too slow."""
     seqs: list[int] = []
     while True:
         try:
-            with Socket(owner, after=seqs[-1] if seqs else cursor) as opened:
+            with WebSocketClient(owner, after=seqs[-1] if seqs else cursor) as opened:
                 while True:
-                    event = opened.hear(30)
+                    event = opened.receive(30)
                     seqs.append(event["seq"])
                     if event["type"] == "message.completed":
                         return seqs
@@ -140,7 +140,7 @@ def rest(owner: Api, cursor: int) -> list[int]:
                 raise
 
 
-def read_to_the_end(slow: ClientConnection) -> tuple[list[int], int]:
+def read_until_close(slow: ClientConnection) -> tuple[list[int], int]:
     """The seqs of what had been sent, and the close code."""
     seqs: list[int] = []
     try:
@@ -150,18 +150,18 @@ def read_to_the_end(slow: ClientConnection) -> tuple[list[int], int]:
         return seqs, closed.rcvd.code if closed.rcvd else 1006
 
 
-WAYS = ["socket", "stream"]
+TRANSPORTS = ["socket", "stream"]
 LOOPS = ["uvloop", "asyncio"]
 
 
-def mute(owner: Api, way: str) -> sockets.socket:
+def request_slowly(owner: APIClient, way: str) -> sockets.socket:
     """A client that follows, or asks for the session, and has not read anything yet."""
-    client = narrow(owner)
-    client.sendall(asking(owner, way))
+    client = connect_slow(owner)
+    client.sendall(build_request(owner, way))
     return client
 
 
-def asking(owner: Api, way: str) -> bytes:
+def build_request(owner: APIClient, way: str) -> bytes:
     """A request to follow the session, or for the session."""
     head = f"Host: {urlsplit(owner.url).netloc}\r\nOrigin: {owner.url}\r\n"
     if way == "socket":
@@ -176,10 +176,10 @@ def asking(owner: Api, way: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\n{head}\r\n".encode()
 
 
-@pytest.fixture(params=WAYS)
-def dead(request: pytest.FixtureRequest, hasty: Api) -> Iterator[sockets.socket]:
+@pytest.fixture(params=TRANSPORTS)
+def dead(request: pytest.FixtureRequest, hasty: APIClient) -> Iterator[sockets.socket]:
     """One that follows from the session's beginning."""
-    with mute(hasty, request.param) as client:
+    with request_slowly(hasty, request.param) as client:
         yield client
 
 
@@ -190,7 +190,7 @@ def test_who_never_reads_again_is_hung_up_on(
     """F26: within 30 s, however patient his kernel is; then nothing is followed for him."""
     web = hasty_stack.web()
     assert dead.recv(12, sockets.MSG_PEEK)
-    ends = ends_of(dead)
+    ends = ports_of(dead)
     assert is_connected(ends)
     before = resident_kib(web.pid)
     started = time.monotonic()
@@ -202,55 +202,55 @@ def test_who_never_reads_again_is_hung_up_on(
 
 
 @pytest.mark.security("S25")
-@pytest.mark.parametrize("way", [*WAYS, "page"])
+@pytest.mark.parametrize("way", [*TRANSPORTS, "page"])
 def test_who_never_reads_what_he_has_missed_is_hung_up_on(
-    hasty: Api, flood: Callable[[], float], redis: Redis, way: str
+    hasty: APIClient, flood: Callable[[], float], redis: Redis, way: str
 ) -> None:
     """The snapshot that stands for events no longer kept has to be read in time, too."""
     assert flood() < 30
     redis.xtrim(keys.for_session(hasty.id).events, maxlen=1, approximate=False)
-    with mute(hasty, way) as client:
+    with request_slowly(hasty, way) as client:
         assert client.recv(12, sockets.MSG_PEEK)
-        ends = ends_of(client)
+        ends = ports_of(client)
         assert is_connected(ends)
         wait_until(lambda: not is_connected(ends), within=30)
 
 
 @pytest.mark.security("S05")
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("pieces", [0, 4, PIECES])
+@pytest.mark.parametrize("way", TRANSPORTS)
+@pytest.mark.parametrize("pieces", [0, 4, PIECE_COUNT])
 def test_who_never_reads_keeps_no_connection_by_an_old_token(
-    owner: Api, redis: Redis, way: str, pieces: int
+    owner: APIClient, redis: Redis, way: str, pieces: int
 ) -> None:
     """Whether nothing waits for him, more than his kernel takes, or more than the server keeps."""
-    owner.say("hello")
-    claim = take(owner.id)
-    with mute(owner, way) as client:
+    owner.post_message("hello")
+    claim = claim_turn(owner.id)
+    with request_slowly(owner, way) as client:
         assert client.recv(12, sockets.MSG_PEEK)
-        ends = ends_of(client)
+        ends = ports_of(client)
         wait_until(redis.pubsub_channels)
-        pour(claim, pieces)
+        append_pieces(claim, pieces)
         assert is_connected(ends)
         owner.post(f"{owner.path}/token", {})
-        wait_until(lambda: not is_connected(ends), within=AT_ONCE)
+        wait_until(lambda: not is_connected(ends), within=ABORT_TIMEOUT)
 
 
 @pytest.mark.security("S05")
-@pytest.mark.parametrize(("loop", "way"), list(zip(LOOPS, WAYS, strict=True)))
+@pytest.mark.parametrize(("loop", "way"), list(zip(LOOPS, TRANSPORTS, strict=True)))
 def test_nor_does_he_over_tls(
-    owner: Api, secure: Callable[[str], Process], redis: Redis, way: str, loop: str
+    owner: APIClient, secure: Callable[[str], Process], redis: Redis, way: str, loop: str
 ) -> None:
     """Which would wait for him to agree that the connection ends."""
-    owner.say("hello")
+    owner.post_message("hello")
     web = secure(loop)
-    with BLIND.wrap_socket(narrow(Api(web.url))) as client:
-        client.sendall(asking(owner, way))
+    with INSECURE_TLS.wrap_socket(connect_slow(APIClient(web.url))) as client:
+        client.sendall(build_request(owner, way))
         assert client.recv(12)
-        ends = ends_of(client)
+        ends = ports_of(client)
         wait_until(redis.pubsub_channels)
         assert is_connected(ends)
         owner.post(f"{owner.path}/token", {})
-        wait_until(lambda: not is_connected(ends), within=AT_ONCE)
+        wait_until(lambda: not is_connected(ends), within=ABORT_TIMEOUT)
     assert "Traceback" not in web.log
 
 
@@ -280,31 +280,33 @@ def secure(
 
 
 def test_who_leaves_with_requests_behind_his_stream_is_followed_for_no_more(
-    owner: Api, secure: Callable[[str], Process], redis: Redis
+    owner: APIClient, secure: Callable[[str], Process], redis: Redis
 ) -> None:
     """The server is told that the connection is lost for the last request, which still waits."""
     behind = f"GET /live HTTP/1.1\r\nHost: {urlsplit(owner.url).netloc}\r\n\r\n".encode()
-    with BLIND.wrap_socket(narrow(Api(secure("asyncio").url))) as client:
-        client.sendall(asking(owner, "stream") + behind)
+    with INSECURE_TLS.wrap_socket(connect_slow(APIClient(secure("asyncio").url))) as client:
+        client.sendall(build_request(owner, "stream") + behind)
         assert client.recv(12)
         wait_until(redis.pubsub_channels)
     wait_until(lambda: not redis.pubsub_channels())
 
 
-def test_who_reads_slowly_but_steadily_gets_all(hasty: Api, flood: Callable[[], float]) -> None:
+def test_who_reads_slowly_but_steadily_gets_all(
+    hasty: APIClient, flood: Callable[[], float]
+) -> None:
     """Twice as long as somebody may keep the server waiting who reads nothing meanwhile."""
     assert flood() < 30
-    pause = 2 * float(HASTY["CHAT_WRITE_TIMEOUT"]) / PIECES
-    with mute(hasty, "page") as client:
+    pause = 2 * float(LOW_LIMITS["CHAT_WRITE_TIMEOUT"]) / PIECE_COUNT
+    with request_slowly(hasty, "page") as client:
         received = 0
-        while received < PIECES * len(PIECE):
+        while received < PIECE_COUNT * len(PIECE):
             time.sleep(pause)
             taken = len(client.recv(len(PIECE), sockets.MSG_WAITALL))
             assert taken
             received += taken
 
 
-class Plain(asyncio.Protocol):
+class RecordingProtocol(asyncio.Protocol):
     """Knows its transport, as uvicorn's protocols do."""
 
     transport: Any
@@ -313,7 +315,7 @@ class Plain(asyncio.Protocol):
         self.transport = transport
 
 
-class Answering(WriteTimeoutMixin, Plain):
+class WritingProtocol(WriteTimeoutMixin, RecordingProtocol):
     """Says a little more than its client's kernel takes in."""
 
     def __init__(self) -> None:
@@ -338,7 +340,7 @@ def test_who_sends_no_more_and_reads_nothing_is_hung_up_on_however_little_waits_
 
     async def leave() -> None:
         loop = asyncio.get_running_loop()
-        answering = Answering()
+        answering = WritingProtocol()
         async with await loop.create_server(lambda: answering, "127.0.0.1", 0) as server:
             with sockets.create_connection(server.sockets[0].getsockname()) as client:
                 client.shutdown(sockets.SHUT_WR)
@@ -348,7 +350,7 @@ def test_who_sends_no_more_and_reads_nothing_is_hung_up_on_however_little_waits_
     asyncio.run(leave())
 
 
-def ends_of(client: sockets.socket) -> tuple[str, str]:
+def ports_of(client: sockets.socket) -> tuple[str, str]:
     """The server's and the client's port, as the kernel writes them."""
     return f":{client.getpeername()[1]:04X}", f":{client.getsockname()[1]:04X}"
 

@@ -6,17 +6,17 @@ from typing import Any
 import requests
 import schemathesis
 
-DEADLY = {("DELETE", "/sessions/{session_id}"), ("POST", "/sessions/{session_id}/token")}
+INVALIDATES_TOKEN = {("DELETE", "/sessions/{session_id}"), ("POST", "/sessions/{session_id}/token")}
 """Calls after which the token is worth nothing."""
 URL = os.environ["FUZZED_URL"]
-opened: list[dict[str, str]] = []
+sessions: list[dict[str, str]] = []
 
 
-def owner(*, anew: bool) -> dict[str, str]:
+def session(*, is_new: bool) -> dict[str, str]:
     """Return the id and the token of a session."""
-    if anew or not opened:
-        opened.append(requests.post(f"{URL}/sessions", json={}, timeout=30).json())
-    return opened.pop() if anew else opened[-1]
+    if is_new or not sessions:
+        sessions.append(requests.post(f"{URL}/sessions", json={}, timeout=30).json())
+    return sessions.pop() if is_new else sessions[-1]
 
 
 @schemathesis.hook
@@ -25,7 +25,7 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:  # noqa: ARG001
     name = "session_id"
     if case.operation.path in {"/sessions", "/models", "/live", "/ready", "/metrics", "/schema"}:
         return
-    mine = owner(anew=(case.method, case.operation.path) in DEADLY)
+    mine = session(is_new=(case.method, case.operation.path) in INVALIDATES_TOKEN)
     if name in case.path_parameters and len(str(case.path_parameters[name])) % 4:
         case.path_parameters[name] = mine["id"]
     case.headers = {**(case.headers or {}), "Authorization": f"Bearer {mine['token']}"}

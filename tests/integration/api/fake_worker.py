@@ -7,14 +7,14 @@ from chat.store import leases
 from chat.store.message_json import json_escape
 
 
-def take(session_id: str) -> Claim:
+def claim_turn(session_id: str) -> Claim:
     """Claim the session's next turn."""
     claim = leases.claim(session_id, nonce=secrets.token_hex(8), worker="a test")
     assert claim is not None
     return claim
 
 
-def say(claim: Claim, text: str, *, after: str = "") -> bool:
+def append_text(claim: Claim, text: str, *, after: str = "") -> bool:
     """Append to the reply; return whether the turn is to be cancelled."""
     said = Delta(offset=len(json_escape(after)), text=json_escape(text))
     (wants_cancel,) = leases.flush([(claim.lease, said)])
@@ -22,7 +22,7 @@ def say(claim: Claim, text: str, *, after: str = "") -> bool:
     return wants_cancel
 
 
-def finish(
+def finish_turn(
     claim: Claim, text: str = "", *, after: str = "", status: Status = Status.COMPLETED
 ) -> None:
     """End the turn."""
@@ -33,14 +33,14 @@ def finish(
     )
 
 
-def reply(session_id: str, text: str) -> None:
+def complete_turn(session_id: str, text: str) -> None:
     """Take the session's next turn and answer it."""
-    finish(take(session_id), text)
+    finish_turn(claim_turn(session_id), text)
 
 
-def fail(session_id: str) -> None:
+def fail_turn(session_id: str) -> None:
     """Take the session's next turn, which the model refuses."""
-    claim = take(session_id)
+    claim = claim_turn(session_id)
     error = TurnError(code="model_error", message="The model could not answer.")
     outcome = Outcome(
         status=Status.FAILED, finish_reason=FinishReason.ERROR, model="default", error=error

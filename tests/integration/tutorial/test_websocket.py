@@ -1,0 +1,161 @@
+"""The tutorial's socket: each client is sent its own replies, in order, whatever others do."""
+
+import pytest
+import requests
+from redis import Redis
+from websockets.exceptions import InvalidStatus
+
+from tests.harness.concurrency import run_concurrently
+from tests.harness.stack import Stack
+from tests.harness.wait import wait_until
+from tests.integration.tutorial.client import TutorialClient
+
+CLIENTS = 20
+ROUNDS = 3
+EVENTS_OF_A_TURN = 10
+"""At least as many as a short turn has."""
+
+
+def test_twenty_clients_at_once_get_their_own_replies(echoing: Stack) -> None:
+    users = [TutorialClient(echoing.web(number % 2).url) for number in range(CLIENTS)]
+    for number, user in enumerate(users):
+        user.open_session(f"user {number}")
+
+    def talk(number: int) -> list[str]:
+        with users[number].connect() as socket:
+            return [
+                socket.request(f"{number} asks {each} [[latency=0.1]]") for each in range(ROUNDS)
+            ]
+
+    heard = run_concurrently([lambda number=number: talk(number) for number in range(CLIENTS)])  # type: ignore[misc]
+    for number, replies in enumerate(heard):
+        expected = [f"echo: {number} asks {each} [[latency=0.1]]" for each in range(ROUNDS)]
+        assert replies == expected
+
+
+def test_messages_at_once_are_answered_in_order(ada: TutorialClient) -> None:
+    with ada.connect() as socket:
+        for number in range(5):
+            socket.send(f"{number}")
+        heard = [socket.receive()["msg"] for _ in range(5)]
+    assert heard == [f"Bot: echo: {number}" for number in range(5)]
+
+
+def test_a_frame_bears_the_id_that_the_history_gives_the_reply(ada: TutorialClient) -> None:
+    with ada.connect() as socket:
+        socket.send("hello")
+        frame = socket.receive()
+    assert ada.refresh()["messages"][-1] == frame
+
+
+def test_a_client_that_comes_back_hears_the_reply_it_left(
+    ada: TutorialClient, echoing: Stack
+) -> None:
+    with ada.connect() as socket:
+        socket.send("wait for me [[latency=1]]")
+        wait_until(lambda: ada.refresh()["messages"])
+    ada.url = echoing.web(1).url
+    ada.refresh()
+    with ada.connect() as socket:
+        assert socket.receive()["msg"] == "Bot: echo: wait for me [[latency=1]]"
+
+
+def test_a_reply_is_sent_to_all_sockets_of_its_session_and_no_other(
+    ada: TutorialClient, echoing: Stack
+) -> None:
+    other = TutorialClient(echoing.web().url)
+    other.open_session("Bob")
+    with ada.connect() as first, ada.connect() as second, other.connect() as foreign:
+        assert first.request("hello") == "echo: hello"
+        assert second.receive()["msg"] == "Bot: echo: hello"
+        assert foreign.request("mine") == "echo: mine"
+
+
+def test_a_turn_that_fails_is_answered_in_words(ada: TutorialClient) -> None:
+    with ada.connect() as socket:
+        words = socket.request("[[fault:400]]")
+        assert words == "The model's service rejected the request."
+        assert socket.request("and now?") == "echo: and now?"
+    assert ada.refresh()["messages"][1]["msg"] == f"Bot: {words}"
+
+
+def test_a_cancelled_reply_is_what_was_said_of_it(ada: TutorialClient) -> None:
+    session_id = ada.token.partition(".")[0]
+    headers = {"Authorization": f"Bearer {ada.token}"}
+    with ada.connect() as socket:
+        socket.send("[[fault:hang]]")
+        cancel = f"{ada.url}/sessions/{session_id}/messages/msg_2/cancel"
+        wait_until(lambda: requests.post(cancel, json={}, headers=headers, timeout=9).ok)
+        assert socket.receive()["msg"] == "Bot: The reply was cancelled."
+
+
+def test_a_refused_message_is_answered_in_words_and_changes_nothing(ada: TutorialClient) -> None:
+    with ada.connect() as socket:
+        assert socket.request(" \u200b ") == "This field may not be blank."
+        for _ in range(5):
+            socket.request("hello")
+        assert socket.request("one more") == "Too many requests."
+    assert len(ada.refresh()["messages"]) == 10
+
+
+@pytest.mark.security("S01")
+def test_a_socket_without_a_good_token_is_closed(ada: TutorialClient) -> None:
+    other = ada.token[:-1] + ("A" if ada.token[-1] != "A" else "B")
+    for token, code in {"": 4401, "nonsense": 4401, other: 4404}.items():
+        with ada.connect(token=token) as socket:
+            assert socket.close_code() == code
+
+
+def test_a_deleted_session_closes_its_socket(ada: TutorialClient) -> None:
+    session_id = ada.token.partition(".")[0]
+    headers = {"Authorization": f"Bearer {ada.token}"}
+    with ada.connect() as socket:
+        socket.request("hello")
+        requests.delete(f"{ada.url}/sessions/{session_id}", headers=headers, timeout=9)
+        assert socket.close_code() == 4404
+
+
+def test_bytes_are_no_text(ada: TutorialClient) -> None:
+    with ada.connect() as socket:
+        socket.connection.send(b"hello")
+        assert socket.receive()["msg"] == "Bot: A message must be text."
+
+
+@pytest.mark.security("S06")
+def test_a_page_of_elsewhere_gets_no_socket(ada: TutorialClient) -> None:
+    with pytest.raises(InvalidStatus, match="403"), ada.connect(origin="https://elsewhere.example"):
+        pass
+
+
+def test_a_socket_that_lags_behind_the_log_misses_no_reply(
+    ada: TutorialClient, echoing: Stack
+) -> None:
+    fast, slow = echoing.web(0), echoing.web(1)
+    text = "[[tokens=1000 rate=500]]"
+    elsewhere = TutorialClient(fast.url)
+    elsewhere.token = ada.token
+    ada.url = slow.url
+    with ada.connect() as socket, elsewhere.connect() as other:
+        # Each is let in, and then sent what ends from there on.
+        wait_until(lambda: followers(echoing, ada) == 2)
+        socket.request("hello")
+        other.receive()
+        slow.freeze()
+        heard = [other.request(f"{number} {text}") for number in range(2)]
+        assert oldest_event(echoing, ada) > EVENTS_OF_A_TURN
+        slow.thaw()
+        assert [socket.receive()["msg"] for _ in range(2)] == [f"Bot: {each}" for each in heard]
+
+
+def followers(stack: Stack, user: TutorialClient) -> int:
+    """Return how many web processes follow the user's session."""
+    with Redis.from_url(stack.redis.url, decode_responses=True) as redis:
+        channels = redis.pubsub_channels(f"chat:*:events:{user.token.partition('.')[0]}")
+        return sum(count for _, count in redis.pubsub_numsub(*channels))
+
+
+def oldest_event(stack: Stack, user: TutorialClient) -> int:
+    """Return the seq of the oldest event that the log still holds."""
+    with Redis.from_url(stack.redis.url, decode_responses=True) as redis:
+        (log,) = redis.scan_iter(f"chat:{{*}}:events:{user.token.partition('.')[0]}")
+        return int(redis.xrange(log, count=1)[0][0].partition("-")[0])
