@@ -43,7 +43,7 @@ if s.running_turn ~= 0 then -- its worker is dead or disconnected
     release_lease()
   elseif s.attempt >= tonumber(ARGV[5]) then
     finish_turn(s.running_turn, 'failed', error_result('worker_lost',
-      'The workers that wrote this reply were lost.'), take_partial())
+      'The workers that ran this turn were lost.'), take_partial())
     release_lease()
   else
     requeue_turn(now, 'queue', 'null')

@@ -1,10 +1,10 @@
 -- The session queue: overdue turns at its head and behind it.
 
 local QUEUE_TIMEOUT_RESULT =
-  error_result('turn_expired', 'The turn waited longer than its deadline.')
+  error_result('turn_expired', 'The turn did not start before its deadline.')
 
 local DEADLINE_RESULT =
-  error_result('deadline_exceeded', 'The turn was not over by its deadline.')
+  error_result('deadline_exceeded', 'The turn did not finish before its deadline.')
 
 -- Return status and result of the head, whose deadline has passed. If the model refused it without
 -- using an attempt, the turn fails with the error of that refusal.

@@ -1,5 +1,7 @@
 """Rules of clients."""
 
+from functools import partial
+
 import orjson
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
@@ -150,10 +152,7 @@ class ClientRules(BaseMachine):
         session = self.gone[pick % len(self.gone)]
         caller = self.caller(session)
         for operation in (steps.submit, sessions.touch, sessions.delete, sessions.snapshot):
-            self.compare(
-                lambda operation=operation: operation(caller),
-                lambda: session.authorize(session.token),
-            )  # type: ignore[misc]
+            self.compare(partial(operation, caller), partial(session.authorize, session.token))
         assert steps.claim(caller) is None
         assert due.recover([session.name], grace=GRACE) == [RecoveryResult.GONE]
 
