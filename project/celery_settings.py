@@ -6,11 +6,12 @@ Redis's `due` set guarantees that each turn runs. The broker only carries wake-u
 from django.conf import settings
 
 from chat.broker import QUEUE
-from chat.redis_url import parse_sentinel_url
+from chat.broker.transport import transport_path
+from chat.redis_url import is_redis_url
 from chat.settings import chat_settings
 
-primary = parse_sentinel_url(settings.BROKER_URL)
-broker_url = primary.broker_url if primary else settings.BROKER_URL
+broker_url = settings.BROKER_URL
+broker_transport = transport_path(broker_url) if is_redis_url(broker_url) else None
 broker_connection_retry_on_startup = True
 # A worker survives every outage of the broker.
 broker_connection_max_retries = None
@@ -31,7 +32,6 @@ broker_transport_options = {
     # A stopping worker calls the broker, and would wait forever on a dead connection.
     # The wait for wake-ups is not limited by this.
     "socket_timeout": 5,
-    **({"master_name": primary.service} if primary else {}),
 }
 # One pool per process, shared by the publishing threads.
 broker_pool_limit = 64

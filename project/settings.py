@@ -89,8 +89,8 @@ HAS_SECRET_KEY = "SECRET_KEY" in RUN_ENV | env.ENVIRON
 SECRET_KEY = env.str("SECRET_KEY", default=RUN_ENV.get("SECRET_KEY", secrets.token_urlsafe(50)))
 
 REDIS_URL = env.str("REDIS_URL", default=RUN_ENV.get("REDIS_URL", "redis://127.0.0.1:6379/0"))
-# redis-py and Celery use different schemes for a Unix socket.
-BROKER_URL = env.str("BROKER_URL", default="") or REDIS_URL.replace("unix://", "redis+socket://", 1)
+# redis+socket:// is Celery's scheme for a Unix socket.
+BROKER_URL = env.str("BROKER_URL", default=REDIS_URL).replace("redis+socket://", "unix://", 1)
 try:
     globals().update(defaults() | from_env(os.environ))
     CHAT_MODELS = read_models(RUN_ENV | os.environ)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from chat.operations.checks import CheckResult, Level, result
+from chat.redis_url import Kind, parse_redis_url
 from chat.settings import chat_settings
 
 # Hosts that mean this machine.
@@ -50,8 +51,8 @@ def _secrets() -> Iterator[CheckResult]:
         " and a repeated POST /sessions returns another token. Create one with"
         " python -c 'import secrets; print(secrets.token_urlsafe(50))'",
     )
-    redis = urlsplit(settings.REDIS_URL)
-    if redis.scheme == "redis" and redis.hostname not in LOOPBACK_HOSTS:
+    redis = parse_redis_url(settings.REDIS_URL)
+    if redis.kind is Kind.TCP and redis.hosts[0][0] not in LOOPBACK_HOSTS:
         yield result(
             bool(redis.password),
             Level.WARNING,

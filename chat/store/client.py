@@ -5,12 +5,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, cached_property
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.connection import parse_url
+from redis.connection import (
+    Connection,
+    ConnectionPool,
+    SSLConnection,
+    UnixDomainSocketConnection,
+)
 from redis.exceptions import (
     ClusterDownError,
     MasterDownError,
@@ -26,7 +30,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from chat.domain.errors import ConfigError, StoreFull, StoreUnavailable
-from chat.redis_url import parse_sentinel_url
+from chat.redis_url import Kind, parse_redis_url
 from chat.settings import chat_settings
 from chat.store.connection import NO_RETRY, ScriptConnection
 
@@ -46,6 +50,11 @@ UNAVAILABLE_ERRORS = (
 )
 # Prefixes of such errors for which redis-py has no class.
 UNAVAILABLE_PREFIXES = ("BUSY", "LOADING", "MISCONF", "NOREPLICAS")
+CONNECTION_CLASSES = {
+    Kind.TCP: Connection,
+    Kind.TLS: SSLConnection,
+    Kind.UNIX: UnixDomainSocketConnection,
+}
 
 
 class StoreClient(Redis):
@@ -68,18 +77,9 @@ def check_redis_url() -> None:
         ConfigError: it is not a URL of Redis.
     """
     try:
-        if parse_sentinel_url(settings.REDIS_URL):
-            return
-        found = parse_url(settings.REDIS_URL)  # type: ignore[no-untyped-call]
+        parse_redis_url(settings.REDIS_URL)
     except ConfigError as error:
         raise ConfigError(f"REDIS_URL: {error.message}") from error
-    except ValueError as error:
-        # `error` may quote the password, so its text is left out.
-        kinds = "redis://, rediss://, unix:// or sentinel://"
-        raise ConfigError(f"REDIS_URL: not a URL of {kinds}") from error
-    database = urlsplit(settings.REDIS_URL).path.strip("/")
-    if "path" not in found and database and "db" not in found:
-        raise ConfigError(f"REDIS_URL: {database!r} is not the number of a database")
 
 
 @cache
@@ -95,9 +95,10 @@ def client() -> StoreClient:
         "retry": Retry(NoBackoff(), MAX_TRIES - 1),
         "max_connections": chat_settings.WORKER_CONCURRENCY + 64,
     }
-    primary = parse_sentinel_url(settings.REDIS_URL)
-    if primary is None:
-        return cast("StoreClient", StoreClient.from_url(settings.REDIS_URL, **options))
+    url = parse_redis_url(settings.REDIS_URL)
+    if url.kind is not Kind.SENTINEL:
+        pool = ConnectionPool(CONNECTION_CLASSES[url.kind], **{**options, **url.connection_kwargs})
+        return StoreClient(connection_pool=pool)
     # Sentinels are queried for the primary before each connection to it.
     sentinel_options = {
         "socket_timeout": timeout / 2,
@@ -105,8 +106,8 @@ def client() -> StoreClient:
         "retry": NO_RETRY,  # redis-py would try a dead Sentinel eleven times, with seconds between
     }
     untyped: Any = Sentinel
-    store = untyped(primary.sentinels, sentinel_kwargs=sentinel_options).master_for(
-        primary.service, redis_class=StoreClient, **primary.login_kwargs, **options
+    store = untyped(url.hosts, sentinel_kwargs=sentinel_options).master_for(
+        url.service, redis_class=StoreClient, **{**options, **url.login_kwargs}
     )
     return cast("StoreClient", store)
 

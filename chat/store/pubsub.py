@@ -12,13 +12,18 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from redis.asyncio.connection import Connection, ConnectionPool
+from redis.asyncio.connection import (
+    Connection,
+    ConnectionPool,
+    SSLConnection,
+    UnixDomainSocketConnection,
+)
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from chat.redis_url import parse_sentinel_url
+from chat.redis_url import Kind, parse_redis_url
 from chat.settings import chat_settings
 
 logger = logging.getLogger(__name__)
@@ -28,6 +33,11 @@ PING_INTERVAL = 2.0
 # Without a message or a PONG for this long, the connection counts as lost.
 READ_TIMEOUT = 5.0
 RECONNECT_DELAY = 0.5
+CONNECTION_CLASSES = {
+    Kind.TCP: Connection,
+    Kind.TLS: SSLConnection,
+    Kind.UNIX: UnixDomainSocketConnection,
+}
 CONNECTION_ERRORS = (RedisError, OSError, TimeoutError)
 
 # Takes a channel and a message; the message is b"" when the subscription is confirmed.
@@ -143,15 +153,16 @@ def _make_pool() -> Any:
         "socket_timeout": None,
         "socket_connect_timeout": chat_settings.STORE_TIMEOUT,
     }
-    sentinel_url = parse_sentinel_url(settings.REDIS_URL)
-    if sentinel_url is None:
-        return ConnectionPool.from_url(settings.REDIS_URL, **options)
+    url = parse_redis_url(settings.REDIS_URL)
+    if url.kind is not Kind.SENTINEL:
+        kwargs = {**url.connection_kwargs, **options}
+        return ConnectionPool(CONNECTION_CLASSES[url.kind], **kwargs)
     sentinel_options = {
         "socket_timeout": chat_settings.STORE_TIMEOUT,
         "socket_connect_timeout": chat_settings.STORE_TIMEOUT,
         "retry": Retry(NoBackoff(), 0),  # redis-py's default waits four seconds for a dead Sentinel
     }
-    sentinel = Sentinel(sentinel_url.sentinels, sentinel_kwargs=sentinel_options)  # type: ignore[no-untyped-call]
+    sentinel = Sentinel(url.hosts, sentinel_kwargs=sentinel_options)  # type: ignore[no-untyped-call]
     return SentinelConnectionPool(  # type: ignore[no-untyped-call]
-        sentinel_url.service, sentinel, **sentinel_url.login_kwargs, **options
+        url.service, sentinel, **{**url.login_kwargs, **options}
     )

@@ -11,7 +11,7 @@ import ssl
 import sys
 import time
 from pathlib import Path
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, parse_qsl, unquote, urlsplit
 
 # Seconds for one check; callers repeat it.
 TIMEOUT = 0.5
@@ -118,13 +118,22 @@ def _tls_context(parts: SplitResult) -> ssl.SSLContext:
 
 
 def _ping_redis(connection: socket.socket, parts: SplitResult) -> bool:
-    auth = ["AUTH", *(unquote(word) for word in (parts.username, parts.password) if word)]
-    request = f"{' '.join(auth)}\r\nPING\r\n" if parts.password else "PING\r\n"
-    connection.sendall(request.encode())
+    query = dict(parse_qsl(parts.query))
+    username = unquote(parts.username or "") or query.get("username", "")
+    password = unquote(parts.password or "") or query.get("password", "")
+    login = [word for word in (username, password) if word]
+    request = (_command("AUTH", *login) if password else b"") + _command("PING")
+    connection.sendall(request)
     received = b""
-    while received.count(b"\n") < request.count("\n") and (block := connection.recv(4096)):
+    replies = 2 if password else 1
+    while received.count(b"\n") < replies and (block := connection.recv(4096)):
         received += block
     return b"+PONG" in received
+
+
+def _command(*words: str) -> bytes:
+    parts = [word.encode() for word in words]
+    return b"".join([b"*%d\r\n" % len(parts), *(b"$%d\r\n%b\r\n" % (len(p), p) for p in parts)])
 
 
 if __name__ == "__main__":
