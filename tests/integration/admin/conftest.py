@@ -1,4 +1,4 @@
-"""Redis, and the admin in this process; a test is the worker."""
+"""Redis, and the admin in this process; the tests take the place of a worker."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -18,7 +18,7 @@ from tests.harness.stack import Stack
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    """One Redis for all tests of the admin."""
+    """Redis for all tests of the admin."""
     stack = Stack(tmp_path_factory.mktemp("admin"))
     try:
         yield stack.redis.start()
@@ -28,8 +28,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
 
 @pytest.fixture(autouse=True)
 def redis(server: Process, settings: Settings) -> Iterator[Redis]:
-    """Its raw client; it is empty, and this process's store and broker use it."""
-    # Hashing as slowly as in earnest would let the pace of signing in recover meanwhile.
+    """A client of an empty Redis, which this process's store and broker use."""
+    # With a slow hasher, the login rate limit would recover between two attempts.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.REDIS_URL = settings.BROKER_URL = server.url
     store_client.cache_clear()
@@ -42,23 +42,23 @@ def redis(server: Process, settings: Settings) -> Iterator[Redis]:
 
 @pytest.fixture
 def staff(db: None) -> Callable[..., Client]:  # noqa: ARG001
-    """Return a function that signs in a member of staff who has the named permissions."""
+    """Return a function that logs in a staff user with these permissions on sessions."""
 
-    def sign_in(*permissions: str) -> Client:
+    def log_in(*permissions: str) -> Client:
         user = get_user_model().objects.create_user("-".join(permissions) or "none", is_staff=True)
         names = [f"{name}_session" for name in permissions]
-        permissions_known = apps.get_model("auth", "Permission").objects
-        user.user_permissions.set(permissions_known.filter(codename__in=names))
+        known = apps.get_model("auth", "Permission").objects
+        user.user_permissions.set(known.filter(codename__in=names))
         client = Client()
         client.force_login(user)
         return client
 
-    return sign_in
+    return log_in
 
 
 @pytest.fixture
 def admin(db: None) -> Client:  # noqa: ARG001
-    """Who may do everything."""
+    """A superuser."""
     client = Client()
     client.force_login(get_user_model().objects.create_superuser("admin"))
     return client

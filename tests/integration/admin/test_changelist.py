@@ -1,4 +1,4 @@
-"""The list of sessions: its order, its search, its filters, and what each costs."""
+"""The list of sessions: order, search, filters, and what they cost."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -19,11 +19,12 @@ from chat.conversation.session_search import SessionFilter
 from chat.domain import Caller
 from chat.store import due, keys, listing, reindex, sessions
 from chat.store.listing import TimeRange
-from tests.integration.admin.scene import LIST, asked, commands, cost, opened, page
+from tests.integration.admin.costs import redis_commands, round_trips
+from tests.integration.admin.sessions import LIST, open_session, post_message, session_path
 from tests.integration.api import fake_worker
 
+# Last activity of the session 0, in ms. Each further session was active one second later.
 FIRST = 1_700_000_000_000
-"""Ms at which the oldest of many sessions was active; each of the others a second after another."""
 SEED = """
 for i = 1, #ARGV, 3 do
   redis.call('ZADD', KEYS[ARGV[i] + 1], ARGV[i + 2], ARGV[i + 1])
@@ -46,8 +47,8 @@ def id_of(number: int) -> str:
     return f"ses_{number:024x}"
 
 
-def many(redis: Redis, count: int) -> None:
-    """Put so many sessions into Redis: session n was active n seconds after session 0."""
+def seed(redis: Redis, count: int) -> None:
+    """Create sessions in Redis directly."""
     kinds = (keys.by_activity, keys.search_fields, keys.search_index, keys.counts)
     lists = [key(tag) for key in kinds for tag in range(16)]
     for start in range(0, count, 2000):
@@ -58,66 +59,72 @@ def many(redis: Redis, count: int) -> None:
         redis.eval(SEED, 64, *lists, *flat)
 
 
-def shown(client: Client, query: str = "") -> list[str]:
-    """Return the ids in the order of the list."""
-    answer = client.get(LIST + query)
-    assert answer.status_code == 200
-    return [session.pk for session in answer.context["cl"].result_list]
+def listed(client: Client, query: str = "") -> list[str]:
+    """Return the ids on the page, in order."""
+    response = client.get(LIST + query)
+    assert response.status_code == 200
+    return [session.pk for session in response.context["cl"].result_list]
 
 
-def test_it_is_ordered_by_activity_over_all_partitions(redis: Redis, admin: Client) -> None:
-    many(redis, 120)
-    assert shown(admin) == [id_of(n) for n in range(119, 69, -1)]
-    assert shown(admin, "?p=3") == [id_of(n) for n in range(19, -1, -1)]
+def test_list_is_sorted_by_activity_across_partitions(redis: Redis, admin: Client) -> None:
+    seed(redis, 120)
+    assert listed(admin) == [id_of(n) for n in range(119, 69, -1)]
+    assert listed(admin, "?p=3") == [id_of(n) for n in range(19, -1, -1)]
 
 
-def test_a_page_costs_as_many_commands_at_100000_sessions(redis: Redis, admin: Client) -> None:
-    found = ["q=nobody", "q=ses_ff", "status=idle", "status=running", "model=default", "model=x"]
+def test_page_costs_the_same_at_100000_sessions(redis: Redis, admin: Client) -> None:
+    queries = ["q=nobody", "q=ses_ff", "status=idle", "status=running", "model=default", "model=x"]
     paths = [
         LIST,
         f"{LIST}?q={id_of(500)}",
-        *(f"{LIST}?{each}" for each in (*found, "model=default&status=idle&activity=over-7d")),
+        *(f"{LIST}?{each}" for each in (*queries, "model=default&status=idle&activity=over-7d")),
         "/admin/operations/",
-        page(id_of(500)),
+        session_path(id_of(500)),
     ]
-    many(redis, 1500)
-    assert cost(admin, LIST) == 3  # the count, the ids, the rows
-    few = {path: (cost(admin, path), commands(redis, admin, path)) for path in paths}
-    assert max(trips for trips, _ in few.values()) <= 16 + 4  # a step in each partition
-    assert max(sent for _, sent in few.values()) < 250
+    seed(redis, 1500)
+
+    def costs() -> dict[str, tuple[int, int]]:
+        return {
+            path: (round_trips(admin, path), redis_commands(redis, admin, path)) for path in paths
+        }
+
+    assert round_trips(admin, LIST) == 3  # the count, the ids, the rows
+    few = costs()
+    assert max(trips for trips, _ in few.values()) <= 16 + 4  # one scan per partition
+    assert max(executed for _, executed in few.values()) < 250
     redis.flushall()
-    many(redis, 100_000)
-    assert {path: (cost(admin, path), commands(redis, admin, path)) for path in paths} == few
-    queries = ("", "?p=1000", "?activity=over-7d&p=1900")
-    costs = [cost(admin, LIST + query) for query in queries]
-    assert costs[0] == 3
-    assert max(costs) <= 10
-    assert shown(admin, "?p=1000") == [id_of(n) for n in range(50_049, 49_999, -1)]
-    assert shown(admin, "?p=2000") == [id_of(n) for n in range(49, -1, -1)]
+    seed(redis, 100_000)
+    assert costs() == few
+    pages = ("", "?p=1000", "?activity=over-7d&p=1900")
+    trips = [round_trips(admin, LIST + page) for page in pages]
+    assert trips[0] == 3
+    assert max(trips) <= 10
+    assert listed(admin, "?p=1000") == [id_of(n) for n in range(50_049, 49_999, -1)]
+    assert listed(admin, "?p=2000") == [id_of(n) for n in range(49, -1, -1)]
     ids = {id_of(n) for n in (0, 50_000, 99_999)}
-    assert {shown(admin, f"?q={each}")[0] for each in ids} == ids
-    assert cost(admin, f"{LIST}?q={id_of(50_000)}") <= 3
-    everything_is_found(admin)
-    redis.flushall()  # looking for keys without a TTL among so many takes longer than the test
+    assert {listed(admin, f"?q={each}")[0] for each in ids} == ids
+    assert round_trips(admin, f"{LIST}?q={id_of(50_000)}") <= 3
+    check_search(admin)
+    redis.flushall()  # or the check for keys without a TTL takes longer than the test
 
 
-def everything_is_found(admin: Client) -> None:
-    """Of 100,000 sessions, wherever they stand."""
-    assert shown(admin, "?q=NUMBER+ses_000000000000000000000007") == [id_of(7)]
-    assert shown(admin, "?q=r+ses_00000000000000000001") == [
+def check_search(admin: Client) -> None:
+    """Check that search and filters find all of 100,000 sessions."""
+    assert listed(admin, "?q=NUMBER+ses_000000000000000000000007") == [id_of(7)]
+    assert listed(admin, "?q=r+ses_00000000000000000001") == [
         id_of(n) for n in range(0x1869F, 0x1866D, -1)
     ]
     for query in ("model=default", "status=idle", "activity=over-1d&model=default"):
-        list_of_them = admin.get(f"{LIST}?{query}").context["cl"]
-        assert list_of_them.result_count == 100_000
-        assert [each.pk for each in list_of_them.result_list][-1] == id_of(99_950)
-    assert shown(admin, "?model=default&p=1000") == [id_of(n) for n in range(50_049, 49_999, -1)]
-    assert shown(admin, "?status=idle&p=2000") == [id_of(n) for n in range(49, -1, -1)]
+        changelist = admin.get(f"{LIST}?{query}").context["cl"]
+        assert changelist.result_count == 100_000
+        assert [each.pk for each in changelist.result_list][-1] == id_of(99_950)
+    assert listed(admin, "?model=default&p=1000") == [id_of(n) for n in range(50_049, 49_999, -1)]
+    assert listed(admin, "?status=idle&p=2000") == [id_of(n) for n in range(49, -1, -1)]
 
 
 @pytest.mark.parametrize("offset", [0, 15, 16, 17, 100, 999, 5000, 9_990, 10_000])
-def test_the_place_of_a_page_is_exact_wherever_sessions_lie(redis: Redis, offset: int) -> None:
-    many(redis, 10_000)
+def test_page_offset_is_exact_for_any_distribution(redis: Redis, offset: int) -> None:
+    seed(redis, 10_000)
     redis.zadd(keys.by_activity(3), {f"ses_{n:024x}": FIRST + n for n in range(20_000, 20_500)})
     scores: dict[str, float] = {}
     for tag in range(16):
@@ -133,74 +140,75 @@ def test_the_place_of_a_page_is_exact_wherever_sessions_lie(redis: Redis, offset
     redis.flushall()
 
 
-def test_the_age_of_the_activity_is_filtered_by_the_index(redis: Redis, admin: Client) -> None:
-    many(redis, 3)
-    fresh = opened()
-    assert shown(admin, "?activity=5m") == [fresh]
-    assert shown(admin, "?activity=over-7d") == [id_of(2), id_of(1), id_of(0)]
-    assert len(shown(admin)) == 4
+def test_activity_filter_uses_the_index(redis: Redis, admin: Client) -> None:
+    seed(redis, 3)
+    fresh = open_session()
+    assert listed(admin, "?activity=5m") == [fresh]
+    assert listed(admin, "?activity=over-7d") == [id_of(2), id_of(1), id_of(0)]
+    assert len(listed(admin)) == 4
 
 
 def test_sessions_are_filtered_by_status_and_model(admin: Client) -> None:
-    idle, waiting, running = opened("Ada"), opened("Ada"), opened("Bob")
-    asked(waiting, "a question")
-    asked(running, "a question")
+    idle, waiting, running = open_session("Ada"), open_session("Ada"), open_session("Bob")
+    post_message(waiting)
+    post_message(running)
     fake_worker.claim_turn(running)
-    assert shown(admin, "?status=running") == [running]
-    assert shown(admin, "?status=waiting") == [waiting]
-    assert shown(admin, "?status=idle") == [idle]
-    assert shown(admin, "?status=waiting&q=ada") == [waiting]
-    assert shown(admin, "?status=running&q=ada") == []
-    assert shown(admin, f"?status=idle&q={running}") == []
-    assert shown(admin, "?status=running&activity=over-1h") == []
-    assert len(shown(admin, "?status=sleeping")) == 3
-    assert shown(admin, "?model=default&status=running&activity=5m") == [running]
+    assert listed(admin, "?status=running") == [running]
+    assert listed(admin, "?status=waiting") == [waiting]
+    assert listed(admin, "?status=idle") == [idle]
+    assert listed(admin, "?status=waiting&q=ada") == [waiting]
+    assert listed(admin, "?status=running&q=ada") == []
+    assert listed(admin, f"?status=idle&q={running}") == []
+    assert listed(admin, "?status=running&activity=over-1h") == []
+    assert len(listed(admin, "?status=sleeping")) == 3
+    assert listed(admin, "?model=default&status=running&activity=5m") == [running]
     sessions.update(Caller(session_id=idle), b"{}", {"model": b'"other"'}, None)
-    assert shown(admin, "?model=other") == [idle]
-    assert shown(admin, "?model=other&status=idle&q=A") == [idle]
-    assert shown(admin, "?model=other&status=waiting") == []
-    assert set(shown(admin, "?model=default")) == {waiting, running}
+    assert listed(admin, "?model=other") == [idle]
+    assert listed(admin, "?model=other&status=idle&q=A") == [idle]
+    assert listed(admin, "?model=other&status=waiting") == []
+    assert set(listed(admin, "?model=default")) == {waiting, running}
 
 
-def test_who_runs_is_found_however_many_were_active_since(redis: Redis, admin: Client) -> None:
-    running = opened()
-    asked(running, "a question")
+def test_running_session_is_found_among_many_newer_ones(redis: Redis, admin: Client) -> None:
+    running = open_session()
+    post_message(running)
     fake_worker.claim_turn(running)
     redis.zadd(keys.for_session(running).by_activity, {running: 1})
-    many(redis, 1100)
-    assert shown(admin, "?status=running") == [running]
+    seed(redis, 1100)
+    assert listed(admin, "?status=running") == [running]
     idle = admin.get(f"{LIST}?status=idle").context["cl"]
     assert (len(idle.result_list), idle.result_count) == (50, 1100)
     assert admin.get(f"{LIST}?status=idle&model=default").context["cl"].result_count == 1100
-    assert shown(admin, "?status=idle&p=22") == [id_of(n) for n in range(49, -1, -1)]
+    assert listed(admin, "?status=idle&p=22") == [id_of(n) for n in range(49, -1, -1)]
 
 
-def test_an_action_takes_of_the_chosen_those_that_still_meet_the_filter(admin: Client) -> None:
-    running, idle = opened(), opened()
-    asked(running, "a question")
+def test_action_skips_sessions_that_no_longer_match_the_filter(admin: Client) -> None:
+    running, idle = open_session(), open_session()
+    post_message(running)
     fake_worker.claim_turn(running)
-    told = {"action": "cancel", "_selected_action": [running, idle]}
-    html = admin.post(f"{LIST}?status=running", told, follow=True).content.decode()
-    assert f"{running[3:]}: Requested cancellation of the running turn." in html  # after a capital
+    form = {"action": "cancel", "_selected_action": [running, idle]}
+    html = admin.post(f"{LIST}?status=running", form, follow=True).content.decode()
+    # Django capitalizes the id.
+    assert f"{running[3:]}: Requested cancellation of the running turn." in html
     assert f"{idle[3:]}: " not in html
 
 
-def test_search_finds_ids_starts_of_ids_and_parts_of_names(admin: Client) -> None:
-    ada, bob = opened("Ada and the Engine"), opened("Bob")
-    assert shown(admin, f"?q={ada}") == [ada]
-    assert bob in shown(admin, f"?q={bob[:12]}")
-    assert shown(admin, "?q=the+engine") == [ada]
-    assert shown(admin, "?q=nobody") == []
+def test_search_finds_ids_prefixes_and_parts_of_names(admin: Client) -> None:
+    ada, bob = open_session("Ada and the Engine"), open_session("Bob")
+    assert listed(admin, f"?q={ada}") == [ada]
+    assert bob in listed(admin, f"?q={bob[:12]}")
+    assert listed(admin, "?q=the+engine") == [ada]
+    assert listed(admin, "?q=nobody") == []
 
 
 @pytest.mark.security("S10")
 @pytest.mark.parametrize("pattern", ["*", "ses_*", "?", "[a-z]", "%", "\\", "{0}", "\r\nFLUSHALL"])
-def test_a_pattern_is_only_text(redis: Redis, admin: Client, pattern: str) -> None:
-    session_id = opened("Ada")
+def test_search_treats_patterns_as_text(redis: Redis, admin: Client, pattern: str) -> None:
+    session_id = open_session("Ada")
     redis.config_resetstat()
     assert admin.get(LIST, {"q": pattern}).context["cl"].result_count == 0
-    asked = set(redis.info("commandstats"))
-    assert not asked & {"cmdstat_scan", "cmdstat_keys", "cmdstat_flushall"}
+    executed = set(redis.info("commandstats"))
+    assert not executed & {"cmdstat_scan", "cmdstat_keys", "cmdstat_flushall"}
     assert redis.exists(keys.for_session(session_id).session)
 
 
@@ -217,10 +225,8 @@ def test_a_pattern_is_only_text(redis: Redis, admin: Client, pattern: str) -> No
         ("ses_sion of Ada", "ses_sion"),
     ],
 )
-def test_a_part_of_a_name_is_found_however_it_is_written(
-    admin: Client, name: str, text: str
-) -> None:
-    named, other = opened(name), opened("another")
+def test_part_of_a_name_is_found_in_any_spelling(admin: Client, name: str, text: str) -> None:
+    named, other = open_session(name), open_session("another")
     found = admin.get(LIST, {"q": text}).context["cl"].result_list
     assert [each.pk for each in found] == [named]
     sessions.update(Caller(session_id=other), b"{}", {"name": orjson.dumps(name)}, None)
@@ -229,21 +235,19 @@ def test_a_part_of_a_name_is_found_however_it_is_written(
     assert [each.pk for each in found.result_list] == [other]
 
 
-def test_pages_of_a_search_are_exact_though_many_were_active_at_once(
-    redis: Redis, admin: Client
-) -> None:
-    many(redis, 400)
+def test_search_pages_are_exact_for_equal_activity_times(redis: Redis, admin: Client) -> None:
+    seed(redis, 400)
     for tag in range(16):
         for session_id, _ in redis.zscan_iter(keys.by_activity(tag)):
             redis.zadd(keys.by_activity(tag), {session_id: FIRST}, xx=True)
     for query in ("q=number", "status=idle", "model=default&status=idle"):
-        pages = [shown(admin, f"?{query}&p={number}") for number in range(1, 9)]
+        pages = [listed(admin, f"?{query}&p={number}") for number in range(1, 9)]
         assert pages == [[id_of(399 - n) for n in range(at, at + 50)] for at in range(0, 400, 50)]
 
 
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.98])
-def test_those_of_a_model_within_a_span_are_exact(redis: Redis, share: float) -> None:
-    many(redis, 3000)
+def test_model_filter_within_a_time_range_is_exact(redis: Redis, share: float) -> None:
+    seed(redis, 3000)
     others = [id_of(n) for n in range(0, 3000, 7)]
     for each in others:
         redis.hset(keys.for_session(each).session, "model", '"other"')
@@ -263,14 +267,14 @@ def test_those_of_a_model_within_a_span_are_exact(redis: Redis, share: float) ->
 
 @pytest.mark.security("S41")
 @pytest.mark.parametrize("end", [staff.delete, staff.expire])
-def test_an_ended_session_is_found_by_nothing(
+def test_ended_session_is_not_found(
     redis: Redis, admin: Client, end: Callable[[str], None]
 ) -> None:
-    session_id = opened("Ada")
+    session_id = open_session("Ada")
     end(session_id)
     due.recover([session_id], grace=1)
     for query in ("", "?q=ada", "?model=default", "?status=idle", f"?q={session_id[:10]}"):
-        assert shown(admin, query) == []
+        assert listed(admin, query) == []
     assert admin.get(LIST + "?model=default").context["cl"].result_count == 0
     left = {key: redis.type(key) for key in redis.scan_iter() if session_id.encode() in key}
     assert left == {}
@@ -279,11 +283,9 @@ def test_an_ended_session_is_found_by_nothing(
     )
 
 
-def test_sessions_of_an_earlier_version_are_found_once_they_are_noted(
-    redis: Redis, admin: Client
-) -> None:
-    named = [opened(f"Ada {n}") for n in range(3)]
-    gone = opened("Ada, who is gone")
+def test_reindex_makes_sessions_of_earlier_versions_searchable(redis: Redis, admin: Client) -> None:
+    named = [open_session(f"Ada {n}") for n in range(3)]
+    gone = open_session("Ada, who is gone")
     for tag in range(16):
         redis.delete(keys.search_fields(tag), keys.search_index(tag))
         redis.hdel(keys.counts(tag), 'model:"default"')
@@ -295,26 +297,26 @@ def test_sessions_of_an_earlier_version_are_found_once_they_are_noted(
     assert "missing from the search index" in html
     call_command("reindex")
     for _ in range(2):
-        # Some may have been opened within one ms.
-        assert set(shown(admin, "?q=ada")) == set(shown(admin, "?model=default")) == set(named)
+        # Some may have been opened in the same ms.
+        assert set(listed(admin, "?q=ada")) == set(listed(admin, "?model=default")) == set(named)
         call_command("reindex")
     assert "missing from the search index" not in admin.get(f"{LIST}?q=ada").content.decode()
     assert admin.get(LIST + "?model=default").context["cl"].result_count == 3
 
 
-def test_an_action_on_too_many_is_refused(redis: Redis, admin: Client) -> None:
-    many(redis, 1100)
-    told = {"action": "expire", "select_across": "1", "_selected_action": id_of(1)}
-    answer = admin.post(LIST, told, follow=True)
-    assert "Actions apply to at most 1,000 sessions" in answer.content.decode()
+def test_action_on_too_many_sessions_is_rejected(redis: Redis, admin: Client) -> None:
+    seed(redis, 1100)
+    form = {"action": "expire", "select_across": "1", "_selected_action": id_of(1)}
+    response = admin.post(LIST, form, follow=True)
+    assert "Actions apply to at most 1,000 sessions" in response.content.decode()
 
 
-def test_a_filter_that_redis_cannot_serve_is_refused(admin: Client) -> None:
-    opened("Ada")
+def test_unsupported_filter_is_rejected(admin: Client) -> None:
+    open_session("Ada")
     assert admin.get(LIST + "?name__contains=A")["Location"].endswith("?e=1")
 
 
-ODD = ("", "-1", "9" * 40, "1.5", "x", "\x00", "\ud800", "%[*'", "\u0661", "a" * 3000)
+INVALID_VALUES = ("", "-1", "9" * 40, "1.5", "x", "\x00", "\ud800", "%[*'", "\u0661", "a" * 3000)
 
 
 @pytest.mark.parametrize(
@@ -333,33 +335,33 @@ ODD = ("", "-1", "9" * 40, "1.5", "x", "\x00", "\ud800", "%[*'", "\u0661", "a" *
         *("id__isnull", "running", "waiting__gte", "__", "nosuch", "p.", "o.-1", "wanted"),
     ],
 )
-def test_no_query_string_that_is_typed_by_hand_fails(admin: Client, name: str) -> None:
-    opened("Ada")
-    for value in ODD:
+def test_no_query_string_causes_an_error(admin: Client, name: str) -> None:
+    open_session("Ada")
+    for value in INVALID_VALUES:
         query = urlencode({name: value.encode(errors="surrogatepass")})
         for more in ("", "&q=ada&status=idle&p=2"):
-            answer = admin.get(f"{LIST}?{query}{more}")
-            assert answer.status_code in {200, 302, 400}, (query, more)
+            response = admin.get(f"{LIST}?{query}{more}")
+            assert response.status_code in {200, 302, 400}, (query, more)
 
 
-def test_an_order_that_is_typed_by_hand_is_not_heeded(redis: Redis, admin: Client) -> None:
-    many(redis, 3)
+def test_order_in_the_query_string_is_ignored(redis: Redis, admin: Client) -> None:
+    seed(redis, 3)
     for query in ("o=1", "o=-2", "o=2.-1", "o=99", "o=x"):
-        assert shown(admin, f"?{query}") == [id_of(2), id_of(1), id_of(0)]
+        assert listed(admin, f"?{query}") == [id_of(2), id_of(1), id_of(0)]
 
 
-def test_query_sets_refuse_what_they_cannot_do() -> None:
-    opened()
-    every = Session.objects.all()
-    for refused in (
-        lambda: every.filter(name="Ada"),
-        lambda: every.filter(Q(pk="a") | Q(pk="b")),
-        lambda: every.filter(~Q(pk="a")),
-        lambda: every.exclude(pk="a"),
-        lambda: every.order_by("name"),
-        lambda: every.values("name"),
-        every.annotate,
-        lambda: every.update(name="Bob"),
+def test_query_sets_reject_unsupported_operations() -> None:
+    open_session()
+    query_set = Session.objects.all()
+    for operation in (
+        lambda: query_set.filter(name="Ada"),
+        lambda: query_set.filter(Q(pk="a") | Q(pk="b")),
+        lambda: query_set.filter(~Q(pk="a")),
+        lambda: query_set.exclude(pk="a"),
+        lambda: query_set.order_by("name"),
+        lambda: query_set.values("name"),
+        query_set.annotate,
+        lambda: query_set.update(name="Bob"),
         lambda: Session.objects.create(id="ses_x"),
         lambda: Session(id="ses_x").save(),
         lambda: Session(id="ses_x").delete(),
@@ -367,24 +369,25 @@ def test_query_sets_refuse_what_they_cannot_do() -> None:
         lambda: list(Message.objects.filter(session="x", number__gt=1).order_by("-number")),
     ):
         with pytest.raises(NotSupportedError):
-            refused()
+            operation()
 
 
-def test_query_sets_do_what_they_can() -> None:
-    first, second = opened("first"), opened("second")
-    every = Session.objects.all()
-    assert every.count() == len(every) == 2
-    assert every.exists()
+def test_query_sets_filter_slice_count_and_delete() -> None:
+    first, second = open_session("first"), open_session("second")
+    query_set = Session.objects.all()
+    assert query_set.count() == len(query_set) == 2
+    assert query_set.exists()
     assert Session.objects.get(pk=first).name == "first"
     # Both may have been opened in the same millisecond, so neither comes first.
-    assert {each.pk for each in every.filter(pk__in=[first, second, "ses_x"])} == {first, second}
+    both = query_set.filter(pk__in=[first, second, "ses_x"])
+    assert {each.pk for each in both} == {first, second}
     late = datetime.now(tz=UTC).replace(year=2099)
-    assert not every.filter(Q(), Q(last_active_at__gte=late)).exists()
-    newest, oldest = every.filter(last_active_at__lt=late)
-    assert [each.pk for each in every.filter(last_active_at__lt=late)[1:2]] == [oldest.pk]
+    assert not query_set.filter(Q(), Q(last_active_at__gte=late)).exists()
+    newest, oldest = query_set.filter(last_active_at__lt=late)
+    assert [each.pk for each in query_set.filter(last_active_at__lt=late)[1:2]] == [oldest.pk]
     assert newest.pk != oldest.pk
     with pytest.raises(Session.DoesNotExist):
         Session.objects.get(pk="no such session")
     assert not Message.objects.filter(pk=f"{first}/msg_1").exists()
-    assert every.filter(pk=first).delete() == (1, {"chat.Session": 1})
+    assert query_set.filter(pk=first).delete() == (1, {"chat.Session": 1})
     assert session_search.get_many([Caller(session_id=first).session_id]) == []

@@ -1,4 +1,4 @@
-"""The operations page: what it tells, to whom, and what it costs."""
+"""The operations page: what it shows, who may view it, and what it costs."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,8 +16,9 @@ from chat.store import keys, limits, workers
 from chat.store.client import client as store_client
 from chat.store.metrics import MINUTES
 from tests.harness.ports import free_port
-from tests.integration.admin.scene import asked, cost, opened
-from tests.integration.admin.test_views import Live
+from tests.integration.admin.active_content import find_active_content
+from tests.integration.admin.costs import round_trips
+from tests.integration.admin.sessions import open_session, post_message
 from tests.integration.api import fake_worker
 
 PAGE = "/admin/operations/"
@@ -25,30 +26,30 @@ Staff = Callable[..., Client]
 
 
 def html_of(client: Client, query: str = "") -> str:
-    answer = client.get(PAGE + query)
-    assert answer.status_code == 200
-    return answer.content.decode()
+    response = client.get(PAGE + query)
+    assert response.status_code == 200
+    return response.content.decode()
 
 
 @pytest.fixture
 def busy() -> str:
-    """One reply, one failure, one turn that runs and one that waits; the running one's session."""
-    for act in (
+    """Return the session of a running turn, after a reply and a failure; another turn is queued."""
+    for run in (
         lambda each: fake_worker.complete_turn(each, "an answer"),
         fake_worker.fail_turn,
         fake_worker.claim_turn,
     ):
-        running = opened("<b>Ada</b>")
-        asked(running, "a question")
-        act(running)
-    asked(opened(), "a question")
+        running = open_session("<b>Ada</b>")
+        post_message(running)
+        run(running)
+    post_message(open_session())
     workers.heartbeat("host:1", running_turns=1)
     return running
 
 
-def test_it_tells_how_things_stand(busy: str, admin: Client) -> None:
-    answer = admin.get(PAGE)
-    context, html = answer.context, answer.content.decode()
+def test_page_shows_the_current_state(busy: str, admin: Client) -> None:
+    response = admin.get(PAGE)
+    context, html = response.context, response.content.decode()
     metrics = context["metrics"]
     assert (metrics.waiting_turns, metrics.running_turns, metrics.sessions) == (1, 1, 4)
     assert [(chart.total, chart.maximum) for chart in context["charts"]] == [(1, 1), (1, 1)]
@@ -59,14 +60,14 @@ def test_it_tells_how_things_stand(busy: str, admin: Client) -> None:
     assert "<b>Ada" not in html
 
 
-def test_it_runs_nothing_inline_and_asks_nobody_else(busy: str, admin: Client) -> None:  # noqa: ARG001
+def test_page_has_no_inline_or_foreign_code(busy: str, admin: Client) -> None:  # noqa: ARG001
     html = html_of(admin)
-    assert Live(html).found == []
+    assert find_active_content(html) == []
     assert " style=" not in html
     assert "<style" not in html
 
 
-def test_the_part_that_changes_comes_alone(busy: str, admin: Client) -> None:  # noqa: ARG001
+def test_figures_are_returned_without_the_page(busy: str, admin: Client) -> None:  # noqa: ARG001
     part = html_of(admin, "?only=figures")
     assert "<html" not in part
     assert part.strip().startswith('<dl class="gauges">')
@@ -82,60 +83,64 @@ def test_open_circuit_is_shown_with_its_reason(admin: Client) -> None:
     assert status.endswith("(failures)")
 
 
-def test_an_idle_parley_without_workers_is_told_as_such(admin: Client) -> None:
+def test_page_reports_missing_workers(admin: Client) -> None:
     html = html_of(admin)
     assert "No worker is running" in html
     assert html.count('<span class="maximum"></span>') == 2  # no axis from 0 to 0
     assert "No turns yet." in html
 
 
-def test_it_costs_the_same_however_much_there_is(redis: Redis, busy: str, admin: Client) -> None:  # noqa: ARG001
-    before = cost(admin, PAGE)
-    assert before == 5  # metrics, limiters, workers, who runs, their sessions
+def test_page_costs_the_same_for_any_load(
+    redis: Redis,
+    busy: str,  # noqa: ARG001
+    admin: Client,
+) -> None:
+    before = round_trips(admin, PAGE)
+    assert before == 5  # metrics, limiters, workers, running turns, their sessions
     for tag in range(16):
         redis.zadd(keys.waiting(tag), {f"ses_{tag}_{n}": n for n in range(1000)})
         redis.zadd(keys.running(tag), {f"ses_{tag}_{n}": n for n in range(1000)})
-    assert cost(admin, PAGE) == before
+    assert round_trips(admin, PAGE) == before
     redis.flushall()
 
 
 @pytest.mark.django_db
-def test_only_who_may_see_sessions_sees_it(busy: str, staff: Staff) -> None:  # noqa: ARG001
+def test_page_requires_permission_to_view_sessions(busy: str, staff: Staff) -> None:  # noqa: ARG001
     for query in ("", "?only=figures"):
         for permission in ("view", "change"):
             assert (client := staff(permission)).get(PAGE + query).status_code == 200
             assert PAGE in client.get("/admin/").content.decode()
             User.objects.all().delete()
         for others in ((), ("export",), ("delete", "redact")):
-            answer = (client := staff(*others)).get(PAGE + query)
-            assert answer.status_code == 403
-            assert b"Ada" not in answer.content
+            response = (client := staff(*others)).get(PAGE + query)
+            assert response.status_code == 403
+            assert b"Ada" not in response.content
             assert PAGE not in client.get("/admin/").content.decode()
             User.objects.all().delete()
-        nobody = Client().get(PAGE + query)
-        assert nobody["Location"].startswith("/admin/login/")
+        anonymous = Client().get(PAGE + query)
+        assert anonymous["Location"].startswith("/admin/login/")
         client = Client()
         client.force_login(User.objects.create_user("not-staff"))
         assert client.get(PAGE + query).status_code == 302
         User.objects.all().delete()
 
 
-def test_a_redis_that_is_down_is_told(admin: Client, settings: Settings) -> None:
+def test_unavailable_redis_returns_503(admin: Client, settings: Settings) -> None:
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
     store_client.cache_clear()
-    answer = admin.get(PAGE)
-    assert answer.status_code == 503
-    assert "Redis is unavailable" in answer.content.decode()
+    response = admin.get(PAGE)
+    assert response.status_code == 503
+    assert "Redis is unavailable" in response.content.decode()
 
 
-def test_bars_are_as_high_as_their_minutes(busy: str, admin: Client) -> None:  # noqa: ARG001
+def test_bar_height_is_proportional_to_the_count(busy: str, admin: Client) -> None:  # noqa: ARG001
     metrics = admin.get(PAGE).context["metrics"]
     counts = tuple(range(MINUTES))
     drawn = charts.draw_chart(
         "x", "X", replace(metrics, ended_by_minute={"completed": counts}), ("completed",)
     )
     assert (drawn.maximum, drawn.last, drawn.total) == (59, 58, sum(counts))
-    assert [bar.x for bar in drawn.bars] == list(range(1, MINUTES))  # nothing is drawn for nothing
+    assert [bar.x for bar in drawn.bars] == list(range(1, MINUTES))  # no bar for a count of 0
     assert drawn.bars[-1].height == charts.HEIGHT
     assert not drawn.bars[-1].is_complete
     assert drawn.bars[0].title == "58 min ago: 1"
@@ -146,5 +151,5 @@ def test_bars_are_as_high_as_their_minutes(busy: str, admin: Client) -> None:  #
     [(None, "none"), (0.0124, "12 ms"), (1.25, "1.2 s"), (119, "119.0 s"), (150, "2 min"),
      (7200, "2 h")],
 )  # fmt: skip
-def test_spans_are_told_in_their_unit(seconds: float | None, text: str) -> None:
+def test_durations_are_formatted_in_a_suitable_unit(seconds: float | None, text: str) -> None:
     assert charts.format_seconds(seconds) == text

@@ -1,4 +1,4 @@
-"""Who may see what, and do what."""
+"""Permissions: who may view what, and who may do what."""
 
 from collections.abc import Callable
 
@@ -9,32 +9,33 @@ from django.test import Client
 
 from chat.conversation import sessions
 from chat.domain import Caller
-from tests.integration.admin.scene import LIST, asked, opened, page
+from tests.integration.admin.sessions import LIST, open_session, post_message, session_path
 
 Staff = Callable[..., Client]
-ACTS = ["cancel", "requeue", "redeliver msg_2", "expire", "redact msg_1", "export"]
+PAGES = ("change", "live", "events", "webhook", "history")
+ACTIONS = ["cancel", "requeue", "redeliver msg_2", "expire", "redact msg_1", "export"]
 
 
-def everything_of(session_id: str) -> list[str]:
+def paths_of(session_id: str) -> list[str]:
     return [
         LIST,
-        *(page(session_id, place) for place in ("change", "live", "events", "webhook", "history")),
+        *(session_path(session_id, page) for page in PAGES),
     ]
 
 
 @pytest.mark.security("S10")
 @pytest.mark.django_db
-def test_the_anonymous_are_sent_to_sign_in() -> None:
-    session_id = opened("secret name")
-    for path in everything_of(session_id):
-        answer = Client().get(path)
-        assert answer.status_code == 302
-        assert answer["Location"].startswith("/admin/login/")
+def test_anonymous_users_are_redirected_to_the_login() -> None:
+    session_id = open_session("secret name")
+    for path in paths_of(session_id):
+        response = Client().get(path)
+        assert response.status_code == 302
+        assert response["Location"].startswith("/admin/login/")
 
 
 @pytest.mark.security("S10")
 @pytest.mark.django_db
-def test_who_is_not_staff_is_sent_to_sign_in() -> None:
+def test_non_staff_users_are_redirected_to_the_login() -> None:
     client = Client()
     client.force_login(User.objects.create_user("somebody"))
     assert client.get(LIST).status_code == 302
@@ -42,43 +43,45 @@ def test_who_is_not_staff_is_sent_to_sign_in() -> None:
 
 @pytest.mark.security("S10")
 def test_staff_without_permission_see_nothing(staff: Staff) -> None:
-    session_id = opened("secret name")
+    session_id = open_session("secret name")
     client = staff()
     assert "secret name" not in client.get("/admin/").content.decode()
-    for path in everything_of(session_id):
-        answer = client.get(path)
-        assert answer.status_code == 403
-        assert b"secret name" not in answer.content
+    for path in paths_of(session_id):
+        response = client.get(path)
+        assert response.status_code == 403
+        assert b"secret name" not in response.content
 
 
-def test_staff_are_refused_by_a_page_and_others_by_the_api(staff: Staff) -> None:
-    for path, told in ((LIST, "You may not do this."), ("/admin/nope", "There is nothing here.")):
-        answer = staff(told).get(path)
-        assert answer["Content-Type"].startswith("text/html")
-        assert told in answer.content.decode()
-        assert "default-src 'self'" in answer["Content-Security-Policy"]
+def test_errors_are_pages_in_the_admin_and_json_elsewhere(staff: Staff) -> None:
+    client = staff()
+    errors = {LIST: "You do not have permission.", "/admin/nope": "This page does not exist."}
+    for path, message in errors.items():
+        response = client.get(path)
+        assert response["Content-Type"].startswith("text/html")
+        assert message in response.content.decode()
+        assert "default-src 'self'" in response["Content-Security-Policy"]
     assert Client().get("/nope").json()["error"]["code"] == "not_found"
 
 
 @pytest.mark.security("S10")
-def test_who_may_view_sees_all_and_can_do_nothing(staff: Staff) -> None:
-    session_id = opened("a name")
-    asked(session_id, "a question")
+def test_view_permission_allows_no_action(staff: Staff) -> None:
+    session_id = open_session("a name")
+    post_message(session_id)
     client = staff("view")
-    for path in everything_of(session_id):
+    for path in paths_of(session_id):
         assert client.get(path).status_code == 200, path
-    shown = client.get(page(session_id)).content.decode()
-    assert "a question" in shown
-    assert 'name="session_action"' not in shown
-    for action in ACTS:
-        answer = client.post(
-            page(session_id, "action"), {"session_action": action, "confirmed": "yes"}
+    html = client.get(session_path(session_id)).content.decode()
+    assert "a question" in html
+    assert 'name="session_action"' not in html
+    for action in ACTIONS:
+        response = client.post(
+            session_path(session_id, "action"), {"session_action": action, "confirmed": "yes"}
         )
-        assert answer.status_code == 403, action
-    assert client.post(page(session_id, "delete"), {"post": "yes"}).status_code == 403
+        assert response.status_code == 403, action
+    assert client.post(session_path(session_id, "delete"), {"post": "yes"}).status_code == 403
     for action in ("cancel", "requeue", "expire", "export", "export_turns", "delete_selected"):
-        told = {"action": action, "_selected_action": session_id, "post": "yes", "confirmed": "yes"}
-        client.post(LIST, told)
+        form = {"action": action, "_selected_action": session_id, "post": "yes", "confirmed": "yes"}
+        client.post(LIST, form)
     assert sessions.read(Caller(session_id=session_id)).waiting == 1
     assert not LogEntry.objects.exists()
 
@@ -94,28 +97,28 @@ def test_who_may_view_sees_all_and_can_do_nothing(staff: Staff) -> None:
         ("export", "export"),
     ],
 )
-def test_each_act_wants_its_own_permission(staff: Staff, permission: str, action: str) -> None:
-    session_id = opened()
-    asked(session_id, "a question")
-    told = {"session_action": action, "confirmed": "yes"}
+def test_each_action_needs_its_own_permission(staff: Staff, permission: str, action: str) -> None:
+    session_id = open_session()
+    post_message(session_id)
+    form = {"session_action": action, "confirmed": "yes"}
     others = {"view", "change", "delete", "redact", "export"} - {permission}
-    assert staff(*sorted(others)).post(page(session_id, "action"), told).status_code == 403
+    assert staff(*sorted(others)).post(session_path(session_id, "action"), form).status_code == 403
     client = staff("view", permission)
-    assert client.post(page(session_id, "action"), told).status_code in {200, 302}
+    assert client.post(session_path(session_id, "action"), form).status_code in {200, 302}
     assert LogEntry.objects.count() == 1
 
 
 @pytest.mark.security("S10")
-def test_who_may_not_see_sessions_can_do_nothing_with_them(staff: Staff) -> None:
-    session_id = opened("secret name")
-    asked(session_id, "a question")
+def test_every_action_needs_permission_to_view(staff: Staff) -> None:
+    session_id = open_session("secret name")
+    post_message(session_id)
     client = staff("delete", "redact", "export")
-    for action in ACTS:
-        answer = client.post(
-            page(session_id, "action"), {"session_action": action, "confirmed": "yes"}
+    for action in ACTIONS:
+        response = client.post(
+            session_path(session_id, "action"), {"session_action": action, "confirmed": "yes"}
         )
-        assert answer.status_code == 403, action
-    assert client.post(page(session_id, "delete"), {"post": "yes"}).status_code == 403
+        assert response.status_code == 403, action
+    assert client.post(session_path(session_id, "delete"), {"post": "yes"}).status_code == 403
     assert client.get(LIST).status_code == 403
     assert "secret name" not in client.get("/admin/").content.decode()
     assert sessions.read(Caller(session_id=session_id)).waiting == 1
@@ -123,44 +126,46 @@ def test_who_may_not_see_sessions_can_do_nothing_with_them(staff: Staff) -> None
 
 
 @pytest.mark.security("S07")
-def test_nothing_is_done_without_a_csrf_token(admin: Client) -> None:
-    session_id = opened()
-    asked(session_id, "a question")
+def test_post_without_a_csrf_token_is_rejected(admin: Client) -> None:
+    session_id = open_session()
+    post_message(session_id)
     strict = Client(enforce_csrf_checks=True)
     strict.cookies = admin.cookies
-    answer = strict.post(page(session_id, "action"), {"session_action": "cancel"})
-    assert answer.status_code == 403
+    response = strict.post(session_path(session_id, "action"), {"session_action": "cancel"})
+    assert response.status_code == 403
     assert sessions.read(Caller(session_id=session_id)).waiting == 1
 
 
 @pytest.mark.security("S07")
-def test_nothing_is_done_by_a_get_or_by_a_form_of_fields(admin: Client) -> None:
-    session_id = opened("a name")
-    turns_before = sessions.read(Caller(session_id=session_id)).seq
+def test_get_requests_and_edit_forms_change_nothing(admin: Client) -> None:
+    session_id = open_session("a name")
+    seq = sessions.read(Caller(session_id=session_id)).seq
     assert (
-        admin.get(page(session_id, "action") + "?session_action=expire&confirmed=yes").status_code
+        admin.get(
+            session_path(session_id, "action") + "?session_action=expire&confirmed=yes"
+        ).status_code
         == 405
     )
-    assert admin.post(page(session_id), {"name": "another"}).status_code == 405
+    assert admin.post(session_path(session_id), {"name": "another"}).status_code == 405
     assert admin.get(LIST + "add/").status_code == 403
-    assert sessions.read(Caller(session_id=session_id)).seq == turns_before
+    assert sessions.read(Caller(session_id=session_id)).seq == seq
 
 
 @pytest.mark.security("S10")
 @pytest.mark.django_db
-def test_guessing_passwords_is_slowed_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_password_guessing_is_rate_limited_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     User.objects.create_superuser("admin", password="right")
     client = Client()
 
-    def try_in(password: str, address: str = "192.0.2.1") -> str:
-        told = {"username": "admin", "password": password}
-        answer = client.post("/admin/login/", told, REMOTE_ADDR=address)
-        return "in" if answer.status_code == 302 else answer.content.decode()
+    def try_login(password: str, address: str = "192.0.2.1") -> str:
+        form = {"username": "admin", "password": password}
+        response = client.post("/admin/login/", form, REMOTE_ADDR=address)
+        return "logged in" if response.status_code == 302 else response.content.decode()
 
     for guess in range(10):
-        assert "Too many" not in try_in(f"guess {guess}")
-    assert "Too many attempts. Try again in" in try_in("right")
-    assert "Too many attempts" in try_in("right", address="192.0.2.2")
+        assert "Too many" not in try_login(f"guess {guess}")
+    assert "Too many attempts. Try again in" in try_login("right")
+    assert "Too many attempts" in try_login("right", address="192.0.2.2")
     assert "Failed admin login from 192.0.2.1" in caplog.text
     assert "Too many admin login attempts from 192.0.2.1" in caplog.text
     assert "guess" not in caplog.text

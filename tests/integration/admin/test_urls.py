@@ -1,4 +1,4 @@
-"""Each URL of the admin, and who may open it: one that is added without a rule fails here."""
+"""Every URL of the admin and who may open it. A new URL without a rule fails the tests."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -11,29 +11,30 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from tests.integration.admin.scene import asked, opened, page
+from tests.integration.admin.sessions import open_session, post_message, session_path
 
 pytestmark = pytest.mark.django_db
 
 NAME = "secret name"
+# Permissions of each kind of staff user.
 ROLES = {
     "none": (),
     "view": ("view_session",),
     "change": ("change_session",),
-    "deletes blindly": ("delete_session", "redact_session", "export_session"),
-    "deletes": ("view_session", "delete_session"),
-    "logs": ("view_logentry",),
-    "users": ("view_user",),
+    "delete without view": ("delete_session", "redact_session", "export_session"),
+    "delete": ("view_session", "delete_session"),
+    "log": ("view_logentry",),
+    "user": ("view_user",),
 }
-"""Kinds of staff, and their permissions."""
 STAFF = frozenset(ROLES)
-SEES = frozenset({"view", "change", "deletes"})
+VIEWERS = frozenset({"view", "change", "delete"})
 NOBODY: frozenset[str] = frozenset()
-LOGS, USERS = frozenset({"logs"}), frozenset({"users"})
+LOG_VIEWERS, USER_VIEWERS = frozenset({"log"}), frozenset({"user"})
 
+# Route, without `admin/` -> the staff users who may open it.
 RULES = {
-    "operations/": SEES,
-    "deliveries/": SEES,
+    "operations/": VIEWERS,
+    "deliveries/": VIEWERS,
     "": STAFF,
     "logout/": STAFF,
     "password_change/": STAFF,
@@ -41,28 +42,28 @@ RULES = {
     "autocomplete/": NOBODY,
     "jsi18n/": STAFF,
     "r/<path:content_type_id>/<path:object_id>/": NOBODY,
-    "chat/session/": SEES,
+    "chat/session/": VIEWERS,
     "chat/session/add/": NOBODY,
-    "chat/session/<session_id>/live/": SEES,
-    "chat/session/<session_id>/events/": SEES,
-    "chat/session/<session_id>/webhook/": SEES,
+    "chat/session/<session_id>/live/": VIEWERS,
+    "chat/session/<session_id>/events/": VIEWERS,
+    "chat/session/<session_id>/webhook/": VIEWERS,
     "chat/session/<session_id>/action/": STAFF,  # 405; test_permissions covers POST
-    "chat/session/<path:object_id>/history/": SEES,
-    "chat/session/<path:object_id>/delete/": frozenset({"deletes"}),
-    "chat/session/<path:object_id>/change/": SEES,
-    "chat/session/<path:object_id>/": STAFF,  # leads to the change page, whatever there is
-    "admin/logentry/": LOGS,
+    "chat/session/<path:object_id>/history/": VIEWERS,
+    "chat/session/<path:object_id>/delete/": frozenset({"delete"}),
+    "chat/session/<path:object_id>/change/": VIEWERS,
+    "chat/session/<path:object_id>/": STAFF,  # redirects to the change page, even for unknown ids
+    "admin/logentry/": LOG_VIEWERS,
     "admin/logentry/add/": NOBODY,
-    "admin/logentry/<path:object_id>/history/": LOGS,
+    "admin/logentry/<path:object_id>/history/": LOG_VIEWERS,
     "admin/logentry/<path:object_id>/delete/": NOBODY,
-    "admin/logentry/<path:object_id>/change/": LOGS,
+    "admin/logentry/<path:object_id>/change/": LOG_VIEWERS,
     "admin/logentry/<path:object_id>/": STAFF,
-    "auth/user/": USERS,
+    "auth/user/": USER_VIEWERS,
     "auth/user/add/": NOBODY,
     "auth/user/<id>/password/": NOBODY,
-    "auth/user/<path:object_id>/history/": USERS,
+    "auth/user/<path:object_id>/history/": USER_VIEWERS,
     "auth/user/<path:object_id>/delete/": NOBODY,
-    "auth/user/<path:object_id>/change/": USERS,
+    "auth/user/<path:object_id>/change/": USER_VIEWERS,
     "auth/user/<path:object_id>/": STAFF,
     "auth/group/": NOBODY,
     "auth/group/add/": NOBODY,
@@ -70,20 +71,19 @@ RULES = {
     "auth/group/<path:object_id>/delete/": NOBODY,
     "auth/group/<path:object_id>/change/": NOBODY,
     "auth/group/<path:object_id>/": STAFF,
-    "^(?P<app_label>auth|chat|admin)/$": SEES,  # asked for `chat`
+    "^(?P<app_label>auth|chat|admin)/$": VIEWERS,  # tested with `chat`
     "(?P<url>.*)$": NOBODY,
 }
-"""By the route, without `admin/`: which of the staff are not refused."""
-FREE = {"login/"}
-"""For everybody."""
-LEADS_AWAY = {"logout/"}
-"""Whoever is not signed in is led to the front page, not to the sign-in."""
+# Open to everyone.
+PUBLIC = {"login/"}
+# Redirects to the front page instead of the login.
+REDIRECTS = {"logout/"}
 
 
-def routes(patterns: Iterable[URLPattern | URLResolver], before: str = "") -> Iterator[str]:
-    """Yield all routes, in full."""
+def routes(patterns: Iterable[URLPattern | URLResolver], prefix: str = "") -> Iterator[str]:
+    """Yield all routes, with their prefixes."""
     for each in patterns:
-        route = before + str(each.pattern)
+        route = prefix + str(each.pattern)
         if isinstance(each, URLResolver):
             yield from routes(each.url_patterns, route)
         else:
@@ -92,15 +92,15 @@ def routes(patterns: Iterable[URLPattern | URLResolver], before: str = "") -> It
 
 @pytest.fixture
 def session_id(admin: Client) -> str:
-    """Of a session on which staff have acted."""
-    told = opened(NAME)
-    asked(told, "a question")
-    admin.post(page(told, "action"), {"session_action": "cancel"})
-    return told
+    """Return the id of a session with a log entry."""
+    opened = open_session(NAME)
+    post_message(opened)
+    admin.post(session_path(opened, "action"), {"session_action": "cancel"})
+    return opened
 
 
 def path(route: str, session_id: str) -> str:
-    """Return a path of the route that leads to something."""
+    """Return a path for the route, with the id of an existing object."""
     known = {
         "chat/session/": quote(session_id),
         "auth/user/": User.objects.get(username="admin").pk,
@@ -111,40 +111,41 @@ def path(route: str, session_id: str) -> str:
         return "/admin/chat/"
     if route.startswith("("):
         return "/admin/nothing"
-    pk = next((pk for place, pk in known.items() if route.startswith(place)), 1)
+    pk = next((pk for prefix, pk in known.items() if route.startswith(prefix)), 1)
     return "/admin/" + re.sub("<[^>]*>", str(pk), route)
 
 
-def test_each_url_has_a_rule() -> None:
+def test_every_url_has_a_rule() -> None:
     found = [route for route in routes(get_resolver().url_patterns) if route.startswith("admin/")]
-    assert sorted(route.removeprefix("admin/") for route in found) == sorted([*RULES, *FREE])
+    assert sorted(route.removeprefix("admin/") for route in found) == sorted([*RULES, *PUBLIC])
 
 
 @pytest.mark.security("S10")
 @pytest.mark.parametrize("role", ROLES)
-def test_each_url_opens_for_whom_it_should(role: str, session_id: str) -> None:
+def test_staff_can_open_exactly_the_permitted_urls(role: str, session_id: str) -> None:
     user = User.objects.create_user(role, is_staff=True)
     known = apps.get_model("auth", "Permission").objects
     user.user_permissions.set(known.filter(codename__in=ROLES[role]))
     client = Client()
     client.force_login(user)
-    for route, may in RULES.items():
+    for route, allowed in RULES.items():
         if route == "logout/":
             continue
-        answer = client.get(path(route, session_id))
-        assert answer.status_code in ({200, 301, 302, 405} if role in may else {403, 404}), route
-        shows_it = NAME in answer.content.decode()
-        assert not shows_it or role in SEES | LOGS, route
+        response = client.get(path(route, session_id))
+        expected = {200, 301, 302, 405} if role in allowed else {403, 404}
+        assert response.status_code in expected, route
+        shows_name = NAME in response.content.decode()
+        assert not shows_name or role in VIEWERS | LOG_VIEWERS, route
 
 
 @pytest.mark.security("S10")
-def test_no_url_opens_for_who_is_not_staff(session_id: str) -> None:
-    somebody = Client()
-    somebody.force_login(User.objects.create_user("somebody"))
-    for client in (Client(), somebody):
+def test_no_url_opens_for_other_users(session_id: str) -> None:
+    customer = Client()
+    customer.force_login(User.objects.create_user("customer"))
+    for client in (Client(), customer):
         for route in RULES:
             for method in (client.get, client.post):
-                answer = method(path(route, session_id))
-                assert answer.status_code == 302, route
-                led = answer["Location"]
-                assert led.startswith("/admin/login/") or route in LEADS_AWAY, route
+                response = method(path(route, session_id))
+                assert response.status_code == 302, route
+                target = response["Location"]
+                assert target.startswith("/admin/login/") or route in REDIRECTS, route

@@ -1,7 +1,6 @@
-"""The pages of a session: what they tell, in pages, and that nothing on them comes alive."""
+"""The pages of a session: contents, paging, live updates, and untrusted text."""
 
 import json
-from html.parser import HTMLParser
 
 import pytest
 from django.test import Client
@@ -13,7 +12,8 @@ from chat.conversation.messages import set_feedback
 from chat.domain import Caller, Feedback, Rating
 from chat.store.client import client as store_client
 from tests.harness.ports import free_port
-from tests.integration.admin.scene import LIST, asked, opened, page
+from tests.integration.admin.active_content import find_active_content
+from tests.integration.admin.sessions import LIST, open_session, post_message, session_path
 from tests.integration.api import fake_worker
 
 PAYLOADS = [
@@ -27,175 +27,155 @@ PAYLOADS = [
 ]
 
 
-class Live(HTMLParser):
-    """Collects what of a page could act: scripts with text, handlers, foreign addresses."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.found: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        told = {name: value or "" for name, value in attrs}
-        if tag in {"iframe", "svg", "object", "embed"} and "evil" in str(told):
-            self.found.append(tag)
-        for name, value in told.items():
-            is_address = name in {"src", "href", "action", "formaction"}
-            if name.startswith("on") or (is_address and ("javascript:" in value or "//" in value)):
-                self.found.append(f"{tag} {name}={value}")
-        if tag == "script" and not told.get("src"):
-            self.found.append("script")
-
-
 @pytest.mark.security("S30")
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_what_clients_and_models_write_stays_text(admin: Client, payload: str) -> None:
-    session_id = opened(payload, system_prompt=payload)
-    asked(session_id, payload)
+def test_untrusted_text_stays_text(admin: Client, payload: str) -> None:
+    session_id = open_session(payload, system_prompt=payload)
+    post_message(session_id, payload)
     fake_worker.complete_turn(session_id, payload)
-    places = [LIST, *(page(session_id, each) for each in ("change", "events", "delete", "history"))]
-    for path in places:
-        answer = admin.get(path)
-        html = answer.content.decode()
-        assert Live(html).found == [], path
+    pages = ("change", "events", "delete", "history")
+    for path in [LIST, *(session_path(session_id, each) for each in pages)]:
+        response = admin.get(path)
+        html = response.content.decode()
+        assert find_active_content(html) == [], path
         assert payload not in html or "<" not in payload
-        assert "script-src" not in answer["Content-Security-Policy"]
-        assert "default-src 'self'" in answer["Content-Security-Policy"]
-    confirming = admin.post(page(session_id, "action"), {"session_action": "expire"})
-    assert Live(confirming.content.decode()).found == []
-    told = admin.get(page(session_id, "live")).json()
-    assert Live("".join(each["html"] for each in told["messages"])).found == []
+        assert "script-src" not in response["Content-Security-Policy"]
+        assert "default-src 'self'" in response["Content-Security-Policy"]
+    confirmation = admin.post(session_path(session_id, "action"), {"session_action": "expire"})
+    assert find_active_content(confirmation.content.decode()) == []
+    update = admin.get(session_path(session_id, "live")).json()
+    assert find_active_content("".join(each["html"] for each in update["messages"])) == []
 
 
 @pytest.mark.security("S30")
-def test_the_parser_of_this_test_finds_what_is_live() -> None:
-    assert [bool(Live(payload).found) for payload in PAYLOADS[:5]] == [True] * 5
+def test_active_content_in_payloads_is_found() -> None:
+    assert [bool(find_active_content(payload)) for payload in PAYLOADS[:5]] == [True] * 5
 
 
-def test_a_conversation_tells_all_of_each_turn(admin: Client) -> None:
-    session_id = opened("a name", system_prompt="be brief")
-    asked(session_id, "a question")
+def test_conversation_shows_each_turn_with_its_details(admin: Client) -> None:
+    session_id = open_session("a name", system_prompt="be brief")
+    post_message(session_id)
     fake_worker.complete_turn(session_id, "an answer")
-    asked(session_id, "one that waits")
-    html = admin.get(page(session_id)).content.decode()
+    post_message(session_id, "a queued one")
+    html = admin.get(session_path(session_id)).content.decode()
     for part in ("a name", "be brief", "a question", "an answer", "attempt 1", "generated in",
-                 "queued for", "stop", "one that waits", "Waiting: queue, position 0"):  # fmt: skip
+                 "queued for", "stop", "a queued one", "Waiting: queue, position 0"):  # fmt: skip
         assert part in html, part
 
 
-def test_a_long_conversation_is_shown_in_pages(
+def test_long_conversation_is_shown_in_pages(
     admin: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(views, "MESSAGES_PER_PAGE", 4)
-    session_id = opened()
+    session_id = open_session()
     for n in range(5):
-        asked(session_id, f"question {n}")
+        post_message(session_id, f"question {n}")
         fake_worker.complete_turn(session_id, f"answer {n}")
 
-    def names(query: str = "") -> list[str]:
-        found = admin.get(page(session_id) + query).context["conversation"]
+    def ids(query: str = "") -> list[str]:
+        found = admin.get(session_path(session_id) + query).context["conversation"]
         return [message.message_id for message in found]
 
-    assert names() == ["msg_7", "msg_8", "msg_9", "msg_10"]
-    assert names("?before=7") == ["msg_3", "msg_4", "msg_5", "msg_6"]
-    assert names("?before=3") == ["msg_1", "msg_2"]
-    assert names("?after=2") == ["msg_3", "msg_4", "msg_5", "msg_6"]
-    first = admin.get(page(session_id) + "?before=3").content.decode()
+    assert ids() == ["msg_7", "msg_8", "msg_9", "msg_10"]
+    assert ids("?before=7") == ["msg_3", "msg_4", "msg_5", "msg_6"]
+    assert ids("?before=3") == ["msg_1", "msg_2"]
+    assert ids("?after=2") == ["msg_3", "msg_4", "msg_5", "msg_6"]
+    first = admin.get(session_path(session_id) + "?before=3").content.decode()
     assert "Newer messages" in first
     assert 'id="older" class="paging" hidden' in first
     assert "live.js" not in first
 
 
-def test_the_live_tail_tells_only_what_has_changed(admin: Client) -> None:
-    session_id = opened()
-    asked(session_id, "a question")
+def test_live_update_contains_only_changes(admin: Client) -> None:
+    session_id = open_session()
+    post_message(session_id)
     fake_worker.complete_turn(session_id, "an answer")
-    asked(session_id, "another")
+    post_message(session_id, "another")
     claim = fake_worker.claim_turn(session_id)
     seq = sessions.read(Caller(session_id=session_id)).seq
-    path = page(session_id, "live")
+    path = session_path(session_id, "live")
     unchanged = admin.get(f"{path}?after={seq}").json()
     assert unchanged["seq"] == seq
     assert "messages" not in unchanged
     fake_worker.append_text(claim, "half a rep")
-    told = admin.get(f"{path}?after={seq}").json()
-    assert [each["id"] for each in told["messages"]] == ["msg_4"]
-    assert "half a rep" in told["messages"][0]["html"]
-    assert "running" in told["facts"]
+    update = admin.get(f"{path}?after={seq}").json()
+    assert [each["id"] for each in update["messages"]] == ["msg_4"]
+    assert "half a rep" in update["messages"][0]["html"]
+    assert "running" in update["facts"]
     fake_worker.finish_turn(claim, "ly", after="half a rep")
-    done = admin.get(f"{path}?after={told['seq']}").json()
+    done = admin.get(f"{path}?after={update['seq']}").json()
     assert "half a reply" in done["messages"][0]["html"]
     assert "idle" in done["facts"]
 
 
-def test_the_live_tail_is_told_what_there_is_after_a_reset(admin: Client) -> None:
-    session_id = opened()
-    asked(session_id, "a question")
+def test_live_update_reflects_a_reset(admin: Client) -> None:
+    session_id = open_session()
+    post_message(session_id)
     fake_worker.complete_turn(session_id, "an answer")
-    path = page(session_id, "live")
+    path = session_path(session_id, "live")
     seq = admin.get(path).json()["seq"]
     sessions.reset(Caller(session_id=session_id))
-    told = admin.get(f"{path}?after={seq}").json()
-    assert (told["seqs"], told["messages"], told["older"]) == ([], [], None)
-    asked(session_id, "another question")
-    told = admin.get(f"{path}?after={told['seq']}").json()
-    assert [message_id for message_id, _ in told["seqs"]] == ["msg_3", "msg_4"]
+    update = admin.get(f"{path}?after={seq}").json()
+    assert (update["seqs"], update["messages"], update["older"]) == ([], [], None)
+    post_message(session_id, "another question")
+    update = admin.get(f"{path}?after={update['seq']}").json()
+    assert [message_id for message_id, _ in update["seqs"]] == ["msg_3", "msg_4"]
 
 
-def test_the_live_tail_is_told_of_all_that_it_shows_and_of_all_places(
+def test_live_update_lists_all_messages_and_positions(
     admin: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(views, "MESSAGES_PER_PAGE", 4)
-    session_id = opened()
+    session_id = open_session()
     for n in range(4):
-        asked(session_id, f"question {n}")
-    path = page(session_id, "live")
+        post_message(session_id, f"question {n}")
+    path = session_path(session_id, "live")
     seq = admin.get(path).json()["seq"]
     fake_worker.complete_turn(session_id, "an answer")
-    told = admin.get(f"{path}?after={seq}").json()
-    assert [message_id for message_id, _ in told["seqs"]] == ["msg_5", "msg_6", "msg_7", "msg_8"]
-    assert told["older"] == 5
-    assert [each["id"] for each in told["messages"]] == ["msg_6", "msg_8"]
-    assert "position 1" in told["messages"][0]["html"]
+    update = admin.get(f"{path}?after={seq}").json()
+    assert [message_id for message_id, _ in update["seqs"]] == ["msg_5", "msg_6", "msg_7", "msg_8"]
+    assert update["older"] == 5
+    assert [each["id"] for each in update["messages"]] == ["msg_6", "msg_8"]
+    assert "position 1" in update["messages"][0]["html"]
 
 
-def test_the_live_tail_is_told_all_when_redis_is_behind_it(admin: Client) -> None:
-    session_id = opened()
-    asked(session_id, "a question")
-    told = admin.get(page(session_id, "live") + "?after=99").json()
-    assert [each["id"] for each in told["messages"]] == ["msg_1", "msg_2"]
+def test_live_update_is_complete_if_redis_lost_writes(admin: Client) -> None:
+    session_id = open_session()
+    post_message(session_id)
+    update = admin.get(session_path(session_id, "live") + "?after=99").json()
+    assert [each["id"] for each in update["messages"]] == ["msg_1", "msg_2"]
 
 
-def test_raw_events_are_shown_as_they_are_kept(admin: Client) -> None:
-    session_id = opened()
-    asked(session_id, "a question")
-    answer = admin.get(page(session_id, "events"))
-    ((event, raw),) = answer.context["events"]
+def test_raw_events_are_shown_as_stored(admin: Client) -> None:
+    session_id = open_session()
+    post_message(session_id)
+    response = admin.get(session_path(session_id, "events"))
+    ((event, raw),) = response.context["events"]
     assert event["type"] == "message.queued"
     assert json.loads(raw) == event
 
 
 @pytest.mark.parametrize("query", ["?before=x", "?after=-1", "?after=" + "9" * 400, "?before=²"])
-def test_a_number_that_is_none_is_not_found(admin: Client, query: str) -> None:
-    assert admin.get(page(opened()) + query).status_code == 404
+def test_invalid_number_is_not_found(admin: Client, query: str) -> None:
+    assert admin.get(session_path(open_session()) + query).status_code == 404
 
 
-def test_a_redis_that_is_down_is_told(admin: Client, settings: Settings) -> None:
-    session_id = opened()
+def test_unavailable_redis_returns_503(admin: Client, settings: Settings) -> None:
+    session_id = open_session()
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
     store_client.cache_clear()
-    for path in (LIST, page(session_id), page(session_id, "live")):
-        answer = admin.get(path)
-        assert answer.status_code == 503
-        assert answer["Retry-After"] == "1"
-        assert "Redis is unavailable" in answer.content.decode()
+    for path in (LIST, session_path(session_id), session_path(session_id, "live")):
+        response = admin.get(path)
+        assert response.status_code == 503
+        assert response["Retry-After"] == "1"
+        assert "Redis is unavailable" in response.content.decode()
 
 
 def test_feedback_is_shown_as_text(admin: Client) -> None:
-    session_id = opened()
-    asked(session_id, "a question")
+    session_id = open_session()
+    post_message(session_id)
     fake_worker.complete_turn(session_id, "an answer")
     feedback = Feedback(rating=Rating.DOWN, comment="<b>not so</b>")
     set_feedback(Caller(session_id=session_id), "msg_2", feedback)
-    shown = admin.get(page(session_id)).content.decode()
-    assert "Rated down: &lt;b&gt;not so&lt;/b&gt;" in shown
+    html = admin.get(session_path(session_id)).content.decode()
+    assert "Rated down: &lt;b&gt;not so&lt;/b&gt;" in html

@@ -1,4 +1,4 @@
-"""How telling a webhook has gone, as staff see it, and having it told again."""
+"""The webhook page of a session, and redelivery."""
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -7,7 +7,7 @@ from pytest_django import Settings
 
 from chat.domain import DeliveryResult, DeliveryStatus
 from chat.store import outbox
-from tests.integration.admin.scene import asked, opened, page
+from tests.integration.admin.sessions import open_session, post_message, session_path
 from tests.integration.api import fake_worker
 
 URL = "https://example.org/<b>hook</b>"
@@ -15,16 +15,16 @@ URL = "https://example.org/<b>hook</b>"
 
 @pytest.fixture
 def session_id(settings: Settings) -> str:
-    """Of a session whose webhook is owed a call."""
+    """Return the id of a session with a pending delivery."""
     settings.CHAT_WEBHOOK_SECRETS = "whsec_" + "A" * 32
-    told = opened(webhook_url=URL)
-    asked(told, "a question")
-    fake_worker.complete_turn(told, "an answer")
-    return told
+    opened = open_session(webhook_url=URL)
+    post_message(opened)
+    fake_worker.complete_turn(opened, "an answer")
+    return opened
 
 
-def shown(client: Client, session_id: str) -> str:
-    return client.get(page(session_id, "webhook")).content.decode()
+def webhook_page(client: Client, session_id: str) -> str:
+    return client.get(session_path(session_id, "webhook")).content.decode()
 
 
 def deliver(session_id: str, result: DeliveryResult) -> None:
@@ -33,35 +33,35 @@ def deliver(session_id: str, result: DeliveryResult) -> None:
     outbox.finish(delivery, result)
 
 
-def test_a_delivery_is_shown_as_it_stands(admin: Client, session_id: str) -> None:
-    assert "pending" in shown(admin, session_id)
+def test_pending_delivery_shows_its_last_attempt(admin: Client, session_id: str) -> None:
+    assert "pending" in webhook_page(admin, session_id)
     deliver(session_id, DeliveryResult(status=DeliveryStatus.PENDING, code="503", delay=3600))
-    found = shown(admin, session_id)
-    assert "<td>503</td>" in found
-    assert "<td>1</td>" in found
-    assert "&lt;b&gt;hook" in found
+    html = webhook_page(admin, session_id)
+    assert "<td>503</td>" in html
+    assert "<td>1</td>" in html
+    assert "&lt;b&gt;hook" in html
 
 
-def test_what_was_delivered_is_delivered_again(admin: Client, session_id: str) -> None:
+def test_finished_delivery_is_repeated(admin: Client, session_id: str) -> None:
     deliver(session_id, DeliveryResult(status=DeliveryStatus.DELIVERED, code="200"))
-    assert "delivered" in shown(admin, session_id)
-    told = {"session_action": "redeliver msg_2"}
-    answer = admin.post(page(session_id, "action"), told, follow=True)
-    assert answer.redirect_chain[-1][0] == page(session_id, "webhook")
+    assert "delivered" in webhook_page(admin, session_id)
+    form = {"session_action": "redeliver msg_2"}
+    response = admin.post(session_path(session_id, "action"), form, follow=True)
+    assert response.redirect_chain[-1][0] == session_path(session_id, "webhook")
     assert outbox.claim_due() == [(session_id, 2)]
     (entry,) = LogEntry.objects.all()
     assert entry.change_message == "Scheduled another delivery of msg_2."
-    answer = admin.post(page(session_id, "action"), told, follow=True)
-    assert "msg_2 is already being delivered" in answer.content.decode()
+    response = admin.post(session_path(session_id, "action"), form, follow=True)
+    assert "msg_2 is already being delivered" in response.content.decode()
     assert LogEntry.objects.count() == 1
 
 
-def test_what_was_never_delivered_is_not_delivered_again(admin: Client, session_id: str) -> None:
-    told = {"session_action": "redeliver msg_9"}
-    answer = admin.post(page(session_id, "action"), told, follow=True)
-    assert "Message not found in this session" in answer.content.decode()
+def test_unknown_message_is_not_delivered(admin: Client, session_id: str) -> None:
+    form = {"session_action": "redeliver msg_9"}
+    response = admin.post(session_path(session_id, "action"), form, follow=True)
+    assert "Message not found in this session" in response.content.decode()
     assert not LogEntry.objects.exists()
 
 
-def test_a_session_without_a_webhook_has_nothing_to_show(admin: Client) -> None:
-    assert "No deliveries." in shown(admin, opened())
+def test_session_without_a_webhook_has_no_deliveries(admin: Client) -> None:
+    assert "No deliveries." in webhook_page(admin, open_session())

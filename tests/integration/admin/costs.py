@@ -1,0 +1,42 @@
+"""What a page costs: round trips to Redis, and the commands that Redis executes."""
+
+from typing import Any
+
+from django.test import Client
+from redis import Connection, Redis
+
+from chat.store.client import client as store_client
+
+
+class CountingConnection(Connection):
+    """A connection that counts its round trips."""
+
+    trips = 0
+
+    def send_packed_command(self, command: Any, check_health: bool = True) -> None:  # noqa: FBT002
+        CountingConnection.trips += 1
+        super().send_packed_command(command, check_health)  # type: ignore[no-untyped-call]
+
+
+def round_trips(client: Client, path: str) -> int:
+    """Return the round trips for a page, without those that open a connection."""
+    pool = store_client().connection_pool
+    pool.connection_class = CountingConnection
+    pool.disconnect()
+    pool.reset()
+    client.get(path)
+    CountingConnection.trips = 0
+    assert client.get(path).status_code == 200
+    return CountingConnection.trips
+
+
+def redis_commands(redis: Redis, client: Client, path: str) -> int:
+    """Return the commands that Redis executes for a page, including those in scripts."""
+
+    def executed() -> int:
+        calls: Any = redis.info("commandstats")
+        return sum(each["calls"] for each in calls.values())
+
+    before = executed()
+    assert client.get(path).status_code == 200
+    return executed() - before - 1  # the first INFO
