@@ -16,12 +16,12 @@ from websockets.typing import Origin
 from parley_client import sse
 
 Event = dict[str, Any]
+# What a cut looks like to a client; a timeout is one, too, and so is what requests raises.
 CONNECTION_ERRORS = (OSError, HTTPError, WebSocketException)
-"""What a cut looks like to a client; a timeout is one, too, and so is what requests raises."""
+# Seconds.
 CONNECT_TIMEOUT = 5.0
-"""Seconds."""
+# Replies asked for and not ended.
 MAX_OPEN_REPLIES = 2
-"""Replies asked for and not ended."""
 TERMINAL_STATUSES = frozenset({"completed", "incomplete", "failed", "cancelled", "expired"})
 
 
@@ -30,8 +30,8 @@ class RoamingClient:
 
     def __init__(self, urls: list[str], session_id: str, token: str, seed: int) -> None:
         self.cursor = 0
+        # Reply id -> its text, as far as it was told.
         self.texts: dict[str, str] = {}
-        """Reply id -> its text, as far as it was told."""
         self.ended: set[str] = set()
         self.cuts = 0
         self.events = 0

@@ -39,7 +39,7 @@ def check_client(walker: RoamingClient, client: Client) -> None:
 
 
 @pytest.mark.fault("F26")
-def test_a_follower_cut_at_random_on_two_webs_sees_every_event_once(
+def test_random_disconnects_lose_and_repeat_no_event(
     scene: Callable[..., Scene],
 ) -> None:
     here = scene().start(webs=2)
@@ -52,7 +52,7 @@ def test_a_follower_cut_at_random_on_two_webs_sees_every_event_once(
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("first_seed", [0, 4, 8])
-def test_200_cuts_during_50_replies_and_webs_that_are_restarted_lose_and_repeat_nothing(
+def test_web_restarts_lose_and_repeat_no_event(
     scene: Callable[..., Scene], first_seed: int
 ) -> None:
     here = scene().start(webs=2)

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import requests
 
+# Seconds for one answer.
 TIMEOUT = 40.0
-"""Seconds for one answer."""
 
 
 class APIClient:

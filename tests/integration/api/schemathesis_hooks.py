@@ -6,8 +6,8 @@ from typing import Any
 import requests
 import schemathesis
 
+# Calls after which the token is worth nothing.
 INVALIDATES_TOKEN = {("DELETE", "/sessions/{session_id}"), ("POST", "/sessions/{session_id}/token")}
-"""Calls after which the token is worth nothing."""
 URL = os.environ["FUZZED_URL"]
 sessions: list[dict[str, str]] = []
 

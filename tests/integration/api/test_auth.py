@@ -46,7 +46,7 @@ def send_request(
 
 @pytest.mark.security("S01")
 @pytest.mark.parametrize(("method", "path"), SESSION_REQUESTS)
-def test_anothers_session_is_as_absent_as_an_unknown_one(
+def test_foreign_session_returns_same_404_as_unknown_one(
     api: APIClient, method: str, path: str
 ) -> None:
     """The store knows both ids or none; a token for one is no key to the other."""
@@ -62,7 +62,7 @@ def test_anothers_session_is_as_absent_as_an_unknown_one(
 
 
 @pytest.mark.security("S01")
-def test_a_forged_token_takes_as_long_as_an_unknown_session(api: APIClient) -> None:
+def test_forged_token_takes_as_long_as_unknown_session(api: APIClient) -> None:
     theirs = api.open_session()
 
     def seconds(session_id: str) -> float:
@@ -79,17 +79,17 @@ def test_a_forged_token_takes_as_long_as_an_unknown_session(api: APIClient) -> N
 
 @pytest.mark.security("S02")
 @pytest.mark.parametrize(("method", "path"), SESSION_REQUESTS)
-def test_an_id_without_a_token_is_not_enough(api: APIClient, method: str, path: str) -> None:
+def test_session_requests_require_a_token(api: APIClient, method: str, path: str) -> None:
     assert send_request(api, method, path, api.open_session().id) == (401, "invalid_token")
 
 
 @pytest.mark.security("S02")
-def test_a_message_cannot_be_posted_without_a_token(api: APIClient) -> None:
+def test_posting_a_message_requires_a_token(api: APIClient) -> None:
     assert status_and_code(api.post("/messages", {"content": "hello"})) == (401, "invalid_token")
 
 
 @pytest.mark.security("S02")
-def test_secrets_have_256_bits_and_no_pattern(api: APIClient) -> None:
+def test_token_secrets_have_256_bits_and_are_unique(api: APIClient) -> None:
     tokens = [api.open_session().token.partition(".")[2] for _ in range(20)]
     assert len(set(tokens)) == 20
     assert all(len(token) == 43 for token in tokens)
@@ -112,7 +112,7 @@ def test_secrets_have_256_bits_and_no_pattern(api: APIClient) -> None:
         "{id}.{secret}",
     ],
 )
-def test_what_is_no_token_is_refused(owner: APIClient, header: str) -> None:
+def test_malformed_token_is_rejected(owner: APIClient, header: str) -> None:
     """A token of other bytes than ASCII is a 401, not a 500."""
     _, _, secret = owner.token.partition(".")
     header = header.format(id=owner.id, secret=secret)
@@ -121,12 +121,12 @@ def test_what_is_no_token_is_refused(owner: APIClient, header: str) -> None:
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_the_scheme_is_written_in_any_case(owner: APIClient) -> None:
+def test_bearer_scheme_ignores_case(owner: APIClient) -> None:
     assert owner.get(headers={"Authorization": f"bearer {owner.token}"}).status_code == 200
 
 
 @pytest.mark.security("S03")
-def test_no_token_lies_in_redis_or_in_a_log(parley: Stack, owner: APIClient, redis: Redis) -> None:
+def test_tokens_are_not_in_redis_or_logs(parley: Stack, owner: APIClient, redis: Redis) -> None:
     owner.post_message("hello")
     complete_turn(owner.id, "hello yourself")
     new = APIClient(owner.url, id=owner.id, token=owner.post(f"{owner.path}/token").json()["token"])
@@ -139,7 +139,7 @@ def test_no_token_lies_in_redis_or_in_a_log(parley: Stack, owner: APIClient, red
 
 
 @pytest.mark.security("S05")
-def test_a_renewed_token_ends_the_old_one(owner: APIClient) -> None:
+def test_token_rotation_invalidates_old_token(owner: APIClient) -> None:
     answer = owner.post(f"{owner.path}/token")
     assert answer.status_code == 200
     assert set(answer.json()) == {"id", "token", "expires_at"}
@@ -149,7 +149,7 @@ def test_a_renewed_token_ends_the_old_one(owner: APIClient) -> None:
 
 
 @pytest.mark.security("S05")
-def test_an_expired_session_says_so_until_it_is_swept(api: APIClient) -> None:
+def test_expired_session_returns_401_until_it_is_swept(api: APIClient) -> None:
     """No worker runs here, so nothing is swept."""
     owner = api.open_session(ttl=1)
     wait_until(lambda: owner.get().status_code != 200, within=5)

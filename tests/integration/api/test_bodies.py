@@ -33,7 +33,7 @@ def nested(depth: int) -> bytes:
         "",
     ],
 )
-def test_a_body_that_is_not_json_is_refused(owner: APIClient, kind: str) -> None:
+def test_body_that_is_not_json_is_rejected(owner: APIClient, kind: str) -> None:
     """Nothing that a form of another site could send is taken."""
     answer = owner.post_bytes("/messages", b'{"content":"hello"}', Content_Type=kind)
     assert status_and_code(answer) == (415, "unsupported_media_type")
@@ -43,20 +43,20 @@ def test_a_body_that_is_not_json_is_refused(owner: APIClient, kind: str) -> None
     "kind",
     ["application/json", "Application/JSON; charset=UTF-8", 'application/json;charset="utf-8"'],
 )
-def test_json_is_taken_however_it_is_named(owner: APIClient, kind: str) -> None:
+def test_all_json_content_types_are_accepted(owner: APIClient, kind: str) -> None:
     assert owner.post_bytes("/messages", b'{"content":"hi"}', Content_Type=kind).status_code == 202
 
 
 @pytest.mark.security("S19")
 @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "zstd"])
-def test_a_compressed_body_is_refused(owner: APIClient, encoding: str) -> None:
+def test_compressed_body_is_rejected(owner: APIClient, encoding: str) -> None:
     answer = owner.post_bytes("/messages", b'{"content":"hello"}', Content_Encoding=encoding)
     assert status_and_code(answer) == (415, "unsupported_media_type")
 
 
 @pytest.mark.security("S08")
 @pytest.mark.parametrize("field", ["role", "status", "seq", "owner", "attempt", "model", "id"])
-def test_fields_that_only_parley_sets_are_refused(owner: APIClient, field: str) -> None:
+def test_read_only_message_fields_are_rejected(owner: APIClient, field: str) -> None:
     answer = owner.post("/messages", {"content": "hello", field: "x"})
     assert status_and_code(answer) == (400, "invalid_request")
     assert answer.json()["error"]["param"] == field
@@ -68,9 +68,7 @@ def test_fields_that_only_parley_sets_are_refused(owner: APIClient, field: str) 
     "field", ["id", "token", "seq", "created_at", "expires_at", "owner", "messages"]
 )
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-def test_fields_of_a_session_that_only_parley_sets_are_refused(
-    owner: APIClient, method: str, field: str
-) -> None:
+def test_read_only_session_fields_are_rejected(owner: APIClient, method: str, field: str) -> None:
     path = "/sessions" if method == "POST" else owner.path
     answer = owner.request(method, path, json={field: "x"})
     assert status_and_code(answer) == (400, "invalid_request")
@@ -79,7 +77,7 @@ def test_fields_of_a_session_that_only_parley_sets_are_refused(
 
 @pytest.mark.security("S11")
 @pytest.mark.parametrize("size", [LIMIT + 1, 2 * LIMIT, 5_000_000])
-def test_a_body_that_is_too_large_is_refused_before_redis_hears_of_it(
+def test_too_large_body_is_rejected_before_any_redis_call(
     owner: APIClient, redis: Redis, size: int
 ) -> None:
     before = script_calls(redis)
@@ -90,7 +88,7 @@ def test_a_body_that_is_too_large_is_refused_before_redis_hears_of_it(
 
 
 @pytest.mark.security("S11")
-def test_the_length_is_believed_before_the_body_is_there(owner: APIClient) -> None:
+def test_large_content_length_is_rejected_before_the_body(owner: APIClient) -> None:
     with RawConnection(owner.url) as wire:
         wire.send_head(
             "POST /messages HTTP/1.1",
@@ -104,7 +102,7 @@ def test_the_length_is_believed_before_the_body_is_there(owner: APIClient) -> No
 
 
 @pytest.mark.security("S11")
-def test_a_chunked_body_without_an_end_is_refused(owner: APIClient) -> None:
+def test_endless_chunked_body_is_rejected(owner: APIClient) -> None:
     """What a chunk says of its own size is of no account."""
     with RawConnection(owner.url) as wire:
         wire.send_head(
@@ -120,14 +118,14 @@ def test_a_chunked_body_without_an_end_is_refused(owner: APIClient) -> None:
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_chunked_body_is_taken(owner: APIClient) -> None:
+def test_chunked_body_is_accepted(owner: APIClient) -> None:
     parts = iter([b'{"content":', b'"in parts"}'])
     accepted = owner.post_bytes("/messages", parts)  # type: ignore[arg-type]
     assert accepted.json()["message"]["content"] == "in parts"
 
 
 @pytest.mark.security("S11")
-def test_two_lengths_at_once_are_refused(owner: APIClient) -> None:
+def test_content_length_with_chunked_encoding_is_rejected(owner: APIClient) -> None:
     """Where two servers could disagree, a second request could hide in the first."""
     with RawConnection(owner.url) as wire:
         wire.send_head(
@@ -141,7 +139,9 @@ def test_two_lengths_at_once_are_refused(owner: APIClient) -> None:
 
 
 @pytest.mark.security("S26")
-def test_a_body_that_never_comes_ends_the_connection(api_with: Callable[..., APIClient]) -> None:
+def test_missing_body_times_out_and_closes_the_connection(
+    api_with: Callable[..., APIClient],
+) -> None:
     api = api_with(CHAT_REQUEST_TIMEOUT="0.3")
     owner = api.open_session()
     with RawConnection(api.url) as wire:
@@ -159,7 +159,7 @@ def test_a_body_that_never_comes_ends_the_connection(api_with: Callable[..., API
 
 
 @pytest.mark.security("S26")
-def test_bodies_that_never_come_hold_no_thread(owner: APIClient) -> None:
+def test_missing_bodies_block_no_thread(owner: APIClient) -> None:
     """More of them than there are threads."""
     wires = [RawConnection(owner.url) for _ in range(30)]
     for wire in wires:
@@ -173,13 +173,13 @@ def test_bodies_that_never_come_hold_no_thread(owner: APIClient) -> None:
 
 @pytest.mark.security("S12")
 @pytest.mark.parametrize("depth", [50, 5_000, 60_000])
-def test_deep_json_is_refused(owner: APIClient, depth: int) -> None:
+def test_deeply_nested_json_is_rejected(owner: APIClient, depth: int) -> None:
     body = nested(depth)[:LIMIT] if depth > 30_000 else nested(depth)
     assert status_and_code(owner.post_bytes("/messages", body)) == (400, "invalid_request")
 
 
 @pytest.mark.security("S12")
-def test_json_100_000_deep_is_refused(owner: APIClient) -> None:
+def test_json_100_000_levels_deep_is_rejected(owner: APIClient) -> None:
     """It is too large, too."""
     assert status_and_code(owner.post_bytes("/messages", nested(100_000))) == (
         413,
@@ -217,7 +217,7 @@ def test_json_100_000_deep_is_refused(owner: APIClient) -> None:
         b"\x80",
     ],
 )
-def test_json_that_parsers_disagree_about_is_refused(owner: APIClient, body: bytes) -> None:
+def test_ambiguous_json_is_rejected(owner: APIClient, body: bytes) -> None:
     assert status_and_code(owner.post_bytes("/messages", body)) == (400, "invalid_request")
     assert owner.get_session()["seq"] == 0
 
@@ -230,7 +230,7 @@ def test_json_that_parsers_disagree_about_is_refused(owner: APIClient, body: byt
         *["\ufe0f", 0, 1.5, True, None, [], ["hi"], {}],
     ],
 )
-def test_content_without_anything_to_read_is_refused(owner: APIClient, content: object) -> None:
+def test_content_without_visible_text_is_rejected(owner: APIClient, content: object) -> None:
     answer = owner.post("/messages", {"content": content})
     assert status_and_code(answer) == (400, "invalid_request")
     assert answer.json()["error"]["param"] == "content"
@@ -257,13 +257,13 @@ def test_content_is_required(owner: APIClient) -> None:
         "\U0010ffff",
     ],
 )
-def test_text_is_kept_exactly(owner: APIClient, content: str) -> None:
+def test_content_is_stored_unchanged(owner: APIClient, content: str) -> None:
     assert owner.post_message(content)["message"]["content"] == content
     assert owner.get_session()["messages"][0]["content"] == content
 
 
 @pytest.mark.security("S15")
-def test_content_is_bounded_in_bytes(owner: APIClient) -> None:
+def test_content_is_limited_in_bytes(owner: APIClient) -> None:
     fits = "é" * (16 * 1024)
     accepted = owner.post_bytes("/messages", f'{{"content":"{fits}"}}'.encode())
     assert accepted.json()["message"]["content"] == fits
@@ -273,7 +273,7 @@ def test_content_is_bounded_in_bytes(owner: APIClient) -> None:
 
 
 @pytest.mark.security("S15")
-def test_content_is_bounded_in_code_points(api_with: Callable[..., APIClient]) -> None:
+def test_content_is_limited_in_code_points(api_with: Callable[..., APIClient]) -> None:
     """An emoji is one, whatever UTF-16 takes for it."""
     owner = api_with(CHAT_MAX_CONTENT_CHARS="4").open_session()
     assert owner.post_message("👋👋👋👋")

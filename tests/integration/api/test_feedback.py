@@ -30,7 +30,7 @@ def newest(owner: APIClient) -> dict[str, Any]:
     return event
 
 
-def test_a_reply_is_rated_rated_anew_and_unrated(owner: APIClient) -> None:
+def test_reply_can_be_rated_rerated_and_unrated(owner: APIClient) -> None:
     answered(owner, TRICKY)
     before = newest(owner)
     assert before["feedback"] is None
@@ -42,7 +42,7 @@ def test_a_reply_is_rated_rated_anew_and_unrated(owner: APIClient) -> None:
     assert unrate(owner).json() == before | {"seq": rated["seq"] + 1} == newest(owner)
 
 
-def test_the_same_feedback_again_changes_nothing(owner: APIClient) -> None:
+def test_repeated_feedback_changes_nothing(owner: APIClient) -> None:
     answered(owner)
     seqs = []
     for act in (rate, rate, unrate, unrate):
@@ -51,7 +51,7 @@ def test_the_same_feedback_again_changes_nothing(owner: APIClient) -> None:
     assert (seqs[1], seqs[2], seqs[3]) == (seqs[0], seqs[0] + 1, seqs[0] + 1)
 
 
-def test_followers_learn_of_feedback(owner: APIClient) -> None:
+def test_feedback_is_an_event(owner: APIClient) -> None:
     answered(owner)
     seen = owner.get_session()["seq"]
     rate(owner, rating="down", comment="too long")
@@ -62,13 +62,13 @@ def test_followers_learn_of_feedback(owner: APIClient) -> None:
 
 
 @pytest.mark.parametrize("status", [Status.INCOMPLETE, Status.FAILED, Status.CANCELLED])
-def test_a_reply_that_ended_otherwise_is_rated_as_well(owner: APIClient, status: Status) -> None:
+def test_incomplete_replies_can_be_rated(owner: APIClient, status: Status) -> None:
     owner.post_message("a question")
     finish_turn(claim_turn(owner.id), "half a", status=status)
     assert rate(owner, rating="down").json()["feedback"] == {"rating": "down", "comment": ""}
 
 
-def test_what_is_no_reply_or_not_over_is_not_rated(owner: APIClient) -> None:
+def test_only_finished_replies_can_be_rated(owner: APIClient) -> None:
     owner.post_message("a question")
     waiting = newest(owner)
     assert status_and_code(rate(owner, "msg_1", rating="up")) == (409, "feedback_not_allowed")
@@ -93,9 +93,7 @@ def test_what_is_no_reply_or_not_over_is_not_rated(owner: APIClient) -> None:
         ({"rating": "up", "stars": 5}, "stars"),
     ],
 )
-def test_feedback_that_says_something_else_is_refused(
-    owner: APIClient, fields: dict[str, Any], param: str
-) -> None:
+def test_invalid_feedback_is_rejected(owner: APIClient, fields: dict[str, Any], param: str) -> None:
     answered(owner)
     answer = rate(owner, **fields)
     assert status_and_code(answer) == (400, "invalid_request")
@@ -103,7 +101,7 @@ def test_feedback_that_says_something_else_is_refused(
     assert newest(owner)["feedback"] is None
 
 
-def test_a_redaction_keeps_the_rating_and_drops_the_comment(owner: APIClient) -> None:
+def test_redaction_keeps_rating_and_removes_comment(owner: APIClient) -> None:
     answered(owner, "it is 4711")
     rate(owner, rating="down", comment="nobody should know 4711")
     staff.redact(owner.id, "msg_2")
@@ -111,7 +109,7 @@ def test_a_redaction_keeps_the_rating_and_drops_the_comment(owner: APIClient) ->
     assert newest(owner)["feedback"] == {"rating": "down", "comment": ""}
 
 
-def test_a_rated_reply_is_asked_for_again_as_any_other(owner: APIClient) -> None:
+def test_rated_reply_can_be_regenerated(owner: APIClient) -> None:
     answered(owner)
     rate(owner, rating="down")
     again = owner.post(f"{owner.path}/messages/msg_2/regenerate")

@@ -86,7 +86,7 @@ def hasty(api_with: Callable[..., APIClient]) -> APIClient:
     return api_with(CHAT_REQUEST_TIMEOUT="0.5")
 
 
-def test_who_asks_for_a_protocol_that_is_not_spoken_is_served_by_this_one(api: APIClient) -> None:
+def test_unsupported_upgrade_is_ignored(api: APIClient) -> None:
     """As Java's HttpClient does with all that it sends to a plain server."""
     asking = (
         b"Host: 127.0.0.1\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\nConnection: Upgrade, "
@@ -108,7 +108,7 @@ def test_who_asks_for_a_protocol_that_is_not_spoken_is_served_by_this_one(api: A
 
 
 @pytest.mark.security("S26")
-def test_a_head_that_never_ends_is_closed(hasty: APIClient) -> None:
+def test_incomplete_headers_time_out(hasty: APIClient) -> None:
     first = [b"", b"GE", HEAD, HEAD + b"X-Slow: ", b"\r\n"]
     further = [HEAD + b"\r\n" + begun for begun in (b"", b"GET", b"\r\n", HEAD)]
     with ExitStack() as stack:
@@ -120,7 +120,7 @@ def test_a_head_that_never_ends_is_closed(hasty: APIClient) -> None:
 
 
 @pytest.mark.security("S26")
-def test_a_head_that_comes_bit_by_bit_has_no_more_time(hasty: APIClient) -> None:
+def test_slowly_sent_headers_time_out(hasty: APIClient) -> None:
     def is_closed(wire: RawConnection) -> bool:
         with suppress(ConnectionError):
             wire.send(b"X-Slow: 1\r\n")
@@ -133,7 +133,7 @@ def test_a_head_that_comes_bit_by_bit_has_no_more_time(hasty: APIClient) -> None
 
 
 @pytest.mark.security("S26")
-def test_who_waits_for_an_answer_is_not_cut_off(hasty: APIClient) -> None:
+def test_long_poll_may_exceed_the_request_timeout(hasty: APIClient) -> None:
     """The time for heads ends with the head."""
     owner = hasty.open_session()
     seq = owner.get_session()["seq"]
@@ -142,7 +142,7 @@ def test_who_waits_for_an_answer_is_not_cut_off(hasty: APIClient) -> None:
 
 
 @pytest.mark.security("S11", "S26")
-def test_a_head_that_is_too_large_is_refused(api: APIClient) -> None:
+def test_too_large_headers_are_rejected(api: APIClient) -> None:
     for head in (b"GET /%b" % (b"x" * 500_000), HEAD + b"X-Many: " + b"x" * 70_000):
         with RawConnection(api.url) as wire:
             wire.send(head)
@@ -155,14 +155,14 @@ def test_a_head_that_is_too_large_is_refused(api: APIClient) -> None:
 
 @pytest.mark.security("S11")
 @pytest.mark.parametrize("more", [b"X: " + b"x" * 9_000 + b"\r\n", b"X: 1\r\n" * 200])
-def test_the_head_of_a_handshake_may_be_less_large(api: APIClient, more: bytes) -> None:
+def test_handshake_headers_have_a_lower_limit(api: APIClient, more: bytes) -> None:
     with RawConnection(api.url) as wire:
         wire.send(b"GET / HTTP/1.1\r\n", UPGRADE, KEY, VERSION, more, b"\r\n")
         assert read_error(wire) == (431, "headers_too_large")
 
 
 @pytest.mark.security("S11", "S22")
-def test_what_follows_a_body_is_no_header(api_with: Callable[..., APIClient]) -> None:
+def test_trailer_is_not_treated_as_headers(api_with: Callable[..., APIClient]) -> None:
     """Sent with the head in one piece, it would be there in time to pass for the proxy's word."""
     api = api_with(CHAT_TRUSTED_PROXIES="1", CHAT_SESSIONS_BURST="1", CHAT_SESSIONS_PER_MINUTE="1")
     statuses = []
@@ -180,7 +180,7 @@ def test_what_follows_a_body_is_no_header(api_with: Callable[..., APIClient]) ->
 
 @pytest.mark.security("S09", "S35")
 @pytest.mark.parametrize("name", MALFORMED)
-def test_what_is_no_http_is_refused_as_all_else_is(api: APIClient, name: str) -> None:
+def test_malformed_http_returns_json_error(api: APIClient, name: str) -> None:
     with RawConnection(api.url) as wire:
         wire.send(MALFORMED[name])
         assert read_error(wire) == (400, "invalid_request")
@@ -188,7 +188,7 @@ def test_what_is_no_http_is_refused_as_all_else_is(api: APIClient, name: str) ->
 
 
 @pytest.mark.security("S09", "S35")
-def test_what_is_no_http_is_refused_in_a_used_connection(api: APIClient) -> None:
+def test_malformed_http_is_rejected_on_a_used_connection(api: APIClient) -> None:
     with RawConnection(api.url) as wire:
         wire.send(HEAD, b"\r\n")
         assert wire.read_response().startswith(b"HTTP/1.1 200 ")
@@ -207,9 +207,7 @@ def test_what_is_no_http_is_refused_in_a_used_connection(api: APIClient) -> None
     ],
     ids=["nonsense", "upgrade", "handshake", "large"],
 )
-def test_what_is_no_http_takes_no_answer_from_the_request_before(
-    owner: APIClient, further: bytes
-) -> None:
+def test_malformed_http_keeps_the_previous_response(owner: APIClient, further: bytes) -> None:
     """Two answers to one request would shift all that follow in a proxy's connection."""
     waits = f"GET {owner.path}?after={owner.get_session()['seq']}&wait=0.3 HTTP/1.1"
     with RawConnection(owner.url) as wire:
@@ -224,7 +222,7 @@ def test_what_is_no_http_takes_no_answer_from_the_request_before(
 
 
 @pytest.mark.security("S26")
-def test_of_thousands_of_requests_sent_at_once_a_few_are_answered_and_the_connection_ends(
+def test_excessive_pipelining_closes_the_connection(
     api: APIClient,
 ) -> None:
     """Each that waits costs memory, and one read brings 250 kB of them."""

@@ -11,7 +11,7 @@ KEY = "0123456789abcdef"
 
 
 @pytest.mark.security("S16")
-def test_a_message_with_the_same_key_is_accepted_once(owner: APIClient) -> None:
+def test_repeated_key_accepts_a_message_once(owner: APIClient) -> None:
     body = {"content": "hello", "options": {"temperature": 0.5}}
     first = owner.post("/messages", body, Idempotency_Key=KEY)
     complete_turn(owner.id, "hello yourself")
@@ -22,7 +22,7 @@ def test_a_message_with_the_same_key_is_accepted_once(owner: APIClient) -> None:
 
 
 @pytest.mark.security("S16")
-def test_twenty_posts_with_one_key_at_once_are_one_message(owner: APIClient) -> None:
+def test_concurrent_posts_with_one_key_create_one_message(owner: APIClient) -> None:
     with ThreadPoolExecutor(20) as threads:
         posts = [
             threads.submit(owner.post, "/messages", {"content": "hello"}, Idempotency_Key=KEY)
@@ -34,23 +34,21 @@ def test_twenty_posts_with_one_key_at_once_are_one_message(owner: APIClient) -> 
 
 @pytest.mark.security("S16")
 @pytest.mark.parametrize("other", [{"content": "hi"}, {"content": "hello", "on_busy": "reject"}])
-def test_another_message_with_the_same_key_is_refused(
-    owner: APIClient, other: dict[str, str]
-) -> None:
+def test_key_of_another_message_is_rejected(owner: APIClient, other: dict[str, str]) -> None:
     owner.post("/messages", {"content": "hello"}, Idempotency_Key=KEY)
     answer = owner.post("/messages", other, Idempotency_Key=KEY)
     assert status_and_code(answer) == (409, "idempotency_mismatch")
 
 
 @pytest.mark.security("S16")
-def test_a_messages_key_is_refused_for_another_act(owner: APIClient) -> None:
+def test_key_of_another_operation_is_rejected(owner: APIClient) -> None:
     owner.post("/messages", {"content": "precious"}, Idempotency_Key=KEY)
     answer = owner.post(f"{owner.path}/reset", {}, Idempotency_Key=KEY)
     assert status_and_code(answer) == (409, "idempotency_mismatch")
     assert len(owner.get_session()["messages"]) == 2
 
 
-def test_a_message_that_a_reset_has_cleared_is_not_waited_for(owner: APIClient) -> None:
+def test_repeated_key_after_a_reset_returns_the_message(owner: APIClient) -> None:
     body = {"content": "hello"}
     first = owner.post("/messages", body, Idempotency_Key=KEY).json()
     owner.post(f"{owner.path}/reset", {})
@@ -64,7 +62,7 @@ def test_a_message_that_a_reset_has_cleared_is_not_waited_for(owner: APIClient) 
 @pytest.mark.security("S16")
 @pytest.mark.parametrize("path", ["/messages", "{path}/reset", "{path}/token"])
 @pytest.mark.parametrize("key", ["", "short", "x" * 256, "with\ttab in it", "ünïcödë-key"])
-def test_a_bad_key_is_refused(owner: APIClient, path: str, key: str) -> None:
+def test_invalid_key_is_rejected(owner: APIClient, path: str, key: str) -> None:
     path = path.format(path=owner.path)
     body = {"content": "hello"} if path == "/messages" else {}
     answer = owner.request("POST", path, json=body, headers={"Idempotency-Key": key.encode()})
@@ -73,7 +71,7 @@ def test_a_bad_key_is_refused(owner: APIClient, path: str, key: str) -> None:
 
 
 @pytest.mark.security("S16")
-def test_a_session_with_the_same_key_is_opened_once(api: APIClient) -> None:
+def test_repeated_key_creates_a_session_once(api: APIClient) -> None:
     """Only who knows the key is given the token again, so it must not be guessed."""
     first = api.post("/sessions", {"name": "one"}, Idempotency_Key=KEY)
     again = api.post("/sessions", {"name": "one"}, Idempotency_Key=KEY)
@@ -85,7 +83,7 @@ def test_a_session_with_the_same_key_is_opened_once(api: APIClient) -> None:
 
 
 @pytest.mark.security("S16")
-def test_a_token_is_renewed_once(owner: APIClient) -> None:
+def test_repeated_key_rotates_a_token_once(owner: APIClient) -> None:
     """The answer that was lost is given to the old token once more."""
     first = owner.post(f"{owner.path}/token", Idempotency_Key=KEY)
     again = owner.post(f"{owner.path}/token", Idempotency_Key=KEY)
@@ -93,7 +91,7 @@ def test_a_token_is_renewed_once(owner: APIClient) -> None:
 
 
 @pytest.mark.security("S16")
-def test_a_session_of_the_tutorial_is_opened_once(api: APIClient) -> None:
+def test_repeated_key_creates_a_tutorial_session_once(api: APIClient) -> None:
     first, again = (api.post("/token?name=Ada", Idempotency_Key=KEY) for _ in range(2))
     assert (again.status_code, again.json()) == (200, first.json())
     other = api.post("/token?name=Grace", Idempotency_Key=KEY)
@@ -101,7 +99,7 @@ def test_a_session_of_the_tutorial_is_opened_once(api: APIClient) -> None:
 
 
 @pytest.mark.security("S16")
-def test_a_session_is_reset_once(owner: APIClient) -> None:
+def test_repeated_key_resets_a_session_once(owner: APIClient) -> None:
     owner.post_message("hello")
     assert owner.post(f"{owner.path}/reset", Idempotency_Key=KEY).json()["messages"] == []
     owner.post_message("after it")
@@ -111,7 +109,7 @@ def test_a_session_is_reset_once(owner: APIClient) -> None:
 
 
 @pytest.mark.security("S16")
-def test_a_reply_is_regenerated_once(owner: APIClient) -> None:
+def test_repeated_key_regenerates_a_reply_once(owner: APIClient) -> None:
     owner.post_message("hello")
     complete_turn(owner.id, "hello")
     path = f"{owner.path}/messages/msg_2/regenerate"

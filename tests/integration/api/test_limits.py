@@ -22,7 +22,7 @@ def state_of(owner: APIClient) -> dict[str, Any]:
 
 
 @pytest.mark.security("S21")
-def test_sixty_messages_at_once_pass_a_limit_of_ten_ten_times(
+def test_concurrent_messages_respect_the_rate_limit(
     api_with: Callable[..., APIClient],
 ) -> None:
     owner = api_with(
@@ -39,7 +39,7 @@ def test_sixty_messages_at_once_pass_a_limit_of_ten_ten_times(
 
 
 @pytest.mark.security("S21")
-def test_sixty_sessions_at_once_pass_a_limit_of_ten_ten_times(
+def test_concurrent_sessions_respect_the_rate_limit(
     api_with: Callable[..., APIClient],
 ) -> None:
     api = api_with(CHAT_SESSIONS_PER_MINUTE="1", CHAT_SESSIONS_BURST="10")
@@ -48,7 +48,7 @@ def test_sixty_sessions_at_once_pass_a_limit_of_ten_ten_times(
 
 
 @pytest.mark.security("S22", "S23")
-def test_sessions_are_limited_by_address_whatever_the_client_says_of_it(
+def test_spoofed_address_does_not_evade_the_rate_limit(
     api_with: Callable[..., APIClient],
 ) -> None:
     api = api_with(CHAT_SESSIONS_PER_MINUTE="1", CHAT_SESSIONS_BURST="3")
@@ -59,7 +59,7 @@ def test_sessions_are_limited_by_address_whatever_the_client_says_of_it(
 
 
 @pytest.mark.security("S22")
-def test_a_trusted_proxys_word_is_taken_for_the_address(api_with: Callable[..., APIClient]) -> None:
+def test_trusted_proxy_header_sets_the_address(api_with: Callable[..., APIClient]) -> None:
     """What the client wrote stands further left."""
     api = api_with(CHAT_SESSIONS_PER_MINUTE="1", CHAT_SESSIONS_BURST="1", CHAT_TRUSTED_PROXIES="1")
 
@@ -73,7 +73,7 @@ def test_a_trusted_proxys_word_is_taken_for_the_address(api_with: Callable[..., 
 
 
 @pytest.mark.security("S23")
-def test_a_full_inbox_refuses_and_changes_nothing(api_with: Callable[..., APIClient]) -> None:
+def test_full_session_queue_rejects_and_changes_nothing(api_with: Callable[..., APIClient]) -> None:
     owner = api_with(CHAT_MAX_QUEUED_TURNS_PER_SESSION="2").open_session()
     owner.post_message("one")
     owner.post_message("two")
@@ -88,7 +88,7 @@ def test_a_full_inbox_refuses_and_changes_nothing(api_with: Callable[..., APICli
 
 
 @pytest.mark.security("S23")
-def test_a_full_queue_refuses_and_changes_nothing(api_with: Callable[..., APIClient]) -> None:
+def test_full_queue_rejects_and_changes_nothing(api_with: Callable[..., APIClient]) -> None:
     api = api_with(CHAT_MAX_QUEUED_TURNS="1", CHAT_PARTITIONS="1")
     first, second = api.open_session(), api.open_session()
     first.post_message("one")
@@ -98,7 +98,7 @@ def test_a_full_queue_refuses_and_changes_nothing(api_with: Callable[..., APICli
 
 
 @pytest.mark.security("S23")
-def test_a_full_session_refuses_and_changes_nothing(api_with: Callable[..., APIClient]) -> None:
+def test_full_session_rejects_and_changes_nothing(api_with: Callable[..., APIClient]) -> None:
     owner = api_with(CHAT_MAX_SESSION_BYTES="10").open_session()
     owner.post_message("12345678")
     before = state_of(owner)
@@ -112,7 +112,9 @@ def test_a_full_session_refuses_and_changes_nothing(api_with: Callable[..., APIC
 @pytest.mark.parametrize(
     ("on_busy", "expected"), [("enqueue", 202), ("reject", 409), ("interrupt", 202)]
 )
-def test_a_busy_session_does_what_it_is_told(owner: APIClient, on_busy: str, expected: int) -> None:
+def test_on_busy_decides_about_a_busy_session(
+    owner: APIClient, on_busy: str, expected: int
+) -> None:
     owner.post_message("first")
     claim = claim_turn(owner.id)
     answer = owner.post("/messages", {"content": "second", "on_busy": on_busy})

@@ -40,33 +40,33 @@ def poll(redis: Redis) -> Callable[..., Future[requests.Response]]:
 Poll = Callable[..., Future[requests.Response]]
 
 
-def test_a_poll_without_a_cursor_answers_at_once(owner: APIClient) -> None:
+def test_poll_without_a_cursor_returns_immediately(owner: APIClient) -> None:
     started = time.monotonic()
     assert owner.get_session(wait=20)["seq"] == 0
     assert time.monotonic() - started < 10
 
 
-def test_a_poll_answers_at_once_when_something_has_changed(owner: APIClient) -> None:
+def test_poll_returns_immediately_after_a_change(owner: APIClient) -> None:
     owner.post_message("hello")
     started = time.monotonic()
     assert len(owner.get_session(after=0, wait=20)["messages"]) == 2
     assert time.monotonic() - started < 10
 
 
-def test_a_cursor_ahead_of_the_log_is_given_everything(owner: APIClient) -> None:
+def test_cursor_ahead_of_the_log_gets_all_messages(owner: APIClient) -> None:
     owner.post_message("hello")
     assert len(owner.get_session(after=50, wait=5)["messages"]) == 2
     assert len(owner.get_session(after=50)["messages"]) == 2
 
 
-def test_a_poll_in_vain_ends_with_no_messages(owner: APIClient) -> None:
+def test_poll_without_a_change_returns_no_messages(owner: APIClient) -> None:
     started = time.monotonic()
     session = owner.get_session(after=0, wait=0.5)
     assert 0.5 <= time.monotonic() - started < 10
     assert session["messages"] == []
 
 
-def test_a_poll_in_vain_by_etag_ends_with_304(owner: APIClient) -> None:
+def test_poll_by_etag_without_a_change_returns_304(owner: APIClient) -> None:
     etag = owner.get().headers["ETag"]
     started = time.monotonic()
     answer = owner.get(params={"wait": 0.5}, headers={"If-None-Match": etag})
@@ -74,7 +74,7 @@ def test_a_poll_in_vain_by_etag_ends_with_304(owner: APIClient) -> None:
     assert (answer.status_code, answer.content) == (304, b"")
 
 
-def test_each_event_wakes_a_poll(owner: APIClient, poll: Poll) -> None:
+def test_every_event_wakes_a_poll(owner: APIClient, poll: Poll) -> None:
     waiting = poll(owner, params={"after": 0, "wait": 20})
     owner.post_message("hello")
     seq = waiting.result().json()["seq"]
@@ -90,7 +90,7 @@ def test_each_event_wakes_a_poll(owner: APIClient, poll: Poll) -> None:
     assert waiting.result().json()["messages"][0]["status"] == "completed"
 
 
-def test_a_poll_wakes_within_50_ms(owner: APIClient, poll: Poll) -> None:
+def test_poll_wakes_within_50_ms(owner: APIClient, poll: Poll) -> None:
     """The best of ten: the machine may be busy with something else."""
     delays = []
     for _ in range(10):
@@ -103,27 +103,27 @@ def test_a_poll_wakes_within_50_ms(owner: APIClient, poll: Poll) -> None:
     assert min(delays) < 0.05
 
 
-def test_polls_by_etag_wake_too(owner: APIClient, poll: Poll) -> None:
+def test_poll_by_etag_wakes(owner: APIClient, poll: Poll) -> None:
     etag = owner.get().headers["ETag"]
     waiting = poll(owner, params={"wait": 20}, headers={"If-None-Match": etag})
     owner.post_message("hello")
     assert waiting.result().json()["seq"] == 1
 
 
-def test_a_session_deleted_meanwhile_is_not_found(owner: APIClient, poll: Poll) -> None:
+def test_poll_of_a_deleted_session_returns_404(owner: APIClient, poll: Poll) -> None:
     waiting = poll(owner, params={"after": 0, "wait": 20})
     owner.request("DELETE", owner.path)
     assert status_and_code(waiting.result()) == (404, "session_not_found")
 
 
 @pytest.mark.security("S05")
-def test_a_token_renewed_meanwhile_ends_the_wait(owner: APIClient, poll: Poll) -> None:
+def test_token_rotation_ends_a_poll(owner: APIClient, poll: Poll) -> None:
     waiting = poll(owner, params={"after": 0, "wait": 20})
     owner.post(f"{owner.path}/token")
     assert status_and_code(waiting.result()) == (404, "session_not_found")
 
 
-def test_two_polls_of_one_session_share_a_subscription(owner: APIClient, redis: Redis) -> None:
+def test_polls_of_one_session_share_a_channel(owner: APIClient, redis: Redis) -> None:
     with ThreadPoolExecutor() as threads:
         waiting = [threads.submit(owner.get_session, after=0, wait=20) for _ in range(4)]
         wait_until(lambda: channel_count(redis) == 1)
@@ -135,7 +135,7 @@ def test_two_polls_of_one_session_share_a_subscription(owner: APIClient, redis: 
     wait_until(lambda: channel_count(redis) == 0)
 
 
-def test_a_client_that_leaves_is_waited_for_no_longer(owner: APIClient, redis: Redis) -> None:
+def test_disconnect_ends_the_subscription(owner: APIClient, redis: Redis) -> None:
     with RawConnection(owner.url) as wire:
         wire.send_head(
             f"GET {owner.path}?after=0&wait=30 HTTP/1.1", Authorization=f"Bearer {owner.token}"
@@ -144,7 +144,7 @@ def test_a_client_that_leaves_is_waited_for_no_longer(owner: APIClient, redis: R
     wait_until(lambda: channel_count(redis) == 0)
 
 
-def test_a_hundred_polls_cost_no_thread_and_one_connection(
+def test_hundred_polls_use_no_thread_and_one_connection(
     parley: Stack, owner: APIClient, redis: Redis
 ) -> None:
     owners = [APIClient(owner.url).open_session() for _ in range(100)]
@@ -167,7 +167,7 @@ def test_a_hundred_polls_cost_no_thread_and_one_connection(
         wire.__exit__()
 
 
-def test_polls_outlive_a_restart_of_redis(build_stack: Callable[..., Stack]) -> None:
+def test_poll_survives_a_redis_restart(build_stack: Callable[..., Stack]) -> None:
     stack = build_stack(appendonly=True)
     stack.redis.start()
     owner = APIClient(stack.web().start().url).open_session()
@@ -190,7 +190,7 @@ def test_polls_outlive_a_restart_of_redis(build_stack: Callable[..., Stack]) -> 
     assert answer.status_code in {200, 503}
 
 
-def test_waiting_for_a_stopped_web_process_is_short(build_stack: Callable[..., Stack]) -> None:
+def test_poll_does_not_delay_a_shutdown(build_stack: Callable[..., Stack]) -> None:
     stack = build_stack()
     stack.redis.start()
     owner = APIClient(stack.web().start().url).open_session()
@@ -214,7 +214,7 @@ def test_waiting_for_a_stopped_web_process_is_short(build_stack: Callable[..., S
 
 
 @pytest.mark.parametrize("trouble", [Proxy.disconnect, Proxy.half_open])
-def test_a_poll_outlives_its_link_to_redis(
+def test_poll_survives_a_lost_redis_connection(
     parley: Stack,
     api_with: Callable[..., APIClient],
     owner: APIClient,

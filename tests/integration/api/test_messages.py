@@ -7,7 +7,7 @@ from tests.integration.api.client import APIClient, status_and_code
 from tests.integration.api.fake_worker import append_text, claim_turn, complete_turn, finish_turn
 
 
-def test_a_message_is_accepted_at_once(owner: APIClient) -> None:
+def test_message_is_accepted_with_202(owner: APIClient) -> None:
     answer = owner.post("/messages", {"content": "hello"})
     assert answer.status_code == 202
     assert answer.headers["Location"] == f"{owner.path}/messages/msg_2"
@@ -20,16 +20,14 @@ def test_a_message_is_accepted_at_once(owner: APIClient) -> None:
     assert (found.status_code, found.json()["id"]) == (200, "msg_2")
 
 
-def test_a_message_is_posted_to_the_session_by_path_or_by_body(
-    owner: APIClient, api: APIClient
-) -> None:
+def test_session_is_taken_from_path_body_or_token(owner: APIClient, api: APIClient) -> None:
     assert owner.post(f"{owner.path}/messages", {"content": "one"}).status_code == 202
     assert owner.post("/messages", {"content": "two", "session": owner.id}).status_code == 202
     other = {"content": "three", "session": api.open_session().id}
     assert status_and_code(owner.post("/messages", other)) == (404, "session_not_found")
 
 
-def test_waiting_messages_know_their_place(owner: APIClient) -> None:
+def test_queued_replies_have_a_position(owner: APIClient) -> None:
     assert [owner.post_message("hello")["queue_position"] for _ in range(3)] == [0, 1, 2]
     waits = [m["wait"] for m in owner.get_session()["messages"] if m["role"] == "assistant"]
     assert [wait["position"] for wait in waits] == [0, 1, 2]
@@ -55,7 +53,7 @@ def test_waiting_messages_know_their_place(owner: APIClient) -> None:
         ({"session": 5}, "session"),
     ],
 )
-def test_what_cannot_be_asked_is_refused(
+def test_invalid_message_is_rejected(
     owner: APIClient, fields: dict[str, object], param: str
 ) -> None:
     answer = owner.post("/messages", {"content": "hello", **fields})
@@ -63,7 +61,7 @@ def test_what_cannot_be_asked_is_refused(
     assert answer.json()["error"]["param"] == param
 
 
-def test_options_reach_the_worker(owner: APIClient) -> None:
+def test_options_are_passed_to_the_worker(owner: APIClient) -> None:
     options = {"max_tokens": 5, "temperature": 0, "top_p": 1, "stop": ["x"], "seed": 7}
     answer = owner.post("/messages", {"content": "hello", "options": options}, X_Request_ID="req-7")
     assert answer.status_code == 202
@@ -72,7 +70,7 @@ def test_options_reach_the_worker(owner: APIClient) -> None:
     assert claim.request_id == "req-7"
 
 
-def test_the_history_is_read_page_by_page(owner: APIClient) -> None:
+def test_history_is_paginated(owner: APIClient) -> None:
     for number in range(5):
         owner.post_message(f"question {number}")
         complete_turn(owner.id, f"answer {number}")
@@ -92,7 +90,7 @@ def test_the_history_is_read_page_by_page(owner: APIClient) -> None:
     assert page(after="msg_10") == ([], False)
 
 
-def test_an_unknown_message_is_not_found(owner: APIClient) -> None:
+def test_unknown_message_is_not_found(owner: APIClient) -> None:
     for path in ("msg_1", "msg_0", "1", "msg_99999999999999999999"):
         found = owner.get(f"{owner.path}/messages/{path}")
         assert status_and_code(found) == (404, "message_not_found")
@@ -100,7 +98,7 @@ def test_an_unknown_message_is_not_found(owner: APIClient) -> None:
         assert status_and_code(cancelled) == (404, "message_not_found")
 
 
-def test_a_waiting_turn_is_cancelled_at_once(owner: APIClient) -> None:
+def test_queued_turn_is_cancelled_immediately(owner: APIClient) -> None:
     owner.post_message("hello")
     path = f"{owner.path}/messages/msg_2/cancel"
     cancelled = owner.post(path)
@@ -109,7 +107,7 @@ def test_a_waiting_turn_is_cancelled_at_once(owner: APIClient) -> None:
     assert (again.status_code, again.json()) == (200, cancelled.json())
 
 
-def test_a_running_turn_is_marked_and_then_final(owner: APIClient) -> None:
+def test_running_turn_is_cancelled_by_the_worker(owner: APIClient) -> None:
     owner.post_message("hello")
     claim = claim_turn(owner.id)
     path = f"{owner.path}/messages/msg_1/cancel"
@@ -121,7 +119,7 @@ def test_a_running_turn_is_marked_and_then_final(owner: APIClient) -> None:
     assert (final.status_code, final.json()["content"]) == (200, "part")
 
 
-def test_the_last_reply_can_be_asked_for_again(owner: APIClient) -> None:
+def test_last_reply_can_be_regenerated(owner: APIClient) -> None:
     owner.post_message("one")
     complete_turn(owner.id, "first")
     owner.post_message("two")

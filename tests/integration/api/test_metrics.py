@@ -44,7 +44,7 @@ def values(api: APIClient) -> dict[str, float]:
     }
 
 
-def test_the_figures_are_what_has_happened(api: APIClient, owner: APIClient) -> None:
+def test_metrics_count_turns(api: APIClient, owner: APIClient) -> None:
     owner.post_message("one")
     fake_worker.complete_turn(owner.id, "an answer")
     owner.post_message("two")
@@ -65,7 +65,7 @@ def test_the_figures_are_what_has_happened(api: APIClient, owner: APIClient) -> 
     }
 
 
-def test_buckets_grow_to_the_count(api: APIClient, owner: APIClient) -> None:
+def test_histogram_buckets_are_cumulative(api: APIClient, owner: APIClient) -> None:
     owner.post_message("one")
     fake_worker.complete_turn(owner.id, "an answer")
     samples = families(api)["parley_turn_seconds"].samples
@@ -75,13 +75,15 @@ def test_buckets_grow_to_the_count(api: APIClient, owner: APIClient) -> None:
     assert [each.labels["le"] for each in samples if "le" in each.labels][-1] == "+Inf"
 
 
-def test_every_web_process_tells_the_same(api: APIClient, owner: APIClient, api_with: Any) -> None:
+def test_all_web_processes_return_the_same_metrics(
+    api: APIClient, owner: APIClient, api_with: Any
+) -> None:
     owner.post_message("one")
     fake_worker.complete_turn(owner.id, "an answer")
     assert values(api_with()) == values(api)
 
 
-def test_the_trips_to_redis_do_not_grow_with_what_there_is(redis: Redis, api: APIClient) -> None:
+def test_redis_commands_do_not_grow_with_sessions(redis: Redis, api: APIClient) -> None:
     def commands() -> int:
         before = int(redis.info("stats")["total_commands_processed"])
         api.get("/metrics")
@@ -96,7 +98,7 @@ def test_the_trips_to_redis_do_not_grow_with_what_there_is(redis: Redis, api: AP
     assert commands() == empty
 
 
-def test_a_token_guards_them_where_one_is_set(api_with: Callable[..., APIClient]) -> None:
+def test_metrics_token_is_required_if_set(api_with: Callable[..., APIClient]) -> None:
     api = api_with(METRICS_TOKEN="of-prometheus")
     assert status_and_code(api.get("/metrics")) == (401, "invalid_token")
     for wrong in ("Bearer no", "Bearer of-prometheuS", "Basic of-prometheus", "Bearer é"):
@@ -106,7 +108,7 @@ def test_a_token_guards_them_where_one_is_set(api_with: Callable[..., APIClient]
     assert requests.get(f"{api.url}/metrics", headers=right, timeout=10).status_code == 200
 
 
-def test_without_a_token_a_foreign_name_reads_nothing(api: APIClient) -> None:
+def test_foreign_host_without_a_token_is_rejected(api: APIClient) -> None:
     rebound = {"Host": "evil.example"}
     assert status_and_code(api.get("/metrics", headers=rebound)) == (400, "invalid_host")
 
@@ -122,7 +124,7 @@ def test_without_a_token_a_foreign_name_reads_nothing(api: APIClient) -> None:
         ({"REMOTE_ADDR": "127.0.0.1", "HTTP_FORWARDED": "for=127.0.0.1"}, False),
     ],
 )
-def test_without_a_token_this_machine_may_read_them(meta: dict[str, str], passes: bool) -> None:
+def test_only_local_clients_need_no_metrics_token(meta: dict[str, str], passes: bool) -> None:
     request = RequestFactory().get("/metrics", **meta)  # type: ignore[arg-type]
     if passes:
         check_access(request)
@@ -131,13 +133,13 @@ def test_without_a_token_this_machine_may_read_them(meta: dict[str, str], passes
             check_access(request)
 
 
-def test_an_empty_token_is_no_key(settings: Settings) -> None:
+def test_empty_metrics_token_is_rejected(settings: Settings) -> None:
     settings.METRICS_TOKEN = "set"
     with pytest.raises(InvalidToken):
         check_access(RequestFactory().get("/metrics", headers={"Authorization": "Bearer "}))
 
 
-def test_the_page_on_operations_names_them_all(api: APIClient) -> None:
+def test_all_metrics_are_documented(api: APIClient) -> None:
     page = (ROOT / "docs" / "operations.md").read_text()
     for family in families(api).values():
         name = family.name + ("_total" if family.type == "counter" else "")
@@ -169,7 +171,7 @@ def labels_by_name(api: APIClient) -> dict[str, set[str]]:
     return found
 
 
-def test_dashboard_and_alerts_ask_for_what_is_told(api: APIClient, owner: APIClient) -> None:
+def test_dashboard_and_alerts_use_existing_metrics(api: APIClient, owner: APIClient) -> None:
     owner.post_message("one")
     fake_worker.fail_turn(owner.id)
     known = labels_by_name(api)
@@ -192,7 +194,7 @@ def test_dashboard_and_alerts_ask_for_what_is_told(api: APIClient, owner: APICli
     } | {"parley_circuit_failures"}
 
 
-def test_the_dashboard_is_one_that_grafana_can_show() -> None:
+def test_dashboard_is_valid() -> None:
     dashboard = json.loads((DEPLOY / "grafana" / "parley.json").read_text())
     ids = [panel["id"] for panel in dashboard["panels"]]
     assert len(set(ids)) == len(ids)
@@ -208,7 +210,7 @@ def test_the_dashboard_is_one_that_grafana_can_show() -> None:
         assert panel["datasource"]["uid"] == "${datasource}"
 
 
-def test_alerts_are_rules_that_prometheus_can_load() -> None:
+def test_alert_rules_are_valid() -> None:
     names = [rule["alert"] for rule in alerts()]
     assert len(set(names)) == len(names)
     for rule in alerts():

@@ -22,13 +22,13 @@ from tests.integration.api.client import APIClient, RawConnection, error_code, s
         "/%00",
     ],
 )
-def test_an_unknown_path_is_a_json_404(api: APIClient, path: str) -> None:
+def test_unknown_path_returns_json_404(api: APIClient, path: str) -> None:
     assert status_and_code(api.get(path)) == (404, "not_found")
 
 
 @pytest.mark.security("S07", "S09")
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_no_csrf_token_is_asked_for_where_there_is_no_form(api: APIClient, method: str) -> None:
+def test_unknown_path_requires_no_csrf_token(api: APIClient, method: str) -> None:
     assert status_and_code(api.request(method, "/messages/")) == (404, "not_found")
     assert status_and_code(api.request(method, "/")) == (403, "not_allowed")
 
@@ -49,7 +49,7 @@ def test_no_csrf_token_is_asked_for_where_there_is_no_form(api: APIClient, metho
         ("GET", "/sessions/x/reset"),
     ],
 )
-def test_a_wrong_method_is_a_json_405(api: APIClient, method: str, path: str) -> None:
+def test_wrong_method_returns_json_405(api: APIClient, method: str, path: str) -> None:
     answer = api.request(method, path)
     assert status_and_code(answer) == (405, "method_not_allowed")
     assert method not in answer.headers["Allow"]
@@ -60,7 +60,7 @@ def test_a_wrong_method_is_a_json_405(api: APIClient, method: str, path: str) ->
     "name",
     ["{0}", "*", "a{b}c", "ses_*", "a%0d%0ab", "a%20b", "%E2%82%AC", "%7B1%7D", "a" * 2000],
 )
-def test_strange_ids_are_not_found_and_leave_no_key(
+def test_malformed_ids_are_not_found_and_leave_no_key(
     owner: APIClient, redis: Redis, name: str
 ) -> None:
     keys = set(redis.scan_iter())
@@ -102,13 +102,13 @@ def test_strange_ids_are_not_found_and_leave_no_key(
         ("/messages/msg_1", "x=1"),
     ],
 )
-def test_bad_query_parameters_are_refused(owner: APIClient, path: str, query: str) -> None:
+def test_invalid_query_parameters_are_rejected(owner: APIClient, path: str, query: str) -> None:
     owner.post_message("hello")
     assert status_and_code(owner.get(f"{owner.path}{path}?{query}")) == (400, "invalid_request")
 
 
 @pytest.mark.security("S18")
-def test_a_cursor_from_the_future_gives_the_session_as_it_is(owner: APIClient) -> None:
+def test_future_cursor_returns_the_current_session(owner: APIClient) -> None:
     """A client that was restored from elsewhere finds back."""
     session = owner.get_session(after=1000, wait=5)
     assert (session["seq"], session["messages"]) == (0, [])
@@ -116,7 +116,7 @@ def test_a_cursor_from_the_future_gives_the_session_as_it_is(owner: APIClient) -
 
 @pytest.mark.security("S35")
 @pytest.mark.parametrize("path", ["/live", "/nope", "/sessions/x", "/sessions/x?wait=1", "/models"])
-def test_every_answer_of_the_api_is_guarded(api: APIClient, path: str) -> None:
+def test_api_responses_have_security_headers(api: APIClient, path: str) -> None:
     headers = api.get(path).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"
@@ -128,7 +128,7 @@ def test_every_answer_of_the_api_is_guarded(api: APIClient, path: str) -> None:
 
 @pytest.mark.security("S35")
 @pytest.mark.parametrize("path", ["/", "/docs", "/admin/login/", "/static/chat/docs.js"])
-def test_every_page_and_file_is_guarded(api: APIClient, path: str) -> None:
+def test_pages_and_files_have_security_headers(api: APIClient, path: str) -> None:
     answer = api.get(path)
     assert answer.status_code == 200
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -142,17 +142,17 @@ def test_every_page_and_file_is_guarded(api: APIClient, path: str) -> None:
 @pytest.mark.security("S36")
 @pytest.mark.parametrize("host", ["evil.example", "", "localhost.evil.example", "127.0.0.1:x"])
 @pytest.mark.parametrize("path", ["/models", "/sessions/x?wait=1", "/admin/", "/nope"])
-def test_a_foreign_host_is_refused(api: APIClient, path: str, host: str) -> None:
+def test_foreign_host_is_rejected(api: APIClient, path: str, host: str) -> None:
     assert status_and_code(api.get(path, headers={"Host": host})) == (400, "invalid_host")
 
 
-def test_probes_may_come_by_any_address(api: APIClient) -> None:
+def test_health_checks_accept_any_host(api: APIClient) -> None:
     for path in ("/live", "/ready"):
         assert api.get(path, headers={"Host": "10.1.2.3:8000"}).status_code == 200
 
 
 @pytest.mark.security("S36")
-def test_pages_of_other_origins_may_not_read_the_answers(api: APIClient) -> None:
+def test_other_origins_get_no_cors_headers(api: APIClient) -> None:
     evil = {"Origin": "https://evil.example"}
     assert "Access-Control-Allow-Origin" not in api.get("/models", headers=evil).headers
     preflight = api.request(
@@ -162,7 +162,7 @@ def test_pages_of_other_origins_may_not_read_the_answers(api: APIClient) -> None
 
 
 @pytest.mark.security("S36")
-def test_pages_of_listed_origins_may(api_with: Callable[..., APIClient]) -> None:
+def test_listed_origins_get_cors_headers(api_with: Callable[..., APIClient]) -> None:
     api = api_with(CORS_ORIGINS="https://chat.example,https://two.example")
     origin = {"Origin": "https://two.example"}
     preflight = api.request(
@@ -181,7 +181,7 @@ def test_pages_of_listed_origins_may(api_with: Callable[..., APIClient]) -> None
     )
 
 
-def test_a_request_id_is_kept_if_it_is_sane(api: APIClient) -> None:
+def test_valid_request_id_is_kept(api: APIClient) -> None:
     for given in ("req-1", "a.b_C-9", "x" * 64):
         assert api.get("/live", headers={"X-Request-ID": given}).headers["X-Request-ID"] == given
     for given in ("x" * 65, "a b", 'a"b', "é", ""):
@@ -190,7 +190,7 @@ def test_a_request_id_is_kept_if_it_is_sane(api: APIClient) -> None:
 
 
 @pytest.mark.security("S40")
-def test_an_unexpected_exception_tells_nothing_but_an_id(
+def test_unexpected_exception_reveals_only_a_request_id(
     parley: Stack, owner: APIClient, redis: Redis
 ) -> None:
     """A stored message that is no message is as unexpected as it gets."""
@@ -210,13 +210,13 @@ def test_an_unexpected_exception_tells_nothing_but_an_id(
 
 
 @pytest.mark.security("S07")
-def test_form_posts_of_the_admin_need_a_csrf_token(api: APIClient) -> None:
+def test_admin_forms_require_a_csrf_token(api: APIClient) -> None:
     answer = api.request("POST", "/admin/login/", data={"username": "a", "password": "b"})
     assert answer.status_code == 403
 
 
 @pytest.mark.security("S22")
-def test_a_header_with_an_underscore_is_dropped(api_with: Callable[..., APIClient]) -> None:
+def test_header_with_underscore_is_ignored(api_with: Callable[..., APIClient]) -> None:
     """It would pass for the proxy's own."""
     api = api_with(CHAT_TRUSTED_PROXIES="1", CHAT_SESSIONS_BURST="1", CHAT_SESSIONS_PER_MINUTE="1")
     api.open_session()
@@ -247,7 +247,7 @@ def test_a_header_with_an_underscore_is_dropped(api_with: Callable[..., APIClien
         b"GET /models HTTP/1.1\r\nAuthorization: \xff\xff",
     ],
 )
-def test_no_bytes_bring_an_exception(parley: Stack, api: APIClient, line: bytes) -> None:
+def test_malformed_bytes_cause_no_exception(parley: Stack, api: APIClient, line: bytes) -> None:
     logged = len(parley.web().log)
     with RawConnection(api.url) as wire:
         wire.send(line, b"\r\nHost: ", wire.host.encode(), b"\r\n\r\n")

@@ -14,7 +14,7 @@ from tests.harness.wait import wait_until
 from tests.integration.api.client import APIClient, status_and_code
 
 
-def test_models_are_listed_without_what_they_are_asked_by(
+def test_model_list_reveals_no_url_or_token(
     api_with: Callable[..., APIClient],
 ) -> None:
     api = api_with(MODEL_URL="http://127.0.0.1:9/secret-place", MODEL_TOKEN="secret-key")
@@ -24,7 +24,7 @@ def test_models_are_listed_without_what_they_are_asked_by(
     assert "secret" not in answer.text
 
 
-def test_a_web_process_without_redis_lives_but_is_not_ready(
+def test_web_process_without_redis_is_live_but_not_ready(
     build_stack: Callable[..., Stack],
 ) -> None:
     stack = build_stack()
@@ -43,7 +43,7 @@ def test_a_web_process_without_redis_lives_but_is_not_ready(
     wait_until(lambda: api.get("/ready").status_code == 200)
 
 
-def test_the_schema_is_there_for_all_who_ask_a_new_process_at_once(
+def test_concurrent_first_schema_requests_succeed(
     api_with: Callable[..., APIClient],
 ) -> None:
     api = api_with()
@@ -52,7 +52,7 @@ def test_the_schema_is_there_for_all_who_ask_a_new_process_at_once(
     assert len({answer.content for answer in answers}) == 1
 
 
-def test_the_schema_is_sound_and_names_every_path(api: APIClient) -> None:
+def test_schema_is_valid_and_complete(api: APIClient) -> None:
     raw = api.get("/schema").json()
     schema = schemathesis.openapi.from_dict(raw)
     schema.validate()
@@ -74,7 +74,7 @@ def test_the_schema_is_sound_and_names_every_path(api: APIClient) -> None:
     }
 
 
-def test_the_page_of_the_api_has_every_call_and_no_other(api: APIClient) -> None:
+def test_all_operations_are_documented(api: APIClient) -> None:
     text = (ROOT / "docs" / "api.md").read_text()
     page = text.partition("\n## Endpoints\n")[2].partition("\n## ")[0]
     told = re.findall(r"`([A-Z]+) (/[^`? ]*)", "".join(re.findall(r"^\| (`.*?) \| \d", page, re.M)))
@@ -88,7 +88,7 @@ def without_names(call: tuple[str, str]) -> tuple[str, str]:
     return call[0], re.sub(r"\{\w+\}", "{}", call[1])
 
 
-def test_the_schema_tells_of_the_event_stream_as_it_is(owner: APIClient) -> None:
+def test_schema_describes_the_event_stream(owner: APIClient) -> None:
     told = owner.get("/schema").json()["paths"]["/sessions/{session_id}/events"]["get"]
     assert {each["name"] for each in told["parameters"]} == {
         *("session_id", "after", "ticket", "Last-Event-ID")
@@ -106,7 +106,7 @@ def test_the_schema_tells_of_the_event_stream_as_it_is(owner: APIClient) -> None
     assert asked.keys() <= told["responses"].keys()
 
 
-def test_the_docs_page_loads_nothing_from_elsewhere_and_runs_nothing_inline(api: APIClient) -> None:
+def test_docs_page_has_no_external_or_inline_code(api: APIClient) -> None:
     page = api.get("/docs").text
     sources = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert sources

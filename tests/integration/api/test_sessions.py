@@ -7,7 +7,7 @@ from tests.integration.api.client import APIClient, status_and_code
 from tests.integration.api.fake_worker import append_text, claim_turn, complete_turn, finish_turn
 
 
-def test_a_session_opens_with_defaults(api: APIClient) -> None:
+def test_new_session_has_defaults(api: APIClient) -> None:
     answer = api.post("/sessions")
     assert answer.status_code == 201
     session = answer.json()
@@ -19,11 +19,11 @@ def test_a_session_opens_with_defaults(api: APIClient) -> None:
     assert (session["name"], session["model"], session["system_prompt"]) == ("", "default", None)
 
 
-def test_a_session_opens_without_a_body(api: APIClient) -> None:
+def test_session_can_be_created_without_a_body(api: APIClient) -> None:
     assert api.request("POST", "/sessions").status_code == 201
 
 
-def test_a_session_is_opened_as_it_is_told(api: APIClient) -> None:
+def test_new_session_has_the_requested_fields(api: APIClient) -> None:
     fields = {
         "name": "Größe",
         "system_prompt": 'Be "brief".',
@@ -58,7 +58,7 @@ def test_a_session_is_opened_as_it_is_told(api: APIClient) -> None:
         ({"system_prompt": "x" * 40_000}, "system_prompt"),
     ],
 )
-def test_what_a_session_cannot_be_is_refused(
+def test_invalid_session_fields_are_rejected(
     api: APIClient, owner: APIClient, fields: dict[str, object], param: str
 ) -> None:
     for answer in (api.post("/sessions", fields), owner.request("PATCH", owner.path, json=fields)):
@@ -66,13 +66,13 @@ def test_what_a_session_cannot_be_is_refused(
         assert answer.json()["error"]["param"] == param
 
 
-def test_an_unknown_model_is_refused(api: APIClient) -> None:
+def test_unknown_model_is_rejected(api: APIClient) -> None:
     answer = api.post("/sessions", {"model": "nope"})
     assert status_and_code(answer) == (400, "unknown_model")
     assert answer.json()["error"]["param"] == "model"
 
 
-def test_without_a_secret_there_are_no_webhooks(api: APIClient, owner: APIClient) -> None:
+def test_webhook_requires_a_secret(api: APIClient, owner: APIClient) -> None:
     wish = {"webhook_url": "https://example.org/hook"}
     for answer in (api.post("/sessions", wish), owner.request("PATCH", owner.path, json=wish)):
         assert status_and_code(answer) == (400, "invalid_request")
@@ -80,7 +80,7 @@ def test_without_a_secret_there_are_no_webhooks(api: APIClient, owner: APIClient
     assert api.post("/sessions", {"webhook_url": None}).json()["webhook_url"] is None
 
 
-def test_a_session_is_changed(owner: APIClient) -> None:
+def test_session_can_be_updated(owner: APIClient) -> None:
     changes = {"name": "new", "metadata": {"x": 1}, "context": {"messages": 2}, "ttl": 100}
     changed = owner.request("PATCH", owner.path, json=changes)
     assert changed.status_code == 200
@@ -94,7 +94,7 @@ def test_a_session_is_changed(owner: APIClient) -> None:
 
 
 @pytest.mark.security("S41")
-def test_a_deleted_session_leaves_no_key(owner: APIClient, redis: Redis) -> None:
+def test_deleted_session_leaves_no_key(owner: APIClient, redis: Redis) -> None:
     owner.post_message("hello")
     claim = claim_turn(owner.id)
     append_text(claim, "he")
@@ -108,7 +108,7 @@ def test_a_deleted_session_leaves_no_key(owner: APIClient, redis: Redis) -> None
     assert status_and_code(owner.request("DELETE", owner.path)) == (404, "session_not_found")
 
 
-def test_a_reset_clears_the_history_and_keeps_the_session(owner: APIClient) -> None:
+def test_reset_deletes_messages_and_keeps_the_session(owner: APIClient) -> None:
     owner.post_message("one")
     complete_turn(owner.id, "two")
     owner.post_message("three")
@@ -118,7 +118,7 @@ def test_a_reset_clears_the_history_and_keeps_the_session(owner: APIClient) -> N
     assert owner.post_message("again")["message"]["id"] == "msg_5"
 
 
-def test_a_snapshot_tells_only_what_has_changed_since(owner: APIClient) -> None:
+def test_snapshot_contains_only_later_changes(owner: APIClient) -> None:
     owner.post_message("one")
     complete_turn(owner.id, "first")
     seq = owner.get_session()["seq"]
@@ -129,7 +129,7 @@ def test_a_snapshot_tells_only_what_has_changed_since(owner: APIClient) -> None:
     assert owner.get_session(limit=1)["has_more"] is True
 
 
-def test_an_unchanged_snapshot_is_a_304_without_a_body(owner: APIClient) -> None:
+def test_unchanged_session_returns_304_without_a_body(owner: APIClient) -> None:
     owner.post_message("one")
     etag = owner.get().headers["ETag"]
     same = owner.get(headers={"If-None-Match": etag})
@@ -144,7 +144,7 @@ def test_an_unchanged_snapshot_is_a_304_without_a_body(owner: APIClient) -> None
     assert owner.get(headers={"If-None-Match": etag}).status_code == 200
 
 
-def test_a_growing_reply_is_seen_and_polled_for_sooner(owner: APIClient) -> None:
+def test_partial_reply_is_visible_and_polled_faster(owner: APIClient) -> None:
     assert owner.get_session()["next_poll"] == 5
     owner.post_message("hello")
     assert (owner.get_session()["status"], owner.get_session()["next_poll"]) == ("busy", 0.5)

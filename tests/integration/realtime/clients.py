@@ -13,10 +13,10 @@ from websockets.typing import Origin
 from tests.integration.api.client import APIClient
 
 Event = dict[str, Any]
+# The origin of the server's own pages.
 OWN_ORIGIN = "own"
-"""The origin of the server's own pages."""
+# Seconds for one event.
 TIMEOUT = 10.0
-"""Seconds for one event."""
 
 
 class WebSocketClient:

@@ -15,6 +15,7 @@ from tests.harness.stack import Stack
 from tests.integration.api.client import APIClient
 from tests.integration.realtime.clients import EventStreamClient, WebSocketClient
 
+# Bounds that a test can meet.
 LOW_LIMITS = {
     "CHAT_AUTH_TIMEOUT": "2",
     "CHAT_MAX_SUBSCRIBERS": "3",
@@ -27,12 +28,11 @@ LOW_LIMITS = {
     "CHAT_TICKET_TTL": "2",
     "CHAT_URL_TOKENS": "False",
 }
-"""Bounds that a test can meet."""
+# A day ahead of Redis's, whose time is the one that counts.
 WRONG_CLOCK = {
     "PYTHONPATH": str(Path(__file__).parents[2] / "acceptance" / "clock"),
     "CLOCK_SHIFT": "86400",
 }
-"""A day ahead of Redis's, whose time is the one that counts."""
 NO_RATE_LIMITS = {"CHAT_MESSAGES_PER_MINUTE": "0", "CHAT_SESSIONS_PER_MINUTE": "0"}
 
 

@@ -12,7 +12,7 @@ from tests.integration.realtime.clients import EventStreamClient
 Streams = Callable[..., EventStreamClient]
 
 
-def test_the_headers_keep_proxies_from_holding_it_back(owner: APIClient, stream: Streams) -> None:
+def test_headers_prevent_proxy_buffering(owner: APIClient, stream: Streams) -> None:
     headers = stream(owner).response.headers
     assert headers["Content-Type"] == "text/event-stream"
     assert headers["Cache-Control"] == "no-store, no-transform"
@@ -21,11 +21,11 @@ def test_the_headers_keep_proxies_from_holding_it_back(owner: APIClient, stream:
     assert "Content-Length" not in headers
 
 
-def test_it_says_first_when_to_come_back(owner: APIClient, stream: Streams) -> None:
+def test_stream_starts_with_a_retry_delay(owner: APIClient, stream: Streams) -> None:
     assert 1000 <= int(stream(owner).read_block()["retry"]) <= 3000
 
 
-def test_it_brings_what_is_kept_and_then_what_happens(owner: APIClient, stream: Streams) -> None:
+def test_stream_sends_logged_and_new_events(owner: APIClient, stream: Streams) -> None:
     owner.post_message("hello")
     opened = stream(owner)
     assert opened.receive()["seq"] == 1
@@ -33,7 +33,7 @@ def test_it_brings_what_is_kept_and_then_what_happens(owner: APIClient, stream: 
     assert [event["seq"] for event in opened.receive_until("message.completed")] == [2, 3, 4]
 
 
-def test_it_resumes_by_its_last_id_before_all_else(owner: APIClient, stream: Streams) -> None:
+def test_last_event_id_takes_precedence_over_after(owner: APIClient, stream: Streams) -> None:
     owner.post_message("hello")
     complete_turn(owner.id, "Hi!")
     assert stream(owner, after=2).receive()["seq"] == 3
@@ -41,7 +41,7 @@ def test_it_resumes_by_its_last_id_before_all_else(owner: APIClient, stream: Str
     assert stream(owner, after=1, last_event_id=3).receive()["seq"] == 4
 
 
-def test_a_gap_has_the_id_to_ask_from_again(owner: APIClient, stream: Streams) -> None:
+def test_gap_has_the_requested_seq_as_id(owner: APIClient, stream: Streams) -> None:
     owner.post_message("hello")
     opened = stream(owner, after=1000)
     opened.read_block()
@@ -50,7 +50,7 @@ def test_a_gap_has_the_id_to_ask_from_again(owner: APIClient, stream: Streams) -
     assert (snapshot["event"], snapshot["id"]) == ("snapshot", "1")
 
 
-def test_comments_show_that_it_lives(hasty: APIClient, stream: Streams) -> None:
+def test_heartbeats_are_comments(hasty: APIClient, stream: Streams) -> None:
     opened = stream(hasty)
     opened.read_block()
     assert opened.read_block() == {"": ""}
@@ -69,20 +69,20 @@ def test_comments_show_that_it_lives(hasty: APIClient, stream: Streams) -> None:
         ({"params": {"ticket": "x"}}, "invalid_token"),
     ],
 )
-def test_what_is_asked_wrongly_is_refused_as_ever(
+def test_invalid_request_is_rejected(
     owner: APIClient, arguments: dict[str, dict[str, str]], code: str
 ) -> None:
     assert status_and_code(owner.get(f"{owner.path}/events", **arguments))[1] == code
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
-def test_it_can_only_be_read(owner: APIClient, method: str) -> None:
+def test_stream_allows_only_get(owner: APIClient, method: str) -> None:
     answer = owner.request(method, f"{owner.path}/events", json={})
     assert status_and_code(answer) == (405, "method_not_allowed")
     assert answer.headers["Allow"] == "GET"
 
 
-def test_pages_of_listed_origins_may_follow(owner: APIClient, stream: Streams) -> None:
+def test_listed_origins_may_open_a_stream(owner: APIClient, stream: Streams) -> None:
     asked = requests.options(
         f"{owner.url}{owner.path}/events",
         headers={"Origin": "https://listed.example", "Access-Control-Request-Method": "GET"},

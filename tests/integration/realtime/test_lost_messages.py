@@ -16,8 +16,8 @@ from tests.integration.realtime.clients import EventStreamClient, WebSocketClien
 
 Sockets = Callable[..., WebSocketClient]
 Streams = Callable[..., EventStreamClient]
+# Seconds: what is promised, and what a busy machine may add.
 MAX_DELAY = 1.0 + 2.0
-"""Seconds: what is promised, and what a busy machine may add."""
 
 
 class LossyProxy(Proxy):
@@ -58,7 +58,7 @@ def unheard(owner: APIClient, web: str) -> APIClient:
     return APIClient(web, id=owner.id, token=owner.token)
 
 
-def test_every_event_comes_within_a_second(
+def test_every_event_arrives_within_a_second(
     owner: APIClient, unheard: APIClient, socket: Sockets, stream: Streams, deaf: LossyProxy
 ) -> None:
     opened, streamed = socket(unheard), stream(unheard)
@@ -80,7 +80,7 @@ def test_every_event_comes_within_a_second(
     assert deaf.dropped
 
 
-def test_a_long_poll_wakes_within_a_second(owner: APIClient, unheard: APIClient) -> None:
+def test_long_poll_wakes_within_a_second(owner: APIClient, unheard: APIClient) -> None:
     with ThreadPoolExecutor(1) as threads:
         polled = threads.submit(unheard.get, params={"after": 0, "wait": 20})
         time_of_post = time.monotonic()
@@ -90,7 +90,7 @@ def test_a_long_poll_wakes_within_a_second(owner: APIClient, unheard: APIClient)
 
 
 @pytest.mark.security("S05")
-def test_a_session_that_ends_unheard_ends_what_follows_it(
+def test_session_end_is_noticed_without_a_message(
     owner: APIClient, unheard: APIClient, socket: Sockets
 ) -> None:
     """The same for a token that is replaced."""

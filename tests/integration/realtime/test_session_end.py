@@ -19,12 +19,12 @@ from tests.integration.realtime.clients import EventStreamClient, WebSocketClien
 
 Sockets = Callable[..., WebSocketClient]
 Streams = Callable[..., EventStreamClient]
+# Seconds, by the table of what is refused (S05).
 AT_MOST = 5.0
-"""Seconds, by the table of what is refused (S05)."""
 
 
 @pytest.mark.security("S05")
-def test_a_new_token_ends_what_the_old_one_follows(
+def test_token_rotation_closes_old_subscriptions(
     owner: APIClient, socket: Sockets, stream: Streams
 ) -> None:
     owner.post_message("hello")
@@ -39,7 +39,7 @@ def test_a_new_token_ends_what_the_old_one_follows(
     socket(owner).wait_until_authenticated()
 
 
-def test_a_frame_with_an_old_token_is_refused(owner: APIClient, socket: Sockets) -> None:
+def test_command_with_an_old_token_is_rejected(owner: APIClient, socket: Sockets) -> None:
     owner.post_message("hello")
     opened = socket(owner)
     assert opened.receive()["seq"] == 1
@@ -50,7 +50,7 @@ def test_a_frame_with_an_old_token_is_refused(owner: APIClient, socket: Sockets)
     assert owner.get().status_code == 404
 
 
-def test_a_deleted_session_says_good_bye(
+def test_deleted_session_sends_a_last_event(
     owner: APIClient, socket: Sockets, stream: Streams
 ) -> None:
     owner.post_message("hello")
@@ -68,7 +68,7 @@ def test_a_deleted_session_says_good_bye(
 
 @pytest.mark.security("S05")
 @pytest.mark.parametrize("is_swept", [True, False])
-def test_an_expired_session_says_good_bye(
+def test_expired_session_sends_a_last_event(
     parley: Stack, socket: Sockets, stream: Streams, *, is_swept: bool
 ) -> None:
     """Whether a worker takes it away or none is there to."""
@@ -83,7 +83,7 @@ def test_an_expired_session_says_good_bye(
     assert [event["type"] for event in streamed.receive_all()] == ["session.expired"]
 
 
-def test_a_session_that_vanishes_unheard_is_found_gone(
+def test_lost_session_is_reported_as_deleted(
     owner: APIClient, socket: Sockets, redis: Redis
 ) -> None:
     owner.post_message("hello")
@@ -94,7 +94,7 @@ def test_a_session_that_vanishes_unheard_is_found_gone(
     assert opened.close_code(AT_MOST) == 4404
 
 
-def test_the_good_bye_is_of_the_stores_time(hasty: APIClient, socket: Sockets) -> None:
+def test_last_event_has_the_time_of_redis(hasty: APIClient, socket: Sockets) -> None:
     """As all events are; the clock of the web is wrong."""
     hasty.post_message("hello")
     opened = socket(hasty)
@@ -104,7 +104,7 @@ def test_the_good_bye_is_of_the_stores_time(hasty: APIClient, socket: Sockets) -
     assert before <= opened.receive(AT_MOST)["created_at"] < before + 3600
 
 
-def test_a_web_that_is_stopped_lets_all_come_to_an_end(
+def test_stopped_web_process_closes_all_subscriptions(
     parley: Stack, tmp_path: Path, socket: Sockets, stream: Streams, redis: Redis
 ) -> None:
     other = Stack(tmp_path, env={"REDIS_URL": parley.redis.url})

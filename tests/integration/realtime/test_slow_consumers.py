@@ -36,17 +36,17 @@ from tests.integration.realtime.clients import WebSocketClient
 from tests.integration.realtime.conftest import LOW_LIMITS
 
 PIECE = "x" * 256 * 1024
+# 10 MB.
 PIECE_COUNT = 40
-"""10 MB."""
+# Asks nobody who he is.
 INSECURE_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""Asks nobody who he is."""
 INSECURE_TLS.check_hostname, INSECURE_TLS.verify_mode = False, ssl.CERT_NONE
+# Seconds: the 5 that are promised, and as many for a machine that stands still. Without being hung
+# up on he would keep his connection for `SOCKET_PATIENCE`, 15 s, or for the 30 that TLS waits.
 ABORT_TIMEOUT = 10.0
-"""Seconds: the 5 that are promised, and as many for a machine that stands still. Without being hung
-up on he would keep his connection for `SOCKET_PATIENCE`, 15 s, or for the 30 that TLS waits."""
+# Bytes that a client's kernel takes in while the client reads nothing; the server's own buffers for
+# it hold a few megabytes.
 RECEIVE_BUFFER = 65536
-"""Bytes that a client's kernel takes in while the client reads nothing; the server's own buffers
-for it hold a few megabytes."""
 
 
 def connect_slow(owner: APIClient) -> sockets.socket:
@@ -83,7 +83,7 @@ def append_pieces(claim: Claim, pieces: int) -> str:
 
 
 @pytest.mark.security("S25")
-def test_a_socket_that_reads_nothing_is_cut_off_and_resumes(
+def test_slow_websocket_is_disconnected_and_resumes(
     hasty: APIClient, flood: Callable[[], float], hasty_stack: Stack, redis: Redis
 ) -> None:
     web = hasty_stack.web()
@@ -114,7 +114,7 @@ def test_a_socket_that_reads_nothing_is_cut_off_and_resumes(
     assert seqs + read_quickly(hasty, seqs[-1]) == list(range(2, 3 + PIECE_COUNT + 1))
 
 
-def test_a_quick_reader_beside_a_slow_one_gets_everything(
+def test_fast_client_next_to_a_slow_one_gets_everything(
     hasty: APIClient, flood: Callable[[], float], dead: sockets.socket
 ) -> None:
     assert dead.recv(12, sockets.MSG_PEEK)
@@ -184,7 +184,7 @@ def dead(request: pytest.FixtureRequest, hasty: APIClient) -> Iterator[sockets.s
 
 
 @pytest.mark.security("S25")
-def test_who_never_reads_again_is_hung_up_on(
+def test_client_that_stops_reading_is_disconnected(
     dead: sockets.socket, flood: Callable[[], float], hasty_stack: Stack, redis: Redis
 ) -> None:
     """F26: within 30 s, however patient his kernel is; then nothing is followed for him."""
@@ -203,7 +203,7 @@ def test_who_never_reads_again_is_hung_up_on(
 
 @pytest.mark.security("S25")
 @pytest.mark.parametrize("way", [*TRANSPORTS, "page"])
-def test_who_never_reads_what_he_has_missed_is_hung_up_on(
+def test_client_that_does_not_read_a_gap_is_disconnected(
     hasty: APIClient, flood: Callable[[], float], redis: Redis, way: str
 ) -> None:
     """The snapshot that stands for events no longer kept has to be read in time, too."""
@@ -219,7 +219,7 @@ def test_who_never_reads_what_he_has_missed_is_hung_up_on(
 @pytest.mark.security("S05")
 @pytest.mark.parametrize("way", TRANSPORTS)
 @pytest.mark.parametrize("pieces", [0, 4, PIECE_COUNT])
-def test_who_never_reads_keeps_no_connection_by_an_old_token(
+def test_slow_client_with_an_old_token_is_disconnected(
     owner: APIClient, redis: Redis, way: str, pieces: int
 ) -> None:
     """Whether nothing waits for him, more than his kernel takes, or more than the server keeps."""
@@ -237,7 +237,7 @@ def test_who_never_reads_keeps_no_connection_by_an_old_token(
 
 @pytest.mark.security("S05")
 @pytest.mark.parametrize(("loop", "way"), list(zip(LOOPS, TRANSPORTS, strict=True)))
-def test_nor_does_he_over_tls(
+def test_slow_tls_client_with_an_old_token_is_disconnected(
     owner: APIClient, secure: Callable[[str], Process], redis: Redis, way: str, loop: str
 ) -> None:
     """Which would wait for him to agree that the connection ends."""
@@ -279,7 +279,7 @@ def secure(
         stack.shut_down()
 
 
-def test_who_leaves_with_requests_behind_his_stream_is_followed_for_no_more(
+def test_disconnect_with_pipelined_request_ends_subscription(
     owner: APIClient, secure: Callable[[str], Process], redis: Redis
 ) -> None:
     """The server is told that the connection is lost for the last request, which still waits."""
@@ -291,7 +291,7 @@ def test_who_leaves_with_requests_behind_his_stream_is_followed_for_no_more(
     wait_until(lambda: not redis.pubsub_channels())
 
 
-def test_who_reads_slowly_but_steadily_gets_all(
+def test_slow_but_steady_client_gets_everything(
     hasty: APIClient, flood: Callable[[], float]
 ) -> None:
     """Twice as long as somebody may keep the server waiting who reads nothing meanwhile."""
@@ -332,7 +332,7 @@ class WritingProtocol(WriteTimeoutMixin, RecordingProtocol):
 
 
 @pytest.mark.security("S25")
-def test_who_sends_no_more_and_reads_nothing_is_hung_up_on_however_little_waits_for_him(
+def test_half_closed_client_is_disconnected(
     settings: Settings,
 ) -> None:
     """The loop closes the connection by itself then, and would wait for him for ever."""

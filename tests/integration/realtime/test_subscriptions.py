@@ -299,7 +299,7 @@ def test_token_of_deleted_session_gets_nothing_of_successor(
 
 
 @pytest.mark.security("S05")
-def test_nor_if_deleted_before_subscribe_is_confirmed(
+def test_token_of_session_deleted_before_subscribe_gets_nothing(
     monkeypatch: pytest.MonkeyPatch, redis: Redis
 ) -> None:
     caller = tokens.caller_from_token(sessions.open_session(name="one", key="another key")[0])

@@ -29,7 +29,7 @@ def status(owner: APIClient, ticket: str) -> int:
 
 
 @pytest.mark.security("S04")
-def test_a_ticket_opens_one_socket_once(owner: APIClient, socket: Sockets) -> None:
+def test_ticket_opens_one_websocket_once(owner: APIClient, socket: Sockets) -> None:
     ticket = issue(owner)
     socket(owner, query=f"?ticket={ticket}").wait_until_authenticated()
     assert socket(owner, query=f"?ticket={ticket}").close_code() == 4401
@@ -37,7 +37,7 @@ def test_a_ticket_opens_one_socket_once(owner: APIClient, socket: Sockets) -> No
 
 
 @pytest.mark.security("S04")
-def test_a_ticket_opens_one_event_stream_once(
+def test_ticket_opens_one_event_stream_once(
     owner: APIClient, socket: Sockets, stream: Streams
 ) -> None:
     ticket = issue(owner)
@@ -48,7 +48,7 @@ def test_a_ticket_opens_one_event_stream_once(
     assert socket(owner, query=f"?ticket={ticket}").close_code() == 4401
 
 
-def test_the_answer_says_how_long_a_ticket_is_good_for(owner: APIClient) -> None:
+def test_ticket_response_contains_its_ttl(owner: APIClient) -> None:
     answer = owner.post(f"{owner.path}/ticket", {}).json()
     assert answer.keys() == {"ticket", "expires_in"}
     assert answer["expires_in"] == 30
@@ -56,7 +56,7 @@ def test_the_answer_says_how_long_a_ticket_is_good_for(owner: APIClient) -> None
 
 
 @pytest.mark.security("S04")
-def test_an_old_ticket_is_worth_nothing(hasty: APIClient, redis: Redis) -> None:
+def test_expired_ticket_is_rejected(hasty: APIClient, redis: Redis) -> None:
     early = issue(hasty)
     until = now(redis) + 2.1
     wait_until(lambda: now(redis) > until)
@@ -72,7 +72,7 @@ def now(redis: Redis) -> float:
 
 
 @pytest.mark.security("S04")
-def test_a_ticket_opens_no_other_session(owner: APIClient, socket: Sockets) -> None:
+def test_ticket_opens_no_other_session(owner: APIClient, socket: Sockets) -> None:
     other = APIClient(owner.url).open_session()
     ticket = issue(owner)
     assert socket(other, query=f"?ticket={ticket}").close_code() == 4401
@@ -82,26 +82,26 @@ def test_a_ticket_opens_no_other_session(owner: APIClient, socket: Sockets) -> N
     assert status(owner, ticket) == 200
 
 
-def test_a_ticket_dies_with_its_token(owner: APIClient) -> None:
+def test_token_rotation_invalidates_tickets(owner: APIClient) -> None:
     ticket = issue(owner)
     owner.post(f"{owner.path}/token", {})
     assert status(owner, ticket) == 401
 
 
-def test_a_ticket_dies_with_its_session(owner: APIClient, redis: Redis) -> None:
+def test_deleted_session_invalidates_tickets(owner: APIClient, redis: Redis) -> None:
     ticket = issue(owner)
     owner.request("DELETE", owner.path)
     assert status(owner, ticket) == 401
     assert [key for key in redis.scan_iter() if owner.id.encode() in key] == []
 
 
-def test_only_so_many_tickets_are_kept(owner: APIClient) -> None:
+def test_oldest_ticket_beyond_the_limit_is_removed(owner: APIClient) -> None:
     tickets = [issue(owner) for _ in range(21)]
     assert status(owner, tickets[0]) == 401
     assert status(owner, tickets[1]) == 200
 
 
-def test_the_same_key_gives_the_same_ticket(owner: APIClient) -> None:
+def test_repeated_key_returns_the_same_ticket(owner: APIClient) -> None:
     first, again = (issue(owner, Idempotency_Key="once-and-again") for _ in range(2))
     assert first == again
     assert issue(owner, Idempotency_Key="another-key") != first
@@ -112,12 +112,12 @@ def test_the_same_key_gives_the_same_ticket(owner: APIClient) -> None:
 
 @pytest.mark.security("S04")
 @pytest.mark.parametrize("ticket", ["", "tkt_", "x" * 5000, "tkt_\N{GREEK SMALL LETTER ALPHA}"])
-def test_what_is_no_ticket_is_refused(owner: APIClient, ticket: str) -> None:
+def test_malformed_ticket_is_rejected(owner: APIClient, ticket: str) -> None:
     assert status(owner, ticket) == 401
 
 
 @pytest.mark.security("S03", "S04")
-def test_no_ticket_lies_in_redis_or_in_a_log(
+def test_tickets_are_not_in_redis_or_logs(
     owner: APIClient, socket: Sockets, redis: Redis, parley: Stack
 ) -> None:
     spent, unspent = issue(owner), issue(owner)

@@ -30,7 +30,7 @@ def ticket(owner: APIClient) -> str:
 
 
 @pytest.mark.parametrize("way", ["frame", "ticket", "token", "frame, cursor in the URL"])
-def test_there_are_three_ways_to_authenticate(owner: APIClient, socket: Sockets, way: str) -> None:
+def test_frame_ticket_and_token_authenticate(owner: APIClient, socket: Sockets, way: str) -> None:
     owner.post_message("hello")
     complete_turn(owner.id, "Hi!")
     match way:
@@ -46,7 +46,7 @@ def test_there_are_three_ways_to_authenticate(owner: APIClient, socket: Sockets,
     assert [event["seq"] for event in opened.receive_until("message.completed")] == [2, 3, 4]
 
 
-def test_without_a_cursor_all_that_is_kept_comes(owner: APIClient, socket: Sockets) -> None:
+def test_missing_cursor_returns_the_whole_log(owner: APIClient, socket: Sockets) -> None:
     owner.post_message("hello")
     assert socket(owner, after=None).receive()["seq"] == 1
 
@@ -67,7 +67,7 @@ def test_without_a_cursor_all_that_is_kept_comes(owner: APIClient, socket: Socke
         ("?token={token}&model=default", 4400),
     ],
 )
-def test_a_url_that_is_no_good_closes_the_socket(
+def test_invalid_url_closes_the_websocket(
     owner: APIClient, socket: Sockets, query: str, code: int, hasty: APIClient
 ) -> None:
     if code == 4408:
@@ -90,7 +90,7 @@ def test_a_url_that_is_no_good_closes_the_socket(
         (b'{"type":"auth"}', 4400),
     ],
 )
-def test_a_first_frame_that_is_no_good_closes_the_socket(
+def test_invalid_first_frame_closes_the_websocket(
     owner: APIClient, socket: Sockets, frame: str | bytes, code: int
 ) -> None:
     opened = socket(owner, auth=False)
@@ -99,7 +99,7 @@ def test_a_first_frame_that_is_no_good_closes_the_socket(
 
 
 @pytest.mark.security("S01")
-def test_a_token_opens_no_other_session(owner: APIClient, socket: Sockets) -> None:
+def test_token_opens_no_other_session(owner: APIClient, socket: Sockets) -> None:
     """Whether there is such a session or not."""
     other = APIClient(owner.url).open_session()
     for path in (f"{other.path}/ws", f"/sessions/{UNKNOWN_ID}/ws", "/sessions/*/ws"):
@@ -107,17 +107,17 @@ def test_a_token_opens_no_other_session(owner: APIClient, socket: Sockets) -> No
         assert socket(owner, path=path, query=f"?token={owner.token}").close_code() == 4404
 
 
-def test_who_says_nothing_is_sent_away(hasty: APIClient, socket: Sockets) -> None:
+def test_missing_authentication_times_out(hasty: APIClient, socket: Sockets) -> None:
     assert socket(hasty, auth=False).close_code() == 4408
 
 
 @pytest.mark.security("S04")
-def test_tokens_in_urls_can_be_switched_off(hasty: APIClient, socket: Sockets) -> None:
+def test_tokens_in_urls_can_be_disabled(hasty: APIClient, socket: Sockets) -> None:
     assert socket(hasty, query=f"?token={hasty.token}").close_code() == 4401
     socket(hasty).wait_until_authenticated()
 
 
-def test_an_unknown_path_is_not_found(owner: APIClient, socket: Sockets) -> None:
+def test_unknown_path_closes_with_4404(owner: APIClient, socket: Sockets) -> None:
     for path in ("/", "/sessions", f"{owner.path}/ws/", f"{owner.path}/socket"):
         assert socket(owner, path=path, auth=False).close_code() == 4404
 
@@ -139,7 +139,7 @@ def test_an_unknown_path_is_not_found(owner: APIClient, socket: Sockets) -> None
         (None, 403),
     ],
 )
-def test_only_our_pages_and_listed_ones_open_sockets(
+def test_only_own_and_listed_origins_may_connect(
     owner: APIClient, origin: str | None, status: int
 ) -> None:
     assert handshake_status(owner, origin=origin) == status
@@ -149,14 +149,12 @@ def test_only_our_pages_and_listed_ones_open_sockets(
     ("origin", "status"),
     [("null", 101), (None, 101), ("https://friend.example", 101), ("https://evil.example", 403)],
 )
-def test_a_setting_lets_further_origins_in(
-    hasty: APIClient, origin: str | None, status: int
-) -> None:
+def test_setting_allows_further_origins(hasty: APIClient, origin: str | None, status: int) -> None:
     assert handshake_status(hasty, origin=origin) == status
 
 
 @pytest.mark.security("S23", "S25")
-def test_a_session_has_a_bound_of_followers(hasty: APIClient, socket: Sockets) -> None:
+def test_subscribers_of_a_session_are_limited(hasty: APIClient, socket: Sockets) -> None:
     followers = [socket(hasty) for _ in range(3)]
     for follower in followers:
         follower.wait_until_authenticated()
@@ -169,16 +167,14 @@ def test_a_session_has_a_bound_of_followers(hasty: APIClient, socket: Sockets) -
 
 
 @pytest.mark.security("S23", "S25")
-def test_streams_that_are_asked_for_at_once_keep_to_the_bound(
-    hasty: APIClient, stream: Streams
-) -> None:
+def test_concurrent_streams_respect_the_limit(hasty: APIClient, stream: Streams) -> None:
     with ThreadPoolExecutor(12) as threads:
         opened = list(threads.map(lambda _: stream(hasty), range(12)))
         statuses = [each.response.status_code for each in opened]
     assert Counter(statuses) == {200: 3, 429: 9}
 
 
-def test_events_come_as_they_are_stored(owner: APIClient, socket: Sockets, redis: Redis) -> None:
+def test_events_are_sent_unchanged(owner: APIClient, socket: Sockets, redis: Redis) -> None:
     opened = socket(owner)
     owner.post_message("grüße \u2028 \U0001f600")
     claim = claim_turn(owner.id)
@@ -189,7 +185,7 @@ def test_events_come_as_they_are_stored(owner: APIClient, socket: Sockets, redis
     assert heard == [entry[b"event"].decode() for _, entry in stored]
 
 
-def test_a_follower_of_one_web_hears_what_is_done_on_another(
+def test_events_reach_clients_of_other_web_processes(
     owner: APIClient, parley: Stack, socket: Sockets
 ) -> None:
     elsewhere = APIClient(parley.web(1).url, id=owner.id, token=owner.token)
@@ -200,7 +196,7 @@ def test_a_follower_of_one_web_hears_what_is_done_on_another(
     assert first.receive_until("message.cancelled")
 
 
-def test_all_followers_of_a_session_hear_the_same(owner: APIClient, socket: Sockets) -> None:
+def test_all_subscribers_receive_the_same_events(owner: APIClient, socket: Sockets) -> None:
     followers = [socket(owner) for _ in range(5)]
     owner.post_message("hello")
     late = socket(owner)
@@ -210,7 +206,7 @@ def test_all_followers_of_a_session_hear_the_same(owner: APIClient, socket: Sock
     assert [event["seq"] for event in heard[0]] == [1, 2, 3, 4]
 
 
-def test_a_reply_that_begins_anew_says_so(owner: APIClient, socket: Sockets) -> None:
+def test_retried_turn_sends_a_restarted_event(owner: APIClient, socket: Sockets) -> None:
     opened = socket(owner)
     owner.post_message("hello")
     claim = claim_turn(owner.id)
@@ -227,7 +223,7 @@ def test_a_reply_that_begins_anew_says_so(owner: APIClient, socket: Sockets) -> 
     assert heard[-1]["message"]["attempt"] == 2
 
 
-def test_changes_of_the_session_are_events(owner: APIClient, socket: Sockets) -> None:
+def test_session_changes_are_events(owner: APIClient, socket: Sockets) -> None:
     opened = socket(owner)
     owner.request("PATCH", owner.path, json={"name": "Tides"})
     owner.post(f"{owner.path}/reset", {})
@@ -235,7 +231,7 @@ def test_changes_of_the_session_are_events(owner: APIClient, socket: Sockets) ->
     assert opened.receive()["type"] == "session.reset"
 
 
-def test_a_cursor_older_than_the_log_gets_a_gap_and_a_snapshot(
+def test_cursor_older_than_the_log_gets_gap_and_snapshot(
     owner: APIClient, socket: Sockets, redis: Redis
 ) -> None:
     owner.post_message("hello")
@@ -256,7 +252,7 @@ def test_a_cursor_older_than_the_log_gets_a_gap_and_a_snapshot(
     assert following["delta"] == "four"
 
 
-def test_a_cursor_at_the_edge_of_the_log_gets_no_gap(
+def test_cursor_at_the_start_of_the_log_gets_no_gap(
     owner: APIClient, socket: Sockets, redis: Redis
 ) -> None:
     owner.post_message("hello")
@@ -266,7 +262,7 @@ def test_a_cursor_at_the_edge_of_the_log_gets_no_gap(
     assert socket(owner, after=1).receive()["type"] == "gap"
 
 
-def test_a_cursor_that_is_yet_to_come_gets_a_gap(owner: APIClient, socket: Sockets) -> None:
+def test_future_cursor_gets_a_gap(owner: APIClient, socket: Sockets) -> None:
     """As after a failover that has lost the newest events: they will be others."""
     owner.post_message("hello")
     opened = socket(owner, after=1000)
@@ -283,9 +279,7 @@ def test_a_cursor_that_is_yet_to_come_gets_a_gap(owner: APIClient, socket: Socke
     assert opened.receive()["seq"] == 2
 
 
-def test_a_log_that_is_gone_altogether_leaves_a_gap(
-    owner: APIClient, socket: Sockets, redis: Redis
-) -> None:
+def test_missing_log_causes_a_gap(owner: APIClient, socket: Sockets, redis: Redis) -> None:
     owner.post_message("hello")
     redis.delete(keys.for_session(owner.id).events)
     opened = socket(owner)
@@ -293,9 +287,7 @@ def test_a_log_that_is_gone_altogether_leaves_a_gap(
     assert opened.receive()["messages"][0]["content"] == "hello"
 
 
-def test_a_message_is_answered_to_who_posts_it_and_told_to_all(
-    owner: APIClient, socket: Sockets
-) -> None:
+def test_message_is_acknowledged_and_sent_to_all(owner: APIClient, socket: Sockets) -> None:
     mine, other = socket(owner), socket(owner)
     other.wait_until_authenticated()
     answer = mine.request(
@@ -309,7 +301,7 @@ def test_a_message_is_answered_to_who_posts_it_and_told_to_all(
     assert "ref" not in other.receive()
 
 
-def test_a_message_with_a_key_is_posted_once(owner: APIClient, socket: Sockets) -> None:
+def test_repeated_key_posts_a_message_once(owner: APIClient, socket: Sockets) -> None:
     opened = socket(owner)
     frame = {"type": "message.create", "content": "hello", "key": "only-once"}
     first, again = opened.request(**frame), opened.request(**frame)
@@ -320,7 +312,7 @@ def test_a_message_with_a_key_is_posted_once(owner: APIClient, socket: Sockets) 
     assert owner.get_session()["seq"] == 1
 
 
-def test_a_turn_can_be_cancelled(owner: APIClient, socket: Sockets) -> None:
+def test_turn_can_be_cancelled(owner: APIClient, socket: Sockets) -> None:
     opened = socket(owner)
     opened.request(type="message.create", content="hello")
     answer = opened.request(type="message.cancel", id="msg_2", ref="c")
@@ -330,7 +322,7 @@ def test_a_turn_can_be_cancelled(owner: APIClient, socket: Sockets) -> None:
     assert again["reply"] == answer["reply"]
 
 
-def test_a_ping_keeps_the_session_alive(owner: APIClient, socket: Sockets) -> None:
+def test_ping_renews_the_expiry(owner: APIClient, socket: Sockets) -> None:
     opened = socket(owner)
     before = owner.get_session()["expires_at"]
     answer = opened.request(type="ping", ref="p")
@@ -359,7 +351,7 @@ def test_a_ping_keeps_the_session_alive(owner: APIClient, socket: Sockets) -> No
         ({"type": "ping", "ref": 5}, "invalid_request", "ref"),
     ],
 )
-def test_a_frame_that_cannot_be_done_is_refused_and_the_socket_stays(
+def test_invalid_command_keeps_the_websocket_open(
     owner: APIClient, socket: Sockets, frame: dict[str, object], code: str, param: str | None
 ) -> None:
     opened = socket(owner)
@@ -375,7 +367,7 @@ def test_a_frame_that_cannot_be_done_is_refused_and_the_socket_stays(
 
 
 @pytest.mark.parametrize("data", ["{", "[]", b"{}", '{"type":"ping","type":"ping"}', "[" * 9999])
-def test_what_is_no_frame_is_refused_and_the_socket_stays(
+def test_malformed_frame_keeps_the_websocket_open(
     owner: APIClient, socket: Sockets, data: str | bytes
 ) -> None:
     opened = socket(owner)
@@ -385,7 +377,7 @@ def test_what_is_no_frame_is_refused_and_the_socket_stays(
     opened.wait_until_authenticated()
 
 
-def test_a_busy_session_refuses_when_asked_to(owner: APIClient, socket: Sockets) -> None:
+def test_on_busy_reject_rejects_a_second_message(owner: APIClient, socket: Sockets) -> None:
     opened = socket(owner)
     opened.request(type="message.create", content="hello")
     answer = opened.request(type="message.create", content="again", on_busy="reject", ref="b")
@@ -393,7 +385,7 @@ def test_a_busy_session_refuses_when_asked_to(owner: APIClient, socket: Sockets)
 
 
 @pytest.mark.security("S25")
-def test_a_frame_that_is_too_large_closes_the_socket(owner: APIClient, socket: Sockets) -> None:
+def test_too_large_frame_closes_the_websocket(owner: APIClient, socket: Sockets) -> None:
     opened = socket(owner)
     opened.send_frame(type="message.create", content="x" * 70_000)
     assert opened.close_code() == 1009
@@ -401,7 +393,7 @@ def test_a_frame_that_is_too_large_closes_the_socket(owner: APIClient, socket: S
 
 @pytest.mark.security("S25")
 @pytest.mark.parametrize("message", [b"\xffhush", [b'{"type": "ping', b"\xed\xa0\x80hush"]])
-def test_text_that_is_no_utf_8_closes_the_socket_and_is_no_fault_in_the_log(
+def test_invalid_utf_8_closes_the_websocket_without_a_log_entry(
     owner: APIClient, parley: Stack, socket: Sockets, message: bytes | list[bytes]
 ) -> None:
     opened = socket(owner)
@@ -413,7 +405,7 @@ def test_text_that_is_no_utf_8_closes_the_socket_and_is_no_fault_in_the_log(
 
 
 @pytest.mark.security("S25")
-def test_a_flood_of_frames_closes_the_socket(hasty: APIClient, socket: Sockets) -> None:
+def test_too_many_frames_close_the_websocket(hasty: APIClient, socket: Sockets) -> None:
     opened = socket(hasty)
     with suppress(ConnectionClosed):
         for _ in range(12):
@@ -422,7 +414,7 @@ def test_a_flood_of_frames_closes_the_socket(hasty: APIClient, socket: Sockets) 
 
 
 @pytest.mark.security("S25")
-def test_a_flood_of_what_is_no_message_closes_the_socket(hasty: APIClient, socket: Sockets) -> None:
+def test_too_many_fragments_or_pings_close_the_websocket(hasty: APIClient, socket: Sockets) -> None:
     """What the application never hears of keeps the web process busy, too."""
     pieces, pings = socket(hasty), socket(hasty)
     with suppress(ConnectionClosed):
@@ -434,14 +426,14 @@ def test_a_flood_of_what_is_no_message_closes_the_socket(hasty: APIClient, socke
 
 
 @pytest.mark.security("S25")
-def test_a_message_may_come_in_pieces(owner: APIClient, socket: Sockets) -> None:
+def test_fragmented_message_is_accepted(owner: APIClient, socket: Sockets) -> None:
     opened = socket(owner)
     opened.ping()
     opened.send(['{"type": ', '"pi', 'ng"}'])
     opened.wait_until_authenticated()
 
 
-def test_leaving_is_not_cancelling(owner: APIClient, socket: Sockets) -> None:
+def test_disconnect_does_not_cancel_the_turn(owner: APIClient, socket: Sockets) -> None:
     opened = socket(owner)
     opened.request(type="message.create", content="hello")
     claim = claim_turn(owner.id)

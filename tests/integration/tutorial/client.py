@@ -10,10 +10,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
+# Where its pages come from.
 ORIGIN = "http://localhost:3000"
-"""Where its pages come from."""
+# Seconds for one answer.
 TIMEOUT = 30.0
-"""Seconds for one answer."""
 
 
 class TutorialClient:

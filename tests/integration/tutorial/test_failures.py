@@ -28,7 +28,7 @@ def told(user: TutorialClient, count: int) -> list[str]:
     return found
 
 
-def test_all_get_their_own_when_half_leave_and_the_worker_dies(
+def test_clients_get_their_replies_after_a_worker_is_killed(
     build_stack: Callable[..., Stack],
 ) -> None:
     stack = build_stack(
@@ -55,7 +55,7 @@ def test_all_get_their_own_when_half_leave_and_the_worker_dies(
         assert told(user, 2) == [f"Human: {text}", f"Bot: echo: {text}"]
 
 
-def test_a_client_whose_web_is_killed_finds_its_reply_at_another(
+def test_reply_arrives_after_a_web_process_is_killed(
     build_stack: Callable[..., Stack],
 ) -> None:
     stack = build_stack(env=ENV, model_options=MODEL).start(webs=2)

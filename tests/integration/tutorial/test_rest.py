@@ -15,7 +15,7 @@ def seconds_ago(timestamp: str) -> float:
     return (datetime.now(UTC) - datetime.fromisoformat(f"{timestamp}+00:00")).total_seconds()
 
 
-def test_a_session_has_the_tutorials_shape(echoing: Stack) -> None:
+def test_session_has_the_tutorials_format(echoing: Stack) -> None:
     session = TutorialClient(echoing.web().url).open_session("Grace")
     assert session.keys() == {"token", "name", "messages", "session_start"}
     assert session["name"] == "Grace"
@@ -23,7 +23,7 @@ def test_a_session_has_the_tutorials_shape(echoing: Stack) -> None:
     assert -1 < seconds_ago(session["session_start"]) < 60
 
 
-def test_the_token_opens_the_session_in_the_api_too(ada: TutorialClient) -> None:
+def test_tutorial_token_works_with_the_api(ada: TutorialClient) -> None:
     session_id = ada.token.partition(".")[0]
     headers = {"Authorization": f"Bearer {ada.token}"}
     answer = requests.get(f"{ada.url}/sessions/{session_id}", headers=headers, timeout=9)
@@ -31,7 +31,7 @@ def test_the_token_opens_the_session_in_the_api_too(ada: TutorialClient) -> None
     assert ada.refresh()["token"] == ada.token
 
 
-def test_a_refreshed_session_tells_who_said_what(ada: TutorialClient) -> None:
+def test_refreshed_session_contains_speakers(ada: TutorialClient) -> None:
     with ada.connect() as socket:
         heard = [socket.request("one"), socket.request("two")]
     session = ada.refresh()
@@ -43,7 +43,7 @@ def test_a_refreshed_session_tells_who_said_what(ada: TutorialClient) -> None:
     assert all(-1 < seconds_ago(message["timestamp"]) < 60 for message in session["messages"])
 
 
-def test_a_reply_that_is_yet_to_end_is_left_to_the_socket(ada: TutorialClient) -> None:
+def test_refreshed_session_omits_unfinished_replies(ada: TutorialClient) -> None:
     with ada.connect() as socket:
         socket.send("slow [[latency=1]]")
         socket.send("next")
@@ -57,18 +57,18 @@ def test_a_reply_that_is_yet_to_end_is_left_to_the_socket(ada: TutorialClient) -
 @pytest.mark.parametrize(
     "token", ["", "nonsense", "ses_000000000000000000000000." + "A" * 43, "é", "a/b?c"]
 )
-def test_an_unknown_token_is_refused_with_400(echoing: Stack, token: str) -> None:
+def test_unknown_token_returns_400(echoing: Stack, token: str) -> None:
     answer = TutorialClient(echoing.web().url).request("GET", "/refresh_token", token=token)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
 
 
 @pytest.mark.parametrize("query", [{}, {"name": ""}, {"name": "x" * 201}, {"name": "x", "b": "c"}])
-def test_a_session_needs_a_name_and_nothing_else(echoing: Stack, query: dict[str, str]) -> None:
+def test_session_requires_only_a_name(echoing: Stack, query: dict[str, str]) -> None:
     answer = TutorialClient(echoing.web().url).request("POST", "/token", **query)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
 
 
-def test_the_clients_origin_may_read_the_answers(ada: TutorialClient) -> None:
+def test_tutorials_origin_gets_cors_headers(ada: TutorialClient) -> None:
     for answer in (
         ada.request("POST", "/token", name="Ada"),
         ada.request("GET", "/refresh_token", token=ada.token),
@@ -78,7 +78,7 @@ def test_the_clients_origin_may_read_the_answers(ada: TutorialClient) -> None:
 
 
 @pytest.mark.security("S04")
-def test_no_token_of_a_url_is_logged(echoing: Stack, ada: TutorialClient) -> None:
+def test_tokens_in_urls_are_not_logged(echoing: Stack, ada: TutorialClient) -> None:
     with ada.connect() as socket:
         socket.request("hello")
     ada.refresh()
@@ -90,7 +90,7 @@ def test_no_token_of_a_url_is_logged(echoing: Stack, ada: TutorialClient) -> Non
 
 
 @pytest.mark.security("S04")
-def test_a_switch_turns_all_of_it_off(build_stack: Callable[..., Stack]) -> None:
+def test_setting_disables_the_tutorial(build_stack: Callable[..., Stack]) -> None:
     stack = build_stack(env={"CHAT_TUTORIAL": "false"}).start(workers=0)
     user = TutorialClient(stack.web().url)
     assert user.request("POST", "/token", name="Ada").status_code == 404

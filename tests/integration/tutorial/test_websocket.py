@@ -12,11 +12,11 @@ from tests.integration.tutorial.client import TutorialClient
 
 CLIENTS = 20
 ROUNDS = 3
+# At least as many as a short turn has.
 EVENTS_OF_A_TURN = 10
-"""At least as many as a short turn has."""
 
 
-def test_twenty_clients_at_once_get_their_own_replies(echoing: Stack) -> None:
+def test_concurrent_clients_get_their_own_replies(echoing: Stack) -> None:
     users = [TutorialClient(echoing.web(number % 2).url) for number in range(CLIENTS)]
     for number, user in enumerate(users):
         user.open_session(f"user {number}")
@@ -33,7 +33,7 @@ def test_twenty_clients_at_once_get_their_own_replies(echoing: Stack) -> None:
         assert replies == expected
 
 
-def test_messages_at_once_are_answered_in_order(ada: TutorialClient) -> None:
+def test_concurrent_messages_are_answered_in_order(ada: TutorialClient) -> None:
     with ada.connect() as socket:
         for number in range(5):
             socket.send(f"{number}")
@@ -41,16 +41,14 @@ def test_messages_at_once_are_answered_in_order(ada: TutorialClient) -> None:
     assert heard == [f"Bot: echo: {number}" for number in range(5)]
 
 
-def test_a_frame_bears_the_id_that_the_history_gives_the_reply(ada: TutorialClient) -> None:
+def test_frame_and_history_have_the_same_reply_id(ada: TutorialClient) -> None:
     with ada.connect() as socket:
         socket.send("hello")
         frame = socket.receive()
     assert ada.refresh()["messages"][-1] == frame
 
 
-def test_a_client_that_comes_back_hears_the_reply_it_left(
-    ada: TutorialClient, echoing: Stack
-) -> None:
+def test_reconnected_client_gets_the_pending_reply(ada: TutorialClient, echoing: Stack) -> None:
     with ada.connect() as socket:
         socket.send("wait for me [[latency=1]]")
         wait_until(lambda: ada.refresh()["messages"])
@@ -60,9 +58,7 @@ def test_a_client_that_comes_back_hears_the_reply_it_left(
         assert socket.receive()["msg"] == "Bot: echo: wait for me [[latency=1]]"
 
 
-def test_a_reply_is_sent_to_all_sockets_of_its_session_and_no_other(
-    ada: TutorialClient, echoing: Stack
-) -> None:
+def test_reply_is_sent_only_to_its_session(ada: TutorialClient, echoing: Stack) -> None:
     other = TutorialClient(echoing.web().url)
     other.open_session("Bob")
     with ada.connect() as first, ada.connect() as second, other.connect() as foreign:
@@ -71,7 +67,7 @@ def test_a_reply_is_sent_to_all_sockets_of_its_session_and_no_other(
         assert foreign.request("mine") == "echo: mine"
 
 
-def test_a_turn_that_fails_is_answered_in_words(ada: TutorialClient) -> None:
+def test_failed_turn_is_reported_as_text(ada: TutorialClient) -> None:
     with ada.connect() as socket:
         words = socket.request("[[fault:400]]")
         assert words == "The model's service rejected the request."
@@ -79,7 +75,7 @@ def test_a_turn_that_fails_is_answered_in_words(ada: TutorialClient) -> None:
     assert ada.refresh()["messages"][1]["msg"] == f"Bot: {words}"
 
 
-def test_a_cancelled_reply_is_what_was_said_of_it(ada: TutorialClient) -> None:
+def test_cancelled_reply_keeps_its_partial_text(ada: TutorialClient) -> None:
     session_id = ada.token.partition(".")[0]
     headers = {"Authorization": f"Bearer {ada.token}"}
     with ada.connect() as socket:
@@ -89,7 +85,7 @@ def test_a_cancelled_reply_is_what_was_said_of_it(ada: TutorialClient) -> None:
         assert socket.receive()["msg"] == "Bot: The reply was cancelled."
 
 
-def test_a_refused_message_is_answered_in_words_and_changes_nothing(ada: TutorialClient) -> None:
+def test_rejected_message_is_reported_as_text(ada: TutorialClient) -> None:
     with ada.connect() as socket:
         assert socket.request(" \u200b ") == "This field may not be blank."
         for _ in range(5):
@@ -99,14 +95,14 @@ def test_a_refused_message_is_answered_in_words_and_changes_nothing(ada: Tutoria
 
 
 @pytest.mark.security("S01")
-def test_a_socket_without_a_good_token_is_closed(ada: TutorialClient) -> None:
+def test_invalid_token_closes_the_websocket(ada: TutorialClient) -> None:
     other = ada.token[:-1] + ("A" if ada.token[-1] != "A" else "B")
     for token, code in {"": 4401, "nonsense": 4401, other: 4404}.items():
         with ada.connect(token=token) as socket:
             assert socket.close_code() == code
 
 
-def test_a_deleted_session_closes_its_socket(ada: TutorialClient) -> None:
+def test_deleted_session_closes_its_websocket(ada: TutorialClient) -> None:
     session_id = ada.token.partition(".")[0]
     headers = {"Authorization": f"Bearer {ada.token}"}
     with ada.connect() as socket:
@@ -115,21 +111,19 @@ def test_a_deleted_session_closes_its_socket(ada: TutorialClient) -> None:
         assert socket.close_code() == 4404
 
 
-def test_bytes_are_no_text(ada: TutorialClient) -> None:
+def test_binary_frame_is_rejected(ada: TutorialClient) -> None:
     with ada.connect() as socket:
         socket.connection.send(b"hello")
         assert socket.receive()["msg"] == "Bot: A message must be text."
 
 
 @pytest.mark.security("S06")
-def test_a_page_of_elsewhere_gets_no_socket(ada: TutorialClient) -> None:
+def test_foreign_origin_is_rejected(ada: TutorialClient) -> None:
     with pytest.raises(InvalidStatus, match="403"), ada.connect(origin="https://elsewhere.example"):
         pass
 
 
-def test_a_socket_that_lags_behind_the_log_misses_no_reply(
-    ada: TutorialClient, echoing: Stack
-) -> None:
+def test_websocket_behind_the_log_misses_no_reply(ada: TutorialClient, echoing: Stack) -> None:
     fast, slow = echoing.web(0), echoing.web(1)
     text = "[[tokens=1000 rate=500]]"
     elsewhere = TutorialClient(fast.url)

@@ -23,14 +23,14 @@ OWN = [kind for kind in all_errors() if kind.__module__.startswith(errors.__name
 
 
 @pytest.mark.parametrize("kind", OWN, ids=lambda kind: kind.code)
-def test_every_error_has_a_status_and_is_documented(kind: type[errors.ParleyError]) -> None:
+def test_every_error_has_a_documented_status(kind: type[errors.ParleyError]) -> None:
     assert kind.code in STATUSES
     page = (Path(BASE_DIR) / "docs" / "api.md").read_text()
     documented = re.findall(r"^\| `([a-z_]+)` \| (\d+) \|", page, re.MULTILINE)
     assert (kind.code, str(STATUSES[kind.code].value)) in documented
 
 
-def test_every_code_belongs_to_one_error() -> None:
+def test_error_codes_are_unique() -> None:
     codes = [kind.code for kind in OWN]
     assert sorted(codes) == sorted(STATUSES)
 
@@ -42,14 +42,14 @@ def test_retry_after_is_whole_seconds_and_never_zero(seconds: float, told: int) 
 
 
 @pytest.mark.parametrize("kind", OWN, ids=lambda kind: kind.code)
-def test_retry_after_comes_with_every_429_and_503_of_a_call(kind: type[errors.ParleyError]) -> None:
+def test_every_429_and_503_has_retry_after(kind: type[errors.ParleyError]) -> None:
     if issubclass(kind, errors.Unavailable):
         response = error_response(kind(), RequestFactory().get("/"))
         assert response.status_code in {HTTPStatus.TOO_MANY_REQUESTS, 503}
         assert "Retry-After" in response.headers
 
 
-def test_foreign_exceptions_are_translated_or_left_alone() -> None:
+def test_django_and_drf_exceptions_are_converted() -> None:
     context = {"request": Request(RequestFactory().get("/"))}
     statuses = [
         handle(exception, context)

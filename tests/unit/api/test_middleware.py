@@ -25,14 +25,14 @@ def passed(path: str) -> bool:
 
 
 @pytest.mark.parametrize("path", [*API, *UNKNOWN])
-def test_the_api_and_what_is_unknown_take_the_short_way(path: str) -> None:
+def test_api_and_unknown_paths_skip_other_middleware(path: str) -> None:
     assert not passed(path)
 
 
 @pytest.mark.parametrize("path", SITE)
-def test_the_site_does_not(path: str) -> None:
+def test_site_paths_use_all_middleware(path: str) -> None:
     assert passed(path)
 
 
-def test_the_front_stands_before_all_others() -> None:
+def test_api_middleware_is_first() -> None:
     assert settings.MIDDLEWARE[0] == "chat.api.middleware.APIMiddleware"

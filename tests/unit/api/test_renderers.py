@@ -30,7 +30,7 @@ SESSION = Snapshot(
 )
 
 
-def test_a_snapshot_is_json_with_what_was_stored_in_it() -> None:
+def test_session_json_contains_stored_json() -> None:
     found = orjson.loads(renderers.render_session(SESSION))
     assert found["messages"] == [orjson.loads(MESSAGE)] * 2
     assert (found["name"], found["metadata"]) == ('N "q"', {"a": "100%"})
@@ -46,30 +46,30 @@ def test_a_snapshot_is_json_with_what_was_stored_in_it() -> None:
         ({"running": True, "waiting": 3}, "busy", renderers.POLL_INTERVAL_RUNNING),
     ],
 )
-def test_a_busy_session_is_polled_sooner(
+def test_next_poll_depends_on_the_status(
     changes: dict[str, Any], status: str, seconds: float
 ) -> None:
     found = orjson.loads(renderers.render_session(dataclasses.replace(SESSION, **changes)))
     assert (found["status"], found["next_poll"]) == (status, seconds)
 
 
-def test_a_new_session_is_a_session_with_its_token() -> None:
+def test_new_session_json_has_a_token() -> None:
     found = orjson.loads(renderers.render_new_session("ses_1.secret", SESSION))
     assert found == orjson.loads(renderers.render_session(SESSION)) | {"token": "ses_1.secret"}
 
 
-def test_an_id_is_a_messages_own_and_not_one_in_its_text() -> None:
+def test_message_id_is_not_taken_from_the_text() -> None:
     assert renderers.message_id(MESSAGE) == b"msg_3"
 
 
-def test_a_page_names_its_ends() -> None:
+def test_page_contains_first_and_last_id() -> None:
     found = orjson.loads(renderers.render_page(Page(messages=[MESSAGE], has_more=False)))
     assert (found["first_id"], found["last_id"], found["has_more"]) == ("msg_3", "msg_3", False)
     empty = orjson.loads(renderers.render_page(Page(messages=[], has_more=False)))
     assert empty == {"data": [], "first_id": None, "last_id": None, "has_more": False}
 
 
-def test_an_accepted_turn_holds_both_messages() -> None:
+def test_accepted_turn_contains_both_messages() -> None:
     turn = Accepted(message=b"null", reply=MESSAGE, queue_position=2, needs_wake=True)
     found = orjson.loads(renderers.render_accepted(turn))
     assert (found["message"], found["reply"]["id"], found["queue_position"]) == (None, "msg_3", 2)

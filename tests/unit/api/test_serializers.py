@@ -13,7 +13,7 @@ from chat.api.serializers import (
 from chat.domain import Context, OnBusy, Options
 
 
-def test_a_message_is_given_in_the_types_of_the_domain() -> None:
+def test_message_is_validated_to_domain_types() -> None:
     body = {"content": "hi", "on_busy": "reject", "options": {"temperature": 1, "stop": ["x"]}}
     assert validate(NewMessageBody, body) == {
         "content": "hi",
@@ -22,7 +22,7 @@ def test_a_message_is_given_in_the_types_of_the_domain() -> None:
     }
 
 
-def test_what_is_left_out_has_its_default_or_is_not_there() -> None:
+def test_missing_fields_get_defaults() -> None:
     assert validate(NewMessageBody, {"content": "hi"}) == {
         "content": "hi",
         "on_busy": OnBusy.ENQUEUE,
@@ -49,17 +49,17 @@ def test_what_is_left_out_has_its_default_or_is_not_there() -> None:
         {"nope": 1},
     ],
 )
-def test_options_out_of_their_bounds_are_refused(options: dict[str, Any]) -> None:
+def test_options_out_of_range_are_rejected(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         validate(OptionsBody, options)
 
 
-def test_an_integer_is_one_however_it_is_written() -> None:
+def test_integers_may_be_written_as_floats() -> None:
     body = {"content": "hi", "options": {"seed": 5.0, "max_tokens": 1e3}}
     assert validate(NewMessageBody, body)["options"] == Options(seed=5, max_tokens=1000)
 
 
-def test_a_check_leaves_nothing_behind_for_the_next() -> None:
+def test_validations_are_independent() -> None:
     with pytest.raises(ValidationError):
         validate(NewMessageBody, {"content": ""})
     assert validate(NewMessageBody, {"content": "a"})["content"] == "a"

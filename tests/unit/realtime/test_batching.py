@@ -29,7 +29,7 @@ def oracle() -> Oracle:
     return Oracle()
 
 
-def test_who_comes_during_a_trip_goes_with_the_next_one(oracle: Oracle) -> None:
+def test_requests_during_a_batch_join_the_next_one(oracle: Oracle) -> None:
     async def test() -> None:
         gathering = Batcher(oracle)
         asked = [asyncio.create_task(gathering.load(number)) for number in range(5)]
@@ -42,7 +42,7 @@ def test_who_comes_during_a_trip_goes_with_the_next_one(oracle: Oracle) -> None:
     asyncio.run(test())
 
 
-def test_a_trip_takes_so_many_and_no_more(oracle: Oracle) -> None:
+def test_batch_size_is_limited(oracle: Oracle) -> None:
     oracle.may_answer.set()
 
     async def test() -> None:
@@ -54,7 +54,7 @@ def test_a_trip_takes_so_many_and_no_more(oracle: Oracle) -> None:
     asyncio.run(test())
 
 
-def test_what_a_trip_raises_all_who_are_on_it_get_and_the_next_goes_well(oracle: Oracle) -> None:
+def test_error_reaches_all_requests_of_its_batch_only(oracle: Oracle) -> None:
     async def test() -> None:
         gathering = Batcher(oracle)
         asked = [asyncio.create_task(gathering.load(number)) for number in (1, 13, 3)]
@@ -68,7 +68,7 @@ def test_what_a_trip_raises_all_who_are_on_it_get_and_the_next_goes_well(oracle:
     asyncio.run(test())
 
 
-def test_one_who_leaves_takes_nobody_with_him(oracle: Oracle) -> None:
+def test_cancelled_request_does_not_affect_its_batch(oracle: Oracle) -> None:
     async def test() -> None:
         gathering = Batcher(oracle)
         asked = [asyncio.create_task(gathering.load(number)) for number in range(4)]

@@ -42,7 +42,7 @@ def documented(page: str) -> set[str]:
     return set(re.findall(r"^\| `([a-z]+(?:\.[a-z]+)?)` \|", page, re.MULTILINE))
 
 
-def test_every_event_of_the_scripts_is_documented_and_no_other() -> None:
+def test_exactly_the_existing_events_are_documented() -> None:
     own = {event_json.GAP, event_json.SNAPSHOT}
     synthetic = {re.findall(rb'"type":"([a-z]+)"', each)[0].decode() for each in own}
     members = {"type", "seq"}
@@ -50,11 +50,11 @@ def test_every_event_of_the_scripts_is_documented_and_no_other() -> None:
     assert set(session_events.FINAL_EVENTS.values()) <= events_of_the_scripts()
 
 
-def test_the_event_that_a_reply_ends_with_is_made_of_its_status() -> None:
+def test_final_event_is_named_after_the_status() -> None:
     assert "append_event('message.' .. status" in sources()
 
 
-def test_every_frame_and_its_answer_is_documented() -> None:
+def test_commands_and_responses_are_documented() -> None:
     source = Path(commands.__file__).read_text()
     answers = set(re.findall(r"""b'"type":"([a-z.]+)""", source))
     assert answers == {"message.accepted", "cancel.accepted", "pong", "error"}
@@ -64,7 +64,7 @@ def test_every_frame_and_its_answer_is_documented() -> None:
         assert f"`{kind}`" in FOLLOWING or f'"type": "{kind}"' in FOLLOWING
 
 
-def test_every_close_code_is_documented_and_no_other() -> None:
+def test_exactly_the_existing_close_codes_are_documented() -> None:
     errors: list[ParleyError] = [
         *(InvalidRequest(), InvalidToken(), SessionExpired(), SessionNotFound(), NotFound()),
         *(AuthTimeout(), SlowConsumer(), RateLimited(), StoreUnavailable()),
@@ -81,7 +81,7 @@ def test_every_close_code_is_documented_and_no_other() -> None:
     assert set(map(int, told_of)) == codes
 
 
-def test_our_own_close_codes_are_the_statuses_of_the_api() -> None:
+def test_private_close_codes_contain_the_http_status() -> None:
     assert close_codes.close_code(SlowConsumer()) == 4000 + STATUSES["slow_consumer"]
     assert close_codes.close_code(ParleyError()) == close_codes.INTERNAL_ERROR
     assert close_codes.close_code(StoreUnavailable()) == close_codes.TRY_AGAIN_LATER

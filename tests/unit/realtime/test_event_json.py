@@ -25,12 +25,12 @@ SNAPSHOT = Snapshot(
 )
 
 
-def test_events_are_told_as_they_are_stored() -> None:
+def test_stored_events_are_unchanged() -> None:
     stretch = EventBatch(first_seq=7, latest_seq=8, events=[EVENT, EVENT], size=1)
     assert list(serialize_events(stretch)) == [(7, EVENT), (8, EVENT)]
 
 
-def test_a_gap_is_told_and_then_the_session_as_it_is() -> None:
+def test_gap_is_followed_by_a_snapshot() -> None:
     gap, snapshot = serialize_events(Gap(requested=3, earliest=6, snapshot=SNAPSHOT))
     assert gap[0] == 3, "who has only this must be told again"
     assert orjson.loads(gap[1]) == {
@@ -51,7 +51,7 @@ def test_a_gap_is_told_and_then_the_session_as_it_is() -> None:
     assert shown["messages"] == [{"id": "msg_1"}]
 
 
-def test_an_event_takes_one_line_of_a_stream() -> None:
+def test_event_is_one_data_line() -> None:
     assert (
         event_stream.format_event(7, EVENT)
         == b"id: 7\nevent: message.delta\ndata: " + EVENT + b"\n\n"

@@ -12,7 +12,7 @@ def allowed(*origins: str) -> bool:
     )
 
 
-def test_pages_of_our_hosts_are_allowed_on_any_port(settings: Settings) -> None:
+def test_allowed_hosts_are_allowed_on_any_port(settings: Settings) -> None:
     settings.ALLOWED_HOSTS = ["chat.example", ".friends.example", "[::1]"]
     assert allowed("https://chat.example")
     assert allowed("http://CHAT.example:8000")
@@ -26,13 +26,13 @@ def test_pages_of_our_hosts_are_allowed_on_any_port(settings: Settings) -> None:
     assert not allowed("chat.example")
 
 
-def test_what_is_no_url_is_nobodys() -> None:
+def test_malformed_origin_is_rejected() -> None:
     assert not allowed("http://[")
     assert not allowed("http://[chat.example]")
     assert not allowed("://:99999")
 
 
-def test_a_star_names_nobody(settings: Settings) -> None:
+def test_wildcard_allows_no_origin(settings: Settings) -> None:
     settings.ALLOWED_HOSTS = ["*"]
     settings.CORS_ORIGINS = ["*"]
     settings.CHAT_SOCKET_ORIGINS = "*"
@@ -41,7 +41,7 @@ def test_a_star_names_nobody(settings: Settings) -> None:
     assert not allowed()
 
 
-def test_listed_origins_are_allowed_as_they_stand(settings: Settings) -> None:
+def test_listed_origins_are_compared_exactly(settings: Settings) -> None:
     settings.CORS_ORIGINS = ["https://listed.example"]
     settings.CHAT_SOCKET_ORIGINS = "https://a.example, https://b.example:444"
     assert allowed("https://listed.example")
@@ -51,7 +51,7 @@ def test_listed_origins_are_allowed_as_they_stand(settings: Settings) -> None:
     assert not allowed("http://listed.example")
 
 
-def test_null_and_missing_have_to_be_asked_for(settings: Settings) -> None:
+def test_null_and_missing_origins_require_the_setting(settings: Settings) -> None:
     assert not allowed("null")
     assert not allowed()
     assert not allowed("")
@@ -63,6 +63,6 @@ def test_null_and_missing_have_to_be_asked_for(settings: Settings) -> None:
     assert not allowed("null")
 
 
-def test_two_origins_are_none(settings: Settings) -> None:
+def test_two_origin_headers_are_rejected(settings: Settings) -> None:
     settings.ALLOWED_HOSTS = ["chat.example"]
     assert not allowed("https://chat.example", "https://chat.example")

@@ -1,12 +1,12 @@
 from chat.realtime.rate_limit import RateLimiter
 
 
-def test_a_burst_passes_and_no_more() -> None:
+def test_burst_is_limited() -> None:
     pace = RateLimiter(per_minute=1, burst=5)
     assert [pace.allow() for _ in range(8)] == [True] * 5 + [False] * 3
 
 
-def test_what_is_refused_counts_for_nothing() -> None:
+def test_rejected_calls_are_not_counted() -> None:
     pace = RateLimiter(per_minute=6000, burst=1)
     assert pace.allow()
     until = 0
@@ -15,6 +15,6 @@ def test_what_is_refused_counts_for_nothing() -> None:
         assert until < 10_000_000
 
 
-def test_without_a_rate_all_pass() -> None:
+def test_zero_rate_means_no_limit() -> None:
     pace = RateLimiter(per_minute=0, burst=1)
     assert all(pace.allow() for _ in range(1000))
