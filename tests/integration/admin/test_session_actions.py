@@ -16,7 +16,7 @@ from chat.domain.errors import LeaseLost, SessionExpired, SessionNotFound
 from chat.store import due
 from tests.integration.admin.sessions import LIST, open_session, post_message, session_path
 from tests.integration.api import fake_worker
-from tests.integration.transcripts import rules
+from tests.integration.transcripts import finetuning_format
 
 
 def run(client: Client, session_id: str, action: str, *, confirmed: bool = True) -> str:
@@ -253,7 +253,7 @@ def test_completed_turns_are_exported_for_fine_tuning(admin: Client) -> None:
     response = admin.post(LIST, form)
     assert response["Content-Type"] == "application/x-ndjson"
     (line,) = map(json.loads, response.content.splitlines())
-    rules.check(line)
+    finetuning_format.validate(line)
     assert [message["content"] for message in line["messages"]] == [
         *("be brief", "a question", "an answer")
     ]

@@ -1,4 +1,4 @@
-"""Redis, and the commands in this process; a test is the worker."""
+"""Redis, and the commands in this process; the tests take the place of a worker."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,7 +15,7 @@ from tests.harness.stack import Stack
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    stack = Stack(tmp_path_factory.mktemp("exports"))
+    stack = Stack(tmp_path_factory.mktemp("transcripts"))
     try:
         yield stack.redis.start()
     finally:
@@ -24,7 +24,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
 
 @pytest.fixture(autouse=True)
 def redis(server: Process, settings: Settings) -> Iterator[Redis]:
-    """Its raw client; it is empty, and this process's store uses it."""
+    """A client of an empty Redis, which this process's store uses."""
     settings.REDIS_URL = settings.BROKER_URL = server.url
     store_client.cache_clear()
     with closing(Redis.from_url(server.url)) as raw, closing(store_client()):

@@ -1,4 +1,4 @@
-"""What `manage.py import` takes in."""
+"""`manage.py import`."""
 
 import io
 import json
@@ -15,13 +15,15 @@ from chat.conversation.messages import get_message
 from chat.domain import Caller
 from chat.store import listing
 from tests.integration.api.fake_worker import claim_turn, complete_turn
-from tests.integration.transcripts import rules
+from tests.integration.transcripts import finetuning_format
 
-SOUND = {"messages": [{"role": "user", "content": "one?"}, {"role": "assistant", "content": "1"}]}
+VALID = {"messages": [{"role": "user", "content": "one?"}, {"role": "assistant", "content": "1"}]}
 
 
-def imported(tmp_path: Path, *lines: object, options: tuple[str, ...] = ()) -> list[dict[str, Any]]:
-    """Import lines, each JSON or a text; return what the command tells of the sessions."""
+def run_import(
+    tmp_path: Path, *lines: object, options: tuple[str, ...] = ()
+) -> list[dict[str, Any]]:
+    """Import lines, objects as JSON; return what the command prints about the sessions."""
     source = tmp_path / "source.jsonl"
     texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
     source.write_text("\n".join(texts) + "\n")
@@ -30,8 +32,8 @@ def imported(tmp_path: Path, *lines: object, options: tuple[str, ...] = ()) -> l
     return [json.loads(line) for line in out.getvalue().splitlines()]
 
 
-def complaints(tmp_path: Path, *lines: object) -> list[str]:
-    """Return what is said of lines that cannot be taken in; no session is opened then."""
+def import_errors(tmp_path: Path, *lines: object) -> list[str]:
+    """Return the errors of a failed import, and check that no session was opened."""
     source = tmp_path / "source.jsonl"
     texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
     source.write_text("\n".join(texts) + "\n")
@@ -42,15 +44,15 @@ def complaints(tmp_path: Path, *lines: object) -> list[str]:
     return err.getvalue().splitlines()
 
 
-def test_an_imported_conversation_goes_on(tmp_path: Path) -> None:
+def test_imported_conversation_can_be_continued(tmp_path: Path) -> None:
     system = {"role": "system", "content": "be brief"}
-    (told,) = imported(
+    (opened,) = run_import(
         tmp_path,
-        {"messages": [system, *SOUND["messages"]]},
+        {"messages": [system, *VALID["messages"]]},
         options=("--name", "old", "--ttl", "60"),
     )
-    caller = tokens.caller_from_token(told["token"])
-    assert caller.session_id == told["id"]
+    caller = tokens.caller_from_token(opened["token"])
+    assert caller.session_id == opened["id"]
     session = sessions.read(caller)
     assert (session.name, session.system_prompt) == (b'"old"', b'"be brief"')
     assert 0 < session.expires_at - session.now <= 60
@@ -61,17 +63,17 @@ def test_an_imported_conversation_goes_on(tmp_path: Path) -> None:
         ("msg_2", "assistant", "1", "completed", "msg_1"),
     ]
     turns.submit(caller=caller, content="two?")
-    claim = claim_turn(told["id"])
+    claim = claim_turn(opened["id"])
     assert [message.content for message in claim.history] == ["one?", "1", "two?"]
     assert claim.system_prompt == "be brief"
     assert claim.reply_id == "msg_4"
 
 
-def test_an_imported_reply_is_rated_and_regenerated_as_any_other(tmp_path: Path) -> None:
-    (told,) = imported(tmp_path, SOUND)
-    caller = Caller(session_id=told["id"])
+def test_imported_reply_can_be_regenerated(tmp_path: Path) -> None:
+    (opened,) = run_import(tmp_path, VALID)
+    caller = Caller(session_id=opened["id"])
     turns.regenerate(caller=caller, message_id="msg_2")
-    complete_turn(told["id"], "another")
+    complete_turn(opened["id"], "another")
     assert [json.loads(m)["content"] for m in sessions.read(caller).messages][1:] == [
         "1",
         "another",
@@ -79,47 +81,47 @@ def test_an_imported_reply_is_rated_and_regenerated_as_any_other(tmp_path: Path)
     assert b'"feedback":null' in get_message(caller, "msg_2")
 
 
-def test_followers_of_an_imported_session_find_a_gap_and_get_it_whole(tmp_path: Path) -> None:
-    (told,) = imported(tmp_path, SOUND)
-    caller = Caller(session_id=told["id"])
+def test_subscribers_of_an_imported_session_get_a_snapshot(tmp_path: Path) -> None:
+    (opened,) = run_import(tmp_path, VALID)
+    caller = Caller(session_id=opened["id"])
     assert sessions.events(caller, after=0).earliest > 1
     assert len(sessions.read(caller, after=0).messages) == 2
 
 
-def test_a_mark_of_utf_8_before_the_first_line_is_no_fault(tmp_path: Path) -> None:
-    (told,) = imported(tmp_path, "\ufeff" + json.dumps(SOUND))
-    assert told["line"] == 1
+def test_byte_order_mark_is_skipped(tmp_path: Path) -> None:
+    (opened,) = run_import(tmp_path, "\ufeff" + json.dumps(VALID))
+    assert opened["line"] == 1
 
 
-def test_an_export_is_imported_and_exported_again_the_same(tmp_path: Path) -> None:
+def test_import_and_export_round_trip(tmp_path: Path) -> None:
     texts = ['one? "\\', "1 \u2028 \x7f", "zwei?\n\n", "naïve 你好 \U0001f600"]
     roles = ("user", "assistant")
     messages = [{"role": roles[n % 2], "content": text} for n, text in enumerate(texts)]
-    imported(tmp_path, {"messages": messages}, SOUND)
+    run_import(tmp_path, {"messages": messages}, VALID)
     target = tmp_path / "out.jsonl"
     call_command("export", "--output", str(target))
-    examples = rules.check_file(target)
+    examples = finetuning_format.validate_file(target)
     assert sorted(examples, key=json.dumps) == sorted(
-        [{"messages": messages}, SOUND], key=json.dumps
+        [{"messages": messages}, VALID], key=json.dumps
     )
 
 
-def message(role: str, content: object = "x", **members: object) -> dict[str, object]:
-    return {"role": role, "content": content, **members}
+def message(role: str, content: object = "x", **fields: object) -> dict[str, object]:
+    return {"role": role, "content": content, **fields}
 
 
 USER, REPLY = message("user"), message("assistant")
 
 
-def test_a_nul_that_a_model_has_said_is_taken_in(tmp_path: Path) -> None:
-    """As what `export` writes."""
-    (told,) = imported(tmp_path, {"messages": [USER, message("assistant", "a\x00b")]})
-    _, reply = sessions.read(tokens.caller_from_token(told["token"])).messages
+def test_nul_in_a_reply_is_imported(tmp_path: Path) -> None:
+    """`export` writes such replies."""
+    (opened,) = run_import(tmp_path, {"messages": [USER, message("assistant", "a\x00b")]})
+    _, reply = sessions.read(tokens.caller_from_token(opened["token"])).messages
     assert json.loads(reply)["content"] == "a\x00b"
 
 
 @pytest.mark.parametrize(
-    ("line", "complaint"),
+    ("line", "error"),
     [
         ("{", "Not valid JSON"),
         ('{"messages": [{"role": "user", "content": "\\ud800"}]}', "Not valid JSON"),
@@ -147,59 +149,54 @@ def test_a_nul_that_a_model_has_said_is_taken_in(tmp_path: Path) -> None:
         ({"messages": [USER, REPLY] * 10_001}, "at most 10,000 turns"),
     ],
 )
-def test_a_line_that_is_not_sound_is_named_and_nothing_is_opened(
-    tmp_path: Path, line: object, complaint: str
+def test_invalid_line_is_reported_and_nothing_is_opened(
+    tmp_path: Path, line: object, error: str
 ) -> None:
-    (told,) = complaints(tmp_path, SOUND, "", line, SOUND)
-    assert told.startswith("line 3: ")
-    assert complaint in told
-    assert "canary" not in told
+    (printed,) = import_errors(tmp_path, VALID, "", line, VALID)
+    assert printed.startswith("line 3: ")
+    assert error in printed
+    assert "canary" not in printed
 
 
-def test_of_many_unsound_lines_the_first_are_named_and_all_counted(tmp_path: Path) -> None:
-    told = complaints(tmp_path, *["{"] * 50)
-    assert [line.partition(":")[0] for line in told] == [f"line {n}" for n in range(1, 21)]
+def test_only_the_first_errors_are_printed(tmp_path: Path) -> None:
+    errors = import_errors(tmp_path, *["{"] * 50)
+    assert [line.partition(":")[0] for line in errors] == [f"line {n}" for n in range(1, 21)]
 
 
-def test_what_a_session_may_hold_bounds_a_line(tmp_path: Path, settings: Settings) -> None:
+def test_size_limit_of_a_session_applies_to_a_line(tmp_path: Path, settings: Settings) -> None:
     settings.CHAT_MAX_SESSION_BYTES = 100
     long = {"messages": [message("user", "x" * 60), message("assistant", "x" * 41)]}
-    assert "at most 100 bytes" in complaints(tmp_path, long)[0]
+    assert "at most 100 bytes" in import_errors(tmp_path, long)[0]
     far_too_long = {"messages": [message("user", "x" * 1000), REPLY]}
-    assert complaints(tmp_path, far_too_long, "{") == [
+    assert import_errors(tmp_path, far_too_long, "{") == [
         "line 1: Not valid JSON in UTF-8.",
         "line 2: Not valid JSON in UTF-8.",
     ]
 
 
-def test_a_check_opens_nothing(tmp_path: Path) -> None:
-    assert imported(tmp_path, SOUND, options=("--check",)) == []
+def test_check_opens_no_session(tmp_path: Path) -> None:
+    assert run_import(tmp_path, VALID, options=("--check",)) == []
     assert listing.count() == 0
 
 
-def test_an_import_that_was_broken_off_goes_on_at_the_line_it_names(
-    tmp_path: Path, redis: Redis
-) -> None:
-    lines = [SOUND] * 5
+def test_interrupted_import_resumes_at_the_reported_line(tmp_path: Path, redis: Redis) -> None:
+    lines = [VALID] * 5
     memory = redis.info("memory")["used_memory"]
     redis.config_set("maxmemory", memory - 1)
     try:
         with pytest.raises(CommandError, match=r"line 2: .* --from-line 2"):
-            imported(tmp_path, *lines, options=("--from-line", "2"))
+            run_import(tmp_path, *lines, options=("--from-line", "2"))
         assert listing.count() == 0
     finally:
         redis.config_set("maxmemory", 0)
-    assert [told["line"] for told in imported(tmp_path, *lines, options=("--from-line", "2"))] == [
-        *(2, 3, 4, 5)
-    ]
+    resumed = run_import(tmp_path, *lines, options=("--from-line", "2"))
+    assert [opened["line"] for opened in resumed] == [2, 3, 4, 5]
 
 
 @pytest.mark.parametrize(
-    ("options", "complaint"),
+    ("options", "error"),
     [(("--ttl", "0"), "--ttl must be 1"), (("--model", "other"), "Unknown model 'other'")],
 )
-def test_options_that_make_no_sense_are_refused(
-    tmp_path: Path, options: tuple[str, ...], complaint: str
-) -> None:
-    with pytest.raises(CommandError, match=complaint):
-        imported(tmp_path, SOUND, options=options)
+def test_invalid_options_are_rejected(tmp_path: Path, options: tuple[str, ...], error: str) -> None:
+    with pytest.raises(CommandError, match=error):
+        run_import(tmp_path, VALID, options=options)

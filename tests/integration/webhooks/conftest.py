@@ -1,4 +1,4 @@
-"""The store's server, without a Celery worker."""
+"""Redis, as for the store's tests; no Celery worker."""
 
 from tests.integration.store.conftest import redis, server
 

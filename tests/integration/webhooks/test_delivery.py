@@ -1,4 +1,4 @@
-"""Deliveries to receivers of all kinds."""
+"""Webhook deliveries: attempts, results, retries, and the pool."""
 
 import socket
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ SECRET = "whsec_" + "S" * 32
 
 
 @pytest.fixture(autouse=True)
-def knobs(settings: Settings) -> None:
+def webhook_settings(settings: Settings) -> None:
     settings.CHAT_WEBHOOK_SECRETS = SECRET
     settings.CHAT_WEBHOOK_ALLOWED_NETWORKS = "127.0.0.1/32"
     settings.CHAT_WEBHOOK_TIMEOUT = 10
@@ -42,8 +42,8 @@ def receiver() -> Iterator[WebhookReceiver]:
         yield running
 
 
-def answered(url: str) -> Caller:
-    """Of a session with this webhook and one turn that has ended."""
+def open_answered_session(url: str) -> Caller:
+    """Return the caller of a session with this webhook and one finished turn."""
     caller = steps.create_session(webhook_url=b'"%b"' % url.encode())
     steps.submit(caller)
     steps.answer_next_turn(caller, "hi")
@@ -51,15 +51,15 @@ def answered(url: str) -> Caller:
 
 
 def deliver(caller: Caller) -> DeliveryRecord:
-    """Try the delivery of the first turn, and tell how it stands then."""
+    """Attempt the delivery of the first turn; return its record."""
     delivery.deliver(caller.session_id, 2)
     return outbox.list_deliveries(caller)[-1]
 
 
 @pytest.mark.parametrize("code", [200, 202, 204])
-def test_a_receiver_that_takes_it_is_told_once(receiver: WebhookReceiver, code: int) -> None:
+def test_accepted_delivery_is_not_repeated(receiver: WebhookReceiver, code: int) -> None:
     receiver.default_responder = respond(code)
-    caller = answered(receiver.url)
+    caller = open_answered_session(receiver.url)
     record = deliver(caller)
     assert (record.status, record.attempts) == (DeliveryStatus.DELIVERED, 1)
     assert record.code == str(code)
@@ -67,12 +67,12 @@ def test_a_receiver_that_takes_it_is_told_once(receiver: WebhookReceiver, code: 
     assert len(receiver.calls) == 1
 
 
-def test_a_call_is_one_that_the_standard_verifies(
+def test_call_passes_the_verification_of_the_standard(
     receiver: WebhookReceiver, settings: Settings
 ) -> None:
     other = "whsec_" + "T" * 32
     settings.CHAT_WEBHOOK_SECRETS = f"{other}, {SECRET}"
-    deliver(answered(receiver.url + "/hook?a=b"))
+    deliver(open_answered_session(receiver.url + "/hook?a=b"))
     call = receiver.calls[0]
     for secret in (SECRET, other):
         assert Webhook(secret).verify(call.body, call.headers) == call.event
@@ -94,46 +94,46 @@ def test_a_call_is_one_that_the_standard_verifies(
         (disconnect, "unreachable"),
     ],
 )
-def test_what_is_not_taken_is_tried_again(
-    receiver: WebhookReceiver, answer: Responder, code: str
-) -> None:
+def test_failed_attempt_is_retried(receiver: WebhookReceiver, answer: Responder, code: str) -> None:
     receiver.default_responder = answer
-    record = deliver(answered(receiver.url))
+    record = deliver(open_answered_session(receiver.url))
     assert (record.status, record.code) == (DeliveryStatus.PENDING, code)
     assert 3.9 < record.due_at - record.at < 6.1
     assert len(receiver.calls) == 1
 
 
 @pytest.mark.parametrize("answer", [hang, drip])
-def test_a_receiver_that_takes_too_long_is_left(
+def test_slow_receiver_times_out(
     receiver: WebhookReceiver, answer: Responder, settings: Settings
 ) -> None:
     settings.CHAT_WEBHOOK_TIMEOUT = 0.3
     receiver.default_responder = answer
-    assert deliver(answered(receiver.url)).code == "timeout"
+    assert deliver(open_answered_session(receiver.url)).code == "timeout"
 
 
-def test_the_body_of_an_answer_is_not_read(receiver: WebhookReceiver) -> None:
+def test_body_of_the_response_is_not_read(receiver: WebhookReceiver) -> None:
     receiver.default_responder = endless
-    assert deliver(answered(receiver.url)).status is DeliveryStatus.DELIVERED
+    assert deliver(open_answered_session(receiver.url)).status is DeliveryStatus.DELIVERED
 
 
-def test_a_receiver_that_is_down_is_tried_again() -> None:
+def test_unreachable_receiver_is_retried() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    assert deliver(answered(f"http://127.0.0.1:{port}/")).code == "unreachable"
+    assert deliver(open_answered_session(f"http://127.0.0.1:{port}/")).code == "unreachable"
 
 
-def test_a_receiver_says_when_to_come_again(receiver: WebhookReceiver) -> None:
+def test_retry_after_delays_the_next_attempt(receiver: WebhookReceiver) -> None:
     receiver.default_responder = respond(503, Retry_After="3600")
-    record = deliver(answered(receiver.url))
+    record = deliver(open_answered_session(receiver.url))
     assert record.due_at - record.at == pytest.approx(3600)
 
 
-def test_it_is_tried_as_often_as_it_may_be(receiver: WebhookReceiver, settings: Settings) -> None:
+def test_delivery_fails_after_the_maximum_attempts(
+    receiver: WebhookReceiver, settings: Settings
+) -> None:
     settings.CHAT_WEBHOOK_MAX_ATTEMPTS, settings.CHAT_WEBHOOK_BACKOFF = 3, 0
     receiver.default_responder = respond(500)
-    caller = answered(receiver.url)
+    caller = open_answered_session(receiver.url)
     found = [deliver(caller) for _ in range(4)]
     assert [record.status for record in found] == ["pending", "pending", "failed", "failed"]
     assert len({call.id for call in receiver.calls}) == 1
@@ -141,9 +141,9 @@ def test_it_is_tried_as_often_as_it_may_be(receiver: WebhookReceiver, settings: 
     assert outbox.claim_due() == []
 
 
-def test_410_takes_the_webhook_from_its_session(receiver: WebhookReceiver) -> None:
+def test_410_removes_the_webhook_of_the_session(receiver: WebhookReceiver) -> None:
     receiver.default_responder = respond(410)
-    caller = answered(receiver.url)
+    caller = open_answered_session(receiver.url)
     record = deliver(caller)
     assert (record.status, record.code) == (DeliveryStatus.DISABLED, "410")
     assert sessions.snapshot(caller).webhook_url == b"null"
@@ -152,7 +152,7 @@ def test_410_takes_the_webhook_from_its_session(receiver: WebhookReceiver) -> No
     assert outbox.claim_due() == []
 
 
-def test_410_of_the_deployments_own_webhook_is_a_failure_like_any_other(
+def test_410_from_the_default_webhook_is_retried(
     receiver: WebhookReceiver, settings: Settings
 ) -> None:
     settings.CHAT_WEBHOOK_URL, settings.CHAT_WEBHOOK_ALLOWED_NETWORKS = receiver.url, ""
@@ -164,10 +164,10 @@ def test_410_of_the_deployments_own_webhook_is_a_failure_like_any_other(
 
 
 @pytest.mark.security("S31")
-def test_a_sessions_webhook_does_not_lead_inside(
+def test_webhook_of_a_session_cannot_reach_private_addresses(
     receiver: WebhookReceiver, settings: Settings
 ) -> None:
-    caller = answered(receiver.url)
+    caller = open_answered_session(receiver.url)
     settings.CHAT_WEBHOOK_ALLOWED_NETWORKS = ""
     assert deliver(caller).code == "forbidden"
     assert receiver.calls == []
@@ -182,13 +182,13 @@ def test_a_sessions_webhook_does_not_lead_inside(
         *("https://user:secret@example.org/", "https://example.org/\n", "https://exa mple.org/"),
     ],
 )
-def test_a_url_that_may_not_be_called_is_refused(url: str) -> None:
-    with pytest.raises(ForbiddenURL) as refusal:
+def test_forbidden_url_is_rejected(url: str) -> None:
+    with pytest.raises(ForbiddenURL) as caught:
         delivery.validate_url(url)
-    assert refusal.value.param == "webhook_url"
+    assert caught.value.param == "webhook_url"
 
 
-def test_sessions_have_no_webhooks_where_they_are_switched_off(settings: Settings) -> None:
+def test_webhooks_of_sessions_can_be_disabled(settings: Settings) -> None:
     assert delivery.validate_url("https://example.org/") == "https://example.org/"
     settings.CHAT_SESSION_WEBHOOKS = False
     with pytest.raises(InvalidRequest):
@@ -199,8 +199,8 @@ def test_sessions_have_no_webhooks_where_they_are_switched_off(settings: Setting
     assert delivery.validate_url(None) is None
 
 
-def test_a_delivery_is_made_again_on_demand(receiver: WebhookReceiver) -> None:
-    caller = answered(receiver.url)
+def test_redelivery_sends_the_same_call(receiver: WebhookReceiver) -> None:
+    caller = open_answered_session(receiver.url)
     deliver(caller)
     delivery.redeliver(caller.session_id, "msg_2")
     deliver(caller)
@@ -210,35 +210,35 @@ def test_a_delivery_is_made_again_on_demand(receiver: WebhookReceiver) -> None:
         delivery.redeliver(caller.session_id, "msg_4")
 
 
-def test_a_courier_delivers_all_that_is_due_in_few_threads(
+def test_pool_delivers_everything_with_few_threads(
     receiver: WebhookReceiver, settings: Settings
 ) -> None:
     settings.CHAT_WEBHOOK_CONCURRENCY = 3
-    callers = [answered(receiver.url) for _ in range(20)]
-    courier = DeliveryPool()
-    courier.poll()
+    callers = [open_answered_session(receiver.url) for _ in range(20)]
+    pool = DeliveryPool()
+    pool.poll()
     calls = receiver.wait_for(20)
     assert {call.event["session_id"] for call in calls} == {each.session_id for each in callers}
     wait_until(lambda: all(_is_delivered(each) for each in callers))
-    courier.drain(10)
+    pool.drain(10)
 
 
 def _is_delivered(caller: Caller) -> bool:
     return outbox.list_deliveries(caller)[0].status is DeliveryStatus.DELIVERED
 
 
-def test_a_courier_that_drains_begins_nothing_and_waits_no_longer_than_it_may(
+def test_draining_pool_starts_nothing_and_obeys_its_timeout(
     receiver: WebhookReceiver, settings: Settings
 ) -> None:
     settings.CHAT_WEBHOOK_CONCURRENCY = 1
     receiver.default_responder = hang
-    callers: list[Any] = [answered(receiver.url) for _ in range(2)]
-    courier = DeliveryPool()
-    courier.submit((caller.session_id, 2) for caller in callers)
+    callers: list[Any] = [open_answered_session(receiver.url) for _ in range(2)]
+    pool = DeliveryPool()
+    pool.submit((caller.session_id, 2) for caller in callers)
     receiver.wait_for(1)
-    courier.drain(0.05)
+    pool.drain(0.05)
     receiver.closing.set()
-    courier.drain(10)
+    pool.drain(10)
     assert len(receiver.calls) == 1
     attempts = [outbox.list_deliveries(caller)[0].attempts for caller in callers]
     assert attempts == [1, 0]

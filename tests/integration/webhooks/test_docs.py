@@ -1,4 +1,4 @@
-"""What docs/webhooks.md tells receivers to do works."""
+"""The examples in docs/webhooks.md work."""
 
 import json
 import re
@@ -30,18 +30,18 @@ def example(language: str) -> str:
 def headers(settings: Settings) -> dict[str, str]:
     settings.CHAT_WEBHOOK_SECRETS = f"whsec_{'D' * 32},{SECRET}"
     assert len(parse_webhook_secrets(settings.CHAT_WEBHOOK_SECRETS)) == 2
-    moment = str(int(time.time()))
-    signature = sign("ses_1_msg_2", moment, BODY)
+    timestamp = str(int(time.time()))
+    signature = sign("ses_1_msg_2", timestamp, BODY)
     return {
         "webhook-id": "ses_1_msg_2",
-        "webhook-timestamp": moment,
+        "webhook-timestamp": timestamp,
         "webhook-signature": signature,
     }
 
 
-def test_the_example_in_python_verifies(headers: dict[str, str]) -> None:
+def test_python_example_verifies_signatures(headers: dict[str, str]) -> None:
     found: dict[str, Any] = {}
-    exec(compile(example("python"), "webhooks.md", "exec"), found)  # noqa: S102  # our own page
+    exec(compile(example("python"), "webhooks.md", "exec"), found)  # noqa: S102  # from our documentation
     verify = found["verify"]
     assert verify(SECRET, headers, BODY)
     assert not verify(SECRET, headers, BODY + b" ")
@@ -49,8 +49,8 @@ def test_the_example_in_python_verifies(headers: dict[str, str]) -> None:
     assert not verify(SECRET, headers | {"webhook-timestamp": "1700000000"}, BODY)
 
 
-@pytest.mark.skipif(NODE is None, reason="there is no node here")
-def test_the_example_in_node_verifies(headers: dict[str, str]) -> None:
+@pytest.mark.skipif(NODE is None, reason="node is not installed")
+def test_node_example_verifies_signatures(headers: dict[str, str]) -> None:
     other = "whsec_" + "E" * 32
     script = example("js") + (
         "\nconst [headers, body, secrets] = JSON.parse(require('fs').readFileSync(0));"
@@ -58,9 +58,7 @@ def test_the_example_in_node_verifies(headers: dict[str, str]) -> None:
         "\nconsole.log(JSON.stringify([...secrets.map((s) => verify(s, headers, bytes)),"
         " verify(secrets[0], headers, Buffer.from(body + ' '))]));"
     )
-    told = json.dumps([headers, BODY.decode(), [SECRET, other]])
+    arguments = json.dumps([headers, BODY.decode(), [SECRET, other]])
     assert NODE is not None
-    done = subprocess.run(
-        [NODE, "-e", script], input=told, capture_output=True, text=True, timeout=60, check=True
-    )
-    assert json.loads(done.stdout) == [True, False, False]
+    output = subprocess.check_output([NODE, "-e", script], input=arguments, text=True, timeout=60)
+    assert json.loads(output) == [True, False, False]

@@ -1,3 +1,5 @@
+"""The client's IP address."""
+
 import pytest
 from pytest_django import Settings
 
@@ -10,7 +12,7 @@ def client(peer: str, forwarded: str = "") -> str:
     return client_ip.client_address({"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded})
 
 
-def test_nobodys_word_is_believed_without_a_trusted_proxy() -> None:
+def test_header_is_ignored_without_a_trusted_proxy() -> None:
     assert client("1.1.1.1", "9.9.9.9") == "1.1.1.1"
 
 
@@ -25,7 +27,7 @@ def test_nobodys_word_is_believed_without_a_trusted_proxy() -> None:
         (1, "junk", client_ip.LOCAL),
     ],
 )
-def test_each_trusted_proxy_has_added_one_entry(
+def test_each_trusted_proxy_appends_one_entry(
     settings: Settings, proxies: int, forwarded: str, expected: str
 ) -> None:
     settings.CHAT_TRUSTED_PROXIES = proxies
@@ -41,5 +43,5 @@ def test_each_trusted_proxy_has_added_one_entry(
         ("", client_ip.LOCAL),
     ],
 )
-def test_one_customer_is_one_address(peer: str, expected: str) -> None:
+def test_addresses_of_one_customer_are_equal(peer: str, expected: str) -> None:
     assert client(peer) == expected

@@ -1,4 +1,4 @@
-"""What the model is shown of a session's history."""
+"""The context window."""
 
 from collections.abc import Sequence
 
@@ -41,7 +41,9 @@ def reply(number: int, to: int, content: str, status: Status = Status.COMPLETED)
     )
 
 
-def claim(*history: HistoryMessage, system_prompt: str = "", shown: Context | None = None) -> Claim:
+def claim(
+    *history: HistoryMessage, system_prompt: str = "", context: Context | None = None
+) -> Claim:
     return Claim(
         turn=1,
         lease=Lease(session_id="ses_1", fence=1, nonce="n"),
@@ -50,7 +52,7 @@ def claim(*history: HistoryMessage, system_prompt: str = "", shown: Context | No
         seconds_left=60,
         model="m",
         system_prompt=system_prompt,
-        context=shown or Context(),
+        context=context or Context(),
         options=Options(),
         request_id="",
         traceparent="",
@@ -64,19 +66,19 @@ def contents(messages: Sequence[PromptMessage]) -> list[str]:
     return [message.content for message in messages]
 
 
-def test_the_first_message_is_shown_alone() -> None:
+def test_first_message_is_the_whole_prompt() -> None:
     prompt = context_window.build_prompt(claim(user(1, "hello")), MODEL)
     assert prompt.messages == [PromptMessage(role=Role.USER, content="hello")]
 
 
-def test_the_system_prompt_stands_first_and_the_question_last() -> None:
+def test_system_prompt_is_first_and_question_last() -> None:
     history = (user(1, "a"), reply(2, 1, "b"), user(3, "c"))
     prompt = context_window.build_prompt(claim(*history, system_prompt="be brief"), MODEL)
     assert contents(prompt.messages) == ["be brief", "a", "b", "c"]
     assert prompt.messages[0].role is Role.SYSTEM
 
 
-def test_a_turn_without_a_text_is_left_out_whole() -> None:
+def test_turn_without_reply_text_is_left_out() -> None:
     history = (
         user(1, "lost"),
         reply(2, 1, "", Status.FAILED),
@@ -91,7 +93,7 @@ def test_a_turn_without_a_text_is_left_out_whole() -> None:
     ]
 
 
-def test_of_two_replies_the_newer_one_counts() -> None:
+def test_newer_of_two_replies_is_used() -> None:
     history = (user(1, "q"), reply(2, 1, "old"), reply(4, 1, "new"), user(5, "next"))
     assert contents(context_window.build_prompt(claim(*history), MODEL).messages) == [
         "q",
@@ -100,25 +102,22 @@ def test_of_two_replies_the_newer_one_counts() -> None:
     ]
 
 
-def test_a_regenerated_turn_does_not_see_its_earlier_reply() -> None:
+def test_regenerated_turn_omits_the_earlier_reply() -> None:
     history = (user(1, "a"), reply(2, 1, "b"), user(3, "again"))
     assert contents(context_window.build_prompt(claim(*history), MODEL).messages)[-1] == "again"
 
 
-def test_the_last_messages_are_shown_in_whole_turns() -> None:
+def test_message_limit_keeps_complete_turns() -> None:
     history = [user(1, "a"), reply(2, 1, "b"), user(3, "c"), reply(4, 3, "d"), user(5, "e")]
-    shown = Context(messages=4)
-    assert contents(context_window.build_prompt(claim(*history, shown=shown), MODEL).messages) == [
-        "c",
-        "d",
-        "e",
-    ]
+    context = Context(messages=4)
+    prompt = context_window.build_prompt(claim(*history, context=context), MODEL)
+    assert contents(prompt.messages) == ["c", "d", "e"]
 
 
-def test_a_budget_of_tokens_drops_the_oldest_turns() -> None:
+def test_token_limit_drops_the_oldest_turns() -> None:
     history = [user(1, "x" * 400), reply(2, 1, "y" * 400), user(3, "c"), reply(4, 3, "d")]
-    shown = Context(tokens=60)
-    prompt = context_window.build_prompt(claim(*history, user(5, "e"), shown=shown), MODEL)
+    context = Context(tokens=60)
+    prompt = context_window.build_prompt(claim(*history, user(5, "e"), context=context), MODEL)
     assert contents(prompt.messages) == ["c", "d", "e"]
 
 
@@ -127,22 +126,18 @@ def test_a_budget_of_tokens_drops_the_oldest_turns() -> None:
     tokens=st.integers(min_value=1, max_value=400),
     messages=st.integers(min_value=1, max_value=40),
 )
-def test_what_is_shown_is_always_the_newest_turns_within_the_bounds(
+def test_prompt_contains_the_newest_turns_within_the_limits(
     texts: list[str], tokens: int, messages: int
 ) -> None:
     history: list[HistoryMessage] = []
     for i, text in enumerate(texts):
         history += [user(2 * i + 1, text), reply(2 * i + 2, 2 * i + 1, text + "!")]
-    shown = Context(messages=messages, tokens=tokens)
+    context = Context(messages=messages, tokens=tokens)
     prompt = context_window.build_prompt(
-        claim(*history, user(999, "now"), shown=shown), MODEL
+        claim(*history, user(999, "now"), context=context), MODEL
     ).messages
-    said = contents(prompt[:-1])
-    assert said == contents_of(history)[len(history) - len(said) :]
-    assert len(said) % 2 == 0
+    earlier = contents(prompt[:-1])
+    assert earlier == [message.content for message in history][len(history) - len(earlier) :]
+    assert len(earlier) % 2 == 0
     assert len(prompt) <= max(messages, 1)
     assert sum(map(context_window.estimate_message, prompt)) <= tokens or len(prompt) == 1
-
-
-def contents_of(history: Sequence[HistoryMessage]) -> list[str]:
-    return [message.content for message in history]

@@ -7,7 +7,7 @@ from chat.domain.errors import InvalidToken
 
 
 @pytest.mark.security("S03")
-def test_a_token_names_its_session_and_only_its_hash_is_carried_on() -> None:
+def test_token_names_its_session_and_only_its_hash_is_kept() -> None:
     session_id = tokens.new_session_id()
     token = tokens.new_token(session_id)
     caller = tokens.caller_from_token(token)
@@ -17,13 +17,13 @@ def test_a_token_names_its_session_and_only_its_hash_is_carried_on() -> None:
 
 
 @pytest.mark.security("S02")
-def test_a_secret_has_256_bits_and_is_never_the_same() -> None:
-    made = {tokens.new_token("ses_" + "0" * 24) for _ in range(100)}
-    assert len(made) == 100
-    assert {len(token.partition(".")[2]) for token in made} == {43}
+def test_secret_has_256_bits_and_is_unique() -> None:
+    created = {tokens.new_token("ses_" + "0" * 24) for _ in range(100)}
+    assert len(created) == 100
+    assert {len(token.partition(".")[2]) for token in created} == {43}
 
 
-def test_a_seed_gives_the_same_session_and_token_again() -> None:
+def test_same_seed_gives_the_same_session_and_token() -> None:
     session_id = tokens.new_session_id("key")
     assert session_id == tokens.new_session_id("key") != tokens.new_session_id("other")
     assert tokens.new_token(session_id, "a") == tokens.new_token(session_id, "a")
@@ -35,6 +35,6 @@ def test_a_seed_gives_the_same_session_and_token_again() -> None:
     "token",
     ["", "x", "ses_1.secret", f"ses_{'0' * 24}", f"ses_{'0' * 24}.", f"ses_{'0' * 24}.{'é' * 43}"],
 )
-def test_what_cannot_be_a_token_is_refused(token: str) -> None:
+def test_malformed_token_is_rejected(token: str) -> None:
     with pytest.raises(InvalidToken):
         tokens.caller_from_token(token)

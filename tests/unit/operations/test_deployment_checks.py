@@ -1,4 +1,4 @@
-"""Settings that do not go together are named, with what to do."""
+"""Checks of settings that are unsafe or contradictory."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from pytest_django import Settings
 from chat.operations import deployment_checks
 from chat.operations.checks import Level
 
-FIT = {
+PRODUCTION = {
     "ALLOWED_HOSTS": ["chat.example.org"],
     "CHAT_TRUSTED_PROXIES": 1,
     "CORS_ORIGINS": ["https://pages.example.org", "http://localhost:3000"],
@@ -19,27 +19,27 @@ FIT = {
 }
 
 
-def found(settings: Settings, **own: Any) -> dict[str, Level]:
-    """What is not well, and how it stands."""
-    for name, value in {**FIT, **own}.items():
+def problems(settings: Settings, **changes: Any) -> dict[str, Level]:
+    """Return message and level of each check that fails."""
+    for name, value in {**PRODUCTION, **changes}.items():
         setattr(settings, name, value)
-    findings = list(deployment_checks.check())
-    assert all(bool(each.hint) == (each.level != Level.OK) for each in findings)
-    assert not any("secret" in each.message for each in findings)
-    return {each.message: each.level for each in findings if each.level != Level.OK}
+    results = list(deployment_checks.check())
+    assert all(bool(each.hint) == (each.level != Level.OK) for each in results)
+    assert not any("secret" in each.message for each in results)
+    return {each.message: each.level for each in results if each.level != Level.OK}
 
 
-def test_settings_of_production_are_well(settings: Settings) -> None:
-    assert found(settings) == {}
+def test_production_settings_have_no_problems(settings: Settings) -> None:
+    assert problems(settings) == {}
 
 
-def test_settings_of_one_machine_are_well(settings: Settings) -> None:
-    here = {"ALLOWED_HOSTS": ["localhost", "127.0.0.1", "[::1]"], "CHAT_TRUSTED_PROXIES": 0}
-    assert found(settings, **here, HTTPS=False, REDIS_URL="redis://127.0.0.1:6379/0") == {}
+def test_settings_of_one_machine_have_no_problems(settings: Settings) -> None:
+    local = {"ALLOWED_HOSTS": ["localhost", "127.0.0.1", "[::1]"], "CHAT_TRUSTED_PROXIES": 0}
+    assert problems(settings, **local, HTTPS=False, REDIS_URL="redis://127.0.0.1:6379/0") == {}
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "what", "level"),
+    ("name", "value", "message", "level"),
     [
         ("DEBUG", True, "DEBUG is on", Level.WARNING),
         ("HAS_SECRET_KEY", False, "SECRET_KEY is not set", Level.ERROR),
@@ -68,7 +68,7 @@ def test_settings_of_one_machine_are_well(settings: Settings) -> None:
         ),
     ],
 )
-def test_what_does_not_fit_is_named(
-    settings: Settings, name: str, value: object, what: str, level: Level
+def test_problem_is_reported(
+    settings: Settings, name: str, value: object, message: str, level: Level
 ) -> None:
-    assert found(settings, **{name: value}) == {what: level}
+    assert problems(settings, **{name: value}) == {message: level}

@@ -1,4 +1,4 @@
-"""Backoff and signatures."""
+"""Delays between attempts, and signatures."""
 
 import base64
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from chat.webhooks.signing import sign
 
 
 @pytest.mark.parametrize(
-    ("attempt", "asked", "least", "most"),
+    ("attempt", "requested", "minimum", "maximum"),
     [
         (1, None, 4, 6),
         (2, None, 16, 24),
@@ -27,28 +27,30 @@ from chat.webhooks.signing import sign
         (1, 10**9, 21600, 21600),
     ],
 )
-def test_waits_grow_fourfold(attempt: int, asked: float | None, least: float, most: float) -> None:
-    waits = [backoff(attempt, asked) for _ in range(100)]
-    assert least <= min(waits)
-    assert max(waits) <= most
-
-
-@given(attempt=st.integers(1, 50), asked=st.none() | st.floats(0, 1e12))
-def test_no_wait_is_shorter_than_asked_or_longer_than_the_longest(
-    attempt: int, asked: float | None
+def test_delays_grow_fourfold(
+    attempt: int, requested: float | None, minimum: float, maximum: float
 ) -> None:
-    assert min(asked or 0, 21600) <= backoff(attempt, asked) <= 21600
+    delays = [backoff(attempt, requested) for _ in range(100)]
+    assert minimum <= min(delays)
+    assert max(delays) <= maximum
 
 
-def test_a_signature_is_the_standards_for_each_secret(settings: Settings) -> None:
+@given(attempt=st.integers(1, 50), requested=st.none() | st.floats(0, 1e12))
+def test_delay_respects_the_request_up_to_the_maximum(
+    attempt: int, requested: float | None
+) -> None:
+    assert min(requested or 0, 21600) <= backoff(attempt, requested) <= 21600
+
+
+def test_signatures_match_the_standard_for_each_secret(settings: Settings) -> None:
     keys = [base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2)]
     settings.CHAT_WEBHOOK_SECRETS = ",".join(f"whsec_{key}" for key in keys)
     body = '{"a":"ü"}'
     found = sign("ses_1_msg_2", "1700000000", body.encode()).split()
-    from_standard = [_standard(key, body) for key in keys]
-    assert found == from_standard
+    expected = [_sign_by_standard(key, body) for key in keys]
+    assert found == expected
 
 
-def _standard(key: str, body: str) -> str:
-    moment = datetime.fromtimestamp(1_700_000_000, UTC)
-    return Webhook(f"whsec_{key}").sign("ses_1_msg_2", moment, body)
+def _sign_by_standard(key: str, body: str) -> str:
+    timestamp = datetime.fromtimestamp(1_700_000_000, UTC)
+    return Webhook(f"whsec_{key}").sign("ses_1_msg_2", timestamp, body)

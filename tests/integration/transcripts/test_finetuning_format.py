@@ -1,17 +1,18 @@
-"""That the vendor's rules, as they are checked here, can be broken."""
+"""The assertions of `finetuning_format` fail for invalid files."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.integration.transcripts import rules
+from tests.integration.transcripts import finetuning_format
 
 USER, REPLY = {"role": "user", "content": "x"}, {"role": "assistant", "content": "x"}
 
 
-def test_a_sound_example_passes() -> None:
+def test_valid_example_passes() -> None:
     context = {**REPLY, "weight": 0}
-    rules.check({"messages": [{"role": "system", "content": "x"}, USER, context, USER, REPLY]})
+    system = {"role": "system", "content": "x"}
+    finetuning_format.validate({"messages": [system, USER, context, USER, REPLY]})
 
 
 @pytest.mark.parametrize(
@@ -32,15 +33,15 @@ def test_a_sound_example_passes() -> None:
         ({"messages": [USER]}, "example_missing_assistant_message"),
         ({"messages": [USER, REPLY, USER]}, "last_message"),
         ({"messages": [USER, {"role": "system", "content": "x"}, REPLY]}, "system_message_not"),
-        ({"messages": [USER, {**REPLY, "weight": 0}]}, "nothing_to_learn"),
+        ({"messages": [USER, {**REPLY, "weight": 0}]}, "no_trained_reply"),
     ],
 )
-def test_an_example_that_breaks_a_rule_is_refused(example: object, rule: str) -> None:
+def test_invalid_example_is_rejected(example: object, rule: str) -> None:
     with pytest.raises(AssertionError, match=rule):
-        rules.check(example)
+        finetuning_format.validate(example)
 
 
-def test_a_file_without_a_last_line_feed_is_refused(tmp_path: Path) -> None:
+def test_file_without_a_final_newline_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "x").write_text('{"messages": []}')
     with pytest.raises(AssertionError):
-        rules.check_file(tmp_path / "x")
+        finetuning_format.validate_file(tmp_path / "x")
