@@ -1,11 +1,12 @@
 """The chat fine-tuning format: one JSON object per line, `{"messages": [...]}`.
 
 It is OpenAI's format, and other vendors read it as well. Here a conversation consists of complete
-turns: an optional system prompt, then alternating user and assistant messages, ending with a reply.
+turns: optional system messages, then alternating user and assistant messages, ending with a reply.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import orjson
@@ -17,7 +18,8 @@ from chat.settings import chat_settings
 # Maximum turns per conversation. A session is written by one script, which blocks Redis: measured,
 # 0.3 s for 10,000 turns; 400,000 turns in 18 MB took over five seconds and made Redis BUSY.
 MAX_TURNS = 10_000
-FIELDS = {"role", "content"}
+# A reply that has one of these is not only text.
+CALLS = ("tool_calls", "function_call")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,8 @@ def _messages(conversation: Conversation) -> Iterator[dict[str, Any]]:
 def parse(line: bytes) -> Conversation:
     """Return the conversation in a line.
 
+    Fields that do not change the text, such as `metadata` and `name`, are ignored.
+
     Raises:
         InvalidRequest: the line has another format or exceeds a limit. The message says what is
             wrong and where, without quoting the line.
@@ -62,61 +66,87 @@ def parse(line: bytes) -> Conversation:
         document = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise InvalidRequest("Not valid JSON in UTF-8.") from error
-    if not isinstance(document, dict) or document.keys() != {"messages"}:
-        raise InvalidRequest("Expected an object with the single field messages.")
-    messages = document["messages"]
-    if not isinstance(messages, list):
-        raise InvalidRequest("messages: expected a list.")
-    texts = [_content(index, message) for index, message in enumerate(messages)]
-    start = 1 if messages and messages[0]["role"] == Role.SYSTEM else 0
-    _check_turns([message["role"] for message in messages[start:]], start)
-    if sum(len(text.encode()) for text in texts) > chat_settings.MAX_SESSION_BYTES:
+    if not isinstance(document, dict) or not isinstance(document.get("messages"), list):
+        raise InvalidRequest("Expected an object with a list of messages.")
+    messages = [_message(f"messages[{i}]", each) for i, each in enumerate(document["messages"])]
+    prompts = list(takewhile(lambda message: message[0] is Role.SYSTEM, messages))
+    turns = messages[len(prompts) :]
+    _check_turns([role for role, _ in turns], len(prompts))
+    if sum(len(text.encode()) for _, text in messages) > chat_settings.MAX_SESSION_BYTES:
         raise InvalidRequest(f"A session holds at most {chat_settings.MAX_SESSION_BYTES} bytes.")
+    texts = [text for _, text in turns]
     return Conversation(
-        system_prompt=texts[0] if start else None,
+        system_prompt="\n\n".join(text for _, text in prompts) or None,
         pairs=[
             Pair(prompt=prompt, reply=reply)
-            for prompt, reply in zip(texts[start::2], texts[start + 1 :: 2], strict=True)
+            for prompt, reply in zip(texts[::2], texts[1::2], strict=True)
         ],
     )
 
 
-def _content(index: int, message: object) -> str:
-    where = f"messages[{index}]"
+def _message(where: str, message: object) -> tuple[Role, str]:
     if not isinstance(message, dict):
         raise InvalidRequest(f"{where}: expected an object.")
-    role: Any = message.get("role")
-    if role not in [*Role]:  # a list: the value may not be hashable
-        raise InvalidRequest(f"{where}.role: expected system, user or assistant.")
-    _check_fields(where, message, role)
-    content = message.get("content")
-    if not isinstance(content, str) or not content.strip():
+    role = _role(where, message.get("role"))
+    _check_fields(where, message)
+    content = _text(f"{where}.content", _content(message))
+    if not content.strip():
         raise InvalidRequest(f"{where}.content: expected text that is not blank.")
-    if "\x00" in content and role != Role.ASSISTANT:  # models can write NUL
+    if "\x00" in content and role is not Role.ASSISTANT:  # models can write NUL
         raise InvalidRequest(f"{where}.content: NUL is not allowed.")
     if len(content.encode()) > (maximum := _max_bytes(role)):
         raise InvalidRequest(f"{where}.content: must have at most {maximum} bytes of UTF-8.")
-    return content
+    return role, content
+
+
+def _role(where: str, name: object) -> Role:
+    """Return the role. `developer` is OpenAI's newer name of `system`."""
+    known = {**{role.value: role for role in Role}, "developer": Role.SYSTEM}
+    if not isinstance(name, str) or name not in known:
+        raise InvalidRequest(f"{where}.role: expected system, developer, user or assistant.")
+    return known[name]
+
+
+def _content(message: Mapping[str, object]) -> object:
+    """Return the content; of a reply that refuses, the refusal."""
+    return message.get("content") or message.get("refusal")
+
+
+def _text(where: str, content: object) -> str:
+    """Return content that is a text, or a list of text parts."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        raise InvalidRequest(f"{where}: expected text that is not blank.")
+    return "".join(_part(f"{where}[{i}]", part) for i, part in enumerate(content))
+
+
+def _part(where: str, part: object) -> str:
+    if not isinstance(part, dict) or part.get("type") not in ["text", "input_text", "output_text"]:
+        raise InvalidRequest(f"{where}: only parts of type text are supported.")
+    if not isinstance(text := part.get("text"), str):
+        raise InvalidRequest(f"{where}.text: expected text.")
+    return text
 
 
 def _max_bytes(role: Role) -> int:
-    is_reply = role == Role.ASSISTANT
+    is_reply = role is Role.ASSISTANT
     return chat_settings.MAX_REPLY_BYTES if is_reply else chat_settings.MAX_CONTENT_BYTES
 
 
-def _check_fields(where: str, message: Mapping[str, object], role: Role) -> None:
-    known = FIELDS | {"weight"} if role == Role.ASSISTANT else FIELDS
-    if message.keys() - known:
-        raise InvalidRequest(f"{where}: only {', '.join(sorted(known))} are supported.")
-    weight = message.get("weight", 1)
-    if isinstance(weight, bool) or weight not in [0, 1]:
+def _check_fields(where: str, message: Mapping[str, object]) -> None:
+    for field in CALLS:
+        if message.get(field):
+            raise InvalidRequest(f"{where}.{field}: calls of tools are not supported.")
+    weight = message.get("weight")
+    if isinstance(weight, bool) or weight not in [None, 0, 1]:
         raise InvalidRequest(f"{where}.weight: expected 0 or 1.")
 
 
-def _check_turns(roles: Sequence[str], start: int) -> None:
+def _check_turns(roles: Sequence[Role], start: int) -> None:
     for index, role in enumerate(roles):
         expected = Role.ASSISTANT if index % 2 else Role.USER
-        if role != expected:
+        if role is not expected:
             raise InvalidRequest(f"messages[{start + index}].role: expected {expected}.")
     if not roles or len(roles) % 2:
         raise InvalidRequest("messages: the last one must be a reply.")

@@ -35,6 +35,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--from-line", type=int, default=1, help="skip the lines before this one"
         )
+        parser.add_argument(
+            "--skip", action="store_true", help="skip invalid lines instead of stopping"
+        )
         parser.add_argument("--name", default="", help="name of the sessions")
         parser.add_argument("--model", help="model of the sessions; default: CHAT_DEFAULT_MODEL")
         parser.add_argument(
@@ -49,6 +52,7 @@ class Command(BaseCommand):
         *,
         file: str,
         check: bool,
+        skip: bool,
         from_line: int,
         name: str,
         model: str | None,
@@ -60,26 +64,31 @@ class Command(BaseCommand):
         if not 1 <= ttl <= chat_settings.MAX_SESSION_TTL:
             raise CommandError(f"--ttl must be 1 to {chat_settings.MAX_SESSION_TTL} seconds.")
         with open_input(file) as stream:
-            self._check(stream)
+            self._check(stream, skip=skip)
             stream.seek(0)
             if not check:
                 self._open(stream, from_line, name=name, model=model, ttl=ttl)
 
-    def _check(self, stream: BinaryIO) -> None:
+    def _check(self, stream: BinaryIO, *, skip: bool) -> None:
         """Validate all lines before the first session is opened.
 
         Raises:
-            CommandError: a line is invalid.
+            CommandError: a line is invalid and not to be skipped, or no line is valid.
         """
-        errors = 0
+        errors, valid = 0, 0
         for number, found in parsed_lines(stream, "checked"):
+            valid += isinstance(found, Conversation)
             if isinstance(found, InvalidRequest):
                 errors += 1
                 if errors <= MAX_ERRORS:
                     self.stderr.write(f"line {number}: {found.message}")
+        lines = f"{errors} invalid {'line' if errors == 1 else 'lines'}"
+        if errors and not (skip and valid):
+            raise CommandError(f"{lines}. No session was opened.")
+        if not valid:
+            raise CommandError("The file has no conversations. No session was opened.")
         if errors:
-            noun = "line" if errors == 1 else "lines"
-            raise CommandError(f"{errors} invalid {noun}. No session was opened.")
+            self.stderr.write(f"{lines} skipped.")
 
     def _open(
         self, stream: BinaryIO, from_line: int, *, name: str, model: str | None, ttl: int
@@ -107,15 +116,15 @@ def parsed_lines(
         for number, line in enumerate(read_lines(stream), start=1):
             bar.update()
             if line.strip():
-                yield number, _read(line)
+                yield number, _parse(line)
 
 
 def read_lines(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines. A line that is far too long is cut, and then it is not valid JSON.
+    """Yield the lines, of which one that is too long is cut after `max_line_bytes() + 1`.
 
     A byte order mark at the start is skipped.
     """
-    limit = 2 * chat_settings.MAX_SESSION_BYTES
+    limit = max_line_bytes() + 1
     if stream.read(len(BOM_UTF8)) != BOM_UTF8:
         stream.seek(0)
     while line := stream.readline(limit):
@@ -124,7 +133,14 @@ def read_lines(stream: BinaryIO) -> Iterator[bytes]:
             line = stream.readline(limit)
 
 
-def _read(line: bytes) -> Conversation | InvalidRequest:
+def max_line_bytes() -> int:
+    """Return the maximum length of a line: JSON can take twice the bytes of its texts, and more."""
+    return 2 * chat_settings.MAX_SESSION_BYTES
+
+
+def _parse(line: bytes) -> Conversation | InvalidRequest:
+    if len(line.rstrip(b"\n")) > max_line_bytes():
+        return InvalidRequest(f"The line is too long: at most {max_line_bytes()} bytes.")
     try:
         return jsonl.parse(line)
     except InvalidRequest as error:

@@ -125,9 +125,8 @@ def test_nul_in_a_reply_is_imported(tmp_path: Path) -> None:
     [
         ("{", "Not valid JSON"),
         ('{"messages": [{"role": "user", "content": "\\ud800"}]}', "Not valid JSON"),
-        ([], "the single field messages"),
-        ({"messages": [USER, REPLY], "tools": []}, "the single field messages"),
-        ({"messages": {}}, "expected a list"),
+        ([], "a list of messages"),
+        ({"messages": {}}, "a list of messages"),
         ({"messages": []}, "the last one must be a reply"),
         ({"messages": [USER]}, "the last one must be a reply"),
         ({"messages": [message("system")]}, "the last one must be a reply"),
@@ -142,7 +141,12 @@ def test_nul_in_a_reply_is_imported(tmp_path: Path) -> None:
         ({"messages": [USER, message("assistant", None)]}, "messages[1].content"),
         ({"messages": [message("user", "a\x00b"), REPLY]}, "messages[0].content"),
         ({"messages": [message("user", "x" * 32769), REPLY]}, "at most 32768 bytes"),
-        ({"messages": [message("user", name="canary"), REPLY]}, "messages[0]: only content, role"),
+        (
+            {"messages": [USER, message("assistant", None, tool_calls=[{}])]},
+            "messages[1].tool_calls",
+        ),
+        ({"messages": [message("user", [{"type": "image_url"}]), REPLY]}, "messages[0].content[0]"),
+        ({"messages": [message("user", [{"type": "text"}]), REPLY]}, "messages[0].content[0].text"),
         ({"messages": [USER, message("assistant", weight=0.5)]}, "messages[1].weight"),
         ({"messages": [USER, message("assistant", weight=True)]}, "messages[1].weight"),
         ({"messages": [USER, message("assistant", weight=[])]}, "messages[1].weight"),
@@ -169,7 +173,7 @@ def test_size_limit_of_a_session_applies_to_a_line(tmp_path: Path, settings: Set
     assert "at most 100 bytes" in import_errors(tmp_path, long)[0]
     far_too_long = {"messages": [message("user", "x" * 1000), REPLY]}
     assert import_errors(tmp_path, far_too_long, "{") == [
-        "line 1: Not valid JSON in UTF-8.",
+        "line 1: The line is too long: at most 200 bytes.",
         "line 2: Not valid JSON in UTF-8.",
     ]
 
@@ -200,3 +204,44 @@ def test_interrupted_import_resumes_at_the_reported_line(tmp_path: Path, redis: 
 def test_invalid_options_are_rejected(tmp_path: Path, options: tuple[str, ...], error: str) -> None:
     with pytest.raises(CommandError, match=error):
         run_import(tmp_path, VALID, options=options)
+
+
+@pytest.mark.case("C26")
+@pytest.mark.parametrize("text", ["", "\n\n", "\ufeff\n"])
+def test_a_file_without_conversations_is_an_error(tmp_path: Path, text: str) -> None:
+    source = tmp_path / "source.jsonl"
+    source.write_text(text)
+    with pytest.raises(CommandError, match="no conversations"):
+        call_command("import", str(source))
+
+
+@pytest.mark.case("C26")
+def test_fields_and_parts_of_vendors_are_read(tmp_path: Path) -> None:
+    (opened,) = run_import(
+        tmp_path,
+        {
+            "messages": [
+                message("developer", "be brief"),
+                message("system", [{"type": "text", "text": "and kind"}]),
+                message("user", [{"type": "text", "text": "o"}, {"type": "text", "text": "ne?"}]),
+                message("assistant", "1", name="bot", tool_calls=None, weight=None, audio=None),
+                message("user", "two?", name="Ann"),
+                message("assistant", None, refusal="No."),
+            ],
+            "metadata": {"source": "elsewhere"},
+            "tools": [],
+        },
+    )
+    session = sessions.read(tokens.caller_from_token(opened["token"]))
+    assert session.system_prompt == b'"be brief\\n\\nand kind"'
+    contents = [json.loads(each)["content"] for each in session.messages]
+    assert contents == ["one?", "1", "two?", "No."]
+
+
+@pytest.mark.case("C26")
+def test_invalid_lines_can_be_skipped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    opened = run_import(tmp_path, VALID, "{", VALID, options=("--skip",))
+    assert [each["line"] for each in opened] == [1, 3]
+    assert "1 invalid line skipped." in capsys.readouterr().err
+    with pytest.raises(CommandError, match=r"1 invalid line\. No session"):
+        run_import(tmp_path, "{", options=("--skip",))
