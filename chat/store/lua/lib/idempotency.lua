@@ -9,8 +9,8 @@ local function first_response(key, digest)
   return first_digest == digest and response or 'MISMATCH'
 end
 
--- Repeated requests save the response again: WAIT covers only writes of the same connection, and the
--- caller may wait for replicas.
+-- Repeated requests save the response again: WAIT covers only writes of the same connection, and
+-- the caller may wait for replicas.
 local function save_response(key, digest, response)
   redis.call('HSET', IDEMPOTENCY, key, digest .. ' ' .. response)
 end
