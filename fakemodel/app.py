@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 
@@ -10,9 +11,9 @@ from fakemodel.connection import ClientConnection, ClientDisconnected
 from fakemodel.errors import APIError, bad_request
 from fakemodel.exchange import Exchange
 from fakemodel.faults.registry import send_response
-from fakemodel.formats.base import JSON, Format
+from fakemodel.formats.base import JSON, Format, RequestHead
 from fakemodel.formats.openai_common import encode_error
-from fakemodel.formats.registry import PATHS, find_format
+from fakemodel.imitations.registry import format_finder
 from fakemodel.limits import Limits
 from fakemodel.options import Options
 from fakemodel.recorder import Recorder, list_calls
@@ -36,6 +37,7 @@ class App:
 
     def __init__(self, options: Options) -> None:
         self.options = options
+        self.find_format = format_finder(options.imitation)
         self.recorder = Recorder(stores_calls=options.record)
         self.scenario = Scenario(options)
         self.limits = Limits(
@@ -59,14 +61,14 @@ class App:
         """Respond to one request."""
         try:
             body = await _read_body(receive)
-            wire_format = find_format(scope["path"]) if scope["method"] == "POST" else None
+            wire_format = self.find_format(scope["path"]) if scope["method"] == "POST" else None
             if wire_format is None:
                 endpoint = self._find_endpoint(scope)
                 await _send_json(send, 200, orjson.dumps(endpoint(scope, body)))
             else:
                 await self._record_call(wire_format, body, scope, send)
         except APIError as error:
-            await _send_json(send, error.status, encode_error(error))
+            await _send_json(send, error.status, encode_error(error).body)
         except ClientDisconnected:
             return  # before the body was complete
 
@@ -74,30 +76,40 @@ class App:
         endpoint = self.endpoints.get((scope["method"], scope["path"]))
         if endpoint is not None:
             return endpoint
-        known = {path for _, path in self.endpoints} | PATHS.keys()
-        if scope["path"] in known:
+        known = {path for _, path in self.endpoints}
+        if scope["path"] in known or self.find_format(scope["path"]) is not None:
             raise APIError(405, f"{scope['method']} is not allowed here.")
         raise APIError(404, f"There is no endpoint {scope['path']}.", code="not_found")
 
     async def _record_call(
         self, wire_format: Format, body: bytes, scope: Scope, send: Send
     ) -> None:
-        record = self.recorder.start(format_name=wire_format.name, path=scope["path"], body=body)
+        record = self.recorder.start(wire_format, path=scope["path"], body=body)
         protocol = scope["state"]["protocol"]
-        connection = ClientConnection(send, protocol.transport, protocol.closed, record)
+        connection = ClientConnection(
+            send, protocol.transport, protocol.closed, record, headers=wire_format.headers
+        )
         try:
-            await self._respond(wire_format, connection)
+            await self._respond(wire_format, _parse_head(scope), connection)
         except ClientDisconnected:
             record.client_disconnected = True
         finally:
             self.recorder.finish(record)
 
-    async def _respond(self, wire_format: Format, connection: ClientConnection) -> None:
+    async def _respond(
+        self, wire_format: Format, head: RequestHead, connection: ClientConnection
+    ) -> None:
         try:
+            wire_format.check_head(head)
             await send_response(self._prepare(wire_format, connection))
         except APIError as error:
-            body = wire_format.encode_error(error)
-            await connection.respond(error.status, JSON, body, headers=error.headers)
+            response = wire_format.encode_error(error)
+            await connection.respond(
+                response.status,
+                response.content_type,
+                response.body,
+                headers=error.headers + response.headers,
+            )
 
     def _prepare(self, wire_format: Format, connection: ClientConnection) -> Exchange:
         record = connection.record
@@ -141,6 +153,16 @@ class App:
         self.scenario.reset()
         self.limits.reset()
         return {"status": "ok"}
+
+
+def _parse_head(scope: Scope) -> RequestHead:
+    return RequestHead(
+        path=scope["path"],
+        headers={
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        },
+        query=dict(parse_qsl(scope["query_string"].decode("latin-1"))),
+    )
 
 
 async def _read_body(receive: Receive) -> bytes:

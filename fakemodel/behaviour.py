@@ -8,6 +8,7 @@ class Fault(StrEnum):
     """Ways to fail; docs/fake-model.md describes what each one sends."""
 
     STATUS = "status"
+    TOO_LONG = "too_long"
     HANG = "hang"
     STALL = "stall"
     DRIP = "drip"
@@ -78,6 +79,10 @@ class Behaviour:
     history: bool | None = None
     # Whether the reply to a plain-text prompt continues with further turns, as base models do.
     run_on: bool | None = None
+    # Whether reasoning precedes the reply, in the fields that the server uses for it.
+    reasoning: bool | None = None
+    # Whether reasoning precedes the reply as `<think>...</think>` in its text.
+    think: bool | None = None
 
 
 def merge(base: Behaviour, override: Behaviour) -> Behaviour:

@@ -7,10 +7,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
+from fakemodel.errors import Headers
 from fakemodel.recorder import CallRecord
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-Headers = tuple[tuple[bytes, bytes], ...]
 
 # Value of SO_LINGER with which closing a socket drops unsent data and sends a TCP reset.
 LINGER_RESET = struct.pack("ii", 1, 0)
@@ -32,19 +32,25 @@ class ClientConnection:
         transport: asyncio.Transport,
         closed: asyncio.Future[None],
         record: CallRecord,
+        *,
+        headers: Headers = (),
     ) -> None:
-        """Send through ASGI's `send`, or through `transport` where a fault violates HTTP."""
+        """Send through ASGI's `send`, or through `transport` where a fault violates HTTP.
+
+        headers: are part of every response.
+        """
         self.send = send
         self.transport = transport
         self.closed = closed
         self.record = record
+        self.headers = headers
 
     async def start(
         self, status: int, content_type: bytes, *, length: int | None = None, headers: Headers = ()
     ) -> None:
         """Send status and headers; without `length` the body is chunked."""
         self._check()
-        sent = [(b"content-type", content_type), *headers]
+        sent = [(b"content-type", content_type), *self.headers, *headers]
         if length is not None:
             sent.append((b"content-length", b"%d" % length))
         self.record.status = status

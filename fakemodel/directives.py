@@ -33,7 +33,7 @@ FLOATS = {
     "byte_rate": (0.01, 1_000_000),
     "jitter": (0, 1),
 }
-FLAGS = frozenset({"history", "run_on"})
+FLAGS = frozenset({"history", "run_on", "reasoning", "think"})
 CODE = re.compile(r"[a-z_]{1,64}")
 
 LOADING_SECONDS = 20.0  # as Hugging Face reports for a model of medium size

@@ -40,8 +40,7 @@ class Limits:
             self.accepted.popleft()
         if len(self.accepted) >= self.max_per_window:
             wait = math.ceil(self.accepted[0] + self.window - now)
-            header = (b"retry-after", b"%d" % max(wait, 1))
-            raise APIError(429, "Rate limit reached.", headers=(header,))
+            raise APIError(429, "Rate limit reached.", retry_after=max(wait, 1))
         self.accepted.append(now)
 
     def reset(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from fakemodel.behaviour import Behaviour
 from fakemodel.directives import InvalidDirective, parse_words
+from fakemodel.imitations.registry import IMITATIONS
 
 STYLES = ("demo", "echo")
 NO_FAULT = Behaviour()
@@ -30,6 +31,8 @@ class Options:
     fault: Behaviour = NO_FAULT
     seed: int = 0
     style: str = "demo"
+    # The server to imitate; empty: the fake model itself.
+    imitation: str = ""
     concurrency_limit: int = 0
     requests_per_minute: int = 0
     # Seconds that a "minute" of `requests_per_minute` lasts.
@@ -56,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options on `parser`, with the defaults of Options."""
     _add_address(parser)
     _add_replies(parser)
+    _add_imitation(parser)
     _add_limits(parser)
     _add_test_options(parser)
 
@@ -96,6 +100,17 @@ def _add_replies(parser: argparse.ArgumentParser) -> None:
         "--style", choices=STYLES, default="demo", help="Markdown replies, or an echo for tests"
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of probabilities and jitter")
+
+
+def _add_imitation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--as",
+        dest="imitation",
+        choices=sorted(IMITATIONS),
+        default="",
+        metavar="SERVER",
+        help=f"server to imitate: {', '.join(sorted(IMITATIONS))}",
+    )
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ import orjson
 
 from fakemodel.calls import Call
 from fakemodel.errors import APIError, bad_request
-from fakemodel.formats.registry import find_format
+from fakemodel.formats.base import Format
 
 # Enough for a long test run; the oldest calls are dropped first.
 MAX_CALLS = 20_000
@@ -31,7 +31,7 @@ class CallRecord:
 
     # Counts from 1 in order of arrival; calls that were dropped count as well.
     number: int
-    format: str
+    wire_format: Format
     path: str
     body: bytes
     received_at: float
@@ -47,6 +47,11 @@ class CallRecord:
     # Bytes of the body written to the socket.
     bytes_sent: int = 0
 
+    @property
+    def format(self) -> str:
+        """The name of the format."""
+        return self.wire_format.name
+
 
 @dataclass(slots=True)
 class Recorder:
@@ -59,14 +64,14 @@ class Recorder:
     max_in_flight: int = 0
     stored_bytes: int = 0
 
-    def start(self, *, format_name: str, path: str, body: bytes) -> CallRecord:
+    def start(self, wire_format: Format, *, path: str, body: bytes) -> CallRecord:
         """Return the record of a call that has just arrived."""
         self.total += 1
         self.in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
         record = CallRecord(
             number=self.total,
-            format=format_name,
+            wire_format=wire_format,
             path=path,
             body=body,
             received_at=time.time(),
@@ -145,8 +150,7 @@ def _describe(record: CallRecord) -> dict[str, Any]:
 
 def _parse(record: CallRecord) -> Call | None:
     """Return the call in the recorded body, or None if the body was rejected."""
-    wire_format = find_format(record.path)
     try:
-        return wire_format.parse(record.body, record.path) if wire_format else None
+        return record.wire_format.parse(record.body, record.path)
     except APIError:
         return None

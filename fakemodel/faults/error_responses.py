@@ -4,9 +4,9 @@ import time
 from email.utils import formatdate
 
 from fakemodel.behaviour import Behaviour
-from fakemodel.connection import Headers
-from fakemodel.errors import APIError
+from fakemodel.errors import APIError, Headers
 from fakemodel.exchange import Exchange, send_reply
+from fakemodel.formats.sse import EVENT_STREAM
 
 GATEWAY_PAGE = b"""<!doctype html>
 <html><head><title>Just a moment...</title></head>
@@ -14,13 +14,6 @@ GATEWAY_PAGE = b"""<!doctype html>
 """
 LOADING = "Model {model} is currently loading"
 OTHER = "The request failed."
-MESSAGES = {
-    401: "Incorrect API key provided.",
-    404: "The model '{model}' does not exist or you do not have access to it.",
-    429: "Rate limit reached for {model}.",
-    500: "The server had an error while processing your request.",
-    503: "The engine is currently overloaded, please try again later.",
-}
 
 
 async def status(exchange: Exchange) -> None:
@@ -31,23 +24,33 @@ async def status(exchange: Exchange) -> None:
         await send_reply(exchange)
         return
     number = behaviour.status or 500
-    message = MESSAGES.get(number, OTHER) if behaviour.estimated_time is None else LOADING
+    messages = exchange.format.messages
+    message = messages.get(number, OTHER) if behaviour.estimated_time is None else LOADING
     raise APIError(
         number,
         message.format(model=exchange.call.model),
         code=behaviour.code,
         estimated_time=behaviour.estimated_time,
-        headers=_retry_after(behaviour),
+        retry_after=behaviour.retry_after,
+        headers=_retry_after_date(behaviour),
     )
 
 
-def _retry_after(behaviour: Behaviour) -> Headers:
-    if behaviour.retry_after_date is not None:
-        date = formatdate(time.time() + behaviour.retry_after_date, usegmt=True)
-        return ((b"retry-after", date.encode()),)
-    if behaviour.retry_after is not None:
-        return ((b"retry-after", f"{behaviour.retry_after:g}".encode()),)
-    return ()
+def _retry_after_date(behaviour: Behaviour) -> Headers:
+    if behaviour.retry_after_date is None:
+        return ()
+    date = formatdate(time.time() + behaviour.retry_after_date, usegmt=True)
+    return ((b"retry-after", date.encode()),)
+
+
+async def too_long(exchange: Exchange) -> None:
+    """The error for a prompt that is longer than the model's context."""
+    error = exchange.format.too_long.error()
+    if not (exchange.call.stream and exchange.format.streams_too_long):
+        raise error
+    event = exchange.format.encode_error_event(error.message)
+    await exchange.connection.start(200, EVENT_STREAM)
+    await exchange.connection.end(event)
 
 
 async def html(exchange: Exchange) -> None:

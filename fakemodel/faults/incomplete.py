@@ -2,7 +2,6 @@
 
 from fakemodel.errors import APIError
 from fakemodel.exchange import Exchange, send_paced
-from fakemodel.formats.base import JSON
 
 ERROR_MESSAGE = "The server had an error while generating the reply."
 # Without a delay the reset would overtake the tokens that are still to be sent.
@@ -87,5 +86,5 @@ async def error_event(exchange: Exchange) -> None:
         await _send_beginning(exchange)
         await exchange.connection.end(exchange.format.encode_error_event(ERROR_MESSAGE))
         return
-    body = exchange.format.encode_error(APIError(500, ERROR_MESSAGE))
-    await exchange.connection.respond(200, JSON, body)
+    error = exchange.format.encode_error(APIError(500, ERROR_MESSAGE))
+    await exchange.connection.respond(200, error.content_type, error.body)

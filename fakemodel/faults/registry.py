@@ -8,6 +8,7 @@ from fakemodel.faults import edge_cases, error_responses, incomplete, malformed,
 
 FAULTS: dict[Fault, Callable[[Exchange], Awaitable[None]]] = {
     Fault.STATUS: error_responses.status,
+    Fault.TOO_LONG: error_responses.too_long,
     Fault.HTML: error_responses.html,
     Fault.REDIRECT: error_responses.redirect,
     Fault.NOT_HTTP: error_responses.not_http,

@@ -1,16 +1,25 @@
 """The interface of a wire format."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import orjson
 
 from fakemodel.calls import Call
-from fakemodel.errors import APIError
+from fakemodel.errors import APIError, ErrorResponse, Headers, TooLong
 from fakemodel.replies.reply import Reply
 
 JSON = b"application/json"
+
+# The messages of HTTP errors, by status.
+MESSAGES = {
+    401: "Incorrect API key provided.",
+    404: "The model '{model}' does not exist or you do not have access to it.",
+    429: "Rate limit reached for {model}.",
+    500: "The server had an error while processing your request.",
+    503: "The engine is currently overloaded, please try again later.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +46,19 @@ class Render(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequestHead:
+    """The parts of a request that come before its body; names of headers are in lower case."""
+
+    path: str
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+
+
+def accept(_head: RequestHead) -> None:
+    """Accept every request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
     """One wire format."""
 
@@ -44,10 +66,18 @@ class Format:
     # Takes a body and the request's path; raises APIError.
     parse: Callable[[bytes, str], Call]
     render: Render
-    # Returns the body of an error response.
-    encode_error: Callable[[APIError], bytes]
+    encode_error: Callable[[APIError], ErrorResponse]
     # Returns the event that ends a stream with an error.
     encode_error_event: Callable[[str], bytes]
+    too_long: TooLong
+    # Whether a stream has started when the server notices that the prompt is too long.
+    streams_too_long: bool = False
+    # By status; `{model}` is the call's model.
+    messages: Mapping[int, str] = field(default_factory=lambda: MESSAGES)
+    # Headers of every response.
+    headers: Headers = ()
+    # Raises APIError if the request lacks a key or a parameter of the URL.
+    check_head: Callable[[RequestHead], None] = accept
 
 
 def escape_token(_index: int, token: str) -> bytes:

@@ -20,6 +20,7 @@ from fakemodel.formats.base import JSON, Format, Rendering, escape_token
 from fakemodel.formats.openai_common import (
     DONE,
     SYSTEM_FINGERPRINT,
+    TOO_LONG,
     encode_error,
     encode_error_event,
     usage,
@@ -32,7 +33,11 @@ ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 
 def parse(body: bytes, _path: str) -> Call:
     """Return the call in `body`; raises APIError (400)."""
-    fields = parse_body(body)
+    return parse_fields(parse_body(body))
+
+
+def parse_fields(fields: dict[str, Any]) -> Call:
+    """Return the call in the fields of a body; raises APIError (400)."""
     if fields.get("n", 1) != 1:
         raise bad_request("Only one choice (n=1) is supported.", "n")
     return Call(
@@ -79,9 +84,11 @@ def render(call: Call, reply: Reply, reply_id: str, *, unknown_fields: bool) -> 
 def _render_json(call: Call, reply: Reply, reply_id: str, *, unknown_fields: bool) -> Rendering:
     """Return one `chat.completion` object."""
     extra = b'"tool_calls":[],"reasoning_content":null,"x_unknown":{"a":[1,null]},'
-    head = b'%b,"choices":[{"index":0,"message":{%b"role":"assistant","content":"' % (
+    reasoning = b'"reasoning_content":%b,' % orjson.dumps("".join(reply.reasoning))
+    head = b'%b,"choices":[{"index":0,"message":{%b%b"role":"assistant","content":"' % (
         _shared_fields(call, reply_id, b"chat.completion"),
         extra if unknown_fields else b"",
+        reasoning if reply.reasoning else b"",
     )
     tail = b'","refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"%b"}]%b}' % (
         reply.finish_reason.encode(),
@@ -102,9 +109,14 @@ def _render_stream(call: Call, reply: Reply, reply_id: str, *, unknown_fields: b
     if call.include_usage and reply.has_usage:
         tail += b'data: %b],"usage":%b}\n\n' % (start, orjson.dumps(usage(reply)))
     extra = _unknown_events(start) if unknown_fields else b""
+    reasoning = b"".join(
+        b"data: %b%b%b\n\n"
+        % (start, choice % (orjson.dumps({"reasoning_content": token}), b"null"), close)
+        for token in reply.reasoning
+    )
     return Rendering(
         content_type=EVENT_STREAM,
-        head=b"data: %b%b%b\n\n%b" % (start, role, close, extra),
+        head=b"data: %b%b%b\n\n%b%b" % (start, role, close, extra, reasoning),
         encode_token=token_encoder(
             b'%b{"index":0,"delta":{"content":' % start,
             b'},"logprobs":null,"finish_reason":null}%b' % close,
@@ -147,4 +159,5 @@ CHAT = Format(
     render=render,
     encode_error=encode_error,
     encode_error_event=encode_error_event,
+    too_long=TOO_LONG,
 )

@@ -15,7 +15,13 @@ from fakemodel.calls import (
 )
 from fakemodel.errors import bad_request
 from fakemodel.formats.base import JSON, Format, Rendering, escape_token
-from fakemodel.formats.openai_common import DONE, encode_error, encode_error_event, usage
+from fakemodel.formats.openai_common import (
+    DONE,
+    TOO_LONG,
+    encode_error,
+    encode_error_event,
+    usage,
+)
 from fakemodel.formats.sse import EVENT_STREAM, encode_event, token_encoder
 from fakemodel.plain_prompt import parse_prompt
 from fakemodel.replies.reply import Reply
@@ -86,4 +92,5 @@ COMPLETIONS = Format(
     render=render,
     encode_error=encode_error,
     encode_error_event=encode_error_event,
+    too_long=TOO_LONG,
 )

@@ -13,13 +13,19 @@ from fakemodel.calls import (
     stop_field,
     text_field,
 )
-from fakemodel.errors import APIError
+from fakemodel.errors import APIError, ErrorResponse, TooLong, retry_after
 from fakemodel.formats.base import JSON, Format, Rendering, escape_token
 from fakemodel.formats.sse import EVENT_STREAM
 from fakemodel.plain_prompt import parse_prompt
 from fakemodel.replies.reply import Reply
 
 ERROR_TYPES = {400: "validation", 422: "validation", 429: "overloaded", 503: "overloaded"}
+
+TOO_LONG = TooLong(
+    status=422,
+    message="Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096."
+    " Given: 5000 `inputs` tokens and 1024 `max_new_tokens`",
+)
 
 MODELS = "/models/"
 DEFAULT_MODEL = "tgi"
@@ -130,14 +136,14 @@ def _details(call: Call, reply: Reply) -> dict[str, Any]:
     return _finish_details(reply) | {"prefill": [], "tokens": [], "model": call.model}
 
 
-def encode_error(error: APIError) -> bytes:
-    """Return the body of an error, with the loading time or TGI's error type."""
+def encode_error(error: APIError) -> ErrorResponse:
+    """Return an error with the loading time or TGI's error type."""
     body: dict[str, Any] = {"error": error.message}
     if error.estimated_time is not None:
         body["estimated_time"] = error.estimated_time
     elif error.status in ERROR_TYPES:
         body["error_type"] = ERROR_TYPES[error.status]
-    return orjson.dumps(body)
+    return ErrorResponse(error.status, JSON, orjson.dumps(body), retry_after(error))
 
 
 def encode_error_event(message: str) -> bytes:
@@ -151,4 +157,5 @@ HUGGINGFACE = Format(
     render=render,
     encode_error=encode_error,
     encode_error_event=encode_error_event,
+    too_long=TOO_LONG,
 )

@@ -1,8 +1,11 @@
 """The parts that OpenAI's two formats share: errors, usage, the end of a stream."""
 
+from typing import Any
+
 import orjson
 
-from fakemodel.errors import APIError
+from fakemodel.errors import APIError, ErrorResponse, TooLong, retry_after
+from fakemodel.formats.base import JSON
 from fakemodel.formats.sse import encode_event
 from fakemodel.replies.reply import Reply
 
@@ -23,20 +26,27 @@ TYPES = {
 CODES = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}
 
 
-def encode_error(error: APIError) -> bytes:
-    """Return the body of an error: `{"error": {"message", "type", "param", "code"}}`."""
+# chathub-dev/chathub#126 quotes it.
+TOO_LONG = TooLong(
+    message="This model's maximum context length is 8192 tokens. However, your messages resulted in"
+    " 10010 tokens. Please reduce the length of the messages.",
+    code="context_length_exceeded",
+    param="messages",
+)
+
+
+def encode_error(error: APIError) -> ErrorResponse:
+    """Return an error as `{"error": {"message", "type", "param", "code"}}`."""
     code = error.code or CODES.get(error.status)
     kind = "insufficient_quota" if code == "insufficient_quota" else TYPES.get(error.status)
-    return orjson.dumps(
-        {
-            "error": {
-                "message": error.message,
-                "type": kind or "invalid_request_error",
-                "param": error.param,
-                "code": code,
-            }
-        }
-    )
+    fields = {
+        "message": error.message,
+        "type": kind or "invalid_request_error",
+        "param": error.param,
+        "code": code,
+    }
+    body = orjson.dumps({"error": fields})
+    return ErrorResponse(error.status, JSON, body, retry_after(error))
 
 
 def encode_error_event(message: str) -> bytes:
@@ -46,11 +56,14 @@ def encode_error_event(message: str) -> bytes:
     )
 
 
-def usage(reply: Reply) -> dict[str, int]:
+def usage(reply: Reply) -> dict[str, Any]:
     """Return the `usage` object."""
-    completion = len(reply.tokens)
-    return {
+    completion = len(reply.tokens) + len(reply.reasoning)
+    counts: dict[str, Any] = {
         "prompt_tokens": reply.prompt_tokens,
         "completion_tokens": completion,
         "total_tokens": reply.prompt_tokens + completion,
     }
+    if reply.reasoning:
+        counts["completion_tokens_details"] = {"reasoning_tokens": len(reply.reasoning)}
+    return counts

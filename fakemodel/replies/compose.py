@@ -7,9 +7,10 @@ import orjson
 from fakemodel.behaviour import Behaviour, Fault
 from fakemodel.calls import Call
 from fakemodel.replies import demo
-from fakemodel.replies.reply import Reply, build_reply
+from fakemodel.replies.reply import TOKEN, Reply, build_reply
 
 RUN_ON = "\nHuman: Next question\nBot: Next answer"
+REASONING = "The user said something. A short answer is best."
 
 
 def compose(call: Call, behaviour: Behaviour, *, style: str) -> Reply:
@@ -19,7 +20,12 @@ def compose(call: Call, behaviour: Behaviour, *, style: str) -> Reply:
     text = _compose_text(call, behaviour, style=style)
     if call.prompt is not None:
         text = _continue_prompt(text, call.prompt, run_on=bool(behaviour.run_on))
-    return _apply_fault(build_reply(text, call, tokens=behaviour.tokens), behaviour)
+    if behaviour.think:
+        text = f"<think>\n{REASONING}\n</think>\n\n{text}"
+    reply = build_reply(text, call, tokens=behaviour.tokens)
+    if behaviour.reasoning:
+        reply = replace(reply, reasoning=tuple(TOKEN.findall(REASONING)))
+    return _apply_fault(reply, behaviour)
 
 
 def _compose_text(call: Call, behaviour: Behaviour, *, style: str) -> str:

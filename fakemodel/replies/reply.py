@@ -24,6 +24,8 @@ class Reply:
     # Estimated tokens of the messages that the model received.
     prompt_tokens: int = 0
     has_usage: bool = True
+    # Tokens of the reasoning before the reply.
+    reasoning: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:

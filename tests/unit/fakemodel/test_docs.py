@@ -8,6 +8,7 @@ import pytest
 
 from fakemodel.behaviour import Behaviour, Fault
 from fakemodel.faults.registry import FAULTS
+from fakemodel.imitations.registry import IMITATIONS
 from fakemodel.options import add_arguments
 from fakemodel.recorder import RECORD_FIELDS
 
@@ -38,4 +39,9 @@ def test_every_directive_is_documented(name: str) -> None:
 
 @pytest.mark.parametrize("name", RECORD_FIELDS)
 def test_every_field_of_a_call_record_is_documented(name: str) -> None:
+    assert f"`{name}`" in PAGE
+
+
+@pytest.mark.parametrize("name", IMITATIONS)
+def test_every_imitation_is_documented(name: str) -> None:
     assert f"`{name}`" in PAGE

@@ -1,8 +1,9 @@
+from fakemodel.formats.chat import CHAT
 from fakemodel.recorder import MAX_BYTES, MAX_CALLS, CallRecord, Recorder
 
 
 def start(recorder: Recorder, body: bytes = b"{}") -> CallRecord:
-    return recorder.start(format_name="chat", path="/", body=body)
+    return recorder.start(CHAT, path="/", body=body)
 
 
 def test_without_storing_calls_are_only_counted() -> None:
