@@ -48,7 +48,7 @@ security: $(DEV) ## test every row of docs/security.md and print the results
 	$(BIN)/pytest -m security $(PARALLEL) $(ARGS)
 
 .PHONY: lint style types
-lint: style types ## check format, style, types, layers, security, Compose file and Dockerfile
+lint: style types ## check format, style, types, layers, security, Compose file, Dockerfile and words
 style: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -56,6 +56,7 @@ style: $(DEV)
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive project chat fakemodel parley_client
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/hadolint Dockerfile
+	$(BIN)/python scripts/check_words.py
 types: $(DEV)
 	$(BIN)/mypy
 

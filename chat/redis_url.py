@@ -5,7 +5,7 @@
     unix://[[user]:password@]/path[?db=database&...]      a Unix socket
     sentinel://[[user]:password@]host:port[,host:port...][/database]?service=name
 
-User, password and database may stand in the query as well, as `username`, `password` and `db`. The
+The query may also contain user, password and database, as `username`, `password` and `db`. The
 options are those of redis-py's connections. A `sentinel://` URL names the primary that the
 Sentinels know; its user, password and database belong to Redis, not to the Sentinels.
 """

@@ -1,7 +1,7 @@
 """Publishing wake-ups to the broker: messages that tell a worker to run a session's next turn.
 
-Publishing has a short timeout and may fail. Redis's `due` set is the truth, and the sweeper makes
-up for lost wake-ups. Tasks are published by name, so this package does not import them.
+Publishing has a short timeout and may fail. Redis's `due` set is the truth, and the sweeper
+repeats lost wake-ups. Tasks are published by name, so this package does not import them.
 """
 
 from chat.broker.message import QUEUE, TAKE_TURN

@@ -53,7 +53,7 @@ class CancellableCall:
         """Cancel the call if the block takes longer than `seconds`.
 
         A socket timeout is no substitute: it limits each single wait, so a server that sends one
-        byte at a time can keep a call open for ever.
+        byte at a time can keep a call open forever.
 
         Raises:
             TimeoutError: the call was cancelled, whatever error that caused in the block.

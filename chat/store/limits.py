@@ -26,7 +26,7 @@ MINUTE_MS = 60_000
 WAITER_TTL_MS = 20_000
 # The shortest time between two requests of a waiter for a slot.
 MIN_POLL_MS = 100
-# Keys of a limiter that nobody uses expire after this time.
+# Keys of an unused limiter expire after this time.
 STATE_TTL_MS = 600_000
 # Replaces an infinite `max_wait`.
 MAX_WAIT_MS = 1e15
@@ -146,7 +146,7 @@ def leave_queue(models: Sequence[Model], session_id: str) -> list[str]:
 def heartbeat(sessions_by_model: Iterable[tuple[Model, Sequence[str]]]) -> list[str]:
     """Extend the leases of slots and probes; return the sessions to wake. One round trip.
 
-    Sessions are woken when slots have expired because nobody extended their leases.
+    Sessions are woken when slots have expired because no worker extended their leases.
 
     Raises:
         StoreUnavailable: Redis did not answer.

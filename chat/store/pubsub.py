@@ -1,7 +1,7 @@
 """The pub/sub connection of a process.
 
 The scripts publish the events of a session on a channel with the name of its log. Redis drops
-messages that nobody is subscribed to. A subscriber that must not miss any therefore reads the log
+messages without subscribers. A subscriber that must not miss any therefore reads the log
 once after the subscription is confirmed, also after a reconnect.
 """
 
@@ -111,8 +111,8 @@ class PubSubConnection:
     async def _read_loop(self, connection: Connection) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            # With hiredis this takes 1 to 2 us per event more than parsing RESP here did, of some
-            # 70 us that a delivered event takes in all.
+            # With hiredis this takes 1 to 2 us per event more than parsing RESP here did, of about
+            # 70 us in total for a delivered event.
             reply = await connection.read_response()
             self._last_read_at = loop.time()
             match reply:

@@ -32,7 +32,7 @@ ID_PREFIX = re.compile("ses_[0-9a-f]{1,24}")
 GLOB_CHARACTERS = re.compile(r"[*?\[\]\\^-]")
 # Ids that a search returns of each partition: two pages of the admin's list.
 MAX_NEWEST = 100
-# Statuses whose sessions have a zset of their own, which is not ordered by activity.
+# Statuses whose sessions have separate zsets, which are not ordered by activity.
 UNORDERED_STATUSES = {"running", "waiting"}
 # More than there are sessions, or ms since the epoch.
 NO_LIMIT = 2**53

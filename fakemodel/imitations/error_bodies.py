@@ -8,7 +8,7 @@ import orjson
 from fakemodel.errors import APIError
 from fakemodel.formats.sse import encode_event
 
-# A gateway in front of a server that has no limit of its own answers in plain text.
+# A gateway in front of a server without rate limits answers in plain text.
 GATEWAY_429 = "Too Many Requests"
 
 

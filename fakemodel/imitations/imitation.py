@@ -30,7 +30,7 @@ class Value(Enum):
 class UsageIn(StrEnum):
     """Which chunk of a stream has the usage."""
 
-    # One of its own after the finish reason, if the request asks for it.
+    # A separate chunk after the finish reason, if the request asks for it.
     REQUESTED_CHUNK = "requested_chunk"
     # The chunk with the finish reason, if the request asks for it.
     REQUESTED_LAST = "requested_last"
@@ -51,17 +51,17 @@ class Stream:
     chunks_before: tuple[Fields, ...] = ()
     # Chunks after the one with the finish reason.
     chunks_after: tuple[Fields, ...] = ()
-    # Fields of every chunk, beside `id`, `object`, `created`, `model`, `choices`.
+    # Fields of every chunk, in addition to `id`, `object`, `created`, `model`, `choices`.
     fields: Fields = field(default_factory=dict)
     # Further fields of the first chunk, and of the one with the finish reason.
     first_fields: Fields = field(default_factory=dict)
     last_fields: Fields = field(default_factory=dict)
-    # Fields of every choice, beside `index`, `delta`, `finish_reason`.
+    # Fields of every choice, in addition to `index`, `delta`, `finish_reason`.
     choice: Fields = field(default_factory=dict)
     last_choice: Fields = field(default_factory=dict)
     # The delta of the first chunk. None: the first chunk has text already.
     first: Fields | None = field(default_factory=lambda: {"role": "assistant", "content": ""})
-    # Fields of every delta with text, beside `content`.
+    # Fields of every delta with text, in addition to `content`.
     delta: Fields = field(default_factory=dict)
     # The delta of the chunk with the finish reason. None: that chunk has the last token.
     last: Fields | None = field(default_factory=dict)
@@ -79,11 +79,11 @@ class Stream:
 class Document:
     """How a server sends a complete reply as JSON."""
 
-    # Fields beside `id`, `object`, `created`, `model`, `choices`, `usage`.
+    # Fields in addition to `id`, `object`, `created`, `model`, `choices`, `usage`.
     fields: Fields = field(default_factory=dict)
-    # Fields beside `index`, `message`, `finish_reason`.
+    # Fields in addition to `index`, `message`, `finish_reason`.
     choice: Fields = field(default_factory=dict)
-    # Fields beside `role`, `content`.
+    # Fields in addition to `role`, `content`.
     message: Fields = field(default_factory=dict)
 
 
@@ -141,7 +141,7 @@ class Imitation:
     stream: Stream
     document: Document
     errors: Errors
-    # Fields of `usage` beside the three counts.
+    # Fields of `usage` in addition to the three counts.
     usage: Fields = field(default_factory=dict)
     # None: the server counts reasoning but does not send it.
     reasoning: Reasoning | None = None

@@ -1,4 +1,4 @@
-"""OpenRouter: comments while a model works, errors beside a choice, delays in the body."""
+"""OpenRouter: comments while a model works, errors next to a choice, delays in the body."""
 
 import time
 from typing import Any

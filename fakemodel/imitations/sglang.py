@@ -50,7 +50,7 @@ SGLANG = Imitation(
     name="sglang",
     headers=((b"server", b"uvicorn"),),
     id_format="{id}",
-    # Each delta has `reasoning_content`, null beside text.
+    # Each delta has `reasoning_content`, null in deltas with text.
     stream=Stream(
         content_type=UTF8_EVENT_STREAM,
         first={"role": "assistant", "content": "", "reasoning_content": None},
