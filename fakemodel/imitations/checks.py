@@ -1,10 +1,9 @@
-"""What servers require of a request: keys, parameters, fields they know, few stop sequences."""
+"""What servers require of a request: a key, and not too many stop sequences."""
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
 
 from fakemodel.calls import Call
-from fakemodel.errors import APIError, bad_request
+from fakemodel.errors import APIError
 from fakemodel.formats.base import RequestHead
 
 
@@ -26,16 +25,5 @@ def limit_stops(maximum: int, message: str, *, status: int = 400) -> Callable[[C
         count = len(call.stop_sequences)
         if count > maximum:
             raise APIError(status, message.format(count=count), param="stop")
-
-    return check
-
-
-def reject_fields(names: Iterable[str], message: str) -> Callable[[dict[str, Any]], None]:
-    """Return a check that rejects bodies with one of the fields; `message` has `{name}`."""
-    rejected = frozenset(names)
-
-    def check(fields: dict[str, Any]) -> None:
-        if found := sorted(rejected & fields.keys()):
-            raise bad_request(message.format(name=found[0]), found[0])
 
     return check

@@ -21,8 +21,9 @@ NO_FIELDS: Fields = {}
 class Value(Enum):
     """A placeholder in the fields of a description; each reply has its own value."""
 
-    MODEL = "model"
     USAGE = "usage"
+    PROMPT_TOKENS = "prompt_tokens"
+    COMPLETION_TOKENS = "completion_tokens"
     REASONING_TOKENS = "reasoning_tokens"
     FINISH_REASON = "finish_reason"
 
@@ -53,7 +54,7 @@ class Stream:
     chunks_after: tuple[Fields, ...] = ()
     # Fields of every chunk, in addition to `id`, `object`, `created`, `model`, `choices`.
     fields: Fields = field(default_factory=dict)
-    # Further fields of the first chunk, and of the one with the finish reason.
+    # Further fields of the first chunk, and of the one with the finish reason if there is usage.
     first_fields: Fields = field(default_factory=dict)
     last_fields: Fields = field(default_factory=dict)
     # Fields of every choice, in addition to `index`, `delta`, `finish_reason`.
@@ -81,6 +82,8 @@ class Document:
 
     # Fields in addition to `id`, `object`, `created`, `model`, `choices`, `usage`.
     fields: Fields = field(default_factory=dict)
+    # Fields of a reply with usage.
+    usage_fields: Fields = field(default_factory=dict)
     # Fields in addition to `index`, `message`, `finish_reason`.
     choice: Fields = field(default_factory=dict)
     # Fields in addition to `role`, `content`.

@@ -1,7 +1,8 @@
 """The LiteLLM proxy 1.108 in front of an OpenAI-compatible server, as measured.
 
-Measured with `litellm --config` in front of the fake model; the wording of a prompt that is too
-long is that of litellm/exceptions.py and litellm_core_utils/exception_mapping_utils.py.
+Measured with `litellm --config` in front of the fake model. After some failures it does not call
+its model for five seconds and sends 429 `all_deployments_in_cooldown` with a `retry-after`
+(proxy/common_request_processing.py).
 """
 
 from typing import Any
@@ -76,7 +77,9 @@ LITELLM = Imitation(
             message="litellm.ContextWindowExceededError: litellm.BadRequestError:"
             " ContextWindowExceededError: OpenAIException - This model's maximum context length is"
             " 8192 tokens. However, your messages resulted in 10010 tokens. Please reduce the"
-            f" length of the messages.{NO_FALLBACK}",
+            " length of the messages.\nmodel=m. context_window_fallbacks=None. fallbacks=None."
+            "\n\nSet 'context_window_fallback' - https://docs.litellm.ai/docs/routing#fallbacks"
+            f"{NO_FALLBACK}",
         ),
         messages={
             401: "Authentication Error, No api key passed in.",

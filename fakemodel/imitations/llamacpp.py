@@ -7,15 +7,22 @@ import orjson
 
 from fakemodel.errors import APIError, TooLong
 from fakemodel.imitations.error_bodies import GATEWAY_429
-from fakemodel.imitations.imitation import Document, Errors, Imitation, Stream, reasoning_field
+from fakemodel.imitations.imitation import (
+    Document,
+    Errors,
+    Imitation,
+    Stream,
+    Value,
+    reasoning_field,
+)
 
 TIMINGS = {
     "cache_n": 0,
-    "prompt_n": 12,
+    "prompt_n": Value.PROMPT_TOKENS,
     "prompt_ms": 25.1,
     "prompt_per_token_ms": 2.1,
     "prompt_per_second": 478.1,
-    "predicted_n": 4,
+    "predicted_n": Value.COMPLETION_TOKENS,
     "predicted_ms": 61.5,
     "predicted_per_token_ms": 15.4,
     "predicted_per_second": 65.0,
@@ -63,7 +70,9 @@ LLAMACPP = Imitation(
         # With usage, the timings are in the chunk after this one.
         last_fields={"timings": TIMINGS},
     ),
-    document=Document(fields={"system_fingerprint": "b6000-fakemodel", "timings": TIMINGS}),
+    document=Document(
+        fields={"system_fingerprint": "b6000-fakemodel"}, usage_fields={"timings": TIMINGS}
+    ),
     errors=Errors(
         body=error_body,
         event=error_event,

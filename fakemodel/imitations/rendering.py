@@ -26,7 +26,7 @@ def render(
         imitation=imitation,
         call=call,
         reply=reply,
-        values=_values(imitation, call, reply),
+        values=_values(imitation, reply),
         fields=_shared_fields(imitation, call, reply_id),
         unknown_fields=UNKNOWN_FIELDS if unknown_fields else NO_FIELDS,
     )
@@ -60,7 +60,7 @@ class Renderer:
                 }
             ],
             **document.fields,
-            **({"usage": self.values[Value.USAGE]} if self.reply.has_usage else {}),
+            **self._usage_fields(),
             **self.unknown_fields,
         }
         body = orjson.dumps(_resolve(fields, self.values))
@@ -71,6 +71,11 @@ class Renderer:
             encode_token=escape_token,
             tail=escape_token(0, self._stop_sequence) + tail,
         )
+
+    def _usage_fields(self) -> Fields:
+        if not self.reply.has_usage:
+            return NO_FIELDS
+        return {**self.imitation.document.usage_fields, "usage": self.values[Value.USAGE]}
 
     @property
     def _stop_sequence(self) -> str:
@@ -191,13 +196,14 @@ def _shared_fields(imitation: Imitation, call: Call, reply_id: str) -> Fields:
     return {"id": name, "created": created, "model": call.model}
 
 
-def _values(imitation: Imitation, call: Call, reply: Reply) -> dict[Value, Any]:
+def _values(imitation: Imitation, reply: Reply) -> dict[Value, Any]:
+    completion = len(reply.tokens) + len(reply.reasoning)
     values: dict[Value, Any] = {
-        Value.MODEL: call.model,
+        Value.PROMPT_TOKENS: reply.prompt_tokens,
+        Value.COMPLETION_TOKENS: completion,
         Value.REASONING_TOKENS: len(reply.reasoning),
         Value.FINISH_REASON: imitation.finish_reasons.get(reply.finish_reason, reply.finish_reason),
     }
-    completion = len(reply.tokens) + len(reply.reasoning)
     usage = {
         "prompt_tokens": reply.prompt_tokens,
         "completion_tokens": completion,

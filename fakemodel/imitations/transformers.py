@@ -21,14 +21,16 @@ from fakemodel.imitations.imitation import (
     reasoning_field,
 )
 
-INTERNAL = 500
-
 
 def error_body(error: APIError) -> Any:
     """Return FastAPI's `detail`, or plain text for an exception."""
     if error.status == HTTPStatus.TOO_MANY_REQUESTS:
         return GATEWAY_429
-    return "Internal Server Error" if error.status >= INTERNAL else {"detail": error.message}
+    return (
+        "Internal Server Error"
+        if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        else {"detail": error.message}
+    )
 
 
 TRANSFORMERS = Imitation(
@@ -48,7 +50,7 @@ TRANSFORMERS = Imitation(
     errors=Errors(
         body=error_body,
         event=lambda message: encode_event({"error": message}),
-        too_long=TooLong(status=INTERNAL, message="Internal Server Error"),
+        too_long=TooLong(status=500, message="Internal Server Error"),
         messages={404: "Not Found", 422: "Unexpected fields in the request: {{'options'}}"},
     ),
     reasoning=reasoning_field("reasoning_content"),
