@@ -26,8 +26,8 @@ def build_prompt(claim: Claim, model: Model) -> Prompt:
     system = [PromptMessage(role=Role.SYSTEM, content=claim.system_prompt)]
     fixed = system + question if claim.system_prompt else question
     budget = _prompt_budget(claim, model) - sum(map(estimate_message, fixed))
-    chosen = _newest_that_fit(_answered_turns(earlier), claim.context.messages - 1, budget)
-    return Prompt(messages=[*fixed[:-1], *chosen, *question], options=claim.options)
+    selected = _newest_that_fit(_answered_turns(earlier), claim.context.messages - 1, budget)
+    return Prompt(messages=[*fixed[:-1], *selected, *question], options=claim.options)
 
 
 def estimate_call(prompt: Prompt, model: Model) -> int:
@@ -74,10 +74,10 @@ def _newest_that_fit(
     turns: list[list[PromptMessage]], max_messages: int, max_tokens: int
 ) -> list[PromptMessage]:
     """Return the newest complete turns that fit, oldest first."""
-    chosen: list[PromptMessage] = []
+    selected: list[PromptMessage] = []
     for turn in reversed(turns):
         max_tokens -= sum(map(estimate_message, turn))
-        if max_tokens < 0 or len(chosen) + len(turn) > max_messages:
+        if max_tokens < 0 or len(selected) + len(turn) > max_messages:
             break
-        chosen = turn + chosen
-    return chosen
+        selected = turn + selected
+    return selected

@@ -7,7 +7,7 @@ from chat.domain.errors import InvalidRequest
 from chat.domain.ids import random_id
 
 MIN_KEY_CHARS = 8
-# If the key gives access to the session's token again.
+# For keys that can retrieve a token: a repeated request returns the same token.
 MIN_SECRET_KEY_CHARS = 16
 MAX_KEY_CHARS = 255
 
@@ -28,15 +28,14 @@ def check_key(key: str, *, is_secret: bool = False) -> str:
 
 
 def key_pattern(min_chars: int) -> str:
-    """Return the regular expression of keys with at least so many characters."""
+    """Return the regular expression of keys with at least `min_chars` characters."""
     return rf"^[!-~][ -~]{{{min_chars - 2},{MAX_KEY_CHARS - 2}}}[!-~]$"
 
 
 def storage_key(key: str) -> str:
     """Return the key under which the store keeps the first answer.
 
-    Without a client's key it is a random one, so that a call that Redis executes twice has one
-    effect.
+    Without a client's key it is a random key, so that a script that runs twice has one effect.
     """
     return f"c:{key}" if key else f"m:{random_id()}"
 

@@ -25,10 +25,10 @@ def list_messages(
     cursor = before if before is not None else after
     newer = after is not None or (before is None and not newest_first)
     number = message_number(cursor) if cursor is not None else None
-    found = sessions.page(caller, cursor=number, newer=newer, limit=limit)
+    page = sessions.page(caller, cursor=number, newer=newer, limit=limit)
     if newer != newest_first:
-        return found
-    return Page(messages=found.messages[::-1], has_more=found.has_more)
+        return page
+    return Page(messages=page.messages[::-1], has_more=page.has_more)
 
 
 def get_message(caller: Caller, message_id: str) -> bytes:

@@ -45,10 +45,10 @@ def caller_from_token(token: str) -> Caller:
     Raises:
         InvalidToken: the token is malformed.
     """
-    found = TOKEN.fullmatch(token)
-    if found is None:
+    match = TOKEN.fullmatch(token)
+    if match is None:
         raise InvalidToken
-    return Caller(session_id=found.group(1), token_hash=hash_token(token))
+    return Caller(session_id=match.group(1), token_hash=hash_token(token))
 
 
 def hash_token(token: str) -> str:

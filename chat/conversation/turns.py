@@ -103,6 +103,6 @@ def _request_json(options: Options | None, request_id: str) -> bytes:
     if request_id:
         request["request_id"] = request_id
     if options is not None:
-        chosen = asdict(options).items()
-        request["options"] = {name: value for name, value in chosen if value not in (None, ())}
+        fields = asdict(options).items()
+        request["options"] = {name: value for name, value in fields if value not in (None, ())}
     return orjson.dumps(request)

@@ -24,7 +24,7 @@ class Status(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the message is final."""
+        """Return whether the reply has ended."""
         return self not in {Status.QUEUED, Status.IN_PROGRESS}
 
 

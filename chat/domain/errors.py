@@ -290,7 +290,7 @@ class ProviderError(ParleyError):
     retryable: ClassVar[bool] = False
     # Whether the failure may affect all callers of the model's service.
     is_outage: ClassVar[bool] = False
-    # Whether the call counts as an attempt even if the vendor said when to come back.
+    # Whether the call counts as an attempt even if the vendor sent a Retry-After.
     counts_as_attempt: ClassVar[bool] = True
 
     def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:

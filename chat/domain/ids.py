@@ -23,7 +23,7 @@ def message_number(message_id: str) -> int:
     Raises:
         MessageNotFound: no message can have this id.
     """
-    found = MESSAGE_ID.fullmatch(message_id)
-    if found is None:
+    match = MESSAGE_ID.fullmatch(message_id)
+    if match is None:
         raise MessageNotFound
-    return int(found.group(1))
+    return int(match.group(1))

@@ -109,7 +109,7 @@ class EventBatch:
 
     @property
     def last_seq(self) -> int:
-        """Of the last event here."""
+        """Return the seq of the last event."""
         return self.first_seq + len(self.events) - 1
 
 

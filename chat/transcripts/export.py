@@ -46,16 +46,16 @@ class ExportFilter:
         )
 
 
-def count(chosen: ExportFilter) -> int:
+def count(export_filter: ExportFilter) -> int:
     """Return how many sessions have to be read.
 
     Raises:
         StoreUnavailable
     """
-    return listing.count(chosen.time_range)
+    return listing.count(export_filter.time_range)
 
 
-def lines(chosen: ExportFilter) -> Iterator[bytes]:
+def lines(export_filter: ExportFilter) -> Iterator[bytes]:
     """Yield a line per session, or `b""` if it has no selected reply.
 
     A session that ends during the export may be missing; no session appears twice.
@@ -63,12 +63,12 @@ def lines(chosen: ExportFilter) -> Iterator[bytes]:
     Raises:
         StoreUnavailable
     """
-    for session_ids in listing.scan(chosen.time_range):
+    for session_ids in listing.scan(export_filter.time_range):
         for session_id in session_ids:
-            yield line(session_id, chosen)
+            yield line(session_id, export_filter)
 
 
-def line(session_id: str, chosen: ExportFilter) -> bytes:
+def line(session_id: str, export_filter: ExportFilter) -> bytes:
     """Return the session's conversation up to its last selected reply, or `b""`.
 
     Raises:
@@ -78,7 +78,7 @@ def line(session_id: str, chosen: ExportFilter) -> bytes:
         system_prompt, messages = _read(Caller(session_id=session_id))
     except (SessionNotFound, SessionExpired):
         return b""
-    pairs = _pairs(messages, chosen)
+    pairs = _pairs(messages, export_filter)
     while pairs and not pairs[-1].train:
         pairs.pop()
     if not pairs:
@@ -100,19 +100,19 @@ def _read(caller: Caller) -> tuple[str | None, list[Message]]:
     return orjson.loads(session.system_prompt), messages
 
 
-def _pairs(messages: list[Message], chosen: ExportFilter) -> list[Pair]:
+def _pairs(messages: list[Message], export_filter: ExportFilter) -> list[Pair]:
     """Return the completed turns. Of several replies the newest selected one is used."""
     replies: dict[str, Message] = {}
     for message in messages:
         if message["role"] == Role.ASSISTANT and _is_usable(message):
             known = replies.get(message["reply_to"])
-            if known is None or chosen.matches(message) or not chosen.matches(known):
+            if known is None or export_filter.matches(message) or not export_filter.matches(known):
                 replies[message["reply_to"]] = message
     return [
         Pair(
             prompt=message["content"],
             reply=replies[message["id"]]["content"],
-            train=chosen.matches(replies[message["id"]]),
+            train=export_filter.matches(replies[message["id"]]),
         )
         for message in messages
         if message["id"] in replies and _is_usable(message)

@@ -39,10 +39,10 @@ def list_deliveries(state: DeliveryState) -> Sequence[DeliveryWithSession]:
         StoreUnavailable
     """
     is_pending = state is DeliveryState.PENDING
-    found = outbox.next_due(MAX_LISTED) if is_pending else outbox.latest_finished(state, MAX_LISTED)
-    ids = dict.fromkeys(session_id for session_id, _ in found)
+    pairs = outbox.next_due(MAX_LISTED) if is_pending else outbox.latest_finished(state, MAX_LISTED)
+    ids = dict.fromkeys(session_id for session_id, _ in pairs)
     rows = {row.id: row for row in listing.rows(list(ids))}
     return [
         DeliveryWithSession(session_id=session_id, session=rows.get(session_id), record=record)
-        for session_id, record in found
+        for session_id, record in pairs
     ]

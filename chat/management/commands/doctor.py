@@ -23,17 +23,17 @@ class Command(BaseCommand):
 
     def handle(self, *, call_models: bool, **options: object) -> None:
         levels = []
-        for found in doctor.run_checks(call_models=call_models):
-            self._print(found)
-            levels.append(found.level)
+        for result in doctor.run_checks(call_models=call_models):
+            self._print(result)
+            levels.append(result.level)
         sys.exit(1 if Level.ERROR in levels else 0)
 
-    def _print(self, found: CheckResult) -> None:
+    def _print(self, result: CheckResult) -> None:
         styles = {
             Level.OK: self.style.SUCCESS,
             Level.WARNING: self.style.WARNING,
             Level.ERROR: self.style.ERROR,
         }
-        self.stdout.write(f"{styles[found.level](f'{found.level:8}')} {found.message}")
-        if found.hint:
-            self.stdout.write(f"{'':8} -> {found.hint}")
+        self.stdout.write(f"{styles[result.level](f'{result.level:8}')} {result.message}")
+        if result.hint:
+            self.stdout.write(f"{'':8} -> {result.hint}")

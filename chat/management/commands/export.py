@@ -47,28 +47,28 @@ class Command(BaseCommand):
         if model is not None and model not in llms.all_models():
             raise CommandError(f"Unknown model {model!r}.")
         rating = Rating(feedback) if feedback else None
-        chosen = ExportFilter(since=since, until=until, model=model, rating=rating)
+        export_filter = ExportFilter(since=since, until=until, model=model, rating=rating)
         try:
             with open_output(output) as stream:
-                found = write(chosen, stream)
+                count = write(export_filter, stream)
         except StoreUnavailable as error:
             raise CommandError(f"{error.message} The export is incomplete.") from error
         except OSError as error:
             raise CommandError(f"{error.strerror}. The export is incomplete.") from error
-        noun = "conversation" if found == 1 else "conversations"
-        self.stderr.write(f"{found} {noun} exported.")
+        noun = "conversation" if count == 1 else "conversations"
+        self.stderr.write(f"{count} {noun} exported.")
 
 
-def write(chosen: ExportFilter, stream: BinaryIO) -> int:
+def write(export_filter: ExportFilter, stream: BinaryIO) -> int:
     """Write a line per session; return the number of lines."""
-    found = 0
-    total = export.count(chosen)
+    written = 0
+    total = export.count(export_filter)
     # tqdm shows no bar without a terminal.
-    for line in tqdm(export.lines(chosen), total=total, unit=" sessions", disable=None):
+    for line in tqdm(export.lines(export_filter), total=total, unit=" sessions", disable=None):
         if line:
             stream.write(line)
-            found += 1
-    return found
+            written += 1
+    return written
 
 
 @contextmanager
@@ -103,7 +103,7 @@ def open_output(output: str) -> Iterator[BinaryIO]:
 def timestamp(text: str) -> float:
     """Return an ISO 8601 date or time (default UTC) as seconds since the epoch."""
     try:
-        found = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not a date such as 2026-01-31") from error
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -76,12 +76,12 @@ class Command(BaseCommand):
             CommandError: a line is invalid and not to be skipped, or no line is valid.
         """
         errors, valid = 0, 0
-        for number, found in parsed_lines(stream, "checked"):
-            valid += isinstance(found, Conversation)
-            if isinstance(found, InvalidRequest):
+        for number, parsed in parsed_lines(stream, "checked"):
+            valid += isinstance(parsed, Conversation)
+            if isinstance(parsed, InvalidRequest):
                 errors += 1
                 if errors <= MAX_ERRORS:
-                    self.stderr.write(f"line {number}: {found.message}")
+                    self.stderr.write(f"line {number}: {parsed.message}")
         lines = f"{errors} invalid {'line' if errors == 1 else 'lines'}"
         if errors and not (skip and valid):
             raise CommandError(f"{lines}. No session was opened.")
@@ -94,11 +94,11 @@ class Command(BaseCommand):
         self, stream: BinaryIO, from_line: int, *, name: str, model: str | None, ttl: int
     ) -> None:
         """Open the sessions; print their tokens, which cannot be retrieved later."""
-        for number, found in parsed_lines(stream, "opened"):
-            if number < from_line or isinstance(found, InvalidRequest):
+        for number, parsed in parsed_lines(stream, "opened"):
+            if number < from_line or isinstance(parsed, InvalidRequest):
                 continue
             try:
-                token = restore(found, name=name, model=model, ttl=ttl)
+                token = restore(parsed, name=name, model=model, ttl=ttl)
             except ParleyError as error:
                 message = f"line {number}: {error.message} Resume with --from-line {number}."
                 raise CommandError(message) from error
@@ -161,6 +161,6 @@ def open_input(file: str) -> Iterator[BinaryIO]:
             yield copy
         return
     if not Path(file).is_file():
-        raise CommandError(f"File not found: {file}")
+        raise CommandError(f"File not parsed: {file}")
     with Path(file).open("rb") as stream:
         yield stream
