@@ -16,7 +16,7 @@ from chat.broker.transport import transport_path
 from chat.store.client import client, ping
 from chat.store.pubsub import PubSubConnection
 from project.runner.healthcheck import is_healthy
-from tests.harness.processes import wait_until
+from tests.harness.wait import wait_until
 from tests.integration.store.redis_server import RedisServer
 
 PASSWORD, USER_PASSWORD = "p/@:%", "u&="
