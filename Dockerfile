@@ -39,6 +39,6 @@ VOLUME /var/lib/parley
 
 CMD ["python", "-m", "project.server.main", "project.asgi:application", "--host", "0.0.0.0", "--port", "8000", \
      "--no-access-log", "--no-server-header", "--lifespan", "off", "--no-proxy-headers", \
-     "--ws-per-message-deflate", "false", "--ws-max-size", "65536", \
+     "--ws-per-message-deflate", "false", \
      "--ws-ping-interval", "15", "--ws-ping-timeout", "10", \
      "--timeout-graceful-shutdown", "5"]

@@ -40,11 +40,14 @@ class ChatSettings:
     KEY_TTL_MARGIN: int = 86400
 
     # Maximum size of a message's content, in UTF-8 bytes.
-    MAX_CONTENT_BYTES: int = 32 * 1024
+    MAX_CONTENT_BYTES: int = 1024 * 1024
     # Maximum length of a message's content, in code points.
-    MAX_CONTENT_CHARS: int = 32 * 1024
-    # Maximum size of a request body, in bytes.
-    MAX_BODY_BYTES: int = 64 * 1024
+    MAX_CONTENT_CHARS: int = 1024 * 1024
+    # Maximum size of a system prompt, in UTF-8 bytes.
+    MAX_SYSTEM_PROMPT_BYTES: int = 32 * 1024
+    # Maximum size of a request body and of a WebSocket frame, in bytes. JSON escapes can take three
+    # times the bytes of a message's content.
+    MAX_BODY_BYTES: int = 3 * 1024 * 1024 + 64 * 1024
     # Seconds within which a request's headers, and then its body, must arrive.
     REQUEST_TIMEOUT: float = 10.0
     # Maximum length of a feedback comment, in code points.

@@ -43,6 +43,17 @@ class Environment(environ.Env):  # type: ignore[misc]  # the package has no type
         except ConfigError as error:
             raise ImproperlyConfigured(error.message) from error
 
+    def natural(self, name: str, *, default: int) -> int:
+        """Return the variable as a number that is not negative.
+
+        Raises:
+            ImproperlyConfigured: the value is not such a number.
+        """
+        text = self.str(name, default=str(default))
+        if not (text.isascii() and text.isdigit()):
+            raise ImproperlyConfigured(f"{name}: {text!r} is not a number of seconds")
+        return int(text)
+
     def database(self, name: str, *, default: str) -> dict[str, object]:
         """Return Django's settings of the database with this URL.
 
@@ -157,8 +168,12 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 # Whether users connect over HTTPS, terminated by a proxy or by uvicorn.
 HTTPS = env.boolean("HTTPS")
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+# Sent by all pages and the API alike. Subdomains may belong to other services, so they are not
+# included unless that is requested.
+SECURE_HSTS_SECONDS = env.natural("HSTS_SECONDS", default=31_536_000) if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.boolean("HSTS_INCLUDE_SUBDOMAINS")
+# Django's checks ask for what HSTS_INCLUDE_SUBDOMAINS decides, and for preload lists.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 if globals()["CHAT_TRUSTED_PROXIES"]:

@@ -38,6 +38,7 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "conflict": HTTPStatus.CONFLICT,
     "session_busy": HTTPStatus.CONFLICT,
     "not_regenerable": HTTPStatus.CONFLICT,
+    "nothing_to_continue": HTTPStatus.CONFLICT,
     "feedback_not_allowed": HTTPStatus.CONFLICT,
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,

@@ -55,6 +55,15 @@ class ContentField(StrictCharField):
         return content
 
 
+class StrictBooleanField(serializers.BooleanField):
+    """`true` or `false`, but not `"true"` or 1."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
 class StrictIntegerField(serializers.IntegerField):
     """An integer, possibly written as 5.0, but not as `"5"` or `true`."""
 

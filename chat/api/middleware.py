@@ -1,5 +1,6 @@
 """The first middleware of every request; it calls the API's views directly."""
 
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from functools import partial
@@ -18,14 +19,12 @@ from chat.tracing import NO_SPAN, Span, SpanKind, tracing
 
 # Returns a response, or an awaitable of one (under ASGI).
 Handler = Callable[[HttpRequest], Any]
-# For pages of CORS_ORIGINS.
-PREFLIGHT_HEADERS = {
-    "Access-Control-Allow-Methods": "DELETE, GET, PATCH, POST",
-    "Access-Control-Allow-Headers": (
-        "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, X-Request-ID"
-    ),
-    "Access-Control-Max-Age": "600",
-}
+ALLOWED_HEADERS = (
+    "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, X-Request-ID"
+)
+# Names of headers as browsers list them.
+HEADER_NAMES = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+(, ?[a-z0-9!#$%&'*+.^_`|~-]+)*", re.IGNORECASE)
+MAX_HEADER_NAMES_CHARS = 2000
 # An orchestrator may call these by an IP address that is not in ALLOWED_HOSTS.
 PROBE_PATHS = {"/live", "/ready"}
 
@@ -51,6 +50,7 @@ class APIMiddleware:
         if self.is_async:
             return self._respond(request)
         reset_context(request_id=responses.get_request_id(request))
+        _normalize_forwarded_proto(request)
         handler = self._handler(request)
         with _span(request) as span:
             response = responses.add_headers(request, handler(request))
@@ -67,7 +67,7 @@ class APIMiddleware:
         if not _is_probe(request) and (error := check_host(request)) is not None:
             return lambda _: error
         if _is_preflight(request):
-            return lambda _: HttpResponse(status=204, headers=PREFLIGHT_HEADERS)
+            return _preflight_response
         return self._view(request) or self.get_response
 
     def _view(self, request: HttpRequest) -> Handler | None:
@@ -81,6 +81,12 @@ class APIMiddleware:
             return None
         request.resolver_match = match
         return partial(match.func, **match.kwargs)
+
+
+def _normalize_forwarded_proto(request: HttpRequest) -> None:
+    """Lower the case of X-Forwarded-Proto, which Django compares with `https` exactly."""
+    if proto := request.META.get("HTTP_X_FORWARDED_PROTO"):
+        request.META["HTTP_X_FORWARDED_PROTO"] = proto.lower()
 
 
 def _is_probe(request: HttpRequest) -> bool:
@@ -99,6 +105,18 @@ def _span(request: HttpRequest) -> AbstractContextManager[Span]:
         parent=request.META.get("HTTP_TRACEPARENT", ""),
         http__request__method="POST",
     )
+
+
+def _preflight_response(request: HttpRequest) -> HttpResponse:
+    """Allow the requested headers: tracers of pages add their own, such as `traceparent`."""
+    requested = request.META.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")
+    is_valid = HEADER_NAMES.fullmatch(requested) and len(requested) <= MAX_HEADER_NAMES_CHARS
+    headers = {
+        "Access-Control-Allow-Methods": "DELETE, GET, PATCH, POST",
+        "Access-Control-Allow-Headers": requested if is_valid else ALLOWED_HEADERS,
+        "Access-Control-Max-Age": "600",
+    }
+    return HttpResponse(status=204, headers=headers)
 
 
 def _is_preflight(request: HttpRequest) -> bool:

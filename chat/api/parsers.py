@@ -1,19 +1,17 @@
 """The parser of request bodies."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import IO, Any
 
+from django.utils.http import parse_header_parameters
 from rest_framework.parsers import BaseParser
 
 from chat.api.strict_json import read_object
 from chat.domain.errors import BodyTooLarge, RequestTimeout, UnsupportedMediaType
 from chat.settings import chat_settings
 
-JSON_TYPES = {
-    "application/json",
-    "application/json;charset=utf-8",
-    'application/json;charset="utf-8"',
-}
+CHARSETS = {"utf-8", "utf8"}
 
 
 class StrictJSONParser(BaseParser):
@@ -44,7 +42,7 @@ def read_body(stream: IO[bytes], meta: Mapping[str, str]) -> bytes:
         BodyTooLarge: its Content-Length exceeds `MAX_BODY_BYTES`.
         RequestTimeout: it is shorter than its Content-Length.
     """
-    if meta.get("CONTENT_TYPE", "").replace(" ", "").lower() not in JSON_TYPES:
+    if not _is_json(meta.get("CONTENT_TYPE", "")):
         raise UnsupportedMediaType
     if meta.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
         raise UnsupportedMediaType
@@ -57,3 +55,12 @@ def read_body(stream: IO[bytes], meta: Mapping[str, str]) -> bytes:
     if len(body) < length:
         raise RequestTimeout
     return body
+
+
+@lru_cache(maxsize=64)
+def _is_json(content_type: str) -> bool:
+    """Return whether it is application/json in UTF-8, which is the default."""
+    media_type, parameters = parse_header_parameters(content_type)
+    return (
+        media_type == "application/json" and parameters.get("charset", "utf-8").lower() in CHARSETS
+    )

@@ -79,5 +79,6 @@ def default_headers(*, is_api: bool) -> tuple[tuple[str, str], ...]:
     if is_api:
         headers["Cache-Control"] = "no-store"
     if settings.SECURE_HSTS_SECONDS:
-        headers["Strict-Transport-Security"] = f"max-age={settings.SECURE_HSTS_SECONDS}"
+        subdomains = "; includeSubDomains" if settings.SECURE_HSTS_INCLUDE_SUBDOMAINS else ""
+        headers["Strict-Transport-Security"] = f"max-age={settings.SECURE_HSTS_SECONDS}{subdomains}"
     return tuple(headers.items())

@@ -8,6 +8,7 @@ from rest_framework import serializers
 from chat.api.fields import (
     ContentField,
     MetadataField,
+    StrictBooleanField,
     StrictCharField,
     StrictFloatField,
     StrictIntegerField,
@@ -61,8 +62,8 @@ class SessionUpdateBody(StrictSerializer):
         help_text="A display name.",
     )
     system_prompt = StrictCharField(
-        max_bytes=chat_settings.MAX_CONTENT_BYTES,
-        max_length=chat_settings.MAX_CONTENT_CHARS,
+        max_bytes=chat_settings.MAX_SYSTEM_PROMPT_BYTES,
+        max_length=chat_settings.MAX_SYSTEM_PROMPT_BYTES,
         allow_blank=True,
         allow_null=True,
         required=False,
@@ -100,34 +101,40 @@ class NewSessionBody(SessionUpdateBody):
 
 
 class OptionsBody(StrictSerializer):
-    """Sampling options; the model chooses those that are missing."""
+    """Sampling options. The model's configuration applies to those that are missing or null."""
 
-    max_tokens = StrictIntegerField(min_value=1, max_value=1_000_000, required=False)
-    temperature = StrictFloatField(min_value=0, max_value=2, required=False)
-    top_p = StrictFloatField(min_value=0.001, max_value=1, required=False)
+    max_tokens = StrictIntegerField(
+        min_value=1, max_value=1_000_000, required=False, allow_null=True
+    )
+    temperature = StrictFloatField(min_value=0, max_value=2, required=False, allow_null=True)
+    top_p = StrictFloatField(min_value=0.001, max_value=1, required=False, allow_null=True)
     stop = serializers.ListField(
         child=StrictCharField(max_length=100),
         max_length=4,
         required=False,
+        allow_null=True,
         help_text="Strings that end the reply.",
     )
-    seed = StrictIntegerField(min_value=0, max_value=2**53 - 1, required=False)
+    seed = StrictIntegerField(min_value=0, max_value=2**53 - 1, required=False, allow_null=True)
 
     def validate(self, attrs: dict[str, Any]) -> Options:
-        return Options(**{**attrs, "stop": tuple(attrs.get("stop", ()))})
+        return Options(**{**attrs, "stop": tuple(attrs.get("stop") or ())})
 
 
 class RegenerateBody(StrictSerializer):
     """Options of another reply."""
 
-    options = OptionsBody(required=False)
+    options = OptionsBody(required=False, allow_null=True)
 
 
 class NewMessageBody(RegenerateBody):
     """A new user message."""
 
     content = ContentField(
-        max_bytes=chat_settings.MAX_CONTENT_BYTES, max_length=chat_settings.MAX_CONTENT_CHARS
+        max_bytes=chat_settings.MAX_CONTENT_BYTES,
+        max_length=chat_settings.MAX_CONTENT_CHARS,
+        required=False,
+        help_text="Required, unless `continue` is true.",
     )
     session = StrictCharField(
         required=False, help_text="Id of the session. It must match the token."
@@ -142,8 +149,25 @@ class NewMessageBody(RegenerateBody):
         min_value=1,
         max_value=chat_settings.TURN_DEADLINE,
         required=False,
+        allow_null=True,
         help_text="Seconds within which the turn must end.",
     )
+
+    def get_fields(self) -> dict[str, Any]:
+        """Add the field whose name is a keyword of Python."""
+        fields: dict[str, Any] = super().get_fields()
+        fields["continue"] = StrictBooleanField(
+            source="is_continuation",
+            required=False,
+            help_text="Instead of `content`: ask for the rest of a reply that ended at its maximum"
+            " length (`finish_reason` is `length`).",
+        )
+        return fields
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("content" in attrs) == attrs.get("is_continuation", False):
+            raise serializers.ValidationError({"content": "Set either content or continue."})
+        return attrs
 
     def validate_on_busy(self, value: str) -> OnBusy:
         return OnBusy(value)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from chat.domain import Claim, HistoryMessage, Model, Prompt, PromptMessage, Role, Status
+from chat.domain.errors import ContextTooLong
 
 # UTF-8 bytes per token in estimates. OpenAI's rule of thumb for English.
 BYTES_PER_TOKEN = 4
@@ -20,12 +21,20 @@ def build_prompt(claim: Claim, model: Model) -> Prompt:
     always included. A turn whose reply has no text is left out, or the model would answer its
     question late. Of several replies to a message the newest is used. Token counts are estimates;
     no tokenizer is involved.
+
+    Raises:
+        ContextTooLong: system prompt and message exceed what the model can read.
     """
     *earlier, last = claim.history
     question = [PromptMessage(role=Role.USER, content=last.content)]
     system = [PromptMessage(role=Role.SYSTEM, content=claim.system_prompt)]
     fixed = system + question if claim.system_prompt else question
-    budget = _prompt_budget(claim, model) - sum(map(estimate_message, fixed))
+    needed = sum(map(estimate_message, fixed))
+    if needed > (limit := _model_budget(claim, model)):
+        raise ContextTooLong(
+            f"System prompt and message need about {needed} tokens; the model takes {limit}."
+        )
+    budget = _prompt_budget(claim, model) - needed
     selected = _newest_that_fit(_answered_turns(earlier), claim.context.messages - 1, budget)
     return Prompt(messages=[*fixed[:-1], *selected, *question], options=claim.options)
 
@@ -48,9 +57,14 @@ def estimate_text(text: str) -> int:
 
 def _prompt_budget(claim: Claim, model: Model) -> int:
     """Return the maximum tokens of the prompt: the session's limit, within the model's."""
-    reply = min(claim.options.max_tokens or model.max_tokens, model.max_tokens)
-    limit = model.context_tokens - reply
+    limit = _model_budget(claim, model)
     return min(claim.context.tokens, limit) if claim.context.tokens else limit
+
+
+def _model_budget(claim: Claim, model: Model) -> int:
+    """Return the tokens that the model's context leaves for the prompt."""
+    reply = min(claim.options.max_tokens or model.max_tokens, model.max_tokens)
+    return model.context_tokens - reply
 
 
 def _answered_turns(messages: Sequence[HistoryMessage]) -> list[list[PromptMessage]]:

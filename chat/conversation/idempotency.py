@@ -6,7 +6,8 @@ import re
 from chat.domain.errors import InvalidRequest
 from chat.domain.ids import random_id
 
-MIN_KEY_CHARS = 8
+# Enough where the key only has to differ from the session's other keys.
+MIN_KEY_CHARS = 1
 # For keys that can retrieve a token: a repeated request returns the same token.
 MIN_SECRET_KEY_CHARS = 16
 MAX_KEY_CHARS = 255
@@ -16,7 +17,7 @@ def check_key(key: str, *, is_secret: bool = False) -> str:
     """Return the client's key if it is valid.
 
     Raises:
-        InvalidRequest: it is not 8 to 255 printable ASCII characters (at least 16 if `is_secret`).
+        InvalidRequest: it is not 1 to 255 printable ASCII characters (at least 16 if `is_secret`).
     """
     min_chars = MIN_SECRET_KEY_CHARS if is_secret else MIN_KEY_CHARS
     if not re.fullmatch(key_pattern(min_chars), key):
@@ -29,6 +30,8 @@ def check_key(key: str, *, is_secret: bool = False) -> str:
 
 def key_pattern(min_chars: int) -> str:
     """Return the regular expression of keys with at least `min_chars` characters."""
+    if min_chars == 1:
+        return rf"^[!-~]([ -~]{{0,{MAX_KEY_CHARS - 2}}}[!-~])?$"
     return rf"^[!-~][ -~]{{{min_chars - 2},{MAX_KEY_CHARS - 2}}}[!-~]$"
 
 

@@ -8,21 +8,35 @@ import orjson
 
 from chat import broker
 from chat.conversation.idempotency import digest, storage_key
-from chat.domain import Accepted, Caller, Cancelled, OnBusy, Options, Submission
+from chat.domain import (
+    Accepted,
+    Caller,
+    Cancelled,
+    FinishReason,
+    OnBusy,
+    Options,
+    Status,
+    Submission,
+)
+from chat.domain.errors import NothingToContinue
 from chat.domain.ids import message_number
 from chat.logging import log_context
 from chat.settings import chat_settings
-from chat.store import turns
+from chat.store import sessions, turns
 from chat.store.message_json import message_number_in
 from chat.tracing import tracing
 
 logger = logging.getLogger(__name__)
 
+# The user message that continues a reply.
+CONTINUE = "Continue exactly where you stopped."
+
 
 def submit(
     *,
     caller: Caller,
-    content: str,
+    content: str = "",
+    is_continuation: bool = False,
     on_busy: OnBusy = OnBusy.ENQUEUE,
     options: Options | None = None,
     deadline: float | None = None,
@@ -31,23 +45,41 @@ def submit(
 ) -> Accepted:
     """Accept a user message and wake a worker if the session has none.
 
+    is_continuation: instead of `content`, ask for the rest of a reply that ended at its maximum
+    length.
+
     deadline: seconds within which the turn must end; key: the client's idempotency key.
 
     Raises:
         SessionBusy, RateLimited, TokenBudgetExceeded, SessionQueueFull, QueueFull, SessionFull:
             nothing was changed.
+        NothingToContinue: the last reply did not end at its maximum length.
         IdempotencyMismatch, SessionNotFound, SessionExpired, StoreFull, StoreUnavailable
     """
     with tracing.span("submit", session=caller.session_id):
         submission = Submission(
-            content=content,
+            content=_continuation(caller) if is_continuation else content,
             request=_request_json(options, request_id),
             deadline=min(deadline or chat_settings.TURN_DEADLINE, chat_settings.TURN_DEADLINE),
             on_busy=on_busy,
             key=storage_key(key),
-            digest=digest("submit", content, on_busy, options, deadline) if key else "",
+            digest=digest("submit", content or is_continuation, on_busy, options, deadline)
+            if key
+            else "",
         )
         return _wake_worker(caller, turns.submit(caller, submission))
+
+
+def _continuation(caller: Caller) -> str:
+    """Return the message that asks for the rest of the last reply."""
+    newest = sessions.snapshot(caller, limit=1).messages
+    reply = orjson.loads(newest[-1]) if newest else {}
+    if (reply.get("status"), reply.get("finish_reason")) != (
+        Status.INCOMPLETE,
+        FinishReason.LENGTH,
+    ):
+        raise NothingToContinue
+    return CONTINUE
 
 
 def regenerate(

@@ -21,6 +21,7 @@
     ├── Conflict                  the session's state does not permit it now
     │   ├── SessionBusy
     │   ├── NotRegenerable
+    │   ├── NothingToContinue
     │   └── FeedbackNotAllowed
     ├── Unavailable               try again later
     │   ├── RateLimited
@@ -184,6 +185,12 @@ class NotRegenerable(Conflict):
     """Only the last reply of a session can be regenerated."""
 
     code = "not_regenerable"
+
+
+class NothingToContinue(Conflict):
+    """The session's last reply did not end at its maximum length."""
+
+    code = "nothing_to_continue"
 
 
 class FeedbackNotAllowed(Conflict):

@@ -92,7 +92,7 @@ class Model:
     # Whether to stream, so that closing the connection stops the model.
     stream: bool = True
     # Maximum tokens of prompt and reply together. Must exceed `max_tokens`.
-    context_tokens: int = 8192
+    context_tokens: int = 32_768
     # Maximum tokens of a reply. Always sent.
     max_tokens: int = 1024
     # More fields of the request body (Hugging Face: of `parameters`).

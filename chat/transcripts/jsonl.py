@@ -130,8 +130,12 @@ def _part(where: str, part: object) -> str:
 
 
 def _max_bytes(role: Role) -> int:
-    is_reply = role is Role.ASSISTANT
-    return chat_settings.MAX_REPLY_BYTES if is_reply else chat_settings.MAX_CONTENT_BYTES
+    limits = {
+        Role.SYSTEM: chat_settings.MAX_SYSTEM_PROMPT_BYTES,
+        Role.USER: chat_settings.MAX_CONTENT_BYTES,
+        Role.ASSISTANT: chat_settings.MAX_REPLY_BYTES,
+    }
+    return limits[role]
 
 
 def _check_fields(where: str, message: Mapping[str, object]) -> None:

@@ -26,6 +26,7 @@ from chat.domain import (
     UsageSource,
 )
 from chat.domain.errors import (
+    ContextTooLong,
     ModelInvalidResponse,
     ParleyError,
     ProviderError,
@@ -103,7 +104,11 @@ def _answer(claim: Claim) -> None:
     except UnknownModel as error:
         _commit(claim, _failed_outcome(claim.model, error), None)
         return
-    prompt = context_window.build_prompt(claim, model)
+    try:
+        prompt = context_window.build_prompt(claim, model)
+    except ContextTooLong as error:
+        _commit(claim, retry_policy.after_error(claim, model, error, has_output=False), None)
+        return
     turn = ActiveTurn(claim, model.timeouts, CancellableCall())
     active_turns.add(turn)
     try:

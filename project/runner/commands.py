@@ -76,7 +76,7 @@ def web(name: str = "web", *, port: int, env: Environment) -> Program:
             # CHAT_TRUSTED_PROXIES says which X-Forwarded-For headers count.
             "--no-proxy-headers",
             # Compression takes 90 kB per WebSocket. Frames may be as large as bodies, in bytes.
-            *("--ws-per-message-deflate", "false", "--ws-max-size", "65536"),
+            *("--ws-per-message-deflate", "false"),
             # Seconds; together they disconnect a client that does not answer pings within 30.
             *("--ws-ping-interval", "15", "--ws-ping-timeout", "10"),
             # Seconds. A client that still waits for a response retries.

@@ -5,16 +5,19 @@ import sys
 
 import uvicorn
 
+from chat.settings import chat_settings
 from project import bootstrap
-
-DEFAULTS = {
-    "http": "project.server.http_protocol:HTTPProtocol",
-    "ws": "project.server.websocket_protocol:WebSocketProtocol",
-}
 
 # Before uvicorn imports the protocols, which need Django, and at import: `--workers` starts
 # processes that import this module, but do not run it.
 bootstrap.setup()
+
+DEFAULTS = {
+    "http": "project.server.http_protocol:HTTPProtocol",
+    "ws": "project.server.websocket_protocol:WebSocketProtocol",
+    # A WebSocket takes the same messages as the REST API.
+    "ws_max_size": chat_settings.MAX_BODY_BYTES,
+}
 
 if __name__ == "__main__":
     # After a graceful shutdown uvicorn restores this handler and raises the signal again.

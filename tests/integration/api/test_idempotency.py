@@ -61,7 +61,7 @@ def test_repeated_key_after_a_reset_returns_the_message(owner: APIClient) -> Non
 
 @pytest.mark.security("S16")
 @pytest.mark.parametrize("path", ["/messages", "{path}/reset", "{path}/token"])
-@pytest.mark.parametrize("key", ["", "short", "x" * 256, "with\ttab in it", "ünïcödë-key"])
+@pytest.mark.parametrize("key", ["", "x" * 256, "with\ttab in it", "ünïcödë-key"])
 def test_invalid_key_is_rejected(owner: APIClient, path: str, key: str) -> None:
     path = path.format(path=owner.path)
     body = {"content": "hello"} if path == "/messages" else {}

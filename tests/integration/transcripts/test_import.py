@@ -140,7 +140,7 @@ def test_nul_in_a_reply_is_imported(tmp_path: Path) -> None:
         ({"messages": [USER, message("assistant", " \n")]}, "messages[1].content"),
         ({"messages": [USER, message("assistant", None)]}, "messages[1].content"),
         ({"messages": [message("user", "a\x00b"), REPLY]}, "messages[0].content"),
-        ({"messages": [message("user", "x" * 32769), REPLY]}, "at most 32768 bytes"),
+        ({"messages": [message("user", "x" * 1048577), REPLY]}, "at most 1048576 bytes"),
         (
             {"messages": [USER, message("assistant", None, tool_calls=[{}])]},
             "messages[1].tool_calls",

@@ -180,7 +180,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 
 
 def configure() -> Config:
-    return Config(application, http=DEFAULTS["http"], ws=DEFAULTS["ws"], log_config=None)
+    return Config(application, http=str(DEFAULTS["http"]), ws=str(DEFAULTS["ws"]), log_config=None)
 
 
 def test_uvicorn_loads_our_protocols() -> None:
