@@ -18,9 +18,6 @@ def script_calls(redis: Redis) -> int:
     return sum(stats.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("eval", "evalsha"))
 
 
-MAX_BODY_BYTES = ChatSettings.MAX_BODY_BYTES
-
-
 def nested(depth: int) -> bytes:
     return b'{"content":' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"
 
@@ -80,7 +77,7 @@ def test_read_only_session_fields_are_rejected(owner: APIClient, method: str, fi
 
 
 @pytest.mark.security("S11")
-@pytest.mark.parametrize("size", [MAX_BODY_BYTES + 1, 2 * MAX_BODY_BYTES])
+@pytest.mark.parametrize("size", [LIMIT + 1, 2 * LIMIT])
 def test_too_large_body_is_rejected_before_any_redis_call(
     owner: APIClient, redis: Redis, size: int
 ) -> None:
