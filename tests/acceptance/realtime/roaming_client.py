@@ -1,4 +1,4 @@
-"""One who follows a session by every way there is, and whose line is cut all the time."""
+"""A client that changes transports and web processes, and loses its connection all the time."""
 
 import itertools
 import json
@@ -16,21 +16,21 @@ from websockets.typing import Origin
 from parley_client import sse
 
 Event = dict[str, Any]
-# What a cut looks like to a client; a timeout is one, too, and so is what requests raises.
+# Errors of a lost connection. They include timeouts, and all errors of requests.
 CONNECTION_ERRORS = (OSError, HTTPError, WebSocketException)
 # Seconds.
 CONNECT_TIMEOUT = 5.0
-# Replies asked for and not ended.
+# Replies in progress.
 MAX_OPEN_REPLIES = 2
 TERMINAL_STATUSES = frozenset({"completed", "incomplete", "failed", "cancelled", "expired"})
 
 
 class RoamingClient:
-    """Goes from way to way and from web to web; checks each step against what it knows."""
+    """Receives a session's events over all transports, and checks each one against the others."""
 
     def __init__(self, urls: list[str], session_id: str, token: str, seed: int) -> None:
         self.cursor = 0
-        # Reply id -> its text, as far as it was told.
+        # Reply id -> text so far.
         self.texts: dict[str, str] = {}
         self.ended: set[str] = set()
         self.cuts = 0
@@ -41,7 +41,7 @@ class RoamingClient:
         self._transports = itertools.cycle([self._by_websocket, self._by_stream, self._by_poll])
 
     def step(self) -> None:
-        """Follow by the next way, for a random while; whatever ends it, it was a cut."""
+        """Receive over the next transport for a random time, and then disconnect."""
         way = next(self._transports)
         patience = self._random.choice([0.01, 0.05, 0.1, 0.3])
         most = self._random.randrange(1, 15)
@@ -64,7 +64,7 @@ class RoamingClient:
                 while True:
                     yield json.loads(socket.recv(timeout=patience))
             finally:
-                if self._random.random() < 0.5:  # without a word
+                if self._random.random() < 0.5:  # without a close frame
                     socket.socket.close()
 
     def _by_stream(self, url: str, patience: float) -> Iterator[Event]:
@@ -125,14 +125,14 @@ class RoamingClient:
 
 
 def check_response(response: requests.Response) -> None:
-    """Fail unless it is what a follower has to expect; that Redis is away is as good as a cut."""
+    """Raise a connection error for 503, and fail for any other error."""
     if response.status_code == 503:
         response.raise_for_status()
     assert response.status_code == 200, response.text
 
 
 def run(walker: RoamingClient, post: Callable[[], object], *, replies: int, cuts: int) -> None:
-    """Have so many replies written and the line cut so many times, each while the other goes on."""
+    """Post messages until there are `replies`, and disconnect at least `cuts` times meanwhile."""
     posted = 0
     while len(walker.ended) < replies or walker.cuts < cuts:
         is_its_time = walker.cuts * (replies + 1) >= cuts * posted

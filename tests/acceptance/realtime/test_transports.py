@@ -1,4 +1,4 @@
-"""Every event once, in order, by whatever way, however often the line is cut."""
+"""Clients get every event once and in order, over all transports and despite disconnects."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,13 +15,13 @@ PROMPT = "Tell me something. [[rate=150 tokens=40]]"
 
 
 def run_client(here: Scene, seed: int, *, replies: int, cuts: int) -> RoamingClient:
-    """Follow one session from its beginning to its end."""
+    """Post messages to a new session, and receive all of its events."""
     client = here.client()
     urls = [here.stack.web(0).url, here.stack.web(1).url]
     walker = RoamingClient(urls, client.session_id, client.token, seed)
 
     def post() -> None:
-        """Ask for a reply, of a web that may be down for a moment."""
+        """Post a message, with retries because a web process may be down."""
         client.insist(client.try_to_post(PROMPT))
 
     run(walker, post, replies=replies, cuts=cuts)
@@ -30,7 +30,7 @@ def run_client(here: Scene, seed: int, *, replies: int, cuts: int) -> RoamingCli
 
 
 def check_client(walker: RoamingClient, client: Client) -> None:
-    """What was followed is what is stored, and nothing of it is missing."""
+    """Check that the client received exactly what is stored."""
     stored = client.call("GET", f"/sessions/{client.session_id}/messages?limit=200").body["data"]
     replies = {each["id"]: each["content"] for each in stored if each["role"] == "assistant"}
     assert walker.texts == replies
@@ -70,5 +70,5 @@ def test_web_restarts_lose_and_repeat_no_event(
 
 
 def has_posted(posts: int, here: Scene, walks: list[Future[RoamingClient]]) -> bool:
-    """Whether so much was asked for, or no more will be."""
+    """Return whether there were so many posts, or a client is done."""
     return len(here.history.posts) >= posts or any(walk.done() for walk in walks)

@@ -1,4 +1,4 @@
-"""Clients of the API: one that speaks JSON, and one that may send any bytes."""
+"""Clients of the API: one for JSON, and one for arbitrary bytes."""
 
 import socket
 from typing import Any
@@ -6,12 +6,12 @@ from urllib.parse import urlsplit
 
 import requests
 
-# Seconds for one answer.
+# Seconds per response.
 TIMEOUT = 40.0
 
 
 class APIClient:
-    """The API of one web process, called by nobody in particular or by a session's owner."""
+    """A client of one web process, with or without a session's token."""
 
     def __init__(self, url: str, *, id: str = "", token: str = "") -> None:  # noqa: A002
         self.url = url
@@ -19,39 +19,39 @@ class APIClient:
         self.token = token
 
     def open_session(self, **fields: Any) -> "APIClient":
-        """Open a session; return its owner."""
+        """Create a session; return a client with its token."""
         opened = self.post("/sessions", fields)
         assert opened.status_code == 201, opened.text
         return APIClient(self.url, id=opened.json()["id"], token=opened.json()["token"])
 
     @property
     def path(self) -> str:
-        """Path of the session."""
+        """Return the path of the session."""
         return f"/sessions/{self.id}"
 
     def request(self, method: str, path: str, **arguments: Any) -> requests.Response:
-        """Send a request as it is told; with the token, unless it brings its own."""
+        """Send a request with the token, unless `headers` contain another one."""
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         arguments["headers"] = headers | arguments.get("headers", {})
         return requests.request(method, self.url + path, timeout=TIMEOUT, **arguments)
 
     def get(self, path: str = "", **arguments: Any) -> requests.Response:
-        """Get a path, or the session."""
+        """Get a path; by default the session."""
         return self.request("GET", path or self.path, **arguments)
 
     def post(self, path: str, body: Any = None, **headers: str) -> requests.Response:
-        """Post JSON; of header names `_` stands for `-`."""
+        """Post JSON; `_` in header names becomes `-`."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.request("POST", path, json={} if body is None else body, headers=named)
 
     def post_bytes(self, path: str, body: bytes, **headers: str) -> requests.Response:
-        """Post bytes that are said to be JSON."""
+        """Post bytes with the content type of JSON."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         typed = {"Content-Type": "application/json"} | named
         return self.request("POST", path, data=body, headers=typed)
 
     def post_message(self, content: str, **fields: Any) -> dict[str, Any]:
-        """Post a message that must be accepted; return the answer."""
+        """Post a message, which must be accepted; return the response."""
         accepted = self.post("/messages", {"content": content, **fields})
         assert accepted.status_code == 202, accepted.text
         answer: dict[str, Any] = accepted.json()
@@ -66,7 +66,7 @@ class APIClient:
 
 
 def error_code(response: requests.Response) -> str:
-    """Return the code of an error, whose shape must be whole."""
+    """Return the code of an error response, and check the response's format."""
     body = response.json()
     assert set(body) == {"error", "detail"}
     error = body["error"]
@@ -83,12 +83,12 @@ def error_code(response: requests.Response) -> str:
 
 
 def status_and_code(response: requests.Response) -> tuple[int, str]:
-    """Return status and code of an error."""
+    """Return the status and the code of an error response."""
     return response.status_code, error_code(response)
 
 
 class RawConnection:
-    """A connection that carries what it is told to, byte by byte."""
+    """A TCP connection that sends arbitrary bytes."""
 
     def __init__(self, url: str) -> None:
         place = urlsplit(url)
@@ -103,7 +103,7 @@ class RawConnection:
         self._socket.close()
 
     def send(self, *parts: bytes) -> None:
-        """Send bytes."""
+        """Send the concatenated bytes."""
         self._socket.sendall(b"".join(parts))
 
     def send_head(self, line: str, **headers: str) -> None:
@@ -113,14 +113,14 @@ class RawConnection:
         self.send("\r\n".join(lines).encode())
 
     def read_response(self) -> bytes:
-        """Return all that comes until the other side closes, or until a whole answer is there."""
+        """Receive until there is a complete response, or the server closes the connection."""
         received = b""
         while not _is_complete(received) and (more := self._socket.recv(65536)):
             received += more
         return received
 
     def is_closed_within(self, seconds: float) -> bool:
-        """Tell whether the other side closes the connection in time."""
+        """Return whether the server closes the connection in time."""
         self._socket.settimeout(seconds)
         try:
             while self._socket.recv(65536):

@@ -1,4 +1,4 @@
-"""Redis and a web process, but no worker: what is queued stays so until a test takes it."""
+"""Redis and a web process, but no worker: tests use `fake_worker` instead."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -15,7 +15,7 @@ from tests.integration.api.client import APIClient
 
 @pytest.fixture(scope="session")
 def parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Started; limits that would hold tests back are off."""
+    """A running stack without rate limits."""
     env = {"CHAT_MESSAGES_PER_MINUTE": "0", "CHAT_SESSIONS_PER_MINUTE": "0"}
     stack = Stack(tmp_path_factory.mktemp("api"), env=env)
     try:
@@ -28,7 +28,7 @@ def parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(autouse=True)
 def redis(parley: Stack, settings: Settings) -> Iterator[Redis]:
-    """The raw client of the web's Redis, emptied; this process's store uses the same Redis."""
+    """A client of the web process's Redis, which is flushed. The test's store uses it as well."""
     settings.REDIS_URL = parley.redis.url
     client.cache_clear()
     with closing(Redis.from_url(parley.redis.url)) as raw, closing(client()):
@@ -40,19 +40,19 @@ def redis(parley: Stack, settings: Settings) -> Iterator[Redis]:
 
 @pytest.fixture
 def api(parley: Stack) -> APIClient:
-    """Nobody in particular."""
+    """A client without a token."""
     return APIClient(parley.web().url)
 
 
 @pytest.fixture
 def owner(api: APIClient) -> APIClient:
-    """Who has opened a session."""
+    """A client with the token of a new session."""
     return api.open_session()
 
 
 @pytest.fixture
 def api_with(parley: Stack) -> Iterator[Callable[..., APIClient]]:
-    """Return a function that starts another web process, with other settings, for one test."""
+    """Return a function that starts another web process with other settings."""
     started: list[Stack] = []
 
     def start(**env: str) -> APIClient:

@@ -1,4 +1,4 @@
-"""A worker's acts, by a test's hand."""
+"""The steps of a worker, for tests without one."""
 
 import secrets
 
@@ -15,7 +15,7 @@ def claim_turn(session_id: str) -> Claim:
 
 
 def append_text(claim: Claim, text: str, *, after: str = "") -> bool:
-    """Append to the reply; return whether the turn is to be cancelled."""
+    """Append to the reply; return whether a cancellation is requested."""
     said = Delta(offset=len(json_escape(after)), text=json_escape(text))
     (wants_cancel,) = leases.flush([(claim.lease, said)])
     assert isinstance(wants_cancel, bool), wants_cancel
@@ -34,12 +34,12 @@ def finish_turn(
 
 
 def complete_turn(session_id: str, text: str) -> None:
-    """Take the session's next turn and answer it."""
+    """Claim the session's next turn, and complete it with this text."""
     finish_turn(claim_turn(session_id), text)
 
 
 def fail_turn(session_id: str) -> None:
-    """Take the session's next turn, which the model refuses."""
+    """Claim the session's next turn, and let it fail with a model error."""
     claim = claim_turn(session_id)
     error = TurnError(code="model_error", message="The model could not answer.")
     outcome = Outcome(

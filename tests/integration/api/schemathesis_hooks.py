@@ -1,4 +1,4 @@
-"""Hooks of schemathesis: most requests that it makes are sent by the owner of a session."""
+"""Hooks of schemathesis, which send most requests with a valid token."""
 
 import os
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 import requests
 import schemathesis
 
-# Calls after which the token is worth nothing.
+# Operations that invalidate the token.
 INVALIDATES_TOKEN = {("DELETE", "/sessions/{session_id}"), ("POST", "/sessions/{session_id}/token")}
 URL = os.environ["FUZZED_URL"]
 sessions: list[dict[str, str]] = []
 
 
 def session(*, is_new: bool) -> dict[str, str]:
-    """Return the id and the token of a session."""
+    """Return the id and token of a session."""
     if is_new or not sessions:
         sessions.append(requests.post(f"{URL}/sessions", json={}, timeout=30).json())
     return sessions.pop() if is_new else sessions[-1]
@@ -21,7 +21,7 @@ def session(*, is_new: bool) -> dict[str, str]:
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:  # noqa: ARG001
-    """Put an own session in the place of one that nobody has, unless the case is about that."""
+    """Replace the generated session id by a valid one, in most cases."""
     name = "session_id"
     if case.operation.path in {"/sessions", "/models", "/live", "/ready", "/metrics", "/schema"}:
         return

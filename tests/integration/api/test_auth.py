@@ -1,4 +1,4 @@
-"""Who may see a session: the holder of its token, and nobody learns that it exists."""
+"""Authentication: only the token gives access to a session, or reveals that it exists."""
 
 import secrets
 import time
@@ -49,7 +49,7 @@ def send_request(
 def test_foreign_session_returns_same_404_as_unknown_one(
     api: APIClient, method: str, path: str
 ) -> None:
-    """The store knows both ids or none; a token for one is no key to the other."""
+    """A token of one session does not work for another one."""
     mine, theirs = api.open_session(), api.open_session()
     theirs.post_message("mine alone")
     forged = f"Bearer {theirs.id}.{secrets.token_urlsafe(32)}"
@@ -72,7 +72,7 @@ def test_forged_token_takes_as_long_as_unknown_session(api: APIClient) -> None:
         return time.perf_counter() - started
 
     pairs = [(seconds(theirs.id), seconds(UNKNOWN_ID)) for _ in range(100)]
-    # The fastest of each: what a busy machine adds is no part of the question.
+    # The fastest of each, without delays by other processes.
     known, unknown = (min(times) for times in zip(*pairs, strict=True))
     assert abs(known - unknown) < 0.5 * min(known, unknown)
 
@@ -113,7 +113,7 @@ def test_token_secrets_have_256_bits_and_are_unique(api: APIClient) -> None:
     ],
 )
 def test_malformed_token_is_rejected(owner: APIClient, header: str) -> None:
-    """A token of other bytes than ASCII is a 401, not a 500."""
+    """A token with non-ASCII bytes returns 401, not 500."""
     _, _, secret = owner.token.partition(".")
     header = header.format(id=owner.id, secret=secret)
     answer = owner.get(headers={"Authorization": header.encode()})
@@ -150,7 +150,7 @@ def test_token_rotation_invalidates_old_token(owner: APIClient) -> None:
 
 @pytest.mark.security("S05")
 def test_expired_session_returns_401_until_it_is_swept(api: APIClient) -> None:
-    """No worker runs here, so nothing is swept."""
+    """No worker runs here, so the session is not swept."""
     owner = api.open_session(ttl=1)
     wait_until(lambda: owner.get().status_code != 200, within=5)
     assert status_and_code(owner.get()) == (401, "session_expired")

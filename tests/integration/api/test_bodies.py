@@ -1,4 +1,4 @@
-"""Request bodies that no good client sends, over real connections."""
+"""Validation of request bodies, over real connections."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,7 +13,7 @@ LIMIT = ChatSettings.MAX_BODY_BYTES
 
 
 def script_calls(redis: Redis) -> int:
-    """Return how many scripts Redis has run."""
+    """Return the number of scripts that Redis has run."""
     stats = redis.info("commandstats")
     return sum(stats.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("eval", "evalsha"))
 
@@ -35,7 +35,7 @@ def nested(depth: int) -> bytes:
     ],
 )
 def test_body_that_is_not_json_is_rejected(owner: APIClient, kind: str) -> None:
-    """Nothing that a form of another site could send is taken."""
+    """These include all types that a form of another site could send."""
     answer = owner.post_bytes("/messages", b'{"content":"hello"}', Content_Type=kind)
     assert status_and_code(answer) == (415, "unsupported_media_type")
 
@@ -104,7 +104,7 @@ def test_large_content_length_is_rejected_before_the_body(owner: APIClient) -> N
 
 @pytest.mark.security("S11")
 def test_endless_chunked_body_is_rejected(owner: APIClient) -> None:
-    """What a chunk says of its own size is of no account."""
+    """The sizes in the chunks do not matter."""
     with RawConnection(owner.url) as wire:
         wire.send_head(
             "POST /messages HTTP/1.1",
@@ -112,7 +112,7 @@ def test_endless_chunked_body_is_rejected(owner: APIClient) -> None:
             Content_Type="application/json",
             Transfer_Encoding="chunked",
         )
-        with suppress(ConnectionError):  # it is closed once enough has been dropped
+        with suppress(ConnectionError):  # the server closes it
             for _ in range(200):
                 wire.send(b"8000\r\n", b"x" * 0x8000, b"\r\n")
         answer = wire.read_response()
@@ -127,7 +127,7 @@ def test_chunked_body_is_accepted(owner: APIClient) -> None:
 
 @pytest.mark.security("S11")
 def test_content_length_with_chunked_encoding_is_rejected(owner: APIClient) -> None:
-    """Where two servers could disagree, a second request could hide in the first."""
+    """Otherwise a request could be smuggled past a proxy that ignores one of the headers."""
     with RawConnection(owner.url) as wire:
         wire.send_head(
             "POST /messages HTTP/1.1",
@@ -161,7 +161,7 @@ def test_missing_body_times_out_and_closes_the_connection(
 
 @pytest.mark.security("S26")
 def test_missing_bodies_block_no_thread(owner: APIClient) -> None:
-    """More of them than there are threads."""
+    """There are more of them than threads."""
     wires = [RawConnection(owner.url) for _ in range(30)]
     for wire in wires:
         wire.send_head(
@@ -181,7 +181,6 @@ def test_deeply_nested_json_is_rejected(owner: APIClient, depth: int) -> None:
 
 @pytest.mark.security("S12")
 def test_json_100_000_levels_deep_is_rejected(owner: APIClient) -> None:
-    """It is too large, too."""
     assert status_and_code(owner.post_bytes("/messages", nested(100_000))) == (
         400,
         "invalid_request",
@@ -275,7 +274,7 @@ def test_content_is_limited_in_bytes(owner: APIClient) -> None:
 
 @pytest.mark.security("S15")
 def test_content_is_limited_in_code_points(api_with: Callable[..., APIClient]) -> None:
-    """An emoji is one, whatever UTF-16 takes for it."""
+    """An emoji counts as one, although it takes two in UTF-16."""
     owner = api_with(CHAT_MAX_CONTENT_CHARS="4").open_session()
     assert owner.post_message("👋👋👋👋")
     answer = owner.post("/messages", {"content": "👋👋👋👋👋"})

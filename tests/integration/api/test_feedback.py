@@ -1,4 +1,4 @@
-"""What an owner may say of a reply."""
+"""Feedback on replies."""
 
 from typing import Any
 

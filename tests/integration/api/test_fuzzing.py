@@ -1,4 +1,4 @@
-"""What schemathesis makes of the schema, in all its phases, always the same."""
+"""Fuzzing by schemathesis, with a fixed seed."""
 
 import os
 import subprocess
@@ -10,16 +10,16 @@ import pytest
 from project.runner.process import ROOT
 from tests.integration.api.client import APIClient
 
-# All but those that look at who asks: the hooks let most requests come from an owner.
+# All checks but those of authentication, because the hooks add a valid token.
 CHECKS = (
     *("not_a_server_error", "status_code_conformance", "content_type_conformance"),
     *("response_headers_conformance", "response_schema_conformance", "negative_data_rejection"),
     *("unsupported_method", "allow_header_conformance"),
 )
 
-# It answers for as long as its session lives.
+# Its response does not end while the session lives.
 EXCLUDED = ("--exclude-path", "/sessions/{session_id}/events")
-# Seconds; it takes 20 of a processor's own, which a busy machine stretches.
+# Seconds; it takes 20 s of CPU time.
 TIMEOUT = 400
 
 

@@ -1,4 +1,4 @@
-"""Heads of requests: bounded in size and in time."""
+"""HTTP parsing: malformed requests, and limits on the size and time of headers."""
 
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -58,7 +58,7 @@ MALFORMED |= {
 
 
 def parse_response(answer: bytes) -> requests.Response:
-    """Return an answer as if `requests` had got it."""
+    """Return the bytes of a response as an object of `requests`."""
     head, _, body = answer.partition(b"\r\n\r\n")
     line, *headers = head.decode().split("\r\n")
     found = requests.Response()
@@ -69,7 +69,7 @@ def parse_response(answer: bytes) -> requests.Response:
 
 
 def read_error(wire: RawConnection) -> tuple[int, str]:
-    """Return status and code of an error, which must bear what every answer of the API does."""
+    """Return the status and code of an error, and check its headers."""
     answer = parse_response(wire.read_response())
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -87,7 +87,7 @@ def hasty(api_with: Callable[..., APIClient]) -> APIClient:
 
 
 def test_unsupported_upgrade_is_ignored(api: APIClient) -> None:
-    """As Java's HttpClient does with all that it sends to a plain server."""
+    """Java's HttpClient sends these headers to every plain-text server."""
     asking = (
         b"Host: 127.0.0.1\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\nConnection: Upgrade, "
         b"HTTP2-Settings\r\n"
@@ -134,7 +134,7 @@ def test_slowly_sent_headers_time_out(hasty: APIClient) -> None:
 
 @pytest.mark.security("S26")
 def test_long_poll_may_exceed_the_request_timeout(hasty: APIClient) -> None:
-    """The time for heads ends with the head."""
+    """The timeout applies to the headers only."""
     owner = hasty.open_session()
     seq = owner.get_session()["seq"]
     answer = owner.get(params={"after": seq, "wait": 1.5})
@@ -163,7 +163,7 @@ def test_handshake_headers_have_a_lower_limit(api: APIClient, more: bytes) -> No
 
 @pytest.mark.security("S11", "S22")
 def test_trailer_is_not_treated_as_headers(api_with: Callable[..., APIClient]) -> None:
-    """Sent with the head in one piece, it would be there in time to pass for the proxy's word."""
+    """Otherwise a client could set the headers of the proxy."""
     api = api_with(CHAT_TRUSTED_PROXIES="1", CHAT_SESSIONS_BURST="1", CHAT_SESSIONS_PER_MINUTE="1")
     statuses = []
     for number in range(3):
@@ -208,7 +208,7 @@ def test_malformed_http_is_rejected_on_a_used_connection(api: APIClient) -> None
     ids=["nonsense", "upgrade", "handshake", "large"],
 )
 def test_malformed_http_keeps_the_previous_response(owner: APIClient, further: bytes) -> None:
-    """Two answers to one request would shift all that follow in a proxy's connection."""
+    """Two responses to one request would shift all later ones on a proxy's connection."""
     waits = f"GET {owner.path}?after={owner.get_session()['seq']}&wait=0.3 HTTP/1.1"
     with RawConnection(owner.url) as wire:
         wire.send_head(waits, Authorization=f"Bearer {owner.token}")
@@ -225,7 +225,7 @@ def test_malformed_http_keeps_the_previous_response(owner: APIClient, further: b
 def test_excessive_pipelining_closes_the_connection(
     api: APIClient,
 ) -> None:
-    """Each that waits costs memory, and one read brings 250 kB of them."""
+    """Each queued request takes memory, and one read receives 250 kB of them."""
     with RawConnection(api.url) as wire:
         wire.send(6000 * (HEAD + b"\r\n"))
         came = b"".join(iter(wire.read_response, b""))

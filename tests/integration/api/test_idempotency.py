@@ -1,4 +1,4 @@
-"""The same key and request again: the first answer again, and nothing done twice."""
+"""Idempotency: a repeated request with the same key returns the first response."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -72,7 +72,7 @@ def test_invalid_key_is_rejected(owner: APIClient, path: str, key: str) -> None:
 
 @pytest.mark.security("S16")
 def test_repeated_key_creates_a_session_once(api: APIClient) -> None:
-    """Only who knows the key is given the token again, so it must not be guessed."""
+    """The key gives access to the token again, so it must not be guessable."""
     first = api.post("/sessions", {"name": "one"}, Idempotency_Key=KEY)
     again = api.post("/sessions", {"name": "one"}, Idempotency_Key=KEY)
     assert (again.status_code, again.json()["token"]) == (201, first.json()["token"])
@@ -84,7 +84,7 @@ def test_repeated_key_creates_a_session_once(api: APIClient) -> None:
 
 @pytest.mark.security("S16")
 def test_repeated_key_rotates_a_token_once(owner: APIClient) -> None:
-    """The answer that was lost is given to the old token once more."""
+    """A client that lost the response repeats the request with the old token."""
     first = owner.post(f"{owner.path}/token", Idempotency_Key=KEY)
     again = owner.post(f"{owner.path}/token", Idempotency_Key=KEY)
     assert again.json() == first.json()

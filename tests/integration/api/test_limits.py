@@ -1,4 +1,4 @@
-"""Caps: each refuses exactly what is beyond it, says when to come back, and changes nothing."""
+"""Limits: each rejects what exceeds it, with Retry-After, and changes nothing."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -60,7 +60,7 @@ def test_spoofed_address_does_not_evade_the_rate_limit(
 
 @pytest.mark.security("S22")
 def test_trusted_proxy_header_sets_the_address(api_with: Callable[..., APIClient]) -> None:
-    """What the client wrote stands further left."""
+    """The client's own entries are further left."""
     api = api_with(CHAT_SESSIONS_PER_MINUTE="1", CHAT_SESSIONS_BURST="1", CHAT_TRUSTED_PROXIES="1")
 
     def status(forwarded: str) -> int:

@@ -1,4 +1,4 @@
-"""Long-polls: they answer when something happens, and cost nothing until then."""
+"""Long-polls return when something changes, and use no thread until then."""
 
 import threading
 import time
@@ -19,13 +19,13 @@ from tests.integration.api.fake_worker import append_text, claim_turn, finish_tu
 
 
 def channel_count(redis: Redis) -> int:
-    """Return how many sessions are listened to."""
+    """Return the number of sessions with subscribers."""
     return len(redis.pubsub_channels())
 
 
 @pytest.fixture
 def poll(redis: Redis) -> Callable[..., Future[requests.Response]]:
-    """Return a function that starts a long-poll and returns once it waits."""
+    """Return a function that starts a long-poll, and returns when it has subscribed."""
     threads = ThreadPoolExecutor(8)
 
     def start(owner: APIClient, **arguments: Any) -> Future[requests.Response]:
@@ -91,7 +91,7 @@ def test_every_event_wakes_a_poll(owner: APIClient, poll: Poll) -> None:
 
 
 def test_poll_wakes_within_50_ms(owner: APIClient, poll: Poll) -> None:
-    """The best of ten: the machine may be busy with something else."""
+    """The best of ten, because the machine may be busy."""
     delays = []
     for _ in range(10):
         waiting = poll(owner, params={"after": owner.get_session()["seq"], "wait": 20})
@@ -157,7 +157,7 @@ def test_hundred_polls_use_no_thread_and_one_connection(
             f"GET {each.path}?after=0&wait=30 HTTP/1.1", Authorization=f"Bearer {each.token}"
         )
     wait_until(lambda: channel_count(redis) == 100)
-    # Reading takes a thread of the loop's own few for a moment.
+    # A read uses one of the event loop's few threads for a moment.
     assert len(list(tasks.iterdir())) <= threads + 8
     assert len(redis.client_list(_type="pubsub")) == 1
     for each in owners:
@@ -186,7 +186,7 @@ def test_poll_survives_a_redis_restart(build_stack: Callable[..., Stack]) -> Non
         )
         assert posted
         answer = waiting.result()
-    # The read that met the outage may have told the client; then it polls again.
+    # The read during the outage may return an error; then the client polls again.
     assert answer.status_code in {200, 503}
 
 
@@ -221,7 +221,7 @@ def test_poll_survives_a_lost_redis_connection(
     poll: Poll,
     trouble: Callable[[Proxy], object],
 ) -> None:
-    """News that comes while the link is dead is found soon after, said or not."""
+    """An event during the outage is found soon, even if no error is reported."""
     with Proxy(parley.redis.url) as proxy:
         other = api_with(REDIS_URL=proxy.url)
         behind = APIClient(other.url, id=owner.id, token=owner.token)
@@ -229,5 +229,5 @@ def test_poll_survives_a_lost_redis_connection(
         trouble(proxy)
         owner.post_message("hello")
         answer = waiting.result(10)
-    # The read that met the dead link may have told the client; then it polls again.
+    # The read during the outage may return an error; then the client polls again.
     assert answer.status_code in {200, 503}

@@ -1,4 +1,4 @@
-"""What messages and turns can do over REST."""
+"""Messages and turns over REST."""
 
 import pytest
 

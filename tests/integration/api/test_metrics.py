@@ -1,4 +1,4 @@
-"""Figures for Prometheus: what they tell, to whom, and that dashboard and alerts ask for them."""
+"""Metrics for Prometheus: their values, access to them, the dashboard and the alert rules."""
 
 import json
 import re
@@ -33,7 +33,7 @@ def families(api: APIClient) -> dict[str, Metric]:
 
 
 def values(api: APIClient) -> dict[str, float]:
-    """Every sample that is not zero, as it stands in the text."""
+    """Return every sample that is not zero: name and labels -> value."""
     return {
         f"{sample.name}{''.join(f' {value}' for _, value in sorted(sample.labels.items()))}": (
             sample.value
@@ -119,7 +119,7 @@ def test_foreign_host_without_a_token_is_rejected(api: APIClient) -> None:
         ({"REMOTE_ADDR": "127.0.0.1"}, True),
         ({"REMOTE_ADDR": "::1"}, True),
         ({"REMOTE_ADDR": "192.0.2.1"}, False),
-        ({"REMOTE_ADDR": ""}, False),  # a Unix socket: whoever stands behind the proxy
+        ({"REMOTE_ADDR": ""}, False),  # a Unix socket, so behind a proxy
         ({"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_FOR": "127.0.0.1"}, False),
         ({"REMOTE_ADDR": "127.0.0.1", "HTTP_FORWARDED": "for=127.0.0.1"}, False),
     ],
@@ -147,7 +147,7 @@ def test_all_metrics_are_documented(api: APIClient) -> None:
 
 
 def expressions() -> Iterator[str]:
-    """Every query of the dashboard and of the alerts."""
+    """Yield every query of the dashboard and of the alert rules."""
     dashboard = json.loads((DEPLOY / "grafana" / "parley.json").read_text())
     for panel in dashboard["panels"]:
         yield from (target["expr"] for target in panel["targets"])
@@ -161,7 +161,7 @@ def alerts() -> list[dict[str, Any]]:
 
 
 def labels_by_name(api: APIClient) -> dict[str, set[str]]:
-    """The names that queries may ask for, each with its labels."""
+    """Return the labels of every metric by its name."""
     found: dict[str, set[str]] = {}
     for family in families(api).values():
         ends = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
@@ -204,7 +204,7 @@ def test_dashboard_is_valid() -> None:
         at = panel["gridPos"]
         cells = {(x, y) for x in range(at["x"], at["x"] + at["w"])
                  for y in range(at["y"], at["y"] + at["h"])}  # fmt: skip
-        assert not cells & taken, f"{panel['title']} lies on another panel"
+        assert not cells & taken, f"{panel['title']} overlaps another panel"
         assert at["x"] + at["w"] <= 24
         taken |= cells
         assert panel["datasource"]["uid"] == "${datasource}"
@@ -218,4 +218,4 @@ def test_alert_rules_are_valid() -> None:
         assert re.fullmatch(r"[0-9]+[smh]", rule.get("for", "0s"))
         assert rule["labels"]["severity"] in {"page", "ticket"}
         assert rule["annotations"].keys() == {"summary", "description"}
-        assert re.search(r"(==|>|<) [0-9.]+$", rule["expr"]), "an alert compares"
+        assert re.search(r"(==|>|<) [0-9.]+$", rule["expr"]), "an alert must compare with a number"

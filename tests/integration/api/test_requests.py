@@ -1,4 +1,4 @@
-"""Paths, methods, headers and query parameters: what is refused, and what each answer bears."""
+"""Paths, methods, headers and query parameters, and the headers of responses."""
 
 from collections.abc import Callable
 
@@ -109,7 +109,7 @@ def test_invalid_query_parameters_are_rejected(owner: APIClient, path: str, quer
 
 @pytest.mark.security("S18")
 def test_future_cursor_returns_the_current_session(owner: APIClient) -> None:
-    """A client that was restored from elsewhere finds back."""
+    """So a client recovers after Redis was restored from a backup."""
     session = owner.get_session(after=1000, wait=5)
     assert (session["seq"], session["messages"]) == (0, [])
 
@@ -193,7 +193,7 @@ def test_valid_request_id_is_kept(api: APIClient) -> None:
 def test_unexpected_exception_reveals_only_a_request_id(
     parley: Stack, owner: APIClient, redis: Redis
 ) -> None:
-    """A stored message that is no message is as unexpected as it gets."""
+    """A stored message without the expected fields causes an exception."""
     owner.post_message("hello")
     (key,) = redis.scan_iter(f"chat:*:messages:{owner.id}")
     redis.hset(key, "1", "{}")
@@ -217,7 +217,7 @@ def test_admin_forms_require_a_csrf_token(api: APIClient) -> None:
 
 @pytest.mark.security("S22")
 def test_header_with_underscore_is_ignored(api_with: Callable[..., APIClient]) -> None:
-    """It would pass for the proxy's own."""
+    """Otherwise it would be taken for the proxy's header."""
     api = api_with(CHAT_TRUSTED_PROXIES="1", CHAT_SESSIONS_BURST="1", CHAT_SESSIONS_PER_MINUTE="1")
     api.open_session()
     with RawConnection(api.url) as wire:

@@ -1,4 +1,4 @@
-"""What everybody may ask: models, health, the schema and its page."""
+"""Models, health checks, the schema and Swagger UI."""
 
 import re
 from collections.abc import Callable
@@ -84,7 +84,7 @@ def test_all_operations_are_documented(api: APIClient) -> None:
 
 
 def without_names(call: tuple[str, str]) -> tuple[str, str]:
-    """Leave the names of what stands in the path to those who write."""
+    """Return the operation without the names of its path parameters."""
     return call[0], re.sub(r"\{\w+\}", "{}", call[1])
 
 

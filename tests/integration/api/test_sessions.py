@@ -1,4 +1,4 @@
-"""What sessions can do over REST."""
+"""Sessions over REST."""
 
 import pytest
 from redis import Redis

@@ -1,4 +1,4 @@
-"""Clients that follow a session, each in its way, as plain as a stranger would write them."""
+"""Plain clients that receive a session's events."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tests.integration.api.client import APIClient
 Event = dict[str, Any]
 # The origin of the server's own pages.
 OWN_ORIGIN = "own"
-# Seconds for one event.
+# Seconds per event.
 TIMEOUT = 10.0
 
 
@@ -32,10 +32,10 @@ class WebSocketClient:
         auth: bool = True,
         path: str | None = None,
     ) -> None:
-        """Connect, and authenticate by a frame unless something else is asked for.
+        """Connect, and authenticate by a frame unless `auth` is off or there is a `query`.
 
         Raises:
-            InvalidStatus: the handshake was refused.
+            InvalidStatus: the handshake was rejected.
         """
         path = f"{owner.path}/ws" if path is None else path
         self._opened = ExitStack()
@@ -66,18 +66,18 @@ class WebSocketClient:
         self.send(json.dumps(frame))
 
     def send(self, data: str | bytes | list[str] | list[bytes], *, text: bool = False) -> None:
-        """Send anything; what comes as a list is sent as the pieces of one message.
+        """Send a frame; a list is sent as one fragmented message.
 
-        text: call it text, whatever it is.
+        text: send bytes as a text frame.
         """
         self._connection.send(data, text=text or None)
 
     def ping(self) -> None:
-        """Send a ping of the protocol, which the session does not see."""
+        """Send a ping of the WebSocket protocol."""
         self._connection.ping()
 
     def receive_text(self, timeout: float = TIMEOUT) -> str:
-        """Return the next frame as it came."""
+        """Return the next frame, unparsed."""
         frame = self._connection.recv(timeout=timeout)
         assert isinstance(frame, str)
         return frame
@@ -95,21 +95,21 @@ class WebSocketClient:
         return heard
 
     def request(self, **frame: Any) -> Event:
-        """Send a frame and return its answer; events that come before it are dropped."""
+        """Send a frame, and return its response; events before it are dropped."""
         self.send_frame(**frame)
         while "seq" in (answer := self.receive()):
             pass
         return answer
 
     def wait_until_authenticated(self) -> None:
-        """Return once frames are taken: the session is followed, or about to be.
+        """Return when the server handles commands.
 
-        Who wants the token to be known as good by then must have heard an event.
+        The token itself is checked by then only if an event was received.
         """
         assert self.request(type="ping")["type"] == "pong"
 
     def close_code(self, timeout: float = TIMEOUT) -> int:
-        """Return the close code; what comes before is dropped."""
+        """Return the close code; frames before it are dropped."""
         try:
             while True:
                 self.receive_text(timeout)
@@ -117,12 +117,12 @@ class WebSocketClient:
             return error.rcvd.code if error.rcvd else 1006
 
     def drop_connection(self) -> None:
-        """Leave without a word."""
+        """Disconnect without a close frame."""
         self._connection.socket.close()
 
 
 def handshake_status(owner: APIClient, **arguments: Any) -> int:
-    """Return the status with which a handshake is refused, as REST refuses a call."""
+    """Return the status of a handshake, and check its error response."""
     try:
         with WebSocketClient(owner, **arguments):
             return 101
@@ -166,15 +166,15 @@ class EventStreamClient:
         self.response.close()
 
     def read_block(self) -> dict[str, str]:
-        """Return the next block's fields by name; a comment's name is empty.
+        """Return the fields of the next block by name; a comment's name is empty.
 
         Raises:
-            StopIteration: the stream has ended as it should.
+            StopIteration: the stream has ended.
         """
         return next(self._blocks)
 
     def receive(self) -> Event:
-        """Return the next event, whose id and name must be its own."""
+        """Return the next event, and check its id and name."""
         while "data" not in (block := self.read_block()):
             pass
         event: Event = json.loads(block["data"])

@@ -1,4 +1,4 @@
-"""Redis and web processes, but no worker: what happens in a session, a test's hand does."""
+"""Redis and web processes, but no worker: tests use `fake_worker` instead."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -15,7 +15,7 @@ from tests.harness.stack import Stack
 from tests.integration.api.client import APIClient
 from tests.integration.realtime.clients import EventStreamClient, WebSocketClient
 
-# Bounds that a test can meet.
+# Limits that a test can reach.
 LOW_LIMITS = {
     "CHAT_AUTH_TIMEOUT": "2",
     "CHAT_MAX_SUBSCRIBERS": "3",
@@ -28,7 +28,7 @@ LOW_LIMITS = {
     "CHAT_TICKET_TTL": "2",
     "CHAT_URL_TOKENS": "False",
 }
-# A day ahead of Redis's, whose time is the one that counts.
+# A day ahead of Redis, whose time is the one to use.
 WRONG_CLOCK = {
     "PYTHONPATH": str(Path(__file__).parents[2] / "acceptance" / "clock"),
     "CLOCK_SHIFT": "86400",
@@ -54,7 +54,7 @@ def parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def hasty_stack(parley: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A web process with narrow bounds and a wrong clock, on the same Redis."""
+    """A web process with low limits and a wrong clock, on the same Redis."""
     env = NO_RATE_LIMITS | LOW_LIMITS | WRONG_CLOCK | {"REDIS_URL": parley.redis.url}
     stack = Stack(tmp_path_factory.mktemp("hasty"), env=env)
     try:
@@ -66,7 +66,7 @@ def hasty_stack(parley: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture(autouse=True)
 def redis(parley: Stack, settings: Settings) -> Iterator[Redis]:
-    """The raw client of the webs' Redis, emptied; this process's store uses the same Redis."""
+    """A client of the web processes' Redis, which is flushed. The test's store uses it as well."""
     settings.REDIS_URL = parley.redis.url
     client.cache_clear()
     with closing(Redis.from_url(parley.redis.url)) as raw, closing(client()):
@@ -78,26 +78,26 @@ def redis(parley: Stack, settings: Settings) -> Iterator[Redis]:
 
 @pytest.fixture
 def owner(parley: Stack) -> APIClient:
-    """Who has opened a session."""
+    """A client with the token of a new session."""
     return APIClient(parley.web().url).open_session()
 
 
 @pytest.fixture
 def hasty(hasty_stack: Stack) -> APIClient:
-    """Who has opened a session where bounds are narrow."""
+    """A client of the web process with low limits, with the token of a new session."""
     return APIClient(hasty_stack.web().url).open_session()
 
 
 @pytest.fixture
 def clients() -> Iterator[ExitStack]:
-    """What is entered here is left at the end of the test."""
+    """A stack for context managers, closed at the end of the test."""
     with ExitStack() as opened:
         yield opened
 
 
 @pytest.fixture
 def socket(clients: ExitStack) -> Callable[..., WebSocketClient]:
-    """Return a function that opens a WebSocket; it takes the arguments of `Socket`."""
+    """Return a function that opens a WebSocket, with the arguments of `WebSocketClient`."""
 
     def connect(owner: APIClient, **arguments: Any) -> WebSocketClient:
         return clients.enter_context(WebSocketClient(owner, **arguments))
@@ -107,7 +107,7 @@ def socket(clients: ExitStack) -> Callable[..., WebSocketClient]:
 
 @pytest.fixture
 def stream(clients: ExitStack) -> Callable[..., EventStreamClient]:
-    """Return a function that opens an event stream; it takes the arguments of `Stream`."""
+    """Return a function that opens an event stream, with the arguments of `EventStreamClient`."""
 
     def connect(owner: APIClient, **arguments: Any) -> EventStreamClient:
         return clients.enter_context(EventStreamClient(owner, **arguments))

@@ -1,4 +1,4 @@
-"""Server-Sent Events: what a browser's EventSource and a script with curl make use of."""
+"""Server-Sent Events, as EventSource and curl receive them."""
 
 from collections.abc import Callable
 

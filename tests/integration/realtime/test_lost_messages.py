@@ -1,4 +1,4 @@
-"""News that nobody hears cost a second, never an event: the log is the truth."""
+"""A lost pub/sub message delays events by a second at most; no event is lost."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -16,12 +16,12 @@ from tests.integration.realtime.clients import EventStreamClient, WebSocketClien
 
 Sockets = Callable[..., WebSocketClient]
 Streams = Callable[..., EventStreamClient]
-# Seconds: what is promised, and what a busy machine may add.
+# Seconds: the documented maximum, and a margin for a busy machine.
 MAX_DELAY = 1.0 + 2.0
 
 
 class LossyProxy(Proxy):
-    """Swallows whatever Redis publishes, and passes all else on."""
+    """Drops the messages that Redis publishes, and forwards all else."""
 
     dropped = 0
 
@@ -43,7 +43,7 @@ def deaf(parley: Stack) -> Iterator[LossyProxy]:
 
 @pytest.fixture(scope="module")
 def web(deaf: LossyProxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a web process that hears no news."""
+    """The URL of a web process that gets no pub/sub messages."""
     directory: Path = tmp_path_factory.mktemp("deaf")
     stack = Stack(directory, env={"REDIS_URL": deaf.url})
     try:
@@ -54,7 +54,7 @@ def web(deaf: LossyProxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture
 def unheard(owner: APIClient, web: str) -> APIClient:
-    """The owner, at the web process that hears no news."""
+    """The owner's client, for the web process that gets no pub/sub messages."""
     return APIClient(web, id=owner.id, token=owner.token)
 
 
@@ -93,7 +93,7 @@ def test_long_poll_wakes_within_a_second(owner: APIClient, unheard: APIClient) -
 def test_session_end_is_noticed_without_a_message(
     owner: APIClient, unheard: APIClient, socket: Sockets
 ) -> None:
-    """The same for a token that is replaced."""
+    """So is the rotation of a token."""
     owner.post_message("hello")
     opened = socket(unheard)
     assert opened.receive()["seq"] == 1

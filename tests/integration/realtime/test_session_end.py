@@ -1,4 +1,4 @@
-"""Whatever ends a session, a token or a process ends what follows it, and says so."""
+"""The end of a session, token or process closes its subscriptions, with the reason."""
 
 import signal
 import time
@@ -19,7 +19,7 @@ from tests.integration.realtime.clients import EventStreamClient, WebSocketClien
 
 Sockets = Callable[..., WebSocketClient]
 Streams = Callable[..., EventStreamClient]
-# Seconds, by the table of what is refused (S05).
+# Seconds, from docs/security.md (S05).
 AT_MOST = 5.0
 
 
@@ -44,7 +44,7 @@ def test_command_with_an_old_token_is_rejected(owner: APIClient, socket: Sockets
     opened = socket(owner)
     assert opened.receive()["seq"] == 1
     owner.post(f"{owner.path}/token", {})
-    with suppress(ConnectionClosedError):  # the follower may have been told already
+    with suppress(ConnectionClosedError):  # the subscriber may have been closed already
         opened.send_frame(type="message.create", content="hello")
     assert opened.close_code(AT_MOST) == 4401
     assert owner.get().status_code == 404
@@ -71,7 +71,7 @@ def test_deleted_session_sends_a_last_event(
 def test_expired_session_sends_a_last_event(
     parley: Stack, socket: Sockets, stream: Streams, *, is_swept: bool
 ) -> None:
-    """Whether a worker takes it away or none is there to."""
+    """Whether a worker sweeps it or not."""
     owner = APIClient(parley.web().url).open_session(ttl=1)
     opened, streamed = socket(owner), stream(owner)
     if is_swept:
@@ -95,7 +95,7 @@ def test_lost_session_is_reported_as_deleted(
 
 
 def test_last_event_has_the_time_of_redis(hasty: APIClient, socket: Sockets) -> None:
-    """As all events are; the clock of the web is wrong."""
+    """Like all events. The clock of the web process is wrong."""
     hasty.post_message("hello")
     opened = socket(hasty)
     assert opened.receive()["seq"] == 1

@@ -1,4 +1,4 @@
-"""Who does not read holds up nobody, and costs a bounded amount of memory."""
+"""Slow clients delay no other client, and use a limited amount of memory."""
 
 import asyncio
 import json
@@ -38,19 +38,18 @@ from tests.integration.realtime.conftest import LOW_LIMITS
 PIECE = "x" * 256 * 1024
 # 10 MB.
 PIECE_COUNT = 40
-# Asks nobody who he is.
+# Does not verify the server's certificate.
 INSECURE_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 INSECURE_TLS.check_hostname, INSECURE_TLS.verify_mode = False, ssl.CERT_NONE
-# Seconds: the 5 that are promised, and as many for a machine that stands still. Without being hung
-# up on he would keep his connection for `SOCKET_PATIENCE`, 15 s, or for the 30 that TLS waits.
+# Seconds: the documented 5, and a margin for a busy machine. Without an abort, the connection would
+# stay open for `WRITE_TIMEOUT`, 15 s, or for the 30 s of a TLS shutdown.
 ABORT_TIMEOUT = 10.0
-# Bytes that a client's kernel takes in while the client reads nothing; the server's own buffers for
-# it hold a few megabytes.
+# Bytes that the client's kernel buffers. The server's buffers for it are a few megabytes.
 RECEIVE_BUFFER = 65536
 
 
 def connect_slow(owner: APIClient) -> sockets.socket:
-    """A connection whose client takes next to nothing in by itself."""
+    """Return a connection with a small receive buffer."""
     parts = urlsplit(owner.url)
     client = sockets.socket()
     client.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, RECEIVE_BUFFER)
@@ -60,7 +59,7 @@ def connect_slow(owner: APIClient) -> sockets.socket:
 
 @pytest.fixture
 def flood(hasty: APIClient) -> Callable[[], float]:
-    """Return a function that streams 10 MB of reply past; it tells how long the worker took."""
+    """Return a function that writes a reply of 10 MB, and returns the seconds that it took."""
     hasty.post_message("hello")
     claim = claim_turn(hasty.id)
 
@@ -74,7 +73,7 @@ def flood(hasty: APIClient) -> Callable[[], float]:
 
 
 def append_pieces(claim: Claim, pieces: int) -> str:
-    """Say so many pieces; return what was said."""
+    """Append so many pieces to the reply; return its text."""
     said = ""
     for _ in range(pieces):
         append_text(claim, PIECE, after=said)
@@ -103,12 +102,12 @@ def test_slow_websocket_is_disconnected_and_resumes(
             started = time.monotonic()
             flooded = threads.submit(flood)
             wait_until(redis.pubsub_channels)
-            wait_until(lambda: not redis.pubsub_channels(), within=30)  # it follows no more
+            wait_until(lambda: not redis.pubsub_channels(), within=30)  # it has unsubscribed
             seqs, code = read_until_close(slow)
             read_by = time.monotonic() - started
             assert flooded.result() < 30
         assert resident_kib(web.pid) - before < 64 * 1024
-        assert code == 4413 or read_by > CLOSE_GRACE  # when the machine has stood still
+        assert code == 4413 or read_by > CLOSE_GRACE  # on a busy machine
         assert seqs == list(range(2, 2 + len(seqs)))
         assert len(seqs) < PIECE_COUNT
     assert seqs + read_quickly(hasty, seqs[-1]) == list(range(2, 3 + PIECE_COUNT + 1))
@@ -125,7 +124,7 @@ def test_fast_client_next_to_a_slow_one_gets_everything(
 
 
 def read_quickly(owner: APIClient, cursor: int) -> list[int]:
-    """The seqs up to the reply's end, read without a pause; resumed when that was too slow."""
+    """Return the seqs up to the end of the reply; reconnect when disconnected as too slow."""
     seqs: list[int] = []
     while True:
         try:
@@ -141,7 +140,7 @@ def read_quickly(owner: APIClient, cursor: int) -> list[int]:
 
 
 def read_until_close(slow: ClientConnection) -> tuple[list[int], int]:
-    """The seqs of what had been sent, and the close code."""
+    """Return the seqs of the events that were sent, and the close code."""
     seqs: list[int] = []
     try:
         while True:
@@ -155,14 +154,14 @@ LOOPS = ["uvloop", "asyncio"]
 
 
 def request_slowly(owner: APIClient, way: str) -> sockets.socket:
-    """A client that follows, or asks for the session, and has not read anything yet."""
+    """Return a connection that has sent a request, and has not read the response."""
     client = connect_slow(owner)
     client.sendall(build_request(owner, way))
     return client
 
 
 def build_request(owner: APIClient, way: str) -> bytes:
-    """A request to follow the session, or for the session."""
+    """Return the bytes of a request to subscribe to the session, or to get it."""
     head = f"Host: {urlsplit(owner.url).netloc}\r\nOrigin: {owner.url}\r\n"
     if way == "socket":
         head += (
@@ -178,7 +177,7 @@ def build_request(owner: APIClient, way: str) -> bytes:
 
 @pytest.fixture(params=TRANSPORTS)
 def dead(request: pytest.FixtureRequest, hasty: APIClient) -> Iterator[sockets.socket]:
-    """One that follows from the session's beginning."""
+    """A subscribed connection that reads nothing."""
     with request_slowly(hasty, request.param) as client:
         yield client
 
@@ -187,7 +186,7 @@ def dead(request: pytest.FixtureRequest, hasty: APIClient) -> Iterator[sockets.s
 def test_client_that_stops_reading_is_disconnected(
     dead: sockets.socket, flood: Callable[[], float], hasty_stack: Stack, redis: Redis
 ) -> None:
-    """F26: within 30 s, however patient his kernel is; then nothing is followed for him."""
+    """F26: within 30 s, whatever its kernel buffers. Then its subscription ends."""
     web = hasty_stack.web()
     assert dead.recv(12, sockets.MSG_PEEK)
     ends = ports_of(dead)
@@ -206,7 +205,7 @@ def test_client_that_stops_reading_is_disconnected(
 def test_client_that_does_not_read_a_gap_is_disconnected(
     hasty: APIClient, flood: Callable[[], float], redis: Redis, way: str
 ) -> None:
-    """The snapshot that stands for events no longer kept has to be read in time, too."""
+    """The snapshot that replaces lost events must be read in time, too."""
     assert flood() < 30
     redis.xtrim(keys.for_session(hasty.id).events, maxlen=1, approximate=False)
     with request_slowly(hasty, way) as client:
@@ -222,7 +221,7 @@ def test_client_that_does_not_read_a_gap_is_disconnected(
 def test_slow_client_with_an_old_token_is_disconnected(
     owner: APIClient, redis: Redis, way: str, pieces: int
 ) -> None:
-    """Whether nothing waits for him, more than his kernel takes, or more than the server keeps."""
+    """Whether nothing is sent to it, more than its kernel buffers, or more than the server does."""
     owner.post_message("hello")
     claim = claim_turn(owner.id)
     with request_slowly(owner, way) as client:
@@ -240,7 +239,7 @@ def test_slow_client_with_an_old_token_is_disconnected(
 def test_slow_tls_client_with_an_old_token_is_disconnected(
     owner: APIClient, secure: Callable[[str], Process], redis: Redis, way: str, loop: str
 ) -> None:
-    """Which would wait for him to agree that the connection ends."""
+    """A TLS shutdown would wait for the client."""
     owner.post_message("hello")
     web = secure(loop)
     with INSECURE_TLS.wrap_socket(connect_slow(APIClient(web.url))) as client:
@@ -258,7 +257,7 @@ def test_slow_tls_client_with_an_old_token_is_disconnected(
 def secure(
     parley: Stack, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], Process]]:
-    """Return a function that starts a web that speaks TLS by an event loop, once."""
+    """Return a function that starts a web process with TLS on an event loop, once."""
     env = {"REDIS_URL": parley.redis.url, "CHAT_SSE_HEARTBEAT_INTERVAL": "0.2"}
     stack = Stack(tmp_path_factory.mktemp("tls"), env=env)
     certificate = str(servers.TLS / "good.pem")
@@ -282,7 +281,7 @@ def secure(
 def test_disconnect_with_pipelined_request_ends_subscription(
     owner: APIClient, secure: Callable[[str], Process], redis: Redis
 ) -> None:
-    """The server is told that the connection is lost for the last request, which still waits."""
+    """The server reports the lost connection to the last request, which is still queued."""
     behind = f"GET /live HTTP/1.1\r\nHost: {urlsplit(owner.url).netloc}\r\n\r\n".encode()
     with INSECURE_TLS.wrap_socket(connect_slow(APIClient(secure("asyncio").url))) as client:
         client.sendall(build_request(owner, "stream") + behind)
@@ -294,7 +293,7 @@ def test_disconnect_with_pipelined_request_ends_subscription(
 def test_slow_but_steady_client_gets_everything(
     hasty: APIClient, flood: Callable[[], float]
 ) -> None:
-    """Twice as long as somebody may keep the server waiting who reads nothing meanwhile."""
+    """It takes twice the time after which a client that reads nothing is disconnected."""
     assert flood() < 30
     pause = 2 * float(LOW_LIMITS["CHAT_WRITE_TIMEOUT"]) / PIECE_COUNT
     with request_slowly(hasty, "page") as client:
@@ -307,7 +306,7 @@ def test_slow_but_steady_client_gets_everything(
 
 
 class RecordingProtocol(asyncio.Protocol):
-    """Knows its transport, as uvicorn's protocols do."""
+    """Stores its transport, as uvicorn's protocols do."""
 
     transport: Any
 
@@ -316,7 +315,7 @@ class RecordingProtocol(asyncio.Protocol):
 
 
 class WritingProtocol(WriteTimeoutMixin, RecordingProtocol):
-    """Says a little more than its client's kernel takes in."""
+    """Sends a little more than the client's kernel buffers."""
 
     def __init__(self) -> None:
         self.is_lost = asyncio.Event()
@@ -335,7 +334,7 @@ class WritingProtocol(WriteTimeoutMixin, RecordingProtocol):
 def test_half_closed_client_is_disconnected(
     settings: Settings,
 ) -> None:
-    """The loop closes the connection by itself then, and would wait for him for ever."""
+    """The event loop closes the connection then, and would wait for the client forever."""
     settings.CHAT_WRITE_TIMEOUT = 0.1
 
     async def leave() -> None:
@@ -345,20 +344,20 @@ def test_half_closed_client_is_disconnected(
             with sockets.create_connection(server.sockets[0].getsockname()) as client:
                 client.shutdown(sockets.SHUT_WR)
                 await asyncio.wait_for(answering.is_lost.wait(), 20)
-        assert answering.transport.inner is CLOSED  # and a quarter of a megabyte, were it TLS
+        assert answering.transport.inner is CLOSED  # it frees 250 kB with TLS
 
     asyncio.run(leave())
 
 
 def ports_of(client: sockets.socket) -> tuple[str, str]:
-    """The server's and the client's port, as the kernel writes them."""
+    """Return the ports of the server and the client, in the format of /proc/net/tcp."""
     return f":{client.getpeername()[1]:04X}", f":{client.getsockname()[1]:04X}"
 
 
 def is_connected(ends: tuple[str, str]) -> bool:
-    """Whether the server's end of a connection stands.
+    """Return whether the server's end of the connection is open.
 
-    Its client's port alone would not tell: connections to other servers may have the same.
+    The client's port alone is not enough: connections to other servers may have the same.
     """
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     established = "01"

@@ -536,7 +536,7 @@ def test_redis_rollback_is_detected_at_any_seq(
 
 @pytest.mark.fault("F18")
 def test_long_poll_during_rollback_gets_everything(redis: Redis) -> None:
-    """Though the session has reached the known seq again."""
+    """Although the session has reached the known seq again."""
     caller = open_session()
     post(caller)
     restore = saved_state(redis, caller)
@@ -575,7 +575,7 @@ async def next_span(events: AsyncIterator[EventBatch | Gap | None]) -> tuple[int
 
 @pytest.mark.security("S05")
 def test_rotated_token_before_a_gap_is_reported() -> None:
-    """As such: a client would not reconnect to a session that is gone."""
+    """Otherwise the client would consider the session deleted, and not reconnect."""
     caller = open_session()
     post(caller)
 

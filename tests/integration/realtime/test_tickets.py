@@ -1,4 +1,4 @@
-"""Tickets: they stand for a token where a token should not be seen, once and for a moment."""
+"""Tickets: they replace a token in a URL, once and for a short time."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ def issue(owner: APIClient, **headers: str) -> str:
 
 
 def status(owner: APIClient, ticket: str) -> int:
-    """The answer to an event stream with the ticket."""
+    """Return the status of an event stream that is opened with the ticket."""
     nobody = APIClient(owner.url)
     with nobody.get(f"{owner.path}/events", params={"ticket": ticket}, stream=True) as answer:
         return answer.status_code
@@ -66,7 +66,7 @@ def test_expired_ticket_is_rejected(hasty: APIClient, redis: Redis) -> None:
 
 
 def now(redis: Redis) -> float:
-    """The store's time, seconds."""
+    """Return the time of Redis in seconds."""
     seconds, microseconds = redis.time()
     return float(seconds + microseconds / 1_000_000)
 

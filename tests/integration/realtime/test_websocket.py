@@ -1,4 +1,4 @@
-"""The WebSocket: who may open it, what comes, what may be said."""
+"""The WebSocket: authentication, events and commands."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -100,7 +100,7 @@ def test_invalid_first_frame_closes_the_websocket(
 
 @pytest.mark.security("S01")
 def test_token_opens_no_other_session(owner: APIClient, socket: Sockets) -> None:
-    """Whether there is such a session or not."""
+    """Whether the session exists or not."""
     other = APIClient(owner.url).open_session()
     for path in (f"{other.path}/ws", f"/sessions/{UNKNOWN_ID}/ws", "/sessions/*/ws"):
         assert socket(owner, path=path).close_code() == 4404
@@ -263,7 +263,7 @@ def test_cursor_at_the_start_of_the_log_gets_no_gap(
 
 
 def test_future_cursor_gets_a_gap(owner: APIClient, socket: Sockets) -> None:
-    """As after a failover that has lost the newest events: they will be others."""
+    """This happens after a failover that lost the newest events."""
     owner.post_message("hello")
     opened = socket(owner, after=1000)
     assert opened.receive() | {"created_at": 0, "session_id": ""} == {
@@ -415,7 +415,7 @@ def test_too_many_frames_close_the_websocket(hasty: APIClient, socket: Sockets) 
 
 @pytest.mark.security("S25")
 def test_too_many_fragments_or_pings_close_the_websocket(hasty: APIClient, socket: Sockets) -> None:
-    """What the application never hears of keeps the web process busy, too."""
+    """They use the web process's CPU, although the application does not get them."""
     pieces, pings = socket(hasty), socket(hasty)
     with suppress(ConnectionClosed):
         pieces.send([""] * 30)

@@ -1,4 +1,4 @@
-"""The tutorial's client, as far as a server can tell: three calls, in the order of its pages."""
+"""The tutorial's client: the three requests that its pages send."""
 
 import json
 from collections.abc import Iterator
@@ -10,21 +10,21 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-# Where its pages come from.
+# The origin of its pages.
 ORIGIN = "http://localhost:3000"
-# Seconds for one answer.
+# Seconds per response.
 TIMEOUT = 30.0
 
 
 class TutorialClient:
-    """One user of the tutorial's pages."""
+    """One user of the tutorial."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.token = ""
 
     def open_session(self, name: str = "Ada") -> dict[str, Any]:
-        """Do what the first page does; return the session."""
+        """Create a session, as the first page does."""
         answer = self.request("POST", "/token", name=name)
         assert answer.status_code == 200, answer.text
         session: dict[str, Any] = answer.json()
@@ -32,14 +32,14 @@ class TutorialClient:
         return session
 
     def refresh(self) -> dict[str, Any]:
-        """Do what the chat's page does first; return the session."""
+        """Get the session, as the chat page does first."""
         answer = self.request("GET", "/refresh_token", token=self.token)
         assert answer.status_code == 200, answer.text
         session: dict[str, Any] = answer.json()
         return session
 
     def request(self, method: str, path: str, **query: str) -> requests.Response:
-        """Send one of its calls, as a browser does."""
+        """Send a request with an Origin, as a browser does."""
         headers = {"Origin": ORIGIN}
         return requests.request(
             method, self.url + path, params=query, headers=headers, timeout=TIMEOUT
@@ -49,7 +49,7 @@ class TutorialClient:
     def connect(
         self, *, token: str | None = None, origin: str = ORIGIN
     ) -> Iterator["TutorialWebSocketClient"]:
-        """Do what the chat's page does next."""
+        """Open the WebSocket, as the chat page does next."""
         url = self.url.replace("http", "ws", 1)
         query = self.token if token is None else token
         place = f"{url}/chat?token={query}"
@@ -58,29 +58,29 @@ class TutorialClient:
 
 
 class TutorialWebSocketClient:
-    """The page's socket."""
+    """The WebSocket of the chat page."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
 
     def send(self, text: str) -> None:
-        """Send what was typed."""
+        """Send a message."""
         self.connection.send(text)
 
     def receive(self) -> dict[str, str]:
-        """Return the next frame, which must be what the page can show."""
+        """Return the next frame, and check the tutorial's format."""
         frame: dict[str, str] = json.loads(self.connection.recv(TIMEOUT))
         assert set(frame) == {"id", "msg", "timestamp"}
         assert frame["msg"].startswith("Bot: ")
         return frame
 
     def request(self, text: str) -> str:
-        """Say something and return what is heard next, without the speaker."""
+        """Send a message; return the text of the next frame, without the speaker."""
         self.send(text)
         return self.receive()["msg"].removeprefix("Bot: ")
 
     def close_code(self) -> int | None:
-        """Return the code with which the server closes, reading what comes before."""
+        """Return the server's close code; frames before it are dropped."""
         with suppress(ConnectionClosed):
             while True:
                 self.connection.recv(TIMEOUT)

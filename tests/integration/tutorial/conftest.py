@@ -1,4 +1,4 @@
-"""A Parley that echoes, for all tests of the tutorial's routes that leave it as they found it."""
+"""A stack whose model echoes, shared by the tests of a module."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ ENV = {
     "CORS_ORIGINS": ORIGIN,
     "CHAT_SESSIONS_PER_MINUTE": "0",
     "CHAT_MESSAGES_BURST": "5",
-    # A log that is soon forgotten, and many events.
+    # A short event log, and many events.
     "CHAT_EVENT_LOG_SIZE": "10",
     "CHAT_FLUSH_INTERVAL": "0.01",
 }
@@ -20,7 +20,7 @@ MODEL = ("--record", "--style", "echo")
 
 @pytest.fixture(scope="module")
 def echoing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Redis, an echoing model, a worker and two webs."""
+    """Redis, an echoing model, a worker and two web processes."""
     stack = Stack(tmp_path_factory.mktemp("tutorial"), env=ENV, model_options=MODEL)
     try:
         yield stack.start(webs=2)
@@ -30,7 +30,7 @@ def echoing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def ada(echoing: Stack) -> TutorialClient:
-    """A user with a session of her own."""
+    """A user with a new session."""
     user = TutorialClient(echoing.web().url)
     user.open_session()
     return user

@@ -1,4 +1,4 @@
-"""Each client gets its own reply when others leave, and when workers and webs are lost."""
+"""Clients get their replies when workers and web processes are killed."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -12,12 +12,12 @@ CLIENTS = 20
 
 
 def text_of(number: int) -> str:
-    """Return a message whose reply takes a second to begin."""
+    """Return a message whose reply starts after a second."""
     return f"{number} asks [[latency=1]]"
 
 
 def told(user: TutorialClient, count: int) -> list[str]:
-    """Return what was said in the user's session, once it is so many messages."""
+    """Return the texts of the user's session, once there are `count`."""
 
     def messages() -> list[str] | None:
         said = [message["msg"] for message in user.refresh()["messages"]]

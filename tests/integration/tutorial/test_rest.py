@@ -1,4 +1,4 @@
-"""The tutorial's two calls: shapes, refusals, CORS."""
+"""The tutorial's REST API: formats, errors, CORS."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from tests.integration.tutorial.client import ORIGIN, TutorialClient
 
 
 def seconds_ago(timestamp: str) -> float:
-    """Return the age of a time as the tutorial writes it."""
+    """Return the age of a time in the tutorial's format."""
     return (datetime.now(UTC) - datetime.fromisoformat(f"{timestamp}+00:00")).total_seconds()
 
 

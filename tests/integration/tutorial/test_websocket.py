@@ -1,4 +1,4 @@
-"""The tutorial's socket: each client is sent its own replies, in order, whatever others do."""
+"""The tutorial's WebSocket: each client gets the replies of its session, in order."""
 
 import pytest
 import requests
@@ -12,7 +12,7 @@ from tests.integration.tutorial.client import TutorialClient
 
 CLIENTS = 20
 ROUNDS = 3
-# At least as many as a short turn has.
+# At least the number of events of a short turn.
 EVENTS_OF_A_TURN = 10
 
 
@@ -130,7 +130,7 @@ def test_websocket_behind_the_log_misses_no_reply(ada: TutorialClient, echoing: 
     elsewhere.token = ada.token
     ada.url = slow.url
     with ada.connect() as socket, elsewhere.connect() as other:
-        # Each is let in, and then sent what ends from there on.
+        # Each receives the replies that end after it was authenticated.
         wait_until(lambda: followers(echoing, ada) == 2)
         socket.request("hello")
         other.receive()
@@ -142,14 +142,14 @@ def test_websocket_behind_the_log_misses_no_reply(ada: TutorialClient, echoing: 
 
 
 def followers(stack: Stack, user: TutorialClient) -> int:
-    """Return how many web processes follow the user's session."""
+    """Return the number of web processes that are subscribed to the user's session."""
     with Redis.from_url(stack.redis.url, decode_responses=True) as redis:
         channels = redis.pubsub_channels(f"chat:*:events:{user.token.partition('.')[0]}")
         return sum(count for _, count in redis.pubsub_numsub(*channels))
 
 
 def oldest_event(stack: Stack, user: TutorialClient) -> int:
-    """Return the seq of the oldest event that the log still holds."""
+    """Return the seq of the oldest event in the log."""
     with Redis.from_url(stack.redis.url, decode_responses=True) as redis:
         (log,) = redis.scan_iter(f"chat:{{*}}:events:{user.token.partition('.')[0]}")
         return int(redis.xrange(log, count=1)[0][0].partition("-")[0])

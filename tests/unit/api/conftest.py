@@ -1,4 +1,4 @@
-"""URLs lead to models, and those need Django."""
+"""Sets up Django, because the URLs import models."""
 
 import django
 import pytest

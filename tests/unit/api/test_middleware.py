@@ -1,4 +1,4 @@
-"""The API's paths take the short way; pages go through all of Django's middleware."""
+"""The API's paths skip the other middleware; pages use all of it."""
 
 import pytest
 from django.conf import settings
@@ -13,7 +13,7 @@ SITE = ["/", "/admin/"]
 
 
 def passed(path: str) -> bool:
-    """Tell whether a request for the path came through to the next middleware."""
+    """Return whether a request for the path reached the next middleware."""
     seen: list[str] = []
 
     def get_response(request: HttpRequest) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""Questions that come together are answered together."""
+"""Concurrent requests are batched."""
 
 import asyncio
 import threading
@@ -10,7 +10,7 @@ from chat.realtime.batching import MAX_BATCH_SIZE, Batcher
 
 
 class Oracle:
-    """Answers with the double, once it is let; remembers who came together."""
+    """Returns the doubles of numbers when allowed to, and records the batches."""
 
     def __init__(self) -> None:
         self.trips: list[list[int]] = []

@@ -1,4 +1,4 @@
-"""The pages on following say all that can come, and nothing that cannot."""
+"""The documentation of events and subscriptions is complete."""
 
 import re
 from pathlib import Path
@@ -32,9 +32,9 @@ def sources() -> str:
 
 
 def events_of_the_scripts() -> set[str]:
-    """All that is logged, or published in place of a seq."""
+    """Return all event types that the scripts log or publish."""
     found = set(TYPE.findall(sources()))
-    found.discard("message.")  # a status follows: how a reply ended
+    found.discard("message.")  # followed by a status
     return found | ENDINGS
 
 

@@ -32,7 +32,7 @@ def test_stored_events_are_unchanged() -> None:
 
 def test_gap_is_followed_by_a_snapshot() -> None:
     gap, snapshot = serialize_events(Gap(requested=3, earliest=6, snapshot=SNAPSHOT))
-    assert gap[0] == 3, "who has only this must be told again"
+    assert gap[0] == 3, "a client with only the gap must get it again"
     assert orjson.loads(gap[1]) == {
         "type": "gap",
         "session_id": "ses_1",
