@@ -33,7 +33,7 @@ class RoamingClient:
         # Reply id -> text so far.
         self.texts: dict[str, str] = {}
         self.ended: set[str] = set()
-        self.cuts = 0
+        self.disconnects = 0
         self.events = 0
         self._urls = urls
         self._session_id, self._token = session_id, token
@@ -42,15 +42,17 @@ class RoamingClient:
 
     def step(self) -> None:
         """Receive over the next transport for a random time, and then disconnect."""
-        way = next(self._transports)
-        patience = self._random.choice([0.01, 0.05, 0.1, 0.3])
-        most = self._random.randrange(1, 15)
+        transport = next(self._transports)
+        timeout = self._random.choice([0.01, 0.05, 0.1, 0.3])
+        max_items = self._random.randrange(1, 15)
         with suppress(*CONNECTION_ERRORS):
-            for update in itertools.islice(way(self._random.choice(self._urls), patience), most):
-                self._apply(update)
-        self.cuts += 1
+            for item in itertools.islice(
+                transport(self._random.choice(self._urls), timeout), max_items
+            ):
+                self._apply(item)
+        self.disconnects += 1
 
-    def _by_websocket(self, url: str, patience: float) -> Iterator[Event]:
+    def _by_websocket(self, url: str, timeout: float) -> Iterator[Event]:
         with connect(
             f"ws{url[4:]}/sessions/{self._session_id}/ws",
             origin=Origin(url),
@@ -58,47 +60,47 @@ class RoamingClient:
             proxy=None,
             open_timeout=CONNECT_TIMEOUT,
             close_timeout=0.1,
-        ) as socket:
-            socket.send(json.dumps({"type": "auth", "token": self._token, "after": self.cursor}))
+        ) as websocket:
+            websocket.send(json.dumps({"type": "auth", "token": self._token, "after": self.cursor}))
             try:
                 while True:
-                    yield json.loads(socket.recv(timeout=patience))
+                    yield json.loads(websocket.recv(timeout=timeout))
             finally:
                 if self._random.random() < 0.5:  # without a close frame
-                    socket.socket.close()
+                    websocket.socket.close()
 
-    def _by_stream(self, url: str, patience: float) -> Iterator[Event]:
+    def _by_stream(self, url: str, timeout: float) -> Iterator[Event]:
         with requests.get(
             f"{url}/sessions/{self._session_id}/events",
             headers={"Authorization": f"Bearer {self._token}", "Last-Event-ID": str(self.cursor)},
             stream=True,
-            timeout=(CONNECT_TIMEOUT, patience),
+            timeout=(CONNECT_TIMEOUT, timeout),
         ) as response:
             check_response(response)
             chunks = iter(lambda: response.raw.read1(65536), b"")
             yield from (json.loads(data) for data in sse.events(chunks) if data)
 
-    def _by_poll(self, url: str, patience: float) -> Iterator[Event]:
+    def _by_poll(self, url: str, timeout: float) -> Iterator[Event]:
         while True:
             response = requests.get(
                 f"{url}/sessions/{self._session_id}",
                 params={"after": self.cursor, "wait": 5},
                 headers={"Authorization": f"Bearer {self._token}"},
-                timeout=(CONNECT_TIMEOUT, patience),
+                timeout=(CONNECT_TIMEOUT, timeout),
             )
             check_response(response)
             yield {"type": "snapshot"} | response.json()
 
-    def _apply(self, update: Event) -> None:
-        if update["type"] == "gap":
+    def _apply(self, item: Event) -> None:
+        if item["type"] == "gap":
             return
-        if update["type"] == "snapshot":
-            self._apply_snapshot(update)
+        if item["type"] == "snapshot":
+            self._apply_snapshot(item)
         else:
-            assert update["seq"] == self.cursor + 1, (update, self.cursor)
+            assert item["seq"] == self.cursor + 1, (item, self.cursor)
             self.events += 1
-            self._apply_event(update)
-        self.cursor = update["seq"]
+            self._apply_event(item)
+        self.cursor = item["seq"]
 
     def _apply_snapshot(self, session: Event) -> None:
         assert session["seq"] >= self.cursor
@@ -131,12 +133,14 @@ def check_response(response: requests.Response) -> None:
     assert response.status_code == 200, response.text
 
 
-def run(walker: RoamingClient, post: Callable[[], object], *, replies: int, cuts: int) -> None:
-    """Post messages until there are `replies`, and disconnect at least `cuts` times meanwhile."""
+def run(
+    client: RoamingClient, post: Callable[[], object], *, replies: int, disconnects: int
+) -> None:
+    """Get so many replies, and disconnect at least so many times, evenly spread."""
     posted = 0
-    while len(walker.ended) < replies or walker.cuts < cuts:
-        is_its_time = walker.cuts * (replies + 1) >= cuts * posted
-        if posted < replies and is_its_time and posted - len(walker.ended) < MAX_OPEN_REPLIES:
+    while len(client.ended) < replies or client.disconnects < disconnects:
+        is_due = client.disconnects * (replies + 1) >= disconnects * posted
+        if posted < replies and is_due and posted - len(client.ended) < MAX_OPEN_REPLIES:
             post()
             posted += 1
-        walker.step()
+        client.step()

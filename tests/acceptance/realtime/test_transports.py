@@ -14,28 +14,28 @@ from tests.harness.wait import wait_until
 PROMPT = "Tell me something. [[rate=150 tokens=40]]"
 
 
-def run_client(here: Scene, seed: int, *, replies: int, cuts: int) -> RoamingClient:
+def run_client(here: Scene, seed: int, *, replies: int, disconnects: int) -> RoamingClient:
     """Post messages to a new session, and receive all of its events."""
     client = here.client()
     urls = [here.stack.web(0).url, here.stack.web(1).url]
-    walker = RoamingClient(urls, client.session_id, client.token, seed)
+    roaming = RoamingClient(urls, client.session_id, client.token, seed)
 
     def post() -> None:
         """Post a message, with retries because a web process may be down."""
         client.insist(client.try_to_post(PROMPT))
 
-    run(walker, post, replies=replies, cuts=cuts)
-    check_client(walker, client)
-    return walker
+    run(roaming, post, replies=replies, disconnects=disconnects)
+    check_client(roaming, client)
+    return roaming
 
 
-def check_client(walker: RoamingClient, client: Client) -> None:
+def check_client(roaming: RoamingClient, client: Client) -> None:
     """Check that the client received exactly what is stored."""
     stored = client.call("GET", f"/sessions/{client.session_id}/messages?limit=200").body["data"]
     replies = {each["id"]: each["content"] for each in stored if each["role"] == "assistant"}
-    assert walker.texts == replies
+    assert roaming.texts == replies
     assert all(replies.values())
-    assert walker.cursor == client.call("GET", f"/sessions/{client.session_id}").body["seq"]
+    assert roaming.cursor == client.call("GET", f"/sessions/{client.session_id}").body["seq"]
 
 
 @pytest.mark.fault("F26")
@@ -44,8 +44,10 @@ def test_random_disconnects_lose_and_repeat_no_event(
 ) -> None:
     here = scene().start(webs=2)
     with ThreadPoolExecutor(3) as threads:
-        walked = threads.map(lambda seed: run_client(here, seed, replies=8, cuts=40), range(3))
-        assert sum(walker.events for walker in walked) > 3 * 8
+        clients = threads.map(
+            lambda seed: run_client(here, seed, replies=8, disconnects=40), range(3)
+        )
+        assert sum(roaming.events for roaming in clients) > 3 * 8
 
 
 @pytest.mark.fault("F26")
@@ -59,16 +61,18 @@ def test_web_restarts_lose_and_repeat_no_event(
     here.history.servers_were_killed = True
     seeds = range(first_seed, first_seed + 4)
     with ThreadPoolExecutor(4) as threads:
-        walks = [threads.submit(run_client, here, seed, replies=50, cuts=200) for seed in seeds]
+        futures = [
+            threads.submit(run_client, here, seed, replies=50, disconnects=200) for seed in seeds
+        ]
         for number in (0, 1):
-            enough = len(here.history.posts) + 40
-            wait_until(partial(has_posted, enough, here, walks), within=300)
+            posts = len(here.history.posts) + 40
+            wait_until(partial(has_posted, posts, here, futures), within=300)
             here.stack.web(number).stop()
             here.stack.web(number).start()
-        walked = [walk.result() for walk in walks]
-    assert sum(walker.events for walker in walked) > 4 * 50
+        clients = [future.result() for future in futures]
+    assert sum(roaming.events for roaming in clients) > 4 * 50
 
 
-def has_posted(posts: int, here: Scene, walks: list[Future[RoamingClient]]) -> bool:
+def has_posted(posts: int, here: Scene, futures: list[Future[RoamingClient]]) -> bool:
     """Return whether there were so many posts, or a client is done."""
-    return len(here.history.posts) >= posts or any(walk.done() for walk in walks)
+    return len(here.history.posts) >= posts or any(future.done() for future in futures)

@@ -117,7 +117,7 @@ class Stroller:
     @property
     def steps(self) -> int:
         """How often it was cut off."""
-        return sum(walker.cuts for walker, _ in self._walks)
+        return sum(walker.disconnects for walker, _ in self._walks)
 
     def stroll(self) -> None:
         """Follow one session after the other."""

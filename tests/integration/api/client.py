@@ -20,9 +20,10 @@ class APIClient:
 
     def open_session(self, **fields: Any) -> "APIClient":
         """Create a session; return a client with its token."""
-        opened = self.post("/sessions", fields)
-        assert opened.status_code == 201, opened.text
-        return APIClient(self.url, id=opened.json()["id"], token=opened.json()["token"])
+        response = self.post("/sessions", fields)
+        assert response.status_code == 201, response.text
+        session = response.json()
+        return APIClient(self.url, id=session["id"], token=session["token"])
 
     @property
     def path(self) -> str:
@@ -41,27 +42,27 @@ class APIClient:
 
     def post(self, path: str, body: Any = None, **headers: str) -> requests.Response:
         """Post JSON; `_` in header names becomes `-`."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.request("POST", path, json={} if body is None else body, headers=named)
+        renamed = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.request("POST", path, json={} if body is None else body, headers=renamed)
 
     def post_bytes(self, path: str, body: bytes, **headers: str) -> requests.Response:
         """Post bytes with the content type of JSON."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        typed = {"Content-Type": "application/json"} | named
-        return self.request("POST", path, data=body, headers=typed)
+        renamed = {name.replace("_", "-"): value for name, value in headers.items()}
+        all_headers = {"Content-Type": "application/json"} | renamed
+        return self.request("POST", path, data=body, headers=all_headers)
 
     def post_message(self, content: str, **fields: Any) -> dict[str, Any]:
         """Post a message, which must be accepted; return the response."""
-        accepted = self.post("/messages", {"content": content, **fields})
-        assert accepted.status_code == 202, accepted.text
-        answer: dict[str, Any] = accepted.json()
-        return answer
+        response = self.post("/messages", {"content": content, **fields})
+        assert response.status_code == 202, response.text
+        body: dict[str, Any] = response.json()
+        return body
 
     def get_session(self, **query: Any) -> dict[str, Any]:
         """Return the session."""
-        found = self.get(params=query)
-        assert found.status_code == 200, found.text
-        session: dict[str, Any] = found.json()
+        response = self.get(params=query)
+        assert response.status_code == 200, response.text
+        session: dict[str, Any] = response.json()
         return session
 
 
@@ -73,9 +74,9 @@ def error_code(response: requests.Response) -> str:
     assert set(error) == {"code", "message", "param", "request_id", "retry_after"}
     assert error["request_id"] == response.headers["X-Request-ID"]
     assert body["detail"] == error["message"]
-    waits = response.status_code in {429, 503}
-    assert ("Retry-After" in response.headers) == waits
-    if waits:
+    can_retry = response.status_code in {429, 503}
+    assert ("Retry-After" in response.headers) == can_retry
+    if can_retry:
         assert int(response.headers["Retry-After"]) == error["retry_after"] >= 1
     assert ("WWW-Authenticate" in response.headers) == (response.status_code == 401)
     code: str = error["code"]
@@ -91,10 +92,10 @@ class RawConnection:
     """A TCP connection that sends arbitrary bytes."""
 
     def __init__(self, url: str) -> None:
-        place = urlsplit(url)
-        assert place.hostname is not None
-        self.host = place.netloc
-        self._socket = socket.create_connection((place.hostname, place.port or 80), TIMEOUT)
+        parts = urlsplit(url)
+        assert parts.hostname is not None
+        self.host = parts.netloc
+        self._socket = socket.create_connection((parts.hostname, parts.port or 80), TIMEOUT)
 
     def __enter__(self) -> "RawConnection":
         return self
@@ -106,17 +107,17 @@ class RawConnection:
         """Send the concatenated bytes."""
         self._socket.sendall(b"".join(parts))
 
-    def send_head(self, line: str, **headers: str) -> None:
+    def send_headers(self, line: str, **headers: str) -> None:
         """Send a request line and headers."""
-        named = {"Host": self.host} | {n.replace("_", "-"): v for n, v in headers.items()}
-        lines = [line, *(f"{name}: {value}" for name, value in named.items()), "", ""]
+        renamed = {"Host": self.host} | {n.replace("_", "-"): v for n, v in headers.items()}
+        lines = [line, *(f"{name}: {value}" for name, value in renamed.items()), "", ""]
         self.send("\r\n".join(lines).encode())
 
     def read_response(self) -> bytes:
         """Receive until there is a complete response, or the server closes the connection."""
         received = b""
-        while not _is_complete(received) and (more := self._socket.recv(65536)):
-            received += more
+        while not _is_complete(received) and (chunk := self._socket.recv(65536)):
+            received += chunk
         return received
 
     def is_closed_within(self, seconds: float) -> bool:

@@ -8,7 +8,6 @@ from chat.store.message_json import json_escape
 
 
 def claim_turn(session_id: str) -> Claim:
-    """Claim the session's next turn."""
     claim = leases.claim(session_id, nonce=secrets.token_hex(8), worker="a test")
     assert claim is not None
     return claim
@@ -16,16 +15,15 @@ def claim_turn(session_id: str) -> Claim:
 
 def append_text(claim: Claim, text: str, *, after: str = "") -> bool:
     """Append to the reply; return whether a cancellation is requested."""
-    said = Delta(offset=len(json_escape(after)), text=json_escape(text))
-    (wants_cancel,) = leases.flush([(claim.lease, said)])
-    assert isinstance(wants_cancel, bool), wants_cancel
-    return wants_cancel
+    delta = Delta(offset=len(json_escape(after)), text=json_escape(text))
+    (is_cancelled,) = leases.flush([(claim.lease, delta)])
+    assert isinstance(is_cancelled, bool), is_cancelled
+    return is_cancelled
 
 
 def finish_turn(
     claim: Claim, text: str = "", *, after: str = "", status: Status = Status.COMPLETED
 ) -> None:
-    """End the turn."""
     reason = FinishReason.CANCELLED if status == Status.CANCELLED else FinishReason.STOP
     outcome = Outcome(status=status, finish_reason=reason, model="default")
     leases.finish(

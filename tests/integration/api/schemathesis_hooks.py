@@ -25,7 +25,7 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:  # noqa: ARG001
     name = "session_id"
     if case.operation.path in {"/sessions", "/models", "/live", "/ready", "/metrics", "/schema"}:
         return
-    mine = session(is_new=(case.method, case.operation.path) in INVALIDATES_TOKEN)
+    valid = session(is_new=(case.method, case.operation.path) in INVALIDATES_TOKEN)
     if name in case.path_parameters and len(str(case.path_parameters[name])) % 4:
-        case.path_parameters[name] = mine["id"]
-    case.headers = {**(case.headers or {}), "Authorization": f"Bearer {mine['token']}"}
+        case.path_parameters[name] = valid["id"]
+    case.headers = {**(case.headers or {}), "Authorization": f"Bearer {valid['token']}"}

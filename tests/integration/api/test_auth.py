@@ -38,10 +38,10 @@ def send_request(
     if path.endswith("/feedback"):
         body = {"rating": "up"}
     sent = None if method in {"GET", "DELETE"} else body
-    answer = api.request(
+    response = api.request(
         method, f"/sessions/{path.format(id=session_id)}", json=sent, headers=headers
     )
-    return status_and_code(answer)
+    return status_and_code(response)
 
 
 @pytest.mark.security("S01")
@@ -50,20 +50,20 @@ def test_foreign_session_returns_same_404_as_unknown_one(
     api: APIClient, method: str, path: str
 ) -> None:
     """A token of one session does not work for another one."""
-    mine, theirs = api.open_session(), api.open_session()
-    theirs.post_message("mine alone")
-    forged = f"Bearer {theirs.id}.{secrets.token_urlsafe(32)}"
+    own, other = api.open_session(), api.open_session()
+    other.post_message("mine alone")
+    forged = f"Bearer {other.id}.{secrets.token_urlsafe(32)}"
     unknown = f"Bearer {UNKNOWN_ID}.{secrets.token_urlsafe(32)}"
     expected = (404, "session_not_found")
-    assert send_request(mine, method, path, theirs.id) == expected
-    assert send_request(mine, method, path, UNKNOWN_ID) == expected
-    assert send_request(api, method, path, theirs.id, Authorization=forged) == expected
+    assert send_request(own, method, path, other.id) == expected
+    assert send_request(own, method, path, UNKNOWN_ID) == expected
+    assert send_request(api, method, path, other.id, Authorization=forged) == expected
     assert send_request(api, method, path, UNKNOWN_ID, Authorization=unknown) == expected
 
 
 @pytest.mark.security("S01")
 def test_forged_token_takes_as_long_as_unknown_session(api: APIClient) -> None:
-    theirs = api.open_session()
+    other = api.open_session()
 
     def seconds(session_id: str) -> float:
         forged = {"Authorization": f"Bearer {session_id}.{secrets.token_urlsafe(32)}"}
@@ -71,7 +71,7 @@ def test_forged_token_takes_as_long_as_unknown_session(api: APIClient) -> None:
         api.get(f"/sessions/{session_id}", headers=forged)
         return time.perf_counter() - started
 
-    pairs = [(seconds(theirs.id), seconds(UNKNOWN_ID)) for _ in range(100)]
+    pairs = [(seconds(other.id), seconds(UNKNOWN_ID)) for _ in range(100)]
     # The fastest of each, without delays by other processes.
     known, unknown = (min(times) for times in zip(*pairs, strict=True))
     assert abs(known - unknown) < 0.5 * min(known, unknown)
@@ -116,9 +116,9 @@ def test_malformed_token_is_rejected(owner: APIClient, header: str) -> None:
     """A token with non-ASCII bytes returns 401, not 500."""
     _, _, secret = owner.token.partition(".")
     header = header.format(id=owner.id, secret=secret)
-    answer = owner.get(headers={"Authorization": header.encode()})
-    assert status_and_code(answer) == (401, "invalid_token")
-    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    response = owner.get(headers={"Authorization": header.encode()})
+    assert status_and_code(response) == (401, "invalid_token")
+    assert response.headers["WWW-Authenticate"].startswith("Bearer")
 
 
 def test_bearer_scheme_ignores_case(owner: APIClient) -> None:
@@ -140,10 +140,10 @@ def test_tokens_are_not_in_redis_or_logs(parley: Stack, owner: APIClient, redis:
 
 @pytest.mark.security("S05")
 def test_token_rotation_invalidates_old_token(owner: APIClient) -> None:
-    answer = owner.post(f"{owner.path}/token")
-    assert answer.status_code == 200
-    assert set(answer.json()) == {"id", "token", "expires_at"}
-    renewed = APIClient(owner.url, id=owner.id, token=answer.json()["token"])
+    response = owner.post(f"{owner.path}/token")
+    assert response.status_code == 200
+    assert set(response.json()) == {"id", "token", "expires_at"}
+    renewed = APIClient(owner.url, id=owner.id, token=response.json()["token"])
     assert renewed.get_session()["id"] == owner.id
     assert status_and_code(owner.get()) == (404, "session_not_found")
 

@@ -36,8 +36,8 @@ def nested(depth: int) -> bytes:
 )
 def test_body_that_is_not_json_is_rejected(owner: APIClient, kind: str) -> None:
     """These include all types that a form of another site could send."""
-    answer = owner.post_bytes("/messages", b'{"content":"hello"}', Content_Type=kind)
-    assert status_and_code(answer) == (415, "unsupported_media_type")
+    response = owner.post_bytes("/messages", b'{"content":"hello"}', Content_Type=kind)
+    assert status_and_code(response) == (415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize(
@@ -51,16 +51,16 @@ def test_all_json_content_types_are_accepted(owner: APIClient, kind: str) -> Non
 @pytest.mark.security("S19")
 @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "zstd"])
 def test_compressed_body_is_rejected(owner: APIClient, encoding: str) -> None:
-    answer = owner.post_bytes("/messages", b'{"content":"hello"}', Content_Encoding=encoding)
-    assert status_and_code(answer) == (415, "unsupported_media_type")
+    response = owner.post_bytes("/messages", b'{"content":"hello"}', Content_Encoding=encoding)
+    assert status_and_code(response) == (415, "unsupported_media_type")
 
 
 @pytest.mark.security("S08")
 @pytest.mark.parametrize("field", ["role", "status", "seq", "owner", "attempt", "model", "id"])
 def test_read_only_message_fields_are_rejected(owner: APIClient, field: str) -> None:
-    answer = owner.post("/messages", {"content": "hello", field: "x"})
-    assert status_and_code(answer) == (400, "invalid_request")
-    assert answer.json()["error"]["param"] == field
+    response = owner.post("/messages", {"content": "hello", field: "x"})
+    assert status_and_code(response) == (400, "invalid_request")
+    assert response.json()["error"]["param"] == field
     assert owner.get_session()["seq"] == 0
 
 
@@ -71,9 +71,9 @@ def test_read_only_message_fields_are_rejected(owner: APIClient, field: str) -> 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 def test_read_only_session_fields_are_rejected(owner: APIClient, method: str, field: str) -> None:
     path = "/sessions" if method == "POST" else owner.path
-    answer = owner.request(method, path, json={field: "x"})
-    assert status_and_code(answer) == (400, "invalid_request")
-    assert answer.json()["error"]["param"] == field
+    response = owner.request(method, path, json={field: "x"})
+    assert status_and_code(response) == (400, "invalid_request")
+    assert response.json()["error"]["param"] == field
 
 
 @pytest.mark.security("S11")
@@ -91,22 +91,22 @@ def test_too_large_body_is_rejected_before_any_redis_call(
 @pytest.mark.security("S11")
 def test_large_content_length_is_rejected_before_the_body(owner: APIClient) -> None:
     with RawConnection(owner.url) as wire:
-        wire.send_head(
+        wire.send_headers(
             "POST /messages HTTP/1.1",
             Authorization=f"Bearer {owner.token}",
             Content_Type="application/json",
             Content_Length=str(10**12),
         )
-        answer = wire.read_response()
-    assert answer.startswith(b"HTTP/1.1 413 ")
-    assert b'"body_too_large"' in answer
+        response = wire.read_response()
+    assert response.startswith(b"HTTP/1.1 413 ")
+    assert b'"body_too_large"' in response
 
 
 @pytest.mark.security("S11")
 def test_endless_chunked_body_is_rejected(owner: APIClient) -> None:
     """The sizes in the chunks do not matter."""
     with RawConnection(owner.url) as wire:
-        wire.send_head(
+        wire.send_headers(
             "POST /messages HTTP/1.1",
             Authorization=f"Bearer {owner.token}",
             Content_Type="application/json",
@@ -115,8 +115,8 @@ def test_endless_chunked_body_is_rejected(owner: APIClient) -> None:
         with suppress(ConnectionError):  # the server closes it
             for _ in range(200):
                 wire.send(b"8000\r\n", b"x" * 0x8000, b"\r\n")
-        answer = wire.read_response()
-    assert answer.startswith(b"HTTP/1.1 413 ")
+        response = wire.read_response()
+    assert response.startswith(b"HTTP/1.1 413 ")
 
 
 def test_chunked_body_is_accepted(owner: APIClient) -> None:
@@ -129,7 +129,7 @@ def test_chunked_body_is_accepted(owner: APIClient) -> None:
 def test_content_length_with_chunked_encoding_is_rejected(owner: APIClient) -> None:
     """Otherwise a request could be smuggled past a proxy that ignores one of the headers."""
     with RawConnection(owner.url) as wire:
-        wire.send_head(
+        wire.send_headers(
             "POST /messages HTTP/1.1",
             Content_Type="application/json",
             Content_Length="4",
@@ -146,16 +146,16 @@ def test_missing_body_times_out_and_closes_the_connection(
     api = api_with(CHAT_REQUEST_TIMEOUT="0.3")
     owner = api.open_session()
     with RawConnection(api.url) as wire:
-        wire.send_head(
+        wire.send_headers(
             "POST /messages HTTP/1.1",
             Authorization=f"Bearer {owner.token}",
             Content_Type="application/json",
             Content_Length="100",
         )
         wire.send(b'{"content":')
-        answer = wire.read_response()
-        assert answer.startswith(b"HTTP/1.1 408 ")
-        assert b'"request_timeout"' in answer
+        response = wire.read_response()
+        assert response.startswith(b"HTTP/1.1 408 ")
+        assert b'"request_timeout"' in response
         assert wire.is_closed_within(5)
 
 
@@ -164,7 +164,7 @@ def test_missing_bodies_block_no_thread(owner: APIClient) -> None:
     """There are more of them than threads."""
     wires = [RawConnection(owner.url) for _ in range(30)]
     for wire in wires:
-        wire.send_head(
+        wire.send_headers(
             "POST /sessions HTTP/1.1", Content_Type="application/json", Content_Length="9"
         )
     assert owner.post_message("not held up")
@@ -231,16 +231,16 @@ def test_ambiguous_json_is_rejected(owner: APIClient, body: bytes) -> None:
     ],
 )
 def test_content_without_visible_text_is_rejected(owner: APIClient, content: object) -> None:
-    answer = owner.post("/messages", {"content": content})
-    assert status_and_code(answer) == (400, "invalid_request")
-    assert answer.json()["error"]["param"] == "content"
+    response = owner.post("/messages", {"content": content})
+    assert status_and_code(response) == (400, "invalid_request")
+    assert response.json()["error"]["param"] == "content"
 
 
 @pytest.mark.security("S14")
 def test_content_is_required(owner: APIClient) -> None:
-    answer = owner.post("/messages", {})
-    assert status_and_code(answer) == (400, "invalid_request")
-    assert answer.json()["error"]["param"] == "content"
+    response = owner.post("/messages", {})
+    assert status_and_code(response) == (400, "invalid_request")
+    assert response.json()["error"]["param"] == "content"
 
 
 @pytest.mark.security("S15")
@@ -267,9 +267,9 @@ def test_content_is_limited_in_bytes(owner: APIClient) -> None:
     fits = "é" * (512 * 1024)
     accepted = owner.post_bytes("/messages", f'{{"content":"{fits}"}}'.encode())
     assert accepted.json()["message"]["content"] == fits
-    answer = owner.post_bytes("/messages", f'{{"content":"{fits}e"}}'.encode())
-    assert status_and_code(answer) == (400, "invalid_request")
-    assert "bytes" in answer.json()["detail"]
+    response = owner.post_bytes("/messages", f'{{"content":"{fits}e"}}'.encode())
+    assert status_and_code(response) == (400, "invalid_request")
+    assert "bytes" in response.json()["detail"]
 
 
 @pytest.mark.security("S15")
@@ -277,6 +277,6 @@ def test_content_is_limited_in_code_points(api_with: Callable[..., APIClient]) -
     """An emoji counts as one, although it takes two in UTF-16."""
     owner = api_with(CHAT_MAX_CONTENT_CHARS="4").open_session()
     assert owner.post_message("👋👋👋👋")
-    answer = owner.post("/messages", {"content": "👋👋👋👋👋"})
-    assert status_and_code(answer) == (400, "invalid_request")
-    assert "characters" in answer.json()["detail"]
+    response = owner.post("/messages", {"content": "👋👋👋👋👋"})
+    assert status_and_code(response) == (400, "invalid_request")
+    assert "characters" in response.json()["detail"]

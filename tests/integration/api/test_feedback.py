@@ -16,48 +16,48 @@ def rate(owner: APIClient, message_id: str = "msg_2", **fields: Any) -> Any:
     return owner.post(f"{owner.path}/messages/{message_id}/feedback", fields)
 
 
-def unrate(owner: APIClient, message_id: str = "msg_2") -> Any:
+def remove_rating(owner: APIClient, message_id: str = "msg_2") -> Any:
     return owner.request("DELETE", f"{owner.path}/messages/{message_id}/feedback")
 
 
-def answered(owner: APIClient, text: str = "a reply") -> None:
+def post_and_reply(owner: APIClient, text: str = "a reply") -> None:
     owner.post_message("a question")
     complete_turn(owner.id, text)
 
 
-def newest(owner: APIClient) -> dict[str, Any]:
+def last_message(owner: APIClient) -> dict[str, Any]:
     event: dict[str, Any] = owner.get_session()["messages"][-1]
     return event
 
 
 def test_reply_can_be_rated_rerated_and_unrated(owner: APIClient) -> None:
-    answered(owner, TRICKY)
-    before = newest(owner)
+    post_and_reply(owner, TRICKY)
+    before = last_message(owner)
     assert before["feedback"] is None
     for fields in ({"rating": "up", "comment": TRICKY}, {"rating": "down", "comment": ""}):
-        answer = rate(owner, **fields)
-        assert answer.status_code == 200
-        rated = newest(owner)
-        assert answer.json() == rated == before | {"feedback": fields, "seq": rated["seq"]}
-    assert unrate(owner).json() == before | {"seq": rated["seq"] + 1} == newest(owner)
+        response = rate(owner, **fields)
+        assert response.status_code == 200
+        rated = last_message(owner)
+        assert response.json() == rated == before | {"feedback": fields, "seq": rated["seq"]}
+    assert remove_rating(owner).json() == before | {"seq": rated["seq"] + 1} == last_message(owner)
 
 
 def test_repeated_feedback_changes_nothing(owner: APIClient) -> None:
-    answered(owner)
+    post_and_reply(owner)
     seqs = []
-    for act in (rate, rate, unrate, unrate):
+    for act in (rate, rate, remove_rating, remove_rating):
         act(owner, rating="up", comment="good") if act is rate else act(owner)
         seqs.append(owner.get_session()["seq"])
     assert (seqs[1], seqs[2], seqs[3]) == (seqs[0], seqs[0] + 1, seqs[0] + 1)
 
 
 def test_feedback_is_an_event(owner: APIClient) -> None:
-    answered(owner)
-    seen = owner.get_session()["seq"]
+    post_and_reply(owner)
+    seq = owner.get_session()["seq"]
     rate(owner, rating="down", comment="too long")
-    (told,) = owner.get_session(after=seen)["messages"]
-    assert told["feedback"] == {"rating": "down", "comment": "too long"}
-    events = sessions.events(Caller(session_id=owner.id), after=seen).events
+    (message,) = owner.get_session(after=seq)["messages"]
+    assert message["feedback"] == {"rating": "down", "comment": "too long"}
+    events = sessions.events(Caller(session_id=owner.id), after=seq).events
     assert [b'"type":"message.rated"' in event for event in events] == [True]
 
 
@@ -70,12 +70,12 @@ def test_incomplete_replies_can_be_rated(owner: APIClient, status: Status) -> No
 
 def test_only_finished_replies_can_be_rated(owner: APIClient) -> None:
     owner.post_message("a question")
-    waiting = newest(owner)
+    waiting = last_message(owner)
     assert status_and_code(rate(owner, "msg_1", rating="up")) == (409, "feedback_not_allowed")
     assert status_and_code(rate(owner, rating="up")) == (409, "feedback_not_allowed")
     claim = claim_turn(owner.id)
     assert status_and_code(rate(owner, rating="up")) == (409, "feedback_not_allowed")
-    assert status_and_code(unrate(owner)) == (409, "feedback_not_allowed")
+    assert status_and_code(remove_rating(owner)) == (409, "feedback_not_allowed")
     assert status_and_code(rate(owner, "msg_4", rating="up")) == (404, "message_not_found")
     assert status_and_code(rate(owner, "4", rating="up")) == (404, "message_not_found")
     finish_turn(claim)
@@ -94,23 +94,23 @@ def test_only_finished_replies_can_be_rated(owner: APIClient) -> None:
     ],
 )
 def test_invalid_feedback_is_rejected(owner: APIClient, fields: dict[str, Any], param: str) -> None:
-    answered(owner)
-    answer = rate(owner, **fields)
-    assert status_and_code(answer) == (400, "invalid_request")
-    assert answer.json()["error"]["param"] == param
-    assert newest(owner)["feedback"] is None
+    post_and_reply(owner)
+    response = rate(owner, **fields)
+    assert status_and_code(response) == (400, "invalid_request")
+    assert response.json()["error"]["param"] == param
+    assert last_message(owner)["feedback"] is None
 
 
 def test_redaction_keeps_rating_and_removes_comment(owner: APIClient) -> None:
-    answered(owner, "it is 4711")
+    post_and_reply(owner, "it is 4711")
     rate(owner, rating="down", comment="nobody should know 4711")
     staff.redact(owner.id, "msg_2")
     assert "4711" not in owner.get().text
-    assert newest(owner)["feedback"] == {"rating": "down", "comment": ""}
+    assert last_message(owner)["feedback"] == {"rating": "down", "comment": ""}
 
 
 def test_rated_reply_can_be_regenerated(owner: APIClient) -> None:
-    answered(owner)
+    post_and_reply(owner)
     rate(owner, rating="down")
     again = owner.post(f"{owner.path}/messages/msg_2/regenerate")
     assert again.status_code == 202

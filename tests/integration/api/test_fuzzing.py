@@ -33,7 +33,7 @@ def test_every_response_conforms_to_the_schema(api_with: Callable[..., APIClient
         CHAT_MAX_WAIT="0.1",
     )
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{api.url}/schema"]
-    found = subprocess.run(
+    result = subprocess.run(
         [*command, "--seed", "1", "--max-examples", "3", "--checks", ",".join(CHECKS), *EXCLUDED],
         cwd=ROOT,
         env=os.environ
@@ -48,5 +48,5 @@ def test_every_response_conforms_to_the_schema(api_with: Callable[..., APIClient
         timeout=TIMEOUT,
         check=False,
     )
-    assert found.returncode == 0, found.stdout[-10_000:] + found.stderr[-2_000:]
-    assert "Stateful" in found.stdout
+    assert result.returncode == 0, result.stdout[-10_000:] + result.stderr[-2_000:]
+    assert "Stateful" in result.stdout

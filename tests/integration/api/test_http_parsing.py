@@ -57,48 +57,48 @@ MALFORMED |= {
 }
 
 
-def parse_response(answer: bytes) -> requests.Response:
+def parse_response(response: bytes) -> requests.Response:
     """Return the bytes of a response as an object of `requests`."""
-    head, _, body = answer.partition(b"\r\n\r\n")
+    head, _, body = response.partition(b"\r\n\r\n")
     line, *headers = head.decode().split("\r\n")
-    found = requests.Response()
-    found.status_code = int(line.split()[1])
-    found.headers.update(dict(header.split(": ", 1) for header in headers))
-    found._content = body
-    return found
+    parsed = requests.Response()
+    parsed.status_code = int(line.split()[1])
+    parsed.headers.update(dict(header.split(": ", 1) for header in headers))
+    parsed._content = body
+    return parsed
 
 
 def read_error(wire: RawConnection) -> tuple[int, str]:
     """Return the status and code of an error, and check its headers."""
-    answer = parse_response(wire.read_response())
-    assert answer.headers["Content-Type"] == "application/json"
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Referrer-Policy"] == "no-referrer"
-    assert answer.headers["Cache-Control"] == "no-store"
-    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
-    assert answer.headers["Connection"] == "close"
-    assert "Server" not in answer.headers
-    return status_and_code(answer)
+    response = parse_response(wire.read_response())
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Referrer-Policy"] == "no-referrer"
+    assert response.headers["Cache-Control"] == "no-store"
+    assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
+    assert response.headers["Connection"] == "close"
+    assert "Server" not in response.headers
+    return status_and_code(response)
 
 
 @pytest.fixture
-def hasty(api_with: Callable[..., APIClient]) -> APIClient:
+def short_timeout(api_with: Callable[..., APIClient]) -> APIClient:
     return api_with(CHAT_REQUEST_TIMEOUT="0.5")
 
 
 def test_unsupported_upgrade_is_ignored(api: APIClient) -> None:
     """Java's HttpClient sends these headers to every plain-text server."""
-    asking = (
+    headers = (
         b"Host: 127.0.0.1\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\nConnection: Upgrade, "
         b"HTTP2-Settings\r\n"
     )
-    opening = b"POST /sessions HTTP/1.1\r\n" + asking + b"Content-Type: application/json\r\n"
+    opening = b"POST /sessions HTTP/1.1\r\n" + headers + b"Content-Type: application/json\r\n"
     with RawConnection(api.url) as wire:
         wire.send(
             opening + b'Content-Length: 14\r\n\r\n{"name":"one"}',
             opening
             + b'Transfer-Encoding: chunked\r\n\r\n8\r\n{"name":\r\n6\r\n"two"}\r\n0\r\n\r\n',
-            (b"GET /live HTTP/1.1\r\n" + asking + b"\r\n") * 20,
+            (b"GET /live HTTP/1.1\r\n" + headers + b"\r\n") * 20,
             HEAD + b"Connection: close\r\n\r\n",
         )
         came = b"".join(iter(wire.read_response, b""))
@@ -108,11 +108,11 @@ def test_unsupported_upgrade_is_ignored(api: APIClient) -> None:
 
 
 @pytest.mark.security("S26")
-def test_incomplete_headers_time_out(hasty: APIClient) -> None:
+def test_incomplete_headers_time_out(short_timeout: APIClient) -> None:
     first = [b"", b"GE", HEAD, HEAD + b"X-Slow: ", b"\r\n"]
     further = [HEAD + b"\r\n" + begun for begun in (b"", b"GET", b"\r\n", HEAD)]
     with ExitStack() as stack:
-        wires = [stack.enter_context(RawConnection(hasty.url)) for _ in (*first, *further)]
+        wires = [stack.enter_context(RawConnection(short_timeout.url)) for _ in (*first, *further)]
         for wire, begun in zip(wires, (*first, *further), strict=True):
             wire.send(begun)
         for wire in wires:
@@ -120,25 +120,25 @@ def test_incomplete_headers_time_out(hasty: APIClient) -> None:
 
 
 @pytest.mark.security("S26")
-def test_slowly_sent_headers_time_out(hasty: APIClient) -> None:
+def test_slowly_sent_headers_time_out(short_timeout: APIClient) -> None:
     def is_closed(wire: RawConnection) -> bool:
         with suppress(ConnectionError):
             wire.send(b"X-Slow: 1\r\n")
             return wire.is_closed_within(0.05)
         return True
 
-    with RawConnection(hasty.url) as wire:
+    with RawConnection(short_timeout.url) as wire:
         wire.send(HEAD)
         wait_until(lambda: is_closed(wire), within=20)
 
 
 @pytest.mark.security("S26")
-def test_long_poll_may_exceed_the_request_timeout(hasty: APIClient) -> None:
+def test_long_poll_may_exceed_the_request_timeout(short_timeout: APIClient) -> None:
     """The timeout applies to the headers only."""
-    owner = hasty.open_session()
+    owner = short_timeout.open_session()
     seq = owner.get_session()["seq"]
-    answer = owner.get(params={"after": seq, "wait": 1.5})
-    assert answer.status_code == 200
+    response = owner.get(params={"after": seq, "wait": 1.5})
+    assert response.status_code == 200
 
 
 @pytest.mark.security("S11", "S26")
@@ -211,11 +211,11 @@ def test_malformed_http_keeps_the_previous_response(owner: APIClient, further: b
     """Two responses to one request would shift all later ones on a proxy's connection."""
     waits = f"GET {owner.path}?after={owner.get_session()['seq']}&wait=0.3 HTTP/1.1"
     with RawConnection(owner.url) as wire:
-        wire.send_head(waits, Authorization=f"Bearer {owner.token}")
+        wire.send_headers(waits, Authorization=f"Bearer {owner.token}")
         wire.send(further)
-        answer = parse_response(wire.read_response())
-        assert answer.status_code == 200
-        assert answer.json()["id"] == owner.id
+        response = parse_response(wire.read_response())
+        assert response.status_code == 200
+        assert response.json()["id"] == owner.id
         with suppress(ConnectionError):
             assert wire.read_response() == b""
         assert wire.is_closed_within(20)

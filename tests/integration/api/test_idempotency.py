@@ -36,15 +36,15 @@ def test_concurrent_posts_with_one_key_create_one_message(owner: APIClient) -> N
 @pytest.mark.parametrize("other", [{"content": "hi"}, {"content": "hello", "on_busy": "reject"}])
 def test_key_of_another_message_is_rejected(owner: APIClient, other: dict[str, str]) -> None:
     owner.post("/messages", {"content": "hello"}, Idempotency_Key=KEY)
-    answer = owner.post("/messages", other, Idempotency_Key=KEY)
-    assert status_and_code(answer) == (409, "idempotency_mismatch")
+    response = owner.post("/messages", other, Idempotency_Key=KEY)
+    assert status_and_code(response) == (409, "idempotency_mismatch")
 
 
 @pytest.mark.security("S16")
 def test_key_of_another_operation_is_rejected(owner: APIClient) -> None:
     owner.post("/messages", {"content": "precious"}, Idempotency_Key=KEY)
-    answer = owner.post(f"{owner.path}/reset", {}, Idempotency_Key=KEY)
-    assert status_and_code(answer) == (409, "idempotency_mismatch")
+    response = owner.post(f"{owner.path}/reset", {}, Idempotency_Key=KEY)
+    assert status_and_code(response) == (409, "idempotency_mismatch")
     assert len(owner.get_session()["messages"]) == 2
 
 
@@ -65,9 +65,9 @@ def test_repeated_key_after_a_reset_returns_the_message(owner: APIClient) -> Non
 def test_invalid_key_is_rejected(owner: APIClient, path: str, key: str) -> None:
     path = path.format(path=owner.path)
     body = {"content": "hello"} if path == "/messages" else {}
-    answer = owner.request("POST", path, json=body, headers={"Idempotency-Key": key.encode()})
-    assert status_and_code(answer) == (400, "invalid_request")
-    assert answer.json()["error"]["param"] == "Idempotency-Key"
+    response = owner.request("POST", path, json=body, headers={"Idempotency-Key": key.encode()})
+    assert status_and_code(response) == (400, "invalid_request")
+    assert response.json()["error"]["param"] == "Idempotency-Key"
 
 
 @pytest.mark.security("S16")

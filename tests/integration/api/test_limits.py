@@ -30,11 +30,11 @@ def test_concurrent_messages_respect_the_rate_limit(
         CHAT_MESSAGES_BURST="10",
         CHAT_MAX_QUEUED_TURNS_PER_SESSION="1000",
     ).open_session()
-    answers = all_at_once(lambda: owner.post("/messages", {"content": "me first"}), 60)
-    assert sorted(answer.status_code for answer in answers) == [202] * 10 + [429] * 50
-    refused = [answer for answer in answers if answer.status_code == 429]
-    assert {error_code(answer) for answer in refused} == {"rate_limited"}
-    assert all(0 < int(answer.headers["Retry-After"]) <= 60 for answer in refused)
+    responses = all_at_once(lambda: owner.post("/messages", {"content": "me first"}), 60)
+    assert sorted(response.status_code for response in responses) == [202] * 10 + [429] * 50
+    refused = [response for response in responses if response.status_code == 429]
+    assert {error_code(response) for response in refused} == {"rate_limited"}
+    assert all(0 < int(response.headers["Retry-After"]) <= 60 for response in refused)
     assert len(owner.get_session()["messages"]) == 20
 
 
@@ -43,8 +43,8 @@ def test_concurrent_sessions_respect_the_rate_limit(
     api_with: Callable[..., APIClient],
 ) -> None:
     api = api_with(CHAT_SESSIONS_PER_MINUTE="1", CHAT_SESSIONS_BURST="10")
-    answers = all_at_once(lambda: api.post("/sessions"), 60)
-    assert sorted(answer.status_code for answer in answers) == [201] * 10 + [429] * 50
+    responses = all_at_once(lambda: api.post("/sessions"), 60)
+    assert sorted(response.status_code for response in responses) == [201] * 10 + [429] * 50
 
 
 @pytest.mark.security("S22", "S23")
@@ -53,9 +53,9 @@ def test_spoofed_address_does_not_evade_the_rate_limit(
 ) -> None:
     api = api_with(CHAT_SESSIONS_PER_MINUTE="1", CHAT_SESSIONS_BURST="3")
     spoofed = [{"X-Forwarded-For": f"9.9.9.{n}", "Forwarded": f"for=9.9.9.{n}"} for n in range(5)]
-    answers = [api.request("POST", "/sessions", json={}, headers=headers) for headers in spoofed]
-    assert [answer.status_code for answer in answers] == [201, 201, 201, 429, 429]
-    assert error_code(answers[3]) == "rate_limited"
+    responses = [api.request("POST", "/sessions", json={}, headers=headers) for headers in spoofed]
+    assert [response.status_code for response in responses] == [201, 201, 201, 429, 429]
+    assert error_code(responses[3]) == "rate_limited"
 
 
 @pytest.mark.security("S22")
@@ -117,6 +117,6 @@ def test_on_busy_decides_about_a_busy_session(
 ) -> None:
     owner.post_message("first")
     claim = claim_turn(owner.id)
-    answer = owner.post("/messages", {"content": "second", "on_busy": on_busy})
-    assert answer.status_code == expected
+    response = owner.post("/messages", {"content": "second", "on_busy": on_busy})
+    assert response.status_code == expected
     finish_turn(claim, "done")

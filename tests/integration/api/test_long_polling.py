@@ -69,9 +69,9 @@ def test_poll_without_a_change_returns_no_messages(owner: APIClient) -> None:
 def test_poll_by_etag_without_a_change_returns_304(owner: APIClient) -> None:
     etag = owner.get().headers["ETag"]
     started = time.monotonic()
-    answer = owner.get(params={"wait": 0.5}, headers={"If-None-Match": etag})
+    response = owner.get(params={"wait": 0.5}, headers={"If-None-Match": etag})
     assert 0.5 <= time.monotonic() - started < 10
-    assert (answer.status_code, answer.content) == (304, b"")
+    assert (response.status_code, response.content) == (304, b"")
 
 
 def test_every_event_wakes_a_poll(owner: APIClient, poll: Poll) -> None:
@@ -137,7 +137,7 @@ def test_polls_of_one_session_share_a_channel(owner: APIClient, redis: Redis) ->
 
 def test_disconnect_ends_the_subscription(owner: APIClient, redis: Redis) -> None:
     with RawConnection(owner.url) as wire:
-        wire.send_head(
+        wire.send_headers(
             f"GET {owner.path}?after=0&wait=30 HTTP/1.1", Authorization=f"Bearer {owner.token}"
         )
         wait_until(lambda: channel_count(redis) == 1)
@@ -153,7 +153,7 @@ def test_hundred_polls_use_no_thread_and_one_connection(
     threads = len(list(tasks.iterdir()))
     wires = [RawConnection(owner.url) for _ in owners]
     for wire, each in zip(wires, owners, strict=True):
-        wire.send_head(
+        wire.send_headers(
             f"GET {each.path}?after=0&wait=30 HTTP/1.1", Authorization=f"Bearer {each.token}"
         )
     wait_until(lambda: channel_count(redis) == 100)
@@ -181,13 +181,14 @@ def test_poll_survives_a_redis_restart(build_stack: Callable[..., Stack]) -> Non
             wait_until(lambda: channel_count(raw) == 1 or waiting.done())
         posted = wait_until(
             lambda: (
-                (answer := owner.post("/messages", {"content": "hi"})).status_code == 202 and answer
+                (response := owner.post("/messages", {"content": "hi"})).status_code == 202
+                and response
             )
         )
         assert posted
-        answer = waiting.result()
+        response = waiting.result()
     # The read during the outage may return an error; then the client polls again.
-    assert answer.status_code in {200, 503}
+    assert response.status_code in {200, 503}
 
 
 def test_poll_does_not_delay_a_shutdown(build_stack: Callable[..., Stack]) -> None:
@@ -198,7 +199,7 @@ def test_poll_does_not_delay_a_shutdown(build_stack: Callable[..., Stack]) -> No
 
     def poll() -> None:
         with RawConnection(owner.url) as wire:
-            wire.send_head(
+            wire.send_headers(
                 f"GET {owner.path}?after=0&wait=30 HTTP/1.1", Authorization=f"Bearer {owner.token}"
             )
             wire.is_closed_within(20)
@@ -228,6 +229,6 @@ def test_poll_survives_a_lost_redis_connection(
         waiting = poll(behind, params={"after": 0, "wait": 25})
         trouble(proxy)
         owner.post_message("hello")
-        answer = waiting.result(10)
+        response = waiting.result(10)
     # The read during the outage may return an error; then the client polls again.
-    assert answer.status_code in {200, 503}
+    assert response.status_code in {200, 503}

@@ -8,16 +8,16 @@ from tests.integration.api.fake_worker import append_text, claim_turn, complete_
 
 
 def test_message_is_accepted_with_202(owner: APIClient) -> None:
-    answer = owner.post("/messages", {"content": "hello"})
-    assert answer.status_code == 202
-    assert answer.headers["Location"] == f"{owner.path}/messages/msg_2"
-    body = answer.json()
+    response = owner.post("/messages", {"content": "hello"})
+    assert response.status_code == 202
+    assert response.headers["Location"] == f"{owner.path}/messages/msg_2"
+    body = response.json()
     assert (body["message"]["role"], body["message"]["status"]) == ("user", "completed")
     assert (body["reply"]["role"], body["reply"]["status"]) == ("assistant", "queued")
     assert body["reply"]["reply_to"] == body["message"]["id"]
     assert body["queue_position"] == 0
-    found = owner.get(answer.headers["Location"])
-    assert (found.status_code, found.json()["id"]) == (200, "msg_2")
+    page = owner.get(response.headers["Location"])
+    assert (page.status_code, page.json()["id"]) == (200, "msg_2")
 
 
 def test_session_is_taken_from_path_body_or_token(owner: APIClient, api: APIClient) -> None:
@@ -56,15 +56,17 @@ def test_queued_replies_have_a_position(owner: APIClient) -> None:
 def test_invalid_message_is_rejected(
     owner: APIClient, fields: dict[str, object], param: str
 ) -> None:
-    answer = owner.post("/messages", {"content": "hello", **fields})
-    assert status_and_code(answer) == (400, "invalid_request")
-    assert answer.json()["error"]["param"] == param
+    response = owner.post("/messages", {"content": "hello", **fields})
+    assert status_and_code(response) == (400, "invalid_request")
+    assert response.json()["error"]["param"] == param
 
 
 def test_options_are_passed_to_the_worker(owner: APIClient) -> None:
     options = {"max_tokens": 5, "temperature": 0, "top_p": 1, "stop": ["x"], "seed": 7}
-    answer = owner.post("/messages", {"content": "hello", "options": options}, X_Request_ID="req-7")
-    assert answer.status_code == 202
+    response = owner.post(
+        "/messages", {"content": "hello", "options": options}, X_Request_ID="req-7"
+    )
+    assert response.status_code == 202
     claim = claim_turn(owner.id)
     assert (claim.options.max_tokens, claim.options.stop) == (5, ("x",))
     assert claim.request_id == "req-7"
@@ -76,10 +78,10 @@ def test_history_is_paginated(owner: APIClient) -> None:
         complete_turn(owner.id, f"answer {number}")
 
     def page(**query: object) -> tuple[list[str], bool]:
-        found = owner.get(f"{owner.path}/messages", params=query).json()
-        ids = [message["id"] for message in found["data"]]
-        assert (found["first_id"], found["last_id"]) == (ids[0], ids[-1]) if ids else (None, None)
-        return ids, found["has_more"]
+        page = owner.get(f"{owner.path}/messages", params=query).json()
+        ids = [message["id"] for message in page["data"]]
+        assert (page["first_id"], page["last_id"]) == (ids[0], ids[-1]) if ids else (None, None)
+        return ids, page["has_more"]
 
     assert page(limit=3) == (["msg_1", "msg_2", "msg_3"], True)
     assert page(limit=3, after="msg_3") == (["msg_4", "msg_5", "msg_6"], True)
@@ -92,8 +94,8 @@ def test_history_is_paginated(owner: APIClient) -> None:
 
 def test_unknown_message_is_not_found(owner: APIClient) -> None:
     for path in ("msg_1", "msg_0", "1", "msg_99999999999999999999"):
-        found = owner.get(f"{owner.path}/messages/{path}")
-        assert status_and_code(found) == (404, "message_not_found")
+        page = owner.get(f"{owner.path}/messages/{path}")
+        assert status_and_code(page) == (404, "message_not_found")
         cancelled = owner.post(f"{owner.path}/messages/{path}/cancel")
         assert status_and_code(cancelled) == (404, "message_not_found")
 

@@ -26,10 +26,10 @@ GROUPED = re.compile(r"\b(?:by|without) \(([^)]*)\)")
 
 
 def families(api: APIClient) -> dict[str, Metric]:
-    answer = api.get("/metrics")
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
-    return {each.name: each for each in text_string_to_metric_families(answer.text)}
+    response = api.get("/metrics")
+    assert response.status_code == 200, response.text
+    assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    return {each.name: each for each in text_string_to_metric_families(response.text)}
 
 
 def values(api: APIClient) -> dict[str, float]:
@@ -48,12 +48,12 @@ def test_metrics_count_turns(api: APIClient, owner: APIClient) -> None:
     owner.post_message("one")
     fake_worker.complete_turn(owner.id, "an answer")
     owner.post_message("two")
-    found = values(api)
+    samples = values(api)
     for name in ("parley_queue_seconds_sum", "parley_turn_seconds_sum",
                  "parley_time_to_first_token_seconds_sum",
                  "parley_oldest_wait_seconds"):  # fmt: skip
-        assert 0 <= found.pop(name, 0) < 60
-    assert found == {
+        assert 0 <= samples.pop(name, 0) < 60
+    assert samples == {
         "parley_sessions": 1,
         "parley_waiting_turns": 1,
         "parley_waiting_turns_limit": 10_000,
@@ -162,20 +162,20 @@ def alerts() -> list[dict[str, Any]]:
 
 def labels_by_name(api: APIClient) -> dict[str, set[str]]:
     """Return the labels of every metric by its name."""
-    found: dict[str, set[str]] = {}
+    samples: dict[str, set[str]] = {}
     for family in families(api).values():
         ends = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
         for end in ends.get(family.type, [""]):
             samples = [each for each in family.samples if each.name == family.name + end]
-            found[family.name + end] = {name for each in samples for name in each.labels}
-    return found
+            samples[family.name + end] = {name for each in samples for name in each.labels}
+    return samples
 
 
 def test_dashboard_and_alerts_use_existing_metrics(api: APIClient, owner: APIClient) -> None:
     owner.post_message("one")
     fake_worker.fail_turn(owner.id)
     known = labels_by_name(api)
-    asked = set()
+    used = set()
     for query in expressions():
         assert query.count("(") == query.count(")"), query
         selectors = SELECTOR.findall(query)
@@ -184,10 +184,10 @@ def test_dashboard_and_alerts_use_existing_metrics(api: APIClient, owner: APICli
             assert name in known, f"{name}: /metrics has none"
             assert set(re.findall(r"(\w+)=", selector)) <= known[name], query
             labels |= known[name]
-            asked.add(name)
+            used.add(name)
         for grouped in GROUPED.findall(query):
             assert set(grouped.split(", ")) <= labels, query
-    assert set(known) - asked <= {
+    assert set(known) - used <= {
         f"parley_{name}_seconds_{end}"
         for name in ("queue", "time_to_first_token", "turn")
         for end in ("sum", "count")

@@ -50,9 +50,9 @@ def test_unknown_path_requires_no_csrf_token(api: APIClient, method: str) -> Non
     ],
 )
 def test_wrong_method_returns_json_405(api: APIClient, method: str, path: str) -> None:
-    answer = api.request(method, path)
-    assert status_and_code(answer) == (405, "method_not_allowed")
-    assert method not in answer.headers["Allow"]
+    response = api.request(method, path)
+    assert status_and_code(response) == (405, "method_not_allowed")
+    assert method not in response.headers["Allow"]
 
 
 @pytest.mark.security("S17")
@@ -129,11 +129,11 @@ def test_api_responses_have_security_headers(api: APIClient, path: str) -> None:
 @pytest.mark.security("S35")
 @pytest.mark.parametrize("path", ["/", "/docs", "/admin/login/", "/static/chat/docs.js"])
 def test_pages_and_files_have_security_headers(api: APIClient, path: str) -> None:
-    answer = api.get(path)
-    assert answer.status_code == 200
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Referrer-Policy"] == "same-origin"
-    policy = answer.headers["Content-Security-Policy"]
+    response = api.get(path)
+    assert response.status_code == 200
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Referrer-Policy"] == "same-origin"
+    policy = response.headers["Content-Security-Policy"]
     assert policy.startswith(("default-src 'self'", "default-src 'none'"))
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
@@ -185,8 +185,8 @@ def test_valid_request_id_is_kept(api: APIClient) -> None:
     for given in ("req-1", "a.b_C-9", "x" * 64):
         assert api.get("/live", headers={"X-Request-ID": given}).headers["X-Request-ID"] == given
     for given in ("x" * 65, "a b", 'a"b', "é", ""):
-        answer = api.get("/live", headers={"X-Request-ID": given.encode()})
-        assert answer.headers["X-Request-ID"].startswith("req_")
+        response = api.get("/live", headers={"X-Request-ID": given.encode()})
+        assert response.headers["X-Request-ID"].startswith("req_")
 
 
 @pytest.mark.security("S40")
@@ -198,21 +198,21 @@ def test_unexpected_exception_reveals_only_a_request_id(
     (key,) = redis.scan_iter(f"chat:*:messages:{owner.id}")
     redis.hset(key, "1", "{}")
     redis.hset(key, "2", "{}")
-    answer = owner.get(f"{owner.path}/messages")
-    assert answer.status_code == 500
-    assert answer.headers["Content-Type"] == "application/json"
-    assert error_code(answer) == "error"
-    assert answer.json()["detail"] == "Something went wrong."
-    assert answer.headers["Cache-Control"] == "no-store"
-    request_id = answer.headers["X-Request-ID"]
+    response = owner.get(f"{owner.path}/messages")
+    assert response.status_code == 500
+    assert response.headers["Content-Type"] == "application/json"
+    assert error_code(response) == "error"
+    assert response.json()["detail"] == "Something went wrong."
+    assert response.headers["Cache-Control"] == "no-store"
+    request_id = response.headers["X-Request-ID"]
     assert f"Request {request_id} failed with an exception" in parley.web().log
     assert "Traceback" in parley.web().log
 
 
 @pytest.mark.security("S07")
 def test_admin_forms_require_a_csrf_token(api: APIClient) -> None:
-    answer = api.request("POST", "/admin/login/", data={"username": "a", "password": "b"})
-    assert answer.status_code == 403
+    response = api.request("POST", "/admin/login/", data={"username": "a", "password": "b"})
+    assert response.status_code == 403
 
 
 @pytest.mark.security("S22")
@@ -221,7 +221,7 @@ def test_header_with_underscore_is_ignored(api_with: Callable[..., APIClient]) -
     api = api_with(CHAT_TRUSTED_PROXIES="1", CHAT_SESSIONS_BURST="1", CHAT_SESSIONS_PER_MINUTE="1")
     api.open_session()
     with RawConnection(api.url) as wire:
-        wire.send_head("POST /sessions HTTP/1.1", X_Forwarded_For="9.9.9.9")
+        wire.send_headers("POST /sessions HTTP/1.1", X_Forwarded_For="9.9.9.9")
         assert wire.read_response().startswith(b"HTTP/1.1 201 ")
     with RawConnection(api.url) as wire:
         wire.send(b"POST /sessions HTTP/1.1\r\nX_Forwarded_For: 8.8.8.8\r\n")

@@ -18,10 +18,10 @@ def test_model_list_reveals_no_url_or_token(
     api_with: Callable[..., APIClient],
 ) -> None:
     api = api_with(MODEL_URL="http://127.0.0.1:9/secret-place", MODEL_TOKEN="secret-key")
-    answer = api.get("/models")
-    assert [model["name"] for model in answer.json()["data"]] == ["default"]
-    assert answer.json()["data"][0]["is_default"] is True
-    assert "secret" not in answer.text
+    response = api.get("/models")
+    assert [model["name"] for model in response.json()["data"]] == ["default"]
+    assert response.json()["data"][0]["is_default"] is True
+    assert "secret" not in response.text
 
 
 def test_web_process_without_redis_is_live_but_not_ready(
@@ -47,9 +47,9 @@ def test_concurrent_first_schema_requests_succeed(
     api_with: Callable[..., APIClient],
 ) -> None:
     api = api_with()
-    answers = run_concurrently([partial(requests.get, f"{api.url}/schema")] * 8)
-    assert {answer.status_code for answer in answers} == {200}
-    assert len({answer.content for answer in answers}) == 1
+    responses = run_concurrently([partial(requests.get, f"{api.url}/schema")] * 8)
+    assert {response.status_code for response in responses} == {200}
+    assert len({response.content for response in responses}) == 1
 
 
 def test_schema_is_valid_and_complete(api: APIClient) -> None:
@@ -77,10 +77,12 @@ def test_schema_is_valid_and_complete(api: APIClient) -> None:
 def test_all_operations_are_documented(api: APIClient) -> None:
     text = (ROOT / "docs" / "api.md").read_text()
     page = text.partition("\n## Endpoints\n")[2].partition("\n## ")[0]
-    told = re.findall(r"`([A-Z]+) (/[^`? ]*)", "".join(re.findall(r"^\| (`.*?) \| \d", page, re.M)))
+    operations = re.findall(
+        r"`([A-Z]+) (/[^`? ]*)", "".join(re.findall(r"^\| (`.*?) \| \d", page, re.M))
+    )
     paths = api.get("/schema").json()["paths"]
     known = [(act.upper(), path) for path, acts in paths.items() for act in acts]
-    assert sorted(map(without_names, told)) == sorted(map(without_names, known))
+    assert sorted(map(without_names, operations)) == sorted(map(without_names, known))
 
 
 def without_names(call: tuple[str, str]) -> tuple[str, str]:
@@ -89,21 +91,21 @@ def without_names(call: tuple[str, str]) -> tuple[str, str]:
 
 
 def test_schema_describes_the_event_stream(owner: APIClient) -> None:
-    told = owner.get("/schema").json()["paths"]["/sessions/{session_id}/events"]["get"]
-    assert {each["name"] for each in told["parameters"]} == {
+    operations = owner.get("/schema").json()["paths"]["/sessions/{session_id}/events"]["get"]
+    assert {each["name"] for each in operations["parameters"]} == {
         *("session_id", "after", "ticket", "Last-Event-ID")
     }
     with owner.get(f"{owner.path}/events?after=0", stream=True) as stream:
-        assert stream.headers["Content-Type"] in told["responses"]["200"]["content"]
+        assert stream.headers["Content-Type"] in operations["responses"]["200"]["content"]
     asked = {
         "400": owner.get(f"{owner.path}/events?after=x"),
         "401": APIClient(owner.url).get(f"{owner.path}/events"),
         "404": owner.get("/sessions/ses_none/events"),
     }
-    assert {status: str(answer.status_code) for status, answer in asked.items()} == {
+    assert {status: str(response.status_code) for status, response in asked.items()} == {
         status: status for status in asked
     }
-    assert asked.keys() <= told["responses"].keys()
+    assert asked.keys() <= operations["responses"].keys()
 
 
 def test_docs_page_has_no_external_or_inline_code(api: APIClient) -> None:

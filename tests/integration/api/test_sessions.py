@@ -8,10 +8,10 @@ from tests.integration.api.fake_worker import append_text, claim_turn, complete_
 
 
 def test_new_session_has_defaults(api: APIClient) -> None:
-    answer = api.post("/sessions")
-    assert answer.status_code == 201
-    session = answer.json()
-    assert answer.headers["Location"] == f"/sessions/{session['id']}"
+    response = api.post("/sessions")
+    assert response.status_code == 201
+    session = response.json()
+    assert response.headers["Location"] == f"/sessions/{session['id']}"
     assert session["token"].startswith(session["id"] + ".")
     assert session["expires_at"] - session["created_at"] == pytest.approx(3600)
     assert (session["status"], session["seq"], session["messages"]) == ("idle", 0, [])
@@ -61,22 +61,25 @@ def test_new_session_has_the_requested_fields(api: APIClient) -> None:
 def test_invalid_session_fields_are_rejected(
     api: APIClient, owner: APIClient, fields: dict[str, object], param: str
 ) -> None:
-    for answer in (api.post("/sessions", fields), owner.request("PATCH", owner.path, json=fields)):
-        assert status_and_code(answer) == (400, "invalid_request")
-        assert answer.json()["error"]["param"] == param
+    for response in (
+        api.post("/sessions", fields),
+        owner.request("PATCH", owner.path, json=fields),
+    ):
+        assert status_and_code(response) == (400, "invalid_request")
+        assert response.json()["error"]["param"] == param
 
 
 def test_unknown_model_is_rejected(api: APIClient) -> None:
-    answer = api.post("/sessions", {"model": "nope"})
-    assert status_and_code(answer) == (400, "unknown_model")
-    assert answer.json()["error"]["param"] == "model"
+    response = api.post("/sessions", {"model": "nope"})
+    assert status_and_code(response) == (400, "unknown_model")
+    assert response.json()["error"]["param"] == "model"
 
 
 def test_webhook_requires_a_secret(api: APIClient, owner: APIClient) -> None:
     wish = {"webhook_url": "https://example.org/hook"}
-    for answer in (api.post("/sessions", wish), owner.request("PATCH", owner.path, json=wish)):
-        assert status_and_code(answer) == (400, "invalid_request")
-        assert answer.json()["error"]["param"] == "webhook_url"
+    for response in (api.post("/sessions", wish), owner.request("PATCH", owner.path, json=wish)):
+        assert status_and_code(response) == (400, "invalid_request")
+        assert response.json()["error"]["param"] == "webhook_url"
     assert api.post("/sessions", {"webhook_url": None}).json()["webhook_url"] is None
 
 
@@ -99,8 +102,8 @@ def test_deleted_session_leaves_no_key(owner: APIClient, redis: Redis) -> None:
     claim = claim_turn(owner.id)
     append_text(claim, "he")
     owner.post_message("and another")
-    answer = owner.request("DELETE", owner.path)
-    assert (answer.status_code, answer.content) == (204, b"")
+    response = owner.request("DELETE", owner.path)
+    assert (response.status_code, response.content) == (204, b"")
     assert [key for key in redis.scan_iter() if owner.id.encode() in key] == []
     members = [redis.zrange(key, 0, -1) for key in redis.scan_iter("chat:*", _type="zset")]
     assert not any(owner.id.encode() in ids for ids in members)

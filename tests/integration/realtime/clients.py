@@ -38,8 +38,8 @@ class WebSocketClient:
             InvalidStatus: the handshake was rejected.
         """
         path = f"{owner.path}/ws" if path is None else path
-        self._opened = ExitStack()
-        self._connection: ClientConnection = self._opened.enter_context(
+        self._exit_stack = ExitStack()
+        self._connection: ClientConnection = self._exit_stack.enter_context(
             connect(
                 f"ws{owner.url[4:]}{path}{query}",
                 origin=None
@@ -59,7 +59,7 @@ class WebSocketClient:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._opened.close()
+        self._exit_stack.close()
 
     def send_frame(self, **frame: Any) -> None:
         """Send a frame."""
@@ -89,17 +89,17 @@ class WebSocketClient:
 
     def receive_until(self, event_type: str, timeout: float = TIMEOUT) -> list[Event]:
         """Return the frames up to the first of a type."""
-        heard = [self.receive(timeout)]
-        while heard[-1]["type"] != event_type:
-            heard.append(self.receive(timeout))
-        return heard
+        events = [self.receive(timeout)]
+        while events[-1]["type"] != event_type:
+            events.append(self.receive(timeout))
+        return events
 
     def request(self, **frame: Any) -> Event:
         """Send a frame, and return its response; events before it are dropped."""
         self.send_frame(**frame)
-        while "seq" in (answer := self.receive()):
+        while "seq" in (response := self.receive()):
             pass
-        return answer
+        return response
 
     def wait_until_authenticated(self) -> None:
         """Return when the server handles commands.
@@ -127,10 +127,10 @@ def handshake_status(owner: APIClient, **arguments: Any) -> int:
         with WebSocketClient(owner, **arguments):
             return 101
     except InvalidStatus as error:
-        answer = error.response
-        assert json.loads(answer.body)["error"]["request_id"] == answer.headers["X-Request-ID"]
-        assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        return answer.status_code
+        response = error.response
+        assert json.loads(response.body)["error"]["request_id"] == response.headers["X-Request-ID"]
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        return response.status_code
 
 
 class EventStreamClient:
@@ -185,10 +185,10 @@ class EventStreamClient:
 
     def receive_until(self, event_type: str) -> list[Event]:
         """Return the events up to the first of a type."""
-        heard = [self.receive()]
-        while heard[-1]["type"] != event_type:
-            heard.append(self.receive())
-        return heard
+        events = [self.receive()]
+        while events[-1]["type"] != event_type:
+            events.append(self.receive())
+        return events
 
     def receive_all(self) -> list[Event]:
         """Return the events up to the stream's end."""

@@ -53,7 +53,7 @@ def parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def hasty_stack(parley: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def limited_stack(parley: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A web process with low limits and a wrong clock, on the same Redis."""
     env = NO_RATE_LIMITS | LOW_LIMITS | WRONG_CLOCK | {"REDIS_URL": parley.redis.url}
     stack = Stack(tmp_path_factory.mktemp("hasty"), env=env)
@@ -83,33 +83,33 @@ def owner(parley: Stack) -> APIClient:
 
 
 @pytest.fixture
-def hasty(hasty_stack: Stack) -> APIClient:
+def limited(limited_stack: Stack) -> APIClient:
     """A client of the web process with low limits, with the token of a new session."""
-    return APIClient(hasty_stack.web().url).open_session()
+    return APIClient(limited_stack.web().url).open_session()
 
 
 @pytest.fixture
 def clients() -> Iterator[ExitStack]:
     """A stack for context managers, closed at the end of the test."""
-    with ExitStack() as opened:
-        yield opened
+    with ExitStack() as exit_stack:
+        yield exit_stack
 
 
 @pytest.fixture
-def socket(clients: ExitStack) -> Callable[..., WebSocketClient]:
+def connect(clients: ExitStack) -> Callable[..., WebSocketClient]:
     """Return a function that opens a WebSocket, with the arguments of `WebSocketClient`."""
 
-    def connect(owner: APIClient, **arguments: Any) -> WebSocketClient:
+    def connect_client(owner: APIClient, **arguments: Any) -> WebSocketClient:
         return clients.enter_context(WebSocketClient(owner, **arguments))
 
-    return connect
+    return connect_client
 
 
 @pytest.fixture
-def stream(clients: ExitStack) -> Callable[..., EventStreamClient]:
+def open_stream(clients: ExitStack) -> Callable[..., EventStreamClient]:
     """Return a function that opens an event stream, with the arguments of `EventStreamClient`."""
 
-    def connect(owner: APIClient, **arguments: Any) -> EventStreamClient:
+    def open_client(owner: APIClient, **arguments: Any) -> EventStreamClient:
         return clients.enter_context(EventStreamClient(owner, **arguments))
 
-    return connect
+    return open_client

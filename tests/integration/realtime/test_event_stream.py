@@ -9,11 +9,11 @@ from tests.integration.api.client import APIClient, status_and_code
 from tests.integration.api.fake_worker import complete_turn
 from tests.integration.realtime.clients import EventStreamClient
 
-Streams = Callable[..., EventStreamClient]
+OpenStream = Callable[..., EventStreamClient]
 
 
-def test_headers_prevent_proxy_buffering(owner: APIClient, stream: Streams) -> None:
-    headers = stream(owner).response.headers
+def test_headers_prevent_proxy_buffering(owner: APIClient, open_stream: OpenStream) -> None:
+    headers = open_stream(owner).response.headers
     assert headers["Content-Type"] == "text/event-stream"
     assert headers["Cache-Control"] == "no-store, no-transform"
     assert headers["X-Accel-Buffering"] == "no"
@@ -21,40 +21,42 @@ def test_headers_prevent_proxy_buffering(owner: APIClient, stream: Streams) -> N
     assert "Content-Length" not in headers
 
 
-def test_stream_starts_with_a_retry_delay(owner: APIClient, stream: Streams) -> None:
-    assert 1000 <= int(stream(owner).read_block()["retry"]) <= 3000
+def test_stream_starts_with_a_retry_delay(owner: APIClient, open_stream: OpenStream) -> None:
+    assert 1000 <= int(open_stream(owner).read_block()["retry"]) <= 3000
 
 
-def test_stream_sends_logged_and_new_events(owner: APIClient, stream: Streams) -> None:
+def test_stream_sends_logged_and_new_events(owner: APIClient, open_stream: OpenStream) -> None:
     owner.post_message("hello")
-    opened = stream(owner)
-    assert opened.receive()["seq"] == 1
+    sse = open_stream(owner)
+    assert sse.receive()["seq"] == 1
     complete_turn(owner.id, "Hi!")
-    assert [event["seq"] for event in opened.receive_until("message.completed")] == [2, 3, 4]
+    assert [event["seq"] for event in sse.receive_until("message.completed")] == [2, 3, 4]
 
 
-def test_last_event_id_takes_precedence_over_after(owner: APIClient, stream: Streams) -> None:
+def test_last_event_id_takes_precedence_over_after(
+    owner: APIClient, open_stream: OpenStream
+) -> None:
     owner.post_message("hello")
     complete_turn(owner.id, "Hi!")
-    assert stream(owner, after=2).receive()["seq"] == 3
-    assert stream(owner, last_event_id=3).receive()["seq"] == 4
-    assert stream(owner, after=1, last_event_id=3).receive()["seq"] == 4
+    assert open_stream(owner, after=2).receive()["seq"] == 3
+    assert open_stream(owner, last_event_id=3).receive()["seq"] == 4
+    assert open_stream(owner, after=1, last_event_id=3).receive()["seq"] == 4
 
 
-def test_gap_has_the_requested_seq_as_id(owner: APIClient, stream: Streams) -> None:
+def test_gap_has_the_requested_seq_as_id(owner: APIClient, open_stream: OpenStream) -> None:
     owner.post_message("hello")
-    opened = stream(owner, after=1000)
-    opened.read_block()
-    gap, snapshot = opened.read_block(), opened.read_block()
+    sse = open_stream(owner, after=1000)
+    sse.read_block()
+    gap, snapshot = sse.read_block(), sse.read_block()
     assert (gap["event"], gap["id"]) == ("gap", "1000")
     assert (snapshot["event"], snapshot["id"]) == ("snapshot", "1")
 
 
-def test_heartbeats_are_comments(hasty: APIClient, stream: Streams) -> None:
-    opened = stream(hasty)
-    opened.read_block()
-    assert opened.read_block() == {"": ""}
-    assert opened.read_block() == {"": ""}
+def test_heartbeats_are_comments(limited: APIClient, open_stream: OpenStream) -> None:
+    sse = open_stream(limited)
+    sse.read_block()
+    assert sse.read_block() == {"": ""}
+    assert sse.read_block() == {"": ""}
 
 
 @pytest.mark.parametrize(
@@ -77,17 +79,17 @@ def test_invalid_request_is_rejected(
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
 def test_stream_allows_only_get(owner: APIClient, method: str) -> None:
-    answer = owner.request(method, f"{owner.path}/events", json={})
-    assert status_and_code(answer) == (405, "method_not_allowed")
-    assert answer.headers["Allow"] == "GET"
+    response = owner.request(method, f"{owner.path}/events", json={})
+    assert status_and_code(response) == (405, "method_not_allowed")
+    assert response.headers["Allow"] == "GET"
 
 
-def test_listed_origins_may_open_a_stream(owner: APIClient, stream: Streams) -> None:
-    asked = requests.options(
+def test_listed_origins_may_open_a_stream(owner: APIClient, open_stream: OpenStream) -> None:
+    preflight = requests.options(
         f"{owner.url}{owner.path}/events",
         headers={"Origin": "https://listed.example", "Access-Control-Request-Method": "GET"},
         timeout=5,
     )
-    assert asked.status_code == 204
-    assert "Last-Event-ID" in asked.headers["Access-Control-Allow-Headers"]
-    assert "Access-Control-Allow-Origin" not in stream(owner).response.headers
+    assert preflight.status_code == 204
+    assert "Last-Event-ID" in preflight.headers["Access-Control-Allow-Headers"]
+    assert "Access-Control-Allow-Origin" not in open_stream(owner).response.headers

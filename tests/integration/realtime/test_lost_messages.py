@@ -14,8 +14,8 @@ from tests.integration.api.client import APIClient
 from tests.integration.api.fake_worker import append_text, claim_turn, finish_turn
 from tests.integration.realtime.clients import EventStreamClient, WebSocketClient
 
-Sockets = Callable[..., WebSocketClient]
-Streams = Callable[..., EventStreamClient]
+Connect = Callable[..., WebSocketClient]
+OpenStream = Callable[..., EventStreamClient]
 # Seconds: the documented maximum, and a margin for a busy machine.
 MAX_DELAY = 1.0 + 2.0
 
@@ -36,16 +36,16 @@ class LossyProxy(Proxy):
 
 
 @pytest.fixture(scope="module")
-def deaf(parley: Stack) -> Iterator[LossyProxy]:
+def lossy_proxy(parley: Stack) -> Iterator[LossyProxy]:
     with LossyProxy(parley.redis.url) as proxy:
         yield proxy
 
 
 @pytest.fixture(scope="module")
-def web(deaf: LossyProxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def web(lossy_proxy: LossyProxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a web process that gets no pub/sub messages."""
     directory: Path = tmp_path_factory.mktemp("deaf")
-    stack = Stack(directory, env={"REDIS_URL": deaf.url})
+    stack = Stack(directory, env={"REDIS_URL": lossy_proxy.url})
     try:
         yield stack.web().start().url
     finally:
@@ -53,36 +53,40 @@ def web(deaf: LossyProxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture
-def unheard(owner: APIClient, web: str) -> APIClient:
+def lossy_owner(owner: APIClient, web: str) -> APIClient:
     """The owner's client, for the web process that gets no pub/sub messages."""
     return APIClient(web, id=owner.id, token=owner.token)
 
 
 def test_every_event_arrives_within_a_second(
-    owner: APIClient, unheard: APIClient, socket: Sockets, stream: Streams, deaf: LossyProxy
+    owner: APIClient,
+    lossy_owner: APIClient,
+    connect: Connect,
+    open_stream: OpenStream,
+    lossy_proxy: LossyProxy,
 ) -> None:
-    opened, streamed = socket(unheard), stream(unheard)
-    opened.wait_until_authenticated()
+    ws, sse = connect(lossy_owner), open_stream(lossy_owner)
+    ws.wait_until_authenticated()
     owner.post_message("hello")
-    claim, said = claim_turn(owner.id), ""
+    claim, text = claim_turn(owner.id), ""
     for piece in ("one ", "two ", "three"):
         before = time.monotonic()
-        append_text(claim, piece, after=said)
-        said += piece
-        assert opened.receive_until("message.delta")[-1]["delta"] == piece
+        append_text(claim, piece, after=text)
+        text += piece
+        assert ws.receive_until("message.delta")[-1]["delta"] == piece
         assert time.monotonic() - before < MAX_DELAY
     before = time.monotonic()
-    finish_turn(claim, after=said)
-    assert opened.receive()["message"]["content"] == said
+    finish_turn(claim, after=text)
+    assert ws.receive()["message"]["content"] == text
     assert time.monotonic() - before < MAX_DELAY
-    heard = streamed.receive_until("message.completed")
-    assert [event["seq"] for event in heard] == [1, 2, 3, 4, 5, 6]
-    assert deaf.dropped
+    received = sse.receive_until("message.completed")
+    assert [event["seq"] for event in received] == [1, 2, 3, 4, 5, 6]
+    assert lossy_proxy.dropped
 
 
-def test_long_poll_wakes_within_a_second(owner: APIClient, unheard: APIClient) -> None:
+def test_long_poll_wakes_within_a_second(owner: APIClient, lossy_owner: APIClient) -> None:
     with ThreadPoolExecutor(1) as threads:
-        polled = threads.submit(unheard.get, params={"after": 0, "wait": 20})
+        polled = threads.submit(lossy_owner.get, params={"after": 0, "wait": 20})
         time_of_post = time.monotonic()
         owner.post_message("hello")
         assert polled.result().json()["seq"] == 1
@@ -91,17 +95,17 @@ def test_long_poll_wakes_within_a_second(owner: APIClient, unheard: APIClient) -
 
 @pytest.mark.security("S05")
 def test_session_end_is_noticed_without_a_message(
-    owner: APIClient, unheard: APIClient, socket: Sockets
+    owner: APIClient, lossy_owner: APIClient, connect: Connect
 ) -> None:
     """So is the rotation of a token."""
     owner.post_message("hello")
-    opened = socket(unheard)
-    assert opened.receive()["seq"] == 1
+    ws = connect(lossy_owner)
+    assert ws.receive()["seq"] == 1
     owner.token = owner.post(f"{owner.path}/token", {}).json()["token"]
-    assert opened.close_code(5) == 4401
-    unheard.token = owner.token
-    opened = socket(unheard)
-    assert opened.receive()["seq"] == 1
+    assert ws.close_code(5) == 4401
+    lossy_owner.token = owner.token
+    ws = connect(lossy_owner)
+    assert ws.receive()["seq"] == 1
     owner.request("DELETE", owner.path)
-    assert opened.receive_until("session.deleted", 5)
-    assert opened.close_code(5) == 4404
+    assert ws.receive_until("session.deleted", 5)
+    assert ws.close_code(5) == 4404

@@ -17,111 +17,111 @@ from tests.harness.wait import wait_until
 from tests.integration.api.client import APIClient
 from tests.integration.realtime.clients import EventStreamClient, WebSocketClient
 
-Sockets = Callable[..., WebSocketClient]
-Streams = Callable[..., EventStreamClient]
+Connect = Callable[..., WebSocketClient]
+OpenStream = Callable[..., EventStreamClient]
 # Seconds, from docs/security.md (S05).
 AT_MOST = 5.0
 
 
 @pytest.mark.security("S05")
 def test_token_rotation_closes_old_subscriptions(
-    owner: APIClient, socket: Sockets, stream: Streams
+    owner: APIClient, connect: Connect, open_stream: OpenStream
 ) -> None:
     owner.post_message("hello")
-    opened, streamed = socket(owner), stream(owner)
-    assert (opened.receive()["seq"], streamed.receive()["seq"]) == (1, 1)
+    ws, sse = connect(owner), open_stream(owner)
+    assert (ws.receive()["seq"], sse.receive()["seq"]) == (1, 1)
     started = time.monotonic()
     new = owner.post(f"{owner.path}/token", {}).json()["token"]
-    assert opened.close_code(AT_MOST) == 4401
-    assert streamed.receive_all() == []
+    assert ws.close_code(AT_MOST) == 4401
+    assert sse.receive_all() == []
     assert time.monotonic() - started < AT_MOST
     owner.token = new
-    socket(owner).wait_until_authenticated()
+    connect(owner).wait_until_authenticated()
 
 
-def test_command_with_an_old_token_is_rejected(owner: APIClient, socket: Sockets) -> None:
+def test_command_with_an_old_token_is_rejected(owner: APIClient, connect: Connect) -> None:
     owner.post_message("hello")
-    opened = socket(owner)
-    assert opened.receive()["seq"] == 1
+    ws = connect(owner)
+    assert ws.receive()["seq"] == 1
     owner.post(f"{owner.path}/token", {})
     with suppress(ConnectionClosedError):  # the subscriber may have been closed already
-        opened.send_frame(type="message.create", content="hello")
-    assert opened.close_code(AT_MOST) == 4401
+        ws.send_frame(type="message.create", content="hello")
+    assert ws.close_code(AT_MOST) == 4401
     assert owner.get().status_code == 404
 
 
 def test_deleted_session_sends_a_last_event(
-    owner: APIClient, socket: Sockets, stream: Streams
+    owner: APIClient, connect: Connect, open_stream: OpenStream
 ) -> None:
     owner.post_message("hello")
-    opened, streamed = socket(owner), stream(owner)
-    assert (opened.receive()["seq"], streamed.receive()["seq"]) == (1, 1)
+    ws, sse = connect(owner), open_stream(owner)
+    assert (ws.receive()["seq"], sse.receive()["seq"]) == (1, 1)
     started = time.monotonic()
     owner.request("DELETE", owner.path)
-    event = opened.receive(AT_MOST)
+    event = ws.receive(AT_MOST)
     assert (event["type"], event["seq"]) == ("session.deleted", 2)
-    assert opened.close_code(AT_MOST) == 4404
-    assert [event["type"] for event in streamed.receive_all()] == ["session.deleted"]
+    assert ws.close_code(AT_MOST) == 4404
+    assert [event["type"] for event in sse.receive_all()] == ["session.deleted"]
     assert time.monotonic() - started < AT_MOST
-    assert socket(owner).close_code() == 4404
+    assert connect(owner).close_code() == 4404
 
 
 @pytest.mark.security("S05")
 @pytest.mark.parametrize("is_swept", [True, False])
 def test_expired_session_sends_a_last_event(
-    parley: Stack, socket: Sockets, stream: Streams, *, is_swept: bool
+    parley: Stack, connect: Connect, open_stream: OpenStream, *, is_swept: bool
 ) -> None:
     """Whether a worker sweeps it or not."""
     owner = APIClient(parley.web().url).open_session(ttl=1)
-    opened, streamed = socket(owner), stream(owner)
+    ws, sse = connect(owner), open_stream(owner)
     if is_swept:
         wait_until(due.claim_due)
         due.recover([owner.id], grace=1)
-    event = opened.receive(1 + AT_MOST)
+    event = ws.receive(1 + AT_MOST)
     assert (event["type"], event["seq"]) == ("session.expired", 1)
-    assert opened.close_code(AT_MOST) == 4401
-    assert [event["type"] for event in streamed.receive_all()] == ["session.expired"]
+    assert ws.close_code(AT_MOST) == 4401
+    assert [event["type"] for event in sse.receive_all()] == ["session.expired"]
 
 
 def test_lost_session_is_reported_as_deleted(
-    owner: APIClient, socket: Sockets, redis: Redis
+    owner: APIClient, connect: Connect, redis: Redis
 ) -> None:
     owner.post_message("hello")
-    opened = socket(owner)
-    assert opened.receive()["seq"] == 1
+    ws = connect(owner)
+    assert ws.receive()["seq"] == 1
     redis.flushall()
-    assert opened.receive(AT_MOST)["type"] == "session.deleted"
-    assert opened.close_code(AT_MOST) == 4404
+    assert ws.receive(AT_MOST)["type"] == "session.deleted"
+    assert ws.close_code(AT_MOST) == 4404
 
 
-def test_last_event_has_the_time_of_redis(hasty: APIClient, socket: Sockets) -> None:
+def test_last_event_has_the_time_of_redis(limited: APIClient, connect: Connect) -> None:
     """Like all events. The clock of the web process is wrong."""
-    hasty.post_message("hello")
-    opened = socket(hasty)
-    assert opened.receive()["seq"] == 1
-    before = hasty.get_session()["last_active_at"]
-    hasty.request("DELETE", hasty.path)
-    assert before <= opened.receive(AT_MOST)["created_at"] < before + 3600
+    limited.post_message("hello")
+    ws = connect(limited)
+    assert ws.receive()["seq"] == 1
+    before = limited.get_session()["last_active_at"]
+    limited.request("DELETE", limited.path)
+    assert before <= ws.receive(AT_MOST)["created_at"] < before + 3600
 
 
 def test_stopped_web_process_closes_all_subscriptions(
-    parley: Stack, tmp_path: Path, socket: Sockets, stream: Streams, redis: Redis
+    parley: Stack, tmp_path: Path, connect: Connect, open_stream: OpenStream, redis: Redis
 ) -> None:
     other = Stack(tmp_path, env={"REDIS_URL": parley.redis.url})
     web = other.web().start()
     try:
         owner, poller = APIClient(web.url).open_session(), APIClient(web.url).open_session()
         owner.post_message("hello")
-        opened, streamed = socket(owner), stream(owner)
-        opened.wait_until_authenticated()
-        assert streamed.receive()["seq"] == 1
+        ws, sse = connect(owner), open_stream(owner)
+        ws.wait_until_authenticated()
+        assert sse.receive()["seq"] == 1
         with ThreadPoolExecutor(1) as threads:
             polled = threads.submit(poller.get, params={"after": 0, "wait": 20})
             wait_until(lambda: len(redis.pubsub_channels()) == 2)
             started = time.monotonic()
             web.signal(signal.SIGTERM)
-            assert opened.close_code() == 1012
-            assert streamed.receive_all() == []
+            assert ws.close_code() == 1012
+            assert sse.receive_all() == []
             assert polled.result(5).json()["seq"] == 0
         wait_until(lambda: not web.is_running)
         assert time.monotonic() - started < 10

@@ -58,15 +58,15 @@ def connect_slow(owner: APIClient) -> sockets.socket:
 
 
 @pytest.fixture
-def flood(hasty: APIClient) -> Callable[[], float]:
+def write_reply(limited: APIClient) -> Callable[[], float]:
     """Return a function that writes a reply of 10 MB, and returns the seconds that it took."""
-    hasty.post_message("hello")
-    claim = claim_turn(hasty.id)
+    limited.post_message("hello")
+    claim = claim_turn(limited.id)
 
     def stream() -> float:
         started = time.monotonic()
-        said = append_pieces(claim, PIECE_COUNT)
-        finish_turn(claim, after=said)
+        text = append_pieces(claim, PIECE_COUNT)
+        finish_turn(claim, after=text)
         return time.monotonic() - started
 
     return stream
@@ -74,52 +74,52 @@ def flood(hasty: APIClient) -> Callable[[], float]:
 
 def append_pieces(claim: Claim, pieces: int) -> str:
     """Append so many pieces to the reply; return its text."""
-    said = ""
+    text = ""
     for _ in range(pieces):
-        append_text(claim, PIECE, after=said)
-        said += PIECE
-    return said
+        append_text(claim, PIECE, after=text)
+        text += PIECE
+    return text
 
 
 @pytest.mark.security("S25")
 def test_slow_websocket_is_disconnected_and_resumes(
-    hasty: APIClient, flood: Callable[[], float], hasty_stack: Stack, redis: Redis
+    limited: APIClient, write_reply: Callable[[], float], limited_stack: Stack, redis: Redis
 ) -> None:
-    web = hasty_stack.web()
+    web = limited_stack.web()
     with connect(
-        f"ws{hasty.url[4:]}{hasty.path}/ws",
-        sock=connect_slow(hasty),
-        origin=Origin(hasty.url),
+        f"ws{limited.url[4:]}{limited.path}/ws",
+        sock=connect_slow(limited),
+        origin=Origin(limited.url),
         compression=None,
         max_size=None,
         max_queue=1,
         close_timeout=0.2,
     ) as slow:
-        slow.send(json.dumps({"type": "auth", "token": hasty.token}))
+        slow.send(json.dumps({"type": "auth", "token": limited.token}))
         assert json.loads(slow.recv())["seq"] == 1
         before = resident_kib(web.pid)
         with ThreadPoolExecutor(1) as threads:
             started = time.monotonic()
-            flooded = threads.submit(flood)
+            written = threads.submit(write_reply)
             wait_until(redis.pubsub_channels)
             wait_until(lambda: not redis.pubsub_channels(), within=30)  # it has unsubscribed
             seqs, code = read_until_close(slow)
             read_by = time.monotonic() - started
-            assert flooded.result() < 30
+            assert written.result() < 30
         assert resident_kib(web.pid) - before < 64 * 1024
         assert code == 4413 or read_by > CLOSE_GRACE  # on a busy machine
         assert seqs == list(range(2, 2 + len(seqs)))
         assert len(seqs) < PIECE_COUNT
-    assert seqs + read_quickly(hasty, seqs[-1]) == list(range(2, 3 + PIECE_COUNT + 1))
+    assert seqs + read_quickly(limited, seqs[-1]) == list(range(2, 3 + PIECE_COUNT + 1))
 
 
 def test_fast_client_next_to_a_slow_one_gets_everything(
-    hasty: APIClient, flood: Callable[[], float], dead: sockets.socket
+    limited: APIClient, write_reply: Callable[[], float], silent_client: sockets.socket
 ) -> None:
-    assert dead.recv(12, sockets.MSG_PEEK)
+    assert silent_client.recv(12, sockets.MSG_PEEK)
     with ThreadPoolExecutor(1) as threads:
-        quick = threads.submit(read_quickly, hasty, 0)
-        flood()
+        quick = threads.submit(read_quickly, limited, 0)
+        write_reply()
         assert quick.result(30) == list(range(1, 3 + PIECE_COUNT + 1))
 
 
@@ -128,9 +128,9 @@ def read_quickly(owner: APIClient, cursor: int) -> list[int]:
     seqs: list[int] = []
     while True:
         try:
-            with WebSocketClient(owner, after=seqs[-1] if seqs else cursor) as opened:
+            with WebSocketClient(owner, after=seqs[-1] if seqs else cursor) as ws:
                 while True:
-                    event = opened.receive(30)
+                    event = ws.receive(30)
                     seqs.append(event["seq"])
                     if event["type"] == "message.completed":
                         return seqs
@@ -153,17 +153,17 @@ TRANSPORTS = ["socket", "stream"]
 LOOPS = ["uvloop", "asyncio"]
 
 
-def request_slowly(owner: APIClient, way: str) -> sockets.socket:
+def request_slowly(owner: APIClient, transport: str) -> sockets.socket:
     """Return a connection that has sent a request, and has not read the response."""
     client = connect_slow(owner)
-    client.sendall(build_request(owner, way))
+    client.sendall(build_request(owner, transport))
     return client
 
 
-def build_request(owner: APIClient, way: str) -> bytes:
+def build_request(owner: APIClient, transport: str) -> bytes:
     """Return the bytes of a request to subscribe to the session, or to get it."""
     head = f"Host: {urlsplit(owner.url).netloc}\r\nOrigin: {owner.url}\r\n"
-    if way == "socket":
+    if transport == "socket":
         head += (
             "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -171,85 +171,88 @@ def build_request(owner: APIClient, way: str) -> bytes:
         path = f"{owner.path}/ws?ticket={owner.post(f'{owner.path}/ticket', {}).json()['ticket']}"
     else:
         head += f"Authorization: Bearer {owner.token}\r\n"
-        path = f"{owner.path}/events" if way == "stream" else owner.path
+        path = f"{owner.path}/events" if transport == "stream" else owner.path
     return f"GET {path} HTTP/1.1\r\n{head}\r\n".encode()
 
 
 @pytest.fixture(params=TRANSPORTS)
-def dead(request: pytest.FixtureRequest, hasty: APIClient) -> Iterator[sockets.socket]:
+def silent_client(request: pytest.FixtureRequest, limited: APIClient) -> Iterator[sockets.socket]:
     """A subscribed connection that reads nothing."""
-    with request_slowly(hasty, request.param) as client:
+    with request_slowly(limited, request.param) as client:
         yield client
 
 
 @pytest.mark.security("S25")
 def test_client_that_stops_reading_is_disconnected(
-    dead: sockets.socket, flood: Callable[[], float], hasty_stack: Stack, redis: Redis
+    silent_client: sockets.socket,
+    write_reply: Callable[[], float],
+    limited_stack: Stack,
+    redis: Redis,
 ) -> None:
     """F26: within 30 s, whatever its kernel buffers. Then its subscription ends."""
-    web = hasty_stack.web()
-    assert dead.recv(12, sockets.MSG_PEEK)
-    ends = ports_of(dead)
-    assert is_connected(ends)
+    web = limited_stack.web()
+    assert silent_client.recv(12, sockets.MSG_PEEK)
+    ports = ports_of(silent_client)
+    assert is_connected(ports)
     before = resident_kib(web.pid)
     started = time.monotonic()
-    assert flood() < 30
-    wait_until(lambda: not is_connected(ends), within=30)
+    assert write_reply() < 30
+    wait_until(lambda: not is_connected(ports), within=30)
     assert time.monotonic() - started < 30
     assert resident_kib(web.pid) - before < 64 * 1024
     wait_until(lambda: not redis.pubsub_channels())
 
 
 @pytest.mark.security("S25")
-@pytest.mark.parametrize("way", [*TRANSPORTS, "page"])
+@pytest.mark.parametrize("transport", [*TRANSPORTS, "page"])
 def test_client_that_does_not_read_a_gap_is_disconnected(
-    hasty: APIClient, flood: Callable[[], float], redis: Redis, way: str
+    limited: APIClient, write_reply: Callable[[], float], redis: Redis, transport: str
 ) -> None:
     """The snapshot that replaces lost events must be read in time, too."""
-    assert flood() < 30
-    redis.xtrim(keys.for_session(hasty.id).events, maxlen=1, approximate=False)
-    with request_slowly(hasty, way) as client:
+    assert write_reply() < 30
+    redis.xtrim(keys.for_session(limited.id).events, maxlen=1, approximate=False)
+    with request_slowly(limited, transport) as client:
         assert client.recv(12, sockets.MSG_PEEK)
-        ends = ports_of(client)
-        assert is_connected(ends)
-        wait_until(lambda: not is_connected(ends), within=30)
+        ports = ports_of(client)
+        assert is_connected(ports)
+        wait_until(lambda: not is_connected(ports), within=30)
 
 
 @pytest.mark.security("S05")
-@pytest.mark.parametrize("way", TRANSPORTS)
+@pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("pieces", [0, 4, PIECE_COUNT])
 def test_slow_client_with_an_old_token_is_disconnected(
-    owner: APIClient, redis: Redis, way: str, pieces: int
+    owner: APIClient, redis: Redis, transport: str, pieces: int
 ) -> None:
     """Whether nothing is sent to it, more than its kernel buffers, or more than the server does."""
     owner.post_message("hello")
     claim = claim_turn(owner.id)
-    with request_slowly(owner, way) as client:
+    with request_slowly(owner, transport) as client:
         assert client.recv(12, sockets.MSG_PEEK)
-        ends = ports_of(client)
+        ports = ports_of(client)
         wait_until(redis.pubsub_channels)
         append_pieces(claim, pieces)
-        assert is_connected(ends)
+        assert is_connected(ports)
         owner.post(f"{owner.path}/token", {})
-        wait_until(lambda: not is_connected(ends), within=ABORT_TIMEOUT)
+        wait_until(lambda: not is_connected(ports), within=ABORT_TIMEOUT)
 
 
 @pytest.mark.security("S05")
-@pytest.mark.parametrize(("loop", "way"), list(zip(LOOPS, TRANSPORTS, strict=True)))
+@pytest.mark.parametrize(("loop", "transport"), list(zip(LOOPS, TRANSPORTS, strict=True)))
 def test_slow_tls_client_with_an_old_token_is_disconnected(
-    owner: APIClient, secure: Callable[[str], Process], redis: Redis, way: str, loop: str
+    owner: APIClient, secure: Callable[[str], Process], redis: Redis, transport: str, loop: str
 ) -> None:
     """A TLS shutdown would wait for the client."""
     owner.post_message("hello")
     web = secure(loop)
     with INSECURE_TLS.wrap_socket(connect_slow(APIClient(web.url))) as client:
-        client.sendall(build_request(owner, way))
+        client.sendall(build_request(owner, transport))
         assert client.recv(12)
-        ends = ports_of(client)
+        ports = ports_of(client)
         wait_until(redis.pubsub_channels)
-        assert is_connected(ends)
+        assert is_connected(ports)
         owner.post(f"{owner.path}/token", {})
-        wait_until(lambda: not is_connected(ends), within=ABORT_TIMEOUT)
+        wait_until(lambda: not is_connected(ports), within=ABORT_TIMEOUT)
     assert "Traceback" not in web.log
 
 
@@ -291,18 +294,18 @@ def test_disconnect_with_pipelined_request_ends_subscription(
 
 
 def test_slow_but_steady_client_gets_everything(
-    hasty: APIClient, flood: Callable[[], float]
+    limited: APIClient, write_reply: Callable[[], float]
 ) -> None:
     """It takes twice the time after which a client that reads nothing is disconnected."""
-    assert flood() < 30
+    assert write_reply() < 30
     pause = 2 * float(LOW_LIMITS["CHAT_WRITE_TIMEOUT"]) / PIECE_COUNT
-    with request_slowly(hasty, "page") as client:
+    with request_slowly(limited, "page") as client:
         received = 0
         while received < PIECE_COUNT * len(PIECE):
             time.sleep(pause)
-            taken = len(client.recv(len(PIECE), sockets.MSG_WAITALL))
-            assert taken
-            received += taken
+            size = len(client.recv(len(PIECE), sockets.MSG_WAITALL))
+            assert size
+            received += size
 
 
 class RecordingProtocol(asyncio.Protocol):
@@ -354,14 +357,14 @@ def ports_of(client: sockets.socket) -> tuple[str, str]:
     return f":{client.getpeername()[1]:04X}", f":{client.getsockname()[1]:04X}"
 
 
-def is_connected(ends: tuple[str, str]) -> bool:
+def is_connected(ports: tuple[str, str]) -> bool:
     """Return whether the server's end of the connection is open.
 
     The client's port alone is not enough: connections to other servers may have the same.
     """
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     established = "01"
-    local, remote = ends
+    local, remote = ports
     return any(
         row[1].endswith(local) and row[2].endswith(remote) and row[3] == established for row in rows
     )

@@ -10,59 +10,59 @@ from tests.harness.wait import wait_until
 from tests.integration.api.client import APIClient
 from tests.integration.realtime.clients import EventStreamClient, WebSocketClient
 
-Sockets = Callable[..., WebSocketClient]
-Streams = Callable[..., EventStreamClient]
+Connect = Callable[..., WebSocketClient]
+OpenStream = Callable[..., EventStreamClient]
 
 
 def issue(owner: APIClient, **headers: str) -> str:
-    answer = owner.post(f"{owner.path}/ticket", {}, **headers)
-    assert answer.status_code == 201
-    ticket: str = answer.json()["ticket"]
+    response = owner.post(f"{owner.path}/ticket", {}, **headers)
+    assert response.status_code == 201
+    ticket: str = response.json()["ticket"]
     return ticket
 
 
 def status(owner: APIClient, ticket: str) -> int:
     """Return the status of an event stream that is opened with the ticket."""
-    nobody = APIClient(owner.url)
-    with nobody.get(f"{owner.path}/events", params={"ticket": ticket}, stream=True) as answer:
-        return answer.status_code
+    anonymous = APIClient(owner.url)
+    with anonymous.get(f"{owner.path}/events", params={"ticket": ticket}, stream=True) as response:
+        return response.status_code
 
 
 @pytest.mark.security("S04")
-def test_ticket_opens_one_websocket_once(owner: APIClient, socket: Sockets) -> None:
+def test_ticket_opens_one_websocket_once(owner: APIClient, connect: Connect) -> None:
     ticket = issue(owner)
-    socket(owner, query=f"?ticket={ticket}").wait_until_authenticated()
-    assert socket(owner, query=f"?ticket={ticket}").close_code() == 4401
+    connect(owner, query=f"?ticket={ticket}").wait_until_authenticated()
+    assert connect(owner, query=f"?ticket={ticket}").close_code() == 4401
     assert status(owner, ticket) == 401
 
 
 @pytest.mark.security("S04")
 def test_ticket_opens_one_event_stream_once(
-    owner: APIClient, socket: Sockets, stream: Streams
+    owner: APIClient, connect: Connect, open_stream: OpenStream
 ) -> None:
     ticket = issue(owner)
-    opened = stream(owner, ticket=ticket)
+    sse = open_stream(owner, ticket=ticket)
     owner.post_message("hello")
-    assert opened.receive()["type"] == "message.queued"
+    assert sse.receive()["type"] == "message.queued"
     assert status(owner, ticket) == 401
-    assert socket(owner, query=f"?ticket={ticket}").close_code() == 4401
+    assert connect(owner, query=f"?ticket={ticket}").close_code() == 4401
 
 
 def test_ticket_response_contains_its_ttl(owner: APIClient) -> None:
-    answer = owner.post(f"{owner.path}/ticket", {}).json()
-    assert answer.keys() == {"ticket", "expires_in"}
-    assert answer["expires_in"] == 30
-    assert owner.id not in answer["ticket"]
+    response = owner.post(f"{owner.path}/ticket", {}).json()
+    assert response.keys() == {"ticket", "expires_in"}
+    assert response["expires_in"] == 30
+    assert owner.id not in response["ticket"]
 
 
 @pytest.mark.security("S04")
-def test_expired_ticket_is_rejected(hasty: APIClient, redis: Redis) -> None:
-    early = issue(hasty)
+def test_expired_ticket_is_rejected(limited: APIClient, redis: Redis) -> None:
+    early = issue(limited)
     until = now(redis) + 2.1
     wait_until(lambda: now(redis) > until)
-    late = issue(hasty)
-    assert status(hasty, early) == 401
-    assert status(hasty, late) == 200
+    late = issue(limited)
+    assert status(limited, early) == 401
+    assert status(limited, late) == 200
 
 
 def now(redis: Redis) -> float:
@@ -72,10 +72,10 @@ def now(redis: Redis) -> float:
 
 
 @pytest.mark.security("S04")
-def test_ticket_opens_no_other_session(owner: APIClient, socket: Sockets) -> None:
+def test_ticket_opens_no_other_session(owner: APIClient, connect: Connect) -> None:
     other = APIClient(owner.url).open_session()
     ticket = issue(owner)
-    assert socket(other, query=f"?ticket={ticket}").close_code() == 4401
+    assert connect(other, query=f"?ticket={ticket}").close_code() == 4401
     assert status(other, ticket) == 401
     assert status(APIClient(owner.url, id="ses_" + "0" * 24), ticket) == 401
     assert status(APIClient(owner.url, id="{0}"), ticket) == 401
@@ -118,15 +118,15 @@ def test_malformed_ticket_is_rejected(owner: APIClient, ticket: str) -> None:
 
 @pytest.mark.security("S03", "S04")
 def test_tickets_are_not_in_redis_or_logs(
-    owner: APIClient, socket: Sockets, redis: Redis, parley: Stack
+    owner: APIClient, connect: Connect, redis: Redis, parley: Stack
 ) -> None:
-    spent, unspent = issue(owner), issue(owner)
-    socket(owner, query=f"?ticket={spent}").wait_until_authenticated()
-    socket(owner, query=f"?token={owner.token}").wait_until_authenticated()
-    kept = b"".join(
+    used, unused = issue(owner), issue(owner)
+    connect(owner, query=f"?ticket={used}").wait_until_authenticated()
+    connect(owner, query=f"?token={owner.token}").wait_until_authenticated()
+    stored = b"".join(
         b"".join(redis.hgetall(key).values())  # type: ignore[arg-type]
         for key in redis.scan_iter(_type="hash")
     )
-    for secret in (spent, unspent, owner.token.partition(".")[2]):
-        assert secret.encode() not in kept
+    for secret in (used, unused, owner.token.partition(".")[2]):
+        assert secret.encode() not in stored
         assert secret not in parley.web().log

@@ -25,17 +25,17 @@ class TutorialClient:
 
     def open_session(self, name: str = "Ada") -> dict[str, Any]:
         """Create a session, as the first page does."""
-        answer = self.request("POST", "/token", name=name)
-        assert answer.status_code == 200, answer.text
-        session: dict[str, Any] = answer.json()
+        response = self.request("POST", "/token", name=name)
+        assert response.status_code == 200, response.text
+        session: dict[str, Any] = response.json()
         self.token = session["token"]
         return session
 
     def refresh(self) -> dict[str, Any]:
         """Get the session, as the chat page does first."""
-        answer = self.request("GET", "/refresh_token", token=self.token)
-        assert answer.status_code == 200, answer.text
-        session: dict[str, Any] = answer.json()
+        response = self.request("GET", "/refresh_token", token=self.token)
+        assert response.status_code == 200, response.text
+        session: dict[str, Any] = response.json()
         return session
 
     def request(self, method: str, path: str, **query: str) -> requests.Response:

@@ -19,7 +19,7 @@ MODEL = ("--record", "--style", "echo")
 
 
 @pytest.fixture(scope="module")
-def echoing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def echo_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Redis, an echoing model, a worker and two web processes."""
     stack = Stack(tmp_path_factory.mktemp("tutorial"), env=ENV, model_options=MODEL)
     try:
@@ -29,8 +29,8 @@ def echoing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def ada(echoing: Stack) -> TutorialClient:
+def ada(echo_stack: Stack) -> TutorialClient:
     """A user with a new session."""
-    user = TutorialClient(echoing.web().url)
+    user = TutorialClient(echo_stack.web().url)
     user.open_session()
     return user

@@ -16,16 +16,16 @@ def text_of(number: int) -> str:
     return f"{number} asks [[latency=1]]"
 
 
-def told(user: TutorialClient, count: int) -> list[str]:
+def wait_for_texts(user: TutorialClient, count: int) -> list[str]:
     """Return the texts of the user's session, once there are `count`."""
 
     def messages() -> list[str] | None:
-        said = [message["msg"] for message in user.refresh()["messages"]]
-        return said if len(said) == count else None
+        texts = [message["msg"] for message in user.refresh()["messages"]]
+        return texts if len(texts) == count else None
 
-    found = wait_until(messages)
-    assert found is not None
-    return found
+    result = wait_until(messages)
+    assert result is not None
+    return result
 
 
 def test_clients_get_their_replies_after_a_worker_is_killed(
@@ -36,23 +36,23 @@ def test_clients_get_their_replies_after_a_worker_is_killed(
     ).start(webs=2)
     users = [TutorialClient(stack.web(number % 2).url) for number in range(CLIENTS)]
     with ExitStack() as sockets:
-        staying = {}
+        open_sockets = {}
         for number, user in enumerate(users):
             user.open_session()
             with ExitStack() as own:
                 socket = own.enter_context(user.connect())
                 socket.send(text_of(number))
-                told(user, 1)
+                wait_for_texts(user, 1)
                 if number < CLIENTS / 2:
-                    staying[number] = socket
+                    open_sockets[number] = socket
                     sockets.push(own.pop_all())
         stack.worker().kill()
         stack.worker(1).start()
-        for number, socket in staying.items():
+        for number, socket in open_sockets.items():
             assert socket.receive()["msg"] == f"Bot: echo: {text_of(number)}"
     for number, user in enumerate(users):
         text = text_of(number)
-        assert told(user, 2) == [f"Human: {text}", f"Bot: echo: {text}"]
+        assert wait_for_texts(user, 2) == [f"Human: {text}", f"Bot: echo: {text}"]
 
 
 def test_reply_arrives_after_a_web_process_is_killed(
@@ -63,7 +63,7 @@ def test_reply_arrives_after_a_web_process_is_killed(
     user.open_session()
     with user.connect() as socket:
         socket.send(text_of(0))
-        told(user, 1)
+        wait_for_texts(user, 1)
         stack.web(0).kill()
         assert socket.close_code() == 1006
     user.url = stack.web(1).url

@@ -15,8 +15,8 @@ def seconds_ago(timestamp: str) -> float:
     return (datetime.now(UTC) - datetime.fromisoformat(f"{timestamp}+00:00")).total_seconds()
 
 
-def test_session_has_the_tutorials_format(echoing: Stack) -> None:
-    session = TutorialClient(echoing.web().url).open_session("Grace")
+def test_session_has_the_tutorials_format(echo_stack: Stack) -> None:
+    session = TutorialClient(echo_stack.web().url).open_session("Grace")
     assert session.keys() == {"token", "name", "messages", "session_start"}
     assert session["name"] == "Grace"
     assert session["messages"] == []
@@ -26,18 +26,18 @@ def test_session_has_the_tutorials_format(echoing: Stack) -> None:
 def test_tutorial_token_works_with_the_api(ada: TutorialClient) -> None:
     session_id = ada.token.partition(".")[0]
     headers = {"Authorization": f"Bearer {ada.token}"}
-    answer = requests.get(f"{ada.url}/sessions/{session_id}", headers=headers, timeout=9)
-    assert answer.json()["name"] == "Ada"
+    response = requests.get(f"{ada.url}/sessions/{session_id}", headers=headers, timeout=9)
+    assert response.json()["name"] == "Ada"
     assert ada.refresh()["token"] == ada.token
 
 
 def test_refreshed_session_contains_speakers(ada: TutorialClient) -> None:
     with ada.connect() as socket:
-        heard = [socket.request("one"), socket.request("two")]
+        received = [socket.request("one"), socket.request("two")]
     session = ada.refresh()
     assert session["name"] == "Ada"
-    said = [message["msg"] for message in session["messages"]]
-    assert said == ["Human: one", f"Bot: {heard[0]}", "Human: two", f"Bot: {heard[1]}"]
+    texts = [message["msg"] for message in session["messages"]]
+    assert texts == ["Human: one", f"Bot: {received[0]}", "Human: two", f"Bot: {received[1]}"]
     assert all(message.keys() == {"id", "msg", "timestamp"} for message in session["messages"])
     assert len({message["id"] for message in session["messages"]}) == 4
     assert all(-1 < seconds_ago(message["timestamp"]) < 60 for message in session["messages"])
@@ -57,35 +57,35 @@ def test_refreshed_session_omits_unfinished_replies(ada: TutorialClient) -> None
 @pytest.mark.parametrize(
     "token", ["", "nonsense", "ses_000000000000000000000000." + "A" * 43, "é", "a/b?c"]
 )
-def test_unknown_token_returns_400(echoing: Stack, token: str) -> None:
-    answer = TutorialClient(echoing.web().url).request("GET", "/refresh_token", token=token)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
+def test_unknown_token_returns_400(echo_stack: Stack, token: str) -> None:
+    response = TutorialClient(echo_stack.web().url).request("GET", "/refresh_token", token=token)
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_request")
 
 
 @pytest.mark.parametrize("query", [{}, {"name": ""}, {"name": "x" * 201}, {"name": "x", "b": "c"}])
-def test_session_requires_only_a_name(echoing: Stack, query: dict[str, str]) -> None:
-    answer = TutorialClient(echoing.web().url).request("POST", "/token", **query)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
+def test_session_requires_only_a_name(echo_stack: Stack, query: dict[str, str]) -> None:
+    response = TutorialClient(echo_stack.web().url).request("POST", "/token", **query)
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_request")
 
 
 def test_tutorials_origin_gets_cors_headers(ada: TutorialClient) -> None:
-    for answer in (
+    for response in (
         ada.request("POST", "/token", name="Ada"),
         ada.request("GET", "/refresh_token", token=ada.token),
         ada.request("GET", "/refresh_token", token="unknown"),
     ):
-        assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+        assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
 
 
 @pytest.mark.security("S04")
-def test_tokens_in_urls_are_not_logged(echoing: Stack, ada: TutorialClient) -> None:
+def test_tokens_in_urls_are_not_logged(echo_stack: Stack, ada: TutorialClient) -> None:
     with ada.connect() as socket:
         socket.request("hello")
     ada.refresh()
     secret = ada.token.partition(".")[2]
     ada.request("GET", "/refresh_token", token=ada.token[:-1])
     ada.request("GET", "/refresh_tokens", token=ada.token)
-    for process in (echoing.web(0), echoing.web(1), echoing.worker(), echoing.redis):
+    for process in (echo_stack.web(0), echo_stack.web(1), echo_stack.worker(), echo_stack.redis):
         assert secret[:-1] not in process.log
 
 

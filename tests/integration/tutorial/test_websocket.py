@@ -16,8 +16,8 @@ ROUNDS = 3
 EVENTS_OF_A_TURN = 10
 
 
-def test_concurrent_clients_get_their_own_replies(echoing: Stack) -> None:
-    users = [TutorialClient(echoing.web(number % 2).url) for number in range(CLIENTS)]
+def test_concurrent_clients_get_their_own_replies(echo_stack: Stack) -> None:
+    users = [TutorialClient(echo_stack.web(number % 2).url) for number in range(CLIENTS)]
     for number, user in enumerate(users):
         user.open_session(f"user {number}")
 
@@ -27,8 +27,8 @@ def test_concurrent_clients_get_their_own_replies(echoing: Stack) -> None:
                 socket.request(f"{number} asks {each} [[latency=0.1]]") for each in range(ROUNDS)
             ]
 
-    heard = run_concurrently([lambda number=number: talk(number) for number in range(CLIENTS)])  # type: ignore[misc]
-    for number, replies in enumerate(heard):
+    received = run_concurrently([lambda number=number: talk(number) for number in range(CLIENTS)])  # type: ignore[misc]
+    for number, replies in enumerate(received):
         expected = [f"echo: {number} asks {each} [[latency=0.1]]" for each in range(ROUNDS)]
         assert replies == expected
 
@@ -37,8 +37,8 @@ def test_concurrent_messages_are_answered_in_order(ada: TutorialClient) -> None:
     with ada.connect() as socket:
         for number in range(5):
             socket.send(f"{number}")
-        heard = [socket.receive()["msg"] for _ in range(5)]
-    assert heard == [f"Bot: echo: {number}" for number in range(5)]
+        received = [socket.receive()["msg"] for _ in range(5)]
+    assert received == [f"Bot: echo: {number}" for number in range(5)]
 
 
 def test_frame_and_history_have_the_same_reply_id(ada: TutorialClient) -> None:
@@ -48,18 +48,18 @@ def test_frame_and_history_have_the_same_reply_id(ada: TutorialClient) -> None:
     assert ada.refresh()["messages"][-1] == frame
 
 
-def test_reconnected_client_gets_the_pending_reply(ada: TutorialClient, echoing: Stack) -> None:
+def test_reconnected_client_gets_the_pending_reply(ada: TutorialClient, echo_stack: Stack) -> None:
     with ada.connect() as socket:
         socket.send("wait for me [[latency=1]]")
         wait_until(lambda: ada.refresh()["messages"])
-    ada.url = echoing.web(1).url
+    ada.url = echo_stack.web(1).url
     ada.refresh()
     with ada.connect() as socket:
         assert socket.receive()["msg"] == "Bot: echo: wait for me [[latency=1]]"
 
 
-def test_reply_is_sent_only_to_its_session(ada: TutorialClient, echoing: Stack) -> None:
-    other = TutorialClient(echoing.web().url)
+def test_reply_is_sent_only_to_its_session(ada: TutorialClient, echo_stack: Stack) -> None:
+    other = TutorialClient(echo_stack.web().url)
     other.open_session("Bob")
     with ada.connect() as first, ada.connect() as second, other.connect() as foreign:
         assert first.request("hello") == "echo: hello"
@@ -123,25 +123,25 @@ def test_foreign_origin_is_rejected(ada: TutorialClient) -> None:
         pass
 
 
-def test_websocket_behind_the_log_misses_no_reply(ada: TutorialClient, echoing: Stack) -> None:
-    fast, slow = echoing.web(0), echoing.web(1)
+def test_websocket_behind_the_log_misses_no_reply(ada: TutorialClient, echo_stack: Stack) -> None:
+    fast, slow = echo_stack.web(0), echo_stack.web(1)
     text = "[[tokens=1000 rate=500]]"
     elsewhere = TutorialClient(fast.url)
     elsewhere.token = ada.token
     ada.url = slow.url
     with ada.connect() as socket, elsewhere.connect() as other:
         # Each receives the replies that end after it was authenticated.
-        wait_until(lambda: followers(echoing, ada) == 2)
+        wait_until(lambda: subscriber_count(echo_stack, ada) == 2)
         socket.request("hello")
         other.receive()
         slow.freeze()
-        heard = [other.request(f"{number} {text}") for number in range(2)]
-        assert oldest_event(echoing, ada) > EVENTS_OF_A_TURN
+        received = [other.request(f"{number} {text}") for number in range(2)]
+        assert oldest_event(echo_stack, ada) > EVENTS_OF_A_TURN
         slow.thaw()
-        assert [socket.receive()["msg"] for _ in range(2)] == [f"Bot: {each}" for each in heard]
+        assert [socket.receive()["msg"] for _ in range(2)] == [f"Bot: {each}" for each in received]
 
 
-def followers(stack: Stack, user: TutorialClient) -> int:
+def subscriber_count(stack: Stack, user: TutorialClient) -> int:
     """Return the number of web processes that are subscribed to the user's session."""
     with Redis.from_url(stack.redis.url, decode_responses=True) as redis:
         channels = redis.pubsub_channels(f"chat:*:events:{user.token.partition('.')[0]}")

@@ -35,10 +35,10 @@ def test_error_codes_are_unique() -> None:
     assert sorted(codes) == sorted(STATUSES)
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(0, 1), (0.2, 1), (1, 1), (1.1, 2), (60, 60)])
-def test_retry_after_is_whole_seconds_and_never_zero(seconds: float, told: int) -> None:
+@pytest.mark.parametrize(("seconds", "header"), [(0, 1), (0.2, 1), (1, 1), (1.1, 2), (60, 60)])
+def test_retry_after_is_whole_seconds_and_never_zero(seconds: float, header: int) -> None:
     response = error_response(errors.RateLimited(retry_after=seconds), RequestFactory().get("/"))
-    assert (response.status_code, response.headers["Retry-After"]) == (429, str(told))
+    assert (response.status_code, response.headers["Retry-After"]) == (429, str(header))
 
 
 @pytest.mark.parametrize("kind", OWN, ids=lambda kind: kind.code)

@@ -12,26 +12,26 @@ UNKNOWN = ["/nope", "/static/nope.js"]
 SITE = ["/", "/admin/"]
 
 
-def passed(path: str) -> bool:
+def reaches_next_middleware(path: str) -> bool:
     """Return whether a request for the path reached the next middleware."""
-    seen: list[str] = []
+    paths: list[str] = []
 
     def get_response(request: HttpRequest) -> HttpResponse:
-        seen.append(request.path)
+        paths.append(request.path)
         return HttpResponse()
 
     APIMiddleware(get_response)(RequestFactory().get(path, headers={"Host": "localhost"}))
-    return bool(seen)
+    return bool(paths)
 
 
 @pytest.mark.parametrize("path", [*API, *UNKNOWN])
 def test_api_and_unknown_paths_skip_other_middleware(path: str) -> None:
-    assert not passed(path)
+    assert not reaches_next_middleware(path)
 
 
 @pytest.mark.parametrize("path", SITE)
 def test_site_paths_use_all_middleware(path: str) -> None:
-    assert passed(path)
+    assert reaches_next_middleware(path)
 
 
 def test_api_middleware_is_first() -> None:

@@ -56,11 +56,11 @@ def test_final_event_is_named_after_the_status() -> None:
 
 def test_commands_and_responses_are_documented() -> None:
     source = Path(commands.__file__).read_text()
-    answers = set(re.findall(r"""b'"type":"([a-z.]+)""", source))
-    assert answers == {"message.accepted", "cancel.accepted", "pong", "error"}
+    responses = set(re.findall(r"""b'"type":"([a-z.]+)""", source))
+    assert responses == {"message.accepted", "cancel.accepted", "pong", "error"}
     for kind in {"auth", *commands.HANDLERS}:
         assert f'"type": "{kind}"' in FOLLOWING
-    for kind in answers:
+    for kind in responses:
         assert f"`{kind}`" in FOLLOWING or f'"type": "{kind}"' in FOLLOWING
 
 
@@ -77,8 +77,8 @@ def test_exactly_the_existing_close_codes_are_documented() -> None:
         1007,
         1009,
     }
-    told_of = re.findall(r"^\| (\d{4}) \|", FOLLOWING, re.MULTILINE)
-    assert set(map(int, told_of)) == codes
+    documented_codes = re.findall(r"^\| (\d{4}) \|", FOLLOWING, re.MULTILINE)
+    assert set(map(int, documented_codes)) == codes
 
 
 def test_private_close_codes_contain_the_http_status() -> None:

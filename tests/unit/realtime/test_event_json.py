@@ -26,8 +26,8 @@ SNAPSHOT = Snapshot(
 
 
 def test_stored_events_are_unchanged() -> None:
-    stretch = EventBatch(first_seq=7, latest_seq=8, events=[EVENT, EVENT], size=1)
-    assert list(serialize_events(stretch)) == [(7, EVENT), (8, EVENT)]
+    batch = EventBatch(first_seq=7, latest_seq=8, events=[EVENT, EVENT], size=1)
+    assert list(serialize_events(batch)) == [(7, EVENT), (8, EVENT)]
 
 
 def test_gap_is_followed_by_a_snapshot() -> None:
@@ -41,14 +41,14 @@ def test_gap_is_followed_by_a_snapshot() -> None:
         "earliest": 6,
         "latest": 9,
     }
-    shown = orjson.loads(snapshot[1])
-    assert (snapshot[0], shown["type"], shown["seq"], shown["name"]) == (
+    body = orjson.loads(snapshot[1])
+    assert (snapshot[0], body["type"], body["seq"], body["name"]) == (
         9,
         "snapshot",
         9,
         'A "name"',
     )
-    assert shown["messages"] == [{"id": "msg_1"}]
+    assert body["messages"] == [{"id": "msg_1"}]
 
 
 def test_event_is_one_data_line() -> None:
