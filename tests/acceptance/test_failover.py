@@ -80,7 +80,7 @@ def test_followers_hear_of_everything_through_a_sentinel(scene: Callable[..., Sc
     here = scene(replicas=1)
     Pair(here).start()
     here.start_others(webs=2)
-    assert run_client(here, 0, replies=3, cuts=10).events > 3
+    assert run_client(here, 0, replies=3, disconnects=10).events > 3
 
 
 @pytest.mark.slow
@@ -93,7 +93,7 @@ def test_followers_hear_of_everything_after_a_failover(scene: Callable[..., Scen
     before.reply_in(before.post("Hello"), "completed")
     pair.fail_over()
     pair.come_back()
-    assert run_client(here, 1, replies=3, cuts=10).events > 3
+    assert run_client(here, 1, replies=3, disconnects=10).events > 3
 
 
 @pytest.mark.slow

@@ -22,9 +22,9 @@ def test_fifty_messages_of_a_web_killed_before_it_could_publish_are_answered_wit
     scene: Callable[..., Scene],
 ) -> None:
     here = scene(web_threads=64)
-    wire = here.proxy(here.stack.redis.url)
-    wire.pause()
-    here.reroute(here.web, BROKER_URL=wire.url, CHAT_PUBLISH_TIMEOUT="60")
+    connection = here.proxy(here.stack.redis.url)
+    connection.pause()
+    here.reroute(here.web, BROKER_URL=connection.url, CHAT_PUBLISH_TIMEOUT="60")
     here.start()
     clients = here.clients(50)
 
@@ -35,7 +35,7 @@ def test_fifty_messages_of_a_web_killed_before_it_could_publish_are_answered_wit
     posts = [future.result() for future in futures]
     assert {post.answer.status for post in posts} == {NO_ANSWER}
     assert here.redis.llen("chat") == 0
-    wire.refuse_connections()
+    connection.refuse_connections()
 
     here.rest()
     assert len(here.calls()) == 50

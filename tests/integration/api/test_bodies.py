@@ -90,14 +90,14 @@ def test_too_large_body_is_rejected_before_any_redis_call(
 
 @pytest.mark.security("S11")
 def test_large_content_length_is_rejected_before_the_body(owner: APIClient) -> None:
-    with RawConnection(owner.url) as wire:
-        wire.send_headers(
+    with RawConnection(owner.url) as connection:
+        connection.send_headers(
             "POST /messages HTTP/1.1",
             Authorization=f"Bearer {owner.token}",
             Content_Type="application/json",
             Content_Length=str(10**12),
         )
-        response = wire.read_response()
+        response = connection.read_response()
     assert response.startswith(b"HTTP/1.1 413 ")
     assert b'"body_too_large"' in response
 
@@ -105,8 +105,8 @@ def test_large_content_length_is_rejected_before_the_body(owner: APIClient) -> N
 @pytest.mark.security("S11")
 def test_endless_chunked_body_is_rejected(owner: APIClient) -> None:
     """The sizes in the chunks do not matter."""
-    with RawConnection(owner.url) as wire:
-        wire.send_headers(
+    with RawConnection(owner.url) as connection:
+        connection.send_headers(
             "POST /messages HTTP/1.1",
             Authorization=f"Bearer {owner.token}",
             Content_Type="application/json",
@@ -114,8 +114,8 @@ def test_endless_chunked_body_is_rejected(owner: APIClient) -> None:
         )
         with suppress(ConnectionError):  # the server closes it
             for _ in range(200):
-                wire.send(b"8000\r\n", b"x" * 0x8000, b"\r\n")
-        response = wire.read_response()
+                connection.send(b"8000\r\n", b"x" * 0x8000, b"\r\n")
+        response = connection.read_response()
     assert response.startswith(b"HTTP/1.1 413 ")
 
 
@@ -128,15 +128,15 @@ def test_chunked_body_is_accepted(owner: APIClient) -> None:
 @pytest.mark.security("S11")
 def test_content_length_with_chunked_encoding_is_rejected(owner: APIClient) -> None:
     """Otherwise a request could be smuggled past a proxy that ignores one of the headers."""
-    with RawConnection(owner.url) as wire:
-        wire.send_headers(
+    with RawConnection(owner.url) as connection:
+        connection.send_headers(
             "POST /messages HTTP/1.1",
             Content_Type="application/json",
             Content_Length="4",
             Transfer_Encoding="chunked",
         )
-        wire.send(b"0\r\n\r\nGET /live HTTP/1.1\r\n\r\n")
-        assert wire.read_response().startswith(b"HTTP/1.1 400 ")
+        connection.send(b"0\r\n\r\nGET /live HTTP/1.1\r\n\r\n")
+        assert connection.read_response().startswith(b"HTTP/1.1 400 ")
 
 
 @pytest.mark.security("S26")
@@ -145,31 +145,31 @@ def test_missing_body_times_out_and_closes_the_connection(
 ) -> None:
     api = api_with(CHAT_REQUEST_TIMEOUT="0.3")
     owner = api.open_session()
-    with RawConnection(api.url) as wire:
-        wire.send_headers(
+    with RawConnection(api.url) as connection:
+        connection.send_headers(
             "POST /messages HTTP/1.1",
             Authorization=f"Bearer {owner.token}",
             Content_Type="application/json",
             Content_Length="100",
         )
-        wire.send(b'{"content":')
-        response = wire.read_response()
+        connection.send(b'{"content":')
+        response = connection.read_response()
         assert response.startswith(b"HTTP/1.1 408 ")
         assert b'"request_timeout"' in response
-        assert wire.is_closed_within(5)
+        assert connection.is_closed_within(5)
 
 
 @pytest.mark.security("S26")
 def test_missing_bodies_block_no_thread(owner: APIClient) -> None:
     """There are more of them than threads."""
-    wires = [RawConnection(owner.url) for _ in range(30)]
-    for wire in wires:
-        wire.send_headers(
+    connections = [RawConnection(owner.url) for _ in range(30)]
+    for connection in connections:
+        connection.send_headers(
             "POST /sessions HTTP/1.1", Content_Type="application/json", Content_Length="9"
         )
     assert owner.post_message("not held up")
-    for wire in wires:
-        wire.__exit__()
+    for connection in connections:
+        connection.__exit__()
 
 
 @pytest.mark.security("S12")

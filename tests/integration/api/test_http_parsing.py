@@ -68,9 +68,9 @@ def parse_response(response: bytes) -> requests.Response:
     return parsed
 
 
-def read_error(wire: RawConnection) -> tuple[int, str]:
+def read_error(connection: RawConnection) -> tuple[int, str]:
     """Return the status and code of an error, and check its headers."""
-    response = parse_response(wire.read_response())
+    response = parse_response(connection.read_response())
     assert response.headers["Content-Type"] == "application/json"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.headers["Referrer-Policy"] == "no-referrer"
@@ -93,15 +93,15 @@ def test_unsupported_upgrade_is_ignored(api: APIClient) -> None:
         b"HTTP2-Settings\r\n"
     )
     opening = b"POST /sessions HTTP/1.1\r\n" + headers + b"Content-Type: application/json\r\n"
-    with RawConnection(api.url) as wire:
-        wire.send(
+    with RawConnection(api.url) as connection:
+        connection.send(
             opening + b'Content-Length: 14\r\n\r\n{"name":"one"}',
             opening
             + b'Transfer-Encoding: chunked\r\n\r\n8\r\n{"name":\r\n6\r\n"two"}\r\n0\r\n\r\n',
             (b"GET /live HTTP/1.1\r\n" + headers + b"\r\n") * 20,
             HEAD + b"Connection: close\r\n\r\n",
         )
-        came = b"".join(iter(wire.read_response, b""))
+        came = b"".join(iter(connection.read_response, b""))
     assert came.count(b"HTTP/1.1 200 ") == 21
     assert came.count(b"HTTP/1.1 201 ") == 2
     assert [name in came for name in (b'"name":"one"', b'"name":"two"')] == [True, True]
@@ -112,24 +112,26 @@ def test_incomplete_headers_time_out(short_timeout: APIClient) -> None:
     first = [b"", b"GE", HEAD, HEAD + b"X-Slow: ", b"\r\n"]
     further = [HEAD + b"\r\n" + begun for begun in (b"", b"GET", b"\r\n", HEAD)]
     with ExitStack() as stack:
-        wires = [stack.enter_context(RawConnection(short_timeout.url)) for _ in (*first, *further)]
-        for wire, begun in zip(wires, (*first, *further), strict=True):
-            wire.send(begun)
-        for wire in wires:
-            assert wire.is_closed_within(20)
+        connections = [
+            stack.enter_context(RawConnection(short_timeout.url)) for _ in (*first, *further)
+        ]
+        for connection, begun in zip(connections, (*first, *further), strict=True):
+            connection.send(begun)
+        for connection in connections:
+            assert connection.is_closed_within(20)
 
 
 @pytest.mark.security("S26")
 def test_slowly_sent_headers_time_out(short_timeout: APIClient) -> None:
-    def is_closed(wire: RawConnection) -> bool:
+    def is_closed(connection: RawConnection) -> bool:
         with suppress(ConnectionError):
-            wire.send(b"X-Slow: 1\r\n")
-            return wire.is_closed_within(0.05)
+            connection.send(b"X-Slow: 1\r\n")
+            return connection.is_closed_within(0.05)
         return True
 
-    with RawConnection(short_timeout.url) as wire:
-        wire.send(HEAD)
-        wait_until(lambda: is_closed(wire), within=20)
+    with RawConnection(short_timeout.url) as connection:
+        connection.send(HEAD)
+        wait_until(lambda: is_closed(connection), within=20)
 
 
 @pytest.mark.security("S26")
@@ -144,21 +146,21 @@ def test_long_poll_may_exceed_the_request_timeout(short_timeout: APIClient) -> N
 @pytest.mark.security("S11", "S26")
 def test_too_large_headers_are_rejected(api: APIClient) -> None:
     for head in (b"GET /%b" % (b"x" * 500_000), HEAD + b"X-Many: " + b"x" * 70_000):
-        with RawConnection(api.url) as wire:
-            wire.send(head)
-            assert read_error(wire) == (431, "headers_too_large")
-            assert wire.is_closed_within(20)
-    with RawConnection(api.url) as wire:
-        wire.send(HEAD, b"X-Many: ", b"x" * 30_000, b"\r\n\r\n")
-        assert wire.read_response().startswith(b"HTTP/1.1 200 ")
+        with RawConnection(api.url) as connection:
+            connection.send(head)
+            assert read_error(connection) == (431, "headers_too_large")
+            assert connection.is_closed_within(20)
+    with RawConnection(api.url) as connection:
+        connection.send(HEAD, b"X-Many: ", b"x" * 30_000, b"\r\n\r\n")
+        assert connection.read_response().startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.security("S11")
 @pytest.mark.parametrize("more", [b"X: " + b"x" * 9_000 + b"\r\n", b"X: 1\r\n" * 200])
 def test_handshake_headers_have_a_lower_limit(api: APIClient, more: bytes) -> None:
-    with RawConnection(api.url) as wire:
-        wire.send(b"GET / HTTP/1.1\r\n", UPGRADE, KEY, VERSION, more, b"\r\n")
-        assert read_error(wire) == (431, "headers_too_large")
+    with RawConnection(api.url) as connection:
+        connection.send(b"GET / HTTP/1.1\r\n", UPGRADE, KEY, VERSION, more, b"\r\n")
+        assert read_error(connection) == (431, "headers_too_large")
 
 
 @pytest.mark.security("S11", "S22")
@@ -167,33 +169,34 @@ def test_trailer_is_not_treated_as_headers(api_with: Callable[..., APIClient]) -
     api = api_with(CHAT_TRUSTED_PROXIES="1", CHAT_SESSIONS_BURST="1", CHAT_SESSIONS_PER_MINUTE="1")
     statuses = []
     for number in range(3):
-        with RawConnection(api.url) as wire:
+        with RawConnection(api.url) as connection:
             head = (
-                f"POST /sessions HTTP/1.1\r\nHost: {wire.host}\r\nX-Forwarded-For: 1.1.1.1\r\n"
+                f"POST /sessions HTTP/1.1\r\nHost: {connection.host}\r\n"
+                "X-Forwarded-For: 1.1.1.1\r\n"
                 "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
             )
             trailer = f"X-Forwarded-For: 9.9.9.{number}\r\nAuthorization: Bearer x\r\n\r\n"
-            wire.send(head.encode(), b"2\r\n{}\r\n0\r\n", trailer.encode())
-            statuses.append(wire.read_response()[9:12])
+            connection.send(head.encode(), b"2\r\n{}\r\n0\r\n", trailer.encode())
+            statuses.append(connection.read_response()[9:12])
     assert statuses == [b"201", b"429", b"429"]
 
 
 @pytest.mark.security("S09", "S35")
 @pytest.mark.parametrize("name", MALFORMED)
 def test_malformed_http_returns_json_error(api: APIClient, name: str) -> None:
-    with RawConnection(api.url) as wire:
-        wire.send(MALFORMED[name])
-        assert read_error(wire) == (400, "invalid_request")
-        assert wire.is_closed_within(20)
+    with RawConnection(api.url) as connection:
+        connection.send(MALFORMED[name])
+        assert read_error(connection) == (400, "invalid_request")
+        assert connection.is_closed_within(20)
 
 
 @pytest.mark.security("S09", "S35")
 def test_malformed_http_is_rejected_on_a_used_connection(api: APIClient) -> None:
-    with RawConnection(api.url) as wire:
-        wire.send(HEAD, b"\r\n")
-        assert wire.read_response().startswith(b"HTTP/1.1 200 ")
-        wire.send(b"nonsense\r\n\r\n")
-        assert read_error(wire) == (400, "invalid_request")
+    with RawConnection(api.url) as connection:
+        connection.send(HEAD, b"\r\n")
+        assert connection.read_response().startswith(b"HTTP/1.1 200 ")
+        connection.send(b"nonsense\r\n\r\n")
+        assert read_error(connection) == (400, "invalid_request")
 
 
 @pytest.mark.security("S09", "S11")
@@ -210,15 +213,15 @@ def test_malformed_http_is_rejected_on_a_used_connection(api: APIClient) -> None
 def test_malformed_http_keeps_the_previous_response(owner: APIClient, further: bytes) -> None:
     """Two responses to one request would shift all later ones on a proxy's connection."""
     waits = f"GET {owner.path}?after={owner.get_session()['seq']}&wait=0.3 HTTP/1.1"
-    with RawConnection(owner.url) as wire:
-        wire.send_headers(waits, Authorization=f"Bearer {owner.token}")
-        wire.send(further)
-        response = parse_response(wire.read_response())
+    with RawConnection(owner.url) as connection:
+        connection.send_headers(waits, Authorization=f"Bearer {owner.token}")
+        connection.send(further)
+        response = parse_response(connection.read_response())
         assert response.status_code == 200
         assert response.json()["id"] == owner.id
         with suppress(ConnectionError):
-            assert wire.read_response() == b""
-        assert wire.is_closed_within(20)
+            assert connection.read_response() == b""
+        assert connection.is_closed_within(20)
 
 
 @pytest.mark.security("S26")
@@ -226,8 +229,8 @@ def test_excessive_pipelining_closes_the_connection(
     api: APIClient,
 ) -> None:
     """Each queued request takes memory, and one read receives 250 kB of them."""
-    with RawConnection(api.url) as wire:
-        wire.send(6000 * (HEAD + b"\r\n"))
-        came = b"".join(iter(wire.read_response, b""))
+    with RawConnection(api.url) as connection:
+        connection.send(6000 * (HEAD + b"\r\n"))
+        came = b"".join(iter(connection.read_response, b""))
     assert 20 < came.count(b"HTTP/1.1 200 ") < 100
     assert came.count(b"HTTP/1.1 ") == came.count(b"HTTP/1.1 200 ")

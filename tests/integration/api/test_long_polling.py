@@ -136,8 +136,8 @@ def test_polls_of_one_session_share_a_channel(owner: APIClient, redis: Redis) ->
 
 
 def test_disconnect_ends_the_subscription(owner: APIClient, redis: Redis) -> None:
-    with RawConnection(owner.url) as wire:
-        wire.send_headers(
+    with RawConnection(owner.url) as connection:
+        connection.send_headers(
             f"GET {owner.path}?after=0&wait=30 HTTP/1.1", Authorization=f"Bearer {owner.token}"
         )
         wait_until(lambda: channel_count(redis) == 1)
@@ -151,9 +151,9 @@ def test_hundred_polls_use_no_thread_and_one_connection(
     owners[0].get_session(after=0, wait=0.1)
     tasks = Path(f"/proc/{parley.web().pid}/task")
     threads = len(list(tasks.iterdir()))
-    wires = [RawConnection(owner.url) for _ in owners]
-    for wire, each in zip(wires, owners, strict=True):
-        wire.send_headers(
+    connections = [RawConnection(owner.url) for _ in owners]
+    for connection, each in zip(connections, owners, strict=True):
+        connection.send_headers(
             f"GET {each.path}?after=0&wait=30 HTTP/1.1", Authorization=f"Bearer {each.token}"
         )
     wait_until(lambda: channel_count(redis) == 100)
@@ -162,9 +162,11 @@ def test_hundred_polls_use_no_thread_and_one_connection(
     assert len(redis.client_list(_type="pubsub")) == 1
     for each in owners:
         each.post_message("hello")
-    assert all(wire.read_response().startswith(b"HTTP/1.1 200 ") for wire in wires)
-    for wire in wires:
-        wire.__exit__()
+    assert all(
+        connection.read_response().startswith(b"HTTP/1.1 200 ") for connection in connections
+    )
+    for connection in connections:
+        connection.__exit__()
 
 
 def test_poll_survives_a_redis_restart(build_stack: Callable[..., Stack]) -> None:
@@ -198,11 +200,11 @@ def test_poll_does_not_delay_a_shutdown(build_stack: Callable[..., Stack]) -> No
     stopped = threading.Event()
 
     def poll() -> None:
-        with RawConnection(owner.url) as wire:
-            wire.send_headers(
+        with RawConnection(owner.url) as connection:
+            connection.send_headers(
                 f"GET {owner.path}?after=0&wait=30 HTTP/1.1", Authorization=f"Bearer {owner.token}"
             )
-            wire.is_closed_within(20)
+            connection.is_closed_within(20)
         stopped.set()
 
     threading.Thread(target=poll, daemon=True).start()

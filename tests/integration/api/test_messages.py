@@ -16,8 +16,8 @@ def test_message_is_accepted_with_202(owner: APIClient) -> None:
     assert (body["reply"]["role"], body["reply"]["status"]) == ("assistant", "queued")
     assert body["reply"]["reply_to"] == body["message"]["id"]
     assert body["queue_position"] == 0
-    page = owner.get(response.headers["Location"])
-    assert (page.status_code, page.json()["id"]) == (200, "msg_2")
+    reply = owner.get(response.headers["Location"])
+    assert (reply.status_code, reply.json()["id"]) == (200, "msg_2")
 
 
 def test_session_is_taken_from_path_body_or_token(owner: APIClient, api: APIClient) -> None:
@@ -77,25 +77,25 @@ def test_history_is_paginated(owner: APIClient) -> None:
         owner.post_message(f"question {number}")
         complete_turn(owner.id, f"answer {number}")
 
-    def page(**query: object) -> tuple[list[str], bool]:
+    def read_page(**query: object) -> tuple[list[str], bool]:
         page = owner.get(f"{owner.path}/messages", params=query).json()
         ids = [message["id"] for message in page["data"]]
         assert (page["first_id"], page["last_id"]) == (ids[0], ids[-1]) if ids else (None, None)
         return ids, page["has_more"]
 
-    assert page(limit=3) == (["msg_1", "msg_2", "msg_3"], True)
-    assert page(limit=3, after="msg_3") == (["msg_4", "msg_5", "msg_6"], True)
-    assert page(limit=3, order="desc") == (["msg_10", "msg_9", "msg_8"], True)
-    assert page(limit=2, before="msg_3") == (["msg_1", "msg_2"], False)
-    assert page(limit=2, before="msg_3", order="desc") == (["msg_2", "msg_1"], False)
-    assert page(limit=2, before="msg_900") == (["msg_9", "msg_10"], True)
-    assert page(after="msg_10") == ([], False)
+    assert read_page(limit=3) == (["msg_1", "msg_2", "msg_3"], True)
+    assert read_page(limit=3, after="msg_3") == (["msg_4", "msg_5", "msg_6"], True)
+    assert read_page(limit=3, order="desc") == (["msg_10", "msg_9", "msg_8"], True)
+    assert read_page(limit=2, before="msg_3") == (["msg_1", "msg_2"], False)
+    assert read_page(limit=2, before="msg_3", order="desc") == (["msg_2", "msg_1"], False)
+    assert read_page(limit=2, before="msg_900") == (["msg_9", "msg_10"], True)
+    assert read_page(after="msg_10") == ([], False)
 
 
 def test_unknown_message_is_not_found(owner: APIClient) -> None:
     for path in ("msg_1", "msg_0", "1", "msg_99999999999999999999"):
-        page = owner.get(f"{owner.path}/messages/{path}")
-        assert status_and_code(page) == (404, "message_not_found")
+        response = owner.get(f"{owner.path}/messages/{path}")
+        assert status_and_code(response) == (404, "message_not_found")
         cancelled = owner.post(f"{owner.path}/messages/{path}/cancel")
         assert status_and_code(cancelled) == (404, "message_not_found")
 

@@ -162,13 +162,13 @@ def alerts() -> list[dict[str, Any]]:
 
 def labels_by_name(api: APIClient) -> dict[str, set[str]]:
     """Return the labels of every metric by its name."""
-    samples: dict[str, set[str]] = {}
+    labels: dict[str, set[str]] = {}
     for family in families(api).values():
         ends = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
         for end in ends.get(family.type, [""]):
             samples = [each for each in family.samples if each.name == family.name + end]
-            samples[family.name + end] = {name for each in samples for name in each.labels}
-    return samples
+            labels[family.name + end] = {name for each in samples for name in each.labels}
+    return labels
 
 
 def test_dashboard_and_alerts_use_existing_metrics(api: APIClient, owner: APIClient) -> None:

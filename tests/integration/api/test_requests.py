@@ -220,13 +220,13 @@ def test_header_with_underscore_is_ignored(api_with: Callable[..., APIClient]) -
     """Otherwise it would be taken for the proxy's header."""
     api = api_with(CHAT_TRUSTED_PROXIES="1", CHAT_SESSIONS_BURST="1", CHAT_SESSIONS_PER_MINUTE="1")
     api.open_session()
-    with RawConnection(api.url) as wire:
-        wire.send_headers("POST /sessions HTTP/1.1", X_Forwarded_For="9.9.9.9")
-        assert wire.read_response().startswith(b"HTTP/1.1 201 ")
-    with RawConnection(api.url) as wire:
-        wire.send(b"POST /sessions HTTP/1.1\r\nX_Forwarded_For: 8.8.8.8\r\n")
-        wire.send(f"Host: {wire.host}\r\n\r\n".encode())
-        assert wire.read_response().startswith(b"HTTP/1.1 429 ")
+    with RawConnection(api.url) as connection:
+        connection.send_headers("POST /sessions HTTP/1.1", X_Forwarded_For="9.9.9.9")
+        assert connection.read_response().startswith(b"HTTP/1.1 201 ")
+    with RawConnection(api.url) as connection:
+        connection.send(b"POST /sessions HTTP/1.1\r\nX_Forwarded_For: 8.8.8.8\r\n")
+        connection.send(f"Host: {connection.host}\r\n\r\n".encode())
+        assert connection.read_response().startswith(b"HTTP/1.1 429 ")
 
 
 @pytest.mark.security("S09", "S17")
@@ -249,7 +249,7 @@ def test_header_with_underscore_is_ignored(api_with: Callable[..., APIClient]) -
 )
 def test_malformed_bytes_cause_no_exception(parley: Stack, api: APIClient, line: bytes) -> None:
     logged = len(parley.web().log)
-    with RawConnection(api.url) as wire:
-        wire.send(line, b"\r\nHost: ", wire.host.encode(), b"\r\n\r\n")
-        assert wire.read_response()[9:10] in {b"2", b"4"}
+    with RawConnection(api.url) as connection:
+        connection.send(line, b"\r\nHost: ", connection.host.encode(), b"\r\n\r\n")
+        assert connection.read_response()[9:10] in {b"2", b"4"}
     assert "Traceback" not in parley.web().log[logged:]
