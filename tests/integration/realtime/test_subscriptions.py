@@ -79,12 +79,12 @@ def post(caller: Caller, content: str = "hello") -> None:
 
 async def seqs(subscriber: Subscriber, last: int) -> list[int]:
     """Return the seqs of all events up to `last`."""
-    found: list[int] = []
-    while not found or found[-1] < last:
+    received: list[int] = []
+    while not received or received[-1] < last:
         batch = await subscriber.next(TIMEOUT)
         assert batch, "nothing came"
-        found += range(batch.first_seq, batch.last_seq + 1)
-    return found
+        received += range(batch.first_seq, batch.last_seq + 1)
+    return received
 
 
 def test_subscriber_gets_logged_and_new_events(redis: Redis) -> None:
@@ -557,20 +557,20 @@ def test_long_poll_during_rollback_gets_everything(redis: Redis) -> None:
             )
             restore()
             post(caller, "another")
-            found = await waiting
+            session = await waiting
         finally:
             session_events.close_all()
-        assert found is not None
-        assert (found.seq, len(found.messages)) == (2, 4)
+        assert session is not None
+        assert (session.seq, len(session.messages)) == (2, 4)
 
     run(test)
 
 
 async def next_span(events: AsyncIterator[EventBatch | Gap | None]) -> tuple[int, int]:
     """Return the first and last seq of the next batch."""
-    found = await anext(events)
-    assert isinstance(found, EventBatch)
-    return found.first_seq, found.last_seq
+    batch = await anext(events)
+    assert isinstance(batch, EventBatch)
+    return batch.first_seq, batch.last_seq
 
 
 @pytest.mark.security("S05")
@@ -593,9 +593,9 @@ async def collect(
     events: AsyncIterator[EventBatch | Gap | None], batches: list[EventBatch]
 ) -> None:
     """Collect batches until the session is gone."""
-    async for found in events:
-        assert isinstance(found, EventBatch)
-        batches.append(found)
+    async for batch in events:
+        assert isinstance(batch, EventBatch)
+        batches.append(batch)
 
 
 def test_subscribers_survive_a_redis_outage(parley: Stack, settings: Settings) -> None:

@@ -55,7 +55,7 @@ def test_django_and_drf_exceptions_are_converted() -> None:
         handle(exception, context)
         for exception in (Http404(), MethodNotAllowed("PUT"), ValidationError({"a": {"b": ["no"]}}))
     ]
-    assert [found and found.status_code for found in statuses] == [404, 405, 400]
+    assert [response and response.status_code for response in statuses] == [404, 405, 400]
     assert statuses[-1] is not None
     assert b'"param":"a.b"' in statuses[-1].content
     assert handle(ZeroDivisionError(), context) is None

@@ -12,10 +12,10 @@ def test_etag_matches_only_the_same_query() -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["", "*", '"7"', "7-3-50", 'W/"7-3"', '"-7-3-50"', 'W/"' + "9" * 30 + '-3-50"']
+    "value", ["", "*", '"7"', "7-3-50", 'W/"7-3"', '"-7-3-50"', 'W/"' + "9" * 30 + '-3-50"']
 )
-def test_foreign_etag_is_ignored(given: str) -> None:
-    assert headers.known_seq({"HTTP_IF_NONE_MATCH": given}, 3, 50) == -1
+def test_foreign_etag_is_ignored(value: str) -> None:
+    assert headers.known_seq({"HTTP_IF_NONE_MATCH": value}, 3, 50) == -1
 
 
 def test_etag_is_found_among_several() -> None:

@@ -31,11 +31,11 @@ SESSION = Snapshot(
 
 
 def test_session_json_contains_stored_json() -> None:
-    found = orjson.loads(renderers.render_session(SESSION))
-    assert found["messages"] == [orjson.loads(MESSAGE)] * 2
-    assert (found["name"], found["metadata"]) == ('N "q"', {"a": "100%"})
-    assert (found["created_at"], found["expires_at"]) == (1.0, 1795226921.057)
-    assert (found["seq"], found["has_more"], found["status"]) == (4, True, "idle")
+    body = orjson.loads(renderers.render_session(SESSION))
+    assert body["messages"] == [orjson.loads(MESSAGE)] * 2
+    assert (body["name"], body["metadata"]) == ('N "q"', {"a": "100%"})
+    assert (body["created_at"], body["expires_at"]) == (1.0, 1795226921.057)
+    assert (body["seq"], body["has_more"], body["status"]) == (4, True, "idle")
 
 
 @pytest.mark.parametrize(
@@ -49,13 +49,13 @@ def test_session_json_contains_stored_json() -> None:
 def test_next_poll_depends_on_the_status(
     changes: dict[str, Any], status: str, seconds: float
 ) -> None:
-    found = orjson.loads(renderers.render_session(dataclasses.replace(SESSION, **changes)))
-    assert (found["status"], found["next_poll"]) == (status, seconds)
+    body = orjson.loads(renderers.render_session(dataclasses.replace(SESSION, **changes)))
+    assert (body["status"], body["next_poll"]) == (status, seconds)
 
 
 def test_new_session_json_has_a_token() -> None:
-    found = orjson.loads(renderers.render_new_session("ses_1.secret", SESSION))
-    assert found == orjson.loads(renderers.render_session(SESSION)) | {"token": "ses_1.secret"}
+    body = orjson.loads(renderers.render_new_session("ses_1.secret", SESSION))
+    assert body == orjson.loads(renderers.render_session(SESSION)) | {"token": "ses_1.secret"}
 
 
 def test_message_id_is_not_taken_from_the_text() -> None:
@@ -63,13 +63,13 @@ def test_message_id_is_not_taken_from_the_text() -> None:
 
 
 def test_page_contains_first_and_last_id() -> None:
-    found = orjson.loads(renderers.render_page(Page(messages=[MESSAGE], has_more=False)))
-    assert (found["first_id"], found["last_id"], found["has_more"]) == ("msg_3", "msg_3", False)
+    body = orjson.loads(renderers.render_page(Page(messages=[MESSAGE], has_more=False)))
+    assert (body["first_id"], body["last_id"], body["has_more"]) == ("msg_3", "msg_3", False)
     empty = orjson.loads(renderers.render_page(Page(messages=[], has_more=False)))
     assert empty == {"data": [], "first_id": None, "last_id": None, "has_more": False}
 
 
 def test_accepted_turn_contains_both_messages() -> None:
     turn = Accepted(message=b"null", reply=MESSAGE, queue_position=2, needs_wake=True)
-    found = orjson.loads(renderers.render_accepted(turn))
-    assert (found["message"], found["reply"]["id"], found["queue_position"]) == (None, "msg_3", 2)
+    body = orjson.loads(renderers.render_accepted(turn))
+    assert (body["message"], body["reply"]["id"], body["queue_position"]) == (None, "msg_3", 2)

@@ -24,7 +24,7 @@ from project.settings import BASE_DIR
 EVENTS = (BASE_DIR / "docs" / "events.md").read_text()
 FOLLOWING = (BASE_DIR / "docs" / "subscriptions.md").read_text()
 TYPE = re.compile(r"'((?:message|session)\.[a-z]*)'")
-ENDINGS = {f"message.{status}" for status in Status if status.is_terminal}
+TERMINAL_EVENTS = {f"message.{status}" for status in Status if status.is_terminal}
 
 
 def sources() -> str:
@@ -33,9 +33,9 @@ def sources() -> str:
 
 def events_of_the_scripts() -> set[str]:
     """Return all event types that the scripts log or publish."""
-    found = set(TYPE.findall(sources()))
-    found.discard("message.")  # followed by a status
-    return found | ENDINGS
+    event_types = set(TYPE.findall(sources()))
+    event_types.discard("message.")  # followed by a status
+    return event_types | TERMINAL_EVENTS
 
 
 def documented(page: str) -> set[str]:
