@@ -1,26 +1,25 @@
-"""The rows of the table of faults: a scene for each, and an audit after each."""
+"""Deployments for the tests, and an audit after each test."""
 
 from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
-from tests.acceptance.scene import KNOBS, MODEL, Scene
-from tests.acceptance.usual import Usual
+from tests.acceptance.deployment import MODEL_OPTIONS, SETTINGS, Deployment
+from tests.acceptance.shared_deployment import SharedDeployment
 from tests.harness.stack import Stack
 
-SCENES = pytest.StashKey[list[Scene]]()
-"""Those of one row, for the audit."""
-TOLD = pytest.StashKey[list[str]]()
-"""What the soak has to tell."""
+# The deployments of a test, for its audit.
+DEPLOYMENTS = pytest.StashKey[list[Deployment]]()
+# Lines that the soak prints after all tests.
+REPORT = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin with nothing to tell."""
-    config.stash[TOLD] = []
+    config.stash[REPORT] = []
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with the soak, which takes longest; leave the slow rows to `make faults`."""
+    """Run the soak first, because it takes longest; leave slow fault tests to `make faults`."""
     items.sort(key=lambda item: item.path.parent.name != "soak")
     if "fault" in config.option.markexpr:
         return
@@ -31,83 +30,88 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """Audit as part of the test, so that what it finds is the test's failure."""
+    """Audit as part of the test, so that the test fails if the audit does."""
     result = yield
-    for scene in item.stash.get(SCENES, []):
-        scene.audit()
+    for deployment in item.stash.get(DEPLOYMENTS, []):
+        deployment.audit()
     return result
 
 
 @pytest.fixture
-def scene(
+def build_deployment(
     build_stack: Callable[..., Stack], request: pytest.FixtureRequest
-) -> Iterator[Callable[..., Scene]]:
-    """Return a function that prepares a scene; it takes knobs by name, as in `lease=5`."""
-    built: list[Scene] = []
-    request.node.stash[SCENES] = built
+) -> Iterator[Callable[..., Deployment]]:
+    """Return a function that prepares a deployment; its arguments are settings: `lease_ttl=5`."""
+    built: list[Deployment] = []
+    request.node.stash[DEPLOYMENTS] = built
 
-    def build(**knobs: float) -> Scene:
-        own = {f"CHAT_{name.upper()}": str(value) for name, value in knobs.items()}
-        stack = build_stack(appendonly=True, env=KNOBS | own, model_options=MODEL)
-        built.append(Scene(stack))
+    def build(**settings: float) -> Deployment:
+        own = {f"CHAT_{name.upper()}": str(value) for name, value in settings.items()}
+        stack = build_stack(appendonly=True, env=SETTINGS | own, model_options=MODEL_OPTIONS)
+        built.append(Deployment(stack))
         return built[-1]
 
     try:
         yield build
     finally:
         for each in built:
-            each.end()
+            each.close()
 
 
-class Shared:
-    """The usual scene, as long as no row fails in it."""
+class DeploymentCache:
+    """Keeps the shared deployment until a test fails in it."""
 
     def __init__(self, directories: pytest.TempPathFactory) -> None:
         self._directories = directories
-        self._scene: Usual | None = None
+        self._deployment: SharedDeployment | None = None
 
-    def scene(self) -> Usual:
-        """Return it as if nothing had happened in it."""
-        if self._scene is None:
-            directory = self._directories.mktemp("usual")
-            self._scene = Usual(Stack(directory, appendonly=True, env=KNOBS, model_options=MODEL))
-            self._scene.start()
+    def get(self) -> SharedDeployment:
+        """Return the running deployment in its initial state."""
+        if self._deployment is None:
+            stack = Stack(
+                self._directories.mktemp("shared"),
+                appendonly=True,
+                env=SETTINGS,
+                model_options=MODEL_OPTIONS,
+            )
+            self._deployment = SharedDeployment(stack)
+            self._deployment.start()
         else:
-            self._scene.renew()
-        return self._scene
+            self._deployment.reset()
+        return self._deployment
 
-    def end(self) -> None:
-        """End it; the next row gets a new one."""
-        if self._scene is not None:
-            self._scene.end()
-            self._scene.stack.shut_down()
-            self._scene = None
+    def discard(self) -> None:
+        """Shut the deployment down; the next test gets a new one."""
+        if self._deployment is not None:
+            self._deployment.close()
+            self._deployment.stack.shut_down()
+            self._deployment = None
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
-    """Keep the usual scene."""
-    kept = Shared(tmp_path_factory)
-    yield kept
-    kept.end()
+def deployment_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeploymentCache]:
+    cache = DeploymentCache(tmp_path_factory)
+    yield cache
+    cache.discard()
 
 
 @pytest.fixture
-def here(shared: Shared, request: pytest.FixtureRequest) -> Iterator[Usual]:
-    """Return the usual scene, started."""
+def deployment(
+    deployment_cache: DeploymentCache, request: pytest.FixtureRequest
+) -> Iterator[SharedDeployment]:
+    """The shared deployment, started."""
     failed_before = request.session.testsfailed
-    usual = shared.scene()
-    request.node.stash[SCENES] = [usual]
-    yield usual
+    shared = deployment_cache.get()
+    request.node.stash[DEPLOYMENTS] = [shared]
+    yield shared
     if request.session.testsfailed > failed_before:
-        shared.end()
+        deployment_cache.discard()
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Print what the soak tells."""
-    if told := config.stash[TOLD]:
+    if lines := config.stash[REPORT]:
         terminalreporter.section("soak")
-        for line in told:
+        for line in lines:
             terminalreporter.line(line)

@@ -1,4 +1,4 @@
-"""A primary, its replica, and a Sentinel that puts the one in the other's place."""
+"""A Redis primary, its replica, and a Sentinel that promotes the replica."""
 
 from dataclasses import replace
 from functools import partial
@@ -7,8 +7,8 @@ from pathlib import Path
 from project.runner import commands, redis_server
 from project.runner.healthcheck import is_healthy
 from project.runner.process import Program
-from tests.acceptance.kept import Reader, reader
-from tests.acceptance.scene import Scene
+from tests.acceptance.deployment import Deployment
+from tests.acceptance.redis_state import RedisClient, connect
 from tests.harness.environment import PASSWORD
 from tests.harness.ports import free_port
 from tests.harness.stack import port_of
@@ -26,97 +26,91 @@ sentinel failover-timeout parley 3000
 LOGIN = 'masterauth "{password}"\nrepl-diskless-sync-delay 0\n'
 
 
-class Pair:
-    """Two Redis servers of a scene and who watches them."""
+class ReplicatedRedis:
+    """The Redis servers of a deployment, and the Sentinel that monitors them."""
 
-    def __init__(self, here: Scene) -> None:
-        """Prepare all three and lead the scene's processes to them; nothing is started yet."""
-        self._here = here
-        self._directory = here.stack.directory
-        self.primary = here.stack.redis
+    def __init__(self, deployment: Deployment) -> None:
+        """Prepare the servers and the deployment's settings without starting anything."""
+        self._deployment = deployment
+        self._directory = deployment.stack.directory
+        self.primary = deployment.stack.redis
         port = free_port()
         program = commands.redis(self._directory / "replica", port=port, password=PASSWORD)
         url = redis_server.build_url(port, PASSWORD)
-        self.replica = here.stack.add(replace(program, name="replica"), url=url)
+        self.replica = deployment.stack.add(replace(program, name="replica"), url=url)
         login = LOGIN.format(password=PASSWORD)
-        self._tell("redis", login)
+        self._configure("redis", login)
         follow = f"replicaof 127.0.0.1 {port_of(self.primary.url)}\n"
-        self._tell("replica", login + follow)
+        self._configure("replica", login + follow)
         self._port = free_port()
-        self.sentinel = here.stack.add(self._sentinel())
-        place = f"sentinel://:{PASSWORD}@127.0.0.1:{self._port}/0?service=parley"
-        here.stack.env["REDIS_URL"] = place
+        self.sentinel = deployment.stack.add(self._sentinel_program())
+        url = f"sentinel://:{PASSWORD}@127.0.0.1:{self._port}/0?service=parley"
+        deployment.stack.env["REDIS_URL"] = url
 
-    def start(self) -> "Pair":
-        """Start the servers, and return when the replica holds what there is."""
+    def start(self) -> "ReplicatedRedis":
+        """Start the servers, and wait until the replica is in sync."""
         for process in (self.primary, self.replica):
             process.start()
-        wait_until(self._is_followed, within=30)
+        wait_until(self._is_replicated, within=30)
         self.sentinel.start()
-        wait_until(self._is_known, within=30)
+        wait_until(self._is_monitored, within=30)
         return self
 
-    def cut(self) -> None:
-        """Let the replica hear no more of the primary."""
-        with reader(self.replica.url) as replica, reader(self.primary.url) as primary:
+    def disconnect_replica(self) -> None:
+        """Stop replication."""
+        with connect(self.replica.url) as replica, connect(self.primary.url) as primary:
             replica.config_set("masterauth", "forgotten")
             primary.client_kill_filter(_type="replica")
             wait_until(lambda: replica.info("replication")["master_link_status"] == "down")
 
-    def mend(self) -> None:
-        """Let it catch up."""
-        with reader(self.replica.url) as replica:
-            replica.config_set("masterauth", PASSWORD)
-        wait_until(self._is_followed, within=30)
-
     def fail_over(self) -> None:
-        """Kill the primary and return when the replica is in its place, and everybody told so.
+        """Kill the primary, and wait until the replica is promoted and the Sentinel reports it.
 
-        One that comes back before that finds clients who take it for the primary: they lose what
-        it takes in, unless `min-replicas-to-write` keeps it from taking in anything.
+        If the old primary restarted earlier, clients would still write to it and lose these writes,
+        unless `min-replicas-to-write` prevents them.
         """
         self.primary.kill()
-        self._here.redis.close()
-        self._here.data_url = self.replica.url
-        self._here.redis = reader(self.replica.url)
-        wait_until(lambda: self._told_primary() == port_of(self.replica.url), within=60)
-        wait_until(lambda: self._here.redis.info("replication")["role"] == "master")
+        self._deployment.redis.close()
+        self._deployment.data_url = self.replica.url
+        self._deployment.redis = connect(self.replica.url)
+        wait_until(lambda: self._sentinel_primary() == port_of(self.replica.url), within=60)
+        wait_until(lambda: self._deployment.redis.info("replication")["role"] == "master")
 
-    def come_back(self) -> None:
-        """Start the old primary and return when it follows the new one.
+    def rejoin(self) -> None:
+        """Start the old primary, and wait until it replicates the new one.
 
-        The Sentinel takes a server that a busy machine lets wait for dead; it must not put this one
-        back in its place, which does not hold yet what was written since.
+        On a busy machine the Sentinel can take a slow server for dead. It must not promote this
+        one, which does not have the latest writes yet.
         """
-        self._tell("redis", "replica-priority 0\n")
+        self._configure("redis", "replica-priority 0\n")
         self.primary.start()
-        wait_until(self._is_followed, within=60, every=0.1)
+        wait_until(self._is_replicated, within=60, every=0.1)
 
-    def _is_followed(self) -> bool:
+    def _is_replicated(self) -> bool:
         for process in (self.primary, self.replica):
-            with reader(process.url) as redis:
-                told = redis.info("replication")
-                if told["role"] == "master" and told["connected_slaves"] == 1:
-                    return str(told["slave0"]["state"]) == "online"
+            with connect(process.url) as redis:
+                info = redis.info("replication")
+                if info["role"] == "master" and info["connected_slaves"] == 1:
+                    return str(info["slave0"]["state"]) == "online"
         return False
 
-    def _is_known(self) -> bool:
-        with self._asked() as sentinel:
+    def _is_monitored(self) -> bool:
+        with self._connect_sentinel() as sentinel:
             return bool(sentinel.sentinel_slaves("parley"))
 
-    def _told_primary(self) -> int:
-        with self._asked() as sentinel:
+    def _sentinel_primary(self) -> int:
+        with self._connect_sentinel() as sentinel:
             return int(sentinel.sentinel_get_master_addr_by_name("parley")[1])
 
-    def _asked(self) -> Reader:
-        return reader(f"redis://127.0.0.1:{self._port}")
+    def _connect_sentinel(self) -> RedisClient:
+        return connect(f"redis://127.0.0.1:{self._port}")
 
-    def _tell(self, name: str, lines: str) -> None:
+    def _configure(self, name: str, lines: str) -> None:
         path = Path(self._directory) / name / "redis.conf"
         with path.open("a") as configuration:
             configuration.write(lines)
 
-    def _sentinel(self) -> Program:
+    def _sentinel_program(self) -> Program:
         directory = self._directory / "sentinel"
         directory.mkdir()
         path = directory / "sentinel.conf"

@@ -1,4 +1,4 @@
-"""Parley's Celery app, but with a visibility timeout that is over long before a turn is."""
+"""Parley's Celery app with a visibility timeout that is shorter than a turn."""
 
 from celery_app import app
 

@@ -1,4 +1,4 @@
-"""The audit itself: it is content with a good history and names each way to spoil one."""
+"""The audit accepts a good history and detects each manipulation of one."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -7,33 +7,33 @@ from dataclasses import replace
 import pytest
 
 from tests.acceptance.audit import Evidence, audit
-from tests.acceptance.history import NO_ANSWER, Answer, Post
-from tests.acceptance.kept import Event
-from tests.acceptance.usual import Usual
+from tests.acceptance.history import NO_RESPONSE, Post, Response
+from tests.acceptance.redis_state import Event
+from tests.acceptance.shared_deployment import SharedDeployment
 
-Spoiler = Callable[[Evidence], None]
+Manipulation = Callable[[Evidence], None]
 
 
 def session_of(evidence: Evidence) -> str:
-    """The one session that there is."""
-    [session_id] = evidence.kept.sessions
+    """Return the only session."""
+    [session_id] = evidence.state.sessions
     return session_id
 
 
-def lose_a_reply(evidence: Evidence) -> None:
-    del evidence.kept.messages[session_of(evidence)][4]
+def delete_a_reply(evidence: Evidence) -> None:
+    del evidence.state.messages[session_of(evidence)][4]
 
 
 def leave_a_reply_open(evidence: Evidence) -> None:
-    evidence.kept.messages[session_of(evidence)][4]["status"] = "in_progress"
+    evidence.state.messages[session_of(evidence)][4]["status"] = "in_progress"
 
 
 def change_an_outcome(evidence: Evidence) -> None:
-    evidence.history.told[session_of(evidence), "msg_2"]["content"] = "something else"
+    evidence.history.outcomes[session_of(evidence), "msg_2"]["content"] = "something else"
 
 
-def begin_a_turn_too_early(evidence: Evidence) -> None:
-    events = evidence.kept.events[session_of(evidence)]
+def start_a_turn_too_early(evidence: Evidence) -> None:
+    events = evidence.state.events[session_of(evidence)]
     started = next(
         e for e in events if e["type"] == "message.started" and e["message_id"] == "msg_4"
     )
@@ -41,130 +41,130 @@ def begin_a_turn_too_early(evidence: Evidence) -> None:
     events.insert(0, started)
 
 
-def hide_a_turn_from_the_model(evidence: Evidence) -> None:
+def omit_a_turn_from_a_prompt(evidence: Evidence) -> None:
     evidence.calls[1]["messages"] = evidence.calls[1]["messages"][-1:]
 
 
-def show_the_model_a_turn_too_many(evidence: Evidence) -> None:
+def add_a_turn_to_a_prompt(evidence: Evidence) -> None:
     evidence.calls[0]["messages"].insert(0, {"role": "user", "content": "of another session"})
 
 
-def tell_a_key_of_two_messages(evidence: Evidence) -> None:
+def return_two_messages_for_a_key(evidence: Evidence) -> None:
     first, second = evidence.history.posts[:2]
     evidence.history.posts.append(replace(second, key=first.key))
 
 
-def keep_a_message_twice(evidence: Evidence) -> None:
-    messages = evidence.kept.messages[session_of(evidence)]
+def store_a_message_twice(evidence: Evidence) -> None:
+    messages = evidence.state.messages[session_of(evidence)]
     messages[3]["content"] = messages[1]["content"]
 
 
-def answer_another_message(evidence: Evidence) -> None:
-    messages = evidence.kept.messages[session_of(evidence)]
+def swap_replies(evidence: Evidence) -> None:
+    messages = evidence.state.messages[session_of(evidence)]
     messages[4]["content"] = messages[2]["content"]
 
 
-def ask_the_model_twice(evidence: Evidence) -> None:
+def call_the_model_twice(evidence: Evidence) -> None:
     evidence.calls.append(evidence.calls[0])
 
 
-def forget_a_lease(evidence: Evidence) -> None:
-    evidence.kept.sessions[session_of(evidence)]["running_turn"] = "2"
+def leave_a_lease(evidence: Evidence) -> None:
+    evidence.state.sessions[session_of(evidence)]["running_turn"] = "2"
 
 
-def forget_a_partial(evidence: Evidence) -> None:
-    evidence.kept.owners["partial"].add(session_of(evidence))
+def leave_a_partial_text(evidence: Evidence) -> None:
+    evidence.state.owners["partial"].add(session_of(evidence))
 
 
-def leave_a_key_without_its_session(evidence: Evidence) -> None:
-    evidence.kept.owners["events"].add("gone")
+def orphan_a_key(evidence: Evidence) -> None:
+    evidence.state.owners["events"].add("gone")
 
 
-def miscount(evidence: Evidence) -> None:
-    evidence.kept.counts["waiting"] = 1
+def change_a_gauge(evidence: Evidence) -> None:
+    evidence.state.counts["waiting"] = 1
 
 
-def let_a_session_fall_out_of_due(evidence: Evidence) -> None:
-    del evidence.kept.due[session_of(evidence)]
+def remove_a_session_from_due(evidence: Evidence) -> None:
+    del evidence.state.due[session_of(evidence)]
 
 
-def have_a_session_due_too_late(evidence: Evidence) -> None:
-    evidence.kept.due[session_of(evidence)] += 1000
+def delay_a_session_in_due(evidence: Evidence) -> None:
+    evidence.state.due[session_of(evidence)] += 1000
 
 
-def bring_a_session_back(evidence: Evidence) -> None:
-    evidence.history.ended.add(session_of(evidence))
+def restore_an_ended_session(evidence: Evidence) -> None:
+    evidence.history.ended_sessions.add(session_of(evidence))
 
 
-def answer(status: int, retry_after: str | None = None) -> Spoiler:
-    def spoil(evidence: Evidence) -> None:
-        evidence.history.answers.append(
-            Answer(method="GET", path="/", status=status, seconds=0, retry_after=retry_after)
+def respond(status: int, retry_after: str | None = None) -> Manipulation:
+    def manipulate(evidence: Evidence) -> None:
+        evidence.history.responses.append(
+            Response(method="GET", path="/", status=status, seconds=0, retry_after=retry_after)
         )
 
-    return spoil
+    return manipulate
 
 
-def tear_the_log(evidence: Evidence) -> None:
-    del evidence.kept.events[session_of(evidence)][1]
+def remove_an_event(evidence: Evidence) -> None:
+    del evidence.state.events[session_of(evidence)][1]
 
 
-def lose_a_delta(evidence: Evidence) -> None:
+def shorten_a_delta(evidence: Evidence) -> None:
     event = first(evidence, "message.delta")
     event["delta"] = event["delta"][:-1]
 
 
-def end_twice(evidence: Evidence) -> None:
-    events = evidence.kept.events[session_of(evidence)]
+def end_a_reply_twice(evidence: Evidence) -> None:
+    events = evidence.state.events[session_of(evidence)]
     end = first(evidence, "message.completed")
     events.insert(events.index(end), end)
 
 
 def first(evidence: Evidence, kind: str) -> Event:
     return next(
-        event for event in evidence.kept.events[session_of(evidence)] if event["type"] == kind
+        event for event in evidence.state.events[session_of(evidence)] if event["type"] == kind
     )
 
 
-SPOILERS: dict[Spoiler, str] = {
-    lose_a_reply: "each_202_has_ended",
-    leave_a_reply_open: "each_202_has_ended",
-    change_an_outcome: "no_outcome_has_changed",
-    begin_a_turn_too_early: "turns_are_contiguous",
-    hide_a_turn_from_the_model: "prompts_hold_the_turns_before",
-    show_the_model_a_turn_too_many: "prompts_hold_the_turns_before",
-    tell_a_key_of_two_messages: "one_key_is_one_message",
-    keep_a_message_twice: "one_key_is_one_message",
-    answer_another_message: "replies_answer_their_message",
-    ask_the_model_twice: "the_model_was_asked_once",
-    forget_a_lease: "nothing_is_left_over",
-    forget_a_partial: "nothing_is_left_over",
-    leave_a_key_without_its_session: "nothing_is_left_over",
-    miscount: "nothing_is_left_over",
-    let_a_session_fall_out_of_due: "due_holds_the_live_sessions",
-    have_a_session_due_too_late: "due_holds_the_live_sessions",
-    bring_a_session_back: "due_holds_the_live_sessions",
-    answer(500): "clients_saw_no_crash",
-    answer(503): "clients_saw_no_crash",
-    answer(429): "clients_saw_no_crash",
-    answer(NO_ANSWER): "clients_saw_no_crash",
-    tear_the_log: "logs_fold_to_the_messages",
-    lose_a_delta: "logs_fold_to_the_messages",
-    end_twice: "logs_fold_to_the_messages",
+# Manipulation -> the check that must detect it.
+MANIPULATIONS: dict[Manipulation, str] = {
+    delete_a_reply: "accepted_turns_have_ended",
+    leave_a_reply_open: "accepted_turns_have_ended",
+    change_an_outcome: "outcomes_are_final",
+    start_a_turn_too_early: "turns_are_contiguous",
+    omit_a_turn_from_a_prompt: "prompts_contain_previous_turns",
+    add_a_turn_to_a_prompt: "prompts_contain_previous_turns",
+    return_two_messages_for_a_key: "idempotency_keys_are_unique",
+    store_a_message_twice: "idempotency_keys_are_unique",
+    swap_replies: "replies_match_messages",
+    call_the_model_twice: "model_calls_are_bounded",
+    leave_a_lease: "nothing_is_left_over",
+    leave_a_partial_text: "nothing_is_left_over",
+    orphan_a_key: "nothing_is_left_over",
+    change_a_gauge: "nothing_is_left_over",
+    remove_a_session_from_due: "due_matches_sessions",
+    delay_a_session_in_due: "due_matches_sessions",
+    restore_an_ended_session: "due_matches_sessions",
+    respond(500): "responses_are_expected",
+    respond(503): "responses_are_expected",
+    respond(429): "responses_are_expected",
+    respond(NO_RESPONSE): "responses_are_expected",
+    remove_an_event: "event_logs_match_messages",
+    shorten_a_delta: "event_logs_match_messages",
+    end_a_reply_twice: "event_logs_match_messages",
 }
-"""A way to spoil the evidence -> the check that must see it."""
 
 
 @pytest.mark.fault("F32")
-def test_the_audit_names_whatever_spoils_a_good_history(here: Usual) -> None:
-    client = here.client()
+def test_audit_detects_every_manipulation(deployment: SharedDeployment) -> None:
+    client = deployment.client()
     posts: list[Post] = [client.post("Hello [[tokens=9 rate=20]]") for _ in range(2)]
     for post in posts:
-        client.reply_in(post, "completed")
-    here.rest()
-    good = Evidence(here.history, here.kept(), here.calls())
+        client.wait_for_reply(post, "completed")
+    deployment.wait_until_idle()
+    good = Evidence(deployment.history, deployment.redis_state(), deployment.calls())
     assert audit(good) == []
-    for spoil, check in SPOILERS.items():
-        spoilt = deepcopy(good)
-        spoil(spoilt)
-        assert check in {wrong.partition(":")[0] for wrong in audit(spoilt)}, spoil
+    for manipulate, check in MANIPULATIONS.items():
+        evidence = deepcopy(good)
+        manipulate(evidence)
+        assert check in {error.partition(":")[0] for error in audit(evidence)}, manipulate

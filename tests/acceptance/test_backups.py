@@ -1,4 +1,4 @@
-"""A copy of the append-only file, taken as docs/backups.md says, is a backup."""
+"""A copy of the append-only file, made as docs/backups.md describes, is a backup."""
 
 import re
 import shutil
@@ -15,8 +15,8 @@ from tests.harness.wait import wait_until
 PAGE = (ROOT / "docs" / "backups.md").read_text()
 
 
-def copy_as_told(stack: Stack, to: Path) -> None:
-    """Do in Redis, and with its directory, what the page says."""
+def copy_as_documented(stack: Stack, to: Path) -> None:
+    """Follow the steps of the page."""
     before, after = re.findall(r"redis-cli (CONFIG SET .*)", PAGE)
     with redis.Redis.from_url(stack.redis.url) as server:
         server.execute_command(*before.split())
@@ -26,7 +26,7 @@ def copy_as_told(stack: Stack, to: Path) -> None:
 
 
 def restore(stack: Stack, copy: Path) -> None:
-    """Kill everything but the model, and start it again on the copy."""
+    """Kill all processes except the model, and restart them on the copy."""
     processes = (stack.worker(), stack.web(), stack.redis)
     for process in processes:
         process.kill()
@@ -39,22 +39,22 @@ def restore(stack: Stack, copy: Path) -> None:
         process.wait_until_ready()
 
 
-def test_a_copy_of_a_running_redis_has_all_and_goes_on_with_what_ran(
+def test_copy_of_running_redis_restores_and_resumes_turns(
     build_stack: Callable[..., Stack], tmp_path: Path
 ) -> None:
     stack = build_stack(
         appendonly=True, env={"CHAT_LEASE_TTL": "1", "CHAT_HEARTBEAT_INTERVAL": "0.3"}
     ).start()
     session = Client(stack.web().url).open()
-    said = session.send("hello").text
-    growing = session.send("tides [[tokens=40 rate=20]]")
-    next(iter(growing))
-    copy_as_told(stack, tmp_path / "copy")
+    first = session.send("hello").text
+    running = session.send("tides [[tokens=40 rate=20]]")
+    next(iter(running))
+    copy_as_documented(stack, tmp_path / "copy")
     session.send("after the copy")
 
     restore(stack, tmp_path / "copy")
-    reply = session.reply(growing.id)
+    reply = session.reply(running.id)
     assert len(reply.text.split()) == 40
     assert (reply.message.status, reply.message.attempt) == ("completed", 2)
     history = [message.content for message in session.history()]
-    assert history == ["hello", said, "tides [[tokens=40 rate=20]]", reply.text]
+    assert history == ["hello", first, "tides [[tokens=40 rate=20]]", reply.text]

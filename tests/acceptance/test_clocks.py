@@ -1,4 +1,4 @@
-"""Machines whose clocks are hours apart: only Redis's decides."""
+"""Hosts whose clocks are hours apart: only Redis's clock counts."""
 
 import re
 import time
@@ -9,72 +9,71 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.acceptance.scene import LEASE, SWEEP, Scene
+from tests.acceptance.deployment import LEASE_TTL, SWEEP_INTERVAL, Deployment
 from tests.harness.processes import Process
 from tests.harness.wait import wait_until
 
 LIBRARY = next(iter(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None)
 
 
-HOUR = 3600
-"""Seconds."""
+HOUR = 3600  # seconds
 
 
-def live_at(process: Process, shift: int) -> None:
-    """Set the clock of a process that does not run yet, but not the one that measures spans."""
-    own = {
-        "PYTHONPATH": str(Path(__file__).with_name("clock")),
-        "CLOCK_SHIFT": str(shift),
-    }
-    set_apart(process, own)
+def shift_clock(process: Process, seconds: int) -> None:
+    """Shift the wall clock, not the monotonic one, of a process that is not started yet."""
+    directory = Path(__file__).with_name("shifted_clock")
+    add_variables(process, {"PYTHONPATH": str(directory), "CLOCK_SHIFT": str(seconds)})
 
 
-def set_apart(process: Process, clock: dict[str, str]) -> None:
-    process.program = replace(process.program, env={**process.program.env, **clock})
+def add_variables(process: Process, variables: dict[str, str]) -> None:
+    process.program = replace(process.program, env={**process.program.env, **variables})
 
 
-def workers_alive(here: Scene) -> int:
-    """Return how many workers the web takes to be alive."""
-    told = requests.get(f"{here.web.url}/metrics", timeout=10).text
-    found = re.search(r"^parley_workers (\d+)", told, re.MULTILINE)
-    assert found, told
+def workers_alive(deployment: Deployment) -> int:
+    """Return the number of live workers that the web process reports."""
+    metrics = requests.get(f"{deployment.web.url}/metrics", timeout=10).text
+    found = re.search(r"^parley_workers (\d+)", metrics, re.MULTILINE)
+    assert found, metrics
     return int(found.group(1))
 
 
 @pytest.mark.slow
 @pytest.mark.fault("F25")
 @pytest.mark.skipif(LIBRARY is None, reason="needs faketime: scripts/fault-tools")
-def test_clocks_two_hours_apart_let_nothing_expire_early_nor_be_answered_twice(
-    scene: Callable[..., Scene],
+def test_clocks_hours_apart_cause_no_early_expiry(
+    build_deployment: Callable[..., Deployment],
 ) -> None:
-    here = scene()
-    workers = [here.stack.worker(number) for number in (0, 1)]
-    live_at(workers[0], -2 * HOUR)
-    live_at(workers[1], 2 * HOUR)
-    live_at(here.web, -4 * HOUR)
-    set_apart(here.stack.redis, {"LD_PRELOAD": str(LIBRARY), "FAKETIME": "+4h"})
-    here.start(workers=2)
-    clients = here.clients(10)
-    brief = here.client(ttl=1)
-    begun = here.now()
-    assert begun > time.time() + 3 * HOUR
+    deployment = build_deployment()
+    workers = [deployment.stack.worker(number) for number in (0, 1)]
+    shift_clock(workers[0], -2 * HOUR)
+    shift_clock(workers[1], 2 * HOUR)
+    shift_clock(deployment.web, -4 * HOUR)
+    add_variables(deployment.stack.redis, {"LD_PRELOAD": str(LIBRARY), "FAKETIME": "+4h"})
+    deployment.start(workers=2)
+    clients = deployment.clients(10)
+    short_lived = deployment.client(ttl=1)
+    start = deployment.now()
+    assert start > time.time() + 3 * HOUR
     posts = [client.post("Tell me [[tokens=50 rate=10]]") for client in clients]
     queued = [client.post("And then?") for client in clients]
     retried = [client.post("Hello [[fault:429 retry_after=1 times=1]]") for client in clients]
-    here.history.faults.update(post.content for post in retried)
+    deployment.history.faults.update(post.content for post in retried)
     for client, post in zip(clients * 3, posts + queued + retried, strict=True):
-        assert client.reply_in(post, "completed", within=60)["attempt"] == 1
-    assert here.now() > begun + 2 * LEASE
-    assert len(here.calls()) == 40
+        assert client.wait_for_reply(post, "completed", within=60)["attempt"] == 1
+    assert deployment.now() > start + 2 * LEASE_TTL
+    assert len(deployment.calls()) == 40
 
-    # A session ends when its time has come, by Redis's clock, and none before.
-    here.history.ended.add(brief.session_id)
-    wait_until(lambda: brief.call("GET", f"/sessions/{brief.session_id}").status == 404, within=30)
-    here.wait_for_time(here.now() + 2 * SWEEP)
+    # Only the session with the short TTL expires, by Redis's clock.
+    deployment.history.ended_sessions.add(short_lived.session_id)
+    wait_until(
+        lambda: short_lived.call("GET", f"/sessions/{short_lived.session_id}").status == 404,
+        within=30,
+    )
+    deployment.wait_for_time(deployment.now() + 2 * SWEEP_INTERVAL)
     for client in clients:
         assert len(client.messages()) == 6
 
-    # Who is alive is told by the same clock.
-    assert workers_alive(here) == 2
+    # Heartbeats of workers use the same clock.
+    assert workers_alive(deployment) == 2
     workers[1].kill()
-    wait_until(lambda: workers_alive(here) == 1, within=30)
+    wait_until(lambda: workers_alive(deployment) == 1, within=30)

@@ -1,4 +1,4 @@
-"""`manage.py doctor` on a Parley that is well, and on one that is not."""
+"""`manage.py doctor` on a healthy installation and on broken ones."""
 
 import os
 import subprocess
@@ -14,12 +14,12 @@ from tests.harness.wait import wait_until
 
 
 @pytest.fixture
-def well(build_stack: Callable[..., Stack]) -> Stack:
+def healthy(build_stack: Callable[..., Stack]) -> Stack:
     return build_stack(appendonly=True).start(webs=0)
 
 
 def doctor(stack: Stack, *options: str, **env: str) -> tuple[int, str]:
-    """Return the exit code and what was printed; an empty variable is none."""
+    """Return the exit code and the output. An empty variable counts as unset."""
     done = subprocess.run(
         [sys.executable, str(ROOT / "manage.py"), "doctor", *options],
         env=stack.env | env,
@@ -31,30 +31,31 @@ def doctor(stack: Stack, *options: str, **env: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_a_parley_that_is_well_passes_with_its_models_called_but_for_a_key(well: Stack) -> None:
-    wait_until(lambda: "1 workers alive" in doctor(well)[1], within=30)
-    code, told = doctor(well, "--call-models")
-    assert code == 0, told
-    assert "model default: answers" in told
-    assert "wrong" not in told
+def test_healthy_installation_passes_except_for_its_key(healthy: Stack) -> None:
+    wait_until(lambda: "1 workers alive" in doctor(healthy)[1], within=30)
+    code, output = doctor(healthy, "--call-models")
+    assert code == 0, output
+    assert "model default: answers" in output
+    assert "wrong" not in output
 
-    code, told = doctor(well, SECRET_KEY="")
+    code, output = doctor(healthy, SECRET_KEY="")
     assert code == 1
-    assert "wrong    SECRET_KEY is not set\n" in told
-    assert "secrets.token_urlsafe(50)" in told
+    assert "wrong    SECRET_KEY is not set\n" in output
+    assert "secrets.token_urlsafe(50)" in output
 
 
-def test_a_dead_worker_and_an_evicting_redis_are_named(well: Stack) -> None:
-    with Redis.from_url(well.redis.url) as redis:
+def test_dead_worker_and_evicting_redis_are_reported(healthy: Stack) -> None:
+    with Redis.from_url(healthy.redis.url) as redis:
         redis.config_set("maxmemory-policy", "allkeys-lru")
-    well.worker().stop()
-    code, told = doctor(well)
+    healthy.worker().stop()
+    code, output = doctor(healthy)
     assert code == 1
-    assert "maxmemory-policy is allkeys-lru" in told
-    assert "0 workers alive" in told
+    assert "maxmemory-policy is allkeys-lru" in output
+    assert "0 workers alive" in output
 
 
-UNFIT: dict[str, Callable[[Redis], object]] = {
+# Message of the worker -> how to make Redis unsuitable.
+UNSUITABLE: dict[str, Callable[[Redis], object]] = {
     "maxmemory-policy must be noeviction": (
         lambda redis: redis.config_set("maxmemory-policy", "allkeys-lru")
     ),
@@ -62,56 +63,55 @@ UNFIT: dict[str, Callable[[Redis], object]] = {
         lambda redis: redis.acl_setuser("default", enabled=True, commands=["-info"])
     ),
 }
-"""What a worker says of a Redis -> how Redis comes to be so."""
 
 
-@pytest.mark.parametrize(("told", "spoil"), UNFIT.items())
-def test_a_worker_does_not_start_on_an_unfit_redis_and_says_why_in_one_line(
-    well: Stack, told: str, spoil: Callable[[Redis], object]
+@pytest.mark.parametrize(("expected", "misconfigure"), UNSUITABLE.items())
+def test_worker_rejects_an_unsuitable_redis_in_one_line(
+    healthy: Stack, expected: str, misconfigure: Callable[[Redis], object]
 ) -> None:
-    with Redis.from_url(well.redis.url) as redis:
-        spoil(redis)
-    second = well.worker(1)
+    with Redis.from_url(healthy.redis.url) as redis:
+        misconfigure(redis)
+    second = healthy.worker(1)
     second.launch()
     wait_until(lambda: not second.is_running, within=30)
-    assert second.log.splitlines()[-1] == f"Parley cannot start: REDIS_URL: {told}"
+    assert second.log.splitlines()[-1] == f"Parley cannot start: REDIS_URL: {expected}"
     assert "Traceback" not in second.log
     assert second.exit_code == os.EX_CONFIG
 
 
-def test_a_model_that_cannot_be_called_is_named(well: Stack) -> None:
-    well.model.kill()
-    code, told = doctor(well, "--call-models")
+def test_unreachable_model_is_reported(healthy: Stack) -> None:
+    healthy.model.kill()
+    code, output = doctor(healthy, "--call-models")
     assert code == 1
-    assert "model default: " in told
+    assert "model default: " in output
 
 
-REFUSING = {
+# Expected text -> the end of the URL, its wrong replacement, and the user's ACL rules.
+REJECTING = {
     "Redis rejects it: DB index is out of range": ("/0", "/77", ["+@all"]),
     "its user lacks permissions that docs/security.md lists": ("", "", ["-time"]),
     "workers cannot be listed": ("", "", ["-hgetall"]),
 }
-"""What is told -> what of the URL is written wrongly, and how; rights that the user has."""
 
 
-@pytest.mark.parametrize(("told", "how"), REFUSING.items())
-def test_a_redis_that_refuses_to_serve_is_a_finding_and_no_traceback(
-    build_stack: Callable[..., Stack], told: str, how: tuple[str, str, list[str]]
+@pytest.mark.parametrize(("expected", "setup"), REJECTING.items())
+def test_redis_that_rejects_commands_is_reported(
+    build_stack: Callable[..., Stack], expected: str, setup: tuple[str, str, list[str]]
 ) -> None:
-    right, wrong, commands = how
+    right, wrong, commands = setup
     stack = build_stack()
     with Redis.from_url(stack.redis.start().url) as redis:
         redis.acl_setuser("default", enabled=True, commands=commands)
     url = stack.redis.url.removesuffix(right) + wrong
-    code, said = doctor(stack, REDIS_URL=url)
+    code, output = doctor(stack, REDIS_URL=url)
     assert code == 1
-    assert told in said
-    assert "Traceback" not in said
+    assert expected in output
+    assert "Traceback" not in output
 
 
-def test_without_redis_it_says_so(well: Stack) -> None:
-    well.redis.kill()
-    code, told = doctor(well)
+def test_missing_redis_is_reported(healthy: Stack) -> None:
+    healthy.redis.kill()
+    code, output = doctor(healthy)
     assert code == 1
-    assert "Redis gives no answer" in told
-    assert "Traceback" not in told
+    assert "Redis gives no answer" in output
+    assert "Traceback" not in output

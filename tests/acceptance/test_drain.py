@@ -1,4 +1,4 @@
-"""Workers that are told to stop, one after the other, as a deploy does."""
+"""Workers that are stopped one after the other, as in a deploy."""
 
 import json
 import signal
@@ -6,142 +6,146 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.acceptance.scene import Scene
-from tests.acceptance.usual import Usual
+from tests.acceptance.deployment import Deployment
+from tests.acceptance.shared_deployment import SharedDeployment
 from tests.harness.wait import wait_until
 
 
 @pytest.mark.fault("F24")
-def test_streams_longer_than_the_drain_are_taken_over_at_once_and_none_fails(
-    scene: Callable[..., Scene],
+def test_streams_longer_than_the_drain_are_handed_over(
+    build_deployment: Callable[..., Deployment],
 ) -> None:
-    here = scene(drain_timeout=1, lease_ttl=10).start(workers=1)
-    clients = here.clients(20)
-    here.script({"times": 20, "tokens": 200, "rate": 10})
+    deployment = build_deployment(drain_timeout=1, lease_ttl=10).start(workers=1)
+    clients = deployment.clients(20)
+    deployment.script({"times": 20, "tokens": 200, "rate": 10})
     posts = [client.post("Tell me") for client in clients]
-    short = [here.client() for _ in range(3)]
-    here.wait_for_streams(20)
+    short = [deployment.client() for _ in range(3)]
+    deployment.wait_for_streams(20)
     ending = [(client, client.post("Hello [[tokens=8 rate=10]]")) for client in short]
     for client, post in ending:
-        client.said(post)
-    here.stack.worker(1).start()
+        client.wait_for_text(post)
+    deployment.stack.worker(1).start()
 
-    # The deploy: the old one is stopped while the new one works.
-    assert here.worker.stop() == 0
-    here.history.faults.update(post.content for post in posts)
+    # The deploy: the old worker stops while the new one runs.
+    assert deployment.worker.stop() == 0
+    deployment.history.faults.update(post.content for post in posts)
     for client, post in zip(clients, posts, strict=True):
-        reply = client.reply_in(post, "completed")
-        assert reply["attempt"] == 1, "a hand-over uses up no attempt"
+        reply = client.wait_for_reply(post, "completed")
+        assert reply["attempt"] == 1, "a handover uses no attempt"
     for client, post in ending:
-        assert client.reply_in(post, "completed")["attempt"] == 1
-    kept = here.kept()
+        assert client.wait_for_reply(post, "completed")["attempt"] == 1
+    state = deployment.redis_state()
     for client in clients:
-        at = {event["type"]: event["created_at"] for event in kept.events[client.session_id]}
+        at = {event["type"]: event["created_at"] for event in state.events[client.session_id]}
         assert at["message.started"] - at["message.restarted"] < 2
-    assert here.stack.worker(1).stop() == 0
+    assert deployment.stack.worker(1).stop() == 0
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.fault("F24")
-def test_a_rolling_restart_under_long_streams_fails_none(scene: Callable[..., Scene]) -> None:
-    here = scene(drain_timeout=2, lease_ttl=10).start(workers=2)
-    clients = here.clients(20)
+def test_rolling_restart_fails_no_reply(
+    build_deployment: Callable[..., Deployment],
+) -> None:
+    deployment = build_deployment(drain_timeout=2, lease_ttl=10).start(workers=2)
+    clients = deployment.clients(20)
     posts = [client.post("Tell me [[tokens=200 rate=10]]") for client in clients]
-    here.wait_for_streams(20)
+    deployment.wait_for_streams(20)
     for number in (0, 1):
-        assert here.stack.worker(number).stop() == 0
-        here.stack.worker(number).start()
-        here.wait_for_streams(20)
-    here.history.faults_everywhere = 2
+        assert deployment.stack.worker(number).stop() == 0
+        deployment.stack.worker(number).start()
+        deployment.wait_for_streams(20)
+    deployment.history.global_faults = 2
     for client, post in zip(clients, posts, strict=True):
-        assert client.reply_in(post, "completed", within=60)["attempt"] == 1
+        assert client.wait_for_reply(post, "completed", within=60)["attempt"] == 1
 
 
 @pytest.mark.fault("F24")
-def test_what_a_newer_version_has_stored_and_says_is_answered_by_an_older_worker(
-    here: Usual,
+def test_older_worker_answers_a_newer_versions_turn(
+    deployment: SharedDeployment,
 ) -> None:
-    """In the middle of a deploy; the newer version's share is written by hand."""
-    client = here.client(context={"messages": 10})
-    here.worker.freeze()
+    """As in the middle of a deploy. The test writes the newer version's data by hand."""
+    client = deployment.client(context={"messages": 10})
+    deployment.worker.freeze()
     post = client.post("Hello", options={"max_tokens": 100})
-    [session] = here.redis.scan_iter(f"chat:*:session:{client.session_id}")
-    context = json.loads(here.redis.hget(session, "context"))
-    newer = {"schema": 3, "novelty": "x", "context": json.dumps(context | {"novelty": [1]})}
-    here.redis.hset(session, mapping=newer)
+    [session] = deployment.redis.scan_iter(f"chat:*:session:{client.session_id}")
+    context = json.loads(deployment.redis.hget(session, "context"))
+    newer = {
+        "schema": 3,
+        "future_field": "x",
+        "context": json.dumps(context | {"future_field": [1]}),
+    }
+    deployment.redis.hset(session, mapping=newer)
     messages = session.replace("session", "messages", 1)
-    deadline, _, stored = here.redis.hget(messages, "2:request").partition(" ")
-    asked = json.loads(stored) | {"novelty": {}}
-    asked["options"]["novelty"] = 0.5
-    here.redis.hset(messages, "2:request", f"{deadline} {json.dumps(asked)}")
-    here.redis.delete("chat")  # the wake-up of this version
-    here.wake(client.session_id, times=2, novelty="x")
-    here.worker.thaw()
+    deadline, _, stored = deployment.redis.hget(messages, "2:request").partition(" ")
+    changed = json.loads(stored) | {"future_field": {}}
+    changed["options"]["future_field"] = 0.5
+    deployment.redis.hset(messages, "2:request", f"{deadline} {json.dumps(changed)}")
+    deployment.redis.delete("chat")  # the wake-up of this version
+    deployment.wake(client.session_id, times=2, future_field="x")
+    deployment.worker.thaw()
 
-    reply = client.reply_in(post, "completed")
+    reply = client.wait_for_reply(post, "completed")
     assert reply["attempt"] == 1
-    assert here.calls()[0]["parameters"]["max_tokens"] == 100
-    client.reply_in(client.post("And then?"), "completed")
-    stored = here.redis.hgetall(session)
-    assert (stored["schema"], stored["novelty"]) == ("3", "x"), (
-        "what it does not know it leaves alone"
-    )
-    assert "received unregistered task" not in here.worker.log_of_this_start.lower()
-    assert "TypeError" not in here.worker.log_of_this_start
+    assert deployment.calls()[0]["parameters"]["max_tokens"] == 100
+    client.wait_for_reply(client.post("And then?"), "completed")
+    stored = deployment.redis.hgetall(session)
+    assert (stored["schema"], stored["future_field"]) == ("3", "x"), "unknown fields are kept"
+    assert "received unregistered task" not in deployment.worker.log_of_this_start.lower()
+    assert "TypeError" not in deployment.worker.log_of_this_start
 
 
 @pytest.mark.fault("F24")
-def test_a_worker_told_to_stop_claims_nothing_more(here: Usual) -> None:
-    slow, late = here.clients(2)
+def test_stopping_worker_claims_no_turn(deployment: SharedDeployment) -> None:
+    slow, late = deployment.clients(2)
     post = slow.post("Tell me [[tokens=18 rate=10]]")
-    slow.said(post)
-    here.worker.signal(signal.SIGTERM)
-    wait_until(lambda: "Warm shutdown" in here.worker.log_of_this_start)
-    here.wait_for_time(here.now() + 0.5)
+    slow.wait_for_text(post)
+    deployment.worker.signal(signal.SIGTERM)
+    wait_until(lambda: "Warm shutdown" in deployment.worker.log_of_this_start)
+    deployment.wait_for_time(deployment.now() + 0.5)
     waiting = late.post("Hello")
-    assert slow.reply_in(post, "completed")["attempt"] == 1
-    wait_until(lambda: not here.worker.is_running)
-    assert here.worker.exit_code == 0
+    assert slow.wait_for_reply(post, "completed")["attempt"] == 1
+    wait_until(lambda: not deployment.worker.is_running)
+    assert deployment.worker.exit_code == 0
     assert late.reply(waiting)["status"] == "queued"
-    here.worker.start()
-    late.reply_in(waiting, "completed")
+    deployment.worker.start()
+    late.wait_for_reply(waiting, "completed")
 
 
 @pytest.mark.fault("F24")
-def test_a_worker_told_to_stop_twice_hands_its_turn_back_at_once(
-    scene: Callable[..., Scene],
+def test_second_stop_signal_hands_the_turn_back_at_once(
+    build_deployment: Callable[..., Deployment],
 ) -> None:
-    here = scene(drain_timeout=120).start()
-    client = here.client()
+    deployment = build_deployment(drain_timeout=120).start()
+    client = deployment.client()
     post = client.post("Tell me [[tokens=100 rate=20]]")
-    client.said(post)
-    here.worker.signal(signal.SIGINT)
-    wait_until(lambda: "Warm shutdown" in here.worker.log)
-    here.worker.signal(signal.SIGINT)
-    wait_until(lambda: not here.worker.is_running)
-    assert "Traceback" not in here.worker.log
+    client.wait_for_text(post)
+    deployment.worker.signal(signal.SIGINT)
+    wait_until(lambda: "Warm shutdown" in deployment.worker.log)
+    deployment.worker.signal(signal.SIGINT)
+    wait_until(lambda: not deployment.worker.is_running)
+    assert "Traceback" not in deployment.worker.log
     assert client.reply(post)["status"] == "queued"
 
-    here.history.faults[post.content] = 1
-    here.worker.start()
-    assert client.reply_in(post, "completed")["attempt"] == 1, "a hand-over uses up no attempt"
+    deployment.history.faults[post.content] = 1
+    deployment.worker.start()
+    assert client.wait_for_reply(post, "completed")["attempt"] == 1, "a handover uses no attempt"
 
 
 @pytest.mark.fault("F24")
-def test_a_worker_told_to_stop_while_redis_is_down_ends_and_its_turn_is_answered_by_the_next(
-    scene: Callable[..., Scene],
+def test_worker_stops_while_redis_is_down(
+    build_deployment: Callable[..., Deployment],
 ) -> None:
-    here = scene(drain_timeout=0).start()
-    client = here.client()
+    deployment = build_deployment(drain_timeout=0).start()
+    client = deployment.client()
     post = client.post("Tell me [[tokens=200 rate=20]]")
-    client.said(post)
-    here.stack.redis.kill()
-    wait_until(lambda: "Could not flush" in here.worker.log)
-    assert here.worker.stop() == 0
-    assert here.worker.log.count("Could not flush") == 1, "not twenty lines a second"
+    client.wait_for_text(post)
+    deployment.stack.redis.kill()
+    wait_until(lambda: "Could not flush" in deployment.worker.log)
+    assert deployment.worker.stop() == 0
+    assert deployment.worker.log.count("Could not flush") == 1, "not twenty records a second"
 
-    here.history.faults[post.content] = 1
-    here.stack.redis.start()
-    here.worker.start()
-    assert client.reply_in(post, "completed", within=60)["attempt"] == 2
+    deployment.history.faults[post.content] = 1
+    deployment.stack.redis.start()
+    deployment.worker.start()
+    assert client.wait_for_reply(post, "completed", within=60)["attempt"] == 2

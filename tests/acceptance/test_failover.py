@@ -1,132 +1,140 @@
-"""A Sentinel that puts the replica in the place of a primary that has died."""
+"""A Sentinel that promotes the replica after the primary was killed."""
 
 from collections.abc import Callable
 
 import pytest
 
 from fakemodel.replies.reply import fill
-from tests.acceptance.failover import Pair
+from tests.acceptance.deployment import Deployment
+from tests.acceptance.failover import ReplicatedRedis
 from tests.acceptance.realtime.test_transports import run_client
-from tests.acceptance.scene import Scene
-from tests.acceptance.test_redis_trouble import Talkers
+from tests.acceptance.test_redis_failures import LoadGenerator
 from tests.harness.wait import wait_until
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.fault("F18")
-def test_a_failover_under_load_loses_no_message_that_a_replica_was_waited_for(
-    scene: Callable[..., Scene],
+def test_failover_under_load_loses_no_replicated_message(
+    build_deployment: Callable[..., Deployment],
 ) -> None:
-    here = scene(replicas=1)
-    pair = Pair(here).start()
-    here.start_others()
-    talkers = Talkers(here, 10)
-    talkers.post_more(30)
+    deployment = build_deployment(replicas=1)
+    pair = ReplicatedRedis(deployment).start()
+    deployment.start_others()
+    talkers = LoadGenerator(deployment, 10)
+    talkers.wait_for_posts(30)
     pair.fail_over()
-    # What ended in the last moment may have been told, rolled back, and ended anew.
-    here.history.told.clear()
-    here.history.failovers = 1
-    here.history.faults_everywhere = 1
-    pair.come_back()
-    talkers.post_more(30)
+    # Outcomes of the last moment may have been sent, rolled back, and replaced.
+    deployment.history.outcomes.clear()
+    deployment.history.failovers = 1
+    deployment.history.global_faults = 1
+    pair.rejoin()
+    talkers.wait_for_posts(30)
     for client, post in talkers.stop():
-        assert client.reply_in(post)["status"] == "completed"
+        assert client.wait_for_reply(post)["status"] == "completed"
 
 
 @pytest.mark.slow
 @pytest.mark.fault("F18")
-def test_a_failover_loses_what_no_replica_was_waited_for(scene: Callable[..., Scene]) -> None:
-    """The control: the row above shows something."""
-    here = scene(replicas=0)
-    pair = Pair(here).start()
-    here.start_others(workers=0)
-    clients = here.clients(5)
-    kept = [client.post("Hello") for client in clients]
-    assert here.redis.wait(1, 5000) == 1
-    pair.cut()
+def test_failover_loses_unreplicated_messages(
+    build_deployment: Callable[..., Deployment],
+) -> None:
+    """The control of the test above."""
+    deployment = build_deployment(replicas=0)
+    pair = ReplicatedRedis(deployment).start()
+    deployment.start_others(workers=0)
+    clients = deployment.clients(5)
+    stored = [client.post("Hello") for client in clients]
+    assert deployment.redis.wait(1, 5000) == 1
+    pair.disconnect_replica()
     lost = [client.post("Are you there?") for client in clients]
 
     pair.fail_over()
-    for client, post in zip(clients, kept, strict=True):
+    for client, post in zip(clients, stored, strict=True):
         wait_until(lambda: client.reply(post), within=30)  # noqa: B023
         assert len(client.messages()) == 2
     for post in lost:
-        here.history.posts.remove(post)
-    here.worker.start()
+        deployment.history.posts.remove(post)
+    deployment.worker.start()
 
 
 @pytest.mark.fault("F18")
-def test_a_message_that_no_replica_holds_is_a_503_and_no_202(scene: Callable[..., Scene]) -> None:
-    here = scene(replicas=1, replica_timeout=0.2)
-    pair = Pair(here).start()
-    here.start_others()
-    client = here.client()
-    client.reply_in(client.post("Hello"), "completed")
+def test_message_without_a_replica_gets_503(
+    build_deployment: Callable[..., Deployment],
+) -> None:
+    deployment = build_deployment(replicas=1, replica_timeout=0.2)
+    pair = ReplicatedRedis(deployment).start()
+    deployment.start_others()
+    client = deployment.client()
+    client.wait_for_reply(client.post("Hello"), "completed")
 
     pair.replica.freeze()
     refused = client.try_to_post("Are you there?")
-    assert refused.answer.status == 503
-    # Nor when it is asked again, by a connection that has written nothing yet.
-    here.redis.client_kill_filter(_type="normal", skipme=True)
-    assert client.post_again(refused).answer.status == 503
+    assert refused.response.status == 503
+    # Also when the client repeats it on a connection that has not written anything yet.
+    deployment.redis.client_kill_filter(_type="normal", skipme=True)
+    assert client.repeat(refused).response.status == 503
     pair.replica.thaw()
-    client.reply_in(client.insist(refused), "completed")
+    client.wait_for_reply(client.post_until_accepted(refused), "completed")
     assert len(client.messages()) == 4
 
 
 @pytest.mark.fault("F18")
-def test_followers_hear_of_everything_through_a_sentinel(scene: Callable[..., Scene]) -> None:
-    here = scene(replicas=1)
-    Pair(here).start()
-    here.start_others(webs=2)
-    assert run_client(here, 0, replies=3, disconnects=10).events > 3
-
-
-@pytest.mark.slow
-@pytest.mark.fault("F18")
-def test_followers_hear_of_everything_after_a_failover(scene: Callable[..., Scene]) -> None:
-    here = scene(replicas=1)
-    pair = Pair(here).start()
-    here.start_others(webs=2)
-    before = here.client()
-    before.reply_in(before.post("Hello"), "completed")
-    pair.fail_over()
-    pair.come_back()
-    assert run_client(here, 1, replies=3, disconnects=10).events > 3
-
-
-@pytest.mark.slow
-@pytest.mark.fault("F18")
-def test_a_claim_that_a_failover_has_rolled_back_cannot_commit(
-    scene: Callable[..., Scene],
+def test_subscribers_get_all_events_through_a_sentinel(
+    build_deployment: Callable[..., Deployment],
 ) -> None:
-    here = scene(replicas=0, lease_ttl=30)
-    pair = Pair(here).start()
-    here.start_others()
-    client = here.client()
-    client.reply_in(client.post("Hello"), "completed")
-    here.worker.freeze()
-    here.script({"tokens": 600, "rate": 10})  # the first call goes on all the while
+    deployment = build_deployment(replicas=1)
+    ReplicatedRedis(deployment).start()
+    deployment.start_others(webs=2)
+    assert run_client(deployment, 0, replies=3, disconnects=10).events > 3
+
+
+@pytest.mark.slow
+@pytest.mark.fault("F18")
+def test_subscribers_get_all_events_after_a_failover(
+    build_deployment: Callable[..., Deployment],
+) -> None:
+    deployment = build_deployment(replicas=1)
+    pair = ReplicatedRedis(deployment).start()
+    deployment.start_others(webs=2)
+    before = deployment.client()
+    before.wait_for_reply(before.post("Hello"), "completed")
+    pair.fail_over()
+    pair.rejoin()
+    assert run_client(deployment, 1, replies=3, disconnects=10).events > 3
+
+
+@pytest.mark.slow
+@pytest.mark.fault("F18")
+def test_claim_that_a_failover_rolled_back_cannot_commit(
+    build_deployment: Callable[..., Deployment],
+) -> None:
+    deployment = build_deployment(replicas=0, lease_ttl=30)
+    pair = ReplicatedRedis(deployment).start()
+    deployment.start_others()
+    client = deployment.client()
+    client.wait_for_reply(client.post("Hello"), "completed")
+    deployment.worker.freeze()
+    deployment.script({"tokens": 600, "rate": 10})  # the first call runs during the whole test
     post = client.post("Tell me [[tokens=40 rate=20]]")
-    assert here.redis.wait(1, 5000) == 1
-    pair.cut()
-    here.worker.thaw()
-    client.said(post)
-    here.worker.freeze()
-    first = here.kept().sessions[client.session_id]
+    assert deployment.redis.wait(1, 5000) == 1
+    pair.disconnect_replica()
+    deployment.worker.thaw()
+    client.wait_for_text(post)
+    deployment.worker.freeze()
+    first = deployment.redis_state().sessions[client.session_id]
 
     pair.fail_over()
-    here.history.failovers = 1
-    here.history.faults[post.content] = 1
-    here.stack.worker(1).start()
-    client.said(post)
-    second = here.kept().sessions[client.session_id]
+    deployment.history.failovers = 1
+    deployment.history.faults[post.content] = 1
+    deployment.stack.worker(1).start()
+    client.wait_for_text(post)
+    second = deployment.redis_state().sessions[client.session_id]
     assert (first["fence"], first["turn"]) == (second["fence"], second["turn"])
-    assert first["nonce"] != second["nonce"], "which is all that tells the two apart"
-    here.worker.thaw()
+    assert first["nonce"] != second["nonce"], "only the nonce distinguishes the two claims"
+    deployment.worker.thaw()
 
-    here.wait_for_hang_up(post)
-    reply = client.reply_in(post, "completed")
+    deployment.wait_for_disconnect(post)
+    reply = client.wait_for_reply(post, "completed")
     assert reply["attempt"] == 1
     assert reply["content"] == fill(f"echo: {post.content}", 40)

@@ -2,28 +2,28 @@
 
 from collections.abc import Callable
 
-from tests.acceptance.scene import Scene
+from tests.acceptance.deployment import Deployment
 
 # Takes the only worker thread 0.2 s.
 TURN = "[[tokens=6 rate=30]]"
 
 
 def test_flooding_session_delays_others_by_one_turn_each(
-    scene: Callable[..., Scene],
+    build_deployment: Callable[..., Deployment],
 ) -> None:
-    here = scene(worker_concurrency=1).start()
-    flooder, *others = here.clients(5)
+    deployment = build_deployment(worker_concurrency=1).start()
+    flooder, *others = deployment.clients(5)
     first = flooder.post("Hold the worker until all have come [[tokens=2000 rate=10]]")
-    flooder.said(first)
+    flooder.wait_for_text(first)
     flood = [first, *(flooder.post(f"Hello {TURN}") for _ in range(20))]
     patient = [(client, client.post(f"Hello {TURN}")) for client in others]
     patient += [(client, client.post(f"And then? {TURN}")) for client in others]
     flooder.cancel(first)
     for client, post in patient:
-        client.reply_in(post, "completed", within=60)
+        client.wait_for_reply(post, "completed", within=60)
 
     flooded = {post.content for post in flood}
-    order = [call["last_user_message"] in flooded for call in here.calls()]
+    order = [call["last_user_message"] in flooded for call in deployment.calls()]
     last = max(place for place, is_flood in enumerate(order) if not is_flood)
     until_all_were_served = order[: last + 1]
     # Two rounds of the others, and one turn of the flood per round; its first turn was earlier.

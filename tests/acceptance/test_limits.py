@@ -10,8 +10,8 @@ import requests
 from chat.store import keys
 from chat.store.client import MAX_TRIES
 from chat.store.scripts import read_script
-from tests.acceptance.scene import LEASE, Scene
-from tests.acceptance.usual import Usual
+from tests.acceptance.deployment import LEASE_TTL, Deployment
+from tests.acceptance.shared_deployment import SharedDeployment
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
 from tests.integration.api.client import APIClient, status_and_code
@@ -25,142 +25,144 @@ model = "fake-model"
 """
 
 
-def limited(scene: Callable[..., Scene], directory: Path, limits: str) -> Scene:
+def limited(
+    build_deployment: Callable[..., Deployment], directory: Path, limits: str
+) -> Deployment:
     """Return a stack, not started, of up to two workers, whose only model has limits."""
-    here = scene()
+    deployment = build_deployment()
     file = directory / "models.toml"
-    file.write_text(LIMITED.format(url=here.stack.model.url, limits=limits))
-    for process in (here.web, here.worker, here.stack.worker(1)):
-        here.reroute(process, CHAT_MODELS_FILE=str(file))
-    return here
+    file.write_text(LIMITED.format(url=deployment.stack.model.url, limits=limits))
+    for process in (deployment.web, deployment.worker, deployment.stack.worker(1)):
+        deployment.reroute(process, CHAT_MODELS_FILE=str(file))
+    return deployment
 
 
 def test_two_workers_share_the_concurrency_limit(
-    scene: Callable[..., Scene], tmp_path: Path
+    build_deployment: Callable[..., Deployment], tmp_path: Path
 ) -> None:
-    here = limited(scene, tmp_path, "concurrency = 3").start(workers=2)
-    here.script({"times": 20, "latency": 0.3})
-    clients = here.clients(20)
+    deployment = limited(build_deployment, tmp_path, "concurrency = 3").start(workers=2)
+    deployment.script({"times": 20, "latency": 0.3})
+    clients = deployment.clients(20)
     posts = [client.post("Hello") for client in clients]
-    here.rest()
+    deployment.wait_until_idle()
     for client, post in zip(clients, posts, strict=True):
         reply = client.reply(post)
         assert (reply["status"], reply["attempt"]) == ("completed", 1)
-    record = requests.get(f"{here.stack.model.url}/__calls__", timeout=5).json()
+    record = requests.get(f"{deployment.stack.model.url}/__calls__", timeout=5).json()
     assert record["max_in_flight"] == 3
 
 
 @pytest.mark.fault("F01")
 def test_slot_of_killed_worker_goes_to_the_next_waiter(
-    scene: Callable[..., Scene], tmp_path: Path
+    build_deployment: Callable[..., Deployment], tmp_path: Path
 ) -> None:
-    here = limited(scene, tmp_path, "concurrency = 1").start()
-    holder, waiter = here.clients(2)
+    deployment = limited(build_deployment, tmp_path, "concurrency = 1").start()
+    holder, waiter = deployment.clients(2)
     held = holder.post("Hello [[fault:hang times=1]]")
-    here.wait_for_call(held)
-    here.stack.worker(1).start()
+    deployment.wait_for_call(held)
+    deployment.stack.worker(1).start()
     post = waiter.post("Are you there?")
-    wait = waiter.waits_for(post, "queue")
-    here.worker.kill()
-    here.history.faults[held.content] = 1
-    assert waiter.reply_in(post, "completed")["completed_at"] < wait["retry_at"]
-    assert holder.reply_in(held, "completed")["attempt"] == 2
+    wait = waiter.wait_until_waiting(post, "queue")
+    deployment.worker.kill()
+    deployment.history.faults[held.content] = 1
+    assert waiter.wait_for_reply(post, "completed")["completed_at"] < wait["retry_at"]
+    assert holder.wait_for_reply(held, "completed")["attempt"] == 2
 
 
 def test_requests_per_minute_are_limited(
-    here: Usual,
+    deployment: SharedDeployment,
 ) -> None:
-    first, second = here.client(model="slow"), here.client(model="slow")
-    first.reply_in(first.post("Hello"), "completed")
+    first, second = deployment.client(model="slow"), deployment.client(model="slow")
+    first.wait_for_reply(first.post("Hello"), "completed")
     post = second.post("Hello")
-    wait = second.waits_for(post, "rate_limited")
-    assert 30 < wait["retry_at"] - here.now() <= 60
-    assert here.calls(post.content) == []
+    wait = second.wait_until_waiting(post, "rate_limited")
+    assert 30 < wait["retry_at"] - deployment.now() <= 60
+    assert deployment.calls(post.content) == []
     # A minute passes, but only for the limiter.
-    here.redis.hincrbyfloat(keys.limiter("slow").limiter, "tat", -60_000)
-    here.wake(second.session_id, times=1)
-    assert second.reply_in(post, "completed")["attempt"] == 1
+    deployment.redis.hincrbyfloat(keys.limiter("slow").limiter, "tat", -60_000)
+    deployment.wake(second.session_id, times=1)
+    assert second.wait_for_reply(post, "completed")["attempt"] == 1
 
 
 def test_turn_is_retried_when_its_limiter_times_out(
-    here: Usual,
+    deployment: SharedDeployment,
 ) -> None:
-    client = here.client(model="narrow")
-    here.worker_link.drop_response_to(read_script("acquire").sha, times=MAX_TRIES)
+    client = deployment.client(model="narrow")
+    deployment.worker_redis_proxy.drop_response_to(read_script("acquire").sha, times=MAX_TRIES)
     post = client.post("Hello")
-    reply = client.reply_in(post, "completed")
-    assert "Could not use the limiter of narrow" in here.worker.log
+    reply = client.wait_for_reply(post, "completed")
+    assert "Could not use the limiter of narrow" in deployment.worker.log
     assert reply["attempt"] == 1
-    assert len(here.calls(post.content)) == 1
+    assert len(deployment.calls(post.content)) == 1
 
 
-def test_cancelled_waiter_delays_no_one(here: Usual) -> None:
+def test_cancelled_waiter_delays_no_one(deployment: SharedDeployment) -> None:
     """It would be woken, never ask again, and keep its place for half a minute."""
-    *holders, cancelling, leaving, last = (here.client(model="narrow") for _ in range(6))
+    *holders, cancelling, leaving, last = (deployment.client(model="narrow") for _ in range(6))
     held = [holder.post("Hello [[fault:endless rate=20]]") for holder in holders]
     for post in held:
-        here.wait_for_call(post)
+        deployment.wait_for_call(post)
     post, _, waiting = [each.post("Hello") for each in (cancelling, leaving, last)]
     waiters = keys.limiter("narrow").waiters
-    wait_until(lambda: here.redis.zcard(waiters) == 3, within=30)
+    wait_until(lambda: deployment.redis.zcard(waiters) == 3, within=30)
     cancelling.cancel(post)
     leaving.delete()
     holders[0].cancel(held[0])
-    last.reply_in(waiting, "completed", within=20)
+    last.wait_for_reply(waiting, "completed", within=20)
     for holder, running in zip(holders[1:], held[1:], strict=True):
         holder.cancel(running)
 
 
 def test_failures_of_bad_prompts_open_no_circuit(
-    here: Usual,
+    deployment: SharedDeployment,
 ) -> None:
-    *readers, unlucky, other = here.clients(7)
+    *readers, unlucky, other = deployment.clients(7)
     troubles = [(reader, "html") for reader in readers] + [(unlucky, "500")] * 2
     posts = [(client, client.post(f"Hello [[fault:{fault}]]")) for client, fault in troubles]
     for client, post in posts:
-        here.history.faults[post.content] = 3
-        assert client.reply_in(post, "failed")["attempt"] == 4
+        deployment.history.faults[post.content] = 3
+        assert client.wait_for_reply(post, "failed")["attempt"] == 4
     # After 28 failed calls in a row; 5 of several sessions would open the circuit.
-    assert here.redis.hget(keys.limiter("default").limiter, "half_open") is None
-    assert other.reply_in(other.post("Hello"), "completed")["attempt"] == 1
+    assert deployment.redis.hget(keys.limiter("default").limiter, "half_open") is None
+    assert other.wait_for_reply(other.post("Hello"), "completed")["attempt"] == 1
 
 
 def test_half_open_circuit_allows_one_call_until_it_answers(
-    scene: Callable[..., Scene],
+    build_deployment: Callable[..., Deployment],
 ) -> None:
-    here = scene(
+    deployment = build_deployment(
         circuit_failure_threshold=2, circuit_reset_timeout=0.5, max_attempts=1, sweep_interval=0.3
     ).start()
-    *unlucky, prober, other = here.clients(4)
+    *unlucky, prober, other = deployment.clients(4)
     for client in unlucky:
-        client.reply_in(client.post("Hello [[fault:500]]"), "failed")
-    probe = prober.post(f"Hello [[fault:endless rate=20 latency={LEASE + 1.5}]]")
-    here.wait_for_call(probe)
+        client.wait_for_reply(client.post("Hello [[fault:500]]"), "failed")
+    probe = prober.post(f"Hello [[fault:endless rate=20 latency={LEASE_TTL + 1.5}]]")
+    deployment.wait_for_call(probe)
     waiting = other.post("Hello")
-    other.reply_in(waiting, "completed")
+    other.wait_for_reply(waiting, "completed")
     assert prober.reply(probe)["status"] == "in_progress"
-    (endless,), (short,) = here.calls(probe.content), here.calls(waiting.content)
+    (endless,), (short,) = deployment.calls(probe.content), deployment.calls(waiting.content)
     assert short["received_at"] >= endless["first_byte_at"]
     prober.cancel(probe)
 
 
 def test_killed_probe_blocks_calls_only_for_its_lease(
-    scene: Callable[..., Scene],
+    build_deployment: Callable[..., Deployment],
 ) -> None:
-    here = scene(
+    deployment = build_deployment(
         circuit_failure_threshold=2, circuit_reset_timeout=0.5, max_attempts=1, sweep_interval=0.3
     ).start()
-    *unlucky, prober, other = here.clients(4)
+    *unlucky, prober, other = deployment.clients(4)
     for client in unlucky:
-        client.reply_in(client.post("Hello [[fault:500]]"), "failed")
+        client.wait_for_reply(client.post("Hello [[fault:500]]"), "failed")
     probe = prober.post("Hello [[fault:hang]]")
-    here.wait_for_call(probe)
-    here.worker.kill()
-    here.history.faults[probe.content] = 1
+    deployment.wait_for_call(probe)
+    deployment.worker.kill()
+    deployment.history.faults[probe.content] = 1
     waiting = other.post("Hello")
-    here.worker.start()
-    prober.reply_in(probe, "failed")
-    assert other.reply_in(waiting, "completed")["attempt"] == 1
+    deployment.worker.start()
+    prober.wait_for_reply(probe, "failed")
+    assert other.wait_for_reply(waiting, "completed")["attempt"] == 1
 
 
 def start_with_token_limit(build_stack: Callable[..., Stack], directory: Path) -> Stack:

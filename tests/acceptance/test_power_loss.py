@@ -1,16 +1,16 @@
-"""What Redis has not synced to the disk when the power fails, or not yet written when it dies."""
+"""Data that Redis has not synced when the power fails, or not written when it is killed."""
 
 from collections.abc import Callable
 
 import pytest
 
 from tests.acceptance.client import Client
+from tests.acceptance.deployment import Deployment
 from tests.acceptance.history import Post
-from tests.acceptance.kept import reader
-from tests.acceptance.power import STRACE, Power, slow_down_disk
-from tests.acceptance.scene import Scene
+from tests.acceptance.power_loss import STRACE, PowerSupply, slow_down_disk
+from tests.acceptance.redis_state import connect
 from tests.acceptance.test_doctor import doctor
-from tests.acceptance.test_redis_trouble import Talkers
+from tests.acceptance.test_redis_failures import LoadGenerator
 from tests.harness.wait import wait_until
 
 pytestmark = [
@@ -19,95 +19,95 @@ pytestmark = [
 ]
 
 
-def lost_of(client: Client, posts: list[Post]) -> list[Post]:
-    """Return the posts whose messages are gone."""
-    found = {message["id"] for message in client.messages()}
-    return [post for post in posts if post.message_id not in found]
+def lost_posts(client: Client, posts: list[Post]) -> list[Post]:
+    """Return the posts whose messages are lost."""
+    stored = {message["id"] for message in client.messages()}
+    return [post for post in posts if post.message_id not in stored]
 
 
 @pytest.mark.fault("F13")
-def test_a_kill_beside_a_slow_disk_loses_nothing_if_each_write_is_synced(
-    scene: Callable[..., Scene],
+def test_kill_with_a_slow_disk_loses_nothing_with_always(
+    build_deployment: Callable[..., Deployment],
 ) -> None:
-    here = scene()
-    slow_down_disk(here, appendfsync="always", seconds=0.1)
-    here.start(workers=0)
-    client = here.client()
+    deployment = build_deployment()
+    slow_down_disk(deployment, appendfsync="always", seconds=0.1)
+    deployment.start(workers=0)
+    client = deployment.client()
     posts = [client.post("Are you there?") for _ in range(10)]
-    here.stack.redis.kill()
-    here.stack.redis.start()
-    assert lost_of(client, posts) == []
-    here.worker.start()
+    deployment.stack.redis.kill()
+    deployment.stack.redis.start()
+    assert lost_posts(client, posts) == []
+    deployment.worker.start()
 
 
 @pytest.mark.fault("F13")
-def test_a_kill_beside_a_slow_disk_loses_what_redis_holds_back_if_it_syncs_each_second(
-    scene: Callable[..., Scene],
+def test_kill_with_a_slow_disk_loses_data_with_everysec(
+    build_deployment: Callable[..., Deployment],
 ) -> None:
-    """The control: Redis answers for up to two seconds before it writes."""
-    here = scene()
-    slow_down_disk(here, appendfsync="everysec", seconds=3)
-    here.start(workers=0)
-    client = here.client()
+    """The control of the test above: Redis responds up to two seconds before it writes."""
+    deployment = build_deployment()
+    slow_down_disk(deployment, appendfsync="everysec", seconds=3)
+    deployment.start(workers=0)
+    client = deployment.client()
     posts = [client.post("Are you there?") for _ in range(10)]
-    here.stack.redis.kill()
-    here.stack.redis.start()
-    lost = lost_of(client, posts)
+    deployment.stack.redis.kill()
+    deployment.stack.redis.start()
+    lost = lost_posts(client, posts)
     assert lost
     for post in lost:
-        here.history.posts.remove(post)
-    here.worker.start()
+        deployment.history.posts.remove(post)
+    deployment.worker.start()
 
 
 @pytest.mark.fault("F13")
-def test_the_doctor_warns_of_a_disk_for_which_redis_holds_back_what_it_writes(
-    scene: Callable[..., Scene],
+def test_doctor_warns_of_a_slow_disk(
+    build_deployment: Callable[..., Deployment],
 ) -> None:
-    here = scene()
-    slow_down_disk(here, appendfsync="everysec", seconds=4)
-    here.start(webs=0, workers=0)
-    assert "its disk was slow" not in doctor(here.stack)[1]
-    with reader(here.data_url) as redis:
+    deployment = build_deployment()
+    slow_down_disk(deployment, appendfsync="everysec", seconds=4)
+    deployment.start(webs=0, workers=0)
+    assert "its disk was slow" not in doctor(deployment.stack)[1]
+    with connect(deployment.data_url) as redis:
 
-        def has_held_back() -> bool:
-            redis.set("written", "again", ex=60)
+        def has_delayed_fsync() -> bool:
+            redis.set("written", "repeatedly", ex=60)
             return bool(redis.info("persistence")["aof_delayed_fsync"])
 
-        wait_until(has_held_back, within=60, every=0.05)
-    assert "warning  its disk was slow" in doctor(here.stack)[1]
+        wait_until(has_delayed_fsync, within=60, every=0.05)
+    assert "warning  its disk was slow" in doctor(deployment.stack)[1]
 
 
 @pytest.mark.fault("F14")
-def test_a_power_cut_under_load_loses_no_message_if_each_write_is_synced(
-    scene: Callable[..., Scene],
+def test_power_loss_under_load_loses_nothing_with_always(
+    build_deployment: Callable[..., Deployment],
 ) -> None:
-    here = scene()
-    power = Power(here, appendfsync="always")
-    here.start()
-    talkers = Talkers(here, 10)
-    talkers.post_more(30)
-    power.cut()
-    here.history.faults_everywhere = 1
-    here.stack.redis.start()
-    talkers.post_more(10)
-    for client, post in talkers.stop():
-        assert client.reply_in(post)["status"] == "completed"
+    deployment = build_deployment()
+    power_supply = PowerSupply(deployment, appendfsync="always")
+    deployment.start()
+    load = LoadGenerator(deployment, 10)
+    load.wait_for_posts(30)
+    power_supply.cut()
+    deployment.history.global_faults = 1
+    deployment.stack.redis.start()
+    load.wait_for_posts(10)
+    for client, post in load.stop():
+        assert client.wait_for_reply(post)["status"] == "completed"
 
 
 @pytest.mark.fault("F14")
-def test_a_power_cut_loses_what_was_accepted_in_the_last_second_if_only_that_is_synced(
-    scene: Callable[..., Scene],
+def test_power_loss_loses_data_with_everysec(
+    build_deployment: Callable[..., Deployment],
 ) -> None:
-    """The control: the row above shows something."""
-    here = scene()
-    power = Power(here, appendfsync="everysec")
-    here.start(workers=0)
-    client = here.client()
+    """The control of the test above."""
+    deployment = build_deployment()
+    power_supply = PowerSupply(deployment, appendfsync="everysec")
+    deployment.start(workers=0)
+    client = deployment.client()
     posts = [client.post("Are you there?") for _ in range(10)]
-    assert power.cut() > 0
-    here.stack.redis.start()
-    lost = lost_of(client, posts)
+    assert power_supply.cut() > 0
+    deployment.stack.redis.start()
+    lost = lost_posts(client, posts)
     assert lost
     for post in lost:
-        here.history.posts.remove(post)
-    here.worker.start()
+        deployment.history.posts.remove(post)
+    deployment.worker.start()

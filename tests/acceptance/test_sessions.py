@@ -1,103 +1,109 @@
-"""Sessions that many post to at once, and sessions that end under their turns."""
+"""Concurrent posts to a session, and sessions that end with open turns."""
 
 from functools import partial
 
 import pytest
 
 from tests.acceptance.client import Client
+from tests.acceptance.deployment import Deployment
 from tests.acceptance.history import Post
-from tests.acceptance.scene import Scene
-from tests.acceptance.usual import Usual
+from tests.acceptance.shared_deployment import SharedDeployment
 from tests.harness.concurrency import run_concurrently
 from tests.harness.wait import wait_until
 
 
 @pytest.mark.fault("F29")
-def test_five_messages_at_once_are_answered_in_order_each_having_seen_the_ones_before(
-    here: Usual,
+def test_concurrent_messages_are_answered_in_order(
+    deployment: SharedDeployment,
 ) -> None:
-    here.stack.web(1).start()
-    here.stack.worker(1).start()
-    client = here.client()
-    twins = [client.twin() for _ in range(5)]
-    for number, twin in enumerate(twins):
-        twin.url = here.stack.web(number % 2).url
-    posts = run_concurrently([partial(twin.post, "Hello [[tokens=9 rate=20]]") for twin in twins])
-    here.rest()
+    deployment.stack.web(1).start()
+    deployment.stack.worker(1).start()
+    client = deployment.client()
+    clients = [client.clone() for _ in range(5)]
+    for number, each in enumerate(clients):
+        each.url = deployment.stack.web(number % 2).url
+    posts = run_concurrently([partial(each.post, "Hello [[tokens=9 rate=20]]") for each in clients])
+    deployment.wait_until_idle()
 
     posts.sort(key=lambda post: int(post.reply_id.removeprefix("msg_")))
-    calls = here.calls()
+    calls = deployment.calls()
     assert [call["last_user_message"] for call in calls] == [post.content for post in posts]
-    seen: list[tuple[str, str]] = []
+    prompt: list[tuple[str, str]] = []
     for call, post in zip(calls, posts, strict=True):
-        seen.append(("user", post.content))
-        assert [(each["role"], each["content"]) for each in call["messages"]] == seen
-        seen.append(("assistant", client.reply_in(post, "completed")["content"]))
+        prompt.append(("user", post.content))
+        assert [(each["role"], each["content"]) for each in call["messages"]] == prompt
+        prompt.append(("assistant", client.wait_for_reply(post, "completed")["content"]))
 
 
 @pytest.mark.fault("F29")
-def test_two_hundred_posts_with_fifty_keys_are_taken_once_each_up_to_the_cap(here: Usual) -> None:
-    client = here.client()
+def test_200_posts_with_50_keys_create_20_turns(
+    deployment: SharedDeployment,
+) -> None:
+    client = deployment.client()
     first = client.post("Wait [[tokens=30 rate=10]]")
-    client.said(first)
-    contents = [here.history.unique("Hello") for _ in range(50)]
-    tries = [
-        partial(client.twin().try_to_post, content, key=f"a key of {content}")
+    client.wait_for_text(first)
+    contents = [deployment.history.unique("Hello") for _ in range(50)]
+    attempts = [
+        partial(client.clone().try_to_post, content, key=f"key of {content}")
         for content in contents * 4
     ]
-    posts = run_concurrently(tries)
+    posts = run_concurrently(attempts)
 
     accepted = {post.key: post for post in posts if post.is_accepted}
     refused = [post for post in posts if not post.is_accepted]
     assert len(accepted) == 20
-    assert {post.answer.status for post in refused} == {429}
-    assert {post.answer.body["error"]["code"] for post in refused} == {"session_queue_full"}
+    assert {post.response.status for post in refused} == {429}
+    assert {post.response.body["error"]["code"] for post in refused} == {"session_queue_full"}
     numbers = sorted(int(post.message_id.removeprefix("msg_")) for post in accepted.values())
     assert numbers == list(range(3, 43, 2))
-    here.rest()
-    assert len(here.calls()) == 21
+    deployment.wait_until_idle()
+    assert len(deployment.calls()) == 21
 
 
-def three_stages(here: Scene, **fields: int) -> list[tuple[Client, Post]]:
-    """Return three sessions and a turn of each: one runs, one is queued, one waits to retry."""
-    running, queued, retrying = (here.client(**fields) for _ in range(3))
+def three_stages(deployment: Deployment, **fields: int) -> list[tuple[Client, Post]]:
+    """Return three sessions with a running, a queued and a retrying turn."""
+    running, queued, retrying = (deployment.client(**fields) for _ in range(3))
     posts = [client.post("Tell me [[tokens=50 rate=10]]") for client in (running, queued)]
-    here.wait_for_streams(2)
+    deployment.wait_for_streams(2)
     posts[1] = queued.post("And then?")
-    # Not before the others run: from here on their model is asked nothing.
+    # Last: from now on the model's limiter blocks all calls.
     posts.append(retrying.post("Hello [[fault:429 retry_after=3 times=1]]"))
-    here.history.faults[posts[2].content] = 1
-    retrying.waits_for(posts[2], "rate_limited")
+    deployment.history.faults[posts[2].content] = 1
+    retrying.wait_until_waiting(posts[2], "rate_limited")
     return list(zip((running, queued, retrying), posts, strict=True))
 
 
 @pytest.mark.fault("F28")
-def test_nothing_comes_back_of_sessions_deleted_under_their_turns(here: Usual) -> None:
-    stages = three_stages(here)
+def test_sessions_deleted_with_open_turns_leave_nothing(
+    deployment: SharedDeployment,
+) -> None:
+    stages = three_stages(deployment)
     for client, _ in stages:
         assert client.delete().status == 204
-    # The worker learns that its sessions are gone and hangs up; the retry falls due for nothing.
+    # The worker detects the deletion and cancels its calls; the retry does nothing.
     wait_until(
-        lambda: all(call["client_disconnected"] for call in here.calls("Tell me")), within=30
+        lambda: all(call["client_disconnected"] for call in deployment.calls("Tell me")), within=30
     )
     for client, post in stages:
         assert client.call("GET", f"/sessions/{client.session_id}").status == 404
-        assert client.post_again(post).answer.status == 404
-    here.worker.stop()
-    assert here.kept().owners == {}
-    assert len(here.calls()) == 3
+        assert client.repeat(post).response.status == 404
+    deployment.worker.stop()
+    assert deployment.redis_state().owners == {}
+    assert len(deployment.calls()) == 3
 
 
 @pytest.mark.fault("F28")
-def test_pending_work_keeps_its_session_alive_beyond_its_ttl_and_then_it_ends(here: Usual) -> None:
-    stages = three_stages(here, ttl=1)
-    # All at once: each session ends a second after its turn.
+def test_open_turns_keep_their_session_alive(
+    deployment: SharedDeployment,
+) -> None:
+    stages = three_stages(deployment, ttl=1)
+    # Concurrently, because each session expires a second after its turn.
     replies = run_concurrently(
-        [partial(client.reply_in, post, "completed") for client, post in stages]
+        [partial(client.wait_for_reply, post, "completed") for client, post in stages]
     )
     for reply in replies:
         assert reply["completed_at"] - reply["created_at"] > 2
-    here.history.ended.update(client.session_id for client, _ in stages)
-    wait_until(lambda: not here.kept().owners, within=30)
+    deployment.history.ended_sessions.update(client.session_id for client, _ in stages)
+    wait_until(lambda: not deployment.redis_state().owners, within=30)
     for client, _ in stages:
         assert client.call("GET", f"/sessions/{client.session_id}").status in {401, 404}

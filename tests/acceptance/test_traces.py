@@ -1,4 +1,4 @@
-"""Spans as a collector gets them from a whole Parley."""
+"""Spans as a collector receives them from an installation."""
 
 import subprocess
 import sys
@@ -19,10 +19,10 @@ UPSTREAM = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 TRACE = bytes.fromhex(UPSTREAM.split("-")[1])
 
 
-def spans_of(ear: RecordingServer) -> dict[str, tuple[Span, int]]:
-    """Return the spans by name, and the process of each."""
+def spans_of(collector: RecordingServer) -> dict[str, tuple[Span, int]]:
+    """Return name -> span and process id."""
     found: dict[str, tuple[Span, int]] = {}
-    for post in ear.requests_to("/v1/traces"):
+    for post in collector.requests_to("/v1/traces"):
         for resource in ExportTraceServiceRequest.FromString(post.body).resource_spans:
             process = {each.key: each.value for each in resource.resource.attributes}["process.pid"]
             for scope in resource.scope_spans:
@@ -30,29 +30,29 @@ def spans_of(ear: RecordingServer) -> dict[str, tuple[Span, int]]:
     return found
 
 
-def traced(build_stack: Callable[..., Stack], ear: RecordingServer) -> Stack:
+def build_traced_stack(build_stack: Callable[..., Stack], server: RecordingServer) -> Stack:
     env = {
-        "MODEL_URL": f"{ear.url}/v1",
-        "OTEL_EXPORTER_OTLP_ENDPOINT": ear.url,
+        "MODEL_URL": f"{server.url}/v1",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": server.url,
         "OTEL_BSP_SCHEDULE_DELAY": "50",
     }
     return build_stack(env=env)
 
 
-def test_one_trace_leads_from_the_post_to_the_commit_though_a_sweep_woke_the_worker(
+def test_one_trace_covers_a_turn_that_the_sweeper_started(
     build_stack: Callable[..., Stack],
 ) -> None:
-    with RecordingServer() as ear:
-        stack = traced(build_stack, ear).start(workers=0)
+    with RecordingServer() as server:
+        stack = build_traced_stack(build_stack, server).start(workers=0)
         owner = APIClient(stack.web().url).open_session(name=CANARY, system_prompt=CANARY)
         posted = owner.post("/messages", {"content": CANARY}, traceparent=UPSTREAM)
         assert posted.status_code == 202
         with Redis.from_url(stack.redis.url) as redis:
             assert redis.delete("chat") == 1  # the wake-up is lost
         stack.worker().start()
-        wait_until(lambda: {"turn", "submit"} <= spans_of(ear).keys(), within=30)
+        wait_until(lambda: {"turn", "submit"} <= spans_of(server).keys(), within=30)
 
-        spans = spans_of(ear)
+        spans = spans_of(server)
         post = "POST /messages"
         names = [post, "submit", "queue", "turn", "model", "finish"]
         assert {span.trace_id for span, _ in map(spans.__getitem__, names)} == {TRACE}
@@ -69,35 +69,35 @@ def test_one_trace_leads_from_the_post_to_the_commit_though_a_sweep_woke_the_wor
             "model": "turn",
             "finish": "turn",
         }
-        (call,) = ear.requests_to("/chat/completions")
+        (call,) = server.requests_to("/chat/completions")
         model = spans["model"][0]
         assert call.headers["traceparent"] == f"00-{TRACE.hex()}-{model.span_id.hex()}-01"
-        assert not any(CANARY.encode() in each.body for each in ear.requests_to("/v1/traces"))
+        assert not any(CANARY.encode() in each.body for each in server.requests_to("/v1/traces"))
         assert owner.token.encode() not in b"".join(
-            each.body for each in ear.requests_to("/v1/traces")
+            each.body for each in server.requests_to("/v1/traces")
         )
         (line,) = [line for line in stack.worker().log.splitlines() if "msg_2: completed" in line]
         assert f'"trace_id": "{TRACE.hex()}"' in line
 
 
-def test_a_model_that_fails_shows_in_its_span(build_stack: Callable[..., Stack]) -> None:
-    with RecordingServer() as ear:
-        stack = traced(build_stack, ear)
-        stack.env["MODEL_URL"] = f"{ear.url}/nothing"  # what is no JSON is no reply
+def test_failed_model_call_has_an_error_span(build_stack: Callable[..., Stack]) -> None:
+    with RecordingServer() as server:
+        stack = build_traced_stack(build_stack, server)
+        stack.env["MODEL_URL"] = f"{server.url}/nothing"  # the response is not JSON
         stack.env["CHAT_MAX_ATTEMPTS"] = "1"
         stack.start()
         owner = APIClient(stack.web().url).open_session()
         owner.post_message("hello")
-        wait_until(lambda: "turn" in spans_of(ear), within=30)
-        model, _ = spans_of(ear)["model"]
+        wait_until(lambda: "turn" in spans_of(server), within=30)
+        model, _ = spans_of(server)["model"]
         assert (model.status.code, model.status.message) == (
             Status.STATUS_CODE_ERROR,
             "model_invalid_response",
         )
-        outcome = spans_of(ear)["finish"][0].attributes[0]
+        outcome = spans_of(server)["finish"][0].attributes[0]
         assert (outcome.key, outcome.value.string_value) == ("parley.outcome", "failed")
 
 
-def test_without_a_collector_nothing_is_set_up_to_record() -> None:
+def test_without_a_collector_there_is_no_tracer() -> None:
     program = "import sys, celery_app; assert 'project.telemetry' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=60, check=True)

@@ -1,4 +1,4 @@
-"""Wake-ups that are lost, repeated, or meet a web process that dies over them."""
+"""Wake-ups that are lost or repeated, and web processes that are killed while publishing."""
 
 import json
 from collections.abc import Callable
@@ -10,105 +10,109 @@ import pytest
 from chat.broker import QUEUE
 from chat.broker.message import serialize_message
 from chat.store.scripts import read_script
-from tests.acceptance.history import NO_ANSWER
-from tests.acceptance.scene import GRACE, LEASE, Scene
-from tests.acceptance.usual import Usual
+from tests.acceptance.deployment import LEASE_TTL, WAKE_GRACE, Deployment
+from tests.acceptance.history import NO_RESPONSE
+from tests.acceptance.shared_deployment import SharedDeployment
 from tests.harness.concurrency import start_concurrently
 from tests.harness.wait import wait_until
 
 
 @pytest.mark.fault("F05")
-def test_fifty_messages_of_a_web_killed_before_it_could_publish_are_answered_within_the_grace(
-    scene: Callable[..., Scene],
+def test_web_killed_before_publishing_loses_no_message(
+    build_deployment: Callable[..., Deployment],
 ) -> None:
-    here = scene(web_threads=64)
-    connection = here.proxy(here.stack.redis.url)
-    connection.pause()
-    here.reroute(here.web, BROKER_URL=connection.url, CHAT_PUBLISH_TIMEOUT="60")
-    here.start()
-    clients = here.clients(50)
+    deployment = build_deployment(web_threads=64)
+    proxy = deployment.proxy(deployment.stack.redis.url)
+    proxy.pause()
+    deployment.reroute(deployment.web, BROKER_URL=proxy.url, CHAT_PUBLISH_TIMEOUT="60")
+    deployment.start()
+    clients = deployment.clients(50)
 
     futures = start_concurrently([partial(client.try_to_post, "Hello") for client in clients])
-    wait_until(lambda: here.kept().counts["accepted"] == 50, within=20)
-    here.web.kill()
-    here.history.servers_were_killed = True
+    wait_until(lambda: deployment.redis_state().counts["accepted"] == 50, within=20)
+    deployment.web.kill()
+    deployment.history.servers_were_killed = True
     posts = [future.result() for future in futures]
-    assert {post.answer.status for post in posts} == {NO_ANSWER}
-    assert here.redis.llen("chat") == 0
-    connection.refuse_connections()
+    assert {post.response.status for post in posts} == {NO_RESPONSE}
+    assert deployment.redis.llen("chat") == 0
+    proxy.refuse_connections()
 
-    here.rest()
-    assert len(here.calls()) == 50
-    here.reroute(here.web, BROKER_URL=here.stack.redis.url)
-    here.web.start()
+    deployment.wait_until_idle()
+    assert len(deployment.calls()) == 50
+    deployment.reroute(deployment.web, BROKER_URL=deployment.stack.redis.url)
+    deployment.web.start()
     for client, post in zip(clients, posts, strict=True):
-        reply = client.reply(client.insist(post))
+        reply = client.reply(client.post_until_accepted(post))
         assert reply["status"] == "completed"
-        # A sweep comes within 1.2 s of the grace; the rest is for fifty turns on a busy machine.
-        assert reply["completed_at"] < reply["created_at"] + GRACE + 5
+        # The sweeper runs within 1.2 s after the grace; fifty turns take the rest.
+        assert reply["completed_at"] < reply["created_at"] + WAKE_GRACE + 5
 
 
 @pytest.mark.fault("F06")
-def test_a_message_posted_again_to_the_next_web_is_the_same_message(here: Usual) -> None:
-    client = here.client()
-    first = client.post("So that Redis knows the script")
+def test_post_repeated_after_a_web_restart_is_one_message(
+    deployment: SharedDeployment,
+) -> None:
+    client = deployment.client()
+    first = client.post("Load the script into Redis")
 
-    here.web_link.pause_after(read_script("submit").sha)
+    deployment.web_redis_proxy.pause_after(read_script("submit").sha)
     [future] = start_concurrently([lambda: client.try_to_post("Hello")])
-    assert here.web_link.triggered.wait(20)
-    wait_until(lambda: here.kept().counts["accepted"] == 2, within=20)
-    here.web.kill()
-    here.history.servers_were_killed = True
+    assert deployment.web_redis_proxy.triggered.wait(20)
+    wait_until(lambda: deployment.redis_state().counts["accepted"] == 2, within=20)
+    deployment.web.kill()
+    deployment.history.servers_were_killed = True
     unanswered = future.result()
-    assert unanswered.answer.status == NO_ANSWER
-    here.web_link.disconnect()
-    here.web.start()
+    assert unanswered.response.status == NO_RESPONSE
+    deployment.web_redis_proxy.disconnect()
+    deployment.web.start()
 
-    again = client.post_again(unanswered)
-    assert again.message_id == "msg_3"
-    assert client.post_again(unanswered).answer.body == again.answer.body
+    repeated = client.repeat(unanswered)
+    assert repeated.message_id == "msg_3"
+    assert client.repeat(unanswered).response.body == repeated.response.body
     assert (
-        client.reply_in(again, "completed")["created_at"]
-        == again.answer.body["reply"]["created_at"]
+        client.wait_for_reply(repeated, "completed")["created_at"]
+        == repeated.response.body["reply"]["created_at"]
     )
-    client.reply_in(first, "completed")
+    client.wait_for_reply(first, "completed")
 
 
 @pytest.mark.fault("F07")
-def test_wake_ups_that_die_with_worker_and_broker_are_made_good(
-    scene: Callable[..., Scene],
+def test_wake_ups_lost_with_worker_and_broker_are_recovered(
+    build_deployment: Callable[..., Deployment],
 ) -> None:
-    here = scene()
-    broker = here.stack.broker().start()
-    here.start()
-    clients = here.clients(10)
-    here.worker.freeze()
+    deployment = build_deployment()
+    broker = deployment.stack.broker().start()
+    deployment.start()
+    clients = deployment.clients(10)
+    deployment.worker.freeze()
     posts = [client.post("Hello") for client in clients]
-    here.worker.kill()
-    here.flush(broker)
-    here.worker.start()
-    up = here.now()
+    deployment.worker.kill()
+    deployment.flush(broker)
+    deployment.worker.start()
+    restarted_at = deployment.now()
     for client, post in zip(clients, posts, strict=True):
-        assert client.reply_in(post, "completed")["completed_at"] < up + GRACE + 2
+        assert (
+            client.wait_for_reply(post, "completed")["completed_at"] < restarted_at + WAKE_GRACE + 2
+        )
 
 
 @pytest.mark.fault("F08")
-def test_a_wake_up_delivered_ten_times_is_one_model_call(here: Usual) -> None:
-    finished, running, queued = here.clients(3)
-    finished.reply_in(finished.post("Hello"), "completed")
+def test_wake_up_delivered_ten_times_is_one_model_call(deployment: SharedDeployment) -> None:
+    finished, running, queued = deployment.clients(3)
+    finished.wait_for_reply(finished.post("Hello"), "completed")
     slow = "Tell me [[tokens=30 rate=15]]"
     posts = [running.post(slow), queued.post(slow), queued.post("And then?")]
-    here.wait_for_streams(2)
+    deployment.wait_for_streams(2)
 
     unknown = ("ses_" + 24 * "0", "*", "")
     for session_id in (*unknown, *(each.session_id for each in (finished, running, queued))):
-        here.wake(session_id, times=10)
+        deployment.wake(session_id, times=10)
     for client, post in zip((running, queued, queued), posts, strict=True):
-        client.reply_in(post, "completed")
+        client.wait_for_reply(post, "completed")
     for client in (finished, running, queued):
-        here.wake(client.session_id, times=10)
-    wait_until(lambda: here.redis.llen("chat") == 0, within=20)
-    assert len(here.calls()) == 4
+        deployment.wake(client.session_id, times=10)
+    wait_until(lambda: deployment.redis.llen("chat") == 0, within=20)
+    assert len(deployment.calls()) == 4
 
 
 BODIES = (
@@ -118,16 +122,18 @@ BODIES = (
 
 
 @pytest.mark.fault("F08")
-def test_what_is_no_wake_up_keeps_no_thread_of_the_worker(scene: Callable[..., Scene]) -> None:
-    """Without prefetching, two that counted as taken for ever would end all taking."""
-    here = scene(worker_concurrency=2, wake_grace=60)
-    here.start()
-    envelope = json.loads(serialize_message("ses_none", "none"))
-    here.redis.lpush(QUEUE, *(json.dumps({**envelope, "body": body}) for body in BODIES))
-    wait_until(lambda: here.redis.llen(QUEUE) == 0, within=20)
-    client = here.client()
-    client.reply_in(client.post("Hello"), "completed")
-    assert here.worker.log.count("A task failed") == len(BODIES) - 1
+def test_malformed_wake_ups_occupy_no_thread(
+    build_deployment: Callable[..., Deployment],
+) -> None:
+    """Without prefetching, two messages that count as running would occupy both threads."""
+    deployment = build_deployment(worker_concurrency=2, wake_grace=60)
+    deployment.start()
+    message = json.loads(serialize_message("ses_none", "none"))
+    deployment.redis.lpush(QUEUE, *(json.dumps({**message, "body": body}) for body in BODIES))
+    wait_until(lambda: deployment.redis.llen(QUEUE) == 0, within=20)
+    client = deployment.client()
+    client.wait_for_reply(client.post("Hello"), "completed")
+    assert deployment.worker.log.count("A task failed") == len(BODIES) - 1
 
 
 SHORT_VISIBILITY = "tests.acceptance.short_visibility"
@@ -135,16 +141,16 @@ SHORT_VISIBILITY = "tests.acceptance.short_visibility"
 
 @pytest.mark.slow
 @pytest.mark.fault("F09")
-def test_a_turn_longer_than_the_brokers_visibility_timeout_is_one_model_call(
-    scene: Callable[..., Scene],
+def test_turn_longer_than_visibility_timeout_is_one_call(
+    build_deployment: Callable[..., Deployment],
 ) -> None:
-    here = scene()
+    deployment = build_deployment()
     for number in (0, 1):
-        worker = here.stack.worker(number)
+        worker = deployment.stack.worker(number)
         argv = tuple(part.replace("celery_app", SHORT_VISIBILITY) for part in worker.program.argv)
         worker.program = replace(worker.program, argv=argv)
-    here.start(workers=2)
-    client = here.client()
-    reply = client.reply_in(client.post("Tell me [[tokens=100 rate=10]]"), "completed")
-    assert reply["completed_at"] - reply["started_at"] > 5 * LEASE - 1
+    deployment.start(workers=2)
+    client = deployment.client()
+    reply = client.wait_for_reply(client.post("Tell me [[tokens=100 rate=10]]"), "completed")
+    assert reply["completed_at"] - reply["started_at"] > 5 * LEASE_TTL - 1
     assert reply["attempt"] == 1

@@ -1,4 +1,4 @@
-"""Webhooks, from the post to the receiver, with real workers that may be lost."""
+"""Webhooks, from the post to the receiver, with real workers that are killed."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
-from tests.acceptance.conftest import SCENES
-from tests.acceptance.scene import KNOBS, MODEL, Scene
+from tests.acceptance.conftest import DEPLOYMENTS
+from tests.acceptance.deployment import MODEL_OPTIONS, SETTINGS, Deployment
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
 from tests.harness.webhook_receiver import WebhookReceiver, hang, respond
@@ -23,101 +23,103 @@ WEBHOOKS: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Scene, WebhookReceiver]]:
-    """A scene whose deployment has a webhook; starting one takes longer than these tests."""
+def webhook_setup(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Deployment, WebhookReceiver]]:
+    """A deployment with a webhook, shared because starting one takes longer than these tests."""
     with WebhookReceiver() as receiver:
         own = {f"CHAT_{name.upper()}": str(value) for name, value in WEBHOOKS.items()}
-        env = KNOBS | own | {"CHAT_WEBHOOK_URL": receiver.url + "/all"}
+        env = SETTINGS | own | {"CHAT_WEBHOOK_URL": receiver.url + "/all"}
         stack = Stack(
-            tmp_path_factory.mktemp("told"), appendonly=True, env=env, model_options=MODEL
+            tmp_path_factory.mktemp("webhooks"),
+            appendonly=True,
+            env=env,
+            model_options=MODEL_OPTIONS,
         )
-        told = Scene(stack)
+        deployment = Deployment(stack)
         try:
-            yield told.start(), receiver
+            yield deployment.start(), receiver
         finally:
-            told.end()
+            deployment.close()
             stack.shut_down()
 
 
 @pytest.fixture
-def told(started: tuple[Scene, WebhookReceiver], request: pytest.FixtureRequest) -> Scene:
-    scene = started[0]
-    request.node.stash[SCENES] = [scene]
-    return scene
+def deployment(
+    webhook_setup: tuple[Deployment, WebhookReceiver], request: pytest.FixtureRequest
+) -> Deployment:
+    request.node.stash[DEPLOYMENTS] = [webhook_setup[0]]
+    return webhook_setup[0]
 
 
 @pytest.fixture
-def receiver(started: tuple[Scene, WebhookReceiver]) -> WebhookReceiver:
-    """As if it had never been called."""
-    receiver = started[1]
+def receiver(webhook_setup: tuple[Deployment, WebhookReceiver]) -> WebhookReceiver:
+    """In its initial state."""
+    receiver = webhook_setup[1]
     receiver.calls, receiver.responders, receiver.default_responder = [], [], respond(204)
     receiver.closing.clear()
     return receiver
 
 
-def is_delivered(scene: Scene) -> bool:
-    return not list(scene.redis.scan_iter("chat:{*}:outbox"))
+def is_delivered(deployment: Deployment) -> bool:
+    return not list(deployment.redis.scan_iter("chat:{*}:outbox"))
 
 
-def test_a_webhook_is_told_of_a_reply_by_a_signed_call(
-    told: Scene, receiver: WebhookReceiver
+def test_reply_is_delivered_by_a_signed_call(
+    deployment: Deployment, receiver: WebhookReceiver
 ) -> None:
-    own, other = told.client(), told.client(webhook_url=receiver.url + "/other")
+    own, other = deployment.client(), deployment.client(webhook_url=receiver.url + "/other")
     for client, url in ((own, receiver.url + "/own"), (other, None)):
         changed = client.call("PATCH", f"/sessions/{client.session_id}", {"webhook_url": url})
         assert changed.body["webhook_url"] == url
-    reply = own.reply_in(own.post("Hello"), "completed")
-    other.reply_in(other.post("Hello"), "completed")
+    reply = own.wait_for_reply(own.post("Hello"), "completed")
+    other.wait_for_reply(other.post("Hello"), "completed")
     calls = receiver.wait_for(2)
     first = next(call for call in calls if call.path == "/own")
     assert {call.path for call in calls if call.id != first.id} == {"/all"}
     for secret in SECRETS:
         assert Webhook(secret).verify(first.body, first.headers) == first.event
-    assert first.event == told.kept().events[own.session_id][-1]
+    assert first.event == deployment.redis_state().events[own.session_id][-1]
     assert first.event["message"] == reply
     assert first.id == f"{own.session_id}_{reply['id']}"
-    wait_until(lambda: is_delivered(told))
+    wait_until(lambda: is_delivered(deployment))
 
 
-def test_what_was_not_taken_is_sent_again_until_it_is(
-    told: Scene, receiver: WebhookReceiver
-) -> None:
+def test_failed_delivery_is_retried(deployment: Deployment, receiver: WebhookReceiver) -> None:
     receiver.responders = [respond(500), respond(302, Location=receiver.url + "/elsewhere"), hang]
-    client = told.client()
-    client.reply_in(client.post("Hello"), "completed")
+    client = deployment.client()
+    client.wait_for_reply(client.post("Hello"), "completed")
     calls = receiver.wait_for(4)
     assert {call.id for call in calls} == {f"{client.session_id}_msg_2"}
     assert {call.path for call in calls} == {"/all"}
-    wait_until(lambda: is_delivered(told))
+    wait_until(lambda: is_delivered(deployment))
 
 
-def test_a_worker_killed_in_the_middle_of_a_delivery_is_made_good(
-    told: Scene, receiver: WebhookReceiver
+def test_delivery_of_a_killed_worker_is_retried(
+    deployment: Deployment, receiver: WebhookReceiver
 ) -> None:
     receiver.responders = [hang]
-    client = told.client()
-    client.reply_in(client.post("Hello"), "completed")
+    client = deployment.client()
+    client.wait_for_reply(client.post("Hello"), "completed")
     receiver.wait_for(1)
-    told.worker.kill()
-    assert not is_delivered(told)
-    told.worker.start()
+    deployment.worker.kill()
+    assert not is_delivered(deployment)
+    deployment.worker.start()
     first, second = receiver.wait_for(2)[:2]
     assert (first.id, first.body) == (second.id, second.body)
-    wait_until(lambda: is_delivered(told))
+    wait_until(lambda: is_delivered(deployment))
 
 
-def test_what_nobody_could_send_is_sent_when_the_session_has_ended(
-    told: Scene, receiver: WebhookReceiver
-) -> None:
+def test_delivery_outlives_its_session(deployment: Deployment, receiver: WebhookReceiver) -> None:
     receiver.default_responder = respond(503)
-    client = told.client(ttl=1)
-    client.reply_in(client.post("Hello"), "completed")
+    client = deployment.client(ttl=1)
+    client.wait_for_reply(client.post("Hello"), "completed")
     key = f"chat:{{*}}:session:{client.session_id}"
-    wait_until(lambda: not list(told.redis.scan_iter(key)), within=30)
-    told.history.ended.add(client.session_id)
-    assert not is_delivered(told)
+    wait_until(lambda: not list(deployment.redis.scan_iter(key)), within=30)
+    deployment.history.ended_sessions.add(client.session_id)
+    assert not is_delivered(deployment)
     before = len(receiver.calls)
     receiver.default_responder = respond(200)
     last = receiver.wait_for(before + 1)[-1]
     assert last.event["message"]["content"].startswith("echo: ")
-    wait_until(lambda: is_delivered(told))
+    wait_until(lambda: is_delivered(deployment))

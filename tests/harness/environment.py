@@ -25,10 +25,10 @@ def isolate(parley_home: str) -> None:
 
     This starts nothing: the first test that needs Redis starts it on that port.
     """
-    kept = without_parley_variables(os.environ)
+    environ = without_parley_variables(os.environ)
     os.environ.clear()
     os.environ.update(
-        kept,
+        environ,
         DJANGO_SETTINGS_MODULE="project.settings",
         PARLEY_HOME=parley_home,
         REDIS_URL=f"redis://:{PASSWORD}@127.0.0.1:{free_port()}/0",

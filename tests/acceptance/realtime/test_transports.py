@@ -7,22 +7,24 @@ from functools import partial
 import pytest
 
 from tests.acceptance.client import Client
+from tests.acceptance.deployment import Deployment
 from tests.acceptance.realtime.roaming_client import RoamingClient, run
-from tests.acceptance.scene import Scene
 from tests.harness.wait import wait_until
 
 PROMPT = "Tell me something. [[rate=150 tokens=40]]"
 
 
-def run_client(here: Scene, seed: int, *, replies: int, disconnects: int) -> RoamingClient:
+def run_client(
+    deployment: Deployment, seed: int, *, replies: int, disconnects: int
+) -> RoamingClient:
     """Post messages to a new session, and receive all of its events."""
-    client = here.client()
-    urls = [here.stack.web(0).url, here.stack.web(1).url]
+    client = deployment.client()
+    urls = [deployment.stack.web(0).url, deployment.stack.web(1).url]
     roaming = RoamingClient(urls, client.session_id, client.token, seed)
 
     def post() -> None:
         """Post a message, with retries because a web process may be down."""
-        client.insist(client.try_to_post(PROMPT))
+        client.post_until_accepted(client.try_to_post(PROMPT))
 
     run(roaming, post, replies=replies, disconnects=disconnects)
     check_client(roaming, client)
@@ -40,12 +42,12 @@ def check_client(roaming: RoamingClient, client: Client) -> None:
 
 @pytest.mark.fault("F26")
 def test_random_disconnects_lose_and_repeat_no_event(
-    scene: Callable[..., Scene],
+    build_deployment: Callable[..., Deployment],
 ) -> None:
-    here = scene().start(webs=2)
+    deployment = build_deployment().start(webs=2)
     with ThreadPoolExecutor(3) as threads:
         clients = threads.map(
-            lambda seed: run_client(here, seed, replies=8, disconnects=40), range(3)
+            lambda seed: run_client(deployment, seed, replies=8, disconnects=40), range(3)
         )
         assert sum(roaming.events for roaming in clients) > 3 * 8
 
@@ -55,24 +57,25 @@ def test_random_disconnects_lose_and_repeat_no_event(
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("first_seed", [0, 4, 8])
 def test_web_restarts_lose_and_repeat_no_event(
-    scene: Callable[..., Scene], first_seed: int
+    build_deployment: Callable[..., Deployment], first_seed: int
 ) -> None:
-    here = scene().start(webs=2)
-    here.history.servers_were_killed = True
+    deployment = build_deployment().start(webs=2)
+    deployment.history.servers_were_killed = True
     seeds = range(first_seed, first_seed + 4)
     with ThreadPoolExecutor(4) as threads:
         futures = [
-            threads.submit(run_client, here, seed, replies=50, disconnects=200) for seed in seeds
+            threads.submit(run_client, deployment, seed, replies=50, disconnects=200)
+            for seed in seeds
         ]
         for number in (0, 1):
-            posts = len(here.history.posts) + 40
-            wait_until(partial(has_posted, posts, here, futures), within=300)
-            here.stack.web(number).stop()
-            here.stack.web(number).start()
+            posts = len(deployment.history.posts) + 40
+            wait_until(partial(has_posted, posts, deployment, futures), within=300)
+            deployment.stack.web(number).stop()
+            deployment.stack.web(number).start()
         clients = [future.result() for future in futures]
     assert sum(roaming.events for roaming in clients) > 4 * 50
 
 
-def has_posted(posts: int, here: Scene, futures: list[Future[RoamingClient]]) -> bool:
+def has_posted(posts: int, deployment: Deployment, futures: list[Future[RoamingClient]]) -> bool:
     """Return whether there were so many posts, or a client is done."""
-    return len(here.history.posts) >= posts or any(future.done() for future in futures)
+    return len(deployment.history.posts) >= posts or any(future.done() for future in futures)

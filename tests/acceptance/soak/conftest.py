@@ -1,27 +1,29 @@
-"""The place of the soak."""
+"""The deployment of the soak."""
 
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.acceptance.conftest import SCENES, TOLD
-from tests.acceptance.scene import KNOBS, MODEL
-from tests.acceptance.soak.place import Place
+from tests.acceptance.conftest import DEPLOYMENTS, REPORT
+from tests.acceptance.deployment import MODEL_OPTIONS, SETTINGS
+from tests.acceptance.soak.deployment import SoakDeployment
 from tests.harness.stack import Stack
 
 
 @pytest.fixture
-def place(build_stack: Callable[..., Stack], request: pytest.FixtureRequest) -> Iterator[Place]:
-    """Return it, started."""
-    knobs = KNOBS | {"CHAT_EVENT_LOG_SIZE": "5000"}  # the audit reads logs from their beginning
-    stack = build_stack(appendonly=True, env=knobs, model_options=MODEL)
-    place = Place(stack)
-    request.node.stash[SCENES] = [place]
-    yield place.build()
-    place.end()
+def soak_deployment(
+    build_stack: Callable[..., Stack], request: pytest.FixtureRequest
+) -> Iterator[SoakDeployment]:
+    """The deployment, started."""
+    settings = SETTINGS | {"CHAT_EVENT_LOG_SIZE": "5000"}  # the audit reads complete logs
+    stack = build_stack(appendonly=True, env=settings, model_options=MODEL_OPTIONS)
+    deployment = SoakDeployment(stack)
+    request.node.stash[DEPLOYMENTS] = [deployment]
+    yield deployment.build()
+    deployment.close()
 
 
 @pytest.fixture
-def told(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Return what takes lines to be printed after all tests."""
-    return request.config.stash[TOLD].append
+def report(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Return a function that adds a line to print after all tests."""
+    return request.config.stash[REPORT].append

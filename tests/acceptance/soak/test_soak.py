@@ -1,8 +1,7 @@
-"""All of it at random, under load, with a fixed seed; then everything must be as if nothing was.
+"""Random faults under load; afterwards all invariants must hold.
 
-`make soak` takes ten minutes (`SECONDS`), `make test` has one of a minute, beside other tests and
-so with fewer people. The order of the troubles
-hangs on `SEED` alone; what they meet hangs on the machine as well.
+`make soak` takes ten minutes (`SECONDS`). `make test` runs one minute beside other tests, so with
+fewer users. The order of the faults depends on `SEED` only; their effects also depend on timing.
 """
 
 import logging
@@ -15,82 +14,91 @@ from threading import Event
 
 import pytest
 
-from tests.acceptance.history import NO_ANSWER, OPEN
-from tests.acceptance.soak.people import Stroller, Talker
-from tests.acceptance.soak.place import Place
-from tests.acceptance.soak.troubles import Fate
+from tests.acceptance.history import NO_RESPONSE, OPEN_STATUSES
+from tests.acceptance.soak.deployment import SoakDeployment
+from tests.acceptance.soak.faults import FaultInjector
+from tests.acceptance.soak.users import ChatUser, SubscribingUser
 
 logger = logging.getLogger(__name__)
 
 SECONDS = float(os.environ.get("SOAK_SECONDS") or 60)
 SEED = int(os.environ.get("SOAK_SEED") or 1)
-DRAINED_WITHIN = 60.0
-"""Seconds from the last trouble and the last message until no turn is open."""
+# Seconds from the last fault and the last message until no turn is open.
+DRAIN_TIMEOUT = 60.0
 NEWLINE = "\n"
-FULL = 600.0
-"""Seconds of a soak from which on so much must have gone wrong:"""
-KILLS, REDIS_RESTARTS = 20, 5
-TALKERS, STROLLERS = (16, 2) if SECONDS >= FULL else (8, 1)
-"""Of the latter a few are enough to tell a gap; each is cut off all the time."""
+# A soak of at least this many seconds must include a minimum of faults.
+FULL_SOAK_SECONDS = 600.0
+MIN_KILLS, MIN_REDIS_RESTARTS = 20, 5
+# A few subscribers are enough to detect a gap, because they are disconnected all the time.
+USERS, SUBSCRIBERS = (16, 2) if SECONDS >= FULL_SOAK_SECONDS else (8, 1)
 
 
 @pytest.mark.fault("F31")
 @pytest.mark.timeout(SECONDS + 300)
-def test_a_soak_in_all_troubles_at_random_loses_doubles_and_disorders_nothing(
-    place: Place, told: Callable[[str], None]
+def test_random_faults_lose_and_duplicate_nothing(
+    soak_deployment: SoakDeployment, report: Callable[[str], None]
 ) -> None:
-    here = place
-    fate = Fate(here, SEED)
+    deployment = soak_deployment
+    injector = FaultInjector(deployment, SEED)
     stopping = Event()
-    talkers = [Talker(here, SEED + number, stopping) for number in range(TALKERS)]
-    strollers = [Stroller(here, SEED + TALKERS + number, stopping) for number in range(STROLLERS)]
-    until = time.monotonic() + SECONDS
-    here.history.servers_were_killed = True
-    with ThreadPoolExecutor(TALKERS + STROLLERS) as threads:
-        work = [threads.submit(talker.talk) for talker in talkers]
-        work += [threads.submit(stroller.stroll) for stroller in strollers]
+    users = [ChatUser(deployment, SEED + number, stopping) for number in range(USERS)]
+    subscribers = [
+        SubscribingUser(deployment, SEED + USERS + number, stopping)
+        for number in range(SUBSCRIBERS)
+    ]
+    end = time.monotonic() + SECONDS
+    deployment.history.servers_were_killed = True
+    with ThreadPoolExecutor(USERS + SUBSCRIBERS) as threads:
+        futures = [threads.submit(user.run) for user in users]
+        futures += [threads.submit(subscriber.run) for subscriber in subscribers]
         try:
-            while time.monotonic() < until and not any(each.done() for each in work):
-                fate.strike(logger.info)
+            while time.monotonic() < end and not any(future.done() for future in futures):
+                injector.inject(logger.info)
         finally:
             stopping.set()
-        ended = time.monotonic()
-        for each in work:
-            each.result()
-    here.rest(within=DRAINED_WITHIN)
-    drained = time.monotonic() - ended
-    for stroller in strollers:
-        stroller.check()
-    here.audit()
-    for line in report(here, fate, drained, sum(stroller.steps for stroller in strollers)):
-        told(line)
-    if SECONDS >= FULL:
-        assert fate.kills >= KILLS
-        assert fate.dealt["kill redis"] >= REDIS_RESTARTS
+        stopped_at = time.monotonic()
+        for future in futures:
+            future.result()
+    deployment.wait_until_idle(within=DRAIN_TIMEOUT)
+    drain_seconds = time.monotonic() - stopped_at
+    for subscriber in subscribers:
+        subscriber.check()
+    deployment.audit()
+    disconnects = sum(subscriber.disconnects for subscriber in subscribers)
+    for line in summary(deployment, injector, drain_seconds, disconnects):
+        report(line)
+    if SECONDS >= FULL_SOAK_SECONDS:
+        assert injector.kills >= MIN_KILLS
+        assert injector.counts["kill redis"] >= MIN_REDIS_RESTARTS
 
 
-def report(here: Place, fate: Fate, drained: float, cuts: int) -> list[str]:
-    """What happened, in words."""
-    kept, history = here.kept(), here.history
-    answers = Counter(answer.status for answer in history.answers)
-    replies = [reply for session_id in kept.messages for reply in kept.replies(session_id).values()]
+def summary(
+    deployment: SoakDeployment, injector: FaultInjector, drain_seconds: float, disconnects: int
+) -> list[str]:
+    """Return the lines to print after the soak."""
+    state, history = deployment.redis_state(), deployment.history
+    responses = Counter(response.status for response in history.responses)
+    replies = [
+        reply for session_id in state.messages for reply in state.replies(session_id).values()
+    ]
     statuses = Counter(reply["status"] for reply in replies)
     accepted = {(post.session_id, post.key) for post in history.posts if post.is_accepted}
-    assert not OPEN & statuses.keys()
-    troubles = [f"  {number:4} {name}" for name, number in sorted(fate.dealt.items())]
-    ends = ", ".join(f"{number} {status}" for status, number in sorted(statuses.items()))
+    assert not OPEN_STATUSES & statuses.keys()
+    kills, redis_kills = injector.kills, injector.counts["kill redis"]
+    faults = [f"  {number:4} {name}" for name, number in sorted(injector.counts.items())]
+    outcomes = ", ".join(f"{number} {status}" for status, number in sorted(statuses.items()))
     deleted = len(accepted) - len(replies)
     attempts = sum(reply["attempt"] for reply in replies)
-    events = sum(map(len, kept.events.values()))
+    events = sum(map(len, state.events.values()))
     return f"""\
 {SECONDS:.0f} s, seed {SEED}
-troubles: {sum(fate.dealt.values())}, {fate.kills} kills, {fate.dealt["kill redis"]} Redis restarts
-{NEWLINE.join(troubles)}
-messages accepted: {len(accepted)}, {deleted} of them in sessions that were deleted
-replies kept: {len(replies)}: {ends}; {attempts} attempts
-model calls: {len(here.calls())}
-answers: {sum(answers.values())}, {answers[503]} of them 503, {answers[NO_ANSWER]} cut off
-followers were cut off {cuts} times
-drained in {drained:.1f} s
-audit of {len(kept.sessions)} sessions and {events} events: nothing lost, doubled or left over\
+faults: {sum(injector.counts.values())}, {kills} kills, {redis_kills} of Redis
+{NEWLINE.join(faults)}
+messages accepted: {len(accepted)}, {deleted} of them in deleted sessions
+replies stored: {len(replies)}: {outcomes}; {attempts} attempts
+model calls: {len(deployment.calls())}
+responses: {sum(responses.values())}, {responses[503]} of them 503, {responses[NO_RESPONSE]} lost
+subscribers were disconnected {disconnects} times
+drained in {drain_seconds:.1f} s
+audit of {len(state.sessions)} sessions and {events} events: nothing lost, duplicated or left over\
 """.splitlines()

@@ -1,4 +1,4 @@
-"""Where one row happens: a Parley of its own, its clients, and the audit at the end."""
+"""The deployment of one test: its own processes and clients, and an audit at the end."""
 
 import os
 import time
@@ -14,50 +14,49 @@ from project.runner.process import Program
 from tests.acceptance.audit import Call, Evidence, audit
 from tests.acceptance.client import Client
 from tests.acceptance.history import History, Post
-from tests.acceptance.kept import Kept, read, reader
+from tests.acceptance.redis_state import RedisState, connect, read_state
 from tests.harness.key_leaks import keys_without_ttl
 from tests.harness.processes import Process
 from tests.harness.proxy import Proxy
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
 
-LEASE, GRACE, SWEEP = 2.0, 1.0, 1.0
-"""Seconds; the bounds that rows assert are made of these."""
-KNOBS = {
-    "CHAT_LEASE_TTL": str(LEASE),
-    "CHAT_WAKE_GRACE": str(GRACE),
-    "CHAT_SWEEP_INTERVAL": str(SWEEP),
+# Seconds; tests derive their time limits from these.
+LEASE_TTL, WAKE_GRACE, SWEEP_INTERVAL = 2.0, 1.0, 1.0
+SETTINGS = {
+    "CHAT_LEASE_TTL": str(LEASE_TTL),
+    "CHAT_WAKE_GRACE": str(WAKE_GRACE),
+    "CHAT_SWEEP_INTERVAL": str(SWEEP_INTERVAL),
     "CHAT_HEARTBEAT_INTERVAL": "0.5",
     "CHAT_DRAIN_TIMEOUT": "2",
     "CHAT_RETRY_BACKOFF": "0.2",
-    # Paces are not what these rows are about, and all clients have one address.
+    # All clients have the same address, and these tests are not about rate limits.
     "CHAT_MESSAGES_PER_MINUTE": "0",
     "CHAT_SESSIONS_PER_MINUTE": "0",
 }
-LOOK = 0.02
-"""Seconds between two looks at everything, which take a few milliseconds each."""
-MODEL = ("--record", "--style", "echo")
-"""Echoes, so that the audit can tell whose reply a reply is."""
+# Seconds between two checks, which take a few milliseconds each.
+POLL_INTERVAL = 0.02
+# The model echoes, so that the audit can match replies to messages.
+MODEL_OPTIONS = ("--record", "--style", "echo")
 
 
-class Scene:
-    """Processes, clients, and what both have left behind."""
+class Deployment:
+    """Processes, clients, and the records of both."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.history = History()
         self.data_url = stack.redis.url
-        self.redis = reader(self.data_url)
-        """The test's own way to the data; no proxy is in it."""
+        # The test's own connection, without a proxy.
+        self.redis = connect(self.data_url)
         self._proxies: list[Proxy] = []
 
-    def start(self, *, webs: int = 1, workers: int = 1) -> "Scene":
-        """Start the stack."""
+    def start(self, *, webs: int = 1, workers: int = 1) -> "Deployment":
         self.stack.start(webs=webs, workers=workers)
         return self
 
     def start_others(self, *, webs: int = 1, workers: int = 1) -> None:
-        """Start all but Redis."""
+        """Start all processes except Redis."""
         self.stack.start_others(webs=webs, workers=workers)
 
     @property
@@ -71,85 +70,87 @@ class Scene:
         return self.stack.worker()
 
     def proxy(self, url: str) -> Proxy:
-        """Put a proxy in front of the server at `url`."""
+        """Create a proxy in front of the server at `url`."""
         proxy = Proxy(url)
         self._proxies.append(proxy)
         return proxy
 
     def reroute(self, process: Process, **variables: str) -> None:
-        """Give a process that does not run yet other variables than the rest of the stack."""
+        """Override environment variables of a process that is not started yet."""
         program: Program = process.program
         process.program = replace(program, env={**program.env, **variables})
 
     def client(self, **fields: Any) -> Client:
-        """Open a session; `fields` are those of `POST /sessions`."""
+        """Create a session; `fields` are those of `POST /sessions`."""
         return Client(self.web.url, self.history).open(**fields)
 
     def clients(self, count: int) -> list[Client]:
-        """Open so many sessions."""
+        """Create this number of sessions."""
         return [self.client() for _ in range(count)]
 
     def script(self, *steps: dict[str, Any]) -> None:
-        """Tell the model how to answer the next calls."""
+        """Set the model's responses to the next calls."""
         requests.post(
             f"{self.stack.model.url}/__script__", json={"steps": steps}, timeout=10
         ).raise_for_status()
 
     def calls(self, match: str = "") -> list[Call]:
-        """Return the model's record, or the calls of it whose last message contains `match`."""
+        """Return the recorded model calls whose last message contains `match`."""
         query = {"limit": "100000", "match": match}
         answer = requests.get(f"{self.stack.model.url}/__calls__", params=query, timeout=10)
         calls: list[Call] = answer.json()["calls"]
         return calls
 
-    def wait_for_hang_up(self, post: Post) -> None:
-        """Return once the first call for a post has been ended by Parley."""
+    def wait_for_disconnect(self, post: Post) -> None:
+        """Wait until Parley has disconnected from the first model call for a post."""
         wait_until(
-            lambda: self.calls(post.content)[0]["client_disconnected"], within=30, every=LOOK
+            lambda: self.calls(post.content)[0]["client_disconnected"],
+            within=30,
+            every=POLL_INTERVAL,
         )
 
     def wait_for_call(self, post: Post, number: int = 1) -> None:
-        """Return once the model is asked for the reply to a post for this time."""
-        wait_until(lambda: len(self.calls(post.content)) >= number, within=30, every=LOOK)
+        """Wait until the model was called this number of times for a post."""
+        wait_until(lambda: len(self.calls(post.content)) >= number, within=30, every=POLL_INTERVAL)
 
     def wake(self, session_id: str, *, times: int, **more: Any) -> None:
-        """Deliver a wake-up for a session so many times; `more` is what it says beside that."""
+        """Publish wake-ups for a session; `more` are additional arguments of the task."""
         celery = Celery(broker=self.stack.redis.url, set_as_current=False)
         with celery.connection_for_write() as connection:
             for _ in range(times):
                 celery.send_task(
                     TAKE_TURN,
                     kwargs={"session_id": session_id, **more},
-                    headers={"novelty": "of a newer version"} if more else None,
+                    headers={"future_header": "of a newer version"} if more else None,
                     queue=QUEUE,
                     connection=connection,
                     ignore_result=True,
                 )
 
     def flush(self, server: Process) -> None:
-        """Make a Redis forget everything."""
-        with reader(server.url) as redis:
+        """Delete all data of a Redis server."""
+        with connect(server.url) as redis:
             redis.flushall()
 
     def rewrite_aof(self) -> None:
-        """Have Redis put its data into a form from which it loads key by key."""
+        """Rewrite Redis's append-only file, so that Redis loads it key by key."""
         self.redis.bgrewriteaof()
         wait_until(lambda: not self.redis.info("persistence")["aof_rewrite_in_progress"], within=30)
 
-    def cut_aof(self, *, bytes_off: int) -> None:
-        """Take the last bytes off what Redis, which is down, has written last."""
+    def truncate_aof(self, *, bytes_off: int) -> None:
+        """Remove the last bytes of the append-only file while Redis is stopped."""
         files = (self.stack.directory / "redis" / "appendonlydir").glob("*.incr.aof")
         newest = max(files, key=lambda file: file.stat().st_mtime)
         os.truncate(newest, newest.stat().st_size - bytes_off)
 
-    def slow_loading(self, *, microseconds: int) -> None:
-        """Have Redis take so long for each key at its next start, and answer in between."""
+    def slow_down_loading(self, *, microseconds: int) -> None:
+        """Make Redis load this slowly per key at its next start, and respond while loading."""
         with (self.stack.directory / "redis" / "redis.conf").open("a") as configuration:
             configuration.write(f"key-load-delay {microseconds}\n")
             configuration.write("loading-process-events-interval-bytes 1024\n")
 
     def is_loading(self) -> bool:
-        """Whether Redis says that it is loading its data."""
+        """Return whether Redis is loading its data."""
         try:
             return not self.redis.ping()
         except BusyLoadingError:
@@ -158,50 +159,52 @@ class Scene:
             return False
 
     def now(self) -> float:
-        """Return Redis's time, seconds since the epoch, as it stands in messages."""
+        """Return Redis's time in seconds since the epoch, as in messages."""
         seconds, microseconds = self.redis.time()
         return float(seconds + microseconds / 1_000_000)
 
     def wait_for_time(self, moment: float) -> None:
-        """Return when Redis's clock has reached this moment."""
-        wait_until(lambda: self.now() >= moment, within=120, every=LOOK)
+        """Wait until Redis's clock has reached this moment."""
+        wait_until(lambda: self.now() >= moment, within=120, every=POLL_INTERVAL)
 
-    def pause(self, seconds: float) -> None:
-        """Let this much of the test's own time go by, whatever Redis does meanwhile."""
-        begun = time.monotonic()
-        wait_until(lambda: time.monotonic() >= begun + seconds, within=seconds + 60, every=LOOK)
+    def sleep(self, seconds: float) -> None:
+        """Wait by the test's own clock, not by Redis's."""
+        start = time.monotonic()
+        wait_until(
+            lambda: time.monotonic() >= start + seconds, within=seconds + 60, every=POLL_INTERVAL
+        )
 
-    def kept(self) -> Kept:
-        """Return all that stands in Redis."""
-        return read(self.redis)
+    def redis_state(self) -> RedisState:
+        return read_state(self.redis)
 
     def wait_for_streams(self, number: int) -> None:
-        """Return once so many replies are being written and have text."""
-        wait_until(lambda: self._partials() == number, within=30, every=LOOK)
+        """Wait until this number of replies are in progress and have text."""
+        wait_until(lambda: self._partials() == number, within=30, every=POLL_INTERVAL)
 
     def _partials(self) -> int:
         return sum(1 for _ in self.redis.scan_iter("chat:{*}:partial:*", count=1000))
 
-    def rest(self, *, within: float = 60.0) -> None:
-        """Return when no turn waits or runs any more."""
-        wait_until(self._is_at_rest, within=within, every=LOOK)
+    def wait_until_idle(self, *, within: float = 60.0) -> None:
+        """Wait until no turn is queued or running."""
+        wait_until(self._is_idle, within=within, every=POLL_INTERVAL)
 
-    def _is_at_rest(self) -> bool:
+    def _is_idle(self) -> bool:
         pipeline = self.redis.pipeline(transaction=False)
         for key in self.redis.scan_iter("chat:{*}:session:*", count=1000):
             pipeline.hmget(key, "running_turn", "waiting")
-        # A session may vanish in between.
+        # A session may be deleted in between.
         return all(fields in (["0", "0"], [None, None]) for fields in pipeline.execute())
 
     def audit(self) -> None:
-        """Fail unless everything is as it must be at rest."""
-        self.rest()
-        wrong = audit(Evidence(self.history, self.kept(), self.calls()))
-        wrong += [f"{key} stays for ever" for key in keys_without_ttl(self.data_url)]
-        assert not wrong, f"{len(wrong)} wrong:\n" + "\n".join(each[:1000] for each in wrong[:10])
+        """Fail unless all invariants hold."""
+        self.wait_until_idle()
+        errors = audit(Evidence(self.history, self.redis_state(), self.calls()))
+        errors += [f"{key} has no TTL" for key in keys_without_ttl(self.data_url)]
+        shown = "\n".join(error[:1000] for error in errors[:10])
+        assert not errors, f"{len(errors)} errors:\n{shown}"
 
-    def end(self) -> None:
-        """Let go of what is held here; the stack is ended by whoever built it."""
+    def close(self) -> None:
+        """Close proxies and connections; the fixture shuts the stack down."""
         for proxy in self._proxies:
             proxy.refuse_connections()
         self.redis.close()
