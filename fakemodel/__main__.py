@@ -1,11 +1,6 @@
 """Run the fake model: `python -m fakemodel --port 8090`."""
 
 import argparse
-import signal
-
-if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    # Ctrl-C during the imports below exits without a traceback; `serve` sets its own handlers.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from fakemodel.options import Options, add_arguments
 from fakemodel.server import serve
