@@ -27,14 +27,14 @@ class ChatSettings:
     Numbers must be greater than 0, except those marked `NonNegative`.
     """
 
-    # Hash slots that sessions are spread over. Fixed for the life of a deployment.
+    # Number of partitions that sessions are spread over. Fixed for the life of a deployment.
     PARTITIONS: int = 16
 
     # Seconds that a session lives after its last activity.
     SESSION_TTL: int = 3600
     # Maximum seconds that a client may request as `ttl`.
     MAX_SESSION_TTL: int = 30 * 86400
-    # Seconds after its creation at which a session ends, however active it is.
+    # Seconds after its creation at which a session ends, even if it is active.
     MAX_SESSION_AGE: int = 30 * 86400
     # Seconds that Redis keeps keys after their session expired, if no worker removes them earlier.
     KEY_TTL_MARGIN: int = 86400
@@ -65,13 +65,13 @@ class ChatSettings:
     MAX_QUEUED_TURNS: int = 10_000
     # Messages, resets and regenerations per minute and session. 0 disables the limit.
     MESSAGES_PER_MINUTE: NonNegative[int] = 60
-    # How many of them may arrive at once.
+    # Burst size of that limit.
     MESSAGES_BURST: int = 20
     # Tokens per hour and session: prompts and replies of all attempts. 0 disables the limit.
     SESSION_TOKENS_PER_HOUR: NonNegative[int] = 0
     # Sessions that one address may open per minute. 0 disables the limit.
     SESSIONS_PER_MINUTE: NonNegative[int] = 60
-    # How many of them may be opened at once.
+    # Burst size of that limit.
     SESSIONS_BURST: int = 30
 
     # Seconds from acceptance within which a turn must end. Clients may request less.
@@ -90,7 +90,7 @@ class ChatSettings:
     SWEEP_INTERVAL: float = 1.0
     # Maximum due sessions of one partition that one sweep handles.
     SWEEP_BATCH_SIZE: int = 100
-    # Seconds that a stopping worker lets its streams finish before it hands their turns back.
+    # Seconds that a stopping worker lets its streams finish before it requeues their turns.
     # With 0 it does so immediately.
     DRAIN_TIMEOUT: NonNegative[float] = 20.0
     # Failing sessions after which a model's circuit opens, if no call succeeded in between.
@@ -128,7 +128,7 @@ class ChatSettings:
     WRITE_TIMEOUT: float = 15.0
     # Frames per minute and WebSocket, or the WebSocket is closed. 0 disables the limit.
     FRAMES_PER_MINUTE: NonNegative[int] = 600
-    # How many of them may arrive at once.
+    # Burst size of that limit.
     FRAMES_BURST: int = 60
     # Seconds between heartbeats of an event stream that has no events to send.
     SSE_HEARTBEAT_INTERVAL: float = 15.0
@@ -156,7 +156,7 @@ class ChatSettings:
     WEBHOOK_MAX_ATTEMPTS: int = 8
     # Seconds before the second attempt. The delay grows fourfold with each attempt.
     WEBHOOK_BACKOFF: float = 5.0
-    # Maximum seconds between two attempts, whatever a receiver requests.
+    # Maximum seconds between two attempts. It overrides the receiver's Retry-After.
     WEBHOOK_MAX_BACKOFF: float = 21600.0
     # Deliveries in flight per worker process, each in a thread.
     WEBHOOK_CONCURRENCY: int = 32
@@ -178,7 +178,7 @@ class ChatSettings:
     HEARTBEAT_FILE: str = ""
 
 
-# Names of earlier versions. They are refused at start, with the name that replaced them.
+# Names of earlier versions. Parley rejects them at startup, naming the replacement.
 RENAMED = {
     "SESSION_TTL_MAX": "MAX_SESSION_TTL",
     "SESSION_MAX_AGE": "MAX_SESSION_AGE",
@@ -256,8 +256,8 @@ def from_env(environ: Mapping[str, str]) -> dict[str, object]:
     """Return the `CHAT_*` settings in `environ`, converted to their types.
 
     Raises:
-        ConfigError: a setting is unknown or renamed, or its value has the wrong type, form or
-            range.
+        ConfigError: a value has the wrong type, form or range, or names are unknown or renamed.
+            One error lists all such names.
     """
     found = {name: text for name, text in environ.items() if name.startswith(PREFIX)}
     hints = get_type_hints(ChatSettings, include_extras=True)
@@ -278,10 +278,14 @@ def from_env(environ: Mapping[str, str]) -> dict[str, object]:
 
 
 def _check_names(unknown: set[str]) -> None:
-    for name in sorted(unknown):
-        if renamed := RENAMED.get(name.removeprefix(PREFIX)):
-            raise ConfigError(f"{name} was renamed: set {PREFIX}{renamed} instead")
-        raise ConfigError(f"{name}: unknown setting")
+    if unknown:
+        raise ConfigError("; ".join(_name_problem(name) for name in sorted(unknown)))
+
+
+def _name_problem(name: str) -> str:
+    if renamed := RENAMED.get(name.removeprefix(PREFIX)):
+        return f"{name} was renamed: set {PREFIX}{renamed} instead"
+    return f"{name}: unknown setting"
 
 
 def _check_lease(values: Mapping[str, Any]) -> None:

@@ -110,5 +110,5 @@ def _qualify(attributes: Mapping[str, str | int]) -> dict[str, str | int]:
     }
 
 
-# Of this process.
+# The tracing of this process.
 tracing = Tracing()

@@ -45,10 +45,10 @@ class Chart:
     name: str
     title: str
     bars: Sequence[Bar]
-    # In one minute.
+    # The highest value of a single minute.
     maximum: int
     total: int
-    # In the last complete minute.
+    # The value of the last complete minute.
     last: int
 
 

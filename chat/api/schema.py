@@ -140,7 +140,7 @@ def _header_parameter(
 
 RESPONSE_HEADERS = [
     _header_parameter("X-Request-ID", str, True, "The id that the client sent, or a new one."),
-    _header_parameter("Retry-After", int, [429, 503], "Seconds until a retry makes sense."),
+    _header_parameter("Retry-After", int, [429, 503], "Seconds to wait before a retry."),
     _header_parameter("WWW-Authenticate", str, [401], "The scheme and the error's code."),
     _header_parameter("Location", str, [201, 202], "The path of the new session or reply."),
 ]

@@ -175,7 +175,7 @@ class ErrorDetail(Output):
     )
     request_id = serializers.CharField(help_text="Identifies the request in the logs.")
     retry_after = serializers.IntegerField(
-        allow_null=True, help_text="Seconds until a retry makes sense, with 429 and 503."
+        allow_null=True, help_text="Seconds to wait before a retry, with 429 and 503."
     )
 
 

@@ -202,7 +202,7 @@ class FeedbackNotAllowed(Conflict):
 class Unavailable(ParleyError):
     """Not available now; try again later.
 
-    retry_after: seconds after which another attempt makes sense.
+    retry_after: seconds before retrying.
     """
 
     code = "unavailable"
@@ -245,7 +245,7 @@ class SessionFull(Unavailable):
 
 
 class StoreUnavailable(Unavailable):
-    """Storage is unavailable; the request had no effect as far as is known."""
+    """Storage is unavailable; the request may be stored. Retry with the same Idempotency-Key."""
 
     code = "store_unavailable"
 

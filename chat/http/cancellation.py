@@ -56,7 +56,7 @@ class CancellableCall:
         byte at a time can keep a call open forever.
 
         Raises:
-            TimeoutError: the call was cancelled, whatever error that caused in the block.
+            TimeoutError: the call was cancelled. It replaces any error that the block raised.
         """
         timer = Timer(seconds, self.cancel)
         timer.daemon = True

@@ -94,7 +94,7 @@ class Connection(HTTPConnection):
                 sock.setsockopt(*option)
             sock.setblocking(False)
             code = sock.connect_ex(address)
-            # Not earlier: shutting down a socket that is not connecting yet has no effect.
+            # Attach after connect_ex: shutting down an unconnected socket has no effect.
             self.call.attach(sock)
             if code == errno.EINPROGRESS:
                 if not wait_for_write(sock, timeout=max(timeout, 0)):

@@ -5,8 +5,8 @@ of several sessions failed and none succeeded in between. While it is open, all 
 Then it is half open: one call, the probe, decides whether it closes. The failures of one session
 never open it.
 
-Sessions wait in a queue for each model. A session that waits must ask again in time, or it loses
-its place.
+Sessions wait in a queue for each model. A waiting session must retry in time, or it loses its
+place.
 """
 
 import math
@@ -21,8 +21,8 @@ from chat.store.client import client, map_errors
 from chat.store.scripts import ScriptCall, read_script, run_pipeline, run_script
 
 MINUTE_MS = 60_000
-# A waiter that does not ask again within this time loses its place. It asks at half of it unless
-# it is woken earlier.
+# A waiter that does not retry within this time loses its place. It retries after half of it,
+# unless it is woken earlier.
 WAITER_TTL_MS = 20_000
 # The shortest time between two requests of a waiter for a slot.
 MIN_POLL_MS = 100

@@ -127,5 +127,5 @@ class ActiveTurns:
             turn.stop(StopCause.DRAIN)
 
 
-# Of this process.
+# All running turns of this process.
 active_turns = ActiveTurns()

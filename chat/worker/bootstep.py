@@ -81,7 +81,7 @@ class BackgroundThreads(bootsteps.StartStopStep):
         active_turns.is_draining = True
 
     def stop(self, worker: Any) -> None:  # noqa: ARG002
-        """Drain turns for `CHAT_DRAIN_TIMEOUT` seconds, hand back the rest, stop the threads."""
+        """Drain turns for `CHAT_DRAIN_TIMEOUT` seconds, requeue the rest, stop the threads."""
         active_turns.drain(chat_settings.DRAIN_TIMEOUT)
         delivery_pool.drain(DELIVERY_DRAIN_TIMEOUT)
         self._stopping.set()

@@ -89,7 +89,7 @@ def _apply_result(
         return  # the next flush sends the delta again
     if isinstance(result, Exception):
         if not isinstance(result, TurnLost):
-            # Stop this turn only: the error says nothing about the others.
+            # Stop this turn only: the error does not affect the others.
             with log_context(session=turn.lease.session_id):
                 logger.error("Could not flush the turn: %s", result)
         turn.stop(StopCause.LOST)

@@ -129,5 +129,5 @@ class ModelLimiter:
             broker.wake_session(session_id)
 
 
-# Of this process.
+# The only limiter of this process; all turns share it.
 model_limiter = ModelLimiter()

@@ -41,7 +41,7 @@ class TaskRequest:
             self.task.run(**arguments)
 
     def cancel(self, *_: object, **__: object) -> None:
-        """Hand the turns back now: Celery calls this on the second request to stop."""
+        """Requeue all turns now. Celery calls this on the second stop signal."""
         active_turns.drain(0)
 
     def __enter__(self) -> None:

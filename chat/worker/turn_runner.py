@@ -49,7 +49,7 @@ from chat.worker.limiter import ModelCall, model_limiter
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-# Of this process, in its claims.
+# The id of this process in its claims.
 WORKER_ID = f"{socket.gethostname()}:{os.getpid()}"
 
 STATUS_OF = {

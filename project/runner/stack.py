@@ -9,7 +9,7 @@ from project.runner.process import Program
 from project.runner.state_dir import StateDir
 
 # Seconds for which replies continue after Ctrl-C, unless CHAT_DRAIN_TIMEOUT is set. Then the worker
-# hands them back, and the next run continues them. Everything must stop within 10 seconds.
+# requeues them, and the next run continues them. Everything must stop within 10 seconds.
 DRAIN_TIMEOUT = "3"
 # Tokens per second of the fake model. Without a rate, its replies would appear all at once.
 TOKENS_PER_SECOND = "40"

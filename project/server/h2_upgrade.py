@@ -1,8 +1,8 @@
 """A request parser that ignores upgrades to protocols other than WebSocket, such as HTTP/2.
 
 RFC 9110, 7.8 lets a server ignore `Upgrade`. Java's HttpClient and `curl --http2` send it with
-every request. httptools stops parsing after such a head: it takes what follows, including the
-request's own body, for the other protocol, and uvicorn drops it.
+every request. After such headers, httptools stops parsing. It treats the rest, including the
+request's own body, as data of the other protocol, and uvicorn drops it.
 """
 
 from typing import Any, Protocol
@@ -11,10 +11,10 @@ from httptools import HttpParserUpgrade, HttpRequestParser
 
 
 class ParserCallbacks(Protocol):
-    """What the parser needs from the protocol that it reports to."""
+    """The methods of the protocol that the parser calls."""
 
     def is_ignored_upgrade(self) -> bool:
-        """Whether the last head asks for a protocol that the server does not speak."""
+        """Whether the last headers request a protocol that the server does not support."""
 
     def head_without_upgrade(self) -> bytes:
         """Return the last head without its `Upgrade` header."""

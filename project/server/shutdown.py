@@ -15,10 +15,10 @@ SignalHandler = Callable[[int, FrameType | None], Any]
 class GracefulShutdown:
     """ASGI middleware that closes all subscriptions on SIGTERM and SIGINT.
 
-    A server first waits for its open requests and only then tells the application, if at all. This
-    middleware therefore handles the signal before the server does. It installs its handlers at the
-    first request, because the server has installed its own by then. Clients reconnect to another
-    process, or to the next one.
+    A server waits for its open requests before it notifies the application, if it does so at all.
+    This middleware therefore handles the signal before the server does. It installs its handlers at
+    the first request, because the server has installed its own by then. Clients reconnect to
+    another process, or to the next one.
     """
 
     def __init__(self, application: Any) -> None:

@@ -75,7 +75,7 @@ class TimeoutTransport:
         return was_running
 
     def detach(self) -> None:
-        """Release the inner transport: with TLS it holds 256 KiB, and the GC runs seldom."""
+        """Release the inner transport: with TLS it holds 256 KiB until garbage collection."""
         self.stop_timer()
         self.inner = CLOSED
         self.write = CLOSED.write

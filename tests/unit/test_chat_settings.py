@@ -45,6 +45,15 @@ def test_a_wrong_knob_is_named(name: str, text: str) -> None:
         from_env({name: text})
 
 
+def test_all_wrong_names_are_reported_at_once() -> None:
+    with pytest.raises(ConfigError) as raised:
+        from_env({"CHAT_LEASE": "3", "CHAT_LEESE": "3", "CHAT_SWEEP": "1"})
+    assert str(raised.value) == (
+        "CHAT_LEASE was renamed: set CHAT_LEASE_TTL instead; CHAT_LEESE: unknown setting;"
+        " CHAT_SWEEP was renamed: set CHAT_SWEEP_INTERVAL instead"
+    )
+
+
 def test_replicas_have_less_than_half_the_time_of_a_call() -> None:
     slow = {"CHAT_REPLICAS": "1", "CHAT_REPLICA_TIMEOUT": "1"}
     with pytest.raises(ConfigError, match="CHAT_REPLICA_TIMEOUT: 1 s"):

@@ -14,7 +14,7 @@
 -- ARGV[9]    ms without a retry after which a waiter loses its place
 -- ARGV[10]   TTL of idle keys, ms
 -- ARGV[11]   ms after which a call that waits for a slot tries again
--- ARGV[12]   ms for which the call is of use
+-- ARGV[12]   ms until the call's turn expires
 -- ARGV[13]   1 if the call waits only for the rate limit, because the model has a fallback
 --
 -- Replies:

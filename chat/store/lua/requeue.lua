@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Make the session's next turn available at once; a running turn is taken from its worker.
+-- Make the session's next turn available now. A running turn loses its lease and is requeued.
 -- include: session authorize events counters message_json turns token_usage enqueue_delivery
 -- include: finish_turn keep_alive requeue_turn budget
 --
