@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core.exceptions import ImproperlyConfigured
 
 from chat import broker
@@ -20,7 +20,8 @@ class ChatConfig(AppConfig):
         Raises:
             ImproperlyConfigured: a setting is wrong; the message names it.
         """
-        import_module("chat.admin.registration")
+        if apps.is_installed("django.contrib.admin"):
+            import_module("chat.admin.registration")
         try:
             client.check_redis_url()
             broker.check_url()

@@ -49,7 +49,7 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "store_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "store_full": HTTPStatus.SERVICE_UNAVAILABLE,
     "broker_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
-    "slow_consumer": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "slow_consumer": HTTPStatus.REQUEST_TIMEOUT,
     "error": HTTPStatus.INTERNAL_SERVER_ERROR,
     "config_error": HTTPStatus.INTERNAL_SERVER_ERROR,
     # Errors of accepted turns: they appear in the reply, and no response has these statuses.

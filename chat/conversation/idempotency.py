@@ -2,6 +2,9 @@
 
 import hashlib
 import re
+from dataclasses import fields, is_dataclass
+
+import orjson
 
 from chat.domain.errors import InvalidRequest
 from chat.domain.ids import random_id
@@ -11,6 +14,7 @@ MIN_KEY_CHARS = 1
 # For keys that can retrieve a token: a repeated request returns the same token.
 MIN_SECRET_KEY_CHARS = 16
 MAX_KEY_CHARS = 255
+CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
 def check_key(key: str, *, is_secret: bool = False) -> str:
@@ -44,5 +48,20 @@ def storage_key(key: str) -> str:
 
 
 def digest(*parts: object) -> str:
-    """Return 16 hex digits of a SHA-256 over the parts of a request."""
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+    """Return 16 hex digits of a SHA-256 over the parts of a request.
+
+    Dataclasses count with their fields that differ from the default only. A later version may
+    therefore add fields, and a repeated request of an earlier version still matches.
+    """
+    canonical = orjson.dumps(parts, default=_plain, option=CANONICAL)
+    return hashlib.sha256(canonical).hexdigest()[:16]
+
+
+def _plain(part: object) -> object:
+    if isinstance(part, bytes):
+        return part.decode()
+    if not is_dataclass(part):
+        raise TypeError
+    default = type(part)()
+    values = {field.name: getattr(part, field.name) for field in fields(part)}
+    return {name: value for name, value in values.items() if value != getattr(default, name)}

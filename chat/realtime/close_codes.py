@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from chat.api.exception_handler import STATUSES, error_response_without_request
-from chat.domain.errors import ParleyError
+from chat.domain.errors import ParleyError, SlowConsumer
 from chat.store.subscriber import noop
 
 # Close codes of RFC 6455 and of IANA's registry.
@@ -15,6 +15,7 @@ TRY_AGAIN_LATER = 1013
 # Private close codes: this number plus the HTTP status of the error.
 PRIVATE_CODE_BASE = 4000
 NOT_FOUND = PRIVATE_CODE_BASE + HTTPStatus.NOT_FOUND
+SLOW_CONSUMER = 4413
 # An extension of the ASGI scope, an `Abort`, which the protocols of `project.server` provide.
 ABORT = "parley.abort"
 # Drops the connection if it is open, even if sent data was not read.
@@ -22,6 +23,8 @@ Abort = Callable[[], None]
 
 
 def close_code(error: ParleyError) -> int:
+    if isinstance(error, SlowConsumer):
+        return SLOW_CONSUMER
     status = STATUSES[error.code]
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return TRY_AGAIN_LATER

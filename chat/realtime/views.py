@@ -9,6 +9,7 @@ from django.http.response import HttpResponseBase
 
 from chat.api import auth, headers, query_params, renderers, responses
 from chat.api.exception_handler import error_response
+from chat.api.middleware import mark_as_api
 from chat.conversation import tickets
 from chat.domain.errors import MethodNotAllowed, ParleyError
 from chat.realtime import close_codes, event_stream, session_events
@@ -16,20 +17,25 @@ from chat.realtime import close_codes, event_stream, session_events
 View = Callable[[ASGIRequest, str], Awaitable[HttpResponseBase]]
 
 
-def handle_errors(view: View) -> View:
-    """Return error responses, as DRF's exception handler does for REST views."""
+def api_view(view: View) -> View:
+    """Accept GET only, and return error responses as the REST views do."""
 
     @wraps(view)
     async def wrapper(request: ASGIRequest, session_id: str) -> HttpResponseBase:
         try:
+            if request.method != "GET":
+                raise MethodNotAllowed
             return await view(request, session_id)
         except ParleyError as error:
-            return error_response(error, request)
+            response = error_response(error, request)
+            if isinstance(error, MethodNotAllowed):
+                response.headers["Allow"] = "GET"
+            return response
 
-    return wrapper
+    return mark_as_api(wrapper)
 
 
-@handle_errors
+@api_view
 async def session(request: ASGIRequest, session_id: str) -> HttpResponseBase:
     """Return the session as soon as it has changed, or after `wait` seconds."""
     caller = auth.authenticate_session(request.META, session_id)
@@ -47,13 +53,9 @@ async def session(request: ASGIRequest, session_id: str) -> HttpResponseBase:
     )
 
 
-@handle_errors
+@api_view
 async def events(request: ASGIRequest, session_id: str) -> HttpResponseBase:
     """Stream the session's events after a cursor."""
-    if request.method != "GET":
-        response = error_response(MethodNotAllowed(), request)
-        response.headers["Allow"] = "GET"
-        return response
     query = query_params.subscribe_query(request.GET)
     after = headers.last_event_id(request.META, query.after)
     if query.ticket:

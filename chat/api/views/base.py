@@ -9,7 +9,9 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from chat.api import auth, headers, query_params, responses
+from chat.api import auth, exception_handler, headers, query_params, responses
+from chat.api.middleware import mark_as_api
+from chat.api.parsers import StrictJSONParser
 from chat.api.serializers import StrictSerializer, validate
 from chat.domain import Caller
 
@@ -36,10 +38,23 @@ class View(APIView):
     """A resource of the API. Requests and responses are JSON."""
 
     http_method_names = ["get", "post", "patch", "delete", "head"]
+    # Pinned, because the defaults of Django REST framework belong to the whole project.
     content_negotiation_class = JSONOnlyNegotiation
+    renderer_classes = [JSONRenderer]
+    parser_classes = [StrictJSONParser]
+    authentication_classes = []
+    permission_classes = []
+    throttle_classes = []
     metadata_class = None
     # Whether a session token is required, for the schema.
     needs_token: ClassVar[bool] = True
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        return mark_as_api(super().as_view(**initkwargs))
+
+    def get_exception_handler(self) -> Any:
+        return exception_handler.handle
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Skip DRF's negotiation, versioning, throttling and permissions: nothing uses them."""
