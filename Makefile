@@ -48,13 +48,14 @@ security: $(DEV) ## test every row of docs/security.md and print the results
 	$(BIN)/pytest -m security $(PARALLEL) $(ARGS)
 
 .PHONY: lint style types
-lint: style types ## check format, style, types, layers, security, Compose file, Dockerfile and words
+lint: style types ## check format, style, types, layers, security, words, and the Compose, Docker and CI files
 style: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive project chat fakemodel parley_client
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/python scripts/check_words.py
 types: $(DEV)
