@@ -111,8 +111,8 @@ class PubSubConnection:
     async def _read_loop(self, connection: Connection) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            # With hiredis this takes 1 to 2 us per event more than parsing RESP here did, of about
-            # 70 us in total for a delivered event.
+            # With hiredis this takes about 10 us more than a regular expression over the buffer, of
+            # about 70 us in total for a delivered event (ADR 32).
             reply = await connection.read_response()
             self._last_read_at = loop.time()
             match reply:

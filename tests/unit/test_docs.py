@@ -10,7 +10,7 @@ from chat.settings import RENAMED
 from project.runner.management.commands.run import EXAMPLE
 from project.runner.process import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 NAVIGATION = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
@@ -39,6 +39,17 @@ def test_every_page_stands_in_the_sites_navigation() -> None:
     nav = set(re.findall(r"[\w/-]+\.md", yaml.safe_dump(NAVIGATION)))
     pages = {str(page.relative_to(ROOT / "docs")) for page in PAGES if "docs" in page.parts}
     assert {page for page in pages if not page.startswith("adr/0")} == nav
+
+
+def test_decisions_page_lists_every_decision() -> None:
+    folder = ROOT / "docs" / "adr"
+    titles = [
+        f"[{path.read_text().partition(chr(10))[0][2:].replace('. ', ': ', 1)}]({path.name})"
+        for path in sorted(folder.glob("0*.md"))
+    ]
+    assert (
+        re.findall(r"^\* (\[.*?\]\(.*?\)): \w", (folder / "README.md").read_text(), re.M) == titles
+    )
 
 
 def test_guarantees_of_the_readme_name_existing_tests() -> None:
