@@ -19,6 +19,14 @@ BOOLEANS = {
 # An origin as browsers send it: scheme, lower-case host and port, without a trailing slash.
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@*A-Z]+|null")
 
+# A path of segments that are the same with and without percent-encoding; none is `.` or `..`.
+URL_PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
+# First segments of Parley's own HTTP paths.
+OWN_SEGMENTS = {
+    *("admin", "docs", "live", "messages", "metrics", "models", "ready", "refresh_token"),
+    *("schema", "sessions", "static", "token"),
+}
+
 
 def parse_list(text: str) -> list[str]:
     """Return the items of a comma-separated list, without spaces around them."""
@@ -38,6 +46,20 @@ def parse_origins(name: str, text: str, *words: str) -> list[str]:
                 f"{name}: {origin!r} is not an origin such as https://chat.example.org"
             )
     return origins
+
+
+def parse_url_prefix(name: str, text: str) -> str:
+    """Return the path without a slash at its end; "" is the root.
+
+    Raises:
+        ConfigError: it is not a path, or it could not be told from Parley's own paths.
+    """
+    prefix = text.strip().rstrip("/")
+    if prefix and not URL_PREFIX.fullmatch(prefix):
+        raise ConfigError(f"{name}: {text!r} is not a path such as /chat")
+    if prefix.partition("/")[2].partition("/")[0] in OWN_SEGMENTS:
+        raise ConfigError(f"{name}: {text!r} is one of Parley's own paths; use another, as /chat")
+    return prefix
 
 
 def parse_boolean(name: str, text: str) -> bool:

@@ -14,7 +14,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from chat.domain.errors import ConfigError
-from chat.env_parsers import parse_boolean, parse_list, parse_origins
+from chat.env_parsers import parse_boolean, parse_list, parse_origins, parse_url_prefix
 from chat.llm_config import read_models
 from chat.settings import defaults, from_env
 from project.runner.state_dir import read_run_env
@@ -107,6 +107,8 @@ try:
     CHAT_MODELS = read_models(RUN_ENV | os.environ)
     # Origins whose pages may call the API, without cookies.
     CORS_ORIGINS = parse_origins("CORS_ORIGINS", env.str("CORS_ORIGINS", default=""))
+    # Path below which a proxy serves Parley, such as /chat; "" is the root.
+    URL_PREFIX = parse_url_prefix("URL_PREFIX", env.str("URL_PREFIX", default=""))
 except ConfigError as error:
     raise ImproperlyConfigured(error.message) from error
 
@@ -159,7 +161,9 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = False
 TIME_ZONE = "UTC"
 USE_TZ = True
-STATIC_URL = "static/"
+# Django adds it to each URL that it builds; `project.server.url_prefix` removes it from requests.
+FORCE_SCRIPT_NAME = URL_PREFIX or None
+STATIC_URL = f"{URL_PREFIX}/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 APPEND_SLASH = False
 
@@ -176,6 +180,10 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = env.boolean("HSTS_INCLUDE_SUBDOMAINS")
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+if URL_PREFIX:
+    # Another Django site of the same host may set cookies with Django's names for all paths.
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "parley_sessionid", "parley_csrftoken"
+    SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = f"{URL_PREFIX}/"
 if globals()["CHAT_TRUSTED_PROXIES"]:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
@@ -214,6 +222,7 @@ SPECTACULAR_SETTINGS = {
         "SessionStatus": "chat.api.schema_serializers.SESSION_STATUSES",
         "ErrorCode": "chat.api.schema_serializers.CODES",
     },
+    "SERVERS": [{"url": URL_PREFIX}] if URL_PREFIX else [],
 }
 
 # The collector of spans; without it, none are recorded.

@@ -22,7 +22,7 @@ def staff_error(status: HTTPStatus, message: str, otherwise: Handler) -> Handler
     """Return an error handler that shows a page in the admin and calls `otherwise` elsewhere."""
 
     def handle(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-        if request.path.startswith(errors.ADMIN_PREFIX):
+        if request.path_info.startswith(errors.ADMIN_PREFIX):
             return errors.error_page(request, status, message)
         return otherwise(request, exception)
 

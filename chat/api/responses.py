@@ -24,6 +24,11 @@ def json(body: bytes, status: int = 200, headers: Mapping[str, str] | None = Non
     return HttpResponse(body, status=status, content_type="application/json", headers=headers)
 
 
+def location(path: str) -> dict[str, str]:
+    """Return the header that names a new resource by its path, below URL_PREFIX."""
+    return {"Location": settings.URL_PREFIX + path}
+
+
 def json_with_etag(body: bytes, seq: int, after: int, limit: int) -> HttpResponse:
     """Return the JSON of a snapshot, with the snapshot's ETag."""
     return json(body, headers={"ETag": etag(seq, after, limit)})

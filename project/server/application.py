@@ -12,6 +12,7 @@
 import re
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
@@ -22,6 +23,7 @@ from project.server.async_handler import AsyncHandler, CancellableAsyncHandler
 from project.server.body import Receive, Scope, Send
 from project.server.shutdown import GracefulShutdown
 from project.server.static_files import StaticFiles
+from project.server.url_prefix import URLPrefix
 from project.server.wsgi_adapter import WSGIAdapter, with_request_signals, without_request_signals
 from project.websocket_urls import urlpatterns as websocket_urlpatterns
 
@@ -71,8 +73,14 @@ def _is_poll(scope: Scope) -> bool:
     )
 
 
+def _with_url_prefix(router: ProtocolTypeRouter) -> Any:
+    return URLPrefix(router, settings.URL_PREFIX) if settings.URL_PREFIX else router
+
+
 application = GracefulShutdown(
-    ProtocolTypeRouter(
-        {"http": StaticFiles(PathRouter()), "websocket": URLRouter(websocket_urlpatterns)}
+    _with_url_prefix(
+        ProtocolTypeRouter(
+            {"http": StaticFiles(PathRouter()), "websocket": URLRouter(websocket_urlpatterns)}
+        )
     )
 )

@@ -9,7 +9,8 @@ from servestatic.asgi import ServeStaticASGI  # type: ignore[import-untyped]
 
 from chat.api.responses import default_headers
 
-PREFIX = settings.STATIC_URL.strip("/")
+# `url_prefix` has removed URL_PREFIX from the paths of requests.
+PREFIX = settings.STATIC_URL.removeprefix(settings.URL_PREFIX).strip("/")
 
 
 class StaticFiles(ServeStaticASGI):  # type: ignore[misc]

@@ -43,7 +43,7 @@ def post_message(url: str, headers: dict[str, str], content: str) -> None:
 
 def log_in(tab: Page, url: str) -> None:
     """Log in through the form."""
-    tab.goto(f"{url}/admin/login/?next=/admin/")
+    tab.goto(f"{url}/admin/login/")
     tab.get_by_label("Username").fill("ada")
     tab.get_by_label("Password").fill(PASSWORD)
     tab.get_by_role("button", name="Log in").click()

@@ -8,7 +8,10 @@ from tests.harness.ports import free_port
 
 # Variables of the developer's shell that would affect tests.
 PREFIXES = ("CHAT_", "LOG_", "MODEL_", "OTEL_")
-NAMES = {"ALLOWED_HOSTS", "BROKER_URL", "DATABASE_URL", "DEBUG", "HUGGINGFACE_INFERENCE_TOKEN"}
+NAMES = {
+    *("ALLOWED_HOSTS", "BROKER_URL", "DATABASE_URL", "DEBUG", "HUGGINGFACE_INFERENCE_TOKEN"),
+    "URL_PREFIX",
+}
 
 
 def without_parley_variables(environ: Mapping[str, str]) -> dict[str, str]:

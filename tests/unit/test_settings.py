@@ -8,9 +8,12 @@ from pytest_django import Settings
 
 from celery_app import app
 from chat import broker
+from chat.api.urls import urlpatterns as api_urls
 from chat.broker import publishing
 from chat.domain.errors import ConfigError
+from chat.env_parsers import OWN_SEGMENTS, parse_url_prefix
 from chat.store import client
+from chat.tutorial.urls import urlpatterns as tutorial_urls
 from project.settings import Environment
 
 
@@ -117,3 +120,31 @@ def test_a_wrong_redis_url_is_reported(settings: Settings, url: str) -> None:
 def test_the_check_does_not_connect_to_redis(settings: Settings, url: str) -> None:
     settings.REDIS_URL = url
     client.check_redis_url()
+
+
+@pytest.mark.case("C22")
+@pytest.mark.parametrize(
+    ("text", "prefix"), [("", ""), ("/", ""), ("/chat", "/chat"), (" /a/b-1.2/ ", "/a/b-1.2")]
+)
+def test_url_prefix_is_read(text: str, prefix: str) -> None:
+    assert parse_url_prefix("URL_PREFIX", text) == prefix
+
+
+@pytest.mark.case("C22")
+@pytest.mark.parametrize(
+    "text",
+    ["chat", "https://example.org/chat", "//chat", "/a//b", "/a/../b", "/.", "/ä", "/a b", "/%61"],
+)
+def test_wrong_url_prefix_is_rejected(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"URL_PREFIX: .* is not a path"):
+        parse_url_prefix("URL_PREFIX", text)
+
+
+@pytest.mark.case("C22")
+def test_url_prefix_differs_from_all_own_paths() -> None:
+    """Parley could not tell whether a proxy has removed such a prefix."""
+    first = {str(each.pattern).partition("/")[0] for each in [*api_urls, *tutorial_urls]}
+    assert first | {"admin", "static"} == OWN_SEGMENTS
+    for segment in OWN_SEGMENTS:
+        with pytest.raises(ConfigError, match="own paths"):
+            parse_url_prefix("URL_PREFIX", f"/{segment}/x")

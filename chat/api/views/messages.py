@@ -21,7 +21,7 @@ from chat.domain import Accepted, Caller
 def accepted_response(session_id: str, turn: Accepted) -> HttpResponse:
     """Return 202 with both messages and the reply's path as Location."""
     reply_id = renderers.message_id(turn.reply).decode()
-    location = {"Location": f"/sessions/{session_id}/messages/{reply_id}"}
+    location = responses.location(f"/sessions/{session_id}/messages/{reply_id}")
     return responses.json(renderers.render_accepted(turn), 202, location)
 
 

@@ -43,7 +43,7 @@ class Sessions(View):
             key=self.idempotency_key(is_secret=True),
             **self.body(NewSessionBody),
         )
-        location = {"Location": f"/sessions/{session.id}"}
+        location = responses.location(f"/sessions/{session.id}")
         return responses.json(renderers.render_new_session(token, session), 201, location)
 
 

@@ -1,7 +1,7 @@
 "use strict";
 // No request leaves this host: the validator is off, and the schema is served here.
 SwaggerUIBundle({
-  url: "/schema",
+  url: "schema", // relative to /docs, which may be below a prefix
   dom_id: "#swagger-ui",
   deepLinking: true,
   persistAuthorization: false,

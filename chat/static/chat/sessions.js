@@ -1,9 +1,12 @@
 // State in localStorage: the sessions and their tokens, drafts, and outboxes of messages that the
 // server has not accepted. Only pages of this origin can read it.
 
-const LIST = "parley.sessions";
-const outboxKey = (id) => `parley.outbox.${id}`;
-const draftKey = (id) => `parley.draft.${id}`;
+// Another Parley may be served below another path of the same origin.
+const base = new URL(".", location).pathname;
+const PREFIX = base === "/" ? "parley" : `parley:${base}`;
+const LIST = `${PREFIX}.sessions`;
+const outboxKey = (id) => `${PREFIX}.outbox.${id}`;
+const draftKey = (id) => `${PREFIX}.draft.${id}`;
 const unsaved = new Map(); // values that localStorage rejected, because it is full or disabled
 
 function read(key, fallback) {
