@@ -82,6 +82,7 @@ def test_exactly_the_existing_close_codes_are_documented() -> None:
 
 
 def test_private_close_codes_contain_the_http_status() -> None:
-    assert close_codes.close_code(SlowConsumer()) == 4000 + STATUSES["slow_consumer"]
+    assert close_codes.close_code(RateLimited()) == 4000 + STATUSES["rate_limited"]
+    assert close_codes.close_code(SlowConsumer()) == 4413
     assert close_codes.close_code(ParleyError()) == close_codes.INTERNAL_ERROR
     assert close_codes.close_code(StoreUnavailable()) == close_codes.TRY_AGAIN_LATER
