@@ -36,11 +36,11 @@ def test_healthy_installation_passes_except_for_its_key(healthy: Stack) -> None:
     code, output = doctor(healthy, "--call-models")
     assert code == 0, output
     assert "model default: answers" in output
-    assert "wrong" not in output
+    assert "error" not in output
 
     code, output = doctor(healthy, SECRET_KEY="")
     assert code == 1
-    assert "wrong    SECRET_KEY is not set\n" in output
+    assert "error    SECRET_KEY is not set\n" in output
     assert "secrets.token_urlsafe(50)" in output
 
 
@@ -113,5 +113,5 @@ def test_missing_redis_is_reported(healthy: Stack) -> None:
     healthy.redis.kill()
     code, output = doctor(healthy)
     assert code == 1
-    assert "Redis gives no answer" in output
+    assert "Redis does not answer" in output
     assert "Traceback" not in output
