@@ -15,6 +15,16 @@ LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 NAVIGATION = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
 README = (ROOT / "README.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+# Files whose constants the recipes mention.
+NAMED_CONSTANTS = [
+    "chat/api/exception_handler.py",
+    "chat/providers/registry.py",
+    "chat/settings.py",
+    "chat/store/scripts.py",
+    "tests/integration/providers/conftest.py",
+    "tests/unit/store/test_scripts.py",
+]
 
 
 def test_the_readme_shows_what_make_run_prints() -> None:
@@ -50,6 +60,18 @@ def test_decisions_page_lists_every_decision() -> None:
     assert (
         re.findall(r"^\* (\[.*?\]\(.*?\)): \w", (folder / "README.md").read_text(), re.M) == titles
     )
+
+
+def test_recipes_name_existing_files_and_tests() -> None:
+    recipes = CONTRIBUTING.partition("## Recipes")[2].partition("\n## ")[0]
+    for path in re.findall(r"`([\w./-]+/[\w./-]*|[\w-]*\.[a-z]+)`", recipes):
+        assert (ROOT / path).exists(), path
+    tests = re.findall(r"`(test_\w+)` in `(tests/[\w/]+\.py)`", recipes)
+    assert len(tests) == len(re.findall(r"`test_\w+`", recipes)) >= 10
+    for name, path in tests:
+        assert f"\ndef {name}(" in (ROOT / path).read_text(), name
+    for name in re.findall(r"`([A-Z_]{5,})`", recipes):
+        assert any(f"\n{name}" in (ROOT / path).read_text() for path in NAMED_CONSTANTS), name
 
 
 def test_guarantees_of_the_readme_name_existing_tests() -> None:
