@@ -52,7 +52,7 @@ def parse_url_prefix(name: str, text: str) -> str:
     """Return the path without a slash at its end; "" is the root.
 
     Raises:
-        ConfigError: it is not a path, or it could not be told from Parley's own paths.
+        ConfigError: it is not a path, or it conflicts with one of Parley's own paths.
     """
     prefix = text.strip().rstrip("/")
     if prefix and not URL_PREFIX.fullmatch(prefix):
