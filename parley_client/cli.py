@@ -11,7 +11,7 @@ from parley_client.terminal import Terminal, prompt_lines
 
 # A session token. There is no option for it: other users can read a process's command line.
 TOKEN_ENV = "PARLEY_TOKEN"  # noqa: S105  # the variable's name
-# Seconds.
+# Seconds for which a failed call is retried.
 RETRY_TIMEOUT = 10.0
 # Seconds for the first call: a failure here usually means that no server runs at this URL.
 STARTUP_RETRY_TIMEOUT = 2.0

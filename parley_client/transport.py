@@ -16,7 +16,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from parley_client.errors import APIConnectionError, APIStatusError, APITimeoutError
 from parley_client.retry import Backoff
 
-# Seconds.
+# Seconds for establishing a connection.
 CONNECT_TIMEOUT = 5.0
 # Seconds without a byte until a connection counts as dead; streams send a heartbeat every 15 s.
 READ_TIMEOUT = 20.0

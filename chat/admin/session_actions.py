@@ -22,7 +22,7 @@ class SessionAction:
     """An action on a session, or on one of its messages."""
 
     name: str
-    # On its button.
+    # The text on its button.
     label: str
     # `<permission>_session` of the app `chat`.
     permission: str

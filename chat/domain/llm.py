@@ -69,7 +69,7 @@ class Timeouts:
     """Timeouts of one model call, in seconds."""
 
     connect: float = 5.0
-    # From the request to the first delta.
+    # Limits the time from the request to the first delta.
     first_delta: float = 60.0
     between_deltas: float = 30.0
     total: float = 300.0

@@ -95,9 +95,9 @@ class EventPage:
 class EventBatch:
     """Consecutive events of a session's log, as JSON."""
 
-    # Of the first event here, or of the next event to come if there is none.
+    # The number of the first event here, or of the next event to come if there is none.
     first_seq: int
-    # Of the newest event in the log.
+    # The number of the newest event in the log.
     latest_seq: int
     events: Sequence[bytes]
     # Approximate size of the events, in bytes.

@@ -14,7 +14,7 @@ class RateLimiter:
     __slots__ = ("_burst", "_interval", "_tat")
 
     def __init__(self, *, per_minute: int, burst: int) -> None:
-        # Seconds.
+        # Seconds between frames at the steady rate.
         self._interval = 60 / per_minute if per_minute else 0.0
         self._burst = burst
         # The theoretical arrival time of GCRA, seconds.

@@ -78,7 +78,7 @@ class SessionRow:
     # Message numbers assigned since the last reset.
     message_count: int
     seq: int
-    # Of the first turn in the session queue.
+    # The attempt of the first turn in the session queue.
     attempt: int
     fence: int
     # Holds the running turn.

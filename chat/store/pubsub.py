@@ -54,7 +54,7 @@ class PubSubConnection:
         # Channels to subscribe to or unsubscribe from.
         self._changed: set[bytes] = set()
         self._wake = asyncio.Event()
-        # By the event loop's clock.
+        # Time of the last read, by the event loop's clock.
         self._last_read_at = 0.0
 
     def subscribe(self, channel: bytes) -> None:

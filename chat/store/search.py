@@ -53,7 +53,7 @@ class SessionFilter:
     # `running`, `waiting` or `idle`.
     status: str = ""
     model: str = ""
-    # Of the last activity.
+    # When the session was last active.
     time_range: TimeRange = ANY_TIME
 
     def matches(self, summary: SessionSummary) -> bool:

@@ -68,7 +68,7 @@ class Subscriber:
         self.is_verified = False
         # The token was valid in at least one read.
         self.was_authorized = False
-        # Since the last poll.
+        # Whether a read happened since the last poll.
         self.was_read = False
         self.is_closed = False
         self._request_read = request_read
@@ -81,7 +81,7 @@ class Subscriber:
         # When `next` returned, by the event loop's clock; 0 while it waits.
         self._delivered_at = 0.0
         self._has_overflowed = False
-        # At the end of the log.
+        # Whether the cursor is at the end of the log.
         self._is_live = False
         self._error: ParleyError | None = None
         self._waiter: asyncio.Future[None] | None = None

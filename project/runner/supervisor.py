@@ -33,7 +33,7 @@ class StopRequested(Exception):
 class ProgramFailed(Exception):
     """A program did not start, or exited too often."""
 
-    # Of the supervisor itself.
+    # The exit code of the supervisor itself.
     exit_code = 1
 
 

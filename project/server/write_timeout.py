@@ -52,7 +52,7 @@ class TimeoutTransport:
     def __init__(self, inner: asyncio.Transport, timeout: float) -> None:
         self.write = inner.write
         self.inner: asyncio.Transport = inner
-        # Seconds.
+        # Seconds that a client may stop reading.
         self._timeout = timeout
         # Size of the write buffer at the last check.
         self._buffered = 0
