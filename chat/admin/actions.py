@@ -46,7 +46,7 @@ class SessionActions(ModelAdmin):
     def response_action(  # type: ignore[override]  # the stubs are of a newer Django
         self, request: HttpRequest, queryset: Any
     ) -> HttpResponse | None:
-        """Run the chosen action, unless more sessions are selected than can be read at once."""
+        """Run the action, unless more sessions are selected than can be read at once."""
         if request.POST.get("select_across") == "1" and queryset.count() > MAX_OBJECTS:
             error = f"Actions apply to at most {MAX_OBJECTS:,} sessions. Narrow the list down."
             self.message_user(request, error, messages.ERROR)

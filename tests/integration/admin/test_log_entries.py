@@ -71,14 +71,14 @@ def test_entries_link_to_existing_objects_only(admin: Client, auditor: Client) -
 
 
 def test_log_can_be_filtered_and_searched(admin: Client, auditor: Client) -> None:
-    chosen, other = session_with_entry(admin), session_with_entry(admin)
+    selected, other = session_with_entry(admin), session_with_entry(admin)
     admin.post(session_path(other, "delete"), {"post": "yes"})
     user_id = User.objects.get(username="admin").pk
     assert len(rows(auditor, f"?user__id__exact={user_id}")) == 3
     assert len(rows(auditor, "?action_flag__exact=3")) == 1
     assert [link for _, link in rows(auditor, f"?q={other}")] == [other] * 2
-    (found,) = rows(auditor, f"?q={chosen}")
-    assert chosen in found[1]
+    (found,) = rows(auditor, f"?q={selected}")
+    assert selected in found[1]
     assert rows(auditor, "?action_time__year=2001") == []
 
 

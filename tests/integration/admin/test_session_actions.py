@@ -133,35 +133,35 @@ def test_delete_asks_for_confirmation_and_leaves_no_key(admin: Client, redis: Re
 
 
 def test_selected_sessions_are_deleted(admin: Client) -> None:
-    chosen = [open_session(), open_session()]
+    selected = [open_session(), open_session()]
     kept = open_session()
-    form = {"action": "delete_selected", "_selected_action": chosen}
+    form = {"action": "delete_selected", "_selected_action": selected}
     assert "Are you sure" in admin.post(LIST, form).content.decode()
-    sessions.read(Caller(session_id=chosen[0]))
+    sessions.read(Caller(session_id=selected[0]))
     admin.post(LIST, form | {"post": "yes"})
-    for session_id in chosen:
+    for session_id in selected:
         with pytest.raises(SessionNotFound):
             sessions.read(Caller(session_id=session_id))
     sessions.read(Caller(session_id=kept))
-    assert {each.object_id for each in LogEntry.objects.all()} == set(chosen)
+    assert {each.object_id for each in LogEntry.objects.all()} == set(selected)
 
 
 def test_selected_sessions_are_expired_after_confirmation(admin: Client) -> None:
-    chosen = [open_session(), open_session()]
-    form = {"action": "expire", "_selected_action": chosen}
+    selected = [open_session(), open_session()]
+    form = {"action": "expire", "_selected_action": selected}
     assert "are you sure" in admin.post(LIST, form).content.decode()
     admin.post(LIST, form | {"confirmed": "yes"})
-    for session_id in chosen:
+    for session_id in selected:
         with pytest.raises(SessionExpired):
             sessions.read(Caller(session_id=session_id))
 
 
 def test_results_for_many_sessions_are_counted_in_one_message(admin: Client) -> None:
-    chosen = [open_session() for _ in range(querysets.MAX_OBJECTS)]
-    form = {"action": "expire", "_selected_action": chosen[:1], "select_across": "1"}
+    selected = [open_session() for _ in range(querysets.MAX_OBJECTS)]
+    form = {"action": "expire", "_selected_action": selected[:1], "select_across": "1"}
     confirmation = admin.post(LIST, form).content.decode()
     ids = re.findall('name="_selected_action" value="(ses_[0-9a-f]+)"', confirmation)
-    assert sorted(ids) == sorted(chosen)
+    assert sorted(ids) == sorted(selected)
     form = {"action": "expire", "_selected_action": ids, "confirmed": "yes"}
     html = admin.post(LIST, form, follow=True).content.decode()
     assert "1,000 sessions: Expired." in html
