@@ -60,7 +60,7 @@ def digest(*parts: object) -> str:
 def _plain(part: object) -> object:
     if isinstance(part, bytes):
         return part.decode()
-    if not is_dataclass(part):
+    if not is_dataclass(part) or isinstance(part, type):
         raise TypeError
     default = type(part)()
     values = {field.name: getattr(part, field.name) for field in fields(part)}
