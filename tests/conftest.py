@@ -25,8 +25,8 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("busy")
 HOME = pytest.StashKey[str]()
 BROWSERS = "tests/browser/"
+# Of each server's log that are shown when a test fails.
 LINES = 20
-"""Of each server's log that are shown when a test fails."""
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -11,16 +11,16 @@ from project.runner.process import ROOT
 
 MARKERS = ("fault", "security")
 DOCS = ROOT / "docs"
+# Of docs/faults.md: id, fault.
 FAULT = re.compile(r"^\| (F\d\d) \| (.+?) \| .+? \|$", re.MULTILINE)
-"""Of docs/faults.md: id, fault."""
 PAGE = DOCS / "security.md"
+# Of that page: id, input, answer, tests.
 ROW = re.compile(r"^\| (S\d\d) \| (.+?) \| (.+?) \| (.+?) \|$", re.MULTILINE)
-"""Of that page: id, input, answer, tests."""
 
+# Id of the row -> node id, outcome and seconds of each test.
 Rows = defaultdict[str, list[tuple[str, str, float]]]
-"""Id of the row -> node id, outcome and seconds of each test."""
+# Marker -> rows.
 Outcomes = dict[str, Rows]
-"""Marker -> rows."""
 OUTCOMES = pytest.StashKey[Outcomes]()
 
 

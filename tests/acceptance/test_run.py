@@ -22,8 +22,8 @@ from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
 
 NAMES = {"redis", "model", "worker", "web", "parley"}
+# Seconds, promised in docs/operations.md.
 ENDED_WITHIN = 10.0
-"""Seconds, promised in docs/operations.md."""
 
 
 class Run:
@@ -140,7 +140,7 @@ def pasted(log: str) -> str:
     return log.partition("Try:\n\n")[2].partition("\n\n")[0]
 
 
-def test_the_pasted_curl_shows_a_reply_and_sessions_survive_a_restart(
+def test_pasted_curl_gets_a_reply_and_sessions_survive_a_restart(
     run: Callable[..., Run],
 ) -> None:
     first = run().ready()

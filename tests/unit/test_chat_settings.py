@@ -83,7 +83,7 @@ def test_a_webhook_is_a_url_with_a_secret() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ChatSettings.__annotations__))
-def test_a_number_may_be_0_where_the_example_says_what_that_means(name: str) -> None:
+def test_zero_is_accepted_where_the_example_explains_it(name: str) -> None:
     if isinstance(getattr(ChatSettings, name), str | bool):
         return
     explained = re.search(rf"((?:^# .*\n)+)#CHAT_{name}=", EXAMPLE, re.MULTILINE)

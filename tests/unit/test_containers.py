@@ -15,8 +15,8 @@ from project.runner.process import ROOT
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
+# Options whose values differ: where a container listens, its name, its patience.
 ELSEWHERE = {"--host", "--port", "--hostname", "--timeout-graceful-shutdown"}
-"""Options whose values differ: where a container listens, its name, its patience."""
 
 
 def options(words: list[str]) -> dict[str, str]:

@@ -15,10 +15,11 @@ from project.runner.process import ROOT
 FOLDER = ROOT / "deploy" / "kubernetes"
 FILES = [path for path in sorted(FOLDER.rglob("*.yaml")) if path.name != "kustomization.yaml"]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+# The oldest and the newest Kubernetes that the manifests are for.
 VERSIONS = ("1.29", "1.37")
-"""The oldest and the newest Kubernetes that the manifests are for."""
 WORDS = {"type": "string", "minLength": 1}
 NUMBER = {"type": "integer", "minimum": 0}
+# What the manifests use of KEDA's own kind, which no schema of Kubernetes knows.
 SCALED_OBJECT = {
     "type": "object",
     "additionalProperties": False,
@@ -44,7 +45,6 @@ SCALED_OBJECT = {
         },
     },
 }
-"""What the manifests use of KEDA's own kind, which no schema of Kubernetes knows."""
 
 
 def manifests(path: Path) -> list[dict[str, Any]]:

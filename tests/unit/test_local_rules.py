@@ -100,6 +100,7 @@ def open_doors(tree: ast.AST) -> Iterator[int]:
             yield node.lineno
 
 
+# Rule -> what it must find.
 RULES: dict[Callable[[ast.AST], Iterator[int]], str] = {
     unsafe_markup: "mark_safe(f'<b>{name}</b>')",
     code_from_data: "subprocess.run(line, shell=True)",
@@ -109,12 +110,11 @@ RULES: dict[Callable[[ast.AST], Iterator[int]], str] = {
     formatted_logs: "logger.info(f'{name} came')",
     open_doors: "csrf_exempt(view)",
 }
-"""Rule -> what it must find."""
 
+# Rule and file -> why it may.
 ALLOWED = {
     ("formatted_scripts", "fakemodel/faults/edge_cases.py"): "its `raw` takes bytes of HTTP",
 }
-"""Rule and file -> why it may."""
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)

@@ -49,7 +49,7 @@ def post(url: str, names: Names, **options: Any) -> requests.Response:
         return session.post(url, data=b"{}", timeout=5, **options)
 
 
-def test_a_public_server_is_called_by_its_name_and_connected_to_once() -> None:
+def test_public_server_is_called_by_name_over_one_connection() -> None:
     heads: list[bytes] = []
 
     def hear(connection: socket.socket) -> None:
@@ -87,7 +87,7 @@ def test_localhost_is_not_called_by_the_real_resolver() -> None:
     assert inside.connections == 0
 
 
-def test_a_name_that_changes_its_mind_is_called_where_it_was_checked(server: Server) -> None:
+def test_dns_rebinding_does_not_change_the_checked_address(server: Server) -> None:
     names = Names(("127.0.0.2",), ("127.0.0.1",))
     url = f"http://hook.test:{server.port}/"
     assert post(url, names).ok

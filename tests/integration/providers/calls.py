@@ -14,10 +14,10 @@ from tests.integration.providers.servers import CA, Server
 from tests.unit.providers.models import model, prompt
 
 HELLO = prompt("Hello")
+# Modules whose functions a thread stands in while it waits for the other side.
 WAITING_IN = ("/socket.py", "/ssl.py", "/urllib3/util/wait.py")
-"""Modules whose functions a thread stands in while it waits for the other side."""
+# Where it stands while a plain socket takes no more.
 SENDING = "HTTPConnection.send"
-"""Where it stands while a plain socket takes no more."""
 
 
 def to(server: Server, **fields: Any) -> Provider:

@@ -21,10 +21,10 @@ class Server:
 
     def __init__(self, handle: Handler, *, certificate: str = "", host: str = "127.0.0.1") -> None:
         self.handle = handle
+        # Accepted so far.
         self.connections = 0
-        """Accepted so far."""
+        # Released for each connection that the client has closed.
         self.ended = threading.Semaphore(0)
-        """Released for each connection that the client has closed."""
         self.tls = _context(certificate) if certificate else None
         self.listener = socket.create_server((host, 0))
         self.host = host

@@ -29,8 +29,8 @@ from tests.integration.providers.servers import (
 )
 from tests.unit.providers.models import model, prompt
 
+# Seconds; closing takes a millisecond on a machine that has time, and not closing a minute.
 SOON = 3.0
-"""Seconds; closing takes a millisecond on a machine that has time, and not closing a minute."""
 
 WHOLE = (STREAM, delta("Yes"), delta("", '"stop"'), DONE, END)
 UNTIL_CLOSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
@@ -133,7 +133,7 @@ def test_closing_ends_the_wait_for_the_rest_of_a_delta(certificate: str) -> None
     closes_at_once(Stuck(STREAM, delta("a"), delta("b")[:30]), certificate, after_text=True)
 
 
-def test_closing_ends_a_body_that_goes_on_until_the_connection_ends(certificate: str) -> None:
+def test_cancel_ends_a_body_without_length(certificate: str) -> None:
     event = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
     closes_at_once(Stuck(UNTIL_CLOSE, event), certificate, after_text=True)
 

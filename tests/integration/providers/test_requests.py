@@ -109,7 +109,7 @@ def test_the_reply_is_cut_where_the_model_plays_the_human(speaker: Speaker) -> N
         )
 
 
-def test_the_token_is_sent_as_bearer_and_bodies_are_asked_for_unpacked() -> None:
+def test_request_has_bearer_token_and_asks_for_plain_bodies() -> None:
     ear = Ear()
     with Server(ear) as server:
         ask(to(server, token="secret"))

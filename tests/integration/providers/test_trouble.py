@@ -66,7 +66,7 @@ def test_a_host_that_does_not_exist_is_unavailable() -> None:
         ask(OpenAI(model(url="http://no-such-host.invalid")))
 
 
-def test_a_host_that_does_not_answer_is_unavailable_after_the_connect_timeout() -> None:
+def test_silent_host_is_unavailable_after_the_connect_timeout() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         port = full.getsockname()[1]
         guests = [socket.socket() for _ in range(3)]
@@ -278,7 +278,7 @@ def test_a_huge_answer_does_not_fill_the_memory(fake_model: FakeModel) -> None:
 
 
 @pytest.mark.security("S33", "S39")
-def test_no_log_holds_the_prompt_or_the_token_or_the_vendors_words(
+def test_logs_contain_no_prompt_token_or_vendor_text(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)

@@ -21,7 +21,7 @@ def begun() -> tuple[Caller, ActiveTurn]:
     return caller, turn
 
 
-def test_a_fault_of_our_own_ends_the_turn_that_met_it_and_no_other(redis: Redis) -> None:
+def test_internal_error_ends_only_its_own_turn(redis: Redis) -> None:
     """It would be sent again every 50 ms until the turn's deadline, as if Redis were away."""
     (broken, ends), (sound, goes_on) = begun(), begun()
     redis.set(keys.for_session(broken.session_id).partial, "x", ex=60)

@@ -15,7 +15,7 @@ class LaterOptions:
     reasoning: str = "default"
 
 
-def test_new_field_does_not_change_the_digest_of_a_repeated_request() -> None:
+def test_new_field_does_not_change_the_digest_of_old_requests() -> None:
     assert digest("submit", Options()) == digest("submit", LaterOptions())
     assert digest(Options(temperature=0.5)) == digest(LaterOptions(temperature=0.5))
     assert digest(Options()) != digest(LaterOptions(reasoning="high"))

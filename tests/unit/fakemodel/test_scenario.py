@@ -33,7 +33,7 @@ def test_a_directive_overrides_the_options() -> None:
     assert (behaviour.fault, behaviour.latency) == (Fault.CUT, 0.0)
 
 
-def test_a_directive_without_fault_keeps_the_fault_of_the_options() -> None:
+def test_directive_without_fault_keeps_the_options_fault() -> None:
     scenario = Scenario(Options(fault=parse_words(["fault:hang"])))
 
     assert scenario.select(call("[[latency=1]]")).fault is Fault.HANG

@@ -73,7 +73,7 @@ def test_a_network_of_the_settings_may_be_called(text: str, settings: Settings) 
         *("http:\\\\127.0.0.1\\", "http://éxample.org", "http://example.org/" + "x" * 2048),
     ],
 )
-def test_a_url_that_leads_inside_or_nowhere_is_refused_by_its_looks(url: str) -> None:
+def test_private_or_malformed_url_is_rejected_before_dns(url: str) -> None:
     with pytest.raises(ForbiddenURL):
         ssrf.check(url, param="url")
 

@@ -28,7 +28,7 @@ def test_usage_is_asked_for_when_streaming_unless_switched_off() -> None:
     )
 
 
-def test_options_come_before_parameters_and_unset_ones_are_not_sent() -> None:
+def test_options_override_parameters_and_unset_ones_are_omitted() -> None:
     body = request_body(
         model(parameters={"temperature": 0.5, "top_k": 3}), Options(temperature=0.0)
     )

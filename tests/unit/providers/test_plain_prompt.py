@@ -27,7 +27,7 @@ def reply(*texts: str, stops: tuple[str, ...] = (HUMAN,), ending: Completion = S
     return "".join(text for text, _ in truncate_at_stop(pieces(*texts, ending=ending), stops))
 
 
-def test_the_prompt_is_a_line_a_turn_and_ends_where_the_reply_begins() -> None:
+def test_prompt_has_a_line_per_message_and_ends_with_the_bot_marker() -> None:
     asked = prompt(
         (Role.SYSTEM, "Be brief."), (Role.USER, "Hi"), (Role.ASSISTANT, "Hello."), (Role.USER, "?")
     )

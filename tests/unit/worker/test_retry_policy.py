@@ -45,7 +45,7 @@ def test_a_rate_limit_without_a_time_uses_an_attempt() -> None:
 
 
 @pytest.mark.parametrize("seconds", [0, 0.5])
-def test_a_vendor_that_wants_the_next_call_at_once_is_not_called_without_end(
+def test_retry_after_zero_does_not_cause_endless_calls(
     seconds: float,
 ) -> None:
     error = ModelRateLimited(retry_after=seconds)
@@ -69,7 +69,7 @@ def test_the_back_off_doubles_with_full_jitter(attempt: int) -> None:
     assert 0 <= min(delays) < max(delays) <= 2**attempt
 
 
-def test_after_the_last_attempt_the_turn_has_failed_with_the_errors_code() -> None:
+def test_turn_fails_with_the_error_of_its_last_attempt() -> None:
     verdict = retry_policy.after_error(LAST, MODEL, ModelUnavailable(), has_output=False)
     assert isinstance(verdict, Outcome)
     assert verdict.status is Status.FAILED
@@ -125,7 +125,7 @@ def test_silence_before_the_first_delta_is_tried_again() -> None:
     assert verdict.uses_attempt
 
 
-def test_a_draining_worker_hands_the_turn_back_at_once_and_for_free() -> None:
+def test_draining_worker_requeues_without_using_an_attempt() -> None:
     verdict = retry_policy.after_stop(FIRST, MODEL, StopCause.DRAIN, has_output=True)
     assert isinstance(verdict, Retry)
     assert (verdict.delay, verdict.uses_attempt) == (0, False)
