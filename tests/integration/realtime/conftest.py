@@ -40,7 +40,7 @@ NO_RATE_LIMITS = {"CHAT_MESSAGES_PER_MINUTE": "0", "CHAT_SESSIONS_PER_MINUTE": "
 def parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Redis and two web processes."""
     env = NO_RATE_LIMITS | {"CORS_ORIGINS": "https://listed.example"}
-    stack = Stack(tmp_path_factory.mktemp("push"), env=env)
+    stack = Stack(tmp_path_factory.mktemp("realtime"), env=env)
     try:
         stack.redis.start()
         for number in (0, 1):
@@ -56,7 +56,7 @@ def parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def limited_stack(parley: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A web process with low limits and a wrong clock, on the same Redis."""
     env = NO_RATE_LIMITS | LOW_LIMITS | WRONG_CLOCK | {"REDIS_URL": parley.redis.url}
-    stack = Stack(tmp_path_factory.mktemp("hasty"), env=env)
+    stack = Stack(tmp_path_factory.mktemp("limited"), env=env)
     try:
         stack.web().start()
         yield stack

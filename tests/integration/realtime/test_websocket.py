@@ -11,6 +11,7 @@ from redis import Redis
 from websockets.exceptions import ConnectionClosed
 
 from chat.domain import Retry, Status, WaitReason
+from chat.settings import chat_settings
 from chat.store import keys, leases
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
@@ -22,6 +23,7 @@ Connect = Callable[..., WebSocketClient]
 OpenStream = Callable[..., EventStreamClient]
 UNKNOWN_ID = "ses_" + "0" * 24
 SECRET = "A" * 43
+TOO_LONG = "x" * (chat_settings.MAX_CONTENT_BYTES + 1)
 
 
 def ticket(owner: APIClient) -> str:
@@ -348,8 +350,8 @@ def test_ping_renews_the_expiry(owner: APIClient, connect: Connect) -> None:
         ({"type": "message.create", "content": " "}, "invalid_request", "content"),
         ({"type": "message.create", "content": "x", "role": "system"}, "invalid_request", "role"),
         ({"type": "message.create", "content": "x", "session": "x"}, "invalid_request", "session"),
-        ({"type": "message.create", "content": "x", "key": "short"}, "invalid_request", None),
-        ({"type": "message.create", "content": "x" * 40_000}, "invalid_request", "content"),
+        ({"type": "message.create", "content": "x", "key": "é"}, "invalid_request", None),
+        ({"type": "message.create", "content": TOO_LONG}, "invalid_request", "content"),
         ({"type": "message.cancel", "id": "msg_9"}, "message_not_found", None),
         ({"type": "message.cancel", "id": "*"}, "message_not_found", None),
         ({"type": "message.cancel"}, "invalid_request", "id"),
@@ -393,7 +395,7 @@ def test_on_busy_reject_rejects_a_second_message(owner: APIClient, connect: Conn
 @pytest.mark.security("S25")
 def test_too_large_frame_closes_the_websocket(owner: APIClient, connect: Connect) -> None:
     ws = connect(owner)
-    ws.send_frame(type="message.create", content="x" * 70_000)
+    ws.send_frame(type="message.create", content="x" * chat_settings.MAX_BODY_BYTES)
     assert ws.close_code() == 1009
 
 
