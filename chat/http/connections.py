@@ -2,7 +2,7 @@
 
 urllib3's pool knows when a connection starts and stops serving a call (`_get_conn`, `_put_conn`),
 and its connection where a socket is created (`_new_conn`). Only this module overrides them.
-tests/integration/providers/test_close.py fails when a release of urllib3 changes them.
+tests/integration/providers/test_cancellation.py fails when a release of urllib3 changes them.
 """
 
 import errno

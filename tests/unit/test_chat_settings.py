@@ -1,4 +1,4 @@
-"""Knobs and models are read at start, and what is wrong is named."""
+"""Settings and models are read at start, and wrong values are reported."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ from project.runner.process import ROOT
 EXAMPLE = (ROOT / ".env.example").read_text()
 
 
-def test_a_knob_is_read_as_its_type() -> None:
+def test_setting_is_parsed_as_its_type() -> None:
     assert from_env({"CHAT_PARTITIONS": "4", "CHAT_LEASE_TTL": "2.5"}) == {
         "CHAT_PARTITIONS": 4,
         "CHAT_LEASE_TTL": 2.5,
@@ -40,7 +40,7 @@ def test_a_knob_is_read_as_its_type() -> None:
         ("CHAT_SOCKET_ORIGINS", "missing, https://chat.example.org/"),
     ],
 )
-def test_a_wrong_knob_is_named(name: str, text: str) -> None:
+def test_wrong_setting_is_reported(name: str, text: str) -> None:
     with pytest.raises(ConfigError, match=name):
         from_env({name: text})
 
@@ -54,7 +54,7 @@ def test_all_wrong_names_are_reported_at_once() -> None:
     )
 
 
-def test_replicas_have_less_than_half_the_time_of_a_call() -> None:
+def test_replica_timeout_is_below_half_the_store_timeout() -> None:
     slow = {"CHAT_REPLICAS": "1", "CHAT_REPLICA_TIMEOUT": "1"}
     with pytest.raises(ConfigError, match="CHAT_REPLICA_TIMEOUT: 1 s"):
         from_env(slow)
@@ -64,22 +64,22 @@ def test_replicas_have_less_than_half_the_time_of_a_call() -> None:
 @pytest.mark.parametrize(
     "text", ["foo", "*", "https://a.org/", "https://a.org/page", "https://A.org", "a.org", "none"]
 )
-def test_what_is_no_origin_is_refused(text: str) -> None:
+def test_invalid_origin_is_rejected(text: str) -> None:
     with pytest.raises(ConfigError, match=f"CORS_ORIGINS: '{re.escape(text)}'"):
         parse_origins("CORS_ORIGINS", f"https://b.org,{text}")
 
 
-def test_origins_may_have_blanks_between() -> None:
+def test_origins_may_be_separated_by_spaces() -> None:
     listed = "https://a.org, http://localhost:3000 ,null,capacitor://localhost"
-    wanted = ["https://a.org", "http://localhost:3000", "null", "capacitor://localhost"]
-    assert parse_origins("CORS_ORIGINS", listed) == wanted
+    expected = ["https://a.org", "http://localhost:3000", "null", "capacitor://localhost"]
+    assert parse_origins("CORS_ORIGINS", listed) == expected
 
 
-def test_a_webhook_is_a_url_with_a_secret() -> None:
-    wanted = {"CHAT_WEBHOOK_SECRETS": "whsec_" + "A" * 32, "CHAT_WEBHOOK_URL": "https://a.org/x"}
-    assert from_env(wanted) == wanted
+def test_webhook_requires_a_url_and_a_secret() -> None:
+    expected = {"CHAT_WEBHOOK_SECRETS": "whsec_" + "A" * 32, "CHAT_WEBHOOK_URL": "https://a.org/x"}
+    assert from_env(expected) == expected
     with pytest.raises(ConfigError, match="CHAT_WEBHOOK_URL"):
-        from_env(wanted | {"CHAT_WEBHOOK_URL": "a.org/x"})
+        from_env(expected | {"CHAT_WEBHOOK_URL": "a.org/x"})
 
 
 @pytest.mark.parametrize("name", sorted(ChatSettings.__annotations__))
@@ -95,23 +95,23 @@ def test_zero_is_accepted_where_the_example_explains_it(name: str) -> None:
             from_env({f"CHAT_{name}": "0"})
 
 
-def test_a_knob_follows_the_django_setting(settings: Settings) -> None:
+def test_setting_follows_django_settings(settings: Settings) -> None:
     assert chat_settings.MAX_QUEUED_TURNS_PER_SESSION == 20
     settings.CHAT_MAX_QUEUED_TURNS_PER_SESSION = 3
     assert chat_settings.MAX_QUEUED_TURNS_PER_SESSION == 3
 
 
-def test_one_model_comes_from_variables() -> None:
+def test_one_model_is_read_from_variables() -> None:
     models = read_models({"MODEL_URL": "http://127.0.0.1:1/v1", "MODEL_NAME": "tiny"})
     assert models["default"].url == "http://127.0.0.1:1/v1"
     assert models["default"].model == "tiny"
 
 
-def test_the_tutorials_token_variable_is_accepted() -> None:
+def test_token_variable_of_the_tutorial_is_accepted() -> None:
     assert read_models({"HUGGINGFACE_INFERENCE_TOKEN": "hf_1"})["default"].token == "hf_1"
 
 
-def test_models_come_from_a_file(tmp_path: Path) -> None:
+def test_models_are_read_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "models.toml"
     file.write_text(
         """
@@ -138,13 +138,13 @@ def test_models_come_from_a_file(tmp_path: Path) -> None:
 COMPLETE = "[default]\nprovider = 'openai'\nurl = 'http://x'\n"
 
 
-def test_bounds_of_a_model_may_be_0_which_sets_none(tmp_path: Path) -> None:
+def test_zero_disables_a_models_limits(tmp_path: Path) -> None:
     file = tmp_path / "models.toml"
     file.write_text(f"{COMPLETE}concurrency = 0\nrequests_per_minute = 0\ntokens_per_minute = 0")
     assert read_models({"CHAT_MODELS_FILE": str(file)})["default"].concurrency == 0
 
 
-def test_the_default_model_is_one_of_them(tmp_path: Path) -> None:
+def test_default_model_must_exist(tmp_path: Path) -> None:
     file = tmp_path / "models.toml"
     file.write_text(COMPLETE.replace("default", "small"))
     environ = {"CHAT_MODELS_FILE": str(file), "CHAT_DEFAULT_MODEL": "small"}
@@ -178,7 +178,7 @@ def test_the_default_model_is_one_of_them(tmp_path: Path) -> None:
         ("[a", "CHAT_MODELS_FILE"),
     ],
 )
-def test_a_wrong_model_is_named(tmp_path: Path, text: str, named: str) -> None:
+def test_wrong_model_is_reported(tmp_path: Path, text: str, named: str) -> None:
     file = tmp_path / "models.toml"
     file.write_text(text)
     with pytest.raises(ConfigError, match=named):

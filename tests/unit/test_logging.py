@@ -1,4 +1,4 @@
-"""The lines of the log."""
+"""Formats and context of log records."""
 
 import json
 import logging
@@ -18,8 +18,8 @@ from chat.logging import (
 
 
 @pytest.fixture(autouse=True)
-def about_nothing() -> None:
-    """What an earlier test of this process was about does not go on."""
+def empty_context() -> None:
+    """Remove the context of earlier tests."""
     reset_context()
 
 
@@ -29,7 +29,7 @@ def record(message: str = "msg_2: completed", *values: object) -> logging.LogRec
     return made
 
 
-def test_a_line_tells_what_it_is_about() -> None:
+def test_records_contain_the_context() -> None:
     with log_context(request_id="req_1", session="ses_1"), log_context(turn=1, attempt=2, fence=3):
         line = json.loads(JSONFormatter().format(record("%s: %s", "msg_2", "completed")))
         text = TextFormatter().format(record())
@@ -38,35 +38,35 @@ def test_a_line_tells_what_it_is_about() -> None:
         "INFO",
         "chat.x",
     )
-    told = {"request_id": "req_1", "session": "ses_1", "turn": 1, "attempt": 2, "fence": 3}
-    assert line | told == line
+    context = {"request_id": "req_1", "session": "ses_1", "turn": 1, "attempt": 2, "fence": 3}
+    assert line | context == line
     assert text == (
         "INFO chat.x: msg_2: completed [request_id=req_1 session=ses_1 turn=1 attempt=2 fence=3]"
     )
 
 
-def test_a_line_about_nothing_says_nothing_of_it() -> None:
+def test_records_without_context_have_no_fields() -> None:
     assert TextFormatter().format(record()) == "INFO chat.x: msg_2: completed"
     assert set(json.loads(JSONFormatter().format(record()))) == {
         *("time", "level", "logger", "message", "process")
     }
 
 
-def test_what_a_library_attaches_stays_out() -> None:
+def test_attributes_of_libraries_are_ignored() -> None:
     made = record()
     made.data = {"args": "a canary"}
     assert "canary" not in JSONFormatter().format(made) + TextFormatter().format(made)
 
 
 @pytest.mark.parametrize("text", ["one\nERROR two", "\x1b[2J", "a\u2028b", "\ud800"])
-def test_a_message_is_one_line(text: str) -> None:
+def test_message_is_one_line(text: str) -> None:
     for formatter in (JSONFormatter(), TextFormatter()):
         line = formatter.format(record("%s", text))
         assert line.isprintable()
         assert line.encode()
 
 
-def test_a_traceback_is_told() -> None:
+def test_traceback_is_logged() -> None:
     try:
         raise LookupError("nothing there")
     except LookupError:
@@ -76,7 +76,7 @@ def test_a_traceback_is_told() -> None:
         assert "LookupError: nothing there" in formatter.format(made)
 
 
-def test_threads_are_about_their_own() -> None:
+def test_threads_have_separate_contexts() -> None:
     seen: list[str] = []
     reset_context(request_id="req_1")
     thread = Thread(target=lambda: seen.append(request_id()))

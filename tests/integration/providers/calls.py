@@ -10,67 +10,70 @@ from chat.domain.errors import UpstreamClosed
 from chat.http.cancellation import CancellableCall
 from chat.providers.base import Provider
 from chat.providers.openai import OpenAI
-from tests.integration.providers.servers import CA, Server
+from tests.integration.providers.raw_server import CA, RawServer
 from tests.unit.providers.models import model, prompt
 
 HELLO = prompt("Hello")
-# Modules whose functions a thread stands in while it waits for the other side.
-WAITING_IN = ("/socket.py", "/ssl.py", "/urllib3/util/wait.py")
-# Where it stands while a plain socket takes no more.
-SENDING = "HTTPConnection.send"
+# A thread that waits for the server is in a function of one of these modules.
+BLOCKING_MODULES = ("/socket.py", "/ssl.py", "/urllib3/util/wait.py")
+# Or in this one, while the buffer of a plain socket is full.
+BLOCKING_FUNCTION = "HTTPConnection.send"
 
 
-def to(server: Server, **fields: Any) -> Provider:
-    """Return a chat provider that trusts `server`."""
+def create_provider(server: RawServer, **fields: Any) -> Provider:
+    """Return a chat provider that trusts the server's certificate."""
     return OpenAI(model(**{"url": server.url, "verify": CA, **fields}))
 
 
-def ask(provider: Provider, asked: Prompt = HELLO, upstream: CancellableCall | None = None) -> str:
-    """Return the reply's text; raises what the provider raises."""
-    said = provider.stream(asked, upstream or CancellableCall())
-    return "".join(item for item in said if not isinstance(item, Completion))
+def get_reply(
+    provider: Provider, question: Prompt = HELLO, call: CancellableCall | None = None
+) -> str:
+    """Return the text of the reply."""
+    items = provider.stream(question, call or CancellableCall())
+    return "".join(item for item in items if not isinstance(item, Completion))
 
 
-def patient(**bounds: float) -> Timeouts:
-    """Return timeouts that no test lives to see, but for `bounds`."""
-    return Timeouts(**{"connect": 60.0, "first_delta": 60.0, "between_deltas": 60.0, **bounds})
+def long_timeouts(**timeouts: float) -> Timeouts:
+    """Return timeouts that exceed the duration of a test, except for `timeouts`."""
+    return Timeouts(**{"connect": 60.0, "first_delta": 60.0, "between_deltas": 60.0, **timeouts})
 
 
-class Call(threading.Thread):
-    """A call in a thread of its own."""
+class CallThread(threading.Thread):
+    """A running call."""
 
-    def __init__(self, provider: Provider, asked: Prompt = HELLO) -> None:
+    def __init__(self, provider: Provider, question: Prompt = HELLO) -> None:
         super().__init__(daemon=True)
         self.provider = provider
-        self.asked = asked
-        self.upstream = CancellableCall()
-        self.said: list[str] = []
-        self.first_said = threading.Event()
+        self.question = question
+        self.call = CancellableCall()
+        self.deltas: list[str] = []
+        self.has_delta = threading.Event()
         self.error: Exception | None = None
         self.ended_at = 0.0
         self.start()
 
     def run(self) -> None:
         try:
-            for item in self.provider.stream(self.asked, self.upstream):
-                self.said.append(item if isinstance(item, str) else "")
-                self.first_said.set()
-        except Exception as error:  # noqa: BLE001 - the test looks at it
+            for item in self.provider.stream(self.question, self.call):
+                self.deltas.append(item if isinstance(item, str) else "")
+                self.has_delta.set()
+        except Exception as error:  # noqa: BLE001 - the test checks it
             self.error = error
         self.ended_at = time.monotonic()
 
-    def waits(self) -> bool:
-        """Whether it stands in a function that waits for the other side."""
+    def is_blocked(self) -> bool:
+        """Return whether the thread waits for the server."""
         frame = sys._current_frames().get(self.ident or 0)
         return frame is not None and (
-            frame.f_code.co_filename.endswith(WAITING_IN) or frame.f_code.co_qualname == SENDING
+            frame.f_code.co_filename.endswith(BLOCKING_MODULES)
+            or frame.f_code.co_qualname == BLOCKING_FUNCTION
         )
 
-    def close(self) -> float:
-        """Close the call, see it end with `UpstreamClosed`, and return the seconds it took."""
-        closed_at = time.monotonic()
-        self.upstream.cancel()
+    def cancel(self) -> float:
+        """Cancel the call; fail unless it raises `UpstreamClosed`. Return the seconds it took."""
+        cancelled_at = time.monotonic()
+        self.call.cancel()
         self.join(timeout=10)
-        assert not self.is_alive(), "the call goes on"
+        assert not self.is_alive(), "the call is still running"
         assert type(self.error) is UpstreamClosed, self.error
-        return self.ended_at - closed_at
+        return self.ended_at - cancelled_at

@@ -1,4 +1,4 @@
-"""A real fake model, and providers that talk to it."""
+"""A running fake model, and providers that call it."""
 
 from collections.abc import Callable, Iterator
 
@@ -11,12 +11,12 @@ from tests.unit.providers.models import model
 
 PATHS = {"openai": "/v1", "completions": "/v1", "huggingface": "/models/gpt2"}
 
-Speaker = Callable[..., Provider]
+BuildProvider = Callable[..., Provider]
 
 
 @pytest.fixture(scope="session")
 def fake_model() -> Iterator[FakeModel]:
-    """One server in echo style with a record."""
+    """A server that echoes and records calls."""
     with FakeModel("--record", "--style", "echo") as server:
         yield server
 
@@ -27,23 +27,25 @@ def stream(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(params=list(PATHS))
-def form(request: pytest.FixtureRequest) -> str:
+def wire_format(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
-def speaker(fake_model: FakeModel) -> Speaker:
-    """Return a function that makes a provider for the fake model; it takes a model's fields."""
+def build_provider(fake_model: FakeModel) -> BuildProvider:
+    """Return a function that creates a provider for the fake model from a model's fields."""
     fake_model.reset()
 
-    def speak(form: str, **fields: object) -> Provider:
-        url = fake_model.url + PATHS[form]
-        return provider_for(model(**{"name": form, "provider": form, "url": url, **fields}))
+    def build(wire_format: str, **fields: object) -> Provider:
+        url = fake_model.url + PATHS[wire_format]
+        return provider_for(
+            model(**{"name": wire_format, "provider": wire_format, "url": url, **fields})
+        )
 
-    return speak
+    return build
 
 
 @pytest.fixture
-def provider(speaker: Speaker, form: str, stream: bool) -> Provider:
+def provider(build_provider: BuildProvider, wire_format: str, stream: bool) -> Provider:
     """A provider of each format, streaming and not."""
-    return speaker(form, stream=stream)
+    return build_provider(wire_format, stream=stream)

@@ -1,4 +1,4 @@
-"""What all formats have in common, against the fake model, streaming and not."""
+"""Behaviour that all formats share, with the fake model, streaming and not."""
 
 import pytest
 
@@ -16,53 +16,50 @@ from chat.providers.base import Provider
 from chat.providers.errors import LOADING_RETRY_AFTER
 from tests.harness.wait import wait_until
 from tests.integration.fakemodel.server import FakeModel
-from tests.integration.providers.calls import Call, ask
-from tests.integration.providers.conftest import Speaker
+from tests.integration.providers.calls import CallThread, get_reply
+from tests.integration.providers.conftest import BuildProvider
 from tests.unit.providers.models import prompt
 
 TEXT = "echo: hello there, my friend"
 HELLO = "hello there, my friend"
 
 
-def told(provider: Provider, text: str) -> tuple[str, Completion]:
-    items = list(provider.stream(prompt(text), CancellableCall()))
-    *texts, ending = items
-    assert isinstance(ending, Completion)
+def read_stream(provider: Provider, text: str) -> tuple[str, Completion]:
+    *texts, completion = provider.stream(prompt(text), CancellableCall())
+    assert isinstance(completion, Completion)
     assert all(isinstance(text, str) and text for text in texts)
-    return "".join(map(str, texts)), ending
+    return "".join(map(str, texts)), completion
 
 
-def test_a_reply_is_told_with_its_ending(provider: Provider) -> None:
-    text, ending = told(provider, HELLO)
+def test_reply_ends_with_a_completion(provider: Provider) -> None:
+    text, completion = read_stream(provider, HELLO)
     assert text == TEXT
-    assert ending.finish_reason is FinishReason.STOP
+    assert completion.finish_reason is FinishReason.STOP
 
 
-def test_the_vendors_count_of_tokens_is_taken_over(provider: Provider, form: str) -> None:
-    _, ending = told(provider, HELLO)
-    if form == "huggingface" and not provider.model.stream:
-        assert ending.usage is None  # the plain format has none
+def test_vendors_token_count_is_used(provider: Provider, wire_format: str) -> None:
+    _, completion = read_stream(provider, HELLO)
+    if wire_format == "huggingface" and not provider.model.stream:
+        assert completion.usage is None  # the plain format has none
     else:
-        assert ending.usage is not None
-        assert ending.usage.source is UsageSource.PROVIDER
-        assert ending.usage.completion_tokens > 0
-        assert ending.usage.prompt_tokens > 0
+        assert completion.usage is not None
+        assert completion.usage.source is UsageSource.PROVIDER
+        assert completion.usage.completion_tokens > 0
+        assert completion.usage.prompt_tokens > 0
 
 
-def test_a_vendor_that_counts_nothing_is_told_apart(provider: Provider, form: str) -> None:
-    text, ending = told(provider, f"[[fault:no_usage]] {HELLO}")
+def test_missing_token_count_is_none(provider: Provider, wire_format: str) -> None:
+    text, completion = read_stream(provider, f"[[fault:no_usage]] {HELLO}")
     assert text
-    assert ending.usage is None or form == "huggingface"
+    assert completion.usage is None or wire_format == "huggingface"
 
 
-def test_a_stream_is_told_piece_by_piece(speaker: Speaker, form: str) -> None:
-    assert len(list(speaker(form).stream(prompt(HELLO), CancellableCall()))) > 4
+def test_stream_yields_several_deltas(build_provider: BuildProvider, wire_format: str) -> None:
+    assert len(list(build_provider(wire_format).stream(prompt(HELLO), CancellableCall()))) > 4
 
 
-def test_the_whole_conversation_is_shown_to_the_model(
-    provider: Provider, fake_model: FakeModel
-) -> None:
-    asked = Prompt(
+def test_model_gets_the_whole_conversation(provider: Provider, fake_model: FakeModel) -> None:
+    question = Prompt(
         messages=[
             PromptMessage(role=Role.SYSTEM, content="Be a pirate."),
             PromptMessage(role=Role.USER, content="one"),
@@ -70,29 +67,31 @@ def test_the_whole_conversation_is_shown_to_the_model(
             PromptMessage(role=Role.USER, content="three"),
         ]
     )
-    assert ask(provider, asked) == "echo: three"
+    assert get_reply(provider, question) == "echo: three"
     assert fake_model.calls()[-1]["status"] == 200
 
 
-def test_a_reply_cut_by_its_bound_says_so(speaker: Speaker, form: str) -> None:
-    ending = told(speaker(form), "[[fault:length]] hello")[1]
-    assert ending.finish_reason is FinishReason.LENGTH
+def test_truncated_reply_has_finish_reason_length(
+    build_provider: BuildProvider, wire_format: str
+) -> None:
+    completion = read_stream(build_provider(wire_format), "[[fault:length]] hello")[1]
+    assert completion.finish_reason is FinishReason.LENGTH
 
 
-@pytest.mark.parametrize("form", ["openai", "completions"])
-def test_a_filtered_reply_says_so(provider: Provider) -> None:
-    ending = told(provider, "[[fault:content_filter]] hello")[1]
-    assert ending.finish_reason is FinishReason.CONTENT_FILTER
+@pytest.mark.parametrize("wire_format", ["openai", "completions"])
+def test_filtered_reply_has_finish_reason_content_filter(provider: Provider) -> None:
+    completion = read_stream(provider, "[[fault:content_filter]] hello")[1]
+    assert completion.finish_reason is FinishReason.CONTENT_FILTER
 
 
-ODD = ["unknown_fields", "unusual_sse", "split", "close_delimited"]
+UNUSUAL = ["unknown_fields", "unusual_sse", "split", "close_delimited"]
 
 
-@pytest.mark.parametrize("fault", ODD)
-def test_odd_but_valid_answers_are_understood(provider: Provider, fault: str) -> None:
-    text, ending = told(provider, f"[[fault:{fault}]] {HELLO}")
+@pytest.mark.parametrize("fault", UNUSUAL)
+def test_unusual_but_valid_responses_are_understood(provider: Provider, fault: str) -> None:
+    text, completion = read_stream(provider, f"[[fault:{fault}]] {HELLO}")
     assert text == f"echo: [[fault:{fault}]] {HELLO}"
-    assert ending.finish_reason is FinishReason.STOP
+    assert completion.finish_reason is FinishReason.STOP
 
 
 FAULTS: dict[str, type[ProviderError]] = {
@@ -129,7 +128,7 @@ FAULTS: dict[str, type[ProviderError]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_each_fault_has_its_error_and_no_ending(provider: Provider, fault: str) -> None:
+def test_each_fault_has_an_error_and_no_completion(provider: Provider, fault: str) -> None:
     items: list[object] = []
     with pytest.raises(ProviderError) as caught:
         items.extend(provider.stream(prompt(f"[[fault:{fault}]] {HELLO}"), CancellableCall()))
@@ -143,17 +142,19 @@ def test_each_fault_has_its_error_and_no_ending(provider: Provider, fault: str) 
     assert not any(isinstance(item, Completion) for item in items)
 
 
-@pytest.mark.parametrize("form", ["openai", "completions"])
-def test_a_stream_without_its_end_marker_has_not_ended(speaker: Speaker, form: str) -> None:
-    with pytest.raises(ModelInvalidResponse):
-        ask(speaker(form), prompt("[[fault:no_done]] hello"))
-
-
-def test_a_document_of_50_mb_is_not_read_to_its_end(
-    speaker: Speaker, form: str, fake_model: FakeModel
+@pytest.mark.parametrize("wire_format", ["openai", "completions"])
+def test_stream_without_end_marker_is_invalid(
+    build_provider: BuildProvider, wire_format: str
 ) -> None:
     with pytest.raises(ModelInvalidResponse):
-        ask(speaker(form, stream=False), prompt("[[fault:huge]] hello"))
+        get_reply(build_provider(wire_format), prompt("[[fault:no_done]] hello"))
+
+
+def test_50_mb_document_is_not_read_to_its_end(
+    build_provider: BuildProvider, wire_format: str, fake_model: FakeModel
+) -> None:
+    with pytest.raises(ModelInvalidResponse):
+        get_reply(build_provider(wire_format, stream=False), prompt("[[fault:huge]] hello"))
     wait_until(lambda: fake_model.calls()[-1]["finished_at"])
     call = fake_model.calls()[-1]
     assert call["client_disconnected"]
@@ -161,13 +162,11 @@ def test_a_document_of_50_mb_is_not_read_to_its_end(
 
 
 @pytest.mark.parametrize(
-    ("words", "seconds"), [("retry_after=7", 7.0), ("retry_after_date=30", 30.0), ("", None)]
+    ("options", "seconds"), [("retry_after=7", 7.0), ("retry_after_date=30", 30.0), ("", None)]
 )
-def test_the_wait_that_the_vendor_asks_for_is_told(
-    provider: Provider, words: str, seconds: float | None
-) -> None:
+def test_retry_after_is_reported(provider: Provider, options: str, seconds: float | None) -> None:
     with pytest.raises(ModelRateLimited) as caught:
-        ask(provider, prompt(f"[[fault:429 {words}]] hello"))
+        get_reply(provider, prompt(f"[[fault:429 {options}]] hello"))
     if seconds is None:
         assert caught.value.retry_after is None
     else:
@@ -175,39 +174,43 @@ def test_the_wait_that_the_vendor_asks_for_is_told(
 
 
 @pytest.mark.parametrize("name", ["openai", "completions"])
-def test_loading_uses_no_attempt_where_the_format_has_no_time(speaker: Speaker, name: str) -> None:
+def test_loading_without_estimate_uses_no_attempt(build_provider: BuildProvider, name: str) -> None:
     with pytest.raises(ModelLoading) as caught:
-        ask(speaker(name), prompt("[[fault:loading estimated_time=2]]"))
+        get_reply(build_provider(name), prompt("[[fault:loading estimated_time=2]]"))
     assert caught.value.retry_after == LOADING_RETRY_AFTER
     assert not caught.value.counts_as_attempt
 
 
-def test_a_loading_model_says_when(speaker: Speaker, stream: bool) -> None:
+def test_loading_model_reports_its_estimate(build_provider: BuildProvider, stream: bool) -> None:
     with pytest.raises(ModelLoading) as caught:
-        ask(speaker("huggingface", stream=stream), prompt("[[fault:loading estimated_time=12.5]]"))
+        get_reply(
+            build_provider("huggingface", stream=stream),
+            prompt("[[fault:loading estimated_time=12.5]]"),
+        )
     assert caught.value.retry_after == 12.5
 
 
-def test_a_conversation_that_is_too_long_is_told_apart(speaker: Speaker, stream: bool) -> None:
+def test_too_long_conversation_is_reported(build_provider: BuildProvider, stream: bool) -> None:
     with pytest.raises(ProviderError) as caught:
-        ask(
-            speaker("openai", stream=stream), prompt("[[fault:400 code=context_length_exceeded]] x")
+        get_reply(
+            build_provider("openai", stream=stream),
+            prompt("[[fault:400 code=context_length_exceeded]] x"),
         )
     assert caught.value.code == "context_too_long"
 
 
 @pytest.mark.parametrize("fault", ["hang", "stall after=0", "stall after=2", "drip byte_rate=5"])
-def test_a_closed_call_stops_the_model(
+def test_cancelled_call_stops_the_model(
     provider: Provider, fake_model: FakeModel, fault: str
 ) -> None:
-    call = Call(provider, prompt(f"[[fault:{fault}]] {HELLO}"))
+    call = CallThread(provider, prompt(f"[[fault:{fault}]] {HELLO}"))
     wait_until(fake_model.calls)
-    assert call.close() < 0.5
+    assert call.cancel() < 0.5
     assert wait_until(lambda: fake_model.calls()[-1]["client_disconnected"], within=2)
 
 
-def test_a_reply_is_told_after_any_fault(speaker: Speaker, form: str) -> None:
-    provider = speaker(form)
+def test_reply_succeeds_after_any_fault(build_provider: BuildProvider, wire_format: str) -> None:
+    provider = build_provider(wire_format)
     for fault in [
         "cut after=1",
         "invalid_json after=1",
@@ -217,18 +220,18 @@ def test_a_reply_is_told_after_any_fault(speaker: Speaker, form: str) -> None:
         "long_line",
     ]:
         with pytest.raises(ProviderError):
-            ask(provider, prompt(f"[[fault:{fault}]] hello"))
-        assert ask(provider, prompt(HELLO)) == TEXT
+            get_reply(provider, prompt(f"[[fault:{fault}]] hello"))
+        assert get_reply(provider, prompt(HELLO)) == TEXT
 
 
-def test_a_probe_is_one_small_call(provider: Provider, fake_model: FakeModel) -> None:
+def test_probe_makes_one_call(provider: Provider, fake_model: FakeModel) -> None:
     provider.probe()
     assert len(fake_model.calls()) == 1
 
 
-def test_a_probe_fails_where_a_call_would(
-    speaker: Speaker, form: str, fake_model: FakeModel
+def test_probe_fails_like_a_call(
+    build_provider: BuildProvider, wire_format: str, fake_model: FakeModel
 ) -> None:
     fake_model.script({"fault": "401"})
     with pytest.raises(ModelBadRequest):
-        speaker(form).probe()
+        build_provider(wire_format).probe()

@@ -1,4 +1,4 @@
-"""What docs/your-model.md says to start Parley with leads to a model that answers."""
+"""The settings in docs/your-model.md configure a model that responds."""
 
 import re
 import shlex
@@ -22,18 +22,18 @@ TABS = {
 
 
 def variables(tab: str) -> dict[str, str]:
-    """Return what stands before `make run`."""
+    """Return the variables before `make run`."""
     script = "".join(re.findall(r"^```sh\n(.*?)^```", tab, re.MULTILINE | re.DOTALL))
     line = script.replace("\\\n", "").partition(" make run")[0].splitlines()[-1]
     return dict(each.split("=", 1) for each in shlex.split(line))
 
 
-def test_the_page_has_its_vendors() -> None:
+def test_page_covers_its_vendors() -> None:
     assert set(TABS) == {"Ollama", "vLLM", "Mistral", "OpenAI", "Hugging Face"}
 
 
 @pytest.mark.parametrize("name", TABS)
-def test_a_vendors_settings_make_a_call(name: str, fake_model: FakeModel, tmp_path: Path) -> None:
+def test_documented_settings_make_a_call(name: str, fake_model: FakeModel, tmp_path: Path) -> None:
     environ = variables(TABS[name])
     for file in re.findall(r"^```toml\n(.*?)^```", TABS[name], re.MULTILINE | re.DOTALL):
         path = tmp_path / environ["CHAT_MODELS_FILE"]

@@ -116,7 +116,7 @@ def test_tls_certificate_of_redis_is_verified(
             copy(connection, inside)
             back.join()
 
-    with servers.Server(pass_on, certificate=certificate) as tls:
+    with servers.RawServer(pass_on, certificate=certificate) as tls:
         settings.REDIS_URL = f"rediss://:{PASSWORD}@127.0.0.1:{tls.port}/0{query}"
         client.cache_clear()
         if is_trusted:

@@ -1,4 +1,4 @@
-"""Ways to cut a thing into pieces."""
+"""Split strings and bytes at random positions."""
 
 from typing import TypeVar
 
@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 T = TypeVar("T", str, bytes)
 
 
-def split(whole: T, places: list[int]) -> list[T]:
-    """Return `whole` cut at `places`, which may repeat and lie in any order."""
-    ends: list[int] = sorted(place % (len(whole) + 1) for place in places)
+def split(whole: T, positions: list[int]) -> list[T]:
+    """Return `whole` split at `positions`, which may repeat and have any order."""
+    ends: list[int] = sorted(position % (len(whole) + 1) for position in positions)
     starts = [0, *ends]
     return [whole[start:end] for start, end in zip(starts, [*ends, len(whole)], strict=True)]
 
 
-places = st.lists(st.integers(min_value=0, max_value=10_000), max_size=12)
+positions = st.lists(st.integers(min_value=0, max_value=10_000), max_size=12)

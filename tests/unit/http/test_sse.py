@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from chat.domain.errors import ModelInvalidResponse
 from chat.http import sse
-from tests.unit.http.splits import places, split
+from tests.unit.http.splits import positions, split
 
 
 def read(*chunks: bytes) -> list[bytes]:
@@ -14,28 +14,28 @@ def read(*chunks: bytes) -> list[bytes]:
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
-def test_lines_end_in_any_of_the_three_ways(end: bytes) -> None:
+def test_all_line_endings_are_accepted(end: bytes) -> None:
     assert read(end.join([b"data: a", b"", b"data: b", b"", b""])) == [b"a", b"b"]
 
 
-def test_several_data_lines_are_one_event() -> None:
+def test_data_lines_of_an_event_are_joined() -> None:
     assert read(b"data: a\ndata:\ndata: b\n\n") == [b"a\n\nb"]
 
 
-def test_one_space_after_the_colon_is_not_data() -> None:
+def test_one_space_after_the_colon_is_removed() -> None:
     assert read(b"data:a\n\ndata: b\n\ndata:  c\n\n") == [b"a", b"b", b" c"]
 
 
-def test_comments_names_ids_and_unknown_fields_are_left_out() -> None:
+def test_other_fields_and_comments_are_skipped() -> None:
     stream = b": ping\n\nevent: message\nid: 7\nretry: 10\nfoo: bar\ndatax: no\ndata: a\n\n"
     assert read(stream) == [b"a"]
 
 
-def test_a_field_without_colon_is_an_empty_value() -> None:
+def test_field_without_colon_is_empty() -> None:
     assert read(b"data\n\ndata\ndata\n\n") == [b"", b"\n"]
 
 
-def test_a_byte_order_mark_is_dropped_at_the_start_only() -> None:
+def test_byte_order_mark_is_removed_at_the_start_only() -> None:
     mark = b"\xef\xbb\xbf"
     assert read(mark + b"data: a\n\n" + mark + b"data: b\n\ndata: c\n\n") == [b"a", b"c"]
 
@@ -45,28 +45,28 @@ def test_unicode_line_separators_are_data() -> None:
     assert read(b"data: " + text + b"\n\n") == [text]
 
 
-def test_an_event_without_its_blank_line_is_dropped() -> None:
+def test_event_without_blank_line_is_dropped() -> None:
     assert read(b"data: a\n\ndata: b\n") == [b"a"]
     assert read(b"data: a\n\ndata: b") == [b"a"]
 
 
-def test_an_event_is_yielded_before_the_next_chunk_is_asked_for() -> None:
-    asked = 0
+def test_event_is_yielded_before_the_next_chunk_is_read() -> None:
+    reads = 0
 
     def chunks() -> list[bytes]:
-        nonlocal asked
-        asked += 1
+        nonlocal reads
+        reads += 1
         return [b"data: a\r", b"\r"]
 
     def stream() -> Iterator[bytes]:
         yield from chunks()
-        raise AssertionError("asked for more than was needed")
+        raise AssertionError("read more than needed")
 
     assert next(sse.events(stream())) == b"a"
-    assert asked == 1
+    assert reads == 1
 
 
-def test_an_endless_line_is_refused_without_being_kept() -> None:
+def test_endless_line_is_rejected() -> None:
     def stream() -> Iterator[bytes]:
         while True:
             yield b"x" * 65_536
@@ -75,7 +75,7 @@ def test_an_endless_line_is_refused_without_being_kept() -> None:
         list(sse.events(stream()))
 
 
-def test_an_endless_event_is_refused() -> None:
+def test_endless_event_is_rejected() -> None:
     def stream() -> Iterator[bytes]:
         while True:
             yield b"data: " + b"x" * 65_536 + b"\n"
@@ -94,20 +94,20 @@ lines = st.lists(
 )
 
 
-@given(lines, st.lists(st.sampled_from([b"\n", b"\r", b"\r\n"]), min_size=1), places)
-def test_any_split_of_the_bytes_gives_the_same_events(
-    lines: list[bytes], ends: list[bytes], places: list[int]
+@given(lines, st.lists(st.sampled_from([b"\n", b"\r", b"\r\n"]), min_size=1), positions)
+def test_events_do_not_depend_on_chunk_boundaries(
+    lines: list[bytes], ends: list[bytes], positions: list[int]
 ) -> None:
     stream = b"".join(line + ends[n % len(ends)] for n, line in enumerate(lines))
-    assert read(*split(stream, places)) == read(stream)
+    assert read(*split(stream, positions)) == read(stream)
 
 
-@given(st.lists(st.text(st.characters(exclude_characters="\r\n", codec="utf-8"))), places)
-def test_what_was_written_is_read(texts: list[str], places: list[int]) -> None:
+@given(st.lists(st.text(st.characters(exclude_characters="\r\n", codec="utf-8"))), positions)
+def test_written_events_are_read(texts: list[str], positions: list[int]) -> None:
     stream = b"".join(f"data: {text}\n\n".encode() for text in texts)
-    assert read(*split(stream, places)) == [text.encode() for text in texts]
+    assert read(*split(stream, positions)) == [text.encode() for text in texts]
 
 
-@given(st.binary(), places)
-def test_garbage_is_read_the_same_however_split(garbage: bytes, places: list[int]) -> None:
-    assert read(*split(garbage, places)) == read(garbage)
+@given(st.binary(), positions)
+def test_garbage_does_not_depend_on_chunk_boundaries(garbage: bytes, positions: list[int]) -> None:
+    assert read(*split(garbage, positions)) == read(garbage)

@@ -1,4 +1,4 @@
-"""Models and prompts for tests, with what matters to them."""
+"""Models and prompts for tests."""
 
 from typing import Any
 
@@ -6,9 +6,14 @@ from chat.domain import Model, Options, Prompt, PromptMessage, Role
 
 
 def model(**fields: Any) -> Model:
-    """Return a model that nobody answers, but for `fields`."""
-    usual = {"name": "m", "provider": "openai", "url": "http://127.0.0.1:9/v1", "model": "vendor-m"}
-    return Model(**{**usual, **fields})
+    """Return a model without a server; `fields` override its defaults."""
+    defaults = {
+        "name": "m",
+        "provider": "openai",
+        "url": "http://127.0.0.1:9/v1",
+        "model": "vendor-m",
+    }
+    return Model(**{**defaults, **fields})
 
 
 def prompt(text: str, **options: Any) -> Prompt:

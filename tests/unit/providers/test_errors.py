@@ -26,7 +26,7 @@ def tgi(kind: str, message: str = "canary") -> dict[str, object]:
     return {"error": message, "error_type": kind}
 
 
-def meaning(status: int, document: object = None, **headers: str) -> ProviderError:
+def error_for(status: int, document: object = None, **headers: str) -> ProviderError:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return from_response("m", status, named, document)
 
@@ -57,10 +57,10 @@ def meaning(status: int, document: object = None, **headers: str) -> ProviderErr
         (529, ModelUnavailable),
     ],
 )
-def test_each_status_has_its_error(status: int, kind: type[ProviderError]) -> None:
-    assert type(meaning(status)) is kind
-    assert type(meaning(status, "<html>")) is kind
-    assert type(meaning(status, {"error": ["canary"], "detail": [{}]})) is kind
+def test_each_status_has_an_error(status: int, kind: type[ProviderError]) -> None:
+    assert type(error_for(status)) is kind
+    assert type(error_for(status, "<html>")) is kind
+    assert type(error_for(status, {"error": ["canary"], "detail": [{}]})) is kind
 
 
 @pytest.mark.parametrize(
@@ -83,29 +83,33 @@ def test_each_status_has_its_error(status: int, kind: type[ProviderError]) -> No
     ],
     ids=["openai", "vllm", "llama.cpp", "llama.cpp 500", "tgi", "tgi input", "mistral"],
 )
-def test_a_conversation_that_is_too_long_is_recognised(status: int, document: object) -> None:
-    assert type(meaning(status, document)) is ContextTooLong
+def test_too_long_conversation_is_recognised(status: int, document: object) -> None:
+    assert type(error_for(status, document)) is ContextTooLong
 
 
-def test_a_spent_quota_is_no_rate_limit() -> None:
-    assert type(meaning(429, openai("insufficient_quota", "insufficient_quota"))) is ModelBadRequest
-    assert type(meaning(429, openai("rate_limit_exceeded", "tokens"))) is ModelRateLimited
+def test_exhausted_quota_is_not_a_rate_limit() -> None:
+    assert (
+        type(error_for(429, openai("insufficient_quota", "insufficient_quota"))) is ModelBadRequest
+    )
+    assert type(error_for(429, openai("rate_limit_exceeded", "tokens"))) is ModelRateLimited
 
 
-def test_a_loading_model_says_when() -> None:
-    loading = meaning(503, {"error": "Model gpt2 is currently loading", "estimated_time": 20.5})
+def test_loading_model_reports_its_estimate() -> None:
+    loading = error_for(503, {"error": "Model gpt2 is currently loading", "estimated_time": 20.5})
     assert type(loading) is ModelLoading
     assert loading.retry_after == 20.5
-    later = meaning(503, {"error": "", "estimated_time": 2}, retry_after="30")
+    later = error_for(503, {"error": "", "estimated_time": 2}, retry_after="30")
     assert later.retry_after == 30
-    without = meaning(503, {"error": {"message": "Loading model", "type": "unavailable_error"}})
+    without = error_for(503, {"error": {"message": "Loading model", "type": "unavailable_error"}})
     assert type(without) is ModelLoading
     assert without.retry_after == LOADING_RETRY_AFTER
-    told = meaning(503, {"error": {"message": "Loading model"}}, retry_after="7")
-    assert told.retry_after == 7
+    explicit = error_for(503, {"error": {"message": "Loading model"}}, retry_after="7")
+    assert explicit.retry_after == 7
     for seconds in (0, -5):
-        at_once = meaning(503, {"estimated_time": seconds}, retry_after="0")
-        assert at_once.retry_after == LOADING_RETRY_AFTER, "nobody is asked without end"
+        immediate = error_for(503, {"estimated_time": seconds}, retry_after="0")
+        assert immediate.retry_after == LOADING_RETRY_AFTER, (
+            "without a delay the calls would not end"
+        )
 
 
 @pytest.mark.parametrize(
@@ -124,7 +128,7 @@ def test_a_loading_model_says_when() -> None:
         ({"error": True}, ModelUnavailable),
     ],
 )
-def test_an_error_object_in_a_stream_has_its_error(
+def test_each_error_object_in_a_stream_has_an_error(
     document: object, kind: type[ProviderError]
 ) -> None:
     assert type(from_event("m", document)) is kind
@@ -145,11 +149,11 @@ def test_an_error_object_in_a_stream_has_its_error(
         ({"retry-after": "Wed, 99 Nov 99999 99:99:99 GMT"}, None),
     ],
 )
-def test_seconds_to_wait_are_read(headers: dict[str, str], seconds: float | None) -> None:
+def test_retry_after_seconds_are_parsed(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after(headers) == seconds
 
 
-def test_a_date_counts_from_the_vendors_own_clock() -> None:
+def test_retry_after_date_uses_the_vendors_clock() -> None:
     headers = {
         "date": "Sat, 21 Nov 2026 08:00:00 GMT",
         "retry-after": "Sat, 21 Nov 2026 08:01:30 GMT",
@@ -158,19 +162,19 @@ def test_a_date_counts_from_the_vendors_own_clock() -> None:
     assert retry_after(headers | {"date": "Sat, 21 Nov 2026 09:00:00 GMT"}) == 0
 
 
-def test_a_date_without_the_vendors_clock_counts_from_ours() -> None:
+def test_retry_after_date_falls_back_to_the_local_clock() -> None:
     seconds = retry_after({"retry-after": formatdate(time.time() + 60, usegmt=True)})
     assert seconds is not None
     assert 57 < seconds <= 60
 
 
-def test_no_vendor_makes_us_wait_for_ever() -> None:
-    assert meaning(429, retry_after="99999999999").retry_after == MAX_RETRY_AFTER
-    assert meaning(503, {"estimated_time": 1e300}).retry_after == MAX_RETRY_AFTER
+def test_retry_after_is_limited() -> None:
+    assert error_for(429, retry_after="99999999999").retry_after == MAX_RETRY_AFTER
+    assert error_for(503, {"estimated_time": 1e300}).retry_after == MAX_RETRY_AFTER
 
 
 @pytest.mark.security("S33")
-def test_the_vendors_words_reach_neither_the_error_nor_the_log(
+def test_vendors_text_is_not_in_errors_or_logs(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -180,13 +184,13 @@ def test_the_vendors_words_reach_neither_the_error_nor_the_log(
             tgi("canary\ncanary"),
             {"detail": "canary"},
         ):
-            for error in (meaning(status, document), from_event("m", document)):
+            for error in (error_for(status, document), from_event("m", document)):
                 shown = f"{error} {error.message} {error!r} {error.__cause__!r}"
                 assert "canary" not in shown
     assert "invalid_api_key" in caplog.text
     assert "canary" not in caplog.text
 
 
-def test_the_status_and_the_vendors_codes_are_the_cause() -> None:
-    error = meaning(401, openai("invalid_api_key", "authentication_error"))
+def test_status_and_vendor_codes_are_the_cause() -> None:
+    error = error_for(401, openai("invalid_api_key", "authentication_error"))
     assert str(error.__cause__) == "status 401 invalid_api_key authentication_error"

@@ -18,12 +18,12 @@ from chat.providers.json_access import get_path, get_text, get_token_count, pars
         "Grüße".encode("latin-1"),
     ],
 )
-def test_what_would_fail_later_is_refused_here(data: bytes) -> None:
+def test_invalid_json_is_rejected(data: bytes) -> None:
     with pytest.raises(ModelInvalidResponse):
         parse(data)
 
 
-def test_the_error_does_not_carry_the_text() -> None:
+def test_error_does_not_contain_the_document() -> None:
     with pytest.raises(ModelInvalidResponse) as caught:
         parse(b'{"content": "canary')
     link: BaseException | None = caught.value
@@ -33,11 +33,11 @@ def test_the_error_does_not_carry_the_text() -> None:
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
 
 
-def test_surrogate_pairs_and_line_separators_are_text() -> None:
+def test_surrogate_pairs_and_line_separators_are_valid() -> None:
     assert parse(b'"\\ud83d\\ude00\\u2028\\u0000"') == "\U0001f600\u2028\0"
 
 
-def test_a_path_is_followed_as_far_as_it_goes() -> None:
+def test_missing_path_is_none() -> None:
     document = {"a": [{"b": 0}], "s": "text", "n": None}
     assert get_path(document, "a", 0, "b") == 0
     for path in (("a", 1), ("a", "b"), ("s", "b"), ("n", "x", 0), ("x",), ("a", 0, "b", "c")):
@@ -46,7 +46,7 @@ def test_a_path_is_followed_as_far_as_it_goes() -> None:
     assert get_path(7, 0) is None
 
 
-def test_text_is_text_or_nothing() -> None:
+def test_get_text_accepts_strings_only() -> None:
     assert get_text({"a": "x"}, "a") == "x"
     assert get_text({"a": None}, "a") == ""
     assert get_text({}, "a") == ""
@@ -55,7 +55,7 @@ def test_text_is_text_or_nothing() -> None:
             get_text({"a": wrong}, "a")
 
 
-def test_a_count_is_a_whole_number_from_0_that_can_be() -> None:
+def test_token_count_is_a_plausible_integer() -> None:
     assert get_token_count({"a": 7}, "a") == 7
     for wrong in (-1, 10**10, 2**64 - 1, True, 1.5, "7", None, ["7"]):
         assert get_token_count({"a": wrong}, "a") is None

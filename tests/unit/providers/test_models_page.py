@@ -1,4 +1,4 @@
-"""docs/models.md says what is so."""
+"""docs/models.md matches the code."""
 
 import re
 from dataclasses import fields
@@ -14,14 +14,14 @@ from chat.providers.registry import ALIASES, provider_for
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "models.md").read_text()
 EXAMPLES = "\n".join(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL))
-DECIDED_ELSEWHERE = {"name", "provider", "url"}
+DOCUMENTED_ELSEWHERE = {"name", "provider", "url"}
 
 
-def kinds(kind: type[ProviderError]) -> set[type[ProviderError]]:
-    return {kind}.union(*map(kinds, kind.__subclasses__()))
+def with_subclasses(error: type[ProviderError]) -> set[type[ProviderError]]:
+    return {error}.union(*map(with_subclasses, error.__subclasses__()))
 
 
-def test_every_example_makes_a_provider(tmp_path: Path) -> None:
+def test_every_example_creates_a_provider(tmp_path: Path) -> None:
     path = tmp_path / "models.toml"
     path.write_text(EXAMPLES)
     tokens = dict.fromkeys(re.findall(r'token_env = "(\w+)"', EXAMPLES), "secret")
@@ -33,23 +33,23 @@ def test_every_example_makes_a_provider(tmp_path: Path) -> None:
     }
 
 
-EXPLAINED = sorted(
-    kinds(ProviderError) - {ProviderError, UpstreamClosed}, key=lambda kind: kind.code
+DOCUMENTED = sorted(
+    with_subclasses(ProviderError) - {ProviderError, UpstreamClosed}, key=lambda kind: kind.code
 )
 
 
-@pytest.mark.parametrize("kind", EXPLAINED)
-def test_every_error_is_explained(kind: type[ProviderError]) -> None:
+@pytest.mark.parametrize("kind", DOCUMENTED)
+def test_every_error_is_documented(kind: type[ProviderError]) -> None:
     row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{kind.code}`"))
     assert row.rstrip(" |").rpartition("|")[2].strip().startswith("yes") is kind.retryable
     assert ("uses no attempt" in row) is not kind.counts_as_attempt
 
 
-def test_every_field_is_explained() -> None:
-    names = {field.name for field in fields(Model)} - DECIDED_ELSEWHERE
+def test_every_field_is_documented() -> None:
+    names = {field.name for field in fields(Model)} - DOCUMENTED_ELSEWHERE
     assert {name for name in names if f"`{name}`" not in PAGE} == set()
 
 
-def test_every_finish_reason_is_explained() -> None:
+def test_every_finish_reason_is_documented() -> None:
     for word, reason in (openai_common.FINISH_REASONS | huggingface.FINISH_REASONS).items():
         assert re.search(rf"^\| .*`{word}`.*\| `{reason}` \|", PAGE, re.MULTILINE), word

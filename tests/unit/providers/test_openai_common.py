@@ -7,20 +7,20 @@ from tests.unit.providers.models import model
 
 
 @pytest.mark.security("S24")
-def test_the_bound_is_always_sent_and_never_above_the_models() -> None:
+def test_max_tokens_are_always_sent_and_limited() -> None:
     bounded = model(max_tokens=100)
     assert request_body(bounded, Options())["max_tokens"] == 100
     assert request_body(bounded, Options(max_tokens=7))["max_tokens"] == 7
     assert request_body(bounded, Options(max_tokens=1000))["max_tokens"] == 100
 
 
-def test_the_bound_takes_its_new_name_where_parameters_name_it() -> None:
+def test_new_name_of_max_tokens_is_used_on_request() -> None:
     body = request_body(model(parameters={"max_completion_tokens": 1}, max_tokens=50), Options())
     assert body["max_completion_tokens"] == 50
     assert "max_tokens" not in body
 
 
-def test_usage_is_asked_for_when_streaming_unless_switched_off() -> None:
+def test_streams_request_usage_by_default() -> None:
     assert request_body(model(), Options())["stream_options"] == {"include_usage": True}
     assert "stream_options" not in request_body(model(stream=False), Options())
     assert "stream_options" not in request_body(
@@ -28,7 +28,7 @@ def test_usage_is_asked_for_when_streaming_unless_switched_off() -> None:
     )
 
 
-def test_options_override_parameters_and_unset_ones_are_omitted() -> None:
+def test_options_override_parameters() -> None:
     body = request_body(
         model(parameters={"temperature": 0.5, "top_k": 3}), Options(temperature=0.0)
     )
@@ -43,6 +43,6 @@ def test_all_stops_are_sent() -> None:
 
 
 @pytest.mark.parametrize("field", ["messages", "stream", "max_tokens", "n", "tools"])
-def test_parameters_cannot_set_what_this_side_sets(field: str) -> None:
+def test_reserved_parameters_are_rejected(field: str) -> None:
     with pytest.raises(ConfigError, match=f"model m: parameters must not contain '{field}'"):
         check_parameters(model(parameters={field: 1}))

@@ -19,29 +19,29 @@ from tests.unit.providers.models import model
         ("chat.providers.openai.OpenAI", OpenAI),
     ],
 )
-def test_a_provider_is_named_by_alias_or_path(name: str, kind: type) -> None:
+def test_provider_is_found_by_alias_or_path(name: str, kind: type) -> None:
     assert type(provider_for(model(name=name, provider=name))) is kind
 
 
-def test_openai_wants_the_vendors_name_of_the_model() -> None:
+def test_openai_requires_the_vendors_model_name() -> None:
     with pytest.raises(ConfigError, match="model nameless: model is missing"):
         provider_for(model(name="nameless", model=""))
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/v1", "https://127.0.0.1:9/v1"])
-def test_certificates_that_are_missing_are_told_at_once(url: str) -> None:
+def test_missing_certificates_are_reported_at_once(url: str) -> None:
     with pytest.raises(ConfigError, match="model untrusted: verify '/no/such'"):
         provider_for(model(name="untrusted", url=url, verify="/no/such"))
 
 
-def test_one_model_has_one_provider_in_all_threads() -> None:
+def test_threads_share_a_models_provider() -> None:
     asked = model(name="shared")
     with ThreadPoolExecutor(16) as threads:
         found = set(threads.map(lambda _: provider_for(asked), range(64)))
     assert len(found) == 1
 
 
-def test_a_model_whose_settings_changed_gets_a_new_provider() -> None:
+def test_changed_model_gets_a_new_provider() -> None:
     before = provider_for(model(name="changing"))
     after = provider_for(model(name="changing", max_tokens=5))
     assert before is not after
@@ -52,7 +52,7 @@ def test_a_model_whose_settings_changed_gets_a_new_provider() -> None:
 @pytest.mark.parametrize(
     "name", ["opanai", "chat.providers.openai.Nothing", "no.such.module", "json.loads", "", "."]
 )
-def test_a_wrong_provider_is_named(name: str) -> None:
+def test_wrong_provider_is_reported(name: str) -> None:
     with pytest.raises(ConfigError, match=f"model wrong: provider '{name}' is"):
         provider_for(model(name="wrong", provider=name))
 
@@ -76,13 +76,13 @@ def test_a_wrong_provider_is_named(name: str) -> None:
         "http://" + "m" * 64 + ".host/v1",
     ],
 )
-def test_a_url_that_is_no_http_address_is_refused(provider: str, url: str) -> None:
+def test_url_that_is_not_http_is_rejected(provider: str, url: str) -> None:
     with pytest.raises(ConfigError, match="model wrong: url"):
         provider_for(model(name="wrong", provider=provider, url=url))
 
 
 @pytest.mark.security("S39")
-def test_a_password_in_the_url_is_refused_and_not_repeated() -> None:
+def test_password_in_the_url_is_rejected_and_not_quoted() -> None:
     with pytest.raises(ConfigError) as caught:
         provider_for(model(name="wrong", url="https://me:canary@host/v1"))
     assert "canary" not in str(caught.value)
@@ -90,12 +90,12 @@ def test_a_password_in_the_url_is_refused_and_not_repeated() -> None:
 
 @pytest.mark.security("S39")
 @pytest.mark.parametrize("token", ["a b", "canary\n", "canary\r\nX-Evil: 1", "c\u00e4nary"])
-def test_token_that_breaks_the_header_is_rejected_and_not_shown(token: str) -> None:
+def test_invalid_token_is_rejected_and_not_quoted(token: str) -> None:
     with pytest.raises(ConfigError, match="model wrong: token") as caught:
         provider_for(model(name="wrong", token=token))
     assert token not in str(caught.value)
 
 
-def test_certificates_that_are_not_there_are_refused() -> None:
+def test_missing_certificates_are_rejected() -> None:
     with pytest.raises(ConfigError, match="model wrong: verify"):
         provider_for(model(name="wrong", url="https://host/v1", verify="/no/such/file.pem"))

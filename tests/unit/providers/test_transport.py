@@ -13,5 +13,5 @@ from chat.providers.transport import join_path
         ("https://host/v1?api-version=2", "https://host/v1/chat/completions?api-version=2"),
     ],
 )
-def test_a_path_is_put_below_the_base_once(base: str, url: str) -> None:
+def test_path_is_appended_once(base: str, url: str) -> None:
     assert join_path(base, "/chat/completions") == url

@@ -1,4 +1,4 @@
-"""A server that says, byte for byte, what a test wants, plain or over TLS."""
+"""A server that sends exactly the bytes that a test specifies, plain or over TLS."""
 
 import socket
 import ssl
@@ -11,13 +11,13 @@ from typing import Self
 
 TLS = Path(__file__).parent / "tls"
 CA = str(TLS / "ca.pem")
-PATIENCE = 10.0  # seconds until a server thread gives up on its client
+TIMEOUT = 10.0  # seconds until a server thread stops waiting for its client
 
 Handler = Callable[[socket.socket], None]
 
 
-class Server:
-    """Listens on a free port and gives each connection to `handle`, in a thread of its own."""
+class RawServer:
+    """Listens on a free port, and runs `handle` in a thread for each connection."""
 
     def __init__(self, handle: Handler, *, certificate: str = "", host: str = "127.0.0.1") -> None:
         self.handle = handle
@@ -50,8 +50,8 @@ class Server:
         self.listener.close()
         self.thread.join()
 
-    def client_has_gone(self, *, within: float = 2.0) -> bool:
-        """Whether one more connection was closed by the client within so many seconds."""
+    def client_disconnected(self, *, within: float = 2.0) -> bool:
+        """Return whether the client closes another connection within so many seconds."""
         return self.ended.acquire(timeout=within)
 
     def _accept(self) -> None:
@@ -62,13 +62,13 @@ class Server:
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        connection.settimeout(PATIENCE)
+        connection.settimeout(TIMEOUT)
         with suppress(OSError), connection:
             secured = self.tls.wrap_socket(connection, server_side=True) if self.tls else connection
             with secured:
-                self._talk(secured)
+                self._handle(secured)
 
-    def _talk(self, connection: socket.socket) -> None:
+    def _handle(self, connection: socket.socket) -> None:
         try:
             self.handle(connection)
             while connection.recv(65536):
@@ -77,8 +77,8 @@ class Server:
             self.ended.release()
 
 
-def answers(*parts: bytes) -> Handler:
-    """Return a handler that answers every request of a connection with `parts`, sent one by one."""
+def respond(*parts: bytes) -> Handler:
+    """Return a handler that responds to each request with `parts`, sent one by one."""
 
     def handle(connection: socket.socket) -> None:
         while read_request(connection):
@@ -88,18 +88,18 @@ def answers(*parts: bytes) -> Handler:
     return handle
 
 
-def in_turn(*handlers: Handler) -> Handler:
-    """Return a handler that leaves the first connection to the first of `handlers`, and so on."""
-    waiting = iter(handlers)
+def handle_in_order(*handlers: Handler) -> Handler:
+    """Return a handler that uses one of `handlers` for each connection, in order."""
+    remaining = iter(handlers)
 
     def handle(connection: socket.socket) -> None:
-        next(waiting)(connection)
+        next(remaining)(connection)
 
     return handle
 
 
 def read_request(connection: socket.socket) -> bytes:
-    """Return one request with its body; empty when the client has closed instead."""
+    """Return a request with its body, or b"" if the client has closed the connection."""
     received = b""
     while b"\r\n\r\n" not in received:
         data = connection.recv(65536)
@@ -108,7 +108,7 @@ def read_request(connection: socket.socket) -> bytes:
         received += data
     head, _, body = received.partition(b"\r\n\r\n")
     lines = head.lower().split(b"\r\n")
-    length = next(int(line[15:]) for line in lines if line.startswith(b"content-length:"))
+    length = next((int(line[15:]) for line in lines if line.startswith(b"content-length:")), 0)
     while len(body) < length:
         data = connection.recv(65536)
         if not data:
@@ -117,8 +117,8 @@ def read_request(connection: socket.socket) -> bytes:
     return head + b"\r\n\r\n" + body
 
 
-def document(body: bytes, content_type: str = "application/json", *headers: str) -> bytes:
-    """Return a whole answer with status 200."""
+def json_response(body: bytes, content_type: str = "application/json", *headers: str) -> bytes:
+    """Return a complete response with status 200."""
     lines = [
         "HTTP/1.1 200 OK",
         f"Content-Type: {content_type}",
@@ -133,7 +133,7 @@ END = b"0\r\n\r\n"
 
 
 def chunk(data: bytes) -> bytes:
-    """Return `data` as one chunk of HTTP."""
+    """Return `data` as one HTTP chunk."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
