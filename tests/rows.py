@@ -1,4 +1,4 @@
-"""Tables of rows, and what became of the tests that show them: `make faults`, `make security`."""
+"""Results per row of the tables in the docs: `make faults`, `make security`."""
 
 import re
 from collections import defaultdict
@@ -11,10 +11,10 @@ from project.runner.process import ROOT
 
 MARKERS = ("fault", "security")
 DOCS = ROOT / "docs"
-# Of docs/faults.md: id, fault.
+# A row of docs/faults.md: id, fault.
 FAULT = re.compile(r"^\| (F\d\d) \| (.+?) \| .+? \|$", re.MULTILINE)
 PAGE = DOCS / "security.md"
-# Of that page: id, input, answer, tests.
+# A row of docs/security.md: id, input, response, tests.
 ROW = re.compile(r"^\| (S\d\d) \| (.+?) \| (.+?) \| (.+?) \|$", re.MULTILINE)
 
 # Id of the row -> node id, outcome and seconds of each test.
@@ -25,7 +25,6 @@ OUTCOMES = pytest.StashKey[Outcomes]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin with no outcome."""
     outcomes: Outcomes = {marker: defaultdict(list) for marker in MARKERS}
     config.stash[OUTCOMES] = outcomes
     config.pluginmanager.register(_Collector(outcomes))
@@ -33,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Let a report name the rows of its test; it may be on its way to another process."""
+    """Add the rows of a test to its report, which xdist sends to another process."""
     report = yield
     for marker in MARKERS:
         ids = {each for found in item.iter_markers(marker) for each in found.args}
@@ -49,16 +48,16 @@ class _Collector:
         if report.when == "call" or report.outcome != "passed":
             for marker, row in report.user_properties:
                 if marker in MARKERS:
-                    told = (report.nodeid, report.outcome, report.duration)
-                    self._outcomes[marker][str(row)].append(told)
+                    result = (report.nodeid, report.outcome, report.duration)
+                    self._outcomes[marker][str(row)].append(result)
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Print each table that was asked for by its marker."""
+    """Print the table of each marker that was selected with `-m`."""
     outcomes = config.stash[OUTCOMES]
-    for marker, lines in (("fault", _faults), ("security", _refusals)):
+    for marker, lines in (("fault", _faults), ("security", _attacks)):
         if marker in config.option.markexpr:
             terminalreporter.section(marker)
             for line in lines(outcomes[marker]):
@@ -66,21 +65,23 @@ def pytest_terminal_summary(
 
 
 def _faults(outcomes: Rows) -> Iterator[str]:
-    """Yield a line a row of the table of faults, and one for each of its tests that has failed."""
+    """Yield a line for each row, and one for each failed test."""
     yield from _lines(outcomes, FAULT.findall((DOCS / "faults.md").read_text()))
     for row, tests in sorted(outcomes.items()):
-        yield from (f"{row} failed: {nodeid}" for nodeid, found, _ in tests if found == "failed")
+        yield from (
+            f"{row} failed: {nodeid}" for nodeid, outcome, _ in tests if outcome == "failed"
+        )
 
 
-def _refusals(outcomes: Rows) -> Iterator[str]:
-    """Yield a line a row of the page on security."""
+def _attacks(outcomes: Rows) -> Iterator[str]:
     rows = ROW.findall(PAGE.read_text())
-    yield from _lines(outcomes, [(row, given) for row, given, _, _ in rows])
+    yield from _lines(outcomes, [(row, attack) for row, attack, _, _ in rows])
 
 
 def _lines(outcomes: Rows, rows: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """Yield a line a row, though none of its tests ran."""
-    for row, what in rows:
-        seen = [outcome for _, outcome, _ in outcomes[row]]
-        verdict = "failed" if "failed" in seen else "passed" if "passed" in seen else "not run"
-        yield f"{row}  {what.replace('`', ''):<90.90} {verdict} ({seen.count('passed')} tests)"
+    """Yield a line for each row, even if none of its tests ran."""
+    for row, description in rows:
+        results = [outcome for _, outcome, _ in outcomes[row]]
+        result = "failed" if "failed" in results else "passed" if "passed" in results else "not run"
+        passed = results.count("passed")
+        yield f"{row}  {description.replace('`', ''):<90.90} {result} ({passed} tests)"

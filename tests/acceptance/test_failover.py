@@ -69,13 +69,13 @@ def test_message_without_a_replica_gets_503(
     client.wait_for_reply(client.post("Hello"), "completed")
 
     pair.replica.freeze()
-    refused = client.try_to_post("Are you there?")
-    assert refused.response.status == 503
+    rejected = client.try_to_post("Are you there?")
+    assert rejected.response.status == 503
     # Also when the client repeats it on a connection that has not written anything yet.
     deployment.redis.client_kill_filter(_type="normal", skipme=True)
-    assert client.repeat(refused).response.status == 503
+    assert client.repeat(rejected).response.status == 503
     pair.replica.thaw()
-    client.wait_for_reply(client.post_until_accepted(refused), "completed")
+    client.wait_for_reply(client.post_until_accepted(rejected), "completed")
     assert len(client.messages()) == 4
 
 

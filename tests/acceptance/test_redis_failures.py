@@ -141,13 +141,13 @@ def test_read_only_redis_rejects_messages_and_recovers(
     client.wait_for_text(running)
 
     deployment.redis.replicaof(*UNREACHABLE)
-    refused = client.try_to_post("Are you there?")
-    assert refused.response.status == 503
+    rejected = client.try_to_post("Are you there?")
+    assert rejected.response.status == 503
     assert client.messages(), "reads work"
     deployment.redis.replicaof("NO", "ONE")
 
     assert client.wait_for_reply(running, "completed")["attempt"] == 1
-    client.wait_for_reply(client.post_until_accepted(refused), "completed")
+    client.wait_for_reply(client.post_until_accepted(rejected), "completed")
 
 
 @pytest.mark.fault("F16")
@@ -167,11 +167,11 @@ def test_loading_redis_gets_503_and_recovers(
     deployment.slow_down_loading(microseconds=500)
     deployment.stack.redis.launch()
     wait_until(deployment.is_loading)
-    refused = client.try_to_post("Are you there?")
-    assert refused.response.status == 503
-    assert refused.response.seconds < 2
+    rejected = client.try_to_post("Are you there?")
+    assert rejected.response.status == 503
+    assert rejected.response.seconds < 2
     deployment.redis.config_set("key-load-delay", 0)
-    client.wait_for_reply(client.post_until_accepted(refused), "completed")
+    client.wait_for_reply(client.post_until_accepted(rejected), "completed")
 
 
 @pytest.mark.fault("F17")
@@ -184,13 +184,13 @@ def test_full_redis_rejects_messages_and_completes_replies(
     deployment.wait_for_streams(5)
 
     deployment.redis.config_set("maxmemory", 1)
-    refused = [client.try_to_post("Are you there?") for client in clients]
-    assert {post.response.status for post in refused} == {503}
-    assert {post.response.body["error"]["code"] for post in refused} == {"store_full"}
+    rejected = [client.try_to_post("Are you there?") for client in clients]
+    assert {post.response.status for post in rejected} == {503}
+    assert {post.response.body["error"]["code"] for post in rejected} == {"store_full"}
     for client, post in zip(clients, posts, strict=True):
         assert client.wait_for_reply(post, "completed")["attempt"] == 1
     deployment.redis.config_set("maxmemory", 0)
-    for client, post in zip(clients * 2, queued + refused, strict=True):
+    for client, post in zip(clients * 2, queued + rejected, strict=True):
         assert client.wait_for_reply(client.post_until_accepted(post), "completed")["attempt"] == 1
 
 
@@ -203,10 +203,10 @@ def test_redis_without_free_connections_gets_503(
     deployment.redis.config_set("maxclients", 1)
     deployment.redis.client_kill_filter(_type="normal", skipme=True)
 
-    refused = [client.try_to_post("Are you there?") for _ in range(3)]
-    assert {post.response.status for post in refused} == {503}
+    rejected = [client.try_to_post("Are you there?") for _ in range(3)]
+    assert {post.response.status for post in rejected} == {503}
     deployment.redis.config_set("maxclients", 1000)
-    for post in refused:
+    for post in rejected:
         client.wait_for_reply(client.post_until_accepted(post), "completed")
 
 

@@ -50,10 +50,10 @@ def test_200_posts_with_50_keys_create_20_turns(
     posts = run_concurrently(attempts)
 
     accepted = {post.key: post for post in posts if post.is_accepted}
-    refused = [post for post in posts if not post.is_accepted]
+    rejected = [post for post in posts if not post.is_accepted]
     assert len(accepted) == 20
-    assert {post.response.status for post in refused} == {429}
-    assert {post.response.body["error"]["code"] for post in refused} == {"session_queue_full"}
+    assert {post.response.status for post in rejected} == {429}
+    assert {post.response.body["error"]["code"] for post in rejected} == {"session_queue_full"}
     numbers = sorted(int(post.message_id.removeprefix("msg_")) for post in accepted.values())
     assert numbers == list(range(3, 43, 2))
     deployment.wait_until_idle()

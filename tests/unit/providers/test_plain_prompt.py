@@ -139,7 +139,7 @@ stops = st.lists(st.sampled_from(["Human:", "ab", "abab", "b\n", "\n\n", "ba"]),
 def test_reply_does_not_depend_on_delta_boundaries(
     text: str, stops: list[str], positions: list[int]
 ) -> None:
-    begun = text.lstrip()
-    found = re.search("|".join(map(re.escape, stops)), begun)
-    whole = (begun[: found.start()] if found else begun).rstrip()
+    stripped = text.lstrip()
+    found = re.search("|".join(map(re.escape, stops)), stripped)
+    whole = (stripped[: found.start()] if found else stripped).rstrip()
     assert reply(*split(text, positions), stops=tuple(stops)) == whole

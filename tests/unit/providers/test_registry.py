@@ -35,9 +35,9 @@ def test_missing_certificates_are_reported_at_once(url: str) -> None:
 
 
 def test_threads_share_a_models_provider() -> None:
-    asked = model(name="shared")
+    shared = model(name="shared")
     with ThreadPoolExecutor(16) as threads:
-        found = set(threads.map(lambda _: provider_for(asked), range(64)))
+        found = set(threads.map(lambda _: provider_for(shared), range(64)))
     assert len(found) == 1
 
 
