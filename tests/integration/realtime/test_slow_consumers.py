@@ -31,7 +31,7 @@ from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
 from tests.integration.api.client import APIClient
 from tests.integration.api.fake_worker import append_text, claim_turn, finish_turn
-from tests.integration.providers import servers
+from tests.integration.providers import raw_server
 from tests.integration.realtime.clients import WebSocketClient
 from tests.integration.realtime.conftest import LOW_LIMITS
 
@@ -263,7 +263,7 @@ def secure(
     """Return a function that starts a web process with TLS on an event loop, once."""
     env = {"REDIS_URL": parley.redis.url, "CHAT_SSE_HEARTBEAT_INTERVAL": "0.2"}
     stack = Stack(tmp_path_factory.mktemp("tls"), env=env)
-    certificate = str(servers.TLS / "good.pem")
+    certificate = str(raw_server.TLS / "good.pem")
 
     def start(loop: str) -> Process:
         web = stack.web(LOOPS.index(loop))

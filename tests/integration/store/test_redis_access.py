@@ -19,7 +19,7 @@ from project.runner.process import ROOT
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
 from tests.integration.api.client import APIClient
-from tests.integration.providers import servers
+from tests.integration.providers import raw_server
 from tests.integration.store.redis_server import RedisServer
 
 PAGE = (ROOT / "docs" / "security.md").read_text()
@@ -98,12 +98,12 @@ def test_documented_acl_allows_nothing_else(guarded: RedisServer, command: tuple
 @pytest.mark.parametrize(
     ("certificate", "query", "is_trusted"),
     [
-        ("good", f"?ssl_ca_certs={servers.CA}", True),
+        ("good", f"?ssl_ca_certs={raw_server.CA}", True),
         ("good", "", False),
         ("good", "?ssl_cert_reqs=none", True),
-        ("expired", f"?ssl_ca_certs={servers.CA}", False),
-        ("other_host", f"?ssl_ca_certs={servers.CA}", False),
-        ("other_host", f"?ssl_ca_certs={servers.CA}&ssl_check_hostname=no", True),
+        ("expired", f"?ssl_ca_certs={raw_server.CA}", False),
+        ("other_host", f"?ssl_ca_certs={raw_server.CA}", False),
+        ("other_host", f"?ssl_ca_certs={raw_server.CA}&ssl_check_hostname=no", True),
     ],
 )
 def test_tls_certificate_of_redis_is_verified(
@@ -116,7 +116,7 @@ def test_tls_certificate_of_redis_is_verified(
             copy(connection, inside)
             back.join()
 
-    with servers.RawServer(pass_on, certificate=certificate) as tls:
+    with raw_server.RawServer(pass_on, certificate=certificate) as tls:
         settings.REDIS_URL = f"rediss://:{PASSWORD}@127.0.0.1:{tls.port}/0{query}"
         client.cache_clear()
         if is_trusted:
