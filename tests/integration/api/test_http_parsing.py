@@ -101,10 +101,10 @@ def test_unsupported_upgrade_is_ignored(api: APIClient) -> None:
             (b"GET /live HTTP/1.1\r\n" + headers + b"\r\n") * 20,
             HEAD + b"Connection: close\r\n\r\n",
         )
-        came = b"".join(iter(connection.read_response, b""))
-    assert came.count(b"HTTP/1.1 200 ") == 21
-    assert came.count(b"HTTP/1.1 201 ") == 2
-    assert [name in came for name in (b'"name":"one"', b'"name":"two"')] == [True, True]
+        received = b"".join(iter(connection.read_response, b""))
+    assert received.count(b"HTTP/1.1 200 ") == 21
+    assert received.count(b"HTTP/1.1 201 ") == 2
+    assert [name in received for name in (b'"name":"one"', b'"name":"two"')] == [True, True]
 
 
 @pytest.mark.security("S26")
@@ -212,9 +212,9 @@ def test_malformed_http_is_rejected_on_a_used_connection(api: APIClient) -> None
 )
 def test_malformed_http_keeps_the_previous_response(owner: APIClient, further: bytes) -> None:
     """Two responses to one request would shift all later ones on a proxy's connection."""
-    waits = f"GET {owner.path}?after={owner.get_session()['seq']}&wait=0.3 HTTP/1.1"
+    poll = f"GET {owner.path}?after={owner.get_session()['seq']}&wait=0.3 HTTP/1.1"
     with RawConnection(owner.url) as connection:
-        connection.send_headers(waits, Authorization=f"Bearer {owner.token}")
+        connection.send_headers(poll, Authorization=f"Bearer {owner.token}")
         connection.send(further)
         response = parse_response(connection.read_response())
         assert response.status_code == 200
@@ -231,6 +231,6 @@ def test_excessive_pipelining_closes_the_connection(
     """Each queued request takes memory, and one read receives 250 kB of them."""
     with RawConnection(api.url) as connection:
         connection.send(6000 * (HEAD + b"\r\n"))
-        came = b"".join(iter(connection.read_response, b""))
-    assert 20 < came.count(b"HTTP/1.1 200 ") < 100
-    assert came.count(b"HTTP/1.1 ") == came.count(b"HTTP/1.1 200 ")
+        received = b"".join(iter(connection.read_response, b""))
+    assert 20 < received.count(b"HTTP/1.1 200 ") < 100
+    assert received.count(b"HTTP/1.1 ") == received.count(b"HTTP/1.1 200 ")

@@ -48,7 +48,7 @@ def test_key_of_another_operation_is_rejected(owner: APIClient) -> None:
     assert len(owner.get_session()["messages"]) == 2
 
 
-def test_repeated_key_after_a_reset_returns_the_message(owner: APIClient) -> None:
+def test_repeated_key_after_a_reset_returns_cancelled_reply(owner: APIClient) -> None:
     body = {"content": "hello"}
     first = owner.post("/messages", body, Idempotency_Key=KEY).json()
     owner.post(f"{owner.path}/reset", {})

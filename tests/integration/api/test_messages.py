@@ -113,8 +113,8 @@ def test_running_turn_is_cancelled_by_the_worker(owner: APIClient) -> None:
     owner.post_message("hello")
     claim = claim_turn(owner.id)
     path = f"{owner.path}/messages/msg_1/cancel"
-    marked = owner.post(path)
-    assert (marked.status_code, marked.json()["status"]) == (202, "in_progress")
+    response = owner.post(path)
+    assert (response.status_code, response.json()["status"]) == (202, "in_progress")
     assert append_text(claim, "part") is True
     finish_turn(claim, after="part", status=Status.CANCELLED)
     final = owner.post(path)
