@@ -1,8 +1,9 @@
 """Pooled connections that attach their sockets to the call they serve, so that it can be cancelled.
 
 urllib3's pool knows when a connection starts and stops serving a call (`_get_conn`, `_put_conn`),
-and its connection where a socket is created (`_new_conn`). Only this module overrides them.
-tests/integration/providers/test_cancellation.py fails when a release of urllib3 changes them.
+and its connection where a socket is created (`_new_conn`). http.client knows where a status line is
+read (`_read_status`). Only this module overrides them. test_cancellation.py and
+test_interim_responses.py fail when a release of urllib3 or Python changes them.
 """
 
 import errno
@@ -11,6 +12,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from http.client import HTTPException, HTTPResponse, parse_headers
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -38,8 +40,29 @@ SOCKET_OPTIONS = [
 ]
 
 
+# Interim responses (status 1xx) before the response itself. More are an error.
+MAX_INTERIM_RESPONSES = 8
+_SWITCHING_PROTOCOLS = 101
+_FINAL = 200
+
+
 def resolve_name(host: str, port: int) -> list[Any]:
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+
+class Response(HTTPResponse):
+    """Skips interim responses: 102 Processing, 103 Early Hints and unknown ones.
+
+    http.client skips only 100 Continue, any number of times, and takes others for the response.
+    """
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(MAX_INTERIM_RESPONSES + 1):
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if status >= _FINAL or status == _SWITCHING_PROTOCOLS:
+                return version, status, reason
+            parse_headers(self.fp)
+        raise HTTPException(f"more than {MAX_INTERIM_RESPONSES} interim responses")
 
 
 class Connection(HTTPConnection):
@@ -49,6 +72,7 @@ class Connection(HTTPConnection):
     separately, and the server wakes up twice.
     """
 
+    response_class = Response
     call: CancellableCall
     resolve: Resolve
     _head = b""
