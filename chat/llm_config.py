@@ -1,11 +1,12 @@
 """Read the configured models from a TOML file or from environment variables."""
 
 import dataclasses
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from chat.domain import Model, Timeouts
 from chat.domain.errors import ConfigError
@@ -14,26 +15,43 @@ from chat.settings import PREFIX, ChatSettings
 
 T = TypeVar("T")
 
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+# Fields that TOML writes as lists.
+_TUPLES = ("stop", "drop_options")
+# Fields that error messages must not repeat.
+_SECRETS = {"token", "headers"}
+
 
 def read_models(environ: Mapping[str, str]) -> dict[str, Model]:
     """Return the models of `CHAT_MODELS_FILE`, or the one that `MODEL_*` describe, by name.
 
     Raises:
         ConfigError: the file cannot be read, a field is unknown, has the wrong type or is out of
-            range, or the default model does not exist.
+            range, or `CHAT_DEFAULT_MODEL` names no model.
     """
     if path := environ.get("CHAT_MODELS_FILE"):
         entries = _read_toml(Path(path))
     else:
         entries = {"default": _model_from_variables(environ)}
+    if not entries:
+        raise ConfigError(f"CHAT_MODELS_FILE: {path} contains no model")
     models = {name: _model(name, entry, environ) for name, entry in entries.items()}
     for model in models.values():
         _check_fallbacks(model, models)
-    default = environ.get(f"{PREFIX}DEFAULT_MODEL") or ChatSettings.DEFAULT_MODEL
+    default = default_model(models, environ)
     if default not in models:
-        known = ", ".join(models) or "none"
+        known = ", ".join(models)
         raise ConfigError(f"{PREFIX}DEFAULT_MODEL: {default!r} is not among the models: {known}")
     return models
+
+
+def default_model(models: Mapping[str, Model], environ: Mapping[str, str]) -> str:
+    """Return `CHAT_DEFAULT_MODEL`, else the model `default`, else the first model."""
+    if name := environ.get(f"{PREFIX}DEFAULT_MODEL"):
+        return name
+    return (
+        ChatSettings.DEFAULT_MODEL if ChatSettings.DEFAULT_MODEL in models else next(iter(models))
+    )
 
 
 def _check_fallbacks(model: Model, models: Mapping[str, Model]) -> None:
@@ -53,7 +71,7 @@ def _check_fallbacks(model: Model, models: Mapping[str, Model]) -> None:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors on Windows add a BOM
     except (OSError, ValueError) as error:
         raise ConfigError(f"CHAT_MODELS_FILE: {path} cannot be read: {error}") from error
 
@@ -73,24 +91,50 @@ def _model(name: str, entry: object, environ: Mapping[str, str]) -> Model:
         raise ConfigError(f"model {name}: must be a table")
     fields = dict(entry)
     if variable := fields.pop("token_env", ""):
-        fields["token"] = environ.get(str(variable), "")
-        if not fields["token"]:
-            raise ConfigError(
-                f"model {name}: token_env names the variable {variable}, which is not set"
-            )
-    timeouts = fields.pop("timeouts", {})
-    if isinstance(fields.get("stop"), list):
-        fields["stop"] = tuple(fields["stop"])
-    if not isinstance(timeouts, dict):
-        raise ConfigError(f"model {name}: timeouts: must be a table")
-    model = _build(
-        Model,
-        name,
-        {**fields, "name": name, "timeouts": _build(Timeouts, f"{name}: timeouts", timeouts)},
-    )
+        fields["token"] = _token(name, str(variable), environ)
+    if "headers" in fields:
+        fields["headers"] = _expand_headers(name, fields["headers"], environ)
+    fields["timeouts"] = _timeouts(name, fields.get("timeouts", {}))
+    for field in _TUPLES:
+        if isinstance(fields.get(field), list):
+            fields[field] = tuple(fields[field])
+    model = _build(Model, name, {**fields, "name": name})
+    if "max_tokens" not in fields:
+        # At least half of the context window is left to the prompt.
+        limit = max(1, model.context_tokens // 2)
+        model = dataclasses.replace(model, max_tokens=min(model.max_tokens, limit))
     if model.context_tokens <= model.max_tokens:
         raise ConfigError(f"model {name}: context_tokens must be larger than max_tokens")
     return model
+
+
+def _token(model: str, variable: str, environ: Mapping[str, str]) -> str:
+    if token := environ.get(variable):
+        return token
+    raise ConfigError(f"model {model}: token_env names the variable {variable}, which is not set")
+
+
+def _timeouts(model: str, fields: object) -> Timeouts:
+    if not isinstance(fields, dict):
+        raise ConfigError(f"model {model}: timeouts: must be a table")
+    return _build(Timeouts, f"{model}: timeouts", fields)
+
+
+def _expand_headers(model: str, headers: object, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers with the values of the variables that they name as `${NAME}`.
+
+    Raises:
+        ConfigError: a value is not a string, or its variable is not set.
+    """
+    if not isinstance(headers, dict) or not all(isinstance(each, str) for each in headers.values()):
+        raise ConfigError(f"model {model}: headers must be a table of strings")
+
+    def value_of(match: re.Match[str]) -> str:
+        if value := environ.get(match[1]):
+            return value
+        raise ConfigError(f"model {model}: headers name the variable {match[1]}, which is not set")
+
+    return {name: _VARIABLE.sub(value_of, value) for name, value in headers.items()}
 
 
 def _build(cls: type[T], model: str, fields: Mapping[str, Any]) -> T:
@@ -102,7 +146,8 @@ def _build(cls: type[T], model: str, fields: Mapping[str, Any]) -> T:
             raise ConfigError(f"model {model}: unknown field {field!r}")
         is_valid = _is_instance(value, known[field]) and is_in_range(value, ranges[field])
         if not is_valid or (isinstance(value, tuple) and not _are_strings(value)):
-            raise ConfigError(f"model {model}: invalid {field}: {value!r}")
+            shown = "" if field in _SECRETS else f": {value!r}"
+            raise ConfigError(f"model {model}: invalid {field}{shown}")
     if missing := [field for field in _required(cls) if not fields.get(field)]:
         raise ConfigError(f"model {model}: {missing[0]} is missing")
     return cls(**fields)
@@ -119,9 +164,12 @@ def _required(cls: type) -> list[str]:
 
 
 def _is_instance(value: object, hint: Any) -> bool:
-    types = tuple(get_origin(part) or part for part in get_args(hint)) or (hint,)
-    if get_origin(hint) not in {None, UnionType}:
-        types = (get_origin(hint),)
+    origin = get_origin(hint)
+    if origin in {Union, UnionType}:
+        return any(_is_instance(value, part) for part in get_args(hint))
+    if origin is Literal:
+        return value in get_args(hint)
+    expected = origin or hint
     if isinstance(value, bool):
-        return bool in types
-    return isinstance(value, types) or (float in types and isinstance(value, int))
+        return expected is bool
+    return isinstance(value, expected) or (expected is float and isinstance(value, int))

@@ -15,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from chat.domain.errors import ConfigError
 from chat.env_parsers import parse_boolean, parse_list, parse_origins, parse_url_prefix
-from chat.llm_config import read_models
+from chat.llm_config import default_model, read_models
 from chat.settings import defaults, from_env
 from project.runner.state_dir import read_run_env
 
@@ -105,6 +105,7 @@ BROKER_URL = env.str("BROKER_URL", default=REDIS_URL).replace("redis+socket://",
 try:
     globals().update(defaults() | from_env(os.environ))
     CHAT_MODELS = read_models(RUN_ENV | os.environ)
+    CHAT_DEFAULT_MODEL = default_model(CHAT_MODELS, os.environ)
     # Origins whose pages may call the API, without cookies.
     CORS_ORIGINS = parse_origins("CORS_ORIGINS", env.str("CORS_ORIGINS", default=""))
     # Path below which a proxy serves Parley, such as /chat; "" is the root.

@@ -23,6 +23,7 @@ from chat.domain.llm import (
     Options,
     Prompt,
     PromptMessage,
+    Reasoning,
     Timeouts,
     Usage,
 )
@@ -85,6 +86,7 @@ __all__ = [
     "Prompt",
     "PromptMessage",
     "Rating",
+    "Reasoning",
     "RecoveryResult",
     "Requeued",
     "Retry",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, NamedTuple, TypeVar
+from typing import Annotated, Literal, NamedTuple, TypeVar
 
 from chat.domain.enums import FinishReason, Role, UsageSource
 
@@ -55,6 +55,15 @@ class Prompt:
     options: Options = field(default_factory=Options)
 
 
+class Reasoning(NamedTuple):
+    """Activity of the model that is not part of the reply.
+
+    text: the model's reasoning; empty for keep-alives such as comments in a stream.
+    """
+
+    text: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
     """How a model's stream ended, and what it reported about itself."""
@@ -66,12 +75,19 @@ class Completion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """Timeouts of one model call, in seconds."""
+    """Timeouts of one model call, in seconds.
+
+    Every event of a stream counts as activity: text, reasoning, and comments that keep the
+    connection alive.
+    """
 
     connect: float = 5.0
-    # Limits the time from the request to the first delta.
+    # Limits the time from the request to the first event.
     first_delta: float = 60.0
+    # Between events.
     between_deltas: float = 30.0
+    # Without text, despite other events. Never less than the two above.
+    without_text: float = 180.0
     total: float = 300.0
 
 
@@ -89,12 +105,21 @@ class Model:
     model: str = ""
     # Bearer token; empty sends none.
     token: str = field(default="", repr=False)
+    # More headers of the request, such as `api-key`. They replace Parley's own.
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    # How the system prompt is sent; `user` puts it before the first user message.
+    system_role: Literal["system", "developer", "user"] = "system"
+    # Options that the server rejects; they are never sent.
+    drop_options: tuple[str, ...] = ()
+    # Whether a reply may start with `<think>...</think>`, which is not part of it. `prefilled`: the
+    # chat template writes the opening tag, so that a reply starts inside.
+    think_tags: bool | Literal["prefilled"] = False
     # Whether to stream, so that closing the connection stops the model.
     stream: bool = True
     # Maximum tokens of prompt and reply together. Must exceed `max_tokens`.
     context_tokens: int = 32_768
     # Maximum tokens of a reply. Always sent.
-    max_tokens: int = 1024
+    max_tokens: int = 4096
     # More fields of the request body (Hugging Face: of `parameters`).
     parameters: Mapping[str, object] = field(default_factory=dict)
     # Texts that end every reply.
