@@ -17,10 +17,10 @@ CONTEXT_STATUSES = {Status.COMPLETED, Status.INCOMPLETE, Status.CANCELLED}
 def build_prompt(claim: Claim, model: Model) -> Prompt:
     """Return the prompt for a claimed turn.
 
-    It contains the system prompt, the newest earlier turns that fit, and the user message, which is
-    always included. A turn whose reply has no text is left out, or the model would answer its
-    question late. Of several replies to a message the newest is used. Token counts are estimates;
-    no tokenizer is involved.
+    It contains the system prompt unless it is blank, the newest earlier turns that fit, and the
+    user message, which is always included. A turn whose reply has no text is left out, or the model
+    would answer its question late. Of several replies to a message the newest is used. Token counts
+    are estimates; no tokenizer is involved.
 
     Raises:
         ContextTooLong: system prompt and message exceed what the model can read.
@@ -28,7 +28,7 @@ def build_prompt(claim: Claim, model: Model) -> Prompt:
     *earlier, last = claim.history
     question = [PromptMessage(role=Role.USER, content=last.content)]
     system = [PromptMessage(role=Role.SYSTEM, content=claim.system_prompt)]
-    fixed = system + question if claim.system_prompt else question
+    fixed = system + question if claim.system_prompt.strip() else question
     needed = sum(map(estimate_message, fixed))
     if needed > (limit := _model_budget(claim, model)):
         raise ContextTooLong(

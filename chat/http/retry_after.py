@@ -11,7 +11,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the delay in seconds that response headers request, or `None`."""
     if (value := _seconds(headers.get("retry-after-ms", ""))) is not None:  # OpenAI, Azure
         return value / 1000
-    text = headers.get("retry-after", "")
+    text = headers.get("retry-after") or headers.get("llm_provider-retry-after", "")  # LiteLLM
     if (value := _seconds(text)) is not None:
         return value
     if (then := _epoch(text)) is None:

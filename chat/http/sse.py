@@ -1,7 +1,9 @@
 """Parse Server-Sent Events from bytes as they arrive.
 
-Follows the section "Interpreting an event stream" of the WHATWG standard. `requests.iter_lines` is
-no alternative: it waits for a full buffer, and splits at U+2028, which is data here.
+Follows the section "Interpreting an event stream" of the WHATWG standard, and also yields what real
+servers add to it: the last event without its blank line, and lines without a field name.
+`requests.iter_lines` is no alternative: it waits for a full buffer, and splits at U+2028, which is
+data here.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,33 +11,59 @@ from itertools import chain
 
 from chat.domain.errors import ModelInvalidResponse
 
+# An event's name, which is empty in most streams, and its data.
+Event = tuple[bytes, bytes]
+# A comment or an empty line, with which some servers keep the connection alive.
+KEEP_ALIVE: Event = (b"", b"")
+# The name of a line outside of events, such as an error that a gateway wrote into the stream. No
+# event can have it.
+UNFRAMED = b"\n"
+# The name of events that report an error.
+ERROR = b"error"
+
+BOM = b"\xef\xbb\xbf"
 # Of one line, and of one event's data. A delta has some hundred.
 MAX_BYTES = 1024 * 1024
 
 
-def events(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the data of each event as soon as its blank line arrives.
+def events(chunks: Iterable[bytes]) -> Iterator[Event]:
+    """Yield each event as soon as its blank line arrives, and `KEEP_ALIVE` for each comment.
 
-    Event names, ids and comments are skipped. So is an event that the end of the stream cuts off.
+    The end of the stream counts as a blank line. Ids and retry times are skipped.
 
     Raises:
         ModelInvalidResponse: a line or an event's data is longer than `MAX_BYTES`.
     """
+    name = b""
     data: list[bytes] = []
     size = 0
     stream = lines(chunks)
-    first = next(stream, b"").removeprefix(b"\xef\xbb\xbf")
-    for line in chain((first,), stream):
+    first = next(stream, b"").removeprefix(BOM)
+    for line in chain((first,), stream, (b"",)):
         if line.startswith(b"data:"):
             data.append(line[6:] if line.startswith(b"data: ") else line[5:])
             size += len(line)
             if size > MAX_BYTES:
-                raise ModelInvalidResponse
-        elif not line and data:
-            yield data[0] if len(data) == 1 else b"\n".join(data)
-            data, size = [], 0
+                raise _too_long("an event")
+        elif not line:
+            yield (name, b"\n".join(data)) if data else KEEP_ALIVE
+            name, data, size = b"", [], 0
+        elif line.startswith(b"event:"):
+            name = line[6:].strip()
         elif line == b"data":
             data.append(b"")
+        elif event := _other_line(line):
+            yield event
+
+
+def _other_line(line: bytes) -> Event | None:
+    if line.startswith((b"id:", b"retry:")):
+        return None
+    if line.startswith(b":"):
+        return KEEP_ALIVE
+    if line.startswith(b"error:"):  # llama.cpp
+        return ERROR, line[6:].strip()
+    return UNFRAMED, line
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -49,8 +77,16 @@ def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         for part in (chunk[1:] if skip_lf else chunk).splitlines(keepends=True):
             size += len(part)
             if size > MAX_BYTES:
-                raise ModelInvalidResponse
+                raise _too_long("a line")
             parts.append(part)
             if part.endswith((b"\n", b"\r")):
                 yield b"".join(parts).rstrip(b"\r\n")
                 parts, size = [], 0
+    if parts:
+        yield b"".join(parts)
+
+
+def _too_long(what: str) -> ModelInvalidResponse:
+    error = ModelInvalidResponse()
+    error.__cause__ = ValueError(f"{what} is longer than {MAX_BYTES} bytes")
+    return error

@@ -1,14 +1,25 @@
 """The interface of a provider: a prompt in, deltas and a completion out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from chat.domain import Completion, FinishReason, Model, Options, Prompt, PromptMessage, Role
-from chat.domain.errors import ModelInvalidResponse
+from chat.domain import (
+    Completion,
+    Model,
+    Options,
+    Prompt,
+    PromptMessage,
+    Reasoning,
+    Role,
+)
 from chat.http.cancellation import CancellableCall
 
-# What one event of a vendor's stream contains: text, and in the last event the completion.
-StreamItem = tuple[str, Completion | None]
+# What a provider yields: deltas, reasoning and keep-alives, and the completion.
+Item = str | Reasoning | Completion
+# What one event of a vendor's stream contains: text, and reasoning or the completion.
+StreamItem = tuple[str, Reasoning | Completion | None]
+# An event without text.
+KEEP_ALIVE: StreamItem = ("", Reasoning())
 
 _PROBE = Prompt(
     messages=(PromptMessage(role=Role.USER, content="Say hello."),), options=Options(max_tokens=8)
@@ -29,8 +40,10 @@ class Provider(ABC):
         self.model = model
 
     @abstractmethod
-    def stream(self, prompt: Prompt, call: CancellableCall) -> Iterator[str | Completion]:
+    def stream(self, prompt: Prompt, call: CancellableCall) -> Iterator[Item]:
         """Call the model; yield each delta as it arrives, and one `Completion` last.
+
+        Reasoning and keep-alives are yielded as `Reasoning`; the timeouts count them as activity.
 
         Any thread may cancel the call at any moment. The iterator then raises `UpstreamClosed`
         within milliseconds, whether it waits for the connection, the headers or the next delta.
@@ -48,23 +61,3 @@ class Provider(ABC):
         """
         for _ in self.stream(_PROBE, CancellableCall()):
             pass
-
-
-def deltas(items: Iterable[StreamItem], call: CancellableCall) -> Iterator[str | Completion]:
-    """Yield the items' texts that are not empty, and the completion.
-
-    Raises:
-        UpstreamClosed: the call was cancelled, even if more data had arrived.
-        ModelInvalidResponse: the model stopped after whitespace only. If a limit or a filter ended
-            the reply, its finish reason explains why it is empty.
-    """
-    is_blank = True
-    for text, completion in items:
-        call.raise_if_cancelled()
-        if text:
-            is_blank = is_blank and text.isspace()
-            yield text
-        if completion is not None:
-            if is_blank and completion.finish_reason is FinishReason.STOP:
-                raise ModelInvalidResponse("The model returned an empty reply.")
-            yield completion

@@ -5,11 +5,13 @@
 
 from collections.abc import Iterator
 
-from chat.domain import Completion, Model, Prompt
+from chat.domain import Model, Prompt
 from chat.http.cancellation import CancellableCall
 from chat.providers import openai_common, plain_prompt
-from chat.providers.base import Provider, deltas
-from chat.providers.json_access import get_text
+from chat.providers.base import KEEP_ALIVE, Item, Provider, StreamItem
+from chat.providers.choice_reader import Choice, ChoiceReader
+from chat.providers.deviations import describe, invalid_response
+from chat.providers.reply import read_reply
 from chat.providers.transport import ModelClient
 
 # The vendor ends the reply here. Without the colon, so that it never sends part of a marker.
@@ -22,18 +24,23 @@ class Completions(Provider):
     def __init__(self, model: Model) -> None:
         super().__init__(model)
         openai_common.check_parameters(model)
+        plain_prompt.check_fields(model)
         self._client = ModelClient(model, "/completions")
 
-    def stream(self, prompt: Prompt, call: CancellableCall) -> Iterator[str | Completion]:
+    def stream(self, prompt: Prompt, call: CancellableCall) -> Iterator[Item]:
         body = openai_common.request_body(self.model, prompt.options, STOP)
         body["prompt"] = plain_prompt.render(prompt)
         stops = (plain_prompt.HUMAN, *self.model.stop, *prompt.options.stop)
         with self._client.post(body, call) as response:
-            items = openai_common.read_response(
-                response, self.model.name, streamed=_get_text, whole=_get_text
-            )
-            yield from deltas(plain_prompt.truncate_at_stop(items, stops), call)
+            items = _TextReader(response, self.model.name).items()
+            yield from read_reply(items, self.model, call, stops=stops, strip=True)
 
 
-def _get_text(choice: object) -> str:
-    return get_text(choice, "text")
+class _TextReader(ChoiceReader):
+    def read_choice(self, choice: Choice) -> StreamItem:
+        text = choice.get("text")
+        if type(text) is str and text:
+            return text, None
+        if text:
+            raise invalid_response(f"{describe(text)} as the text")
+        return KEEP_ALIVE

@@ -29,9 +29,14 @@ from chat.domain.errors import (
 )
 from chat.http.cancellation import CancellableCall
 from chat.http.retry_after import retry_after
+from chat.providers import error_text
 from chat.providers.json_access import get_path
 
 logger = logging.getLogger(__name__)
+
+_STATUS = re.compile(r"[45]\d\d", re.ASCII)
+# Vendors' codes that the log shows.
+_MAX_CODES = 4
 
 ErrorType = type[ProviderError]
 
@@ -54,33 +59,46 @@ _BY_STATUS: dict[int, ErrorType] = {
     HTTPStatus.GATEWAY_TIMEOUT: ModelTimeout,
 }
 
+# Statuses of errors whose text may say when to try again.
+_BUSY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+
 # The other statuses below 500. A redirect is not followed.
 _BY_STATUS_RANGE: tuple[tuple[range, ErrorType], ...] = (
-    (range(200, 300), ModelInvalidResponse),
+    (range(100, 300), ModelInvalidResponse),
     (range(300, 500), ModelBadRequest),
 )
 
 # Vendors' own codes and types that are more specific than the status.
 _BY_CODE: dict[str, ErrorType] = {
     "context_length_exceeded": ContextTooLong,  # OpenAI, vLLM
+    "context_window_exceeded": ContextTooLong,
+    "model_context_window_exceeded": ContextTooLong,  # Anthropic, Zhipu
     "exceed_context_size_error": ContextTooLong,  # llama.cpp
+    "request_too_large": ContextTooLong,  # Anthropic
+    "tokens_limit_reached": ContextTooLong,  # GitHub Models
     "insufficient_quota": ModelBadRequest,  # OpenAI, as 429: waiting does not help
     "rate_limit_exceeded": ModelRateLimited,
+    "rate_limit_error": ModelRateLimited,  # Anthropic
+    "rate_limited": ModelRateLimited,  # Mistral
+    "too_many_requests": ModelRateLimited,
+    "resource_exhausted": ModelRateLimited,  # Gemini
+    "throttling_error": ModelRateLimited,  # LiteLLM
     "overloaded": ModelRateLimited,  # TGI
     "validation": ModelBadRequest,  # TGI
     "invalid_request_error": ModelBadRequest,
     "badrequesterror": ModelBadRequest,  # vLLM
+    "invalid_argument": ModelBadRequest,  # Gemini
+    "authentication_error": ModelBadRequest,
+    "permission_error": ModelBadRequest,
+    "not_found_error": ModelBadRequest,
+    "invalid_api_key": ModelBadRequest,
+    "model_not_found": ModelBadRequest,
 }
+# With status 429, only these codes mean that waiting does not help.
+_PERMANENT_CODES = {"insufficient_quota", "context_length_exceeded", "request_too_large"}
 
-# OpenAI, vLLM, llama.cpp, TGI twice, Mistral.
-_TOO_LONG = re.compile(
-    r"context (?:length|size|window)|maximum context"
-    r"|`inputs` (?:tokens \+|must have less than)|prompt (?:is too long|contains \d+ tokens)",
-    re.IGNORECASE,
-)
-_LOADING = re.compile(r"\bloading\b", re.IGNORECASE)
-_CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_STATUS = re.compile(r"[45]\d\d", re.ASCII)
+# Errors of a connection while a response is read.
+READ_ERRORS = (requests.RequestException, HTTPError, HTTPException, OSError)
 
 # Seconds until the next call to a loading model that sends no estimate. OpenAI's formats have no
 # field for one, and without a delay the turn would use up its attempts.
@@ -107,7 +125,7 @@ def map_errors(call: CancellableCall) -> Iterator[None]:
         if call.is_cancelled and not isinstance(error, UpstreamClosed):
             raise UpstreamClosed from error
         raise
-    except (requests.RequestException, HTTPError, HTTPException, OSError) as error:
+    except READ_ERRORS as error:
         error_type = UpstreamClosed if call.is_cancelled else _error_type(error)
         # The error of a response that is not HTTP quotes the response.
         raise error_type from (
@@ -130,13 +148,18 @@ def _error_type(error: BaseException) -> ErrorType:
 def from_response(
     model: str, status: int, headers: Mapping[str, str], document: object
 ) -> ProviderError:
-    """Return the error for a response with another status than 200."""
-    codes, message = _codes_and_message(document)
+    """Return the error for a response whose status is not 2xx.
+
+    document: its body, parsed if it is JSON.
+    """
+    codes, message = error_text.read(document)
     delay = retry_after(headers)
+    if delay is None and status in _BUSY:
+        delay = error_text.requested_delay(document)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         estimated = get_path(document, "estimated_time")  # Hugging Face
         if not isinstance(estimated, int | float):
-            estimated = 0 if _LOADING.search(message) else None  # llama.cpp
+            estimated = 0 if error_text.is_loading(message) else None  # llama.cpp
         if estimated is not None:
             delay = max(delay or 0, estimated)
             if delay <= 0:
@@ -146,20 +169,36 @@ def from_response(
 
 
 def from_event(model: str, document: object) -> ProviderError:
-    """Return the error for an error object in a stream, or in a response with status 200."""
-    codes, message = _codes_and_message(document)
-    statuses = [int(code) for code in codes if _STATUS.fullmatch(code)]
-    if statuses:
-        error_type = _type_for_status(statuses[0], codes, message)
-    elif _TOO_LONG.search(message):
-        error_type = ContextTooLong
-    else:
-        error_type = next((_BY_CODE[code] for code in codes if code in _BY_CODE), ModelUnavailable)
-    return _error(error_type, model, HTTPStatus.OK, codes)
+    """Return the error for an error in a stream, or in a response with status 200.
+
+    document: a JSON value, or the text of an error that is not JSON.
+    """
+    codes, message = error_text.read(document)
+    status = next((int(code) for code in codes if _STATUS.fullmatch(code)), None)
+    unavailable = status in {None, HTTPStatus.SERVICE_UNAVAILABLE}
+    if unavailable and error_text.says_model_is_loading(message):
+        estimated = get_path(document, "estimated_time")
+        delay = estimated if isinstance(estimated, int | float) else LOADING_RETRY_AFTER
+        return _error(ModelLoading, model, HTTPStatus.OK, codes, delay=delay)
+    error_type = (
+        _type_for_status(status, codes, message) if status else _type_for_text(codes, message)
+    )
+    return _error(error_type or ModelUnavailable, model, HTTPStatus.OK, codes)
+
+
+def from_text(model: str, text: str) -> ProviderError | None:
+    """Return the error that a text in a stream reports, or `None` if it reports none."""
+    if error_text.says_model_is_loading(text) or _type_for_text([], text):
+        return from_event(model, text)
+    return None
 
 
 def _type_for_status(status: int, codes: list[str], message: str) -> ErrorType:
-    if status != HTTPStatus.TOO_MANY_REQUESTS and _TOO_LONG.search(message):
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        if error_text.is_too_large(message):
+            return ContextTooLong
+        codes = [code for code in codes if code in _PERMANENT_CODES]
+    elif error_text.is_too_long(message):
         return ContextTooLong  # llama.cpp also sends this with status 500
     unlisted = next(
         (error_type for statuses, error_type in _BY_STATUS_RANGE if status in statuses),
@@ -171,33 +210,22 @@ def _type_for_status(status: int, codes: list[str], message: str) -> ErrorType:
     return error_type
 
 
-def _codes_and_message(document: object) -> tuple[list[str], str]:
-    """Return the vendor's codes, and its message, which is only for matching."""
-    error = get_path(document, "error")
-    candidates = (
-        get_path(error, "code"),
-        get_path(error, "type"),
-        get_path(document, "error_type"),
-        get_path(document, "code"),
-        get_path(document, "type"),
-    )
-    codes = [str(each).lower() for each in candidates if each is not None]
-    messages = (
-        get_path(error, "message"),
-        get_path(document, "message"),
-        error,
-        get_path(document, "detail"),
-    )
-    message = next((str(each) for each in messages if each), "")
-    return [code for code in codes if _CODE.fullmatch(code)], message
+def _type_for_text(codes: list[str], message: str) -> ErrorType | None:
+    """Return the type of an error without a status, or `None` if it is unknown."""
+    if error_text.is_too_long(message) or error_text.is_too_large(message):
+        return ContextTooLong
+    known = next((_BY_CODE[code] for code in codes if code in _BY_CODE), None)
+    return known or (ModelRateLimited if error_text.is_rate_limit(message) else None)
 
 
 def _error(
     error_type: ErrorType, model: str, status: int, codes: list[str], *, delay: float | None = None
 ) -> ProviderError:
-    vendor_error = VendorError(f"status {int(status)} {' '.join(codes)}".rstrip())
+    vendor_error = VendorError(f"status {int(status)} {' '.join(codes[:_MAX_CODES])}".rstrip())
     level = logging.INFO if error_type.retryable else logging.WARNING
     logger.log(level, "model %s: %s: %s", model, error_type.code, vendor_error)
+    if delay is not None and not error_type.retryable:
+        delay = None  # waiting does not help, and must not delay other calls
     error = error_type(retry_after=None if delay is None else min(float(delay), MAX_RETRY_AFTER))
     error.__cause__ = vendor_error
     return error

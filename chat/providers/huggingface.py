@@ -6,20 +6,25 @@
 from collections.abc import Iterator
 
 from chat.domain import Completion, FinishReason, Model, Options, Prompt, Usage, UsageSource
-from chat.domain.errors import ConfigError, ModelInvalidResponse
+from chat.domain.errors import ConfigError
 from chat.http.cancellation import CancellableCall
-from chat.providers import errors, plain_prompt
-from chat.providers.base import Provider, StreamItem, deltas
-from chat.providers.json_access import get_path, get_text, get_token_count, parse
-from chat.providers.transport import ModelClient, ModelResponse
+from chat.providers import error_text, errors, finish_reasons, openai_common, plain_prompt
+from chat.providers.base import KEEP_ALIVE, Item, Provider, StreamItem
+from chat.providers.deviations import describe, invalid_response
+from chat.providers.json_access import get_path, get_token_count
+from chat.providers.reply import read_reply
+from chat.providers.response import Document, ModelResponse, unexpected_end
+from chat.providers.transport import ModelClient
 
-FINISH_REASONS = {
-    "eos_token": FinishReason.STOP,
-    "stop_sequence": FinishReason.STOP,
-    "length": FinishReason.LENGTH,
-}
+# Stop sequences that TGI accepts by default. Parley cuts the reply at the others.
+MAX_STOPS = 4
 
 _RESERVED = {"inputs", "stream", "max_new_tokens", "return_full_text"}
+# Options that a model's `drop_options` can name, and their names here.
+_DROPPABLE = {
+    "max_tokens": "max_new_tokens",
+    **{name: name for name in ("temperature", "top_p", "stop", "seed", "use_cache", "details")},
+}
 
 
 class HuggingFace(Provider):
@@ -32,9 +37,11 @@ class HuggingFace(Provider):
         super().__init__(model)
         if clash := sorted(_RESERVED & model.parameters.keys()):
             raise ConfigError(f"model {model.name}: parameters must not contain {clash[0]!r}")
+        openai_common.check_drop_options(model, set(_DROPPABLE))
+        plain_prompt.check_fields(model)
         self._client = ModelClient(model)
 
-    def stream(self, prompt: Prompt, call: CancellableCall) -> Iterator[str | Completion]:
+    def stream(self, prompt: Prompt, call: CancellableCall) -> Iterator[Item]:
         inputs = plain_prompt.render(prompt)
         body: dict[str, object] = {
             "inputs": inputs,
@@ -44,11 +51,8 @@ class HuggingFace(Provider):
             body["stream"] = True
         stops = (plain_prompt.HUMAN, *self.model.stop, *prompt.options.stop)
         with self._client.post(body, call) as response:
-            if response.is_stream:
-                items = self._read_stream(response)
-            else:
-                items = self._read_document(response, inputs)
-            yield from deltas(plain_prompt.truncate_at_stop(items, stops), call)
+            items = _Reader(response, self.model.name, inputs).items()
+            yield from read_reply(items, self.model, call, stops=stops, strip=True)
 
     def _parameters(self, options: Options) -> dict[str, object]:
         # A cached response to the same prompt would make `regenerate` return the same reply.
@@ -63,40 +67,74 @@ class HuggingFace(Provider):
             ),
         }
         if stops := self.model.stop + options.stop:
-            parameters["stop"] = stops
-        return parameters | _sampling(options)
+            parameters["stop"] = stops[:MAX_STOPS]
+        parameters |= _sampling(options)
+        for name in self.model.drop_options:
+            parameters.pop(_DROPPABLE[name], None)
+        return parameters
 
-    def _read_stream(self, response: ModelResponse) -> Iterator[StreamItem]:
-        for data in response.events():
-            event = self._raise_on_error(parse(data))
-            token = get_path(event, "token")
-            text = "" if get_path(token, "special") else get_text(token, "text")
-            if get_path(event, "generated_text") is None:
-                yield text, None
-            else:
+
+class _Reader:
+    """Reads one response: the tokens of a stream, or a document with the whole text."""
+
+    def __init__(self, response: ModelResponse, model: str, inputs: str) -> None:
+        self._response = response
+        self._model = model
+        self._inputs = inputs
+        self._has_text = False
+
+    def items(self) -> Iterator[StreamItem]:
+        """Yield an item for each event, the last one with the completion.
+
+        Raises:
+            ModelInvalidResponse: the end came before the event with the whole text.
+            ProviderError: the response contains an error.
+        """
+        response = self._response
+        for document in response.documents():
+            text = self._read_text(document)
+            if response.surrogates is not None:
+                text = response.surrogates.join(text)
+            self._has_text = self._has_text or bool(text)
+            if document.get("generated_text") is not None or _finish_reason(document):
                 response.drain()
-                yield text, _completion(get_path(event, "details"))
+                yield text, self._completion(document)
                 return
-        raise ModelInvalidResponse("The model's reply ended unexpectedly.")
+            yield (text, None) if text else KEEP_ALIVE
+        if not (response.is_done and self._has_text):
+            raise unexpected_end()
+        yield "", finish_reasons.to_completion(response, None)
 
-    def _read_document(self, response: ModelResponse, inputs: str) -> Iterator[StreamItem]:
-        document = response.document()
-        first = get_path(document, 0) if isinstance(document, list) else document
-        self._raise_on_error(first)
-        if get_path(first, "generated_text") is None:
-            raise ModelInvalidResponse
-        # The plain format has no finish reason unless `parameters` contain `details`.
-        details = get_path(first, "details")
-        completion = (
-            _completion(details) if details else Completion(finish_reason=FinishReason.STOP)
-        )
+    def _read_text(self, document: Document) -> str:
+        token = document.get("token")
+        if token is not None:
+            return "" if get_path(token, "special") else _string(get_path(token, "text"))
+        if error_text.is_error(document):
+            raise errors.from_event(self._model, document)
+        if self._has_text:  # already read as tokens
+            return ""
         # Some servers ignore `return_full_text` and repeat the prompt.
-        yield get_text(first, "generated_text").removeprefix(inputs), completion
+        return _string(document.get("generated_text")).removeprefix(self._inputs)
 
-    def _raise_on_error(self, document: object) -> object:
-        if get_path(document, "error"):
-            raise errors.from_event(self.model.name, document)
-        return document
+    def _completion(self, document: Document) -> Completion:
+        reason = _finish_reason(document)
+        if reason is None and self._response.json_documents:
+            # The plain format has no finish reason unless `parameters` contain `details`.
+            return Completion(finish_reason=FinishReason.STOP)
+        usage = _usage(document.get("details"), has_text=self._has_text)
+        return finish_reasons.to_completion(self._response, reason, usage)
+
+
+def _finish_reason(document: Document) -> str | None:
+    return finish_reasons.normalize(get_path(document, "details", "finish_reason"))
+
+
+def _string(value: object) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise invalid_response(f"{describe(value)} as the text")
+    return value
 
 
 def _sampling(options: Options) -> dict[str, object]:
@@ -112,16 +150,9 @@ def _sampling(options: Options) -> dict[str, object]:
     return sampling
 
 
-def _completion(details: object) -> Completion:
-    reason = get_path(details, "finish_reason")
-    if not isinstance(reason, str) or reason not in FINISH_REASONS:
-        raise ModelInvalidResponse("The model sent no valid finish reason.")
-    return Completion(finish_reason=FINISH_REASONS[reason], usage=_usage(details))
-
-
-def _usage(details: object) -> Usage | None:
+def _usage(details: object, *, has_text: bool) -> Usage | None:
     prompt = get_token_count(details, "input_length")
     completion = get_token_count(details, "generated_tokens")
-    if prompt is None or completion is None:
+    if not prompt or completion is None or (completion == 0 and has_text):
         return None
     return Usage(prompt_tokens=prompt, completion_tokens=completion, source=UsageSource.PROVIDER)

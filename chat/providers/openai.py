@@ -5,12 +5,13 @@
 
 from collections.abc import Iterator
 
-from chat.domain import Completion, Model, Prompt
-from chat.domain.errors import ConfigError, ModelInvalidResponse
+from chat.domain import Model, Prompt, PromptMessage, Reasoning, Role
+from chat.domain.errors import ConfigError
 from chat.http.cancellation import CancellableCall
-from chat.providers import openai_common
-from chat.providers.base import Provider, deltas
-from chat.providers.json_access import get_path, get_text
+from chat.providers import message_content, openai_common
+from chat.providers.base import Item, Provider, StreamItem
+from chat.providers.choice_reader import Choice, ChoiceReader
+from chat.providers.reply import read_reply
 from chat.providers.transport import ModelClient
 
 
@@ -24,35 +25,39 @@ class OpenAI(Provider):
             raise ConfigError(f"model {model.name}: model is missing: the vendor's name for it")
         self._client = ModelClient(model, "/chat/completions")
 
-    def stream(self, prompt: Prompt, call: CancellableCall) -> Iterator[str | Completion]:
+    def stream(self, prompt: Prompt, call: CancellableCall) -> Iterator[Item]:
         body = openai_common.request_body(self.model, prompt.options)
-        body["messages"] = [
-            {"role": message.role, "content": message.content} for message in prompt.messages
-        ]
+        body["messages"] = _messages(prompt, self.model.system_role)
+        stops = self.model.stop + prompt.options.stop
         with self._client.post(body, call) as response:
-            items = openai_common.read_response(
-                response, self.model.name, streamed=_delta_text, whole=_message_text
-            )
-            yield from deltas(items, call)
+            items = _ChatReader(response, self.model.name).items()
+            yield from read_reply(items, self.model, call, stops=stops)
 
 
-def _delta_text(choice: object) -> str:
-    return _content(get_path(choice, "delta"))
+def _messages(prompt: Prompt, system_role: str) -> list[dict[str, str]]:
+    first, *others = prompt.messages
+    if first.role is not Role.SYSTEM:
+        return [_message(message) for message in prompt.messages]
+    if system_role == Role.USER and others and others[0].role is Role.USER:
+        # Not a separate message: some servers reject two user messages in a row.
+        content = f"{first.content}\n\n{others.pop(0).content}"
+        first = PromptMessage(role=Role.USER, content=content)
+        return [_message(first), *map(_message, others)]
+    return [_message(first, system_role), *map(_message, others)]
 
 
-def _message_text(choice: object) -> str:
-    return _content(get_path(choice, "message"))
+def _message(message: PromptMessage, role: str = "") -> dict[str, str]:
+    return {"role": role or message.role, "content": message.content}
 
 
-def _content(message: object) -> str:
-    """Return the model's text or refusal, without its reasoning."""
-    content = get_path(message, "content")
-    if isinstance(content, list):  # Mistral's reasoning models
-        return "".join(
-            get_text(part, "text") for part in content if get_path(part, "type") == "text"
-        )
-    if content is None:
-        return get_text(message, "refusal")
-    if not isinstance(content, str):
-        raise ModelInvalidResponse
-    return content
+class _ChatReader(ChoiceReader):
+    def read_choice(self, choice: Choice) -> StreamItem:
+        message = choice.get("delta")
+        if type(message) is dict:
+            content = message.get("content")
+            if type(content) is str and content:
+                return content, None
+        elif message is None and not self.has_text:  # after deltas, it would repeat them
+            message = choice.get("message")
+        text, reasoning = message_content.read(message)
+        return text, Reasoning(reasoning) if reasoning or not text else None

@@ -5,11 +5,9 @@ model starts to write the next `Human:` turn.
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
-from chat.domain import Completion, FinishReason, Prompt, Role
-from chat.providers.base import StreamItem
+from chat.domain import Model, Prompt, Role
+from chat.domain.errors import ConfigError
 
 HUMAN, BOT = "Human:", "Bot:"
 _SPEAKERS = {Role.USER: HUMAN, Role.ASSISTANT: BOT}
@@ -19,8 +17,14 @@ _MARKER = re.compile(r"(?:Human|Bot|\b(?i:human|bot))(?=:)")
 # Markers that start a turn in the templates of ChatML, Llama and Mistral.
 _TEMPLATE_MARKER = re.compile(r"<(?=\||/?s>)|\[(?=/?INST\])")
 
-# Characters of trailing whitespace to hold back.
-_MAX_HELD_BLANKS = 4096
+
+def check_fields(model: Model) -> None:
+    """
+    Raises:
+        ConfigError: a field has no effect on a prompt without roles.
+    """
+    if model.system_role != "system":
+        raise ConfigError(f"model {model.name}: system_role requires a format with roles")
 
 
 def render(prompt: Prompt) -> str:
@@ -38,50 +42,3 @@ def render(prompt: Prompt) -> str:
 
 def _escape_markers(content: str) -> str:
     return _TEMPLATE_MARKER.sub(r"\g<0> ", _MARKER.sub(r"\g<0> ", content))
-
-
-def truncate_at_stop(items: Iterable[StreamItem], stops: Iterable[str]) -> Iterator[StreamItem]:
-    """Yield the reply up to the first of `stops`, without whitespace at either end.
-
-    The joined result does not depend on how the text is split: the possible start of a stop, and
-    whitespace that may precede one, are held back until the next item decides. A reply that
-    reaches a stop gets the finish reason "stop", whatever the vendor reports.
-    """
-    texts = tuple(filter(None, stops))
-    stop = re.compile("|".join(map(re.escape, texts)))
-    held, has_started = "", False
-    for text, completion in items:
-        held += text
-        if not has_started:
-            held = held.lstrip()
-            has_started = bool(held)
-        overlap = 0 if completion else max(_overlap(held, each) for each in texts)
-        decided = len(held) - overlap
-        found = stop.search(held)
-        if found and found.start() <= decided:
-            yield held[: found.start()].rstrip(), _with_stop_reason(completion)
-            return
-        if completion is not None:
-            yield held.rstrip(), completion
-            return
-        safe = _safe_length(held, decided)
-        yield held[:safe], None
-        held = held[safe:]
-
-
-def _safe_length(text: str, decided: int) -> int:
-    """Return how many characters of `text` belong to the reply whatever follows."""
-    written = len(text[:decided].rstrip())
-    return written if decided - written <= _MAX_HELD_BLANKS else decided
-
-
-def _overlap(text: str, stop: str) -> int:
-    """Return the length of the longest suffix of `text` that is a proper prefix of `stop`."""
-    longest = min(len(text), len(stop) - 1)
-    return next((size for size in range(longest, 0, -1) if text.endswith(stop[:size])), 0)
-
-
-def _with_stop_reason(completion: Completion | None) -> Completion:
-    if completion is None:
-        return Completion(finish_reason=FinishReason.STOP)
-    return replace(completion, finish_reason=FinishReason.STOP)

@@ -5,12 +5,14 @@ import threading
 import time
 from typing import Any
 
+from django.utils.module_loading import import_string
+
 from chat.domain import Completion, Prompt, Timeouts
 from chat.domain.errors import UpstreamClosed
 from chat.http.cancellation import CancellableCall
-from chat.providers.base import Provider
-from chat.providers.openai import OpenAI
-from tests.integration.providers.raw_server import CA, RawServer
+from chat.providers.base import Item, Provider
+from chat.providers.registry import ALIASES
+from tests.integration.providers.raw_server import CA, RawServer, respond
 from tests.unit.providers.models import model, prompt
 
 HELLO = prompt("Hello")
@@ -21,16 +23,38 @@ BLOCKING_FUNCTION = "HTTPConnection.send"
 
 
 def create_provider(server: RawServer, **fields: Any) -> Provider:
-    """Return a chat provider that trusts the server's certificate."""
-    return OpenAI(model(**{"url": server.url, "verify": CA, **fields}))
+    """Return a provider that trusts the server's certificate, by default of the chat format."""
+    configured = model(**{"url": server.url, "verify": CA, **fields})
+    provider: Provider = import_string(ALIASES[configured.provider])(configured)
+    return provider
+
+
+def items_of(
+    provider: Provider, question: Prompt = HELLO, call: CancellableCall | None = None
+) -> list[Item]:
+    """Return what a call yields."""
+    return list(provider.stream(question, call or CancellableCall()))
 
 
 def get_reply(
     provider: Provider, question: Prompt = HELLO, call: CancellableCall | None = None
 ) -> str:
     """Return the text of the reply."""
-    items = provider.stream(question, call or CancellableCall())
-    return "".join(item for item in items if not isinstance(item, Completion))
+    items = items_of(provider, question, call)
+    return "".join(item for item in items if isinstance(item, str))
+
+
+def complete(provider: Provider, question: Prompt = HELLO) -> tuple[str, Completion]:
+    """Return the text of the reply and its completion."""
+    *items, completion = items_of(provider, question)
+    assert isinstance(completion, Completion)
+    return "".join(item for item in items if isinstance(item, str)), completion
+
+
+def reply_to(*parts: bytes, **fields: Any) -> tuple[str, Completion]:
+    """Return the reply of a server that sends `parts` and then closes the connection."""
+    with RawServer(respond(*parts, closes=True)) as server:
+        return complete(create_provider(server, **fields))
 
 
 def long_timeouts(**timeouts: float) -> Timeouts:
@@ -55,8 +79,9 @@ class CallThread(threading.Thread):
     def run(self) -> None:
         try:
             for item in self.provider.stream(self.question, self.call):
-                self.deltas.append(item if isinstance(item, str) else "")
-                self.has_delta.set()
+                if isinstance(item, str):
+                    self.deltas.append(item)
+                    self.has_delta.set()
         except Exception as error:  # noqa: BLE001 - the test checks it
             self.error = error
         self.ended_at = time.monotonic()

@@ -77,13 +77,19 @@ class RawServer:
             self.ended.release()
 
 
-def respond(*parts: bytes) -> Handler:
-    """Return a handler that responds to each request with `parts`, sent one by one."""
+def respond(*parts: bytes, closes: bool = False) -> Handler:
+    """Return a handler that responds to each request with `parts`, sent one by one.
+
+    closes: the end of the response is the end of the connection.
+    """
 
     def handle(connection: socket.socket) -> None:
         while read_request(connection):
             for part in parts:
                 connection.sendall(part)
+            if closes:
+                connection.shutdown(socket.SHUT_WR)
+                return
 
     return handle
 
@@ -148,6 +154,12 @@ def delta(text: str, finish: str = "null") -> bytes:
 
 
 DONE = event("[DONE]")
+
+# The names that CASES.md uses: head, delta, end, end marker.
+H = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+D = b'data: {"choices":[{"index":0,"delta":{"content":"Hello"},"finish_reason":null}]}\n\n'
+E = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+X = b"data: [DONE]\n\n"
 
 
 def _context(certificate: str) -> ssl.SSLContext:

@@ -1,7 +1,6 @@
 """Network failures: unknown hosts, closed ports, timeouts, invalid TLS, invalid HTTP."""
 
 import gc
-import gzip
 import logging
 import socket
 import subprocess
@@ -21,7 +20,7 @@ from chat.domain.errors import (
     ProviderError,
 )
 from chat.providers.openai import OpenAI
-from chat.providers.transport import MAX_DOCUMENT_BYTES
+from chat.providers.response import MAX_DOCUMENT_BYTES
 from tests.harness.ports import free_port
 from tests.integration.fakemodel.server import ROOT, FakeModel
 from tests.integration.providers.calls import create_provider, get_reply, long_timeouts
@@ -146,7 +145,8 @@ def test_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -
         ((b"HTTP/1.1 200 OK\r\na: " + b"b" * 70_000 + b"\r\n\r\n",), ModelInvalidResponse),
         ((b"HTTP/1.1 204 No Content\r\n\r\n",), ModelInvalidResponse),
         ((b"HTTP/1.1 200 OK\r\n\r\n",), ModelInvalidResponse),
-        ((json_response(GOOD, "text/html"),), ModelInvalidResponse),
+        ((json_response(b"<html>", "text/html"),), ModelInvalidResponse),
+        ((json_response(b"<html>"),), ModelInvalidResponse),
         ((json_response(b"null"),), ModelInvalidResponse),
         ((json_response(b"[]"),), ModelInvalidResponse),
         ((json_response(b"{}"),), ModelInvalidResponse),
@@ -155,26 +155,19 @@ def test_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -
             (json_response(b'{"choices":[{"message":{"content":7},"finish_reason":"stop"}]}'),),
             ModelInvalidResponse,
         ),
-        ((json_response(GOOD.replace(b"stop", b"tool_calls")),), ModelInvalidResponse),
-        ((json_response(GOOD.replace(b'"stop"', b"null")),), ModelInvalidResponse),
         ((json_response(GOOD[:-1]),), ModelInvalidResponse),
-        (
-            (json_response(gzip.compress(GOOD), "application/json", "Content-Encoding: gzip"),),
-            ModelInvalidResponse,
-        ),
         ((json_response(b'{"error":{"message":"x","code":429}}'),), ProviderError),
         ((STREAM, chunk(b"data: [DONE]\n\n"), END), ModelInvalidResponse),
         ((STREAM, delta("a"), END), ModelInvalidResponse),
-        ((STREAM, delta("a", '"stop"'), END), ModelInvalidResponse),
-        ((STREAM, delta("a"), DONE, END), ModelInvalidResponse),
         ((STREAM, delta("a")), ModelUnavailable),
         ((STREAM, delta("a"), b"zz\r\n"), ModelUnavailable),
         ((STREAM, delta("a"), b"-5\r\n"), ModelInvalidResponse),
         ((b"HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n",), ModelUnavailable),
         (
-            (STREAM, event('{"choices":[{"delta":{"content":["a"]}}]}'), DONE, END),
+            (STREAM, event('{"choices":[{"delta":{"content":[5]}}]}'), DONE, END),
             ModelInvalidResponse,
         ),
+        ((STREAM, event('{"choices":[{"delta":7}]}'), DONE, END), ModelInvalidResponse),
         ((STREAM, event("<html>"), END), ModelInvalidResponse),
     ],
 )
@@ -189,16 +182,6 @@ def test_two_content_lengths_are_invalid() -> None:
     assert type(error) is ModelInvalidResponse
     del error
     gc.collect()
-
-
-def test_content_lists_and_refusals_are_read() -> None:
-    parts = '[{"type":"thinking","thinking":[{"text":"hm"}]},{"type":"text","text":"Yes"}]'
-    listed = STREAM, event(f'{{"choices":[{{"delta":{{"content":{parts}}}}}]}}')
-    with RawServer(respond(*listed, delta("", '"stop"'), DONE, END)) as server:
-        assert get_reply(create_provider(server)) == "Yes"
-    refusal = event('{"choices":[{"delta":{"content":null,"refusal":"No."}}]}')
-    with RawServer(respond(STREAM, refusal, delta("", '"stop"'), DONE, END)) as server:
-        assert get_reply(create_provider(server)) == "No."
 
 
 def test_empty_reply_that_reached_its_limit_is_complete() -> None:

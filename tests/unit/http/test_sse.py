@@ -6,37 +6,64 @@ from hypothesis import strategies as st
 
 from chat.domain.errors import ModelInvalidResponse
 from chat.http import sse
+from chat.http.sse import KEEP_ALIVE, UNFRAMED
 from tests.unit.http.splits import positions, split
 
 
 def read(*chunks: bytes) -> list[bytes]:
-    return list(sse.events(chunks))
+    """Return the data of the events without a name, and nothing else."""
+    return [data for name, data in sse.events(chunks) if data and not name]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
-def test_all_line_endings_are_accepted(end: bytes) -> None:
+def test_lines_end_in_any_of_the_three_ways(end: bytes) -> None:
     assert read(end.join([b"data: a", b"", b"data: b", b"", b""])) == [b"a", b"b"]
 
 
-def test_data_lines_of_an_event_are_joined() -> None:
+def test_several_data_lines_are_one_event() -> None:
     assert read(b"data: a\ndata:\ndata: b\n\n") == [b"a\n\nb"]
 
 
-def test_one_space_after_the_colon_is_removed() -> None:
+def test_one_space_after_the_colon_is_not_data() -> None:
     assert read(b"data:a\n\ndata: b\n\ndata:  c\n\n") == [b"a", b"b", b" c"]
 
 
-def test_other_fields_and_comments_are_skipped() -> None:
-    stream = b": ping\n\nevent: message\nid: 7\nretry: 10\nfoo: bar\ndatax: no\ndata: a\n\n"
-    assert read(stream) == [b"a"]
+def test_event_has_its_name_and_no_other() -> None:
+    stream = b"event: ping\ndata: a\n\ndata: b\n\nevent:error\nid: 7\nretry: 10\ndata: c\n\n"
+    events = [(b"ping", b"a"), (b"", b"b"), (b"error", b"c")]
+    assert list(sse.events([stream])) == [*events, KEEP_ALIVE]
 
 
-def test_field_without_colon_is_empty() -> None:
-    assert read(b"data\n\ndata\ndata\n\n") == [b"", b"\n"]
+@pytest.mark.case("C10")
+def test_comment_is_yielded_before_the_next_chunk() -> None:
+    def stream() -> Iterator[bytes]:
+        yield b": ping\n"
+        yield b"\n"
+        raise AssertionError("read more than needed")
+
+    events = sse.events(stream())
+    assert [next(events), next(events)] == [KEEP_ALIVE, KEEP_ALIVE]
 
 
-def test_byte_order_mark_is_removed_at_the_start_only() -> None:
-    mark = b"\xef\xbb\xbf"
+@pytest.mark.case("C15")
+def test_lines_outside_of_events_are_yielded() -> None:
+    stream = b'data: a\n\n{"error":1}\nerror: {"code":5}\nupstream reset\nfoo: bar\n'
+    assert list(sse.events([stream])) == [
+        (b"", b"a"),
+        (UNFRAMED, b'{"error":1}'),
+        (b"error", b'{"code":5}'),
+        (UNFRAMED, b"upstream reset"),
+        (UNFRAMED, b"foo: bar"),
+        KEEP_ALIVE,
+    ]
+
+
+def test_field_without_colon_is_an_empty_value() -> None:
+    assert list(sse.events([b"data\n\ndata\ndata\n\n"]))[:2] == [(b"", b""), (b"", b"\n")]
+
+
+def test_byte_order_mark_is_dropped_at_the_start_only() -> None:
+    mark = sse.BOM
     assert read(mark + b"data: a\n\n" + mark + b"data: b\n\ndata: c\n\n") == [b"a", b"c"]
 
 
@@ -45,25 +72,19 @@ def test_unicode_line_separators_are_data() -> None:
     assert read(b"data: " + text + b"\n\n") == [text]
 
 
-def test_event_without_blank_line_is_dropped() -> None:
-    assert read(b"data: a\n\ndata: b\n") == [b"a"]
-    assert read(b"data: a\n\ndata: b") == [b"a"]
+@pytest.mark.case("C03")
+@pytest.mark.parametrize("end", [b"\n", b"", b"\r"])
+def test_end_of_the_stream_ends_an_event(end: bytes) -> None:
+    assert read(b"data: a\n\ndata: b" + end) == [b"a", b"b"]
 
 
-def test_event_is_yielded_before_the_next_chunk_is_read() -> None:
-    reads = 0
-
-    def chunks() -> list[bytes]:
-        nonlocal reads
-        reads += 1
-        return [b"data: a\r", b"\r"]
-
+def test_event_is_yielded_before_the_next_chunk() -> None:
     def stream() -> Iterator[bytes]:
-        yield from chunks()
+        yield b"data: a\r"
+        yield b"\r"
         raise AssertionError("read more than needed")
 
-    assert next(sse.events(stream())) == b"a"
-    assert reads == 1
+    assert next(sse.events(stream())) == (b"", b"a")
 
 
 def test_endless_line_is_rejected() -> None:
@@ -86,7 +107,7 @@ def test_endless_event_is_rejected() -> None:
 
 lines = st.lists(
     st.one_of(
-        st.sampled_from([b"", b"data", b"data:", b": note", b"event: e", b"data: {}"]),
+        st.sampled_from([b"", b"data", b"data:", b": note", b"event: e", b"data: {}", b"{}", b"x"]),
         st.text(st.characters(exclude_characters="\r\n", codec="utf-8")).map(
             lambda text: b"data: " + text.encode()
         ),
@@ -95,19 +116,19 @@ lines = st.lists(
 
 
 @given(lines, st.lists(st.sampled_from([b"\n", b"\r", b"\r\n"]), min_size=1), positions)
-def test_events_do_not_depend_on_chunk_boundaries(
+def test_any_split_of_the_bytes_gives_the_same_events(
     lines: list[bytes], ends: list[bytes], positions: list[int]
 ) -> None:
     stream = b"".join(line + ends[n % len(ends)] for n, line in enumerate(lines))
-    assert read(*split(stream, positions)) == read(stream)
+    assert list(sse.events(split(stream, positions))) == list(sse.events([stream]))
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\r\n", codec="utf-8"))), positions)
 def test_written_events_are_read(texts: list[str], positions: list[int]) -> None:
     stream = b"".join(f"data: {text}\n\n".encode() for text in texts)
-    assert read(*split(stream, positions)) == [text.encode() for text in texts]
+    assert read(*split(stream, positions)) == [text.encode() for text in texts if text]
 
 
 @given(st.binary(), positions)
-def test_garbage_does_not_depend_on_chunk_boundaries(garbage: bytes, positions: list[int]) -> None:
-    assert read(*split(garbage, positions)) == read(garbage)
+def test_any_split_of_garbage_gives_the_same_events(garbage: bytes, positions: list[int]) -> None:
+    assert list(sse.events(split(garbage, positions))) == list(sse.events([garbage]))

@@ -131,6 +131,25 @@ def test_each_error_object_in_a_stream_has_an_error(
     assert type(from_event("m", document)) is kind
 
 
+@pytest.mark.parametrize(
+    ("document", "seconds"),
+    [
+        (openai(message="Please try again in 6s."), 6),
+        (openai(message="Please try again in 120ms."), 0.12),
+        (openai(message="Please try again in 1m2.5s."), 62.5),
+        (openai(message="Please retry after 7 seconds."), 7),
+        ([{"error": {"message": "Please retry in 34.07s."}}], 34.07),
+        ([{"error": {"details": [{"@type": "RetryInfo", "retryDelay": "58s"}]}}], 58),
+        ("try again in 3s", 3),
+        (openai(message="try again later"), None),
+    ],
+)
+def test_delay_in_the_text_of_an_error_is_read(document: object, seconds: float | None) -> None:
+    assert error_for(429, document).retry_after == seconds
+    assert error_for(429, document, retry_after="1").retry_after == 1
+    assert error_for(400, document).retry_after is None
+
+
 def test_retry_after_is_limited() -> None:
     assert error_for(429, retry_after="99999999999").retry_after == MAX_RETRY_AFTER
     assert error_for(503, {"estimated_time": 1e300}).retry_after == MAX_RETRY_AFTER

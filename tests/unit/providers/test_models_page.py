@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from chat.domain import Model
+from chat.domain import Model, Timeouts
 from chat.domain.errors import ProviderError, UpstreamClosed
 from chat.llm_config import read_models
-from chat.providers import huggingface, openai_common
+from chat.providers.finish_reasons import FINISH_REASONS
 from chat.providers.registry import ALIASES, provider_for
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "models.md").read_text()
@@ -47,9 +47,10 @@ def test_every_error_is_documented(kind: type[ProviderError]) -> None:
 
 def test_every_field_is_documented() -> None:
     names = {field.name for field in fields(Model)} - DOCUMENTED_ELSEWHERE
+    names |= {field.name for field in fields(Timeouts)}
     assert {name for name in names if f"`{name}`" not in PAGE} == set()
 
 
 def test_every_finish_reason_is_documented() -> None:
-    for word, reason in (openai_common.FINISH_REASONS | huggingface.FINISH_REASONS).items():
+    for word, reason in FINISH_REASONS.items():
         assert re.search(rf"^\| .*`{word}`.*\| `{reason}` \|", PAGE, re.MULTILINE), word

@@ -1,0 +1,155 @@
+"""Read the first choice of a response in one of OpenAI's formats, streamed or not."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from chat.domain import Completion, Usage, UsageSource
+from chat.domain.errors import ProviderError, UpstreamClosed
+from chat.providers import error_text, errors, finish_reasons
+from chat.providers.base import KEEP_ALIVE, StreamItem
+from chat.providers.json_access import get_path, get_token_count
+from chat.providers.response import Document, ModelResponse, unexpected_end
+
+# Where vendors put the usage: in a separate chunk or with a choice; Groq, Moonshot, llama.cpp.
+_USAGE_PATHS: tuple[tuple[str | int, ...], ...] = (
+    ("usage",),
+    ("x_groq", "usage"),
+    ("choices", 0, "usage"),
+    ("timings",),
+)
+_PROMPT_TOKENS = ("prompt_tokens", "input_tokens", "prompt_n")
+_COMPLETION_TOKENS = ("completion_tokens", "output_tokens", "predicted_n")
+
+Choice = Mapping[str, Any]
+
+
+class ChoiceReader(ABC):
+    """Reads one response. A finish reason ends the reply, whatever follows.
+
+    Text that follows is still read, because some vendors send a finish reason with every chunk.
+    """
+
+    def __init__(self, response: ModelResponse, model: str) -> None:
+        self.has_text = False
+        self._response = response
+        self._model = model
+        self._last_choice: Choice | None = None
+        self._reason: str | None = None
+        # Whether text has followed a finish reason, so that none is the end.
+        self._ends_early = False
+        # As the vendor sent it.
+        self._usage: object = None
+        # Text that comes with the completion. Of a JSON document it is all text: a reply that is
+        # cut at a stop sequence keeps the document's usage.
+        self._last_text = ""
+
+    @abstractmethod
+    def read_choice(self, choice: Choice) -> StreamItem:
+        """Return the text of a choice, or the reasoning of a choice without text.
+
+        Raises:
+            ModelInvalidResponse: the text is not a text.
+        """
+
+    def items(self) -> Iterator[StreamItem]:
+        """Yield an item for each event, and the completion.
+
+        Raises:
+            ModelInvalidResponse: the stream ended before a finish reason.
+            ProviderError: the response contains an error.
+            HTTPError, HTTPException, OSError: the connection failed before a finish reason.
+        """
+        try:
+            yield from self._read()
+        except UpstreamClosed:
+            raise
+        except (ProviderError, *errors.READ_ERRORS) as error:
+            if self._reason is None:
+                raise
+            self._note_end(f"{type(error).__name__} after the finish reason")
+        if self._response.surrogates is not None:
+            self._last_text += self._response.surrogates.flush()
+        yield self._last_text, self._completion()
+
+    def _read(self) -> Iterator[StreamItem]:
+        response = self._response
+        for document in response.documents():
+            try:
+                choice = document["choices"][0]
+                reason = choice.get("finish_reason")
+            except (KeyError, IndexError, TypeError, AttributeError):
+                self._read_other(document)
+                yield KEEP_ALIVE
+                continue
+            text, other = self.read_choice(choice)
+            if response.surrogates is not None:
+                text = response.surrogates.join(text)
+            if reason or self._reason:
+                self._read_end(document, choice, has_text=bool(text))
+            if text:
+                self.has_text = True
+            self._last_choice = choice
+            if self._reason and response.json_documents:
+                self._last_text += text
+                text = ""
+            yield text, other
+
+    def _read_other(self, document: Document) -> None:
+        """Read an object without a choice, such as the chunk with the usage, or a keep-alive."""
+        self._usage = _find_usage(document) or self._usage
+        if error_text.is_error(document):
+            raise errors.from_event(self._model, document)
+
+    def _read_end(self, document: Document, choice: Choice, *, has_text: bool) -> None:
+        """Read a choice with a finish reason, and those after it."""
+        if self._reason is not None and has_text and not self._ends_early:
+            self._ends_early = True
+            self._response.unlimit_tail()
+            self._note_end("text after a finish reason")
+        self._reason = finish_reasons.normalize(choice.get("finish_reason")) or self._reason
+        self._usage = _find_usage(document) or self._usage
+        has_ended = self._reason is not None and (has_text or self.has_text)
+        if has_ended and not self._ends_early:
+            self._response.limit_tail()
+
+    def _note_end(self, got: str) -> None:
+        self._response.note(
+            "end of the stream", expected="[DONE]", got=got, action="read everything received"
+        )
+
+    def _completion(self) -> Completion:
+        response = self._response
+        if self._reason is None and not response.is_done and not self._is_whole():
+            raise unexpected_end()
+        if not response.is_done and not response.json_documents:
+            self._note_end("the end of the body")
+        return finish_reasons.to_completion(response, self._reason, self._read_usage())
+
+    def _is_whole(self) -> bool:
+        """Return whether the response is one complete document, which may lack a finish reason."""
+        is_only = self._response.json_documents == 1
+        return is_only and self._last_choice is not None and "delta" not in self._last_choice
+
+    def _read_usage(self) -> Usage | None:
+        """Return the token counts, or `None` if the vendor sent none that are plausible."""
+        prompt = _count(self._usage, _PROMPT_TOKENS)
+        completion = _count(self._usage, _COMPLETION_TOKENS)
+        if prompt is None or completion is None:
+            return None
+        if prompt == 0 or (completion == 0 and self.has_text):
+            got = f"{prompt} and {completion}"
+            self._response.note("usage", expected="token counts", got=got, action="estimated it")
+            return None
+        return Usage(
+            prompt_tokens=prompt, completion_tokens=completion, source=UsageSource.PROVIDER
+        )
+
+
+def _find_usage(document: Document) -> object:
+    return next(filter(None, (get_path(document, *path) for path in _USAGE_PATHS)), None)
+
+
+def _count(usage: object, names: tuple[str, ...]) -> int | None:
+    counts = (get_token_count(usage, name) for name in names)
+    return next((count for count in counts if count is not None), None)

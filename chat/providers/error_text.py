@@ -1,0 +1,122 @@
+"""What the errors of vendors, servers and gateways say.
+
+There is no standard: each has its own shape and its own words. The messages are only for matching,
+because they may quote the prompt or the token.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+# How servers say that the prompt is too long for the model.
+_TOO_LONG = (
+    # OpenAI, DeepSeek, OpenRouter, Fireworks, SGLang, llama.cpp, Ollama, LM Studio, MiniMax,
+    # Cloudflare, and Anthropic's "exceed context limit"
+    r"context[ _](?:length|size|window|limit)",
+    r"maximum context",
+    r"configured limit of \d+ tokens",  # OpenAI
+    r"messages\S* string too long",  # OpenAI
+    r"maximum model length|max_model_len|max_seq_len",  # vLLM, ExLlama
+    r"`inputs` (?:tokens \+|must have less than)",  # TGI
+    # Anthropic, Bedrock, Baidu
+    r"(?:prompt|input|request|conversation)(?: tokens?)?(?: is| are)? too long",
+    r"prompt contains \d+ tokens",  # Mistral
+    r"(?:token count|number of (?:input )?tokens).{0,80}(?:exceed|limit)",  # Copilot, watsonx
+    r"exceeds? the maximum number of (?:input )?tokens",  # Gemini
+    r"maximum (?:prompt|input) length is",  # xAI
+    r"exceeded model token limit|token limit exceeded",  # Moonshot
+    r"too many (?:input )?tokens",  # Cohere
+    r"tokens in request more than max",  # Databricks
+    r"current length is \d+ while limit is",  # Cerebras
+    r"prompt exceeds (?:the |max)",  # Zhipu
+    r"range of input length should be",  # Alibaba
+    r"reduce (?:the length of (?:the|your) (?:messages|prompt|input)|your prompt)",  # Groq
+)
+_IS_TOO_LONG = re.compile("|".join(_TOO_LONG), re.IGNORECASE)
+_IS_TOO_LARGE = re.compile(r"request (?:is )?too large|tokens must be reduced", re.IGNORECASE)
+_LIMIT_AND_REQUESTED = re.compile(r"limit:? (\d+),.{0,40}?requested:? (\d+)", re.IGNORECASE)
+_IS_RATE_LIMIT = re.compile(r"rate[ _-]?limit|too many requests", re.IGNORECASE)
+_LOADING = re.compile(r"\bloading\b", re.IGNORECASE)
+_MODEL_IS_LOADING = re.compile(
+    r"loading model|model\b.{0,200}\b(?:is|still|currently) loading", re.IGNORECASE
+)
+
+# "Please try again in 1m2.5s" (OpenAI, Groq), "retry after 7 seconds" (Azure), and Gemini's field.
+_DELAY = re.compile(
+    r"(?:(?:retry|try again) (?:in|after) |\"retryDelay\": \")"
+    r"(?:(\d{1,3})m)?(\d{1,6}(?:\.\d+)?) ?(ms|s)",
+    re.IGNORECASE,
+)
+
+# Where vendors put codes and messages. `metadata` and `raw` are OpenRouter's, for the error of the
+# vendor behind it.
+_CODE_KEYS = ("code", "type", "error_type", "status")
+_MESSAGE_KEYS = ("error", "errors", "message", "Message", "msg", "detail", "error_message")
+_NESTED_KEYS = (*_MESSAGE_KEYS, "metadata", "raw")
+_CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+# Levels of objects and lists that are read, and items of a list.
+_MAX_DEPTH = 6
+_MAX_ITEMS = 10
+
+
+def read(document: object) -> tuple[list[str], str]:
+    """Return an error's codes in lower case, and its messages."""
+    codes: list[str] = []
+    messages: list[str] = []
+    _collect(document, codes, messages, _MAX_DEPTH)
+    return list(dict.fromkeys(filter(_CODE.fullmatch, codes))), "\n".join(messages)
+
+
+def is_error(document: Mapping[str, Any]) -> bool:
+    """Return whether a JSON object that contains no part of a reply reports an error."""
+    return document.get("object") == "error" or any(map(document.get, _MESSAGE_KEYS))
+
+
+def is_too_long(message: str) -> bool:
+    """Return whether the prompt exceeds the model's context window."""
+    return bool(_IS_TOO_LONG.search(message))
+
+
+def is_too_large(message: str) -> bool:
+    """Return whether this one request exceeds a rate limit, so that waiting does not help."""
+    numbers = _LIMIT_AND_REQUESTED.search(message)
+    return bool(_IS_TOO_LARGE.search(message)) or (
+        numbers is not None and int(numbers[2]) > int(numbers[1])
+    )
+
+
+def requested_delay(document: object) -> float | None:
+    """Return the seconds that an error's text asks to wait, or `None`."""
+    found = _DELAY.search(json.dumps(document))
+    if found is None:
+        return None
+    minutes, number, unit = found.groups()
+    return 60 * int(minutes or 0) + float(number) / (1000 if unit.lower() == "ms" else 1)
+
+
+def is_rate_limit(message: str) -> bool:
+    return bool(_IS_RATE_LIMIT.search(message))
+
+
+def is_loading(message: str) -> bool:
+    """Return whether the message of a 503 response says that the model is loading."""
+    return bool(_LOADING.search(message))
+
+
+def says_model_is_loading(message: str) -> bool:
+    """Return the same for a message without a status, such as "error loading image"."""
+    return bool(_MODEL_IS_LOADING.search(message))
+
+
+def _collect(value: object, codes: list[str], messages: list[str], depth: int) -> None:
+    if isinstance(value, str):
+        messages.append(value)
+    elif isinstance(value, list) and depth:
+        for item in value[:_MAX_ITEMS]:
+            _collect(item, codes, messages, depth - 1)
+    elif isinstance(value, dict) and depth:
+        for key in _NESTED_KEYS:
+            _collect(value.get(key), codes, messages, depth - 1)
+        found = (value.get(key) for key in _CODE_KEYS)
+        codes += [str(code).lower() for code in found if isinstance(code, str | int)]

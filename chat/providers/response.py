@@ -1,0 +1,329 @@
+"""A vendor's response: its body as JSON objects, whatever format the body turns out to have."""
+
+import time
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from functools import partial
+from http import HTTPStatus
+from itertools import chain
+from typing import Any
+
+import orjson
+from urllib3 import HTTPResponse
+
+from chat.domain.errors import ModelInvalidResponse
+from chat.http import content_encoding, sse
+from chat.http.cancellation import CancellableCall
+from chat.providers import error_text, errors
+from chat.providers.deviations import (
+    Deviation,
+    describe,
+    invalid_response,
+    quote,
+    report,
+)
+from chat.providers.json_access import SurrogateJoiner, parse_leniently
+
+MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
+# Each delta has some 300 bytes of JSON around it. Compressed bodies are counted decompressed.
+MAX_STREAM_BYTES = 128 * 1024 * 1024
+MAX_ERROR_BYTES = 64 * 1024
+# Seconds to wait for what follows the finish reason: usage, and the end of the stream.
+TAIL_TIMEOUT = 2.0
+# Seconds to wait for the end of a finished stream, so that its connection can be reused.
+DRAIN_TIMEOUT = 0.1
+
+_CHUNK_BYTES = 64 * 1024
+_DONE = b"[DONE]"
+_GZIP = b"\x1f"
+# Events with another name, such as `ping`, are ignored unless their data is JSON.
+_UNNAMED = {b"", b"message", sse.UNFRAMED}
+
+Document = dict[str, Any]
+
+
+class ModelResponse:
+    """A vendor's response whose body has not been read yet."""
+
+    def __init__(self, raw: HTTPResponse, call: CancellableCall, model: str) -> None:
+        self._raw = raw
+        self._call = call
+        self._model = model
+        # read_chunked takes half the time of read1, but can read chunked bodies only.
+        self._body: Iterator[bytes] = (
+            raw.read_chunked(_CHUNK_BYTES, decode_content=False)
+            if raw.chunked
+            else iter(partial(raw.read1, _CHUNK_BYTES), b"")
+        )
+        # Whether the body has ended, and the error that ended it early. The error is raised after
+        # everything received has been read.
+        self._has_ended = False
+        self._failure: Exception | None = None
+        # `time.monotonic()` after which no more of the body is read.
+        self._give_up_at = 0.0
+        # The socket's timeout without this limit.
+        self._read_timeout: float | None = None
+        # Lines of a stream that belong to no event.
+        self._unframed = b""
+        # Whether the end marker of a stream has been read.
+        self.is_done = False
+        # JSON documents read from a body that is not a stream of events.
+        self.json_documents = 0
+        # Set once the response contained a lone surrogate.
+        self.surrogates: SurrogateJoiner | None = None
+
+    def documents(self) -> Iterator[Document]:
+        """Yield the JSON objects of the body as they arrive, and `{}` for each keep-alive.
+
+        The body's first bytes decide between server-sent events and JSON, because `Content-Type` is
+        often missing or wrong. JSON may be one document, or one document per line.
+
+        Raises:
+            ModelInvalidResponse: the body has neither format, or is too large.
+            ProviderError: the body contains an error.
+            HTTPError, HTTPException, OSError: the connection failed before the end of the body.
+        """
+        chunks = yield from self._start()
+        for name, data in self._events(chunks):
+            try:
+                document = orjson.loads(data)
+            except orjson.JSONDecodeError:
+                document = self._read_unusual(name, data)
+                if self.is_done:
+                    self.drain()
+                    return
+            if type(document) is dict and not document.get("error") and not name:
+                yield document
+            else:
+                yield from self._unwrap(name, document)
+        self._raise_failure()
+
+    def error_document(self) -> object:
+        """Return the body of an error response: a JSON value, or the text if it is not JSON.
+
+        An error of the connection does not hide what was received before.
+        """
+        body = b""
+        for chunk in self._decoded(self._chunks(MAX_STREAM_BYTES)):
+            body = (body + chunk)[:MAX_ERROR_BYTES]
+            if len(body) == MAX_ERROR_BYTES:
+                break
+        self._call.raise_if_cancelled()
+        for data in (body, *(data for _, data in sse.events([body]) if data)):
+            with suppress(ModelInvalidResponse):
+                return parse_leniently(data.removeprefix(sse.BOM))
+        return body.decode(errors="replace")
+
+    def limit_tail(self) -> None:
+        """Stop reading after `TAIL_TIMEOUT` seconds."""
+        if not self._give_up_at:
+            self._give_up_at = time.monotonic() + TAIL_TIMEOUT
+            self._read_timeout = self._call.set_timeout(TAIL_TIMEOUT)
+
+    def unlimit_tail(self) -> None:
+        """Read to the end of the body after all."""
+        if self._give_up_at:
+            self._give_up_at = 0.0
+            self._call.set_timeout(self._read_timeout)
+
+    def note(self, field: str, *, expected: str, got: str, action: str) -> None:
+        """Log a deviation from the format."""
+        deviation = Deviation(field=field, expected=expected, got=got, action=action)
+        report(self._model, deviation)
+
+    def _chunks(self, max_bytes: int) -> Iterator[bytes]:
+        try:
+            for chunk in self._body:
+                max_bytes -= len(chunk)
+                if max_bytes < 0:
+                    raise _too_large()
+                self._call.raise_if_cancelled()
+                if self._give_up_at and time.monotonic() > self._give_up_at:
+                    break
+                yield chunk
+        except ValueError as error:  # urllib3 accepts a chunk size of -5
+            self._failure = invalid_response(f"{type(error).__name__} in the body's framing")
+        except errors.READ_ERRORS as error:
+            self._failure = error
+        self._has_ended = True
+
+    def _decoded(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Decompress the body if it is compressed, although the request does not accept that."""
+        encoding = self._raw.headers.get("content-encoding", "").strip().lower()
+        first = next(chunks, b"")
+        chunks = chain((first,), chunks)
+        if encoding in content_encoding.PLAIN and not first.startswith(_GZIP):
+            return chunks
+        return self._decompressed(chunks, encoding)
+
+    def _decompressed(self, chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+        size = 0
+        try:
+            for piece in content_encoding.decode(chunks, encoding):
+                size += len(piece)
+                if size > MAX_STREAM_BYTES:
+                    raise _too_large()
+                yield piece
+        except ValueError as error:
+            self._failure = invalid_response(str(error))
+
+    def _start(self) -> Generator[Document, None, Iterator[bytes]]:
+        """Yield `{}` for each chunk of white space; return the chunks from the first other one.
+
+        Some servers send white space to keep the connection alive until the reply is complete.
+        """
+        chunks = self._decoded(self._chunks(MAX_STREAM_BYTES))
+        head = b""
+        for chunk in chunks:
+            head += chunk
+            if head.removeprefix(sse.BOM).strip() and not sse.BOM.startswith(head):
+                break
+            if not sse.BOM.startswith(head):
+                head = b""
+            yield {}
+        return chain((head,), chunks)
+
+    def _events(self, chunks: Iterator[bytes]) -> Iterator[sse.Event]:
+        head = next(chunks, b"")
+        start = head.removeprefix(sse.BOM).lstrip()
+        is_json = start.startswith((b"{", b"["))
+        if start:
+            self._note_headers(is_json=is_json)
+        if start.startswith(b"<"):
+            raise invalid_response("a body that starts with '<'")
+        if is_json:
+            return self._json_events(chain((start,), chunks))
+        return sse.events(chain((head,), chunks))
+
+    def _json_events(self, chunks: Iterator[bytes]) -> Iterator[sse.Event]:
+        """Yield the JSON document of the body, or the one on each line as soon as it arrives."""
+        pending = b""
+        has_lines: bool | None = None
+        for chunk in chunks:
+            pending += chunk
+            if len(pending) > MAX_DOCUMENT_BYTES:
+                raise _too_large()
+            if has_lines is False or b"\n" not in chunk:
+                continue
+            *lines, rest = pending.split(b"\n")
+            has_lines = has_lines or _is_json(lines[0])
+            if has_lines:
+                yield from self._count(lines)
+                pending = rest
+        yield from self._count([pending])
+
+    def _count(self, documents: list[bytes]) -> Iterator[sse.Event]:
+        for data in filter(bytes.strip, documents):
+            self.json_documents += 1
+            yield b"", data.removeprefix(b"data:")
+
+    def _read_unusual(self, name: bytes, data: bytes) -> object:
+        """Return the value of data that is not strictly JSON; `{}` if it can be ignored."""
+        data = data.strip()
+        if not data:
+            return {}
+        if data.startswith(_DONE):
+            self.is_done = True
+            return {}
+        try:
+            document = parse_leniently(data)
+        except ModelInvalidResponse as error:
+            return self._read_text(name, data, error)
+        self.surrogates = self.surrogates or SurrogateJoiner()
+        self.note("JSON", expected="valid JSON", got="NaN or half a character", action="read it")
+        return document
+
+    def _read_text(self, name: bytes, data: bytes, error: ModelInvalidResponse) -> object:
+        if name == sse.UNFRAMED:
+            self._unframed = (self._unframed + data + b"\n")[:MAX_ERROR_BYTES]
+            return {}
+        text = data.decode(errors="replace")
+        if name == sse.ERROR:
+            raise errors.from_event(self._model, text)
+        if name not in _UNNAMED:
+            return {}
+        self._raise_text(text)
+        if self._has_ended:  # the end has cut the data off
+            self._raise_failure()
+            raise unexpected_end()
+        raise error
+
+    def _unwrap(self, name: bytes, document: object) -> Iterator[Document]:
+        """Yield the objects in a JSON value that is not simply a part of the reply."""
+        if isinstance(document, dict):
+            if name == sse.ERROR or document.get("error"):
+                raise errors.from_event(self._model, document)
+            if name == sse.UNFRAMED:
+                self.note("event", expected="data: before JSON", got="none", action="read it")
+            yield document
+        elif isinstance(document, list) and document:
+            for item in document:
+                yield from self._unwrap(name, item)
+        elif name == sse.ERROR:
+            raise errors.from_event(self._model, document)
+        elif name != sse.UNFRAMED:
+            raise invalid_response(f"{describe(document)} instead of a JSON object")
+
+    def _raise_failure(self) -> None:
+        """Raise the error that a stream ended with, if any."""
+        if self._unframed:
+            self._raise_unframed()
+        if self._failure is not None:
+            raise self._failure
+
+    def _raise_unframed(self) -> None:
+        """Raise the error that a server or gateway wrote between the events, if it is one."""
+        with suppress(ModelInvalidResponse):
+            for document in self._unwrap(b"", parse_leniently(self._unframed)):
+                if error_text.is_error(document):
+                    raise errors.from_event(self._model, document)
+        self._raise_text(self._unframed.decode(errors="replace"))
+
+    def _raise_text(self, text: str) -> None:
+        """Raise the error that a text reports, unless it is JSON, which may quote the reply."""
+        if not text.startswith(("{", "[")) and (error := errors.from_text(self._model, text)):
+            raise error
+
+    def drain(self) -> None:
+        """Read what follows a stream's end marker, so that the connection can be reused."""
+        self._call.set_timeout(DRAIN_TIMEOUT)
+        with suppress(ValueError, *errors.READ_ERRORS):  # urllib3 has closed the connection
+            next(self._body, None)
+
+    def _note_headers(self, *, is_json: bool) -> None:
+        headers = self._raw.headers
+        content_type = headers.get("content-type", "")
+        media_type = content_type.partition(";")[0].strip().lower()
+        expected = "application/json" if is_json else "text/event-stream"
+        if media_type != expected and not (is_json and _is_json_type(media_type)):
+            got = quote(content_type) if content_type else "none"
+            self.note("content-type", expected=expected, got=got, action="used the body's format")
+        encoding = headers.get("content-encoding", "identity")
+        if encoding.strip().lower() != "identity":
+            action = "used the body's bytes"
+            self.note("content-encoding", expected="identity", got=quote(encoding), action=action)
+        if self._raw.status != HTTPStatus.OK:
+            got = str(self._raw.status)
+            self.note("status", expected="200", got=got, action="read the body")
+
+
+def unexpected_end() -> ModelInvalidResponse:
+    """Return the error for a reply that ended without its finish reason."""
+    message = "The model's reply ended unexpectedly."
+    return invalid_response("the end of the stream before a finish reason", message)
+
+
+def _too_large() -> ModelInvalidResponse:
+    return invalid_response("a body that is too large")
+
+
+def _is_json_type(media_type: str) -> bool:
+    return media_type.startswith("application/") and media_type.endswith(("json", "jsonl"))
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        parse_leniently(data)
+    except ModelInvalidResponse:
+        return False
+    return True

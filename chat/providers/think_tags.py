@@ -1,0 +1,100 @@
+"""Remove the reasoning that a model writes in tags at the start of its reply.
+
+Servers without a reasoning parser send `<think>...</think>` as part of the content.
+"""
+
+from collections.abc import Iterable, Iterator
+from enum import Enum, auto
+
+from chat.domain import Completion, Reasoning
+from chat.providers.base import StreamItem
+
+THINK, END_OF_THINK = "<think>", "</think>"
+_TAGS = {
+    THINK: END_OF_THINK,  # DeepSeek, Qwen
+    "<thinking>": "</thinking>",
+    "<thought>": "</thought>",  # Gemini
+    "<reasoning>": "</reasoning>",
+    "<seed:think>": "</seed:think>",  # ByteDance
+    "[THINK]": "[/THINK]",  # Mistral
+}
+
+
+def remove(items: Iterable[StreamItem], *, is_prefilled: bool) -> Iterator[StreamItem]:
+    """Yield the reply without leading reasoning in tags, which becomes `Reasoning`.
+
+    The joined result does not depend on how the text is split. A reply that does not start with a
+    tag is unchanged.
+
+    is_prefilled: the prompt contains the opening tag, so the reply starts inside.
+    """
+    splitter = _Splitter(is_inside=is_prefilled)
+    stream = iter(items)
+    for text, other in stream:
+        reasoning, reply = splitter.split(text, is_last=isinstance(other, Completion))
+        if reasoning or (other is None and not reply):
+            yield "", Reasoning(reasoning)
+        yield reply, other
+        if splitter.is_done:
+            break
+    yield from stream
+
+
+class _Place(Enum):
+    START = auto()
+    INSIDE = auto()
+    AFTER = auto()
+    REPLY = auto()
+
+
+class _Splitter:
+    """Splits a text that arrives in pieces into reasoning and reply."""
+
+    def __init__(self, *, is_inside: bool) -> None:
+        self._place = _Place.INSIDE if is_inside else _Place.START
+        self._end_tag = END_OF_THINK
+        self._held = ""
+
+    @property
+    def is_done(self) -> bool:
+        return self._place is _Place.REPLY
+
+    def split(self, text: str, *, is_last: bool) -> tuple[str, str]:
+        """Return the reasoning and the part of the reply that `text` completes."""
+        self._held += text
+        reasoning = reply = ""
+        if self._place is _Place.START:
+            self._read_start(is_last=is_last)
+        if self._place is _Place.INSIDE:
+            reasoning = self._read_reasoning(is_last=is_last)
+        if self._place is _Place.AFTER:
+            self._held = self._held.lstrip()
+            self._place = _Place.REPLY if self._held else _Place.AFTER
+        if self._place is _Place.REPLY:
+            reply, self._held = self._held, ""
+        return reasoning, reply
+
+    def _read_start(self, *, is_last: bool) -> None:
+        start = self._held.lstrip()
+        tag = next(filter(start.startswith, _TAGS), None)
+        if tag is not None:
+            self._place = _Place.INSIDE
+            self._end_tag = _TAGS[tag]
+            self._held = start.removeprefix(tag)
+        elif is_last or not any(tag.startswith(start) for tag in _TAGS):
+            self._place = _Place.REPLY
+
+    def _read_reasoning(self, *, is_last: bool) -> str:
+        reasoning, tag, rest = self._held.partition(self._end_tag)
+        if tag:
+            self._place = _Place.AFTER
+            self._held = rest
+            return reasoning
+        size = len(reasoning) if is_last else len(reasoning) - _overlap(reasoning, self._end_tag)
+        self._held = reasoning[size:]
+        return reasoning[:size]
+
+
+def _overlap(text: str, tag: str) -> int:
+    """Return the length of the longest end of `text` that `tag` starts with."""
+    return next((size for size in range(len(tag) - 1, 0, -1) if text.endswith(tag[:size])), 0)

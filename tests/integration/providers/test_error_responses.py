@@ -1,0 +1,207 @@
+"""Errors of model servers and gateways, in every shape and place."""
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+
+from chat.domain.errors import (
+    ContextTooLong,
+    ModelBadRequest,
+    ModelInvalidResponse,
+    ModelLoading,
+    ModelRateLimited,
+    ModelUnavailable,
+    ProviderError,
+)
+from chat.providers.errors import LOADING_RETRY_AFTER
+from tests.integration.providers.calls import reply_to
+from tests.integration.providers.raw_server import D, E, H, X
+
+BEDROCK = "Input is too long for requested model."
+GEMINI = "The input token count (1196265) exceeds the maximum number of tokens allowed (1048576)."
+GEMINI_ERROR = {"error": {"code": 400, "message": GEMINI, "status": "INVALID_ARGUMENT"}}
+TOO_LONG = [
+    *("The decoder prompt (length 5000) is longer than the maximum model length of 4096",),
+    *("input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000",),
+    *("prompt is too long: 213462 tokens > 200000 maximum", BEDROCK, GEMINI),
+]
+LARGE = (
+    "Request too large for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000,"
+    " Requested 61337. The input or output tokens must be reduced in order to run successfully."
+)
+BUSY = (
+    "Rate limit reached for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000,"
+    " Used 29000, Requested 2000. Please try again in 2s."
+)
+
+
+def response(status: str, body: bytes, *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def error_of(*parts: bytes, **fields: Any) -> ProviderError:
+    with pytest.raises(ProviderError) as caught:
+        reply_to(*parts, **fields)
+    return caught.value
+
+
+def shapes(message: str) -> list[bytes]:
+    """Return the error bodies in which vendors, servers and gateways put a message."""
+    error = {"message": message, "type": "x", "param": None, "code": None}
+    raw = {"message": "Provider returned error", "code": 400, "metadata": {"raw": message}}
+    documents: list[object] = [
+        *({"error": error}, [{"error": error}], {"error": message}, {"message": message}),
+        *({"detail": message}, {"detail": [{"loc": ["body"], "msg": message}]}),
+        *({"object": "error", "message": message}, {"type": "error", "error": error}),
+        *({"errors": [error]}, {"error": {"error": error}}, {"Message": message}, {"error": raw}),
+    ]
+    return [*(json.dumps(each).encode() for each in documents), message.encode()]
+
+
+@pytest.mark.case("C08")
+@pytest.mark.parametrize("message", TOO_LONG)
+@pytest.mark.parametrize("shape", range(len(shapes(""))))
+@pytest.mark.parametrize("packing", ["none", "gzip", "event"])
+def test_too_long_prompt_is_recognised(message: str, shape: int, packing: str) -> None:
+    body = shapes(message)[shape]
+    if packing == "gzip":
+        parts = response("400 Bad Request", gzip.compress(body), "Content-Encoding: gzip")
+    elif packing == "event":
+        parts = response("400 Bad Request", b"event: error\ndata: " + body + b"\n\n")
+    else:
+        parts = response("400 Bad Request", body)
+    assert type(error_of(parts)) is ContextTooLong
+
+
+@pytest.mark.case("C08")
+def test_list_wrapped_error_of_gemini_is_recognised() -> None:
+    body = json.dumps([GEMINI_ERROR], indent=2).encode()
+    assert type(error_of(response("400 Bad Request", body))) is ContextTooLong
+    assert type(error_of(H, body)) is ContextTooLong
+
+
+@pytest.mark.case("C08")
+def test_other_bad_requests_are_not_too_long() -> None:
+    for message in (
+        "max_tokens is too large: 50000. This model supports at most 16384 completion tokens",
+        "Unrecognized request argument supplied: seed",
+        "max_tokens: 100000 > 8192, which is the maximum allowed number of output tokens",
+    ):
+        for body in shapes(message):
+            assert type(error_of(response("400 Bad Request", body))) is ModelBadRequest
+
+
+@pytest.mark.case("C08")
+def test_truncated_error_still_has_its_status() -> None:
+    head = b"HTTP/1.1 400 No\r\nContent-Length: 900\r\n\r\n"
+    assert type(error_of(head, b"prompt is too long")) is ContextTooLong
+    assert type(error_of(head, b"{")) is ModelBadRequest
+
+
+@pytest.mark.case("C08")
+@pytest.mark.security("S27")
+def test_compressed_error_is_bounded() -> None:
+    bomb = gzip.compress(b"prompt is too long" + b" " * 20_000_000)
+    error = error_of(response("400 Bad Request", bomb, "Content-Encoding: gzip"))
+    assert type(error) is ContextTooLong
+
+
+@pytest.mark.case("C13")
+def test_request_that_exceeds_the_rate_limit_fails_at_once() -> None:
+    for body in shapes(LARGE):
+        error = error_of(response("429 Too Many Requests", body, "Retry-After: 2"))
+        assert type(error) is ContextTooLong
+        assert not error.retryable
+        assert error.retry_after is None
+    for body in shapes(BUSY):
+        error = error_of(response("429 Too Many Requests", body, "Retry-After: 2"))
+        assert type(error) is ModelRateLimited
+        assert error.retry_after == 2
+
+
+STREAM_ERRORS: list[tuple[bytes, type[ProviderError]]] = [
+    (b'data: {"error":{"message":"boom"}}\n\n', ModelUnavailable),
+    (b'data: {"error":{"message":"x","code":400}}\n\n', ModelBadRequest),
+    (b'data: {"error":{"message":"x","type":"invalid_request_error"}}\n\n', ModelBadRequest),
+    (b'data: {"error":{"message":"prompt is too long"}}\n\n', ContextTooLong),
+    (b'data: [{"error":{"message":"prompt is too long"}}]\n\n', ContextTooLong),
+    (b'data: {"error":"maximum context length"}\n\n', ContextTooLong),
+    (b'data: {"object":"error","message":"maximum context length"}\n\n', ContextTooLong),
+    (b'data: {"detail":"prompt is too long"}\n\n', ContextTooLong),
+    (b'data: {"message":"prompt is too long"}\n\n', ContextTooLong),
+    (b'data: {"choices":[],"error":{"message":"x","code":429}}\n\n', ModelRateLimited),
+    (b'data: {"error":{"message":"Rate limit exceeded"}}\n\n', ModelRateLimited),
+    (b'data: {"error":{"type":"rate_limit_error","message":"x"}}\n\n', ModelRateLimited),
+    (b'data: {"error":{"message":"Model x is currently loading"}}\n\n', ModelLoading),
+    (b'error: {"code":400,"message":"context size exceeded"}\n\n', ContextTooLong),
+    (b'error: {"code":500,"message":"x"}\n\n', ModelUnavailable),
+    (b"error: prompt is too long\n\n", ContextTooLong),
+    (b'event: error\ndata: {"error":{"message":"prompt is too long"}}\n\n', ContextTooLong),
+    (b'event: error\ndata: {"message":"prompt is too long","type":"x"}\n\n', ContextTooLong),
+    (b"event: error\ndata: prompt is too long\n\n", ContextTooLong),
+    (b"event: error\ndata: boom\n\n", ModelUnavailable),
+    (b'{"error":{"message":"prompt is too long"}}\n', ContextTooLong),
+    (b'{"error":{"message":"prompt is too long"}}', ContextTooLong),
+    (b'{\n  "error": {\n    "message": "prompt is too long"\n  }\n}\n', ContextTooLong),
+    (b'{"detail":"prompt is too long"}', ContextTooLong),
+    (b"prompt is too long", ContextTooLong),
+    (b"Too Many Requests\n", ModelRateLimited),
+    (b"upstream connect error or disconnect/reset before headers", ModelInvalidResponse),
+    (b"data: Error: prompt is too long\n\n", ContextTooLong),
+    (b"data: boom\n\n", ModelInvalidResponse),
+]
+
+
+@pytest.mark.case("C15")
+@pytest.mark.parametrize(("data", "kind"), STREAM_ERRORS)
+@pytest.mark.parametrize("start", [b"", D], ids=["first", "after text"])
+def test_error_in_a_stream_has_its_meaning(
+    data: bytes, kind: type[ProviderError], start: bytes
+) -> None:
+    assert type(error_of(H, start + data)) is kind
+
+
+@pytest.mark.case("C15")
+@pytest.mark.parametrize("provider", ["completions", "huggingface"])
+def test_error_in_a_stream_of_another_format_has_its_meaning(provider: str) -> None:
+    for data, kind in STREAM_ERRORS:
+        assert type(error_of(H, data, provider=provider)) is kind, data
+
+
+@pytest.mark.case("C15")
+def test_loading_model_in_a_stream_says_when() -> None:
+    error = error_of(H, b'data: {"error":"Model x is loading","estimated_time":12.5}\n\n')
+    assert error.retry_after == 12.5
+    error = error_of(H, b'data: {"error":"Loading model"}\n\n')
+    assert error.retry_after == LOADING_RETRY_AFTER
+
+
+@pytest.mark.case("C15")
+@pytest.mark.parametrize(
+    "ping",
+    [
+        b"event: ping\ndata: pong\n\n",
+        b'event: ping\ndata: {"type":"ping"}\n\n',
+        b"event: ping\ndata: 2026-11-30 07:06:40+00:00\n\n",
+        b"event: keepalive\ndata:\n\n",
+        b"data:\n\n",
+        b"event: ping\n\n",
+        b": OPENROUTER PROCESSING\n\n",
+        b"foo: bar\n\n",
+        b"data: {}\n\n",
+    ],
+)
+def test_pings_are_ignored(ping: bytes) -> None:
+    text, _ = reply_to(H + ping + D + ping + E + ping + X)
+    assert text == "Hello"
+
+
+@pytest.mark.case("C15")
+def test_words_of_errors_in_a_reply_are_text() -> None:
+    reply = b'data: {"choices":[{"delta":{"content":"prompt is too long"}}]}\n\n'
+    assert reply_to(H + reply + E + X)[0] == "prompt is too long"
+    error = error_of(H, reply[:-10])
+    assert type(error) is ModelInvalidResponse
