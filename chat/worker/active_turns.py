@@ -22,7 +22,6 @@ class ActiveTurn:
     """One turn between claim and finish. Times are `time.monotonic()` seconds."""
 
     def __init__(self, claim: Claim, timeouts: Timeouts, call: CancellableCall) -> None:
-        now = time.monotonic()
         self.lease = claim.lease
         # Why this process stopped the call; `None` if it did not.
         self.stopped: StopCause | None = None
@@ -30,8 +29,8 @@ class ActiveTurn:
         # UTF-8 bytes of the reply so far.
         self.output_bytes = 0
         self._timeouts = timeouts
+        self._started_at = self._last_text_at = self._last_activity_at = now = time.monotonic()
         self._deadline = now + min(timeouts.total, claim.seconds_left)
-        self._next_delta_by = now + timeouts.first_delta
         self._heartbeat_at = now + chat_settings.HEARTBEAT_INTERVAL
         self._lock = Lock()
         self._flushed_bytes = 0
@@ -54,7 +53,11 @@ class ActiveTurn:
         self.output_bytes += len(text)
         with self._lock:
             self._unflushed += json_escape(delta)
-        self._next_delta_by = time.monotonic() + self._timeouts.between_deltas
+        self._last_text_at = time.monotonic()
+
+    def keep_alive(self) -> None:
+        """Record activity without text: reasoning, or a comment in the stream."""
+        self._last_activity_at = time.monotonic()
 
     def stop(self, cause: StopCause) -> None:
         """Stop the model call, once; the thread that reads it gets `UpstreamClosed`."""
@@ -66,8 +69,17 @@ class ActiveTurn:
         """Stop the call if one of its timeouts has passed."""
         if now >= self._deadline:
             self.stop(StopCause.DEADLINE)
-        elif now >= self._next_delta_by:
+        elif now >= self._activity_deadline():
             self.stop(StopCause.DELTA_TIMEOUT)
+
+    def _activity_deadline(self) -> float:
+        """Return when the call times out without activity, or without text."""
+        timeouts = self._timeouts
+        last_activity_at = max(self._last_activity_at, self._last_text_at)
+        has_activity = last_activity_at > self._started_at
+        limit = timeouts.between_deltas if has_activity else timeouts.first_delta
+        without_text = max(timeouts.without_text, timeouts.first_delta, timeouts.between_deltas)
+        return min(last_activity_at + limit, self._last_text_at + without_text)
 
     def unflushed(self) -> Delta | None:
         """Return the text that the store may not have yet, or `None`."""

@@ -19,6 +19,7 @@ from chat.domain import (
     Model,
     Outcome,
     Prompt,
+    Reasoning,
     Retry,
     Status,
     TurnError,
@@ -174,6 +175,9 @@ def _read_stream(prompt: Prompt, model: Model, turn: ActiveTurn) -> Completion:
             if isinstance(item, Completion):
                 _record_completion(item, span)
                 return item
+            if isinstance(item, Reasoning):
+                turn.keep_alive()
+                continue
             if not turn.has_output:
                 span.add_event("first_delta")
                 model_limiter.record_success(model)

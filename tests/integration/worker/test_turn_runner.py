@@ -1,0 +1,132 @@
+"""Turns that run against model servers with unusual responses."""
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from threading import Thread
+
+import pytest
+from pytest_django import Settings
+
+from chat.domain import Caller, Timeouts
+from chat.domain.errors import TokenBudgetExceeded
+from chat.store import sessions
+from chat.worker.active_turns import active_turns
+from chat.worker.flusher import Flusher
+from chat.worker.turn_runner import run_next_turn
+from tests.integration.providers.raw_server import D, E, H, Handler, RawServer, X, read_request
+from tests.integration.store import steps
+from tests.integration.store.steps import Message
+from tests.unit.providers.models import model
+
+REASONING = b'data: {"choices":[{"index":0,"delta":{"reasoning_content":"hm"}}]}\n\n'
+SHORT = Timeouts(first_delta=0.4, between_deltas=0.4, without_text=1.2, total=20)
+
+
+@pytest.fixture(autouse=True)
+def flusher() -> Iterator[None]:
+    running = Flusher(active_turns)
+    thread = Thread(target=running.run)
+    thread.start()
+    yield
+    running.stop()
+    thread.join()
+
+
+@pytest.fixture
+def run_turn(settings: Settings) -> Callable[..., Message]:
+    def run(handle: Handler, caller: Caller | None = None, **fields: object) -> Message:
+        """Submit a message, answer it with `handle`, and return the reply."""
+        caller = caller or steps.create_session()
+        with RawServer(handle) as server:
+            configured = model(name="default", url=server.url, **fields)
+            settings.CHAT_MODELS = {"default": configured}
+            accepted = steps.submit(caller)
+            run_next_turn(caller.session_id)
+        return steps.find_message(caller, json.loads(accepted.reply)["id"])
+
+    return run
+
+
+def sends(*parts: bytes, pause: float = 0.0) -> Handler:
+    def handle(connection: socket.socket) -> None:
+        read_request(connection)
+        for part in parts:
+            connection.sendall(part)
+            time.sleep(pause)
+        connection.shutdown(socket.SHUT_WR)
+
+    return handle
+
+
+@pytest.mark.case("C10")
+@pytest.mark.parametrize("sign", [REASONING, b": ping\n\n", b"event: ping\ndata: x\n\n"])
+def test_activity_keeps_a_call_alive(run_turn: Callable[..., Message], sign: bytes) -> None:
+    parts = (H, *[sign] * 5, D, sign, sign, sign, D, E, X)
+    reply = run_turn(sends(*parts, pause=0.15), timeouts=SHORT)
+    assert reply["status"] == "completed"
+    assert reply["content"] == "HelloHello"
+
+
+@pytest.mark.case("C10")
+def test_activity_without_text_is_bounded(run_turn: Callable[..., Message]) -> None:
+    began = time.monotonic()
+    reply = run_turn(sends(H, *[REASONING] * 400, pause=0.05), timeouts=SHORT)
+    assert 1.2 <= time.monotonic() - began < 10
+    assert reply["status"] == "queued"
+    assert reply["error"]["code"] == "model_timeout"
+
+
+@pytest.mark.case("C10")
+def test_silence_after_activity_times_out(run_turn: Callable[..., Message]) -> None:
+    def handle(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(H + REASONING)
+
+    began = time.monotonic()
+    reply = run_turn(handle, timeouts=replace(SHORT, first_delta=5.0, without_text=10.0))
+    assert time.monotonic() - began < 4
+    assert reply["error"]["code"] == "model_timeout"
+
+
+@pytest.mark.case("C11")
+def test_reasoning_in_tags_is_not_stored(run_turn: Callable[..., Message]) -> None:
+    thinking = D.replace(b"Hello", b"<think>hm</think>Hello")
+    reply = run_turn(sends(H, thinking, E, X), think_tags=True)
+    assert reply["content"] == "Hello"
+
+
+@pytest.mark.case("C06")
+def test_zero_usage_counts_towards_the_token_budget(
+    run_turn: Callable[..., Message], settings: Settings
+) -> None:
+    settings.CHAT_SESSION_TOKENS_PER_HOUR = 40
+    caller = steps.create_session()
+    usage = b'data: {"choices":[],"usage":{"prompt_tokens":0,"completion_tokens":0}}\n\n'
+    text = D.replace(b"Hello", b"Hello, my dear friend, how are you today?")
+    for _ in range(2):
+        reply = run_turn(sends(H, text, E, usage, X), caller)
+        assert reply["usage"]["source"] == "estimated"
+    with pytest.raises(TokenBudgetExceeded):
+        steps.submit(caller)
+
+
+@pytest.mark.case("C17")
+@pytest.mark.parametrize("system_prompt", ["", " ", "\n\t "])
+def test_blank_system_prompt_is_not_sent(
+    run_turn: Callable[..., Message], system_prompt: str
+) -> None:
+    new = replace(steps.new_session(), system_prompt=json.dumps(system_prompt).encode())
+    sessions.create(new)
+    requests: list[bytes] = []
+
+    def handle(connection: socket.socket) -> None:
+        requests.append(read_request(connection))
+        connection.sendall(H + D + E + X)
+        connection.shutdown(socket.SHUT_WR)
+
+    run_turn(handle, Caller(session_id=new.id, token_hash=new.token_hash))
+    body = json.loads(requests[0].partition(b"\r\n\r\n")[2])
+    assert body["messages"] == [{"role": "user", "content": "hello"}]
