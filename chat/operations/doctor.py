@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 from chat import broker
 from chat.conversation import llms
+from chat.domain import Model
 from chat.domain.errors import ConfigError, ProviderError, StoreUnavailable
 from chat.operations import deployment_checks
 from chat.operations.checks import CheckResult, Level, result
+from chat.providers import deviations
 from chat.providers.registry import provider_for
 from chat.settings import chat_settings
 from chat.store import server_info, workers
@@ -118,13 +120,21 @@ def _workers() -> Iterator[CheckResult]:
 
 def _models(*, call_models: bool) -> Iterator[CheckResult]:
     for model in llms.all_models().values():
-        try:
-            provider = provider_for(model)
-            if call_models:
-                provider.probe()
-        except (ConfigError, ProviderError) as error:
-            hint = f"check its entry and {model.url}"
-            yield CheckResult(Level.ERROR, f"model {model.name}: {error.message}", hint)
-        else:
-            state = "answers" if call_models else "not called (use --call-models)"
-            yield CheckResult(Level.OK, f"model {model.name}: {state}")
+        with deviations.collect() as found:
+            checked = _check_model(model, is_called=call_models)
+        yield checked
+        hint = "harmless unless its replies are wrong; docs/models.md explains it"
+        for deviation in found:
+            yield CheckResult(Level.WARNING, f"model {model.name}: {deviation}", hint)
+
+
+def _check_model(model: Model, *, is_called: bool) -> CheckResult:
+    try:
+        provider = provider_for(model)
+        if is_called:
+            provider.probe()
+    except (ConfigError, ProviderError) as error:
+        hint = f"check its entry and {model.url}"
+        return CheckResult(Level.ERROR, f"model {model.name}: {error.message}", hint)
+    state = "answers" if is_called else "not called (use --call-models)"
+    return CheckResult(Level.OK, f"model {model.name}: {state}")
