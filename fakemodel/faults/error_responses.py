@@ -26,9 +26,11 @@ async def status(exchange: Exchange) -> None:
     number = behaviour.status or 500
     messages = exchange.format.messages
     message = messages.get(number, OTHER) if behaviour.estimated_time is None else LOADING
+    if behaviour.retry_after is not None:
+        message += exchange.format.retry_message
     raise APIError(
         number,
-        message.format(model=exchange.call.model),
+        message.format(model=exchange.call.model, delay=behaviour.retry_after),
         code=behaviour.code,
         estimated_time=behaviour.estimated_time,
         retry_after=behaviour.retry_after,

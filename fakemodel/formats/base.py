@@ -74,6 +74,8 @@ class Format:
     streams_too_long: bool = False
     # By status; `{model}` is the call's model.
     messages: Mapping[int, str] = field(default_factory=lambda: MESSAGES)
+    # What follows the message of an error with a delay; `{delay}` is in seconds.
+    retry_message: str = ""
     # Headers of every response.
     headers: Headers = ()
     # Raises APIError if the request lacks a key or a parameter of the URL.

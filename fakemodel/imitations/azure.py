@@ -91,10 +91,10 @@ AZURE = Imitation(
             404: "The API deployment for this resource does not exist.",
             # The wording of langchain4j's and litellm's tests of 429.
             429: "Requests to the ChatCompletions_Create Operation under Azure OpenAI API version"
-            " 2024-10-21 have exceeded call rate limit of your current OpenAI S0 pricing tier."
-            " Please retry after 38 seconds.",
+            " 2024-10-21 have exceeded call rate limit of your current OpenAI S0 pricing tier.",
             500: "The server had an error while processing your request. Sorry about that!",
         },
+        retry_message=" Please retry after {delay:.0f} seconds.",
         retry_headers=openai.retry_headers,
     ),
     check_head=check_head,

@@ -25,6 +25,7 @@ def format_of(imitation: Imitation) -> Format:
         too_long=imitation.errors.too_long,
         streams_too_long=imitation.errors.streams_too_long,
         messages=imitation.messages,
+        retry_message=imitation.errors.retry_message,
         headers=imitation.headers,
         check_head=imitation.check_head,
     )

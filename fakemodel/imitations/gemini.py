@@ -77,6 +77,7 @@ GEMINI = Imitation(
             500: "An internal error has occurred. Please retry.",
             503: "The model is overloaded. Please try again later.",
         },
+        retry_message=" Please retry in {delay:g}s.",
         retry_headers=no_headers,
     ),
     # Reasoning is text in `<thought>` with a mark; the end tag precedes the first text after it

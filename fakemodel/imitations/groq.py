@@ -89,11 +89,11 @@ GROQ = Imitation(
             404: "The model `{model}` does not exist or you do not have access to it.",
             # elizaOS/eliza#4040.
             429: "Rate limit reached for model `{model}` in organization `org_fake` service tier"
-            " `on_demand` on tokens per minute (TPM): Limit 6000, Used 5034, Requested 1443. Please"
-            " try again in 4.77s.",
+            " `on_demand` on tokens per minute (TPM): Limit 6000, Used 5034, Requested 1443.",
             500: "Internal Server Error",
             503: "{model} is currently over capacity. Please try again and back off exponentially.",
         },
+        retry_message=" Please try again in {delay:g}s.",
         retry_headers=retry_headers,
     ),
     reasoning=reasoning_field("reasoning"),

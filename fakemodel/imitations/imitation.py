@@ -123,6 +123,8 @@ class Errors:
     # Whether a stream has started when the server notices that the prompt is too long.
     streams_too_long: bool = False
     messages: Mapping[int, str] = field(default_factory=dict)
+    # What follows the message of an error with a delay; `{delay}` is in seconds.
+    retry_message: str = ""
     # The status that the server sends where others send the key.
     statuses: Mapping[int, int] = field(default_factory=dict)
     # Returns the headers that ask for a delay.

@@ -76,10 +76,11 @@ OPENAI = Imitation(
             " https://platform.openai.com/account/api-keys.",
             404: "The model `{model}` does not exist or you do not have access to it.",
             429: "Rate limit reached for {model} in organization org-fake on requests per min"
-            " (RPM): Limit 3, Used 3, Requested 1. Please try again in 20s.",
+            " (RPM): Limit 3, Used 3, Requested 1.",
             500: "The server had an error while processing your request. Sorry about that!",
             503: "That model is currently overloaded with other requests.",
         },
+        retry_message=" Please try again in {delay:g}s.",
         retry_headers=retry_headers,
     ),
     check_head=require_bearer("You didn't provide an API key."),

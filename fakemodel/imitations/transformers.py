@@ -1,8 +1,8 @@
-"""Hugging Face `transformers serve` 5: src/transformers/cli/serving of huggingface/transformers.
+"""Hugging Face `transformers serve` 5, as measured with a tiny random model.
 
-The stream ends after the finish reason, without `[DONE]`. A failure in the middle is an error as a
-string. Any other exception is Starlette's plain `Internal Server Error`; so is a prompt that is too
-long for the model, because nothing checks its length.
+The stream ends after the finish reason, without `[DONE]`. Exceptions are Starlette's plain
+`Internal Server Error`. The length of a prompt is not checked: a model may fail with it. A failure
+in the middle of a stream is an error as a string (src/transformers/cli/serving).
 """
 
 from http import HTTPStatus
