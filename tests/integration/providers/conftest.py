@@ -6,6 +6,7 @@ import pytest
 
 from chat.providers.base import Provider
 from chat.providers.registry import provider_for
+from fakemodel.imitations.registry import IMITATIONS
 from tests.integration.fakemodel.server import FakeModel
 from tests.unit.providers.models import model
 
@@ -19,6 +20,13 @@ def fake_model() -> Iterator[FakeModel]:
     """A server that echoes and records calls."""
     with FakeModel("--record", "--style", "echo") as server:
         yield server
+
+
+@pytest.fixture(scope="session", params=IMITATIONS)
+def imitation(request: pytest.FixtureRequest) -> Iterator[tuple[str, FakeModel]]:
+    """The name of each imitated server, and the server."""
+    with FakeModel("--as", request.param, "--record", "--style", "echo") as server:
+        yield request.param, server
 
 
 @pytest.fixture(params=[True, False], ids=["stream", "whole"])

@@ -1,4 +1,4 @@
-"""The settings in docs/your-model.md configure a model that responds."""
+"""The settings in docs/your-model.md configure models that respond."""
 
 import re
 import shlex
@@ -11,14 +11,17 @@ import pytest
 
 from chat.llm_config import read_models
 from chat.providers.registry import provider_for
-from project.runner.process import ROOT
+from fakemodel.imitations.registry import IMITATIONS
 from tests.integration.fakemodel.server import FakeModel
+from tests.integration.providers.calls import get_reply
+from tests.integration.providers.documented import ENTRIES, PAGE, documented_model
+from tests.unit.providers.models import prompt
 
-PAGE = (ROOT / "docs" / "your-model.md").read_text()
 TABS = {
     name: dedent(text)
     for name, text in re.findall(r'^=== "(.+)"\n((?:\n|    .*\n)+)', PAGE, re.MULTILINE)
 }
+SERVERS = [name for name in IMITATIONS if name != "vllm-earlier"]
 
 
 def variables(tab: str) -> dict[str, str]:
@@ -29,16 +32,13 @@ def variables(tab: str) -> dict[str, str]:
 
 
 def test_page_covers_its_vendors() -> None:
-    assert set(TABS) == {"Ollama", "vLLM", "Mistral", "OpenAI", "Hugging Face"}
+    assert set(TABS) == {"Ollama", "vLLM", "OpenAI", "Hugging Face"}
+    assert list(ENTRIES) == SERVERS
 
 
 @pytest.mark.parametrize("name", TABS)
-def test_documented_settings_make_a_call(name: str, fake_model: FakeModel, tmp_path: Path) -> None:
+def test_documented_variables_make_a_call(name: str, fake_model: FakeModel) -> None:
     environ = variables(TABS[name])
-    for file in re.findall(r"^```toml\n(.*?)^```", TABS[name], re.MULTILINE | re.DOTALL):
-        path = tmp_path / environ["CHAT_MODELS_FILE"]
-        path.write_text(file)
-        environ["CHAT_MODELS_FILE"] = str(path)
     model = read_models(environ)["default"]
     fake_model.reset()
     provider_for(replace(model, url=fake_model.url + urlsplit(model.url).path)).probe()
@@ -46,3 +46,18 @@ def test_documented_settings_make_a_call(name: str, fake_model: FakeModel, tmp_p
     assert call["model"] == model.model
     keys = [value for name, value in environ.items() if name.endswith(("TOKEN", "KEY"))]
     assert model.token == "".join(keys)
+
+
+@pytest.mark.parametrize("imitation", SERVERS, indirect=True)
+def test_documented_entry_gets_a_reply(
+    imitation: tuple[str, FakeModel], tmp_path: Path, stream: bool
+) -> None:
+    name, fake = imitation
+    fake.reset()
+    model = replace(documented_model(name, fake.url, tmp_path), stream=stream)
+    options = {"temperature": 0.5, "top_p": 0.9, "seed": 1, "stop": ("never",)}
+
+    assert get_reply(provider_for(model), prompt("one two", **options)) == "echo: one two"
+
+    (call,) = fake.calls()
+    assert (call["model"], call["stream"], call["status"]) == (model.model, stream, 200)
