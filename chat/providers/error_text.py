@@ -6,6 +6,7 @@ because they may quote the prompt or the token.
 
 import json
 import re
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,6 +50,9 @@ _DELAY = re.compile(
     re.IGNORECASE,
 )
 
+# OpenRouter: the time at which a limit is reset, in milliseconds since the epoch.
+_RESET = re.compile(r"\"X-RateLimit-Reset\": \"?(\d{13})\b", re.IGNORECASE)
+
 # Where vendors put codes and messages. `metadata` and `raw` are OpenRouter's, for the error of the
 # vendor behind it.
 _CODE_KEYS = ("code", "type", "error_type", "status")
@@ -88,7 +92,10 @@ def is_too_large(message: str) -> bool:
 
 def requested_delay(document: object) -> float | None:
     """Return the seconds that an error's text asks to wait, or `None`."""
-    found = _DELAY.search(json.dumps(document))
+    text = json.dumps(document)
+    if reset := _RESET.search(text):
+        return max(0.0, int(reset[1]) / 1000 - time.time())
+    found = _DELAY.search(text)
     if found is None:
         return None
     minutes, number, unit = found.groups()

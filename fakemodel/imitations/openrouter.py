@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from fakemodel.errors import APIError, TooLong
+from fakemodel.errors import APIError, Headers, TooLong
 from fakemodel.imitations.checks import require_bearer
 from fakemodel.imitations.imitation import (
     Document,
@@ -27,7 +27,8 @@ def error_body(error: APIError) -> dict[str, Any]:
     """Return the shape of openrouter.ai/docs, "Errors and Debugging".
 
     A rate limit repeats the headers of the limit in `metadata`: the reset is a time in milliseconds
-    since the epoch. Users quote it with `"code":429` in many repositories.
+    since the epoch. Users quote it with `"code":429` in many repositories. A `Retry-After` header
+    is optional, says the page, and not sent here.
     """
     fields: dict[str, Any] = {"message": error.message, "code": error.status}
     if error.retry_after is not None:
@@ -38,6 +39,11 @@ def error_body(error: APIError) -> dict[str, Any]:
         }
         fields["metadata"] = {"headers": headers, "provider_name": None}
     return {"error": fields, "user_id": "user_fakemodel"}
+
+
+def no_headers(_error: APIError) -> Headers:
+    """Return no header: the delay is in the body."""
+    return ()
 
 
 def error_event(message: str) -> bytes:
@@ -117,6 +123,7 @@ OPENROUTER = Imitation(
             502: "Provider returned error",
             503: "There is no available model provider that meets your routing requirements",
         },
+        retry_headers=no_headers,
     ),
     reasoning=Reasoning(
         delta=reasoning_delta,

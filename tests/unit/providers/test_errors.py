@@ -1,4 +1,5 @@
 import logging
+import time
 
 import pytest
 
@@ -148,6 +149,21 @@ def test_delay_in_the_text_of_an_error_is_read(document: object, seconds: float 
     assert error_for(429, document).retry_after == seconds
     assert error_for(429, document, retry_after="1").retry_after == 1
     assert error_for(400, document).retry_after is None
+
+
+@pytest.mark.parametrize(("offset", "seconds"), [(9, 9), (-9, 0)])
+def test_openrouters_reset_time_is_read(offset: float, seconds: float) -> None:
+    reset = round((time.time() + offset) * 1000)
+    for value in (str(reset), reset):
+        headers = {"X-RateLimit-Limit": "20", "X-RateLimit-Reset": value}
+        document = {"error": {"code": 429, "metadata": {"headers": headers}}}
+        assert error_for(429, document).retry_after == pytest.approx(seconds, abs=1)
+
+
+@pytest.mark.parametrize("value", ["", "soon", "9", None, 10**30])
+def test_implausible_reset_time_is_ignored(value: object) -> None:
+    document = {"error": {"metadata": {"headers": {"X-RateLimit-Reset": value}}}}
+    assert error_for(429, document).retry_after is None
 
 
 def test_retry_after_is_limited() -> None:
