@@ -31,8 +31,16 @@ chat: $(RUNTIME) ## chat in the terminal with the server that `make run` started
 PARALLEL := --numprocesses 4 --no-loadscope-reorder
 
 .PHONY: test
-test: $(DEV) ## run all tests; ARGS="-k name" selects some
+test: $(DEV) ## test every guarantee; ARGS="-k name" selects tests
 	$(BIN)/pytest $(PARALLEL) $(ARGS)
+
+.PHONY: test-all
+test-all: $(DEV) ## the same with long repetitions and variants
+	$(BIN)/pytest $(PARALLEL) --all $(ARGS)
+
+.PHONY: cases
+cases: $(DEV) ## run the tests of cases from public bug reports
+	$(BIN)/pytest -m case $(PARALLEL) $(ARGS)
 
 .PHONY: faults
 faults: $(DEV) ## test every row of docs/faults.md, including the slow ones, and print the results
@@ -40,7 +48,7 @@ faults: $(DEV) ## test every row of docs/faults.md, including the slow ones, and
 
 .PHONY: soak
 soak: $(DEV) ## inject random faults under load; SECONDS=600 SEED=1
-	SOAK_SECONDS=$(SECONDS) SOAK_SEED=$(SEED) $(BIN)/pytest tests/acceptance/soak \
+	SOAK_SECONDS=$(SECONDS) SOAK_SEED=$(SEED) $(BIN)/pytest tests/acceptance/soak --all \
 		-o log_cli=true -o log_cli_level=INFO $(ARGS)
 
 .PHONY: security

@@ -37,6 +37,20 @@ def pytest_configure(config: pytest.Config) -> None:
     django.setup()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="run the thorough tests, too")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out thorough tests, unless `--all`, a marker or a test's own id asks for them."""
+    if config.option.all or config.option.markexpr or any("::" in arg for arg in config.args):
+        return
+    left_out = [item for item in items if "thorough" in item.keywords]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if "thorough" not in item.keywords]
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(config.stash[HOME], ignore_errors=True)
 

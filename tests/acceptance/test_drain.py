@@ -11,6 +11,7 @@ from tests.acceptance.shared_deployment import SharedDeployment
 from tests.harness.wait import wait_until
 
 
+@pytest.mark.thorough
 @pytest.mark.fault("F24")
 def test_streams_longer_than_the_drain_are_handed_over(
     build_deployment: Callable[..., Deployment],
@@ -112,6 +113,7 @@ def test_stopping_worker_claims_no_turn(deployment: SharedDeployment) -> None:
     late.wait_for_reply(waiting, "completed")
 
 
+@pytest.mark.thorough
 @pytest.mark.fault("F24")
 def test_second_stop_signal_hands_the_turn_back_at_once(
     build_deployment: Callable[..., Deployment],
@@ -132,6 +134,7 @@ def test_second_stop_signal_hands_the_turn_back_at_once(
     assert client.wait_for_reply(post, "completed")["attempt"] == 1, "a handover uses no attempt"
 
 
+@pytest.mark.thorough
 @pytest.mark.fault("F24")
 def test_worker_stops_while_redis_is_down(
     build_deployment: Callable[..., Deployment],

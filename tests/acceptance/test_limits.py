@@ -52,6 +52,7 @@ def test_two_workers_share_the_concurrency_limit(
     assert record["max_in_flight"] == 3
 
 
+@pytest.mark.thorough
 @pytest.mark.fault("F01")
 def test_slot_of_killed_worker_goes_to_the_next_waiter(
     build_deployment: Callable[..., Deployment], tmp_path: Path
@@ -146,6 +147,7 @@ def test_half_open_circuit_allows_one_call_until_it_answers(
     prober.cancel(probe)
 
 
+@pytest.mark.thorough
 def test_killed_probe_blocks_calls_only_for_its_lease(
     build_deployment: Callable[..., Deployment],
 ) -> None:

@@ -79,7 +79,7 @@ def test_every_log_line_is_json(build_stack: Callable[..., Stack]) -> None:
         for process in (web, worker):
             wait_for_line(process, "UserWarning: a warning")
             wait_for_line(process, "Uncaught exception in thread failing")
-        wait_for_line(worker, "Webhook: try 1: 204, delivered")
+        wait_for_line(worker, "Webhook: attempt 1: 204, delivered")
         web.stop()
         worker.stop()
     for process in (web, worker):

@@ -100,6 +100,7 @@ def is_restarted(reply: dict[str, Any]) -> bool:
     return reply["attempt"] == 2 and len(reply["content"]) > 0
 
 
+@pytest.mark.thorough
 @pytest.mark.fault("F27")
 def test_message_that_crashes_its_workers_fails(
     build_deployment: Callable[..., Deployment],

@@ -150,6 +150,7 @@ def test_read_only_redis_rejects_messages_and_recovers(
     client.wait_for_reply(client.post_until_accepted(rejected), "completed")
 
 
+@pytest.mark.thorough
 @pytest.mark.fault("F16")
 def test_loading_redis_gets_503_and_recovers(
     build_deployment: Callable[..., Deployment],
@@ -210,6 +211,7 @@ def test_redis_without_free_connections_gets_503(
         client.wait_for_reply(client.post_until_accepted(post), "completed")
 
 
+@pytest.mark.thorough
 @pytest.mark.fault("F19")
 def test_truncated_append_only_file_converges(
     build_deployment: Callable[..., Deployment],

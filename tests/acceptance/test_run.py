@@ -170,6 +170,7 @@ def test_pasted_curl_gets_a_reply_and_sessions_survive_a_restart(
     wait_until(lambda: all_gone(pids), within=1)
 
 
+@pytest.mark.thorough
 def test_a_start_that_is_given_up_loses_no_password(run: Callable[..., Run]) -> None:
     first = run()
     wait_until(lambda: children(first.make.pid) and children(first.supervisor), within=60)
@@ -178,6 +179,7 @@ def test_a_start_that_is_given_up_loses_no_password(run: Callable[..., Run]) -> 
     assert (first.log + second.log).count("Admin: user admin, password ") == 1
 
 
+@pytest.mark.thorough
 def test_what_is_killed_comes_back_until_the_third_time(run: Callable[..., Run]) -> None:
     started = run().ready()
     token = started.new_token()
@@ -207,6 +209,7 @@ def test_killing_the_supervisor_leaves_no_process(run: Callable[..., Run]) -> No
     wait_until(lambda: all_gone(pids[1:]), within=2)
 
 
+@pytest.mark.thorough
 def test_killing_make_amid_a_reply_ends_all_in_order(run: Callable[..., Run]) -> None:
     started = run().ready()
     headers = {"Authorization": f"Bearer {started.new_token()}"}

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from redis import Redis
@@ -39,6 +40,7 @@ def build_traced_stack(build_stack: Callable[..., Stack], server: RecordingServe
     return build_stack(env=env)
 
 
+@pytest.mark.thorough
 def test_one_trace_covers_a_turn_that_the_sweeper_started(
     build_stack: Callable[..., Stack],
 ) -> None:

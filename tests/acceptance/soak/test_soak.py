@@ -33,6 +33,7 @@ MIN_KILLS, MIN_REDIS_RESTARTS = 20, 5
 USERS, SUBSCRIBERS = (16, 2) if SECONDS >= FULL_SOAK_SECONDS else (8, 1)
 
 
+@pytest.mark.thorough
 @pytest.mark.fault("F31")
 @pytest.mark.timeout(SECONDS + 300)
 def test_random_faults_lose_and_duplicate_nothing(

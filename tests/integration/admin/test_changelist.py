@@ -72,6 +72,7 @@ def test_list_is_sorted_by_activity_across_partitions(redis: Redis, admin: Clien
     assert listed(admin, "?p=3") == [id_of(n) for n in range(19, -1, -1)]
 
 
+@pytest.mark.thorough
 def test_page_costs_the_same_at_100000_sessions(redis: Redis, admin: Client) -> None:
     queries = ["q=nobody", "q=ses_ff", "status=idle", "status=running", "model=default", "model=x"]
     paths = [
@@ -235,6 +236,7 @@ def test_part_of_a_name_is_found_in_any_spelling(admin: Client, name: str, text:
     assert [each.pk for each in found.result_list] == [other]
 
 
+@pytest.mark.thorough
 def test_search_pages_are_exact_for_equal_activity_times(redis: Redis, admin: Client) -> None:
     seed(redis, 400)
     for tag in range(16):
