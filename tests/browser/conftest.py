@@ -50,6 +50,10 @@ def chat_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     env = {
         "CHAT_MODELS_FILE": str(models),
         "CHAT_SESSIONS_PER_MINUTE": "0",
+        # So that a test can exceed them with little text.
+        "CHAT_MAX_CONTENT_BYTES": "32768",
+        "CHAT_MAX_CONTENT_CHARS": "32768",
+        "CHAT_MAX_BODY_BYTES": "65536",
         "CHAT_MESSAGES_PER_MINUTE": "0",
         "CHAT_MAX_QUEUED_TURNS_PER_SESSION": "300",
         "CHAT_RETRY_BACKOFF": "0.2",

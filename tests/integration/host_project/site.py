@@ -65,6 +65,7 @@ def configure() -> None:
         CORS_ORIGINS=[],
         METRICS_TOKEN="",
         HTTPS=False,
+        URL_PREFIX="",
     )
     django.setup()
 
