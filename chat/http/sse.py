@@ -68,20 +68,25 @@ def _other_line(line: bytes) -> Event | None:
 
 def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the lines of a stream without their CR, LF or CR LF, however the chunks are split."""
+    # The start of a line that the next chunk continues.
     parts: list[bytes] = []
     size = 0
     after_cr = False
-    for chunk in filter(None, chunks):
-        skip_lf = after_cr and chunk.startswith(b"\n")  # the CR has ended the line already
+    for each in chunks:
+        # The CR has ended the line already.
+        chunk = each[1:] if after_cr and each.startswith(b"\n") else each
         after_cr = chunk.endswith(b"\r")
-        for part in (chunk[1:] if skip_lf else chunk).splitlines(keepends=True):
-            size += len(part)
+        found = chunk.splitlines()
+        rest = found.pop() if found and not chunk.endswith((b"\n", b"\r")) else b""
+        if parts and found:
+            found[0] = b"".join(parts) + found[0]
+            parts, size = [], 0
+        yield from found
+        if rest:
+            parts.append(rest)
+            size += len(rest)
             if size > MAX_BYTES:
                 raise _too_long("a line")
-            parts.append(part)
-            if part.endswith((b"\n", b"\r")):
-                yield b"".join(parts).rstrip(b"\r\n")
-                parts, size = [], 0
     if parts:
         yield b"".join(parts)
 

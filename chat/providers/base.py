@@ -12,6 +12,7 @@ from chat.domain import (
     Reasoning,
     Role,
 )
+from chat.domain.errors import ConfigError
 from chat.http.cancellation import CancellableCall
 
 # What a provider yields: deltas, reasoning and keep-alives, and the completion.
@@ -61,3 +62,15 @@ class Provider(ABC):
         """
         for _ in self.stream(_PROBE, CancellableCall()):
             pass
+
+
+def check_drop_options(model: Model, droppable: set[str]) -> None:
+    """
+    Raises:
+        ConfigError: `drop_options` names an option that the format does not have.
+    """
+    if unknown := sorted(set(model.drop_options) - droppable):
+        known = ", ".join(sorted(droppable))
+        raise ConfigError(
+            f"model {model.name}: drop_options must not contain {unknown[0]!r}, only {known}"
+        )

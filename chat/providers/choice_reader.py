@@ -105,13 +105,13 @@ class ChoiceReader(ABC):
         """Read a choice with a finish reason, and those after it."""
         if self._reason is not None and has_text and not self._ends_early:
             self._ends_early = True
-            self._response.unlimit_tail()
+            self._response.body.unlimit_tail()
             self._note_end("text after a finish reason")
         self._reason = finish_reasons.normalize(choice.get("finish_reason")) or self._reason
         self._usage = _find_usage(document) or self._usage
         has_ended = self._reason is not None and (has_text or self.has_text)
         if has_ended and not self._ends_early:
-            self._response.limit_tail()
+            self._response.body.limit_tail()
 
     def _note_end(self, got: str) -> None:
         self._response.note(

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from chat.domain import Completion, FinishReason, Model, Options, Prompt, Usage, UsageSource
 from chat.domain.errors import ConfigError
 from chat.http.cancellation import CancellableCall
-from chat.providers import error_text, errors, finish_reasons, openai_common, plain_prompt
-from chat.providers.base import KEEP_ALIVE, Item, Provider, StreamItem
+from chat.providers import error_text, errors, finish_reasons, plain_prompt
+from chat.providers.base import KEEP_ALIVE, Item, Provider, StreamItem, check_drop_options
 from chat.providers.deviations import describe, invalid_response
 from chat.providers.json_access import get_path, get_token_count
 from chat.providers.reply import read_reply
@@ -37,7 +37,7 @@ class HuggingFace(Provider):
         super().__init__(model)
         if clash := sorted(_RESERVED & model.parameters.keys()):
             raise ConfigError(f"model {model.name}: parameters must not contain {clash[0]!r}")
-        openai_common.check_drop_options(model, set(_DROPPABLE))
+        check_drop_options(model, set(_DROPPABLE))
         plain_prompt.check_fields(model)
         self._client = ModelClient(model)
 
@@ -96,8 +96,9 @@ class _Reader:
             if response.surrogates is not None:
                 text = response.surrogates.join(text)
             self._has_text = self._has_text or bool(text)
-            if document.get("generated_text") is not None or _finish_reason(document):
-                response.drain()
+            details = document.get("details")
+            if document.get("generated_text") is not None or (details and _finish_reason(details)):
+                response.body.drain()
                 yield text, self._completion(document)
                 return
             yield (text, None) if text else KEEP_ALIVE
@@ -107,8 +108,8 @@ class _Reader:
 
     def _read_text(self, document: Document) -> str:
         token = document.get("token")
-        if token is not None:
-            return "" if get_path(token, "special") else _string(get_path(token, "text"))
+        if type(token) is dict:
+            return "" if token.get("special") else _string(token.get("text"))
         if error_text.is_error(document):
             raise errors.from_event(self._model, document)
         if self._has_text:  # already read as tokens
@@ -117,16 +118,17 @@ class _Reader:
         return _string(document.get("generated_text")).removeprefix(self._inputs)
 
     def _completion(self, document: Document) -> Completion:
-        reason = _finish_reason(document)
+        details = document.get("details")
+        reason = _finish_reason(details)
         if reason is None and self._response.json_documents:
             # The plain format has no finish reason unless `parameters` contain `details`.
             return Completion(finish_reason=FinishReason.STOP)
-        usage = _usage(document.get("details"), has_text=self._has_text)
+        usage = _usage(details, has_text=self._has_text)
         return finish_reasons.to_completion(self._response, reason, usage)
 
 
-def _finish_reason(document: Document) -> str | None:
-    return finish_reasons.normalize(get_path(document, "details", "finish_reason"))
+def _finish_reason(details: object) -> str | None:
+    return finish_reasons.normalize(get_path(details, "finish_reason"))
 
 
 def _string(value: object) -> str:

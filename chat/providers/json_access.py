@@ -9,7 +9,7 @@ from chat.domain.errors import ModelInvalidResponse
 MAX_TOKENS = 1_000_000_000
 
 
-def parse_leniently(data: bytes) -> object:
+def parse_leniently(data: bytes | bytearray) -> object:
     """Return the JSON document in `data`, which may contain NaN and lone surrogates.
 
     orjson is strict, and ten times as fast.

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from chat.domain import Model, Options
 from chat.domain.errors import ConfigError
+from chat.providers.base import check_drop_options
 
 # Stop sequences that OpenAI accepts. Parley cuts the reply at the others.
 MAX_STOPS = 4
@@ -28,18 +29,6 @@ def check_parameters(model: Model) -> None:
     if clash := sorted(_RESERVED & model.parameters.keys()):
         raise ConfigError(f"model {model.name}: parameters must not contain {clash[0]!r}")
     check_drop_options(model, _DROPPABLE)
-
-
-def check_drop_options(model: Model, droppable: set[str]) -> None:
-    """
-    Raises:
-        ConfigError: `drop_options` names an option that the format does not have.
-    """
-    if unknown := sorted(set(model.drop_options) - droppable):
-        known = ", ".join(sorted(droppable))
-        raise ConfigError(
-            f"model {model.name}: drop_options must not contain {unknown[0]!r}, only {known}"
-        )
 
 
 def request_body(model: Model, options: Options, *stops: str) -> dict[str, object]:

@@ -1,9 +1,7 @@
 """A vendor's response: its body as JSON objects, whatever format the body turns out to have."""
 
-import time
 from collections.abc import Generator, Iterator
 from contextlib import suppress
-from functools import partial
 from http import HTTPStatus
 from itertools import chain
 from typing import Any
@@ -12,30 +10,17 @@ import orjson
 from urllib3 import HTTPResponse
 
 from chat.domain.errors import ModelInvalidResponse
-from chat.http import content_encoding, sse
+from chat.http import sse
 from chat.http.cancellation import CancellableCall
 from chat.providers import error_text, errors
-from chat.providers.deviations import (
-    Deviation,
-    describe,
-    invalid_response,
-    quote,
-    report,
-)
+from chat.providers.body import Body, too_large
+from chat.providers.deviations import Deviation, describe, invalid_response, quote, report
 from chat.providers.json_access import SurrogateJoiner, parse_leniently
 
 MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
-# Each delta has some 300 bytes of JSON around it. Compressed bodies are counted decompressed.
-MAX_STREAM_BYTES = 128 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
-# Seconds to wait for what follows the finish reason: usage, and the end of the stream.
-TAIL_TIMEOUT = 2.0
-# Seconds to wait for the end of a finished stream, so that its connection can be reused.
-DRAIN_TIMEOUT = 0.1
 
-_CHUNK_BYTES = 64 * 1024
 _DONE = b"[DONE]"
-_GZIP = b"\x1f"
 # Events with another name, such as `ping`, are ignored unless their data is JSON.
 _UNNAMED = {b"", b"message", sse.UNFRAMED}
 
@@ -49,20 +34,7 @@ class ModelResponse:
         self._raw = raw
         self._call = call
         self._model = model
-        # read_chunked takes half the time of read1, but can read chunked bodies only.
-        self._body: Iterator[bytes] = (
-            raw.read_chunked(_CHUNK_BYTES, decode_content=False)
-            if raw.chunked
-            else iter(partial(raw.read1, _CHUNK_BYTES), b"")
-        )
-        # Whether the body has ended, and the error that ended it early. The error is raised after
-        # everything received has been read.
-        self._has_ended = False
-        self._failure: Exception | None = None
-        # `time.monotonic()` after which no more of the body is read.
-        self._give_up_at = 0.0
-        # The socket's timeout without this limit.
-        self._read_timeout: float | None = None
+        self.body = Body(raw, call)
         # Lines of a stream that belong to no event.
         self._unframed = b""
         # Whether the end marker of a stream has been read.
@@ -90,7 +62,7 @@ class ModelResponse:
             except orjson.JSONDecodeError:
                 document = self._read_unusual(name, data)
                 if self.is_done:
-                    self.drain()
+                    self.body.drain()
                     return
             if type(document) is dict and not document.get("error") and not name:
                 yield document
@@ -104,7 +76,7 @@ class ModelResponse:
         An error of the connection does not hide what was received before.
         """
         body = b""
-        for chunk in self._decoded(self._chunks(MAX_STREAM_BYTES)):
+        for chunk in self.body.chunks():
             body = (body + chunk)[:MAX_ERROR_BYTES]
             if len(body) == MAX_ERROR_BYTES:
                 break
@@ -114,65 +86,17 @@ class ModelResponse:
                 return parse_leniently(data.removeprefix(sse.BOM))
         return body.decode(errors="replace")
 
-    def limit_tail(self) -> None:
-        """Stop reading after `TAIL_TIMEOUT` seconds."""
-        if not self._give_up_at:
-            self._give_up_at = time.monotonic() + TAIL_TIMEOUT
-            self._read_timeout = self._call.set_timeout(TAIL_TIMEOUT)
-
-    def unlimit_tail(self) -> None:
-        """Read to the end of the body after all."""
-        if self._give_up_at:
-            self._give_up_at = 0.0
-            self._call.set_timeout(self._read_timeout)
-
     def note(self, field: str, *, expected: str, got: str, action: str) -> None:
         """Log a deviation from the format."""
         deviation = Deviation(field=field, expected=expected, got=got, action=action)
         report(self._model, deviation)
-
-    def _chunks(self, max_bytes: int) -> Iterator[bytes]:
-        try:
-            for chunk in self._body:
-                max_bytes -= len(chunk)
-                if max_bytes < 0:
-                    raise _too_large()
-                self._call.raise_if_cancelled()
-                if self._give_up_at and time.monotonic() > self._give_up_at:
-                    break
-                yield chunk
-        except ValueError as error:  # urllib3 accepts a chunk size of -5
-            self._failure = invalid_response(f"{type(error).__name__} in the body's framing")
-        except errors.READ_ERRORS as error:
-            self._failure = error
-        self._has_ended = True
-
-    def _decoded(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """Decompress the body if it is compressed, although the request does not accept that."""
-        encoding = self._raw.headers.get("content-encoding", "").strip().lower()
-        first = next(chunks, b"")
-        chunks = chain((first,), chunks)
-        if encoding in content_encoding.PLAIN and not first.startswith(_GZIP):
-            return chunks
-        return self._decompressed(chunks, encoding)
-
-    def _decompressed(self, chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
-        size = 0
-        try:
-            for piece in content_encoding.decode(chunks, encoding):
-                size += len(piece)
-                if size > MAX_STREAM_BYTES:
-                    raise _too_large()
-                yield piece
-        except ValueError as error:
-            self._failure = invalid_response(str(error))
 
     def _start(self) -> Generator[Document, None, Iterator[bytes]]:
         """Yield `{}` for each chunk of white space; return the chunks from the first other one.
 
         Some servers send white space to keep the connection alive until the reply is complete.
         """
-        chunks = self._decoded(self._chunks(MAX_STREAM_BYTES))
+        chunks = self.body.chunks()
         head = b""
         for chunk in chunks:
             head += chunk
@@ -197,12 +121,12 @@ class ModelResponse:
 
     def _json_events(self, chunks: Iterator[bytes]) -> Iterator[sse.Event]:
         """Yield the JSON document of the body, or the one on each line as soon as it arrives."""
-        pending = b""
+        pending = bytearray()
         has_lines: bool | None = None
         for chunk in chunks:
             pending += chunk
             if len(pending) > MAX_DOCUMENT_BYTES:
-                raise _too_large()
+                raise too_large()
             if has_lines is False or b"\n" not in chunk:
                 continue
             *lines, rest = pending.split(b"\n")
@@ -212,10 +136,10 @@ class ModelResponse:
                 pending = rest
         yield from self._count([pending])
 
-    def _count(self, documents: list[bytes]) -> Iterator[sse.Event]:
-        for data in filter(bytes.strip, documents):
+    def _count(self, documents: list[bytearray]) -> Iterator[sse.Event]:
+        for data in filter(bytearray.strip, documents):
             self.json_documents += 1
-            yield b"", data.removeprefix(b"data:")
+            yield b"", bytes(data.removeprefix(b"data:"))
 
     def _read_unusual(self, name: bytes, data: bytes) -> object:
         """Return the value of data that is not strictly JSON; `{}` if it can be ignored."""
@@ -243,7 +167,7 @@ class ModelResponse:
         if name not in _UNNAMED:
             return {}
         self._raise_text(text)
-        if self._has_ended:  # the end has cut the data off
+        if self.body.has_ended:  # the end has cut the data off
             self._raise_failure()
             raise unexpected_end()
         raise error
@@ -268,8 +192,8 @@ class ModelResponse:
         """Raise the error that a stream ended with, if any."""
         if self._unframed:
             self._raise_unframed()
-        if self._failure is not None:
-            raise self._failure
+        if self.body.failure is not None:
+            raise self.body.failure
 
     def _raise_unframed(self) -> None:
         """Raise the error that a server or gateway wrote between the events, if it is one."""
@@ -283,12 +207,6 @@ class ModelResponse:
         """Raise the error that a text reports, unless it is JSON, which may quote the reply."""
         if not text.startswith(("{", "[")) and (error := errors.from_text(self._model, text)):
             raise error
-
-    def drain(self) -> None:
-        """Read what follows a stream's end marker, so that the connection can be reused."""
-        self._call.set_timeout(DRAIN_TIMEOUT)
-        with suppress(ValueError, *errors.READ_ERRORS):  # urllib3 has closed the connection
-            next(self._body, None)
 
     def _note_headers(self, *, is_json: bool) -> None:
         headers = self._raw.headers
@@ -313,15 +231,11 @@ def unexpected_end() -> ModelInvalidResponse:
     return invalid_response("the end of the stream before a finish reason", message)
 
 
-def _too_large() -> ModelInvalidResponse:
-    return invalid_response("a body that is too large")
-
-
 def _is_json_type(media_type: str) -> bool:
     return media_type.startswith("application/") and media_type.endswith(("json", "jsonl"))
 
 
-def _is_json(data: bytes) -> bool:
+def _is_json(data: bytes | bytearray) -> bool:
     try:
         parse_leniently(data)
     except ModelInvalidResponse:

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from chat.domain import Completion, FinishReason, Reasoning, UsageSource
 from chat.domain.errors import ModelInvalidResponse, ModelUnavailable, ProviderError
 from chat.http.cancellation import CancellableCall
-from chat.providers import response
 from tests.integration.providers.calls import (
     HELLO,
     complete,
@@ -49,7 +48,7 @@ TAIL_TIMEOUT = 0.3
 
 @pytest.fixture
 def short_tail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(response, "TAIL_TIMEOUT", TAIL_TIMEOUT)
+    monkeypatch.setattr("chat.providers.body.TAIL_TIMEOUT", TAIL_TIMEOUT)
 
 
 def head(content_type: str | None, *headers: str) -> bytes:
@@ -572,3 +571,18 @@ def test_any_framing_gives_the_same_reply(
     text, completion = reply_to(STREAM, *map(chunk, parts), END)
     assert text == "".join(WORDS)
     assert completion.usage is not None
+
+
+CUT = H + events(*CHUNKS) + X
+
+
+@given(st.integers(len(H), len(CUT)), st.booleans())
+@settings(deadline=None, max_examples=60)
+def test_no_cut_gives_another_reply(end: int, chunked: bool) -> None:
+    parts = (STREAM, *([chunk(CUT[len(H) : end])] if end > len(H) else []))
+    finish = CUT.rindex(b"}", 0, CUT.rindex(b"data: [DONE]"))
+    if end > finish:
+        assert reply_to(*(parts if chunked else (CUT[:end],)))[0] == "".join(WORDS)
+    else:
+        with pytest.raises(ProviderError):
+            reply_to(*(parts if chunked else (CUT[:end],)))
