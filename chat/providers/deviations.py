@@ -66,11 +66,12 @@ class DeviationLog:
 
 
 def report(model: str, deviation: Deviation) -> None:
-    """Log the deviation, and add it to the list of `collect`."""
+    """Log the deviation, or add it to the list of `collect`."""
     collected = _collected.get()
-    if collected is not None and deviation not in collected:
+    if collected is None:
+        _log.add(model, deviation)
+    elif deviation not in collected:
         collected.append(deviation)
-    _log.add(model, deviation)
 
 
 def invalid_response(got: str, message: str = "") -> ModelInvalidResponse:
@@ -82,7 +83,7 @@ def invalid_response(got: str, message: str = "") -> ModelInvalidResponse:
 
 @contextmanager
 def collect() -> Iterator[list[Deviation]]:
-    """Yield a list that gets the deviations of all calls that this thread makes in the block."""
+    """Yield a list that gets the deviations of this thread's calls, which are not logged."""
     found: list[Deviation] = []
     token = _collected.set(found)
     try:

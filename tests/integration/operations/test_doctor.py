@@ -18,7 +18,7 @@ def check_model(settings: Settings, *parts: bytes) -> list[CheckResult]:
 @pytest.mark.case("C27")
 def test_deviations_of_the_call_are_shown(settings: Settings) -> None:
     head = H.replace(b"text/event-stream", b"text/plain")
-    for _ in range(2):  # the log shows them only once
+    for _ in range(2):  # the log would show them only once
         answer, *deviations = check_model(settings, head + D + E.replace(b"stop", b"odd"))
         assert answer == CheckResult(Level.OK, "model default: answers")
         assert [each.level for each in deviations] == [Level.WARNING] * 3
