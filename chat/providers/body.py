@@ -16,8 +16,9 @@ from chat.providers.deviations import invalid_response
 
 # Of a stream. Each delta has some 300 bytes of JSON around it. Counted after decompression too.
 MAX_BYTES = 128 * 1024 * 1024
-# Seconds to wait for what follows the finish reason: usage, and the end of the stream.
-TAIL_TIMEOUT = 2.0
+# Seconds to wait for what follows the finish reason, usage and the end of the stream. It is shorter
+# than the model's own timeouts, so that none of them ends a reply that is complete.
+MAX_TAIL_TIMEOUT = 2.0
 # Seconds to wait for the end of a finished stream, so that its connection can be reused.
 DRAIN_TIMEOUT = 0.1
 
@@ -28,9 +29,10 @@ _GZIP = b"\x1f"
 class Body:
     """A body that has not been read yet."""
 
-    def __init__(self, raw: HTTPResponse, call: CancellableCall) -> None:
+    def __init__(self, raw: HTTPResponse, call: CancellableCall, tail_timeout: float) -> None:
         self._raw = raw
         self._call = call
+        self._tail_timeout = tail_timeout
         # read_chunked takes half the time of read1, but can read chunked bodies only.
         self._received: Iterator[bytes] = (
             raw.read_chunked(_CHUNK_BYTES, decode_content=False)
@@ -63,10 +65,10 @@ class Body:
         return self._decompress(chunks, encoding)
 
     def limit_tail(self) -> None:
-        """Stop reading after `TAIL_TIMEOUT` seconds."""
+        """Read for at most `tail_timeout` seconds more."""
         if not self._give_up_at:
-            self._give_up_at = time.monotonic() + TAIL_TIMEOUT
-            self._read_timeout = self._call.set_timeout(TAIL_TIMEOUT)
+            self._give_up_at = time.monotonic() + self._tail_timeout
+            self._read_timeout = self._call.set_timeout(self._tail_timeout)
 
     def unlimit_tail(self) -> None:
         """Read to the end of the body after all."""

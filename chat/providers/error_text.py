@@ -17,7 +17,7 @@ _TOO_LONG = (
     r"context[ _](?:length|size|window|limit)",
     r"maximum context",
     r"configured limit of \d+ tokens",  # OpenAI
-    r"messages\S* string too long",  # OpenAI
+    r"messages\S{0,80} string too long",  # OpenAI
     r"maximum model length|max_model_len|max_seq_len",  # vLLM, ExLlama
     r"`inputs` (?:tokens \+|must have less than)",  # TGI
     # Anthropic, Bedrock, Baidu
@@ -36,7 +36,9 @@ _TOO_LONG = (
 )
 _IS_TOO_LONG = re.compile("|".join(_TOO_LONG), re.IGNORECASE)
 _IS_TOO_LARGE = re.compile(r"request (?:is )?too large|tokens must be reduced", re.IGNORECASE)
-_LIMIT_AND_REQUESTED = re.compile(r"limit:? (\d+),.{0,40}?requested:? (\d+)", re.IGNORECASE)
+_LIMIT_AND_REQUESTED = re.compile(
+    r"limit:? (\d{1,15}),.{0,40}?requested:? (\d{1,15})", re.IGNORECASE
+)
 _IS_RATE_LIMIT = re.compile(r"rate[ _-]?limit|too many requests", re.IGNORECASE)
 _LOADING = re.compile(r"\bloading\b", re.IGNORECASE)
 _MODEL_IS_LOADING = re.compile(

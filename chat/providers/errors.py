@@ -5,6 +5,7 @@ and the error's cause contain the status and the vendor's error codes only.
 """
 
 import logging
+import math
 import re
 import ssl
 from collections.abc import Iterator, Mapping
@@ -127,22 +128,32 @@ def map_errors(call: CancellableCall) -> Iterator[None]:
         raise
     except READ_ERRORS as error:
         error_type = UpstreamClosed if call.is_cancelled else _error_type(error)
-        # The error of a response that is not HTTP quotes the response.
         raise error_type from (
-            VendorError("not HTTP") if error_type is ModelInvalidResponse else error
+            _without_response(error) if error_type is ModelInvalidResponse else error
         )
 
 
 def _error_type(error: BaseException) -> ErrorType:
+    chain = _chain(error)
+    for causes, error_type in _BY_CAUSE:
+        if any(isinstance(link, causes) for link in chain):
+            return error_type
+    return ModelUnavailable
+
+
+def _without_response(error: BaseException) -> VendorError:
+    """Return the error of a response that is not HTTP, which quotes the response, without it."""
+    return VendorError(f"not HTTP: {type(_chain(error)[-1]).__name__}")
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """Return the error and its causes."""
     chain: list[BaseException] = []
     link: BaseException | None = error
     while link is not None and link not in chain:
         chain.append(link)
         link = link.__cause__ or link.__context__
-    for causes, error_type in _BY_CAUSE:
-        if any(isinstance(link, causes) for link in chain):
-            return error_type
-    return ModelUnavailable
+    return chain
 
 
 def from_response(
@@ -157,13 +168,9 @@ def from_response(
     if delay is None and status in _BUSY:
         delay = error_text.requested_delay(document)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        estimated = get_path(document, "estimated_time")  # Hugging Face
-        if not isinstance(estimated, int | float):
-            estimated = 0 if error_text.is_loading(message) else None  # llama.cpp
-        if estimated is not None:
-            delay = max(delay or 0, estimated)
-            if delay <= 0:
-                delay = LOADING_RETRY_AFTER
+        estimate = _loading_time(document, is_loading=error_text.is_loading(message))
+        if estimate is not None:
+            delay = max(delay or 0, estimate) or LOADING_RETRY_AFTER
             return _error(ModelLoading, model, status, codes, delay=delay)
     return _error(_type_for_status(status, codes, message), model, status, codes, delay=delay)
 
@@ -175,11 +182,12 @@ def from_event(model: str, document: object) -> ProviderError:
     """
     codes, message = error_text.read(document)
     status = next((int(code) for code in codes if _STATUS.fullmatch(code)), None)
-    unavailable = status in {None, HTTPStatus.SERVICE_UNAVAILABLE}
-    if unavailable and error_text.says_model_is_loading(message):
-        estimated = get_path(document, "estimated_time")
-        delay = estimated if isinstance(estimated, int | float) else LOADING_RETRY_AFTER
-        return _error(ModelLoading, model, HTTPStatus.OK, codes, delay=delay)
+    if status in {None, HTTPStatus.SERVICE_UNAVAILABLE}:
+        is_loading = error_text.says_model_is_loading(message)
+        estimate = _loading_time(document, is_loading=is_loading)
+        if estimate is not None:
+            delay = estimate or LOADING_RETRY_AFTER
+            return _error(ModelLoading, model, HTTPStatus.OK, codes, delay=delay)
     error_type = (
         _type_for_status(status, codes, message) if status else _type_for_text(codes, message)
     )
@@ -191,6 +199,15 @@ def from_text(model: str, text: str) -> ProviderError | None:
     if error_text.says_model_is_loading(text) or _type_for_text([], text):
         return from_event(model, text)
     return None
+
+
+def _loading_time(document: object, *, is_loading: bool) -> float | None:
+    """Return the seconds until a model is loaded, 0 if unknown, or `None` if it is not loading."""
+    first = document[0] if isinstance(document, list) and document else document
+    estimate = get_path(first, "estimated_time")  # Hugging Face
+    if isinstance(estimate, int | float) and math.isfinite(estimate):
+        return max(0.0, estimate)
+    return 0.0 if is_loading else None
 
 
 def _type_for_status(status: int, codes: list[str], message: str) -> ErrorType:

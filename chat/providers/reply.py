@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from chat.domain import Completion, FinishReason, Model
-from chat.domain.errors import ModelInvalidResponse
 from chat.http.cancellation import CancellableCall
 from chat.providers import stop_sequences, think_tags
 from chat.providers.base import Item, StreamItem
+from chat.providers.deviations import invalid_response
 
 
 def read_reply(
@@ -50,4 +50,4 @@ def deltas(items: Iterable[StreamItem], call: CancellableCall) -> Iterator[Item]
 
 def _check_blank(completion: Completion) -> None:
     if completion.finish_reason is FinishReason.STOP:
-        raise ModelInvalidResponse("The model returned an empty reply.")
+        raise invalid_response("no text", "The model returned an empty reply.")

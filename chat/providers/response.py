@@ -9,11 +9,12 @@ from typing import Any
 import orjson
 from urllib3 import HTTPResponse
 
+from chat.domain import Model
 from chat.domain.errors import ModelInvalidResponse
 from chat.http import sse
 from chat.http.cancellation import CancellableCall
 from chat.providers import error_text, errors
-from chat.providers.body import Body, too_large
+from chat.providers.body import MAX_TAIL_TIMEOUT, Body, too_large
 from chat.providers.deviations import Deviation, describe, invalid_response, quote, report
 from chat.providers.json_access import SurrogateJoiner, parse_leniently
 
@@ -30,11 +31,11 @@ Document = dict[str, Any]
 class ModelResponse:
     """A vendor's response whose body has not been read yet."""
 
-    def __init__(self, raw: HTTPResponse, call: CancellableCall, model: str) -> None:
+    def __init__(self, raw: HTTPResponse, call: CancellableCall, model: Model) -> None:
         self._raw = raw
         self._call = call
-        self._model = model
-        self.body = Body(raw, call)
+        self._model = model.name
+        self.body = Body(raw, call, min(MAX_TAIL_TIMEOUT, model.timeouts.between_deltas / 2))
         # Lines of a stream that belong to no event.
         self._unframed = b""
         # Whether the end marker of a stream has been read.

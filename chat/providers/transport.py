@@ -59,7 +59,7 @@ class ModelClient:
         _check_token(model)
         _check_headers(model)
         url = _check_url(model, path)
-        self._model = model.name
+        self._model = model
         self._adapter = SingleURLAdapter(model, url)
         self._session = requests.Session()
         self._session.trust_env = False
@@ -107,14 +107,14 @@ class ModelClient:
         response = ModelResponse(raw, call, self._model)
         if raw.status not in _SUCCESS:
             document = response.error_document()
-            raise errors.from_response(self._model, raw.status, raw.headers, document)
+            raise errors.from_response(self._model.name, raw.status, raw.headers, document)
         return response
 
     def _log_rejected(self, error: ModelInvalidResponse) -> None:
         """Log why a response is rejected: causes contain no text of the response."""
         got = str(error.__cause__ or error.message)
         report(
-            self._model,
+            self._model.name,
             Deviation(field="response", expected="a reply", got=got, action="rejected it"),
         )
 

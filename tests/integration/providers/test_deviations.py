@@ -61,7 +61,7 @@ REJECTED: list[tuple[tuple[bytes, ...], str]] = [
     ((H + D + b"data: 5\n\n",), "a number instead of a JSON object"),
     ((H + b'data: {"choices":[{"delta":{"content":5}}]}\n\n',), "a number as the content"),
     ((H + b"data: \xff\n\n",), "invalid UTF-8 at 0"),
-    ((b"SSH-2.0\r\n",), "not HTTP"),
+    ((b"SSH-2.0\r\n",), "not HTTP: BadStatusLine"),
     ((PACKED + b"\x1f\x8b" + b"\xff" * 50,), "invalid compressed data:"),
 ]
 

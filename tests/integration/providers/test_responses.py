@@ -42,13 +42,9 @@ STOP = Completion(finish_reason=FinishReason.STOP)
 HELLO_DOCUMENT = b'{"choices":[{"index":0,"message":{"content":"Hello"},"finish_reason":"stop"}]}'
 
 
-# Seconds; the default makes tests slow.
+# Seconds. A shorter time between events makes the wait for the tail shorter, too.
 TAIL_TIMEOUT = 0.3
-
-
-@pytest.fixture
-def short_tail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chat.providers.body.TAIL_TIMEOUT", TAIL_TIMEOUT)
+SHORT_TAIL = long_timeouts(between_deltas=2 * TAIL_TIMEOUT)
 
 
 def head(content_type: str | None, *headers: str) -> bytes:
@@ -186,7 +182,6 @@ def test_finish_reason_ends_a_truncated_body(rest: tuple[bytes, ...]) -> None:
 
 
 @pytest.mark.case("C02")
-@pytest.mark.usefixtures("short_tail")
 @pytest.mark.parametrize("rest", [b"", b": ping\n\n"])
 def test_silence_after_the_finish_reason_ends_the_reply(rest: bytes) -> None:
     def hold(connection: socket.socket) -> None:
@@ -198,7 +193,7 @@ def test_silence_after_the_finish_reason_ends_the_reply(rest: bytes) -> None:
 
     with RawServer(hold) as server:
         began = time.monotonic()
-        assert complete(create_provider(server, timeouts=long_timeouts())) == ("Hello", STOP)
+        assert complete(create_provider(server, timeouts=SHORT_TAIL)) == ("Hello", STOP)
         assert time.monotonic() - began < 10
 
 
@@ -210,7 +205,6 @@ def test_stream_that_ends_without_finish_reason_is_broken(text: bytes) -> None:
 
 
 @pytest.mark.case("C02")
-@pytest.mark.usefixtures("short_tail")
 def test_text_after_a_finish_reason_is_read() -> None:
     early = events(text_chunk("Hel", "STOP"), text_chunk("l", "STOP"))
     slow = events(text_chunk("o", "stop"))
@@ -222,7 +216,7 @@ def test_text_after_a_finish_reason_is_read() -> None:
         connection.sendall(slow + X)
 
     with RawServer(talk) as server:
-        assert complete(create_provider(server, timeouts=long_timeouts())) == ("Hello", STOP)
+        assert complete(create_provider(server, timeouts=SHORT_TAIL)) == ("Hello", STOP)
 
 
 @pytest.mark.case("C03")

@@ -166,6 +166,13 @@ def test_implausible_reset_time_is_ignored(value: object) -> None:
     assert error_for(429, document).retry_after is None
 
 
+def test_estimate_of_a_loading_model_is_a_number() -> None:
+    for document in ({"estimated_time": float("nan")}, {"estimated_time": "5"}, {"error": "x"}):
+        assert type(error_for(503, document)) is ModelUnavailable
+    assert error_for(503, [{"error": "x", "estimated_time": 3}]).retry_after == 3
+    assert from_event("m", {"estimated_time": 3, "error": "x"}).retry_after == 3
+
+
 def test_retry_after_is_limited() -> None:
     assert error_for(429, retry_after="99999999999").retry_after == MAX_RETRY_AFTER
     assert error_for(503, {"estimated_time": 1e300}).retry_after == MAX_RETRY_AFTER
