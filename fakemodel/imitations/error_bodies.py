@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from fakemodel.errors import APIError
+from fakemodel.errors import APIError, Headers
 from fakemodel.formats.sse import encode_event
 
 # A gateway in front of a server without rate limits answers in plain text.
@@ -44,3 +44,8 @@ def openai_event(type_name: str, code: Any = None) -> Callable[[str], bytes]:
 def named_event(name: bytes, document: Any) -> bytes:
     """Return `document` as an event with a name."""
     return b"event: %b\ndata: %b\n\n" % (name, orjson.dumps(document))
+
+
+def no_retry_headers(_error: APIError) -> Headers:
+    """Return no headers, for servers that ask for a delay in the body."""
+    return ()

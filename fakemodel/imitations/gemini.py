@@ -4,8 +4,9 @@ from typing import Any
 
 import orjson
 
-from fakemodel.errors import APIError, Headers, TooLong
+from fakemodel.errors import APIError, TooLong
 from fakemodel.imitations.checks import require_bearer
+from fakemodel.imitations.error_bodies import no_retry_headers
 from fakemodel.imitations.imitation import Document, Errors, Imitation, Reasoning, Stream, UsageIn
 
 # google.rpc.Code, as in google-gemini/gemini-cli#12823 and lbjlaq/Antigravity-Manager#1942.
@@ -42,11 +43,6 @@ def error_event(message: str) -> bytes:
     return b"data: %b\n\n" % orjson.dumps(error_body(APIError(503, message)))
 
 
-def no_headers(_error: APIError) -> Headers:
-    """Return no header: the delay is in the body."""
-    return ()
-
-
 GEMINI = Imitation(
     name="gemini",
     path="/v1beta/openai/chat/completions",
@@ -78,7 +74,7 @@ GEMINI = Imitation(
             503: "The model is overloaded. Please try again later.",
         },
         retry_message=" Please retry in {delay:g}s.",
-        retry_headers=no_headers,
+        retry_headers=no_retry_headers,
     ),
     # Reasoning is text in `<thought>` with a mark; the end tag precedes the first text after it
     # (a fixture "from the user's log dump" in the tests of a client for Gemma and Gemini).

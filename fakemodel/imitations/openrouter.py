@@ -5,8 +5,9 @@ from typing import Any
 
 import orjson
 
-from fakemodel.errors import APIError, Headers, TooLong
+from fakemodel.errors import APIError, TooLong
 from fakemodel.imitations.checks import require_bearer
+from fakemodel.imitations.error_bodies import no_retry_headers
 from fakemodel.imitations.imitation import (
     Document,
     Errors,
@@ -39,11 +40,6 @@ def error_body(error: APIError) -> dict[str, Any]:
         }
         fields["metadata"] = {"headers": headers, "provider_name": None}
     return {"error": fields, "user_id": "user_fakemodel"}
-
-
-def no_headers(_error: APIError) -> Headers:
-    """Return no header: the delay is in the body."""
-    return ()
 
 
 def error_event(message: str) -> bytes:
@@ -123,7 +119,7 @@ OPENROUTER = Imitation(
             502: "Provider returned error",
             503: "There is no available model provider that meets your routing requirements",
         },
-        retry_headers=no_headers,
+        retry_headers=no_retry_headers,
     ),
     reasoning=Reasoning(
         delta=reasoning_delta,
