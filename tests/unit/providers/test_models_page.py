@@ -27,7 +27,6 @@ def test_every_example_creates_a_provider(tmp_path: Path) -> None:
     tokens = dict.fromkeys(re.findall(r'token_env = "(\w+)"', EXAMPLES), "secret")
     environ = {"CHAT_MODELS_FILE": str(path), "CHAT_DEFAULT_MODEL": "reasoning", **tokens}
     models = read_models(environ)
-    assert len(models) > 10
     assert {type(provider_for(model)).__module__ for model in models.values()} == {
         path.rpartition(".")[0] for path in ALIASES.values()
     }
