@@ -72,7 +72,7 @@ def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
     parts: list[bytes] = []
     size = 0
     after_cr = False
-    for each in chunks:
+    for each in filter(None, chunks):
         # The CR has ended the line already.
         chunk = each[1:] if after_cr and each.startswith(b"\n") else each
         after_cr = chunk.endswith(b"\r")

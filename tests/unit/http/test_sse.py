@@ -132,3 +132,7 @@ def test_written_events_are_read(texts: list[str], positions: list[int]) -> None
 @given(st.binary(), positions)
 def test_any_split_of_garbage_gives_the_same_events(garbage: bytes, positions: list[int]) -> None:
     assert list(sse.events(split(garbage, positions))) == list(sse.events([garbage]))
+
+
+def test_empty_chunk_between_cr_and_lf_changes_nothing() -> None:
+    assert list(sse.lines([b"a\r", b"", b"\nb\n"])) == [b"a", b"b"]
