@@ -12,7 +12,7 @@ from kombu import Connection, Producer
 from kombu.utils.json import dumps, loads
 
 QUEUE = "chat"
-TAKE_TURN = "chat.take_turn"
+WAKE_UP = "chat.wake_up"
 SESSION_PLACEHOLDER, TASK_PLACEHOLDER = "{session}", "{task}"
 
 
@@ -38,7 +38,7 @@ def serialize_message(session_id: str, task_id: str) -> str:
 @cache
 def _task_message() -> Any:
     """Return the message that the installed version of Celery creates for the task."""
-    return current_app.amqp.as_task_v2("", TAKE_TURN, kwargs={}, ignore_result=True)
+    return current_app.amqp.as_task_v2("", WAKE_UP, kwargs={}, ignore_result=True)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from celery import Task, shared_task
 
-from chat.broker import TAKE_TURN
+from chat.broker import WAKE_UP
 from chat.worker import turn_runner
 
 
@@ -10,7 +10,7 @@ class WakeUpTask(Task[..., None]):
     Strategy = "chat.worker.task_request:wake_up_strategy"
 
 
-@shared_task(name=TAKE_TURN, base=WakeUpTask)
-def take_turn(*, session_id: str, **_: object) -> None:
+@shared_task(name=WAKE_UP, base=WakeUpTask)
+def wake_up(*, session_id: str, **_: object) -> None:
     """Run the session's next turn, if any. Arguments of a newer version are ignored."""
     turn_runner.run_next_turn(session_id)

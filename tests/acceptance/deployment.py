@@ -9,7 +9,7 @@ import requests
 from celery import Celery
 from redis.exceptions import BusyLoadingError, RedisError
 
-from chat.broker import QUEUE, TAKE_TURN
+from chat.broker import QUEUE, WAKE_UP
 from project.runner.process import Program
 from tests.acceptance.audit import Call, Evidence, audit
 from tests.acceptance.client import Client
@@ -119,7 +119,7 @@ class Deployment:
         with celery.connection_for_write() as connection:
             for _ in range(times):
                 celery.send_task(
-                    TAKE_TURN,
+                    WAKE_UP,
                     kwargs={"session_id": session_id, **more},
                     headers={"future_header": "of a newer version"} if more else None,
                     queue=QUEUE,

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from chat.broker import QUEUE, TAKE_TURN
+from chat.broker import QUEUE, WAKE_UP
 from chat.broker.message import serialize_message
 from tests.harness.recording_server import RecordingServer
 from tests.harness.stack import Stack
@@ -69,7 +69,7 @@ def test_pickle_in_the_queue_is_not_loaded(stack: Stack, tmp_path: Path) -> None
     touched = tmp_path / "touched"
     with Celery(broker=stack.redis.url, set_as_current=False) as attacker:
         attacker.conf.task_default_queue = QUEUE
-        attacker.send_task(TAKE_TURN, kwargs={"session_id": Touch(touched)}, serializer="pickle")
+        attacker.send_task(WAKE_UP, kwargs={"session_id": Touch(touched)}, serializer="pickle")
     wait_until(lambda: "ContentDisallowed" in stack.worker().log, within=30)
     assert not touched.exists()
     owner = APIClient(stack.web().url).open_session()
