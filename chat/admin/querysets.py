@@ -222,7 +222,7 @@ class MessageQuerySet(RedisQuerySet):
 
     def _read(self, offset: int, limit: int) -> Iterable[models.Model]:
         session_id, message_id = self._ids()
-        caller = Caller(session_id=session_id)
+        caller = Caller.internal(session_id)
         from_json: Callable[[str, bytes], models.Model] = self.model.from_json
         try:
             if message_id:

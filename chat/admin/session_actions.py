@@ -37,7 +37,7 @@ class SessionAction:
 def _cancel(session_id: str, message_id: str) -> ActionResult:
     if not message_id:
         return _cancel_all(session_id)
-    cancelled = turns.cancel(caller=Caller(session_id=session_id), message_id=message_id)
+    cancelled = turns.cancel(caller=Caller.internal(session_id), message_id=message_id)
     if not cancelled.is_change:
         reason = "has ended" if cancelled.is_final else "is already being cancelled"
         return ActionResult(f"Nothing to cancel: {message_id} {reason}.", is_change=False)

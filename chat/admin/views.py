@@ -50,7 +50,7 @@ def base_context(request: HttpRequest, session: Session, title: str) -> dict[str
 def conversation(request: HttpRequest, session: Session) -> HttpResponse:
     """Show a page of messages: the newest, or those before or after a number."""
     before, after = int_param(request, "before"), int_param(request, "after")
-    snapshot = sessions.read(Caller(session_id=session.pk), limit=0)
+    snapshot = sessions.read(Caller.internal(session.pk), limit=0)
     messages, has_older, has_newer = _messages(session.pk, before, after)
     context = base_context(request, session, str(session)) | {
         "settings": _settings(snapshot),
@@ -87,7 +87,7 @@ def _settings(snapshot: Snapshot) -> dict[str, Any]:
 
 def webhook(request: HttpRequest, session: Session) -> HttpResponse:
     """Show the session's webhook and its deliveries, newest first."""
-    snapshot = sessions.read(Caller(session_id=session.pk), limit=0)
+    snapshot = sessions.read(Caller.internal(session.pk), limit=0)
     records = delivery.list_for_session(session.pk)
     context = base_context(request, session, f"Webhook of {session}") | {
         "url": json.loads(snapshot.webhook_url),
@@ -104,7 +104,7 @@ def live(request: HttpRequest, session_id: str) -> HttpResponse:
     notice that it lacks some.
     """
     try:
-        snapshot = sessions.read(Caller(session_id=session_id), limit=0)
+        snapshot = sessions.read(Caller.internal(session_id), limit=0)
     except (SessionNotFound, SessionExpired):
         return _json_response({"is_gone": True})
     session = Session.objects.filter(pk=session_id).first()
@@ -151,7 +151,7 @@ def _json_response(data: dict[str, Any]) -> HttpResponse:
 def events(request: HttpRequest, session: Session) -> HttpResponse:
     """Show the events in the session's log, oldest first."""
     after = int_param(request, "after") or 0
-    page = sessions.events(Caller(session_id=session.pk), after=after, limit=EVENTS_PER_PAGE)
+    page = sessions.events(Caller.internal(session.pk), after=after, limit=EVENTS_PER_PAGE)
     found = [json.loads(event) for event in page.events]
     last = found[-1]["seq"] if found else page.seq
     context = base_context(request, session, f"Events of {session}") | {

@@ -62,7 +62,7 @@ def cancel_all(session_id: str) -> tuple[int, int]:
     Raises:
         SessionNotFound, SessionExpired, StoreUnavailable
     """
-    caller = Caller(session_id=session_id)
+    caller = Caller.internal(session_id)
     limit = 2 * (chat_settings.MAX_QUEUED_TURNS_PER_SESSION + 1)
     messages = [orjson.loads(each) for each in sessions.read(caller, limit=limit).messages]
     open_ids = [each["id"] for each in messages if not Status(each["status"]).is_terminal]
@@ -77,7 +77,7 @@ def requeue(session_id: str) -> Requeued:
     Raises:
         SessionNotFound, SessionExpired, StoreUnavailable
     """
-    requeued = admin.requeue(Caller(session_id=session_id), grace=chat_settings.WAKE_GRACE)
+    requeued = admin.requeue(Caller.internal(session_id), grace=chat_settings.WAKE_GRACE)
     if requeued is not Requeued.IDLE:
         broker.wake_session(session_id)
     return requeued
@@ -90,7 +90,7 @@ def expire(session_id: str) -> bool:
         SessionNotFound, StoreUnavailable
     """
     try:
-        admin.expire(Caller(session_id=session_id))
+        admin.expire(Caller.internal(session_id))
     except SessionExpired:
         return False
     return True
@@ -103,7 +103,7 @@ def delete(session_id: str) -> None:
         StoreUnavailable
     """
     try:
-        sessions.delete(Caller(session_id=session_id))
+        sessions.delete(Caller.internal(session_id))
     except (SessionNotFound, SessionExpired):
         return
 
@@ -115,7 +115,7 @@ def redact(session_id: str, message_id: str) -> bool:
         SessionBusy: the reply is not finished; cancel it first.
         MessageNotFound, SessionNotFound, SessionExpired, StoreUnavailable
     """
-    caller = Caller(session_id=session_id)
+    caller = Caller.internal(session_id)
     return admin.redact(caller, message_number(message_id), json_escape(REDACTED))
 
 
@@ -125,7 +125,7 @@ def stream_json(session_id: str) -> Iterator[bytes]:
     Raises:
         SessionNotFound, SessionExpired, StoreUnavailable
     """
-    caller = Caller(session_id=session_id)
+    caller = Caller.internal(session_id)
     head = sessions.read(caller, limit=0)
     yield (
         b'{"id":"%b","name":%b,"model":%b,"system_prompt":%b,"metadata":%b,"created_at":%.3f,'

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +22,13 @@ class Caller:
     """The caller: a client with the session's token, or Parley itself."""
 
     session_id: str
-    # SHA-256 of the token, hex. Empty for Parley's own processes, which have all permissions.
-    token_hash: str = field(default="", repr=False)
+    # SHA-256 of the token, hex. Empty for Parley's own processes; see `internal`.
+    token_hash: str = field(repr=False)
+
+    @classmethod
+    def internal(cls, session_id: str) -> Self:
+        """Return Parley itself, which needs no token: scripts grant it all permissions."""
+        return cls(session_id=session_id, token_hash="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -160,7 +160,7 @@ async def _gap(caller: Caller, after: int, batch: EventBatch) -> Gap:
 async def _end_reason(caller: Caller, error: NotFound | NotAllowed) -> NotFound | NotAllowed:
     """Return why a subscription that was authorized has ended."""
     try:
-        await asyncio.to_thread(sessions.read, Caller(session_id=caller.session_id), limit=0)
+        await asyncio.to_thread(sessions.read, Caller.internal(caller.session_id), limit=0)
     except (SessionNotFound, SessionExpired):
         return error
     return InvalidToken("The session has a new token.")

@@ -75,7 +75,7 @@ def line(session_id: str, export_filter: ExportFilter) -> bytes:
         StoreUnavailable
     """
     try:
-        system_prompt, messages = _read(Caller(session_id=session_id))
+        system_prompt, messages = _read(Caller.internal(session_id))
     except (SessionNotFound, SessionExpired):
         return b""
     pairs = _pairs(messages, export_filter)

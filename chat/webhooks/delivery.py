@@ -140,7 +140,7 @@ def list_for_session(session_id: str) -> Sequence[DeliveryRecord]:
     Raises:
         SessionNotFound, SessionExpired, StoreUnavailable
     """
-    return outbox.list_deliveries(Caller(session_id=session_id))
+    return outbox.list_deliveries(Caller.internal(session_id))
 
 
 def redeliver(session_id: str, message_id: str) -> bool:
@@ -153,4 +153,4 @@ def redeliver(session_id: str, message_id: str) -> bool:
         InvalidRequest: the session has no webhook any more.
         SessionNotFound, SessionExpired, StoreUnavailable
     """
-    return outbox.retry(Caller(session_id=session_id), message_number(message_id))
+    return outbox.retry(Caller.internal(session_id), message_number(message_id))

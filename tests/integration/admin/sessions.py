@@ -15,7 +15,7 @@ def open_session(name: str = "", **fields: str) -> str:
 
 
 def post_message(session_id: str, content: str = "a question") -> None:
-    turns.submit(caller=Caller(session_id=session_id), content=content)
+    turns.submit(caller=Caller.internal(session_id), content=content)
 
 
 def session_path(session_id: str, page: str = "change") -> str:

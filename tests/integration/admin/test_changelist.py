@@ -163,7 +163,7 @@ def test_sessions_are_filtered_by_status_and_model(admin: Client) -> None:
     assert listed(admin, "?status=running&activity=over-1h") == []
     assert len(listed(admin, "?status=sleeping")) == 3
     assert listed(admin, "?model=default&status=running&activity=5m") == [running]
-    sessions.update(Caller(session_id=idle), b"{}", {"model": b'"other"'}, None)
+    sessions.update(Caller.internal(idle), b"{}", {"model": b'"other"'}, None)
     assert listed(admin, "?model=other") == [idle]
     assert listed(admin, "?model=other&status=idle&q=A") == [idle]
     assert listed(admin, "?model=other&status=waiting") == []
@@ -230,8 +230,8 @@ def test_part_of_a_name_is_found_in_any_spelling(admin: Client, name: str, text:
     named, other = open_session(name), open_session("another")
     found = admin.get(LIST, {"q": text}).context["cl"].result_list
     assert [each.pk for each in found] == [named]
-    sessions.update(Caller(session_id=other), b"{}", {"name": orjson.dumps(name)}, None)
-    sessions.update(Caller(session_id=named), b"{}", {"name": b'""'}, None)
+    sessions.update(Caller.internal(other), b"{}", {"name": orjson.dumps(name)}, None)
+    sessions.update(Caller.internal(named), b"{}", {"name": b'""'}, None)
     found = admin.get(LIST, {"q": text, "model": "default", "status": "idle"}).context["cl"]
     assert [each.pk for each in found.result_list] == [other]
 
@@ -392,4 +392,4 @@ def test_query_sets_filter_slice_count_and_delete() -> None:
         Session.objects.get(pk="no such session")
     assert not Message.objects.filter(pk=f"{first}/msg_1").exists()
     assert query_set.filter(pk=first).delete() == (1, {"chat.Session": 1})
-    assert session_search.get_many([Caller(session_id=first).session_id]) == []
+    assert session_search.get_many([Caller.internal(first).session_id]) == []

@@ -97,7 +97,7 @@ def test_delivery_that_ends_after_its_session_is_listed(admin: Client) -> None:
 
 def test_delivery_without_a_webhook_is_listed_as_failed(admin: Client) -> None:
     session_id = webhook_session()
-    sessions.update(Caller(session_id=session_id), {"webhook_url": None})
+    sessions.update(Caller.internal(session_id), {"webhook_url": None})
     assert outbox.claim(session_id, 2, nonce="n", lease=1) is None
     assert listed(admin, "failed") == [session_id]
     assert "disabled" in admin.get(f"{PAGE}?state=failed").content.decode()

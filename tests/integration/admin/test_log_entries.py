@@ -130,4 +130,4 @@ def test_log_links_to_no_session_that_the_user_may_not_view(admin: Client, audit
     session_id = session_with_entry(admin)
     revoke("view_session")
     assert rows(auditor) == [("Cancelled 1 queued turn.", session_id)]
-    sessions.read(Caller(session_id=session_id))
+    sessions.read(Caller.internal(session_id))

@@ -30,7 +30,7 @@ def log_entries() -> list[tuple[str | None, str]]:
 
 
 def status_of(session_id: str, message_id: str) -> str:
-    message = get_message(Caller(session_id=session_id), message_id)
+    message = get_message(Caller.internal(session_id), message_id)
     return str(json.loads(message)["status"])
 
 
@@ -112,7 +112,7 @@ def test_next_sweep_removes_an_expired_session(admin: Client, redis: Redis) -> N
     assert "Expired." in (html := run(admin, session_id, "expire"))
     assert "deleted?" not in html
     with pytest.raises(SessionExpired):
-        sessions.read(Caller(session_id=session_id))
+        sessions.read(Caller.internal(session_id))
     assert "exist" in admin.get(session_path(session_id), follow=True).content.decode()
     with pytest.raises(LeaseLost):
         fake_worker.finish_turn(claim, "too late")
@@ -126,7 +126,7 @@ def test_delete_asks_for_confirmation_and_leaves_no_key(admin: Client, redis: Re
     assert "Are you sure" in admin.get(session_path(session_id, "delete")).content.decode()
     admin.post(session_path(session_id, "delete"), {"post": "yes"})
     with pytest.raises(SessionNotFound):
-        sessions.read(Caller(session_id=session_id))
+        sessions.read(Caller.internal(session_id))
     assert not list(redis.scan_iter(f"*{session_id}*"))
     (entry,) = LogEntry.objects.all()
     assert (entry.object_id, entry.is_deletion()) == (session_id, True)
@@ -137,12 +137,12 @@ def test_selected_sessions_are_deleted(admin: Client) -> None:
     kept = open_session()
     form = {"action": "delete_selected", "_selected_action": selected}
     assert "Are you sure" in admin.post(LIST, form).content.decode()
-    sessions.read(Caller(session_id=selected[0]))
+    sessions.read(Caller.internal(selected[0]))
     admin.post(LIST, form | {"post": "yes"})
     for session_id in selected:
         with pytest.raises(SessionNotFound):
-            sessions.read(Caller(session_id=session_id))
-    sessions.read(Caller(session_id=kept))
+            sessions.read(Caller.internal(session_id))
+    sessions.read(Caller.internal(kept))
     assert {each.object_id for each in LogEntry.objects.all()} == set(selected)
 
 
@@ -153,7 +153,7 @@ def test_selected_sessions_are_expired_after_confirmation(admin: Client) -> None
     admin.post(LIST, form | {"confirmed": "yes"})
     for session_id in selected:
         with pytest.raises(SessionExpired):
-            sessions.read(Caller(session_id=session_id))
+            sessions.read(Caller.internal(session_id))
 
 
 def test_results_for_many_sessions_are_counted_in_one_message(admin: Client) -> None:
@@ -172,11 +172,11 @@ def test_redacted_text_is_nowhere_in_redis(admin: Client, redis: Redis) -> None:
     session_id = open_session()
     post_message(session_id, 'my number is 4711","id":"msg_9')
     fake_worker.complete_turn(session_id, "so it is 4711")
-    seq = sessions.read(Caller(session_id=session_id)).seq
+    seq = sessions.read(Caller.internal(session_id)).seq
     for message_id in ("msg_1", "msg_2"):
         run(admin, session_id, f"redact {message_id}")
     assert not [key for key in redis.scan_iter() if b"4711" in (redis.dump(key) or b"")]
-    found = sessions.read(Caller(session_id=session_id), after=seq)
+    found = sessions.read(Caller.internal(session_id), after=seq)
     changed = [json.loads(message) for message in found.messages]
     assert [(each["id"], each["content"]) for each in changed] == [
         ("msg_1", "[redacted]"),
@@ -192,7 +192,7 @@ def test_redact_again_clears_newer_events(admin: Client, redis: Redis) -> None:
     run(admin, session_id, "redact msg_2")
     assert "Nothing to redact" in run(admin, session_id, "redact msg_2")
     assert len(log_entries()) == 1
-    caller = Caller(session_id=session_id)
+    caller = Caller.internal(session_id)
     set_feedback(caller, "msg_2", Feedback(rating=Rating.UP, comment="4711"))
     set_feedback(caller, "msg_2", None)
     assert "Redacted msg_2." in run(admin, session_id, "redact msg_2")
@@ -202,7 +202,7 @@ def test_redact_again_clears_newer_events(admin: Client, redis: Redis) -> None:
 def test_redaction_creates_a_gap_for_subscribers(admin: Client) -> None:
     session_id = open_session()
     post_message(session_id, "4711")
-    caller = Caller(session_id=session_id)
+    caller = Caller.internal(session_id)
     seen = sessions.read(caller).seq
     run(admin, session_id, "redact msg_1")
     page = sessions.events(caller, after=seen)
@@ -236,7 +236,7 @@ def test_export_contains_complete_sessions(admin: Client) -> None:
 
 def test_missing_session_is_reported(admin: Client) -> None:
     session_id = open_session()
-    sessions.delete(Caller(session_id=session_id))
+    sessions.delete(Caller.internal(session_id))
     assert "exist" in admin.get(session_path(session_id), follow=True).content.decode()
     assert admin.get(session_path(session_id, "live")).json() == {"is_gone": True}
     for action in ("cancel", "expire", "export"):

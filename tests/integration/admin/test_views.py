@@ -92,7 +92,7 @@ def test_live_update_contains_only_changes(admin: Client) -> None:
     fake_worker.complete_turn(session_id, "an answer")
     post_message(session_id, "another")
     claim = fake_worker.claim_turn(session_id)
-    seq = sessions.read(Caller(session_id=session_id)).seq
+    seq = sessions.read(Caller.internal(session_id)).seq
     path = session_path(session_id, "live")
     unchanged = admin.get(f"{path}?after={seq}").json()
     assert unchanged["seq"] == seq
@@ -114,7 +114,7 @@ def test_live_update_reflects_a_reset(admin: Client) -> None:
     fake_worker.complete_turn(session_id, "an answer")
     path = session_path(session_id, "live")
     seq = admin.get(path).json()["seq"]
-    sessions.reset(Caller(session_id=session_id))
+    sessions.reset(Caller.internal(session_id))
     update = admin.get(f"{path}?after={seq}").json()
     assert (update["seqs"], update["messages"], update["older"]) == ([], [], None)
     post_message(session_id, "another question")
@@ -176,6 +176,6 @@ def test_feedback_is_shown_as_text(admin: Client) -> None:
     post_message(session_id)
     fake_worker.complete_turn(session_id, "an answer")
     feedback = Feedback(rating=Rating.DOWN, comment="<b>not so</b>")
-    set_feedback(Caller(session_id=session_id), "msg_2", feedback)
+    set_feedback(Caller.internal(session_id), "msg_2", feedback)
     html = admin.get(session_path(session_id)).content.decode()
     assert "Rated down: &lt;b&gt;not so&lt;/b&gt;" in html

@@ -57,7 +57,7 @@ def test_feedback_is_an_event(owner: APIClient) -> None:
     rate(owner, rating="down", comment="too long")
     (message,) = owner.get_session(after=seq)["messages"]
     assert message["feedback"] == {"rating": "down", "comment": "too long"}
-    events = sessions.events(Caller(session_id=owner.id), after=seq).events
+    events = sessions.events(Caller.internal(owner.id), after=seq).events
     assert [b'"type":"message.rated"' in event for event in events] == [True]
 
 

@@ -191,7 +191,7 @@ def test_repeated_rotation_returns_the_same_result(redis: Redis) -> None:
     assert first - sessions.rotate_token(caller, "new") == pytest.approx(9)
     with pytest.raises(SessionNotFound):
         sessions.touch(caller)
-    assert len(steps.events(Caller(session_id=caller.session_id))) == 1
+    assert len(steps.events(Caller.internal(caller.session_id))) == 1
 
 
 def test_event_log_is_capped(settings: Settings) -> None:

@@ -28,12 +28,12 @@ def open_session(**fields: Any) -> str:
 def add_turn(
     session_id: str, question: str, answer: str, status: Status = Status.COMPLETED
 ) -> None:
-    turns.submit(caller=Caller(session_id=session_id), content=question)
+    turns.submit(caller=Caller.internal(session_id), content=question)
     finish_turn(claim_turn(session_id), answer, status=status)
 
 
 def rate(session_id: str, message_id: str, rating: Rating) -> None:
-    set_feedback(Caller(session_id=session_id), message_id, Feedback(rating=rating))
+    set_feedback(Caller.internal(session_id), message_id, Feedback(rating=rating))
 
 
 def export_messages(tmp_path: Path, *arguments: str) -> list[Any]:
@@ -56,7 +56,7 @@ def test_only_completed_turns_are_exported(tmp_path: Path) -> None:
     add_turn(session_id, "left?", "le", Status.CANCELLED)
     add_turn(session_id, "blank?", "  \n")
     add_turn(session_id, "two?", "two")
-    turns.submit(caller=Caller(session_id=session_id), content="open?")
+    turns.submit(caller=Caller.internal(session_id), content="open?")
     open_session(system_prompt="never used")
     assert export_messages(tmp_path) == [
         [
@@ -76,7 +76,7 @@ def test_newest_matching_reply_is_exported(
     add_turn(session_id, "one?", "first")
     rate(session_id, "msg_2", Rating.UP)
     for answer in ("second", "third"):
-        turns.regenerate(caller=Caller(session_id=session_id), message_id="msg_2")
+        turns.regenerate(caller=Caller.internal(session_id), message_id="msg_2")
         complete_turn(session_id, answer)
     assert contents(export_messages(tmp_path)[0]) == ["one?", "third"]
     assert contents(export_messages(tmp_path, "--feedback", "up")[0]) == ["one?", "first"]
@@ -145,7 +145,7 @@ def test_scan_finds_each_session_once_despite_activity(redis: Redis) -> None:
     for batch in listing.scan():
         seen += batch
         for session_id in list(session_ids)[: len(seen) % 7]:
-            sessions.touch(Caller(session_id=session_id))
+            sessions.touch(Caller.internal(session_id))
     assert len(seen) == len(set(seen)) == 16_300
     assert session_ids <= set(seen)
     redis.flushall()

@@ -71,7 +71,7 @@ def test_imported_conversation_can_be_continued(tmp_path: Path) -> None:
 
 def test_imported_reply_can_be_regenerated(tmp_path: Path) -> None:
     (opened,) = run_import(tmp_path, VALID)
-    caller = Caller(session_id=opened["id"])
+    caller = Caller.internal(opened["id"])
     turns.regenerate(caller=caller, message_id="msg_2")
     complete_turn(opened["id"], "another")
     assert [json.loads(m)["content"] for m in sessions.read(caller).messages][1:] == [
@@ -83,7 +83,7 @@ def test_imported_reply_can_be_regenerated(tmp_path: Path) -> None:
 
 def test_subscribers_of_an_imported_session_get_a_snapshot(tmp_path: Path) -> None:
     (opened,) = run_import(tmp_path, VALID)
-    caller = Caller(session_id=opened["id"])
+    caller = Caller.internal(opened["id"])
     assert sessions.events(caller, after=0).earliest > 1
     assert len(sessions.read(caller, after=0).messages) == 2
 

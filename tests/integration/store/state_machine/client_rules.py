@@ -140,7 +140,7 @@ class ClientRules(BaseMachine):
 
     def run_admin_action(self, session: Session, operation: str) -> None:
         """Actions of staff, who need no token."""
-        staff = Caller(session_id=session.name)
+        staff = Caller.internal(session.name)
         if operation == "expire":
             self.compare(lambda: admin.expire(staff), session.expire)
         else:

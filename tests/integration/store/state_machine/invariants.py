@@ -67,7 +67,7 @@ class Subscriber:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self._caller = Caller(session_id=session.name)
+        self._caller = Caller.internal(session.name)
         self._cursor = 0
         self._messages: dict[str, Message] = {}
         self._seqs: dict[str, int] = {}
