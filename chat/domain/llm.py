@@ -58,7 +58,7 @@ class Prompt:
 class Reasoning(NamedTuple):
     """Activity of the model that is not part of the reply.
 
-    text: the model's reasoning; empty for keep-alives such as comments in a stream.
+    text: the model's reasoning; empty for activity without any text, such as a comment in a stream.
     """
 
     text: str = ""

@@ -14,7 +14,7 @@ from chat.domain.errors import ModelInvalidResponse
 # An event's name, which is empty in most streams, and its data.
 Event = tuple[bytes, bytes]
 # A comment or an empty line, with which some servers keep the connection alive.
-KEEP_ALIVE: Event = (b"", b"")
+COMMENT: Event = (b"", b"")
 # The name of a line outside of events, such as an error that a gateway wrote into the stream. No
 # event can have it.
 UNFRAMED = b"\n"
@@ -27,7 +27,7 @@ MAX_BYTES = 1024 * 1024
 
 
 def events(chunks: Iterable[bytes]) -> Iterator[Event]:
-    """Yield each event as soon as its blank line arrives, and `KEEP_ALIVE` for each comment.
+    """Yield each event as soon as its blank line arrives, and `COMMENT` for each comment.
 
     The end of the stream counts as a blank line. Ids and retry times are skipped.
 
@@ -46,7 +46,7 @@ def events(chunks: Iterable[bytes]) -> Iterator[Event]:
             if size > MAX_BYTES:
                 raise _too_long("an event")
         elif not line:
-            yield (name, b"\n".join(data)) if data else KEEP_ALIVE
+            yield (name, b"\n".join(data)) if data else COMMENT
             name, data, size = b"", [], 0
         elif line.startswith(b"event:"):
             name = line[6:].strip()
@@ -60,7 +60,7 @@ def _other_line(line: bytes) -> Event | None:
     if line.startswith((b"id:", b"retry:")):
         return None
     if line.startswith(b":"):
-        return KEEP_ALIVE
+        return COMMENT
     if line.startswith(b"error:"):  # llama.cpp
         return ERROR, line[6:].strip()
     return UNFRAMED, line

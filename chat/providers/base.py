@@ -15,12 +15,12 @@ from chat.domain import (
 from chat.domain.errors import ConfigError
 from chat.http.cancellation import CancellableCall
 
-# What a provider yields: deltas, reasoning and keep-alives, and the completion.
+# What a provider yields: deltas, reasoning and other activity, and the completion.
 Item = str | Reasoning | Completion
 # What one event of a vendor's stream contains: text, and reasoning or the completion.
 StreamItem = tuple[str, Reasoning | Completion | None]
 # An event without text.
-KEEP_ALIVE: StreamItem = ("", Reasoning())
+ACTIVITY: StreamItem = ("", Reasoning())
 
 _PROBE = Prompt(
     messages=(PromptMessage(role=Role.USER, content="Say hello."),), options=Options(max_tokens=8)

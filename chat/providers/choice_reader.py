@@ -7,7 +7,7 @@ from typing import Any
 from chat.domain import Completion, Usage, UsageSource
 from chat.domain.errors import ProviderError, UpstreamClosed
 from chat.providers import error_text, errors, finish_reasons
-from chat.providers.base import KEEP_ALIVE, StreamItem
+from chat.providers.base import ACTIVITY, StreamItem
 from chat.providers.json_access import get_path, get_token_count
 from chat.providers.response import Document, ModelResponse, unexpected_end
 
@@ -80,7 +80,7 @@ class ChoiceReader(ABC):
                 reason = choice.get("finish_reason")
             except (KeyError, IndexError, TypeError, AttributeError):
                 self._read_other(document)
-                yield KEEP_ALIVE
+                yield ACTIVITY
                 continue
             text, other = self.read_choice(choice)
             if response.surrogates is not None:

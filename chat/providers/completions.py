@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from chat.domain import Model, Prompt
 from chat.http.cancellation import CancellableCall
 from chat.providers import openai_common, plain_prompt
-from chat.providers.base import KEEP_ALIVE, Item, Provider, StreamItem
+from chat.providers.base import ACTIVITY, Item, Provider, StreamItem
 from chat.providers.choice_reader import Choice, ChoiceReader
 from chat.providers.deviations import describe, invalid_response
 from chat.providers.reply import read_reply
@@ -43,4 +43,4 @@ class _TextReader(ChoiceReader):
             return text, None
         if text:
             raise invalid_response(f"{describe(text)} as the text")
-        return KEEP_ALIVE
+        return ACTIVITY

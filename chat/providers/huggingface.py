@@ -9,7 +9,7 @@ from chat.domain import Completion, FinishReason, Model, Options, Prompt, Usage,
 from chat.domain.errors import ConfigError
 from chat.http.cancellation import CancellableCall
 from chat.providers import error_text, errors, finish_reasons, plain_prompt
-from chat.providers.base import KEEP_ALIVE, Item, Provider, StreamItem, check_drop_options
+from chat.providers.base import ACTIVITY, Item, Provider, StreamItem, check_drop_options
 from chat.providers.deviations import describe, invalid_response
 from chat.providers.json_access import get_path, get_token_count
 from chat.providers.reply import read_reply
@@ -101,7 +101,7 @@ class _Reader:
                 response.body.drain()
                 yield text, self._completion(document)
                 return
-            yield (text, None) if text else KEEP_ALIVE
+            yield (text, None) if text else ACTIVITY
         if not (response.is_done and self._has_text):
             raise unexpected_end()
         yield "", finish_reasons.to_completion(response, None)

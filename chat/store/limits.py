@@ -143,7 +143,7 @@ def leave_queue(models: Sequence[Model], session_id: str) -> list[str]:
         return _session_ids(run_pipeline(client(), calls))
 
 
-def heartbeat(sessions_by_model: Iterable[tuple[Model, Sequence[str]]]) -> list[str]:
+def refresh_slots(sessions_by_model: Iterable[tuple[Model, Sequence[str]]]) -> list[str]:
     """Extend the leases of slots and probes; return the sessions to wake. One round trip.
 
     Sessions are woken when slots have expired because no worker extended their leases.

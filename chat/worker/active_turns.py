@@ -31,7 +31,7 @@ class ActiveTurn:
         self._timeouts = timeouts
         self._started_at = self._last_text_at = self._last_activity_at = now = time.monotonic()
         self._deadline = now + min(timeouts.total, claim.seconds_left)
-        self._heartbeat_at = now + chat_settings.HEARTBEAT_INTERVAL
+        self._renewal_at = now + chat_settings.HEARTBEAT_INTERVAL
         self._lock = Lock()
         self._flushed_bytes = 0
         self._unflushed = b""
@@ -55,7 +55,7 @@ class ActiveTurn:
             self._unflushed += json_escape(delta)
         self._last_text_at = time.monotonic()
 
-    def keep_alive(self) -> None:
+    def record_activity(self) -> None:
         """Record activity without text: reasoning, or a comment in the stream."""
         self._last_activity_at = time.monotonic()
 
@@ -92,12 +92,12 @@ class ActiveTurn:
         """Return the last delta, which may be empty."""
         return self.unflushed() or Delta(offset=self._flushed_bytes, text=b"")
 
-    def is_heartbeat_due(self, now: float) -> bool:
-        return now >= self._heartbeat_at
+    def is_renewal_due(self, now: float) -> bool:
+        return now >= self._renewal_at
 
     def mark_flushed(self, delta: Delta | None, now: float) -> None:
         """Record that the store has `delta`, and has renewed the lease."""
-        self._heartbeat_at = now + chat_settings.HEARTBEAT_INTERVAL
+        self._renewal_at = now + chat_settings.HEARTBEAT_INTERVAL
         if delta is None:
             return
         with self._lock:

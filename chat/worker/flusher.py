@@ -70,7 +70,7 @@ def flush(turns: list[ActiveTurn]) -> None:
     for turn in turns:
         turn.check_timeouts(now)
         delta = turn.unflushed()
-        if delta or turn.is_heartbeat_due(now):
+        if delta or turn.is_renewal_due(now):
             writes.append((turn, delta))
     for first in range(0, len(writes), BATCH_SIZE):
         _flush(writes[first : first + BATCH_SIZE], now)

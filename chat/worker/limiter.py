@@ -98,7 +98,7 @@ class ModelLimiter:
                 if model.concurrency or (self._calls[name] and name in degraded)
             ]
         if calls:
-            for session_id in limits.heartbeat(calls):
+            for session_id in limits.refresh_slots(calls):
                 broker.wake_session(session_id)
 
     def _is_limited(self, model: Model) -> bool:

@@ -176,7 +176,7 @@ def _read_stream(prompt: Prompt, model: Model, turn: ActiveTurn) -> Completion:
                 _record_completion(item, span)
                 return item
             if isinstance(item, Reasoning):
-                turn.keep_alive()
+                turn.record_activity()
                 continue
             if not turn.has_output:
                 span.add_event("first_delta")

@@ -123,14 +123,14 @@ def test_waiter_is_woken_when_a_slot_expires(settings: Settings) -> None:
     one = replace(FREE, concurrency=1)
     assert [acquired(one, session_id) for session_id in ("dead", "b", "c")] == [True, False, False]
     settings.CHAT_LEASE_TTL = SHORT
-    limits.heartbeat([(one, ["dead"])])
+    limits.refresh_slots([(one, ["dead"])])
 
     def woken() -> list[str]:
         assert not acquired(one, "c"), "b is first in the queue"
-        return limits.heartbeat([(one, [])])
+        return limits.refresh_slots([(one, [])])
 
     assert wait_until(woken) == ["b"]
-    assert limits.heartbeat([(one, [])]) == []
+    assert limits.refresh_slots([(one, [])]) == []
     assert acquired(one, "b")
 
 
@@ -145,34 +145,34 @@ def test_session_without_its_lost_slot_must_wait(
     assert not acquired(one, "paused")
 
 
-def test_late_heartbeat_does_not_take_a_slot_back(settings: Settings) -> None:
+def test_late_refresh_does_not_take_a_slot_back(settings: Settings) -> None:
     one = replace(FREE, concurrency=1)
     settings.CHAT_LEASE_TTL = SHORT
     assert acquired(one, "paused")
     settings.CHAT_LEASE_TTL = LONG
     wait_until(lambda: acquired(one, "b"))
-    limits.heartbeat([(one, ["paused"])])
+    limits.refresh_slots([(one, ["paused"])])
     limits.release(one, "b", CallResult.OK)
     assert acquired(one, "c")
 
 
-def test_late_heartbeat_keeps_a_free_slot(settings: Settings) -> None:
+def test_late_refresh_keeps_a_free_slot(settings: Settings) -> None:
     one = replace(FREE, concurrency=1)
     settings.CHAT_LEASE_TTL = SHORT
     assert acquired(one, "paused")
     time.sleep(2 * SHORT)
     settings.CHAT_LEASE_TTL = LONG
-    limits.heartbeat([(one, ["paused"])])
+    limits.refresh_slots([(one, ["paused"])])
     assert not acquired(one, "b")
 
 
-def test_heartbeat_keeps_a_slot(settings: Settings) -> None:
+def test_refresh_keeps_a_slot(settings: Settings) -> None:
     settings.CHAT_LEASE_TTL = EXTENDED
     one = replace(FREE, concurrency=1)
     assert acquired(one, "a")
     ends = time.monotonic() + 1.5 * EXTENDED
     while time.monotonic() < ends:
-        limits.heartbeat([(one, ["a"])])
+        limits.refresh_slots([(one, ["a"])])
         assert not acquired(one, "b")
 
 
@@ -275,14 +275,14 @@ def test_success_does_not_shorten_retry_after() -> None:
     assert not acquired(FREE, "b")
 
 
-def test_heartbeat_keeps_a_long_probe_the_only_one(settings: Settings) -> None:
+def test_refresh_keeps_a_long_probe_the_only_one(settings: Settings) -> None:
     settings.CHAT_LEASE_TTL = EXTENDED
     for session_id in "abc":
         limits.release(FREE, session_id, CallResult.FAILED)
     wait_until(lambda: acquired(FREE, "probe"))
     ends = time.monotonic() + 1.5 * EXTENDED
     while time.monotonic() < ends:
-        limits.heartbeat([(FREE, ["a", "probe"])])
+        limits.refresh_slots([(FREE, ["a", "probe"])])
         assert not acquired(FREE, "d")
 
 

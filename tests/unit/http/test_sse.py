@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from chat.domain.errors import ModelInvalidResponse
 from chat.http import sse
-from chat.http.sse import KEEP_ALIVE, UNFRAMED
+from chat.http.sse import COMMENT, UNFRAMED
 from tests.unit.http.splits import positions, split
 
 
@@ -31,7 +31,7 @@ def test_one_space_after_the_colon_is_not_data() -> None:
 def test_event_has_its_name_and_no_other() -> None:
     stream = b"event: ping\ndata: a\n\ndata: b\n\nevent:error\nid: 7\nretry: 10\ndata: c\n\n"
     events = [(b"ping", b"a"), (b"", b"b"), (b"error", b"c")]
-    assert list(sse.events([stream])) == [*events, KEEP_ALIVE]
+    assert list(sse.events([stream])) == [*events, COMMENT]
 
 
 @pytest.mark.case("C10")
@@ -42,7 +42,7 @@ def test_comment_is_yielded_before_the_next_chunk() -> None:
         raise AssertionError("read more than needed")
 
     events = sse.events(stream())
-    assert [next(events), next(events)] == [KEEP_ALIVE, KEEP_ALIVE]
+    assert [next(events), next(events)] == [COMMENT, COMMENT]
 
 
 @pytest.mark.case("C15")
@@ -54,7 +54,7 @@ def test_lines_outside_of_events_are_yielded() -> None:
         (b"error", b'{"code":5}'),
         (UNFRAMED, b"upstream reset"),
         (UNFRAMED, b"foo: bar"),
-        KEEP_ALIVE,
+        COMMENT,
     ]
 
 
