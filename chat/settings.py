@@ -78,10 +78,10 @@ class ChatSettings:
     TURN_DEADLINE: int = 900
     # Maximum attempts at one turn.
     MAX_ATTEMPTS: int = 4
-    # Seconds that a worker's lease on a turn lasts without a heartbeat.
+    # Seconds that a worker's lease on a turn lasts unless it is renewed.
     LEASE_TTL: float = 10.0
-    # Seconds between heartbeats of a running turn that produces no text.
-    HEARTBEAT_INTERVAL: float = 1.0
+    # Seconds after which a lease is renewed. Writing text also renews it.
+    LEASE_RENEWAL_INTERVAL: float = 1.0
     # Seconds between writes of buffered deltas, for all streams of a worker.
     FLUSH_INTERVAL: float = 0.05
     # Seconds after which a queued turn that no worker has claimed is published again.
@@ -194,7 +194,8 @@ RENAMED = {
     "INBOX_SIZE": "MAX_QUEUED_TURNS_PER_SESSION",
     "QUEUE_SIZE": "MAX_QUEUED_TURNS",
     "LEASE": "LEASE_TTL",
-    "HEARTBEAT": "HEARTBEAT_INTERVAL",
+    "HEARTBEAT": "LEASE_RENEWAL_INTERVAL",
+    "HEARTBEAT_INTERVAL": "LEASE_RENEWAL_INTERVAL",
     "FLUSH": "FLUSH_INTERVAL",
     "GRACE": "WAKE_GRACE",
     "SWEEP": "SWEEP_INTERVAL",
@@ -290,11 +291,11 @@ def _name_problem(name: str) -> str:
 
 def _check_lease(values: Mapping[str, Any]) -> None:
     lease = values.get(f"{PREFIX}LEASE_TTL", ChatSettings.LEASE_TTL)
-    heartbeat = values.get(f"{PREFIX}HEARTBEAT_INTERVAL", ChatSettings.HEARTBEAT_INTERVAL)
-    if lease <= heartbeat:
+    renewal = values.get(f"{PREFIX}LEASE_RENEWAL_INTERVAL", ChatSettings.LEASE_RENEWAL_INTERVAL)
+    if lease <= renewal:
         raise ConfigError(
-            f"{PREFIX}LEASE_TTL: {lease:g} s must exceed {PREFIX}HEARTBEAT_INTERVAL"
-            f" ({heartbeat:g} s)"
+            f"{PREFIX}LEASE_TTL: {lease:g} s must exceed {PREFIX}LEASE_RENEWAL_INTERVAL"
+            f" ({renewal:g} s)"
         )
 
 

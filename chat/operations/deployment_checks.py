@@ -97,11 +97,11 @@ def _times() -> Iterator[CheckResult]:
         "set it above CHAT_TURN_DEADLINE + CHAT_SESSION_TTL, or keys expire before their turns end",
     )
     yield result(
-        chat_settings.HEARTBEAT_INTERVAL * 3 <= chat_settings.LEASE_TTL,
+        chat_settings.LEASE_RENEWAL_INTERVAL * 3 <= chat_settings.LEASE_TTL,
         Level.ERROR,
         f"CHAT_LEASE_TTL is {chat_settings.LEASE_TTL:g} s,"
-        f" CHAT_HEARTBEAT_INTERVAL {chat_settings.HEARTBEAT_INTERVAL:g} s",
-        "set CHAT_LEASE_TTL to at least three times CHAT_HEARTBEAT_INTERVAL",
+        f" CHAT_LEASE_RENEWAL_INTERVAL {chat_settings.LEASE_RENEWAL_INTERVAL:g} s",
+        "set CHAT_LEASE_TTL to at least three times CHAT_LEASE_RENEWAL_INTERVAL",
     )
 
 

@@ -31,7 +31,7 @@ class ActiveTurn:
         self._timeouts = timeouts
         self._started_at = self._last_text_at = self._last_activity_at = now = time.monotonic()
         self._deadline = now + min(timeouts.total, claim.seconds_left)
-        self._renewal_at = now + chat_settings.HEARTBEAT_INTERVAL
+        self._renewal_at = now + chat_settings.LEASE_RENEWAL_INTERVAL
         self._lock = Lock()
         self._flushed_bytes = 0
         self._unflushed = b""
@@ -97,7 +97,7 @@ class ActiveTurn:
 
     def mark_flushed(self, delta: Delta | None, now: float) -> None:
         """Record that the store has `delta`, and has renewed the lease."""
-        self._renewal_at = now + chat_settings.HEARTBEAT_INTERVAL
+        self._renewal_at = now + chat_settings.LEASE_RENEWAL_INTERVAL
         if delta is None:
             return
         with self._lock:

@@ -27,7 +27,7 @@ SETTINGS = {
     "CHAT_LEASE_TTL": str(LEASE_TTL),
     "CHAT_WAKE_GRACE": str(WAKE_GRACE),
     "CHAT_SWEEP_INTERVAL": str(SWEEP_INTERVAL),
-    "CHAT_HEARTBEAT_INTERVAL": "0.5",
+    "CHAT_LEASE_RENEWAL_INTERVAL": "0.5",
     "CHAT_DRAIN_TIMEOUT": "2",
     "CHAT_RETRY_BACKOFF": "0.2",
     # All clients have the same address, and these tests are not about rate limits.

@@ -43,7 +43,7 @@ def test_copy_of_running_redis_restores_and_resumes_turns(
     build_stack: Callable[..., Stack], tmp_path: Path
 ) -> None:
     stack = build_stack(
-        appendonly=True, env={"CHAT_LEASE_TTL": "1", "CHAT_HEARTBEAT_INTERVAL": "0.3"}
+        appendonly=True, env={"CHAT_LEASE_TTL": "1", "CHAT_LEASE_RENEWAL_INTERVAL": "0.3"}
     ).start()
     session = Client(stack.web().url).open()
     first = session.send("hello").text

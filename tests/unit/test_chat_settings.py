@@ -36,7 +36,7 @@ def test_setting_is_parsed_as_its_type() -> None:
         ("CHAT_WEBHOOK_SECRETS", "A" * 32),
         ("CHAT_TUTORIAL", "ture"),
         ("CHAT_LEASE_TTL", "0.5"),
-        ("CHAT_HEARTBEAT_INTERVAL", "20"),
+        ("CHAT_LEASE_RENEWAL_INTERVAL", "20"),
         ("CHAT_SOCKET_ORIGINS", "missing, https://chat.example.org/"),
     ],
 )

@@ -12,7 +12,7 @@ ENV = {
     "CHAT_MESSAGES_PER_MINUTE": "0",
     "CHAT_SSE_HEARTBEAT_INTERVAL": "0.2",
     "CHAT_LEASE_TTL": "1",
-    "CHAT_HEARTBEAT_INTERVAL": "0.3",
+    "CHAT_LEASE_RENEWAL_INTERVAL": "0.3",
 }
 MODEL_OPTIONS = ("--record", "--style", "echo")
 

@@ -32,7 +32,7 @@ def test_clients_get_their_replies_after_a_worker_is_killed(
     build_stack: Callable[..., Stack],
 ) -> None:
     stack = build_stack(
-        env=ENV | {"CHAT_LEASE_TTL": "1", "CHAT_HEARTBEAT_INTERVAL": "0.3"}, model_options=MODEL
+        env=ENV | {"CHAT_LEASE_TTL": "1", "CHAT_LEASE_RENEWAL_INTERVAL": "0.3"}, model_options=MODEL
     ).start(webs=2)
     users = [TutorialClient(stack.web(number % 2).url) for number in range(CLIENTS)]
     with ExitStack() as sockets:

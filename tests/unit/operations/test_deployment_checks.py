@@ -61,9 +61,9 @@ def test_settings_of_one_machine_have_no_problems(settings: Settings) -> None:
         ("REDIS_URL", "redis://redis:6379/0", "REDIS_URL has no password", Level.WARNING),
         ("CHAT_KEY_TTL_MARGIN", 60, "CHAT_KEY_TTL_MARGIN is 60 s", Level.ERROR),
         (
-            "CHAT_HEARTBEAT_INTERVAL",
+            "CHAT_LEASE_RENEWAL_INTERVAL",
             9.0,
-            "CHAT_LEASE_TTL is 10 s, CHAT_HEARTBEAT_INTERVAL 9 s",
+            "CHAT_LEASE_TTL is 10 s, CHAT_LEASE_RENEWAL_INTERVAL 9 s",
             Level.ERROR,
         ),
     ],
