@@ -86,8 +86,8 @@ class StopCause(StrEnum):
     CANCELLED = "cancelled"
     # The lease is lost.
     LOST = "lost"
-    # No delta within the model's timeouts.
-    DELTA_TIMEOUT = "delta_timeout"
+    # No event, or no text, within the model's timeouts.
+    EVENT_TIMEOUT = "event_timeout"
     # The model's total timeout or the turn's deadline.
     DEADLINE = "deadline"
     TOO_LONG = "too_long"

@@ -83,9 +83,9 @@ class Timeouts:
 
     connect: float = 5.0
     # Limits the time from the request to the first event.
-    first_delta: float = 60.0
+    first_event: float = 60.0
     # Between events.
-    between_deltas: float = 30.0
+    between_events: float = 30.0
     # Without text, despite other events. Never less than the two above.
     without_text: float = 180.0
     total: float = 300.0

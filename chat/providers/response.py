@@ -35,7 +35,7 @@ class ModelResponse:
         self._raw = raw
         self._call = call
         self._model = model.name
-        self.body = Body(raw, call, min(MAX_TAIL_TIMEOUT, model.timeouts.between_deltas / 2))
+        self.body = Body(raw, call, min(MAX_TAIL_TIMEOUT, model.timeouts.between_events / 2))
         # Lines of a stream that belong to no event.
         self._unframed = b""
         # Whether the end marker of a stream has been read.

@@ -67,7 +67,7 @@ class ModelClient:
         self._session.mount(url, self._adapter)
         self._prepared = self._session.prepare_request(requests.Request("POST", url))
         self._headers = dict(self._prepared.headers)
-        read_timeout = max(model.timeouts.first_delta, model.timeouts.between_deltas)
+        read_timeout = max(model.timeouts.first_event, model.timeouts.between_events)
         self._timeout = (model.timeouts.connect, read_timeout)
 
     @contextmanager

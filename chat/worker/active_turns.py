@@ -70,15 +70,15 @@ class ActiveTurn:
         if now >= self._deadline:
             self.stop(StopCause.DEADLINE)
         elif now >= self._activity_deadline():
-            self.stop(StopCause.DELTA_TIMEOUT)
+            self.stop(StopCause.EVENT_TIMEOUT)
 
     def _activity_deadline(self) -> float:
         """Return when the call times out without activity, or without text."""
         timeouts = self._timeouts
         last_activity_at = max(self._last_activity_at, self._last_text_at)
         has_activity = last_activity_at > self._started_at
-        limit = timeouts.between_deltas if has_activity else timeouts.first_delta
-        without_text = max(timeouts.without_text, timeouts.first_delta, timeouts.between_deltas)
+        limit = timeouts.between_events if has_activity else timeouts.first_event
+        without_text = max(timeouts.without_text, timeouts.first_event, timeouts.between_events)
         return min(last_activity_at + limit, self._last_text_at + without_text)
 
     def unflushed(self) -> Delta | None:

@@ -85,7 +85,7 @@ def after_stop(
             return _outcome(Status.INCOMPLETE, FinishReason.LENGTH, model)
         case StopCause.DEADLINE:
             return _outcome(status, FinishReason.ERROR, model, DeadlineExceeded())
-        case StopCause.DELTA_TIMEOUT:
+        case StopCause.EVENT_TIMEOUT:
             return after_error(claim, model, ModelTimeout(), has_output=has_output)
         case StopCause.DRAIN:
             return Retry(delay=0, reason=WaitReason.QUEUE, uses_attempt=False, model=model.name)
@@ -120,7 +120,7 @@ def set_call_result(
     may be this one conversation.
     """
     if not has_output and (
-        stopped is StopCause.DELTA_TIMEOUT or (stopped is None and error.is_outage)
+        stopped is StopCause.EVENT_TIMEOUT or (stopped is None and error.is_outage)
     ):
         call.result = CallResult.FAILED
     if stopped is None and error.retry_after:

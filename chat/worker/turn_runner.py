@@ -179,7 +179,7 @@ def _read_stream(prompt: Prompt, model: Model, turn: ActiveTurn) -> Completion:
                 turn.record_activity()
                 continue
             if not turn.has_output:
-                span.add_event("first_delta")
+                span.add_event("first_token")
                 model_limiter.record_success(model)
             turn.append(item)
         raise ModelInvalidResponse

@@ -13,8 +13,8 @@ from tests.harness.wait import wait_until
 # Seconds.
 SHORT_TIMEOUTS = """
 [default.timeouts]
-first_delta = 1.0
-between_deltas = 1.0
+first_event = 1.0
+between_events = 1.0
 total = 4.0
 """
 

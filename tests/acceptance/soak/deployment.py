@@ -11,8 +11,8 @@ from tests.harness.proxy import Proxy
 SHORT_TIMEOUTS = """
 [{name}.timeouts]
 connect = 2.0
-first_delta = 2.0
-between_deltas = 2.0
+first_event = 2.0
+between_events = 2.0
 total = 10.0
 """
 # Of the web processes, and of the workers.

@@ -59,7 +59,7 @@ def reply_to(*parts: bytes, **fields: Any) -> tuple[str, Completion]:
 
 def long_timeouts(**timeouts: float) -> Timeouts:
     """Return timeouts that exceed the duration of a test, except for `timeouts`."""
-    return Timeouts(**{"connect": 60.0, "first_delta": 60.0, "between_deltas": 60.0, **timeouts})
+    return Timeouts(**{"connect": 60.0, "first_event": 60.0, "between_events": 60.0, **timeouts})
 
 
 class CallThread(threading.Thread):

@@ -86,7 +86,7 @@ def test_connect_timeout_is_unavailable() -> None:
     "parts", [(), (STREAM,), (STREAM, delta("a")), (json_response(GOOD)[:-9],)]
 )
 def test_read_timeout_ends_a_silent_call(parts: tuple[bytes, ...]) -> None:
-    timeouts = long_timeouts(first_delta=0.2, between_deltas=0.1)
+    timeouts = long_timeouts(first_event=0.2, between_events=0.1)
     with RawServer(respond(*parts)) as server, pytest.raises(ModelTimeout):
         get_reply(create_provider(server, timeouts=timeouts))
 

@@ -44,7 +44,7 @@ HELLO_DOCUMENT = b'{"choices":[{"index":0,"message":{"content":"Hello"},"finish_
 
 # Seconds. A shorter time between events makes the wait for the tail shorter, too.
 TAIL_TIMEOUT = 0.3
-SHORT_TAIL = long_timeouts(between_deltas=2 * TAIL_TIMEOUT)
+SHORT_TAIL = long_timeouts(between_events=2 * TAIL_TIMEOUT)
 
 
 def head(content_type: str | None, *headers: str) -> bytes:

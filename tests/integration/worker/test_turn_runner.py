@@ -22,7 +22,7 @@ from tests.integration.store.steps import Message
 from tests.unit.providers.models import model
 
 REASONING = b'data: {"choices":[{"index":0,"delta":{"reasoning_content":"hm"}}]}\n\n'
-SHORT = Timeouts(first_delta=0.4, between_deltas=0.4, without_text=1.2, total=20)
+SHORT = Timeouts(first_event=0.4, between_events=0.4, without_text=1.2, total=20)
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +86,7 @@ def test_silence_after_activity_times_out(run_turn: Callable[..., Message]) -> N
         connection.sendall(H + REASONING)
 
     began = time.monotonic()
-    reply = run_turn(handle, timeouts=replace(SHORT, first_delta=5.0, without_text=10.0))
+    reply = run_turn(handle, timeouts=replace(SHORT, first_event=5.0, without_text=10.0))
     assert time.monotonic() - began < 4
     assert reply["error"]["code"] == "model_timeout"
 

@@ -110,7 +110,7 @@ def test_lost_lease_writes_nothing() -> None:
         (StopCause.TOO_LONG, True, Status.INCOMPLETE),
         (StopCause.DEADLINE, True, Status.INCOMPLETE),
         (StopCause.DEADLINE, False, Status.FAILED),
-        (StopCause.DELTA_TIMEOUT, True, Status.INCOMPLETE),
+        (StopCause.EVENT_TIMEOUT, True, Status.INCOMPLETE),
     ],
 )
 def test_stopped_call_ends_the_turn(cause: StopCause, has_said: bool, status: Status) -> None:
@@ -119,8 +119,8 @@ def test_stopped_call_ends_the_turn(cause: StopCause, has_said: bool, status: St
     assert outcome.status is status
 
 
-def test_timeout_before_the_first_delta_is_retried() -> None:
-    outcome = retry_policy.after_stop(FIRST, MODEL, StopCause.DELTA_TIMEOUT, has_output=False)
+def test_timeout_before_any_text_is_retried() -> None:
+    outcome = retry_policy.after_stop(FIRST, MODEL, StopCause.EVENT_TIMEOUT, has_output=False)
     assert isinstance(outcome, Retry)
     assert outcome.uses_attempt
 

@@ -40,7 +40,7 @@ local function record_latency(name, start, stop)
   count_last_hour(name .. ':' .. bucket, 10)
 end
 
--- Record the latency of the first delta of an attempt. Needs `s` with partial_bytes, started_at.
+-- Record the time to first token of an attempt. Needs `s` with partial_bytes, started_at.
 local function record_first_token()
   if s.partial_bytes > 0 then return end
   record_latency('time_to_first_token', s.started_at / 1000, now / 1000)
