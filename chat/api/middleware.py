@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve
 
-from chat.api import responses
+from chat.api import probes, responses
 from chat.api.exception_handler import check_host, not_found
 from chat.logging import reset_context
 from chat.tracing import NO_SPAN, Span, SpanKind, tracing
@@ -28,8 +28,6 @@ ALLOWED_HEADERS = (
 # Names of headers as browsers list them.
 HEADER_NAMES = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+(, ?[a-z0-9!#$%&'*+.^_`|~-]+)*", re.IGNORECASE)
 MAX_HEADER_NAMES_CHARS = 2000
-# An orchestrator may call these by an IP address that is not in ALLOWED_HOSTS.
-PROBE_PATHS = {"/live", "/ready"}
 
 
 def mark_as_api(view: F) -> F:
@@ -73,16 +71,19 @@ class APIMiddleware:
         return responses.add_headers(request, cast(HttpResponseBase, response))
 
     def _handler(self, request: HttpRequest) -> Handler:
-        if not _is_probe(request) and (error := check_host(request)) is not None:
-            return lambda _: error
+        path = probes.health_path(request)
+        if not (path or _accepts_any_host(request)) and (error := check_host(request)) is not None:
+            if not probes.is_root_check(request):
+                return lambda _: error
+            path = probes.LIVE
         if _is_preflight(request):
             return _preflight_response
-        return self._view(request) or self.get_response
+        return self._view(request, path or request.path_info) or self.get_response
 
-    def _view(self, request: HttpRequest) -> Handler | None:
+    def _view(self, request: HttpRequest, path: str) -> Handler | None:
         """Return the view of an API path or of an unknown path; `None` for paths of the site."""
         try:
-            match = resolve(request.path_info, getattr(request, "urlconf", None))
+            match = resolve(path, getattr(request, "urlconf", None))
         except Resolver404:
             return None
         # A POST to a mistyped path must return 404, not a CSRF error.
@@ -98,10 +99,9 @@ def _normalize_forwarded_proto(request: HttpRequest) -> None:
         request.META["HTTP_X_FORWARDED_PROTO"] = proto.lower()
 
 
-def _is_probe(request: HttpRequest) -> bool:
-    """Return whether any Host is allowed. A token also protects /metrics from DNS rebinding."""
-    path = request.path_info
-    return path in PROBE_PATHS or (path == "/metrics" and bool(settings.METRICS_TOKEN))
+def _accepts_any_host(request: HttpRequest) -> bool:
+    """Return whether any Host is allowed: a token protects /metrics from DNS rebinding."""
+    return request.path_info == "/metrics" and bool(settings.METRICS_TOKEN)
 
 
 def _span(request: HttpRequest) -> AbstractContextManager[Span]:

@@ -113,11 +113,13 @@ class HTTPProtocol(WriteTimeoutMixin, HttpToolsProtocol):
         """Start or queue the request.
 
         Raises:
-            InvalidRequest: too many requests are queued. It stops the parser; the queued requests
-                are answered, and the connection is closed.
+            InvalidRequest: the Host header is missing or repeated, or too many requests are queued.
+                It stops the parser; the queued requests are answered, and the connection is closed.
         """
         if self.is_ignored_upgrade():
             return  # the parser parses the head again
+        if not _has_valid_host(self.parser.get_http_version(), self.headers):
+            raise InvalidRequest("The Host header is missing or repeated.")
         if len(self.pipeline) >= MAX_PIPELINED_REQUESTS:
             raise InvalidRequest("Too many pipelined requests.")
         self._is_head_complete = True
@@ -195,6 +197,12 @@ class HTTPProtocol(WriteTimeoutMixin, HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _has_valid_host(version: str, headers: list[tuple[bytes, bytes]]) -> bool:
+    """Whether there is one Host header, which HTTP/1.0 does not require (RFC 9112, 3.2)."""
+    hosts = sum(name == b"host" for name, _ in headers)
+    return hosts == 1 or (hosts == 0 and version == "1.0")
 
 
 def _is_valid_handshake(scope: HTTPScope, headers: list[tuple[bytes, bytes]]) -> bool:

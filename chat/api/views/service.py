@@ -1,5 +1,7 @@
 """Models and health checks, which need no token."""
 
+from typing import Any
+
 import orjson
 from django.http import HttpResponse
 from rest_framework.request import Request
@@ -9,6 +11,8 @@ from chat.api.schema import WITHOUT_STORE_ERRORS, openapi
 from chat.api.views.base import View
 from chat.conversation import llms
 from chat.operations import health
+
+OK = b'{"status":"ok"}'
 
 
 class Models(View):
@@ -21,22 +25,30 @@ class Models(View):
         return responses.json(orjson.dumps({"data": llms.describe_all()}))
 
 
-class Live(View):
+class Probe(View):
+    """A health check. It accepts the queries and methods of load balancers."""
+
+    http_method_names = ["get", "head", "options"]
     needs_token = False
 
+    def options(self, *_args: Any, **_kwargs: Any) -> Any:
+        """Respond like GET: HAProxy checks with OPTIONS."""
+        return self.get(self.request)
+
+    def get(self, _: Request) -> HttpResponse:
+        raise NotImplementedError
+
+
+class Live(Probe):
     @openapi({200: schema_serializers.Health}, needs_token=False, common=WITHOUT_STORE_ERRORS)
     def get(self, _: Request) -> HttpResponse:
         """Check that the web process responds."""
-        query_params.no_query(self.django_request.GET)
-        return responses.json(b'{"status":"ok"}')
+        return responses.json(OK)
 
 
-class Ready(View):
-    needs_token = False
-
+class Ready(Probe):
     @openapi({200: schema_serializers.Health}, needs_token=False)
     def get(self, _: Request) -> HttpResponse:
         """Check that Redis is available; 503 if it is not."""
-        query_params.no_query(self.django_request.GET)
         health.ping()
-        return responses.json(b'{"status":"ok"}')
+        return responses.json(OK)

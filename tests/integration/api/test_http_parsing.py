@@ -34,6 +34,13 @@ MALFORMED = {
 }
 
 
+HOSTS = {
+    "without Host": b"GET /live HTTP/1.1\r\nConnection: close\r\n\r\n",
+    "two hosts": HEAD + b"Host: 127.0.0.1\r\n\r\n",
+    "two hosts of an old HTTP": b"GET /live HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n",
+}
+
+
 UPGRADE = b"Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
 KEY, VERSION = (
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
@@ -55,6 +62,9 @@ MALFORMED |= {
         ("of two protocols", b"GET", KEY + VERSION + b"Upgrade: websocket\r\n"),
     )
 }
+HOSTS["handshake with two hosts"] = (
+    b"GET /sessions/x/ws HTTP/1.1\r\nHost: x\r\n" + UPGRADE + KEY + VERSION + b"\r\n"
+)
 
 
 def parse_response(response: bytes) -> requests.Response:
@@ -186,6 +196,15 @@ def test_trailer_is_not_treated_as_headers(api_with: Callable[..., APIClient]) -
 def test_malformed_http_returns_json_error(api: APIClient, name: str) -> None:
     with RawConnection(api.url) as connection:
         connection.send(MALFORMED[name])
+        assert read_error(connection) == (400, "invalid_request")
+        assert connection.is_closed_within(20)
+
+
+@pytest.mark.security("S09")
+@pytest.mark.parametrize("name", HOSTS)
+def test_missing_or_repeated_host_is_rejected(api: APIClient, name: str) -> None:
+    with RawConnection(api.url) as connection:
+        connection.send(HOSTS[name])
         assert read_error(connection) == (400, "invalid_request")
         assert connection.is_closed_within(20)
 
