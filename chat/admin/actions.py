@@ -15,7 +15,7 @@ from chat.admin.querysets import MAX_OBJECTS
 from chat.admin.session_actions import SESSION_ACTIONS, SessionAction
 from chat.conversation import staff
 from chat.domain.errors import ParleyError, SessionExpired, SessionNotFound, StoreUnavailable
-from chat.transcripts import export
+from chat.transcripts import export, jsonl
 
 # Sessions whose results are reported by name; the results of more are counted.
 MAX_NAMED = 5
@@ -156,6 +156,6 @@ class SessionActions(ModelAdmin):
 def _export_line(session_id: str) -> bytes:
     """Return a session as a line of JSON, or `b""` if it has ended."""
     try:
-        return b"".join(staff.stream_json(session_id))
+        return jsonl.escape_line_ends(b"".join(staff.stream_json(session_id)))
     except (SessionNotFound, SessionExpired):
         return b""

@@ -20,6 +20,8 @@ from chat.settings import chat_settings
 MAX_TURNS = 10_000
 # A reply that has one of these is not only text.
 CALLS = ("tool_calls", "function_call")
+# JSON allows these in strings, but `str.splitlines` and JavaScript before 2019 end a line there.
+LINE_ENDS = {"\u2028": rb"\u2028", "\u2029": rb"\u2029", "\x85": rb"\u0085"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,14 @@ class Conversation:
 
 def dump(conversation: Conversation) -> bytes:
     """Return the conversation as a line. Replies that are context only have weight 0."""
-    return orjson.dumps({"messages": [*_messages(conversation)]}) + b"\n"
+    return escape_line_ends(orjson.dumps({"messages": [*_messages(conversation)]})) + b"\n"
+
+
+def escape_line_ends(line: bytes) -> bytes:
+    """Return the JSON without characters at which some programs split lines."""
+    for character, escaped in LINE_ENDS.items():
+        line = line.replace(character.encode(), escaped)
+    return line
 
 
 def _messages(conversation: Conversation) -> Iterator[dict[str, Any]]:

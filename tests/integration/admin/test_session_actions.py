@@ -220,15 +220,15 @@ def test_export_contains_complete_sessions(admin: Client) -> None:
     session_id = open_session("a name", system_prompt="be brief")
     for n in range(3):
         post_message(session_id, f"question {n}")
-        fake_worker.complete_turn(session_id, f"answer {n}")
+        fake_worker.complete_turn(session_id, f"answer \u2028{n}")
     empty = open_session()
     form = {"action": "export", "_selected_action": [session_id, empty]}
     response = admin.post(LIST, form)
     assert response["Content-Type"] == "application/x-ndjson"
-    lines = {each["id"]: each for each in map(json.loads, response.content.splitlines())}
+    lines = {each["id"]: each for each in map(json.loads, response.text.splitlines())}
     assert lines[session_id]["system_prompt"] == "be brief"
     contents = [message["content"] for message in lines[session_id]["messages"]]
-    assert contents[:3] == ["question 0", "answer 0", "question 1"]
+    assert contents[:3] == ["question 0", "answer \u20280", "question 1"]
     assert len(contents) == 6
     assert lines[empty]["messages"] == []
     assert {message for _, message in log_entries()} == {"Exported."}

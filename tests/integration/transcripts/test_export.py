@@ -113,6 +113,25 @@ def test_model_filters_replies(tmp_path: Path) -> None:
         export_messages(tmp_path, "--model", "other")
 
 
+@pytest.mark.case("C36")
+def test_every_line_splitter_finds_one_line_per_session(tmp_path: Path) -> None:
+    text = "one\u2028two\u2029three\x85four\x0b\x0c\x1c\x1d\x1e\\u2028"
+    target = tmp_path / "exported.jsonl"
+    for _ in range(2):
+        add_turn(open_session(system_prompt=text), text, text)
+    call_command("export", "--output", str(target))
+    lines = target.read_text().splitlines()
+    assert [contents(json.loads(line)["messages"]) for line in lines] == [[text] * 3] * 2
+    call_command("import", str(target))
+    raw = target.read_text().replace(r"e\u0085f", "e\x85f").replace(r"e\u2028t", "e\u2028t")
+    assert len(raw.splitlines()) > len(lines)
+    target.write_text(raw)
+    call_command("import", str(target))
+    target.unlink()
+    conversations = export_messages(tmp_path)
+    assert [contents(each) for each in conversations] == [[text] * 3] * 6
+
+
 def test_redacted_turns_are_not_exported(tmp_path: Path) -> None:
     session_id = open_session()
     for number in range(3):
