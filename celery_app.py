@@ -20,8 +20,10 @@ warnings.filterwarnings("ignore", category=SecurityWarning)
 # Tasks use no SQL, so Celery's Django fixup, which closes database connections, is not needed.
 app = Celery("parley", fixups=[])
 app.config_from_object("project.celery_settings")
-# By path: only workers import it.
-app.steps["worker"].add("chat.worker.bootstep:BackgroundThreads")
+# By path: only workers import them.
+app.steps["worker"].update(
+    {"chat.worker.bootstep:BackgroundThreads", "project.hangup_step:IgnoreHangup"}
+)
 app.autodiscover_tasks(["chat.worker"])
 # Web processes publish from the threads of the WSGI pool; this app is the current one there, too.
 app.set_default()

@@ -6,11 +6,12 @@ import sys
 import uvicorn
 
 from chat.settings import chat_settings
-from project import bootstrap
+from project import bootstrap, hangup
 
 # Before uvicorn imports the protocols, which need Django, and at import: `--workers` starts
 # processes that import this module, but do not run it.
 bootstrap.setup()
+hangup.ignore()
 
 DEFAULTS = {
     "http": "project.server.http_protocol:HTTPProtocol",

@@ -52,8 +52,11 @@ def check_access(request: HttpRequest) -> None:
 
 def _is_local(meta: Mapping[str, str]) -> bool:
     """Return whether the request comes from this machine, and not through a proxy."""
+    if any(name in meta for name in PROXY_HEADERS):
+        return False
+    # Clients of a Unix socket have no address.
+    peer = meta.get("REMOTE_ADDR", "")
     try:
-        peer = ipaddress.ip_address(meta.get("REMOTE_ADDR", ""))
+        return not peer or ipaddress.ip_address(peer).is_loopback
     except ValueError:
         return False
-    return peer.is_loopback and not any(name in meta for name in PROXY_HEADERS)

@@ -113,13 +113,16 @@ def test_foreign_host_without_a_token_is_rejected(api: APIClient) -> None:
     assert status_and_code(api.get("/metrics", headers=rebound)) == (400, "invalid_host")
 
 
+@pytest.mark.case("C36")
 @pytest.mark.parametrize(
     ("meta", "passes"),
     [
         ({"REMOTE_ADDR": "127.0.0.1"}, True),
         ({"REMOTE_ADDR": "::1"}, True),
         ({"REMOTE_ADDR": "192.0.2.1"}, False),
-        ({"REMOTE_ADDR": ""}, False),  # a Unix socket, so behind a proxy
+        ({"REMOTE_ADDR": ""}, True),  # a Unix socket
+        ({"REMOTE_ADDR": "", "HTTP_X_FORWARDED_FOR": "127.0.0.1"}, False),
+        ({"REMOTE_ADDR": "unknown"}, False),
         ({"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_FOR": "127.0.0.1"}, False),
         ({"REMOTE_ADDR": "127.0.0.1", "HTTP_FORWARDED": "for=127.0.0.1"}, False),
     ],

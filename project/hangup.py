@@ -1,0 +1,36 @@
+"""What SIGHUP does to web processes and workers."""
+
+import logging
+import os
+import signal
+from types import FrameType
+
+logger = logging.getLogger(__name__)
+
+# At import, because Celery replaces the handler.
+IS_UNDER_NOHUP = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+def ignore() -> None:
+    """Ignore SIGHUP, because settings are read at start only.
+
+    If the terminal closes, the process stops gracefully, unless it runs under `nohup`.
+    """
+    had_terminal = _has_terminal() and not IS_UNDER_NOHUP
+
+    def handle(_signal: int, _frame: FrameType | None) -> None:
+        if had_terminal and not _has_terminal():
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            logger.warning("SIGHUP ignored: restart the process to apply changed settings")
+
+    signal.signal(signal.SIGHUP, handle)
+
+
+def _has_terminal() -> bool:
+    """Return whether the process has a controlling terminal that is open."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
