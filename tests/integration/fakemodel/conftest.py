@@ -1,6 +1,6 @@
-"""Fake model processes on free ports."""
+"""One fake model process for all tests that need no other options."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -9,7 +9,6 @@ from tests.integration.fakemodel.server import FakeModel
 
 @pytest.fixture(scope="session")
 def shared_model() -> Iterator[FakeModel]:
-    """One server for all tests that need no other options."""
     with FakeModel("--record", "--style", "echo") as model:
         yield model
 
@@ -19,19 +18,3 @@ def model(shared_model: FakeModel) -> FakeModel:
     """The shared server after a reset."""
     shared_model.reset()
     return shared_model
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[..., FakeModel]]:
-    """Return a function that starts a server, which is stopped after the test."""
-    started: list[FakeModel] = []
-
-    def start_one(*options: str) -> FakeModel:
-        started.append(FakeModel(*options))
-        return started[-1]
-
-    try:
-        yield start_one
-    finally:
-        for model in started:
-            model.stop()

@@ -1,7 +1,7 @@
 """Replies without faults, over HTTP."""
 
 import json
-from collections.abc import Callable
+from typing import Any
 
 import pytest
 import requests
@@ -16,72 +16,89 @@ from tests.integration.fakemodel.server import (
     reply_text,
 )
 
+TEXT = 'Say "hi"\\ \n\U0001f600 Grüße'
+HELLO = "Human: Hello [[run_on]]\nBot: "
+STOP = {"stop": ["\nHuman"]}
+
 
 @pytest.mark.parametrize("path", STREAMING_PATHS)
 @pytest.mark.parametrize("stream", [False, True])
 def test_all_formats_return_the_same_reply(model: FakeModel, path: str, stream: bool) -> None:
-    response = model.post(path, "Grüße \U0001f600", stream=stream)
+    response = model.post(path, TEXT, stream=stream)
 
-    assert reply_text(path, response.content, stream=stream) == "echo: Grüße \U0001f600"
+    assert reply_text(path, response.content, stream=stream) == f"echo: {TEXT}"
     kind = "text/event-stream" if stream else "application/json"
     assert response.headers["content-type"].startswith(kind)
 
 
-def test_a_chat_stream_has_usage_only_on_request(model: FakeModel) -> None:
-    plain = model.post(CHAT, "Hello", stream=True).content
+def test_a_chat_stream_has_role_text_finish_reason_and_usage(model: FakeModel) -> None:
+    plain = model.post(CHAT, "one two", stream=True, max_tokens=2).content
     with_usage = model.post(
-        CHAT, "Hello", stream=True, stream_options={"include_usage": True}
+        CHAT, "one two", stream=True, max_tokens=2, stream_options={"include_usage": True}
     ).content
 
+    choices = [event["choices"][0] for event in events(plain)]
+    assert choices[0]["delta"] == {"role": "assistant", "content": "", "refusal": None}
+    assert [choice["delta"].get("content") for choice in choices[1:]] == ["echo:", " one", None]
+    assert [choice["finish_reason"] for choice in choices] == [None, None, None, "length"]
     assert not any("usage" in event for event in events(plain))
-    assert [event["usage"] is None for event in events(with_usage)][-2:] == [True, False]
+    *others, last = events(with_usage)
+    assert [event["usage"] for event in others] == [None] * 4
+    assert (last["choices"], last["usage"]["completion_tokens"]) == ([], 2)
     assert with_usage.endswith(b"data: [DONE]\n\n")
 
 
-def test_max_tokens_limits_the_reply(model: FakeModel) -> None:
-    response = model.post(CHAT, "one two three", max_tokens=2).json()
+@pytest.mark.parametrize(
+    ("path", "fields", "expected"),
+    [
+        (COMPLETIONS, {},
+         ("echo: Hello [[run_on]]\nHuman: Next question\nBot: Next answer", "stop")),
+        (COMPLETIONS, STOP, ("echo: Hello [[run_on]]", "stop")),
+        (COMPLETIONS, {"max_tokens": 2}, ("echo: Hello", "length")),
+        (GENERATE, {"parameters": {"return_full_text": False, **STOP}},
+         [{"generated_text": "echo: Hello [[run_on]]\nHuman"}]),
+        (GENERATE, {"parameters": STOP},
+         [{"generated_text": f"{HELLO}echo: Hello [[run_on]]\nHuman"}]),
+        (GENERATE, {"inputs": "Human: Hello\nBot:"}, [{"generated_text": " echo: Hello"}]),
+        ("/generate", {}, {"generated_text": "echo: Hello [[run_on]]\nHuman: Next question\n"
+                                             "Bot: Next answer"}),
+    ],
+)  # fmt: skip
+def test_a_plain_prompt_is_continued(
+    model: FakeModel, path: str, fields: dict[str, Any], expected: object
+) -> None:
+    reply = model.post(path, "Hello [[run_on]]", **fields).json()
 
-    assert response["choices"][0]["message"]["content"] == "echo: one"
-    assert response["choices"][0]["finish_reason"] == "length"
-    assert response["usage"]["completion_tokens"] == 2
-
-
-def test_a_base_model_runs_on_until_a_stop_sequence(model: FakeModel) -> None:
-    on = model.post(COMPLETIONS, "Hello [[run_on]]").json()["choices"][0]["text"]
-    stopped = model.post(COMPLETIONS, "Hello [[run_on]]", stop=["\nHuman"]).json()["choices"][0]
-
-    assert on == "echo: Hello [[run_on]]\nHuman: Next question\nBot: Next answer"
-    assert (stopped["text"], stopped["finish_reason"]) == ("echo: Hello [[run_on]]", "stop")
-
-
-def test_text_generation_keeps_the_stop_sequence(model: FakeModel) -> None:
-    parameters = {"stop": ["\nHuman"], "return_full_text": False}
-
-    response = model.post(GENERATE, "Hello [[run_on]]", parameters=parameters).json()
-
-    assert response == [{"generated_text": "echo: Hello [[run_on]]\nHuman"}]
-
-
-def test_a_hosted_model_repeats_the_prompt_by_default(model: FakeModel) -> None:
-    response = model.post(GENERATE, "Hello", parameters={}).json()
-
-    assert response == [{"generated_text": "Human: Hello\nBot: echo: Hello"}]
+    if path == COMPLETIONS:
+        reply = (reply["choices"][0]["text"], reply["choices"][0]["finish_reason"])
+    assert reply == expected
 
 
-def test_tgi_paths_return_tgi_responses(model: FakeModel) -> None:
-    plain = model.post("/generate", "Hello", parameters={"details": True}).json()
-    stream = model.post("/generate_stream", "Hello")
+@pytest.mark.parametrize(
+    ("parameters", "reason", "last"),
+    [
+        ({}, "eos_token", ("</s>", True)),
+        ({"max_new_tokens": 3}, "length", (" there", False)),
+        ({"stop": [" friend"]}, "stop_sequence", (" friend", False)),
+    ],
+)
+def test_tgi_describes_the_end_of_a_reply(
+    model: FakeModel, parameters: dict[str, Any], reason: str, last: tuple[str, bool]
+) -> None:
+    text = "Hello there my friend"
+    whole = model.post("/generate", text, parameters={"details": True, **parameters}).json()
+    stream = model.post("/generate_stream", text, parameters=parameters).content
+    chunks = events(stream)
 
-    assert plain["generated_text"] == "echo: Hello"
-    assert plain["details"]["finish_reason"] == "eos_token"
-    assert stream.content.startswith(b'data:{"index":1,"token":{"id":')
-    assert events(stream.content)[-1]["generated_text"] == "echo: Hello"
-
-
-def test_a_continuation_starts_with_a_space_if_needed(model: FakeModel) -> None:
-    response = model.post(GENERATE, "", inputs="Human: Hello\nBot:").json()
-
-    assert response == [{"generated_text": " echo: Hello"}]
+    assert stream.startswith(b'data:{"index":1,"token":{"id":')
+    assert [event["index"] for event in chunks] == list(range(1, len(chunks) + 1))
+    *others, end = chunks
+    assert all(event["generated_text"] is None for event in others)
+    assert (end["token"]["text"], end["token"]["special"]) == last
+    shown = "".join(event["token"]["text"] for event in chunks if not event["token"]["special"])
+    assert shown == end["generated_text"] == whole["generated_text"]
+    assert whole["details"]["finish_reason"] == end["details"]["finish_reason"] == reason
+    assert whole["details"]["generated_tokens"] == end["details"]["generated_tokens"]
 
 
 @pytest.mark.parametrize("path", STREAMING_PATHS)
@@ -96,50 +113,33 @@ def test_history_returns_all_messages_received(model: FakeModel, path: str) -> N
 
     response = model.post(path, "", messages=shown, prompt=flat, inputs=flat)
 
-    reply = reply_text(path, response.content, stream=False)
-    assert reply.startswith("echo: And now? [[history]]\n")
-    assert json.loads(reply.rsplit("\n", 1)[1]) == shown
-
-
-def test_the_demo_style_is_the_default(start: Callable[..., FakeModel]) -> None:
-    assert start().ask("Help").startswith("I am the **fake model**")
-
-
-def test_a_reply_has_the_requested_length(start: Callable[..., FakeModel]) -> None:
-    response = start("--tokens", "30").post(CHAT, "Hello").json()
-
-    assert response["usage"]["completion_tokens"] == 30
-
-
-def test_the_model_is_listed(model: FakeModel) -> None:
-    listed = model.get("/v1/models")
-
-    assert [entry["id"] for entry in listed["data"]] == ["fake-model"]
-    assert model.get("/live")["status"] == "ok"
+    first, _, last = reply_text(path, response.content, stream=False).rpartition("\n")
+    assert first == "echo: And now? [[history]]"
+    assert json.loads(last) == shown
 
 
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        (CHAT, b"{"),
-        (CHAT, b"[]"),
-        (CHAT, b'{"model":"m"}'),
-        (CHAT, b'{"model":"m","messages":[]}'),
-        (CHAT, b'{"model":"m","messages":[{"role":"king","content":"x"}]}'),
-        (CHAT, b'{"model":"m","messages":[{"role":"user","content":3}]}'),
-        (CHAT, b'{"messages":[{"role":"user","content":"x"}]}'),
-        (CHAT, b'{"model":"m","messages":[{"role":"user","content":"x"}],"max_tokens":0}'),
-        (CHAT, b'{"model":"m","messages":[{"role":"user","content":"x"}],"n":2}'),
-        (CHAT, b'{"model":"m","messages":[{"role":"user","content":"[[fault:x]]"}]}'),
-        (CHAT, b'{"model":"m","messages":[{"role":"user","content":"\\ud800"}]}'),
-        (COMPLETIONS, b'{"model":"m","prompt":["x"]}'),
-        (COMPLETIONS, b'{"model":"m","prompt":"x","stop":3}'),
-        (GENERATE, b'{"inputs":"x","parameters":[]}'),
-        (GENERATE, b'{"inputs":"x","stream":"yes"}'),
+        (CHAT, "{"),
+        (CHAT, "[]"),
+        (CHAT, '{"model":"m"}'),
+        (CHAT, '{"model":"m","messages":[]}'),
+        (CHAT, '{"model":"m","messages":[{"role":"king","content":"x"}]}'),
+        (CHAT, '{"model":"m","messages":[{"role":"user","content":3}]}'),
+        (CHAT, '{"messages":[{"role":"user","content":"x"}]}'),
+        (CHAT, '{"model":"m","messages":[{"role":"user","content":"x"}],"max_tokens":0}'),
+        (CHAT, '{"model":"m","messages":[{"role":"user","content":"x"}],"n":2}'),
+        (CHAT, '{"model":"m","messages":[{"role":"user","content":"[[fault:x]]"}]}'),
+        (CHAT, '{"model":"m","messages":[{"role":"user","content":"\\ud800"}]}'),
+        (COMPLETIONS, '{"model":"m","prompt":["x"]}'),
+        (COMPLETIONS, '{"model":"m","prompt":"x","stop":3}'),
+        (GENERATE, '{"inputs":"x","parameters":[]}'),
+        (GENERATE, '{"inputs":"x","stream":"yes"}'),
     ],
 )
 def test_an_invalid_body_is_a_400_in_the_shape_of_its_format(
-    model: FakeModel, path: str, body: bytes
+    model: FakeModel, path: str, body: str
 ) -> None:
     response = requests.post(model.url + path, data=body, timeout=5)
 
@@ -148,17 +148,25 @@ def test_an_invalid_body_is_a_400_in_the_shape_of_its_format(
     assert error if path == GENERATE else error["type"] == "invalid_request_error"
 
 
-def test_a_body_that_is_too_large_is_a_413(model: FakeModel) -> None:
-    response = requests.post(model.url + CHAT, data=b"x" * (17 * 1024 * 1024), timeout=10)
-
-    assert response.status_code == 413
-
-
 @pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [("GET", "/nothing", 404), ("POST", "/live", 405), ("GET", CHAT, 405), ("GET", "/", 405)],
+    ("method", "path", "size", "status"),
+    [
+        ("POST", CHAT, 17 * 1024 * 1024, 413),
+        ("GET", "/nothing", 0, 404),
+        ("POST", "/models/", 0, 404),
+        ("POST", f"{CHAT}/", 0, 404),
+        ("POST", "/live", 0, 405),
+        ("GET", CHAT, 0, 405),
+        ("GET", "/", 0, 405),
+        ("GET", "/live", 0, 200),
+        ("GET", "/v1/models", 0, 200),
+    ],
 )
-def test_wrong_paths_and_methods_are_rejected(
-    model: FakeModel, method: str, path: str, status: int
+def test_paths_methods_and_sizes_are_checked(
+    model: FakeModel, method: str, path: str, size: int, status: int
 ) -> None:
-    assert requests.request(method, model.url + path, timeout=5).status_code == status
+    response = requests.request(method, model.url + path, data=b"x" * size, timeout=10)
+
+    assert response.status_code == status
+    if path == "/v1/models":
+        assert [entry["id"] for entry in response.json()["data"]] == ["fake-model"]

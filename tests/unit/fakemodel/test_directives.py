@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from fakemodel.behaviour import Behaviour, Fault, merge
@@ -10,60 +12,37 @@ from fakemodel.directives import (
 )
 
 
-def test_a_number_is_the_fault_with_that_status() -> None:
-    parsed = parse_message("Hello [[fault:429 retry_after=2 times=3]] there")
-
-    assert parsed == Behaviour(fault=Fault.STATUS, status=429, retry_after=2.0, times=3)
-
-
-def test_loading_is_a_503_with_20_seconds_by_default() -> None:
-    assert parse_message("[[fault:loading]]") == Behaviour(
-        fault=Fault.STATUS, status=503, estimated_time=20.0
-    )
-    assert parse_words(["estimated_time=3", "fault:loading"]).estimated_time == 3.0
-
-
-def test_all_directives_of_a_message_are_combined() -> None:
-    parsed = parse_message("[[fault:cut after=3]] and [[latency=0.5 rate=20]] and [[history]]")
-
-    assert parsed == Behaviour(fault=Fault.CUT, after=3, latency=0.5, rate=20.0, history=True)
-
-
-@pytest.mark.parametrize("text", ["", "a [[link]] b", "[[x=1]]", "[[historybook]]", "[[fault]]"])
-def test_other_double_brackets_are_text(text: str) -> None:
-    assert parse_message(text) is None
-    assert remove_directives(text) == text
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("Hi [[fault:429 retry_after=2 times=3]]",
+         {"fault": Fault.STATUS, "status": 429, "retry_after": 2.0, "times": 3}),
+        ("Hi [[fault:loading]]", {"fault": Fault.STATUS, "status": 503, "estimated_time": 20.0}),
+        ("Hi [[fault:cut after=3]] [[latency=0.5 rate=20]] [[history]]",
+         {"fault": Fault.CUT, "after": 3, "latency": 0.5, "rate": 20.0, "history": True}),
+    ],
+)  # fmt: skip
+def test_a_message_sets_the_behaviour(message: str, expected: dict[str, Any]) -> None:
+    assert parse_message(message) == Behaviour(**expected)
+    assert remove_directives(message) == "Hi"
+    for text in ("", "a [[link]] b", "[[x=1]]", "[[historybook]]", "[[fault]]"):
+        assert (parse_message(text), remove_directives(text)) == (None, text)
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "[[fault:no_such_thing]]",
-        "[[fault:cut after=-1]]",
-        "[[fault:cut after=x]]",
-        "[[fault:200]]",
-        "[[latency=nan]]",
-        "[[latency=1 colour=red]]",
-        "[[fault:cut reply=x]]",
-        "[[fault:429 code=<script>]]",
-    ],
-)
-def test_an_invalid_directive_raises(text: str) -> None:
+    "inside",
+    ["fault:no_such_thing", "fault:cut after=-1", "fault:cut after=x", "fault:200", "latency=nan",
+     "latency=1 colour=red", "fault:cut reply=x", "fault:429 code=<script>"],
+)  # fmt: skip
+def test_an_invalid_directive_raises(inside: str) -> None:
     with pytest.raises(InvalidDirective):
-        parse_message(text)
+        parse_message(f"[[{inside}]]")
 
 
-def test_directives_can_be_removed() -> None:
-    assert remove_directives("Hello [[fault:429 times=1]] [[history]]") == "Hello"
+def test_json_and_words_are_equivalent_and_override() -> None:
+    words = parse_words(["fault:cut", "after=3", "history"])
 
-
-def test_json_and_words_parse_the_same() -> None:
-    assert parse_fields({"fault": "cut", "after": 3, "history": True}) == parse_words(
-        ["fault:cut", "after=3", "history"]
+    assert words == parse_fields({"fault": "cut", "after": 3, "history": True})
+    assert merge(Behaviour(latency=1.0, after=5), words) == Behaviour(
+        latency=1.0, fault=Fault.CUT, after=3, history=True
     )
-
-
-def test_merging_keeps_what_the_override_does_not_set() -> None:
-    merged = merge(Behaviour(latency=1.0, rate=5.0), Behaviour(rate=0.0, fault=Fault.HANG))
-
-    assert merged == Behaviour(latency=1.0, rate=0.0, fault=Fault.HANG)

@@ -1,36 +1,25 @@
+import pytest
+
 from fakemodel.calls import Message
 from fakemodel.plain_prompt import parse_prompt
 
-
-def test_lines_with_a_speaker_start_messages() -> None:
-    prompt = "Be kind.\nHuman: Hello\nBot: Hi!\nHow are you?\nHuman: Fine: thanks\nBot:"
-
-    assert parse_prompt(prompt) == (
-        Message("system", "Be kind."),
-        Message("user", "Hello"),
-        Message("assistant", "Hi!\nHow are you?"),
-        Message("user", "Fine: thanks"),
-    )
+IN_A_LINE = "I wrote Bot: into this\n  Human: and this\nHuman : and this\nSystem: and this"
 
 
-def test_the_tutorials_single_line_is_parsed() -> None:
-    assert parse_prompt("Human: Hello Bot: Hi Human: Bye Bot:") == (
-        Message("user", "Hello"),
-        Message("assistant", "Hi"),
-        Message("user", "Bye"),
-    )
-
-
-def test_a_speaker_within_a_line_is_text() -> None:
-    text = "I wrote Bot: into this\n  Human: and this\nHuman : and this\nSystem: and this"
-
-    assert parse_prompt(f"Human: {text}\nBot:") == (Message("user", text),)
-
-
-def test_a_prompt_without_speakers_is_one_user_message() -> None:
-    assert parse_prompt(" Once upon a time ") == (Message("user", "Once upon a time"),)
-    assert parse_prompt("") == (Message("user", ""),)
-
-
-def test_an_empty_bot_line_is_no_message() -> None:
-    assert parse_prompt("Bot:") == ()
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("Be kind.\nHuman: Hello\nBot: Hi!\nHow are you?\nHuman: Fine: thanks\nBot:",
+         [("system", "Be kind."), ("user", "Hello"), ("assistant", "Hi!\nHow are you?"),
+          ("user", "Fine: thanks")]),
+        # The tutorial sends a single line.
+        ("Human: Hello Bot: Hi Human: Bye Bot:",
+         [("user", "Hello"), ("assistant", "Hi"), ("user", "Bye")]),
+        (f"Human: {IN_A_LINE}\nBot:", [("user", IN_A_LINE)]),
+        (" Once upon a time ", [("user", "Once upon a time")]),
+        ("", [("user", "")]),
+        ("Bot:", []),
+    ],
+)  # fmt: skip
+def test_a_prompt_is_parsed_into_messages(prompt: str, expected: list[tuple[str, str]]) -> None:
+    assert parse_prompt(prompt) == tuple(Message(*each) for each in expected)

@@ -1,23 +1,22 @@
+"""What a server sends, byte by byte. The conformance suite tests paths, errors and replies."""
+
 import json
 from typing import Any
 
 import pytest
 
 from fakemodel.calls import Call, Message
-from fakemodel.formats.base import Rendering
+from fakemodel.errors import APIError
+from fakemodel.formats.base import RequestHead
 from fakemodel.imitations.format import format_of
-from fakemodel.imitations.registry import IMITATIONS, format_finder
+from fakemodel.imitations.registry import IMITATIONS
 from fakemodel.replies.reply import TOKEN, Reply
 
 TEXT = 'Say "hi"\\ \n\U0001f600 done'
 TOKENS = tuple(TOKEN.findall(TEXT))
+REASONING = ("Let", " me", " think.")
 
 each_imitation = pytest.mark.parametrize("name", IMITATIONS)
-
-
-def body(rendering: Rendering, reply: Reply) -> bytes:
-    tokens = [rendering.encode_token(index, token) for index, token in enumerate(reply.tokens)]
-    return b"".join((rendering.head, *tokens, rendering.tail, rendering.terminator))
 
 
 def rendered(name: str, *, stream: bool, include_usage: bool = True, **reply: Any) -> bytes:
@@ -29,18 +28,23 @@ def rendered(name: str, *, stream: bool, include_usage: bool = True, **reply: An
         include_usage=include_usage,
     )
     answer = Reply(**{"tokens": TOKENS, "prompt_tokens": 7, **reply})
-    wire_format = format_of(IMITATIONS[name])
-    return body(wire_format.render(call, answer, "1", unknown_fields=False), answer)
+    rendering = format_of(IMITATIONS[name]).render(call, answer, "1", unknown_fields=False)
+    tokens = [rendering.encode_token(index, token) for index, token in enumerate(answer.tokens)]
+    return b"".join((rendering.head, *tokens, rendering.tail, rendering.terminator))
 
 
-def chunks(stream: bytes) -> list[dict[str, Any]]:
-    data = [event[5:].strip() for event in stream.split(b"\n\n") if event.startswith(b"data:")]
+def document(name: str, **reply: Any) -> dict[str, Any]:
+    return dict(json.loads(rendered(name, stream=False, **reply)))
+
+
+def chunks(name: str, **reply: Any) -> list[dict[str, Any]]:
+    events = rendered(name, stream=True, **reply).split(b"\n\n")
+    data = [event[5:].strip() for event in events if event.startswith(b"data:")]
     return [json.loads(event) for event in data if event != b"[DONE]"]
 
 
 def choices(name: str, **reply: Any) -> list[dict[str, Any]]:
-    found = [chunk["choices"] for chunk in chunks(rendered(name, stream=True, **reply))]
-    return [choice[0] for choice in found if choice]
+    return [chunk["choices"][0] for chunk in chunks(name, **reply) if chunk["choices"]]
 
 
 def text_of(found: list[dict[str, Any]]) -> str:
@@ -50,152 +54,101 @@ def text_of(found: list[dict[str, Any]]) -> str:
 
 @each_imitation
 def test_a_document_has_text_finish_reason_and_usage(name: str) -> None:
-    document = json.loads(rendered(name, stream=False))
+    found = document(name)
 
-    assert document["object"] == "chat.completion"
-    assert document["model"] == 'm"1'
-    assert document["choices"][0]["message"]["content"] == TEXT
-    assert document["choices"][0]["finish_reason"] == "stop"
-    assert document["usage"]["completion_tokens"] == len(TOKENS)
-
-
-@each_imitation
-@pytest.mark.parametrize("tokens", [TOKENS, TOKENS[:1], ()])
-def test_a_stream_has_the_text_and_one_finish_reason(name: str, tokens: tuple[str, ...]) -> None:
-    found = choices(name, tokens=tokens, finish_reason="length")
-
-    assert text_of(found) == "".join(tokens)
-    assert [choice["finish_reason"] for choice in found if choice.get("finish_reason")] == [
-        "length"
-    ]
+    assert (found["object"], found["model"]) == ("chat.completion", 'm"1')
+    assert found["choices"][0]["message"]["content"] == TEXT
+    assert found["choices"][0]["finish_reason"] == "stop"
+    assert found["usage"]["completion_tokens"] == len(TOKENS)
+    assert "usage" not in document(name, has_usage=False)
 
 
 @each_imitation
-def test_a_stream_has_the_usage_once(name: str) -> None:
-    usage = [chunk["usage"] for chunk in chunks(rendered(name, stream=True)) if chunk.get("usage")]
+def test_a_stream_has_text_and_one_finish_reason_and_usage(name: str) -> None:
+    for tokens in (TOKENS, TOKENS[:1], ()):
+        found = choices(name, tokens=tokens, finish_reason="length")
+        usage = [chunk["usage"] for chunk in chunks(name, tokens=tokens) if chunk.get("usage")]
+        counts = [(each["prompt_tokens"], each["completion_tokens"]) for each in usage]
 
-    assert [(each["prompt_tokens"], each["completion_tokens"]) for each in usage] == [(7, 4)]
-
-
-@each_imitation
-def test_a_reply_without_usage_has_none(name: str) -> None:
-    assert not any(
-        chunk.get("usage") or ("x_groq" in chunk and "usage" in chunk["x_groq"])
-        for chunk in chunks(rendered(name, stream=True, has_usage=False))
-    )
-    assert "usage" not in json.loads(rendered(name, stream=False, has_usage=False))
+        assert text_of(found) == "".join(tokens)
+        assert [reason for each in found if (reason := each.get("finish_reason"))] == ["length"]
+        assert counts == [(7, len(tokens))]
+    assert b'"completion_tokens"' not in rendered(name, stream=True, has_usage=False)
 
 
-@pytest.mark.parametrize("name", ["mistral", "transformers"])
-def test_some_send_usage_without_being_asked(name: str) -> None:
-    last = chunks(rendered(name, stream=True, include_usage=False))[-1]
-
-    assert last["choices"][0]["finish_reason"] == "stop"
-    assert last["usage"]["total_tokens"] == 11
-
-
-@pytest.mark.parametrize("name", ["vllm", "gemini"])
-def test_some_send_the_finish_reason_with_the_last_text(name: str) -> None:
-    last = choices(name)[-1]
-
-    assert (last["delta"]["content"], last["finish_reason"]) == (TOKENS[-1], "stop")
-
-
-@pytest.mark.parametrize("name", ["tgi", "transformers"])
-def test_some_include_the_stop_sequence(name: str) -> None:
-    assert text_of(choices(name, stop_sequence="\nEND")) == f"{TEXT}\nEND"
-    document = json.loads(rendered(name, stream=False, stop_sequence="\nEND"))
-    assert document["choices"][0]["message"]["content"] == f"{TEXT}\nEND"
-
-
-def test_azure_frames_the_reply_with_filter_results() -> None:
-    found = chunks(rendered("azure", stream=True))
-
-    assert found[0]["choices"] == []
-    assert found[0]["prompt_filter_results"]
-    assert "delta" not in found[-2]["choices"][0]
-
-
-def test_openrouter_begins_with_comments() -> None:
+def test_streams_have_the_peculiarities_of_their_servers() -> None:
+    for name in ("mistral", "transformers"):  # send usage without being asked
+        last = chunks(name, include_usage=False)[-1]
+        assert (last["choices"][0]["finish_reason"], last["usage"]["total_tokens"]) == ("stop", 11)
+    for name in ("vllm", "gemini"):  # send the finish reason with the last text
+        choice = choices(name)[-1]
+        assert (choice["delta"]["content"], choice["finish_reason"]) == (TOKENS[-1], "stop")
+    for name in ("tgi", "transformers"):  # include the stop sequence
+        assert text_of(choices(name, stop_sequence="\nEND")) == f"{TEXT}\nEND"
+        message = document(name, stop_sequence="\nEND")["choices"][0]["message"]
+        assert message["content"] == f"{TEXT}\nEND"
+    first, *_, filtered, _ = chunks("azure")
+    assert (first["choices"], "delta" in filtered["choices"][0]) == ([], False)
+    assert first["prompt_filter_results"]
     assert rendered("openrouter", stream=True).startswith(b": OPENROUTER PROCESSING\n\n")
+    without_done = {name for name in IMITATIONS if b"[DONE]" not in rendered(name, stream=True)}
+    assert without_done == {"transformers"}
 
 
-def test_transformers_ends_without_done() -> None:
-    streams = {name: rendered(name, stream=True) for name in IMITATIONS}
-
-    assert {name for name, stream in streams.items() if b"[DONE]" not in stream} == {"transformers"}
-
-
-REASONING = ("Let", " me", " think.")
-FIELDS = {
-    "vllm": "reasoning",
-    "groq": "reasoning",
-    "openrouter": "reasoning",
-    "ollama": "reasoning",
-    "vllm-earlier": "reasoning_content",
-    "sglang": "reasoning_content",
-    "llamacpp": "reasoning_content",
-    "lmstudio": "reasoning_content",
-    "transformers": "reasoning_content",
-    "litellm": "reasoning_content",
-}
-
-
-@pytest.mark.parametrize("name", FIELDS)
-def test_reasoning_has_a_field_of_its_own(name: str) -> None:
-    found = choices(name, reasoning=REASONING)
-    message = json.loads(rendered(name, stream=False, reasoning=REASONING))["choices"][0]["message"]
-
-    assert "".join(choice["delta"].get(FIELDS[name]) or "" for choice in found) == "Let me think."
-    assert text_of(found) == TEXT
-    assert (message[FIELDS[name]], message["content"]) == ("Let me think.", TEXT)
-
-
-@pytest.mark.parametrize("name", ["openai", "azure", "anthropic", "tgi"])
-def test_some_do_not_send_reasoning(name: str) -> None:
-    stream = rendered(name, stream=True, reasoning=REASONING)
-
-    assert b"think." not in stream
-    assert chunks(stream)[-1]["usage"]["completion_tokens"] == 7
-
-
-def test_mistral_sends_reasoning_in_parts() -> None:
-    found = choices("mistral", reasoning=REASONING)
-    document = json.loads(rendered("mistral", stream=False, reasoning=REASONING))
-    thinking, text = document["choices"][0]["message"]["content"]
-
-    assert found[1]["delta"]["content"][0]["thinking"][0]["text"] == "Let"
-    assert thinking == {
-        "type": "thinking",
-        "thinking": [{"type": "text", "text": "Let me think."}],
-    }
-    assert text == {"type": "text", "text": TEXT}
-
-
-def test_gemini_marks_reasoning_in_the_text() -> None:
-    found = choices("gemini", reasoning=REASONING)
-
+def test_reasoning_is_sent_as_each_server_sends_it() -> None:
+    for name in ("vllm", "vllm-earlier", "groq", "llamacpp"):  # in a field
+        field = "reasoning" if name in {"vllm", "groq"} else "reasoning_content"
+        found = choices(name, reasoning=REASONING)
+        message = document(name, reasoning=REASONING)["choices"][0]["message"]
+        assert "".join(each["delta"].get(field) or "" for each in found) == "Let me think."
+        assert text_of(found) == TEXT
+        assert (message[field], message["content"]) == ("Let me think.", TEXT)
+    for name in ("openai", "azure", "anthropic", "tgi"):  # not at all, but counted
+        assert b"think." not in rendered(name, stream=True, reasoning=REASONING)
+        assert chunks(name, reasoning=REASONING)[-1]["usage"]["completion_tokens"] == 7
+    parts = [{"type": "text", "text": "Let me think."}]  # in a list
+    assert document("mistral", reasoning=REASONING)["choices"][0]["message"]["content"] == [
+        {"type": "thinking", "thinking": parts}, {"type": "text", "text": TEXT},
+    ]  # fmt: skip
+    delta = choices("mistral", reasoning=REASONING)[1]["delta"]
+    assert delta["content"][0]["thinking"][0]["text"] == "Let"
+    found = choices("gemini", reasoning=REASONING)  # in the text
     assert text_of(found) == f"<thought>Let me think.</thought>{TEXT}"
-    marks = ["extra_content" in choice["delta"] for choice in found]
+    marks = ["extra_content" in each["delta"] for each in found]
     assert marks == [True] * 3 + [False] * 5
 
 
+@pytest.mark.parametrize("name", ["openai", "azure", "mistral", "gemini"])
+def test_some_require_a_key(name: str) -> None:
+    check = format_of(IMITATIONS[name]).check_head
+    query = {"api-version": "1"}
+
+    with pytest.raises(APIError) as caught:
+        check(RequestHead(path="/", headers={}, query=query))
+    assert caught.value.status == 401
+    keys = {"authorization": "Bearer any", "api-key": "any"}
+    check(RequestHead(path="/", headers=keys, query=query))
+
+
 @pytest.mark.parametrize(
-    ("name", "path"),
+    ("name", "fields", "status"),
     [
-        ("openai", "/v1/chat/completions"),
-        ("azure", "/openai/deployments/gpt-4o/chat/completions"),
-        ("azure", "/openai/v1/chat/completions"),
-        ("gemini", "/v1beta/openai/chat/completions"),
-        ("openrouter", "/api/v1/chat/completions"),
-        ("groq", "/openai/v1/chat/completions"),
-        ("litellm", "/chat/completions"),
-        ("tgi", "/generate_stream"),
+        ("openai", {"stop": list("12345")}, 400),
+        ("tgi", {"stop": list("12345")}, 422),
+        ("mistral", {"seed": 1}, 422),
     ],
 )
-def test_each_has_the_paths_of_its_server(name: str, path: str) -> None:
-    find = format_finder(name)
+def test_some_reject_fields_that_others_accept(
+    name: str, fields: dict[str, Any], status: int
+) -> None:
+    message = {"role": "user", "content": "Hello"}
+    body = {"model": "m", "messages": [message], "stop": list("1234")}
 
-    assert find(path)
-    assert find(f"{path}/") is None
-    assert find("/models/gpt2") is None
+    with pytest.raises(APIError) as caught:
+        format_of(IMITATIONS[name]).parse(json.dumps(body | fields).encode(), "/")
+
+    response = format_of(IMITATIONS[name]).encode_error(caught.value)
+    assert response.status == status
+    assert all(field.encode() in response.body for field in fields)
+    for accepted, extra in ((name, {}), ("vllm", fields)):
+        format_of(IMITATIONS[accepted]).parse(json.dumps(body | extra).encode(), "/")

@@ -3,6 +3,9 @@ import pytest
 from fakemodel.calls import Message
 from fakemodel.replies.demo import compose
 
+INTRODUCTION = "My name is Ada and my dog is Rex. How are you?"
+EARLIER = (INTRODUCTION, "Fine.", "My name is Bob", "Hi.", "I like\ttea", "OK.")
+
 
 def ask(*contents: str) -> str:
     """Return the reply to the last of `contents`, which alternate between user and assistant."""
@@ -10,43 +13,15 @@ def ask(*contents: str) -> str:
     return compose([Message(roles[index % 2], text) for index, text in enumerate(contents)])
 
 
-def test_a_reply_quotes_the_message_without_directives() -> None:
-    assert "\n> Why is the sea salty?\n" in ask("Why is the sea salty? [[rate=10]]")
-
-
-@pytest.mark.parametrize(
-    ("question", "answer"),
-    [
-        ("What is my name?", "Your name is **Ada**."),
-        ("what's my name", "Your name is **Ada**."),
-        ("what is my dog [[rate=10]]", "Your dog is **Rex**."),
-        ("What is my cat?", "No message mentions your cat."),
-        (
-            "What did I say before?",
-            "1. My name is Ada and my dog is Rex. How are you?\n2. I like tea",
-        ),
-    ],
-)
-def test_a_reply_recalls_earlier_messages(question: str, answer: str) -> None:
-    introduction = "My name is Ada and my dog is Rex. How are you?"
-
-    assert ask(introduction, "Fine.", "I like\ttea", "OK.", question).endswith(answer)
-
-
-@pytest.mark.parametrize("question", ["What is my name?", "What did I say before?"])
-def test_nothing_is_recalled_from_other_conversations(question: str) -> None:
-    ask("My name is Ada", "OK.", question)
-
-    assert "Ada" not in ask(question)
-
-
-def test_the_latest_fact_counts() -> None:
-    assert "**Bob**" in ask("My name is Ada", "OK.", "My name is Bob", "OK.", "What is my name?")
-
-
 @pytest.mark.parametrize(
     ("question", "text"),
     [
+        ("What is my name?", "Your name is **Bob**."),
+        ("what's my name", "Your name is **Bob**."),
+        ("what is my dog [[rate=10]]", "Your dog is **Rex**."),
+        ("What is my cat?", "No message mentions your cat."),
+        ("What did I say before?", f"1. {INTRODUCTION}\n2. My name is Bob\n3. I like tea"),
+        ("Why is the sea salty? [[rate=10]]", "\n> Why is the sea salty?\n"),
         ("Hello! What can you do?", "`What did I say before?`"),
         ("Help", "**fake model**"),
         ("Write Python code for a queue", "```python"),
@@ -55,8 +30,9 @@ def test_the_latest_fact_counts() -> None:
         ("Tell me a long story about rain", "## Section 12"),
     ],
 )
-def test_samples_are_selected_by_a_word(question: str, text: str) -> None:
-    assert text in ask(question)
+def test_a_reply_recalls_only_its_conversation_or_is_a_sample(question: str, text: str) -> None:
+    assert text in ask(*EARLIER, question)
+    assert "Bob" not in ask(question)
 
 
 @pytest.mark.parametrize(

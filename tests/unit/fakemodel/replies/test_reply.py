@@ -1,49 +1,37 @@
+from typing import Any
+
+import pytest
+
 from fakemodel.calls import Call, Message
-from fakemodel.replies.reply import TOKEN, Reply, build_reply
+from fakemodel.replies.reply import TOKEN, build_reply
+
+FOUR = "one two three four"
 
 
-def reply_to(
-    text: str, *, max_tokens: int | None = None, stop: tuple[str, ...] = (), tokens: int = 0
-) -> Reply:
-    call = Call(
-        format="chat",
-        model="fake",
-        messages=(Message("user", "x" * 40),),
-        max_tokens=max_tokens,
-        stop_sequences=stop,
-    )
-    return build_reply(text, call, tokens=tokens)
+@pytest.mark.parametrize(
+    "text",
+    ["", " a  b\n\n- c", "x" * 100, "\n" * 60 + "end  ", "\U0001f469\u200d\U0001f680 ok"],
+)
+def test_joined_tokens_are_the_text(text: str) -> None:
+    assert "".join(TOKEN.findall(text)) == text
 
 
-def test_joined_tokens_are_the_text() -> None:
-    for text in (
-        "",
-        " a  b\n\n- c",
-        "x" * 100,
-        "\n" * 60 + "end  ",
-        "\U0001f469\u200d\U0001f680 ok",
-    ):
-        assert "".join(TOKEN.findall(text)) == text
+@pytest.mark.parametrize(
+    ("text", "limits", "expected"),
+    [
+        ("One. Two.\nHuman: Three", {"stop_sequences": ("Three", "\nHuman")},
+         ("One. Two.", "stop", "\nHuman")),
+        (FOUR, {"max_tokens": 2}, ("one two", "length", "")),
+        (FOUR, {"max_tokens": 4}, (FOUR, "stop", "")),
+    ],
+)  # fmt: skip
+def test_a_reply_ends_at_its_limits(
+    text: str, limits: dict[str, Any], expected: tuple[str, str, str]
+) -> None:
+    call = Call(format="chat", model="fake", messages=(Message("user", "x" * 40),), **limits)
 
+    reply = build_reply(text, call, tokens=None)
 
-def test_a_reply_ends_at_the_first_stop_sequence() -> None:
-    reply = reply_to("One. Two.\nHuman: Three", stop=("Three", "\nHuman"))
-
-    assert (reply.text, reply.finish_reason) == ("One. Two.", "stop")
-    assert reply.stop_sequence == "\nHuman"
-
-
-def test_a_reply_ends_at_max_tokens() -> None:
-    reply = reply_to("one two three four", max_tokens=2)
-
-    assert (reply.text, reply.finish_reason) == ("one two", "length")
-    assert reply_to("one two", max_tokens=2).finish_reason == "stop"
-
-
-def test_a_reply_can_have_a_fixed_length() -> None:
-    for tokens in (1, 3, 200):
-        assert len(reply_to("one two three four", tokens=tokens).tokens) == tokens
-
-
-def test_prompt_tokens_are_estimated_at_four_characters() -> None:
-    assert reply_to("ok").prompt_tokens == 14
+    assert (reply.text, reply.finish_reason, reply.stop_sequence) == expected
+    assert reply.prompt_tokens == 14  # four per message, and one for each four characters
+    assert [len(build_reply("x", call, tokens=size).tokens) for size in (1, 2)] == [1, 2]
