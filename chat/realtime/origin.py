@@ -6,20 +6,38 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
+from chat.domain.errors import NotAllowed
 from chat.env_parsers import parse_list
 from chat.settings import MISSING_ORIGIN, chat_settings
 
+# A browser always sends the header; a program can do the same.
+NO_ORIGIN = (
+    "A WebSocket requires an Origin header. Send the server's own origin, such as"
+    f" https://chat.example.org, or add `{MISSING_ORIGIN}` to CHAT_SOCKET_ORIGINS."
+)
+FOREIGN_ORIGIN = (
+    "Pages of this origin may not connect. Add it to CORS_ORIGINS or CHAT_SOCKET_ORIGINS."
+)
 
-def is_allowed(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Return whether a handshake with these headers may open a WebSocket."""
-    origins = [value.decode("latin-1") for name, value in headers if name == b"origin"]
-    allowed = parse_list(chat_settings.SOCKET_ORIGINS)
-    match origins:
+
+def check(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Check whether a handshake with these headers may open a WebSocket.
+
+    Raises:
+        NotAllowed: the Origin header is missing, or is not allowed.
+    """
+    match [value.decode("latin-1") for name, value in headers if name == b"origin"]:
         case []:
-            return MISSING_ORIGIN in allowed
-        case [origin]:
-            return origin in allowed or origin in settings.CORS_ORIGINS or _is_own(origin)
-    return False
+            if MISSING_ORIGIN not in parse_list(chat_settings.SOCKET_ORIGINS):
+                raise NotAllowed(NO_ORIGIN)
+        case [origin] if _is_listed(origin) or _is_own(origin):
+            pass
+        case _:
+            raise NotAllowed(FOREIGN_ORIGIN)
+
+
+def _is_listed(origin: str) -> bool:
+    return origin in parse_list(chat_settings.SOCKET_ORIGINS) or origin in settings.CORS_ORIGINS
 
 
 def _is_own(origin: str) -> bool:

@@ -60,10 +60,10 @@ class SessionWebSocket(AsyncConsumer):
 
     async def websocket_connect(self, _: Message) -> None:
         """Accept the handshake, or reject a forbidden origin with 403."""
-        if not origin.is_allowed(self.scope["headers"]):
-            for message in close_codes.handshake_rejection(
-                NotAllowed("Pages of this origin may not connect.")
-            ):
+        try:
+            origin.check(self.scope["headers"])
+        except NotAllowed as error:
+            for message in close_codes.handshake_rejection(error):
                 await self.send(message)
             return
         await self.send({"type": "websocket.accept"})

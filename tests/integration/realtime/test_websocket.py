@@ -1,5 +1,6 @@
 """The WebSocket: authentication, events and commands."""
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from chat.domain import Retry, Status, WaitReason
 from chat.settings import chat_settings
@@ -147,6 +148,20 @@ def test_only_own_and_listed_origins_may_connect(
     owner: APIClient, origin: str | None, status: int
 ) -> None:
     assert handshake_status(owner, origin=origin) == status
+
+
+@pytest.mark.parametrize(
+    ("origin", "setting"),
+    [(None, "add `missing` to CHAT_SOCKET_ORIGINS"), ("https://evil.example", "CORS_ORIGINS")],
+)
+def test_rejected_origin_is_told_what_to_do(
+    owner: APIClient, connect: Connect, origin: str | None, setting: str
+) -> None:
+    with pytest.raises(InvalidStatus) as rejection:
+        connect(owner, origin=origin)
+    error = json.loads(rejection.value.response.body)["error"]
+    assert error["code"] == "not_allowed"
+    assert setting in error["message"]
 
 
 @pytest.mark.parametrize(
