@@ -42,7 +42,7 @@ def reject_insecure_secret_key() -> None:
     if not settings.DEBUG and check_secret_key(None):
         raise ImproperlyConfigured(
             "SECRET_KEY: insecure; generate one with"
-            " python -c 'import secrets; print(secrets.token_urlsafe(50))'"
+            " python3 -c 'import secrets; print(secrets.token_urlsafe(50))'"
         )
 
 

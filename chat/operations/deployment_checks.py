@@ -49,7 +49,7 @@ def _secrets() -> Iterator[CheckResult]:
         f"SECRET_KEY is {'' if settings.HAS_SECRET_KEY else 'not '}set",
         "set the same key for all processes. Otherwise each creates its own: staff get signed out,"
         " and a repeated POST /sessions returns another token. Create one with"
-        " python -c 'import secrets; print(secrets.token_urlsafe(50))'",
+        " python3 -c 'import secrets; print(secrets.token_urlsafe(50))'",
     )
     redis = parse_redis_url(settings.REDIS_URL)
     if redis.kind is Kind.TCP and redis.hosts[0][0] not in LOOPBACK_HOSTS:

@@ -25,6 +25,11 @@ NAMED_CONSTANTS = [
     "tests/integration/providers/conftest.py",
     "tests/unit/store/test_scripts.py",
 ]
+# Commands of the checkout outside .venv, and lines in which they run in a container.
+WRONG_COMMAND = re.compile(
+    r"(?<![\w./])(?:python3? (?:manage\.py|-m (?:bench|fakemodel|project))|celery (?:-A|--app))"
+)
+IN_CONTAINER = re.compile(r"\b(?:docker|kubectl)\b.* exec ")
 
 
 def test_the_readme_shows_what_make_run_prints() -> None:
@@ -35,6 +40,18 @@ def test_the_readme_shows_what_make_run_prints() -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     for target in LINK.findall(page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_of_the_checkout_use_its_python(page: Path) -> None:
+    lines = page.read_text().splitlines()
+    wrong = [
+        line
+        for line in lines
+        # The table of renamed commands is not for pasting.
+        if WRONG_COMMAND.search(line) and not IN_CONTAINER.search(line) and line[:1] != "|"
+    ]
+    assert wrong == []
 
 
 @pytest.mark.parametrize(
