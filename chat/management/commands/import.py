@@ -64,13 +64,16 @@ class Command(BaseCommand):
         if not 1 <= ttl <= chat_settings.MAX_SESSION_TTL:
             raise CommandError(f"--ttl must be 1 to {chat_settings.MAX_SESSION_TTL} seconds.")
         with open_input(file) as stream:
-            self._check(stream, skip=skip)
+            valid = self._check(stream, skip=skip)
+            if check:
+                self.stderr.write(f"{_conversations(valid)} valid. No session was opened.")
+                return
             stream.seek(0)
-            if not check:
-                self._open(stream, from_line, name=name, model=model, ttl=ttl)
+            opened = self._open(stream, from_line, name=name, model=model, ttl=ttl)
+            self.stderr.write(f"{_conversations(opened)} imported.")
 
-    def _check(self, stream: BinaryIO, *, skip: bool) -> None:
-        """Validate all lines before the first session is opened.
+    def _check(self, stream: BinaryIO, *, skip: bool) -> int:
+        """Validate all lines before the first session is opened; return the number of valid ones.
 
         Raises:
             CommandError: a line is invalid and not to be skipped, or no line is valid.
@@ -89,11 +92,16 @@ class Command(BaseCommand):
             raise CommandError("The file has no conversations. No session was opened.")
         if errors:
             self.stderr.write(f"{lines} skipped.")
+        return valid
 
     def _open(
         self, stream: BinaryIO, from_line: int, *, name: str, model: str | None, ttl: int
-    ) -> None:
-        """Open the sessions; print their tokens, which cannot be retrieved later."""
+    ) -> int:
+        """Open the sessions and return their number.
+
+        Their tokens, which cannot be retrieved later, are written to standard output.
+        """
+        count = 0
         for number, parsed in parsed_lines(stream, "opened"):
             if number < from_line or isinstance(parsed, InvalidRequest):
                 continue
@@ -105,6 +113,12 @@ class Command(BaseCommand):
             session_id = token.partition(".")[0]
             opened = {"line": number, "id": session_id, "token": token}
             self.stdout.write(orjson.dumps(opened).decode())
+            count += 1
+        return count
+
+
+def _conversations(count: int) -> str:
+    return f"{count:,} {'conversation' if count == 1 else 'conversations'}"
 
 
 def parsed_lines(

@@ -17,5 +17,8 @@ class Command(BaseCommand):
             with tqdm(total=staff.count_sessions(), unit=" sessions", disable=None) as bar:
                 for indexed in staff.reindex():
                     bar.update(indexed)
+            count = staff.count_sessions()
         except ParleyError as error:
             raise CommandError(error.message) from error
+        sessions = "session" if count == 1 else "sessions"
+        self.stdout.write(f"Rebuilt the search index: it has {count:,} {sessions}.")

@@ -1,5 +1,6 @@
 """The list of sessions: order, search, filters, and what they cost."""
 
+import io
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -297,7 +298,9 @@ def test_reindex_makes_sessions_of_earlier_versions_searchable(redis: Redis, adm
     redis.hincrby(keys.for_session(gone).counts, 'model:"default"', 1)
     html = admin.get(f"{LIST}?q=ada").content.decode()
     assert "missing from the search index" in html
-    call_command("reindex")
+    out = io.StringIO()
+    call_command("reindex", stdout=out)
+    assert out.getvalue() == "Rebuilt the search index: it has 3 sessions.\n"
     for _ in range(2):
         # Some may have been opened in the same ms.
         assert set(listed(admin, "?q=ada")) == set(listed(admin, "?model=default")) == set(named)

@@ -178,9 +178,17 @@ def test_size_limit_of_a_session_applies_to_a_line(tmp_path: Path, settings: Set
     ]
 
 
-def test_check_opens_no_session(tmp_path: Path) -> None:
+def test_check_opens_no_session(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_import(tmp_path, VALID, options=("--check",)) == []
+    assert capsys.readouterr().err == "1 conversation valid. No session was opened.\n"
     assert listing.count() == 0
+
+
+def test_import_reports_the_number_of_conversations(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_import(tmp_path, *[VALID] * 3, options=("--from-line", "2"))
+    assert capsys.readouterr().err == "2 conversations imported.\n"
 
 
 def test_interrupted_import_resumes_at_the_reported_line(tmp_path: Path, redis: Redis) -> None:
