@@ -12,7 +12,7 @@ from chat.api.fields import NO_NUL, NOT_BLANK
 from chat.api.serializers import BODIES, StrictSerializer
 from chat.api.views.base import View
 from chat.conversation import llms
-from chat.conversation.idempotency import MIN_KEY_CHARS, key_pattern
+from chat.conversation.idempotency import MAX_KEY_CHARS, MIN_KEY_CHARS, key_pattern
 from chat.settings import chat_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -49,7 +49,7 @@ WAIT = OpenApiParameter(
 IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match", str, "header", description="An earlier ETag, or `*`."
 )
-MESSAGE_CURSOR = {"type": "string", "pattern": "^msg_[1-9][0-9]{0,14}$"}
+MESSAGE_CURSOR = {"type": "string", "minLength": 1, "pattern": "^msg_[1-9][0-9]{0,14}$"}
 PAGE_PARAMETERS = [
     OpenApiParameter(
         "before",
@@ -65,7 +65,12 @@ PAGE_PARAMETERS = [
 
 
 def idempotency_key_parameter(min_chars: int = MIN_KEY_CHARS) -> OpenApiParameter:
-    schema = {"type": "string", "pattern": key_pattern(min_chars)}
+    schema = {
+        "type": "string",
+        "minLength": min_chars,
+        "maxLength": MAX_KEY_CHARS,
+        "pattern": key_pattern(min_chars),
+    }
     description = "A repeated request with the same key returns the first response."
     return OpenApiParameter("Idempotency-Key", schema, "header", description=description)
 

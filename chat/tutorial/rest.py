@@ -40,6 +40,8 @@ ERROR_TEXTS = {
     Status.CANCELLED: "The reply was cancelled.",
     Status.EXPIRED: "The message waited too long.",
 }
+# The schema of the query parameters, which must not be empty.
+NOT_EMPTY = {"type": "string", "minLength": 1}
 
 
 class EntrySchema(schema_serializers.Output):
@@ -87,7 +89,7 @@ class TutorialToken(TutorialView):
         needs_token=False,
         errors=(*LIMIT_ERRORS, *SESSION_ERRORS),
         parameters=[
-            OpenApiParameter("name", {"type": "string"}, required=True),
+            OpenApiParameter("name", NOT_EMPTY | {"maxLength": MAX_NAME_CHARS}, required=True),
             idempotency_key_parameter(MIN_SECRET_KEY_CHARS),
         ],
     )
@@ -105,7 +107,7 @@ class TutorialRefresh(TutorialView):
     @openapi(
         {200: ChatSchema},
         needs_token=False,
-        parameters=[OpenApiParameter("token", {"type": "string"}, required=True)],
+        parameters=[OpenApiParameter("token", NOT_EMPTY, required=True)],
     )
     def get(self, _: Request) -> HttpResponse:
         """Get a session for the tutorial's client."""
