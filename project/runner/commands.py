@@ -28,11 +28,14 @@ def redis(
     configuration = redis_server.write_configuration(
         directory, port=port, password=password, appendonly=appendonly, appendfsync=appendfsync
     )
+    server = redis_server.find_server()
     return Program(
         name="redis",
-        argv=(redis_server.find_server(), str(configuration)),
+        argv=(server, str(configuration)),
         env={},
         is_ready=partial(is_healthy, redis_server.build_url(port, password)),
+        is_hidden=redis_server.is_kernel_advice,
+        explain_failure=partial(redis_server.explain_failure, directory=directory, server=server),
         stop_timeout=1.0,
     )
 

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import IO, TextIO
 
+from project.runner.process import Program
+
 # ANSI foreground colours, assigned to names in order of appearance.
 COLOURS = (36, 35, 33, 32, 34, 31)
 RESET = "\x1b[0m"
@@ -58,11 +60,12 @@ class LineReader:
     # Bytes after which a line without an end is split.
     MAX_LINE_BYTES = 64 * 1024
 
-    def __init__(self, name: str, pipe: IO[bytes], log: LogOutput, *, ready_text: str = "") -> None:
-        # Whether a line has contained `ready_text`.
-        self.has_ready_text = not ready_text
-        self._ready_text = ready_text
-        self._name = name
+    def __init__(self, program: Program, pipe: IO[bytes], log: LogOutput) -> None:
+        # Whether a line has contained the program's `ready_text`.
+        self.has_ready_text = not program.ready_text
+        # Why the program cannot run, if a line said so.
+        self.failure = ""
+        self._program = program
         self._pipe = pipe
         self._log = log
         self._rest = b""
@@ -76,9 +79,15 @@ class LineReader:
             self._rest = b""
         for line in lines:
             if text := _printable(line.decode(errors="replace").rstrip()):
-                self.has_ready_text = self.has_ready_text or self._ready_text in text
-                self._log.write_line(self._name, text)
+                self._handle(text)
         return bool(block)
+
+    def _handle(self, text: str) -> None:
+        self.has_ready_text = self.has_ready_text or self._program.ready_text in text
+        if failure := self._program.explain_failure(text):
+            self.failure = failure
+        elif not self._program.is_hidden(text):
+            self._log.write_line(self._program.name, text)
 
     def close(self) -> None:
         self._pipe.close()

@@ -30,6 +30,11 @@ class Program:
     is_ready: Callable[[], bool] = field(default=lambda: True)
     # Its output when it is ready, for a program that `is_ready` cannot check.
     ready_text: str = ""
+    # Takes a line of its output; whether the line is left out of the log.
+    is_hidden: Callable[[str], bool] = field(default=lambda _: False)
+    # Takes a line of its output; returns why the program cannot run, or "". Such a line is left out
+    # of the log, and a restart would not help.
+    explain_failure: Callable[[str], str] = field(default=lambda _: "")
     # Seconds between SIGTERM and SIGKILL.
     stop_timeout: float
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,12 +53,15 @@ class StateDir:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = path.resolve()
         self._run_file: IO[str] | None = None
-        self._lock: IO[str] = (path / "lock").open("w")
+        self._lock: IO[str] = (path / "lock").open("a")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self._lock.close()
             raise StateDirInUse(f"Parley is already running with the data in {path}.") from error
+        # With the process id, commands such as `pkill -P` find this run's programs.
+        self._lock.truncate(0)
+        print(os.getpid(), file=self._lock, flush=True)
 
     @property
     def redis(self) -> Path:

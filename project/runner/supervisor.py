@@ -107,9 +107,7 @@ class Supervisor:
         child = ChildProcess(program, output=subprocess.PIPE)
         self._children[program.name] = child
         if child.output:
-            reader = LineReader(
-                program.name, child.output, self._log, ready_text=program.ready_text
-            )
+            reader = LineReader(program, child.output, self._log)
             self._readers[program.name] = reader
             self._selector.register(child.output, selectors.EVENT_READ, reader)
 
@@ -149,6 +147,8 @@ class Supervisor:
         name = child.program.name
         if child.exit_code == os.EX_CONFIG:
             raise SettingsRejected(f"{name} rejected its settings; stopping")
+        if failure := self._readers[name].failure:
+            raise ProgramFailed(failure)
         exits = self._exits[name]
         exits.append(time.monotonic())
         cause = _describe_exit(child)

@@ -31,6 +31,7 @@ class Run:
 
     def __init__(self, home: Path, log: Path, *, port: int, env: dict[str, str]) -> None:
         self.url = f"http://127.0.0.1:{port}"
+        self.home = home
         self._log = log
         own = {"PARLEY_HOME": str(home), "PORT": str(port)}
         environ = without_parley_variables(os.environ) | own | env
@@ -151,6 +152,7 @@ def test_pasted_curl_gets_a_reply_and_sessions_survive_a_restart(
     assert reply["role"] == "assistant"
     assert "What did I say before?" in reply["content"]
     assert "Replies come from the fake model" in first.log
+    assert "WARNING" not in first.log.partition("Parley is ready")[0]
 
     token = first.new_token()
     first.ask("My name is Ada.", token)
@@ -203,6 +205,7 @@ def test_killing_the_supervisor_leaves_no_process(run: Callable[..., Run]) -> No
     second = run()
     assert second.make.wait(20) != 0
     assert "Parley is already running" in second.log
+    assert found_by_the_docs_command(started) == started.pids("celery")
 
     pids = started.all_pids()
     os.kill(started.supervisor, signal.SIGKILL)
@@ -265,6 +268,13 @@ def test_a_redis_that_evicts_ends_the_run_at_once(
     assert started.log.count(told) == 1
     assert "restarting it" not in started.log
     assert f"Error {os.EX_CONFIG}" in started.log  # so make tells the exit code
+
+
+def found_by_the_docs_command(started: Run) -> list[int]:
+    """The processes that the command of docs/start.md kills."""
+    (command,) = re.findall("^pkill .*$", (ROOT / "docs/start.md").read_text(), re.MULTILINE)
+    command = command.replace("pkill -KILL", "pgrep").replace(".parley", str(started.home))
+    return [int(pid) for pid in subprocess.check_output(["sh", "-c", command]).split()]
 
 
 def prefixes(log: str) -> set[str]:

@@ -7,6 +7,16 @@ from typing import IO
 import pytest
 
 from project.runner.log_output import LineReader, LogOutput
+from project.runner.process import Program
+
+WEB = Program(
+    name="web",
+    argv=(),
+    env={},
+    is_hidden=lambda line: line == "hidden",
+    explain_failure=lambda line: line.partition("failed: ")[2],
+    stop_timeout=1,
+)
 
 
 class Terminal(io.StringIO):
@@ -47,8 +57,8 @@ def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_output_is_split_into_lines(pipe: tuple[IO[bytes], IO[bytes]]) -> None:
     reading, writing = pipe
     stream = io.StringIO()
-    lines = LineReader("web", reading, LogOutput(stream))
-    for block in (b"one\ntw", b"o\n", b"three"):
+    lines = LineReader(WEB, reading, LogOutput(stream))
+    for block in (b"one\ntw", b"o\nhidden\n", b"three"):
         writing.write(block)
         assert lines.read()
     writing.close()
@@ -56,11 +66,21 @@ def test_output_is_split_into_lines(pipe: tuple[IO[bytes], IO[bytes]]) -> None:
     assert re.findall(r"\| (.*)", stream.getvalue()) == ["one", "two", "three"]
 
 
+def test_failure_is_kept_instead_of_logged(pipe: tuple[IO[bytes], IO[bytes]]) -> None:
+    reading, writing = pipe
+    stream = io.StringIO()
+    lines = LineReader(WEB, reading, LogOutput(stream))
+    writing.write(b"failed: too old\nlast\n")
+    lines.read()
+    assert lines.failure == "too old"
+    assert re.findall(r"\| (.*)", stream.getvalue()) == ["last"]
+
+
 def test_control_characters_are_replaced(pipe: tuple[IO[bytes], IO[bytes]]) -> None:
     reading, writing = pipe
     stream = io.StringIO()
     writing.write(b"a\x1b[2Jb\rc \xe2\x82\xac \xff\n")
-    LineReader("web", reading, LogOutput(stream)).read()
+    LineReader(WEB, reading, LogOutput(stream)).read()
     assert stream.getvalue().endswith("| a?[2Jb?c \u20ac \ufffd\n")
 
 

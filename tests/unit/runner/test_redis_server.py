@@ -44,3 +44,48 @@ def test_a_server_accepts_any_directory_name(tmp_path: Path, name: str) -> None:
         [redis_server.find_server(), path], capture_output=True, text=True, timeout=20, check=False
     )
     assert "not listen anywhere" in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "WARNING Memory overcommit must be enabled! Run 'sysctl vm.overcommit_memory=1'",
+        "WARNING You have Transparent Huge Pages (THP) support enabled in your kernel.",
+        "WARNING: The TCP backlog setting of 511 cannot be enforced because of somaxconn",
+    ],
+)
+def test_advice_about_the_kernel_is_hidden(line: str) -> None:
+    assert redis_server.is_kernel_advice(line)
+    assert not redis_server.is_kernel_advice("WARNING: the disk is slow")
+
+
+NEWER = b"REDIS0099\xfa\x09redis-ver\x0612.0.1\xff"
+VALKEY = b"VALKEY080\xfa\x0avalkey-ver\x059.1.2\xff"
+BAD_AOF = "Bad file format reading the append only file appendonly.aof.1.base.rdb: make a backup"
+BAD_RDB = "Wrong signature trying to load DB from file"
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "line", "writer"),
+    [
+        ("dump.rdb", NEWER, "Can't handle RDB format version 99", "Redis 12.0.1"),
+        ("dump.rdb", VALKEY, BAD_RDB, "Valkey 9.1.2"),
+        ("appendonlydir/a.1.base.rdb", VALKEY, BAD_AOF, "Valkey 9.1.2"),
+        ("appendonlydir/a.1.base.rdb", b"", "Can't handle RDB format version 99", "a newer server"),
+    ],
+)
+def test_data_of_a_newer_server_is_explained(
+    tmp_path: Path, name: str, header: bytes, line: str, writer: str
+) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(header)
+    message = redis_server.explain_failure(line, directory=tmp_path, server="/bin/redis-server")
+    assert message.startswith(
+        f"/bin/redis-server is too old for the data in {tmp_path}, which {writer} wrote."
+    )
+
+
+@pytest.mark.parametrize("line", [BAD_AOF, BAD_RDB, "Ready to accept connections"])
+def test_damaged_data_is_left_to_redis_to_explain(tmp_path: Path, line: str) -> None:
+    (tmp_path / "dump.rdb").write_bytes(b"REDIS0010\xfa\x09redis-ver\x067.0.15\xff")
+    assert redis_server.explain_failure(line, directory=tmp_path, server="redis-server") == ""

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ def test_one_run_at_a_time_holds_a_state_dir(tmp_path: Path) -> None:
     holder = StateDir(tmp_path)
     with pytest.raises(StateDirInUse, match="already running"):
         StateDir(tmp_path)
+    assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
     holder.release()
     StateDir(tmp_path).release()
 
