@@ -206,12 +206,13 @@ class Unavailable(ParleyError):
     """
 
     code = "unavailable"
+    default_retry_after: ClassVar[float] = 1.0
 
     def __init__(
-        self, message: str = "", *, param: str | None = None, retry_after: float = 1.0
+        self, message: str = "", *, param: str | None = None, retry_after: float | None = None
     ) -> None:
         super().__init__(message, param=param)
-        self.retry_after = retry_after
+        self.retry_after = self.default_retry_after if retry_after is None else retry_after
 
 
 class RateLimited(Unavailable):
@@ -230,18 +231,22 @@ class SessionQueueFull(Unavailable):
     """Too many turns of this session are queued."""
 
     code = "session_queue_full"
+    # A queue has room again when a turn has ended.
+    default_retry_after = 5.0
 
 
 class QueueFull(Unavailable):
     """Too many turns are queued; the service is at its limit."""
 
     code = "queue_full"
+    default_retry_after = 5.0
 
 
 class SessionFull(Unavailable):
     """The session has reached its maximum size; open a new one or reset it."""
 
     code = "session_full"
+    default_retry_after = 60.0
 
 
 class StoreUnavailable(Unavailable):

@@ -14,9 +14,10 @@ from typing import NamedTuple
 from redis.exceptions import RedisError
 
 from chat.domain import EventBatch
-from chat.domain.errors import ParleyError, SessionExpired, SessionNotFound, StoreUnavailable
+from chat.domain.errors import ParleyError, StoreUnavailable
 from chat.store import keys
 from chat.store.client import client, map_errors
+from chat.store.script_errors import ERRORS
 from chat.store.scripts import Arg, ScriptCall, read_script, run_pipeline
 
 # The most events that are read of one log at once.
@@ -33,7 +34,6 @@ CREATED_AT = re.compile(rb'"created_at":([\d.]+)')
 CREATED_AT_END = 256
 # A cursor for a read that returns no events.
 NO_POSITION = -1
-ERRORS: dict[bytes, type[ParleyError]] = {b"GONE": SessionNotFound, b"EXPIRED": SessionExpired}
 
 
 class LogKeys(NamedTuple):

@@ -24,15 +24,19 @@ from chat.domain import (
     Status,
     Usage,
 )
-from chat.domain.errors import LeaseLost, SessionGone, StoreUnavailable, TurnLost
+from chat.domain.errors import LeaseLost, StoreUnavailable
 from chat.settings import chat_settings
 from chat.store.client import client, is_programming_error, map_errors
-from chat.store.scripts import ScriptCall, milliseconds, run_pipeline, run_script, script_call
+from chat.store.script_errors import script_error
+from chat.store.scripts import (
+    ScriptCall,
+    execute_call,
+    milliseconds,
+    run_pipeline,
+    run_script,
+    script_call,
+)
 
-LEASE_ERRORS: dict[bytes, type[TurnLost]] = {
-    b"GONE": SessionGone,
-    b"LEASE_LOST": LeaseLost,
-}
 # Seven times faster than a lookup by the enum itself; the history of a claim has about twenty
 # messages.
 ROLES = {role.value: role for role in Role}
@@ -140,7 +144,7 @@ def _parse_flush(reply: Any) -> bool | Exception:
         return reply if is_programming_error(reply) else StoreUnavailable(str(reply))
     if reply[0] in {b"APPENDED", b"RENEWED"}:
         return bool(reply[1])
-    return LEASE_ERRORS.get(reply[0], LeaseLost)()
+    return script_error(reply) or LeaseLost()  # ALREADY: this claim has ended the turn
 
 
 def finish(lease: Lease, outcome: Outcome, delta: Delta, *, tokens: int = 0) -> Finish:
@@ -152,7 +156,7 @@ def finish(lease: Lease, outcome: Outcome, delta: Delta, *, tokens: int = 0) -> 
         LeaseLost, SessionGone: nothing was written.
         StoreUnavailable: Redis did not answer.
     """
-    result = _execute(
+    result = execute_call(
         script_call(
             "finish",
             lease.session_id,
@@ -206,7 +210,7 @@ def retry(lease: Lease, decision: Retry, *, tokens: int = 0, usage: Usage | None
         LeaseLost, SessionGone: nothing was written.
         StoreUnavailable: Redis did not answer.
     """
-    _execute(
+    execute_call(
         script_call(
             "retry",
             lease.session_id,
@@ -222,11 +226,3 @@ def retry(lease: Lease, decision: Retry, *, tokens: int = 0, usage: Usage | None
             _usage_arg(usage),
         )
     )
-
-
-def _execute(call: ScriptCall) -> list[Any]:
-    with map_errors():
-        result: list[Any] = run_script(client(), call)
-    if error := LEASE_ERRORS.get(result[0]):
-        raise error
-    return result

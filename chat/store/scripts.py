@@ -14,32 +14,15 @@ from typing import Any, TypeAlias
 
 from redis.exceptions import NoScriptError, RedisError
 
-from chat.domain.errors import (
-    FeedbackNotAllowed,
-    IdempotencyMismatch,
-    MessageNotFound,
-    ParleyError,
-    SessionExpired,
-    SessionNotFound,
-    StoreUnavailable,
-)
+from chat.domain.errors import StoreUnavailable
 from chat.settings import chat_settings
 from chat.store import keys
 from chat.store.client import StoreClient, client, map_errors
 from chat.store.connection import Command
+from chat.store.script_errors import script_error
 
 SCRIPTS_DIR = Path(__file__).parent / "lua"
 INCLUDE = re.compile(r"^-- include: (.+)$", re.MULTILINE)
-
-# Replies of scripts that refuse a request, and the errors that they become.
-ERRORS: dict[bytes, type[ParleyError]] = {
-    b"GONE": SessionNotFound,
-    b"EXPIRED": SessionExpired,
-    b"TAKEN": IdempotencyMismatch,
-    b"MISMATCH": IdempotencyMismatch,
-    b"NOT_FOUND": MessageNotFound,
-    b"FEEDBACK_NOT_ALLOWED": FeedbackNotAllowed,
-}
 
 # Replies that say that a turn is in the session queue.
 ACCEPTED = {b"ACCEPTED", b"REPLAYED"}
@@ -101,10 +84,7 @@ def execute(name: str, session_id: str, *args: Arg) -> list[Any]:
     """Execute a script that acts on one session; one round trip.
 
     Raises:
-        SessionNotFound: the session does not exist, or the token belongs to another one.
-        SessionExpired: the session has ended and will be removed.
-        IdempotencyMismatch: the idempotency key was used for another request.
-        MessageNotFound: the message does not exist.
+        ParleyError: an error of `script_errors.ERRORS`, if the script replied with it.
         StoreUnavailable: Redis did not answer.
     """
     return execute_call(script_call(name, session_id, *args))
@@ -114,7 +94,7 @@ def execute_call(call: ScriptCall) -> list[Any]:
     """Execute a call; raises as `execute` does."""
     with map_errors():
         reply: list[Any] = run_script(client(), call)
-    if error := ERRORS.get(reply[0]):
+    if error := script_error(reply):
         raise error
     return reply
 
@@ -125,7 +105,7 @@ def execute_and_wait(name: str, session_id: str, *args: Arg) -> list[Any]:
     Raises:
         StoreUnavailable: too few replicas hold it in time. The turn may stay accepted; the same
             request, sent again with its key, succeeds once they do.
-        SessionNotFound, SessionExpired, IdempotencyMismatch, MessageNotFound: as `execute`.
+        ParleyError: as `execute`.
     """
     if not chat_settings.REPLICAS:
         return execute(name, session_id, *args)
@@ -136,7 +116,7 @@ def execute_and_wait(name: str, session_id: str, *args: Arg) -> list[Any]:
             replicas=chat_settings.REPLICAS,
             timeout=round(1000 * chat_settings.REPLICA_TIMEOUT),
         )
-    if error := ERRORS.get(result[0]):
+    if error := script_error(result):
         raise error
     if result[0] in ACCEPTED and replicas < chat_settings.REPLICAS:
         raise StoreUnavailable("Too few replicas hold the message.", retry_after=1)

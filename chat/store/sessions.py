@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 import orjson
 
 from chat.domain import Caller, EventPage, NewSession, Page, Snapshot
-from chat.domain.errors import ParleyError, RateLimited
+from chat.domain.errors import ParleyError
 from chat.domain.ids import random_id
 from chat.settings import chat_settings
 from chat.store.client import client, map_errors
 from chat.store.message_json import json_escape
+from chat.store.script_errors import script_error
 from chat.store.scripts import (
-    ERRORS,
     Arg,
     ScriptCall,
     call_with_delivery_keys,
@@ -124,8 +124,8 @@ def _parse_poll(poll: Poll, reply: Any) -> Snapshot | ParleyError | None:
                 raise reply
     except ParleyError as error:
         return error
-    if error_type := ERRORS.get(reply[0]):
-        return error_type()
+    if refusal := script_error(reply):
+        return refusal
     return None if reply[0] == b"UNCHANGED" else _parse_snapshot(poll.caller, reply)
 
 
@@ -225,7 +225,7 @@ def reset(caller: Caller, *, key: str = "", digest: str = "") -> None:
     Raises:
         RateLimited: a reset counts as a message, and there were too many; nothing was changed.
     """
-    result = execute(
+    execute(
         "reset",
         caller.session_id,
         caller.token_hash,
@@ -235,8 +235,6 @@ def reset(caller: Caller, *, key: str = "", digest: str = "") -> None:
         min_interval(),
         chat_settings.MESSAGES_BURST,
     )
-    if result[0] == b"RATE_LIMITED":
-        raise RateLimited(retry_after=result[1] / 1000)
 
 
 def delete(caller: Caller) -> None:

@@ -3,29 +3,11 @@
 from typing import Any
 
 from chat.domain import Accepted, Caller, Cancelled, Submission
-from chat.domain.errors import (
-    NotRegenerable,
-    ParleyError,
-    QueueFull,
-    RateLimited,
-    SessionBusy,
-    SessionFull,
-    SessionQueueFull,
-    TokenBudgetExceeded,
-)
 from chat.settings import chat_settings, has_webhook
 from chat.store.message_json import json_escape
 from chat.store.scripts import execute, execute_and_wait, milliseconds
 
 MINUTE_MS = 60_000
-
-ERRORS: dict[bytes, ParleyError] = {
-    b"BUSY": SessionBusy(),
-    b"NOT_LAST": NotRegenerable(),
-    b"SESSION_QUEUE_FULL": SessionQueueFull(retry_after=5),
-    b"QUEUE_FULL": QueueFull(retry_after=5),
-    b"SESSION_FULL": SessionFull(retry_after=60),
-}
 
 
 def submit(caller: Caller, submission: Submission) -> Accepted:
@@ -111,12 +93,6 @@ def cancel(caller: Caller, number: int) -> Cancelled:
 
 
 def _parse_accepted(result: list[Any]) -> Accepted:
-    if result[0] == b"RATE_LIMITED":
-        raise RateLimited(retry_after=result[1] / 1000)
-    if result[0] == b"TOKEN_BUDGET_EXCEEDED":
-        raise TokenBudgetExceeded(retry_after=result[1] / 1000)
-    if error := ERRORS.get(result[0]):
-        raise error
     _, message, reply, position, awake = result
     return Accepted(message=message, reply=reply, queue_position=position, needs_wake=not awake)
 

@@ -21,7 +21,7 @@ NAMED_CONSTANTS = [
     "chat/api/exception_handler.py",
     "chat/providers/registry.py",
     "chat/settings.py",
-    "chat/store/scripts.py",
+    "chat/store/script_errors.py",
     "tests/integration/providers/conftest.py",
     "tests/unit/store/test_scripts.py",
 ]

@@ -12,7 +12,7 @@
 --
 -- Replies:
 --   APPENDED cancel_requested   1 if the worker must cancel the turn
---   LEASE_LOST | GONE
+--   LEASE_LOST | SESSION_GONE
 --   ALREADY                     this claim has finished
 read('schema', 'running_turn', 'fence', 'nonce', 'finished_nonce', 'deadline', 'next_deadline',
   'cancel_requested', 'partial_bytes', 'started_at', 'keys_expire_at')

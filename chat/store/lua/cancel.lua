@@ -12,14 +12,16 @@
 --   CANCELLED reply awake           awake: 1 if the session needs no wake-up
 --   CANCEL_REQUESTED reply is_new   is_new: 0 if the flag was set before
 --   ALREADY reply                   the turn has ended
---   NOT_FOUND | GONE | EXPIRED
+--   MESSAGE_NOT_FOUND | SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'head', 'tail', 'waiting', 'attempt',
   'partial_bytes', 'bytes', 'ttl', 'max_expires_at', 'keys_expire_at', 'cancel_requested')
 local err = authorize(ARGV[4])
 if err then return { err } end
 local turn = math.ceil(ARGV[5] / 2)
 local reply = redis.call('HGET', MESSAGES, 2 * turn)
-if not reply or redis.call('HEXISTS', MESSAGES, ARGV[5]) == 0 then return { 'NOT_FOUND' } end
+if not reply or redis.call('HEXISTS', MESSAGES, ARGV[5]) == 0 then
+  return { 'MESSAGE_NOT_FOUND' }
+end
 
 if turn == s.running_turn then
   local is_new = s.cancel_requested == 0 and 1 or 0

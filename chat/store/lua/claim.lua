@@ -14,16 +14,16 @@
 -- Replies:
 --   CLAIMED fence turn attempt ms_left system_prompt context request reply message...
 --              messages: the user message to answer, then earlier ones, newest first
---   BUSY       another lease is valid
+--   LEASED     another lease is valid
 --   EMPTY      no turn waits
 --   WAITING    the next turn waits for its retry
---   GONE
+--   SESSION_GONE
 read('schema', 'running_turn', 'nonce', 'finished_nonce', 'head', 'tail', 'first_message',
   'waiting', 'fence', 'attempt', 'retry_at', 'deadline', 'next_deadline', 'model', 'system_prompt',
   'context', 'partial_bytes', 'bytes', 'expires_at', 'ttl', 'max_expires_at', 'keys_expire_at')
-if not s.schema then return { 'GONE' } end
+if not s.schema then return { 'SESSION_GONE' } end
 if s.finished_nonce == ARGV[4] then return { 'EMPTY' } end
-if s.running_turn ~= 0 and s.nonce ~= ARGV[4] then return { 'BUSY' } end
+if s.running_turn ~= 0 and s.nonce ~= ARGV[4] then return { 'LEASED' } end
 
 local reply, deadline, request
 if s.running_turn ~= 0 then

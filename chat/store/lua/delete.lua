@@ -7,7 +7,7 @@
 -- ARGV[4]    SHA-256 of the caller's token, or ''
 --
 -- Replies:
---   DELETED | GONE | EXPIRED
+--   DELETED | SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting')
 local err = authorize(ARGV[4])
 if err then return { err } end

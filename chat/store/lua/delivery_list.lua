@@ -8,7 +8,7 @@
 --
 -- Replies:
 --   DELIVERIES (number status attempts due_at at code)...   times in ms
---   GONE | EXPIRED
+--   SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting')
 local err = authorize(ARGV[4])
 if err then return { err } end

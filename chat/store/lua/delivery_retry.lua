@@ -10,15 +10,15 @@
 --
 -- Replies:
 --   SCHEDULED
---   ALREADY      an attempt is due or in progress
---   NO_WEBHOOK   neither the session nor the deployment has a webhook
---   NOT_FOUND    no delivery exists, or its message was deleted
---   GONE | EXPIRED
+--   ALREADY             an attempt is due or in progress
+--   NO_WEBHOOK          neither the session nor the deployment has a webhook
+--   MESSAGE_NOT_FOUND   no delivery exists, or its message was deleted
+--   SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'webhook_url')
 local err = authorize(ARGV[4])
 if err then return { err } end
 local d = read_delivery(ARGV[5])
-if not d or not delivery_event(ARGV[5], d) then return { 'NOT_FOUND' } end
+if not d or not delivery_event(ARGV[5], d) then return { 'MESSAGE_NOT_FOUND' } end
 if (s.webhook_url or 'null') == 'null' and ARGV[6] ~= '1' then return { 'NO_WEBHOOK' } end
 if d.status == 'pending' and (d.nonce ~= '-' or d.due_at <= now) then return { 'ALREADY' } end
 if d.status ~= 'pending' then

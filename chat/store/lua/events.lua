@@ -10,7 +10,7 @@
 --
 -- Replies:
 --   EVENTS seq earliest event...   seq: the newest; earliest: the oldest kept, or seq + 1
---   GONE | EXPIRED
+--   SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting')
 local err = authorize(ARGV[4])
 if err then return { err } end

@@ -8,8 +8,8 @@
 -- ARGV[4]    SHA-256 of the caller's token, or ''
 --
 -- Replies:
---   ENDED | GONE
---   EXPIRED    the session has expired before
+--   ENDED | SESSION_NOT_FOUND
+--   SESSION_EXPIRED   the session has expired before
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'head', 'tail', 'waiting', 'attempt',
   'partial_bytes', 'bytes')
 local err = authorize(ARGV[4])

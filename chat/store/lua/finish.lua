@@ -18,7 +18,7 @@
 -- Replies:
 --   FINISHED waiting delivery_enqueued   waiting: turns; delivery_enqueued: 1 if a webhook is due
 --   ALREADY                              this claim has finished
---   LEASE_LOST | GONE
+--   LEASE_LOST | SESSION_GONE
 read('schema', 'running_turn', 'fence', 'nonce', 'finished_nonce', 'head', 'tail', 'waiting',
   'attempt', 'partial_bytes', 'bytes', 'started_at', 'ttl', 'max_expires_at', 'keys_expire_at',
   'tokens_used', 'budget_resets_at')

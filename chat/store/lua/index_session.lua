@@ -10,11 +10,11 @@
 -- Replies:
 --   INDEXED
 --   STALE      the name has changed since it was read
---   GONE
+--   SESSION_GONE
 read('schema', 'name', 'model')
 if not s.schema then
   unindex_session()
-  return { 'GONE' }
+  return { 'SESSION_GONE' }
 end
 if s.name ~= ARGV[4] then return { 'STALE' } end
 unindex_session()

@@ -10,7 +10,7 @@
 -- ARGV[7]    max tickets of the session; a new one replaces the oldest
 --
 -- Replies:
---   ISSUED | GONE | EXPIRED
+--   ISSUED | SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting')
 local err = authorize(ARGV[4])
 if err then return { err } end

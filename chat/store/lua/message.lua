@@ -8,10 +8,10 @@
 -- ARGV[5]    number of the message
 --
 -- Replies:
---   MESSAGE message | NOT_FOUND | GONE | EXPIRED
+--   MESSAGE message | MESSAGE_NOT_FOUND | SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'head', 'tail')
 local err = authorize(ARGV[4])
 if err then return { err } end
 local message = redis.call('HGET', MESSAGES, ARGV[5])
-if not message then return { 'NOT_FOUND' } end
+if not message then return { 'MESSAGE_NOT_FOUND' } end
 return { 'MESSAGE', render_message(ARGV[5], message) }

@@ -11,7 +11,7 @@
 --
 -- Replies:
 --   PAGE has_more message...   in the order read
---   GONE | EXPIRED
+--   SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'head', 'tail',
   'first_message')
 local err = authorize(ARGV[4])

@@ -15,16 +15,16 @@
 --       It does not follow the cursor if the log is trimmed, or the cursor belongs to another
 --       history (Redis lost writes)
 --   EVENTS seq first created_at        no newer events; created_at of the event at the cursor
---   GONE | EXPIRED
+--   SESSION_NOT_FOUND | SESSION_EXPIRED
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
 -- As in lib/authorize.lua. fields: in the order of the HMGET below.
 local function authorize(fields, token_hash)
   local seq, stored_hash, expires_at, running_turn, waiting = unpack(fields)
-  if not seq or (token_hash ~= '' and stored_hash ~= token_hash) then return 'GONE' end
+  if not seq or (token_hash ~= '' and stored_hash ~= token_hash) then return 'SESSION_NOT_FOUND' end
   local is_idle = tonumber(running_turn or 0) == 0 and tonumber(waiting or 0) == 0
-  return is_idle and tonumber(expires_at) <= now and 'EXPIRED'
+  return is_idle and tonumber(expires_at) <= now and 'SESSION_EXPIRED'
 end
 
 -- Return the events after the cursor, and created_at of the event at the cursor if it is kept.

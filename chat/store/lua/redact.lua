@@ -10,17 +10,17 @@
 --
 -- Replies:
 --   REDACTED
---   ALREADY    the text is redacted, and the log does not hold it
---   OPEN       the reply has not ended
---   NOT_FOUND | GONE | EXPIRED
+--   ALREADY        the text is redacted, and the log does not hold it
+--   SESSION_BUSY   the reply has not ended
+--   MESSAGE_NOT_FOUND | SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'ttl', 'max_expires_at',
   'keys_expire_at')
 local err = authorize(ARGV[4])
 if err then return { err } end
 local message = redis.call('HGET', MESSAGES, ARGV[5])
-if not message then return { 'NOT_FOUND' } end
+if not message then return { 'MESSAGE_NOT_FOUND' } end
 local changed_at, status = message_state(message)
-if status == 'queued' or status == 'in_progress' then return { 'OPEN' } end
+if status == 'queued' or status == 'in_progress' then return { 'SESSION_BUSY' } end
 
 -- Quotes inside JSON strings are escaped, so this is where the text ends.
 local rest, feedback =

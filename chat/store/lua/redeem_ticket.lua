@@ -10,7 +10,7 @@
 -- Replies:
 --   REDEEMED token_hash
 --   INVALID    the ticket is unknown, redeemed or expired
---   GONE | EXPIRED
+--   SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting')
 local err = authorize('')
 if err then return { err } end

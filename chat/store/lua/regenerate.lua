@@ -21,25 +21,27 @@
 -- Replies:
 --   ACCEPTED message reply position awake   awake: 1 if the session needs no wake-up
 --   REPLAYED message reply position awake   the first response, or a reply that is open already
---   NOT_LAST                                the message does not belong to the last turn
+--   NOT_REGENERABLE                         the message does not belong to the last turn
 --   RATE_LIMITED ms | TOKEN_BUDGET_EXCEEDED ms
---   QUEUE_FULL | MISMATCH | NOT_FOUND | GONE | EXPIRED
+--   QUEUE_FULL | IDEMPOTENCY_MISMATCH | MESSAGE_NOT_FOUND | SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'head', 'tail', 'waiting', 'ttl',
   'max_expires_at', 'keys_expire_at', 'tat', 'has_webhook', 'lease_until', 'retry_at',
   'next_deadline', 'tokens_used', 'budget_resets_at')
 local err = authorize(ARGV[4])
 if err then return { err } end
 local response = first_response(ARGV[12], ARGV[13])
-if response == 'MISMATCH' then return { response } end
+if response == 'IDEMPOTENCY_MISMATCH' then return { response } end
 if response then
   save_response(ARGV[12], ARGV[13], response)
   return replay(response)
 end
 local old = redis.call('HGET', MESSAGES, 2 * math.ceil(ARGV[5] / 2))
-if not old or redis.call('HEXISTS', MESSAGES, ARGV[5]) == 0 then return { 'NOT_FOUND' } end
+if not old or redis.call('HEXISTS', MESSAGES, ARGV[5]) == 0 then
+  return { 'MESSAGE_NOT_FOUND' }
+end
 local prompt = string.match(old, '"reply_to":"msg_(%d+)"')
 local message, last = unpack(redis.call('HMGET', MESSAGES, prompt, 2 * s.tail))
-if string.match(last, '"reply_to":"msg_(%d+)"') ~= prompt then return { 'NOT_LAST' } end
+if string.match(last, '"reply_to":"msg_(%d+)"') ~= prompt then return { 'NOT_REGENERABLE' } end
 
 local tat, wait_ms = check_rate(ARGV[10], ARGV[11])
 local last_seq, status = message_state(last)

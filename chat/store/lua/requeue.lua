@@ -13,7 +13,7 @@
 --   REQUEUED
 --   IDLE        no turn waits or runs
 --   CANCELLED   cancellation of the running turn had been requested
---   GONE | EXPIRED
+--   SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'head', 'tail', 'waiting', 'attempt',
   'retry_at', 'cancel_requested', 'partial_bytes', 'bytes', 'ttl', 'max_expires_at',
   'keys_expire_at', 'tokens_used', 'budget_resets_at')

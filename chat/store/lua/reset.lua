@@ -13,7 +13,7 @@
 -- ARGV[9]    burst, messages
 --
 -- Replies:
---   RESET | REPLAYED | MISMATCH | GONE | EXPIRED
+--   RESET | REPLAYED | IDEMPOTENCY_MISMATCH | SESSION_NOT_FOUND | SESSION_EXPIRED
 --   RATE_LIMITED ms
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'head', 'tail', 'waiting', 'attempt',
   'partial_bytes', 'bytes', 'ttl', 'max_expires_at', 'keys_expire_at', 'tat', 'tokens_used',
@@ -21,7 +21,7 @@ read('schema', 'token_hash', 'expires_at', 'running_turn', 'head', 'tail', 'wait
 local err = authorize(ARGV[4])
 if err then return { err } end
 local response = first_response(ARGV[5], ARGV[6])
-if response then return { response == 'reset' and 'REPLAYED' or 'MISMATCH' } end
+if response then return { response == 'reset' and 'REPLAYED' or 'IDEMPOTENCY_MISMATCH' } end
 -- Limited as messages are, because each saved response takes memory until the session ends.
 local tat, wait_ms = check_rate(ARGV[8], ARGV[9])
 if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end

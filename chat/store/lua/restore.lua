@@ -11,7 +11,7 @@
 -- Replies:
 --   CREATED created_at expires_at   ms
 --   EXISTS created_at expires_at    the same call came before
---   TAKEN                           another session has this id
+--   IDEMPOTENCY_MISMATCH            another session has this id
 local existing = create_session()
 if existing then return existing end
 

@@ -20,7 +20,7 @@
 --   RETRYING
 --   CANCELLED   cancellation had been requested
 --   ALREADY     this claim has finished
---   LEASE_LOST | GONE
+--   LEASE_LOST | SESSION_GONE
 read('schema', 'running_turn', 'fence', 'nonce', 'finished_nonce', 'head', 'tail', 'waiting',
   'attempt', 'deadline', 'next_deadline', 'cancel_requested', 'partial_bytes', 'bytes', 'ttl',
   'max_expires_at', 'keys_expire_at', 'tokens_used', 'budget_resets_at')

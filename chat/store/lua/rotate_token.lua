@@ -9,7 +9,7 @@
 --
 -- Replies:
 --   ROTATED expires_at   ms
---   GONE | EXPIRED
+--   SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'ttl', 'max_expires_at',
   'keys_expire_at', 'rotated_expires_at')
 local is_repeat = s.schema and s.token_hash == ARGV[5] -- the same call, sent again

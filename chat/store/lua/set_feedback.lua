@@ -11,13 +11,13 @@
 -- Replies:
 --   STORED message
 --   FEEDBACK_NOT_ALLOWED   the message is not a reply, or has not ended
---   NOT_FOUND | GONE | EXPIRED
+--   MESSAGE_NOT_FOUND | SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'ttl', 'max_expires_at',
   'keys_expire_at')
 local err = authorize(ARGV[4])
 if err then return { err } end
 local message = redis.call('HGET', MESSAGES, ARGV[5])
-if not message then return { 'NOT_FOUND' } end
+if not message then return { 'MESSAGE_NOT_FOUND' } end
 local _, status = message_state(message)
 if ARGV[5] % 2 == 1 or status == 'queued' or status == 'in_progress' then
   return { 'FEEDBACK_NOT_ALLOWED' }

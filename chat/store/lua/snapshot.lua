@@ -13,7 +13,7 @@
 --   SNAPSHOT now seq running_turn waiting created_at last_active_at expires_at has_more
 --     name model system_prompt context metadata webhook_url message...   times in ms
 --   UNCHANGED seq
---   GONE | EXPIRED
+--   SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'head', 'tail',
   'first_message', 'created_at', 'last_active_at', 'name', 'model', 'system_prompt', 'context',
   'metadata', 'webhook_url')

@@ -26,7 +26,9 @@
 --   ACCEPTED message reply position awake   awake: 1 if the session needs no wake-up
 --   REPLAYED message reply position awake   the first response to this key
 --   RATE_LIMITED ms | TOKEN_BUDGET_EXCEEDED ms   ms until the next message is accepted
---   BUSY | SESSION_QUEUE_FULL | QUEUE_FULL | SESSION_FULL | MISMATCH | GONE | EXPIRED
+--   SESSION_BUSY                            a turn is open, and on_busy is reject
+--   SESSION_QUEUE_FULL | QUEUE_FULL | SESSION_FULL
+--   IDEMPOTENCY_MISMATCH | SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'head', 'tail',
   'first_message', 'attempt', 'retry_at', 'partial_bytes', 'bytes', 'ttl', 'max_expires_at',
   'keys_expire_at', 'tat', 'has_webhook', 'lease_until', 'next_deadline', 'tokens_used',
@@ -35,13 +37,15 @@ local err = authorize(ARGV[4])
 if err then return { err } end
 
 local response = first_response(ARGV[11], ARGV[12])
-if response == 'MISMATCH' then return { response } end
+if response == 'IDEMPOTENCY_MISMATCH' then return { response } end
 if response then
   save_response(ARGV[11], ARGV[12], response)
   return replay(response)
 end
 
-if ARGV[10] == 'reject' and (s.running_turn ~= 0 or s.waiting > 0) then return { 'BUSY' } end
+if ARGV[10] == 'reject' and (s.running_turn ~= 0 or s.waiting > 0) then
+  return { 'SESSION_BUSY' }
+end
 local over_ms = over_budget_ms(tonumber(ARGV[19]))
 if over_ms > 0 then return { 'TOKEN_BUDGET_EXCEEDED', over_ms } end
 local tat, wait_ms = check_rate(ARGV[15], ARGV[16])

@@ -8,7 +8,7 @@
 --
 -- Replies:
 --   TOUCHED expires_at   ms
---   GONE | EXPIRED
+--   SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'ttl', 'max_expires_at',
   'keys_expire_at')
 local err = authorize(ARGV[4])

@@ -11,7 +11,7 @@
 -- ARGV[8...]  field, JSON text, field, JSON text, ...: the changed fields, as stored
 --
 -- Replies:
---   UPDATED | GONE | EXPIRED
+--   UPDATED | SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'ttl', 'max_expires_at',
   'keys_expire_at', 'model')
 local err = authorize(ARGV[4])

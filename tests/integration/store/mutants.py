@@ -107,7 +107,7 @@ MUTANTS = [
     Mutant(
         "the digest of the request is ignored",
         "lib/idempotency.lua",
-        "first_digest == digest and response or 'MISMATCH'",
+        "first_digest == digest and response or 'IDEMPOTENCY_MISMATCH'",
         "response",
         (test_submit.test_key_with_another_request_is_rejected,),
     ),

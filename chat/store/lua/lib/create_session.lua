@@ -5,7 +5,8 @@ local SCHEMA = 2 -- of what is stored; scripts ignore sessions without this fiel
 local function create_session()
   read('schema', 'token_hash', 'created_at', 'expires_at')
   if s.schema then
-    return { s.token_hash == ARGV[4] and 'EXISTS' or 'TAKEN', s.created_at, s.expires_at }
+    if s.token_hash ~= ARGV[4] then return { 'IDEMPOTENCY_MISMATCH' } end
+    return { 'EXISTS', s.created_at, s.expires_at }
   end
   s.ttl, s.max_expires_at = tonumber(ARGV[5]), now + ARGV[6] * 1000
   redis.call('HSET', SESSION, 'schema', SCHEMA, 'token_hash', ARGV[4], 'ttl', s.ttl,

@@ -8,7 +8,7 @@
 
 -- Return the reply that refuses the write, or false if the caller holds the lease.
 local function check_lease()
-  if not s.schema then return 'GONE' end
+  if not s.schema then return 'SESSION_GONE' end
   if s.running_turn ~= 0 and s.fence == tonumber(ARGV[4]) and s.nonce == ARGV[5] then
     return false
   end

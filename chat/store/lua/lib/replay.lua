@@ -21,7 +21,7 @@ end
 local function replay(response)
   local turn, prompt, position, at, reply_seq =
     string.match(response, '^(%d+) (%d+) (%d+) (%d+) (%d+)$')
-  if not turn then return { 'MISMATCH' } end -- the key was used for another operation
+  if not turn then return { 'IDEMPOTENCY_MISMATCH' } end -- the key was used for another operation
   seq = reply_seq - 1
   local reply = queued_reply_json(tonumber(turn), prompt, position, at)
   local message = redis.call('HGET', MESSAGES, prompt) or 'null'

@@ -1,0 +1,36 @@
+"""The errors with which scripts reply."""
+
+import re
+
+from chat.domain import errors
+from chat.domain.errors import ParleyError, RateLimited
+from chat.store.script_errors import ERRORS, script_error
+from chat.store.scripts import SCRIPTS_DIR
+
+CODES = {
+    kind.code.upper()
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, ParleyError)
+}
+
+
+def test_every_error_that_a_script_replies_with_is_mapped() -> None:
+    scripts = "".join(path.read_text() for path in SCRIPTS_DIR.rglob("*.lua"))
+    replies = set(re.findall(r"'([A-Z_]+)'", scripts))
+    assert replies & CODES == {reply.decode() for reply in ERRORS}
+
+
+def test_each_reply_is_a_new_error() -> None:
+    # The traceback of an instance that is raised again grows, and keeps its frames alive.
+    for reply in ERRORS:
+        assert script_error([reply]) is not script_error([reply])
+
+
+def test_reply_with_a_time_sets_retry_after() -> None:
+    error = script_error([b"RATE_LIMITED", 1500])
+    assert isinstance(error, RateLimited)
+    assert error.retry_after == 1.5
+
+
+def test_other_replies_are_no_errors() -> None:
+    assert script_error([b"ACCEPTED", b"{}"]) is None
