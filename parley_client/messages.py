@@ -97,6 +97,6 @@ class Message(APIObject):
         return super(Message, cls).from_json({**members, **nested})
 
     @property
-    def is_final(self) -> bool:
+    def has_ended(self) -> bool:
         """Whether the turn is over: the message is neither queued nor in progress."""
         return self.status not in ACTIVE_STATUSES

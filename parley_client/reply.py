@@ -58,9 +58,9 @@ class Reply:
         return self.message.id
 
     @property
-    def is_final(self) -> bool:
+    def has_ended(self) -> bool:
         """Whether the end of the reply has been read."""
-        return self.message.is_final
+        return self.message.has_ended
 
     @property
     def partial_text(self) -> str:
@@ -105,7 +105,7 @@ class Reply:
         """
         subscription = self._session.subscribe(self._cursor)
         with closing(subscription.updates()) as updates:
-            while not self.is_final:
+            while not self.has_ended:
                 delta = self._apply(next(updates))
                 self._cursor = subscription.cursor
                 if delta is not None:

@@ -60,7 +60,7 @@ class Session:
     ) -> Reply:
         """Post a message and return its reply without waiting for it.
 
-        on_busy: enqueue, reject or interrupt; applies while another reply is not final.
+        on_busy: enqueue, reject or interrupt; applies while another reply has not ended.
         options: max_tokens, temperature, top_p, stop, seed.
         deadline: seconds until the turn expires.
         """
@@ -81,7 +81,7 @@ class Session:
         return Message.from_json(self._request("POST", f"{_path(message_id)}/cancel", {}).body)
 
     def rate(self, message_id: str, rating: str | None, comment: str = "") -> Message:
-        """Rate a final reply "up" or "down"; `None` removes the rating."""
+        """Rate an ended reply "up" or "down"; `None` removes the rating."""
         path = f"{_path(message_id)}/feedback"
         if rating is None:
             return Message.from_json(self._request("DELETE", path).body)

@@ -215,7 +215,7 @@ class Terminal:
 
     def _history(self, _: str) -> None:
         for message in self.session.history():
-            if not message.is_final:
+            if not message.has_ended:
                 self._show(Reply(self.session, message))
                 continue
             if message.content:

@@ -121,7 +121,7 @@ class SessionActions(ModelAdmin):
             raise
         except ParleyError as error:
             return messages.ERROR, error.message
-        if not result.is_change:
+        if not result.has_effect:
             return messages.WARNING, result.message
         self.log_change(request, session, result.message)
         return messages.SUCCESS, result.message

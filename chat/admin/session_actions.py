@@ -14,7 +14,7 @@ class ActionResult:
 
     # Shown to the user. Recorded in the admin's log if the action changed anything.
     message: str
-    is_change: bool = True
+    has_effect: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,17 +38,17 @@ def _cancel(session_id: str, message_id: str) -> ActionResult:
     if not message_id:
         return _cancel_all(session_id)
     cancelled = turns.cancel(caller=Caller.internal(session_id), message_id=message_id)
-    if not cancelled.is_change:
-        reason = "has ended" if cancelled.is_final else "is already being cancelled"
-        return ActionResult(f"Nothing to cancel: {message_id} {reason}.", is_change=False)
-    effect = "Cancelled" if cancelled.is_final else "Requested cancellation of"
+    if not cancelled.has_effect:
+        reason = "has ended" if cancelled.has_ended else "is already being cancelled"
+        return ActionResult(f"Nothing to cancel: {message_id} {reason}.", has_effect=False)
+    effect = "Cancelled" if cancelled.has_ended else "Requested cancellation of"
     return ActionResult(f"{effect} {message_id}.")
 
 
 def _cancel_all(session_id: str) -> ActionResult:
     queued, running = staff.cancel_all(session_id)
     if not queued and not running:
-        return ActionResult("Nothing to cancel.", is_change=False)
+        return ActionResult("Nothing to cancel.", has_effect=False)
     effects = [f"Cancelled {queued} queued turn{'' if queued == 1 else 's'}."] if queued else []
     effects += ["Requested cancellation of the running turn."] * running
     return ActionResult(" ".join(effects))
@@ -58,7 +58,7 @@ REQUEUE_RESULTS = {
     Requeued.REQUEUED: ActionResult("Requeued the next turn."),
     Requeued.CANCELLED: ActionResult("Cancelled the running turn, as requested earlier."),
     Requeued.IDLE: ActionResult(
-        "Nothing to requeue: no turn is queued or running.", is_change=False
+        "Nothing to requeue: no turn is queued or running.", has_effect=False
     ),
 }
 
@@ -70,19 +70,21 @@ def _requeue(session_id: str, _message_id: str) -> ActionResult:
 def _expire(session_id: str, _message_id: str) -> ActionResult:
     if staff.expire(session_id):
         return ActionResult("Expired.")
-    return ActionResult("Nothing to expire: the session has already expired.", is_change=False)
+    return ActionResult("Nothing to expire: the session has already expired.", has_effect=False)
 
 
 def _redact(session_id: str, message_id: str) -> ActionResult:
     if staff.redact(session_id, message_id):
         return ActionResult(f"Redacted {message_id}.")
-    return ActionResult(f"Nothing to redact: {message_id} is already redacted.", is_change=False)
+    return ActionResult(f"Nothing to redact: {message_id} is already redacted.", has_effect=False)
 
 
 def _redeliver(session_id: str, message_id: str) -> ActionResult:
     if delivery.redeliver(session_id, message_id):
         return ActionResult(f"Scheduled another delivery of {message_id}.")
-    return ActionResult(f"Nothing to do: {message_id} is already being delivered.", is_change=False)
+    return ActionResult(
+        f"Nothing to do: {message_id} is already being delivered.", has_effect=False
+    )
 
 
 SESSION_ACTIONS = {

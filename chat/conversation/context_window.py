@@ -35,7 +35,7 @@ def build_prompt(claim: Claim, model: Model) -> Prompt:
             f"System prompt and message need about {needed} tokens; the model takes {limit}."
         )
     budget = _prompt_budget(claim, model) - needed
-    selected = _newest_that_fit(_answered_turns(earlier), claim.context.messages - 1, budget)
+    selected = _newest_that_fit(_turns_with_reply(earlier), claim.context.messages - 1, budget)
     return Prompt(messages=[*fixed[:-1], *selected, *question], options=claim.options)
 
 
@@ -67,7 +67,7 @@ def _model_budget(claim: Claim, model: Model) -> int:
     return model.context_tokens - reply
 
 
-def _answered_turns(messages: Sequence[HistoryMessage]) -> list[list[PromptMessage]]:
+def _turns_with_reply(messages: Sequence[HistoryMessage]) -> list[list[PromptMessage]]:
     """Pair each user message with its newest reply that has text; oldest first."""
     replies = {
         message.reply_to: message

@@ -67,7 +67,7 @@ def cancel_all(session_id: str) -> tuple[int, int]:
     messages = [orjson.loads(each) for each in sessions.read(caller, limit=limit).messages]
     open_ids = [each["id"] for each in messages if not Status(each["status"]).is_terminal]
     cancelled = [turns.cancel(caller=caller, message_id=each) for each in reversed(open_ids)]
-    changed = [each.is_final for each in cancelled if each.is_change]
+    changed = [each.has_ended for each in cancelled if each.has_effect]
     return changed.count(True), changed.count(False)
 
 

@@ -51,9 +51,9 @@ class Cancelled:
 
     reply: bytes
     # False until the worker has read the request.
-    is_final: bool
+    has_ended: bool
     # Whether this call changed anything.
-    is_change: bool
+    has_effect: bool
     # Another turn is next in the session queue: wake a worker.
     needs_wake: bool = False
 
@@ -159,7 +159,7 @@ class LimiterDelay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finish:
+class FinishResult:
     """What remains to do after a turn."""
 
     # Another turn of the session is queued.

@@ -12,7 +12,7 @@ def ping() -> None:
     client.ping()
 
 
-def evicts_keys() -> bool:
+def may_evict_keys() -> bool:
     """Return whether Redis deletes keys when memory runs out. Accepted messages could get lost.
 
     Raises:

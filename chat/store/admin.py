@@ -32,12 +32,12 @@ def redact(caller: Caller, number: int, replacement: bytes) -> bool:
     Return whether this changed anything.
 
     Raises:
-        SessionBusy: the reply is not finished.
+        SessionBusy: the reply has not ended.
         MessageNotFound
     """
     try:
         reply = execute("redact", caller.session_id, caller.token_hash, number, replacement)
     except SessionBusy as error:
-        raise SessionBusy("The reply is not finished: cancel it first.") from error
+        raise SessionBusy("The reply has not ended: cancel it first.") from error
     is_changed: bool = reply[0] == b"REDACTED"
     return is_changed

@@ -14,7 +14,7 @@ from chat.domain import (
     Claim,
     Context,
     Delta,
-    Finish,
+    FinishResult,
     HistoryMessage,
     Lease,
     Options,
@@ -147,7 +147,7 @@ def _parse_flush(reply: Any) -> bool | Exception:
     return script_error(reply) or LeaseLost()  # ALREADY: this claim has ended the turn
 
 
-def finish(lease: Lease, outcome: Outcome, delta: Delta, *, tokens: int = 0) -> Finish:
+def finish(lease: Lease, outcome: Outcome, delta: Delta, *, tokens: int = 0) -> FinishResult:
     """Store the outcome of the turn; return what remains to do. The call can be repeated.
 
     delta: the last one; tokens: used by the attempt, for the session's budget.
@@ -172,8 +172,8 @@ def finish(lease: Lease, outcome: Outcome, delta: Delta, *, tokens: int = 0) -> 
         )
     )
     if result[0] != b"FINISHED":
-        return Finish(has_queued_turns=False)
-    return Finish(has_queued_turns=result[1] > 0, has_delivery=bool(result[2]))
+        return FinishResult(has_queued_turns=False)
+    return FinishResult(has_queued_turns=result[1] > 0, has_delivery=bool(result[2]))
 
 
 def _result_members(outcome: Outcome) -> bytes:

@@ -158,7 +158,7 @@ def next_due(limit: int) -> list[tuple[str, DeliveryRecord]]:
 
 
 def latest_finished(state: DeliveryState, limit: int) -> list[tuple[str, DeliveryRecord]]:
-    """Return session ids and the newest deliveries in a final state; one round trip.
+    """Return session ids and the newest finished deliveries in this state; one round trip.
 
     Raises:
         StoreUnavailable

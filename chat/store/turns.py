@@ -86,8 +86,8 @@ def cancel(caller: Caller, number: int) -> Cancelled:
     status, reply = result[:2]
     return Cancelled(
         reply=reply,
-        is_final=status != b"CANCEL_REQUESTED",
-        is_change=status == b"CANCELLED" or (status == b"CANCEL_REQUESTED" and result[2] == 1),
+        has_ended=status != b"CANCEL_REQUESTED",
+        has_effect=status == b"CANCELLED" or (status == b"CANCEL_REQUESTED" and result[2] == 1),
         needs_wake=status == b"CANCELLED" and not result[2],
     )
 

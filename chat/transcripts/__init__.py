@@ -1,1 +1,1 @@
-"""Export and import of conversations as JSON lines."""
+"""Export and import of transcripts as JSON lines."""

@@ -1,4 +1,4 @@
-"""Export of sessions as conversations, one at a time, so that memory use is constant."""
+"""Export of sessions as transcripts, one at a time, so that memory use is constant."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from chat.domain import Caller, Rating, Role, Status
 from chat.domain.errors import SessionExpired, SessionNotFound
 from chat.store import listing
 from chat.store.listing import TimeRange
-from chat.transcripts.jsonl import Conversation, Pair, dump
+from chat.transcripts.jsonl import Pair, Transcript, dump
 
 # Messages per read.
 PAGE_SIZE = 200
@@ -69,7 +69,7 @@ def lines(export_filter: ExportFilter) -> Iterator[bytes]:
 
 
 def line(session_id: str, export_filter: ExportFilter) -> bytes:
-    """Return the session's conversation up to its last selected reply, or `b""`.
+    """Return the session's transcript up to its last selected reply, or `b""`.
 
     Raises:
         StoreUnavailable
@@ -83,7 +83,7 @@ def line(session_id: str, export_filter: ExportFilter) -> bytes:
         pairs.pop()
     if not pairs:
         return b""
-    return dump(Conversation(system_prompt=system_prompt, pairs=pairs))
+    return dump(Transcript(system_prompt=system_prompt, pairs=pairs))
 
 
 def _read(caller: Caller) -> tuple[str | None, list[Message]]:

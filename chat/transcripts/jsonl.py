@@ -15,7 +15,7 @@ from chat.domain import Role
 from chat.domain.errors import InvalidRequest
 from chat.settings import chat_settings
 
-# Maximum turns per conversation. A session is written by one script, which blocks Redis: measured,
+# Maximum turns per line. A session is written by one script, which blocks Redis: measured,
 # 0.3 s for 10,000 turns; 400,000 turns in 18 MB took over five seconds and made Redis BUSY.
 MAX_TURNS = 10_000
 # A reply that has one of these is not only text.
@@ -34,16 +34,16 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Conversation:
+class Transcript:
     """The contents of one line."""
 
     system_prompt: str | None
     pairs: Sequence[Pair]
 
 
-def dump(conversation: Conversation) -> bytes:
-    """Return the conversation as a line. Replies that are context only have weight 0."""
-    return escape_line_ends(orjson.dumps({"messages": [*_messages(conversation)]})) + b"\n"
+def dump(transcript: Transcript) -> bytes:
+    """Return the transcript as a line. Replies that are context only have weight 0."""
+    return escape_line_ends(orjson.dumps({"messages": [*_messages(transcript)]})) + b"\n"
 
 
 def escape_line_ends(line: bytes) -> bytes:
@@ -53,17 +53,17 @@ def escape_line_ends(line: bytes) -> bytes:
     return line
 
 
-def _messages(conversation: Conversation) -> Iterator[dict[str, Any]]:
-    if conversation.system_prompt and conversation.system_prompt.strip():
-        yield {"role": Role.SYSTEM, "content": conversation.system_prompt}
-    for pair in conversation.pairs:
+def _messages(transcript: Transcript) -> Iterator[dict[str, Any]]:
+    if transcript.system_prompt and transcript.system_prompt.strip():
+        yield {"role": Role.SYSTEM, "content": transcript.system_prompt}
+    for pair in transcript.pairs:
         yield {"role": Role.USER, "content": pair.prompt}
         reply = {"role": Role.ASSISTANT, "content": pair.reply}
         yield reply if pair.train else {**reply, "weight": 0}
 
 
-def parse(line: bytes) -> Conversation:
-    """Return the conversation in a line.
+def parse(line: bytes) -> Transcript:
+    """Return the transcript in a line.
 
     Fields that do not change the text, such as `metadata` and `name`, are ignored.
 
@@ -84,7 +84,7 @@ def parse(line: bytes) -> Conversation:
     if sum(len(text.encode()) for _, text in messages) > chat_settings.MAX_SESSION_BYTES:
         raise InvalidRequest(f"A session holds at most {chat_settings.MAX_SESSION_BYTES} bytes.")
     texts = [text for _, text in turns]
-    return Conversation(
+    return Transcript(
         system_prompt="\n\n".join(text for _, text in prompts) or None,
         pairs=[
             Pair(prompt=prompt, reply=reply)

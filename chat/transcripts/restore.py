@@ -1,4 +1,4 @@
-"""Opening sessions that begin with an imported conversation."""
+"""Opening sessions that begin with an imported transcript."""
 
 from dataclasses import asdict
 
@@ -8,13 +8,13 @@ from chat.conversation import llms, tokens
 from chat.domain import Context, NewSession
 from chat.settings import chat_settings
 from chat.store import sessions
-from chat.transcripts.jsonl import Conversation
+from chat.transcripts.jsonl import Transcript
 
 
 def restore(
-    conversation: Conversation, *, name: str = "", model: str | None = None, ttl: int | None = None
+    transcript: Transcript, *, name: str = "", model: str | None = None, ttl: int | None = None
 ) -> str:
-    """Open a session that begins with the conversation; return its token.
+    """Open a session that begins with the transcript; return its token.
 
     Raises:
         UnknownModel, StoreFull, StoreUnavailable
@@ -26,11 +26,11 @@ def restore(
         token_hash=tokens.hash_token(token),
         ttl=ttl or chat_settings.SESSION_TTL,
         name=orjson.dumps(name),
-        system_prompt=orjson.dumps(conversation.system_prompt),
+        system_prompt=orjson.dumps(transcript.system_prompt),
         model=orjson.dumps(llms.name_or_default(model)),
         context=orjson.dumps(asdict(Context())),
         metadata=orjson.dumps({}),
     )
-    texts = [text for each in conversation.pairs for text in (each.prompt, each.reply)]
+    texts = [text for each in transcript.pairs for text in (each.prompt, each.reply)]
     sessions.restore(new, texts)
     return token

@@ -139,7 +139,7 @@ def render_chat(token: str, session: Snapshot) -> bytes:
 
 
 def render_entry(message: Mapping[str, Any]) -> dict[str, str]:
-    """Return a final message in the tutorial's format.
+    """Return a message that has ended in the tutorial's format.
 
     A failed reply has the error as its text, because the format has no field for errors.
     """

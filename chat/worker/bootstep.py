@@ -42,7 +42,7 @@ def check_configuration(pool: BasePool) -> None:
         if not isinstance(pool, TaskPool):
             raise ConfigError("--pool: must be threads, which is the default")
         try:
-            if health.evicts_keys():
+            if health.may_evict_keys():
                 raise ConfigError("REDIS_URL: maxmemory-policy must be noeviction")
         except StoreUnavailable as error:
             logger.warning("Could not check Redis's maxmemory-policy: %s", error.__cause__)

@@ -96,10 +96,10 @@ def _run(claim: Claim) -> None:
         tracing.span("turn", kind=SpanKind.CONSUMER, parent=parent, session=session_id, **fields),
         log_context(request_id=claim.request_id, **fields, **tracing.log_fields()),
     ):
-        _answer(claim)
+        _attempt(claim)
 
 
-def _answer(claim: Claim) -> None:
+def _attempt(claim: Claim) -> None:
     try:
         model = llms.get(claim.model)
     except UnknownModel as error:

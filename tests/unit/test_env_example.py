@@ -10,7 +10,7 @@ from project import settings
 
 ROOT = Path(settings.BASE_DIR)
 EXAMPLE = dict(re.findall(r"^#([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
-KNOBS = sorted(ChatSettings.__annotations__)
+SETTINGS = sorted(ChatSettings.__annotations__)
 READERS = [
     "chat/llm_config.py",
     "project/runner/management/commands/run.py",
@@ -31,9 +31,9 @@ def test_every_variable_that_is_read_is_named(path: str) -> None:
 
 def test_nothing_is_named_that_nobody_reads() -> None:
     read = {"CHAT_MODELS_FILE"}.union(*map(names_read, READERS))
-    assert set(EXAMPLE) == read | {f"CHAT_{name}" for name in KNOBS}
+    assert set(EXAMPLE) == read | {f"CHAT_{name}" for name in SETTINGS}
 
 
-@pytest.mark.parametrize("name", KNOBS)
-def test_a_knob_is_named_with_its_default(name: str) -> None:
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_setting_is_named_with_its_default(name: str) -> None:
     assert EXAMPLE.get(f"CHAT_{name}") == str(getattr(ChatSettings, name))

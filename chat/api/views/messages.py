@@ -100,7 +100,7 @@ class Cancel(View):
         self.body(EmptyBody)
         self.idempotency_key()
         cancelled = turns.cancel(caller=caller, message_id=message_id)
-        return responses.json(cancelled.reply, 200 if cancelled.is_final else 202)
+        return responses.json(cancelled.reply, 200 if cancelled.has_ended else 202)
 
 
 class Feedback(View):

@@ -18,7 +18,7 @@ from chat.conversation import llms
 from chat.domain.errors import InvalidRequest, ParleyError
 from chat.settings import chat_settings
 from chat.transcripts import jsonl
-from chat.transcripts.jsonl import Conversation
+from chat.transcripts.jsonl import Transcript
 from chat.transcripts.restore import restore
 
 # Errors that are printed; the others are only counted.
@@ -80,7 +80,7 @@ class Command(BaseCommand):
         """
         errors, valid = 0, 0
         for number, parsed in parsed_lines(stream, "checked"):
-            valid += isinstance(parsed, Conversation)
+            valid += isinstance(parsed, Transcript)
             if isinstance(parsed, InvalidRequest):
                 errors += 1
                 if errors <= MAX_ERRORS:
@@ -121,9 +121,7 @@ def _conversations(count: int) -> str:
     return f"{count:,} {'conversation' if count == 1 else 'conversations'}"
 
 
-def parsed_lines(
-    stream: BinaryIO, done: str
-) -> Iterator[tuple[int, Conversation | InvalidRequest]]:
+def parsed_lines(stream: BinaryIO, done: str) -> Iterator[tuple[int, Transcript | InvalidRequest]]:
     """Yield number and contents, or error, of each line that is not blank."""
     # tqdm shows no bar without a terminal.
     with tqdm(unit=f" lines {done}", disable=None) as bar:
@@ -152,7 +150,7 @@ def max_line_bytes() -> int:
     return 2 * chat_settings.MAX_SESSION_BYTES
 
 
-def _parse(line: bytes) -> Conversation | InvalidRequest:
+def _parse(line: bytes) -> Transcript | InvalidRequest:
     if len(line.rstrip(b"\n")) > max_line_bytes():
         return InvalidRequest(f"The line is too long: at most {max_line_bytes()} bytes.")
     try:

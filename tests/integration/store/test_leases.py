@@ -265,7 +265,7 @@ def test_turn_cannot_be_claimed_before_its_retry(redis: Redis, caller: Caller) -
 def test_cancelled_turn_is_not_retried(caller: Caller) -> None:
     writer = LeaseHolder.claim_for(caller)
     writer.append("half")
-    assert not turns.cancel(caller, 2).is_final
+    assert not turns.cancel(caller, 2).has_ended
     writer.retry(30)
     reply = steps.find_message(caller, "msg_2")
     assert (reply["status"], reply["content"]) == (Status.CANCELLED, "half")

@@ -171,7 +171,7 @@ def accepted_view(accepted: Accepted) -> AcceptedView:
 
 def cancelled_view(result: Cancelled) -> tuple[int, bool, bool, bool]:
     number = message_number(orjson.loads(result.reply)["id"])
-    return number, result.is_final, result.is_change, result.needs_wake
+    return number, result.has_ended, result.has_effect, result.needs_wake
 
 
 def ignored(_: object) -> None:
