@@ -1,6 +1,7 @@
 """The environment of all tests, and the servers that they share."""
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterator
@@ -24,7 +25,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("busy")
 HOME = pytest.StashKey[str]()
-BROWSERS = "tests/browser/"
+SHARED_SERVERS = re.compile("tests/(browser|integration/[a-z_]+)/")
 # Lines of each log that are shown when a test fails.
 LOG_LINES = 20
 
@@ -55,21 +56,21 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(config.stash[HOME], ignore_errors=True)
 
 
-class BrowserScheduling(LoadFileScheduling):
-    """Runs each file in one process, and all files that use a browser in the same one.
+class SharedServersScheduling(LoadFileScheduling):
+    """Runs files that share servers in the same process, which starts the servers once.
 
-    Each process starts its own Chromium. Several of them at the same time on two cores would delay
-    all other tests.
+    These are all files that use a browser, and all files of a directory of integration tests.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         scope = super()._split_scope(nodeid)
-        return BROWSERS if scope.startswith(BROWSERS) else scope
+        shared = SHARED_SERVERS.match(scope)
+        return shared.group() if shared else scope
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BrowserScheduling:
-    return BrowserScheduling(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharedServersScheduling:
+    return SharedServersScheduling(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -155,6 +155,7 @@ MANIPULATIONS: dict[Manipulation, str] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.fault("F32")
 def test_audit_detects_every_manipulation(deployment: SharedDeployment) -> None:
     client = deployment.client()

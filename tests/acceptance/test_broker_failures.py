@@ -112,6 +112,7 @@ def test_worker_detects_a_half_open_broker_connection(
     assert deployment.worker.is_running
 
 
+@pytest.mark.thorough
 @pytest.mark.fault("F12")
 def test_publish_on_a_dead_connection_delays_no_response(
     deployment: SharedDeployment,

@@ -65,6 +65,7 @@ UNSUITABLE: dict[str, Callable[[Redis], object]] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("expected", "misconfigure"), UNSUITABLE.items())
 def test_worker_rejects_an_unsuitable_redis_in_one_line(
     healthy: Stack, expected: str, misconfigure: Callable[[Redis], object]
@@ -79,6 +80,7 @@ def test_worker_rejects_an_unsuitable_redis_in_one_line(
     assert second.exit_code == os.EX_CONFIG
 
 
+@pytest.mark.thorough
 def test_unreachable_model_is_reported(healthy: Stack) -> None:
     healthy.model.kill()
     code, output = doctor(healthy, "--call-models")
@@ -94,6 +96,7 @@ REJECTING = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("expected", "setup"), REJECTING.items())
 def test_redis_that_rejects_commands_is_reported(
     build_stack: Callable[..., Stack], expected: str, setup: tuple[str, str, list[str]]
@@ -109,6 +112,7 @@ def test_redis_that_rejects_commands_is_reported(
     assert "Traceback" not in output
 
 
+@pytest.mark.thorough
 def test_missing_redis_is_reported(healthy: Stack) -> None:
     healthy.redis.kill()
     code, output = doctor(healthy)

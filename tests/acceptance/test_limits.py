@@ -37,6 +37,7 @@ def limited(
     return deployment
 
 
+@pytest.mark.thorough
 def test_two_workers_share_the_concurrency_limit(
     build_deployment: Callable[..., Deployment], tmp_path: Path
 ) -> None:
@@ -114,6 +115,7 @@ def test_cancelled_waiter_delays_no_one(deployment: SharedDeployment) -> None:
         holder.cancel(running)
 
 
+@pytest.mark.thorough
 def test_failures_of_bad_prompts_open_no_circuit(
     deployment: SharedDeployment,
 ) -> None:
@@ -128,6 +130,7 @@ def test_failures_of_bad_prompts_open_no_circuit(
     assert other.wait_for_reply(other.post("Hello"), "completed")["attempt"] == 1
 
 
+@pytest.mark.thorough
 def test_half_open_circuit_allows_one_call_until_it_answers(
     build_deployment: Callable[..., Deployment],
 ) -> None:
@@ -226,6 +229,7 @@ def calls_of(stack: Stack) -> list[dict[str, Any]]:
     return calls
 
 
+@pytest.mark.thorough
 @pytest.mark.security("S24")
 def test_token_limit_counts_retries(build_stack: Callable[..., Stack], tmp_path: Path) -> None:
     stack = start_with_token_limit(build_stack, tmp_path)

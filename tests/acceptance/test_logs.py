@@ -95,6 +95,7 @@ def test_every_log_line_is_json(build_stack: Callable[..., Stack]) -> None:
     assert (delivery["attempt"], delivery["turn"]) == (1, 1)
 
 
+@pytest.mark.thorough
 def test_worker_logs_nothing_below_its_level(build_stack: Callable[..., Stack]) -> None:
     """Except that it is ready: `make run` waits for this line."""
     worker = build_stack(env={"LOG_LEVEL": "ERROR"}).start().worker()

@@ -77,6 +77,7 @@ class LoadGenerator:
             client.wait_for_reply(post, within=60)
 
 
+@pytest.mark.thorough
 @pytest.mark.fault("F13")
 def test_ten_redis_kills_under_load_lose_nothing(
     deployment: SharedDeployment,

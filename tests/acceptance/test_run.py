@@ -200,6 +200,7 @@ def test_what_is_killed_comes_back_until_the_third_time(run: Callable[..., Run])
     assert "for the third time within a minute" in started.log
 
 
+@pytest.mark.thorough
 def test_killing_the_supervisor_leaves_no_process(run: Callable[..., Run]) -> None:
     started = run().ready()
     second = run()
@@ -245,6 +246,7 @@ def test_a_redis_that_does_not_answer_is_told_at_once(run: Callable[..., Run]) -
     assert "hidden" not in started.log
 
 
+@pytest.mark.thorough
 def test_a_redis_that_is_named_is_used(
     run: Callable[..., Run], build_stack: Callable[..., Stack]
 ) -> None:
@@ -256,6 +258,7 @@ def test_a_redis_that_is_named_is_used(
     assert redis.is_running
 
 
+@pytest.mark.thorough
 def test_a_redis_that_evicts_ends_the_run_at_once(
     run: Callable[..., Run], build_stack: Callable[..., Stack]
 ) -> None:

@@ -101,6 +101,7 @@ def test_unreadable_wake_up_is_rejected(stack: Stack, malformed: dict[str, Any])
     assert stack.worker().is_running
 
 
+@pytest.mark.thorough
 @pytest.mark.security("S37")
 def test_task_contains_only_a_session_id(build_stack: Callable[..., Stack]) -> None:
     stack = build_stack()
@@ -126,6 +127,7 @@ def canaries() -> dict[str, str]:
     return {place: f"canary-{number}-{place}" for number, place in enumerate(places)}
 
 
+@pytest.mark.thorough
 @pytest.mark.security("S39")
 def test_logs_contain_no_canary_and_no_forged_line(
     build_stack: Callable[..., Stack],

@@ -92,6 +92,7 @@ def test_sessions_deleted_with_open_turns_leave_nothing(
     assert len(deployment.calls()) == 3
 
 
+@pytest.mark.thorough
 @pytest.mark.fault("F28")
 def test_open_turns_keep_their_session_alive(
     deployment: SharedDeployment,

@@ -100,6 +100,7 @@ def test_failed_model_call_has_an_error_span(build_stack: Callable[..., Stack]) 
         assert (outcome.key, outcome.value.string_value) == ("parley.outcome", "failed")
 
 
+@pytest.mark.thorough
 def test_without_a_collector_there_is_no_tracer() -> None:
     program = "import sys, celery_app; assert 'project.telemetry' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=60, check=True)

@@ -76,6 +76,7 @@ def test_post_repeated_after_a_web_restart_is_one_message(
     client.wait_for_reply(first, "completed")
 
 
+@pytest.mark.thorough
 @pytest.mark.fault("F07")
 def test_wake_ups_lost_with_worker_and_broker_are_recovered(
     build_deployment: Callable[..., Deployment],
@@ -121,6 +122,7 @@ BODIES = (
 )
 
 
+@pytest.mark.thorough
 @pytest.mark.fault("F08")
 def test_malformed_wake_ups_occupy_no_thread(
     build_deployment: Callable[..., Deployment],

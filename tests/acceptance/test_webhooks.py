@@ -85,6 +85,7 @@ def test_reply_is_delivered_by_a_signed_call(
     wait_until(lambda: is_delivered(deployment))
 
 
+@pytest.mark.thorough
 def test_failed_delivery_is_retried(deployment: Deployment, receiver: WebhookReceiver) -> None:
     receiver.responders = [respond(500), respond(302, Location=receiver.url + "/elsewhere"), hang]
     client = deployment.client()

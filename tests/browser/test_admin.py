@@ -69,6 +69,7 @@ def messages(tab: Page) -> list[tuple[str, str]]:
     return [(message_id, text) for message_id, text in found]
 
 
+@pytest.mark.thorough
 def test_hidden_tab_catches_up_when_it_is_shown(url: str, tab: Page) -> None:
     session_id, headers = open_session(url)
     post_message(url, headers, "Before the reset")

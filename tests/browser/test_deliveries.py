@@ -59,6 +59,7 @@ def test_staff_can_find_and_retry_a_failed_delivery(
     expect(tab.locator("tr", has_text="Billing")).to_contain_text("204", timeout=TIMEOUT)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
 def test_admin_pages_are_accessible_and_do_not_overflow(
     scheme: str,

@@ -63,6 +63,7 @@ def test_failed_action_is_reported_and_can_be_retried(chat: ChatPage) -> None:
     expect(chat.field).to_be_focused()
 
 
+@pytest.mark.thorough
 def test_failed_list_of_models_is_loaded_again(
     open_page: Callable[..., ChatPage],
 ) -> None:
@@ -76,6 +77,7 @@ def test_failed_list_of_models_is_loaded_again(
     expect(chat.page.locator("#set-model option")).to_have_text(["default", "other"])
 
 
+@pytest.mark.thorough
 def test_response_after_a_reset_restores_nothing(chat: ChatPage, chat_stack: Stack) -> None:
     late: list[tuple[Route, APIResponse]] = []
     chat.page.route(POSTS, lambda route: late.append((route, route.fetch())), times=1)
@@ -92,6 +94,7 @@ def test_response_after_a_reset_restores_nothing(chat: ChatPage, chat_stack: Sta
     expect(chat.replies).to_have_count(1)
 
 
+@pytest.mark.thorough
 def test_message_that_is_too_long_can_be_edited(chat: ChatPage) -> None:
     for content in ("long " * 8_000, "longer " * 10_000):
         chat.submit(content)
@@ -122,6 +125,7 @@ def test_draft_belongs_to_its_chat_and_survives_a_reload(chat: ChatPage) -> None
     expect(chat.field).to_have_value("")
 
 
+@pytest.mark.thorough
 def test_page_works_without_localstorage_and_clipboard(chat: ChatPage) -> None:
     chat.page.evaluate(
         """() => {
@@ -136,6 +140,7 @@ def test_page_works_without_localstorage_and_clipboard(chat: ChatPage) -> None:
     expect(chat.error_bar).to_contain_text("blocked copying")
 
 
+@pytest.mark.thorough
 def test_chat_deleted_elsewhere_remains_readable(chat: ChatPage, chat_stack: Stack) -> None:
     chat.send_and_wait("Hello")
     chat.page.route(POSTS, rejecting(), times=1)

@@ -45,6 +45,7 @@ def test_focus_is_never_lost(chat: ChatPage) -> None:
     expect(chat.button("New chat")).to_be_focused()
 
 
+@pytest.mark.thorough
 def test_phone_menu_closes_and_newest_text_stays_visible(
     open_page: Callable[..., ChatPage],
 ) -> None:
@@ -69,6 +70,7 @@ def test_phone_menu_closes_and_newest_text_stays_visible(
     assert is_at_end(log)
 
 
+@pytest.mark.thorough
 def test_stop_button_does_not_resize_the_field(chat: ChatPage) -> None:
     before = chat.field.bounding_box()
     reply = chat.send(f"Hello {VERY_SLOW}")
@@ -78,6 +80,7 @@ def test_stop_button_does_not_resize_the_field(chat: ChatPage) -> None:
     expect(reply).to_have_attribute("data-status", "cancelled")
 
 
+@pytest.mark.thorough
 def test_growing_code_block_can_be_copied(
     open_page: Callable[..., ChatPage], chat_stack: Stack
 ) -> None:
@@ -100,12 +103,14 @@ def test_growing_code_block_can_be_copied(
     chat.button("Stop").click()
 
 
+@pytest.mark.thorough
 def test_retry_after_a_model_error_shows_a_countdown(chat: ChatPage) -> None:
     reply = chat.send("Hello [[fault:500 retry_after=5 times=1]]")
     expect(reply).to_contain_text("The model did not respond. Retrying in")
     chat.button("Stop").click()
 
 
+@pytest.mark.thorough
 def test_wait_reason_is_announced_once(chat: ChatPage) -> None:
     chat.page.evaluate(
         """() => {
@@ -125,6 +130,7 @@ def test_wait_reason_is_announced_once(chat: ChatPage) -> None:
     assert text.count("Reply: ") == 2
 
 
+@pytest.mark.thorough
 def test_enter_in_an_input_method_does_not_send(chat: ChatPage) -> None:
     chat.field.focus()
     keyboard = chat.page.context.new_cdp_session(chat.page)

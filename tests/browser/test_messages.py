@@ -48,6 +48,7 @@ def test_regenerated_reply_replaces_the_earlier_one(chat: ChatPage) -> None:
     assert chat.user_messages.count() == 1
 
 
+@pytest.mark.thorough
 def test_enter_sends_and_shift_enter_inserts_a_line_break(chat: ChatPage) -> None:
     chat.field.press_sequentially("one")
     chat.field.press("Shift+Enter")
@@ -58,6 +59,7 @@ def test_enter_sends_and_shift_enter_inserts_a_line_break(chat: ChatPage) -> Non
     assert chat.field.input_value() == ""
 
 
+@pytest.mark.thorough
 def test_changed_settings_apply_to_the_next_message(chat: ChatPage, chat_stack: Stack) -> None:
     chat.button("Settings").click()
     chat.page.locator("#set-prompt").fill("Speak like a pirate of the browser tests")
@@ -73,6 +75,7 @@ def test_changed_settings_apply_to_the_next_message(chat: ChatPage, chat_stack: 
     }
 
 
+@pytest.mark.thorough
 def test_clear_removes_the_messages_and_keeps_the_chat(chat: ChatPage) -> None:
     chat.send_and_wait("Hello")
     chat.button("Settings").click()
@@ -83,6 +86,7 @@ def test_clear_removes_the_messages_and_keeps_the_chat(chat: ChatPage) -> None:
     assert chat.user_messages.count() == 1
 
 
+@pytest.mark.thorough
 def test_each_chat_in_the_list_has_its_own_messages(chat: ChatPage) -> None:
     chat.send_and_wait("In the first chat")
     chat.button("New chat").click()
@@ -92,6 +96,7 @@ def test_each_chat_in_the_list_has_its_own_messages(chat: ChatPage) -> None:
     expect(chat.user_messages).to_have_text(["YouIn the first chat"])
 
 
+@pytest.mark.thorough
 def test_deleted_chat_is_removed_from_list_and_server(chat: ChatPage, chat_stack: Stack) -> None:
     session = chat.session
     chat.button("Delete chat First chat").click()
@@ -106,6 +111,7 @@ def test_deleted_chat_is_removed_from_list_and_server(chat: ChatPage, chat_stack
     assert response.status_code in {401, 404}
 
 
+@pytest.mark.thorough
 def test_queued_reply_shows_its_position(chat: ChatPage) -> None:
     chat.send(f"First {VERY_SLOW}")
     chat.send("Second")
@@ -128,6 +134,7 @@ def test_failed_reply_shows_its_error_and_can_be_retried(chat: ChatPage) -> None
     expect(chat.replies.nth(1)).to_have_attribute("data-status", "completed")
 
 
+@pytest.mark.thorough
 def test_code_block_can_be_copied(open_page: Callable[..., ChatPage], chat_stack: Stack) -> None:
     content = "Look:\n\n```python\nprint('a < b')\n```\n\nDone."
     step = {"match": "Code, please", "reply": content}

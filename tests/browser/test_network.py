@@ -76,6 +76,7 @@ def test_message_written_offline_is_sent_later(
     assert stored_contents(chat_stack, chat)[0] == "Written offline"
 
 
+@pytest.mark.thorough
 def test_chat_selected_offline_is_shown_later(
     open_page: Callable[..., ChatPage], proxy: Proxy
 ) -> None:
@@ -95,6 +96,7 @@ def test_chat_selected_offline_is_shown_later(
     expect(chat.page.locator("#connection")).to_be_hidden()
 
 
+@pytest.mark.thorough
 def test_half_open_connections_are_detected(
     open_page: Callable[..., ChatPage], chat_stack: Stack, proxy: Proxy
 ) -> None:
@@ -118,6 +120,7 @@ def test_half_open_connections_are_detected(
     assert stored_contents(chat_stack, chat)[2] == "Into the void"
 
 
+@pytest.mark.thorough
 def test_message_that_failed_offline_is_sent_later(
     open_page: Callable[..., ChatPage], chat_stack: Stack, proxy: Proxy
 ) -> None:
@@ -151,6 +154,7 @@ def test_message_is_posted_once_if_the_response_is_lost(
     assert len(stored_contents(chat_stack, chat)) == 2
 
 
+@pytest.mark.thorough
 def test_session_is_created_once_if_the_response_is_lost(
     open_page: Callable[..., ChatPage],
 ) -> None:
@@ -196,6 +200,7 @@ def test_rejected_message_shows_its_error_and_can_be_resent(chat: ChatPage) -> N
     assert chat.user_messages.count() == 1
 
 
+@pytest.mark.thorough
 def test_two_tabs_show_the_same_messages(
     chat: ChatPage, open_page: Callable[..., ChatPage]
 ) -> None:
@@ -213,6 +218,7 @@ def test_two_tabs_show_the_same_messages(
     assert other.replies.all_inner_texts() == chat.replies.all_inner_texts()
 
 
+@pytest.mark.thorough
 def test_page_polls_if_event_streams_are_blocked(
     open_page: Callable[..., ChatPage], chat_stack: Stack
 ) -> None:
@@ -235,6 +241,7 @@ def test_page_polls_if_event_streams_are_blocked(
     expect(chat.replies).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_snapshot_keeps_older_messages_of_the_same_history(
     chat: ChatPage,
 ) -> None:

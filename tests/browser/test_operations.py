@@ -102,6 +102,7 @@ def test_page_updates_without_a_reload(busy_stack: Stack, open_tab: Callable[...
     expect(tab.locator("#msg_2 .status")).to_have_text("cancelled")
 
 
+@pytest.mark.thorough
 def test_outdated_figures_are_marked(busy_stack: Stack, open_tab: Callable[..., Page]) -> None:
     tab = open_tab(viewport=DESK)
     log_in(tab, busy_stack.web().url)
@@ -112,6 +113,7 @@ def test_outdated_figures_are_marked(busy_stack: Stack, open_tab: Callable[..., 
     expect(tab.locator(".gauges")).to_be_visible()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "options"),
     [

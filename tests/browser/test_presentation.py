@@ -51,7 +51,9 @@ def script_reply(stack: Stack, match: str, reply: str, **fields: object) -> None
     ("name", "options"),
     [
         ("light", {"viewport": DESK, "color_scheme": "light"}),
-        ("dark", {"viewport": DESK, "color_scheme": "dark"}),
+        pytest.param(
+            "dark", {"viewport": DESK, "color_scheme": "dark"}, marks=pytest.mark.thorough
+        ),
         ("phone", {"viewport": PHONE, "color_scheme": "light", "has_touch": True}),
     ],
 )
@@ -85,6 +87,7 @@ def test_page_is_accessible_and_does_not_overflow(
     assert violations(chat.page) == []
 
 
+@pytest.mark.thorough
 def test_tab_key_reaches_all_controls_in_order(chat: ChatPage) -> None:
     chat.send_and_wait("Hello")
     focused = "document.activeElement.id || document.activeElement.textContent"
@@ -118,6 +121,7 @@ TOTAL_SHIFT = """() => new Promise((resolve) => {
 MAX_SHIFT = 0.02
 
 
+@pytest.mark.thorough
 def test_layout_does_not_shift_while_a_reply_grows(chat: ChatPage, chat_stack: Stack) -> None:
     script_reply(chat_stack, "in many parts", f"{REPLY}\n" * 4, rate=250)
     for _ in range(3):
@@ -133,6 +137,7 @@ def test_layout_does_not_shift_while_a_reply_grows(chat: ChatPage, chat_stack: S
     assert chat.page.evaluate(f"(log = document.getElementById('log'), {at_end})")
 
 
+@pytest.mark.thorough
 def test_scroll_position_is_kept_while_a_reply_grows(chat: ChatPage) -> None:
     for _ in range(3):
         chat.send_and_wait("Fill the page [[tokens=80]]")
@@ -147,6 +152,7 @@ def test_scroll_position_is_kept_while_a_reply_grows(chat: ChatPage) -> None:
     expect(reply.locator("footer")).to_be_in_viewport()
 
 
+@pytest.mark.thorough
 def test_history_of_500_messages_opens_within_a_second(
     open_page: Callable[..., ChatPage], chat_stack: Stack
 ) -> None:
@@ -186,6 +192,7 @@ def time_to_open(chat: ChatPage) -> float:
     return milliseconds
 
 
+@pytest.mark.thorough
 def test_reply_of_100_000_characters_is_shown_completely(chat: ChatPage, chat_stack: Stack) -> None:
     block = (
         "A paragraph with **strong** words and `code`, as models write them.\n\n- one\n- two\n\n"
@@ -196,6 +203,7 @@ def test_reply_of_100_000_characters_is_shown_completely(chat: ChatPage, chat_st
     assert len(reply.locator(".body").inner_text()) > 80_000
 
 
+@pytest.mark.thorough
 def test_page_is_small_and_painted_within_a_second(
     open_page: Callable[..., ChatPage],
 ) -> None:

@@ -11,6 +11,7 @@ from project.runner import commands
 from project.runner.process import ROOT
 from tests.harness.environment import without_parley_variables
 from tests.harness.ports import free_port
+from tests.harness.tiers import thorough
 
 PROGRAMS = {
     "web": commands.web(port=1, env={}).argv,
@@ -37,14 +38,14 @@ def run(argv: tuple[str, ...], home: Path, *, code: int = os.EX_CONFIG, **env: s
     return result.stdout
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", ["web", *thorough("worker", "run", "doctor")])
 def test_a_wrong_setting_is_reported_in_one_line(name: str, tmp_path: Path) -> None:
     output = run(PROGRAMS[name], tmp_path, BROKER_URL="foo://x")
     assert output.startswith("Parley cannot start: BROKER_URL: ")
     assert output.count("\n") == 1
 
 
-@pytest.mark.parametrize("home", ["/proc/nowhere", "/dev/null"])
+@pytest.mark.parametrize("home", ["/dev/null", *thorough("/proc/nowhere")])
 def test_a_wrong_state_dir_is_reported_in_one_line(home: str) -> None:
     code = 1 if home == "/proc/nowhere" else os.EX_CONFIG
     output = run(PROGRAMS["run"], Path(home), code=code, REDIS_URL="")
@@ -52,7 +53,7 @@ def test_a_wrong_state_dir_is_reported_in_one_line(home: str) -> None:
     assert f": PARLEY_HOME: {home}" in output
 
 
-@pytest.mark.parametrize("port", ["abc", "99999", "-1"])
+@pytest.mark.parametrize("port", ["99999", *thorough("abc", "-1")])
 def test_a_wrong_port_is_reported_in_one_line(port: str, tmp_path: Path) -> None:
     output = run(PROGRAMS["run"], tmp_path, code=1, PORT=port)
     assert output == f"CommandError: PORT: {port!r} is not a number from 1 to 65535\n"

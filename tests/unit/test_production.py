@@ -8,6 +8,7 @@ import pytest
 
 from project.runner.process import ROOT
 from tests.harness.environment import without_parley_variables
+from tests.harness.tiers import thorough
 
 KEY = "pcWnYtGeq1DQYxvJp4dPz1cX0r7wOaSMTf2LKuh5iE3b9RkVyBmAZgNjHsUo"
 PRODUCTION = {"HTTPS": "True", "ALLOWED_HOSTS": "chat.example.org", "SECRET_KEY": KEY}
@@ -26,7 +27,7 @@ def check(**env: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.security("S34")
-@pytest.mark.parametrize("proxies", ["0", "1"])
+@pytest.mark.parametrize("proxies", ["1", *thorough("0")])
 def test_production_settings_pass_the_deployment_checks(proxies: str) -> None:
     result = check(CHAT_TRUSTED_PROXIES=proxies)
     assert result.returncode == 0, result.stderr
@@ -42,7 +43,7 @@ def test_the_deployment_checks_report_missing_https() -> None:
 
 
 @pytest.mark.security("S34")
-@pytest.mark.parametrize("key", ["changeme", "abcd" * 20, f"django-insecure-{KEY}"])
+@pytest.mark.parametrize("key", [f"django-insecure-{KEY}", *thorough("changeme", "abcd" * 20)])
 def test_an_insecure_secret_key_does_not_start(key: str) -> None:
     result = check(SECRET_KEY=key)
     assert result.returncode == os.EX_CONFIG
@@ -52,7 +53,7 @@ def test_an_insecure_secret_key_does_not_start(key: str) -> None:
 
 
 @pytest.mark.security("S06")
-@pytest.mark.parametrize("hosts", ["*", "chat.example.org,*"])
+@pytest.mark.parametrize("hosts", ["chat.example.org,*", *thorough("*")])
 def test_a_wildcard_host_does_not_start(hosts: str) -> None:
     result = check(ALLOWED_HOSTS=hosts)
     assert result.returncode == os.EX_CONFIG

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import cycle
 from typing import Any
 from urllib.parse import urlencode
 
@@ -321,7 +322,7 @@ def test_unsupported_filter_is_rejected(admin: Client) -> None:
     assert admin.get(LIST + "?name__contains=A")["Location"].endswith("?e=1")
 
 
-INVALID_VALUES = ("", "-1", "9" * 40, "1.5", "x", "\x00", "\ud800", "%[*'", "\u0661", "a" * 3000)
+INVALID_VALUES = ("", "-1", "9" * 40, "\x00", "\ud800", "1.5", "x", "%[*'", "\u0661", "a" * 3000)
 
 
 @pytest.mark.parametrize(
@@ -340,13 +341,15 @@ INVALID_VALUES = ("", "-1", "9" * 40, "1.5", "x", "\x00", "\ud800", "%[*'", "\u0
         *("id__isnull", "running", "waiting__gte", "__", "nosuch", "p.", "o.-1", "wanted"),
     ],
 )
-def test_no_query_string_causes_an_error(admin: Client, name: str) -> None:
+@pytest.mark.parametrize(
+    "values", [INVALID_VALUES[:5], pytest.param(INVALID_VALUES[5:], marks=pytest.mark.thorough)]
+)
+def test_no_query_string_causes_an_error(admin: Client, name: str, values: tuple[str, ...]) -> None:
     open_session("Ada")
-    for value in INVALID_VALUES:
+    for value, more in zip(values, cycle(("", "&q=ada&status=idle&p=2")), strict=False):
         query = urlencode({name: value.encode(errors="surrogatepass")})
-        for more in ("", "&q=ada&status=idle&p=2"):
-            response = admin.get(f"{LIST}?{query}{more}")
-            assert response.status_code in {200, 302, 400}, (query, more)
+        response = admin.get(f"{LIST}?{query}{more}")
+        assert response.status_code in {200, 302, 400}, (query, more)
 
 
 def test_order_in_the_query_string_is_ignored(redis: Redis, admin: Client) -> None:

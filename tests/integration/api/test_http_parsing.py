@@ -131,6 +131,7 @@ def test_incomplete_headers_time_out(short_timeout: APIClient) -> None:
             assert connection.is_closed_within(20)
 
 
+@pytest.mark.thorough
 @pytest.mark.security("S26")
 def test_slowly_sent_headers_time_out(short_timeout: APIClient) -> None:
     def is_closed(connection: RawConnection) -> bool:
@@ -144,6 +145,7 @@ def test_slowly_sent_headers_time_out(short_timeout: APIClient) -> None:
         wait_until(lambda: is_closed(connection), within=20)
 
 
+@pytest.mark.thorough
 @pytest.mark.security("S26")
 def test_long_poll_may_exceed_the_request_timeout(short_timeout: APIClient) -> None:
     """The timeout applies to the headers only."""

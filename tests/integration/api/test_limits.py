@@ -38,6 +38,7 @@ def test_concurrent_messages_respect_the_rate_limit(
     assert len(owner.get_session()["messages"]) == 20
 
 
+@pytest.mark.thorough
 @pytest.mark.security("S21")
 def test_concurrent_sessions_respect_the_rate_limit(
     api_with: Callable[..., APIClient],
@@ -97,6 +98,7 @@ def test_full_queue_rejects_and_changes_nothing(api_with: Callable[..., APIClien
     assert state_of(second) == before
 
 
+@pytest.mark.thorough
 @pytest.mark.security("S23")
 def test_full_session_rejects_and_changes_nothing(api_with: Callable[..., APIClient]) -> None:
     owner = api_with(CHAT_MAX_SESSION_BYTES="10").open_session()

@@ -216,6 +216,7 @@ def test_poll_does_not_delay_a_shutdown(build_stack: Callable[..., Stack]) -> No
     assert stopped.wait(5)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("trouble", [Proxy.disconnect, Proxy.half_open])
 def test_poll_survives_a_lost_redis_connection(
     parley: Stack,

@@ -75,6 +75,7 @@ def test_histogram_buckets_are_cumulative(api: APIClient, owner: APIClient) -> N
     assert [each.labels["le"] for each in samples if "le" in each.labels][-1] == "+Inf"
 
 
+@pytest.mark.thorough
 def test_all_web_processes_return_the_same_metrics(
     api: APIClient, owner: APIClient, api_with: Any
 ) -> None:

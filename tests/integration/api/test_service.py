@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 
+import pytest
 import requests
 import schemathesis
 
@@ -43,6 +44,7 @@ def test_web_process_without_redis_is_live_but_not_ready(
     wait_until(lambda: api.get("/ready").status_code == 200)
 
 
+@pytest.mark.thorough
 def test_concurrent_first_schema_requests_succeed(
     api_with: Callable[..., APIClient],
 ) -> None:

@@ -11,6 +11,7 @@ from parley_client import Client, Session, transport
 from tests.harness.concurrency import start_concurrently
 from tests.harness.proxy import Proxy
 from tests.harness.stack import Stack
+from tests.harness.tiers import thorough
 from tests.integration.client.conftest import ENV, MODEL_OPTIONS
 
 # A message whose reply takes two seconds.
@@ -90,7 +91,7 @@ def test_session_opens_if_the_response_is_lost(proxy: Proxy) -> None:
         assert session.send("hello").text == "echo: hello"
 
 
-@pytest.mark.parametrize("stream", [True, False], ids=["stream", "polling"])
+@pytest.mark.parametrize("stream", [True, *thorough(False)])
 def test_reply_continues_after_a_web_restart(echo_stack: Stack, *, stream: bool) -> None:
     web = echo_stack.web()
     with Client(web.url, stream=stream) as client:
@@ -104,6 +105,7 @@ def test_reply_continues_after_a_web_restart(echo_stack: Stack, *, stream: bool)
         assert text + rest.result() == reply.text == session.message(reply.id).content
 
 
+@pytest.mark.thorough
 def test_lost_worker_restarts_the_reply(build_stack: Callable[..., Stack]) -> None:
     stack = build_stack(env=ENV, model_options=MODEL_OPTIONS).start()
     with Client(stack.web().url) as client:

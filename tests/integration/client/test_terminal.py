@@ -62,6 +62,7 @@ def test_ctrl_c_stops_the_reply_and_keeps_the_chat(chat: PtyProgram) -> None:
     assert chat.exit_code() == 0
 
 
+@pytest.mark.thorough
 def test_stop_can_be_typed_during_a_reply(chat: PtyProgram) -> None:
     chat.sendline("hello [[tokens=1000 rate=20]]")
     chat.expect("echo: hello")
@@ -120,6 +121,7 @@ def test_lines_of_a_pipe_are_answered_in_order(echo_stack: Stack) -> None:
     assert done.returncode == 0
 
 
+@pytest.mark.thorough
 def test_failed_line_of_a_pipe_sets_exit_code_1(echo_stack: Stack) -> None:
     done = run_in_pipe(echo_stack.web().url, "[[fault:400]]\nhi\n")
     assert done.stdout == "echo: hi\n"
@@ -135,6 +137,7 @@ def test_parley_token_resumes_the_session(echo_stack: Stack, client: Client) -> 
     assert done.stdout == ""
 
 
+@pytest.mark.thorough
 def test_resumed_session_shows_its_history(echo_stack: Stack, client: Client) -> None:
     session = client.open()
     session.send("hello").text  # noqa: B018  # waits for the reply
@@ -155,6 +158,7 @@ def test_resumed_session_shows_the_rest_of_the_reply(echo_stack: Stack, client: 
         program.expect(f"{growing.text}\n> ")
 
 
+@pytest.mark.thorough
 def test_chat_ends_when_its_session_is_deleted(echo_stack: Stack, client: Client) -> None:
     session = client.open()
     environment = {**os.environ, "PARLEY_TOKEN": session.token}
@@ -166,6 +170,7 @@ def test_chat_ends_when_its_session_is_deleted(echo_stack: Stack, client: Client
         assert program.exit_code() == 1
 
 
+@pytest.mark.thorough
 def test_reply_continues_after_a_web_restart(chat: PtyProgram, echo_stack: Stack) -> None:
     chat.sendline("hello [[tokens=60 rate=20]]")
     text = chat.expect("echo: hello").rpartition("echo: ")[2]
@@ -175,6 +180,7 @@ def test_reply_continues_after_a_web_restart(chat: PtyProgram, echo_stack: Stack
     assert len(text.split()) == 60 - 1  # without "echo: "
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("url", "error"),
     [
@@ -189,6 +195,7 @@ def test_unreachable_or_invalid_url_is_reported(url: str, error: str) -> None:
     assert done.returncode != 0
 
 
+@pytest.mark.thorough
 def test_invalid_token_is_reported(echo_stack: Stack) -> None:
     done = run_in_pipe(echo_stack.web().url, "hi\n", PARLEY_TOKEN="nonsense")
     assert (done.stdout, done.stderr, done.returncode) == ("", "This is not a session token.\n", 1)

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
 from project.runner.process import ROOT
 from tests.harness.stack import Stack
 
@@ -50,6 +52,7 @@ def test_visitor_chats_sets_a_prompt_and_resets(stack: Stack) -> None:
     assert [page["exceptions"] for page in (*pages, unreachable)] == [[]] * 7
 
 
+@pytest.mark.thorough
 def test_page_shows_changes_made_by_other_clients(stack: Stack) -> None:
     content = "tides [[tokens=60 rate=40]]"
     visit = [

@@ -107,6 +107,15 @@ def test_a_reply_has_text_finish_reason_and_usage(server: Server, stream: bool) 
     )
 
 
+def test_all_options_are_accepted(server: Server, stream: bool) -> None:
+    options = {"temperature": 0.5, "top_p": 0.9, "seed": 1, "stop": ("never",)}
+    received = receive(server.provider(stream=stream), prompt(HELLO, **options))
+
+    assert received.text == REPLY
+    (call,) = server.fake.calls()
+    assert (call["model"], call["stream"], call["status"]) == (server.model.model, stream, 200)
+
+
 def test_deltas_arrive_one_by_one(server: Server) -> None:
     received = receive(server.provider(), prompt(HELLO))
 

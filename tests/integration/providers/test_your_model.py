@@ -3,7 +3,6 @@
 import re
 import shlex
 from dataclasses import replace
-from pathlib import Path
 from textwrap import dedent
 from urllib.parse import urlsplit
 
@@ -13,9 +12,7 @@ from chat.llm_config import read_models
 from chat.providers.registry import provider_for
 from fakemodel.imitations.registry import IMITATIONS
 from tests.integration.fakemodel.server import FakeModel
-from tests.integration.providers.calls import get_reply
-from tests.integration.providers.documented import ENTRIES, PAGE, documented_model
-from tests.unit.providers.models import prompt
+from tests.integration.providers.documented import ENTRIES, PAGE
 
 TABS = {
     name: dedent(text)
@@ -46,18 +43,3 @@ def test_documented_variables_make_a_call(name: str, fake_model: FakeModel) -> N
     assert call["model"] == model.model
     keys = [value for name, value in environ.items() if name.endswith(("TOKEN", "KEY"))]
     assert model.token == "".join(keys)
-
-
-@pytest.mark.parametrize("imitation", SERVERS, indirect=True)
-def test_documented_entry_gets_a_reply(
-    imitation: tuple[str, FakeModel], tmp_path: Path, stream: bool
-) -> None:
-    name, fake = imitation
-    fake.reset()
-    model = replace(documented_model(name, fake.url, tmp_path), stream=stream)
-    options = {"temperature": 0.5, "top_p": 0.9, "seed": 1, "stop": ("never",)}
-
-    assert get_reply(provider_for(model), prompt("one two", **options)) == "echo: one two"
-
-    (call,) = fake.calls()
-    assert (call["model"], call["stream"], call["status"]) == (model.model, stream, 200)

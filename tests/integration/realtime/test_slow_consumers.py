@@ -28,6 +28,7 @@ from project.runner.healthcheck import is_healthy
 from project.server.write_timeout import CLOSED, WriteTimeoutMixin
 from tests.harness.processes import Process
 from tests.harness.stack import Stack
+from tests.harness.tiers import thorough
 from tests.harness.wait import wait_until
 from tests.integration.api.client import APIClient
 from tests.integration.api.fake_worker import append_text, claim_turn, finish_turn
@@ -204,7 +205,7 @@ def test_client_that_stops_reading_is_disconnected(
 
 
 @pytest.mark.security("S25")
-@pytest.mark.parametrize("transport", [*TRANSPORTS, "page"])
+@pytest.mark.parametrize("transport", ["stream", *thorough("socket", "page")])
 def test_client_that_does_not_read_a_gap_is_disconnected(
     limited: APIClient, write_reply: Callable[[], float], redis: Redis, transport: str
 ) -> None:
@@ -220,7 +221,7 @@ def test_client_that_does_not_read_a_gap_is_disconnected(
 
 @pytest.mark.security("S05")
 @pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.parametrize("pieces", [0, 4, PIECE_COUNT])
+@pytest.mark.parametrize("pieces", [4, *thorough(0, PIECE_COUNT)])
 def test_slow_client_with_an_old_token_is_disconnected(
     owner: APIClient, redis: Redis, transport: str, pieces: int
 ) -> None:
@@ -237,6 +238,7 @@ def test_slow_client_with_an_old_token_is_disconnected(
         wait_until(lambda: not is_connected(ports), within=ABORT_TIMEOUT)
 
 
+@pytest.mark.thorough
 @pytest.mark.security("S05")
 @pytest.mark.parametrize(("loop", "transport"), list(zip(LOOPS, TRANSPORTS, strict=True)))
 def test_slow_tls_client_with_an_old_token_is_disconnected(

@@ -131,6 +131,7 @@ def test_late_subscriber_reads_from_its_own_cursor() -> None:
     run(test)
 
 
+@pytest.mark.thorough
 def test_thousand_sessions_share_one_connection(redis: Redis) -> None:
     callers = [open_session() for _ in range(1000)]
 

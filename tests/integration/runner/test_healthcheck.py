@@ -51,6 +51,7 @@ def test_a_file_is_healthy_until_it_is_too_old(tmp_path: Path) -> None:
     assert not is_healthy(url)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("frozen", ["worker", "redis"])
 def test_a_frozen_worker_or_redis_stops_the_heartbeat(tmp_path: Path, frozen: str) -> None:
     heartbeat = tmp_path / "heartbeat"

@@ -12,7 +12,8 @@ from tests.harness.wait import wait_until
 
 RUNNING = "import os, time; print('pid', os.getpid()); time.sleep(60)"
 IGNORES_SIGTERM = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + RUNNING
-FAILING = "import sys; sys.exit(3)"
+# The first program has started when this one fails.
+FAILING = "import sys, time; time.sleep(1); sys.exit(3)"
 
 
 class Run:
@@ -92,7 +93,7 @@ def test_a_killed_program_is_logged_and_restarted(run: Callable[..., Run]) -> No
 
 def test_the_third_exit_within_a_minute_stops_everything(run: Callable[..., Run]) -> None:
     supervised = run(f"steady={RUNNING}", f"frail={FAILING}")
-    assert supervised.process.wait(10) == 1
+    assert supervised.process.wait(30) == 1
     assert supervised.log.count("frail exited with code 3") == 3
     assert not is_alive(supervised.wait_for_pid("steady"))
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 
+import pytest
+
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
 from tests.integration.tutorial.client import TutorialClient
@@ -28,6 +30,7 @@ def wait_for_texts(user: TutorialClient, count: int) -> list[str]:
     return result
 
 
+@pytest.mark.thorough
 def test_clients_get_their_replies_after_a_worker_is_killed(
     build_stack: Callable[..., Stack],
 ) -> None:
@@ -55,6 +58,7 @@ def test_clients_get_their_replies_after_a_worker_is_killed(
         assert wait_for_texts(user, 2) == [f"Human: {text}", f"Bot: echo: {text}"]
 
 
+@pytest.mark.thorough
 def test_reply_arrives_after_a_web_process_is_killed(
     build_stack: Callable[..., Stack],
 ) -> None:
