@@ -11,7 +11,7 @@ from chat.admin import views
 from chat.admin.errors import handle_store_errors
 from chat.admin.models import Session
 from chat.admin.querysets import to_datetime
-from chat.domain import DeliveryState
+from chat.domain import DeliveryGroup
 from chat.webhooks import deliveries
 from chat.webhooks.deliveries import DeliveryWithSession
 
@@ -20,30 +20,30 @@ TEMPLATE = "admin/chat/deliveries.html"
 
 @handle_store_errors
 def page(request: HttpRequest) -> HttpResponse:
-    """Show the deliveries in the state `?state=`, including those of ended sessions.
+    """Show the deliveries of the group `?group=`, including those of ended sessions.
 
     Raises:
         PermissionDenied: the user may not view sessions.
-        Http404: unknown state.
+        Http404: unknown group.
     """
     if not views.permissions(request)["view"]:
         raise PermissionDenied
-    state = _parse_state(request.GET.get("state", DeliveryState.PENDING))
-    listed, counts = deliveries.list_deliveries(state), deliveries.counts()
+    group = _parse_group(request.GET.get("group", DeliveryGroup.PENDING))
+    listed, counts = deliveries.list_deliveries(group), deliveries.counts()
     context = {
         **admin.site.each_context(request),
         "title": "Deliveries",
-        "state": state,
+        "group": group,
         "counts": counts,
         "deliveries": [_row(each) for each in listed],
-        "has_more": counts[state] > len(listed),
+        "has_more": counts[group] > len(listed),
     }
     return TemplateResponse(request, TEMPLATE, context)
 
 
-def _parse_state(name: str) -> DeliveryState:
+def _parse_group(name: str) -> DeliveryGroup:
     try:
-        return DeliveryState(name)
+        return DeliveryGroup(name)
     except ValueError as error:
         raise Http404 from error
 

@@ -32,8 +32,8 @@ class Session(RedisModel):
     created_at = models.DateTimeField()
     last_active_at = models.DateTimeField("last activity")
     expires_at = models.DateTimeField("expires")
-    running = models.BooleanField()
-    waiting = models.IntegerField()
+    is_running = models.BooleanField()
+    queued_turns = models.IntegerField()
     messages = models.IntegerField()
 
     objects = SessionQuerySet.as_manager()
@@ -61,8 +61,8 @@ class Session(RedisModel):
             created_at=to_datetime(row.created_at),
             last_active_at=to_datetime(row.last_active_at),
             expires_at=to_datetime(row.expires_at),
-            running=row.is_running,
-            waiting=row.queued_turns,
+            is_running=row.is_running,
+            queued_turns=row.queued_turns,
             messages=row.message_count,
         )
         session.row = row
@@ -71,9 +71,9 @@ class Session(RedisModel):
     @property
     def status(self) -> str:
         """Return `idle`, `waiting`, `running` or `cancelling`."""
-        if self.running:
+        if self.is_running:
             return "cancelling" if self.row.is_cancelling else "running"
-        return "waiting" if self.waiting else "idle"
+        return "waiting" if self.queued_turns else "idle"
 
     @property
     def retry_at(self) -> datetime | None:

@@ -64,7 +64,7 @@ def _session_members(session: Snapshot) -> bytes:
     return SESSION % (
         session.id.encode(),
         session.name,
-        b"busy" if session.running or session.waiting else b"idle",
+        b"busy" if session.is_running or session.queued_turns else b"idle",
         session.model,
         session.system_prompt,
         session.context,
@@ -81,9 +81,9 @@ def _session_members(session: Snapshot) -> bytes:
 
 
 def _next_poll(session: Snapshot) -> float:
-    if session.running:
+    if session.is_running:
         return POLL_INTERVAL_RUNNING
-    return POLL_INTERVAL_QUEUED if session.waiting else POLL_INTERVAL_IDLE
+    return POLL_INTERVAL_QUEUED if session.queued_turns else POLL_INTERVAL_IDLE
 
 
 def _bool(value: bool) -> bytes:  # noqa: FBT001

@@ -7,6 +7,7 @@ from rest_framework import serializers
 from chat.api.exception_handler import STATUSES
 from chat.domain import FinishReason, Rating, Role, Status, UsageSource, WaitReason
 
+# To clients, a session with a running or queued turn is busy. Staff see which of the two.
 SESSION_STATUSES = ["idle", "busy", "expired"]
 MESSAGE_STATUSES = [status.value for status in Status]
 CODES = list(STATUSES)

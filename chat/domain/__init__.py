@@ -3,7 +3,7 @@
 from chat.domain.deliveries import Delivery, DeliveryRecord, DeliveryResult
 from chat.domain.enums import (
     CallResult,
-    DeliveryState,
+    DeliveryGroup,
     DeliveryStatus,
     FinishReason,
     OnBusy,
@@ -62,9 +62,9 @@ __all__ = [
     "Completion",
     "Context",
     "Delivery",
+    "DeliveryGroup",
     "DeliveryRecord",
     "DeliveryResult",
-    "DeliveryState",
     "DeliveryStatus",
     "Delta",
     "EventBatch",

@@ -107,12 +107,11 @@ class DeliveryStatus(StrEnum):
     DISABLED = "disabled"
 
 
-class DeliveryState(StrEnum):
-    """State of a delivery, as staff see it."""
+class DeliveryGroup(StrEnum):
+    """The lists of deliveries that staff see. Each holds one status, except `FAILED`."""
 
-    # An attempt is running or scheduled.
     PENDING = "pending"
-    # All attempts failed, or the webhook was removed.
+    # Also holds disabled deliveries.
     FAILED = "failed"
     DELIVERED = "delivered"
 

@@ -58,9 +58,9 @@ class Snapshot:
     now: float
     seq: int
     # Whether a worker holds a turn.
-    running: bool
+    is_running: bool
     # Number of queued turns.
-    waiting: int
+    queued_turns: int
     created_at: float
     last_active_at: float
     expires_at: float

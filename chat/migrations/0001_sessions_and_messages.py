@@ -33,8 +33,8 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField()),
                 ("last_active_at", models.DateTimeField(verbose_name="last activity")),
                 ("expires_at", models.DateTimeField(verbose_name="expires")),
-                ("running", models.BooleanField()),
-                ("waiting", models.IntegerField()),
+                ("is_running", models.BooleanField()),
+                ("queued_turns", models.IntegerField()),
                 ("messages", models.IntegerField()),
             ],
             options={

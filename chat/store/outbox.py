@@ -11,9 +11,9 @@ import orjson
 from chat.domain import (
     Caller,
     Delivery,
+    DeliveryGroup,
     DeliveryRecord,
     DeliveryResult,
-    DeliveryState,
     DeliveryStatus,
 )
 from chat.domain.errors import InvalidRequest
@@ -119,8 +119,8 @@ def list_deliveries(caller: Caller) -> Sequence[DeliveryRecord]:
     return sorted(map(_delivery_record, result[1:]), key=lambda record: -record.number)
 
 
-def count_by_state() -> dict[DeliveryState, int]:
-    """Return the number of deliveries in each state; one round trip.
+def count_by_group() -> dict[DeliveryGroup, int]:
+    """Return the number of deliveries in each group; one round trip.
 
     Of finished deliveries, only the newest are kept.
 
@@ -128,13 +128,13 @@ def count_by_state() -> dict[DeliveryState, int]:
         StoreUnavailable
     """
     pipeline: Any = client().pipeline(transaction=False)
-    for state in DeliveryState:
+    for group in DeliveryGroup:
         for tag in range(chat_settings.PARTITIONS):
-            pipeline.zcard(_state_key(state, tag))
+            pipeline.zcard(_group_key(group, tag))
     with map_errors():
         sizes = pipeline.execute()
     count = chat_settings.PARTITIONS
-    return {state: sum(sizes[i * count : (i + 1) * count]) for i, state in enumerate(DeliveryState)}
+    return {group: sum(sizes[i * count : (i + 1) * count]) for i, group in enumerate(DeliveryGroup)}
 
 
 def next_due(limit: int) -> list[tuple[str, DeliveryRecord]]:
@@ -143,7 +143,7 @@ def next_due(limit: int) -> list[tuple[str, DeliveryRecord]]:
     Raises:
         StoreUnavailable
     """
-    due = _merge_partitions(DeliveryState.PENDING, limit)
+    due = _merge_partitions(DeliveryGroup.PENDING, limit)
     members = [member.rpartition(":") for member, _ in due]
     pipeline: Any = client().pipeline(transaction=False)
     for session_id, _, number in members:
@@ -157,30 +157,30 @@ def next_due(limit: int) -> list[tuple[str, DeliveryRecord]]:
     ]
 
 
-def latest_finished(state: DeliveryState, limit: int) -> list[tuple[str, DeliveryRecord]]:
-    """Return session ids and the newest finished deliveries in this state; one round trip.
+def latest_finished(group: DeliveryGroup, limit: int) -> list[tuple[str, DeliveryRecord]]:
+    """Return session ids and the newest finished deliveries of a group; one round trip.
 
     Raises:
         StoreUnavailable
     """
     return [
-        _parse_finished(member.split(" "), at) for member, at in _merge_partitions(state, limit)
+        _parse_finished(member.split(" "), at) for member, at in _merge_partitions(group, limit)
     ]
 
 
-def _state_key(state: DeliveryState, tag: int) -> str:
-    if state is DeliveryState.PENDING:
+def _group_key(group: DeliveryGroup, tag: int) -> str:
+    if group is DeliveryGroup.PENDING:
         return keys.outbox(tag)
     delivered, failed = keys.finished_deliveries(tag)
-    return delivered if state is DeliveryState.DELIVERED else failed
+    return delivered if group is DeliveryGroup.DELIVERED else failed
 
 
-def _merge_partitions(state: DeliveryState, limit: int) -> list[tuple[str, float]]:
+def _merge_partitions(group: DeliveryGroup, limit: int) -> list[tuple[str, float]]:
     """Return members and scores of all partitions: the next due, or the latest finished."""
-    is_newest_first = state is not DeliveryState.PENDING
+    is_newest_first = group is not DeliveryGroup.PENDING
     pipeline: Any = client().pipeline(transaction=False)
     for tag in range(chat_settings.PARTITIONS):
-        key = _state_key(state, tag)
+        key = _group_key(group, tag)
         pipeline.zrange(key, 0, limit - 1, desc=is_newest_first, withscores=True)
     with map_errors():
         found = [pair for reply in pipeline.execute() for pair in reply]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chat.domain import DeliveryRecord, DeliveryState
+from chat.domain import DeliveryGroup, DeliveryRecord
 from chat.store import listing, outbox
 from chat.store.listing import SessionRow
 
@@ -21,25 +21,25 @@ class DeliveryWithSession:
     record: DeliveryRecord
 
 
-def counts() -> Mapping[DeliveryState, int]:
-    """Return the number of deliveries per state; of those that ended, the newest of a day.
+def counts() -> Mapping[DeliveryGroup, int]:
+    """Return the number of deliveries per group; of those that ended, the newest of a day.
 
     One round trip.
 
     Raises:
         StoreUnavailable
     """
-    return outbox.count_by_state()
+    return outbox.count_by_group()
 
 
-def list_deliveries(state: DeliveryState) -> Sequence[DeliveryWithSession]:
-    """Return at most `MAX_LISTED` deliveries in a state. Three round trips.
+def list_deliveries(group: DeliveryGroup) -> Sequence[DeliveryWithSession]:
+    """Return at most `MAX_LISTED` deliveries of a group. Three round trips.
 
     Raises:
         StoreUnavailable
     """
-    is_pending = state is DeliveryState.PENDING
-    pairs = outbox.next_due(MAX_LISTED) if is_pending else outbox.latest_finished(state, MAX_LISTED)
+    is_pending = group is DeliveryGroup.PENDING
+    pairs = outbox.next_due(MAX_LISTED) if is_pending else outbox.latest_finished(group, MAX_LISTED)
     ids = dict.fromkeys(session_id for session_id, _ in pairs)
     rows = {row.id: row for row in listing.rows(list(ids))}
     return [

@@ -76,7 +76,7 @@ def test_admin_pages_are_accessible_and_do_not_overflow(
     tab = new_context(bypass_csp=True, viewport=viewport, color_scheme=scheme).new_page()
     log_in(tab, url)
     session = f"chat/session/{quote(session_id)}"
-    our_pages = ("deliveries/?state=delivered", *(f"{session}/{each}/" for each in PAGES))
+    our_pages = ("deliveries/?group=delivered", *(f"{session}/{each}/" for each in PAGES))
     lists = ("admin/logentry/", f"chat/session/?q={session_id}")  # mostly Django's own markup
     for path in (*our_pages, *lists):
         tab.goto(f"{url}/admin/{path}")

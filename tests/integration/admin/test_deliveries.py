@@ -1,4 +1,4 @@
-"""The deliveries page: deliveries of all sessions by state, including ended sessions."""
+"""The deliveries page: deliveries of all sessions by group, including ended sessions."""
 
 import pytest
 from django.test import Client
@@ -6,7 +6,7 @@ from pytest_django import Settings
 from redis import Redis
 
 from chat.conversation import sessions, staff
-from chat.domain import Caller, DeliveryResult, DeliveryState, DeliveryStatus
+from chat.domain import Caller, DeliveryGroup, DeliveryResult, DeliveryStatus
 from chat.store import due, keys, outbox
 from chat.store.client import client as store_client
 from chat.webhooks import delivery
@@ -49,9 +49,9 @@ def expire(*session_ids: str) -> None:
     due.recover(due.claim_due(), grace=1)
 
 
-def listed(client: Client, state: str) -> list[str]:
+def listed(client: Client, group: str) -> list[str]:
     """Return the session ids on the page, in order."""
-    response = client.get(f"{PAGE}?state={state}")
+    response = client.get(f"{PAGE}?group={group}")
     assert response.status_code == 200
     return [each["session_id"] for each in response.context["deliveries"]]
 
@@ -75,7 +75,7 @@ def test_finished_deliveries_are_sorted_newest_first(admin: Client) -> None:
     assert listed(admin, "delivered") == [second, first]
     assert listed(admin, "failed") == [failed]
     assert listed(admin, "pending") == []
-    assert "timeout" in admin.get(f"{PAGE}?state=failed").content.decode()
+    assert "timeout" in admin.get(f"{PAGE}?group=failed").content.decode()
 
 
 def test_deliveries_of_ended_sessions_are_listed(admin: Client) -> None:
@@ -100,7 +100,7 @@ def test_delivery_without_a_webhook_is_listed_as_failed(admin: Client) -> None:
     sessions.update(Caller.internal(session_id), {"webhook_url": None})
     assert outbox.claim(session_id, 2, nonce="n", lease=1) is None
     assert listed(admin, "failed") == [session_id]
-    assert "disabled" in admin.get(f"{PAGE}?state=failed").content.decode()
+    assert "disabled" in admin.get(f"{PAGE}?group=failed").content.decode()
 
 
 def test_redelivery_is_listed_in_one_state_only(admin: Client) -> None:
@@ -115,7 +115,7 @@ def test_deleted_session_is_not_listed(admin: Client, redis: Redis) -> None:
     deleted, kept = webhook_session(result=DELIVERED), webhook_session(result=FAILED)
     for session_id in (deleted, webhook_session(result=FAILED), webhook_session(result=RETRY)):
         staff.delete(session_id)
-    assert [listed(admin, state) for state in DeliveryState] == [[], [kept], []]
+    assert [listed(admin, group) for group in DeliveryGroup] == [[], [kept], []]
     assert deleted not in str([redis.zrange(key, 0, -1) for key in redis.scan_iter("*delivered")])
 
 
@@ -134,8 +134,8 @@ def test_newest_finished_deliveries_are_kept_for_a_day(redis: Redis) -> None:
 
 
 def test_page_costs_the_same_for_any_number_of_deliveries(redis: Redis, admin: Client) -> None:
-    def cost_of(state: str) -> tuple[int, int]:
-        path = f"{PAGE}?state={state}"
+    def cost_of(group: str) -> tuple[int, int]:
+        path = f"{PAGE}?group={group}"
         return round_trips(admin, path), redis_commands(redis, admin, path)
 
     for tag in range(16):
@@ -143,16 +143,16 @@ def test_page_costs_the_same_for_any_number_of_deliveries(redis: Redis, admin: C
         for key in (*keys.finished_deliveries(tag), keys.outbox(tag)):
             redis.zadd(key, entries)
             redis.expire(key, 60)
-    before = [cost_of(state) for state in DeliveryState]
+    before = [cost_of(group) for group in DeliveryGroup]
     assert all(trips <= 4 and executed < 350 for trips, executed in before)
     for tag in range(16):
         redis.zadd(keys.outbox(tag), {f"ses_{tag}_{n}:4": n for n in range(1000)})
-    assert [cost_of(state) for state in DeliveryState] == before
+    assert [cost_of(group) for group in DeliveryGroup] == before
     redis.flushall()
 
 
 def test_unknown_state_is_not_found(admin: Client) -> None:
-    assert admin.get(f"{PAGE}?state=lost").status_code == 404
+    assert admin.get(f"{PAGE}?group=lost").status_code == 404
 
 
 def test_unavailable_redis_returns_503(admin: Client, settings: Settings) -> None:

@@ -82,7 +82,7 @@ def test_view_permission_allows_no_action(staff: Staff) -> None:
     for action in ("cancel", "requeue", "expire", "export", "export_turns", "delete_selected"):
         form = {"action": action, "_selected_action": session_id, "post": "yes", "confirmed": "yes"}
         client.post(LIST, form)
-    assert sessions.read(Caller.internal(session_id)).waiting == 1
+    assert sessions.read(Caller.internal(session_id)).queued_turns == 1
     assert not LogEntry.objects.exists()
 
 
@@ -121,7 +121,7 @@ def test_every_action_needs_permission_to_view(staff: Staff) -> None:
     assert client.post(session_path(session_id, "delete"), {"post": "yes"}).status_code == 403
     assert client.get(LIST).status_code == 403
     assert "secret name" not in client.get("/admin/").content.decode()
-    assert sessions.read(Caller.internal(session_id)).waiting == 1
+    assert sessions.read(Caller.internal(session_id)).queued_turns == 1
     assert not LogEntry.objects.exists()
 
 
@@ -133,7 +133,7 @@ def test_post_without_a_csrf_token_is_rejected(admin: Client) -> None:
     strict.cookies = admin.cookies
     response = strict.post(session_path(session_id, "action"), {"session_action": "cancel"})
     assert response.status_code == 403
-    assert sessions.read(Caller.internal(session_id)).waiting == 1
+    assert sessions.read(Caller.internal(session_id)).queued_turns == 1
 
 
 @pytest.mark.security("S07")

@@ -84,8 +84,8 @@ class Subscriber:
         self._read_events(snapshot.seq)
         assert [outline(message) for message in messages] == expected_messages(self.session)
         assert [without_times(message) for message in messages] == list(self._messages.values())
-        assert snapshot.waiting == self.session.waiting
-        assert snapshot.running == (self.session.running is not None)
+        assert snapshot.queued_turns == self.session.waiting
+        assert snapshot.is_running == (self.session.running is not None)
         self._check_seqs(messages, snapshot.seq)
         self._check_endings(messages, snapshot.messages)
         assert_times_match(redis, self.session, snapshot, contents)
