@@ -42,8 +42,8 @@ def test_session_json_contains_stored_json() -> None:
     ("changes", "status", "seconds"),
     [
         ({}, "idle", renderers.POLL_INTERVAL_IDLE),
-        ({"waiting": 1}, "busy", renderers.POLL_INTERVAL_QUEUED),
-        ({"running": True, "waiting": 3}, "busy", renderers.POLL_INTERVAL_RUNNING),
+        ({"queued_turns": 1}, "busy", renderers.POLL_INTERVAL_QUEUED),
+        ({"is_running": True, "queued_turns": 3}, "busy", renderers.POLL_INTERVAL_RUNNING),
     ],
 )
 def test_next_poll_depends_on_the_status(
