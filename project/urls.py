@@ -1,5 +1,6 @@
 """All routes: the API without a prefix, the admin, and the chat page."""
 
+import sys
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -10,10 +11,18 @@ from django.http.response import HttpResponseBase
 from django.urls import include, path, re_path
 
 from chat.admin import deliveries, errors, operations
+from chat.api import responses
 from chat.api.exception_handler import bad_request, not_allowed, not_found, server_error
 from chat.api.urls import urlpatterns as api_urls
 from chat.pages.views import ChatPage
 from chat.tutorial.urls import urlpatterns as tutorial_urls
+
+# The proxy has changed the Host header, if the form is not an attack.
+FOREIGN_FORM = (
+    "This form comes from another origin. If it does not, the proxy must pass on the Host header"
+    " with its port, or CSRF_TRUSTED_ORIGINS must contain the origin."
+)
+EXPIRED_FORM = "This form has expired. Go back, reload the page and try again."
 
 Handler = Callable[[HttpRequest, Exception], HttpResponseBase]
 
@@ -32,12 +41,21 @@ def staff_error(status: HTTPStatus, message: str, otherwise: Handler) -> Handler
 handler400 = bad_request
 handler403 = staff_error(HTTPStatus.FORBIDDEN, "You do not have permission.", not_allowed)
 handler404 = staff_error(HTTPStatus.NOT_FOUND, "This page does not exist.", not_found)
-handler500 = server_error
+
+
+def handler500(request: HttpRequest) -> HttpResponseBase:
+    """Show a page in the admin, which is the only part that uses a database."""
+    if not request.path_info.startswith(errors.ADMIN_PREFIX):
+        return server_error(request)
+    page = errors.server_error_page(sys.exc_info()[1], responses.get_request_id(request))
+    return responses.add_headers(request, page)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
-    """Handle a missing or wrong CSRF token like any other forbidden request."""
-    return handler403(request, PermissionDenied(reason))
+    """Explain a form of another origin, or one without a valid CSRF token."""
+    message = FOREIGN_FORM if reason.startswith("Origin") else EXPIRED_FORM
+    handler = staff_error(HTTPStatus.FORBIDDEN, message, not_allowed)
+    return handler(request, PermissionDenied(reason))
 
 
 urlpatterns = [
