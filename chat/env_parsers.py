@@ -19,6 +19,9 @@ BOOLEANS = {
 # An origin as browsers send it: scheme, lower-case host and port, without a trailing slash.
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@*A-Z]+|null")
 
+# An origin whose pages may post forms; `*.` stands for all subdomains.
+FORM_ORIGIN = re.compile(r"https?://(\*\.)?[^\s/?#@*A-Z]+")
+
 # A path of segments that are the same with and without percent-encoding; none is `.` or `..`.
 URL_PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
 # First segments of Parley's own HTTP paths.
@@ -44,6 +47,21 @@ def parse_origins(name: str, text: str, *words: str) -> list[str]:
         if origin not in words and not ORIGIN.fullmatch(origin):
             raise ConfigError(
                 f"{name}: {origin!r} is not an origin such as https://chat.example.org"
+            )
+    return origins
+
+
+def parse_form_origins(name: str, text: str) -> list[str]:
+    """Return the origins that the variable `name` lists, in the form of Django's setting.
+
+    Raises:
+        ConfigError: an item is not an origin with http or https.
+    """
+    origins = parse_list(text)
+    for origin in origins:
+        if not FORM_ORIGIN.fullmatch(origin):
+            raise ConfigError(
+                f"{name}: {origin!r} is not an origin such as https://chat.example.org:8443"
             )
     return origins
 

@@ -14,7 +14,13 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from chat.domain.errors import ConfigError
-from chat.env_parsers import parse_boolean, parse_list, parse_origins, parse_url_prefix
+from chat.env_parsers import (
+    parse_boolean,
+    parse_form_origins,
+    parse_list,
+    parse_origins,
+    parse_url_prefix,
+)
 from chat.llm_config import default_model, read_models
 from chat.settings import defaults, from_env
 from project.runner.state_dir import read_run_env
@@ -108,6 +114,10 @@ try:
     CHAT_DEFAULT_MODEL = default_model(CHAT_MODELS, os.environ)
     # Origins whose pages may call the API, without cookies.
     CORS_ORIGINS = parse_origins("CORS_ORIGINS", env.str("CORS_ORIGINS", default=""))
+    # Origins whose pages may post the admin's forms, besides the origin of the request itself.
+    CSRF_TRUSTED_ORIGINS = parse_form_origins(
+        "CSRF_TRUSTED_ORIGINS", env.str("CSRF_TRUSTED_ORIGINS", default="")
+    )
     # Path below which a proxy serves Parley, such as /chat; "" is the root.
     URL_PREFIX = parse_url_prefix("URL_PREFIX", env.str("URL_PREFIX", default=""))
 except ConfigError as error:

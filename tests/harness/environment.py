@@ -10,7 +10,7 @@ from tests.harness.ports import free_port
 PREFIXES = ("CHAT_", "LOG_", "MODEL_", "OTEL_")
 NAMES = {
     *("ALLOWED_HOSTS", "BROKER_URL", "DATABASE_URL", "DEBUG", "HUGGINGFACE_INFERENCE_TOKEN"),
-    "URL_PREFIX",
+    *("CORS_ORIGINS", "CSRF_TRUSTED_ORIGINS", "URL_PREFIX"),
 }
 
 

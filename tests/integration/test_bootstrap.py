@@ -45,6 +45,15 @@ def test_a_wrong_setting_is_reported_in_one_line(name: str, tmp_path: Path) -> N
     assert output.count("\n") == 1
 
 
+@pytest.mark.case("C31")
+def test_wrong_form_origin_is_reported_in_one_line(tmp_path: Path) -> None:
+    output = run(PROGRAMS["doctor"], tmp_path, CSRF_TRUSTED_ORIGINS="chat.example.org:8443")
+    assert output == (
+        "Parley cannot start: CSRF_TRUSTED_ORIGINS: 'chat.example.org:8443' is not an origin such"
+        " as https://chat.example.org:8443\n"
+    )
+
+
 @pytest.mark.parametrize("home", ["/dev/null", *thorough("/proc/nowhere")])
 def test_a_wrong_state_dir_is_reported_in_one_line(home: str) -> None:
     code = 1 if home == "/proc/nowhere" else os.EX_CONFIG

@@ -7,7 +7,7 @@ import pytest
 from pytest_django import Settings
 
 from chat.domain.errors import ConfigError
-from chat.env_parsers import parse_origins
+from chat.env_parsers import parse_form_origins, parse_origins
 from chat.llm_config import read_models
 from chat.settings import ChatSettings, chat_settings, from_env
 from project.runner.process import ROOT
@@ -73,6 +73,20 @@ def test_origins_may_be_separated_by_spaces() -> None:
     listed = "https://a.org, http://localhost:3000 ,null,capacitor://localhost"
     expected = ["https://a.org", "http://localhost:3000", "null", "capacitor://localhost"]
     assert parse_origins("CORS_ORIGINS", listed) == expected
+
+
+@pytest.mark.case("C31")
+def test_form_origins_have_a_scheme_and_may_have_a_wildcard() -> None:
+    listed = "https://a.org:8443, http://localhost:8000,https://*.a.org"
+    expected = ["https://a.org:8443", "http://localhost:8000", "https://*.a.org"]
+    assert parse_form_origins("CSRF_TRUSTED_ORIGINS", listed) == expected
+
+
+@pytest.mark.case("C31")
+@pytest.mark.parametrize("text", ["a.org", "*", "https://*", "https://a.org/", "null", "app://a"])
+def test_invalid_form_origin_is_rejected(text: str) -> None:
+    with pytest.raises(ConfigError, match=f"CSRF_TRUSTED_ORIGINS: '{re.escape(text)}' is not"):
+        parse_form_origins("CSRF_TRUSTED_ORIGINS", f"https://b.org,{text}")
 
 
 def test_webhook_requires_a_url_and_a_secret() -> None:

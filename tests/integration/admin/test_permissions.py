@@ -1,11 +1,13 @@
 """Permissions: who may view what, and who may do what."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
+from pytest_django import Settings
 
 from chat.conversation import sessions
 from chat.domain import Caller
@@ -133,7 +135,26 @@ def test_post_without_a_csrf_token_is_rejected(admin: Client) -> None:
     strict.cookies = admin.cookies
     response = strict.post(session_path(session_id, "action"), {"session_action": "cancel"})
     assert response.status_code == 403
+    assert "This form has expired." in response.text
     assert sessions.read(Caller.internal(session_id)).queued_turns == 1
+
+
+@pytest.mark.security("S07")
+@pytest.mark.case("C31")
+@pytest.mark.django_db
+def test_form_behind_a_proxy_that_drops_the_port_needs_a_trusted_origin(settings: Settings) -> None:
+    def log_in() -> Any:
+        browser = Client(enforce_csrf_checks=True, headers={"host": "localhost"})
+        browser.get("/admin/login/")
+        form = {"csrfmiddlewaretoken": browser.cookies["csrftoken"].value}
+        origin = {"origin": "https://localhost:8443"}
+        return browser.post("/admin/login/", form, headers=origin)
+
+    response = log_in()
+    assert response.status_code == 403
+    assert "CSRF_TRUSTED_ORIGINS must contain the origin." in response.text
+    settings.CSRF_TRUSTED_ORIGINS = ["https://localhost:8443"]
+    assert log_in().status_code == 200
 
 
 @pytest.mark.security("S07")
