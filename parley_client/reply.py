@@ -10,7 +10,7 @@ from parley_client.stream import Subscription, Update
 
 
 class Delta(str):
-    """A piece of a reply's text."""
+    """Text that a reply has grown by."""
 
     __slots__ = ("is_restart",)
 

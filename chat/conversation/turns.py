@@ -67,7 +67,9 @@ def submit(
             if key
             else "",
         )
-        return _wake_worker(caller, turns.submit(caller, submission))
+        accepted = turns.submit(caller, submission)
+        _log_and_wake(caller, accepted)
+        return accepted
 
 
 def _continuation(caller: Caller) -> str:
@@ -105,7 +107,8 @@ def regenerate(
             key=storage_key(key),
             digest=digest("regenerate", message_id, options) if key else "",
         )
-        return _wake_worker(caller, accepted)
+        _log_and_wake(caller, accepted)
+        return accepted
 
 
 def cancel(*, caller: Caller, message_id: str) -> Cancelled:
@@ -120,13 +123,13 @@ def cancel(*, caller: Caller, message_id: str) -> Cancelled:
     return cancelled
 
 
-def _wake_worker(caller: Caller, accepted: Accepted) -> Accepted:
+def _log_and_wake(caller: Caller, accepted: Accepted) -> None:
+    """Wake a worker if none has the session, and log the accepted turn."""
     if accepted.needs_wake:
         broker.wake_session(caller.session_id)
     number = message_number_in(accepted.reply)
     with log_context(session=caller.session_id, turn=number // 2, **tracing.log_fields()):
         logger.info("msg_%d: accepted", number)
-    return accepted
 
 
 def _request_json(options: Options | None, request_id: str) -> bytes:

@@ -15,6 +15,7 @@ TRY_AGAIN_LATER = 1013
 # Private close codes: this number plus the HTTP status of the error.
 PRIVATE_CODE_BASE = 4000
 NOT_FOUND = PRIVATE_CODE_BASE + HTTPStatus.NOT_FOUND
+# Not 4408, the number of its status: that means that the client did not authenticate in time.
 SLOW_CONSUMER = 4413
 # An extension of the ASGI scope, an `Abort`, which the protocols of `project.server` provide.
 ABORT = "parley.abort"
