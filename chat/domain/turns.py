@@ -163,6 +163,6 @@ class FinishResult:
     """What remains to do after a turn."""
 
     # Another turn of the session is queued.
-    has_queued_turns: bool
+    has_queued_turns: bool = False
     # A webhook delivery was added to the outbox.
     has_delivery: bool = False

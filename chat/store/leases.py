@@ -171,8 +171,11 @@ def finish(lease: Lease, outcome: Outcome, delta: Delta, *, tokens: int = 0) -> 
             tokens,
         )
     )
-    if result[0] != b"FINISHED":
-        return FinishResult(has_queued_turns=False)
+    # ALREADY: the reply to the first call was lost. The sweeper does what remains.
+    return FinishResult() if result[0] == b"ALREADY" else _parse_finish(result)
+
+
+def _parse_finish(result: list[Any]) -> FinishResult:
     return FinishResult(has_queued_turns=result[1] > 0, has_delivery=bool(result[2]))
 
 
@@ -200,17 +203,21 @@ def _usage_arg(usage: Usage | None) -> str:
     return f"{usage.prompt_tokens} {usage.completion_tokens}" if usage else ""
 
 
-def retry(lease: Lease, decision: Retry, *, tokens: int = 0, usage: Usage | None = None) -> None:
+def retry(
+    lease: Lease, decision: Retry, *, tokens: int = 0, usage: Usage | None = None
+) -> FinishResult | None:
     """Put the turn back at the head of the session queue, and drop its text.
 
-    The call can be repeated.
+    If its cancellation was requested, it ends as cancelled instead, with its text; return what
+    remains to do then, and `None` after a requeue. The call can be repeated.
+
     tokens: used by the attempt, for the session's budget; usage: the same for the metrics.
 
     Raises:
         LeaseLost, SessionGone: nothing was written.
         StoreUnavailable: Redis did not answer.
     """
-    execute_call(
+    result = execute_call(
         script_call(
             "retry",
             lease.session_id,
@@ -226,3 +233,4 @@ def retry(lease: Lease, decision: Retry, *, tokens: int = 0, usage: Usage | None
             _usage_arg(usage),
         )
     )
+    return _parse_finish(result) if result[0] == b"CANCELLED" else None

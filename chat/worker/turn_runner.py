@@ -241,40 +241,49 @@ def _commit(
         logger.info("%s: lost the lease; nothing was written", claim.reply_id)
         return
     try:
-        with tracing.span("finish", outcome=_outcome_name(outcome)):
-            needs_wake = _write_with_retry(claim, lambda: _write(claim, outcome, turn, usage))
+        with tracing.span("finish") as span:
+            written = _write_with_retry(claim, lambda: _write(claim, outcome, turn, usage))
+            span.set_attribute("parley.outcome", written.outcome)
     except TurnLost as lost:
         logger.info("%s: %s", claim.reply_id, lost.code)
         return
     except StoreUnavailable as error:
         logger.error("%s: could not write the outcome: %s", claim.reply_id, error.__cause__)
         return
-    logger.info("%s: %s", claim.reply_id, _describe(outcome))
-    if needs_wake:
+    logger.info("%s: %s", claim.reply_id, written.description)
+    if written.needs_wake:
         broker.wake_session(claim.lease.session_id)
 
 
-def _outcome_name(outcome: Outcome | Retry) -> str:
-    return "retry" if isinstance(outcome, Retry) else outcome.status.value
+class Written(NamedTuple):
+    """What became of the turn."""
 
-
-def _describe(outcome: Outcome | Retry) -> str:
-    if isinstance(outcome, Retry):
-        return f"retry in {outcome.delay:.1f} s"
-    return outcome.status
+    # A status, or "retry".
+    outcome: str
+    # For the log.
+    description: str
+    # The session has a turn that can start now.
+    needs_wake: bool
 
 
 def _write(
     claim: Claim, outcome: Outcome | Retry, turn: ActiveTurn | None, usage: AttemptUsage
-) -> bool:
-    if isinstance(outcome, Retry):
-        leases.retry(claim.lease, outcome, tokens=usage.tokens, usage=usage.retried_usage)
-        return outcome.delay == 0
-    delta = turn.remaining() if turn else Delta(offset=0, text=b"")
-    finish = leases.finish(claim.lease, outcome, delta, tokens=usage.tokens)
+) -> Written:
+    if isinstance(outcome, Outcome):
+        delta = turn.remaining() if turn else Delta(offset=0, text=b"")
+        status = outcome.status
+        finish = leases.finish(claim.lease, outcome, delta, tokens=usage.tokens)
+    else:
+        status = Status.CANCELLED
+        cancelled = leases.retry(
+            claim.lease, outcome, tokens=usage.tokens, usage=usage.retried_usage
+        )
+        if cancelled is None:
+            return Written("retry", f"retry in {outcome.delay:.1f} s", outcome.delay == 0)
+        finish = cancelled
     if finish.has_delivery:
         delivery_pool.submit([(claim.lease.session_id, message_number(claim.reply_id))])
-    return finish.has_queued_turns
+    return Written(status, status, finish.has_queued_turns)
 
 
 def _write_with_retry(claim: Claim, write: Callable[[], T]) -> T:

@@ -18,8 +18,8 @@
 --
 -- Replies:
 --   RETRYING
---   CANCELLED   cancellation had been requested
---   ALREADY     this claim has finished
+--   CANCELLED waiting delivery_enqueued   cancellation had been requested; see finish
+--   ALREADY                               this claim has finished
 --   LEASE_LOST | SESSION_GONE
 read('schema', 'running_turn', 'fence', 'nonce', 'finished_nonce', 'head', 'tail', 'waiting',
   'attempt', 'deadline', 'next_deadline', 'cancel_requested', 'partial_bytes', 'bytes', 'ttl',
@@ -36,7 +36,7 @@ if s.cancel_requested == 1 then
   keep_alive()
   set_due(s.waiting > 0 and now or s.expires_at)
   publish()
-  return { 'CANCELLED' }
+  return { 'CANCELLED', s.waiting, delivery_enqueued }
 end
 local retry_at = now + ARGV[6]
 s.attempt = s.attempt - 1 + ARGV[8]

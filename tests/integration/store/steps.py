@@ -12,6 +12,7 @@ from chat.domain import (
     Claim,
     Delta,
     FinishReason,
+    FinishResult,
     Lease,
     NewSession,
     OnBusy,
@@ -147,9 +148,9 @@ class LeaseHolder:
 
     def retry(
         self, delay: float = 0, *, uses_attempt: bool = True, may_be_woken: bool = False
-    ) -> None:
+    ) -> FinishResult | None:
         decision = retry(delay, uses_attempt=uses_attempt)
-        leases.retry(self.lease, replace(decision, may_be_woken=may_be_woken))
+        return leases.retry(self.lease, replace(decision, may_be_woken=may_be_woken))
 
 
 def answer_next_turn(caller: Caller, text: str = "hi") -> None:

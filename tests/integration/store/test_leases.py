@@ -6,7 +6,7 @@ import pytest
 from pytest_django import Settings
 from redis import Redis
 
-from chat.domain import Caller, Delta, Lease, Role, Status
+from chat.domain import Caller, Delta, FinishResult, Lease, Role, Status
 from chat.domain.errors import LeaseLost
 from chat.store import due, leases, turns
 from chat.store.client import client
@@ -266,7 +266,7 @@ def test_cancelled_turn_is_not_retried(caller: Caller) -> None:
     writer = LeaseHolder.claim_for(caller)
     writer.append("half")
     assert not turns.cancel(caller, 2).has_ended
-    writer.retry(30)
+    assert writer.retry(30) == FinishResult(has_queued_turns=True)
     reply = steps.find_message(caller, "msg_2")
     assert (reply["status"], reply["content"]) == (Status.CANCELLED, "half")
     assert LeaseHolder.claim_for(caller).reply_id == "msg_4"

@@ -1,6 +1,7 @@
 """Turns that run against model servers with unusual responses."""
 
 import json
+import logging
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -10,9 +11,10 @@ from threading import Thread
 import pytest
 from pytest_django import Settings
 
+from chat import broker
 from chat.domain import Caller, Timeouts
 from chat.domain.errors import TokenBudgetExceeded
-from chat.store import sessions
+from chat.store import sessions, turns
 from chat.worker.active_turns import active_turns
 from chat.worker.flusher import Flusher
 from chat.worker.turn_runner import run_next_turn
@@ -130,3 +132,26 @@ def test_blank_system_prompt_is_not_sent(
     run_turn(handle, Caller(session_id=new.id, token_hash=new.token_hash))
     body = json.loads(requests[0].partition(b"\r\n\r\n")[2])
     assert body["messages"] == [{"role": "user", "content": "hello"}]
+
+
+def test_cancelled_turn_ends_instead_of_a_retry(
+    run_turn: Callable[..., Message],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The next turn starts at once, not when a sweep finds it."""
+    caplog.set_level(logging.INFO)
+    woken: list[str] = []
+    monkeypatch.setattr(broker, "wake_session", woken.append)
+    caller = steps.create_session()
+
+    def handle(connection: socket.socket) -> None:
+        read_request(connection)
+        steps.submit(caller)
+        turns.cancel(caller, 2)  # the flusher reads the request with its next heartbeat, too late
+        connection.sendall(b"HTTP/1.1 503 Busy\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n")
+
+    reply = run_turn(handle, caller)
+    assert reply["status"] == "cancelled"
+    assert woken == [caller.session_id]
+    assert "msg_2: cancelled" in caplog.messages

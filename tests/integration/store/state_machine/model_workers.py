@@ -69,18 +69,20 @@ class WorkerOperations(BaseSession):
         self._after_finish(lease, grace=GRACE)
         return self.waiting > 0
 
-    def retry(self, lease: Lease, delay: int, *, uses_attempt: bool) -> None:
+    def retry(self, lease: Lease, delay: int, *, uses_attempt: bool) -> bool | None:
+        """Requeue the turn. If it is cancelled instead: true if another turn waits."""
         turn = self._check_lease(lease)
         if turn is None:
-            return
+            return None
         if self.cancel_requested:
             self._finish(turn, Status.CANCELLED, FinishReason.CANCELLED)
             self._after_finish(lease, grace=0)
-            return
+            return self.waiting > 0
         turn.attempt -= not uses_attempt
         self._requeue(turn, self.clock + delay)
         self.finished_nonce = lease.nonce
         self._due_by(min(turn.retry_at, turn.deadline))
+        return None
 
     def _after_finish(self, lease: Lease, *, grace: int) -> None:
         self.finished_nonce = lease.nonce

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from chat.domain import Claim, FinishReason, Status
+from chat.domain import Claim, FinishReason, FinishResult, Status
 from chat.domain.ids import message_number
 from chat.store import leases
 from tests.integration.store import steps
@@ -95,7 +95,7 @@ class WorkerRules(TimeRules):
         worker, decision = self.worker(pick), steps.retry(delay, uses_attempt=uses_attempt)
         for _ in range(1 + twice):
             self.compare(
-                lambda: leases.retry(worker.lease, decision),
+                lambda: _has_queued_turns(leases.retry(worker.lease, decision)),
                 lambda: worker.session.retry(worker.lease, delay, uses_attempt=uses_attempt),
             )
 
@@ -128,3 +128,7 @@ def raise_or_return(result: bool | Exception) -> bool:
     if isinstance(result, Exception):
         raise result
     return result
+
+
+def _has_queued_turns(finish: FinishResult | None) -> bool | None:
+    return None if finish is None else finish.has_queued_turns
