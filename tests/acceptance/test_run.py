@@ -18,6 +18,7 @@ from redis import Redis
 from project.runner.process import ROOT
 from tests.harness.environment import without_parley_variables
 from tests.harness.ports import free_port
+from tests.harness.shell import run_shell
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
 
@@ -145,11 +146,10 @@ def test_pasted_curl_gets_a_reply_and_sessions_survive_a_restart(
     run: Callable[..., Run],
 ) -> None:
     first = run().ready()
-    shown = subprocess.run(
-        ["sh", "-c", pasted(first.log)], capture_output=True, text=True, timeout=30, check=True
-    )
-    reply = json.loads(shown.stdout)
-    assert reply["role"] == "assistant"
+    commands = pasted(first.log)
+    assert commands.replace(first.url, "http://127.0.0.1:8000") in (ROOT / "README.md").read_text()
+    events = run_shell(commands, until='"type":"message.completed"')
+    reply = json.loads(events.rpartition("data: ")[2])["message"]
     assert "What did I say before?" in reply["content"]
     assert "Replies come from the fake model" in first.log
     assert "WARNING" not in first.log.partition("Parley is ready")[0]

@@ -1,10 +1,7 @@
 """Runs the commands and programs in the README and docs."""
 
 import asyncio
-import os
 import re
-import signal
-import subprocess
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -12,6 +9,7 @@ import pytest
 
 from parley_client import Client
 from project.runner.process import ROOT
+from tests.harness.shell import run_shell
 from tests.harness.stack import Stack
 
 # The server address in the docs.
@@ -30,25 +28,6 @@ def code_blocks(location: str, language: str, stack: Stack) -> str:
     assert blocks, location
     code = DEFAULT_URL.sub(stack.web().url, "".join(blocks))
     return code.replace(SLOW_RATE, "rate=100")
-
-
-def run_shell(script: str, *, until: str) -> str:
-    """Run a script in bash; return its output up to the line that contains `until`."""
-    with subprocess.Popen(
-        ["bash", "-euo", "pipefail", "-c", script],
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as shell:
-        assert shell.stdout is not None
-        output = ""
-        for line in shell.stdout:
-            output += line
-            if until in line:
-                break
-        if shell.poll() is None:
-            os.killpg(shell.pid, signal.SIGTERM)
-    return output
 
 
 def test_quickstart_posts_a_message_and_streams_its_reply(stack: Stack) -> None:

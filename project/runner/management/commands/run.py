@@ -28,7 +28,6 @@ Parley is ready on {url} (press Ctrl-C to stop). {admin}
 {model}Try:
 
 {example}
-
 or chat in the terminal: .venv/bin/python manage.py chat{url_option}
 """
 
@@ -36,13 +35,14 @@ FAKE_MODEL = """\
 Replies come from the fake model. Set MODEL_URL or CHAT_MODELS_FILE for another: docs/your-model.md
 """
 
+# The README shows the same.
 EXAMPLE = """\
-P={url}; J='Content-Type: application/json'
-T=$(curl -s $P/sessions -H "$J" -d '{{}}' | sed 's/.*"token": *"\\([^"]*\\)".*/\\1/')
-A="Authorization: Bearer $T"
-L=$(curl -si $P/messages -H "$A" -H "$J" -d '{{"content": "Hello! What can you do?"}}' |
-  tr -d '\\r' | sed -n 's/^[Ll]ocation: //p')
-until curl -s $P$L -H "$A" | grep '"completed"'; do sleep 0.2; done"""
+API={url}
+TOKEN=$(curl -s -X POST $API/sessions | grep -o 'ses_[^"]*\\.[^"]*')
+curl -s $API/messages -H "Authorization: Bearer $TOKEN" \\
+  -H 'Content-Type: application/json' -d '{{"content": "Hello! What can you do?"}}'
+curl -sN $API/sessions/${{TOKEN%.*}}/events -H "Authorization: Bearer $TOKEN"
+"""
 
 
 class Command(BaseCommand):
