@@ -12,15 +12,15 @@ from project import bootstrap
 
 bootstrap.setup()
 if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
-    # By path: the packages of the extra `tracing` may not be installed.
+    # Imported by its path, because the packages of the extra `tracing` may not be installed.
     import_string("project.telemetry.start")()
 
-# Celery warns a root user about pickle. Workers accept JSON only (S37).
+# Celery warns a root user about pickle. Workers accept JSON only (docs/security.md, S37).
 warnings.filterwarnings("ignore", category=SecurityWarning)
 # Tasks use no SQL, so Celery's Django fixup, which closes database connections, is not needed.
 app = Celery("parley", fixups=[])
 app.config_from_object("project.celery_settings")
-# By path: only workers import them.
+# Paths instead of classes, because only workers import them.
 app.steps["worker"].update(
     {"chat.worker.bootstep:BackgroundThreads", "project.hangup_step:IgnoreHangup"}
 )

@@ -23,7 +23,7 @@ from chat.store.client import client
 from tests.harness.stack import Stack, port_of
 
 SESSIONS = int(os.environ.get("BENCH_SESSIONS", "100000"))
-# Per session.
+# Messages per session.
 MESSAGES = 10
 # Requests per page.
 REQUESTS = 15

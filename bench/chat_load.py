@@ -8,7 +8,7 @@ from typing import Any
 from bench.http_load import Connection
 
 CONTENT = "How far is it to the next lighthouse?"
-# Of a long-poll, in seconds.
+# Seconds that a long-poll waits.
 WAIT = 30
 
 Action = Callable[[Connection], Awaitable[object]]

@@ -100,7 +100,7 @@ def _model(name: str, entry: object, environ: Mapping[str, str]) -> Model:
             fields[field] = tuple(fields[field])
     model = _build(Model, name, {**fields, "name": name})
     if "max_tokens" not in fields:
-        # At least half of the context window is left to the prompt.
+        # This leaves at least half of the context window to the prompt.
         limit = max(1, model.context_tokens // 2)
         model = dataclasses.replace(model, max_tokens=min(model.max_tokens, limit))
     if model.context_tokens <= model.max_tokens:

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import MappingProxyType
 
-# In the order in which they are shown.
+# Log lines show the fields in this order.
 FIELDS = ("request_id", "session", "turn", "attempt", "fence", "trace_id")
 
 # It writes ASCII only, so no character of a message can end the line.

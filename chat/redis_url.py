@@ -40,7 +40,7 @@ class RedisURL:
     kind: Kind
     # Host and port: one, or one per Sentinel. Empty for a Unix socket.
     hosts: tuple[tuple[str, int], ...]
-    # Of the Unix socket.
+    # The path of the Unix socket.
     path: str
     # The Sentinels' name of the primary.
     service: str

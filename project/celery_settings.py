@@ -15,7 +15,8 @@ broker_transport = transport_path(broker_url) if is_redis_url(broker_url) else N
 broker_connection_retry_on_startup = True
 # A worker survives every outage of the broker.
 broker_connection_max_retries = None
-# It also survives a failover that turns the broker into a replica, which returns errors (F16).
+# It also survives a failover that turns the broker into a replica, which returns errors
+# (docs/faults.md, F16).
 broker_channel_error_retry = True
 
 broker_transport_options = {
@@ -24,7 +25,7 @@ broker_transport_options = {
     "ack_emulation": False,
     # One list to pop from instead of four: wake-ups have no priorities.
     "priority_steps": [0],
-    # At most one connection per publishing thread.
+    # Each publishing thread needs at most one connection.
     "max_connections": chat_settings.WORKER_CONCURRENCY + 64,
     # Detects a dead connection within seconds instead of 48.
     "health_check_interval": 5,

@@ -7,7 +7,7 @@ from types import FrameType
 
 logger = logging.getLogger(__name__)
 
-# At import, because Celery replaces the handler.
+# Read at import, because Celery replaces the handler.
 IS_UNDER_NOHUP = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 

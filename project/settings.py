@@ -271,7 +271,7 @@ LOGGING = {
         # Error responses report client errors.
         "django.request": {"level": "ERROR"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
-        # At DEBUG, both log the model's URL, which may hold a key, and frames.
+        # At the level DEBUG, both log the model's URL, which may hold a key, and frames.
         "urllib3": {"level": "INFO"},
         # It would quote invalid header lines of a model's response.
         "urllib3.connection": {"level": "ERROR"},

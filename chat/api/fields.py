@@ -32,7 +32,7 @@ class StrictCharField(serializers.CharField):
         # DRF rejects an empty string anyway; `min_length` adds it to the schema.
         min_length = None if kwargs.get("allow_blank") else 1
         super().__init__(trim_whitespace=False, min_length=min_length, **kwargs)
-        # In UTF-8.
+        # Maximum length in UTF-8.
         self.max_bytes = max_bytes
 
     def to_internal_value(self, data: Any) -> str:

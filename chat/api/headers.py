@@ -7,7 +7,7 @@ from chat.conversation.idempotency import check_key
 from chat.domain.errors import InvalidRequest
 from chat.domain.ids import random_id
 
-# Only characters that cannot forge a line of the log.
+# None of these characters can forge a line of the log.
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 SEQ = re.compile(r"[0-9]{1,15}")
 ETAG = re.compile(r'"(\d{1,15})-(-?\d{1,15})-(\d{1,15})"')

@@ -22,7 +22,7 @@ from chat.settings import chat_settings
 
 logger = logging.getLogger(__name__)
 
-# Per process: the number of threads that can publish at the same time.
+# The number of threads of a process that can publish at the same time.
 MAX_CONNECTIONS = 32
 # Seconds between attempts while the broker is unreachable, so that requests stay fast.
 RETRY_AFTER_FAILURE = 1.0

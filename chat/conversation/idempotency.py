@@ -11,7 +11,7 @@ from chat.domain.ids import random_id
 
 # Enough where the key only has to differ from the session's other keys.
 MIN_KEY_CHARS = 1
-# For keys that can retrieve a token: a repeated request returns the same token.
+# Keys that can retrieve a token are this long: a repeated request returns the same token.
 MIN_SECRET_KEY_CHARS = 16
 MAX_KEY_CHARS = 255
 CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS

@@ -111,7 +111,7 @@ class DeliveryGroup(StrEnum):
     """The lists of deliveries that staff see. Each holds one status, except `FAILED`."""
 
     PENDING = "pending"
-    # Also holds disabled deliveries.
+    # This list includes disabled deliveries.
     FAILED = "failed"
     DELIVERED = "delivered"
 

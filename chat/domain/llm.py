@@ -50,7 +50,7 @@ class Options:
 class Prompt:
     """The input of one model call."""
 
-    # In order, with at most one system message, which comes first.
+    # The conversation in order. It has at most one system message, which comes first.
     messages: Sequence[PromptMessage]
     options: Options = field(default_factory=Options)
 
@@ -84,9 +84,9 @@ class Timeouts:
     connect: float = 5.0
     # Limits the time from the request to the first event.
     first_event: float = 60.0
-    # Between events.
+    # Limits the time between two events.
     between_events: float = 30.0
-    # Without text, despite other events. Never less than the two above.
+    # Limits the time without text, despite other events. It is never less than the two above.
     without_text: float = 180.0
     total: float = 300.0
 

@@ -153,7 +153,7 @@ class Retry:
 class LimiterDelay:
     """A model's limiter blocks a call for now."""
 
-    # Until the next attempt, unless the session is woken earlier.
+    # Time until the next attempt, unless the session is woken earlier.
     seconds: float
     reason: WaitReason
 

@@ -66,7 +66,7 @@ class CancellableCall:
         finally:
             timer.cancel()
             self.detach()
-            # Also without an error: a response whose headers were cut off looks complete.
+            # A response whose headers were cut off looks complete and causes no error.
             if self._is_cancelled:
                 raise TimeoutError
 

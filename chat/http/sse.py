@@ -22,7 +22,7 @@ UNFRAMED = b"\n"
 ERROR = b"error"
 
 BOM = b"\xef\xbb\xbf"
-# Of one line, and of one event's data. A delta has some hundred.
+# Maximum size of one line, and of one event's data. A delta has some hundred bytes.
 MAX_BYTES = 1024 * 1024
 
 

@@ -14,7 +14,8 @@ from chat.http.cancellation import CancellableCall
 from chat.providers import errors
 from chat.providers.deviations import invalid_response
 
-# Of a stream. Each delta has some 300 bytes of JSON around it. Counted after decompression too.
+# Maximum size of a stream, also after decompression. Each delta has some 300 bytes of JSON around
+# it.
 MAX_BYTES = 128 * 1024 * 1024
 # Seconds to wait for what follows the finish reason, usage and the end of the stream. It is shorter
 # than the model's own timeouts, so that none of them ends a reply that is complete.

@@ -38,7 +38,7 @@ class ChoiceReader(ABC):
         self._reason: str | None = None
         # Whether text has followed a finish reason, so that none is the end.
         self._ends_early = False
-        # As the vendor sent it.
+        # The usage as the vendor sent it.
         self._usage: object = None
         # Text that comes with the completion. Of a JSON document it is all text: a reply that is
         # cut at a stop sequence keeps the document's usage.

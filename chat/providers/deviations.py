@@ -110,5 +110,5 @@ def describe(value: object) -> str:
 
 _collected: ContextVar[list[Deviation] | None] = ContextVar("collected", default=None)
 
-# Of this process.
+# The log of this process.
 _log = DeviationLog()

@@ -5,7 +5,7 @@ from chat.domain.errors import ModelUnavailable
 from chat.providers.deviations import describe
 from chat.providers.response import ModelResponse
 
-# In lower case; vendors differ in it.
+# The vendors' finish reasons in lower case, because vendors differ in case.
 FINISH_REASONS: dict[str, FinishReason] = {
     **dict.fromkeys(
         (

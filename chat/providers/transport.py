@@ -25,7 +25,7 @@ from chat.providers.deviations import Deviation, report
 from chat.providers.response import ModelResponse
 from chat.tracing import tracing
 
-# As in vendors' SDKs; some gateways answer every POST with 201.
+# The vendors' SDKs accept the same statuses. Some gateways answer every POST with 201.
 _SUCCESS = range(200, 300)
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?")

@@ -31,9 +31,9 @@ MINUTES = 60
 class Histogram:
     """A distribution of latencies."""
 
-    # By bucket, in the order of `BUCKETS_MS`, and one for larger values.
+    # Values per bucket, in the order of `BUCKETS_MS`; the last one counts larger values.
     counts: tuple[int, ...]
-    # Of all values; 0 in the last hour's histograms, which have no sum.
+    # The sum of all values; 0 in the last hour's histograms, which have no sum.
     sum_seconds: float = 0
 
     @property
@@ -68,7 +68,7 @@ class Metrics:
     oldest_wait_seconds: float
     # Finished turns by status and model; the model is "" if none was called.
     turns: Mapping[tuple[str, ...], int]
-    # By kind (prompt, completion) and model.
+    # Tokens by kind (prompt, completion) and model.
     tokens: Mapping[tuple[str, ...], int]
     # Failed turns by error code.
     errors: Mapping[str, int]
@@ -76,15 +76,15 @@ class Metrics:
     requeues: Mapping[str, int]
     # Turns whose worker did not renew its lease in time.
     lost_leases: int
-    # By outcome, of `WEBHOOK_OUTCOMES`.
+    # Attempts by outcome (`WEBHOOK_OUTCOMES`).
     webhook_attempts: Mapping[str, int]
     pending_deliveries: int
-    # By name, of `LATENCIES`.
+    # Histograms by name (`LATENCIES`).
     latencies: Mapping[str, Histogram]
     # Turns that ended in each minute of the last hour, by status, oldest first. The last minute is
     # not complete.
     ended_by_minute: Mapping[str, tuple[int, ...]]
-    # Of the last 50 to 60 minutes.
+    # The same for the last 50 to 60 minutes.
     latencies_last_hour: Mapping[str, Histogram]
 
 

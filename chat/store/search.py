@@ -114,9 +114,9 @@ class _Page(NamedTuple):
     """Matches in one page of a scan."""
 
     total: int
-    # Of all matches, or only of those whose ids are given.
+    # Last activities of all matches, or only of those in `ids`.
     timestamps: Sequence[float]
-    # Of all matches, or only of the first ones.
+    # Ids of all matches, or only of the first ones.
     ids: Sequence[str]
 
     @property

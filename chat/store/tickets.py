@@ -4,7 +4,7 @@ from chat.domain import Caller
 from chat.domain.errors import InvalidToken, SessionExpired, SessionNotFound
 from chat.store.scripts import execute, milliseconds
 
-# Per session; a new ticket replaces the oldest.
+# Maximum tickets of a session. A new ticket replaces the oldest.
 MAX_TICKETS = 20
 
 INVALID_TICKET = "The ticket is unknown, redeemed or expired."

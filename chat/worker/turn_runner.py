@@ -205,7 +205,7 @@ class AttemptUsage(NamedTuple):
 
     # Charged to the session's token budget, if there is one.
     tokens: int = 0
-    # For the metrics, if the model's output is discarded and the turn retried.
+    # Counted by the metrics if the model's output is discarded and the turn retried.
     retried_usage: Usage | None = None
 
 
@@ -260,7 +260,7 @@ class Written(NamedTuple):
 
     # A status, or "retry".
     outcome: str
-    # For the log.
+    # What the log says about the outcome.
     description: str
     # The session has a turn that can start now.
     needs_wake: bool

@@ -72,7 +72,7 @@ class Format:
     too_long: TooLong
     # Whether a stream has started when the server notices that the prompt is too long.
     streams_too_long: bool = False
-    # By status; `{model}` is the call's model.
+    # Messages by status; `{model}` is the call's model.
     messages: Mapping[int, str] = field(default_factory=lambda: MESSAGES)
     # What follows the message of an error with a delay; `{delay}` is in seconds.
     retry_message: str = ""

@@ -42,7 +42,7 @@ ANTHROPIC = Imitation(
     errors=Errors(
         body=error_body,
         event=openai_event("overloaded_error", "overloaded_error"),
-        # CASES C08; users quote it in many repositories. The other wording is
+        # docs/cases.md C08; users quote it in many repositories. The other wording is
         # "prompt is too long: 215000 tokens > 200000 maximum".
         too_long=TooLong(
             message="input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000,"

@@ -98,7 +98,7 @@ class Reasoning:
     delta: Callable[[str], Fields]
     # Takes reasoning and text; returns the fields of the message.
     message: Callable[[str, str], Fields]
-    # In front of the first token of the reasoning, and of the text after it.
+    # Texts before the reasoning, and before the text that follows it.
     opening: str = ""
     closing: str = ""
 

@@ -54,7 +54,7 @@ def error_body(error: APIError) -> Any:
 
 
 def error_event(message: str) -> bytes:
-    """Return an SSE field named `error`, as versions until 2025 send it (CASES C15).
+    """Return an SSE field named `error`, as versions until 2025 send it (docs/cases.md C15).
 
     Current ones send it as `data`.
     """

@@ -35,7 +35,7 @@ OLLAMA = Imitation(
             {404: "not_found_error", **dict.fromkeys((401, 429, 500, 503), "api_error")}
         ),
         event=error_event,
-        # Only with `shift` off; by default Ollama silently drops the oldest messages.
+        # Ollama says so only with `shift` off. By default it silently drops the oldest messages.
         too_long=TooLong(
             message="the prompt is longer than the context length currently available to the model;"
             " shorten the prompt, adjust the context length in settings, or use a model with a"

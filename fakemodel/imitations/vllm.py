@@ -123,7 +123,7 @@ EARLIER_VLLM = replace(
         VLLM.errors,
         body=earlier_error_body,
         event=earlier_error_event,
-        # CASES C08; vllm-project/vllm#20828.
+        # docs/cases.md C08; vllm-project/vllm#20828.
         too_long=TooLong(
             message="The decoder prompt (length 5000) is longer than the maximum model length of"
             " 4096. Make sure that `max_model_len` is no smaller than the number of text tokens.",

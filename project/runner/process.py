@@ -28,7 +28,7 @@ class Program:
     env: Mapping[str, str] = field(repr=False)
     # Must return within a second.
     is_ready: Callable[[], bool] = field(default=lambda: True)
-    # Its output when it is ready, for a program that `is_ready` cannot check.
+    # What a program prints when it is ready, if `is_ready` cannot check that.
     ready_text: str = ""
     # Takes a line of its output; whether the line is left out of the log.
     is_hidden: Callable[[str], bool] = field(default=lambda _: False)

@@ -26,7 +26,7 @@ class UpgradeIgnoringParser(HttpRequestParser):
     def __init__(self, callbacks: ParserCallbacks) -> None:
         super().__init__(callbacks)
         self._callbacks = callbacks
-        # As uvicorn sets it: data after the last request is not an error in that request.
+        # uvicorn sets the same: data after the last request is not an error in that request.
         self.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def feed_data(self, data: Any) -> None:

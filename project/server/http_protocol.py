@@ -21,7 +21,7 @@ from project.server.write_timeout import WriteTimeoutMixin
 
 # Request line and headers; many times what any client sends.
 MAX_HEAD_BYTES = 64 * 1024
-# Of a WebSocket handshake. The library `websockets` accepts little more.
+# Limits of a WebSocket handshake. The library `websockets` accepts little more.
 MAX_HANDSHAKE_LINES = 128
 MAX_HANDSHAKE_LINE_BYTES = 8000
 # Requests that wait on one connection. One read can bring thousands, and each takes 2 kB.
@@ -32,7 +32,7 @@ HANDSHAKE_HEADERS = {
     b"sec-websocket-key": re.compile(rb"[A-Za-z0-9+/]{22}=="),
     b"sec-websocket-version": re.compile(b"13"),
 }
-# Its headers that are lists of tokens.
+# Headers of a handshake that are lists of tokens.
 LIST_HEADERS = {b"connection", b"sec-websocket-protocol"}
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 TOKEN_LIST = re.compile(rb"[ \t,]*%b(?:[ \t]*,[ \t,]*%b)*[ \t,]*" % (_TOKEN, _TOKEN))

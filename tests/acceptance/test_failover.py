@@ -71,7 +71,7 @@ def test_message_without_a_replica_gets_503(
     pair.replica.freeze()
     rejected = client.try_to_post("Are you there?")
     assert rejected.response.status == 503
-    # Also when the client repeats it on a connection that has not written anything yet.
+    # The same holds when the client repeats it on a connection that has not written anything yet.
     deployment.redis.client_kill_filter(_type="normal", skipme=True)
     assert client.repeat(rejected).response.status == 503
     pair.replica.thaw()

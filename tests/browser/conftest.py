@@ -13,7 +13,7 @@ from tests.browser.chat_page import ChatPage
 from tests.browser.staff import create_superuser, is_error
 from tests.harness.stack import Stack
 
-# For root in a container; turns off all background requests.
+# Chromium runs as root in a container, and sends no background requests.
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),

@@ -5,7 +5,7 @@ import re
 from redis import Redis
 
 PERMANENT = (
-    # At most one of each per partition.
+    # A partition has at most one of each.
     re.compile(
         r"chat:\{\d+\}:"
         r"(due|by_activity|counts|waiting|running|counters|outbox|search_fields|search_index)"

@@ -16,7 +16,7 @@ class Process:
 
     def __init__(self, program: Program, log: Path, *, url: str = "") -> None:
         self.program = program
-        # Without a trailing slash; empty for a worker.
+        # The URL has no trailing slash. It is empty for a worker.
         self.url = url
         self._log_path = log
         self._log_start = 0

@@ -55,7 +55,7 @@ class WebhookReceiver:
         self.calls: list[Call] = []
         # One for each of the next calls.
         self.responders: list[Responder] = []
-        # For all other calls.
+        # Responds to all other calls.
         self.default_responder: Responder = respond(204)
         # Set at the end of the test, so that no responder outlives it.
         self.closing = Event()

@@ -15,7 +15,7 @@ first_event = 2.0
 between_events = 2.0
 total = 10.0
 """
-# Of the web processes, and of the workers.
+# Numbers of the web processes, and of the workers.
 NUMBERS = (0, 1)
 
 
@@ -23,10 +23,10 @@ class SoakDeployment(Deployment):
     """Each process has its own proxies."""
 
     broker: Process
-    # In front of Redis and of the broker, one for each of `processes`.
+    # Proxies to Redis and to the broker, one for each of `processes`.
     redis_proxies: list[Proxy]
     broker_proxies: list[Proxy]
-    # In front of each web process.
+    # Proxies to the web processes.
     web_proxies: list[Proxy]
 
     def build(self) -> "SoakDeployment":

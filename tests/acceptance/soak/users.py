@@ -15,7 +15,7 @@ from tests.harness.wait import wait_until
 TIMEOUT = 120.0
 # Seconds between two polls of a reply.
 POLL_INTERVAL = 0.2
-# Per session. The model is always shown all of them.
+# Maximum turns of a session. The model always gets all of them.
 MAX_TURNS = 8
 # Directives to the model; most of them request a normal reply.
 DIRECTIVES = (

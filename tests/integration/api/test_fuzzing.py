@@ -17,7 +17,7 @@ CHECKS = (
     *("unsupported_method", "allow_header_conformance"),
 )
 
-# Its response does not end while the session lives.
+# The response of this path does not end while the session lives.
 EXCLUDED = ("--exclude-path", "/sessions/{session_id}/events")
 # Seconds; all phases take 40 s of CPU time.
 TIMEOUT = 400

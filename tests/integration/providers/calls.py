@@ -18,7 +18,7 @@ from tests.unit.providers.models import model, prompt
 HELLO = prompt("Hello")
 # A thread that waits for the server is in a function of one of these modules.
 BLOCKING_MODULES = ("/socket.py", "/ssl.py", "/urllib3/util/wait.py")
-# Or in this one, while the buffer of a plain socket is full.
+# A call blocks in this function while the buffer of a plain socket is full.
 BLOCKING_FUNCTION = "HTTPConnection.send"
 
 

@@ -155,7 +155,7 @@ def delta(text: str, finish: str = "null") -> bytes:
 
 DONE = event("[DONE]")
 
-# The names that CASES.md uses: head, delta, end, end marker.
+# The names that docs/cases.md uses: head, delta, end, end marker.
 H = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 D = b'data: {"choices":[{"index":0,"delta":{"content":"Hello"},"finish_reason":null}]}\n\n'
 E = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'

@@ -119,7 +119,7 @@ def test_wake_ups_reach_the_same_database(
     assert broker.queue_length() == 1
     assert locked[0].redis.llen(broker.QUEUE) == 1
     publishing._pool.cache_clear()
-    # As a worker reads it.
+    # A worker reads the URL in this way.
     with app.connection_for_read() as connection, connection.channel() as channel:
         assert "p/@" not in connection.as_uri(include_password=True)
         queue: Any = channel

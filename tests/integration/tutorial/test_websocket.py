@@ -12,7 +12,7 @@ from tests.integration.tutorial.client import TutorialClient
 
 CLIENTS = 20
 ROUNDS = 3
-# At least the number of events of a short turn.
+# A short turn has at most this many events.
 EVENTS_OF_A_TURN = 10
 
 

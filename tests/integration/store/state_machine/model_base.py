@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from chat.domain import FinishReason, Lease, Status
 from chat.domain.errors import MessageNotFound
 
-# Of a regenerated turn.
+# The deadline of a regenerated turn.
 DEADLINE = 3000
 LEASE, GRACE, MAX_AGE, SWEEP_HOLD = 1000, 200, 20200, 200
 MAX_QUEUED_PER_SESSION, MAX_QUEUED, MAX_ATTEMPTS = 3, 5, 2
