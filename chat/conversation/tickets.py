@@ -36,4 +36,9 @@ def redeem(session_id: str, ticket: str) -> Caller:
     """
     if not TICKET.fullmatch(ticket) or not tokens.SESSION_ID.fullmatch(session_id):
         raise InvalidToken(tickets.INVALID_TICKET)
-    return tickets.redeem_ticket(session_id, tokens.hash_token(ticket), nonce=secrets.token_hex(8))
+    return tickets.redeem_ticket(
+        session_id,
+        tokens.hash_token(ticket),
+        nonce=secrets.token_hex(8),
+        ttl=chat_settings.TICKET_TTL,
+    )

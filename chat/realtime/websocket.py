@@ -16,10 +16,10 @@ from chat.api import query_params
 from chat.conversation import tickets
 from chat.domain import Caller, EventBatch, Gap
 from chat.domain.errors import AuthTimeout, NotAllowed, ParleyError, RateLimited, SlowConsumer
+from chat.domain.rates import RateLimiter
 from chat.logging import reset_context
 from chat.realtime import close_codes, commands, origin, session_events
 from chat.realtime.event_json import serialize_events
-from chat.realtime.rate_limit import RateLimiter
 from chat.settings import chat_settings
 
 logger = logging.getLogger(__name__)

@@ -172,3 +172,12 @@ def limiter(model: str) -> LimiterKeys:
 def workers() -> str:
     """Return a hash: worker -> its last heartbeat, JSON; lives while any worker does."""
     return "chat:workers"
+
+
+def deployment() -> str:
+    """Return a hash: facts that all processes share; permanent.
+
+    `partitions` is the number of partitions, `clock` the latest time that a worker has recorded,
+    ms.
+    """
+    return "chat:deployment"

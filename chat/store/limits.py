@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from chat.domain import CallResult, LimiterDelay, Model, WaitReason
+from chat.domain.rates import interval_and_burst
 from chat.settings import chat_settings
 from chat.store import keys
 from chat.store.client import client, map_errors
 from chat.store.scripts import ScriptCall, read_script, run_pipeline, run_script
 
-MINUTE_MS = 60_000
 # A waiter that does not retry within this time loses its place. It retries after half of it,
 # unless it is woken earlier.
 WAITER_TTL_MS = 20_000
@@ -242,14 +242,3 @@ def _state(
         calls_in_flight=calls,
         waiting_turns=waiting,
     )
-
-
-def interval_and_burst(per_minute: int, *, burst_share: int) -> tuple[float, int]:
-    """Return the ms between two calls, and how many may come at once, for a GCRA limiter.
-
-    The burst is 1 / `burst_share` of the limit. The steady rate is reduced by as much, so that no
-    minute exceeds the limit, its burst included.
-    """
-    burst = max(1, per_minute // burst_share)
-    steady = max(1, per_minute - burst)
-    return (MINUTE_MS / steady if per_minute else 0), burst

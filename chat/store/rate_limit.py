@@ -1,6 +1,7 @@
-"""Rate limits of clients, by GCRA."""
+"""Rate limits of clients."""
 
 from chat.domain.errors import RateLimited
+from chat.domain.rates import interval_ms
 from chat.store import keys
 from chat.store.client import client, map_errors
 from chat.store.scripts import ScriptCall, read_script, run_script
@@ -20,9 +21,10 @@ def throttle(scope: str, client_id: str, *, per_minute: int, burst: int) -> None
     """
     if not per_minute:
         return
-    interval = 60_000 / per_minute
     call = ScriptCall(
-        read_script("throttle"), [keys.rate_limit(scope, client_id)], (interval, burst)
+        read_script("throttle"),
+        [keys.rate_limit(scope, client_id)],
+        (interval_ms(per_minute), burst),
     )
     with map_errors():
         wait = run_script(client(), call)

@@ -1,7 +1,8 @@
 """Lua scripts: read from `lua/`, combined with their includes, and executed by EVALSHA.
 
 A script lists the files of `lua/lib/` that it needs in lines such as `-- include: session events`.
-They are inserted before it in that order (the idea is BullMQ's `--- @include`).
+They are inserted before it in that order (the idea is BullMQ's `--- @include`). A file of `lib/`
+can include others; each is inserted once.
 """
 
 import hashlib
@@ -51,11 +52,19 @@ class ScriptCall:
 def read_script(name: str) -> Script:
     """Return the script `lua/<name>.lua`."""
     shebang, _, body = (SCRIPTS_DIR / f"{name}.lua").read_text().partition("\n")
-    includes = " ".join(INCLUDE.findall(body)).split()
-    lib = SCRIPTS_DIR / "lib"
-    source = "\n".join([shebang, *((lib / f"{include}.lua").read_text() for include in includes)])
-    source += "\n" + body
+    included: dict[str, str] = {}
+    _read_includes(body, included)
+    source = "\n".join([shebang, *included.values(), body])
     return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+
+
+def _read_includes(text: str, included: dict[str, str]) -> None:
+    """Add the files that `text` includes, by name, each after those that it includes itself."""
+    for name in " ".join(INCLUDE.findall(text)).split():
+        if name not in included:
+            file = (SCRIPTS_DIR / "lib" / f"{name}.lua").read_text()
+            _read_includes(file, included)
+            included[name] = file
 
 
 def script_call(name: str, session_id: str, *args: Arg) -> ScriptCall:

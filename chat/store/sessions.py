@@ -8,6 +8,7 @@ import orjson
 from chat.domain import Caller, EventPage, NewSession, Page, Snapshot
 from chat.domain.errors import ParleyError
 from chat.domain.ids import random_id
+from chat.domain.rates import interval_ms
 from chat.settings import chat_settings
 from chat.store.client import client, map_errors
 from chat.store.message_json import json_escape
@@ -22,7 +23,6 @@ from chat.store.scripts import (
     script_call,
 )
 from chat.store.search import normalize_name
-from chat.store.turns import min_interval
 
 # A seq that no session has.
 NO_SEQ = -1
@@ -232,7 +232,7 @@ def reset(caller: Caller, *, key: str = "", digest: str = "") -> None:
         key or random_id(),
         digest,
         int(bool(chat_settings.SESSION_TOKENS_PER_HOUR)),
-        min_interval(),
+        interval_ms(chat_settings.MESSAGES_PER_MINUTE),
         chat_settings.MESSAGES_BURST,
     )
 

@@ -20,17 +20,18 @@ def issue_ticket(caller: Caller, ticket_hash: str, *, ttl: float) -> None:
     execute("issue_ticket", caller.session_id, *args)
 
 
-def redeem_ticket(session_id: str, ticket_hash: str, *, nonce: str) -> Caller:
+def redeem_ticket(session_id: str, ticket_hash: str, *, nonce: str, ttl: float) -> Caller:
     """Return the caller that the ticket represents; a ticket can be redeemed once.
 
-    nonce: random, so that the same call can be sent again.
+    nonce: random, so that the same call can be sent again; ttl: as in `issue_ticket`.
 
     Raises:
         InvalidToken: the ticket is invalid or the session is gone; the error does not say which.
         StoreUnavailable
     """
     try:
-        status, *rest = execute("redeem_ticket", session_id, ticket_hash, nonce)
+        args = (ticket_hash, nonce, milliseconds(ttl))
+        status, *rest = execute("redeem_ticket", session_id, *args)
     except (SessionNotFound, SessionExpired) as error:
         raise InvalidToken(INVALID_TICKET) from error
     if status != b"REDEEMED":

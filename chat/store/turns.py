@@ -3,11 +3,10 @@
 from typing import Any
 
 from chat.domain import Accepted, Caller, Cancelled, Submission
+from chat.domain.rates import interval_ms
 from chat.settings import chat_settings, has_webhook
 from chat.store.message_json import json_escape
 from chat.store.scripts import execute, execute_and_wait, milliseconds
-
-MINUTE_MS = 60_000
 
 
 def submit(caller: Caller, submission: Submission) -> Accepted:
@@ -35,7 +34,7 @@ def submit(caller: Caller, submission: Submission) -> Accepted:
         submission.digest,
         chat_settings.MAX_QUEUED_TURNS_PER_SESSION,
         _max_queued_per_partition(),
-        min_interval(),
+        interval_ms(chat_settings.MESSAGES_PER_MINUTE),
         chat_settings.MESSAGES_BURST,
         chat_settings.MAX_SESSION_BYTES,
         int(has_webhook()),
@@ -66,7 +65,7 @@ def regenerate(
         milliseconds(deadline),
         milliseconds(chat_settings.WAKE_GRACE),
         _max_queued_per_partition(),
-        min_interval(),
+        interval_ms(chat_settings.MESSAGES_PER_MINUTE),
         chat_settings.MESSAGES_BURST,
         key,
         digest,
@@ -100,9 +99,3 @@ def _parse_accepted(result: list[Any]) -> Accepted:
 def _max_queued_per_partition() -> int:
     """Return a partition's equal share of `MAX_QUEUED_TURNS`, rounded up."""
     return -(-chat_settings.MAX_QUEUED_TURNS // chat_settings.PARTITIONS)
-
-
-def min_interval() -> int:
-    """Return ms between two messages of a session at the steady rate; 0 for no limit."""
-    rate = chat_settings.MESSAGES_PER_MINUTE
-    return MINUTE_MS // rate if rate else 0

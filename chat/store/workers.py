@@ -1,5 +1,6 @@
 """The registry of workers, by their heartbeats."""
 
+import math
 from dataclasses import dataclass
 
 import orjson
@@ -11,6 +12,9 @@ from chat.store.server_info import config_errors
 
 # Seconds after which a worker without a heartbeat is removed.
 WORKER_TTL = 600
+# Seconds. A heartbeat further ahead is from before the clock stepped back. Its worker, if it is
+# alive, sends another one within a second.
+MAX_AHEAD = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,5 +72,6 @@ def list_workers() -> list[WorkerInfo]:
 
 
 def _worker(name: str, heartbeat: dict[str, float], now: float) -> WorkerInfo:
-    age = max(0.0, now - heartbeat["at"])
+    ahead = heartbeat["at"] - now
+    age = max(0.0, -ahead) if ahead <= MAX_AHEAD else math.inf
     return WorkerInfo(name=name, age=age, running_turns=int(heartbeat["running"]))

@@ -98,6 +98,7 @@ class BackgroundThreads(bootsteps.StartStopStep):
     def _run_sweeper(self) -> None:
         while not self._stopping.wait(chat_settings.SWEEP_INTERVAL * random.uniform(0.8, 1.2)):  # noqa: S311
             try:
+                sweeper.check_clock()
                 sweeper.sweep()
                 delivery_pool.poll()
                 model_limiter.refresh()

@@ -1,13 +1,31 @@
 """Check the sessions that are due: wake a worker for them, recover their turns, or expire them."""
 
+import logging
+
 from chat import broker
+from chat.conversation import llms
 from chat.domain import RecoveryResult
 from chat.settings import chat_settings
-from chat.store import due
+from chat.store import clock, due
+
+logger = logging.getLogger(__name__)
 
 # Seconds of additional grace for each wake-up in the broker's queue. A long queue does not mean
 # that wake-ups were lost. This limits repeated wake-ups to about a hundred a second.
 GRACE_PER_WAKE_UP = 0.01
+
+
+def check_clock() -> None:
+    """Correct stored times if Redis's clock has stepped back.
+
+    Raises:
+        StoreUnavailable: Redis did not answer; the next check corrects them.
+    """
+    step = clock.advance()
+    if step:
+        logger.warning("Redis's clock stepped back by %.0f s; correcting stored times", step)
+        clock.shift_times(step, llms.all_models().values())
+        clock.forget()
 
 
 def sweep() -> int:

@@ -12,8 +12,8 @@ from websockets.frames import CloseCode, Frame
 from websockets.protocol import State
 
 from chat.domain.errors import RateLimited
+from chat.domain.rates import RateLimiter
 from chat.realtime.close_codes import ABORT, close_code
-from chat.realtime.rate_limit import RateLimiter
 from chat.settings import chat_settings
 from project.server.body import LINGER_SECONDS
 from project.server.write_timeout import WriteTimeoutMixin

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Acquire a slot for a call to a model, or return when to try again.
--- include: limiter
+-- include: limiter rate
 --
 -- KEYS       see lib/limiter.lua
 -- ARGV[1]    session id of the call
@@ -21,12 +21,12 @@
 --   ACQUIRED
 --   WAIT ms reason     reason: rate_limited, model_loading or queue
 local CALLER = ARGV[1]
-local max_calls, interval, per_token = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[6])
-local blocked_until, blocked_reason, half_open, probe_until, probe_caller, tat, token_tat =
-  unpack(redis.call('HMGET', LIMITER, 'blocked_until', 'blocked_reason', 'half_open',
-    'probe_until', 'probe_caller', 'tat', 'token_tat'))
+local max_calls, interval, per_token, tokens = tonumber(ARGV[3]), tonumber(ARGV[4]),
+  tonumber(ARGV[6]), tonumber(ARGV[8])
+local blocked_until, blocked_reason, half_open, probe_until, probe_caller, tat, token_tat,
+  last_tokens = unpack(redis.call('HMGET', LIMITER, 'blocked_until', 'blocked_reason', 'half_open',
+    'probe_until', 'probe_caller', 'tat', 'token_tat', 'token_cost'))
 local blocked_ms, probe_ms = (blocked_until or 0) - now, (probe_until or 0) - now
-tat, token_tat = math.max(tonumber(tat or 0), now), math.max(tonumber(token_tat or 0), now)
 
 redis.call('ZREMRANGEBYSCORE', WAITERS, '-inf', now - ARGV[9])
 local retry_at = redis.call('ZSCORE', WAITERS, CALLER)
@@ -48,17 +48,14 @@ if max_calls > 0 and slots_in_use() + ahead >= max_calls and
     tonumber(redis.call('ZSCORE', SLOTS, CALLER) or 0) <= now then
   return wait(ARGV[11], 'queue')
 end
-if interval > 0 and tat - now > (ARGV[5] - 1) * interval then
-  return wait(tat - now - (ARGV[5] - 1) * interval + ahead * interval, 'rate_limited')
-end
-local cost = ARGV[8] * per_token
-if cost > 0 and token_tat > now and token_tat + cost - now > ARGV[7] * per_token then
-  return wait(math.min(token_tat - now, token_tat + cost - now - ARGV[7] * per_token),
-    'rate_limited')
-end
+local rate_ms, token_ms
+tat, rate_ms = check_rate(tat, interval, ARGV[5], 1)
+if rate_ms > 0 then return wait(rate_ms + ahead * interval, 'rate_limited') end
+token_tat, token_ms = check_rate(token_tat, per_token, ARGV[7], tokens, tonumber(last_tokens or 0))
+if token_ms > 0 then return wait(token_ms, 'rate_limited') end
 
 if blocked_until then redis.call('HDEL', LIMITER, 'blocked_until', 'blocked_reason') end
-redis.call('HSET', LIMITER, 'tat', tat + interval, 'token_tat', token_tat + cost)
+redis.call('HSET', LIMITER, 'tat', tat, 'token_tat', token_tat, 'token_cost', tokens)
 if half_open then
   redis.call('HSET', LIMITER, 'probe_until', now + ARGV[2], 'probe_caller', CALLER)
 end

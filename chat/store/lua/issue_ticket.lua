@@ -14,7 +14,7 @@
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting')
 local err = authorize(ARGV[4])
 if err then return { err } end
-local lines = valid_tickets()
+local lines = valid_tickets(ARGV[6])
 for _, line in ipairs(lines) do
   if string.match(line, TICKET_PATTERN) == ARGV[5] then return { 'ISSUED' } end -- sent again
 end

@@ -1,5 +1,6 @@
 #!lua flags=no-writes
 -- Read events of many sessions of a partition, each after its own cursor.
+-- include: clock
 --
 -- KEYS[2i - 1]  hash: session i
 -- KEYS[2i]      stream: its events
@@ -16,9 +17,6 @@
 --       history (Redis lost writes)
 --   EVENTS seq first created_at        no newer events; created_at of the event at the cursor
 --   SESSION_NOT_FOUND | SESSION_EXPIRED
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-
 -- As in lib/authorize.lua. fields: in the order of the HMGET below.
 local function authorize(fields, token_hash)
   local seq, stored_hash, expires_at, running_turn, waiting = unpack(fields)

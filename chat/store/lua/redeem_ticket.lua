@@ -6,6 +6,7 @@
 -- ARGV[1-3]  see lib/session.lua
 -- ARGV[4]    SHA-256 of the ticket
 -- ARGV[5]    nonce of this call, which may be sent twice
+-- ARGV[6]    ms for which a ticket is valid
 --
 -- Replies:
 --   REDEEMED token_hash
@@ -14,7 +15,7 @@
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting')
 local err = authorize('')
 if err then return { err } end
-local lines = valid_tickets()
+local lines = valid_tickets(ARGV[6])
 for i, line in ipairs(lines) do
   local ticket, token_hash, expires_at, nonce = string.match(line, TICKET_PATTERN)
   if ticket == ARGV[4] and (nonce == '-' or nonce == ARGV[5]) then

@@ -1,7 +1,7 @@
 #!lua
 -- Accept a turn that answers the last user message again; the earlier reply stays.
 -- include: session authorize events counters message_json render_message turns token_usage
--- include: enqueue_delivery finish_turn keep_alive idempotency enqueue_turn replay budget
+-- include: enqueue_delivery finish_turn keep_alive idempotency enqueue_turn replay budget rate
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
@@ -43,7 +43,7 @@ local prompt = string.match(old, '"reply_to":"msg_(%d+)"')
 local message, last = unpack(redis.call('HMGET', MESSAGES, prompt, 2 * s.tail))
 if string.match(last, '"reply_to":"msg_(%d+)"') ~= prompt then return { 'NOT_REGENERABLE' } end
 
-local tat, wait_ms = check_rate(ARGV[10], ARGV[11])
+local tat, wait_ms = check_rate(s.tat, ARGV[10], ARGV[11], 1)
 local last_seq, status = message_state(last)
 if status == 'queued' or status == 'in_progress' then
   -- Limited as well, because each saved response takes memory.

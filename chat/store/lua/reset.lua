@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Cancel the open turns of a session and delete its history.
 -- include: session authorize events counters message_json turns token_usage enqueue_delivery
--- include: finish_turn keep_alive idempotency enqueue_turn outbox pending_deliveries budget
+-- include: finish_turn keep_alive idempotency enqueue_turn outbox pending_deliveries budget rate
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
@@ -23,7 +23,7 @@ if err then return { err } end
 local response = first_response(ARGV[5], ARGV[6])
 if response then return { response == 'reset' and 'REPLAYED' or 'IDEMPOTENCY_MISMATCH' } end
 -- Limited as messages are, because each saved response takes memory until the session ends.
-local tat, wait_ms = check_rate(ARGV[8], ARGV[9])
+local tat, wait_ms = check_rate(s.tat, ARGV[8], ARGV[9], 1)
 if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
 
 if s.running_turn ~= 0 then

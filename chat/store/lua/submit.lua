@@ -1,7 +1,7 @@
 #!lua
 -- Accept a user message and the turn that will answer it, or change nothing.
 -- include: session authorize events counters message_json turns token_usage enqueue_delivery
--- include: finish_turn keep_alive idempotency enqueue_turn replay interrupt budget
+-- include: finish_turn keep_alive idempotency enqueue_turn replay interrupt budget rate
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
@@ -48,7 +48,7 @@ if ARGV[10] == 'reject' and (s.running_turn ~= 0 or s.waiting > 0) then
 end
 local over_ms = over_budget_ms(tonumber(ARGV[19]))
 if over_ms > 0 then return { 'TOKEN_BUDGET_EXCEEDED', over_ms } end
-local tat, wait_ms = check_rate(ARGV[15], ARGV[16])
+local tat, wait_ms = check_rate(s.tat, ARGV[15], ARGV[16], 1)
 if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
 if s.waiting >= tonumber(ARGV[13]) then return { 'SESSION_QUEUE_FULL' } end
 if is_queue_full(ARGV[14]) then return { 'QUEUE_FULL' } end

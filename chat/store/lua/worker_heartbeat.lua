@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- Record a worker's heartbeat.
+-- include: clock
 --
 -- KEYS[1]    hash: workers
 -- ARGV[1]    name of the worker
@@ -8,8 +9,7 @@
 --
 -- Replies:
 --   RECORDED
-local clock = redis.call('TIME')
-redis.call('HSET', KEYS[1], ARGV[1], '{"at":' .. clock[1] .. '.' ..
-  string.format('%06d', clock[2]) .. ',"running":' .. ARGV[2] .. '}')
+redis.call('HSET', KEYS[1], ARGV[1],
+  '{"at":' .. string.format('%.3f', now / 1000) .. ',"running":' .. ARGV[2] .. '}')
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 return { 'RECORDED' }

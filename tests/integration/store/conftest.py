@@ -27,8 +27,8 @@ def redis(server: RedisServer, settings: Settings) -> Iterator[Redis]:
     settings.REDIS_URL = server.url
     settings.CHAT_STORE_TIMEOUT = 20  # a busy machine stands still for a second or two
     client.cache_clear()
-    with closing(client()):
-        yield server.redis
+    yield server.redis
+    client().connection_pool.disconnect()
     contents = keyspace.read(server.redis)
     keyspace.assert_no_stray_keys(contents.expire_at, contents.outbox)
     client.cache_clear()

@@ -12,7 +12,9 @@ from redis import Redis
 # All keys that have no TTL.
 PERMANENT_KEY = re.compile(
     r"chat:\{\d+\}:(due|by_activity|counts|waiting|running|counters|outbox|search_fields|search_index)"
+    r"|chat:deployment"
 )
+DEPLOYMENT_KEY = "chat:deployment"
 SESSION_KEY = re.compile(r"(chat:\{\d+\}:)(?:session|messages|partial|events|idempotency)(:.+)")
 DELIVERIES_KEY = re.compile(r"(chat:\{\d+\}:)deliveries:(.+)")
 NO_TTL = -1
@@ -42,7 +44,7 @@ class Keyspace:
 def read(redis: Redis) -> Keyspace:
     contents = Keyspace()
     keys = [key.decode() for key in redis.scan_iter(count=1000)]
-    permanent = [key for key in keys if PERMANENT_KEY.fullmatch(key)]
+    permanent = [key for key in keys if PERMANENT_KEY.fullmatch(key) and key != DEPLOYMENT_KEY]
     pipeline: Any = redis.pipeline(transaction=False)
     for key in keys:
         pipeline.pexpiretime(key)

@@ -2,10 +2,15 @@
 -- them. Needs `s` with tokens_used, budget_resets_at.
 local BUDGET_WINDOW = 3600000 -- ms
 
+-- A window that ends later than a whole one from now belongs to a clock that has stepped back.
+local function is_window_over()
+  return s.budget_resets_at <= now or s.budget_resets_at > now + BUDGET_WINDOW
+end
+
 -- Add the tokens of an attempt; 0 if the session has no budget.
 local function use_tokens(tokens)
   if tokens == 0 then return end
-  if s.budget_resets_at <= now then
+  if is_window_over() then
     s.tokens_used = 0
     set('budget_resets_at', now + BUDGET_WINDOW)
   end
@@ -30,6 +35,6 @@ end
 -- Return ms until the budget is renewed, or 0 while it is not exceeded.
 -- max_tokens: per hour, 0 for no limit.
 local function over_budget_ms(max_tokens)
-  if max_tokens == 0 or s.tokens_used < max_tokens then return 0 end
-  return math.max(0, s.budget_resets_at - now)
+  if max_tokens == 0 or s.tokens_used < max_tokens or is_window_over() then return 0 end
+  return s.budget_resets_at - now
 end

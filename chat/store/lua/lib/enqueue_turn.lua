@@ -1,13 +1,4 @@
--- New turns. Needs `s` with running_turn, waiting, tat, lease_until, retry_at, next_deadline.
-
--- The rate limit of the session, by GCRA (ITU-T I.371). `tat` is the theoretical arrival time of
--- the next message at the steady rate. Return `tat` after this message, and ms until one is
--- allowed.
-local function check_rate(interval, burst)
-  local tat = math.max(s.tat, now)
-  local early = interval == '0' and 0 or tat - now - (burst - 1) * interval
-  return tat + interval, math.max(0, math.ceil(early))
-end
+-- New turns. Needs `s` with running_turn, waiting, lease_until, retry_at, next_deadline.
 
 local function is_queue_full(max_waiting)
   return tonumber(redis.call('HGET', COUNTS, 'waiting') or 0) >= tonumber(max_waiting)

@@ -1,18 +1,17 @@
 -- Rate limiter, concurrency limiter and circuit breaker of a model. Callers are session ids.
+-- include: clock
 --
 -- KEYS[1]    hash: the limiter
 --              blocked_until, blocked_reason   ms; calls are blocked
 --              failures                        members of KEYS[4]
 --              half_open                       1: one probe decides whether the circuit closes
 --              probe_until, probe_caller       ms; the probe in progress
---              tat, token_tat                  GCRA: theoretical arrival times, ms
+--              tat, token_tat                  theoretical arrival times, see lib/rate.lua
+--              token_cost                      tokens of the last call
 -- KEYS[2]    zset: caller -> ms at which the lease of its slot ends
 -- KEYS[3]    zset: waiting caller -> ms at which it retries
 -- KEYS[4]    set: callers whose calls have failed since the last success
 local LIMITER, SLOTS, WAITERS, FAILED_CALLERS = unpack(KEYS)
-
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
 -- Count the valid slots. Expired ones stay in the set until refresh_slots removes them.
 local function slots_in_use()

@@ -1,4 +1,5 @@
 -- The session that a script acts on: its keys, its fields, and the time.
+-- include: clock
 --
 -- KEYS[1-16] the fields of chat.store.keys.SessionKeys, in order; that class describes them
 -- ARGV[1]    session id
@@ -32,9 +33,6 @@
 local SESSION, MESSAGES, PARTIAL, EVENTS, IDEMPOTENCY, DUE, BY_ACTIVITY, COUNTS, WAITING, RUNNING,
   COUNTERS, LAST_HOUR, DELIVERIES, OUTBOX, SEARCH_FIELDS, SEARCH_INDEX = unpack(KEYS)
 local ID, EVENT_LOG_SIZE, KEY_TTL_MARGIN = ARGV[1], ARGV[2], ARGV[3] * 1000
-
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000) -- ms since the epoch
 
 local TEXT_FIELDS = {
   schema = true, token_hash = true, nonce = true, finished_nonce = true, worker = true,

@@ -3,11 +3,15 @@
 local TICKET_PATTERN = '^(%x+) (%x+) (%d+) (%S+)$'
 
 -- Return the lines of valid tickets, oldest first. Needs `s` with token_hash.
-local function valid_tickets()
+-- max_ms: for which a ticket is valid; others were issued before the clock stepped back.
+local function valid_tickets(max_ms)
   local valid = {}
   for line in string.gmatch(redis.call('HGET', SESSION, 'tickets') or '', '[^\n]+') do
     local _, token_hash, expires_at = string.match(line, TICKET_PATTERN)
-    if token_hash == s.token_hash and tonumber(expires_at) > now then valid[#valid + 1] = line end
+    local ms_left = tonumber(expires_at) - now
+    if token_hash == s.token_hash and ms_left > 0 and ms_left <= tonumber(max_ms) then
+      valid[#valid + 1] = line
+    end
   end
   return valid
 end

@@ -1,4 +1,8 @@
-from chat.realtime.rate_limit import RateLimiter
+"""Limits of calls per minute."""
+
+import pytest
+
+from chat.domain.rates import MINUTE_MS, RateLimiter, interval_and_burst
 
 
 def test_burst_is_limited() -> None:
@@ -18,3 +22,11 @@ def test_rejected_calls_are_not_counted() -> None:
 def test_zero_rate_means_no_limit() -> None:
     limiter = RateLimiter(per_minute=0, burst=1)
     assert all(limiter.allow() for _ in range(1000))
+
+
+@pytest.mark.parametrize("share", [4, 10])
+@pytest.mark.parametrize("per_minute", [2, 3, 9, 10, 60, 1000, 250_000])
+def test_no_minute_exceeds_its_limit(per_minute: int, share: int) -> None:
+    interval, burst = interval_and_burst(per_minute, burst_share=share)
+    within_a_minute = burst + int(MINUTE_MS / interval)
+    assert 0.7 * per_minute <= within_a_minute <= per_minute
