@@ -36,7 +36,8 @@ class ChatSettings:
     MAX_SESSION_TTL: int = 30 * 86400
     # Seconds after its creation at which a session ends, even if it is active.
     MAX_SESSION_AGE: int = 30 * 86400
-    # Seconds that Redis keeps keys after their session expired, if no worker removes them earlier.
+    # Seconds that Redis keeps keys after their session expired, if no worker removes them earlier;
+    # at least four times CHAT_TURN_DEADLINE, whatever is set.
     KEY_TTL_MARGIN: int = 86400
 
     # Maximum size of a message's content, in UTF-8 bytes.
@@ -78,7 +79,8 @@ class ChatSettings:
     TURN_DEADLINE: int = 900
     # Maximum attempts at one turn.
     MAX_ATTEMPTS: int = 4
-    # Seconds that a worker's lease on a turn lasts unless it is renewed.
+    # Seconds that a worker's lease on a turn lasts unless it is renewed. At least three times
+    # CHAT_LEASE_RENEWAL_INTERVAL, so that one late renewal does not lose the turn.
     LEASE_TTL: float = 10.0
     # Seconds after which a lease is renewed. Writing text also renews it.
     LEASE_RENEWAL_INTERVAL: float = 1.0
@@ -292,10 +294,10 @@ def _name_problem(name: str) -> str:
 def _check_lease(values: Mapping[str, Any]) -> None:
     lease = values.get(f"{PREFIX}LEASE_TTL", ChatSettings.LEASE_TTL)
     renewal = values.get(f"{PREFIX}LEASE_RENEWAL_INTERVAL", ChatSettings.LEASE_RENEWAL_INTERVAL)
-    if lease <= renewal:
+    if lease < 3 * renewal:
         raise ConfigError(
-            f"{PREFIX}LEASE_TTL: {lease:g} s must exceed {PREFIX}LEASE_RENEWAL_INTERVAL"
-            f" ({renewal:g} s)"
+            f"{PREFIX}LEASE_TTL: {lease:g} s must be at least three times"
+            f" {PREFIX}LEASE_RENEWAL_INTERVAL ({renewal:g} s)"
         )
 
 

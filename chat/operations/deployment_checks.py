@@ -1,6 +1,6 @@
-"""Checks for settings that are unsafe for this deployment or contradict one another.
+"""Checks for settings that are unsafe for this deployment.
 
-Invalid settings stop the start already.
+Settings that are invalid or contradict one another stop the start (`chat/settings.py`).
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,6 @@ def check() -> Iterator[CheckResult]:
     yield from _secrets()
     yield from _https()
     yield from _origins()
-    yield from _times()
 
 
 def _exposure() -> Iterator[CheckResult]:
@@ -87,22 +86,6 @@ def _origins() -> Iterator[CheckResult]:
             f"CORS_ORIGINS allows pages without TLS: {', '.join(plain)}",
             "use https: an attacker on the network can modify such pages",
         )
-
-
-def _times() -> Iterator[CheckResult]:
-    yield result(
-        chat_settings.TURN_DEADLINE + chat_settings.SESSION_TTL <= chat_settings.KEY_TTL_MARGIN,
-        Level.ERROR,
-        f"CHAT_KEY_TTL_MARGIN is {chat_settings.KEY_TTL_MARGIN} s",
-        "set it above CHAT_TURN_DEADLINE + CHAT_SESSION_TTL, or keys expire before their turns end",
-    )
-    yield result(
-        chat_settings.LEASE_RENEWAL_INTERVAL * 3 <= chat_settings.LEASE_TTL,
-        Level.ERROR,
-        f"CHAT_LEASE_TTL is {chat_settings.LEASE_TTL:g} s,"
-        f" CHAT_LEASE_RENEWAL_INTERVAL {chat_settings.LEASE_RENEWAL_INTERVAL:g} s",
-        "set CHAT_LEASE_TTL to at least three times CHAT_LEASE_RENEWAL_INTERVAL",
-    )
 
 
 def _public_hosts() -> list[str]:

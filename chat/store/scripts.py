@@ -81,9 +81,10 @@ def call_with_delivery_keys(name: str, session_id: str, *args: Arg) -> ScriptCal
 
 
 def _key_ttl_margin() -> int:
-    """Return the seconds that keys outlive their session's expiry; no turn runs longer.
+    """Return the seconds that keys outlive their session's expiry.
 
-    Scripts extend the TTL of keys only after half of this margin has passed.
+    Scripts extend the TTL of keys only after half of this margin has passed. Four times the
+    deadline of a turn keeps the keys until every accepted turn has ended.
     """
     margin: int = max(chat_settings.KEY_TTL_MARGIN, 4 * chat_settings.TURN_DEADLINE)
     return margin

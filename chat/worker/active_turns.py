@@ -43,14 +43,15 @@ class ActiveTurn:
     def append(self, delta: str) -> None:
         """Add a delta to the next flush.
 
-        A delta that exceeds `CHAT_MAX_REPLY_BYTES` is truncated, and ends the call.
+        A delta that exceeds `CHAT_MAX_REPLY_BYTES` is truncated, and ends the call. A provider that
+        sends more before it stops adds nothing.
         """
         text = delta.encode()
         room = chat_settings.MAX_REPLY_BYTES - self.output_bytes
         if len(text) > room:
             delta = text[:room].decode(errors="ignore")
             self.stop(StopCause.TOO_LONG)
-        self.output_bytes += len(text)
+        self.output_bytes += min(len(text), room)
         with self._lock:
             self._unflushed += json_escape(delta)
         self._last_text_at = time.monotonic()

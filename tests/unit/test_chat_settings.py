@@ -16,9 +16,9 @@ EXAMPLE = (ROOT / ".env.example").read_text()
 
 
 def test_setting_is_parsed_as_its_type() -> None:
-    assert from_env({"CHAT_PARTITIONS": "4", "CHAT_LEASE_TTL": "2.5"}) == {
+    assert from_env({"CHAT_PARTITIONS": "4", "CHAT_LEASE_TTL": "3.5"}) == {
         "CHAT_PARTITIONS": 4,
-        "CHAT_LEASE_TTL": 2.5,
+        "CHAT_LEASE_TTL": 3.5,
     }
 
 
@@ -35,8 +35,8 @@ def test_setting_is_parsed_as_its_type() -> None:
         ("CHAT_WEBHOOK_SECRETS", "whsec_no base 64"),
         ("CHAT_WEBHOOK_SECRETS", "A" * 32),
         ("CHAT_TUTORIAL", "ture"),
-        ("CHAT_LEASE_TTL", "0.5"),
-        ("CHAT_LEASE_RENEWAL_INTERVAL", "20"),
+        ("CHAT_LEASE_TTL", "2.9"),
+        ("CHAT_LEASE_RENEWAL_INTERVAL", "3.4"),
         ("CHAT_SOCKET_ORIGINS", "missing, https://chat.example.org/"),
     ],
 )

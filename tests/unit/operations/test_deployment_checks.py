@@ -59,13 +59,6 @@ def test_settings_of_one_machine_have_no_problems(settings: Settings) -> None:
             Level.WARNING,
         ),
         ("REDIS_URL", "redis://redis:6379/0", "REDIS_URL has no password", Level.WARNING),
-        ("CHAT_KEY_TTL_MARGIN", 60, "CHAT_KEY_TTL_MARGIN is 60 s", Level.ERROR),
-        (
-            "CHAT_LEASE_RENEWAL_INTERVAL",
-            9.0,
-            "CHAT_LEASE_TTL is 10 s, CHAT_LEASE_RENEWAL_INTERVAL 9 s",
-            Level.ERROR,
-        ),
     ],
 )
 def test_problem_is_reported(
