@@ -98,7 +98,7 @@ def log_in(stack: Stack) -> requests.Session:
 
 def _command_count() -> int:
     calls: Any = client().info("commandstats")
-    return sum(each["calls"] for each in calls.values())
+    return sum(call["calls"] for call in calls.values())
 
 
 def measure(browser: requests.Session, url: str) -> tuple[float, float, int]:

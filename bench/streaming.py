@@ -67,7 +67,7 @@ async def streams(stack: Stack) -> Results:
     used = meter.read()
     for socket in sockets:
         socket.close()
-    events = sum(each.events for each in received)
+    events = sum(subscriber.events for subscriber in received)
     costs = {f"cpu_us_per_event_{name}": 1e6 * cpu / events for name, cpu in used.items()}
     return delays(received) | costs
 
@@ -103,15 +103,15 @@ def delays(received: list[Received]) -> Results:
 
     Without such deltas, which means that the machine is too slow, return only the start time.
     """
-    starts = [each.deltas[0][0] for each in received]
-    since, until = max(starts), min(each.deltas[-1][0] for each in received)
+    starts = [subscriber.deltas[0][0] for subscriber in received]
+    since, until = max(starts), min(subscriber.deltas[-1][0] for subscriber in received)
     start_time = {"streams_start_within_s": since - min(starts)}
     if since >= until:
         return start_time
     values = [
         1000 * (received_at - sent_at)
-        for each in received
-        for sent_at, received_at in each.deltas
+        for subscriber in received
+        for sent_at, received_at in subscriber.deltas
         if since <= sent_at <= until
     ]
     cuts = quantiles(values, n=100)
@@ -167,7 +167,7 @@ async def create_sessions(url: str, count: int) -> list[str]:
         sessions: list[Any] = [
             (await connection.request("POST", "/sessions", body={})).json() for _ in range(count)
         ]
-    return [f"{url}/sessions/{each['id']}/ws?token={each['token']}" for each in sessions]
+    return [f"{url}/sessions/{session['id']}/ws?token={session['token']}" for session in sessions]
 
 
 @contextmanager

@@ -26,14 +26,24 @@ FORM_ORIGIN = re.compile(r"https?://(\*\.)?[^\s/?#@*A-Z]+")
 URL_PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
 # First segments of Parley's own HTTP paths.
 OWN_SEGMENTS = {
-    *("admin", "docs", "live", "messages", "metrics", "models", "ready", "refresh_token"),
-    *("schema", "sessions", "static", "token"),
+    "admin",
+    "docs",
+    "live",
+    "messages",
+    "metrics",
+    "models",
+    "ready",
+    "refresh_token",
+    "schema",
+    "sessions",
+    "static",
+    "token",
 }
 
 
 def parse_list(text: str) -> list[str]:
     """Return the items of a comma-separated list, without spaces around them."""
-    return [each.strip() for each in text.split(",") if each.strip()]
+    return [item.strip() for item in text.split(",") if item.strip()]
 
 
 def parse_origins(name: str, text: str, *words: str) -> list[str]:

@@ -126,7 +126,9 @@ def _expand_headers(model: str, headers: object, environ: Mapping[str, str]) -> 
     Raises:
         ConfigError: a value is not a string, or its variable is not set.
     """
-    if not isinstance(headers, dict) or not all(isinstance(each, str) for each in headers.values()):
+    if not isinstance(headers, dict) or not all(
+        isinstance(value, str) for value in headers.values()
+    ):
         raise ConfigError(f"model {model}: headers must be a table of strings")
 
     def value_of(match: re.Match[str]) -> str:

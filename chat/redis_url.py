@@ -116,7 +116,7 @@ def _hosts(kind: Kind, text: str) -> tuple[tuple[str, int], ...]:
         return ()
     default = DEFAULT_SENTINEL_PORT if kind is Kind.SENTINEL else DEFAULT_PORT
     texts = text.split(",") if kind is Kind.SENTINEL else [text]
-    return tuple(_host(each, default) for each in texts)
+    return tuple(_host(text, default) for text in texts)
 
 
 def _host(text: str, default_port: int) -> tuple[str, int]:

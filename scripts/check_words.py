@@ -17,10 +17,25 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 WORD_LIST = Path(__file__).with_name("banned_words.txt")
 SCOPE = (
-    *("*.md", ".env.example", "Dockerfile", "Makefile", "*.py", "*.toml", "*.yml"),
-    *("docs/**/*.md", "deploy/**/*", "examples/*.py", "scripts/*", ".ci/*"),
-    *("chat/**/*.py", "project/**/*.py", "parley_client/**/*.py", "fakemodel/**/*.py"),
-    *("chat/**/*.lua", "chat/**/*.html", "chat/**/*.js"),
+    "*.md",
+    ".env.example",
+    "Dockerfile",
+    "Makefile",
+    "*.py",
+    "*.toml",
+    "*.yml",
+    "docs/**/*.md",
+    "deploy/**/*",
+    "examples/*.py",
+    "scripts/*",
+    ".ci/*",
+    "chat/**/*.py",
+    "project/**/*.py",
+    "parley_client/**/*.py",
+    "fakemodel/**/*.py",
+    "chat/**/*.lua",
+    "chat/**/*.html",
+    "chat/**/*.js",
 )
 NOT_OURS = re.compile(r"/(vendor|migrations|__pycache__)/|/banned_words.txt$")
 
@@ -99,7 +114,8 @@ def files_in_scope(paths: list[str]) -> list[Path]:
     return sorted(
         path
         for path in found
-        if not NOT_OURS.search(path.as_posix()) and any(path.is_relative_to(each) for each in below)
+        if not NOT_OURS.search(path.as_posix())
+        and any(path.is_relative_to(directory) for directory in below)
     )
 
 

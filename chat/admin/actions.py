@@ -106,9 +106,9 @@ class SessionActions(ModelAdmin):
         finally:  # report what was done even if Redis fails halfway
             for (level, message), affected in results.items():
                 is_short = len(affected) <= MAX_NAMED
-                names = map(str, affected) if is_short else [f"{len(affected):,} sessions"]
-                for each in names:
-                    self.message_user(request, f"{each}: {message}", level)
+                labels = map(str, affected) if is_short else [f"{len(affected):,} sessions"]
+                for label in labels:
+                    self.message_user(request, f"{label}: {message}", level)
         return None
 
     def _run_and_log(

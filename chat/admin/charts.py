@@ -74,7 +74,7 @@ def latency_rows(histograms: Mapping[str, Histogram]) -> list[tuple[str, str, li
         (
             label,
             f"{histograms[name].count:,}",
-            [format_seconds(histograms[name].quantile(each)) for each in PERCENTILES],
+            [format_seconds(histograms[name].quantile(percentile)) for percentile in PERCENTILES],
         )
         for name, label in LATENCY_LABELS.items()
     ]

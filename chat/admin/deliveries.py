@@ -35,7 +35,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "title": "Deliveries",
         "group": group,
         "counts": counts,
-        "deliveries": [_row(each) for each in listed],
+        "deliveries": [_row(delivery) for delivery in listed],
         "has_more": counts[group] > len(listed),
     }
     return TemplateResponse(request, TEMPLATE, context)

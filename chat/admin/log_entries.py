@@ -30,7 +30,10 @@ class LogChangeList(ChangeList):
         for entry in self.result_list:
             if entry.content_type and entry.object_id:
                 ids[entry.content_type].add(entry.object_id)
-        existing = {each: _existing_ids(request, each, ids[each]) for each in ids}
+        existing = {
+            content_type: _existing_ids(request, content_type, ids[content_type])
+            for content_type in ids
+        }
         for entry in self.result_list:
             entry.object_exists = entry.object_id in existing.get(entry.content_type, ())
 
@@ -47,7 +50,7 @@ def _existing_ids(request: HttpRequest, content_type: ContentType, ids: set[str]
         found = list(model._default_manager.filter(pk__in=ids))  # noqa: SLF001
     except StoreUnavailable:  # the log is stored in SQL, so it can be shown anyway
         return set()
-    return {str(each.pk) for each in found}
+    return {str(row.pk) for row in found}
 
 
 class LogEntryAdmin(ModelAdmin):

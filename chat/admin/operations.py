@@ -48,13 +48,13 @@ def _context() -> dict[str, Any]:
             ),
             charts.draw_chart("errors", "Errors per minute", metrics, ("failed", "expired")),
         ],
-        "percentiles": [f"p{each * 100:.0f}" for each in charts.PERCENTILES],
+        "percentiles": [f"p{percentile * 100:.0f}" for percentile in charts.PERCENTILES],
         "latencies": charts.latency_rows(metrics.latencies_last_hour),
         "outcomes": charts.OUTCOMES,
         "models": charts.model_rows(metrics),
         "errors": sorted(metrics.errors.items(), key=lambda each: -each[1]),
-        "limiters": [(each, charts.limiter_status(each)) for each in current.limiters],
-        "workers": [(each, charts.format_seconds(each.age)) for each in current.workers],
+        "limiters": [(limiter, charts.limiter_status(limiter)) for limiter in current.limiters],
+        "workers": [(worker, charts.format_seconds(worker.age)) for worker in current.workers],
         "running": [
             (Session.from_row(row), charts.format_seconds(max(0.0, metrics.now - since)))
             for since, row in running

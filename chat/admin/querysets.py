@@ -182,7 +182,7 @@ class SessionQuerySet(RedisQuerySet):
     @property
     def _time_range(self) -> TimeRange:
         bounds = [self.filters.get(f"last_active_at__{bound}") for bound in ("gte", "lt")]
-        since, until = (None if each is None else each.timestamp() for each in bounds)
+        since, until = (None if bound is None else bound.timestamp() for bound in bounds)
         return TimeRange(since=since, until=until)
 
     def _read(self, offset: int, limit: int) -> Iterable[models.Model]:
@@ -206,7 +206,7 @@ class SessionQuerySet(RedisQuerySet):
             return None
         only, several = self.filters.get("id"), self.filters.get("id__in")
         ids = [only] if several is None else several
-        return [str(each) for each in ids if only in {None, each}]
+        return [str(id_) for id_ in ids if only in {None, id_}]
 
 
 def _slice_length(total: int, low: int, high: int | None) -> int:

@@ -35,8 +35,8 @@ class SessionAdmin(SessionActions, SessionList):
             for name, view in pages.items()
         ]
         urls += super().get_urls()
-        for each in urls:
-            each.callback = handle_store_errors(each.callback)
+        for url in urls:
+            url.callback = handle_store_errors(url.callback)
         return urls
 
     def change_view(

@@ -92,7 +92,9 @@ def webhook(request: HttpRequest, session: Session) -> HttpResponse:
     context = base_context(request, session, f"Webhook of {session}") | {
         "url": json.loads(snapshot.webhook_url),
         "has_default_webhook": has_webhook(),
-        "deliveries": [(each, to_datetime(each.at), to_datetime(each.due_at)) for each in records],
+        "deliveries": [
+            (record, to_datetime(record.at), to_datetime(record.due_at)) for record in records
+        ],
     }
     return TemplateResponse(request, TEMPLATES + "webhook.html", context)
 
@@ -131,11 +133,14 @@ def _new_messages(context: dict[str, Any], known: int) -> dict[str, Any]:
     messages, has_older, _ = _messages(context["session"].pk, None, None)
     return {
         "older": messages[0].number if has_older else None,
-        "seqs": [(each.message_id, each.seq) for each in messages],
+        "seqs": [(message.message_id, message.seq) for message in messages],
         "messages": [
-            {"id": each.message_id, "html": _render("message.html", context | {"message": each})}
-            for each in messages
-            if each.seq > known or each.is_open
+            {
+                "id": message.message_id,
+                "html": _render("message.html", context | {"message": message}),
+            }
+            for message in messages
+            if message.seq > known or message.is_open
         ],
     }
 

@@ -62,4 +62,4 @@ def _without_nulls(value: Any) -> Any:
     """Return the value without the null members of its objects."""
     if isinstance(value, dict):
         return {name: _without_nulls(each) for name, each in value.items() if each is not None}
-    return [_without_nulls(each) for each in value] if isinstance(value, list) else value
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value

@@ -42,7 +42,7 @@ def search(session_filter: SessionFilter, session_ids: Sequence[str] | None = No
     summaries = listing.summaries(_valid_ids(ids))
     if session_ids is None and not summaries:
         return SearchPage(session_filter, store_search.search(session_filter))
-    matches = (each for each in summaries if session_filter.matches(each))
+    matches = (summary for summary in summaries if session_filter.matches(summary))
     return SearchPage(session_filter, SearchResult.from_summaries(matches))
 
 
@@ -56,4 +56,4 @@ def get_many(session_ids: Sequence[str]) -> list[SessionRow]:
 
 
 def _valid_ids(texts: Sequence[str]) -> list[str]:
-    return [each for each in texts if tokens.SESSION_ID.fullmatch(each)]
+    return [text for text in texts if tokens.SESSION_ID.fullmatch(text)]

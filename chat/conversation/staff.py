@@ -64,10 +64,12 @@ def cancel_all(session_id: str) -> tuple[int, int]:
     """
     caller = Caller.internal(session_id)
     limit = 2 * (chat_settings.MAX_QUEUED_TURNS_PER_SESSION + 1)
-    messages = [orjson.loads(each) for each in sessions.read(caller, limit=limit).messages]
-    open_ids = [each["id"] for each in messages if not Status(each["status"]).is_terminal]
-    cancelled = [turns.cancel(caller=caller, message_id=each) for each in reversed(open_ids)]
-    changed = [each.has_ended for each in cancelled if each.has_effect]
+    messages = [orjson.loads(message) for message in sessions.read(caller, limit=limit).messages]
+    open_ids = [message["id"] for message in messages if not Status(message["status"]).is_terminal]
+    cancelled = [
+        turns.cancel(caller=caller, message_id=message_id) for message_id in reversed(open_ids)
+    ]
+    changed = [result.has_ended for result in cancelled if result.has_effect]
     return changed.count(True), changed.count(False)
 
 

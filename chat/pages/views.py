@@ -17,9 +17,18 @@ POLICY = (
 MODULES = [
     f"chat/{name}.js"
     for name in (
-        *("api", "chat", "conversation", "dom", "markdown"),
-        *("message_list", "reply_status", "sessions", "transport"),
-        *("vendor/dompurify", "vendor/highlight", "vendor/marked"),
+        "api",
+        "chat",
+        "conversation",
+        "dom",
+        "markdown",
+        "message_list",
+        "reply_status",
+        "sessions",
+        "transport",
+        "vendor/dompurify",
+        "vendor/highlight",
+        "vendor/marked",
     )
 ]
 

@@ -11,12 +11,25 @@ MAX_STOPS = 4
 
 # Fields that Parley sets, or whose responses it could not read.
 _RESERVED = {
-    *("messages", "prompt", "inputs", "model", "stream", "max_tokens", "n", "tools", "functions"),
+    "messages",
+    "prompt",
+    "inputs",
+    "model",
+    "stream",
+    "max_tokens",
+    "n",
+    "tools",
+    "functions",
 }
 _NEW_MAX_TOKENS = "max_completion_tokens"
 # Fields that a model's `drop_options` can name.
 _DROPPABLE = {
-    *("max_tokens", "temperature", "top_p", "stop", "seed", "stream_options"),
+    "max_tokens",
+    "temperature",
+    "top_p",
+    "stop",
+    "seed",
+    "stream_options",
 }
 
 

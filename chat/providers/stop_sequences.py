@@ -34,7 +34,7 @@ def truncate(
             held = held.lstrip()
             has_started = bool(held)
         completion = other if isinstance(other, Completion) else None
-        overlap = 0 if completion else max(_overlap(held, each) for each in texts)
+        overlap = 0 if completion else max(_overlap(held, text) for text in texts)
         decided = len(held) - overlap
         found = stop.search(held)
         if found and found.start() <= decided:

@@ -31,8 +31,12 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 # Headers that a model's `headers` must not contain, because Parley sets them for each call.
 _RESERVED_HEADERS = {
-    *("accept-encoding", "connection", "content-length", "transfer-encoding"),
-    *("traceparent", "x-request-id"),
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "transfer-encoding",
+    "traceparent",
+    "x-request-id",
 }
 
 

@@ -76,7 +76,7 @@ async def _stream(caller: Caller, after: int, abort: Abort) -> AsyncGenerator[by
                     yield (
                         HEARTBEAT
                         if item is None
-                        else b"".join(format_event(*each) for each in serialize_events(item))
+                        else b"".join(format_event(*event) for event in serialize_events(item))
                     )
         except ParleyError:
             return  # the response to the next request reports the error

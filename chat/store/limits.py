@@ -165,7 +165,9 @@ def refresh_slots(sessions_by_model: Iterable[tuple[Model, Sequence[str]]]) -> l
 
 
 def _session_ids(replies: Iterable[Any]) -> list[str]:
-    return [each.decode() for reply in replies if isinstance(reply, list) for each in reply]
+    return [
+        session_id.decode() for reply in replies if isinstance(reply, list) for session_id in reply
+    ]
 
 
 def degraded(models: Iterable[str]) -> set[str]:

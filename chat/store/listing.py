@@ -19,9 +19,22 @@ SKIP_ROUNDS = 3
 # The approximate number of sessions per step of a scan.
 SCAN_COUNT = 500
 FIELDS = (
-    *("created_at", "last_active_at", "expires_at", "running_turn", "waiting", "tail"),
-    *("first_message", "seq", "attempt", "fence", "lease_until", "worker"),
-    *("cancel_requested", "retry_at", "name", "model"),
+    "created_at",
+    "last_active_at",
+    "expires_at",
+    "running_turn",
+    "waiting",
+    "tail",
+    "first_message",
+    "seq",
+    "attempt",
+    "fence",
+    "lease_until",
+    "worker",
+    "cancel_requested",
+    "retry_at",
+    "name",
+    "model",
 )
 # The zset of the sessions with a status, by partition.
 STATUS_KEYS: Mapping[str, Callable[[int], str]] = {"running": keys.running, "waiting": keys.waiting}
@@ -160,7 +173,7 @@ def scan(time_range: TimeRange = ANY_TIME) -> Iterator[list[str]]:
                 if time_range.contains(score / 1000)
             )
             # Redis may return an entry twice while it resizes the hash table.
-            new = [each for each in dict.fromkeys(ids) if each not in seen]
+            new = [session_id for session_id in dict.fromkeys(ids) if session_id not in seen]
             seen.update(new)
             yield new
 
@@ -227,7 +240,9 @@ def summaries(session_ids: Sequence[str]) -> list[SessionSummary]:
         StoreUnavailable
     """
     fields = ("last_active_at", "running_turn", "waiting", "name", "model")
-    replies = _pipeline(("HMGET", keys.for_session(each).session, *fields) for each in session_ids)
+    replies = _pipeline(
+        ("HMGET", keys.for_session(session_id).session, *fields) for session_id in session_ids
+    )
     return [
         SessionSummary(
             id=session_id,
@@ -249,7 +264,9 @@ def rows(session_ids: Sequence[str]) -> list[SessionRow]:
     Raises:
         StoreUnavailable
     """
-    replies = _pipeline(("HMGET", keys.for_session(each).session, *FIELDS) for each in session_ids)
+    replies = _pipeline(
+        ("HMGET", keys.for_session(session_id).session, *FIELDS) for session_id in session_ids
+    )
     return [
         _row(session_id, dict(zip(FIELDS, values, strict=True)))
         for session_id, values in zip(session_ids, replies, strict=True)

@@ -109,7 +109,7 @@ def read() -> Metrics:
 
 def _metrics(now: float, replies: list[Any]) -> Metrics:
     counts, pending, oldest, counters, last_hours = (replies[i::5] for i in range(5))
-    gauges = [sum(int(each or 0) for each in column) for column in zip(*counts, strict=True)]
+    gauges = [sum(int(value or 0) for value in column) for column in zip(*counts, strict=True)]
     waiting_since = [first[0][1] for first in oldest if first]
     totals = _sum_by_kind(counters)
     last_hour = _LastHour(int(now) // 60)
@@ -137,8 +137,8 @@ def _metrics(now: float, replies: list[Any]) -> Metrics:
 def _sum_by_kind(hashes: Iterable[Mapping[bytes, bytes]]) -> dict[str, Counter[str]]:
     """Sum counters over partitions, by their kind (the text before the colon) and the rest."""
     totals: dict[str, Counter[str]] = defaultdict(Counter)
-    for each in hashes:
-        for name, count in each.items():
+    for counts in hashes:
+        for name, count in counts.items():
             kind, _, rest = name.decode().partition(":")
             totals[kind][rest] += int(count)
     return totals
@@ -168,8 +168,8 @@ class _LastHour:
 
     def add(self, hashes: Iterable[Mapping[bytes, bytes]]) -> None:
         """Add the counters of partitions, whose names begin with a minute."""
-        for each in hashes:
-            for name, count in each.items():
+        for counts in hashes:
+            for name, count in counts.items():
                 minute, _, rest = name.decode().partition(":")
                 position = MINUTES - 1 - (self.minute - int(minute))
                 if 0 <= position < MINUTES:

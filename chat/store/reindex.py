@@ -24,7 +24,7 @@ def index_sessions(session_ids: Sequence[str]) -> None:
         StoreUnavailable
     """
     names = {summary.id: summary.name for summary in listing.summaries(session_ids)}
-    pairs = ((each, names.get(each, b'""')) for each in session_ids)
+    pairs = ((session_id, names.get(session_id, b'""')) for session_id in session_ids)
     calls = [
         script_call("index_session", each, name, normalize_name(orjson.loads(name)))
         for each, name in pairs

@@ -192,7 +192,7 @@ def _load(client: StoreClient, calls: Sequence[ScriptCall], *more: Command) -> l
 
     EVAL sends the source as well: another client may flush the scripts between two commands.
     """
-    loads = [("SCRIPT", "LOAD", each.source) for each in {call.script for call in calls}]
+    loads = [("SCRIPT", "LOAD", script.source) for script in {call.script for call in calls}]
     evals = [("EVAL", call.script.source, *_args(call)) for call in calls]
     return client.scripts.execute([*loads, *evals, *more])[len(loads) :]
 

@@ -106,7 +106,9 @@ class SearchResult:
     @classmethod
     def from_summaries(cls, summaries: Iterable[SessionSummary]) -> "SearchResult":
         """Return a result that consists of these sessions."""
-        newest = sorted(((1000 * each.last_active_at, each.id) for each in summaries), reverse=True)
+        newest = sorted(
+            ((1000 * summary.last_active_at, summary.id) for summary in summaries), reverse=True
+        )
         return cls(total=len(newest), newest=newest)
 
 
@@ -156,7 +158,10 @@ def _count_by_complement(session_filter: SessionFilter, total_any_time: int) -> 
         return total_any_time
     if listing.count(session_filter.time_range) <= outside:
         return None
-    scans = (_scan(replace(session_filter, time_range=each), max_ids=0) for each in complement)
+    scans = (
+        _scan(replace(session_filter, time_range=time_range), max_ids=0)
+        for time_range in complement
+    )
     return max(0, total_any_time - sum(page.total for page in chain.from_iterable(scans)))
 
 
@@ -280,7 +285,9 @@ def _scan_partition(tag: int, scan: _Scan) -> Iterator[_Page]:
         with map_errors():
             reply = run_script(client(), scan.call(tag, cursor, total))
         next_cursor, count, timestamps, *ids = reply
-        yield _Page(count, list(map(float, timestamps.split())), [each.decode() for each in ids])
+        yield _Page(
+            count, list(map(float, timestamps.split())), [session_id.decode() for session_id in ids]
+        )
         cursor, total = next_cursor.decode(), total + count
         if cursor == "0":
             break

@@ -31,6 +31,6 @@ def restore(
         context=orjson.dumps(asdict(Context())),
         metadata=orjson.dumps({}),
     )
-    texts = [text for each in transcript.pairs for text in (each.prompt, each.reply)]
+    texts = [text for pair in transcript.pairs for text in (pair.prompt, pair.reply)]
     sessions.restore(new, texts)
     return token

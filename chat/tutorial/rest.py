@@ -131,7 +131,9 @@ def render_chat(token: str, session: Snapshot) -> bytes:
             "token": token,
             "name": orjson.loads(session.name),
             "messages": [
-                render_entry(each) for each in messages if Status(each["status"]).is_terminal
+                render_entry(message)
+                for message in messages
+                if Status(message["status"]).is_terminal
             ],
             "session_start": format_time(session.created_at),
         }

@@ -85,7 +85,7 @@ def terminal_messages(item: EventBatch | Gap) -> Iterator[dict[str, Any]]:
                 if message["seq"] > item.requested and _is_terminal(message):
                     yield message
         case EventBatch():
-            events = [orjson.loads(each) for each in item.events if not each.startswith(DELTA)]
+            events = [orjson.loads(event) for event in item.events if not event.startswith(DELTA)]
             yield from (event["message"] for event in events if event["type"] in TERMINAL_EVENTS)
 
 

@@ -21,10 +21,25 @@ from fakemodel.imitations.imitation import (
 # `stream_options` is still rejected is not verified; earlier users of Parley report it.
 KNOWN_FIELDS = frozenset(
     [
-        *("model", "messages", "temperature", "top_p", "max_tokens", "stream", "stop"),
-        *("random_seed", "response_format", "tools", "tool_choice", "presence_penalty"),
-        *("frequency_penalty", "n", "prediction", "parallel_tool_calls", "prompt_mode"),
-        *("safe_prompt", "reasoning_effort"),
+        "model",
+        "messages",
+        "temperature",
+        "top_p",
+        "max_tokens",
+        "stream",
+        "stop",
+        "random_seed",
+        "response_format",
+        "tools",
+        "tool_choice",
+        "presence_penalty",
+        "frequency_penalty",
+        "n",
+        "prediction",
+        "parallel_tool_calls",
+        "prompt_mode",
+        "safe_prompt",
+        "reasoning_effort",
     ]
 )
 TYPES = {400: "invalid_request_error", 429: "rate_limited", 500: "internal_server_error"}

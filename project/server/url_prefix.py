@@ -38,7 +38,7 @@ class URLPrefix:
         """Whether the proxy has removed the prefix. A client that forges this gets a 404."""
         values = [value for name, value in headers if name == b"x-forwarded-prefix"]
         prefixes = b",".join(values).decode("latin-1").split(",")
-        return any(each.strip().rstrip("/") == self.prefix for each in prefixes)
+        return any(prefix.strip().rstrip("/") == self.prefix for prefix in prefixes)
 
     async def _redirect(self, query: bytes, send: Any) -> None:
         """Add the slash: the page's relative URLs need it."""

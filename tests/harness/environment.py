@@ -9,8 +9,14 @@ from tests.harness.ports import free_port
 # Variables of the developer's shell that would affect tests.
 PREFIXES = ("CHAT_", "LOG_", "MODEL_", "OTEL_")
 NAMES = {
-    *("ALLOWED_HOSTS", "BROKER_URL", "DATABASE_URL", "DEBUG", "HUGGINGFACE_INFERENCE_TOKEN"),
-    *("CORS_ORIGINS", "CSRF_TRUSTED_ORIGINS", "URL_PREFIX"),
+    "ALLOWED_HOSTS",
+    "BROKER_URL",
+    "DATABASE_URL",
+    "DEBUG",
+    "HUGGINGFACE_INFERENCE_TOKEN",
+    "CORS_ORIGINS",
+    "CSRF_TRUSTED_ORIGINS",
+    "URL_PREFIX",
 }
 
 

@@ -31,7 +31,9 @@ class Command(BaseCommand):
         parser.add_argument("--until", type=timestamp, help="replies that ended before this date")
         parser.add_argument("--model", help="replies of this model (docs/export.md)")
         parser.add_argument(
-            "--feedback", choices=[each.value for each in Rating], help="replies with this rating"
+            "--feedback",
+            choices=[rating.value for rating in Rating],
+            help="replies with this rating",
         )
 
     def handle(

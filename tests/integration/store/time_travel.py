@@ -8,9 +8,19 @@ from chat.store import keys
 
 # Fields of the session's hash that are times, ms.
 TIME_FIELDS = (
-    *("created_at", "last_active_at", "expires_at", "max_expires_at", "keys_expire_at"),
-    *("lease_until", "deadline", "retry_at", "tat", "started_at", "next_deadline"),
-    *("budget_resets_at", "rotated_expires_at"),
+    "created_at",
+    "last_active_at",
+    "expires_at",
+    "max_expires_at",
+    "keys_expire_at",
+    "lease_until",
+    "deadline",
+    "retry_at",
+    "tat",
+    "started_at",
+    "next_deadline",
+    "budget_resets_at",
+    "rotated_expires_at",
 )
 
 
