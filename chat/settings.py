@@ -27,7 +27,8 @@ class ChatSettings:
     Numbers must be greater than 0, except those marked `NonNegative`.
     """
 
-    # Number of partitions that sessions are spread over. Fixed for the life of a deployment.
+    # Number of partitions that sessions are spread over. Fixed for the life of a deployment:
+    # processes with another number than the data in Redis do not start.
     PARTITIONS: int = 16
 
     # Seconds that a session lives after its last activity.

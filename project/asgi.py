@@ -5,6 +5,7 @@ from django.utils.module_loading import import_string
 import celery_app  # noqa: F401  (sets Django up; Parley publishes through its app)
 from project import bootstrap
 
-# Imported by its path, because it imports Django's apps, which are ready only now.
+# Imported by their paths, because they import Django's apps, which are ready only now.
+import_string("chat.operations.health.exit_on_wrong_partitions")()
 application = import_string("project.server.application.application")
 bootstrap.freeze_gc()

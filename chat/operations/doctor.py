@@ -6,7 +6,7 @@ from chat import broker
 from chat.conversation import llms
 from chat.domain import Model
 from chat.domain.errors import ConfigError, ProviderError, StoreUnavailable
-from chat.operations import deployment_checks
+from chat.operations import deployment_checks, health
 from chat.operations.checks import CheckResult, Level, result
 from chat.providers import deviations
 from chat.providers.registry import provider_for
@@ -44,6 +44,7 @@ def _redis() -> Iterator[CheckResult]:
     except ConfigError as error:
         yield CheckResult(Level.ERROR, error.message, CHECK_ACL)
         return
+    yield _partitions()
     version = ".".join(map(str, info.version))
     yield result(
         info.version >= MIN_VERSION,
@@ -87,6 +88,14 @@ def _redis() -> Iterator[CheckResult]:
         f"Redis's clock differs by {info.clock_skew:+.1f} s",
         "run NTP on both machines",
     )
+
+
+def _partitions() -> CheckResult:
+    try:
+        health.check_partitions()
+    except (ConfigError, StoreUnavailable) as error:
+        return CheckResult(Level.ERROR, error.message, "docs/scaling.md explains how to change it")
+    return CheckResult(Level.OK, f"CHAT_PARTITIONS is {chat_settings.PARTITIONS}")
 
 
 def _broker() -> Iterator[CheckResult]:

@@ -1,15 +1,54 @@
 """Probes and worker heartbeats."""
 
-from chat.store import client, server_info, workers
+import logging
+from functools import cache
+
+from chat.domain.errors import ConfigError, StoreUnavailable
+from chat.startup import exit_on_config_error
+from chat.store import client, partitions, server_info, workers
+
+logger = logging.getLogger(__name__)
 
 
 def ping() -> None:
-    """Check that Redis answers.
+    """Check that Redis answers and has this number of partitions.
 
     Raises:
-        StoreUnavailable: no answer within `CHAT_STORE_TIMEOUT`.
+        StoreUnavailable: no answer within `CHAT_STORE_TIMEOUT`, or another number of partitions.
     """
     client.ping()
+    try:
+        check_partitions(is_start=True)
+    except ConfigError as error:
+        raise StoreUnavailable(error.message) from error
+
+
+@cache
+def check_partitions(*, is_start: bool = False) -> None:
+    """Check `CHAT_PARTITIONS` against the data in Redis; once it is right, do not check again.
+
+    is_start: store it if Redis has no number yet.
+
+    Raises:
+        ConfigError: it differs.
+        StoreUnavailable: no answer.
+    """
+    partitions.check(is_start=is_start)
+
+
+def exit_on_wrong_partitions(*, is_start: bool = True) -> None:
+    """Exit with one line if `CHAT_PARTITIONS` differs from the data in Redis.
+
+    Without Redis the process starts, and checks later. is_start: as in `check_partitions`.
+
+    Raises:
+        SystemExit
+    """
+    with exit_on_config_error():
+        try:
+            check_partitions(is_start=is_start)
+        except StoreUnavailable as error:
+            logger.warning("Could not check CHAT_PARTITIONS: %s", error.__cause__)
 
 
 def may_evict_keys() -> bool:

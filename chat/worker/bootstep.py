@@ -35,8 +35,9 @@ DELIVERY_DRAIN_TIMEOUT = 2.0
 def check_configuration(pool: BasePool) -> None:
     """
     Raises:
-        SystemExit: the pool does not use threads, or Redis evicts keys.
+        SystemExit: the pool does not use threads, Redis evicts keys, or `CHAT_PARTITIONS` is wrong.
     """
+    health.exit_on_wrong_partitions()
     # Celery shows no traceback of a SystemExit, and exits with its code.
     with exit_on_config_error():
         if not isinstance(pool, TaskPool):
@@ -98,6 +99,7 @@ class BackgroundThreads(bootsteps.StartStopStep):
     def _run_sweeper(self) -> None:
         while not self._stopping.wait(chat_settings.SWEEP_INTERVAL * random.uniform(0.8, 1.2)):  # noqa: S311
             try:
+                health.check_partitions(is_start=True)  # unless it was checked before
                 sweeper.check_clock()
                 sweeper.sweep()
                 delivery_pool.poll()

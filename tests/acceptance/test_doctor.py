@@ -80,6 +80,30 @@ def test_worker_rejects_an_unsuitable_redis_in_one_line(
     assert second.exit_code == os.EX_CONFIG
 
 
+@pytest.mark.case("C32")
+def test_another_number_of_partitions_stops_every_process(
+    build_stack: Callable[..., Stack],
+) -> None:
+    stack = build_stack(env={"CHAT_PARTITIONS": "8"})
+    stack.redis.start()
+    with Redis.from_url(stack.redis.url) as redis:
+        redis.hset("chat:deployment", "partitions", 64)
+    expected = (
+        "CHAT_PARTITIONS: is 8, but the data in Redis has 64 partitions;"
+        " set it to 64, or use an empty Redis"
+    )
+    processes = [stack.web(), stack.worker()]
+    for process in processes:
+        process.launch()
+    code, output = doctor(stack)
+    assert code == 1
+    assert expected in output
+    for process in processes:
+        wait_until(lambda process=process: not process.is_running, within=30)
+        assert process.log.splitlines() == [f"Parley cannot start: {expected}"]
+        assert process.exit_code == os.EX_CONFIG
+
+
 @pytest.mark.thorough
 def test_unreachable_model_is_reported(healthy: Stack) -> None:
     healthy.model.kill()

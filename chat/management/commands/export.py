@@ -15,6 +15,7 @@ from tqdm import tqdm
 from chat.conversation import llms
 from chat.domain import Rating
 from chat.domain.errors import StoreUnavailable
+from chat.operations import health
 from chat.transcripts import export
 from chat.transcripts.export import ExportFilter
 
@@ -46,6 +47,7 @@ class Command(BaseCommand):
         feedback: str | None,
         **options: object,
     ) -> None:
+        health.exit_on_wrong_partitions(is_start=False)
         if model is not None and model not in llms.all_models():
             raise CommandError(f"Unknown model {model!r}.")
         rating = Rating(feedback) if feedback else None

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from chat.conversation import llms
 from chat.domain.errors import InvalidRequest, ParleyError
+from chat.operations import health
 from chat.settings import chat_settings
 from chat.transcripts import jsonl
 from chat.transcripts.jsonl import Transcript
@@ -68,6 +69,7 @@ class Command(BaseCommand):
             if check:
                 self.stderr.write(f"{_conversations(valid)} valid. No session was opened.")
                 return
+            health.exit_on_wrong_partitions()
             stream.seek(0)
             opened = self._open(stream, from_line, name=name, model=model, ttl=ttl)
             self.stderr.write(f"{_conversations(opened)} imported.")

@@ -5,6 +5,7 @@ from tqdm import tqdm
 
 from chat.conversation import staff
 from chat.domain.errors import ParleyError
+from chat.operations import health
 
 
 class Command(BaseCommand):
@@ -12,6 +13,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, **options: object) -> None:
+        health.exit_on_wrong_partitions(is_start=False)
         try:
             # tqdm shows no bar without a terminal.
             with tqdm(total=staff.count_sessions(), unit=" sessions", disable=None) as bar:

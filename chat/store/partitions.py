@@ -1,0 +1,29 @@
+"""The number of partitions: all processes on the same data must use the same one."""
+
+from chat.domain.errors import ConfigError
+from chat.settings import chat_settings
+from chat.store import keys
+from chat.store.client import client, map_errors
+from chat.store.server_info import config_errors
+
+
+def check(*, is_start: bool) -> None:
+    """Compare `CHAT_PARTITIONS` with the number in Redis.
+
+    is_start: store the number if Redis has none, so that the first process to start decides it.
+
+    Raises:
+        ConfigError: the numbers differ, or the user of `REDIS_URL` lacks permissions.
+        StoreUnavailable: Redis did not answer.
+    """
+    key, own = keys.deployment(), chat_settings.PARTITIONS
+    with config_errors(), map_errors():
+        stored = client().hget(key, "partitions")
+        if stored is None and is_start:
+            client().hsetnx(key, "partitions", str(own))
+            stored = client().hget(key, "partitions")
+    if stored is not None and int(stored) != own:
+        raise ConfigError(
+            f"CHAT_PARTITIONS: is {own}, but the data in Redis has {int(stored)} partitions;"
+            f" set it to {int(stored)}, or use an empty Redis"
+        )
