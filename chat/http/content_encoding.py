@@ -1,11 +1,16 @@
 """Decode compressed bodies from servers that compress although the request accepts no encoding."""
 
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 
 # What servers send on data that is not compressed: the standard's value, nothing, and charsets.
 PLAIN = {"", "identity", "none", "utf-8", "utf8"}
 _GZIP_MAGIC = b"\x1f\x8b"
+# Starts of a byte order mark, JSON, HTML and event streams. Deflated data has no magic number, and
+# starts with one of these only by an improbable chance.
+_PLAIN_START = re.compile(rb"\xef\xbb|\s[\s{\[<:deir]|[{\[<:][\x00-\x7f]|da|ev|er|id|re")
+_DEFLATE_METHOD = 8
 # Bytes of one decoded piece, so that a small chunk cannot become gigabytes at once.
 _PIECE_BYTES = 64 * 1024
 
@@ -37,10 +42,10 @@ def _window_bits(head: bytes, encoding: str) -> int | None:
     """Return zlib's `wbits` for the body that starts with `head`, or `None` for plain data."""
     if head.startswith(_GZIP_MAGIC):
         return 16 + zlib.MAX_WBITS
-    if encoding != "deflate" or head.lstrip()[:1] in {b"{", b"[", b"d", b":", b"e"}:
+    if encoding != "deflate" or len(head) < len(_GZIP_MAGIC) or _PLAIN_START.match(head):
         return None
-    is_zlib = int.from_bytes(head[:2]) % 31 == 0
-    return zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS
+    has_header = head[0] & 0x0F == _DEFLATE_METHOD and int.from_bytes(head[:2]) % 31 == 0
+    return zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS
 
 
 def _decompress(head: bytes, chunks: Iterator[bytes], window_bits: int) -> Iterator[bytes]:
@@ -48,12 +53,13 @@ def _decompress(head: bytes, chunks: Iterator[bytes], window_bits: int) -> Itera
     data = head
     while True:
         try:
-            yield decoder.decompress(data, _PIECE_BYTES)
+            piece = decoder.decompress(data, _PIECE_BYTES)
         except zlib.error as error:
             raise ValueError(f"invalid compressed data: {error}") from error
+        yield piece
         if decoder.eof and decoder.unused_data:  # gzip allows several members
             data, decoder = decoder.unused_data, zlib.decompressobj(window_bits)
-        elif decoder.unconsumed_tail:
-            data = decoder.unconsumed_tail
+        elif decoder.unconsumed_tail or len(piece) == _PIECE_BYTES:
+            data = decoder.unconsumed_tail  # the decoder may hold more than that
         elif (data := next(chunks, b"")) == b"":
             return
