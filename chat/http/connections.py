@@ -1,20 +1,22 @@
 """Pooled connections that attach their sockets to the call they serve, so that it can be cancelled.
 
 urllib3's pool knows when a connection starts and stops serving a call (`_get_conn`, `_put_conn`),
-and its connection where a socket is created (`_new_conn`). http.client knows where a status line is
-read (`_read_status`). Only this module overrides them. test_cancellation.py and
-test_interim_responses.py fail when a release of urllib3 or Python changes them.
+its connection where a socket is created (`_new_conn`), and its response what a failed connection
+means (`_error_catcher`). http.client knows where a status line is read (`_read_status`). Only this
+module uses them. test_cancellation.py, test_framings.py and test_interim_responses.py fail when a
+release of urllib3 or Python changes them.
 """
 
 import errno
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
-from http.client import HTTPException, HTTPResponse, parse_headers
-from typing import Any
+from http.client import HTTPException, HTTPResponse, IncompleteRead, parse_headers
+from typing import Any, cast
 
+import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
@@ -45,6 +47,10 @@ MAX_INTERIM_RESPONSES = 8
 _SWITCHING_PROTOCOLS = 101
 _FINAL = 200
 
+_CRLF = b"\r\n"
+# Bytes of a line with the size of a chunk, or a trailer.
+_MAX_LINE = 65_536
+
 
 def resolve_name(host: str, port: int) -> list[Any]:
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -65,6 +71,50 @@ class Response(HTTPResponse):
         raise HTTPException(f"more than {MAX_INTERIM_RESPONSES} interim responses")
 
 
+class PoolResponse(urllib3.HTTPResponse):
+    """Reads what has arrived of a chunk.
+
+    urllib3 waits for the whole chunk and the line end after it, and loses a chunk that is cut off.
+    """
+
+    _fp: Any
+
+    def iter_chunks(self, max_bytes: int) -> Generator[bytes]:
+        """Yield the chunked body as it arrives, in pieces of up to `max_bytes`.
+
+        Raises:
+            ValueError: the size of a chunk is invalid.
+            HTTPError: the connection failed, or closed before the end of the body.
+        """
+        with self._error_catcher():
+            file = self._fp.fp
+            while size := _read_chunk_size(file):
+                left = size + len(_CRLF)
+                while left:
+                    data = file.read1(min(left, max_bytes))
+                    if not data:
+                        raise IncompleteRead(b"", left)
+                    left -= len(data)
+                    if surplus := max(0, len(_CRLF) - left):
+                        data = data[: max(0, len(data) - surplus)]
+                    if data:
+                        yield data
+            while file.readline(_MAX_LINE).strip():
+                pass  # trailers
+            self._fp.close()
+
+
+def _read_chunk_size(file: Any) -> int:
+    line = file.readline(_MAX_LINE)
+    try:
+        size = int(line.partition(b";")[0], 16)
+    except ValueError:
+        raise IncompleteRead(b"") from None
+    if size < 0 or len(line) == _MAX_LINE:
+        raise ValueError("invalid chunk")
+    return size
+
+
 class Connection(HTTPConnection):
     """A connection that connects to the addresses that `resolve` returns, in order.
 
@@ -81,6 +131,11 @@ class Connection(HTTPConnection):
     def connect(self) -> None:
         super().connect()
         self.call.attach(self.sock)
+
+    def getresponse(self) -> PoolResponse:  # type: ignore[override]
+        response = super().getresponse()
+        response.__class__ = PoolResponse  # urllib3 has no parameter for it
+        return cast("PoolResponse", response)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         self._is_at_head = True

@@ -6,11 +6,10 @@ from contextlib import suppress
 from functools import partial
 from itertools import chain
 
-from urllib3 import HTTPResponse
-
 from chat.domain.errors import ModelInvalidResponse
 from chat.http import content_encoding
 from chat.http.cancellation import CancellableCall
+from chat.http.connections import PoolResponse
 from chat.providers import errors
 from chat.providers.deviations import invalid_response
 
@@ -30,13 +29,13 @@ _GZIP = b"\x1f"
 class Body:
     """A body that has not been read yet."""
 
-    def __init__(self, raw: HTTPResponse, call: CancellableCall, tail_timeout: float) -> None:
+    def __init__(self, raw: PoolResponse, call: CancellableCall, tail_timeout: float) -> None:
         self._raw = raw
         self._call = call
         self._tail_timeout = tail_timeout
-        # read_chunked takes half the time of read1, but can read chunked bodies only.
+        # iter_chunks takes a third of the time of read1, but can read chunked bodies only.
         self._received: Iterator[bytes] = (
-            raw.read_chunked(_CHUNK_BYTES, decode_content=False)
+            raw.iter_chunks(_CHUNK_BYTES)
             if raw.chunked
             else iter(partial(raw.read1, _CHUNK_BYTES), b"")
         )
@@ -94,7 +93,7 @@ class Body:
                 if self._give_up_at and time.monotonic() > self._give_up_at:
                     break
                 yield chunk
-        except ValueError as error:  # urllib3 accepts a chunk size of -5
+        except ValueError as error:  # an invalid chunk size
             self.failure = invalid_response(f"{type(error).__name__} in the body's framing")
         except errors.READ_ERRORS as error:
             self.failure = error

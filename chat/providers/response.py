@@ -7,12 +7,12 @@ from itertools import chain
 from typing import Any
 
 import orjson
-from urllib3 import HTTPResponse
 
 from chat.domain import Model
 from chat.domain.errors import ModelInvalidResponse
 from chat.http import sse
 from chat.http.cancellation import CancellableCall
+from chat.http.connections import PoolResponse
 from chat.providers import error_text, errors
 from chat.providers.body import MAX_TAIL_TIMEOUT, Body, too_large
 from chat.providers.deviations import Deviation, describe, invalid_response, quote, report
@@ -31,7 +31,7 @@ Document = dict[str, Any]
 class ModelResponse:
     """A vendor's response whose body has not been read yet."""
 
-    def __init__(self, raw: HTTPResponse, call: CancellableCall, model: Model) -> None:
+    def __init__(self, raw: PoolResponse, call: CancellableCall, model: Model) -> None:
         self._raw = raw
         self._call = call
         self._model = model.name

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from chat.domain import Completion, FinishReason
+from chat.domain.errors import ProviderError
+from chat.providers import errors
 from chat.providers.base import StreamItem
 
 # Characters of trailing whitespace to hold back.
@@ -19,34 +21,77 @@ def truncate(
     strip: also remove whitespace at either end of the reply.
 
     The joined result does not depend on how the text is split: the possible start of a stop, and
-    whitespace that may have to be removed, are held back until the next item decides. A reply that
-    reaches a stop gets the finish reason "stop", whatever the vendor reports.
+    whitespace that may have to be removed, are held back until the next item decides, or until the
+    stream fails. A reply that reaches a stop gets the finish reason "stop", whatever the vendor
+    reports.
     """
     texts = tuple(filter(None, stops))
     if not texts:
         yield from items
         return
-    stop = re.compile("|".join(map(re.escape, texts)))
-    held, has_started = "", not strip
-    for text, other in items:
-        held += text
-        if not has_started:
-            held = held.lstrip()
-            has_started = bool(held)
-        completion = other if isinstance(other, Completion) else None
-        overlap = 0 if completion else max(_overlap(held, text) for text in texts)
-        decided = len(held) - overlap
-        found = stop.search(held)
+    cutter = _Cutter(texts, strip=strip)
+    try:
+        for text, other in items:
+            if isinstance(other, Completion):
+                reply, is_cut = cutter.add_last(text)
+                yield reply, _with_stop_reason(other) if is_cut else other
+                return
+            reply, is_cut = cutter.add(text)
+            if is_cut:
+                yield reply, _with_stop_reason(None)
+                return
+            yield reply, other
+    except (ProviderError, *errors.READ_ERRORS):
+        if rest := cutter.received():
+            yield rest, None
+        raise
+
+
+class _Cutter:
+    """Holds back text that may be the start of a stop, or trailing whitespace."""
+
+    def __init__(self, stops: tuple[str, ...], *, strip: bool) -> None:
+        self._stops = stops
+        self._pattern = re.compile("|".join(map(re.escape, stops)))
+        self._strip = strip
+        self._held = ""
+        # Whether text has been returned.
+        self._has_started = False
+
+    def add(self, text: str) -> tuple[str, bool]:
+        """Return the text that belongs to the reply, and whether a stop ends it."""
+        self._hold(text)
+        overlap = max(_overlap(self._held, stop) for stop in self._stops)
+        decided = len(self._held) - overlap
+        found = self._pattern.search(self._held)
         if found and found.start() <= decided:
-            reply = held[: found.start()]
-            yield reply.rstrip() if strip else reply, _with_stop_reason(completion)
-            return
-        if completion is not None:
-            yield held.rstrip() if strip else held, completion
-            return
-        safe = _safe_length(held, decided) if strip else decided
-        yield held[:safe], other
-        held = held[safe:]
+            return self._end(found.start()), True
+        size = _safe_length(self._held, decided) if self._strip else decided
+        reply, self._held = self._held[:size], self._held[size:]
+        self._has_started = self._has_started or bool(reply)
+        return reply, False
+
+    def add_last(self, text: str) -> tuple[str, bool]:
+        """Return the rest of the reply, and whether a stop ends it."""
+        self._hold(text)
+        found = self._pattern.search(self._held)
+        return self._end(found.start() if found else len(self._held)), found is not None
+
+    def received(self) -> str:
+        """Return the text that is held back when the stream breaks off.
+
+        It is empty if it would be the first text: a call without text can be retried.
+        """
+        return self._end(len(self._held)) if self._has_started else ""
+
+    def _hold(self, text: str) -> None:
+        self._held += text
+        if self._strip and not self._has_started:
+            self._held = self._held.lstrip()
+
+    def _end(self, size: int) -> str:
+        reply = self._held[:size]
+        return reply.rstrip() if self._strip else reply
 
 
 def _safe_length(text: str, decided: int) -> int:

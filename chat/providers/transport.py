@@ -8,17 +8,18 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
+from typing import cast
 from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 import requests
 from requests.structures import CaseInsensitiveDict
-from urllib3 import HTTPResponse
 
 from chat.domain import Model
 from chat.domain.errors import ConfigError, ModelBadRequest, ModelInvalidResponse
 from chat.http.adapter import SingleURLAdapter
 from chat.http.cancellation import CancellableCall, current_call
+from chat.http.connections import PoolResponse
 from chat.logging import request_id
 from chat.providers import errors
 from chat.providers.deviations import Deviation, report
@@ -88,7 +89,7 @@ class ModelClient:
             with errors.map_errors(call):
                 call.raise_if_cancelled()
                 with self._send(body, call) as response:
-                    yield self._check_status(response.raw, call)
+                    yield self._check_status(cast("PoolResponse", response.raw), call)
         except ModelInvalidResponse as error:
             self._log_rejected(error)
             raise
@@ -107,7 +108,7 @@ class ModelClient:
         current_call.set(call)
         return self._adapter.send(request, stream=True, timeout=self._timeout)
 
-    def _check_status(self, raw: HTTPResponse, call: CancellableCall) -> ModelResponse:
+    def _check_status(self, raw: PoolResponse, call: CancellableCall) -> ModelResponse:
         response = ModelResponse(raw, call, self._model)
         if raw.status not in _SUCCESS:
             document = response.error_document()

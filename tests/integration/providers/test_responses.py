@@ -9,8 +9,6 @@ import zlib
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from chat.domain import Completion, FinishReason, Reasoning, UsageSource
 from chat.domain.errors import ModelInvalidResponse, ModelUnavailable, ProviderError
@@ -36,7 +34,6 @@ from tests.integration.providers.raw_server import (
     read_request,
     respond,
 )
-from tests.unit.http.splits import positions, split
 
 STOP = Completion(finish_reason=FinishReason.STOP)
 HELLO_DOCUMENT = b'{"choices":[{"index":0,"message":{"content":"Hello"},"finish_reason":"stop"}]}'
@@ -536,47 +533,3 @@ def test_character_in_two_deltas_is_joined(provider: str) -> None:
 def test_nan_is_read() -> None:
     odd = b'{"choices":[{"delta":{"content":"Hello"},"logprobs":{"x":NaN,"y":-Infinity}}]}'
     assert reply_to(H + b"data: " + odd + b"\n\n" + E + X) == ("Hello", STOP)
-
-
-# Any framing
-
-WORDS = ["Grüße", " \U0001f600", " a\u2028b", "\n\n", " data: x", " [DONE]", ""]
-CHUNKS = [*map(text_chunk, WORDS), text_chunk(None, "stop", usage=USAGE)]
-
-
-@given(
-    st.sampled_from(["\n", "\r\n", "\r"]),
-    st.sampled_from(["data: ", "data:"]),
-    st.booleans(),
-    st.sampled_from(["", ": ping\n\n", "event: message\n", "id: 5\nretry: 9\n"]),
-    positions,
-)
-@settings(deadline=None, max_examples=60)
-def test_any_framing_gives_the_same_reply(
-    end: str, field: str, multiline: bool, extra: str, positions: list[int]
-) -> None:
-    indent = 1 if multiline else None
-    stream = ""
-    for each in CHUNKS:
-        lines = json.dumps(each, indent=indent, ensure_ascii=False).split("\n")
-        stream += extra.replace("\n", end) + end.join(field + line for line in lines) + 2 * end
-    stream += f"data: [DONE]{end}{end}"
-    parts = [part for part in split(stream.encode(), positions) if part]
-    text, completion = reply_to(STREAM, *map(chunk, parts), END)
-    assert text == "".join(WORDS)
-    assert completion.usage is not None
-
-
-CUT = H + events(*CHUNKS) + X
-
-
-@given(st.integers(len(H), len(CUT)), st.booleans())
-@settings(deadline=None, max_examples=60)
-def test_no_cut_gives_another_reply(end: int, chunked: bool) -> None:
-    parts = (STREAM, *([chunk(CUT[len(H) : end])] if end > len(H) else []))
-    finish = CUT.rindex(b"}", 0, CUT.rindex(b"data: [DONE]"))
-    if end > finish:
-        assert reply_to(*(parts if chunked else (CUT[:end],)))[0] == "".join(WORDS)
-    else:
-        with pytest.raises(ProviderError):
-            reply_to(*(parts if chunked else (CUT[:end],)))

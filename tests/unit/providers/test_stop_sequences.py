@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.domain import Completion, FinishReason, Reasoning, Usage, UsageSource
+from chat.domain.errors import ModelInvalidResponse
 from chat.providers.base import StreamItem
 from chat.providers.plain_prompt import HUMAN
 from chat.providers.stop_sequences import truncate
@@ -108,3 +109,29 @@ def test_reasoning_passes_a_cut() -> None:
 
 def test_no_stop_cuts_nothing() -> None:
     assert list(truncate(items(" a ", "b"), ("",))) == items(" a ", "b")
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [(("a", "\nHum"), "a\nHum"), (("a ", ""), "a"), (("Hu",), ""), ((" ",), "")],
+)
+def test_failed_stream_loses_no_text(texts: tuple[str, ...], expected: str) -> None:
+    assert collect(failing(*texts), HUMAN, strip=True) == expected
+
+
+def test_text_that_may_be_a_stop_is_not_the_first_text_of_a_failed_stream() -> None:
+    assert collect(failing("EN"), "END", strip=False) == ""
+    assert collect(failing("a", "EN"), "END", strip=False) == "aEN"
+
+
+def collect(stream: Iterator[StreamItem], stop: str, *, strip: bool) -> str:
+    """Return the text of a stream that fails."""
+    found: list[str] = []
+    with pytest.raises(ModelInvalidResponse):
+        found.extend(text for text, _ in truncate(stream, (stop,), strip=strip))
+    return "".join(found)
+
+
+def failing(*texts: str) -> Iterator[StreamItem]:
+    yield from ((text, None) for text in texts)
+    raise ModelInvalidResponse
