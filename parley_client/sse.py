@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable, Iterator
 
+_BOM = b"\xef\xbb\xbf"
+
 
 def events(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the data of each event, and b"" for each comment (a heartbeat).
 
-    Event names and ids are dropped: Parley's data contains both. Lines end with LF or CR LF. An
-    incomplete event at the end of the stream is dropped.
+    Event names and ids are dropped: Parley's data contains both. An incomplete event at the end of
+    the stream is dropped.
     """
     data: list[bytes] = []
-    for line in _lines(chunks):
-        name, _, value = line.partition(b":")
+    for number, line in enumerate(_lines(chunks)):
+        name, _, value = (line if number else line.removeprefix(_BOM)).partition(b":")
         if name == b"data":
             data.append(value.removeprefix(b" "))
         elif not line:
@@ -22,12 +24,15 @@ def events(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield complete lines without their line ends."""
+    """Yield complete lines without their LF, CR LF or CR, however the chunks are split."""
     parts: list[bytes] = []
-    for chunk in chunks:
-        *complete, rest = chunk.split(b"\n")
-        for line in complete:
-            yield b"".join([*parts, line]).removesuffix(b"\r")
-            parts.clear()
-        if rest:
-            parts.append(rest)
+    after_cr = False
+    for each in filter(None, chunks):
+        # The CR has ended the line already.
+        chunk = each[1:] if after_cr and each.startswith(b"\n") else each
+        after_cr = each.endswith(b"\r")
+        for line in chunk.splitlines(keepends=True):
+            parts.append(line)
+            if line.endswith((b"\n", b"\r")):
+                yield b"".join(parts).rstrip(b"\r\n")
+                parts.clear()
