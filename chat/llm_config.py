@@ -149,10 +149,17 @@ def _build(cls: type[T], model: str, fields: Mapping[str, Any]) -> T:
         is_valid = _is_instance(value, known[field]) and is_in_range(value, ranges[field])
         if not is_valid or (isinstance(value, tuple) and not _are_strings(value)):
             shown = "" if field in _SECRETS else f": {value!r}"
-            raise ConfigError(f"model {model}: invalid {field}{shown}")
+            raise ConfigError(f"model {model}: invalid {field}{shown}{_choices(known[field])}")
     if missing := [field for field in _required(cls) if not fields.get(field)]:
         raise ConfigError(f"model {model}: {missing[0]} is missing")
     return cls(**fields)
+
+
+def _choices(hint: Any) -> str:
+    """Return what to write instead, if a field has only a few values."""
+    if get_origin(hint) is not Literal:
+        return ""
+    return "; it must be " + " or ".join(map(repr, get_args(hint)))
 
 
 def _are_strings(values: tuple[object, ...]) -> bool:

@@ -114,6 +114,8 @@ class Model:
     # Whether a reply may start with `<think>...</think>`, which is not part of it. `prefilled`: the
     # chat template writes the opening tag, so that a reply starts inside.
     think_tags: bool | Literal["prefilled"] = False
+    # Whether to keep the model's reasoning. It is read, but not stored.
+    reasoning: Literal["drop"] = "drop"
     # Whether to stream, so that closing the connection stops the model.
     stream: bool = True
     # Maximum tokens of prompt and reply together. Must exceed `max_tokens`.
