@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import orjson
-
 from fakemodel.errors import APIError, Headers
 from fakemodel.formats.sse import encode_event
 
@@ -43,7 +41,7 @@ def openai_event(type_name: str, code: Any = None) -> Callable[[str], bytes]:
 
 def named_event(name: bytes, document: Any) -> bytes:
     """Return `document` as an event with a name."""
-    return b"event: %b\ndata: %b\n\n" % (name, orjson.dumps(document))
+    return b"event: %b\n%b" % (name, encode_event(document))
 
 
 def no_retry_headers(_error: APIError) -> Headers:

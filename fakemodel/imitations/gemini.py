@@ -2,9 +2,8 @@
 
 from typing import Any
 
-import orjson
-
 from fakemodel.errors import APIError, TooLong
+from fakemodel.formats.sse import encode_event
 from fakemodel.imitations.checks import require_bearer
 from fakemodel.imitations.error_bodies import no_retry_headers
 from fakemodel.imitations.imitation import Document, Errors, Imitation, Reasoning, Stream, UsageIn
@@ -40,7 +39,7 @@ def error_body(error: APIError) -> list[dict[str, Any]]:
 
 def error_event(message: str) -> bytes:
     """Return an error in a stream; the shape is that of other errors, which is not verified."""
-    return b"data: %b\n\n" % orjson.dumps(error_body(APIError(503, message)))
+    return encode_event(error_body(APIError(503, message)))
 
 
 GEMINI = Imitation(

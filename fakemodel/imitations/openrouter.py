@@ -3,9 +3,8 @@
 import time
 from typing import Any
 
-import orjson
-
 from fakemodel.errors import APIError, TooLong
+from fakemodel.formats.sse import encode_event
 from fakemodel.imitations.checks import require_bearer
 from fakemodel.imitations.error_bodies import no_retry_headers
 from fakemodel.imitations.imitation import (
@@ -53,7 +52,7 @@ def error_event(message: str) -> bytes:
         "error": {"code": "server_error", "message": message},
         "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}],
     }
-    return b"data: %b\n\n" % orjson.dumps(chunk)
+    return encode_event(chunk)
 
 
 def reasoning_delta(token: str) -> Fields:

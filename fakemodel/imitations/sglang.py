@@ -3,9 +3,8 @@
 from http import HTTPStatus
 from typing import Any
 
-import orjson
-
 from fakemodel.errors import APIError, TooLong
+from fakemodel.formats.sse import encode_event
 from fakemodel.imitations.error_bodies import GATEWAY_429
 from fakemodel.imitations.imitation import (
     DONE,
@@ -40,10 +39,7 @@ def error_body(error: APIError) -> Any:
 
 def error_event(message: str) -> bytes:
     """Return the error in an object, and the end marker that follows it."""
-    return b"data: %b\n\n%b" % (
-        orjson.dumps({"error": error_fields(APIError(500, message))}),
-        DONE,
-    )
+    return encode_event({"error": error_fields(APIError(500, message))}) + DONE
 
 
 SGLANG = Imitation(

@@ -8,9 +8,8 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
-import orjson
-
 from fakemodel.errors import APIError, TooLong
+from fakemodel.formats.sse import encode_event
 from fakemodel.imitations.error_bodies import GATEWAY_429
 from fakemodel.imitations.imitation import (
     DONE,
@@ -58,12 +57,12 @@ def earlier_error_body(error: APIError) -> Any:
 
 def error_event(message: str) -> bytes:
     """Return the error and the end marker that follows it."""
-    return b"data: %b\n\n%b" % (orjson.dumps(error_body(APIError(500, message))), DONE)
+    return encode_event(error_body(APIError(500, message))) + DONE
 
 
 def earlier_error_event(message: str) -> bytes:
     """Return the error in the flat shape and the end marker."""
-    return b"data: %b\n\n%b" % (orjson.dumps(earlier_error_body(APIError(500, message))), DONE)
+    return encode_event(earlier_error_body(APIError(500, message))) + DONE
 
 
 VLLM = Imitation(
