@@ -9,6 +9,8 @@ BIN := .venv/bin
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev
 LOCK := pyproject.toml constraints.txt
+# Each start of a process would compile all modules again.
+export PYTHONDONTWRITEBYTECODE :=
 PORT ?= 8000
 export PORT
 SECONDS ?= 600
