@@ -69,6 +69,11 @@ class StoreClient(Redis):
         """The connections that scripts use."""
         return ScriptConnection(self.connection_pool, max_tries=MAX_TRIES)
 
+    def close(self) -> None:
+        """Close all connections that are not in use."""
+        self.scripts.disconnect_idle()
+        super().close()
+
 
 def check_redis_url() -> None:
     """Check the syntax of `REDIS_URL`, without connecting.

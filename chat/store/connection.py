@@ -44,7 +44,7 @@ class ScriptConnection:
                 return self._execute_once(commands)
             except (ConnectionError, TimeoutError):
                 # The other idle connections are probably broken as well.
-                self._disconnect_idle()
+                self.disconnect_idle()
         return self._execute_once(commands)
 
     def _execute_once(self, commands: Sequence[Command]) -> list[Any]:
@@ -69,7 +69,8 @@ class ScriptConnection:
             connection.retry = NO_RETRY
             return connection
 
-    def _disconnect_idle(self) -> None:
+    def disconnect_idle(self) -> None:
+        """Close the connections that are not in use; their next use connects again."""
         for _ in range(len(self._idle)):
             connection = self._acquire()
             connection.disconnect()
