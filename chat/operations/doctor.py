@@ -15,8 +15,8 @@ from chat.store import server_info, workers
 
 # The oldest Redis or Valkey that has all commands of the scripts.
 MIN_VERSION = (7, 0)
-# A slower PING makes every request noticeably slow.
-MAX_PING_SECONDS = 0.005
+# A slower round trip makes every request noticeably slow.
+MAX_ROUND_TRIP_SECONDS = 0.005
 # A larger difference makes logs hard to read. Guarantees depend on Redis's clock only.
 MAX_CLOCK_SKEW = 5.0
 CHECK_ACL = "check REDIS_URL, and the permissions of its user (docs/security.md)"
@@ -70,6 +70,12 @@ def _redis() -> Iterator[CheckResult]:
         f"append-only file is {'on' if info.has_aof else 'off'}",
         "set appendonly yes, or a restart of Redis loses messages accepted since its last snapshot",
     )
+    if info.disk_problem:
+        yield CheckResult(
+            Level.ERROR,
+            f"Redis cannot write to its disk: {info.disk_problem}",
+            "free space on Redis's disk, or see Redis's log. Until then, it rejects all changes",
+        )
     if info.delayed_fsyncs:
         yield CheckResult(
             Level.WARNING,
@@ -77,9 +83,9 @@ def _redis() -> Iterator[CheckResult]:
             "use a faster disk or appendfsync always: a killed Redis can lose messages",
         )
     yield result(
-        info.latency < MAX_PING_SECONDS,
+        info.latency < MAX_ROUND_TRIP_SECONDS,
         Level.WARNING,
-        f"PING takes {1000 * info.latency:.2f} ms",
+        f"a round trip takes {1000 * info.latency:.2f} ms",
         "move Redis closer: every request waits for it",
     )
     yield result(

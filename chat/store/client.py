@@ -1,5 +1,8 @@
 """The Redis client of a process, and the mapping of its errors."""
 
+import errno
+import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,8 +51,15 @@ UNAVAILABLE_ERRORS = (
     ReadOnlyError,
     TryAgainError,
 )
+# Prefix of errors of a server that cannot write to its disk; it then executes no command that may
+# write.
+DISK_PREFIX = "MISCONF"
 # Prefixes of such errors for which redis-py has no class.
-UNAVAILABLE_PREFIXES = ("BUSY", "LOADING", "MISCONF", "NOREPLICAS")
+UNAVAILABLE_PREFIXES = ("BUSY", "LOADING", DISK_PREFIX, "NOREPLICAS")
+# The operating system's message when a disk has no free space.
+NO_SPACE = os.strerror(errno.ENOSPC)
+# The operating system's message in such an error. Errors of scripts continue after it.
+AOF_ERROR = re.compile("writing to the AOF file: (.+?)(?: script: |$)")
 CONNECTION_CLASSES = {
     Kind.TCP: Connection,
     Kind.TLS: SSLConnection,
@@ -140,7 +150,25 @@ def map_errors() -> Iterator[None]:
     except RedisError as error:
         if is_programming_error(error):
             raise
-        raise StoreUnavailable(retry_after=1) from error
+        raise unavailable(error) from error
+
+
+def unavailable(error: RedisError) -> StoreUnavailable:
+    """Return the error of Parley for a server that cannot serve a valid call for now."""
+    reason = disk_problem(error)
+    message = f"Storage cannot write to its disk: {reason}." if reason else ""
+    result = StoreUnavailable(message, retry_after=1)
+    result.__cause__ = error  # for results that are not raised
+    return result
+
+
+def disk_problem(error: RedisError) -> str:
+    """Return why the server cannot write to its disk, or "" if the error has another cause."""
+    if not str(error).startswith(DISK_PREFIX):
+        return ""
+    if found := AOF_ERROR.search(str(error)):
+        return "the disk is full" if found[1] == NO_SPACE else found[1]
+    return "the last snapshot failed"
 
 
 def is_programming_error(error: RedisError) -> bool:

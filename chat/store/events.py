@@ -14,9 +14,9 @@ from typing import NamedTuple
 from redis.exceptions import RedisError
 
 from chat.domain import EventBatch
-from chat.domain.errors import ParleyError, StoreUnavailable
+from chat.domain.errors import ParleyError
 from chat.store import keys
-from chat.store.client import client, map_errors
+from chat.store.client import client, map_errors, unavailable
 from chat.store.script_errors import ERRORS
 from chat.store.scripts import Arg, ScriptCall, read_script, run_pipeline
 
@@ -84,7 +84,7 @@ def read_logs(positions: Sequence[Position]) -> list[EventBatch | ParleyError]:
     results: dict[int, EventBatch | ParleyError] = {}
     for group, reply in zip(by_partition.values(), replies, strict=True):
         if isinstance(reply, RedisError):
-            results |= dict.fromkeys(group, StoreUnavailable(str(reply)))
+            results |= dict.fromkeys(group, unavailable(reply))
         else:
             results |= zip(group, map(_parse_reply, reply), strict=True)
     return [results[i] for i in range(len(positions))]

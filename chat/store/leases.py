@@ -24,9 +24,9 @@ from chat.domain import (
     Status,
     Usage,
 )
-from chat.domain.errors import LeaseLost, StoreUnavailable
+from chat.domain.errors import LeaseLost
 from chat.settings import chat_settings
-from chat.store.client import client, is_programming_error, map_errors
+from chat.store.client import client, is_programming_error, map_errors, unavailable
 from chat.store.script_errors import script_error
 from chat.store.scripts import (
     ScriptCall,
@@ -141,7 +141,7 @@ def _renew(lease: Lease) -> ScriptCall:
 
 def _parse_flush(reply: Any) -> bool | Exception:
     if isinstance(reply, RedisError):
-        return reply if is_programming_error(reply) else StoreUnavailable(str(reply))
+        return reply if is_programming_error(reply) else unavailable(reply)
     if reply[0] in {b"APPENDED", b"RENEWED"}:
         return bool(reply[1])
     return script_error(reply) or LeaseLost()  # ALREADY: this claim has ended the turn

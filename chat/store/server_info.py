@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from redis.exceptions import NoPermissionError, ResponseError
 
 from chat.domain.errors import ConfigError
-from chat.store.client import client, map_errors
+from chat.store.client import client, disk_problem, map_errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,11 +22,13 @@ class ServerInfo:
     maxmemory_policy: str
     # It writes an append-only file.
     has_aof: bool
+    # Why it cannot write to its disk, so that it accepts no writes; "" if it can.
+    disk_problem: str
     # Since its start, it replied this often before a write was on disk, because fsync was slow.
     delayed_fsyncs: int
     # `master`, or it accepts no writes.
     role: str
-    # Seconds of the fastest of a few PINGs.
+    # Seconds of the fastest of a few round trips.
     latency: float
     # Seconds by which its clock is ahead of this process's.
     clock_skew: float
@@ -43,13 +45,15 @@ def get_server_info() -> ServerInfo:
         info = client().info("everything")
         seconds, microseconds = client().time()
         local_time = time.time()
-        latency = min(_ping() for _ in range(5))
+        latency = min(_round_trip() for _ in range(5))
+        problem = _disk_problem()
     is_valkey = "valkey_version" in info
     version = str(info["valkey_version" if is_valkey else "redis_version"])
     return ServerInfo(
         name="Valkey" if is_valkey else "Redis",
         version=tuple(int(part) for part in version.split(".")),
         maxmemory_policy=str(info["maxmemory_policy"]),
+        disk_problem=problem,
         has_aof=bool(info["aof_enabled"]),
         delayed_fsyncs=int(info.get("aof_delayed_fsync", 0)),  # missing without an AOF
         role=str(info["role"]),
@@ -81,7 +85,18 @@ def now() -> float:
     return round(seconds + microseconds / 1_000_000, 3)
 
 
-def _ping() -> float:
+def _round_trip() -> float:
     started = time.perf_counter()
-    client().ping()
+    client().time()
     return time.perf_counter() - started
+
+
+def _disk_problem() -> str:
+    """Return why the server cannot write to its disk; it then rejects PING, but not INFO, TIME."""
+    try:
+        client().ping()
+    except ResponseError as error:
+        if problem := disk_problem(error):
+            return problem
+        raise
+    return ""

@@ -65,9 +65,23 @@ def is_healthy(url: str) -> bool:
         if parts.scheme == "http":
             return _returns_ok(parts)
         with _connect(parts) as connection:
-            return parts.scheme == "tcp" or _ping_redis(connection, parts)
+            return parts.scheme == "tcp" or b"+PONG" in _ping_redis(connection, parts)
     except (OSError, http.client.HTTPException):
         return False
+
+
+def describe_redis_problem(url: str) -> str:
+    """Return why the Redis at `url` cannot be used: its error message, or "" if it is healthy."""
+    if is_healthy(url):
+        return ""
+    parts = urlsplit(url)
+    try:
+        with _connect(parts) as connection:
+            lines = _ping_redis(connection, parts).decode(errors="replace").splitlines()
+    except OSError:
+        return "does not answer"
+    errors = [line[1:] for line in lines if line.startswith("-")]
+    return f"responds with an error: {errors[0]}" if errors else "does not answer"
 
 
 def _sentinels(parts: SplitResult) -> list[str]:
@@ -117,7 +131,8 @@ def _tls_context(parts: SplitResult) -> ssl.SSLContext:
     return context
 
 
-def _ping_redis(connection: socket.socket, parts: SplitResult) -> bool:
+def _ping_redis(connection: socket.socket, parts: SplitResult) -> bytes:
+    """Return the replies to AUTH, if there is a password, and PING."""
     query = dict(parse_qsl(parts.query))
     username = unquote(parts.username or "") or query.get("username", "")
     password = unquote(parts.password or "") or query.get("password", "")
@@ -128,7 +143,7 @@ def _ping_redis(connection: socket.socket, parts: SplitResult) -> bool:
     replies = 2 if password else 1
     while received.count(b"\n") < replies and (block := connection.recv(4096)):
         received += block
-    return b"+PONG" in received
+    return received
 
 
 def _command(*words: str) -> bytes:

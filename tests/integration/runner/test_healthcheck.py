@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from project.runner.healthcheck import accepts_connections, free_port, is_healthy, is_port_free
+from project.runner.healthcheck import (
+    accepts_connections,
+    describe_redis_problem,
+    free_port,
+    is_healthy,
+    is_port_free,
+)
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
 
@@ -26,12 +32,16 @@ def test_redis_is_healthy_with_the_right_password(tmp_path: Path) -> None:
     try:
         stack.redis.start()
         assert is_healthy(stack.redis.url)
-        assert not is_healthy(stack.redis.url.replace("of-the-tests", "wrong"))
+        assert describe_redis_problem(stack.redis.url) == ""
+        wrong = stack.redis.url.replace("of-the-tests", "wrong")
+        assert not is_healthy(wrong)
+        assert "responds with an error: WRONGPASS" in describe_redis_problem(wrong)
         stack.redis.freeze()
         assert not is_healthy(stack.redis.url)
     finally:
         stack.shut_down()
     assert not is_healthy(stack.redis.url)
+    assert describe_redis_problem(stack.redis.url) == "does not answer"
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "http", "redis", "rediss"])

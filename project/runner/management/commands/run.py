@@ -10,8 +10,9 @@ from itertools import chain
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import BaseCommand, CommandError, call_command
+from django.db import DatabaseError
 
-from project.runner.healthcheck import is_healthy, is_port_free
+from project.runner.healthcheck import describe_redis_problem, is_port_free
 from project.runner.log_output import LogOutput
 from project.runner.pdeathsig import signal_on_parent_exit
 from project.runner.stack import Stage, plan
@@ -64,22 +65,30 @@ class Command(BaseCommand):
             signal_on_parent_exit(signal.SIGTERM)
         if not is_port_free(port):
             raise CommandError(f"Port {port} is in use. Choose another: make run PORT={port + 1}")
-        if (redis := os.environ.get("REDIS_URL")) and not is_healthy(redis):
+        redis = os.environ.get("REDIS_URL")
+        if redis and (problem := describe_redis_problem(redis)):
             raise CommandError(
-                "Redis at REDIS_URL does not answer or rejects the password."
-                " Unset REDIS_URL to start one."
+                f"Redis at REDIS_URL {problem}. Unset REDIS_URL to start another one."
             )
         state_dir = _open_state_dir()
         try:
             stages = plan(os.environ, state_dir=state_dir, port=port)
         except FileNotFoundError as error:
             raise CommandError(str(error)) from error
-        log = LogOutput()
-        call_command("migrate", verbosity=0)
-        # Creates the account and shows its password, which a start that fails would lose.
-        exit_code = Supervisor(log).run(stages, lambda: log.write(_ready_message(port, stages)))
-        state_dir.release()
+        try:
+            exit_code = _supervise(stages, port)
+        except DatabaseError as error:  # the disk is full or read-only, or the file is locked
+            raise CommandError(f"The database of staff accounts: {error}.") from error
+        finally:
+            state_dir.release()
         sys.exit(exit_code)
+
+
+def _supervise(stages: list[Stage], port: int) -> int:
+    log = LogOutput()
+    call_command("migrate", verbosity=0)
+    # Creates the account and shows its password, which a start that fails would lose.
+    return Supervisor(log).run(stages, lambda: log.write(_ready_message(port, stages)))
 
 
 def _parse_port(text: str) -> int:
