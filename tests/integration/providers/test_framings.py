@@ -19,7 +19,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close
 EVENT_STREAM = "text/event-stream"
 
 few = settings(max_examples=40)
-many = settings(max_examples=1500)
+many = settings(max_examples=600)
 
 streams = given(sent_replies(), framings(), st.booleans())
 
