@@ -25,7 +25,6 @@ class ChatClient:
 
     @classmethod
     async def create(cls, connection: Connection) -> "ChatClient":
-        """Create a session."""
         response = await connection.request("POST", "/sessions", body={})
         return cls(connection, response.json())
 

@@ -35,8 +35,6 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedisURL:
-    """A parsed URL."""
-
     kind: Kind
     # Host and port: one, or one per Sentinel. Empty for a Unix socket.
     hosts: tuple[tuple[str, int], ...]
@@ -58,7 +56,7 @@ class RedisURL:
 
     @property
     def connection_kwargs(self) -> dict[str, Any]:
-        """Return all arguments of a redis-py connection. Sentinels tell the address themselves."""
+        """Return all arguments of a redis-py connection. Sentinels return the address."""
         if self.kind is Kind.UNIX:
             return {**self.login_kwargs, "path": self.path}
         ((host, port),) = self.hosts

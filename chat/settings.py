@@ -67,13 +67,13 @@ class ChatSettings:
     MAX_QUEUED_TURNS: int = 10_000
     # Messages, resets and regenerations per minute and session. 0 disables the limit.
     MESSAGES_PER_MINUTE: NonNegative[int] = 60
-    # Burst size of that limit.
+    # Messages of a session that are accepted at once, before the rate above applies.
     MESSAGES_BURST: int = 20
     # Tokens per hour and session: prompts and replies of all attempts. 0 disables the limit.
     SESSION_TOKENS_PER_HOUR: NonNegative[int] = 0
     # Sessions that one address may open per minute. 0 disables the limit.
     SESSIONS_PER_MINUTE: NonNegative[int] = 60
-    # Burst size of that limit.
+    # Sessions that one address may open at once, before the rate above applies.
     SESSIONS_BURST: int = 30
 
     # Seconds from acceptance within which a turn must end. Clients may request less.
@@ -131,7 +131,7 @@ class ChatSettings:
     WRITE_TIMEOUT: float = 15.0
     # Frames per minute and WebSocket, or the WebSocket is closed. 0 disables the limit.
     FRAMES_PER_MINUTE: NonNegative[int] = 600
-    # Burst size of that limit.
+    # Frames that a WebSocket may send at once, before the rate above applies.
     FRAMES_BURST: int = 60
     # Seconds between heartbeats of an event stream that has no events to send.
     SSE_HEARTBEAT_INTERVAL: float = 15.0

@@ -84,7 +84,6 @@ class ClientConnection:
             self._check()
 
     async def wait_until_disconnected(self) -> NoReturn:
-        """Wait for the client to disconnect."""
         await self.closed
         raise ClientDisconnected
 

@@ -59,7 +59,6 @@ def parse_message(message: str) -> Behaviour | None:
 
 
 def remove_directives(message: str) -> str:
-    """Return `message` without its directives."""
     return BRACKETS.sub(
         lambda found: "" if KNOWN.match(found[1].strip()) else found[0], message
     ).strip()

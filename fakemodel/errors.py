@@ -51,7 +51,6 @@ class TooLong:
     param: str | None = None
 
     def error(self) -> APIError:
-        """Return the error to raise."""
         return APIError(self.status, self.message, code=self.code, param=self.param)
 
 

@@ -37,7 +37,6 @@ class Exchange:
         return (rendering.encode_token(index, token) for index, token in enumerate(tokens))
 
     def encode_body(self, rendering: Rendering) -> bytes:
-        """Return the complete body."""
         tokens = self.encode_tokens(rendering)
         return b"".join((rendering.head, *tokens, rendering.tail, rendering.terminator))
 

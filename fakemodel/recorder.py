@@ -49,7 +49,6 @@ class CallRecord:
 
     @property
     def format(self) -> str:
-        """The name of the format."""
         return self.wire_format.name
 
 

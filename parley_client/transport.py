@@ -103,7 +103,7 @@ class Transport:
     def stream(
         self, path: str, *, token: str, params: Mapping[str, str | float]
     ) -> Iterator[Iterator[bytes]]:
-        """Open an event stream and give its bytes as they arrive, without retries.
+        """Open an event stream and yield an iterator of its bytes, without retries.
 
         Raises:
             APIStatusError, APIConnectionError: also while reading the bytes.
@@ -117,7 +117,7 @@ class Transport:
     def _send(
         self, method: str, path: str, read_timeout: float, **options: Any
     ) -> Iterator[requests.Response]:
-        """Send a request once and give the response with its body unread.
+        """Send a request once and yield the response with its body unread.
 
         Raises:
             APIStatusError, APIConnectionError

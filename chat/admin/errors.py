@@ -30,7 +30,6 @@ View = Callable[..., HttpResponse]
 
 
 def error_page(request: HttpRequest, status: HTTPStatus, message: str) -> HttpResponse:
-    """Return a page with this message."""
     context = {**admin.site.each_context(request), "title": message}
     return TemplateResponse(request, "admin/chat/error.html", context, status=status)
 

@@ -60,7 +60,6 @@ class RedisQuerySet(models.QuerySet[Any]):
         self.filters = filters
 
     def order_by(self, *field_names: Any) -> Self:
-        """Select one of `ORDERS`."""
         order = tuple(name for name in field_names if name not in {"pk", "-pk"})
         if order and order not in self.ORDERS:
             raise NotSupportedError(f"{self.model.__name__}.objects: no order by {order}")

@@ -55,7 +55,6 @@ def render_page(page: Page) -> bytes:
 
 
 def message_id(message: bytes) -> bytes:
-    """Return the id of a message, which is JSON."""
     first: bytes = ID.findall(message)[0]
     return first
 

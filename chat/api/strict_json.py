@@ -18,9 +18,9 @@ def read_object(body: bytes) -> dict[str, Any]:
     """Return the JSON object in `body`.
 
     Raises:
-        InvalidRequest: it is not an object, not JSON, or not UTF-8; it has a byte order mark, a
-            repeated key or `MAX_DEPTH` levels; or it contains NUL, a lone surrogate, NaN, infinity
-            or an integer of 20 digits or more.
+        InvalidRequest: the body is not an object, not JSON, or not UTF-8. Or it has a byte order
+            mark, a repeated key or `MAX_DEPTH` levels. Or it contains NUL, a lone surrogate, NaN,
+            infinity, or an integer of 20 digits or more.
     """
     skeleton = _skeleton(body)
     if _is_too_deep(skeleton):

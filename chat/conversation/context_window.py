@@ -51,7 +51,6 @@ def estimate_message(message: PromptMessage) -> int:
 
 
 def estimate_text(text: str) -> int:
-    """Estimate the tokens of a text."""
     return -(-len(text.encode()) // BYTES_PER_TOKEN)
 
 

@@ -23,7 +23,7 @@ class SearchPage:
         return self.result.total
 
     def page(self, *, offset: int, limit: int) -> list[SessionRow]:
-        """Return some of them.
+        """Return the rows of one page of the matches.
 
         Raises:
             StoreUnavailable

@@ -50,7 +50,7 @@
     └── ConfigError               a setting is wrong
 
 The message defaults to the first line of the class's docstring. `chat.api.exception_handler` maps
-codes to HTTP statuses. The shape is httpx's, `_exceptions.py`.
+codes to HTTP statuses.
 """
 
 from typing import ClassVar

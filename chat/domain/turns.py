@@ -87,7 +87,7 @@ class Claim:
     request_id: str
     # W3C `traceparent` of the span that submitted the turn; empty for none.
     traceparent: str
-    # Seconds since the epoch, by Redis's clock; claimed_at, too.
+    # Both in seconds since the epoch, by Redis's clock.
     accepted_at: float
     claimed_at: float
     # Oldest first; the last one is the user message to answer.

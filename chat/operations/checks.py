@@ -24,5 +24,4 @@ class CheckResult:
 
 
 def result(is_ok: bool, level: Level, message: str, hint: str) -> CheckResult:  # noqa: FBT001
-    """Return `OK` with the message, or the level with message and hint."""
     return CheckResult(Level.OK, message) if is_ok else CheckResult(level, message, hint)

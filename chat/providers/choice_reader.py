@@ -49,7 +49,7 @@ class ChoiceReader(ABC):
         """Return the text of a choice, or the reasoning of a choice without text.
 
         Raises:
-            ModelInvalidResponse: the text is not a text.
+            ModelInvalidResponse: the choice has something else in place of its text.
         """
 
     def items(self) -> Iterator[StreamItem]:

@@ -1,8 +1,8 @@
 """Deviations: what a model's response has that its format does not allow, and how it was read.
 
 Real servers deviate in many ways, and most deviations are harmless. Each is logged, so that an
-operator can find out why a model behaves oddly, and `manage.py doctor --call-models` shows those of
-the call that it makes. None contains text of a prompt, a reply or an error.
+operator can find out why a model behaves oddly. `manage.py doctor --call-models` shows those of the
+call that it makes. None contains text of a prompt, a reply or an error.
 """
 
 import logging

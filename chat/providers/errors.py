@@ -147,7 +147,6 @@ def _without_response(error: BaseException) -> VendorError:
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """Return the error and its causes."""
     chain: list[BaseException] = []
     link: BaseException | None = error
     while link is not None and link not in chain:

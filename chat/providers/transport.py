@@ -125,7 +125,7 @@ class ModelClient:
 
 
 def _check_url(model: Model, path: str) -> str:
-    """Return the URL to call."""
+    """Return the URL of the model's endpoint."""
     try:
         parts = urlsplit(model.url)
         url = requests.Request("POST", join_path(model.url, path)).prepare().url or ""

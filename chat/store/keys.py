@@ -159,7 +159,6 @@ def rate_limit(scope: str, caller: str) -> str:
 
 
 def limiter(model: str) -> LimiterKeys:
-    """Return the keys of a model's limiter."""
     prefix = f"chat:{{model:{model}}}"
     return LimiterKeys(
         limiter=f"{prefix}:limiter",

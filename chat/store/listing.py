@@ -218,9 +218,9 @@ def _merge(starts: Sequence[int], limit: int) -> list[tuple[float, str]]:
 
 
 def oldest(status: str, limit: int) -> list[tuple[float, str]]:
-    """Return since when, and the ids of, the sessions that have had a status for longest.
+    """Return the sessions that have been `running` or `waiting` for longest; one round trip.
 
-    The status is `running` or `waiting`, the time in seconds since the epoch. One round trip.
+    Each has the time at which this status began, in seconds since the epoch, and the session's id.
 
     Raises:
         StoreUnavailable

@@ -53,7 +53,6 @@ def restore(new: NewSession, texts: Sequence[str]) -> None:
 
 
 def restore_call(new: NewSession, texts: Sequence[str]) -> ScriptCall:
-    """Return the call of `restore`, for a pipeline."""
     return script_call("restore", new.id, *_restore_args(new, texts))
 
 

@@ -7,7 +7,7 @@ from chat.settings import chat_settings
 from chat.store import outbox
 from chat.webhooks import delivery
 
-# Deliveries that wait in this process for a thread. The outbox holds them, too.
+# Deliveries that wait in this process for a thread. The outbox also holds them.
 MAX_PENDING = 2000
 
 

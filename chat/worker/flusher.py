@@ -1,7 +1,7 @@
 """A thread that writes the deltas of all running turns, renews leases and reads cancel requests.
 
-One pipeline every 50 ms for all streams of the process takes half the CPU time of one write per
-delta (measured: 47 us per delta instead of 91).
+One pipeline every 50 ms writes the deltas of all streams of the process. Measured: 47 us of CPU per
+delta, instead of 91 with one write per delta.
 """
 
 import logging

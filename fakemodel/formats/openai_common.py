@@ -57,7 +57,6 @@ def encode_error_event(message: str) -> bytes:
 
 
 def usage(reply: Reply) -> dict[str, Any]:
-    """Return the `usage` object."""
     completion = len(reply.tokens) + len(reply.reasoning)
     counts: dict[str, Any] = {
         "prompt_tokens": reply.prompt_tokens,

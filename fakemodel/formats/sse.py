@@ -8,7 +8,6 @@ EVENT_STREAM = b"text/event-stream; charset=utf-8"
 
 
 def encode_event(fields: object) -> bytes:
-    """Return `fields` as one event."""
     return b"data: %b\n\n" % orjson.dumps(fields)
 
 

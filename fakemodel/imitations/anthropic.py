@@ -1,8 +1,8 @@
 """Anthropic's OpenAI-compatible endpoint (platform.claude.com/docs, "OpenAI SDK compatibility").
 
-The page says: `usage` has the three counts only, `system_fingerprint`, `logprobs`, `refusal` are
-always empty, reasoning is not returned, errors have OpenAI's shape with other messages, the headers
-`retry-after`, `request-id` and `x-ratelimit-*` are sent, and all non-whitespace stops work.
+The page says: `usage` has only the three counts. `system_fingerprint`, `logprobs` and `refusal` are
+always empty. Reasoning is not returned. Errors have OpenAI's shape with other messages. The headers
+`retry-after`, `request-id` and `x-ratelimit-*` are sent. All stops that are not whitespace work.
 The exact chunks are not verified.
 """
 

@@ -75,8 +75,8 @@ GEMINI = Imitation(
         retry_message=" Please retry in {delay:g}s.",
         retry_headers=no_retry_headers,
     ),
-    # Reasoning is text in `<thought>` with a mark; the end tag precedes the first text after it
-    # (a fixture "from the user's log dump" in the tests of a client for Gemma and Gemini).
+    # Reasoning is text in `<thought>` with a mark. The end tag precedes the first text after it.
+    # Source: a fixture "from the user's log dump" in the tests of a client for Gemma and Gemini.
     reasoning=Reasoning(
         delta=lambda token: {
             "content": token,

@@ -33,7 +33,6 @@ def error_body(error: APIError) -> Any:
 
 
 def error_event(message: str) -> bytes:
-    """Return an event with the name `error`."""
     return named_event(b"error", {"error": {"message": message}, "message": message})
 
 

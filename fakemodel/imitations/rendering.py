@@ -214,7 +214,6 @@ def _values(imitation: Imitation, reply: Reply) -> dict[Value, Any]:
 
 
 def _resolve(value: Any, values: dict[Value, Any]) -> Any:
-    """Return `value` with the values of its placeholders."""
     if isinstance(value, Value):
         return values[value]
     if isinstance(value, dict):

@@ -20,7 +20,6 @@ TYPES = {400: "BadRequest", 404: "NotFound", 500: "InternalServerError", 503: "5
 
 
 def error_fields(error: APIError) -> dict[str, Any]:
-    """Return the fields of `ErrorResponse`."""
     return {
         "object": "error",
         "message": error.message,

@@ -30,7 +30,6 @@ TYPES = {
 
 
 def error_fields(error: APIError) -> dict[str, Any]:
-    """Return the fields of `ErrorInfo`."""
     return {
         "message": error.message,
         "type": TYPES.get(error.status, "BadRequestError"),

@@ -52,7 +52,6 @@ def fake_model(*options: str, port: int, env: Environment) -> Program:
 
 
 def worker(name: str = "worker", *, env: Environment, stop_timeout: float = 5.0) -> Program:
-    """Return a Celery worker."""
     return Program(
         name=name,
         argv=(

@@ -4,7 +4,7 @@
 * Polls, long polls and event streams go to Django's async views. Waiting takes no thread there, and
   polls that arrive together are read together.
 * Static files are read from disk.
-* All other requests go to Django's sync views on a few threads, which serve two to three times as
+* All other requests go to Django's sync views on a few threads. These serve two to three times as
   many requests per second as Django's ASGI handler (docs/adr/0011-asgi-routing.md). Only the admin
   uses a database.
 """
