@@ -28,8 +28,8 @@ run: $(RUNTIME) ## start everything on http://127.0.0.1:$PORT (default 8000); Ct
 chat: $(RUNTIME) ## chat in the terminal with the server that `make run` started
 	@$(BIN)/python manage.py chat
 
-# Tests mostly wait, so run two processes per core of the smallest supported machine. Files keep their
-# order, so that the longest test, the soak, starts first; tests/conftest.py distributes them.
+# Tests mostly wait, so run two processes per core of the smallest supported machine. Files keep the
+# order of tests/conftest.py, which starts the longest group first.
 PARALLEL := --numprocesses 4 --no-loadscope-reorder
 
 .PHONY: test

@@ -45,6 +45,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out thorough tests, unless `--all`, a marker or a test's own id asks for them."""
+    # One process runs all tests that use a browser, which takes it about as long as all others take
+    # together.
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/browser/"))
     if config.option.all or config.option.markexpr or any("::" in arg for arg in config.args):
         return
     left_out = [item for item in items if "thorough" in item.keywords]
