@@ -98,8 +98,8 @@ def test_another_number_of_partitions_stops_every_process(
     code, output = doctor(stack)
     assert code == 1
     assert expected in output
+    wait_until(lambda: not any(process.is_running for process in processes), within=30)
     for process in processes:
-        wait_until(lambda process=process: not process.is_running, within=30)
         assert process.log.splitlines() == [f"Parley cannot start: {expected}"]
         assert process.exit_code == os.EX_CONFIG
 

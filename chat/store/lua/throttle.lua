@@ -9,5 +9,5 @@
 -- Replies: 0 if the call is allowed, else ms until the next call is
 local tat, wait_ms = check_rate(redis.call('GET', KEYS[1]), ARGV[1], ARGV[2], 1)
 if wait_ms > 0 then return wait_ms end
-redis.call('SET', KEYS[1], tat, 'PX', math.ceil(tat - now))
+redis.call('SET', KEYS[1], tat, 'PX', math.max(1, math.ceil(tat - now)))
 return 0

@@ -48,3 +48,8 @@ def test_rate_of_0_sets_no_limit(redis: Redis) -> None:
     for _ in range(100):
         throttle("sessions", "a", per_minute=0, burst=1)
     assert not list(redis.scan_iter("chat:rate_limit:*"))
+
+
+def test_rates_faster_than_the_clock_are_allowed() -> None:
+    for _ in range(3):
+        throttle("sessions", "a", per_minute=10**9, burst=1)
