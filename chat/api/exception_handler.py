@@ -17,6 +17,7 @@ from chat.http.retry_after import whole_seconds
 
 logger = logging.getLogger(__name__)
 
+# Of the errors that responses and WebSockets report; `TurnFailed` and `InternalError` have none.
 STATUSES: Mapping[str, HTTPStatus] = {
     "invalid_request": HTTPStatus.BAD_REQUEST,
     "unknown_model": HTTPStatus.BAD_REQUEST,
@@ -48,26 +49,9 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "queue_full": HTTPStatus.SERVICE_UNAVAILABLE,
     "store_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "store_full": HTTPStatus.SERVICE_UNAVAILABLE,
-    "broker_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     # WebSockets close with 4413 instead (chat.realtime.close_codes).
     "slow_consumer": HTTPStatus.REQUEST_TIMEOUT,
     "error": HTTPStatus.INTERNAL_SERVER_ERROR,
-    "config_error": HTTPStatus.INTERNAL_SERVER_ERROR,
-    # Errors of accepted turns: they appear in the reply, and no response has these statuses.
-    "turn_lost": HTTPStatus.CONFLICT,
-    "lease_lost": HTTPStatus.CONFLICT,
-    "session_gone": HTTPStatus.NOT_FOUND,
-    "model_error": HTTPStatus.BAD_GATEWAY,
-    "model_rate_limited": HTTPStatus.SERVICE_UNAVAILABLE,
-    "model_loading": HTTPStatus.SERVICE_UNAVAILABLE,
-    "model_unavailable": HTTPStatus.BAD_GATEWAY,
-    "model_tls_error": HTTPStatus.BAD_GATEWAY,
-    "model_timeout": HTTPStatus.GATEWAY_TIMEOUT,
-    "deadline_exceeded": HTTPStatus.GATEWAY_TIMEOUT,
-    "model_invalid_response": HTTPStatus.BAD_GATEWAY,
-    "model_bad_request": HTTPStatus.BAD_GATEWAY,
-    "context_too_long": HTTPStatus.BAD_GATEWAY,
-    "upstream_closed": HTTPStatus.BAD_GATEWAY,
 }
 
 
@@ -121,6 +105,8 @@ def _retry_after(error: errors.ParleyError) -> int | None:
 def to_parley_error(exc: Exception) -> errors.ParleyError | None:
     """Convert an exception of Django or DRF; `None` if it is unexpected."""
     match exc:
+        case errors.InternalError():
+            return None
         case errors.ParleyError():
             return exc
         case exceptions.ValidationError():

@@ -32,22 +32,26 @@
     │   └── StoreUnavailable
     │       └── StoreFull
     ├── SlowConsumer              a subscriber fell too far behind
-    ├── BrokerUnavailable         a wake-up was not published; the sweeper replaces it
-    ├── TurnLost                  the worker no longer holds the turn
-    │   ├── LeaseLost
-    │   └── SessionGone
-    ├── ProviderError             the model call failed
-    │   ├── ModelRateLimited
-    │   ├── ModelLoading
-    │   ├── ModelUnavailable
-    │   │   └── ModelTLSError
-    │   ├── ModelTimeout
-    │   ├── ModelInvalidResponse
-    │   ├── ModelBadRequest
-    │   │   └── ContextTooLong
-    │   ├── DeadlineExceeded
-    │   └── UpstreamClosed
-    └── ConfigError               a setting is wrong
+    ├── TurnFailed                an accepted turn failed; its reply reports it, no response
+    │   ├── TurnExpired
+    │   ├── WorkerLost
+    │   └── ProviderError         the model call failed
+    │       ├── ModelRateLimited
+    │       ├── ModelLoading
+    │       ├── ModelUnavailable
+    │       │   └── ModelTLSError
+    │       ├── ModelTimeout
+    │       ├── ModelInvalidResponse
+    │       ├── ModelBadRequest
+    │       │   └── ContextTooLong
+    │       ├── DeadlineExceeded
+    │       └── UpstreamClosed
+    └── InternalError             no client sees these; some appear in logs
+        ├── BrokerUnavailable     a wake-up was not published; the sweeper replaces it
+        ├── TurnLost              the worker no longer holds the turn
+        │   ├── LeaseLost
+        │   └── SessionGone
+        └── ConfigError           a setting is wrong
 
 The message defaults to the first line of the class's docstring. `chat.api.exception_handler` maps
 codes to HTTP statuses.
@@ -266,13 +270,33 @@ class SlowConsumer(ParleyError):
     code = "slow_consumer"
 
 
-class BrokerUnavailable(ParleyError):
+class TurnFailed(ParleyError):
+    """The turn failed."""
+
+
+class TurnExpired(TurnFailed):
+    """The turn did not start before its deadline."""
+
+    code = "turn_expired"  # in lua/lib/session_queue.lua
+
+
+class WorkerLost(TurnFailed):
+    """The workers that ran this turn were lost."""
+
+    code = "worker_lost"  # in lua/recover.lua
+
+
+class InternalError(ParleyError):
+    """Internal error."""
+
+
+class BrokerUnavailable(InternalError):
     """The broker cannot be reached."""
 
     code = "broker_unavailable"
 
 
-class TurnLost(ParleyError):
+class TurnLost(InternalError):
     """This worker may no longer write the turn."""
 
     code = "turn_lost"
@@ -290,7 +314,7 @@ class SessionGone(TurnLost):
     code = "session_gone"
 
 
-class ProviderError(ParleyError):
+class ProviderError(TurnFailed):
     """The model call failed.
 
     retry_after: seconds that the vendor asked to wait, or `None`.
@@ -382,7 +406,7 @@ class UpstreamClosed(ProviderError):
     code = "upstream_closed"
 
 
-class ConfigError(ParleyError):
+class ConfigError(InternalError):
     """A setting is wrong."""
 
     code = "config_error"

@@ -34,3 +34,10 @@ def test_reply_with_a_time_sets_retry_after() -> None:
 
 def test_other_replies_are_no_errors() -> None:
     assert script_error([b"ACCEPTED", b"{}"]) is None
+
+
+def test_errors_of_replies_have_the_message_of_their_class() -> None:
+    scripts = "".join(path.read_text() for path in SCRIPTS_DIR.rglob("*.lua"))
+    found = dict(re.findall(r"error_result\('(\w+)',\s*'([^']+)'\)", scripts))
+    kinds = (errors.TurnExpired, errors.WorkerLost, errors.DeadlineExceeded)
+    assert found == {kind.code: kind().message for kind in kinds}

@@ -4,7 +4,7 @@ local QUEUE_TIMEOUT_RESULT =
   error_result('turn_expired', 'The turn did not start before its deadline.')
 
 local DEADLINE_RESULT =
-  error_result('deadline_exceeded', 'The turn did not finish before its deadline.')
+  error_result('deadline_exceeded', 'The turn did not end before its deadline.')
 
 -- Return status and result of the head, whose deadline has passed. If the model refused it without
 -- using an attempt, the turn fails with the error of that refusal.
