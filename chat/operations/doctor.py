@@ -12,6 +12,7 @@ from chat.providers import deviations
 from chat.providers.registry import provider_for
 from chat.settings import chat_settings
 from chat.store import server_info, workers
+from chat.store.server_info import ServerInfo
 
 # The oldest Redis or Valkey that has all commands of the scripts.
 MIN_VERSION = (7, 0)
@@ -45,6 +46,12 @@ def _redis() -> Iterator[CheckResult]:
         yield CheckResult(Level.ERROR, error.message, CHECK_ACL)
         return
     yield _partitions()
+    yield from _server(info)
+    yield from _durability(info)
+    yield from _network(info)
+
+
+def _server(info: ServerInfo) -> Iterator[CheckResult]:
     version = ".".join(map(str, info.version))
     yield result(
         info.version >= MIN_VERSION,
@@ -64,6 +71,9 @@ def _redis() -> Iterator[CheckResult]:
         f"maxmemory-policy is {info.maxmemory_policy}",
         "set it to noeviction, or Redis may delete accepted messages",
     )
+
+
+def _durability(info: ServerInfo) -> Iterator[CheckResult]:
     yield result(
         info.has_aof,
         Level.WARNING,
@@ -82,6 +92,9 @@ def _redis() -> Iterator[CheckResult]:
             f"slow disk: Redis delayed {info.delayed_fsyncs} fsyncs",
             "use a faster disk or appendfsync always: a killed Redis can lose messages",
         )
+
+
+def _network(info: ServerInfo) -> Iterator[CheckResult]:
     yield result(
         info.latency < MAX_ROUND_TRIP_SECONDS,
         Level.WARNING,

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.module_loading import import_string
 
 from chat.domain import Completion, Prompt, Timeouts
-from chat.domain.errors import UpstreamClosed
+from chat.domain.errors import ParleyError, UpstreamClosed
 from chat.http.cancellation import CancellableCall
 from chat.providers.base import Item, Provider
 from chat.providers.registry import ALIASES
@@ -82,7 +82,7 @@ class CallThread(threading.Thread):
                 if isinstance(item, str):
                     self.deltas.append(item)
                     self.has_delta.set()
-        except Exception as error:  # noqa: BLE001 - the test checks it
+        except ParleyError as error:
             self.error = error
         self.ended_at = time.monotonic()
 
