@@ -72,8 +72,8 @@ def shift_times(step: float, models: Iterable[Model]) -> None:
 def _open_sessions() -> set[str]:
     """Return the sessions with an open turn or a pending delivery; one round trip."""
     pipeline: Any = client().pipeline(transaction=False)
-    for tag in range(chat_settings.PARTITIONS):
-        for key in (keys.running(tag), keys.waiting(tag), keys.outbox(tag)):
+    for partition in range(chat_settings.PARTITIONS):
+        for key in (keys.running(partition), keys.waiting(partition), keys.outbox(partition)):
             pipeline.zrange(key, 0, -1)
     with map_errors():
         members = [member.decode() for found in pipeline.execute() for member in found]

@@ -24,7 +24,7 @@ def claim_due() -> list[str]:
     Raises:
         StoreUnavailable: Redis did not answer, or failed for every partition.
     """
-    return claim_due_members([keys.due(tag) for tag in range(chat_settings.PARTITIONS)])
+    return claim_due_members([keys.due(partition) for partition in range(chat_settings.PARTITIONS)])
 
 
 def claim_due_members(zsets: Sequence[str]) -> list[str]:

@@ -63,7 +63,7 @@ class Position(NamedTuple):
 
 def log_keys(session_id: str) -> LogKeys:
     own = keys.for_session(session_id)
-    return LogKeys(keys.partition(session_id), own.session, own.events, own.events.encode())
+    return LogKeys(keys.partition_of(session_id), own.session, own.events, own.events.encode())
 
 
 def read_logs(positions: Sequence[Position]) -> list[EventBatch | ParleyError]:

@@ -69,20 +69,20 @@ class LimiterKeys(NamedTuple):
     failed_callers: str
 
 
-def partition(session_id: str) -> int:
+def partition_of(session_id: str) -> int:
     """Return the number of the session's partition."""
     return crc32(session_id.encode()) % chat_settings.PARTITIONS
 
 
 def for_session(session_id: str) -> SessionKeys:
     """Return the keys of a session and of its partition."""
-    return _session_keys(session_id, partition(session_id))
+    return _session_keys(session_id, partition_of(session_id))
 
 
 @lru_cache(maxsize=4096)
-def _session_keys(session_id: str, tag: int) -> SessionKeys:
+def _session_keys(session_id: str, partition: int) -> SessionKeys:
     def own(noun: str) -> str:
-        return f"chat:{{{tag}}}:{noun}:{session_id}"
+        return f"chat:{{{partition}}}:{noun}:{session_id}"
 
     return SessionKeys(
         session=own("session"),
@@ -90,67 +90,67 @@ def _session_keys(session_id: str, tag: int) -> SessionKeys:
         partial=own("partial"),
         events=own("events"),
         idempotency=own("idempotency"),
-        due=due(tag),
-        by_activity=by_activity(tag),
-        counts=counts(tag),
-        waiting=waiting(tag),
-        running=running(tag),
-        counters=counters(tag),
-        last_hour=last_hour(tag),
+        due=due(partition),
+        by_activity=by_activity(partition),
+        counts=counts(partition),
+        waiting=waiting(partition),
+        running=running(partition),
+        counters=counters(partition),
+        last_hour=last_hour(partition),
         deliveries=own("deliveries"),
-        outbox=outbox(tag),
-        search_fields=search_fields(tag),
-        search_index=search_index(tag),
+        outbox=outbox(partition),
+        search_fields=search_fields(partition),
+        search_index=search_index(partition),
     )
 
 
-def due(tag: int) -> str:
-    return f"chat:{{{tag}}}:due"
+def due(partition: int) -> str:
+    return f"chat:{{{partition}}}:due"
 
 
-def by_activity(tag: int) -> str:
-    return f"chat:{{{tag}}}:by_activity"
+def by_activity(partition: int) -> str:
+    return f"chat:{{{partition}}}:by_activity"
 
 
-def counts(tag: int) -> str:
-    return f"chat:{{{tag}}}:counts"
+def counts(partition: int) -> str:
+    return f"chat:{{{partition}}}:counts"
 
 
-def waiting(tag: int) -> str:
-    return f"chat:{{{tag}}}:waiting"
+def waiting(partition: int) -> str:
+    return f"chat:{{{partition}}}:waiting"
 
 
-def running(tag: int) -> str:
-    return f"chat:{{{tag}}}:running"
+def running(partition: int) -> str:
+    return f"chat:{{{partition}}}:running"
 
 
-def counters(tag: int) -> str:
-    return f"chat:{{{tag}}}:counters"
+def counters(partition: int) -> str:
+    return f"chat:{{{partition}}}:counters"
 
 
-def last_hour(tag: int) -> str:
-    return f"chat:{{{tag}}}:last_hour"
+def last_hour(partition: int) -> str:
+    return f"chat:{{{partition}}}:last_hour"
 
 
-def outbox(tag: int) -> str:
-    return f"chat:{{{tag}}}:outbox"
+def outbox(partition: int) -> str:
+    return f"chat:{{{partition}}}:outbox"
 
 
-def search_fields(tag: int) -> str:
-    return f"chat:{{{tag}}}:search_fields"
+def search_fields(partition: int) -> str:
+    return f"chat:{{{partition}}}:search_fields"
 
 
-def search_index(tag: int) -> str:
-    return f"chat:{{{tag}}}:search_index"
+def search_index(partition: int) -> str:
+    return f"chat:{{{partition}}}:search_index"
 
 
-def finished_deliveries(tag: int) -> tuple[str, str]:
+def finished_deliveries(partition: int) -> tuple[str, str]:
     """Return two zsets: `<session>:<reply> <status> <attempts> <code>` -> ms of its end.
 
     The first has deliveries that succeeded, the second those that failed. Only the newest are
     kept; they live for a margin, so they outlive their sessions.
     """
-    return f"chat:{{{tag}}}:deliveries_succeeded", f"chat:{{{tag}}}:deliveries_failed"
+    return f"chat:{{{partition}}}:deliveries_succeeded", f"chat:{{{partition}}}:deliveries_failed"
 
 
 def rate_limit(scope: str, caller: str) -> str:

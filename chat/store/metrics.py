@@ -96,12 +96,14 @@ def read() -> Metrics:
     """
     pipeline: Any = client().pipeline(transaction=False)
     pipeline.time()
-    for tag in range(chat_settings.PARTITIONS):
-        pipeline.hmget(keys.counts(tag), *GAUGES, *(f"webhook_{name}" for name in WEBHOOK_OUTCOMES))
-        pipeline.zcard(keys.outbox(tag))
-        pipeline.zrange(keys.waiting(tag), 0, 0, withscores=True)
-        pipeline.hgetall(keys.counters(tag))
-        pipeline.hgetall(keys.last_hour(tag))
+    for partition in range(chat_settings.PARTITIONS):
+        pipeline.hmget(
+            keys.counts(partition), *GAUGES, *(f"webhook_{name}" for name in WEBHOOK_OUTCOMES)
+        )
+        pipeline.zcard(keys.outbox(partition))
+        pipeline.zrange(keys.waiting(partition), 0, 0, withscores=True)
+        pipeline.hgetall(keys.counters(partition))
+        pipeline.hgetall(keys.last_hour(partition))
     with map_errors():
         (seconds, microseconds), *replies = pipeline.execute()
     return _metrics(seconds + microseconds / 1_000_000, replies)

@@ -36,7 +36,9 @@ def claim_due() -> list[tuple[str, int]]:
     Raises:
         StoreUnavailable: Redis did not answer, or failed for every partition.
     """
-    due = claim_due_members([keys.outbox(tag) for tag in range(chat_settings.PARTITIONS)])
+    due = claim_due_members(
+        [keys.outbox(partition) for partition in range(chat_settings.PARTITIONS)]
+    )
     pairs = [member.rpartition(":") for member in due]
     return [(session_id, int(number)) for session_id, _, number in pairs]
 
@@ -129,8 +131,8 @@ def count_by_group() -> dict[DeliveryGroup, int]:
     """
     pipeline: Any = client().pipeline(transaction=False)
     for group in DeliveryGroup:
-        for tag in range(chat_settings.PARTITIONS):
-            pipeline.zcard(_group_key(group, tag))
+        for partition in range(chat_settings.PARTITIONS):
+            pipeline.zcard(_group_key(group, partition))
     with map_errors():
         sizes = pipeline.execute()
     count = chat_settings.PARTITIONS
@@ -168,10 +170,10 @@ def latest_finished(group: DeliveryGroup, limit: int) -> list[tuple[str, Deliver
     ]
 
 
-def _group_key(group: DeliveryGroup, tag: int) -> str:
+def _group_key(group: DeliveryGroup, partition: int) -> str:
     if group is DeliveryGroup.PENDING:
-        return keys.outbox(tag)
-    delivered, failed = keys.finished_deliveries(tag)
+        return keys.outbox(partition)
+    delivered, failed = keys.finished_deliveries(partition)
     return delivered if group is DeliveryGroup.DELIVERED else failed
 
 
@@ -179,8 +181,8 @@ def _merge_partitions(group: DeliveryGroup, limit: int) -> list[tuple[str, float
     """Return members and scores of all partitions: the next due, or the latest finished."""
     is_newest_first = group is not DeliveryGroup.PENDING
     pipeline: Any = client().pipeline(transaction=False)
-    for tag in range(chat_settings.PARTITIONS):
-        key = _group_key(group, tag)
+    for partition in range(chat_settings.PARTITIONS):
+        key = _group_key(group, partition)
         pipeline.zrange(key, 0, limit - 1, desc=is_newest_first, withscores=True)
     with map_errors():
         found = [pair for reply in pipeline.execute() for pair in reply]

@@ -43,11 +43,11 @@ def all_ids() -> Iterator[list[str]]:
     """
     yield from listing.scan()
     untyped: Any = client()
-    for tag in range(chat_settings.PARTITIONS):
+    for partition in range(chat_settings.PARTITIONS):
         cursor = None
         while cursor != 0:
             with map_errors():
                 cursor, fields = untyped.hscan(
-                    keys.search_fields(tag), cursor or 0, count=BATCH_SIZE
+                    keys.search_fields(partition), cursor or 0, count=BATCH_SIZE
                 )
             yield [session_id.decode() for session_id in fields]

@@ -76,7 +76,7 @@ def script_call(name: str, session_id: str, *args: Arg) -> ScriptCall:
 def call_with_delivery_keys(name: str, session_id: str, *args: Arg) -> ScriptCall:
     """Return the call of a script that finishes or deletes deliveries; it has two more KEYS."""
     call = script_call(name, session_id, *args)
-    finished = keys.finished_deliveries(keys.partition(session_id))
+    finished = keys.finished_deliveries(keys.partition_of(session_id))
     return ScriptCall(call.script, (*call.keys, *finished), call.args)
 
 
@@ -134,19 +134,19 @@ def execute_and_wait(name: str, session_id: str, *args: Arg) -> list[Any]:
     return reply
 
 
-def run_script(client: StoreClient, call: ScriptCall) -> Any:
+def run_script(store_client: StoreClient, call: ScriptCall) -> Any:
     """Run a script in one round trip.
 
     Raises:
         RedisError: the script failed, or Redis did not answer.
     """
-    (reply,) = run_pipeline(client, [call])
+    (reply,) = run_pipeline(store_client, [call])
     if isinstance(reply, RedisError):
         raise reply
     return reply
 
 
-def run_pipeline(client: StoreClient, calls: Sequence[ScriptCall]) -> list[Any]:
+def run_pipeline(store_client: StoreClient, calls: Sequence[ScriptCall]) -> list[Any]:
     """Run many scripts in one round trip; return each reply, or the error in its place.
 
     Scripts are safe to run twice, so calls of scripts that the server has not loaded are repeated.
@@ -154,16 +154,16 @@ def run_pipeline(client: StoreClient, calls: Sequence[ScriptCall]) -> list[Any]:
     Raises:
         ConnectionError, TimeoutError: Redis did not answer; the scripts may have run.
     """
-    replies = client.scripts.execute([_command(call) for call in calls])
+    replies = store_client.scripts.execute([_command(call) for call in calls])
     if unknown := [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]:
-        retried = _load(client, [calls[i] for i in unknown])
+        retried = _load(store_client, [calls[i] for i in unknown])
         for i, reply in zip(unknown, retried, strict=True):
             replies[i] = reply
     return replies
 
 
 def run_and_wait(
-    client: StoreClient, call: ScriptCall, *, replicas: int, timeout: int
+    store_client: StoreClient, call: ScriptCall, *, replicas: int, timeout: int
 ) -> tuple[Any, int]:
     """Run a script and wait for replicas; return its reply and how many replicas hold the write.
 
@@ -171,9 +171,9 @@ def run_and_wait(
     sent together.
     """
     wait = ("WAIT", replicas, timeout)
-    reply, count = client.scripts.execute([_command(call), wait])
+    reply, count = store_client.scripts.execute([_command(call), wait])
     if isinstance(reply, NoScriptError):
-        reply, count = _load(client, [call], wait)
+        reply, count = _load(store_client, [call], wait)
     if isinstance(reply, RedisError):
         raise reply
     return reply, count if isinstance(count, int) else 0
@@ -187,14 +187,14 @@ def _args(call: ScriptCall) -> Command:
     return (len(call.keys), *call.keys, *call.args)
 
 
-def _load(client: StoreClient, calls: Sequence[ScriptCall], *more: Command) -> list[Any]:
+def _load(store_client: StoreClient, calls: Sequence[ScriptCall], *more: Command) -> list[Any]:
     """Run scripts that the server has not loaded, and load them; one round trip.
 
     EVAL sends the source as well: another client may flush the scripts between two commands.
     """
     loads = [("SCRIPT", "LOAD", script.source) for script in {call.script for call in calls}]
     evals = [("EVAL", call.script.source, *_args(call)) for call in calls]
-    return client.scripts.execute([*loads, *evals, *more])[len(loads) :]
+    return store_client.scripts.execute([*loads, *evals, *more])[len(loads) :]
 
 
 def milliseconds(seconds: float) -> int:

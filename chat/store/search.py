@@ -201,8 +201,10 @@ def _counts(session_filter: SessionFilter) -> tuple[int, int]:
     """Return the number of matches of any time, if countable, and of unindexed sessions."""
     args = (session_filter.status, session_filter.model_json)
     calls = [
-        ScriptCall(read_script("count_sessions"), (*_index_keys(tag), keys.counts(tag)), args)
-        for tag in range(chat_settings.PARTITIONS)
+        ScriptCall(
+            read_script("count_sessions"), (*_index_keys(partition), keys.counts(partition)), args
+        )
+        for partition in range(chat_settings.PARTITIONS)
     ]
     with map_errors():
         replies = run_pipeline(client(), calls)
@@ -233,7 +235,7 @@ class _Scan(NamedTuple):
     max_ids: int
     with_timestamps: bool
 
-    def call(self, tag: int, cursor: str, count: int) -> ScriptCall:
+    def call(self, partition: int, cursor: str, count: int) -> ScriptCall:
         """Return the call for the next page, after `count` matches."""
         wanted = self.session_filter
         since, until = wanted.time_range.since or 0, wanted.time_range.until
@@ -251,7 +253,7 @@ class _Scan(NamedTuple):
             max(0, self.max_ids - count),
             int(self.with_timestamps),
         )
-        return ScriptCall(read_script("scan_sessions"), _index_keys(tag), args)
+        return ScriptCall(read_script("scan_sessions"), _index_keys(partition), args)
 
 
 def _scan(
@@ -275,15 +277,19 @@ def _scan(
         by_name = bool(session_filter.text)
     pattern = session_filter.pattern if by_name else ""
     scan = _Scan(session_filter, pattern, limit, max_ids, with_timestamps)
-    return [page for tag in range(chat_settings.PARTITIONS) for page in _scan_partition(tag, scan)]
+    return [
+        page
+        for partition in range(chat_settings.PARTITIONS)
+        for page in _scan_partition(partition, scan)
+    ]
 
 
-def _scan_partition(tag: int, scan: _Scan) -> Iterator[_Page]:
+def _scan_partition(partition: int, scan: _Scan) -> Iterator[_Page]:
     """Scan one partition up to the limit, in one round trip per page."""
     cursor, total = "0", 0
     while total < scan.limit:
         with map_errors():
-            reply = run_script(client(), scan.call(tag, cursor, total))
+            reply = run_script(client(), scan.call(partition, cursor, total))
         next_cursor, count, timestamps, *ids = reply
         yield _Page(
             count, list(map(float, timestamps.split())), [session_id.decode() for session_id in ids]
@@ -293,13 +299,13 @@ def _scan_partition(tag: int, scan: _Scan) -> Iterator[_Page]:
             break
 
 
-def _index_keys(tag: int) -> tuple[str, ...]:
+def _index_keys(partition: int) -> tuple[str, ...]:
     return (
-        keys.by_activity(tag),
-        keys.search_fields(tag),
-        keys.running(tag),
-        keys.waiting(tag),
-        keys.search_index(tag),
+        keys.by_activity(partition),
+        keys.search_fields(partition),
+        keys.running(partition),
+        keys.waiting(partition),
+        keys.search_index(partition),
     )
 
 

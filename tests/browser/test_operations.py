@@ -60,7 +60,7 @@ def metrics_of_a_busy_hour() -> dict[str, int]:
 def running_turns(busy_stack: Stack) -> int:
     """Return how many turns run."""
     with Redis.from_url(busy_stack.redis.url) as redis:
-        return sum(redis.zcard(f"chat:{{{tag}}}:running") for tag in range(16))
+        return sum(redis.zcard(f"chat:{{{partition}}}:running") for partition in range(16))
 
 
 @pytest.fixture

@@ -52,12 +52,12 @@ def id_of(number: int) -> str:
 def seed(redis: Redis, count: int) -> None:
     """Create sessions in Redis directly."""
     kinds = (keys.by_activity, keys.search_fields, keys.search_index, keys.counts)
-    lists = [key(tag) for key in kinds for tag in range(16)]
+    lists = [key(partition) for key in kinds for partition in range(16)]
     for start in range(0, count, 2000):
         flat: list[str | int] = []
         for number in range(start, min(count, start + 2000)):
             session_id = id_of(number)
-            flat += (keys.partition(session_id), session_id, FIRST + 1000 * number)
+            flat += (keys.partition_of(session_id), session_id, FIRST + 1000 * number)
         redis.eval(SEED, 64, *lists, *flat)
 
 
@@ -130,8 +130,8 @@ def test_page_offset_is_exact_for_any_distribution(redis: Redis, offset: int) ->
     seed(redis, 10_000)
     redis.zadd(keys.by_activity(3), {f"ses_{n:024x}": FIRST + n for n in range(20_000, 20_500)})
     scores: dict[str, float] = {}
-    for tag in range(16):
-        entries: Any = redis.zrange(keys.by_activity(tag), 0, -1, withscores=True)
+    for partition in range(16):
+        entries: Any = redis.zrange(keys.by_activity(partition), 0, -1, withscores=True)
         scores |= {session_id.decode(): score for session_id, score in entries}
     latest = sorted(scores.values(), reverse=True)
     found = listing.page(offset=offset, limit=20)
@@ -241,9 +241,9 @@ def test_part_of_a_name_is_found_in_any_spelling(admin: Client, name: str, text:
 @pytest.mark.thorough
 def test_search_pages_are_exact_for_equal_activity_times(redis: Redis, admin: Client) -> None:
     seed(redis, 400)
-    for tag in range(16):
-        for session_id, _ in redis.zscan_iter(keys.by_activity(tag)):
-            redis.zadd(keys.by_activity(tag), {session_id: FIRST}, xx=True)
+    for partition in range(16):
+        for session_id, _ in redis.zscan_iter(keys.by_activity(partition)):
+            redis.zadd(keys.by_activity(partition), {session_id: FIRST}, xx=True)
     for query in ("q=number", "status=idle", "model=default&status=idle"):
         pages = [listed(admin, f"?{query}&p={number}") for number in range(1, 9)]
         assert pages == [[id_of(399 - n) for n in range(at, at + 50)] for at in range(0, 400, 50)]
@@ -283,16 +283,17 @@ def test_ended_session_is_not_found(
     left = {key: redis.type(key) for key in redis.scan_iter() if session_id.encode() in key}
     assert left == {}
     assert not any(
-        redis.exists(keys.search_fields(tag), keys.search_index(tag)) for tag in range(16)
+        redis.exists(keys.search_fields(partition), keys.search_index(partition))
+        for partition in range(16)
     )
 
 
 def test_reindex_makes_sessions_of_earlier_versions_searchable(redis: Redis, admin: Client) -> None:
     named = [open_session(f"Ada {n}") for n in range(3)]
     gone = open_session("Ada, who is gone")
-    for tag in range(16):
-        redis.delete(keys.search_fields(tag), keys.search_index(tag))
-        redis.hdel(keys.counts(tag), 'model:"default"')
+    for partition in range(16):
+        redis.delete(keys.search_fields(partition), keys.search_index(partition))
+        redis.hdel(keys.counts(partition), 'model:"default"')
     redis.delete(keys.for_session(gone).session)
     redis.zrem(keys.for_session(gone).by_activity, gone)
     redis.hset(keys.for_session(gone).search_fields, gone, '"default"\nada, who is gone')

@@ -121,7 +121,7 @@ def test_deleted_session_is_not_listed(admin: Client, redis: Redis) -> None:
 
 def test_newest_finished_deliveries_are_kept_for_a_day(redis: Redis) -> None:
     session_id = webhook_session()
-    delivered, _ = keys.finished_deliveries(keys.partition(session_id))
+    delivered, _ = keys.finished_deliveries(keys.partition_of(session_id))
     redis.zadd(delivered, {f"ses_x:{n} delivered 1 200": 1 for n in range(5)})
     deliver(session_id, DELIVERED)
     assert redis.zcard(delivered) == 1  # the others ended more than a day ago
@@ -138,15 +138,15 @@ def test_page_costs_the_same_for_any_number_of_deliveries(redis: Redis, admin: C
         path = f"{PAGE}?group={group}"
         return round_trips(admin, path), redis_commands(redis, admin, path)
 
-    for tag in range(16):
-        entries = {f"ses_{tag}_{n}:2 failed 1 200": n for n in range(100)}
-        for key in (*keys.finished_deliveries(tag), keys.outbox(tag)):
+    for partition in range(16):
+        entries = {f"ses_{partition}_{n}:2 failed 1 200": n for n in range(100)}
+        for key in (*keys.finished_deliveries(partition), keys.outbox(partition)):
             redis.zadd(key, entries)
             redis.expire(key, 60)
     before = [cost_of(group) for group in DeliveryGroup]
     assert all(trips <= 4 and executed < 350 for trips, executed in before)
-    for tag in range(16):
-        redis.zadd(keys.outbox(tag), {f"ses_{tag}_{n}:4": n for n in range(1000)})
+    for partition in range(16):
+        redis.zadd(keys.outbox(partition), {f"ses_{partition}_{n}:4": n for n in range(1000)})
     assert [cost_of(group) for group in DeliveryGroup] == before
     redis.flushall()
 

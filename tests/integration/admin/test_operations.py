@@ -97,9 +97,9 @@ def test_page_costs_the_same_for_any_load(
 ) -> None:
     before = round_trips(admin, PAGE)
     assert before == 5  # metrics, limiters, workers, running turns, their sessions
-    for tag in range(16):
-        redis.zadd(keys.waiting(tag), {f"ses_{tag}_{n}": n for n in range(1000)})
-        redis.zadd(keys.running(tag), {f"ses_{tag}_{n}": n for n in range(1000)})
+    for partition in range(16):
+        redis.zadd(keys.waiting(partition), {f"ses_{partition}_{n}": n for n in range(1000)})
+        redis.zadd(keys.running(partition), {f"ses_{partition}_{n}": n for n in range(1000)})
     assert round_trips(admin, PAGE) == before
     redis.flushall()
 

@@ -157,9 +157,9 @@ def import_conversation(tmp_path: Path, texts: list[str]) -> None:
 
 def test_scan_finds_each_session_once_despite_activity(redis: Redis) -> None:
     session_ids = {open_session() for _ in range(300)}
-    for tag in range(16):
+    for partition in range(16):
         for n in range(600):
-            redis.zadd(f"chat:{{{tag}}}:by_activity", {f"other_{tag}_{n}": 1})
+            redis.zadd(f"chat:{{{partition}}}:by_activity", {f"other_{partition}_{n}": 1})
     seen: list[str] = []
     for batch in listing.scan():
         seen += batch

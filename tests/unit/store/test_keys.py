@@ -15,6 +15,6 @@ def test_all_keys_of_a_session_are_in_one_slot() -> None:
 
 
 def test_sessions_are_spread_over_all_partitions() -> None:
-    spread = Counter(keys.partition(f"ses_{number}") for number in range(4000))
+    spread = Counter(keys.partition_of(f"ses_{number}") for number in range(4000))
     assert spread.keys() == set(range(chat_settings.PARTITIONS))
     assert max(spread.values()) < 2 * min(spread.values())
