@@ -41,7 +41,7 @@ test-all: $(DEV) ## the same with long repetitions and variants
 	$(BIN)/pytest $(PARALLEL) --all $(ARGS)
 
 .PHONY: cases
-cases: $(DEV) ## run the tests of cases from public bug reports
+cases: $(DEV) ## test every row of docs/cases.md and print the results
 	$(BIN)/pytest -m case $(PARALLEL) $(ARGS)
 
 .PHONY: faults

@@ -1,4 +1,4 @@
-"""Results per row of the tables in the docs: `make faults`, `make security`."""
+"""Results per row of the tables in the docs: `make cases`, `make faults`, `make security`."""
 
 import re
 from collections import defaultdict
@@ -9,10 +9,12 @@ import pytest
 
 from project.runner.process import ROOT
 
-MARKERS = ("fault", "security")
+MARKERS = ("case", "fault", "security")
 DOCS = ROOT / "docs"
 # A row of docs/faults.md: id, fault.
 FAULT = re.compile(r"^\| (F\d\d) \| (.+?) \| .+? \|$", re.MULTILINE)
+# A row of docs/cases.md: id, input.
+CASE = re.compile(r"^\| (C\d\d) \| (.+?) \| .+? \|$", re.MULTILINE)
 PAGE = DOCS / "security.md"
 # A row of docs/security.md: id, input, response, tests.
 ROW = re.compile(r"^\| (S\d\d) \| (.+?) \| (.+?) \| (.+?) \|$", re.MULTILINE)
@@ -57,11 +59,15 @@ def pytest_terminal_summary(
 ) -> None:
     """Print the table of each marker that was selected with `-m`."""
     outcomes = config.stash[OUTCOMES]
-    for marker, lines in (("fault", _faults), ("security", _attacks)):
+    for marker, lines in (("case", _cases), ("fault", _faults), ("security", _attacks)):
         if marker in config.option.markexpr:
             terminalreporter.section(marker)
             for line in lines(outcomes[marker]):
                 terminalreporter.line(line)
+
+
+def _cases(outcomes: Rows) -> Iterator[str]:
+    yield from _lines(outcomes, CASE.findall((DOCS / "cases.md").read_text()))
 
 
 def _faults(outcomes: Rows) -> Iterator[str]:
