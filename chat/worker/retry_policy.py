@@ -4,6 +4,7 @@ The functions are pure: they read and write nothing.
 """
 
 import random
+from typing import TypeAlias
 
 from chat.domain import (
     CallResult,
@@ -29,6 +30,9 @@ from chat.domain.errors import (
 from chat.settings import chat_settings
 from chat.worker.limiter import ModelCall
 
+# What follows an attempt: the turn ends, or it is tried again.
+Decision: TypeAlias = Outcome | Retry
+
 WAIT_REASONS: dict[type[ProviderError], WaitReason] = {
     ModelRateLimited: WaitReason.RATE_LIMITED,
     ModelLoading: WaitReason.MODEL_LOADING,
@@ -45,10 +49,8 @@ LIMIT_ERRORS: dict[WaitReason, type[ProviderError]] = {
 MIN_RETRY_AFTER = 1.0
 
 
-def after_error(
-    claim: Claim, model: Model, error: ProviderError, *, has_output: bool
-) -> Outcome | Retry:
-    """Return the outcome after a failed call.
+def after_error(claim: Claim, model: Model, error: ProviderError, *, has_output: bool) -> Decision:
+    """Return the decision after a failed call.
 
     With output, the turn is incomplete and the output is kept. Without output, the call is retried
     while attempts and time are left, then sent to the model's fallback, and then the turn fails.
@@ -73,8 +75,8 @@ def after_error(
 
 def after_stop(
     claim: Claim, model: Model, cause: StopCause, *, has_output: bool
-) -> Outcome | Retry | None:
-    """Return the outcome after the worker stopped the call, or `None` if its lease is lost."""
+) -> Decision | None:
+    """Return the decision after the worker stopped the call, or `None` if its lease is lost."""
     status = Status.INCOMPLETE if has_output else Status.FAILED
     match cause:
         case StopCause.LOST:
@@ -91,8 +93,8 @@ def after_stop(
             return Retry(delay=0, reason=WaitReason.QUEUE, uses_attempt=False, model=model.name)
 
 
-def after_limit(claim: Claim, model: Model, delay: LimiterDelay) -> Outcome | Retry:
-    """Return the outcome when the model's limiter blocks the call; this uses no attempt."""
+def after_limit(claim: Claim, model: Model, delay: LimiterDelay) -> Decision:
+    """Return the decision when the model's limiter blocks the call; this uses no attempt."""
     if model.fallback and delay.reason is not WaitReason.RATE_LIMITED:
         return _retry_with_fallback(model, None)
     if delay.seconds < claim.seconds_left:
@@ -107,7 +109,7 @@ def after_limit(claim: Claim, model: Model, delay: LimiterDelay) -> Outcome | Re
 
 
 def after_limiter_error(model: Model) -> Retry:
-    """Return the outcome when the limiter is unavailable: requeue the turn."""
+    """Return the decision when the limiter is unavailable: requeue the turn."""
     return Retry(delay=0, reason=WaitReason.QUEUE, uses_attempt=False, model=model.name)
 
 

@@ -20,7 +20,6 @@ from chat.domain import (
     Outcome,
     Prompt,
     Reasoning,
-    Retry,
     Status,
     TurnError,
     Usage,
@@ -46,6 +45,7 @@ from chat.webhooks.delivery_pool import delivery_pool
 from chat.worker import retry_policy
 from chat.worker.active_turns import ActiveTurn, active_turns
 from chat.worker.limiter import ModelCall, model_limiter
+from chat.worker.retry_policy import Decision
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -113,18 +113,18 @@ def _attempt(claim: Claim) -> None:
     turn = ActiveTurn(claim, model.timeouts, CancellableCall())
     active_turns.add(turn)
     try:
-        outcome, usage = _acquire_slot(claim, model, prompt), AttemptUsage()
-        if outcome is None:
+        decision, usage = _acquire_slot(claim, model, prompt), AttemptUsage()
+        if decision is None:
             with model_limiter.call(model, claim.lease.session_id) as call:
-                outcome = _with_usage(_call_model(claim, model, prompt, turn, call), prompt, turn)
-            usage = _attempt_usage(outcome, prompt, turn)
-        _commit(claim, outcome, turn, usage)
+                decision = _with_usage(_call_model(claim, model, prompt, turn, call), prompt, turn)
+            usage = _attempt_usage(decision, prompt, turn)
+        _commit(claim, decision, turn, usage)
     finally:
         active_turns.remove(turn)
 
 
-def _acquire_slot(claim: Claim, model: Model, prompt: Prompt) -> Outcome | Retry | None:
-    """Return `None` if the model may be called now, else the outcome of the attempt."""
+def _acquire_slot(claim: Claim, model: Model, prompt: Prompt) -> Decision | None:
+    """Return `None` if the model may be called now, else the decision about the attempt."""
     try:
         delay = model_limiter.acquire(
             model,
@@ -140,8 +140,8 @@ def _acquire_slot(claim: Claim, model: Model, prompt: Prompt) -> Outcome | Retry
 
 def _call_model(
     claim: Claim, model: Model, prompt: Prompt, turn: ActiveTurn, call: ModelCall
-) -> Outcome | Retry | None:
-    """Write the reply and return the turn's outcome, or `None` if the lease is lost."""
+) -> Decision | None:
+    """Write the reply and return the decision, or `None` if the lease is lost."""
     try:
         completion = _read_stream(prompt, model, turn)
     except ProviderError as error:
@@ -209,20 +209,16 @@ class AttemptUsage(NamedTuple):
     retried_usage: Usage | None = None
 
 
-def _with_usage(
-    outcome: Outcome | Retry | None, prompt: Prompt, turn: ActiveTurn
-) -> Outcome | Retry | None:
+def _with_usage(decision: Decision | None, prompt: Prompt, turn: ActiveTurn) -> Decision | None:
     """Add an estimated usage to an outcome with text but without usage."""
-    if isinstance(outcome, Outcome) and outcome.usage is None and turn.has_output:
-        return replace(outcome, usage=_estimate_usage(prompt, turn))
-    return outcome
+    if isinstance(decision, Outcome) and decision.usage is None and turn.has_output:
+        return replace(decision, usage=_estimate_usage(prompt, turn))
+    return decision
 
 
-def _attempt_usage(
-    outcome: Outcome | Retry | None, prompt: Prompt, turn: ActiveTurn
-) -> AttemptUsage:
+def _attempt_usage(decision: Decision | None, prompt: Prompt, turn: ActiveTurn) -> AttemptUsage:
     has_budget = bool(chat_settings.SESSION_TOKENS_PER_HOUR)
-    reported = outcome.usage if isinstance(outcome, Outcome) else None
+    reported = decision.usage if isinstance(decision, Outcome) else None
     if reported is None and (turn.has_output or has_budget):
         estimate = _estimate_usage(prompt, turn)
         tokens = estimate.total_tokens if has_budget else 0
@@ -232,17 +228,17 @@ def _attempt_usage(
 
 def _commit(
     claim: Claim,
-    outcome: Outcome | Retry | None,
+    decision: Decision | None,
     turn: ActiveTurn | None,
     usage: AttemptUsage = AttemptUsage(),  # noqa: B008  # it is immutable
 ) -> None:
-    """Write the turn's outcome, and wake a worker if the session needs one now."""
-    if outcome is None:
+    """Write the decision, and wake a worker if the session needs one now."""
+    if decision is None:
         logger.info("%s: lost the lease; nothing was written", claim.reply_id)
         return
     try:
         with tracing.span("finish") as span:
-            written = _write_with_retry(claim, lambda: _write(claim, outcome, turn, usage))
+            written = _write_with_retry(claim, lambda: _write(claim, decision, turn, usage))
             span.set_attribute("parley.outcome", written.outcome)
     except TurnLost as lost:
         logger.info("%s: %s", claim.reply_id, lost.code)
@@ -267,19 +263,19 @@ class Written(NamedTuple):
 
 
 def _write(
-    claim: Claim, outcome: Outcome | Retry, turn: ActiveTurn | None, usage: AttemptUsage
+    claim: Claim, decision: Decision, turn: ActiveTurn | None, usage: AttemptUsage
 ) -> Written:
-    if isinstance(outcome, Outcome):
+    if isinstance(decision, Outcome):
         delta = turn.remaining() if turn else Delta(offset=0, text=b"")
-        status = outcome.status
-        finish = leases.finish(claim.lease, outcome, delta, tokens=usage.tokens)
+        status = decision.status
+        finish = leases.finish(claim.lease, decision, delta, tokens=usage.tokens)
     else:
         status = Status.CANCELLED
         cancelled = leases.retry(
-            claim.lease, outcome, tokens=usage.tokens, usage=usage.retried_usage
+            claim.lease, decision, tokens=usage.tokens, usage=usage.retried_usage
         )
         if cancelled is None:
-            return Written("retry", f"retry in {outcome.delay:.1f} s", outcome.delay == 0)
+            return Written("retry", f"retry in {decision.delay:.1f} s", decision.delay == 0)
         finish = cancelled
     if finish.has_delivery:
         delivery_pool.submit([(claim.lease.session_id, message_number(claim.reply_id))])
