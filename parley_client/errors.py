@@ -23,7 +23,11 @@ class ParleyError(Exception):
 
 
 class APIStatusError(ParleyError):
-    """The server returned an error status. The call had no effect."""
+    """The server returned an error status. The call had no effect.
+
+    The exception is the code `store_unavailable`: a message may be stored. Retry with the same
+    Idempotency-Key, as the client does on its own.
+    """
 
     def __init__(
         self,

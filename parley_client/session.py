@@ -120,7 +120,8 @@ class Session:
     def update(self, **changes: object) -> None:
         """Update name, system_prompt, model, context, metadata, webhook_url or ttl.
 
-        `None` restores the default.
+        `None` removes system_prompt and webhook_url, and resets model to the default. The other
+        fields reject it.
         """
         self._fields = self._request("PATCH", "", changes).body
 

@@ -14,7 +14,10 @@ def bearer_token(meta: Mapping[str, str]) -> str:
 
 
 def authenticate(meta: Mapping[str, str]) -> Caller:
-    """Return the caller that the Authorization header names. The store checks the token later.
+    """Return the caller that the Authorization header names.
+
+    The script of the store call that follows checks the token (`chat/store/lua/lib/authorize.lua`).
+    A wrong one is a 404, not a 401: the response is the same whether or not the session exists.
 
     Raises:
         InvalidToken: the header is missing or does not contain a well-formed token.

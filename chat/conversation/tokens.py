@@ -40,7 +40,10 @@ def new_ticket(seed: str = "") -> str:
 
 
 def caller_from_token(token: str) -> Caller:
-    """Return the token's holder. Store calls check whether the token is valid.
+    """Return the token's holder, without checking the secret.
+
+    The script of each store call checks it (`chat/store/lua/lib/authorize.lua`). A wrong secret is
+    a `SessionNotFound`, the same 404 as an unknown session: no client learns which sessions exist.
 
     Raises:
         InvalidToken: the token is malformed.

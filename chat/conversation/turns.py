@@ -95,7 +95,8 @@ def regenerate(
     """Accept a turn that replies to the last user message again. The earlier reply is kept.
 
     Raises:
-        MessageNotFound, NotRegenerable, RateLimited, QueueFull: nothing was changed.
+        MessageNotFound, NotRegenerable: the message does not exist, or is not in the last turn.
+        RateLimited, TokenBudgetExceeded, QueueFull: a limit is reached; nothing was changed.
         IdempotencyMismatch, SessionNotFound, SessionExpired, StoreFull, StoreUnavailable
     """
     with tracing.span("submit", session=caller.session_id):

@@ -54,7 +54,7 @@ def regenerate(
         MessageNotFound: the message does not exist.
         NotRegenerable: the message does not belong to the last turn.
         RateLimited, TokenBudgetExceeded, QueueFull: a limit is reached; nothing was changed.
-        StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
+        StoreFull, IdempotencyMismatch, SessionNotFound, SessionExpired, StoreUnavailable
     """
     result = execute_and_wait(
         "regenerate",

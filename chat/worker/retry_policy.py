@@ -1,6 +1,6 @@
 """Decide between retry, fallback and failure after a model call that did not complete.
 
-The functions are pure: they read and write nothing.
+The functions do no I/O: they read the claim, the model and the settings. Delays have random jitter.
 """
 
 import random
