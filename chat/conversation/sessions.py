@@ -1,6 +1,6 @@
 """Sessions: open, read, update, reset and delete them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -36,9 +36,56 @@ def open_session(
     token.
 
     Raises:
-        UnknownModel, RateLimited, IdempotencyMismatch, StoreFull, StoreUnavailable
+        UnknownModel, ForbiddenURL, InvalidRequest: an argument is invalid.
+        RateLimited, IdempotencyMismatch, StoreFull, StoreUnavailable
     """
     _check_rate(address)
+    token, new = _new_session(
+        key=key,
+        ttl=ttl,
+        name=name,
+        system_prompt=system_prompt,
+        model=model,
+        context=context,
+        metadata=metadata,
+        webhook_url=webhook_url,
+    )
+    sessions.create(new)
+    return token, read(tokens.caller_from_token(token))
+
+
+def open_with_history(
+    texts: Sequence[str],
+    *,
+    name: str = "",
+    system_prompt: str | None = None,
+    model: str | None = None,
+    ttl: int | None = None,
+) -> str:
+    """Open a session that begins with a history; return its token.
+
+    texts: message, reply, message, reply, ...
+
+    Raises:
+        UnknownModel, StoreFull, StoreUnavailable
+    """
+    token, new = _new_session(name=name, system_prompt=system_prompt, model=model, ttl=ttl)
+    sessions.restore(new, texts)
+    return token
+
+
+def _new_session(
+    *,
+    name: str,
+    system_prompt: str | None,
+    model: str | None,
+    ttl: int | None,
+    context: Context | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    webhook_url: str | None = None,
+    key: str = "",
+) -> tuple[str, NewSession]:
+    """Return a token and its session, with defaults for what is `None`."""
     stored = _stored_fields(
         {
             "name": name,
@@ -53,9 +100,8 @@ def open_session(
     session_id = tokens.new_session_id(key)
     seed = digest(key, stored, lifetime) if key else ""
     token = tokens.new_token(session_id, seed)
-    opener = tokens.caller_from_token(token)
-    sessions.create(NewSession(id=session_id, token_hash=opener.token_hash, ttl=lifetime, **stored))
-    return token, read(opener)
+    token_hash = tokens.hash_token(token)
+    return token, NewSession(id=session_id, token_hash=token_hash, ttl=lifetime, **stored)
 
 
 def read(caller: Caller, *, after: int = -1, limit: int | None = None) -> Snapshot:
@@ -79,7 +125,8 @@ def update(caller: Caller, changes: Mapping[str, Any]) -> Snapshot:
     """Change name, system_prompt, model, context, metadata, webhook_url or ttl (seconds).
 
     Raises:
-        UnknownModel, SessionNotFound, SessionExpired, StoreUnavailable
+        UnknownModel, ForbiddenURL, InvalidRequest: a value is invalid; nothing was changed.
+        SessionNotFound, SessionExpired, StoreUnavailable
     """
     fields = dict(changes)
     if "model" in fields:

@@ -1,6 +1,6 @@
 """The nouns of Parley as plain values. Nothing here knows Redis, Django or HTTP."""
 
-from chat.domain.deliveries import Delivery, DeliveryRecord, DeliveryResult
+from chat.domain.deliveries import DeliveryAttempt, DeliveryRecord, DeliveryResult
 from chat.domain.enums import (
     CallResult,
     DeliveryGroup,
@@ -61,7 +61,7 @@ __all__ = [
     "Claim",
     "Completion",
     "Context",
-    "Delivery",
+    "DeliveryAttempt",
     "DeliveryGroup",
     "DeliveryRecord",
     "DeliveryResult",

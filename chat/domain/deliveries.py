@@ -6,8 +6,8 @@ from chat.domain.enums import DeliveryStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """One attempt to call a webhook at the end of a turn."""
+class DeliveryAttempt:
+    """One attempt at a delivery: a request to a webhook at the end of a turn."""
 
     session_id: str
     # Number of the reply.

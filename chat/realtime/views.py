@@ -7,9 +7,10 @@ from functools import wraps
 from django.core.handlers.asgi import ASGIRequest
 from django.http.response import HttpResponseBase
 
-from chat.api import auth, headers, query_params, renderers, responses
+from chat.api import auth, headers, query_params
 from chat.api.exception_handler import error_response
 from chat.api.middleware import mark_as_api
+from chat.api.polling import PollRequest
 from chat.conversation import tickets
 from chat.domain.errors import MethodNotAllowed, ParleyError
 from chat.realtime import close_codes, event_stream, session_events
@@ -39,18 +40,11 @@ def api_view(view: View) -> View:
 async def session(request: ASGIRequest, session_id: str) -> HttpResponseBase:
     """Return the session as soon as it has changed, or after `wait` seconds."""
     caller = auth.authenticate_session(request.META, session_id)
-    query = query_params.snapshot_query(request.GET)
-    known = headers.known_seq(request.META, query.after, query.limit)
+    poll = PollRequest.parse(request)
     snapshot = await session_events.wait_for_change(
-        caller, known=known, after=query.after, limit=query.limit, wait=query.wait
+        caller, known=poll.known, after=poll.after, limit=poll.limit, wait=poll.wait
     )
-    if snapshot is None:
-        return responses.not_modified(known, query.after, query.limit)
-    if headers.has_if_none_match_any(request.META):
-        return responses.not_modified(snapshot.seq, query.after, query.limit)
-    return responses.json_with_etag(
-        renderers.render_session(snapshot), snapshot.seq, query.after, query.limit
-    )
+    return poll.response(snapshot)
 
 
 @api_view

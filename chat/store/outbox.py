@@ -10,7 +10,7 @@ import orjson
 
 from chat.domain import (
     Caller,
-    Delivery,
+    DeliveryAttempt,
     DeliveryGroup,
     DeliveryRecord,
     DeliveryResult,
@@ -43,7 +43,7 @@ def claim_due() -> list[tuple[str, int]]:
     return [(session_id, int(number)) for session_id, _, number in pairs]
 
 
-def claim(session_id: str, number: int, *, nonce: str, lease: float) -> Delivery | None:
+def claim(session_id: str, number: int, *, nonce: str, lease: float) -> DeliveryAttempt | None:
     """Claim a delivery for `lease` seconds; `None` if it is finished, claimed or not due.
 
     The same nonce gets the same claim again.
@@ -58,7 +58,7 @@ def claim(session_id: str, number: int, *, nonce: str, lease: float) -> Delivery
         result = run_script(client(), call)
     if result[0] != b"CLAIMED":
         return None
-    return Delivery(
+    return DeliveryAttempt(
         session_id=session_id,
         number=number,
         nonce=nonce,
@@ -71,7 +71,7 @@ def claim(session_id: str, number: int, *, nonce: str, lease: float) -> Delivery
     )
 
 
-def finish(delivery: Delivery, result: DeliveryResult) -> bool:
+def finish(delivery: DeliveryAttempt, result: DeliveryResult) -> bool:
     """Record the result of an attempt; return false if its claim has timed out.
 
     If the receiver has disabled the session's webhook, the session loses it.

@@ -1,13 +1,6 @@
 """Opening sessions that begin with an imported transcript."""
 
-from dataclasses import asdict
-
-import orjson
-
-from chat.conversation import llms, tokens
-from chat.domain import Context, NewSession
-from chat.settings import chat_settings
-from chat.store import sessions
+from chat.conversation import sessions
 from chat.transcripts.jsonl import Transcript
 
 
@@ -19,18 +12,7 @@ def restore(
     Raises:
         UnknownModel, StoreFull, StoreUnavailable
     """
-    session_id = tokens.new_session_id()
-    token = tokens.new_token(session_id)
-    new = NewSession(
-        id=session_id,
-        token_hash=tokens.hash_token(token),
-        ttl=ttl or chat_settings.SESSION_TTL,
-        name=orjson.dumps(name),
-        system_prompt=orjson.dumps(transcript.system_prompt),
-        model=orjson.dumps(llms.name_or_default(model)),
-        context=orjson.dumps(asdict(Context())),
-        metadata=orjson.dumps({}),
-    )
     texts = [text for pair in transcript.pairs for text in (pair.prompt, pair.reply)]
-    sessions.restore(new, texts)
-    return token
+    return sessions.open_with_history(
+        texts, name=name, system_prompt=transcript.system_prompt, model=model, ttl=ttl
+    )

@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 import requests
 
-from chat.domain import Caller, Delivery, DeliveryRecord, DeliveryResult, DeliveryStatus
+from chat.domain import Caller, DeliveryAttempt, DeliveryRecord, DeliveryResult, DeliveryStatus
 from chat.domain.errors import ForbiddenURL, InvalidRequest, StoreUnavailable
 from chat.domain.ids import message_number, random_id
 from chat.http import ssrf
@@ -66,7 +66,7 @@ def _deliver(session_id: str, number: int) -> None:
         logger.warning("Storage is unavailable; the delivery will be retried: %s", error.__cause__)
 
 
-def _send(delivery: Delivery) -> tuple[str, float | None]:
+def _send(delivery: DeliveryAttempt) -> tuple[str, float | None]:
     """Send the call; return the response's status or the kind of error, and its Retry-After.
 
     The body of the response is not read.
@@ -97,7 +97,7 @@ def _send(delivery: Delivery) -> tuple[str, float | None]:
         return "unreachable", None
 
 
-def _headers(delivery: Delivery) -> dict[str, str]:
+def _headers(delivery: DeliveryAttempt) -> dict[str, str]:
     webhook_id = f"{delivery.session_id}_msg_{delivery.number}"
     timestamp = str(int(delivery.now))
     return {
@@ -110,7 +110,7 @@ def _headers(delivery: Delivery) -> dict[str, str]:
     }
 
 
-def _result(delivery: Delivery, code: str, delay_requested: float | None) -> DeliveryResult:
+def _result(delivery: DeliveryAttempt, code: str, delay_requested: float | None) -> DeliveryResult:
     """Decide what follows an attempt that ended with `code`."""
     if code.startswith("2"):
         return DeliveryResult(status=DeliveryStatus.DELIVERED, code=code)

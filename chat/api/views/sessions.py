@@ -4,7 +4,8 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from chat.accounts import client_ip
-from chat.api import headers, query_params, renderers, responses, schema_serializers
+from chat.api import query_params, renderers, responses, schema_serializers
+from chat.api.polling import PollRequest
 from chat.api.schema import (
     AFTER,
     IF_NONE_MATCH,
@@ -56,18 +57,11 @@ class Session(View):
     def get(self, _: Request, session_id: str) -> HttpResponse:
         """Get the session and its newest messages."""
         caller = self.caller(session_id)
-        query = query_params.snapshot_query(self.django_request.GET)
-        known = headers.known_seq(self.django_request.META, query.after, query.limit)
+        poll = PollRequest.parse(self.django_request)
         session = sessions.read_if_changed(
-            caller, known=known, after=query.after, limit=query.limit
+            caller, known=poll.known, after=poll.after, limit=poll.limit
         )
-        if session is None:
-            return responses.not_modified(known, query.after, query.limit)
-        if headers.has_if_none_match_any(self.django_request.META):
-            return responses.not_modified(session.seq, query.after, query.limit)
-        return responses.json_with_etag(
-            renderers.render_session(session), session.seq, query.after, query.limit
-        )
+        return poll.response(session)
 
     @openapi({200: schema_serializers.Session}, body=SessionUpdateBody)
     def patch(self, _: Request, session_id: str) -> HttpResponse:

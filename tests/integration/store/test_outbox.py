@@ -7,7 +7,14 @@ import pytest
 from pytest_django import Settings
 from redis import Redis
 
-from chat.domain import Caller, Delivery, DeliveryResult, DeliveryStatus, RecoveryResult, Status
+from chat.domain import (
+    Caller,
+    DeliveryAttempt,
+    DeliveryResult,
+    DeliveryStatus,
+    RecoveryResult,
+    Status,
+)
 from chat.domain.errors import InvalidRequest, MessageNotFound
 from chat.store import admin, due, keys, outbox, sessions
 from tests.integration.store import steps
@@ -32,9 +39,9 @@ def claim(caller: Caller, number: int = 2, *, nonce: str = "n", lease: float = 3
     return outbox.claim(caller.session_id, number, nonce=nonce, lease=lease)
 
 
-def claimed(caller: Caller, number: int = 2, *, nonce: str = "n") -> Delivery:
+def claimed(caller: Caller, number: int = 2, *, nonce: str = "n") -> DeliveryAttempt:
     delivery = claim(caller, number, nonce=nonce)
-    assert isinstance(delivery, Delivery)
+    assert isinstance(delivery, DeliveryAttempt)
     return delivery
 
 
