@@ -1,0 +1,118 @@
+"""Errors of nginx and Caddy with the files of docs/nginx.md, and the files themselves."""
+
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import requests
+
+from chat.settings import ChatSettings
+from tests.harness.documented_proxies import CERTIFICATE, FILES, Site, start_proxy
+from tests.harness.ports import free_port
+from tests.harness.processes import Process
+from tests.integration.api.client import error_code
+
+CA = str(CERTIFICATE.with_name("ca.pem"))
+# Larger than the largest body that the files allow.
+BODY = b" " * 5_000_000
+Start = Callable[..., Process]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Return a function that starts the proxy of a site."""
+    started: list[Process] = []
+
+    def start_one(site: Site, target: str = "", **replaced: str) -> Process:
+        target = target or f"http://127.0.0.1:{free_port()}"
+        started.append(start_proxy(site, tmp_path / site, target, **replaced))
+        return started[-1]
+
+    yield start_one
+    for process in started:
+        process.ensure_stopped()
+
+
+@pytest.fixture
+def silent_server() -> Iterator[str]:
+    """The URL of a server that reads one connection and never responds."""
+
+    def read() -> None:
+        with suppress(OSError):
+            connection, _ = server.accept()
+            with connection:
+                while connection.recv(65536):
+                    pass
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+    # The proxy has closed the connection after its error.
+    reader.join(20)
+
+
+def request(method: str, proxy: Process, body: bytes | Iterator[bytes] = b"") -> requests.Response:
+    headers = {"Content-Type": "application/json"}
+    url = f"{proxy.url}/sessions"
+    return requests.request(method, url, data=body, headers=headers, verify=CA, timeout=20)
+
+
+def check_unavailable(response: requests.Response, status: int) -> None:
+    assert response.status_code == status
+    error = response.json()["error"]
+    assert (error["code"], error["retry_after"]) == ("unavailable", 2)
+    assert response.headers["Retry-After"] == "2"
+    check_headers(response)
+
+
+def check_headers(response: requests.Response) -> None:
+    body = response.json()
+    assert body.keys() == {"error", "detail"}
+    assert body["error"].keys() == {"code", "message", "param", "request_id", "retry_after"}
+    assert body["error"]["request_id"] == response.headers["X-Request-ID"]
+    assert body["detail"] == body["error"]["message"]
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("site", [Site.NGINX, Site.NGINX_KEEPS_PREFIX, Site.CADDY])
+def test_proxy_without_a_web_process_returns_json(start: Start, site: Site) -> None:
+    check_unavailable(request("GET", start(site)), 502)
+
+
+def test_nginx_rejects_large_bodies_in_json(start: Start) -> None:
+    proxy = start(Site.NGINX)
+    for body in (BODY, iter([BODY])):
+        response = request("POST", proxy, body)
+        assert response.status_code == 413
+        assert error_code(response) == "body_too_large"
+        check_headers(response)
+
+
+def test_caddy_rejects_large_bodies_in_json(start: Start, silent_server: str) -> None:
+    response = request("POST", start(Site.CADDY, silent_server), iter([BODY]))
+    assert response.status_code == 413
+    assert error_code(response) == "body_too_large"
+    check_headers(response)
+
+
+def test_nginx_that_waits_too_long_returns_json(start: Start, silent_server: str) -> None:
+    proxy = start(Site.NGINX, silent_server, **{"proxy_read_timeout 75s": "proxy_read_timeout 1s"})
+    check_unavailable(request("GET", proxy), 504)
+
+
+def test_nginx_that_limits_requests_returns_json(start: Start) -> None:
+    proxy = start(Site.NGINX, **{"proxy_pass http://parley;": "return 503;"})
+    check_unavailable(request("GET", proxy), 503)
+
+
+def test_proxies_accept_the_largest_body_that_parley_accepts() -> None:
+    limits = re.findall(r"max_(?:body_)?size (\d+)m", "".join(FILES.values()), re.IGNORECASE)
+    assert len(limits) == 2
+    assert min(map(int, limits)) * 1_000_000 > ChatSettings.MAX_BODY_BYTES
