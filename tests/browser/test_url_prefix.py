@@ -5,29 +5,37 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
+from project.runner import commands
 from tests.browser.chat_page import ChatPage
-from tests.browser.staff import create_superuser, log_in
+from tests.browser.staff import log_in
+from tests.harness.ports import free_port
 from tests.harness.prefix_proxy import PrefixProxy
+from tests.harness.processes import Process
 from tests.harness.stack import Stack
+from tests.harness.tiers import thorough
 
 pytestmark = [pytest.mark.browser, pytest.mark.case("C22")]
 
 
 @pytest.fixture(scope="module")
-def prefixed_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    stack = Stack(tmp_path_factory.mktemp("prefix"), env={"URL_PREFIX": "/team/chat"})
+def prefixed_web(
+    chat_stack: Stack, url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Process]:
+    """A web process below a path, with the same superuser as at `url`."""
+    port = free_port()
+    program = commands.web(port=port, env=chat_stack.env | {"URL_PREFIX": "/team/chat"})
+    log = tmp_path_factory.mktemp("prefix") / "log"
+    web = Process(program, log, url=f"http://127.0.0.1:{port}")
     try:
-        stack.start()
-        create_superuser(stack)
-        yield stack
+        assert url
+        yield web.start()
     finally:
-        stack.shut_down()
+        web.ensure_stopped()
 
 
-@pytest.fixture(params=[True, False], ids=["removes", "keeps"])
-def proxy(prefixed_stack: Stack, request: pytest.FixtureRequest) -> Iterator[PrefixProxy]:
-    url = prefixed_stack.web().url
-    with PrefixProxy(url, "/team/chat", strip=request.param) as proxy:
+@pytest.fixture(params=[True, *thorough(False)], ids=["removes", "keeps"])
+def proxy(prefixed_web: Process, request: pytest.FixtureRequest) -> Iterator[PrefixProxy]:
+    with PrefixProxy(prefixed_web.url, "/team/chat", strip=request.param) as proxy:
         yield proxy
     assert [path for path in proxy.outside if path != "/favicon.ico"] == []
 
