@@ -5,7 +5,6 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 from chat import broker
@@ -22,8 +21,6 @@ from chat.domain import (
     Reasoning,
     Status,
     TurnError,
-    Usage,
-    UsageSource,
 )
 from chat.domain.errors import (
     ContextTooLong,
@@ -42,8 +39,9 @@ from chat.settings import chat_settings
 from chat.store import leases
 from chat.tracing import Span, SpanKind, tracing
 from chat.webhooks.delivery_pool import delivery_pool
-from chat.worker import retry_policy
+from chat.worker import attempt_usage, retry_policy
 from chat.worker.active_turns import ActiveTurn, active_turns
+from chat.worker.attempt_usage import AttemptUsage
 from chat.worker.limiter import ModelCall, model_limiter
 from chat.worker.retry_policy import Decision
 
@@ -116,8 +114,10 @@ def _attempt(claim: Claim) -> None:
         decision, usage = _acquire_slot(claim, model, prompt), AttemptUsage()
         if decision is None:
             with model_limiter.call(model, claim.lease.session_id) as call:
-                decision = _with_usage(_call_model(claim, model, prompt, turn, call), prompt, turn)
-            usage = _attempt_usage(decision, prompt, turn)
+                decision = attempt_usage.with_estimate(
+                    _call_model(claim, model, prompt, turn, call), prompt, turn
+                )
+            usage = attempt_usage.measure(decision, prompt, turn)
         _commit(claim, decision, turn, usage)
     finally:
         active_turns.remove(turn)
@@ -159,7 +159,7 @@ def _call_model(
         status=STATUS_OF[completion.finish_reason],
         finish_reason=completion.finish_reason,
         model=model.name,
-        usage=completion.usage or _estimate_usage(prompt, turn),
+        usage=completion.usage or attempt_usage.estimate(prompt, turn),
     )
 
 
@@ -190,40 +190,6 @@ def _record_completion(completion: Completion, span: Span) -> None:
     if completion.usage is not None:
         span.set_attribute("gen_ai.usage.input_tokens", completion.usage.prompt_tokens)
         span.set_attribute("gen_ai.usage.output_tokens", completion.usage.completion_tokens)
-
-
-def _estimate_usage(prompt: Prompt, turn: ActiveTurn) -> Usage:
-    return Usage(
-        prompt_tokens=sum(map(context_window.estimate_message, prompt.messages)),
-        completion_tokens=-(-turn.output_bytes // context_window.BYTES_PER_TOKEN),
-        source=UsageSource.ESTIMATED,
-    )
-
-
-class AttemptUsage(NamedTuple):
-    """Tokens of one attempt."""
-
-    # Charged to the session's token budget, if there is one.
-    tokens: int = 0
-    # Counted by the metrics if the model's output is discarded and the turn retried.
-    retried_usage: Usage | None = None
-
-
-def _with_usage(decision: Decision | None, prompt: Prompt, turn: ActiveTurn) -> Decision | None:
-    """Add an estimated usage to an outcome with text but without usage."""
-    if isinstance(decision, Outcome) and decision.usage is None and turn.has_output:
-        return replace(decision, usage=_estimate_usage(prompt, turn))
-    return decision
-
-
-def _attempt_usage(decision: Decision | None, prompt: Prompt, turn: ActiveTurn) -> AttemptUsage:
-    has_budget = bool(chat_settings.SESSION_TOKENS_PER_HOUR)
-    reported = decision.usage if isinstance(decision, Outcome) else None
-    if reported is None and (turn.has_output or has_budget):
-        estimate = _estimate_usage(prompt, turn)
-        tokens = estimate.total_tokens if has_budget else 0
-        return AttemptUsage(tokens, estimate if turn.has_output else None)
-    return AttemptUsage(reported.total_tokens if reported and has_budget else 0)
 
 
 def _commit(
