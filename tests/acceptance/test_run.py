@@ -247,6 +247,17 @@ def test_a_redis_that_does_not_answer_is_told_at_once(run: Callable[..., Run]) -
 
 
 @pytest.mark.thorough
+def test_unusable_database_of_staff_is_reported_in_one_line(
+    run: Callable[..., Run], tmp_path: Path
+) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "admin.sqlite3").write_text("not a database" * 100)
+    started = run()
+    assert started.make.wait(20) != 0
+    assert "The database of staff accounts: file is not a database." in started.log
+    assert "Traceback" not in started.log
+
+
 def test_a_redis_that_is_named_is_used(
     run: Callable[..., Run], build_stack: Callable[..., Stack]
 ) -> None:
