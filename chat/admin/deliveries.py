@@ -12,8 +12,8 @@ from chat.admin.errors import handle_store_errors
 from chat.admin.models import Session
 from chat.admin.querysets import to_datetime
 from chat.domain import DeliveryGroup
-from chat.webhooks import deliveries
-from chat.webhooks.deliveries import DeliveryWithSession
+from chat.webhooks import delivery_list
+from chat.webhooks.delivery_list import DeliveryWithSession
 
 TEMPLATE = "admin/chat/deliveries.html"
 
@@ -29,7 +29,7 @@ def page(request: HttpRequest) -> HttpResponse:
     if not views.permissions(request)["view"]:
         raise PermissionDenied
     group = _parse_group(request.GET.get("group", DeliveryGroup.PENDING))
-    listed, counts = deliveries.list_deliveries(group), deliveries.counts()
+    listed, counts = delivery_list.list_deliveries(group), delivery_list.counts()
     context = {
         **admin.site.each_context(request),
         "title": "Deliveries",
