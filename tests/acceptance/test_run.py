@@ -246,7 +246,6 @@ def test_a_redis_that_does_not_answer_is_told_at_once(run: Callable[..., Run]) -
     assert "hidden" not in started.log
 
 
-@pytest.mark.thorough
 def test_unusable_database_of_staff_is_reported_in_one_line(
     run: Callable[..., Run], tmp_path: Path
 ) -> None:
@@ -258,6 +257,7 @@ def test_unusable_database_of_staff_is_reported_in_one_line(
     assert "Traceback" not in started.log
 
 
+@pytest.mark.thorough
 def test_a_redis_that_is_named_is_used(
     run: Callable[..., Run], build_stack: Callable[..., Stack]
 ) -> None:
