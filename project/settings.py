@@ -109,7 +109,10 @@ REDIS_URL = env.str("REDIS_URL", default=RUN_ENV.get("REDIS_URL", "redis://127.0
 # redis+socket:// is Celery's scheme for a Unix socket.
 BROKER_URL = env.str("BROKER_URL", default=REDIS_URL).replace("redis+socket://", "unix://", 1)
 try:
-    globals().update(defaults() | from_env(os.environ))
+    # The settings CHAT_...: chat/settings.py lists them, with units and defaults. Django reads
+    # settings from a module's names; `chat.settings.chat_settings` reads these from Django.
+    CHAT_SETTINGS = defaults() | from_env(os.environ)
+    globals().update(CHAT_SETTINGS)
     CHAT_MODELS = read_models(RUN_ENV | os.environ)
     CHAT_DEFAULT_MODEL = default_model(CHAT_MODELS, os.environ)
     # Origins whose pages may call the API, without cookies.
@@ -195,7 +198,7 @@ if URL_PREFIX:
     # Another Django site of the same host may set cookies with Django's names for all paths.
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "parley_sessionid", "parley_csrftoken"
     SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = f"{URL_PREFIX}/"
-if globals()["CHAT_TRUSTED_PROXIES"]:
+if CHAT_SETTINGS["CHAT_TRUSTED_PROXIES"]:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "project.urls.csrf_failure"

@@ -42,10 +42,10 @@ class Flusher:
         while (turns := self._active_turns.all()) or not self._stopping.is_set():
             started = time.monotonic()
             if turns:
-                self._flush(turns)
+                self._try_flush(turns)
             time.sleep(max(0.0, started + chat_settings.FLUSH_INTERVAL - time.monotonic()))
 
-    def _flush(self, turns: list[ActiveTurn]) -> None:
+    def _try_flush(self, turns: list[ActiveTurn]) -> None:
         """Flush; log an unavailable store once, not twenty times a second."""
         try:
             flush(turns)
@@ -73,10 +73,10 @@ def flush(turns: list[ActiveTurn]) -> None:
         if delta or turn.is_renewal_due(now):
             writes.append((turn, delta))
     for first in range(0, len(writes), BATCH_SIZE):
-        _flush(writes[first : first + BATCH_SIZE], now)
+        _write_batch(writes[first : first + BATCH_SIZE], now)
 
 
-def _flush(writes: list[Write], now: float) -> None:
+def _write_batch(writes: list[Write], now: float) -> None:
     results = leases.flush([(turn.lease, delta) for turn, delta in writes])
     for (turn, delta), result in zip(writes, results, strict=True):
         _apply_result(turn, delta, now, result=result)
