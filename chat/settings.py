@@ -100,6 +100,8 @@ class ChatSettings:
     CIRCUIT_FAILURE_THRESHOLD: int = 5
     # Seconds that a circuit stays open before one call probes the model.
     CIRCUIT_RESET_TIMEOUT: float = 5.0
+    # Maximum seconds for which the Retry-After of one model call blocks other calls to the model.
+    MAX_RETRY_AFTER: float = 60.0
     # Seconds of the first back-off after a failed model call. It doubles, with full jitter.
     RETRY_BACKOFF: float = 2.0
     # Maximum seconds of back-off. A vendor's Retry-After is not limited by it.

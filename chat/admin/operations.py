@@ -2,14 +2,17 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
 from chat.admin import charts, views
 from chat.admin.errors import handle_store_errors
 from chat.admin.models import Session
+from chat.conversation import llms
+from chat.domain.errors import UnknownModel
 from chat.operations import stats
 
 TEMPLATES = "admin/chat/operations/"
@@ -19,18 +22,39 @@ TEMPLATES = "admin/chat/operations/"
 def page(request: HttpRequest) -> HttpResponse:
     """Show the page, or with `?only=figures` the part of it that is refreshed.
 
+    POST unblocks the model that `unblock` names.
+
     Raises:
-        PermissionDenied: the user may not view sessions.
+        PermissionDenied: the user may not view sessions, or not change them with POST.
     """
-    if not views.permissions(request)["view"]:
+    can = views.permissions(request)
+    if not can["change" if request.method == "POST" else "view"]:
         raise PermissionDenied
-    context = _context()
+    if request.method == "POST":
+        return _unblock(request)
+    context = _context() | {"can": can}
     if request.GET.get("only") == "figures":
         return TemplateResponse(
             request, TEMPLATES + "figures.html", context, headers={"Cache-Control": "no-store"}
         )
     context |= {**admin.site.each_context(request), "title": "Operations"}
     return TemplateResponse(request, TEMPLATES + "page.html", context)
+
+
+def _unblock(request: HttpRequest) -> HttpResponse:
+    name = request.POST.get("unblock", "")
+    try:
+        llms.unblock(name)
+    except UnknownModel as error:
+        raise Http404 from error
+    LogEntry.objects.create(
+        user_id=request.user.pk,
+        action_flag=CHANGE,
+        object_repr=f"model {name}"[:200],
+        change_message="Unblocked.",
+    )
+    messages.success(request, f"Unblocked the model {name}.")
+    return HttpResponseRedirect(request.path)
 
 
 def _context() -> dict[str, Any]:

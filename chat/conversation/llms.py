@@ -1,14 +1,19 @@
 """The configured models."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
 
+from chat import broker
 from chat.domain import Model
 from chat.domain.errors import UnknownModel
 from chat.providers.registry import provider_for
 from chat.settings import chat_settings
+from chat.store import limits
+
+logger = logging.getLogger(__name__)
 
 
 def all_models() -> Mapping[str, Model]:
@@ -46,6 +51,18 @@ def name_or_default(name: str | None) -> str:
         UnknownModel: it is not configured.
     """
     return get(name or chat_settings.DEFAULT_MODEL).name
+
+
+def unblock(name: str) -> None:
+    """Allow calls to a model at once: end its Retry-After and close its circuit.
+
+    Raises:
+        UnknownModel: it is not configured.
+        StoreUnavailable: Redis did not answer.
+    """
+    for session_id in limits.unblock(get(name)):
+        broker.wake_session(session_id)
+    logger.info("Unblocked the model %s", name)
 
 
 def describe_all() -> list[dict[str, Any]]:

@@ -30,6 +30,9 @@ MIN_POLL_MS = 100
 STATE_TTL_MS = 600_000
 # Replaces an infinite `max_wait`.
 MAX_WAIT_MS = 1e15
+# While a Retry-After blocks a model, one call per interval probes it. The session that received the
+# Retry-After may be the only one that the vendor limits.
+PROBE_INTERVAL_MS = 15_000
 # The most waiters that one call wakes when it ends.
 MAX_WAKE_UPS = 100
 
@@ -65,6 +68,7 @@ def acquire(
             min(WAITER_TTL_MS / 2, max(MIN_POLL_MS, 500 * max_wait)),
             min(MAX_WAIT_MS, 1000 * max_wait),
             int(bool(model.fallback)),
+            PROBE_INTERVAL_MS,
         ),
     )
     with map_errors():
@@ -86,6 +90,7 @@ def release(
 
     Args:
         retry_after: seconds for which the vendor rejects calls, with `CallResult.RETRY_AFTER`.
+            Other calls are blocked for at most `MAX_RETRY_AFTER` seconds.
 
     Raises:
         StoreUnavailable: Redis did not answer; the slot expires after `LEASE_TTL` seconds.
@@ -96,27 +101,43 @@ def release(
         (
             session_id,
             result,
-            round(1000 * retry_after),
+            round(1000 * min(retry_after, chat_settings.MAX_RETRY_AFTER)),
             reason,
             chat_settings.CIRCUIT_FAILURE_THRESHOLD,
             round(1000 * chat_settings.CIRCUIT_RESET_TIMEOUT),
             model.concurrency,
             MAX_WAKE_UPS,
             STATE_TTL_MS,
+            PROBE_INTERVAL_MS,
         ),
     )
     with map_errors():
         return _session_ids([run_script(client(), call)])
 
 
-def record_success(model: Model) -> list[str]:
+def record_success(model: Model, session_id: str) -> list[str]:
     """Record that the model has started to answer a call; return the sessions to wake.
 
     Raises:
         StoreUnavailable: Redis did not answer.
     """
     call = ScriptCall(
-        read_script("record_success"), keys.limiter(model.name), (model.concurrency, MAX_WAKE_UPS)
+        read_script("record_success"),
+        keys.limiter(model.name),
+        (model.concurrency, MAX_WAKE_UPS, session_id),
+    )
+    with map_errors():
+        return _session_ids([run_script(client(), call)])
+
+
+def unblock(model: Model) -> list[str]:
+    """Forget the model's Retry-After and failures; return the sessions to wake.
+
+    Raises:
+        StoreUnavailable: Redis did not answer.
+    """
+    call = ScriptCall(
+        read_script("unblock"), keys.limiter(model.name), (model.concurrency, MAX_WAKE_UPS)
     )
     with map_errors():
         return _session_ids([run_script(client(), call)])

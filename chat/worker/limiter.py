@@ -72,13 +72,13 @@ class ModelLimiter:
                 lambda: limits.leave_queue(limited, session_id),
             )
 
-    def record_success(self, model: Model) -> None:
+    def record_success(self, model: Model, session_id: str) -> None:
         """Close a half-open circuit as soon as the model answers, not at the end of the call.
 
         This costs a round trip only while the model is degraded.
         """
         if model.name in self._degraded:
-            self._update(model.name, lambda: limits.record_success(model))
+            self._update(model.name, lambda: limits.record_success(model, session_id))
 
     def refresh(self) -> None:
         """Fetch the degraded models, and extend the leases of the slots held here.

@@ -180,7 +180,7 @@ def _read_stream(prompt: Prompt, model: Model, turn: ActiveTurn) -> Completion:
                 continue
             if not turn.has_output:
                 span.add_event("first_token")
-                model_limiter.record_success(model)
+                model_limiter.record_success(model, turn.lease.session_id)
             turn.append(item)
         raise ModelInvalidResponse
 

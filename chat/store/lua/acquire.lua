@@ -16,6 +16,7 @@
 -- ARGV[11]   ms after which a call that waits for a slot tries again
 -- ARGV[12]   ms until the call's turn expires
 -- ARGV[13]   1 if the call waits only for the rate limit, because the model has a fallback
+-- ARGV[14]   ms between the calls that probe a model which sent a Retry-After
 --
 -- Replies:
 --   ACQUIRED
@@ -42,7 +43,20 @@ local function wait(ms, reason)
   return { 'WAIT', ms, reason }
 end
 
-if blocked_ms > 0 then return wait(blocked_ms, blocked_reason or 'queue') end
+-- Return the ms until this call may check whether a blocked model still rejects calls. The caller
+-- that received the Retry-After must wait for its end, and so must all while the circuit is open.
+local function ms_until_probe()
+  local blocked_by, next_probe_at =
+    unpack(redis.call('HMGET', LIMITER, 'blocked_by', 'next_probe_at'))
+  if half_open or not blocked_by or blocked_by == CALLER then return blocked_ms end
+  return math.min(blocked_ms, math.max(0, next_probe_at - now))
+end
+
+local is_blocked = blocked_ms > 0
+if is_blocked then
+  local ms = ms_until_probe()
+  if ms > 0 then return wait(ms, blocked_reason or 'queue') end
+end
 if half_open and probe_ms > 0 and probe_caller ~= CALLER then return wait(probe_ms, 'queue') end
 if max_calls > 0 and slots_in_use() + ahead >= max_calls and
     tonumber(redis.call('ZSCORE', SLOTS, CALLER) or 0) <= now then
@@ -54,7 +68,11 @@ if rate_ms > 0 then return wait(rate_ms + ahead * interval, 'rate_limited') end
 token_tat, token_ms = check_rate(token_tat, per_token, ARGV[7], tokens, tonumber(last_tokens or 0))
 if token_ms > 0 then return wait(token_ms, 'rate_limited') end
 
-if blocked_until then redis.call('HDEL', LIMITER, 'blocked_until', 'blocked_reason') end
+if is_blocked then
+  redis.call('HSET', LIMITER, 'next_probe_at', now + ARGV[14], 'probing_caller', CALLER)
+elseif blocked_until then
+  unblock()
+end
 redis.call('HSET', LIMITER, 'tat', tat, 'token_tat', token_tat, 'token_cost', tokens)
 if half_open then
   redis.call('HSET', LIMITER, 'probe_until', now + ARGV[2], 'probe_caller', CALLER)

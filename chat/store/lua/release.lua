@@ -12,6 +12,7 @@
 -- ARGV[7]    max concurrent calls; 0 for no limit
 -- ARGV[8]    max waiters to return
 -- ARGV[9]    TTL of idle keys, ms
+-- ARGV[10]   ms between the calls that probe a model which sent a Retry-After
 --
 -- Replies: session_id...   the waiters that may call now
 local CALLER, RESULT, TTL = ARGV[1], ARGV[2], ARGV[9]
@@ -27,9 +28,10 @@ local function block(ms, reason)
 end
 
 if RESULT == 'ok' then
-  close_circuit()
+  record_success(CALLER)
 elseif RESULT == 'retry_after' then
   block(tonumber(ARGV[3]), ARGV[4])
+  redis.call('HSET', LIMITER, 'blocked_by', CALLER, 'next_probe_at', now + ARGV[10])
 elseif RESULT == 'failed' then
   redis.call('SADD', FAILED_CALLERS, CALLER)
   local failures = redis.call('SCARD', FAILED_CALLERS)

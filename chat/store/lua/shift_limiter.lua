@@ -9,7 +9,7 @@
 -- Replies:
 --   SHIFTED
 local shift = shift_by(tonumber(ARGV[1]))
-for _, name in ipairs({ 'blocked_until', 'probe_until' }) do
+for _, name in ipairs({ 'blocked_until', 'probe_until', 'next_probe_at' }) do
   local ms = redis.call('HGET', LIMITER, name)
   if ms then redis.call('HSET', LIMITER, name, shift(tonumber(ms))) end
 end

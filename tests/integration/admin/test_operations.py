@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import Settings
 from redis import Redis
@@ -45,6 +46,31 @@ def busy() -> str:
     post_message(open_session())
     workers.heartbeat("host:1", running_turns=1)
     return running
+
+
+@pytest.mark.security("S45")
+def test_staff_unblock_a_model(admin: Client, staff: Staff) -> None:
+    model = llms.get("default")
+    limits.release(model, "a", CallResult.RETRY_AFTER, retry_after=50)
+    assert 'value="default">Unblock' in html_of(admin)
+    assert staff("view").post(PAGE, {"unblock": "default"}).status_code == 403
+    assert 'value="default">Unblock' not in html_of(staff("view", "export"))
+    assert admin.post(PAGE, {"unblock": "no such model"}).status_code == 404
+    assert admin.post(PAGE, {"unblock": "default"})["Location"] == PAGE
+    assert "Unblock<" not in html_of(admin)
+    log = admin.get("/admin/admin/logentry/").content.decode()
+    assert "model default" in log
+    assert "Unblocked." in log
+
+
+@pytest.mark.security("S45")
+def test_a_command_unblocks_a_model() -> None:
+    model = llms.get("default")
+    limits.release(model, "a", CallResult.RETRY_AFTER, retry_after=50)
+    call_command("unblock", "default")
+    assert limits.degraded(["default"]) == set()
+    with pytest.raises(CommandError, match="Unknown model"):
+        call_command("unblock", "no such model")
 
 
 def test_page_shows_the_current_state(busy: str, admin: Client) -> None:

@@ -225,6 +225,42 @@ def test_retry_after_blocks_all_calls() -> None:
     wait_until(lambda: acquired(FREE, "b"))
 
 
+@pytest.mark.security("S45")
+def test_retry_after_blocks_others_for_a_limited_time() -> None:
+    limits.release(FREE, "a", CallResult.RETRY_AFTER, retry_after=86_400)
+    (state,) = limits.states(["m"], now=time.time())
+    assert 55 < state.blocked_for <= 60
+
+
+@pytest.mark.security("S45")
+def test_another_session_probes_a_blocked_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PROBE_INTERVAL_MS", 300)
+    limits.release(FREE, "a", CallResult.RETRY_AFTER, retry_after=50)
+    for session_id in "ab":
+        assert not acquired(FREE, session_id)
+    wait_until(lambda: acquired(FREE, "b"))
+    # One probe at a time, and never by the session that the vendor limits.
+    assert not acquired(FREE, "c")
+    wait = limits.acquire(FREE, "a", tokens=1)
+    assert wait
+    assert wait.seconds > 40
+    limits.release(FREE, "b", CallResult.RETRY_AFTER, retry_after=50)
+    wait_until(lambda: acquired(FREE, "c"))
+    assert set(limits.record_success(FREE, "c")) == {"a"}
+    assert acquired(FREE, "a")
+
+
+@pytest.mark.security("S45")
+def test_staff_can_unblock_a_model() -> None:
+    for session_id in "abc":
+        limits.release(FREE, session_id, CallResult.FAILED)
+    limits.release(FREE, "a", CallResult.RETRY_AFTER, retry_after=50)
+    assert not acquired(FREE, "d")
+    assert limits.unblock(FREE) == ["d"]
+    assert acquired(FREE, "d")
+    assert limits.degraded(["m"]) == set()
+
+
 def test_failures_open_the_circuit_and_a_probe_closes_it() -> None:
     for session_id in "abc":
         assert acquired(FREE, session_id)
@@ -256,14 +292,14 @@ def test_first_token_of_a_probe_closes_the_circuit() -> None:
         limits.release(FREE, session_id, CallResult.FAILED)
     wait_until(lambda: acquired(FREE, "probe"))
     assert not acquired(FREE, "d")
-    assert limits.record_success(FREE) == ["d"]
+    assert limits.record_success(FREE, "probe") == ["d"]
     assert acquired(FREE, "d")
     assert limits.degraded(["m"]) == set()
 
 
 def test_success_does_not_shorten_retry_after() -> None:
     limits.release(FREE, "a", CallResult.RETRY_AFTER, retry_after=30)
-    assert limits.record_success(FREE) == []
+    assert limits.record_success(FREE, "earlier") == []
     assert not acquired(FREE, "b")
 
 

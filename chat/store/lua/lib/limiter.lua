@@ -3,6 +3,9 @@
 --
 -- KEYS[1]    hash: the limiter
 --              blocked_until, blocked_reason   ms; calls are blocked
+--              blocked_by                      the caller that received the Retry-After
+--              next_probe_at, probing_caller   ms; the call that checks whether the model still
+--                                              rejects others than blocked_by
 --              failures                        members of KEYS[4]
 --              half_open                       1: one probe decides whether the circuit closes
 --              probe_until, probe_caller       ms; the probe in progress
@@ -34,4 +37,16 @@ end
 local function close_circuit()
   redis.call('HDEL', LIMITER, 'failures', 'half_open', 'probe_until', 'probe_caller')
   redis.call('UNLINK', FAILED_CALLERS)
+end
+
+-- Allow calls that a Retry-After or an open circuit has blocked.
+local function unblock()
+  redis.call('HDEL', LIMITER, 'blocked_until', 'blocked_reason', 'blocked_by', 'next_probe_at',
+    'probing_caller')
+end
+
+-- Record that a call has succeeded. The call that probed a blocked model allows the others.
+local function record_success(caller)
+  if redis.call('HGET', LIMITER, 'probing_caller') == caller then unblock() end
+  close_circuit()
 end

@@ -1,0 +1,21 @@
+"""`manage.py unblock MODEL`: allow calls to a model at once."""
+
+from django.core.management import BaseCommand, CommandError, CommandParser
+
+from chat.conversation import llms
+from chat.domain.errors import ParleyError
+
+
+class Command(BaseCommand):
+    help = "End a model's Retry-After and close its circuit, so that all sessions may call it."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("model", help="its name in Parley")
+
+    def handle(self, *, model: str, **options: object) -> None:
+        try:
+            llms.unblock(model)
+        except ParleyError as error:
+            raise CommandError(error.message) from error
+        self.stdout.write(f"Unblocked the model {model}.")
