@@ -19,6 +19,7 @@ PREFIX = "CHAT_"
 MODELS_FILE = "CHAT_MODELS_FILE"
 # Allows WebSocket clients that send no Origin header, in `CHAT_SOCKET_ORIGINS`.
 MISSING_ORIGIN = "missing"
+QUEUE_TYPES = {"", "classic", "quorum"}
 
 
 class ChatSettings:
@@ -167,6 +168,8 @@ class ChatSettings:
     WEBHOOK_CONCURRENCY: int = 32
     # Seconds that publishing a wake-up may take. The sweeper replaces a lost one.
     PUBLISH_TIMEOUT: float = 0.3
+    # Type of the queue on RabbitMQ: classic or quorum. Empty: the default of its virtual host.
+    BROKER_QUEUE_TYPE: str = ""
     # Seconds that a call to Redis may take before the client gets `store_unavailable`.
     STORE_TIMEOUT: float = 1.5
     # Redis replicas that must hold a message before its 202. 0 waits for none. See
@@ -280,6 +283,7 @@ def from_env(environ: Mapping[str, str]) -> dict[str, object]:
     }
     _check_lease(values)
     _check_replicas(values)
+    _check_queue_type(values)
     return values
 
 
@@ -311,6 +315,14 @@ def _check_replicas(values: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"{PREFIX}REPLICA_TIMEOUT: {wait:g} s must be less than half of"
             f" {PREFIX}STORE_TIMEOUT ({call:g} s)"
+        )
+
+
+def _check_queue_type(values: Mapping[str, Any]) -> None:
+    queue_type = values.get(f"{PREFIX}BROKER_QUEUE_TYPE", "")
+    if queue_type not in QUEUE_TYPES:
+        raise ConfigError(
+            f"{PREFIX}BROKER_QUEUE_TYPE: {queue_type!r} is neither classic nor quorum"
         )
 
 

@@ -4,7 +4,20 @@ Publishing has a short timeout and may fail. Redis's `due` set is the truth, and
 repeats lost wake-ups. Tasks are published by name, so this package does not import them.
 """
 
-from chat.broker.message import QUEUE, WAKE_UP
-from chat.broker.publishing import check_url, queue_length, wake_session
+from chat.broker.message import ANSWER_PROBE, QUEUE, WAKE_UP
+from chat.broker.probe import pass_message, publish_probe
+from chat.broker.publishing import check_url, wake_session
+from chat.broker.queue import build_queue, check_queue, queue_length
 
-__all__ = ["QUEUE", "WAKE_UP", "check_url", "queue_length", "wake_session"]
+__all__ = [
+    "ANSWER_PROBE",
+    "QUEUE",
+    "WAKE_UP",
+    "build_queue",
+    "check_queue",
+    "check_url",
+    "pass_message",
+    "publish_probe",
+    "queue_length",
+    "wake_session",
+]

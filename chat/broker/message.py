@@ -1,6 +1,6 @@
-"""A wake-up in Celery's and kombu's message format.
+"""Messages in Celery's and kombu's format: wake-ups and probes.
 
-Building a message takes most of the time of publishing one. Therefore each process builds a
+Building a wake-up takes most of the time of publishing one. Therefore each process builds a
 template once; messages differ only in the ids of session and task.
 """
 
@@ -13,19 +13,35 @@ from kombu.utils.json import dumps, loads
 
 QUEUE = "chat"
 WAKE_UP = "chat.wake_up"
+ANSWER_PROBE = "chat.answer_probe"
+# AMQP's delivery mode of messages that the broker need not write to disk.
+TRANSIENT = 1
 SESSION_PLACEHOLDER, TASK_PLACEHOLDER = "{session}", "{task}"
 
 
-def publish(producer: Producer, session_id: str, task_id: str) -> None:
-    """Publish to any broker. The default exchange needs no lookup of bindings."""
-    template = _task_message()
+def publish(
+    producer: Producer,
+    task_id: str,
+    *,
+    task: str = WAKE_UP,
+    expires_in: float | None = None,
+    **arguments: str,
+) -> None:
+    """Publish to any broker. The default exchange needs no lookup of bindings.
+
+    expires_in: seconds after which RabbitMQ drops the message; Redis ignores it.
+    """
+    template = _task_message(task)
     producer.publish(
-        [[], {"session_id": session_id}, template.body[2]],
+        [[], arguments, template.body[2]],
         exchange="",
         routing_key=QUEUE,
         serializer="json",
         headers={**template.headers, "id": task_id, "root_id": task_id},
         correlation_id=task_id,
+        # The sweeper replaces a lost wake-up.
+        delivery_mode=TRANSIENT,
+        expiration=expires_in,
         retry=False,
     )
 
@@ -36,9 +52,9 @@ def serialize_message(session_id: str, task_id: str) -> str:
 
 
 @cache
-def _task_message() -> Any:
+def _task_message(task: str) -> Any:
     """Return the message that the installed version of Celery creates for the task."""
-    return current_app.amqp.as_task_v2("", WAKE_UP, kwargs={}, ignore_result=True)
+    return current_app.amqp.as_task_v2("", task, kwargs={}, ignore_result=True)
 
 
 @cache
@@ -51,7 +67,7 @@ def _template() -> str:
     with Connection("memory://") as connection, Producer(connection) as producer:
         channel: Any = producer.channel
         channel.body_encoding = None
-        publish(producer, SESSION_PLACEHOLDER, TASK_PLACEHOLDER)
+        publish(producer, TASK_PLACEHOLDER, session_id=SESSION_PLACEHOLDER)
         message = channel._get(QUEUE)  # noqa: SLF001  # as stored, not decoded
     message["properties"]["delivery_tag"] = TASK_PLACEHOLDER
     message["body"] = dumps(_without_nulls(loads(message["body"])))

@@ -1,10 +1,10 @@
-"""Kombu's Redis transports, changed to read URLs as the store does.
+"""Kombu's transports: Redis's, changed to read URLs as the store does, and options of AMQP's.
 
 Kombu alone ignores or rejects most options of a URL's query, and reads a Unix socket's password and
 database in another way than redis-py.
 """
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from kombu.transport import redis as kombu_redis
@@ -116,3 +116,20 @@ class RedisTransport(_SafeURI, kombu_redis.Transport):
 class SentinelTransport(_SafeURI, kombu_redis.Transport):
     Channel = SentinelChannel
     default_port = 26379
+
+
+def amqp_options(*, timeout: float) -> dict[str, Any]:
+    """Return the options of an AMQP connection whose calls take at most `timeout` seconds.
+
+    py-amqp alone waits forever for a broker that accepts connections but does not respond. Other
+    transports ignore these options.
+    """
+    return {
+        "on_open": partial(_set_timeout, timeout=timeout),
+        # Without it, a message that the broker does not take is lost without an error.
+        "confirm_publish": True,
+    }
+
+
+def _set_timeout(connection: Any, *, timeout: float) -> None:
+    connection.sock.settimeout(timeout)

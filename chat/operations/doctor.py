@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator
 
-from chat import broker
 from chat.conversation import llms
 from chat.domain import Model
 from chat.domain.errors import ConfigError, ProviderError, StoreUnavailable
-from chat.operations import deployment_checks, health
+from chat.operations import deployment_checks, health, probe
 from chat.operations.checks import CheckResult, Level, result
 from chat.providers import deviations
 from chat.providers.registry import provider_for
 from chat.settings import chat_settings
 from chat.store import server_info, workers
 from chat.store.server_info import ServerInfo
+from chat.store.workers import WorkerInfo
 
 # The oldest Redis or Valkey that has all commands of the scripts.
 MIN_VERSION = (7, 0)
@@ -30,8 +30,7 @@ def run_checks(*, call_models: bool = False) -> Iterator[CheckResult]:
     """
     yield from deployment_checks.check()
     yield from _redis()
-    yield from _broker()
-    yield from _workers()
+    yield from _broker_and_workers()
     yield from _models(call_models=call_models)
 
 
@@ -117,28 +116,24 @@ def _partitions() -> CheckResult:
     return CheckResult(Level.OK, f"CHAT_PARTITIONS is {chat_settings.PARTITIONS}")
 
 
-def _broker() -> Iterator[CheckResult]:
-    depth = broker.queue_length()
-    if depth is None:
-        hint = "check BROKER_URL; accepted messages wait until it is back"
-        yield CheckResult(Level.ERROR, "the broker cannot be reached", hint)
-    else:
-        yield CheckResult(Level.OK, f"the broker holds {depth} wake-ups")
-
-
-def _workers() -> Iterator[CheckResult]:
+def _broker_and_workers() -> Iterator[CheckResult]:
+    alive: list[WorkerInfo] = []
     try:
         alive = [
             worker for worker in workers.list_workers() if worker.age < chat_settings.LEASE_TTL
         ]
+        yield _count_workers(alive)
     except StoreUnavailable:
-        return  # already reported
+        pass  # already reported
     except ConfigError as error:
         message = f"workers cannot be listed: {error.message}"
         yield CheckResult(Level.ERROR, message, CHECK_ACL)
-        return
+    yield from probe.check_broker(alive)
+
+
+def _count_workers(alive: list[WorkerInfo]) -> CheckResult:
     running = sum(worker.running_turns for worker in alive)
-    yield result(
+    return result(
         bool(alive),
         Level.ERROR,
         f"{len(alive)} workers alive, {running} turns running",

@@ -180,3 +180,8 @@ def deployment() -> str:
     ms.
     """
     return "chat:deployment"
+
+
+def probe(probe_id: str) -> str:
+    """Return a string: the worker that answered a probe of doctor; lives for a minute."""
+    return f"chat:probe:{probe_id}"

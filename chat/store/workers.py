@@ -1,4 +1,4 @@
-"""The registry of workers, by their heartbeats."""
+"""The registry of workers, by their heartbeats, and their answers to probes."""
 
 import math
 from dataclasses import dataclass
@@ -15,6 +15,8 @@ WORKER_TTL = 600
 # Seconds. A heartbeat further ahead is from before the clock stepped back. Its worker, if it is
 # alive, sends another one within a second.
 MAX_AHEAD = 2.0
+# Seconds that an answer to a probe is kept.
+ANSWER_TTL = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,27 @@ def unregister(worker: str) -> None:
     """
     with map_errors():
         client().hdel(keys.workers(), worker)
+
+
+def answer_probe(probe_id: str, worker: str) -> None:
+    """Store that a worker received a probe.
+
+    Raises:
+        StoreUnavailable: Redis did not answer.
+    """
+    with map_errors():
+        client().set(keys.probe(probe_id), worker, ex=ANSWER_TTL)
+
+
+def read_answer(probe_id: str) -> str | None:
+    """Return the worker that received the probe, or `None`.
+
+    Raises:
+        StoreUnavailable: Redis did not answer.
+    """
+    with config_errors(), map_errors():
+        worker = client().get(keys.probe(probe_id))
+    return worker.decode() if isinstance(worker, bytes) else None
 
 
 def list_workers() -> list[WorkerInfo]:

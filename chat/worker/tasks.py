@@ -2,7 +2,8 @@
 
 from celery import Task, shared_task
 
-from chat.broker import WAKE_UP
+from chat.broker import ANSWER_PROBE, WAKE_UP
+from chat.operations import probe
 from chat.worker import turn_runner
 
 
@@ -14,3 +15,9 @@ class WakeUpTask(Task[..., None]):
 def wake_up(*, session_id: str, **_: object) -> None:
     """Run the session's next turn, if any. Arguments of a newer version are ignored."""
     turn_runner.run_next_turn(session_id)
+
+
+@shared_task(name=ANSWER_PROBE, base=WakeUpTask)
+def answer_probe(*, probe_id: str, **_: object) -> None:
+    """Answer a probe of doctor."""
+    probe.answer(probe_id, turn_runner.WORKER_ID)

@@ -1,14 +1,12 @@
 """`manage.py doctor` on a healthy installation and on broken ones."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
 from redis import Redis
 
-from project.runner.process import ROOT
+from tests.acceptance.doctor import doctor
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
 
@@ -18,24 +16,12 @@ def healthy(build_stack: Callable[..., Stack]) -> Stack:
     return build_stack(appendonly=True).start(webs=0)
 
 
-def doctor(stack: Stack, *options: str, **env: str) -> tuple[int, str]:
-    """Return the exit code and the output. An empty variable counts as unset."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), "doctor", *options],
-        env=stack.env | env,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
 def test_healthy_installation_passes_except_for_its_key(healthy: Stack) -> None:
     wait_until(lambda: "1 workers alive" in doctor(healthy)[1], within=30)
     code, output = doctor(healthy, "--call-models")
     assert code == 0, output
     assert "model default: answers" in output
+    assert " answered a probe in " in output
     assert "error" not in output
 
     code, output = doctor(healthy, SECRET_KEY="")
@@ -52,6 +38,7 @@ def test_dead_worker_and_evicting_redis_are_reported(healthy: Stack) -> None:
     assert code == 1
     assert "maxmemory-policy is allkeys-lru" in output
     assert "0 workers alive" in output
+    assert "the broker returned a probe from a temporary queue" in output
 
 
 # Message of the worker -> how to make Redis unsuitable.

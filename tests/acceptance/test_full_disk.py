@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from project.runner.healthcheck import describe_redis_problem
-from tests.acceptance.test_doctor import doctor
+from tests.acceptance.doctor import doctor
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
 from tests.integration.api.client import APIClient

@@ -6,10 +6,10 @@ import pytest
 
 from tests.acceptance.client import Client
 from tests.acceptance.deployment import Deployment
+from tests.acceptance.doctor import doctor
 from tests.acceptance.history import Post
 from tests.acceptance.power_loss import STRACE, PowerSupply, slow_down_disk
 from tests.acceptance.redis_state import connect
-from tests.acceptance.test_doctor import doctor
 from tests.acceptance.test_redis_failures import LoadGenerator
 from tests.harness.wait import wait_until
 

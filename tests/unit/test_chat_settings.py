@@ -37,6 +37,7 @@ def test_setting_is_parsed_as_its_type() -> None:
         ("CHAT_TUTORIAL", "ture"),
         ("CHAT_LEASE_TTL", "2.9"),
         ("CHAT_LEASE_RENEWAL_INTERVAL", "3.4"),
+        ("CHAT_BROKER_QUEUE_TYPE", "stream"),
         ("CHAT_SOCKET_ORIGINS", "missing, https://chat.example.org/"),
     ],
 )

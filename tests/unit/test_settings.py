@@ -9,7 +9,7 @@ from pytest_django import Settings
 from celery_app import app
 from chat import broker
 from chat.api.urls import urlpatterns as api_urls
-from chat.broker import publishing
+from chat.broker import connections
 from chat.domain.errors import ConfigError
 from chat.env_parsers import OWN_SEGMENTS, parse_url_prefix
 from chat.store import client
@@ -73,9 +73,9 @@ def test_a_wrong_broker_url_is_reported(settings: Settings, url: str) -> None:
 @pytest.fixture
 def fresh_broker() -> Iterator[None]:
     """Clear the cached broker connection before and after the test."""
-    publishing._pool.cache_clear()
+    connections._pool.cache_clear()
     yield
-    publishing._pool.cache_clear()
+    connections._pool.cache_clear()
 
 
 @pytest.mark.usefixtures("fresh_broker")
@@ -101,6 +101,15 @@ def test_a_broker_url_that_kombu_rejects_fails_no_request(
 def test_the_check_does_not_connect_to_the_broker(settings: Settings, url: str) -> None:
     settings.BROKER_URL = url
     broker.check_url()
+
+
+def test_queue_type_requires_rabbitmq(settings: Settings) -> None:
+    settings.CHAT_BROKER_QUEUE_TYPE = "quorum"
+    settings.BROKER_URL = "amqp://h"
+    broker.check_url()
+    settings.BROKER_URL = "redis://h"
+    with pytest.raises(ConfigError, match="CHAT_BROKER_QUEUE_TYPE requires an amqp:// URL"):
+        broker.check_url()
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ SESSION, TASK = "ses_0123456789abcdef01234567", "ses_0123456789abcdef01234567-1"
 
 def test_serialized_message_equals_kombus(server: RedisServer, redis: Redis) -> None:
     with Connection(server.url) as connection, Producer(connection) as producer:
-        publish(producer, SESSION, TASK)
+        publish(producer, TASK, session_id=SESSION)
     written = redis.lpop(QUEUE)
     assert isinstance(written, bytes)
     by_kombu, ours = json.loads(written), json.loads(serialize_message(SESSION, TASK))

@@ -11,7 +11,7 @@ from pytest_django import Settings
 from redis import Redis
 
 from chat import broker
-from chat.broker import publishing
+from chat.broker import connections
 from chat.broker.transport import transport_path
 from chat.store.client import client, ping
 from chat.store.pubsub import PubSubConnection
@@ -113,12 +113,12 @@ def test_wake_ups_reach_the_same_database(
     app.conf.update(
         broker_url=url, broker_transport=transport_path(url), task_default_queue=broker.QUEUE
     )
-    monkeypatch.setattr(publishing, "current_app", app)
-    publishing._pool.cache_clear()
+    monkeypatch.setattr(connections, "current_app", app)
+    connections._pool.cache_clear()
     assert broker.wake_session("ses_1")
     assert broker.queue_length() == 1
     assert locked[0].redis.llen(broker.QUEUE) == 1
-    publishing._pool.cache_clear()
+    connections._pool.cache_clear()
     # A worker reads the URL in this way.
     with app.connection_for_read() as connection, connection.channel() as channel:
         assert "p/@" not in connection.as_uri(include_password=True)

@@ -1,0 +1,56 @@
+"""Messages that show whether the broker works, without affecting wake-ups."""
+
+import time
+from typing import Any
+
+from kombu import Producer, Queue
+
+from chat.broker.connections import call_broker
+from chat.broker.message import ANSWER_PROBE, QUEUE, publish
+from chat.domain.ids import random_id
+
+# Seconds after which RabbitMQ drops a probe that no worker takes.
+PROBE_TTL = 60.0
+# Seconds between two attempts to receive a message.
+POLL_INTERVAL = 0.05
+
+
+def publish_probe(probe_id: str) -> None:
+    """Publish a probe to the queue of wake-ups; the worker that takes it stores an answer.
+
+    Raises:
+        BrokerUnavailable: the broker did not accept it.
+    """
+    call_broker(
+        lambda channel: publish(
+            Producer(channel),
+            probe_id,
+            task=ANSWER_PROBE,
+            expires_in=PROBE_TTL,
+            probe_id=probe_id,
+        )
+    )
+
+
+def pass_message(*, within: float) -> bool:
+    """Return whether a message comes back from a temporary queue within so many seconds.
+
+    Raises:
+        BrokerUnavailable: the broker did not accept the queue or the message.
+    """
+    # The ACL in docs/security.md allows this name.
+    name = f"{QUEUE}:probe-queue:{random_id()}"
+    return call_broker(lambda channel: _pass_message(channel, name, within))
+
+
+def _pass_message(channel: Any, name: str, within: float) -> bool:
+    queue = Queue(name, exclusive=True).bind(channel)
+    queue.queue_declare()
+    try:
+        Producer(channel).publish("probe", exchange="", routing_key=name, retry=False)
+        give_up_at = time.monotonic() + within
+        while (message := queue.get(no_ack=True)) is None and time.monotonic() < give_up_at:
+            time.sleep(POLL_INTERVAL)
+        return message is not None
+    finally:
+        queue.delete()
