@@ -76,7 +76,7 @@ docs: $(DEV) ## build the docs site in site/; a broken link is an error
 	NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
 
 .PHONY: tools
-tools: ## install a browser, nginx, Caddy, strace and faketime for some tests, if apt-get is available
+tools: ## install a browser and servers for some tests, if apt-get is available
 	scripts/browser
 	scripts/fault-tools
 	scripts/proxies

@@ -5,8 +5,8 @@ Redis's `due` set guarantees that each turn runs. The broker only carries wake-u
 
 from django.conf import settings
 
-from chat.broker import QUEUE
-from chat.broker.transport import transport_path
+from chat.broker import QUEUE, build_queue
+from chat.broker.transport import amqp_options, transport_path
 from chat.redis_url import is_redis_url
 from chat.settings import chat_settings
 
@@ -18,8 +18,16 @@ broker_connection_max_retries = None
 # It also survives a failover that turns the broker into a replica, which returns errors
 # (docs/faults.md, F16).
 broker_channel_error_retry = True
+# Seconds between heartbeats of AMQP. Two missing ones end the connection.
+broker_heartbeat = 5
 
 broker_transport_options = {
+    # Seconds before the second attempt to connect, by how much this grows, and its maximum.
+    "interval_start": 1,
+    "interval_step": 1,
+    "interval_max": 3,
+    # Seconds for one call on an AMQP connection.
+    **amqp_options(timeout=5),
     # Three times faster. If a worker dies with a wake-up, the sweeper starts the turn; see
     # docs/adr/0007-celery-settings.md for the measurements.
     "ack_emulation": False,
@@ -38,6 +46,7 @@ broker_transport_options = {
 broker_pool_limit = 64
 
 task_default_queue = QUEUE
+task_queues = [build_queue()]
 # Nothing reads a task's result: the reply is in the session.
 task_ignore_result = True
 result_backend = None
@@ -46,7 +55,7 @@ result_backend_thread_safe = True
 # Workers accept only what Parley publishes, and no pickles.
 accept_content = ["json"]
 task_serializer = "json"
-# A wake-up is acknowledged when a worker takes it.
+# Celery's own acknowledgements; those of wake-ups are in chat/worker/task_request.py.
 task_acks_late = False
 
 # Turns wait for the model most of the time, so a worker runs hundreds of threads.
@@ -55,8 +64,12 @@ worker_consumer = "chat.worker.consumer:Consumer"
 worker_concurrency = chat_settings.WORKER_CONCURRENCY
 # A worker takes only as many wake-ups as it has free threads, which leaves the rest to others.
 # Celery 5.7 can exit when the broker restarts while the worker holds prefetched tasks.
-worker_disable_prefetch = True
+# RabbitMQ has another limit, see chat/worker/task_request.py.
+worker_disable_prefetch = is_redis_url(broker_url)
 worker_prefetch_multiplier = 1
+# After a lost connection, running turns still occupy threads. The limit cannot be raised again on
+# quorum queues when they end, so it stays. Wake-ups that wait for a thread are repeated by sweeps.
+worker_enable_prefetch_count_reduction = False
 # Turns continue after a lost connection to the broker: their leases are in Redis.
 worker_cancel_long_running_tasks_on_connection_loss = False
 # Remote control and events cost connections, and Parley does not use them.

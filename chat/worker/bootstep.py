@@ -11,7 +11,8 @@ from celery import bootsteps
 from celery.concurrency.base import BasePool
 from celery.concurrency.thread import TaskPool
 
-from chat.domain.errors import ConfigError, StoreUnavailable
+from chat import broker
+from chat.domain.errors import BrokerUnavailable, ConfigError, StoreUnavailable
 from chat.operations import health
 from chat.settings import chat_settings
 from chat.startup import exit_on_config_error
@@ -35,7 +36,8 @@ DELIVERY_DRAIN_TIMEOUT = 2.0
 def check_configuration(pool: BasePool) -> None:
     """
     Raises:
-        SystemExit: the pool does not use threads, Redis evicts keys, or `CHAT_PARTITIONS` is wrong.
+        SystemExit: the pool does not use threads, Redis evicts keys, `CHAT_PARTITIONS` is wrong, or
+            the broker has the queue with another type.
     """
     health.exit_on_wrong_partitions()
     # Celery shows no traceback of a SystemExit, and exits with its code.
@@ -47,6 +49,10 @@ def check_configuration(pool: BasePool) -> None:
                 raise ConfigError("REDIS_URL: maxmemory-policy must be noeviction")
         except StoreUnavailable as error:
             logger.warning("Could not check Redis's maxmemory-policy: %s", error.__cause__)
+        try:
+            broker.check_queue()
+        except BrokerUnavailable as error:
+            logger.warning("Could not check the broker's queue: %s", error.__cause__)
 
 
 class BackgroundThreads(bootsteps.StartStopStep):

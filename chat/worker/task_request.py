@@ -20,7 +20,7 @@ REQUEST_SETS = (reserved_requests, active_requests)
 class TaskRequest:
     """A wake-up from its arrival until its thread has run the task.
 
-    acknowledge: makes Celery's event loop acknowledge the message.
+    acknowledge: makes Celery's event loop acknowledge the message, which may fail.
     """
 
     def __init__(
@@ -34,11 +34,22 @@ class TaskRequest:
         self.id = ""
 
     def execute(self) -> None:
-        """Run the task; when this returns, Celery has a free thread."""
-        with self:
-            self._acknowledge_message()
-            _, arguments, _ = self._message.payload
-            self.task.run(**arguments)
+        """Run the task; when this returns, Celery has a free thread.
+
+        On Redis, Celery receives only as many wake-ups as it has free threads, and kombu's
+        acknowledgement only updates a set. RabbitMQ instead limits the unacknowledged messages of
+        a worker. There the wake-up is acknowledged after its turn, which requests the next one.
+        """
+        is_redis = type(getattr(self._message.channel, "qos", None)) is virtual.QoS
+        try:
+            with self:
+                if is_redis:
+                    self._message.ack()
+                _, arguments, _ = self._message.payload
+                self.task.run(**arguments)
+        finally:
+            if not is_redis:
+                self._acknowledge()
 
     def cancel(self, *_: object, **__: object) -> None:
         """Requeue all turns now. Celery calls this on the second stop signal."""
@@ -53,17 +64,6 @@ class TaskRequest:
         if error is not None:
             logger.error("A task failed", exc_info=error)
 
-    def _acknowledge_message(self) -> None:
-        """Acknowledge in this thread if kombu only updates a set for this broker.
-
-        Otherwise Celery's event loop does it, which takes one iteration while this thread needs the
-        interpreter.
-        """
-        if type(self._message.channel.qos) is virtual.QoS:
-            self._message.ack()
-        else:
-            self._acknowledge()
-
 
 def wake_up_strategy(task: Task[..., None], _app: Celery, consumer: Any) -> Callable[..., None]:
     """Return Celery's handler of messages for `task`: it passes each one to a thread.
@@ -72,12 +72,18 @@ def wake_up_strategy(task: Task[..., None], _app: Celery, consumer: Any) -> Call
     each run. Wake-ups need none of this, and it took 7 % of the time from a message to the model
     call (docs/adr/0007-celery-settings.md).
     """
+    errors = (*consumer.connection_errors, *consumer.channel_errors)
 
-    def receive(message: Any, _payload: Any, acknowledge: Callable[..., Any], *_: Any) -> None:
+    def acknowledge(message: Any) -> None:
+        try:
+            message.ack()
+        except errors as error:
+            # RabbitMQ sends the wake-up again, which does no harm.
+            logger.info("Could not acknowledge a wake-up: %s", error)
+
+    def receive(message: Any, *_: Any) -> None:
         message.decode()  # not in the thread: here Celery rejects a message of a forbidden type
-        request = TaskRequest(
-            task, message, partial(acknowledge, logger, consumer.connection_errors)
-        )
+        request = TaskRequest(task, message, partial(consumer.call_soon, acknowledge, message))
         for requests in REQUEST_SETS:
             requests.add(request)
         consumer.pool.apply_async(request.execute, callback=_ignore_result)
