@@ -58,7 +58,7 @@ security: $(DEV) ## test every row of docs/security.md and print the results
 	$(BIN)/pytest -m security $(PARALLEL) $(ARGS)
 
 .PHONY: lint style types
-lint: style types ## check format, style, types, layers, security, words, and the Compose, Docker and CI files
+lint: style types ## check format, style, types, layers, security, words, docs, Lua scripts and deployment files
 style: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -68,6 +68,7 @@ style: $(DEV)
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/python scripts/check_words.py
+	$(BIN)/python -m checks
 types: $(DEV)
 	$(BIN)/mypy
 

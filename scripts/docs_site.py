@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-# A link from a page to a file of the repository; tests/unit/test_docs.py checks that it exists.
+# A link from a page to a file of the repository; checks/pages.py checks that it exists.
 OUTSIDE = re.compile(r"\[([^\]]+)\]\((?:\.\./)+[^)]*\)")
 
 

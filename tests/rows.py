@@ -1,23 +1,15 @@
 """Results per row of the tables in the docs: `make cases`, `make faults`, `make security`."""
 
-import re
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 import pytest
 
-from project.runner.process import ROOT
+from checks.files import read
+from checks.rows import CASE_ROW, CASES_PAGE, FAULT_ROW, FAULTS_PAGE, SECURITY_PAGE, SECURITY_ROW
 
 MARKERS = ("case", "fault", "security")
-DOCS = ROOT / "docs"
-# A row of docs/faults.md: id, fault.
-FAULT = re.compile(r"^\| (F\d\d) \| (.+?) \| .+? \|$", re.MULTILINE)
-# A row of docs/cases.md: id, input.
-CASE = re.compile(r"^\| (C\d\d) \| (.+?) \| .+? \|$", re.MULTILINE)
-PAGE = DOCS / "security.md"
-# A row of docs/security.md: id, input, response, tests.
-ROW = re.compile(r"^\| (S\d\d) \| (.+?) \| (.+?) \| (.+?) \|$", re.MULTILINE)
 
 # Id of the row -> node id, outcome and seconds of each test.
 Rows = defaultdict[str, list[tuple[str, str, float]]]
@@ -67,12 +59,12 @@ def pytest_terminal_summary(
 
 
 def _cases(outcomes: Rows) -> Iterator[str]:
-    yield from _lines(outcomes, CASE.findall((DOCS / "cases.md").read_text()))
+    yield from _lines(outcomes, CASE_ROW.findall(read(CASES_PAGE)))
 
 
 def _faults(outcomes: Rows) -> Iterator[str]:
     """Yield a line for each row, and one for each failed test."""
-    yield from _lines(outcomes, FAULT.findall((DOCS / "faults.md").read_text()))
+    yield from _lines(outcomes, FAULT_ROW.findall(read(FAULTS_PAGE)))
     for row, tests in sorted(outcomes.items()):
         yield from (
             f"{row} failed: {nodeid}" for nodeid, outcome, _ in tests if outcome == "failed"
@@ -80,7 +72,7 @@ def _faults(outcomes: Rows) -> Iterator[str]:
 
 
 def _attacks(outcomes: Rows) -> Iterator[str]:
-    rows = ROW.findall(PAGE.read_text())
+    rows = SECURITY_ROW.findall(read(SECURITY_PAGE))
     yield from _lines(outcomes, [(row, attack) for row, attack, _, _ in rows])
 
 

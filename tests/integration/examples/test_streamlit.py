@@ -70,9 +70,3 @@ def test_page_shows_changes_made_by_other_clients(stack: Stack) -> None:
     assert (deleted["messages"], deleted["errors"]) == ([], [])
     assert reopened["messages"][0] == ["user", "still there?"]
     assert "still" in reopened["messages"][1][1]
-
-
-def test_line_count_in_the_readme_is_correct() -> None:
-    lines = len(APP.read_text().splitlines())
-    page = (ROOT / "README.md").read_text()
-    assert f"examples/streamlit_app.py) is a Streamlit app in {lines} lines" in page

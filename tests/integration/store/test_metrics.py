@@ -1,6 +1,5 @@
 """Metrics that the scripts count: turns, tokens, latencies and waiting sessions."""
 
-import re
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -8,8 +7,7 @@ from redis import Redis
 
 from chat.domain import Caller, DeliveryResult, DeliveryStatus, Status, Usage, UsageSource
 from chat.store import admin, due, keys, leases, metrics, outbox, sessions, turns
-from chat.store.metrics import BUCKETS_MS, Histogram
-from chat.store.scripts import SCRIPTS_DIR
+from chat.store.metrics import Histogram
 from tests.integration.store import steps
 from tests.integration.store.steps import LeaseHolder
 from tests.integration.store.time_travel import advance
@@ -189,13 +187,6 @@ def test_empty_redis_has_empty_metrics(redis: Redis) -> None:
     found = metrics.read()
     assert (found.turns, found.ended_by_minute, found.oldest_wait_seconds) == ({}, {}, 0)
     assert found.latencies["turn"].quantile(0.99) is None
-
-
-def test_script_has_the_same_buckets() -> None:
-    source = (SCRIPTS_DIR / "lib" / "counters.lua").read_text()
-    listed = re.search(r"BUCKETS_MS = \{([^}]+)\}", source)
-    assert listed
-    assert tuple(int(each) for each in listed[1].split(",")) == BUCKETS_MS
 
 
 def test_quantiles_are_interpolated_within_a_bucket() -> None:

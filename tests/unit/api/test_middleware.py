@@ -1,7 +1,6 @@
 """The API's paths skip the other middleware; pages use all of it."""
 
 import pytest
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
@@ -32,7 +31,3 @@ def test_api_and_unknown_paths_skip_other_middleware(path: str) -> None:
 @pytest.mark.parametrize("path", SITE)
 def test_site_paths_use_all_middleware(path: str) -> None:
     assert reaches_next_middleware(path)
-
-
-def test_api_middleware_is_first() -> None:
-    assert settings.MIDDLEWARE[0] == "chat.api.middleware.APIMiddleware"

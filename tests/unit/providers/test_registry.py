@@ -28,6 +28,11 @@ def test_openai_requires_the_vendors_model_name() -> None:
         provider_for(model(name="nameless", model=""))
 
 
+def test_reserved_parameters_are_rejected() -> None:
+    with pytest.raises(ConfigError, match="model m: parameters must not contain 'inputs'"):
+        provider_for(model(name="m", provider="huggingface", parameters={"inputs": "x"}))
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/v1", "https://127.0.0.1:9/v1"])
 def test_missing_certificates_are_reported_at_once(url: str) -> None:
     with pytest.raises(ConfigError, match="model untrusted: verify '/no/such'"):

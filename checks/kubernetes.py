@@ -1,0 +1,172 @@
+"""deploy/kubernetes is valid, and starts the same commands as docker-compose.yml."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import kubernetes_validate
+import yaml
+from jsonschema import Draft202012Validator
+
+from checks.compose import SAME_IN_REDIS, SERVICES, STOP_MARGIN, options
+from checks.files import at, lookup, read
+from project.runner.process import ROOT
+
+FOLDER = ROOT / "deploy" / "kubernetes"
+# The oldest and the newest supported version of Kubernetes.
+VERSIONS = ("1.29", "1.37")
+TEXT = {"type": "string", "minLength": 1}
+NUMBER = {"type": "integer", "minimum": 0}
+# The part of KEDA's schema that the manifests use; the schemas of Kubernetes do not contain it.
+SCALED_OBJECT = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["scaleTargetRef", "triggers"],
+    "properties": {
+        "scaleTargetRef": {"required": ["name"], "properties": {"name": TEXT}},
+        **dict.fromkeys(
+            ("minReplicaCount", "maxReplicaCount", "pollingInterval", "cooldownPeriod"), NUMBER
+        ),
+        "triggers": {
+            "minItems": 1,
+            "items": {
+                "required": ["type", "metadata"],
+                "properties": {
+                    "type": {"const": "prometheus"},
+                    "metadata": {
+                        "required": ["serverAddress", "query", "threshold"],
+                        "additionalProperties": TEXT,
+                    },
+                },
+            },
+        },
+    },
+}
+
+
+class Resource(NamedTuple):
+    """One document of a manifest."""
+
+    path: Path
+    document: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        return str(self.document["kind"])
+
+    @property
+    def name(self) -> str:
+        return str(self.document["metadata"]["name"])
+
+    def __str__(self) -> str:
+        return f"{at(self.path, f'kind: {self.kind}')}: {self.kind} {self.name}"
+
+    def get(self, path: str) -> Any:
+        """Return what is at a dotted path, or None."""
+        return lookup(self.document, path)
+
+
+RESOURCES = [
+    Resource(path, document)
+    for path in sorted(FOLDER.rglob("*.yaml"))
+    if path.name != "kustomization.yaml"
+    for document in yaml.safe_load_all(path.read_text())
+]
+WORKLOADS = [each for each in RESOURCES if each.get("spec.template")]
+
+
+def named(kind: str, name: str) -> Resource:
+    """Return the only resource with this kind and name."""
+    (found,) = (each for each in RESOURCES if (each.kind, each.name) == (kind, name))
+    return found
+
+
+def containers(workload: Resource) -> list[dict[str, Any]]:
+    """Return the containers of a workload, those that run first included."""
+    pod = workload.get("spec.template.spec")
+    return [*pod.get("initContainers", []), *pod["containers"]]
+
+
+def valid_manifests() -> Iterator[str]:
+    """Kubernetes accepts each manifest, and applies each file."""
+    for resource in RESOURCES:
+        for version in VERSIONS if resource.kind != "ScaledObject" else ():
+            try:
+                kubernetes_validate.validate(resource.document, version, strict=True)
+            except kubernetes_validate.ValidationError as error:
+                yield f"{resource}: not valid in Kubernetes {version}: {error.message}"
+    for folder in (FOLDER / "base", FOLDER / "keda"):
+        listed = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
+        files = {each.path.name for each in RESOURCES if each.path.parent == folder}
+        if (set(listed) - {"../base"}) != files:
+            yield f"{at(folder / 'kustomization.yaml', 'resources')}: list {sorted(files)}"
+
+
+def scaling() -> Iterator[str]:
+    """KEDA accepts its own kind, which scales an existing workload by an existing metric."""
+    scaled = named("ScaledObject", "worker")
+    if scaled.document["apiVersion"] != "keda.sh/v1alpha1":
+        yield f"{scaled}: expected apiVersion keda.sh/v1alpha1"
+    for error in Draft202012Validator(SCALED_OBJECT).iter_errors(scaled.document["spec"]):
+        yield f"{scaled}: not valid in KEDA: {error.message}"
+    target = scaled.get("spec.scaleTargetRef.name")
+    if ("Deployment", target) not in {(each.kind, each.name) for each in WORKLOADS}:
+        yield f"{scaled}: there is no Deployment {target}"
+    known = read("chat/api/prometheus.py")
+    for metric in re.findall(r"parley_\w+", str(scaled.get("spec.triggers"))):
+        if f'"{metric}"' not in known:
+            yield f"{scaled}: /metrics has no {metric}"
+
+
+def same_settings() -> Iterator[str]:
+    """Settings exist, and commands are those of the Compose file."""
+    env = "deploy/kubernetes/base/parley.env"
+    settings = dict(re.findall(r"^(\w+)=(.*)$", read(env), re.MULTILINE))
+    known = re.findall(r"^#(\w+)=", read(".env.example"), re.MULTILINE)
+    for name in settings.keys() - set(known):
+        yield f"{at(env, name)}: unknown setting {name}"
+    worker, redis = named("Deployment", "worker"), named("StatefulSet", "redis")
+    grace = worker.get("spec.template.spec.terminationGracePeriodSeconds") or 0
+    if grace < float(settings["CHAT_DRAIN_TIMEOUT"]) + STOP_MARGIN:
+        yield f"{worker}: terminationGracePeriodSeconds must exceed CHAT_DRAIN_TIMEOUT by 5"
+    if containers(worker)[-1]["args"] != SERVICES["worker"]["command"]:
+        yield f"{worker}: expected the args of the Compose file, {SERVICES['worker']['command']}"
+    given = options(SERVICES["redis"]["command"])
+    for option in (f"--{name} {given.get(f'--{name}')}" for name in SAME_IN_REDIS):
+        if option not in containers(redis)[-1]["args"][-1]:
+            yield f"{redis}: expected {option}, as in the Compose file"
+
+
+def least_privilege() -> Iterator[str]:
+    """Pods have no rights that they do not need, and limited memory."""
+    for workload in WORKLOADS:
+        pod = workload.get("spec.template.spec")
+        if lookup(pod, "securityContext.runAsNonRoot") is not True:
+            yield f"{workload}: set runAsNonRoot"
+        if pod.get("automountServiceAccountToken") is not False:
+            yield f"{workload}: set automountServiceAccountToken to false"
+        for container in containers(workload):
+            where = f"{workload}: container {container['name']}"
+            if lookup(container, "securityContext.readOnlyRootFilesystem") is not True:
+                yield f"{where}: set readOnlyRootFilesystem"
+            if lookup(container, "securityContext.capabilities.drop") != ["ALL"]:
+                yield f"{where}: drop ALL capabilities"
+            if not lookup(container, "resources.limits.memory"):
+                yield f"{where}: limit its memory"
+
+
+def selectors() -> Iterator[str]:
+    """Workloads, services and disruption budgets select existing pods."""
+    labels = [each.get("spec.template.metadata.labels") for each in WORKLOADS]
+    for workload, own in zip(WORKLOADS, labels, strict=True):
+        if workload.get("spec.selector.matchLabels") != own:
+            yield f"{workload}: its selector must be the labels of its pods, {own}"
+    for resource in RESOURCES:
+        if resource.kind in {"Service", "PodDisruptionBudget"}:
+            selector = resource.get("spec.selector")
+            if selector.get("matchLabels", selector) not in labels:
+                yield f"{resource}: its selector matches no pod"
+
+
+CHECKS = (valid_manifests, scaling, same_settings, least_privilege, selectors)

@@ -1,0 +1,86 @@
+"""README and docs: links, navigation and figures."""
+
+import re
+from collections.abc import Iterator
+
+from chat.settings import RENAMED
+from checks.files import at, read
+from project.runner.management.commands.run import EXAMPLE
+from project.runner.process import ROOT
+
+PAGES = [
+    str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))
+]
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+UNLISTED_TARGETS = {"help", "clean"}
+# Commands of the checkout outside .venv, and lines in which they run in a container.
+WRONG_COMMAND = re.compile(
+    r"(?<![\w./])(?:python3? (?:manage\.py|-m (?:bench|fakemodel|project))|celery (?:-A|--app))"
+)
+IN_CONTAINER = re.compile(r"\b(?:docker|kubectl)\b.* exec ")
+
+
+def links() -> Iterator[str]:
+    """Relative links lead to files."""
+    for page in PAGES:
+        for target in LINK.findall(read(page)):
+            if not ((ROOT / page).parent / target).exists():
+                yield f"{at(page, target)}: {target} does not exist"
+
+
+def commands() -> Iterator[str]:
+    """Commands run with the packages of the checkout; those in tables are not for pasting."""
+    for page in PAGES:
+        for number, line in enumerate(read(page).splitlines(), 1):
+            is_old = line.startswith("|") or IN_CONTAINER.search(line)
+            if WRONG_COMMAND.search(line) and not is_old:
+                yield f"{page}:{number}: run it with .venv/bin/"
+
+
+def navigation() -> Iterator[str]:
+    """The docs site lists every page, and the list of decisions every decision."""
+    listed = set(re.findall(r"[\w/-]+\.md", read("mkdocs.yml").partition("\nnav:")[2]))
+    pages = {page.removeprefix("docs/") for page in PAGES if page.startswith("docs/")}
+    for page in {page for page in pages if not page.startswith("adr/0")} ^ listed:
+        yield f"{at('mkdocs.yml', 'nav:')}: {page} is missing in the navigation, or in docs/"
+    decisions = "docs/adr/README.md"
+    found = re.findall(r"^\* (\[.*?\]\(.*?\)): \w", read(decisions), re.MULTILINE)
+    titles = [
+        f"[{read(page).partition(chr(10))[0][2:].replace('. ', ': ', 1)}]({page[9:]})"
+        for page in sorted(PAGES)
+        if page.startswith("docs/adr/0")
+    ]
+    for title in [*titles, *found]:
+        if titles.count(title) != found.count(title):
+            yield f"{at(decisions, title)}: list {title} once if it is a decision, else remove it"
+    if sorted(found) == sorted(titles) and found != titles:
+        yield f"{at(decisions)}: sort the decisions by number"
+
+
+def make_targets() -> Iterator[str]:
+    """CONTRIBUTING describes each target."""
+    for name in re.findall(r"^([a-z-]+):.*##", read("Makefile"), re.MULTILINE):
+        if name not in UNLISTED_TARGETS and not re.search(
+            rf"\bmake {name}\b(?!-)", read("CONTRIBUTING.md")
+        ):
+            yield f"{at('CONTRIBUTING.md')}: describe make {name}"
+
+
+def figures() -> Iterator[str]:
+    """The README shows the output of `make run`, and the length of the Streamlit example."""
+    if EXAMPLE.format(url="http://127.0.0.1:8000") not in read("README.md"):
+        yield f"{at('README.md', 'curl')}: show the commands that `make run` prints"
+    lines = len(read("examples/streamlit_app.py").splitlines())
+    if f"examples/streamlit_app.py) is a Streamlit app in {lines} lines" not in read("README.md"):
+        yield f"{at('README.md', 'a Streamlit app in')}: the example has {lines} lines"
+
+
+def renamed_settings() -> Iterator[str]:
+    """The upgrade notes list the settings that Parley rejects by their old names."""
+    page = "docs/upgrading.md"
+    listed = re.findall(r"^\| `CHAT_(\w+)` \| `CHAT_(\w+)` \|$", read(page), re.MULTILINE)
+    for old, new in set(listed) ^ set(RENAMED.items()):
+        yield f"{at(page, old)}: list CHAT_{old} -> CHAT_{new} here and in RENAMED"
+
+
+CHECKS = (links, commands, navigation, make_targets, figures, renamed_settings)
