@@ -41,28 +41,6 @@ def is_complete(reply: Locator, content: str) -> bool:
     return shown == letters
 
 
-def test_reload_during_a_reply_loses_nothing(chat: ChatPage, chat_stack: Stack) -> None:
-    reply = chat.send(f"Hello {SLOW}")
-    expect(reply.locator(".body")).not_to_be_empty()
-    chat.page.reload()
-    expect(reply).to_have_attribute("aria-busy", "false")
-    assert is_complete(reply, stored_contents(chat_stack, chat)[1])
-
-
-def test_lost_network_during_a_reply_loses_nothing(
-    open_page: Callable[..., ChatPage], chat_stack: Stack, proxy: Proxy
-) -> None:
-    chat = open_page(url=proxy.url).start("Cut")
-    reply = chat.send(f"Hello {SLOW}")
-    expect(reply.locator(".body")).not_to_be_empty()
-    proxy.refuse_connections()
-    expect(chat.page.locator("#connection")).to_be_visible()
-    proxy.accept_connections()
-    expect(chat.page.locator("#connection")).to_be_hidden()
-    expect(reply).to_have_attribute("aria-busy", "false")
-    assert is_complete(reply, stored_contents(chat_stack, chat)[1])
-
-
 def test_message_written_offline_is_sent_later(
     open_page: Callable[..., ChatPage], chat_stack: Stack, proxy: Proxy
 ) -> None:

@@ -1,13 +1,10 @@
 """Replies are complete and without repeats, whatever breaks on the way."""
 
-import random
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import pytest
 
-from parley_client import Client, Session, transport
+from parley_client import Client, transport
 from tests.harness.concurrency import start_concurrently
 from tests.harness.proxy import Proxy
 from tests.harness.stack import Stack
@@ -22,44 +19,6 @@ LONG = "hello [[tokens=300 rate=150]]"
 def proxy(echo_stack: Stack) -> Iterator[Proxy]:
     with Proxy(echo_stack.web().url) as opened:
         yield opened
-
-
-@contextmanager
-def repeating(action: Callable[[], None], *, interval: Callable[[], float]) -> Iterator[None]:
-    """Repeat an action in the background, with intervals in seconds."""
-    is_over = threading.Event()
-
-    def repeat() -> None:
-        while not is_over.wait(interval()):
-            action()
-
-    thread = threading.Thread(target=repeat)
-    thread.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        thread.join()
-
-
-def check_long_reply(session: Session) -> None:
-    """Read a long reply; check that no delta is missing or repeated."""
-    reply = session.send(LONG)
-    deltas = list(reply)
-    stored = session.message(reply.id).content
-    assert len(stored) > 1000
-    assert "".join(deltas) == stored
-    assert not any(delta.is_restart for delta in deltas)
-
-
-@pytest.mark.parametrize("stream", [True, False], ids=["stream", "polling"])
-def test_cut_connections_lose_and_repeat_nothing(proxy: Proxy, *, stream: bool) -> None:
-    rng = random.Random(1)
-    with Client(proxy.url, stream=stream) as client:
-        session = client.open()
-        with repeating(proxy.disconnect, interval=lambda: rng.uniform(0.02, 0.5)):
-            check_long_reply(session)
-        assert len(list(session.history())) == 2
 
 
 def test_half_open_connection_is_detected(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -170,17 +170,6 @@ def test_chat_ends_when_its_session_is_deleted(echo_stack: Stack, client: Client
         assert program.exit_code() == 1
 
 
-@pytest.mark.thorough
-def test_reply_continues_after_a_web_restart(chat: PtyProgram, echo_stack: Stack) -> None:
-    chat.sendline("hello [[tokens=60 rate=20]]")
-    text = chat.expect("echo: hello").rpartition("echo: ")[2]
-    echo_stack.web().kill()
-    echo_stack.web().start()
-    text += chat.expect("\n> ", within=40).removesuffix("\n> ")
-    assert len(text.split()) == 60 - 1  # without "echo: "
-
-
-@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("url", "error"),
     [
