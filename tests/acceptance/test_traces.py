@@ -1,7 +1,5 @@
 """Spans as a collector receives them from an installation."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +7,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from redis import Redis
 
-from project.runner.process import ROOT
 from tests.harness.recording_server import RecordingServer
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
@@ -98,9 +95,3 @@ def test_failed_model_call_has_an_error_span(build_stack: Callable[..., Stack]) 
         )
         outcome = spans_of(server)["finish"][0].attributes[0]
         assert (outcome.key, outcome.value.string_value) == ("parley.outcome", "failed")
-
-
-@pytest.mark.thorough
-def test_without_a_collector_there_is_no_tracer() -> None:
-    program = "import sys, celery_app; assert 'project.telemetry' not in sys.modules"
-    subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=60, check=True)

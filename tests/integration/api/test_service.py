@@ -54,26 +54,8 @@ def test_concurrent_first_schema_requests_succeed(
     assert len({response.content for response in responses}) == 1
 
 
-def test_schema_is_valid_and_complete(api: APIClient) -> None:
-    raw = api.get("/schema").json()
-    schema = schemathesis.openapi.from_dict(raw)
-    schema.validate()
-    assert set(raw["paths"]) >= {
-        "/sessions",
-        "/sessions/{session_id}",
-        "/sessions/{session_id}/reset",
-        "/sessions/{session_id}/token",
-        "/sessions/{session_id}/ticket",
-        "/sessions/{session_id}/events",
-        "/sessions/{session_id}/messages",
-        "/sessions/{session_id}/messages/{message_id}",
-        "/sessions/{session_id}/messages/{message_id}/cancel",
-        "/sessions/{session_id}/messages/{message_id}/regenerate",
-        "/messages",
-        "/models",
-        "/live",
-        "/ready",
-    }
+def test_schema_is_valid(api: APIClient) -> None:
+    schemathesis.openapi.from_dict(api.get("/schema").json()).validate()
 
 
 def test_all_operations_are_documented(api: APIClient) -> None:

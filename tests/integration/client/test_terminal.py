@@ -170,6 +170,7 @@ def test_chat_ends_when_its_session_is_deleted(echo_stack: Stack, client: Client
         assert program.exit_code() == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("url", "error"),
     [

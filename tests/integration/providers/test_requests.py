@@ -103,6 +103,28 @@ def test_text_generation_request_equals_the_tutorials() -> None:
     }
 
 
+def test_values_that_tgi_rejects_are_translated() -> None:
+    question = prompt("hi", temperature=0.0, top_p=1.0, seed=0)
+    own = {"use_cache": True, "top_k": 5}
+    fields = {"parameters": own, "stop": ("x",), "max_tokens": 25}
+    assert sent_request("huggingface", question, **fields)[1]["parameters"] == own | {
+        "max_new_tokens": 25,
+        "return_full_text": False,
+        "details": True,  # a stream requests its finish reason
+        "do_sample": False,
+        "seed": 0,
+        "stop": ["x"],
+    }
+
+
+@pytest.mark.security("S24")
+@pytest.mark.parametrize(("requested", "sent"), [(9999, 25), (3, 3)])
+def test_max_tokens_never_exceed_the_models(requested: int, sent: int) -> None:
+    question = prompt("hi", max_tokens=requested)
+    body = sent_request("huggingface", question, max_tokens=25)[1]
+    assert body["parameters"]["max_new_tokens"] == sent
+
+
 @pytest.mark.parametrize("path", ["/generate_stream", "/generate", "/"])
 @pytest.mark.parametrize("stream", [True, False])
 def test_paths_of_tgi_are_supported(
