@@ -122,7 +122,7 @@ def pages() -> dict[str, str]:
         "list": LIST,
         "list, in the middle": f"{LIST}?p={SESSIONS // 100}",
         "search by id": f"{LIST}?q={middle}",
-        "search without results": f"{LIST}?q=nobody",
+        "search without results": f"{LIST}?q=no-match",
         "search by part of a name": f"{LIST}?q=mer+{SESSIONS // 2}",
         "filter by model": f"{LIST}?model=default",
         "filter by model and age": f"{LIST}?model=default&activity=1h",

@@ -33,6 +33,12 @@ SCOPE = (
     "project/**/*.py",
     "parley_client/**/*.py",
     "fakemodel/**/*.py",
+    "checks/*.py",
+    "tests/**/*.py",
+    "bench/**/*.py",
+    "docs/**/*.svg",
+    "chat/**/*.css",
+    "chat/**/*.svg",
     "chat/**/*.lua",
     "chat/**/*.html",
     "chat/**/*.js",
@@ -78,7 +84,7 @@ def prose_of(name: str, text: str) -> Iterator[Prose]:
     if name.endswith(".md"):
         yield 1, MARKDOWN_CODE.sub(lambda code: "\n" * code[0].count("\n"), text)
     elif name.endswith(".py"):
-        yield from python_strings(text)
+        yield from python_docstrings(text) if name.startswith("tests/") else python_strings(text)
         yield 1, python_comments(text)
     elif name.endswith(".lua"):
         yield 1, "\n".join("".join(LUA_COMMENT.findall(line)) for line in text.splitlines())
@@ -96,6 +102,13 @@ def python_strings(text: str) -> Iterator[Prose]:
             value = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
             if not (value.isidentifier() and value.isupper()):
                 yield node.lineno, value
+
+
+def python_docstrings(text: str) -> Iterator[Prose]:
+    """Yield docstrings only: the other strings of tests are data."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            yield node.lineno, str(node.value.value)
 
 
 def python_comments(text: str) -> str:
@@ -123,9 +136,9 @@ def check(paths: list[str]) -> Iterator[str]:
     """Yield a line per hit: `file:line: "phrase": write "replacement"`."""
     words = read_words()
     for path in files_in_scope(paths):
-        prose = prose_of(path.name, path.read_text())
-        for line, phrase, replacement in sorted(find_hits(prose, words)):
-            yield f'{path.relative_to(ROOT)}:{line}: "{phrase}": write "{replacement}"'
+        name = path.relative_to(ROOT).as_posix()
+        for line, phrase, replacement in sorted(find_hits(prose_of(name, path.read_text()), words)):
+            yield f'{name}:{line}: "{phrase}": write "{replacement}"'
 
 
 if __name__ == "__main__":

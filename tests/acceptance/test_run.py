@@ -1,4 +1,4 @@
-"""`make run`, as somebody meets it who has just cloned the repository."""
+"""`make run` in a fresh clone of the repository."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Rules of this project that ruff and bandit do not know, held against its source."""
+"""Security rules that ruff and bandit do not have, checked in the source."""
 
 import ast
 from collections.abc import Callable, Iterator
@@ -18,21 +18,21 @@ pytestmark = pytest.mark.security("S42")
 
 
 def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
-    """Yield each call with the name of what is called, as far as it is spelled."""
+    """Yield each call with its function as written."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             yield ast.unparse(node.func), node
 
 
 def is_formatted(node: ast.expr) -> bool:
-    """Whether a text is put together where it stands, instead of by who takes it."""
+    """Return whether a string is formatted before it is passed to a function."""
     if isinstance(node, ast.JoinedStr):
         return True
     return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod | ast.Add)
 
 
 def unsafe_markup(tree: ast.AST) -> Iterator[int]:
-    """HTML that nobody escapes."""
+    """HTML without escaping."""
     for name, call in calls(tree):
         last = name.rpartition(".")[2]
         if last in {"mark_safe", "SafeString", "SafeText"}:
@@ -42,7 +42,7 @@ def unsafe_markup(tree: ast.AST) -> Iterator[int]:
 
 
 def code_from_data(tree: ast.AST) -> Iterator[int]:
-    """Data that is run: code, pickles, YAML's own objects, a shell."""
+    """Data that is executed: code, pickles, YAML objects, shell commands."""
     run = {"eval", "exec", "compile", "__import__", "os.system", "os.popen"}
     loads = {"pickle", "marshal", "shelve", "dill", "jsonpickle"}
     for name, call in calls(tree):
@@ -52,7 +52,7 @@ def code_from_data(tree: ast.AST) -> Iterator[int]:
 
 
 def open_verification(tree: ast.AST) -> Iterator[int]:
-    """Certificates that are not looked at by what the code, not a setting, says."""
+    """Disabled verification of certificates; only a setting may disable it."""
     for name, call in calls(tree):
         off = any(
             each.arg == "verify" and ast.unparse(each.value) == "False" for each in call.keywords
@@ -62,7 +62,7 @@ def open_verification(tree: ast.AST) -> Iterator[int]:
 
 
 def compared_secrets(tree: ast.AST) -> Iterator[int]:
-    """Secrets compared in a time that tells how much of them was right."""
+    """Secrets compared in a time that depends on their contents."""
     secret = ("token", "secret", "password", "signature", "digest")
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Eq | ast.NotEq):
@@ -77,7 +77,7 @@ def _is_plain(node: ast.expr) -> bool:
 
 
 def formatted_scripts(tree: ast.AST) -> Iterator[int]:
-    """Redis scripts and SQL put together out of texts."""
+    """Redis scripts and SQL made by formatting strings."""
     takers = {"eval", "raw", "extra", "register_script", "execute", "RawSQL"}
     for name, call in calls(tree):
         if name.rpartition(".")[2] in takers and call.args and is_formatted(call.args[0]):
@@ -85,7 +85,7 @@ def formatted_scripts(tree: ast.AST) -> Iterator[int]:
 
 
 def formatted_logs(tree: ast.AST) -> Iterator[int]:
-    """Lines of logs put together before the logger can see to what stands in them."""
+    """Log messages formatted before the logger can escape their values."""
     levels = {"debug", "info", "warning", "error", "exception", "critical"}
     for name, call in calls(tree):
         before, _, last = name.rpartition(".")
@@ -100,7 +100,7 @@ def open_doors(tree: ast.AST) -> Iterator[int]:
             yield node.lineno
 
 
-# Rule -> what it must find.
+# Rule -> an example that it must find.
 RULES: dict[Callable[[ast.AST], Iterator[int]], str] = {
     unsafe_markup: "mark_safe(f'<b>{name}</b>')",
     code_from_data: "subprocess.run(line, shell=True)",
@@ -111,19 +111,19 @@ RULES: dict[Callable[[ast.AST], Iterator[int]], str] = {
     open_doors: "csrf_exempt(view)",
 }
 
-# Rule and file -> why it may.
+# Rule and file -> why it is an exception.
 ALLOWED = {
     ("formatted_scripts", "fakemodel/faults/edge_cases.py"): "its `raw` takes bytes of HTTP",
 }
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-def test_a_rule_finds_what_it_is_there_for(rule: Callable[[ast.AST], Iterator[int]]) -> None:
+def test_rule_finds_its_example(rule: Callable[[ast.AST], Iterator[int]]) -> None:
     assert list(rule(ast.parse(RULES[rule])))
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-def test_the_source_keeps_the_rule(rule: Callable[[ast.AST], Iterator[int]]) -> None:
+def test_source_follows_the_rule(rule: Callable[[ast.AST], Iterator[int]]) -> None:
     found = {
         path: lines
         for path, tree in SOURCES.items()
@@ -132,8 +132,8 @@ def test_the_source_keeps_the_rule(rule: Callable[[ast.AST], Iterator[int]]) -> 
     assert not found
 
 
-def test_only_the_guard_and_the_models_call_out() -> None:
-    """A URL from outside must pass the guard, so nothing else makes calls."""
+def test_only_guard_and_transport_make_http_calls() -> None:
+    """A URL from a client must pass the guard, so only these modules make calls."""
     allowed = {*map(str, Path("chat/http").glob("*.py")), "chat/providers/transport.py"}
     for path, tree in SOURCES.items():
         if path.startswith("chat/") and path not in allowed:

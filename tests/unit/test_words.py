@@ -30,6 +30,10 @@ def hits(name: str, text: str) -> list[tuple[int, str, str]]:
         ("tasks.py", '"""Title.\n\nanew\n"""\n', 3),
         ("tasks.py", "x = f'{1} anew'\n", 1),
         ("tasks.py", "x = b'anew'\n", 1),
+        ("tests/test_x.py", "x = 'anew'\n# anew\n", 2),
+        ("tests/test_x.py", "def test_x():\n    '''anew'''\n", 2),
+        ("icon.svg", "<svg>\n<title>anew</title></svg>", 2),
+        ("page.css", "/* anew */", 1),
     ],
 )
 def test_a_banned_word_is_found(name: str, text: str, line: int) -> None:
@@ -90,6 +94,8 @@ def test_technical_terms_pass(word: str) -> None:
         *("README.md", "CHANGELOG.md", "docs/index.md", "docs/adr/README.md", ".env.example"),
         *("Makefile", "manage.py", "celery_app.py", "chat/store/lua/claim.lua"),
         *("chat/templates/chat/page.html", "chat/static/chat/reply_status.js"),
+        *("chat/static/chat/page.css", "docs/images/message.svg", "tests/rows.py", "bench/cpu.py"),
+        "checks/pages.py",
     ],
 )
 def test_user_visible_files_are_in_scope(path: str) -> None:

@@ -1,7 +1,8 @@
 """Random faults under load; afterwards all invariants must hold.
 
-`make soak` takes ten minutes (`SECONDS`). `make test` runs one minute beside other tests, so with
-fewer users. The order of the faults depends on `SEED` only; their effects also depend on timing.
+`make soak` takes ten minutes (`SECONDS`). `make test-all` runs one minute with fewer users,
+because other tests run at the same time. The order of the faults depends on `SEED` only; their
+effects also depend on timing.
 """
 
 import logging

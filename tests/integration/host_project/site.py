@@ -1,4 +1,4 @@
-"""A small Django project of somebody else, with Parley's API beside its own.
+"""A small Django project of another team, which serves Parley's API and its own.
 
 It prints, as JSON, how both answer. Its settings contradict Parley's wherever they can.
 """

@@ -25,7 +25,7 @@ def redis(server: RedisServer, settings: Settings) -> Iterator[Redis]:
     """A raw client of the server that the store uses."""
     server.redis.flushall()
     settings.REDIS_URL = server.url
-    settings.CHAT_STORE_TIMEOUT = 20  # a busy machine stands still for a second or two
+    settings.CHAT_STORE_TIMEOUT = 20  # a busy machine stalls for a second or two
     client.cache_clear()
     yield server.redis
     client().connection_pool.disconnect()

@@ -1,4 +1,4 @@
-"""Steps of Redis's clock: nobody is limited longer than configured, no turn is delayed by them."""
+"""Steps of Redis's clock: no client is limited longer than configured, and no turn is delayed."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace

@@ -16,7 +16,7 @@ def all_errors(
     return [kind, *(below for child in kind.__subclasses__() for below in all_errors(child))]
 
 
-# Those that have a code of their own.
+# Those with their own code.
 OWN = [
     kind
     for kind in all_errors()

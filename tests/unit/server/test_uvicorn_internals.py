@@ -153,7 +153,7 @@ def test_attributes_have_the_known_type(owner: type, name: str, kind: type) -> N
 
 
 async def instances() -> dict[type, object]:
-    """One new instance of each class; the HTTP protocol has begun a message."""
+    """One new instance of each class; the HTTP protocol has started a message."""
     config, state = configure(), ServerState()
     http = HttpToolsProtocol(config, state, {})
     http.on_message_begin()

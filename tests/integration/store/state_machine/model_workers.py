@@ -51,7 +51,7 @@ class WorkerOperations(BaseSession):
         raise LeaseLost
 
     def flush(self, lease: Lease, text: str | None) -> bool:
-        """Store the text so far and renew the lease; true if the turn is to be cancelled."""
+        """Store the text so far and renew the lease; true if the turn must be cancelled."""
         turn = self._check_lease(lease)
         if turn is None:
             raise LeaseLost
