@@ -64,10 +64,8 @@ def chat_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     entry = '[{}]\nprovider = "openai"\nurl = "{}/v1"\nmodel = "fake-model"\n'
     entry += "max_tokens = 100000\ncontext_tokens = 200000\n"
     models.write_text("".join(entry.format(name, stack.model.url) for name in ("default", "other")))
-    try:
+    with stack:
         yield stack.start()
-    finally:
-        stack.shut_down()
 
 
 @pytest.fixture(scope="package")

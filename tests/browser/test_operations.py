@@ -31,16 +31,12 @@ REFRESH_INTERVAL = 5000
 @pytest.fixture(scope="module")
 def busy_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack with the metrics of a busy hour."""
-    stack = Stack(tmp_path_factory.mktemp("operations"))
-    try:
-        stack.start()
-        create_superuser(stack)
+    with Stack(tmp_path_factory.mktemp("operations")) as stack:
+        create_superuser(stack.start())
         with Redis.from_url(stack.redis.url) as redis:
             redis.hset("chat:{0}:last_hour", mapping=metrics_of_a_busy_hour())
             redis.expire("chat:{0}:last_hour", 600)
         yield stack
-    finally:
-        stack.shut_down()
 
 
 def metrics_of_a_busy_hour() -> dict[str, int]:

@@ -106,6 +106,12 @@ class Stack:
         self.env["BROKER_URL"] = broker.url
         return broker
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.shut_down()
+
     def shut_down(self) -> None:
         """Kill all processes, even frozen ones."""
         for process in reversed(self._processes.values()):

@@ -1,15 +1,14 @@
 """Redis and a web process, but no worker: tests use `fake_worker` instead."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack
 
 import pytest
 from pytest_django import Settings
 from redis import Redis
 
-from chat.store.client import client
-from tests.harness.key_leaks import keys_without_ttl
 from tests.harness.stack import Stack
+from tests.harness.store import empty_store
 from tests.integration.api.client import APIClient
 
 
@@ -17,25 +16,17 @@ from tests.integration.api.client import APIClient
 def parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A running stack without rate limits."""
     env = {"CHAT_MESSAGES_PER_MINUTE": "0", "CHAT_SESSIONS_PER_MINUTE": "0"}
-    stack = Stack(tmp_path_factory.mktemp("api"), env=env)
-    try:
+    with Stack(tmp_path_factory.mktemp("api"), env=env) as stack:
         stack.redis.start()
         stack.web().start()
         yield stack
-    finally:
-        stack.shut_down()
 
 
 @pytest.fixture(autouse=True)
 def redis(parley: Stack, settings: Settings) -> Iterator[Redis]:
     """A client of the web process's Redis, which is flushed. The test's store uses it as well."""
-    settings.REDIS_URL = parley.redis.url
-    client.cache_clear()
-    with closing(Redis.from_url(parley.redis.url)) as raw, closing(client()):
-        raw.flushall()
+    with empty_store(parley.redis.url, settings) as raw:
         yield raw
-    assert keys_without_ttl(parley.redis.url) == []
-    client.cache_clear()
 
 
 @pytest.fixture
@@ -51,19 +42,16 @@ def owner(api: APIClient) -> APIClient:
 
 
 @pytest.fixture
-def api_with(parley: Stack) -> Iterator[Callable[..., APIClient]]:
+def api_with(
+    parley: Stack, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., APIClient]]:
     """Return a function that starts another web process with other settings."""
-    started: list[Stack] = []
+    with ExitStack() as started:
 
-    def start(**env: str) -> APIClient:
-        directory = parley.directory / f"other{len(started)}"
-        directory.mkdir(exist_ok=True)
-        other = Stack(directory, env={"REDIS_URL": parley.redis.url} | env)
-        started.append(other)
-        return APIClient(other.web().start().url)
+        def start(**env: str) -> APIClient:
+            other = Stack(
+                tmp_path_factory.mktemp("other"), env={"REDIS_URL": parley.redis.url} | env
+            )
+            return APIClient(started.enter_context(other).web().start().url)
 
-    try:
         yield start
-    finally:
-        for stack in started:
-            stack.shut_down()

@@ -20,11 +20,9 @@ MODEL_OPTIONS = ("--record", "--style", "echo")
 @pytest.fixture(scope="package")
 def echo_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Redis, an echoing model, a worker and a web process."""
-    stack = Stack(tmp_path_factory.mktemp("client"), env=ENV, model_options=MODEL_OPTIONS)
-    try:
+    directory = tmp_path_factory.mktemp("client")
+    with Stack(directory, env=ENV, model_options=MODEL_OPTIONS) as stack:
         yield stack.start()
-    finally:
-        stack.shut_down()
 
 
 @pytest.fixture

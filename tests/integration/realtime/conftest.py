@@ -1,7 +1,7 @@
 """Redis and web processes, but no worker: tests use `fake_worker` instead."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,8 @@ import pytest
 from pytest_django import Settings
 from redis import Redis
 
-from chat.store.client import client
-from tests.harness.key_leaks import keys_without_ttl
 from tests.harness.stack import Stack
+from tests.harness.store import empty_store
 from tests.integration.api.client import APIClient
 from tests.integration.realtime.clients import EventStreamClient, WebSocketClient
 
@@ -30,7 +29,7 @@ LOW_LIMITS = {
 }
 # A day ahead of Redis, whose time is the one to use.
 WRONG_CLOCK = {
-    "PYTHONPATH": str(Path(__file__).parents[2] / "acceptance" / "clock"),
+    "PYTHONPATH": str(Path(__file__).parents[2] / "acceptance" / "shifted_clock"),
     "CLOCK_SHIFT": "86400",
 }
 NO_RATE_LIMITS = {"CHAT_MESSAGES_PER_MINUTE": "0", "CHAT_SESSIONS_PER_MINUTE": "0"}
@@ -40,40 +39,29 @@ NO_RATE_LIMITS = {"CHAT_MESSAGES_PER_MINUTE": "0", "CHAT_SESSIONS_PER_MINUTE": "
 def parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Redis and two web processes."""
     env = NO_RATE_LIMITS | {"CORS_ORIGINS": "https://listed.example"}
-    stack = Stack(tmp_path_factory.mktemp("realtime"), env=env)
-    try:
+    with Stack(tmp_path_factory.mktemp("realtime"), env=env) as stack:
         stack.redis.start()
         for number in (0, 1):
             stack.web(number).launch()
         for number in (0, 1):
             stack.web(number).wait_until_ready()
         yield stack
-    finally:
-        stack.shut_down()
 
 
 @pytest.fixture(scope="session")
 def limited_stack(parley: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A web process with low limits and a wrong clock, on the same Redis."""
     env = NO_RATE_LIMITS | LOW_LIMITS | WRONG_CLOCK | {"REDIS_URL": parley.redis.url}
-    stack = Stack(tmp_path_factory.mktemp("limited"), env=env)
-    try:
+    with Stack(tmp_path_factory.mktemp("limited"), env=env) as stack:
         stack.web().start()
         yield stack
-    finally:
-        stack.shut_down()
 
 
 @pytest.fixture(autouse=True)
 def redis(parley: Stack, settings: Settings) -> Iterator[Redis]:
     """A client of the web processes' Redis, which is flushed. The test's store uses it as well."""
-    settings.REDIS_URL = parley.redis.url
-    client.cache_clear()
-    with closing(Redis.from_url(parley.redis.url)) as raw, closing(client()):
-        raw.flushall()
+    with empty_store(parley.redis.url, settings) as raw:
         yield raw
-    assert keys_without_ttl(parley.redis.url) == []
-    client.cache_clear()
 
 
 @pytest.fixture

@@ -45,11 +45,8 @@ def lossy_proxy(parley: Stack) -> Iterator[LossyProxy]:
 def web(lossy_proxy: LossyProxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a web process that gets no pub/sub messages."""
     directory: Path = tmp_path_factory.mktemp("deaf")
-    stack = Stack(directory, env={"REDIS_URL": lossy_proxy.url})
-    try:
+    with Stack(directory, env={"REDIS_URL": lossy_proxy.url}) as stack:
         yield stack.web().start().url
-    finally:
-        stack.shut_down()
 
 
 @pytest.fixture

@@ -28,8 +28,7 @@ def test_the_port_of_a_server_is_not_free() -> None:
 
 
 def test_redis_is_healthy_with_the_right_password(tmp_path: Path) -> None:
-    stack = Stack(tmp_path)
-    try:
+    with Stack(tmp_path) as stack:
         stack.redis.start()
         assert is_healthy(stack.redis.url)
         assert describe_redis_problem(stack.redis.url) == ""
@@ -38,8 +37,6 @@ def test_redis_is_healthy_with_the_right_password(tmp_path: Path) -> None:
         assert "responds with an error: WRONGPASS" in describe_redis_problem(wrong)
         stack.redis.freeze()
         assert not is_healthy(stack.redis.url)
-    finally:
-        stack.shut_down()
     assert not is_healthy(stack.redis.url)
     assert describe_redis_problem(stack.redis.url) == "does not answer"
 
@@ -65,11 +62,9 @@ def test_a_file_is_healthy_until_it_is_too_old(tmp_path: Path) -> None:
 @pytest.mark.parametrize("frozen", ["worker", "redis"])
 def test_a_frozen_worker_or_redis_stops_the_heartbeat(tmp_path: Path, frozen: str) -> None:
     heartbeat = tmp_path / "heartbeat"
-    stack = Stack(
-        tmp_path, env={"CHAT_HEARTBEAT_FILE": str(heartbeat), "CHAT_SWEEP_INTERVAL": "0.1"}
-    )
+    env = {"CHAT_HEARTBEAT_FILE": str(heartbeat), "CHAT_SWEEP_INTERVAL": "0.1"}
     url = f"file:{heartbeat}?within=1"
-    try:
+    with Stack(tmp_path, env=env) as stack:
         stack.redis.start()
         worker = stack.worker().start()
         wait_until(lambda: is_healthy(url), within=20)
@@ -78,8 +73,6 @@ def test_a_frozen_worker_or_redis_stops_the_heartbeat(tmp_path: Path, frozen: st
         wait_until(lambda: not is_healthy(url), within=20)
         process.thaw()
         wait_until(lambda: is_healthy(url), within=20)
-    finally:
-        stack.shut_down()
 
 
 def test_the_exit_code_shows_the_health() -> None:

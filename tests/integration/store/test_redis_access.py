@@ -69,8 +69,8 @@ def test_redis_of_make_run_requires_a_password(stack: Stack) -> None:
 
 @pytest.mark.security("S38")
 def test_documented_acl_is_sufficient(guarded: RedisServer, tmp_path: Path) -> None:
-    parley = Stack(tmp_path / "parley", env={"REDIS_URL": url_of(guarded, "parley:own")})
-    try:
+    env = {"REDIS_URL": url_of(guarded, "parley:own")}
+    with Stack(tmp_path / "parley", env=env) as parley:
         parley.model.start()
         parley.worker().launch()
         parley.web().start()
@@ -80,8 +80,6 @@ def test_documented_acl_is_sufficient(guarded: RedisServer, tmp_path: Path) -> N
         wait_until(lambda: owner.get_session()["messages"][-1]["status"] == "completed", within=30)
         assert owner.post(f"{owner.path}/ticket").status_code == 201
         assert owner.request("DELETE", owner.path).status_code == 204
-    finally:
-        parley.shut_down()
     refused = guarded.redis.acl_log()
     assert not refused, refused
 

@@ -21,11 +21,8 @@ MODEL = ("--record", "--style", "echo")
 @pytest.fixture(scope="module")
 def echo_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Redis, an echoing model, a worker and two web processes."""
-    stack = Stack(tmp_path_factory.mktemp("tutorial"), env=ENV, model_options=MODEL)
-    try:
+    with Stack(tmp_path_factory.mktemp("tutorial"), env=ENV, model_options=MODEL) as stack:
         yield stack.start(webs=2)
-    finally:
-        stack.shut_down()
 
 
 @pytest.fixture
