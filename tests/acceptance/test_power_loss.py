@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.acceptance.client import Client
 from tests.acceptance.deployment import Deployment
 from tests.acceptance.doctor import doctor
 from tests.acceptance.history import Post
@@ -19,10 +18,18 @@ pytestmark = [
 ]
 
 
-def lost_posts(client: Client, posts: list[Post]) -> list[Post]:
-    """Return the posts whose messages are lost."""
+def lost_posts(deployment: Deployment, fail: Callable[[], object]) -> list[Post]:
+    """Post messages, let Redis fail and restart; return the posts whose messages are lost."""
+    client = deployment.client()
+    posts = [client.post("Are you there?") for _ in range(10)]
+    fail()
+    deployment.stack.redis.start()
     stored = {message["id"] for message in client.messages()}
-    return [post for post in posts if post.message_id not in stored]
+    lost = [post for post in posts if post.message_id not in stored]
+    for post in lost:
+        deployment.history.posts.remove(post)
+    deployment.worker.start()
+    return lost
 
 
 @pytest.mark.fault("F13")
@@ -32,12 +39,7 @@ def test_kill_with_a_slow_disk_loses_nothing_with_always(
     deployment = build_deployment()
     slow_down_disk(deployment, appendfsync="always", seconds=0.1)
     deployment.start(workers=0)
-    client = deployment.client()
-    posts = [client.post("Are you there?") for _ in range(10)]
-    deployment.stack.redis.kill()
-    deployment.stack.redis.start()
-    assert lost_posts(client, posts) == []
-    deployment.worker.start()
+    assert lost_posts(deployment, deployment.stack.redis.kill) == []
 
 
 @pytest.mark.fault("F13")
@@ -48,15 +50,7 @@ def test_kill_with_a_slow_disk_loses_data_with_everysec(
     deployment = build_deployment()
     slow_down_disk(deployment, appendfsync="everysec", seconds=3)
     deployment.start(workers=0)
-    client = deployment.client()
-    posts = [client.post("Are you there?") for _ in range(10)]
-    deployment.stack.redis.kill()
-    deployment.stack.redis.start()
-    lost = lost_posts(client, posts)
-    assert lost
-    for post in lost:
-        deployment.history.posts.remove(post)
-    deployment.worker.start()
+    assert lost_posts(deployment, deployment.stack.redis.kill)
 
 
 @pytest.mark.fault("F13")
@@ -102,12 +96,4 @@ def test_power_loss_loses_data_with_everysec(
     deployment = build_deployment()
     power_supply = PowerSupply(deployment, appendfsync="everysec")
     deployment.start(workers=0)
-    client = deployment.client()
-    posts = [client.post("Are you there?") for _ in range(10)]
-    assert power_supply.cut() > 0
-    deployment.stack.redis.start()
-    lost = lost_posts(client, posts)
-    assert lost
-    for post in lost:
-        deployment.history.posts.remove(post)
-    deployment.worker.start()
+    assert lost_posts(deployment, power_supply.cut)
