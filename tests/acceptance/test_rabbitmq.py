@@ -213,7 +213,7 @@ def test_turns_survive_twelve_seconds_without_rabbitmq(deployment: RabbitMQDeplo
     for client, post in zip(clients[:3] + clients * 4, posts, strict=True):
         reply = client.wait_for_reply(post, "completed")
         assert reply["attempt"] == 1
-        assert reply["completed_at"] < max(returned_at, killed_at + 30) + 10
+        assert reply["completed_at"] < returned_at + 10
     answer_messages(deployment, 20)
     assert "CRITICAL" not in deployment.worker.log[log_size:]
 
