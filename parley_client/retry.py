@@ -6,6 +6,8 @@ import time
 from parley_client.errors import APIConnectionError, APIStatusError, ParleyError
 
 RETRYABLE_STATUSES = frozenset({408, 429, 502, 503, 504})
+# Codes with a retryable status that waiting does not resolve.
+PERMANENT_CODES = frozenset({"session_full"})
 # Seconds of the first delay; it doubles, with jitter, so that clients do not retry in lockstep.
 INITIAL_DELAY = 0.1
 # Seconds; `Retry-After` may ask for longer delays.
@@ -39,5 +41,5 @@ class Backoff:
 def is_retryable(error: ParleyError) -> bool:
     """Return whether another attempt may succeed."""
     if isinstance(error, APIStatusError):
-        return error.status in RETRYABLE_STATUSES
+        return error.status in RETRYABLE_STATUSES and error.code not in PERMANENT_CODES
     return isinstance(error, APIConnectionError)

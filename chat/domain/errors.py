@@ -20,7 +20,6 @@
     │   └── MessageNotFound
     ├── Conflict                  the session's state does not permit it now
     │   ├── SessionBusy
-    │   ├── SessionFull
     │   ├── NotRegenerable
     │   ├── NothingToContinue
     │   └── FeedbackNotAllowed
@@ -29,6 +28,7 @@
     │   ├── TokenBudgetExceeded
     │   ├── SessionQueueFull
     │   ├── QueueFull
+    │   ├── SessionFull
     │   └── StoreUnavailable
     │       └── StoreFull
     ├── SlowConsumer              a subscriber fell too far behind
@@ -185,12 +185,6 @@ class SessionBusy(Conflict):
     code = "session_busy"
 
 
-class SessionFull(Conflict):
-    """The session has reached its maximum size; open a new one or reset it."""
-
-    code = "session_full"
-
-
 class NotRegenerable(Conflict):
     """Only the last reply of a session can be regenerated."""
 
@@ -250,6 +244,13 @@ class QueueFull(Unavailable):
 
     code = "queue_full"
     default_retry_after = 5.0
+
+
+class SessionFull(Unavailable):
+    """The session has reached its maximum size; open a new one or reset it."""
+
+    code = "session_full"
+    default_retry_after = 60.0
 
 
 class StoreUnavailable(Unavailable):

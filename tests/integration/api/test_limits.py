@@ -105,7 +105,7 @@ def test_full_session_rejects_and_changes_nothing(api_with: Callable[..., APICli
     owner.post_message("12345678")
     before = state_of(owner)
     assert status_and_code(owner.post("/messages", {"content": "12345678"})) == (
-        409,
+        429,
         "session_full",
     )
     assert state_of(owner) == before

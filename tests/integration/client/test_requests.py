@@ -63,7 +63,9 @@ def test_retry_after_beyond_the_retry_timeout_raises_at_once() -> None:
     assert (error.retry_after, attempts) == (60, 1)
 
 
-@pytest.mark.parametrize(("status", "code"), [(400, "invalid_request"), (409, "session_full")])
+@pytest.mark.parametrize(
+    ("status", "code"), [(400, "invalid_request"), (409, "session_busy"), (429, "session_full")]
+)
 def test_permanent_errors_are_raised_at_once(status: int, code: str) -> None:
     error, attempts = error_and_attempts(lambda request: request.respond_error(status, code))
     assert attempts == 1
