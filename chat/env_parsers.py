@@ -2,6 +2,7 @@
 
 import base64
 import re
+from dataclasses import dataclass
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, get_args, get_origin
@@ -15,6 +16,14 @@ BOOLEANS = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
     **dict.fromkeys(("false", "0", "no", "off"), False),
 }
+
+Network = IPv4Network | IPv6Network
+# Stands for all clients of a Unix socket, in a list of networks.
+UNIX = "unix"
+PROXIES_HINT = (
+    "List the addresses or networks of your proxies, such as 127.0.0.1 or 10.0.0.0/8; leave it"
+    " empty if there is none."
+)
 
 # An origin as browsers send it: scheme, lower-case host and port, without a trailing slash.
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@*A-Z]+|null")
@@ -127,8 +136,8 @@ def is_in_range(value: object, hint: Any) -> bool:
 
 
 @cache
-def parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    """Return the networks of a comma-separated list.
+def parse_networks(name: str, text: str) -> tuple[Network, ...]:
+    """Return the networks of the comma-separated list in the variable `name`.
 
     Raises:
         ConfigError: an item is not a network.
@@ -136,7 +145,36 @@ def parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     try:
         return tuple(map(ip_network, parse_list(text)))
     except ValueError as error:
-        raise ConfigError(f"CHAT_WEBHOOK_ALLOWED_NETWORKS: {error}") from error
+        raise ConfigError(f"{name}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustedProxies:
+    """The proxies whose headers are believed."""
+
+    networks: tuple[Network, ...]
+    # Whether a proxy may connect over a Unix socket.
+    unix: bool
+
+    def __bool__(self) -> bool:
+        return self.unix or bool(self.networks)
+
+
+@cache
+def parse_trusted_proxies(name: str, text: str) -> TrustedProxies:
+    """Return the proxies that the variable `name` lists by network, or as `unix`.
+
+    Raises:
+        ConfigError: an item is a number of proxies, as in earlier versions, or not a network, or
+            contains all addresses.
+    """
+    items = parse_list(text)
+    if any(item.isdecimal() for item in items):
+        raise ConfigError(f"{name}: {text!r} is a number. {PROXIES_HINT}")
+    networks = parse_networks(name, ",".join(item for item in items if item != UNIX))
+    if any(network.prefixlen == 0 for network in networks):
+        raise ConfigError(f"{name}: {text!r} trusts every client. {PROXIES_HINT}")
+    return TrustedProxies(networks=networks, unix=UNIX in items)
 
 
 @cache

@@ -4,7 +4,7 @@
 whose attributes are the defaults, is borrowed from procrastinate's `contrib/django/settings.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast, get_type_hints
 from urllib.parse import urlsplit
 
@@ -13,13 +13,26 @@ from django.core.signals import setting_changed
 
 from chat.domain import NonNegative
 from chat.domain.errors import ConfigError
-from chat.env_parsers import parse_networks, parse_origins, parse_value, parse_webhook_secrets
+from chat.env_parsers import (
+    parse_networks,
+    parse_origins,
+    parse_trusted_proxies,
+    parse_value,
+    parse_webhook_secrets,
+)
 
 PREFIX = "CHAT_"
 MODELS_FILE = "CHAT_MODELS_FILE"
 # Allows WebSocket clients that send no Origin header, in `CHAT_SOCKET_ORIGINS`.
 MISSING_ORIGIN = "missing"
 QUEUE_TYPES = {"", "classic", "quorum"}
+
+
+# Settings that list networks -> their parsers.
+NETWORK_LISTS: Mapping[str, Callable[[str, str], object]] = {
+    "TRUSTED_PROXIES": parse_trusted_proxies,
+    "WEBHOOK_ALLOWED_NETWORKS": parse_networks,
+}
 
 
 class ChatSettings:
@@ -143,9 +156,13 @@ class ChatSettings:
     TUTORIAL: bool = True
     # Model of sessions that name none.
     DEFAULT_MODEL: str = "default"
-    # Number of trusted proxies in front of the web process that append to X-Forwarded-For; 0
-    # ignores the header.
-    TRUSTED_PROXIES: NonNegative[int] = 0
+    # Addresses and networks of the proxies in front of the web process, separated by commas, such
+    # as `127.0.0.1,10.1.0.0/16`. `unix` stands for a Unix socket. Their X-Forwarded-For,
+    # X-Forwarded-Proto and X-Forwarded-Prefix are believed. Those of other clients are ignored.
+    TRUSTED_PROXIES: str = ""
+    # How many times the limits of one address an IPv6 /48 has, which is what one customer can get.
+    # An address is an IPv4 address or an IPv6 /64.
+    NETWORK_LIMIT_FACTOR: int = 10
     # Private networks that webhook URLs from clients may reach, separated by commas, such as
     # `10.1.0.0/16,127.0.0.1/32`.
     WEBHOOK_ALLOWED_NETWORKS: str = ""
@@ -272,7 +289,8 @@ def from_env(environ: Mapping[str, str]) -> dict[str, object]:
     hints = get_type_hints(ChatSettings, include_extras=True)
     types = {PREFIX + name: hint for name, hint in hints.items()}
     _check_names(found.keys() - types.keys() - {MODELS_FILE})
-    parse_networks(found.get(f"{PREFIX}WEBHOOK_ALLOWED_NETWORKS", ""))
+    for name, parse in NETWORK_LISTS.items():
+        parse(PREFIX + name, found.get(PREFIX + name, ""))
     origins = found.get(f"{PREFIX}SOCKET_ORIGINS", "")
     parse_origins(f"{PREFIX}SOCKET_ORIGINS", origins, MISSING_ORIGIN)
     _check_webhooks(found)

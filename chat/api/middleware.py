@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve
 
+from chat.accounts import client_ip
 from chat.api import probes, responses
 from chat.api.exception_handler import check_host, not_found
 from chat.logging import reset_context
@@ -57,7 +58,7 @@ class APIMiddleware:
         if self.is_async:
             return self._respond(request)
         reset_context(request_id=responses.get_request_id(request))
-        _normalize_forwarded_proto(request)
+        client_ip.remove_untrusted_headers(request.META)
         handler = self._handler(request)
         with _span(request) as span:
             response = responses.add_headers(request, handler(request))
@@ -66,6 +67,7 @@ class APIMiddleware:
 
     async def _respond(self, request: HttpRequest) -> HttpResponseBase:
         reset_context(request_id=responses.get_request_id(request))
+        client_ip.remove_untrusted_headers(request.META)
         result = self._handler(request)(request)
         response = await result if isinstance(result, Awaitable) else result
         return responses.add_headers(request, cast(HttpResponseBase, response))
@@ -91,12 +93,6 @@ class APIMiddleware:
             return None
         request.resolver_match = match
         return partial(match.func, **match.kwargs)
-
-
-def _normalize_forwarded_proto(request: HttpRequest) -> None:
-    """Lower the case of X-Forwarded-Proto, which Django compares with `https` exactly."""
-    if proto := request.META.get("HTTP_X_FORWARDED_PROTO"):
-        request.META["HTTP_X_FORWARDED_PROTO"] = proto.lower()
 
 
 def _accepts_any_host(request: HttpRequest) -> bool:

@@ -6,11 +6,12 @@ from typing import Any
 
 import orjson
 
+from chat.accounts import address_limits
 from chat.conversation import llms, tokens
 from chat.conversation.idempotency import digest, storage_key
 from chat.domain import Caller, Context, EventPage, NewSession, Snapshot
 from chat.settings import chat_settings
-from chat.store import rate_limit, sessions
+from chat.store import sessions
 from chat.webhooks import delivery
 
 # Maximum events per read of a log.
@@ -169,7 +170,7 @@ def delete(caller: Caller) -> None:
 def _check_rate(address: str) -> None:
     if address:
         per_minute, burst = chat_settings.SESSIONS_PER_MINUTE, chat_settings.SESSIONS_BURST
-        rate_limit.throttle("sessions", address, per_minute=per_minute, burst=burst)
+        address_limits.throttle("sessions", address, per_minute=per_minute, burst=burst)
 
 
 def _stored_fields(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -95,7 +95,9 @@ def is_allowed(address: Address) -> bool:
     """Return whether the address is public, or in a network that the settings allow."""
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
-    allowed_networks = parse_networks(chat_settings.WEBHOOK_ALLOWED_NETWORKS)
+    allowed_networks = parse_networks(
+        "CHAT_WEBHOOK_ALLOWED_NETWORKS", chat_settings.WEBHOOK_ALLOWED_NETWORKS
+    )
     if any(address in network for network in allowed_networks):
         return True
     if any(address in network for network in _NOT_PUBLIC):

@@ -72,9 +72,9 @@ def _https() -> Iterator[CheckResult]:
         yield result(
             bool(chat_settings.TRUSTED_PROXIES),
             Level.WARNING,
-            f"HTTPS is on, CHAT_TRUSTED_PROXIES is {chat_settings.TRUSTED_PROXIES}",
-            "set the number of proxies in front of the web process. Otherwise proxied requests are"
-            " redirected to https in a loop, and all clients count as one address",
+            f"HTTPS is on, CHAT_TRUSTED_PROXIES is {chat_settings.TRUSTED_PROXIES or 'empty'}",
+            "list the addresses of the proxies in front of the web process. Otherwise proxied"
+            " requests are redirected to https in a loop, and all clients count as one address",
         )
 
 

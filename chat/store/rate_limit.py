@@ -1,32 +1,62 @@
 """Rate limits of clients."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from chat.domain.errors import RateLimited
 from chat.domain.rates import interval_ms
 from chat.store import keys
 from chat.store.client import client, map_errors
-from chat.store.scripts import ScriptCall, read_script, run_script
+from chat.store.scripts import Arg, ScriptCall, read_script, run_script
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """A steady rate of calls with a burst. Each client of a scope has its own counter."""
+
+    # For example `sessions`.
+    scope: str
+    client_id: str
+    # Calls at the steady rate; 0 for no limit.
+    per_minute: int
+    # Calls that may come at once.
+    burst: int
+
+    @property
+    def key(self) -> str:
+        return keys.rate_limit(self.scope, self.client_id)
 
 
 def throttle(scope: str, client_id: str, *, per_minute: int, burst: int) -> None:
-    """Count a call, and reject it if the client makes too many.
+    """Count a call for one limit; see `throttle_all`."""
+    throttle_all(Limit(scope=scope, client_id=client_id, per_minute=per_minute, burst=burst))
 
-    Args:
-        scope: the limit, for example `sessions`; clients have one counter for each.
-        per_minute: the steady rate; 0 for no limit.
-        burst: calls that may come at once.
+
+def throttle_all(*limits: Limit) -> None:
+    """Count a call for all limits, or for none of them if one rejects it.
 
     Raises:
-        RateLimited: with the seconds until the next call is allowed.
+        RateLimited: with the seconds until all limits allow the next call.
         StoreUnavailable: Redis did not answer.
     """
-    if not per_minute:
+    active = [limit for limit in limits if limit.per_minute]
+    if not active:
         return
-    call = ScriptCall(
-        read_script("throttle"),
-        [keys.rate_limit(scope, client_id)],
-        (interval_ms(per_minute), burst),
-    )
+    args: list[Arg] = [
+        arg for limit in active for arg in (interval_ms(limit.per_minute), limit.burst)
+    ]
+    call = ScriptCall(read_script("throttle"), [limit.key for limit in active], args)
     with map_errors():
         wait = run_script(client(), call)
     if wait:
         raise RateLimited(retry_after=wait / 1000)
+
+
+def forget(limits: Iterable[Limit]) -> None:
+    """Reset the counters of these limits.
+
+    Raises:
+        StoreUnavailable: Redis did not answer.
+    """
+    with map_errors():
+        client().delete(*(limit.key for limit in limits))

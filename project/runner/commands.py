@@ -75,7 +75,7 @@ def web(name: str = "web", *, port: int, env: Environment) -> Program:
             *("--host", "127.0.0.1", "--port", str(port)),
             # The access log would contain the tokens in the URLs of the tutorial's routes.
             *("--no-access-log", "--no-server-header", "--lifespan", "off"),
-            # CHAT_TRUSTED_PROXIES says which X-Forwarded-For headers count.
+            # CHAT_TRUSTED_PROXIES says whose X-Forwarded-For headers are believed.
             "--no-proxy-headers",
             # Compression takes 90 kB per WebSocket. Frames may be as large as bodies, in bytes.
             *("--ws-per-message-deflate", "false"),

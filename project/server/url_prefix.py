@@ -1,16 +1,16 @@
 """Serves the application below `URL_PREFIX`, behind proxies that remove the prefix or keep it."""
 
-from collections.abc import Iterable
 from typing import Any
 
+from chat.accounts import client_ip
 from chat.api.responses import default_headers
 
 
 class URLPrefix:
     """ASGI middleware that removes the prefix from paths. Paths without it are left unchanged.
 
-    A proxy that removes the prefix can send it as `X-Forwarded-Prefix`. It is then not removed
-    twice, so that `/chat/chat/admin/` does not bypass the proxy's rules for `/chat/admin/`.
+    A trusted proxy that removes the prefix can send it as `X-Forwarded-Prefix`. It is then not
+    removed twice, so that `/chat/chat/admin/` does not bypass the proxy's rules for `/chat/admin/`.
 
     Django adds the prefix to its URLs by itself (FORCE_SCRIPT_NAME), so `root_path` stays empty.
     """
@@ -25,7 +25,7 @@ class URLPrefix:
             return
         # uvicorn's --root-path is a part of each path, whatever the proxy sends.
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        if not self._is_removed(scope["headers"]):
+        if not self._is_removed(scope):
             # A WebSocket with exactly this path is the tutorial's `/chat`.
             if path == self.prefix and scope["type"] == "http":
                 await self._redirect(scope["query_string"], send)
@@ -34,9 +34,11 @@ class URLPrefix:
                 path = path[len(self.prefix) :]
         await self.application({**scope, "path": path, "root_path": ""}, receive, send)
 
-    def _is_removed(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
-        """Whether the proxy has removed the prefix. A client that forges this gets a 404."""
-        values = [value for name, value in headers if name == b"x-forwarded-prefix"]
+    def _is_removed(self, scope: Any) -> bool:
+        """Whether a trusted proxy has removed the prefix. A client that forges this gets a 404."""
+        values = [value for name, value in scope["headers"] if name == b"x-forwarded-prefix"]
+        if not values or not client_ip.is_trusted((scope.get("client") or ("",))[0]):
+            return False
         prefixes = b",".join(values).decode("latin-1").split(",")
         return any(prefix.strip().rstrip("/") == self.prefix for prefix in prefixes)
 

@@ -1,13 +1,18 @@
 #!lua
--- Limit the rate of a caller: a steady rate with a burst.
+-- Count a call for several limits, each a steady rate with a burst, or for none if one rejects it.
 -- include: rate
 --
--- KEYS[1]    string: theoretical arrival time, see lib/rate.lua; expires once it has passed
--- ARGV[1]    interval between calls at the steady rate, ms
--- ARGV[2]    burst, calls
+-- KEYS       strings: theoretical arrival times, see lib/rate.lua; each expires once it has passed
+-- ARGV       for each key: interval between calls at the steady rate, ms; burst, calls
 --
--- Replies: 0 if the call is allowed, else ms until the next call is
-local tat, wait_ms = check_rate(redis.call('GET', KEYS[1]), ARGV[1], ARGV[2], 1)
+-- Replies: 0 if the call is allowed, else ms until all limits allow it
+local tats, wait_ms = {}, 0
+for i, key in ipairs(KEYS) do
+  local tat, wait = check_rate(redis.call('GET', key), ARGV[2 * i - 1], ARGV[2 * i], 1)
+  tats[i], wait_ms = tat, math.max(wait_ms, wait)
+end
 if wait_ms > 0 then return wait_ms end
-redis.call('SET', KEYS[1], tat, 'PX', math.max(1, math.ceil(tat - now)))
+for i, key in ipairs(KEYS) do
+  redis.call('SET', key, tats[i], 'PX', math.max(1, math.ceil(tats[i] - now)))
+end
 return 0

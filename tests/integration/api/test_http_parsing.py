@@ -178,7 +178,9 @@ def test_handshake_headers_have_a_lower_limit(api: APIClient, more: bytes) -> No
 @pytest.mark.security("S11", "S22")
 def test_trailer_is_not_treated_as_headers(api_with: Callable[..., APIClient]) -> None:
     """Otherwise a client could set the headers of the proxy."""
-    api = api_with(CHAT_TRUSTED_PROXIES="1", CHAT_SESSIONS_BURST="1", CHAT_SESSIONS_PER_MINUTE="1")
+    api = api_with(
+        CHAT_TRUSTED_PROXIES="127.0.0.1", CHAT_SESSIONS_BURST="1", CHAT_SESSIONS_PER_MINUTE="1"
+    )
     statuses = []
     for number in range(3):
         with RawConnection(api.url) as connection:

@@ -59,18 +59,52 @@ def test_spoofed_address_does_not_evade_the_rate_limit(
     assert error_code(responses[3]) == "rate_limited"
 
 
-@pytest.mark.security("S22")
+@pytest.mark.security("S53")
+def test_invented_addresses_count_only_from_a_trusted_proxy(
+    api_with: Callable[..., APIClient],
+) -> None:
+    """The web process is reached directly, though it is configured for a proxy."""
+    api = api_with(
+        CHAT_SESSIONS_PER_MINUTE="1",
+        CHAT_SESSIONS_BURST="3",
+        CHAT_TRUSTED_PROXIES="10.0.0.0/8,unix",
+        HTTPS="1",
+    )
+    statuses = [open_from(api, f"9.9.{n}.9") for n in range(200)]
+    assert statuses == [201] * 3 + [429] * 197
+    headers = {"X-Forwarded-Proto": "https"}
+    redirect = api.request("GET", "/admin/login/", headers=headers, allow_redirects=False)
+    assert redirect.status_code == 301
+
+
+@pytest.mark.security("S22", "S53")
 def test_trusted_proxy_header_sets_the_address(api_with: Callable[..., APIClient]) -> None:
     """The client's own entries are further left."""
-    api = api_with(CHAT_SESSIONS_PER_MINUTE="1", CHAT_SESSIONS_BURST="1", CHAT_TRUSTED_PROXIES="1")
+    api = api_with(
+        CHAT_SESSIONS_PER_MINUTE="1",
+        CHAT_SESSIONS_BURST="1",
+        CHAT_TRUSTED_PROXIES="127.0.0.1",
+        CHAT_NETWORK_LIMIT_FACTOR="3",
+    )
+    assert [open_from(api, address) for address in ("1.1.1.1", "2.2.2.2", "1.1.1.1")] == [
+        *(201, 201, 429)
+    ]
+    assert open_from(api, "3.3.3.3, 1.1.1.1") == 429
+    assert open_from(api, "1.1.1.1, 3.3.3.3") == 201
+    assert open_from(api, "4.4.4.4:1001") == 201
+    assert open_from(api, "4.4.4.4:1002") == 429
+    assert open_from(api, "5.5.5.5:1001") == 201
+    assert open_from(api, "[2001:db8:9:9::1]:1001") == 201
+    assert open_from(api, "2001:db8:9:9::2%eth0") == 429
+    random_64s = [open_from(api, f"2001:db8:1:{n:x}::1") for n in range(20)]
+    assert random_64s == [201] * 3 + [429] * 17
+    assert open_from(api, "2001:db8:2::1") == 201
 
-    def status(forwarded: str) -> int:
-        headers = {"X-Forwarded-For": forwarded}
-        return api.request("POST", "/sessions", json={}, headers=headers).status_code
 
-    assert [status("1.1.1.1"), status("2.2.2.2"), status("1.1.1.1")] == [201, 201, 429]
-    assert status("3.3.3.3, 1.1.1.1") == 429
-    assert status("1.1.1.1, 3.3.3.3") == 201
+def open_from(api: APIClient, forwarded_for: str) -> int:
+    """Open a session with this X-Forwarded-For; return the status."""
+    headers = {"X-Forwarded-For": forwarded_for}
+    return api.request("POST", "/sessions", json={}, headers=headers).status_code
 
 
 @pytest.mark.security("S23")

@@ -38,7 +38,7 @@ def test_all_pages_send_the_same_hsts_header(
     value: str | None,
 ) -> None:
     hosts = "chat.example.org,127.0.0.1"
-    api = api_with(HTTPS="1", CHAT_TRUSTED_PROXIES="1", ALLOWED_HOSTS=hosts, **env)
+    api = api_with(HTTPS="1", CHAT_TRUSTED_PROXIES="127.0.0.1", ALLOWED_HOSTS=hosts, **env)
     headers = https | {"X-Forwarded-Proto": "https"}
     found = {
         requests.get(api.url + path, headers=headers, timeout=20).headers.get(
@@ -54,7 +54,7 @@ def test_forwarded_proto_is_case_insensitive(
     api_with: Callable[..., APIClient], https: dict[str, str]
 ) -> None:
     hosts = "chat.example.org,127.0.0.1"
-    api = api_with(HTTPS="1", CHAT_TRUSTED_PROXIES="1", ALLOWED_HOSTS=hosts)
+    api = api_with(HTTPS="1", CHAT_TRUSTED_PROXIES="127.0.0.1", ALLOWED_HOSTS=hosts)
     for proto, path in product(("https", "HTTPS", "Https"), ("/admin/login/", "/models")):
         headers = https | {"X-Forwarded-Proto": proto}
         response = requests.get(api.url + path, headers=headers, timeout=20, allow_redirects=False)

@@ -213,7 +213,9 @@ def test_admin_forms_require_a_csrf_token(api: APIClient) -> None:
 @pytest.mark.security("S22")
 def test_header_with_underscore_is_ignored(api_with: Callable[..., APIClient]) -> None:
     """Otherwise it would be taken for the proxy's header."""
-    api = api_with(CHAT_TRUSTED_PROXIES="1", CHAT_SESSIONS_BURST="1", CHAT_SESSIONS_PER_MINUTE="1")
+    api = api_with(
+        CHAT_TRUSTED_PROXIES="127.0.0.1", CHAT_SESSIONS_BURST="1", CHAT_SESSIONS_PER_MINUTE="1"
+    )
     api.open_session()
     with RawConnection(api.url) as connection:
         connection.send_headers("POST /sessions HTTP/1.1", X_Forwarded_For="9.9.9.9")

@@ -10,7 +10,7 @@ from chat.operations.checks import Level
 
 PRODUCTION = {
     "ALLOWED_HOSTS": ["chat.example.org"],
-    "CHAT_TRUSTED_PROXIES": 1,
+    "CHAT_TRUSTED_PROXIES": "127.0.0.1",
     "CORS_ORIGINS": ["https://pages.example.org", "http://localhost:3000"],
     "DEBUG": False,
     "HAS_SECRET_KEY": True,
@@ -34,7 +34,7 @@ def test_production_settings_have_no_problems(settings: Settings) -> None:
 
 
 def test_settings_of_one_machine_have_no_problems(settings: Settings) -> None:
-    local = {"ALLOWED_HOSTS": ["localhost", "127.0.0.1", "[::1]"], "CHAT_TRUSTED_PROXIES": 0}
+    local = {"ALLOWED_HOSTS": ["localhost", "127.0.0.1", "[::1]"], "CHAT_TRUSTED_PROXIES": ""}
     assert problems(settings, **local, HTTPS=False, REDIS_URL="redis://127.0.0.1:6379/0") == {}
 
 
@@ -48,8 +48,8 @@ def test_settings_of_one_machine_have_no_problems(settings: Settings) -> None:
         ("HTTPS", False, "HTTPS is off, but ALLOWED_HOSTS has chat.example.org", Level.WARNING),
         (
             "CHAT_TRUSTED_PROXIES",
-            0,
-            "HTTPS is on, CHAT_TRUSTED_PROXIES is 0",
+            "",
+            "HTTPS is on, CHAT_TRUSTED_PROXIES is empty",
             Level.WARNING,
         ),
         (

@@ -1,0 +1,29 @@
+"""Rate limits by address, which an IPv6 client cannot evade with another address of its network."""
+
+from chat.accounts.client_ip import network_of
+from chat.settings import chat_settings
+from chat.store import rate_limit
+from chat.store.rate_limit import Limit
+
+
+def throttle(scope: str, address: str, *, per_minute: int, burst: int) -> None:
+    """Count a call of this address and, if it is an IPv6 /64, of its /48.
+
+    Raises:
+        RateLimited: with the seconds until the next call is allowed.
+        StoreUnavailable
+    """
+    factor = chat_settings.NETWORK_LIMIT_FACTOR
+    limits = address_limits(scope, address, per_minute=per_minute, burst=burst, factor=factor)
+    rate_limit.throttle_all(*limits)
+
+
+def address_limits(
+    scope: str, address: str, *, per_minute: int, burst: int, factor: int
+) -> list[Limit]:
+    """Return the limit of an address and that of its /48, which is `factor` times as large."""
+    limits = [Limit(scope=scope, client_id=address, per_minute=per_minute, burst=burst)]
+    if (network := network_of(address)) != address:
+        larger = {"per_minute": factor * per_minute, "burst": factor * burst}
+        limits.append(Limit(scope=scope, client_id=network, **larger))
+    return limits
