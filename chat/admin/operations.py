@@ -1,6 +1,6 @@
 """The operations page: the current state of the deployment, and the last hour."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -48,7 +48,7 @@ def _unblock(request: HttpRequest) -> HttpResponse:
     except UnknownModel as error:
         raise Http404 from error
     LogEntry.objects.create(
-        user_id=request.user.pk,
+        user_id=cast("int", request.user.pk),
         action_flag=CHANGE,
         object_repr=f"model {name}"[:200],
         change_message="Unblocked.",

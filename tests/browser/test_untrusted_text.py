@@ -9,6 +9,7 @@ from playwright.sync_api import Dialog, expect
 
 from tests.browser.chat_page import ChatPage
 from tests.harness.stack import Stack
+from tests.harness.tiers import thorough
 
 pytestmark = [pytest.mark.browser, pytest.mark.security("S30")]
 
@@ -113,3 +114,28 @@ def test_deeply_nested_markdown_is_shown_as_text(chat: ChatPage, chat_stack: Sta
     reply = chat.send_and_wait("deeper")
     expect(reply.locator(".body")).to_contain_text("here")
     assert json.dumps(chat.errors) == "[]"
+
+
+@pytest.mark.security("S57")
+@pytest.mark.parametrize(
+    "text", ["*_**__a " * 2500, *thorough("a**b" * 20_000, "a" + " " * 20_000 + "b", "**a " * 5000)]
+)
+def test_slow_markdown_is_rendered_in_bounded_time(
+    chat: ChatPage, chat_stack: Stack, text: str
+) -> None:
+    steps = [{"match": "slow", "reply": text + "here"}]
+    requests.post(f"{chat_stack.model.url}/__script__", json={"steps": steps}, timeout=5)
+    chat.page.evaluate(
+        """() => {
+          window.longest = 0;
+          new PerformanceObserver((list) => {
+            for (const { duration } of list.getEntries()) {
+              window.longest = Math.max(window.longest, duration);
+            }
+          }).observe({ type: "longtask" });
+        }"""
+    )
+    reply = chat.send_and_wait("slow")
+    expect(reply.locator(".body")).to_contain_text("here")
+    # Unbounded, it took the renderer 9 s.
+    assert chat.page.evaluate("window.longest") < 3000

@@ -10,12 +10,30 @@ const MAX_HIGHLIGHTED = 50_000; // characters of a code block
 const MAX_HIGHLIGHTED_GROWING = 5_000; // while it grows, it is highlighted again after every delta
 // A browser would take minutes to lay out such nesting.
 const TOO_DEEP = /(?:> ?){30}|(?:[*+-] +){30}|\[{100}/;
+// The parser's time grows with the square of the length of a run of spaces, and of a run without spaces
+// that has many delimiters.
+const LONG_SPACE = /[ \t]{300}/;
+const LONG_WORD = /\S{2000,}/g;
+const MAX_DELIMITERS = 1 / 40; // per character of a long word
+// Characters that the parser may search for the ends of emphasis, per character of text and in all.
+// Its time would grow with the square of the text; further emphasis is shown as text.
+const MAX_SEARCHED_PER_CHARACTER = 100;
+const MAX_SEARCHED = 5_000_000;
 const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 const escape = (text) => text.replace(/[&<>"']/g, (char) => ESCAPES[char]);
+
+let searchable = 0; // characters that may still be searched in this rendering
 
 const marked = new Marked({
   gfm: true,
   breaks: true,
+  tokenizer: {
+    // False stands for the parser's own tokenizer, undefined for text.
+    emStrong(rest) {
+      searchable -= rest.length;
+      return searchable > 0 ? false : undefined;
+    },
+  },
   renderer: {
     html: ({ text }) => escape(text),
     heading({ tokens, depth }) {
@@ -68,7 +86,8 @@ export class Markdown {
   // Return the nodes of stable blocks and of growing blocks.
   render(rest, isFinal) {
     const plain = () => [[], [createElement("p", { className: "plain" }, rest)]];
-    if (TOO_DEEP.test(rest)) return plain();
+    if (TOO_DEEP.test(rest) || LONG_SPACE.test(rest) || hasSlowWord(rest)) return plain();
+    searchable = Math.min(MAX_SEARCHED, 20_000 + MAX_SEARCHED_PER_CHARACTER * rest.length);
     try {
       const lexer = new Lexer(marked.defaults);
       lexer.tokens.links = this.links;
@@ -85,6 +104,11 @@ export class Markdown {
       return plain(); // a stack overflow by nesting that TOO_DEEP does not match
     }
   }
+}
+
+function hasSlowWord(text) {
+  const isSlow = (word) => word.match(/[*_~]/g)?.length > MAX_DELIMITERS * word.length;
+  return text.match(LONG_WORD)?.some(isSlow) ?? false;
 }
 
 // Return the nodes of blocks. Code blocks of up to `maxHighlighted` characters are highlighted.
