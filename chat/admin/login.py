@@ -1,14 +1,14 @@
 """The admin's login form, rate limited against password guessing."""
 
+import contextlib
 import logging
 from typing import Any
 
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
 
-from chat.accounts import client_ip
-from chat.conversation import staff
-from chat.domain.errors import RateLimited, StoreUnavailable
+from chat.accounts import client_ip, logins
+from chat.domain.errors import RateLimited, StoreFull, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ class LoginForm(AdminAuthenticationForm):
         address = client_ip.client_address(self.request.META) if self.request else client_ip.LOCAL
         username = str(self.cleaned_data.get("username", ""))
         try:
-            staff.check_login_rate(username=username, address=address)
+            logins.check_rate(username=username, address=address)
         except RateLimited as error:
             # The user name is not logged: it may be a password typed into the wrong field.
             logger.warning("Too many admin login attempts from %s", address)
@@ -30,7 +30,10 @@ class LoginForm(AdminAuthenticationForm):
         except StoreUnavailable as error:
             raise ValidationError(error.message, code="store_unavailable") from error
         try:
-            return super().clean()
+            cleaned = super().clean()
         except ValidationError:
             logger.warning("Failed admin login from %s", address)
             raise
+        with contextlib.suppress(StoreFull, StoreUnavailable):
+            logins.record_success(username=username, address=address)
+        return cleaned

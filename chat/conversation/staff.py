@@ -9,21 +9,17 @@ import orjson
 
 from chat import broker
 from chat.conversation import sessions, turns
-from chat.conversation.idempotency import digest
 from chat.conversation.messages import list_messages
 from chat.domain import Caller, Requeued, Status
 from chat.domain.errors import SessionExpired, SessionNotFound
 from chat.domain.ids import message_number
 from chat.settings import chat_settings
-from chat.store import admin, listing, rate_limit
+from chat.store import admin, listing
 from chat.store import reindex as search_index
 from chat.store.listing import ANY_TIME, SessionRow, TimeRange
 from chat.store.message_json import json_escape
 
 REDACTED = "[redacted]"
-# Login attempts per minute: per account, and per address.
-LOGINS_PER_MINUTE = 6
-LOGIN_BURST = 10
 # Messages per read of an export.
 EXPORT_PAGE = 200
 
@@ -151,15 +147,3 @@ def stream_json(session_id: str) -> Iterator[bytes]:
         if has_more:
             after = str(orjson.loads(page.messages[-1])["id"])
     yield b"]}\n"
-
-
-def check_login_rate(*, username: str, address: str) -> None:
-    """Count a login attempt.
-
-    Raises:
-        RateLimited: too many attempts for this account or from this address.
-        StoreUnavailable
-    """
-    account = digest("account", username.casefold())
-    for scope, caller in (("admin-address", address), ("admin-account", account)):
-        rate_limit.throttle(scope, caller, per_minute=LOGINS_PER_MINUTE, burst=LOGIN_BURST)

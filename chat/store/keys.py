@@ -158,6 +158,11 @@ def rate_limit(scope: str, caller: str) -> str:
     return f"chat:rate_limit:{scope}:{caller}"
 
 
+def known_login(account: str, address: str) -> str:
+    """Return a string that exists while the account has logged in from the address; has a TTL."""
+    return f"chat:known_login:{account}:{address}"
+
+
 def limiter(model: str) -> LimiterKeys:
     prefix = f"chat:{{model:{model}}}"
     return LimiterKeys(

@@ -1,0 +1,38 @@
+"""`manage.py unlock`: allow logins to the admin again."""
+
+import argparse
+
+from django.core.management import BaseCommand, CommandError
+
+from chat.accounts import client_ip, logins
+from chat.domain.errors import ParleyError
+
+
+class Command(BaseCommand):
+    help = "Allow logins to the admin again after too many attempts."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("username", nargs="?", help="the account that has too many attempts")
+        parser.add_argument("--address", help="the IP address that has made too many attempts")
+
+    def handle(self, *, username: str | None, address: str | None, **_: object) -> None:
+        if not username and not address:
+            raise CommandError("Name an account, or an address with --address.")
+        try:
+            if username:
+                logins.unlock_account(username)
+                self.stdout.write(f"The account {username} can log in again.")
+            if address:
+                bucket = _parse_address(address)
+                logins.unlock_address(bucket)
+                self.stdout.write(f"Clients of {bucket} can log in again.")
+        except ParleyError as error:
+            raise CommandError(error.message) from error
+
+
+def _parse_address(text: str) -> str:
+    address = client_ip.client_address({"REMOTE_ADDR": text})
+    if address == client_ip.LOCAL != text:
+        raise CommandError(f"{text!r} is not an IP address, and not `local`.")
+    return address

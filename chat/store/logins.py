@@ -1,0 +1,27 @@
+"""Addresses from which staff have logged in."""
+
+from chat.store import keys
+from chat.store.client import client, map_errors
+
+# Seconds that an address is remembered after a login.
+KNOWN_TTL = 30 * 86400
+
+
+def remember(account: str, address: str) -> None:
+    """Remember that this account has logged in from this address.
+
+    Raises:
+        StoreFull, StoreUnavailable
+    """
+    with map_errors():
+        client().set(keys.known_login(account, address), 1, ex=KNOWN_TTL)
+
+
+def is_known(account: str, address: str) -> bool:
+    """Return whether the account has logged in from this address in the last 30 days.
+
+    Raises:
+        StoreUnavailable
+    """
+    with map_errors():
+        return bool(client().exists(keys.known_login(account, address)))
