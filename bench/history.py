@@ -26,4 +26,4 @@ def _add_turn(caller: Caller) -> None:
     claim = leases.claim(caller.session_id, nonce=key, worker="bench")
     assert claim
     outcome = Outcome(status=Status.COMPLETED, finish_reason=FinishReason.STOP, model="default")
-    leases.finish(claim.lease, outcome, Delta(offset=0, text=json_escape(REPLY)))
+    leases.finish(claim.lease, outcome, Delta(offset=0, escaped=json_escape(REPLY)))

@@ -64,7 +64,7 @@ def _context() -> dict[str, Any]:
     return {
         "metrics": metrics,
         "longest_wait": charts.format_seconds(
-            metrics.oldest_wait_seconds if metrics.waiting_turns else None
+            metrics.oldest_wait_seconds if metrics.queued_turns else None
         ),
         "charts": [
             charts.draw_chart(

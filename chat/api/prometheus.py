@@ -51,7 +51,7 @@ def _gauges(stats: Stats) -> Iterator[Metric]:
     metrics = stats.metrics
     for name, text, value in (
         ("parley_sessions", "Live sessions.", metrics.sessions),
-        ("parley_waiting_turns", "Turns that wait for a worker.", metrics.waiting_turns),
+        ("parley_waiting_turns", "Turns that wait for a worker.", metrics.queued_turns),
         ("parley_waiting_turns_limit", "At this many waiting turns, messages are rejected.",
          chat_settings.MAX_QUEUED_TURNS),
         ("parley_running_turns", "Turns that a worker is running.", metrics.running_turns),
@@ -128,7 +128,7 @@ def _limiters(limiters: Sequence[LimiterState]) -> Iterator[Metric]:
         ("model_calls_in_flight", "Calls in flight, of a model with a concurrency limit.",
          attrgetter("calls_in_flight")),
         ("model_waiting_turns", "Turns that wait because of the model's limits.",
-         attrgetter("waiting_turns")),
+         attrgetter("waiting_sessions")),
     ):  # fmt: skip
         family = GaugeMetricFamily(f"parley_{name}", text, labels=["model"])
         for limiter in limiters:

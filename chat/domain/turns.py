@@ -111,7 +111,7 @@ class Delta:
     # Bytes of the JSON-escaped reply before this delta.
     offset: int
     # The inside of a JSON string, UTF-8.
-    text: bytes
+    escaped: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,13 +108,16 @@ def is_rate_limit(message: str) -> bool:
     return bool(_IS_RATE_LIMIT.search(message))
 
 
-def is_loading(message: str) -> bool:
-    """Return whether the message of a 503 response says that the model is loading."""
+def is_loading_in_503(message: str) -> bool:
+    """Return whether the message of a response with status 503 says that the model is loading."""
     return bool(_LOADING.search(message))
 
 
-def says_model_is_loading(message: str) -> bool:
-    """Return the same for a message without a status, such as "error loading image"."""
+def is_loading_without_status(message: str) -> bool:
+    """Return whether a message without a status says that the model is loading.
+
+    "error loading image" does not.
+    """
     return bool(_MODEL_IS_LOADING.search(message))
 
 

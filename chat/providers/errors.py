@@ -104,8 +104,9 @@ READ_ERRORS = (requests.RequestException, HTTPError, HTTPException, OSError)
 # Seconds until the next call to a loading model that sends no estimate. OpenAI's formats have no
 # field for one, and without a delay the turn would use up its attempts.
 LOADING_RETRY_AFTER = 5.0
-# Seconds; longer delays that a vendor requests are shortened to one day.
-MAX_RETRY_AFTER = 86_400.0
+# Seconds; longer delays that a vendor requests are shortened to one day. CHAT_MAX_RETRY_AFTER
+# limits how long a Retry-After blocks other calls.
+MAX_PARSED_RETRY_AFTER = 86_400.0
 
 
 class VendorError(Exception):
@@ -113,7 +114,7 @@ class VendorError(Exception):
 
 
 @contextmanager
-def map_errors(call: CancellableCall) -> Iterator[None]:
+def map_http_errors(call: CancellableCall) -> Iterator[None]:
     """Translate the errors of requests, urllib3 and sockets.
 
     Raises:
@@ -167,7 +168,7 @@ def from_response(
     if delay is None and status in _BUSY:
         delay = error_text.requested_delay(document)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        estimate = _loading_time(document, is_loading=error_text.is_loading(message))
+        estimate = _loading_time(document, is_loading=error_text.is_loading_in_503(message))
         if estimate is not None:
             delay = max(delay or 0, estimate) or LOADING_RETRY_AFTER
             return _error(ModelLoading, model, status, codes, delay=delay)
@@ -182,7 +183,7 @@ def from_event(model: str, document: object) -> ProviderError:
     codes, message = error_text.read(document)
     status = next((int(code) for code in codes if _STATUS.fullmatch(code)), None)
     if status in {None, HTTPStatus.SERVICE_UNAVAILABLE}:
-        is_loading = error_text.says_model_is_loading(message)
+        is_loading = error_text.is_loading_without_status(message)
         estimate = _loading_time(document, is_loading=is_loading)
         if estimate is not None:
             delay = estimate or LOADING_RETRY_AFTER
@@ -195,7 +196,7 @@ def from_event(model: str, document: object) -> ProviderError:
 
 def from_text(model: str, text: str) -> ProviderError | None:
     """Return the error that a text in a stream reports, or `None` if it reports none."""
-    if error_text.says_model_is_loading(text) or _type_for_text([], text):
+    if error_text.is_loading_without_status(text) or _type_for_text([], text):
         return from_event(model, text)
     return None
 
@@ -242,6 +243,8 @@ def _error(
     logger.log(level, "model %s: %s: %s", model, error_type.code, vendor_error)
     if delay is not None and not error_type.retryable:
         delay = None  # waiting does not help, and must not delay other calls
-    error = error_type(retry_after=None if delay is None else min(float(delay), MAX_RETRY_AFTER))
+    error = error_type(
+        retry_after=None if delay is None else min(float(delay), MAX_PARSED_RETRY_AFTER)
+    )
     error.__cause__ = vendor_error
     return error

@@ -86,7 +86,7 @@ class ModelClient:
             ProviderError: sending or reading failed.
         """
         try:
-            with errors.map_errors(call):
+            with errors.map_http_errors(call):
                 call.raise_if_cancelled()
                 with self._send(body, call) as response:
                     yield self._check_status(cast("PoolResponse", response.raw), call)

@@ -128,7 +128,7 @@ def client() -> StoreClient:
 
 
 @contextmanager
-def map_errors() -> Iterator[None]:
+def map_redis_errors() -> Iterator[None]:
     """Map errors of Redis to errors of Parley; programming errors pass unchanged.
 
     For `COOLDOWN` seconds after a timeout, all calls of the process fail at once.
@@ -184,5 +184,5 @@ def ping() -> None:
     Raises:
         StoreUnavailable: it does not answer within `STORE_TIMEOUT`.
     """
-    with map_errors():
+    with map_redis_errors():
         client().ping()

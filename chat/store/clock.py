@@ -9,7 +9,7 @@ from typing import Any
 from chat.domain import Model
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.client import client, map_errors
+from chat.store.client import client, map_redis_errors
 from chat.store.scripts import (
     ScriptCall,
     milliseconds,
@@ -34,7 +34,7 @@ def advance() -> float:
         StoreUnavailable: Redis did not answer.
     """
     call = ScriptCall(read_script("advance_clock"), [keys.deployment()], [milliseconds(MIN_STEP)])
-    with map_errors():
+    with map_redis_errors():
         step: int = run_script(client(), call)
     return step / 1000
 
@@ -45,7 +45,7 @@ def forget() -> None:
     Raises:
         StoreUnavailable: Redis did not answer.
     """
-    with map_errors():
+    with map_redis_errors():
         client().hdel(keys.deployment(), "clock")
 
 
@@ -64,7 +64,7 @@ def shift_times(step: float, models: Iterable[Model]) -> None:
     calls += [
         ScriptCall(read_script("shift_limiter"), keys.limiter(model.name), [by]) for model in models
     ]
-    with map_errors():
+    with map_redis_errors():
         for start in range(0, len(calls), BATCH_SIZE):
             run_pipeline(client(), calls[start : start + BATCH_SIZE])
 
@@ -75,6 +75,6 @@ def _open_sessions() -> set[str]:
     for partition in range(chat_settings.PARTITIONS):
         for key in (keys.running(partition), keys.waiting(partition), keys.outbox(partition)):
             pipeline.zrange(key, 0, -1)
-    with map_errors():
+    with map_redis_errors():
         members = [member.decode() for found in pipeline.execute() for member in found]
     return {member.partition(":")[0] for member in members}

@@ -10,7 +10,7 @@ from chat.domain import RecoveryResult
 from chat.logging import log_context
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.client import client, map_errors
+from chat.store.client import client, map_redis_errors
 from chat.store.scripts import ScriptCall, milliseconds, read_script, run_pipeline, script_call
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def claim_due_members(zsets: Sequence[str]) -> list[str]:
     """
     args = (chat_settings.SWEEP_BATCH_SIZE, milliseconds(2 * chat_settings.SWEEP_INTERVAL))
     calls = [ScriptCall(read_script("claim_due"), [zset], args) for zset in zsets]
-    with map_errors():
+    with map_redis_errors():
         replies = run_pipeline(client(), calls)
         errors = [reply for reply in replies if isinstance(reply, RedisError)]
         if len(errors) == len(replies):
@@ -58,7 +58,7 @@ def recover(session_ids: Sequence[str], *, grace: float) -> list[RecoveryResult]
     has_budget = int(bool(chat_settings.SESSION_TOKENS_PER_HOUR))
     args = (milliseconds(grace), chat_settings.MAX_ATTEMPTS, has_budget)
     calls = [script_call("recover", session_id, *args) for session_id in session_ids]
-    with map_errors():
+    with map_redis_errors():
         replies = run_pipeline(client(), calls)
     return [_parse_result(*pair) for pair in zip(session_ids, replies, strict=True)]
 

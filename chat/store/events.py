@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from chat.domain import EventBatch
 from chat.domain.errors import ParleyError
 from chat.store import keys
-from chat.store.client import client, map_errors, unavailable
+from chat.store.client import client, map_redis_errors, unavailable
 from chat.store.script_errors import ERRORS
 from chat.store.scripts import Arg, ScriptCall, read_script, run_pipeline
 
@@ -79,7 +79,7 @@ def read_logs(positions: Sequence[Position]) -> list[EventBatch | ParleyError]:
     for i, position in enumerate(positions):
         by_partition[position.keys.partition].append(i)
     calls = [_read_call([positions[i] for i in group]) for group in by_partition.values()]
-    with map_errors():
+    with map_redis_errors():
         replies = run_pipeline(client(), calls)
     results: dict[int, EventBatch | ParleyError] = {}
     for group, reply in zip(by_partition.values(), replies, strict=True):

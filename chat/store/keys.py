@@ -34,10 +34,10 @@ class SessionKeys(NamedTuple):
     due: str
     # zset: every live session -> ms of its last activity.
     by_activity: str
-    # hash: sessions, waiting and running turns, sessions per model; accepted turns and webhook
+    # hash: sessions, queued and running turns, sessions per model; accepted turns and webhook
     # attempts.
     counts: str
-    # zset: session in which turns wait and none runs -> ms since when.
+    # zset: session with queued turns and none running -> ms since when.
     waiting: str
     # zset: session with a running turn -> ms since when.
     running: str

@@ -26,7 +26,7 @@ from chat.domain import (
 )
 from chat.domain.errors import LeaseLost
 from chat.settings import chat_settings
-from chat.store.client import client, is_programming_error, map_errors, unavailable
+from chat.store.client import client, is_programming_error, map_redis_errors, unavailable
 from chat.store.script_errors import script_error
 from chat.store.scripts import (
     ScriptCall,
@@ -62,7 +62,7 @@ def claim(session_id: str, *, nonce: str, worker: str) -> Claim | None:
         Context().messages,
         2 * chat_settings.MAX_PAGE_LIMIT,
     )
-    with map_errors():
+    with map_redis_errors():
         result = run_script(client(), call)
     return _parse_claim(session_id, nonce, result) if result[0] == b"CLAIMED" else None
 
@@ -117,7 +117,7 @@ def flush(writes: Sequence[tuple[Lease, Delta | None]]) -> list[bool | Exception
     error is a programming error, and repeating the write does not help.
     """
     calls = [_append(lease, delta) if delta else _renew(lease) for lease, delta in writes]
-    with map_errors():
+    with map_redis_errors():
         return [_parse_flush(reply) for reply in run_pipeline(client(), calls)]
 
 
@@ -129,7 +129,7 @@ def _append(lease: Lease, delta: Delta) -> ScriptCall:
         lease.nonce,
         milliseconds(chat_settings.LEASE_TTL),
         delta.offset,
-        delta.text,
+        delta.escaped,
     )
 
 
@@ -163,7 +163,7 @@ def finish(lease: Lease, outcome: Outcome, delta: Delta, *, tokens: int = 0) -> 
             lease.fence,
             lease.nonce,
             delta.offset,
-            delta.text,
+            delta.escaped,
             outcome.status,
             orjson.dumps(outcome.model),
             _result_members(outcome),

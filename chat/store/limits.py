@@ -18,8 +18,8 @@ from chat.domain import CallResult, LimiterDelay, Model, WaitReason
 from chat.domain.rates import interval_and_burst
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.client import client, map_errors
-from chat.store.scripts import ScriptCall, read_script, run_pipeline, run_script
+from chat.store.client import client, map_redis_errors
+from chat.store.scripts import ScriptCall, milliseconds, read_script, run_pipeline, run_script
 
 # A waiter that does not retry within this time loses its place. It retries after half of it,
 # unless it is woken earlier.
@@ -53,25 +53,27 @@ def acquire(
     Raises:
         StoreUnavailable: Redis did not answer.
     """
+    max_wait_ms = min(MAX_WAIT_MS, 1000 * max_wait)
     call = ScriptCall(
         read_script("acquire"),
         keys.limiter(model.name),
         (
             session_id,
-            round(1000 * chat_settings.LEASE_TTL),
+            milliseconds(chat_settings.LEASE_TTL),
             model.concurrency,
             *interval_and_burst(model.requests_per_minute, burst_share=10),
             *interval_and_burst(model.tokens_per_minute, burst_share=4),
             tokens,
             WAITER_TTL_MS,
             STATE_TTL_MS,
-            min(WAITER_TTL_MS / 2, max(MIN_POLL_MS, 500 * max_wait)),
-            min(MAX_WAIT_MS, 1000 * max_wait),
+            # Half of the remaining time: after that retry, there is time for a call.
+            min(WAITER_TTL_MS / 2, max(MIN_POLL_MS, max_wait_ms / 2)),
+            max_wait_ms,
             int(bool(model.fallback)),
             PROBE_INTERVAL_MS,
         ),
     )
-    with map_errors():
+    with map_redis_errors():
         reply = run_script(client(), call)
     if reply[0] == b"ACQUIRED":
         return None
@@ -90,7 +92,7 @@ def release(
 
     Args:
         retry_after: seconds for which the vendor rejects calls, with `CallResult.RETRY_AFTER`.
-            Other calls are blocked for at most `MAX_RETRY_AFTER` seconds.
+            Other calls are blocked for at most `CHAT_MAX_RETRY_AFTER` seconds.
 
     Raises:
         StoreUnavailable: Redis did not answer; the slot expires after `LEASE_TTL` seconds.
@@ -101,17 +103,17 @@ def release(
         (
             session_id,
             result,
-            round(1000 * min(retry_after, chat_settings.MAX_RETRY_AFTER)),
+            milliseconds(min(retry_after, chat_settings.MAX_RETRY_AFTER)),
             reason,
             chat_settings.CIRCUIT_FAILURE_THRESHOLD,
-            round(1000 * chat_settings.CIRCUIT_RESET_TIMEOUT),
+            milliseconds(chat_settings.CIRCUIT_RESET_TIMEOUT),
             model.concurrency,
             MAX_WAKE_UPS,
             STATE_TTL_MS,
             PROBE_INTERVAL_MS,
         ),
     )
-    with map_errors():
+    with map_redis_errors():
         return _session_ids([run_script(client(), call)])
 
 
@@ -126,7 +128,7 @@ def record_success(model: Model, session_id: str) -> list[str]:
         keys.limiter(model.name),
         (model.concurrency, MAX_WAKE_UPS, session_id),
     )
-    with map_errors():
+    with map_redis_errors():
         return _session_ids([run_script(client(), call)])
 
 
@@ -139,7 +141,7 @@ def unblock(model: Model) -> list[str]:
     call = ScriptCall(
         read_script("unblock"), keys.limiter(model.name), (model.concurrency, MAX_WAKE_UPS)
     )
-    with map_errors():
+    with map_redis_errors():
         return _session_ids([run_script(client(), call)])
 
 
@@ -157,7 +159,7 @@ def leave_queue(models: Sequence[Model], session_id: str) -> list[str]:
         )
         for model in models
     ]
-    with map_errors():
+    with map_redis_errors():
         counts = client().hmget(keys.for_session(session_id).session, "running_turn", "waiting")
         if any(int(open_turns or 0) for open_turns in counts):
             return []
@@ -172,7 +174,7 @@ def refresh_slots(sessions_by_model: Iterable[tuple[Model, Sequence[str]]]) -> l
     Raises:
         StoreUnavailable: Redis did not answer.
     """
-    lease = round(1000 * chat_settings.LEASE_TTL)
+    lease = milliseconds(chat_settings.LEASE_TTL)
     calls = [
         ScriptCall(
             read_script("refresh_slots"),
@@ -181,7 +183,7 @@ def refresh_slots(sessions_by_model: Iterable[tuple[Model, Sequence[str]]]) -> l
         )
         for model, session_ids in sessions_by_model
     ]
-    with map_errors():
+    with map_redis_errors():
         return _session_ids(run_pipeline(client(), calls))
 
 
@@ -201,7 +203,7 @@ def degraded(models: Iterable[str]) -> set[str]:
     pipeline = client().pipeline(transaction=False)
     for name in names:
         pipeline.hmget(keys.limiter(name).limiter, "failures", "blocked_until")
-    with map_errors():
+    with map_redis_errors():
         replies = pipeline.execute()
     return {name for name, fields in zip(names, replies, strict=True) if any(fields)}
 
@@ -221,7 +223,8 @@ class LimiterState:
     is_half_open: bool
     # Slots in use; 0 for a model without a concurrency limit.
     calls_in_flight: int
-    waiting_turns: int
+    # A session waits with one turn at most.
+    waiting_sessions: int
 
     @property
     def is_open(self) -> bool:
@@ -241,18 +244,18 @@ def states(models: Iterable[str], *, now: float) -> list[LimiterState]:
         pipeline.hmget(state, "blocked_until", "blocked_reason", "failures", "half_open")
         pipeline.zcount(slots, 1000 * now, "+inf")
         pipeline.zcount(queue, 1000 * now - WAITER_TTL_MS, "+inf")
-    with map_errors():
+    with map_redis_errors():
         replies = pipeline.execute()
     return [
-        _state(name, fields, calls, waiting, now)
-        for name, fields, calls, waiting in zip(
+        _state(name, fields, calls, waiting_sessions, now)
+        for name, fields, calls, waiting_sessions in zip(
             names, replies[0::3], replies[1::3], replies[2::3], strict=True
         )
     ]
 
 
 def _state(
-    model: str, fields: list[bytes | None], calls: int, waiting: int, now: float
+    model: str, fields: list[bytes | None], calls: int, waiting_sessions: int, now: float
 ) -> LimiterState:
     blocked_until, reason, failures, half_open = fields
     blocked_for = max(0.0, int(float(blocked_until or 0)) / 1000 - now)
@@ -263,5 +266,5 @@ def _state(
         failures=int(failures or 0),
         is_half_open=bool(half_open) and not blocked_for,
         calls_in_flight=calls,
-        waiting_turns=waiting,
+        waiting_sessions=waiting_sessions,
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.client import client, map_errors
+from chat.store.client import client, map_redis_errors
 
 # How often `page` skips ahead. Sessions are spread evenly over the partitions, so each round leaves
 # about the square root of the entries to read: after three, a few hundred of 10,000,000.
@@ -308,7 +308,7 @@ def _partitions() -> range:
 
 def _pipeline(commands: Iterable[tuple[Any, ...]]) -> list[Any]:
     """Execute read commands in one round trip."""
-    with map_errors():
+    with map_redis_errors():
         pipeline: Any = client().pipeline(transaction=False)
         for command in commands:
             pipeline.execute_command(*command)

@@ -1,7 +1,7 @@
 """Addresses from which staff have logged in."""
 
 from chat.store import keys
-from chat.store.client import client, map_errors
+from chat.store.client import client, map_redis_errors
 
 # Seconds that an address is remembered after a login.
 KNOWN_TTL = 30 * 86400
@@ -13,7 +13,7 @@ def remember(account: str, address: str) -> None:
     Raises:
         StoreFull, StoreUnavailable
     """
-    with map_errors():
+    with map_redis_errors():
         client().set(keys.known_login(account, address), 1, ex=KNOWN_TTL)
 
 
@@ -23,5 +23,5 @@ def is_known(account: str, address: str) -> bool:
     Raises:
         StoreUnavailable
     """
-    with map_errors():
+    with map_redis_errors():
         return bool(client().exists(keys.known_login(account, address)))

@@ -13,7 +13,7 @@ import orjson
 
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.client import client, map_errors
+from chat.store.client import client, map_redis_errors
 
 # Upper bounds of the latency buckets, as in `lua/lib/counters.lua`. The last bucket has none.
 BUCKETS_MS = (
@@ -61,7 +61,7 @@ class Metrics:
     # Seconds since the epoch, by Redis's clock.
     now: float
     sessions: int
-    waiting_turns: int
+    queued_turns: int
     running_turns: int
     accepted_turns: int
     # How long the session that has waited longest has been without a worker.
@@ -104,7 +104,7 @@ def read() -> Metrics:
         pipeline.zrange(keys.waiting(partition), 0, 0, withscores=True)
         pipeline.hgetall(keys.counters(partition))
         pipeline.hgetall(keys.last_hour(partition))
-    with map_errors():
+    with map_redis_errors():
         (seconds, microseconds), *replies = pipeline.execute()
     return _metrics(seconds + microseconds / 1_000_000, replies)
 
@@ -119,7 +119,7 @@ def _metrics(now: float, replies: list[Any]) -> Metrics:
     return Metrics(
         now=now,
         sessions=max(0, gauges[0]),
-        waiting_turns=max(0, gauges[1]),
+        queued_turns=max(0, gauges[1]),
         running_turns=max(0, gauges[2]),
         accepted_turns=gauges[3],
         oldest_wait_seconds=max(0.0, now - min(waiting_since) / 1000) if waiting_since else 0.0,

@@ -19,7 +19,7 @@ from chat.domain import (
 from chat.domain.errors import InvalidRequest
 from chat.settings import chat_settings, has_webhook
 from chat.store import keys
-from chat.store.client import client, map_errors
+from chat.store.client import client, map_redis_errors
 from chat.store.due import claim_due_members
 from chat.store.scripts import (
     call_with_delivery_keys,
@@ -54,7 +54,7 @@ def claim(session_id: str, number: int, *, nonce: str, lease: float) -> Delivery
     call = call_with_delivery_keys(
         "delivery_claim", session_id, number, nonce, milliseconds(lease), int(has_webhook())
     )
-    with map_errors():
+    with map_redis_errors():
         result = run_script(client(), call)
     if result[0] != b"CLAIMED":
         return None
@@ -90,7 +90,7 @@ def finish(delivery: DeliveryAttempt, result: DeliveryResult) -> bool:
         milliseconds(result.delay),
         orjson.dumps(delivery.url if is_disabled else None),
     )
-    with map_errors():
+    with map_redis_errors():
         is_recorded: bool = run_script(client(), call)[0] == b"RECORDED"
     return is_recorded
 
@@ -133,7 +133,7 @@ def count_by_group() -> dict[DeliveryGroup, int]:
     for group in DeliveryGroup:
         for partition in range(chat_settings.PARTITIONS):
             pipeline.zcard(_group_key(group, partition))
-    with map_errors():
+    with map_redis_errors():
         sizes = pipeline.execute()
     count = chat_settings.PARTITIONS
     return {group: sum(sizes[i * count : (i + 1) * count]) for i, group in enumerate(DeliveryGroup)}
@@ -150,7 +150,7 @@ def next_due(limit: int) -> list[tuple[str, DeliveryRecord]]:
     pipeline: Any = client().pipeline(transaction=False)
     for session_id, _, number in members:
         pipeline.hget(keys.for_session(session_id).deliveries, number)
-    with map_errors():
+    with map_redis_errors():
         records = pipeline.execute()
     return [
         (session_id, _parse_record(number, record))
@@ -184,7 +184,7 @@ def _merge_partitions(group: DeliveryGroup, limit: int) -> list[tuple[str, float
     for partition in range(chat_settings.PARTITIONS):
         key = _group_key(group, partition)
         pipeline.zrange(key, 0, limit - 1, desc=is_newest_first, withscores=True)
-    with map_errors():
+    with map_redis_errors():
         found = [pair for reply in pipeline.execute() for pair in reply]
     found.sort(key=lambda pair: pair[1], reverse=is_newest_first)
     return [(member.decode(), score) for member, score in found[:limit]]

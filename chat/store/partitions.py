@@ -3,7 +3,7 @@
 from chat.domain.errors import ConfigError
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.client import client, map_errors
+from chat.store.client import client, map_redis_errors
 from chat.store.server_info import config_errors
 
 
@@ -17,7 +17,7 @@ def check(*, is_start: bool) -> None:
         StoreUnavailable: Redis did not answer.
     """
     key, own = keys.deployment(), chat_settings.PARTITIONS
-    with config_errors(), map_errors():
+    with config_errors(), map_redis_errors():
         stored = client().hget(key, "partitions")
         if stored is None and is_start:
             client().hsetnx(key, "partitions", str(own))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from chat.domain.errors import RateLimited
 from chat.domain.rates import interval_ms
 from chat.store import keys
-from chat.store.client import client, map_errors
+from chat.store.client import client, map_redis_errors
 from chat.store.scripts import Arg, ScriptCall, read_script, run_script
 
 
@@ -46,7 +46,7 @@ def throttle_all(*limits: Limit) -> None:
         arg for limit in active for arg in (interval_ms(limit.per_minute), limit.burst)
     ]
     call = ScriptCall(read_script("throttle"), [limit.key for limit in active], args)
-    with map_errors():
+    with map_redis_errors():
         wait = run_script(client(), call)
     if wait:
         raise RateLimited(retry_after=wait / 1000)
@@ -58,5 +58,5 @@ def forget(limits: Iterable[Limit]) -> None:
     Raises:
         StoreUnavailable: Redis did not answer.
     """
-    with map_errors():
+    with map_redis_errors():
         client().delete(*(limit.key for limit in limits))

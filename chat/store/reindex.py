@@ -7,7 +7,7 @@ import orjson
 
 from chat.settings import chat_settings
 from chat.store import keys, listing
-from chat.store.client import client, map_errors
+from chat.store.client import client, map_redis_errors
 from chat.store.scripts import run_pipeline, script_call
 from chat.store.search import normalize_name
 
@@ -29,7 +29,7 @@ def index_sessions(session_ids: Sequence[str]) -> None:
         script_call("index_session", each, name, normalize_name(orjson.loads(name)))
         for each, name in pairs
     ]
-    with map_errors():
+    with map_redis_errors():
         for reply in run_pipeline(client(), calls):
             if isinstance(reply, Exception):
                 raise reply
@@ -46,7 +46,7 @@ def all_ids() -> Iterator[list[str]]:
     for partition in range(chat_settings.PARTITIONS):
         cursor = None
         while cursor != 0:
-            with map_errors():
+            with map_redis_errors():
                 cursor, fields = untyped.hscan(
                     keys.search_fields(partition), cursor or 0, count=BATCH_SIZE
                 )

@@ -18,7 +18,7 @@ from redis.exceptions import NoScriptError, RedisError
 from chat.domain.errors import StoreUnavailable
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.client import StoreClient, client, map_errors
+from chat.store.client import StoreClient, client, map_redis_errors
 from chat.store.connection import Command
 from chat.store.script_errors import script_error
 
@@ -102,7 +102,7 @@ def execute(name: str, session_id: str, *args: Arg) -> list[Any]:
 
 def execute_call(call: ScriptCall) -> list[Any]:
     """Execute a call; raises as `execute` does."""
-    with map_errors():
+    with map_redis_errors():
         reply: list[Any] = run_script(client(), call)
     if error := script_error(reply):
         raise error
@@ -119,7 +119,7 @@ def execute_and_wait(name: str, session_id: str, *args: Arg) -> list[Any]:
     """
     if not chat_settings.REPLICAS:
         return execute(name, session_id, *args)
-    with map_errors():
+    with map_redis_errors():
         result, replicas = run_and_wait(
             client(),
             script_call(name, session_id, *args),

@@ -21,7 +21,7 @@ import orjson
 
 from chat.settings import chat_settings
 from chat.store import keys, listing
-from chat.store.client import client, map_errors
+from chat.store.client import client, map_redis_errors
 from chat.store.listing import ANY_TIME, SessionSummary, TimeRange
 from chat.store.scripts import ScriptCall, read_script, run_pipeline, run_script
 
@@ -206,7 +206,7 @@ def _counts(session_filter: SessionFilter) -> tuple[int, int]:
         )
         for partition in range(chat_settings.PARTITIONS)
     ]
-    with map_errors():
+    with map_redis_errors():
         replies = run_pipeline(client(), calls)
         for reply in replies:
             if isinstance(reply, Exception):
@@ -288,7 +288,7 @@ def _scan_partition(partition: int, scan: _Scan) -> Iterator[_Page]:
     """Scan one partition up to the limit, in one round trip per page."""
     cursor, total = "0", 0
     while total < scan.limit:
-        with map_errors():
+        with map_redis_errors():
             reply = run_script(client(), scan.call(partition, cursor, total))
         next_cursor, count, timestamps, *ids = reply
         yield _Page(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from redis.exceptions import NoPermissionError, ResponseError
 
 from chat.domain.errors import ConfigError
-from chat.store.client import client, disk_problem, map_errors
+from chat.store.client import client, disk_problem, map_redis_errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ def get_server_info() -> ServerInfo:
         StoreUnavailable: Redis did not answer.
         ConfigError: the database does not exist, or the user lacks permissions.
     """
-    with config_errors(), map_errors():
+    with config_errors(), map_redis_errors():
         info = client().info("everything")
         seconds, microseconds = client().time()
         local_time = time.time()
@@ -80,7 +80,7 @@ def now() -> float:
     Raises:
         StoreUnavailable: Redis did not answer.
     """
-    with map_errors():
+    with map_redis_errors():
         seconds, microseconds = client().time()
     return round(seconds + microseconds / 1_000_000, 3)
 

@@ -10,7 +10,7 @@ from chat.domain.errors import ParleyError
 from chat.domain.ids import random_id
 from chat.domain.rates import interval_ms
 from chat.settings import chat_settings
-from chat.store.client import client, map_errors
+from chat.store.client import client, map_redis_errors
 from chat.store.message_json import json_escape
 from chat.store.script_errors import script_error
 from chat.store.scripts import (
@@ -107,7 +107,7 @@ def snapshots_if_changed(polls: Sequence[Poll]) -> list[Snapshot | ParleyError |
     Raises:
         StoreUnavailable: Redis did not answer.
     """
-    with map_errors():
+    with map_redis_errors():
         replies = run_pipeline(client(), [_snapshot_call(*poll) for poll in polls])
     return [_parse_poll(poll, reply) for poll, reply in zip(polls, replies, strict=True)]
 
@@ -118,7 +118,7 @@ def _snapshot_call(caller: Caller, known: int, after: int, limit: int) -> Script
 
 def _parse_poll(poll: Poll, reply: Any) -> Snapshot | ParleyError | None:
     try:
-        with map_errors():
+        with map_redis_errors():
             if isinstance(reply, Exception):
                 raise reply
     except ParleyError as error:

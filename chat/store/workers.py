@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import orjson
 
 from chat.store import keys
-from chat.store.client import client, map_errors
+from chat.store.client import client, map_redis_errors
 from chat.store.scripts import ScriptCall, read_script, run_script
 from chat.store.server_info import config_errors
 
@@ -36,7 +36,7 @@ def heartbeat(worker: str, *, running_turns: int) -> None:
         StoreUnavailable: Redis did not answer.
     """
     args = (worker, running_turns, WORKER_TTL)
-    with map_errors():
+    with map_redis_errors():
         run_script(client(), ScriptCall(read_script("worker_heartbeat"), [keys.workers()], args))
 
 
@@ -46,7 +46,7 @@ def unregister(worker: str) -> None:
     Raises:
         StoreUnavailable: Redis did not answer.
     """
-    with map_errors():
+    with map_redis_errors():
         client().hdel(keys.workers(), worker)
 
 
@@ -56,7 +56,7 @@ def answer_probe(probe_id: str, worker: str) -> None:
     Raises:
         StoreUnavailable: Redis did not answer.
     """
-    with map_errors():
+    with map_redis_errors():
         client().set(keys.probe(probe_id), worker, ex=ANSWER_TTL)
 
 
@@ -66,7 +66,7 @@ def read_answer(probe_id: str) -> str | None:
     Raises:
         StoreUnavailable: Redis did not answer.
     """
-    with config_errors(), map_errors():
+    with config_errors(), map_redis_errors():
         worker = client().get(keys.probe(probe_id))
     return worker.decode() if isinstance(worker, bytes) else None
 
@@ -81,7 +81,7 @@ def list_workers() -> list[WorkerInfo]:
     pipeline = client().pipeline(transaction=False)
     pipeline.time()
     pipeline.hgetall(keys.workers())
-    with config_errors(), map_errors():
+    with config_errors(), map_redis_errors():
         (seconds, microseconds), heartbeats = pipeline.execute()
         now = seconds + microseconds / 1_000_000
         workers = [

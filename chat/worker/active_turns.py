@@ -24,7 +24,7 @@ class ActiveTurn:
     def __init__(self, claim: Claim, timeouts: Timeouts, call: CancellableCall) -> None:
         self.lease = claim.lease
         # Why this process stopped the call; `None` if it did not.
-        self.stopped: StopCause | None = None
+        self.stop_cause: StopCause | None = None
         self.call = call
         # UTF-8 bytes of the reply so far.
         self.output_bytes = 0
@@ -33,8 +33,8 @@ class ActiveTurn:
         self._deadline = now + min(timeouts.total, claim.seconds_left)
         self._renewal_at = now + chat_settings.LEASE_RENEWAL_INTERVAL
         self._lock = Lock()
-        self._flushed_bytes = 0
-        self._unflushed = b""
+        self._flushed_escaped_bytes = 0
+        self._unflushed_escaped = b""
 
     @property
     def has_output(self) -> bool:
@@ -53,7 +53,7 @@ class ActiveTurn:
             self.stop(StopCause.TOO_LONG)
         self.output_bytes += min(len(text), room)
         with self._lock:
-            self._unflushed += json_escape(delta)
+            self._unflushed_escaped += json_escape(delta)
         self._last_text_at = time.monotonic()
 
     def record_activity(self) -> None:
@@ -62,8 +62,8 @@ class ActiveTurn:
 
     def stop(self, cause: StopCause) -> None:
         """Stop the model call, once; the thread that reads it gets `UpstreamClosed`."""
-        if self.stopped is None:
-            self.stopped = cause
+        if self.stop_cause is None:
+            self.stop_cause = cause
             self.call.cancel()
 
     def check_timeouts(self, now: float) -> None:
@@ -85,13 +85,13 @@ class ActiveTurn:
     def unflushed(self) -> Delta | None:
         """Return the text that the store may not have yet, or `None`."""
         with self._lock:
-            if not self._unflushed:
+            if not self._unflushed_escaped:
                 return None
-            return Delta(offset=self._flushed_bytes, text=self._unflushed)
+            return Delta(offset=self._flushed_escaped_bytes, escaped=self._unflushed_escaped)
 
     def remaining(self) -> Delta:
         """Return the last delta, which may be empty."""
-        return self.unflushed() or Delta(offset=self._flushed_bytes, text=b"")
+        return self.unflushed() or Delta(offset=self._flushed_escaped_bytes, escaped=b"")
 
     def is_renewal_due(self, now: float) -> bool:
         return now >= self._renewal_at
@@ -102,8 +102,8 @@ class ActiveTurn:
         if delta is None:
             return
         with self._lock:
-            self._flushed_bytes += len(delta.text)
-            self._unflushed = self._unflushed[len(delta.text) :]
+            self._flushed_escaped_bytes += len(delta.escaped)
+            self._unflushed_escaped = self._unflushed_escaped[len(delta.escaped) :]
 
 
 class ActiveTurns:

@@ -1,4 +1,4 @@
-"""Celery's request of a wake-up: what a worker does with one message of the queue."""
+"""What a worker does with one message of the queue: a wake-up, or a probe of doctor."""
 
 import logging
 from collections.abc import Callable
@@ -18,7 +18,7 @@ REQUEST_SETS = (reserved_requests, active_requests)
 
 
 class TaskRequest:
-    """A wake-up from its arrival until its thread has run the task.
+    """One message, from its arrival until its thread has run the task.
 
     acknowledge: makes Celery's event loop acknowledge the message, which may fail.
     """
@@ -36,9 +36,9 @@ class TaskRequest:
     def execute(self) -> None:
         """Run the task; when this returns, Celery has a free thread.
 
-        On Redis, Celery receives only as many wake-ups as it has free threads, and kombu's
+        On Redis, Celery receives only as many messages as it has free threads, and kombu's
         acknowledgement only updates a set. RabbitMQ instead limits the unacknowledged messages of
-        a worker. There the wake-up is acknowledged after its turn, which requests the next one.
+        a worker. There a message is acknowledged after its task, which requests the next one.
         """
         is_redis = type(getattr(self._message.channel, "qos", None)) is virtual.QoS
         try:
@@ -65,12 +65,12 @@ class TaskRequest:
             logger.error("A task failed", exc_info=error)
 
 
-def wake_up_strategy(task: Task[..., None], _app: Celery, consumer: Any) -> Callable[..., None]:
+def plain_strategy(task: Task[..., None], _app: Celery, consumer: Any) -> Callable[..., None]:
     """Return Celery's handler of messages for `task`: it passes each one to a thread.
 
     The default strategy supports revoked and expired tasks, ETAs, results and workflows, and traces
-    each run. Wake-ups need none of this, and it took 7 % of the time from a message to the model
-    call (docs/adr/0007-celery-settings.md).
+    each run. Wake-ups and probes need none of this, and it took 7 % of the time from a message to
+    the model call (docs/adr/0007-celery-settings.md).
     """
     errors = (*consumer.connection_errors, *consumer.channel_errors)
 
@@ -78,8 +78,8 @@ def wake_up_strategy(task: Task[..., None], _app: Celery, consumer: Any) -> Call
         try:
             message.ack()
         except errors as error:
-            # RabbitMQ sends the wake-up again, which does no harm.
-            logger.info("Could not acknowledge a wake-up: %s", error)
+            # RabbitMQ sends the message again, which does no harm.
+            logger.info("Could not acknowledge a message: %s", error)
 
     def receive(message: Any, *_: Any) -> None:
         message.decode()  # not in the thread: here Celery rejects a message of a forbidden type

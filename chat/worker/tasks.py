@@ -7,17 +7,19 @@ from chat.operations import probe
 from chat.worker import turn_runner
 
 
-class WakeUpTask(Task[..., None]):
-    Strategy = "chat.worker.task_request:wake_up_strategy"
+class PlainTask(Task[..., None]):
+    """A task without revocation, expiry, ETA or result; see `plain_strategy`."""
+
+    Strategy = "chat.worker.task_request:plain_strategy"
 
 
-@shared_task(name=WAKE_UP, base=WakeUpTask)
+@shared_task(name=WAKE_UP, base=PlainTask)
 def wake_up(*, session_id: str, **_: object) -> None:
     """Run the session's next turn, if any. Arguments of a newer version are ignored."""
     turn_runner.run_next_turn(session_id)
 
 
-@shared_task(name=ANSWER_PROBE, base=WakeUpTask)
+@shared_task(name=ANSWER_PROBE, base=PlainTask)
 def answer_probe(*, probe_id: str, **_: object) -> None:
     """Answer a probe of doctor."""
     probe.answer(probe_id, turn_runner.WORKER_ID)

@@ -145,9 +145,11 @@ def _call_model(
     try:
         completion = _read_stream(prompt, model, turn)
     except ProviderError as error:
-        retry_policy.set_call_result(call, turn.stopped, error, has_output=turn.has_output)
-        if turn.stopped is not None:
-            return retry_policy.after_stop(claim, model, turn.stopped, has_output=turn.has_output)
+        retry_policy.set_call_result(call, turn.stop_cause, error, has_output=turn.has_output)
+        if turn.stop_cause is not None:
+            return retry_policy.after_stop(
+                claim, model, turn.stop_cause, has_output=turn.has_output
+            )
         logger.warning("%s: %s", claim.reply_id, error.code)
         return retry_policy.after_error(claim, model, error, has_output=turn.has_output)
     except Exception:
@@ -232,7 +234,7 @@ def _write(
     claim: Claim, decision: Decision, turn: ActiveTurn | None, usage: AttemptUsage
 ) -> Written:
     if isinstance(decision, Outcome):
-        delta = turn.remaining() if turn else Delta(offset=0, text=b"")
+        delta = turn.remaining() if turn else Delta(offset=0, escaped=b"")
         status = decision.status
         finish = leases.finish(claim.lease, decision, delta, tokens=usage.tokens)
     else:

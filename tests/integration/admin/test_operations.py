@@ -77,7 +77,7 @@ def test_page_shows_the_current_state(busy: str, admin: Client) -> None:
     response = admin.get(PAGE)
     context, html = response.context, response.content.decode()
     metrics = context["metrics"]
-    assert (metrics.waiting_turns, metrics.running_turns, metrics.sessions) == (1, 1, 4)
+    assert (metrics.queued_turns, metrics.running_turns, metrics.sessions) == (1, 1, 4)
     assert [(chart.total, chart.maximum) for chart in context["charts"]] == [(1, 1), (1, 1)]
     assert [count for _, count, _ in context["latencies"]] == ["2", "1", "2"]
     assert [session.pk for session, _ in context["running"]] == [busy]

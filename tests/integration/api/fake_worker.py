@@ -15,7 +15,7 @@ def claim_turn(session_id: str) -> Claim:
 
 def append_text(claim: Claim, text: str, *, after: str = "") -> bool:
     """Append to the reply; return whether a cancellation is requested."""
-    delta = Delta(offset=len(json_escape(after)), text=json_escape(text))
+    delta = Delta(offset=len(json_escape(after)), escaped=json_escape(text))
     (is_cancelled,) = leases.flush([(claim.lease, delta)])
     assert isinstance(is_cancelled, bool), is_cancelled
     return is_cancelled
@@ -27,7 +27,7 @@ def finish_turn(
     reason = FinishReason.CANCELLED if status == Status.CANCELLED else FinishReason.STOP
     outcome = Outcome(status=status, finish_reason=reason, model="default")
     leases.finish(
-        claim.lease, outcome, Delta(offset=len(json_escape(after)), text=json_escape(text))
+        claim.lease, outcome, Delta(offset=len(json_escape(after)), escaped=json_escape(text))
     )
 
 
@@ -43,4 +43,4 @@ def fail_turn(session_id: str) -> None:
     outcome = Outcome(
         status=Status.FAILED, finish_reason=FinishReason.ERROR, model="default", error=error
     )
-    leases.finish(claim.lease, outcome, Delta(offset=0, text=b""))
+    leases.finish(claim.lease, outcome, Delta(offset=0, escaped=b""))

@@ -164,7 +164,7 @@ def test_system_prompt_has_a_limit_of_its_own(api: APIClient) -> None:
 def end_at_length(session_id: str, text: str) -> None:
     claim = claim_turn(session_id)
     outcome = Outcome(status=Status.INCOMPLETE, finish_reason=FinishReason.LENGTH, model="default")
-    leases.finish(claim.lease, outcome, Delta(offset=0, text=text.encode()))
+    leases.finish(claim.lease, outcome, Delta(offset=0, escaped=text.encode()))
 
 
 @pytest.mark.case("C29")

@@ -135,7 +135,7 @@ class LeaseHolder:
         start = len(self.deltas) - repeated
         self.deltas.append(json_escape(text))
         offset = sum(map(len, self.deltas[:start]))
-        return Delta(offset=offset, text=b"".join(self.deltas[start:]))
+        return Delta(offset=offset, escaped=b"".join(self.deltas[start:]))
 
     def append(self, text: str) -> bool | Exception:
         return leases.flush([(self.lease, self.delta(text))])[0]

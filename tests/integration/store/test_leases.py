@@ -86,7 +86,9 @@ def test_late_repeated_finish_changes_nothing(caller: Caller) -> None:
     first.finish("one")
     LeaseHolder.claim_for(caller).append("two")
     assert (
-        leases.finish(first.lease, steps.outcome(), Delta(offset=0, text=b"again")).has_queued_turns
+        leases.finish(
+            first.lease, steps.outcome(), Delta(offset=0, escaped=b"again")
+        ).has_queued_turns
         is False
     )
     assert endings(caller) == ["message.completed msg_2"]
@@ -129,9 +131,9 @@ def test_same_nonce_after_recovery_is_another_lease(redis: Redis, caller: Caller
     assert early is not None
     assert late is not None
     with pytest.raises(LeaseLost):
-        leases.finish(early.lease, steps.outcome(), Delta(offset=0, text=b"early"))
+        leases.finish(early.lease, steps.outcome(), Delta(offset=0, escaped=b"early"))
     assert leases.finish(
-        late.lease, steps.outcome(), Delta(offset=0, text=b"late")
+        late.lease, steps.outcome(), Delta(offset=0, escaped=b"late")
     ).has_queued_turns
 
 
@@ -159,7 +161,7 @@ def test_repeated_delta_is_appended_once(caller: Caller) -> None:
         (6, b""),
         (0, b"abcdef"),
     ):
-        result = leases.flush([(writer.lease, Delta(offset=offset, text=text))])
+        result = leases.flush([(writer.lease, Delta(offset=offset, escaped=text))])
         assert result == [False]
     assert steps.find_message(caller, "msg_2")["content"] == "abcdef"
     deltas = [event["delta"] for event in steps.events(caller) if event["type"] == "message.delta"]
@@ -169,7 +171,7 @@ def test_repeated_delta_is_appended_once(caller: Caller) -> None:
 def test_delta_after_a_gap_is_rejected(caller: Caller) -> None:
     """A failover may lose an acknowledged delta; a reply must have no gap."""
     writer = LeaseHolder.claim_for(caller)
-    gap = Delta(offset=4, text=b"efgh")
+    gap = Delta(offset=4, escaped=b"efgh")
     assert isinstance(leases.flush([(writer.lease, gap)])[0], LeaseLost)
     with pytest.raises(LeaseLost):
         leases.finish(writer.lease, steps.outcome(), gap)
@@ -281,7 +283,7 @@ def test_history_contains_exactly_the_earlier_turns() -> None:
         expected = [f"{kind} {t}" for t in range(turn) for kind in ("question", "answer")]
         assert [message.content for message in claimed.history] == [*expected, f"question {turn}"]
         text = f"answer {turn}".encode()
-        leases.finish(claimed.lease, steps.outcome(), Delta(offset=0, text=text))
+        leases.finish(claimed.lease, steps.outcome(), Delta(offset=0, escaped=text))
 
 
 def test_history_excludes_waiting_turns(caller: Caller) -> None:

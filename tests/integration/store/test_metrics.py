@@ -30,7 +30,7 @@ def test_turns_are_counted_by_outcome_model_and_tokens(caller: Caller) -> None:
         "turn": 2,
     }
     assert (found.sessions, found.accepted_turns) == (1, 2)
-    assert (found.waiting_turns, found.running_turns) == (0, 0)
+    assert (found.queued_turns, found.running_turns) == (0, 0)
 
 
 def lose_worker(redis: Redis, caller: Caller) -> None:

@@ -16,7 +16,7 @@ from chat.domain import Delta, RecoveryResult, Status
 from chat.domain.errors import StoreFull, StoreUnavailable
 from chat.settings import chat_settings
 from chat.store import due, keys, leases, scripts, sessions, turns
-from chat.store.client import client, map_errors, ping
+from chat.store.client import client, map_redis_errors, ping
 from chat.store.connection import Command, ScriptConnection
 from tests.harness.concurrency import run_concurrently
 from tests.harness.wait import wait_until
@@ -103,7 +103,7 @@ def test_programming_errors_are_not_mapped(frail: RedisServer) -> None:
 @pytest.mark.parametrize("word", ["BUSY", "LOADING", "MISCONF", "NOREPLICAS", "READONLY", "OOM",
                                   "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN"])  # fmt: skip
 def test_errors_of_an_unavailable_server_are_mapped(redis: Redis, word: str) -> None:
-    with pytest.raises(StoreUnavailable), map_errors():
+    with pytest.raises(StoreUnavailable), map_redis_errors():
         redis.eval(f"return redis.error_reply('{word} for a reason')", 0)
 
 
@@ -203,7 +203,7 @@ def test_read_only_redis_is_unavailable(redis: Redis) -> None:
     finally:
         redis.replicaof("NO", "ONE")
     writer.renew()
-    leases.finish(writer.lease, steps.outcome(), Delta(offset=0, text=b""))
+    leases.finish(writer.lease, steps.outcome(), Delta(offset=0, escaped=b""))
     assert steps.find_message(caller, "msg_2")["status"] == Status.COMPLETED
 
 

@@ -86,7 +86,7 @@ def test_token_counts_above_2_to_the_53_are_exact() -> None:
     usage = Usage(prompt_tokens=2**53 + 1, completion_tokens=2**60 + 1, source=UsageSource.PROVIDER)
     steps.submit(caller)
     writer = LeaseHolder.claim_for(caller)
-    leases.finish(writer.lease, steps.outcome(usage=usage), Delta(offset=0, text=b""))
+    leases.finish(writer.lease, steps.outcome(usage=usage), Delta(offset=0, escaped=b""))
     stored_usage = steps.find_message(caller, "msg_2")["usage"]
     assert stored_usage["prompt_tokens"] == 2**53 + 1
     assert stored_usage["total_tokens"] == 2**53 + 2**60 + 2

@@ -13,7 +13,12 @@ from chat.domain.errors import (
     ModelUnavailable,
     ProviderError,
 )
-from chat.providers.errors import LOADING_RETRY_AFTER, MAX_RETRY_AFTER, from_event, from_response
+from chat.providers.errors import (
+    LOADING_RETRY_AFTER,
+    MAX_PARSED_RETRY_AFTER,
+    from_event,
+    from_response,
+)
 
 
 def openai(code: object = None, kind: str = "", message: str = "canary") -> dict[str, object]:
@@ -174,8 +179,8 @@ def test_estimate_of_a_loading_model_is_a_number() -> None:
 
 
 def test_retry_after_is_limited() -> None:
-    assert error_for(429, retry_after="99999999999").retry_after == MAX_RETRY_AFTER
-    assert error_for(503, {"estimated_time": 1e300}).retry_after == MAX_RETRY_AFTER
+    assert error_for(429, retry_after="99999999999").retry_after == MAX_PARSED_RETRY_AFTER
+    assert error_for(503, {"estimated_time": 1e300}).retry_after == MAX_PARSED_RETRY_AFTER
 
 
 @pytest.mark.security("S33")

@@ -13,6 +13,6 @@ def test_text_after_a_truncated_delta_is_dropped(settings: Settings) -> None:
     turn = ActiveTurn(claim(user(1, "hi")), Timeouts(), CancellableCall())
     for delta in ("four", "fi\N{SNOWMAN}", "x", "and more"):
         turn.append(delta)
-    assert turn.stopped is StopCause.TOO_LONG
-    assert turn.remaining().text == b"fourfi"
+    assert turn.stop_cause is StopCause.TOO_LONG
+    assert turn.remaining().escaped == b"fourfi"
     assert turn.output_bytes == 6

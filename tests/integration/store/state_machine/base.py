@@ -38,7 +38,7 @@ class Worker:
         start = len(self.texts) - min(repeated, len(self.texts))
         self.texts.append(text)
         offset = len(json_escape("".join(self.texts[:start])))
-        return Delta(offset=offset, text=json_escape("".join(self.texts[start:])))
+        return Delta(offset=offset, escaped=json_escape("".join(self.texts[start:])))
 
     def restart_if_reclaimed(self) -> None:
         """Drop the texts if a claim that a failover had lost was repeated."""
