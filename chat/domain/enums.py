@@ -86,6 +86,8 @@ class StopCause(StrEnum):
     CANCELLED = "cancelled"
     # The lease is lost.
     LOST = "lost"
+    # A delta could not be written, and another try would not help.
+    WRITE_FAILED = "write_failed"
     # No event, or no text, within the model's timeouts.
     EVENT_TIMEOUT = "event_timeout"
     # The model's total timeout or the turn's deadline.

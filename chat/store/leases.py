@@ -208,8 +208,8 @@ def retry(
 ) -> FinishResult | None:
     """Put the turn back at the head of the session queue, and drop its text.
 
-    If its cancellation was requested, it ends as cancelled instead, with its text; return what
-    remains to do then, and `None` after a requeue. The call can be repeated.
+    Return `None` then. If its cancellation was requested, the turn ends as cancelled instead, with
+    its text; return what remains to do in that case. The call can be repeated.
 
     tokens: used by the attempt, for the session's budget; usage: the same for the metrics.
 

@@ -26,7 +26,7 @@ class ActiveTurn:
         # Why this process stopped the call; `None` if it did not.
         self.stop_cause: StopCause | None = None
         self.call = call
-        # UTF-8 bytes of the reply so far.
+        # UTF-8 bytes of the reply so far, before escaping.
         self.output_bytes = 0
         self._timeouts = timeouts
         self._started_at = self._last_text_at = self._last_activity_at = now = time.monotonic()
@@ -41,17 +41,17 @@ class ActiveTurn:
         return self.output_bytes > 0
 
     def append(self, delta: str) -> None:
-        """Add a delta to the next flush.
+        """Add a delta, plain text, to the next flush. A flush writes JSON-escaped bytes.
 
         A delta that exceeds `CHAT_MAX_REPLY_BYTES` is truncated, and ends the call. A provider that
         sends more before it stops adds nothing.
         """
-        text = delta.encode()
+        plain = delta.encode()
         room = chat_settings.MAX_REPLY_BYTES - self.output_bytes
-        if len(text) > room:
-            delta = text[:room].decode(errors="ignore")
+        if len(plain) > room:
+            delta = plain[:room].decode(errors="ignore")
             self.stop(StopCause.TOO_LONG)
-        self.output_bytes += min(len(text), room)
+        self.output_bytes += min(len(plain), room)
         with self._lock:
             self._unflushed_escaped += json_escape(delta)
         self._last_text_at = time.monotonic()

@@ -27,14 +27,14 @@ def estimate(prompt: Prompt, turn: ActiveTurn) -> Usage:
     )
 
 
-def with_estimate(decision: Decision | None, prompt: Prompt, turn: ActiveTurn) -> Decision | None:
+def with_estimate(decision: Decision, prompt: Prompt, turn: ActiveTurn) -> Decision:
     """Add an estimated usage to an outcome with text but without usage."""
     if isinstance(decision, Outcome) and decision.usage is None and turn.has_output:
         return replace(decision, usage=estimate(prompt, turn))
     return decision
 
 
-def measure(decision: Decision | None, prompt: Prompt, turn: ActiveTurn) -> AttemptUsage:
+def measure(decision: Decision, prompt: Prompt, turn: ActiveTurn) -> AttemptUsage:
     """Return what an attempt has used, estimated if the vendor did not report it."""
     has_budget = bool(chat_settings.SESSION_TOKENS_PER_HOUR)
     reported = decision.usage if isinstance(decision, Outcome) else None

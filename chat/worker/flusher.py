@@ -1,7 +1,7 @@
 """A thread that writes the deltas of all running turns, renews leases and reads cancel requests.
 
-One pipeline every 50 ms writes the deltas of all streams of the process. Measured: 47 us of CPU per
-delta, instead of 91 with one write per delta.
+One pipeline every 50 ms writes the deltas of all running turns of the process. Measured: 47 us of
+CPU per delta, instead of 91 with one write per delta.
 """
 
 import logging
@@ -88,12 +88,18 @@ def _apply_result(
     if isinstance(result, StoreUnavailable):
         return  # the next flush sends the delta again
     if isinstance(result, Exception):
-        if not isinstance(result, TurnLost):
-            # Stop this turn only: the error does not affect the others.
-            with log_context(session=turn.lease.session_id):
-                logger.error("Could not flush the turn: %s", result)
-        turn.stop(StopCause.LOST)
+        turn.stop(_stop_cause(turn, result))
         return
     turn.mark_flushed(delta, now)
-    if result:
+    is_cancel_requested = result
+    if is_cancel_requested:
         turn.stop(StopCause.CANCELLED)
+
+
+def _stop_cause(turn: ActiveTurn, error: Exception) -> StopCause:
+    if isinstance(error, TurnLost):
+        return StopCause.LOST
+    # Stop this turn only: the error does not affect the others.
+    with log_context(session=turn.lease.session_id):
+        logger.error("Could not flush the turn: %s", error)
+    return StopCause.WRITE_FAILED

@@ -8,25 +8,54 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import Lock
 
 from chat import broker
 from chat.conversation import llms
-from chat.domain import CallResult, LimiterDelay, Model, WaitReason
-from chat.domain.errors import StoreUnavailable
+from chat.domain import CallResult, LimiterDelay, Model, StopCause, WaitReason
+from chat.domain.errors import ProviderError, StoreUnavailable
 from chat.store import limits
+from chat.worker.retry_policy import WAIT_REASONS
 
 logger = logging.getLogger(__name__)
 
 
-class ModelCall:
-    """A running call; the caller records its result here."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallReport:
+    """What a call says about the health of its model."""
+
+    result: CallResult
+    # Seconds for which the vendor rejects calls, with `CallResult.RETRY_AFTER`.
+    retry_after: float = 0.0
+    # Why the vendor rejects them.
+    reason: WaitReason = WaitReason.QUEUE
+
+
+class HeldSlot:
+    """The slot of a running call. The caller stores the report of the call before it ends."""
 
     def __init__(self) -> None:
-        self.result = CallResult.NEUTRAL
-        # Seconds for which the vendor rejects calls, with `CallResult.RETRY_AFTER`.
-        self.retry_after = 0.0
-        self.reason = WaitReason.QUEUE
+        self.report = CallReport(result=CallResult.NEUTRAL)
+
+
+def report_failure(
+    error: ProviderError, stop_cause: StopCause | None, *, has_output: bool
+) -> CallReport:
+    """Return the report of a failed call, or of one that this worker stopped.
+
+    A call with a response, even an invalid one, does not count as a failure of the model: the cause
+    may be this one conversation.
+    """
+    if stop_cause is None and error.retry_after:
+        return CallReport(
+            result=CallResult.RETRY_AFTER,
+            retry_after=error.retry_after,
+            reason=WAIT_REASONS.get(type(error), WaitReason.QUEUE),
+        )
+    is_outage = error.is_outage if stop_cause is None else stop_cause is StopCause.EVENT_TIMEOUT
+    is_failure = is_outage and not has_output
+    return CallReport(result=CallResult.FAILED if is_failure else CallResult.NEUTRAL)
 
 
 class ModelLimiter:
@@ -47,17 +76,17 @@ class ModelLimiter:
         return limits.acquire(model, session_id, tokens=tokens, max_wait=max_wait)
 
     @contextmanager
-    def call(self, model: Model, session_id: str) -> Iterator[ModelCall]:
-        """Keep the slot of an acquired call alive, and release it at the end."""
-        call = ModelCall()
+    def hold_slot(self, model: Model, session_id: str) -> Iterator[HeldSlot]:
+        """Renew the slot that `acquire` returned, and release it with the report at the end."""
+        slot = HeldSlot()
         with self._lock:
             self._calls[model.name].add(session_id)
         try:
-            yield call
+            yield slot
         finally:
             with self._lock:
                 self._calls[model.name].discard(session_id)
-            self._release(model, session_id, call)
+            self._release(model, session_id, slot.report)
 
     def forget_waiter(self, session_id: str) -> None:
         """Remove a session from all queues, if none of its turns is open any more.
@@ -102,11 +131,11 @@ class ModelLimiter:
                 broker.wake_session(session_id)
 
     def _is_limited(self, model: Model) -> bool:
-        limits = (model.concurrency, model.requests_per_minute, model.tokens_per_minute)
-        return any(limits) or model.name in self._degraded
+        configured = (model.concurrency, model.requests_per_minute, model.tokens_per_minute)
+        return any(configured) or model.name in self._degraded
 
-    def _release(self, model: Model, session_id: str, call: ModelCall) -> None:
-        if call.result in {CallResult.FAILED, CallResult.RETRY_AFTER}:
+    def _release(self, model: Model, session_id: str, report: CallReport) -> None:
+        if report.result in {CallResult.FAILED, CallResult.RETRY_AFTER}:
             with self._lock:
                 self._degraded = self._degraded | {model.name}
         if not self._is_limited(model):
@@ -114,7 +143,11 @@ class ModelLimiter:
         self._update(
             model.name,
             lambda: limits.release(
-                model, session_id, call.result, retry_after=call.retry_after, reason=call.reason
+                model,
+                session_id,
+                report.result,
+                retry_after=report.retry_after,
+                reason=report.reason,
             ),
         )
 

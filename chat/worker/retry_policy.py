@@ -4,10 +4,10 @@ The functions do no I/O: they read the claim, the model and the settings. Delays
 """
 
 import random
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from chat.domain import (
-    CallResult,
     Claim,
     FinishReason,
     LimiterDelay,
@@ -28,10 +28,23 @@ from chat.domain.errors import (
     ProviderError,
 )
 from chat.settings import chat_settings
-from chat.worker.limiter import ModelCall
 
-# What follows an attempt: the turn ends, or it is tried again.
-Decision: TypeAlias = Outcome | Retry
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abandon:
+    """The worker writes nothing more. If it still has the lease, the sweeper recovers the turn."""
+
+    # For the log.
+    reason: str
+
+
+# What follows an attempt: the turn ends, it is tried again, or this worker abandons it.
+Decision: TypeAlias = Outcome | Retry | Abandon
+
+ABANDON_REASONS = {
+    StopCause.LOST: "lost the lease",
+    StopCause.WRITE_FAILED: "could not write a delta",
+}
 
 WAIT_REASONS: dict[type[ProviderError], WaitReason] = {
     ModelRateLimited: WaitReason.RATE_LIMITED,
@@ -73,14 +86,12 @@ def after_error(claim: Claim, model: Model, error: ProviderError, *, has_output:
     return _outcome(Status.FAILED, FinishReason.ERROR, model, error)
 
 
-def after_stop(
-    claim: Claim, model: Model, cause: StopCause, *, has_output: bool
-) -> Decision | None:
-    """Return the decision after the worker stopped the call, or `None` if its lease is lost."""
+def after_stop(claim: Claim, model: Model, cause: StopCause, *, has_output: bool) -> Decision:
+    """Return the decision after the worker stopped the call."""
     status = Status.INCOMPLETE if has_output else Status.FAILED
     match cause:
-        case StopCause.LOST:
-            return None
+        case StopCause.LOST | StopCause.WRITE_FAILED:
+            return Abandon(reason=ABANDON_REASONS[cause])
         case StopCause.CANCELLED:
             return _outcome(Status.CANCELLED, FinishReason.CANCELLED, model)
         case StopCause.TOO_LONG:
@@ -111,24 +122,6 @@ def after_limit(claim: Claim, model: Model, delay: LimiterDelay) -> Decision:
 def after_limiter_error(model: Model) -> Retry:
     """Return the decision when the limiter is unavailable: requeue the turn."""
     return Retry(delay=0, reason=WaitReason.QUEUE, uses_attempt=False, model=model.name)
-
-
-def set_call_result(
-    call: ModelCall, stopped: StopCause | None, error: ProviderError, *, has_output: bool
-) -> None:
-    """Set the result of a failed or stopped call for the model's limiter.
-
-    A call with a response, even an invalid one, does not count as a failure of the model: the cause
-    may be this one conversation.
-    """
-    if not has_output and (
-        stopped is StopCause.EVENT_TIMEOUT or (stopped is None and error.is_outage)
-    ):
-        call.result = CallResult.FAILED
-    if stopped is None and error.retry_after:
-        call.result = CallResult.RETRY_AFTER
-        call.retry_after = error.retry_after
-        call.reason = WAIT_REASONS.get(type(error), WaitReason.QUEUE)
 
 
 def _retry_with_fallback(model: Model, error: ProviderError | None) -> Retry:

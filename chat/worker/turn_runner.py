@@ -15,10 +15,12 @@ from chat.domain import (
     Completion,
     Delta,
     FinishReason,
+    FinishResult,
     Model,
     Outcome,
     Prompt,
     Reasoning,
+    Retry,
     Status,
     TurnError,
 )
@@ -42,8 +44,8 @@ from chat.webhooks.delivery_pool import delivery_pool
 from chat.worker import attempt_usage, retry_policy
 from chat.worker.active_turns import ActiveTurn, active_turns
 from chat.worker.attempt_usage import AttemptUsage
-from chat.worker.limiter import ModelCall, model_limiter
-from chat.worker.retry_policy import Decision
+from chat.worker.limiter import CallReport, HeldSlot, model_limiter, report_failure
+from chat.worker.retry_policy import Abandon, Decision
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -78,7 +80,7 @@ def run_next_turn(session_id: str) -> None:
 
 
 def _run(claim: Claim) -> None:
-    """Answer the claimed turn, with its ids in log records and spans."""
+    """Run the claimed turn, with its ids in log records and spans."""
     fields: dict[str, str | int] = {
         "turn": claim.turn,
         "attempt": claim.attempt,
@@ -111,20 +113,21 @@ def _attempt(claim: Claim) -> None:
     turn = ActiveTurn(claim, model.timeouts, CancellableCall())
     active_turns.add(turn)
     try:
-        decision, usage = _acquire_slot(claim, model, prompt), AttemptUsage()
-        if decision is None:
-            with model_limiter.call(model, claim.lease.session_id) as call:
-                decision = attempt_usage.with_estimate(
-                    _call_model(claim, model, prompt, turn, call), prompt, turn
-                )
-            usage = attempt_usage.measure(decision, prompt, turn)
-        _commit(claim, decision, turn, usage)
+        blocked = _acquire_slot(claim, model, prompt)
+        if blocked is not None:
+            _commit(claim, blocked, turn)
+            return
+        with model_limiter.hold_slot(model, claim.lease.session_id) as slot:
+            decision = attempt_usage.with_estimate(
+                _call_model(claim, model, prompt, turn, slot), prompt, turn
+            )
+        _commit(claim, decision, turn, attempt_usage.measure(decision, prompt, turn))
     finally:
         active_turns.remove(turn)
 
 
 def _acquire_slot(claim: Claim, model: Model, prompt: Prompt) -> Decision | None:
-    """Return `None` if the model may be called now, else the decision about the attempt."""
+    """Return `None` if the model may be called now, else the decision because it is blocked."""
     try:
         delay = model_limiter.acquire(
             model,
@@ -139,13 +142,13 @@ def _acquire_slot(claim: Claim, model: Model, prompt: Prompt) -> Decision | None
 
 
 def _call_model(
-    claim: Claim, model: Model, prompt: Prompt, turn: ActiveTurn, call: ModelCall
-) -> Decision | None:
-    """Write the reply and return the decision, or `None` if the lease is lost."""
+    claim: Claim, model: Model, prompt: Prompt, turn: ActiveTurn, slot: HeldSlot
+) -> Decision:
+    """Pass the model's output to the flusher, report the call, and return the decision."""
     try:
         completion = _read_stream(prompt, model, turn)
     except ProviderError as error:
-        retry_policy.set_call_result(call, turn.stop_cause, error, has_output=turn.has_output)
+        slot.report = report_failure(error, turn.stop_cause, has_output=turn.has_output)
         if turn.stop_cause is not None:
             return retry_policy.after_stop(
                 claim, model, turn.stop_cause, has_output=turn.has_output
@@ -153,10 +156,11 @@ def _call_model(
         logger.warning("%s: %s", claim.reply_id, error.code)
         return retry_policy.after_error(claim, model, error, has_output=turn.has_output)
     except Exception:
-        # A retry would not help against a bug in Parley.
+        # A retry would not help against a bug in Parley. The reply gets the code "error", which the
+        # root of all errors has; no client sees an `InternalError`.
         logger.exception("%s: internal error", claim.reply_id)
         return _failed_outcome(model.name, ParleyError("Internal error."))
-    call.result = CallResult.OK
+    slot.report = CallReport(result=CallResult.OK)
     return Outcome(
         status=STATUS_OF[completion.finish_reason],
         finish_reason=completion.finish_reason,
@@ -196,13 +200,13 @@ def _record_completion(completion: Completion, span: Span) -> None:
 
 def _commit(
     claim: Claim,
-    decision: Decision | None,
+    decision: Decision,
     turn: ActiveTurn | None,
     usage: AttemptUsage = AttemptUsage(),  # noqa: B008  # it is immutable
 ) -> None:
     """Write the decision, and wake a worker if the session needs one now."""
-    if decision is None:
-        logger.info("%s: lost the lease; nothing was written", claim.reply_id)
+    if isinstance(decision, Abandon):
+        logger.info("%s: %s; no outcome was written", claim.reply_id, decision.reason)
         return
     try:
         with tracing.span("finish") as span:
@@ -231,23 +235,29 @@ class Written(NamedTuple):
 
 
 def _write(
-    claim: Claim, decision: Decision, turn: ActiveTurn | None, usage: AttemptUsage
+    claim: Claim, decision: Outcome | Retry, turn: ActiveTurn | None, usage: AttemptUsage
 ) -> Written:
     if isinstance(decision, Outcome):
         delta = turn.remaining() if turn else Delta(offset=0, escaped=b"")
-        status = decision.status
         finish = leases.finish(claim.lease, decision, delta, tokens=usage.tokens)
-    else:
-        status = Status.CANCELLED
-        cancelled = leases.retry(
-            claim.lease, decision, tokens=usage.tokens, usage=usage.retried_usage
-        )
-        if cancelled is None:
-            return Written("retry", f"retry in {decision.delay:.1f} s", decision.delay == 0)
-        finish = cancelled
+        return _after_end(claim, decision.status, finish)
+    cancellation = leases.retry(
+        claim.lease, decision, tokens=usage.tokens, usage=usage.retried_usage
+    )
+    if cancellation is not None:
+        return _after_end(claim, Status.CANCELLED, cancellation)
+    return Written(
+        outcome="retry",
+        description=f"retry in {decision.delay:.1f} s",
+        needs_wake=decision.delay == 0,
+    )
+
+
+def _after_end(claim: Claim, status: Status, finish: FinishResult) -> Written:
+    """Pass the webhook delivery of the turn, if any, to the pool."""
     if finish.has_delivery:
         delivery_pool.submit([(claim.lease.session_id, message_number(claim.reply_id))])
-    return Written(status, status, finish.has_queued_turns)
+    return Written(outcome=status, description=status, needs_wake=finish.has_queued_turns)
 
 
 def _write_with_retry(claim: Claim, write: Callable[[], T]) -> T:

@@ -28,6 +28,6 @@ def test_programming_error_stops_only_its_own_turn(redis: Redis) -> None:
     redis.delete(keys.for_session(broken.session_id).events)
     redis.set(keys.for_session(broken.session_id).events, "not a log", ex=60)
     flush([failing, running])
-    assert failing.stop_cause is StopCause.LOST
+    assert failing.stop_cause is StopCause.WRITE_FAILED
     assert running.stop_cause is None
     assert steps.find_message(healthy, "msg_2")["content"] == "a delta"

@@ -98,8 +98,10 @@ def test_output_before_a_failure_is_kept() -> None:
     assert outcome.finish_reason is FinishReason.ERROR
 
 
-def test_lost_lease_writes_nothing() -> None:
-    assert retry_policy.after_stop(FIRST, MODEL, StopCause.LOST, has_output=True) is None
+@pytest.mark.parametrize("cause", [StopCause.LOST, StopCause.WRITE_FAILED])
+def test_turn_that_cannot_be_written_is_abandoned(cause: StopCause) -> None:
+    decision = retry_policy.after_stop(FIRST, MODEL, cause, has_output=True)
+    assert isinstance(decision, retry_policy.Abandon)
 
 
 @pytest.mark.parametrize(
