@@ -70,7 +70,7 @@ class ChatSettings:
     MAX_COMMENT_CHARS: int = 2000
     # Maximum size of a reply, in UTF-8 bytes. A longer one is cut and ends as `incomplete`.
     MAX_REPLY_BYTES: int = 1024 * 1024
-    # Maximum bytes of content in one session.
+    # Maximum bytes that one session stores: messages, fields, idempotency keys and event log.
     MAX_SESSION_BYTES: int = 64 * 1024 * 1024
     # Maximum size of a session's metadata, in bytes of JSON.
     MAX_METADATA_BYTES: int = 4 * 1024
@@ -83,6 +83,11 @@ class ChatSettings:
     MESSAGES_PER_MINUTE: NonNegative[int] = 60
     # Messages of a session that are accepted at once, before the rate above applies.
     MESSAGES_BURST: int = 20
+    # Other changes per minute and session: of its fields and token, feedback, tickets. 0 disables
+    # the limit.
+    CHANGES_PER_MINUTE: NonNegative[int] = 120
+    # Such changes that are accepted at once, before the rate above applies.
+    CHANGES_BURST: int = 60
     # Tokens per hour and session: prompts and replies of all attempts. 0 disables the limit.
     SESSION_TOKENS_PER_HOUR: NonNegative[int] = 0
     # Sessions that one address may open per minute. 0 disables the limit.
@@ -123,6 +128,9 @@ class ChatSettings:
 
     # Maximum events that a session's log keeps. The oldest are trimmed.
     EVENT_LOG_SIZE: int = 1000
+    # Maximum bytes of a session's log, at most half of CHAT_MAX_SESSION_BYTES. The oldest events
+    # are trimmed, but never the newest.
+    EVENT_LOG_BYTES: int = 4 * 1024 * 1024
     # Messages in a snapshot or page when the client sends no `limit`.
     PAGE_LIMIT: int = 50
     # Maximum `limit` that a client may request.

@@ -16,10 +16,13 @@ REJECTED_WHEN_FULL = {
     "create",
     "issue_ticket",
     "regenerate",
+    "reset",
     "restore",
+    "rotate_token",
     "set_feedback",
     "submit",
     "throttle",
+    "update",
 }
 # A declared key: by its index, or by the name of its variable.
 KEY = re.compile(r"(KEYS\[[^]]+\]|[A-Z_]+|key|log)$")

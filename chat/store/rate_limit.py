@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from chat.domain import Caller
 from chat.domain.errors import RateLimited
 from chat.domain.rates import interval_ms
+from chat.settings import chat_settings
 from chat.store import keys
 from chat.store.client import client, map_redis_errors
 from chat.store.scripts import Arg, ScriptCall, read_script, run_script
@@ -60,3 +62,10 @@ def forget(limits: Iterable[Limit]) -> None:
     """
     with map_redis_errors():
         client().delete(*(limit.key for limit in limits))
+
+
+def change_rate(caller: Caller) -> tuple[float, int]:
+    """Return the ms between a caller's changes of one session, 0 for no limit, and their burst."""
+    is_client = bool(caller.token_hash)
+    per_minute = chat_settings.CHANGES_PER_MINUTE if is_client else 0
+    return interval_ms(per_minute), chat_settings.CHANGES_BURST

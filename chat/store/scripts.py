@@ -69,7 +69,7 @@ def _read_includes(text: str, included: dict[str, str]) -> None:
 
 def script_call(name: str, session_id: str, *args: Arg) -> ScriptCall:
     """Return the call of a script that acts on one session."""
-    common = (session_id, chat_settings.EVENT_LOG_SIZE, _key_ttl_margin())
+    common = (session_id, _size_limits(), _key_ttl_margin())
     return ScriptCall(read_script(name), keys.for_session(session_id), (*common, *args))
 
 
@@ -78,6 +78,16 @@ def call_with_delivery_keys(name: str, session_id: str, *args: Arg) -> ScriptCal
     call = script_call(name, session_id, *args)
     finished = keys.finished_deliveries(keys.partition_of(session_id))
     return ScriptCall(call.script, (*call.keys, *finished), call.args)
+
+
+def _size_limits() -> str:
+    """Return the limits of a session's size: events and bytes of its log, and bytes in all.
+
+    The log gets at most half of the session's bytes, so that it alone does not fill it.
+    """
+    max_bytes = chat_settings.MAX_SESSION_BYTES
+    log_bytes = min(chat_settings.EVENT_LOG_BYTES, max_bytes // 2)
+    return f"{chat_settings.EVENT_LOG_SIZE} {log_bytes} {max_bytes}"
 
 
 def _key_ttl_margin() -> int:

@@ -12,6 +12,7 @@ from chat.domain.rates import interval_ms
 from chat.settings import chat_settings
 from chat.store.client import client, map_redis_errors
 from chat.store.message_json import json_escape
+from chat.store.rate_limit import change_rate
 from chat.store.script_errors import script_error
 from chat.store.scripts import (
     Arg,
@@ -57,8 +58,7 @@ def restore_call(new: NewSession, texts: Sequence[str]) -> ScriptCall:
 
 
 def _restore_args(new: NewSession, texts: Sequence[str]) -> tuple[Arg, ...]:
-    size = sum(len(text.encode()) for text in texts)
-    return (*_create_args(new), size, *map(json_escape, texts))
+    return (*_create_args(new), *map(json_escape, texts))
 
 
 def _create_args(new: NewSession) -> tuple[Arg, ...]:
@@ -179,9 +179,11 @@ def set_feedback(caller: Caller, number: int, feedback: bytes) -> bytes:
 
     Raises:
         FeedbackNotAllowed: the message is not a reply, or has not ended.
+        RateLimited, SessionFull: a limit is reached; nothing was changed.
         MessageNotFound, StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
     """
-    result = execute("set_feedback", caller.session_id, caller.token_hash, number, feedback)
+    args = (caller.token_hash, number, feedback, *change_rate(caller))
+    result = execute("set_feedback", caller.session_id, *args)
     message: bytes = result[1]
     return message
 
@@ -196,16 +198,27 @@ def update(caller: Caller, changes: bytes, fields: dict[str, bytes], ttl: int | 
     """Change fields of the session.
 
     changes: the changed fields, a JSON object for the event log; fields: the same, each as JSON.
+
+    Raises:
+        RateLimited, SessionFull: a limit is reached; nothing was changed.
+        StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
     """
     pairs = [part for field in fields.items() for part in field]
     new_ttl = "" if ttl is None else ttl
     name = "=" + normalize_name(orjson.loads(fields["name"])) if "name" in fields else ""
-    execute("update", caller.session_id, caller.token_hash, new_ttl, changes, name, *pairs)
+    args = (*change_rate(caller), new_ttl, changes, name, *pairs)
+    execute("update", caller.session_id, caller.token_hash, *args)
 
 
 def rotate_token(caller: Caller, token_hash: str) -> float:
-    """Replace the token; return when the session expires, seconds since the epoch."""
-    result = execute("rotate_token", caller.session_id, caller.token_hash, token_hash)
+    """Replace the token; return when the session expires, seconds since the epoch.
+
+    Raises:
+        RateLimited: too many changes; nothing was changed.
+        StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    args = (caller.token_hash, token_hash, *change_rate(caller))
+    result = execute("rotate_token", caller.session_id, *args)
     expires_at: float = result[1] / 1000
     return expires_at
 
@@ -223,6 +236,7 @@ def reset(caller: Caller, *, key: str = "", digest: str = "") -> None:
 
     Raises:
         RateLimited: a reset counts as a message, and there were too many; nothing was changed.
+        SessionFull: of idempotency keys, which a reset keeps; nothing was changed.
     """
     execute(
         "reset",

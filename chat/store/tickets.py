@@ -2,6 +2,7 @@
 
 from chat.domain import Caller
 from chat.domain.errors import InvalidToken, SessionExpired, SessionNotFound
+from chat.store.rate_limit import change_rate
 from chat.store.scripts import execute, milliseconds
 
 # Maximum tickets of a session. A new ticket replaces the oldest.
@@ -14,9 +15,10 @@ def issue_ticket(caller: Caller, ticket_hash: str, *, ttl: float) -> None:
     """Store a ticket that is valid for `ttl` seconds.
 
     Raises:
-        SessionNotFound, SessionExpired, StoreUnavailable
+        RateLimited: too many changes.
+        StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
     """
-    args = (caller.token_hash, ticket_hash, milliseconds(ttl), MAX_TICKETS)
+    args = (caller.token_hash, ticket_hash, milliseconds(ttl), MAX_TICKETS, *change_rate(caller))
     execute("issue_ticket", caller.session_id, *args)
 
 

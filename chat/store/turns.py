@@ -25,7 +25,6 @@ def submit(caller: Caller, submission: Submission) -> Accepted:
         caller.session_id,
         caller.token_hash,
         content,
-        len(submission.content.encode()),
         submission.request,
         milliseconds(submission.deadline),
         milliseconds(chat_settings.WAKE_GRACE),
@@ -36,7 +35,6 @@ def submit(caller: Caller, submission: Submission) -> Accepted:
         _max_queued_per_partition(),
         interval_ms(chat_settings.MESSAGES_PER_MINUTE),
         chat_settings.MESSAGES_BURST,
-        chat_settings.MAX_SESSION_BYTES,
         int(has_webhook()),
         chat_settings.SESSION_TOKENS_PER_HOUR,
     )
@@ -53,7 +51,8 @@ def regenerate(
     Raises:
         MessageNotFound: the message does not exist.
         NotRegenerable: the message does not belong to the last turn.
-        RateLimited, TokenBudgetExceeded, QueueFull: a limit is reached; nothing was changed.
+        RateLimited, TokenBudgetExceeded, QueueFull, SessionFull: a limit is reached; nothing was
+            changed.
         StoreFull, IdempotencyMismatch, SessionNotFound, SessionExpired, StoreUnavailable
     """
     result = execute_and_wait(

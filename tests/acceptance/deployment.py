@@ -32,6 +32,7 @@ SETTINGS = {
     "CHAT_RETRY_BACKOFF": "0.2",
     # All clients have the same address, and these tests are not about rate limits.
     "CHAT_MESSAGES_PER_MINUTE": "0",
+    "CHAT_CHANGES_PER_MINUTE": "0",
     "CHAT_SESSIONS_PER_MINUTE": "0",
 }
 # Seconds between two checks, which take a few milliseconds each.

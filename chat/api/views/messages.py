@@ -5,7 +5,6 @@ from rest_framework.request import Request
 
 from chat.api import auth, query_params, renderers, responses, schema_serializers
 from chat.api.schema import (
-    CONFLICT_ERRORS,
     LIMIT_ERRORS,
     PAGE_PARAMETERS,
     idempotency_key_parameter,
@@ -107,7 +106,7 @@ class Feedback(View):
     @openapi(
         {200: schema_serializers.Message},
         body=FeedbackBody,
-        errors=CONFLICT_ERRORS,
+        errors=LIMIT_ERRORS,
         parameters=[idempotency_key_parameter()],
     )
     def post(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
@@ -116,7 +115,7 @@ class Feedback(View):
         self.idempotency_key()
         return responses.json(set_feedback(caller, message_id, **self.body(FeedbackBody)))
 
-    @openapi({200: schema_serializers.Message}, errors=CONFLICT_ERRORS)
+    @openapi({200: schema_serializers.Message}, errors=LIMIT_ERRORS)
     def delete(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
         """Remove the rating of a reply."""
         caller = self.caller(session_id)

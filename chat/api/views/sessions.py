@@ -11,6 +11,7 @@ from chat.api.schema import (
     IF_NONE_MATCH,
     LIMIT,
     LIMIT_ERRORS,
+    RATE_ERRORS,
     SESSION_ERRORS,
     SUBSCRIBE_ERRORS,
     WAIT,
@@ -63,7 +64,7 @@ class Session(View):
         )
         return poll.response(session)
 
-    @openapi({200: schema_serializers.Session}, body=SessionUpdateBody)
+    @openapi({200: schema_serializers.Session}, body=SessionUpdateBody, errors=RATE_ERRORS)
     def patch(self, _: Request, session_id: str) -> HttpResponse:
         """Update fields of the session."""
         session = sessions.update(self.caller(session_id), self.body(SessionUpdateBody))
@@ -95,7 +96,10 @@ class Reset(View):
 
 class Token(View):
     @openapi(
-        {200: schema_serializers.NewToken}, body=EmptyBody, parameters=[idempotency_key_parameter()]
+        {200: schema_serializers.NewToken},
+        body=EmptyBody,
+        errors=RATE_ERRORS,
+        parameters=[idempotency_key_parameter()],
     )
     def post(self, _: Request, session_id: str) -> HttpResponse:
         """Replace the session's token and renew its expiry. The old token stops working."""
@@ -109,6 +113,7 @@ class Ticket(View):
     @openapi(
         {201: schema_serializers.NewTicket},
         body=EmptyBody,
+        errors=RATE_ERRORS,
         parameters=[idempotency_key_parameter()],
     )
     def post(self, _: Request, session_id: str) -> HttpResponse:

@@ -56,6 +56,7 @@ export class Conversation {
     if ((this.isStale ||= event.seq > this.seq + 1)) return;
     this.seq = event.seq;
     if (event.type === "message.delta") this.appendDelta(event);
+    if (event.type === "message.rated") this.rate(event);
     if (event.type === "session.updated") Object.assign(this.session, event.changes);
     if (event.type === "session.reset") this.clear();
     for (const message of [event.message, event.reply]) if (message) this.put(message);
@@ -74,6 +75,12 @@ export class Conversation {
   appendDelta({ message_id, delta, seq }) {
     const reply = this.messages.get(message_id);
     if (reply) this.put({ ...reply, seq, content: reply.content + delta });
+  }
+
+  // The event has the rating only; a comment stays on the server until a snapshot.
+  rate({ message_id, rating, seq }) {
+    const reply = this.messages.get(message_id);
+    if (reply) this.put({ ...reply, seq, feedback: rating && { rating, comment: "" } });
   }
 
   clear() {

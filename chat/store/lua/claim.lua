@@ -54,8 +54,10 @@ else
   local open = parse_open_reply(reply)
   open.started_at, open.attempt = format_seconds(now), s.attempt
   if open.model == 'null' then open.model = s.model end
+  local queued = reply
   reply = reply_json(s.running_turn, 'in_progress', '', open,
     '"finish_reason":null,"usage":null,"error":null,"wait":null')
+  set('bytes', s.bytes + #reply - #queued)
   redis.call('HSET', MESSAGES, 2 * s.running_turn, reply)
   append_event('message.started',
     ',"message_id":"' .. reply_id(s.running_turn) .. '","message":' .. reply)

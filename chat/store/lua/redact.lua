@@ -14,7 +14,7 @@
 --   SESSION_BUSY   the reply has not ended
 --   MESSAGE_NOT_FOUND | SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'ttl', 'max_expires_at',
-  'keys_expire_at')
+  'keys_expire_at', 'bytes')
 local err = authorize(ARGV[4])
 if err then return { err } end
 local message = redis.call('HGET', MESSAGES, ARGV[5])
@@ -32,11 +32,13 @@ local first = redis.call('XRANGE', EVENTS, '-', '+', 'COUNT', 1)[1]
 local is_in_log = first and tonumber(string.match(first[1], '^%d+')) <= tonumber(changed_at)
 if message == '{"seq":' .. changed_at .. redacted and not is_in_log then return { 'ALREADY' } end
 
-redis.call('HSET', MESSAGES, ARGV[5], '{"seq":' .. (seq + 1) .. redacted)
+redacted = '{"seq":' .. (seq + 1) .. redacted
+redis.call('HSET', MESSAGES, ARGV[5], redacted)
+set('bytes', s.bytes + #redacted - #message)
 -- The first event is trimmed with the log, so that subscribers at any cursor get a gap and a new
 -- snapshot.
 append_event('session.updated', ',"changes":{}')
-redis.call('XTRIM', EVENTS, 'MAXLEN', 0)
+clear_log()
 append_event('session.updated', ',"changes":{}')
 keep_alive(true)
 if s.running_turn == 0 and s.waiting == 0 then set_due(s.expires_at) end

@@ -1,7 +1,8 @@
 #!lua
 -- Accept a turn that answers the last user message again; the earlier reply stays.
 -- include: session authorize events counters message_json render_message turns token_usage
--- include: enqueue_delivery finish_turn keep_alive idempotency enqueue_turn replay budget rate
+-- include: enqueue_delivery finish_turn keep_alive session_bytes idempotency enqueue_turn replay
+-- include: budget rate
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
@@ -23,10 +24,11 @@
 --   REPLAYED message reply position awake   the first response, or a reply that is open already
 --   NOT_REGENERABLE                         the message does not belong to the last turn
 --   RATE_LIMITED ms | TOKEN_BUDGET_EXCEEDED ms
---   QUEUE_FULL | IDEMPOTENCY_MISMATCH | MESSAGE_NOT_FOUND | SESSION_NOT_FOUND | SESSION_EXPIRED
+--   QUEUE_FULL | SESSION_FULL | IDEMPOTENCY_MISMATCH | MESSAGE_NOT_FOUND
+--   SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'head', 'tail', 'waiting', 'ttl',
   'max_expires_at', 'keys_expire_at', 'tat', 'has_webhook', 'lease_until', 'retry_at',
-  'next_deadline', 'tokens_used', 'budget_resets_at')
+  'next_deadline', 'tokens_used', 'budget_resets_at', 'bytes', 'kept_bytes')
 local err = authorize(ARGV[4])
 if err then return { err } end
 local response = first_response(ARGV[12], ARGV[13])
@@ -48,11 +50,12 @@ local last_seq, status = message_state(last)
 if status == 'queued' or status == 'in_progress' then
   -- Limited as well, because each saved response takes memory.
   if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
+  if is_session_full(#ARGV[12]) then return { 'SESSION_FULL' } end
   set('tat', tat)
-  save()
   local position = position_of(s.tail)
   local created = math.floor(parse_open_reply(last).created_at * 1000 + 0.5)
   save_response(ARGV[12], ARGV[13], pack_response(s.tail, prompt, position, created, last_seq))
+  save()
   return { 'REPLAYED', message, render_message(2 * s.tail, last), position, is_awake() }
 end
 
@@ -60,6 +63,7 @@ local over_ms = over_budget_ms(tonumber(ARGV[15]))
 if over_ms > 0 then return { 'TOKEN_BUDGET_EXCEEDED', over_ms } end
 if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
 if is_queue_full(ARGV[9]) then return { 'QUEUE_FULL' } end
+if is_session_full(#ARGV[6]) then return { 'SESSION_FULL' } end
 local turn = s.tail + 1
 local reply, position = enqueue_turn(turn, prompt, ARGV[6], now + ARGV[7])
 if position == 0 then set_due(now + ARGV[8]) end

@@ -1,7 +1,8 @@
-#!lua flags=allow-oom
+#!lua
 -- Cancel the open turns of a session and delete its history.
 -- include: session authorize events counters message_json turns token_usage enqueue_delivery
--- include: finish_turn keep_alive idempotency enqueue_turn outbox pending_deliveries budget rate
+-- include: finish_turn keep_alive session_bytes idempotency enqueue_turn outbox pending_deliveries
+-- include: budget rate
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
@@ -15,8 +16,9 @@
 -- Replies:
 --   RESET | REPLAYED | IDEMPOTENCY_MISMATCH | SESSION_NOT_FOUND | SESSION_EXPIRED
 --   RATE_LIMITED ms
+--   SESSION_FULL   of saved responses, which a reset keeps
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'head', 'tail', 'waiting', 'attempt',
-  'partial_bytes', 'bytes', 'ttl', 'max_expires_at', 'keys_expire_at', 'tat', 'tokens_used',
+  'partial_bytes', 'bytes', 'kept_bytes', 'ttl', 'max_expires_at', 'keys_expire_at', 'tat', 'tokens_used',
   'budget_resets_at')
 local err = authorize(ARGV[4])
 if err then return { err } end
@@ -25,6 +27,7 @@ if response then return { response == 'reset' and 'REPLAYED' or 'IDEMPOTENCY_MIS
 -- Limited as messages are, because each saved response takes memory until the session ends.
 local tat, wait_ms = check_rate(s.tat, ARGV[8], ARGV[9], 1)
 if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
+if is_session_full(#ARGV[5] + s.kept_bytes - s.bytes) then return { 'SESSION_FULL' } end
 
 if s.running_turn ~= 0 then
   count_unfinished_attempt(ARGV[7])
@@ -38,7 +41,7 @@ set_head(s.tail + 1)
 keep_pending_deliveries(false)
 redis.call('UNLINK', MESSAGES)
 set('first_message', 2 * s.tail + 1)
-set('bytes', 0)
+set('bytes', s.kept_bytes)
 set('tat', tat)
 append_event('session.reset', '')
 save_response(ARGV[5], ARGV[6], 'reset')

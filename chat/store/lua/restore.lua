@@ -1,12 +1,11 @@
 #!lua
 -- Create a session with a history of whole turns: a user message and its reply each.
--- include: session events search_index create_session keep_alive message_json
+-- include: session events search_index session_bytes create_session keep_alive message_json
 --
 -- KEYS         see lib/session.lua
 -- ARGV[1-3]    see lib/session.lua
 -- ARGV[4-13]   as in create
--- ARGV[14]     bytes of the texts
--- ARGV[15...]  texts, each the inside of a JSON string: message, reply, message, reply, ...
+-- ARGV[14...]  texts, each the inside of a JSON string: message, reply, message, reply, ...
 --
 -- Replies:
 --   CREATED created_at expires_at   ms
@@ -17,21 +16,22 @@ if existing then return existing end
 
 local at = format_seconds(now)
 local turn = 0
-for place = 15, #ARGV, 2 do
+for place = 14, #ARGV, 2 do
   turn = turn + 1
   local reply = { created_at = at, started_at = at, completed_at = at, prompt = 2 * turn - 1,
     attempt = 1, model = ARGV[9] }
-  redis.call('HSET', MESSAGES, 2 * turn - 1, user_message_json(2 * turn - 1, ARGV[place]),
-    2 * turn, reply_json(turn, 'completed', ARGV[place + 1], reply,
-      '"finish_reason":"stop","usage":null,"error":null,"wait":null'))
+  local message = user_message_json(2 * turn - 1, ARGV[place])
+  local json = reply_json(turn, 'completed', ARGV[place + 1], reply,
+    '"finish_reason":"stop","usage":null,"error":null,"wait":null')
+  redis.call('HSET', MESSAGES, 2 * turn - 1, message, 2 * turn, json)
+  add_bytes(#message + #json)
 end
 set('tail', turn)
 set('head', turn + 1)
-set('bytes', ARGV[14])
 -- The messages have no events. The first event is trimmed, so that subscribers at any cursor get a
 -- gap and a snapshot.
 append_event('session.updated', ',"changes":{}')
-redis.call('XTRIM', EVENTS, 'MAXLEN', 0)
+clear_log()
 append_event('session.updated', ',"changes":{}')
 keep_alive(true)
 set('keys_expire_at', 0) -- keys that the next script adds need a TTL, too

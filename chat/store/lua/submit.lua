@@ -1,26 +1,25 @@
 #!lua
 -- Accept a user message and the turn that will answer it, or change nothing.
 -- include: session authorize events counters message_json turns token_usage enqueue_delivery
--- include: finish_turn keep_alive idempotency enqueue_turn replay interrupt budget rate
+-- include: finish_turn keep_alive session_bytes idempotency enqueue_turn replay interrupt budget
+-- include: rate
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
 -- ARGV[4]    SHA-256 of the caller's token, hex, or '' for Parley itself
 -- ARGV[5]    content, the inside of a JSON string
--- ARGV[6]    bytes of the content, UTF-8
--- ARGV[7]    request: options and request id, JSON object
--- ARGV[8]    deadline, ms from now
--- ARGV[9]    ms until the sweeper checks the turn, in case its wake-up is lost
--- ARGV[10]   on_busy: enqueue, reject or interrupt
--- ARGV[11]   idempotency key, never empty
--- ARGV[12]   digest of the request
--- ARGV[13]   max waiting turns of the session
--- ARGV[14]   max waiting turns of the partition
--- ARGV[15]   interval between messages at the steady rate, ms; 0 for no limit
--- ARGV[16]   burst, messages
--- ARGV[17]   max bytes of the session
--- ARGV[18]   1 if the deployment has a webhook
--- ARGV[19]   tokens per hour that the session may use; 0 for no limit
+-- ARGV[6]    request: options and request id, JSON object
+-- ARGV[7]    deadline, ms from now
+-- ARGV[8]    ms until the sweeper checks the turn, in case its wake-up is lost
+-- ARGV[9]    on_busy: enqueue, reject or interrupt
+-- ARGV[10]   idempotency key, never empty
+-- ARGV[11]   digest of the request
+-- ARGV[12]   max waiting turns of the session
+-- ARGV[13]   max waiting turns of the partition
+-- ARGV[14]   interval between messages at the steady rate, ms; 0 for no limit
+-- ARGV[15]   burst, messages
+-- ARGV[16]   1 if the deployment has a webhook
+-- ARGV[17]   tokens per hour that the session may use; 0 for no limit
 --
 -- Replies:
 --   ACCEPTED message reply position awake   awake: 1 if the session needs no wake-up
@@ -30,42 +29,41 @@
 --   SESSION_QUEUE_FULL | QUEUE_FULL | SESSION_FULL
 --   IDEMPOTENCY_MISMATCH | SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'head', 'tail',
-  'first_message', 'attempt', 'retry_at', 'partial_bytes', 'bytes', 'ttl', 'max_expires_at',
-  'keys_expire_at', 'tat', 'has_webhook', 'lease_until', 'next_deadline', 'tokens_used',
-  'budget_resets_at')
+  'first_message', 'attempt', 'retry_at', 'partial_bytes', 'bytes', 'kept_bytes', 'ttl',
+  'max_expires_at', 'keys_expire_at', 'tat', 'has_webhook', 'lease_until', 'next_deadline',
+  'tokens_used', 'budget_resets_at')
 local err = authorize(ARGV[4])
 if err then return { err } end
 
-local response = first_response(ARGV[11], ARGV[12])
+local response = first_response(ARGV[10], ARGV[11])
 if response == 'IDEMPOTENCY_MISMATCH' then return { response } end
 if response then
-  save_response(ARGV[11], ARGV[12], response)
+  save_response(ARGV[10], ARGV[11], response)
   return replay(response)
 end
 
-if ARGV[10] == 'reject' and (s.running_turn ~= 0 or s.waiting > 0) then
+if ARGV[9] == 'reject' and (s.running_turn ~= 0 or s.waiting > 0) then
   return { 'SESSION_BUSY' }
 end
-local over_ms = over_budget_ms(tonumber(ARGV[19]))
+local over_ms = over_budget_ms(tonumber(ARGV[17]))
 if over_ms > 0 then return { 'TOKEN_BUDGET_EXCEEDED', over_ms } end
-local tat, wait_ms = check_rate(s.tat, ARGV[15], ARGV[16], 1)
+local tat, wait_ms = check_rate(s.tat, ARGV[14], ARGV[15], 1)
 if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
-if s.waiting >= tonumber(ARGV[13]) then return { 'SESSION_QUEUE_FULL' } end
-if is_queue_full(ARGV[14]) then return { 'QUEUE_FULL' } end
-if s.bytes + ARGV[6] > tonumber(ARGV[17]) then return { 'SESSION_FULL' } end
+if s.waiting >= tonumber(ARGV[12]) then return { 'SESSION_QUEUE_FULL' } end
+if is_queue_full(ARGV[13]) then return { 'QUEUE_FULL' } end
+if is_session_full(#ARGV[5]) then return { 'SESSION_FULL' } end
 
-local needs_wake_up = ARGV[10] == 'interrupt' and interrupt()
+local needs_wake_up = ARGV[9] == 'interrupt' and interrupt()
 local is_empty = s.first_message > 2 * s.tail
 local turn = s.tail + 1
 local number = 2 * turn - 1
 local message = user_message_json(number, ARGV[5])
-local reply, position = enqueue_turn(turn, number, ARGV[7], now + ARGV[8], message)
+local reply, position = enqueue_turn(turn, number, ARGV[6], now + ARGV[7], message)
 needs_wake_up = needs_wake_up or position == 0
-if needs_wake_up then set_due(now + ARGV[9]) end
-if s.has_webhook ~= tonumber(ARGV[18]) then set('has_webhook', ARGV[18]) end
+if needs_wake_up then set_due(now + ARGV[8]) end
+if s.has_webhook ~= tonumber(ARGV[16]) then set('has_webhook', ARGV[16]) end
 set('tat', tat)
-set('bytes', s.bytes + ARGV[6])
-save_response(ARGV[11], ARGV[12], pack_response(turn, number, position, now, seq))
+save_response(ARGV[10], ARGV[11], pack_response(turn, number, position, now, seq))
 keep_alive(is_empty)
 publish()
 return { 'ACCEPTED', message, reply, position, needs_wake_up and 0 or 1 }

@@ -16,6 +16,7 @@ from tests.integration.api.client import APIClient
 def parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A running stack without rate limits."""
     env = {"CHAT_MESSAGES_PER_MINUTE": "0", "CHAT_SESSIONS_PER_MINUTE": "0"}
+    env["CHAT_CHANGES_PER_MINUTE"] = "0"
     with Stack(tmp_path_factory.mktemp("api"), env=env) as stack:
         stack.redis.start()
         stack.web().start()

@@ -10,6 +10,7 @@ from tests.harness.stack import Stack
 ENV = {
     "CHAT_SESSIONS_PER_MINUTE": "0",
     "CHAT_MESSAGES_PER_MINUTE": "0",
+    "CHAT_CHANGES_PER_MINUTE": "0",
     "CHAT_SSE_HEARTBEAT_INTERVAL": "0.2",
     "CHAT_LEASE_TTL": "1",
     "CHAT_LEASE_RENEWAL_INTERVAL": "0.3",

@@ -32,7 +32,14 @@ WRONG_CLOCK = {
     "PYTHONPATH": str(Path(__file__).parents[2] / "acceptance" / "shifted_clock"),
     "CLOCK_SHIFT": "86400",
 }
-NO_RATE_LIMITS = {"CHAT_MESSAGES_PER_MINUTE": "0", "CHAT_SESSIONS_PER_MINUTE": "0"}
+# Enough for the largest replies, which the tests append as a worker does.
+LOG_BYTES = 32 * 1024 * 1024
+NO_RATE_LIMITS = {
+    "CHAT_EVENT_LOG_BYTES": str(LOG_BYTES),
+    "CHAT_MESSAGES_PER_MINUTE": "0",
+    "CHAT_CHANGES_PER_MINUTE": "0",
+    "CHAT_SESSIONS_PER_MINUTE": "0",
+}
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +67,7 @@ def limited_stack(parley: Stack, tmp_path_factory: pytest.TempPathFactory) -> It
 @pytest.fixture(autouse=True)
 def redis(parley: Stack, settings: Settings) -> Iterator[Redis]:
     """A client of the web processes' Redis, which is flushed. The test's store uses it as well."""
+    settings.CHAT_EVENT_LOG_BYTES = LOG_BYTES
     with empty_store(parley.redis.url, settings) as raw:
         yield raw
 

@@ -55,3 +55,4 @@ def model_settings(settings: Settings) -> None:
     settings.CHAT_MAX_QUEUED_TURNS = model.MAX_QUEUED
     settings.CHAT_MAX_ATTEMPTS = model.MAX_ATTEMPTS
     settings.CHAT_MESSAGES_PER_MINUTE = 0
+    settings.CHAT_CHANGES_PER_MINUTE = 0

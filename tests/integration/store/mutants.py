@@ -12,6 +12,7 @@ from tests.integration.store import (
     hypothesis_profiles,
     test_due,
     test_leases,
+    test_session_bytes,
     test_sessions,
     test_submit,
     test_text,
@@ -198,7 +199,7 @@ MUTANTS = [
     Mutant(
         "a new turn is not due",
         "submit.lua",
-        "if needs_wake_up then set_due(now + ARGV[9]) end",
+        "if needs_wake_up then set_due(now + ARGV[8]) end",
         "",
     ),
     Mutant("waiting is not decremented", "claim.lua", "change_waiting(-1)", ""),
@@ -222,6 +223,20 @@ MUTANTS = [
         "lib/finish_turn.lua",
         "count_finished_turn(status, reply, result)",
         "",
+    ),
+    Mutant(
+        "the log is not limited in bytes",
+        "lib/events.lua",
+        "local is_large = s.log_bytes > tonumber(EVENT_LOG_BYTES)",
+        "local is_large = false",
+        (test_session_bytes.test_event_log_is_limited_in_bytes,),
+    ),
+    Mutant(
+        "a full session can be updated",
+        "update.lua",
+        "if growth > 0 and is_session_full(growth) then return { 'SESSION_FULL' } end",
+        "",
+        (test_session_bytes.test_full_session_rejects_changes_that_add_bytes,),
     ),
     Mutant("keys have no TTL", "submit.lua", "keep_alive(is_empty)", "keep_alive()"),
     Mutant(

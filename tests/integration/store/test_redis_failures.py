@@ -12,10 +12,10 @@ from pytest_django import Settings
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from chat.domain import Delta, RecoveryResult, Status
+from chat.domain import Caller, Delta, RecoveryResult, Status
 from chat.domain.errors import StoreFull, StoreUnavailable
 from chat.settings import chat_settings
-from chat.store import due, keys, leases, scripts, sessions, turns
+from chat.store import due, keys, leases, scripts, sessions, tickets, turns
 from chat.store.client import client, map_redis_errors, ping
 from chat.store.connection import Command, ScriptConnection
 from tests.harness.concurrency import run_concurrently
@@ -244,6 +244,16 @@ def test_unreachable_sentinels_raise_in_time(
         assert time_until_unavailable(operation) < 1.5 * chat_settings.STORE_TIMEOUT
 
 
+WRITES_OF_CLIENTS: dict[str, Callable[[Caller], object]] = {
+    "regenerate": lambda caller: steps.regenerate(caller, 2),
+    "update": lambda caller: sessions.update(caller, b"{}", {"name": b'"x"'}, None),
+    "reset": sessions.reset,
+    "rotate": lambda caller: sessions.rotate_token(caller, "new"),
+    "rate": lambda caller: sessions.set_feedback(caller, 2, b'{"rating":"up","comment":""}'),
+    "ticket": lambda caller: tickets.issue_ticket(caller, "abc", ttl=30),
+}
+
+
 @contextmanager
 def full(redis: Redis) -> Iterator[None]:
     """Set maxmemory to its minimum."""
@@ -261,9 +271,20 @@ def test_full_redis_rejects_new_data(redis: Redis) -> None:
         for operation in (steps.create_session, lambda: steps.submit(caller)):
             with pytest.raises(StoreFull):
                 operation()
-        with pytest.raises(StoreFull):
-            steps.regenerate(caller, 2)
         assert len(steps.messages(caller)) == 2
+
+
+@pytest.mark.security("S43")
+@pytest.mark.parametrize("write", WRITES_OF_CLIENTS.values(), ids=WRITES_OF_CLIENTS)
+def test_full_redis_rejects_what_adds_bytes(
+    write: Callable[[Caller], object], redis: Redis
+) -> None:
+    caller = steps.create_session()
+    steps.submit(caller)
+    steps.answer_next_turn(caller)
+    with full(redis), pytest.raises(StoreFull):
+        write(caller)
+    write(caller)
 
 
 def test_full_redis_completes_accepted_turns(redis: Redis) -> None:
@@ -286,5 +307,4 @@ def test_full_redis_completes_accepted_turns(redis: Redis) -> None:
         LeaseHolder.claim_for(caller).finish("next", Status.FAILED)
         statuses = [message["status"] for message in steps.messages(caller)[1::2]]
         assert statuses == ["completed", "completed", "cancelled", "failed", "queued"]
-        sessions.reset(caller)
         sessions.delete(caller)

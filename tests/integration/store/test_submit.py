@@ -136,10 +136,10 @@ def test_running_turn_does_not_count_as_queued(settings: Settings) -> None:
 
 
 def test_full_session_rejects_messages(settings: Settings) -> None:
-    settings.CHAT_MAX_SESSION_BYTES = 100
+    settings.CHAT_MAX_SESSION_BYTES = 20_000
     caller = steps.create_session()
-    steps.submit(caller, "\u20ac" * 20)
-    steps.answer_next_turn(caller, "x" * 40)
+    steps.submit(caller, "\u20ac" * 2000)
+    steps.answer_next_turn(caller, "x" * 6000)
     with pytest.raises(SessionFull):
         steps.submit(caller, "y")
 

@@ -1,4 +1,5 @@
--- New turns. Needs `s` with running_turn, waiting, lease_until, retry_at, next_deadline.
+-- New turns. Needs session_bytes.lua, and `s` with running_turn, waiting, lease_until, retry_at,
+-- next_deadline.
 
 local function is_queue_full(max_waiting)
   return tonumber(redis.call('HGET', COUNTS, 'waiting') or 0) >= tonumber(max_waiting)
@@ -18,6 +19,7 @@ local function enqueue_turn(turn, prompt, request, deadline, message)
   local reply = queued_reply_json(turn, prompt, position, now)
   local entries = { 2 * turn, reply, 2 * turn .. ':request', deadline .. ' ' .. request }
   if message then entries[5], entries[6] = prompt, message end
+  add_bytes(#reply + #(message or ''))
   redis.call('HSET', MESSAGES, unpack(entries))
   set('tail', turn)
   set('next_deadline', s.waiting > 0 and s.next_deadline > 0 and

@@ -19,7 +19,8 @@ end
 -- result: finish_reason, usage and error, as JSON members. model: JSON string, or nil for no
 -- change.
 local function finish_turn(turn, status, result, content, model)
-  local reply = parse_open_reply(redis.call('HGET', MESSAGES, 2 * turn))
+  local open = redis.call('HGET', MESSAGES, 2 * turn)
+  local reply = parse_open_reply(open)
   reply.completed_at, reply.model = format_seconds(now), model or reply.model
   result = with_usage(result)
   local json = reply_json(turn, status, content, reply, result .. ',"wait":null')
@@ -29,7 +30,7 @@ local function finish_turn(turn, status, result, content, model)
   count_usage(reply.model, result)
   enqueue_delivery(turn)
   redis.call('HDEL', MESSAGES, 2 * turn .. ':request')
-  set('bytes', s.bytes + #content)
+  set('bytes', s.bytes + #json - #open)
   if turn == s.running_turn then
     redis.call('HINCRBY', COUNTS, 'running', -1)
   else

@@ -1,16 +1,18 @@
--- Requeueing of the running turn. Needs `s` with attempt, and what finish_turn.lua needs.
+-- Requeueing of the running turn. Needs `s` with attempt, bytes, and what finish_turn.lua needs.
 
 -- Put the running turn back at the head of the session queue, and drop its text.
 -- error_json: the error that caused it, or 'null'. model: of the next attempt, JSON string, or nil
 -- for no change.
 local function requeue_turn(retry_at, reason, error_json, model)
   local turn = s.running_turn
-  local reply = parse_open_reply(redis.call('HGET', MESSAGES, 2 * turn))
+  local open = redis.call('HGET', MESSAGES, 2 * turn)
+  local reply = parse_open_reply(open)
   count_attempt_usage(reply.model)
   reply.attempt, reply.model = s.attempt, model or reply.model
   local json = reply_json(turn, 'queued', '', reply,
     wait_result(reason, format_seconds(retry_at), 0, error_json))
   redis.call('HSET', MESSAGES, 2 * turn, json)
+  set('bytes', s.bytes + #json - #open)
   release_lease()
   redis.call('HINCRBY', COUNTS, 'running', -1)
   change_waiting(1, math.floor(reply.created_at * 1000))

@@ -3,7 +3,7 @@
 --
 -- KEYS[1-16] the fields of chat.store.keys.SessionKeys, in order; that class describes them
 -- ARGV[1]    session id
--- ARGV[2]    events to keep in the log
+-- ARGV[2]    limits: events of the log, bytes of the log, bytes of the session
 -- ARGV[3]    seconds that keys outlive the session's expiry
 --
 -- Fields of the session's hash; times in ms since the epoch:
@@ -14,6 +14,8 @@
 --   keys_expire_at      when the TTL of the keys ends
 --   rotated_expires_at  expires_at after the last rotation of the token, to repeat its reply
 --   seq                 number of the newest event
+--   log_bytes           of the event log
+--   log_start           seq of the newest event that the log no longer has
 --   head, tail          first and last turn of the session queue
 --   waiting             turns in the queue that have not started
 --   running_turn        number of the running turn, 0 for none
@@ -24,15 +26,18 @@
 --   partial_bytes       bytes of the running reply's text
 --   next_deadline       earliest deadline of waiting turns or of one that has ended, 0 for none
 --   first_message       number of the oldest message since the last reset
---   bytes               of all messages
+--   bytes, kept_bytes   see lib/session_bytes.lua
 --   tat                 theoretical arrival time of the next message, by GCRA
+--   changes_tat         the same of the next change, see lib/changes.lua
 --   tokens_used, budget_resets_at   see lib/budget.lua
 --   has_webhook         1: the deployment has a webhook
 --   tickets             see lib/tickets.lua
 --   name, model, system_prompt, context, metadata, webhook_url   JSON
 local SESSION, MESSAGES, PARTIAL, EVENTS, IDEMPOTENCY, DUE, BY_ACTIVITY, COUNTS, WAITING, RUNNING,
   COUNTERS, LAST_HOUR, DELIVERIES, OUTBOX, SEARCH_FIELDS, SEARCH_INDEX = unpack(KEYS)
-local ID, EVENT_LOG_SIZE, KEY_TTL_MARGIN = ARGV[1], ARGV[2], ARGV[3] * 1000
+local ID, KEY_TTL_MARGIN = ARGV[1], ARGV[3] * 1000
+local EVENT_LOG_SIZE, EVENT_LOG_BYTES, MAX_SESSION_BYTES =
+  string.match(ARGV[2], '^(%d+) (%d+) (%d+)$')
 
 local TEXT_FIELDS = {
   schema = true, token_hash = true, nonce = true, finished_nonce = true, worker = true,
@@ -45,10 +50,11 @@ local seq -- the number of the newest event
 
 -- Read fields. A missing number is 0, a missing text nil. `schema` is nil if the session is gone.
 local function read(...)
-  local found = redis.call('HMGET', SESSION, 'seq', ...)
+  local found = redis.call('HMGET', SESSION, 'seq', 'log_bytes', 'log_start', ...)
   seq = tonumber(found[1] or 0)
+  s.log_bytes, s.log_start = tonumber(found[2] or 0), tonumber(found[3] or 0)
   for i, name in ipairs({ ... }) do
-    local value = found[i + 1]
+    local value = found[i + 3]
     if TEXT_FIELDS[name] then s[name] = value or nil else s[name] = tonumber(value or 0) end
   end
 end
