@@ -1,6 +1,6 @@
 """The nouns of Parley as plain values. Nothing here knows Redis, Django or HTTP."""
 
-from chat.domain.deliveries import DeliveryAttempt, DeliveryRecord, DeliveryResult
+from chat.domain.deliveries import DeliveryAttempt, DeliveryRecord, DeliveryResult, DueDelivery
 from chat.domain.enums import (
     CallResult,
     DeliveryGroup,
@@ -67,6 +67,7 @@ __all__ = [
     "DeliveryResult",
     "DeliveryStatus",
     "Delta",
+    "DueDelivery",
     "EventBatch",
     "EventPage",
     "Feedback",

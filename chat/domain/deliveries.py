@@ -6,6 +6,19 @@ from chat.domain.enums import DeliveryStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DueDelivery:
+    """A delivery that may be attempted now."""
+
+    session_id: str
+    # Number of the reply.
+    number: int
+    # The session's webhook; `None` for the deployment's.
+    url: str | None
+    # The same as JSON, as stored.
+    webhook: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryAttempt:
     """One attempt at a delivery: a request to a webhook at the end of a turn."""
 

@@ -43,7 +43,9 @@ SOCKET_OPTIONS = [
 
 
 # Interim responses (status 1xx) before the response itself. More are an error.
-MAX_INTERIM_RESPONSES = 8
+MAX_INTERIM_RESPONSES = 4
+# Bytes of the heads of a response and of the interim responses before it.
+MAX_HEAD_BYTES = 16 * 1024
 _SWITCHING_PROTOCOLS = 101
 _FINAL = 200
 
@@ -60,7 +62,19 @@ class Response(HTTPResponse):
     """Skips interim responses: 102 Processing, 103 Early Hints and unknown ones.
 
     http.client skips only 100 Continue, any number of times, and takes others for the response.
+    It limits the length and the number of header lines, but not their sum.
     """
+
+    fp: Any
+
+    def begin(self) -> None:
+        file = self.fp
+        self.fp = _Head(file)
+        try:
+            super().begin()
+        finally:
+            if self.fp is not None:  # else it was closed
+                self.fp = file
 
     def _read_status(self) -> tuple[str, int, str]:
         for _ in range(MAX_INTERIM_RESPONSES + 1):
@@ -69,6 +83,22 @@ class Response(HTTPResponse):
                 return version, status, reason
             parse_headers(self.fp)
         raise HTTPException(f"more than {MAX_INTERIM_RESPONSES} interim responses")
+
+
+class _Head:
+    """A file of which only `MAX_HEAD_BYTES` can be read, by lines."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._left = MAX_HEAD_BYTES
+        self.close = file.close
+
+    def readline(self, limit: int) -> bytes:
+        line: bytes = self._file.readline(min(limit, self._left + 1))
+        self._left -= len(line)
+        if self._left < 0:
+            raise HTTPException(f"a response head of more than {MAX_HEAD_BYTES} bytes")
+        return line
 
 
 class PoolResponse(urllib3.HTTPResponse):

@@ -3,10 +3,12 @@
 Pending deliveries outlive their session: they keep a copy of the event.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
+from redis.exceptions import RedisError
 
 from chat.domain import (
     Caller,
@@ -15,6 +17,7 @@ from chat.domain import (
     DeliveryRecord,
     DeliveryResult,
     DeliveryStatus,
+    DueDelivery,
 )
 from chat.domain.errors import InvalidRequest
 from chat.settings import chat_settings, has_webhook
@@ -22,10 +25,13 @@ from chat.store import keys
 from chat.store.client import client, map_redis_errors
 from chat.store.due import claim_due_members
 from chat.store.scripts import (
+    ScriptCall,
     call_with_delivery_keys,
     execute,
     execute_call,
     milliseconds,
+    read_script,
+    run_pipeline,
     run_script,
 )
 
@@ -43,16 +49,69 @@ def claim_due() -> list[tuple[str, int]]:
     return [(session_id, int(number)) for session_id, _, number in pairs]
 
 
-def claim(session_id: str, number: int, *, nonce: str, lease: float) -> DeliveryAttempt | None:
-    """Claim a delivery for `lease` seconds; `None` if it is finished, claimed or not due.
-
-    The same nonce gets the same claim again.
+def look_up(pairs: Sequence[tuple[str, int]]) -> list[DueDelivery]:
+    """Return deliveries, given by session id and reply number, with their URL; one round trip.
 
     Raises:
         StoreUnavailable
     """
+    pipeline: Any = client().pipeline(transaction=False)
+    for session_id, _ in pairs:
+        own = keys.for_session(session_id)
+        pipeline.hget(own.session, "webhook_url")
+        pipeline.hget(own.deliveries, "url")  # if the session is deleted
+    with map_redis_errors():
+        found = iter(pipeline.execute())
+    return [
+        _due_delivery(*pair, live or copy or b"null")
+        for pair, live, copy in zip(pairs, found, found, strict=True)
+    ]
+
+
+def _due_delivery(session_id: str, number: int, webhook: bytes) -> DueDelivery:
+    url = orjson.loads(webhook)
+    return DueDelivery(session_id=session_id, number=number, url=url, webhook=webhook)
+
+
+def postpone(deliveries: Iterable[DueDelivery], seconds: float) -> None:
+    """Skip pending deliveries for some seconds; one round trip.
+
+    Raises:
+        StoreUnavailable
+    """
+    members = defaultdict(list)
+    for due in deliveries:
+        outbox = keys.for_session(due.session_id).outbox
+        members[outbox].append(f"{due.session_id}:{due.number}")
+    script = read_script("delivery_postpone")
+    calls = [
+        ScriptCall(script, [outbox], (milliseconds(seconds), *each))
+        for outbox, each in members.items()
+    ]
+    with map_redis_errors():
+        replies = run_pipeline(client(), calls)
+        if errors := [reply for reply in replies if isinstance(reply, RedisError)]:
+            raise errors[0]
+
+
+def claim(due: DueDelivery, *, nonce: str, lease: float) -> DeliveryAttempt | None:
+    """Claim a delivery for `lease` seconds.
+
+    `None` if it is finished, claimed or not due, or its URL has changed. The same nonce gets the
+    same claim again.
+
+    Raises:
+        StoreUnavailable
+    """
+    session_id, number = due.session_id, due.number
     call = call_with_delivery_keys(
-        "delivery_claim", session_id, number, nonce, milliseconds(lease), int(has_webhook())
+        "delivery_claim",
+        session_id,
+        number,
+        nonce,
+        milliseconds(lease),
+        int(has_webhook()),
+        due.webhook,
     )
     with map_redis_errors():
         result = run_script(client(), call)

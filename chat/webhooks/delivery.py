@@ -11,10 +11,18 @@ from http import HTTPStatus
 
 import requests
 
-from chat.domain import Caller, DeliveryAttempt, DeliveryRecord, DeliveryResult, DeliveryStatus
+from chat.domain import (
+    Caller,
+    DeliveryAttempt,
+    DeliveryRecord,
+    DeliveryResult,
+    DeliveryStatus,
+    DueDelivery,
+)
 from chat.domain.errors import ForbiddenURL, InvalidRequest, StoreUnavailable
 from chat.domain.ids import message_number, random_id
 from chat.http import ssrf
+from chat.http.connections import Resolve, resolve_name
 from chat.http.retry_after import retry_after
 from chat.logging import log_context
 from chat.settings import chat_settings
@@ -44,29 +52,33 @@ def validate_url(url: str | None) -> str | None:
     return url
 
 
-def deliver(session_id: str, number: int) -> None:
-    """Attempt the delivery for the turn whose reply has this number, if it is due."""
-    with log_context(session=session_id, turn=number // 2):
-        _deliver(session_id, number)
+def deliver(due: DueDelivery, *, resolve: Resolve = resolve_name) -> str | None:
+    """Attempt a delivery, if it is due; return the result's code, or `None` without an attempt.
+
+    resolve: returns the addresses to call, which are checked.
+    """
+    with log_context(session=due.session_id, turn=due.number // 2):
+        return _deliver(due, resolve)
 
 
-def _deliver(session_id: str, number: int) -> None:
-    nonce = random_id()
+def _deliver(due: DueDelivery, resolve: Resolve) -> str | None:
+    lease = LEASE_FACTOR * chat_settings.WEBHOOK_TIMEOUT
+    code = None
     try:
-        delivery = outbox.claim(
-            session_id, number, nonce=nonce, lease=LEASE_FACTOR * chat_settings.WEBHOOK_TIMEOUT
-        )
+        delivery = outbox.claim(due, nonce=random_id(), lease=lease)
         if delivery is None:
-            return
+            return None
         with log_context(request_id=delivery.request_id, attempt=delivery.turn_attempt):
-            result = _result(delivery, *_send(delivery))
+            code, delay = _send(delivery, resolve)
+            result = _result(delivery, code, delay)
             status = result.status if outbox.finish(delivery, result) else "too late"
             logger.info("Webhook: attempt %d: %s, %s", delivery.attempt, result.code, status)
     except StoreUnavailable as error:
         logger.warning("Storage is unavailable; the delivery will be retried: %s", error.__cause__)
+    return code
 
 
-def _send(delivery: DeliveryAttempt) -> tuple[str, float | None]:
+def _send(delivery: DeliveryAttempt, resolve: Resolve) -> tuple[str, float | None]:
     """Send the call; return the response's status or the kind of error, and its Retry-After.
 
     The body of the response is not read.
@@ -75,7 +87,9 @@ def _send(delivery: DeliveryAttempt) -> tuple[str, float | None]:
     try:
         with (
             ssrf.session(
-                deadline=chat_settings.WEBHOOK_TIMEOUT, is_trusted=delivery.url is None
+                deadline=chat_settings.WEBHOOK_TIMEOUT,
+                is_trusted=delivery.url is None,
+                resolve=resolve,
             ) as http,
             http.post(
                 url,

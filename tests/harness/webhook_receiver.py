@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -51,7 +52,7 @@ class Handler(BaseHTTPRequestHandler):
 class WebhookReceiver:
     """Responds with 204 by default."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self.calls: list[Call] = []
         # One for each of the next calls.
         self.responders: list[Responder] = []
@@ -59,9 +60,9 @@ class WebhookReceiver:
         self.default_responder: Responder = respond(204)
         # Set at the end of the test, so that no responder outlives it.
         self.closing = Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, self))
+        self._server = ThreadingHTTPServer((host, 0), partial(Handler, self))
         self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.url = f"http://{host}:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
         Thread(target=self._server.serve_forever, args=[0.05], daemon=True).start()
@@ -109,6 +110,23 @@ def drip(handler: Handler) -> None:
             handler.wfile.write(b"x")
     except OSError:
         return
+
+
+def send_endless_interim_responses(handler: Handler) -> None:
+    """Send `100 Continue` without end."""
+    handler.close_connection = True
+    try:
+        while not handler.receiver.closing.is_set():
+            handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+    except OSError:
+        return
+
+
+def send_large_head(handler: Handler) -> None:
+    """Send 20 KiB of headers."""
+    handler.close_connection = True
+    with suppress(OSError):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + b"X: %b\r\n" % (b"x" * 1018) * 20 + b"\r\n")
 
 
 def garbage(handler: Handler) -> None:

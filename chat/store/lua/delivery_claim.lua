@@ -8,12 +8,14 @@
 -- ARGV[5]    nonce of this attempt
 -- ARGV[6]    ms for which the claim is valid
 -- ARGV[7]    1 if the deployment has a webhook
+-- ARGV[8]    the webhook for which the caller has a free slot: JSON string, or null
 --
 -- Replies:
 --   CLAIMED attempt now url event request_id
 --              now: ms; url: JSON string, or null for the deployment's webhook
 --   FINISHED   nothing to deliver
 --   WAITING    not due yet, or another attempt is in progress
+--   CHANGED    the session has another webhook
 read('schema', 'webhook_url')
 local number = ARGV[4]
 local d = read_delivery(number)
@@ -34,6 +36,7 @@ if not event or (url == 'null' and ARGV[7] ~= '1') then
   finish_delivery(number, d)
   return { 'FINISHED' }
 end
+if url ~= ARGV[8] then return { 'CHANGED' } end
 if not is_repeat then d.attempts = d.attempts + 1 end
 d.due_at, d.at, d.nonce = now + ARGV[6], now, ARGV[5]
 write_delivery(number, d)

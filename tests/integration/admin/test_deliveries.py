@@ -14,6 +14,7 @@ from tests.harness.ports import free_port
 from tests.integration.admin.costs import redis_commands, round_trips
 from tests.integration.admin.sessions import open_session, post_message, session_path
 from tests.integration.api import fake_worker
+from tests.integration.store import steps
 
 PAGE = "/admin/deliveries/"
 RETRY = DeliveryResult(status=DeliveryStatus.PENDING, code="503", delay=3600)
@@ -37,7 +38,7 @@ def webhook_session(name: str = "", *, result: DeliveryResult | None = None) -> 
 
 
 def deliver(session_id: str, result: DeliveryResult) -> None:
-    delivery = outbox.claim(session_id, 2, nonce="n", lease=1)
+    delivery = steps.claim_delivery(session_id, 2, nonce="n", lease=1)
     assert delivery is not None
     assert outbox.finish(delivery, result)
 
@@ -98,7 +99,7 @@ def test_delivery_that_ends_after_its_session_is_listed(admin: Client) -> None:
 def test_delivery_without_a_webhook_is_listed_as_failed(admin: Client) -> None:
     session_id = webhook_session()
     sessions.update(Caller.internal(session_id), {"webhook_url": None})
-    assert outbox.claim(session_id, 2, nonce="n", lease=1) is None
+    assert steps.claim_delivery(session_id, 2, nonce="n", lease=1) is None
     assert listed(admin, "failed") == [session_id]
     assert "disabled" in admin.get(f"{PAGE}?group=failed").content.decode()
 

@@ -9,6 +9,7 @@ from chat.domain import DeliveryResult, DeliveryStatus
 from chat.store import outbox
 from tests.integration.admin.sessions import open_session, post_message, session_path
 from tests.integration.api import fake_worker
+from tests.integration.store import steps
 
 URL = "https://example.org/<b>hook</b>"
 
@@ -28,7 +29,7 @@ def webhook_page(client: Client, session_id: str) -> str:
 
 
 def deliver(session_id: str, result: DeliveryResult) -> None:
-    delivery = outbox.claim(session_id, 2, nonce="n", lease=1)
+    delivery = steps.claim_delivery(session_id, 2, nonce="n", lease=1)
     assert delivery is not None
     outbox.finish(delivery, result)
 

@@ -10,6 +10,7 @@ from chat.domain import (
     Accepted,
     Caller,
     Claim,
+    DeliveryAttempt,
     Delta,
     FinishReason,
     FinishResult,
@@ -24,7 +25,7 @@ from chat.domain import (
     Usage,
     WaitReason,
 )
-from chat.store import leases, sessions, turns
+from chat.store import leases, outbox, sessions, turns
 from chat.store.message_json import json_escape
 from tests.integration.store.state_machine.model_base import DEADLINE
 
@@ -85,6 +86,13 @@ def regenerate(caller: Caller, number: int, *, key: str = "", digest: str = "") 
 def claim(caller: Caller, nonce: str = "") -> Claim | None:
     nonce = nonce or secrets.token_hex(8)
     return leases.claim(caller.session_id, nonce=nonce, worker="host:1")
+
+
+def claim_delivery(
+    session_id: str, number: int, *, nonce: str, lease: float
+) -> DeliveryAttempt | None:
+    (due,) = outbox.look_up([(session_id, number)])
+    return outbox.claim(due, nonce=nonce, lease=lease)
 
 
 def outcome(status: Status = Status.COMPLETED, usage: Usage | None = None) -> Outcome:

@@ -204,15 +204,15 @@ def test_webhooks_are_not_postponed(redis_clock: SteppingClock, seconds: float) 
     for caller in (new, failed):
         steps.submit(caller)
         steps.answer_next_turn(caller)
-    assert outbox.claim(failed.session_id, 2, nonce="n", lease=30)
-    delivery = outbox.claim(failed.session_id, 2, nonce="n", lease=30)
+    assert steps.claim_delivery(failed.session_id, 2, nonce="n", lease=30)
+    delivery = steps.claim_delivery(failed.session_id, 2, nonce="n", lease=30)
     assert delivery
     later = DeliveryResult(status=DeliveryStatus.PENDING, code="503", delay=5)
     assert outbox.finish(delivery, later)
     step_back(redis_clock, seconds)
     redis_clock.step(6.5)
     assert sorted(outbox.claim_due()) == sorted([(new.session_id, 2), (failed.session_id, 2)])
-    assert outbox.claim(failed.session_id, 2, nonce="m", lease=30)
+    assert steps.claim_delivery(failed.session_id, 2, nonce="m", lease=30)
 
 
 def test_correcting_twice_changes_nothing(redis_clock: SteppingClock, caller: Caller) -> None:

@@ -99,7 +99,7 @@ def test_webhook_attempts_are_counted_by_outcome() -> None:
         steps.submit(caller)
         steps.answer_next_turn(caller)
         number = 2 * len(steps.messages(caller)) // 2
-        delivery = outbox.claim(caller.session_id, number, nonce="n", lease=9)
+        delivery = steps.claim_delivery(caller.session_id, number, nonce="n", lease=9)
         assert delivery is not None
         outbox.finish(delivery, DeliveryResult(status=DeliveryStatus(status), code="500", delay=60))
     found = metrics.read()

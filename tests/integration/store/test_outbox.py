@@ -36,7 +36,7 @@ def caller() -> Caller:
 
 
 def claim(caller: Caller, number: int = 2, *, nonce: str = "n", lease: float = 30) -> Any:
-    return outbox.claim(caller.session_id, number, nonce=nonce, lease=lease)
+    return steps.claim_delivery(caller.session_id, number, nonce=nonce, lease=lease)
 
 
 def claimed(caller: Caller, number: int = 2, *, nonce: str = "n") -> DeliveryAttempt:
@@ -206,6 +206,23 @@ def test_feedback_does_not_change_the_seq_of_a_delivery(caller: Caller) -> None:
     after = orjson.loads(claimed(caller).event)
     assert (before["type"], before["seq"]) == (after["type"], after["seq"])
     assert after["message"]["feedback"]["rating"] == "up"
+
+
+def test_delivery_to_a_changed_webhook_is_not_claimed(caller: Caller) -> None:
+    steps.answer_next_turn(caller)
+    (due,) = outbox.look_up([(caller.session_id, 2)])
+    sessions.update(caller, b"{}", {"webhook_url": b'"https://example.org/new"'}, None)
+    assert outbox.claim(due, nonce="n", lease=30) is None
+    assert claimed(caller).attempt == 1
+
+
+def test_postponed_delivery_is_not_due_until_then(caller: Caller, redis: Redis) -> None:
+    steps.answer_next_turn(caller)
+    due = outbox.look_up([(caller.session_id, 2), (caller.session_id, 4)])
+    for _ in range(2):
+        outbox.postpone(due, 1000)
+    assert outbox.claim_due() == []
+    assert redis.zcard(keys.for_session(caller.session_id).outbox) == 1
 
 
 def test_finished_delivery_can_be_retried(caller: Caller) -> None:

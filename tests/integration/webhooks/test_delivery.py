@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from time import process_time
 from typing import Any
 
 import pytest
@@ -23,6 +24,8 @@ from tests.harness.webhook_receiver import (
     garbage,
     hang,
     respond,
+    send_endless_interim_responses,
+    send_large_head,
 )
 from tests.integration.store import steps
 
@@ -52,7 +55,8 @@ def open_answered_session(url: str) -> Caller:
 
 def deliver(caller: Caller) -> DeliveryRecord:
     """Attempt the delivery of the first turn; return its record."""
-    delivery.deliver(caller.session_id, 2)
+    (due,) = outbox.look_up([(caller.session_id, 2)])
+    delivery.deliver(due)
     return outbox.list_deliveries(caller)[-1]
 
 
@@ -109,6 +113,15 @@ def test_slow_receiver_times_out(
     settings.CHAT_WEBHOOK_TIMEOUT = 0.3
     receiver.default_responder = answer
     assert deliver(open_answered_session(receiver.url)).code == "timeout"
+
+
+@pytest.mark.security("S52")
+@pytest.mark.parametrize("answer", [send_endless_interim_responses, send_large_head])
+def test_head_of_the_response_is_bounded(receiver: WebhookReceiver, answer: Responder) -> None:
+    receiver.default_responder = answer
+    started = process_time()
+    assert deliver(open_answered_session(receiver.url)).code == "unreachable"
+    assert process_time() - started < 1
 
 
 def test_body_of_the_response_is_not_read(receiver: WebhookReceiver) -> None:

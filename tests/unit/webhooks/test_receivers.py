@@ -1,0 +1,167 @@
+"""Fair shares of the delivery threads: by receiver, network, and whether a receiver answers."""
+
+from dataclasses import dataclass
+
+import pytest
+from pytest_django import Settings
+
+from chat.domain import DueDelivery
+from chat.webhooks.receivers import (
+    MAX_PENDING,
+    MAX_RECEIVERS,
+    Receivers,
+    hold_seconds,
+    host_of,
+    networks_of,
+)
+
+pytestmark = pytest.mark.security("S52")
+
+
+@dataclass
+class Clock:
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def due(host: str | None, number: int = 2) -> DueDelivery:
+    url = host and f"http://{host}/hook"
+    return DueDelivery(session_id="ses_1", number=number, url=url, webhook=b"")
+
+
+def add(receivers: Receivers, host: str | None, count: int) -> None:
+    for number in range(count):
+        receivers.add(due(host, number))
+
+
+def start_all(receivers: Receivers) -> list[DueDelivery]:
+    return list(iter(receivers.start_next, None))
+
+
+def prove(receivers: Receivers, host: str) -> None:
+    add(receivers, host, 1)
+    (started,) = start_all(receivers)
+    receivers.finish(started, has_answered=True, has_hung=False)
+
+
+def time_out(receivers: Receivers, started: DueDelivery) -> tuple[float, list[DueDelivery]]:
+    return receivers.finish(started, has_answered=False, has_hung=True)
+
+
+def test_receiver_gets_four_threads() -> None:
+    receivers = Receivers()
+    add(receivers, "a.example", 50)
+    assert len(start_all(receivers)) == 4
+    add(receivers, "A.example:8080", 1)
+    assert start_all(receivers) == []
+    add(receivers, "b.example", 50)
+    assert len(start_all(receivers)) == 4
+    assert receivers.pending == 50 - 4 + 1 + 50 - 4
+
+
+def test_receiver_gets_at_most_an_eighth_of_the_threads(settings: Settings) -> None:
+    settings.CHAT_WEBHOOK_CONCURRENCY = 16
+    receivers = Receivers()
+    add(receivers, "a.example", 50)
+    assert len(start_all(receivers)) == 2
+
+
+def test_receivers_take_turns(settings: Settings) -> None:
+    settings.CHAT_WEBHOOK_CONCURRENCY = 16
+    receivers = Receivers()
+    for host in ("a", "b"):
+        add(receivers, host, 2)
+    urls = [started.url for started in start_all(receivers)]
+    assert urls == ["http://a/hook", "http://b/hook", "http://a/hook", "http://b/hook"]
+
+
+def test_receivers_that_never_answered_get_half_of_the_threads() -> None:
+    receivers = Receivers()
+    prove(receivers, "healthy.example")
+    for n in range(100):
+        add(receivers, f"{n}.evil.example", 4)
+    assert len(start_all(receivers)) == 16
+    add(receivers, "healthy.example", 4)
+    assert len(start_all(receivers)) == 4
+
+
+def test_receiver_of_the_settings_gets_half_of_the_threads() -> None:
+    receivers = Receivers()
+    add(receivers, None, 50)
+    started = start_all(receivers)
+    assert len(started) == 16
+    assert time_out(receivers, started[0]) == (0, [])
+    assert len(start_all(receivers)) == 1
+
+
+def test_receiver_that_times_out_is_skipped_for_longer_and_longer() -> None:
+    clock = Clock()
+    receivers = Receivers(clock)
+    add(receivers, "a.example", 6)
+    running = start_all(receivers)
+    seconds, held = time_out(receivers, running.pop())
+    assert (seconds, len(held), receivers.pending) == (5, 2, 0)
+    for started in running:  # they began before
+        assert time_out(receivers, started) == (0, [])
+    for hold in (5, 10, 20):
+        assert receivers.add(due("a.example")) == hold
+        clock.now += hold
+        add(receivers, "a.example", 5)
+        (probe,) = start_all(receivers)
+        assert time_out(receivers, probe)[0] == 2 * hold
+
+
+def test_response_ends_the_hold() -> None:
+    clock = Clock()
+    receivers = Receivers(clock)
+    add(receivers, "a.example", 1)
+    time_out(receivers, start_all(receivers)[0])
+    clock.now += 5
+    add(receivers, "a.example", 5)
+    (probe,) = start_all(receivers)
+    receivers.finish(probe, has_answered=True, has_hung=False)
+    assert len(start_all(receivers)) == 4
+
+
+def test_hold_lasts_an_hour_at_most() -> None:
+    assert [hold_seconds(n) for n in (1, 2, 3, 10, 11, 1000)] == [5, 10, 20, 2560, 3600, 3600]
+
+
+def test_network_gets_as_many_threads_as_a_receiver() -> None:
+    receivers = Receivers()
+    networks = networks_of(["192.0.2.7", "192.0.2.9", "2001:db8:1:2::1"])
+    assert networks == {"192.0.2.0/24", "2001:db8:1::/48"}
+    assert [receivers.enter(networks) for _ in range(5)] == [True] * 4 + [False]
+    assert not receivers.enter(networks_of(["192.0.2.255"]))
+    assert receivers.enter(networks_of(["192.0.3.1"]))
+    receivers.leave(networks)
+    assert receivers.enter(networks_of(["192.0.2.255"]))
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://Example.org/x", ("example.org", 443)),
+        ("http://example.org:81/", ("example.org", 81)),
+        ("http://[::1]/", ("::1", 80)),
+        ("http://[", ("", 0)),
+        ("x", ("", 80)),
+    ],
+)
+def test_host_of_a_url(url: str, host: tuple[str, int]) -> None:
+    assert host_of(url) == host
+
+
+def test_memory_is_bounded() -> None:
+    receivers = Receivers()
+    add(receivers, "a.example", 2 * MAX_PENDING)
+    assert receivers.pending == MAX_PENDING
+    for started in start_all(receivers):
+        time_out(receivers, started)
+    assert receivers.add(due("a.example")) > 0
+    for n in range(MAX_RECEIVERS):
+        add(receivers, f"{n}.example", 1)
+        receivers.finish(start_all(receivers)[0], has_answered=True, has_hung=False)
+    assert receivers.add(due("a.example")) == 0  # forgotten
