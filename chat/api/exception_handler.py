@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework import exceptions
 
-from chat.api import responses
+from chat.api import origin, responses
 from chat.domain import errors
 from chat.http.retry_after import whole_seconds
 
@@ -136,6 +136,15 @@ def check_host(request: HttpRequest) -> HttpResponseBase | None:
         request.get_host()
     except DisallowedHost:
         return error_response(errors.InvalidHost(), request)
+    return None
+
+
+def check_origin(request: HttpRequest) -> HttpResponseBase | None:
+    """Return an error response if a page of another site makes a request that changes something."""
+    try:
+        origin.check_request(request)
+    except errors.NotAllowed as error:
+        return error_response(error, request)
     return None
 
 

@@ -14,7 +14,7 @@ from django.urls import Resolver404, resolve
 
 from chat.accounts import client_ip
 from chat.api import probes, responses
-from chat.api.exception_handler import check_host, not_found
+from chat.api.exception_handler import check_host, check_origin, not_found
 from chat.logging import reset_context
 from chat.tracing import NO_SPAN, Span, SpanKind, tracing
 
@@ -80,7 +80,11 @@ class APIMiddleware:
             path = probes.LIVE
         if _is_preflight(request):
             return _preflight_response
-        return self._view(request, path or request.path_info) or self.get_response
+        view = self._view(request, path or request.path_info)
+        if view is None:
+            return self.get_response
+        error = check_origin(request)
+        return view if error is None else lambda _: error
 
     def _view(self, request: HttpRequest, path: str) -> Handler | None:
         """Return the view of an API path or of an unknown path; `None` for paths of the site."""

@@ -167,8 +167,18 @@ def postprocess(result: dict[str, Any], **_: object) -> dict[str, Any]:
     for name in ("NewSessionBody", "SessionUpdateBody"):
         schemas[name]["properties"]["model"]["enum"] = [*llms.all_models(), None]
     _link(result["paths"])
+    _forbid_other_origins(result["paths"])
     result["paths"]["/sessions/{session_id}/events"] = {"get": _events(result["paths"])}
     return result
+
+
+def _forbid_other_origins(paths: Mapping[str, Any]) -> None:
+    """Add the error for pages of other origins to all operations that change something."""
+    for operations in paths.values():
+        for method in operations.keys() - {"get"}:
+            responses = operations[method]["responses"]
+            forbidden = responses["400"] | {"description": HTTPStatus.FORBIDDEN.phrase}
+            operations[method]["responses"] = dict(sorted({**responses, "403": forbidden}.items()))
 
 
 def _events(paths: Mapping[str, Any]) -> dict[str, Any]:

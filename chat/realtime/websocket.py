@@ -12,13 +12,13 @@ from channels.consumer import AsyncConsumer, get_handler_name
 from channels.exceptions import StopConsumer
 from django.http import QueryDict
 
-from chat.api import query_params
+from chat.api import origin, query_params
 from chat.conversation import tickets
 from chat.domain import Caller, EventBatch, Gap
 from chat.domain.errors import AuthTimeout, NotAllowed, ParleyError, RateLimited, SlowConsumer
 from chat.domain.rates import RateLimiter
 from chat.logging import reset_context
-from chat.realtime import close_codes, commands, origin, session_events
+from chat.realtime import close_codes, commands, session_events
 from chat.realtime.event_json import serialize_events
 from chat.settings import chat_settings
 
@@ -61,7 +61,7 @@ class SessionWebSocket(AsyncConsumer):
     async def websocket_connect(self, _: Message) -> None:
         """Accept the handshake, or reject a forbidden origin with 403."""
         try:
-            origin.check(self.scope["headers"])
+            origin.check_websocket(self.scope["headers"])
         except NotAllowed as error:
             for message in close_codes.handshake_rejection(error):
                 await self.send(message)

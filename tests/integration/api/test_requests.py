@@ -156,10 +156,61 @@ def test_other_origins_get_no_cors_headers(api: APIClient) -> None:
     assert status_and_code(preflight) == (405, "method_not_allowed")
 
 
-@pytest.mark.security("S36")
+@pytest.mark.security("S56")
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/sessions"),
+        ("POST", "/token?name=x"),
+        ("PATCH", ""),
+        ("DELETE", ""),
+        ("POST", "/messages"),
+        ("POST", "{}/messages"),
+        ("POST", "{}/reset"),
+        ("POST", "{}/token"),
+        ("POST", "{}/ticket"),
+        ("POST", "{}/messages/msg_2/cancel"),
+        ("POST", "{}/messages/msg_2/regenerate"),
+        ("POST", "{}/messages/msg_2/feedback"),
+    ],
+)
+def test_page_of_another_site_changes_nothing(
+    owner: APIClient, redis: Redis, method: str, path: str
+) -> None:
+    """Even a valid token does not help, and a POST without a body needs no preflight."""
+    keys = redis.dbsize()
+    path = path.format(owner.path) or owner.path
+    for headers in (
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ):
+        answer = owner.request(method, path, headers=headers)
+        assert status_and_code(answer) == (403, "not_allowed")
+        assert "CORS_ORIGINS" in answer.json()["detail"]
+        assert "Access-Control-Allow-Origin" not in answer.headers
+    assert redis.dbsize() == keys
+    assert owner.get_session()["seq"] == 0
+
+
+@pytest.mark.security("S56")
+def test_own_pages_and_programs_open_sessions(api: APIClient) -> None:
+    for headers in (
+        {},
+        {"Origin": api.url},
+        {"Origin": api.url, "Sec-Fetch-Site": "same-origin"},
+        {"Origin": "http://localhost:8443"},
+        {"Origin": "https://rewritten.example", "Sec-Fetch-Site": "same-origin"},
+    ):
+        assert api.request("POST", "/sessions", headers=headers).status_code == 201
+
+
+@pytest.mark.security("S36", "S56")
 def test_listed_origins_get_cors_headers(api_with: Callable[..., APIClient]) -> None:
     api = api_with(CORS_ORIGINS="https://chat.example,https://two.example")
     origin = {"Origin": "https://two.example"}
+    cross_site = origin | {"Sec-Fetch-Site": "cross-site"}
+    assert api.request("POST", "/sessions", headers=cross_site).status_code == 201
     preflight = api.request(
         "OPTIONS", "/messages", headers=origin | {"Access-Control-Request-Method": "POST"}
     )
