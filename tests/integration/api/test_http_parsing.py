@@ -37,6 +37,14 @@ MALFORMED = {
 HOSTS = {
     "without Host": b"GET /live HTTP/1.1\r\nConnection: close\r\n\r\n",
     "two hosts": HEAD + b"Host: 127.0.0.1\r\n\r\n",
+    "two different hosts": HEAD + b"HOST: evil.example\r\n\r\n",
+    "POST without Host": b"POST /sessions HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
+    "poll without Host": b"GET /sessions/x?wait=1 HTTP/1.1\r\n\r\n",
+    "event stream without Host": b"GET /sessions/x/events HTTP/1.1\r\n\r\n",
+    "event stream with two hosts": b"GET /sessions/x/events HTTP/1.1\r\n"
+    + 2 * b"Host: x\r\n"
+    + b"\r\n",
+    "admin with two hosts": b"GET /admin/ HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
     "two hosts of an old HTTP": b"GET /live HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n",
 }
 
@@ -62,9 +70,11 @@ MALFORMED |= {
         ("of two protocols", b"GET", KEY + VERSION + b"Upgrade: websocket\r\n"),
     )
 }
-HOSTS["handshake with two hosts"] = (
-    b"GET /sessions/x/ws HTTP/1.1\r\nHost: x\r\n" + UPGRADE + KEY + VERSION + b"\r\n"
-)
+HANDSHAKE = UPGRADE + KEY + VERSION + b"\r\n"
+HOSTS |= {
+    "handshake with two hosts": b"GET /sessions/x/ws HTTP/1.1\r\nHost: x\r\n" + HANDSHAKE,
+    "handshake without Host": b"GET /sessions/x/ws HTTP/1.1\r\n" + HANDSHAKE[len(b"Host: x\r\n") :],
+}
 
 
 def parse_response(response: bytes) -> requests.Response:
@@ -204,7 +214,7 @@ def test_malformed_http_returns_json_error(api: APIClient, name: str) -> None:
         assert connection.is_closed_within(20)
 
 
-@pytest.mark.security("S09")
+@pytest.mark.security("S09", "S59")
 @pytest.mark.parametrize("name", HOSTS)
 def test_missing_or_repeated_host_is_rejected(api: APIClient, name: str) -> None:
     with RawConnection(api.url) as connection:
