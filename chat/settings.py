@@ -170,7 +170,7 @@ class ChatSettings:
     TRUSTED_PROXIES: str = ""
     # How many times the limits of one address an IPv6 /48 has, which is what one customer can get.
     # An address is an IPv4 address or an IPv6 /64.
-    NETWORK_LIMIT_FACTOR: int = 10
+    NETWORK_LIMIT_FACTOR: int = 4
     # Private networks that webhook URLs from clients may reach, separated by commas, such as
     # `10.1.0.0/16,127.0.0.1/32`.
     WEBHOOK_ALLOWED_NETWORKS: str = ""
