@@ -1,80 +1,115 @@
-"""Steps of Redis's clock: a host that sets its clock back changes the meaning of stored times.
+"""Steps of Redis's clock: a host that sets its clock changes the meaning of stored times.
 
-A step forward needs no correction: it counts as time that has passed.
+All workers share a record of the clock in Redis. A time earlier than the recorded one is a step
+back. For a step forward, a worker compares Redis's clock with its own monotonic clock, and with the
+record: a time that another worker has recorded shows that the clock did not jump over it.
 """
 
-from collections.abc import Iterable
+from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
-from chat.domain import Model
-from chat.settings import chat_settings
 from chat.store import keys
 from chat.store.client import client, map_redis_errors
-from chat.store.scripts import (
-    ScriptCall,
-    milliseconds,
-    read_script,
-    run_pipeline,
-    run_script,
-    script_call,
-)
+from chat.store.scripts import Arg, ScriptCall, milliseconds, read_script, run_script
 
-# Seconds. A smaller step delays turns by no more than that.
-MIN_STEP = 2.0
-# Scripts of one round trip.
-BATCH_SIZE = 500
+# Seconds. A smaller step back delays turns by no more than that.
+MIN_STEP_BACK = 2.0
+# Seconds. A smaller step forward shortens leases and deadlines by no more than that.
+MIN_STEP_FORWARD = 5.0
+# Seconds after which another worker takes over the correction of a step.
+CORRECTION_LEASE = 10.0
 
 
-def advance() -> float:
-    """Record the time; return the seconds by which the clock has stepped back since the last call.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A time by Redis's clock, ms, and one before it by the monotonic clock, seconds."""
 
-    All workers share the record. The step is returned until `forget` is called. One round trip.
+    redis_time: int
+    monotonic: float
 
-    Raises:
-        StoreUnavailable: Redis did not answer.
-    """
-    call = ScriptCall(read_script("advance_clock"), [keys.deployment()], [milliseconds(MIN_STEP)])
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A step of Redis's clock that this worker must correct; see lua/lib/shift.lua."""
+
+    # Milliseconds, negative for a step back.
+    by: int
+    # Milliseconds by Redis's clock.
+    since: int
+    reading: Reading
+
+    @property
+    def seconds(self) -> float:
+        return self.by / 1000
+
+
+class RedisClock:
+    """Redis's clock as this process has checked it last."""
+
+    def __init__(self) -> None:
+        self._checked: Reading | None = None
+
+    def latest(self) -> int:
+        """Return ms that Redis's clock does not exceed unless it has stepped; 0 if unknown."""
+        if self._checked is None:
+            return 0
+        passed = monotonic() - self._checked.monotonic
+        return self._checked.redis_time + milliseconds(passed + MIN_STEP_FORWARD)
+
+    def check(self) -> Step | None:
+        """Record the time; return a step that the caller must correct, before it calls `end`.
+
+        While another worker corrects a step, nothing is recorded. One round trip, and another one
+        after a step forward.
+
+        Raises:
+            StoreUnavailable: Redis did not answer.
+        """
+        before = monotonic()
+        min_steps = (milliseconds(MIN_STEP_BACK), milliseconds(MIN_STEP_FORWARD))
+        lease = milliseconds(CORRECTION_LEASE)
+        word, now, *more = _run("advance_clock", *min_steps, self.latest(), lease)
+        reading = Reading(now, before)
+        if word == b"AHEAD":
+            word, now, *more = self._check_ahead(reading, more[0])
+        if word == b"STEPPED":
+            return Step(by=more[0], since=more[1], reading=reading)
+        if word == b"RECORDED":
+            self._checked = reading
+        return None
+
+    def _check_ahead(self, reading: Reading, recorded: int) -> list[Any]:
+        """Record a step forward if more time has passed by Redis's clock than in this process."""
+        last = self._checked
+        if last is None:
+            return [b"RECORDED", reading.redis_time]
+        # From before the last reading until after this one: more than the time between them.
+        passed = milliseconds(monotonic() - last.monotonic)
+        # Another worker that has recorded a time since would have seen the step.
+        step = reading.redis_time - max(last.redis_time + passed, recorded)
+        if step <= milliseconds(MIN_STEP_FORWARD):
+            return [b"RECORDED", reading.redis_time]
+        args = (recorded, step, last.redis_time + step, milliseconds(CORRECTION_LEASE))
+        return _run("step_forward", *args)
+
+    def end(self, step: Step) -> None:
+        """Record that stored times are corrected.
+
+        Raises:
+            StoreUnavailable: Redis did not answer.
+        """
+        self._checked = step.reading
+        _run("end_step", step.since, self.latest())
+
+
+# The clock of this process.
+redis_clock = RedisClock()
+
+
+def _run(script: str, *args: Arg) -> list[Any]:
     with map_redis_errors():
-        step: int = run_script(client(), call)
-    return step / 1000
-
-
-def forget() -> None:
-    """Let the next `advance` record the time, whatever it is.
-
-    Raises:
-        StoreUnavailable: Redis did not answer.
-    """
-    with map_redis_errors():
-        client().hdel(keys.deployment(), "clock")
-
-
-def shift_times(step: float, models: Iterable[Model]) -> None:
-    """Correct the times of open turns, pending deliveries and model limits.
-
-    Safe to repeat: times that have been corrected are not corrected again.
-
-    step: seconds by which the clock has stepped back.
-
-    Raises:
-        StoreUnavailable: Redis did not answer; some times may be corrected.
-    """
-    by = milliseconds(step)
-    calls = [script_call("shift_session", session_id, by) for session_id in _open_sessions()]
-    calls += [
-        ScriptCall(read_script("shift_limiter"), keys.limiter(model.name), [by]) for model in models
-    ]
-    with map_redis_errors():
-        for start in range(0, len(calls), BATCH_SIZE):
-            run_pipeline(client(), calls[start : start + BATCH_SIZE])
-
-
-def _open_sessions() -> set[str]:
-    """Return the sessions with an open turn or a pending delivery; one round trip."""
-    pipeline: Any = client().pipeline(transaction=False)
-    for partition in range(chat_settings.PARTITIONS):
-        for key in (keys.running(partition), keys.waiting(partition), keys.outbox(partition)):
-            pipeline.zrange(key, 0, -1)
-    with map_redis_errors():
-        members = [member.decode() for found in pipeline.execute() for member in found]
-    return {member.partition(":")[0] for member in members}
+        reply: list[Any] = run_script(
+            client(), ScriptCall(read_script(script), [keys.deployment()], args)
+        )
+    return reply

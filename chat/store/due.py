@@ -11,6 +11,7 @@ from chat.logging import log_context
 from chat.settings import chat_settings
 from chat.store import keys
 from chat.store.client import client, map_redis_errors
+from chat.store.clock import redis_clock
 from chat.store.scripts import ScriptCall, milliseconds, read_script, run_pipeline, script_call
 
 logger = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ def recover(session_ids: Sequence[str], *, grace: float) -> list[RecoveryResult]
         StoreUnavailable: Redis did not answer; the call can be repeated.
     """
     has_budget = int(bool(chat_settings.SESSION_TOKENS_PER_HOUR))
-    args = (milliseconds(grace), chat_settings.MAX_ATTEMPTS, has_budget)
+    args = (milliseconds(grace), chat_settings.MAX_ATTEMPTS, has_budget, redis_clock.latest())
     calls = [script_call("recover", session_id, *args) for session_id in session_ids]
     with map_redis_errors():
         replies = run_pipeline(client(), calls)

@@ -181,8 +181,7 @@ def workers() -> str:
 def deployment() -> str:
     """Return a hash: facts that all processes share; permanent.
 
-    `partitions` is the number of partitions, `clock` the latest time that a worker has recorded,
-    ms.
+    `partitions` is the number of partitions; lib/clock_record.lua has the other fields.
     """
     return "chat:deployment"
 

@@ -27,6 +27,7 @@ from chat.domain import (
 from chat.domain.errors import LeaseLost
 from chat.settings import chat_settings
 from chat.store.client import client, is_programming_error, map_redis_errors, unavailable
+from chat.store.clock import redis_clock
 from chat.store.script_errors import script_error
 from chat.store.scripts import (
     ScriptCall,
@@ -61,6 +62,7 @@ def claim(session_id: str, *, nonce: str, worker: str) -> Claim | None:
         milliseconds(chat_settings.LEASE_TTL),
         Context().messages,
         2 * chat_settings.MAX_PAGE_LIMIT,
+        redis_clock.latest(),
     )
     with map_redis_errors():
         result = run_script(client(), call)

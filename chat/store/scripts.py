@@ -69,7 +69,7 @@ def _read_includes(text: str, included: dict[str, str]) -> None:
 
 def script_call(name: str, session_id: str, *args: Arg) -> ScriptCall:
     """Return the call of a script that acts on one session."""
-    common = (session_id, _size_limits(), _key_ttl_margin())
+    common = (session_id, _size_limits(), key_ttl_margin())
     return ScriptCall(read_script(name), keys.for_session(session_id), (*common, *args))
 
 
@@ -90,7 +90,7 @@ def _size_limits() -> str:
     return f"{chat_settings.EVENT_LOG_SIZE} {log_bytes} {max_bytes}"
 
 
-def _key_ttl_margin() -> int:
+def key_ttl_margin() -> int:
     """Return the seconds that keys outlive their session's expiry.
 
     Scripts extend the TTL of keys only after half of this margin has passed. Four times the

@@ -79,6 +79,8 @@ class BackgroundThreads(bootsteps.StartStopStep):
             SystemExit: see `check_configuration`.
         """
         check_configuration(worker.pool)
+        with suppress(StoreUnavailable):  # the sweeper checks again
+            sweeper.check_clock()
         worker.timer.call_repeatedly(POLL_INTERVAL, _do_nothing)
         for thread in self._threads:
             thread.start()

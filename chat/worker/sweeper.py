@@ -6,7 +6,9 @@ from chat import broker
 from chat.conversation import llms
 from chat.domain import RecoveryResult
 from chat.settings import chat_settings
-from chat.store import clock, due
+from chat.store import due
+from chat.store.clock import redis_clock
+from chat.store.shift import shift_times
 
 logger = logging.getLogger(__name__)
 
@@ -16,16 +18,16 @@ GRACE_PER_WAKE_UP = 0.01
 
 
 def check_clock() -> None:
-    """Correct stored times if Redis's clock has stepped back.
+    """Correct stored times if Redis's clock has stepped.
 
     Raises:
-        StoreUnavailable: Redis did not answer; the next check corrects them.
+        StoreUnavailable: Redis did not answer; a later check corrects them.
     """
-    step = clock.advance()
-    if step:
-        logger.warning("Redis's clock stepped back by %.0f s; correcting stored times", step)
-        clock.shift_times(step, llms.all_models().values())
-        clock.forget()
+    step = redis_clock.check()
+    if step is not None:
+        logger.warning("Redis's clock stepped by %+.0f s; correcting stored times", step.seconds)
+        shift_times(step, llms.all_models().values())
+        redis_clock.end(step)
 
 
 def sweep() -> int:

@@ -42,10 +42,12 @@ def post_load(deployment: Deployment) -> list[tuple[Client, Post]]:
     """Post turns that stream, that wait behind them, and that the model delays."""
     posts = []
     for _ in range(4):
-        client = deployment.client(ttl=24 * HOUR)
+        client = deployment.client()
         texts = ("Tell me [[tokens=50 rate=10]]", "And then?")
         posts += [(client, client.post(text)) for text in texts]
-        client = deployment.client(ttl=24 * HOUR)
+    deployment.wait_for_streams(4)  # before a 429 delays all calls
+    for _ in range(4):
+        client = deployment.client()
         posts.append((client, client.post("Hello [[fault:429 retry_after=2 times=1]]")))
     # A worker whose lease a step forward has ended may lose one attempt, and one turn is retried.
     deployment.history.faults.update(2 * [post.content for _, post in posts])
@@ -54,7 +56,7 @@ def post_load(deployment: Deployment) -> list[tuple[Client, Post]]:
 
 def use_up_rate(deployment: Deployment) -> Client:
     """Return a client that must wait before its next message."""
-    client = deployment.client(ttl=24 * HOUR)
+    client = deployment.client()
     wait_until(lambda: client.try_to_post("Hello").response.status == 429, within=10)
     return client
 
@@ -75,16 +77,15 @@ def assert_limited_for_an_interval(client: Client) -> None:
 def test_clock_steps_limit_nobody_and_fail_no_turn(
     build_deployment: Callable[..., Deployment], tmp_path: Path
 ) -> None:
-    deployment = build_deployment(
-        messages_per_minute=PER_MINUTE, messages_burst=BURST, turn_deadline=2 * HOUR
-    )
+    deployment = build_deployment(messages_per_minute=PER_MINUTE, messages_burst=BURST)
     redis_clock = SteppedClock(deployment, tmp_path / "offset")
     deployment.start(workers=2)
     second_worker = deployment.stack.worker(1)
+    clients = []
     for step in (-30, 30, -HOUR, HOUR):
         posts = post_load(deployment)
+        clients += [client for client, _ in posts]
         limited = use_up_rate(deployment)
-        deployment.wait_for_streams(4)
         before = deployment.now()
         second_worker.kill()
         redis_clock.step(step)
@@ -96,6 +97,6 @@ def test_clock_steps_limit_nobody_and_fail_no_turn(
             client.wait_for_reply(post, "completed", within=ROUND)
         deployment.wait_until_idle()
         assert workers_alive(deployment) == 2
-    # The sessions of the first round, and their messages, are still there and in order.
-    assert all(client.messages() for client, _ in posts)
+    # Idle sessions of earlier rounds live for an hour, too, and their messages are in order.
+    assert all(client.messages() for client in clients)
     deployment.sleep(2 * SWEEP_INTERVAL + LEASE_TTL)

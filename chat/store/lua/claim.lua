@@ -10,13 +10,14 @@
 -- ARGV[6]    lease, ms
 -- ARGV[7]    messages of context if the session does not set a number
 -- ARGV[8]    max message numbers of history to read
+-- ARGV[9]    ms that the clock does not exceed unless it has stepped; 0 if unknown
 --
 -- Replies:
 --   CLAIMED fence turn attempt ms_left system_prompt context request reply message...
 --              messages: the user message to answer, then earlier ones, newest first
 --   LEASED     another lease is valid
 --   EMPTY      no turn waits
---   WAITING    the next turn waits for its retry
+--   WAITING    the next turn waits for its retry, or for a check of the clock
 --   SESSION_GONE
 read('schema', 'running_turn', 'nonce', 'finished_nonce', 'head', 'tail', 'first_message',
   'waiting', 'fence', 'attempt', 'retry_at', 'deadline', 'next_deadline', 'model', 'system_prompt',
@@ -24,6 +25,7 @@ read('schema', 'running_turn', 'nonce', 'finished_nonce', 'head', 'tail', 'first
 if not s.schema then return { 'SESSION_GONE' } end
 if s.finished_nonce == ARGV[4] then return { 'EMPTY' } end
 if s.running_turn ~= 0 and s.nonce ~= ARGV[4] then return { 'LEASED' } end
+if s.running_turn == 0 and may_have_stepped(ARGV[9]) then return { 'WAITING' } end
 
 local reply, deadline, request
 if s.running_turn ~= 0 then

@@ -9,12 +9,13 @@
 -- ARGV[4]    ms until the next check of a session that gets a wake-up now
 -- ARGV[5]    max attempts per turn
 -- ARGV[6]    1 if sessions have a token budget
+-- ARGV[7]    ms that the clock does not exceed unless it has stepped; 0 if unknown
 --
 -- Replies:
 --   GONE      the session does not exist
 --   EXPIRED   the session had expired and was removed
 --   WAKE      a turn waits for a worker
---   LIVE      nothing to do before the new due time
+--   LIVE      nothing to do before the new due time, or before a check of the clock
 read('schema', 'running_turn', 'head', 'tail', 'waiting', 'attempt', 'retry_at', 'lease_until',
   'deadline', 'next_deadline', 'cancel_requested', 'partial_bytes', 'bytes', 'expires_at', 'ttl',
   'max_expires_at', 'keys_expire_at', 'tokens_used', 'budget_resets_at')
@@ -22,6 +23,7 @@ if not s.schema then
   forget_expired()
   return { 'GONE' }
 end
+if may_have_stepped(ARGV[7]) then return { 'LIVE' } end
 local before = seq
 if s.running_turn ~= 0 and s.lease_until > now then
   expire_turns_behind(s.running_turn)

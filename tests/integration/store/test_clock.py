@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
+from time import monotonic
+from typing import Any
 
 import pytest
 from pytest_django import Settings
@@ -18,8 +20,23 @@ from chat.domain import (
     RecoveryResult,
     WaitReason,
 )
-from chat.domain.errors import InvalidToken, RateLimited, TokenBudgetExceeded, TurnLost
-from chat.store import clock, due, leases, limits, outbox, rate_limit, scripts, tickets, workers
+from chat.domain.errors import InvalidToken, RateLimited, TokenBudgetExceeded
+from chat.settings import chat_settings
+from chat.store import (
+    admin,
+    clock,
+    due,
+    leases,
+    limits,
+    outbox,
+    rate_limit,
+    scripts,
+    sessions,
+    tickets,
+    workers,
+)
+from chat.store.clock import RedisClock
+from chat.store.shift import shift_times
 from tests.integration.store import steps
 from tests.integration.store.stepping_clock import SteppingClock
 from tests.integration.store.steps import LeaseHolder
@@ -27,30 +44,47 @@ from tests.integration.store.steps import LeaseHolder
 pytestmark = pytest.mark.case("C30")
 
 MODEL = Model(name="m", provider="openai", url="http://127.0.0.1/v1")
-STEPS = [30, 3600]
+STEPS_BACK = [30, 3600]
+STEPS = [-30, -3600, 30, 3600]
 
 
 @pytest.fixture
 def redis_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SteppingClock]:
     stepping = SteppingClock(tmp_path / "lua")
     monkeypatch.setattr(scripts, "SCRIPTS_DIR", stepping.directory)
+    monkeypatch.setattr(clock, "monotonic", lambda: monotonic() + stepping.passed)
+    monkeypatch.setattr(clock.redis_clock, "_checked", None)
     scripts.read_script.cache_clear()
     yield stepping
     scripts.read_script.cache_clear()
 
 
-def check_clock() -> float:
+def check_clock(worker: RedisClock = clock.redis_clock) -> float:
     """Correct stored times as the sweeper does; return the step."""
-    step = clock.advance()
-    if step:
-        clock.shift_times(step, [MODEL])
-        clock.forget()
-    return step
+    step = worker.check()
+    if step is None:
+        return 0
+    shift_times(step, [MODEL])
+    worker.end(step)
+    return step.seconds
 
 
-def step_back(redis_clock: SteppingClock, seconds: float) -> None:
-    clock.advance()
-    redis_clock.step(-seconds)
+def start(*workers: RedisClock) -> None:
+    for worker in workers or (clock.redis_clock,):
+        assert check_clock(worker) == 0
+
+
+def all_times(redis: Redis) -> dict[str, Any]:
+    """Return all sorted sets and hashes."""
+    read = {b"zset": lambda key: redis.zrange(key, 0, -1, withscores=True), b"hash": redis.hgetall}
+    found = {key: redis.type(key) for key in redis.scan_iter("chat:{*")}
+    return {key: read[kind](key) for key, kind in found.items() if kind in read}
+
+
+def step_and_correct(redis_clock: SteppingClock, seconds: float) -> None:
+    """Step the clock between two checks of a worker; negative seconds step it back."""
+    start()
+    redis_clock.step(seconds)
     assert check_clock() == pytest.approx(seconds, abs=1)
 
 
@@ -98,7 +132,7 @@ def use_up(call: Callable[[], object]) -> int:
     return len(waits)
 
 
-@pytest.mark.parametrize("seconds", STEPS)
+@pytest.mark.parametrize("seconds", STEPS_BACK)
 @pytest.mark.parametrize("limited", LIMITED)
 def test_step_back_limits_nobody_longer_than_the_rate(
     redis_clock: SteppingClock,
@@ -110,13 +144,13 @@ def test_step_back_limits_nobody_longer_than_the_rate(
     burst = use_up(call)
     redis_clock.step(-seconds)
     assert use_up(call) <= 2  # the one that is due, and one as time passes
-    redis_clock.step(1.01)
+    redis_clock.let_pass(1.01)
     assert use_up(call) == 1
     redis_clock.step(seconds)
     assert use_up(call) in {burst, burst + 1}
 
 
-@pytest.mark.parametrize("seconds", STEPS)
+@pytest.mark.parametrize("seconds", STEPS_BACK)
 def test_call_larger_than_the_burst_stays_paid_for(
     redis_clock: SteppingClock, seconds: float
 ) -> None:
@@ -149,20 +183,20 @@ def test_lost_turn_is_recovered_with_its_lease(
     redis_clock: SteppingClock, caller: Caller, seconds: float
 ) -> None:
     LeaseHolder.claim_for(caller)
-    step_back(redis_clock, seconds)
-    redis_clock.step(11)
+    step_and_correct(redis_clock, seconds)
+    redis_clock.let_pass(11)
     assert caller.session_id in due.claim_due()
     assert due.recover([caller.session_id], grace=2) == [RecoveryResult.WAKE]
     assert LeaseHolder.claim_for(caller).finish("hi")
 
 
-@pytest.mark.parametrize("seconds", [*STEPS, -30])
+@pytest.mark.parametrize("seconds", STEPS)
 def test_live_turn_keeps_its_lease(
     redis_clock: SteppingClock, caller: Caller, seconds: float
 ) -> None:
     writer = LeaseHolder.claim_for(caller)
-    clock.advance()
-    redis_clock.step(-seconds)
+    start()
+    redis_clock.step(seconds)
     assert writer.append("some") is False
     check_clock()
     assert writer.renew() is False
@@ -171,16 +205,26 @@ def test_live_turn_keeps_its_lease(
     assert steps.find_message(caller, writer.reply_id)["content"] == "some text"
 
 
-def test_step_forward_beyond_a_lease_costs_an_attempt_only(
+def test_nothing_ends_before_the_clock_is_checked(
     redis_clock: SteppingClock, caller: Caller
 ) -> None:
-    lost = LeaseHolder.claim_for(caller)
-    redis_clock.step(30)
-    assert due.recover(due.claim_due(), grace=2) == [RecoveryResult.WAKE]
-    with pytest.raises(TurnLost):
-        lost.finish("late")
-    assert LeaseHolder.claim_for(caller).finish("hi")
-    assert steps.find_message(caller, lost.reply_id)["status"] == "completed"
+    started, idle = steps.create_session(ttl=86400), steps.create_session(ttl=60)
+    steps.submit(started)
+    writer = LeaseHolder.claim_for(started)
+    steps.submit(caller)
+    start()
+    redis_clock.step(3600)
+    assert steps.claim(caller) is None
+    found = due.claim_due()
+    assert set(found) == {started.session_id, idle.session_id, caller.session_id}
+    assert due.recover(found, grace=2) == 3 * [RecoveryResult.LIVE]
+
+    assert check_clock() == pytest.approx(3600, abs=1)
+    writer.finish("hi")
+    assert steps.find_message(started, writer.reply_id)["status"] == "completed"
+    steps.answer_next_turn(caller)
+    redis_clock.let_pass(50)
+    sessions.snapshot(idle)
 
 
 @pytest.mark.parametrize("seconds", STEPS)
@@ -189,11 +233,11 @@ def test_retry_and_deadline_are_not_postponed(redis_clock: SteppingClock, second
     steps.submit(retried, deadline=60)
     LeaseHolder.claim_for(retried).retry(5)
     steps.submit(queued, deadline=60)
-    step_back(redis_clock, seconds)
-    redis_clock.step(6.5)
+    step_and_correct(redis_clock, seconds)
+    redis_clock.let_pass(6.5)
     assert set(due.claim_due()) == {retried.session_id, queued.session_id}
     LeaseHolder.claim_for(retried).finish("hi")
-    redis_clock.step(60)
+    redis_clock.let_pass(60)
     assert due.recover([queued.session_id], grace=2) == [RecoveryResult.LIVE]
     assert steps.messages(queued)[1]["status"] == "expired"
 
@@ -209,20 +253,29 @@ def test_webhooks_are_not_postponed(redis_clock: SteppingClock, seconds: float) 
     assert delivery
     later = DeliveryResult(status=DeliveryStatus.PENDING, code="503", delay=5)
     assert outbox.finish(delivery, later)
-    step_back(redis_clock, seconds)
-    redis_clock.step(6.5)
+    step_and_correct(redis_clock, seconds)
+    redis_clock.let_pass(6.5)
     assert sorted(outbox.claim_due()) == sorted([(new.session_id, 2), (failed.session_id, 2)])
     assert steps.claim_delivery(failed.session_id, 2, nonce="m", lease=30)
 
 
-def test_correcting_twice_changes_nothing(redis_clock: SteppingClock, caller: Caller) -> None:
+@pytest.mark.parametrize("seconds", STEPS)
+def test_correcting_twice_changes_nothing(
+    redis_clock: SteppingClock, redis: Redis, caller: Caller, seconds: float
+) -> None:
     LeaseHolder.claim_for(caller)
-    clock.advance()
-    redis_clock.step(-3600)
-    for _ in range(2):
-        clock.shift_times(3600, [MODEL])
+    steps.submit(caller)
+    start()
+    redis_clock.step(seconds)
+    step = clock.redis_clock.check()
+    assert step
+    shift_times(step, [MODEL])
+    corrected = all_times(redis)
+    shift_times(step, [MODEL])
+    assert all_times(redis) == corrected
     assert due.claim_due() == []
-    redis_clock.step(11)
+    clock.redis_clock.end(step)
+    redis_clock.let_pass(11)
     assert due.claim_due() == [caller.session_id]
 
 
@@ -231,11 +284,11 @@ def test_blocked_models_are_not_blocked_longer(redis_clock: SteppingClock, secon
     limits.release(
         MODEL, "a", CallResult.RETRY_AFTER, retry_after=5, reason=WaitReason.RATE_LIMITED
     )
-    step_back(redis_clock, seconds)
+    step_and_correct(redis_clock, seconds)
     wait = limits.acquire(MODEL, "b", tokens=1)
     assert wait
     assert 4 < wait.seconds <= 6.5
-    redis_clock.step(6.5)
+    redis_clock.let_pass(6.5)
     assert limits.acquire(MODEL, "b", tokens=1) is None
 
 
@@ -247,10 +300,10 @@ def test_slots_and_waiters_keep_their_leases_and_order(
     assert limits.acquire(one, "dead", tokens=1) is None
     for waiter in ("first", "second"):
         assert limits.acquire(one, waiter, tokens=1)
-        redis_clock.step(1)
-    step_back(redis_clock, seconds)
+        redis_clock.let_pass(1)
+    step_and_correct(redis_clock, seconds)
     assert limits.acquire(one, "newcomer", tokens=1)
-    redis_clock.step(9)
+    redis_clock.let_pass(9)
     assert limits.refresh_slots([(one, [])]) == ["first"]
     assert limits.acquire(one, "first", tokens=1) is None
     assert limits.release(one, "first", CallResult.OK) == ["second"]
@@ -273,13 +326,107 @@ def test_dead_worker_is_not_listed_after_a_step_back(redis_clock: SteppingClock)
     assert [worker.name for worker in workers.list_workers()] == ["alive"]
 
 
-def test_all_workers_together_see_a_step_once(redis_clock: SteppingClock, redis: Redis) -> None:
-    assert clock.advance() == 0
-    redis_clock.step(-1)
-    assert clock.advance() == 0
-    redis_clock.step(-60)
-    assert check_clock() == pytest.approx(60, abs=1)
-    assert clock.advance() == 0
-    redis_clock.step(60)
-    assert clock.advance() == 0
+def test_first_worker_that_sees_a_step_corrects_it(
+    redis_clock: SteppingClock, redis: Redis
+) -> None:
+    workers = [RedisClock(), RedisClock()]
+    start(*workers)
+    for seconds in (-60, 60, 3600, -3600):
+        redis_clock.let_pass(1)
+        redis_clock.step(seconds)
+        assert [check_clock(worker) for worker in workers] == [pytest.approx(seconds, abs=2), 0]
+        redis_clock.let_pass(1)
+        assert [check_clock(worker) for worker in reversed(workers)] == [0, 0]
     assert redis.pttl("chat:deployment") == -1
+    assert redis.hkeys("chat:deployment") == [b"clock"]
+
+
+@pytest.mark.parametrize("seconds", [-1, 1, 4])
+def test_short_steps_are_ignored(redis_clock: SteppingClock, seconds: float) -> None:
+    start()
+    redis_clock.step(seconds)
+    assert check_clock() == 0
+
+
+@pytest.mark.parametrize("seconds", [-60, 60])
+def test_another_worker_takes_over_a_step(redis_clock: SteppingClock, seconds: float) -> None:
+    killed, other = RedisClock(), RedisClock()
+    start(killed, other)
+    redis_clock.step(seconds)
+    assert killed.check()
+    redis_clock.let_pass(clock.CORRECTION_LEASE - 1)
+    assert check_clock(other) == 0
+    redis_clock.let_pass(2)
+    assert check_clock(other) == pytest.approx(seconds, abs=1)
+    assert check_clock(other) == 0
+
+
+def test_step_while_another_is_corrected_is_corrected_next(redis_clock: SteppingClock) -> None:
+    start()
+    redis_clock.step(60)
+    step = clock.redis_clock.check()
+    assert step
+    redis_clock.step(600)
+    clock.redis_clock.end(step)
+    assert check_clock() == pytest.approx(600, abs=1)
+
+
+def test_time_without_checks_is_no_step(redis_clock: SteppingClock) -> None:
+    frozen, other = RedisClock(), RedisClock()
+    start(frozen, other)
+    redis_clock.let_pass(3600)  # all workers are frozen, or Redis is away
+    assert check_clock(frozen) == 0
+    assert check_clock(other) == 0
+
+
+def test_worker_frozen_during_its_check_sees_no_step(
+    redis_clock: SteppingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start()
+    latest = clock.redis_clock.latest()
+    redis_clock.let_pass(60)
+    monkeypatch.setattr(RedisClock, "latest", lambda _: latest)  # read before it was frozen
+    assert check_clock() == 0
+
+
+def test_worker_on_a_suspended_host_sees_no_step(redis_clock: SteppingClock) -> None:
+    suspended, other = RedisClock(), RedisClock()
+    start(suspended, other)
+    for _ in range(10):
+        redis_clock.let_pass(1)
+        assert check_clock(other) == 0
+    redis_clock.passed -= 10  # its monotonic clock stood still
+    assert check_clock(suspended) == 0
+
+
+def test_step_while_no_worker_runs_counts_as_time(redis_clock: SteppingClock) -> None:
+    start(RedisClock())
+    redis_clock.step(3600)
+    start(RedisClock())
+
+
+@pytest.mark.parametrize("seconds", [3600, 46800])
+def test_step_forward_and_back_keeps_sessions(redis_clock: SteppingClock, seconds: float) -> None:
+    idle, ended = steps.create_session(ttl=60), steps.create_session(ttl=60)
+    admin.expire(ended)
+    step_and_correct(redis_clock, seconds)
+    new = steps.create_session(ttl=60)
+    assert due.recover(due.claim_due(), grace=2) == [RecoveryResult.EXPIRED]
+    redis_clock.let_pass(50)
+    sessions.snapshot(idle)
+    redis_clock.let_pass(11)
+    assert set(due.claim_due()) == {idle.session_id, new.session_id}
+
+    step_and_correct(redis_clock, -seconds)
+    sessions.snapshot(idle)
+
+
+def test_turns_of_new_sessions_get_no_more_time(redis_clock: SteppingClock) -> None:
+    start()
+    redis_clock.step(3600)
+    caller = steps.create_session(ttl=60)
+    steps.submit(caller, deadline=chat_settings.TURN_DEADLINE)
+    check_clock()
+    redis_clock.let_pass(chat_settings.TURN_DEADLINE + 1)
+    assert due.recover([caller.session_id], grace=2) == [RecoveryResult.LIVE]
+    assert steps.messages(caller)[1]["status"] == "expired"

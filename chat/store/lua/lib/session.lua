@@ -32,6 +32,7 @@
 --   tokens_used, budget_resets_at   see lib/budget.lua
 --   has_webhook         1: the deployment has a webhook
 --   tickets             see lib/tickets.lua
+--   shifted_since       of the last step of the clock that was corrected, see lib/shift.lua
 --   name, model, system_prompt, context, metadata, webhook_url   JSON
 local SESSION, MESSAGES, PARTIAL, EVENTS, IDEMPOTENCY, DUE, BY_ACTIVITY, COUNTS, WAITING, RUNNING,
   COUNTERS, LAST_HOUR, DELIVERIES, OUTBOX, SEARCH_FIELDS, SEARCH_INDEX = unpack(KEYS)

@@ -1,5 +1,12 @@
 -- The session queue: overdue turns at its head and behind it.
 
+-- Return whether the clock may have stepped forward. Nothing must end by its time then, before a
+-- worker has corrected stored times.
+-- latest: ms that the clock does not exceed unless it has stepped; 0 if unknown.
+local function may_have_stepped(latest)
+  return tonumber(latest) > 0 and now > tonumber(latest)
+end
+
 local QUEUE_TIMEOUT_RESULT =
   error_result('turn_expired', 'The turn did not start before its deadline.')
 
