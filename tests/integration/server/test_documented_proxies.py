@@ -2,18 +2,23 @@
 
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
+from http.client import HTTPSConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 from chat.settings import ChatSettings
+from project.runner import commands
 from tests.harness.documented_proxies import CERTIFICATE, FILES, Site, start_proxy
 from tests.harness.ports import free_port
 from tests.harness.processes import Process
+from tests.harness.stack import Stack
 from tests.integration.api.client import error_code
 
 CA = str(CERTIFICATE.with_name("ca.pem"))
@@ -84,6 +89,36 @@ def check_headers(response: requests.Response) -> None:
 @pytest.mark.parametrize("site", [Site.NGINX, Site.NGINX_KEEPS_PREFIX, Site.CADDY])
 def test_proxy_without_a_web_process_returns_json(start: Start, site: Site) -> None:
     check_unavailable(request("GET", start(site)), 502)
+
+
+@pytest.mark.security("S53")
+def test_clients_of_a_proxy_cannot_invent_addresses(
+    start: Start, stack: Stack, tmp_path: Path
+) -> None:
+    rates = {"CHAT_SESSIONS_PER_MINUTE": "1", "CHAT_SESSIONS_BURST": "2"}
+    port = free_port()
+    program = commands.web(port=port, env=stack.env | Site.NGINX.env | rates)
+    web = Process(program, tmp_path / "log", url=f"http://127.0.0.1:{port}")
+    try:
+        web.start()
+        for number, site in enumerate((Site.NGINX, Site.CADDY)):
+            proxy = start(site, web.url)
+            attacker, other = f"127.0.{number}.2", f"127.0.{number}.3"
+            opened = [open_session(proxy, attacker, f"9.9.9.{n}") for n in range(4)]
+            assert opened == [201, 201, 429, 429], site
+            assert open_session(proxy, other, "9.9.9.9") == 201, site
+    finally:
+        web.ensure_stopped()
+
+
+def open_session(proxy: Process, address: str, invented: str) -> int:
+    """Open a session from this address of loopback; return the status."""
+    context = ssl.create_default_context(cafile=CA)
+    host = urlsplit(proxy.url).netloc
+    connection = HTTPSConnection(host, timeout=20, source_address=(address, 0), context=context)
+    with closing(connection):
+        connection.request("POST", "/sessions", headers={"X-Forwarded-For": invented})
+        return connection.getresponse().status
 
 
 def test_nginx_rejects_large_bodies_in_json(start: Start) -> None:
