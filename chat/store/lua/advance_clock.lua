@@ -8,7 +8,7 @@
 -- ARGV[3]    ms that the clock does not exceed unless it has stepped forward; 0 if unknown
 -- ARGV[4]    ms for which a step is left to the caller
 --
--- Replies; all times are ms:
+-- Replies: (all times are ms)
 --   RECORDED now
 --   AHEAD now clock            now is after ARGV[3], and not recorded
 --   STEPPED now step since     the caller must correct stored times; see lib/shift.lua
