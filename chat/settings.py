@@ -104,7 +104,7 @@ class ChatSettings:
     LEASE_TTL: float = 10.0
     # Seconds after which a lease is renewed. Writing text also renews it.
     LEASE_RENEWAL_INTERVAL: float = 1.0
-    # Seconds between writes of buffered deltas, for all streams of a worker.
+    # Seconds between writes of buffered deltas, for all running turns of a worker.
     FLUSH_INTERVAL: float = 0.05
     # Seconds after which a queued turn that no worker has claimed is published again.
     WAKE_GRACE: float = 2.0
@@ -112,7 +112,7 @@ class ChatSettings:
     SWEEP_INTERVAL: float = 1.0
     # Maximum due sessions of one partition that one sweep handles.
     SWEEP_BATCH_SIZE: int = 100
-    # Seconds that a stopping worker lets its streams finish before it requeues their turns.
+    # Seconds that a stopping worker lets its turns finish before it requeues them.
     # With 0 it does so immediately.
     DRAIN_TIMEOUT: NonNegative[float] = 20.0
     # Failing sessions after which a model's circuit opens, if no call succeeded in between.

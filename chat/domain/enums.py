@@ -49,8 +49,12 @@ class OnBusy(StrEnum):
 class WaitReason(StrEnum):
     """Why a reply is still queued."""
 
+    # It is behind other turns, or its next attempt waits for anything but the two reasons below: a
+    # back-off, an open circuit, a free slot, a fallback, or another worker.
     QUEUE = "queue"
+    # The model's limits, or the vendor's, allow no call now.
     RATE_LIMITED = "rate_limited"
+    # The vendor loads the model.
     MODEL_LOADING = "model_loading"
 
 

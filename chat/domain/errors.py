@@ -396,7 +396,7 @@ class ContextTooLong(ModelBadRequest):
 
 
 class DeadlineExceeded(ProviderError):
-    """The turn did not end before its deadline."""
+    """The reply did not end before the turn's deadline, or the model's total timeout."""
 
     code = "deadline_exceeded"
 

@@ -28,9 +28,8 @@ def interval_and_burst(per_minute: int, *, burst_share: int) -> tuple[float, int
 class RateLimiter:
     """The rate limiter of one connection. A monotonic clock measures it.
 
-    Args:
-        per_minute: calls at the steady rate; 0 means no limit.
-        burst: calls that are allowed at once.
+    per_minute: calls at the steady rate; 0 means no limit.
+    burst: calls that are allowed at once.
     """
 
     __slots__ = ("_burst", "_interval", "_tat")

@@ -33,9 +33,8 @@ def subscribe(
 ) -> Iterator[Subscriber]:
     """Subscribe to the caller's session for the duration of the context.
 
-    Args:
-        on_overflow: called when the client is too slow; see `SubscriptionHub.subscribe`.
-        abort: called later, after an error, to drop the connection if it is still open.
+    on_overflow: called when the client is too slow; see `SubscriptionHub.subscribe`.
+    abort: called later, after an error, to drop the connection if it is still open.
 
     Raises:
         RateLimited: the session has too many subscribers.
@@ -57,9 +56,8 @@ async def events(
     session ends, the last event says so. Without an error, the events end only when the process
     shuts down.
 
-    Args:
-        after: the cursor with which `subscriber` was created.
-        heartbeat_interval: seconds without an event after which `None` is yielded.
+    after: the cursor with which `subscriber` was created.
+    heartbeat_interval: seconds without an event after which `None` is yielded.
 
     Raises:
         SessionNotFound, SessionExpired: the session does not exist, or has ended.
@@ -96,10 +94,9 @@ async def wait_for_change(
     If the events do not continue from the cursor, for example after a failover to an older replica,
     all messages are returned, up to `limit`.
 
-    Args:
-        after: return messages changed after this seq; -1 for all.
-        known: the seq of the client's ETag; -1 for none. It replaces `after` as the seq since which
-            a change is awaited. If there is none in time, the result is `None`.
+    after: return messages changed after this seq; -1 for all.
+    known: the seq of the client's ETag; -1 for none. It replaces `after` as the seq since which
+        a change is awaited. If there is none in time, the result is `None`.
 
     Raises:
         SessionNotFound, SessionExpired: before or while waiting.

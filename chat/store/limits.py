@@ -45,10 +45,9 @@ def acquire(
     A session that must wait joins the queue, unless the delay exceeds `max_wait` or the session
     will use the model's fallback instead.
 
-    Args:
-        tokens: estimate of the tokens in the prompt and the reply.
-        max_wait: seconds after which the call is useless. The delay for a slot is an estimate, so
-            it is shortened to fit.
+    tokens: estimate of the tokens in the prompt and the reply.
+    max_wait: seconds after which the call is useless. The delay for a slot is an estimate, so
+        it is shortened to fit.
 
     Raises:
         StoreUnavailable: Redis did not answer.
@@ -90,9 +89,8 @@ def release(
 ) -> list[str]:
     """Release a slot and record the result of its call; return the sessions to wake.
 
-    Args:
-        retry_after: seconds for which the vendor rejects calls, with `CallResult.RETRY_AFTER`.
-            Other calls are blocked for at most `CHAT_MAX_RETRY_AFTER` seconds.
+    retry_after: seconds for which the vendor rejects calls, with `CallResult.RETRY_AFTER`.
+        Other calls are blocked for at most `CHAT_MAX_RETRY_AFTER` seconds.
 
     Raises:
         StoreUnavailable: Redis did not answer; the slot expires after `LEASE_TTL` seconds.

@@ -266,12 +266,11 @@ def _scan(
 ) -> list[_Page]:
     """Scan all partitions.
 
-    Args:
-        limit: of matches per partition, after which its scan ends.
-        max_ids: of ids to return per partition.
-        by_name: scan the search index instead of the sessions by activity; by default if the
-            filter has a text.
-        with_timestamps: return the times of all matches, not only of those whose ids are returned.
+    limit: of matches per partition, after which its scan ends.
+    max_ids: of ids to return per partition.
+    by_name: scan the search index instead of the sessions by activity; by default if the
+        filter has a text.
+    with_timestamps: return the times of all matches, not only of those whose ids are returned.
     """
     if by_name is None:
         by_name = bool(session_filter.text)

@@ -94,11 +94,10 @@ class SubscriptionHub:
 
         The caller's token is checked by the first read, and an invalid one closes the subscriber.
 
-        Args:
-            on_overflow: called when the client is too slow: a batch was not processed in time, or
-                too many bytes are buffered. It must cancel the send that blocks.
-            abort: called `CLOSE_GRACE` seconds after the subscriber was closed with an error. It
-                must drop the connection if that is still open.
+        on_overflow: called when the client is too slow: a batch was not processed in time, or
+            too many bytes are buffered. It must cancel the send that blocks.
+        abort: called `CLOSE_GRACE` seconds after the subscriber was closed with an error. It
+            must drop the connection if that is still open.
 
         Raises:
             RateLimited: the session has too many subscribers.

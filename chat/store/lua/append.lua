@@ -7,8 +7,8 @@
 -- ARGV[4]    fence
 -- ARGV[5]    nonce
 -- ARGV[6]    lease, ms
--- ARGV[7]    offset: bytes of the reply before the delta
--- ARGV[8]    delta, the inside of a JSON string; bytes that are stored already are skipped
+-- ARGV[7]    offset: bytes of the JSON-escaped reply before the delta
+-- ARGV[8]    delta, JSON-escaped: the inside of a JSON string; bytes that are stored are skipped
 --
 -- Replies:
 --   APPENDED cancel_requested   1 if the worker must cancel the turn

@@ -17,7 +17,8 @@
 --       history (Redis lost writes)
 --   EVENTS seq first created_at        no newer events; created_at of the event at the cursor
 --   SESSION_NOT_FOUND | SESSION_EXPIRED
--- As in lib/authorize.lua. fields: in the order of the HMGET below.
+
+-- Equal to lib/authorize.lua. fields: in the order of the HMGET below.
 local function authorize(fields, token_hash)
   local seq, stored_hash, expires_at, running_turn, waiting = unpack(fields)
   if not seq or (token_hash ~= '' and stored_hash ~= token_hash) then return 'SESSION_NOT_FOUND' end

@@ -39,7 +39,7 @@ if s.cancel_requested == 1 then
   return { 'CANCELLED', s.waiting, delivery_enqueued }
 end
 local retry_at = now + ARGV[6]
-s.attempt = s.attempt - 1 + ARGV[8]
+set('attempt', s.attempt - 1 + ARGV[8])
 requeue_turn(retry_at, ARGV[7], ARGV[10], ARGV[9])
 if ARGV[11] == '1' then set('retry_at', 0) end
 set_due_by(math.min(retry_at, s.deadline))

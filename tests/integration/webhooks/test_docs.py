@@ -41,7 +41,7 @@ def headers(settings: Settings) -> dict[str, str]:
 
 def test_python_example_verifies_signatures(headers: dict[str, str]) -> None:
     found: dict[str, Any] = {}
-    exec(compile(example("python"), "webhooks.md", "exec"), found)  # noqa: S102  # from our documentation
+    exec(compile(example("python"), "webhooks.md", "exec"), found)  # noqa: S102  # from the documentation
     verify = found["verify"]
     assert verify(SECRET, headers, BODY)
     assert not verify(SECRET, headers, BODY + b" ")

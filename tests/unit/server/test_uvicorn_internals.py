@@ -66,7 +66,7 @@ OVERRIDDEN: list[tuple[type, str, list[str]]] = [
     (WebSocketsSansIOProtocol, "handle_parser_exception", []),
     (HttpRequestParser, "feed_data", ["data"]),
 ]
-# Class, method that we call, the keyword arguments that we pass.
+# Class, method that Parley calls, the keyword arguments that it passes.
 CALLED: list[tuple[type, str, list[str]]] = [
     (HttpToolsProtocol, "_should_upgrade", []),
     (WebSocketsSansIOProtocol, "stop_keepalive", []),
@@ -77,7 +77,7 @@ CALLED: list[tuple[type, str, list[str]]] = [
     (ServerProtocol, "send_close", ["code", "reason"]),
     (ServerProtocol, "data_to_send", []),
 ]
-# Class, attribute that we read or write, its type in a new instance.
+# Class, attribute that Parley reads or writes, its type in a new instance.
 ATTRIBUTES: list[tuple[type, str, type]] = [
     (HttpToolsProtocol, "loop", asyncio.AbstractEventLoop),
     (HttpToolsProtocol, "parser", HttpRequestParser),

@@ -1,5 +1,6 @@
--- Access control: the only check of a session's token, in the script that uses it (read_logs.lua has
--- its own copy). Needs `s` with schema, token_hash, expires_at, running_turn, waiting.
+-- Access control: the check of a session's token, in the script that uses it. Keep it equal to the
+-- copy in read_logs.lua, which reads many sessions and has no `s`; test_events.py compares both.
+-- Needs `s` with schema, token_hash, expires_at, running_turn, waiting.
 
 -- Return the reply that refuses the caller, or false if the caller has access.
 -- token_hash: SHA-256 of the caller's token, or '' for Parley's own processes. A wrong token and a

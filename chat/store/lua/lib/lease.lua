@@ -3,6 +3,9 @@
 -- ARGV[4]    fence of the claim
 -- ARGV[5]    nonce of the claim
 --
+-- A lease ends when its worker finishes or retries the turn, or when recover, requeue or reset ends
+-- it. The passing of lease_until does not end it: until recover runs, its worker may still write.
+--
 -- The fence orders claims. The nonce distinguishes two claims with the same fence, which exist if a
 -- failover has lost the first one.
 

@@ -17,7 +17,6 @@ local function requeue_turn(retry_at, reason, error_json, model)
   redis.call('HINCRBY', COUNTS, 'running', -1)
   change_waiting(1, math.floor(reply.created_at * 1000))
   increment('requeues:' .. reason, 1)
-  set('attempt', s.attempt)
   set('retry_at', retry_at)
   append_event('message.restarted', ',"message_id":"' .. reply_id(turn) .. '","message":' .. json)
 end

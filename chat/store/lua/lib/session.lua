@@ -17,13 +17,13 @@
 --   log_bytes           of the event log
 --   log_start           seq of the newest event that the log no longer has
 --   head, tail          first and last turn of the session queue
---   waiting             turns in the queue that have not started
+--   waiting             number of queued turns
 --   running_turn        number of the running turn, 0 for none
 --   fence, nonce, worker, lease_until, started_at, deadline   of the running turn's claim
 --   finished_nonce      nonce of the claim that finished last
 --   attempt, retry_at   attempts at the head so far, and when it may be retried
 --   cancel_requested    1: the worker must cancel the running turn
---   partial_bytes       bytes of the running reply's text
+--   partial_bytes       bytes of the running reply's text, JSON-escaped
 --   next_deadline       earliest deadline of waiting turns or of one that has ended, 0 for none
 --   first_message       number of the oldest message since the last reset
 --   bytes, kept_bytes   see lib/session_bytes.lua
