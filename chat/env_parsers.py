@@ -100,7 +100,8 @@ def parse_url_prefix(name: str, text: str) -> str:
 
 
 def parse_boolean(name: str, text: str) -> bool:
-    """
+    """Return the boolean that a setting contains.
+
     Raises:
         ConfigError: the value is not a boolean.
     """

@@ -55,7 +55,8 @@ def default_model(models: Mapping[str, Model], environ: Mapping[str, str]) -> st
 
 
 def _check_fallbacks(model: Model, models: Mapping[str, Model]) -> None:
-    """
+    """Follow the model's fallbacks to the last one.
+
     Raises:
         ConfigError: the chain of fallbacks has an unknown model or a cycle.
     """

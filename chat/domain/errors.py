@@ -396,7 +396,7 @@ class ContextTooLong(ModelBadRequest):
 
 
 class DeadlineExceeded(ProviderError):
-    """The reply did not end before the turn's deadline, or the model's total timeout."""
+    """The reply did not end before the deadline of the turn or the total timeout of the model."""
 
     code = "deadline_exceeded"
 

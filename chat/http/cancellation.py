@@ -41,7 +41,8 @@ class CancellableCall:
             self._shut_down()
 
     def raise_if_cancelled(self) -> None:
-        """
+        """Check for a cancellation before a step of the call.
+
         Raises:
             UpstreamClosed: the call was cancelled.
         """

@@ -122,7 +122,8 @@ class GuardedAdapter(HTTPAdapter):
         }
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
-        """
+        """Send a request to an allowed address, and follow no redirect.
+
         Raises:
             ForbiddenURL: the URL has a forbidden address, or the response is a redirect.
         """

@@ -34,7 +34,8 @@ class Provider(ABC):
     """
 
     def __init__(self, model: Model) -> None:
-        """
+        """Check the settings of the model, without a call.
+
         Raises:
             ConfigError: the model's settings request something that this format lacks.
         """
@@ -65,7 +66,8 @@ class Provider(ABC):
 
 
 def check_drop_options(model: Model, droppable: set[str]) -> None:
-    """
+    """Reject options to drop that the format never sends.
+
     Raises:
         ConfigError: `drop_options` names an option that the format does not have.
     """

@@ -19,7 +19,8 @@ _TEMPLATE_MARKER = re.compile(r"<(?=\||/?s>)|\[(?=/?INST\])")
 
 
 def check_fields(model: Model) -> None:
-    """
+    """Reject fields of a model that only apply to messages with roles.
+
     Raises:
         ConfigError: a field has no effect on a prompt without roles.
     """

@@ -34,7 +34,8 @@ DELIVERY_DRAIN_TIMEOUT = 2.0
 
 
 def check_configuration(pool: BasePool) -> None:
-    """
+    """Check what a worker needs from its pool, Redis and the broker.
+
     Raises:
         SystemExit: the pool does not use threads, Redis evicts keys, `CHAT_PARTITIONS` is wrong, or
             the broker has the queue with another type.
@@ -74,7 +75,8 @@ class BackgroundThreads(bootsteps.StartStopStep):
         ]
 
     def start(self, worker: Any) -> None:
-        """
+        """Check the configuration, then start the threads.
+
         Raises:
             SystemExit: see `check_configuration`.
         """

@@ -10,8 +10,8 @@ end
 local QUEUE_TIMEOUT_RESULT =
   error_result('turn_expired', 'The turn did not start before its deadline.')
 
-local DEADLINE_RESULT =
-  error_result('deadline_exceeded', 'The turn did not end before its deadline.')
+local DEADLINE_RESULT = error_result('deadline_exceeded',
+  'The reply did not end before the deadline of the turn or the total timeout of the model.')
 
 -- Return status and result of the head, whose deadline has passed. If the model refused it without
 -- using an attempt, the turn fails with the error of that refusal.
