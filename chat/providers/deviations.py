@@ -22,8 +22,7 @@ logger = logging.getLogger(__name__)
 LOG_INTERVAL = 3600.0
 # Characters of a received value that a deviation quotes.
 MAX_CHARS = 200
-# Values that cannot be text of a conversation.
-_WORD = re.compile(r"[\w.:/+-]{1,64}", re.ASCII)
+_CODE = re.compile(r"[\w.:/+-]{1,64}", re.ASCII)
 _JSON_TYPES: dict[type, str] = {
     bool: "a boolean",
     int: "a number",
@@ -97,15 +96,19 @@ def quote(text: str) -> str:
     return ascii(text if len(text) <= MAX_CHARS else f"{text[:MAX_CHARS]}...")
 
 
+def quote_code(value: object) -> str:
+    """Return a vendor's code for a deviation, such as a finish reason, which is never a reply."""
+    if isinstance(value, str) and _CODE.fullmatch(value):
+        return repr(value)
+    return describe(value)
+
+
 def describe(value: object) -> str:
-    """Return a JSON value as a deviation may show it: words are quoted, other texts are not."""
+    """Return the type and length of a JSON value, which may be text of a reply."""
     if value is None:
         return "null"
-    if isinstance(value, str) and (not value or _WORD.fullmatch(value)):
-        return repr(value)
-    if isinstance(value, str):
-        return f"a string of {len(value)} characters"
-    return _JSON_TYPES.get(type(value), "something else")
+    kind = _JSON_TYPES.get(type(value), "something else")
+    return f"{kind} of {len(value)} characters" if isinstance(value, str) else kind
 
 
 _collected: ContextVar[list[Deviation] | None] = ContextVar("collected", default=None)

@@ -2,7 +2,7 @@
 
 from chat.domain import Completion, FinishReason, Usage
 from chat.domain.errors import ModelUnavailable
-from chat.providers.deviations import describe
+from chat.providers.deviations import quote_code
 from chat.providers.response import ModelResponse
 
 # The vendors' finish reasons in lower case, because vendors differ in case.
@@ -113,7 +113,7 @@ def to_completion(
         response.note(
             "finish_reason",
             expected="one of the documented values",
-            got=describe(reason),
+            got=quote_code(reason),
             action="completed the reply",
         )
     return Completion(finish_reason=finish_reason or FinishReason.STOP, usage=usage)
