@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from chat.domain import Completion, Usage, UsageSource
-from chat.domain.errors import ProviderError, UpstreamClosed
+from chat.domain.errors import ModelInvalidResponse, ProviderError, UpstreamClosed
 from chat.providers import error_text, errors, finish_reasons
 from chat.providers.base import ACTIVITY, StreamItem
 from chat.providers.json_access import get_path, get_token_count
@@ -65,7 +65,7 @@ class ChoiceReader(ABC):
         except UpstreamClosed:
             raise
         except (ProviderError, *errors.READ_ERRORS) as error:
-            if self._reason is None:
+            if self._reason is None or self._explains_failure(error):
                 raise
             self._note_end(f"{type(error).__name__} after the finish reason")
         if self._response.surrogates is not None:
@@ -82,6 +82,8 @@ class ChoiceReader(ABC):
                 self._read_other(document)
                 yield ACTIVITY
                 continue
+            if choice.get("error") or type(reason) is dict:
+                self._raise_error(choice)
             text, other = self.read_choice(choice)
             if response.surrogates is not None:
                 text = response.surrogates.join(text)
@@ -94,6 +96,23 @@ class ChoiceReader(ABC):
                 self._last_text += text
                 text = ""
             yield text, other
+
+    def _raise_error(self, choice: Choice) -> None:
+        """Raise the error of a choice (OpenRouter) or of its finish reason (SGLang), if any."""
+        reason = choice.get("finish_reason")
+        if error := choice.get("error"):
+            raise errors.from_event(self._model, {"error": error})
+        if get_path(reason, "message") and finish_reasons.is_failure(
+            finish_reasons.normalize(reason)
+        ):
+            raise errors.from_event(self._model, {"error": reason})
+
+    def _explains_failure(self, error: Exception) -> bool:
+        """Return whether the model failed, and a vendor's error says why."""
+        is_vendors = isinstance(error, ProviderError) and not isinstance(
+            error, ModelInvalidResponse
+        )
+        return is_vendors and finish_reasons.is_failure(self._reason)
 
     def _read_other(self, document: Document) -> None:
         """Read an object without a choice, such as the chunk with the usage, or a keep-alive."""

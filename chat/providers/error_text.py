@@ -57,7 +57,7 @@ _RESET = re.compile(r"\"X-RateLimit-Reset\": \"?(\d{13})\b", re.IGNORECASE)
 
 # Where vendors put codes and messages. `metadata` and `raw` are OpenRouter's, for the error of the
 # vendor behind it.
-_CODE_KEYS = ("code", "type", "error_type", "status")
+_CODE_KEYS = ("code", "type", "error_type", "status", "status_code")
 _MESSAGE_KEYS = ("error", "errors", "message", "Message", "msg", "detail", "error_message")
 _NESTED_KEYS = (*_MESSAGE_KEYS, "metadata", "raw")
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")

@@ -98,6 +98,11 @@ def normalize(reason: object) -> str | None:
     return None if text in UNFINISHED else text
 
 
+def is_failure(reason: str | None) -> bool:
+    """Return whether a normalized finish reason says that the model failed."""
+    return FINISH_REASONS.get(reason or "") is FinishReason.ERROR
+
+
 def to_completion(
     response: ModelResponse, reason: str | None, usage: Usage | None = None
 ) -> Completion:
@@ -107,7 +112,7 @@ def to_completion(
         ModelUnavailable: the reason is that the model failed.
     """
     finish_reason = FINISH_REASONS.get(reason or "")
-    if finish_reason is FinishReason.ERROR:
+    if is_failure(reason):
         raise ModelUnavailable from ValueError(f"finish reason {reason}")
     if finish_reason is None:
         response.note(

@@ -171,6 +171,51 @@ def test_error_in_a_stream_of_another_format_has_its_meaning(provider: str) -> N
         assert type(error_of(H, data, provider=provider)) is kind, data
 
 
+CHOICE_ERRORS: list[tuple[object, type[ProviderError]]] = [
+    ({"code": 401, "message": "No auth credentials found"}, ModelBadRequest),
+    ({"code": 400, "message": "the maximum context length is 4096 tokens"}, ContextTooLong),
+    ({"code": 429, "message": "slow down"}, ModelRateLimited),
+    ({"code": 502, "message": "bad"}, ModelUnavailable),
+    ("prompt is too long", ContextTooLong),
+]
+
+
+@pytest.mark.case("C15")
+@pytest.mark.parametrize(("error", "kind"), CHOICE_ERRORS)
+@pytest.mark.parametrize("reason", ["error", None, "stop"])
+@pytest.mark.parametrize("provider", ["openai", "completions"])
+def test_error_in_a_choice_has_its_meaning(
+    error: object, kind: type[ProviderError], reason: str | None, provider: str
+) -> None:
+    fields: dict[str, object] = {"index": 0, "finish_reason": reason, "error": error}
+    part = fields | {"delta": {"content": ""}, "text": ""}
+    event = b"data: " + json.dumps({"choices": [part]}).encode() + b"\n\n"
+    document = {"choices": [fields | {"message": {"content": ""}, "text": ""}]}
+    assert type(error_of(H, event + X, provider=provider)) is kind
+    assert type(error_of(response("200 OK", json.dumps(document).encode()))) is kind
+
+
+@pytest.mark.case("C15")
+@pytest.mark.parametrize(("error", "kind"), CHOICE_ERRORS)
+def test_error_after_the_finish_reason_error_decides(
+    error: object, kind: type[ProviderError]
+) -> None:
+    failed = E.replace(b'"stop"', b'"error"')
+    event = b"data: " + json.dumps({"error": error}).encode() + b"\n\n"
+    assert type(error_of(H, D + failed + event)) is kind
+    assert type(error_of(H, D + failed + event + X)) is kind
+    assert type(error_of(H, D + failed + b"data: {")) is ModelUnavailable
+    assert reply_to(H, D + E + event)[0] == "Hello"
+
+
+@pytest.mark.case("C15")
+def test_error_in_a_finish_reason_has_its_meaning() -> None:
+    reason = b'{"type":"abort","message":"prompt is too long","status_code":400}'
+    assert type(error_of(H, D + E.replace(b'"stop"', reason) + X)) is ContextTooLong
+    reason = b'{"type":"abort","message":"x","status_code":400}'
+    assert type(error_of(H, D + E.replace(b'"stop"', reason) + X)) is ModelBadRequest
+
+
 @pytest.mark.case("C15")
 def test_loading_model_in_a_stream_says_when() -> None:
     error = error_of(H, b'data: {"error":"Model x is loading","estimated_time":12.5}\n\n')
