@@ -22,7 +22,9 @@ def read(message: object) -> tuple[str, str]:
     if not isinstance(message, dict):
         raise invalid_response(f"{describe(message)} as the message")
     text, reasoning = _read_content(message.get("content"))
-    return text or _text(message.get("refusal")), reasoning or _reasoning(message)
+    if not text or text.isspace():
+        text = _text(message.get("refusal")) or text
+    return text, reasoning or _reasoning(message)
 
 
 def _read_content(content: object) -> tuple[str, str]:

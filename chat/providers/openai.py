@@ -55,7 +55,7 @@ class _ChatReader(ChoiceReader):
         message = choice.get("delta")
         if type(message) is dict:
             content = message.get("content")
-            if type(content) is str and content:
+            if type(content) is str and content and not message.get("refusal"):
                 return content, None
         elif message is None and not self.has_text:  # after deltas, it would repeat them
             message = choice.get("message")

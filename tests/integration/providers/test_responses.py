@@ -55,7 +55,7 @@ def events(*chunks: Any) -> bytes:
     return b"".join(b"data: %b\n\n" % json.dumps(each).encode() for each in chunks)
 
 
-def text_chunk(text: str | None, reason: object = None, **fields: Any) -> dict[str, Any]:
+def text_chunk(text: Any, reason: object = None, **fields: Any) -> dict[str, Any]:
     choice = {"index": 0, "delta": {"content": text}, "finish_reason": reason}
     return {"choices": [choice], **fields}
 
@@ -289,12 +289,12 @@ def test_finish_reason_of_a_failure_is_an_error(reason: str) -> None:
 
 
 @pytest.mark.case("C05")
-@pytest.mark.parametrize("content", ["", None])
-def test_refusal_is_the_reply(content: str | None) -> None:
+@pytest.mark.parametrize("content", ["", None, " ", "\n", [{"type": "text", "text": " "}]])
+def test_refusal_is_the_reply(content: Any) -> None:
     deltas = [
         {"choices": [{"delta": {"content": content, "refusal": "I "}}]},
         {"choices": [{"delta": {"content": content, "refusal": "cannot."}}]},
-        text_chunk(content, "stop"),
+        text_chunk("", "stop"),
     ]
     assert reply_to(H + events(*deltas) + X) == ("I cannot.", STOP)
     message = {"content": content, "refusal": "I cannot."}
@@ -302,6 +302,14 @@ def test_refusal_is_the_reply(content: str | None) -> None:
     text, completion = reply_to(json_response(json.dumps(whole).encode()))
     assert text == "I cannot."
     assert completion.finish_reason is FinishReason.CONTENT_FILTER
+
+
+@pytest.mark.case("C05")
+@pytest.mark.parametrize("refusal", [None, "", "Not read."])
+def test_content_is_the_reply_despite_a_refusal(refusal: str | None) -> None:
+    message = {"content": "Hello", "refusal": refusal}
+    stream = events({"choices": [{"delta": message}]}, text_chunk(None, "stop"))
+    assert reply_to(H + stream + X) == ("Hello", STOP)
 
 
 PARTS: list[object] = [
