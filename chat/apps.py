@@ -3,11 +3,13 @@
 from importlib import import_module
 
 from django.apps import AppConfig, apps
+from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
 from chat import broker
 from chat.conversation import llms
 from chat.domain.errors import ConfigError
+from chat.operations import deployment_checks
 from chat.store import client
 
 
@@ -22,6 +24,7 @@ class ChatConfig(AppConfig):
         """
         if apps.is_installed("django.contrib.admin"):
             import_module("chat.admin.registration")
+        checks.register(deployment_checks.django_check, checks.Tags.security, deploy=True)
         try:
             client.check_redis_url()
             broker.check_url()

@@ -18,6 +18,7 @@ MODULES = (
     "protocol",
     "recipes",
     "rows",
+    "safe_deployment",
     "scripts",
     "settings",
 )

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import tempfile
 from collections.abc import Iterator
 from itertools import pairwise
@@ -32,6 +33,11 @@ def options(words: list[str]) -> dict[str, str]:
     return {name: value for name, value in found.items() if name not in DIFFERENT}
 
 
+def redis_options(script: str) -> dict[str, str]:
+    """Return the options of the server that a shell script starts."""
+    return options(shlex.split(script.rpartition("exec ")[2].partition("<<")[0]))
+
+
 def drain_timeout() -> float:
     """Return the default of CHAT_DRAIN_TIMEOUT in seconds."""
     return float(re.findall(r"^#CHAT_DRAIN_TIMEOUT=(.*)", read(".env.example"), re.MULTILINE)[0])
@@ -52,7 +58,7 @@ def same_redis() -> Iterator[str]:
     """Redis stores and evicts as it does with `make run`."""
     with tempfile.TemporaryDirectory() as home:
         own = redis_server.write_configuration(Path(home), port=1, password="").read_text()
-    given = options(SERVICES["redis"]["command"])
+    given = redis_options(SERVICES["redis"]["command"][-1])
     for name in SAME_IN_REDIS:
         expected = re.findall(rf"^{name} (.*)$", own, re.MULTILINE)
         if [given.get(f"--{name}")] != expected:
@@ -68,13 +74,14 @@ def state_on_the_volume() -> Iterator[str]:
     for name in ("migrate", "web", "worker", "model"):
         mounts = [mount.partition(":")[2] for mount in SERVICES[name].get("volumes", ())]
         expected = [volume] if name in {"migrate", "web"} else []
-        if lookup(SERVICES[name], "environment.PARLEY_HOME") != volume or mounts != expected:
+        is_set = lookup(SERVICES[name], "environment.PARLEY_HOME") == volume
+        if not (is_set or name == "model") or mounts != expected:
             yield f"{at(COMPOSE, f'  {name}:')}: set PARLEY_HOME to {volume}, and mount {expected}"
 
 
 def health() -> Iterator[str]:
     """Every service that keeps running has a health check; a worker has time to drain."""
-    for name in ("redis", "web", "worker", "model"):
+    for name in ("redis", "web", "proxy", "worker", "model"):
         if not lookup(SERVICES[name], "healthcheck.test"):
             yield f"{at(COMPOSE, f'  {name}:')}: add a healthcheck"
     worker = SERVICES["worker"]

@@ -9,7 +9,7 @@ import kubernetes_validate
 import yaml
 from jsonschema import Draft202012Validator
 
-from checks.compose import SAME_IN_REDIS, SERVICES, STOP_MARGIN, options
+from checks.compose import SAME_IN_REDIS, SERVICES, STOP_MARGIN, redis_options
 from checks.files import at, lookup, read
 from project.runner.process import ROOT
 
@@ -132,7 +132,7 @@ def same_settings() -> Iterator[str]:
         yield f"{worker}: terminationGracePeriodSeconds must exceed CHAT_DRAIN_TIMEOUT by 5"
     if containers(worker)[-1]["args"] != SERVICES["worker"]["command"]:
         yield f"{worker}: expected the args of the Compose file, {SERVICES['worker']['command']}"
-    given = options(SERVICES["redis"]["command"])
+    given = redis_options(SERVICES["redis"]["command"][-1])
     for option in (f"--{name} {given.get(f'--{name}')}" for name in SAME_IN_REDIS):
         if option not in containers(redis)[-1]["args"][-1]:
             yield f"{redis}: expected {option}, as in the Compose file"

@@ -23,6 +23,8 @@ def env_example() -> Iterator[str]:
         known |= found
     for name in known - listed.keys():
         yield f"{at(EXAMPLE)}: add {name}, its default and a comment"
+    # Docker Compose reads this file, too.
+    known |= set(re.findall(r"\$\{([A-Z_]+)", read("docker-compose.yml")))
     for name in listed.keys() - known:
         yield f"{at(EXAMPLE, f'#{name}=')}: nothing reads {name}; remove it"
     for name, default in own.items():

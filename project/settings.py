@@ -181,6 +181,8 @@ STATIC_URL = f"{URL_PREFIX}/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 APPEND_SLASH = False
 
+# Address of the host on which docker compose publishes Parley; only checked.
+PUBLISH = env.str("PUBLISH", default="127.0.0.1")
 # Bearer token for /metrics. Without one, only clients on this machine may read it.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 # Whether users connect over HTTPS, terminated by a proxy or by uvicorn.

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  # Django's names
 
 from chat.operations.checks import CheckResult, Level, result
 from chat.redis_url import Kind, parse_redis_url
@@ -15,13 +16,45 @@ from chat.settings import chat_settings
 # Hosts that mean this machine.
 LOOPBACK_HOSTS = {"localhost", "127.0.0.1", "::1", "[::1]", ".localhost"}
 
+# The address of all interfaces has only these characters: 0.0.0.0, [::]
+UNSPECIFIED = "[0.:]"
+TUTORIAL_HINT = (
+    "set CHAT_TUTORIAL=False unless you use the tutorial's client: its tokens are in URLs, which"
+    " the logs of other systems contain"
+)
+URL_TOKENS_HINT = (
+    "set CHAT_URL_TOKENS=False and let clients use tickets or the first frame: URLs are in the logs"
+    " of other systems"
+)
+WEBHOOKS_HINT = (
+    "set CHAT_SESSION_WEBHOOKS=False unless clients need it: everyone who opens a session makes"
+    " workers call a URL"
+)
+
 
 def check() -> Iterator[CheckResult]:
     """Check the settings of this process."""
     yield from _exposure()
     yield from _secrets()
+    yield from _features()
     yield from _https()
     yield from _origins()
+
+
+def django_check(**_: object) -> list[CheckMessage]:
+    """Return the unsafe settings for `manage.py check --deploy`, which checks HTTPS by itself."""
+    results = (*_exposure(), *_secrets(), *_features(), *_origins())
+    classes = {Level.WARNING: Warning, Level.ERROR: Error}
+    return [
+        classes[each.level](each.message, hint=each.hint, id="parley.unsafe")
+        for each in results
+        if each.level is not Level.OK
+    ]
+
+
+def is_public() -> bool:
+    """Return whether clients of other machines use this deployment."""
+    return bool(settings.HTTPS or _public_hosts())
 
 
 def _exposure() -> Iterator[CheckResult]:
@@ -58,6 +91,26 @@ def _secrets() -> Iterator[CheckResult]:
             f"REDIS_URL has {'a' if redis.password else 'no'} password",
             "set one in Redis (requirepass or an ACL): it stores all conversations",
         )
+
+
+def _features() -> Iterator[CheckResult]:
+    """Check what strangers can abuse. On one machine there are none."""
+    yield result(
+        bool(settings.PUBLISH.strip(UNSPECIFIED)),
+        Level.WARNING,
+        f"PUBLISH is {settings.PUBLISH}",
+        "set it to 127.0.0.1 behind a proxy on this host. Otherwise every network of this machine"
+        " reaches Parley without TLS",
+    )
+    if not is_public():
+        return
+    has_webhooks = bool(chat_settings.WEBHOOK_SECRETS and chat_settings.SESSION_WEBHOOKS)
+    for name, is_on, hint in (
+        ("CHAT_TUTORIAL", chat_settings.TUTORIAL, TUTORIAL_HINT),
+        ("CHAT_URL_TOKENS", chat_settings.URL_TOKENS, URL_TOKENS_HINT),
+        ("CHAT_SESSION_WEBHOOKS", has_webhooks, WEBHOOKS_HINT),
+    ):
+        yield result(not is_on, Level.WARNING, f"{name} is {'on' if is_on else 'off'}", hint)
 
 
 def _https() -> Iterator[CheckResult]:

@@ -64,6 +64,14 @@ def _server(info: ServerInfo) -> Iterator[CheckResult]:
         f"Redis is a {info.role}",
         "set REDIS_URL to the primary: replicas are read-only",
     )
+    if deployment_checks.is_public():
+        yield result(
+            bool(info.maxmemory),
+            Level.WARNING,
+            f"maxmemory is {info.maxmemory or 'not set'}",
+            "set it to at most half of the memory that Redis may use. Otherwise clients can fill"
+            " the machine's memory, and the kernel kills Redis",
+        )
     yield result(
         info.maxmemory_policy == "noeviction",
         Level.ERROR,

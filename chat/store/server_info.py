@@ -20,6 +20,8 @@ class ServerInfo:
     version: tuple[int, ...]
     # With anything but `noeviction`, Redis may delete accepted messages.
     maxmemory_policy: str
+    # Bytes of data at which it rejects writes; 0 without a limit.
+    maxmemory: int
     # It writes an append-only file.
     has_aof: bool
     # Why it cannot write to its disk, so that it accepts no writes; "" if it can.
@@ -53,6 +55,7 @@ def get_server_info() -> ServerInfo:
         name="Valkey" if is_valkey else "Redis",
         version=tuple(int(part) for part in version.split(".")),
         maxmemory_policy=str(info["maxmemory_policy"]),
+        maxmemory=int(info["maxmemory"]),
         disk_problem=problem,
         has_aof=bool(info["aof_enabled"]),
         delayed_fsyncs=int(info.get("aof_delayed_fsync", 0)),  # missing without an AOF

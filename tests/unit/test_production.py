@@ -11,7 +11,13 @@ from tests.harness.environment import without_parley_variables
 from tests.harness.tiers import thorough
 
 KEY = "pcWnYtGeq1DQYxvJp4dPz1cX0r7wOaSMTf2LKuh5iE3b9RkVyBmAZgNjHsUo"
-PRODUCTION = {"HTTPS": "True", "ALLOWED_HOSTS": "chat.example.org", "SECRET_KEY": KEY}
+PRODUCTION = {
+    "HTTPS": "True",
+    "ALLOWED_HOSTS": "chat.example.org",
+    "SECRET_KEY": KEY,
+    "CHAT_TUTORIAL": "False",
+    "CHAT_URL_TOKENS": "False",
+}
 
 
 def check(**env: str) -> subprocess.CompletedProcess[str]:
@@ -40,6 +46,21 @@ def test_the_deployment_checks_report_missing_https() -> None:
     result = check(HTTPS="False")
     assert result.returncode == 1
     assert "security.W012" in result.stderr
+
+
+@pytest.mark.security("S58")
+def test_the_deployment_checks_name_each_unsafe_setting() -> None:
+    result = check(
+        CHAT_TUTORIAL="True",
+        CHAT_URL_TOKENS="True",
+        CHAT_WEBHOOK_SECRETS="whsec_" + "A" * 32,
+        PUBLISH="0.0.0.0",  # noqa: S104
+        REDIS_URL="redis://redis:6379/0",
+    )
+    assert result.returncode == 1
+    named = ("CHAT_TUTORIAL is", "CHAT_URL_TOKENS is", "CHAT_SESSION_WEBHOOKS is", "PUBLISH is")
+    for text in (*named, "REDIS_URL has no password"):
+        assert text in result.stderr
 
 
 @pytest.mark.security("S34")

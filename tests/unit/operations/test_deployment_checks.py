@@ -10,11 +10,16 @@ from chat.operations.checks import Level
 
 PRODUCTION = {
     "ALLOWED_HOSTS": ["chat.example.org"],
+    "CHAT_SESSION_WEBHOOKS": False,
+    "CHAT_TUTORIAL": False,
+    "CHAT_URL_TOKENS": False,
+    "CHAT_WEBHOOK_SECRETS": "whsec_",
     "CHAT_TRUSTED_PROXIES": "127.0.0.1",
     "CORS_ORIGINS": ["https://pages.example.org", "http://localhost:3000"],
     "DEBUG": False,
     "HAS_SECRET_KEY": True,
     "HTTPS": True,
+    "PUBLISH": "127.0.0.1",
     "REDIS_URL": "redis://:secret@redis:6379/0",
 }
 
@@ -34,10 +39,15 @@ def test_production_settings_have_no_problems(settings: Settings) -> None:
 
 
 def test_settings_of_one_machine_have_no_problems(settings: Settings) -> None:
-    local = {"ALLOWED_HOSTS": ["localhost", "127.0.0.1", "[::1]"], "CHAT_TRUSTED_PROXIES": ""}
+    local: dict[str, Any] = {
+        "ALLOWED_HOSTS": ["localhost", "127.0.0.1", "[::1]"],
+        "CHAT_TRUSTED_PROXIES": "",
+    }
+    local |= {"CHAT_TUTORIAL": True, "CHAT_URL_TOKENS": True, "CHAT_SESSION_WEBHOOKS": True}
     assert problems(settings, **local, HTTPS=False, REDIS_URL="redis://127.0.0.1:6379/0") == {}
 
 
+@pytest.mark.security("S58")
 @pytest.mark.parametrize(
     ("name", "value", "message", "level"),
     [
@@ -59,6 +69,10 @@ def test_settings_of_one_machine_have_no_problems(settings: Settings) -> None:
             Level.WARNING,
         ),
         ("REDIS_URL", "redis://redis:6379/0", "REDIS_URL has no password", Level.WARNING),
+        ("CHAT_TUTORIAL", True, "CHAT_TUTORIAL is on", Level.WARNING),
+        ("CHAT_URL_TOKENS", True, "CHAT_URL_TOKENS is on", Level.WARNING),
+        ("CHAT_SESSION_WEBHOOKS", True, "CHAT_SESSION_WEBHOOKS is on", Level.WARNING),
+        ("PUBLISH", "0.0.0.0", "PUBLISH is 0.0.0.0", Level.WARNING),  # noqa: S104
     ],
 )
 def test_problem_is_reported(
