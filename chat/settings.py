@@ -61,8 +61,9 @@ class ChatSettings:
     MAX_CONTENT_CHARS: int = 1024 * 1024
     # Maximum size of a system prompt, in UTF-8 bytes.
     MAX_SYSTEM_PROMPT_BYTES: int = 32 * 1024
-    # Maximum size of a request body and of a WebSocket frame, in bytes. JSON escapes can take three
-    # times the bytes of a message's content.
+    # Maximum size of a request body and of a WebSocket frame, in bytes. JSON escapes of
+    # non-ASCII text take up to three times, those of ASCII text up to six times the bytes of a
+    # message's content.
     MAX_BODY_BYTES: int = 3 * 1024 * 1024 + 64 * 1024
     # Seconds within which a request's headers, and then its body, must arrive.
     REQUEST_TIMEOUT: float = 10.0

@@ -21,12 +21,23 @@ MAX_WEBHOOK_URL_CHARS = 2048
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """An object that rejects unknown fields instead of ignoring them."""
+    """An object that rejects unknown fields instead of ignoring them.
+
+    A field that is `null` is not set: clients that serialize objects send all their fields.
+    """
+
+    # Fields that `null` changes.
+    null_changes: frozenset[str] = frozenset()
 
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, dict) and (unknown := data.keys() - self.fields.keys()):
-            name = min(unknown)
-            raise serializers.ValidationError({name: ["Unknown field."]})
+        if isinstance(data, dict):
+            if unknown := data.keys() - self.fields.keys():
+                raise serializers.ValidationError({min(unknown): ["Unknown field."]})
+            data = {
+                name: value
+                for name, value in data.items()
+                if value is not None or name in self.null_changes
+            }
         return super().to_internal_value(data)
 
 
@@ -37,6 +48,7 @@ class ContextBody(StrictSerializer):
         min_value=0,
         max_value=chat_settings.MAX_PAGE_LIMIT,
         default=Context().messages,
+        allow_null=True,
         help_text="Maximum number of messages, including the new one. Earlier ones are included"
         " in pairs of user message and reply.",
     )
@@ -44,6 +56,7 @@ class ContextBody(StrictSerializer):
         min_value=0,
         max_value=10_000_000,
         default=Context().tokens,
+        allow_null=True,
         help_text="Maximum number of tokens of the prompt; 0 means the model's limit.",
     )
 
@@ -52,12 +65,15 @@ class SessionUpdateBody(StrictSerializer):
     """Fields of a session that can be changed.
 
     `null` removes `system_prompt` and `webhook_url`, and resets `model` to the default. Other
-    fields reject `null`.
+    fields do not change with `null`.
     """
+
+    null_changes = frozenset({"system_prompt", "webhook_url", "model"})
 
     name = StrictCharField(
         max_length=MAX_NAME_CHARS,
         allow_blank=True,
+        allow_null=True,
         required=False,
         help_text="A display name.",
     )
@@ -72,9 +88,10 @@ class SessionUpdateBody(StrictSerializer):
     model = StrictCharField(
         max_length=100, allow_null=True, required=False, help_text="A name from GET /models."
     )
-    context = ContextBody(required=False)  # type: ignore[assignment]  # DRF's metaclass removes fields
+    context = ContextBody(required=False, allow_null=True)  # type: ignore[assignment]  # DRF's metaclass removes fields
     metadata = MetadataField(
         required=False,
+        allow_null=True,
         help_text=f"Any JSON object of at most {chat_settings.MAX_METADATA_BYTES} bytes.",
     )
     webhook_url = StrictCharField(
@@ -87,6 +104,7 @@ class SessionUpdateBody(StrictSerializer):
         min_value=1,
         max_value=chat_settings.MAX_SESSION_TTL,
         required=False,
+        allow_null=True,
         help_text="Seconds after the last activity until the session expires.",
     )
 
@@ -134,14 +152,18 @@ class NewMessageBody(RegenerateBody):
         max_bytes=chat_settings.MAX_CONTENT_BYTES,
         max_length=chat_settings.MAX_CONTENT_CHARS,
         required=False,
+        allow_null=True,
         help_text="Required, unless `continue` is true.",
     )
     session = StrictCharField(
-        required=False, help_text="Id of the session. It must match the token."
+        required=False,
+        allow_null=True,
+        help_text="Id of the session. It must match the token.",
     )
     on_busy = serializers.ChoiceField(
         [choice.value for choice in OnBusy],
         default=OnBusy.ENQUEUE.value,
+        allow_null=True,
         help_text="What happens if a turn of the session is queued or running: the message is"
         " queued, rejected, or replaces that turn.",
     )
@@ -159,6 +181,7 @@ class NewMessageBody(RegenerateBody):
         fields["continue"] = StrictBooleanField(
             source="is_continuation",
             required=False,
+            allow_null=True,
             help_text="Instead of `content`: ask for the rest of a reply that ended at its maximum"
             " length (`finish_reason` is `length`).",
         )
@@ -180,6 +203,7 @@ class FeedbackBody(StrictSerializer):
     comment = StrictCharField(
         max_length=chat_settings.MAX_COMMENT_CHARS,
         allow_blank=True,
+        allow_null=True,
         default="",
     )
 

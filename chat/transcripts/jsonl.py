@@ -77,7 +77,11 @@ def parse(line: bytes) -> Transcript:
         raise InvalidRequest("Not valid JSON in UTF-8.") from error
     if not isinstance(document, dict) or not isinstance(document.get("messages"), list):
         raise InvalidRequest("Expected an object with a list of messages.")
-    messages = [_message(f"messages[{i}]", each) for i, each in enumerate(document["messages"])]
+    messages = [
+        _message(f"messages[{i}]", each)
+        for i, each in enumerate(document["messages"])
+        if not _is_blank_prompt(each)
+    ]
     prompts = list(takewhile(lambda message: message[0] is Role.SYSTEM, messages))
     turns = messages[len(prompts) :]
     _check_turns([role for role, _ in turns], len(prompts))
@@ -90,6 +94,16 @@ def parse(line: bytes) -> Transcript:
             Pair(prompt=prompt, reply=reply)
             for prompt, reply in zip(texts[::2], texts[1::2], strict=True)
         ],
+    )
+
+
+def _is_blank_prompt(message: object) -> bool:
+    """Return whether it is a system message without text, which stands for no system prompt."""
+    return (
+        isinstance(message, dict)
+        and message.get("role") in ("system", "developer")
+        and isinstance(content := message.get("content") or "", str)
+        and not content.strip()
     )
 
 

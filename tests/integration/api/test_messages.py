@@ -47,7 +47,6 @@ def test_queued_replies_have_a_position(owner: APIClient) -> None:
         ({"options": {"stream": True}}, "options.stream"),
         ({"options": []}, "options"),
         ({"on_busy": "panic"}, "on_busy"),
-        ({"on_busy": None}, "on_busy"),
         ({"deadline": 0}, "deadline"),
         ({"deadline": 10**6}, "deadline"),
         ({"session": 5}, "session"),

@@ -85,6 +85,7 @@ def test_key_that_gives_access_to_a_token_is_long(api: APIClient) -> None:
         {"options": {"temperature": None}},
         {"options": {"max_tokens": None, "top_p": None, "stop": None, "seed": None}},
         {"deadline": None},
+        {"on_busy": None, "continue": None, "session": None},
     ],
 )
 def test_null_means_not_set(owner: APIClient, fields: dict[str, object]) -> None:
@@ -92,6 +93,20 @@ def test_null_means_not_set(owner: APIClient, fields: dict[str, object]) -> None
     claim = claim_turn(owner.id)
     assert claim.options == Options()
     assert 800 < claim.seconds_left <= 900
+
+
+@pytest.mark.case("C24")
+def test_null_changes_no_field_that_cannot_be_removed(api: APIClient) -> None:
+    unset = dict.fromkeys(("name", "metadata", "context", "ttl", "system_prompt", "webhook_url"))
+    owner = api.open_session(**unset)
+    before = owner.get(owner.path).json()
+    assert (before["name"], before["metadata"]) == ("", {})
+    changed = {"name": "Ada", "metadata": {"a": 1}, "context": {"messages": 2, "tokens": None}}
+    owner.request("PATCH", owner.path, json=changed)
+    assert owner.request("PATCH", owner.path, json=unset).status_code == 200
+    after = owner.get(owner.path).json()
+    assert (after["name"], after["metadata"]) == ("Ada", {"a": 1})
+    assert after["context"]["messages"] == 2
 
 
 @pytest.mark.case("C24")

@@ -229,6 +229,7 @@ def test_fields_and_parts_of_vendors_are_read(tmp_path: Path) -> None:
         tmp_path,
         {
             "messages": [
+                {"role": "system", "content": " "},
                 message("developer", "be brief"),
                 message("system", [{"type": "text", "text": "and kind"}]),
                 message("user", [{"type": "text", "text": "o"}, {"type": "text", "text": "ne?"}]),
