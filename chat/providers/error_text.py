@@ -19,11 +19,14 @@ _TOO_LONG = (
     r"configured limit of \d+ tokens",  # OpenAI
     r"messages\S{0,80} string too long",  # OpenAI
     r"maximum model length|max_model_len|max_seq_len",  # vLLM, ExLlama
-    r"`inputs` (?:tokens \+|must have less than)",  # TGI
+    r"model input length limit",  # MLC-LLM
+    r"`?inputs`? (?:tokens \+|must have less than)",  # TGI
+    r"(?:prompt|input|request) length.{0,40} exceeds",  # SGLang, TensorRT-LLM
+    r"expected maxLength: \d+, actual: \d+, please reformat",  # Amazon Titan
     # Anthropic, Bedrock, Baidu
     r"(?:prompt|input|request|conversation)(?: tokens?)?(?: is| are)? too long",
     r"prompt contains \d+ tokens",  # Mistral
-    r"(?:token count|number of (?:input )?tokens).{0,80}(?:exceed|limit)",  # Copilot, watsonx
+    r"(?:token count|number of (?:input )?tokens).{0,80}exceed",  # Copilot, watsonx
     r"exceeds? the maximum number of (?:input )?tokens",  # Gemini
     r"maximum (?:prompt|input) length is",  # xAI
     r"exceeded model token limit|token limit exceeded",  # Moonshot
@@ -35,6 +38,15 @@ _TOO_LONG = (
     r"reduce (?:the length of (?:the|your) (?:messages|prompt|input)|your prompt)",  # Groq
 )
 _IS_TOO_LONG = re.compile("|".join(_TOO_LONG), re.IGNORECASE)
+# Parameters whose names are like these words, in messages that reject the parameter.
+_PARAMETER = r"['\"`]?\b(?!\w*exceed)[a-z]+_\w+\b(?! exceed)['\"`]?"
+_REJECTED_PARAMETER = re.compile(
+    r"\b(?:field|parameter|param|option|argument|property|attribute|key)s?"
+    rf"(?: name| supplied| received)?:? {_PARAMETER}"
+    rf"|{_PARAMETER}:? (?:extra inputs|input should|field required|unknown|unexpected|"
+    r"is not\b|is invalid|is unknown|must be an?\b|should be an?\b)",
+    re.IGNORECASE,
+)
 _IS_TOO_LARGE = re.compile(r"request (?:is )?too large|tokens must be reduced", re.IGNORECASE)
 _LIMIT_AND_REQUESTED = re.compile(
     r"limit:? (\d{1,15}),.{0,40}?requested:? (\d{1,15})", re.IGNORECASE
@@ -81,7 +93,7 @@ def is_error(document: Mapping[str, Any]) -> bool:
 
 def is_too_long(message: str) -> bool:
     """Return whether the prompt exceeds the model's context window."""
-    return bool(_IS_TOO_LONG.search(message))
+    return bool(_IS_TOO_LONG.search(_REJECTED_PARAMETER.sub("", message)))
 
 
 def is_too_large(message: str) -> bool:

@@ -22,6 +22,10 @@ from tests.integration.providers.raw_server import D, E, H, X
 BEDROCK = "Input is too long for requested model."
 GEMINI = "The input token count (1196265) exceeds the maximum number of tokens allowed (1048576)."
 GEMINI_ERROR = {"error": {"code": 400, "message": GEMINI, "status": "INVALID_ARGUMENT"}}
+SGLANG = (
+    "Input length (160062 tokens) exceeds the maximum allowed length (59862 tokens)."
+    " Use a shorter input or enable --allow-auto-truncate."
+)
 TOO_LONG = [
     *("The decoder prompt (length 5000) is longer than the maximum model length of 4096",),
     *("input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000",),
@@ -77,6 +81,32 @@ def test_too_long_prompt_is_recognised(message: str, shape: int, packing: str) -
 
 
 @pytest.mark.case("C08")
+@pytest.mark.parametrize(
+    "message",
+    [
+        SGLANG,
+        "Prompt length (8000) exceeds maximum input length (4096).",
+        "expected maxLength: 42000, actual: 50000, please reformat your input and try again.",
+        "Request prompt has 5000 tokens in total, larger than the model input length limit 4096.",
+        "inputs tokens + max_new_tokens must be <= 4096. Given: 5000",
+        "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000",
+        "prompt token count of 70000 exceeds the limit of 64000",
+        "the number of input tokens 5000 cannot exceed the total tokens limit 4096",
+        "The prompt is longer than the model's context_length 4096",
+        "the request exceeds the available context size, try increasing it",
+        "Invalid parameter: context_length_exceeded",
+        "invalid params, context window exceeds limit (2013)",
+    ],
+)
+def test_too_long_prompt_is_recognised_in_other_words(message: str) -> None:
+    error = json.dumps({"error": {"message": message, "code": 400}}).encode()
+    plain = json.dumps({"error": {"message": message}}).encode()
+    assert type(error_of(response("400 Bad Request", error))) is ContextTooLong
+    assert type(error_of(H, b"data: " + error + b"\n\n")) is ContextTooLong
+    assert type(error_of(H, b"data: " + plain + b"\n\n")) is ContextTooLong
+
+
+@pytest.mark.case("C08")
 def test_list_wrapped_error_of_gemini_is_recognised() -> None:
     body = json.dumps([GEMINI_ERROR], indent=2).encode()
     assert type(error_of(response("400 Bad Request", body))) is ContextTooLong
@@ -89,6 +119,13 @@ def test_other_bad_requests_are_not_too_long() -> None:
         "max_tokens is too large: 50000. This model supports at most 16384 completion tokens",
         "Unrecognized request argument supplied: seed",
         "max_tokens: 100000 > 8192, which is the maximum allowed number of output tokens",
+        "number of tokens per request limit: invalid max_tokens",
+        "Unknown field context_length",
+        "Unknown field: 'max_context_length'.",
+        "Unrecognized request argument supplied: context_length",
+        "Unsupported parameter: `max_model_len`",
+        "context_length: Extra inputs are not permitted",
+        "context_size must be an integer",
     ):
         for body in shapes(message):
             assert type(error_of(response("400 Bad Request", body))) is ModelBadRequest
