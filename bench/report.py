@@ -19,7 +19,12 @@ from bench.measurements import Results
 from bench.servers import fastapi_server
 from tests.harness.stack import Stack, port_of
 
-ENV = {"CHAT_MESSAGES_PER_MINUTE": "0", "CHAT_SESSIONS_PER_MINUTE": "0"}
+ENV = {
+    "CHAT_MESSAGES_PER_MINUTE": "0",
+    "CHAT_SESSIONS_PER_MINUTE": "0",
+    "CHAT_MAX_SESSIONS_PER_ADDRESS": "0",
+    "CHAT_MAX_BYTES_PER_ADDRESS": "0",
+}
 ROUNDS = 3
 # The values of each measurement, one per round.
 Rounds = dict[str, list[float]]

@@ -37,7 +37,12 @@ IDLE_SOCKETS = 1000
 # WebSockets that are opened before memory is measured, because the first ones load shared code.
 WARM_UP_SOCKETS = 50
 TIMESTAMP = re.compile(rb"\d{10}\.\d{4}")
-ENV = {"CHAT_SESSIONS_PER_MINUTE": "0", "CHAT_MESSAGES_PER_MINUTE": "0"}
+ENV = {
+    "CHAT_SESSIONS_PER_MINUTE": "0",
+    "CHAT_MESSAGES_PER_MINUTE": "0",
+    "CHAT_MAX_SESSIONS_PER_ADDRESS": "0",
+    "CHAT_MAX_BYTES_PER_ADDRESS": "0",
+}
 
 
 async def measure(directory: Path) -> Results:

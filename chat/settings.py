@@ -96,6 +96,12 @@ class ChatSettings:
     # Sessions that one address may open at once, before the rate above applies.
     SESSIONS_BURST: int = 30
 
+    # Sessions that exist at the same time and were opened by one address. 0 disables the limit.
+    MAX_SESSIONS_PER_ADDRESS: NonNegative[int] = 500
+    # Bytes that the sessions of one address store together, reserved in steps. 0 disables the
+    # limit.
+    MAX_BYTES_PER_ADDRESS: NonNegative[int] = 64 * 1024 * 1024
+
     # Seconds from acceptance within which a turn must end. Clients may request less.
     TURN_DEADLINE: int = 900
     # Maximum attempts at one turn.

@@ -16,6 +16,7 @@ REJECTED_WHEN_FULL = {
     "create",
     "issue_ticket",
     "regenerate",
+    "reserve_quota",
     "reset",
     "restore",
     "rotate_token",

@@ -27,3 +27,11 @@ def address_limits(
         larger = {"per_minute": factor * per_minute, "burst": factor * burst}
         limits.append(Limit(scope=scope, client_id=network, **larger))
     return limits
+
+
+def networks(address: str) -> tuple[str, ...]:
+    """Return the address and the larger network that contains it, if there is one."""
+    if not address:
+        return ()
+    network = network_of(address)
+    return (address,) if network == address else (address, network)

@@ -38,7 +38,7 @@ def open_session(
 
     Raises:
         UnknownModel, ForbiddenURL, InvalidRequest: an argument is invalid.
-        RateLimited, IdempotencyMismatch, StoreFull, StoreUnavailable
+        RateLimited, AddressQuotaExceeded, IdempotencyMismatch, StoreFull, StoreUnavailable
     """
     _check_rate(address)
     token, new = _new_session(
@@ -50,6 +50,7 @@ def open_session(
         context=context,
         metadata=metadata,
         webhook_url=webhook_url,
+        addresses=address_limits.networks(address),
     )
     sessions.create(new)
     return token, read(tokens.caller_from_token(token))
@@ -85,6 +86,7 @@ def _new_session(
     metadata: Mapping[str, Any] | None = None,
     webhook_url: str | None = None,
     key: str = "",
+    addresses: tuple[str, ...] = (),
 ) -> tuple[str, NewSession]:
     """Return a token and its session, with defaults for what is `None`."""
     stored = _stored_fields(
@@ -102,7 +104,9 @@ def _new_session(
     seed = digest(key, stored, lifetime) if key else ""
     token = tokens.new_token(session_id, seed)
     token_hash = tokens.hash_token(token)
-    return token, NewSession(id=session_id, token_hash=token_hash, ttl=lifetime, **stored)
+    return token, NewSession(
+        id=session_id, token_hash=token_hash, ttl=lifetime, addresses=addresses, **stored
+    )
 
 
 def read(caller: Caller, *, after: int = -1, limit: int | None = None) -> Snapshot:

@@ -26,6 +26,7 @@
     ├── Unavailable               try again later
     │   ├── RateLimited
     │   ├── TokenBudgetExceeded
+    │   ├── AddressQuotaExceeded
     │   ├── SessionQueueFull
     │   ├── QueueFull
     │   ├── SessionFull
@@ -229,6 +230,13 @@ class TokenBudgetExceeded(Unavailable):
     """The session has used its token budget for this hour."""
 
     code = "token_budget_exceeded"
+
+
+class AddressQuotaExceeded(Unavailable):
+    """Too many sessions or bytes are stored for your address; delete sessions, or try later."""
+
+    code = "address_quota_exceeded"
+    default_retry_after = 60.0
 
 
 class SessionQueueFull(Unavailable):

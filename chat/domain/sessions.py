@@ -45,6 +45,15 @@ class NewSession:
     context: bytes
     metadata: bytes
     webhook_url: bytes = b"null"
+    # The client's address and the networks that contain it, the smallest first. None for Parley
+    # itself.
+    addresses: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of the fields that clients set."""
+        fields = (self.name, self.system_prompt, self.model, self.context, self.metadata)
+        return sum(map(len, (*fields, self.webhook_url)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

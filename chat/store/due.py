@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 from chat.domain import RecoveryResult
 from chat.logging import log_context
 from chat.settings import chat_settings
-from chat.store import keys
+from chat.store import address_quota, keys
 from chat.store.client import client, map_redis_errors
 from chat.store.clock import redis_clock
 from chat.store.scripts import ScriptCall, milliseconds, read_script, run_pipeline, script_call
@@ -61,7 +61,13 @@ def recover(session_ids: Sequence[str], *, grace: float) -> list[RecoveryResult]
     calls = [script_call("recover", session_id, *args) for session_id in session_ids]
     with map_redis_errors():
         replies = run_pipeline(client(), calls)
-    return [_parse_result(*pair) for pair in zip(session_ids, replies, strict=True)]
+    results = [_parse_result(*pair) for pair in zip(session_ids, replies, strict=True)]
+    address_quota.release(
+        (session_id, reply[1])
+        for session_id, reply, result in zip(session_ids, replies, results, strict=True)
+        if result is RecoveryResult.EXPIRED
+    )
+    return results
 
 
 def _parse_result(session_id: str, reply: Any) -> RecoveryResult:

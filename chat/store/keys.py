@@ -158,6 +158,14 @@ def rate_limit(scope: str, caller: str) -> str:
     return f"chat:rate_limit:{scope}:{caller}"
 
 
+def address_quota(address: str, network: str) -> str:
+    """Return a hash, see lua/lib/quota.lua; expires when its sessions have.
+
+    The quotas of all addresses of a network are in one slot.
+    """
+    return f"chat:{{{network}}}:quota:{address}"
+
+
 def known_login(account: str, address: str) -> str:
     """Return a string that exists while the account has logged in from the address; has a TTL."""
     return f"chat:known_login:{account}:{address}"

@@ -10,6 +10,7 @@ from chat.domain.errors import ParleyError
 from chat.domain.ids import random_id
 from chat.domain.rates import interval_ms
 from chat.settings import chat_settings
+from chat.store import address_quota
 from chat.store.client import client, map_redis_errors
 from chat.store.message_json import json_escape
 from chat.store.rate_limit import change_rate
@@ -35,9 +36,12 @@ def create(new: NewSession) -> tuple[float, float]:
     The same call, repeated, returns the same result.
 
     Raises:
+        AddressQuotaExceeded: the client's address has too many sessions or bytes.
         IdempotencyMismatch: another session has this id.
     """
-    _, created, expires = execute("create", new.id, *_create_args(new))
+    bytes_ = address_quota.reserve_for(new)
+    args = (*_create_args(new), " ".join(new.addresses), bytes_)
+    _, created, expires = execute("create", new.id, *args)
     return created / 1000, expires / 1000
 
 
@@ -179,12 +183,11 @@ def set_feedback(caller: Caller, number: int, feedback: bytes) -> bytes:
 
     Raises:
         FeedbackNotAllowed: the message is not a reply, or has not ended.
-        RateLimited, SessionFull: a limit is reached; nothing was changed.
+        RateLimited, SessionFull, AddressQuotaExceeded: a limit is reached; nothing was changed.
         MessageNotFound, StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
     """
-    args = (caller.token_hash, number, feedback, *change_rate(caller))
-    result = execute("set_feedback", caller.session_id, *args)
-    message: bytes = result[1]
+    args = (number, feedback, *change_rate(caller))
+    message: bytes = _execute_within_quota("set_feedback", caller, *args)[1]
     return message
 
 
@@ -200,14 +203,14 @@ def update(caller: Caller, changes: bytes, fields: dict[str, bytes], ttl: int | 
     changes: the changed fields, a JSON object for the event log; fields: the same, each as JSON.
 
     Raises:
-        RateLimited, SessionFull: a limit is reached; nothing was changed.
+        RateLimited, SessionFull, AddressQuotaExceeded: a limit is reached; nothing was changed.
         StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
     """
     pairs = [part for field in fields.items() for part in field]
     new_ttl = "" if ttl is None else ttl
     name = "=" + normalize_name(orjson.loads(fields["name"])) if "name" in fields else ""
     args = (*change_rate(caller), new_ttl, changes, name, *pairs)
-    execute("update", caller.session_id, caller.token_hash, *args)
+    _execute_within_quota("update", caller, *args)
 
 
 def rotate_token(caller: Caller, token_hash: str) -> float:
@@ -238,10 +241,9 @@ def reset(caller: Caller, *, key: str = "", digest: str = "") -> None:
         RateLimited: a reset counts as a message, and there were too many; nothing was changed.
         SessionFull: of idempotency keys, which a reset keeps; nothing was changed.
     """
-    execute(
+    _execute_within_quota(
         "reset",
-        caller.session_id,
-        caller.token_hash,
+        caller,
         key or random_id(),
         digest,
         int(bool(chat_settings.SESSION_TOKENS_PER_HOUR)),
@@ -252,4 +254,12 @@ def reset(caller: Caller, *, key: str = "", digest: str = "") -> None:
 
 def delete(caller: Caller) -> None:
     """Delete the session with all its keys."""
-    execute_call(call_with_delivery_keys("delete", caller.session_id, caller.token_hash))
+    call = call_with_delivery_keys("delete", caller.session_id, caller.token_hash)
+    address_quota.release([(caller.session_id, execute_call(call)[1])])
+
+
+def _execute_within_quota(name: str, caller: Caller, *args: Arg) -> list[Any]:
+    def run() -> list[Any]:
+        return execute(name, caller.session_id, caller.token_hash, *args)
+
+    return address_quota.within_quota(caller.session_id, run)

@@ -5,8 +5,9 @@ from typing import Any
 from chat.domain import Accepted, Caller, Cancelled, Submission
 from chat.domain.rates import interval_ms
 from chat.settings import chat_settings, has_webhook
+from chat.store.address_quota import within_quota
 from chat.store.message_json import json_escape
-from chat.store.scripts import execute, execute_and_wait, milliseconds
+from chat.store.scripts import Arg, execute, execute_and_wait, milliseconds
 
 
 def submit(caller: Caller, submission: Submission) -> Accepted:
@@ -14,16 +15,15 @@ def submit(caller: Caller, submission: Submission) -> Accepted:
 
     Raises:
         SessionBusy: `on_busy` is `reject` and a turn is open.
-        RateLimited, TokenBudgetExceeded, SessionQueueFull, QueueFull, SessionFull: a limit is
-            reached; nothing was changed.
+        RateLimited, TokenBudgetExceeded, SessionQueueFull, QueueFull, SessionFull,
+            AddressQuotaExceeded: a limit is reached; nothing was changed.
         StoreFull: Redis is full.
         IdempotencyMismatch, SessionNotFound, SessionExpired, StoreUnavailable
     """
     content = json_escape(submission.content)
-    result = execute_and_wait(
+    result = _execute_within_quota(
         "submit",
-        caller.session_id,
-        caller.token_hash,
+        caller,
         content,
         submission.request,
         milliseconds(submission.deadline),
@@ -51,14 +51,13 @@ def regenerate(
     Raises:
         MessageNotFound: the message does not exist.
         NotRegenerable: the message does not belong to the last turn.
-        RateLimited, TokenBudgetExceeded, QueueFull, SessionFull: a limit is reached; nothing was
-            changed.
+        RateLimited, TokenBudgetExceeded, QueueFull, SessionFull, AddressQuotaExceeded: a limit is
+            reached; nothing was changed.
         StoreFull, IdempotencyMismatch, SessionNotFound, SessionExpired, StoreUnavailable
     """
-    result = execute_and_wait(
+    result = _execute_within_quota(
         "regenerate",
-        caller.session_id,
-        caller.token_hash,
+        caller,
         number,
         request,
         milliseconds(deadline),
@@ -88,6 +87,13 @@ def cancel(caller: Caller, number: int) -> Cancelled:
         has_effect=status == b"CANCELLED" or (status == b"CANCEL_REQUESTED" and result[2] == 1),
         needs_wake=status == b"CANCELLED" and not result[2],
     )
+
+
+def _execute_within_quota(name: str, caller: Caller, *args: Arg) -> list[Any]:
+    def run() -> list[Any]:
+        return execute_and_wait(name, caller.session_id, caller.token_hash, *args)
+
+    return within_quota(caller.session_id, run)
 
 
 def _parse_accepted(result: list[Any]) -> Accepted:

@@ -33,6 +33,8 @@ SETTINGS = {
     # All clients have the same address, and these tests are not about rate limits.
     "CHAT_MESSAGES_PER_MINUTE": "0",
     "CHAT_CHANGES_PER_MINUTE": "0",
+    "CHAT_MAX_SESSIONS_PER_ADDRESS": "0",
+    "CHAT_MAX_BYTES_PER_ADDRESS": "0",
     "CHAT_SESSIONS_PER_MINUTE": "0",
 }
 # Seconds between two checks, which take a few milliseconds each.

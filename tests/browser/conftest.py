@@ -56,6 +56,8 @@ def chat_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "CHAT_MAX_BODY_BYTES": "65536",
         "CHAT_MESSAGES_PER_MINUTE": "0",
         "CHAT_CHANGES_PER_MINUTE": "0",
+        "CHAT_MAX_SESSIONS_PER_ADDRESS": "0",
+        "CHAT_MAX_BYTES_PER_ADDRESS": "0",
         "CHAT_MAX_QUEUED_TURNS_PER_SESSION": "300",
         "CHAT_RETRY_BACKOFF": "0.2",
         "CHAT_WEBHOOK_SECRETS": "whsec_" + "A" * 32,

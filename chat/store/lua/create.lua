@@ -14,6 +14,8 @@
 -- ARGV[11]   metadata, JSON object
 -- ARGV[12]   webhook URL, JSON string or null
 -- ARGV[13]   normalized name
+-- ARGV[14]   the client's addresses, or '' for Parley itself
+-- ARGV[15]   bytes that are reserved for the session in their quotas, or 0 for no limit
 --
 -- Replies:
 --   CREATED created_at expires_at   ms
@@ -21,6 +23,8 @@
 --   IDEMPOTENCY_MISMATCH            another session has this id
 local existing = create_session()
 if existing then return existing end
+set('addresses', ARGV[14])
+set('quota', ARGV[15])
 keep_alive(true)
 save()
 set_due(s.expires_at)

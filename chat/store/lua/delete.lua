@@ -7,10 +7,12 @@
 -- ARGV[4]    SHA-256 of the caller's token, or ''
 --
 -- Replies:
---   DELETED | SESSION_NOT_FOUND | SESSION_EXPIRED
+--   DELETED addresses   of the client, or ''
+--   SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting')
 local err = authorize(ARGV[4])
 if err then return { err } end
+local addresses = redis.call('HGET', SESSION, 'addresses') or ''
 delete_deliveries()
 remove_session('session.deleted')
-return { 'DELETED' }
+return { 'DELETED', addresses }

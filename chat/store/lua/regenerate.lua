@@ -26,9 +26,10 @@
 --   RATE_LIMITED ms | TOKEN_BUDGET_EXCEEDED ms
 --   QUEUE_FULL | SESSION_FULL | IDEMPOTENCY_MISMATCH | MESSAGE_NOT_FOUND
 --   SESSION_NOT_FOUND | SESSION_EXPIRED
+--   QUOTA_NEEDED bytes addresses   see lib/session_bytes.lua
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'head', 'tail', 'waiting', 'ttl',
   'max_expires_at', 'keys_expire_at', 'tat', 'has_webhook', 'lease_until', 'retry_at',
-  'next_deadline', 'tokens_used', 'budget_resets_at', 'bytes', 'kept_bytes')
+  'next_deadline', 'tokens_used', 'budget_resets_at', 'bytes', 'kept_bytes', 'quota')
 local err = authorize(ARGV[4])
 if err then return { err } end
 local response = first_response(ARGV[12], ARGV[13])
@@ -50,7 +51,8 @@ local last_seq, status = message_state(last)
 if status == 'queued' or status == 'in_progress' then
   -- Limited as well, because each saved response takes memory.
   if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
-  if is_session_full(#ARGV[12]) then return { 'SESSION_FULL' } end
+  local refusal = refuse_bytes(#ARGV[12])
+  if refusal then return refusal end
   set('tat', tat)
   local position = position_of(s.tail)
   local created = math.floor(parse_open_reply(last).created_at * 1000 + 0.5)
@@ -63,7 +65,8 @@ local over_ms = over_budget_ms(tonumber(ARGV[15]))
 if over_ms > 0 then return { 'TOKEN_BUDGET_EXCEEDED', over_ms } end
 if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
 if is_queue_full(ARGV[9]) then return { 'QUEUE_FULL' } end
-if is_session_full(#ARGV[6]) then return { 'SESSION_FULL' } end
+local refusal = refuse_bytes(#ARGV[6])
+if refusal then return refusal end
 local turn = s.tail + 1
 local reply, position = enqueue_turn(turn, prompt, ARGV[6], now + ARGV[7])
 if position == 0 then set_due(now + ARGV[8]) end

@@ -17,9 +17,10 @@
 --   RESET | REPLAYED | IDEMPOTENCY_MISMATCH | SESSION_NOT_FOUND | SESSION_EXPIRED
 --   RATE_LIMITED ms
 --   SESSION_FULL   of saved responses, which a reset keeps
+--   QUOTA_NEEDED bytes addresses   see lib/session_bytes.lua
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'head', 'tail', 'waiting', 'attempt',
-  'partial_bytes', 'bytes', 'kept_bytes', 'ttl', 'max_expires_at', 'keys_expire_at', 'tat', 'tokens_used',
-  'budget_resets_at')
+  'partial_bytes', 'bytes', 'kept_bytes', 'quota', 'ttl', 'max_expires_at', 'keys_expire_at',
+  'tat', 'tokens_used', 'budget_resets_at')
 local err = authorize(ARGV[4])
 if err then return { err } end
 local response = first_response(ARGV[5], ARGV[6])
@@ -27,7 +28,8 @@ if response then return { response == 'reset' and 'REPLAYED' or 'IDEMPOTENCY_MIS
 -- Limited as messages are, because each saved response takes memory until the session ends.
 local tat, wait_ms = check_rate(s.tat, ARGV[8], ARGV[9], 1)
 if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
-if is_session_full(#ARGV[5] + s.kept_bytes - s.bytes) then return { 'SESSION_FULL' } end
+local refusal = refuse_bytes(#ARGV[5] + s.kept_bytes - s.bytes)
+if refusal then return refusal end
 
 if s.running_turn ~= 0 then
   count_unfinished_attempt(ARGV[7])

@@ -15,8 +15,9 @@
 --   FEEDBACK_NOT_ALLOWED   the message is not a reply, or has not ended
 --   RATE_LIMITED ms        until the next change is allowed
 --   SESSION_FULL | MESSAGE_NOT_FOUND | SESSION_NOT_FOUND | SESSION_EXPIRED
+--   QUOTA_NEEDED bytes addresses   see lib/session_bytes.lua
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'ttl', 'max_expires_at',
-  'keys_expire_at', 'bytes', 'kept_bytes', 'changes_tat')
+  'keys_expire_at', 'bytes', 'kept_bytes', 'quota', 'changes_tat')
 local err = authorize(ARGV[4])
 if err then return { err } end
 local message = redis.call('HGET', MESSAGES, ARGV[5])
@@ -28,7 +29,8 @@ end
 local others, feedback = split_feedback(message)
 if feedback == ARGV[6] then return { 'STORED', message } end
 local growth = #ARGV[6] - #feedback
-if growth > 0 and is_session_full(growth) then return { 'SESSION_FULL' } end
+local refusal = growth > 0 and refuse_bytes(growth)
+if refusal then return refusal end
 local wait_ms = count_change(ARGV[7], ARGV[8])
 if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
 

@@ -28,8 +28,9 @@
 --   SESSION_BUSY                            a turn is open, and on_busy is reject
 --   SESSION_QUEUE_FULL | QUEUE_FULL | SESSION_FULL
 --   IDEMPOTENCY_MISMATCH | SESSION_NOT_FOUND | SESSION_EXPIRED
+--   QUOTA_NEEDED bytes addresses   see lib/session_bytes.lua
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'head', 'tail',
-  'first_message', 'attempt', 'retry_at', 'partial_bytes', 'bytes', 'kept_bytes', 'ttl',
+  'first_message', 'attempt', 'retry_at', 'partial_bytes', 'bytes', 'kept_bytes', 'quota', 'ttl',
   'max_expires_at', 'keys_expire_at', 'tat', 'has_webhook', 'lease_until', 'next_deadline',
   'tokens_used', 'budget_resets_at')
 local err = authorize(ARGV[4])
@@ -51,7 +52,8 @@ local tat, wait_ms = check_rate(s.tat, ARGV[14], ARGV[15], 1)
 if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
 if s.waiting >= tonumber(ARGV[12]) then return { 'SESSION_QUEUE_FULL' } end
 if is_queue_full(ARGV[13]) then return { 'QUEUE_FULL' } end
-if is_session_full(#ARGV[5]) then return { 'SESSION_FULL' } end
+local refusal = refuse_bytes(#ARGV[5])
+if refusal then return refusal end
 
 local needs_wake_up = ARGV[9] == 'interrupt' and interrupt()
 local is_empty = s.first_message > 2 * s.tail

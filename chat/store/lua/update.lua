@@ -15,15 +15,17 @@
 -- Replies:
 --   UPDATED | SESSION_FULL | SESSION_NOT_FOUND | SESSION_EXPIRED
 --   RATE_LIMITED ms   until the next change is allowed
+--   QUOTA_NEEDED bytes addresses   see lib/session_bytes.lua
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'ttl', 'max_expires_at',
-  'keys_expire_at', 'model', 'bytes', 'kept_bytes', 'changes_tat')
+  'keys_expire_at', 'model', 'bytes', 'kept_bytes', 'quota', 'changes_tat')
 local err = authorize(ARGV[4])
 if err then return { err } end
 local growth = 0
 for i = 10, #ARGV, 2 do
   growth = growth + #ARGV[i + 1] - redis.call('HSTRLEN', SESSION, ARGV[i])
 end
-if growth > 0 and is_session_full(growth) then return { 'SESSION_FULL' } end
+local refusal = growth > 0 and refuse_bytes(growth)
+if refusal then return refusal end
 local wait_ms = count_change(ARGV[5], ARGV[6])
 if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
 

@@ -17,6 +17,7 @@ def parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A running stack without rate limits."""
     env = {"CHAT_MESSAGES_PER_MINUTE": "0", "CHAT_SESSIONS_PER_MINUTE": "0"}
     env["CHAT_CHANGES_PER_MINUTE"] = "0"
+    env["CHAT_MAX_SESSIONS_PER_ADDRESS"] = env["CHAT_MAX_BYTES_PER_ADDRESS"] = "0"
     with Stack(tmp_path_factory.mktemp("api"), env=env) as stack:
         stack.redis.start()
         stack.web().start()

@@ -36,6 +36,8 @@ def test_every_response_conforms_to_the_schema(
     api = api_with(
         CHAT_MESSAGES_PER_MINUTE="0",
         CHAT_CHANGES_PER_MINUTE="0",
+        CHAT_MAX_SESSIONS_PER_ADDRESS="0",
+        CHAT_MAX_BYTES_PER_ADDRESS="0",
         CHAT_SESSIONS_PER_MINUTE="0",
         CHAT_MAX_QUEUED_TURNS_PER_SESSION="1000",
         CHAT_MAX_WAIT="0.1",

@@ -26,7 +26,7 @@
 --   partial_bytes       bytes of the running reply's text, JSON-escaped
 --   next_deadline       earliest deadline of waiting turns or of one that has ended, 0 for none
 --   first_message       number of the oldest message since the last reset
---   bytes, kept_bytes   see lib/session_bytes.lua
+--   bytes, kept_bytes, quota, addresses   see lib/session_bytes.lua
 --   tat                 theoretical arrival time of the next message, by GCRA
 --   changes_tat         the same of the next change, see lib/changes.lua
 --   tokens_used, budget_resets_at   see lib/budget.lua
