@@ -238,10 +238,10 @@ def states(models: Iterable[str], *, now: float) -> list[LimiterState]:
     names = list(models)
     pipeline = client().pipeline(transaction=False)
     for name in names:
-        state, slots, queue, _ = keys.limiter(name)
+        state, slots, waiters, _ = keys.limiter(name)
         pipeline.hmget(state, "blocked_until", "blocked_reason", "failures", "half_open")
         pipeline.zcount(slots, 1000 * now, "+inf")
-        pipeline.zcount(queue, 1000 * now - WAITER_TTL_MS, "+inf")
+        pipeline.zcount(waiters, 1000 * now - WAITER_TTL_MS, "+inf")
     with map_redis_errors():
         replies = pipeline.execute()
     return [

@@ -17,8 +17,8 @@ from chat.broker.queue import describe_rejection
 logger = logging.getLogger(__name__)
 
 CELERY_STEPS = consumer.Consumer.Blueprint.default_steps
-# Steps of Celery that use the one replaced by `WakeUps`. Parley has no remote control and no ETAs;
-# for ETAs, the second step would declare dozens of queues and exchanges.
+# Steps of Celery that use the one replaced by `PlainTasks`. Parley has no remote control and no
+# ETAs; for ETAs, the second step would declare dozens of queues and exchanges.
 UNUSED_STEPS = {
     "celery.worker.consumer.tasks:Tasks",
     "celery.worker.consumer.control:Control",
@@ -41,8 +41,8 @@ def pause_after(errors: tuple[type[BaseException], ...]) -> Iterator[None]:
         raise
 
 
-class WakeUps(Tasks):
-    """Receives wake-ups: at most as many unacknowledged ones as the worker has threads."""
+class PlainTasks(Tasks):
+    """Receives wake-ups and probes: at most as many unacknowledged ones as threads."""
 
     def qos_global(self, c: Any) -> bool:  # noqa: ARG002  # Celery's signature
         """Limit the consumer, not the channel: a quorum queue rejects the latter."""
@@ -69,7 +69,7 @@ class Consumer(consumer.Consumer):
     class Blueprint(consumer.Consumer.Blueprint):  # type: ignore[misc, valid-type]
         default_steps: ClassVar = [
             *(step for step in CELERY_STEPS if step not in UNUSED_STEPS),
-            WakeUps,
+            PlainTasks,
         ]
 
     def ensure_connected(self, connection: Connection) -> Connection:

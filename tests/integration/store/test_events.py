@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 from redis import Redis
 
-from chat.domain import Caller
+from chat.domain import Caller, EventBatch
 from chat.domain.errors import ParleyError
 from chat.store import sessions
-from chat.store.events import EventBatch, Position, log_keys, read_logs
+from chat.store.events import Position, log_keys, read_logs
 from tests.integration.store import steps
 from tests.integration.store.time_travel import advance
 
