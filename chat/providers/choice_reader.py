@@ -11,13 +11,9 @@ from chat.providers.base import ACTIVITY, StreamItem
 from chat.providers.json_access import get_path, get_token_count
 from chat.providers.response import Document, ModelResponse, unexpected_end
 
-# Where vendors put the usage: in a separate chunk or with a choice; Groq, Moonshot, llama.cpp.
-_USAGE_PATHS: tuple[tuple[str | int, ...], ...] = (
-    ("usage",),
-    ("x_groq", "usage"),
-    ("choices", 0, "usage"),
-    ("timings",),
-)
+# Where vendors put the usage: in a separate chunk or with a choice; Groq; llama.cpp.
+_USAGE_PATHS: tuple[tuple[str | int, ...], ...] = (("usage",), ("x_groq", "usage"), ("timings",))
+_USAGE_KEYS = {path[0] for path in _USAGE_PATHS}
 _PROMPT_TOKENS = ("prompt_tokens", "input_tokens", "prompt_n")
 _COMPLETION_TOKENS = ("completion_tokens", "output_tokens", "predicted_n")
 
@@ -38,8 +34,8 @@ class ChoiceReader(ABC):
         self._reason: str | None = None
         # Whether text has followed a finish reason, so that none is the end.
         self._ends_early = False
-        # The usage as the vendor sent it.
-        self._usage: object = None
+        # The last plausible counts of prompt and reply, or the last ones if none were.
+        self._counts: tuple[int, int] | None = None
         # Text that comes with the completion. Of a JSON document it is all text: a reply that is
         # cut at a stop sequence keeps the document's usage.
         self._last_text = ""
@@ -88,9 +84,10 @@ class ChoiceReader(ABC):
             if response.surrogates is not None:
                 text = response.surrogates.join(text)
             if reason or self._reason:
-                self._read_end(document, choice, has_text=bool(text))
+                self._read_end(choice, has_text=bool(text))
             if text:
                 self.has_text = True
+            self._keep_usage(document, choice)
             self._last_choice = choice
             if self._reason and response.json_documents:
                 self._last_text += text
@@ -116,18 +113,29 @@ class ChoiceReader(ABC):
 
     def _read_other(self, document: Document) -> None:
         """Read an object without a choice, such as the chunk with the usage, or a keep-alive."""
-        self._usage = _find_usage(document) or self._usage
+        self._keep_usage(document, {})
         if error_text.is_error(document):
             raise errors.from_event(self._model, document)
 
-    def _read_end(self, document: Document, choice: Choice, *, has_text: bool) -> None:
+    def _keep_usage(self, document: Document, choice: Choice) -> None:
+        """Keep the usage of a chunk unless it is less plausible than an earlier one."""
+        if _USAGE_KEYS.isdisjoint(document) and "usage" not in choice:
+            return
+        found = (get_path(document, *path) for path in _USAGE_PATHS)
+        for usage in (*found, choice.get("usage")):  # Moonshot: with the choice
+            prompt, completion = _count(usage, _PROMPT_TOKENS), _count(usage, _COMPLETION_TOKENS)
+            if prompt is None or completion is None:
+                continue
+            if (prompt and completion) or not all(self._counts or (0,)):
+                self._counts = prompt, completion
+
+    def _read_end(self, choice: Choice, *, has_text: bool) -> None:
         """Read a choice with a finish reason, and those after it."""
         if self._reason is not None and has_text and not self._ends_early:
             self._ends_early = True
             self._response.body.unlimit_tail()
             self._note_end("text after a finish reason")
         self._reason = finish_reasons.normalize(choice.get("finish_reason")) or self._reason
-        self._usage = _find_usage(document) or self._usage
         has_ended = self._reason is not None and (has_text or self.has_text)
         if has_ended and not self._ends_early:
             self._response.body.limit_tail()
@@ -152,10 +160,9 @@ class ChoiceReader(ABC):
 
     def _read_usage(self) -> Usage | None:
         """Return the token counts, or `None` if the vendor sent none that are plausible."""
-        prompt = _count(self._usage, _PROMPT_TOKENS)
-        completion = _count(self._usage, _COMPLETION_TOKENS)
-        if prompt is None or completion is None:
+        if self._counts is None:
             return None
+        prompt, completion = self._counts
         if prompt == 0 or (completion == 0 and self.has_text):
             got = f"{prompt} and {completion}"
             self._response.note("usage", expected="token counts", got=got, action="estimated it")
@@ -163,10 +170,6 @@ class ChoiceReader(ABC):
         return Usage(
             prompt_tokens=prompt, completion_tokens=completion, source=UsageSource.PROVIDER
         )
-
-
-def _find_usage(document: Document) -> object:
-    return next(filter(None, (get_path(document, *path) for path in _USAGE_PATHS)), None)
 
 
 def _count(usage: object, names: tuple[str, ...]) -> int | None:

@@ -395,6 +395,7 @@ def test_think_tags_are_removed(*, stream: bool) -> None:
 # Usage
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+NO_USAGE = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 
 
 @pytest.mark.case("C06")
@@ -420,6 +421,27 @@ USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
             text_chunk(None, None, usage={"input_tokens": 3, "output_tokens": 4}),
         ],
         [text_chunk("Hello"), text_chunk("", "stop", timings={"prompt_n": 3, "predicted_n": 4})],
+        [text_chunk("Hello", usage=USAGE), text_chunk(None, "stop")],
+        [text_chunk("Hello", usage=USAGE), text_chunk(None, "stop", usage=None)],
+        [text_chunk("Hello", x_groq={"usage": USAGE}), text_chunk(None, "stop", usage={})],
+        [
+            text_chunk("Hel", timings={"prompt_n": 3, "predicted_n": 1}),
+            text_chunk("lo", timings={"prompt_n": 3, "predicted_n": 4}),
+            text_chunk(None, "stop"),
+        ],
+        [
+            {"choices": [{"delta": {"content": "Hello"}, "usage": USAGE}]},
+            text_chunk(None, "stop", usage=NO_USAGE),
+        ],
+        *(
+            [text_chunk("Hello"), text_chunk(None, "stop", usage=USAGE), last]
+            for last in ({"choices": [], "usage": NO_USAGE}, text_chunk("", usage=NO_USAGE))
+        ),
+        [
+            text_chunk("Hello", usage=NO_USAGE),
+            text_chunk(None, "stop", usage=NO_USAGE, x_groq={"usage": USAGE}),
+            {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 0}},
+        ],
         [
             text_chunk("Hello"),
             text_chunk(
