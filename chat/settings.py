@@ -142,6 +142,13 @@ class ChatSettings:
     PAGE_LIMIT: int = 50
     # Maximum `limit` that a client may request.
     MAX_PAGE_LIMIT: int = 200
+    # Bytes of messages at which a snapshot or page ends; it has at least one message.
+    MAX_PAGE_BYTES: int = 1024 * 1024
+    # Snapshots, pages and messages of a session that may be read per minute, a twentieth of them at
+    # once. Each web process counts for itself. 0 disables the limit.
+    READS_PER_MINUTE: NonNegative[int] = 1200
+    # The same for all reads of one address, which many users may share. 0 disables the limit.
+    ADDRESS_READS_PER_MINUTE: NonNegative[int] = 6000
     # Maximum seconds that a long-poll waits.
     MAX_WAIT: float = 30.0
     # Maximum subscribers (WebSockets, event streams, long-polls) per session and web process.
@@ -157,6 +164,15 @@ class ChatSettings:
     SOCKET_ORIGINS: str = ""
     # Maximum bytes of events that are buffered for a slow subscriber before it is disconnected.
     MAX_BUFFERED_BYTES: int = 2 * 1024 * 1024
+    # Maximum bytes that a web process buffers for all clients together: unfinished request bodies,
+    # unsent responses and events. Beyond it, the oldest buffers of the address with the most are
+    # dropped, with their connections.
+    MAX_TOTAL_BUFFERED_BYTES: int = 64 * 1024 * 1024
+    # Maximum connections of a web process. Fewer if the process may not open as many files.
+    MAX_CONNECTIONS: int = 10_000
+    # Maximum connections of one address, or requests in progress behind a trusted proxy; never more
+    # than half of all.
+    MAX_CONNECTIONS_PER_ADDRESS: int = 1000
     # Seconds that a write may block before the subscriber is disconnected. Any client that reads
     # less than 64 KiB of pending output within this time is disconnected.
     WRITE_TIMEOUT: float = 15.0

@@ -138,7 +138,9 @@ class Reply:
         for message in snapshot["messages"]:
             if message["id"] == self.id:
                 return self._replace_message(Message.from_json(message))
-        if snapshot["status"] == "idle":
+        # A poll has all messages that have changed, a snapshot in an event stream the newest only.
+        is_too_old = snapshot.get("type") == "snapshot" and snapshot["has_more"]
+        if snapshot["status"] == "idle" or is_too_old:
             return self._replace_message(self._session.message(self.id))
         return None
 

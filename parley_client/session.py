@@ -1,6 +1,7 @@
 """One session: post messages, read history, change settings."""
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
@@ -9,6 +10,9 @@ from parley_client.messages import ACTIVE_STATUSES, Message
 from parley_client.reply import Reply
 from parley_client.stream import Subscription
 from parley_client.transport import APIResponse, Transport
+
+# The newest messages among which all active replies are, with the default limits of the server.
+MAX_ACTIVE_MESSAGES = 100
 
 
 class Session:
@@ -98,7 +102,11 @@ class Session:
 
     def active_replies(self) -> list[Reply]:
         """Return the replies that are queued or in progress, oldest first."""
-        messages = map(Message.from_json, self.refresh()["messages"])
+        snapshot = self.refresh()
+        messages = list(map(Message.from_json, snapshot["messages"]))
+        if snapshot["has_more"] and snapshot["status"] != "idle":
+            # A snapshot of large messages has only a few of them.
+            messages = list(islice(self.history(newest_first=True), MAX_ACTIVE_MESSAGES))[::-1]
         return [Reply(self, message) for message in messages if message.status in ACTIVE_STATUSES]
 
     def history(self, *, newest_first: bool = False) -> Iterator[Message]:

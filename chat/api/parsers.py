@@ -11,6 +11,8 @@ from chat.api.strict_json import read_object
 from chat.domain.errors import BodyTooLarge, RequestTimeout, UnsupportedMediaType
 from chat.settings import chat_settings
 
+# A member of the environment: why the server has not read the body, or not all of it.
+BODY_ERROR = "parley.body_error"
 CHARSETS = {"utf-8", "utf8"}
 
 
@@ -34,18 +36,21 @@ class StrictJSONParser(BaseParser):
         return read_object(read_body(stream, context["request"].META))
 
 
-def read_body(stream: IO[bytes], meta: Mapping[str, str]) -> bytes:
+def read_body(stream: IO[bytes], meta: Mapping[str, Any]) -> bytes:
     """Return the request body. A body that is too large is rejected before it is read.
 
     Raises:
         UnsupportedMediaType: it is not JSON in UTF-8, or it is compressed.
         BodyTooLarge: its Content-Length exceeds `MAX_BODY_BYTES`.
         RequestTimeout: it is shorter than its Content-Length.
+        ParleyError: why the server has not read it, such as an invalid token.
     """
     if not _is_json(meta.get("CONTENT_TYPE", "")):
         raise UnsupportedMediaType
     if meta.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
         raise UnsupportedMediaType
+    if error := meta.get(BODY_ERROR):
+        raise error
     length = int(meta.get("CONTENT_LENGTH") or 0)
     if length > chat_settings.MAX_BODY_BYTES:
         raise BodyTooLarge(

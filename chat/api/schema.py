@@ -26,8 +26,7 @@ BODY_ERRORS = (
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 )
 CONFLICT_ERRORS = (HTTPStatus.CONFLICT,)
-# The session has too many subscribers.
-SUBSCRIBE_ERRORS = (HTTPStatus.TOO_MANY_REQUESTS,)
+# Too many reads or changes, or too many subscribers of the session.
 RATE_ERRORS = (HTTPStatus.TOO_MANY_REQUESTS,)
 LIMIT_ERRORS = (HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS)
 

@@ -26,7 +26,7 @@ def interval_and_burst(per_minute: int, *, burst_share: int) -> tuple[float, int
 
 
 class RateLimiter:
-    """The rate limiter of one connection. A monotonic clock measures it.
+    """A rate limiter of this process. A monotonic clock measures it.
 
     per_minute: calls at the steady rate; 0 means no limit.
     burst: calls that are allowed at once.
@@ -40,6 +40,11 @@ class RateLimiter:
         self._burst = burst
         # The theoretical arrival time of GCRA, seconds.
         self._tat = 0.0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether its calls so far no longer matter."""
+        return self._tat <= time.monotonic()
 
     def allow(self) -> bool:
         """Return whether a call is allowed now, and count it if it is."""

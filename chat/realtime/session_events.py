@@ -16,13 +16,12 @@ from chat.domain.errors import (
     InvalidToken,
     NotAllowed,
     NotFound,
-    ParleyError,
     SessionExpired,
     SessionNotFound,
 )
-from chat.realtime.batching import Batcher
+from chat.realtime.snapshot_reader import snapshot_reader
 from chat.store import server_info
-from chat.store.sessions import Poll, snapshots_if_changed
+from chat.store.sessions import Poll
 from chat.store.subscriber import Callback, Subscriber, noop
 from chat.store.subscriptions import hub
 
@@ -134,19 +133,8 @@ def close_all() -> None:
 
 
 async def _read(caller: Caller, *, after: int, known: int, limit: int) -> Snapshot | None:
-    result = await _batcher().load(Poll(caller, known=known, after=after, limit=limit))
-    if isinstance(result, ParleyError):
-        raise result
-    return result
-
-
-_batchers: dict[asyncio.AbstractEventLoop, Batcher[Poll, Snapshot | ParleyError | None]] = {}
-
-
-def _batcher() -> Batcher[Poll, Snapshot | ParleyError | None]:
-    """Return the batcher of the running event loop."""
-    loop = asyncio.get_running_loop()
-    return _batchers.get(loop) or _batchers.setdefault(loop, Batcher(snapshots_if_changed))
+    poll = Poll(caller, known=known, after=after, limit=limit)
+    return await snapshot_reader().read(poll)
 
 
 async def _gap(caller: Caller, after: int, batch: EventBatch) -> Gap:

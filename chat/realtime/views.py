@@ -7,6 +7,7 @@ from functools import wraps
 from django.core.handlers.asgi import ASGIRequest
 from django.http.response import HttpResponseBase
 
+from chat.accounts import read_limits
 from chat.api import auth, headers, query_params
 from chat.api.exception_handler import error_response
 from chat.api.middleware import mark_as_api
@@ -41,6 +42,7 @@ async def session(request: ASGIRequest, session_id: str) -> HttpResponseBase:
     """Return the session as soon as it has changed, or after `wait` seconds."""
     caller = auth.authenticate_session(request.META, session_id)
     poll = PollRequest.parse(request)
+    read_limits.check_read(caller, request.META)
     snapshot = await session_events.wait_for_change(
         caller, known=poll.known, after=poll.after, limit=poll.limit, wait=poll.wait
     )
@@ -56,5 +58,6 @@ async def events(request: ASGIRequest, session_id: str) -> HttpResponseBase:
         caller = await asyncio.to_thread(tickets.redeem, session_id, query.ticket)
     else:
         caller = auth.authenticate_session(request.META, session_id)
+    read_limits.check_read(caller, request.META)
     await session_events.check_can_subscribe(caller)
     return await event_stream.EventStream.open(caller, after, close_codes.get_abort(request.scope))

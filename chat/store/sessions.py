@@ -1,6 +1,7 @@
 """Sessions in Redis: create, read, update and delete them."""
 
 from collections.abc import Sequence
+from enum import Enum
 from typing import Any, NamedTuple
 
 import orjson
@@ -28,6 +29,8 @@ from chat.store.search import normalize_name
 
 # A seq that no session has.
 NO_SEQ = -1
+# Bytes of messages that a poll can return together with others.
+MAX_BATCHED_BYTES = 64 * 1024
 
 
 def create(new: NewSession) -> tuple[float, float]:
@@ -81,9 +84,10 @@ def _create_args(new: NewSession) -> tuple[Arg, ...]:
 
 
 def snapshot(caller: Caller, *, after: int = -1, limit: int | None = None) -> Snapshot:
-    """Return the session and its newest messages.
+    """Return the session and its newest messages, with at most `MAX_PAGE_BYTES`.
 
-    after: only messages that changed after this seq; limit: max messages.
+    after: only messages that changed after this seq; limit: max messages. With `after`, changes
+    that exceed the size are left out, and the snapshot's seq is that of the last one it has.
     """
     return _parse_snapshot(caller, _execute_snapshot(caller, after, NO_SEQ, limit))
 
@@ -105,8 +109,19 @@ class Poll(NamedTuple):
     limit: int
 
 
-def snapshots_if_changed(polls: Sequence[Poll]) -> list[Snapshot | ParleyError | None]:
+class TooLarge(Enum):
+    """The result of a poll whose snapshot is too large to be read together with others."""
+
+    TOO_LARGE = "too_large"
+
+
+PollResult = Snapshot | ParleyError | TooLarge | None
+
+
+def snapshots_if_changed(polls: Sequence[Poll]) -> list[PollResult]:
     """Return a snapshot, an error or `None` for each poll, in one round trip.
+
+    Snapshots with more than `MAX_BATCHED_BYTES` of messages are `TOO_LARGE`: read them one by one.
 
     Raises:
         StoreUnavailable: Redis did not answer.
@@ -117,10 +132,11 @@ def snapshots_if_changed(polls: Sequence[Poll]) -> list[Snapshot | ParleyError |
 
 
 def _snapshot_call(caller: Caller, known: int, after: int, limit: int) -> ScriptCall:
-    return script_call("snapshot", caller.session_id, caller.token_hash, after, known, limit)
+    token_hash, max_bytes = caller.token_hash, min(MAX_BATCHED_BYTES, chat_settings.MAX_PAGE_BYTES)
+    return script_call("snapshot", caller.session_id, token_hash, after, known, limit, max_bytes, 1)
 
 
-def _parse_poll(poll: Poll, reply: Any) -> Snapshot | ParleyError | None:
+def _parse_poll(poll: Poll, reply: Any) -> PollResult:
     try:
         with map_redis_errors():
             if isinstance(reply, Exception):
@@ -129,12 +145,17 @@ def _parse_poll(poll: Poll, reply: Any) -> Snapshot | ParleyError | None:
         return error
     if refusal := script_error(reply):
         return refusal
+    if reply[0] == b"LARGE":
+        return TooLarge.TOO_LARGE
     return None if reply[0] == b"UNCHANGED" else _parse_snapshot(poll.caller, reply)
 
 
 def _execute_snapshot(caller: Caller, after: int, known: int, limit: int | None) -> list[Any]:
     limit = chat_settings.PAGE_LIMIT if limit is None else limit
-    return execute("snapshot", caller.session_id, caller.token_hash, after, known, limit)
+    max_bytes = chat_settings.MAX_PAGE_BYTES
+    return execute(
+        "snapshot", caller.session_id, caller.token_hash, after, known, limit, max_bytes, 0
+    )
 
 
 def _parse_snapshot(caller: Caller, result: list[Any]) -> Snapshot:
@@ -166,7 +187,8 @@ def page(caller: Caller, *, cursor: int | None, newer: bool, limit: int) -> Page
     cursor: `None` to start at the oldest or the newest message.
     """
     start, step = -1 if cursor is None else cursor, 1 if newer else -1
-    result = execute("page", caller.session_id, caller.token_hash, start, step, limit)
+    max_bytes = chat_settings.MAX_PAGE_BYTES
+    result = execute("page", caller.session_id, caller.token_hash, start, step, limit, max_bytes)
     return Page(messages=result[2:], has_more=bool(result[1]))
 
 

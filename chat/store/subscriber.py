@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+from chat.buffers import Buffer, buffer_limit
 from chat.domain import Caller, EventBatch
 from chat.domain.errors import ParleyError, SlowConsumer
 from chat.settings import chat_settings
@@ -11,6 +12,8 @@ from chat.store.events import NO_POSITION, LogKeys, Position
 Callback = Callable[[], None]
 # Seconds in which a client can read the error before its connection is aborted.
 CLOSE_GRACE = 3.0
+# Buffered events of this many bytes are counted together with those of other subscribers.
+MIN_COUNTED_BYTES = 64 * 1024
 
 
 def noop() -> None:
@@ -28,6 +31,7 @@ class Subscriber:
     __slots__ = (
         "_abort",
         "_batches",
+        "_buffer",
         "_buffered_bytes",
         "_delivered_at",
         "_delivered_bytes",
@@ -76,6 +80,8 @@ class Subscriber:
         self._abort = abort
         self._batches: list[EventBatch] = []
         self._buffered_bytes = 0
+        # Created when it is first needed.
+        self._buffer: Buffer | None = None
         # Size of the last batch that `next` returned. It counts as buffered until the next call.
         self._delivered_bytes = 0
         # When `next` returned, by the event loop's clock; 0 while it waits.
@@ -121,6 +127,20 @@ class Subscriber:
             self._batches.append(batch)
             self._buffered_bytes += batch.size
             self._wake()
+            if self._buffered_bytes > MIN_COUNTED_BYTES:
+                self._count_buffer()
+
+    def _count_buffer(self) -> None:
+        if self._buffer is None:
+            self._buffer = Buffer(
+                self.caller.session_id, lambda: self._buffered_bytes, self._overflow
+            )
+        buffer_limit.count(self._buffer)
+
+    def _uncount_buffer(self) -> None:
+        if self._buffer is not None:
+            buffer_limit.remove(self._buffer)
+            self._buffer = None
 
     def check_write_timeout(self, sent_before: float) -> None:
         """Disconnect a client that still processes a batch sent before that time."""
@@ -141,6 +161,7 @@ class Subscriber:
         if not self.is_closed:
             self.is_closed, self._error = True, error
             self._wake()
+            self._uncount_buffer()
             if error is not None:
                 asyncio.get_running_loop().call_later(CLOSE_GRACE, self._abort)
 
@@ -160,6 +181,8 @@ class Subscriber:
         """
         self._buffered_bytes -= self._delivered_bytes
         self._delivered_bytes, self._delivered_at = 0, 0.0
+        if self._buffer is not None and self._buffered_bytes <= MIN_COUNTED_BYTES:
+            self._uncount_buffer()
         if not self._batches and not self.is_closed:
             if not self._is_live:
                 self._request_read(self)

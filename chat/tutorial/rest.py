@@ -14,10 +14,16 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from chat.accounts import client_ip
+from chat.accounts import client_ip, read_limits
 from chat.api import responses, schema_serializers
 from chat.api.fields import StrictCharField
-from chat.api.schema import LIMIT_ERRORS, SESSION_ERRORS, idempotency_key_parameter, openapi
+from chat.api.schema import (
+    LIMIT_ERRORS,
+    RATE_ERRORS,
+    SESSION_ERRORS,
+    idempotency_key_parameter,
+    openapi,
+)
 from chat.api.serializers import MAX_NAME_CHARS, StrictSerializer, validate
 from chat.api.views.base import View
 from chat.conversation import sessions, tokens
@@ -107,15 +113,16 @@ class TutorialRefresh(TutorialView):
     @openapi(
         {200: ChatSchema},
         needs_token=False,
+        errors=RATE_ERRORS,
         parameters=[OpenApiParameter("token", NOT_EMPTY, required=True)],
     )
     def get(self, _: Request) -> HttpResponse:
         """Get a session for the tutorial's client."""
         token = self.query(TokenQuery)["token"]
         try:
-            session = sessions.read(
-                tokens.caller_from_token(token), limit=chat_settings.MAX_PAGE_LIMIT
-            )
+            caller = tokens.caller_from_token(token)
+            read_limits.check_read(caller, self.django_request.META)
+            session = sessions.read(caller, limit=chat_settings.MAX_PAGE_LIMIT)
         except (InvalidToken, SessionNotFound, SessionExpired) as error:
             raise InvalidRequest(
                 "The session has expired or does not exist.", param="token"

@@ -21,6 +21,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from chat.settings import chat_settings
 from project.server.async_handler import AsyncHandler, CancellableAsyncHandler
 from project.server.body import Receive, Scope, Send
+from project.server.body_limits import admin_body_limit, api_body_limit
 from project.server.shutdown import GracefulShutdown
 from project.server.static_files import StaticFiles
 from project.server.url_prefix import URLPrefix
@@ -47,10 +48,15 @@ class PathRouter:
             body_timeout=chat_settings.REQUEST_TIMEOUT,
         )
         self.api = adapter(
-            without_request_signals(handler), max_body_bytes=chat_settings.MAX_BODY_BYTES
+            without_request_signals(handler),
+            body_limit=api_body_limit,
+            max_body_bytes=chat_settings.MAX_BODY_BYTES,
         )
         self.admin = adapter(
-            with_request_signals(handler), max_body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+            with_request_signals(handler),
+            body_limit=admin_body_limit,
+            max_body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+            rejects_bodies=True,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

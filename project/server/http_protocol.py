@@ -5,6 +5,7 @@ uvicorn waits for the rest of a head without a timeout and keeps all of it. `bod
 
 import asyncio
 import re
+from functools import partial
 from typing import Any
 
 from django.http import HttpResponse
@@ -12,10 +13,17 @@ from uvicorn._types import ASGI3Application, HTTPScope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from chat.api.exception_handler import error_response_without_request
-from chat.domain.errors import HeadersTooLarge, InvalidRequest, ParleyError
+from chat.domain.errors import (
+    HeadersTooLarge,
+    InvalidRequest,
+    ParleyError,
+    RateLimited,
+    Unavailable,
+)
 from chat.realtime.close_codes import ABORT
 from chat.settings import chat_settings
 from project.server.body import LINGER_SECONDS
+from project.server.connections import Connection
 from project.server.h2_upgrade import UpgradeIgnoringParser
 from project.server.write_timeout import WriteTimeoutMixin
 
@@ -26,6 +34,12 @@ MAX_HANDSHAKE_LINES = 128
 MAX_HANDSHAKE_LINE_BYTES = 8000
 # Requests that wait on one connection. One read can bring thousands, and each takes 2 kB.
 MAX_PIPELINED_REQUESTS = 32
+# Seconds within which a connection beyond a limit must send its request.
+SURPLUS_TIMEOUT = 2.0
+# Paths that it may request: those of `chat.api.probes`, also below a prefix, and `/`.
+PROBE_PATHS = (b"/live", b"/ready")
+# Seconds after which its client may try again.
+SURPLUS_RETRY_AFTER = 5.0
 # Headers that a WebSocket handshake must contain, with their values.
 HANDSHAKE_HEADERS = {
     b"upgrade": re.compile(b"websocket", re.IGNORECASE),
@@ -56,6 +70,8 @@ class HTTPProtocol(WriteTimeoutMixin, HttpToolsProtocol):
         self._extensions: Any = {ABORT: self.abort}
         # The request that is being answered; `self.cycle` is the one that arrived last.
         self._running_cycle: RequestResponseCycle | None = None
+        # A request that waits until the client has read the response to the previous one.
+        self._delayed: tuple[RequestResponseCycle, ASGI3Application] | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -87,6 +103,9 @@ class HTTPProtocol(WriteTimeoutMixin, HttpToolsProtocol):
         """
         if not self._is_idle():
             self._close_after_response()
+            return
+        if error := self._limit_error():
+            self._reject(error)
             return
         lines = [self.url, *(name + value for name, value in self.headers)]
         if len(lines) > MAX_HANDSHAKE_LINES or max(map(len, lines)) > MAX_HANDSHAKE_LINE_BYTES:
@@ -124,7 +143,14 @@ class HTTPProtocol(WriteTimeoutMixin, HttpToolsProtocol):
             raise InvalidRequest("Too many pipelined requests.")
         self._is_head_complete = True
         self._stop_head_timer()
+        is_handshake = self.parser.should_upgrade() and self._should_upgrade()
+        application, error = self.app, None if is_handshake else self._limit_error()
+        if error is not None:
+            self.app = partial(_respond_with_error, error)
         super().on_headers_complete()
+        self.app = application
+        if not is_handshake and (error or self._connection.is_surplus):
+            self._close_after_response()
 
     def on_message_complete(self) -> None:
         if not self.is_ignored_upgrade():
@@ -153,8 +179,39 @@ class HTTPProtocol(WriteTimeoutMixin, HttpToolsProtocol):
             self._running_cycle.message_event.set()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self._running_cycle = cycle
-        super()._start_asgi_task(cycle, app)
+        """Start the request, unless its response would be buffered in addition to another one."""
+        if self.flow.write_paused:
+            self._delayed = (cycle, app)
+        else:
+            self._running_cycle = cycle
+            super()._start_asgi_task(cycle, app)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._delayed is not None:
+            delayed, self._delayed = self._delayed, None
+            self._start_asgi_task(*delayed)
+
+    def on_response_complete(self) -> None:
+        if not self.pipeline:
+            self._connection.end_request()
+        super().on_response_complete()
+
+    @property
+    def _connection(self) -> Connection:
+        connection: Connection = self.transport.connection
+        return connection
+
+    def _limit_error(self) -> ParleyError | None:
+        """Return the error if a limit on connections forbids the request."""
+        if _is_probe(self.url):
+            return None
+        if not self._connection.begin_request(self.headers):
+            message = "Too many connections from this address."
+            return RateLimited(message, retry_after=SURPLUS_RETRY_AFTER)
+        if self._connection.is_surplus:
+            return Unavailable("Too many connections.", retry_after=SURPLUS_RETRY_AFTER)
+        return None
 
     def _reject_head(self, *, is_first: bool) -> None:
         """Reject a head that is too large, without a response if it follows another request."""
@@ -190,13 +247,29 @@ class HTTPProtocol(WriteTimeoutMixin, HttpToolsProtocol):
 
     def _start_head_timer(self) -> None:
         if self._timer is None:
-            self._timer = self.loop.call_later(chat_settings.REQUEST_TIMEOUT, self.transport.close)
+            is_surplus = self._connection.is_surplus
+            timeout = SURPLUS_TIMEOUT if is_surplus else chat_settings.REQUEST_TIMEOUT
+            self._timer = self.loop.call_later(timeout, self.transport.close)
 
     def _stop_head_timer(self) -> None:
         self._head_bytes = 0
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+async def _respond_with_error(error: ParleyError, *scope_receive_send: Any) -> None:
+    """Send an error response; an ASGI application."""
+    response = error_response_without_request(error)
+    headers = [(name.lower().encode(), value.encode()) for name, value in response.items()]
+    *_, send = scope_receive_send
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    await send({"type": "http.response.body", "body": response.content})
+
+
+def _is_probe(url: bytes) -> bool:
+    path = url.partition(b"?")[0].removesuffix(b"/")
+    return not path or path.endswith(PROBE_PATHS)
 
 
 def _has_valid_host(version: str, headers: list[tuple[bytes, bytes]]) -> bool:

@@ -7,11 +7,13 @@ import uvicorn
 
 from chat.settings import chat_settings
 from project import bootstrap, hangup
+from project.server.connections import raise_descriptor_limit
 
 # Before uvicorn imports the protocols, which need Django, and at import: `--workers` starts
 # processes that import this module, but do not run it.
 bootstrap.setup()
 hangup.ignore()
+raise_descriptor_limit()
 
 DEFAULTS = {
     "http": "project.server.http_protocol:HTTPProtocol",

@@ -8,7 +8,9 @@ for as long as its kernel answers.
 import asyncio
 from typing import Any
 
+from chat.buffers import Buffer, buffer_limit
 from chat.settings import chat_settings
+from project.server.connections import Connection
 
 # A client with a full write buffer must read this many bytes per `WRITE_TIMEOUT` seconds.
 MIN_BYTES = 64 * 1024
@@ -57,6 +59,10 @@ class TimeoutTransport:
         # Size of the write buffer at the last check.
         self._buffered = 0
         self._timer: asyncio.TimerHandle | None = None
+        peer = inner.get_extra_info("peername")
+        self.connection = Connection(peer[0] if isinstance(peer, tuple) else "", inner.abort)
+        # Counts the write buffer while it is above the high-water mark.
+        self._buffer: Buffer | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
@@ -77,8 +83,23 @@ class TimeoutTransport:
     def detach(self) -> None:
         """Release the inner transport: with TLS it holds 256 KiB until garbage collection."""
         self.stop_timer()
+        self.uncount_buffer()
+        self.connection.close()
         self.inner = CLOSED
         self.write = CLOSED.write
+
+    def count_buffer(self) -> None:
+        """Count the write buffer together with those of other clients."""
+        if self._buffer is None:
+            self._buffer = Buffer(
+                self.connection.address, self.inner.get_write_buffer_size, self.inner.abort
+            )
+        buffer_limit.count(self._buffer)
+
+    def uncount_buffer(self) -> None:
+        if self._buffer is not None:
+            buffer_limit.remove(self._buffer)
+            self._buffer = None
 
     @property
     def is_timer_running(self) -> bool:
@@ -135,6 +156,7 @@ class WriteTimeoutMixin(asyncio.Protocol):
     def pause_writing(self) -> None:
         self.transport.start_timer()
         super().pause_writing()
+        self.transport.count_buffer()
 
     def eof_received(self) -> None:
         """Start the timer: the inner transport closes by itself after the client's EOF."""
@@ -143,6 +165,7 @@ class WriteTimeoutMixin(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.transport.stop_timer_unless_closing()
+        self.transport.uncount_buffer()
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -14,6 +14,9 @@ from tests.harness.environment import PASSWORD, without_parley_variables
 from tests.harness.ports import free_port
 from tests.harness.processes import Process
 
+# All clients of a test have one address, and poll more often than people do.
+NO_READ_LIMITS = {"CHAT_READS_PER_MINUTE": "0", "CHAT_ADDRESS_READS_PER_MINUTE": "0"}
+
 
 class Stack:
     """One installation of Parley, with its state in `directory`.
@@ -59,6 +62,7 @@ class Stack:
         self.env = (
             without_parley_variables(os.environ)
             | own
+            | NO_READ_LIMITS
             | fake_model_env(model_port)
             | dict(env or {})
         )

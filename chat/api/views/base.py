@@ -9,6 +9,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from chat.accounts import read_limits
 from chat.api import auth, exception_handler, headers, query_params, responses
 from chat.api.middleware import mark_as_api
 from chat.api.parsers import StrictJSONParser
@@ -72,6 +73,16 @@ class View(APIView):
     def caller(self, session_id: str) -> Caller:
         """Return the caller, whose token must belong to this session."""
         return auth.authenticate_session(self.django_request.META, session_id)
+
+    def reader(self, session_id: str) -> Caller:
+        """Return the caller of a request that reads the session.
+
+        Raises:
+            RateLimited: the session or the client's address reads too often.
+        """
+        caller = self.caller(session_id)
+        read_limits.check_read(caller, self.django_request.META)
+        return caller
 
     def body(self, serializer_class: type[StrictSerializer]) -> dict[str, Any]:
         """Return the validated body. Requests with a body must not have query parameters."""

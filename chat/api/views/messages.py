@@ -7,6 +7,7 @@ from chat.api import auth, query_params, renderers, responses, schema_serializer
 from chat.api.schema import (
     LIMIT_ERRORS,
     PAGE_PARAMETERS,
+    RATE_ERRORS,
     idempotency_key_parameter,
     openapi,
 )
@@ -53,10 +54,14 @@ class PostMessage(SubmitView):
 class Messages(SubmitView):
     """The messages of a session."""
 
-    @openapi({200: schema_serializers.MessagePage}, parameters=PAGE_PARAMETERS)
+    @openapi(
+        {200: schema_serializers.MessagePage},
+        errors=RATE_ERRORS,
+        parameters=PAGE_PARAMETERS,
+    )
     def get(self, _: Request, session_id: str) -> HttpResponse:
         """List messages, in pages."""
-        caller = self.caller(session_id)
+        caller = self.reader(session_id)
         query = query_params.page_query(self.django_request.GET)
         page = list_messages(
             caller,
@@ -79,10 +84,10 @@ class Messages(SubmitView):
 
 
 class Message(View):
-    @openapi({200: schema_serializers.Message})
+    @openapi({200: schema_serializers.Message}, errors=RATE_ERRORS)
     def get(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
         """Get one message."""
-        caller = self.caller(session_id)
+        caller = self.reader(session_id)
         query_params.no_query(self.django_request.GET)
         return responses.json(get_message(caller, message_id))
 

@@ -13,7 +13,6 @@ from chat.api.schema import (
     LIMIT_ERRORS,
     RATE_ERRORS,
     SESSION_ERRORS,
-    SUBSCRIBE_ERRORS,
     WAIT,
     idempotency_key_parameter,
     openapi,
@@ -52,12 +51,12 @@ class Sessions(View):
 class Session(View):
     @openapi(
         {200: schema_serializers.Session, 304: None},
-        errors=SUBSCRIBE_ERRORS,
+        errors=RATE_ERRORS,
         parameters=[AFTER, LIMIT, WAIT, IF_NONE_MATCH],
     )
     def get(self, _: Request, session_id: str) -> HttpResponse:
         """Get the session and its newest messages."""
-        caller = self.caller(session_id)
+        caller = self.reader(session_id)
         poll = PollRequest.parse(self.django_request)
         session = sessions.read_if_changed(
             caller, known=poll.known, after=poll.after, limit=poll.limit

@@ -59,7 +59,9 @@ export class Conversation {
     if (event.type === "message.rated") this.rate(event);
     if (event.type === "session.updated") Object.assign(this.session, event.changes);
     if (event.type === "session.reset") this.clear();
-    for (const message of [event.message, event.reply]) if (message) this.put(message);
+    for (const message of [event.message, event.reply]) {
+      if (message && !this.isBeforeWindow(message)) this.put(message);
+    }
   }
 
   // A cursor may be too old for the log. It may also be ahead of it, if Redis lost its latest writes.
@@ -68,13 +70,22 @@ export class Conversation {
     if (earliest <= requested) this.clear();
   }
 
+  // Whether a message is older than those that are loaded. It is loaded together with its neighbours.
+  isBeforeWindow(message) {
+    return this.hasOlder && !this.messages.has(message.id) && numberOf(message) < this.oldestNumber;
+  }
+
+  get oldestNumber() {
+    return Math.min(...[...this.messages.values()].map(numberOf));
+  }
+
   put(message) {
     this.messages.set(message.id, message);
   }
 
   appendDelta({ message_id, delta, seq }) {
     const reply = this.messages.get(message_id);
-    if (reply) this.put({ ...reply, seq, content: reply.content + delta });
+    if (reply && seq > reply.seq) this.put({ ...reply, seq, content: reply.content + delta });
   }
 
   // The event has the rating only; a comment stays on the server until a snapshot.

@@ -48,6 +48,7 @@ OVERRIDDEN: list[tuple[type, str, list[str]]] = [
     (HttpToolsProtocol, "on_header", ["name", "value"]),
     (HttpToolsProtocol, "on_headers_complete", []),
     (HttpToolsProtocol, "on_message_complete", []),
+    (HttpToolsProtocol, "on_response_complete", []),
     (HttpToolsProtocol, "_start_asgi_task", ["cycle", "app"]),
     (WebSocketsSansIOProtocol, "__init__", ["config", "server_state", "app_state", "_loop"]),
     (WebSocketsSansIOProtocol, "connection_made", ["transport"]),

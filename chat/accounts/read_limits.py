@@ -1,0 +1,65 @@
+"""Rate limits of reads: snapshots, pages and messages, by session and by address.
+
+They protect the CPU and memory of one web process, so each counts for itself: a poll takes no
+command of Redis for them.
+"""
+
+from collections.abc import Callable, Mapping
+
+from chat.accounts.client_ip import client_address
+from chat.domain import Caller
+from chat.domain.errors import RateLimited
+from chat.domain.rates import RateLimiter
+from chat.settings import chat_settings
+
+# The burst is this part of the limit per minute.
+BURST_SHARE = 20
+# Limiters after which those without recent calls are removed.
+MAX_LIMITERS = 10_000
+
+
+class ReadLimit:
+    """One limiter for each client.
+
+    per_minute: returns the limit; 0 for none.
+    """
+
+    def __init__(self, per_minute: Callable[[], int]) -> None:
+        self._per_minute = per_minute
+        self._limiters: dict[str, RateLimiter] = {}
+
+    def check(self, client_id: str) -> None:
+        """Count a read.
+
+        Raises:
+            RateLimited: the client reads too often.
+        """
+        limiter = self._limiters.get(client_id) or self._add(client_id)
+        if not limiter.allow():
+            raise RateLimited("Too many reads.", retry_after=1)
+
+    def _add(self, client_id: str) -> RateLimiter:
+        if len(self._limiters) >= MAX_LIMITERS:
+            self._remove_idle()
+        per_minute = self._per_minute()
+        limiter = RateLimiter(per_minute=per_minute, burst=max(1, per_minute // BURST_SHARE))
+        self._limiters[client_id] = limiter
+        return limiter
+
+    def _remove_idle(self) -> None:
+        active = {name: each for name, each in self._limiters.items() if not each.is_idle}
+        self._limiters = active if len(active) < MAX_LIMITERS else {}
+
+
+_by_session = ReadLimit(lambda: chat_settings.READS_PER_MINUTE)
+_by_address = ReadLimit(lambda: chat_settings.ADDRESS_READS_PER_MINUTE)
+
+
+def check_read(caller: Caller, meta: Mapping[str, str]) -> None:
+    """Count a read of the caller's session.
+
+    Raises:
+        RateLimited: the session or the client's address reads too often.
+    """
+    _by_address.check(client_address(meta))
+    _by_session.check(caller.session_id)

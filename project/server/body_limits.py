@@ -1,0 +1,53 @@
+"""The maximum size of a request's body, by who sends it: little before authentication."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import DatabaseError, close_old_connections
+from django.http.cookie import parse_cookie
+
+from chat.api import auth
+from chat.conversation import sessions
+from chat.settings import chat_settings
+from project.server.wsgi_adapter import UNCHECKED_BODY_BYTES, Environ
+
+# Bytes of JSON per byte of text: `\\u0041`.
+MAX_ESCAPE = 6
+# JSON around the fields.
+MARGIN = 64 * 1024
+
+
+def api_body_limit(environ: Environ) -> int:
+    """Return the limit of a request to the API: the largest for a message of an open session.
+
+    Raises:
+        InvalidToken, SessionNotFound, SessionExpired: the token of a message is not valid.
+        StoreUnavailable: the token of a large message could not be checked.
+    """
+    if not environ["PATH_INFO"].rstrip("/").endswith("/messages"):
+        fields = chat_settings.MAX_SYSTEM_PROMPT_BYTES + chat_settings.MAX_METADATA_BYTES
+        return min(chat_settings.MAX_BODY_BYTES, MAX_ESCAPE * fields + MARGIN)
+    caller = auth.authenticate(environ)
+    # A chunked body may turn out to be too large, which is reported before any call to Redis.
+    if "HTTP_TRANSFER_ENCODING" not in environ:
+        sessions.read(caller, limit=0)
+    return chat_settings.MAX_BODY_BYTES
+
+
+def admin_body_limit(environ: Environ) -> int:
+    """Return the limit of a request to the admin; small before sign-in."""
+    limit: Any = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    return limit if _is_signed_in(environ) else UNCHECKED_BODY_BYTES
+
+
+def _is_signed_in(environ: Environ) -> bool:
+    key = parse_cookie(environ.get("HTTP_COOKIE", "")).get(settings.SESSION_COOKIE_NAME)
+    close_old_connections()
+    try:
+        return key is not None and SESSION_KEY in SessionStore(key)
+    except DatabaseError:
+        return False
+    finally:
+        close_old_connections()

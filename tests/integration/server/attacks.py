@@ -1,0 +1,144 @@
+"""Attacks of one address on a web process, and a healthy client of another address.
+
+Linux routes the whole of 127.0.0.0/8 to loopback, so each address of it is another client.
+"""
+
+import socket
+import statistics
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from tests.integration.api.client import TIMEOUT, APIClient
+
+ATTACKER = "127.0.0.66"
+HEALTHY = "127.0.0.7"
+# Bytes that the kernel buffers for a slow reader; its minimum is about this.
+RECEIVE_BUFFER = 4096
+
+
+class Attack:
+    """Many connections of one address that stay open until the end of the context."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._server = (parts.hostname, parts.port)
+        self._host = parts.netloc
+        self._exit_stack = ExitStack()
+        self.sockets: list[socket.socket] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._exit_stack.close()
+
+    def connect(self, address: str = ATTACKER) -> socket.socket:
+        client = self._exit_stack.enter_context(socket.socket())
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        client.settimeout(TIMEOUT)
+        client.bind((address, 0))
+        client.connect(self._server)
+        self.sockets.append(client)
+        return client
+
+    def read_slowly(self, owner: APIClient, path: str) -> None:
+        """Send a request, and do not read the response."""
+        self.connect().sendall(
+            b"GET %b HTTP/1.1\r\nHost: %b\r\nAuthorization: Bearer %b\r\n\r\n"
+            % (path.encode(), self._host.encode(), owner.token.encode())
+        )
+
+    def send_unfinished(self, path: str, *, size: int, token: str = "", cookie: str = "") -> None:
+        """Send a request without the last byte of its body."""
+        client = self.connect()
+        client.sendall(
+            b"POST %b HTTP/1.1\r\nHost: %b\r\nContent-Type: application/json\r\n"
+            b"Authorization: Bearer %b\r\nCookie: %b\r\nContent-Length: %d\r\n\r\n"
+            % (path.encode(), self._host.encode(), token.encode(), cookie.encode(), size)
+        )
+        with suppress(OSError):  # the server has closed the connection
+            client.settimeout(1)
+            client.sendall(b"x" * (size - 1))
+
+    def open_stream(self, owner: APIClient) -> None:
+        """Subscribe to events."""
+        self.read_slowly(owner, f"{owner.path}/events")
+
+
+def get_from(address: str, url: str, path: str, token: str = "") -> bytes:
+    """Return the response to a request from this address."""
+    parts = urlsplit(url)
+    server = (parts.hostname or "", parts.port or 80)
+    with socket.create_connection(server, TIMEOUT, (address, 0)) as client:
+        client.sendall(
+            b"GET %b HTTP/1.1\r\nHost: %b\r\nConnection: close\r\nAuthorization: Bearer %b\r\n\r\n"
+            % (path.encode(), parts.netloc.encode(), token.encode())
+        )
+        response = b""
+        while chunk := client.recv(65536):
+            response += chunk
+    return response
+
+
+class HealthyClient:
+    """Polls its own session from another address, and measures how long each poll takes."""
+
+    def __init__(self, owner: APIClient, pause: float = 0.005) -> None:
+        self.owner = owner
+        self.pause = pause
+        # Seconds of each poll.
+        self.latencies: list[float] = []
+        self.failures: list[bytes] = []
+        self._is_stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_stopped.set()
+        self._thread.join()
+
+    @property
+    def p99(self) -> float:
+        """The 99th percentile of the latency, seconds."""
+        return statistics.quantiles(self.latencies, n=100)[-1]
+
+    def _run(self) -> None:
+        while not self._is_stopped.wait(self.pause):
+            started = time.perf_counter()
+            with suppress(OSError):
+                response = get_from(HEALTHY, self.owner.url, self.owner.path, self.owner.token)
+                if not response.startswith(b"HTTP/1.1 200 "):
+                    self.failures.append(response)
+            self.latencies.append(time.perf_counter() - started)
+
+
+def measure_peak(measure: Callable[[], int], work: Callable[[], object]) -> int:
+    """Return the highest value while `work` runs."""
+    peak, is_done = 0, threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not is_done.wait(0.02):
+            peak = max(peak, measure())
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        work()
+    finally:
+        is_done.set()
+        thread.join()
+    return max(peak, measure())

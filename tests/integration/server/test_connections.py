@@ -1,0 +1,58 @@
+"""Connections are limited in all and by address, and probes are answered beyond the limits."""
+
+import resource
+from contextlib import suppress
+
+import pytest
+
+from tests.harness.stack import Stack
+from tests.integration.api.client import APIClient
+from tests.integration.server.attacks import ATTACKER, HEALTHY, Attack, get_from
+
+# Half of what 512 descriptors leave, and all of it.
+MAX_PER_ADDRESS, MAX_CONNECTIONS = 160, 320
+
+
+def status(response: bytes) -> str:
+    return response[9:12].decode()
+
+
+def test_soft_limit_of_descriptors_is_raised(small_web: Stack) -> None:
+    soft, hard = resource.prlimit(small_web.web().pid, resource.RLIMIT_NOFILE)
+    assert (soft, hard) == (512, 512)
+
+
+@pytest.mark.security("S49")
+def test_one_address_cannot_use_all_connections(
+    small_web: Stack, attacker: APIClient, healthy: APIClient
+) -> None:
+    url = small_web.web().url
+    owners = [attacker.open_session() for _ in range(25)]
+    with Attack(url) as attack:
+        for owner in owners:
+            for _ in range(20):
+                with suppress(OSError):
+                    attack.open_stream(owner)
+        assert status(get_from(HEALTHY, url, healthy.path, healthy.token)) == "200"
+        rejected = get_from(ATTACKER, url, healthy.path, healthy.token)
+        assert status(rejected) == "429"
+        assert b'"code":"rate_limited"' in rejected
+        assert status(get_from(ATTACKER, url, "/live")) == "200"
+    assert status(get_from(ATTACKER, url, healthy.path, healthy.token)) == "200"
+
+
+@pytest.mark.security("S49")
+def test_probes_are_answered_when_all_connections_are_used(
+    small_web: Stack, healthy: APIClient
+) -> None:
+    url = small_web.web().url
+    with Attack(url) as attack:
+        for i in range(700):
+            with suppress(OSError):
+                attack.connect(f"127.0.1.{i % 4 + 1}")
+        rejected = get_from(HEALTHY, url, healthy.path, healthy.token)
+        assert status(rejected) == "503"
+        assert b'"code":"unavailable"' in rejected
+        for path in ("/live", "/ready"):
+            assert status(get_from(HEALTHY, url, path)) == "200"
+    assert status(get_from(HEALTHY, url, healthy.path, healthy.token)) == "200"
