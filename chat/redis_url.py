@@ -15,13 +15,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import unquote
 
+from chat.connection_url import (
+    URLParts,
+    boolean,
+    convert_options,
+    natural,
+    one_of,
+    parse_host,
+    parse_query,
+    positive_float,
+    scheme_of,
+    split_url,
+)
 from chat.domain.errors import ConfigError
 
 DEFAULT_PORT = 6379
 DEFAULT_SENTINEL_PORT = 26379
-FALSE_VALUES = {"0", "f", "false", "n", "no"}
+# Options that are not arguments of a connection.
+OWN_OPTIONS = ("service", "username", "password", "db", "virtual_host")
 
 
 class Kind(StrEnum):
@@ -65,7 +78,7 @@ class RedisURL:
 
 def is_redis_url(url: str) -> bool:
     """Return whether the URL has one of the schemes above."""
-    return url.partition("://")[0] in [*Kind]
+    return scheme_of(url) in [*Kind]
 
 
 def parse_redis_url(url: str) -> RedisURL:
@@ -73,11 +86,15 @@ def parse_redis_url(url: str) -> RedisURL:
 
     Raises:
         ConfigError: it has another scheme, lacks a part, or an option is unknown or invalid. The
-            message quotes neither the URL nor the password.
+            message quotes no part of the URL, except an option's name.
     """
-    parts = urlsplit(url)
-    kind = _kind(parts.scheme)
-    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if not is_redis_url(url):
+        kinds = "redis://, rediss://, unix:// or sentinel://"
+        raise ConfigError(f"expected a URL that starts with {kinds}")
+    parts = split_url(url)
+    kind = Kind(parts.scheme)
+    hosts, path = _hosts(kind, parts.hosts), _socket_path(kind, parts)
+    query = parse_query(parts.query, {*OWN_OPTIONS, *OPTIONS})
     service = query.pop("service", "")
     if (kind is Kind.SENTINEL) != bool(service):
         raise ConfigError(
@@ -85,26 +102,17 @@ def parse_redis_url(url: str) -> RedisURL:
             if not service
             else "service applies to sentinel:// URLs only"
         )
-    login, _, hosts = parts.netloc.rpartition("@")
-    user, _, secret = login.partition(":")
     username, password = query.pop("username", ""), query.pop("password", "")
     return RedisURL(
         kind=kind,
-        hosts=_hosts(kind, hosts),
-        path=_socket_path(kind, parts),
+        hosts=hosts,
+        path=path,
         service=service,
-        username=unquote(user) or username or None,
-        password=unquote(secret) or password or None,
+        username=parts.username or username or None,
+        password=parts.password or password or None,
         db=_database(kind, parts, query),
         options=_options(kind, query),
     )
-
-
-def _kind(scheme: str) -> Kind:
-    if scheme not in [*Kind]:
-        kinds = "redis://, rediss://, unix:// or sentinel://"
-        raise ConfigError(f"expected a URL that starts with {kinds}")
-    return Kind(scheme)
 
 
 def _hosts(kind: Kind, text: str) -> tuple[tuple[str, int], ...]:
@@ -114,18 +122,10 @@ def _hosts(kind: Kind, text: str) -> tuple[tuple[str, int], ...]:
         return ()
     default = DEFAULT_SENTINEL_PORT if kind is Kind.SENTINEL else DEFAULT_PORT
     texts = text.split(",") if kind is Kind.SENTINEL else [text]
-    return tuple(_host(text, default) for text in texts)
+    return tuple(parse_host(text, default) for text in texts)
 
 
-def _host(text: str, default_port: int) -> tuple[str, int]:
-    try:
-        address = urlsplit(f"//{text}")
-        return unquote(address.hostname or "localhost"), address.port or default_port
-    except ValueError as error:
-        raise ConfigError("the port is not a number from 1 to 65535") from error
-
-
-def _socket_path(kind: Kind, parts: SplitResult) -> str:
+def _socket_path(kind: Kind, parts: URLParts) -> str:
     if kind is not Kind.UNIX:
         return ""
     if parts.path in {"", "/"}:
@@ -133,7 +133,7 @@ def _socket_path(kind: Kind, parts: SplitResult) -> str:
     return unquote(parts.path)
 
 
-def _database(kind: Kind, parts: SplitResult, query: dict[str, str]) -> int:
+def _database(kind: Kind, parts: URLParts, query: dict[str, str]) -> int:
     """Return the database: `db` of the query, else the URL's path, else 0.
 
     Celery's URLs of Unix sockets call it `virtual_host`.
@@ -142,54 +142,28 @@ def _database(kind: Kind, parts: SplitResult, query: dict[str, str]) -> int:
     in_query = [query.pop(name, "") for name in ("db", "virtual_host")]
     text = next(filter(None, [*in_query, in_path]), "0").strip("/")
     if not (text.isascii() and text.isdigit()):
-        raise ConfigError(f"{text!r} is not the number of a database")
+        raise ConfigError("the database is not a number")
     return int(text)
 
 
 def _options(kind: Kind, query: Mapping[str, str]) -> dict[str, Any]:
-    options = {}
-    for name, text in query.items():
-        if name not in OPTIONS:
-            raise ConfigError(f"unknown option {name!r}")
+    for name in query:
         if name.startswith("ssl_") and kind is not Kind.TLS:
             raise ConfigError(f"option {name!r} requires rediss://")
         if name == "socket_keepalive" and kind is Kind.UNIX:
             raise ConfigError(f"option {name!r} does not apply to unix://")
-        try:
-            options[name] = OPTIONS[name](text)
-        except (ValueError, KeyError) as error:
-            raise ConfigError(f"option {name!r} has an invalid value") from error
+    options = convert_options(query, OPTIONS)
     return {name: value for name, value in options.items() if value is not None}
-
-
-def _boolean(text: str) -> bool:
-    return text.lower() not in FALSE_VALUES
-
-
-def _positive_float(text: str) -> float:
-    if not 0 < (value := float(text)) < float("inf"):
-        raise ValueError
-    return value
-
-
-def _natural(text: str) -> int:
-    if (value := int(text)) < 0:
-        raise ValueError
-    return value
-
-
-def _one_of(*allowed: str) -> Callable[[str], str]:
-    def convert(text: str) -> str:
-        if text not in allowed:
-            raise ValueError
-        return text
-
-    return convert
 
 
 def _protocol(text: str) -> int | None:
     """Return 2, or `None` for 3: that is the default, and naming it changes redis-py's replies."""
-    return 2 if _one_of("2", "3")(text) == "2" else None
+    return 2 if one_of("2", "3")(text) == "2" else None
+
+
+def _certificate_requirement(text: str) -> str:
+    """Return redis-py's name; Celery's begins with CERT_."""
+    return one_of("none", "optional", "required")(text.lower().removeprefix("cert_"))
 
 
 def _verify_flags(text: str) -> list[ssl.VerifyFlags]:
@@ -199,22 +173,22 @@ def _verify_flags(text: str) -> list[ssl.VerifyFlags]:
 # redis-py's options that do not change the form of replies, and how their values are read.
 OPTIONS: Mapping[str, Callable[[str], Any]] = {
     "client_name": str,
-    "health_check_interval": _natural,
+    "health_check_interval": natural,
     "lib_name": str,
     "lib_version": str,
-    "max_connections": _natural,
+    "max_connections": natural,
     "protocol": _protocol,
-    "retry_on_timeout": _boolean,
-    "socket_connect_timeout": _positive_float,
-    "socket_keepalive": _boolean,
-    "socket_read_size": _natural,
-    "socket_timeout": _positive_float,
+    "retry_on_timeout": boolean,
+    "socket_connect_timeout": positive_float,
+    "socket_keepalive": boolean,
+    "socket_read_size": natural,
+    "socket_timeout": positive_float,
     "ssl_ca_certs": str,
     "ssl_ca_data": str,
     "ssl_ca_path": str,
-    "ssl_cert_reqs": _one_of("none", "optional", "required"),
+    "ssl_cert_reqs": _certificate_requirement,
     "ssl_certfile": str,
-    "ssl_check_hostname": _boolean,
+    "ssl_check_hostname": boolean,
     "ssl_ciphers": str,
     "ssl_exclude_verify_flags": _verify_flags,
     "ssl_include_verify_flags": _verify_flags,

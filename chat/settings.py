@@ -377,8 +377,16 @@ def _check_queue_type(values: Mapping[str, Any]) -> None:
 
 def _check_webhooks(found: Mapping[str, str]) -> None:
     secrets = parse_webhook_secrets(found.get(f"{PREFIX}WEBHOOK_SECRETS", ""))
-    url = urlsplit(found.get(f"{PREFIX}WEBHOOK_URL", ""))
-    if url.geturl() and not secrets:
+    url = found.get(f"{PREFIX}WEBHOOK_URL", "")
+    if url and not secrets:
         raise ConfigError(f"{PREFIX}WEBHOOK_URL requires {PREFIX}WEBHOOK_SECRETS")
-    if url.geturl() and (url.scheme not in {"http", "https"} or not url.hostname):
-        raise ConfigError(f"{PREFIX}WEBHOOK_URL: {url.geturl()!r} is not an http(s) URL")
+    if url and not _is_http_url(url):
+        raise ConfigError(f"{PREFIX}WEBHOOK_URL: not an http(s) URL")
+
+
+def _is_http_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)

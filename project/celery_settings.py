@@ -6,12 +6,19 @@ Redis's `due` set guarantees that each turn runs. The broker only carries wake-u
 from django.conf import settings
 
 from chat.broker import QUEUE, build_queue
-from chat.broker.transport import amqp_options, transport_path
+from chat.broker.amqp_url import is_amqp_url, parse_amqp_options
+from chat.broker.transport import amqp_options, kombu_url, transport_path
 from chat.redis_url import is_redis_url
 from chat.settings import chat_settings
 
-broker_url = settings.BROKER_URL
+broker_url = kombu_url(settings.BROKER_URL)
+# The command `celery` replaces `broker_url` by the environment's BROKER_URL, but not these.
+broker_read_url = broker_write_url = broker_url
 broker_transport = transport_path(broker_url) if is_redis_url(broker_url) else None
+_amqp = parse_amqp_options(settings.BROKER_URL) if is_amqp_url(broker_url) else {}
+broker_login_method = _amqp.get("login_method")
+# Seconds to connect to RabbitMQ.
+broker_connection_timeout = _amqp.get("connect_timeout", 4)
 broker_connection_retry_on_startup = True
 # A worker survives every outage of the broker.
 broker_connection_max_retries = None
@@ -19,7 +26,7 @@ broker_connection_max_retries = None
 # (docs/faults.md, F16).
 broker_channel_error_retry = True
 # Seconds between heartbeats of AMQP. Two missing ones end the connection.
-broker_heartbeat = 5
+broker_heartbeat = _amqp.get("heartbeat", 5)
 
 broker_transport_options = {
     # Seconds before the second attempt to connect, by how much this grows, and its maximum.

@@ -95,9 +95,10 @@ def _pool() -> _BrokerPool:
         **amqp_options(timeout=timeout),
     }
     connection = Connection(
-        current_app.conf.broker_url,
+        current_app.conf.broker_write_url,
         transport=current_app.conf.broker_transport,
         connect_timeout=timeout,
+        login_method=current_app.conf.broker_login_method,
         transport_options={**current_app.conf.broker_transport_options, **bounds},
     )
     return _BrokerPool(connection)

@@ -5,9 +5,11 @@ from typing import Any
 from django.conf import settings
 from kombu import Connection, Producer
 
+from chat.broker.amqp_url import is_amqp_url, parse_amqp_options
 from chat.broker.connections import call_broker
 from chat.broker.message import publish, serialize_message
 from chat.broker.transport import RedisChannel
+from chat.connection_url import scheme_of
 from chat.domain.errors import BrokerUnavailable, ConfigError
 from chat.domain.ids import random_id
 from chat.redis_url import is_redis_url, parse_redis_url
@@ -18,25 +20,34 @@ def check_url() -> None:
     """Check `BROKER_URL` without connecting, and whether it has the types of queues.
 
     Raises:
-        ConfigError: it is not a URL, its transport is unknown, or the transport's package missing.
+        ConfigError: it is not a URL, its transport is unknown, the transport's package missing, or
+            an option unknown or invalid. The message quotes no part of the URL, except the scheme
+            and an option's name.
     """
-    transport, separator, _ = settings.BROKER_URL.partition("://")
-    if not separator:
-        raise ConfigError("BROKER_URL: not a URL")
+    url = settings.BROKER_URL
     try:
-        if is_redis_url(settings.BROKER_URL):
-            parse_redis_url(settings.BROKER_URL)
+        if is_redis_url(url):
+            parse_redis_url(url)
+        elif is_amqp_url(url):
+            parse_amqp_options(url)
         else:
-            Connection(settings.BROKER_URL).get_transport_cls()
+            _check_other_url(url)
     except ConfigError as error:
         raise ConfigError(f"BROKER_URL: {error.message}") from error
-    except (LookupError, ImportError, ValueError) as error:
-        # Without the text of `error`, which may quote the password.
-        raise ConfigError(
-            f"BROKER_URL: not a valid {transport}:// URL, or its package is not installed"
-        ) from error
-    if chat_settings.BROKER_QUEUE_TYPE and not transport.startswith("amqp"):
+    if chat_settings.BROKER_QUEUE_TYPE and not is_amqp_url(url):
         raise ConfigError("CHAT_BROKER_QUEUE_TYPE requires an amqp:// URL in BROKER_URL")
+
+
+def _check_other_url(url: str) -> None:
+    """Check the URL of a broker that only kombu knows."""
+    if not (scheme := scheme_of(url)):
+        raise ConfigError("not a URL")
+    try:
+        Connection(url).get_transport_cls()
+    except (LookupError, ImportError, TypeError, ValueError):
+        # Without the text of the error, which may quote the password.
+        message = f"not a valid {scheme}:// URL, or its package is not installed"
+        raise ConfigError(message) from None
 
 
 def wake_session(session_id: str) -> bool:

@@ -9,8 +9,9 @@ from typing import Any
 
 from kombu.transport import redis as kombu_redis
 
+from chat.broker.amqp_url import is_amqp_url
 from chat.broker.message import QUEUE
-from chat.redis_url import Kind, RedisURL, parse_redis_url
+from chat.redis_url import Kind, RedisURL, is_redis_url, parse_redis_url
 
 # Only chat.store imports redis: kombu has it, too.
 redis: Any = kombu_redis.redis  # type: ignore[attr-defined]
@@ -30,6 +31,17 @@ def transport_path(url: str) -> str:
     """Return the path of the transport for a URL of Redis, as Celery's `broker_transport`."""
     name = "SentinelTransport" if parse_redis_url(url).kind is Kind.SENTINEL else "RedisTransport"
     return f"{__name__}:{name}"
+
+
+def kombu_url(url: str) -> str:
+    """Return the URL in the form that kombu reads like Parley.
+
+    Kombu splits URLs at semicolons. The options of AMQP's have become settings of Celery.
+    """
+    if is_amqp_url(url):
+        url = url.partition("?")[0]
+    is_ours = is_amqp_url(url) or is_redis_url(url)
+    return url.replace(";", "%3B") if is_ours else url
 
 
 class _URLMixin:

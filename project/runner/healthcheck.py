@@ -126,7 +126,7 @@ def _tls_context(parts: SplitResult) -> ssl.SSLContext:
         context.load_cert_chain(certificate, key, password)
     check_hostname = options.get("ssl_check_hostname", "true").lower()
     context.check_hostname = check_hostname not in FALSE_VALUES
-    if options.get("ssl_cert_reqs") == "none":
+    if options.get("ssl_cert_reqs", "").lower().removeprefix("cert_") == "none":
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
 

@@ -34,6 +34,8 @@ class RabbitMQDeployment(Deployment):
     def __init__(self, stack: Stack) -> None:
         super().__init__(stack)
         self.rabbitmq: Process = add_rabbitmq(stack)
+        # Kombu alone passes the number on as text, and the worker restarts forever.
+        stack.env["BROKER_URL"] = f"{self.rabbitmq.url}?connect_timeout=3&heartbeat=5"
 
     @contextmanager
     def channel(self) -> Iterator[Any]:

@@ -95,14 +95,19 @@ def test_options_of_redis_py_are_read(query: str, options: dict[str, object]) ->
         ("unix:///s?socket_keepalive=1", "option 'socket_keepalive' does not apply to unix://"),
         ("unix://run/r.sock", "needs an absolute path"),
         ("unix://", "needs the path"),
-        ("redis://h/x", "'x' is not the number of a database"),
+        ("redis://h/x", "the database is not a number"),
         ("redis://:hidden@h:port/0", "the port is not a number"),
         ("redis://h/0?service=m", "service applies to sentinel://"),
         ("sentinel://h:26379", "must name the primary"),
         ("sentinel://h:x/0?service=a", "the port is not a number"),
-        ("sentinel://h/a?service=a", "'a' is not the number of a database"),
+        ("sentinel://h/a?service=a", "the database is not a number"),
         ("http://h", "expected a URL that starts with"),
         ("nonsense", "expected a URL that starts with"),
+        ("unix:/run/r.sock", "expected a URL that starts with"),
+        ("redis://:hidden@h1;redis://:hidden@h2", "lists of servers, separated by ;"),
+        ("redis://h1;h2/0", "lists of servers, separated by ;"),
+        ("redis://h/0?typo=@", "unknown option, or percent-encode"),
+        ("redis://h/0?password=a&hidden", "unknown option, or percent-encode"),
     ],
 )
 def test_invalid_urls_are_named_without_the_password(url: str, message: str) -> None:
@@ -112,8 +117,22 @@ def test_invalid_urls_are_named_without_the_password(url: str, message: str) -> 
     assert "hidden" not in error.value.message
 
 
+@pytest.mark.case("C20")
+@pytest.mark.parametrize(
+    "name", ["none", "CERT_NONE", "required", "CERT_REQUIRED", "CERT_OPTIONAL"]
+)
+def test_certificate_requirements_have_celerys_names_too(name: str) -> None:
+    options = parse_redis_url(f"rediss://h?ssl_cert_reqs={name}").options
+    assert options == {"ssl_cert_reqs": name.lower().removeprefix("cert_")}
+
+
 def test_other_brokers_are_left_to_kombu() -> None:
     assert not is_redis_url("amqp://u:p@h//v")
+
+
+def test_the_case_of_the_scheme_is_ignored() -> None:
+    assert is_redis_url("REDIS://h")
+    assert parse_redis_url("REDIS://h").kind is Kind.TCP
 
 
 def test_celery_finds_the_transport_of_each_kind() -> None:

@@ -61,6 +61,10 @@ def test_a_database_is_read() -> None:
         "redis://h/x",
         "sentinel://h",
         "sentinel://:hidden@h:x?service=m",
+        "unix:/run/hidden",
+        "memory://:hidden@h?typo=hidden",
+        "amqp://u:hidden@h?typo=1",
+        "hidden@h://",
     ],
 )
 def test_a_wrong_broker_url_is_reported(settings: Settings, url: str) -> None:
@@ -83,7 +87,7 @@ def fresh_broker() -> Iterator[None]:
 def test_a_broker_url_that_kombu_rejects_fails_no_request(
     monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
-    monkeypatch.setattr(app.conf, "broker_url", url)
+    monkeypatch.setattr(app.conf, "broker_write_url", url)
     assert broker.wake_session("ses_1") is False
 
 

@@ -99,6 +99,8 @@ def test_documented_acl_allows_nothing_else(guarded: RedisServer, command: tuple
         ("good", f"?ssl_ca_certs={raw_server.CA}", True),
         ("good", "", False),
         ("good", "?ssl_cert_reqs=none", True),
+        ("good", "?ssl_cert_reqs=CERT_NONE", True),
+        ("good", "?ssl_cert_reqs=CERT_REQUIRED", False),
         ("expired", f"?ssl_ca_certs={raw_server.CA}", False),
         ("other_host", f"?ssl_ca_certs={raw_server.CA}", False),
         ("other_host", f"?ssl_ca_certs={raw_server.CA}&ssl_check_hostname=no", True),
