@@ -18,6 +18,8 @@ T = TypeVar("T")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 # Fields that TOML writes as lists.
 _TUPLES = ("stop", "drop_options")
+# Former names of fields, and the names that replaced them.
+_RENAMED = {"first_delta": "first_event", "between_deltas": "between_events"}
 # Fields that error messages must not repeat.
 _SECRETS = {"token", "headers"}
 
@@ -146,7 +148,8 @@ def _build(cls: type[T], model: str, fields: Mapping[str, Any]) -> T:
     ranges = get_type_hints(cls, include_extras=True)
     for field, value in fields.items():
         if field not in known:
-            raise ConfigError(f"model {model}: unknown field {field!r}")
+            hint = f"; it is now {_RENAMED[field]!r}" if _RENAMED.get(field) in known else ""
+            raise ConfigError(f"model {model}: unknown field {field!r}{hint}")
         is_valid = _is_instance(value, known[field]) and is_in_range(value, ranges[field])
         if not is_valid or (isinstance(value, tuple) and not _are_strings(value)):
             shown = "" if field in _SECRETS else f": {value!r}"

@@ -109,6 +109,9 @@ def test_token_of_a_wrong_type_is_not_repeated(file: Path) -> None:
         ("drop_options = 'seed'", "invalid drop_options: 'seed'"),
         ("drop_options = [1]", "invalid drop_options"),
         ("timeouts = { without_text = 0 }", "invalid without_text"),
+        ("timeouts = { first_delta = 3 }", "unknown field 'first_delta'; it is now 'first_event'$"),
+        ("timeouts = { between_deltas = 3 }", "'between_deltas'; it is now 'between_events'$"),
+        ("first_delta = 3", "unknown field 'first_delta'$"),
     ],
 )
 def test_invalid_field_is_named(file: Path, line: str, message: str) -> None:
