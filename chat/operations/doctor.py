@@ -20,6 +20,9 @@ MIN_VERSION = (7, 0)
 MAX_ROUND_TRIP_SECONDS = 0.005
 # A larger difference makes logs hard to read. Guarantees depend on Redis's clock only.
 MAX_CLOCK_SKEW = 5.0
+# What to do about a deviation in the response of a model.
+AFTER_REPLY = "harmless unless its replies are wrong; docs/models.md explains it"
+AFTER_FAILURE = "this may be why the call failed; docs/models.md explains it"
 CHECK_ACL = "check REDIS_URL, and the permissions of its user (docs/security.md)"
 
 
@@ -154,7 +157,7 @@ def _models(*, call_models: bool) -> Iterator[CheckResult]:
         with deviations.collect() as found:
             checked = _check_model(model, is_called=call_models)
         yield checked
-        hint = "harmless unless its replies are wrong; docs/models.md explains it"
+        hint = AFTER_FAILURE if checked.level is Level.ERROR else AFTER_REPLY
         for deviation in found:
             yield CheckResult(Level.WARNING, f"model {model.name}: {deviation}", hint)
 

@@ -14,6 +14,7 @@ from chat.domain import (
 )
 from chat.domain.errors import ConfigError
 from chat.http.cancellation import CancellableCall
+from chat.providers.call_timeouts import CallTimeouts
 
 # What a provider yields: deltas, reasoning and other activity, and the completion.
 Item = str | Reasoning | Completion
@@ -56,13 +57,19 @@ class Provider(ABC):
         """
 
     def probe(self) -> None:
-        """Make one short, real call and wait for the reply.
+        """Make one short, real call with the model's timeouts, as a turn does.
 
         Raises:
-            ProviderError: the call failed.
+            ProviderError: the call failed or timed out.
         """
-        for _ in self.stream(_PROBE, CancellableCall()):
-            pass
+        call = CancellableCall()
+        timeouts = CallTimeouts(self.model.timeouts)
+        with timeouts.watch(call):
+            for item in self.stream(_PROBE, call):
+                if isinstance(item, str):
+                    timeouts.record_text()
+                else:
+                    timeouts.record_activity()
 
 
 def check_drop_options(model: Model, droppable: set[str]) -> None:

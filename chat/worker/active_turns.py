@@ -10,6 +10,7 @@ from threading import Condition, Lock
 
 from chat.domain import Claim, Delta, StopCause, Timeouts
 from chat.http.cancellation import CancellableCall
+from chat.providers.call_timeouts import CallTimeouts
 from chat.settings import chat_settings
 from chat.store.message_json import json_escape
 
@@ -28,8 +29,8 @@ class ActiveTurn:
         self.call = call
         # UTF-8 bytes of the reply so far, before escaping.
         self.output_bytes = 0
-        self._timeouts = timeouts
-        self._started_at = self._last_text_at = self._last_activity_at = now = time.monotonic()
+        self._timeouts = CallTimeouts(timeouts)
+        now = self._timeouts.started_at
         self._deadline = now + min(timeouts.total, claim.seconds_left)
         self._renewal_at = now + chat_settings.LEASE_RENEWAL_INTERVAL
         self._lock = Lock()
@@ -54,11 +55,11 @@ class ActiveTurn:
         self.output_bytes += min(len(plain), room)
         with self._lock:
             self._unflushed_escaped += json_escape(delta)
-        self._last_text_at = time.monotonic()
+        self._timeouts.record_text()
 
     def record_activity(self) -> None:
         """Record activity without text: reasoning, or a comment in the stream."""
-        self._last_activity_at = time.monotonic()
+        self._timeouts.record_activity()
 
     def stop(self, cause: StopCause) -> None:
         """Stop the model call, once; the thread that reads it gets `UpstreamClosed`."""
@@ -70,17 +71,8 @@ class ActiveTurn:
         """Stop the call if one of its timeouts has passed."""
         if now >= self._deadline:
             self.stop(StopCause.DEADLINE)
-        elif now >= self._activity_deadline():
+        elif now >= self._timeouts.next_timeout()[0]:
             self.stop(StopCause.EVENT_TIMEOUT)
-
-    def _activity_deadline(self) -> float:
-        """Return when the call times out without activity, or without text."""
-        timeouts = self._timeouts
-        last_activity_at = max(self._last_activity_at, self._last_text_at)
-        has_activity = last_activity_at > self._started_at
-        limit = timeouts.between_events if has_activity else timeouts.first_event
-        without_text = max(timeouts.without_text, timeouts.first_event, timeouts.between_events)
-        return min(last_activity_at + limit, self._last_text_at + without_text)
 
     def unflushed(self) -> Delta | None:
         """Return the text that the store may not have yet, or `None`."""
