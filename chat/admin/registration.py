@@ -2,6 +2,8 @@
 
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.urls import get_script_prefix
+from django.utils.functional import lazy
 
 from chat.admin.log_entries import LogEntryAdmin
 from chat.admin.login import LoginForm
@@ -10,6 +12,8 @@ from chat.admin.sessions import SessionAdmin
 
 admin.site.site_title = admin.site.site_header = "Parley"
 admin.site.index_title = "Administration"
+# Django would link to the prefix without its slash.
+admin.site.site_url = lazy(get_script_prefix, str)()
 admin.site.index_template = "admin/chat/index.html"
 admin.site.login_form = LoginForm
 admin.site.register(Session, SessionAdmin)

@@ -9,6 +9,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import quote
 from django.contrib.auth.models import Group, User
 from django.test import Client
+from django.test.utils import override_script_prefix
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from tests.integration.admin.sessions import open_session, post_message, session_path
@@ -149,3 +150,10 @@ def test_no_url_opens_for_other_users(session_id: str) -> None:
                 assert response.status_code == 302, route
                 target = response["Location"]
                 assert target.startswith("/admin/login/") or route in REDIRECTS, route
+
+
+@pytest.mark.parametrize("prefix", ["/", "/chat/"])
+def test_view_site_leads_to_the_chat_page(admin: Client, prefix: str) -> None:
+    with override_script_prefix(prefix):
+        page = admin.get("/admin/", SCRIPT_NAME=prefix.rstrip("/")).content.decode()
+    assert f'<a href="{prefix}">View site</a>' in page
