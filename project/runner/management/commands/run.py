@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import BaseCommand, CommandError, call_command
 from django.db import DatabaseError
+from django.http.request import validate_host
 
 from project.runner.healthcheck import describe_redis_problem, is_port_free
 from project.runner.log_output import LogOutput
@@ -22,10 +23,11 @@ from project.runner.supervisor import Supervisor
 ADMIN = "admin"
 DEFAULT_PORT = 8000
 PORTS = range(1, 65536)
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 READY = """\
 
-Parley is ready on {url} (press Ctrl-C to stop). {admin}
+Parley is ready on {address} (press Ctrl-C to stop). {admin}
 {model}Try:
 
 {example}
@@ -117,14 +119,25 @@ def _create_admin() -> str:
 
 
 def _ready_message(port: int, stages: list[Stage]) -> str:
-    url = f"http://127.0.0.1:{port}"
+    url = client_url(port)
     # It tells a user who has set MODEL_NAME without MODEL_URL that it has no effect.
     model = FAKE_MODEL if any(program.name == "model" for program in chain(*stages)) else ""
     message = READY.format(
-        url=url,
+        address=f"http://127.0.0.1:{port}",
         admin=_create_admin(),
         model=model,
         example=EXAMPLE.format(url=url),
-        url_option="" if port == DEFAULT_PORT else f" --url {url}",
+        url_option="" if url == f"http://127.0.0.1:{DEFAULT_PORT}" else f" --url {url}",
     )
     return message.replace(" \n", "\n")
+
+
+def client_url(port: int) -> str:
+    """Return a URL for clients: a public one if `HTTPS` or `ALLOWED_HOSTS` reject local ones."""
+    hosts: list[str] = settings.ALLOWED_HOSTS
+    local = [host for host in LOOPBACK_HOSTS[:2] if not hosts or validate_host(host, hosts)]
+    if local and not settings.HTTPS:
+        return f"http://{local[0]}:{port}{settings.URL_PREFIX}"
+    public = [host.removeprefix(".") for host in hosts if host not in {*LOOPBACK_HOSTS, "*"}]
+    host = next(iter(public or LOOPBACK_HOSTS))
+    return f"http{'s' if settings.HTTPS else ''}://{host}{settings.URL_PREFIX}"
