@@ -40,11 +40,12 @@ def check_configuration(pool: BasePool) -> None:
         SystemExit: the pool does not use threads, Redis evicts keys, `CHAT_PARTITIONS` is wrong, or
             the broker has the queue with another type.
     """
-    health.exit_on_wrong_partitions()
     # Celery shows no traceback of a SystemExit, and exits with its code.
     with exit_on_config_error():
         if not isinstance(pool, TaskPool):
             raise ConfigError("--pool: must be threads, which is the default")
+    health.exit_on_wrong_partitions()
+    with exit_on_config_error():
         try:
             if health.may_evict_keys():
                 raise ConfigError("REDIS_URL: maxmemory-policy must be noeviction")
