@@ -30,6 +30,7 @@ def test_healthy_installation_passes_except_for_its_key(healthy: Stack) -> None:
     assert "secrets.token_urlsafe(50)" in output
 
 
+@pytest.mark.thorough
 def test_dead_worker_and_evicting_redis_are_reported(healthy: Stack) -> None:
     with Redis.from_url(healthy.redis.url) as redis:
         redis.config_set("maxmemory-policy", "allkeys-lru")

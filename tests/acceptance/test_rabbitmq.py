@@ -141,6 +141,7 @@ def test_malformed_messages_are_dropped_and_the_worker_goes_on(
     assert deployment.queue_length() == 0
 
 
+@pytest.mark.thorough
 def test_queue_of_another_type_is_reported_by_worker_and_doctor(
     deployment: RabbitMQDeployment,
 ) -> None:

@@ -230,6 +230,7 @@ def test_killing_make_amid_a_reply_ends_all_in_order(run: Callable[..., Run]) ->
     assert "redis stopped" in started.log
 
 
+@pytest.mark.thorough
 def test_a_port_in_use_is_told_at_once(run: Callable[..., Run]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -48,6 +48,7 @@ def test_web_killed_before_publishing_loses_no_message(
         assert reply["completed_at"] < reply["created_at"] + WAKE_GRACE + 5
 
 
+@pytest.mark.thorough
 @pytest.mark.fault("F06")
 def test_post_repeated_after_a_web_restart_is_one_message(
     deployment: SharedDeployment,

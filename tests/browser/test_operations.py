@@ -77,6 +77,7 @@ def open_tab(new_context: Callable[..., BrowserContext]) -> Iterator[Callable[..
     assert errors == []
 
 
+@pytest.mark.thorough
 def test_page_updates_without_a_reload(busy_stack: Stack, open_tab: Callable[..., Page]) -> None:
     url = busy_stack.web().url
     tab = open_tab(viewport=DESK)

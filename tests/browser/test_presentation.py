@@ -50,7 +50,9 @@ def script_reply(stack: Stack, match: str, reply: str, **fields: object) -> None
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("light", {"viewport": DESK, "color_scheme": "light"}),
+        pytest.param(
+            "light", {"viewport": DESK, "color_scheme": "light"}, marks=pytest.mark.thorough
+        ),
         pytest.param(
             "dark", {"viewport": DESK, "color_scheme": "dark"}, marks=pytest.mark.thorough
         ),

@@ -51,6 +51,7 @@ def test_page_chats_and_keeps_its_own_sessions(
     assert keys == ["parley:/team/chat/.sessions"]
 
 
+@pytest.mark.thorough
 def test_api_documentation_calls_below_the_prefix(proxy: PrefixProxy, tab: Page) -> None:
     tab.goto(f"{proxy.url}/")
     tab.get_by_role("link", name="API").click()
@@ -61,6 +62,7 @@ def test_api_documentation_calls_below_the_prefix(proxy: PrefixProxy, tab: Page)
     expect(tab.locator(".live-responses-table tbody .response-col_status")).to_have_text("200")
 
 
+@pytest.mark.thorough
 def test_staff_log_in_look_around_and_log_out(proxy: PrefixProxy, tab: Page) -> None:
     # Another Django site of the host, whose cookies have the usual names.
     for name in ("sessionid", "csrftoken"):

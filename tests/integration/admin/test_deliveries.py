@@ -134,6 +134,7 @@ def test_newest_finished_deliveries_are_kept_for_a_day(redis: Redis) -> None:
     assert redis.zcard(delivered) == 100
 
 
+@pytest.mark.thorough
 def test_page_costs_the_same_for_any_number_of_deliveries(redis: Redis, admin: Client) -> None:
     def cost_of(group: str) -> tuple[int, int]:
         path = f"{PAGE}?group={group}"

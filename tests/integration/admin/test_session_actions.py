@@ -156,6 +156,7 @@ def test_selected_sessions_are_expired_after_confirmation(admin: Client) -> None
             sessions.read(Caller.internal(session_id))
 
 
+@pytest.mark.thorough
 def test_results_for_many_sessions_are_counted_in_one_message(admin: Client) -> None:
     selected = [open_session() for _ in range(querysets.MAX_OBJECTS)]
     form = {"action": "expire", "_selected_action": selected[:1], "select_across": "1"}
