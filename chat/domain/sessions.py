@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 from typing import Self
 
 
+# Stands for the hash of a token in calls of Parley itself. No token has it.
+INTERNAL = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """Limits of the context window of a session.
@@ -28,7 +32,7 @@ class Caller:
     @classmethod
     def internal(cls, session_id: str) -> Self:
         """Return Parley itself, which needs no token: scripts grant it all permissions."""
-        return cls(session_id=session_id, token_hash="")
+        return cls(session_id=session_id, token_hash=INTERNAL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
