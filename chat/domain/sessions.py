@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-
 # Stands for the hash of a token in calls of Parley itself. No token has it.
 INTERNAL = ""
 
