@@ -3,10 +3,12 @@
 import logging
 import os
 import signal
+from threading import Thread
 from types import FrameType
 
 logger = logging.getLogger(__name__)
 
+IGNORED = "SIGHUP ignored: restart the process to apply changed settings"
 # Read at import, because Celery replaces the handler.
 IS_UNDER_NOHUP = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
@@ -22,7 +24,8 @@ def ignore() -> None:
         if had_terminal and not _has_terminal():
             os.kill(os.getpid(), signal.SIGTERM)
         else:
-            logger.warning("SIGHUP ignored: restart the process to apply changed settings")
+            # In a thread: the signal may have interrupted this one while it was writing to the log.
+            Thread(target=logger.warning, args=(IGNORED,)).start()
 
     signal.signal(signal.SIGHUP, handle)
 
