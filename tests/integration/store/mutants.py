@@ -234,8 +234,8 @@ MUTANTS = [
     Mutant(
         "a full session can be updated",
         "update.lua",
-        "if growth > 0 and is_session_full(growth) then return { 'SESSION_FULL' } end",
-        "",
+        "growth > 0 and refuse_bytes(growth)",
+        "false",
         (test_session_bytes.test_full_session_rejects_changes_that_add_bytes,),
     ),
     Mutant("keys have no TTL", "submit.lua", "keep_alive(is_empty)", "keep_alive()"),
