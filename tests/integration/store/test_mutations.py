@@ -54,6 +54,12 @@ def test_unmodified_store_passes() -> None:
     run_state_machine_as_test(StoreMachine, settings=profile)
 
 
+def test_every_mutant_changes_its_script(tmp_path: Path) -> None:
+    """Most mutants run in `make test-all` only; a change to their script is noticed at once."""
+    for mutant in MUTANTS:
+        mutant.write(tmp_path / str(mutant))
+
+
 @pytest.mark.parametrize(("mutant", "test"), CASES)
 def test_mutant_is_killed(
     mutant: Mutant,
