@@ -6,7 +6,7 @@ Redis's `due` set guarantees that each turn runs. The broker only carries wake-u
 from django.conf import settings
 
 from chat.broker import QUEUE, build_queue
-from chat.broker.amqp_url import is_amqp_url, parse_amqp_options
+from chat.broker.amqp_url import is_amqp_url, parse_amqp_options, tls_arguments
 from chat.broker.transport import amqp_options, kombu_url, transport_path
 from chat.redis_url import is_redis_url
 from chat.settings import chat_settings
@@ -17,6 +17,7 @@ broker_read_url = broker_write_url = broker_url
 broker_transport = transport_path(broker_url) if is_redis_url(broker_url) else None
 _amqp = parse_amqp_options(settings.BROKER_URL) if is_amqp_url(broker_url) else {}
 broker_login_method = _amqp.get("login_method")
+broker_use_ssl = tls_arguments(settings.BROKER_URL)
 # Seconds to connect to RabbitMQ.
 broker_connection_timeout = _amqp.get("connect_timeout", 4)
 broker_connection_retry_on_startup = True

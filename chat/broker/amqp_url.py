@@ -1,12 +1,14 @@
 """URLs of RabbitMQ: `amqp://[user[:password]@]host[:port][/virtual host][?option=value&...]`.
 
-`amqps://` is the same over TLS. Kombu alone fails on most options, on some only when it connects.
+`amqps://` is the same over TLS. Kombu alone fails on most options, on some only when it connects,
+and accepts a trusted certificate of any other host.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from chat.connection_url import (
+    boolean,
     convert_options,
     natural,
     one_of,
@@ -26,6 +28,14 @@ OPTIONS: Mapping[str, Callable[[str], Any]] = {
     "heartbeat": natural,
     "login_method": one_of("PLAIN", "AMQPLAIN", "EXTERNAL"),
 }
+# The options of `amqps://`: names of PEM files, and whether the certificate must name the host.
+# redis-py's options of `rediss://` have the same names.
+TLS_OPTIONS: Mapping[str, Callable[[str], Any]] = {
+    "ssl_ca_certs": str,
+    "ssl_certfile": str,
+    "ssl_keyfile": str,
+    "ssl_check_hostname": boolean,
+}
 
 
 def is_amqp_url(url: str) -> bool:
@@ -44,4 +54,29 @@ def parse_amqp_options(url: str) -> dict[str, Any]:
     parse_host(parts.hosts, DEFAULT_PORT)
     if ";" in parts.path:
         raise ConfigError("lists of servers, separated by ;, are not supported: name one server")
-    return convert_options(parse_query(parts.query, OPTIONS), OPTIONS)
+    allowed = {**OPTIONS, **(TLS_OPTIONS if _is_tls(url) else {})}
+    return convert_options(parse_query(parts.query, allowed), allowed)
+
+
+def tls_arguments(url: str) -> dict[str, Any] | None:
+    """Return py-amqp's arguments for TLS, or `None` without TLS.
+
+    Raises:
+        ConfigError: as `parse_amqp_options`.
+    """
+    if not _is_tls(url):
+        return None
+    options = parse_amqp_options(url)
+    arguments = {
+        name.removeprefix("ssl_"): value
+        for name, value in options.items()
+        if name in TLS_OPTIONS and name != "ssl_check_hostname"
+    }
+    if options.get("ssl_check_hostname", True):
+        # Also the name for SNI; py-amqp does not check the certificate's host without it.
+        arguments["server_hostname"], _ = parse_host(split_url(url).hosts, DEFAULT_PORT)
+    return arguments
+
+
+def _is_tls(url: str) -> bool:
+    return scheme_of(url) == "amqps"

@@ -99,6 +99,7 @@ def _pool() -> _BrokerPool:
         transport=current_app.conf.broker_transport,
         connect_timeout=timeout,
         login_method=current_app.conf.broker_login_method,
+        ssl=current_app.conf.broker_use_ssl,
         transport_options={**current_app.conf.broker_transport_options, **bounds},
     )
     return _BrokerPool(connection)

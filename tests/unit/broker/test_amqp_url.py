@@ -3,7 +3,7 @@
 import pytest
 from kombu import Connection
 
-from chat.broker.amqp_url import is_amqp_url, parse_amqp_options
+from chat.broker.amqp_url import is_amqp_url, parse_amqp_options, tls_arguments
 from chat.broker.transport import kombu_url
 from chat.domain.errors import ConfigError
 
@@ -15,6 +15,7 @@ from chat.domain.errors import ConfigError
         ("?heartbeat=10", {"heartbeat": 10}),
         ("?connect_timeout=2.5", {"connect_timeout": 2.5}),
         ("?login_method=AMQPLAIN", {"login_method": "AMQPLAIN"}),
+        ("?ssl_ca_certs=/ca.pem", {"ssl_ca_certs": "/ca.pem"}),
     ],
 )
 def test_options_are_converted(query: str, options: dict[str, object]) -> None:
@@ -24,6 +25,7 @@ def test_options_are_converted(query: str, options: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
+        ("amqp://u:hidden@h?ssl_ca_certs=/ca.pem", "unknown option 'ssl_ca_certs'"),
         ("amqp://u:hidden@h?foo=bar", "unknown option 'foo'"),
         ("amqp://u:hidden@h?connection_attempts=3", "unknown option 'connection_attempts'"),
         ("amqp://u:hidden@h?frame_max=131072", "unknown option 'frame_max'"),
@@ -62,3 +64,17 @@ def test_kombu_reads_the_same_parts(url: str, login: tuple[object, ...]) -> None
 def test_urls_of_other_brokers_stay() -> None:
     assert kombu_url("sqla+sqlite:///a;b?c=1") == "sqla+sqlite:///a;b?c=1"
     assert kombu_url("redis://:a;b@h/0?db=1") == "redis://:a%3Bb@h/0?db=1"
+
+
+@pytest.mark.parametrize(
+    ("url", "arguments"),
+    [
+        ("redis://h", None),
+        ("amqp://h", None),
+        ("amqps://localhost", {"server_hostname": "localhost"}),
+        ("amqps://u:p@h:1//?ssl_ca_certs=/c", {"server_hostname": "h", "ca_certs": "/c"}),
+        ("amqps://h?ssl_check_hostname=no&ssl_certfile=/c", {"certfile": "/c"}),
+    ],
+)
+def test_tls_checks_the_host_of_the_url(url: str, arguments: dict[str, object] | None) -> None:
+    assert tls_arguments(url) == arguments
