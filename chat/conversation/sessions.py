@@ -9,7 +9,7 @@ import orjson
 from chat.accounts import address_limits
 from chat.conversation import llms, tokens
 from chat.conversation.idempotency import digest, storage_key
-from chat.domain import Caller, Context, EventPage, NewSession, Snapshot
+from chat.domain import PARLEY_ITSELF, Caller, Context, EventPage, Identity, NewSession, Snapshot
 from chat.settings import chat_settings
 from chat.store import sessions
 from chat.webhooks import delivery
@@ -50,7 +50,7 @@ def open_session(
         context=context,
         metadata=metadata,
         webhook_url=webhook_url,
-        addresses=address_limits.networks(address),
+        identity=Identity(addresses=address_limits.networks(address)),
     )
     sessions.create(new)
     return token, read(tokens.caller_from_token(token))
@@ -86,7 +86,7 @@ def _new_session(
     metadata: Mapping[str, Any] | None = None,
     webhook_url: str | None = None,
     key: str = "",
-    addresses: tuple[str, ...] = (),
+    identity: Identity = PARLEY_ITSELF,
 ) -> tuple[str, NewSession]:
     """Return a token and its session, with defaults for what is `None`."""
     stored = _stored_fields(
@@ -100,12 +100,12 @@ def _new_session(
         }
     )
     lifetime = ttl or chat_settings.SESSION_TTL
-    session_id = tokens.new_session_id(key)
+    session_id = tokens.new_session_id(key, prefix=identity.id_prefix)
     seed = digest(key, stored, lifetime) if key else ""
     token = tokens.new_token(session_id, seed)
     token_hash = tokens.hash_token(token)
     return token, NewSession(
-        id=session_id, token_hash=token_hash, ttl=lifetime, addresses=addresses, **stored
+        id=session_id, token_hash=token_hash, ttl=lifetime, identity=identity, **stored
     )
 
 

@@ -17,9 +17,13 @@ SESSION_ID = re.compile(r"ses_[0-9a-f]{24}")
 TOKEN = re.compile(rf"({SESSION_ID.pattern})\.([A-Za-z0-9_-]{{43}})")
 
 
-def new_session_id(seed: str = "") -> str:
-    """Return a random session id, or the one derived from `seed`."""
-    return "ses_" + (_derive("session", seed).hex() if seed else secrets.token_hex(12))[:24]
+def new_session_id(seed: str = "", *, prefix: str = "") -> str:
+    """Return a random session id, or the one derived from `seed`.
+
+    prefix: its first hex digits, which decide the partition; "" for random ones.
+    """
+    digits = _derive("session", seed).hex() if seed else secrets.token_hex(12)
+    return "ses_" + (prefix + digits)[:24]
 
 
 def new_token(session_id: str, seed: str = "") -> str:

@@ -16,6 +16,7 @@ from chat.domain.enums import (
     UsageSource,
     WaitReason,
 )
+from chat.domain.identity import PARLEY_ITSELF, Identity, PartyClass
 from chat.domain.llm import (
     Completion,
     Model,
@@ -54,6 +55,7 @@ from chat.domain.turns import (
 )
 
 __all__ = [
+    "PARLEY_ITSELF",
     "Accepted",
     "CallResult",
     "Caller",
@@ -75,6 +77,7 @@ __all__ = [
     "FinishResult",
     "Gap",
     "HistoryMessage",
+    "Identity",
     "Lease",
     "LimiterDelay",
     "Model",
@@ -84,6 +87,7 @@ __all__ = [
     "Options",
     "Outcome",
     "Page",
+    "PartyClass",
     "Prompt",
     "PromptMessage",
     "Rating",

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
+from chat.domain.identity import PARLEY_ITSELF, Identity
+
 # Stands for the hash of a token in calls of Parley itself. No token has it.
 INTERNAL = ""
 
@@ -48,9 +50,7 @@ class NewSession:
     context: bytes
     metadata: bytes
     webhook_url: bytes = b"null"
-    # The client's address and the networks that contain it, the smallest first. None for Parley
-    # itself.
-    addresses: tuple[str, ...] = ()
+    identity: Identity = PARLEY_ITSELF
 
     @property
     def size(self) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from chat.domain.enums import FinishReason, OnBusy, Rating, Role, Status, WaitReason
+from chat.domain.identity import Identity
 from chat.domain.llm import Options, Usage
 from chat.domain.sessions import Context
 
@@ -92,6 +93,18 @@ class Claim:
     claimed_at: float
     # Oldest first; the last one is the user message to answer.
     history: Sequence["HistoryMessage"]
+    # Who opened the session.
+    identity: Identity
+
+    @property
+    def owner(self) -> str:
+        """The unit that shares a party's part of a model; see `Identity.owner`."""
+        return self.identity.owner
+
+    @property
+    def party(self) -> str:
+        """The unit that shares a model; see `Identity.party`."""
+        return self.identity.party
 
 
 class HistoryMessage(NamedTuple):

@@ -43,10 +43,11 @@ def reserve_for(new: NewSession) -> int:
         AddressQuotaExceeded: too many sessions or bytes of this address.
         StoreFull, StoreUnavailable
     """
-    if not new.addresses or not _has_limit():
+    addresses = new.identity.addresses
+    if not addresses or not _has_limit():
         return 0
     needed = new.size + MARGIN
-    return _reserve(new.id, new.addresses, needed, max(needed, FIRST_STEP))
+    return _reserve(new.id, addresses, needed, max(needed, FIRST_STEP))
 
 
 def within_quota(session_id: str, run: Callable[[], list[Any]]) -> list[Any]:

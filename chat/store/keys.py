@@ -6,9 +6,11 @@ works on Redis Cluster.
 
 from functools import lru_cache
 from typing import NamedTuple
-from zlib import crc32
 
+from chat.domain.identity import PARTITION_DIGITS
 from chat.settings import chat_settings
+
+ID_PREFIX = "ses_"
 
 
 class SessionKeys(NamedTuple):
@@ -70,8 +72,17 @@ class LimiterKeys(NamedTuple):
 
 
 def partition_of(session_id: str) -> int:
-    """Return the number of the session's partition."""
-    return crc32(session_id.encode()) % chat_settings.PARTITIONS
+    """Return the number of the session's partition.
+
+    The first 16 bits of the id, scaled to the number of partitions: with 16 partitions it is the
+    first hex digit, with 256 the first two. All sessions of a user share these bits.
+    """
+    first, last = len(ID_PREFIX), len(ID_PREFIX) + PARTITION_DIGITS
+    try:
+        number = int(session_id[first:last], 16)
+    except ValueError:  # no session has this id, so any partition will do
+        return 0
+    return number * chat_settings.PARTITIONS >> 4 * PARTITION_DIGITS
 
 
 def for_session(session_id: str) -> SessionKeys:

@@ -16,6 +16,7 @@ from chat.domain import (
     Delta,
     FinishResult,
     HistoryMessage,
+    Identity,
     Lease,
     Options,
     Outcome,
@@ -70,7 +71,8 @@ def claim(session_id: str, *, nonce: str, worker: str) -> Claim | None:
 
 
 def _parse_claim(session_id: str, nonce: str, result: list[Any]) -> Claim:
-    fence, turn, attempt, ms_left, system_prompt, context, request_json, reply_json = result[1:9]
+    fence, turn, attempt, ms_left, system_prompt, context = result[1:7]
+    identity, request_json, reply_json = result[7:10]
     reply = orjson.loads(reply_json)
     request = orjson.loads(request_json)
     return Claim(
@@ -87,8 +89,14 @@ def _parse_claim(session_id: str, nonce: str, result: list[Any]) -> Claim:
         traceparent=request.get("traceparent", ""),
         accepted_at=reply["created_at"],
         claimed_at=reply["started_at"],
-        history=[_parse_history(orjson.loads(message)) for message in reversed(result[9:])],
+        history=[_parse_history(orjson.loads(message)) for message in reversed(result[10:])],
+        identity=_parse_identity(identity),
     )
+
+
+def _parse_identity(stored: bytes) -> Identity:
+    tenant, user, api_key, addresses = stored.decode().split("\n")
+    return Identity(tenant=tenant, user=user, api_key=api_key, addresses=tuple(addresses.split()))
 
 
 def _parse_options(stored: dict[str, Any]) -> Options:

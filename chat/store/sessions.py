@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from chat.domain import Caller, EventPage, NewSession, Page, Snapshot
+from chat.domain import Caller, EventPage, Identity, NewSession, Page, Snapshot
 from chat.domain.errors import ParleyError
 from chat.domain.ids import random_id
 from chat.domain.rates import interval_ms
@@ -43,7 +43,7 @@ def create(new: NewSession) -> tuple[float, float]:
         IdempotencyMismatch: another session has this id.
     """
     bytes_ = address_quota.reserve_for(new)
-    args = (*_create_args(new), " ".join(new.addresses), bytes_)
+    args = (*_create_args(new), bytes_)
     _, created, expires = execute("create", new.id, *args)
     return created / 1000, expires / 1000
 
@@ -80,7 +80,14 @@ def _create_args(new: NewSession) -> tuple[Arg, ...]:
         new.metadata,
         new.webhook_url,
         normalize_name(orjson.loads(new.name)),
+        *_identity_args(new.identity),
     )
+
+
+def _identity_args(identity: Identity) -> tuple[str, ...]:
+    addresses = " ".join(identity.addresses)
+    names = (identity.tenant, identity.user, identity.api_key)
+    return (*names, addresses, identity.owner, identity.party)
 
 
 def snapshot(caller: Caller, *, after: int = -1, limit: int | None = None) -> Snapshot:

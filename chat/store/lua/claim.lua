@@ -13,7 +13,8 @@
 -- ARGV[9]    ms that the clock does not exceed unless it has stepped; 0 if unknown
 --
 -- Replies:
---   CLAIMED fence turn attempt ms_left system_prompt context request reply message...
+--   CLAIMED fence turn attempt ms_left system_prompt context identity request reply message...
+--              identity: tenant, user, API key and addresses, one per line
 --              messages: the user message to answer, then earlier ones, newest first
 --   LEASED     another lease is valid
 --   EMPTY      no turn waits
@@ -21,7 +22,8 @@
 --   SESSION_GONE
 read('schema', 'running_turn', 'nonce', 'finished_nonce', 'head', 'tail', 'first_message',
   'waiting', 'fence', 'attempt', 'retry_at', 'deadline', 'next_deadline', 'model', 'system_prompt',
-  'context', 'partial_bytes', 'bytes', 'expires_at', 'ttl', 'max_expires_at', 'keys_expire_at')
+  'context', 'partial_bytes', 'bytes', 'expires_at', 'ttl', 'max_expires_at', 'keys_expire_at',
+  'tenant', 'user', 'api_key', 'addresses')
 if not s.schema then return { 'SESSION_GONE' } end
 if s.finished_nonce == ARGV[4] then return { 'EMPTY' } end
 if s.running_turn ~= 0 and s.nonce ~= ARGV[4] then return { 'LEASED' } end
@@ -67,6 +69,8 @@ else
 end
 
 local prompt = tonumber(string.match(reply, '"reply_to":"msg_(%d+)"'))
+local identity = table.concat({ s.tenant or '', s.user or '', s.api_key or '',
+  s.addresses or '' }, '\n')
 local wanted = math.max(1, string.match(s.context, '"messages":(%d+)') or ARGV[7])
 return { 'CLAIMED', s.fence, s.running_turn, s.attempt, deadline - now, s.system_prompt,
-  s.context, request, reply, unpack(read_history(prompt, wanted, tonumber(ARGV[8]))) }
+  s.context, identity, request, reply, unpack(read_history(prompt, wanted, tonumber(ARGV[8]))) }

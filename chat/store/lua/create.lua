@@ -14,8 +14,14 @@
 -- ARGV[11]   metadata, JSON object
 -- ARGV[12]   webhook URL, JSON string or null
 -- ARGV[13]   normalized name
--- ARGV[14]   the client's addresses, or '' for Parley itself
--- ARGV[15]   bytes that are reserved for the session in their quotas, or 0 for no limit
+-- ARGV[14]   tenant, or ''
+-- ARGV[15]   user, or ''
+-- ARGV[16]   id of the API key, or ''
+-- ARGV[17]   the client's addresses, or '' for Parley itself
+-- ARGV[18]   owner
+-- ARGV[19]   party
+-- ARGV[20]   bytes that are reserved for the session in the quotas of the addresses, or 0 for no
+--            limit
 --
 -- Replies:
 --   CREATED created_at expires_at   ms
@@ -23,8 +29,7 @@
 --   IDEMPOTENCY_MISMATCH            another session has this id
 local existing = create_session()
 if existing then return existing end
-set('addresses', ARGV[14])
-set('quota', ARGV[15])
+set('quota', ARGV[20])
 keep_alive(true)
 save()
 set_due(s.expires_at)

@@ -9,7 +9,7 @@ import pytest
 from pytest_django import Settings
 from redis import Redis
 
-from chat.domain import Caller
+from chat.domain import Caller, Identity
 from chat.domain.errors import AddressQuotaExceeded
 from chat.store import address_quota, due, keys, sessions
 from tests.harness.concurrency import run_concurrently
@@ -22,7 +22,9 @@ STEP = address_quota.FIRST_STEP
 
 
 def open_session(*addresses: str) -> Caller:
-    new = replace(steps.new_session(f"ses_{secrets.token_hex(12)}"), addresses=addresses)
+    new = replace(
+        steps.new_session(f"ses_{secrets.token_hex(12)}"), identity=Identity(addresses=addresses)
+    )
     sessions.create(new)
     return Caller(session_id=new.id, token_hash=new.token_hash)
 
@@ -152,7 +154,7 @@ def test_audit_finds_sessions_that_ended_unseen(settings: Settings, redis: Any) 
 
 def test_audit_spares_sessions_that_are_being_created(settings: Settings, redis: Redis) -> None:
     settings.CHAT_MAX_SESSIONS_PER_ADDRESS = 1
-    new = replace(steps.new_session(), addresses=IPV4)
+    new = replace(steps.new_session(), identity=Identity(addresses=IPV4))
     new = replace(new, id=f"ses_{new.id}")
     address_quota.reserve_for(new)
     with pytest.raises(AddressQuotaExceeded):

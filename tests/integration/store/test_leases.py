@@ -1,14 +1,15 @@
 """Leases: who may write, repeated writes, and the history of a claim."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from pytest_django import Settings
 from redis import Redis
 
-from chat.domain import Caller, Delta, FinishResult, Lease, Role, Status
+from chat.domain import Caller, Delta, FinishResult, Identity, Lease, Role, Status
 from chat.domain.errors import LeaseLost
-from chat.store import due, leases, turns
+from chat.store import due, leases, sessions, turns
 from chat.store.client import client
 from tests.integration.store import steps
 from tests.integration.store.keyspace import rolled_back
@@ -41,6 +42,24 @@ def test_repeated_claim_returns_the_same_lease(caller: Caller) -> None:
     assert first is not None
     assert repeated is not None
     assert (repeated.lease, repeated.attempt, repeated.history) == (first.lease, 1, first.history)
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [Identity(), Identity(tenant="acme", user="a@b", api_key="k1", addresses=("::/64", "::/48"))],
+)
+def test_claim_says_who_opened_the_session(identity: Identity) -> None:
+    new = replace(steps.new_session(), identity=identity)
+    sessions.create(new)
+    caller = Caller(session_id=new.id, token_hash=new.token_hash)
+    steps.submit(caller)
+    claimed = leases.claim(new.id, nonce="n", worker="w")
+    assert claimed is not None
+    assert (claimed.identity, claimed.owner, claimed.party) == (
+        identity,
+        identity.owner,
+        identity.party,
+    )
 
 
 def test_repeated_claim_after_finish_returns_nothing(caller: Caller) -> None:

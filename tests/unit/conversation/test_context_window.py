@@ -10,6 +10,7 @@ from chat.domain import (
     Claim,
     Context,
     HistoryMessage,
+    Identity,
     Lease,
     Model,
     Options,
@@ -59,6 +60,7 @@ def claim(
         accepted_at=0,
         claimed_at=0,
         history=history,
+        identity=Identity(),
     )
 
 

@@ -25,6 +25,7 @@ def test_secret_has_256_bits_and_is_unique() -> None:
 
 def test_same_seed_gives_the_same_session_and_token() -> None:
     session_id = tokens.new_session_id("key")
+    assert tokens.new_session_id("key", prefix="beef") == "ses_beef" + session_id[4:-4]
     assert session_id == tokens.new_session_id("key") != tokens.new_session_id("other")
     assert tokens.new_token(session_id, "a") == tokens.new_token(session_id, "a")
     assert tokens.new_token(session_id, "a") != tokens.new_token(session_id, "b")

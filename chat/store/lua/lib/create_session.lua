@@ -1,7 +1,8 @@
 -- Creation of a session, for `create` and `restore`. Needs search_index.lua, session_bytes.lua.
 local SCHEMA = 2 -- of what is stored; scripts ignore sessions without this field
+local IDENTITY_FIELDS = { 'tenant', 'user', 'api_key', 'addresses', 'owner', 'party' }
 
--- Write the session's fields from ARGV[4-13] of create. Return the reply if the session exists.
+-- Write the session's fields from ARGV[4-19] of create. Return the reply if the session exists.
 local function create_session()
   read('schema', 'token_hash', 'created_at', 'expires_at')
   if s.schema then
@@ -14,6 +15,9 @@ local function create_session()
     'system_prompt', ARGV[8], 'model', ARGV[9], 'context', ARGV[10], 'metadata', ARGV[11],
     'webhook_url', ARGV[12], 'seq', 0, 'head', 1, 'tail', 0, 'first_message', 1,
     'running_turn', 0, 'fence', 0, 'waiting', 0)
+  for i, name in ipairs(IDENTITY_FIELDS) do
+    if ARGV[13 + i] ~= '' then set(name, ARGV[13 + i]) end
+  end
   s.bytes, s.kept_bytes = 0, 0
   for i = 7, 12 do add_kept_bytes(#ARGV[i]) end
   redis.call('HINCRBY', COUNTS, 'sessions', 1)

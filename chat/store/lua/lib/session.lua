@@ -26,7 +26,9 @@
 --   partial_bytes       bytes of the running reply's text, JSON-escaped
 --   next_deadline       earliest deadline of waiting turns or of one that has ended, 0 for none
 --   first_message       number of the oldest message since the last reset
---   bytes, kept_bytes, quota, addresses   see lib/session_bytes.lua
+--   tenant, user, api_key, addresses   of the client that opened it; missing if empty
+--   owner, party        see chat/domain/identity.py
+--   bytes, kept_bytes, quota   see lib/session_bytes.lua
 --   tat                 theoretical arrival time of the next message, by GCRA
 --   changes_tat         the same of the next change, see lib/changes.lua
 --   tokens_used, budget_resets_at   see lib/budget.lua
@@ -43,7 +45,8 @@ local EVENT_LOG_SIZE, EVENT_LOG_BYTES, MAX_SESSION_BYTES =
 local TEXT_FIELDS = {
   schema = true, token_hash = true, nonce = true, finished_nonce = true, worker = true,
   name = true, system_prompt = true, model = true, context = true, metadata = true,
-  webhook_url = true,
+  webhook_url = true, tenant = true, user = true, api_key = true, addresses = true, owner = true,
+  party = true,
 }
 
 local s = {} -- fields that the script has read or set, by name
