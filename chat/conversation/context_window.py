@@ -18,23 +18,19 @@ def build_prompt(claim: Claim, model: Model) -> Prompt:
     """Return the prompt for a claimed turn.
 
     It contains the system prompt unless it is blank, the newest earlier turns that fit, and the
-    user message, which is always included. A turn whose reply has no text is left out, or the model
-    would answer its question late. Of several replies to a message the newest is used. Token counts
-    are estimates; no tokenizer is involved.
+    user message. A turn whose reply has no text is left out, or the model would answer its question
+    late. Of several replies to a message the newest is used. Token counts are estimates; no
+    tokenizer is involved.
 
     Raises:
-        ContextTooLong: system prompt and message exceed what the model can read.
+        ContextTooLong: system prompt and message exceed what the model can read, or what the
+            session allows.
     """
     *earlier, last = claim.history
     question = [PromptMessage(role=Role.USER, content=last.content)]
     system = [PromptMessage(role=Role.SYSTEM, content=claim.system_prompt)]
     fixed = system + question if claim.system_prompt.strip() else question
-    needed = sum(map(estimate_message, fixed))
-    if needed > (limit := _model_budget(claim, model)):
-        raise ContextTooLong(
-            f"System prompt and message need about {needed} tokens; the model takes {limit}."
-        )
-    budget = _prompt_budget(claim, model) - needed
+    budget = _prompt_budget(claim, model) - _check_fixed_part(fixed, claim, model)
     selected = _newest_that_fit(_turns_with_reply(earlier), claim.context.messages - 1, budget)
     return Prompt(messages=[*fixed[:-1], *selected, *question], options=claim.options)
 
@@ -52,6 +48,24 @@ def estimate_message(message: PromptMessage) -> int:
 
 def estimate_text(text: str) -> int:
     return -(-len(text.encode()) // BYTES_PER_TOKEN)
+
+
+def _check_fixed_part(messages: Sequence[PromptMessage], claim: Claim, model: Model) -> int:
+    """Return the tokens of the messages that must be sent.
+
+    Raises:
+        ContextTooLong: they do not fit.
+    """
+    needed = sum(map(estimate_message, messages))
+    for limit, text in (
+        (_model_budget(claim, model), "the model takes"),
+        (_prompt_budget(claim, model), "the session's `context` allows"),
+    ):
+        if needed > limit:
+            raise ContextTooLong(
+                f"System prompt and message need about {needed} tokens; {text} {limit}."
+            )
+    return needed
 
 
 def _prompt_budget(claim: Claim, model: Model) -> int:

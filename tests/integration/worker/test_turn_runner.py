@@ -134,6 +134,17 @@ def test_blank_system_prompt_is_not_sent(
     assert body["messages"] == [{"role": "user", "content": "hello"}]
 
 
+@pytest.mark.security("S50")
+def test_prompt_that_cannot_fit_is_not_sent(run_turn: Callable[..., Message]) -> None:
+    new = replace(steps.new_session(), system_prompt=json.dumps("s" * 32 * 1024).encode())
+    sessions.create(new)
+    calls: list[socket.socket] = []
+    caller = Caller(session_id=new.id, token_hash=new.token_hash)
+    reply = run_turn(calls.append, caller, context_tokens=8192)
+    assert (reply["status"], reply["error"]["code"]) == ("failed", "context_too_long")
+    assert calls == []
+
+
 def test_cancelled_turn_ends_instead_of_a_retry(
     run_turn: Callable[..., Message],
     monkeypatch: pytest.MonkeyPatch,

@@ -1,8 +1,10 @@
 """The context window."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from hypothesis import given
+import pytest
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from chat.conversation import context_window
@@ -18,6 +20,7 @@ from chat.domain import (
     Role,
     Status,
 )
+from chat.domain.errors import ContextTooLong
 
 MODEL = Model(name="m", provider="openai", url="http://127.0.0.1/v1", max_tokens=100)
 
@@ -123,6 +126,25 @@ def test_token_limit_drops_the_oldest_turns() -> None:
     assert contents(prompt.messages) == ["c", "d", "e"]
 
 
+@pytest.mark.security("S50")
+@pytest.mark.parametrize("kind", ["system prompt", "message", "both"])
+@pytest.mark.parametrize("tokens", [0, 8000])
+def test_what_cannot_fit_is_rejected(kind: str, tokens: int) -> None:
+    """The case of S50: 32 KiB of system prompt and 32 KiB of message for 8,192 tokens."""
+    model = replace(MODEL, context_tokens=32_768 if tokens else 8192)
+    size = 16 * 1024 if kind == "both" else 32 * 1024
+    system_prompt, message = (
+        "s" * size * (kind != "message"),
+        "m" * size * (kind != "system prompt"),
+    )
+    too_long = claim(user(1, message), system_prompt=system_prompt, context=Context(tokens=tokens))
+    with pytest.raises(ContextTooLong):
+        context_window.build_prompt(too_long, model)
+    fitting = claim(user(1, message[:-1000]), system_prompt=system_prompt[:-1000])
+    context_window.build_prompt(fitting, model)
+
+
+@pytest.mark.security("S50")
 @given(
     texts=st.lists(st.text(min_size=1, max_size=200), min_size=1, max_size=30),
     tokens=st.integers(min_value=1, max_value=400),
@@ -135,6 +157,7 @@ def test_prompt_contains_the_newest_turns_within_the_limits(
     for i, text in enumerate(texts):
         history += [user(2 * i + 1, text), reply(2 * i + 2, 2 * i + 1, text + "!")]
     context = Context(messages=messages, tokens=tokens)
+    assume(tokens >= context_window.estimate_message(PromptMessage(Role.USER, "now")))
     prompt = context_window.build_prompt(
         claim(*history, user(999, "now"), context=context), MODEL
     ).messages
@@ -142,4 +165,4 @@ def test_prompt_contains_the_newest_turns_within_the_limits(
     assert earlier == [message.content for message in history][len(history) - len(earlier) :]
     assert len(earlier) % 2 == 0
     assert len(prompt) <= max(messages, 1)
-    assert sum(map(context_window.estimate_message, prompt)) <= tokens or len(prompt) == 1
+    assert sum(map(context_window.estimate_message, prompt)) <= tokens
