@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from chat.domain import Model, Timeouts
 from chat.domain.errors import ConfigError
+from chat.domain.prices import Price
 from chat.env_parsers import is_in_range
 from chat.settings import PREFIX, ChatSettings
 
@@ -20,6 +21,8 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _TUPLES = ("stop", "drop_options")
 # Former names of fields, and the names that replaced them.
 _RENAMED = {"first_delta": "first_event", "between_deltas": "between_events"}
+# Amounts of a price, in currency units per million tokens.
+_PRICE_FIELDS = ("input", "cached_input", "output")
 # Fields that error messages must not repeat.
 _SECRETS = {"token", "headers"}
 
@@ -81,12 +84,23 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def _model_from_variables(environ: Mapping[str, str]) -> dict[str, Any]:
     token = environ.get("MODEL_TOKEN") or environ.get("HUGGINGFACE_INFERENCE_TOKEN", "")
+    price = environ.get("MODEL_PRICE")
     return {
+        **({"price": _price_from_variable(price)} if price else {}),
         "provider": environ.get("MODEL_PROVIDER") or "openai",
         "url": environ.get("MODEL_URL") or "http://127.0.0.1:8001/v1",
         "model": environ.get("MODEL_NAME") or "fake-model",
         "token": token,
     }
+
+
+def _price_from_variable(text: str) -> dict[str, float]:
+    try:
+        return dict(zip(_PRICE_FIELDS, map(float, text.split(",")), strict=True))
+    except ValueError as error:
+        raise ConfigError(
+            f"MODEL_PRICE: {text!r} is not a list of three amounts: input, cached input, output"
+        ) from error
 
 
 def _model(name: str, entry: object, environ: Mapping[str, str]) -> Model:
@@ -98,6 +112,7 @@ def _model(name: str, entry: object, environ: Mapping[str, str]) -> Model:
     if "headers" in fields:
         fields["headers"] = _expand_headers(name, fields["headers"], environ)
     fields["timeouts"] = _timeouts(name, fields.get("timeouts", {}))
+    fields["price"] = _price(name, fields["price"]) if "price" in fields else None
     for field in _TUPLES:
         if isinstance(fields.get(field), list):
             fields[field] = tuple(fields[field])
@@ -121,6 +136,22 @@ def _timeouts(model: str, fields: object) -> Timeouts:
     if not isinstance(fields, dict):
         raise ConfigError(f"model {model}: timeouts: must be a table")
     return _build(Timeouts, f"{model}: timeouts", fields)
+
+
+def _price(model: str, amounts: object) -> Price:
+    """Return the price with amounts in micro-units.
+
+    Raises:
+        ConfigError: an amount is missing, unknown, negative or not a number.
+    """
+    if not isinstance(amounts, dict) or not {"input", "output"} <= amounts.keys():
+        raise ConfigError(f"model {model}: price must be a table with input and output")
+    for name, amount in amounts.items():
+        if name not in _PRICE_FIELDS:
+            raise ConfigError(f"model {model}: price: unknown field {name!r}")
+        if not _is_instance(amount, float) or not 0 <= amount < float("inf"):
+            raise ConfigError(f"model {model}: price: invalid {name}: {amount!r}")
+    return Price.from_amounts(amounts)
 
 
 def _expand_headers(model: str, headers: object, environ: Mapping[str, str]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Messages and their parts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal, Self
 
 Role = Literal["system", "user", "assistant"]
@@ -17,7 +17,9 @@ class APIObject:
 
     @classmethod
     def from_json(cls, members: Mapping[str, Any]) -> Self:
-        return cls(**{field.name: members[field.name] for field in fields(cls)})
+        optional = {field.name for field in fields(cls) if field.default is not MISSING}
+        names = {field.name for field in fields(cls)} - (optional - members.keys())
+        return cls(**{name: members[name] for name in names})
 
     @classmethod
     def from_json_or_none(cls, members: Mapping[str, Any] | None) -> Self | None:
@@ -32,6 +34,8 @@ class Usage(APIObject):
     completion_tokens: int
     total_tokens: int
     source: Literal["provider", "estimated"]
+    # Prompt tokens that the vendor has read from its cache.
+    cached_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

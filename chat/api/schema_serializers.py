@@ -23,6 +23,7 @@ class Usage(Output):
     prompt_tokens = serializers.IntegerField()
     completion_tokens = serializers.IntegerField()
     total_tokens = serializers.IntegerField()
+    cached_tokens = serializers.IntegerField()
     source = serializers.ChoiceField(  # type: ignore[assignment]  # DRF's metaclass removes fields
         [source.value for source in UsageSource]
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal, NamedTuple, TypeVar
 
 from chat.domain.enums import FinishReason, Role, UsageSource
+from chat.domain.prices import Price
 
 N = TypeVar("N", int, float)
 # A number that may be 0. Settings readers accept only positive numbers without it.
@@ -18,6 +19,8 @@ class Usage:
     prompt_tokens: int
     completion_tokens: int
     source: UsageSource
+    # Prompt tokens that the vendor has read from its cache; 0 if it reports none.
+    cached_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -137,5 +140,7 @@ class Model:
     requests_per_minute: NonNegative[int] = 0
     # Maximum tokens per minute, prompts and replies, for all workers. 0 disables the limit.
     tokens_per_minute: NonNegative[int] = 0
+    # What its tokens cost; `None` if that is not known. Such calls count as free.
+    price: Price | None = None
     # Model to use when this one is unavailable.
     fallback: str = ""

@@ -16,6 +16,14 @@ _USAGE_PATHS: tuple[tuple[str | int, ...], ...] = (("usage",), ("x_groq", "usage
 _USAGE_KEYS = {path[0] for path in _USAGE_PATHS}
 _PROMPT_TOKENS = ("prompt_tokens", "input_tokens", "prompt_n")
 _COMPLETION_TOKENS = ("completion_tokens", "output_tokens", "predicted_n")
+# Prompt tokens from the vendor's cache: OpenAI and most others; the names of its Responses API;
+# DeepSeek; Moonshot.
+_CACHED_TOKENS = (
+    ("prompt_tokens_details", "cached_tokens"),
+    ("input_tokens_details", "cached_tokens"),
+    ("prompt_cache_hit_tokens",),
+    ("cached_tokens",),
+)
 
 Choice = Mapping[str, Any]
 
@@ -36,6 +44,8 @@ class ChoiceReader(ABC):
         self._ends_early = False
         # The last plausible counts of prompt and reply, or the last ones if none were.
         self._counts: tuple[int, int] | None = None
+        # Of the same chunk.
+        self._cached_tokens = 0
         # Text that comes with the completion. Of a JSON document it is all text: a reply that is
         # cut at a stop sequence keeps the document's usage.
         self._last_text = ""
@@ -128,6 +138,7 @@ class ChoiceReader(ABC):
                 continue
             if (prompt and completion) or not all(self._counts or (0,)):
                 self._counts = prompt, completion
+                self._cached_tokens = min(prompt, _count_cached(usage))
 
     def _read_end(self, choice: Choice, *, has_text: bool) -> None:
         """Read a choice with a finish reason, and those after it."""
@@ -168,8 +179,15 @@ class ChoiceReader(ABC):
             self._response.note("usage", expected="token counts", got=got, action="estimated it")
             return None
         return Usage(
-            prompt_tokens=prompt, completion_tokens=completion, source=UsageSource.PROVIDER
+            prompt_tokens=prompt,
+            completion_tokens=completion,
+            source=UsageSource.PROVIDER,
+            cached_tokens=self._cached_tokens,
         )
+
+
+def _count_cached(usage: object) -> int:
+    return next(filter(None, (get_token_count(usage, *path) for path in _CACHED_TOKENS)), 0)
 
 
 def _count(usage: object, names: tuple[str, ...]) -> int | None:

@@ -206,6 +206,7 @@ def _usage(usage: Usage) -> dict[str, Any]:
         "completion_tokens": usage.completion_tokens,
         "source": usage.source,
         "total_tokens": usage.total_tokens,
+        "cached_tokens": usage.cached_tokens,
     }
 
 

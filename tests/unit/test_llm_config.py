@@ -9,6 +9,7 @@ import pytest
 
 from chat.domain import Model
 from chat.domain.errors import ConfigError
+from chat.domain.prices import Price
 from chat.llm_config import default_model, read_models
 from chat.providers.registry import provider_for
 from project.runner.process import ROOT
@@ -124,6 +125,41 @@ def test_system_role_requires_roles(file: Path, provider: str) -> None:
     text = COMPLETE.replace("openai", provider) + "system_role = 'user'"
     with pytest.raises(ConfigError, match="system_role requires a format with roles"):
         provider_for(read(file, text)["default"])
+
+
+def test_prices_become_micro_units(file: Path) -> None:
+    text = COMPLETE + "price = { input = 0.15, cached_input = 0.0000001, output = 10 }"
+    price = read(file, text)["default"].price
+    assert price == Price(input=150_000, cached_input=1, output=10_000_000)
+    default = read(file, COMPLETE + "price = { input = 0.15, output = 0 }")["default"].price
+    assert default == Price(input=150_000, cached_input=150_000, output=0)
+    assert read(file, COMPLETE)["default"].price is None
+    assert read_models({"MODEL_PRICE": "0.4, 0.1, 1.6"})["default"].price == Price(
+        input=400_000, cached_input=100_000, output=1_600_000
+    )
+
+
+@pytest.mark.parametrize(
+    ("price", "message"),
+    [
+        ("1.5", "price must be a table with input and output"),
+        ("{ input = 1 }", "price must be a table with input and output"),
+        ("{ input = 1, output = -1 }", "price: invalid output: -1"),
+        ("{ input = true, output = 1 }", "price: invalid input: True"),
+        ("{ input = inf, output = 1 }", "price: invalid input: inf"),
+        ("{ input = '1', output = 1 }", "price: invalid input: '1'"),
+        ("{ input = 1, output = 1, cache = 1 }", "price: unknown field 'cache'"),
+    ],
+)
+def test_invalid_price_is_rejected(file: Path, price: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=f"model default: {message}"):
+        read(file, COMPLETE + f"price = {price}")
+
+
+@pytest.mark.parametrize("text", ["1", "1,2", "1,2,x", "1,2,3,4", "1,2,-3"])
+def test_invalid_price_variable_is_rejected(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"price|MODEL_PRICE"):
+        read_models({"MODEL_PRICE": text})
 
 
 @pytest.mark.case("C29")

@@ -465,6 +465,26 @@ def test_usage_is_read_wherever_vendors_put_it(chunks: list[Any]) -> None:
 
 @pytest.mark.case("C06")
 @pytest.mark.parametrize(
+    ("more", "cached"),
+    [
+        ({}, 0),
+        ({"prompt_tokens_details": {"cached_tokens": 2}}, 2),
+        ({"prompt_tokens_details": None}, 0),
+        ({"prompt_tokens_details": {"cached_tokens": "2"}}, 0),
+        ({"input_tokens_details": {"cached_tokens": 2}}, 2),
+        ({"prompt_cache_hit_tokens": 1, "prompt_cache_miss_tokens": 2}, 1),
+        ({"prompt_tokens_details": {"cached_tokens": 99}}, 3),
+    ],
+)
+def test_cached_tokens_are_part_of_the_prompt(more: dict[str, Any], cached: int) -> None:
+    stream = events(text_chunk("Hello"), text_chunk(None, "stop", usage={**USAGE, **more}))
+    _, completion = reply_to(H + stream + X)
+    assert completion.usage is not None
+    assert (completion.usage.prompt_tokens, completion.usage.cached_tokens) == (3, cached)
+
+
+@pytest.mark.case("C06")
+@pytest.mark.parametrize(
     "usage",
     [
         {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},

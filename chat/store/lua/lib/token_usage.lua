@@ -22,7 +22,7 @@ local function with_usage(result)
   attempt_usage = ''
   if not prompt then return result end
   local usage = '{"prompt_tokens":' .. prompt .. ',"completion_tokens":' .. completion ..
-    ',"source":"estimated","total_tokens":' .. prompt + completion .. '}'
+    ',"source":"estimated","total_tokens":' .. prompt + completion .. ',"cached_tokens":0}'
   return (string.gsub(result, '^("finish_reason":"[%a_]+","usage":)null', '%1' .. usage))
 end
 
