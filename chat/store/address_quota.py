@@ -13,15 +13,9 @@ from chat.domain import NewSession
 from chat.domain.errors import AddressQuotaExceeded
 from chat.settings import chat_settings
 from chat.store import keys
+from chat.store.calls import Steps, ask_all, store_call
 from chat.store.client import client, map_redis_errors
-from chat.store.scripts import (
-    Arg,
-    ScriptCall,
-    execute,
-    execute_call,
-    read_script,
-    run_pipeline,
-)
+from chat.store.scripts import Arg, ScriptCall, execute, execute_call, read_script
 
 # Bytes that are reserved for a new session, and by which a reservation grows.
 FIRST_STEP = 64 * 1024
@@ -67,7 +61,8 @@ def within_quota(session_id: str, run: Callable[[], list[Any]]) -> list[Any]:
     raise AddressQuotaExceeded
 
 
-def release(ended: Iterable[tuple[str, bytes]]) -> None:
+@store_call
+def release(ended: Iterable[tuple[str, bytes]]) -> Steps[None]:
     """End the reservations of sessions that have ended; at most one round trip.
 
     ended: each session's id, and its addresses as stored.
@@ -81,8 +76,7 @@ def release(ended: Iterable[tuple[str, bytes]]) -> None:
         if addresses
     ]
     if calls:
-        with map_redis_errors():
-            run_pipeline(client(), calls)
+        yield from ask_all(calls)
 
 
 def _has_limit() -> bool:

@@ -145,12 +145,20 @@ def map_redis_errors() -> Iterator[None]:
     except TimeoutError as error:
         store.unavailable_until = time.monotonic() + COOLDOWN
         raise StoreUnavailable(retry_after=1) from error
-    except OutOfMemoryError as error:
-        raise StoreFull(retry_after=5) from error
     except RedisError as error:
-        if is_programming_error(error):
+        mapped = map_error(error)
+        if mapped is error:
             raise
-        raise unavailable(error) from error
+        raise mapped from error
+
+
+def map_error(error: RedisError) -> Exception:
+    """Return the error of Parley for an error of Redis; a programming error itself."""
+    if isinstance(error, OutOfMemoryError):
+        full = StoreFull(retry_after=5)
+        full.__cause__ = error
+        return full
+    return error if is_programming_error(error) else unavailable(error)
 
 
 def unavailable(error: RedisError) -> StoreUnavailable:

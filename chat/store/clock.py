@@ -10,8 +10,8 @@ from time import monotonic
 from typing import Any
 
 from chat.store import keys
-from chat.store.client import client, map_redis_errors
-from chat.store.scripts import Arg, ScriptCall, milliseconds, read_script, run_script
+from chat.store.calls import Steps, ask
+from chat.store.scripts import Arg, ScriptCall, milliseconds, read_script
 
 # Seconds. A smaller step back delays turns by no more than that.
 MIN_STEP_BACK = 2.0
@@ -57,7 +57,7 @@ class RedisClock:
         passed = monotonic() - self._checked.monotonic
         return self._checked.redis_time + milliseconds(passed + MIN_STEP_FORWARD)
 
-    def check(self) -> Step | None:
+    def check(self) -> Steps[Step | None]:
         """Record the time; return a step that the caller must correct, before it calls `end`.
 
         While another worker corrects a step, nothing is recorded. One round trip, and another one
@@ -69,17 +69,17 @@ class RedisClock:
         before = monotonic()
         min_steps = (milliseconds(MIN_STEP_BACK), milliseconds(MIN_STEP_FORWARD))
         lease = milliseconds(CORRECTION_LEASE)
-        word, now, *more = _run("advance_clock", *min_steps, self.latest(), lease)
+        word, now, *more = yield from _run("advance_clock", *min_steps, self.latest(), lease)
         reading = Reading(now, before)
         if word == b"AHEAD":
-            word, now, *more = self._check_ahead(reading, more[0])
+            word, now, *more = yield from self._check_ahead(reading, more[0])
         if word == b"STEPPED":
             return Step(by=more[0], since=more[1], reading=reading)
         if word == b"RECORDED":
             self._checked = reading
         return None
 
-    def _check_ahead(self, reading: Reading, recorded: int) -> list[Any]:
+    def _check_ahead(self, reading: Reading, recorded: int) -> Steps[list[Any]]:
         """Record a step forward if more time has passed by Redis's clock than in this process."""
         last = self._checked
         if last is None:
@@ -91,25 +91,23 @@ class RedisClock:
         if step <= milliseconds(MIN_STEP_FORWARD):
             return [b"RECORDED", reading.redis_time]
         args = (recorded, step, last.redis_time + step, milliseconds(CORRECTION_LEASE))
-        return _run("step_forward", *args)
+        reply = yield from _run("step_forward", *args)
+        return reply
 
-    def end(self, step: Step) -> None:
+    def end(self, step: Step) -> Steps[None]:
         """Record that stored times are corrected.
 
         Raises:
             StoreUnavailable: Redis did not answer.
         """
         self._checked = step.reading
-        _run("end_step", step.since, self.latest())
+        yield from _run("end_step", step.since, self.latest())
 
 
 # The clock of this process.
 redis_clock = RedisClock()
 
 
-def _run(script: str, *args: Arg) -> list[Any]:
-    with map_redis_errors():
-        reply: list[Any] = run_script(
-            client(), ScriptCall(read_script(script), [keys.deployment()], args)
-        )
+def _run(script: str, *args: Arg) -> Steps[list[Any]]:
+    reply: list[Any] = yield from ask(ScriptCall(read_script(script), [keys.deployment()], args))
     return reply

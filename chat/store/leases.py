@@ -27,17 +27,11 @@ from chat.domain import (
 )
 from chat.domain.errors import LeaseLost
 from chat.settings import chat_settings
-from chat.store.client import client, is_programming_error, map_redis_errors, unavailable
+from chat.store.calls import Steps, ask, ask_all, ask_script, store_call
+from chat.store.client import is_programming_error, unavailable
 from chat.store.clock import redis_clock
 from chat.store.script_errors import script_error
-from chat.store.scripts import (
-    ScriptCall,
-    execute_call,
-    milliseconds,
-    run_pipeline,
-    run_script,
-    script_call,
-)
+from chat.store.scripts import ScriptCall, milliseconds, script_call
 
 # Seven times faster than a lookup by the enum itself; the history of a claim has about twenty
 # messages.
@@ -47,7 +41,8 @@ STATUSES = {status.value: status for status in Status}
 KNOWN_FIELDS = {kind: {field.name for field in fields(kind)} for kind in (Context, Options)}
 
 
-def claim(session_id: str, *, nonce: str, worker: str) -> Claim | None:
+@store_call
+def claim(session_id: str, *, nonce: str, worker: str) -> Steps[Claim | None]:
     """Claim the session's next turn; `None` if there is none, or another worker has the lease.
 
     nonce: random, so that the same call, sent again, gets the same claim.
@@ -65,8 +60,7 @@ def claim(session_id: str, *, nonce: str, worker: str) -> Claim | None:
         2 * chat_settings.MAX_PAGE_LIMIT,
         redis_clock.latest(),
     )
-    with map_redis_errors():
-        result = run_script(client(), call)
+    result = yield from ask(call)
     return _parse_claim(session_id, nonce, result) if result[0] == b"CLAIMED" else None
 
 
@@ -119,7 +113,8 @@ def _parse_history(stored: dict[str, Any]) -> HistoryMessage:
     )
 
 
-def flush(writes: Sequence[tuple[Lease, Delta | None]]) -> list[bool | Exception]:
+@store_call
+def flush(writes: Sequence[tuple[Lease, Delta | None]]) -> Steps[list[bool | Exception]]:
     """Append the delta of each turn, or renew its lease if there is none; one round trip.
 
     Return for each whether its turn must be cancelled, or why nothing was written: `LeaseLost`,
@@ -127,8 +122,8 @@ def flush(writes: Sequence[tuple[Lease, Delta | None]]) -> list[bool | Exception
     error is a programming error, and repeating the write does not help.
     """
     calls = [_append(lease, delta) if delta else _renew(lease) for lease, delta in writes]
-    with map_redis_errors():
-        return [_parse_flush(reply) for reply in run_pipeline(client(), calls)]
+    replies = yield from ask_all(calls)
+    return [_parse_flush(reply) for reply in replies]
 
 
 def _append(lease: Lease, delta: Delta) -> ScriptCall:
@@ -157,7 +152,8 @@ def _parse_flush(reply: Any) -> bool | Exception:
     return script_error(reply) or LeaseLost()  # ALREADY: this claim has ended the turn
 
 
-def finish(lease: Lease, outcome: Outcome, delta: Delta, *, tokens: int = 0) -> FinishResult:
+@store_call
+def finish(lease: Lease, outcome: Outcome, delta: Delta, *, tokens: int = 0) -> Steps[FinishResult]:
     """Store the outcome of the turn; return what remains to do. The call can be repeated.
 
     delta: the last one; tokens: used by the attempt, for the session's budget.
@@ -166,7 +162,7 @@ def finish(lease: Lease, outcome: Outcome, delta: Delta, *, tokens: int = 0) -> 
         LeaseLost, SessionGone: nothing was written.
         StoreUnavailable: Redis did not answer.
     """
-    result = execute_call(
+    result = yield from ask_script(
         script_call(
             "finish",
             lease.session_id,
@@ -214,9 +210,10 @@ def _usage_arg(usage: Usage | None) -> str:
     return f"{usage.prompt_tokens} {usage.completion_tokens}" if usage else ""
 
 
+@store_call
 def retry(
     lease: Lease, decision: Retry, *, tokens: int = 0, usage: Usage | None = None
-) -> FinishResult | None:
+) -> Steps[FinishResult | None]:
     """Put the turn back at the head of the session queue, and drop its text.
 
     Return `None` then. If its cancellation was requested, the turn ends as cancelled instead, with
@@ -228,7 +225,7 @@ def retry(
         LeaseLost, SessionGone: nothing was written.
         StoreUnavailable: Redis did not answer.
     """
-    result = execute_call(
+    result = yield from ask_script(
         script_call(
             "retry",
             lease.session_id,

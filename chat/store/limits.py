@@ -18,8 +18,9 @@ from chat.domain import CallResult, LimiterDelay, Model, WaitReason
 from chat.domain.rates import interval_and_burst
 from chat.settings import chat_settings
 from chat.store import keys
+from chat.store.calls import Steps, ask, ask_all, checked, store_call
 from chat.store.client import client, map_redis_errors
-from chat.store.scripts import ScriptCall, milliseconds, read_script, run_pipeline, run_script
+from chat.store.scripts import ScriptCall, milliseconds, read_script
 
 # A waiter that does not retry within this time loses its place. It retries after half of it,
 # unless it is woken earlier.
@@ -37,9 +38,10 @@ PROBE_INTERVAL_MS = 15_000
 MAX_WAKE_UPS = 100
 
 
+@store_call
 def acquire(
     model: Model, session_id: str, *, tokens: int, max_wait: float = math.inf
-) -> LimiterDelay | None:
+) -> Steps[LimiterDelay | None]:
     """Acquire the right to call the model; return `None`, or the delay until the next attempt.
 
     A session that must wait joins the queue, unless the delay exceeds `max_wait` or the session
@@ -72,13 +74,13 @@ def acquire(
             PROBE_INTERVAL_MS,
         ),
     )
-    with map_redis_errors():
-        reply = run_script(client(), call)
+    reply = yield from ask(call)
     if reply[0] == b"ACQUIRED":
         return None
     return LimiterDelay(seconds=reply[1] / 1000, reason=WaitReason(reply[2].decode()))
 
 
+@store_call
 def release(
     model: Model,
     session_id: str,
@@ -86,7 +88,7 @@ def release(
     *,
     retry_after: float = 0,
     reason: WaitReason = WaitReason.QUEUE,
-) -> list[str]:
+) -> Steps[list[str]]:
     """Release a slot and record the result of its call; return the sessions to wake.
 
     retry_after: seconds for which the vendor rejects calls, with `CallResult.RETRY_AFTER`.
@@ -111,11 +113,12 @@ def release(
             PROBE_INTERVAL_MS,
         ),
     )
-    with map_redis_errors():
-        return _session_ids([run_script(client(), call)])
+    woken = yield from ask(call)
+    return _session_ids([woken])
 
 
-def record_success(model: Model, session_id: str) -> list[str]:
+@store_call
+def record_success(model: Model, session_id: str) -> Steps[list[str]]:
     """Record that the model has started to answer a call; return the sessions to wake.
 
     Raises:
@@ -126,11 +129,12 @@ def record_success(model: Model, session_id: str) -> list[str]:
         keys.limiter(model.name),
         (model.concurrency, MAX_WAKE_UPS, session_id),
     )
-    with map_redis_errors():
-        return _session_ids([run_script(client(), call)])
+    woken = yield from ask(call)
+    return _session_ids([woken])
 
 
-def unblock(model: Model) -> list[str]:
+@store_call
+def unblock(model: Model) -> Steps[list[str]]:
     """Forget the model's Retry-After and failures; return the sessions to wake.
 
     Raises:
@@ -139,11 +143,12 @@ def unblock(model: Model) -> list[str]:
     call = ScriptCall(
         read_script("unblock"), keys.limiter(model.name), (model.concurrency, MAX_WAKE_UPS)
     )
-    with map_redis_errors():
-        return _session_ids([run_script(client(), call)])
+    woken = yield from ask(call)
+    return _session_ids([woken])
 
 
-def leave_queue(models: Sequence[Model], session_id: str) -> list[str]:
+@store_call
+def leave_queue(models: Sequence[Model], session_id: str) -> Steps[list[str]]:
     """Remove a session without open turns from the queues; return the sessions to wake.
 
     Raises:
@@ -157,14 +162,16 @@ def leave_queue(models: Sequence[Model], session_id: str) -> list[str]:
         )
         for model in models
     ]
-    with map_redis_errors():
-        counts = client().hmget(keys.for_session(session_id).session, "running_turn", "waiting")
-        if any(int(open_turns or 0) for open_turns in counts):
-            return []
-        return _session_ids(run_pipeline(client(), calls))
+    session = keys.for_session(session_id).session
+    counts = yield from ask(("HMGET", session, "running_turn", "waiting"))
+    if any(int(open_turns or 0) for open_turns in counts):
+        return []
+    replies = yield from ask_all(calls)
+    return _session_ids(replies)
 
 
-def refresh_slots(sessions_by_model: Iterable[tuple[Model, Sequence[str]]]) -> list[str]:
+@store_call
+def refresh_slots(sessions_by_model: Iterable[tuple[Model, Sequence[str]]]) -> Steps[list[str]]:
     """Extend the leases of slots and probes; return the sessions to wake. One round trip.
 
     Sessions are woken when slots have expired because no worker extended their leases.
@@ -181,8 +188,8 @@ def refresh_slots(sessions_by_model: Iterable[tuple[Model, Sequence[str]]]) -> l
         )
         for model, session_ids in sessions_by_model
     ]
-    with map_redis_errors():
-        return _session_ids(run_pipeline(client(), calls))
+    replies = yield from ask_all(calls)
+    return _session_ids(replies)
 
 
 def _session_ids(replies: Iterable[Any]) -> list[str]:
@@ -191,19 +198,18 @@ def _session_ids(replies: Iterable[Any]) -> list[str]:
     ]
 
 
-def degraded(models: Iterable[str]) -> set[str]:
+@store_call
+def degraded(models: Iterable[str]) -> Steps[set[str]]:
     """Return the models that failed and have not succeeded since; one round trip.
 
     Raises:
         StoreUnavailable: Redis did not answer.
     """
     names = list(models)
-    pipeline = client().pipeline(transaction=False)
-    for name in names:
-        pipeline.hmget(keys.limiter(name).limiter, "failures", "blocked_until")
-    with map_redis_errors():
-        replies = pipeline.execute()
-    return {name for name, fields in zip(names, replies, strict=True) if any(fields)}
+    replies = yield from ask_all(
+        [("HMGET", keys.limiter(name).limiter, "failures", "blocked_until") for name in names]
+    )
+    return {name for name, fields in zip(names, replies, strict=True) if any(checked(fields))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

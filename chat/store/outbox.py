@@ -22,6 +22,7 @@ from chat.domain import (
 from chat.domain.errors import InvalidRequest
 from chat.settings import chat_settings, has_webhook
 from chat.store import keys
+from chat.store.calls import Steps, store_call
 from chat.store.client import client, map_redis_errors
 from chat.store.due import claim_due_members
 from chat.store.scripts import (
@@ -36,13 +37,14 @@ from chat.store.scripts import (
 )
 
 
-def claim_due() -> list[tuple[str, int]]:
+@store_call
+def claim_due() -> Steps[list[tuple[str, int]]]:
     """Return session id and reply number of due deliveries, and postpone them.
 
     Raises:
         StoreUnavailable: Redis did not answer, or failed for every partition.
     """
-    due = claim_due_members(
+    due = yield from claim_due_members.steps(
         [keys.outbox(partition) for partition in range(chat_settings.PARTITIONS)]
     )
     pairs = [member.rpartition(":") for member in due]

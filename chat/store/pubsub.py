@@ -9,22 +9,12 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from typing import Any
 
-from django.conf import settings
-from redis.asyncio.connection import (
-    Connection,
-    ConnectionPool,
-    SSLConnection,
-    UnixDomainSocketConnection,
-)
-from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
-from redis.backoff import NoBackoff
+from redis.asyncio.connection import Connection
 from redis.exceptions import RedisError
 
-from chat.redis_url import Kind, parse_redis_url
 from chat.settings import chat_settings
+from chat.store.async_pool import make_pool
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +23,6 @@ PING_INTERVAL = 2.0
 # Without a message or a PONG for this long, the connection counts as lost.
 READ_TIMEOUT = 5.0
 RECONNECT_DELAY = 0.5
-CONNECTION_CLASSES = {
-    Kind.TCP: Connection,
-    Kind.TLS: SSLConnection,
-    Kind.UNIX: UnixDomainSocketConnection,
-}
 CONNECTION_ERRORS = (RedisError, OSError, TimeoutError)
 
 # Takes a channel and a message; the message is b"" when the subscription is confirmed.
@@ -49,7 +34,7 @@ class PubSubConnection:
 
     def __init__(self, on_message: OnMessage) -> None:
         self._on_message = on_message
-        self._pool = _make_pool()
+        self._pool = make_pool(connect_timeout=chat_settings.STORE_TIMEOUT)
         self._channels: set[bytes] = set()
         # Channels to subscribe to or unsubscribe from.
         self._changed: set[bytes] = set()
@@ -137,32 +122,3 @@ class PubSubConnection:
 async def _send(connection: Connection, command: str, *channels: bytes) -> None:
     if channels:
         await connection.send_command(command, *channels, check_health=False)
-
-
-def _make_pool() -> Any:
-    """Return a pool that makes connections in RESP2, whose messages are lists, without retries.
-
-    Keep it: connections of a Sentinel's pool hold only a weak reference to it.
-
-    The connections have no socket timeout, because redis-py would send within `asyncio.wait_for`.
-    On Python 3.11 that can swallow a cancellation, and `run` would never end. `READ_TIMEOUT`
-    replaces it.
-    """
-    options: dict[str, Any] = {
-        "protocol": 2,
-        "socket_timeout": None,
-        "socket_connect_timeout": chat_settings.STORE_TIMEOUT,
-    }
-    url = parse_redis_url(settings.REDIS_URL)
-    if url.kind is not Kind.SENTINEL:
-        kwargs = {**url.connection_kwargs, **options}
-        return ConnectionPool(CONNECTION_CLASSES[url.kind], **kwargs)
-    sentinel_options = {
-        "socket_timeout": chat_settings.STORE_TIMEOUT,
-        "socket_connect_timeout": chat_settings.STORE_TIMEOUT,
-        "retry": Retry(NoBackoff(), 0),  # redis-py's default waits four seconds for a dead Sentinel
-    }
-    sentinel = Sentinel(url.hosts, sentinel_kwargs=sentinel_options)  # type: ignore[no-untyped-call]
-    return SentinelConnectionPool(  # type: ignore[no-untyped-call]
-        url.service, sentinel, **{**url.login_kwargs, **options}
-    )

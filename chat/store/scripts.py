@@ -48,6 +48,10 @@ class ScriptCall:
     args: Sequence[Arg]
 
 
+# What one round trip consists of: scripts, and plain commands that may run twice.
+Call: TypeAlias = ScriptCall | Command
+
+
 @cache
 def read_script(name: str) -> Script:
     """Return the script `lua/<name>.lua`."""
@@ -156,20 +160,58 @@ def run_script(store_client: StoreClient, call: ScriptCall) -> Any:
     return reply
 
 
-def run_pipeline(store_client: StoreClient, calls: Sequence[ScriptCall]) -> list[Any]:
-    """Run many scripts in one round trip; return each reply, or the error in its place.
-
-    Scripts are safe to run twice, so calls of scripts that the server has not loaded are repeated.
+def run_pipeline(store_client: StoreClient, calls: Sequence[Call]) -> list[Any]:
+    """Execute many calls in one round trip; return each reply, or the error in its place.
 
     Raises:
-        ConnectionError, TimeoutError: Redis did not answer; the scripts may have run.
+        ConnectionError, TimeoutError: Redis did not answer; the calls may have run.
     """
-    replies = store_client.scripts.execute([_command(call) for call in calls])
-    if unknown := [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]:
-        retried = _load(store_client, [calls[i] for i in unknown])
-        for i, reply in zip(unknown, retried, strict=True):
-            replies[i] = reply
+    replies = store_client.scripts.execute(to_commands(calls))
+    if unknown := not_loaded(calls, replies):
+        loads, repeated = load_commands([calls[i] for i in unknown])
+        retried = store_client.scripts.execute([*loads, *repeated])[len(loads) :]
+        put_replies(replies, unknown, retried)
     return replies
+
+
+def to_commands(calls: Sequence[Call]) -> list[Command]:
+    return [_command(call) if isinstance(call, ScriptCall) else call for call in calls]
+
+
+def not_loaded(calls: Sequence[Call], replies: Sequence[Any]) -> list[int]:
+    """Return which calls to repeat because the server had not loaded a script.
+
+    Plain commands after the first such script are repeated as well: WAIT is about its writes.
+    Scripts are safe to run twice.
+    """
+    first = next((i for i, each in enumerate(replies) if isinstance(each, NoScriptError)), None)
+    if first is None:
+        return []
+    return [
+        i
+        for i in range(first, len(calls))
+        if isinstance(replies[i], NoScriptError) or not isinstance(calls[i], ScriptCall)
+    ]
+
+
+def load_commands(calls: Sequence[Call]) -> tuple[list[Command], list[Command]]:
+    """Return the commands that load the calls' scripts, and those that repeat the calls.
+
+    EVAL sends the source as well: another client may flush the scripts between two commands.
+    """
+    scripts = {call.script for call in calls if isinstance(call, ScriptCall)}
+    loads: list[Command] = [("SCRIPT", "LOAD", script.source) for script in scripts]
+    repeated = [
+        ("EVAL", call.script.source, *_args(call)) if isinstance(call, ScriptCall) else call
+        for call in calls
+    ]
+    return loads, repeated
+
+
+def put_replies(replies: list[Any], places: Sequence[int], retried: Sequence[Any]) -> None:
+    """Put the replies of repeated calls in their places."""
+    for i, reply in zip(places, retried, strict=True):
+        replies[i] = reply
 
 
 def run_and_wait(
@@ -180,10 +222,7 @@ def run_and_wait(
     timeout: milliseconds. WAIT covers the writes of the same connection, so both commands are
     sent together.
     """
-    wait = ("WAIT", replicas, timeout)
-    reply, count = store_client.scripts.execute([_command(call), wait])
-    if isinstance(reply, NoScriptError):
-        reply, count = _load(store_client, [call], wait)
+    reply, count = run_pipeline(store_client, [call, ("WAIT", replicas, timeout)])
     if isinstance(reply, RedisError):
         raise reply
     return reply, count if isinstance(count, int) else 0
@@ -195,16 +234,6 @@ def _command(call: ScriptCall) -> Command:
 
 def _args(call: ScriptCall) -> Command:
     return (len(call.keys), *call.keys, *call.args)
-
-
-def _load(store_client: StoreClient, calls: Sequence[ScriptCall], *more: Command) -> list[Any]:
-    """Run scripts that the server has not loaded, and load them; one round trip.
-
-    EVAL sends the source as well: another client may flush the scripts between two commands.
-    """
-    loads = [("SCRIPT", "LOAD", script.source) for script in {call.script for call in calls}]
-    evals = [("EVAL", call.script.source, *_args(call)) for call in calls]
-    return store_client.scripts.execute([*loads, *evals, *more])[len(loads) :]
 
 
 def milliseconds(seconds: float) -> int:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import orjson
 
 from chat.store import keys
+from chat.store.calls import Steps, ask, store_call
 from chat.store.client import client, map_redis_errors
-from chat.store.scripts import ScriptCall, read_script, run_script
+from chat.store.scripts import ScriptCall, read_script
 from chat.store.server_info import config_errors
 
 # Seconds after which a worker without a heartbeat is removed.
@@ -29,35 +30,35 @@ class WorkerInfo:
     running_turns: int
 
 
-def heartbeat(worker: str, *, running_turns: int) -> None:
+@store_call
+def heartbeat(worker: str, *, running_turns: int) -> Steps[None]:
     """Record a heartbeat at Redis's time; one round trip.
 
     Raises:
         StoreUnavailable: Redis did not answer.
     """
     args = (worker, running_turns, WORKER_TTL)
-    with map_redis_errors():
-        run_script(client(), ScriptCall(read_script("worker_heartbeat"), [keys.workers()], args))
+    yield from ask(ScriptCall(read_script("worker_heartbeat"), [keys.workers()], args))
 
 
-def unregister(worker: str) -> None:
+@store_call
+def unregister(worker: str) -> Steps[None]:
     """Remove a worker that stops.
 
     Raises:
         StoreUnavailable: Redis did not answer.
     """
-    with map_redis_errors():
-        client().hdel(keys.workers(), worker)
+    yield from ask(("HDEL", keys.workers(), worker))
 
 
-def answer_probe(probe_id: str, worker: str) -> None:
+@store_call
+def answer_probe(probe_id: str, worker: str) -> Steps[None]:
     """Store that a worker received a probe.
 
     Raises:
         StoreUnavailable: Redis did not answer.
     """
-    with map_redis_errors():
-        client().set(keys.probe(probe_id), worker, ex=ANSWER_TTL)
+    yield from ask(("SET", keys.probe(probe_id), worker, "EX", ANSWER_TTL))
 
 
 def read_answer(probe_id: str) -> str | None:

@@ -7,6 +7,7 @@ from chat.conversation import llms
 from chat.domain import RecoveryResult
 from chat.settings import chat_settings
 from chat.store import due
+from chat.store.calls import run
 from chat.store.clock import redis_clock
 from chat.store.shift import shift_times
 
@@ -23,11 +24,11 @@ def check_clock() -> None:
     Raises:
         StoreUnavailable: Redis did not answer; a later check corrects them.
     """
-    step = redis_clock.check()
+    step = run(redis_clock.check())
     if step is not None:
         logger.warning("Redis's clock stepped by %+.0f s; correcting stored times", step.seconds)
         shift_times(step, llms.all_models().values())
-        redis_clock.end(step)
+        run(redis_clock.end(step))
 
 
 def sweep() -> int:

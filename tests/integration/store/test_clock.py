@@ -35,6 +35,7 @@ from chat.store import (
     tickets,
     workers,
 )
+from chat.store.calls import run
 from chat.store.clock import RedisClock
 from chat.store.shift import shift_times
 from tests.integration.store import steps
@@ -61,11 +62,11 @@ def redis_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ste
 
 def check_clock(worker: RedisClock = clock.redis_clock) -> float:
     """Correct stored times as the sweeper does; return the step."""
-    step = worker.check()
+    step = run(worker.check())
     if step is None:
         return 0
     shift_times(step, [MODEL])
-    worker.end(step)
+    run(worker.end(step))
     return step.seconds
 
 
@@ -267,14 +268,14 @@ def test_correcting_twice_changes_nothing(
     steps.submit(caller)
     start()
     redis_clock.step(seconds)
-    step = clock.redis_clock.check()
+    step = run(clock.redis_clock.check())
     assert step
     shift_times(step, [MODEL])
     corrected = all_times(redis)
     shift_times(step, [MODEL])
     assert all_times(redis) == corrected
     assert due.claim_due() == []
-    clock.redis_clock.end(step)
+    run(clock.redis_clock.end(step))
     redis_clock.let_pass(11)
     assert due.claim_due() == [caller.session_id]
 
@@ -353,7 +354,7 @@ def test_another_worker_takes_over_a_step(redis_clock: SteppingClock, seconds: f
     killed, other = RedisClock(), RedisClock()
     start(killed, other)
     redis_clock.step(seconds)
-    assert killed.check()
+    assert run(killed.check())
     redis_clock.let_pass(clock.CORRECTION_LEASE - 1)
     assert check_clock(other) == 0
     redis_clock.let_pass(2)
@@ -364,10 +365,10 @@ def test_another_worker_takes_over_a_step(redis_clock: SteppingClock, seconds: f
 def test_step_while_another_is_corrected_is_corrected_next(redis_clock: SteppingClock) -> None:
     start()
     redis_clock.step(60)
-    step = clock.redis_clock.check()
+    step = run(clock.redis_clock.check())
     assert step
     redis_clock.step(600)
-    clock.redis_clock.end(step)
+    run(clock.redis_clock.end(step))
     assert check_clock() == pytest.approx(600, abs=1)
 
 

@@ -1,0 +1,133 @@
+"""Store calls: functions that a thread or an event loop executes.
+
+A store call is a generator. It yields the calls of one round trip and gets their replies, as often
+as needed, then returns its result. It does no I/O itself, so one function serves both executors:
+`store.sessions.read(...)` blocks the thread, `await store.sessions.read.on_loop(...)` does not.
+"""
+
+from collections.abc import Callable, Generator, Sequence
+from functools import update_wrapper
+from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar
+
+from redis.exceptions import RedisError
+
+from chat.domain.errors import ParleyError
+from chat.store.client import client, map_error, map_redis_errors
+from chat.store.loop_client import loop_client
+from chat.store.script_errors import script_error
+from chat.store.scripts import Call, ScriptCall, run_pipeline
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Replies that are errors of Redis arrive in their place; errors of the connection are raised.
+Steps: TypeAlias = Generator[Sequence[Call], list[Any], T]
+
+
+class StoreCall(Generic[P, T]):
+    """A function of the store. It raises `StoreUnavailable` if Redis did not answer."""
+
+    def __init__(self, function: Callable[P, Steps[T]]) -> None:
+        update_wrapper(self, function)
+        self._function = function
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Execute the call in this thread."""
+        return run(self._function(*args, **kwargs))
+
+    async def on_loop(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Execute the call on the running event loop."""
+        return await run_on_loop(self._function(*args, **kwargs))
+
+    def steps(self, *args: P.args, **kwargs: P.kwargs) -> Steps[T]:
+        """Return the steps, for another store call: `result = yield from call.steps(...)`."""
+        return self._function(*args, **kwargs)
+
+
+def store_call(function: Callable[P, Steps[T]]) -> StoreCall[P, T]:
+    """Make a store call of a generator function."""
+    return StoreCall(function)
+
+
+def run(steps: Steps[T]) -> T:
+    """Execute the steps of a store call in this thread."""
+    advance: Callable[[], Sequence[Call]] = steps.__next__
+    while True:
+        try:
+            calls = advance()
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        try:
+            with map_redis_errors():
+                replies = run_pipeline(client(), calls)
+        except ParleyError as error:
+            advance = _throw(steps, error)
+        else:
+            advance = _send(steps, replies)
+
+
+async def run_on_loop(steps: Steps[T]) -> T:
+    """Execute the steps of a store call on the running event loop."""
+    advance: Callable[[], Sequence[Call]] = steps.__next__
+    while True:
+        try:
+            calls = advance()
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        try:
+            with map_redis_errors():
+                replies = await loop_client().run_pipeline(calls)
+        except ParleyError as error:
+            advance = _throw(steps, error)
+        else:
+            advance = _send(steps, replies)
+
+
+def _send(steps: Steps[T], replies: list[Any]) -> Callable[[], Sequence[Call]]:
+    return lambda: steps.send(replies)
+
+
+def _throw(steps: Steps[T], error: ParleyError) -> Callable[[], Sequence[Call]]:
+    return lambda: steps.throw(error)
+
+
+def ask(call: Call) -> Steps[Any]:
+    """Return the reply to one call: `reply = yield from ask(call)`.
+
+    Raises:
+        StoreFull, StoreUnavailable: Redis replied with an error; programming errors pass unchanged.
+    """
+    (reply,) = yield [call]
+    return checked(reply)
+
+
+def ask_all(calls: Sequence[Call]) -> Steps[list[Any]]:
+    """Return the replies to many calls in one round trip, with errors in their places."""
+    replies = yield calls
+    return replies
+
+
+def ask_script(call: ScriptCall) -> Steps[list[Any]]:
+    """Return the reply of a script.
+
+    Raises:
+        ParleyError: an error of `script_errors.ERRORS`, if the script replied with it.
+        StoreFull, StoreUnavailable: as `ask`.
+    """
+    reply: list[Any] = yield from ask(call)
+    if error := script_error(reply):
+        raise error
+    return reply
+
+
+def checked(reply: Any) -> Any:
+    """Return a reply that is no error.
+
+    Raises:
+        StoreFull, StoreUnavailable: as `ask`.
+    """
+    if isinstance(reply, RedisError):
+        raise map_error(reply)
+    return reply

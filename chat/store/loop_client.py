@@ -1,0 +1,183 @@
+"""The Redis client of an event loop: one connection, on which all calls are pipelined."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from redis.asyncio.connection import Connection
+from redis.exceptions import (
+    ConnectionError,  # noqa: A004  # redis-py's
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TimeoutError,  # noqa: A004
+)
+
+from chat.settings import chat_settings
+from chat.store.async_pool import make_pool
+from chat.store.client import MAX_TRIES
+from chat.store.connection import Command
+from chat.store.scripts import Call, load_commands, not_loaded, put_replies, to_commands
+
+
+class _Request:
+    """The commands of one caller, and their replies so far."""
+
+    __slots__ = ("future", "packed", "replies", "size")
+
+    def __init__(self, packed: list[bytes], size: int, future: asyncio.Future[list[Any]]) -> None:
+        self.packed = packed
+        self.size = size
+        self.future = future
+        self.replies: list[Any] = []
+
+
+class LoopClient:
+    """Executes calls of one event loop on one connection, and reconnects when it is lost.
+
+    Calls of the same loop iteration are sent in one packet. Replies have the order of the calls, so
+    one late reply ends the connection.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        # Seconds for one try of a call, including a new connection.
+        self._timeout = chat_settings.STORE_TIMEOUT / MAX_TRIES
+        self._pool = make_pool(connect_timeout=self._timeout)
+        self._unsent: list[_Request] = []
+        self._sent: deque[_Request] = deque()
+        self._has_unsent = asyncio.Event()
+        # Packs commands; it is never connected.
+        self._packer: Connection = self._pool.make_connection()
+        self._server: asyncio.Task[None] | None = None
+
+    async def run_pipeline(self, calls: Sequence[Call]) -> list[Any]:
+        """Execute calls in one round trip; return each reply, or the error in its place.
+
+        Raises:
+            ConnectionError, TimeoutError: Redis did not answer; the calls may have run.
+        """
+        replies = await self._execute(to_commands(calls))
+        if unknown := not_loaded(calls, replies):
+            loads, repeated = load_commands([calls[i] for i in unknown])
+            retried = await self._execute([*loads, *repeated])
+            put_replies(replies, unknown, retried[len(loads) :])
+        return replies
+
+    async def close(self) -> None:
+        """Close the connection; calls in flight fail."""
+        if self._server is not None:
+            self._server.cancel()
+            await asyncio.wait([self._server])
+
+    async def _execute(self, commands: Sequence[Command]) -> list[Any]:
+        packed = self._packer.pack_commands(commands)
+        for _ in range(MAX_TRIES - 1):
+            try:
+                return await self._send(packed, len(commands))
+            except (ConnectionError, TimeoutError):
+                pass
+        return await self._send(packed, len(commands))
+
+    async def _send(self, packed: list[bytes], size: int) -> list[Any]:
+        request = _Request(packed, size, self._loop.create_future())
+        self._unsent.append(request)
+        self._has_unsent.set()
+        if self._server is None:
+            self._server = self._loop.create_task(self._serve(), name="redis")
+        timer = self._loop.call_later(self._timeout, self._expire, request)
+        try:
+            return await request.future
+        finally:
+            timer.cancel()
+
+    def _expire(self, request: _Request) -> None:
+        if request.future.done():
+            return
+        request.future.set_exception(TimeoutError("no reply from Redis in time"))
+        if self._server is not None:
+            self._server.cancel()
+
+    async def _serve(self) -> None:
+        """Connect, and execute requests until the connection is lost. Then all of them fail."""
+        error: Exception = ConnectionError("the connection to Redis was closed")
+        connection: Connection = self._pool.make_connection()
+        writer: asyncio.Task[None] | None = None
+        try:
+            await connection.connect()  # type: ignore[no-untyped-call]
+            writer = self._loop.create_task(self._write(connection))
+            await self._read(connection)
+        except (RedisError, OSError) as failure:
+            error = failure
+        finally:
+            self._server = None
+            if writer is not None:
+                writer.cancel()
+            self._fail_all(error)
+            await connection.disconnect(nowait=True)
+
+    async def _write(self, connection: Connection) -> None:
+        """Send requests as they come. If this fails, the reader notices the lost connection."""
+        with suppress(RedisError, OSError):
+            while True:
+                await self._has_unsent.wait()
+                self._has_unsent.clear()
+                requests = [each for each in self._unsent if not each.future.done()]
+                self._unsent.clear()
+                self._sent.extend(requests)
+                packed = b"".join(part for request in requests for part in request.packed)
+                await connection.send_packed_command(packed, check_health=False)
+
+    async def _read(self, connection: Connection) -> None:
+        while True:
+            try:
+                reply = await connection.read_response()
+            except ReadOnlyError as error:
+                # The host name may resolve to a new primary; this connection never will.
+                raise ConnectionError("the primary has become a replica") from error
+            except ResponseError as error:
+                reply = error
+            request = self._sent[0]
+            request.replies.append(reply)
+            if len(request.replies) == request.size:
+                self._sent.popleft()
+                if not request.future.done():
+                    request.future.set_result(request.replies)
+
+    def _fail_all(self, error: Exception) -> None:
+        requests = [*self._sent, *self._unsent]
+        self._sent.clear()
+        self._unsent.clear()
+        for request in requests:
+            if not request.future.done():
+                request.future.set_exception(_copy(error))
+
+
+def _copy(error: Exception) -> ConnectionError | TimeoutError:
+    """Return a new error for each caller, because raising one changes it."""
+    kind = TimeoutError if isinstance(error, TimeoutError) else ConnectionError
+    own = kind(str(error))
+    own.__cause__ = error
+    return own
+
+
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopClient] = WeakKeyDictionary()
+
+
+def loop_client() -> LoopClient:
+    """Return the client of the running event loop."""
+    loop = asyncio.get_running_loop()
+    found = _clients.get(loop)
+    if found is None:
+        found = _clients[loop] = LoopClient()
+    return found
+
+
+async def close_loop_client() -> None:
+    """Close the connection of the running event loop."""
+    found = _clients.pop(asyncio.get_running_loop(), None)
+    if found is not None:
+        await found.close()
