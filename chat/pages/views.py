@@ -7,7 +7,8 @@ from django.views.generic import TemplateView
 
 # Content-Security-Policy. Stricter than on other pages: this page shows untrusted text.
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
+    "connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     # Text becomes HTML only through the sanitizer.
     "require-trusted-types-for 'script'; trusted-types dompurify"
@@ -19,15 +20,19 @@ MODULES = [
     for name in (
         "api",
         "chat",
+        "code_block",
         "conversation",
         "dom",
+        "lazy",
         "markdown",
+        "markdown_syntax",
+        "maths",
         "message_list",
+        "reasoning",
         "reply_status",
         "sessions",
         "transport",
         "vendor/dompurify",
-        "vendor/highlight",
         "vendor/marked",
     )
 ]

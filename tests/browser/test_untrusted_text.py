@@ -118,7 +118,11 @@ def test_deeply_nested_markdown_is_shown_as_text(chat: ChatPage, chat_stack: Sta
 
 @pytest.mark.security("S57")
 @pytest.mark.parametrize(
-    "text", ["*_**__a " * 2500, *thorough("a**b" * 20_000, "a" + " " * 20_000 + "b", "**a " * 5000)]
+    "text",
+    [
+        r"*_**__a \(a$$" * 2500,
+        *thorough("a**b" * 20_000, "a" + " " * 20_000 + "b", "**a " * 5000, r"\(x^2\) " * 3000),
+    ],
 )
 def test_slow_markdown_is_rendered_in_bounded_time(
     chat: ChatPage, chat_stack: Stack, text: str

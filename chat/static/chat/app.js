@@ -36,6 +36,7 @@ const actions = {
     messageList.toggle(value);
     scheduleDraw();
   },
+  wrap: () => document.body.classList.toggle("wrap"),
   async copy(pressed) {
     const code = pressed.closest(".code")?.querySelector("pre").textContent;
     const isCopied = await copyText(code ?? chat.conversation.messages.get(pressed.value).content);

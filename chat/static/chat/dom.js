@@ -16,11 +16,12 @@ export function button(text, action, properties) {
 }
 
 // Replace the children of `parent` from index `first` on. Equal children stay in place and are updated
-// recursively, so that focus, selection, scroll position and a pressed button are kept.
+// recursively, so that focus, selection, scroll position and a pressed button are kept. A child with
+// the same `contentKey` stays unchanged.
 export function updateChildren(parent, nodes, first = 0) {
   nodes.forEach((node, index) => {
     const current = parent.childNodes[first + index] ?? null;
-    if (current === node) return;
+    if (current === node || (current?.contentKey && current.contentKey === node.contentKey)) return;
     if (current?.nodeName === "#text" && node.nodeName === "#text") updateText(current, node.data);
     else if (current?.cloneNode().isEqualNode(node.cloneNode())) {
       updateChildren(current, [...node.childNodes]);

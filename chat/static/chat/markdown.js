@@ -1,13 +1,13 @@
 // Renders a reply's Markdown while it grows. Replies are untrusted: HTML is shown as text, images are
 // replaced by their names, and only http(s) and mailto links are allowed.
 
-import { button, createElement, updateChildren } from "./dom.js";
+import { addHeader, highlightLater } from "./code_block.js";
+import { createElement, updateChildren } from "./dom.js";
+import { escapeHTML as escape, extensions, prepare } from "./markdown_syntax.js";
+import { drawFormulas, markFormula } from "./maths.js";
 import DOMPurify from "./vendor/dompurify.js";
-import hljs from "./vendor/highlight.js";
 import { Lexer, Marked } from "./vendor/marked.js";
 
-const MAX_HIGHLIGHTED = 50_000; // characters of a code block
-const MAX_HIGHLIGHTED_GROWING = 5_000; // while it grows, it is highlighted again after every delta
 // A browser would take minutes to lay out such nesting.
 const TOO_DEEP = /(?:> ?){30}|(?:[*+-] +){30}|\[{100}/;
 // The parser's time grows with the square of the length of a run of spaces, and of a run without spaces
@@ -19,20 +19,21 @@ const MAX_DELIMITERS = 1 / 40; // per character of a long word
 // Its time would grow with the square of the text; further emphasis is shown as text.
 const MAX_SEARCHED_PER_CHARACTER = 100;
 const MAX_SEARCHED = 5_000_000;
-const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
-const escape = (text) => text.replace(/[&<>"']/g, (char) => ESCAPES[char]);
 
 let searchable = 0; // characters that may still be searched in this rendering
 
 const marked = new Marked({
   gfm: true,
   breaks: true,
+  extensions,
   tokenizer: {
     // False stands for the parser's own tokenizer, undefined for text.
     emStrong(rest) {
       searchable -= rest.length;
       return searchable > 0 ? false : undefined;
     },
+    // Models write ~ for "about".
+    del: (rest) => (rest.startsWith("~~") ? false : undefined),
   },
   renderer: {
     html: ({ text }) => escape(text),
@@ -51,7 +52,8 @@ const marked = new Marked({
 
 const SANITIZER = {
   ALLOWED_TAGS: (
-    "a blockquote br code del em h1 h2 h3 h4 h5 h6 hr li ol p pre strong table tbody td th thead tr ul"
+    "a blockquote br code del div em h1 h2 h3 h4 h5 h6 hr li ol p pre span strong sup table tbody td th " +
+    "thead tr ul"
   ).split(" "),
   ALLOWED_ATTR: ["align", "class", "href", "start", "title"],
   ADD_URI_SAFE_ATTR: ["align", "start"], // all others must match ALLOWED_URI_REGEXP
@@ -60,7 +62,6 @@ const SANITIZER = {
   ALLOW_DATA_ATTR: false,
   RETURN_DOM_FRAGMENT: true,
 };
-const HIGHLIGHT_SANITIZER = { ALLOWED_TAGS: ["span"], ALLOWED_ATTR: ["class"], RETURN_DOM_FRAGMENT: true };
 
 export class Markdown {
   text = "";
@@ -81,12 +82,15 @@ export class Markdown {
     const [stable, growing] = this.render(clean.slice(this.stableLength), isFinal);
     updateChildren(this.root, [...stable, ...growing], this.stableNodes);
     this.stableNodes += stable.length;
+    if (this.root.querySelector(".math:not(.drawn)")) void drawFormulas(this.root);
+    if (this.root.querySelector(".code")) void highlightLater(this.root);
   }
 
   // Return the nodes of stable blocks and of growing blocks.
   render(rest, isFinal) {
     const plain = () => [[], [createElement("p", { className: "plain" }, rest)]];
     if (TOO_DEEP.test(rest) || LONG_SPACE.test(rest) || hasSlowWord(rest)) return plain();
+    prepare(rest, !isFinal);
     searchable = Math.min(MAX_SEARCHED, 20_000 + MAX_SEARCHED_PER_CHARACTER * rest.length);
     try {
       const lexer = new Lexer(marked.defaults);
@@ -94,10 +98,7 @@ export class Markdown {
       const tokens = lexer.lex(rest);
       const end = isFinal ? tokens.length : tokens.findLastIndex(({ type }) => type !== "space");
       const stable = tokens.splice(0, Math.max(end, 0));
-      const nodes = [
-        renderBlocks(stable, MAX_HIGHLIGHTED),
-        renderBlocks(tokens, MAX_HIGHLIGHTED_GROWING),
-      ];
+      const nodes = [renderBlocks(stable, false), renderBlocks(tokens, true)];
       this.stableLength += stable.reduce((sum, { raw }) => sum + raw.length, 0);
       return nodes;
     } catch {
@@ -111,15 +112,16 @@ function hasSlowWord(text) {
   return text.match(LONG_WORD)?.some(isSlow) ?? false;
 }
 
-// Return the nodes of blocks. Code blocks of up to `maxHighlighted` characters are highlighted.
-function renderBlocks(tokens, maxHighlighted) {
+// Return the nodes of blocks.
+function renderBlocks(tokens, isGrowing) {
   if (!tokens.length) return [];
   const fragment = DOMPurify.sanitize(marked.parser(tokens), SANITIZER);
   for (const link of fragment.querySelectorAll("a")) {
     Object.assign(link, { target: "_blank", rel: "noopener noreferrer nofollow" });
   }
   for (const table of fragment.querySelectorAll("table")) makeScrollable(table);
-  for (const pre of fragment.querySelectorAll("pre")) addCodeHeader(pre, maxHighlighted);
+  for (const pre of fragment.querySelectorAll("pre")) addHeader(pre, isGrowing);
+  fragment.querySelectorAll(".math").forEach(markFormula);
   return [...fragment.childNodes];
 }
 
@@ -128,21 +130,4 @@ function makeScrollable(table) {
   const box = createElement("div", { className: "table", tabIndex: 0, role: "group", ariaLabel: "Table" });
   table.replaceWith(box);
   box.append(table);
-}
-
-// Highlight a code block; add a header with its language and a copy button.
-function addCodeHeader(pre, maxHighlighted) {
-  const code = pre.querySelector("code");
-  const language = code.className;
-  code.className = "";
-  pre.tabIndex = 0;
-  if (hljs.getLanguage(language) && code.textContent.length < maxHighlighted) {
-    const { value } = hljs.highlight(code.textContent, { language, ignoreIllegals: true });
-    code.replaceChildren(DOMPurify.sanitize(value, HIGHLIGHT_SANITIZER));
-  }
-  const copy = button("Copy", "copy", { ariaLabel: "Copy code" });
-  const header = createElement("div", {}, createElement("span", {}, language), copy);
-  const box = createElement("div", { className: "code" }, header);
-  pre.replaceWith(box);
-  box.append(pre);
 }

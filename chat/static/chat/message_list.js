@@ -3,6 +3,7 @@
 import { isActive } from "./conversation.js";
 import { button, createElement, updateChildren } from "./dom.js";
 import { Markdown } from "./markdown.js";
+import { Reasoning, splitReasoning } from "./reasoning.js";
 import { outcomeText, retryCountdown, waitText } from "./reply_status.js";
 
 const NEAR = 80; // pixels from an end of the list that count as its end
@@ -84,7 +85,11 @@ export class MessageList {
     const footer = createElement("footer");
     const author = createElement("h2", { className: "sr-only" }, isReply ? "Reply" : "You");
     const row = createElement("li", { className: `message ${role}`, id }, author, body, footer);
-    const entry = { row, footer, markdown: isReply && new Markdown(body) };
+    const entry = { row, footer };
+    if (isReply) {
+      Object.assign(entry, { markdown: new Markdown(body), reasoning: new Reasoning() });
+      body.before(entry.reasoning.element);
+    }
     this.rows.set(id, entry);
     return entry;
   }
@@ -96,8 +101,12 @@ export class MessageList {
     const note = isBusy ? waitText(message, ahead) + retryCountdown(message) : outcomeText(message);
     const state = [seq, status, isLast, isEarlier, isCollapsed, note].join();
     if (state === entry.state) return;
-    const { row, footer, markdown } = entry;
-    if (content !== entry.content || !isBusy) markdown.show(content, !isBusy);
+    const { row, footer, markdown, reasoning } = entry;
+    if (content !== entry.content || !isBusy) {
+      const [thoughts, text] = splitReasoning(content);
+      reasoning.show(thoughts, !isBusy);
+      markdown.show(text, !isBusy);
+    }
     Object.assign(entry, { state, content });
     Object.assign(row.dataset, { status });
     row.classList.toggle("earlier", isEarlier);

@@ -1,0 +1,54 @@
+// Draws formulas with KaTeX, which is loaded when the first formula appears.
+
+import { createElement } from "./dom.js";
+import { Lazy } from "./lazy.js";
+
+const MAX_SOURCE = 2_000; // characters of a formula; longer ones are shown as text
+const SLICE = 30; // ms of drawing, after which the page handles its events
+const OPTIONS = {
+  throwOnError: true, // KaTeX would add a style attribute, which the page's policy forbids
+  strict: "ignore",
+  trust: false, // no links, images or attributes from the formula
+  maxExpand: 100, // a macro may not grow without bound
+  maxSize: 20, // em
+};
+
+const katex = new Lazy(async () => {
+  const href = new URL("./vendor/katex.css", import.meta.url).href;
+  document.head.append(createElement("link", { rel: "stylesheet", href }));
+  return import("./vendor/katex.js");
+});
+
+// Prepare an element that contains the source of a formula.
+export function markFormula(element) {
+  const isDisplay = element.classList.contains("display");
+  // `updateChildren` keeps an element with the same key, so a formula is drawn once.
+  element.contentKey = `${isDisplay} ${element.textContent}`;
+}
+
+// Draw the formulas below `root` that are not drawn yet, a few at a time. Without a connection they
+// remain as text.
+export async function drawFormulas(root) {
+  try {
+    await katex.load();
+  } catch {
+    return;
+  }
+  const end = performance.now() + SLICE;
+  for (const element of root.querySelectorAll(".math:not(.drawn)")) {
+    if (performance.now() > end) return void setTimeout(() => drawFormulas(root));
+    drawFormula(element);
+  }
+}
+
+function drawFormula(element) {
+  const source = element.textContent;
+  const displayMode = element.classList.contains("display");
+  element.classList.add("drawn");
+  if (source.length > MAX_SOURCE) return;
+  try {
+    katex.value.render(source, element, { ...OPTIONS, displayMode });
+  } catch {
+    element.textContent = source; // invalid or nested too deeply
+  }
+}
