@@ -1,4 +1,7 @@
-"""Run all checks: `python -m checks`. The exit status is 1 if there is a problem."""
+"""Run all checks: `python -m checks`. The exit status is 1 if there is a problem.
+
+With `--write`, write the files that are generated from the code instead.
+"""
 
 import os
 import sys
@@ -11,6 +14,7 @@ import django
 MODULES = (
     "compose",
     "fake_model",
+    "javascript",
     "kubernetes",
     "monitoring",
     "packages",
@@ -37,4 +41,6 @@ if __name__ == "__main__":
             DJANGO_SETTINGS_MODULE="project.settings", PARLEY_HOME=home, SECRET_KEY="x" * 50
         )
         django.setup()
+        if "--write" in sys.argv:
+            sys.exit(import_module("checks.javascript").write_types())
         sys.exit("\n".join(problems()) or 0)

@@ -42,8 +42,11 @@ SCOPE = (
     "chat/**/*.lua",
     "chat/**/*.html",
     "chat/**/*.js",
+    "clients/js/*.js",
+    "clients/js/src/**/*.ts",
+    "clients/js/test/*.js",
 )
-NOT_OURS = re.compile(r"/(vendor|migrations|__pycache__)/|/banned_words.txt$")
+NOT_OURS = re.compile(r"/(vendor|node_modules|migrations|__pycache__)/|/banned_words.txt$")
 
 # Code in Markdown: fenced blocks, and spans between backticks.
 MARKDOWN_CODE = re.compile(r"^ *```.*?^ *```|`[^`]*`", re.MULTILINE | re.DOTALL)

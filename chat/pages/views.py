@@ -18,10 +18,9 @@ POLICY = (
 MODULES = [
     f"chat/{name}.js"
     for name in (
-        "api",
         "chat",
+        "client",
         "code_block",
-        "conversation",
         "dom",
         "lazy",
         "markdown",
@@ -30,8 +29,8 @@ MODULES = [
         "message_list",
         "reasoning",
         "reply_status",
+        "server",
         "sessions",
-        "transport",
         "vendor/dompurify",
         "vendor/marked",
     )

@@ -1,9 +1,10 @@
 // The page: list of chats, the current chat, its settings, the message field.
 
-import { ApiError, callWithRetries, newKey } from "./api.js";
 import { Chat } from "./chat.js";
+import { newKey, ParleyError } from "./client.js";
 import { $, button, copyText, createElement, guardFocus, updateChildren } from "./dom.js";
 import { MessageList } from "./message_list.js";
+import { client } from "./server.js";
 import * as sessions from "./sessions.js";
 
 let chat = null;
@@ -40,7 +41,7 @@ const actions = {
   async copy(pressed) {
     const code = pressed.closest(".code")?.querySelector("pre").textContent;
     const isCopied = await copyText(code ?? chat.conversation.messages.get(pressed.value).content);
-    if (!isCopied) throw new ApiError("copy_blocked", "Your browser blocked copying to the clipboard.");
+    if (!isCopied) throw new ParleyError("copy_blocked", "Your browser blocked copying to the clipboard.");
     pressed.textContent = "Copied";
     announce("Copied.");
     setTimeout(() => (pressed.textContent = "Copy"), 1500);
@@ -59,9 +60,9 @@ const actions = {
     // If the response was lost, a retry with the same fields must not create a second session.
     const fields = JSON.stringify(body);
     if (creation?.fields !== fields) creation = { fields, key: newKey() };
-    const session = await callWithRetries("POST", "sessions", { body, key: creation.key });
+    const session = await client.open(body, creation);
     creation = null;
-    sessions.add(session);
+    sessions.add({ id: session.id, token: session.token, name: session.fields.name });
     $("start").reset();
     navigate(session.id);
   },
@@ -100,7 +101,7 @@ async function attempt(action) {
   try {
     await action();
   } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
+    if (!(error instanceof ParleyError)) throw error;
     if (hash === location.hash) showError(error.message, action);
   }
 }
@@ -141,9 +142,7 @@ function askConfirmation(question, label) {
 
 async function deleteSession(id) {
   const { token } = sessions.find(id);
-  await callWithRetries("DELETE", `sessions/${id}`, { token }).catch((error) => {
-    if (!error.isGone) throw error;
-  });
+  await client.session(token).delete();
   sessions.remove(id);
   if (id === chat?.id) navigate("");
   drawSessions();
@@ -152,7 +151,7 @@ async function deleteSession(id) {
 // Fill a select with the models and select one; models are fetched once.
 async function showModels(select, selected) {
   if (selected) updateChildren(select, [new Option(selected)]);
-  models ??= (await callWithRetries("GET", "models")).data;
+  models ??= await client.models();
   const names = new Set(models.map(({ name }) => name)).add(selected ?? models[0]?.name);
   const preset = selected ?? models.find(({ is_default }) => is_default)?.name;
   select.replaceChildren(...[...names].map((name) => new Option(name, name, false, name === preset)));

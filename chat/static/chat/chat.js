@@ -1,10 +1,9 @@
 // The current chat: subscribes to its session, sends messages, calls the API.
 
-import { call, callWithRetries, newKey } from "./api.js";
-import { Conversation, isActive } from "./conversation.js";
+import { APIConnectionError, Conversation, isActive, newKey, ParleyError } from "./client.js";
 import { outcomeText, waitText } from "./reply_status.js";
+import { client } from "./server.js";
 import * as sessions from "./sessions.js";
-import { subscribe } from "./transport.js";
 
 const EVENT_TIMEOUT = 5_000; // ms from a response to its event; then the connection counts as dead
 
@@ -17,23 +16,38 @@ export class Chat {
   // page: changed(), announce(text)
   constructor(session, page) {
     Object.assign(this, session, page);
-    this.path = `sessions/${this.id}`;
-    this.conversation = new Conversation(session);
+    this.session = client.session(this.token);
+    this.conversation = new Conversation({ name: this.name });
     this.outbox = sessions.outbox(this.id);
-    this.connection = subscribe(this, this);
+    this.connection = this.session.subscribe({
+      pauseWhenHidden: true,
+      retryTimeout: Infinity,
+      onConnect: () => this.onConnect(),
+      onDisconnect: (error) => this.onDisconnect(error),
+    });
+    void this.receive();
     void this.flush();
   }
 
   close() {
-    this.connection.stop();
+    this.connection.close();
     this.isClosed = true;
     this.changed = this.announce = () => {};
   }
 
-  // Callbacks of the transport --------------------------------------------------------------------
+  // Updates ---------------------------------------------------------------------------------------
 
-  isStale = () => this.conversation.isStale;
-  cursor = () => this.conversation.seq;
+  async receive() {
+    try {
+      for await (const update of this.connection) {
+        this.onUpdate(update);
+        if (this.conversation.isStale) this.connection.cursor = null;
+      }
+    } catch (error) {
+      if (!(error instanceof ParleyError)) throw error;
+      this.onEnd(error.message);
+    }
+  }
 
   onConnect() {
     if (!this.offlineMessage) return;
@@ -46,22 +60,19 @@ export class Chat {
     this.changed();
   }
 
-  onSnapshot(snapshot) {
-    snapshot.messages.filter(({ seq }) => seq > this.cursor()).forEach((each) => this.matchPosted(each));
-    this.apply(() => this.conversation.applySnapshot(snapshot));
-  }
-
-  onChanges = (session) => this.apply(() => this.conversation.applyChanges(session));
-
-  onEvent(event) {
-    if (event.type === "session.expired") return this.onEnd("This chat has expired.");
-    if (event.type === "session.deleted") return this.onEnd("This chat was deleted.");
-    if (event.message) this.matchPosted(event.message);
-    this.apply(() => this.conversation.applyEvent(event));
+  onUpdate(update) {
+    if (update.type === "session.expired") return this.onEnd("This chat has expired.");
+    if (update.type === "session.deleted") return this.onEnd("This chat was deleted.");
+    const messages = update.messages ?? (update.message ? [update.message] : []);
+    messages.filter(({ seq }) => seq > this.conversation.seq).forEach((each) => this.matchPosted(each));
+    this.conversation.apply(update);
+    for (const { id } of this.conversation.activeReplies) this.unannounced.add(id);
+    this.announceOutcomes();
+    this.changed();
   }
 
   onEnd(reason) {
-    this.connection.stop();
+    this.connection.close();
     const { size } = this.conversation.messages;
     const rest = size ? "You can still read its messages." : "Its messages are no longer available.";
     this.endMessage = `${reason} ${rest}`;
@@ -73,13 +84,6 @@ export class Chat {
   matchPosted({ role, content, seq }) {
     const { posted } = this;
     if (posted && !posted.seq && role === "user" && content === posted.content) posted.seq = seq;
-  }
-
-  apply(change) {
-    change();
-    for (const { id } of this.conversation.activeReplies) this.unannounced.add(id);
-    this.announceOutcomes();
-    this.changed();
   }
 
   // Announce each finished reply as a whole; screen readers cannot follow deltas.
@@ -105,7 +109,7 @@ export class Chat {
 
   // Messages that the conversation does not contain yet.
   get unsent() {
-    return this.outbox.filter(({ error, seq = Infinity }) => error || seq > this.cursor());
+    return this.outbox.filter(({ error, seq = Infinity }) => error || seq > this.conversation.seq);
   }
 
   send(content) {
@@ -138,12 +142,16 @@ export class Chat {
     let entry;
     while ((this.posted = entry = this.outbox.find(({ error, seq }) => !error && !seq)) && !this.isClosed) {
       try {
-        const { seq, id } = (await this.post("messages", { content: entry.content }, entry.key)).reply;
+        const reply = this.session.send(entry.content, { key: entry.key });
+        const { seq, id } = await this.watch(reply.accepted);
         entry.seq = seq;
         sessions.removeFromOutbox(this.id, entry.key);
         if (!this.conversation.messages.has(id)) this.unannounced.add(id);
       } catch (error) {
         entry.error = error;
+        // The browser may have used a dead connection; a new one sends the message again.
+        if (error instanceof APIConnectionError) this.offlineMessage ||= "Connection lost.";
+        if (error instanceof APIConnectionError) this.connection.reconnect();
         this.announce(`Not sent: ${error.message}`);
       }
       this.changed();
@@ -153,20 +161,20 @@ export class Chat {
 
   // Calls: their effects arrive as events -----------------------------------------------------------
 
-  async post(path, body = {}, key = newKey()) {
-    const response = await callWithRetries("POST", `${this.path}/${path}`, { token: this.token, body, key });
-    const { seq } = response.reply ?? response;
-    setTimeout(() => this.cursor() < seq && this.connection.reconnect(), EVENT_TIMEOUT);
-    return response;
+  // Return the result of a call. Its event must arrive soon.
+  async watch(call) {
+    const result = await call;
+    setTimeout(() => this.conversation.seq < result.seq && this.connection.reconnect(), EVENT_TIMEOUT);
+    return result;
   }
 
-  regenerate = (id) => this.post(`messages/${id}/regenerate`);
-  reset = () => this.post("reset");
-  update = (body) => callWithRetries("PATCH", this.path, { token: this.token, body });
+  regenerate = (id) => this.watch(this.session.regenerate(id).accepted);
+  reset = () => this.watch(this.session.reset());
+  update = (body) => this.session.update(body);
 
   async cancel() {
     const [reply] = this.conversation.activeReplies;
-    if (reply) await this.post(`messages/${reply.id}/cancel`);
+    if (reply) await this.watch(this.session.cancel(reply.id));
   }
 
   async loadOlder() {
@@ -174,8 +182,8 @@ export class Chat {
     this.isLoading = true;
     try {
       const { id } = this.conversation.ordered[0];
-      const path = `${this.path}/messages?before=${id}&order=desc&limit=100`;
-      this.conversation.addOlder(id, await call("GET", path, { token: this.token }));
+      const page = await this.session.messages({ before: id, order: "desc", limit: 100 });
+      this.conversation.addOlder(id, page);
       this.changed();
     } finally {
       this.isLoading = false;

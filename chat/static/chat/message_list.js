@@ -1,6 +1,6 @@
 // The list of messages. Each message keeps its row; only changed rows are drawn.
 
-import { isActive } from "./conversation.js";
+import { isActive } from "./client.js";
 import { button, createElement, updateChildren } from "./dom.js";
 import { Markdown } from "./markdown.js";
 import { Reasoning, splitReasoning } from "./reasoning.js";

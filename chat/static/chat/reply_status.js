@@ -1,6 +1,6 @@
 // Status texts of a reply.
 
-import { serverNow } from "./api.js";
+import { client } from "./server.js";
 
 const WAIT_REASONS = {
   model_loading: "The model is loading.",
@@ -27,12 +27,12 @@ export function waitText({ status, wait, content }, ahead) {
 
 // Changes every second, so it is not part of `waitText`, which is announced to screen readers.
 export function retryCountdown({ wait }) {
-  return hasRetryDelay(wait) ? ` Retrying in ${Math.ceil(wait.retry_at - serverNow())} s.` : "";
+  return hasRetryDelay(wait) ? ` Retrying in ${Math.ceil(wait.retry_at - client.now)} s.` : "";
 }
 
 // An immediate retry has a `retry_at` too; the margin allows for clock differences.
 function hasRetryDelay(wait) {
-  return wait?.retry_at > serverNow() + 0.5;
+  return wait?.retry_at > client.now + 0.5;
 }
 
 // Why a reply is missing or partial; "" if it is complete.

@@ -1,0 +1,30 @@
+export type Params = Record<string, string | number | undefined>;
+export interface CallOptions {
+    token?: string;
+    body?: object;
+    params?: Params;
+    /** Idempotency key of a POST. */
+    key?: string;
+    signal?: AbortSignal;
+    /** Milliseconds until the call fails. */
+    timeout?: number;
+}
+/** A random key; crypto.randomUUID requires HTTPS or localhost. */
+export declare const newKey: () => string;
+/** Abort a controller together with a signal, which may have aborted already. Returns a function that stops this. */
+export declare function follow(controller: AbortController, signal?: AbortSignal): () => void;
+export declare class HTTP {
+    #private;
+    /** Milliseconds by which the server's clock is ahead. */
+    clockOffset: number;
+    readonly retryTimeout: number;
+    constructor(baseURL: string | URL, retryTimeout: number, fetcher: typeof fetch);
+    /** Send a request once and return the response with its body unread. */
+    request(method: string, path: string, { token, body, params, key, signal }: CallOptions): Promise<Response>;
+    /** Make a call once and return the JSON of its response. */
+    callOnce(method: string, path: string, { signal, timeout, ...options }: CallOptions): Promise<any>;
+    /** Make a call, with retries. All attempts of a POST share one idempotency key, so it takes effect once. */
+    call(method: string, path: string, options: CallOptions): Promise<any>;
+}
+/** Throw a connection error; rethrow the reason of an abort. */
+export declare function connectionError(error: any): never;

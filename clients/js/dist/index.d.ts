@@ -1,0 +1,10 @@
+export { Client, type ClientOptions } from "./client.js";
+export { Conversation, isActive } from "./conversation.js";
+export { APIConnectionError, APIStatusError, ParleyError, ReplyFailed } from "./errors.js";
+export type * from "./events.js";
+export { newKey } from "./http.js";
+export { Delta, Reply, type SendOptions } from "./reply.js";
+export type * from "./schema.js";
+export type { Session as SessionFields } from "./schema.js";
+export { type PageParams, Session } from "./session.js";
+export { Subscription, type SubscriptionOptions } from "./subscription.js";

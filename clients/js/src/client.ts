@@ -1,0 +1,71 @@
+// Entry point: open a session or attach to an existing one.
+
+import { ParleyError } from "./errors.js";
+import { HTTP } from "./http.js";
+import type { Model, NewSessionBody } from "./schema.js";
+import { Session } from "./session.js";
+
+export interface ClientOptions {
+  /** An API key or a JWT, which opens sessions. */
+  token?: string;
+  /** Seconds during which a call is retried if the server does not respond, or with 408, 429, 502, 503 or 504. */
+  retryTimeout?: number;
+  /** Read replies as Server-Sent Events if possible; if false, use long polling. */
+  stream?: boolean;
+  /** Replaces the global `fetch`. */
+  fetch?: typeof fetch;
+}
+
+/** Client for one Parley server. */
+export class Client {
+  readonly #http: HTTP;
+  readonly #token: string | undefined;
+  readonly #stream: boolean;
+
+  /** Create a client without connecting to the server. Throws a TypeError if the URL is invalid. */
+  constructor(baseURL: string | URL, options: ClientOptions = {}) {
+    this.#http = new HTTP(baseURL, options.retryTimeout ?? 30, options.fetch ?? ((...args) => fetch(...args)));
+    this.#token = options.token;
+    this.#stream = options.stream ?? true;
+  }
+
+  /** Open a new session. key: an idempotency key; the same key returns the same session. */
+  async open(params: NewSessionBody = {}, { key }: { key?: string } = {}): Promise<Session> {
+    const { token, ...fields } = await this.#http.call("POST", "sessions", { token: this.#token, body: params, key });
+    return new Session(this.#http, this.#stream, token, fields);
+  }
+
+  /** Return the existing session of a token. */
+  async attach(token: string): Promise<Session> {
+    const session = this.session(token);
+    await session.refresh();
+    return session;
+  }
+
+  /** Return the session of a token without checking that it exists. */
+  session(token: string): Session {
+    const [id, secret] = token.split(".");
+    if (!id || !secret) throw new ParleyError("invalid_token", "This is not a session token.");
+    return new Session(this.#http, this.#stream, token, { id });
+  }
+
+  /** Return the existing session of a token, or open a new one if the token is not valid. */
+  async attachOrOpen(token: string | null | undefined, params: NewSessionBody = {}): Promise<Session> {
+    try {
+      return await this.attach(token ?? "");
+    } catch (error) {
+      if (!(error instanceof ParleyError && error.isGone)) throw error;
+      return this.open(params);
+    }
+  }
+
+  /** Fetch the models that sessions can use. */
+  async models(): Promise<Model[]> {
+    return (await this.#http.call("GET", "models", { token: this.#token })).data;
+  }
+
+  /** The server's time: seconds since the epoch. */
+  get now(): number {
+    return (Date.now() + this.#http.clockOffset) / 1000;
+  }
+}

@@ -1,0 +1,68 @@
+// ParleyError
+// ├── APIStatusError         the server returned an error status
+// ├── APIConnectionError     the server could not be reached
+// └── ReplyFailed            the message was accepted, but no reply was produced
+
+const RETRYABLE_STATUSES = [408, 429, 502, 503, 504];
+// Codes with a retryable status that waiting does not resolve.
+const PERMANENT_CODES = ["session_full"];
+// Codes of tokens without a session: invalid, expired or deleted.
+const GONE_CODES = ["invalid_token", "session_expired", "session_not_found"];
+
+/** Base class. `code` is stable; `message` is a sentence for users. */
+export class ParleyError extends Error {
+  readonly code: string;
+  /** HTTP status; 0 if there was no response. */
+  readonly status: number = 0;
+  /** Seconds to wait before the next attempt. */
+  readonly retryAfter: number = 0;
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.name = new.target.name;
+  }
+
+  /** Whether another attempt may succeed. */
+  get isRetryable(): boolean {
+    return RETRYABLE_STATUSES.includes(this.status) && !PERMANENT_CODES.includes(this.code);
+  }
+
+  /** Whether the token is invalid or its session has ended. */
+  get isGone(): boolean {
+    return GONE_CODES.includes(this.code);
+  }
+}
+
+/** The server returned an error status. */
+export class APIStatusError extends ParleyError {
+  override readonly status: number;
+  override readonly retryAfter: number;
+  /** Dotted path of the invalid request field. */
+  readonly param: string | null;
+  /** Identifies the request in the server's logs. */
+  readonly requestId: string | null;
+
+  constructor(response: Response, error: Record<string, any> = {}) {
+    const { status, statusText } = response;
+    super(error.code ?? `http_${status}`, error.message ?? `The server returned status ${status} ${statusText}`);
+    this.status = status;
+    this.param = error.param ?? null;
+    this.retryAfter = error.retry_after ?? (Number(response.headers.get("Retry-After")) || 0);
+    this.requestId = error.request_id ?? null;
+  }
+}
+
+/** The server did not respond. A message that was being posted may have been accepted. */
+export class APIConnectionError extends ParleyError {
+  constructor(cause?: unknown) {
+    super("unreachable", "Could not reach the server.", { cause });
+  }
+
+  override get isRetryable(): boolean {
+    return true;
+  }
+}
+
+/** The turn ended without a reply; `message` gives the reason. */
+export class ReplyFailed extends ParleyError {}
