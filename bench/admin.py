@@ -10,16 +10,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import orjson
 import requests
 
 from chat.store import keys
-from chat.store.client import client
+from chat.store.client import execute_command, execute_commands
+from chat.store.routing import Arg, Command
 from tests.harness.stack import Stack, port_of
 
 SESSIONS = int(os.environ.get("BENCH_SESSIONS", "100000"))
@@ -33,6 +33,9 @@ LIST = "/admin/chat/session/"
 PASSWORD = secrets.token_hex(8)
 TEXT = "It stands at three metres and ten, and turns at a quarter past two. " * 3
 
+# The counts of a reply to INFO commandstats.
+CALLS = re.compile(rb"calls=(\d+)")
+
 
 def session_id_of(number: int) -> str:
     return f"ses_{number:024x}"
@@ -43,28 +46,34 @@ def fill() -> None:
     now = round(1000 * time.time())
     numbers = iter(range(SESSIONS))
     while batch := list(islice(numbers, BATCH_SIZE)):
-        pipeline: Any = client().pipeline(transaction=False)
+        commands: list[Command] = []
         for number in batch:
-            _write(pipeline, session_id_of(number), number, now - 10 * number)
-        pipeline.execute()
+            commands += _session(session_id_of(number), number, now - 10 * number)
+        execute_commands(commands)
 
 
-def _write(pipeline: Any, session_id: str, number: int, at: int) -> None:
+def _session(session_id: str, number: int, at: int) -> Iterator[Command]:
     own = keys.for_session(session_id)
-    fields = {"schema": 2, "created_at": at, "last_active_at": at, "tail": MESSAGES // 2}
+    fields: dict[str, Arg] = {
+        "schema": 2,
+        "created_at": at,
+        "last_active_at": at,
+        "tail": MESSAGES // 2,
+    }
     fields |= {"expires_at": at + 86_400_000, "max_expires_at": at * 2, "first_message": 1}
     fields |= {"head": MESSAGES // 2 + 1, "running_turn": 0}
     texts = {"name": f'"Customer {number}"', "model": '"default"', "system_prompt": "null"}
     texts |= {"context": "{}", "metadata": "{}"}
-    pipeline.hset(own.session, mapping={**fields, **texts, "seq": 3 * MESSAGES, "waiting": 0})
-    pipeline.hset(own.messages, mapping=dict(_messages(at)))
-    pipeline.zadd(own.by_activity, {session_id: at})
-    pipeline.zadd(own.due, {session_id: at + 86_400_000})
-    pipeline.hincrby(own.counts, "sessions", 1)
+    fields |= {**texts, "seq": 3 * MESSAGES, "waiting": 0}
     entry = f'"default"\ncustomer {number}'
-    pipeline.hset(own.search_fields, session_id, entry)
-    pipeline.sadd(own.search_index, f"{entry}\n{session_id}")
-    pipeline.hincrby(own.counts, 'model:"default"', 1)
+    yield ("HSET", own.session, *chain.from_iterable(fields.items()))
+    yield ("HSET", own.messages, *(arg for message in _messages(at) for arg in message))
+    yield ("ZADD", own.by_activity, at, session_id)
+    yield ("ZADD", own.due, at + 86_400_000, session_id)
+    yield ("HINCRBY", own.counts, "sessions", 1)
+    yield ("HSET", own.search_fields, session_id, entry)
+    yield ("SADD", own.search_index, f"{entry}\n{session_id}")
+    yield ("HINCRBY", own.counts, 'model:"default"', 1)
 
 
 def _messages(at: int) -> Iterator[tuple[int, bytes]]:
@@ -97,8 +106,7 @@ def log_in(stack: Stack) -> requests.Session:
 
 
 def _command_count() -> int:
-    calls: Any = client().info("commandstats")
-    return sum(call["calls"] for call in calls.values())
+    return sum(map(int, CALLS.findall(execute_command("INFO", "commandstats"))))
 
 
 def measure(browser: requests.Session, url: str) -> tuple[float, float, int]:

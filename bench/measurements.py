@@ -11,7 +11,7 @@ from bench.chat_load import Action, ChatClient, EventStream
 from bench.cpu import CPUMeter
 from bench.http_load import Connection
 from chat.store import keys, metrics
-from chat.store.client import client as redis_client
+from chat.store.client import execute_command
 from tests.harness.processes import Process
 from tests.harness.stack import Stack
 
@@ -182,7 +182,7 @@ def bytes_per_message(count: int = 1000) -> Results:
     """Return the bytes in Redis per message, including its events and its share of the session."""
     _, caller = history.create_session(count)
     own = keys.for_session(caller.session_id)[:5]
-    used = [redis_client().memory_usage(key, samples=0) or 0 for key in own]
+    used = [execute_command("MEMORY", "USAGE", key, "SAMPLES", 0) or 0 for key in own]
     return {"redis_bytes_per_message": sum(used) / count}
 
 

@@ -4,6 +4,8 @@
     rediss://...                                          the same over TLS
     unix://[[user]:password@]/path[?db=database&...]      a Unix socket
     sentinel://[[user]:password@]host:port[,host:port...][/database]?service=name
+    redis+cluster://[[user]:password@]host:port[,host:port...]     nodes of a Redis Cluster
+    rediss+cluster://...                                           the same over TLS
 
 The query may also contain user, password and database, as `username`, `password` and `db`. The
 options are those of redis-py's connections. A `sentinel://` URL names the primary that the
@@ -44,12 +46,20 @@ class Kind(StrEnum):
     TLS = "rediss"
     UNIX = "unix"
     SENTINEL = "sentinel"
+    CLUSTER = "redis+cluster"
+    TLS_CLUSTER = "rediss+cluster"
+
+
+TLS_KINDS = {Kind.TLS, Kind.TLS_CLUSTER}
+CLUSTER_KINDS = {Kind.CLUSTER, Kind.TLS_CLUSTER}
+# Kinds whose URL may name several hosts.
+MULTI_HOST_KINDS = {Kind.SENTINEL, *CLUSTER_KINDS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedisURL:
     kind: Kind
-    # Host and port: one, or one per Sentinel. Empty for a Unix socket.
+    # Host and port: one, or several Sentinels or nodes of a Cluster. Empty for a Unix socket.
     hosts: tuple[tuple[str, int], ...]
     # The path of the Unix socket.
     path: str
@@ -60,6 +70,10 @@ class RedisURL:
     db: int
     # Further arguments of redis-py's connections.
     options: Mapping[str, Any]
+
+    @property
+    def is_cluster(self) -> bool:
+        return self.kind in CLUSTER_KINDS
 
     @property
     def login_kwargs(self) -> dict[str, Any]:
@@ -75,6 +89,12 @@ class RedisURL:
         ((host, port),) = self.hosts
         return {**self.login_kwargs, "host": host, "port": port}
 
+    def kwargs_for(self, node: tuple[str, int]) -> dict[str, Any]:
+        """Return the same for a node of a Cluster. Of other URLs, the only server is the node."""
+        if self.is_cluster:
+            return {**self.login_kwargs, "host": node[0], "port": node[1]}
+        return self.connection_kwargs
+
 
 def is_redis_url(url: str) -> bool:
     """Return whether the URL has one of the schemes above."""
@@ -89,7 +109,7 @@ def parse_redis_url(url: str) -> RedisURL:
             message quotes no part of the URL, except an option's name.
     """
     if not is_redis_url(url):
-        kinds = "redis://, rediss://, unix:// or sentinel://"
+        kinds = "redis://, rediss://, unix://, sentinel:// or redis+cluster://"
         raise ConfigError(f"expected a URL that starts with {kinds}")
     parts = split_url(url)
     kind = Kind(parts.scheme)
@@ -121,7 +141,7 @@ def _hosts(kind: Kind, text: str) -> tuple[tuple[str, int], ...]:
             raise ConfigError("a unix:// URL needs an absolute path: unix:///run/redis.sock")
         return ()
     default = DEFAULT_SENTINEL_PORT if kind is Kind.SENTINEL else DEFAULT_PORT
-    texts = text.split(",") if kind is Kind.SENTINEL else [text]
+    texts = text.split(",") if kind in MULTI_HOST_KINDS else [text]
     return tuple(parse_host(text, default) for text in texts)
 
 
@@ -143,13 +163,15 @@ def _database(kind: Kind, parts: URLParts, query: dict[str, str]) -> int:
     text = next(filter(None, [*in_query, in_path]), "0").strip("/")
     if not (text.isascii() and text.isdigit()):
         raise ConfigError("the database is not a number")
+    if kind in CLUSTER_KINDS and int(text):
+        raise ConfigError("a Redis Cluster has only database 0: remove the number from the URL")
     return int(text)
 
 
 def _options(kind: Kind, query: Mapping[str, str]) -> dict[str, Any]:
     for name in query:
-        if name.startswith("ssl_") and kind is not Kind.TLS:
-            raise ConfigError(f"option {name!r} requires rediss://")
+        if name.startswith("ssl_") and kind not in TLS_KINDS:
+            raise ConfigError(f"option {name!r} requires rediss:// or rediss+cluster://")
         if name == "socket_keepalive" and kind is Kind.UNIX:
             raise ConfigError(f"option {name!r} does not apply to unix://")
     options = convert_options(query, OPTIONS)

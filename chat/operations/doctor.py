@@ -1,6 +1,7 @@
 """The checks of `manage.py doctor`: settings, Redis, broker, workers and models."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from chat.conversation import llms
 from chat.domain import Model
@@ -39,7 +40,7 @@ def run_checks(*, call_models: bool = False) -> Iterator[CheckResult]:
 
 def _redis() -> Iterator[CheckResult]:
     try:
-        info = server_info.get_server_info()
+        infos, failures = server_info.get_server_infos()
     except StoreUnavailable as error:
         message = f"Redis does not answer: {error.__cause__}"
         yield CheckResult(Level.ERROR, message, "check REDIS_URL")
@@ -47,10 +48,13 @@ def _redis() -> Iterator[CheckResult]:
     except ConfigError as error:
         yield CheckResult(Level.ERROR, error.message, CHECK_ACL)
         return
+    for failure in failures:
+        message = f"a node of the Cluster does not answer: {failure.__cause__}"
+        yield CheckResult(Level.ERROR, message, "its sessions are unavailable: restart it")
     yield _partitions()
-    yield from _server(info)
-    yield from _durability(info)
-    yield from _network(info)
+    for info in infos:
+        for each in (*_server(info), *_durability(info), *_network(info)):
+            yield replace(each, message=f"{info.address}: {each.message}") if info.address else each
 
 
 def _server(info: ServerInfo) -> Iterator[CheckResult]:

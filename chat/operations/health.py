@@ -58,7 +58,8 @@ def may_evict_keys() -> bool:
         StoreUnavailable: no answer.
         ConfigError: the user in `REDIS_URL` has no permission to ask.
     """
-    return server_info.get_server_info().maxmemory_policy != "noeviction"
+    infos, _ = server_info.get_server_infos()
+    return any(info.maxmemory_policy != "noeviction" for info in infos)
 
 
 def heartbeat(worker: str, *, running: int) -> None:

@@ -14,8 +14,9 @@ from chat.domain.errors import AddressQuotaExceeded
 from chat.settings import chat_settings
 from chat.store import keys
 from chat.store.calls import Steps, ask_all, store_call
-from chat.store.client import client, map_redis_errors
-from chat.store.scripts import Arg, ScriptCall, execute, execute_call, read_script
+from chat.store.client import execute_command, execute_commands, map_redis_errors
+from chat.store.routing import Arg
+from chat.store.scripts import ScriptCall, execute, execute_call, read_script
 
 # Bytes that are reserved for a new session, and by which a reservation grows.
 FIRST_STEP = 64 * 1024
@@ -117,13 +118,11 @@ def _limits(count: int) -> list[Arg]:
 def _audit(full: str, quotas: Sequence[str]) -> bool:
     """End the reservations of sessions that do not exist; return whether there were any."""
     with map_redis_errors():
-        untyped: Any = client()
-        fields = untyped.hkeys(full)
+        fields = execute_command("HKEYS", full)
         session_ids = [name.decode() for name in fields if name.startswith(b"ses_")]
-        pipeline = untyped.pipeline(transaction=False)
-        for session_id in session_ids:
-            pipeline.exists(keys.for_session(session_id).session)
-        exist = pipeline.execute()
+        exist = execute_commands(
+            [("EXISTS", keys.for_session(session_id).session) for session_id in session_ids]
+        )
     gone = [each for each, is_live in zip(session_ids, exist, strict=True) if not is_live]
     if gone:
         execute_call(_release_call(quotas, gone, min_age=MAX_CREATION_TIME))

@@ -1,4 +1,4 @@
-"""Connections of redis.asyncio to the server that `REDIS_URL` names."""
+"""Connections of redis.asyncio to the servers that `REDIS_URL` names."""
 
 from typing import Any
 
@@ -14,16 +14,19 @@ from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 
 from chat.redis_url import Kind, parse_redis_url
+from chat.store.routing import Node
 
 CONNECTION_CLASSES = {
     Kind.TCP: Connection,
     Kind.TLS: SSLConnection,
     Kind.UNIX: UnixDomainSocketConnection,
+    Kind.CLUSTER: Connection,
+    Kind.TLS_CLUSTER: SSLConnection,
 }
 
 
-def make_pool(*, connect_timeout: float) -> Any:
-    """Return a pool that makes connections without retries; keep it.
+def make_pool(node: Node, *, connect_timeout: float) -> Any:
+    """Return a pool that makes connections to a server, without retries; keep it.
 
     Connections of a Sentinel's pool hold only a weak reference to it.
 
@@ -38,7 +41,7 @@ def make_pool(*, connect_timeout: float) -> Any:
     }
     url = parse_redis_url(settings.REDIS_URL)
     if url.kind is not Kind.SENTINEL:
-        kwargs = {**url.connection_kwargs, **options}
+        kwargs = {**url.kwargs_for(node), **options}
         return ConnectionPool(CONNECTION_CLASSES[url.kind], **kwargs)
     sentinel_options = {
         "socket_timeout": connect_timeout,

@@ -3,15 +3,12 @@
 import errno
 import os
 import re
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache, cached_property
-from typing import Any, cast
+from functools import cache
+from typing import Any, TypeVar
 
 from django.conf import settings
-from redis import Redis
-from redis.backoff import NoBackoff
 from redis.connection import (
     Connection,
     ConnectionPool,
@@ -19,6 +16,7 @@ from redis.connection import (
     UnixDomainSocketConnection,
 )
 from redis.exceptions import (
+    AskError,
     ClusterDownError,
     MasterDownError,
     NoScriptError,
@@ -26,25 +24,31 @@ from redis.exceptions import (
     ReadOnlyError,
     RedisError,
     ResponseError,
-    TimeoutError,  # noqa: A004  # redis-py's
     TryAgainError,
 )
-from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from chat.domain.errors import ConfigError, StoreFull, StoreUnavailable
-from chat.redis_url import Kind, parse_redis_url
+from chat.redis_url import Kind, RedisURL, parse_redis_url
 from chat.settings import chat_settings
-from chat.store.connection import NO_RETRY, ScriptConnection
+from chat.store import routing
+from chat.store.connection import NO_RETRY, Connections
+from chat.store.routing import (
+    MAX_TRIES,
+    SERVER,
+    Arg,
+    Command,
+    Exchange,
+    Node,
+    Request,
+    Topology,
+)
 
-# A call is sent at most this many times; all tries share `STORE_TIMEOUT`.
-MAX_TRIES = 2
-# Seconds for which calls fail at once after a call has timed out. Otherwise the threads of a
-# process would time out one after the other: measured, 50 clients of 8 threads waited up to ten
-# seconds.
-COOLDOWN = 0.5
+T = TypeVar("T")
+
 # Errors of a server that cannot serve a valid call for now.
 UNAVAILABLE_ERRORS = (
+    AskError,  # also MOVED: a slot that moves too often
     ClusterDownError,
     MasterDownError,
     NoScriptError,
@@ -64,25 +68,26 @@ CONNECTION_CLASSES = {
     Kind.TCP: Connection,
     Kind.TLS: SSLConnection,
     Kind.UNIX: UnixDomainSocketConnection,
+    Kind.CLUSTER: Connection,
+    Kind.TLS_CLUSTER: SSLConnection,
 }
 
 
-class StoreClient(Redis):
-    """A client, shared between threads, that remembers a timeout of its server."""
+class StoreClient:
+    """The connections of a process to Redis; threads share them."""
 
-    # `time.monotonic()` until which calls fail at once. Threads that write it at the same time
-    # write nearly the same value.
-    unavailable_until = 0.0
+    def __init__(self, url: RedisURL) -> None:
+        nodes = url.hosts if url.is_cluster else [SERVER]
+        self.topology = Topology(nodes, is_cluster=url.is_cluster)
+        self._connections = Connections(lambda node: _make_pool(url, node))
 
-    @cached_property
-    def scripts(self) -> ScriptConnection:
-        """The connections that scripts use."""
-        return ScriptConnection(self.connection_pool, max_tries=MAX_TRIES)
+    def run(self, exchange: Exchange[T]) -> T:
+        """Run a generator of `routing` or `scripts`, and return its result."""
+        return self._connections.run(exchange)
 
     def close(self) -> None:
         """Close all connections that are not in use."""
-        self.scripts.disconnect_idle()
-        super().close()
+        self._connections.disconnect_idle()
 
 
 def check_redis_url() -> None:
@@ -103,17 +108,20 @@ def client() -> StoreClient:
 
     A call that timed out is sent again: every script is safe to run twice.
     """
+    return StoreClient(parse_redis_url(settings.REDIS_URL))
+
+
+def _make_pool(url: RedisURL, node: Node) -> ConnectionPool:
     timeout = chat_settings.STORE_TIMEOUT / MAX_TRIES
     options: dict[str, Any] = {
         "socket_timeout": timeout,
         "socket_connect_timeout": timeout,
-        "retry": Retry(NoBackoff(), MAX_TRIES - 1),
-        "max_connections": chat_settings.WORKER_CONCURRENCY + 64,
+        # The form of replies that are not scripts' depends on it.
+        "protocol": 2,
     }
-    url = parse_redis_url(settings.REDIS_URL)
     if url.kind is not Kind.SENTINEL:
-        pool = ConnectionPool(CONNECTION_CLASSES[url.kind], **{**options, **url.connection_kwargs})
-        return StoreClient(connection_pool=pool)
+        kwargs = {**options, **url.kwargs_for(node)}
+        return ConnectionPool(CONNECTION_CLASSES[url.kind], **kwargs)
     # Sentinels are queried for the primary before each connection to it.
     sentinel_options = {
         "socket_timeout": timeout / 2,
@@ -121,30 +129,22 @@ def client() -> StoreClient:
         "retry": NO_RETRY,  # redis-py would try a dead Sentinel eleven times, with seconds between
     }
     untyped: Any = Sentinel
-    store = untyped(url.hosts, sentinel_kwargs=sentinel_options).master_for(
-        url.service, redis_class=StoreClient, **{**options, **url.login_kwargs}
-    )
-    return cast("StoreClient", store)
+    sentinel = untyped(url.hosts, sentinel_kwargs=sentinel_options)
+    pool: Any = SentinelConnectionPool
+    made: ConnectionPool = pool(url.service, sentinel, **{**options, **url.login_kwargs})
+    return made
 
 
 @contextmanager
 def map_redis_errors() -> Iterator[None]:
     """Map errors of Redis to errors of Parley; programming errors pass unchanged.
 
-    For `COOLDOWN` seconds after a timeout, all calls of the process fail at once.
-
     Raises:
         StoreFull: Redis has reached `maxmemory`.
         StoreUnavailable: Redis cannot be reached, is loading, is read-only or failed otherwise.
     """
-    store = client()
-    if time.monotonic() < store.unavailable_until:
-        raise StoreUnavailable(retry_after=1) from TimeoutError("a call timed out a moment ago")
     try:
         yield
-    except TimeoutError as error:
-        store.unavailable_until = time.monotonic() + COOLDOWN
-        raise StoreUnavailable(retry_after=1) from error
     except RedisError as error:
         mapped = map_error(error)
         if mapped is error:
@@ -186,6 +186,50 @@ def is_programming_error(error: RedisError) -> bool:
     return not str(error).startswith(UNAVAILABLE_PREFIXES)
 
 
+def execute_command(*command: Arg) -> Any:
+    """Execute one command that is not a script; return its reply in the form of RESP2.
+
+    Raises:
+        RedisError: it failed, or Redis did not answer.
+    """
+    (reply,) = execute_commands([command])
+    return reply
+
+
+def execute_commands(commands: Sequence[Command]) -> list[Any]:
+    """Execute commands that are not scripts, each on the server that has its key; one round trip.
+
+    Raises:
+        RedisError: one of them failed, or its server did not answer.
+    """
+    store = client()
+    requests = [Request.from_command(*command) for command in commands]
+    replies = [reply for (reply,) in store.run(routing.execute(requests, store.topology))]
+    for reply in replies:
+        if isinstance(reply, RedisError):
+            raise reply
+    return replies
+
+
+def find_masters() -> tuple[Node, ...]:
+    """Return the only server, or all nodes of a Cluster that have slots.
+
+    Raises:
+        RedisError: no node knows them.
+    """
+    store = client()
+    return store.run(routing.find_masters(store.topology))
+
+
+def execute_on(node: Node, *commands: Command) -> list[Any]:
+    """Execute commands on one server; return the replies, with errors among them.
+
+    Raises:
+        ConnectionError, TimeoutError: it did not answer.
+    """
+    return client().run(routing.execute_on(node, commands))
+
+
 def ping() -> None:
     """Check that Redis answers.
 
@@ -193,4 +237,4 @@ def ping() -> None:
         StoreUnavailable: it does not answer within `STORE_TIMEOUT`.
     """
     with map_redis_errors():
-        client().ping()
+        execute_command("PING")

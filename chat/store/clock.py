@@ -11,7 +11,8 @@ from typing import Any
 
 from chat.store import keys
 from chat.store.calls import Steps, ask
-from chat.store.scripts import Arg, ScriptCall, milliseconds, read_script
+from chat.store.routing import Arg
+from chat.store.scripts import ScriptCall, milliseconds, read_script
 
 # Seconds. A smaller step back delays turns by no more than that.
 MIN_STEP_BACK = 2.0

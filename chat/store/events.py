@@ -17,8 +17,9 @@ from chat.domain import EventBatch
 from chat.domain.errors import ParleyError
 from chat.store import keys
 from chat.store.client import client, map_redis_errors, unavailable
+from chat.store.routing import Arg
 from chat.store.script_errors import ERRORS
-from chat.store.scripts import Arg, ScriptCall, read_script, run_pipeline
+from chat.store.scripts import ScriptCall, read_script, run_pipeline
 
 # The most events that are read of one log at once.
 MAX_EVENTS = 200

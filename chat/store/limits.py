@@ -19,7 +19,8 @@ from chat.domain.rates import interval_and_burst
 from chat.settings import chat_settings
 from chat.store import keys
 from chat.store.calls import Steps, ask, ask_all, checked, store_call
-from chat.store.client import client, map_redis_errors
+from chat.store.client import execute_commands, map_redis_errors
+from chat.store.routing import Command
 from chat.store.scripts import ScriptCall, milliseconds, read_script
 
 # A waiter that does not retry within this time loses its place. It retries after half of it,
@@ -242,14 +243,16 @@ def states(models: Iterable[str], *, now: float) -> list[LimiterState]:
         StoreUnavailable: Redis did not answer.
     """
     names = list(models)
-    pipeline = client().pipeline(transaction=False)
+    commands: list[Command] = []
     for name in names:
         state, slots, waiters, _ = keys.limiter(name)
-        pipeline.hmget(state, "blocked_until", "blocked_reason", "failures", "half_open")
-        pipeline.zcount(slots, 1000 * now, "+inf")
-        pipeline.zcount(waiters, 1000 * now - WAITER_TTL_MS, "+inf")
+        commands += [
+            ("HMGET", state, "blocked_until", "blocked_reason", "failures", "half_open"),
+            ("ZCOUNT", slots, 1000 * now, "+inf"),
+            ("ZCOUNT", waiters, 1000 * now - WAITER_TTL_MS, "+inf"),
+        ]
     with map_redis_errors():
-        replies = pipeline.execute()
+        replies = execute_commands(commands)
     return [
         _state(name, fields, calls, waiting_sessions, now)
         for name, fields, calls, waiting_sessions in zip(

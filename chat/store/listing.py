@@ -11,7 +11,8 @@ from typing import Any
 
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.client import client, map_redis_errors
+from chat.store.client import execute_commands, map_redis_errors
+from chat.store.routing import Command
 
 # How often `page` skips ahead. Sessions are spread evenly over the partitions, so each round leaves
 # about the square root of the entries to read: after three, a few hundred of 10,000,000.
@@ -167,23 +168,11 @@ def scan(time_range: TimeRange = ANY_TIME) -> Iterator[list[str]]:
         while cursor != 0:
             ((cursor, entries),) = _pipeline([("ZSCAN", key, cursor or 0, "COUNT", SCAN_COUNT)])
             cursor = int(cursor)
-            ids = (
-                member.decode()
-                for member, score in _members_and_scores(entries)
-                if time_range.contains(score / 1000)
-            )
+            ids = (member for member, score in _pairs(entries) if time_range.contains(score / 1000))
             # Redis may return an entry twice while it resizes the hash table.
             new = [session_id for session_id in dict.fromkeys(ids) if session_id not in seen]
             seen.update(new)
             yield new
-
-
-def _members_and_scores(entries: Sequence[Any]) -> Iterator[tuple[bytes, float]]:
-    """Pair members and scores; some versions of redis-py do it, others do not."""
-    if entries and isinstance(entries[0], (list, tuple)):
-        yield from ((member, float(score)) for member, score in entries)
-    else:
-        yield from zip(entries[::2], map(float, entries[1::2]), strict=True)
 
 
 def _skip_ahead(starts: Sequence[int], skip: int) -> list[int]:
@@ -198,7 +187,7 @@ def _skip_ahead(starts: Sequence[int], skip: int) -> list[int]:
         ("ZREVRANGE", key, start + step, start + step, "WITHSCORES")
         for key, start in zip(_activity_keys(), starts, strict=True)
     )
-    activities = [entries[0][1] for entries in candidates if entries]
+    activities = [float(entries[1]) for entries in candidates if entries]
     if not activities:
         return list(starts)
     newer = f"({max(activities):.0f}"
@@ -213,7 +202,7 @@ def _merge(starts: Sequence[int], limit: int) -> list[tuple[float, str]]:
         ("ZREVRANGE", key, start, start + limit - 1, "WITHSCORES")
         for key, start in zip(_activity_keys(), starts, strict=True)
     )
-    entries = [(float(score), member.decode()) for reply in replies for member, score in reply]
+    entries = [(score, member) for reply in replies for member, score in _pairs(reply)]
     return sorted(entries, reverse=True)[:limit]
 
 
@@ -229,7 +218,7 @@ def oldest(status: str, limit: int) -> list[tuple[float, str]]:
         ("ZRANGE", key, 0, limit - 1, "WITHSCORES")
         for key in map(STATUS_KEYS[status], _partitions())
     )
-    entries = [(float(ms) / 1000, member.decode()) for reply in replies for member, ms in reply]
+    entries = [(ms / 1000, member) for reply in replies for member, ms in _pairs(reply)]
     return sorted(entries)[:limit]
 
 
@@ -306,11 +295,13 @@ def _partitions() -> range:
     return range(chat_settings.PARTITIONS)
 
 
-def _pipeline(commands: Iterable[tuple[Any, ...]]) -> list[Any]:
+def _pipeline(commands: Iterable[Command]) -> list[Any]:
     """Execute read commands in one round trip."""
     with map_redis_errors():
-        pipeline: Any = client().pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)
-        replies: list[Any] = pipeline.execute()
-        return replies
+        return execute_commands(list(commands))
+
+
+def _pairs(entries: Sequence[bytes]) -> Iterator[tuple[str, float]]:
+    """Pair the members and scores of a reply."""
+    members, scores = entries[::2], entries[1::2]
+    return zip((member.decode() for member in members), map(float, scores), strict=True)

@@ -1,7 +1,7 @@
 """Addresses from which staff have logged in."""
 
 from chat.store import keys
-from chat.store.client import client, map_redis_errors
+from chat.store.client import execute_command, map_redis_errors
 
 # Seconds that an address is remembered after a login.
 KNOWN_TTL = 30 * 86400
@@ -14,7 +14,7 @@ def remember(account: str, address: str) -> None:
         StoreFull, StoreUnavailable
     """
     with map_redis_errors():
-        client().set(keys.known_login(account, address), 1, ex=KNOWN_TTL)
+        execute_command("SET", keys.known_login(account, address), 1, "EX", KNOWN_TTL)
 
 
 def is_known(account: str, address: str) -> bool:
@@ -24,4 +24,4 @@ def is_known(account: str, address: str) -> bool:
         StoreUnavailable
     """
     with map_redis_errors():
-        return bool(client().exists(keys.known_login(account, address)))
+        return bool(execute_command("EXISTS", keys.known_login(account, address)))

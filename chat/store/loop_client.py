@@ -1,10 +1,10 @@
-"""The Redis client of an event loop: one connection, on which all calls are pipelined."""
+"""The Redis client of an event loop: all calls are pipelined on one connection to each server."""
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from redis.asyncio.connection import Connection
@@ -18,35 +18,43 @@ from redis.exceptions import (
 
 from chat.settings import chat_settings
 from chat.store.async_pool import make_pool
-from chat.store.client import MAX_TRIES
-from chat.store.connection import Command
-from chat.store.scripts import Call, load_commands, not_loaded, put_replies, to_commands
+from chat.store.client import client
+from chat.store.routing import MAX_TRIES, Answer, Command, Exchange, Node
+from chat.store.scripts import Call, execute_calls
+
+T = TypeVar("T")
 
 
 class _Request:
     """The commands of one caller, and their replies so far."""
 
-    __slots__ = ("future", "packed", "replies", "size")
+    __slots__ = ("future", "packed", "replies", "size", "timer")
 
     def __init__(self, packed: list[bytes], size: int, future: asyncio.Future[list[Any]]) -> None:
         self.packed = packed
         self.size = size
         self.future = future
         self.replies: list[Any] = []
+        # Ends the request; set once it is sent.
+        self.timer: asyncio.TimerHandle | None = None
+
+    def cancel_timer(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
 
 
-class LoopClient:
-    """Executes calls of one event loop on one connection, and reconnects when it is lost.
+class LoopConnection:
+    """Executes requests of one event loop on one connection, and reconnects when it is lost.
 
-    Calls of the same loop iteration are sent in one packet. Replies have the order of the calls, so
-    one late reply ends the connection.
+    Requests of the same loop iteration are sent in one packet. Replies have the order of the
+    requests, so one late reply ends the connection.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, node: Node) -> None:
         self._loop = asyncio.get_running_loop()
-        # Seconds for one try of a call, including a new connection.
+        # Seconds for one try of a request, including a new connection.
         self._timeout = chat_settings.STORE_TIMEOUT / MAX_TRIES
-        self._pool = make_pool(connect_timeout=self._timeout)
+        self._pool = make_pool(node, connect_timeout=self._timeout)
         self._unsent: list[_Request] = []
         self._sent: deque[_Request] = deque()
         self._has_unsent = asyncio.Event()
@@ -54,45 +62,34 @@ class LoopClient:
         self._packer: Connection = self._pool.make_connection()
         self._server: asyncio.Task[None] | None = None
 
-    async def run_pipeline(self, calls: Sequence[Call]) -> list[Any]:
-        """Execute calls in one round trip; return each reply, or the error in its place.
-
-        Raises:
-            ConnectionError, TimeoutError: Redis did not answer; the calls may have run.
-        """
-        replies = await self._execute(to_commands(calls))
-        if unknown := not_loaded(calls, replies):
-            loads, repeated = load_commands([calls[i] for i in unknown])
-            retried = await self._execute([*loads, *repeated])
-            put_replies(replies, unknown, retried[len(loads) :])
-        return replies
-
     async def close(self) -> None:
-        """Close the connection; calls in flight fail."""
+        """Close the connection; requests in flight fail."""
         if self._server is not None:
             self._server.cancel()
             await asyncio.wait([self._server])
 
-    async def _execute(self, commands: Sequence[Command]) -> list[Any]:
-        packed = self._packer.pack_commands(commands)
-        for _ in range(MAX_TRIES - 1):
-            try:
-                return await self._send(packed, len(commands))
-            except (ConnectionError, TimeoutError):
-                pass
-        return await self._send(packed, len(commands))
-
-    async def _send(self, packed: list[bytes], size: int) -> list[Any]:
-        request = _Request(packed, size, self._loop.create_future())
+    def send(self, commands: Sequence[Command]) -> _Request:
+        """Send commands with the next packet; return the request, for `receive`."""
+        request = _Request(
+            self._packer.pack_commands(commands), len(commands), self._loop.create_future()
+        )
         self._unsent.append(request)
         self._has_unsent.set()
         if self._server is None:
             self._server = self._loop.create_task(self._serve(), name="redis")
-        timer = self._loop.call_later(self._timeout, self._expire, request)
+        request.timer = self._loop.call_later(self._timeout, self._expire, request)
+        return request
+
+    async def receive(self, request: _Request) -> list[Any]:
+        """Return the replies, errors among them.
+
+        Raises:
+            ConnectionError, TimeoutError: Redis did not answer; the commands may have run.
+        """
         try:
             return await request.future
         finally:
-            timer.cancel()
+            request.cancel_timer()
 
     def _expire(self, request: _Request) -> None:
         if request.future.done():
@@ -162,6 +159,57 @@ def _copy(error: Exception) -> ConnectionError | TimeoutError:
     own = kind(str(error))
     own.__cause__ = error
     return own
+
+
+class LoopClient:
+    """Executes calls of one event loop, on one connection to each server."""
+
+    def __init__(self) -> None:
+        self._topology = client().topology
+        self._connections: dict[Node, LoopConnection] = {}
+
+    async def run_pipeline(self, calls: Sequence[Call]) -> list[Any]:
+        """Execute calls in one round trip; return each reply, or the error in its place.
+
+        On a Cluster that includes the calls of a node that did not answer.
+
+        Raises:
+            ConnectionError, TimeoutError: no server answered; the calls may have run.
+        """
+        return await self._run(execute_calls(calls, self._topology))
+
+    async def close(self) -> None:
+        """Close the connections; calls in flight fail."""
+        for connection in self._connections.values():
+            await connection.close()
+
+    async def _run(self, exchange: Exchange[T]) -> T:
+        answers: Any = None
+        try:
+            while True:
+                batches, delay = exchange.send(answers)
+                if delay:
+                    await asyncio.sleep(delay)
+                answers = await self._exchange(batches)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    async def _exchange(self, batches: Mapping[Node, Sequence[Command]]) -> dict[Node, Answer]:
+        """Send all batches, then wait for all replies."""
+        sent = []
+        for node, commands in batches.items():
+            connection = self._connections.get(node) or self._connections.setdefault(
+                node, LoopConnection(node)
+            )
+            sent.append((node, connection, connection.send(commands)))
+        answers: dict[Node, Answer] = {}
+        for node, connection, request in sent:
+            try:
+                answers[node] = await connection.receive(request)
+            except (ConnectionError, TimeoutError) as error:
+                answers[node] = error
+        return answers
 
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopClient] = WeakKeyDictionary()

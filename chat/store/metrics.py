@@ -5,7 +5,7 @@ turn.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,9 @@ import orjson
 
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.client import client, map_redis_errors
+from chat.store.client import execute_commands, map_redis_errors
+from chat.store.routing import Command
+from chat.store.server_info import parse_time
 
 # Upper bounds of the latency buckets, as in `lua/lib/counters.lua`. The last bucket has none.
 BUCKETS_MS = (
@@ -22,6 +24,7 @@ BUCKETS_MS = (
 )
 GAUGES = ("sessions", "waiting", "running", "accepted")
 WEBHOOK_OUTCOMES = ("delivered", "retried", "failed", "disabled")
+WEBHOOK_GAUGES = tuple(f"webhook_{name}" for name in WEBHOOK_OUTCOMES)
 LATENCIES = ("queue", "time_to_first_token", "turn")
 # Length of the history.
 MINUTES = 60
@@ -94,25 +97,24 @@ def read() -> Metrics:
     Raises:
         StoreUnavailable
     """
-    pipeline: Any = client().pipeline(transaction=False)
-    pipeline.time()
+    commands: list[Command] = [("TIME",)]
     for partition in range(chat_settings.PARTITIONS):
-        pipeline.hmget(
-            keys.counts(partition), *GAUGES, *(f"webhook_{name}" for name in WEBHOOK_OUTCOMES)
-        )
-        pipeline.zcard(keys.outbox(partition))
-        pipeline.zrange(keys.waiting(partition), 0, 0, withscores=True)
-        pipeline.hgetall(keys.counters(partition))
-        pipeline.hgetall(keys.last_hour(partition))
+        commands += [
+            ("HMGET", keys.counts(partition), *GAUGES, *WEBHOOK_GAUGES),
+            ("ZCARD", keys.outbox(partition)),
+            ("ZRANGE", keys.waiting(partition), 0, 0, "WITHSCORES"),
+            ("HGETALL", keys.counters(partition)),
+            ("HGETALL", keys.last_hour(partition)),
+        ]
     with map_redis_errors():
-        (seconds, microseconds), *replies = pipeline.execute()
-    return _metrics(seconds + microseconds / 1_000_000, replies)
+        time, *replies = execute_commands(commands)
+    return _metrics(parse_time(time), replies)
 
 
 def _metrics(now: float, replies: list[Any]) -> Metrics:
     counts, pending, oldest, counters, last_hours = (replies[i::5] for i in range(5))
     gauges = [sum(int(value or 0) for value in column) for column in zip(*counts, strict=True)]
-    waiting_since = [first[0][1] for first in oldest if first]
+    waiting_since = [float(first[1]) for first in oldest if first]
     totals = _sum_by_kind(counters)
     last_hour = _LastHour(int(now) // 60)
     last_hour.add(last_hours)
@@ -136,11 +138,11 @@ def _metrics(now: float, replies: list[Any]) -> Metrics:
     )
 
 
-def _sum_by_kind(hashes: Iterable[Mapping[bytes, bytes]]) -> dict[str, Counter[str]]:
+def _sum_by_kind(hashes: Iterable[Sequence[bytes]]) -> dict[str, Counter[str]]:
     """Sum counters over partitions, by their kind (the text before the colon) and the rest."""
     totals: dict[str, Counter[str]] = defaultdict(Counter)
     for counts in hashes:
-        for name, count in counts.items():
+        for name, count in zip(counts[::2], counts[1::2], strict=True):
             kind, _, rest = name.decode().partition(":")
             totals[kind][rest] += int(count)
     return totals
@@ -168,10 +170,10 @@ class _LastHour:
         default_factory=lambda: {name: Counter() for name in LATENCIES}
     )
 
-    def add(self, hashes: Iterable[Mapping[bytes, bytes]]) -> None:
+    def add(self, hashes: Iterable[Sequence[bytes]]) -> None:
         """Add the counters of partitions, whose names begin with a minute."""
         for counts in hashes:
-            for name, count in counts.items():
+            for name, count in zip(counts[::2], counts[1::2], strict=True):
                 minute, _, rest = name.decode().partition(":")
                 position = MINUTES - 1 - (self.minute - int(minute))
                 if 0 <= position < MINUTES:

@@ -23,8 +23,9 @@ from chat.domain.errors import InvalidRequest
 from chat.settings import chat_settings, has_webhook
 from chat.store import keys
 from chat.store.calls import Steps, store_call
-from chat.store.client import client, map_redis_errors
+from chat.store.client import client, execute_commands, map_redis_errors
 from chat.store.due import claim_due_members
+from chat.store.routing import Command
 from chat.store.scripts import (
     ScriptCall,
     call_with_delivery_keys,
@@ -57,13 +58,13 @@ def look_up(pairs: Sequence[tuple[str, int]]) -> list[DueDelivery]:
     Raises:
         StoreUnavailable
     """
-    pipeline: Any = client().pipeline(transaction=False)
+    commands: list[Command] = []
     for session_id, _ in pairs:
         own = keys.for_session(session_id)
-        pipeline.hget(own.session, "webhook_url")
-        pipeline.hget(own.deliveries, "url")  # if the session is deleted
+        # The copy is needed if the session is deleted.
+        commands += [("HGET", own.session, "webhook_url"), ("HGET", own.deliveries, "url")]
     with map_redis_errors():
-        found = iter(pipeline.execute())
+        found = iter(execute_commands(commands))
     return [
         _due_delivery(*pair, live or copy or b"null")
         for pair, live, copy in zip(pairs, found, found, strict=True)
@@ -190,12 +191,13 @@ def count_by_group() -> dict[DeliveryGroup, int]:
     Raises:
         StoreUnavailable
     """
-    pipeline: Any = client().pipeline(transaction=False)
-    for group in DeliveryGroup:
-        for partition in range(chat_settings.PARTITIONS):
-            pipeline.zcard(_group_key(group, partition))
+    commands = [
+        ("ZCARD", _group_key(group, partition))
+        for group in DeliveryGroup
+        for partition in range(chat_settings.PARTITIONS)
+    ]
     with map_redis_errors():
-        sizes = pipeline.execute()
+        sizes = execute_commands(commands)
     count = chat_settings.PARTITIONS
     return {group: sum(sizes[i * count : (i + 1) * count]) for i, group in enumerate(DeliveryGroup)}
 
@@ -208,11 +210,12 @@ def next_due(limit: int) -> list[tuple[str, DeliveryRecord]]:
     """
     due = _merge_partitions(DeliveryGroup.PENDING, limit)
     members = [member.rpartition(":") for member, _ in due]
-    pipeline: Any = client().pipeline(transaction=False)
-    for session_id, _, number in members:
-        pipeline.hget(keys.for_session(session_id).deliveries, number)
+    commands = [
+        ("HGET", keys.for_session(session_id).deliveries, number)
+        for session_id, _, number in members
+    ]
     with map_redis_errors():
-        records = pipeline.execute()
+        records = execute_commands(commands)
     return [
         (session_id, _parse_record(number, record))
         for (session_id, _, number), record in zip(members, records, strict=True)
@@ -241,14 +244,19 @@ def _group_key(group: DeliveryGroup, partition: int) -> str:
 def _merge_partitions(group: DeliveryGroup, limit: int) -> list[tuple[str, float]]:
     """Return members and scores of all partitions: the next due, or the latest finished."""
     is_newest_first = group is not DeliveryGroup.PENDING
-    pipeline: Any = client().pipeline(transaction=False)
-    for partition in range(chat_settings.PARTITIONS):
-        key = _group_key(group, partition)
-        pipeline.zrange(key, 0, limit - 1, desc=is_newest_first, withscores=True)
+    command = "ZREVRANGE" if is_newest_first else "ZRANGE"
+    commands = [
+        (command, _group_key(group, partition), 0, limit - 1, "WITHSCORES")
+        for partition in range(chat_settings.PARTITIONS)
+    ]
     with map_redis_errors():
-        found = [pair for reply in pipeline.execute() for pair in reply]
-    found.sort(key=lambda pair: pair[1], reverse=is_newest_first)
-    return [(member.decode(), score) for member, score in found[:limit]]
+        replies = execute_commands(commands)
+    found = [
+        (member.decode(), float(score))
+        for reply in replies
+        for member, score in zip(reply[::2], reply[1::2], strict=True)
+    ]
+    return sorted(found, key=lambda pair: pair[1], reverse=is_newest_first)[:limit]
 
 
 def _parse_record(number: str, record: bytes) -> DeliveryRecord:

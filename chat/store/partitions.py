@@ -3,7 +3,7 @@
 from chat.domain.errors import ConfigError
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.client import client, map_redis_errors
+from chat.store.client import execute_command, map_redis_errors
 from chat.store.server_info import config_errors
 
 
@@ -18,10 +18,10 @@ def check(*, is_start: bool) -> None:
     """
     key, own = keys.deployment(), chat_settings.PARTITIONS
     with config_errors(), map_redis_errors():
-        stored = client().hget(key, "partitions")
+        stored = execute_command("HGET", key, "partitions")
         if stored is None and is_start:
-            client().hsetnx(key, "partitions", str(own))
-            stored = client().hget(key, "partitions")
+            execute_command("HSETNX", key, "partitions", own)
+            stored = execute_command("HGET", key, "partitions")
     if stored is not None and int(stored) != own:
         raise ConfigError(
             f"CHAT_PARTITIONS: is {own}, but the data in Redis has {int(stored)} partitions;"

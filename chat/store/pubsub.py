@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from chat.settings import chat_settings
 from chat.store.async_pool import make_pool
+from chat.store.routing import SERVER
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class PubSubConnection:
 
     def __init__(self, on_message: OnMessage) -> None:
         self._on_message = on_message
-        self._pool = make_pool(connect_timeout=chat_settings.STORE_TIMEOUT)
+        self._pool = make_pool(SERVER, connect_timeout=chat_settings.STORE_TIMEOUT)
         self._channels: set[bytes] = set()
         # Channels to subscribe to or unsubscribe from.
         self._changed: set[bytes] = set()

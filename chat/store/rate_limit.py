@@ -8,8 +8,9 @@ from chat.domain.errors import RateLimited
 from chat.domain.rates import interval_ms
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.client import client, map_redis_errors
-from chat.store.scripts import Arg, ScriptCall, read_script, run_script
+from chat.store.client import client, execute_commands, map_redis_errors
+from chat.store.routing import Arg
+from chat.store.scripts import ScriptCall, read_script, run_script
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,7 @@ def forget(limits: Iterable[Limit]) -> None:
         StoreUnavailable: Redis did not answer.
     """
     with map_redis_errors():
-        client().delete(*(limit.key for limit in limits))
+        execute_commands([("DEL", limit.key) for limit in limits])
 
 
 def change_rate(caller: Caller) -> tuple[float, int]:

@@ -1,13 +1,12 @@
 """Rebuilding the search index, for sessions that an earlier version created."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import orjson
 
 from chat.settings import chat_settings
 from chat.store import keys, listing
-from chat.store.client import client, map_redis_errors
+from chat.store.client import client, execute_command, map_redis_errors
 from chat.store.scripts import run_pipeline, script_call
 from chat.store.search import normalize_name
 
@@ -42,12 +41,9 @@ def all_ids() -> Iterator[list[str]]:
         StoreUnavailable
     """
     yield from listing.scan()
-    untyped: Any = client()
     for partition in range(chat_settings.PARTITIONS):
-        cursor = None
-        while cursor != 0:
+        key, cursor = keys.search_fields(partition), b""
+        while cursor != b"0":
             with map_redis_errors():
-                cursor, fields = untyped.hscan(
-                    keys.search_fields(partition), cursor or 0, count=BATCH_SIZE
-                )
-            yield [session_id.decode() for session_id in fields]
+                cursor, pairs = execute_command("HSCAN", key, cursor or 0, "COUNT", BATCH_SIZE)
+            yield [session_id.decode() for session_id in pairs[::2]]

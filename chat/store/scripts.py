@@ -17,9 +17,9 @@ from redis.exceptions import NoScriptError, RedisError
 
 from chat.domain.errors import StoreUnavailable
 from chat.settings import chat_settings
-from chat.store import keys
+from chat.store import keys, routing
 from chat.store.client import StoreClient, client, map_redis_errors
-from chat.store.connection import Command
+from chat.store.routing import Arg, Command, Exchange, Node, Request, Topology
 from chat.store.script_errors import script_error
 
 SCRIPTS_DIR = Path(__file__).parent / "lua"
@@ -27,8 +27,6 @@ INCLUDE = re.compile(r"^-- include: (.+)$", re.MULTILINE)
 
 # Replies that say that a turn is in the session queue.
 ACCEPTED = {b"ACCEPTED", b"REPLAYED"}
-
-Arg: TypeAlias = str | bytes | int | float
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,55 +161,13 @@ def run_script(store_client: StoreClient, call: ScriptCall) -> Any:
 def run_pipeline(store_client: StoreClient, calls: Sequence[Call]) -> list[Any]:
     """Execute many calls in one round trip; return each reply, or the error in its place.
 
+    On a Cluster that includes the calls of a node that did not answer.
+
     Raises:
-        ConnectionError, TimeoutError: Redis did not answer; the calls may have run.
+        ConnectionError, TimeoutError: no server answered; the calls may have run.
     """
-    replies = store_client.scripts.execute(to_commands(calls))
-    if unknown := not_loaded(calls, replies):
-        loads, repeated = load_commands([calls[i] for i in unknown])
-        retried = store_client.scripts.execute([*loads, *repeated])[len(loads) :]
-        put_replies(replies, unknown, retried)
+    replies: list[Any] = store_client.run(execute_calls(calls, store_client.topology))
     return replies
-
-
-def to_commands(calls: Sequence[Call]) -> list[Command]:
-    return [_command(call) if isinstance(call, ScriptCall) else call for call in calls]
-
-
-def not_loaded(calls: Sequence[Call], replies: Sequence[Any]) -> list[int]:
-    """Return which calls to repeat because the server had not loaded a script.
-
-    Plain commands after the first such script are repeated as well: WAIT is about its writes.
-    Scripts are safe to run twice.
-    """
-    first = next((i for i, each in enumerate(replies) if isinstance(each, NoScriptError)), None)
-    if first is None:
-        return []
-    return [
-        i
-        for i in range(first, len(calls))
-        if isinstance(replies[i], NoScriptError) or not isinstance(calls[i], ScriptCall)
-    ]
-
-
-def load_commands(calls: Sequence[Call]) -> tuple[list[Command], list[Command]]:
-    """Return the commands that load the calls' scripts, and those that repeat the calls.
-
-    EVAL sends the source as well: another client may flush the scripts between two commands.
-    """
-    scripts = {call.script for call in calls if isinstance(call, ScriptCall)}
-    loads: list[Command] = [("SCRIPT", "LOAD", script.source) for script in scripts]
-    repeated = [
-        ("EVAL", call.script.source, *_args(call)) if isinstance(call, ScriptCall) else call
-        for call in calls
-    ]
-    return loads, repeated
-
-
-def put_replies(replies: list[Any], places: Sequence[int], retried: Sequence[Any]) -> None:
-    """Put the replies of repeated calls in their places."""
-    for i, reply in zip(places, retried, strict=True):
-        replies[i] = reply
 
 
 def run_and_wait(
@@ -219,8 +175,7 @@ def run_and_wait(
 ) -> tuple[Any, int]:
     """Run a script and wait for replicas; return its reply and how many replicas hold the write.
 
-    timeout: milliseconds. WAIT covers the writes of the same connection, so both commands are
-    sent together.
+    timeout: milliseconds.
     """
     reply, count = run_pipeline(store_client, [call, ("WAIT", replicas, timeout)])
     if isinstance(reply, RedisError):
@@ -228,8 +183,62 @@ def run_and_wait(
     return reply, count if isinstance(count, int) else 0
 
 
-def _command(call: ScriptCall) -> Command:
-    return ("EVALSHA", call.script.sha, *_args(call))
+def execute_calls(calls: Sequence[Call], topology: Topology) -> Exchange[list[Any]]:
+    """Execute calls; return their replies, errors among them.
+
+    Scripts are safe to run twice, so requests with scripts that a server has not loaded are
+    repeated. A call of WAIT goes to the server of the call before it, on the same connection.
+
+    Raises:
+        ConnectionError, TimeoutError: no server answered; the calls may have run.
+    """
+    groups = _with_waits(calls)
+    requests = [_request(*group) for group in groups]
+    results = yield from routing.execute(requests, topology)
+    unknown = [i for i, replies in enumerate(results) if isinstance(replies[0], NoScriptError)]
+    if unknown:
+        repeated = _load_requests([groups[i] for i in unknown], topology)
+        again = yield from routing.execute(repeated, topology)
+        for i, replies in zip(unknown, again, strict=True):
+            results[i] = replies[-len(results[i]) :]
+    return [reply for replies in results for reply in replies]
+
+
+def _with_waits(calls: Sequence[Call]) -> list[tuple[Call, list[Command]]]:
+    """Return each call with the WAIT after it, if there is one."""
+    groups: list[tuple[Call, list[Command]]] = []
+    for call in calls:
+        if not isinstance(call, ScriptCall) and call[0] == "WAIT":
+            groups[-1][1].append(call)
+        else:
+            groups.append((call, []))
+    return groups
+
+
+def _request(call: Call, more: Sequence[Command]) -> Request:
+    if isinstance(call, ScriptCall):
+        return Request((("EVALSHA", call.script.sha, *_args(call)), *more), call.keys[0])
+    return Request.from_command(*call)
+
+
+def _load_requests(
+    groups: Sequence[tuple[Call, Sequence[Command]]], topology: Topology
+) -> list[Request]:
+    """Return requests that load scripts and run them.
+
+    EVAL sends the source as well: another client may flush the scripts between two commands.
+    """
+    requests = []
+    loaded: set[tuple[Script, Node]] = set()
+    for call, more in groups:
+        assert isinstance(call, ScriptCall)  # noqa: S101  # no other call has a script
+        script, key = call.script, call.keys[0]
+        commands: list[Command] = [("EVAL", script.source, *_args(call)), *more]
+        if (script, node := topology.node_of(key)) not in loaded:
+            loaded.add((script, node))
+            commands.insert(0, ("SCRIPT", "LOAD", script.source))
+        requests.append(Request(commands, key))
+    return requests
 
 
 def _args(call: ScriptCall) -> Command:

@@ -1,20 +1,40 @@
 """Version, settings and clock of the Redis server."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from redis.exceptions import NoPermissionError, ResponseError
+from redis.exceptions import (
+    ConnectionError,  # noqa: A004  # redis-py's
+    NoPermissionError,
+    RedisError,
+    ResponseError,
+    TimeoutError,  # noqa: A004
+)
 
-from chat.domain.errors import ConfigError
-from chat.store.client import client, disk_problem, map_redis_errors
+from chat.domain.errors import ConfigError, StoreUnavailable
+from chat.store.client import (
+    disk_problem,
+    execute_command,
+    execute_on,
+    find_masters,
+    map_redis_errors,
+    unavailable,
+)
+from chat.store.routing import Node
+
+# Round trips of which the fastest one counts.
+ROUND_TRIPS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerInfo:
     """What the checks of a deployment need to know of the server."""
 
+    # Host and port of a Cluster's node; empty for the only server.
+    address: str
     # Redis or Valkey.
     name: str
     version: tuple[int, ...]
@@ -36,33 +56,66 @@ class ServerInfo:
     clock_skew: float
 
 
-def get_server_info() -> ServerInfo:
-    """Return information about the server. Its user needs INFO, TIME and PING, but not CONFIG.
+def get_server_infos() -> tuple[list[ServerInfo], list[StoreUnavailable]]:
+    """Return information about the only server, or all masters; and why others did not answer.
+
+    Their user needs INFO, TIME and PING, but not CONFIG.
 
     Raises:
-        StoreUnavailable: Redis did not answer.
+        StoreUnavailable: no server answered.
         ConfigError: the database does not exist, or the user lacks permissions.
     """
+    infos: list[ServerInfo] = []
+    failures: list[StoreUnavailable] = []
     with config_errors(), map_redis_errors():
-        info = client().info("everything")
-        seconds, microseconds = client().time()
-        local_time = time.time()
-        latency = min(_round_trip() for _ in range(5))
-        problem = _disk_problem()
+        for node in find_masters():
+            try:
+                infos.append(_get_server_info(node))
+            except (ConnectionError, TimeoutError) as error:
+                failures.append(_failure(node, error))
+    if not infos:
+        raise failures[0]
+    return infos, failures
+
+
+def _failure(node: Node, error: RedisError) -> StoreUnavailable:
+    if address := _address(node):
+        error.args = (f"{address}: {error}",)
+    return unavailable(error)
+
+
+def _get_server_info(node: Node) -> ServerInfo:
+    info_text, redis_time, pong = execute_on(node, ("INFO", "everything"), ("TIME",), ("PING",))
+    local_time = time.time()
+    for reply in (info_text, redis_time):
+        if isinstance(reply, RedisError):
+            raise reply
+    info = _parse_info(info_text)
     is_valkey = "valkey_version" in info
-    version = str(info["valkey_version" if is_valkey else "redis_version"])
+    version = info["valkey_version" if is_valkey else "redis_version"]
     return ServerInfo(
+        address=_address(node),
         name="Valkey" if is_valkey else "Redis",
         version=tuple(int(part) for part in version.split(".")),
-        maxmemory_policy=str(info["maxmemory_policy"]),
+        maxmemory_policy=info["maxmemory_policy"],
         maxmemory=int(info["maxmemory"]),
-        disk_problem=problem,
-        has_aof=bool(info["aof_enabled"]),
+        disk_problem=_disk_problem(pong),
+        has_aof=info["aof_enabled"] == "1",
         delayed_fsyncs=int(info.get("aof_delayed_fsync", 0)),  # missing without an AOF
-        role=str(info["role"]),
-        latency=latency,
-        clock_skew=seconds + microseconds / 1_000_000 - local_time,
+        role=info["role"],
+        latency=min(_round_trip(node) for _ in range(ROUND_TRIPS)),
+        clock_skew=parse_time(redis_time) - local_time,
     )
+
+
+def _address(node: Node) -> str:
+    host, port = node
+    return f"{host}:{port}" if port else ""
+
+
+def _parse_info(text: bytes) -> Mapping[str, str]:
+    pairs = (line.partition(":") for line in text.decode().splitlines())
+    return {name: value for name, separator, value in pairs if separator}
 
 
 @contextmanager
@@ -84,22 +137,25 @@ def now() -> float:
         StoreUnavailable: Redis did not answer.
     """
     with map_redis_errors():
-        seconds, microseconds = client().time()
-    return round(seconds + microseconds / 1_000_000, 3)
+        return round(parse_time(execute_command("TIME")), 3)
 
 
-def _round_trip() -> float:
+def parse_time(reply: Sequence[bytes]) -> float:
+    """Return seconds since the epoch from a reply to TIME."""
+    seconds, microseconds = map(int, reply)
+    return seconds + microseconds / 1_000_000
+
+
+def _round_trip(node: Node) -> float:
     started = time.perf_counter()
-    client().time()
+    execute_on(node, ("TIME",))
     return time.perf_counter() - started
 
 
-def _disk_problem() -> str:
+def _disk_problem(pong: Any) -> str:
     """Return why the server cannot write to its disk; it then rejects PING, but not INFO, TIME."""
-    try:
-        client().ping()
-    except ResponseError as error:
-        if problem := disk_problem(error):
-            return problem
-        raise
-    return ""
+    if not isinstance(pong, RedisError):
+        return ""
+    if problem := disk_problem(pong):
+        return problem
+    raise pong

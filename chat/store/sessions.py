@@ -15,9 +15,9 @@ from chat.store import address_quota
 from chat.store.client import client, map_redis_errors
 from chat.store.message_json import json_escape
 from chat.store.rate_limit import change_rate
+from chat.store.routing import Arg
 from chat.store.script_errors import script_error
 from chat.store.scripts import (
-    Arg,
     ScriptCall,
     call_with_delivery_keys,
     execute,

@@ -6,10 +6,10 @@ from typing import Any
 from chat.domain import Model
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.client import client, map_redis_errors
+from chat.store.client import client, execute_commands, map_redis_errors
 from chat.store.clock import Step
+from chat.store.routing import Arg
 from chat.store.scripts import (
-    Arg,
     ScriptCall,
     key_ttl_margin,
     milliseconds,
@@ -66,12 +66,13 @@ def _shift_idle_sessions(step: Step, active: set[str]) -> None:
 
 def _members(zsets: Sequence[Any], partitions: Iterable[int] = ()) -> list[str]:
     """Return the session ids in sorted sets of partitions, by default of all; one round trip."""
-    pipeline: Any = client().pipeline(transaction=False)
-    for zset in zsets:
-        for partition in partitions or range(chat_settings.PARTITIONS):
-            pipeline.zrange(zset(partition), 0, -1)
+    commands = [
+        ("ZRANGE", zset(partition), 0, -1)
+        for zset in zsets
+        for partition in partitions or range(chat_settings.PARTITIONS)
+    ]
     with map_redis_errors():
-        members = [member.decode() for found in pipeline.execute() for member in found]
+        members = [member.decode() for found in execute_commands(commands) for member in found]
     return [member.partition(":")[0] for member in members]
 
 

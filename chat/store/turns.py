@@ -7,7 +7,8 @@ from chat.domain.rates import interval_ms
 from chat.settings import chat_settings, has_webhook
 from chat.store.address_quota import within_quota
 from chat.store.message_json import json_escape
-from chat.store.scripts import Arg, execute, execute_and_wait, milliseconds
+from chat.store.routing import Arg
+from chat.store.scripts import execute, execute_and_wait, milliseconds
 
 
 def submit(caller: Caller, submission: Submission) -> Accepted:

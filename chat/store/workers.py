@@ -7,9 +7,9 @@ import orjson
 
 from chat.store import keys
 from chat.store.calls import Steps, ask, store_call
-from chat.store.client import client, map_redis_errors
+from chat.store.client import execute_command, execute_commands, map_redis_errors
 from chat.store.scripts import ScriptCall, read_script
-from chat.store.server_info import config_errors
+from chat.store.server_info import config_errors, parse_time
 
 # Seconds after which a worker without a heartbeat is removed.
 WORKER_TTL = 600
@@ -68,7 +68,7 @@ def read_answer(probe_id: str) -> str | None:
         StoreUnavailable: Redis did not answer.
     """
     with config_errors(), map_redis_errors():
-        worker = client().get(keys.probe(probe_id))
+        worker = execute_command("GET", keys.probe(probe_id))
     return worker.decode() if isinstance(worker, bytes) else None
 
 
@@ -79,18 +79,16 @@ def list_workers() -> list[WorkerInfo]:
         StoreUnavailable: Redis did not answer.
         ConfigError: the user of `REDIS_URL` lacks permissions.
     """
-    pipeline = client().pipeline(transaction=False)
-    pipeline.time()
-    pipeline.hgetall(keys.workers())
+    commands = [("TIME",), ("HGETALL", keys.workers())]
     with config_errors(), map_redis_errors():
-        (seconds, microseconds), heartbeats = pipeline.execute()
-        now = seconds + microseconds / 1_000_000
+        time, heartbeats = execute_commands(commands)
+        now = parse_time(time)
         workers = [
             _worker(name.decode(), orjson.loads(heartbeat), now)
-            for name, heartbeat in heartbeats.items()
+            for name, heartbeat in zip(heartbeats[::2], heartbeats[1::2], strict=True)
         ]
         if dead := [worker.name for worker in workers if worker.age > WORKER_TTL]:
-            client().hdel(keys.workers(), *dead)
+            execute_command("HDEL", keys.workers(), *dead)
     alive = (worker for worker in workers if worker.age <= WORKER_TTL)
     return sorted(alive, key=lambda worker: worker.age)
 

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from chat.store import keys
-from chat.store.client import MAX_TRIES
+from chat.store.routing import MAX_TRIES
 from chat.store.scripts import read_script
 from tests.acceptance.deployment import LEASE_TTL, Deployment
 from tests.acceptance.shared_deployment import SharedDeployment

@@ -28,7 +28,7 @@ def redis(server: RedisServer, settings: Settings) -> Iterator[Redis]:
     settings.CHAT_STORE_TIMEOUT = 20  # a busy machine stalls for a second or two
     client.cache_clear()
     yield server.redis
-    client().connection_pool.disconnect()
+    client().close()
     contents = keyspace.read(server.redis)
     keyspace.assert_no_stray_keys(contents.expire_at, contents.outbox)
     client.cache_clear()

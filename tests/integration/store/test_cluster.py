@@ -22,7 +22,7 @@ def cluster(tmp_path: Path, settings: Settings) -> Iterator[RedisServer]:
         untyped: Any = server.redis
         untyped.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
         wait_until(lambda: untyped.cluster("INFO")["cluster_state"] == "ok")
-        settings.REDIS_URL = server.url
+        settings.REDIS_URL = f"redis+cluster://127.0.0.1:{server.port}"
         client.cache_clear()
         yield server
 

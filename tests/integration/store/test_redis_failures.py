@@ -17,7 +17,8 @@ from chat.domain.errors import StoreFull, StoreUnavailable
 from chat.settings import chat_settings
 from chat.store import due, keys, leases, scripts, sessions, tickets, turns
 from chat.store.client import client, map_redis_errors, ping
-from chat.store.connection import Command, ScriptConnection
+from chat.store.connection import ServerConnections
+from chat.store.routing import Command
 from tests.harness.concurrency import run_concurrently
 from tests.harness.wait import wait_until
 from tests.integration.store import steps
@@ -62,7 +63,7 @@ def test_unreachable_redis_raises_in_time(
     fault(frail)
     calls: list[Callable[[], object]] = [writer.finish, due.claim_due, lambda: steps.submit(caller)]
     for call in calls:
-        client().unavailable_until = 0  # end the cooldown
+        client().topology.end_cooldowns()
         assert time_until_unavailable(call) < 1.5 * chat_settings.STORE_TIMEOUT
 
 
@@ -156,13 +157,13 @@ def test_scripts_run_though_flushed_before_every_command(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """F16, also between the two attempts of one call."""
-    execute = ScriptConnection.execute
+    send = ServerConnections.send
 
-    def execute_after_flush(connection: ScriptConnection, commands: Sequence[Command]) -> list[Any]:
+    def send_after_flush(server: ServerConnections, commands: Sequence[Command]) -> Any:
         redis.script_flush()
-        return execute(connection, commands)
+        return send(server, commands)
 
-    monkeypatch.setattr(ScriptConnection, "execute", execute_after_flush)
+    monkeypatch.setattr(ServerConnections, "send", send_after_flush)
     caller = steps.create_session()
     steps.submit(caller)
     writer = LeaseHolder.claim_for(caller)
@@ -240,7 +241,7 @@ def test_unreachable_sentinels_raise_in_time(
     settings.REDIS_URL = f"sentinel://127.0.0.1:{frail.port}/0?service=parley"
     client.cache_clear()
     for operation in (steps.create_session, ping):
-        client().unavailable_until = 0
+        client().topology.end_cooldowns()
         assert time_until_unavailable(operation) < 1.5 * chat_settings.STORE_TIMEOUT
 
 
