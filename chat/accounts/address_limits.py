@@ -1,5 +1,7 @@
 """Rate limits by address, which an IPv6 client cannot evade with another address of its network."""
 
+from typing import Any
+
 from chat.accounts.client_ip import network_of
 from chat.settings import chat_settings
 from chat.store import rate_limit
@@ -19,13 +21,18 @@ def throttle(scope: str, address: str, *, per_minute: int, burst: int) -> None:
 
 
 def address_limits(
-    scope: str, address: str, *, per_minute: int, burst: int, factor: int
+    scope: str, address: str, *, per_minute: int, burst: int, factor: int, group: str = ""
 ) -> list[Limit]:
-    """Return the limit of an address and that of its /48, which is `factor` times as large."""
-    limits = [Limit(scope=scope, client_id=address, per_minute=per_minute, burst=burst)]
-    if (network := network_of(address)) != address:
+    """Return the limit of an address and that of its /48, which is `factor` times as large.
+
+    group: of both, so that other limits can belong to it; by default one for each /48.
+    """
+    network = network_of(address)
+    own: dict[str, Any] = {"scope": scope, "group": group or network}
+    limits = [Limit(client_id=address, per_minute=per_minute, burst=burst, **own)]
+    if network != address:
         larger = {"per_minute": factor * per_minute, "burst": factor * burst}
-        limits.append(Limit(scope=scope, client_id=network, **larger))
+        limits.append(Limit(client_id=network, **larger, **own))
     return limits
 
 

@@ -13,6 +13,8 @@ from chat.store.rate_limit import Limit
 # Attempts of an address, per minute and at once.
 LOGINS_PER_MINUTE = 6
 LOGIN_BURST = 10
+# Of the limits of addresses and accounts: an attempt counts for both.
+GROUP = "admin"
 # A /48 has twice, and an account more than three times these limits.
 NETWORK_FACTOR = 2
 ACCOUNT_PER_MINUTE = 20
@@ -67,6 +69,7 @@ def _address_limits(address: str) -> list[Limit]:
         per_minute=LOGINS_PER_MINUTE,
         burst=LOGIN_BURST,
         factor=NETWORK_FACTOR,
+        group=GROUP,
     )
 
 
@@ -74,6 +77,7 @@ def _account_limit(account: str) -> Limit:
     return Limit(
         scope="admin-account",
         client_id=account,
+        group=GROUP,
         per_minute=ACCOUNT_PER_MINUTE,
         burst=ACCOUNT_BURST,
     )

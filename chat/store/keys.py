@@ -164,9 +164,12 @@ def finished_deliveries(partition: int) -> tuple[str, str]:
     return f"chat:{{{partition}}}:deliveries_succeeded", f"chat:{{{partition}}}:deliveries_failed"
 
 
-def rate_limit(scope: str, caller: str) -> str:
-    """Return a string: a theoretical arrival time, ms; expires once it has passed."""
-    return f"chat:rate_limit:{scope}:{caller}"
+def rate_limit(group: str, scope: str, caller: str) -> str:
+    """Return a string: a theoretical arrival time, ms; expires once it has passed.
+
+    The limits of a group are in one slot.
+    """
+    return f"chat:rate_limit:{{{group}}}:{scope}:{caller}"
 
 
 def address_quota(address: str, network: str) -> str:

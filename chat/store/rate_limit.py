@@ -20,6 +20,8 @@ class Limit:
     # For example `sessions`.
     scope: str
     client_id: str
+    # One call counts for limits of one group only; in Redis, these are together.
+    group: str
     # Calls at the steady rate; 0 for no limit.
     per_minute: int
     # Calls that may come at once.
@@ -27,16 +29,18 @@ class Limit:
 
     @property
     def key(self) -> str:
-        return keys.rate_limit(self.scope, self.client_id)
+        return keys.rate_limit(self.group, self.scope, self.client_id)
 
 
 def throttle(scope: str, client_id: str, *, per_minute: int, burst: int) -> None:
     """Count a call for one limit; see `throttle_all`."""
-    throttle_all(Limit(scope=scope, client_id=client_id, per_minute=per_minute, burst=burst))
+    throttle_all(
+        Limit(scope=scope, client_id=client_id, group=client_id, per_minute=per_minute, burst=burst)
+    )
 
 
 def throttle_all(*limits: Limit) -> None:
-    """Count a call for all limits, or for none of them if one rejects it.
+    """Count a call for all limits of a group, or for none of them if one rejects it.
 
     Raises:
         RateLimited: with the seconds until all limits allow the next call.

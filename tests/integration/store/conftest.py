@@ -1,14 +1,19 @@
 """One Redis server for the tests of the store; each test starts empty and leaves no stray keys."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from typing import Any
 
 import pytest
 from pytest_django import Settings
 from redis import Redis
+from redis.crc import key_slot
 
 from chat.domain import Caller
+from chat.store import loop_client, scripts
 from chat.store.client import client
+from chat.store.routing import Exchange, Topology
+from chat.store.scripts import Call, ScriptCall
 from tests.integration.store import keyspace, steps
 from tests.integration.store.redis_server import RedisServer
 from tests.integration.store.state_machine import model_base as model
@@ -32,6 +37,22 @@ def redis(server: RedisServer, settings: Settings) -> Iterator[Redis]:
     contents = keyspace.read(server.redis)
     keyspace.assert_no_stray_keys(contents.expire_at, contents.outbox)
     client.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def check_slots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail a test that executes a script with keys in two slots, which a Cluster rejects."""
+    execute = scripts.execute_calls
+
+    def execute_checked(calls: Sequence[Call], topology: Topology) -> Exchange[list[Any]]:
+        for call in calls:
+            if isinstance(call, ScriptCall):
+                slots = {key_slot(key.encode()) for key in call.keys}
+                assert len(slots) == 1, f"keys in several slots: {call.keys}"
+        return execute(calls, topology)
+
+    for module in (scripts, loop_client):
+        monkeypatch.setattr(module, "execute_calls", execute_checked)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from redis import Redis
 
+from chat.accounts import address_limits, logins
 from chat.domain.errors import RateLimited
 from chat.store.rate_limit import throttle
 
@@ -53,3 +54,9 @@ def test_rate_of_0_sets_no_limit(redis: Redis) -> None:
 def test_rates_faster_than_the_clock_are_allowed() -> None:
     for _ in range(3):
         throttle("sessions", "a", per_minute=10**9, burst=1)
+
+
+def test_limits_of_one_call_are_in_one_slot() -> None:
+    """Those of an IPv6 address and its network, and those of a login."""
+    address_limits.throttle("sessions", "2001:db8:1:2::/64", per_minute=60, burst=9)
+    logins.check_rate(username="ada", address="2001:db8:1:2::/64")
