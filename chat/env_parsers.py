@@ -38,6 +38,8 @@ OWN_SEGMENTS = {
     "admin",
     "docs",
     "live",
+    "logo",
+    "manifest.webmanifest",
     "messages",
     "metrics",
     "models",

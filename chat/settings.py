@@ -4,7 +4,9 @@
 whose attributes are the defaults, is borrowed from procrastinate's `contrib/django/settings.py`.
 """
 
+import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, cast, get_type_hints
 from urllib.parse import urlsplit
 
@@ -26,6 +28,9 @@ MODELS_FILE = "CHAT_MODELS_FILE"
 # Allows WebSocket clients that send no Origin header, in `CHAT_SOCKET_ORIGINS`.
 MISSING_ORIGIN = "missing"
 QUEUE_TYPES = {"", "classic", "quorum"}
+COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+# File suffix -> media type of the page's logo.
+LOGO_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".webp": "image/webp"}
 
 
 # Settings that list networks -> their parsers.
@@ -183,6 +188,13 @@ class ChatSettings:
     # Seconds between heartbeats of an event stream that has no events to send.
     SSE_HEARTBEAT_INTERVAL: float = 15.0
 
+    # Name of the chat page, in its list of chats and in the browser's tab.
+    PAGE_NAME: str = "Parley"
+    # Path of an SVG, PNG or WebP file that is the page's logo. Empty: a speech bubble.
+    PAGE_LOGO: str = ""
+    # Colour of the page's buttons and links, such as #2a57c5. Parley makes it darker or lighter
+    # where text would be hard to read. Empty: blue.
+    PAGE_COLOR: str = ""
     # Whether the tutorial's routes are served. They take tokens in URLs.
     TUTORIAL: bool = True
     # Model of sessions that name none.
@@ -325,6 +337,7 @@ def from_env(environ: Mapping[str, str]) -> dict[str, object]:
     origins = found.get(f"{PREFIX}SOCKET_ORIGINS", "")
     parse_origins(f"{PREFIX}SOCKET_ORIGINS", origins, MISSING_ORIGIN)
     _check_webhooks(found)
+    _check_page(found)
     values = {
         name: parse_value(name, text, types[name])
         for name, text in found.items()
@@ -373,6 +386,17 @@ def _check_queue_type(values: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"{PREFIX}BROKER_QUEUE_TYPE: {queue_type!r} is neither classic nor quorum"
         )
+
+
+def _check_page(found: Mapping[str, str]) -> None:
+    color = found.get(f"{PREFIX}PAGE_COLOR", "")
+    if color and not COLOR.fullmatch(color):
+        raise ConfigError(f"{PREFIX}PAGE_COLOR: {color!r} is not a colour such as #2a57c5")
+    logo = found.get(f"{PREFIX}PAGE_LOGO", "")
+    if logo and Path(logo).suffix.lower() not in LOGO_TYPES:
+        raise ConfigError(f"{PREFIX}PAGE_LOGO: {logo!r} is not an .svg, .png or .webp file")
+    if logo and not Path(logo).is_file():
+        raise ConfigError(f"{PREFIX}PAGE_LOGO: there is no file {logo!r}")
 
 
 def _check_webhooks(found: Mapping[str, str]) -> None:

@@ -179,6 +179,10 @@ USE_TZ = True
 FORCE_SCRIPT_NAME = URL_PREFIX or None
 STATIC_URL = f"{URL_PREFIX}/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "project.server.static_files.VersionedStorage"},
+}
 APPEND_SLASH = False
 
 # Address of the host on which docker compose publishes Parley; only checked.

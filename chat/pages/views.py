@@ -2,17 +2,26 @@
 
 from typing import Any
 
-from django.http import HttpResponse
+import orjson
+from django.http import Http404, HttpRequest, HttpResponse
+from django.templatetags.static import static
+from django.views.decorators.http import require_safe
 from django.views.generic import TemplateView
+
+from chat.pages import branding
+from chat.settings import chat_settings
 
 # Content-Security-Policy. Stricter than on other pages: this page shows untrusted text.
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
-    "connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'%s; img-src 'self'; font-src 'self'; "
+    "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'; "
     # Text becomes HTML only through the sanitizer.
     "require-trusted-types-for 'script'; trusted-types dompurify"
 )
+# A logo that is opened directly may not run scripts.
+LOGO_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+LOGO_SECONDS = 3600
 
 # The modules that app.js imports; the page preloads them in parallel.
 MODULES = [
@@ -41,9 +50,48 @@ class ChatPage(TemplateView):
     """The chat page. It contains no secrets."""
 
     template_name = "chat/page.html"
-    extra_context = {"modules": MODULES}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(
+            modules=MODULES,
+            style=branding.style(),
+            name=chat_settings.PAGE_NAME,
+            has_logo=bool(chat_settings.PAGE_LOGO),
+            **kwargs,
+        )
 
     def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
         """Render the page with its own policy; browsers must revalidate it."""
-        headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
+        policy = POLICY % branding.style_source()
+        headers = {"Content-Security-Policy": policy, "Cache-Control": "no-cache"}
         return super().render_to_response(context, headers=headers, **kwargs)
+
+
+@require_safe
+def manifest(_: HttpRequest) -> HttpResponse:
+    """Describe the page for installation as an app."""
+    name = chat_settings.PAGE_NAME
+    icon = "logo" if chat_settings.PAGE_LOGO else static("chat/icon.svg")
+    fields = {
+        "name": name,
+        "short_name": name,
+        "start_url": "./",
+        "display": "standalone",
+        "background_color": "#ffffff",
+        "theme_color": chat_settings.PAGE_COLOR or "#2a57c5",
+        "icons": [{"src": icon, "sizes": "any"}],
+    }
+    return HttpResponse(orjson.dumps(fields), content_type="application/manifest+json")
+
+
+@require_safe
+def logo(_: HttpRequest) -> HttpResponse:
+    """Return the operator's logo."""
+    found = branding.logo()
+    if found is None:
+        raise Http404
+    headers = {
+        "Content-Security-Policy": LOGO_POLICY,
+        "Cache-Control": f"public, max-age={LOGO_SECONDS}",
+    }
+    return HttpResponse(found[0], content_type=found[1], headers=headers)

@@ -157,7 +157,8 @@ def test_wrong_url_prefix_is_rejected(text: str) -> None:
 def test_url_prefix_differs_from_all_own_paths() -> None:
     """Parley could not tell whether a proxy has removed such a prefix."""
     first = {str(each.pattern).partition("/")[0] for each in [*api_urls, *tutorial_urls]}
-    assert first | {"admin", "static"} == OWN_SEGMENTS
+    own = {"admin", "logo", "manifest.webmanifest", "static"}
+    assert first | own == OWN_SEGMENTS
     for segment in OWN_SEGMENTS:
         with pytest.raises(ConfigError, match="own paths"):
             parse_url_prefix("URL_PREFIX", f"/{segment}/x")

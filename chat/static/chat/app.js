@@ -197,7 +197,8 @@ function scheduleDraw() {
 
 function draw() {
   drawTimer = 0;
-  document.title = chat ? `${chat.name || "Untitled"} · Parley` : "Parley";
+  const { name } = document.body.dataset;
+  document.title = chat ? `${chat.name || "Untitled"} · ${name}` : name;
   if (!chat) return;
   const start = performance.now();
   const { conversation, unsent, offlineMessage, endMessage } = chat;
