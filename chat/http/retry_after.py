@@ -27,7 +27,8 @@ def whole_seconds(delay: float) -> int:
 
 
 def _seconds(text: str) -> float | None:
-    return float(text) if re.fullmatch(r"\s*\d{1,12}(?:\.\d{1,6})?\s*", text, re.ASCII) else None
+    # Servers in Python send all digits of a float.
+    return float(text) if re.fullmatch(r"\s*\d{1,12}(?:\.\d{1,20})?\s*", text, re.ASCII) else None
 
 
 def _epoch(text: str) -> float | None:

@@ -16,6 +16,8 @@ _TOO_LONG = (
     # Cloudflare, and Anthropic's "exceed context limit"
     r"context[ _](?:length|size|window|limit)",
     r"maximum context",
+    r"maximum (?:supported )?sequence length",  # SambaNova
+    r"should not exceed max_num_tokens",  # TensorRT-LLM
     r"configured limit of \d+ tokens",  # OpenAI
     r"messages\S{0,80} string too long",  # OpenAI
     r"maximum model length|max_model_len|max_seq_len",  # vLLM, ExLlama
@@ -23,19 +25,26 @@ _TOO_LONG = (
     r"`?inputs`? (?:tokens \+|must have less than)",  # TGI
     r"(?:prompt|input|request) length.{0,40} exceeds",  # SGLang, TensorRT-LLM
     r"expected maxLength: \d+, actual: \d+, please reformat",  # Amazon Titan
-    # Anthropic, Bedrock, Baidu
-    r"(?:prompt|input|request|conversation)(?: tokens?)?(?: is| are)? too long",
+    # Anthropic, Bedrock, Baidu, and vLLM's "Input prompt (5000 tokens) is too long"
+    r"(?:prompt|input|request|conversation|messages?)(?: tokens?| length)?(?: is| are)? too long",
+    r"(?:prompt|input) \([^)]{0,40}\) is too long|(?:prompt|input) is too large",
     r"prompt contains \d+ tokens",  # Mistral
     r"(?:token count|number of (?:input )?tokens).{0,80}exceed",  # Copilot, watsonx
     r"exceeds? the maximum number of (?:input )?tokens",  # Gemini
-    r"maximum (?:prompt|input) length is",  # xAI
-    r"exceeded model token limit|token limit exceeded",  # Moonshot
+    r"token count is \d+ but",  # Vertex AI
+    r"maximum (?:prompt|input) length",  # xAI
+    r"exceeded model token limit|token limit exceed",  # Moonshot, MiniMax
+    # Volcengine
+    r"exceed(?:s|ed)? (?:the )?max(?:imum)? (?:message|input|prompt) (?:tokens|length)",
+    r"(?:prompt|input) exceeds (?:the )?maximum length",
     r"too many (?:input )?tokens",  # Cohere
     r"tokens in request more than max",  # Databricks
     r"current length is \d+ while limit is",  # Cerebras
-    r"prompt exceeds (?:the |max)",  # Zhipu
+    r"prompt exceeds (?:the |max)|prompt\s*超长",  # Zhipu
     r"range of input length should be",  # Alibaba
-    r"reduce (?:the length of (?:the|your) (?:messages|prompt|input)|your prompt)",  # Groq
+    # Groq, Azure
+    r"reduce the (?:length|size|number of tokens) (?:of|in) (?:the|your) (?:messages|prompt|input)",
+    r"(?:reduce|shorten) your (?:messages|prompt|input)",
 )
 _IS_TOO_LONG = re.compile("|".join(_TOO_LONG), re.IGNORECASE)
 # Parameters whose names are like these words, in messages that reject the parameter.
@@ -57,21 +66,41 @@ _MODEL_IS_LOADING = re.compile(
     r"loading model|model\b.{0,200}\b(?:is|still|currently) loading", re.IGNORECASE
 )
 
-# "Please try again in 1m2.5s" (OpenAI, Groq), "retry after 7 seconds" (Azure), and Gemini's field.
+# A part of a duration. The first letters of a unit decide.
+_DURATION_PART = (
+    r"\d{1,6}(?:\.\d{1,12})? ?(?:ms|milliseconds?|d(?:ays?)?|h(?:ours?|rs?)?|m(?:in(?:ute)?s?)?"
+    r"|s(?:ec(?:ond)?s?)?)(?![a-z])"
+)
+# "Please try again in 1h2m3.5s" (OpenAI, Groq), "retry after 7 seconds" (Azure), "wait 5 seconds
+# before", and Gemini's field.
 _DELAY = re.compile(
-    r"(?:(?:retry|try again) (?:in|after) |\"retryDelay\": \")"
-    r"(?:(\d{1,3})m)?(\d{1,6}(?:\.\d+)?) ?(ms|s)",
+    r"(?:(?:retry|try again) (?:in|after) |\bwait (?:for )?|\"retryDelay\": \")"
+    rf"({_DURATION_PART}(?:(?:,|,? and)? ?{_DURATION_PART}){{0,3}})",
     re.IGNORECASE,
 )
+_NUMBER_AND_UNIT = re.compile(r"([\d.]+) ?(ms|mil|[dhms])", re.IGNORECASE)
+_SECONDS = {"d": 86_400, "h": 3600, "m": 60, "s": 1, "ms": 0.001, "mil": 0.001}
 
 # OpenRouter: the time at which a limit is reset, in milliseconds since the epoch.
 _RESET = re.compile(r"\"X-RateLimit-Reset\": \"?(\d{13})\b", re.IGNORECASE)
 
-# Where vendors put codes and messages. `metadata` and `raw` are OpenRouter's, for the error of the
-# vendor behind it.
-_CODE_KEYS = ("code", "type", "error_type", "status", "status_code")
-_MESSAGE_KEYS = ("error", "errors", "message", "Message", "msg", "detail", "error_message")
-_NESTED_KEYS = (*_MESSAGE_KEYS, "metadata", "raw")
+# How the keys of codes end, the most specific first: also Baidu's `error_code`, Amazon's `__type`.
+_CODE_KEYS = ("code", "type", "status")
+# TGI sends 422 here for every error in a stream.
+_CONSTANT_KEY = "http_status_code"
+# How the keys of messages end: also Baidu's `error_msg`, MiniMax's `status_msg`, Azure's
+# `innererror`, and RFC 9457's `title`.
+_MESSAGE_KEY = re.compile(
+    r"(?:errors?|message|msg|details?|description|title|reason|exception|fault|faultstring|cause)$",
+    re.IGNORECASE,
+)
+# Other objects that contain errors: OpenRouter's for the error of the vendor behind it, MiniMax's.
+_CONTAINER_KEYS = {"metadata", "raw", "base_resp"}
+# How the keys of an object end that is an error, and not a part of a reply.
+_ERROR_KEY = re.compile(r"(?:errors?|message|msg|detail|exception|fault)$", re.IGNORECASE)
+_STATUS_KEYS = ("code", "error_code", "status_code")
+# Statuses with which vendors mark each chunk of a reply: iFlytek, MiniMax, gateways.
+_SUCCESS = (0, 200, "0", "200")
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 # Levels of objects and lists that are read, and items of a list.
 _MAX_DEPTH = 6
@@ -88,7 +117,13 @@ def read(document: object) -> tuple[list[str], str]:
 
 def is_error(document: Mapping[str, Any]) -> bool:
     """Return whether a JSON object that contains no part of a reply reports an error."""
-    return document.get("object") == "error" or any(map(document.get, _MESSAGE_KEYS))
+    status = document.get("base_resp")
+    found = {**document, **status} if isinstance(status, dict) else document
+    if any(found.get(key) in _SUCCESS for key in _STATUS_KEYS):
+        return False
+    return found.get("object") == "error" or any(
+        value for key, value in found.items() if _ERROR_KEY.search(key)
+    )
 
 
 def is_too_long(message: str) -> bool:
@@ -112,8 +147,8 @@ def requested_delay(document: object) -> float | None:
     found = _DELAY.search(text)
     if found is None:
         return None
-    minutes, number, unit = found.groups()
-    return 60 * int(minutes or 0) + float(number) / (1000 if unit.lower() == "ms" else 1)
+    parts = _NUMBER_AND_UNIT.findall(found[1])
+    return sum(float(number) * _SECONDS[unit.lower()] for number, unit in parts)
 
 
 def is_rate_limit(message: str) -> bool:
@@ -140,7 +175,13 @@ def _collect(value: object, codes: list[str], messages: list[str], depth: int) -
         for item in value[:_MAX_ITEMS]:
             _collect(item, codes, messages, depth - 1)
     elif isinstance(value, dict) and depth:
-        for key in _NESTED_KEYS:
-            _collect(value.get(key), codes, messages, depth - 1)
-        found = (value.get(key) for key in _CODE_KEYS)
+        for key, part in value.items():
+            if key in _CONTAINER_KEYS or _MESSAGE_KEY.search(key):
+                _collect(part, codes, messages, depth - 1)
+        found = [
+            part
+            for end in _CODE_KEYS
+            for key, part in value.items()
+            if key.lower().endswith(end) and key != _CONSTANT_KEY
+        ]
         codes += [str(code).lower() for code in found if isinstance(code, str | int)]

@@ -69,6 +69,16 @@ _BY_STATUS_RANGE: tuple[tuple[range, ErrorType], ...] = (
     (range(300, 500), ModelBadRequest),
 )
 
+# Codes of accounts that have no credit, which some vendors send with status 429.
+_NO_CREDIT = (
+    "insufficient_quota",  # OpenAI
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "exceeded_current_quota_error",  # Moonshot
+    "insufficient_balance",
+    "1113",  # Zhipu
+)
+
 # Vendors' own codes and types that are more specific than the status.
 _BY_CODE: dict[str, ErrorType] = {
     "context_length_exceeded": ContextTooLong,  # OpenAI, vLLM
@@ -77,7 +87,8 @@ _BY_CODE: dict[str, ErrorType] = {
     "exceed_context_size_error": ContextTooLong,  # llama.cpp
     "request_too_large": ContextTooLong,  # Anthropic
     "tokens_limit_reached": ContextTooLong,  # GitHub Models
-    "insufficient_quota": ModelBadRequest,  # OpenAI, as 429: waiting does not help
+    "capacity_exceeded": ModelRateLimited,  # Groq, as 498
+    "throttlingexception": ModelRateLimited,  # Bedrock
     "rate_limit_exceeded": ModelRateLimited,
     "rate_limit_error": ModelRateLimited,  # Anthropic
     "rate_limited": ModelRateLimited,  # Mistral
@@ -94,9 +105,10 @@ _BY_CODE: dict[str, ErrorType] = {
     "not_found_error": ModelBadRequest,
     "invalid_api_key": ModelBadRequest,
     "model_not_found": ModelBadRequest,
+    **dict.fromkeys(_NO_CREDIT, ModelBadRequest),
 }
 # With status 429, only these codes mean that waiting does not help.
-_PERMANENT_CODES = {"insufficient_quota", "context_length_exceeded", "request_too_large"}
+_PERMANENT_CODES = {*_NO_CREDIT, "context_length_exceeded", "request_too_large"}
 
 # Errors of a connection while a response is read.
 READ_ERRORS = (requests.RequestException, HTTPError, HTTPException, OSError)
@@ -186,12 +198,21 @@ def from_event(model: str, document: object) -> ProviderError:
         is_loading = error_text.is_loading_without_status(message)
         estimate = _loading_time(document, is_loading=is_loading)
         if estimate is not None:
-            delay = estimate or LOADING_RETRY_AFTER
-            return _error(ModelLoading, model, HTTPStatus.OK, codes, delay=delay)
+            loading_delay = estimate or LOADING_RETRY_AFTER
+            return _error(ModelLoading, model, HTTPStatus.OK, codes, delay=loading_delay)
     error_type = (
         _type_for_status(status, codes, message) if status else _type_for_text(codes, message)
     )
-    return _error(error_type or ModelUnavailable, model, HTTPStatus.OK, codes)
+    delay = error_text.requested_delay(document) if error_type is ModelRateLimited else None
+    return _error(error_type or ModelUnavailable, model, HTTPStatus.OK, codes, delay=delay)
+
+
+def is_known(document: Mapping[str, object]) -> bool:
+    """Return whether an object is an error of a known type, and not another message."""
+    codes, message = error_text.read(document)
+    has_status = any(map(_STATUS.fullmatch, codes))
+    is_error = has_status or document.get("object") == "error"
+    return is_error or _type_for_text(codes, message) is not None
 
 
 def from_text(model: str, text: str) -> ProviderError | None:

@@ -1,5 +1,6 @@
 """A vendor's response: its body as JSON objects, whatever format the body turns out to have."""
 
+import re
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from http import HTTPStatus
@@ -22,8 +23,10 @@ MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
 
 _DONE = b"[DONE]"
-# Events with another name, such as `ping`, are ignored unless their data is JSON.
-_UNNAMED = {b"", b"message", sse.UNFRAMED}
+# Events with another name, such as `ping`, are ignored unless their data is a part of the reply.
+_UNNAMED = {b"", b"message"}
+# Names of events that report an error: `error`, Bedrock's `throttlingException`.
+_ERROR_NAME = re.compile(rb"error|exception|fail|abort", re.IGNORECASE)
 
 Document = dict[str, Any]
 
@@ -163,7 +166,7 @@ class ModelResponse:
             self._unframed = (self._unframed + data + b"\n")[:MAX_ERROR_BYTES]
             return {}
         text = data.decode(errors="replace")
-        if name == sse.ERROR:
+        if _ERROR_NAME.search(name):
             raise errors.from_event(self._model, text)
         if name not in _UNNAMED:
             return {}
@@ -175,19 +178,27 @@ class ModelResponse:
 
     def _unwrap(self, name: bytes, document: object) -> Iterator[Document]:
         """Yield the objects in a JSON value that is not simply a part of the reply."""
+        if _ERROR_NAME.search(name):
+            raise errors.from_event(self._model, document)
         if isinstance(document, dict):
-            if name == sse.ERROR or document.get("error"):
-                raise errors.from_event(self._model, document)
-            if name == sse.UNFRAMED:
-                self.note("event", expected="data: before JSON", got="none", action="read it")
-            yield document
+            yield self._unwrap_object(name, document)
         elif isinstance(document, list) and document:
             for item in document:
                 yield from self._unwrap(name, item)
-        elif name == sse.ERROR:
-            raise errors.from_event(self._model, document)
-        elif name != sse.UNFRAMED:
+        elif name in _UNNAMED:
             raise invalid_response(f"{describe(document)} instead of a JSON object")
+        else:
+            yield {}
+
+    def _unwrap_object(self, name: bytes, document: Document) -> Document:
+        """Return the object, or `{}` if it can be ignored."""
+        if document.get("error"):
+            raise errors.from_event(self._model, document)
+        if name == sse.UNFRAMED:
+            self.note("event", expected="data: before JSON", got="none", action="read it")
+        elif name not in _UNNAMED and _is_notice(document):
+            return {}
+        return document
 
     def _raise_failure(self) -> None:
         """Raise the error that a stream ended with, if any."""
@@ -230,6 +241,12 @@ def unexpected_end() -> ModelInvalidResponse:
     """Return the error for a reply that ended without its finish reason."""
     message = "The model's reply ended unexpectedly."
     return invalid_response("the end of the stream before a finish reason", message)
+
+
+def _is_notice(document: Document) -> bool:
+    """Return whether the object of a named event has a message, but no known error."""
+    has_message = not document.get("choices") and error_text.is_error(document)
+    return has_message and not errors.is_known(document)
 
 
 def _is_json_type(media_type: str) -> bool:

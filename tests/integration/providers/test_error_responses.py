@@ -96,6 +96,14 @@ def test_too_long_prompt_is_recognised(message: str, shape: int, packing: str) -
         "the request exceeds the available context size, try increasing it",
         "Invalid parameter: context_length_exceeded",
         "invalid params, context window exceeds limit (2013)",
+        "the input token count is 1100000 but model only supports up to 1048576",
+        "a sequence length of 8194, but the maximum supported sequence length is just 8192!",
+        "The sum of prompt length (5000.0), query length (0) should not exceed max_num_tokens (96)",
+        "Input prompt (5000 tokens) is too long and exceeds limit of 4096",
+        "Input length is too long",
+        "Prompt 超长",
+        "Total tokens of image and text exceed max message tokens",
+        "Please reduce the number of tokens in your prompt",
     ],
 )
 def test_too_long_prompt_is_recognised_in_other_words(message: str) -> None:
@@ -126,6 +134,7 @@ def test_other_bad_requests_are_not_too_long() -> None:
         "Unsupported parameter: `max_model_len`",
         "context_length: Extra inputs are not permitted",
         "context_size must be an integer",
+        "max_tokens (8192) exceeds the maximum output tokens allowed (4096)",
     ):
         for body in shapes(message):
             assert type(error_of(response("400 Bad Request", body))) is ModelBadRequest
@@ -180,6 +189,16 @@ STREAM_ERRORS: list[tuple[bytes, type[ProviderError]]] = [
     (b'event: error\ndata: {"message":"prompt is too long","type":"x"}\n\n', ContextTooLong),
     (b"event: error\ndata: prompt is too long\n\n", ContextTooLong),
     (b"event: error\ndata: boom\n\n", ModelUnavailable),
+    (b"event: ERROR\ndata: prompt is too long\n\n", ContextTooLong),
+    (b'event: throttlingException\ndata: {"message":"Too many requests"}\n\n', ModelRateLimited),
+    (b'event: status\ndata: {"message":"prompt is too long"}\n\n', ContextTooLong),
+    (b'data: {"error":{"message":"x","http_status_code":422}}\n\n', ModelUnavailable),
+    (b'data: {"error":{"message":"x","statusCode":401}}\n\n', ModelBadRequest),
+    (b'data: {"error_code":336103,"error_msg":"Prompt tokens too long"}\n\n', ContextTooLong),
+    (
+        b'{"choices":null,"base_resp":{"status_code":1002,"status_msg":"rate limit"}}',
+        ModelRateLimited,
+    ),
     (b'{"error":{"message":"prompt is too long"}}\n', ContextTooLong),
     (b'{"error":{"message":"prompt is too long"}}', ContextTooLong),
     (b'{\n  "error": {\n    "message": "prompt is too long"\n  }\n}\n', ContextTooLong),
@@ -271,6 +290,12 @@ def test_loading_model_in_a_stream_says_when() -> None:
         b"event: keepalive\ndata:\n\n",
         b"data:\n\n",
         b"event: ping\n\n",
+        b"event: ping\ndata: 1796042205\n\n",
+        b'event: ping\ndata: "2026-11-30"\n\n',
+        b"event: heartbeat\ndata: null\n\n",
+        b"event: heartbeat\ndata: [1, true]\n\n",
+        b'event: ping\ndata: {"type":"ping","message":"alive"}\n\n',
+        b'event: status\ndata: {"status":"queued","detail":"third in the queue"}\n\n',
         b": OPENROUTER PROCESSING\n\n",
         b"foo: bar\n\n",
         b"data: {}\n\n",
@@ -279,6 +304,17 @@ def test_loading_model_in_a_stream_says_when() -> None:
 def test_pings_are_ignored(ping: bytes) -> None:
     text, _ = reply_to(H + ping + D + ping + E + ping + X)
     assert text == "Hello"
+
+
+@pytest.mark.case("C15")
+def test_message_of_success_in_a_chunk_is_no_error() -> None:
+    usage = b'"usage":{"prompt_tokens":3,"completion_tokens":1}'
+    chunk = b'data: {"code":0,"message":"Success",' + usage + b"}\n\n"
+    text, completion = reply_to(H + D + E + chunk + X)
+    assert text == "Hello"
+    assert completion.usage is not None
+    minimax = b'{"base_resp":{"status_code":0,"status_msg":"ok"},' + usage + b"}\n\n"
+    assert reply_to(H + D + E + b"data: " + minimax + X) == (text, completion)
 
 
 @pytest.mark.case("C15")

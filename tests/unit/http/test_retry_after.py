@@ -13,6 +13,7 @@ from chat.http.retry_after import retry_after
         ({"retry-after": "7"}, 7),
         ({"llm_provider-retry-after": "7"}, 7),
         ({"retry-after": " 0.5 "}, 0.5),
+        ({"retry-after": "29.999998807907104"}, 29.999998807907104),
         ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
         ({"retry-after": "-5"}, None),
         ({"retry-after": "soon"}, None),

@@ -95,6 +95,36 @@ def test_exhausted_quota_is_not_a_rate_limit() -> None:
         type(error_for(429, openai("insufficient_quota", "insufficient_quota"))) is ModelBadRequest
     )
     assert type(error_for(429, openai("rate_limit_exceeded", "tokens"))) is ModelRateLimited
+    for code in ("billing_hard_limit_reached", "exceeded_current_quota_error", "1113"):
+        assert type(error_for(429, openai(code))) is ModelBadRequest
+        assert type(error_for(429, openai(None, code))) is ModelBadRequest
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"error": {"code": "BadRequest", "innererror": {"code": "context_length_exceeded"}}},
+        {"error": {"message": "x", "details": [{"message": "prompt is too long"}]}},
+        {"error": "bad_request", "error_description": "prompt is too long"},
+        {"Error": {"Code": "ValidationException", "Message": "prompt is too long"}},
+        {"base_resp": {"status_code": 1039, "status_msg": "token limit exceed"}},
+        {"title": "prompt is too long", "type": "about:blank"},
+        {"errorMessage": "prompt is too long"},
+        {"error": {"type": "invalid_request_error", "code": "context_length_exceeded"}},
+    ],
+)
+def test_codes_and_messages_are_read_wherever_vendors_put_them(document: object) -> None:
+    assert type(error_for(400, document)) is ContextTooLong
+
+
+def test_text_that_an_error_quotes_is_not_its_message() -> None:
+    quoted = {"input": "prompt is too long", "messages": [{"content": "prompt is too long"}]}
+    assert type(error_for(400, {"detail": [{"msg": "invalid", **quoted}]})) is ModelBadRequest
+
+
+def test_codes_with_a_status_of_their_own_are_rate_limits() -> None:
+    assert type(error_for(498, openai(None, "capacity_exceeded"))) is ModelRateLimited
+    assert type(error_for(400, {"__type": "ThrottlingException"})) is ModelRateLimited
 
 
 def test_loading_model_reports_its_estimate() -> None:
@@ -143,6 +173,10 @@ def test_each_error_object_in_a_stream_has_an_error(
         (openai(message="Please try again in 6s."), 6),
         (openai(message="Please try again in 120ms."), 0.12),
         (openai(message="Please try again in 1m2.5s."), 62.5),
+        (openai(message="Please try again in 1h47m17.664s."), 6437.664),
+        (openai(message="Please try again in 2 minutes."), 120),
+        (openai(message="Please wait 12 seconds before retrying."), 12),
+        (openai(message="Please try again in 1 hour, 2 minutes and 3 seconds"), 3723),
         (openai(message="Please retry after 7 seconds."), 7),
         ([{"error": {"message": "Please retry in 34.07s."}}], 34.07),
         ([{"error": {"details": [{"@type": "RetryInfo", "retryDelay": "58s"}]}}], 58),
@@ -154,6 +188,8 @@ def test_delay_in_the_text_of_an_error_is_read(document: object, seconds: float 
     assert error_for(429, document).retry_after == seconds
     assert error_for(429, document, retry_after="1").retry_after == 1
     assert error_for(400, document).retry_after is None
+    stream_error = from_event("m", {"error": {"code": 429, "message": document}})
+    assert stream_error.retry_after == seconds
 
 
 @pytest.mark.parametrize(("offset", "seconds"), [(9, 9), (-9, 0)])
