@@ -1,5 +1,7 @@
 """The vendors' finish reasons, in the terms of `FinishReason`."""
 
+import re
+
 from chat.domain import Completion, FinishReason, Usage
 from chat.domain.errors import ModelUnavailable
 from chat.providers.deviations import quote_code
@@ -19,12 +21,15 @@ FINISH_REASONS: dict[str, FinishReason] = {
             "complete",  # Cohere
             "completed",
             "finish",  # Amazon Titan
+            "stop_criteria_met",  # Amazon Titan
+            "endoftext",  # AI21
             "finished",
             "end",
             "normal",  # Baidu
             "done",
             # Parley offers no tools, so the text is all there is.
             "tool_calls",
+            "tool_call",  # Cohere
             "function_call",
             "tool_use",  # Anthropic
         ),
@@ -40,6 +45,8 @@ FINISH_REASONS: dict[str, FinishReason] = {
             "max_length",
             "token_limit",  # watsonx
             "time_limit",  # watsonx
+            "timeout",  # Cohere
+            "max_completion_tokens",
             "model_context_window_exceeded",  # Anthropic, Zhipu
             "context_length_exceeded",
             "context_window_exceeded",
@@ -63,6 +70,8 @@ FINISH_REASONS: dict[str, FinishReason] = {
             "prohibited_content",
             "spii",
             "image_safety",
+            "image_prohibited_content",
+            "model_armor",
             "other",
         ),
         FinishReason.CONTENT_FILTER,
@@ -75,6 +84,7 @@ FINISH_REASONS: dict[str, FinishReason] = {
             "aborted",
             "cancelled",
             "canceled",
+            "user_cancel",  # Cohere
             "failed",
             "network_error",  # Zhipu
             "insufficient_system_resource",  # DeepSeek
@@ -84,7 +94,12 @@ FINISH_REASONS: dict[str, FinishReason] = {
 }
 
 # What vendors send as long as there is no finish reason.
-UNFINISHED = {"", "null", "none", "not_finished", "finish_reason_unspecified"}
+UNFINISHED = {"", "null", "none", "not_finished", "unspecified"}
+
+# Vercel writes "content-filter". Gateways write the name of a constant of Google's SDK, such as
+# "FinishReason.MAX_TOKENS" and "FINISH_REASON_STOP".
+_SEPARATOR = re.compile(r"[\s-]+")
+_PREFIX = re.compile(r"^finish_?reason[._]")
 
 
 def normalize(reason: object) -> str | None:
@@ -94,7 +109,8 @@ def normalize(reason: object) -> str | None:
     if reason is None:
         return None
     # Some explain it: "content_filter: PROHIBITED_CONTENT".
-    text = str(reason).partition(":")[0].strip().lower()
+    text = _SEPARATOR.sub("_", str(reason).partition(":")[0].strip().lower())
+    text = _PREFIX.sub("", text)
     return None if text in UNFINISHED else text
 
 

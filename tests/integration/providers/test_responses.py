@@ -239,9 +239,11 @@ REASONS: dict[FinishReason, list[object]] = {
     FinishReason.STOP: [
         *("stop", "STOP", "end_turn", "END_TURN", "eos", "eos_token", "stop_sequence", "COMPLETE"),
         *("tool_calls", "function_call", "tool_use", "FINISHED", "a_new_one", {"type": "stop"}),
+        *("FinishReason.STOP", "FINISH_REASON_STOP", "tool-calls"),
     ],
     FinishReason.LENGTH: [
         *("length", "LENGTH", "max_tokens", "MAX_TOKENS", "model_length", {"type": "length"}),
+        *("FinishReason.MAX_TOKENS", "TIMEOUT", "max tokens"),
     ],
     FinishReason.CONTENT_FILTER: [
         *(
@@ -250,6 +252,8 @@ REASONS: dict[FinishReason, list[object]] = {
             "RECITATION",
             "refusal",
             "content_filter: PROHIBITED_CONTENT",
+            "content-filter",
+            "FINISH_REASON_SAFETY",
         ),
     ],
 }
@@ -268,7 +272,7 @@ def test_finish_reasons_of_all_vendors_are_known(reason: object, expected: Finis
 
 
 @pytest.mark.case("C04")
-@pytest.mark.parametrize("reason", [None, "", "null", "None"])
+@pytest.mark.parametrize("reason", [None, "", "null", "None", "FINISH_REASON_UNSPECIFIED"])
 def test_missing_finish_reason_completes_a_marked_end(reason: object) -> None:
     stream = H + events(text_chunk("Hello", reason), text_chunk(None, reason))
     assert reply_to(stream + X) == ("Hello", STOP)
