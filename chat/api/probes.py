@@ -1,7 +1,7 @@
 """Requests by which load balancers and orchestrators check a web process.
 
-They name no host or an IP address, call `/`, use OPTIONS, or add a query or a slash. All of them
-get the response of `/live` or `/ready`, whatever ALLOWED_HOSTS contains.
+They name no host or an IP address, call `/` or `*`, use OPTIONS, or add a query or a slash. All of
+them get the response of `/live` or `/ready`, whatever ALLOWED_HOSTS contains.
 """
 
 import ipaddress
@@ -12,6 +12,8 @@ from django.http.request import split_domain_port
 LIVE = "/live"
 PATHS = {LIVE, "/ready"}
 METHODS = {"GET", "HEAD", "OPTIONS"}
+# The target of requests about the server as a whole: HAProxy's `httpchk *`, Apache's hcmethod.
+ASTERISK = "*"
 
 
 def health_path(request: HttpRequest) -> str | None:
@@ -19,6 +21,8 @@ def health_path(request: HttpRequest) -> str | None:
     path = request.path_info.removesuffix("/")
     if path in PATHS:
         return path
+    if path == ASTERISK and request.method == "OPTIONS":
+        return LIVE
     # HAProxy sends `OPTIONS / HTTP/1.0` without a Host by default.
     return LIVE if is_root_check(request) and "HTTP_HOST" not in request.META else None
 

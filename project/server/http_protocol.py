@@ -36,7 +36,7 @@ MAX_HANDSHAKE_LINE_BYTES = 8000
 MAX_PIPELINED_REQUESTS = 32
 # Seconds within which a connection beyond a limit must send its request.
 SURPLUS_TIMEOUT = 2.0
-# Paths that it may request: those of `chat.api.probes`, also below a prefix, and `/`.
+# Paths that it may request: those of `chat.api.probes`, also below a prefix, `/` and `*`.
 PROBE_PATHS = (b"/live", b"/ready")
 # Seconds after which its client may try again.
 SURPLUS_RETRY_AFTER = 5.0
@@ -269,7 +269,7 @@ async def _respond_with_error(error: ParleyError, *scope_receive_send: Any) -> N
 
 def _is_probe(url: bytes) -> bool:
     path = url.partition(b"?")[0].removesuffix(b"/")
-    return not path or path.endswith(PROBE_PATHS)
+    return path in {b"", b"*"} or path.endswith(PROBE_PATHS)
 
 
 def _has_valid_host(version: str, headers: list[tuple[bytes, bytes]]) -> bool:

@@ -13,6 +13,8 @@ BROWSER = "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n"
 # Sender -> request line and headers. Parley's own hosts are `ALLOWED_HOSTS`.
 PROBES = {
     "HAProxy": "OPTIONS / HTTP/1.0\r\n",
+    "HAProxy with an asterisk": "OPTIONS * HTTP/1.0\r\n",
+    "Apache": "OPTIONS * HTTP/1.1\r\nHost: web-1.internal:8000\r\n",
     "HAProxy with a path": "OPTIONS /live HTTP/1.0\r\n",
     "HAProxy with a version": "OPTIONS /ready HTTP/1.1\r\nHost: 10.1.2.3\r\n",
     "classic ELB": "GET / HTTP/1.1\r\nHost: 10.1.2.3:8000\r\nUser-Agent: ELB-HealthChecker/1.0\r\n"
@@ -34,6 +36,7 @@ PROBES = {
 OTHERS = {
     "a browser": f"GET / HTTP/1.1\r\nHost: 10.1.2.3\r\n{BROWSER}",
     "a foreign name": "GET / HTTP/1.1\r\nHost: evil.example\r\n",
+    "an asterisk": "GET * HTTP/1.1\r\nHost: evil.example\r\n",
     "a form": "POST / HTTP/1.1\r\nHost: 10.1.2.3\r\nContent-Length: 0\r\n",
     "the API": "GET /models HTTP/1.1\r\nHost: 10.1.2.3\r\n",
     "the admin": "GET /admin/ HTTP/1.1\r\nHost: 10.1.2.3\r\n",
