@@ -9,11 +9,13 @@ from rest_framework.parsers import BaseParser
 
 from chat.api.strict_json import read_object
 from chat.domain.errors import BodyTooLarge, RequestTimeout, UnsupportedMediaType
+from chat.http import content_encoding
 from chat.settings import chat_settings
 
 # A member of the environment: why the server has not read the body, or not all of it.
 BODY_ERROR = "parley.body_error"
-CHARSETS = {"utf-8", "utf8"}
+# UTF-8 and its subset. Some clients quote the name.
+CHARSETS = {"", "utf-8", "utf8", "us-ascii", "ascii"}
 
 
 class StrictJSONParser(BaseParser):
@@ -47,7 +49,7 @@ def read_body(stream: IO[bytes], meta: Mapping[str, Any]) -> bytes:
     """
     if not _is_json(meta.get("CONTENT_TYPE", "")):
         raise UnsupportedMediaType
-    if meta.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
+    if meta.get("HTTP_CONTENT_ENCODING", "").strip().lower() not in content_encoding.PLAIN:
         raise UnsupportedMediaType
     if error := meta.get(BODY_ERROR):
         raise error
@@ -66,6 +68,5 @@ def read_body(stream: IO[bytes], meta: Mapping[str, Any]) -> bytes:
 def _is_json(content_type: str) -> bool:
     """Return whether it is application/json in UTF-8, which is the default."""
     media_type, parameters = parse_header_parameters(content_type)
-    return (
-        media_type == "application/json" and parameters.get("charset", "utf-8").lower() in CHARSETS
-    )
+    charset = parameters.get("charset", "").strip("'").lower()
+    return media_type == "application/json" and charset in CHARSETS

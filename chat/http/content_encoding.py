@@ -4,7 +4,8 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator
 
-# What servers send on data that is not compressed: the standard's value, nothing, and charsets.
+# What servers and clients send on data that is not compressed: the standard's value, nothing, and
+# charsets.
 PLAIN = {"", "identity", "none", "utf-8", "utf8"}
 _GZIP_MAGIC = b"\x1f\x8b"
 # Starts of a byte order mark, JSON, HTML and event streams. Deflated data has no magic number, and

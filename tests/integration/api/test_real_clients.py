@@ -117,11 +117,21 @@ def test_null_changes_no_field_that_cannot_be_removed(api: APIClient) -> None:
         "application/json;charset=UTF-8",
         'Application/JSON; charset="utf-8"',
         "application/json; charset=utf-8; profile=x",
+        "application/json; charset='utf-8'",
+        "application/json; charset=",
+        "application/json; charset=us-ascii",
     ],
 )
 def test_content_type_of_real_clients_is_accepted(owner: APIClient, content_type: str) -> None:
     body = json.dumps({"content": "ü"}).encode()
     answer = owner.post_bytes("/messages", body, Content_Type=content_type)
+    assert answer.status_code == 202
+
+
+@pytest.mark.case("C24")
+@pytest.mark.parametrize("encoding", ["identity", "utf-8", "UTF8", "none", ""])
+def test_content_encoding_of_plain_bodies_is_accepted(owner: APIClient, encoding: str) -> None:
+    answer = owner.post_bytes("/messages", b'{"content": "x"}', Content_Encoding=encoding)
     assert answer.status_code == 202
 
 
