@@ -3,6 +3,7 @@
 from importlib import import_module
 
 from django.apps import AppConfig, apps
+from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
@@ -17,7 +18,7 @@ class ChatConfig(AppConfig):
     name = "chat"
 
     def ready(self) -> None:
-        """Check the configuration of Redis, the broker and the models.
+        """Check the configuration of Redis, the broker, the models and the issuers of JWTs.
 
         Raises:
             ImproperlyConfigured: a setting is wrong; the message names it.
@@ -29,5 +30,7 @@ class ChatConfig(AppConfig):
             client.check_redis_url()
             broker.check_url()
             llms.check()
+            if getattr(settings, "CHAT_ISSUERS", None):  # only these processes load cryptography
+                import_module("chat.accounts.jwts").check()
         except ConfigError as error:
             raise ImproperlyConfigured(error.message) from error

@@ -24,7 +24,8 @@ from chat.env_parsers import (
 )
 
 PREFIX = "CHAT_"
-MODELS_FILE = "CHAT_MODELS_FILE"
+# Files that other modules read.
+FILES = {"CHAT_MODELS_FILE", "CHAT_AUTH_FILE"}
 # Allows WebSocket clients that send no Origin header, in `CHAT_SOCKET_ORIGINS`.
 MISSING_ORIGIN = "missing"
 QUEUE_TYPES = {"", "classic", "quorum"}
@@ -106,6 +107,21 @@ class ChatSettings:
     # Bytes that the sessions of one address store together, reserved in steps. 0 disables the
     # limit.
     MAX_BYTES_PER_ADDRESS: NonNegative[int] = 64 * 1024 * 1024
+
+    # Sessions that one user may open per minute, half of them at once, from all addresses together.
+    # Users are named by JWTs, or by API keys with Parley-User. 0 disables the limit.
+    USER_SESSIONS_PER_MINUTE: NonNegative[int] = 60
+    # The same for all users of a tenant together, or for an API key without tenant. 0 disables the
+    # limit.
+    TENANT_SESSIONS_PER_MINUTE: NonNegative[int] = 6000
+    # Sessions of one user that exist at the same time. 0 disables the limit.
+    MAX_SESSIONS_PER_USER: NonNegative[int] = 500
+    # Bytes that the sessions of one user store together. 0 disables the limit.
+    MAX_BYTES_PER_USER: NonNegative[int] = 64 * 1024 * 1024
+    # Sessions of one tenant, or of an API key without tenant. 0 disables the limit.
+    MAX_SESSIONS_PER_TENANT: NonNegative[int] = 50_000
+    # Bytes that the sessions of one tenant store together. 0 disables the limit.
+    MAX_BYTES_PER_TENANT: NonNegative[int] = 512 * 1024 * 1024
 
     # Seconds from acceptance within which a turn must end. Clients may request less.
     TURN_DEADLINE: int = 900
@@ -331,7 +347,7 @@ def from_env(environ: Mapping[str, str]) -> dict[str, object]:
     found = {name: text for name, text in environ.items() if name.startswith(PREFIX)}
     hints = get_type_hints(ChatSettings, include_extras=True)
     types = {PREFIX + name: hint for name, hint in hints.items()}
-    _check_names(found.keys() - types.keys() - {MODELS_FILE})
+    _check_names(found.keys() - types.keys() - FILES)
     for name, parse in NETWORK_LISTS.items():
         parse(PREFIX + name, found.get(PREFIX + name, ""))
     origins = found.get(f"{PREFIX}SOCKET_ORIGINS", "")
@@ -341,7 +357,7 @@ def from_env(environ: Mapping[str, str]) -> dict[str, object]:
     values = {
         name: parse_value(name, text, types[name])
         for name, text in found.items()
-        if name != MODELS_FILE and text
+        if name not in FILES and text
     }
     _check_lease(values)
     _check_replicas(values)

@@ -15,7 +15,7 @@ def env_example() -> Iterator[str]:
     """No setting is missing, unknown, or listed with another default."""
     listed = dict(re.findall(r"^#([A-Z_]+)=(.*)$", read(EXAMPLE), re.MULTILINE))
     own = {f"CHAT_{name}": getattr(ChatSettings, name) for name in ChatSettings.__annotations__}
-    known = own.keys() | {"CHAT_MODELS_FILE"}
+    known = own.keys() | {"CHAT_MODELS_FILE", "CHAT_AUTH_FILE"}
     for path in READERS:
         found = set(READ.findall(read(path)))
         if not found:

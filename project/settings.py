@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from chat.auth_config import read_issuers
 from chat.domain.errors import ConfigError
 from chat.env_parsers import (
     parse_boolean,
@@ -114,6 +115,7 @@ try:
     CHAT_SETTINGS = defaults() | from_env(os.environ)
     globals().update(CHAT_SETTINGS)
     CHAT_MODELS = read_models(RUN_ENV | os.environ)
+    CHAT_ISSUERS = read_issuers(os.environ)
     CHAT_DEFAULT_MODEL = default_model(CHAT_MODELS, os.environ)
     # Origins whose pages may call the API, without cookies.
     CORS_ORIGINS = parse_origins("CORS_ORIGINS", env.str("CORS_ORIGINS", default=""))

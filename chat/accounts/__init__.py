@@ -1,5 +1,4 @@
-"""Who a client is: so far, the address that its rate limits count by.
+"""Who a client is: its address, or the principal that its API key or JWT names; and its limits.
 
-API keys, users and budgets belong here, too: whatever identifies a client beyond the token of one
-session.
+`principals` answers for every interface.
 """

@@ -1,9 +1,11 @@
-"""Authentication by a session's token in the Authorization header."""
+"""Authentication by the Authorization header: a session's token, an API key or a JWT."""
 
+import asyncio
 from collections.abc import Mapping
 
+from chat.accounts import principals
 from chat.conversation import tokens
-from chat.domain import Caller
+from chat.domain import Caller, Principal
 from chat.domain.errors import InvalidToken, SessionNotFound
 
 
@@ -13,37 +15,76 @@ def bearer_token(meta: Mapping[str, str]) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def authenticate(meta: Mapping[str, str]) -> Caller:
-    """Return the caller that the Authorization header names.
+def authenticate(meta: Mapping[str, str]) -> Caller | Principal:
+    """Return who sends the request: the holder of a session's token, or a principal.
 
-    The script of the store call that follows checks the token (`chat/store/lua/lib/authorize.lua`).
-    A wrong one is a 404, not a 401: the response is the same whether or not the session exists.
+    The script of the store call that follows checks access to the session
+    (`chat/store/lua/lib/authorize.lua`). A wrong token is a 404, not a 401: the response is the
+    same whether or not the session exists.
 
     Raises:
-        InvalidToken: the header is missing or does not contain a well-formed token.
+        InvalidToken: the header is missing, or names no valid credential.
+        StoreUnavailable, IssuerUnavailable: an API key or JWT could not be checked.
     """
-    token = bearer_token(meta)
+    return authenticate_token(bearer_token(meta), meta.get("HTTP_PARLEY_USER"))
+
+
+def authenticate_token(token: str, user: str | None) -> Caller | Principal:
+    """Return the holder of a bearer token; user: whom an API key acts for.
+
+    Raises:
+        InvalidToken, StoreUnavailable
+    """
+    if principals.is_principal_token(token):
+        return principals.authenticate(token, user=user)
+    if user is not None:
+        raise InvalidToken(principals.ONLY_KEYS_ACT_FOR_USERS)
     if not token:
         raise InvalidToken
     return tokens.caller_from_token(token)
 
 
+def optional_principal(meta: Mapping[str, str]) -> Principal | None:
+    """Return the principal of a request that needs none; `None` also for a session's token.
+
+    Raises:
+        InvalidToken: the header names no valid credential.
+        StoreUnavailable
+    """
+    if not bearer_token(meta) and "HTTP_PARLEY_USER" not in meta:
+        return None
+    sender = authenticate(meta)
+    return sender if isinstance(sender, Principal) else None
+
+
 def authenticate_session(meta: Mapping[str, str], session_id: str) -> Caller:
-    """Return the caller, whose token must belong to this session.
+    """Return the caller of a request about this session.
 
     Raises:
-        InvalidToken: there is no well-formed token.
+        InvalidToken: there is no valid token.
         SessionNotFound: the token belongs to another session, whether or not this one exists.
+        StoreUnavailable: an API key could not be checked.
     """
-    return require_session(authenticate(meta), session_id)
+    return caller_of(authenticate(meta), session_id)
 
 
-def require_session(caller: Caller, session_id: str) -> Caller:
-    """Return the caller, whose token must belong to this session.
+async def authenticate_session_async(meta: Mapping[str, str], session_id: str) -> Caller:
+    """Do the same; only a check that may take I/O runs in a thread."""
+    if principals.is_principal_token(bearer_token(meta)):
+        return await asyncio.to_thread(authenticate_session, meta, session_id)
+    return authenticate_session(meta, session_id)
+
+
+def caller_of(sender: Caller | Principal, session_id: str) -> Caller:
+    """Return the caller of a session, whose token must belong to it.
 
     Raises:
-        SessionNotFound: it belongs to another one.
+        SessionNotFound: the token belongs to another session, or none can have this id.
     """
-    if caller.session_id != session_id:
+    if isinstance(sender, Principal):
+        if not tokens.SESSION_ID.fullmatch(session_id):
+            raise SessionNotFound
+        return Caller.from_principal(sender, session_id)
+    if sender.session_id != session_id:
         raise SessionNotFound
-    return caller
+    return sender

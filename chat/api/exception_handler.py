@@ -45,9 +45,11 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
     "token_budget_exceeded": HTTPStatus.TOO_MANY_REQUESTS,
     "address_quota_exceeded": HTTPStatus.TOO_MANY_REQUESTS,
+    "quota_exceeded": HTTPStatus.TOO_MANY_REQUESTS,
     "session_queue_full": HTTPStatus.TOO_MANY_REQUESTS,
     "session_full": HTTPStatus.TOO_MANY_REQUESTS,
     "queue_full": HTTPStatus.SERVICE_UNAVAILABLE,
+    "issuer_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "store_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "store_full": HTTPStatus.SERVICE_UNAVAILABLE,
     # WebSockets close with 4413 instead (chat.realtime.close_codes).

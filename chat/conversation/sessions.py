@@ -6,10 +6,20 @@ from typing import Any
 
 import orjson
 
-from chat.accounts import address_limits
+from chat.accounts import address_limits, principal_limits
 from chat.conversation import llms, tokens
 from chat.conversation.idempotency import digest, storage_key
-from chat.domain import PARLEY_ITSELF, Caller, Context, EventPage, Identity, NewSession, Snapshot
+from chat.domain import (
+    PARLEY_ITSELF,
+    Caller,
+    Context,
+    EventPage,
+    Identity,
+    NewSession,
+    PartyClass,
+    Principal,
+    Snapshot,
+)
 from chat.settings import chat_settings
 from chat.store import sessions
 from chat.webhooks import delivery
@@ -21,6 +31,7 @@ EVENT_BATCH = 500
 def open_session(
     *,
     address: str = "",
+    principal: Principal | None = None,
     name: str = "",
     system_prompt: str | None = None,
     model: str | None = None,
@@ -32,15 +43,17 @@ def open_session(
 ) -> tuple[str, Snapshot]:
     """Open a session; return its token and the session. The token cannot be retrieved later.
 
-    address: the client's, which is rate limited; empty for Parley's own calls. ttl: seconds.
-    key: the client's idempotency key; the same key and arguments return the same session and
-    token.
+    address: the client's; empty for Parley's own calls. principal: of its API key or JWT, which
+    is rate limited instead of the address. ttl: seconds. key: the client's idempotency key; the
+    same key and arguments from the same client return the same session and token.
 
     Raises:
         UnknownModel, ForbiddenURL, InvalidRequest: an argument is invalid.
-        RateLimited, AddressQuotaExceeded, IdempotencyMismatch, StoreFull, StoreUnavailable
+        RateLimited, AddressQuotaExceeded, QuotaExceeded, IdempotencyMismatch, StoreFull,
+            StoreUnavailable
     """
-    _check_rate(address)
+    _check_rate(address, principal)
+    addresses = address_limits.networks(address)
     token, new = _new_session(
         key=key,
         ttl=ttl,
@@ -50,7 +63,7 @@ def open_session(
         context=context,
         metadata=metadata,
         webhook_url=webhook_url,
-        identity=Identity(addresses=address_limits.networks(address)),
+        identity=principal.identity(addresses) if principal else Identity(addresses=addresses),
     )
     sessions.create(new)
     return token, read(tokens.caller_from_token(token))
@@ -100,13 +113,20 @@ def _new_session(
         }
     )
     lifetime = ttl or chat_settings.SESSION_TTL
-    session_id = tokens.new_session_id(key, prefix=identity.id_prefix)
-    seed = digest(key, stored, lifetime) if key else ""
+    own_key = _scope_key(key, identity)
+    session_id = tokens.new_session_id(own_key, prefix=identity.id_prefix)
+    seed = digest(own_key, stored, lifetime) if key else ""
     token = tokens.new_token(session_id, seed)
     token_hash = tokens.hash_token(token)
     return token, NewSession(
         id=session_id, token_hash=token_hash, ttl=lifetime, identity=identity, **stored
     )
+
+
+def _scope_key(key: str, identity: Identity) -> str:
+    """Return an idempotency key that differs from those of other users and tenants."""
+    is_anonymous = identity.party_class is PartyClass.ANONYMOUS
+    return key if not key or is_anonymous else f"{identity.party} {identity.user} {key}"
 
 
 def read(caller: Caller, *, after: int = -1, limit: int | None = None) -> Snapshot:
@@ -150,7 +170,7 @@ def rotate_token(caller: Caller, *, key: str = "") -> tuple[str, float]:
     The old token stops working. key: the client's idempotency key; the same key and old token
     return the same new token.
     """
-    seed = digest(key, caller.token_hash) if key else ""
+    seed = digest(key, caller.credential) if key else ""
     token = tokens.new_token(caller.session_id, seed)
     return token, sessions.rotate_token(caller, tokens.hash_token(token))
 
@@ -171,8 +191,10 @@ def delete(caller: Caller) -> None:
     sessions.delete(caller)
 
 
-def _check_rate(address: str) -> None:
-    if address:
+def _check_rate(address: str, principal: Principal | None) -> None:
+    if principal is not None:
+        principal_limits.throttle_sessions(principal)
+    elif address:
         per_minute, burst = chat_settings.SESSIONS_PER_MINUTE, chat_settings.SESSIONS_BURST
         address_limits.throttle("sessions", address, per_minute=per_minute, burst=burst)
 

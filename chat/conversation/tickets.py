@@ -22,7 +22,7 @@ def issue(caller: Caller, *, key: str = "") -> str:
     Raises:
         SessionNotFound, SessionExpired, StoreFull, StoreUnavailable
     """
-    ticket = tokens.new_ticket(digest(key, caller.token_hash) if key else "")
+    ticket = tokens.new_ticket(digest(key, caller.credential) if key else "")
     tickets.issue_ticket(caller, tokens.hash_token(ticket), ttl=chat_settings.TICKET_TTL)
     return ticket
 

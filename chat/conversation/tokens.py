@@ -55,7 +55,7 @@ def caller_from_token(token: str) -> Caller:
     match = TOKEN.fullmatch(token)
     if match is None:
         raise InvalidToken
-    return Caller(session_id=match.group(1), token_hash=hash_token(token))
+    return Caller(session_id=match.group(1), credential=hash_token(token))
 
 
 def hash_token(token: str) -> str:

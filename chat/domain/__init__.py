@@ -16,7 +16,15 @@ from chat.domain.enums import (
     UsageSource,
     WaitReason,
 )
-from chat.domain.identity import PARLEY_ITSELF, Identity, PartyClass
+from chat.domain.identity import (
+    PARLEY_ITSELF,
+    ApiKey,
+    Identity,
+    Issuer,
+    PartyClass,
+    Principal,
+    Scope,
+)
 from chat.domain.llm import (
     Completion,
     Model,
@@ -57,6 +65,7 @@ from chat.domain.turns import (
 __all__ = [
     "PARLEY_ITSELF",
     "Accepted",
+    "ApiKey",
     "CallResult",
     "Caller",
     "Cancelled",
@@ -78,6 +87,7 @@ __all__ = [
     "Gap",
     "HistoryMessage",
     "Identity",
+    "Issuer",
     "Lease",
     "LimiterDelay",
     "Model",
@@ -88,6 +98,7 @@ __all__ = [
     "Outcome",
     "Page",
     "PartyClass",
+    "Principal",
     "Prompt",
     "PromptMessage",
     "Rating",
@@ -96,6 +107,7 @@ __all__ = [
     "Requeued",
     "Retry",
     "Role",
+    "Scope",
     "Snapshot",
     "Status",
     "StopCause",

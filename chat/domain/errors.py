@@ -27,9 +27,11 @@
     │   ├── RateLimited
     │   ├── TokenBudgetExceeded
     │   ├── AddressQuotaExceeded
+    │   ├── QuotaExceeded
     │   ├── SessionQueueFull
     │   ├── QueueFull
     │   ├── SessionFull
+    │   ├── IssuerUnavailable
     │   └── StoreUnavailable
     │       └── StoreFull
     ├── SlowConsumer              a subscriber fell too far behind
@@ -239,6 +241,13 @@ class AddressQuotaExceeded(Unavailable):
     default_retry_after = 60.0
 
 
+class QuotaExceeded(Unavailable):
+    """Too many sessions or bytes are stored for this user or tenant; delete sessions."""
+
+    code = "quota_exceeded"
+    default_retry_after = 60.0
+
+
 class SessionQueueFull(Unavailable):
     """Too many turns of this session are queued."""
 
@@ -259,6 +268,13 @@ class SessionFull(Unavailable):
 
     code = "session_full"
     default_retry_after = 60.0
+
+
+class IssuerUnavailable(Unavailable):
+    """The keys of the JWT's issuer are not available; try again later."""
+
+    code = "issuer_unavailable"
+    default_retry_after = 5.0
 
 
 class StoreUnavailable(Unavailable):

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from chat.domain.identity import PARLEY_ITSELF, Identity
+from chat.domain.identity import PARLEY_ITSELF, Identity, Principal
 
-# Stands for the hash of a token in calls of Parley itself. No token has it.
+# The credential of Parley itself. No client has it.
 INTERNAL = ""
 
 
@@ -24,16 +24,26 @@ class Context:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """The caller: a client with the session's token, or Parley itself."""
+    """Who acts on a session: a client, or Parley itself.
+
+    Scripts check its right to do so (`chat/store/lua/lib/authorize.lua`).
+    """
 
     session_id: str
-    # SHA-256 of the token, hex. Empty for Parley's own processes; see `internal`.
-    token_hash: str = field(repr=False)
+    # SHA-256 of the session's token, hex; or `Principal.credential`, whose colon no hash has. Empty
+    # for Parley's own processes; see `internal`.
+    credential: str = field(repr=False)
+    # The API key or JWT that authenticated the client; `None` for the session's token.
+    principal: Principal | None = None
 
     @classmethod
     def internal(cls, session_id: str) -> Self:
         """Return Parley itself, which needs no token: scripts grant it all permissions."""
-        return cls(session_id=session_id, token_hash=INTERNAL)
+        return cls(session_id=session_id, credential=INTERNAL)
+
+    @classmethod
+    def from_principal(cls, principal: Principal, session_id: str) -> Self:
+        return cls(session_id=session_id, credential=principal.credential, principal=principal)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ import orjson
 from rest_framework.exceptions import ValidationError
 
 from chat.api import headers, renderers
-from chat.api.auth import require_session
+from chat.api.auth import authenticate_token, caller_of
 from chat.api.exception_handler import error_body, to_parley_error
 from chat.api.fields import StrictCharField, StrictIntegerField
 from chat.api.serializers import NewMessageBody, StrictSerializer, validate
@@ -33,9 +33,10 @@ class Frame(StrictSerializer):
 
 
 class AuthFrame(Frame):
-    """A token, and the seq of the last event that the client has."""
+    """A token, the user for whom an API key acts, and the seq of the last event received."""
 
     token = StrictCharField()
+    user = StrictCharField(required=False)
     after = StrictIntegerField(min_value=0, max_value=10**15, required=False)
 
 
@@ -56,9 +57,10 @@ def authenticate(text: str | None, session_id: str) -> tuple[Caller, int | None]
     """Return the caller of an `auth` frame, and its cursor if it has one.
 
     Raises:
-        InvalidToken: it is another frame, or its token is malformed.
+        InvalidToken: it is another frame, or its token is not valid.
         SessionNotFound: the token belongs to another session.
         InvalidRequest: the frame is not valid.
+        StoreUnavailable: an API key could not be checked.
     """
     frame = _parse(text)
     if frame.get("type") != "auth":
@@ -67,8 +69,8 @@ def authenticate(text: str | None, session_id: str) -> tuple[Caller, int | None]
         fields = validate(AuthFrame, frame)
     except ValidationError as error:
         raise to_parley_error(error) or ParleyError() from error
-    caller = require_session(tokens.caller_from_token(fields["token"]), session_id)
-    return caller, fields.get("after")
+    sender = authenticate_token(fields["token"], fields.get("user"))
+    return caller_of(sender, session_id), fields.get("after")
 
 
 def caller_from_url_token(token: str, session_id: str) -> Caller:
@@ -80,7 +82,7 @@ def caller_from_url_token(token: str, session_id: str) -> Caller:
     """
     if not chat_settings.URL_TOKENS:
         raise InvalidToken("Tokens in URLs are disabled; use a ticket or an auth frame.")
-    return require_session(tokens.caller_from_token(token), session_id)
+    return caller_of(tokens.caller_from_token(token), session_id)
 
 
 def execute(caller: Caller, text: str | None) -> bytes:

@@ -40,7 +40,7 @@ def api_view(view: View) -> View:
 @api_view
 async def session(request: ASGIRequest, session_id: str) -> HttpResponseBase:
     """Return the session as soon as it has changed, or after `wait` seconds."""
-    caller = auth.authenticate_session(request.META, session_id)
+    caller = await auth.authenticate_session_async(request.META, session_id)
     poll = PollRequest.parse(request)
     read_limits.check_read(caller, request.META)
     snapshot = await session_events.wait_for_change(
@@ -57,7 +57,7 @@ async def events(request: ASGIRequest, session_id: str) -> HttpResponseBase:
     if query.ticket:
         caller = await asyncio.to_thread(tickets.redeem, session_id, query.ticket)
     else:
-        caller = auth.authenticate_session(request.META, session_id)
+        caller = await auth.authenticate_session_async(request.META, session_id)
     read_limits.check_read(caller, request.META)
     await session_events.check_can_subscribe(caller)
     return await event_stream.EventStream.open(caller, after, close_codes.get_abort(request.scope))

@@ -75,7 +75,7 @@ class SessionWebSocket(AsyncConsumer):
         if not self._rate_limiter.allow():
             await self._close(close_codes.close_code(RateLimited()), RateLimited.code)
         elif not self._authentication.done():
-            self._authenticate(message.get("text"))
+            await self._authenticate(message.get("text"))
         elif self._authentication.exception() is None:
             caller, _ = self._authentication.result()
             await self._send_response(await self.handle_frame(caller, message.get("text")))
@@ -146,10 +146,10 @@ class SessionWebSocket(AsyncConsumer):
         except ParleyError as error:
             self._authentication.set_exception(error)
 
-    def _authenticate(self, text: str | None) -> None:
-        """Authenticate by the first frame."""
+    async def _authenticate(self, text: str | None) -> None:
+        """Authenticate by the first frame. In a thread, because checking a key may take I/O."""
         try:
-            caller, after = commands.authenticate(text, self._session_id)
+            caller, after = await asyncio.to_thread(commands.authenticate, text, self._session_id)
             cursor = self._url_cursor if after is None else after
             self._authentication.set_result((caller, cursor))
         except ParleyError as error:

@@ -12,7 +12,7 @@ def requeue(caller: Caller, *, grace: float) -> Requeued:
     grace: seconds after which a sweep starts it, if the wake-up got lost.
     """
     counts_tokens = int(bool(chat_settings.SESSION_TOKENS_PER_HOUR))
-    args = (caller.token_hash, round(grace * 1000), counts_tokens)
+    args = (caller.credential, round(grace * 1000), counts_tokens)
     reply = execute("requeue", caller.session_id, *args)
     return Requeued(reply[0].decode())
 
@@ -23,7 +23,7 @@ def expire(caller: Caller) -> None:
     Raises:
         SessionExpired: it has expired already.
     """
-    execute("expire", caller.session_id, caller.token_hash)
+    execute("expire", caller.session_id, caller.credential)
 
 
 def redact(caller: Caller, number: int, replacement: bytes) -> bool:
@@ -36,7 +36,7 @@ def redact(caller: Caller, number: int, replacement: bytes) -> bool:
         MessageNotFound
     """
     try:
-        reply = execute("redact", caller.session_id, caller.token_hash, number, replacement)
+        reply = execute("redact", caller.session_id, caller.credential, number, replacement)
     except SessionBusy as error:
         raise SessionBusy("The reply has not ended: cancel it first.") from error
     is_changed: bool = reply[0] == b"REDACTED"

@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 from chat.domain import RecoveryResult
 from chat.logging import log_context
 from chat.settings import chat_settings
-from chat.store import address_quota, keys
+from chat.store import keys, quota
 from chat.store.calls import Steps, ask_all, checked, store_call
 from chat.store.clock import redis_clock
 from chat.store.scripts import ScriptCall, milliseconds, read_script, script_call
@@ -65,7 +65,7 @@ def recover(session_ids: Sequence[str], *, grace: float) -> Steps[list[RecoveryR
     calls = [script_call("recover", session_id, *args) for session_id in session_ids]
     replies = yield from ask_all(calls)
     results = [_parse_result(*pair) for pair in zip(session_ids, replies, strict=True)]
-    yield from address_quota.release.steps(
+    yield from quota.release.steps(
         (session_id, reply[1])
         for session_id, reply, result in zip(session_ids, replies, results, strict=True)
         if result is RecoveryResult.EXPIRED

@@ -48,12 +48,12 @@ class LogKeys(NamedTuple):
 
 
 class Position(NamedTuple):
-    """A position in a log, and the token that authorizes reading from it."""
+    """A position in a log, and the credential that authorizes reading from it."""
 
     keys: LogKeys
     # See `Caller`.
-    token_hash: str
-    # The last known seq, or `NO_POSITION` to check the token only.
+    credential: str
+    # The last known seq, or `NO_POSITION` to check the credential only.
     cursor: int
     # When the event with that seq was created, or b"" if unknown. If the log holds another event
     # with that seq, the read returns the whole log.
@@ -70,7 +70,7 @@ def log_keys(session_id: str) -> LogKeys:
 def read_logs(positions: Sequence[Position]) -> list[EventBatch | ParleyError]:
     """Return the events after each position, or the error of that read.
 
-    The errors are SessionNotFound, also for a token of another session; SessionExpired; and
+    The errors are SessionNotFound, also for a credential of another session; SessionExpired; and
     StoreUnavailable, after which the read may be repeated.
 
     Raises:
@@ -94,9 +94,9 @@ def read_logs(positions: Sequence[Position]) -> list[EventBatch | ParleyError]:
 def _read_call(positions: Sequence[Position]) -> ScriptCall:
     names: list[str] = []
     args: list[Arg] = [MAX_EVENTS, MAX_BYTES]
-    for log, token_hash, cursor, last_event_time, is_verified in positions:
+    for log, credential, cursor, last_event_time, is_verified in positions:
         names += (log.session, log.events)
-        args += (token_hash, cursor, last_event_time, int(is_verified))
+        args += (credential, cursor, last_event_time, int(is_verified))
     return ScriptCall(read_script("read_logs"), names, args)
 
 

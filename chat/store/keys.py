@@ -172,17 +172,27 @@ def rate_limit(group: str, scope: str, caller: str) -> str:
     return f"chat:rate_limit:{{{group}}}:{scope}:{caller}"
 
 
-def address_quota(address: str, network: str) -> str:
+def quota(holder: str, group: str) -> str:
     """Return a hash, see lua/lib/quota.lua; expires when its sessions have.
 
-    The quotas of all addresses of a network are in one slot.
+    The quotas of all addresses of a network, and of all users of a tenant, are in one slot.
     """
-    return f"chat:{{{network}}}:quota:{address}"
+    return f"chat:{{{group}}}:quota:{holder}"
 
 
 def known_login(account: str, address: str) -> str:
     """Return a string that exists while the account has logged in from the address; has a TTL."""
     return f"chat:known_login:{account}:{address}"
+
+
+def api_keys() -> str:
+    """Return a hash: id of an API key -> the key, JSON; permanent."""
+    return "chat:api_keys"
+
+
+def api_keys_last_used() -> str:
+    """Return a hash: id of an API key -> seconds since the epoch; permanent."""
+    return "chat:api_keys:last_used"
 
 
 def limiter(model: str) -> LimiterKeys:

@@ -165,7 +165,7 @@ def retry(caller: Caller, number: int) -> bool:
         InvalidRequest: neither the session nor the deployment has a webhook.
         SessionNotFound, SessionExpired, StoreUnavailable
     """
-    args = (caller.token_hash, number, int(has_webhook()))
+    args = (caller.credential, number, int(has_webhook()))
     result = execute_call(call_with_delivery_keys("delivery_retry", caller.session_id, *args))
     if result[0] == b"NO_WEBHOOK":
         raise InvalidRequest("No webhook is configured.")
@@ -179,7 +179,7 @@ def list_deliveries(caller: Caller) -> Sequence[DeliveryRecord]:
     Raises:
         SessionNotFound, SessionExpired, StoreUnavailable
     """
-    result = execute("delivery_list", caller.session_id, caller.token_hash)
+    result = execute("delivery_list", caller.session_id, caller.credential)
     return sorted(map(_delivery_record, result[1:]), key=lambda record: -record.number)
 
 

@@ -71,6 +71,6 @@ def forget(limits: Iterable[Limit]) -> None:
 
 def change_rate(caller: Caller) -> tuple[float, int]:
     """Return the ms between a caller's changes of one session, 0 for no limit, and their burst."""
-    is_client = bool(caller.token_hash)
+    is_client = bool(caller.credential)
     per_minute = chat_settings.CHANGES_PER_MINUTE if is_client else 0
     return interval_ms(per_minute), chat_settings.CHANGES_BURST

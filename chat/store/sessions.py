@@ -11,7 +11,7 @@ from chat.domain.errors import ParleyError
 from chat.domain.ids import random_id
 from chat.domain.rates import interval_ms
 from chat.settings import chat_settings
-from chat.store import address_quota
+from chat.store import quota
 from chat.store.client import client, map_redis_errors
 from chat.store.message_json import json_escape
 from chat.store.rate_limit import change_rate
@@ -42,7 +42,7 @@ def create(new: NewSession) -> tuple[float, float]:
         AddressQuotaExceeded: the client's address has too many sessions or bytes.
         IdempotencyMismatch: another session has this id.
     """
-    bytes_ = address_quota.reserve_for(new)
+    bytes_ = quota.reserve_for(new)
     args = (*_create_args(new), bytes_)
     _, created, expires = execute("create", new.id, *args)
     return created / 1000, expires / 1000
@@ -85,9 +85,9 @@ def _create_args(new: NewSession) -> tuple[Arg, ...]:
 
 
 def _identity_args(identity: Identity) -> tuple[str, ...]:
-    addresses = " ".join(identity.addresses)
     names = (identity.tenant, identity.user, identity.api_key)
-    return (*names, addresses, identity.owner, identity.party)
+    lists = (" ".join(identity.addresses), " ".join(identity.quota_holders))
+    return (*names, *lists, identity.owner, identity.party)
 
 
 def snapshot(caller: Caller, *, after: int = -1, limit: int | None = None) -> Snapshot:
@@ -139,8 +139,8 @@ def snapshots_if_changed(polls: Sequence[Poll]) -> list[PollResult]:
 
 
 def _snapshot_call(caller: Caller, known: int, after: int, limit: int) -> ScriptCall:
-    token_hash, max_bytes = caller.token_hash, min(MAX_BATCHED_BYTES, chat_settings.MAX_PAGE_BYTES)
-    return script_call("snapshot", caller.session_id, token_hash, after, known, limit, max_bytes, 1)
+    credential, max_bytes = caller.credential, min(MAX_BATCHED_BYTES, chat_settings.MAX_PAGE_BYTES)
+    return script_call("snapshot", caller.session_id, credential, after, known, limit, max_bytes, 1)
 
 
 def _parse_poll(poll: Poll, reply: Any) -> PollResult:
@@ -161,7 +161,7 @@ def _execute_snapshot(caller: Caller, after: int, known: int, limit: int | None)
     limit = chat_settings.PAGE_LIMIT if limit is None else limit
     max_bytes = chat_settings.MAX_PAGE_BYTES
     return execute(
-        "snapshot", caller.session_id, caller.token_hash, after, known, limit, max_bytes, 0
+        "snapshot", caller.session_id, caller.credential, after, known, limit, max_bytes, 0
     )
 
 
@@ -195,13 +195,13 @@ def page(caller: Caller, *, cursor: int | None, newer: bool, limit: int) -> Page
     """
     start, step = -1 if cursor is None else cursor, 1 if newer else -1
     max_bytes = chat_settings.MAX_PAGE_BYTES
-    result = execute("page", caller.session_id, caller.token_hash, start, step, limit, max_bytes)
+    result = execute("page", caller.session_id, caller.credential, start, step, limit, max_bytes)
     return Page(messages=result[2:], has_more=bool(result[1]))
 
 
 def message(caller: Caller, number: int) -> bytes:
     """Return one message as JSON."""
-    message: bytes = execute("message", caller.session_id, caller.token_hash, number)[1]
+    message: bytes = execute("message", caller.session_id, caller.credential, number)[1]
     return message
 
 
@@ -222,7 +222,7 @@ def set_feedback(caller: Caller, number: int, feedback: bytes) -> bytes:
 
 def events(caller: Caller, *, after: int, limit: int) -> EventPage:
     """Return at most `limit` events after the cursor."""
-    result = execute("events", caller.session_id, caller.token_hash, after, limit)
+    result = execute("events", caller.session_id, caller.credential, after, limit)
     return EventPage(seq=result[1], earliest=result[2], events=result[3:])
 
 
@@ -249,7 +249,7 @@ def rotate_token(caller: Caller, token_hash: str) -> float:
         RateLimited: too many changes; nothing was changed.
         StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
     """
-    args = (caller.token_hash, token_hash, *change_rate(caller))
+    args = (caller.credential, token_hash, *change_rate(caller))
     result = execute("rotate_token", caller.session_id, *args)
     expires_at: float = result[1] / 1000
     return expires_at
@@ -257,7 +257,7 @@ def rotate_token(caller: Caller, token_hash: str) -> float:
 
 def touch(caller: Caller) -> float:
     """Count a subscriber's presence as activity; return when the session expires."""
-    expires_at: float = execute("touch", caller.session_id, caller.token_hash)[1] / 1000
+    expires_at: float = execute("touch", caller.session_id, caller.credential)[1] / 1000
     return expires_at
 
 
@@ -283,12 +283,12 @@ def reset(caller: Caller, *, key: str = "", digest: str = "") -> None:
 
 def delete(caller: Caller) -> None:
     """Delete the session with all its keys."""
-    call = call_with_delivery_keys("delete", caller.session_id, caller.token_hash)
-    address_quota.release([(caller.session_id, execute_call(call)[1])])
+    call = call_with_delivery_keys("delete", caller.session_id, caller.credential)
+    quota.release([(caller.session_id, execute_call(call)[1])])
 
 
 def _execute_within_quota(name: str, caller: Caller, *args: Arg) -> list[Any]:
     def run() -> list[Any]:
-        return execute(name, caller.session_id, caller.token_hash, *args)
+        return execute(name, caller.session_id, caller.credential, *args)
 
-    return address_quota.within_quota(caller.session_id, run)
+    return quota.within_quota(caller.session_id, run)

@@ -98,7 +98,7 @@ class Subscriber:
         wants_events = self._is_live or not self._batches
         cursor = self.cursor if wants_events else NO_POSITION
         return Position(
-            self.keys, self.caller.token_hash, cursor, self.last_event_time, self.is_verified
+            self.keys, self.caller.credential, cursor, self.last_event_time, self.is_verified
         )
 
     @property

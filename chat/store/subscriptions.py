@@ -16,12 +16,14 @@ import asyncio
 import logging
 import os
 import signal
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from chat.domain import Caller, EventBatch
 from chat.domain.errors import (
+    InvalidToken,
     ParleyError,
     RateLimited,
     SessionExpired,
@@ -29,6 +31,7 @@ from chat.domain.errors import (
     StoreUnavailable,
 )
 from chat.settings import chat_settings
+from chat.store.api_keys import find_invalid
 from chat.store.events import EVENTS_PREFIX, LogKeys, Position, log_keys, parse_batch, read_logs
 from chat.store.pubsub import PubSubConnection
 from chat.store.subscriber import Callback, Subscriber, noop
@@ -39,7 +42,10 @@ logger = logging.getLogger(__name__)
 POLL_INTERVAL = 0.45
 # The most positions that are read at once; it limits the memory that a read takes.
 BATCH_SIZE = 500
+# Seconds between checks of the API keys and JWTs that have authenticated subscribers.
+PRINCIPAL_CHECK_INTERVAL = 1.0
 # Messages that are published, instead of a seq, when a session is removed.
+ENDED_PRINCIPAL = "The API key or JWT has expired or was revoked."
 END_ERRORS: dict[bytes, type[ParleyError]] = {
     b"session.deleted": SessionNotFound,
     b"session.expired": SessionExpired,
@@ -72,7 +78,10 @@ class SubscriptionHub:
         self.is_closed = False
         self._tasks = [
             asyncio.create_task(work, name=work.__name__)
-            for work in (self._pubsub.run(), self._read_loop(), self._poll_stale())
+            for work in (
+                *(self._pubsub.run(), self._read_loop(), self._poll_stale()),
+                self._check_principals(),
+            )
         ]
         for task in self._tasks:
             task.add_done_callback(_stop_process_on_error)
@@ -176,6 +185,33 @@ class SubscriptionHub:
                         self._schedule_read(subscriber)
                     subscriber.was_read = False
             await asyncio.sleep(POLL_INTERVAL)
+
+    async def _check_principals(self) -> None:
+        """Close subscribers whose API key or JWT has expired, or whose key was revoked."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(PRINCIPAL_CHECK_INTERVAL)
+            by_key = self._group_by_key()
+            key_ids = sorted(by_key.keys() - {""})
+            try:
+                ended = await loop.run_in_executor(self._executor, find_invalid, key_ids)
+            except StoreUnavailable as error:
+                logger.warning("Could not check the API keys: %s", error.__cause__)
+                continue
+            now = time.time()
+            for key_id, subscribers in by_key.items():
+                for subscriber, valid_until in subscribers:
+                    if key_id in ended or 0 < valid_until <= now:
+                        subscriber.close(InvalidToken(ENDED_PRINCIPAL))
+
+    def _group_by_key(self) -> dict[str, list[tuple[Subscriber, float]]]:
+        """Return the subscribers of principals by API key, "" for JWTs, and when each ends."""
+        groups: dict[str, list[tuple[Subscriber, float]]] = defaultdict(list)
+        for channel in self._channels.values():
+            for subscriber in channel.subscribers:
+                if (principal := subscriber.caller.principal) is not None:
+                    groups[principal.api_key].append((subscriber, principal.valid_until))
+        return groups
 
     async def _read_loop(self) -> None:
         """Read the logs of all pending subscribers in one round trip, and repeat."""

@@ -1,6 +1,10 @@
-"""Tickets: short-lived credentials that replace a session's token once."""
+"""Tickets: short-lived credentials that replace a caller's credential once."""
 
-from chat.domain import Caller
+from dataclasses import asdict
+
+import orjson
+
+from chat.domain import Caller, Principal
 from chat.domain.errors import InvalidToken, SessionExpired, SessionNotFound
 from chat.store.rate_limit import change_rate
 from chat.store.scripts import execute, milliseconds
@@ -8,6 +12,8 @@ from chat.store.scripts import execute, milliseconds
 # Maximum tickets of a session. A new ticket replaces the oldest.
 MAX_TICKETS = 20
 
+# Stands for the principal of a session's token.
+NO_PRINCIPAL = "-"
 INVALID_TICKET = "The ticket is unknown, redeemed or expired."
 
 
@@ -18,8 +24,9 @@ def issue_ticket(caller: Caller, ticket_hash: str, *, ttl: float) -> None:
         RateLimited: too many changes.
         StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
     """
-    args = (caller.token_hash, ticket_hash, milliseconds(ttl), MAX_TICKETS, *change_rate(caller))
-    execute("issue_ticket", caller.session_id, *args)
+    args = (ticket_hash, milliseconds(ttl), MAX_TICKETS, *change_rate(caller))
+    principal = _dump_principal(caller.principal)
+    execute("issue_ticket", caller.session_id, caller.credential, *args, principal)
 
 
 def redeem_ticket(session_id: str, ticket_hash: str, *, nonce: str, ttl: float) -> Caller:
@@ -38,4 +45,17 @@ def redeem_ticket(session_id: str, ticket_hash: str, *, nonce: str, ttl: float) 
         raise InvalidToken(INVALID_TICKET) from error
     if status != b"REDEEMED":
         raise InvalidToken(INVALID_TICKET)
-    return Caller(session_id=session_id, token_hash=rest[0].decode())
+    credential, principal = (each.decode() for each in rest)
+    return Caller(
+        session_id=session_id, credential=credential, principal=_parse_principal(principal)
+    )
+
+
+def _dump_principal(principal: Principal | None) -> str:
+    if principal is None:
+        return NO_PRINCIPAL
+    return orjson.dumps(asdict(principal)).decode()
+
+
+def _parse_principal(stored: str) -> Principal | None:
+    return None if stored == NO_PRINCIPAL else Principal(**orjson.loads(stored))

@@ -5,8 +5,8 @@ from typing import Any
 from chat.domain import Accepted, Caller, Cancelled, Submission
 from chat.domain.rates import interval_ms
 from chat.settings import chat_settings, has_webhook
-from chat.store.address_quota import within_quota
 from chat.store.message_json import json_escape
+from chat.store.quota import within_quota
 from chat.store.routing import Arg
 from chat.store.scripts import execute, execute_and_wait, milliseconds
 
@@ -80,7 +80,7 @@ def cancel(caller: Caller, number: int) -> Cancelled:
     Raises:
         MessageNotFound, SessionNotFound, SessionExpired, StoreUnavailable
     """
-    result = execute("cancel", caller.session_id, caller.token_hash, number)
+    result = execute("cancel", caller.session_id, caller.credential, number)
     status, reply = result[:2]
     return Cancelled(
         reply=reply,
@@ -92,7 +92,7 @@ def cancel(caller: Caller, number: int) -> Cancelled:
 
 def _execute_within_quota(name: str, caller: Caller, *args: Arg) -> list[Any]:
     def run() -> list[Any]:
-        return execute_and_wait(name, caller.session_id, caller.token_hash, *args)
+        return execute_and_wait(name, caller.session_id, caller.credential, *args)
 
     return within_quota(caller.session_id, run)
 

@@ -10,6 +10,7 @@ from django.http.cookie import parse_cookie
 
 from chat.api import auth
 from chat.conversation import sessions
+from chat.domain import Caller
 from chat.settings import chat_settings
 from project.server.wsgi_adapter import UNCHECKED_BODY_BYTES, Environ
 
@@ -29,10 +30,11 @@ def api_body_limit(environ: Environ) -> int:
     if not environ["PATH_INFO"].rstrip("/").endswith("/messages"):
         fields = chat_settings.MAX_SYSTEM_PROMPT_BYTES + chat_settings.MAX_METADATA_BYTES
         return min(chat_settings.MAX_BODY_BYTES, MAX_ESCAPE * fields + MARGIN)
-    caller = auth.authenticate(environ)
+    sender = auth.authenticate(environ)
     # A chunked body may turn out to be too large, which is reported before any call to Redis.
-    if "HTTP_TRANSFER_ENCODING" not in environ:
-        sessions.read(caller, limit=0)
+    # A valid API key or JWT is enough: the session is named in the body.
+    if isinstance(sender, Caller) and "HTTP_TRANSFER_ENCODING" not in environ:
+        sessions.read(sender, limit=0)
     return chat_settings.MAX_BODY_BYTES
 
 

@@ -11,6 +11,7 @@ PERMANENT = (
         r"(due|by_activity|counts|waiting|running|counters|outbox|search_fields|search_index)"
     ),
     re.compile(r"chat:deployment"),
+    re.compile(r"chat:api_keys(:last_used)?"),
     # Celery's queue while it has messages, and kombu's binding of it.
     re.compile(r"chat"),
     re.compile(r"_kombu\.binding(_permanent)?\.chat"),

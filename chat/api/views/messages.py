@@ -15,7 +15,8 @@ from chat.api.serializers import EmptyBody, FeedbackBody, NewMessageBody, Regene
 from chat.api.views.base import View
 from chat.conversation import turns
 from chat.conversation.messages import get_message, list_messages, set_feedback
-from chat.domain import Accepted, Caller
+from chat.domain import Accepted, Caller, Principal
+from chat.domain.errors import InvalidRequest, SessionNotFound
 
 
 def accepted_response(session_id: str, turn: Accepted) -> HttpResponse:
@@ -28,9 +29,17 @@ def accepted_response(session_id: str, turn: Accepted) -> HttpResponse:
 class SubmitView(View):
     """The base of the two views that accept messages."""
 
-    def submit(self, caller: Caller) -> HttpResponse:
+    def submit(self, sender: Caller | Principal, session_id: str = "") -> HttpResponse:
+        """Submit the message of the body to the session of the path, body or token."""
         body = self.body(NewMessageBody)
-        caller = self.caller(body.pop("session", caller.session_id))
+        if isinstance(sender, Caller):
+            session_id = session_id or sender.session_id
+        named = body.pop("session", session_id)
+        if not named:
+            raise InvalidRequest("With an API key or JWT, name the session.", param="session")
+        if session_id and named != session_id:
+            raise SessionNotFound
+        caller = auth.caller_of(sender, named)
         turn = turns.submit(
             caller=caller, key=self.idempotency_key(), request_id=self.request_id, **body
         )
@@ -47,7 +56,7 @@ class PostMessage(SubmitView):
         parameters=[idempotency_key_parameter()],
     )
     def post(self, _: Request) -> HttpResponse:
-        """Post a message to the token's session."""
+        """Post a message to the session that the token or `session` names."""
         return self.submit(auth.authenticate(self.django_request.META))
 
 
@@ -80,7 +89,7 @@ class Messages(SubmitView):
     )
     def post(self, _: Request, session_id: str) -> HttpResponse:
         """Post a message to the session."""
-        return self.submit(self.caller(session_id))
+        return self.submit(self.caller(session_id), session_id)
 
 
 class Message(View):

@@ -4,7 +4,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from chat.accounts import client_ip
-from chat.api import query_params, renderers, responses, schema_serializers
+from chat.api import auth, query_params, renderers, responses, schema_serializers
 from chat.api.polling import PollRequest
 from chat.api.schema import (
     AFTER,
@@ -41,6 +41,7 @@ class Sessions(View):
         """Open a session."""
         token, session = sessions.open_session(
             address=client_ip.client_address(self.django_request.META),
+            principal=auth.optional_principal(self.django_request.META),
             key=self.idempotency_key(is_secret=True),
             **self.body(NewSessionBody),
         )

@@ -18,10 +18,10 @@
 -- ARGV[15]   user, or ''
 -- ARGV[16]   id of the API key, or ''
 -- ARGV[17]   the client's addresses, or '' for Parley itself
--- ARGV[18]   owner
--- ARGV[19]   party
--- ARGV[20]   bytes that are reserved for the session in the quotas of the addresses, or 0 for no
---            limit
+-- ARGV[18]   holders of quotas, or '' for Parley itself; see chat/store/quota.py
+-- ARGV[19]   owner
+-- ARGV[20]   party
+-- ARGV[21]   bytes that are reserved for the session in these quotas, or 0 for no limit
 --
 -- Replies:
 --   CREATED created_at expires_at   ms
@@ -29,7 +29,7 @@
 --   IDEMPOTENCY_MISMATCH            another session has this id
 local existing = create_session()
 if existing then return existing end
-set('quota', ARGV[20])
+set('quota', ARGV[21])
 keep_alive(true)
 save()
 set_due(s.expires_at)

@@ -4,15 +4,15 @@
 --
 -- KEYS       see lib/session.lua; KEYS[17-18] see lib/outbox.lua
 -- ARGV[1-3]  see lib/session.lua
--- ARGV[4]    SHA-256 of the caller's token, or ''
+-- ARGV[4]    the caller's credential, see lib/authorize.lua
 --
 -- Replies:
---   DELETED addresses   of the client, or ''
+--   DELETED holders   of the session's quotas, or ''
 --   SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting')
 local err = authorize(ARGV[4])
 if err then return { err } end
-local addresses = redis.call('HGET', SESSION, 'addresses') or ''
+local holders = redis.call('HGET', SESSION, 'quota_holders') or ''
 delete_deliveries()
 remove_session('session.deleted')
-return { 'DELETED', addresses }
+return { 'DELETED', holders }

@@ -4,7 +4,7 @@
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
--- ARGV[4]    SHA-256 of the caller's token, or ''
+-- ARGV[4]    the caller's credential, see lib/authorize.lua
 -- ARGV[5]    cursor: the last seq that the caller has
 -- ARGV[6]    max events
 --

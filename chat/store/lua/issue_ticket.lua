@@ -4,12 +4,13 @@
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
--- ARGV[4]    SHA-256 of the caller's token
+-- ARGV[4]    the caller's credential, see lib/authorize.lua
 -- ARGV[5]    SHA-256 of the ticket
 -- ARGV[6]    ms for which the ticket is valid
 -- ARGV[7]    max tickets of the session; a new one replaces the oldest
 -- ARGV[8]    ms between changes at the steady rate; 0 for no limit
 -- ARGV[9]    burst, changes
+-- ARGV[10]   principal of the credential, or -
 --
 -- Replies:
 --   ISSUED | SESSION_NOT_FOUND | SESSION_EXPIRED
@@ -24,7 +25,7 @@ end
 local wait_ms = count_change(ARGV[8], ARGV[9])
 if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
 if #lines >= tonumber(ARGV[7]) then table.remove(lines, 1) end
-lines[#lines + 1] = table.concat({ ARGV[5], s.token_hash, now + ARGV[6], '-' }, ' ')
+lines[#lines + 1] = table.concat({ ARGV[5], ARGV[4], now + ARGV[6], '-', ARGV[10] }, ' ')
 write_tickets(lines)
 save()
 return { 'ISSUED' }

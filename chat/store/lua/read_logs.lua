@@ -6,7 +6,7 @@
 -- KEYS[2i]      stream: its events
 -- ARGV[1]       max events per session
 -- ARGV[2]       bytes per session after which reading stops
--- ARGV[4i - 1]  SHA-256 of the caller's token, or ''
+-- ARGV[4i - 1]  the caller's credential, see lib/authorize.lua
 -- ARGV[4i]      cursor: the last seq that the caller has, or -1 to read no event
 -- ARGV[4i + 1]  created_at of the event at the cursor, or ''
 -- ARGV[4i + 2]  1 if that event needs checking only when newer events exist
@@ -19,9 +19,15 @@
 --   SESSION_NOT_FOUND | SESSION_EXPIRED
 
 -- Equal to lib/authorize.lua. fields: in the order of the HMGET below.
-local function authorize(fields, token_hash)
-  local seq, stored_hash, expires_at, running_turn, waiting = unpack(fields)
-  if not seq or (token_hash ~= '' and stored_hash ~= token_hash) then return 'SESSION_NOT_FOUND' end
+local function may_access(key, token_hash, credential)
+  if credential == '' or credential == token_hash then return true end
+  local kind = string.match(credential, '^(%l+):')
+  return kind and redis.call('HGET', key, kind == 'user' and 'owner' or 'party') == credential
+end
+
+local function authorize(key, fields, credential)
+  local seq, token_hash, expires_at, running_turn, waiting = unpack(fields)
+  if not seq or not may_access(key, token_hash, credential) then return 'SESSION_NOT_FOUND' end
   local is_idle = tonumber(running_turn or 0) == 0 and tonumber(waiting or 0) == 0
   return is_idle and tonumber(expires_at) <= now and 'SESSION_EXPIRED'
 end
@@ -64,8 +70,8 @@ local found = {}
 for i = 1, #KEYS / 2 do
   local fields = redis.call('HMGET', KEYS[2 * i - 1], 'seq', 'token_hash', 'expires_at',
     'running_turn', 'waiting')
-  local token_hash, cursor, event_time, is_verified = unpack(ARGV, 4 * i - 1, 4 * i + 2)
-  found[i] = authorize(fields, token_hash) or table.concat(read_log(KEYS[2 * i],
+  local credential, cursor, event_time, is_verified = unpack(ARGV, 4 * i - 1, 4 * i + 2)
+  found[i] = authorize(KEYS[2 * i - 1], fields, credential) or table.concat(read_log(KEYS[2 * i],
     tonumber(fields[1]), tonumber(cursor), event_time, is_verified == '1'), '\n')
 end
 return found

@@ -13,7 +13,7 @@
 --
 -- Replies:
 --   GONE      the session does not exist
---   EXPIRED addresses   the session had expired and was removed; of its client, or ''
+--   EXPIRED holders   the session had expired and was removed; of its quotas, or ''
 --   WAKE      a turn waits for a worker
 --   LIVE      nothing to do before the new due time, or before a check of the clock
 read('schema', 'running_turn', 'head', 'tail', 'waiting', 'attempt', 'retry_at', 'lease_until',
@@ -66,10 +66,10 @@ if reply then
   return { later and 'LIVE' or 'WAKE' }
 end
 if s.expires_at <= now then
-  local addresses = redis.call('HGET', SESSION, 'addresses') or ''
+  local holders = redis.call('HGET', SESSION, 'quota_holders') or ''
   keep_pending_deliveries(true)
   remove_session('session.expired')
-  return { 'EXPIRED', addresses }
+  return { 'EXPIRED', holders }
 end
 set_due(s.expires_at)
 return { 'LIVE' }

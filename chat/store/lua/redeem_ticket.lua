@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Redeem a ticket for the token that it represents.
+-- Redeem a ticket for the credential that it represents.
 -- include: session authorize tickets
 --
 -- KEYS       see lib/session.lua
@@ -9,7 +9,7 @@
 -- ARGV[6]    ms for which a ticket is valid
 --
 -- Replies:
---   REDEEMED token_hash
+--   REDEEMED credential principal
 --   INVALID    the ticket is unknown, redeemed or expired
 --   SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting')
@@ -17,11 +17,11 @@ local err = authorize('')
 if err then return { err } end
 local lines = valid_tickets(ARGV[6])
 for i, line in ipairs(lines) do
-  local ticket, token_hash, expires_at, nonce = string.match(line, TICKET_PATTERN)
+  local ticket, credential, expires_at, nonce, principal = string.match(line, TICKET_PATTERN)
   if ticket == ARGV[4] and (nonce == '-' or nonce == ARGV[5]) then
-    lines[i] = table.concat({ ticket, token_hash, expires_at, ARGV[5] }, ' ')
+    lines[i] = table.concat({ ticket, credential, expires_at, ARGV[5], principal }, ' ')
     write_tickets(lines)
-    return { 'REDEEMED', token_hash }
+    return { 'REDEEMED', credential, principal }
   end
 end
 return { 'INVALID' }

@@ -6,7 +6,7 @@
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
--- ARGV[4]    SHA-256 of the caller's token, or ''
+-- ARGV[4]    the caller's credential, see lib/authorize.lua
 -- ARGV[5]    number of the reply to replace, or of its user message
 -- ARGV[6]    request: options and request id, JSON object
 -- ARGV[7]    deadline, ms from now
@@ -26,7 +26,7 @@
 --   RATE_LIMITED ms | TOKEN_BUDGET_EXCEEDED ms
 --   QUEUE_FULL | SESSION_FULL | IDEMPOTENCY_MISMATCH | MESSAGE_NOT_FOUND
 --   SESSION_NOT_FOUND | SESSION_EXPIRED
---   QUOTA_NEEDED bytes addresses   see lib/session_bytes.lua
+--   QUOTA_NEEDED bytes holders   see lib/session_bytes.lua
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'head', 'tail', 'waiting', 'ttl',
   'max_expires_at', 'keys_expire_at', 'tat', 'has_webhook', 'lease_until', 'retry_at',
   'next_deadline', 'tokens_used', 'budget_resets_at', 'bytes', 'kept_bytes', 'quota')

@@ -5,7 +5,7 @@
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
--- ARGV[4]    SHA-256 of the caller's token, or ''
+-- ARGV[4]    the caller's credential, see lib/authorize.lua
 -- ARGV[5]    ms until the sweeper checks the turn, in case its wake-up is lost
 -- ARGV[6]    1 if sessions have a token budget
 --

@@ -1,5 +1,5 @@
 #!lua
--- Reserve bytes for a session in the quotas of its client's addresses, or change nothing.
+-- Reserve bytes for a session in the quotas of its holders, or change nothing.
 -- include: clock quota
 --
 -- KEYS       see lib/quota.lua

@@ -6,7 +6,7 @@
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
--- ARGV[4]    SHA-256 of the caller's token, or ''
+-- ARGV[4]    the caller's credential, see lib/authorize.lua
 -- ARGV[5]    idempotency key, never empty
 -- ARGV[6]    digest of the request
 -- ARGV[7]    1 if sessions have a token budget
@@ -17,7 +17,7 @@
 --   RESET | REPLAYED | IDEMPOTENCY_MISMATCH | SESSION_NOT_FOUND | SESSION_EXPIRED
 --   RATE_LIMITED ms
 --   SESSION_FULL   of saved responses, which a reset keeps
---   QUOTA_NEEDED bytes addresses   see lib/session_bytes.lua
+--   QUOTA_NEEDED bytes holders   see lib/session_bytes.lua
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'head', 'tail', 'waiting', 'attempt',
   'partial_bytes', 'bytes', 'kept_bytes', 'quota', 'ttl', 'max_expires_at', 'keys_expire_at',
   'tat', 'tokens_used', 'budget_resets_at')

@@ -4,7 +4,7 @@
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
--- ARGV[4]    SHA-256 of the caller's token, or ''
+-- ARGV[4]    the caller's credential, see lib/authorize.lua
 -- ARGV[5]    number of the reply
 -- ARGV[6]    feedback, JSON object, or null to remove it
 -- ARGV[7]    ms between changes at the steady rate; 0 for no limit
@@ -15,7 +15,7 @@
 --   FEEDBACK_NOT_ALLOWED   the message is not a reply, or has not ended
 --   RATE_LIMITED ms        until the next change is allowed
 --   SESSION_FULL | MESSAGE_NOT_FOUND | SESSION_NOT_FOUND | SESSION_EXPIRED
---   QUOTA_NEEDED bytes addresses   see lib/session_bytes.lua
+--   QUOTA_NEEDED bytes holders   see lib/session_bytes.lua
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'ttl', 'max_expires_at',
   'keys_expire_at', 'bytes', 'kept_bytes', 'quota', 'changes_tat')
 local err = authorize(ARGV[4])

@@ -4,7 +4,7 @@
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
--- ARGV[4]    SHA-256 of the caller's token, or ''
+-- ARGV[4]    the caller's credential, see lib/authorize.lua
 -- ARGV[5]    return only messages that changed after this seq; -1 for all
 -- ARGV[6]    seq for which the reply is UNCHANGED; -1 for none
 -- ARGV[7]    max messages

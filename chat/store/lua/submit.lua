@@ -6,7 +6,7 @@
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
--- ARGV[4]    SHA-256 of the caller's token, hex, or '' for Parley itself
+-- ARGV[4]    the caller's credential, see lib/authorize.lua
 -- ARGV[5]    content, the inside of a JSON string
 -- ARGV[6]    request: options and request id, JSON object
 -- ARGV[7]    deadline, ms from now
@@ -28,7 +28,7 @@
 --   SESSION_BUSY                            a turn is open, and on_busy is reject
 --   SESSION_QUEUE_FULL | QUEUE_FULL | SESSION_FULL
 --   IDEMPOTENCY_MISMATCH | SESSION_NOT_FOUND | SESSION_EXPIRED
---   QUOTA_NEEDED bytes addresses   see lib/session_bytes.lua
+--   QUOTA_NEEDED bytes holders   see lib/session_bytes.lua
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'head', 'tail',
   'first_message', 'attempt', 'retry_at', 'partial_bytes', 'bytes', 'kept_bytes', 'quota', 'ttl',
   'max_expires_at', 'keys_expire_at', 'tat', 'has_webhook', 'lease_until', 'next_deadline',

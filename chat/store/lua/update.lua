@@ -4,7 +4,7 @@
 --
 -- KEYS        see lib/session.lua
 -- ARGV[1-3]   see lib/session.lua
--- ARGV[4]     SHA-256 of the caller's token, or ''
+-- ARGV[4]     the caller's credential, see lib/authorize.lua
 -- ARGV[5]     ms between changes at the steady rate; 0 for no limit
 -- ARGV[6]     burst, changes
 -- ARGV[7]     TTL, seconds, or '' for no change
@@ -15,7 +15,7 @@
 -- Replies:
 --   UPDATED | SESSION_FULL | SESSION_NOT_FOUND | SESSION_EXPIRED
 --   RATE_LIMITED ms   until the next change is allowed
---   QUOTA_NEEDED bytes addresses   see lib/session_bytes.lua
+--   QUOTA_NEEDED bytes holders   see lib/session_bytes.lua
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'ttl', 'max_expires_at',
   'keys_expire_at', 'model', 'bytes', 'kept_bytes', 'quota', 'changes_tat')
 local err = authorize(ARGV[4])

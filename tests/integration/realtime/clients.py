@@ -31,6 +31,7 @@ class WebSocketClient:
         origin: str | None = OWN_ORIGIN,
         auth: bool = True,
         path: str | None = None,
+        user: str = "",
     ) -> None:
         """Connect, and authenticate by a frame unless `auth` is off or there is a `query`.
 
@@ -53,7 +54,8 @@ class WebSocketClient:
         )
         if auth and not query:
             cursor = {} if after is None else {"after": after}
-            self.send_frame(type="auth", token=owner.token, **cursor)
+            users = {"user": user} if user else {}
+            self.send_frame(type="auth", token=owner.token, **cursor, **users)
 
     def __enter__(self) -> Self:
         return self
@@ -143,6 +145,7 @@ class EventStreamClient:
         after: int | None = None,
         last_event_id: int | str | None = None,
         ticket: str = "",
+        user: str = "",
     ) -> None:
         params: dict[str, Any] = {} if after is None else {"after": after}
         headers = {} if last_event_id is None else {"Last-Event-ID": str(last_event_id)}
@@ -150,6 +153,7 @@ class EventStreamClient:
             params["ticket"] = ticket
         else:
             headers["Authorization"] = f"Bearer {owner.token}"
+            headers |= {"Parley-User": user} if user else {}
         self.response = requests.get(
             f"{owner.url}{owner.path}/events",
             params=params,

@@ -191,7 +191,7 @@ def test_subscribers_per_session_are_limited() -> None:
 
 def test_bad_token_closes_only_its_own_subscriber() -> None:
     caller = open_session()
-    thief = Caller(session_id=caller.session_id, token_hash="0" * 64)
+    thief = Caller(session_id=caller.session_id, credential="0" * 64)
 
     async def test(hub: SubscriptionHub) -> None:
         with subscribed(hub, caller) as subscriber, subscribed(hub, thief) as stranger:

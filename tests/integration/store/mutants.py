@@ -268,7 +268,7 @@ MUTANTS = [
     Mutant(
         "any token is accepted",
         "lib/authorize.lua",
-        "(token_hash ~= '' and s.token_hash ~= token_hash)",
+        "not may_access(credential)",
         "false",
         (test_sessions.test_repeated_rotation_returns_the_same_result,),
     ),

@@ -51,7 +51,7 @@ def new_session(
 def create_session(*, ttl: int = 3600, messages: int = 20, webhook_url: bytes = b"null") -> Caller:
     new = new_session(ttl=ttl, messages=messages, webhook_url=webhook_url)
     sessions.create(new)
-    return Caller(session_id=new.id, token_hash=new.token_hash)
+    return Caller(session_id=new.id, credential=new.token_hash)
 
 
 def submission(

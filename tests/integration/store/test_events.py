@@ -39,7 +39,7 @@ def snapshot_error(caller: Caller) -> type[ParleyError] | None:
 
 def log_error(caller: Caller) -> type[ParleyError] | None:
     keys = log_keys(caller.session_id)
-    (result,) = read_logs([Position(keys, caller.token_hash, 0, b"", is_verified=False)])
+    (result,) = read_logs([Position(keys, caller.credential, 0, b"", is_verified=False)])
     return None if isinstance(result, EventBatch) else type(result)
 
 
@@ -53,10 +53,10 @@ def test_log_reads_and_scripts_authorize_the_same_callers(redis: Redis) -> None:
         owner = steps.create_session(ttl=TTL)
         prepare(owner)
         advance(redis, owner.session_id, age)
-        token_hash = owner.token_hash if token == "its own" else token
-        caller = Caller(session_id=owner.session_id, token_hash=token_hash)
+        token_hash = owner.credential if token == "its own" else token
+        caller = Caller(session_id=owner.session_id, credential=token_hash)
         assert log_error(caller) == snapshot_error(caller), (prepare, age, token)
         errors.add(log_error(caller))
-    missing = Caller(session_id="ses_missing", token_hash="")
+    missing = Caller(session_id="ses_missing", credential="")
     assert log_error(missing) == snapshot_error(missing)
     assert len(errors) == 3  # none, not found, expired

@@ -51,7 +51,7 @@ def test_repeated_claim_returns_the_same_lease(caller: Caller) -> None:
 def test_claim_says_who_opened_the_session(identity: Identity) -> None:
     new = replace(steps.new_session(), identity=identity)
     sessions.create(new)
-    caller = Caller(session_id=new.id, token_hash=new.token_hash)
+    caller = Caller(session_id=new.id, credential=new.token_hash)
     steps.submit(caller)
     claimed = leases.claim(new.id, nonce="n", worker="w")
     assert claimed is not None

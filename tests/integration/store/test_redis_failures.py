@@ -95,7 +95,7 @@ def test_programming_errors_are_not_mapped(frail: RedisServer) -> None:
     """Otherwise clients would retry them as 503."""
     caller = steps.create_session()
     with pytest.raises(ResponseError, match="script"):
-        scripts.execute("submit", caller.session_id, caller.token_hash)
+        scripts.execute("submit", caller.session_id, caller.credential)
     frail.redis.set(keys.for_session(caller.session_id).events, "not a log")
     with pytest.raises(ResponseError, match="WRONGTYPE"):
         steps.submit(caller)

@@ -54,7 +54,7 @@ def all_operations(caller: Caller) -> dict[str, Callable[[], object]]:
         "sweep": due.claim_due,
         "recover of 5": lambda: due.recover([caller.session_id] * 5, grace=2),
         "reset": lambda: sessions.reset(caller),
-        "rotate": lambda: sessions.rotate_token(caller, caller.token_hash),
+        "rotate": lambda: sessions.rotate_token(caller, caller.credential),
         "delete": lambda: sessions.delete(caller),
     }
 

@@ -67,7 +67,7 @@ def act_in_all_ways(caller: Caller) -> None:
     sessions.set_feedback(caller, 4, b'{"rating":"up","comment":""}')
     sessions.set_feedback(caller, 4, b"null")
     admin.redact(caller, 2, b"[redacted]")
-    sessions.rotate_token(caller, caller.token_hash)
+    sessions.rotate_token(caller, caller.credential)
 
 
 @pytest.mark.security("S43")
@@ -127,7 +127,7 @@ def test_full_session_rejects_changes_that_add_bytes(settings: Settings) -> None
 
 CHANGES: dict[str, Callable[[Caller, int], object]] = {
     "update": lambda caller, _: set_prompt(caller, 10),
-    "rotate": lambda caller, n: sessions.rotate_token(caller, f"{caller.token_hash}{n}"),
+    "rotate": lambda caller, n: sessions.rotate_token(caller, f"{caller.credential}{n}"),
     "rate": lambda caller, n: rate(caller, f"comment {n}"),
     "ticket": lambda caller, n: tickets.issue_ticket(caller, f"abc{n}", ttl=30),
 }
@@ -146,7 +146,7 @@ def test_changes_are_rate_limited(
     set_prompt(caller, 10)
     change(caller, 1)
     if change is CHANGES["rotate"]:
-        caller = Caller(session_id=caller.session_id, token_hash=f"{caller.token_hash}1")
+        caller = Caller(session_id=caller.session_id, credential=f"{caller.credential}1")
     before = {key: redis.dump(key) for key in redis.scan_iter()}
     with pytest.raises(RateLimited) as error:
         change(caller, 2)
@@ -164,7 +164,7 @@ def test_repeated_changes_are_not_rate_limited(settings: Settings) -> None:
     for _ in range(9):
         rate(caller)
         tickets.issue_ticket(caller, "abc", ttl=30)
-        sessions.rotate_token(caller, caller.token_hash)
+        sessions.rotate_token(caller, caller.credential)
 
 
 @pytest.mark.security("S54")

@@ -187,7 +187,7 @@ def test_repeated_rotation_returns_the_same_result(redis: Redis) -> None:
     caller = steps.create_session()
     first = sessions.rotate_token(caller, "new")
     advance(redis, caller.session_id, 9)
-    sessions.touch(Caller(session_id=caller.session_id, token_hash="new"))
+    sessions.touch(Caller(session_id=caller.session_id, credential="new"))
     assert first - sessions.rotate_token(caller, "new") == pytest.approx(9)
     with pytest.raises(SessionNotFound):
         sessions.touch(caller)

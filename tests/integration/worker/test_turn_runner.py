@@ -129,7 +129,7 @@ def test_blank_system_prompt_is_not_sent(
         connection.sendall(H + D + E + X)
         connection.shutdown(socket.SHUT_WR)
 
-    run_turn(handle, Caller(session_id=new.id, token_hash=new.token_hash))
+    run_turn(handle, Caller(session_id=new.id, credential=new.token_hash))
     body = json.loads(requests[0].partition(b"\r\n\r\n")[2])
     assert body["messages"] == [{"role": "user", "content": "hello"}]
 
@@ -139,7 +139,7 @@ def test_prompt_that_cannot_fit_is_not_sent(run_turn: Callable[..., Message]) ->
     new = replace(steps.new_session(), system_prompt=json.dumps("s" * 32 * 1024).encode())
     sessions.create(new)
     calls: list[socket.socket] = []
-    caller = Caller(session_id=new.id, token_hash=new.token_hash)
+    caller = Caller(session_id=new.id, credential=new.token_hash)
     reply = run_turn(calls.append, caller, context_tokens=8192)
     assert (reply["status"], reply["error"]["code"]) == ("failed", "context_too_long")
     assert calls == []

@@ -13,7 +13,7 @@ def test_token_names_its_session_and_only_its_hash_is_kept() -> None:
     caller = tokens.caller_from_token(token)
     assert caller.session_id == session_id
     assert token not in repr(caller)
-    assert caller.token_hash == tokens.hash_token(token) != token
+    assert caller.credential == tokens.hash_token(token) != token
 
 
 @pytest.mark.security("S02")

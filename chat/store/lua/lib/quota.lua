@@ -1,6 +1,6 @@
--- The quotas of addresses: what the sessions that a client has opened may store.
+-- Quotas: what the sessions that an address, user or tenant has opened may store.
 --
--- KEYS       hashes, one for the client's address and one for each network it belongs to:
+-- KEYS       hashes, one for each holder:
 --              <session>    "<reserved bytes> <reserved at, ms>"
 --              total        bytes that all of them have reserved
 --              audited_at   ms

@@ -28,7 +28,7 @@
 --   first_message       number of the oldest message since the last reset
 --   tenant, user, api_key, addresses   of the client that opened it; missing if empty
 --   owner, party        see chat/domain/identity.py
---   bytes, kept_bytes, quota   see lib/session_bytes.lua
+--   bytes, kept_bytes, quota, quota_holders   see lib/session_bytes.lua
 --   tat                 theoretical arrival time of the next message, by GCRA
 --   changes_tat         the same of the next change, see lib/changes.lua
 --   tokens_used, budget_resets_at   see lib/budget.lua
@@ -46,7 +46,7 @@ local TEXT_FIELDS = {
   schema = true, token_hash = true, nonce = true, finished_nonce = true, worker = true,
   name = true, system_prompt = true, model = true, context = true, metadata = true,
   webhook_url = true, tenant = true, user = true, api_key = true, addresses = true, owner = true,
-  party = true,
+  party = true, quota_holders = true,
 }
 
 local s = {} -- fields that the script has read or set, by name

@@ -133,7 +133,7 @@ class BaseMachine(RuleBasedStateMachine):
         return session
 
     def caller(self, session: Session) -> Caller:
-        return Caller(session_id=session.name, token_hash=session.token)
+        return Caller(session_id=session.name, credential=session.token)
 
     def message(self, session: Session, pick: int) -> int:
         """Return a message number; the newest come first, an unknown one last."""

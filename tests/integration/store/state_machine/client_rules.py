@@ -114,11 +114,11 @@ class ClientRules(BaseMachine):
                 for _ in range(2):
                     self.compare(
                         lambda: sessions.rotate_token(caller, token),
-                        lambda: session.rotate(caller.token_hash, token),
+                        lambda: session.rotate(caller.credential, token),
                         ignored,
                     )
             case "intrude":
-                stranger = Caller(session_id=session.name, token_hash="wrong")
+                stranger = Caller(session_id=session.name, credential="wrong")
                 self.compare(lambda: steps.submit(stranger), lambda: session.authorize("wrong"))
 
     def reset(self, session: Session, key: str) -> None:

@@ -1,16 +1,17 @@
-"""What one address may store: its sessions, and their bytes.
+"""What one client may store: its sessions, and their bytes.
 
-Each session has a reservation in the quotas of its client's address and of the networks that
-contain it. The session may grow to that size without asking again, so that its scripts touch no
-other slot. A reservation ends with the session. Those of sessions that ended unseen are found by an
-audit, when a quota is full.
+Each session has a reservation in the quotas of its holders: the address of an anonymous client and
+the networks that contain it, or the user and the tenant of an API key or JWT. The session may grow
+to that size without asking again, so that its scripts touch no other slot. A reservation ends with
+the session. Those of sessions that ended unseen are found by an audit, when a quota is full.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from chat.domain import NewSession
-from chat.domain.errors import AddressQuotaExceeded
+from chat.domain.errors import AddressQuotaExceeded, QuotaExceeded, Unavailable
+from chat.domain.identity import USER_PREFIX, is_known
 from chat.settings import chat_settings
 from chat.store import keys
 from chat.store.calls import Steps, ask_all, store_call
@@ -35,71 +36,76 @@ def reserve_for(new: NewSession) -> int:
     """Reserve bytes for a new session; return how many, 0 for no limit.
 
     Raises:
-        AddressQuotaExceeded: too many sessions or bytes of this address.
+        AddressQuotaExceeded, QuotaExceeded: a holder has too many sessions or bytes.
         StoreFull, StoreUnavailable
     """
-    addresses = new.identity.addresses
-    if not addresses or not _has_limit():
+    holders = new.identity.quota_holders
+    if not _has_limit(holders):
         return 0
     needed = new.size + MARGIN
-    return _reserve(new.id, addresses, needed, max(needed, FIRST_STEP))
+    return _reserve(new.id, holders, needed, max(needed, FIRST_STEP))
 
 
 def within_quota(session_id: str, run: Callable[[], list[Any]]) -> list[Any]:
     """Run a script that adds bytes to a session; reserve more bytes first if it asks for them.
 
     Raises:
-        AddressQuotaExceeded: the client's address has no more bytes; nothing was changed.
+        AddressQuotaExceeded, QuotaExceeded: a holder has no more bytes; nothing was changed.
         ParleyError: as `run`.
     """
     for _ in range(MAX_TRIES):
         reply = run()
         if reply[0] != b"QUOTA_NEEDED":
             return reply
-        needed, addresses = reply[1], reply[2].decode().split()
-        bytes_ = _reserve(session_id, addresses, needed, needed + STEP) if _has_limit() else 0
+        needed, holders = reply[1], reply[2].decode().split()
+        has_limit = _has_limit(holders)
+        bytes_ = _reserve(session_id, holders, needed, needed + STEP) if has_limit else 0
         execute("set_quota", session_id, bytes_)
-    raise AddressQuotaExceeded
+    raise _exceeded(holders)
 
 
 @store_call
 def release(ended: Iterable[tuple[str, bytes]]) -> Steps[None]:
     """End the reservations of sessions that have ended; at most one round trip.
 
-    ended: each session's id, and its addresses as stored.
+    ended: each session's id, and the holders of its quotas as stored.
 
     Raises:
         StoreUnavailable: Redis did not answer; audits will end the reservations.
     """
     calls = [
-        _release_call(_quotas(addresses.decode().split()), [session_id], min_age=0)
-        for session_id, addresses in ended
-        if addresses
+        _release_call(_quotas(holders.decode().split()), [session_id], min_age=0)
+        for session_id, holders in ended
+        if holders
     ]
     if calls:
         yield from ask_all(calls)
 
 
-def _has_limit() -> bool:
-    return bool(chat_settings.MAX_SESSIONS_PER_ADDRESS or chat_settings.MAX_BYTES_PER_ADDRESS)
+def _has_limit(holders: Sequence[str]) -> bool:
+    return any(_limits(holders))
 
 
-def _quotas(addresses: Sequence[str]) -> list[str]:
-    return [keys.address_quota(address, addresses[-1]) for address in addresses]
+def _quotas(holders: Sequence[str]) -> list[str]:
+    return [keys.quota(holder, holders[-1]) for holder in holders]
 
 
-def _reserve(session_id: str, addresses: Sequence[str], needed: int, wanted: int) -> int:
-    quotas = _quotas(addresses)
+def _exceeded(holders: Sequence[str]) -> Unavailable:
+    return QuotaExceeded() if is_known(holders[0]) else AddressQuotaExceeded()
+
+
+def _reserve(session_id: str, holders: Sequence[str], needed: int, wanted: int) -> int:
+    quotas = _quotas(holders)
     call = ScriptCall(
         read_script("reserve_quota"),
         quotas,
-        (session_id, needed, wanted, _ttl(), AUDIT_INTERVAL, *_limits(len(addresses))),
+        (session_id, needed, wanted, _ttl(), AUDIT_INTERVAL, *_limits(holders)),
     )
     status, result = execute_call(call)
     if status != b"RESERVED" and result and _audit(quotas[result - 1], quotas):
         status, result = execute_call(call)
     if status != b"RESERVED":
-        raise AddressQuotaExceeded
+        raise _exceeded(holders)
     return int(result)
 
 
@@ -108,11 +114,19 @@ def _ttl() -> int:
     return chat_settings.MAX_SESSION_AGE + chat_settings.KEY_TTL_MARGIN
 
 
-def _limits(count: int) -> list[Arg]:
-    """Return max sessions and bytes of an address, and the larger limits of its networks."""
+def _limits(holders: Sequence[str]) -> list[Arg]:
+    """Return max sessions and bytes of each holder; a network has larger limits than an address."""
+    return [limit for i, holder in enumerate(holders) for limit in _limits_of(holder, i > 0)]
+
+
+def _limits_of(holder: str, is_network: bool) -> tuple[int, int]:  # noqa: FBT001
+    if holder.startswith(USER_PREFIX):
+        return chat_settings.MAX_SESSIONS_PER_USER, chat_settings.MAX_BYTES_PER_USER
+    if is_known(holder):
+        return chat_settings.MAX_SESSIONS_PER_TENANT, chat_settings.MAX_BYTES_PER_TENANT
+    factor = chat_settings.NETWORK_LIMIT_FACTOR if is_network else 1
     sessions, size = chat_settings.MAX_SESSIONS_PER_ADDRESS, chat_settings.MAX_BYTES_PER_ADDRESS
-    factors = [1] + [chat_settings.NETWORK_LIMIT_FACTOR] * (count - 1)
-    return [limit for factor in factors for limit in (factor * sessions, factor * size)]
+    return factor * sessions, factor * size
 
 
 def _audit(full: str, quotas: Sequence[str]) -> bool:

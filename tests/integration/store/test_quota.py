@@ -11,14 +11,14 @@ from redis import Redis
 
 from chat.domain import Caller, Identity
 from chat.domain.errors import AddressQuotaExceeded
-from chat.store import address_quota, due, keys, sessions
+from chat.store import due, keys, quota, sessions
 from tests.harness.concurrency import run_concurrently
 from tests.integration.store import steps
 from tests.integration.store.time_travel import advance
 
 IPV4 = ("192.0.2.1",)
 IPV6 = ("2001:db8::/64", "2001:db8::/48")
-STEP = address_quota.FIRST_STEP
+STEP = quota.FIRST_STEP
 
 
 def open_session(*addresses: str) -> Caller:
@@ -26,12 +26,12 @@ def open_session(*addresses: str) -> Caller:
         steps.new_session(f"ses_{secrets.token_hex(12)}"), identity=Identity(addresses=addresses)
     )
     sessions.create(new)
-    return Caller(session_id=new.id, token_hash=new.token_hash)
+    return Caller(session_id=new.id, credential=new.token_hash)
 
 
 def reservations(redis: Any, *addresses: str) -> dict[str, int]:
     """Return the bytes that each session has reserved in the quota of the first address."""
-    fields = redis.hgetall(keys.address_quota(addresses[0], addresses[-1]))
+    fields = redis.hgetall(keys.quota(addresses[0], addresses[-1]))
     return {
         name.decode(): int(value.split()[0])
         for name, value in fields.items()
@@ -40,7 +40,7 @@ def reservations(redis: Any, *addresses: str) -> dict[str, int]:
 
 
 def assert_total_is_exact(redis: Any, *addresses: str) -> None:
-    total = redis.hget(keys.address_quota(addresses[0], addresses[-1]), "total")
+    total = redis.hget(keys.quota(addresses[0], addresses[-1]), "total")
     assert int(total or 0) == sum(reservations(redis, *addresses).values())
 
 
@@ -144,9 +144,9 @@ def test_audit_finds_sessions_that_ended_unseen(settings: Settings, redis: Any) 
     settings.CHAT_MAX_SESSIONS_PER_ADDRESS = 3
     lost, _, _ = (open_session(*IPV4) for _ in range(3))
     sessions.delete(Caller.internal(lost.session_id))
-    quota = keys.address_quota(IPV4[0], IPV4[0])
-    redis.hset(quota, lost.session_id, f"{STEP} 1")
-    redis.hincrby(quota, "total", STEP)
+    key = keys.quota(IPV4[0], IPV4[0])
+    redis.hset(key, lost.session_id, f"{STEP} 1")
+    redis.hincrby(key, "total", STEP)
     open_session(*IPV4)
     assert lost.session_id not in reservations(redis, *IPV4)
     assert_total_is_exact(redis, *IPV4)
@@ -156,7 +156,7 @@ def test_audit_spares_sessions_that_are_being_created(settings: Settings, redis:
     settings.CHAT_MAX_SESSIONS_PER_ADDRESS = 1
     new = replace(steps.new_session(), identity=Identity(addresses=IPV4))
     new = replace(new, id=f"ses_{new.id}")
-    address_quota.reserve_for(new)
+    quota.reserve_for(new)
     with pytest.raises(AddressQuotaExceeded):
         open_session(*IPV4)
     sessions.create(new)

@@ -1,0 +1,43 @@
+"""Who makes a request: the principal that an API key or a JWT names.
+
+Every interface asks here. The form of the bearer token decides what it is; session tokens are
+checked by the scripts that use them (`chat.conversation.tokens`).
+"""
+
+from chat.accounts import api_keys, jwts
+from chat.accounts.jwts import USER
+from chat.domain import ApiKey, Principal, Scope
+from chat.domain.errors import InvalidToken
+
+API_KEY_PREFIX = "pk_"
+ONLY_KEYS_ACT_FOR_USERS = "Parley-User requires an API key."
+
+
+def is_principal_token(token: str) -> bool:
+    """Return whether the token has the form of an API key or a JWT. Checking it may take I/O."""
+    return token.startswith(API_KEY_PREFIX) or jwts.has_form(token)
+
+
+def authenticate(token: str, *, user: str | None = None) -> Principal:
+    """Return who sends this API key or JWT.
+
+    user: the user whom an API key acts for; `None` for the whole tenant.
+
+    Raises:
+        InvalidToken: the token is not valid, or may not act for the user.
+        StoreUnavailable, IssuerUnavailable: it could not be checked.
+    """
+    if not token.startswith(API_KEY_PREFIX):
+        if user is not None:
+            raise InvalidToken(ONLY_KEYS_ACT_FOR_USERS)
+        return jwts.verify(token)
+    return _from_key(api_keys.verify(token), user)
+
+
+def _from_key(key: ApiKey, user: str | None) -> Principal:
+    needed = Scope.SESSIONS if user is None else Scope.USERS
+    if needed not in key.scopes:
+        raise InvalidToken(f"The API key lacks the scope `{needed}`.")
+    if user is not None and not USER.fullmatch(user):
+        raise InvalidToken("A user must have 1 to 255 printable ASCII characters and no space.")
+    return Principal(tenant=key.tenant, user=user or "", api_key=key.id, valid_until=key.expires_at)

@@ -1,0 +1,77 @@
+"""`manage.py apikey create|list|revoke`: API keys."""
+
+import argparse
+import time
+from datetime import UTC, datetime
+
+from django.core.management import BaseCommand, CommandError
+
+from chat.accounts import api_keys
+from chat.domain import Scope
+from chat.domain.errors import ParleyError
+
+DAY = 86400
+
+
+class Command(BaseCommand):
+    help = "Create, list and revoke API keys."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True)
+        create = actions.add_parser("create", help="create a key and print it once")
+        create.add_argument("name", help="what the key is for, such as `shop backend`")
+        create.add_argument(
+            "--tenant", default="", help="whose sessions it may use; default: only its own"
+        )
+        create.add_argument(
+            "--scope",
+            action="append",
+            choices=[scope.value for scope in Scope],
+            default=[],
+            help="sessions (default): of the tenant; users: act for one user (Parley-User)",
+        )
+        create.add_argument("--days", type=float, default=0, help="expires after so many days")
+        actions.add_parser("list", help="list all keys")
+        revoke = actions.add_parser("revoke", help="revoke a key within seconds")
+        revoke.add_argument("id", help="the part between the two underscores")
+
+    def handle(self, *, action: str, **options: object) -> None:
+        try:
+            getattr(self, action)(options)
+        except ParleyError as error:
+            raise CommandError(error.message) from error
+
+    def create(self, options: dict[str, object]) -> None:
+        days = float(str(options["days"]))
+        if days < 0:
+            raise CommandError("--days must not be negative.")
+        scopes = options["scope"]
+        assert isinstance(scopes, list)  # noqa: S101  # of argparse
+        text, _ = api_keys.create(
+            name=str(options["name"]),
+            tenant=str(options["tenant"]),
+            scopes=scopes,
+            expires_at=time.time() + days * DAY if days else 0.0,
+        )
+        self.stderr.write("Keep this key; it is not shown again:")
+        self.stdout.write(text)
+
+    def list(self, _: dict[str, object]) -> None:
+        for key, last_used in api_keys.list_with_last_use():
+            ends = f"revoked {_day(key.revoked_at)}" if key.revoked_at else "valid"
+            if key.expires_at and not key.revoked_at:
+                ends = f"until {_day(key.expires_at)}"
+            tenant = key.tenant or "-"
+            used = f"used {_day(last_used)}" if last_used else "never used"
+            self.stdout.write(
+                "\t".join((key.id, key.name, tenant, ",".join(key.scopes), ends, used))
+            )
+
+    def revoke(self, options: dict[str, object]) -> None:
+        key = api_keys.revoke(str(options["id"]))
+        self.stdout.write(f"Revoked the API key {key.id} ({key.name}).")
+
+
+def _day(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"

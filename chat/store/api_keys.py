@@ -1,0 +1,94 @@
+"""API keys in Redis, without their secrets."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, fields, replace
+
+import orjson
+
+from chat.domain import ApiKey, Scope
+from chat.store import keys
+from chat.store.client import execute_command, map_redis_errors
+
+# Members of a stored key that this version knows.
+KNOWN_FIELDS = {field.name for field in fields(ApiKey)}
+
+
+def add(key: ApiKey) -> None:
+    """Store a key.
+
+    Raises:
+        StoreFull, StoreUnavailable
+    """
+    with map_redis_errors():
+        execute_command("HSET", keys.api_keys(), key.id, orjson.dumps(asdict(key)))
+
+
+def get_many(key_ids: Sequence[str]) -> list[ApiKey | None]:
+    """Return the keys of these ids, `None` for each that does not exist; one round trip.
+
+    Raises:
+        StoreUnavailable
+    """
+    if not key_ids:
+        return []
+    with map_redis_errors():
+        found = execute_command("HMGET", keys.api_keys(), *key_ids)
+    return [None if stored is None else _parse(stored) for stored in found]
+
+
+def find_invalid(key_ids: Sequence[str]) -> set[str]:
+    """Return which of these keys do not exist, have expired or are revoked; one round trip.
+
+    Raises:
+        StoreUnavailable
+    """
+    now = time.time()
+    found = zip(key_ids, get_many(key_ids), strict=True)
+    return {key_id for key_id, key in found if key is None or not key.is_valid(now)}
+
+
+def all_keys() -> list[ApiKey]:
+    """Return all keys, the newest first.
+
+    Raises:
+        StoreUnavailable
+    """
+    with map_redis_errors():
+        found = execute_command("HVALS", keys.api_keys())
+    return sorted(map(_parse, found), key=lambda key: -key.created_at)
+
+
+def set_revoked(key: ApiKey, *, at: float) -> None:
+    """Mark a key as revoked.
+
+    Raises:
+        StoreFull, StoreUnavailable
+    """
+    add(replace(key, revoked_at=at))
+
+
+def set_last_used(key_id: str, *, at: float) -> None:
+    """Remember when a key was used.
+
+    Raises:
+        StoreFull, StoreUnavailable
+    """
+    with map_redis_errors():
+        execute_command("HSET", keys.api_keys_last_used(), key_id, f"{at:.0f}")
+
+
+def last_used() -> dict[str, float]:
+    """Return when each key was used, in seconds since the epoch.
+
+    Raises:
+        StoreUnavailable
+    """
+    with map_redis_errors():
+        found = execute_command("HGETALL", keys.api_keys_last_used())
+    return {key_id.decode(): float(at) for key_id, at in zip(found[::2], found[1::2], strict=True)}
+
+
+def _parse(stored: bytes) -> ApiKey:
+    known = {name: value for name, value in orjson.loads(stored).items() if name in KNOWN_FIELDS}
+    return ApiKey(**{**known, "scopes": tuple(map(Scope, known["scopes"]))})

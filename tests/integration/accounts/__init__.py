@@ -1,0 +1,1 @@
+"""Tests of who a client is, with real servers."""
