@@ -6,8 +6,8 @@ from chat.providers.deviations import describe, invalid_response
 
 # DeepSeek, vLLM, llama.cpp; OpenRouter, Groq, Ollama.
 _REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
-# Types of parts.
-_REASONING_TYPES = {"thinking", "reasoning"}
+# Types of parts: Mistral, Anthropic; OpenAI's Responses.
+_REASONING_TYPES = {"thinking", "reasoning", "reasoning_text", "summary_text"}
 _TEXT_KEYS = ("text", "refusal", "value", "thinking", "reasoning", "content")
 
 
@@ -31,11 +31,17 @@ def _read_content(content: object) -> tuple[str, str]:
     """Read a text, a part, or a list of texts and parts."""
     text = reasoning = ""
     for part in content if isinstance(content, list) else [content]:
-        if isinstance(part, dict) and part.get("type") in _REASONING_TYPES:
+        if isinstance(part, dict) and _is_reasoning(part):
             reasoning += _text(part)
         else:
             text += _text(part)
     return text, reasoning
+
+
+def _is_reasoning(part: dict[str, Any]) -> bool:
+    kind = part.get("type")
+    # Gemini marks its reasoning as thoughts.
+    return part.get("thought") is True or (isinstance(kind, str) and kind in _REASONING_TYPES)
 
 
 def _text(value: object) -> str:

@@ -329,6 +329,9 @@ PARTS: list[object] = [
         {"type": "text", "text": "Hello"},
     ],
     [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "Hello"}],
+    [{"type": "reasoning_text", "text": "hm"}, {"type": "output_text", "text": "Hello"}],
+    [{"text": "hm", "thought": True}, {"text": "Hello"}],
+    [{"type": [], "text": "Hello"}],
 ]
 
 
