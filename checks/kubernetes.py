@@ -96,11 +96,16 @@ def valid_manifests() -> Iterator[str]:
                 kubernetes_validate.validate(resource.document, version, strict=True)
             except kubernetes_validate.ValidationError as error:
                 yield f"{resource}: not valid in Kubernetes {version}: {error.message}"
-    for folder in (FOLDER / "base", FOLDER / "keda"):
-        listed = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
-        files = {each.path.name for each in RESOURCES if each.path.parent == folder}
-        if (set(listed) - {"../base"}) != files:
-            yield f"{at(folder / 'kustomization.yaml', 'resources')}: list {sorted(files)}"
+    for path in sorted(FOLDER.glob("*/kustomization.yaml")):
+        kustomization = yaml.safe_load(path.read_text())
+        files = {each.path.name for each in RESOURCES if each.path.parent == path.parent}
+        if (set(kustomization["resources"]) - {"../base"}) != files:
+            yield f"{at(path, 'resources')}: list {sorted(files)}"
+        for patch in kustomization.get("patches", []):
+            target = yaml.safe_load(patch["patch"])
+            kind, name = target["kind"], target["metadata"]["name"]
+            if not any((each.kind, each.name) == (kind, name) for each in RESOURCES):
+                yield f"{at(path, 'patches')}: there is no {kind} {name}"
 
 
 def scaling() -> Iterator[str]:
