@@ -183,6 +183,9 @@ class ChatSettings:
     # Origins that may open WebSockets, in addition to ALLOWED_HOSTS and CORS_ORIGINS, separated by
     # commas. `null` allows pages without an origin, `missing` clients without an Origin header.
     SOCKET_ORIGINS: str = ""
+    # Origins whose pages may show the chat of `/embed` in an iframe, separated by commas, such as
+    # `https://www.example.org`.
+    FRAME_ANCESTORS: str = ""
     # Maximum bytes of events that are buffered for a slow subscriber before it is disconnected.
     MAX_BUFFERED_BYTES: int = 2 * 1024 * 1024
     # Maximum bytes that a web process buffers for all clients together: unfinished request bodies,
@@ -352,6 +355,7 @@ def from_env(environ: Mapping[str, str]) -> dict[str, object]:
         parse(PREFIX + name, found.get(PREFIX + name, ""))
     origins = found.get(f"{PREFIX}SOCKET_ORIGINS", "")
     parse_origins(f"{PREFIX}SOCKET_ORIGINS", origins, MISSING_ORIGIN)
+    parse_origins(f"{PREFIX}FRAME_ANCESTORS", found.get(f"{PREFIX}FRAME_ANCESTORS", ""))
     _check_webhooks(found)
     _check_page(found)
     values = {

@@ -107,9 +107,10 @@ def event_types() -> Iterator[str]:
 def source_hash(directory: Path) -> str:
     """Return the hash that build.js writes into the files that it builds from a directory."""
     digest = hashlib.sha256()
-    for path in sorted(directory.rglob("*.ts")):
-        if path.name != "schema.ts":  # types only
-            digest.update(path.read_bytes())
+    names = (path.relative_to(directory).as_posix() for path in directory.rglob("*.*"))
+    for name in sorted(names):
+        if name.endswith((".css", ".ts")) and name != "schema.ts":  # types only
+            digest.update((directory / name).read_bytes())
     return digest.hexdigest()
 
 
@@ -136,6 +137,11 @@ def built_files() -> Iterator[str]:
         yield from result.stderr.splitlines() if result.returncode else ()
 
 
-# The package's module, and the page's copy of it.
-BUILT = ("clients/js/dist/index.js", "chat/static/chat/client.js")
+# The package's modules, and the copies that Parley serves.
+BUILT = (
+    "clients/js/dist/index.js",
+    "clients/js/dist/element.js",
+    "chat/static/chat/client.js",
+    "chat/static/chat/embed/parley-chat.js",
+)
 CHECKS = (generated_types, event_types, built_files)

@@ -14,6 +14,7 @@ from chat.admin import deliveries, errors, operations
 from chat.api import responses
 from chat.api.exception_handler import bad_request, not_allowed, not_found, server_error
 from chat.api.urls import urlpatterns as api_urls
+from chat.pages.embed import Frame, element_script, renderer_script
 from chat.pages.views import ChatPage, logo, manifest
 from chat.tutorial.urls import urlpatterns as tutorial_urls
 
@@ -64,6 +65,9 @@ urlpatterns = [
     path("admin/deliveries/", admin.site.admin_view(deliveries.page), name="deliveries"),
     path("admin/", admin.site.urls),
     path("", ChatPage.as_view(), name="page"),
+    path("embed", Frame.as_view(), name="frame"),
+    path("embed/parley-chat.js", element_script),
+    path("embed/markdown.js", renderer_script),
     path("manifest.webmanifest", manifest, name="manifest"),
     path("logo", logo, name="logo"),
     # An unknown path returns a JSON 404, even if DEBUG is on.

@@ -46,7 +46,11 @@ SCOPE = (
     "clients/js/src/**/*.ts",
     "clients/js/test/*.js",
 )
-NOT_OURS = re.compile(r"/(vendor|node_modules|migrations|__pycache__)/|/banned_words.txt$")
+# Libraries and built files; their sources are checked.
+NOT_OURS = re.compile(
+    r"/(vendor|node_modules|migrations|__pycache__)/|/banned_words.txt$"
+    r"|/static/chat/(client|embed/parley-chat)\.js$"
+)
 
 # Code in Markdown: fenced blocks, and spans between backticks.
 MARKDOWN_CODE = re.compile(r"^ *```.*?^ *```|`[^`]*`", re.MULTILINE | re.DOTALL)

@@ -97,7 +97,7 @@ class StaticFiles(ServeStaticASGI):  # type: ignore[misc]
         super().__init__(
             application,
             autorefresh=settings.DEBUG,
-            allow_all_origins=False,
+            allow_all_origins=True,
             add_headers_function=_add_headers,
         )
         for directory in _directories():
@@ -127,6 +127,8 @@ async def _send(method: str, encoded: Encoded, cache_control: str, send: Any) ->
         "Content-Length": str(len(encoded.body)),
         "Cache-Control": cache_control,
         "Vary": "Accept-Encoding",
+        # The element of /embed imports modules into pages of other origins.
+        "Access-Control-Allow-Origin": "*",
         **dict(default_headers(is_api=False)),
     }
     if encoded.encoding:

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_
 
 from tests.browser.chat_page import ChatPage
 from tests.browser.staff import create_superuser, is_error
+from tests.harness.ports import free_port
 from tests.harness.stack import Stack
 
 # Chromium runs as root in a container, and sends no background requests.
@@ -43,7 +44,13 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="package")
-def chat_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def host_origin() -> str:
+    """The origin of a site that embeds the chat. Chromium resolves the name to loopback."""
+    return f"http://host.localhost:{free_port()}"
+
+
+@pytest.fixture(scope="package")
+def chat_stack(tmp_path_factory: pytest.TempPathFactory, host_origin: str) -> Iterator[Stack]:
     """A stack with two models for all tests of the chat page, without rate limits."""
     directory = tmp_path_factory.mktemp("page")
     models = directory / "models.toml"
@@ -60,6 +67,8 @@ def chat_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "CHAT_MAX_BYTES_PER_ADDRESS": "0",
         "CHAT_MAX_QUEUED_TURNS_PER_SESSION": "300",
         "CHAT_RETRY_BACKOFF": "0.2",
+        "CORS_ORIGINS": host_origin,
+        "CHAT_FRAME_ANCESTORS": host_origin,
         "CHAT_WEBHOOK_SECRETS": "whsec_" + "A" * 32,
         "CHAT_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.1/32",
     }

@@ -13,11 +13,15 @@ const OPTIONS = {
   maxSize: 20, // em
 };
 
-const katex = new Lazy(async () => {
+const katex = new Lazy(() => import("./vendor/katex.js"));
+const styles = new Lazy(async () => {
   const href = new URL("./vendor/katex.css", import.meta.url).href;
   document.head.append(createElement("link", { rel: "stylesheet", href }));
-  return import("./vendor/katex.js");
 });
+
+// The styles of a page, and the fonts they load, do not reach elements in a shadow tree, and the policy
+// of another site may forbid them. MathML needs neither.
+const isInPage = (element) => element.getRootNode() === document;
 
 // Prepare an element that contains the source of a formula.
 export function markFormula(element) {
@@ -30,6 +34,7 @@ export function markFormula(element) {
 // remain as text.
 export async function drawFormulas(root) {
   try {
+    if (isInPage(root)) await styles.load();
     await katex.load();
   } catch {
     return;
@@ -47,7 +52,8 @@ function drawFormula(element) {
   element.classList.add("drawn");
   if (source.length > MAX_SOURCE) return;
   try {
-    katex.value.render(source, element, { ...OPTIONS, displayMode });
+    const output = isInPage(element) ? "htmlAndMathml" : "mathml";
+    katex.value.render(source, element, { ...OPTIONS, displayMode, output });
   } catch {
     element.textContent = source; // invalid or nested too deeply
   }

@@ -3,6 +3,8 @@ import { Session } from "./session.js";
 export interface ClientOptions {
     /** An API key or a JWT, which opens sessions. */
     token?: string;
+    /** The user for whom an API key acts. */
+    user?: string;
     /** Seconds during which a call is retried if the server does not respond, or with 408, 429, 502, 503 or 504. */
     retryTimeout?: number;
     /** Read replies as Server-Sent Events if possible; if false, use long polling. */
@@ -19,10 +21,13 @@ export declare class Client {
     open(params?: NewSessionBody, { key }?: {
         key?: string;
     }): Promise<Session>;
-    /** Return the existing session of a token. */
-    attach(token: string): Promise<Session>;
-    /** Return the session of a token without checking that it exists. */
-    session(token: string): Session;
+    /** Return the existing session of a token, or of an id. */
+    attach(tokenOrId: string): Promise<Session>;
+    /**
+     * Return the session of a token without checking that it exists. A client with an API key or a JWT also
+     * takes the id of a session.
+     */
+    session(tokenOrId: string): Session;
     /** Return the existing session of a token, or open a new one if the token is not valid. */
     attachOrOpen(token: string | null | undefined, params?: NewSessionBody): Promise<Session>;
     /** Fetch the models that sessions can use. */

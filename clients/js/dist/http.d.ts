@@ -13,12 +13,17 @@ export interface CallOptions {
 export declare const newKey: () => string;
 /** Abort a controller together with a signal, which may have aborted already. Returns a function that stops this. */
 export declare function follow(controller: AbortController, signal?: AbortSignal): () => void;
+/** An API key or a JWT, and the user for whom an API key acts. */
+export interface Credentials {
+    token: string | undefined;
+    user: string | undefined;
+}
 export declare class HTTP {
     #private;
     /** Milliseconds by which the server's clock is ahead. */
     clockOffset: number;
     readonly retryTimeout: number;
-    constructor(baseURL: string | URL, retryTimeout: number, fetcher: typeof fetch);
+    constructor(baseURL: string | URL, retryTimeout: number, fetcher: typeof fetch, credentials: Credentials);
     /** Send a request once and return the response with its body unread. */
     request(method: string, path: string, { token, body, params, key, signal }: CallOptions): Promise<Response>;
     /** Make a call once and return the JSON of its response. */

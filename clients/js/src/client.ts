@@ -8,6 +8,8 @@ import { Session } from "./session.js";
 export interface ClientOptions {
   /** An API key or a JWT, which opens sessions. */
   token?: string;
+  /** The user for whom an API key acts. */
+  user?: string;
   /** Seconds during which a call is retried if the server does not respond, or with 408, 429, 502, 503 or 504. */
   retryTimeout?: number;
   /** Read replies as Server-Sent Events if possible; if false, use long polling. */
@@ -24,8 +26,9 @@ export class Client {
 
   /** Create a client without connecting to the server. Throws a TypeError if the URL is invalid. */
   constructor(baseURL: string | URL, options: ClientOptions = {}) {
-    this.#http = new HTTP(baseURL, options.retryTimeout ?? 30, options.fetch ?? ((...args) => fetch(...args)));
-    this.#token = options.token;
+    const { token, user, retryTimeout = 30, fetch: fetcher = (...args) => fetch(...args) } = options;
+    this.#http = new HTTP(baseURL, retryTimeout, fetcher, { token, user });
+    this.#token = token;
     this.#stream = options.stream ?? true;
   }
 
@@ -35,17 +38,21 @@ export class Client {
     return new Session(this.#http, this.#stream, token, fields);
   }
 
-  /** Return the existing session of a token. */
-  async attach(token: string): Promise<Session> {
-    const session = this.session(token);
+  /** Return the existing session of a token, or of an id. */
+  async attach(tokenOrId: string): Promise<Session> {
+    const session = this.session(tokenOrId);
     await session.refresh();
     return session;
   }
 
-  /** Return the session of a token without checking that it exists. */
-  session(token: string): Session {
-    const [id, secret] = token.split(".");
-    if (!id || !secret) throw new ParleyError("invalid_token", "This is not a session token.");
+  /**
+   * Return the session of a token without checking that it exists. A client with an API key or a JWT also
+   * takes the id of a session.
+   */
+  session(tokenOrId: string): Session {
+    const [id, secret] = tokenOrId.split(".");
+    const token = secret ? tokenOrId : this.#token;
+    if (!id || !token) throw new ParleyError("invalid_token", "This is not a session token.");
     return new Session(this.#http, this.#stream, token, { id });
   }
 

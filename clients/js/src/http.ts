@@ -30,17 +30,25 @@ export function follow(controller: AbortController, signal?: AbortSignal): () =>
   return () => signal?.removeEventListener("abort", abort);
 }
 
+/** An API key or a JWT, and the user for whom an API key acts. */
+export interface Credentials {
+  token: string | undefined;
+  user: string | undefined;
+}
+
 export class HTTP {
   /** Milliseconds by which the server's clock is ahead. */
   clockOffset = 0;
   readonly retryTimeout: number;
   #baseURL: string;
   #fetch: typeof fetch;
+  #credentials: Credentials;
 
-  constructor(baseURL: string | URL, retryTimeout: number, fetcher: typeof fetch) {
+  constructor(baseURL: string | URL, retryTimeout: number, fetcher: typeof fetch, credentials: Credentials) {
     this.#baseURL = `${new URL(baseURL)}`.replace(/\/*$/, "/");
     this.retryTimeout = retryTimeout;
     this.#fetch = fetcher;
+    this.#credentials = credentials;
   }
 
   /** Send a request once and return the response with its body unread. */
@@ -48,7 +56,9 @@ export class HTTP {
     const url = new URL(path, this.#baseURL);
     for (const [name, value] of Object.entries(params)) if (value !== undefined) url.searchParams.set(name, `${value}`);
     const headers: Record<string, string> = {};
+    const { user } = this.#credentials;
     if (token) headers.Authorization = `Bearer ${token}`;
+    if (user && token === this.#credentials.token) headers["Parley-User"] = user;
     if (key) headers["Idempotency-Key"] = key;
     if (body) headers["Content-Type"] = "application/json";
     // A redirect would turn a POST into a GET.

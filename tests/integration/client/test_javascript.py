@@ -1,6 +1,7 @@
 """The JavaScript client, tested by Node with its own tests."""
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -8,6 +9,10 @@ import pytest
 
 from project.runner.process import ROOT
 from tests.harness.stack import Stack
+
+BLOCK = re.compile(r"^```js\n(.*?)^```", re.MULTILINE | re.DOTALL)
+IMPORT = re.compile(r"^import .*;\n", re.MULTILINE)
+DOCS_URL = "http://127.0.0.1:8000"
 
 node = pytest.mark.skipif(not shutil.which("node"), reason="Node is not installed")
 
@@ -25,3 +30,21 @@ def test_javascript_client_passes_its_tests(echo_stack: Stack) -> None:
         check=False,
     )
     assert result.returncode == 0, result.stdout
+
+
+@node
+def test_examples_of_the_docs_run(echo_stack: Stack) -> None:
+    page = (ROOT / "docs/javascript.md").read_text()
+    script = "\n".join(BLOCK.findall(page)).replace(DOCS_URL, echo_stack.web().url)
+    imports = "\n".join(IMPORT.findall(script))
+    module = (ROOT / "clients/js/dist/index.js").as_uri()
+    result = subprocess.run(
+        ["node", "--input-type=module"],
+        input=imports.replace("@parley/client", module) + IMPORT.sub("", script),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "assistant completed echo: Tell me a story" in result.stdout

@@ -1,0 +1,22 @@
+interface Renderer {
+    show(text: string, isFinal: boolean): void;
+}
+interface ReasoningView extends Renderer {
+    element: HTMLElement;
+}
+/** The module that Parley serves at embed/markdown.js. */
+export interface MarkdownModule {
+    Markdown: new (root: HTMLElement) => Renderer;
+    Reasoning: new () => ReasoningView;
+    splitReasoning(content: string): [string, string];
+}
+/** Load the renderer of a server. After a failure, the next call tries again. */
+export declare function loadMarkdown(baseURL: string): Promise<MarkdownModule>;
+/** Shows the content of a reply: as text until the renderer is loaded, and if the page's policy forbids it. */
+export declare class Content {
+    #private;
+    readonly element: HTMLElement;
+    constructor(element: HTMLElement, body: HTMLElement, module: Promise<MarkdownModule>);
+    show(content: string, isFinal: boolean): void;
+}
+export {};

@@ -1,0 +1,28 @@
+import type { Message } from "../schema.js";
+import type { Unsent } from "./chat.js";
+import type { Labels } from "./labels.js";
+import { type MarkdownModule } from "./markdown.js";
+/** What the buttons of a row do. */
+export interface Actions {
+    copy(text: string, pressed: HTMLElement): void;
+    rate(id: string, rating: "up" | "down" | null): void;
+    regenerate(id: string): void;
+    continue(): void;
+    resend(key: string): void;
+    discard(key: string): void;
+}
+export interface RowContext {
+    labels: Labels;
+    actions: Actions;
+    markdown(): Promise<MarkdownModule>;
+}
+export declare class Row {
+    #private;
+    readonly element: HTMLLIElement;
+    constructor(context: RowContext, isReply: boolean);
+    drawReply(message: Message, isLast: boolean): void;
+    drawUser({ content }: Pick<Message, "content">): void;
+    drawUnsent({ key, content, error }: Unsent): void;
+}
+/** Why a reply has no text yet, or is missing or partial. */
+export declare function noteOf({ status, content, wait, error, finish_reason }: Message, labels: Labels): string;

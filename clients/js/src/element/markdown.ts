@@ -1,0 +1,78 @@
+// The chat page's Markdown renderer, which is loaded with the first reply.
+
+interface Renderer {
+  show(text: string, isFinal: boolean): void;
+}
+
+interface ReasoningView extends Renderer {
+  element: HTMLElement;
+}
+
+/** The module that Parley serves at embed/markdown.js. */
+export interface MarkdownModule {
+  Markdown: new (root: HTMLElement) => Renderer;
+  Reasoning: new () => ReasoningView;
+  splitReasoning(content: string): [string, string];
+}
+
+const modules = new Map<string, Promise<MarkdownModule>>();
+
+/** Load the renderer of a server. After a failure, the next call tries again. */
+export function loadMarkdown(baseURL: string): Promise<MarkdownModule> {
+  const url = new URL("embed/markdown.js", baseURL).href;
+  let module = modules.get(url);
+  if (!module) {
+    module = import(/* webpackIgnore: true */ /* @vite-ignore */ url) as Promise<MarkdownModule>;
+    modules.set(url, module);
+    module.catch(() => modules.delete(url));
+  }
+  return module;
+}
+
+/** Shows the content of a reply: as text until the renderer is loaded, and if the page's policy forbids it. */
+export class Content {
+  readonly element: HTMLElement;
+  #module: MarkdownModule | undefined;
+  #body: HTMLElement;
+  #markdown: Renderer | undefined;
+  #reasoning: ReasoningView | undefined;
+  #shown: [string, boolean] = ["", false];
+
+  constructor(element: HTMLElement, body: HTMLElement, module: Promise<MarkdownModule>) {
+    this.element = element;
+    this.#body = body;
+    module.then(
+      (loaded) => {
+        this.#module = loaded;
+        this.show(...this.#shown);
+      },
+      () => {},
+    );
+  }
+
+  show(content: string, isFinal: boolean): void {
+    this.#shown = [content, isFinal];
+    try {
+      if (this.#module) return this.#render(this.#module, content, isFinal);
+    } catch {
+      // Trusted Types of the page do not allow the policy "dompurify".
+      this.#module = undefined;
+      this.#reasoning?.element.remove();
+    }
+    this.#body.classList.add("plain");
+    this.#body.textContent = content;
+  }
+
+  #render(module: MarkdownModule, content: string, isFinal: boolean): void {
+    if (!this.#markdown) {
+      this.#body.classList.remove("plain");
+      this.#body.textContent = "";
+      this.#markdown = new module.Markdown(this.#body);
+      this.#reasoning = new module.Reasoning();
+      this.element.prepend(this.#reasoning.element);
+    }
+    const [reasoning, text] = module.splitReasoning(content);
+    this.#reasoning!.show(reasoning, isFinal);
+    this.#markdown.show(text, isFinal);
+  }
+}
