@@ -17,12 +17,15 @@ def throttle_sessions(principal: Principal) -> None:
         StoreUnavailable
     """
     identity = principal.identity()
-    limits = [_limit(identity.party, chat_settings.TENANT_SESSIONS_PER_MINUTE)]
+    party = identity.party
+    limits = [_limit(party, party, chat_settings.TENANT_SESSIONS_PER_MINUTE)]
     if principal.user:
-        limits.append(_limit(identity.owner, chat_settings.USER_SESSIONS_PER_MINUTE))
+        limits.append(_limit(identity.owner, party, chat_settings.USER_SESSIONS_PER_MINUTE))
     rate_limit.throttle_all(*limits)
 
 
-def _limit(client_id: str, per_minute: int) -> Limit:
+def _limit(client_id: str, group: str, per_minute: int) -> Limit:
     burst = max(1, per_minute // BURST_SHARE)
-    return Limit(scope="sessions", client_id=client_id, per_minute=per_minute, burst=burst)
+    return Limit(
+        scope="sessions", client_id=client_id, group=group, per_minute=per_minute, burst=burst
+    )
