@@ -25,7 +25,7 @@ from chat.env_parsers import (
 
 PREFIX = "CHAT_"
 # Files that other modules read.
-FILES = {"CHAT_MODELS_FILE", "CHAT_AUTH_FILE"}
+FILES = {"CHAT_MODELS_FILE", "CHAT_AUTH_FILE", "CHAT_BUDGETS_FILE"}
 # Allows WebSocket clients that send no Origin header, in `CHAT_SOCKET_ORIGINS`.
 MISSING_ORIGIN = "missing"
 QUEUE_TYPES = {"", "classic", "quorum"}
@@ -97,6 +97,11 @@ class ChatSettings:
     CHANGES_BURST: int = 60
     # Tokens per hour and session: prompts and replies of all attempts. 0 disables the limit.
     SESSION_TOKENS_PER_HOUR: NonNegative[int] = 0
+    # Most that all calls to models of a day may cost, in the currency of their prices; UTC. 0
+    # disables the limit.
+    DAILY_BUDGET: NonNegative[float] = 0.0
+    # Tokens of all calls to models in a day: prompts and replies; UTC. 0 disables the limit.
+    DAILY_TOKEN_BUDGET: NonNegative[int] = 0
     # Sessions that one address may open per minute. 0 disables the limit.
     SESSIONS_PER_MINUTE: NonNegative[int] = 60
     # Sessions that one address may open at once, before the rate above applies.

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from chat.settings import ChatSettings
+from chat.settings import FILES, ChatSettings
 from checks.files import at, read
 
 EXAMPLE = ".env.example"
@@ -15,7 +15,7 @@ def env_example() -> Iterator[str]:
     """No setting is missing, unknown, or listed with another default."""
     listed = dict(re.findall(r"^#([A-Z_]+)=(.*)$", read(EXAMPLE), re.MULTILINE))
     own = {f"CHAT_{name}": getattr(ChatSettings, name) for name in ChatSettings.__annotations__}
-    known = own.keys() | {"CHAT_MODELS_FILE", "CHAT_AUTH_FILE"}
+    known = own.keys() | FILES
     for path in READERS:
         found = set(READ.findall(read(path)))
         if not found:

@@ -1,7 +1,8 @@
 """Django's settings, read from the environment once, at start.
 
 A wrong value stops the process with the variable's name. `.env.example` lists every variable.
-`chat/settings.py` and `chat/llm_config.py` describe the settings `CHAT_...` and the models.
+`chat/settings.py`, `chat/llm_config.py` and `chat/budget_config.py` describe the settings
+`CHAT_...`, the models and the budgets.
 """
 
 import os
@@ -14,6 +15,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from chat.auth_config import read_issuers
+from chat.budget_config import read_budgets
 from chat.domain.errors import ConfigError
 from chat.env_parsers import (
     parse_boolean,
@@ -116,6 +118,7 @@ try:
     globals().update(CHAT_SETTINGS)
     CHAT_MODELS = read_models(RUN_ENV | os.environ)
     CHAT_ISSUERS = read_issuers(os.environ)
+    CHAT_BUDGETS = read_budgets(os.environ, CHAT_SETTINGS, CHAT_MODELS)
     CHAT_DEFAULT_MODEL = default_model(CHAT_MODELS, os.environ)
     # Origins whose pages may call the API, without cookies.
     CORS_ORIGINS = parse_origins("CORS_ORIGINS", env.str("CORS_ORIGINS", default=""))

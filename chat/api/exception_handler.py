@@ -44,6 +44,7 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
     "token_budget_exceeded": HTTPStatus.TOO_MANY_REQUESTS,
+    "budget_exceeded": HTTPStatus.TOO_MANY_REQUESTS,
     "address_quota_exceeded": HTTPStatus.TOO_MANY_REQUESTS,
     "quota_exceeded": HTTPStatus.TOO_MANY_REQUESTS,
     "session_queue_full": HTTPStatus.TOO_MANY_REQUESTS,

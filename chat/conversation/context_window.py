@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from chat.domain import Claim, HistoryMessage, Model, Prompt, PromptMessage, Role, Status
+from chat.domain import Claim, HistoryMessage, Model, Options, Prompt, PromptMessage, Role, Status
 from chat.domain.errors import ContextTooLong
 
 # UTF-8 bytes per token in estimates. OpenAI's rule of thumb for English.
@@ -37,8 +37,16 @@ def build_prompt(claim: Claim, model: Model) -> Prompt:
 
 def estimate_call(prompt: Prompt, model: Model) -> int:
     """Estimate the tokens of a call: its prompt and the longest possible reply."""
-    reply = min(prompt.options.max_tokens or model.max_tokens, model.max_tokens)
-    return sum(map(estimate_message, prompt.messages)) + reply
+    return estimate_prompt(prompt) + max_reply_tokens(prompt.options, model)
+
+
+def max_reply_tokens(options: Options, model: Model) -> int:
+    """Return the tokens of the longest possible reply."""
+    return min(options.max_tokens or model.max_tokens, model.max_tokens)
+
+
+def estimate_prompt(prompt: Prompt) -> int:
+    return sum(map(estimate_message, prompt.messages))
 
 
 def estimate_message(message: PromptMessage) -> int:
@@ -76,8 +84,7 @@ def _prompt_budget(claim: Claim, model: Model) -> int:
 
 def _model_budget(claim: Claim, model: Model) -> int:
     """Return the tokens that the model's context leaves for the prompt."""
-    reply = min(claim.options.max_tokens or model.max_tokens, model.max_tokens)
-    return model.context_tokens - reply
+    return model.context_tokens - max_reply_tokens(claim.options, model)
 
 
 def _turns_with_reply(messages: Sequence[HistoryMessage]) -> list[list[PromptMessage]]:

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from chat import broker
+from chat.accounts.exceeded_budgets import exceeded_budgets
 from chat.conversation.idempotency import digest, storage_key
 from chat.domain import (
     Accepted,
@@ -51,8 +52,8 @@ def submit(
     deadline: seconds within which the turn must end; key: the client's idempotency key.
 
     Raises:
-        SessionBusy, RateLimited, TokenBudgetExceeded, SessionQueueFull, QueueFull, SessionFull:
-            nothing was changed.
+        SessionBusy, RateLimited, TokenBudgetExceeded, BudgetExceeded, SessionQueueFull, QueueFull,
+            SessionFull: nothing was changed.
         NothingToContinue: the last reply did not end at its maximum length.
         IdempotencyMismatch, SessionNotFound, SessionExpired, StoreFull, StoreUnavailable
     """
@@ -67,7 +68,7 @@ def submit(
             if key
             else "",
         )
-        accepted = turns.submit(caller, submission)
+        accepted = turns.submit(caller, submission, exceeded=exceeded_budgets.lines())
         _log_and_wake(caller, accepted)
         return accepted
 
@@ -96,7 +97,8 @@ def regenerate(
 
     Raises:
         MessageNotFound, NotRegenerable: the message does not exist, or is not in the last turn.
-        RateLimited, TokenBudgetExceeded, QueueFull: a limit is reached; nothing was changed.
+        RateLimited, TokenBudgetExceeded, BudgetExceeded, QueueFull: a limit is reached; nothing was
+            changed.
         IdempotencyMismatch, SessionNotFound, SessionExpired, StoreFull, StoreUnavailable
     """
     with tracing.span("submit", session=caller.session_id):
@@ -107,6 +109,7 @@ def regenerate(
             deadline=chat_settings.TURN_DEADLINE,
             key=storage_key(key),
             digest=digest("regenerate", message_id, options) if key else "",
+            exceeded=exceeded_budgets.lines(),
         )
         _log_and_wake(caller, accepted)
         return accepted

@@ -47,8 +47,10 @@ from chat.domain.sessions import (
     Snapshot,
 )
 from chat.domain.turns import (
+    NO_CHARGE,
     Accepted,
     Cancelled,
+    Charge,
     Claim,
     Delta,
     Feedback,
@@ -63,12 +65,14 @@ from chat.domain.turns import (
 )
 
 __all__ = [
+    "NO_CHARGE",
     "PARLEY_ITSELF",
     "Accepted",
     "ApiKey",
     "CallResult",
     "Caller",
     "Cancelled",
+    "Charge",
     "Claim",
     "Completion",
     "Context",

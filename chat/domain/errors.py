@@ -26,6 +26,7 @@
     ├── Unavailable               try again later
     │   ├── RateLimited
     │   ├── TokenBudgetExceeded
+    │   ├── BudgetExceeded
     │   ├── AddressQuotaExceeded
     │   ├── QuotaExceeded
     │   ├── SessionQueueFull
@@ -234,6 +235,13 @@ class TokenBudgetExceeded(Unavailable):
     code = "token_budget_exceeded"
 
 
+class BudgetExceeded(Unavailable):
+    """The budget is used up."""
+
+    code = "budget_exceeded"
+    default_retry_after = 60.0
+
+
 class AddressQuotaExceeded(Unavailable):
     """Too many sessions or bytes are stored for your address; delete sessions, or try later."""
 
@@ -350,6 +358,8 @@ class ProviderError(TurnFailed):
     retryable: ClassVar[bool] = False
     # Whether the failure may affect all callers of the model's service.
     is_outage: ClassVar[bool] = False
+    # Whether the vendor has not run the model, so that the call costs nothing.
+    is_free: ClassVar[bool] = False
     # Whether the call counts as an attempt even if the vendor sent a Retry-After.
     counts_as_attempt: ClassVar[bool] = True
 
@@ -362,6 +372,7 @@ class ModelRateLimited(ProviderError):
     """The model's vendor limits the rate of calls."""
 
     code = "model_rate_limited"
+    is_free = True
     retryable = True
     is_outage = True
     counts_as_attempt = False
@@ -371,6 +382,7 @@ class ModelLoading(ProviderError):
     """The model is loading."""
 
     code = "model_loading"
+    is_free = True
     retryable = True
     is_outage = True
     counts_as_attempt = False
@@ -380,6 +392,7 @@ class ModelUnavailable(ProviderError):
     """The model's service cannot be reached or fails."""
 
     code = "model_unavailable"
+    is_free = True
     retryable = True
     is_outage = True
 
@@ -411,6 +424,7 @@ class ModelBadRequest(ProviderError):
     """The model's service rejected the request."""
 
     code = "model_bad_request"
+    is_free = True
 
 
 class ContextTooLong(ModelBadRequest):

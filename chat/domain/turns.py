@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from chat.domain.budgets import Reservation
 from chat.domain.enums import FinishReason, OnBusy, Rating, Role, Status, WaitReason
 from chat.domain.identity import Identity
 from chat.domain.llm import Options, Usage
@@ -125,6 +126,24 @@ class Delta:
     offset: int
     # The inside of a JSON string, UTF-8.
     escaped: bytes
+    # Of the prompt, estimated: counted if the worker is lost. 0 if it is not known.
+    prompt_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """What an attempt has used."""
+
+    # Tokens that count towards the session's budget; 0 if it has none.
+    tokens: int = 0
+    # `None` if the model was not called, or rejected the call. Counted by the metrics.
+    usage: Usage | None = None
+    # What the attempt has reserved in budgets, if any.
+    reservation: Reservation | None = None
+
+
+# Of attempts that did not call the model.
+NO_CHARGE = Charge()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,12 +9,15 @@ from redis.exceptions import RedisError
 from chat.domain import RecoveryResult
 from chat.logging import log_context
 from chat.settings import chat_settings
-from chat.store import keys, quota
+from chat.store import budgets, keys, quota
 from chat.store.calls import Steps, ask_all, checked, store_call
 from chat.store.clock import redis_clock
 from chat.store.scripts import ScriptCall, milliseconds, read_script, script_call
 
 logger = logging.getLogger(__name__)
+
+# Replies of `recover` that have the nonce of a lost claim, if there was one.
+MAY_HAVE_LOST_CLAIM = {b"WAKE", b"LIVE"}
 
 
 @store_call
@@ -52,7 +55,7 @@ def claim_due_members(zsets: Sequence[str]) -> Steps[list[str]]:
 
 @store_call
 def recover(session_ids: Sequence[str], *, grace: float) -> Steps[list[RecoveryResult]]:
-    """Check sessions and recover lost, overdue and expired turns; one round trip.
+    """Check sessions and recover lost, overdue and expired turns; one round trip if none was lost.
 
     grace: seconds until the next check of a session that gets a wake-up now. A session that
     cannot be checked counts as `LIVE`; it is due again soon.
@@ -70,7 +73,26 @@ def recover(session_ids: Sequence[str], *, grace: float) -> Steps[list[RecoveryR
         for session_id, reply, result in zip(session_ids, replies, results, strict=True)
         if result is RecoveryResult.EXPIRED
     )
+    lost = [
+        budgets.reservation_id(session_id, reply[1].decode())
+        for session_id, reply in zip(session_ids, replies, strict=True)
+        if isinstance(reply, list) and reply[0] in MAY_HAVE_LOST_CLAIM and reply[1]
+    ]
+    if lost:
+        yield from budgets.settle_lost.steps(lost)
     return results
+
+
+@store_call
+def settle_reservations() -> Steps[None]:
+    """Settle reservations whose calls must have ended; one round trip if there are none.
+
+    Raises:
+        StoreUnavailable: Redis did not answer; the next check settles them.
+    """
+    due = yield from claim_due_members.steps([keys.budget_checks()])
+    if due:
+        yield from budgets.settle_lost.steps(due)
 
 
 def _parse_result(session_id: str, reply: Any) -> RecoveryResult:

@@ -180,6 +180,38 @@ def quota(holder: str, group: str) -> str:
     return f"chat:{{{group}}}:quota:{holder}"
 
 
+# All budgets are in one slot.
+_BUDGETS = "chat:{budgets}:"
+
+
+def budget(name: str) -> str:
+    """Return a hash, see lua/lib/budgets.lua; lives a day longer than its period.
+
+    The counters for the metrics, whose period is `ever`, are permanent.
+    """
+    return _BUDGETS + name
+
+
+def budget_name(key: str) -> str:
+    """Return the name of the budget that has this key."""
+    return key.removeprefix(_BUDGETS)
+
+
+def budget_reservations() -> str:
+    """Return a hash: the reservations of calls in progress; permanent while there are any."""
+    return f"{_BUDGETS}reservations"
+
+
+def budget_checks() -> str:
+    """Return a zset: reservation -> ms at which a worker must check it; as the former."""
+    return f"{_BUDGETS}checks"
+
+
+def exceeded_budgets() -> str:
+    """Return a zset: exceeded budget -> ms at which its period ends; expires with the last one."""
+    return f"{_BUDGETS}exceeded"
+
+
 def known_login(account: str, address: str) -> str:
     """Return a string that exists while the account has logged in from the address; has a TTL."""
     return f"chat:known_login:{account}:{address}"

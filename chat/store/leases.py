@@ -11,6 +11,8 @@ import orjson
 from redis.exceptions import RedisError
 
 from chat.domain import (
+    NO_CHARGE,
+    Charge,
     Claim,
     Context,
     Delta,
@@ -27,9 +29,11 @@ from chat.domain import (
 )
 from chat.domain.errors import LeaseLost
 from chat.settings import chat_settings
-from chat.store.calls import Steps, ask, ask_all, ask_script, store_call
+from chat.store import budgets
+from chat.store.calls import Steps, ask, ask_all, checked, store_call
 from chat.store.client import is_programming_error, unavailable
 from chat.store.clock import redis_clock
+from chat.store.routing import Arg
 from chat.store.script_errors import script_error
 from chat.store.scripts import ScriptCall, milliseconds, script_call
 
@@ -135,6 +139,7 @@ def _append(lease: Lease, delta: Delta) -> ScriptCall:
         milliseconds(chat_settings.LEASE_TTL),
         delta.offset,
         delta.escaped,
+        delta.prompt_tokens,
     )
 
 
@@ -153,30 +158,31 @@ def _parse_flush(reply: Any) -> bool | Exception:
 
 
 @store_call
-def finish(lease: Lease, outcome: Outcome, delta: Delta, *, tokens: int = 0) -> Steps[FinishResult]:
+def finish(
+    lease: Lease, outcome: Outcome, delta: Delta, *, charge: Charge = NO_CHARGE
+) -> Steps[FinishResult]:
     """Store the outcome of the turn; return what remains to do. The call can be repeated.
 
-    delta: the last one; tokens: used by the attempt, for the session's budget.
+    delta: the last one. A reservation is settled in the same round trip, even if the lease is lost.
 
     Raises:
         LeaseLost, SessionGone: nothing was written.
         StoreUnavailable: Redis did not answer.
     """
-    result = yield from ask_script(
-        script_call(
-            "finish",
-            lease.session_id,
-            lease.fence,
-            lease.nonce,
-            delta.offset,
-            delta.escaped,
-            outcome.status,
-            orjson.dumps(outcome.model),
-            _result_members(outcome),
-            milliseconds(chat_settings.WAKE_GRACE),
-            tokens,
-        )
+    call = script_call(
+        "finish",
+        lease.session_id,
+        lease.fence,
+        lease.nonce,
+        delta.offset,
+        delta.escaped,
+        outcome.status,
+        orjson.dumps(outcome.model),
+        _result_members(outcome),
+        milliseconds(chat_settings.WAKE_GRACE),
+        *_charge_args(charge),
     )
+    result = yield from _ask_and_settle(call, charge)
     # ALREADY: the reply to the first call was lost. The sweeper does what remains.
     return FinishResult() if result[0] == b"ALREADY" else _parse_finish(result)
 
@@ -206,39 +212,48 @@ def _usage(usage: Usage) -> dict[str, Any]:
     }
 
 
-def _usage_arg(usage: Usage | None) -> str:
-    return f"{usage.prompt_tokens} {usage.completion_tokens}" if usage else ""
+def _charge_args(charge: Charge) -> tuple[Arg, ...]:
+    return (charge.tokens, budgets.usage_arg(charge.usage), int(charge.reservation is not None))
+
+
+def _ask_and_settle(call: ScriptCall, charge: Charge) -> Steps[list[Any]]:
+    """Execute a script that ends an attempt, and settle the attempt's reservation."""
+    calls = [call]
+    if charge.reservation:
+        calls.append(budgets.settlement(charge.reservation, charge.usage))
+    result, *_ = yield from ask_all(calls)
+    reply: list[Any] = checked(result)
+    if error := script_error(reply):
+        raise error
+    return reply
 
 
 @store_call
 def retry(
-    lease: Lease, decision: Retry, *, tokens: int = 0, usage: Usage | None = None
+    lease: Lease, decision: Retry, *, charge: Charge = NO_CHARGE
 ) -> Steps[FinishResult | None]:
     """Put the turn back at the head of the session queue, and drop its text.
 
     Return `None` then. If its cancellation was requested, the turn ends as cancelled instead, with
-    its text; return what remains to do in that case. The call can be repeated.
-
-    tokens: used by the attempt, for the session's budget; usage: the same for the metrics.
+    its text; return what remains to do in that case. The call can be repeated. A reservation is
+    settled as in `finish`.
 
     Raises:
         LeaseLost, SessionGone: nothing was written.
         StoreUnavailable: Redis did not answer.
     """
-    result = yield from ask_script(
-        script_call(
-            "retry",
-            lease.session_id,
-            lease.fence,
-            lease.nonce,
-            milliseconds(decision.delay),
-            decision.reason,
-            int(decision.uses_attempt),
-            orjson.dumps(decision.model),
-            orjson.dumps(asdict(decision.error) if decision.error else None),
-            int(decision.may_be_woken),
-            tokens,
-            _usage_arg(usage),
-        )
+    call = script_call(
+        "retry",
+        lease.session_id,
+        lease.fence,
+        lease.nonce,
+        milliseconds(decision.delay),
+        decision.reason,
+        int(decision.uses_attempt),
+        orjson.dumps(decision.model),
+        orjson.dumps(asdict(decision.error) if decision.error else None),
+        int(decision.may_be_woken),
+        *_charge_args(charge),
     )
+    result = yield from _ask_and_settle(call, charge)
     return _parse_finish(result) if result[0] == b"CANCELLED" else None

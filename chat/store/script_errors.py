@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from chat.domain.budgets import Period, Scope, exceeded_message
 from chat.domain.errors import (
+    BudgetExceeded,
     FeedbackNotAllowed,
     IdempotencyMismatch,
     LeaseLost,
@@ -26,6 +28,7 @@ from chat.domain.errors import (
 ERRORS: dict[bytes, type[ParleyError]] = {
     error.code.upper().encode(): error
     for error in (
+        BudgetExceeded,
         FeedbackNotAllowed,
         IdempotencyMismatch,
         LeaseLost,
@@ -53,6 +56,14 @@ def script_error(reply: Sequence[Any]) -> ParleyError | None:
     error_type = ERRORS.get(reply[0])
     if error_type is None:
         return None
+    if error_type is BudgetExceeded and reply[1:]:
+        return _budget_exceeded(*reply[1:])
     if issubclass(error_type, Unavailable) and reply[1:]:
         return error_type(retry_after=reply[1] / 1000)
     return error_type()
+
+
+def _budget_exceeded(ms: int, budget: bytes, ends_at: int) -> BudgetExceeded:
+    scope, period = budget.decode().split(":")
+    message = exceeded_message(Scope(scope), Period(period), ends_at / 1000)
+    return BudgetExceeded(message, retry_after=ms / 1000)

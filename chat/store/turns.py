@@ -11,12 +11,14 @@ from chat.store.routing import Arg
 from chat.store.scripts import execute, execute_and_wait, milliseconds
 
 
-def submit(caller: Caller, submission: Submission) -> Accepted:
+def submit(caller: Caller, submission: Submission, *, exceeded: str = "") -> Accepted:
     """Accept a user message and the turn that will answer it.
+
+    exceeded: budgets, as in `lua/lib/exceeded_budgets.lua`.
 
     Raises:
         SessionBusy: `on_busy` is `reject` and a turn is open.
-        RateLimited, TokenBudgetExceeded, SessionQueueFull, QueueFull, SessionFull,
+        RateLimited, TokenBudgetExceeded, BudgetExceeded, SessionQueueFull, QueueFull, SessionFull,
             AddressQuotaExceeded: a limit is reached; nothing was changed.
         StoreFull: Redis is full.
         IdempotencyMismatch, SessionNotFound, SessionExpired, StoreUnavailable
@@ -38,22 +40,31 @@ def submit(caller: Caller, submission: Submission) -> Accepted:
         chat_settings.MESSAGES_BURST,
         int(has_webhook()),
         chat_settings.SESSION_TOKENS_PER_HOUR,
+        exceeded,
     )
     return _parse_accepted(result)
 
 
 def regenerate(
-    caller: Caller, number: int, *, request: bytes, deadline: float, key: str, digest: str
+    caller: Caller,
+    number: int,
+    *,
+    request: bytes,
+    deadline: float,
+    key: str,
+    digest: str,
+    exceeded: str = "",
 ) -> Accepted:
     """Accept a turn that answers the session's last user message again.
 
-    number: of the reply to replace, or of its user message; deadline: seconds from now.
+    number: of the reply to replace, or of its user message; deadline: seconds from now; exceeded:
+    budgets, as in `submit`.
 
     Raises:
         MessageNotFound: the message does not exist.
         NotRegenerable: the message does not belong to the last turn.
-        RateLimited, TokenBudgetExceeded, QueueFull, SessionFull, AddressQuotaExceeded: a limit is
-            reached; nothing was changed.
+        RateLimited, TokenBudgetExceeded, BudgetExceeded, QueueFull, SessionFull,
+            AddressQuotaExceeded: a limit is reached; nothing was changed.
         StoreFull, IdempotencyMismatch, SessionNotFound, SessionExpired, StoreUnavailable
     """
     result = _execute_within_quota(
@@ -70,6 +81,7 @@ def regenerate(
         digest,
         int(has_webhook()),
         chat_settings.SESSION_TOKENS_PER_HOUR,
+        exceeded,
     )
     return _parse_accepted(result)
 

@@ -9,6 +9,7 @@ import time
 from threading import Condition, Lock
 
 from chat.domain import Claim, Delta, StopCause, Timeouts
+from chat.domain.budgets import Reservation
 from chat.http.cancellation import CancellableCall
 from chat.providers.call_timeouts import CallTimeouts
 from chat.settings import chat_settings
@@ -22,8 +23,16 @@ FINAL_WRITE_TIMEOUT = 3.0
 class ActiveTurn:
     """One turn between claim and finish. Times are `time.monotonic()` seconds."""
 
-    def __init__(self, claim: Claim, timeouts: Timeouts, call: CancellableCall) -> None:
+    def __init__(
+        self, claim: Claim, timeouts: Timeouts, call: CancellableCall, *, prompt_tokens: int = 0
+    ) -> None:
         self.lease = claim.lease
+        # Estimated.
+        self.prompt_tokens = prompt_tokens
+        # What the call may cost; `None` if no budget limits it.
+        self.reservation: Reservation | None = None
+        # Whether the vendor did not run the model, so that the call costs nothing.
+        self.was_rejected = False
         # Why this process stopped the call; `None` if it did not.
         self.stop_cause: StopCause | None = None
         self.call = call
@@ -79,7 +88,11 @@ class ActiveTurn:
         with self._lock:
             if not self._unflushed_escaped:
                 return None
-            return Delta(offset=self._flushed_escaped_bytes, escaped=self._unflushed_escaped)
+            return Delta(
+                offset=self._flushed_escaped_bytes,
+                escaped=self._unflushed_escaped,
+                prompt_tokens=self.prompt_tokens,
+            )
 
     def remaining(self) -> Delta:
         """Return the last delta, which may be empty."""

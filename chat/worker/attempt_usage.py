@@ -1,27 +1,17 @@
 """The tokens of attempts: reported by the vendor, or estimated."""
 
 from dataclasses import replace
-from typing import NamedTuple
 
 from chat.conversation import context_window
-from chat.domain import Outcome, Prompt, Usage, UsageSource
+from chat.domain import Charge, Outcome, Prompt, Usage, UsageSource
 from chat.settings import chat_settings
 from chat.worker.active_turns import ActiveTurn
 from chat.worker.retry_policy import Decision
 
 
-class AttemptUsage(NamedTuple):
-    """Tokens of one attempt."""
-
-    # Charged to the session's token budget, if there is one.
-    tokens: int = 0
-    # Counted by the metrics if the model's output is discarded and the turn retried.
-    retried_usage: Usage | None = None
-
-
 def estimate(prompt: Prompt, turn: ActiveTurn) -> Usage:
     return Usage(
-        prompt_tokens=sum(map(context_window.estimate_message, prompt.messages)),
+        prompt_tokens=context_window.estimate_prompt(prompt),
         completion_tokens=-(-turn.output_bytes // context_window.BYTES_PER_TOKEN),
         source=UsageSource.ESTIMATED,
     )
@@ -34,12 +24,15 @@ def with_estimate(decision: Decision, prompt: Prompt, turn: ActiveTurn) -> Decis
     return decision
 
 
-def measure(decision: Decision, prompt: Prompt, turn: ActiveTurn) -> AttemptUsage:
-    """Return what an attempt has used, estimated if the vendor did not report it."""
-    has_budget = bool(chat_settings.SESSION_TOKENS_PER_HOUR)
+def measure(decision: Decision, prompt: Prompt, turn: ActiveTurn) -> Charge:
+    """Return what an attempt has used, estimated if the vendor did not report it.
+
+    A call that the vendor rejected costs nothing, but counts towards the session's token budget.
+    """
     reported = decision.usage if isinstance(decision, Outcome) else None
-    if reported is None and (turn.has_output or has_budget):
-        estimated = estimate(prompt, turn)
-        tokens = estimated.total_tokens if has_budget else 0
-        return AttemptUsage(tokens, estimated if turn.has_output else None)
-    return AttemptUsage(reported.total_tokens if reported and has_budget else 0)
+    used = reported or estimate(prompt, turn)
+    return Charge(
+        tokens=used.total_tokens if chat_settings.SESSION_TOKENS_PER_HOUR else 0,
+        usage=None if turn.was_rejected else used,
+        reservation=turn.reservation,
+    )

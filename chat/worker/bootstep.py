@@ -113,6 +113,7 @@ class BackgroundThreads(bootsteps.StartStopStep):
                 health.check_partitions(is_start=True)  # unless it was checked before
                 sweeper.check_clock()
                 sweeper.sweep()
+                sweeper.settle_reservations()
                 delivery_pool.poll()
                 model_limiter.refresh()
                 health.heartbeat(turn_runner.WORKER_ID, running=len(active_turns.all()))

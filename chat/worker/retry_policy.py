@@ -19,12 +19,15 @@ from chat.domain import (
     TurnError,
     WaitReason,
 )
+from chat.domain.budgets import BudgetRefusal, exceeded_message
 from chat.domain.errors import (
+    BudgetExceeded,
     DeadlineExceeded,
     ModelLoading,
     ModelRateLimited,
     ModelTimeout,
     ModelUnavailable,
+    ParleyError,
     ProviderError,
 )
 from chat.settings import chat_settings
@@ -57,6 +60,9 @@ LIMIT_ERRORS: dict[WaitReason, type[ProviderError]] = {
     WaitReason.QUEUE: ModelUnavailable,
 }
 
+# Maximum seconds after which a turn tries again if calls in progress have reserved the rest of a
+# budget.
+MAX_RESERVED_WAIT = 2.0
 # Seconds. After a shorter delay requested by the vendor, a retry uses an attempt and backs off.
 # Otherwise `Retry-After: 0` would cause hundreds of calls a second until the turn's deadline.
 MIN_RETRY_AFTER = 1.0
@@ -119,6 +125,24 @@ def after_limit(claim: Claim, model: Model, delay: LimiterDelay) -> Decision:
     return _outcome(Status.FAILED, FinishReason.ERROR, model, LIMIT_ERRORS[delay.reason]())
 
 
+def after_refusal(claim: Claim, model: Model, refusal: BudgetRefusal) -> Decision:
+    """Return the decision when a budget has too little left for the call; this uses no attempt.
+
+    The turn waits for calls in progress, or for the end of the period if that comes before its
+    deadline. Otherwise the model's fallback may be cheaper.
+    """
+    delay, reason = refusal.seconds, WaitReason.RATE_LIMITED
+    if refusal.is_reserved:
+        delay = random.uniform(0.5, 1.0) * MAX_RESERVED_WAIT  # noqa: S311
+        reason = WaitReason.QUEUE
+    if delay < claim.seconds_left:
+        return Retry(delay=delay, reason=reason, uses_attempt=False, model=model.name)
+    if model.fallback:
+        return _retry_with_fallback(model, None)
+    message = exceeded_message(refusal.scope, refusal.period, refusal.ends_at)
+    return _outcome(Status.FAILED, FinishReason.ERROR, model, BudgetExceeded(message))
+
+
 def after_limiter_error(model: Model) -> Retry:
     """Return the decision when the limiter is unavailable: requeue the turn."""
     return Retry(delay=0, reason=WaitReason.QUEUE, uses_attempt=False, model=model.name)
@@ -153,11 +177,11 @@ def _has_retry_after(error: ProviderError) -> bool:
 
 
 def _outcome(
-    status: Status, reason: FinishReason, model: Model, error: ProviderError | None = None
+    status: Status, reason: FinishReason, model: Model, error: ParleyError | None = None
 ) -> Outcome:
     turn_error = _turn_error(error) if error else None
     return Outcome(status=status, finish_reason=reason, model=model.name, error=turn_error)
 
 
-def _turn_error(error: ProviderError) -> TurnError:
+def _turn_error(error: ParleyError) -> TurnError:
     return TurnError(code=error.code, message=error.message)

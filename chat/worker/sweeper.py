@@ -3,6 +3,7 @@
 import logging
 
 from chat import broker
+from chat.accounts import budgets
 from chat.conversation import llms
 from chat.domain import RecoveryResult
 from chat.settings import chat_settings
@@ -29,6 +30,16 @@ def check_clock() -> None:
         logger.warning("Redis's clock stepped by %+.0f s; correcting stored times", step.seconds)
         shift_times(step, llms.all_models().values())
         run(redis_clock.end(step))
+
+
+def settle_reservations() -> None:
+    """Settle reservations of calls that have ended unseen, if there are budgets.
+
+    Raises:
+        StoreUnavailable: Redis did not answer; the next sweep settles them.
+    """
+    if budgets.rules():
+        due.settle_reservations()
 
 
 def sweep() -> int:

@@ -10,7 +10,9 @@ from typing import NamedTuple, TypeVar
 from chat import broker
 from chat.conversation import context_window, llms
 from chat.domain import (
+    NO_CHARGE,
     CallResult,
+    Charge,
     Claim,
     Completion,
     Delta,
@@ -41,9 +43,8 @@ from chat.settings import chat_settings
 from chat.store import leases
 from chat.tracing import Span, SpanKind, tracing
 from chat.webhooks.delivery_pool import delivery_pool
-from chat.worker import attempt_usage, retry_policy
+from chat.worker import attempt_usage, budget_reservations, retry_policy
 from chat.worker.active_turns import ActiveTurn, active_turns
-from chat.worker.attempt_usage import AttemptUsage
 from chat.worker.limiter import CallReport, HeldSlot, model_limiter, report_failure
 from chat.worker.retry_policy import Abandon, Decision
 
@@ -110,7 +111,8 @@ def _attempt(claim: Claim) -> None:
     except ContextTooLong as error:
         _commit(claim, retry_policy.after_error(claim, model, error, has_output=False), None)
         return
-    turn = ActiveTurn(claim, model.timeouts, CancellableCall())
+    tokens = context_window.estimate_prompt(prompt)
+    turn = ActiveTurn(claim, model.timeouts, CancellableCall(), prompt_tokens=tokens)
     active_turns.add(turn)
     try:
         blocked = _acquire_slot(claim, model, prompt)
@@ -118,10 +120,12 @@ def _attempt(claim: Claim) -> None:
             _commit(claim, blocked, turn)
             return
         with model_limiter.hold_slot(model, claim.lease.session_id) as slot:
-            decision = attempt_usage.with_estimate(
+            refused = budget_reservations.reserve(claim, model, prompt, turn)
+            decision = refused or attempt_usage.with_estimate(
                 _call_model(claim, model, prompt, turn, slot), prompt, turn
             )
-        _commit(claim, decision, turn, attempt_usage.measure(decision, prompt, turn))
+        charge = NO_CHARGE if refused else attempt_usage.measure(decision, prompt, turn)
+        _commit(claim, decision, turn, charge)
     finally:
         active_turns.remove(turn)
 
@@ -149,6 +153,7 @@ def _call_model(
         completion = _read_stream(prompt, model, turn)
     except ProviderError as error:
         slot.report = report_failure(error, turn.stop_cause, has_output=turn.has_output)
+        turn.was_rejected = error.is_free and not turn.has_output
         if turn.stop_cause is not None:
             return retry_policy.after_stop(
                 claim, model, turn.stop_cause, has_output=turn.has_output
@@ -202,15 +207,16 @@ def _commit(
     claim: Claim,
     decision: Decision,
     turn: ActiveTurn | None,
-    usage: AttemptUsage = AttemptUsage(),  # noqa: B008  # it is immutable
+    charge: Charge = NO_CHARGE,
 ) -> None:
     """Write the decision, and wake a worker if the session needs one now."""
     if isinstance(decision, Abandon):
         logger.info("%s: %s; no outcome was written", claim.reply_id, decision.reason)
+        budget_reservations.settle_abandoned(charge)
         return
     try:
         with tracing.span("finish") as span:
-            written = _write_with_retry(claim, lambda: _write(claim, decision, turn, usage))
+            written = _write_with_retry(claim, lambda: _write(claim, decision, turn, charge))
             span.set_attribute("parley.outcome", written.outcome)
     except TurnLost as lost:
         logger.info("%s: %s", claim.reply_id, lost.code)
@@ -235,15 +241,13 @@ class Written(NamedTuple):
 
 
 def _write(
-    claim: Claim, decision: Outcome | Retry, turn: ActiveTurn | None, usage: AttemptUsage
+    claim: Claim, decision: Outcome | Retry, turn: ActiveTurn | None, charge: Charge
 ) -> Written:
     if isinstance(decision, Outcome):
         delta = turn.remaining() if turn else Delta(offset=0, escaped=b"")
-        finish = leases.finish(claim.lease, decision, delta, tokens=usage.tokens)
+        finish = leases.finish(claim.lease, decision, delta, charge=charge)
         return _after_end(claim, decision.status, finish)
-    cancellation = leases.retry(
-        claim.lease, decision, tokens=usage.tokens, usage=usage.retried_usage
-    )
+    cancellation = leases.retry(claim.lease, decision, charge=charge)
     if cancellation is not None:
         return _after_end(claim, Status.CANCELLED, cancellation)
     return Written(

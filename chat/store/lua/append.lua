@@ -9,6 +9,7 @@
 -- ARGV[6]    lease, ms
 -- ARGV[7]    offset: bytes of the JSON-escaped reply before the delta
 -- ARGV[8]    delta, JSON-escaped: the inside of a JSON string; bytes that are stored are skipped
+-- ARGV[9]    tokens of the prompt, estimated
 --
 -- Replies:
 --   APPENDED cancel_requested   1 if the worker must cancel the turn
@@ -28,7 +29,10 @@ if delta == '' then
 end
 redis.call('APPEND', PARTIAL, delta)
 record_first_token()
-if s.partial_bytes == 0 then redis.call('PEXPIREAT', PARTIAL, s.keys_expire_at) end
+if s.partial_bytes == 0 then
+  redis.call('PEXPIREAT', PARTIAL, s.keys_expire_at)
+  set('prompt_tokens', ARGV[9])
+end
 set('partial_bytes', s.partial_bytes + #delta)
 append_event('message.delta',
   ',"message_id":"' .. reply_id(s.running_turn) .. '","delta":"' .. delta .. '"')

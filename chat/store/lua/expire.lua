@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Expire a session: cancel its open turns, and let the next sweep remove it.
 -- include: session authorize events counters message_json turns token_usage enqueue_delivery
--- include: finish_turn keep_alive budget
+-- include: finish_turn keep_alive token_budget
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
@@ -11,7 +11,7 @@
 --   ENDED | SESSION_NOT_FOUND
 --   SESSION_EXPIRED   the session has expired before
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'head', 'tail', 'waiting', 'attempt',
-  'partial_bytes', 'bytes')
+  'partial_bytes', 'prompt_tokens', 'nonce', 'bytes')
 local err = authorize(ARGV[4])
 if err then return { err } end
 if s.running_turn ~= 0 then

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Store the outcome of the running turn.
 -- include: session events counters message_json turns token_usage enqueue_delivery finish_turn
--- include: keep_alive lease budget
+-- include: keep_alive lease token_budget
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
@@ -14,6 +14,8 @@
 -- ARGV[10]   finish_reason, usage and error, as JSON members
 -- ARGV[11]   ms until the sweeper checks the next turn, in case its wake-up is lost
 -- ARGV[12]   tokens of the attempt, for the session's budget
+-- ARGV[13]   "<prompt> <completion> <cached>" tokens of the attempt, or ''
+-- ARGV[14]   1 if the attempt has a reservation, see lib/budgets.lua
 --
 -- Replies:
 --   FINISHED waiting delivery_enqueued   waiting: turns; delivery_enqueued: 1 if a webhook is due
@@ -32,10 +34,12 @@ if delta ~= '' then
   append_event('message.delta',
     ',"message_id":"' .. reply_id(s.running_turn) .. '","delta":"' .. delta .. '"')
 end
+attempt_usage = ARGV[13]
 finish_turn(s.running_turn, ARGV[8], ARGV[10], take_partial() .. delta, ARGV[9])
 release_lease()
 set('finished_nonce', ARGV[5])
 use_tokens(tonumber(ARGV[12]))
+if ARGV[14] == '1' then record_charge(ARGV[5], ARGV[13]) end
 keep_alive()
 set_due(s.waiting > 0 and now + ARGV[11] or s.expires_at)
 publish()

@@ -2,7 +2,7 @@
 -- Accept a turn that answers the last user message again; the earlier reply stays.
 -- include: session authorize events counters message_json render_message turns token_usage
 -- include: enqueue_delivery finish_turn keep_alive session_bytes idempotency enqueue_turn replay
--- include: budget rate
+-- include: token_budget rate exceeded_budgets
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
@@ -18,12 +18,13 @@
 -- ARGV[13]   digest of the request
 -- ARGV[14]   1 if the deployment has a webhook
 -- ARGV[15]   tokens per hour that the session may use; 0 for no limit
+-- ARGV[16]   exceeded budgets, see lib/exceeded_budgets.lua
 --
 -- Replies:
 --   ACCEPTED message reply position awake   awake: 1 if the session needs no wake-up
 --   REPLAYED message reply position awake   the first response, or a reply that is open already
 --   NOT_REGENERABLE                         the message does not belong to the last turn
---   RATE_LIMITED ms | TOKEN_BUDGET_EXCEEDED ms
+--   RATE_LIMITED ms | TOKEN_BUDGET_EXCEEDED ms | BUDGET_EXCEEDED ms budget ends_at
 --   QUEUE_FULL | SESSION_FULL | IDEMPOTENCY_MISMATCH | MESSAGE_NOT_FOUND
 --   SESSION_NOT_FOUND | SESSION_EXPIRED
 --   QUOTA_NEEDED bytes holders   see lib/session_bytes.lua
@@ -63,6 +64,8 @@ end
 
 local over_ms = over_budget_ms(tonumber(ARGV[15]))
 if over_ms > 0 then return { 'TOKEN_BUDGET_EXCEEDED', over_ms } end
+local exceeded = over_budget(ARGV[16])
+if exceeded then return exceeded end
 if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
 if is_queue_full(ARGV[9]) then return { 'QUEUE_FULL' } end
 local refusal = refuse_bytes(#ARGV[6])

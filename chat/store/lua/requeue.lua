@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Make the session's next turn available now. A running turn loses its lease and is requeued.
 -- include: session authorize events counters message_json turns token_usage enqueue_delivery
--- include: finish_turn keep_alive requeue_turn budget
+-- include: finish_turn keep_alive requeue_turn token_budget
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
@@ -15,8 +15,8 @@
 --   CANCELLED   cancellation of the running turn had been requested
 --   SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'head', 'tail', 'waiting', 'attempt',
-  'retry_at', 'cancel_requested', 'partial_bytes', 'bytes', 'ttl', 'max_expires_at',
-  'keys_expire_at', 'tokens_used', 'budget_resets_at')
+  'retry_at', 'cancel_requested', 'partial_bytes', 'prompt_tokens', 'nonce', 'bytes',
+  'ttl', 'max_expires_at', 'keys_expire_at', 'tokens_used', 'budget_resets_at')
 local err = authorize(ARGV[4])
 if err then return { err } end
 if s.running_turn == 0 and s.waiting == 0 then return { 'IDLE' } end

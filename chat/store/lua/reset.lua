@@ -2,7 +2,7 @@
 -- Cancel the open turns of a session and delete its history.
 -- include: session authorize events counters message_json turns token_usage enqueue_delivery
 -- include: finish_turn keep_alive session_bytes idempotency enqueue_turn outbox pending_deliveries
--- include: budget rate
+-- include: token_budget rate
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
@@ -19,8 +19,8 @@
 --   SESSION_FULL   of saved responses, which a reset keeps
 --   QUOTA_NEEDED bytes holders   see lib/session_bytes.lua
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'head', 'tail', 'waiting', 'attempt',
-  'partial_bytes', 'bytes', 'kept_bytes', 'quota', 'ttl', 'max_expires_at', 'keys_expire_at',
-  'tat', 'tokens_used', 'budget_resets_at')
+  'partial_bytes', 'prompt_tokens', 'nonce', 'bytes', 'kept_bytes', 'quota', 'ttl',
+  'max_expires_at', 'keys_expire_at', 'tat', 'tokens_used', 'budget_resets_at')
 local err = authorize(ARGV[4])
 if err then return { err } end
 local response = first_response(ARGV[5], ARGV[6])

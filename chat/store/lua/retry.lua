@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Put the running turn back at the head of the session queue, to be retried later.
 -- include: session events counters message_json turns token_usage enqueue_delivery finish_turn
--- include: keep_alive lease requeue_turn budget
+-- include: keep_alive lease requeue_turn token_budget
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
@@ -14,7 +14,8 @@
 -- ARGV[10]   error of this attempt, JSON object or null
 -- ARGV[11]   1 if a wake-up may start the turn before the delay is over
 -- ARGV[12]   tokens of the attempt, for the session's budget
--- ARGV[13]   the same as "<prompt> <completion>" for the metrics, or ''
+-- ARGV[13]   "<prompt> <completion> <cached>" tokens of the attempt, or ''
+-- ARGV[14]   1 if the attempt has a reservation, see lib/budgets.lua
 --
 -- Replies:
 --   RETRYING
@@ -29,6 +30,7 @@ if err then return { err } end
 
 set('finished_nonce', ARGV[5])
 use_tokens(tonumber(ARGV[12]))
+if ARGV[14] == '1' then record_charge(ARGV[5], ARGV[13]) end
 attempt_usage = ARGV[13]
 if s.cancel_requested == 1 then
   finish_turn(s.running_turn, 'cancelled', CANCELLED_RESULT, take_partial())

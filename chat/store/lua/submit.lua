@@ -1,8 +1,8 @@
 #!lua
 -- Accept a user message and the turn that will answer it, or change nothing.
 -- include: session authorize events counters message_json turns token_usage enqueue_delivery
--- include: finish_turn keep_alive session_bytes idempotency enqueue_turn replay interrupt budget
--- include: rate
+-- include: finish_turn keep_alive session_bytes idempotency enqueue_turn replay interrupt token_budget
+-- include: rate exceeded_budgets
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
@@ -20,11 +20,13 @@
 -- ARGV[15]   burst, messages
 -- ARGV[16]   1 if the deployment has a webhook
 -- ARGV[17]   tokens per hour that the session may use; 0 for no limit
+-- ARGV[18]   exceeded budgets, see lib/exceeded_budgets.lua
 --
 -- Replies:
 --   ACCEPTED message reply position awake   awake: 1 if the session needs no wake-up
 --   REPLAYED message reply position awake   the first response to this key
 --   RATE_LIMITED ms | TOKEN_BUDGET_EXCEEDED ms   ms until the next message is accepted
+--   BUDGET_EXCEEDED ms budget ends_at
 --   SESSION_BUSY                            a turn is open, and on_busy is reject
 --   SESSION_QUEUE_FULL | QUEUE_FULL | SESSION_FULL
 --   IDEMPOTENCY_MISMATCH | SESSION_NOT_FOUND | SESSION_EXPIRED
@@ -48,6 +50,8 @@ if ARGV[9] == 'reject' and (s.running_turn ~= 0 or s.waiting > 0) then
 end
 local over_ms = over_budget_ms(tonumber(ARGV[17]))
 if over_ms > 0 then return { 'TOKEN_BUDGET_EXCEEDED', over_ms } end
+local exceeded = over_budget(ARGV[18])
+if exceeded then return exceeded end
 local tat, wait_ms = check_rate(s.tat, ARGV[14], ARGV[15], 1)
 if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
 if s.waiting >= tonumber(ARGV[12]) then return { 'SESSION_QUEUE_FULL' } end

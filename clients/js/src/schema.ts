@@ -41,7 +41,7 @@ export interface Error {
     /** The same as `error.message`. */
     detail: string;
 }
-export type ErrorCode = "invalid_request" | "unknown_model" | "forbidden_url" | "invalid_host" | "headers_too_large" | "request_timeout" | "body_too_large" | "unsupported_media_type" | "method_not_allowed" | "idempotency_mismatch" | "invalid_token" | "session_expired" | "auth_timeout" | "not_allowed" | "not_found" | "session_not_found" | "message_not_found" | "conflict" | "session_busy" | "not_regenerable" | "nothing_to_continue" | "feedback_not_allowed" | "unavailable" | "rate_limited" | "token_budget_exceeded" | "address_quota_exceeded" | "quota_exceeded" | "session_queue_full" | "session_full" | "queue_full" | "issuer_unavailable" | "store_unavailable" | "store_full" | "slow_consumer" | "error";
+export type ErrorCode = "invalid_request" | "unknown_model" | "forbidden_url" | "invalid_host" | "headers_too_large" | "request_timeout" | "body_too_large" | "unsupported_media_type" | "method_not_allowed" | "idempotency_mismatch" | "invalid_token" | "session_expired" | "auth_timeout" | "not_allowed" | "not_found" | "session_not_found" | "message_not_found" | "conflict" | "session_busy" | "not_regenerable" | "nothing_to_continue" | "feedback_not_allowed" | "unavailable" | "rate_limited" | "token_budget_exceeded" | "budget_exceeded" | "address_quota_exceeded" | "quota_exceeded" | "session_queue_full" | "session_full" | "queue_full" | "issuer_unavailable" | "store_unavailable" | "store_full" | "slow_consumer" | "error";
 /** Details of an error. */
 export interface ErrorDetail {
     code: ErrorCode;

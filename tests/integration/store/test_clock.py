@@ -14,6 +14,7 @@ from redis import Redis
 from chat.domain import (
     Caller,
     CallResult,
+    Charge,
     DeliveryResult,
     DeliveryStatus,
     Model,
@@ -172,7 +173,8 @@ def test_step_back_does_not_extend_the_token_budget_window(
     caller = steps.create_session(ttl=86400)
     steps.submit(caller)
     writer = LeaseHolder.claim_for(caller)
-    leases.finish(writer.lease, steps.outcome(), writer.delta("hi"), tokens=100)
+    charge = Charge(tokens=100)
+    leases.finish(writer.lease, steps.outcome(), writer.delta("hi"), charge=charge)
     with pytest.raises(TokenBudgetExceeded):
         steps.submit(caller)
     redis_clock.step(-3600)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import pytest
 from redis import Redis
 
-from chat.domain import Caller, DeliveryResult, DeliveryStatus, Status, Usage, UsageSource
+from chat.domain import Caller, Charge, DeliveryResult, DeliveryStatus, Status, Usage, UsageSource
 from chat.store import admin, due, keys, leases, metrics, outbox, sessions, turns
 from chat.store.metrics import Histogram
 from tests.integration.store import steps
@@ -45,7 +45,9 @@ def test_tokens_count_however_the_attempt_ends(redis: Redis, caller: Caller) -> 
         "cancelled": lambda it: leases.finish(
             it.lease, steps.outcome(Status.CANCELLED, estimate), it.delta(".")
         ),
-        "handed back": lambda it: leases.retry(it.lease, steps.retry(), usage=estimate),
+        "handed back": lambda it: leases.retry(
+            it.lease, steps.retry(), charge=Charge(usage=estimate)
+        ),
         "requeued": lambda _: admin.requeue(caller, grace=2),
         "lost": lambda _: lose_worker(redis, caller),
         "reset": lambda _: sessions.reset(caller),
@@ -72,7 +74,7 @@ def test_tokens_count_however_the_attempt_ends(redis: Redis, caller: Caller) -> 
 def test_reply_ended_without_its_worker_has_usage(redis: Redis, caller: Caller) -> None:
     estimate = Usage(prompt_tokens=30, completion_tokens=4, source=UsageSource.ESTIMATED)
     endings: list[Callable[[LeaseHolder], object]] = [
-        lambda it: leases.retry(it.lease, steps.retry(), usage=estimate),
+        lambda it: leases.retry(it.lease, steps.retry(), charge=Charge(usage=estimate)),
         lambda _: admin.requeue(caller, grace=2),
         lambda _: lose_worker(redis, caller),
     ]

@@ -6,7 +6,7 @@ import pytest
 from pytest_django import Settings
 from redis import Redis
 
-from chat.domain import Caller
+from chat.domain import Caller, Charge
 from chat.domain.errors import TokenBudgetExceeded
 from chat.store import admin, due, keys, leases, sessions
 from tests.integration.store import steps
@@ -25,7 +25,9 @@ def use_tokens(caller: Caller, tokens: int) -> None:
     """Submit and answer a turn that uses this number of tokens."""
     steps.submit(caller)
     writer = LeaseHolder.claim_for(caller)
-    leases.finish(writer.lease, steps.outcome(), writer.delta("an answer"), tokens=tokens)
+    leases.finish(
+        writer.lease, steps.outcome(), writer.delta("an answer"), charge=Charge(tokens=tokens)
+    )
 
 
 def tokens_used(redis: Redis, caller: Caller) -> int:
@@ -67,11 +69,11 @@ def test_budget_is_renewed_an_hour_after_the_first_token(redis: Redis) -> None:
 def test_attempts_count_once_however_often_sent(redis: Redis, caller: Caller) -> None:
     writer = LeaseHolder.claim_for(caller)
     for _ in range(2):
-        leases.retry(writer.lease, steps.retry(), tokens=30)
+        leases.retry(writer.lease, steps.retry(), charge=Charge(tokens=30))
     assert tokens_used(redis, caller) == 30
     writer = LeaseHolder.claim_for(caller)
     for _ in range(2):
-        leases.finish(writer.lease, steps.outcome(), writer.delta(""), tokens=40)
+        leases.finish(writer.lease, steps.outcome(), writer.delta(""), charge=Charge(tokens=40))
     assert tokens_used(redis, caller) == 70
 
 

@@ -31,7 +31,9 @@
 --   bytes, kept_bytes, quota, quota_holders   see lib/session_bytes.lua
 --   tat                 theoretical arrival time of the next message, by GCRA
 --   changes_tat         the same of the next change, see lib/changes.lua
---   tokens_used, budget_resets_at   see lib/budget.lua
+--   tokens_used, budget_resets_at   see lib/token_budget.lua
+--   prompt_tokens       of the prompt of the reply with partial_bytes, estimated
+--   charged_nonce, charged_usage   of the last attempt with a reservation, see lib/budgets.lua
 --   has_webhook         1: the deployment has a webhook
 --   tickets             see lib/tickets.lua
 --   shifted_since       of the last step of the clock that was corrected, see lib/shift.lua

@@ -1,6 +1,6 @@
 -- Prompt and completion tokens, for the metrics. Needs counters.lua.
 
--- "<prompt> <completion>" of the attempt that ends now, if its result has no usage.
+-- "<prompt> <completion> <cached>" of the attempt that ends now, if its result has no usage.
 local attempt_usage = ''
 
 local function count_tokens(model, prompt, completion)
@@ -8,27 +8,29 @@ local function count_tokens(model, prompt, completion)
   increment('tokens:completion:' .. model, completion)
 end
 
--- Count the tokens of an attempt whose turn goes on.
+-- Count the tokens of an attempt whose result shows none, or whose turn goes on.
 local function count_attempt_usage(model)
-  local prompt, completion = string.match(attempt_usage, '^(%d+) (%d+)$')
+  local prompt, completion = string.match(attempt_usage, '^(%d+) (%d+) ')
   attempt_usage = '' -- the script may end further turns
   if prompt then count_tokens(model, prompt, completion) end
 end
 
--- Return the result with the usage of the attempt, if it has none.
+-- Return the result with the usage of the attempt, if it has none and there is text.
 -- result: finish_reason, usage and error, as JSON members.
 local function with_usage(result)
-  local prompt, completion = string.match(attempt_usage, '^(%d+) (%d+)$')
-  attempt_usage = ''
-  if not prompt then return result end
+  local prompt, completion, cached = string.match(attempt_usage, '^(%d+) (%d+) (%d+)$')
+  if not prompt or completion == '0' then return result end
   local usage = '{"prompt_tokens":' .. prompt .. ',"completion_tokens":' .. completion ..
-    ',"source":"estimated","total_tokens":' .. prompt + completion .. ',"cached_tokens":0}'
+    ',"source":"estimated","total_tokens":' .. prompt + completion ..
+    ',"cached_tokens":' .. cached .. '}'
   return (string.gsub(result, '^("finish_reason":"[%a_]+","usage":)null', '%1' .. usage))
 end
 
--- Count the usage in a result.
+-- Count the usage in a result, or else that of the attempt.
 local function count_usage(model, result)
   local prompt, completion = string.match(result,
     '^"finish_reason":"[%a_]+","usage":{"prompt_tokens":(%d+),"completion_tokens":(%d+)')
-  if prompt then count_tokens(model, prompt, completion) end
+  if not prompt then return count_attempt_usage(model) end
+  attempt_usage = ''
+  count_tokens(model, prompt, completion)
 end
