@@ -31,8 +31,8 @@ def address_limits(
     own: dict[str, Any] = {"scope": scope, "group": group or network}
     limits = [Limit(client_id=address, per_minute=per_minute, burst=burst, **own)]
     if network != address:
-        larger = {"per_minute": factor * per_minute, "burst": factor * burst}
-        limits.append(Limit(client_id=network, **larger, **own))
+        own |= {"per_minute": factor * per_minute, "burst": factor * burst}
+        limits.append(Limit(client_id=network, **own))
     return limits
 
 

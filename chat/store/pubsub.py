@@ -1,8 +1,11 @@
-"""The pub/sub connection of a process.
+"""The pub/sub connections of a process: one, or one to each node of a Cluster.
 
 The scripts publish the events of a session on a channel with the name of its log. Redis drops
 messages without subscribers. A subscriber that must not miss any therefore reads the log
 once after the subscription is confirmed, also after a reconnect.
+
+On a Cluster, pub/sub is sharded: a channel belongs to the node that has the slot of its name.
+Ordinary messages would go to every node.
 """
 
 import asyncio
@@ -11,11 +14,12 @@ import logging
 from collections.abc import Callable
 
 from redis.asyncio.connection import Connection
-from redis.exceptions import RedisError
+from redis.exceptions import AskError, ClusterDownError, MovedError, RedisError
 
 from chat.settings import chat_settings
 from chat.store.async_pool import make_pool
-from chat.store.routing import SERVER
+from chat.store.client import client
+from chat.store.routing import Node, Topology, find_masters, resolve
 
 logger = logging.getLogger(__name__)
 
@@ -24,19 +28,92 @@ PING_INTERVAL = 2.0
 # Without a message or a PONG for this long, the connection counts as lost.
 READ_TIMEOUT = 5.0
 RECONNECT_DELAY = 0.5
+REDIRECTION_DELAY = 0.05
 CONNECTION_ERRORS = (RedisError, OSError, TimeoutError)
+# Replies to a subscription on a Cluster: another node has the slot, or none at the moment.
+REDIRECTIONS = (AskError, ClusterDownError)
 
 # Takes a channel and a message; the message is b"" when the subscription is confirmed.
 OnMessage = Callable[[bytes, bytes], None]
 
 
-class PubSubConnection:
-    """Receives messages of the subscribed channels, and reconnects when the connection is lost."""
+class PubSubClient:
+    """Receives messages of the subscribed channels, each from the server that publishes it."""
 
     def __init__(self, on_message: OnMessage) -> None:
         self._on_message = on_message
-        self._pool = make_pool(SERVER, connect_timeout=chat_settings.STORE_TIMEOUT)
+        self._topology = client().topology
+        self._connections: dict[Node, PubSubConnection] = {}
+        self._tasks: dict[Node, asyncio.Task[None]] = {}
+        self._nodes: dict[bytes, Node] = {}
+        # A connection is new, or channels may have moved to another node.
+        self._has_changed = asyncio.Event()
+
+    def subscribe(self, channel: bytes) -> None:
+        """Subscribe to the channel; `on_message` is called with b"" once Redis confirms it."""
+        self._subscribe_at(self._topology.node_of(channel.decode()), channel)
+
+    def unsubscribe(self, channel: bytes) -> None:
+        self._connections[self._nodes.pop(channel)].unsubscribe(channel)
+
+    async def run(self) -> None:
+        """Connect and reconnect until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                for node in self._connections.keys() - self._tasks.keys():
+                    self._tasks[node] = tasks.create_task(self._connections[node].run())
+                self._has_changed.clear()
+                await self._has_changed.wait()
+                if self._topology.is_cluster:
+                    await self._move_channels()
+
+    async def _move_channels(self) -> None:
+        """Subscribe again to the channels that have moved, and to those that were rejected."""
+        with contextlib.suppress(RedisError):  # a lost connection reports it again
+            await asyncio.to_thread(client().run, find_masters(self._topology))
+        for channel, node in list(self._nodes.items()):
+            connection = self._connections[node]
+            current = self._topology.node_of(channel.decode())
+            if current != node:
+                connection.forget(channel)
+                self._subscribe_at(current, channel)
+            elif channel not in connection.confirmed:
+                connection.subscribe(channel)
+        for node in self._connections.keys() - {*self._topology.masters, *self._nodes.values()}:
+            del self._connections[node]
+            if task := self._tasks.pop(node, None):
+                task.cancel()
+
+    def _subscribe_at(self, node: Node, channel: bytes) -> None:
+        self._nodes[channel] = node
+        if node not in self._connections:
+            self._connections[node] = PubSubConnection(
+                node, self._topology, self._on_message, on_change=self._has_changed.set
+            )
+            self._has_changed.set()
+        self._connections[node].subscribe(channel)
+
+
+class PubSubConnection:
+    """Receives messages of one server, and reconnects when the connection is lost."""
+
+    def __init__(
+        self,
+        node: Node,
+        topology: Topology,
+        on_message: OnMessage,
+        *,
+        on_change: Callable[[], None],
+    ) -> None:
+        """on_change: called when the connection is lost, or channels have left this node."""
+        self._node = node
+        self._topology = topology
+        self._on_message = on_message
+        self._on_change = on_change
+        self._pool = make_pool(node, connect_timeout=chat_settings.STORE_TIMEOUT)
         self._channels: set[bytes] = set()
+        # Channels whose messages arrive.
+        self.confirmed: set[bytes] = set()
         # Channels to subscribe to or unsubscribe from.
         self._changed: set[bytes] = set()
         self._wake = asyncio.Event()
@@ -44,13 +121,17 @@ class PubSubConnection:
         self._last_read_at = 0.0
 
     def subscribe(self, channel: bytes) -> None:
-        """Subscribe to the channel; `on_message` is called with b"" once Redis confirms it."""
         self._channels.add(channel)
         self._mark_changed(channel)
 
     def unsubscribe(self, channel: bytes) -> None:
-        self._channels.discard(channel)
+        self.forget(channel)
         self._mark_changed(channel)
+
+    def forget(self, channel: bytes) -> None:
+        """Drop a channel that the server itself has unsubscribed from this connection."""
+        self._channels.discard(channel)
+        self.confirmed.discard(channel)
 
     def _mark_changed(self, channel: bytes) -> None:
         self._changed.add(channel)
@@ -63,6 +144,7 @@ class PubSubConnection:
                 await self._run_once()
             except* CONNECTION_ERRORS as errors:
                 logger.warning("The pub/sub connection is lost: %r", errors.exceptions[0])
+            self._on_change()
             await asyncio.sleep(RECONNECT_DELAY)
 
     async def _run_once(self) -> None:
@@ -79,15 +161,16 @@ class PubSubConnection:
                 tasks.create_task(self._read_loop(connection))
                 tasks.create_task(self._watchdog())
         finally:
+            self.confirmed.clear()
             await connection.disconnect(nowait=True)
 
     async def _write_loop(self, connection: Connection) -> None:
-        """Send SUBSCRIBE and UNSUBSCRIBE for changed channels, and PINGs."""
+        """Subscribe to changed channels or unsubscribe from them, and send PINGs."""
         while True:
             self._wake.clear()
             changed, self._changed = self._changed, set()
-            await _send(connection, "SUBSCRIBE", *(changed & self._channels))
-            await _send(connection, "UNSUBSCRIBE", *(changed - self._channels))
+            await self._send(connection, "SUBSCRIBE", changed & self._channels)
+            await self._send(connection, "UNSUBSCRIBE", changed - self._channels)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PING_INTERVAL):
                     await self._wake.wait()
@@ -99,13 +182,40 @@ class PubSubConnection:
         while True:
             # A delivered event takes about 70 us. A regular expression over the buffer would save
             # 10 us of these (docs/adr/0032-simplifications.md).
-            reply = await connection.read_response()
+            try:
+                reply = await connection.read_response()
+            except REDIRECTIONS as error:
+                await self._redirect(error)
+                continue
             self._last_read_at = loop.time()
             match reply:
-                case [b"message", channel, message]:
+                case [b"message" | b"smessage", channel, message]:
                     self._on_message(channel, message)
-                case [b"subscribe", channel, _]:
+                case [b"subscribe" | b"ssubscribe", channel, _]:
+                    if channel in self._channels:
+                        self.confirmed.add(channel)
                     self._on_message(channel, b"")
+                case [b"sunsubscribe", channel, _] if channel in self.confirmed:
+                    # The server itself has unsubscribed it, because its slot has moved.
+                    self.confirmed.discard(channel)
+                    self._topology.mark_stale()
+                    self._on_change()
+
+    async def _redirect(self, error: Exception) -> None:
+        """Report that a channel belongs to another node; not too often, while a slot moves."""
+        if isinstance(error, MovedError):
+            self._topology.move(error.slot_id, resolve(error.host, error.port, self._node))
+        await asyncio.sleep(REDIRECTION_DELAY)
+        self._on_change()
+
+    async def _send(self, connection: Connection, command: str, channels: set[bytes]) -> None:
+        if not channels:
+            return
+        if self._topology.is_cluster:  # one command each: their slots differ
+            packed = connection.pack_commands([(f"S{command}", each) for each in channels])
+            await connection.send_packed_command(b"".join(packed), check_health=False)
+        else:
+            await connection.send_command(command, *channels, check_health=False)
 
     async def _watchdog(self) -> None:
         """Fail when nothing was read for `READ_TIMEOUT`.
@@ -118,8 +228,3 @@ class PubSubConnection:
             await asyncio.sleep(READ_TIMEOUT - idle)
             idle = loop.time() - self._last_read_at
         raise TimeoutError("no reply from Redis")
-
-
-async def _send(connection: Connection, command: str, *channels: bytes) -> None:
-    if channels:
-        await connection.send_command(command, *channels, check_health=False)

@@ -52,11 +52,13 @@ Call: TypeAlias = ScriptCall | Command
 
 @cache
 def read_script(name: str) -> Script:
-    """Return the script `lua/<name>.lua`."""
+    """Return the script `lua/<name>.lua`, in the form for the server that `REDIS_URL` names."""
     shebang, _, body = (SCRIPTS_DIR / f"{name}.lua").read_text().partition("\n")
     included: dict[str, str] = {}
     _read_includes(body, included)
     source = "\n".join([shebang, *included.values(), body])
+    if client().topology.is_cluster:  # see pubsub.py
+        source = source.replace("redis.call('PUBLISH'", "redis.call('SPUBLISH'")
     return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 

@@ -33,7 +33,7 @@ from chat.domain.errors import (
 from chat.settings import chat_settings
 from chat.store.api_keys import find_invalid
 from chat.store.events import EVENTS_PREFIX, LogKeys, Position, log_keys, parse_batch, read_logs
-from chat.store.pubsub import PubSubConnection
+from chat.store.pubsub import PubSubClient
 from chat.store.subscriber import Callback, Subscriber, noop
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class SubscriptionHub:
         self._pending: set[Subscriber] = set()
         self._in_flight: set[Subscriber] = set()
         self._has_pending = asyncio.Event()
-        self._pubsub = PubSubConnection(self._on_message)
+        self._pubsub = PubSubClient(self._on_message)
         self._executor = ThreadPoolExecutor(1, "logs")
         self.is_closed = False
         self._tasks = [

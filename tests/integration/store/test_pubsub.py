@@ -8,7 +8,8 @@ import pytest
 from pytest_django import Settings
 
 from chat.store import pubsub
-from chat.store.pubsub import PubSubConnection
+from chat.store.client import client
+from chat.store.pubsub import PubSubClient
 from tests.harness.wait import wait_until
 
 LOST = "The pub/sub connection is lost"
@@ -31,7 +32,8 @@ async def connected(settings: Settings, url: str, serve: Serve) -> AsyncIterator
 
     async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
         settings.REDIS_URL = url.format(port=server.sockets[0].getsockname()[1])
-        connection = PubSubConnection(lambda *message: messages.append(message))
+        client.cache_clear()
+        connection = PubSubClient(lambda *message: messages.append(message))
         connection.subscribe(b"one")
         running = asyncio.create_task(connection.run())
         yield messages

@@ -14,7 +14,7 @@ from chat import broker
 from chat.broker import connections
 from chat.broker.transport import transport_path
 from chat.store.client import client, execute_command, ping
-from chat.store.pubsub import PubSubConnection
+from chat.store.pubsub import PubSubClient
 from project.runner.healthcheck import is_healthy
 from tests.harness.wait import wait_until
 from tests.integration.store.redis_server import RedisServer
@@ -90,7 +90,7 @@ def test_events_arrive(url: str, locked: tuple[RedisServer, Path]) -> None:
     received: list[bytes] = []
 
     async def subscribe() -> None:
-        connection = PubSubConnection(lambda _, message: received.append(message))
+        connection = PubSubClient(lambda _, message: received.append(message))
         connection.subscribe(b"channel")
         task = asyncio.create_task(connection.run())
         async with asyncio.timeout(5):
