@@ -40,6 +40,10 @@ test: $(DEV) ## test every guarantee; ARGS="-k name" selects tests
 test-all: $(DEV) ## the same with long repetitions and variants
 	$(BIN)/pytest $(PARALLEL) --all $(ARGS)
 
+.PHONY: test-cluster
+test-cluster: $(DEV) ## run the tests of the store on a Redis Cluster of three masters
+	TEST_REDIS_CLUSTER=1 $(BIN)/pytest tests/integration/store $(PARALLEL) $(ARGS)
+
 .PHONY: cases
 cases: $(DEV) ## test every row of docs/cases.md and print the results
 	$(BIN)/pytest -m case $(PARALLEL) $(ARGS)

@@ -8,7 +8,7 @@ from kombu import Connection, Producer
 from chat.broker.amqp_url import is_amqp_url, parse_amqp_options
 from chat.broker.connections import call_broker
 from chat.broker.message import publish, serialize_message
-from chat.broker.transport import RedisChannel
+from chat.broker.transport import NO_CLUSTER, RedisChannel
 from chat.connection_url import scheme_of
 from chat.domain.errors import BrokerUnavailable, ConfigError
 from chat.domain.ids import random_id
@@ -27,7 +27,8 @@ def check_url() -> None:
     url = settings.BROKER_URL
     try:
         if is_redis_url(url):
-            parse_redis_url(url)
+            if parse_redis_url(url).is_cluster:
+                raise ConfigError(NO_CLUSTER)
         elif is_amqp_url(url):
             parse_amqp_options(url)
         else:

@@ -9,6 +9,7 @@ from kombu.exceptions import ChannelError
 
 from chat.broker.connections import call_broker
 from chat.broker.message import QUEUE
+from chat.broker.transport import RedisChannel, SentinelChannel, reject_cluster_node
 from chat.domain.errors import BrokerUnavailable, ConfigError
 from chat.settings import chat_settings
 
@@ -30,14 +31,23 @@ def check_queue() -> None:
 
     Raises:
         BrokerUnavailable: the broker is unreachable, or rejects the connection.
-        ConfigError: the broker has the queue with other properties, for example of another type.
+        ConfigError: the broker has the queue with other properties, for example of another type,
+            or is a node of a Redis Cluster.
     """
     try:
-        call_broker(lambda channel: build_queue().bind(channel).queue_declare())
+        call_broker(_declare)
     except BrokerUnavailable as error:
+        if isinstance(error.__cause__, ConfigError):
+            raise error.__cause__ from error
         if isinstance(error.__cause__, PreconditionFailed):
             raise ConfigError(describe_rejection(error.__cause__)) from error
         raise
+
+
+def _declare(channel: Any) -> None:
+    if isinstance(channel, (RedisChannel, SentinelChannel)):
+        reject_cluster_node(channel)
+    build_queue().bind(channel).queue_declare()
 
 
 def describe_rejection(error: BaseException) -> str:

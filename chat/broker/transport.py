@@ -11,6 +11,7 @@ from kombu.transport import redis as kombu_redis
 
 from chat.broker.amqp_url import is_amqp_url
 from chat.broker.message import QUEUE
+from chat.domain.errors import ConfigError
 from chat.redis_url import Kind, RedisURL, is_redis_url, parse_redis_url
 
 # Only chat.store imports redis: kombu has it, too.
@@ -25,6 +26,11 @@ CONNECTION_CLASSES = {
 }
 # Arguments that connections over a Unix socket do not have.
 TCP_ONLY = ("socket_keepalive", "socket_keepalive_options")
+
+NO_CLUSTER = (
+    "a Redis Cluster cannot be the broker: set it to another Redis, a Sentinel or RabbitMQ"
+    " (docs/scaling.md)"
+)
 
 
 def transport_path(url: str) -> str:
@@ -119,6 +125,20 @@ class _SafeURI:
         url = parse_redis_url(uri)
         hosts = ",".join(f"{host}:{port}" for host, port in url.hosts)
         return f"{url.kind}://{hosts}{url.path}/{url.db}"
+
+
+def reject_cluster_node(channel: Any) -> None:
+    """Check that the server of one of the channels above is not a node of a Cluster.
+
+    Raises:
+        ConfigError: it is one. It would accept some keys only.
+    """
+    try:
+        info = channel.client.info("cluster")
+    except redis.exceptions.NoPermissionError:
+        return
+    if info.get("cluster_enabled"):
+        raise ConfigError(f"BROKER_URL: {NO_CLUSTER}")
 
 
 class RedisTransport(_SafeURI, kombu_redis.Transport):

@@ -11,6 +11,7 @@ from typing import Any
 
 from chat.store import keys
 from chat.store.calls import Steps, ask
+from chat.store.client import client
 from chat.store.routing import Arg
 from chat.store.scripts import ScriptCall, milliseconds, read_script
 
@@ -61,12 +62,14 @@ class RedisClock:
     def check(self) -> Steps[Step | None]:
         """Record the time; return a step that the caller must correct, before it calls `end`.
 
-        While another worker corrects a step, nothing is recorded. One round trip, and another one
-        after a step forward.
+        On a Cluster, no steps are found. While another worker corrects a step, nothing is recorded.
+        One round trip, and another one after a step forward.
 
         Raises:
             StoreUnavailable: Redis did not answer.
         """
+        if client().topology.is_cluster:  # each node has a clock
+            return None
         before = monotonic()
         min_steps = (milliseconds(MIN_STEP_BACK), milliseconds(MIN_STEP_FORWARD))
         lease = milliseconds(CORRECTION_LEASE)

@@ -4,20 +4,21 @@ from chat.domain.errors import ConfigError
 from chat.settings import chat_settings
 from chat.store import keys
 from chat.store.client import execute_command, map_redis_errors
-from chat.store.server_info import config_errors
+from chat.store.server_info import check_kind, config_errors
 
 
 def check(*, is_start: bool) -> None:
-    """Compare `CHAT_PARTITIONS` with the number in Redis.
+    """Compare the kind of server with `REDIS_URL`, and `CHAT_PARTITIONS` with the number in Redis.
 
     is_start: store the number if Redis has none, so that the first process to start decides it.
 
     Raises:
-        ConfigError: the numbers differ, or the user of `REDIS_URL` lacks permissions.
+        ConfigError: the kinds or the numbers differ, or the user of `REDIS_URL` lacks permissions.
         StoreUnavailable: Redis did not answer.
     """
     key, own = keys.deployment(), chat_settings.PARTITIONS
     with config_errors(), map_redis_errors():
+        check_kind()
         stored = execute_command("HGET", key, "partitions")
         if stored is None and is_start:
             execute_command("HSETNX", key, "partitions", own)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from redis.exceptions import (
 
 from chat.domain.errors import ConfigError, StoreUnavailable
 from chat.store.client import (
+    client,
     disk_problem,
     execute_command,
     execute_on,
@@ -25,6 +26,10 @@ from chat.store.client import (
 )
 from chat.store.routing import Node
 
+IS_CLUSTER = "REDIS_URL: the server is a node of a Redis Cluster: use redis+cluster://"
+IS_NO_CLUSTER = "REDIS_URL: the server is not a Redis Cluster: use redis:// or rediss://"
+# A part of Redis's reply to commands of a Cluster.
+NO_CLUSTER_SUPPORT = "cluster support disabled"
 # Round trips of which the fastest one counts.
 ROUND_TRIPS = 5
 
@@ -118,6 +123,22 @@ def _parse_info(text: bytes) -> Mapping[str, str]:
     return {name: value for name, separator, value in pairs if separator}
 
 
+def check_kind() -> None:
+    """Check that `REDIS_URL` names a Cluster as one, and another server as another.
+
+    Raises:
+        ConfigError: it does not.
+        RedisError: Redis did not answer.
+    """
+    store = client()
+    if store.topology.is_cluster:
+        find_masters()  # other servers reject this
+        return
+    with suppress(NoPermissionError):
+        if b"cluster_enabled:1" in execute_command("INFO", "cluster"):
+            raise ConfigError(IS_CLUSTER)
+
+
 @contextmanager
 def config_errors() -> Iterator[None]:
     """Turn errors that a wrong `REDIS_URL` causes into ConfigError."""
@@ -126,7 +147,10 @@ def config_errors() -> Iterator[None]:
     except NoPermissionError as error:
         message = "REDIS_URL: its user lacks permissions that docs/security.md lists"
         raise ConfigError(message) from error
-    except ResponseError as error:  # for example, the database does not exist
+    except ResponseError as error:
+        if NO_CLUSTER_SUPPORT in str(error):
+            raise ConfigError(IS_NO_CLUSTER) from error
+        # For example, the database does not exist.
         raise ConfigError(f"REDIS_URL: Redis rejects it: {error}") from error
 
 

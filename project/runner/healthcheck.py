@@ -53,12 +53,15 @@ def is_healthy(url: str) -> bool:
     * `http:` a GET returns 200.
     * `file:/path?within=20` the file was touched within that many seconds.
     * `sentinel:` one of the Sentinels accepts a connection.
+    * `redis+cluster:`, `rediss+cluster:` one of the nodes is healthy, as below.
     * `redis:`, `rediss:`, `unix:` Redis accepts the password and has loaded its data. The query may
       hold TLS options as redis-py reads them (`?ssl_ca_certs=` and so on).
     """
     parts = urlsplit(url)
     if parts.scheme == "sentinel":
-        return any(is_healthy(f"tcp://{address}") for address in _sentinels(parts))
+        return any(is_healthy(f"tcp://{address}") for address in _hosts(parts))
+    if parts.scheme in {"redis+cluster", "rediss+cluster"}:
+        return any(map(is_healthy, _node_urls(parts)))
     try:
         if parts.scheme == "file":
             return _is_file_fresh(parts)
@@ -75,6 +78,8 @@ def describe_redis_problem(url: str) -> str:
     if is_healthy(url):
         return ""
     parts = urlsplit(url)
+    if parts.scheme in {"redis+cluster", "rediss+cluster"}:
+        parts = urlsplit(_node_urls(parts)[0])
     try:
         with _connect(parts) as connection:
             lines = _ping_redis(connection, parts).decode(errors="replace").splitlines()
@@ -84,8 +89,17 @@ def describe_redis_problem(url: str) -> str:
     return f"responds with an error: {errors[0]}" if errors else "does not answer"
 
 
-def _sentinels(parts: SplitResult) -> list[str]:
+def _hosts(parts: SplitResult) -> list[str]:
     return parts.netloc.rpartition("@")[2].split(",")
+
+
+def _node_urls(parts: SplitResult) -> list[str]:
+    """Return a URL of each node that the URL of a Cluster names."""
+    scheme = parts.scheme.removesuffix("+cluster")
+    login, at, _ = parts.netloc.rpartition("@")
+    return [
+        parts._replace(scheme=scheme, netloc=login + at + host).geturl() for host in _hosts(parts)
+    ]
 
 
 def _is_file_fresh(parts: SplitResult) -> bool:

@@ -14,19 +14,25 @@ from chat.store import loop_client, scripts
 from chat.store.client import client
 from chat.store.routing import Exchange, Topology
 from chat.store.scripts import Call, ScriptCall
+from tests.harness.redis_cluster import Cluster, running_cluster
 from tests.integration.store import keyspace, steps
-from tests.integration.store.redis_server import RedisServer
+from tests.integration.store.redis_server import ON_CLUSTER, RedisServer
 from tests.integration.store.state_machine import model_base as model
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer | Cluster]:
+    """One server, or a Cluster if the environment says so: `make test-cluster`."""
+    if ON_CLUSTER:
+        with running_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+            yield cluster
+        return
     with closing(RedisServer(tmp_path_factory.mktemp("redis")).start()) as started:
         yield started
 
 
 @pytest.fixture(autouse=True)
-def redis(server: RedisServer, settings: Settings) -> Iterator[Redis]:
+def redis(server: RedisServer | Cluster, settings: Settings) -> Iterator[Redis]:
     """A raw client of the server that the store uses."""
     server.redis.flushall()
     settings.REDIS_URL = server.url

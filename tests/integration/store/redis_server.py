@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
-from redis import Redis
+import pytest
+from redis import Redis, RedisCluster
 
 from project.runner.healthcheck import accepts_connections
 from project.runner.redis_server import find_server
@@ -14,6 +16,26 @@ from tests.harness.wait import wait_until
 
 # `TEST_REDIS_SERVER`, or else the server that `make run` starts.
 BINARY = os.environ.get("TEST_REDIS_SERVER") or find_server()
+# Whether the tests use a Cluster of three masters instead of one server: `make test-cluster`.
+ON_CLUSTER = bool(os.environ.get("TEST_REDIS_CLUSTER"))
+needs_one_server = pytest.mark.skipif(
+    ON_CLUSTER, reason="it uses a proxy, a replica or the figures of one server"
+)
+
+
+def connect(url: str) -> Any:
+    """Return a raw client of the server or Cluster."""
+    if url.startswith("redis+cluster://"):
+        return RedisCluster.from_url(url.replace("redis+cluster", "redis").partition(",")[0])
+    return Redis.from_url(url)
+
+
+def servers(redis: Any) -> list[Redis]:
+    """Return clients of the only server, or of all masters."""
+    if isinstance(redis, RedisCluster):
+        cluster: Any = redis
+        return [cluster.get_redis_connection(node) for node in cluster.get_primaries()]
+    return [redis]
 
 
 class RedisServer:

@@ -1,33 +1,115 @@
-"""All operations on a cluster node, which rejects scripts that touch two slots."""
+"""Redis Cluster: all operations, events, and URLs of the wrong kind."""
 
+import asyncio
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
+from kombu import Connection
 from pytest_django import Settings
 
-from chat.store.client import client
+from chat import broker
+from chat.broker.transport import reject_cluster_node, transport_path
+from chat.domain.errors import ConfigError
+from chat.store import keys, partitions, scripts
+from chat.store.client import client, execute_commands
+from chat.store.loop_client import close_loop_client
+from chat.store.pubsub import PubSubClient
+from tests.harness.redis_cluster import Cluster, running_cluster
 from tests.harness.wait import wait_until
 from tests.integration.store import steps
 from tests.integration.store.redis_server import RedisServer
 from tests.integration.store.test_round_trips import all_operations
 
 
+@pytest.fixture(scope="module")
+def one_master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A Cluster of one node, which rejects scripts that touch two slots."""
+    with running_cluster(tmp_path_factory.mktemp("cluster"), masters=1) as cluster:
+        yield cluster
+
+
 @pytest.fixture
-def cluster(tmp_path: Path, settings: Settings) -> Iterator[RedisServer]:
-    """One node that owns all slots."""
-    with closing(RedisServer(tmp_path, "--cluster-enabled", "yes").start()) as server:
-        untyped: Any = server.redis
-        untyped.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
-        wait_until(lambda: untyped.cluster("INFO")["cluster_state"] == "ok")
-        settings.REDIS_URL = f"redis+cluster://127.0.0.1:{server.port}"
-        client.cache_clear()
-        yield server
+def cluster(one_master: Cluster, settings: Settings) -> Iterator[Cluster]:
+    """The Cluster, as the server of the store."""
+    settings.REDIS_URL = one_master.url
+    client.cache_clear()
+    scripts.read_script.cache_clear()
+    yield one_master
+    client().close()
+    client.cache_clear()
+    scripts.read_script.cache_clear()
 
 
 @pytest.mark.usefixtures("cluster")
 def test_all_operations_work_on_a_cluster() -> None:
     for operation in all_operations(steps.create_session()).values():
         operation()
+
+
+@pytest.mark.usefixtures("cluster")
+def test_events_are_published_to_the_channel_of_their_slot() -> None:
+    caller = steps.create_session()
+    channel = keys.for_session(caller.session_id).events.encode()
+    received: list[bytes] = []
+
+    async def run() -> None:
+        subscriptions = PubSubClient(lambda _, message: received.append(message))
+        subscriptions.subscribe(channel)
+        task = asyncio.create_task(subscriptions.run())
+        await asyncio.to_thread(wait_until, lambda: received)
+        await asyncio.to_thread(steps.submit, caller)
+        await asyncio.to_thread(wait_until, lambda: len(received) == 2)
+        task.cancel()
+        await close_loop_client()
+
+    asyncio.run(run())
+    assert received[0] == b"", "the subscription is confirmed"
+    assert received[1].startswith(b"EVENTS 1 1\n")
+
+
+@pytest.mark.fault("F36")
+def test_node_as_a_plain_server_is_refused(cluster: Cluster, settings: Settings) -> None:
+    settings.REDIS_URL = f"redis://127.0.0.1:{cluster.nodes[0].port}/0"
+    client.cache_clear()
+    with pytest.raises(ConfigError, match=r"^REDIS_URL: .* node of a Redis Cluster"):
+        partitions.check(is_start=True)
+
+
+@pytest.mark.fault("F36")
+def test_plain_server_as_a_cluster_is_refused(tmp_path: Path, settings: Settings) -> None:
+    server = RedisServer(tmp_path).start()
+    try:
+        settings.REDIS_URL = f"redis+cluster://127.0.0.1:{server.port}"
+        client.cache_clear()
+        with pytest.raises(ConfigError, match=r"^REDIS_URL: .* not a Redis Cluster"):
+            partitions.check(is_start=True)
+    finally:
+        server.close()
+        client.cache_clear()
+
+
+@pytest.mark.fault("F36")
+@pytest.mark.usefixtures("cluster")
+def test_cluster_as_the_broker_is_refused(settings: Settings) -> None:
+    settings.BROKER_URL = settings.REDIS_URL
+    with pytest.raises(ConfigError, match=r"^BROKER_URL: a Redis Cluster cannot be the broker"):
+        broker.check_url()
+
+
+@pytest.mark.fault("F36")
+def test_node_as_the_broker_is_refused(one_master: Cluster) -> None:
+    url = f"redis://127.0.0.1:{one_master.nodes[0].port}/0"
+    with (
+        Connection(url, transport=transport_path(url)) as connection,
+        pytest.raises(ConfigError, match=r"^BROKER_URL: a Redis Cluster cannot be"),
+    ):
+        reject_cluster_node(connection.default_channel)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_commands_without_a_script_reach_their_keys() -> None:
+    execute_commands([("SET", f"chat:{{{i}}}:x", i) for i in range(50)])
+    found = execute_commands([("GET", f"chat:{{{i}}}:x") for i in range(50)])
+    assert found == [str(i).encode() for i in range(50)]
+    execute_commands([("DEL", f"chat:{{{i}}}:x") for i in range(50)])

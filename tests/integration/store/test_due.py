@@ -11,6 +11,7 @@ from chat.domain import Caller, RecoveryResult, Status, TurnError
 from chat.domain.errors import StoreUnavailable
 from chat.store import due, keys, leases, turns
 from tests.integration.store import keyspace, steps
+from tests.integration.store.redis_server import needs_one_server
 from tests.integration.store.steps import LeaseHolder
 from tests.integration.store.time_travel import advance
 
@@ -137,6 +138,7 @@ def test_recovering_a_session_that_is_not_due_is_harmless(redis: Redis) -> None:
     assert len(keyspace.read(redis).due) == 2
 
 
+@needs_one_server
 def test_sweep_of_a_read_only_redis_raises(redis: Redis) -> None:
     redis.replicaof("127.0.0.1", "1")
     try:

@@ -14,7 +14,7 @@ from chat.store.client import client
 from tests.integration.store import steps
 from tests.integration.store.keyspace import rolled_back
 from tests.integration.store.proxy import running_proxy
-from tests.integration.store.redis_server import RedisServer
+from tests.integration.store.redis_server import RedisServer, needs_one_server
 from tests.integration.store.steps import LeaseHolder
 from tests.integration.store.time_travel import advance
 
@@ -70,6 +70,7 @@ def test_repeated_claim_after_finish_returns_nothing(caller: Caller) -> None:
     assert steps.claim(caller) is not None
 
 
+@needs_one_server
 def test_lost_reply_to_finish_stores_one_outcome(
     caller: Caller, server: RedisServer, settings: Settings
 ) -> None:
@@ -87,6 +88,7 @@ def test_lost_reply_to_finish_stores_one_outcome(
     assert steps.find_message(caller, "msg_4")["content"] == "said and done"
 
 
+@needs_one_server
 def test_lost_reply_to_submit_stores_one_message(server: RedisServer, settings: Settings) -> None:
     caller = steps.create_session()
     with running_proxy(server.port) as wire:

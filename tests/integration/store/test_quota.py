@@ -14,6 +14,7 @@ from chat.domain.errors import AddressQuotaExceeded
 from chat.store import due, keys, quota, sessions
 from tests.harness.concurrency import run_concurrently
 from tests.integration.store import steps
+from tests.integration.store.redis_server import needs_one_server
 from tests.integration.store.time_travel import advance
 
 IPV4 = ("192.0.2.1",)
@@ -163,6 +164,7 @@ def test_audit_spares_sessions_that_are_being_created(settings: Settings, redis:
     assert len(reservations(redis, *IPV4)) == 1
 
 
+@needs_one_server
 def test_full_quota_is_audited_rarely(settings: Settings, redis: Any) -> None:
     settings.CHAT_MAX_SESSIONS_PER_ADDRESS = 1
     open_session(*IPV4)

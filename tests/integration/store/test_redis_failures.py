@@ -22,7 +22,7 @@ from chat.store.routing import Command
 from tests.harness.concurrency import run_concurrently
 from tests.harness.wait import wait_until
 from tests.integration.store import steps
-from tests.integration.store.redis_server import RedisServer
+from tests.integration.store.redis_server import RedisServer, needs_one_server, servers
 from tests.integration.store.steps import LeaseHolder
 from tests.integration.store.time_travel import advance
 
@@ -187,6 +187,7 @@ def test_loading_redis_is_unavailable(frail: RedisServer) -> None:
     steps.submit(caller)
 
 
+@needs_one_server
 def test_read_only_redis_is_unavailable(redis: Redis) -> None:
     """F16: the client of a primary that has become a replica."""
     caller = steps.create_session()
@@ -212,6 +213,7 @@ def ids_of_connections(redis: Redis) -> set[int]:
     return {int(connection["id"]) for connection in redis.client_list()}
 
 
+@needs_one_server
 def test_connections_to_a_demoted_primary_are_closed(redis: Redis) -> None:
     """Its host name may resolve to the new primary, and its data are stale."""
     others = ids_of_connections(redis)
@@ -258,9 +260,11 @@ WRITES_OF_CLIENTS: dict[str, Callable[[Caller], object]] = {
 @contextmanager
 def full(redis: Redis) -> Iterator[None]:
     """Set maxmemory to its minimum."""
-    redis.config_set("maxmemory", 1)
+    for each in servers(redis):
+        each.config_set("maxmemory", 1)
     yield
-    redis.config_set("maxmemory", 0)
+    for each in servers(redis):
+        each.config_set("maxmemory", 0)
 
 
 def test_full_redis_rejects_new_data(redis: Redis) -> None:

@@ -11,7 +11,7 @@ from chat.store.client import client
 from chat.store.sessions import Poll
 from tests.integration.store import steps
 from tests.integration.store.proxy import Proxy, running_proxy
-from tests.integration.store.redis_server import RedisServer
+from tests.integration.store.redis_server import RedisServer, needs_one_server
 from tests.integration.store.steps import LeaseHolder
 
 
@@ -59,6 +59,7 @@ def all_operations(caller: Caller) -> dict[str, Callable[[], object]]:
     }
 
 
+@needs_one_server
 def test_each_operation_is_one_round_trip(proxy: Proxy) -> None:
     for operation in all_operations(steps.create_session()).values():
         operation()  # loads the script

@@ -11,6 +11,7 @@ from chat.domain import Caller, RecoveryResult, Status
 from chat.domain.errors import SessionExpired, SessionGone, SessionNotFound
 from chat.store import due, keys, leases, sessions, turns
 from tests.integration.store import keyspace, steps
+from tests.integration.store.redis_server import needs_one_server
 from tests.integration.store.steps import LeaseHolder
 from tests.integration.store.time_travel import advance
 
@@ -106,6 +107,7 @@ def test_expired_idle_session_is_removed(redis: Redis) -> None:
     assert keys_of(redis, caller) == []
 
 
+@needs_one_server
 def test_removal_is_published(redis: Redis) -> None:
     caller = steps.create_session(ttl=60)
     untyped: Any = redis

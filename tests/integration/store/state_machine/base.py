@@ -8,13 +8,13 @@ from typing import Any
 from django.conf import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
-from redis import Redis
 
 from chat.domain import Caller, Delta, Lease
 from chat.domain.errors import ParleyError
 from chat.store import sessions
 from chat.store.message_json import json_escape
 from tests.integration.store import keyspace, steps
+from tests.integration.store.redis_server import connect
 from tests.integration.store.state_machine import invariants
 from tests.integration.store.state_machine.model import Session
 from tests.integration.store.state_machine.model_base import Partition
@@ -64,7 +64,7 @@ class BaseMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.redis = Redis.from_url(settings.REDIS_URL)
+        self.redis = connect(settings.REDIS_URL)
         self.redis.flushdb()
         self.partition = Partition()
         self.sessions: list[Session] = []

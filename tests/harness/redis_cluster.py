@@ -1,0 +1,177 @@
+"""A Redis Cluster of real servers on loopback ports."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from redis import Redis, RedisCluster
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from project.runner.healthcheck import accepts_connections
+from project.runner.redis_server import find_server
+from tests.harness.ports import free_port
+from tests.harness.wait import wait_until
+
+# `TEST_REDIS_SERVER`, or else the server that `make run` starts.
+BINARY = os.environ.get("TEST_REDIS_SERVER") or find_server()
+SLOTS = 16384
+# ms without a reply after which a node counts as failed.
+NODE_TIMEOUT = 1500
+
+
+class Node:
+    """One server of a Cluster."""
+
+    def __init__(self, directory: Path, *options: str) -> None:
+        directory.mkdir(parents=True)
+        self.port = free_port()
+        # For the other nodes.
+        self.bus_port = free_port()
+        self.redis: Any = Redis(port=self.port, decode_responses=True, retry=Retry(NoBackoff(), 1))
+        self._directory = directory
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the process and wait until it listens."""
+        argv = [BINARY, "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        argv += ["--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT)]
+        argv += ["--cluster-port", str(self.bus_port)]
+        # A dead node makes only its own sessions unavailable: docs/scaling.md.
+        argv += ["--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0"]
+        argv += ["--loglevel", "warning", *self._options]
+        self._process = subprocess.Popen(argv, cwd=self._directory, stdout=subprocess.DEVNULL)
+        wait_until(lambda: accepts_connections(self.port))
+
+    @property
+    def process(self) -> "subprocess.Popen[bytes]":
+        assert self._process is not None
+        return self._process
+
+    def kill(self) -> None:
+        """Kill the process, like a crash."""
+        self.process.kill()
+        self.process.wait()
+
+    def freeze(self) -> None:
+        """Stop the process until `thaw`."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    def command(self, *words: Any) -> Any:
+        """Execute a command on this node."""
+        return self.redis.execute_command(*words)
+
+    @property
+    def id(self) -> str:
+        return str(self.command("CLUSTER", "MYID"))
+
+    def close(self) -> None:
+        self.redis.close()
+        if self._process is not None:
+            self.thaw()
+            self.kill()
+
+
+class Cluster:
+    """Masters with the same number of slots, and replicas of each."""
+
+    def __init__(self, directory: Path, *options: str, masters: int = 3, replicas: int = 0) -> None:
+        count = masters * (1 + replicas)
+        nodes = [Node(directory / f"node{i}", *options) for i in range(count)]
+        self.nodes = nodes
+        self.masters, self.replicas = nodes[:masters], nodes[masters:]
+
+    @property
+    def url(self) -> str:
+        """The URL of the Cluster, with two of its nodes."""
+        hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.nodes[:2])
+        return f"redis+cluster://{hosts}"
+
+    def start(self) -> "Cluster":
+        """Start all nodes and wait until they know each other and serve all slots."""
+        for node in self.nodes:
+            node.start()
+        for number, master in enumerate(self.masters):
+            first, last = self._slots_of(number)
+            master.command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            master.command("CLUSTER", "ADDSLOTSRANGE", first, last)
+        for node in self.nodes[1:]:
+            first_node = self.nodes[0]
+            node.command("CLUSTER", "MEET", "127.0.0.1", first_node.port, first_node.bus_port)
+        wait_until(self._is_connected, within=30)
+        for number, replica in enumerate(self.replicas):
+            replica.command("CLUSTER", "REPLICATE", self.masters[number % len(self.masters)].id)
+        wait_until(self.is_ready, within=30)
+        return self
+
+    def _slots_of(self, number: int) -> tuple[int, int]:
+        count = len(self.masters)
+        return number * SLOTS // count, (number + 1) * SLOTS // count - 1
+
+    def _is_connected(self) -> bool:
+        return all(
+            len(node.command("CLUSTER", "NODES").splitlines()) == len(self.nodes)
+            and "handshake" not in node.command("CLUSTER", "NODES")
+            for node in self.nodes
+        )
+
+    def is_ready(self) -> bool:
+        """Return whether all nodes that run say that all slots are served, and replicas sync."""
+        running = [node for node in self.nodes if node.process.poll() is None]
+        return all(
+            "cluster_state:ok" in node.command("CLUSTER", "INFO")
+            and "cluster_slots_assigned:16384" in node.command("CLUSTER", "INFO")
+            and node.redis.info("replication").get("master_link_status", "up") == "up"
+            for node in running
+        )
+
+    @cached_property
+    def redis(self) -> Any:
+        """A client that decodes nothing, like that of a single server."""
+        return RedisCluster(host="127.0.0.1", port=self.nodes[0].port)
+
+    def master_of(self, slot: int) -> Node:
+        """Return the node that serves a slot."""
+        for node in self.nodes:
+            if node.process.poll() is None:
+                for first, last, (_, port, *_), *_ in node.command("CLUSTER", "SLOTS"):
+                    if first <= slot <= last:
+                        return next(each for each in self.nodes if each.port == port)
+        raise LookupError(f"no node serves slot {slot}")
+
+    def move_slot(self, slot: int, target: Node) -> None:
+        """Move a slot with its keys to another master, as redis-cli does."""
+        source = self.master_of(slot)
+        target.command("CLUSTER", "SETSLOT", slot, "IMPORTING", source.id)
+        source.command("CLUSTER", "SETSLOT", slot, "MIGRATING", target.id)
+        while keys := source.command("CLUSTER", "GETKEYSINSLOT", slot, 100):
+            address = ("127.0.0.1", target.port, "", 0, 10_000)
+            source.command("MIGRATE", *address, "REPLACE", "KEYS", *keys)
+        for node in (target, source):
+            node.command("CLUSTER", "SETSLOT", slot, "NODE", target.id)
+
+    def close(self) -> None:
+        self.redis.close()
+        for node in self.nodes:
+            node.close()
+
+
+@contextmanager
+def running_cluster(
+    directory: Path, *options: str, masters: int = 3, replicas: int = 0
+) -> Iterator[Cluster]:
+    """Run a Cluster; without replicas, a dead master's slots are unavailable until it returns."""
+    cluster = Cluster(directory, *options, masters=masters, replicas=replicas)
+    try:
+        yield cluster.start()
+    finally:
+        cluster.close()
