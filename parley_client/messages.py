@@ -89,6 +89,8 @@ class Message(APIObject):
     error: ErrorDetail | None
     wait: Wait | None
     feedback: Feedback | None
+    # Id of the user message that this one is an edited version of.
+    replaces: str | None = None
 
     @classmethod
     def from_json(cls, members: Mapping[str, Any]) -> Self:

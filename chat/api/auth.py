@@ -10,7 +10,12 @@ from chat.domain.errors import InvalidToken, SessionNotFound
 
 
 def bearer_token(meta: Mapping[str, str]) -> str:
-    """Return the token of the Authorization header, or "" if there is none."""
+    """Return the token of the request, or "" if there is none.
+
+    The header Parley-Token comes first: a proxy that asks for a password needs Authorization.
+    """
+    if token := meta.get("HTTP_PARLEY_TOKEN", ""):
+        return token.strip()
     scheme, _, token = meta.get("HTTP_AUTHORIZATION", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 

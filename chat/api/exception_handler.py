@@ -38,6 +38,7 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "message_not_found": HTTPStatus.NOT_FOUND,
     "conflict": HTTPStatus.CONFLICT,
     "session_busy": HTTPStatus.CONFLICT,
+    "not_editable": HTTPStatus.CONFLICT,
     "not_regenerable": HTTPStatus.CONFLICT,
     "nothing_to_continue": HTTPStatus.CONFLICT,
     "feedback_not_allowed": HTTPStatus.CONFLICT,

@@ -72,6 +72,10 @@ class Message(Output):
     error = ReplyError(allow_null=True)
     wait = Wait(allow_null=True)
     feedback = Feedback(allow_null=True)
+    replaces = serializers.CharField(
+        required=False,
+        help_text="Id of the message that this one is an edited version of; missing in others.",
+    )
 
 
 class Context(Output):

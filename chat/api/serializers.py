@@ -160,6 +160,13 @@ class NewMessageBody(RegenerateBody):
         allow_null=True,
         help_text="Id of the session. It must match the token.",
     )
+    replaces = StrictCharField(
+        max_length=32,
+        required=False,
+        allow_null=True,
+        help_text="Id of the user message of the last turn: the new message is an edited version of"
+        " it. The old message and its replies are kept, but the model no longer reads them.",
+    )
     on_busy = serializers.ChoiceField(
         [choice.value for choice in OnBusy],
         default=OnBusy.ENQUEUE.value,
@@ -190,6 +197,8 @@ class NewMessageBody(RegenerateBody):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("content" in attrs) == attrs.get("is_continuation", False):
             raise serializers.ValidationError({"content": "Set either content or continue."})
+        if "replaces" in attrs and "content" not in attrs:
+            raise serializers.ValidationError({"replaces": "Requires content."})
         return attrs
 
     def validate_on_busy(self, value: str) -> OnBusy:

@@ -26,12 +26,14 @@ def build_prompt(claim: Claim, model: Model) -> Prompt:
         ContextTooLong: system prompt and message exceed what the model can read, or what the
             session allows.
     """
-    *earlier, last = claim.history
+    last = claim.history[-1]
     question = [PromptMessage(role=Role.USER, content=last.content)]
     system = [PromptMessage(role=Role.SYSTEM, content=claim.system_prompt)]
     fixed = system + question if claim.system_prompt.strip() else question
     budget = _prompt_budget(claim, model) - _check_fixed_part(fixed, claim, model)
-    selected = _newest_that_fit(_turns_with_reply(earlier), claim.context.messages - 1, budget)
+    selected = _newest_that_fit(
+        _turns_with_reply(claim.history), claim.context.messages - 1, budget
+    )
     return Prompt(messages=[*fixed[:-1], *selected, *question], options=claim.options)
 
 
@@ -88,7 +90,11 @@ def _model_budget(claim: Claim, model: Model) -> int:
 
 
 def _turns_with_reply(messages: Sequence[HistoryMessage]) -> list[list[PromptMessage]]:
-    """Pair each user message with its newest reply that has text; oldest first."""
+    """Pair each user message with its newest reply that has text; oldest first.
+
+    Messages of which there is an edited version are left out.
+    """
+    replaced = {message.replaces for message in messages}
     replies = {
         message.reply_to: message
         for message in messages
@@ -100,7 +106,7 @@ def _turns_with_reply(messages: Sequence[HistoryMessage]) -> list[list[PromptMes
             PromptMessage(role=Role.ASSISTANT, content=replies[message.id].content),
         ]
         for message in messages
-        if message.role is Role.USER and message.id in replies
+        if message.role is Role.USER and message.id in replies and message.id not in replaced
     ]
 
 

@@ -38,6 +38,7 @@ def submit(
     caller: Caller,
     content: str = "",
     is_continuation: bool = False,
+    replaces: str | None = None,
     on_busy: OnBusy = OnBusy.ENQUEUE,
     options: Options | None = None,
     deadline: float | None = None,
@@ -49,24 +50,30 @@ def submit(
     is_continuation: instead of `content`, ask for the rest of a reply that ended at its maximum
     length.
 
+    replaces: id of the message of the last turn, of which this one is an edited version.
+
     deadline: seconds within which the turn must end; key: the client's idempotency key.
 
     Raises:
         SessionBusy, RateLimited, TokenBudgetExceeded, BudgetExceeded, SessionQueueFull, QueueFull,
             SessionFull: nothing was changed.
+        MessageNotFound, NotEditable: `replaces` is not the message of the last turn.
         NothingToContinue: the last reply did not end at its maximum length.
         IdempotencyMismatch, SessionNotFound, SessionExpired, StoreFull, StoreUnavailable
     """
     with tracing.span("submit", session=caller.session_id):
+        request: list[Any] = [content or is_continuation, on_busy, options, deadline]
+        # A process of an older version computes the digest without it.
+        if replaces:
+            request.append(replaces)
         submission = Submission(
             content=_continuation(caller) if is_continuation else content,
             request=_request_json(options, request_id),
             deadline=min(deadline or chat_settings.TURN_DEADLINE, chat_settings.TURN_DEADLINE),
             on_busy=on_busy,
+            replaces=message_number(replaces) if replaces else None,
             key=storage_key(key),
-            digest=digest("submit", content or is_continuation, on_busy, options, deadline)
-            if key
-            else "",
+            digest=digest("submit", *request) if key else "",
         )
         accepted = turns.submit(caller, submission, exceeded=exceeded_budgets.lines())
         _log_and_wake(caller, accepted)

@@ -20,6 +20,7 @@
     │   └── MessageNotFound
     ├── Conflict                  the session's state does not permit it now
     │   ├── SessionBusy
+    │   ├── NotEditable
     │   ├── NotRegenerable
     │   ├── NothingToContinue
     │   └── FeedbackNotAllowed
@@ -187,6 +188,12 @@ class SessionBusy(Conflict):
     """A turn of this session is queued or running."""
 
     code = "session_busy"
+
+
+class NotEditable(Conflict):
+    """Only the message of the last turn can be edited."""
+
+    code = "not_editable"
 
 
 class NotRegenerable(Conflict):

@@ -29,6 +29,8 @@ class Submission:
     # Seconds from now within which the turn must end.
     deadline: float
     on_busy: OnBusy = OnBusy.ENQUEUE
+    # Number of the user message that this one is an edited version of, if any.
+    replaces: int | None = None
     # Idempotency key: the client's, or a random one.
     key: str
     # Digest of the request; empty for a random key.
@@ -116,6 +118,8 @@ class HistoryMessage(NamedTuple):
     content: str
     status: Status
     reply_to: str | None
+    # Id of the message that a user message is an edited version of.
+    replaces: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,6 +114,7 @@ def _parse_history(stored: dict[str, Any]) -> HistoryMessage:
         content=stored["content"],
         status=STATUSES[stored["status"]],
         reply_to=stored["reply_to"],
+        replaces=stored.get("replaces"),
     )
 
 

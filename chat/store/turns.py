@@ -18,6 +18,7 @@ def submit(caller: Caller, submission: Submission, *, exceeded: str = "") -> Acc
 
     Raises:
         SessionBusy: `on_busy` is `reject` and a turn is open.
+        NotEditable: the message to replace is not that of the last turn.
         RateLimited, TokenBudgetExceeded, BudgetExceeded, SessionQueueFull, QueueFull, SessionFull,
             AddressQuotaExceeded: a limit is reached; nothing was changed.
         StoreFull: Redis is full.
@@ -41,6 +42,7 @@ def submit(caller: Caller, submission: Submission, *, exceeded: str = "") -> Acc
         int(has_webhook()),
         chat_settings.SESSION_TOKENS_PER_HOUR,
         exceeded,
+        submission.replaces or "",
     )
     return _parse_accepted(result)
 

@@ -101,7 +101,11 @@ def _read(caller: Caller) -> tuple[str | None, list[Message]]:
 
 
 def _pairs(messages: list[Message], export_filter: ExportFilter) -> list[Pair]:
-    """Return the completed turns. Of several replies the newest selected one is used."""
+    """Return the completed turns. Of several replies the newest selected one is used.
+
+    Messages of which there is an edited version are left out.
+    """
+    replaced = {message.get("replaces") for message in messages}
     replies: dict[str, Message] = {}
     for message in messages:
         if message["role"] == Role.ASSISTANT and _is_usable(message):
@@ -115,7 +119,7 @@ def _pairs(messages: list[Message], export_filter: ExportFilter) -> list[Pair]:
             train=export_filter.matches(replies[message["id"]]),
         )
         for message in messages
-        if message["id"] in replies and _is_usable(message)
+        if message["id"] in replies and message["id"] not in replaced and _is_usable(message)
     ]
 
 

@@ -21,6 +21,7 @@
 -- ARGV[16]   1 if the deployment has a webhook
 -- ARGV[17]   tokens per hour that the session may use; 0 for no limit
 -- ARGV[18]   exceeded budgets, see lib/exceeded_budgets.lua
+-- ARGV[19]   number of the user message that this one is an edited version of, or ''
 --
 -- Replies:
 --   ACCEPTED message reply position awake   awake: 1 if the session needs no wake-up
@@ -28,6 +29,7 @@
 --   RATE_LIMITED ms | TOKEN_BUDGET_EXCEEDED ms   ms until the next message is accepted
 --   BUDGET_EXCEEDED ms budget ends_at
 --   SESSION_BUSY                            a turn is open, and on_busy is reject
+--   NOT_EDITABLE                            the message to replace is not that of the last turn
 --   SESSION_QUEUE_FULL | QUEUE_FULL | SESSION_FULL
 --   IDEMPOTENCY_MISMATCH | SESSION_NOT_FOUND | SESSION_EXPIRED
 --   QUOTA_NEEDED bytes holders   see lib/session_bytes.lua
@@ -45,6 +47,11 @@ if response then
   return replay(response)
 end
 
+local replaced = ARGV[19] ~= '' and ARGV[19] or nil
+if replaced then
+  local last = redis.call('HGET', MESSAGES, 2 * s.tail) or ''
+  if string.match(last, '"reply_to":"msg_(%d+)"') ~= replaced then return { 'NOT_EDITABLE' } end
+end
 if ARGV[9] == 'reject' and (s.running_turn ~= 0 or s.waiting > 0) then
   return { 'SESSION_BUSY' }
 end
@@ -63,7 +70,7 @@ local needs_wake_up = ARGV[9] == 'interrupt' and interrupt()
 local is_empty = s.first_message > 2 * s.tail
 local turn = s.tail + 1
 local number = 2 * turn - 1
-local message = user_message_json(number, ARGV[5])
+local message = user_message_json(number, ARGV[5], replaced)
 local reply, position = enqueue_turn(turn, number, ARGV[6], now + ARGV[7], message)
 needs_wake_up = needs_wake_up or position == 0
 if needs_wake_up then set_due(now + ARGV[8]) end

@@ -9,6 +9,11 @@ export interface ClientOptions {
     retryTimeout?: number;
     /** Read replies as Server-Sent Events if possible; if false, use long polling. */
     stream?: boolean;
+    /**
+     * Send tokens in the header `Parley-Token`. `Authorization` is then free for a proxy that asks for a password;
+     * only for pages of the server's own origin.
+     */
+    useTokenHeader?: boolean;
     /** Replaces the global `fetch`. */
     fetch?: typeof fetch;
 }

@@ -19,7 +19,10 @@ export declare class APIStatusError extends ParleyError {
     readonly param: string | null;
     /** Identifies the request in the server's logs. */
     readonly requestId: string | null;
+    /** Whether a server in front of Parley answered, such as a proxy that wants a password. */
+    readonly isForeign: boolean;
     constructor(response: Response, error?: Record<string, any>);
+    get isRetryable(): boolean;
 }
 /** The server did not respond. A message that was being posted may have been accepted. */
 export declare class APIConnectionError extends ParleyError {

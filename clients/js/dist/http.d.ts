@@ -8,6 +8,8 @@ export interface CallOptions {
     signal?: AbortSignal;
     /** Milliseconds until the call fails. */
     timeout?: number;
+    /** A member that the response must have; another response does not come from Parley. */
+    expected?: string;
 }
 /** A random key; crypto.randomUUID requires HTTPS or localhost. */
 export declare const newKey: () => string;
@@ -17,6 +19,8 @@ export declare function follow(controller: AbortController, signal?: AbortSignal
 export interface Credentials {
     token: string | undefined;
     user: string | undefined;
+    /** Send tokens in the header `Parley-Token`. */
+    useTokenHeader: boolean | undefined;
 }
 export declare class HTTP {
     #private;
@@ -27,9 +31,10 @@ export declare class HTTP {
     /** Send a request once and return the response with its body unread. */
     request(method: string, path: string, { token, body, params, key, signal }: CallOptions): Promise<Response>;
     /** Make a call once and return the JSON of its response. */
-    callOnce(method: string, path: string, { signal, timeout, ...options }: CallOptions): Promise<any>;
+    callOnce(method: string, path: string, { signal, timeout, expected, ...options }: CallOptions): Promise<any>;
     /** Make a call, with retries. All attempts of a POST share one idempotency key, so it takes effect once. */
     call(method: string, path: string, options: CallOptions): Promise<any>;
 }
+export declare const hasType: ({ headers }: Response, type: string) => boolean;
 /** Throw a connection error; rethrow the reason of an abort. */
 export declare function connectionError(error: any): never;

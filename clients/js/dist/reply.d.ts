@@ -44,6 +44,8 @@ export interface SendOptions {
     onBusy?: "enqueue" | "reject" | "interrupt";
     /** Options of the model: max_tokens, temperature, top_p, stop, seed. */
     options?: OptionsBody;
+    /** Id of the last turn's message, of which the new one is an edited version. */
+    replaces?: string;
     /** Seconds until the turn expires. */
     deadline?: number;
     /** Idempotency key: a message with the same key and content is posted once. Default: a random key. */

@@ -41,7 +41,7 @@ export interface Error {
     /** The same as `error.message`. */
     detail: string;
 }
-export type ErrorCode = "invalid_request" | "unknown_model" | "forbidden_url" | "invalid_host" | "headers_too_large" | "request_timeout" | "body_too_large" | "unsupported_media_type" | "method_not_allowed" | "idempotency_mismatch" | "invalid_token" | "session_expired" | "auth_timeout" | "not_allowed" | "not_found" | "session_not_found" | "message_not_found" | "conflict" | "session_busy" | "not_regenerable" | "nothing_to_continue" | "feedback_not_allowed" | "unavailable" | "rate_limited" | "token_budget_exceeded" | "budget_exceeded" | "address_quota_exceeded" | "quota_exceeded" | "session_queue_full" | "session_full" | "queue_full" | "issuer_unavailable" | "store_unavailable" | "store_full" | "slow_consumer" | "error";
+export type ErrorCode = "invalid_request" | "unknown_model" | "forbidden_url" | "invalid_host" | "headers_too_large" | "request_timeout" | "body_too_large" | "unsupported_media_type" | "method_not_allowed" | "idempotency_mismatch" | "invalid_token" | "session_expired" | "auth_timeout" | "not_allowed" | "not_found" | "session_not_found" | "message_not_found" | "conflict" | "session_busy" | "not_editable" | "not_regenerable" | "nothing_to_continue" | "feedback_not_allowed" | "unavailable" | "rate_limited" | "token_budget_exceeded" | "budget_exceeded" | "address_quota_exceeded" | "quota_exceeded" | "session_queue_full" | "session_full" | "queue_full" | "issuer_unavailable" | "store_unavailable" | "store_full" | "slow_consumer" | "error";
 /** Details of an error. */
 export interface ErrorDetail {
     code: ErrorCode;
@@ -89,6 +89,8 @@ export interface Message {
     error: ReplyError | null;
     wait: Wait | null;
     feedback: Feedback | null;
+    /** Id of the message that this one is an edited version of; missing in others. */
+    replaces?: string;
 }
 /** A page of messages. */
 export interface MessagePage {
@@ -121,6 +123,8 @@ export interface NewMessageBody {
     content?: string | null;
     /** Id of the session. It must match the token. */
     session?: string | null;
+    /** Id of the user message of the last turn: the new message is an edited version of it. The old message and its replies are kept, but the model no longer reads them. */
+    replaces?: string | null;
     /** What happens if a turn of the session is queued or running: the message is queued, rejected, or replaces that turn. */
     on_busy?: OnBusyEnum | null;
     /** Seconds within which the turn must end. */

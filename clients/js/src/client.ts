@@ -14,6 +14,11 @@ export interface ClientOptions {
   retryTimeout?: number;
   /** Read replies as Server-Sent Events if possible; if false, use long polling. */
   stream?: boolean;
+  /**
+   * Send tokens in the header `Parley-Token`. `Authorization` is then free for a proxy that asks for a password;
+   * only for pages of the server's own origin.
+   */
+  useTokenHeader?: boolean;
   /** Replaces the global `fetch`. */
   fetch?: typeof fetch;
 }
@@ -26,15 +31,16 @@ export class Client {
 
   /** Create a client without connecting to the server. Throws a TypeError if the URL is invalid. */
   constructor(baseURL: string | URL, options: ClientOptions = {}) {
-    const { token, user, retryTimeout = 30, fetch: fetcher = (...args) => fetch(...args) } = options;
-    this.#http = new HTTP(baseURL, retryTimeout, fetcher, { token, user });
+    const { token, user, useTokenHeader, retryTimeout = 30, fetch: fetcher = (...args) => fetch(...args) } = options;
+    this.#http = new HTTP(baseURL, retryTimeout, fetcher, { token, user, useTokenHeader });
     this.#token = token;
     this.#stream = options.stream ?? true;
   }
 
   /** Open a new session. key: an idempotency key; the same key returns the same session. */
   async open(params: NewSessionBody = {}, { key }: { key?: string } = {}): Promise<Session> {
-    const { token, ...fields } = await this.#http.call("POST", "sessions", { token: this.#token, body: params, key });
+    const options = { token: this.#token, body: params, key, expected: "token" };
+    const { token, ...fields } = await this.#http.call("POST", "sessions", options);
     return new Session(this.#http, this.#stream, token, fields);
   }
 

@@ -42,15 +42,30 @@ export class APIStatusError extends ParleyError {
   readonly param: string | null;
   /** Identifies the request in the server's logs. */
   readonly requestId: string | null;
+  /** Whether a server in front of Parley answered, such as a proxy that wants a password. */
+  readonly isForeign: boolean;
 
   constructor(response: Response, error: Record<string, any> = {}) {
-    const { status, statusText } = response;
-    super(error.code ?? `http_${status}`, error.message ?? `The server returned status ${status} ${statusText}`);
+    const { status } = response;
+    const isRedirect = response.type === "opaqueredirect" || (status >= 300 && status < 400);
+    super(error.code ?? (isRedirect ? "redirected" : `http_${status}`), error.message ?? foreign(response, isRedirect));
+    this.isForeign = !error.code;
     this.status = status;
     this.param = error.param ?? null;
     this.retryAfter = error.retry_after ?? (Number(response.headers.get("Retry-After")) || 0);
     this.requestId = error.request_id ?? null;
   }
+
+  // What a proxy answers may change at any time; that Parley has no such path will not.
+  override get isRetryable(): boolean {
+    return super.isRetryable || (this.isForeign && ![0, 404, 405].includes(this.status) && this.code !== "redirected");
+  }
+}
+
+// The message of a response that is not Parley's. It says who answered, if that is known.
+function foreign({ status, headers }: Response, isRedirect: boolean): string {
+  if (isRedirect) return "You need to sign in again: the request was redirected to another page.";
+  return `The request did not reach Parley: ${headers.get("Server") ?? "another server"} answered with status ${status}.`;
 }
 
 /** The server did not respond. A message that was being posted may have been accepted. */

@@ -16,6 +16,8 @@ export interface CallOptions {
   signal?: AbortSignal;
   /** Milliseconds until the call fails. */
   timeout?: number;
+  /** A member that the response must have; another response does not come from Parley. */
+  expected?: string;
 }
 
 /** A random key; crypto.randomUUID requires HTTPS or localhost. */
@@ -34,6 +36,8 @@ export function follow(controller: AbortController, signal?: AbortSignal): () =>
 export interface Credentials {
   token: string | undefined;
   user: string | undefined;
+  /** Send tokens in the header `Parley-Token`. */
+  useTokenHeader: boolean | undefined;
 }
 
 export class HTTP {
@@ -56,28 +60,29 @@ export class HTTP {
     const url = new URL(path, this.#baseURL);
     for (const [name, value] of Object.entries(params)) if (value !== undefined) url.searchParams.set(name, `${value}`);
     const headers: Record<string, string> = {};
-    const { user } = this.#credentials;
-    if (token) headers.Authorization = `Bearer ${token}`;
+    const { user, useTokenHeader } = this.#credentials;
+    if (token && useTokenHeader) headers["Parley-Token"] = token;
+    else if (token) headers.Authorization = `Bearer ${token}`;
     if (user && token === this.#credentials.token) headers["Parley-User"] = user;
     if (key) headers["Idempotency-Key"] = key;
     if (body) headers["Content-Type"] = "application/json";
-    // A redirect would turn a POST into a GET.
-    const init = { method, headers, signal, body: body && JSON.stringify(body), redirect: "error", cache: "no-store" };
+    // A redirect leads to the sign-in page of a proxy. Following it would turn a POST into a GET.
+    const init = { method, headers, signal, body: body && JSON.stringify(body), redirect: "manual", cache: "no-store" };
     const response = await this.#fetch(url, init as RequestInit).catch(connectionError);
     const date = Date.parse(response.headers.get("Date") ?? "");
     if (date) this.clockOffset = date - Date.now();
-    if (!response.ok) throw new APIStatusError(response, (await response.json().catch(() => null))?.error);
+    if (!response.ok) throw new APIStatusError(response, (await response.json().catch(() => null))?.error ?? undefined);
     return response;
   }
 
   /** Make a call once and return the JSON of its response. */
-  async callOnce(method: string, path: string, { signal, timeout = TIMEOUT, ...options }: CallOptions): Promise<any> {
+  async callOnce(method: string, path: string, { signal, timeout = TIMEOUT, expected, ...options }: CallOptions): Promise<any> {
     const controller = new AbortController();
     const unfollow = follow(controller, signal);
     const timer = setTimeout(() => controller.abort(new APIConnectionError()), timeout);
     try {
       const response = await this.request(method, path, { ...options, signal: controller.signal });
-      return response.status === 204 ? null : await response.json().catch(connectionError);
+      return response.status === 204 ? null : await readJSON(response, expected);
     } finally {
       clearTimeout(timer);
       unfollow();
@@ -97,6 +102,17 @@ export class HTTP {
     }
   }
 }
+
+/** Return the JSON of a response; throw an error if it does not come from Parley. */
+async function readJSON(response: Response, expected?: string): Promise<any> {
+  if (!hasType(response, "application/json")) throw new APIStatusError(response);
+  const members = await response.json().catch(connectionError);
+  if (expected && !(expected in Object(members))) throw new APIStatusError(response);
+  return members;
+}
+
+export const hasType = ({ headers }: Response, type: string): boolean =>
+  headers.get("Content-Type")?.startsWith(type) ?? false;
 
 /** Throw a connection error; rethrow the reason of an abort. */
 export function connectionError(error: any): never {

@@ -138,8 +138,8 @@ export class Session {
     return `sessions/${encodeURIComponent(this.id)}`;
   }
 
-  #post(body: object, { onBusy: on_busy, options, deadline, key }: SendOptions): Reply {
-    return this.#newReply("/messages", { ...body, on_busy, options, deadline }, key);
+  #post(body: object, { onBusy: on_busy, options, deadline, replaces, key }: SendOptions): Reply {
+    return this.#newReply("/messages", { ...body, on_busy, options, deadline, replaces }, key);
   }
 
   #newReply(path: string, body: object, key?: string): Reply {

@@ -4,12 +4,14 @@
 import { Backoff, sleep } from "./backoff.js";
 import { APIConnectionError, type ParleyError } from "./errors.js";
 import type { SessionEvent, Update } from "./events.js";
-import { connectionError, type HTTP } from "./http.js";
+import { connectionError, hasType, type HTTP } from "./http.js";
 import { watchPage } from "./page.js";
 
 const FIRST_BYTE_TIMEOUT = 8_000; // ms; a proxy that buffers responses delays the first byte
 const IDLE_TIMEOUT = 40_000; // ms; more than two of the server's heartbeats, or one long poll
 const LONG_POLL_WAIT = 25; // seconds; many proxies close idle requests after 30
+// Milliseconds; a stream without events that ends earlier than this comes from a proxy that does not support streams.
+const SHORT_STREAM = 1_000;
 // Milliseconds between two connections: the response to a poll contains the whole text of a growing reply.
 const POLL_INTERVAL = 100;
 
@@ -150,15 +152,20 @@ export class Subscription implements AsyncIterable<Update> {
     };
     try {
       const options = { token: this.#token, params: { after }, signal };
-      const { body } = await this.#http.request("GET", `${this.#path}/events`, options);
-      for await (const frame of readFrames(body!, onData)) {
+      const start = performance.now();
+      let hasEvents = false;
+      const response = await this.#http.request("GET", `${this.#path}/events`, options);
+      if (!hasType(response, "text/event-stream")) throw new Buffered();
+      for await (const frame of readFrames(response.body!, onData)) {
         const data = frame.split("\n").find((line) => line.startsWith("data: "));
         if (!data) continue;
+        hasEvents = true;
         const event: SessionEvent = JSON.parse(data.slice(6));
         if ("seq" in event) this.cursor = event.seq;
         yield event;
         if (this.cursor === null) return;
       }
+      if (!hasEvents && performance.now() - start < SHORT_STREAM) throw new Buffered();
     } finally {
       clearTimeout(timer);
       this.reconnect(); // an early end of the iteration must not leave the connection open
@@ -177,7 +184,7 @@ export class Subscription implements AsyncIterable<Update> {
 
   async #get(params: Record<string, number>, timeout: number) {
     const { signal } = this.#attempt;
-    const session = await this.#http.callOnce("GET", this.#path, { token: this.#token, params, signal, timeout });
+    const session = await this.#http.callOnce("GET", this.#path, { token: this.#token, params, signal, timeout, expected: "seq" });
     this.cursor = session.seq;
     this.#connected();
     return session;

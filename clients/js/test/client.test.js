@@ -225,10 +225,24 @@ test("paused subscription disconnects, and continues at its cursor", async () =>
   assert.deepEqual(seqs, seqs.map((_, index) => index + 1));
 });
 
-test("redirect of a call is an error", async () => {
-  const redirecting = createServer((_, response) => response.writeHead(302, { Location: server.url }).end()).listen(0, "127.0.0.1");
-  await new Promise((resolve) => redirecting.once("listening", resolve));
-  const redirected = new Client(`http://127.0.0.1:${redirecting.address().port}`, { retryTimeout: 0 });
-  await assert.rejects(redirected.open(), APIConnectionError);
-  redirecting.close();
+test("responses that do not come from Parley are errors that say so", async (context) => {
+  const answers = [
+    [302, "", "text/html", "redirected", false],
+    [401, "<h1>Password?</h1>", "text/html", "http_401", true],
+    [200, "<h1>Welcome</h1>", "text/html", "http_200", true],
+    [200, "{}", "application/json", "http_200", true],
+  ];
+  let answer = answers[0];
+  const proxy = createServer((_, response) => {
+    const [status, body, type] = answer;
+    response.writeHead(status, { "Content-Type": type, Location: server.url, Server: "acme" }).end(body);
+  }).listen(0, "127.0.0.1");
+  context.after(() => (proxy.closeAllConnections(), proxy.close()));
+  await new Promise((resolve) => proxy.once("listening", resolve));
+  const proxied = new Client(`http://127.0.0.1:${proxy.address().port}`, { retryTimeout: 0 });
+  for (answer of answers) {
+    const error = await proxied.open().catch((reason) => reason);
+    assert.deepEqual([error.code, error.isRetryable, error.isGone], [answer[3], answer[4], false]);
+    assert.match(error.message, answer[3] === "redirected" ? /sign in again/ : /not reach Parley: acme answered/);
+  }
 });

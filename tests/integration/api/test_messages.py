@@ -2,6 +2,8 @@
 
 import pytest
 
+from chat.conversation import llms
+from chat.conversation.context_window import build_prompt
 from chat.domain import Status
 from tests.integration.api.client import APIClient, status_and_code
 from tests.integration.api.fake_worker import append_text, claim_turn, complete_turn, finish_turn
@@ -118,6 +120,26 @@ def test_running_turn_is_cancelled_by_the_worker(owner: APIClient) -> None:
     finish_turn(claim, after="part", status=Status.CANCELLED)
     final = owner.post(path)
     assert (final.status_code, final.json()["content"]) == (200, "part")
+
+
+def test_edited_message_replaces_that_of_the_last_turn(owner: APIClient) -> None:
+    for content, reply in (("one", "first"), ("two", "second")):
+        owner.post_message(content)
+        complete_turn(owner.id, reply)
+    body = {"content": "two, edited", "replaces": "msg_3"}
+    older = owner.post("/messages", body | {"replaces": "msg_1"})
+    assert status_and_code(older) == (409, "not_editable")
+    assert status_and_code(owner.post("/messages", body | {"replaces": "x"})) == (
+        404,
+        "message_not_found",
+    )
+    continued = owner.post("/messages", {"continue": True, "replaces": "msg_3"})
+    assert continued.json()["error"]["param"] == "replaces"
+    edited = owner.post("/messages", body).json()["message"]
+    assert (edited["id"], edited["replaces"]) == ("msg_5", "msg_3")
+    assert "replaces" not in owner.get(f"{owner.path}/messages/msg_3").json()
+    prompt = build_prompt(claim_turn(owner.id), llms.get("default"))
+    assert [message.content for message in prompt.messages] == ["one", "first", "two, edited"]
 
 
 def test_last_reply_can_be_regenerated(owner: APIClient) -> None:

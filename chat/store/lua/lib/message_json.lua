@@ -21,13 +21,15 @@ local function reply_json(turn, status, content, reply, result)
     ',"model":' .. reply.model .. ',' .. result .. ',"feedback":null}'
 end
 
--- Return the JSON of a user message. content: the inside of a JSON string.
-local function user_message_json(number, content)
+-- Return the JSON of a user message. content: the inside of a JSON string. replaced: number of the
+-- message that this one is an edited version of, or nil.
+local function user_message_json(number, content, replaced)
   return '{"seq":' .. (seq + 1) .. ',"status":"completed","content":"' .. content ..
     '","id":"msg_' .. number .. '","role":"user","created_at":' .. format_seconds(now) ..
     ',"started_at":null,"completed_at":' .. format_seconds(now) ..
     ',"reply_to":null,"attempt":0,"model":null,"finish_reason":null,"usage":null,' ..
-    '"error":null,"wait":null,"feedback":null}'
+    '"error":null,"wait":null,' .. (replaced and '"replaces":"msg_' .. replaced .. '",' or '') ..
+    '"feedback":null}'
 end
 
 -- Return the members that reply_json takes, read from a reply that has not ended.
