@@ -228,6 +228,11 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "chat.api.exception_handler.handle",
     "UNAUTHENTICATED_USER": None,
 }
+BEARER_SCHEME = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "The token of a session, an API key or a JWT: docs/authentication.md.",
+}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Parley",
     "DESCRIPTION": (
@@ -236,7 +241,7 @@ SPECTACULAR_SETTINGS = {
     ),
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
-    "APPEND_COMPONENTS": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+    "APPEND_COMPONENTS": {"securitySchemes": {"token": BEARER_SCHEME}},
     "COMPONENT_SPLIT_PATCH": False,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

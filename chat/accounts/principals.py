@@ -15,7 +15,11 @@ ONLY_KEYS_ACT_FOR_USERS = "Parley-User requires an API key."
 
 def is_principal_token(token: str) -> bool:
     """Return whether the token has the form of an API key or a JWT. Checking it may take I/O."""
-    return token.startswith(API_KEY_PREFIX) or jwts.has_form(token)
+    return is_api_key(token) or jwts.has_form(token)
+
+
+def is_api_key(token: str) -> bool:
+    return token.startswith(API_KEY_PREFIX)
 
 
 def authenticate(token: str, *, user: str | None = None) -> Principal:
@@ -27,7 +31,7 @@ def authenticate(token: str, *, user: str | None = None) -> Principal:
         InvalidToken: the token is not valid, or may not act for the user.
         StoreUnavailable, IssuerUnavailable: it could not be checked.
     """
-    if not token.startswith(API_KEY_PREFIX):
+    if not is_api_key(token):
         if user is not None:
             raise InvalidToken(ONLY_KEYS_ACT_FOR_USERS)
         return jwts.verify(token)

@@ -1,4 +1,4 @@
-"""Rate limits of reads: snapshots, pages and messages, by session and by address.
+"""Rate limits of reads: snapshots, pages and messages, by session, and by user or address.
 
 They protect the CPU and memory of one web process, so each counts for itself: a poll takes no
 command of Redis for them.
@@ -7,7 +7,7 @@ command of Redis for them.
 from collections.abc import Callable, Mapping
 
 from chat.accounts.client_ip import client_address
-from chat.domain import Caller
+from chat.domain import Caller, Principal
 from chat.domain.errors import RateLimited
 from chat.domain.rates import RateLimiter
 from chat.settings import chat_settings
@@ -55,11 +55,30 @@ _by_session = ReadLimit(lambda: chat_settings.READS_PER_MINUTE)
 _by_address = ReadLimit(lambda: chat_settings.ADDRESS_READS_PER_MINUTE)
 
 
+_by_user = ReadLimit(lambda: chat_settings.USER_READS_PER_MINUTE)
+_by_tenant = ReadLimit(lambda: chat_settings.TENANT_READS_PER_MINUTE)
+
+
+def check_principal(principal: Principal) -> None:
+    """Count a read of an API key or JWT, whichever addresses it comes from.
+
+    Raises:
+        RateLimited: the user, or all users of the tenant together, read too often.
+    """
+    identity = principal.identity()
+    if principal.user:
+        _by_user.check(identity.owner)
+    _by_tenant.check(identity.party)
+
+
 def check_read(caller: Caller, meta: Mapping[str, str]) -> None:
     """Count a read of the caller's session.
 
     Raises:
-        RateLimited: the session or the client's address reads too often.
+        RateLimited: the session, and the principal or else the client's address, reads too often.
     """
-    _by_address.check(client_address(meta))
+    if caller.principal is None:
+        _by_address.check(client_address(meta))
+    else:
+        check_principal(caller.principal)
     _by_session.check(caller.session_id)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from chat.accounts import principals
 from chat.conversation import tokens
 from chat.domain import Caller, Principal
-from chat.domain.errors import InvalidToken, SessionNotFound
+from chat.domain.errors import InvalidToken, NotFound, SessionNotFound
 
 
 def bearer_token(meta: Mapping[str, str]) -> str:
@@ -60,6 +60,39 @@ def optional_principal(meta: Mapping[str, str]) -> Principal | None:
         return None
     sender = authenticate(meta)
     return sender if isinstance(sender, Principal) else None
+
+
+def authenticate_user(meta: Mapping[str, str], user: str) -> Principal:
+    """Return the principal that acts for this user: the user, or an API key.
+
+    Raises:
+        InvalidToken: there is no valid API key or JWT, or the key may not act for users.
+        NotFound: it is the JWT of another user.
+        StoreUnavailable, IssuerUnavailable
+    """
+    token, named = bearer_token(meta), meta.get("HTTP_PARLEY_USER", user)
+    if not principals.is_principal_token(token):
+        raise InvalidToken("An API key or JWT is required.")
+    if principals.is_api_key(token):
+        principal = principals.authenticate(token, user=named)
+    else:
+        principal = principals.authenticate(token, user=meta.get("HTTP_PARLEY_USER"))
+    if principal.user != user:
+        raise NotFound
+    return principal
+
+
+def require_principal(meta: Mapping[str, str]) -> Principal:
+    """Return the principal of a request that a session's token does not permit.
+
+    Raises:
+        InvalidToken: there is no valid API key or JWT.
+        StoreUnavailable, IssuerUnavailable
+    """
+    sender = authenticate(meta)
+    if isinstance(sender, Caller):
+        raise InvalidToken("An API key or JWT is required.")
+    return sender
 
 
 def authenticate_session(meta: Mapping[str, str], session_id: str) -> Caller:

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 
 from django.http import QueryDict
 
+from chat.conversation.users import Position
 from chat.domain.errors import InvalidRequest
 from chat.settings import chat_settings
 
 INTEGER = re.compile(r"[0-9]{1,15}")
 CURSOR = re.compile(r"msg_[1-9][0-9]{0,14}")
+SESSION_CURSOR = re.compile(r"([0-9]{1,15})-(ses_[0-9a-f]{24})")
+# Of a search for names.
+MAX_QUERY_CHARS = 200
 DECIMAL = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 
 
@@ -33,6 +37,16 @@ class PageQuery:
     after: str | None
     limit: int
     newest_first: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionsQuery:
+    """Parameters of a list of sessions."""
+
+    # A part of the name.
+    q: str
+    before: Position | None
+    limit: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +116,28 @@ def page_query(query: QueryDict) -> PageQuery:
         limit=_limit(query),
         newest_first=order == "desc",
     )
+
+
+def sessions_query(query: QueryDict) -> SessionsQuery:
+    """Return `q`, `before` and `limit`.
+
+    Raises:
+        InvalidRequest: a value is malformed, or a parameter is unknown.
+    """
+    _reject_unknown(query, {"q", "before", "limit"})
+    text = query.get("q", "")
+    if len(text) > MAX_QUERY_CHARS or "\0" in text:
+        raise InvalidRequest(f"q must have at most {MAX_QUERY_CHARS} characters.", param="q")
+    return SessionsQuery(q=text, before=_position(query.get("before")), limit=_limit(query))
+
+
+def _position(text: str | None) -> Position | None:
+    if text is None:
+        return None
+    match = SESSION_CURSOR.fullmatch(text)
+    if match is None:
+        raise InvalidRequest("before must be `next_before` of another page.", param="before")
+    return Position(active_at=int(match[1]), session_id=match[2])
 
 
 def no_query(query: QueryDict) -> None:

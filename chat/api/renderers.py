@@ -5,6 +5,7 @@ Stored JSON is not decoded here: decoding and encoding it would cost more than t
 
 import re
 
+from chat.conversation.users import SessionSummary, UserSessions
 from chat.domain import Accepted, Page, Snapshot
 
 # The id of a message. It cannot match inside a JSON string, where quotes are escaped.
@@ -51,6 +52,25 @@ def render_page(page: Page) -> bytes:
         b'"%b"' % message_id(messages[0]) if messages else b"null",
         b'"%b"' % message_id(messages[-1]) if messages else b"null",
         _bool(page.has_more),
+    )
+
+
+def render_sessions(page: UserSessions) -> bytes:
+    """Return a page of a user's sessions."""
+    after = page.next
+    return b'{"data":[%b],"next_before":%b}' % (
+        b",".join(map(_session_summary, page.sessions)),
+        b'"%d-%b"' % (after.active_at, after.session_id.encode()) if after else b"null",
+    )
+
+
+def _session_summary(summary: SessionSummary) -> bytes:
+    return b'{"id":"%b","name":%b,"status":"%b","model":%b,"last_active_at":%.3f}' % (
+        summary.id.encode(),
+        summary.name,
+        b"idle" if summary.status == "idle" else b"busy",
+        summary.model,
+        summary.last_active_at,
     )
 
 

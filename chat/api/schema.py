@@ -9,6 +9,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 
 from chat.api import schema_serializers
 from chat.api.fields import NO_NUL, NOT_BLANK
+from chat.api.query_params import MAX_QUERY_CHARS
 from chat.api.serializers import BODIES, StrictSerializer
 from chat.api.views.base import View
 from chat.conversation import llms
@@ -40,6 +41,25 @@ AFTER = integer_parameter(
 )
 LIMIT = integer_parameter(
     "limit", "Maximum number of messages.", minimum=1, maximum=chat_settings.MAX_PAGE_LIMIT
+)
+SESSION_LIMIT = integer_parameter(
+    "limit", "Maximum number of sessions.", minimum=1, maximum=chat_settings.MAX_PAGE_LIMIT
+)
+SESSION_CURSOR = OpenApiParameter(
+    "before",
+    {"type": "string", "minLength": 1, "pattern": "^[0-9]{1,15}-ses_[0-9a-f]{24}$"},
+    description="`next_before` of the page before.",
+)
+NAME_QUERY = OpenApiParameter(
+    "q",
+    {"type": "string", "maxLength": MAX_QUERY_CHARS, "pattern": NO_NUL},
+    description="A part of the name.",
+)
+PARLEY_USER = OpenApiParameter(
+    "Parley-User",
+    {"type": "string", "minLength": 1, "pattern": "^[!-~]{1,255}$"},
+    "header",
+    description="With an API key: the user for whom it acts.",
 )
 WAIT = OpenApiParameter(
     "wait",
@@ -130,7 +150,7 @@ class ParleyAutoSchema(AutoSchema):
 
 
 def _path_parameters(path: str) -> list[OpenApiParameter]:
-    names = [name for name in ("session_id", "message_id") if f"{{{name}}}" in path]
+    names = [name for name in ("session_id", "message_id", "user") if f"{{{name}}}" in path]
     return [OpenApiParameter(name, str, "path", required=True) for name in names]
 
 

@@ -149,6 +149,31 @@ class MessagePage(Output):
     )
 
 
+class SessionSummary(Output):
+    """A session in a list."""
+
+    id = serializers.CharField()
+    name = serializers.CharField()
+    status = serializers.ChoiceField(["idle", "busy"])
+    model = serializers.CharField()
+    last_active_at = serializers.FloatField()
+
+
+class SessionPage(Output):
+    """A page of a user's sessions, most recently active first."""
+
+    data = SessionSummary(many=True)  # type: ignore[assignment]  # DRF's metaclass removes fields
+    next_before = serializers.CharField(
+        allow_null=True, help_text="`before` of the next page; null at the end."
+    )
+
+
+class ErasedUser(Output):
+    """What was deleted."""
+
+    deleted_sessions = serializers.IntegerField()
+
+
 class Model(Output):
     """A model that a session can use."""
 

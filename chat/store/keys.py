@@ -14,7 +14,7 @@ ID_PREFIX = "ses_"
 
 
 class SessionKeys(NamedTuple):
-    """KEYS[1-16] of every script that acts on a session, in this order.
+    """KEYS[1-17] of every script that acts on a session, in this order.
 
     The first five and `deliveries` belong to the session; the rest to its partition, permanent
     unless noted.
@@ -56,6 +56,8 @@ class SessionKeys(NamedTuple):
     search_fields: str
     # set: the same with the session on a third line, for SSCAN with a pattern.
     search_index: str
+    # zset of score 0: `<digest of a user> <session>`, for every session of a user.
+    by_user: str
 
 
 class LimiterKeys(NamedTuple):
@@ -112,6 +114,7 @@ def _session_keys(session_id: str, partition: int) -> SessionKeys:
         outbox=outbox(partition),
         search_fields=search_fields(partition),
         search_index=search_index(partition),
+        by_user=by_user(partition),
     )
 
 
@@ -153,6 +156,10 @@ def search_fields(partition: int) -> str:
 
 def search_index(partition: int) -> str:
     return f"chat:{{{partition}}}:search_index"
+
+
+def by_user(partition: int) -> str:
+    return f"chat:{{{partition}}}:by_user"
 
 
 def finished_deliveries(partition: int) -> tuple[str, str]:
@@ -225,6 +232,11 @@ def api_keys() -> str:
 def api_keys_last_used() -> str:
     """Return a hash: id of an API key -> seconds since the epoch; permanent."""
     return "chat:api_keys:last_used"
+
+
+def audit() -> str:
+    """Return a stream, capped: what API keys, users and commands did; permanent."""
+    return "chat:audit"
 
 
 def limiter(model: str) -> LimiterKeys:

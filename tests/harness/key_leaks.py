@@ -8,9 +8,10 @@ PERMANENT = (
     # A partition has at most one of each.
     re.compile(
         r"chat:\{\d+\}:"
-        r"(due|by_activity|counts|waiting|running|counters|outbox|search_fields|search_index)"
+        r"(due|by_activity|counts|waiting|running|counters|outbox|search_fields|search_index|by_user)"
     ),
     re.compile(r"chat:deployment"),
+    re.compile(r"chat:audit"),
     re.compile(r"chat:api_keys(:last_used)?"),
     re.compile(r"chat:\{budgets\}:(reservations|checks|(deployment|tenant|key|user):ever:)"),
     # Celery's queue while it has messages, and kombu's binding of it.

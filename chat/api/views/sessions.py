@@ -3,7 +3,7 @@
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from chat.accounts import client_ip
+from chat.accounts import client_ip, read_limits
 from chat.api import auth, query_params, renderers, responses, schema_serializers
 from chat.api.polling import PollRequest
 from chat.api.schema import (
@@ -11,23 +11,40 @@ from chat.api.schema import (
     IF_NONE_MATCH,
     LIMIT,
     LIMIT_ERRORS,
+    NAME_QUERY,
+    PARLEY_USER,
     RATE_ERRORS,
+    SESSION_CURSOR,
     SESSION_ERRORS,
+    SESSION_LIMIT,
     WAIT,
     idempotency_key_parameter,
     openapi,
 )
 from chat.api.serializers import EmptyBody, NewSessionBody, SessionUpdateBody
 from chat.api.views.base import View
-from chat.conversation import sessions, tickets
+from chat.conversation import sessions, tickets, users
 from chat.conversation.idempotency import MIN_SECRET_KEY_CHARS
 from chat.settings import chat_settings
 
 
 class Sessions(View):
-    """All sessions. They cannot be listed."""
+    """The sessions of a user; the client may open one."""
 
     needs_token = False
+
+    @openapi(
+        {200: schema_serializers.SessionPage},
+        errors=RATE_ERRORS,
+        parameters=[SESSION_CURSOR, SESSION_LIMIT, NAME_QUERY, PARLEY_USER],
+    )
+    def get(self, _: Request) -> HttpResponse:
+        """List the user's sessions, most recently active first."""
+        principal = auth.require_principal(self.django_request.META)
+        read_limits.check_principal(principal)
+        query = query_params.sessions_query(self.django_request.GET)
+        page = users.list_sessions(principal, query=query.q, before=query.before, limit=query.limit)
+        return responses.json(renderers.render_sessions(page))
 
     @openapi(
         {201: schema_serializers.NewSession},

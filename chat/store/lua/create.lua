@@ -1,6 +1,6 @@
 #!lua
 -- Create a session.
--- include: session search_index session_bytes create_session keep_alive
+-- include: session search_index by_user session_bytes create_session keep_alive
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua

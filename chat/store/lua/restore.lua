@@ -1,6 +1,6 @@
 #!lua
 -- Create a session with a history of whole turns: a user message and its reply each.
--- include: session events search_index session_bytes create_session keep_alive message_json
+-- include: session events search_index by_user session_bytes create_session keep_alive message_json
 --
 -- KEYS         see lib/session.lua
 -- ARGV[1-3]    see lib/session.lua

@@ -35,6 +35,10 @@ export interface EntrySchema {
     /** Date and time (UTC). */
     timestamp: string;
 }
+/** What was deleted. */
+export interface ErasedUser {
+    deleted_sessions: number;
+}
 /** The body of every error response. */
 export interface Error {
     error: ErrorDetail;
@@ -228,7 +232,22 @@ export interface Session {
     /** Recommended seconds until the next poll. */
     next_poll: number;
 }
+/** A page of a user's sessions, most recently active first. */
+export interface SessionPage {
+    data: SessionSummary[];
+    /** `before` of the next page; null at the end. */
+    next_before: string | null;
+}
 export type SessionStatus = "idle" | "busy" | "expired";
+/** A session in a list. */
+export interface SessionSummary {
+    id: string;
+    name: string;
+    status: SessionSummaryStatusEnum;
+    model: string;
+    last_active_at: number;
+}
+export type SessionSummaryStatusEnum = "idle" | "busy";
 /** Fields of a session that can be changed. */
 export interface SessionUpdateBody {
     /** A display name. */

@@ -157,8 +157,8 @@ def test_revoked_key_stops_working_everywhere(
     other = KeyClient(parley.web(1).url, first.token, user="alice", session_id=first.id)
     page = other.open_session()
     sockets = [connect(each, user="alice") for each in (first, other)]
-    for each in sockets:
-        each.wait_until_authenticated()
+    for socket in sockets:
+        socket.wait_until_authenticated()
     sse = open_stream(first, user="alice")
     ticket = other.post(f"{other.path}/ticket", {}).json()["ticket"]
     by_ticket = connect(other, query=f"?ticket={ticket}")

@@ -11,7 +11,7 @@ from chat.api.serializers import BODIES
 
 AnyField = serializers.Field[Any, Any, Any, Any]
 # Parameters for which an empty value means none.
-OPTIONAL = {"If-None-Match", "ticket"}
+OPTIONAL = {"q", "If-None-Match", "ticket"}
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
--- Creation of a session, for `create` and `restore`. Needs search_index.lua, session_bytes.lua.
+-- Creation of a session, for `create` and `restore`. Needs search_index.lua, by_user.lua, session_bytes.lua.
 local SCHEMA = 2 -- of what is stored; scripts ignore sessions without this field
 local IDENTITY_FIELDS = { 'tenant', 'user', 'api_key', 'addresses', 'quota_holders', 'owner',
   'party' }
@@ -23,5 +23,6 @@ local function create_session()
   for i = 7, 12 do add_kept_bytes(#ARGV[i]) end
   redis.call('HINCRBY', COUNTS, 'sessions', 1)
   index_session(ARGV[9], ARGV[13])
+  add_to_user(ARGV[19])
   return nil
 end

@@ -1,0 +1,18 @@
+"""Users of tenants."""
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from chat.api import auth, query_params, responses, schema_serializers
+from chat.api.schema import openapi
+from chat.api.views.base import View
+from chat.conversation import users
+
+
+class User(View):
+    @openapi({200: schema_serializers.ErasedUser})
+    def delete(self, _: Request, user: str) -> HttpResponse:
+        """Delete everything that is stored of a user."""
+        query_params.no_query(self.django_request.GET)
+        principal = auth.authenticate_user(self.django_request.META, user)
+        return responses.json(b'{"deleted_sessions":%d}' % users.erase(principal))

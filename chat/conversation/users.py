@@ -1,0 +1,57 @@
+"""Users: their sessions, and the erasure of everything that is stored of one."""
+
+import logging
+
+from chat.conversation import staff
+from chat.domain import Principal
+from chat.domain.errors import InvalidRequest
+from chat.store import audit, users
+from chat.store.listing import SessionSummary
+from chat.store.search import normalize_name
+from chat.store.users import Position, UserSessions
+
+__all__ = ["Position", "SessionSummary", "UserSessions", "erase", "list_sessions"]
+
+logger = logging.getLogger(__name__)
+
+# A user whose sessions are opened faster than they are deleted is not erased.
+MAX_ROUNDS = 10
+
+
+def list_sessions(
+    principal: Principal, *, query: str, before: Position | None, limit: int
+) -> UserSessions:
+    """Return a page of the user's sessions, most recently active first.
+
+    query: a part of the name; case and width do not matter.
+
+    Raises:
+        InvalidRequest: the principal is no user.
+        StoreUnavailable
+    """
+    if not principal.user:
+        raise InvalidRequest("Name the user whose sessions to list.", param="Parley-User")
+    digest = principal.identity().user_digest
+    return users.page(digest, name=normalize_name(query), before=before, limit=limit)
+
+
+def erase(principal: Principal) -> int:
+    """Delete all sessions of the user, and close their streams; return their number.
+
+    The erasure is recorded in the audit log, without the user's name.
+
+    Raises:
+        StoreFull, StoreUnavailable: some sessions may be left; the call can be repeated.
+    """
+    identity = principal.identity()
+    erased = 0
+    for _ in range(MAX_ROUNDS):
+        if not (session_ids := users.session_ids(identity.user_digest)):
+            break
+        for session_id in session_ids:
+            staff.delete(session_id)
+        erased += len(session_ids)
+    actor = f"key {principal.api_key}" if principal.api_key else identity.owner
+    audit.record(actor=actor, action=f"Erased {erased} sessions.", target=identity.owner)
+    logger.info("%s erased %d sessions of %s", actor, erased, identity.owner)
+    return erased
