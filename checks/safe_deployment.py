@@ -16,7 +16,7 @@ ENV = "deploy/kubernetes/base/parley.env"
 UNITS = {"m": 2**20, "mb": 2**20, "Mi": 2**20, "g": 2**30, "gb": 2**30, "Gi": 2**30}
 # What the proxy's files change in those of docs/nginx.md.
 CHANGED = {
-    "server 127.0.0.1:8000;": "server web:8000;",
+    "server 127.0.0.1:8000 max_fails=0;": "server web:8000 max_fails=0;",
     "/var/log/nginx/parley.log": "/dev/stdout",
     "X-Forwarded-Proto $scheme;": "X-Forwarded-Proto $parley_scheme;",
 }

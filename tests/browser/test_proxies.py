@@ -68,7 +68,11 @@ def start_web(
 
 
 @pytest.fixture(
-    params=[Site.NGINX, Site.NGINX_REMOVES_PREFIX, *thorough(Site.NGINX_KEEPS_PREFIX, Site.CADDY)]
+    params=[
+        Site.NGINX,
+        Site.NGINX_REMOVES_PREFIX,
+        *thorough(Site.NGINX_KEEPS_PREFIX, Site.CADDY, Site.HAPROXY),
+    ]
 )
 def proxy(
     request: pytest.FixtureRequest, start_web: Callable[[Site], Process], tmp_path: Path

@@ -1,4 +1,4 @@
-"""nginx and Caddy with the files of docs/nginx.md, on a port of loopback.
+"""nginx, Caddy and HAProxy with the files of docs/nginx.md and docs/haproxy.md, on loopback.
 
 Of these files, `REPLACED` and the address of Caddy's site are all that differs. The rest of each
 server's configuration is in the files that include them: `NGINX`, `HOST` and `CADDY`.
@@ -7,7 +7,7 @@ server's configuration is in the files that include them: `NGINX`, `HOST` and `C
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -21,8 +21,11 @@ from tests.harness.ports import free_port
 from tests.harness.processes import Process
 
 PAGE = (ROOT / "docs" / "nginx.md").read_text()
+PAGES = PAGE + (ROOT / "docs" / "haproxy.md").read_text()
 # Title or path -> contents.
-FILES = dict(re.findall(r"^```(?:nginx|caddy)\n# (.+)\n((?:.*\n)*?)```$", PAGE, re.MULTILINE))
+FILES = dict(
+    re.findall(r"^```(?:nginx|caddy|haproxy)\n# (.+)\n((?:.*\n)*?)```$", PAGES, re.MULTILINE)
+)
 # The variables of both `sh` blocks: those of a host, and the prefix.
 VARIABLES = dict(re.findall(r"^([A-Z_]+)=(.+)$", PAGE, re.MULTILINE))
 PREFIX = VARIABLES.pop("URL_PREFIX")
@@ -88,6 +91,7 @@ class Site(StrEnum):
     NGINX_KEEPS_PREFIX = "nginx-keeps-prefix"
     NGINX_REMOVES_PREFIX = "nginx-removes-prefix"
     CADDY = "caddy"
+    HAPROXY = "haproxy"
 
     @property
     def prefix(self) -> str:
@@ -99,18 +103,20 @@ class Site(StrEnum):
         return VARIABLES | {"ALLOWED_HOSTS": "127.0.0.1", "URL_PREFIX": self.prefix}
 
 
-def start_proxy(site: Site, directory: Path, target: str, **replaced: str) -> Process:
-    """Start the proxy of a web process at the URL `target`; skip the test if it is not installed.
+def start_proxy(site: Site, directory: Path, *targets: str, **replaced: str) -> Process:
+    """Start the proxy of web processes at these URLs; skip the test if it is not installed.
 
     replaced: texts of the files, which must exist -> other texts.
     """
     directory.mkdir(parents=True)
     port = free_port()
-    address = urlsplit(target).netloc
+    addresses = [urlsplit(target).netloc for target in targets]
     if site is Site.CADDY:
-        argv = _caddy(directory, port, {"127.0.0.1:8000": address} | replaced)
+        argv = _caddy(directory, port, {"127.0.0.1:8000": " ".join(addresses)} | replaced)
+    elif site is Site.HAPROXY:
+        argv = _haproxy(directory, port, addresses, replaced)
     else:
-        argv = _nginx(directory, site, _replaced(directory, port, address) | replaced)
+        argv = _nginx(directory, site, _replaced(directory, port, addresses) | replaced)
     program = Program(
         name=site,
         argv=argv,
@@ -122,11 +128,12 @@ def start_proxy(site: Site, directory: Path, target: str, **replaced: str) -> Pr
     return Process(program, directory / "log", url=url).start()
 
 
-def _replaced(directory: Path, port: int, address: str) -> dict[str, str]:
+def _replaced(directory: Path, port: int, addresses: Sequence[str]) -> dict[str, str]:
     """Return what differs on this machine: ports, certificate and the directory of logs."""
+    servers = "\n".join(f"server {address} max_fails=0;" for address in addresses)
     return {
         "listen 443 ssl;": f"listen 127.0.0.1:{port} ssl;",
-        "server 127.0.0.1:8000;": f"server {address};",
+        "server 127.0.0.1:8000 max_fails=0;": servers,
         "/etc/ssl/chat.example.org.pem": str(CERTIFICATE),
         "/etc/ssl/chat.example.org.key": str(CERTIFICATE),
         "/var/log/nginx/": f"{directory}/",
@@ -157,6 +164,24 @@ def _caddy(directory: Path, port: int, replaced: Mapping[str, str]) -> tuple[str
     for name, text in _replace(files, {"chat.example.org {\n": site, **replaced}).items():
         (directory / name).write_text(text.format(directory=directory) if text == CADDY else text)
     return (_find("caddy"), "run", "--config", str(directory / "Caddyfile"))
+
+
+def _haproxy(
+    directory: Path, port: int, addresses: Sequence[str], replaced: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Write the configuration; return the command that runs HAProxy with it."""
+    own = {
+        "bind :443": f"bind 127.0.0.1:{port}",
+        "maxconn 20000": "maxconn 2000",
+        "/etc/ssl/chat.example.org.pem": str(CERTIFICATE),
+        "server web0 127.0.0.1:8000": "\n".join(
+            f"server web{number} {address}" for number, address in enumerate(addresses)
+        ),
+    }
+    files = {"haproxy.cfg": FILES["/etc/haproxy/haproxy.cfg"]}
+    path = directory / "haproxy.cfg"
+    path.write_text(_replace(files, {**own, **replaced})["haproxy.cfg"])
+    return (_find("haproxy"), "-db", "-f", str(path))
 
 
 def _replace(files: Mapping[str, str], replaced: Mapping[str, str]) -> dict[str, str]:

@@ -126,7 +126,9 @@ def start_nginx(start: Start, directory: Path, web_port: int) -> str:
         path = directory / Path(target).relative_to("/etc/nginx")
         path.parent.mkdir(parents=True, exist_ok=True)
         text = (
-            (ROOT / source).read_text().replace("server web:8000;", f"server 127.0.0.1:{web_port};")
+            (ROOT / source)
+            .read_text()
+            .replace("server web:8000 max_fails=0;", f"server 127.0.0.1:{web_port};")
         )
         text = text.replace("listen 8080 default_server;", f"listen 127.0.0.1:{port};")
         path.write_text(text.replace("/dev/stdout", f"{directory}/log"))

@@ -86,9 +86,17 @@ def check_headers(response: requests.Response) -> None:
     assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
-@pytest.mark.parametrize("site", [Site.NGINX, Site.NGINX_KEEPS_PREFIX, Site.CADDY])
-def test_proxy_without_a_web_process_returns_json(start: Start, site: Site) -> None:
-    check_unavailable(request("GET", start(site)), 502)
+@pytest.mark.parametrize(
+    ("site", "status"),
+    [
+        (Site.NGINX, 502),
+        (Site.NGINX_KEEPS_PREFIX, 502),
+        (Site.CADDY, 502),
+        (Site.HAPROXY, 503),
+    ],
+)
+def test_proxy_without_a_web_process_returns_json(start: Start, site: Site, status: int) -> None:
+    check_unavailable(request("GET", start(site)), status)
 
 
 @pytest.mark.security("S53")
@@ -101,7 +109,7 @@ def test_clients_of_a_proxy_cannot_invent_addresses(
     web = Process(program, tmp_path / "log", url=f"http://127.0.0.1:{port}")
     try:
         web.start()
-        for number, site in enumerate((Site.NGINX, Site.CADDY)):
+        for number, site in enumerate((Site.NGINX, Site.CADDY, Site.HAPROXY)):
             proxy = start(site, web.url)
             attacker, other = f"127.0.{number}.2", f"127.0.{number}.3"
             opened = [open_session(proxy, attacker, f"9.9.9.{n}") for n in range(4)]
