@@ -8,10 +8,7 @@ from typing import Any
 
 from django.contrib.staticfiles import finders
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.templatetags.static import static
-from django.utils.decorators import method_decorator
-from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import condition, require_safe
 from django.views.generic import TemplateView
 
@@ -74,7 +71,6 @@ def ancestors() -> list[str]:
     return parse_list(chat_settings.FRAME_ANCESTORS)
 
 
-@method_decorator(xframe_options_exempt, name="dispatch")
 class Frame(TemplateView):
     """The element as a page, for the iframes of CHAT_FRAME_ANCESTORS. It contains no secrets."""
 
@@ -85,9 +81,12 @@ class Frame(TemplateView):
             ancestors=" ".join(ancestors()), name=chat_settings.PAGE_NAME, **kwargs
         )
 
-    def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponseBase:
+    def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
         """Render the page with the policy of the chat page, except for its ancestors."""
         allowed = " ".join(ancestors()) or "'none'"
         policy = (POLICY % "").replace("frame-ancestors 'none'", f"frame-ancestors {allowed}")
         headers = {"Content-Security-Policy": policy, "Cache-Control": "no-cache"}
-        return super().render_to_response(context, headers=headers, **kwargs)
+        response = super().render_to_response(context, headers=headers, **kwargs)
+        # The older header, X-Frame-Options, knows no origins.
+        response.xframe_options_exempt = bool(ancestors())  # type: ignore[attr-defined]
+        return response

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_
 
 from tests.browser.chat_page import ChatPage
 from tests.browser.staff import create_superuser, is_error
+from tests.harness.issuer import AUDIENCE, public_pem
 from tests.harness.ports import free_port
 from tests.harness.stack import Stack
 
@@ -21,6 +22,8 @@ FLAGS = [
 ]
 # Milliseconds for any action on a page; both cores may be busy.
 TIMEOUT = 15_000
+# Issuer of the JWTs that the chat's stack accepts.
+ISSUER = "https://login.example.org/"
 # Environment variable: directory for the screenshots that tests take.
 SCREENSHOTS = "SCREENSHOTS"
 
@@ -54,6 +57,7 @@ def chat_stack(tmp_path_factory: pytest.TempPathFactory, host_origin: str) -> It
     """A stack with two models for all tests of the chat page, without rate limits."""
     directory = tmp_path_factory.mktemp("page")
     models = directory / "models.toml"
+    auth = directory / "auth.toml"
     env = {
         "CHAT_MODELS_FILE": str(models),
         "CHAT_SESSIONS_PER_MINUTE": "0",
@@ -67,6 +71,7 @@ def chat_stack(tmp_path_factory: pytest.TempPathFactory, host_origin: str) -> It
         "CHAT_MAX_BYTES_PER_ADDRESS": "0",
         "CHAT_MAX_QUEUED_TURNS_PER_SESSION": "300",
         "CHAT_RETRY_BACKOFF": "0.2",
+        "CHAT_AUTH_FILE": str(auth),
         "CORS_ORIGINS": host_origin,
         "CHAT_FRAME_ANCESTORS": host_origin,
         "CHAT_WEBHOOK_SECRETS": "whsec_" + "A" * 32,
@@ -76,6 +81,8 @@ def chat_stack(tmp_path_factory: pytest.TempPathFactory, host_origin: str) -> It
     entry = '[{}]\nprovider = "openai"\nurl = "{}/v1"\nmodel = "fake-model"\n'
     entry += "max_tokens = 100000\ncontext_tokens = 200000\n"
     models.write_text("".join(entry.format(name, stack.model.url) for name in ("default", "other")))
+    issuer = '[[issuers]]\nissuer = "{}"\naudience = "{}"\ntenant = "shop"\nkey = """{}"""\n'
+    auth.write_text(issuer.format(ISSUER, AUDIENCE, public_pem("ES256")))
     with stack:
         yield stack.start()
 

@@ -4,9 +4,12 @@ The pages are made of the examples in docs/embedding.md.
 """
 
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -15,6 +18,8 @@ from playwright.sync_api import BrowserContext, FrameLocator, Locator, Page, exp
 
 from project.runner.process import ROOT
 from tests.browser.axe import violations
+from tests.browser.conftest import ISSUER
+from tests.harness.issuer import sign
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
 
@@ -31,8 +36,8 @@ class HostSite:
         self.origin = origin
         self.parley = parley
         self.files: dict[str, tuple[str, str]] = {}
-        policy = f"default-src 'none'; style-src {origin}; frame-src {parley}; "
-        policy += re.sub(
+        self.policy = f"default-src 'none'; style-src {origin}; frame-src {parley}; "
+        self.policy += re.sub(
             r"(script-src|connect-src)", rf"\1 {origin}", self.example("text", "script-src")
         )
         site = self
@@ -42,7 +47,7 @@ class HostSite:
                 kind, text = site.files.get(self.path, ("text/plain", ""))
                 self.send_response(200 if text else 404)
                 self.send_header("Content-Type", kind)
-                self.send_header("Content-Security-Policy", policy)
+                self.send_header("Content-Security-Policy", site.policy)
                 self.end_headers()
                 self.wfile.write(text.encode())
 
@@ -95,6 +100,22 @@ def expect_ended(reply: Locator, text: str = "") -> None:
     expect(reply.locator(".body")).to_contain_text(text)
 
 
+def open_chat(stack: Stack, user: str) -> str:
+    """Open a session as the docs show, with a new API key; return the session's token."""
+    create = ["manage.py", "apikey", "create", "shop", "--tenant", "shop"]
+    create += ["--scope", "sessions", "--scope", "users"]
+    created = subprocess.run(
+        [sys.executable, *create], cwd=ROOT, env=stack.env, capture_output=True, check=True
+    )
+    [code] = re.findall(r"^```python\n(.*?)^```", DOCS, re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(code.replace(DOCS_URL, stack.web().url), "docs/embedding.md", "exec"), names)  # noqa: S102
+    with pytest.MonkeyPatch.context() as patch:
+        [key] = re.findall(r"pk_\S+", created.stdout.decode())
+        patch.setenv("PARLEY_API_KEY", key)
+        return str(names["open_chat"](user))
+
+
 def test_element_chats_in_a_page_with_a_strict_policy(tab: Page, host: HostSite) -> None:
     style = host.example("css", "--parley-accent")
     tab.goto(host.write(host.element('name="Support"'), style=style))
@@ -116,7 +137,7 @@ def test_element_chats_in_a_page_with_a_strict_policy(tab: Page, host: HostSite)
 def test_element_continues_the_session_that_the_backend_opened(
     tab: Page, host: HostSite, chat_stack: Stack, take_screenshot: Callable[[Page, str], None]
 ) -> None:
-    session = requests.post(f"{chat_stack.web().url}/sessions", json={}, timeout=5).json()
+    session_token = open_chat(chat_stack, "alice@example.org")
     script = """
       const events = [];
       const chat = document.querySelector("parley-chat");
@@ -128,14 +149,57 @@ def test_element_continues_the_session_that_the_backend_opened(
     attributes = 'mode="inline" theme="dark" requires-token name="Support"'
     tab.goto(host.write(host.element(attributes), script=script))
     expect(tab.get_by_label("Message", exact=True)).to_be_disabled()
-    tab.evaluate("token => { chat.token = token; }", session["token"])
+    tab.evaluate("token => { chat.token = token; }", session_token)
     expect_ended(send(tab, "Tell me about engines."), "engines")
     assert tab.evaluate("events") == ["session", "message", "reply"]
-    assert tab.evaluate("chat.session.id") == session["id"]
+    fields = tab.evaluate("chat.session.refresh()")
+    assert fields["name"] == "alice@example.org"
     assert tab.evaluate("localStorage.length") == 0
     tab.get_by_role("button", name="Good reply").click()
     expect(tab.get_by_role("button", name="Good reply")).to_have_attribute("aria-pressed", "true")
     take_screenshot(tab, "embed-inline-dark")
+
+
+def test_element_opens_a_session_with_a_jwt_and_keeps_it_for_the_user(
+    tab: Page, host: HostSite, chat_stack: Stack
+) -> None:
+    def visit(user: str) -> None:
+        tab.goto("about:blank")
+        tab.goto(host.write(host.element(f'open token="{sign(ISSUER, user)}"')))
+
+    visit("alice")
+    expect_ended(send(tab, "Tell me about engines."), "engines")
+    session = tab.evaluate("document.querySelector('parley-chat').session.id")
+    response = requests.get(
+        f"{chat_stack.web().url}/sessions/{session}",
+        headers={"Authorization": f"Bearer {sign(ISSUER, 'alice')}"},
+        timeout=5,
+    )
+    assert response.status_code == 200
+    visit("bob")
+    expect(tab.get_by_text("How can I help?")).to_be_visible()
+    visit("alice")
+    expect(tab.locator("li.reply")).to_have_count(1)
+
+
+@pytest.mark.security("S61")
+def test_element_refuses_api_keys(
+    new_context: Callable[..., BrowserContext], host: HostSite
+) -> None:
+    page = new_context().new_page()
+    page.goto(host.write(host.element('open token="pk_0123_secret"')))
+    expect(page.get_by_label("Message", exact=True)).to_be_disabled()
+
+
+def test_element_shows_text_if_the_policy_forbids_the_sanitizer(
+    new_context: Callable[..., BrowserContext], host: HostSite
+) -> None:
+    host.policy = host.policy.replace("dompurify", "other")
+    page = new_context().new_page()
+    page.goto(host.write(host.element("open")))
+    reply = send(page, "Show me some Python code")
+    expect_ended(reply, "```python")
+    expect(reply.locator(".plain")).to_be_visible()
 
 
 def test_element_offers_a_new_chat_when_the_session_has_ended(
@@ -179,14 +243,21 @@ def test_frame_chats_in_a_page_with_a_strict_policy(
     expect(frame.locator("li.reply")).to_have_count(1)
 
 
-def test_frame_removes_the_token_from_its_address(tab: Page, chat_stack: Stack) -> None:
+@pytest.mark.security("S61")
+def test_frame_hides_its_token_and_ignores_messages_of_other_pages(
+    tab: Page, chat_stack: Stack
+) -> None:
     url = chat_stack.web().url
     token = requests.post(f"{url}/sessions", json={}, timeout=5).json()["token"]
     tab.goto(f"{url}/embed#token={token}&theme=dark&name=Support")
     expect_ended(send(tab, "Tell me about engines."), "engines")
     assert tab.url == f"{url}/embed"
+    configure = "postMessage({ type: 'parley.configure', name: 'Other' }, '*')"
+    tab.evaluate(f"() => new Promise(done => {{ addEventListener('message', done); {configure} }})")
+    expect(tab.get_by_role("heading", name="Support")).to_be_visible()
 
 
+@pytest.mark.security("S61")
 def test_frame_is_refused_to_other_sites(
     new_context: Callable[..., BrowserContext], host: HostSite
 ) -> None:

@@ -166,7 +166,7 @@ export class ParleyChat extends HTMLElement {
     view.title = this.getAttribute("name") || this.#labels.title;
     view.panel.role = this.#isBubble ? "dialog" : "region";
     view.launcher.ariaExpanded = `${this.open}`;
-    view.isEnabled = !this.hasAttribute("requires-token") || Boolean(this.token);
+    view.isEnabled = Boolean(this.#chat) && (!this.hasAttribute("requires-token") || Boolean(this.token));
   }
 
   #opened(): void {
@@ -177,6 +177,7 @@ export class ParleyChat extends HTMLElement {
 
   #connect(): void {
     this.#chat?.close();
+    this.#chat = undefined;
     this.#view!.clear();
     const kind = kindOf(this.token);
     const token = kind === "session" ? this.token : "";
@@ -197,6 +198,7 @@ export class ParleyChat extends HTMLElement {
         onError: (error) => this.#report(error),
       });
     } catch (error) {
+      console.error(error); // a mistake of the page's developer
       this.#report(error);
     }
     this.#schedule();
