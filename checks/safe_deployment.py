@@ -10,6 +10,7 @@ from checks.kubernetes import RESOURCES, WORKLOADS, containers, named
 
 # What strangers could abuse, if it was on.
 OFF = ("CHAT_TUTORIAL", "CHAT_URL_TOKENS", "CHAT_SESSION_WEBHOOKS")
+BUDGET, DAILY_TOKENS = "CHAT_DAILY_TOKEN_BUDGET", 5_000_000
 RESTRICTED = {"read_only": True, "cap_drop": ["ALL"], "security_opt": ["no-new-privileges:true"]}
 PORT = "${PUBLISH:-127.0.0.1}:${PORT:-8000}:8080"
 ENV = "deploy/kubernetes/base/parley.env"
@@ -75,6 +76,17 @@ def risky_features() -> Iterator[str]:
             yield f"{at(ENV, name)}: set {name}=False"
 
 
+def daily_budget() -> Iterator[str]:
+    """A budget limits what strangers can spend together."""
+    for service in ("web", "worker"):
+        if lookup(SERVICES[service], f"environment.{BUDGET}") != f"${{{BUDGET}:-{DAILY_TOKENS}}}":
+            yield f"{at(COMPOSE, f'  {service}:')}: set {BUDGET} to ${{{BUDGET}:-{DAILY_TOKENS}}}"
+    if f"\n{BUDGET}={DAILY_TOKENS}\n" not in read(ENV):
+        yield f"{at(ENV, BUDGET)}: set {BUDGET}={DAILY_TOKENS}"
+    if f"{DAILY_TOKENS:,} tokens a day" not in read("docs/budgets.md"):
+        yield f"{at('docs/budgets.md')}: name the limit of {DAILY_TOKENS:,} tokens a day"
+
+
 def redis_access() -> Iterator[str]:
     """Redis has the documented user only, and memory for a copy of its data."""
     (acl,) = re.findall(r"^user parley .+$", read("docs/security.md"), re.MULTILINE)
@@ -117,6 +129,7 @@ CHECKS = (
     no_escalation,
     published_ports,
     risky_features,
+    daily_budget,
     redis_access,
     documented_proxy,
 )

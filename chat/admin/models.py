@@ -6,6 +6,7 @@ from typing import Any, NoReturn, Self
 
 from django.db import NotSupportedError, models
 
+from chat.admin.budget_rows import reply_cost
 from chat.admin.querysets import MessageQuerySet, SessionQuerySet, to_datetime
 from chat.store.listing import SessionRow
 
@@ -135,6 +136,11 @@ class Message(RedisModel):
     @property
     def created_at(self) -> datetime | None:
         return to_datetime(self.data["created_at"])
+
+    @property
+    def cost(self) -> str:
+        """Return what the reply has cost, formatted; "" if that is not known."""
+        return reply_cost(self.data)
 
     @property
     def queued_for(self) -> float | None:

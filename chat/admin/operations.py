@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
 from chat.admin import charts, views
+from chat.admin.budget_rows import budget_rows
 from chat.admin.errors import handle_store_errors
 from chat.admin.models import Session
 from chat.conversation import llms
@@ -84,4 +85,5 @@ def _context() -> dict[str, Any]:
             for since, row in running
         ],
         "max_listed": stats.MAX_LISTED,
+        "budgets": budget_rows(current.budgets),
     }

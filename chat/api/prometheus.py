@@ -16,6 +16,8 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from chat.domain import Status, WaitReason
+from chat.domain.budgets import Scope
+from chat.operations.budget_stats import BudgetStats
 from chat.operations.stats import Stats
 from chat.settings import chat_settings
 from chat.store.limits import LimiterState
@@ -45,6 +47,7 @@ class StatsCollector(Collector):
         yield from _counters(metrics, [limiter.model for limiter in limiters])
         yield from _latencies(metrics.latencies)
         yield from _limiters(limiters)
+        yield from _budgets(self._stats.budgets)
 
 
 def _gauges(stats: Stats) -> Iterator[Metric]:
@@ -116,6 +119,28 @@ def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
     names = [str(bound / 1000) for bound in BUCKETS_MS] + ["+Inf"]
     sums = [sum(histogram.counts[: i + 1]) for i in range(len(names))]
     return list(zip(names, sums, strict=True))
+
+
+def _budgets(budgets: BudgetStats) -> Iterator[Metric]:
+    """Yield the metrics of budgets. Labels contain no names of clients."""
+    for family, attribute in (
+        (CounterMetricFamily("parley_budget_spent_micro_units", "Cost of ended calls.",
+                             labels=["scope"]), "spent"),
+        (CounterMetricFamily("parley_budget_spent_tokens", "Tokens of ended calls.",
+                             labels=["scope"]), "tokens"),
+        (CounterMetricFamily("parley_budget_lost_micro_units",
+                             "Cost of ended calls that no worker has reported.",
+                             labels=["scope"]), "lost"),
+        (GaugeMetricFamily("parley_budget_reserved_micro_units", "Reserved by calls in progress.",
+                           labels=["scope"]), "reserved"),
+    ):  # fmt: skip
+        for scope in Scope:
+            family.add_metric([scope], getattr(budgets.totals.get(scope), attribute, 0))
+        yield family
+    exceeded = GaugeMetricFamily("parley_budget_exceeded", "Exceeded budgets.", labels=["scope"])
+    for scope in Scope:
+        exceeded.add_metric([scope], budgets.count_exceeded(scope))
+    yield exceeded
 
 
 def _limiters(limiters: Sequence[LimiterState]) -> Iterator[Metric]:

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  # Django's names
 
+from chat.accounts import budgets
+from chat.domain.budgets import Scope
 from chat.operations.checks import CheckResult, Level, result
 from chat.redis_url import Kind, parse_redis_url
 from chat.settings import chat_settings
@@ -104,6 +106,14 @@ def _features() -> Iterator[CheckResult]:
     )
     if not is_public():
         return
+    has_budget = Scope.DEPLOYMENT in budgets.rules().each
+    yield result(
+        has_budget,
+        Level.WARNING,
+        f"the deployment has {'a' if has_budget else 'no'} budget",
+        "set CHAT_DAILY_TOKEN_BUDGET or CHAT_DAILY_BUDGET (docs/budgets.md). Otherwise nothing"
+        " limits what strangers can spend together",
+    )
     has_webhooks = bool(chat_settings.WEBHOOK_SECRETS and chat_settings.SESSION_WEBHOOKS)
     for name, is_on, hint in (
         ("CHAT_TUTORIAL", chat_settings.TUTORIAL, TUTORIAL_HINT),

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chat.conversation import llms
+from chat.operations import budget_stats
+from chat.operations.budget_stats import BudgetStats
 from chat.settings import chat_settings
 from chat.store import limits, listing, metrics, workers
 from chat.store.limits import LimiterState
@@ -24,10 +26,11 @@ class Stats:
     limiters: Sequence[LimiterState]
     # Workers with a heartbeat within the lease's TTL.
     workers: Sequence[WorkerInfo]
+    budgets: BudgetStats
 
 
 def collect() -> Stats:
-    """Return the statistics. Three round trips, regardless of the number of sessions.
+    """Return the statistics. At most five round trips, regardless of the number of sessions.
 
     Raises:
         StoreUnavailable
@@ -39,6 +42,7 @@ def collect() -> Stats:
         workers=[
             worker for worker in workers.list_workers() if worker.age < chat_settings.LEASE_TTL
         ],
+        budgets=budget_stats.collect(now=current.now),
     )
 
 

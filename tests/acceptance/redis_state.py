@@ -53,8 +53,8 @@ def connect(url: str) -> RedisClient:
 def read_state(redis: RedisClient) -> RedisState:
     state = RedisState()
     for key in sorted(redis.scan_iter("chat:{*", count=1000)):
-        if key.startswith("chat:{model:"):
-            continue  # of a model, not of a session; they expire
+        if key.startswith(("chat:{model:", "chat:{budgets}:")):
+            continue  # of no session
         found = KEY.fullmatch(key)
         assert found, f"unknown key: {key}"
         kind, session_id = found.group(2), found.group(3)

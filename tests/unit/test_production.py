@@ -17,6 +17,7 @@ PRODUCTION = {
     "SECRET_KEY": KEY,
     "CHAT_TUTORIAL": "False",
     "CHAT_URL_TOKENS": "False",
+    "CHAT_DAILY_TOKEN_BUDGET": "5000000",
 }
 
 

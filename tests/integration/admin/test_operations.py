@@ -12,8 +12,18 @@ from redis import Redis
 
 from chat.admin import charts
 from chat.conversation import llms
-from chat.domain import CallResult
-from chat.store import keys, limits, workers
+from chat.domain import CallResult, Lease, Usage, UsageSource
+from chat.domain.budgets import (
+    Budget,
+    BudgetRefusal,
+    BudgetRules,
+    Limit,
+    Period,
+    Reservation,
+    Scope,
+)
+from chat.domain.prices import Price
+from chat.store import budgets, keys, limits, workers
 from chat.store.client import client as store_client
 from chat.store.metrics import MINUTES
 from tests.harness.ports import free_port
@@ -71,6 +81,40 @@ def test_a_command_unblocks_a_model() -> None:
     assert limits.degraded(["default"]) == set()
     with pytest.raises(CommandError, match="Unknown model"):
         call_command("unblock", "no such model")
+
+
+@pytest.mark.security("S51")
+def test_page_shows_budgets(admin: Client, settings: Settings) -> None:
+    assert "Budgets</h2>" not in html_of(admin)
+    limit = Limit(money=12_500_000, tokens=20_000)
+    daily = {Period.DAY: limit}
+    settings.CHAT_BUDGETS = BudgetRules(
+        each={Scope.DEPLOYMENT: daily}, own={(Scope.TENANT, "acme"): daily}
+    )
+    assert "no calls yet" in html_of(admin)
+    budget = Budget(scope=Scope.TENANT, subject="acme", period=Period.DAY, limit=limit)
+    price = Price(input=10**9, cached_input=10**9, output=10**9)
+
+    def reserve(nonce: str) -> Reservation | BudgetRefusal:
+        lease = Lease(session_id="ses_1", fence=1, nonce=nonce)
+        return budgets.reserve(
+            lease, [budget], price, prompt_tokens=0, max_tokens=12_000, min_cost=12_000_000,
+            min_tokens=1, lasts=60,
+        )  # fmt: skip
+
+    reservation = reserve("n1")
+    assert isinstance(reservation, Reservation)
+    usage = Usage(prompt_tokens=1_000, completion_tokens=234, source=UsageSource.PROVIDER)
+    budgets.settle(reservation, usage)
+    reserve("n2")
+    shown = admin.get(PAGE).context["budgets"]
+    assert [(row.name, row.limit, row.spent) for row in shown] == [
+        ("deployment per day, money", "12.50", "0.00"),
+        ("deployment per day, tokens", "20,000", "0"),
+        ("tenant acme per day, money", "12.50", "1.234"),
+        ("tenant acme per day, tokens", "20,000", "1,234"),
+    ]
+    assert [row.is_exceeded for row in shown] == [False, False, True, True]
 
 
 def test_page_shows_the_current_state(busy: str, admin: Client) -> None:

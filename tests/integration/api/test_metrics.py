@@ -14,8 +14,22 @@ from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 from redis import Redis
 
+from chat.api.prometheus import render
 from chat.api.views.metrics import check_access
+from chat.domain import Lease, Usage, UsageSource
+from chat.domain.budgets import (
+    Budget,
+    BudgetRefusal,
+    BudgetRules,
+    Limit,
+    Period,
+    Reservation,
+    Scope,
+)
 from chat.domain.errors import InvalidToken, NotAllowed
+from chat.domain.prices import Price
+from chat.operations import stats
+from chat.store import budgets
 from project.runner.process import ROOT
 from tests.integration.api import fake_worker
 from tests.integration.api.client import APIClient, status_and_code
@@ -42,6 +56,42 @@ def values(api: APIClient) -> dict[str, float]:
         for sample in family.samples
         if sample.value and "le" not in sample.labels
     }
+
+
+@pytest.mark.security("S51")
+def test_metrics_show_budgets_without_names(settings: Settings) -> None:
+    limit = Limit(money=500)
+    settings.CHAT_BUDGETS = BudgetRules(each={Scope.USER: {Period.DAY: limit}})
+    of_ann = Budget(scope=Scope.USER, subject="ann", period=Period.DAY, limit=limit)
+    price = Price(input=1_000_000, cached_input=1_000_000, output=1_000_000)
+
+    def reserve(nonce: str, prompt_tokens: int) -> Reservation | BudgetRefusal:
+        lease = Lease(session_id="ses_1", fence=1, nonce=nonce)
+        return budgets.reserve(
+            lease, [of_ann], price, prompt_tokens=prompt_tokens, max_tokens=50, min_cost=300,
+            min_tokens=1, lasts=60,
+        )  # fmt: skip
+
+    settled = reserve("settled", 200)
+    assert isinstance(settled, Reservation)
+    budgets.settle(
+        settled, Usage(prompt_tokens=200, completion_tokens=9, source=UsageSource.PROVIDER)
+    )
+    reserve("pending", 100)
+    reserve("refused", 400)
+    text = render(stats.collect()).decode()
+    samples = [sample for each in text_string_to_metric_families(text) for sample in each.samples]
+    found = [
+        (each.name.removeprefix("parley_budget_"), each.labels["scope"], each.value)
+        for each in samples
+        if each.name.startswith("parley_budget") and each.value
+    ]
+    assert found == [
+        ("spent_micro_units_total", "user", 209),
+        ("spent_tokens_total", "user", 209),
+        ("reserved_micro_units", "user", 150),
+        ("exceeded", "user", 1),
+    ]
 
 
 def test_metrics_count_turns(api: APIClient, owner: APIClient) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
+from chat.domain.budgets import BudgetRules, Limit, Period, Scope
 from chat.operations import deployment_checks
 from chat.operations.checks import Level
 
@@ -14,6 +15,7 @@ PRODUCTION = {
     "CHAT_TUTORIAL": False,
     "CHAT_URL_TOKENS": False,
     "CHAT_WEBHOOK_SECRETS": "whsec_",
+    "CHAT_BUDGETS": BudgetRules(each={Scope.DEPLOYMENT: {Period.DAY: Limit(tokens=1000)}}),
     "CHAT_TRUSTED_PROXIES": "127.0.0.1",
     "CORS_ORIGINS": ["https://pages.example.org", "http://localhost:3000"],
     "DEBUG": False,
@@ -36,6 +38,14 @@ def problems(settings: Settings, **changes: Any) -> dict[str, Level]:
 
 def test_production_settings_have_no_problems(settings: Settings) -> None:
     assert problems(settings) == {}
+
+
+@pytest.mark.security("S51")
+def test_public_deployment_without_budget_is_reported(settings: Settings) -> None:
+    of_users = BudgetRules(each={Scope.USER: {Period.DAY: Limit(tokens=1000)}})
+    for rules in (BudgetRules(), of_users):
+        found = problems(settings, CHAT_BUDGETS=rules)
+        assert found == {"the deployment has no budget": Level.WARNING}
 
 
 def test_settings_of_one_machine_have_no_problems(settings: Settings) -> None:
