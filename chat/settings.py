@@ -29,6 +29,7 @@ FILES = {"CHAT_MODELS_FILE", "CHAT_AUTH_FILE", "CHAT_BUDGETS_FILE"}
 # Allows WebSocket clients that send no Origin header, in `CHAT_SOCKET_ORIGINS`.
 MISSING_ORIGIN = "missing"
 QUEUE_TYPES = {"", "classic", "quorum"}
+TITLES = {"off", "first", "model"}
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 # File suffix -> media type of the page's logo.
 LOGO_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".webp": "image/webp"}
@@ -225,6 +226,18 @@ class ChatSettings:
     # Colour of the page's buttons and links, such as #2a57c5. Parley makes it darker or lighter
     # where text would be hard to read. Empty: blue.
     PAGE_COLOR: str = ""
+    # Messages that a new chat suggests, separated by |.
+    PAGE_SUGGESTIONS: str = (
+        "Explain how a rainbow forms|Write a polite reminder about an unpaid invoice|"
+        "Plan three days in Lisbon"
+    )
+    # Whom users of the page ask if something fails, such as help@example.org. Empty: the page names
+    # no one.
+    PAGE_CONTACT: str = ""
+    # Title of a new chat on the page: `off`, `first` (the first words of its first message) or
+    # `model` (first words, then a title that the model writes after the first reply, in a session
+    # that the page deletes again).
+    TITLES: str = "first"
     # Whether the tutorial's routes are served. They take tokens in URLs.
     TUTORIAL: bool = True
     # Model of sessions that name none.
@@ -423,6 +436,9 @@ def _check_page(found: Mapping[str, str]) -> None:
     color = found.get(f"{PREFIX}PAGE_COLOR", "")
     if color and not COLOR.fullmatch(color):
         raise ConfigError(f"{PREFIX}PAGE_COLOR: {color!r} is not a colour such as #2a57c5")
+    titles = found.get(f"{PREFIX}TITLES", "")
+    if titles and titles not in TITLES:
+        raise ConfigError(f"{PREFIX}TITLES: {titles!r} is not off, first or model")
     logo = found.get(f"{PREFIX}PAGE_LOGO", "")
     if logo and Path(logo).suffix.lower() not in LOGO_TYPES:
         raise ConfigError(f"{PREFIX}PAGE_LOGO: {logo!r} is not an .svg, .png or .webp file")

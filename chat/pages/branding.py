@@ -1,4 +1,4 @@
-"""The colours and the logo of the chat page, from the settings."""
+"""The colours, the logo and the suggestions of the chat page, from the settings."""
 
 import base64
 import hashlib
@@ -42,6 +42,12 @@ def style_source() -> str:
         return ""
     digest = hashlib.sha256(style().encode()).digest()
     return f" 'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def suggestions() -> list[str]:
+    """Return the suggestions of a new chat."""
+    texts = map(str.strip, chat_settings.PAGE_SUGGESTIONS.split("|"))
+    return [text for text in texts if text]
 
 
 @cache

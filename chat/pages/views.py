@@ -1,5 +1,6 @@
 """The chat page: static files that call the API."""
 
+from functools import cache
 from typing import Any
 
 import orjson
@@ -22,6 +23,8 @@ POLICY = (
 # A logo that is opened directly may not run scripts.
 LOGO_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 LOGO_SECONDS = 3600
+# Seconds that the page's sessions live after their last activity.
+SESSION_TTL = 30 * 86400
 
 # The modules that app.js imports; the page preloads them in parallel.
 MODULES = [
@@ -30,7 +33,10 @@ MODULES = [
         "chat",
         "client",
         "code_block",
+        "composer",
+        "config",
         "dom",
+        "export",
         "lazy",
         "markdown",
         "markdown_syntax",
@@ -40,10 +46,27 @@ MODULES = [
         "reply_status",
         "server",
         "sessions",
+        "sidebar",
+        "titles",
+        "turns",
         "vendor/dompurify",
         "vendor/marked",
     )
 ]
+
+
+@cache
+def page_config() -> dict[str, Any]:
+    """Return what the page's scripts need of the settings. Everyone can read it."""
+    return {
+        "name": chat_settings.PAGE_NAME,
+        "contact": chat_settings.PAGE_CONTACT,
+        "titles": chat_settings.TITLES,
+        "ttl": min(SESSION_TTL, chat_settings.MAX_SESSION_TTL),
+        "maxContentChars": chat_settings.MAX_CONTENT_CHARS,
+        "maxContentBytes": chat_settings.MAX_CONTENT_BYTES,
+        "maxCommentChars": chat_settings.MAX_COMMENT_CHARS,
+    }
 
 
 class ChatPage(TemplateView):
@@ -55,7 +78,8 @@ class ChatPage(TemplateView):
         return super().get_context_data(
             modules=MODULES,
             style=branding.style(),
-            name=chat_settings.PAGE_NAME,
+            config=page_config(),
+            suggestions=branding.suggestions(),
             has_logo=bool(chat_settings.PAGE_LOGO),
             **kwargs,
         )

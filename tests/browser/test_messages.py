@@ -39,12 +39,17 @@ def test_stop_keeps_the_partial_reply(chat: ChatPage) -> None:
 
 def test_regenerated_reply_replaces_the_earlier_one(chat: ChatPage) -> None:
     earlier = chat.send_and_wait("Hello")
+    first = earlier.get_attribute("id")
     chat.button("Regenerate").click()
-    expect(chat.replies).to_have_count(2)
-    expect(chat.replies.nth(1)).to_have_attribute("aria-busy", "false")
-    expect(earlier.locator(".body")).to_be_hidden()
-    earlier.get_by_role("button", name="Earlier reply").click()
-    expect(earlier.locator(".body")).to_be_visible()
+    expect(chat.page.locator(".variants")).to_have_text("2/2")
+    expect(chat.replies).to_have_attribute("aria-busy", "false")
+    assert chat.replies.get_attribute("id") != first
+    chat.button("Previous reply").click()
+    expect(chat.replies).to_have_attribute("id", str(first))
+    expect(chat.page.locator(".variants")).to_have_text("1/2")
+    expect(chat.button("Previous reply")).to_be_disabled()
+    chat.button("Next reply").click()
+    expect(chat.page.locator(".variants")).to_have_text("2/2")
     assert chat.user_messages.count() == 1
 
 
@@ -55,13 +60,13 @@ def test_enter_sends_and_shift_enter_inserts_a_line_break(chat: ChatPage) -> Non
     chat.field.press_sequentially("two")
     assert chat.user_messages.count() == 0
     chat.field.press("Enter")
-    expect(chat.user_messages).to_have_text(re.compile("one\ntwo"))
+    expect(chat.user_texts).to_have_text(re.compile("one\ntwo"))
     assert chat.field.input_value() == ""
 
 
 @pytest.mark.thorough
 def test_changed_settings_apply_to_the_next_message(chat: ChatPage, chat_stack: Stack) -> None:
-    chat.button("Settings").click()
+    chat.button("Chat settings").click()
     chat.page.locator("#set-prompt").fill("Speak like a pirate of the browser tests")
     chat.page.locator("#set-model").select_option("other")
     chat.button("Save").click()
@@ -78,7 +83,7 @@ def test_changed_settings_apply_to_the_next_message(chat: ChatPage, chat_stack: 
 @pytest.mark.thorough
 def test_clear_removes_the_messages_and_keeps_the_chat(chat: ChatPage) -> None:
     chat.send_and_wait("Hello")
-    chat.button("Settings").click()
+    chat.button("Chat settings").click()
     chat.button("Clear messages").click()
     chat.button("Clear").click()
     expect(chat.replies).to_have_count(0)
@@ -89,19 +94,23 @@ def test_clear_removes_the_messages_and_keeps_the_chat(chat: ChatPage) -> None:
 @pytest.mark.thorough
 def test_each_chat_in_the_list_has_its_own_messages(chat: ChatPage) -> None:
     chat.send_and_wait("In the first chat")
-    chat.button("New chat").click()
     chat.start("Second chat")
     expect(chat.replies).to_have_count(0)
     chat.page.get_by_role("link", name="First chat").click()
-    expect(chat.user_messages).to_have_text(["YouIn the first chat"])
+    expect(chat.user_texts).to_have_text(["In the first chat"])
 
 
 @pytest.mark.thorough
 def test_deleted_chat_is_removed_from_list_and_server(chat: ChatPage, chat_stack: Stack) -> None:
     session = chat.session
-    chat.button("Delete chat First chat").click()
-    chat.button("Delete").click()
-    expect(chat.button("Start chat")).to_be_visible()
+    chat.act_on("First chat", "Delete")
+    expect(chat.page.get_by_text("Deleted “First chat”.")).to_be_visible()
+    chat.button("Undo").click()
+    expect(chat.page.get_by_role("heading", name="First chat")).to_be_visible()
+    chat.act_on("First chat", "Delete")
+    with chat.page.expect_response("**/sessions/*") as deleted:
+        chat.button("Delete now").click()
+    assert deleted.value.status == 204
     expect(chat.page.locator("#sessions li")).to_have_count(0)
     response = requests.get(
         f"{chat_stack.web().url}/sessions/{session['id']}",
@@ -119,11 +128,7 @@ def test_queued_reply_shows_its_position(chat: ChatPage) -> None:
     expect(third).to_contain_text("Queued behind 2 replies.")
     chat.button("Stop").click()
     expect(third).to_have_attribute("aria-busy", "false")
-    assert chat.user_messages.all_inner_texts() == [
-        f"You\nFirst {VERY_SLOW}",
-        "You\nSecond",
-        "You\nThird",
-    ]
+    assert chat.user_texts.all_inner_texts() == [f"First {VERY_SLOW}", "Second", "Third"]
 
 
 def test_failed_reply_shows_its_error_and_can_be_retried(chat: ChatPage) -> None:
@@ -131,7 +136,7 @@ def test_failed_reply_shows_its_error_and_can_be_retried(chat: ChatPage) -> None
     expect(reply).to_have_attribute("data-status", "failed")
     expect(reply.locator(".note")).not_to_be_empty()
     chat.button("Try again").click()
-    expect(chat.replies.nth(1)).to_have_attribute("data-status", "completed")
+    expect(chat.replies).to_have_attribute("data-status", "completed")
 
 
 @pytest.mark.thorough
@@ -144,7 +149,7 @@ def test_code_block_can_be_copied(open_page: Callable[..., ChatPage], chat_stack
     reply = chat.send_and_wait("Code, please")
     expect(reply.locator("pre .hljs-string")).to_have_text("'a < b'")
     reply.get_by_role("button", name="Copy code").click()
-    expect(reply.get_by_text("Copied")).to_be_visible()
+    expect(chat.page.locator("#announcer")).to_have_text("Copied.")
     assert chat.page.evaluate("navigator.clipboard.readText()") == "print('a < b')\n"
 
 

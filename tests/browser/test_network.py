@@ -60,11 +60,11 @@ def test_chat_selected_offline_is_shown_later(
 ) -> None:
     chat = open_page(url=proxy.url).start("Away")
     chat.send_and_wait("Hello")
-    chat.button("New chat").click()
+    chat.new_chat()
     proxy.refuse_connections()
     chat.page.get_by_role("link", name="Away").click()
     expect(chat.page.locator("#connection")).to_contain_text("Connection lost.")
-    expect(chat.button("Settings")).to_be_disabled()
+    expect(chat.button("Chat settings")).to_be_disabled()
     chat.submit("And one more")
     proxy.accept_connections()
     # A real click could be too late: the page may have reconnected already.
@@ -141,13 +141,15 @@ def test_session_is_created_once_if_the_response_is_lost(
 
     def lose(route: Route) -> None:
         opened.add(route.fetch().json()["id"])
-        route.fulfill(status=400, body="{}")
+        route.fulfill(status=400, body='{"error": {"code": "error", "message": "Lost."}}')
 
     chat.page.route("**/sessions", lose, times=1)
-    chat.page.get_by_label("Name", exact=True).first.fill("Only one")
-    chat.button("Start chat").click()
-    chat.button("Try again").click()
+    chat.submit("Only one")
+    expect(chat.field).to_have_value("Only one")
+    chat.page.reload()  # the idempotency key survives it, as the draft does
+    chat.button("Send").click()
     expect(chat.page.get_by_role("heading", name="Only one")).to_be_visible()
+    expect(chat.replies).to_have_count(1)
     assert opened == {chat.session["id"]}
 
 
@@ -192,7 +194,7 @@ def test_two_tabs_show_the_same_messages(
     other.send_and_wait("From the second")
     expect(chat.replies).to_have_count(2)
     expect(chat.replies.nth(1)).to_have_attribute("aria-busy", "false")
-    assert other.user_messages.all_inner_texts() == chat.user_messages.all_inner_texts()
+    assert other.user_texts.all_inner_texts() == chat.user_texts.all_inner_texts()
     assert other.replies.all_inner_texts() == chat.replies.all_inner_texts()
 
 
@@ -213,7 +215,7 @@ def test_page_polls_if_event_streams_are_blocked(
     expect(reply.locator(".body")).not_to_be_empty()
     expect(reply).to_have_attribute("aria-busy", "false")
     assert is_complete(reply, stored_contents(chat_stack, chat)[1])
-    chat.button("Settings").click()
+    chat.button("Chat settings").click()
     chat.button("Clear messages").click()
     chat.button("Clear").click()
     expect(chat.replies).to_have_count(0)

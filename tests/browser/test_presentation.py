@@ -79,7 +79,7 @@ def test_page_is_accessible_and_does_not_overflow(
     expect(more).to_have_attribute("data-status", "completed")
     overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert chat.page.evaluate(overflow) == 0
-    chat.button("Settings").click()
+    chat.button("Chat settings").click()
     take_screenshot(chat.page, f"chat-{name}-settings")
     assert violations(chat.page) == []
     chat.button("Cancel").click()
@@ -92,13 +92,25 @@ def test_page_is_accessible_and_does_not_overflow(
 @pytest.mark.thorough
 def test_tab_key_reaches_all_controls_in_order(chat: ChatPage) -> None:
     chat.send_and_wait("Hello")
-    focused = "document.activeElement.id || document.activeElement.textContent"
+    focused = (
+        "(({ id, ariaLabel, innerText }) => id || ariaLabel || innerText)(document.activeElement)"
+    )
     chat.page.locator("#new").focus()
     found: list[str] = []
     while "text" not in found:
         chat.page.keyboard.press("Tab")
         found.append(chat.page.evaluate(focused))
-    expected = ["First chat", "API", "Admin", "edit", "log", "Copy", "Regenerate", "text"]
+    expected = [
+        "search",
+        "First chat",
+        "API",
+        "Admin",
+        "edit",
+        "log",
+        "Copy reply",
+        "Regenerate",
+        "text",
+    ]
     assert [each for each in found if each in expected] == expected
 
 
@@ -210,7 +222,7 @@ def test_page_is_small_and_painted_within_a_second(
     open_page: Callable[..., ChatPage],
 ) -> None:
     chat = open_page()
-    expect(chat.button("Start chat")).to_be_visible()
+    expect(chat.field).to_be_focused()
     resources = "performance.getEntriesByType('resource').map(each => each.name)"
     urls = {f"{chat.url}/", f"{chat.url}/static/chat/icon.svg", *chat.page.evaluate(resources)}
     assert any(url.endswith("/marked.js") for url in urls)
@@ -223,7 +235,7 @@ def test_page_is_small_and_painted_within_a_second(
 def time_to_paint(chat: ChatPage) -> float:
     """Reload; return the milliseconds until the first paint."""
     chat.page.reload()
-    expect(chat.button("Start chat")).to_be_visible()
+    expect(chat.field).to_be_focused()
     paints = "performance.getEntriesByName('first-contentful-paint')"
     chat.page.wait_for_function(f"{paints}.length > 0")
     milliseconds: float = chat.page.evaluate(f"{paints}[0].startTime")

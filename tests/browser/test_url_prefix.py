@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+import requests
 from playwright.sync_api import Page, expect
 
 from project.runner import commands
@@ -43,12 +44,14 @@ def proxy(prefixed_web: Process, request: pytest.FixtureRequest) -> Iterator[Pre
 def test_page_chats_and_keeps_its_own_sessions(
     proxy: PrefixProxy, open_page: Callable[..., ChatPage]
 ) -> None:
-    chat = open_page(url=proxy.url).start("First chat")
+    chat = open_page(url=proxy.url)
     expect(chat.send_and_wait("Tell me about engines.")).to_contain_text("engines")
     chat.page.reload()
     expect(chat.replies).to_have_count(1)
     keys = chat.page.evaluate("Object.keys(localStorage)")
     assert keys == ["parley:/team/chat/.sessions"]
+    manifest = chat.page.locator("link[rel=manifest]").evaluate("link => link.href")
+    assert requests.get(manifest, timeout=5).json()["start_url"] == "./"
 
 
 @pytest.mark.thorough

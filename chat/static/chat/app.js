@@ -1,21 +1,37 @@
-// The page: list of chats, the current chat, its settings, the message field.
+// The page: the current chat, its settings and the actions of all buttons.
 
 import { Chat } from "./chat.js";
 import { newKey, ParleyError } from "./client.js";
-import { $, button, copyText, createElement, guardFocus, updateChildren } from "./dom.js";
+import { Composer } from "./composer.js";
+import { config } from "./config.js";
+import { $, copyText, guardFocus, updateChildren } from "./dom.js";
+import { asJSON, asMarkdown, download, firstWords } from "./export.js";
 import { MessageList } from "./message_list.js";
+import { errorText } from "./reply_status.js";
 import { client } from "./server.js";
 import * as sessions from "./sessions.js";
+import { expiryText, Sidebar, titleOf } from "./sidebar.js";
+
+const DOUBLE_PRESS = 1_000; // ms between two presses of Esc that stop everything
 
 let chat = null;
 let models = null;
 let retry = null; // repeats the action that failed
-let creation = null; // the session that is being created: request body as JSON, idempotency key
+let creating = null; // the first message of a chat that is being created, as an unsent message
+let submitPrompt = null; // receives the text of the prompt dialog
+let lastEscape = 0; // time of the last press
 let drawTimer = 0;
 let drawTime = 0; // milliseconds that the last draw took
 const messageList = new MessageList($("log"), $("messages"), (isAtStart) => {
   scheduleDraw();
-  if (isAtStart) void attempt(actions.older);
+  if (isAtStart && chat) void attempt(actions.older);
+});
+const fail = (message) => showError(message);
+const composer = new Composer({ send: () => run($("composer")), announce, fail });
+const sidebar = new Sidebar({
+  current: () => chat?.id,
+  deleted: (id) => (id === chat?.id ? navigate("") : sidebar.draw()),
+  restored: (id) => navigate(id),
 });
 
 // Actions -----------------------------------------------------------------------------------------
@@ -23,77 +39,171 @@ const messageList = new MessageList($("log"), $("messages"), (isAtStart) => {
 // Action of a button or form with that data-action. Failures are shown with a button to try again.
 const actions = {
   new: () => navigate(""),
+  menu: () => openMenu(!document.body.classList.contains("side-open")),
+  help: () => $("help").showModal(),
   retry: () => retry(),
   dismiss: () => {},
+  reload: () => location.reload(),
   connect: () => chat.connection.reconnect(),
   older: () => chat.loadOlder(),
   newest: () => messageList.scrollToEnd(),
   stop: () => chat.cancel(),
+  stopAll: () => chat.cancelAll(),
   regenerate: ({ value }) => chat.regenerate(value),
+  continueReply: () => chat.continueReply(),
   resend: ({ value }) => chat.resend(value),
   discard: ({ value }) => void chat.discard(value),
-  edit: ({ value }) => setText([chat.discard(value), $("text").value].filter(Boolean).join("\n")),
-  toggle({ value }) {
-    messageList.toggle(value);
+  edit: ({ value }) => composer.prepend(chat.discard(value)),
+  detach: ({ value }) => composer.detach(value),
+  wrap: () => document.body.classList.toggle("wrap"),
+  undo: () => sidebar.undo(),
+  deleteNow: () => sidebar.deleteNow(),
+  delete: ({ value }) => sidebar.delete(value || chat.id),
+  print: () => printAll(),
+  exportMarkdown: ({ value }) => exportChat(value, "md", "text/markdown", asMarkdown),
+  exportJSON: ({ value }) => exportChat(value, "json", "application/json", asJSON),
+  submitPrompt: () => submitPrompt($("prompt-text").value.trim()),
+  rateUp: (pressed) => rate(pressed, "up"),
+  rateDown: (pressed) => rate(pressed, "down"),
+  askAgain: ({ value }) => sendMessage(messageOf(value).content),
+  choose({ value }) {
+    messageList.choose(value);
     scheduleDraw();
   },
-  wrap: () => document.body.classList.toggle("wrap"),
+  expand({ value }) {
+    messageList.expand(value);
+    scheduleDraw();
+  },
+  suggest({ value }) {
+    composer.set(value);
+    composer.field.focus();
+  },
+  startOver() {
+    const known = sessions.draft("");
+    const texts = [known.text ?? known, ...chat.unsent.map(({ content }) => content), composer.content];
+    const { model, system_prompt: instructions } = chat.conversation.session;
+    composer.set("");
+    sessions.saveDraft("", texts.filter(Boolean).join("\n\n"));
+    navigate("");
+    if (instructions) $("new-prompt").value = instructions;
+    return attempt(() => showModels($("new-model"), model));
+  },
+  editMessage({ value }) {
+    const save = (content) => content && sendMessage(content, value);
+    openPrompt("Edit message", "Message", "Send", messageOf(value).content, save);
+  },
+  comment({ value }) {
+    const { rating, comment } = messageOf(value).feedback;
+    const save = (text) => chat.rate(value, rating, text);
+    openPrompt("Comment on the reply", "Comment", "Save", comment, save, config.maxCommentChars);
+  },
+  rename({ value }) {
+    const { name, token } = sessions.find(value);
+    const save = async (text) => {
+      await client.session(token).update({ name: text });
+      sessions.update(value, { name: text, needsTitle: false });
+      sidebar.draw();
+    };
+    openPrompt("Rename chat", "Name", "Rename", name, save, $("set-name").maxLength);
+  },
   async copy(pressed) {
     const code = pressed.closest(".code")?.querySelector("pre").textContent;
-    const isCopied = await copyText(code ?? chat.conversation.messages.get(pressed.value).content);
+    const isCopied = await copyText(code ?? messageOf(pressed.value).content);
     if (!isCopied) throw new ParleyError("copy_blocked", "Your browser blocked copying to the clipboard.");
-    pressed.textContent = "Copied";
+    pressed.classList.add("done");
     announce("Copied.");
-    setTimeout(() => (pressed.textContent = "Copy"), 1500);
+    setTimeout(() => pressed.classList.remove("done"), 1500);
   },
-  send() {
-    const content = $("text").value;
-    if (!content.trim()) return;
-    setText("");
-    messageList.isAtEnd = true;
-    chat.send(content);
-  },
-  async start() {
-    const body = { name: $("name").value.trim() };
-    if ($("new-model").value) body.model = $("new-model").value;
-    if ($("new-prompt").value.trim()) body.system_prompt = $("new-prompt").value;
-    // If the response was lost, a retry with the same fields must not create a second session.
-    const fields = JSON.stringify(body);
-    if (creation?.fields !== fields) creation = { fields, key: newKey() };
-    const session = await client.open(body, creation);
-    creation = null;
-    sessions.add({ id: session.id, token: session.token, name: session.fields.name });
-    $("start").reset();
-    navigate(session.id);
+  async send() {
+    const { content } = composer;
+    if (!content || $("send").disabled) return;
+    composer.set("");
+    if (chat) sendMessage(content);
+    else await startChat(content);
   },
   settings() {
-    const { name, model, system_prompt } = chat.conversation.session;
+    const { name, model, system_prompt: instructions, expires_at } = chat.conversation.session;
     $("set-name").value = name ?? "";
-    $("set-prompt").value = system_prompt ?? "";
+    $("set-prompt").value = instructions ?? "";
+    $("expiry").textContent = `${expiryText({ expires_at }, Infinity)}, unless you use it.`;
     $("settings").showModal();
     return attempt(() => showModels($("set-model"), model));
   },
   async save() {
     const prompt = $("set-prompt").value;
-    const body = { name: $("set-name").value.trim(), system_prompt: prompt.trim() ? prompt : null };
+    const name = $("set-name").value.trim();
+    const body = { name, system_prompt: prompt.trim() ? prompt : null };
     const model = $("set-model").value;
     if (model !== chat.conversation.session.model) body.model = model; // it may no longer exist
     await chat.update(body);
+    if (name !== chat.name) sessions.update(chat.id, { needsTitle: (chat.needsTitle = false) });
     $("settings").close();
   },
-  close: () => $("settings").close(),
+  close: () => document.querySelector("dialog[open]").close(),
   async reset() {
     const { reset } = chat;
     $("settings").close();
-    const question = "Clear all messages in this chat? Its name, model and system prompt are kept.";
+    const question = "Clear all messages in this chat? Its name, model and instructions are kept.";
     if (await askConfirmation(question, "Clear")) await attempt(reset);
   },
-  async delete({ value }) {
-    const { name } = sessions.find(value);
-    const question = `Delete “${name || "Untitled"}” and all its messages?`;
-    if (await askConfirmation(question, "Delete")) await attempt(() => deleteSession(value));
-  },
 };
+
+const messageOf = (id) => chat.conversation.messages.get(id);
+
+function sendMessage(content, replaces) {
+  messageList.isAtEnd = true;
+  chat.send(content, replaces);
+}
+
+// Create the session of a new chat with its first message.
+async function startChat(content) {
+  const body = { ttl: config.ttl };
+  if (config.titles !== "off") body.name = firstWords(content);
+  if ($("new-model").value) body.model = $("new-model").value;
+  if ($("new-prompt").value.trim()) body.system_prompt = $("new-prompt").value;
+  // If the response was lost, a retry with the same fields must not create a second session.
+  const fields = JSON.stringify(body);
+  const known = sessions.creation();
+  const { key } = known?.fields === fields ? known : { key: newKey() };
+  sessions.saveCreation({ fields, key });
+  creating = { key, content };
+  draw();
+  try {
+    const { id, token, fields: session } = await client.open(body, { key });
+    sessions.saveCreation(null);
+    const { name, created_at: at, expires_at } = session;
+    sessions.add({ id, token, name, at, expires_at, needsTitle: config.titles === "model" });
+    sessions.addToOutbox(id, { key: newKey(), content });
+    $("new-prompt").value = "";
+    $("new-instructions").open = false;
+    creating = null;
+    if (!chat) navigate(id);
+    else sidebar.draw();
+  } catch (error) {
+    creating = null;
+    if (!chat) composer.prepend(content);
+    draw();
+    throw error;
+  }
+}
+
+// Rate a reply; the pressed button removes its rating.
+async function rate({ value, ariaPressed }, rating) {
+  await chat.rate(value, ariaPressed === "true" ? null : rating);
+}
+
+async function exportChat(id, extension, type, format) {
+  const { name, token } = sessions.find(id || chat.id);
+  const messages = [];
+  for await (const message of client.session(token).history()) messages.push(message);
+  download(titleOf(name), extension, type, format(titleOf(name), messages));
+}
+
+async function printAll() {
+  while (chat.conversation.hasOlder) await chat.loadOlder();
+  draw();
+  print();
+}
 
 async function attempt(action) {
   const { hash } = location;
@@ -102,7 +212,7 @@ async function attempt(action) {
     await action();
   } catch (error) {
     if (!(error instanceof ParleyError)) throw error;
-    if (hash === location.hash) showError(error.message, action);
+    if (hash === location.hash) showError(errorText(error), action);
   }
 }
 
@@ -121,6 +231,7 @@ function showError(message, action) {
   if (action) retry = () => attempt(action);
   (document.querySelector("dialog[open]") ?? $("main")).prepend($("error"));
   $("error-text").textContent = message;
+  $("error").querySelector("[data-action=retry]").hidden = !action;
   $("error").hidden = !message;
 }
 
@@ -140,12 +251,20 @@ function askConfirmation(question, label) {
   });
 }
 
-async function deleteSession(id) {
-  const { token } = sessions.find(id);
-  await client.session(token).delete();
-  sessions.remove(id);
-  if (id === chat?.id) navigate("");
-  drawSessions();
+// Ask for a text in a dialog, which closes when `save` is done.
+function openPrompt(title, label, submit, text, save, maxLength = -1) {
+  $("prompt-title").textContent = title;
+  $("prompt-label").textContent = label;
+  $("prompt-submit").textContent = submit;
+  const field = $("prompt-text");
+  field.removeAttribute("maxlength");
+  if (maxLength > 0) field.maxLength = maxLength;
+  field.value = text ?? "";
+  submitPrompt = async (value) => {
+    await save(value);
+    $("prompt").close();
+  };
+  $("prompt").showModal();
 }
 
 // Fill a select with the models and select one; models are fetched once.
@@ -168,26 +287,22 @@ function showSession() {
   chat?.close();
   messageList.clear();
   const session = sessions.find(location.hash.slice(1));
-  chat = session ? new Chat(session, { changed: scheduleDraw, announce }) : null;
+  chat = session ? new Chat(session, { changed: scheduleDraw, announce, renamed: () => sidebar.draw() }) : null;
   showError("");
-  $("side").togglePopover(false);
-  $("welcome").hidden = Boolean(session);
-  $("conversation").hidden = !session;
-  setText(session ? sessions.draft(session.id) : "");
-  drawSessions();
+  openMenu(false);
+  composer.open(session?.id ?? "");
+  sidebar.draw();
   draw();
   focusTarget([]).focus();
   if (!session && !$("new-model").length) void attempt(() => showModels($("new-model")));
 }
 
-function drawSessions() {
-  const rows = sessions.list().map(({ id, name }) => {
-    const link = createElement("a", { href: `#${id}` }, name || "Untitled");
-    if (id === chat?.id) link.ariaCurrent = "page";
-    const label = `Delete chat ${name || "Untitled"}`;
-    return createElement("li", {}, link, button("×", "delete", { value: id, ariaLabel: label }));
-  });
-  updateChildren($("sessions"), rows);
+// Show or hide the list of chats on a small screen.
+function openMenu(isOpen) {
+  const wasOpen = document.body.classList.contains("side-open");
+  document.body.classList.toggle("side-open", isOpen);
+  if (isOpen) $("new").focus();
+  else if (wasOpen) $("menu").focus();
 }
 
 // Draw soon: the slower the last draw was, the later, so that the page stays responsive.
@@ -197,70 +312,67 @@ function scheduleDraw() {
 
 function draw() {
   drawTimer = 0;
-  const { name } = document.body.dataset;
-  document.title = chat ? `${chat.name || "Untitled"} · ${name}` : name;
-  if (!chat) return;
   const start = performance.now();
-  const { conversation, unsent, offlineMessage, endMessage } = chat;
+  if (chat) drawChat();
+  else drawNewChat();
+  drawTime = performance.now() - start;
+}
+
+function drawNewChat() {
+  document.title = config.name;
+  messageList.draw([], creating ? [creating] : []);
+  $("title").textContent = "New chat";
+  $("model").textContent = "";
+  $("empty").hidden = Boolean(creating);
+  $("options").hidden = false;
+  for (const id of ["edit", "more", "connection", "older", "newest", "stop", "stop-all"]) $(id).hidden = true;
+  $("composer").hidden = false;
+  $("conversation").classList.remove("ended");
+}
+
+function drawChat() {
+  const { conversation, unsent, offlineMessage, endMessage, needsSignIn } = chat;
   const { session, ordered, activeReplies, hasOlder } = conversation;
   if (session.id && session.name !== chat.name) {
-    sessions.rename(chat.id, (chat.name = session.name));
-    drawSessions();
+    sessions.update(chat.id, { name: (chat.name = session.name) });
+    sidebar.draw();
   }
+  document.title = `${titleOf(chat.name)} · ${config.name}`;
   messageList.draw(ordered, unsent);
-  $("title").textContent = chat.name || "Untitled";
+  $("title").textContent = titleOf(chat.name);
   $("model").textContent = session.model ?? "";
-  $("edit").disabled = Boolean(endMessage) || !session.id;
+  $("options").hidden = true;
+  $("edit").hidden = $("more").hidden = Boolean(endMessage);
+  $("edit").disabled = !session.id;
   $("empty").hidden = !session.id || ordered.length + unsent.length > 0;
   $("older").hidden = !hasOlder;
   $("newest").hidden = messageList.isAtEnd;
   $("connection").hidden = !offlineMessage && !endMessage;
-  $("connection-text").textContent = endMessage || (offlineMessage && `${offlineMessage} Reconnecting…`);
-  $("connect").hidden = Boolean(endMessage);
+  const reconnecting = needsSignIn ? offlineMessage : `${offlineMessage} Reconnecting…`;
+  $("connection-text").textContent = endMessage || (offlineMessage && reconnecting);
+  $("connect").hidden = Boolean(endMessage) || needsSignIn;
+  $("reload").hidden = Boolean(endMessage) || !needsSignIn;
   $("start-over").hidden = !endMessage;
   $("composer").hidden = Boolean(endMessage);
+  $("conversation").classList.toggle("ended", Boolean(endMessage));
   $("stop").hidden = !activeReplies.length;
-  drawTime = performance.now() - start;
+  $("stop-all").hidden = activeReplies.length < 2;
 }
 
 // Return the element that gets the focus when the focused one disappears. `path` are the focused
 // element and its ancestors. On a touch screen it is not a field, which would open the keyboard.
 function focusTarget(path) {
   if (path.includes($("side"))) return $("new");
-  const hasKeyboard = matchMedia("(pointer: fine)").matches;
-  if (!chat) return hasKeyboard ? $("name") : $("welcome");
-  if (chat.endMessage) return $("start-over");
-  return hasKeyboard ? $("text") : $("log");
+  if (chat?.endMessage) return $("start-over");
+  return matchMedia("(pointer: fine)").matches ? $("text") : $("log");
 }
-
-// Message field -----------------------------------------------------------------------------------
-
-function setText(text) {
-  $("text").value = text;
-  textChanged();
-}
-
-function textChanged() {
-  const field = $("text");
-  if (chat) sessions.saveDraft(chat.id, field.value);
-  field.style.height = "auto";
-  field.style.height = `${field.scrollHeight}px`;
-  $("send").disabled = !field.value.trim();
-}
-
-$("text").addEventListener("input", textChanged);
-$("text").addEventListener("keydown", (event) => {
-  // Enter also confirms the characters of an input method; Safari reports that by keyCode 229 only.
-  const isComposing = event.isComposing || event.keyCode === 229;
-  if (event.key !== "Enter" || event.shiftKey || isComposing) return;
-  event.preventDefault();
-  actions.send();
-});
 
 // Event listeners ---------------------------------------------------------------------------------
 
 addEventListener("click", ({ target }) => {
   const pressed = target.closest("button[data-action]");
+  const menu = target.closest("details.menu");
+  for (const each of document.querySelectorAll("details.menu[open]")) each.open = each === menu && !pressed;
   if (pressed) void run(pressed);
 });
 addEventListener("submit", (event) => {
@@ -268,14 +380,47 @@ addEventListener("submit", (event) => {
   event.preventDefault();
   void run(event.target);
 });
-addEventListener("keydown", ({ key, isComposing }) => {
-  if (key !== "Escape" || isComposing || document.querySelector("dialog[open], :popover-open")) return;
-  if (chat) void attempt(actions.stop);
+
+const isField = (element) => element.matches("input, textarea, select");
+
+// Keys that work everywhere: key, with Ctrl or Command, in upper case with Shift.
+const shortcuts = {
+  "Ctrl+k": () => {
+    openMenu(matchMedia("(max-width: 44rem)").matches);
+    $("search").select();
+  },
+  "Ctrl+O": actions.new,
+  "?": actions.help,
+  Escape: onEscape,
+};
+
+addEventListener("keydown", (event) => {
+  const { key, ctrlKey, metaKey, isComposing, target } = event;
+  const name = ctrlKey || metaKey ? `Ctrl+${key}` : key;
+  if (!Object.hasOwn(shortcuts, name) || isComposing || document.querySelector("dialog[open]")) return;
+  if (name === "?" && isField(target)) return;
+  if (name !== "Escape") event.preventDefault();
+  shortcuts[name]();
 });
+
+// Close a menu, stop the reply, or, at the second press, all replies.
+function onEscape() {
+  const menu = document.querySelector("details.menu[open]");
+  if (menu) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  } else if (document.body.classList.contains("side-open")) openMenu(false);
+  else if (chat) {
+    const isSecond = performance.now() - lastEscape < DOUBLE_PRESS;
+    lastEscape = performance.now();
+    void attempt(isSecond ? actions.stopAll : actions.stop);
+  }
+}
+
 addEventListener("hashchange", showSession);
 addEventListener("beforeunload", (event) => sessions.hasUnsaved() && event.preventDefault());
 // An on-screen keyboard may cover the page without resizing it.
-visualViewport.addEventListener("resize", () => {
+globalThis.visualViewport?.addEventListener("resize", () => {
   const { height, scale } = visualViewport;
   if (scale === 1) document.body.style.height = `${height}px`;
 });
@@ -284,6 +429,5 @@ setInterval(() => {
   announce(chat.newWaits());
   scheduleDraw();
 }, 1000);
-sessions.onChange(drawSessions);
 guardFocus(focusTarget);
 showSession();

@@ -1,19 +1,22 @@
 // The current chat: subscribes to its session, sends messages, calls the API.
 
 import { APIConnectionError, Conversation, isActive, newKey, ParleyError } from "./client.js";
+import { config } from "./config.js";
 import { outcomeText, waitText } from "./reply_status.js";
 import { client } from "./server.js";
 import * as sessions from "./sessions.js";
+import { askForTitle } from "./titles.js";
 
 const EVENT_TIMEOUT = 5_000; // ms from a response to its event; then the connection counts as dead
 
 export class Chat {
   offlineMessage = ""; // why there is no connection
+  needsSignIn = false; // whether the connection needs a sign-in at a proxy
   endMessage = ""; // why the session has ended
   unannounced = new Set(); // ids of replies whose outcome is not announced yet
   announcedWaits = new Set(); // wait reasons of active replies that were announced
 
-  // page: changed(), announce(text)
+  // page: changed(), announce(text), renamed()
   constructor(session, page) {
     Object.assign(this, session, page);
     this.session = client.session(this.token);
@@ -45,30 +48,77 @@ export class Chat {
       }
     } catch (error) {
       if (!(error instanceof ParleyError)) throw error;
-      this.onEnd(error.message);
+      const hasExpired = this.expires_at && this.expires_at < client.now;
+      this.onEnd(hasExpired ? "This chat has expired." : "This chat no longer exists.");
     }
   }
 
   onConnect() {
     if (!this.offlineMessage) return;
     this.offlineMessage = "";
+    this.needsSignIn = false;
     void this.flush();
   }
 
   onDisconnect(error) {
     this.offlineMessage = error?.status ? error.message : "Connection lost.";
+    this.needsSignIn = error?.code === "redirected";
+    if (this.needsSignIn) this.offlineMessage = "You need to sign in again. Reload the page.";
     this.changed();
   }
 
   onUpdate(update) {
     if (update.type === "session.expired") return this.onEnd("This chat has expired.");
     if (update.type === "session.deleted") return this.onEnd("This chat was deleted.");
+    if (update.messages && update.seq < this.conversation.seq) this.onRollback(update.seq);
     const messages = update.messages ?? (update.message ? [update.message] : []);
     messages.filter(({ seq }) => seq > this.conversation.seq).forEach((each) => this.matchPosted(each));
     this.conversation.apply(update);
+    this.updateEntry(update);
     for (const { id } of this.conversation.activeReplies) this.unannounced.add(id);
     this.announceOutcomes();
     this.changed();
+  }
+
+  // Update the list of chats.
+  updateEntry({ type, created_at: createdAt, last_active_at: activeAt, expires_at: expiresAt }) {
+    if (type === "message.delta") return;
+    if (expiresAt) this.ttl = expiresAt - activeAt;
+    const at = activeAt ?? (type === "message.queued" ? createdAt : this.at);
+    const isBusy = this.conversation.activeReplies.length > 0;
+    const changes = { at, isBusy, isUnread: false };
+    if (this.ttl && at) changes.expires_at = expiresAt ?? at + this.ttl;
+    this.at = at;
+    if (sessions.update(this.id, changes)) this.renamed();
+    if (!isBusy && this.needsTitle) void this.chooseTitle();
+  }
+
+  // Redis has returned to an earlier state, such as a backup. What was accepted since then is lost.
+  onRollback(seq) {
+    this.conversation.isStale = true;
+    for (const entry of this.outbox) if (entry.seq > seq) this.markLost(entry);
+  }
+
+  markLost(entry) {
+    delete entry.seq;
+    entry.error = new ParleyError("lost", "The server has lost this message.");
+    sessions.addToOutbox(this.id, { key: entry.key, content: entry.content });
+    this.changed();
+  }
+
+  // Let the model choose the name after the first reply, unless the user has chosen one.
+  async chooseTitle() {
+    const [message, reply] = this.conversation.ordered;
+    if (!reply?.content || reply.status !== "completed") return;
+    this.needsTitle = false;
+    sessions.update(this.id, { needsTitle: false });
+    const { name, model } = this.conversation.session;
+    try {
+      const title = await askForTitle(model, message.content, reply.content);
+      if (title && this.conversation.session.name === name) await this.update({ name: title });
+    } catch (error) {
+      if (!(error instanceof ParleyError)) throw error; // the first words remain the title
+    }
   }
 
   onEnd(reason) {
@@ -76,6 +126,7 @@ export class Chat {
     const { size } = this.conversation.messages;
     const rest = size ? "You can still read its messages." : "Its messages are no longer available.";
     this.endMessage = `${reason} ${rest}`;
+    sessions.update(this.id, { isBusy: false, isUnread: false });
     this.changed();
   }
 
@@ -112,8 +163,9 @@ export class Chat {
     return this.outbox.filter(({ error, seq = Infinity }) => error || seq > this.conversation.seq);
   }
 
-  send(content) {
-    const entry = { key: newKey(), content };
+  // replaces: id of the message that this one is an edited version of
+  send(content, replaces) {
+    const entry = { key: newKey(), content, ...(replaces && { replaces }) };
     sessions.addToOutbox(this.id, entry);
     this.outbox.push(entry);
     void this.flush();
@@ -142,9 +194,10 @@ export class Chat {
     let entry;
     while ((this.posted = entry = this.outbox.find(({ error, seq }) => !error && !seq)) && !this.isClosed) {
       try {
-        const reply = this.session.send(entry.content, { key: entry.key });
-        const { seq, id } = await this.watch(reply.accepted);
+        const { key, content, replaces } = entry;
+        const { seq, id } = await this.watch(this.session.send(content, { key, replaces }).accepted);
         entry.seq = seq;
+        setTimeout((accepted) => this.checkArrival(accepted, id), 2 * EVENT_TIMEOUT, entry);
         sessions.removeFromOutbox(this.id, entry.key);
         if (!this.conversation.messages.has(id)) this.unannounced.add(id);
       } catch (error) {
@@ -157,6 +210,14 @@ export class Chat {
       this.changed();
     }
     this.isFlushing = false;
+  }
+
+  // A message that was accepted but never arrives may have been lost by the server.
+  async checkArrival(entry, replyId) {
+    if (this.isClosed || !(entry.seq > this.conversation.seq)) return;
+    await this.session.message(replyId).catch((error) => {
+      if (error.code === "message_not_found" && entry.seq > this.conversation.seq) this.markLost(entry);
+    });
   }
 
   // Calls: their effects arrive as events -----------------------------------------------------------
@@ -172,9 +233,24 @@ export class Chat {
   reset = () => this.watch(this.session.reset());
   update = (body) => this.session.update(body);
 
+  continueReply = () => this.watch(this.session.continue().accepted);
+  rate = (id, rating, comment) => this.watch(this.session.rate(id, rating, comment));
+
   async cancel() {
     const [reply] = this.conversation.activeReplies;
     if (reply) await this.watch(this.session.cancel(reply.id));
+  }
+
+  // Cancel the queued replies first, so that none of them starts.
+  async cancelAll() {
+    for (const { id } of this.conversation.activeReplies.reverse()) await this.watch(this.session.cancel(id));
+  }
+
+  // Return all messages of the session, also those that are not loaded.
+  async allMessages() {
+    const messages = [];
+    for await (const message of this.session.history()) messages.push(message);
+    return messages;
   }
 
   async loadOlder() {

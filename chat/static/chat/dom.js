@@ -15,6 +15,29 @@ export function button(text, action, properties) {
   return element;
 }
 
+// Strokes of icons, in a square of 24 units.
+const ICONS = {
+  copy: "M9 9h11v11H9zM5 15H4V4h11v1",
+  edit: "M4 20h4L19 9l-4-4L4 16zM13 7l4 4",
+  again: "M20 11a8 8 0 1 0-2.3 6.3M20 4v7h-7",
+  up: "M7 11v9H4v-9zM7 11l4-8c1.7 0 2.5 1.2 2 3l-.8 3H19l-1.6 11H7",
+  down: "M7 13V4H4v9zM7 13l4 8c1.7 0 2.5-1.2 2-3l-.8-3H19L17.4 4H7",
+  previous: "M15 5l-7 7 7 7",
+  next: "M9 5l7 7-7 7",
+};
+const SVG = "http://www.w3.org/2000/svg";
+
+// Create a button that shows an icon and is called `label`.
+export function iconButton(icon, label, action, properties) {
+  const svg = document.createElementNS(SVG, "svg");
+  const path = document.createElementNS(SVG, "path");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  path.setAttribute("d", ICONS[icon]);
+  svg.append(path);
+  return button(svg, action, { className: "icon", ariaLabel: label, title: label, ...properties });
+}
+
 // Replace the children of `parent` from index `first` on. Equal children stay in place and are updated
 // recursively, so that focus, selection, scroll position and a pressed button are kept. A child with
 // the same `contentKey` stays unchanged.
@@ -45,7 +68,7 @@ export function guardFocus(getTarget) {
     path = event.composedPath();
   });
   const isLost = () =>
-    !focused.checkVisibility({ visibilityProperty: true }) || focused.matches(":disabled");
+    !isVisible(focused) || focused.matches(":disabled");
   new MutationObserver(() => {
     const { activeElement: active, body } = document;
     if ((active === body || active === focused) && isLost()) getTarget(path).focus();
@@ -54,6 +77,11 @@ export function guardFocus(getTarget) {
     childList: true,
     attributeFilter: ["hidden", "disabled", "open"],
   });
+}
+
+function isVisible(element) {
+  if (element.checkVisibility) return element.checkVisibility({ visibilityProperty: true });
+  return element.getClientRects().length > 0 && getComputedStyle(element).visibility === "visible";
 }
 
 // Copy text to the clipboard; return whether it worked.

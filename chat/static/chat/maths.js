@@ -13,6 +13,8 @@ const OPTIONS = {
   maxSize: 20, // em
 };
 
+const drawing = new WeakSet(); // elements whose formulas are being drawn
+
 const katex = new Lazy(() => import("./vendor/katex.js"));
 const styles = new Lazy(async () => {
   const href = new URL("./vendor/katex.css", import.meta.url).href;
@@ -33,17 +35,27 @@ export function markFormula(element) {
 // Draw the formulas below `root` that are not drawn yet, a few at a time. Without a connection they
 // remain as text.
 export async function drawFormulas(root) {
+  if (drawing.has(root)) return;
+  drawing.add(root);
   try {
     if (isInPage(root)) await styles.load();
     await katex.load();
+    while (!drawSlice(root)) await new Promise((resolve) => setTimeout(resolve));
   } catch {
-    return;
+    // The next change of the reply tries to load the library again.
+  } finally {
+    drawing.delete(root);
   }
+}
+
+// Draw for a short time; return whether all formulas are drawn.
+function drawSlice(root) {
   const end = performance.now() + SLICE;
   for (const element of root.querySelectorAll(".math:not(.drawn)")) {
-    if (performance.now() > end) return void setTimeout(() => drawFormulas(root));
+    if (performance.now() > end) return false;
     drawFormula(element);
   }
+  return true;
 }
 
 function drawFormula(element) {
@@ -54,6 +66,8 @@ function drawFormula(element) {
   try {
     const output = isInPage(element) ? "htmlAndMathml" : "mathml";
     katex.value.render(source, element, { ...OPTIONS, displayMode, output });
+    // A wide formula scrolls in its own box, also by keyboard.
+    if (displayMode && element.scrollWidth > element.clientWidth) element.tabIndex = 0;
   } catch {
     element.textContent = source; // invalid or nested too deeply
   }

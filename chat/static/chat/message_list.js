@@ -1,18 +1,25 @@
 // The list of messages. Each message keeps its row; only changed rows are drawn.
 
 import { isActive } from "./client.js";
-import { button, createElement, updateChildren } from "./dom.js";
+import { button, createElement, iconButton, updateChildren } from "./dom.js";
 import { Markdown } from "./markdown.js";
 import { Reasoning, splitReasoning } from "./reasoning.js";
-import { outcomeText, retryCountdown, waitText } from "./reply_status.js";
+import { hasFailed, outcomeText, retryCountdown, waitText } from "./reply_status.js";
+import { groupTurns } from "./turns.js";
 
 const NEAR = 80; // pixels from an end of the list that count as its end
+const LONG = 6_000; // characters of a user message, of which only the first are shown until asked for
+const SHOWN_OF_LONG = 2_000;
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+const fullDate = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "short" });
+const number = new Intl.NumberFormat("en");
 
 export class MessageList {
   isAtEnd = true; // if true, the list stays scrolled to its end
   top = 0; // last scroll position
   rows = new Map(); // message id, or idempotency key of an unsent message -> its row
-  expanded = new Set(); // ids of earlier replies that are shown
+  chosen = new Map(); // the variants that the user has chosen, see `groupTurns`
+  expanded = new Set(); // ids of long messages that are shown completely
 
   // box: the scrolling element; list: the parent of the rows; onScroll(isAtStart)
   constructor(box, list, onScroll) {
@@ -23,8 +30,7 @@ export class MessageList {
   }
 
   clear() {
-    this.rows.clear();
-    this.expanded.clear();
+    for (const each of [this.rows, this.chosen, this.expanded]) each.clear();
     this.list.replaceChildren();
     this.isAtEnd = true;
   }
@@ -43,9 +49,16 @@ export class MessageList {
     return scrollTop < NEAR && !this.isAtEnd;
   }
 
-  // Show or hide an earlier reply, without scrolling to the end.
-  toggle(id) {
-    if (!this.expanded.delete(id)) this.expanded.add(id);
+  // Show another variant. choice: key, id and count of `groupTurns`, joined by spaces.
+  choose(choice) {
+    const [id, count, ...key] = choice.split(" ");
+    this.chosen.set(key.join(" "), { id, count: Number(count) });
+    this.isAtEnd = false;
+  }
+
+  // Show a long message completely.
+  expand(id) {
+    this.expanded.add(id);
     this.isAtEnd = false;
   }
 
@@ -54,7 +67,7 @@ export class MessageList {
     const { box, list } = this;
     const first = list.firstChild;
     const distanceToEnd = box.scrollHeight - box.scrollTop;
-    const rows = [...this.drawMessages(messages), ...unsent.map((entry) => this.drawUnsent(entry))];
+    const rows = [...this.drawTurns(messages), ...unsent.map((entry) => this.drawUnsent(entry))];
     updateChildren(list, rows);
     for (const [id, { row }] of this.rows) if (!row.isConnected) this.rows.delete(id);
     const hasOlderRows = first?.isConnected && first !== list.firstChild;
@@ -62,45 +75,62 @@ export class MessageList {
     else if (hasOlderRows) box.scrollTop = box.scrollHeight - distanceToEnd; // keep the visible rows
   }
 
-  drawMessages(messages) {
-    const newest = new Map(); // id of a user message -> id of its newest reply
-    messages.forEach(({ id, reply_to }) => reply_to && newest.set(reply_to, id));
-    let active = 0;
-    return messages.map((message) => {
-      const entry = this.entry(message.id, message);
-      if (message.role === "assistant") {
-        const isLast = message === messages.at(-1);
-        const isEarlier = newest.get(message.reply_to) !== message.id;
-        const ahead = isActive(message) ? active++ : 0;
-        this.drawReply(entry, message, { isLast, isEarlier, ahead });
-      }
-      return entry.row;
+  drawTurns(messages) {
+    const active = messages.filter(isActive);
+    const turns = groupTurns(messages, this.chosen);
+    return turns.flatMap((turn) => {
+      const isLast = turn === turns.at(-1);
+      const rows = [];
+      if (turn.user) rows.push(this.drawUser(turn, isLast && !active.length));
+      if (turn.reply) rows.push(this.drawReply(turn, isLast, active.indexOf(turn.reply)));
+      return rows;
     });
   }
 
   entry(id, { role, content }) {
     if (this.rows.has(id)) return this.rows.get(id);
     const isReply = role === "assistant";
-    const body = createElement("div", { className: "body" }, isReply ? "" : content);
+    const body = createElement("div", { className: "body" });
     const footer = createElement("footer");
     const author = createElement("h2", { className: "sr-only" }, isReply ? "Reply" : "You");
     const row = createElement("li", { className: `message ${role}`, id }, author, body, footer);
-    const entry = { row, footer };
+    const entry = { row, body, footer };
     if (isReply) {
       Object.assign(entry, { markdown: new Markdown(body), reasoning: new Reasoning() });
       body.before(entry.reasoning.element);
-    }
+    } else this.showText(entry, id, content);
     this.rows.set(id, entry);
     return entry;
   }
 
-  drawReply(entry, message, { isLast, isEarlier, ahead }) {
-    const { id, status, content, seq } = message;
-    const isBusy = isActive(message);
-    const isCollapsed = isEarlier && !this.expanded.has(id);
-    const note = isBusy ? waitText(message, ahead) + retryCountdown(message) : outcomeText(message);
-    const state = [seq, status, isLast, isEarlier, isCollapsed, note].join();
-    if (state === entry.state) return;
+  // Show a user's text; a long one is cut, because browsers need seconds to lay it out.
+  showText({ body }, id, content) {
+    const isCut = content.length > LONG && !this.expanded.has(id);
+    if (!isCut) return body.replaceChildren(content);
+    const text = `Show all ${number.format(content.length)} characters`;
+    body.replaceChildren(`${content.slice(0, SHOWN_OF_LONG)}… `, button(text, "expand", { value: id }));
+  }
+
+  drawUser({ key, users, user }, canEdit) {
+    const { id, content, created_at: createdAt } = user;
+    const entry = this.entry(id, user);
+    const state = [canEdit, users.length, this.expanded.has(id)].join();
+    if (state === entry.state) return entry.row;
+    entry.state = state;
+    this.showText(entry, id, content);
+    const buttons = [timeOf(createdAt), iconButton("copy", "Copy message", "copy", { value: id })];
+    if (canEdit) buttons.push(iconButton("edit", "Edit message", "editMessage", { value: id }));
+    updateChildren(entry.footer, [...variants(key, users, user, "message"), ...buttons]);
+    return entry.row;
+  }
+
+  drawReply({ user, replies, reply }, isLast, ahead) {
+    const { id, status, content, seq } = reply;
+    const entry = this.entry(id, reply);
+    const isBusy = isActive(reply);
+    const note = isBusy ? waitText(reply, ahead) + retryCountdown(reply) : outcomeText(reply);
+    const state = [seq, status, isLast, replies.length, note].join();
+    if (state === entry.state) return entry.row;
     const { row, footer, markdown, reasoning } = entry;
     if (content !== entry.content || !isBusy) {
       const [thoughts, text] = splitReasoning(content);
@@ -109,17 +139,14 @@ export class MessageList {
     }
     Object.assign(entry, { state, content });
     Object.assign(row.dataset, { status });
-    row.classList.toggle("earlier", isEarlier);
-    row.classList.toggle("collapsed", isCollapsed);
     row.ariaBusy = isBusy;
-    const buttons = [];
-    if (isEarlier) buttons.push(button("Earlier reply", "toggle", { value: id, ariaExpanded: !isCollapsed }));
-    if (content && !isBusy) buttons.push(button("Copy", "copy", { value: id, ariaLabel: "Copy reply" }));
-    if (isLast && !isBusy) {
-      const hasFailed = status === "failed" || status === "expired";
-      buttons.push(button(hasFailed ? "Try again" : "Regenerate", "regenerate", { value: id }));
-    }
-    updateChildren(footer, [createElement("span", { className: "note" }, note), ...buttons]);
+    const key = `${user?.id ?? reply.reply_to} replies`;
+    updateChildren(footer, [
+      createElement("span", { className: "note" }, note),
+      ...variants(key, replies, reply, "reply"),
+      ...(isBusy ? [] : replyButtons(reply, user, isLast)),
+    ]);
+    return row;
   }
 
   drawUnsent({ key, content, error }) {
@@ -135,4 +162,46 @@ export class MessageList {
     row.classList.toggle("rejected", Boolean(error));
     return row;
   }
+}
+
+// Return the buttons below a reply that has ended.
+function replyButtons(reply, user, isLast) {
+  const { id, content, feedback, finish_reason: finishReason, completed_at: completedAt } = reply;
+  const buttons = [];
+  if (isLast && content && finishReason === "length") buttons.push(button("Continue", "continueReply"));
+  if (content) buttons.push(iconButton("copy", "Copy reply", "copy", { value: id }), ...rating(id, feedback));
+  const failed = hasFailed(reply);
+  if (isLast && !failed) buttons.push(iconButton("again", "Regenerate", "regenerate", { value: id }));
+  if (isLast && failed) buttons.push(button("Try again", "regenerate", { value: id }));
+  if (!isLast && failed && user) buttons.push(button("Ask again", "askAgain", { value: user.id }));
+  return [...buttons, timeOf(completedAt)];
+}
+
+function rating(value, feedback) {
+  const rated = feedback?.rating;
+  const buttons = [
+    iconButton("up", "Good reply", "rateUp", { value, ariaPressed: rated === "up" }),
+    iconButton("down", "Bad reply", "rateDown", { value, ariaPressed: rated === "down" }),
+  ];
+  if (rated) buttons.push(button("Comment", "comment", { value }));
+  return buttons;
+}
+
+// Return the switch between variants, if there are several.
+function variants(key, all, shown, noun) {
+  if (all.length < 2) return [];
+  const index = all.indexOf(shown);
+  const toward = (target, icon, label) => iconButton(icon, `${label} ${noun}`, "choose", {
+    value: `${target?.id} ${all.length} ${key}`,
+    disabled: !target,
+  });
+  const position = createElement("span", {}, `${index + 1}/${all.length}`);
+  const parts = [toward(all[index - 1], "previous", "Previous"), position, toward(all[index + 1], "next", "Next")];
+  return [createElement("span", { className: "variants" }, ...parts)];
+}
+
+function timeOf(seconds) {
+  const date = new Date(seconds * 1000);
+  const properties = { dateTime: date.toISOString(), title: fullDate.format(date) };
+  return createElement("time", properties, clock.format(date));
 }

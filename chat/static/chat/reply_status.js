@@ -1,5 +1,6 @@
 // Status texts of a reply.
 
+import { config } from "./config.js";
 import { client } from "./server.js";
 
 const WAIT_REASONS = {
@@ -35,7 +36,20 @@ function hasRetryDelay(wait) {
   return wait?.retry_at > client.now + 0.5;
 }
 
+export const hasFailed = ({ status }) => status === "failed" || status === "expired";
+
 // Why a reply is missing or partial; "" if it is complete.
-export function outcomeText({ status, error, finish_reason }) {
-  return error?.message ?? FINISH_REASONS[finish_reason] ?? OUTCOMES[status] ?? "";
+export function outcomeText(reply) {
+  const { status, error, finish_reason: reason } = reply;
+  const text = error?.message ?? FINISH_REASONS[reason] ?? OUTCOMES[status] ?? "";
+  return hasFailed(reply) ? [text, contactText()].filter(Boolean).join(" ") : text;
+}
+
+// Whom to ask if a failure is not the user's; "" if the operator has named no one.
+export const contactText = () => (config.contact ? `If this happens again, ask ${config.contact}.` : "");
+
+// The message of an error. What only the operator can fix names whom to ask, and the request.
+export function errorText({ message, status, requestId }) {
+  if (status < 500) return message;
+  return [message, contactText(), requestId && `Request ${requestId}.`].filter(Boolean).join(" ");
 }

@@ -6,6 +6,8 @@
 const RETRYABLE_STATUSES = [408, 429, 502, 503, 504];
 // Codes with a retryable status that waiting does not resolve.
 const PERMANENT_CODES = ["session_full"];
+// Statuses of a proxy that wants credentials, or that shows its own page.
+const FOREIGN_STATUSES = [200, 401, 403, 407];
 // Codes of tokens without a session: invalid, expired or deleted.
 const GONE_CODES = ["invalid_token", "session_expired", "session_not_found"];
 
@@ -56,9 +58,9 @@ export class APIStatusError extends ParleyError {
     this.requestId = error.request_id ?? null;
   }
 
-  // What a proxy answers may change at any time; that Parley has no such path will not.
+  // What a proxy answers instead of Parley, such as a sign-in page, may change at any time.
   override get isRetryable(): boolean {
-    return super.isRetryable || (this.isForeign && ![0, 404, 405].includes(this.status) && this.code !== "redirected");
+    return super.isRetryable || (this.isForeign && (FOREIGN_STATUSES.includes(this.status) || this.status >= 500));
   }
 }
 
