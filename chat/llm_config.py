@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from chat.domain import Model, Timeouts
 from chat.domain.errors import ConfigError
+from chat.domain.policy import option_problem
 from chat.domain.prices import Price
 from chat.env_parsers import is_in_range
 from chat.settings import PREFIX, ChatSettings
@@ -121,9 +122,15 @@ def _model(name: str, entry: object, environ: Mapping[str, str]) -> Model:
         # This leaves at least half of the context window to the prompt.
         limit = max(1, model.context_tokens // 2)
         model = dataclasses.replace(model, max_tokens=min(model.max_tokens, limit))
-    if model.context_tokens <= model.max_tokens:
-        raise ConfigError(f"model {name}: context_tokens must be larger than max_tokens")
+    _check_model(model)
     return model
+
+
+def _check_model(model: Model) -> None:
+    if problem := option_problem(model.client_options or {}):
+        raise ConfigError(f"model {model.name}: client_options: {problem}")
+    if model.context_tokens <= model.max_tokens:
+        raise ConfigError(f"model {model.name}: context_tokens must be larger than max_tokens")
 
 
 def _token(model: str, variable: str, environ: Mapping[str, str]) -> str:

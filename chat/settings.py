@@ -238,6 +238,8 @@ class ChatSettings:
     # `model` (first words, then a title that the model writes after the first reply, in a session
     # that the page deletes again).
     TITLES: str = "first"
+    # Whether clients without API key or JWT may open sessions. Off in the deployment files.
+    ANONYMOUS_SESSIONS: bool = True
     # Whether the tutorial's routes are served. They take tokens in URLs.
     TUTORIAL: bool = True
     # Model of sessions that name none.

@@ -9,7 +9,7 @@ from checks.files import at, lookup, read
 from checks.kubernetes import RESOURCES, WORKLOADS, containers, named
 
 # What strangers could abuse, if it was on.
-OFF = ("CHAT_TUTORIAL", "CHAT_URL_TOKENS", "CHAT_SESSION_WEBHOOKS")
+OFF = ("CHAT_ANONYMOUS_SESSIONS", "CHAT_TUTORIAL", "CHAT_URL_TOKENS", "CHAT_SESSION_WEBHOOKS")
 BUDGET, DAILY_TOKENS = "CHAT_DAILY_TOKEN_BUDGET", 5_000_000
 RESTRICTED = {"read_only": True, "cap_drop": ["ALL"], "security_opt": ["no-new-privileges:true"]}
 PORT = "${PUBLISH:-127.0.0.1}:${PORT:-8000}:8080"

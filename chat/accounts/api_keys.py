@@ -10,6 +10,7 @@ from hmac import compare_digest
 
 from chat.domain import ApiKey, Scope
 from chat.domain.errors import InvalidRequest, InvalidToken, NotFound, StoreFull
+from chat.domain.policy import NO_POLICY, Policy, option_problem
 from chat.store import api_keys as store
 
 # The secret has 256 bits.
@@ -37,13 +38,27 @@ class CachedKey:
     read_at: float
 
 
+@dataclass(slots=True)
+class CachedPolicies:
+    """Whether a key had a policy at a time of the monotonic clock."""
+
+    exist: bool = False
+    read_at: float = float("-inf")
+
+
 _cache: dict[str, CachedKey] = {}
+_policies = CachedPolicies()
 # Key -> when its use was recorded, by the monotonic clock.
 _recorded_uses: dict[str, float] = {}
 
 
 def create(
-    *, name: str, tenant: str = "", scopes: Sequence[str] = (), expires_at: float = 0.0
+    *,
+    name: str,
+    tenant: str = "",
+    scopes: Sequence[str] = (),
+    expires_at: float = 0.0,
+    policy: Policy = NO_POLICY,
 ) -> tuple[str, ApiKey]:
     """Create a key; return it with its secret, which cannot be retrieved later.
 
@@ -63,6 +78,7 @@ def create(
         scopes=_check_scopes(scopes),
         created_at=time.time(),
         expires_at=_check_expiry(expires_at),
+        policy=_check_policy(policy),
     )
     store.add(key)
     return text, key
@@ -108,6 +124,19 @@ def verify(text: str) -> ApiKey:
         raise InvalidToken(INVALID_KEY)
     _record_use(key.id)
     return key
+
+
+def have_policies() -> bool:
+    """Return whether a key has a policy; read again after `CACHE_SECONDS`.
+
+    Raises:
+        StoreUnavailable
+    """
+    now = time.monotonic()
+    if now - _policies.read_at > CACHE_SECONDS:
+        _policies.exist = any(key.policy != NO_POLICY for key in store.all_keys())
+        _policies.read_at = now
+    return _policies.exist
 
 
 def _get(key_id: str) -> ApiKey | None:
@@ -158,6 +187,12 @@ def _check_scopes(scopes: Sequence[str]) -> tuple[Scope, ...]:
             f"Unknown scope {unknown[0]!r}; use {' or '.join(sorted(names))}.", param="scopes"
         )
     return tuple(scope for scope in Scope if scope in set(scopes)) or (Scope.SESSIONS,)
+
+
+def _check_policy(policy: Policy) -> Policy:
+    if problem := option_problem(policy.client_options or {}):
+        raise InvalidRequest(f"{problem}.", param="client_options")
+    return policy
 
 
 def _check_expiry(expires_at: float) -> float:

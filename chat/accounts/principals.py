@@ -44,4 +44,10 @@ def _from_key(key: ApiKey, user: str | None) -> Principal:
         raise InvalidToken(f"The API key lacks the scope `{needed}`.")
     if user is not None and not USER.fullmatch(user):
         raise InvalidToken("A user must have 1 to 255 printable ASCII characters and no space.")
-    return Principal(tenant=key.tenant, user=user or "", api_key=key.id, valid_until=key.expires_at)
+    return Principal(
+        tenant=key.tenant,
+        user=user or "",
+        api_key=key.id,
+        valid_until=key.expires_at,
+        policy=key.policy,
+    )

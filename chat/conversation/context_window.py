@@ -28,8 +28,9 @@ def build_prompt(claim: Claim, model: Model) -> Prompt:
     """
     last = claim.history[-1]
     question = [PromptMessage(role=Role.USER, content=last.content)]
-    system = [PromptMessage(role=Role.SYSTEM, content=claim.system_prompt)]
-    fixed = system + question if claim.system_prompt.strip() else question
+    system_prompt = model.system_prompt or claim.system_prompt
+    system = [PromptMessage(role=Role.SYSTEM, content=system_prompt)]
+    fixed = system + question if system_prompt.strip() else question
     budget = _prompt_budget(claim, model) - _check_fixed_part(fixed, claim, model)
     selected = _newest_that_fit(
         _turns_with_reply(claim.history), claim.context.messages - 1, budget

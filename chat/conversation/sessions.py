@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from chat.accounts import address_limits, principal_limits
-from chat.conversation import llms, tokens
+from chat.conversation import llms, policies, tokens
 from chat.conversation.idempotency import digest, storage_key
 from chat.domain import (
     PARLEY_ITSELF,
@@ -20,6 +20,8 @@ from chat.domain import (
     Principal,
     Snapshot,
 )
+from chat.domain.errors import InvalidToken
+from chat.domain.policy import NO_POLICY, Policy
 from chat.settings import chat_settings
 from chat.store import sessions
 from chat.webhooks import delivery
@@ -48,21 +50,28 @@ def open_session(
     same key and arguments from the same client return the same session and token.
 
     Raises:
-        UnknownModel, ForbiddenURL, InvalidRequest: an argument is invalid.
+        UnknownModel, ForbiddenURL, InvalidRequest, NotAllowed: an argument is not valid or not
+            allowed.
+        InvalidToken: anonymous clients may not open sessions.
         RateLimited, AddressQuotaExceeded, QuotaExceeded, IdempotencyMismatch, StoreFull,
             StoreUnavailable
     """
+    if address and principal is None and not chat_settings.ANONYMOUS_SESSIONS:
+        raise InvalidToken("Opening a session requires an API key or a JWT.")
     _check_rate(address, principal)
+    policy = policies.policy_of(principal)
+    model = policies.choose_model(model, policy, is_anonymous=bool(address) and principal is None)
     addresses = address_limits.networks(address)
     token, new = _new_session(
         key=key,
         ttl=ttl,
         name=name,
-        system_prompt=system_prompt,
+        system_prompt=policies.choose_system_prompt(system_prompt, policy, model),
         model=model,
         context=context,
         metadata=metadata,
         webhook_url=webhook_url,
+        policy=policy,
         identity=principal.identity(addresses) if principal else Identity(addresses=addresses),
     )
     sessions.create(new)
@@ -100,6 +109,7 @@ def _new_session(
     webhook_url: str | None = None,
     key: str = "",
     identity: Identity = PARLEY_ITSELF,
+    policy: Policy = NO_POLICY,
 ) -> tuple[str, NewSession]:
     """Return a token and its session, with defaults for what is `None`."""
     stored = _stored_fields(
@@ -119,7 +129,12 @@ def _new_session(
     token = tokens.new_token(session_id, seed)
     token_hash = tokens.hash_token(token)
     return token, NewSession(
-        id=session_id, token_hash=token_hash, ttl=lifetime, identity=identity, **stored
+        id=session_id,
+        token_hash=token_hash,
+        ttl=lifetime,
+        identity=identity,
+        policy=policy,
+        **stored,
     )
 
 
@@ -150,12 +165,11 @@ def update(caller: Caller, changes: Mapping[str, Any]) -> Snapshot:
     """Change name, system_prompt, model, context, metadata, webhook_url or ttl (seconds).
 
     Raises:
-        UnknownModel, ForbiddenURL, InvalidRequest: a value is invalid; nothing was changed.
+        UnknownModel, ForbiddenURL, InvalidRequest, NotAllowed: a value is not valid or not allowed;
+            nothing was changed.
         SessionNotFound, SessionExpired, StoreUnavailable
     """
-    fields = dict(changes)
-    if "model" in fields:
-        fields["model"] = llms.name_or_default(fields["model"])
+    fields = policies.apply_to_changes(caller, changes)
     if "webhook_url" in fields:
         delivery.validate_url(fields["webhook_url"])
     event_fields = orjson.dumps(fields)

@@ -8,6 +8,7 @@ import orjson
 
 from chat import broker
 from chat.accounts.exceeded_budgets import exceeded_budgets
+from chat.conversation import policies
 from chat.conversation.idempotency import digest, storage_key
 from chat.domain import (
     Accepted,
@@ -58,9 +59,11 @@ def submit(
         SessionBusy, RateLimited, TokenBudgetExceeded, BudgetExceeded, SessionQueueFull, QueueFull,
             SessionFull: nothing was changed.
         MessageNotFound, NotEditable: `replaces` is not the message of the last turn.
+        NotAllowed, InvalidRequest: the operator does not allow the options.
         NothingToContinue: the last reply did not end at its maximum length.
         IdempotencyMismatch, SessionNotFound, SessionExpired, StoreFull, StoreUnavailable
     """
+    policies.check_message_options(caller, options)
     with tracing.span("submit", session=caller.session_id):
         request: list[Any] = [content or is_continuation, on_busy, options, deadline]
         # A process of an older version computes the digest without it.
@@ -108,6 +111,7 @@ def regenerate(
             changed.
         IdempotencyMismatch, SessionNotFound, SessionExpired, StoreFull, StoreUnavailable
     """
+    policies.check_message_options(caller, options)
     with tracing.span("submit", session=caller.session_id):
         accepted = turns.regenerate(
             caller,

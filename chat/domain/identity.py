@@ -4,9 +4,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 
+from chat.domain.policy import NO_POLICY, Policy
+
 # Owner and party of sessions that Parley opened itself.
 INTERNAL_OWNER = "parley"
 USER_PREFIX = "user:"
+ADDRESS_PREFIX = "ip:"
 # Prefixes of owners and parties that the operator knows. No address starts with them.
 KNOWN_PREFIXES = (USER_PREFIX, "tenant:", "key:")
 # Hex digits of a user's digest: unique among the users of a deployment.
@@ -53,7 +56,7 @@ class Identity:
             return f"{USER_PREFIX}{self.user_digest}"
         if self.api_key:
             return f"key:{self.api_key}"
-        return f"ip:{self.addresses[0]}" if self.addresses else INTERNAL_OWNER
+        return f"{ADDRESS_PREFIX}{self.addresses[0]}" if self.addresses else INTERNAL_OWNER
 
     @property
     def party(self) -> str:
@@ -62,7 +65,7 @@ class Identity:
             return f"tenant:{self.tenant}"
         if self.api_key:
             return f"key:{self.api_key}"
-        return f"ip:{self.addresses[-1]}" if self.addresses else INTERNAL_OWNER
+        return f"{ADDRESS_PREFIX}{self.addresses[-1]}" if self.addresses else INTERNAL_OWNER
 
     @property
     def party_class(self) -> PartyClass:
@@ -115,6 +118,8 @@ class ApiKey:
     expires_at: float = 0.0
     # 0 if it is not revoked.
     revoked_at: float = 0.0
+    # Of the sessions that it opens.
+    policy: Policy = NO_POLICY
 
     def is_valid(self, now: float) -> bool:
         return not self.revoked_at and (not self.expires_at or now < self.expires_at)
@@ -144,6 +149,8 @@ class Principal:
     api_key: str = ""
     # When the key or JWT ends, in seconds since the epoch; 0 for never.
     valid_until: float = 0.0
+    # Of the sessions that it opens.
+    policy: Policy = NO_POLICY
 
     def identity(self, addresses: tuple[str, ...] = ()) -> Identity:
         """Return who opens a session with this key or JWT."""

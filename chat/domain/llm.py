@@ -142,5 +142,11 @@ class Model:
     tokens_per_minute: NonNegative[int] = 0
     # What its tokens cost; `None` if that is not known. Such calls count as free.
     price: Price | None = None
+    # Sent instead of the session's system prompt, which clients may not set then.
+    system_prompt: str = ""
+    # Options that clients may set, and the maximum of each; `true` for no maximum. `None`: all.
+    client_options: Mapping[str, float | bool] | None = None
+    # Whether sessions without API key or JWT may use the model.
+    allow_anonymous: bool = True
     # Model to use when this one is unavailable.
     fallback: str = ""

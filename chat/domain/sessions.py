@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from chat.domain.identity import PARLEY_ITSELF, Identity, Principal
+from chat.domain.policy import NO_POLICY, Policy
 
 # The credential of Parley itself. No client has it.
 INTERNAL = ""
@@ -61,6 +62,7 @@ class NewSession:
     metadata: bytes
     webhook_url: bytes = b"null"
     identity: Identity = PARLEY_ITSELF
+    policy: Policy = NO_POLICY
 
     @property
     def size(self) -> int:

@@ -20,6 +20,10 @@ LOOPBACK_HOSTS = {"localhost", "127.0.0.1", "::1", "[::1]", ".localhost"}
 
 # The address of all interfaces has only these characters: 0.0.0.0, [::]
 UNSPECIFIED = "[0.:]"
+ANONYMOUS_HINT = (
+    "set CHAT_ANONYMOUS_SESSIONS=False and open sessions with API keys or JWTs, unless anyone may"
+    " use your models"
+)
 TUTORIAL_HINT = (
     "set CHAT_TUTORIAL=False unless you use the tutorial's client: its tokens are in URLs, which"
     " the logs of other systems contain"
@@ -116,6 +120,7 @@ def _features() -> Iterator[CheckResult]:
     )
     has_webhooks = bool(chat_settings.WEBHOOK_SECRETS and chat_settings.SESSION_WEBHOOKS)
     for name, is_on, hint in (
+        ("CHAT_ANONYMOUS_SESSIONS", chat_settings.ANONYMOUS_SESSIONS, ANONYMOUS_HINT),
         ("CHAT_TUTORIAL", chat_settings.TUTORIAL, TUTORIAL_HINT),
         ("CHAT_URL_TOKENS", chat_settings.URL_TOKENS, URL_TOKENS_HINT),
         ("CHAT_SESSION_WEBHOOKS", has_webhooks, WEBHOOKS_HINT),

@@ -1,17 +1,20 @@
 """API keys in Redis, without their secrets."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
+from typing import Any
 
 import orjson
 
 from chat.domain import ApiKey, Scope
+from chat.domain.policy import Policy
 from chat.store import keys
 from chat.store.client import execute_command, map_redis_errors
 
 # Members of a stored key that this version knows.
 KNOWN_FIELDS = {field.name for field in fields(ApiKey)}
+KNOWN_RULES = {field.name for field in fields(Policy)}
 
 
 def add(key: ApiKey) -> None:
@@ -91,4 +94,11 @@ def last_used() -> dict[str, float]:
 
 def _parse(stored: bytes) -> ApiKey:
     known = {name: value for name, value in orjson.loads(stored).items() if name in KNOWN_FIELDS}
-    return ApiKey(**{**known, "scopes": tuple(map(Scope, known["scopes"]))})
+    scopes = tuple(map(Scope, known["scopes"]))
+    return ApiKey(**{**known, "scopes": scopes, "policy": parse_policy(known.get("policy", {}))})
+
+
+def parse_policy(stored: Mapping[str, Any]) -> Policy:
+    """Return a policy without what a newer version may have stored."""
+    known = {name: value for name, value in stored.items() if name in KNOWN_RULES}
+    return Policy(**{**known, "models": tuple(known.get("models", ()))})

@@ -1,6 +1,7 @@
 """Sessions in Redis: create, read, update and delete them."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -9,9 +10,11 @@ import orjson
 from chat.domain import Caller, EventPage, Identity, NewSession, Page, Snapshot
 from chat.domain.errors import ParleyError
 from chat.domain.ids import random_id
+from chat.domain.policy import NO_POLICY, Policy
 from chat.domain.rates import interval_ms
 from chat.settings import chat_settings
 from chat.store import quota
+from chat.store.api_keys import parse_policy
 from chat.store.client import client, map_redis_errors
 from chat.store.message_json import json_escape
 from chat.store.rate_limit import change_rate
@@ -81,6 +84,7 @@ def _create_args(new: NewSession) -> tuple[Arg, ...]:
         new.webhook_url,
         normalize_name(orjson.loads(new.name)),
         *_identity_args(new.identity),
+        "" if new.policy == NO_POLICY else orjson.dumps(asdict(new.policy)),
     )
 
 
@@ -88,6 +92,27 @@ def _identity_args(identity: Identity) -> tuple[str, ...]:
     names = (identity.tenant, identity.user, identity.api_key)
     lists = (" ".join(identity.addresses), " ".join(identity.quota_holders))
     return (*names, *lists, identity.owner, identity.party)
+
+
+class Rules(NamedTuple):
+    """What decides which rules of the operator apply to a session."""
+
+    policy: Policy
+    # Name of the session's model.
+    model: str
+    # See `Identity.party`.
+    party: str
+
+
+def rules(caller: Caller) -> Rules:
+    """Return the rules of the session.
+
+    Raises:
+        SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    _, policy, model, party = execute("rules", caller.session_id, caller.credential)
+    parsed = parse_policy(orjson.loads(policy)) if policy else NO_POLICY
+    return Rules(policy=parsed, model=orjson.loads(model), party=party.decode())
 
 
 def snapshot(caller: Caller, *, after: int = -1, limit: int | None = None) -> Snapshot:

@@ -54,7 +54,9 @@ def redeem_ticket(session_id: str, ticket_hash: str, *, nonce: str, ttl: float) 
 def _dump_principal(principal: Principal | None) -> str:
     if principal is None:
         return NO_PRINCIPAL
-    return orjson.dumps(asdict(principal)).decode()
+    fields = asdict(principal)
+    del fields["policy"]  # for opening sessions only
+    return orjson.dumps(fields).decode()
 
 
 def _parse_principal(stored: str) -> Principal | None:

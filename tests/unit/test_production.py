@@ -15,6 +15,7 @@ PRODUCTION = {
     "HTTPS": "True",
     "ALLOWED_HOSTS": "chat.example.org",
     "SECRET_KEY": KEY,
+    "CHAT_ANONYMOUS_SESSIONS": "False",
     "CHAT_TUTORIAL": "False",
     "CHAT_URL_TOKENS": "False",
     "CHAT_DAILY_TOKEN_BUDGET": "5000000",
@@ -53,13 +54,20 @@ def test_the_deployment_checks_report_missing_https() -> None:
 def test_the_deployment_checks_name_each_unsafe_setting() -> None:
     result = check(
         CHAT_TUTORIAL="True",
+        CHAT_ANONYMOUS_SESSIONS="True",
         CHAT_URL_TOKENS="True",
         CHAT_WEBHOOK_SECRETS="whsec_" + "A" * 32,
         PUBLISH="0.0.0.0",  # noqa: S104
         REDIS_URL="redis://redis:6379/0",
     )
     assert result.returncode == 1
-    named = ("CHAT_TUTORIAL is", "CHAT_URL_TOKENS is", "CHAT_SESSION_WEBHOOKS is", "PUBLISH is")
+    named = (
+        "CHAT_ANONYMOUS_SESSIONS is",
+        "CHAT_TUTORIAL is",
+        "CHAT_URL_TOKENS is",
+        "CHAT_SESSION_WEBHOOKS is",
+        "PUBLISH is",
+    )
     for text in (*named, "REDIS_URL has no password"):
         assert text in result.stderr
 

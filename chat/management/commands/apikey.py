@@ -2,13 +2,17 @@
 
 import argparse
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
 from chat.accounts import api_keys
+from chat.conversation import llms
 from chat.domain import Scope
 from chat.domain.errors import ParleyError
+from chat.domain.policy import Policy
 
 DAY = 86400
 
@@ -32,6 +36,19 @@ class Command(BaseCommand):
             help="sessions (default): of the tenant; users: act for one user (Parley-User)",
         )
         create.add_argument("--days", type=float, default=0, help="expires after so many days")
+        create.add_argument(
+            "--system-prompt", default="", help="of all its sessions; clients may not set another"
+        )
+        create.add_argument(
+            "--model", action="append", default=[], help="a model that it may use; default: all"
+        )
+        create.add_argument(
+            "--option",
+            action="append",
+            default=None,
+            help="an option that clients may set, with its maximum, such as max_tokens=500, or a"
+            " name alone; `none` for no options; default: all",
+        )
         actions.add_parser("list", help="list all keys")
         revoke = actions.add_parser("revoke", help="revoke a key within seconds")
         revoke.add_argument("id", help="the part between the two underscores")
@@ -53,6 +70,11 @@ class Command(BaseCommand):
             tenant=str(options["tenant"]),
             scopes=scopes,
             expires_at=time.time() + days * DAY if days else 0.0,
+            policy=Policy(
+                system_prompt=str(options["system_prompt"]),
+                models=tuple(_models(options["model"])),
+                client_options=_client_options(options["option"]),
+            ),
         )
         self.stderr.write("Keep this key; it is not shown again:")
         self.stdout.write(text)
@@ -71,6 +93,24 @@ class Command(BaseCommand):
     def revoke(self, options: dict[str, object]) -> None:
         key = api_keys.revoke(str(options["id"]))
         self.stdout.write(f"Revoked the API key {key.id} ({key.name}).")
+
+
+def _models(names: Any) -> Iterator[str]:
+    for name in names:
+        yield llms.get(name).name
+
+
+def _client_options(texts: Any) -> dict[str, float | bool] | None:
+    if texts is None:
+        return None
+    allowed: dict[str, float | bool] = {}
+    for text in texts:
+        name, _, limit = text.partition("=")
+        try:
+            allowed[name] = float(limit) if limit else True
+        except ValueError:
+            raise CommandError(f"--option {text}: the maximum must be a number.") from None
+    return {} if allowed == {"none": True} else allowed
 
 
 def _day(at: float) -> str:

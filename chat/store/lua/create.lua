@@ -21,7 +21,8 @@
 -- ARGV[18]   holders of quotas, or '' for Parley itself; see chat/store/quota.py
 -- ARGV[19]   owner
 -- ARGV[20]   party
--- ARGV[21]   bytes that are reserved for the session in these quotas, or 0 for no limit
+-- ARGV[21]   policy of the API key, JSON, or ''
+-- ARGV[22]   bytes that are reserved for the session in these quotas, or 0 for no limit
 --
 -- Replies:
 --   CREATED created_at expires_at   ms
@@ -29,7 +30,7 @@
 --   IDEMPOTENCY_MISMATCH            another session has this id
 local existing = create_session()
 if existing then return existing end
-set('quota', ARGV[21])
+set('quota', ARGV[22])
 keep_alive(true)
 save()
 set_due(s.expires_at)

@@ -4,8 +4,8 @@
 --
 -- KEYS         see lib/session.lua
 -- ARGV[1-3]    see lib/session.lua
--- ARGV[4-20]   as in create
--- ARGV[21...]  texts, each the inside of a JSON string: message, reply, message, reply, ...
+-- ARGV[4-21]   as in create
+-- ARGV[22...]  texts, each the inside of a JSON string: message, reply, message, reply, ...
 --
 -- Replies:
 --   CREATED created_at expires_at   ms
@@ -16,7 +16,7 @@ if existing then return existing end
 
 local at = format_seconds(now)
 local turn = 0
-for place = 21, #ARGV, 2 do
+for place = 22, #ARGV, 2 do
   turn = turn + 1
   local reply = { created_at = at, started_at = at, completed_at = at, prompt = 2 * turn - 1,
     attempt = 1, model = ARGV[9] }

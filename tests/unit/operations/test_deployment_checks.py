@@ -12,6 +12,7 @@ from chat.operations.checks import Level
 PRODUCTION = {
     "ALLOWED_HOSTS": ["chat.example.org"],
     "CHAT_SESSION_WEBHOOKS": False,
+    "CHAT_ANONYMOUS_SESSIONS": False,
     "CHAT_TUTORIAL": False,
     "CHAT_URL_TOKENS": False,
     "CHAT_WEBHOOK_SECRETS": "whsec_",
@@ -53,7 +54,12 @@ def test_settings_of_one_machine_have_no_problems(settings: Settings) -> None:
         "ALLOWED_HOSTS": ["localhost", "127.0.0.1", "[::1]"],
         "CHAT_TRUSTED_PROXIES": "",
     }
-    local |= {"CHAT_TUTORIAL": True, "CHAT_URL_TOKENS": True, "CHAT_SESSION_WEBHOOKS": True}
+    local |= {
+        "CHAT_ANONYMOUS_SESSIONS": True,
+        "CHAT_TUTORIAL": True,
+        "CHAT_URL_TOKENS": True,
+        "CHAT_SESSION_WEBHOOKS": True,
+    }
     assert problems(settings, **local, HTTPS=False, REDIS_URL="redis://127.0.0.1:6379/0") == {}
 
 
@@ -80,6 +86,12 @@ def test_settings_of_one_machine_have_no_problems(settings: Settings) -> None:
         ),
         ("REDIS_URL", "redis://redis:6379/0", "REDIS_URL has no password", Level.WARNING),
         ("CHAT_TUTORIAL", True, "CHAT_TUTORIAL is on", Level.WARNING),
+        (
+            "CHAT_ANONYMOUS_SESSIONS",
+            True,
+            "CHAT_ANONYMOUS_SESSIONS is on",
+            Level.WARNING,
+        ),
         ("CHAT_URL_TOKENS", True, "CHAT_URL_TOKENS is on", Level.WARNING),
         ("CHAT_SESSION_WEBHOOKS", True, "CHAT_SESSION_WEBHOOKS is on", Level.WARNING),
         ("PUBLISH", "0.0.0.0", "PUBLISH is 0.0.0.0", Level.WARNING),  # noqa: S104

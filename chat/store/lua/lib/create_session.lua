@@ -1,9 +1,9 @@
 -- Creation of a session, for `create` and `restore`. Needs search_index.lua, by_user.lua, session_bytes.lua.
 local SCHEMA = 2 -- of what is stored; scripts ignore sessions without this field
 local IDENTITY_FIELDS = { 'tenant', 'user', 'api_key', 'addresses', 'quota_holders', 'owner',
-  'party' }
+  'party', 'policy' }
 
--- Write the session's fields from ARGV[4-20] of create. Return the reply if the session exists.
+-- Write the session's fields from ARGV[4-21] of create. Return the reply if the session exists.
 local function create_session()
   read('schema', 'token_hash', 'created_at', 'expires_at')
   if s.schema then

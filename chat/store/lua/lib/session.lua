@@ -27,6 +27,7 @@
 --   next_deadline       earliest deadline of waiting turns or of one that has ended, 0 for none
 --   first_message       number of the oldest message since the last reset
 --   tenant, user, api_key, addresses   of the client that opened it; missing if empty
+--   policy              of the API key that opened it, JSON; missing if it has none
 --   owner, party        see chat/domain/identity.py
 --   bytes, kept_bytes, quota, quota_holders   see lib/session_bytes.lua
 --   tat                 theoretical arrival time of the next message, by GCRA
@@ -48,7 +49,7 @@ local TEXT_FIELDS = {
   schema = true, token_hash = true, nonce = true, finished_nonce = true, worker = true,
   name = true, system_prompt = true, model = true, context = true, metadata = true,
   webhook_url = true, tenant = true, user = true, api_key = true, addresses = true, owner = true,
-  party = true, quota_holders = true,
+  party = true, quota_holders = true, policy = true,
 }
 
 local s = {} -- fields that the script has read or set, by name
