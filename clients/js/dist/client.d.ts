@@ -1,4 +1,4 @@
-import type { Model, NewSessionBody } from "./schema.js";
+import type { Model, NewSessionBody, SessionSummary } from "./schema.js";
 import { Session } from "./session.js";
 export interface ClientOptions {
     /** An API key or a JWT, which opens sessions. */
@@ -35,6 +35,12 @@ export declare class Client {
     session(tokenOrId: string): Session;
     /** Return the existing session of a token, or open a new one if the token is not valid. */
     attachOrOpen(token: string | null | undefined, params?: NewSessionBody): Promise<Session>;
+    /** Yield the sessions of the user, most recently active first. search: words of their names. */
+    sessions({ search }?: {
+        search?: string;
+    }): AsyncGenerator<SessionSummary, void, undefined>;
+    /** Delete everything of a user: an API key can do that. */
+    deleteUser(user: string): Promise<void>;
     /** Fetch the models that sessions can use. */
     models(): Promise<Model[]>;
     /** The server's time: seconds since the epoch. */

@@ -2,7 +2,7 @@
 
 import { ParleyError } from "./errors.js";
 import { HTTP } from "./http.js";
-import type { Model, NewSessionBody } from "./schema.js";
+import type { Model, NewSessionBody, SessionSummary } from "./schema.js";
 import { Session } from "./session.js";
 
 export interface ClientOptions {
@@ -70,6 +70,22 @@ export class Client {
       if (!(error instanceof ParleyError && error.isGone)) throw error;
       return this.open(params);
     }
+  }
+
+  /** Yield the sessions of the user, most recently active first. search: words of their names. */
+  async *sessions({ search }: { search?: string } = {}): AsyncGenerator<SessionSummary, void, undefined> {
+    let before: string | undefined;
+    do {
+      const params = { q: search, before };
+      const { data, next_before } = await this.#http.call("GET", "sessions", { token: this.#token, params });
+      yield* data;
+      before = next_before ?? undefined;
+    } while (before);
+  }
+
+  /** Delete everything of a user: an API key can do that. */
+  async deleteUser(user: string): Promise<void> {
+    await this.#http.call("DELETE", `users/${encodeURIComponent(user)}`, { token: this.#token });
   }
 
   /** Fetch the models that sessions can use. */

@@ -185,6 +185,22 @@ test("session settings, history, reset and token", async () => {
   assert.ok(Math.abs(client.now - Date.now() / 1000) < 5);
 });
 
+test("API key acts for a user", { skip: !process.env.PARLEY_API_KEY && Boolean(process.env.PARLEY_URL) }, async () => {
+  const backend = new Client(server.url, { token: server.key, user: "ada" });
+  const session = await backend.open({ name: "Shipping" });
+  await backend.open({ name: "Returns" });
+  const names = [];
+  for await (const { name } of backend.sessions()) names.push(name);
+  assert.deepEqual(names.toSorted(), ["Returns", "Shipping"]);
+  for await (const { id } of backend.sessions({ search: "ship" })) assert.equal(id, session.id);
+  assert.equal((await backend.attach(session.id)).fields.name, "Shipping");
+  assert.ok(await backend.session(session.id).send("Hello").text());
+  const other = new Client(server.url, { token: server.key, user: "bob" });
+  await assert.rejects(other.attach(session.id), { code: "session_not_found" });
+  await backend.deleteUser("ada");
+  await assert.rejects(client.attach(session.token), { isGone: true });
+});
+
 test("session with the same key is opened once", async () => {
   const key = "0123456789abcdef0123456789abcdef";
   const [first, second] = [await client.open({}, { key }), await client.open({}, { key })];

@@ -1,6 +1,6 @@
 // The server of the tests: the one at PARLEY_URL, or a new one with a temporary directory.
 
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -27,9 +27,10 @@ async function isReady(url) {
   }
 }
 
-/** Return the URL of a running server, and a function that stops it. */
+/** Return the URL of a running server, an API key, and a function that stops it. */
 export async function startServer() {
-  if (process.env.PARLEY_URL) return { url: process.env.PARLEY_URL, stop: async () => {} };
+  const { PARLEY_URL: running, PARLEY_API_KEY: key } = process.env;
+  if (running) return { url: running, key, stop: async () => {} };
   const home = await mkdtemp(join(tmpdir(), "parley-js-"));
   const port = await freePort();
   const env = { ...process.env, PARLEY_HOME: home };
@@ -41,11 +42,13 @@ export async function startServer() {
     if (server.exitCode !== null || Date.now() > deadline) throw new Error("Parley did not start.");
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
+  const create = ["manage.py", "apikey", "create", "test", "--tenant", "test", "--scope", "sessions", "--scope", "users"];
+  const { stdout } = spawnSync(".venv/bin/python", create, { ...options, stdio: "pipe", encoding: "utf8" });
   const stop = async () => {
     const ended = once(server, "exit");
     server.kill("SIGTERM");
     await ended;
     await rm(home, { recursive: true });
   };
-  return { url, stop };
+  return { url, key: stdout.trim(), stop };
 }

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -21,9 +22,18 @@ node = pytest.mark.skipif(not shutil.which("node"), reason="Node is not installe
 def test_javascript_client_passes_its_tests(echo_stack: Stack) -> None:
     directory = ROOT / "clients/js"
     files = sorted(map(str, (directory / "test").glob("*.test.js")))
+    create = ["manage.py", "apikey", "create", "test", "--scope", "sessions", "--scope", "users"]
+    key = subprocess.run(
+        [sys.executable, *create, "--tenant", "test"],
+        cwd=ROOT,
+        env=echo_stack.env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     result = subprocess.run(
         ["node", "--test", "--test-timeout=30000", *files],
-        env=os.environ | {"PARLEY_URL": echo_stack.web().url},
+        env=os.environ | {"PARLEY_URL": echo_stack.web().url, "PARLEY_API_KEY": key.stdout.strip()},
         capture_output=True,
         text=True,
         timeout=100,
