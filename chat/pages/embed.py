@@ -88,5 +88,5 @@ class Frame(TemplateView):
         headers = {"Content-Security-Policy": policy, "Cache-Control": "no-cache"}
         response = super().render_to_response(context, headers=headers, **kwargs)
         # The older header, X-Frame-Options, knows no origins.
-        response.xframe_options_exempt = bool(ancestors())  # type: ignore[attr-defined]
+        response.xframe_options_exempt = bool(ancestors())
         return response
