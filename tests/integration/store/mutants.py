@@ -10,6 +10,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from chat.store.scripts import SCRIPTS_DIR
 from tests.integration.store import (
     hypothesis_profiles,
+    test_budgets,
     test_due,
     test_leases,
     test_session_bytes,
@@ -284,5 +285,33 @@ MUTANTS = [
         "if delta ~= '' then",
         "if false then",
         (test_text.test_last_delta_is_an_event,),
+    ),
+    Mutant(
+        "a reservation is settled twice",
+        "settle_budget.lua",
+        "redis.call('HDEL', RESERVATIONS, ID)",
+        "",
+        (test_budgets.test_reservation_and_settlement_happen_once_however_often_sent,),
+    ),
+    Mutant(
+        "a repeated reservation counts twice",
+        "reserve_budget.lua",
+        "if redis.call('HEXISTS', RESERVATIONS, ID) == 1 then return { 'RESERVED' } end",
+        "",
+        (test_budgets.test_reservation_and_settlement_happen_once_however_often_sent,),
+    ),
+    Mutant(
+        "reservations do not count",
+        "reserve_budget.lua",
+        "is_over(tonumber(limit), budget.spent + budget.reserved, cost)",
+        "is_over(tonumber(limit), budget.spent, cost)",
+        (test_budgets.test_last_micro_unit_can_be_reserved_and_no_more,),
+    ),
+    Mutant(
+        "a budget is never renewed",
+        "lib/budgets.lua",
+        "local has_ended = budget.ends_at <= now",
+        "local has_ended = false",
+        (test_budgets.test_budget_is_renewed_when_its_period_ends,),
     ),
 ]

@@ -1,7 +1,8 @@
 """Budgets: reservations of calls to models, and their settlement."""
 
+import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import strategies as st
@@ -16,19 +17,21 @@ from hypothesis.stateful import (
 )
 from redis import Redis
 
-from chat.domain import Lease, Usage, UsageSource
+from chat.domain import Caller, Identity, Lease, Usage, UsageSource
 from chat.domain.budgets import (
     Budget,
     BudgetRefusal,
     BudgetState,
+    ExceededBudget,
     Limit,
     Period,
     Reservation,
     Scope,
 )
+from chat.domain.errors import BudgetExceeded
 from chat.domain.prices import Price
-from chat.store import budgets, due, keys
-from tests.integration.store import hypothesis_profiles
+from chat.store import budgets, due, keys, sessions, turns
+from tests.integration.store import hypothesis_profiles, steps
 
 # Each token costs one micro-unit and a third, a cached one a third, a token of the reply two.
 PRICE = Price(input=1_333_333, cached_input=333_333, output=2_000_000)
@@ -245,6 +248,43 @@ def test_exceeded_budget_is_announced_until_its_period_ends(redis: Redis) -> Non
     (exceeded,) = budgets.exceeded()
     assert (exceeded.budget, exceeded.ends_at / 1000) == (DAILY, refusal.ends_at)
     assert redis.pexpiretime(keys.exceeded_budgets()) == exceeded.ends_at
+
+
+IDENTITY = Identity(tenant="acme", user="ann", api_key="k1", addresses=("192.0.2.1",))
+
+
+def message_of(identity: Identity, exceeded: str) -> None:
+    """Open a session, and post a message to a web process that knows these exceeded budgets."""
+    new = replace(steps.new_session(), identity=identity)
+    sessions.create(new)
+    caller = Caller(session_id=new.id, credential=new.token_hash)
+    try:
+        turns.submit(caller, steps.submission(), exceeded=exceeded)
+    finally:
+        sessions.delete(caller)
+
+
+@pytest.mark.security("S51")
+@pytest.mark.parametrize(
+    ("scope", "subject"),
+    [
+        (Scope.DEPLOYMENT, ""),
+        (Scope.TENANT, "acme"),
+        (Scope.KEY, "k1"),
+        (Scope.USER, IDENTITY.user_digest),
+    ],
+)
+def test_exceeded_budget_rejects_messages_of_its_clients_only(scope: Scope, subject: str) -> None:
+    budget = Budget(scope=scope, period=Period.DAY, subject=subject, limit=Limit(money=1))
+    in_an_hour = round(time.time() + 3600) * 1000
+    line = ExceededBudget(budget=budget, ends_at=in_an_hour).line
+    with pytest.raises(BudgetExceeded, match=r"daily budget of .* is used up until 20") as error:
+        message_of(IDENTITY, f"tenant:other 1 tenant:day\n{line}")
+    assert 3500 < error.value.retry_after <= 3601
+    others = Identity(tenant="other", user="bob", api_key="k2", addresses=("192.0.2.2",))
+    if scope is not Scope.DEPLOYMENT:
+        message_of(others, line)
+    message_of(IDENTITY, ExceededBudget(budget=budget, ends_at=in_an_hour - 7_200_000).line)
 
 
 # Random operations
