@@ -13,7 +13,7 @@ const number = new Intl.NumberFormat("en");
 
 export class Composer {
   attachments = []; // {name, text} of pasted text and dropped files
-  id = ""; // of the session whose draft this is
+  id = null; // of the session whose draft this is; "" for a new chat, null before the first one
   saveTimer = 0;
 
   // page: send(), announce(text), fail(message)
@@ -64,6 +64,7 @@ export class Composer {
 
   save() {
     clearTimeout(this.saveTimer);
+    if (this.id === null) return;
     const { value: text } = this.field;
     const { attachments } = this;
     sessions.saveDraft(this.id, attachments.length ? { text, attachments } : text);
