@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  # Dja
 
 from chat.accounts import budgets
 from chat.domain.budgets import Scope
+from chat.env_parsers import parse_list
 from chat.operations.checks import CheckResult, Level, result
 from chat.redis_url import Kind, parse_redis_url
 from chat.settings import chat_settings
@@ -147,13 +148,17 @@ def _https() -> Iterator[CheckResult]:
 
 
 def _origins() -> Iterator[CheckResult]:
-    plain = [origin for origin in settings.CORS_ORIGINS if _is_http(origin)]
-    if plain and settings.HTTPS:
-        yield CheckResult(
-            Level.WARNING,
-            f"CORS_ORIGINS allows pages without TLS: {', '.join(plain)}",
-            "use https: an attacker on the network can modify such pages",
-        )
+    for name, origins in (
+        ("CORS_ORIGINS", settings.CORS_ORIGINS),
+        ("CHAT_FRAME_ANCESTORS", parse_list(chat_settings.FRAME_ANCESTORS)),
+    ):
+        plain = [origin for origin in origins if _is_http(origin)]
+        if plain and settings.HTTPS:
+            yield CheckResult(
+                Level.WARNING,
+                f"{name} allows pages without TLS: {', '.join(plain)}",
+                "use https: an attacker on the network can modify such pages",
+            )
 
 
 def _public_hosts() -> list[str]:

@@ -13,6 +13,7 @@ from tests.harness.stack import Stack
 
 BLOCK = re.compile(r"^```js\n(.*?)^```", re.MULTILINE | re.DOTALL)
 IMPORT = re.compile(r"^import .*;\n", re.MULTILINE)
+PACKAGE = re.compile(r'"(?:@parley/client|\./clients/js/dist/index\.js)"')
 DOCS_URL = "http://127.0.0.1:8000"
 
 node = pytest.mark.skipif(not shutil.which("node"), reason="Node is not installed")
@@ -43,18 +44,26 @@ def test_javascript_client_passes_its_tests(echo_stack: Stack) -> None:
 
 
 @node
-def test_examples_of_the_docs_run(echo_stack: Stack) -> None:
-    page = (ROOT / "docs/javascript.md").read_text()
-    script = "\n".join(BLOCK.findall(page)).replace(DOCS_URL, echo_stack.web().url)
+@pytest.mark.parametrize(
+    ("page", "output"),
+    [
+        ("docs/javascript.md", "assistant completed echo: Tell me a story"),
+        ("docs/start.md", "echo: Why is the sea salty?"),
+        ("README.md", "echo: Why is the sea salty?"),
+    ],
+)
+def test_examples_of_the_docs_run(echo_stack: Stack, page: str, output: str) -> None:
+    text = (ROOT / page).read_text()
+    script = "\n".join(BLOCK.findall(text)).replace(DOCS_URL, echo_stack.web().url)
     imports = "\n".join(IMPORT.findall(script))
     module = (ROOT / "clients/js/dist/index.js").as_uri()
     result = subprocess.run(
         ["node", "--input-type=module"],
-        input=imports.replace("@parley/client", module) + IMPORT.sub("", script),
+        input=PACKAGE.sub(f'"{module}"', imports) + IMPORT.sub("", script),
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    assert "assistant completed echo: Tell me a story" in result.stdout
+    assert output in result.stdout

@@ -84,6 +84,12 @@ def test_settings_of_one_machine_have_no_problems(settings: Settings) -> None:
             "CORS_ORIGINS allows pages without TLS: http://x.example",
             Level.WARNING,
         ),
+        (
+            "CHAT_FRAME_ANCESTORS",
+            "https://y.example,http://x.example",
+            "CHAT_FRAME_ANCESTORS allows pages without TLS: http://x.example",
+            Level.WARNING,
+        ),
         ("REDIS_URL", "redis://redis:6379/0", "REDIS_URL has no password", Level.WARNING),
         ("CHAT_TUTORIAL", True, "CHAT_TUTORIAL is on", Level.WARNING),
         (
