@@ -62,13 +62,13 @@ def may_evict_keys() -> bool:
     return any(info.maxmemory_policy != "noeviction" for info in infos)
 
 
-def heartbeat(worker: str, *, running: int) -> None:
-    """Record that a worker is alive, with its number of turns in flight.
+def heartbeat(worker: str, *, running: int) -> list[str]:
+    """Record that a worker is alive, with its number of turns in flight; return all live workers.
 
     Raises:
         StoreUnavailable
     """
-    workers.heartbeat(worker, running_turns=running)
+    return workers.heartbeat(worker, running_turns=running)
 
 
 def unregister(worker: str) -> None:

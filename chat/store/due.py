@@ -1,7 +1,7 @@
 """The due queue: sessions that a worker must check, and their recovery."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -21,15 +21,19 @@ MAY_HAVE_LOST_CLAIM = {b"WAKE", b"LIVE"}
 
 
 @store_call
-def claim_due() -> Steps[list[str]]:
-    """Return ids of due sessions, at most `SWEEP_BATCH_SIZE` per partition.
+def claim_due(partitions: Iterable[int] | None = None) -> Steps[list[str]]:
+    """Return ids of due sessions of partitions, by default of all.
+
+    At most `SWEEP_BATCH_SIZE` per partition.
 
     Other workers skip them for about two sweep intervals. One round trip.
 
     Raises:
         StoreUnavailable: Redis did not answer, or failed for every partition.
     """
-    zsets = [keys.due(partition) for partition in range(chat_settings.PARTITIONS)]
+    if partitions is None:
+        partitions = range(chat_settings.PARTITIONS)
+    zsets = [keys.due(partition) for partition in partitions]
     due = yield from claim_due_members.steps(zsets)
     return due
 
@@ -45,10 +49,11 @@ def claim_due_members(zsets: Sequence[str]) -> Steps[list[str]]:
     calls = [ScriptCall(read_script("claim_due"), [zset], args) for zset in zsets]
     replies = yield from ask_all(calls)
     errors = [reply for reply in replies if isinstance(reply, RedisError)]
-    if len(errors) == len(replies):
+    if errors and len(errors) == len(replies):
         checked(errors[0])
-    for error in errors:
-        logger.error("Could not sweep a partition: %s", error)
+    if errors:
+        count = len(errors)
+        logger.error("Could not sweep %d of %d partitions: %s", count, len(replies), errors[0])
     due = [reply for reply in replies if not isinstance(reply, RedisError)]
     return [member.decode() for members in due for member in members]
 

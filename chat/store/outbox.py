@@ -39,15 +39,17 @@ from chat.store.scripts import (
 
 
 @store_call
-def claim_due() -> Steps[list[tuple[str, int]]]:
-    """Return session id and reply number of due deliveries, and postpone them.
+def claim_due(partitions: Iterable[int] | None = None) -> Steps[list[tuple[str, int]]]:
+    """Return session id and reply number of due deliveries of partitions, by default of all.
+
+    Other workers skip them for about two sweep intervals.
 
     Raises:
         StoreUnavailable: Redis did not answer, or failed for every partition.
     """
-    due = yield from claim_due_members.steps(
-        [keys.outbox(partition) for partition in range(chat_settings.PARTITIONS)]
-    )
+    if partitions is None:
+        partitions = range(chat_settings.PARTITIONS)
+    due = yield from claim_due_members.steps([keys.outbox(partition) for partition in partitions])
     pairs = [member.rpartition(":") for member in due]
     return [(session_id, int(number)) for session_id, _, number in pairs]
 

@@ -5,14 +5,17 @@ from dataclasses import dataclass
 
 import orjson
 
+from chat.settings import chat_settings
 from chat.store import keys
 from chat.store.calls import Steps, ask, store_call
 from chat.store.client import execute_command, execute_commands, map_redis_errors
-from chat.store.scripts import ScriptCall, read_script
+from chat.store.scripts import ScriptCall, milliseconds, read_script
 from chat.store.server_info import config_errors, parse_time
 
 # Seconds after which a worker without a heartbeat is removed.
 WORKER_TTL = 600
+# A worker without a heartbeat for this many sweep intervals no longer shares the sweep.
+MISSED_HEARTBEATS = 4
 # Seconds. A heartbeat further ahead is from before the clock stepped back. Its worker, if it is
 # alive, sends another one within a second.
 MAX_AHEAD = 2.0
@@ -31,14 +34,16 @@ class WorkerInfo:
 
 
 @store_call
-def heartbeat(worker: str, *, running_turns: int) -> Steps[None]:
-    """Record a heartbeat at Redis's time; one round trip.
+def heartbeat(worker: str, *, running_turns: int) -> Steps[list[str]]:
+    """Record a heartbeat at Redis's time; return all workers that are alive. One round trip.
 
     Raises:
         StoreUnavailable: Redis did not answer.
     """
-    args = (worker, running_turns, WORKER_TTL)
-    yield from ask(ScriptCall(read_script("worker_heartbeat"), [keys.workers()], args))
+    silence = milliseconds(MISSED_HEARTBEATS * chat_settings.SWEEP_INTERVAL)
+    args = (worker, running_turns, WORKER_TTL, silence)
+    alive = yield from ask(ScriptCall(read_script("worker_heartbeat"), [keys.workers()], args))
+    return [name.decode() for name in alive]
 
 
 @store_call

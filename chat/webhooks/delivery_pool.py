@@ -35,14 +35,14 @@ class DeliveryPool:
         self._threads = 0
         self._is_draining = False
 
-    def poll(self) -> None:
-        """Submit the deliveries that are due.
+    def poll(self, partitions: Iterable[int] | None = None) -> None:
+        """Submit the deliveries of partitions that are due, by default of all.
 
         Raises:
             StoreUnavailable
         """
         if self._count() < MAX_PENDING:
-            self.submit(outbox.claim_due())
+            self.submit(outbox.claim_due(partitions))
 
     def submit(self, due: Iterable[tuple[str, int]]) -> None:
         """Attempt these as soon as their receiver has a free slot, if they are still due then."""

@@ -2,6 +2,7 @@
 
 import logging
 import random
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
@@ -22,6 +23,7 @@ from chat.worker.active_turns import active_turns
 from chat.worker.critical_thread import CriticalThread
 from chat.worker.flusher import Flusher
 from chat.worker.limiter import model_limiter
+from chat.worker.sweep_share import SweepShare
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +72,7 @@ class BackgroundThreads(bootsteps.StartStopStep):
         super().__init__(worker, **options)
         self._stopping = Event()
         self._flusher = Flusher(active_turns)
+        self._share = SweepShare(turn_runner.WORKER_ID)
         self._threads = [
             CriticalThread(target=self._flusher.run, name="flusher", daemon=True),
             CriticalThread(target=self._run_sweeper, name="sweeper", daemon=True),
@@ -109,18 +112,35 @@ class BackgroundThreads(bootsteps.StartStopStep):
 
     def _run_sweeper(self) -> None:
         while not self._stopping.wait(chat_settings.SWEEP_INTERVAL * random.uniform(0.8, 1.2)):  # noqa: S311
-            try:
-                health.check_partitions(is_start=True)  # unless it was checked before
-                sweeper.check_clock()
-                sweeper.sweep()
-                sweeper.settle_reservations()
-                delivery_pool.poll()
-                model_limiter.refresh()
-                health.heartbeat(turn_runner.WORKER_ID, running=len(active_turns.all()))
-                if chat_settings.HEARTBEAT_FILE:
-                    Path(chat_settings.HEARTBEAT_FILE).touch()
-            except StoreUnavailable as error:
-                logger.warning("Could not sweep; will retry: %s", error.__cause__)
+            # Each step by itself: a dead node of a Cluster must not stop the others.
+            steps: tuple[Callable[[], object], ...] = (
+                lambda: health.check_partitions(is_start=True),  # unless it was checked before
+                sweeper.check_clock,
+                lambda: sweeper.sweep(self._share.partitions),
+                sweeper.settle_reservations,
+                lambda: delivery_pool.poll(self._share.partitions),
+                model_limiter.refresh,
+                self._beat,
+            )
+            errors = [error for step in steps if (error := _error_of(step))]
+            if errors:
+                logger.warning("Could not sweep; will retry: %s", errors[0].__cause__)
+            if len(errors) < len(steps) and chat_settings.HEARTBEAT_FILE:
+                Path(chat_settings.HEARTBEAT_FILE).touch()
+
+    def _beat(self) -> None:
+        """Record a heartbeat, and learn which workers share the sweep."""
+        self._share.update([])
+        running = len(active_turns.all())
+        self._share.update(health.heartbeat(turn_runner.WORKER_ID, running=running))
+
+
+def _error_of(step: Callable[[], object]) -> StoreUnavailable | None:
+    try:
+        step()
+    except StoreUnavailable as error:
+        return error
+    return None
 
 
 def _do_nothing() -> None:

@@ -1,6 +1,7 @@
 """Check the sessions that are due: wake a worker for them, recover their turns, or expire them."""
 
 import logging
+from collections.abc import Iterable
 
 from chat import broker
 from chat.accounts import budgets
@@ -42,13 +43,13 @@ def settle_reservations() -> None:
         due.settle_reservations()
 
 
-def sweep() -> int:
-    """Return how many sessions were woken.
+def sweep(partitions: Iterable[int] | None = None) -> int:
+    """Sweep partitions, by default all; return how many sessions were woken.
 
     Raises:
         StoreUnavailable: Redis did not answer; the next sweep checks the same sessions.
     """
-    session_ids = due.claim_due()
+    session_ids = due.claim_due(partitions)
     if not session_ids:
         return 0
     grace = chat_settings.WAKE_GRACE + (broker.queue_length() or 0) * GRACE_PER_WAKE_UP

@@ -9,7 +9,8 @@ from redis import Redis
 
 from chat.domain import Caller, RecoveryResult, Status, TurnError
 from chat.domain.errors import StoreUnavailable
-from chat.store import due, keys, leases, turns
+from chat.settings import chat_settings
+from chat.store import due, keys, leases, turns, workers
 from tests.integration.store import keyspace, steps
 from tests.integration.store.redis_server import needs_one_server
 from tests.integration.store.steps import LeaseHolder
@@ -165,3 +166,22 @@ def test_cancelled_turns_do_not_count_in_queue_positions() -> None:
     turns.cancel(caller, 4)
     places = [m["wait"]["position"] for m in steps.messages(caller) if m["status"] == "queued"]
     assert places == [0, 1, 2]
+
+
+def test_heartbeat_returns_the_workers_that_are_alive(redis: Redis) -> None:
+    seconds, _ = redis.time()
+    for name, at in (("dead", seconds - 60), ("from before a step of the clock", seconds + 3600)):
+        redis.hset(keys.workers(), name, f'{{"at":{at},"running":0}}')
+    assert workers.heartbeat("a", running_turns=1) == ["a"]
+    assert sorted(workers.heartbeat("b", running_turns=0)) == ["a", "b"]
+    workers.unregister("a")
+    assert workers.heartbeat("b", running_turns=0) == ["b"]
+
+
+def test_sweep_of_some_partitions_leaves_the_others(redis: Redis) -> None:
+    caller = steps.create_session()
+    advance(redis, caller.session_id, 7200)
+    own = keys.partition_of(caller.session_id)
+    others = [each for each in range(chat_settings.PARTITIONS) if each != own]
+    assert due.claim_due(others) == []
+    assert due.claim_due([own]) == [caller.session_id]
