@@ -50,7 +50,7 @@ class ChatSettings:
 
     # Number of partitions that sessions are spread over. Fixed for the life of a deployment:
     # processes with another number than the data in Redis do not start.
-    PARTITIONS: int = 16
+    PARTITIONS: int = 256
 
     # Seconds that a session lives after its last activity.
     SESSION_TTL: int = 3600
@@ -85,7 +85,7 @@ class ChatSettings:
 
     # Maximum queued turns of one session.
     MAX_QUEUED_TURNS_PER_SESSION: int = 20
-    # Maximum queued turns of all sessions. Counted per partition, with an equal share each.
+    # Maximum queued turns of all sessions, which each web process counts once a second.
     MAX_QUEUED_TURNS: int = 10_000
     # Messages, resets and regenerations per minute and session. 0 disables the limit.
     MESSAGES_PER_MINUTE: NonNegative[int] = 60

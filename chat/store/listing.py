@@ -197,13 +197,30 @@ def _skip_ahead(starts: Sequence[int], skip: int) -> list[int]:
 
 
 def _merge(starts: Sequence[int], limit: int) -> list[tuple[float, str]]:
-    """Return activity and id of the first `limit` sessions after the ranks `starts`."""
-    replies = _pipeline(
-        ("ZREVRANGE", key, start, start + limit - 1, "WITHSCORES")
-        for key, start in zip(_activity_keys(), starts, strict=True)
-    )
-    entries = [(score, member) for reply in replies for member, score in _pairs(reply)]
-    return sorted(entries, reverse=True)[:limit]
+    """Return activity and id of the first `limit` sessions after the ranks `starts`.
+
+    Of each zset, a few more entries than its share are read, and more of those that may have more
+    among the first: two round trips as a rule.
+    """
+    keys_and_ranks = list(zip(_activity_keys(), starts, strict=True))
+    count = min(limit, 4 + 4 * limit // chat_settings.PARTITIONS)
+    entries: list[tuple[float, str]] = []
+    while keys_and_ranks:
+        replies = _pipeline(
+            ("ZREVRANGE", key, rank, rank + count - 1, "WITHSCORES") for key, rank in keys_and_ranks
+        )
+        found = [list(_pairs(reply)) for reply in replies]
+        # A session that becomes active in between can appear twice.
+        read = ((score, member) for pairs in found for member, score in pairs)
+        entries = sorted({*entries, *read}, reverse=True)[:limit]
+        last = entries[-1][0] if len(entries) == limit else float("-inf")
+        keys_and_ranks = [
+            (key, rank + count)
+            for (key, rank), pairs in zip(keys_and_ranks, found, strict=True)
+            if len(pairs) == count and pairs[-1][1] >= last
+        ]
+        count = limit
+    return entries
 
 
 def oldest(status: str, limit: int) -> list[tuple[float, str]]:

@@ -23,10 +23,12 @@ from chat.settings import chat_settings
 from chat.store import keys, listing
 from chat.store.client import client, map_redis_errors
 from chat.store.listing import ANY_TIME, SessionSummary, TimeRange
-from chat.store.scripts import ScriptCall, read_script, run_pipeline, run_script
+from chat.store.scripts import ScriptCall, read_script, run_pipeline
 
-# Sessions per page: a few ms in Redis, and less than Lua can unpack (8,000).
+# Sessions per round trip: a few ms in Redis, and less than Lua can unpack (8,000).
 PAGE_SIZE = 7000
+# Partitions that are scanned at the same time, each with its part of a page.
+PARTITIONS_PER_TRIP = 16
 ID_PREFIX = re.compile("ses_[0-9a-f]{1,24}")
 # Characters with a meaning in Redis's glob patterns.
 GLOB_CHARACTERS = re.compile(r"[*?\[\]\\^-]")
@@ -243,7 +245,7 @@ class _Scan(NamedTuple):
             round(1000 * since),
             NO_LIMIT if until is None else round(1000 * until),
             cursor,
-            PAGE_SIZE,
+            PAGE_SIZE // min(PARTITIONS_PER_TRIP, chat_settings.PARTITIONS),
             wanted.status,
             wanted.model_json,
             wanted.id_prefix,
@@ -276,26 +278,36 @@ def _scan(
         by_name = bool(session_filter.text)
     pattern = session_filter.pattern if by_name else ""
     scan = _Scan(session_filter, pattern, limit, max_ids, with_timestamps)
+    partitions = range(chat_settings.PARTITIONS)
     return [
         page
-        for partition in range(chat_settings.PARTITIONS)
-        for page in _scan_partition(partition, scan)
+        for first in range(0, len(partitions), PARTITIONS_PER_TRIP)
+        for page in _scan_partitions(partitions[first : first + PARTITIONS_PER_TRIP], scan)
     ]
 
 
-def _scan_partition(partition: int, scan: _Scan) -> Iterator[_Page]:
-    """Scan one partition up to the limit, in one round trip per page."""
-    cursor, total = "0", 0
-    while total < scan.limit:
+def _scan_partitions(partitions: Iterable[int], scan: _Scan) -> Iterator[_Page]:
+    """Scan partitions up to the limit, in one round trip for a page of each."""
+    # Partition -> cursor of its next page, and matches so far.
+    places = dict.fromkeys(partitions, ("0", 0))
+    while places:
+        calls = [scan.call(partition, *place) for partition, place in places.items()]
         with map_redis_errors():
-            reply = run_script(client(), scan.call(partition, cursor, total))
-        next_cursor, count, timestamps, *ids = reply
-        yield _Page(
-            count, list(map(float, timestamps.split())), [session_id.decode() for session_id in ids]
-        )
-        cursor, total = next_cursor.decode(), total + count
-        if cursor == "0":
-            break
+            replies = run_pipeline(client(), calls)
+            for reply in replies:
+                if isinstance(reply, Exception):
+                    raise reply
+        for (partition, (_, total)), reply in zip(list(places.items()), replies, strict=True):
+            next_cursor, count, timestamps, *ids = reply
+            yield _Page(
+                count, list(map(float, timestamps.split())), [each.decode() for each in ids]
+            )
+            places[partition] = next_cursor.decode(), total + count
+        places = {
+            partition: (cursor, total)
+            for partition, (cursor, total) in places.items()
+            if cursor != "0" and total < scan.limit
+        }
 
 
 def _index_keys(partition: int) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from chat.domain import Accepted, Caller, Cancelled, Submission
 from chat.domain.rates import interval_ms
 from chat.settings import chat_settings, has_webhook
 from chat.store.message_json import json_escape
+from chat.store.queue_limit import max_per_partition, queue_limit
 from chat.store.quota import within_quota
 from chat.store.routing import Arg
 from chat.store.scripts import execute, execute_and_wait, milliseconds
@@ -36,7 +37,7 @@ def submit(caller: Caller, submission: Submission, *, exceeded: str = "") -> Acc
         submission.key,
         submission.digest,
         chat_settings.MAX_QUEUED_TURNS_PER_SESSION,
-        _max_queued_per_partition(),
+        max_per_partition(),
         interval_ms(chat_settings.MESSAGES_PER_MINUTE),
         chat_settings.MESSAGES_BURST,
         int(has_webhook()),
@@ -76,7 +77,7 @@ def regenerate(
         request,
         milliseconds(deadline),
         milliseconds(chat_settings.WAKE_GRACE),
-        _max_queued_per_partition(),
+        max_per_partition(),
         interval_ms(chat_settings.MESSAGES_PER_MINUTE),
         chat_settings.MESSAGES_BURST,
         key,
@@ -112,10 +113,6 @@ def _execute_within_quota(name: str, caller: Caller, *args: Arg) -> list[Any]:
 
 
 def _parse_accepted(result: list[Any]) -> Accepted:
+    queue_limit.count()
     _, message, reply, position, awake = result
     return Accepted(message=message, reply=reply, queue_position=position, needs_wake=not awake)
-
-
-def _max_queued_per_partition() -> int:
-    """Return a partition's equal share of `MAX_QUEUED_TURNS`, rounded up."""
-    return -(-chat_settings.MAX_QUEUED_TURNS // chat_settings.PARTITIONS)

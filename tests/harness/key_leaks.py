@@ -2,7 +2,7 @@
 
 import re
 
-from redis import Redis
+from tests.harness.redis_cluster import connect
 
 PERMANENT = (
     # A partition has at most one of each.
@@ -24,7 +24,7 @@ NO_TTL = -1
 
 def keys_without_ttl(url: str) -> list[str]:
     """Return the keys that never expire and are not permanent."""
-    with Redis.from_url(url, decode_responses=True) as redis:
+    with connect(url, decode_responses=True) as redis:
         return [
             key
             for key in redis.scan_iter(count=1000)

@@ -25,15 +25,26 @@ SLOTS = 16384
 NODE_TIMEOUT = 1500
 
 
+def connect(url: str, **options: Any) -> Any:
+    """Return redis-py's client of a server or, by one of its nodes, of a Cluster."""
+    if url.startswith("redis+cluster://"):
+        login, at, hosts = url.removeprefix("redis+cluster://").rpartition("@")
+        first = f"redis://{login}{at}{hosts.partition(',')[0]}"
+        return RedisCluster.from_url(first, **options)
+    return Redis.from_url(url, **options)
+
+
 class Node:
     """One server of a Cluster."""
 
-    def __init__(self, directory: Path, *options: str) -> None:
+    def __init__(self, directory: Path, *options: str, password: str | None = None) -> None:
         directory.mkdir(parents=True)
         self.port = free_port()
         # For the other nodes.
         self.bus_port = free_port()
-        self.redis: Any = Redis(port=self.port, decode_responses=True, retry=Retry(NoBackoff(), 1))
+        self.redis: Any = Redis(
+            port=self.port, password=password, decode_responses=True, retry=Retry(NoBackoff(), 1)
+        )
         self._directory = directory
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
@@ -84,9 +95,19 @@ class Node:
 class Cluster:
     """Masters with the same number of slots, and replicas of each."""
 
-    def __init__(self, directory: Path, *options: str, masters: int = 3, replicas: int = 0) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *options: str,
+        masters: int = 3,
+        replicas: int = 0,
+        password: str | None = None,
+    ) -> None:
+        """replicas: of each master; password: of all nodes, which the options must set."""
         count = masters * (1 + replicas)
-        nodes = [Node(directory / f"node{i}", *options) for i in range(count)]
+        nodes = [Node(directory / f"n{i}", *options, password=password) for i in range(count)]
+        self._password = password
+        self._login = f":{password}@" if password else ""
         self.nodes = nodes
         self.masters, self.replicas = nodes[:masters], nodes[masters:]
 
@@ -94,7 +115,7 @@ class Cluster:
     def url(self) -> str:
         """The URL of the Cluster, with two of its nodes."""
         hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.nodes[:2])
-        return f"redis+cluster://{hosts}"
+        return f"redis+cluster://{self._login}{hosts}"
 
     def start(self) -> "Cluster":
         """Start all nodes and wait until they know each other and serve all slots."""
@@ -124,9 +145,9 @@ class Cluster:
             for node in self.nodes
         )
 
-    def is_ready(self) -> bool:
-        """Return whether all nodes that run say that all slots are served, and replicas sync."""
-        running = [node for node in self.nodes if node.process.poll() is None]
+    def is_ready(self, but: Node | None = None) -> bool:
+        """Return whether all nodes say that all slots are served, and replicas are in sync."""
+        running = [node for node in self.nodes if node is not but]
         return all(
             "cluster_state:ok" in node.command("CLUSTER", "INFO")
             and "cluster_slots_assigned:16384" in node.command("CLUSTER", "INFO")
@@ -137,7 +158,7 @@ class Cluster:
     @cached_property
     def redis(self) -> Any:
         """A client that decodes nothing, like that of a single server."""
-        return RedisCluster(host="127.0.0.1", port=self.nodes[0].port)
+        return connect(self.url)
 
     def master_of(self, slot: int) -> Node:
         """Return the node that serves a slot."""
@@ -155,7 +176,8 @@ class Cluster:
         source.command("CLUSTER", "SETSLOT", slot, "MIGRATING", target.id)
         while keys := source.command("CLUSTER", "GETKEYSINSLOT", slot, 100):
             address = ("127.0.0.1", target.port, "", 0, 10_000)
-            source.command("MIGRATE", *address, "REPLACE", "KEYS", *keys)
+            auth = ("AUTH", self._password) if self._password else ()
+            source.command("MIGRATE", *address, "REPLACE", *auth, "KEYS", *keys)
         for node in (target, source):
             node.command("CLUSTER", "SETSLOT", slot, "NODE", target.id)
 
@@ -167,10 +189,14 @@ class Cluster:
 
 @contextmanager
 def running_cluster(
-    directory: Path, *options: str, masters: int = 3, replicas: int = 0
+    directory: Path,
+    *options: str,
+    masters: int = 3,
+    replicas: int = 0,
+    password: str | None = None,
 ) -> Iterator[Cluster]:
     """Run a Cluster; without replicas, a dead master's slots are unavailable until it returns."""
-    cluster = Cluster(directory, *options, masters=masters, replicas=replicas)
+    cluster = Cluster(directory, *options, masters=masters, replicas=replicas, password=password)
     try:
         yield cluster.start()
     finally:

@@ -19,6 +19,7 @@ from chat.admin.models import Message, Session
 from chat.conversation import session_search, staff
 from chat.conversation.session_search import SessionFilter
 from chat.domain import Caller
+from chat.settings import chat_settings
 from chat.store import due, keys, listing, reindex, sessions
 from chat.store.listing import TimeRange
 from tests.integration.admin.costs import redis_commands, round_trips
@@ -130,7 +131,7 @@ def test_page_offset_is_exact_for_any_distribution(redis: Redis, offset: int) ->
     seed(redis, 10_000)
     redis.zadd(keys.by_activity(3), {f"ses_{n:024x}": FIRST + n for n in range(20_000, 20_500)})
     scores: dict[str, float] = {}
-    for partition in range(16):
+    for partition in range(chat_settings.PARTITIONS):
         entries: Any = redis.zrange(keys.by_activity(partition), 0, -1, withscores=True)
         scores |= {session_id.decode(): score for session_id, score in entries}
     latest = sorted(scores.values(), reverse=True)
@@ -241,7 +242,7 @@ def test_part_of_a_name_is_found_in_any_spelling(admin: Client, name: str, text:
 @pytest.mark.thorough
 def test_search_pages_are_exact_for_equal_activity_times(redis: Redis, admin: Client) -> None:
     seed(redis, 400)
-    for partition in range(16):
+    for partition in range(chat_settings.PARTITIONS):
         for session_id, _ in redis.zscan_iter(keys.by_activity(partition)):
             redis.zadd(keys.by_activity(partition), {session_id: FIRST}, xx=True)
     for query in ("q=number", "status=idle", "model=default&status=idle"):
@@ -291,7 +292,7 @@ def test_ended_session_is_not_found(
 def test_reindex_makes_sessions_of_earlier_versions_searchable(redis: Redis, admin: Client) -> None:
     named = [open_session(f"Ada {n}") for n in range(3)]
     gone = open_session("Ada, who is gone")
-    for partition in range(16):
+    for partition in range(chat_settings.PARTITIONS):
         redis.delete(keys.search_fields(partition), keys.search_index(partition))
         redis.hdel(keys.counts(partition), 'model:"default"')
     redis.delete(keys.for_session(gone).session)

@@ -12,6 +12,7 @@ from redis.crc import key_slot
 from chat.domain import Caller
 from chat.store import loop_client, scripts
 from chat.store.client import client
+from chat.store.queue_limit import queue_limit
 from chat.store.routing import Exchange, Topology
 from chat.store.scripts import Call, ScriptCall
 from tests.harness.redis_cluster import Cluster, running_cluster
@@ -35,6 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer | C
 def redis(server: RedisServer | Cluster, settings: Settings) -> Iterator[Redis]:
     """A raw client of the server that the store uses."""
     server.redis.flushall()
+    queue_limit.reset()
     settings.REDIS_URL = server.url
     settings.CHAT_STORE_TIMEOUT = 20  # a busy machine stalls for a second or two
     client.cache_clear()

@@ -23,13 +23,6 @@ needs_one_server = pytest.mark.skipif(
 )
 
 
-def connect(url: str) -> Any:
-    """Return a raw client of the server or Cluster."""
-    if url.startswith("redis+cluster://"):
-        return RedisCluster.from_url(url.replace("redis+cluster", "redis").partition(",")[0])
-    return Redis.from_url(url)
-
-
 def servers(redis: Any) -> list[Redis]:
     """Return clients of the only server, or of all masters."""
     if isinstance(redis, RedisCluster):

@@ -27,6 +27,7 @@ def frail(tmp_path: Path, settings: Settings) -> Iterator[RedisServer]:
     with closing(RedisServer(tmp_path).start()) as server:
         settings.REDIS_URL = server.url
         settings.CHAT_STORE_TIMEOUT = 0.6
+        settings.CHAT_PARTITIONS = 16
         client.cache_clear()
         yield server
 

@@ -6,7 +6,7 @@ import pytest
 from pytest_django import Settings
 
 from chat.domain import Caller
-from chat.store import due, leases, rate_limit, sessions, turns
+from chat.store import due, leases, queue_limit, rate_limit, sessions, turns
 from chat.store.client import client
 from chat.store.sessions import Poll
 from tests.integration.store import steps
@@ -16,7 +16,11 @@ from tests.integration.store.steps import LeaseHolder
 
 
 @pytest.fixture
-def proxy(server: RedisServer, settings: Settings) -> Iterator[Proxy]:
+def proxy(
+    server: RedisServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Proxy]:
+    # Once a second, a submission sums the queues as well.
+    monkeypatch.setattr(queue_limit, "REFRESH_INTERVAL", 3600)
     with running_proxy(server.port) as proxy:
         settings.REDIS_URL = proxy.url
         client.cache_clear()

@@ -19,6 +19,8 @@ from chat.domain.errors import (
     SessionQueueFull,
 )
 from chat.store import keys, sessions, turns
+from chat.store.queue_limit import queue_limit
+from tests.harness.wait import wait_until
 from tests.integration.store import steps
 from tests.integration.store.steps import LeaseHolder
 
@@ -124,6 +126,27 @@ def test_partition_accepts_only_its_share_of_the_queue(settings: Settings) -> No
         steps.submit(steps.create_session())
     with pytest.raises(QueueFull):
         steps.submit(steps.create_session())
+
+
+def test_limit_of_all_queued_turns_holds_over_partitions(settings: Settings) -> None:
+    settings.CHAT_PARTITIONS = 256
+    settings.CHAT_MAX_QUEUED_TURNS = 3
+    queue_limit.reset()
+    callers = [steps.create_session() for _ in range(3)]
+    for caller in callers:
+        steps.submit(caller)
+    with pytest.raises(QueueFull):
+        steps.submit(steps.create_session())
+    LeaseHolder.claim_for(callers[0])
+    wait_until(lambda: has_room(callers[0]))
+
+
+def has_room(caller: Caller) -> bool:
+    try:
+        steps.submit(caller)
+    except QueueFull:
+        return False
+    return True
 
 
 def test_running_turn_does_not_count_as_queued(settings: Settings) -> None:

@@ -13,8 +13,8 @@ from chat.domain import Caller, Delta, Lease
 from chat.domain.errors import ParleyError
 from chat.store import sessions
 from chat.store.message_json import json_escape
+from tests.harness.redis_cluster import connect
 from tests.integration.store import keyspace, steps
-from tests.integration.store.redis_server import connect
 from tests.integration.store.state_machine import invariants
 from tests.integration.store.state_machine.model import Session
 from tests.integration.store.state_machine.model_base import Partition
