@@ -1,4 +1,4 @@
-"""A Redis Cluster of three masters and three replicas, with a broker of its own."""
+"""A Redis Cluster of three masters and three replicas, with a broker as another server."""
 
 import time
 from collections.abc import Callable, Iterator
