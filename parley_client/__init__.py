@@ -10,7 +10,7 @@ Its only dependency is `requests`::
             print(delta, end="", flush=True)
 """
 
-from parley_client.client import Client, Model, SessionParams
+from parley_client.client import Client, Model, SessionParams, SessionSummary
 from parley_client.errors import (
     APIConnectionError,
     APIStatusError,
@@ -37,6 +37,7 @@ __all__ = [
     "ReplyFailed",
     "Session",
     "SessionParams",
+    "SessionSummary",
     "Usage",
     "Wait",
 ]

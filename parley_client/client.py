@@ -1,7 +1,7 @@
 """Entry point: open a session or attach to an existing one."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypedDict, Unpack
@@ -45,6 +45,19 @@ class Model(APIObject):
     streams: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSummary(APIObject):
+    """A session in a list."""
+
+    id: str
+    name: str
+    # `idle`, or `busy` while a turn is queued or running.
+    status: str
+    model: str
+    # Seconds since the epoch.
+    last_active_at: float
+
+
 class Client:
     """Client for one Parley server.
 
@@ -52,12 +65,20 @@ class Client:
     """
 
     def __init__(
-        self, base_url: str = "", *, retry_timeout: float = RETRY_TIMEOUT, stream: bool = True
+        self,
+        base_url: str = "",
+        *,
+        api_key: str = "",
+        user: str = "",
+        retry_timeout: float = RETRY_TIMEOUT,
+        stream: bool = True,
     ) -> None:
         """Create a client without connecting to the server.
 
         base_url: http(s) URL of the server. Default: the environment variable PARLEY_URL, or
             http://127.0.0.1:8000.
+        api_key: an API key, or a JWT; opens and lists sessions.
+        user: for whom the API key acts.
         retry_timeout: seconds during which a call is retried after connection errors and after
             statuses 408, 429, 502, 503 and 504.
         stream: read replies as Server-Sent Events if possible; if false, use long polling.
@@ -66,7 +87,8 @@ class Client:
             ValueError: base_url is not an http(s) URL.
         """
         url = base_url or os.environ.get("PARLEY_URL") or DEFAULT_URL
-        self._transport = Transport(url, retry_timeout=retry_timeout, stream=stream)
+        self._api_key = api_key
+        self._transport = Transport(url, retry_timeout=retry_timeout, stream=stream, user=user)
 
     def __enter__(self) -> Self:
         return self
@@ -86,7 +108,7 @@ class Client:
     def open(self, **params: Unpack[SessionParams]) -> Session:
         """Open a new session."""
         body = {field: value for field, value in params.items() if value is not None}
-        created = self._transport.request("POST", "/sessions", body=body).body
+        created = self._transport.request("POST", "/sessions", token=self._api_key, body=body).body
         return Session(self._transport, created["token"], created)
 
     def attach(self, token: str) -> Session:
@@ -99,6 +121,27 @@ class Client:
         session = Session(self._transport, token, {"id": session_id})
         session.refresh()
         return session
+
+    def session(self, session_id: str) -> Session:
+        """Return an existing session of the client's user or tenant, by the API key or JWT."""
+        session = Session(self._transport, self._api_key, {"id": session_id})
+        session.refresh()
+        return session
+
+    def sessions(self, *, query: str = "") -> Iterator[SessionSummary]:
+        """Yield the sessions of the client's user, most recently active first.
+
+        query: a part of the name.
+        """
+        params: dict[str, str | float] = {"q": query}
+        while True:
+            page = self._transport.request(
+                "GET", "/sessions", token=self._api_key, params=params
+            ).body
+            yield from map(SessionSummary.from_json, page["data"])
+            if page["next_before"] is None:
+                return
+            params["before"] = page["next_before"]
 
     def attach_or_open(self, token: str | None, **params: Unpack[SessionParams]) -> Session:
         """Return the existing session of a token, or open a new one if the token is not valid.

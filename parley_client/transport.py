@@ -33,6 +33,9 @@ class APIResponse:
     request_id: str
 
 
+API_KEY_PREFIX = "pk_"
+
+
 class BearerAuth(AuthBase):
     """Sends the token. An `Authorization` header alone would be overridden by ~/.netrc."""
 
@@ -48,11 +51,15 @@ class BearerAuth(AuthBase):
 class Transport:
     """HTTP connections to one Parley server."""
 
-    def __init__(self, base_url: str, *, retry_timeout: float, stream: bool) -> None:
+    def __init__(
+        self, base_url: str, *, retry_timeout: float, stream: bool, user: str = ""
+    ) -> None:
         # Seconds during which a failed call or a broken stream is retried.
         self.retry_timeout = retry_timeout
         # Whether sessions are read from event streams, if the server has them.
         self.use_stream = stream
+        # For whom an API key acts.
+        self._user = user
         self._base_url = _valid_base_url(base_url)
         self._http = requests.Session()
 
@@ -78,7 +85,7 @@ class Transport:
             APIStatusError: the status is an error that a retry did not or cannot resolve.
             APIConnectionError: the server did not respond.
         """
-        headers = {}
+        headers = self._user_header(token)
         if method == "POST":
             headers["Idempotency-Key"] = secrets.token_urlsafe(24)
         if body is not None:
@@ -99,6 +106,10 @@ class Transport:
             except (APIStatusError, APIConnectionError) as error:
                 backoff.wait(error)
 
+    def _user_header(self, token: str) -> dict[str, str]:
+        is_api_key = token.startswith(API_KEY_PREFIX)
+        return {"Parley-User": self._user} if self._user and is_api_key else {}
+
     @contextmanager
     def stream(
         self, path: str, *, token: str, params: Mapping[str, str | float]
@@ -108,7 +119,11 @@ class Transport:
         Raises:
             APIStatusError, APIConnectionError: also while reading the bytes.
         """
-        headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+        headers = {
+            "Accept": "text/event-stream",
+            "Accept-Encoding": "identity",
+            **self._user_header(token),
+        }
         options = {"params": params, "headers": headers, "auth": BearerAuth(token)}
         with self._send("GET", path, READ_TIMEOUT, **options) as response:
             yield iter(lambda: response.raw.read1(READ_SIZE), b"")

@@ -36,6 +36,10 @@ FIELDS = (
     "retry_at",
     "name",
     "model",
+    "tenant",
+    "user",
+    "api_key",
+    "addresses",
 )
 # The zset of the sessions with a status, by partition.
 STATUS_KEYS: Mapping[str, Callable[[int], str]] = {"running": keys.running, "waiting": keys.waiting}
@@ -101,6 +105,11 @@ class SessionRow:
     # When the first turn in the session queue may be retried; 0 for at once.
     retry_at: float
     is_cancelling: bool
+    # Who opened it; each is "" if unknown. See `chat.domain.Identity`.
+    tenant: str
+    user: str
+    api_key: str
+    addresses: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,6 +293,9 @@ def _row(session_id: str, fields: dict[str, Any]) -> SessionRow:
     def number(name: str) -> int:
         return int(fields[name] or 0)
 
+    def text(name: str) -> str:
+        return (fields[name] or b"").decode()
+
     return SessionRow(
         id=session_id,
         name=fields["name"],
@@ -297,10 +309,14 @@ def _row(session_id: str, fields: dict[str, Any]) -> SessionRow:
         seq=number("seq"),
         attempt=number("attempt"),
         fence=number("fence"),
-        worker=(fields["worker"] or b"").decode(),
+        worker=text("worker"),
         lease_expires_at=number("lease_until") / 1000,
         retry_at=number("retry_at") / 1000,
         is_cancelling=number("cancel_requested") == 1,
+        tenant=text("tenant"),
+        user=text("user"),
+        api_key=text("api_key"),
+        addresses=text("addresses"),
     )
 
 

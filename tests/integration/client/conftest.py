@@ -3,7 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
+from pytest_django import Settings
 
+from chat.accounts import api_keys
+from chat.domain import Scope
+from chat.store.client import client as store_client
 from parley_client import Client
 from tests.harness.stack import Stack
 
@@ -26,6 +30,14 @@ def echo_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     directory = tmp_path_factory.mktemp("client")
     with Stack(directory, env=ENV, model_options=MODEL_OPTIONS) as stack:
         yield stack.start()
+
+
+@pytest.fixture
+def key(echo_stack: Stack, settings: Settings) -> str:
+    settings.REDIS_URL = echo_stack.redis.url
+    store_client.cache_clear()
+    text, _ = api_keys.create(name="client", tenant="acme", scopes=list(Scope))
+    return text
 
 
 @pytest.fixture

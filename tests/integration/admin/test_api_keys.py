@@ -1,0 +1,80 @@
+"""The API keys page: a secret is shown once, and only superusers see the page."""
+
+import re
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.test import Client
+
+from chat.accounts import api_keys
+from chat.conversation import sessions
+from chat.domain import Principal
+from chat.domain.errors import InvalidToken
+from chat.store import audit
+from tests.integration.admin.sessions import session_path
+
+PAGE = "/admin/api-keys/"
+
+
+def create(admin: Client, **fields: object) -> str:
+    """Create a key; return the page."""
+    response = admin.post(PAGE, {"name": "shop <b>", **fields})
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def test_new_key_is_shown_once(admin: Client) -> None:
+    html = create(admin, tenant="shop", scope=["sessions", "users"], days="1")
+    (text,) = re.findall(r"pk_[0-9a-f]{12}_[\w-]{43}", html)
+    key = api_keys.verify(text)
+    assert (key.name, key.tenant, key.scopes) == ("shop <b>", "shop", ("sessions", "users"))
+    assert 86_000 < key.expires_at - key.created_at <= 86_400
+    later = admin.get(PAGE).content.decode()
+    assert text not in later
+    assert "shop &lt;b&gt;" in later
+    assert key.id in later
+
+
+def test_revoked_key_stops_working(admin: Client) -> None:
+    (text,) = re.findall(r"pk_[\w-]{56}", create(admin))
+    key_id = text[3:15]
+    response = admin.post(PAGE, {"revoke": key_id}, follow=True)
+    assert "It stops working within five seconds." in response.content.decode()
+    assert "revoked" in response.content.decode()
+    api_keys._cache.clear()  # of this process
+    with pytest.raises(InvalidToken):
+        api_keys.verify(text)
+    assert admin.post(PAGE, {"revoke": "unknown"}).status_code == 404
+    changes = LogEntry.objects.values_list("change_message", "object_repr")
+    assert [change for change, name in changes if key_id in name] == ["Revoked.", "Created."]
+
+
+@pytest.mark.parametrize(
+    "fields", [{"name": " "}, {"tenant": "a b"}, {"days": "-1"}, {"days": "x"}]
+)
+def test_invalid_fields_are_reported(admin: Client, fields: dict[str, str]) -> None:
+    assert 'class="error"' in create(admin, **fields)
+    assert api_keys.list_with_last_use() == []
+
+
+@pytest.mark.security("S10")
+@pytest.mark.django_db
+def test_only_superusers_see_the_page(client: Client) -> None:
+    client.force_login(User.objects.create_user("staff", is_staff=True))
+    assert client.get(PAGE).status_code == 403
+    assert client.post(PAGE, {"name": "mine"}).status_code == 403
+    assert Client().get(PAGE).status_code == 302
+
+
+def test_page_shows_what_keys_did(admin: Client) -> None:
+    audit.record(actor="key 0123456789ab", action="Erased 3 sessions.", target="user:0123")
+    assert "Erased 3 sessions." in admin.get(PAGE).content.decode()
+
+
+def test_session_page_shows_who_opened_it(admin: Client) -> None:
+    principal = Principal(tenant="shop", user="alice@example.org", api_key="0123456789ab")
+    _, session = sessions.open_session(address="192.0.2.7", principal=principal)
+    html = admin.get(session_path(session.id)).content.decode()
+    for text in ("shop", "alice@example.org", "0123456789ab", "192.0.2.7"):
+        assert text in html
