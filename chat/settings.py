@@ -85,6 +85,9 @@ class ChatSettings:
 
     # Maximum queued turns of one session.
     MAX_QUEUED_TURNS_PER_SESSION: int = 20
+    # Maximum queued and running turns of one user, in all sessions. 0 disables the limit. API keys
+    # and addresses without a user are counted per partition, with a quarter of it each.
+    MAX_TURNS_PER_OWNER: NonNegative[int] = 200
     # Maximum queued turns of all sessions, which each web process counts once a second.
     MAX_QUEUED_TURNS: int = 10_000
     # Messages, resets and regenerations per minute and session. 0 disables the limit.

@@ -50,9 +50,11 @@ class ErrorDetail(APIObject):
 class Wait(APIObject):
     """Why a queued reply has not started."""
 
-    reason: Literal["queue", "rate_limited", "model_loading"]
+    reason: Literal["queue", "own_share", "circuit", "rate_limited", "model_loading"]
     # Seconds since the epoch.
     retry_at: float | None
+    # Number of sessions that call the model before this one, at most.
+    ahead: int = 0
     # Number of turns of the session ahead of this one.
     position: int
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chat.domain import Status, WaitReason
-from chat.store.limits import LimiterState
+from chat.store.limiter_states import LimiterState, PartyState
 from chat.store.metrics import MINUTES, Histogram, Metrics
 
 OUTCOMES = [status.value for status in Status if status.is_terminal]
@@ -16,7 +16,8 @@ LATENCY_LABELS = {
 }
 # Why a circuit is open, by the reason for which turns wait.
 OPEN_REASONS = {
-    WaitReason.QUEUE: "failures",
+    WaitReason.CIRCUIT: "failures",
+    WaitReason.QUEUE: "unavailable",
     WaitReason.RATE_LIMITED: "rate limited",
     WaitReason.MODEL_LOADING: "model loading",
 }
@@ -100,7 +101,15 @@ def limiter_status(limiter: LimiterState) -> str:
     if limiter.is_open:
         reason = OPEN_REASONS[WaitReason(limiter.reason)]
         return f"open: calls blocked for {format_seconds(limiter.blocked_for)} ({reason})"
-    return "half-open: one call probes the model" if limiter.is_half_open else "closed"
+    return "half-open: a few calls probe the model" if limiter.is_half_open else "closed"
+
+
+def party_status(party: PartyState) -> str:
+    """Describe whether the calls of a party are blocked."""
+    if not party.blocked_for:
+        return ""
+    reason = OPEN_REASONS[WaitReason(party.reason)]
+    return f"blocked for {format_seconds(party.blocked_for)} ({reason})"
 
 
 def format_seconds(seconds: float | None) -> str:

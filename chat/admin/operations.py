@@ -79,6 +79,11 @@ def _context() -> dict[str, Any]:
         "models": charts.model_rows(metrics),
         "errors": sorted(metrics.errors.items(), key=lambda each: -each[1]),
         "limiters": [(limiter, charts.limiter_status(limiter)) for limiter in current.limiters],
+        "parties": [
+            (limiter.model, party, charts.party_status(party))
+            for limiter in current.limiters
+            for party in limiter.parties
+        ],
         "workers": [(worker, charts.format_seconds(worker.age)) for worker in current.workers],
         "running": [
             (Session.from_row(row), charts.format_seconds(max(0.0, metrics.now - since)))

@@ -49,6 +49,7 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "address_quota_exceeded": HTTPStatus.TOO_MANY_REQUESTS,
     "quota_exceeded": HTTPStatus.TOO_MANY_REQUESTS,
     "session_queue_full": HTTPStatus.TOO_MANY_REQUESTS,
+    "owner_queue_full": HTTPStatus.TOO_MANY_REQUESTS,
     "session_full": HTTPStatus.TOO_MANY_REQUESTS,
     "queue_full": HTTPStatus.SERVICE_UNAVAILABLE,
     "issuer_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,

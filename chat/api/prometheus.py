@@ -12,15 +12,16 @@ from prometheus_client.core import (
     GaugeMetricFamily,
     HistogramMetricFamily,
     Metric,
+    SummaryMetricFamily,
 )
 from prometheus_client.registry import Collector
 
-from chat.domain import Status, WaitReason
+from chat.domain import CallResult, PartyClass, Status, WaitReason
 from chat.domain.budgets import Scope
 from chat.operations.budget_stats import BudgetStats
 from chat.operations.stats import Stats
 from chat.settings import chat_settings
-from chat.store.limits import LimiterState
+from chat.store.limiter_states import LimiterState
 from chat.store.metrics import BUCKETS_MS, Histogram, Metrics
 
 OUTCOMES = [status.value for status in Status if status.is_terminal]
@@ -91,6 +92,12 @@ def _counters(metrics: Metrics, models: list[str]) -> Iterator[Metric]:
             {**tokens, **metrics.tokens},
         ),
         ("webhook_attempts", "Webhook requests, by outcome.", ("outcome",), attempts),
+        (
+            "webhook_skipped_deliveries",
+            "Webhook deliveries postponed because their receiver had timed out.",
+            (),
+            {(): metrics.skipped_deliveries},
+        ),
     ):
         family = CounterMetricFamily(f"parley_{name}", text, labels=labels)
         for label_values, value in sorted(values.items()):
@@ -154,8 +161,36 @@ def _limiters(limiters: Sequence[LimiterState]) -> Iterator[Metric]:
          attrgetter("calls_in_flight")),
         ("model_waiting_turns", "Turns that wait because of the model's limits.",
          attrgetter("waiting_sessions")),
+        ("model_waiting_parties", "Parties with turns that wait for the model.",
+         attrgetter("waiting_parties")),
+        ("model_blocked_parties", "Parties whose calls to the model are blocked.",
+         attrgetter("blocked_parties")),
     ):  # fmt: skip
         family = GaugeMetricFamily(f"parley_{name}", text, labels=["model"])
         for limiter in limiters:
             family.add_metric([limiter.model], value(limiter))
         yield family
+    yield from _limiter_counters(limiters)
+
+
+def _limiter_counters(limiters: Sequence[LimiterState]) -> Iterator[Metric]:
+    waits = SummaryMetricFamily(
+        "parley_model_wait_seconds", "Waits of turns for the model.", labels=["model", "class"]
+    )
+    probes = CounterMetricFamily(
+        "parley_model_probes", "Calls that tested a blocked model.", labels=["model", "result"]
+    )
+    capped = CounterMetricFamily(
+        "parley_model_capped_holds",
+        "Retry-Afters of the model beyond CHAT_MAX_RETRY_AFTER.",
+        labels=["model"],
+    )
+    for limiter in limiters:
+        name, counters = limiter.model, limiter.counters
+        for each in PartyClass:
+            count, ms = counters[f"waits:{each}"], counters[f"waited_ms:{each}"]
+            waits.add_metric([name, each], count_value=count, sum_value=ms / 1000)
+        for result in CallResult:
+            probes.add_metric([name, result], counters[f"probes:{result}"])
+        capped.add_metric([name], counters["capped_holds"])
+    yield from (waits, probes, capped)

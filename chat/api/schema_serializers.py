@@ -41,6 +41,9 @@ class Wait(Output):
 
     reason = serializers.ChoiceField([reason.value for reason in WaitReason])
     retry_at = serializers.FloatField(allow_null=True)
+    ahead = serializers.IntegerField(
+        help_text="Sessions that call the model before this one, at most."
+    )
     position = serializers.IntegerField(help_text="Number of earlier turns in the session.")
 
 

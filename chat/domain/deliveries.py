@@ -16,6 +16,8 @@ class DueDelivery:
     url: str | None
     # The same as JSON, as stored.
     webhook: bytes
+    # Owner of the session, or its id if it is deleted.
+    owner: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

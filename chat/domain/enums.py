@@ -49,9 +49,13 @@ class OnBusy(StrEnum):
 class WaitReason(StrEnum):
     """Why a reply is still queued."""
 
-    # It is behind other turns, or its next attempt waits for anything but the two reasons below: a
-    # back-off, an open circuit, a free slot, a fallback, or another worker.
+    # It is behind other turns, or its next attempt waits for anything but the reasons below: a
+    # back-off, a free slot, a fallback, or another worker.
     QUEUE = "queue"
+    # Its owner or party has its share of the model's slots, or of the worker.
+    OWN_SHARE = "own_share"
+    # The circuit of the model or of its party is open.
+    CIRCUIT = "circuit"
     # The model's limits, or the vendor's, allow no call now.
     RATE_LIMITED = "rate_limited"
     # The vendor loads the model.

@@ -31,6 +31,7 @@
     │   ├── AddressQuotaExceeded
     │   ├── QuotaExceeded
     │   ├── SessionQueueFull
+    │   ├── OwnerQueueFull
     │   ├── QueueFull
     │   ├── SessionFull
     │   ├── IssuerUnavailable
@@ -271,6 +272,13 @@ class SessionQueueFull(Unavailable):
     default_retry_after = 5.0
 
 
+class OwnerQueueFull(Unavailable):
+    """Too many turns of this user, API key or address are queued or running."""
+
+    code = "owner_queue_full"
+    default_retry_after = 5.0
+
+
 class QueueFull(Unavailable):
     """Too many turns are queued; the service is at its limit."""
 
@@ -358,6 +366,7 @@ class ProviderError(TurnFailed):
     """The model call failed.
 
     retry_after: seconds that the vendor asked to wait, or `None`.
+    is_busy: the status is 429 or 503, so other calls must wait, too.
     """
 
     code = "model_error"
@@ -370,9 +379,12 @@ class ProviderError(TurnFailed):
     # Whether the call counts as an attempt even if the vendor sent a Retry-After.
     counts_as_attempt: ClassVar[bool] = True
 
-    def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str = "", *, retry_after: float | None = None, is_busy: bool = False
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.is_busy = is_busy
 
 
 class ModelRateLimited(ProviderError):

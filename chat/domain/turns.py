@@ -71,6 +71,18 @@ class Lease:
     nonce: str
 
 
+class ModelCaller(NamedTuple):
+    """On whose behalf a model is called; a limiter gives fair shares to all of them."""
+
+    # `key` or `anon`.
+    party_class: str
+    # The tenant, the API key, or the address or network of an anonymous client.
+    party: str
+    # The user, the API key, or the address.
+    owner: str
+    session_id: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """A lease, and everything needed to call the model."""
@@ -108,6 +120,10 @@ class Claim:
     def party(self) -> str:
         """The unit that shares a model; see `Identity.party`."""
         return self.identity.party
+
+    @property
+    def model_caller(self) -> ModelCaller:
+        return ModelCaller(self.identity.party_class, self.party, self.owner, self.lease.session_id)
 
 
 class HistoryMessage(NamedTuple):
@@ -183,6 +199,8 @@ class Retry:
     error: TurnError | None = None
     # Whether a wake-up may start the attempt before the delay is over.
     may_be_woken: bool = False
+    # Sessions that call the model before this one, at most.
+    ahead: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +210,8 @@ class LimiterDelay:
     # Time until the next attempt, unless the session is woken earlier.
     seconds: float
     reason: WaitReason
+    # Sessions that call the model before this one, at most.
+    ahead: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

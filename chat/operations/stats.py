@@ -7,8 +7,8 @@ from chat.conversation import llms
 from chat.operations import budget_stats
 from chat.operations.budget_stats import BudgetStats
 from chat.settings import chat_settings
-from chat.store import limits, listing, metrics, workers
-from chat.store.limits import LimiterState
+from chat.store import limiter_states, listing, metrics, workers
+from chat.store.limiter_states import LimiterState
 from chat.store.listing import SessionRow
 from chat.store.metrics import Metrics
 from chat.store.workers import WorkerInfo
@@ -38,7 +38,7 @@ def collect() -> Stats:
     current = metrics.read()
     return Stats(
         metrics=current,
-        limiters=limits.states(llms.all_models(), now=current.now),
+        limiters=limiter_states.read(llms.all_models().values(), now=current.now),
         workers=[
             worker for worker in workers.list_workers() if worker.age < chat_settings.LEASE_TTL
         ],

@@ -265,7 +265,8 @@ def _error(
     if delay is not None and not error_type.retryable:
         delay = None  # waiting does not help, and must not delay other calls
     error = error_type(
-        retry_after=None if delay is None else min(float(delay), MAX_PARSED_RETRY_AFTER)
+        retry_after=None if delay is None else min(float(delay), MAX_PARSED_RETRY_AFTER),
+        is_busy=status in _BUSY,
     )
     error.__cause__ = vendor_error
     return error

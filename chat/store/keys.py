@@ -61,16 +61,25 @@ class SessionKeys(NamedTuple):
 
 
 class LimiterKeys(NamedTuple):
-    """KEYS of the scripts that act on a model's limiter; expire while unused."""
+    """KEYS of the scripts that act on a model's limiter; expire while unused.
 
-    # hash: state of rate limiter and circuit breaker, see lua/lib/limiter.lua.
+    `lua/lib/limiter.lua` describes them.
+    """
+
+    # hash: rates, and the parties that called last.
     limiter: str
-    # zset: session with a call in flight -> ms at which the lease of its slot ends.
+    # hash: circuits of the model and its parties, and holds by a Retry-After.
+    health: str
+    # zset: caller with a slot -> ms at which its lease ends.
     slots: str
+    # zset, in lexical order: waiting sessions, and their owners, parties and classes.
+    queue: str
+    # hash: the slot time that these have used.
+    tags: str
     # zset: waiting session -> ms at which it retries.
     waiters: str
-    # set: sessions whose calls have failed since the last success.
-    failed_callers: str
+    # hash: waiting session -> its ticket, tokens and caller.
+    places: str
 
 
 def partition_of(session_id: str) -> int:
@@ -240,12 +249,19 @@ def audit() -> str:
 
 
 def limiter(model: str) -> LimiterKeys:
+    """Return the keys of a model's limiter.
+
+    Older versions have the sorted sets `slots` and `waiters` with other members.
+    """
     prefix = f"chat:{{model:{model}}}"
     return LimiterKeys(
         limiter=f"{prefix}:limiter",
-        slots=f"{prefix}:slots",
-        waiters=f"{prefix}:waiters",
-        failed_callers=f"{prefix}:failed_callers",
+        health=f"{prefix}:health",
+        slots=f"{prefix}:calls",
+        queue=f"{prefix}:queue",
+        tags=f"{prefix}:tags",
+        waiters=f"{prefix}:retries",
+        places=f"{prefix}:places",
     )
 
 

@@ -255,6 +255,7 @@ def retry(
         orjson.dumps(asdict(decision.error) if decision.error else None),
         int(decision.may_be_woken),
         *_charge_args(charge),
+        decision.ahead,
     )
     result = yield from _ask_and_settle(call, charge)
     return _parse_finish(result) if result[0] == b"CANCELLED" else None

@@ -24,7 +24,7 @@ BUCKETS_MS = (
 )
 GAUGES = ("sessions", "waiting", "running", "accepted")
 WEBHOOK_OUTCOMES = ("delivered", "retried", "failed", "disabled")
-WEBHOOK_GAUGES = tuple(f"webhook_{name}" for name in WEBHOOK_OUTCOMES)
+WEBHOOK_GAUGES = tuple(f"webhook_{name}" for name in (*WEBHOOK_OUTCOMES, "skipped"))
 LATENCIES = ("queue", "time_to_first_token", "turn")
 # Length of the history.
 MINUTES = 60
@@ -81,6 +81,8 @@ class Metrics:
     lost_leases: int
     # Attempts by outcome (`WEBHOOK_OUTCOMES`).
     webhook_attempts: Mapping[str, int]
+    # Deliveries that were postponed, because their receiver had timed out.
+    skipped_deliveries: int
     pending_deliveries: int
     # Histograms by name (`LATENCIES`).
     latencies: Mapping[str, Histogram]
@@ -130,7 +132,8 @@ def _metrics(now: float, replies: list[Any]) -> Metrics:
         errors=totals["errors"],
         requeues=totals["requeues"],
         lost_leases=totals["lost_leases"][""],
-        webhook_attempts=dict(zip(WEBHOOK_OUTCOMES, gauges[len(GAUGES) :], strict=True)),
+        webhook_attempts=dict(zip(WEBHOOK_OUTCOMES, gauges[len(GAUGES) : -1], strict=True)),
+        skipped_deliveries=gauges[-1],
         pending_deliveries=sum(pending),
         latencies={name: _histogram(totals[name]) for name in LATENCIES},
         ended_by_minute={status: tuple(row) for status, row in last_hour.ended.items()},

@@ -64,18 +64,26 @@ def look_up(pairs: Sequence[tuple[str, int]]) -> list[DueDelivery]:
     for session_id, _ in pairs:
         own = keys.for_session(session_id)
         # The copy is needed if the session is deleted.
-        commands += [("HGET", own.session, "webhook_url"), ("HGET", own.deliveries, "url")]
+        commands += [
+            ("HMGET", own.session, "webhook_url", "owner"),
+            ("HGET", own.deliveries, "url"),
+        ]
     with map_redis_errors():
         found = iter(execute_commands(commands))
     return [
-        _due_delivery(*pair, live or copy or b"null")
-        for pair, live, copy in zip(pairs, found, found, strict=True)
+        _due_delivery(*pair, live or copy or b"null", owner)
+        for pair, (live, owner), copy in zip(pairs, found, found, strict=True)
     ]
 
 
-def _due_delivery(session_id: str, number: int, webhook: bytes) -> DueDelivery:
-    url = orjson.loads(webhook)
-    return DueDelivery(session_id=session_id, number=number, url=url, webhook=webhook)
+def _due_delivery(session_id: str, number: int, webhook: bytes, owner: bytes | None) -> DueDelivery:
+    return DueDelivery(
+        session_id=session_id,
+        number=number,
+        url=orjson.loads(webhook),
+        webhook=webhook,
+        owner=owner.decode() if owner else session_id,
+    )
 
 
 def postpone(deliveries: Iterable[DueDelivery], seconds: float) -> None:
@@ -86,12 +94,11 @@ def postpone(deliveries: Iterable[DueDelivery], seconds: float) -> None:
     """
     members = defaultdict(list)
     for due in deliveries:
-        outbox = keys.for_session(due.session_id).outbox
-        members[outbox].append(f"{due.session_id}:{due.number}")
+        own = keys.for_session(due.session_id)
+        members[own.outbox, own.counts].append(f"{due.session_id}:{due.number}")
     script = read_script("delivery_postpone")
     calls = [
-        ScriptCall(script, [outbox], (milliseconds(seconds), *each))
-        for outbox, each in members.items()
+        ScriptCall(script, both, (milliseconds(seconds), *each)) for both, each in members.items()
     ]
     with map_redis_errors():
         replies = run_pipeline(client(), calls)

@@ -8,6 +8,7 @@ from chat.settings import chat_settings
 from chat.store import keys
 from chat.store.client import client, execute_commands, map_redis_errors
 from chat.store.clock import Step
+from chat.store.limits import shift_call
 from chat.store.routing import Arg
 from chat.store.scripts import (
     ScriptCall,
@@ -31,9 +32,7 @@ def shift_times(step: Step, models: Iterable[Model]) -> None:
         StoreUnavailable: Redis did not answer; some times may be corrected.
     """
     args = (step.by, step.since)
-    limiters = [
-        ScriptCall(read_script("shift_limiter"), keys.limiter(m.name), args) for m in models
-    ]
+    limiters = [shift_call(model, *args) for model in models]
     active = _members([keys.running, keys.waiting, keys.outbox])
     with map_redis_errors():
         run_pipeline(client(), limiters)

@@ -11,6 +11,9 @@ from chat.store.quota import within_quota
 from chat.store.routing import Arg
 from chat.store.scripts import execute, execute_and_wait, milliseconds
 
+# Of the turns of an owner whose sessions are spread, one part in so many is allowed per partition.
+OWNER_SPREAD = 4
+
 
 def submit(caller: Caller, submission: Submission, *, exceeded: str = "") -> Accepted:
     """Accept a user message and the turn that will answer it.
@@ -20,8 +23,8 @@ def submit(caller: Caller, submission: Submission, *, exceeded: str = "") -> Acc
     Raises:
         SessionBusy: `on_busy` is `reject` and a turn is open.
         NotEditable: the message to replace is not that of the last turn.
-        RateLimited, TokenBudgetExceeded, BudgetExceeded, SessionQueueFull, QueueFull, SessionFull,
-            AddressQuotaExceeded: a limit is reached; nothing was changed.
+        RateLimited, TokenBudgetExceeded, BudgetExceeded, SessionQueueFull, OwnerQueueFull,
+            QueueFull, SessionFull, AddressQuotaExceeded: a limit is reached; nothing was changed.
         StoreFull: Redis is full.
         IdempotencyMismatch, SessionNotFound, SessionExpired, StoreUnavailable
     """
@@ -37,7 +40,7 @@ def submit(caller: Caller, submission: Submission, *, exceeded: str = "") -> Acc
         submission.key,
         submission.digest,
         chat_settings.MAX_QUEUED_TURNS_PER_SESSION,
-        max_per_partition(),
+        _max_turns_per_partition(),
         interval_ms(chat_settings.MESSAGES_PER_MINUTE),
         chat_settings.MESSAGES_BURST,
         int(has_webhook()),
@@ -66,7 +69,7 @@ def regenerate(
     Raises:
         MessageNotFound: the message does not exist.
         NotRegenerable: the message does not belong to the last turn.
-        RateLimited, TokenBudgetExceeded, BudgetExceeded, QueueFull, SessionFull,
+        RateLimited, TokenBudgetExceeded, BudgetExceeded, OwnerQueueFull, QueueFull, SessionFull,
             AddressQuotaExceeded: a limit is reached; nothing was changed.
         StoreFull, IdempotencyMismatch, SessionNotFound, SessionExpired, StoreUnavailable
     """
@@ -77,7 +80,7 @@ def regenerate(
         request,
         milliseconds(deadline),
         milliseconds(chat_settings.WAKE_GRACE),
-        max_per_partition(),
+        _max_turns_per_partition(),
         interval_ms(chat_settings.MESSAGES_PER_MINUTE),
         chat_settings.MESSAGES_BURST,
         key,
@@ -116,3 +119,14 @@ def _parse_accepted(result: list[Any]) -> Accepted:
     queue_limit.count()
     _, message, reply, position, awake = result
     return Accepted(message=message, reply=reply, queue_position=position, needs_wake=not awake)
+
+
+def _max_turns_per_partition() -> str:
+    """Return `max_turns`, see `lua/lib/enqueue_turn.lua`.
+
+    All sessions of a user are in one partition. Those of another owner are spread, so a few may be
+    in the same one: it has a quarter of the owner's turns.
+    """
+    of_user = chat_settings.MAX_TURNS_PER_OWNER
+    of_other = -(-of_user // min(chat_settings.PARTITIONS, OWNER_SPREAD))
+    return f"{max_per_partition()} {of_user} {of_other}"

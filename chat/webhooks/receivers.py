@@ -1,9 +1,10 @@
 """Fair shares of a worker's delivery threads, so that a receiver that hangs delays no others.
 
 A receiver is the host of a webhook URL. The networks that its name resolves to have the same limit,
-because a client may own any number of names. A receiver that has not answered lately shares half of
-the threads with all others like it. The URL of the settings is trusted: it is the only receiver of
-most deployments, so it may use half of the threads and is never held back.
+because a client may own any number of names. So have the sessions of one owner. A receiver that has
+not answered lately shares half of the threads with all others like it. The URL of the settings is
+trusted: it is the only receiver of most deployments, so it may use half of the threads and is never
+held back.
 """
 
 import ipaddress
@@ -89,6 +90,8 @@ class Receivers:
         # Those with running deliveries.
         self._running: set[str] = set()
         self._networks: Counter[str] = Counter()
+        # Running deliveries of each owner, except those to the trusted receiver.
+        self._owners: Counter[str] = Counter()
         # Deliveries that wait here.
         self.pending = 0
 
@@ -111,13 +114,23 @@ class Receivers:
         """Return a delivery of the receiver that has waited longest and has a free slot."""
         for key in self._waiting:
             receiver = self._receivers[key]
-            if receiver.has_free_slot and (receiver.is_proven or self._unproven() < _half()):
-                due = next(iter(receiver.pending))
+            if not receiver.has_free_slot:
+                continue
+            due = self._next_of(receiver)
+            if due and (receiver.is_proven or self._unproven() < _half()):
                 self._remove(key, [due])
                 receiver.running += 1
+                self._owners[due.owner] += not receiver.is_trusted
                 self._running.add(key)
                 return due
         return None
+
+    def _next_of(self, receiver: Receiver) -> DueDelivery | None:
+        """Return the first pending delivery whose owner has a free slot."""
+        if receiver.is_trusted:
+            return next(iter(receiver.pending))
+        share = _share()
+        return next((due for due in receiver.pending if self._owners[due.owner] < share), None)
 
     def enter(self, networks: frozenset[str]) -> bool:
         """Count a call to these networks; return false if one of them has too many."""
@@ -142,6 +155,9 @@ class Receivers:
         key = _key(due)
         receiver = self._receiver(key, due)
         receiver.running -= 1
+        if not receiver.is_trusted:
+            self._owners[due.owner] -= 1
+            self._owners += Counter()  # without those that are 0
         if not receiver.running:
             self._running.discard(key)
         now = self._clock()

@@ -10,15 +10,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
+from time import monotonic
 
 from chat import broker
 from chat.conversation import llms
-from chat.domain import CallResult, LimiterDelay, Model, StopCause, WaitReason
-from chat.domain.errors import ProviderError, StoreUnavailable
+from chat.domain import CallResult, LimiterDelay, Model, ModelCaller, StopCause, WaitReason
+from chat.domain.errors import ModelLoading, ModelRateLimited, ProviderError, StoreUnavailable
 from chat.store import limits
+from chat.store.limits import CallEnd, HeldCall
 from chat.worker.retry_policy import WAIT_REASONS
+from chat.worker.worker_shares import WorkerShares
 
 logger = logging.getLogger(__name__)
+
+# Parties that a failed call reports as active, so that their calls may test the model.
+MAX_OTHER_PARTIES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +41,12 @@ class CallReport:
 class HeldSlot:
     """The slot of a running call. The caller stores the report of the call before it ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, caller: ModelCaller) -> None:
+        self.caller = caller
         self.report = CallReport(result=CallResult.NEUTRAL)
+        # The model has sent nothing yet.
+        self.is_silent = True
+        self.began_at = monotonic()
 
 
 def report_failure(
@@ -45,9 +55,11 @@ def report_failure(
     """Return the report of a failed call, or of one that this worker stopped.
 
     A call with a response, even an invalid one, does not count as a failure of the model: the cause
-    may be this one conversation.
+    may be this one conversation. A Retry-After of a service that is neither busy nor loading
+    concerns this call only.
     """
-    if stop_cause is None and error.retry_after:
+    is_busy = error.is_busy or isinstance(error, ModelRateLimited | ModelLoading)
+    if stop_cause is None and error.retry_after and is_busy:
         return CallReport(
             result=CallResult.RETRY_AFTER,
             retry_after=error.retry_after,
@@ -58,41 +70,98 @@ def report_failure(
     return CallReport(result=CallResult.FAILED if is_failure else CallResult.NEUTRAL)
 
 
+class ModelCalls:
+    """What this process knows of the calls to one model."""
+
+    def __init__(self) -> None:
+        # Running calls by session id.
+        self.slots: dict[str, HeldSlot] = {}
+        # `monotonic()` of the last success; `None` if there was none.
+        self.last_success: float | None = None
+        # The parties that called last, the latest at the end.
+        self._parties: dict[tuple[str, str], ModelCaller] = {}
+
+    def add(self, slot: HeldSlot) -> None:
+        caller = slot.caller
+        self.slots[caller.session_id] = slot
+        self._parties.pop((caller.party_class, caller.party), None)
+        self._parties[caller.party_class, caller.party] = caller
+        if len(self._parties) > MAX_OTHER_PARTIES + 1:
+            del self._parties[next(iter(self._parties))]
+
+    def end_of(self, slot: HeldSlot) -> CallEnd:
+        """Return how a call ended, for its limiter."""
+        now, report = monotonic(), slot.report
+        return CallEnd(
+            result=report.result,
+            retry_after=report.retry_after,
+            reason=report.reason,
+            duration=now - slot.began_at,
+            last_success=None if self.last_success is None else now - self.last_success,
+            other_parties=[each for each in self._parties.values() if each != slot.caller],
+        )
+
+
 class ModelLimiter:
-    """The slots that this process holds, and the models that are degraded."""
+    """The slots that this process holds, and the models that are degraded or contended."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._degraded: set[str] = set()
-        # Session ids of running calls, by model.
-        self._calls: dict[str, set[str]] = defaultdict(set)
+        # Models for which sessions wait.
+        self._contended: set[str] = set()
+        self._calls: dict[str, ModelCalls] = defaultdict(ModelCalls)
+        # Of the calls to models without a concurrency limit.
+        self._shares = WorkerShares()
 
     def acquire(
-        self, model: Model, session_id: str, *, tokens: int, max_wait: float
+        self, model: Model, caller: ModelCaller, *, tokens: int, max_wait: float
     ) -> LimiterDelay | None:
-        """Acquire the right to call the model; see `chat.store.limits.acquire`."""
+        """Acquire the right to call the model; see `chat.store.limits.acquire`.
+
+        The caller holds a slot afterwards, even of a model without limits.
+        """
+        if not model.concurrency:
+            with self._lock:
+                delay = self._shares.start(caller)
+            if delay is not None:
+                return delay
+        try:
+            delay = self._acquire(model, caller, tokens=tokens, max_wait=max_wait)
+        except StoreUnavailable:
+            self._end_share(model, caller)
+            raise
+        if delay is not None:
+            self._end_share(model, caller)
+        return delay
+
+    def _acquire(
+        self, model: Model, caller: ModelCaller, *, tokens: int, max_wait: float
+    ) -> LimiterDelay | None:
         if not self._is_limited(model):
             return None
-        return limits.acquire(model, session_id, tokens=tokens, max_wait=max_wait)
+        delay, woken = limits.acquire(model, caller, tokens=tokens, max_wait=max_wait)
+        if delay is not None:
+            with self._lock:
+                self._contended = self._contended | {model.name}
+        _wake(woken)
+        return delay
 
     @contextmanager
-    def hold_slot(self, model: Model, session_id: str) -> Iterator[HeldSlot]:
+    def hold_slot(self, model: Model, caller: ModelCaller) -> Iterator[HeldSlot]:
         """Renew the slot that `acquire` returned, and release it with the report at the end."""
-        slot = HeldSlot()
+        slot = HeldSlot(caller)
         with self._lock:
-            self._calls[model.name].add(session_id)
+            self._calls[model.name].add(slot)
         try:
             yield slot
         finally:
-            with self._lock:
-                self._calls[model.name].discard(session_id)
-            self._release(model, session_id, slot.report)
+            self._release(model, slot)
 
     def forget_waiter(self, session_id: str) -> None:
         """Remove a session from all queues, if none of its turns is open any more.
 
-        A session that was cancelled or deleted would be woken, never ask again, and delay all
-        sessions behind it.
+        A session that was cancelled or deleted would be woken, and never ask again.
         """
         limited = [model for model in llms.all_models().values() if self._is_limited(model)]
         if limited:
@@ -101,18 +170,22 @@ class ModelLimiter:
                 lambda: limits.leave_queue(limited, session_id),
             )
 
-    def record_success(self, model: Model, session_id: str) -> None:
-        """Close a half-open circuit as soon as the model answers, not at the end of the call.
+    def record_success(self, model: Model, slot: HeldSlot) -> None:
+        """Record that the model answers a call.
 
-        This costs a round trip only while the model is degraded.
+        This closes a half-open circuit as soon as possible. It also lets the caller's party make
+        more calls, because a party may have few to which the model has sent nothing yet. It costs a
+        round trip only while the model is degraded or sessions wait for it.
         """
-        if model.name in self._degraded:
-            self._update(model.name, lambda: limits.record_success(model, session_id))
+        slot.is_silent = False
+        self._calls[model.name].last_success = monotonic()
+        if model.name in self._degraded | self._contended:
+            self._update(model.name, lambda: limits.record_success(model, slot.caller))
 
     def refresh(self) -> None:
         """Fetch the degraded models, and extend the leases of the slots held here.
 
-        Slots whose lease has expired are freed, and their waiters are woken.
+        Slots whose lease has expired are freed, and the sessions that may call now are woken.
 
         Raises:
             StoreUnavailable: Redis did not answer.
@@ -122,44 +195,58 @@ class ModelLimiter:
         with self._lock:
             self._degraded = degraded
             calls = [
-                (model, list(self._calls[name]))
+                (model, self._held_calls(name))
                 for name, model in models.items()
-                if model.concurrency or (self._calls[name] and name in degraded)
+                if self._is_limited(model)
             ]
         if calls:
-            for session_id in limits.refresh_slots(calls):
-                broker.wake_session(session_id)
+            contended, woken = limits.refresh_slots(calls)
+            with self._lock:
+                self._contended = contended
+            _wake(woken)
+
+    def _held_calls(self, name: str) -> list[HeldCall]:
+        return [
+            HeldCall(caller=slot.caller, is_silent=slot.is_silent)
+            for slot in self._calls[name].slots.values()
+        ]
 
     def _is_limited(self, model: Model) -> bool:
         configured = (model.concurrency, model.requests_per_minute, model.tokens_per_minute)
         return any(configured) or model.name in self._degraded
 
-    def _release(self, model: Model, session_id: str, report: CallReport) -> None:
-        if report.result in {CallResult.FAILED, CallResult.RETRY_AFTER}:
-            with self._lock:
+    def _release(self, model: Model, slot: HeldSlot) -> None:
+        calls = self._calls[model.name]
+        with self._lock:
+            calls.slots.pop(slot.caller.session_id, None)
+            end = calls.end_of(slot)
+            if end.result in {CallResult.FAILED, CallResult.RETRY_AFTER}:
                 self._degraded = self._degraded | {model.name}
-        if not self._is_limited(model):
-            return
-        self._update(
-            model.name,
-            lambda: limits.release(
-                model,
-                session_id,
-                report.result,
-                retry_after=report.retry_after,
-                reason=report.reason,
-            ),
-        )
+            elif end.result is CallResult.OK:
+                calls.last_success = monotonic()
+        self._end_share(model, slot.caller)
+        if self._is_limited(model):
+            self._update(model.name, lambda: limits.release(model, slot.caller, end))
+
+    def _end_share(self, model: Model, caller: ModelCaller) -> None:
+        if not model.concurrency:
+            with self._lock:
+                woken = self._shares.end(caller)
+            _wake(woken)
 
     def _update(self, name: str, update: Callable[[], list[str]]) -> None:
         """Update limiters, and wake the sessions that may call a model now."""
         try:
-            waiters = update()
+            woken = update()
         except StoreUnavailable as error:
             logger.warning("Could not update the limiter of %s: %s", name, error.__cause__)
             return
-        for session_id in waiters:
-            broker.wake_session(session_id)
+        _wake(woken)
+
+
+def _wake(session_ids: list[str]) -> None:
+    for session_id in session_ids:
+        broker.wake_session(session_id)
 
 
 # The only limiter of this process; all turns share it.

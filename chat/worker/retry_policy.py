@@ -58,6 +58,8 @@ LIMIT_ERRORS: dict[WaitReason, type[ProviderError]] = {
     WaitReason.RATE_LIMITED: ModelRateLimited,
     WaitReason.MODEL_LOADING: ModelLoading,
     WaitReason.QUEUE: ModelUnavailable,
+    WaitReason.OWN_SHARE: ModelUnavailable,
+    WaitReason.CIRCUIT: ModelUnavailable,
 }
 
 # Maximum seconds after which a turn tries again if calls in progress have reserved the rest of a
@@ -121,6 +123,7 @@ def after_limit(claim: Claim, model: Model, delay: LimiterDelay) -> Decision:
             uses_attempt=False,
             model=model.name,
             may_be_woken=True,
+            ahead=delay.ahead,
         )
     return _outcome(Status.FAILED, FinishReason.ERROR, model, LIMIT_ERRORS[delay.reason]())
 

@@ -119,7 +119,7 @@ def _attempt(claim: Claim) -> None:
         if blocked is not None:
             _commit(claim, blocked, turn)
             return
-        with model_limiter.hold_slot(model, claim.lease.session_id) as slot:
+        with model_limiter.hold_slot(model, claim.model_caller) as slot:
             refused = budget_reservations.reserve(claim, model, prompt, turn)
             decision = refused or attempt_usage.with_estimate(
                 _call_model(claim, model, prompt, turn, slot), prompt, turn
@@ -135,7 +135,7 @@ def _acquire_slot(claim: Claim, model: Model, prompt: Prompt) -> Decision | None
     try:
         delay = model_limiter.acquire(
             model,
-            claim.lease.session_id,
+            claim.model_caller,
             tokens=context_window.estimate_call(prompt, model),
             max_wait=claim.seconds_left,
         )
@@ -150,7 +150,7 @@ def _call_model(
 ) -> Decision:
     """Pass the model's output to the flusher, report the call, and return the decision."""
     try:
-        completion = _read_stream(prompt, model, turn)
+        completion = _read_stream(prompt, model, turn, slot)
     except ProviderError as error:
         slot.report = report_failure(error, turn.stop_cause, has_output=turn.has_output)
         turn.was_rejected = error.is_free and not turn.has_output
@@ -174,7 +174,7 @@ def _call_model(
     )
 
 
-def _read_stream(prompt: Prompt, model: Model, turn: ActiveTurn) -> Completion:
+def _read_stream(prompt: Prompt, model: Model, turn: ActiveTurn, slot: HeldSlot) -> Completion:
     with tracing.span(
         "model",
         kind=SpanKind.CLIENT,
@@ -187,11 +187,12 @@ def _read_stream(prompt: Prompt, model: Model, turn: ActiveTurn) -> Completion:
                 _record_completion(item, span)
                 return item
             if isinstance(item, Reasoning):
+                slot.is_silent = False
                 turn.record_activity()
                 continue
             if not turn.has_output:
                 span.add_event("first_token")
-                model_limiter.record_success(model, turn.lease.session_id)
+                model_limiter.record_success(model, slot)
             turn.append(item)
         raise ModelInvalidResponse
 

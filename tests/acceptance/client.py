@@ -17,12 +17,20 @@ POLL_INTERVAL = 0.04
 
 class Client:
     def __init__(
-        self, url: str, history: History, *, session_id: str = "", token: str = ""
+        self,
+        url: str,
+        history: History,
+        *,
+        session_id: str = "",
+        token: str = "",
+        address: str = "",
     ) -> None:
+        """address: of the client, as a trusted proxy reports it."""
         self.url = url
         self.history = history
         self.session_id = session_id
         self.token = token
+        self._headers = {"X-Forwarded-For": address} if address else {}
 
     def open(self, **fields: Any) -> "Client":
         """Create this client's session."""
@@ -140,7 +148,7 @@ class Client:
                 method,
                 self.url + path,
                 json=body,
-                headers=authorization | (headers or {}),
+                headers=self._headers | authorization | (headers or {}),
                 timeout=REQUEST_TIMEOUT,
             )
         except requests.RequestException:

@@ -1,12 +1,17 @@
 #!lua flags=allow-oom
 -- Record that a model has started to answer a call.
--- include: limiter
+-- include: calls
 --
 -- KEYS       see lib/limiter.lua
--- ARGV[1]    max concurrent calls; 0 for no limit
--- ARGV[2]    max waiters to return
--- ARGV[3]    session id of the call
+-- ARGV[1]    see lib/limiter.lua
+-- ARGV[2]    caller
 --
 -- Replies: session_id...   the waiters that may call now
-record_success(ARGV[3])
-return next_waiters(tonumber(ARGV[1]), tonumber(ARGV[2]))
+local nodes, session = nodes_of(ARGV[2])
+local lease_until = tonumber(redis.call('ZSCORE', SLOTS, ARGV[2]) or 0)
+if lease_until > now then
+  redis.call('ZADD', SLOTS, math.floor(lease_until) + SPEAKING, ARGV[2])
+end
+count_probe(nodes[2], session, 'ok')
+record_success(nodes, session)
+return call_waiters()

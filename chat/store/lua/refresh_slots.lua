@@ -1,25 +1,28 @@
 #!lua flags=allow-oom
--- Renew the slots of running calls and the half-open probe; free the slots of dead workers.
--- include: limiter
+-- Renew the slots of running calls, and give those of dead workers and missing waiters to others.
+-- include: forget
 --
 -- KEYS       see lib/limiter.lua
--- ARGV[1]    lease of a slot and of a probe, ms
--- ARGV[2]    TTL of idle keys, ms
--- ARGV[3]    max concurrent calls; 0 for no limit
--- ARGV[4]    max waiters to return
--- ARGV[5...] session ids of the calls
+-- ARGV[1]    see lib/limiter.lua
+-- ARGV[2...] "1 caller" for each call to which the model has sent something, "0 caller" for the others
 --
--- Replies: session_id...   the waiters that may call now; none unless a slot was freed
-local probe_caller = redis.call('HGET', LIMITER, 'probe_caller')
-local max_calls = tonumber(ARGV[3])
-for i = 5, #ARGV do
-  local lease_until = tonumber(redis.call('ZSCORE', SLOTS, ARGV[i]) or '')
+-- Replies: is_contended session_id...
+--   is_contended   1 if a session waits
+--   session_id     the waiters that may call now
+for i = 2, #ARGV do
+  local is_speaking, caller = string.sub(ARGV[i], 1, 1) == '1', string.sub(ARGV[i], 3)
+  local lease_until = tonumber(redis.call('ZSCORE', SLOTS, caller) or '')
   -- A late call keeps its slot unless another call has acquired it.
-  if lease_until and (lease_until > now or slots_in_use() < max_calls) then
-    redis.call('ZADD', SLOTS, now + ARGV[1], ARGV[i])
+  if lease_until and (lease_until > now or
+      redis.call('ZCOUNT', SLOTS, '(' .. now, '+inf') < MAX_CALLS) then
+    charge(nodes_of(caller), math.max(0, now - lease_until + limits.lease))
+    hold_slot(caller, limits.lease, is_speaking)
   end
-  if ARGV[i] == probe_caller then redis.call('HSET', LIMITER, 'probe_until', now + ARGV[1]) end
 end
-for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[2], 'GT') end
-if redis.call('ZREMRANGEBYSCORE', SLOTS, '-inf', now) == 0 then return {} end
-return next_waiters(max_calls, tonumber(ARGV[4]))
+forget_missing_waiters()
+free_expired_slots()
+forget_failures()
+forget_tags()
+keep_alive()
+local woken = call_waiters()
+return { redis.call('EXISTS', QUEUE), unpack(woken) }

@@ -11,7 +11,7 @@
 -- ARGV[6]    request: options and request id, JSON object
 -- ARGV[7]    deadline, ms from now
 -- ARGV[8]    ms until the sweeper checks the turn, in case its wake-up is lost
--- ARGV[9]    max waiting turns of the partition
+-- ARGV[9]    max turns of the partition and of an owner, see lib/enqueue_turn.lua
 -- ARGV[10]   interval between messages at the steady rate, ms; 0 for no limit
 -- ARGV[11]   burst, messages
 -- ARGV[12]   idempotency key, never empty
@@ -25,7 +25,7 @@
 --   REPLAYED message reply position awake   the first response, or a reply that is open already
 --   NOT_REGENERABLE                         the message does not belong to the last turn
 --   RATE_LIMITED ms | TOKEN_BUDGET_EXCEEDED ms | BUDGET_EXCEEDED ms budget ends_at
---   QUEUE_FULL | SESSION_FULL | IDEMPOTENCY_MISMATCH | MESSAGE_NOT_FOUND
+--   OWNER_QUEUE_FULL | QUEUE_FULL | SESSION_FULL | IDEMPOTENCY_MISMATCH | MESSAGE_NOT_FOUND
 --   SESSION_NOT_FOUND | SESSION_EXPIRED
 --   QUOTA_NEEDED bytes holders   see lib/session_bytes.lua
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'head', 'tail', 'waiting', 'ttl',
@@ -67,8 +67,7 @@ if over_ms > 0 then return { 'TOKEN_BUDGET_EXCEEDED', over_ms } end
 local exceeded = over_budget(ARGV[16])
 if exceeded then return exceeded end
 if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
-if is_queue_full(ARGV[9]) then return { 'QUEUE_FULL' } end
-local refusal = refuse_bytes(#ARGV[6])
+local refusal = refuse_turn(ARGV[9]) or refuse_bytes(#ARGV[6])
 if refusal then return refusal end
 local turn = s.tail + 1
 local reply, position = enqueue_turn(turn, prompt, ARGV[6], now + ARGV[7])

@@ -1,45 +1,43 @@
 #!lua flags=allow-oom
 -- Release the slot of a call to a model, and record the result of the call.
--- include: limiter
+-- include: calls
 --
 -- KEYS       see lib/limiter.lua
--- ARGV[1]    session id of the call
--- ARGV[2]    result: ok, failed, retry_after (the vendor blocks calls) or neutral
--- ARGV[3]    ms for which calls are blocked after retry_after
--- ARGV[4]    reason of that: rate_limited, model_loading or queue
--- ARGV[5]    sessions whose calls must fail, without a success, to open the circuit
--- ARGV[6]    ms until an open circuit becomes half-open
--- ARGV[7]    max concurrent calls; 0 for no limit
--- ARGV[8]    max waiters to return
--- ARGV[9]    TTL of idle keys, ms
--- ARGV[10]   ms between the calls that probe a model which sent a Retry-After
+-- ARGV[1]    see lib/limiter.lua
+-- ARGV[2]    caller
+-- ARGV[3]    result: ok, failed, retry_after (the vendor blocks calls) or neutral
+-- ARGV[4]    ms for which the vendor blocks calls after retry_after
+-- ARGV[5]    reason of that: rate_limited, model_loading or queue
+-- ARGV[6]    ms since the call began
+-- ARGV[7]    ms since a call of this worker to the model succeeded, or -1
+-- ARGV[8...] nodes of other parties that called the model from this worker lately
 --
 -- Replies: session_id...   the waiters that may call now
-local CALLER, RESULT, TTL = ARGV[1], ARGV[2], ARGV[9]
-redis.call('ZREM', SLOTS, CALLER)
-local blocked_until, half_open, probe_caller =
-  unpack(redis.call('HMGET', LIMITER, 'blocked_until', 'half_open', 'probe_caller'))
-if probe_caller == CALLER then redis.call('HDEL', LIMITER, 'probe_until', 'probe_caller') end
-
-local function block(ms, reason)
-  local until_ms = math.max(tonumber(blocked_until or 0), now + ms)
-  redis.call('HSET', LIMITER, 'blocked_until', until_ms, 'blocked_reason', reason)
-  redis.call('PEXPIRE', LIMITER, until_ms - now + TTL)
+local CALLER, RESULT = ARGV[2], ARGV[3]
+local nodes, session = nodes_of(CALLER)
+local lease_until = tonumber(redis.call('ZSCORE', SLOTS, CALLER) or 0)
+if lease_until > 0 then
+  redis.call('ZREM', SLOTS, CALLER)
+  charge(nodes, math.max(0, now - lease_until + limits.lease) - QUANTUM_MS)
 end
 
+if RESULT == 'failed' or RESULT == 'retry_after' then
+  for i = 8, #ARGV do record_active('parties', ARGV[i]) end
+  record_active('parties', nodes[2])
+  redis.call('HSET', LIMITER, 'active', cjson.encode(active))
+end
+count_probe(nodes[2], session, RESULT)
 if RESULT == 'ok' then
-  record_success(CALLER)
+  record_success(nodes, session)
 elseif RESULT == 'retry_after' then
-  block(tonumber(ARGV[3]), ARGV[4])
-  redis.call('HSET', LIMITER, 'blocked_by', CALLER, 'next_probe_at', now + ARGV[10])
+  local ms = tonumber(ARGV[4])
+  if ms > limits.max_hold then count('capped_holds', 1) end
+  record_retry_after(nodes[2], session, math.min(ms, limits.max_hold), ARGV[5])
 elseif RESULT == 'failed' then
-  redis.call('SADD', FAILED_CALLERS, CALLER)
-  local failures = redis.call('SCARD', FAILED_CALLERS)
-  redis.call('HSET', LIMITER, 'failures', failures)
-  for _, key in ipairs({ LIMITER, FAILED_CALLERS }) do redis.call('PEXPIRE', key, TTL) end
-  if half_open or failures >= tonumber(ARGV[5]) then
-    redis.call('HSET', LIMITER, 'half_open', 1)
-    block(tonumber(ARGV[6]), 'queue')
-  end
+  local seen = tonumber(ARGV[7])
+  local last_success = math.max(tonumber(state.last_success or 0), seen >= 0 and now - seen or 0)
+  record_failure(nodes, session, now - ARGV[6], last_success)
 end
-return next_waiters(tonumber(ARGV[7]), tonumber(ARGV[8]))
+end_probe(nodes[2], session)
+if state.degraded then keep_alive() end
+return call_waiters()

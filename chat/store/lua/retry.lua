@@ -8,7 +8,7 @@
 -- ARGV[4]    fence
 -- ARGV[5]    nonce
 -- ARGV[6]    delay, ms
--- ARGV[7]    reason: queue, rate_limited or model_loading
+-- ARGV[7]    reason: queue, own_share, circuit, rate_limited or model_loading
 -- ARGV[8]    1 if this attempt counts, else 0
 -- ARGV[9]    model of the next attempt, JSON string, or null for the session's
 -- ARGV[10]   error of this attempt, JSON object or null
@@ -16,6 +16,7 @@
 -- ARGV[12]   tokens of the attempt, for the session's budget
 -- ARGV[13]   "<prompt> <completion> <cached>" tokens of the attempt, or ''
 -- ARGV[14]   1 if the attempt has a reservation, see lib/budgets.lua
+-- ARGV[15]   sessions that call the model before this one, at most
 --
 -- Replies:
 --   RETRYING
@@ -42,7 +43,7 @@ if s.cancel_requested == 1 then
 end
 local retry_at = now + ARGV[6]
 set('attempt', s.attempt - 1 + ARGV[8])
-requeue_turn(retry_at, ARGV[7], ARGV[10], ARGV[9])
+requeue_turn(retry_at, ARGV[7], ARGV[10], ARGV[9], ARGV[15])
 if ARGV[11] == '1' then set('retry_at', 0) end
 set_due_by(math.min(retry_at, s.deadline))
 publish()

@@ -1,17 +1,27 @@
 #!lua flags=allow-oom
 -- Correct the times of a model's limiter after the clock has stepped, except those of its rates:
 -- lib/rate.lua corrects them itself.
--- include: limiter shift
+-- include: health shift
 --
 -- KEYS       see lib/limiter.lua
--- ARGV[1-2]  step and since, see lib/shift.lua
+-- ARGV[1]    see lib/limiter.lua
+-- ARGV[2-3]  step and since, see lib/shift.lua
 --
 -- Replies:
 --   SHIFTED
-local shift = shift_by(tonumber(ARGV[1]), tonumber(ARGV[2]))
-for _, name in ipairs({ 'blocked_until', 'probe_until', 'next_probe_at' }) do
-  local ms = redis.call('HGET', LIMITER, name)
-  if ms then redis.call('HSET', LIMITER, name, shift(tonumber(ms))) end
+local shift = shift_by(tonumber(ARGV[2]), tonumber(ARGV[3]))
+if state.last_success then
+  redis.call('HSET', LIMITER, 'last_success', shift(tonumber(state.last_success)))
+end
+local found = redis.call('HGETALL', HEALTH)
+for i = 1, #found, 2 do
+  local health = cjson.decode(found[i + 1])
+  for _, name in ipairs({ 'failed_at', 'opened_at', 'open_until', 'hold_until', 'next_probe_at',
+    'reported_until' }) do
+    if health[name] then health[name] = shift(health[name]) end
+  end
+  for _, probe in pairs(health.probes or {}) do probe.ends_at = shift(probe.ends_at) end
+  save_health(found[i], health)
 end
 for _, key in ipairs({ SLOTS, WAITERS }) do
   local members = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')

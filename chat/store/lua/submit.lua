@@ -15,7 +15,7 @@
 -- ARGV[10]   idempotency key, never empty
 -- ARGV[11]   digest of the request
 -- ARGV[12]   max waiting turns of the session
--- ARGV[13]   max waiting turns of the partition
+-- ARGV[13]   max turns of the partition and of an owner, see lib/enqueue_turn.lua
 -- ARGV[14]   interval between messages at the steady rate, ms; 0 for no limit
 -- ARGV[15]   burst, messages
 -- ARGV[16]   1 if the deployment has a webhook
@@ -30,7 +30,7 @@
 --   BUDGET_EXCEEDED ms budget ends_at
 --   SESSION_BUSY                            a turn is open, and on_busy is reject
 --   NOT_EDITABLE                            the message to replace is not that of the last turn
---   SESSION_QUEUE_FULL | QUEUE_FULL | SESSION_FULL
+--   SESSION_QUEUE_FULL | OWNER_QUEUE_FULL | QUEUE_FULL | SESSION_FULL
 --   IDEMPOTENCY_MISMATCH | SESSION_NOT_FOUND | SESSION_EXPIRED
 --   QUOTA_NEEDED bytes holders   see lib/session_bytes.lua
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'head', 'tail',
@@ -62,8 +62,7 @@ if exceeded then return exceeded end
 local tat, wait_ms = check_rate(s.tat, ARGV[14], ARGV[15], 1)
 if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
 if s.waiting >= tonumber(ARGV[12]) then return { 'SESSION_QUEUE_FULL' } end
-if is_queue_full(ARGV[13]) then return { 'QUEUE_FULL' } end
-local refusal = refuse_bytes(#ARGV[5])
+local refusal = refuse_turn(ARGV[13]) or refuse_bytes(#ARGV[5])
 if refusal then return refusal end
 
 local needs_wake_up = ARGV[9] == 'interrupt' and interrupt()

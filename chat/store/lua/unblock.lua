@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
--- Allow calls to a model at once: forget its Retry-After and its failures.
--- include: limiter
+-- Allow calls to a model at once: forget its Retry-After and failures, and those of its parties.
+-- include: calls
 --
 -- KEYS       see lib/limiter.lua
--- ARGV[1]    max concurrent calls; 0 for no limit
--- ARGV[2]    max waiters to return
+-- ARGV[1]    see lib/limiter.lua
 --
 -- Replies: session_id...   the waiters that may call now
-unblock()
-close_circuit()
-return next_waiters(tonumber(ARGV[1]), tonumber(ARGV[2]))
+redis.call('UNLINK', HEALTH)
+redis.call('HDEL', LIMITER, 'degraded')
+state.degraded = nil
+return call_waiters()

@@ -45,7 +45,7 @@ export interface Error {
     /** The same as `error.message`. */
     detail: string;
 }
-export type ErrorCode = "invalid_request" | "unknown_model" | "forbidden_url" | "invalid_host" | "headers_too_large" | "request_timeout" | "body_too_large" | "unsupported_media_type" | "method_not_allowed" | "idempotency_mismatch" | "invalid_token" | "session_expired" | "auth_timeout" | "not_allowed" | "not_found" | "session_not_found" | "message_not_found" | "conflict" | "session_busy" | "not_editable" | "not_regenerable" | "nothing_to_continue" | "feedback_not_allowed" | "unavailable" | "rate_limited" | "token_budget_exceeded" | "budget_exceeded" | "address_quota_exceeded" | "quota_exceeded" | "session_queue_full" | "session_full" | "queue_full" | "issuer_unavailable" | "store_unavailable" | "store_full" | "slow_consumer" | "error";
+export type ErrorCode = "invalid_request" | "unknown_model" | "forbidden_url" | "invalid_host" | "headers_too_large" | "request_timeout" | "body_too_large" | "unsupported_media_type" | "method_not_allowed" | "idempotency_mismatch" | "invalid_token" | "session_expired" | "auth_timeout" | "not_allowed" | "not_found" | "session_not_found" | "message_not_found" | "conflict" | "session_busy" | "not_editable" | "not_regenerable" | "nothing_to_continue" | "feedback_not_allowed" | "unavailable" | "rate_limited" | "token_budget_exceeded" | "budget_exceeded" | "address_quota_exceeded" | "quota_exceeded" | "session_queue_full" | "owner_queue_full" | "session_full" | "queue_full" | "issuer_unavailable" | "store_unavailable" | "store_full" | "slow_consumer" | "error";
 /** Details of an error. */
 export interface ErrorDetail {
     code: ErrorCode;
@@ -199,7 +199,7 @@ export interface OptionsBody {
     seed?: number | null;
 }
 export type RatingEnum = "up" | "down";
-export type ReasonEnum = "queue" | "rate_limited" | "model_loading";
+export type ReasonEnum = "queue" | "own_share" | "circuit" | "rate_limited" | "model_loading";
 /** Options of another reply. */
 export interface RegenerateBody {
     options?: OptionsBody | null;
@@ -277,6 +277,8 @@ export interface Usage {
 export interface Wait {
     reason: ReasonEnum;
     retry_at: number | null;
+    /** Sessions that call the model before this one, at most. */
+    ahead: number;
     /** Number of earlier turns in the session. */
     position: number;
 }

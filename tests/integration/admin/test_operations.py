@@ -31,6 +31,7 @@ from tests.integration.admin.active_content import find_active_content
 from tests.integration.admin.costs import round_trips
 from tests.integration.admin.sessions import open_session, post_message
 from tests.integration.api import fake_worker
+from tests.integration.store import limiter_steps
 
 PAGE = "/admin/operations/"
 Staff = Callable[..., Client]
@@ -61,7 +62,7 @@ def busy() -> str:
 @pytest.mark.security("S45")
 def test_staff_unblock_a_model(admin: Client, staff: Staff) -> None:
     model = llms.get("default")
-    limits.release(model, "a", CallResult.RETRY_AFTER, retry_after=50)
+    limiter_steps.release(model, "a", CallResult.RETRY_AFTER, retry_after=50)
     assert 'value="default">Unblock' in html_of(admin)
     assert staff("view").post(PAGE, {"unblock": "default"}).status_code == 403
     assert 'value="default">Unblock' not in html_of(staff("view", "export"))
@@ -76,7 +77,7 @@ def test_staff_unblock_a_model(admin: Client, staff: Staff) -> None:
 @pytest.mark.security("S45")
 def test_a_command_unblocks_a_model() -> None:
     model = llms.get("default")
-    limits.release(model, "a", CallResult.RETRY_AFTER, retry_after=50)
+    limiter_steps.release(model, "a", CallResult.RETRY_AFTER, retry_after=50)
     call_command("unblock", "default")
     assert limits.degraded(["default"]) == set()
     with pytest.raises(CommandError, match="Unknown model"):
@@ -146,7 +147,7 @@ def test_figures_are_returned_without_the_page(busy: str, admin: Client) -> None
 def test_open_circuit_is_shown_with_its_reason(admin: Client) -> None:
     (model,) = llms.all_models().values()
     for number in range(5):
-        limits.release(model, f"ses_{number}", CallResult.FAILED)
+        limiter_steps.release(model, f"ses_{number}", CallResult.FAILED)
     (limiter, status) = admin.get(PAGE).context["limiters"][0]
     assert (limiter.failures, limiter.model) == (5, "default")
     assert status.startswith("open: calls blocked for ")

@@ -132,6 +132,19 @@ def test_full_queue_rejects_and_changes_nothing(api_with: Callable[..., APIClien
     assert state_of(second) == before
 
 
+@pytest.mark.security("S46")
+def test_turns_of_an_address_are_limited(api_with: Callable[..., APIClient]) -> None:
+    api = api_with(CHAT_MAX_TURNS_PER_OWNER="2", CHAT_PARTITIONS="1")
+    first, second = api.open_session(), api.open_session()
+    first.post_message("one")
+    second.post_message("two")
+    before = state_of(second)
+    response = second.post("/messages", {"content": "three"})
+    assert status_and_code(response) == (429, "owner_queue_full")
+    assert int(response.headers["Retry-After"]) > 0
+    assert state_of(second) == before
+
+
 @pytest.mark.thorough
 @pytest.mark.security("S23")
 def test_full_session_rejects_and_changes_nothing(api_with: Callable[..., APIClient]) -> None:

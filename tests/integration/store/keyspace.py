@@ -16,7 +16,7 @@ PERMANENT_KEY = re.compile(
 )
 DEPLOYMENT_KEY = "chat:deployment"
 # Keys of budgets that have no TTL either.
-BUDGETS_KEY = re.compile(r"chat:\{budgets\}:(reservations|checks|\w+:ever:)")
+UNREAD_KEY = re.compile(r"chat:\{budgets\}:(reservations|checks|\w+:ever:)|chat:\{\d+\}:by_user")
 SESSION_KEY = re.compile(r"(chat:\{\d+\}:)(?:session|messages|partial|events|idempotency)(:.+)")
 DELIVERIES_KEY = re.compile(r"(chat:\{\d+\}:)deliveries:(.+)")
 NO_TTL = -1
@@ -101,7 +101,7 @@ def assert_no_stray_keys(expire_at: dict[str, int], outbox: Iterable[str]) -> No
     """
     pending = {member.rpartition(":")[0] for member in outbox}
     for key, expires in expire_at.items():
-        is_permanent = PERMANENT_KEY.fullmatch(key) or BUDGETS_KEY.fullmatch(key)
+        is_permanent = PERMANENT_KEY.fullmatch(key) or UNREAD_KEY.fullmatch(key)
         assert is_permanent or expires != NO_TTL, f"{key} has no TTL"
         session_key = SESSION_KEY.fullmatch(key)
         assert session_key is None or f"{session_key[1]}session{session_key[2]}" in expire_at, (

@@ -12,13 +12,16 @@ from tests.integration.store import (
     hypothesis_profiles,
     test_budgets,
     test_due,
+    test_fair_shares,
     test_leases,
     test_session_bytes,
     test_sessions,
     test_submit,
     test_text,
 )
+from tests.integration.store.limiter_machine import LimiterMachine
 from tests.integration.store.state_machine import LostWorkersMachine, StoreMachine
+from tests.integration.store.virtual_clock import VirtualClock
 
 
 def state_machine(model_settings: None) -> None:  # noqa: ARG001  # a fixture
@@ -29,6 +32,12 @@ def state_machine(model_settings: None) -> None:  # noqa: ARG001  # a fixture
 def lost_workers_machine(model_settings: None) -> None:  # noqa: ARG001
     """Random operations of workers that may have lost their lease."""
     run_state_machine_as_test(LostWorkersMachine, settings=hypothesis_profiles.MUTANT)
+
+
+def limiter_machine(clock: VirtualClock) -> None:
+    """Random calls to a model by workers that may die."""
+    LimiterMachine.clock = clock
+    run_state_machine_as_test(LimiterMachine, settings=hypothesis_profiles.MUTANT)
 
 
 @dataclass(frozen=True)
@@ -313,5 +322,61 @@ MUTANTS = [
         "local has_ended = budget.ends_at <= now",
         "local has_ended = false",
         (test_budgets.test_budget_is_renewed_when_its_period_ends,),
+    ),
+    Mutant(
+        "slots have no limit",
+        "lib/calls.lua",
+        "if MAX_CALLS > 0 and in_use >= MAX_CALLS then return 'queue' end",
+        "",
+        (limiter_machine,),
+    ),
+    Mutant(
+        "a slot is promised twice",
+        "lib/calls.lua",
+        "    count_slot(caller, true)\n",
+        "",
+        (limiter_machine,),
+    ),
+    Mutant(
+        "a promise is kept for ever",
+        "lib/forget.lua",
+        "      withdraw_promise(caller, nodes, session, tokens)\n",
+        "",
+        (limiter_machine,),
+    ),
+    Mutant(
+        "an owner without waiters stays in the queue",
+        "lib/fair_queue.lua",
+        "    redis.call('ZREM', QUEUE, queue_entry(parent, tag, joined, name))\n",
+        "",
+        (limiter_machine,),
+    ),
+    Mutant(
+        "a slot stays free until the next call ends",
+        "refresh_slots.lua",
+        "local woken = call_waiters()",
+        "local woken = {}",
+        (limiter_machine,),
+    ),
+    Mutant(
+        "a late call takes the slot of another one",
+        "refresh_slots.lua",
+        "redis.call('ZCOUNT', SLOTS, '(' .. now, '+inf') < MAX_CALLS",
+        "true",
+        (limiter_machine,),
+    ),
+    Mutant(
+        "slot time is not charged",
+        "lib/slot_time.lua",
+        "(tag or virtual_time(parent)) + ms)",
+        "(tag or virtual_time(parent)))",
+        (test_fair_shares.test_waiting_parties_get_the_same_slot_time,),
+    ),
+    Mutant(
+        "silent calls have no bound",
+        "lib/slots.lua",
+        "return (silent[node] or 0) < math.max(1, bound)",
+        "return true",
+        (test_fair_shares.test_hanging_turns_delay_no_other_owner,),
     ),
 ]

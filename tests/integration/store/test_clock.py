@@ -28,7 +28,6 @@ from chat.store import (
     clock,
     due,
     leases,
-    limits,
     outbox,
     rate_limit,
     scripts,
@@ -39,7 +38,7 @@ from chat.store import (
 from chat.store.calls import run
 from chat.store.clock import RedisClock
 from chat.store.shift import shift_times
-from tests.integration.store import steps
+from tests.integration.store import limiter_steps, steps
 from tests.integration.store.stepping_clock import SteppingClock
 from tests.integration.store.steps import LeaseHolder
 
@@ -103,7 +102,7 @@ def throttle(settings: Settings) -> Callable[[], object]:  # noqa: ARG001  # as 
 
 
 def acquire(model: Model) -> None:
-    if wait := limits.acquire(model, "ses_1", tokens=100):
+    if wait := limiter_steps.acquire(model, "ses_1", tokens=100):
         raise RateLimited(retry_after=wait.seconds)
 
 
@@ -157,12 +156,12 @@ def test_call_larger_than_the_burst_stays_paid_for(
     redis_clock: SteppingClock, seconds: float
 ) -> None:
     limited = replace(MODEL, tokens_per_minute=80)
-    assert limits.acquire(limited, "a", tokens=600) is None  # ten minutes at the steady rate
-    wait = limits.acquire(limited, "b", tokens=1)
+    assert limiter_steps.acquire(limited, "a", tokens=600) is None  # ten minutes at the steady rate
+    wait = limiter_steps.acquire(limited, "b")
     assert wait
     assert 580 < wait.seconds < 600
     redis_clock.step(-seconds)
-    late = limits.acquire(limited, "b", tokens=1)
+    late = limiter_steps.acquire(limited, "b")
     assert late is None or late.seconds <= wait.seconds + seconds
 
 
@@ -284,15 +283,15 @@ def test_correcting_twice_changes_nothing(
 
 @pytest.mark.parametrize("seconds", STEPS)
 def test_blocked_models_are_not_blocked_longer(redis_clock: SteppingClock, seconds: float) -> None:
-    limits.release(
+    limiter_steps.release(
         MODEL, "a", CallResult.RETRY_AFTER, retry_after=5, reason=WaitReason.RATE_LIMITED
     )
     step_and_correct(redis_clock, seconds)
-    wait = limits.acquire(MODEL, "b", tokens=1)
+    wait = limiter_steps.acquire(MODEL, "b")
     assert wait
     assert 4 < wait.seconds <= 6.5
     redis_clock.let_pass(6.5)
-    assert limits.acquire(MODEL, "b", tokens=1) is None
+    assert limiter_steps.acquire(MODEL, "b") is None
 
 
 @pytest.mark.parametrize("seconds", STEPS)
@@ -300,16 +299,16 @@ def test_slots_and_waiters_keep_their_leases_and_order(
     redis_clock: SteppingClock, seconds: float
 ) -> None:
     one = replace(MODEL, concurrency=1)
-    assert limits.acquire(one, "dead", tokens=1) is None
+    assert limiter_steps.acquire(one, "dead") is None
     for waiter in ("first", "second"):
-        assert limits.acquire(one, waiter, tokens=1)
+        assert limiter_steps.acquire(one, waiter)
         redis_clock.let_pass(1)
     step_and_correct(redis_clock, seconds)
-    assert limits.acquire(one, "newcomer", tokens=1)
+    assert limiter_steps.acquire(one, "newcomer")
     redis_clock.let_pass(9)
-    assert limits.refresh_slots([(one, [])]) == ["first"]
-    assert limits.acquire(one, "first", tokens=1) is None
-    assert limits.release(one, "first", CallResult.OK) == ["second"]
+    assert limiter_steps.refresh(one) == ["first"]
+    assert limiter_steps.acquire(one, "first") is None
+    assert limiter_steps.release(one, "first", CallResult.OK) == ["second"]
 
 
 def test_ticket_is_not_valid_longer(redis_clock: SteppingClock, caller: Caller) -> None:

@@ -8,8 +8,9 @@ import pytest
 from pytest_django import Settings
 
 from chat.domain import Caller, CallResult, Model, WaitReason
-from chat.store import limits
+from chat.store import limiter_states, limits
 from tests.harness.wait import wait_until
+from tests.integration.store.limiter_steps import acquire, acquired, refresh, release, succeed
 
 FREE = Model(name="m", provider="openai", url="http://127.0.0.1/v1")
 TWO_AT_ONCE = replace(FREE, concurrency=2)
@@ -27,10 +28,6 @@ def quick(settings: Settings) -> None:
     settings.CHAT_LEASE_TTL = LONG
 
 
-def acquired(model: Model, session_id: str, tokens: int = 1) -> bool:
-    return limits.acquire(model, session_id, tokens=tokens) is None
-
-
 def test_concurrency_limit_is_never_exceeded() -> None:
     with ThreadPoolExecutor(20) as threads:
         passed = list(threads.map(lambda i: acquired(TWO_AT_ONCE, f"s{i}"), range(20)))
@@ -40,18 +37,18 @@ def test_concurrency_limit_is_never_exceeded() -> None:
 def test_release_returns_the_longest_waiter() -> None:
     assert acquired(TWO_AT_ONCE, "a")
     assert acquired(TWO_AT_ONCE, "b")
-    wait = limits.acquire(TWO_AT_ONCE, "c", tokens=1)
+    wait = acquire(TWO_AT_ONCE, "c")
     assert wait
     assert wait.reason is WaitReason.QUEUE
     assert not acquired(TWO_AT_ONCE, "d")
-    assert limits.release(TWO_AT_ONCE, "a", CallResult.OK) == ["c"]
+    assert release(TWO_AT_ONCE, "a", CallResult.OK) == ["c"]
 
 
 def test_newcomer_does_not_overtake_a_waiter() -> None:
     assert acquired(TWO_AT_ONCE, "a")
     assert acquired(TWO_AT_ONCE, "b")
     assert not acquired(TWO_AT_ONCE, "c")
-    limits.release(TWO_AT_ONCE, "a", CallResult.OK)
+    release(TWO_AT_ONCE, "a", CallResult.OK)
     assert not acquired(TWO_AT_ONCE, "newcomer")
     assert acquired(TWO_AT_ONCE, "c")
 
@@ -61,7 +58,7 @@ def test_leaving_the_queue_returns_the_next_waiter() -> None:
     assert acquired(TWO_AT_ONCE, "b")
     assert not acquired(TWO_AT_ONCE, "c")
     assert not acquired(TWO_AT_ONCE, "d")
-    assert limits.release(TWO_AT_ONCE, "a", CallResult.OK) == ["c"]
+    assert release(TWO_AT_ONCE, "a", CallResult.OK) == ["c"]
     assert limits.leave_queue([TWO_AT_ONCE], "nobody") == []
     assert limits.leave_queue([TWO_AT_ONCE], "c") == ["d"]
     assert acquired(TWO_AT_ONCE, "d")
@@ -70,7 +67,7 @@ def test_leaving_the_queue_returns_the_next_waiter() -> None:
 def test_delay_for_a_slot_fits_max_wait() -> None:
     one = replace(FREE, concurrency=1)
     assert acquired(one, "a")
-    waits = [limits.acquire(one, "b", tokens=1, max_wait=max_wait) for max_wait in (8, 0.1, 900)]
+    waits = [acquire(one, "b", max_wait=max_wait) for max_wait in (8, 0.1, 900)]
     assert [wait.seconds for wait in waits if wait] == [4, 0.1, 10]
 
 
@@ -79,15 +76,15 @@ def test_no_one_queues_behind_calls_that_will_not_return() -> None:
     one = replace(FREE, concurrency=1)
     limited = replace(FREE, requests_per_minute=10)
     assert acquired(one, "a")
-    assert limits.acquire(replace(one, fallback="other"), "b", tokens=1)
-    assert limits.acquire(one, "c", tokens=1, max_wait=0.05)
-    assert limits.release(one, "a", CallResult.OK) == []
+    assert acquire(replace(one, fallback="other"), "b")
+    assert acquire(one, "c", max_wait=0.05)
+    assert release(one, "a", CallResult.OK) == []
     assert acquired(one, "d")
-    limits.release(one, "d", CallResult.OK)
+    release(one, "d", CallResult.OK)
 
     assert acquired(limited, "a")
-    assert limits.acquire(limited, "b", tokens=1, max_wait=1)
-    first = limits.acquire(limited, "c", tokens=1)
+    assert acquire(limited, "b", max_wait=1)
+    first = acquire(limited, "c")
     assert first
     assert first.seconds < 7  # and 13 if "b" were before it
 
@@ -95,9 +92,9 @@ def test_no_one_queues_behind_calls_that_will_not_return() -> None:
 def test_leaving_the_queue_shortens_rate_limit_delays() -> None:
     limited = replace(FREE, requests_per_minute=10)
     assert acquired(limited, "a")
-    waits = [limits.acquire(limited, name, tokens=1) for name in ("b", "c")]
-    assert limits.leave_queue([limited], "b") == ["c"]
-    again = limits.acquire(limited, "c", tokens=1)
+    waits = [acquire(limited, name) for name in ("b", "c")]
+    assert limits.leave_queue([limited], "b") == []  # a refresh wakes "c" in time
+    again = acquire(limited, "c")
     assert again
     assert waits[1]
     assert again.seconds < 7 < waits[1].seconds
@@ -108,7 +105,7 @@ def test_session_with_open_turn_keeps_its_place(caller: Caller) -> None:
     assert acquired(TWO_AT_ONCE, "b")
     assert not acquired(TWO_AT_ONCE, caller.session_id)
     assert limits.leave_queue([TWO_AT_ONCE], caller.session_id) == []
-    assert limits.release(TWO_AT_ONCE, "a", CallResult.OK) == [caller.session_id]
+    assert release(TWO_AT_ONCE, "a", CallResult.OK) == [caller.session_id]
 
 
 def test_slot_of_dead_worker_expires_with_its_lease(settings: Settings) -> None:
@@ -123,14 +120,11 @@ def test_waiter_is_woken_when_a_slot_expires(settings: Settings) -> None:
     one = replace(FREE, concurrency=1)
     assert [acquired(one, session_id) for session_id in ("dead", "b", "c")] == [True, False, False]
     settings.CHAT_LEASE_TTL = SHORT
-    limits.refresh_slots([(one, ["dead"])])
+    refresh(one, ["dead"])
 
-    def woken() -> list[str]:
-        assert not acquired(one, "c"), "b is first in the queue"
-        return limits.refresh_slots([(one, [])])
-
-    assert wait_until(woken) == ["b"]
-    assert limits.refresh_slots([(one, [])]) == []
+    assert wait_until(lambda: refresh(one)) == ["b"]
+    assert refresh(one) == []
+    assert not acquired(one, "c"), "the slot is promised to b"
     assert acquired(one, "b")
 
 
@@ -151,8 +145,8 @@ def test_late_refresh_does_not_take_a_slot_back(settings: Settings) -> None:
     assert acquired(one, "paused")
     settings.CHAT_LEASE_TTL = LONG
     wait_until(lambda: acquired(one, "b"))
-    limits.refresh_slots([(one, ["paused"])])
-    limits.release(one, "b", CallResult.OK)
+    refresh(one, ["paused"])
+    release(one, "b", CallResult.OK)
     assert acquired(one, "c")
 
 
@@ -162,7 +156,7 @@ def test_late_refresh_keeps_a_free_slot(settings: Settings) -> None:
     assert acquired(one, "paused")
     time.sleep(2 * SHORT)
     settings.CHAT_LEASE_TTL = LONG
-    limits.refresh_slots([(one, ["paused"])])
+    refresh(one, ["paused"])
     assert not acquired(one, "b")
 
 
@@ -172,7 +166,7 @@ def test_refresh_keeps_a_slot(settings: Settings) -> None:
     assert acquired(one, "a")
     ends = time.monotonic() + 1.5 * EXTENDED
     while time.monotonic() < ends:
-        limits.refresh_slots([(one, ["a"])])
+        refresh(one, ["a"])
         assert not acquired(one, "b")
 
 
@@ -187,8 +181,8 @@ def test_rate_limit_spreads_out_waiters() -> None:
     limited = replace(FREE, requests_per_minute=60)
     passed = [acquired(limited, f"s{i}") for i in range(6)]
     assert passed == [True] * 6
-    first = limits.acquire(limited, "late", tokens=1)
-    second = limits.acquire(limited, "later", tokens=1)
+    first = acquire(limited, "late")
+    second = acquire(limited, "later")
     assert first
     assert second
     assert first.reason is WaitReason.RATE_LIMITED
@@ -201,7 +195,7 @@ def test_token_limit_delays_calls() -> None:
     budget = replace(FREE, tokens_per_minute=6000)
     assert acquired(budget, "a", tokens=1000)
     assert acquired(budget, "b", tokens=500)
-    wait = limits.acquire(budget, "c", tokens=750)
+    wait = acquire(budget, "c", tokens=750)
     assert wait
     assert 9 < wait.seconds <= 10
 
@@ -214,10 +208,8 @@ def test_call_larger_than_the_burst_passes_when_idle() -> None:
 
 def test_retry_after_blocks_all_calls() -> None:
     assert acquired(FREE, "a")
-    limits.release(
-        FREE, "a", CallResult.RETRY_AFTER, retry_after=0.4, reason=WaitReason.RATE_LIMITED
-    )
-    wait = limits.acquire(FREE, "b", tokens=1)
+    release(FREE, "a", CallResult.RETRY_AFTER, retry_after=0.4, reason=WaitReason.RATE_LIMITED)
+    wait = acquire(FREE, "b")
     assert wait
     assert wait.reason is WaitReason.RATE_LIMITED
     assert 0 < wait.seconds <= 0.4
@@ -227,34 +219,32 @@ def test_retry_after_blocks_all_calls() -> None:
 
 @pytest.mark.security("S45")
 def test_retry_after_blocks_others_for_a_limited_time() -> None:
-    limits.release(FREE, "a", CallResult.RETRY_AFTER, retry_after=86_400)
-    (state,) = limits.states(["m"], now=time.time())
+    release(FREE, "a", CallResult.RETRY_AFTER, retry_after=86_400)
+    (state,) = limiter_states.read([FREE], now=time.time())
     assert 55 < state.blocked_for <= 60
 
 
 @pytest.mark.security("S45")
 def test_another_session_probes_a_blocked_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "PROBE_INTERVAL_MS", 300)
-    limits.release(FREE, "a", CallResult.RETRY_AFTER, retry_after=50)
+    release(FREE, "a", CallResult.RETRY_AFTER, retry_after=50)
     for session_id in "ab":
         assert not acquired(FREE, session_id)
     wait_until(lambda: acquired(FREE, "b"))
     # One probe at a time, and never by the session that the vendor limits.
     assert not acquired(FREE, "c")
-    wait = limits.acquire(FREE, "a", tokens=1)
+    wait = acquire(FREE, "a")
     assert wait
     assert wait.seconds > 40
-    limits.release(FREE, "b", CallResult.RETRY_AFTER, retry_after=50)
-    wait_until(lambda: acquired(FREE, "c"))
-    assert set(limits.record_success(FREE, "c")) == {"a"}
+    assert set(succeed(FREE, "b")) == {"a", "c"}
     assert acquired(FREE, "a")
 
 
 @pytest.mark.security("S45")
 def test_staff_can_unblock_a_model() -> None:
     for session_id in "abc":
-        limits.release(FREE, session_id, CallResult.FAILED)
-    limits.release(FREE, "a", CallResult.RETRY_AFTER, retry_after=50)
+        release(FREE, session_id, CallResult.FAILED)
+    release(FREE, "a", CallResult.RETRY_AFTER, retry_after=50)
     assert not acquired(FREE, "d")
     assert limits.unblock(FREE) == ["d"]
     assert acquired(FREE, "d")
@@ -264,85 +254,75 @@ def test_staff_can_unblock_a_model() -> None:
 def test_failures_open_the_circuit_and_a_probe_closes_it() -> None:
     for session_id in "abc":
         assert acquired(FREE, session_id)
-        limits.release(FREE, session_id, CallResult.FAILED)
-    assert not acquired(FREE, "d")
+        release(FREE, session_id, CallResult.FAILED)
+    assert not acquired(FREE, "probe")
     wait_until(lambda: acquired(FREE, "probe"))
     assert not acquired(FREE, "e")
-    limits.release(FREE, "probe", CallResult.OK)
+    release(FREE, "probe", CallResult.OK)
     assert acquired(FREE, "e")
     assert limits.degraded(["m"]) == set()
 
 
 def test_failed_probe_opens_the_circuit_again() -> None:
     for session_id in "abc":
-        limits.release(FREE, session_id, CallResult.FAILED)
+        release(FREE, session_id, CallResult.FAILED)
     wait_until(lambda: acquired(FREE, "probe"))
-    limits.release(FREE, "probe", CallResult.FAILED)
+    release(FREE, "probe", CallResult.FAILED)
     assert not acquired(FREE, "d")
 
 
 def test_failures_of_one_session_open_no_circuit() -> None:
     for _ in range(10):
-        limits.release(FREE, "unlucky", CallResult.FAILED)
+        release(FREE, "unlucky", CallResult.FAILED)
     assert acquired(FREE, "d")
 
 
 def test_first_token_of_a_probe_closes_the_circuit() -> None:
     for session_id in "abc":
-        limits.release(FREE, session_id, CallResult.FAILED)
+        release(FREE, session_id, CallResult.FAILED)
     wait_until(lambda: acquired(FREE, "probe"))
     assert not acquired(FREE, "d")
-    assert limits.record_success(FREE, "probe") == ["d"]
+    assert succeed(FREE, "probe") == ["d"]
     assert acquired(FREE, "d")
     assert limits.degraded(["m"]) == set()
 
 
 def test_success_does_not_shorten_retry_after() -> None:
-    limits.release(FREE, "a", CallResult.RETRY_AFTER, retry_after=30)
-    assert limits.record_success(FREE, "earlier") == []
+    release(FREE, "a", CallResult.RETRY_AFTER, retry_after=30)
+    assert succeed(FREE, "earlier") == []
     assert not acquired(FREE, "b")
-
-
-def test_refresh_keeps_a_long_probe_the_only_one(settings: Settings) -> None:
-    settings.CHAT_LEASE_TTL = EXTENDED
-    for session_id in "abc":
-        limits.release(FREE, session_id, CallResult.FAILED)
-    wait_until(lambda: acquired(FREE, "probe"))
-    ends = time.monotonic() + 1.5 * EXTENDED
-    while time.monotonic() < ends:
-        limits.refresh_slots([(FREE, ["a", "probe"])])
-        assert not acquired(FREE, "d")
 
 
 def test_probe_that_acquires_twice_is_still_the_probe() -> None:
     for session_id in "abc":
-        limits.release(FREE, session_id, CallResult.FAILED)
+        release(FREE, session_id, CallResult.FAILED)
     wait_until(lambda: acquired(FREE, "probe"))
     assert acquired(FREE, "probe")
 
 
 def test_end_of_another_call_allows_no_second_probe() -> None:
     for session_id in "abc":
-        limits.release(FREE, session_id, CallResult.FAILED)
+        release(FREE, session_id, CallResult.FAILED)
     wait_until(lambda: acquired(FREE, "probe"))
-    limits.release(FREE, "earlier", CallResult.NEUTRAL)
+    release(FREE, "earlier", CallResult.NEUTRAL)
     assert not acquired(FREE, "d")
-    assert limits.release(FREE, "probe", CallResult.NEUTRAL) == ["d"]
+    assert release(FREE, "probe", CallResult.NEUTRAL) == ["d"]
     assert acquired(FREE, "d")
 
 
-def test_dead_probe_is_followed_by_another(settings: Settings) -> None:
-    settings.CHAT_LEASE_TTL = SHORT
+def test_right_of_a_probe_ends_before_its_call() -> None:
     for session_id in "abc":
-        limits.release(FREE, session_id, CallResult.FAILED)
-    wait_until(lambda: acquired(FREE, "dies"))
-    wait_until(lambda: acquired(FREE, "next"))
+        release(FREE, session_id, CallResult.FAILED)
+    wait_until(lambda: acquired(FREE, "probe"))
+    wait = acquire(FREE, "next")
+    assert wait
+    assert 9 < wait.seconds <= 10
 
 
 def test_success_resets_the_failure_count() -> None:
     for session_id in "ab":
-        limits.release(FREE, session_id, CallResult.FAILED)
-    limits.release(FREE, "c", CallResult.OK)
+        release(FREE, session_id, CallResult.FAILED)
+    release(FREE, "c", CallResult.OK)
     for session_id in "ab":
-        limits.release(FREE, session_id, CallResult.FAILED)
+        release(FREE, session_id, CallResult.FAILED)
     assert acquired(FREE, "d")

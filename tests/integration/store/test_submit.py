@@ -3,15 +3,17 @@
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import orjson
 import pytest
 from pytest_django import Settings
 from redis import Redis
 
-from chat.domain import Caller, OnBusy, Status
+from chat.domain import Caller, Identity, OnBusy, Status
 from chat.domain.errors import (
     IdempotencyMismatch,
+    OwnerQueueFull,
     ParleyError,
     QueueFull,
     RateLimited,
@@ -147,6 +149,33 @@ def has_room(caller: Caller) -> bool:
     except QueueFull:
         return False
     return True
+
+
+def session_of(identity: Identity) -> Caller:
+    new = replace(steps.new_session(), identity=identity)
+    sessions.create(new)
+    return Caller(session_id=new.id, credential=new.token_hash)
+
+
+def test_turns_of_a_user_are_limited_in_all_sessions(settings: Settings, redis: Redis) -> None:
+    settings.CHAT_PARTITIONS = 1
+    settings.CHAT_MAX_TURNS_PER_OWNER = 3
+    user = Identity(tenant="acme", user="ada", addresses=("192.0.2.1",))
+    first, second = session_of(user), session_of(user)
+    for caller in (first, first, second):
+        steps.submit(caller)
+    LeaseHolder.claim_for(first)
+    with pytest.raises(OwnerQueueFull) as error:
+        steps.submit(second)
+    assert error.value.retry_after > 0
+    steps.submit(session_of(Identity(tenant="acme", user="bob")))
+    sessions.delete(first)
+    for _ in range(2):
+        steps.submit(second)
+    counts = keys.for_session(second.session_id).counts
+    assert redis.hget(counts, f"turns:{user.owner}") == b"3"
+    sessions.delete(second)
+    assert redis.hget(counts, f"turns:{user.owner}") is None
 
 
 def test_running_turn_does_not_count_as_queued(settings: Settings) -> None:

@@ -26,9 +26,11 @@ class Clock:
         return self.now
 
 
-def due(host: str | None, number: int = 2) -> DueDelivery:
+def due(host: str | None, number: int = 2, *, owner: str = "") -> DueDelivery:
+    """Return a delivery; without `owner`, each receiver has deliveries of a different one."""
     url = host and f"http://{host}/hook"
-    return DueDelivery(session_id="ses_1", number=number, url=url, webhook=b"")
+    owner = owner or str(host)
+    return DueDelivery(session_id="ses_1", number=number, url=url, webhook=b"", owner=owner)
 
 
 def add(receivers: Receivers, host: str | None, count: int) -> None:
@@ -48,6 +50,18 @@ def prove(receivers: Receivers, host: str) -> None:
 
 def time_out(receivers: Receivers, started: DueDelivery) -> tuple[float, list[DueDelivery]]:
     return receivers.finish(started, has_answered=False, has_hung=True)
+
+
+def test_owner_gets_four_threads_for_all_receivers() -> None:
+    receivers = Receivers()
+    for number in range(20):
+        receivers.add(due(f"{number}.example", owner="many"))
+    receivers.add(due("0.example", 4, owner="other"))
+    started = start_all(receivers)
+    assert [each.owner for each in started].count("many") == 4
+    assert [each.owner for each in started].count("other") == 1
+    receivers.finish(started[0], has_answered=True, has_hung=False)
+    assert [each.owner for each in start_all(receivers)] == ["many"]
 
 
 def test_receiver_gets_four_threads() -> None:

@@ -1,8 +1,16 @@
 -- New turns. Needs session_bytes.lua, and `s` with running_turn, waiting, lease_until, retry_at,
 -- next_deadline.
 
-local function is_queue_full(max_waiting)
-  return tonumber(redis.call('HGET', COUNTS, 'waiting') or 0) >= tonumber(max_waiting)
+-- Return the reply that refuses a turn because too many are open, or nil.
+-- max_turns: "waiting user other": waiting turns of the partition, and open turns in it of one user,
+-- whose sessions are all here, or of another owner, whose sessions are spread; 0 for no limit
+local function refuse_turn(max_turns)
+  local max_waiting, of_user, of_other = string.match(max_turns, '^(%d+) (%d+) (%d+)$')
+  local waiting, open = unpack(redis.call('HMGET', COUNTS, 'waiting', owner_turns()))
+  if tonumber(waiting or 0) >= tonumber(max_waiting) then return { 'QUEUE_FULL' } end
+  local is_user = s.owner and string.sub(s.owner, 1, 5) == 'user:'
+  local max_open = tonumber(is_user and of_user or of_other)
+  if max_open > 0 and tonumber(open or 0) >= max_open then return { 'OWNER_QUEUE_FULL' } end
 end
 
 -- Return the JSON of a reply that waits behind `position` turns.
@@ -29,6 +37,7 @@ local function enqueue_turn(turn, prompt, request, deadline, message)
   end
   change_waiting(1)
   redis.call('HINCRBY', COUNTS, 'accepted', 1)
+  redis.call('HINCRBY', COUNTS, owner_turns(), 1)
   append_event('message.queued', ',"message_id":"' .. reply_id(turn) .. '"' ..
     (message and ',"message":' .. message or '') .. ',"reply":' .. reply)
   return reply, position

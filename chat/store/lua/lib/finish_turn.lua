@@ -31,6 +31,9 @@ local function finish_turn(turn, status, result, content, model)
   enqueue_delivery(turn)
   redis.call('HDEL', MESSAGES, 2 * turn .. ':request')
   set('bytes', s.bytes + #json - #open)
+  if redis.call('HINCRBY', COUNTS, owner_turns(), -1) < 0 then
+    redis.call('HDEL', COUNTS, owner_turns()) -- see lib/forget_expired.lua
+  end
   if turn == s.running_turn then
     redis.call('HINCRBY', COUNTS, 'running', -1)
   else

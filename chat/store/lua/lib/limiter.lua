@@ -1,52 +1,81 @@
--- Rate limiter, concurrency limiter and circuit breaker of a model. Callers are session ids.
+-- The limiter of a model: rates, slots that callers share fairly, and the circuit breaker.
 -- include: clock
 --
--- KEYS[1]    hash: the limiter
---              blocked_until, blocked_reason   ms; calls are blocked
---              blocked_by                      the caller that received the Retry-After
---              next_probe_at, probing_caller   ms; the call that checks whether the model still
---                                              rejects others than blocked_by
---              failures                        members of KEYS[4]
---              half_open                       1: one probe decides whether the circuit closes
---              probe_until, probe_caller       ms; the probe in progress
---              tat, token_tat                  theoretical arrival times, see lib/rate.lua
---              token_cost                      tokens of the last call
--- KEYS[2]    zset: caller -> ms at which the lease of its slot ends
--- KEYS[3]    zset: waiting caller -> ms at which it retries
--- KEYS[4]    set: callers whose calls have failed since the last success
-local LIMITER, SLOTS, WAITERS, FAILED_CALLERS = unpack(KEYS)
+-- A caller is "class party owner session". A node is what callers have in common: "class",
+-- "class party" or "class party owner". No name has a space, "|" or "}".
+--
+-- KEYS[1]    hash:
+--              tat, token_tat   theoretical arrival times, see lib/rate.lua
+--              token_cost       tokens of the last call
+--              ticket           number of the last waiter that joined the queue
+--              active           JSON: parties, owners: those of the last calls, [[node, ms], ...];
+--                               key_at: ms of the last call of a client that is not anonymous
+--              last_success     ms
+--              waits:<class>, waited_ms:<class>   calls that waited, and how long in all
+--              probes:<result>  probes that ended
+--              capped_holds     Retry-Afters that were longer than max_hold
+--              degraded         1: KEYS[2] exists
+-- KEYS[2]    hash: "model", or the node of a party or owner -> JSON, see lib/health.lua
+-- KEYS[3]    zset: caller with a slot -> ms at which its lease ends, plus half a ms after the
+--              call's first output. Until a waiter takes a promised slot, its lease is short
+-- KEYS[4]    zset without scores: the queue, see lib/fair_queue.lua
+-- KEYS[5]    hash: its virtual times
+-- KEYS[6]    zset: waiting session -> ms at which it retries
+-- KEYS[7]    hash: waiting session -> "ticket tokens joined_at caller"
+-- ARGV[1]    limits: "name=value ..."
+--              max_calls        concurrent calls; 0 for no limit
+--              streams          1 if the model streams, else 0
+--              lease            of a slot, ms
+--              interval, burst  of calls, see lib/rate.lua; an interval of 0 is no limit
+--              per_token, token_burst     the same of tokens
+--              threshold, reset           failing sessions that open a circuit, and for how many ms
+--              max_hold         ms for which a Retry-After blocks calls at most
+--              probe_interval   ms between the calls that probe a model which sent a Retry-After
+--              wake_ups         waiters that one script wakes at most
+--              waiter_ttl       ms after its retry at which a missing waiter loses its place
+--              ttl              of idle keys, ms
+local LIMITER, HEALTH, SLOTS, QUEUE, TAGS, WAITERS, PLACES = unpack(KEYS)
+local ACTIVE_MS = 600000 -- parties and owners are active for so long after a call
 
--- Count the valid slots. Expired ones stay in the set until refresh_slots removes them.
-local function slots_in_use()
-  return redis.call('ZCOUNT', SLOTS, '(' .. now, '+inf')
+local limits = {}
+for name, value in string.gmatch(ARGV[1], '(%S+)=(%S+)') do limits[name] = tonumber(value) end
+
+local STATE = { 'tat', 'token_tat', 'token_cost', 'active', 'last_success', 'degraded' }
+local state = {}
+for i, value in ipairs(redis.call('HMGET', LIMITER, unpack(STATE))) do
+  state[STATE[i]] = value or nil
+end
+local active = state.active and cjson.decode(state.active) or { parties = {}, owners = {} }
+
+-- Return the nodes of a caller, from the class down, and its session.
+local function nodes_of(caller)
+  local class, party, owner, session = string.match(caller, '^(%S+) (%S+) (%S+) (%S+)$')
+  party = class .. ' ' .. party
+  return { class, party, party .. ' ' .. owner }, session
 end
 
--- Return the waiters that may call now, the longest waiting first: at most `limit`, at most as many
--- as there are free slots, one if the circuit is half-open, none while calls are blocked.
-local function next_waiters(max_calls, limit)
-  local blocked_until, half_open =
-    unpack(redis.call('HMGET', LIMITER, 'blocked_until', 'half_open'))
-  if tonumber(blocked_until or 0) > now then return {} end
-  local free = half_open and 1 or limit
-  if max_calls > 0 then free = math.min(free, max_calls - slots_in_use()) end
-  if free <= 0 then return {} end
-  return redis.call('ZRANGE', WAITERS, 0, free - 1)
+-- Put a node first in a list of `active`, which keeps three.
+local function record_active(list, node)
+  local kept = { { node, now } }
+  for _, each in ipairs(active[list]) do
+    if each[1] ~= node and #kept < 3 then kept[#kept + 1] = each end
+  end
+  active[list] = kept
 end
 
--- Close the circuit after a success: forget all failures.
-local function close_circuit()
-  redis.call('HDEL', LIMITER, 'failures', 'half_open', 'probe_until', 'probe_caller')
-  redis.call('UNLINK', FAILED_CALLERS)
+local function count_active(list)
+  local count = 0
+  for _, each in ipairs(active[list]) do
+    if now - each[2] < ACTIVE_MS then count = count + 1 end
+  end
+  return count
 end
 
--- Allow calls that a Retry-After or an open circuit has blocked.
-local function unblock()
-  redis.call('HDEL', LIMITER, 'blocked_until', 'blocked_reason', 'blocked_by', 'next_probe_at',
-    'probing_caller')
+local function count(name, amount)
+  redis.call('HINCRBY', LIMITER, name, amount)
 end
 
--- Record that a call has succeeded. The call that probed a blocked model allows the others.
-local function record_success(caller)
-  if redis.call('HGET', LIMITER, 'probing_caller') == caller then unblock() end
-  close_circuit()
+-- Let idle keys expire.
+local function keep_alive()
+  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, limits.ttl) end
 end

@@ -48,8 +48,11 @@ local function split_feedback(json)
   return rest, feedback
 end
 
--- Return the result of a reply that waits, as JSON members.
-local function wait_result(reason, retry_at, position, error_json)
+-- Return the result of a reply that waits, as JSON members. position must be the last one of `wait`,
+-- see lib/render_message.lua. ahead: sessions that call the model before, 0 if it does not wait for
+-- them.
+local function wait_result(reason, retry_at, position, error_json, ahead)
   return '"finish_reason":null,"usage":null,"error":' .. error_json .. ',"wait":{"reason":"' ..
-    reason .. '","retry_at":' .. retry_at .. ',"position":' .. position .. '}'
+    reason .. '","retry_at":' .. retry_at .. ',"ahead":' .. (ahead or 0) .. ',"position":' ..
+    position .. '}'
 end

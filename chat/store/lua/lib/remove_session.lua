@@ -10,5 +10,9 @@ local function remove_session(reason)
   redis.call('HINCRBY', COUNTS, 'sessions', -1)
   if s.waiting > 0 then redis.call('HINCRBY', COUNTS, 'waiting', -s.waiting) end
   if s.running_turn ~= 0 then redis.call('HINCRBY', COUNTS, 'running', -1) end
+  local open = s.waiting + (s.running_turn ~= 0 and 1 or 0)
+  if redis.call('HINCRBY', COUNTS, owner_turns(), -open) <= 0 then
+    redis.call('HDEL', COUNTS, owner_turns()) -- finish_turn leaves a 0
+  end
   redis.call('PUBLISH', EVENTS, reason)
 end

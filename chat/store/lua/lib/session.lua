@@ -57,13 +57,19 @@ local seq -- the number of the newest event
 
 -- Read fields. A missing number is 0, a missing text nil. `schema` is nil if the session is gone.
 local function read(...)
-  local found = redis.call('HMGET', SESSION, 'seq', 'log_bytes', 'log_start', ...)
+  local found = redis.call('HMGET', SESSION, 'seq', 'log_bytes', 'log_start', 'owner', ...)
   seq = tonumber(found[1] or 0)
   s.log_bytes, s.log_start = tonumber(found[2] or 0), tonumber(found[3] or 0)
+  s.owner = found[4] or nil
   for i, name in ipairs({ ... }) do
-    local value = found[i + 3]
+    local value = found[i + 4]
     if TEXT_FIELDS[name] then s[name] = value or nil else s[name] = tonumber(value or 0) end
   end
+end
+
+-- Return the field of COUNTS for the open turns of the session's owner in this partition.
+local function owner_turns()
+  return 'turns:' .. (s.owner or '')
 end
 
 local changed = {} -- field, value, field, value, ...

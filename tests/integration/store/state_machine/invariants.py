@@ -36,6 +36,7 @@ def assert_store_is_sound(contents: keyspace.Keyspace, partition: Partition) -> 
     gauges = {"sessions": len(live), "waiting": partition.waiting, "running": partition.running}
     gauges['model:"default"'] = len(live)
     gauges["accepted"] = partition.totals["accepted"]
+    gauges["turns:parley"] = partition.waiting + partition.running
     assert nonzero(contents.counts) == nonzero(gauges)
     is_running = {name: bool(each.running) for name, each in partition.sessions.items()}
     waiting = {name for name, each in partition.sessions.items() if each.waiting}
