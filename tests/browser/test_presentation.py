@@ -19,8 +19,8 @@ pytestmark = pytest.mark.browser
 
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1200, "height": 800}
-# Size of all resources of the page, compressed with gzip.
-MAX_BYTES = 150_000
+# Size of all resources of the page before code and formulas, compressed with gzip.
+MAX_BYTES = 100_000
 REPLY = """Here is a small function that does it:
 
 ```python

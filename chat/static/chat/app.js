@@ -125,7 +125,8 @@ const actions = {
     const { name, model, system_prompt: instructions, expires_at } = chat.conversation.session;
     $("set-name").value = name ?? "";
     $("set-prompt").value = instructions ?? "";
-    $("expiry").textContent = `${expiryText({ expires_at }, Infinity)}, unless you use it.`;
+    const expiry = expiryText({ expires_at }, Infinity);
+    $("expiry").textContent = expiry && `This chat e${expiry.slice(1)} unless you use it.`;
     $("settings").showModal();
     return attempt(() => showModels($("set-model"), model));
   },
@@ -387,6 +388,7 @@ const isField = (element) => element.matches("input, textarea, select");
 const shortcuts = {
   "Ctrl+k": () => {
     openMenu(matchMedia("(max-width: 44rem)").matches);
+    $("search").focus();
     $("search").select();
   },
   "Ctrl+O": actions.new,
