@@ -222,6 +222,10 @@ class ChatSettings:
     # Seconds between heartbeats of an event stream that has no events to send.
     SSE_HEARTBEAT_INTERVAL: float = 15.0
 
+    # Request header of the OpenAI-compatible API that names the user whom an API key with the scope
+    # `users` acts for, in addition to Parley-User. Open WebUI sends this one if
+    # ENABLE_FORWARD_USER_INFO_HEADERS is set.
+    OPENAI_USER_HEADER: str = "X-OpenWebUI-User-Id"
     # Name of the chat page, in its list of chats and in the browser's tab.
     PAGE_NAME: str = "Parley"
     # Path of an SVG, PNG or WebP file that is the page's logo. Empty: a speech bubble.

@@ -13,6 +13,8 @@ FILES = sorted(SCRIPTS_DIR.rglob("*.lua"))
 SCRIPTS = sorted(SCRIPTS_DIR.glob("*.lua"))
 # Scripts that a full Redis rejects. All others work, so that accepted turns are answered.
 REJECTED_WHEN_FULL = {
+    "append_history",
+    "attach",
     "create",
     "issue_ticket",
     "regenerate",

@@ -38,6 +38,20 @@ def authenticate(token: str, *, user: str | None = None) -> Principal:
     return _from_key(api_keys.verify(token), user)
 
 
+def authenticate_for(token: str, user: str | None) -> Principal:
+    """Return who sends this API key or JWT, for a user whom the request names informally.
+
+    An API key acts for that user if it may, and else for its tenant. A JWT names its own user.
+
+    Raises:
+        InvalidToken, StoreUnavailable, IssuerUnavailable
+    """
+    if user and is_api_key(token) and USER.fullmatch(user):
+        key = api_keys.verify(token)
+        return _from_key(key, user if Scope.USERS in key.scopes else None)
+    return authenticate(token)
+
+
 def _from_key(key: ApiKey, user: str | None) -> Principal:
     needed = Scope.SESSIONS if user is None else Scope.USERS
     if needed not in key.scopes:

@@ -71,6 +71,15 @@ def check_principal(principal: Principal) -> None:
     _by_tenant.check(identity.party)
 
 
+def check_address(meta: Mapping[str, str]) -> None:
+    """Count a read of the client's address only.
+
+    Raises:
+        RateLimited: the address reads too often.
+    """
+    _by_address.check(client_address(meta))
+
+
 def check_read(caller: Caller, meta: Mapping[str, str]) -> None:
     """Count a read of the caller's session.
 

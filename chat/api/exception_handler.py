@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 STATUSES: Mapping[str, HTTPStatus] = {
     "invalid_request": HTTPStatus.BAD_REQUEST,
     "unknown_model": HTTPStatus.BAD_REQUEST,
+    "unsupported_parameter": HTTPStatus.BAD_REQUEST,
+    "unsupported_content": HTTPStatus.BAD_REQUEST,
+    "stream_trimmed": HTTPStatus.BAD_REQUEST,
     "forbidden_url": HTTPStatus.BAD_REQUEST,
     "invalid_host": HTTPStatus.BAD_REQUEST,
     "headers_too_large": HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -39,6 +42,7 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "conflict": HTTPStatus.CONFLICT,
     "session_busy": HTTPStatus.CONFLICT,
     "not_editable": HTTPStatus.CONFLICT,
+    "not_last_turn": HTTPStatus.CONFLICT,
     "not_regenerable": HTTPStatus.CONFLICT,
     "nothing_to_continue": HTTPStatus.CONFLICT,
     "feedback_not_allowed": HTTPStatus.CONFLICT,
@@ -61,6 +65,15 @@ STATUSES: Mapping[str, HTTPStatus] = {
 }
 
 
+# Types of errors, which tell the SDKs of OpenAI and others what to raise.
+CLIENT_ERROR = "invalid_request_error"
+ERROR_TYPES = {
+    HTTPStatus.UNAUTHORIZED: "authentication_error",
+    HTTPStatus.FORBIDDEN: "permission_error",
+    HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_error",
+}
+
+
 def handle(exc: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
     """Return the error response for a view's exception; with `None`, Django responds with 500.
 
@@ -70,8 +83,11 @@ def handle(exc: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
     return None if error is None else error_response(error, context["request"]._request)  # noqa: SLF001
 
 
-def error_response(error: errors.ParleyError, request: HttpRequest) -> HttpResponse:
-    status = STATUSES[error.code]
+def error_response(
+    error: errors.ParleyError, request: HttpRequest, status: int | None = None
+) -> HttpResponse:
+    """Return the response; status: by default that of the error's code."""
+    status = status or STATUSES[error.code]
     retry_after = _retry_after(error)
     headers = {}
     if status == HTTPStatus.UNAUTHORIZED:
@@ -95,6 +111,7 @@ def error_body(error: errors.ParleyError, request_id: str) -> dict[str, Any]:
     return {
         "error": {
             "code": error.code,
+            "type": _type_of(error),
             "message": error.message,
             "param": error.param,
             "request_id": request_id,
@@ -102,6 +119,13 @@ def error_body(error: errors.ParleyError, request_id: str) -> dict[str, Any]:
         },
         "detail": error.message,
     }
+
+
+def _type_of(error: errors.ParleyError) -> str:
+    """Return the class of an error, in OpenAI's terms."""
+    status = STATUSES.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR)
+    default = "server_error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else CLIENT_ERROR
+    return ERROR_TYPES.get(status, default)
 
 
 def _retry_after(error: errors.ParleyError) -> int | None:

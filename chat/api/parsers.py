@@ -14,6 +14,8 @@ from chat.settings import chat_settings
 
 # A member of the environment: why the server has not read the body, or not all of it.
 BODY_ERROR = "parley.body_error"
+# A member of the environment: the body, a stream, if an async view is called.
+BODY = "parley.body"
 # UTF-8 and its subset. Some clients quote the name.
 CHARSETS = {"", "utf-8", "utf8", "us-ascii", "ascii"}
 

@@ -19,23 +19,25 @@ def build_prompt(claim: Claim, model: Model) -> Prompt:
 
     It contains the system prompt unless it is blank, the newest earlier turns that fit, and the
     user message. A turn whose reply has no text is left out, or the model would answer its question
-    late. Of several replies to a message the newest is used. Token counts are estimates; no
-    tokenizer is involved.
+    late. Of several replies to a message the newest is used. Messages that the client has sent as
+    the whole prompt replace the history. Token counts are estimates; no tokenizer is involved.
 
     Raises:
         ContextTooLong: system prompt and message exceed what the model can read, or what the
             session allows.
     """
     last = claim.history[-1]
-    question = [PromptMessage(role=Role.USER, content=last.content)]
-    system_prompt = model.system_prompt or claim.system_prompt
-    system = [PromptMessage(role=Role.SYSTEM, content=system_prompt)]
-    fixed = system + question if system_prompt.strip() else question
+    question = list(claim.messages) or [PromptMessage(role=Role.USER, content=last.content)]
+    system_texts = (model.system_prompt or claim.system_prompt, claim.instructions)
+    texts = [text for text in system_texts if text.strip()]
+    system = [PromptMessage(role=Role.SYSTEM, content="\n\n".join(texts))]
+    fixed = system + question if texts else question
     budget = _prompt_budget(claim, model) - _check_fixed_part(fixed, claim, model)
-    selected = _newest_that_fit(
-        _turns_with_reply(claim.history), claim.context.messages - 1, budget
-    )
-    return Prompt(messages=[*fixed[:-1], *selected, *question], options=claim.options)
+    turns = [] if claim.messages else _earlier_turns(claim.history)
+    selected = _newest_that_fit(turns, claim.context.messages - 1, budget)
+    if claim.is_untruncated and len(selected) < sum(map(len, turns)):
+        raise ContextTooLong("The conversation is too long; `truncation` is `disabled`.")
+    return Prompt(messages=[*fixed[: -len(question)], *selected, *question], options=claim.options)
 
 
 def estimate_call(prompt: Prompt, model: Model) -> int:
@@ -90,21 +92,25 @@ def _model_budget(claim: Claim, model: Model) -> int:
     return model.context_tokens - max_reply_tokens(claim.options, model)
 
 
-def _turns_with_reply(messages: Sequence[HistoryMessage]) -> list[list[PromptMessage]]:
+def _earlier_turns(messages: Sequence[HistoryMessage]) -> list[list[PromptMessage]]:
     """Pair each user message with its newest reply that has text; oldest first.
 
-    Messages of which there is an edited version are left out.
+    Messages of which there is an edited version are left out. Messages that a client has added to
+    the history may lack the reply, or the user message.
     """
     replaced = {message.replaces for message in messages}
     replies = {
         message.reply_to: message
         for message in messages
-        if message.role is Role.ASSISTANT and message.status in CONTEXT_STATUSES and message.content
+        if message.role is Role.ASSISTANT
+        and message.status in CONTEXT_STATUSES
+        and (message.content or not message.attempt)
     }
     return [
         [
-            PromptMessage(role=Role.USER, content=message.content),
-            PromptMessage(role=Role.ASSISTANT, content=replies[message.id].content),
+            PromptMessage(role=each.role, content=each.content)
+            for each in (message, replies[message.id])
+            if each.content
         ]
         for message in messages
         if message.role is Role.USER and message.id in replies and message.id not in replaced

@@ -60,6 +60,8 @@ def digest(*parts: object) -> str:
 def _plain(part: object) -> object:
     if isinstance(part, bytes):
         return part.decode()
+    if isinstance(part, tuple):  # a named one
+        return list(part)
     if not is_dataclass(part) or isinstance(part, type):
         raise TypeError
     default = type(part)()

@@ -1,13 +1,15 @@
 """Messages of a session: read them and rate them."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 import orjson
 
 from chat.domain import Caller, Feedback, Page
 from chat.domain.errors import InvalidRequest
 from chat.domain.ids import message_number
-from chat.store import sessions
+from chat.store import admin, sessions
 
 
 def list_messages(
@@ -38,6 +40,37 @@ def get_message(caller: Caller, message_id: str) -> bytes:
         MessageNotFound, SessionNotFound, SessionExpired, StoreUnavailable
     """
     return sessions.message(caller, message_number(message_id))
+
+
+def get_reply(caller: Caller, number: int) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
+    """Return a reply, and the params of its turn.
+
+    The params are empty if the turn has none, and `None` if its response was deleted.
+
+    Raises:
+        MessageNotFound, SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    message, params = sessions.message_and_params(caller, number)
+    return orjson.loads(message), orjson.loads(params or b"{}")
+
+
+def hide_reply(caller: Caller, number: int) -> None:
+    """Delete the params of a reply's turn for good; `get_reply` returns `None` for them.
+
+    Raises:
+        MessageNotFound, SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    sessions.set_params(caller, number, b"null")
+
+
+def erase(caller: Caller, number: int) -> None:
+    """Erase the text of a message for good, also in the event log.
+
+    Raises:
+        SessionBusy: the reply has not ended.
+        MessageNotFound, SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    admin.redact(caller, number, b"")
 
 
 def set_feedback(caller: Caller, message_id: str, feedback: Feedback | None) -> bytes:

@@ -82,6 +82,22 @@ def check_message_options(caller: Caller, options: Options | None) -> None:
     check_options(options, rules.policy.client_options)
 
 
+def check_instructions(caller: Caller, instructions: str) -> None:
+    """Check instructions of a turn, which add to the session's system prompt.
+
+    Raises:
+        NotAllowed: the operator has set the system prompt.
+        SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    has_prompt = any(model.system_prompt for model in llms.all_models().values())
+    if not instructions or not (has_prompt or api_keys.have_policies()):
+        return
+    rules = sessions.rules(caller)
+    model = llms.all_models().get(rules.model)
+    if model is not None:
+        _check_prompt(instructions, rules.policy, model)
+
+
 def _has_rules() -> bool:
     """Return whether any model or API key restricts options."""
     models = llms.all_models().values()

@@ -56,26 +56,53 @@ def open_session(
         RateLimited, AddressQuotaExceeded, QuotaExceeded, IdempotencyMismatch, StoreFull,
             StoreUnavailable
     """
-    if address and principal is None and not chat_settings.ANONYMOUS_SESSIONS:
-        raise InvalidToken("Opening a session requires an API key or a JWT.")
-    _check_rate(address, principal)
-    policy = policies.policy_of(principal)
-    model = policies.choose_model(model, policy, is_anonymous=bool(address) and principal is None)
-    addresses = address_limits.networks(address)
-    token, new = _new_session(
+    token = create_session(
+        address=address,
+        principal=principal,
         key=key,
         ttl=ttl,
         name=name,
-        system_prompt=policies.choose_system_prompt(system_prompt, policy, model),
+        system_prompt=system_prompt,
         model=model,
         context=context,
         metadata=metadata,
         webhook_url=webhook_url,
+    )
+    return token, read(tokens.caller_from_token(token))
+
+
+def create_session(
+    texts: Sequence[str] = (),
+    *,
+    address: str,
+    principal: Principal | None,
+    model: str | None = None,
+    system_prompt: str | None = None,
+    **fields: Any,
+) -> str:
+    """Open a session as `open_session` does, but return its token only.
+
+    texts: of its history; message, reply, message, reply, ... without a reply, an empty text.
+    """
+    is_anonymous = bool(address) and principal is None
+    if is_anonymous and not chat_settings.ANONYMOUS_SESSIONS:
+        raise InvalidToken("Opening a session requires an API key or a JWT.")
+    _check_rate(address, principal)
+    policy = policies.policy_of(principal)
+    model = policies.choose_model(model, policy, is_anonymous=is_anonymous)
+    addresses = address_limits.networks(address)
+    token, new = _new_session(
+        model=model,
+        system_prompt=policies.choose_system_prompt(system_prompt, policy, model),
         policy=policy,
         identity=principal.identity(addresses) if principal else Identity(addresses=addresses),
+        **fields,
     )
-    sessions.create(new)
-    return token, read(tokens.caller_from_token(token))
+    if texts:
+        sessions.restore(new, texts)
+    else:
+        sessions.create(new)
+    return token
 
 
 def open_with_history(
@@ -100,10 +127,10 @@ def open_with_history(
 
 def _new_session(
     *,
-    name: str,
-    system_prompt: str | None,
-    model: str | None,
-    ttl: int | None,
+    name: str = "",
+    system_prompt: str | None = None,
+    model: str | None = None,
+    ttl: int | None = None,
     context: Context | None = None,
     metadata: Mapping[str, Any] | None = None,
     webhook_url: str | None = None,
@@ -142,6 +169,19 @@ def _scope_key(key: str, identity: Identity) -> str:
     """Return an idempotency key that differs from those of other users and tenants."""
     is_anonymous = identity.party_class is PartyClass.ANONYMOUS
     return key if not key or is_anonymous else f"{identity.party} {identity.user} {key}"
+
+
+def append_history(caller: Caller, texts: Sequence[str]) -> int:
+    """Append turns to an idle session; return the number of the last reply.
+
+    texts: as in `create_session`.
+
+    Raises:
+        SessionBusy: a turn is open.
+        RateLimited, SessionFull, AddressQuotaExceeded, QuotaExceeded, StoreFull, SessionNotFound,
+            SessionExpired, StoreUnavailable
+    """
+    return sessions.append_history(caller, texts)
 
 
 def read(caller: Caller, *, after: int = -1, limit: int | None = None) -> Snapshot:

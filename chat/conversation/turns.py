@@ -1,6 +1,7 @@
 """Turns: submit, regenerate, cancel."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -19,6 +20,7 @@ from chat.domain import (
     Options,
     Status,
     Submission,
+    TurnExtras,
 )
 from chat.domain.errors import NothingToContinue
 from chat.domain.ids import message_number
@@ -30,6 +32,8 @@ from chat.tracing import tracing
 
 logger = logging.getLogger(__name__)
 
+# Of turns of the native API.
+NO_EXTRAS = TurnExtras()
 # The user message that continues a reply.
 CONTINUE = "Continue exactly where you stopped."
 
@@ -45,6 +49,7 @@ def submit(
     deadline: float | None = None,
     key: str = "",
     request_id: str = "",
+    extras: TurnExtras = NO_EXTRAS,
 ) -> Accepted:
     """Accept a user message and wake a worker if the session has none.
 
@@ -56,6 +61,7 @@ def submit(
     deadline: seconds within which the turn must end; key: the client's idempotency key.
 
     Raises:
+        NotLastTurn: nothing was changed.
         SessionBusy, RateLimited, TokenBudgetExceeded, BudgetExceeded, SessionQueueFull, QueueFull,
             SessionFull: nothing was changed.
         MessageNotFound, NotEditable: `replaces` is not the message of the last turn.
@@ -64,6 +70,7 @@ def submit(
         IdempotencyMismatch, SessionNotFound, SessionExpired, StoreFull, StoreUnavailable
     """
     policies.check_message_options(caller, options)
+    policies.check_instructions(caller, extras.instructions)
     with tracing.span("submit", session=caller.session_id):
         request: list[Any] = [content or is_continuation, on_busy, options, deadline]
         # A process of an older version computes the digest without it.
@@ -71,16 +78,23 @@ def submit(
             request.append(replaces)
         submission = Submission(
             content=_continuation(caller) if is_continuation else content,
-            request=_request_json(options, request_id),
+            request=_request_json(options, request_id, extras),
             deadline=min(deadline or chat_settings.TURN_DEADLINE, chat_settings.TURN_DEADLINE),
             on_busy=on_busy,
             replaces=message_number(replaces) if replaces else None,
             key=storage_key(key),
-            digest=digest("submit", *request) if key else "",
+            digest=_submit_digest(request, extras) if key else "",
+            params=extras.params,
+            after_reply=extras.after_reply,
         )
         accepted = turns.submit(caller, submission, exceeded=exceeded_budgets.lines())
         _log_and_wake(caller, accepted)
         return accepted
+
+
+def _submit_digest(request: Sequence[object], extras: TurnExtras) -> str:
+    """Return the digest of a submission; an earlier version's if it has no extras."""
+    return digest("submit", *request, *(() if extras == NO_EXTRAS else (extras,)))
 
 
 def _continuation(caller: Caller) -> str:
@@ -147,11 +161,19 @@ def _log_and_wake(caller: Caller, accepted: Accepted) -> None:
         logger.info("msg_%d: accepted", number)
 
 
-def _request_json(options: Options | None, request_id: str) -> bytes:
-    """Return trace context, request id and options as JSON, without unset options."""
+def _request_json(
+    options: Options | None, request_id: str, extras: TurnExtras = NO_EXTRAS
+) -> bytes:
+    """Return trace context, request id, options and extras as JSON, without what is not set."""
     request: dict[str, Any] = tracing.inject()
     if request_id:
         request["request_id"] = request_id
+    if extras.instructions:
+        request["instructions"] = extras.instructions
+    if extras.is_untruncated:
+        request["is_untruncated"] = True
+    if extras.messages:
+        request["messages"] = [tuple(message) for message in extras.messages]
     if options is not None:
         fields = asdict(options).items()
         request["options"] = {name: value for name, value in fields if value not in (None, ())}

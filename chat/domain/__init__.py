@@ -63,6 +63,7 @@ from chat.domain.turns import (
     Retry,
     Submission,
     TurnError,
+    TurnExtras,
 )
 
 __all__ = [
@@ -120,6 +121,7 @@ __all__ = [
     "Submission",
     "Timeouts",
     "TurnError",
+    "TurnExtras",
     "Usage",
     "UsageSource",
     "WaitReason",

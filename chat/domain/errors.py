@@ -3,6 +3,9 @@
     ParleyError
     ├── InvalidRequest            the request cannot be accepted
     │   ├── UnknownModel
+    │   ├── UnsupportedParameter
+    │   ├── UnsupportedContent
+    │   ├── StreamTrimmed
     │   ├── ForbiddenURL
     │   ├── IdempotencyMismatch
     │   ├── HeadersTooLarge
@@ -21,6 +24,7 @@
     ├── Conflict                  the session's state does not permit it now
     │   ├── SessionBusy
     │   ├── NotEditable
+    │   ├── NotLastTurn
     │   ├── NotRegenerable
     │   ├── NothingToContinue
     │   └── FeedbackNotAllowed
@@ -93,6 +97,24 @@ class ForbiddenURL(InvalidRequest):
     """This URL is not allowed: use http or https and a public address that does not redirect."""
 
     code = "forbidden_url"
+
+
+class UnsupportedParameter(InvalidRequest):
+    """This parameter is not supported."""
+
+    code = "unsupported_parameter"
+
+
+class UnsupportedContent(InvalidRequest):
+    """This kind of content is not supported."""
+
+    code = "unsupported_content"
+
+
+class StreamTrimmed(InvalidRequest):
+    """The events of this response are no longer available; retrieve it without `stream`."""
+
+    code = "stream_trimmed"
 
 
 class IdempotencyMismatch(InvalidRequest):
@@ -195,6 +217,12 @@ class NotEditable(Conflict):
     """Only the message of the last turn can be edited."""
 
     code = "not_editable"
+
+
+class NotLastTurn(Conflict):
+    """The session has a later turn."""
+
+    code = "not_last_turn"
 
 
 class NotRegenerable(Conflict):

@@ -47,6 +47,10 @@ class Options:
     # Texts that end the reply. They are not part of it.
     stop: tuple[str, ...] = ()
     seed: int | None = None
+    # Format of the reply, as OpenAI's chat completions have it. Only sent in the `openai` format.
+    response_format: Mapping[str, object] | None = None
+    # How much a model should reason, such as `low`. Only sent in the `openai` format.
+    reasoning_effort: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

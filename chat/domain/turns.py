@@ -7,7 +7,7 @@ from typing import NamedTuple
 from chat.domain.budgets import Reservation
 from chat.domain.enums import FinishReason, OnBusy, Rating, Role, Status, WaitReason
 from chat.domain.identity import Identity
-from chat.domain.llm import Options, Usage
+from chat.domain.llm import Options, PromptMessage, Usage
 from chat.domain.sessions import Context
 
 
@@ -17,6 +17,21 @@ class Feedback:
 
     rating: Rating
     comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnExtras:
+    """What requests of other protocols than Parley's own add to a turn."""
+
+    # For this turn only, after the session's system prompt.
+    instructions: str = ""
+    # The whole prompt after the session's system prompt; it replaces the history.
+    messages: Sequence[PromptMessage] = ()
+    # The turn fails if the model cannot read the whole history.
+    is_untruncated: bool = False
+    # See `Submission`.
+    params: bytes = b""
+    after_reply: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +50,10 @@ class Submission:
     key: str
     # Digest of the request; empty for a random key.
     digest: str = ""
+    # What a client's protocol shows of its request, JSON; kept with the reply. Empty for none.
+    params: bytes = b""
+    # Number of the reply that must be the session's last one; `None` for any.
+    after_reply: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +116,12 @@ class Claim:
     # Name of the model to call.
     model: str
     system_prompt: str
+    # For this turn only, after the system prompt.
+    instructions: str = ""
+    # The whole prompt after the system prompt, if the client has sent it.
+    messages: Sequence[PromptMessage] = ()
+    # The turn fails if the model cannot read the whole history.
+    is_untruncated: bool = False
     context: Context
     options: Options
     # The request that submitted the turn, for logs.
@@ -136,6 +161,8 @@ class HistoryMessage(NamedTuple):
     reply_to: str | None
     # Id of the message that a user message is an edited version of.
     replaces: str | None = None
+    # 0 for the empty reply to a message that a client has added to the history.
+    attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ class OpenAI(Provider):
 
     def stream(self, prompt: Prompt, call: CancellableCall) -> Iterator[Item]:
         body = openai_common.request_body(self.model, prompt.options)
+        body |= openai_common.chat_options(self.model, prompt.options)
         body["messages"] = _messages(prompt, self.model.system_role)
         stops = self.model.stop + prompt.options.stop
         with self._client.post(body, call) as response:

@@ -30,6 +30,8 @@ _DROPPABLE = {
     "stop",
     "seed",
     "stream_options",
+    "response_format",
+    "reasoning_effort",
 }
 
 
@@ -70,6 +72,19 @@ def request_body(model: Model, options: Options, *stops: str) -> dict[str, objec
     for name in model.drop_options:
         body.pop(max_tokens if name == "max_tokens" else name, None)
     return body
+
+
+def chat_options(model: Model, options: Options) -> dict[str, object]:
+    """Return the options that only chat completions have."""
+    values = {
+        "response_format": options.response_format,
+        "reasoning_effort": options.reasoning_effort,
+    }
+    return {
+        name: value
+        for name, value in values.items()
+        if value is not None and name not in model.drop_options
+    }
 
 
 def _sampling(options: Options) -> Mapping[str, float | None]:

@@ -188,6 +188,14 @@ def rate_limit(group: str, scope: str, caller: str) -> str:
     return f"chat:rate_limit:{{{group}}}:{scope}:{caller}"
 
 
+def repeated_request(digest: str) -> str:
+    """Return a string: `<first request> <last request> <flag>` of equal requests; lives 10 minutes.
+
+    The flag is 1 until the client has sent one without saying that it repeats another.
+    """
+    return f"chat:repeated_request:{digest}"
+
+
 def quota(holder: str, group: str) -> str:
     """Return a hash, see lua/lib/quota.lua; expires when its sessions have.
 

@@ -22,6 +22,7 @@ from chat.domain import (
     Lease,
     Options,
     Outcome,
+    PromptMessage,
     Retry,
     Role,
     Status,
@@ -81,6 +82,9 @@ def _parse_claim(session_id: str, nonce: str, result: list[Any]) -> Claim:
         seconds_left=ms_left / 1000,
         model=reply["model"],
         system_prompt=orjson.loads(system_prompt) or "",
+        instructions=request.get("instructions", ""),
+        is_untruncated=request.get("is_untruncated", False),
+        messages=[PromptMessage(ROLES[role], text) for role, text in request.get("messages", ())],
         context=Context(**_known_fields(Context, orjson.loads(context))),
         options=_parse_options(request.get("options", {})),
         request_id=request.get("request_id", ""),
@@ -115,6 +119,7 @@ def _parse_history(stored: dict[str, Any]) -> HistoryMessage:
         status=STATUSES[stored["status"]],
         reply_to=stored["reply_to"],
         replaces=stored.get("replaces"),
+        attempt=stored["attempt"],
     )
 
 

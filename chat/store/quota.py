@@ -32,8 +32,10 @@ MAX_CREATION_TIME = 60_000
 MAX_TRIES = 3
 
 
-def reserve_for(new: NewSession) -> int:
+def reserve_for(new: NewSession, *, more: int = 0) -> int:
     """Reserve bytes for a new session; return how many, 0 for no limit.
+
+    more: bytes of messages that it starts with.
 
     Raises:
         AddressQuotaExceeded, QuotaExceeded: a holder has too many sessions or bytes.
@@ -42,7 +44,7 @@ def reserve_for(new: NewSession) -> int:
     holders = new.identity.quota_holders
     if not _has_limit(holders):
         return 0
-    needed = new.size + MARGIN
+    needed = new.size + more + MARGIN
     return _reserve(new.id, holders, needed, max(needed, FIRST_STEP))
 
 

@@ -54,21 +54,36 @@ def create(new: NewSession) -> tuple[float, float]:
 def restore(new: NewSession, texts: Sequence[str]) -> None:
     """Create a session with a history, atomically. The call can be repeated.
 
-    texts: message, reply, message, reply, ...
+    texts: message, reply, message, reply, ...; without a reply, an empty text.
 
     Raises:
+        AddressQuotaExceeded, QuotaExceeded: a client has too many sessions or bytes.
         StoreFull, StoreUnavailable
         IdempotencyMismatch: another session has this id.
     """
-    execute("restore", new.id, *_restore_args(new, texts))
+    bytes_ = quota.reserve_for(new, more=sum(map(len, texts)))
+    execute_call(restore_call(new, texts, bytes_))
 
 
-def restore_call(new: NewSession, texts: Sequence[str]) -> ScriptCall:
-    return script_call("restore", new.id, *_restore_args(new, texts))
+def restore_call(new: NewSession, texts: Sequence[str], bytes_: int = 0) -> ScriptCall:
+    """Return the call that `restore` makes; `bytes_` are reserved for the session."""
+    args = (*_create_args(new), bytes_, *map(json_escape, texts))
+    return script_call("restore", new.id, *args)
 
 
-def _restore_args(new: NewSession, texts: Sequence[str]) -> tuple[Arg, ...]:
-    return (*_create_args(new), *map(json_escape, texts))
+def append_history(caller: Caller, texts: Sequence[str]) -> int:
+    """Append turns to an idle session, atomically; return the number of the last reply.
+
+    texts: as in `restore`.
+
+    Raises:
+        SessionBusy: a turn is open.
+        RateLimited, SessionFull, AddressQuotaExceeded, QuotaExceeded: nothing was changed.
+        StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    args: list[Arg] = [*change_rate(caller), *map(json_escape, texts)]
+    tail: int = _execute_within_quota("append_history", caller, *args)[1]
+    return 2 * tail
 
 
 def _create_args(new: NewSession) -> tuple[Arg, ...]:
@@ -226,8 +241,22 @@ def page(caller: Caller, *, cursor: int | None, newer: bool, limit: int) -> Page
 
 def message(caller: Caller, number: int) -> bytes:
     """Return one message as JSON."""
-    message: bytes = execute("message", caller.session_id, caller.credential, number)[1]
-    return message
+    return message_and_params(caller, number)[0]
+
+
+def message_and_params(caller: Caller, number: int) -> tuple[bytes, bytes]:
+    """Return one message as JSON, and the params of a reply's turn; b"" for none."""
+    result = execute("message", caller.session_id, caller.credential, number)
+    return result[1], result[2]
+
+
+def set_params(caller: Caller, number: int, params: bytes) -> None:
+    """Replace the params of a reply's turn.
+
+    Raises:
+        MessageNotFound, SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    execute("set_params", caller.session_id, caller.credential, number, params)
 
 
 def set_feedback(caller: Caller, number: int, feedback: bytes) -> bytes:

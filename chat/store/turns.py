@@ -23,6 +23,7 @@ def submit(caller: Caller, submission: Submission, *, exceeded: str = "") -> Acc
     Raises:
         SessionBusy: `on_busy` is `reject` and a turn is open.
         NotEditable: the message to replace is not that of the last turn.
+        NotLastTurn: `after_reply` is not the last reply.
         RateLimited, TokenBudgetExceeded, BudgetExceeded, SessionQueueFull, OwnerQueueFull,
             QueueFull, SessionFull, AddressQuotaExceeded: a limit is reached; nothing was changed.
         StoreFull: Redis is full.
@@ -47,6 +48,8 @@ def submit(caller: Caller, submission: Submission, *, exceeded: str = "") -> Acc
         chat_settings.SESSION_TOKENS_PER_HOUR,
         exceeded,
         submission.replaces or "",
+        submission.params,
+        "" if submission.after_reply is None else submission.after_reply,
     )
     return _parse_accepted(result)
 

@@ -3,6 +3,7 @@
 * WebSockets go to Channels.
 * Polls, long polls and event streams go to Django's async views. Waiting takes no thread there, and
   polls that arrive together are read together.
+* The OpenAI-compatible API goes to async views as well: its calls wait for replies.
 * Static files are read from disk.
 * All other requests go to Django's sync views on a few threads. These serve two to three times as
   many requests per second as Django's ASGI handler (docs/adr/0011-asgi-routing.md). Only the admin
@@ -19,9 +20,14 @@ from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 
 from chat.settings import chat_settings
-from project.server.async_handler import AsyncHandler, CancellableAsyncHandler
+from project.server.async_handler import (
+    AsyncHandler,
+    BodyAsyncHandler,
+    CancellableAsyncHandler,
+)
 from project.server.body import Receive, Scope, Send
-from project.server.body_limits import admin_body_limit, api_body_limit
+from project.server.body_limits import admin_body_limit, api_body_limit, openai_body_limit
+from project.server.body_reader import BodyReader
 from project.server.shutdown import GracefulShutdown
 from project.server.static_files import StaticFiles
 from project.server.url_prefix import URLPrefix
@@ -42,21 +48,22 @@ class PathRouter:
         self.poll = AsyncHandler("chat.realtime.urls")
         self.wait = CancellableAsyncHandler("chat.realtime.urls")
         handler = WSGIHandler()
-        adapter = partial(
-            WSGIAdapter,
-            executor=ThreadPoolExecutor(chat_settings.WEB_THREADS, "web"),
-            body_timeout=chat_settings.REQUEST_TIMEOUT,
-        )
-        self.api = adapter(
+        threads = ThreadPoolExecutor(chat_settings.WEB_THREADS, "web")
+        reader = partial(BodyReader, executor=threads, timeout=chat_settings.REQUEST_TIMEOUT)
+        max_bytes = chat_settings.MAX_BODY_BYTES
+        self.api = WSGIAdapter(
             without_request_signals(handler),
-            body_limit=api_body_limit,
-            max_body_bytes=chat_settings.MAX_BODY_BYTES,
+            threads,
+            bodies=reader(api_body_limit, max_bytes=max_bytes),
         )
-        self.admin = adapter(
+        self.admin = WSGIAdapter(
             with_request_signals(handler),
-            body_limit=admin_body_limit,
-            max_body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+            threads,
+            bodies=reader(admin_body_limit, max_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE),
             rejects_bodies=True,
+        )
+        self.openai = BodyAsyncHandler(
+            "chat.openai_api.urls", reader(openai_body_limit, max_bytes=max_bytes)
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,6 +72,8 @@ class PathRouter:
         elif _is_poll(scope):
             handler = self.wait if b"wait=" in scope["query_string"] else self.poll
             await handler(scope, receive, send)
+        elif scope["path"].startswith("/v1/"):
+            await self.openai(scope, receive, send)
         elif scope["path"].startswith("/admin/"):
             await self.admin(scope, receive, send)
         else:

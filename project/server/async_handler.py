@@ -1,13 +1,16 @@
-"""Django's ASGI handler, reduced to what polls, long polls and event streams need."""
+"""Django's ASGI handler, reduced to what polls, event streams and other calls that wait need."""
 
 import asyncio
 from io import BytesIO
+from typing import Any
 
 from django.core.exceptions import RequestAborted
-from django.core.handlers.asgi import ASGIHandler
-from django.http.response import HttpResponseBadRequest, HttpResponseBase
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest
+from django.http.response import HttpResponseBadRequest
 
+from chat.api.parsers import BODY
 from project.server.body import Receive, Scope, Send
+from project.server.body_reader import BodyReader, has_body
 
 
 class AsyncHandler(ASGIHandler):
@@ -21,31 +24,62 @@ class AsyncHandler(ASGIHandler):
         super().__init__()
         self.urlconf = urlconf
 
-    async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
-        await self.send_response(await self._get_response(scope), send)
-
-    async def _get_response(self, scope: Scope) -> HttpResponseBase:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request, error_response = self.create_request(scope, BytesIO())
         if request is None:
-            return error_response or HttpResponseBadRequest()
-        request.urlconf = self.urlconf
-        return await self.run_get_response(request)
+            await self.send_response(error_response or HttpResponseBadRequest(), send)
+        else:
+            request.urlconf = self.urlconf
+            await self.respond(request, receive, send)
+
+    async def respond(self, request: ASGIRequest, _: Receive, send: Send) -> None:
+        await self.send_response(await self.run_get_response(request), send)
 
 
 class CancellableAsyncHandler(AsyncHandler):
     """Cancels the view when the client disconnects."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def respond(self, request: ASGIRequest, receive: Receive, send: Send) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
                 disconnect = tasks.create_task(_raise_on_disconnect(receive))
-                await super().__call__(scope, receive, send)
+                await super().respond(request, receive, send)
                 disconnect.cancel()
         except* RequestAborted:
             pass
+
+
+class BodyAsyncHandler(CancellableAsyncHandler):
+    """Does the same for requests with a body, which it reads before it calls the view."""
+
+    def __init__(self, urlconf: str, bodies: BodyReader) -> None:
+        super().__init__(urlconf)
+        self.bodies = bodies
+
+    async def respond(self, request: ASGIRequest, receive: Receive, send: Send) -> None:
+        if has_body(request.META):
+            body = await self.bodies.open(request.META)
+            try:
+                request.META[BODY] = await self.bodies.read(body, request.META, receive)
+            finally:
+                body.release()
+            if not body.is_complete:
+                send = _closing(send)
+        await super().respond(request, receive, send)
 
 
 async def _raise_on_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     raise RequestAborted
+
+
+def _closing(send: Send) -> Send:
+    """Close the connection after the response: the rest of the body is not another request."""
+
+    async def send_closing(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        await send(message)
+
+    return send_closing

@@ -10,6 +10,8 @@ from chat.store.subscriber import noop
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+# A WSGI environment (PEP 3333), or the `META` of a request, which has the same headers.
+Environ = dict[str, Any]
 
 # How much of a body that is too large is read and dropped before the error response. A client whose
 # connection is closed while it is still sending would not see the response.

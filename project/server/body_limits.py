@@ -12,7 +12,8 @@ from chat.api import auth
 from chat.conversation import sessions
 from chat.domain import Caller
 from chat.settings import chat_settings
-from project.server.wsgi_adapter import UNCHECKED_BODY_BYTES, Environ
+from project.server.body import Environ
+from project.server.body_reader import UNCHECKED_BODY_BYTES
 
 # Bytes of JSON per byte of text: `\\u0041`.
 MAX_ESCAPE = 6
@@ -34,6 +35,18 @@ def api_body_limit(environ: Environ) -> int:
     # A chunked body may turn out to be too large, which is reported before any call to Redis.
     # A valid API key or JWT is enough: the session is named in the body.
     if isinstance(sender, Caller) and "HTTP_TRANSFER_ENCODING" not in environ:
+        sessions.read(sender, limit=0)
+    return chat_settings.MAX_BODY_BYTES
+
+
+def openai_body_limit(environ: Environ) -> int:
+    """Return the limit of a request with an API key, a JWT, or the token of an open session.
+
+    Raises:
+        InvalidToken, SessionNotFound, SessionExpired, StoreUnavailable, IssuerUnavailable
+    """
+    sender = auth.authenticate(environ)
+    if isinstance(sender, Caller):
         sessions.read(sender, limit=0)
     return chat_settings.MAX_BODY_BYTES
 

@@ -6,12 +6,11 @@ here are small and bounded, so each is passed as a whole, which takes less than 
 """
 
 import asyncio
-import contextlib
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 from django.core import signals
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest, get_script_name
@@ -19,30 +18,14 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
-from chat.accounts import client_ip
 from chat.api.exception_handler import error_response_without_request
 from chat.api.parsers import BODY_ERROR
-from chat.domain.errors import BodyTooLarge, ParleyError, Unavailable
-from project.server.body import Receive, RequestBody, Scope, Send
+from project.server.body import Environ, Receive, Scope, Send
+from project.server.body_reader import BodyReader, dropped, has_body
 
-Environ = dict[str, Any]
 # Status, headers and body.
 Response = tuple[int, list[tuple[bytes, bytes]], bytes]
 Result = TypeVar("Result")
-# Bodies of this declared size need no check of who sends them.
-UNCHECKED_BODY_BYTES = 8 * 1024
-
-
-class BodyLimit(Protocol):
-    """Returns the maximum size of a request's body.
-
-    It runs in a thread if the body may have more than `UNCHECKED_BODY_BYTES`.
-
-    Raises:
-        ParleyError: of the response, for which the body is not needed.
-    """
-
-    def __call__(self, environ: Environ) -> int: ...
 
 
 class WSGIAdapter:
@@ -53,25 +36,19 @@ class WSGIAdapter:
         get_response: Callable[[Environ], Response],
         executor: ThreadPoolExecutor,
         *,
-        body_limit: BodyLimit,
-        max_body_bytes: int,
-        body_timeout: float,
+        bodies: BodyReader,
         rejects_bodies: bool = False,
     ) -> None:
         self.get_response = get_response
         self.executor = executor
-        self.body_limit = body_limit
-        # Views reject a CONTENT_LENGTH beyond it.
-        self.max_body_bytes = max_body_bytes
-        # Seconds within which the whole body must arrive.
-        self.body_timeout = body_timeout
+        self.bodies = bodies
         # Whether a body that was not read is rejected here. The API's views do it themselves; an
         # error page of the admin takes longer.
         self.rejects_bodies = rejects_bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         environ = build_environ(scope)
-        if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
+        if has_body(environ):
             status, headers, body = await self._respond_to_body(environ, receive)
         else:
             status, headers, body = await self._run(self.get_response, environ)
@@ -82,11 +59,9 @@ class WSGIAdapter:
         return await asyncio.get_running_loop().run_in_executor(self.executor, call, environ)
 
     async def _respond_to_body(self, environ: Environ, receive: Receive) -> Response:
-        max_bytes = await self._max_bytes(environ)
-        content_length = int(environ.get("CONTENT_LENGTH", 0))
-        body = RequestBody(max_bytes, content_length, client_ip.client_address(environ))
+        body = await self.bodies.open(environ)
         try:
-            await self._read_body(body, environ, receive)
+            environ["wsgi.input"] = await self.bodies.read(body, environ, receive)
             if self.rejects_bodies and (error := environ.get(BODY_ERROR)):
                 return _close_after(_convert_response(error_response_without_request(error)))
             future = self.executor.submit(self.get_response, environ)
@@ -95,57 +70,18 @@ class WSGIAdapter:
         except asyncio.CancelledError:
             if not body.is_dropped:
                 raise
-            response = _convert_response(error_response_without_request(_dropped()))
+            response = _convert_response(error_response_without_request(dropped()))
         finally:
             body.release()
         if body.is_dropped or not body.is_complete:
             _close_after(response)
         return response
 
-    async def _max_bytes(self, environ: Environ) -> int:
-        """Return the limit of the request's body; 0 if the body is not needed for the response."""
-        declared = int(environ.get("CONTENT_LENGTH", UNCHECKED_BODY_BYTES + 1))
-        if declared <= UNCHECKED_BODY_BYTES and "HTTP_TRANSFER_ENCODING" not in environ:
-            return UNCHECKED_BODY_BYTES
-        if declared > self.max_body_bytes:
-            return self.max_body_bytes
-        try:
-            return await self._run(self.body_limit, environ)
-        except ParleyError as error:
-            environ[BODY_ERROR] = error
-            return 0
-
-    async def _read_body(self, body: RequestBody, environ: Environ, receive: Receive) -> None:
-        """Read the body before a thread is used.
-
-        A CONTENT_LENGTH beyond the bytes in `wsgi.input` tells Django's views that a body is too
-        large or incomplete.
-        """
-        if not (body.is_too_large and "HTTP_EXPECT" in environ):
-            with contextlib.suppress(TimeoutError):
-                await body.read(receive, self.body_timeout)
-        environ["wsgi.input"] = BytesIO(body.content)
-        length = body.received
-        if body.is_too_large:
-            error = BodyTooLarge(f"The request body must have at most {body.max_bytes} bytes.")
-            environ.setdefault(BODY_ERROR, error)
-            length = max(length, self.max_body_bytes + 1)
-        elif body.is_dropped:
-            environ[BODY_ERROR] = _dropped()
-            length = self.max_body_bytes + 1
-        elif not body.is_complete:
-            length += 1
-        environ["CONTENT_LENGTH"] = str(max(body.content_length, length))
-
 
 def _close_after(response: Response) -> Response:
     """Close the connection: the rest of the body must not be parsed as another request."""
     response[1].append((b"connection", b"close"))
     return response
-
-
-def _dropped() -> ParleyError:
-    return Unavailable("Too many large requests are being received.", retry_after=5)
 
 
 def without_request_signals(handler: WSGIHandler) -> Callable[[Environ], Response]:

@@ -8,10 +8,12 @@
 -- ARGV[5]    number of the message
 --
 -- Replies:
---   MESSAGE message | MESSAGE_NOT_FOUND | SESSION_NOT_FOUND | SESSION_EXPIRED
+--   MESSAGE message params   params: of a reply, see lib/params.lua; '' for none
+--   MESSAGE_NOT_FOUND | SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'head', 'tail')
 local err = authorize(ARGV[4])
 if err then return { err } end
 local message = redis.call('HGET', MESSAGES, ARGV[5])
 if not message then return { 'MESSAGE_NOT_FOUND' } end
-return { 'MESSAGE', render_message(ARGV[5], message) }
+local params = redis.call('HGET', MESSAGES, ARGV[5] .. ':params')
+return { 'MESSAGE', render_message(ARGV[5], message), params or '' }

@@ -2,7 +2,7 @@
 -- Accept a user message and the turn that will answer it, or change nothing.
 -- include: session authorize events counters message_json turns token_usage enqueue_delivery
 -- include: finish_turn keep_alive session_bytes idempotency enqueue_turn replay interrupt token_budget
--- include: rate exceeded_budgets
+-- include: rate exceeded_budgets params
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
@@ -22,6 +22,8 @@
 -- ARGV[17]   tokens per hour that the session may use; 0 for no limit
 -- ARGV[18]   exceeded budgets, see lib/exceeded_budgets.lua
 -- ARGV[19]   number of the user message that this one is an edited version of, or ''
+-- ARGV[20]   params that are kept with the reply, JSON object, or ''
+-- ARGV[21]   number of the reply that must be the last one, or '' for any
 --
 -- Replies:
 --   ACCEPTED message reply position awake   awake: 1 if the session needs no wake-up
@@ -30,6 +32,7 @@
 --   BUDGET_EXCEEDED ms budget ends_at
 --   SESSION_BUSY                            a turn is open, and on_busy is reject
 --   NOT_EDITABLE                            the message to replace is not that of the last turn
+--   NOT_LAST_TURN                           the reply of ARGV[21] is not the last one
 --   SESSION_QUEUE_FULL | OWNER_QUEUE_FULL | QUEUE_FULL | SESSION_FULL
 --   IDEMPOTENCY_MISMATCH | SESSION_NOT_FOUND | SESSION_EXPIRED
 --   QUOTA_NEEDED bytes holders   see lib/session_bytes.lua
@@ -55,6 +58,7 @@ end
 if ARGV[9] == 'reject' and (s.running_turn ~= 0 or s.waiting > 0) then
   return { 'SESSION_BUSY' }
 end
+if ARGV[21] ~= '' and tonumber(ARGV[21]) ~= 2 * s.tail then return { 'NOT_LAST_TURN' } end
 local over_ms = over_budget_ms(tonumber(ARGV[17]))
 if over_ms > 0 then return { 'TOKEN_BUDGET_EXCEEDED', over_ms } end
 local exceeded = over_budget(ARGV[18])
@@ -62,7 +66,7 @@ if exceeded then return exceeded end
 local tat, wait_ms = check_rate(s.tat, ARGV[14], ARGV[15], 1)
 if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
 if s.waiting >= tonumber(ARGV[12]) then return { 'SESSION_QUEUE_FULL' } end
-local refusal = refuse_turn(ARGV[13]) or refuse_bytes(#ARGV[5])
+local refusal = refuse_turn(ARGV[13]) or refuse_bytes(#ARGV[5] + #ARGV[6] + #ARGV[20])
 if refusal then return refusal end
 
 local needs_wake_up = ARGV[9] == 'interrupt' and interrupt()
@@ -71,6 +75,7 @@ local turn = s.tail + 1
 local number = 2 * turn - 1
 local message = user_message_json(number, ARGV[5], replaced)
 local reply, position = enqueue_turn(turn, number, ARGV[6], now + ARGV[7], message)
+if ARGV[20] ~= '' then set_params(turn, ARGV[20]) end
 needs_wake_up = needs_wake_up or position == 0
 if needs_wake_up then set_due(now + ARGV[8]) end
 if s.has_webhook ~= tonumber(ARGV[16]) then set('has_webhook', ARGV[16]) end

@@ -71,7 +71,7 @@ def error_code(response: requests.Response) -> str:
     body = response.json()
     assert set(body) == {"error", "detail"}
     error = body["error"]
-    assert set(error) == {"code", "message", "param", "request_id", "retry_after"}
+    assert set(error) == {"code", "type", "message", "param", "request_id", "retry_after"}
     assert error["request_id"] == response.headers["X-Request-ID"]
     assert body["detail"] == error["message"]
     can_retry = response.status_code in {429, 503}

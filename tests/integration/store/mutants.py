@@ -236,7 +236,7 @@ MUTANTS = [
     ),
     Mutant(
         "the log is not limited in bytes",
-        "lib/events.lua",
+        "lib/trim_log.lua",
         "local is_large = s.log_bytes > tonumber(EVENT_LOG_BYTES)",
         "local is_large = false",
         (test_session_bytes.test_event_log_is_limited_in_bytes,),

@@ -95,15 +95,32 @@ def test_event_log_is_limited_in_bytes(redis: Redis, settings: Settings) -> None
     assert page.seq - page.earliest + 1 == len(page.events)
 
 
-def test_newest_event_is_kept_however_large(settings: Settings) -> None:
+def test_events_of_the_last_turn_are_kept_however_large(settings: Settings) -> None:
     settings.CHAT_EVENT_LOG_BYTES = 1_000
     caller = steps.create_session()
-    steps.submit(caller, "x" * 5_000)
-    steps.answer_next_turn(caller, "y" * 5_000)
+    for _ in range(2):
+        steps.submit(caller, "x" * 5_000)
+        steps.answer_next_turn(caller, "y" * 5_000)
     assert [event["type"] for event in steps.events(caller)] == [
+        "message.queued",
+        "message.started",
         "message.delta",
         "message.completed",
     ]
+
+
+@pytest.mark.security("S43")
+def test_changes_after_the_last_turn_do_not_extend_the_log(
+    redis: Redis, settings: Settings
+) -> None:
+    settings.CHAT_EVENT_LOG_BYTES = 100_000
+    settings.CHAT_CHANGES_PER_MINUTE = 0
+    caller = steps.create_session()
+    steps.submit(caller, "x" * 5_000)
+    steps.answer_next_turn(caller, "y" * 5_000)
+    for _ in range(20):
+        set_prompt(caller, 9_000)
+    assert log_bytes(redis, caller) <= 100_000
 
 
 @pytest.mark.security("S43")

@@ -198,11 +198,31 @@ def test_repeated_rotation_returns_the_same_result(redis: Redis) -> None:
 
 def test_event_log_is_capped(settings: Settings) -> None:
     settings.CHAT_EVENT_LOG_SIZE = 100
+    settings.CHAT_MESSAGES_PER_MINUTE = 0
     caller = steps.create_session()
-    steps.submit(caller)
-    writer = LeaseHolder.claim_for(caller)
-    for _ in range(1000):
-        leases.flush([(writer.lease, writer.delta("some text of some length"))])
+    for _ in range(300):
+        steps.submit(caller)
+        steps.answer_next_turn(caller)
     page = sessions.events(caller, after=0, limit=2000)
     assert 100 <= len(page.events) < 300
     assert page.seq - page.earliest + 1 == len(page.events)
+
+
+def test_event_log_keeps_all_events_of_open_turns(settings: Settings) -> None:
+    settings.CHAT_EVENT_LOG_SIZE = 100
+    caller = steps.create_session()
+    steps.submit(caller)
+    steps.answer_next_turn(caller)
+    for _ in range(3):
+        steps.submit(caller)
+    for _ in range(2):
+        writer = LeaseHolder.claim_for(caller)
+        for _ in range(300):
+            leases.flush([(writer.lease, writer.delta("some text of some length"))])
+        writer.finish()
+    events = sessions.events(caller, after=0, limit=2000).events
+    assert b'"message_id":"msg_2"' not in events[0]
+    queued = [i for i, event in enumerate(events) if b'"type":"message.queued"' in event]
+    # The open turn was accepted before both others ran.
+    assert len(queued) >= 1
+    assert len(events) > 600

@@ -30,6 +30,7 @@ local function enqueue_turn(turn, prompt, request, deadline, message)
   add_bytes(#reply + #(message or ''))
   redis.call('HSET', MESSAGES, unpack(entries))
   set('tail', turn)
+  if position == 0 then set('turn_start', seq + 1) end
   set('next_deadline', s.waiting > 0 and s.next_deadline > 0 and
     math.min(s.next_deadline, deadline) or deadline)
   if position > 0 and deadline < (s.running_turn ~= 0 and s.lease_until or s.retry_at) then

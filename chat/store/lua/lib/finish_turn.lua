@@ -6,6 +6,9 @@ local function set_head(turn)
   set('head', turn)
   set('attempt', 0)
   set('retry_at', 0)
+  local reply = turn <= s.tail and redis.call('HGET', MESSAGES, 2 * turn)
+  local queued_at, status = message_state(reply or '')
+  if status == 'queued' then set('turn_start', tonumber(queued_at)) end
 end
 
 -- Results of turns: finish_reason, usage and error, as JSON members.

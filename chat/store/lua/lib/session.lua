@@ -16,6 +16,8 @@
 --   seq                 number of the newest event
 --   log_bytes           of the event log
 --   log_start           seq of the newest event that the log no longer has
+--   turn_start          seq of the `message.queued` event of the oldest open turn, or of the last turn
+--                       if none is open; 0 for none. See lib/events.lua
 --   head, tail          first and last turn of the session queue
 --   waiting             number of queued turns
 --   running_turn        number of the running turn, 0 for none
@@ -57,12 +59,13 @@ local seq -- the number of the newest event
 
 -- Read fields. A missing number is 0, a missing text nil. `schema` is nil if the session is gone.
 local function read(...)
-  local found = redis.call('HMGET', SESSION, 'seq', 'log_bytes', 'log_start', 'owner', ...)
+  local found = redis.call('HMGET', SESSION, 'seq', 'log_bytes', 'log_start', 'owner',
+    'turn_start', ...)
   seq = tonumber(found[1] or 0)
   s.log_bytes, s.log_start = tonumber(found[2] or 0), tonumber(found[3] or 0)
-  s.owner = found[4] or nil
+  s.owner, s.turn_start = found[4] or nil, tonumber(found[5] or 0)
   for i, name in ipairs({ ... }) do
-    local value = found[i + 4]
+    local value = found[i + 5]
     if TEXT_FIELDS[name] then s[name] = value or nil else s[name] = tonumber(value or 0) end
   end
 end

@@ -1,0 +1,199 @@
+"""Conversations: sessions, and their messages as items."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from chat.conversation import messages, sessions
+from chat.domain import Caller, Context, Role, Snapshot
+from chat.domain.errors import (
+    InvalidRequest,
+    MessageNotFound,
+    NotFound,
+    SessionExpired,
+    SessionNotFound,
+)
+from chat.openai_api import ids
+from chat.openai_api.content import InputMessage
+from chat.openai_api.fields import Fields
+from chat.openai_api.history import system_text, to_texts
+from chat.openai_api.items import to_item
+from chat.openai_api.pages import PageQuery
+from chat.openai_api.response_request import read_input
+from chat.openai_api.senders import Sender, open_session
+from chat.settings import chat_settings
+
+MAX_ITEMS = 20
+
+
+def create(sender: Sender, body: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Open a session with a history; return the conversation.
+
+    Raises:
+        NotAllowed: the sender has the token of one session only.
+        InvalidRequest, UnsupportedParameter, UnsupportedContent
+        and as `sessions.create_session`.
+    """
+    _ = sender.principal
+    fields = Fields(body)
+    metadata, given = fields.metadata(), _read_items(fields)
+    fields.reject_others()
+    caller = open_session(
+        sender,
+        key=key,
+        texts=to_texts(given),
+        system_prompt=system_text(given) or None,
+        metadata=metadata,
+        context=Context(messages=chat_settings.MAX_PAGE_LIMIT),
+    )
+    return to_conversation(sessions.read(caller, limit=0))
+
+
+def find(sender: Sender, conversation_id: str) -> tuple[Caller, Snapshot]:
+    """Return a conversation's caller and session.
+
+    Raises:
+        NotFound, StoreUnavailable
+    """
+    try:
+        caller = sender.caller_of(ids.parse_conversation(conversation_id))
+        return caller, sessions.read(caller, limit=0)
+    except (SessionNotFound, SessionExpired) as error:
+        raise NotFound("Conversation not found.") from error
+
+
+def update(sender: Sender, conversation_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace the metadata; return the conversation.
+
+    Raises:
+        NotFound, InvalidRequest, UnsupportedParameter, and as `sessions.update`
+    """
+    caller, _ = find(sender, conversation_id)
+    fields = Fields(body)
+    metadata = fields.metadata()
+    fields.reject_others()
+    return to_conversation(sessions.update(caller, {"metadata": metadata}))
+
+
+def delete(sender: Sender, conversation_id: str) -> None:
+    """Delete the session with all its messages.
+
+    Raises:
+        NotFound, StoreUnavailable
+    """
+    caller, _ = find(sender, conversation_id)
+    sessions.delete(caller)
+
+
+def add_items(
+    sender: Sender, conversation_id: str, body: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Append items to the history; return them.
+
+    Raises:
+        SessionBusy: a response is in progress.
+        NotFound, InvalidRequest, UnsupportedParameter, UnsupportedContent
+        and as `sessions.append_history`.
+    """
+    caller, _ = find(sender, conversation_id)
+    fields = Fields(body)
+    given = _read_items(fields)
+    fields.reject_others()
+    if any(message.role is Role.SYSTEM for message in given):
+        raise InvalidRequest("Add system messages when you create the conversation.", param="items")
+    texts = to_texts(given)
+    if not texts:
+        raise fields.invalid("items", "must contain a message with text")
+    last = sessions.append_history(caller, texts)
+    page = messages.list_messages(
+        caller, before=f"msg_{last + 1}", after=None, limit=len(texts), newest_first=False
+    )
+    return _to_items(caller, page.messages)
+
+
+def list_items(
+    sender: Sender, conversation_id: str, query: PageQuery
+) -> tuple[list[dict[str, Any]], bool]:
+    """Return a page of items, and whether there are more.
+
+    Raises:
+        NotFound, StoreUnavailable
+    """
+    caller, _ = find(sender, conversation_id)
+    cursor = ids.parse_item(query.after).message_id if query.after else None
+    found: list[dict[str, Any]] = []
+    has_more = True
+    while has_more and len(found) <= query.limit:
+        page = messages.list_messages(
+            caller,
+            before=cursor if query.is_newest_first else None,
+            after=None if query.is_newest_first else cursor,
+            limit=query.limit + 1,
+            newest_first=query.is_newest_first,
+        )
+        has_more = page.has_more
+        if page.messages:
+            cursor = orjson.loads(page.messages[-1])["id"]
+        found += _to_items(caller, page.messages)
+    return found[: query.limit], has_more or len(found) > query.limit
+
+
+def get_item(sender: Sender, conversation_id: str, item_id: str) -> dict[str, Any]:
+    """Return an item.
+
+    Raises:
+        NotFound, StoreUnavailable
+    """
+    caller, _ = find(sender, conversation_id)
+    try:
+        message = messages.get_message(caller, _message_id(caller, item_id))
+    except MessageNotFound as error:
+        raise NotFound("Item not found.") from error
+    for item in _to_items(caller, [message]):
+        return item
+    raise NotFound("Item not found.")
+
+
+def delete_item(sender: Sender, conversation_id: str, item_id: str) -> dict[str, Any]:
+    """Erase the text of an item; return the conversation.
+
+    Raises:
+        SessionBusy: the reply has not ended.
+        NotFound, StoreUnavailable
+    """
+    caller, session = find(sender, conversation_id)
+    get_item(sender, conversation_id, item_id)
+    messages.erase(caller, ids.parse_item(item_id).number)
+    return to_conversation(session)
+
+
+def to_conversation(session: Snapshot) -> dict[str, Any]:
+    return {
+        "id": ids.conversation_id(session.id),
+        "object": "conversation",
+        "created_at": int(session.created_at),
+        "metadata": orjson.loads(session.metadata),
+    }
+
+
+def _message_id(caller: Caller, item_id: str) -> str:
+    ref = ids.parse_item(item_id)
+    if ref.session_id != caller.session_id:
+        raise NotFound("Item not found.")
+    return ref.message_id
+
+
+def _read_items(fields: Fields) -> Sequence[InputMessage]:
+    if "items" not in fields:
+        return []
+    if not fields.is_list("items"):
+        raise fields.invalid("items", "must be a list")
+    if len(fields.peek("items")) > MAX_ITEMS:
+        raise fields.invalid("items", f"must have at most {MAX_ITEMS} items")
+    return read_input(fields, "items") if fields.peek("items") else fields.take("items")
+
+
+def _to_items(caller: Caller, stored: Sequence[bytes]) -> list[dict[str, Any]]:
+    found = [to_item(caller.session_id, orjson.loads(message)) for message in stored]
+    return [item for item in found if item is not None]

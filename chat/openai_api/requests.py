@@ -1,0 +1,122 @@
+"""The frame of all views: methods, bodies, errors and senders."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import wraps
+from typing import Any, TypeVar
+
+import orjson
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from chat.accounts import read_limits
+from chat.api import headers, responses
+from chat.api.exception_handler import error_response
+from chat.api.middleware import mark_as_api
+from chat.api.parsers import BODY, read_body
+from chat.api.strict_json import read_object
+from chat.conversation import repeats
+from chat.conversation.repeats import Attachment
+from chat.domain import Principal
+from chat.domain.errors import MethodNotAllowed, ParleyError
+from chat.openai_api.chat_completions import ReplyFailed
+from chat.openai_api.senders import Sender, authenticate
+
+View = Callable[..., Awaitable[HttpResponseBase]]
+T = TypeVar("T")
+# Members of a request that name its user, by preference.
+USER_FIELDS = ("safety_identifier", "user")
+
+
+def api_view(**views: View) -> View:
+    """Return a view that calls one of the views, by method, and returns errors as responses."""
+
+    async def view(request: HttpRequest, **ids: str) -> HttpResponseBase:
+        try:
+            chosen = views.get((request.method or "").lower())
+            if chosen is None:
+                raise MethodNotAllowed
+            return await chosen(request, **ids)
+        except ReplyFailed as error:
+            response = error_response(error, request, error.status)
+            # The turn was tried several times already.
+            response.headers["x-should-retry"] = "false"
+            return response
+        except ParleyError as error:
+            response = error_response(error, request)
+            if isinstance(error, MethodNotAllowed):
+                response.headers["Allow"] = ", ".join(views).upper()
+            return response
+
+    return mark_as_api(view)
+
+
+def json_response(body: object, status: int = 200) -> HttpResponse:
+    return responses.json(orjson.dumps(body), status)
+
+
+def read_json(request: HttpRequest) -> tuple[bytes, Mapping[str, Any]]:
+    """Return the request's body, and the JSON object in it; an empty body is an empty object.
+
+    Raises:
+        InvalidRequest, UnsupportedMediaType, BodyTooLarge, RequestTimeout
+    """
+    stream = request.META.pop(BODY, None)
+    if stream is None:
+        return b"", {}
+    raw = read_body(stream, request.META)
+    return raw, read_object(raw) if raw else {}
+
+
+def identify(request: HttpRequest, body: Mapping[str, Any] | None = None) -> Sender:
+    """Return the sender; it may take I/O.
+
+    body: of a request that may name a user.
+
+    Raises:
+        InvalidToken, SessionNotFound, SessionExpired, StoreUnavailable, IssuerUnavailable
+    """
+    named = [value for name in USER_FIELDS if isinstance(value := (body or {}).get(name), str)]
+    request_id = responses.get_request_id(request)
+    return authenticate(request.META, request_id, named[0] if named else None)
+
+
+def identify_reader(request: HttpRequest) -> Sender:
+    """Return the sender of a request that only reads.
+
+    Raises:
+        RateLimited: the client's address, user or tenant reads too often.
+        and as `identify`.
+    """
+    sender = identify(request)
+    if isinstance(sender.identity, Principal):
+        read_limits.check_principal(sender.identity)
+    else:
+        read_limits.check_address(request.META)
+    return sender
+
+
+def attach(request: HttpRequest, sender: Sender, raw: bytes) -> Attachment:
+    """Attach a POST to the first one that is equal.
+
+    Raises:
+        InvalidRequest: the Idempotency-Key is not valid.
+        StoreFull, StoreUnavailable
+    """
+    count = request.META.get("HTTP_X_STAINLESS_RETRY_COUNT", "0")
+    return repeats.attach(
+        sender.identity,
+        request.path.encode() + raw,
+        key=headers.idempotency_key(request.META),
+        is_repeated=count not in {"", "0"},
+    )
+
+
+def in_thread(function: Callable[..., T]) -> Callable[..., Awaitable[T]]:
+    """Return a coroutine function that runs a function with I/O in a thread."""
+
+    @wraps(function)
+    async def run(*args: Any, **kwargs: Any) -> T:
+        return await asyncio.to_thread(function, *args, **kwargs)
+
+    return run

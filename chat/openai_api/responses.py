@@ -1,0 +1,291 @@
+"""Responses: create, retrieve, cancel and delete them."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any
+
+import orjson
+
+from chat.api.exception_handler import error_body
+from chat.conversation import messages, sessions, turns
+from chat.domain import Caller, Context, Role, Status, TurnExtras
+from chat.domain.errors import (
+    Conflict,
+    InvalidRequest,
+    MessageNotFound,
+    NotAllowed,
+    NotFound,
+    NotLastTurn,
+    ParleyError,
+    SessionExpired,
+    SessionNotFound,
+)
+from chat.domain.ids import message_number
+from chat.openai_api import items
+from chat.openai_api.content import InputMessage
+from chat.openai_api.history import to_texts
+from chat.openai_api.ids import MessageRef
+from chat.openai_api.response_events import ResponseEvents
+from chat.openai_api.response_object import to_response
+from chat.openai_api.response_request import ResponseRequest
+from chat.openai_api.senders import Sender, open_session
+from chat.openai_api.turn import Turn, events, heartbeat_interval
+from chat.realtime.close_codes import Abort
+from chat.settings import chat_settings
+
+# Seconds that a session lives after the end of a response with `store` false.
+UNSTORED_TTL = 300
+HEARTBEAT = b":\n\n"
+NO_ASSISTANT = "Replies can be part of `input` only if it starts a new conversation."
+
+
+def start(request: ResponseRequest, sender: Sender, key: str) -> Turn:
+    """Accept the turn of a response.
+
+    Raises:
+        NotFound: there is no such conversation or response.
+        InvalidRequest, as `sessions.create_session` and `turns.submit`
+    """
+    session_id = request.session_id or ("" if request.previous else sender.own_session)
+    if session_id:
+        return _append(request, sender.caller_of(session_id), sender, key)
+    if request.previous is None:
+        return _open(request, sender, key, to_texts(request.earlier), request.system_text)
+    return _continue(request, request.previous, sender, key)
+
+
+def retrieve(sender: Sender, ref: MessageRef) -> Turn:
+    """Return the current state of a turn.
+
+    Raises:
+        NotFound: there is no such response.
+        StoreUnavailable
+    """
+    try:
+        caller = sender.caller_of(ref.session_id)
+        reply, params = messages.get_reply(caller, ref.number)
+    except (SessionNotFound, SessionExpired, MessageNotFound) as error:
+        raise NotFound("Response not found.") from error
+    if params is None:
+        raise NotFound("Response not found.")
+    return Turn(caller=caller, reply=reply, params=params)
+
+
+def cancel(sender: Sender, ref: MessageRef) -> Turn:
+    """Cancel the turn of a response; return what it was.
+
+    Raises:
+        NotFound, StoreUnavailable
+    """
+    turn = retrieve(sender, ref)
+    if not Status(turn.reply["status"]).is_terminal:
+        turns.cancel(caller=turn.caller, message_id=turn.reply_id)
+    return turn
+
+
+def delete(sender: Sender, ref: MessageRef) -> None:
+    """Delete a response: its session, if it has no other turn.
+
+    Otherwise the texts of the turn are erased, unless they belong to a conversation.
+
+    Raises:
+        NotFound: there is no such response.
+        Conflict: it has not ended, and its session has other turns.
+        StoreUnavailable
+    """
+    turn = retrieve(sender, ref)
+    is_of_conversation = "conversation" in turn.params or bool(sender.own_session)
+    if not is_of_conversation and _is_only_turn(turn):
+        sessions.delete(turn.caller)
+        return
+    if not Status(turn.reply["status"]).is_terminal:
+        raise Conflict("The response has not ended: cancel it first.")
+    if not is_of_conversation:
+        for number in (turn.number, message_number(turn.reply["reply_to"])):
+            messages.erase(turn.caller, number)
+    messages.hide_reply(turn.caller, turn.number)
+
+
+def list_input(turn: Turn) -> list[dict[str, Any]]:
+    """Return the input items of a response, the oldest first.
+
+    These are its user message and, if the session began with a history, that.
+
+    Raises:
+        SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    first = turn.params.get("history", 0)
+    number = message_number(turn.reply["reply_to"])
+    page = messages.list_messages(
+        turn.caller,
+        before=f"msg_{number + 1}",
+        after=None,
+        limit=min(1 + first, chat_settings.MAX_PAGE_LIMIT),
+        newest_first=False,
+    )
+    found = [items.to_item(turn.session_id, orjson.loads(each)) for each in page.messages]
+    return [item for item in found if item is not None]
+
+
+async def stream(turn: Turn, abort: Abort, *, starting_after: int = -1) -> AsyncGenerator[bytes]:
+    """Yield b"" once the session is subscribed, and then the chunks of a response's stream.
+
+    Raises:
+        ParleyError: before anything is yielded; later ones are chunks.
+    """
+    translator = ResponseEvents(
+        turn.session_id, turn.reply, turn.params, starting_after=starting_after
+    )
+    received = events(turn, abort=abort, heartbeat_interval=heartbeat_interval())
+    async with aclosing(received):
+        await anext(received)
+        yield b""
+        try:
+            async for event in received:
+                chunks = HEARTBEAT if event is None else translator.translate(event)
+                if chunks:
+                    yield chunks
+        except ParleyError as error:
+            yield _error_chunk(error)
+
+
+def _error_chunk(error: ParleyError) -> bytes:
+    body = error_body(error, "")["error"]
+    members = {"type": "error", "code": error.code, "message": error.message, "param": None}
+    # The Python SDK reads `error`, the others read the members.
+    return b"event: error\ndata: %b\n\n" % orjson.dumps(
+        {**members, "sequence_number": 0, "error": body}
+    )
+
+
+def _open(
+    request: ResponseRequest,
+    sender: Sender,
+    key: str,
+    texts: Sequence[str],
+    system_prompt: str,
+) -> Turn:
+    """Accept the turn in a new session with a history."""
+    caller = open_session(
+        sender,
+        key=key,
+        texts=texts,
+        system_prompt=system_prompt or None,
+        model=request.model,
+        context=Context(messages=chat_settings.MAX_PAGE_LIMIT),
+        ttl=None if request.is_stored else UNSTORED_TTL,
+    )
+    # The history of a copy is not part of the input.
+    history = 0 if request.previous else len(texts)
+    return _submit(request, caller, sender, key, content=request.text, history=history)
+
+
+def _append(
+    request: ResponseRequest,
+    caller: Caller,
+    sender: Sender,
+    key: str,
+    after_reply: int | None = None,
+) -> Turn:
+    """Accept the turn in a session that exists."""
+    _check_no_replies(request.earlier)
+    _change_model(caller, request.model)
+    own = [message.text for message in request.earlier if message.role is Role.USER]
+    return _submit(
+        request,
+        caller,
+        sender,
+        key,
+        content="\n\n".join([*own, request.text]),
+        system_text=request.system_text,
+        after_reply=after_reply,
+    )
+
+
+def _check_no_replies(earlier: Sequence[InputMessage]) -> None:
+    if any(message.role is Role.ASSISTANT for message in earlier):
+        raise InvalidRequest(NO_ASSISTANT, param="input")
+
+
+def _change_model(caller: Caller, model: str | None) -> None:
+    """Let the session use another model from now on, if the request names one."""
+    if model is None:
+        return
+    if orjson.loads(sessions.read(caller, limit=0).model) != model:
+        sessions.update(caller, {"model": model})
+
+
+def _continue(request: ResponseRequest, previous: MessageRef, sender: Sender, key: str) -> Turn:
+    """Accept the turn after an earlier one: in its session if it is the last, else in a copy."""
+    earlier = retrieve(sender, previous)
+    if request.is_stored:
+        try:
+            return _append(request, earlier.caller, sender, key, after_reply=previous.number)
+        except NotLastTurn:
+            pass
+    if sender.own_session:
+        raise NotAllowed("With a session's token, only its last response can be continued.")
+    return _fork(request, earlier, sender, key)
+
+
+def _fork(request: ResponseRequest, earlier: Turn, sender: Sender, key: str) -> Turn:
+    """Accept the turn in a new session with the history up to an earlier turn."""
+    _check_no_replies(request.earlier)
+    prompt = orjson.loads(sessions.read(earlier.caller, limit=0).system_prompt)
+    page = messages.list_messages(
+        earlier.caller,
+        before=f"msg_{earlier.number + 1}",
+        after=None,
+        limit=chat_settings.MAX_PAGE_LIMIT,
+        newest_first=False,
+    )
+    history = [orjson.loads(each) for each in page.messages]
+    own = [message for message in request.earlier if message.role is Role.USER]
+    texts = to_texts(
+        [*(InputMessage(Role(each["role"]), each["content"]) for each in history), *own]
+    )
+    system_prompt = "\n\n".join(filter(None, (prompt, request.system_text)))
+    return _open(request, sender, key, texts, system_prompt)
+
+
+def _submit(
+    request: ResponseRequest,
+    caller: Caller,
+    sender: Sender,
+    key: str,
+    *,
+    content: str,
+    system_text: str = "",
+    history: int = 0,
+    after_reply: int | None = None,
+) -> Turn:
+    params = {"model": chat_settings.DEFAULT_MODEL, **request.shown}
+    if history:
+        params["history"] = history
+    accepted = turns.submit(
+        caller=caller,
+        content=content,
+        options=request.options,
+        key=key,
+        request_id=sender.request_id,
+        extras=TurnExtras(
+            instructions="\n\n".join(filter(None, (system_text, request.instructions))),
+            is_untruncated=request.is_untruncated,
+            params=orjson.dumps(params),
+            after_reply=after_reply,
+        ),
+    )
+    return Turn.from_accepted(caller, accepted, params)
+
+
+def _is_only_turn(turn: Turn) -> bool:
+    """Return whether the session has no other messages than those of the turn and its history."""
+    session = sessions.read(turn.caller, limit=1)
+    newest = orjson.loads(session.messages[-1])["id"] if session.messages else ""
+    history = turn.params.get("history", 0)
+    return newest == turn.reply_id and turn.number == history + 2
+
+
+def to_json(turn: Turn, reply: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the response of a turn; reply: its current state, if it has changed."""
+    return to_response(turn.session_id, reply or turn.reply, turn.params)

@@ -1,0 +1,88 @@
+"""Who sends a request: a principal, or the holder of a session's token."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chat.accounts import principals
+from chat.accounts.client_ip import client_address
+from chat.api import auth
+from chat.conversation import sessions, tokens
+from chat.domain import Caller, Principal
+from chat.domain.errors import NotAllowed
+from chat.settings import chat_settings
+
+NEEDS_PRINCIPAL = "The token of a session only gives access to it. Use an API key or a JWT."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """The sender of a request."""
+
+    identity: Caller | Principal
+    # The client's.
+    address: str
+    request_id: str
+
+    @property
+    def principal(self) -> Principal:
+        """Return the principal.
+
+        Raises:
+            NotAllowed: the sender has the token of one session only.
+        """
+        if isinstance(self.identity, Caller):
+            raise NotAllowed(NEEDS_PRINCIPAL)
+        return self.identity
+
+    @property
+    def own_session(self) -> str:
+        """Return the id of the token's session; "" for a principal."""
+        return self.identity.session_id if isinstance(self.identity, Caller) else ""
+
+    def caller_of(self, session_id: str) -> Caller:
+        """Return the caller of a session.
+
+        Raises:
+            SessionNotFound: the sender has no access to it.
+        """
+        return auth.caller_of(self.identity, session_id)
+
+
+def authenticate(meta: Mapping[str, str], request_id: str, user: str | None = None) -> Sender:
+    """Return the sender of a request. It may take I/O.
+
+    user: whom the body names. The header `CHAT_OPENAI_USER_HEADER` is preferred to it.
+
+    Raises:
+        InvalidToken, SessionNotFound, SessionExpired, StoreUnavailable, IssuerUnavailable
+    """
+    return Sender(
+        identity=_identify(meta, user), address=client_address(meta), request_id=request_id
+    )
+
+
+def open_session(sender: Sender, *, key: str, texts: Sequence[str], **fields: Any) -> Caller:
+    """Open a session for the sender; return its caller.
+
+    Raises:
+        as `chat.conversation.sessions.create_session`
+    """
+    principal = sender.identity if isinstance(sender.identity, Principal) else None
+    token = sessions.create_session(
+        texts, address=sender.address, principal=principal, key=key, **fields
+    )
+    caller = tokens.caller_from_token(token)
+    return caller if principal is None else Caller.from_principal(principal, caller.session_id)
+
+
+def _identify(meta: Mapping[str, str], user: str | None) -> Caller | Principal:
+    token = auth.bearer_token(meta)
+    header = "HTTP_" + chat_settings.OPENAI_USER_HEADER.upper().replace("-", "_")
+    named = meta.get(header) or user
+    if named and "HTTP_PARLEY_USER" not in meta and principals.is_principal_token(token):
+        return principals.authenticate_for(token, named)
+    sender = auth.authenticate(meta)
+    if isinstance(sender, Caller):
+        sessions.read(sender, limit=0)
+    return sender

@@ -1,0 +1,240 @@
+"""Async views of the OpenAI-compatible API. Store calls run in threads, waiting takes none."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
+
+import orjson
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from chat.api.exception_handler import error_body
+from chat.api.responses import get_request_id
+from chat.conversation import llms
+from chat.conversation.repeats import Attachment
+from chat.domain.errors import NotFound, ParleyError, UnknownModel
+from chat.openai_api import chat_completions, conversations, ids, pages, responses
+from chat.openai_api.chat_chunks import ChatChunks, failure, to_completion
+from chat.openai_api.chat_completions import ReplyFailed
+from chat.openai_api.chat_request import ChatRequest, parse_chat_request
+from chat.openai_api.requests import (
+    attach,
+    identify,
+    identify_reader,
+    in_thread,
+    json_response,
+    read_json,
+)
+from chat.openai_api.response_request import ResponseRequest, parse_response_request
+from chat.openai_api.turn import Turn, find_start, wait_for_end
+from chat.realtime.close_codes import Abort, get_abort
+from chat.realtime.event_stream import EventStream
+
+TOO_LATE = {"code": "deadline_exceeded", "message": "The reply did not end in time."}
+Started = tuple[ChatRequest, Turn, Attachment]
+
+
+async def create_chat_completion(request: HttpRequest) -> HttpResponseBase:
+    starting = asyncio.ensure_future(asyncio.to_thread(_start_chat, request))
+    try:
+        chat, turn, attachment = await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        starting.add_done_callback(_cancel_started)
+        raise
+    model = turn.reply["model"] or llms.name_or_default(chat.model)
+    if not chat.is_stream:
+        return await _wait_for_completion(turn, attachment, model)
+    chunks = ChatChunks(
+        turn.session_id, model, int(turn.reply["created_at"]), has_usage=chat.has_usage_chunk
+    )
+    content = chat_completions.stream(turn, chunks, attachment, _abort(request))
+    # A failure before the first text has its own status.
+    first = await anext(content)
+    return EventStream(_with_error_chunk(first, content, get_request_id(request)))
+
+
+def _start_chat(request: HttpRequest) -> Started:
+    raw, body = read_json(request)
+    sender = identify(request, body)
+    chat = parse_chat_request(body)
+    attachment = attach(request, sender, raw)
+    return chat, chat_completions.start(chat, sender, attachment), attachment
+
+
+def _cancel_started(starting: asyncio.Future[Started]) -> None:
+    if not starting.cancelled() and starting.exception() is None:
+        _, turn, attachment = starting.result()
+        chat_completions.cancel_later(turn, attachment)
+
+
+async def _wait_for_completion(turn: Turn, attachment: Attachment, model: str) -> HttpResponseBase:
+    try:
+        reply = await wait_for_end(turn)
+    except asyncio.CancelledError:
+        chat_completions.cancel_later(turn, attachment)
+        raise
+    if chat_completions.is_open(reply):
+        chat_completions.cancel_later(turn, attachment)
+        raise ReplyFailed(TOO_LATE)
+    if error := failure(reply):
+        raise ReplyFailed(error)
+    return json_response(to_completion(turn.session_id, reply, model))
+
+
+async def _with_error_chunk(
+    first: bytes, content: AsyncGenerator[bytes], request_id: str
+) -> AsyncGenerator[bytes]:
+    """Yield the first chunk and the others; an error is the last one."""
+    async with aclosing(content):
+        yield first
+        try:
+            async for chunk in content:
+                yield chunk
+        except ParleyError as error:
+            body = {"error": error_body(error, request_id)["error"]}
+            yield b"data: %b\n\n" % orjson.dumps(body)
+
+
+async def create_response(request: HttpRequest) -> HttpResponseBase:
+    wanted, turn = await asyncio.to_thread(_start_response, request)
+    if wanted.is_stream:
+        return await _stream(turn, request)
+    if wanted.is_background:
+        return json_response(responses.to_json(turn))
+    return json_response(responses.to_json(turn, await wait_for_end(turn)))
+
+
+def _start_response(request: HttpRequest) -> tuple[ResponseRequest, Turn]:
+    raw, body = read_json(request)
+    sender = identify(request, body)
+    wanted = parse_response_request(body)
+    key = attach(request, sender, raw).key
+    return wanted, responses.start(wanted, sender, key)
+
+
+async def get_response(request: HttpRequest, response_id: str) -> HttpResponseBase:
+    names = ("include", "include[]", "stream", "starting_after", "include_obfuscation")
+    pages.check_names(request.GET, *names)
+    starting_after = pages.read_integer(request.GET, "starting_after", -1)
+    turn = await asyncio.to_thread(_retrieve, request, response_id)
+    if not pages.read_boolean(request.GET, "stream"):
+        return json_response(responses.to_json(turn))
+    started = replace(turn, queued_at=await find_start(turn))
+    return await _stream(started, request, starting_after)
+
+
+async def _stream(turn: Turn, request: HttpRequest, starting_after: int = -1) -> HttpResponseBase:
+    content = responses.stream(turn, _abort(request), starting_after=starting_after)
+    await anext(content)
+    return EventStream(content)
+
+
+def _retrieve(request: HttpRequest, response_id: str) -> Turn:
+    return responses.retrieve(identify_reader(request), ids.parse_response(response_id))
+
+
+@in_thread
+def delete_response(request: HttpRequest, response_id: str) -> HttpResponseBase:
+    responses.delete(identify(request), ids.parse_response(response_id))
+    return json_response({"id": response_id, "object": "response", "deleted": True})
+
+
+async def cancel_response(request: HttpRequest, response_id: str) -> HttpResponseBase:
+    """Cancel a response, and return it once it has ended."""
+    turn = await asyncio.to_thread(_cancel, request, response_id)
+    if chat_completions.is_open(turn.reply):
+        started = replace(turn, queued_at=await find_start(turn))
+        turn = replace(turn, reply=await wait_for_end(started))
+    return json_response(responses.to_json(turn))
+
+
+def _cancel(request: HttpRequest, response_id: str) -> Turn:
+    read_json(request)
+    return responses.cancel(identify(request), ids.parse_response(response_id))
+
+
+@in_thread
+def list_input_items(request: HttpRequest, response_id: str) -> HttpResponseBase:
+    query = pages.PageQuery.parse(request.GET)
+    turn = _retrieve(request, response_id)
+    found, has_more = query.page_of(responses.list_input(turn))
+    return json_response(pages.to_list(found, has_more=has_more))
+
+
+@in_thread
+def create_conversation(request: HttpRequest) -> HttpResponseBase:
+    raw, body = read_json(request)
+    sender = identify(request)
+    key = attach(request, sender, raw).key
+    return json_response(conversations.create(sender, body, key))
+
+
+@in_thread
+def get_conversation(request: HttpRequest, conversation_id: str) -> HttpResponseBase:
+    _, session = conversations.find(identify_reader(request), conversation_id)
+    return json_response(conversations.to_conversation(session))
+
+
+@in_thread
+def update_conversation(request: HttpRequest, conversation_id: str) -> HttpResponseBase:
+    _, body = read_json(request)
+    return json_response(conversations.update(identify(request), conversation_id, body))
+
+
+@in_thread
+def delete_conversation(request: HttpRequest, conversation_id: str) -> HttpResponseBase:
+    conversations.delete(identify(request), conversation_id)
+    body = {"id": conversation_id, "object": "conversation.deleted", "deleted": True}
+    return json_response(body)
+
+
+@in_thread
+def list_items(request: HttpRequest, conversation_id: str) -> HttpResponseBase:
+    query = pages.PageQuery.parse(request.GET)
+    found, has_more = conversations.list_items(identify_reader(request), conversation_id, query)
+    return json_response(pages.to_list(found, has_more=has_more))
+
+
+@in_thread
+def create_items(request: HttpRequest, conversation_id: str) -> HttpResponseBase:
+    _, body = read_json(request)
+    found = conversations.add_items(identify(request), conversation_id, body)
+    return json_response(pages.to_list(found, has_more=False))
+
+
+@in_thread
+def get_item(request: HttpRequest, conversation_id: str, item_id: str) -> HttpResponseBase:
+    sender = identify_reader(request)
+    return json_response(conversations.get_item(sender, conversation_id, item_id))
+
+
+@in_thread
+def delete_item(request: HttpRequest, conversation_id: str, item_id: str) -> HttpResponseBase:
+    return json_response(conversations.delete_item(identify(request), conversation_id, item_id))
+
+
+@in_thread
+def list_models(request: HttpRequest) -> HttpResponseBase:
+    identify_reader(request)
+    return json_response({"object": "list", "data": [_model(name) for name in llms.all_models()]})
+
+
+@in_thread
+def get_model(request: HttpRequest, model: str) -> HttpResponseBase:
+    identify_reader(request)
+    try:
+        return json_response(_model(llms.get(model).name))
+    except UnknownModel as error:
+        raise NotFound("There is no such model.", param="model") from error
+
+
+def _model(name: str) -> dict[str, object]:
+    """Return a model; when it was configured is not known."""
+    return {"id": name, "object": "model", "created": 0, "owned_by": "parley"}
+
+
+def _abort(request: HttpRequest) -> Abort:
+    scope: Any = getattr(request, "scope", {})
+    return get_abort(scope)

@@ -1,0 +1,36 @@
+"""Requests that clients repeat: which was the first one, and which is the last one."""
+
+from chat.store import keys
+from chat.store.client import client, execute_command, map_redis_errors
+from chat.store.scripts import ScriptCall, milliseconds, read_script, run_script
+
+# Seconds after which an equal request is another one.
+MAX_AGE = 600.0
+
+
+def attach(request_digest: str, *, request_id: str, is_repeated: bool) -> str:
+    """Return the id of the first of equal requests; remember this one as the last.
+
+    Raises:
+        StoreFull, StoreUnavailable
+    """
+    call = ScriptCall(
+        read_script("attach"),
+        [keys.repeated_request(request_digest)],
+        (request_id, int(is_repeated), milliseconds(MAX_AGE)),
+    )
+    with map_redis_errors():
+        first: bytes = run_script(client(), call)
+    return first.decode()
+
+
+def last_of(request_digest: str) -> tuple[str, str]:
+    """Return the ids of the first and the last of equal requests; "" if they are too old.
+
+    Raises:
+        StoreUnavailable
+    """
+    with map_redis_errors():
+        stored: bytes | None = execute_command("GET", keys.repeated_request(request_digest))
+    first, last, _ = (stored or b"  ").decode().split(" ")
+    return first, last

@@ -1,0 +1,1 @@
+"""The OpenAI-compatible API, called by the SDKs that people use."""

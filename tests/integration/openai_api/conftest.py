@@ -1,0 +1,39 @@
+"""Clients of the shared stack, with a new API key for each test."""
+
+from collections.abc import Callable
+
+import pytest
+from openai import OpenAI
+
+from chat.accounts import api_keys
+from chat.domain import Scope
+from tests.harness.stack import Stack
+
+# Of clients, seconds.
+TIMEOUT = 60
+
+
+@pytest.fixture
+def new_key(stack: Stack) -> Callable[..., str]:  # noqa: ARG001  # whose Redis stores the keys
+    """Return a function that creates an API key of a tenant."""
+
+    def create(tenant: str = "", scopes: tuple[str, ...] = (Scope.SESSIONS,)) -> str:
+        text, _ = api_keys.create(name="test", tenant=tenant, scopes=scopes)
+        return text
+
+    return create
+
+
+@pytest.fixture
+def api_key(new_key: Callable[..., str]) -> str:
+    return new_key()
+
+
+@pytest.fixture
+def base_url(stack: Stack) -> str:
+    return f"{stack.web().url}/v1"
+
+
+@pytest.fixture
+def client(base_url: str, api_key: str) -> OpenAI:
+    return OpenAI(base_url=base_url, api_key=api_key, timeout=TIMEOUT)

@@ -1,0 +1,92 @@
+"""`/v1/conversations` and `/v1/models`, called by the Python SDK."""
+
+from typing import Any
+
+import openai
+import pytest
+from openai import OpenAI
+
+
+def texts(client: OpenAI, conversation_id: str, **query: Any) -> list[str]:
+    items: Any = client.conversations.items.list(conversation_id, **query)
+    return [item.content[0].text for item in items]
+
+
+def test_conversation_can_be_created_changed_and_deleted(client: OpenAI) -> None:
+    created = client.conversations.create(metadata={"topic": "a"})
+    assert client.conversations.retrieve(created.id) == created
+    changed = client.conversations.update(created.id, metadata={"topic": "b"})
+    assert changed.metadata == {"topic": "b"}
+    deleted = client.conversations.delete(created.id)
+    assert (deleted.id, deleted.deleted) == (created.id, True)
+    for call in (client.conversations.retrieve, client.conversations.items.list):
+        with pytest.raises(openai.NotFoundError):
+            call(created.id)
+
+
+def test_responses_add_their_items_to_the_conversation(client: OpenAI) -> None:
+    conversation = client.conversations.create(
+        items=[
+            {"type": "message", "role": "system", "content": "Be brief."},
+            {"type": "message", "role": "user", "content": "My name is Ann."},
+        ]
+    )
+    response = client.responses.create(input="What is my name?", conversation=conversation.id)
+    assert "Ann" in response.output_text
+    assert response.conversation is not None
+    assert response.conversation.id == conversation.id
+    assert texts(client, conversation.id, order="asc") == [
+        "My name is Ann.",
+        "What is my name?",
+        response.output_text,
+    ]
+    client.responses.delete(response.id)
+    assert len(texts(client, conversation.id)) == 3
+
+
+def test_items_are_listed_in_pages(client: OpenAI) -> None:
+    conversation = client.conversations.create()
+    added = client.conversations.items.create(
+        conversation.id,
+        items=[{"type": "message", "role": "user", "content": f"number {i}"} for i in range(7)],
+    )
+    assert len(added.data) == 7
+    for limit in (1, 3, 100):
+        assert texts(client, conversation.id, limit=limit, order="asc") == [
+            f"number {i}" for i in range(7)
+        ]
+        assert texts(client, conversation.id, limit=limit) == [
+            f"number {i}" for i in reversed(range(7))
+        ]
+
+
+def test_items_can_be_retrieved_and_deleted(client: OpenAI) -> None:
+    conversation = client.conversations.create()
+    (item,) = client.conversations.items.create(
+        conversation.id, items=[{"type": "message", "role": "user", "content": "My name is Ann."}]
+    ).data
+    assert item.id is not None
+    found = client.conversations.items.retrieve(item.id, conversation_id=conversation.id)
+    assert found == item
+    client.conversations.items.delete(item.id, conversation_id=conversation.id)
+    with pytest.raises(openai.NotFoundError):
+        client.conversations.items.retrieve(item.id, conversation_id=conversation.id)
+    response = client.responses.create(input="[[history]]", conversation=conversation.id)
+    assert "Ann" not in response.output_text
+
+
+def test_conversation_and_previous_response_exclude_each_other(client: OpenAI) -> None:
+    conversation = client.conversations.create()
+    with pytest.raises(openai.BadRequestError, match="exclude each other"):
+        client.responses.create(
+            input="Hello",
+            conversation=conversation.id,
+            previous_response_id="resp_" + "0" * 24 + "_2",
+        )
+
+
+def test_models_are_those_of_the_configuration(client: OpenAI) -> None:
+    assert [model.id for model in client.models.list()] == ["default"]
+    assert client.models.retrieve("default").object == "model"
+    with pytest.raises(openai.NotFoundError):
+        client.models.retrieve("no/such/model")

@@ -1,0 +1,321 @@
+"""`/v1/responses`, called by the Python SDK."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import openai
+import pytest
+from openai import OpenAI
+from pydantic import BaseModel
+
+from tests.harness.wait import wait_until
+
+# The model repeats what it has received.
+HISTORY = "[[history]]"
+SLOW = "long [[rate=20 tokens=200]]"
+RESPONSE_FIELDS = {
+    "background",
+    "completed_at",
+    "conversation",
+    "created_at",
+    "error",
+    "frequency_penalty",
+    "id",
+    "incomplete_details",
+    "instructions",
+    "max_output_tokens",
+    "max_tool_calls",
+    "metadata",
+    "model",
+    "object",
+    "output",
+    "parallel_tool_calls",
+    "presence_penalty",
+    "previous_response_id",
+    "prompt_cache_key",
+    "reasoning",
+    "safety_identifier",
+    "service_tier",
+    "status",
+    "store",
+    "temperature",
+    "text",
+    "tool_choice",
+    "tools",
+    "top_logprobs",
+    "top_p",
+    "truncation",
+    "usage",
+    "user",
+}
+
+
+def received(text: str) -> list[dict[str, Any]]:
+    """Return the messages that the model has received."""
+    messages: list[dict[str, Any]] = json.loads(text.rsplit("\n", 1)[-1])
+    return messages
+
+
+def test_basic_response_has_all_fields(client: OpenAI) -> None:
+    response = client.responses.create(
+        input="Say hello.", metadata={"a": "b"}, temperature=0, max_output_tokens=1000
+    )
+    assert response.output_text.startswith("You wrote:")
+    assert (response.status, response.metadata, response.temperature) == (
+        "completed",
+        {"a": "b"},
+        0,
+    )
+    assert response.usage is not None
+    assert response.usage.output_tokens > 0
+    assert response.to_dict().keys() == RESPONSE_FIELDS
+    again = client.responses.retrieve(response.id)
+    assert again.to_dict() == response.to_dict()
+
+
+def test_streamed_response_is_the_retrieved_one(client: OpenAI) -> None:
+    events = list(client.responses.create(input="Say hello.", stream=True))
+    kinds = [event.type for event in events]
+    assert kinds[:5] == [
+        "response.created",
+        "response.queued",
+        "response.in_progress",
+        "response.output_item.added",
+        "response.content_part.added",
+    ]
+    assert kinds[-4:] == [
+        "response.output_text.done",
+        "response.content_part.done",
+        "response.output_item.done",
+        "response.completed",
+    ]
+    numbers = [event.sequence_number for event in events]
+    assert numbers == sorted(set(numbers))
+    last = events[-1]
+    assert last.type == "response.completed"
+    text = "".join(each.delta for each in events if each.type == "response.output_text.delta")
+    assert text == last.response.output_text
+    assert client.responses.retrieve(last.response.id).to_dict() == last.response.to_dict()
+
+
+def test_stream_helper_returns_the_final_response(client: OpenAI) -> None:
+    with client.responses.stream(input="Say hello.", model="default") as stream:
+        deltas = [event.delta for event in stream if event.type == "response.output_text.delta"]
+        final = stream.get_final_response()
+    assert "".join(deltas) == final.output_text
+
+
+def test_streams_resume_anywhere(client: OpenAI) -> None:
+    """Each chunk has the same number in every stream of a response."""
+    created = client.responses.create(input="Say hello.", background=True)
+    assert created.status == "queued"
+    whole = list(client.responses.retrieve(created.id, stream=True))
+    assert whole[-1].type == "response.completed"
+    for number in (0, 16, whole[len(whole) // 2].sequence_number):
+        rest = list(client.responses.retrieve(created.id, stream=True, starting_after=number))
+        assert rest == [event for event in whole if event.sequence_number > number]
+    with client.responses.stream(
+        response_id=created.id, starting_after=whole[8].sequence_number
+    ) as stream:
+        assert stream.get_final_response().output_text
+
+
+def test_parsed_response_has_its_format(client: OpenAI) -> None:
+    class Greeting(BaseModel):
+        word: str
+
+    with pytest.raises(ValueError, match="Invalid JSON"):  # the fake model replies with text
+        client.responses.parse(model="default", input="Say hello.", text_format=Greeting)
+    response = client.responses.create(
+        input="Say hello.",
+        text={"format": {"type": "json_schema", "name": "x", "schema": {"type": "object"}}},
+    )
+    assert response.text is not None
+    assert response.text.format is not None
+    assert response.text.format.type == "json_schema"
+
+
+def test_conversation_goes_on_after_the_last_response(client: OpenAI) -> None:
+    first = client.responses.create(input="My name is Ann.", instructions="Be brief.")
+    second = client.responses.create(input="What is my name?", previous_response_id=first.id)
+    assert "Ann" in second.output_text
+    assert first.id.rsplit("_", 1)[0] == second.id.rsplit("_", 1)[0]
+    third = client.responses.create(
+        input=HISTORY, previous_response_id=second.id, instructions="Be kind."
+    )
+    roles = [(each["role"], each["content"]) for each in received(third.output_text)]
+    assert roles[0] == ("system", "Be kind.")
+    assert [role for role, _ in roles[1:]] == ["user", "assistant", "user", "assistant", "user"]
+
+
+def test_earlier_response_is_continued_in_a_copy(client: OpenAI) -> None:
+    first = client.responses.create(input="My name is Ann.")
+    client.responses.create(input="My name is Bob.", previous_response_id=first.id)
+    fork = client.responses.create(input=HISTORY, previous_response_id=first.id)
+    assert "Ann" in fork.output_text
+    assert "Bob" not in fork.output_text
+    assert fork.id.rsplit("_", 1)[0] != first.id.rsplit("_", 1)[0]
+    assert [item.id for item in client.responses.input_items.list(fork.id)] == [
+        fork.id.replace("resp", "msg").replace("_4", "_3")
+    ]
+
+
+def test_new_response_takes_its_history_from_the_input(client: OpenAI) -> None:
+    items: Any = [
+        {"role": "developer", "content": "Be brief."},
+        {"role": "user", "content": [{"type": "input_text", "text": "My name is Ann."}]},
+        {
+            "role": "assistant",
+            "content": [{"type": "output_text", "text": "Hi.", "annotations": []}],
+        },
+        {"role": "user", "content": "One more thing."},
+        {"type": "message", "role": "user", "content": HISTORY},
+    ]
+    response = client.responses.create(input=items)
+    assert [(each["role"], each["content"]) for each in received(response.output_text)] == [
+        ("system", "Be brief."),
+        ("user", "My name is Ann."),
+        ("assistant", "Hi."),
+        ("user", "One more thing."),
+        ("user", HISTORY),
+    ]
+    listed = client.responses.input_items.list(response.id, order="asc", limit=2)
+    texts = [item.to_dict()["content"][0]["text"] for item in listed]
+    assert texts == ["My name is Ann.", "Hi.", "One more thing.", HISTORY]
+
+
+def test_cancelled_response_keeps_its_text(client: OpenAI) -> None:
+    created = client.responses.create(input=SLOW, background=True)
+    stream = client.responses.retrieve(created.id, stream=True)
+    events = []
+    for event in stream:
+        events.append(event)
+        if event.type == "response.output_text.delta" and len(events) < 8:
+            cancelled = client.responses.cancel(created.id)
+    assert cancelled.status == "cancelled"
+    last = events[-1]
+    assert last.type == "response.incomplete"
+    assert last.response.status == "cancelled"
+    assert client.responses.cancel(created.id).output_text == last.response.output_text != ""
+
+
+def test_reply_that_reaches_its_length_is_incomplete(client: OpenAI) -> None:
+    response = client.responses.create(input="long", max_output_tokens=5)
+    assert response.status == "incomplete"
+    assert response.incomplete_details is not None
+    assert response.incomplete_details.reason == "max_output_tokens"
+
+
+def test_failed_response_names_its_error(client: OpenAI) -> None:
+    response = client.responses.create(input="Hello [[fault:400]]")
+    assert response.status == "failed"
+    assert response.error is not None
+    assert response.error.code == "server_error"
+    assert response.error.to_dict()["parley_code"] == "model_bad_request"
+    assert response.output == []
+
+
+def test_deleted_response_is_gone(client: OpenAI) -> None:
+    only = client.responses.create(input="Say hello.")
+    client.responses.delete(only.id)
+    first = client.responses.create(input="My secret is 1234.")
+    second = client.responses.create(input="Say hello.", previous_response_id=first.id)
+    client.responses.delete(first.id)
+    for each in (only, first):
+        with pytest.raises(openai.NotFoundError):
+            client.responses.retrieve(each.id)
+    third = client.responses.create(input=HISTORY, previous_response_id=second.id)
+    assert "1234" not in third.output_text
+
+
+def test_unstored_response_is_deleted_five_minutes_later(client: OpenAI, base_url: str) -> None:
+    response = client.responses.create(input="Say hello.", store=False)
+    assert response.store is False  # type: ignore[attr-defined]
+    session = client.get(
+        f"{base_url.removesuffix('/v1')}/sessions/ses_{response.id.split('_')[1]}", cast_to=object
+    )
+    assert isinstance(session, dict)
+    assert 290 < session["expires_at"] - session["last_active_at"] <= 300
+    with pytest.raises(openai.BadRequestError, match="requires `store`"):
+        client.responses.create(input="Say hello.", store=False, background=True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "param"),
+    [
+        ({"tools": [{"type": "web_search"}]}, "unsupported_parameter", "tools"),
+        ({"prompt": {"id": "pmpt_1"}}, "unsupported_parameter", "prompt"),
+        ({"temperature": 3}, "invalid_request", "temperature"),
+        ({"model": "gpt-7"}, "unknown_model", "model"),
+        (
+            {"input": [{"type": "item_reference", "id": "x"}]},
+            "unsupported_content",
+            "input[0].type",
+        ),
+        (
+            {"input": [{"role": "user", "content": [{"type": "input_audio"}]}]},
+            "unsupported_content",
+            "input[0].content[0].type",
+        ),
+        ({"input": " "}, "invalid_request", "input"),
+        ({"input": [{"role": "assistant", "content": "x"}]}, "invalid_request", "input"),
+        ({"metadata": {"a": 1}}, "invalid_request", "metadata"),
+    ],
+)
+def test_invalid_requests_name_the_parameter(
+    client: OpenAI, fields: dict[str, Any], code: str, param: str
+) -> None:
+    with pytest.raises(openai.BadRequestError) as raised:
+        client.responses.create(**{"input": "Hello", **fields})
+    error = raised.value
+    assert (error.code, error.param, error.type) == (code, param, "invalid_request_error")
+    assert error.request_id
+
+
+def test_other_keys_cannot_see_a_response(client: OpenAI, new_key: Callable[..., str]) -> None:
+    response = client.responses.create(input="Say hello.")
+    other = client.with_options(api_key=new_key())
+    for call in (
+        other.responses.retrieve,
+        other.responses.cancel,
+        other.responses.delete,
+        other.responses.input_items.list,
+    ):
+        with pytest.raises(openai.NotFoundError):
+            call(response.id)
+    with pytest.raises(openai.AuthenticationError):
+        client.with_options(api_key="sk-unknown").models.list()
+
+
+def test_token_of_a_session_gives_access_to_it(client: OpenAI, base_url: str) -> None:
+    opened: Any = client.post(f"{base_url.removesuffix('/v1')}/sessions", cast_to=object, body={})
+    own = client.with_options(api_key=opened["token"])
+    first = own.responses.create(input="My name is Ann.")
+    second = own.responses.create(input="What is my name?", previous_response_id=first.id)
+    assert "Ann" in second.output_text
+    with pytest.raises(openai.PermissionDeniedError):
+        own.conversations.create()
+
+
+def test_disconnecting_does_not_cancel_a_response(client: OpenAI) -> None:
+    stream = client.responses.create(input="long [[rate=100 tokens=60]]", stream=True)
+    first = next(iter(stream))
+    stream.close()
+    assert first.type == "response.created"
+    response = wait_until(lambda: _if_ended(client, first.response.id))
+    assert response.status == "completed"
+
+
+def _if_ended(client: OpenAI, response_id: str) -> Any:
+    response = client.responses.retrieve(response_id)
+    return response if response.status not in {"queued", "in_progress"} else None
+
+
+def test_first_event_comes_at_once(client: OpenAI) -> None:
+    started = time.monotonic()
+    stream = client.responses.create(input="Hello [[latency=3]]", stream=True)
+    assert next(iter(stream)).type == "response.created"
+    assert time.monotonic() - started < 3
+    stream.close()
