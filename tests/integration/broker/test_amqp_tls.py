@@ -3,6 +3,7 @@
 import socket
 from contextlib import suppress
 from queue import Queue
+from typing import Any
 
 import pytest
 from kombu import Connection
@@ -36,8 +37,9 @@ def test_certificate_of_rabbitmq_is_verified(
     with raw_server.RawServer(record, certificate=certificate) as server:
         url = f"amqps://guest:guest@127.0.0.1:{server.port}//{query}"
         connection = Connection(kombu_url(url), ssl=tls_arguments(url), connect_timeout=2)
+        transport: Any = connection.transport  # kombu has no types
         with connection, suppress(OSError):
-            connection.transport.establish_connection()  # the server never speaks AMQP
+            transport.establish_connection()  # the server never speaks AMQP
         if is_trusted:
             assert greetings.get(timeout=2) == GREETING
     assert is_trusted or greetings.empty()
