@@ -1,4 +1,4 @@
-"""A Redis Cluster of three masters and three replicas, with a broker as another server."""
+"""A Redis Cluster of three masters and three replicas, with a separate broker."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -53,7 +53,7 @@ def id_of(number: int) -> str:
 def seed(redis: Redis, count: int) -> None:
     """Create sessions in Redis directly."""
     kinds = (keys.by_activity, keys.search_fields, keys.search_index, keys.counts)
-    lists = [key(partition) for key in kinds for partition in range(16)]
+    lists = [key(partition) for key in kinds for partition in range(chat_settings.PARTITIONS)]
     for start in range(0, count, 2000):
         flat: list[str | int] = []
         for number in range(start, min(count, start + 2000)):
@@ -285,7 +285,7 @@ def test_ended_session_is_not_found(
     assert left == {}
     assert not any(
         redis.exists(keys.search_fields(partition), keys.search_index(partition))
-        for partition in range(16)
+        for partition in range(chat_settings.PARTITIONS)
     )
 
 

@@ -135,7 +135,11 @@ def test_newest_finished_deliveries_are_kept_for_a_day(redis: Redis) -> None:
 
 
 @pytest.mark.thorough
-def test_page_costs_the_same_for_any_number_of_deliveries(redis: Redis, admin: Client) -> None:
+def test_page_costs_the_same_for_any_number_of_deliveries(
+    redis: Redis, admin: Client, settings: Settings
+) -> None:
+    settings.CHAT_PARTITIONS = 16
+
     def cost_of(group: str) -> tuple[int, int]:
         path = f"{PAGE}?group={group}"
         return round_trips(admin, path), redis_commands(redis, admin, path)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from pytest_django import Settings
 from redis import Redis
 
 from chat.conversation import sessions, staff, turns
@@ -155,7 +156,8 @@ def import_conversation(tmp_path: Path, texts: list[str]) -> None:
     call_command("import", str(source))
 
 
-def test_scan_finds_each_session_once_despite_activity(redis: Redis) -> None:
+def test_scan_finds_each_session_once_despite_activity(redis: Redis, settings: Settings) -> None:
+    settings.CHAT_PARTITIONS = 16
     session_ids = {open_session() for _ in range(300)}
     for partition in range(16):
         for n in range(600):
