@@ -56,6 +56,11 @@ class PubSubClient:
     def unsubscribe(self, channel: bytes) -> None:
         self._connections[self._nodes.pop(channel)].unsubscribe(channel)
 
+    def is_subscribed(self, channel: bytes) -> bool:
+        """Return whether no message of the channel can get lost at the moment."""
+        node = self._nodes.get(channel)
+        return node is not None and channel in self._connections[node].confirmed
+
     async def run(self) -> None:
         """Connect and reconnect until cancelled."""
         async with asyncio.TaskGroup() as tasks:
@@ -169,8 +174,8 @@ class PubSubConnection:
         while True:
             self._wake.clear()
             changed, self._changed = self._changed, set()
-            await self._send(connection, "SUBSCRIBE", changed & self._channels)
-            await self._send(connection, "UNSUBSCRIBE", changed - self._channels)
+            await self._send_all(connection, "SUBSCRIBE", changed & self._channels)
+            await self._send_all(connection, "UNSUBSCRIBE", changed - self._channels)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PING_INTERVAL):
                     await self._wake.wait()
@@ -208,14 +213,12 @@ class PubSubConnection:
         await asyncio.sleep(REDIRECTION_DELAY)
         self._on_change()
 
-    async def _send(self, connection: Connection, command: str, channels: set[bytes]) -> None:
-        if not channels:
+    async def _send_all(self, connection: Connection, command: str, channels: set[bytes]) -> None:
+        if not self._topology.is_cluster:
+            await _send(connection, command, *channels)
             return
-        if self._topology.is_cluster:  # one command each: their slots differ
-            packed = connection.pack_commands([(f"S{command}", each) for each in channels])
-            await connection.send_packed_command(b"".join(packed), check_health=False)
-        else:
-            await connection.send_command(command, *channels, check_health=False)
+        for channel in channels:  # their slots differ
+            await _send(connection, f"S{command}", channel)
 
     async def _watchdog(self) -> None:
         """Fail when nothing was read for `READ_TIMEOUT`.
@@ -228,3 +231,8 @@ class PubSubConnection:
             await asyncio.sleep(READ_TIMEOUT - idle)
             idle = loop.time() - self._last_read_at
         raise TimeoutError("no reply from Redis")
+
+
+async def _send(connection: Connection, command: str, *channels: bytes) -> None:
+    if channels:
+        await connection.send_command(command, *channels, check_health=False)

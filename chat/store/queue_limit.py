@@ -7,9 +7,11 @@ them ten times a second. So the limit can be exceeded by what other processes ac
 
 from time import monotonic
 
+from redis.exceptions import RedisError
+
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.calls import Steps, ask_all, checked, store_call
+from chat.store.calls import Steps, ask_all, store_call
 
 # Seconds until the queues are summed again, and while the limit is reached.
 REFRESH_INTERVAL = 1.0
@@ -54,7 +56,9 @@ class QueueLimit:
 def _sum_queues() -> Steps[int]:
     partitions = range(chat_settings.PARTITIONS)
     replies = yield from ask_all([("HGET", keys.counts(each), "waiting") for each in partitions])
-    return sum(max(0, int(checked(reply) or 0)) for reply in replies)
+    # A dead node of a Cluster must not stop the sessions of the others.
+    numbers = (int(reply or 0) for reply in replies if not isinstance(reply, RedisError))
+    return sum(max(0, number) for number in numbers)
 
 
 # The only one of this process.

@@ -182,7 +182,8 @@ class Cluster:
             node.command("CLUSTER", "SETSLOT", slot, "NODE", target.id)
 
     def close(self) -> None:
-        self.redis.close()
+        if "redis" in vars(self):
+            self.redis.close()
         for node in self.nodes:
             node.close()
 
