@@ -123,6 +123,12 @@ class ChatSettings:
     # The same for all users of a tenant together, or for an API key without tenant. 0 disables the
     # limit.
     TENANT_SESSIONS_PER_MINUTE: NonNegative[int] = 6000
+    # Messages that one user may post per minute by JWT or API key, to all sessions together, a
+    # twentieth of them at once. Each web process counts for itself. 0 disables the limit.
+    USER_MESSAGES_PER_MINUTE: NonNegative[int] = 600
+    # The same for all users of a tenant together, or an API key without tenant. 0 disables the
+    # limit.
+    TENANT_MESSAGES_PER_MINUTE: NonNegative[int] = 30_000
     # Sessions of one user that exist at the same time. 0 disables the limit.
     MAX_SESSIONS_PER_USER: NonNegative[int] = 500
     # Bytes that the sessions of one user store together. 0 disables the limit.

@@ -1,4 +1,4 @@
-"""Rate limits of reads: snapshots, pages and messages, by session, and by user or address.
+"""Rate limits of reads by session, and by user or address; and of messages by user.
 
 They protect the CPU and memory of one web process, so each counts for itself: a poll takes no
 command of Redis for them.
@@ -21,22 +21,23 @@ MAX_LIMITERS = 10_000
 class ReadLimit:
     """One limiter for each client.
 
-    per_minute: returns the limit; 0 for none.
+    per_minute: returns the limit; 0 for none. calls: what it limits.
     """
 
-    def __init__(self, per_minute: Callable[[], int]) -> None:
+    def __init__(self, per_minute: Callable[[], int], *, calls: str = "reads") -> None:
         self._per_minute = per_minute
+        self._calls = calls
         self._limiters: dict[str, RateLimiter] = {}
 
     def check(self, client_id: str) -> None:
-        """Count a read.
+        """Count a call.
 
         Raises:
-            RateLimited: the client reads too often.
+            RateLimited: the client calls too often.
         """
         limiter = self._limiters.get(client_id) or self._add(client_id)
         if not limiter.allow():
-            raise RateLimited("Too many reads.", retry_after=1)
+            raise RateLimited(f"Too many {self._calls}.", retry_after=1)
 
     def _add(self, client_id: str) -> RateLimiter:
         if len(self._limiters) >= MAX_LIMITERS:
@@ -57,6 +58,22 @@ _by_address = ReadLimit(lambda: chat_settings.ADDRESS_READS_PER_MINUTE)
 
 _by_user = ReadLimit(lambda: chat_settings.USER_READS_PER_MINUTE)
 _by_tenant = ReadLimit(lambda: chat_settings.TENANT_READS_PER_MINUTE)
+
+
+_messages_by_user = ReadLimit(lambda: chat_settings.USER_MESSAGES_PER_MINUTE, calls="messages")
+_messages_by_tenant = ReadLimit(lambda: chat_settings.TENANT_MESSAGES_PER_MINUTE, calls="messages")
+
+
+def check_message(principal: Principal) -> None:
+    """Count a message that an API key or JWT posts to any session.
+
+    Raises:
+        RateLimited: the user, or all users of the tenant together, post too often.
+    """
+    identity = principal.identity()
+    if principal.user:
+        _messages_by_user.check(identity.owner)
+    _messages_by_tenant.check(identity.party)
 
 
 def check_principal(principal: Principal) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from chat import broker
+from chat.accounts import read_limits
 from chat.accounts.exceeded_budgets import exceeded_budgets
 from chat.conversation import policies
 from chat.conversation.idempotency import digest, storage_key
@@ -69,7 +70,7 @@ def submit(
         NothingToContinue: the last reply did not end at its maximum length.
         IdempotencyMismatch, SessionNotFound, SessionExpired, StoreFull, StoreUnavailable
     """
-    policies.check_message_options(caller, options)
+    _check_message(caller, options)
     policies.check_instructions(caller, extras.instructions)
     with tracing.span("submit", session=caller.session_id):
         request: list[Any] = [content or is_continuation, on_busy, options, deadline]
@@ -95,6 +96,12 @@ def submit(
 def _submit_digest(request: Sequence[object], extras: TurnExtras) -> str:
     """Return the digest of a submission; an earlier version's if it has no extras."""
     return digest("submit", *request, *(() if extras == NO_EXTRAS else (extras,)))
+
+
+def _check_message(caller: Caller, options: Options | None) -> None:
+    if caller.principal is not None:
+        read_limits.check_message(caller.principal)
+    policies.check_message_options(caller, options)
 
 
 def _continuation(caller: Caller) -> str:
@@ -125,7 +132,7 @@ def regenerate(
             changed.
         IdempotencyMismatch, SessionNotFound, SessionExpired, StoreFull, StoreUnavailable
     """
-    policies.check_message_options(caller, options)
+    _check_message(caller, options)
     with tracing.span("submit", session=caller.session_id):
         accepted = turns.regenerate(
             caller,
