@@ -73,7 +73,6 @@ class Encoded:
     encoding: str
 
 
-@cache
 def encode(path: Path, encoding: str) -> Encoded:
     """Return the file, compressed if its type allows it."""
     content_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
@@ -94,6 +93,8 @@ class StaticFiles(ServeStaticASGI):  # type: ignore[misc]
     METHODS: ClassVar = {"GET", "HEAD"}
 
     def __init__(self, application: object) -> None:
+        # Path, encoding -> the compressed file.
+        self._encoded: dict[tuple[Path, str], Encoded] = {}
         super().__init__(
             application,
             autorefresh=settings.DEBUG,
@@ -113,12 +114,19 @@ class StaticFiles(ServeStaticASGI):  # type: ignore[misc]
             await super().__call__(plain, receive, send)
             return
         path = files()[found[2]]
-        encoded = await asyncio.to_thread(encode, path, _encoding(scope["headers"]))
+        encoded = await self._encode(path, _encoding(scope["headers"]))
         # A web process of another version may have sent the page. Its files are not the same.
         cache_control = "public, max-age=31536000, immutable"
         if found[1] != version():
             cache_control = "no-cache"
         await _send(scope["method"], encoded, cache_control, send)
+
+    async def _encode(self, path: Path, encoding: str) -> Encoded:
+        """Compress in a thread, once; only then is there a switch of threads."""
+        key = path, encoding
+        if key not in self._encoded:
+            self._encoded[key] = await asyncio.to_thread(encode, path, encoding)
+        return self._encoded[key]
 
 
 async def _send(method: str, encoded: Encoded, cache_control: str, send: Any) -> None:
