@@ -22,7 +22,7 @@ app = Celery("parley", fixups=[])
 app.config_from_object("project.celery_settings")
 # Paths instead of classes, because only workers import them.
 app.steps["worker"].update(
-    {"chat.worker.bootstep:BackgroundThreads", "project.hangup_step:IgnoreHangup"}
+    {"chat.worker.bootstep:BackgroundTasks", "project.hangup_step:IgnoreHangup"}
 )
 app.autodiscover_tasks(["chat.worker"])
 # Web processes publish from the threads of the WSGI pool; this app is the current one there, too.

@@ -298,8 +298,11 @@ class ChatSettings:
     REPLICA_TIMEOUT: float = 0.5
     # Threads of a web process that answer requests. Waiting requests use none.
     WEB_THREADS: int = 8
-    # Turns in flight per worker process, each in a thread.
+    # Turns in flight per worker process, all on one event loop.
     WORKER_CONCURRENCY: int = 512
+    # Whether workers answer `celery inspect`. Anyone who can publish on the broker can then stop
+    # them, and a user of Redis with an ACL needs all channels.
+    WORKER_REMOTE_CONTROL: bool = False
     # File that a worker touches after each sweep, for health checks.
     HEARTBEAT_FILE: str = ""
 

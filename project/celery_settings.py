@@ -58,30 +58,28 @@ task_queues = [build_queue()]
 # Nothing reads a task's result: the reply is in the session.
 task_ignore_result = True
 result_backend = None
-# Without it the threads pool builds a new Redis client for each task.
-result_backend_thread_safe = True
 # Workers accept only what Parley publishes, and no pickles.
 accept_content = ["json"]
 task_serializer = "json"
 # Celery's own acknowledgements; those of wake-ups are in chat/worker/task_request.py.
 task_acks_late = False
 
-# Turns wait for the model most of the time, so a worker runs hundreds of threads.
-worker_pool = "threads"
+# Turns wait for the model most of the time, so a worker runs hundreds of them on one event loop.
+worker_pool = "chat.worker.pool:TurnPool"
 worker_consumer = "chat.worker.consumer:Consumer"
 worker_concurrency = chat_settings.WORKER_CONCURRENCY
-# A worker takes only as many wake-ups as it has free threads, which leaves the rest to others.
+# A worker takes only as many wake-ups as it has free slots, which leaves the rest to others.
 # Celery 5.7 can exit when the broker restarts while the worker holds prefetched tasks.
 # RabbitMQ has another limit, see chat/worker/task_request.py.
 worker_disable_prefetch = is_redis_url(broker_url)
 worker_prefetch_multiplier = 1
-# After a lost connection, running turns still occupy threads. The limit cannot be raised again on
-# quorum queues when they end, so it stays. Wake-ups that wait for a thread are repeated by sweeps.
+# After a lost connection, running turns still occupy slots. The limit cannot be raised again on
+# quorum queues when they end, so it stays. Wake-ups that wait for a slot are repeated by sweeps.
 worker_enable_prefetch_count_reduction = False
 # Turns continue after a lost connection to the broker: their leases are in Redis.
 worker_cancel_long_running_tasks_on_connection_loss = False
-# Remote control and events cost connections, and Parley does not use them.
-worker_enable_remote_control = False
+# Remote control and events cost connections, and Parley does not use them itself.
+worker_enable_remote_control = chat_settings.WORKER_REMOTE_CONTROL
 worker_send_task_events = False
 # Django configures logging.
 worker_hijack_root_logger = False

@@ -4,7 +4,8 @@ Kombu alone ignores or rejects most options of a URL's query, and reads a Unix s
 database in another way than redis-py.
 """
 
-from functools import cached_property, partial
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from kombu.transport import redis as kombu_redis
@@ -157,11 +158,19 @@ def amqp_options(*, timeout: float) -> dict[str, Any]:
     transports ignore these options.
     """
     return {
-        "on_open": partial(_set_timeout, timeout=timeout),
+        "on_open": _SetTimeout(timeout),
         # Without it, a message that the broker does not take is lost without an error.
         "confirm_publish": True,
     }
 
 
-def _set_timeout(connection: Any, *, timeout: float) -> None:
-    connection.sock.settimeout(timeout)
+@dataclass(frozen=True, slots=True)
+class _SetTimeout:
+    seconds: float
+
+    def __call__(self, connection: Any) -> None:
+        connection.sock.settimeout(self.seconds)
+
+    def __json__(self) -> str:
+        """Return what `celery inspect stats` shows."""
+        return f"set timeout {self.seconds:g} s"

@@ -71,18 +71,6 @@ class CancellableCall:
             if self._is_cancelled:
                 raise TimeoutError
 
-    def set_timeout(self, seconds: float | None) -> float | None:
-        """Set the timeout of each further wait on the socket; return the previous one.
-
-        The response of a connection that will close has no other reference to its socket.
-        """
-        with self._lock:
-            if self._socket is None:
-                return None
-            before: float | None = self._socket.gettimeout()
-            self._socket.settimeout(seconds)
-            return before
-
     def attach(self, sock: socket.socket) -> None:
         """Let `cancel` shut `sock` down instead of an earlier one; at once if already cancelled."""
         file = sock.makefile("rb", buffering=0)

@@ -1,57 +1,34 @@
-"""Pooled connections that attach their sockets to the call they serve, so that it can be cancelled.
+"""Blocking connections for webhooks, which attach their sockets to the call they serve.
 
-urllib3's pool knows when a connection starts and stops serving a call (`_get_conn`, `_put_conn`),
-its connection where a socket is created (`_new_conn`), and its response what a failed connection
-means (`_error_catcher`). http.client knows where a status line is read (`_read_status`). Only this
-module uses them. test_cancellation.py, test_framings.py and test_interim_responses.py fail when a
-release of urllib3 or Python changes them.
+So a call can end in time, wherever it waits. urllib3's pool knows when a connection starts and
+stops serving a call (`_get_conn`, `_put_conn`), and its connection where a socket is created
+(`_new_conn`). http.client knows where a status line is read (`_read_status`). Only this module uses
+them. test_ssrf.py, test_delivery.py and test_interim_responses.py fail when a release of urllib3 or
+Python changes them.
 """
 
 import errno
 import os
 import socket
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextlib import ExitStack
-from http.client import HTTPException, HTTPResponse, IncompleteRead, parse_headers
-from typing import Any, cast
+from http.client import HTTPException, HTTPResponse, parse_headers
+from typing import Any
 
-import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.wait import wait_for_write
 
 from chat.http.cancellation import CancellableCall, current_call
+from chat.http.head import MAX_HEAD_BYTES, MAX_INTERIM_RESPONSES
+from chat.http.loop_connection import SOCKET_OPTIONS, AddressInfo
 
-# What `socket.getaddrinfo` returns: family, type, protocol, canonical name, address.
-AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
 Resolve = Callable[[str, int], list[AddressInfo]]
 
-# A model may take minutes for its first byte. Keepalive probes prevent middleboxes from dropping
-# the idle connection, and detect a dead peer within a minute.
-_KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
-SOCKET_OPTIONS = [
-    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    *(
-        (socket.IPPROTO_TCP, getattr(socket, name), value)
-        for name, value in _KEEPALIVE.items()
-        if hasattr(socket, name)  # macOS lacks some
-    ),
-]
-
-
-# Interim responses (status 1xx) before the response itself. More are an error.
-MAX_INTERIM_RESPONSES = 4
-# Bytes of the heads of a response and of the interim responses before it.
-MAX_HEAD_BYTES = 16 * 1024
 _SWITCHING_PROTOCOLS = 101
 _FINAL = 200
-
-_CRLF = b"\r\n"
-# Bytes of a line with the size of a chunk, or a trailer.
-_MAX_LINE = 65_536
 
 
 def resolve_name(host: str, port: int) -> list[Any]:
@@ -101,84 +78,16 @@ class _Head:
         return line
 
 
-class PoolResponse(urllib3.HTTPResponse):
-    """Reads what has arrived of a chunk.
-
-    urllib3 waits for the whole chunk and the line end after it, and loses a chunk that is cut off.
-    """
-
-    _fp: Any
-
-    def iter_chunks(self, max_bytes: int) -> Generator[bytes]:
-        """Yield the chunked body as it arrives, in pieces of up to `max_bytes`.
-
-        Raises:
-            ValueError: the size of a chunk is invalid.
-            HTTPError: the connection failed, or closed before the end of the body.
-        """
-        with self._error_catcher():
-            file = self._fp.fp
-            while size := _read_chunk_size(file):
-                left = size + len(_CRLF)
-                while left:
-                    data = file.read1(min(left, max_bytes))
-                    if not data:
-                        raise IncompleteRead(b"", left)
-                    left -= len(data)
-                    if surplus := max(0, len(_CRLF) - left):
-                        data = data[: max(0, len(data) - surplus)]
-                    if data:
-                        yield data
-            while file.readline(_MAX_LINE).strip():
-                pass  # trailers
-            self._fp.close()
-
-
-def _read_chunk_size(file: Any) -> int:
-    line = file.readline(_MAX_LINE)
-    try:
-        size = int(line.partition(b";")[0], 16)
-    except ValueError:
-        raise IncompleteRead(b"") from None
-    if size < 0 or len(line) == _MAX_LINE:
-        raise ValueError("invalid chunk")
-    return size
-
-
 class Connection(HTTPConnection):
-    """A connection that connects to the addresses that `resolve` returns, in order.
-
-    It sends the head of a request and the start of its body in one piece. http.client sends them
-    separately, and the server wakes up twice.
-    """
+    """A connection that connects to the addresses that `resolve` returns, in order."""
 
     response_class = Response
     call: CancellableCall
     resolve: Resolve
-    _head = b""
-    _is_at_head = False
 
     def connect(self) -> None:
         super().connect()
         self.call.attach(self.sock)
-
-    def getresponse(self) -> PoolResponse:  # type: ignore[override]
-        response = super().getresponse()
-        response.__class__ = PoolResponse  # urllib3 has no parameter for it
-        return cast("PoolResponse", response)
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        self._is_at_head = True
-        super().request(*args, **kwargs)
-        if self._head:  # there is no body
-            self.send(b"")
-
-    def send(self, data: Any) -> None:
-        if self._is_at_head:
-            self._head, self._is_at_head = data, False
-            return
-        head, self._head = self._head, b""
-        super().send(head + data)
 
     def _new_conn(self) -> socket.socket:
         try:

@@ -2,7 +2,8 @@
 
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 # What servers and clients send on data that is not compressed: the standard's value, nothing, and
 # charsets.
@@ -16,27 +17,66 @@ _DEFLATE_METHOD = 8
 _PIECE_BYTES = 64 * 1024
 
 
-def decode(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """Yield the decoded body in pieces of up to 64 KiB; the caller limits their sum.
+class Decoder:
+    """Decodes a body as it arrives.
 
     The bytes decide whether a body is compressed: servers and gateways label plain data as
     compressed, and compressed data not at all.
-
-    Raises:
-        ValueError: the compressed data is invalid.
     """
-    stream = iter(chunks)
-    head = b""
-    for chunk in stream:
-        head += chunk
-        if len(head) >= len(_GZIP_MAGIC):
-            break
-    window_bits = _window_bits(head, encoding)
-    if window_bits is None:
-        yield head
-        yield from stream
-    else:
-        yield from _decompress(head, stream, window_bits)
+
+    def __init__(self, encoding: str) -> None:
+        self._encoding = encoding
+        # The start of the body, until it is long enough to decide.
+        self._head = b""
+        self._is_decided = False
+        # zlib's; `None` for plain data.
+        self._unpacker: Any = None
+        self._window_bits = 0
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield what `chunk` adds, in pieces of up to 64 KiB if it is compressed.
+
+        The caller limits their sum.
+
+        Raises:
+            ValueError: the compressed data is invalid.
+        """
+        if not self._is_decided:
+            chunk = self._head + chunk
+            if len(chunk) < len(_GZIP_MAGIC):
+                self._head = chunk
+                return
+            self._decide(chunk)
+        if self._unpacker is None:
+            yield chunk
+        else:
+            yield from self._decompress(chunk)
+
+    def end(self) -> bytes:
+        """Return a body that was too short to decide."""
+        return b"" if self._is_decided else self._head
+
+    def _decide(self, head: bytes) -> None:
+        self._is_decided = True
+        window_bits = _window_bits(head, self._encoding)
+        if window_bits is not None:
+            self._window_bits = window_bits
+            self._unpacker = zlib.decompressobj(window_bits)
+
+    def _decompress(self, data: bytes) -> Iterator[bytes]:
+        while True:
+            try:
+                piece = self._unpacker.decompress(data, _PIECE_BYTES)
+            except zlib.error as error:
+                raise ValueError(f"invalid compressed data: {error}") from error
+            yield piece
+            if self._unpacker.eof and self._unpacker.unused_data:  # gzip allows several members
+                data = self._unpacker.unused_data
+                self._unpacker = zlib.decompressobj(self._window_bits)
+            elif self._unpacker.unconsumed_tail or len(piece) == _PIECE_BYTES:
+                data = self._unpacker.unconsumed_tail  # the decoder may hold more than that
+            else:
+                return
 
 
 def _window_bits(head: bytes, encoding: str) -> int | None:
@@ -47,20 +87,3 @@ def _window_bits(head: bytes, encoding: str) -> int | None:
         return None
     has_header = head[0] & 0x0F == _DEFLATE_METHOD and int.from_bytes(head[:2]) % 31 == 0
     return zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS
-
-
-def _decompress(head: bytes, chunks: Iterator[bytes], window_bits: int) -> Iterator[bytes]:
-    decoder = zlib.decompressobj(window_bits)
-    data = head
-    while True:
-        try:
-            piece = decoder.decompress(data, _PIECE_BYTES)
-        except zlib.error as error:
-            raise ValueError(f"invalid compressed data: {error}") from error
-        yield piece
-        if decoder.eof and decoder.unused_data:  # gzip allows several members
-            data, decoder = decoder.unused_data, zlib.decompressobj(window_bits)
-        elif decoder.unconsumed_tail or len(piece) == _PIECE_BYTES:
-            data = decoder.unconsumed_tail  # the decoder may hold more than that
-        elif (data := next(chunks, b"")) == b"":
-            return

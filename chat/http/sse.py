@@ -7,7 +7,6 @@ data here.
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
 
 from chat.domain.errors import ModelInvalidResponse
 
@@ -27,33 +26,66 @@ MAX_BYTES = 1024 * 1024
 
 
 def events(chunks: Iterable[bytes]) -> Iterator[Event]:
-    """Yield each event as soon as its blank line arrives, and `COMMENT` for each comment.
+    """Yield the events of a whole stream; see `Parser`."""
+    parser = Parser()
+    for chunk in chunks:
+        yield from parser.feed(chunk)
+    yield from parser.end()
 
-    The end of the stream counts as a blank line. Ids and retry times are skipped.
 
-    Raises:
-        ModelInvalidResponse: a line or an event's data is longer than `MAX_BYTES`.
-    """
-    name = b""
-    data: list[bytes] = []
-    size = 0
-    stream = lines(chunks)
-    first = next(stream, b"").removeprefix(BOM)
-    for line in chain((first,), stream, (b"",)):
+class Parser:
+    """Parses a stream as it arrives. Ids and retry times are skipped."""
+
+    def __init__(self) -> None:
+        self._lines = _Lines()
+        self._is_at_start = True
+        self._name = b""
+        self._data: list[bytes] = []
+        self._size = 0
+
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        """Yield each event as soon as its blank line arrives, and `COMMENT` for each comment.
+
+        Raises:
+            ModelInvalidResponse: a line or an event's data is longer than `MAX_BYTES`.
+        """
+        for line in self._lines.feed(chunk):
+            if event := self._read(line):
+                yield event
+        self._lines.check_size()
+
+    def end(self) -> Iterator[Event]:
+        """Yield the last events: the end of the stream counts as a blank line."""
+        for line in (self._lines.end(), b""):
+            if line is not None and (event := self._read(line)):
+                yield event
+
+    def _read(self, line: bytes) -> Event | None:
+        if self._is_at_start:
+            self._is_at_start = False
+            line = line.removeprefix(BOM)
         if line.startswith(b"data:"):
-            data.append(line[6:] if line.startswith(b"data: ") else line[5:])
-            size += len(line)
-            if size > MAX_BYTES:
-                raise _too_long("an event")
+            self._add_data(line[6:] if line.startswith(b"data: ") else line[5:], len(line))
         elif not line:
-            yield (name, b"\n".join(data)) if data else COMMENT
-            name, data, size = b"", [], 0
+            return self._end_event()
         elif line.startswith(b"event:"):
-            name = line[6:].strip()
+            self._name = line[6:].strip()
         elif line == b"data":
-            data.append(b"")
-        elif event := _other_line(line):
-            yield event
+            self._data.append(b"")
+        else:
+            return _other_line(line)
+        return None
+
+    def _add_data(self, data: bytes, size: int) -> None:
+        self._data.append(data)
+        self._size += size
+        if self._size > MAX_BYTES:
+            raise _too_long("an event")
+
+    def _end_event(self) -> Event:
+        event = (self._name, b"\n".join(self._data)) if self._data else COMMENT
+        self._name, self._data, self._size = b"", [], 0
+        return event
 
 
 def _other_line(line: bytes) -> Event | None:
@@ -66,29 +98,45 @@ def _other_line(line: bytes) -> Event | None:
     return UNFRAMED, line
 
 
-def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the lines of a stream without their CR, LF or CR LF, however the chunks are split."""
-    # The start of a line that the next chunk continues.
-    parts: list[bytes] = []
-    size = 0
-    after_cr = False
-    for each in filter(None, chunks):
+class _Lines:
+    """Splits a stream into lines that end with CR, LF or CR LF, however its chunks are split."""
+
+    def __init__(self) -> None:
+        # The start of a line that the next chunk continues.
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._is_after_cr = False
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Return the lines that end in this chunk."""
+        if not chunk:
+            return []
         # The CR has ended the line already.
-        chunk = each[1:] if after_cr and each.startswith(b"\n") else each
-        after_cr = chunk.endswith(b"\r")
+        if self._is_after_cr and chunk.startswith(b"\n"):
+            chunk = chunk[1:]
+        self._is_after_cr = chunk.endswith(b"\r")
         found = chunk.splitlines()
         rest = found.pop() if found and not chunk.endswith((b"\n", b"\r")) else b""
-        if parts and found:
-            found[0] = b"".join(parts) + found[0]
-            parts, size = [], 0
-        yield from found
+        if self._parts and found:
+            found[0] = b"".join(self._parts) + found[0]
+            self._parts, self._size = [], 0
         if rest:
-            parts.append(rest)
-            size += len(rest)
-            if size > MAX_BYTES:
-                raise _too_long("a line")
-    if parts:
-        yield b"".join(parts)
+            self._parts.append(rest)
+            self._size += len(rest)
+        return found
+
+    def check_size(self) -> None:
+        """Check the line that has not ended yet.
+
+        Raises:
+            ModelInvalidResponse: it is longer than `MAX_BYTES`.
+        """
+        if self._size > MAX_BYTES:
+            raise _too_long("a line")
+
+    def end(self) -> bytes | None:
+        """Return the last line if it has no end."""
+        return b"".join(self._parts) if self._parts else None
 
 
 def _too_long(what: str) -> ModelInvalidResponse:

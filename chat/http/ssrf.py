@@ -22,7 +22,8 @@ from requests.adapters import HTTPAdapter
 from chat.domain.errors import ForbiddenURL
 from chat.env_parsers import parse_networks
 from chat.http.cancellation import CancellableCall, current_call
-from chat.http.connections import AddressInfo, Pool, Resolve, TLSPool, resolve_name
+from chat.http.connections import Pool, Resolve, TLSPool, resolve_name
+from chat.http.loop_connection import AddressInfo
 from chat.settings import chat_settings
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address

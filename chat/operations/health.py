@@ -62,13 +62,13 @@ def may_evict_keys() -> bool:
     return any(info.maxmemory_policy != "noeviction" for info in infos)
 
 
-def heartbeat(worker: str, *, running: int) -> list[str]:
+async def heartbeat(worker: str, *, running: int) -> list[str]:
     """Record that a worker is alive, with its number of turns in flight; return all live workers.
 
     Raises:
         StoreUnavailable
     """
-    return workers.heartbeat(worker, running_turns=running)
+    return await workers.heartbeat.on_loop(worker, running_turns=running)
 
 
 def unregister(worker: str) -> None:

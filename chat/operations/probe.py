@@ -21,10 +21,10 @@ POLL_INTERVAL = 0.02
 CHECK_BROKER = "check BROKER_URL and the permissions of its user; until then, turns start late"
 
 
-def answer(probe_id: str, worker: str) -> None:
+async def answer(probe_id: str, worker: str) -> None:
     """Answer a probe: called by the worker that has received it."""
     try:
-        workers.answer_probe(probe_id, worker)
+        await workers.answer_probe.on_loop(probe_id, worker)
     except StoreUnavailable as error:
         logger.warning("Could not answer a probe of doctor: %s", error.__cause__)
 

@@ -1,7 +1,8 @@
 """The interface of a provider: a prompt in, deltas and a completion out."""
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator
 
 from chat.domain import (
     Completion,
@@ -13,7 +14,7 @@ from chat.domain import (
     Role,
 )
 from chat.domain.errors import ConfigError
-from chat.http.cancellation import CancellableCall
+from chat.http.client import close_connections
 from chat.providers.call_timeouts import CallTimeouts
 
 # What a provider yields: deltas, reasoning and other activity, and the completion.
@@ -31,7 +32,7 @@ _PROBE = Prompt(
 class Provider(ABC):
     """Speaks one vendor's wire format for one configured model.
 
-    All threads of a process share an instance. It knows nothing of sessions, turns or Redis.
+    All turns of a process share an instance. It knows nothing of sessions, turns or Redis.
     """
 
     def __init__(self, model: Model) -> None:
@@ -43,14 +44,13 @@ class Provider(ABC):
         self.model = model
 
     @abstractmethod
-    def stream(self, prompt: Prompt, call: CancellableCall) -> Iterator[Item]:
+    def stream(self, prompt: Prompt) -> AsyncGenerator[Item]:
         """Call the model; yield each delta as it arrives, and one `Completion` last.
 
         Reasoning and keep-alives are yielded as `Reasoning`; the timeouts count them as activity.
 
-        Any thread may cancel the call at any moment. The iterator then raises `UpstreamClosed`
-        within milliseconds, whether it waits for the connection, the headers or the next delta.
-        Closing the iterator also ends the call, without an error.
+        It runs on the worker's event loop and must not block it; see `BlockingProvider`. If its
+        task is cancelled, or the generator closed, the call ends at once.
 
         Raises:
             ProviderError: the call failed; no foreign exception is raised.
@@ -62,14 +62,19 @@ class Provider(ABC):
         Raises:
             ProviderError: the call failed or timed out.
         """
-        call = CancellableCall()
+        asyncio.run(self._probe())
+
+    async def _probe(self) -> None:
         timeouts = CallTimeouts(self.model.timeouts)
-        with timeouts.watch(call):
-            for item in self.stream(_PROBE, call):
-                if isinstance(item, str):
-                    timeouts.record_text()
-                else:
-                    timeouts.record_activity()
+        try:
+            async with timeouts.watch():
+                async for item in self.stream(_PROBE):
+                    if isinstance(item, str):
+                        timeouts.record_text()
+                    else:
+                        timeouts.record_activity()
+        finally:
+            close_connections()
 
 
 def check_drop_options(model: Model, droppable: set[str]) -> None:

@@ -3,14 +3,11 @@
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import partial
-from itertools import chain
 
 from chat.domain.errors import ModelInvalidResponse
 from chat.http import content_encoding
-from chat.http.cancellation import CancellableCall
-from chat.http.connections import PoolResponse
-from chat.providers import errors
+from chat.http.client import Response
+from chat.http.errors import READ_ERRORS, InvalidHTTP
 from chat.providers.deviations import invalid_response
 
 # Maximum size of a stream, also after decompression. Each delta has some 300 bytes of JSON around
@@ -22,93 +19,103 @@ MAX_TAIL_TIMEOUT = 2.0
 # Seconds to wait for the end of a finished stream, so that its connection can be reused.
 DRAIN_TIMEOUT = 0.1
 
-_CHUNK_BYTES = 64 * 1024
 _GZIP = b"\x1f"
 
 
 class Body:
     """A body that has not been read yet."""
 
-    def __init__(self, raw: PoolResponse, call: CancellableCall, tail_timeout: float) -> None:
+    def __init__(self, raw: Response, tail_timeout: float) -> None:
         self._raw = raw
-        self._call = call
         self._tail_timeout = tail_timeout
-        # iter_chunks takes a third of the time of read1, but can read chunked bodies only.
-        self._received: Iterator[bytes] = (
-            raw.iter_chunks(_CHUNK_BYTES)
-            if raw.chunked
-            else iter(partial(raw.read1, _CHUNK_BYTES), b"")
-        )
+        self._encoding = raw.headers.get("content-encoding", "").strip().lower()
+        # `None` for a body that is not compressed.
+        self._decoder: content_encoding.Decoder | None = None
+        # Decoded pieces of what was received last.
+        self._pieces: Iterator[bytes] = iter(())
+        # Bytes that may still be received, and decoded.
+        self._left = self._decoded_left = MAX_BYTES
+        self._has_started = False
         self.has_ended = False
         # The error that ended the body early, for after everything received has been read.
         self.failure: Exception | None = None
         # `time.monotonic()` after which no more is read; 0 without this limit.
         self._give_up_at = 0.0
-        # The socket's timeout without this limit.
-        self._read_timeout: float | None = None
+        # The timeout without this limit.
+        self._read_timeout = raw.read_timeout
 
-    def chunks(self) -> Iterator[bytes]:
-        """Return the body as it arrives; an error of the connection ends it.
+    async def read(self) -> bytes:
+        """Return what has arrived, or wait for more; b"" at the end, or after an error.
 
         It is decompressed if it is compressed, although the request does not accept that.
 
         Raises:
             ModelInvalidResponse: it is larger than `MAX_BYTES`.
-            UpstreamClosed: the call was cancelled.
         """
-        encoding = self._raw.headers.get("content-encoding", "").strip().lower()
-        chunks = self._read()
-        first = next(chunks, b"")
-        chunks = chain((first,), chunks)
-        if encoding in content_encoding.PLAIN and not first.startswith(_GZIP):
-            return chunks
-        return self._decompress(chunks, encoding)
+        if self._has_started and self._decoder is None:
+            return await self._receive()
+        try:
+            return await self._read_decoded()
+        except ValueError as error:
+            self.failure = invalid_response(str(error))
+            return b""
 
     def limit_tail(self) -> None:
         """Read for at most `tail_timeout` seconds more."""
         if not self._give_up_at:
             self._give_up_at = time.monotonic() + self._tail_timeout
-            self._read_timeout = self._call.set_timeout(self._tail_timeout)
+            self._raw.read_timeout = self._tail_timeout
 
     def unlimit_tail(self) -> None:
         """Read to the end of the body after all."""
         if self._give_up_at:
             self._give_up_at = 0.0
-            self._call.set_timeout(self._read_timeout)
+            self._raw.read_timeout = self._read_timeout
 
-    def drain(self) -> None:
+    async def drain(self) -> None:
         """Read what follows a stream's end marker, so that the connection can be reused."""
-        self._call.set_timeout(DRAIN_TIMEOUT)
-        with suppress(ValueError, *errors.READ_ERRORS):  # urllib3 has closed the connection
-            next(self._received, None)
+        self._raw.read_timeout = DRAIN_TIMEOUT
+        with suppress(*READ_ERRORS):  # the connection is closed
+            await self._raw.read()
 
-    def _read(self) -> Iterator[bytes]:
-        left = MAX_BYTES
-        try:
-            for chunk in self._received:
-                left -= len(chunk)
-                if left < 0:
+    async def _read_decoded(self) -> bytes:
+        while True:
+            if piece := next(filter(None, self._pieces), b""):
+                self._decoded_left -= len(piece)
+                if self._decoded_left < 0:
                     raise too_large()
-                self._call.raise_if_cancelled()
-                if self._give_up_at and time.monotonic() > self._give_up_at:
-                    break
-                yield chunk
-        except ValueError as error:  # an invalid chunk size
-            self.failure = invalid_response(f"{type(error).__name__} in the body's framing")
-        except errors.READ_ERRORS as error:
+                return piece
+            received = await self._receive()
+            if not self._has_started:
+                self._has_started = True
+                is_plain = self._encoding in content_encoding.PLAIN
+                if is_plain and not received.startswith(_GZIP):
+                    return received
+                self._decoder = content_encoding.Decoder(self._encoding)
+            if not received or self._decoder is None:
+                return self._take_end()
+            self._pieces = self._decoder.feed(received)
+
+    def _take_end(self) -> bytes:
+        """Return what the decoder holds back, once."""
+        end = self._decoder.end() if self._decoder else b""
+        self._decoder = None
+        return end
+
+    async def _receive(self) -> bytes:
+        data = b""
+        try:
+            if not (self.has_ended or (self._give_up_at and time.monotonic() > self._give_up_at)):
+                data = await self._raw.read()
+        except InvalidHTTP as error:
+            self.failure = invalid_response(f"{error} in the body's framing")
+        except READ_ERRORS as error:
             self.failure = error
-        self.has_ended = True
-
-    def _decompress(self, chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
-        left = MAX_BYTES
-        try:
-            for piece in content_encoding.decode(chunks, encoding):
-                left -= len(piece)
-                if left < 0:
-                    raise too_large()
-                yield piece
-        except ValueError as error:
-            self.failure = invalid_response(str(error))
+        self.has_ended = not data
+        self._left -= len(data)
+        if self._left < 0:
+            raise too_large()
+        return data
 
 
 def too_large() -> ModelInvalidResponse:

@@ -1,16 +1,12 @@
 """The timeouts of one running model call."""
 
+import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Event, Thread
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 from chat.domain import Timeouts
-from chat.domain.errors import ModelTimeout, UpstreamClosed
-from chat.http.cancellation import CancellableCall
-
-# Seconds between checks of the timeouts.
-CHECK_INTERVAL = 0.05
+from chat.domain.errors import ModelTimeout
 
 
 class CallTimeouts:
@@ -18,14 +14,18 @@ class CallTimeouts:
 
     def __init__(self, timeouts: Timeouts) -> None:
         self._timeouts = timeouts
+        # Set while `watch` cancels the call itself.
+        self._limit: asyncio.Timeout | None = None
         self.started_at = self._last_text_at = self._last_activity_at = time.monotonic()
 
     def record_text(self) -> None:
         self._last_text_at = time.monotonic()
+        self._reschedule()
 
     def record_activity(self) -> None:
         """Record activity without text: reasoning, or a comment in the stream."""
         self._last_activity_at = time.monotonic()
+        self._reschedule()
 
     def next_timeout(self) -> tuple[float, str]:
         """Return when the call times out without activity or text, and the timeout's name."""
@@ -38,34 +38,29 @@ class CallTimeouts:
             (last_activity_at + limit, name), (self._last_text_at + without_text, "without_text")
         )
 
-    @contextmanager
-    def watch(self, call: CancellableCall) -> Iterator[None]:
-        """Cancel the call if a timeout passes during the block.
+    @asynccontextmanager
+    async def watch(self) -> AsyncGenerator[None]:
+        """Cancel the block when a timeout passes.
 
         Raises:
             ModelTimeout: it names the timeout that has passed.
         """
-        passed: list[str] = []
-        is_over = Event()
-        watcher = Thread(target=self._wait, args=(call, is_over, passed), daemon=True)
-        watcher.start()
         try:
-            yield
-        except UpstreamClosed as error:
-            if not passed:
-                raise
-            message = f"The model took too long: its timeout {passed[0]} has passed."
+            async with asyncio.timeout(None) as limit:
+                self._limit = limit
+                self._reschedule()
+                yield
+        except TimeoutError as error:
+            name = self._next()[1]
+            message = f"The model took too long: its timeout {name} has passed."
             raise ModelTimeout(message) from error
         finally:
-            is_over.set()
-            watcher.join()
+            self._limit = None
 
-    def _wait(self, call: CancellableCall, is_over: Event, passed: list[str]) -> None:
-        total = self.started_at + self._timeouts.total, "total"
-        at, name = min(self.next_timeout(), total)
-        while (left := at - time.monotonic()) > 0:
-            if is_over.wait(min(left, CHECK_INTERVAL)):  # an event may bring it forward
-                return
-            at, name = min(self.next_timeout(), total)
-        passed.append(name)
-        call.cancel()
+    def _next(self) -> tuple[float, str]:
+        return min(self.next_timeout(), (self.started_at + self._timeouts.total, "total"))
+
+    def _reschedule(self) -> None:
+        if self._limit is not None:
+            left = self._next()[0] - time.monotonic()
+            self._limit.reschedule(asyncio.get_running_loop().time() + left)

@@ -1,11 +1,12 @@
 """Read the first choice of a response in one of OpenAI's formats, streamed or not."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from chat.domain import Completion, Usage, UsageSource
-from chat.domain.errors import ModelInvalidResponse, ProviderError, UpstreamClosed
+from chat.domain.errors import ModelInvalidResponse, ProviderError
+from chat.http.errors import READ_ERRORS
 from chat.providers import error_text, errors, finish_reasons
 from chat.providers.base import ACTIVITY, StreamItem
 from chat.providers.json_access import get_path, get_token_count
@@ -58,19 +59,18 @@ class ChoiceReader(ABC):
             ModelInvalidResponse: the choice has something else in place of its text.
         """
 
-    def items(self) -> Iterator[StreamItem]:
+    async def items(self) -> AsyncGenerator[StreamItem]:
         """Yield an item for each event, and the completion.
 
         Raises:
             ModelInvalidResponse: the stream ended before a finish reason.
             ProviderError: the response contains an error.
-            HTTPError, HTTPException, OSError: the connection failed before a finish reason.
+            Disconnected, OSError: the connection failed before a finish reason.
         """
         try:
-            yield from self._read()
-        except UpstreamClosed:
-            raise
-        except (ProviderError, *errors.READ_ERRORS) as error:
+            async for document in self._response.documents():
+                yield self._read_document(document)
+        except (ProviderError, *READ_ERRORS) as error:
             if self._reason is None or self._explains_failure(error):
                 raise
             self._note_end(f"{type(error).__name__} after the finish reason")
@@ -78,31 +78,29 @@ class ChoiceReader(ABC):
             self._last_text += self._response.surrogates.flush()
         yield self._last_text, self._completion()
 
-    def _read(self) -> Iterator[StreamItem]:
+    def _read_document(self, document: Document) -> StreamItem:
         response = self._response
-        for document in response.documents():
-            try:
-                choice = document["choices"][0]
-                reason = choice.get("finish_reason")
-            except (KeyError, IndexError, TypeError, AttributeError):
-                self._read_other(document)
-                yield ACTIVITY
-                continue
-            if choice.get("error") or type(reason) is dict:
-                self._raise_error(choice)
-            text, other = self.read_choice(choice)
-            if response.surrogates is not None:
-                text = response.surrogates.join(text)
-            if reason or self._reason:
-                self._read_end(choice, has_text=bool(text))
-            if text:
-                self.has_text = True
-            self._keep_usage(document, choice)
-            self._last_choice = choice
-            if self._reason and response.json_documents:
-                self._last_text += text
-                text = ""
-            yield text, other
+        try:
+            choice = document["choices"][0]
+            reason = choice.get("finish_reason")
+        except (KeyError, IndexError, TypeError, AttributeError):
+            self._read_other(document)
+            return ACTIVITY
+        if choice.get("error") or type(reason) is dict:
+            self._raise_error(choice)
+        text, other = self.read_choice(choice)
+        if response.surrogates is not None:
+            text = response.surrogates.join(text)
+        if reason or self._reason:
+            self._read_end(choice, has_text=bool(text))
+        if text:
+            self.has_text = True
+        self._keep_usage(document, choice)
+        self._last_choice = choice
+        if self._reason and response.json_documents:
+            self._last_text += text
+            text = ""
+        return text, other
 
     def _raise_error(self, choice: Choice) -> None:
         """Raise the error of a choice (OpenRouter) or of its finish reason (SGLang), if any."""

@@ -3,10 +3,9 @@
 `url` is the API's base URL, such as `http://127.0.0.1:8080/v1`.
 """
 
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator
 
 from chat.domain import Model, Prompt
-from chat.http.cancellation import CancellableCall
 from chat.providers import openai_common, plain_prompt
 from chat.providers.base import ACTIVITY, Item, Provider, StreamItem
 from chat.providers.choice_reader import Choice, ChoiceReader
@@ -27,13 +26,14 @@ class Completions(Provider):
         plain_prompt.check_fields(model)
         self._client = ModelClient(model, "/completions")
 
-    def stream(self, prompt: Prompt, call: CancellableCall) -> Iterator[Item]:
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Item]:
         body = openai_common.request_body(self.model, prompt.options, STOP)
         body["prompt"] = plain_prompt.render(prompt)
         stops = (plain_prompt.HUMAN, *self.model.stop, *prompt.options.stop)
-        with self._client.post(body, call) as response:
+        async with self._client.post(body) as response:
             items = _TextReader(response, self.model.name).items()
-            yield from read_reply(items, self.model, call, stops=stops, strip=True)
+            async for item in read_reply(items, self.model, stops=stops, strip=True):
+                yield item
 
 
 class _TextReader(ChoiceReader):

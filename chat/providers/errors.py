@@ -11,10 +11,6 @@ import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
-from http.client import HTTPException, IncompleteRead, RemoteDisconnected
-
-import requests
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, InvalidHeader, ReadTimeoutError
 
 from chat.domain.errors import (
     ContextTooLong,
@@ -26,9 +22,8 @@ from chat.domain.errors import (
     ModelTLSError,
     ModelUnavailable,
     ProviderError,
-    UpstreamClosed,
 )
-from chat.http.cancellation import CancellableCall
+from chat.http.errors import READ_ERRORS, ConnectTimeout, InvalidHTTP
 from chat.http.retry_after import retry_after
 from chat.providers import error_text
 from chat.providers.json_access import get_path
@@ -44,10 +39,9 @@ ErrorType = type[ProviderError]
 # The first row that matches any error in the chain of causes applies.
 _BY_CAUSE: tuple[tuple[tuple[type[BaseException], ...], ErrorType], ...] = (
     ((ssl.SSLCertVerificationError,), ModelTLSError),
-    ((ConnectTimeoutError,), ModelUnavailable),
-    ((ReadTimeoutError, TimeoutError), ModelTimeout),
-    ((RemoteDisconnected, IncompleteRead), ModelUnavailable),
-    ((HTTPException, InvalidHeader), ModelInvalidResponse),  # a response, but not HTTP
+    ((ConnectTimeout,), ModelUnavailable),
+    ((TimeoutError,), ModelTimeout),
+    ((InvalidHTTP,), ModelInvalidResponse),
 )
 
 _BY_STATUS: dict[int, ErrorType] = {
@@ -110,9 +104,6 @@ _BY_CODE: dict[str, ErrorType] = {
 # With status 429, only these codes mean that waiting does not help.
 _PERMANENT_CODES = {*_NO_CREDIT, "context_length_exceeded", "request_too_large"}
 
-# Errors of a connection while a response is read.
-READ_ERRORS = (requests.RequestException, HTTPError, HTTPException, OSError)
-
 # Seconds until the next call to a loading model that sends no estimate. OpenAI's formats have no
 # field for one, and without a delay the turn would use up its attempts.
 LOADING_RETRY_AFTER = 5.0
@@ -126,24 +117,16 @@ class VendorError(Exception):
 
 
 @contextmanager
-def map_http_errors(call: CancellableCall) -> Iterator[None]:
-    """Translate the errors of requests, urllib3 and sockets.
+def map_http_errors() -> Iterator[None]:
+    """Translate the errors of `chat.http`, sockets and TLS.
 
     Raises:
-        UpstreamClosed: Parley cancelled the call, whatever error that caused.
-        ProviderError: any other error, which is the cause.
+        ProviderError: the error is its cause.
     """
     try:
         yield
-    except ProviderError as error:
-        if call.is_cancelled and not isinstance(error, UpstreamClosed):
-            raise UpstreamClosed from error
-        raise
-    except READ_ERRORS as error:
-        error_type = UpstreamClosed if call.is_cancelled else _error_type(error)
-        raise error_type from (
-            _without_response(error) if error_type is ModelInvalidResponse else error
-        )
+    except (ConnectTimeout, *READ_ERRORS) as error:
+        raise _error_type(error) from error
 
 
 def _error_type(error: BaseException) -> ErrorType:
@@ -152,11 +135,6 @@ def _error_type(error: BaseException) -> ErrorType:
         if any(isinstance(link, causes) for link in chain):
             return error_type
     return ModelUnavailable
-
-
-def _without_response(error: BaseException) -> VendorError:
-    """Return the error of a response that is not HTTP, which quotes the response, without it."""
-    return VendorError(f"not HTTP: {type(_chain(error)[-1]).__name__}")
 
 
 def _chain(error: BaseException) -> list[BaseException]:

@@ -3,11 +3,10 @@
 `url` is called unchanged: a model's own endpoint, or TGI's `/generate` or `/generate_stream`.
 """
 
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator
 
 from chat.domain import Completion, FinishReason, Model, Options, Prompt, Usage, UsageSource
 from chat.domain.errors import ConfigError
-from chat.http.cancellation import CancellableCall
 from chat.providers import error_text, errors, finish_reasons, plain_prompt
 from chat.providers.base import ACTIVITY, Item, Provider, StreamItem, check_drop_options
 from chat.providers.deviations import describe, invalid_response
@@ -41,7 +40,7 @@ class HuggingFace(Provider):
         plain_prompt.check_fields(model)
         self._client = ModelClient(model)
 
-    def stream(self, prompt: Prompt, call: CancellableCall) -> Iterator[Item]:
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Item]:
         inputs = plain_prompt.render(prompt)
         body: dict[str, object] = {
             "inputs": inputs,
@@ -50,9 +49,10 @@ class HuggingFace(Provider):
         if self.model.stream:
             body["stream"] = True
         stops = (plain_prompt.HUMAN, *self.model.stop, *prompt.options.stop)
-        with self._client.post(body, call) as response:
+        async with self._client.post(body) as response:
             items = _Reader(response, self.model.name, inputs).items()
-            yield from read_reply(items, self.model, call, stops=stops, strip=True)
+            async for item in read_reply(items, self.model, stops=stops, strip=True):
+                yield item
 
     def _parameters(self, options: Options) -> dict[str, object]:
         # A cached response to the same prompt would make `regenerate` return the same reply.
@@ -83,7 +83,7 @@ class _Reader:
         self._inputs = inputs
         self._has_text = False
 
-    def items(self) -> Iterator[StreamItem]:
+    async def items(self) -> AsyncGenerator[StreamItem]:
         """Yield an item for each event, the last one with the completion.
 
         Raises:
@@ -91,14 +91,14 @@ class _Reader:
             ProviderError: the response contains an error.
         """
         response = self._response
-        for document in response.documents():
+        async for document in response.documents():
             text = self._read_text(document)
             if response.surrogates is not None:
                 text = response.surrogates.join(text)
             self._has_text = self._has_text or bool(text)
             details = document.get("details")
             if document.get("generated_text") is not None or (details and _finish_reason(details)):
-                response.body.drain()
+                await response.body.drain()
                 yield text, self._completion(document)
                 return
             yield (text, None) if text else ACTIVITY

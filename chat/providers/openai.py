@@ -3,11 +3,10 @@
 `url` is the API's base URL, such as `https://api.openai.com/v1`.
 """
 
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator
 
 from chat.domain import Model, Prompt, PromptMessage, Reasoning, Role
 from chat.domain.errors import ConfigError
-from chat.http.cancellation import CancellableCall
 from chat.providers import message_content, openai_common
 from chat.providers.base import Item, Provider, StreamItem
 from chat.providers.choice_reader import Choice, ChoiceReader
@@ -25,14 +24,15 @@ class OpenAI(Provider):
             raise ConfigError(f"model {model.name}: model is missing: the vendor's name for it")
         self._client = ModelClient(model, "/chat/completions")
 
-    def stream(self, prompt: Prompt, call: CancellableCall) -> Iterator[Item]:
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Item]:
         body = openai_common.request_body(self.model, prompt.options)
         body |= openai_common.chat_options(self.model, prompt.options)
         body["messages"] = _messages(prompt, self.model.system_role)
         stops = self.model.stop + prompt.options.stop
-        with self._client.post(body, call) as response:
+        async with self._client.post(body) as response:
             items = _ChatReader(response, self.model.name).items()
-            yield from read_reply(items, self.model, call, stops=stops)
+            async for item in read_reply(items, self.model, stops=stops):
+                yield item
 
 
 def _messages(prompt: Prompt, system_role: str) -> list[dict[str, str]]:

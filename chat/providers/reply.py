@@ -1,44 +1,32 @@
 """From the items of a response to what a provider yields."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from chat.domain import Completion, FinishReason, Model
-from chat.http.cancellation import CancellableCall
-from chat.providers import stop_sequences, think_tags
+from chat.domain.errors import ProviderError
+from chat.http.errors import READ_ERRORS
 from chat.providers.base import Item, StreamItem
 from chat.providers.deviations import invalid_response
+from chat.providers.stop_sequences import Truncator
+from chat.providers.think_tags import Remover
 
 
-def read_reply(
-    items: Iterator[StreamItem],
-    model: Model,
-    call: CancellableCall,
-    *,
-    stops: Sequence[str],
-    strip: bool = False,
-) -> Iterator[Item]:
-    """Yield the reply up to the first of `stops`, without reasoning in tags if the model has them.
+async def read_reply(
+    items: AsyncGenerator[StreamItem], model: Model, *, stops: Sequence[str], strip: bool = False
+) -> AsyncGenerator[Item]:
+    """Yield the reply's texts that are not empty, its reasoning, and the completion.
 
-    strip: also remove whitespace at either end of the reply. The errors are those of `deltas`.
-    """
-    if model.think_tags:
-        items = think_tags.remove(items, is_prefilled=model.think_tags == "prefilled")
-    if stops:
-        items = stop_sequences.truncate(items, stops, strip=strip)
-    return deltas(items, call)
+    The reply ends at the first of `stops`. If the model has tags for reasoning, text in them is no
+    part of it.
 
-
-def deltas(items: Iterable[StreamItem], call: CancellableCall) -> Iterator[Item]:
-    """Yield the items' texts that are not empty, their reasoning, and the completion.
+    strip: also remove whitespace at either end of the reply.
 
     Raises:
-        UpstreamClosed: the call was cancelled, even if more data had arrived.
         ModelInvalidResponse: the model stopped after whitespace only. If a limit or a filter ended
             the reply, its finish reason explains why it is empty.
     """
     is_blank = True
-    for text, other in items:
-        call.raise_if_cancelled()
+    async for text, other in _filter(items, model, Truncator(stops, strip=strip)):
         if text:
             is_blank = is_blank and text.isspace()
             yield text
@@ -46,6 +34,24 @@ def deltas(items: Iterable[StreamItem], call: CancellableCall) -> Iterator[Item]
             if is_blank and isinstance(other, Completion):
                 _check_blank(other)
             yield other
+
+
+async def _filter(
+    items: AsyncGenerator[StreamItem], model: Model, truncator: Truncator
+) -> AsyncGenerator[StreamItem]:
+    remover = None
+    if model.think_tags:
+        remover = Remover(is_prefilled=model.think_tags == "prefilled")
+    try:
+        async for item in items:
+            for part in remover.feed(item) if remover else (item,):
+                yield truncator.feed(part)
+                if truncator.is_done:
+                    return
+    except (ProviderError, *READ_ERRORS):
+        if rest := truncator.received():
+            yield rest, None
+        raise
 
 
 def _check_blank(completion: Completion) -> None:

@@ -1,10 +1,9 @@
 """A vendor's response: its body as JSON objects, whatever format the body turns out to have."""
 
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import suppress
 from http import HTTPStatus
-from itertools import chain
 from typing import Any
 
 import orjson
@@ -12,8 +11,7 @@ import orjson
 from chat.domain import Model
 from chat.domain.errors import ModelInvalidResponse
 from chat.http import sse
-from chat.http.cancellation import CancellableCall
-from chat.http.connections import PoolResponse
+from chat.http.client import Response
 from chat.providers import error_text, errors
 from chat.providers.body import MAX_TAIL_TIMEOUT, Body, too_large
 from chat.providers.deviations import Deviation, describe, invalid_response, quote, report
@@ -34,21 +32,19 @@ Document = dict[str, Any]
 class ModelResponse:
     """A vendor's response whose body has not been read yet."""
 
-    def __init__(self, raw: PoolResponse, call: CancellableCall, model: Model) -> None:
+    def __init__(self, raw: Response, model: Model) -> None:
         self._raw = raw
-        self._call = call
         self._model = model.name
-        self.body = Body(raw, call, min(MAX_TAIL_TIMEOUT, model.timeouts.between_events / 2))
+        self.body = Body(raw, min(MAX_TAIL_TIMEOUT, model.timeouts.between_events / 2))
         # Lines of a stream that belong to no event.
         self._unframed = b""
         # Whether the end marker of a stream has been read.
         self.is_done = False
-        # JSON documents read from a body that is not a stream of events.
-        self.json_documents = 0
+        self._json: _JSONParser | None = None
         # Set once the response contained a lone surrogate.
         self.surrogates: SurrogateJoiner | None = None
 
-    def documents(self) -> Iterator[Document]:
+    async def documents(self) -> AsyncGenerator[Document]:
         """Yield the JSON objects of the body as they arrive, and `{}` for each keep-alive.
 
         The body's first bytes decide between server-sent events and JSON, because `Content-Type` is
@@ -57,34 +53,47 @@ class ModelResponse:
         Raises:
             ModelInvalidResponse: the body has neither format, or is too large.
             ProviderError: the body contains an error.
-            HTTPError, HTTPException, OSError: the connection failed before the end of the body.
+            Disconnected, OSError: the connection failed before the end of the body.
         """
-        chunks = yield from self._start()
-        for name, data in self._events(chunks):
-            try:
-                document = orjson.loads(data)
-            except orjson.JSONDecodeError:
-                document = self._read_unusual(name, data)
+        head = b""
+        while (chunk := await self.body.read()) and not _has_content(head := head + chunk):
+            if not sse.BOM.startswith(head):
+                head = b""
+            yield {}  # some servers send white space until the reply is complete
+        parser = self._parser(head)
+        events, is_last = parser.feed(head), False
+        while True:
+            for name, data in events:
+                for document in self._documents_of(name, data):
+                    yield document
                 if self.is_done:
-                    self.body.drain()
+                    await self.body.drain()
                     return
-            if type(document) is dict and not document.get("error") and not name:
-                yield document
-            else:
-                yield from self._unwrap(name, document)
+            if is_last:
+                break
+            chunk = await self.body.read() if chunk else b""
+            events, is_last = (parser.feed(chunk), False) if chunk else (parser.end(), True)
         self._raise_failure()
 
-    def error_document(self) -> object:
+    def _documents_of(self, name: bytes, data: bytes) -> Iterable[Document]:
+        try:
+            document = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            document = self._read_unusual(name, data)
+            if self.is_done:
+                return ()
+        if type(document) is dict and not document.get("error") and not name:
+            return (document,)
+        return self._unwrap(name, document)
+
+    async def error_document(self) -> object:
         """Return the body of an error response: a JSON value, or the text if it is not JSON.
 
         An error of the connection does not hide what was received before.
         """
         body = b""
-        for chunk in self.body.chunks():
+        while len(body) < MAX_ERROR_BYTES and (chunk := await self.body.read()):
             body = (body + chunk)[:MAX_ERROR_BYTES]
-            if len(body) == MAX_ERROR_BYTES:
-                break
-        self._call.raise_if_cancelled()
         for data in (body, *(data for _, data in sse.events([body]) if data)):
             with suppress(ModelInvalidResponse):
                 return parse_leniently(data.removeprefix(sse.BOM))
@@ -95,24 +104,13 @@ class ModelResponse:
         deviation = Deviation(field=field, expected=expected, got=got, action=action)
         report(self._model, deviation)
 
-    def _start(self) -> Generator[Document, None, Iterator[bytes]]:
-        """Yield `{}` for each chunk of white space; return the chunks from the first other one.
+    @property
+    def json_documents(self) -> int:
+        """The JSON documents read from a body that is not a stream of events."""
+        return self._json.documents if self._json else 0
 
-        Some servers send white space to keep the connection alive until the reply is complete.
-        """
-        chunks = self.body.chunks()
-        head = b""
-        for chunk in chunks:
-            head += chunk
-            if head.removeprefix(sse.BOM).strip() and not sse.BOM.startswith(head):
-                break
-            if not sse.BOM.startswith(head):
-                head = b""
-            yield {}
-        return chain((head,), chunks)
-
-    def _events(self, chunks: Iterator[bytes]) -> Iterator[sse.Event]:
-        head = next(chunks, b"")
+    def _parser(self, head: bytes) -> "sse.Parser | _JSONParser":
+        """Return the parser for a body that starts with `head`."""
         start = head.removeprefix(sse.BOM).lstrip()
         is_json = start.startswith((b"{", b"["))
         if start:
@@ -120,30 +118,9 @@ class ModelResponse:
         if start.startswith(b"<"):
             raise invalid_response("a body that starts with '<'")
         if is_json:
-            return self._json_events(chain((start,), chunks))
-        return sse.events(chain((head,), chunks))
-
-    def _json_events(self, chunks: Iterator[bytes]) -> Iterator[sse.Event]:
-        """Yield the JSON document of the body, or the one on each line as soon as it arrives."""
-        pending = bytearray()
-        has_lines: bool | None = None
-        for chunk in chunks:
-            pending += chunk
-            if len(pending) > MAX_DOCUMENT_BYTES:
-                raise too_large()
-            if has_lines is False or b"\n" not in chunk:
-                continue
-            *lines, rest = pending.split(b"\n")
-            has_lines = has_lines or _is_json(lines[0])
-            if has_lines:
-                yield from self._count(lines)
-                pending = rest
-        yield from self._count([pending])
-
-    def _count(self, documents: list[bytearray]) -> Iterator[sse.Event]:
-        for data in filter(bytearray.strip, documents):
-            self.json_documents += 1
-            yield b"", bytes(data.removeprefix(b"data:"))
+            self._json = _JSONParser()
+            return self._json
+        return sse.Parser()
 
     def _read_unusual(self, name: bytes, data: bytes) -> object:
         """Return the value of data that is not strictly JSON; `{}` if it can be ignored."""
@@ -235,6 +212,43 @@ class ModelResponse:
         if self._raw.status != HTTPStatus.OK:
             got = str(self._raw.status)
             self.note("status", expected="200", got=got, action="read the body")
+
+
+class _JSONParser:
+    """Splits a body into its JSON document, or one on each line as soon as it arrives."""
+
+    def __init__(self) -> None:
+        self.documents = 0
+        self._pending = bytearray()
+        # Whether each line is a document; `None` if unknown.
+        self._has_lines: bool | None = None
+
+    def feed(self, chunk: bytes) -> Iterator[sse.Event]:
+        if not self._pending and self._has_lines is None:
+            chunk = chunk.removeprefix(sse.BOM).lstrip()
+        self._pending += chunk
+        if len(self._pending) > MAX_DOCUMENT_BYTES:
+            raise too_large()
+        if self._has_lines is False or b"\n" not in chunk:
+            return
+        *lines, rest = self._pending.split(b"\n")
+        self._has_lines = self._has_lines or _is_json(lines[0])
+        if self._has_lines:
+            self._pending = rest
+            yield from self._count(lines)
+
+    def end(self) -> Iterator[sse.Event]:
+        yield from self._count([self._pending])
+
+    def _count(self, documents: list[bytearray]) -> Iterator[sse.Event]:
+        for data in filter(bytearray.strip, documents):
+            self.documents += 1
+            yield b"", bytes(data.removeprefix(b"data:"))
+
+
+def _has_content(head: bytes) -> bool:
+    """Return whether a body has started, and its start is long enough to tell its format."""
+    return bool(head.removeprefix(sse.BOM).strip()) and not sse.BOM.startswith(head)
 
 
 def unexpected_end() -> ModelInvalidResponse:

@@ -1,50 +1,50 @@
 """Cut a reply at a stop sequence, for what servers do not cut themselves."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 
 from chat.domain import Completion, FinishReason
-from chat.domain.errors import ProviderError
-from chat.providers import errors
 from chat.providers.base import StreamItem
 
 # Characters of trailing whitespace to hold back.
 _MAX_HELD_BLANKS = 4096
 
 
-def truncate(
-    items: Iterable[StreamItem], stops: Iterable[str], *, strip: bool = False
-) -> Iterator[StreamItem]:
-    """Yield the reply up to the first of `stops`.
-
-    strip: also remove whitespace at either end of the reply.
+class Truncator:
+    """Ends a reply at the first of its stop sequences.
 
     The joined result does not depend on how the text is split: the possible start of a stop, and
     whitespace that may have to be removed, are held back until the next item decides, or until the
     stream fails. A reply that reaches a stop gets the finish reason "stop", whatever the vendor
     reports.
     """
-    texts = tuple(filter(None, stops))
-    if not texts:
-        yield from items
-        return
-    cutter = _Cutter(texts, strip=strip)
-    try:
-        for text, other in items:
-            if isinstance(other, Completion):
-                reply, is_cut = cutter.add_last(text)
-                yield reply, _with_stop_reason(other) if is_cut else other
-                return
-            reply, is_cut = cutter.add(text)
-            if is_cut:
-                yield reply, _with_stop_reason(None)
-                return
-            yield reply, other
-    except (ProviderError, *errors.READ_ERRORS):
-        if rest := cutter.received():
-            yield rest, None
-        raise
+
+    def __init__(self, stops: Iterable[str], *, strip: bool = False) -> None:
+        """Create a truncator for one reply.
+
+        strip: also remove whitespace at either end of the reply.
+        """
+        texts = tuple(filter(None, stops))
+        self._cutter = _Cutter(texts, strip=strip) if texts else None
+        # Whether the reply has ended, so that the rest of the stream need not be read.
+        self.is_done = False
+
+    def feed(self, item: StreamItem) -> StreamItem:
+        """Return what replaces the next item of a reply."""
+        if self._cutter is None:
+            return item
+        text, other = item
+        if isinstance(other, Completion):
+            reply, is_cut = self._cutter.add_last(text)
+            self.is_done = True
+            return reply, _with_stop_reason(other) if is_cut else other
+        reply, self.is_done = self._cutter.add(text)
+        return reply, _with_stop_reason(None) if self.is_done else other
+
+    def received(self) -> str:
+        """Return the text that is held back when the stream fails."""
+        return self._cutter.received() if self._cutter else ""
 
 
 class _Cutter:

@@ -3,7 +3,7 @@
 Servers without a reasoning parser send `<think>...</think>` as part of the content.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from enum import Enum, auto
 
 from chat.domain import Completion, Reasoning
@@ -20,24 +20,29 @@ _TAGS = {
 }
 
 
-def remove(items: Iterable[StreamItem], *, is_prefilled: bool) -> Iterator[StreamItem]:
-    """Yield the reply without leading reasoning in tags, which becomes `Reasoning`.
+class Remover:
+    """Turns leading reasoning in tags into `Reasoning`.
 
     The joined result does not depend on how the text is split. A reply that does not start with a
     tag is unchanged.
-
-    is_prefilled: the prompt contains the opening tag, so the reply starts inside.
     """
-    splitter = _Splitter(is_inside=is_prefilled)
-    stream = iter(items)
-    for text, other in stream:
-        reasoning, reply = splitter.split(text, is_last=isinstance(other, Completion))
+
+    def __init__(self, *, is_prefilled: bool) -> None:
+        """Create a remover for one reply.
+
+        is_prefilled: the prompt contains the opening tag, so the reply starts inside.
+        """
+        self._splitter = _Splitter(is_inside=is_prefilled)
+
+    def feed(self, item: StreamItem) -> Sequence[StreamItem]:
+        """Return the items that replace the next one of a reply."""
+        if self._splitter.is_done:
+            return (item,)
+        text, other = item
+        reasoning, reply = self._splitter.split(text, is_last=isinstance(other, Completion))
         if reasoning or (other is None and not reply):
-            yield "", Reasoning(reasoning)
-        yield reply, other
-        if splitter.is_done:
-            break
-    yield from stream
+            return ("", Reasoning(reasoning)), (reply, other)
+        return ((reply, other),)
 
 
 class _Place(Enum):

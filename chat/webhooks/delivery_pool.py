@@ -35,14 +35,14 @@ class DeliveryPool:
         self._threads = 0
         self._is_draining = False
 
-    def poll(self, partitions: Iterable[int] | None = None) -> None:
+    async def poll(self, partitions: Iterable[int] | None = None) -> None:
         """Submit the deliveries of partitions that are due, by default of all.
 
         Raises:
             StoreUnavailable
         """
         if self._count() < MAX_PENDING:
-            self.submit(outbox.claim_due(partitions))
+            self.submit(await outbox.claim_due.on_loop(partitions))
 
     def submit(self, due: Iterable[tuple[str, int]]) -> None:
         """Attempt these as soon as their receiver has a free slot, if they are still due then."""

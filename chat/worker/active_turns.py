@@ -1,16 +1,18 @@
-"""The turns that this process is running, shared by the thread of each turn and the flusher.
+"""The turns that this process is running, shared by the task of each turn and the flusher.
 
-The turn's thread reads the model's stream and appends deltas. The flusher writes them to the store,
-checks the timeouts and stops the model call.
+The turn's task reads the model's stream and appends deltas. The flusher writes them to the store,
+checks the timeouts and stops the model call. Both run on the event loop.
 """
 
+import asyncio
 import math
 import time
-from threading import Condition, Lock
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from chat.domain import Claim, Delta, StopCause, Timeouts
 from chat.domain.budgets import Reservation
-from chat.http.cancellation import CancellableCall
+from chat.domain.errors import UpstreamClosed
 from chat.providers.call_timeouts import CallTimeouts
 from chat.settings import chat_settings
 from chat.store.message_json import json_escape
@@ -23,9 +25,7 @@ FINAL_WRITE_TIMEOUT = 3.0
 class ActiveTurn:
     """One turn between claim and finish. Times are `time.monotonic()` seconds."""
 
-    def __init__(
-        self, claim: Claim, timeouts: Timeouts, call: CancellableCall, *, prompt_tokens: int = 0
-    ) -> None:
+    def __init__(self, claim: Claim, timeouts: Timeouts, *, prompt_tokens: int = 0) -> None:
         self.lease = claim.lease
         # Estimated.
         self.prompt_tokens = prompt_tokens
@@ -35,20 +35,49 @@ class ActiveTurn:
         self.was_rejected = False
         # Why this process stopped the call; `None` if it did not.
         self.stop_cause: StopCause | None = None
-        self.call = call
         # UTF-8 bytes of the reply so far, before escaping.
         self.output_bytes = 0
+        # The task while it calls the model.
+        self._caller: asyncio.Task[None] | None = None
         self._timeouts = CallTimeouts(timeouts)
         now = self._timeouts.started_at
         self._deadline = now + min(timeouts.total, claim.seconds_left)
         self._renewal_at = now + chat_settings.LEASE_RENEWAL_INTERVAL
-        self._lock = Lock()
         self._flushed_escaped_bytes = 0
         self._unflushed_escaped = b""
 
     @property
     def has_output(self) -> bool:
         return self.output_bytes > 0
+
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        """Let `stop` cancel the block, which calls the model.
+
+        Raises:
+            UpstreamClosed: it was stopped.
+        """
+        self.raise_if_stopped()
+        task = asyncio.current_task()
+        self._caller = task
+        try:
+            yield
+        except asyncio.CancelledError:
+            if self.stop_cause is None or task is None:
+                raise  # the process ends
+            task.uncancel()
+            raise UpstreamClosed from None
+        finally:
+            self._caller = None
+
+    def raise_if_stopped(self) -> None:
+        """Check whether the call was stopped.
+
+        Raises:
+            UpstreamClosed
+        """
+        if self.stop_cause is not None:
+            raise UpstreamClosed
 
     def append(self, delta: str) -> None:
         """Add a delta, plain text, to the next flush. A flush writes JSON-escaped bytes.
@@ -62,8 +91,7 @@ class ActiveTurn:
             delta = plain[:room].decode(errors="ignore")
             self.stop(StopCause.TOO_LONG)
         self.output_bytes += min(len(plain), room)
-        with self._lock:
-            self._unflushed_escaped += json_escape(delta)
+        self._unflushed_escaped += json_escape(delta)
         self._timeouts.record_text()
 
     def record_activity(self) -> None:
@@ -71,10 +99,15 @@ class ActiveTurn:
         self._timeouts.record_activity()
 
     def stop(self, cause: StopCause) -> None:
-        """Stop the model call, once; the thread that reads it gets `UpstreamClosed`."""
-        if self.stop_cause is None:
-            self.stop_cause = cause
-            self.call.cancel()
+        """Stop the model call, once: `calling` raises `UpstreamClosed`.
+
+        The turn's own task must call `raise_if_stopped` afterwards.
+        """
+        if self.stop_cause is not None:
+            return
+        self.stop_cause = cause
+        if self._caller is not None and self._caller is not asyncio.current_task():
+            self._caller.cancel()
 
     def check_timeouts(self, now: float) -> None:
         """Stop the call if one of its timeouts has passed."""
@@ -85,14 +118,13 @@ class ActiveTurn:
 
     def unflushed(self) -> Delta | None:
         """Return the text that the store may not have yet, or `None`."""
-        with self._lock:
-            if not self._unflushed_escaped:
-                return None
-            return Delta(
-                offset=self._flushed_escaped_bytes,
-                escaped=self._unflushed_escaped,
-                prompt_tokens=self.prompt_tokens,
-            )
+        if not self._unflushed_escaped:
+            return None
+        return Delta(
+            offset=self._flushed_escaped_bytes,
+            escaped=self._unflushed_escaped,
+            prompt_tokens=self.prompt_tokens,
+        )
 
     def remaining(self) -> Delta:
         """Return the last delta, which may be empty."""
@@ -106,40 +138,34 @@ class ActiveTurn:
         self._renewal_at = now + chat_settings.LEASE_RENEWAL_INTERVAL
         if delta is None:
             return
-        with self._lock:
-            self._flushed_escaped_bytes += len(delta.escaped)
-            self._unflushed_escaped = self._unflushed_escaped[len(delta.escaped) :]
+        self._flushed_escaped_bytes += len(delta.escaped)
+        self._unflushed_escaped = self._unflushed_escaped[len(delta.escaped) :]
 
 
 class ActiveTurns:
+    """The running turns. Other threads may read `is_draining` and the number of turns."""
+
     def __init__(self) -> None:
         self._turns: set[ActiveTurn] = set()
-        self._changed = Condition()
+        # Whether the process stops, and should claim no turn.
         self.is_draining = False
         # `time.monotonic()` after which writes of outcomes are no longer retried.
         self.give_up_at = math.inf
 
+    def __len__(self) -> int:
+        return len(self._turns)
+
     def add(self, turn: ActiveTurn) -> None:
-        with self._changed:
-            self._turns.add(turn)
+        self._turns.add(turn)
 
     def remove(self, turn: ActiveTurn) -> None:
-        with self._changed:
-            self._turns.discard(turn)
-            self._changed.notify_all()
+        self._turns.discard(turn)
 
     def all(self) -> list[ActiveTurn]:
-        with self._changed:
-            return list(self._turns)
+        return list(self._turns)
 
-    def drain(self, timeout: float) -> None:
-        """Wait up to `timeout` seconds for the turns to end, then stop the remaining ones.
-
-        Sets `is_draining`, after which no turn should be claimed.
-        """
-        self.is_draining = True
-        with self._changed:
-            self._changed.wait_for(lambda: not self._turns, timeout)
+    def stop_all(self) -> None:
+        """Stop all calls, because the process stops."""
         self.give_up_at = time.monotonic() + FINAL_WRITE_TIMEOUT
         for turn in self.all():
             turn.stop(StopCause.DRAIN)

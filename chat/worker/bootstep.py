@@ -1,36 +1,35 @@
-"""The Celery bootstep that runs the worker's background threads: flusher and sweeper."""
+"""The Celery bootstep that runs the worker's background tasks: flusher and sweeper."""
 
+import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 from celery import bootsteps
 from celery.concurrency.base import BasePool
-from celery.concurrency.thread import TaskPool
 
 from chat import broker
 from chat.domain.errors import BrokerUnavailable, ConfigError, StoreUnavailable
 from chat.operations import health
 from chat.settings import chat_settings
 from chat.startup import exit_on_config_error
+from chat.store import workers
 from chat.webhooks.delivery_pool import delivery_pool
-from chat.worker import sweeper, turn_runner
+from chat.worker import sweeper, tasks, turn_runner
 from chat.worker.active_turns import active_turns
-from chat.worker.critical_thread import CriticalThread
-from chat.worker.flusher import Flusher
+from chat.worker.event_loop import EventLoopThread
+from chat.worker.flusher import run_flusher
 from chat.worker.limiter import model_limiter
+from chat.worker.pool import TurnPool
 from chat.worker.sweep_share import SweepShare
+from chat.worker.task_request import request_log
 
 logger = logging.getLogger(__name__)
 
-# Seconds between iterations of Celery's event loop. Without prefetching, Celery polls the broker
-# once per iteration, and a task that ends in a thread does not start one. Without this timer, a
-# fully loaded worker was idle for up to five seconds (measured).
-POLL_INTERVAL = 0.05
 # Seconds that a stopping worker waits for webhook deliveries in progress.
 DELIVERY_DRAIN_TIMEOUT = 2.0
 
@@ -39,13 +38,13 @@ def check_configuration(pool: BasePool) -> None:
     """Check what a worker needs from its pool, Redis and the broker.
 
     Raises:
-        SystemExit: the pool does not use threads, Redis evicts keys, `CHAT_PARTITIONS` is wrong, or
+        SystemExit: the pool is not Parley's, Redis evicts keys, `CHAT_PARTITIONS` is wrong, or
             the broker has the queue with another type.
     """
     # Celery shows no traceback of a SystemExit, and exits with its code.
     with exit_on_config_error():
-        if not isinstance(pool, TaskPool):
-            raise ConfigError("--pool: must be threads, which is the default")
+        if not isinstance(pool, TurnPool):
+            raise ConfigError("--pool: Parley has its own pool, which is the default")
     health.exit_on_wrong_partitions()
     with exit_on_config_error():
         try:
@@ -59,89 +58,101 @@ def check_configuration(pool: BasePool) -> None:
             logger.warning("Could not check the broker's queue: %s", error.__cause__)
 
 
-class BackgroundThreads(bootsteps.StartStopStep):
+class BackgroundTasks(bootsteps.StartStopStep):
     """Starts and stops with the worker: the flusher, and a sweep every `CHAT_SWEEP_INTERVAL`.
 
-    The sweep has its own thread, because the worker's timer stops while the broker is unreachable,
-    and that is when the sweep is needed.
+    They run on the event loop of the turns, whatever Celery's main thread does: while the broker is
+    unreachable, it waits for the broker.
     """
 
     requires = ("celery.worker.components:Pool",)
 
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
-        self._stopping = Event()
-        self._flusher = Flusher(active_turns)
         self._share = SweepShare(turn_runner.WORKER_ID)
-        self._threads = [
-            CriticalThread(target=self._flusher.run, name="flusher", daemon=True),
-            CriticalThread(target=self._run_sweeper, name="sweeper", daemon=True),
-        ]
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, worker: Any) -> None:
-        """Check the configuration, then start the threads.
+        """Check the configuration, then start the tasks.
 
         Raises:
             SystemExit: see `check_configuration`.
         """
         check_configuration(worker.pool)
-        with suppress(StoreUnavailable):  # the sweeper checks again
-            sweeper.check_clock()
-        worker.timer.call_repeatedly(POLL_INTERVAL, _do_nothing)
-        for thread in self._threads:
-            thread.start()
+        request_log.use_consumer(worker.consumer)  # it exists, but connects later
+        worker.pool.run_own_turns(partial(request_log.run_own, tasks.wake_up))
+        worker.pool.event_loop.run(self._start(worker.pool.event_loop))
+        # Celery's own line follows once it has connected to the broker.
+        logger.info("%s runs turns: it is ready.", turn_runner.WORKER_ID)
 
     def close(self, worker: Any) -> None:  # noqa: ARG002  # Celery's signature
         """Stop claiming turns."""
         active_turns.is_draining = True
 
-    def stop(self, worker: Any) -> None:  # noqa: ARG002
-        """Drain turns for `CHAT_DRAIN_TIMEOUT` seconds, requeue the rest, stop the threads."""
-        active_turns.drain(chat_settings.DRAIN_TIMEOUT)
+    def stop(self, worker: Any) -> None:
+        """Drain turns for `CHAT_DRAIN_TIMEOUT` seconds, requeue the rest, stop the tasks."""
+        worker.pool.drain(chat_settings.DRAIN_TIMEOUT)
         delivery_pool.drain(DELIVERY_DRAIN_TIMEOUT)
-        self._stopping.set()
-        self._flusher.stop()
-        for thread in self._threads:
-            thread.join()
-        with suppress(StoreUnavailable):  # the entry expires
-            health.unregister(turn_runner.WORKER_ID)
+        worker.pool.event_loop.run(self._stop())
 
     def terminate(self, worker: Any) -> None:
         """Drain as in `stop`; the process manager's timeout limits it."""
         self.stop(worker)
 
-    def _run_sweeper(self) -> None:
-        while not self._stopping.wait(chat_settings.SWEEP_INTERVAL * random.uniform(0.8, 1.2)):  # noqa: S311
+    async def _start(self, event_loop: EventLoopThread) -> None:
+        with suppress(StoreUnavailable):  # the sweeper checks again
+            await sweeper.check_clock()
+        self._tasks = [
+            event_loop.spawn_critical("flusher", run_flusher(active_turns)),
+            event_loop.spawn_critical("sweeper", self._run_sweeper()),
+        ]
+
+    async def _stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with suppress(StoreUnavailable):  # the entry expires
+            await workers.unregister.on_loop(turn_runner.WORKER_ID)
+
+    async def _run_sweeper(self) -> None:
+        while True:
+            await asyncio.sleep(chat_settings.SWEEP_INTERVAL * random.uniform(0.8, 1.2))  # noqa: S311
             # Each step by itself: a dead node of a Cluster must not stop the others.
-            steps: tuple[Callable[[], object], ...] = (
-                lambda: health.check_partitions(is_start=True),  # unless it was checked before
+            steps: tuple[Callable[[], Awaitable[object]], ...] = (
+                _check_partitions,
                 sweeper.check_clock,
-                lambda: sweeper.sweep(self._share.partitions),
+                self._sweep,
                 sweeper.settle_reservations,
                 lambda: delivery_pool.poll(self._share.partitions),
                 model_limiter.refresh,
                 self._beat,
             )
-            errors = [error for step in steps if (error := _error_of(step))]
+            errors = {step: error for step in steps if (error := await _error_of(step))}
             if errors:
-                logger.warning("Could not sweep; will retry: %s", errors[0].__cause__)
-            if len(errors) < len(steps) and chat_settings.HEARTBEAT_FILE:
-                Path(chat_settings.HEARTBEAT_FILE).touch()
+                first = next(iter(errors.values()))
+                logger.warning("Could not sweep; will retry: %s", first.__cause__)
+            if chat_settings.HEARTBEAT_FILE and not {self._sweep, self._beat} <= errors.keys():
+                await asyncio.to_thread(Path(chat_settings.HEARTBEAT_FILE).touch)
 
-    def _beat(self) -> None:
+    async def _sweep(self) -> None:
+        await sweeper.sweep(self._share.partitions)
+
+    async def _beat(self) -> None:
         """Record a heartbeat, and learn which workers share the sweep."""
         self._share.update([])
-        running = len(active_turns.all())
-        self._share.update(health.heartbeat(turn_runner.WORKER_ID, running=running))
+        running = len(active_turns)
+        self._share.update(await health.heartbeat(turn_runner.WORKER_ID, running=running))
 
 
-def _error_of(step: Callable[[], object]) -> StoreUnavailable | None:
+async def _check_partitions() -> None:
+    """Check `CHAT_PARTITIONS` if Redis was down at the start."""
+    if not health.check_partitions.cache_info().currsize:
+        await asyncio.to_thread(health.check_partitions, is_start=True)
+
+
+async def _error_of(step: Callable[[], Awaitable[object]]) -> StoreUnavailable | None:
     try:
-        step()
+        await step()
     except StoreUnavailable as error:
         return error
     return None
-
-
-def _do_nothing() -> None:
-    """Any timer entry makes the event loop iterate."""

@@ -17,7 +17,7 @@ from chat.worker.retry_policy import Decision
 logger = logging.getLogger(__name__)
 
 
-def reserve(claim: Claim, model: Model, prompt: Prompt, turn: ActiveTurn) -> Decision | None:
+async def reserve(claim: Claim, model: Model, prompt: Prompt, turn: ActiveTurn) -> Decision | None:
     """Reserve what the call can cost; return `None` then, else the decision because it is refused.
 
     One round trip if a budget limits the call, else none.
@@ -27,7 +27,7 @@ def reserve(claim: Claim, model: Model, prompt: Prompt, turn: ActiveTurn) -> Dec
         return None
     cheapest = budgets.cheapest_call(llms.all_models().values())
     try:
-        result = store.reserve(
+        result = await store.reserve.on_loop(
             claim.lease,
             limiting,
             model.price or FREE,
@@ -46,7 +46,7 @@ def reserve(claim: Claim, model: Model, prompt: Prompt, turn: ActiveTurn) -> Dec
     return None
 
 
-def settle_abandoned(charge: Charge) -> None:
+async def settle_abandoned(charge: Charge) -> None:
     """Settle the reservation of an attempt that another process has ended.
 
     What the session has recorded counts. Only if it is gone, this worker's own measurement does.
@@ -54,6 +54,6 @@ def settle_abandoned(charge: Charge) -> None:
     if charge.reservation is None:
         return
     try:
-        store.settle_lost([charge.reservation.id], charge.usage)
+        await store.settle_lost.on_loop([charge.reservation.id], charge.usage)
     except StoreUnavailable as error:
         logger.warning("Could not settle a reservation; a sweep will: %s", error.__cause__)

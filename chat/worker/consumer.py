@@ -8,6 +8,7 @@ from typing import Any, ClassVar, cast
 
 from celery.utils import threads
 from celery.worker import consumer
+from celery.worker.consumer.control import Control
 from celery.worker.consumer.tasks import Tasks
 from celery.worker.state import maybe_shutdown
 from kombu import Connection
@@ -17,9 +18,9 @@ from chat.broker.queue import describe_rejection
 logger = logging.getLogger(__name__)
 
 CELERY_STEPS = consumer.Consumer.Blueprint.default_steps
-# Steps of Celery that use the one replaced by `PlainTasks`. Parley has no remote control and no
-# ETAs; for ETAs, the second step would declare dozens of queues and exchanges.
-UNUSED_STEPS = {
+# Steps of Celery that need the one replaced by `PlainTasks`. Parley has no ETAs, for which the last
+# one would declare dozens of queues and exchanges.
+REPLACED_STEPS = {
     "celery.worker.consumer.tasks:Tasks",
     "celery.worker.consumer.control:Control",
     "celery.worker.consumer.delayed_delivery:DelayedDelivery",
@@ -42,7 +43,7 @@ def pause_after(errors: tuple[type[BaseException], ...]) -> Iterator[None]:
 
 
 class PlainTasks(Tasks):
-    """Receives wake-ups and probes: at most as many unacknowledged ones as threads."""
+    """Receives wake-ups and probes: at most as many unacknowledged ones as slots."""
 
     def qos_global(self, c: Any) -> bool:  # noqa: ARG002  # Celery's signature
         """Limit the consumer, not the channel: a quorum queue rejects the latter."""
@@ -59,6 +60,12 @@ class PlainTasks(Tasks):
         super().stop(c)
 
 
+class PlainControl(Control):
+    """Answers `celery inspect`."""
+
+    requires = (PlainTasks,)
+
+
 class Consumer(consumer.Consumer):
     """Rejects messages that would end Celery's own consumer.
 
@@ -68,8 +75,9 @@ class Consumer(consumer.Consumer):
 
     class Blueprint(consumer.Consumer.Blueprint):  # type: ignore[misc, valid-type]
         default_steps: ClassVar = [
-            *(step for step in CELERY_STEPS if step not in UNUSED_STEPS),
+            *(step for step in CELERY_STEPS if step not in REPLACED_STEPS),
             PlainTasks,
+            PlainControl,
         ]
 
     def ensure_connected(self, connection: Connection) -> Connection:

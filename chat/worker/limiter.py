@@ -6,19 +6,18 @@ worker has seen a call fail; every worker learns of that within one sweep interv
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from threading import Lock
 from time import monotonic
 
-from chat import broker
 from chat.conversation import llms
 from chat.domain import CallResult, LimiterDelay, Model, ModelCaller, StopCause, WaitReason
 from chat.domain.errors import ModelLoading, ModelRateLimited, ProviderError, StoreUnavailable
 from chat.store import limits
 from chat.store.limits import CallEnd, HeldCall
 from chat.worker.retry_policy import WAIT_REASONS
+from chat.worker.wake_ups import wake_ups
 from chat.worker.worker_shares import WorkerShares
 
 logger = logging.getLogger(__name__)
@@ -106,7 +105,6 @@ class ModelLimiter:
     """The slots that this process holds, and the models that are degraded or contended."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
         self._degraded: set[str] = set()
         # Models for which sessions wait.
         self._contended: set[str] = set()
@@ -114,7 +112,7 @@ class ModelLimiter:
         # Of the calls to models without a concurrency limit.
         self._shares = WorkerShares()
 
-    def acquire(
+    async def acquire(
         self, model: Model, caller: ModelCaller, *, tokens: int, max_wait: float
     ) -> LimiterDelay | None:
         """Acquire the right to call the model; see `chat.store.limits.acquire`.
@@ -122,12 +120,11 @@ class ModelLimiter:
         The caller holds a slot afterwards, even of a model without limits.
         """
         if not model.concurrency:
-            with self._lock:
-                delay = self._shares.start(caller)
+            delay = self._shares.start(caller)
             if delay is not None:
                 return delay
         try:
-            delay = self._acquire(model, caller, tokens=tokens, max_wait=max_wait)
+            delay = await self._acquire(model, caller, tokens=tokens, max_wait=max_wait)
         except StoreUnavailable:
             self._end_share(model, caller)
             raise
@@ -135,42 +132,40 @@ class ModelLimiter:
             self._end_share(model, caller)
         return delay
 
-    def _acquire(
+    async def _acquire(
         self, model: Model, caller: ModelCaller, *, tokens: int, max_wait: float
     ) -> LimiterDelay | None:
         if not self._is_limited(model):
             return None
-        delay, woken = limits.acquire(model, caller, tokens=tokens, max_wait=max_wait)
+        delay, woken = await limits.acquire.on_loop(model, caller, tokens=tokens, max_wait=max_wait)
         if delay is not None:
-            with self._lock:
-                self._contended = self._contended | {model.name}
+            self._contended = self._contended | {model.name}
         _wake(woken)
         return delay
 
-    @contextmanager
-    def hold_slot(self, model: Model, caller: ModelCaller) -> Iterator[HeldSlot]:
+    @asynccontextmanager
+    async def hold_slot(self, model: Model, caller: ModelCaller) -> AsyncGenerator[HeldSlot]:
         """Renew the slot that `acquire` returned, and release it with the report at the end."""
         slot = HeldSlot(caller)
-        with self._lock:
-            self._calls[model.name].add(slot)
+        self._calls[model.name].add(slot)
         try:
             yield slot
         finally:
-            self._release(model, slot)
+            await self._release(model, slot)
 
-    def forget_waiter(self, session_id: str) -> None:
+    async def forget_waiter(self, session_id: str) -> None:
         """Remove a session from all queues, if none of its turns is open any more.
 
         A session that was cancelled or deleted would be woken, and never ask again.
         """
         limited = [model for model in llms.all_models().values() if self._is_limited(model)]
         if limited:
-            self._update(
+            await self._update(
                 ", ".join(model.name for model in limited),
-                lambda: limits.leave_queue(limited, session_id),
+                limits.leave_queue.on_loop(limited, session_id),
             )
 
-    def record_success(self, model: Model, slot: HeldSlot) -> None:
+    async def record_success(self, model: Model, slot: HeldSlot) -> None:
         """Record that the model answers a call.
 
         This closes a half-open circuit as soon as possible. It also lets the caller's party make
@@ -180,9 +175,9 @@ class ModelLimiter:
         slot.is_silent = False
         self._calls[model.name].last_success = monotonic()
         if model.name in self._degraded | self._contended:
-            self._update(model.name, lambda: limits.record_success(model, slot.caller))
+            await self._update(model.name, limits.record_success.on_loop(model, slot.caller))
 
-    def refresh(self) -> None:
+    async def refresh(self) -> None:
         """Fetch the degraded models, and extend the leases of the slots held here.
 
         Slots whose lease has expired are freed, and the sessions that may call now are woken.
@@ -191,18 +186,14 @@ class ModelLimiter:
             StoreUnavailable: Redis did not answer.
         """
         models = llms.all_models()
-        degraded = limits.degraded(models)
-        with self._lock:
-            self._degraded = degraded
-            calls = [
-                (model, self._held_calls(name))
-                for name, model in models.items()
-                if self._is_limited(model)
-            ]
+        self._degraded = await limits.degraded.on_loop(models)
+        calls = [
+            (model, self._held_calls(name))
+            for name, model in models.items()
+            if self._is_limited(model)
+        ]
         if calls:
-            contended, woken = limits.refresh_slots(calls)
-            with self._lock:
-                self._contended = contended
+            self._contended, woken = await limits.refresh_slots.on_loop(calls)
             _wake(woken)
 
     def _held_calls(self, name: str) -> list[HeldCall]:
@@ -215,29 +206,26 @@ class ModelLimiter:
         configured = (model.concurrency, model.requests_per_minute, model.tokens_per_minute)
         return any(configured) or model.name in self._degraded
 
-    def _release(self, model: Model, slot: HeldSlot) -> None:
+    async def _release(self, model: Model, slot: HeldSlot) -> None:
         calls = self._calls[model.name]
-        with self._lock:
-            calls.slots.pop(slot.caller.session_id, None)
-            end = calls.end_of(slot)
-            if end.result in {CallResult.FAILED, CallResult.RETRY_AFTER}:
-                self._degraded = self._degraded | {model.name}
-            elif end.result is CallResult.OK:
-                calls.last_success = monotonic()
+        calls.slots.pop(slot.caller.session_id, None)
+        end = calls.end_of(slot)
+        if end.result in {CallResult.FAILED, CallResult.RETRY_AFTER}:
+            self._degraded = self._degraded | {model.name}
+        elif end.result is CallResult.OK:
+            calls.last_success = monotonic()
         self._end_share(model, slot.caller)
         if self._is_limited(model):
-            self._update(model.name, lambda: limits.release(model, slot.caller, end))
+            await self._update(model.name, limits.release.on_loop(model, slot.caller, end))
 
     def _end_share(self, model: Model, caller: ModelCaller) -> None:
         if not model.concurrency:
-            with self._lock:
-                woken = self._shares.end(caller)
-            _wake(woken)
+            _wake(self._shares.end(caller))
 
-    def _update(self, name: str, update: Callable[[], list[str]]) -> None:
+    async def _update(self, name: str, update: Awaitable[list[str]]) -> None:
         """Update limiters, and wake the sessions that may call a model now."""
         try:
-            woken = update()
+            woken = await update
         except StoreUnavailable as error:
             logger.warning("Could not update the limiter of %s: %s", name, error.__cause__)
             return
@@ -246,7 +234,7 @@ class ModelLimiter:
 
 def _wake(session_ids: list[str]) -> None:
     for session_id in session_ids:
-        broker.wake_session(session_id)
+        wake_ups.wake(session_id)
 
 
 # The only limiter of this process; all turns share it.

@@ -1,95 +1,181 @@
-"""What a worker does with one message of the queue: a wake-up, or a probe of doctor."""
+"""What runs in a worker: a message of the queue, or a turn that the worker itself has found due."""
 
 import logging
+import os
+import time
 from collections.abc import Callable
-from functools import partial
+from threading import Lock
 from typing import Any
 
 from celery import Celery, Task
-from celery.worker.state import active_requests, reserved_requests
+from celery.worker.state import active_requests, reserved_requests, total_count
 from kombu.transport import virtual
-
-from chat.worker.active_turns import active_turns
 
 logger = logging.getLogger(__name__)
 
-# Celery counts these to decide whether a thread is free.
+# Celery counts these to decide whether to receive messages, and lists them in `inspect`. Only its
+# main thread changes them.
 REQUEST_SETS = (reserved_requests, active_requests)
 
 
-class TaskRequest:
-    """One message, from its arrival until its thread has run the task.
+class Request:
+    """Work on the pool's event loop, as Celery sees it."""
 
-    acknowledge: makes Celery's event loop acknowledge the message, which may fail.
-    """
-
-    def __init__(
-        self, task: Task[..., None], message: Any, acknowledge: Callable[[], object]
-    ) -> None:
+    def __init__(self, task: Task[..., Any], arguments: dict[str, Any], consumer: Any) -> None:
         self.task = task
-        self._message = message
-        self._acknowledge = acknowledge
-        # When Celery loses the broker, it drops its requests by id, also one whose thread ends at
-        # that moment. It never stores anything under an empty id.
+        self.name = task.name
+        # When Celery loses the broker, it drops its requests by id, also one that ends at that
+        # moment. It never stores anything under an empty id.
         self.id = ""
+        self._arguments = arguments
+        self._consumer = consumer
+        self._started_at: float | None = None
 
-    def execute(self) -> None:
-        """Run the task; when this returns, Celery has a free thread.
+    def register(self) -> None:
+        """Count the request, on Celery's main thread."""
+        for requests in REQUEST_SETS:
+            requests.add(self)
+        total_count[self.name] += 1
 
-        On Redis, Celery receives only as many messages as it has free threads, and kombu's
-        acknowledgement only updates a set. RabbitMQ instead limits the unacknowledged messages of
-        a worker. There a message is acknowledged after its task, which requests the next one.
-        """
-        is_redis = type(getattr(self._message.channel, "qos", None)) is virtual.QoS
-        try:
-            with self:
-                if is_redis:
-                    self._message.ack()
-                _, arguments, _ = self._message.payload
-                self.task.run(**arguments)
-        finally:
-            if not is_redis:
-                self._acknowledge()
+    async def run(self) -> None:
+        """Run the task, on the pool's event loop."""
+        self._started_at = time.time()
+        await self.task.run(**self._arguments)
+
+    def end(self) -> None:
+        """Free the request's place, on Celery's main thread."""
+        for requests in REQUEST_SETS:
+            requests.discard(self)
 
     def cancel(self, *_: object, **__: object) -> None:
         """Requeue all turns now. Celery calls this on the second stop signal."""
-        active_turns.drain(0)
+        self._consumer.pool.drain(0)
 
-    def __enter__(self) -> None:
-        pass
+    def info(self, *, safe: bool = False) -> dict[str, Any]:  # noqa: ARG002  # Celery's signature
+        """Return what `celery inspect active` shows: ids, but no content."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "type": self.name,
+            "args": [],
+            "kwargs": self._arguments,
+            "hostname": self._consumer.hostname,
+            "time_start": self._started_at,
+            "acknowledged": True,
+            "delivery_info": {},
+            "worker_pid": os.getpid(),
+        }
 
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        for requests in REQUEST_SETS:
-            requests.discard(self)
-        if error is not None:
-            logger.error("A task failed", exc_info=error)
+
+class TaskRequest(Request):
+    """One message, from its arrival until its task has ended."""
+
+    def __init__(self, task: Task[..., Any], message: Any, consumer: Any) -> None:
+        super().__init__(task, {}, consumer)
+        self._message = message
+        # Redis's acknowledgements only update a set in memory.
+        self.is_redis = type(getattr(message.channel, "qos", None)) is virtual.QoS
+
+    def register(self) -> None:
+        """Count the request, and acknowledge a message from Redis.
+
+        From Redis, Celery receives only as many messages as requests may run. RabbitMQ instead
+        limits the unacknowledged messages of a worker. There a message is acknowledged after its
+        task, which requests the next one.
+        """
+        if self.is_redis:
+            self._message.ack()
+        super().register()
+
+    async def run(self) -> None:
+        """Run the task, and report its end."""
+        try:
+            _, self._arguments, _ = self._message.payload
+            await super().run()
+        finally:
+            request_log.report(self, is_running=False, is_urgent=not self.is_redis)
+
+    def end(self) -> None:
+        super().end()
+        if self.is_redis:
+            return
+        errors = (*self._consumer.connection_errors, *self._consumer.channel_errors)
+        try:
+            self._message.ack()
+        except errors as error:
+            # RabbitMQ sends the message again, which does no harm.
+            logger.info("Could not acknowledge a message: %s", error)
 
 
-def plain_strategy(task: Task[..., None], _app: Celery, consumer: Any) -> Callable[..., None]:
-    """Return Celery's handler of messages for `task`: it passes each one to a thread.
+class RequestLog:
+    """What the event loop reports to Celery's main thread: requests that have started or ended.
+
+    The main thread reads it when it runs anyway, and at once if it waits for a free slot: waking it
+    for each turn takes a tenth of a turn's time. While it waits for a broker that is down, turns
+    that start and end leave nothing behind.
+    """
+
+    def __init__(self) -> None:
+        self._consumer: Any = None
+        self._lock = Lock()
+        # Requests that the main thread must register (true) or end.
+        self._changes: dict[Request, bool] = {}
+        self._is_scheduled = False
+
+    def use_consumer(self, consumer: Any) -> None:
+        self._consumer = consumer
+
+    def report(self, request: Request, *, is_running: bool, is_urgent: bool = False) -> None:
+        """Report a request, on the event loop.
+
+        is_urgent: even if Celery does not wait for a free slot.
+        """
+        is_full = len(reserved_requests) >= self._consumer.pool.num_processes
+        with self._lock:
+            if self._changes.pop(request, None) is None:
+                self._changes[request] = is_running
+            is_needed = (is_full or is_urgent) and not self._is_scheduled
+            self._is_scheduled = self._is_scheduled or is_needed
+        if is_needed:
+            self._consumer.call_soon(self.apply)
+
+    def apply(self) -> None:
+        """Register and end what was reported, on Celery's main thread."""
+        if not self._changes:
+            return
+        with self._lock:
+            changes, self._changes = self._changes, {}
+            self._is_scheduled = False
+        for request, is_running in changes.items():
+            (request.register if is_running else request.end)()
+
+    async def run_own(self, task: Task[..., Any], **arguments: Any) -> None:
+        """Run a task without a message."""
+        request = Request(task, arguments, self._consumer)
+        self.report(request, is_running=True)
+        try:
+            await request.run()
+        finally:
+            self.report(request, is_running=False)
+
+
+# The log of this process.
+request_log = RequestLog()
+
+
+def plain_strategy(task: Task[..., Any], _app: Celery, consumer: Any) -> Callable[..., None]:
+    """Return Celery's handler of messages for `task`: it passes each one to the event loop.
 
     The default strategy supports revoked and expired tasks, ETAs, results and workflows, and traces
     each run. Wake-ups and probes need none of this, and it took 7 % of the time from a message to
     the model call (docs/adr/0007-celery-settings.md).
     """
-    errors = (*consumer.connection_errors, *consumer.channel_errors)
-
-    def acknowledge(message: Any) -> None:
-        try:
-            message.ack()
-        except errors as error:
-            # RabbitMQ sends the message again, which does no harm.
-            logger.info("Could not acknowledge a message: %s", error)
 
     def receive(message: Any, *_: Any) -> None:
-        message.decode()  # not in the thread: here Celery rejects a message of a forbidden type
-        request = TaskRequest(task, message, partial(consumer.call_soon, acknowledge, message))
-        for requests in REQUEST_SETS:
-            requests.add(request)
-        consumer.pool.apply_async(request.execute, callback=_ignore_result)
+        message.decode()  # not on the event loop: here Celery rejects a message of a forbidden type
+        request_log.apply()
+        request = TaskRequest(task, message, consumer)
+        request.register()
+        consumer.pool.submit(request.run)
 
     return receive
-
-
-def _ignore_result(_: None) -> None:
-    """The pool requires a callback."""

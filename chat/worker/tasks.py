@@ -1,5 +1,8 @@
 """Celery tasks. Their names are stable, because two versions share a queue during a deploy."""
 
+from collections.abc import Coroutine
+from typing import Any
+
 from celery import Task, shared_task
 
 from chat.broker import ANSWER_PROBE, WAKE_UP
@@ -7,19 +10,19 @@ from chat.operations import probe
 from chat.worker import turn_runner
 
 
-class PlainTask(Task[..., None]):
+class PlainTask(Task[..., Coroutine[Any, Any, None]]):
     """A task without revocation, expiry, ETA or result; see `plain_strategy`."""
 
     Strategy = "chat.worker.task_request:plain_strategy"
 
 
 @shared_task(name=WAKE_UP, base=PlainTask)
-def wake_up(*, session_id: str, **_: object) -> None:
+async def wake_up(*, session_id: str, **_: object) -> None:
     """Run the session's next turn, if any. Arguments of a newer version are ignored."""
-    turn_runner.run_next_turn(session_id)
+    await turn_runner.run_next_turn(session_id)
 
 
 @shared_task(name=ANSWER_PROBE, base=PlainTask)
-def answer_probe(*, probe_id: str, **_: object) -> None:
+async def answer_probe(*, probe_id: str, **_: object) -> None:
     """Answer a probe of doctor."""
-    probe.answer(probe_id, turn_runner.WORKER_ID)
+    await probe.answer(probe_id, turn_runner.WORKER_ID)

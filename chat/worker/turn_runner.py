@@ -1,13 +1,14 @@
 """Run a turn: claim it, call the model, write the outcome."""
 
+import asyncio
 import logging
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from typing import NamedTuple, TypeVar
 
-from chat import broker
 from chat.conversation import context_window, llms
 from chat.domain import (
     NO_CHARGE,
@@ -36,7 +37,6 @@ from chat.domain.errors import (
     UnknownModel,
 )
 from chat.domain.ids import message_number, random_id
-from chat.http.cancellation import CancellableCall
 from chat.logging import log_context
 from chat.providers.registry import provider_for
 from chat.settings import chat_settings
@@ -47,6 +47,7 @@ from chat.worker import attempt_usage, budget_reservations, retry_policy
 from chat.worker.active_turns import ActiveTurn, active_turns
 from chat.worker.limiter import CallReport, HeldSlot, model_limiter, report_failure
 from chat.worker.retry_policy import Abandon, Decision
+from chat.worker.wake_ups import wake_ups
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -63,24 +64,24 @@ STATUS_OF = {
 WRITE_RETRY_INTERVAL = 0.25
 
 
-def run_next_turn(session_id: str) -> None:
+async def run_next_turn(session_id: str) -> None:
     """Run the session's next turn, if any, and wake a worker for the one after it."""
     if active_turns.is_draining:
-        broker.wake_session(session_id)
+        wake_ups.wake(session_id)
         return
     with log_context(session=session_id):
         try:
-            claim = leases.claim(session_id, nonce=random_id(), worker=WORKER_ID)
+            claim = await leases.claim.on_loop(session_id, nonce=random_id(), worker=WORKER_ID)
         except StoreUnavailable as error:
             logger.warning("Could not claim the turn; the sweeper will retry: %s", error.__cause__)
             return
         if claim is not None:
-            _run(claim)
+            await _run(claim)
         else:
-            model_limiter.forget_waiter(session_id)
+            await model_limiter.forget_waiter(session_id)
 
 
-def _run(claim: Claim) -> None:
+async def _run(claim: Claim) -> None:
     """Run the claimed turn, with its ids in log records and spans."""
     fields: dict[str, str | int] = {
         "turn": claim.turn,
@@ -97,43 +98,43 @@ def _run(claim: Claim) -> None:
         tracing.span("turn", kind=SpanKind.CONSUMER, parent=parent, session=session_id, **fields),
         log_context(request_id=claim.request_id, **fields, **tracing.log_fields()),
     ):
-        _attempt(claim)
+        await _attempt(claim)
 
 
-def _attempt(claim: Claim) -> None:
+async def _attempt(claim: Claim) -> None:
     try:
         model = llms.get(claim.model)
     except UnknownModel as error:
-        _commit(claim, _failed_outcome(claim.model, error), None)
+        await _commit(claim, _failed_outcome(claim.model, error), None)
         return
     try:
         prompt = context_window.build_prompt(claim, model)
     except ContextTooLong as error:
-        _commit(claim, retry_policy.after_error(claim, model, error, has_output=False), None)
+        await _commit(claim, retry_policy.after_error(claim, model, error, has_output=False), None)
         return
     tokens = context_window.estimate_prompt(prompt)
-    turn = ActiveTurn(claim, model.timeouts, CancellableCall(), prompt_tokens=tokens)
+    turn = ActiveTurn(claim, model.timeouts, prompt_tokens=tokens)
     active_turns.add(turn)
     try:
-        blocked = _acquire_slot(claim, model, prompt)
+        blocked = await _acquire_slot(claim, model, prompt)
         if blocked is not None:
-            _commit(claim, blocked, turn)
+            await _commit(claim, blocked, turn)
             return
-        with model_limiter.hold_slot(model, claim.model_caller) as slot:
-            refused = budget_reservations.reserve(claim, model, prompt, turn)
+        async with model_limiter.hold_slot(model, claim.model_caller) as slot:
+            refused = await budget_reservations.reserve(claim, model, prompt, turn)
             decision = refused or attempt_usage.with_estimate(
-                _call_model(claim, model, prompt, turn, slot), prompt, turn
+                await _call_model(claim, model, prompt, turn, slot), prompt, turn
             )
         charge = NO_CHARGE if refused else attempt_usage.measure(decision, prompt, turn)
-        _commit(claim, decision, turn, charge)
+        await _commit(claim, decision, turn, charge)
     finally:
         active_turns.remove(turn)
 
 
-def _acquire_slot(claim: Claim, model: Model, prompt: Prompt) -> Decision | None:
+async def _acquire_slot(claim: Claim, model: Model, prompt: Prompt) -> Decision | None:
     """Return `None` if the model may be called now, else the decision because it is blocked."""
     try:
-        delay = model_limiter.acquire(
+        delay = await model_limiter.acquire(
             model,
             claim.model_caller,
             tokens=context_window.estimate_call(prompt, model),
@@ -145,12 +146,12 @@ def _acquire_slot(claim: Claim, model: Model, prompt: Prompt) -> Decision | None
     return retry_policy.after_limit(claim, model, delay) if delay else None
 
 
-def _call_model(
+async def _call_model(
     claim: Claim, model: Model, prompt: Prompt, turn: ActiveTurn, slot: HeldSlot
 ) -> Decision:
     """Pass the model's output to the flusher, report the call, and return the decision."""
     try:
-        completion = _read_stream(prompt, model, turn, slot)
+        completion = await _read_stream(prompt, model, turn, slot)
     except ProviderError as error:
         slot.report = report_failure(error, turn.stop_cause, has_output=turn.has_output)
         turn.was_rejected = error.is_free and not turn.has_output
@@ -174,7 +175,9 @@ def _call_model(
     )
 
 
-def _read_stream(prompt: Prompt, model: Model, turn: ActiveTurn, slot: HeldSlot) -> Completion:
+async def _read_stream(
+    prompt: Prompt, model: Model, turn: ActiveTurn, slot: HeldSlot
+) -> Completion:
     with tracing.span(
         "model",
         kind=SpanKind.CLIENT,
@@ -182,19 +185,29 @@ def _read_stream(prompt: Prompt, model: Model, turn: ActiveTurn, slot: HeldSlot)
         gen_ai__provider__name=model.provider,
         gen_ai__request__model=model.model or model.name,
     ) as span:
-        for item in provider_for(model).stream(prompt, turn.call):
-            if isinstance(item, Completion):
-                _record_completion(item, span)
-                return item
-            if isinstance(item, Reasoning):
-                slot.is_silent = False
-                turn.record_activity()
-                continue
-            if not turn.has_output:
-                span.add_event("first_token")
-                model_limiter.record_success(model, slot)
-            turn.append(item)
+        items = provider_for(model).stream(prompt)
+        async with aclosing(items):
+            with turn.calling():
+                async for item in items:
+                    if isinstance(item, Completion):
+                        _record_completion(item, span)
+                        return item
+                    await _record_item(item, model, turn, slot, span)
         raise ModelInvalidResponse
+
+
+async def _record_item(
+    item: str | Reasoning, model: Model, turn: ActiveTurn, slot: HeldSlot, span: Span
+) -> None:
+    if isinstance(item, Reasoning):
+        slot.is_silent = False
+        turn.record_activity()
+        return
+    if not turn.has_output:
+        span.add_event("first_token")
+        await model_limiter.record_success(model, slot)
+    turn.append(item)
+    turn.raise_if_stopped()
 
 
 def _record_completion(completion: Completion, span: Span) -> None:
@@ -204,7 +217,7 @@ def _record_completion(completion: Completion, span: Span) -> None:
         span.set_attribute("gen_ai.usage.output_tokens", completion.usage.completion_tokens)
 
 
-def _commit(
+async def _commit(
     claim: Claim,
     decision: Decision,
     turn: ActiveTurn | None,
@@ -213,11 +226,11 @@ def _commit(
     """Write the decision, and wake a worker if the session needs one now."""
     if isinstance(decision, Abandon):
         logger.info("%s: %s; no outcome was written", claim.reply_id, decision.reason)
-        budget_reservations.settle_abandoned(charge)
+        await budget_reservations.settle_abandoned(charge)
         return
     try:
         with tracing.span("finish") as span:
-            written = _write_with_retry(claim, lambda: _write(claim, decision, turn, charge))
+            written = await _write_with_retry(claim, lambda: _write(claim, decision, turn, charge))
             span.set_attribute("parley.outcome", written.outcome)
     except TurnLost as lost:
         logger.info("%s: %s", claim.reply_id, lost.code)
@@ -227,7 +240,7 @@ def _commit(
         return
     logger.info("%s: %s", claim.reply_id, written.description)
     if written.needs_wake:
-        broker.wake_session(claim.lease.session_id)
+        wake_ups.wake_behind_others(claim.lease.session_id)
 
 
 class Written(NamedTuple):
@@ -241,14 +254,14 @@ class Written(NamedTuple):
     needs_wake: bool
 
 
-def _write(
+async def _write(
     claim: Claim, decision: Outcome | Retry, turn: ActiveTurn | None, charge: Charge
 ) -> Written:
     if isinstance(decision, Outcome):
         delta = turn.remaining() if turn else Delta(offset=0, escaped=b"")
-        finish = leases.finish(claim.lease, decision, delta, charge=charge)
+        finish = await leases.finish.on_loop(claim.lease, decision, delta, charge=charge)
         return _after_end(claim, decision.status, finish)
-    cancellation = leases.retry(claim.lease, decision, charge=charge)
+    cancellation = await leases.retry.on_loop(claim.lease, decision, charge=charge)
     if cancellation is not None:
         return _after_end(claim, Status.CANCELLED, cancellation)
     return Written(
@@ -265,7 +278,7 @@ def _after_end(claim: Claim, status: Status, finish: FinishResult) -> Written:
     return Written(outcome=status, description=status, needs_wake=finish.has_queued_turns)
 
 
-def _write_with_retry(claim: Claim, write: Callable[[], T]) -> T:
+async def _write_with_retry(claim: Claim, write: Callable[[], Awaitable[T]]) -> T:
     """Retry while the store is unavailable, to keep the reply.
 
     Raises:
@@ -275,11 +288,11 @@ def _write_with_retry(claim: Claim, write: Callable[[], T]) -> T:
     give_up_at = time.monotonic() + max(claim.seconds_left, chat_settings.LEASE_TTL)
     while True:
         try:
-            return write()
+            return await write()
         except StoreUnavailable:
             if time.monotonic() > min(give_up_at, active_turns.give_up_at):
                 raise
-            time.sleep(WRITE_RETRY_INTERVAL)
+            await asyncio.sleep(WRITE_RETRY_INTERVAL)
 
 
 def _failed_outcome(model: str, error: ParleyError) -> Outcome:

@@ -22,7 +22,7 @@ Party = tuple[str, str]
 
 
 class WorkerShares:
-    """The running calls of this process by party. Its caller holds a lock."""
+    """The running calls of this process by party. Only the event loop uses it."""
 
     def __init__(self) -> None:
         self._running: Counter[Party] = Counter()

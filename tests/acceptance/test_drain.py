@@ -115,16 +115,21 @@ def test_stopping_worker_claims_no_turn(deployment: SharedDeployment) -> None:
 
 @pytest.mark.thorough
 @pytest.mark.fault("F24")
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM, signal.SIGQUIT)],
+    ids=["INT INT", "TERM QUIT"],
+)
 def test_second_stop_signal_hands_the_turn_back_at_once(
-    build_deployment: Callable[..., Deployment],
+    build_deployment: Callable[..., Deployment], first: signal.Signals, second: signal.Signals
 ) -> None:
     deployment = build_deployment(drain_timeout=120).start()
     client = deployment.client()
     post = client.post("Tell me [[tokens=100 rate=20]]")
     client.wait_for_text(post)
-    deployment.worker.signal(signal.SIGINT)
+    deployment.worker.signal(first)
     wait_until(lambda: "Warm shutdown" in deployment.worker.log)
-    deployment.worker.signal(signal.SIGINT)
+    deployment.worker.signal(second)
     wait_until(lambda: not deployment.worker.is_running)
     assert "Traceback" not in deployment.worker.log
     assert client.reply(post)["status"] == "queued"

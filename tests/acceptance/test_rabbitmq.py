@@ -1,5 +1,7 @@
 """RabbitMQ as the broker. The tests share its node, because starting one takes seconds."""
 
+import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -106,6 +108,17 @@ def test_full_worker_leaves_wake_ups_in_the_queue(deployment: RabbitMQDeployment
     assert deployment.queue_length() == CONCURRENCY
     for client, post in zip(clients, posts, strict=True):
         client.wait_for_reply(post, "completed")
+
+
+@pytest.mark.thorough
+def test_idle_worker_notices_a_stop_signal_at_once(deployment: RabbitMQDeployment) -> None:
+    deployment.sleep(1)
+    started = time.monotonic()
+    deployment.worker.signal(signal.SIGTERM)
+    wait_until(lambda: not deployment.worker.is_running)
+    # Without timers, kombu waits for RabbitMQ's next heartbeat, 5 s.
+    assert time.monotonic() - started < 3
+    assert deployment.worker.exit_code == 0
 
 
 WAKE_UP_HEADERS = {"task": WAKE_UP, "id": "none", "root_id": "none", "lang": "py"}

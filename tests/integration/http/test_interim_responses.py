@@ -6,7 +6,7 @@ from pytest_django import Settings
 
 from chat.domain.errors import ModelInvalidResponse, ModelUnavailable
 from chat.http import ssrf
-from chat.http.connections import MAX_INTERIM_RESPONSES
+from chat.http.head import MAX_INTERIM_RESPONSES
 from tests.integration.providers.calls import create_provider, get_reply, reply_to
 from tests.integration.providers.raw_server import (
     D,

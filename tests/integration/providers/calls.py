@@ -1,25 +1,59 @@
-"""Model calls as tests make them."""
+"""Model calls as tests make them: on an event loop in a thread, as in a worker."""
 
-import sys
+import asyncio
 import threading
 import time
-from typing import Any
+from collections.abc import Coroutine, Iterator
+from functools import cache
+from typing import Any, TypeVar
 
 from django.utils.module_loading import import_string
 
 from chat.domain import Completion, Prompt, Timeouts
-from chat.domain.errors import ParleyError, UpstreamClosed
-from chat.http.cancellation import CancellableCall
+from chat.domain.errors import ParleyError
 from chat.providers.base import Item, Provider
 from chat.providers.registry import ALIASES
 from tests.integration.providers.raw_server import CA, RawServer, respond
 from tests.unit.providers.models import model, prompt
 
+T = TypeVar("T")
+
 HELLO = prompt("Hello")
-# A thread that waits for the server is in a function of one of these modules.
-BLOCKING_MODULES = ("/socket.py", "/ssl.py", "/urllib3/util/wait.py")
-# A call blocks in this function while the buffer of a plain socket is full.
-BLOCKING_FUNCTION = "HTTPConnection.send"
+
+
+@cache
+def event_loop() -> asyncio.AbstractEventLoop:
+    """The loop of all calls of this process."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    return loop
+
+
+def on_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Return the result of a coroutine."""
+    return asyncio.run_coroutine_threadsafe(work, event_loop()).result(60)
+
+
+class Stream:
+    """The items of a running call, as a blocking iterator."""
+
+    def __init__(self, provider: Provider, question: Prompt = HELLO) -> None:
+        self._items = provider.stream(question)
+
+    def __iter__(self) -> Iterator[Item]:
+        return self
+
+    def __next__(self) -> Item:
+        item: Item | None = on_loop(self._next())
+        if item is None:
+            raise StopIteration
+        return item
+
+    async def _next(self) -> Item | None:
+        return await anext(self._items, None)
+
+    def close(self) -> None:
+        on_loop(self._items.aclose())
 
 
 def create_provider(server: RawServer, **fields: Any) -> Provider:
@@ -29,19 +63,18 @@ def create_provider(server: RawServer, **fields: Any) -> Provider:
     return provider
 
 
-def items_of(
-    provider: Provider, question: Prompt = HELLO, call: CancellableCall | None = None
-) -> list[Item]:
+async def collect(provider: Provider, question: Prompt = HELLO) -> list[Item]:
+    return [item async for item in provider.stream(question)]
+
+
+def items_of(provider: Provider, question: Prompt = HELLO) -> list[Item]:
     """Return what a call yields."""
-    return list(provider.stream(question, call or CancellableCall()))
+    return on_loop(collect(provider, question))
 
 
-def get_reply(
-    provider: Provider, question: Prompt = HELLO, call: CancellableCall | None = None
-) -> str:
+def get_reply(provider: Provider, question: Prompt = HELLO) -> str:
     """Return the text of the reply."""
-    items = items_of(provider, question, call)
-    return "".join(item for item in items if isinstance(item, str))
+    return "".join(item for item in items_of(provider, question) if isinstance(item, str))
 
 
 def complete(provider: Provider, question: Prompt = HELLO) -> tuple[str, Completion]:
@@ -62,43 +95,40 @@ def long_timeouts(**timeouts: float) -> Timeouts:
     return Timeouts(**{"connect": 60.0, "first_event": 60.0, "between_events": 60.0, **timeouts})
 
 
-class CallThread(threading.Thread):
-    """A running call."""
+class RunningCall:
+    """A call that the test may cancel."""
 
     def __init__(self, provider: Provider, question: Prompt = HELLO) -> None:
-        super().__init__(daemon=True)
         self.provider = provider
         self.question = question
-        self.call = CancellableCall()
         self.deltas: list[str] = []
         self.has_delta = threading.Event()
-        self.error: Exception | None = None
+        self.has_ended = threading.Event()
+        self.error: ParleyError | None = None
+        self.is_cancelled = False
         self.ended_at = 0.0
-        self.start()
+        self._call = asyncio.run_coroutine_threadsafe(self._run(), event_loop())
 
-    def run(self) -> None:
+    async def _run(self) -> None:
         try:
-            for item in self.provider.stream(self.question, self.call):
+            async for item in self.provider.stream(self.question):
                 if isinstance(item, str):
                     self.deltas.append(item)
                     self.has_delta.set()
         except ParleyError as error:
             self.error = error
+        except asyncio.CancelledError:
+            self.is_cancelled = True
         self.ended_at = time.monotonic()
+        self.has_ended.set()
 
-    def is_blocked(self) -> bool:
-        """Return whether the thread waits for the server."""
-        frame = sys._current_frames().get(self.ident or 0)
-        return frame is not None and (
-            frame.f_code.co_filename.endswith(BLOCKING_MODULES)
-            or frame.f_code.co_qualname == BLOCKING_FUNCTION
-        )
+    def is_running(self) -> bool:
+        return not self.has_ended.is_set()
 
     def cancel(self) -> float:
-        """Cancel the call; fail unless it raises `UpstreamClosed`. Return the seconds it took."""
+        """Cancel the call; fail unless that ended it. Return the seconds it took."""
         cancelled_at = time.monotonic()
-        self.call.cancel()
-        self.join(timeout=10)
-        assert not self.is_alive(), "the call is still running"
-        assert type(self.error) is UpstreamClosed, self.error
+        self._call.cancel()
+        assert self.has_ended.wait(10), "the call is still running"
+        assert self.is_cancelled, self.error
         return self.ended_at - cancelled_at

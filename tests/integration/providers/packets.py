@@ -4,8 +4,8 @@ A read from a socket returns whatever has arrived. Here the bytes come from a li
 a test is exact without delays.
 """
 
-import socket
-from collections.abc import Iterable, Iterator
+import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +13,10 @@ from django.utils.module_loading import import_string
 
 from chat.domain import Completion, Reasoning
 from chat.domain.errors import ProviderError
-from chat.http.cancellation import CancellableCall
-from chat.http.connections import Connection
+from chat.http.loop_connection import Connection
 from chat.providers.base import Item
 from chat.providers.registry import ALIASES
-from tests.integration.providers.calls import HELLO
+from tests.integration.providers.calls import HELLO, on_loop
 from tests.unit.providers.models import model
 
 
@@ -46,48 +45,59 @@ class Received:
         return last if isinstance(last, Completion) else None
 
 
-class PacketSocket(socket.socket):
-    """A connected socket whose reads return at most one of `pieces`, and then the end."""
+class PacketTransport(asyncio.Transport):
+    """Answers a request with `pieces`, each in a separate read, and then the end."""
 
-    pieces: Iterator[bytes]
-    rest = memoryview(b"")
+    def __init__(self, connection: Connection, pieces: Iterable[bytes]) -> None:
+        super().__init__()
+        self._connection = connection
+        self._pieces = iter(pieces)
+        connection.connection_made(self)
 
-    def recv_into(self, buffer: Any, *_arguments: Any) -> int:
-        self.rest = self.rest or memoryview(next(self.pieces, b""))
-        size = min(len(buffer), len(self.rest))
-        buffer[:size], self.rest = self.rest[:size], self.rest[size:]
-        return size
+    def write(self, _data: object) -> None:
+        asyncio.get_running_loop().call_soon(self._feed)
+
+    def _feed(self) -> None:
+        piece = next(self._pieces, b"")
+        if not piece:
+            self._connection.eof_received()
+            self._connection.connection_lost(None)
+            return
+        self._connection.data_received(piece)
+        asyncio.get_running_loop().call_soon(self._feed)
+
+    def pause_reading(self) -> None:
+        """Ignore it: no response of a test is that large."""
+
+    def resume_reading(self) -> None:
+        """Ignore it as well."""
+
+    def abort(self) -> None:
+        self._pieces = iter(())
 
 
 class PacketServer:
     """A model that sends each response in pieces and then closes the connection."""
 
     def __init__(self, **fields: Any) -> None:
-        self._pieces: Iterator[bytes] = iter(())
         configured = model(**fields)
         self._provider: Any = import_string(ALIASES[configured.provider])(configured)
-        connect = self._connect
-
-        class PacketConnection(Connection):
-            def _new_conn(self) -> socket.socket:
-                return connect()
-
-        self._provider._client._adapter._pool.ConnectionCls = PacketConnection
 
     def receive(self, pieces: Iterable[bytes]) -> Received:
         """Return what a call yields that gets a response in these pieces."""
-        self._pieces = filter(None, pieces)
+        return on_loop(self._receive(filter(None, pieces)))
+
+    async def _receive(self, pieces: Iterable[bytes]) -> Received:
+        async def connect() -> Connection:
+            connection = Connection()
+            PacketTransport(connection, pieces)
+            return connection
+
+        self._provider._client._http._connect = connect
         received = Received()
         try:
-            for item in self._provider.stream(HELLO, CancellableCall()):
+            async for item in self._provider.stream(HELLO):
                 received.items.append(item)
         except ProviderError as error:
             received.error = error
-        self._peer.close()
         return received
-
-    def _connect(self) -> socket.socket:
-        client, self._peer = socket.socketpair()
-        sock = PacketSocket(fileno=client.detach())
-        sock.pieces = self._pieces
-        return sock

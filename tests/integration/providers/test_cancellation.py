@@ -1,5 +1,6 @@
-"""`CancellableCall.cancel` ends a call wherever it waits, and affects no other call."""
+"""Cancelling its task ends a call wherever it waits, and affects no other call."""
 
+import asyncio
 import gc
 import random
 import socket
@@ -10,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from chat.domain.errors import UpstreamClosed
-from chat.http.cancellation import CancellableCall
 from chat.providers.base import Provider
 from chat.providers.openai import OpenAI
 from tests.harness.wait import wait_until
 from tests.integration.providers.calls import (
-    HELLO,
-    CallThread,
+    RunningCall,
+    Stream,
+    collect,
     create_provider,
     get_reply,
     long_timeouts,
+    on_loop,
 )
 from tests.integration.providers.raw_server import (
     DONE,
@@ -67,22 +68,24 @@ def assert_cancellable(
     """Cancel a hanging call, and check that the next call succeeds."""
     with RawServer(handle_in_order(first, respond(*COMPLETE)), certificate=certificate) as server:
         provider = create_provider(server, timeouts=long_timeouts())
-        call = CallThread(provider)
+        call = RunningCall(provider)
         assert first.reached.wait(10)
         if after_text:
             assert call.has_delta.wait(10)
-        wait_until(call.is_blocked)
         assert call.cancel() < MAX_SECONDS
         assert server.client_disconnected()
         assert get_reply(provider) == "Yes"
 
 
 def test_call_cancelled_early_does_not_connect() -> None:
-    with RawServer(respond(*COMPLETE)) as server:
-        call = CancellableCall()
+    async def cancel_before_it_starts(provider: Provider) -> None:
+        call = asyncio.ensure_future(collect(provider))
         call.cancel()
-        with pytest.raises(UpstreamClosed):
-            get_reply(create_provider(server), call=call)
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+    with RawServer(respond(*COMPLETE)) as server:
+        on_loop(cancel_before_it_starts(create_provider(server)))
         assert server.connections == 0
 
 
@@ -103,9 +106,9 @@ def full_port() -> Iterator[int]:
 
 
 def test_cancel_while_connecting(full_port: int) -> None:
-    call = CallThread(OpenAI(model(url=f"http://127.0.0.1:{full_port}", timeouts=long_timeouts())))
-    wait_until(call.is_blocked)
-    assert call.is_alive()
+    call = RunningCall(OpenAI(model(url=f"http://127.0.0.1:{full_port}", timeouts=long_timeouts())))
+    time.sleep(0.05)
+    assert call.is_running()
     assert call.cancel() < MAX_SECONDS
 
 
@@ -113,10 +116,9 @@ def test_cancel_during_the_tls_handshake() -> None:
     silent = HangingHandler()
     with RawServer(silent) as server:
         url = server.url.replace("http:", "https:")
-        call = CallThread(create_provider(server, url=url, timeouts=long_timeouts()))
+        call = RunningCall(create_provider(server, url=url, timeouts=long_timeouts()))
         wait_until(lambda: server.connections)
-        wait_until(call.is_blocked)
-        assert call.is_alive()
+        assert call.is_running()
         assert call.cancel() < MAX_SECONDS
         assert server.client_disconnected()
 
@@ -166,11 +168,10 @@ def test_cancel_while_sending(certificate: str) -> None:
         finish.wait(10)
 
     with RawServer(ignore, certificate=certificate) as server:
-        call = CallThread(
+        call = RunningCall(
             create_provider(server, timeouts=long_timeouts()), prompt("x" * 20_000_000)
         )
         assert reached.wait(10)
-        wait_until(call.is_blocked)
         assert call.cancel() < MAX_SECONDS
         finish.set()
 
@@ -183,32 +184,20 @@ def test_cancel_stops_an_endless_stream(certificate: str) -> None:
             connection.sendall(delta("a") * 50)
 
     with RawServer(endless, certificate=certificate) as server:
-        call = CallThread(create_provider(server, timeouts=long_timeouts()))
+        call = RunningCall(create_provider(server, timeouts=long_timeouts()))
         assert call.has_delta.wait(10)
         assert call.cancel() < MAX_SECONDS
         # The server's writes fail: the connection is not only half closed.
         assert server.client_disconnected()
 
 
-def test_cancel_twice_or_after_the_end_does_nothing(certificate: str) -> None:
-    with RawServer(respond(*COMPLETE), certificate=certificate) as server:
-        provider = create_provider(server)
-        call = CancellableCall()
-        assert get_reply(provider, call=call) == "Yes"
-        call.cancel()
-        call.cancel()
-        assert call.is_cancelled
-        assert get_reply(provider) == "Yes"
-        assert server.connections == 1
-
-
 def test_closing_the_iterator_closes_the_connection(certificate: str) -> None:
     handler = handle_in_order(HangingHandler(STREAM, delta("a")), respond(*COMPLETE))
     with RawServer(handler, certificate=certificate) as server:
         provider = create_provider(server)
-        items = provider.stream(HELLO, CancellableCall())
+        items = Stream(provider)
         assert next(items) == "a"
-        items.close()  # type: ignore[attr-defined]
+        items.close()
         assert server.client_disconnected()
         assert get_reply(provider) == "Yes"
 
@@ -254,47 +243,33 @@ def respond_completely(connection: socket.socket) -> None:
             connection.sendall(part)
 
 
-# Python 3.11's SSLSocket._create does not close its socket when the connection ends between
-# connecting and the handshake.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_cancel_at_random_affects_no_other_call(certificate: str) -> None:
     generator = random.Random(20)
+
+    async def call_once(provider: Provider, moment: float | None) -> tuple[bool, bool]:
+        """Make a call, and cancel it after `moment`; return whether it was, and succeeded."""
+        call = asyncio.ensure_future(collect(provider))
+        await asyncio.wait([call], timeout=moment)
+        call.cancel()
+        try:
+            return moment is not None, "Yes" in await call
+        except asyncio.CancelledError:
+            return moment is not None, False
+
+    async def work(provider: Provider) -> list[tuple[bool, bool]]:
+        latest = [generator.choice([None, 0.005, 0.05]) for _ in range(100)]
+        moments = [None if late is None else generator.uniform(0, late) for late in latest]
+        return [await call_once(provider, moment) for moment in moments]
+
+    async def work_in_four_tasks(provider: Provider) -> list[list[tuple[bool, bool]]]:
+        return await asyncio.gather(*(work(provider) for _ in range(4)))
+
     with RawServer(respond_completely, certificate=certificate) as server:
-        provider = create_provider(server, pool_size=4)
-        outcomes: list[tuple[bool, bool]] = []
-
-        def work(moments: list[float | None]) -> None:
-            outcomes.extend(call_once(provider, moment) for moment in moments)
-
-        def moments() -> list[float | None]:
-            latest = [generator.choice([None, 0.005, 0.05]) for _ in range(100)]
-            return [None if late is None else generator.uniform(0, late) for late in latest]
-
-        workers = [threading.Thread(target=work, args=(moments(),)) for _ in range(4)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
-    gc.collect()
+        results = on_loop(work_in_four_tasks(create_provider(server, pool_size=4)))
+    outcomes = [outcome for each in results for outcome in each]
     assert len(outcomes) == 400
     assert all(succeeded for cancelled, succeeded in outcomes if not cancelled)
     assert not all(succeeded for cancelled, succeeded in outcomes if cancelled)
-
-
-def call_once(provider: Provider, moment: float | None) -> tuple[bool, bool]:
-    """Make a call, and cancel it after `moment`; return whether it was cancelled, and succeeded."""
-    call = CancellableCall()
-    closer = threading.Timer(moment or 0, call.cancel)
-    if moment is not None:
-        closer.start()
-    try:
-        succeeded = get_reply(provider, call=call) == "Yes"
-    except UpstreamClosed:
-        succeeded = False
-    finally:
-        if moment is not None:
-            closer.join()
-    return moment is not None, succeeded
 
 
 def open_descriptors() -> int:
@@ -305,11 +280,11 @@ def test_no_descriptor_leaks(certificate: str) -> None:
     handler = HangingHandler(STREAM, delta("a"))
     with RawServer(handler, certificate=certificate) as server:
         provider = create_provider(server)
-        CallThread(provider).cancel()
+        RunningCall(provider).cancel()
         gc.collect()
         before = open_descriptors()
         for _ in range(20):
-            call = CallThread(provider)
+            call = RunningCall(provider)
             assert call.has_delta.wait(10)
             call.cancel()
         for _ in range(20):

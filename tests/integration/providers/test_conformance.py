@@ -17,13 +17,16 @@ from chat.domain.errors import (
     ModelUnavailable,
     ProviderError,
 )
-from chat.http.cancellation import CancellableCall
 from chat.providers.base import Provider
 from chat.providers.registry import provider_for
 from fakemodel.replies.compose import REASONING
 from tests.harness.wait import wait_until
 from tests.integration.fakemodel.server import FakeModel
-from tests.integration.providers.calls import CallThread
+from tests.integration.providers.calls import (
+    RunningCall,
+    Stream,
+    items_of,
+)
 from tests.integration.providers.documented import documented_model
 from tests.unit.providers.models import prompt
 
@@ -75,7 +78,7 @@ class Received:
 
 
 def receive(provider: Provider, asked: Prompt) -> Received:
-    items = list(provider.stream(asked, CancellableCall()))
+    items = items_of(provider, asked)
     *others, completion = items
     assert isinstance(completion, Completion)
     assert not any(isinstance(item, Completion) for item in others)
@@ -90,7 +93,7 @@ def fail(provider: Provider, text: str) -> tuple[ProviderError, str]:
     """Return the error of a call, and the text before it."""
     items: list[object] = []
     with pytest.raises(ProviderError) as caught:
-        items.extend(provider.stream(prompt(text), CancellableCall()))
+        items.extend(Stream(provider, prompt(text)))
     return caught.value, "".join(item for item in items if isinstance(item, str))
 
 
@@ -124,7 +127,7 @@ def test_deltas_arrive_one_by_one(server: Server) -> None:
 
 def test_the_first_delta_arrives_before_the_last_is_sent(server: Server) -> None:
     started = time.monotonic()
-    deltas = server.provider().stream(prompt(f"[[rate=4]] {HELLO}"), CancellableCall())
+    deltas = Stream(server.provider(), prompt(f"[[rate=4]] {HELLO}"))
 
     first = next(item for item in deltas if isinstance(item, str))
 
@@ -140,7 +143,7 @@ def test_a_reply_without_usage_has_none(server: Server, stream: bool) -> None:
 
 
 def test_closing_a_stream_stops_the_model(server: Server) -> None:
-    call = CallThread(server.provider(), prompt(f"[[fault:stall after=2]] {HELLO}"))
+    call = RunningCall(server.provider(), prompt(f"[[fault:stall after=2]] {HELLO}"))
     assert call.has_delta.wait(10)
 
     call.cancel()
@@ -149,7 +152,7 @@ def test_closing_a_stream_stops_the_model(server: Server) -> None:
 
 
 def test_closing_before_the_response_stops_the_model(server: Server, stream: bool) -> None:
-    call = CallThread(server.provider(stream=stream), prompt(f"[[fault:hang]] {HELLO}"))
+    call = RunningCall(server.provider(stream=stream), prompt(f"[[fault:hang]] {HELLO}"))
     wait_until(server.fake.calls)
 
     call.cancel()

@@ -65,7 +65,7 @@ REJECTED: list[tuple[tuple[bytes, ...], str]] = [
         "a string of 5 characters as the message",
     ),
     ((H + b"data: \xff\n\n",), "invalid UTF-8 at 0"),
-    ((b"SSH-2.0\r\n",), "not HTTP: BadStatusLine"),
+    ((b"SSH-2.0\r\n",), "an invalid status line"),
     ((PACKED + b"\x1f\x8b" + b"\xff" * 50,), "invalid compressed data:"),
 ]
 

@@ -19,12 +19,16 @@ from chat.domain.errors import (
     ModelUnavailable,
     ProviderError,
 )
-from chat.http.cancellation import CancellableCall
 from chat.providers.base import Provider
 from chat.providers.errors import LOADING_RETRY_AFTER
 from tests.harness.wait import wait_until
 from tests.integration.fakemodel.server import FakeModel
-from tests.integration.providers.calls import CallThread, get_reply, items_of
+from tests.integration.providers.calls import (
+    RunningCall,
+    Stream,
+    get_reply,
+    items_of,
+)
 from tests.integration.providers.conftest import BuildProvider
 from tests.unit.providers.models import prompt
 
@@ -63,7 +67,7 @@ def test_missing_token_count_is_none(provider: Provider, wire_format: str) -> No
 
 
 def test_stream_yields_several_deltas(build_provider: BuildProvider, wire_format: str) -> None:
-    assert len(list(build_provider(wire_format).stream(prompt(HELLO), CancellableCall()))) > 4
+    assert len(items_of(build_provider(wire_format), prompt(HELLO))) > 4
 
 
 def test_model_gets_the_whole_conversation(provider: Provider, fake_model: FakeModel) -> None:
@@ -146,7 +150,7 @@ FAULTS: dict[str, type[ProviderError]] = {
 def test_each_fault_has_an_error_and_no_completion(provider: Provider, fault: str) -> None:
     items: list[object] = []
     with pytest.raises(ProviderError) as caught:
-        items.extend(provider.stream(prompt(f"[[fault:{fault}]] {HELLO}"), CancellableCall()))
+        items.extend(Stream(provider, prompt(f"[[fault:{fault}]] {HELLO}")))
     assert type(caught.value) is FAULTS[fault]
     assert caught.value.message in {
         FAULTS[fault].__doc__,
@@ -210,7 +214,7 @@ def test_too_long_conversation_is_reported(build_provider: BuildProvider, stream
 def test_cancelled_call_stops_the_model(
     provider: Provider, fake_model: FakeModel, fault: str
 ) -> None:
-    call = CallThread(provider, prompt(f"[[fault:{fault}]] {HELLO}"))
+    call = RunningCall(provider, prompt(f"[[fault:{fault}]] {HELLO}"))
     wait_until(fake_model.calls)
     assert call.cancel() < 0.5
     assert wait_until(lambda: fake_model.calls()[-1]["client_disconnected"], within=2)

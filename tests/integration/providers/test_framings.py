@@ -7,9 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat.domain import Reasoning
-from chat.http.cancellation import CancellableCall
 from chat.providers.plain_prompt import HUMAN
-from tests.integration.providers.calls import HELLO, create_provider, long_timeouts
+from tests.integration.providers.calls import (
+    Stream,
+    create_provider,
+    long_timeouts,
+)
 from tests.integration.providers.framings import Framing, framings
 from tests.integration.providers.packets import PacketServer, Received
 from tests.integration.providers.raw_server import END, STREAM, D, E, RawServer, X, respond
@@ -185,5 +188,5 @@ def test_every_event_of_a_stream_in_single_bytes_is_activity() -> None:
 def test_text_of_a_chunk_is_yielded_before_its_end() -> None:
     for chunk in (b"%x\r\n%b" % (10_000, D), b"%x\r\n%b" % (len(D), D)):
         with RawServer(respond(STREAM, chunk)) as raw:
-            stream = create_provider(raw, timeouts=long_timeouts()).stream(HELLO, CancellableCall())
+            stream = Stream(create_provider(raw, timeouts=long_timeouts()))
             assert next(stream) == "Hello"

@@ -12,9 +12,8 @@ import pytest
 
 from chat.domain import Completion, FinishReason, Reasoning, UsageSource
 from chat.domain.errors import ModelInvalidResponse, ModelUnavailable, ProviderError
-from chat.http.cancellation import CancellableCall
 from tests.integration.providers.calls import (
-    HELLO,
+    Stream,
     complete,
     create_provider,
     items_of,
@@ -116,7 +115,7 @@ def test_json_lines_are_read(content_type: str | None, end: bytes) -> None:
 def test_json_lines_are_yielded_as_they_arrive() -> None:
     first = json.dumps(text_chunk("Hel")).encode() + b"\n"
     with RawServer(respond(head(None), first)) as server:
-        stream = create_provider(server, timeouts=long_timeouts()).stream(HELLO, CancellableCall())
+        stream = Stream(create_provider(server, timeouts=long_timeouts()))
         assert next(stream) == "Hel"
 
 
@@ -554,10 +553,7 @@ def test_compressed_stream_is_yielded_as_it_arrives() -> None:
     packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
     first = packer.compress(D) + packer.flush(zlib.Z_SYNC_FLUSH)
     with RawServer(respond(head("text/event-stream", "Content-Encoding: gzip"), first)) as server:
-        assert (
-            next(create_provider(server, timeouts=long_timeouts()).stream(HELLO, CancellableCall()))
-            == "Hello"
-        )
+        assert next(Stream(create_provider(server, timeouts=long_timeouts()))) == "Hello"
 
 
 @pytest.mark.case("C16")

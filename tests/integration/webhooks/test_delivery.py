@@ -28,6 +28,7 @@ from tests.harness.webhook_receiver import (
     send_large_head,
 )
 from tests.integration.store import steps
+from tests.integration.worker.turns import on_loop
 
 SECRET = "whsec_" + "S" * 32
 
@@ -229,7 +230,7 @@ def test_pool_delivers_everything_with_few_threads(
     settings.CHAT_WEBHOOK_CONCURRENCY = 3
     callers = [open_answered_session(receiver.url) for _ in range(20)]
     pool = DeliveryPool()
-    pool.poll()
+    on_loop(pool.poll())
     calls = receiver.wait_for(20)
     assert {call.event["session_id"] for call in calls} == {each.session_id for each in callers}
     wait_until(lambda: all(_is_delivered(each) for each in callers))

@@ -18,12 +18,12 @@ from chat.domain.errors import BudgetExceeded, SessionNotFound
 from chat.domain.prices import Price
 from chat.store import budgets, due, keys, sessions
 from chat.worker.active_turns import active_turns
-from chat.worker.flusher import flush
-from chat.worker.turn_runner import run_next_turn
 from tests.integration.providers.raw_server import D, E, H, Handler, RawServer, X, read_request
 from tests.integration.store import steps
 from tests.integration.store.steps import Message
 from tests.integration.store.time_travel import advance
+from tests.integration.worker import turns as turns_on_loop
+from tests.integration.worker.turns import flush_from_thread
 from tests.unit.providers.models import model
 
 # A token of the prompt costs 1 micro-unit, a cached one nothing, one of the reply 10.
@@ -62,7 +62,7 @@ def run_turn(settings: Settings) -> Callable[..., Message]:
             configured = model(name="default", url=server.url, **fields)
             settings.CHAT_MODELS = {"default": configured}
             accepted = steps.submit(caller)
-            run_next_turn(caller.session_id)
+            turns_on_loop.run_turn(caller.session_id, flushes=False)
         return steps.find_message(caller, json.loads(accepted.reply)["id"])
 
     return run
@@ -159,10 +159,10 @@ def test_turn_that_another_process_ended_is_settled_by_its_record(
     def reset() -> None:
         (turn,) = active_turns.all()
         turn.append("some text")
-        flush([turn])
+        flush_from_thread([turn])
         sessions.reset(caller)
         turn.append("more")
-        flush([turn])
+        flush_from_thread([turn])
 
     with pytest.raises(StopIteration):  # the reply is gone
         run_turn(sends(H, D, E, X, then=reset), caller)
@@ -179,7 +179,7 @@ def test_turn_of_a_deleted_session_is_settled_by_its_worker(
         (turn,) = active_turns.all()
         turn.append("some text")
         sessions.delete(caller)
-        flush([turn])
+        flush_from_thread([turn])
 
     with pytest.raises(SessionNotFound):
         run_turn(sends(H, D, E, X, then=delete), caller)
@@ -198,7 +198,7 @@ def test_lost_worker_is_settled_by_the_one_that_recovers_its_turn(
     def lose() -> None:
         (turn,) = active_turns.all()
         turn.append("some text")
-        flush([turn])
+        flush_from_thread([turn])
         advance(redis, caller.session_id, 20)
         due.recover([caller.session_id], grace=2)
 

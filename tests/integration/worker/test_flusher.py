@@ -3,11 +3,11 @@
 from redis import Redis
 
 from chat.domain import Caller, StopCause, Timeouts
-from chat.http.cancellation import CancellableCall
 from chat.store import keys
 from chat.worker.active_turns import ActiveTurn
 from chat.worker.flusher import flush
 from tests.integration.store import steps
+from tests.integration.worker.turns import on_loop
 
 
 def start_turn() -> tuple[Caller, ActiveTurn]:
@@ -16,7 +16,7 @@ def start_turn() -> tuple[Caller, ActiveTurn]:
     steps.submit(caller)
     claim = steps.claim(caller)
     assert claim is not None
-    turn = ActiveTurn(claim, Timeouts(), CancellableCall())
+    turn = ActiveTurn(claim, Timeouts())
     turn.append("a delta")
     return caller, turn
 
@@ -27,7 +27,7 @@ def test_programming_error_stops_only_its_own_turn(redis: Redis) -> None:
     redis.set(keys.for_session(broken.session_id).partial, "x", ex=60)
     redis.delete(keys.for_session(broken.session_id).events)
     redis.set(keys.for_session(broken.session_id).events, "not a log", ex=60)
-    flush([failing, running])
+    on_loop(flush([failing, running]))
     assert failing.stop_cause is StopCause.WRITE_FAILED
     assert running.stop_cause is None
     assert steps.find_message(healthy, "msg_2")["content"] == "a delta"

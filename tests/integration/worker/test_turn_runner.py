@@ -4,37 +4,24 @@ import json
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from threading import Thread
 
 import pytest
 from pytest_django import Settings
 
-from chat import broker
 from chat.domain import Caller, Timeouts
 from chat.domain.errors import TokenBudgetExceeded
 from chat.store import sessions, turns
-from chat.worker.active_turns import active_turns
-from chat.worker.flusher import Flusher
-from chat.worker.turn_runner import run_next_turn
+from chat.worker.wake_ups import wake_ups
 from tests.integration.providers.raw_server import D, E, H, Handler, RawServer, X, read_request
 from tests.integration.store import steps
 from tests.integration.store.steps import Message
+from tests.integration.worker import turns as turns_on_loop
 from tests.unit.providers.models import model
 
 REASONING = b'data: {"choices":[{"index":0,"delta":{"reasoning_content":"hm"}}]}\n\n'
 SHORT = Timeouts(first_event=0.4, between_events=0.4, without_text=1.2, total=20)
-
-
-@pytest.fixture(autouse=True)
-def flusher() -> Iterator[None]:
-    running = Flusher(active_turns)
-    thread = Thread(target=running.run)
-    thread.start()
-    yield
-    running.stop()
-    thread.join()
 
 
 @pytest.fixture
@@ -46,7 +33,7 @@ def run_turn(settings: Settings) -> Callable[..., Message]:
             configured = model(name="default", url=server.url, **fields)
             settings.CHAT_MODELS = {"default": configured}
             accepted = steps.submit(caller)
-            run_next_turn(caller.session_id)
+            turns_on_loop.run_turn(caller.session_id)
         return steps.find_message(caller, json.loads(accepted.reply)["id"])
 
     return run
@@ -153,7 +140,7 @@ def test_cancelled_turn_ends_instead_of_a_retry(
     """The next turn starts at once, not when a sweep finds it."""
     caplog.set_level(logging.INFO)
     woken: list[str] = []
-    monkeypatch.setattr(broker, "wake_session", woken.append)
+    monkeypatch.setattr(wake_ups, "wake_behind_others", woken.append)
     caller = steps.create_session()
 
     def handle(connection: socket.socket) -> None:

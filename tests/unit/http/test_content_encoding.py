@@ -1,11 +1,19 @@
 import gzip
 import zlib
+from collections.abc import Iterable, Iterator
 
 import pytest
 
-from chat.http.content_encoding import decode
+from chat.http.content_encoding import Decoder
 
 TEXT = b"data: a\n\n" * 1000
+
+
+def decode(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    decoder = Decoder(encoding)
+    for chunk in chunks:
+        yield from decoder.feed(chunk)
+    yield decoder.end()
 
 
 @pytest.mark.parametrize("encoding", ["", "none", "gzip", "x", "deflate"])

@@ -135,4 +135,4 @@ def test_any_split_of_garbage_gives_the_same_events(garbage: bytes, positions: l
 
 
 def test_empty_chunk_between_cr_and_lf_changes_nothing() -> None:
-    assert list(sse.lines([b"a\r", b"", b"\nb\n"])) == [b"a", b"b"]
+    assert read(b"data: a\r", b"", b"\ndata: b\n") == [b"a\nb"]

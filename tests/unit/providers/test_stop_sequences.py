@@ -1,5 +1,5 @@
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from chat.domain import Completion, FinishReason, Reasoning, Usage, UsageSource
 from chat.domain.errors import ModelInvalidResponse
 from chat.providers.base import StreamItem
 from chat.providers.plain_prompt import HUMAN
-from chat.providers.stop_sequences import truncate
+from chat.providers.stop_sequences import Truncator
 from tests.unit.http.splits import positions, split
 
 STOP = Completion(finish_reason=FinishReason.STOP)
@@ -19,6 +19,22 @@ USAGE = Usage(prompt_tokens=3, completion_tokens=4, source=UsageSource.PROVIDER)
 
 def items(*texts: str, completion: Completion = STOP) -> list[StreamItem]:
     return [*((text, None) for text in texts), ("", completion)]
+
+
+def truncate(
+    items: Iterable[StreamItem], stops: Iterable[str], *, strip: bool = False
+) -> Iterator[StreamItem]:
+    """Yield what is left of a reply, as `read_reply` does."""
+    truncator = Truncator(stops, strip=strip)
+    try:
+        for item in items:
+            yield truncator.feed(item)
+            if truncator.is_done:
+                return
+    except ModelInvalidResponse:
+        if rest := truncator.received():
+            yield rest, None
+        raise
 
 
 def reply(

@@ -1,4 +1,5 @@
 import re
+from collections.abc import Iterable, Iterator
 
 import pytest
 from hypothesis import given
@@ -6,12 +7,18 @@ from hypothesis import strategies as st
 
 from chat.domain import Completion, FinishReason, Reasoning
 from chat.providers.base import StreamItem
-from chat.providers.think_tags import remove
+from chat.providers.think_tags import Remover
 from tests.unit.http.splits import positions, split
 
 pytestmark = pytest.mark.case("C11")
 
 STOP = Completion(finish_reason=FinishReason.STOP)
+
+
+def remove(items: Iterable[StreamItem], *, is_prefilled: bool) -> Iterator[StreamItem]:
+    remover = Remover(is_prefilled=is_prefilled)
+    for item in items:
+        yield from remover.feed(item)
 
 
 def read(*texts: str, is_prefilled: bool = False, whole: bool = False) -> tuple[str, str]:
