@@ -84,6 +84,7 @@ docs: $(DEV) ## build the docs site in site/; a broken link is an error
 js: $(DEV) ## build and test the JavaScript client in clients/js; requires Node 20 or newer
 	$(BIN)/python -m checks --write
 	cd clients/js && npm ci --ignore-scripts --no-audit --no-fund && npm run build && npm test
+	cd tests/integration/openai_api/node && npm ci --ignore-scripts --no-audit --no-fund
 
 .PHONY: tools
 tools: ## install a browser and servers for some tests, if apt-get is available

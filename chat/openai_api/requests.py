@@ -13,7 +13,7 @@ from chat.accounts import read_limits
 from chat.api import headers, responses
 from chat.api.exception_handler import error_response
 from chat.api.middleware import mark_as_api
-from chat.api.parsers import BODY, read_body
+from chat.api.parsers import BODY, BODY_ERROR, read_body
 from chat.api.strict_json import read_object
 from chat.conversation import repeats
 from chat.conversation.repeats import Attachment
@@ -62,7 +62,8 @@ def read_json(request: HttpRequest) -> tuple[bytes, Mapping[str, Any]]:
         InvalidRequest, UnsupportedMediaType, BodyTooLarge, RequestTimeout
     """
     stream = request.META.pop(BODY, None)
-    if stream is None:
+    # OpenAI's SDK for Node sends empty bodies without a type.
+    if stream is None or (request.META["CONTENT_LENGTH"] == "0" and BODY_ERROR not in request.META):
         return b"", {}
     raw = read_body(stream, request.META)
     return raw, read_object(raw) if raw else {}

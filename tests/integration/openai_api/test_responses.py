@@ -181,8 +181,8 @@ def test_new_response_takes_its_history_from_the_input(client: OpenAI) -> None:
         ("user", "One more thing."),
         ("user", HISTORY),
     ]
-    listed = client.responses.input_items.list(response.id, order="asc", limit=2)
-    texts = [item.to_dict()["content"][0]["text"] for item in listed]
+    listed: Any = client.responses.input_items.list(response.id, order="asc", limit=2)
+    texts = [item.content[0].text for item in listed]
     assert texts == ["My name is Ann.", "Hi.", "One more thing.", HISTORY]
 
 

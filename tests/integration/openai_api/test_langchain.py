@@ -1,0 +1,21 @@
+"""LangChain's ChatOpenAI."""
+
+import pytest
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
+
+
+@pytest.mark.parametrize("use_responses_api", [False, True])
+def test_langchain_invokes_and_streams(
+    base_url: str, api_key: str, *, use_responses_api: bool
+) -> None:
+    model = ChatOpenAI(
+        model="default",
+        base_url=base_url,
+        api_key=SecretStr(api_key),
+        use_responses_api=use_responses_api,
+    )
+    messages = [("system", "Be brief."), ("human", "My name is Ann."), ("ai", "Hi.")]
+    question = [*messages, ("human", "What is my name?")]
+    assert "Ann" in model.invoke(question).text
+    assert "Ann" in "".join(chunk.text for chunk in model.stream(question))

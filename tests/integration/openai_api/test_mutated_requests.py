@@ -1,0 +1,93 @@
+"""Mutated requests: each is answered, or rejected by an error of the SDK's class."""
+
+import copy
+import random
+from collections.abc import Callable
+from typing import Any
+
+import openai
+import pytest
+from openai import OpenAI
+
+JUNK: tuple[Any, ...] = (
+    *(None, True, 0, -1, 1.5, 10**15, "", "x", "\U0001f600", "x" * 5000),
+    *([], [[]], {}, {"a": {}}, [None], ["x"], {"type": "message"}, {"type": 5}, [{"role": 5}]),
+)
+BODIES: dict[str, dict[str, Any]] = {
+    "/chat/completions": {
+        "model": "default",
+        "messages": [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": [{"type": "text", "text": "Hello"}]},
+        ],
+        "max_tokens": 1,
+        "stop": ["a"],
+        "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}},
+        "stream_options": {"include_usage": True},
+        "metadata": {},
+        "user": "ann",
+    },
+    "/responses": {
+        "input": [{"role": "user", "content": [{"type": "input_text", "text": "Hello"}]}],
+        "instructions": "Be brief.",
+        "background": True,
+        "conversation": None,
+        "previous_response_id": None,
+        "text": {"format": {"type": "json_schema", "name": "x", "schema": {}}},
+        "reasoning": {"effort": "low"},
+        "metadata": {"a": "b"},
+        "max_output_tokens": 1,
+        "truncation": "auto",
+    },
+    "/conversations": {
+        "metadata": {"a": "b"},
+        "items": [{"type": "message", "role": "user", "content": "Hello"}],
+    },
+}
+
+
+def mutate(value: Any, rng: random.Random) -> Any:
+    """Return a copy with one value somewhere replaced, removed or added."""
+    if isinstance(value, dict) and value and rng.random() < 0.8:
+        changed = copy.copy(value)
+        name = rng.choice(list(value))
+        match rng.randrange(6):
+            case 0:
+                del changed[name]
+            case 1:
+                changed[rng.choice([*value, "unknown", "tools", "stream", "n"])] = rng.choice(JUNK)
+            case _:
+                changed[name] = mutate(value[name], rng)
+        return changed
+    if isinstance(value, list) and value and rng.random() < 0.8:
+        return [mutate(each, rng) for each in value] * rng.choice([1, 1, 1, 2])
+    return copy.deepcopy(rng.choice(JUNK))
+
+
+@pytest.mark.parametrize(
+    "times", [100, pytest.param(10_000, marks=pytest.mark.thorough)], ids=["few", "many"]
+)
+@pytest.mark.parametrize("path", BODIES)
+def test_mutated_requests_cause_no_server_error(
+    base_url: str, new_key: Callable[..., str], path: str, times: int
+) -> None:
+    rng = random.Random(times)
+    client = OpenAI(base_url=base_url, api_key=new_key(), max_retries=0, timeout=60)
+    for _ in range(times):
+        body = mutate(BODIES[path], rng)
+        error = rejection(client, path, body if isinstance(body, dict) else {"x": body})
+        if error is not None and error.status_code == 429:  # too many sessions for one key
+            client.api_key = new_key()
+        elif error is not None:
+            assert error.status_code < 500, body
+            assert error.type == "invalid_request_error", body
+            assert error.code
+
+
+def rejection(client: OpenAI, path: str, body: dict[str, Any]) -> openai.APIStatusError | None:
+    """Send a request; return the error of the SDK if it was rejected."""
+    try:
+        client.post(path, cast_to=object, body=body)
+    except openai.APIStatusError as error:
+        return error
+    return None

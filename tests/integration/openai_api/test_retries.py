@@ -1,0 +1,67 @@
+"""Requests that the SDK repeats after a lost connection."""
+
+import random
+import threading
+from typing import Any
+
+import openai
+import pytest
+import requests
+from openai import OpenAI
+
+from tests.harness.proxy import Proxy
+from tests.harness.stack import Stack
+
+
+def cut(client: OpenAI, proxy: Proxy, text: str, seconds: float, *, is_chat: bool) -> str:
+    """Ask while the connection is cut once; return the text of the answer."""
+    timer = threading.Timer(seconds, proxy.disconnect)
+    timer.start()
+    try:
+        if is_chat:
+            completion = client.chat.completions.create(
+                model="default", messages=[{"role": "user", "content": text}]
+            )
+            return completion.choices[0].message.content or ""
+        return client.responses.create(input=text).output_text
+    finally:
+        timer.join()
+
+
+def calls_of(stack: Stack, marker: str) -> list[str]:
+    """Return the calls of the model with this text."""
+    params: dict[str, str] = {"limit": "1000", "match": marker}
+    response = requests.get(f"{stack.model.url}/__calls__", params, timeout=10)
+    return [str(call) for call in response.json()["calls"]]
+
+
+@pytest.mark.parametrize(
+    "times", [10, pytest.param(200, marks=pytest.mark.thorough)], ids=["few", "many"]
+)
+@pytest.mark.parametrize("is_chat", [True, False], ids=["chat", "responses"])
+def test_repeated_requests_create_no_second_reply(
+    stack: Stack, client: OpenAI, times: int, *, is_chat: bool
+) -> None:
+    marker = f"cut-{random.getrandbits(32):08x}"
+    with Proxy(stack.web().url) as proxy:
+        through = client.with_options(base_url=f"{proxy.url}/v1", max_retries=5)
+        for i in range(times):
+            text = f"{marker} number {i}. [[rate=400]]"
+            answer = cut(through, proxy, text, random.uniform(0, 0.15), is_chat=is_chat)
+            assert f"number {i}." in answer
+    prompts = calls_of(stack, marker)
+    assert [sum(f"{marker} number {i}." in each for each in prompts) for i in range(times)] == [
+        1
+    ] * times
+
+
+def test_equal_requests_are_two_unless_they_say_otherwise(client: OpenAI) -> None:
+    def create(**headers: str) -> Any:
+        return client.responses.create(input="Say hello.", extra_headers=headers).id
+
+    first, second = create(), create()
+    assert first != second
+    assert create(**{"x-stainless-retry-count": "1"}) == second
+    assert create(**{"Idempotency-Key": "a"}) == create(**{"Idempotency-Key": "a"})
+    with pytest.raises(openai.ConflictError):
+        client.responses.create(input="Another.", extra_headers={"Idempotency-Key": "a"})
