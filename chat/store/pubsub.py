@@ -56,11 +56,6 @@ class PubSubClient:
     def unsubscribe(self, channel: bytes) -> None:
         self._connections[self._nodes.pop(channel)].unsubscribe(channel)
 
-    def is_subscribed(self, channel: bytes) -> bool:
-        """Return whether no message of the channel can get lost at the moment."""
-        node = self._nodes.get(channel)
-        return node is not None and channel in self._connections[node].confirmed
-
     async def run(self) -> None:
         """Connect and reconnect until cancelled."""
         async with asyncio.TaskGroup() as tasks:

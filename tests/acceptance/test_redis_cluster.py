@@ -1,6 +1,8 @@
 """A Redis Cluster of three masters and three replicas, with a separate broker."""
 
+import gc
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -33,6 +35,10 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     options = ("--appendonly", "yes", "--requirepass", "secret", "--masterauth", "secret")
     with running_cluster(tmp_path / "cluster", *options, replicas=1, password="secret") as cluster:
         yield cluster
+    with warnings.catch_warnings():
+        # redis-py forgets connections to nodes that a test has killed.
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture
