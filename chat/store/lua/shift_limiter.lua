@@ -16,7 +16,7 @@ end
 local found = redis.call('HGETALL', HEALTH)
 for i = 1, #found, 2 do
   local health = cjson.decode(found[i + 1])
-  for _, name in ipairs({ 'failed_at', 'opened_at', 'open_until', 'hold_until', 'next_probe_at',
+  for _, name in ipairs({ 'failed_at', 'open_until', 'hold_until', 'next_probe_at',
     'reported_until' }) do
     if health[name] then health[name] = shift(health[name]) end
   end

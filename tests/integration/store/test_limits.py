@@ -271,6 +271,13 @@ def test_failed_probe_opens_the_circuit_again() -> None:
     assert not acquired(FREE, "d")
 
 
+def test_calls_that_began_before_extend_no_open_circuit() -> None:
+    for number in range(10):
+        release(FREE, f"s{number}", CallResult.FAILED, duration=1)
+    (state,) = limiter_states.read([FREE], now=time.time())
+    assert 0 < state.blocked_for <= 0.3
+
+
 def test_failures_of_one_session_open_no_circuit() -> None:
     for _ in range(10):
         release(FREE, "unlucky", CallResult.FAILED)

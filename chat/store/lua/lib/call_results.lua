@@ -15,15 +15,15 @@ local function halve_bound(node)
   save_health(node, health)
 end
 
--- Open the circuit if enough sessions failed, or if a call failed that began after it had opened.
+-- Open the circuit if enough sessions failed, or if a call failed that began while it was half-open.
+-- Calls of waiters that were promised a slot earlier may begin while it is open.
 local function open_circuit(health, began_at, enough)
-  if health.opened and began_at < health.opened_at or not health.opened and not enough then
+  if health.opened and began_at < health.open_until or not health.opened and not enough then
     return
   end
   health.opened = (health.opened or 0) + 1
   local ms = limits.reset * 2 ^ math.min(health.opened - 1, 16)
-  health.opened_at, health.open_until = now,
-    now + math.min(ms, math.max(limits.reset, MAX_OPEN_MS))
+  health.open_until = now + math.min(ms, math.max(limits.reset, MAX_OPEN_MS))
 end
 
 -- Record that a call has failed. began_at: ms. last_success: ms, of any call to the model.

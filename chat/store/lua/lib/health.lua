@@ -5,7 +5,7 @@
 --   failing                   sessions that failed since the last success
 --   failed_at                 ms
 --   halvings                  of the node's bound, see lib/slots.lua
---   opened, opened_at         how often the circuit opened without a success, and when, ms
+--   opened                    how often the circuit opened without a success
 --   open_until                ms; half-open from then on
 --   hold_until, hold_reason   ms; calls are blocked by a Retry-After
 --   hold_by                   the session that received it
