@@ -215,3 +215,20 @@ def test_model_without_price_takes_no_reservation(
 ) -> None:
     run_turn(sends(H, D, E, USAGE, X), price=None)
     assert redis.keys("chat:{budgets}:*") == []
+
+
+def test_budget_costs_two_scripts_a_turn(run_turn: Callable[..., Message], redis: Redis) -> None:
+    """One before the call, and one in the round trip of the outcome."""
+
+    def scripts_of_a_turn(price: Price | None) -> int:
+        caller = steps.create_session()
+        redis.config_resetstat()
+        run_turn(sends(H, D, E, USAGE, X), caller, price=price)
+        stats = redis.info("commandstats")
+        calls = [
+            stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("eval", "evalsha")
+        ]
+        return sum(calls) - stats.get("cmdstat_script|load", {"calls": 0})["calls"]
+
+    scripts_of_a_turn(PRICE)  # loads them
+    assert scripts_of_a_turn(PRICE) == scripts_of_a_turn(None) + 2
