@@ -1,21 +1,62 @@
 """Budgets: which ones limit a call, and which ones are exceeded."""
 
-from collections.abc import Iterable
+from collections import ChainMap
+from collections.abc import Iterable, Mapping
 
 from django.conf import settings
 
 from chat.domain import Identity, Model
-from chat.domain.budgets import Budget, BudgetRules, Limit
+from chat.domain.budgets import Budget, BudgetRules, Limit, Limits, Scope
+from chat.domain.errors import NotFound
 from chat.domain.prices import FREE
+from chat.store import api_keys
+from chat.store import budgets as store
 
 # Tokens of the shortest prompt.
 MIN_PROMPT = 5
 
 
+# Limits of API keys that have their own, as this process has read them last.
+_key_limits: dict[tuple[Scope, str], Limits] = {}
+
+
 def rules() -> BudgetRules:
-    """Return the budgets that the operator has configured."""
+    """Return the budgets that the operator has configured, and those of API keys."""
     configured: BudgetRules = settings.CHAT_BUDGETS
-    return configured
+    if not _key_limits:
+        return configured
+    return BudgetRules(each=configured.each, own=ChainMap(_key_limits, dict(configured.own)))
+
+
+def refresh_key_limits() -> None:
+    """Read the budgets of API keys.
+
+    Raises:
+        StoreUnavailable: Redis did not answer; those that were read before stay in effect.
+    """
+    remember_key_limits(store.key_limits())
+
+
+def remember_key_limits(limits_by_key: Mapping[str, Limits]) -> None:
+    """Replace what this process knows about the budgets of API keys."""
+    found = {(Scope.KEY, key_id): limits for key_id, limits in limits_by_key.items()}
+    for gone in _key_limits.keys() - found.keys():
+        del _key_limits[gone]
+    _key_limits.update(found)
+
+
+def set_key_limits(key_id: str, limits: Limits) -> None:
+    """Set the budgets of an API key, instead of those that the file has for it.
+
+    Workers know them within two sweep intervals. Without limits, the file's apply again.
+
+    Raises:
+        NotFound: there is no such key.
+        StoreFull, StoreUnavailable
+    """
+    if not api_keys.get_many([key_id])[0]:
+        raise NotFound("There is no API key with this id.")
+    store.set_key_limits(key_id, limits)
 
 
 def limiting_budgets(identity: Identity, model: Model) -> list[Budget]:

@@ -45,6 +45,7 @@ class ExceededBudgets:
     def _refresh(self) -> None:
         """Ask Redis; keep what is known if it does not answer."""
         try:
+            budgets.refresh_key_limits()
             self._lines = lines_of(store.exceeded())
         except StoreUnavailable as error:
             logger.warning("Could not read the exceeded budgets: %s", error.__cause__)

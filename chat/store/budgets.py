@@ -7,6 +7,9 @@ the session has recorded.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+
+import orjson
 
 from chat.domain import Lease, Usage
 from chat.domain.budgets import (
@@ -15,6 +18,7 @@ from chat.domain.budgets import (
     BudgetState,
     ExceededBudget,
     Limit,
+    Limits,
     Period,
     Reservation,
     Scope,
@@ -220,3 +224,39 @@ def _state(budget: Budget, fields: list[bytes | None], now: int) -> BudgetState:
     ends_at = 0 if has_ended else values.pop("ends_at") / 1000
     values.pop("ends_at", None)
     return BudgetState(budget=budget, ends_at=ends_at, **values)
+
+
+@store_call
+def key_limits() -> Steps[dict[str, Limits]]:
+    """Return the limits of API keys that have their own; one round trip.
+
+    Raises:
+        StoreUnavailable: Redis did not answer.
+    """
+    found = yield from ask(("HGETALL", keys.key_budgets()))
+    pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
+    return {key_id.decode(): _parse_limits(stored) for key_id, stored in pairs}
+
+
+def _parse_limits(stored: bytes) -> Limits:
+    return {Period(period): Limit(**limit) for period, limit in orjson.loads(stored).items()}
+
+
+@store_call
+def set_key_limits(key_id: str, limits: Limits) -> Steps[None]:
+    """Set the limits of an API key; none removes them. Its exceeded budgets are forgotten.
+
+    Raises:
+        StoreFull, StoreUnavailable
+    """
+    stored = orjson.dumps({period.value: asdict(limit) for period, limit in limits.items()})
+    change = ("HSET", keys.key_budgets(), key_id, stored)
+    yield from ask(change if limits else ("HDEL", keys.key_budgets(), key_id))
+    members = yield from ask(("ZREVRANGE", keys.exceeded_budgets(), 0, -1))
+    is_own = [each for each in members if _is_of_key(_exceeded(each.decode()).budget, key_id)]
+    if is_own:
+        yield from ask(("ZREM", keys.exceeded_budgets(), *is_own))
+
+
+def _is_of_key(budget: Budget, key_id: str) -> bool:
+    return budget.scope is Scope.KEY and budget.subject == key_id

@@ -226,6 +226,11 @@ def budget_reservations() -> str:
     return f"{_BUDGETS}reservations"
 
 
+def key_budgets() -> str:
+    """Return a hash: API key -> its budgets, see `store.budgets.set_key_limits`; permanent."""
+    return f"{_BUDGETS}api_keys"
+
+
 def budget_checks() -> str:
     """Return a zset: reservation -> ms at which a worker must check it; as the former."""
     return f"{_BUDGETS}checks"

@@ -8,6 +8,7 @@ from chat.accounts import budgets
 from chat.conversation import llms
 from chat.domain import RecoveryResult
 from chat.settings import chat_settings
+from chat.store import budgets as stored_budgets
 from chat.store import due
 from chat.store.calls import run_on_loop
 from chat.store.clock import redis_clock
@@ -35,11 +36,12 @@ async def check_clock() -> None:
 
 
 async def settle_reservations() -> None:
-    """Settle reservations of calls that have ended unseen, if there are budgets.
+    """Read the budgets of API keys, and settle reservations of calls that have ended unseen.
 
     Raises:
         StoreUnavailable: Redis did not answer; the next sweep settles them.
     """
+    budgets.remember_key_limits(await stored_budgets.key_limits.on_loop())
     if budgets.rules():
         await due.settle_reservations.on_loop()
 

@@ -13,7 +13,9 @@ PERMANENT = (
     re.compile(r"chat:deployment"),
     re.compile(r"chat:audit"),
     re.compile(r"chat:api_keys(:last_used)?"),
-    re.compile(r"chat:\{budgets\}:(reservations|checks|(deployment|tenant|key|user):ever:)"),
+    re.compile(
+        r"chat:\{budgets\}:(reservations|checks|api_keys|(deployment|tenant|key|user):ever:)"
+    ),
     # Celery's queue while it has messages, and kombu's binding of it.
     re.compile(r"chat"),
     re.compile(r"_kombu\.binding(_permanent)?\.chat"),

@@ -8,11 +8,13 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
-from chat.accounts import api_keys
+from chat.accounts import api_keys, budgets
 from chat.conversation import llms
 from chat.domain import Scope
+from chat.domain.budgets import Limit, Period
 from chat.domain.errors import ParleyError
 from chat.domain.policy import Policy
+from chat.domain.prices import to_micro_units
 
 DAY = 86400
 
@@ -49,6 +51,12 @@ class Command(BaseCommand):
             help="an option that clients may set, with its maximum, such as max_tokens=500, or a"
             " name alone; `none` for no options; default: all",
         )
+        budget = actions.add_parser("budget", help="limit what calls to models may cost")
+        budget.add_argument("id", help="the part between the two underscores")
+        for name in ("--day", "--month"):
+            budget.add_argument(name, type=float, default=0.0, help="money; 0 for no limit")
+        for name in ("--day-tokens", "--month-tokens"):
+            budget.add_argument(name, type=int, default=0, help="tokens; 0 for no limit")
         actions.add_parser("list", help="list all keys")
         revoke = actions.add_parser("revoke", help="revoke a key within seconds")
         revoke.add_argument("id", help="the part between the two underscores")
@@ -78,6 +86,18 @@ class Command(BaseCommand):
         )
         self.stderr.write("Keep this key; it is not shown again:")
         self.stdout.write(text)
+
+    def budget(self, options: dict[str, Any]) -> None:
+        limits = {
+            period: Limit(money=to_micro_units(options[period]), tokens=options[f"{period}_tokens"])
+            for period in (Period.DAY, Period.MONTH)
+        }
+        if any(limit.money < 0 or limit.tokens < 0 for limit in limits.values()):
+            raise CommandError("Limits must not be negative.")
+        budgets.set_key_limits(
+            options["id"], {period: limit for period, limit in limits.items() if limit}
+        )
+        self.stdout.write(f"Set the budgets of the API key {options['id']}.")
 
     def list(self, _: dict[str, object]) -> None:
         for key, last_used in api_keys.list_with_last_use():
