@@ -158,7 +158,7 @@ def test_earlier_response_is_continued_in_a_copy(client: OpenAI) -> None:
     assert "Bob" not in fork.output_text
     assert fork.id.rsplit("_", 1)[0] != first.id.rsplit("_", 1)[0]
     assert [item.id for item in client.responses.input_items.list(fork.id)] == [
-        fork.id.replace("resp", "msg").replace("_4", "_3")
+        fork.id.replace("resp", "msg").removesuffix("_4") + "_3"
     ]
 
 
