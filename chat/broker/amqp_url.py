@@ -58,14 +58,14 @@ def parse_amqp_options(url: str) -> dict[str, Any]:
     return convert_options(parse_query(parts.query, allowed), allowed)
 
 
-def tls_arguments(url: str) -> dict[str, Any] | None:
-    """Return py-amqp's arguments for TLS, or `None` without TLS.
+def tls_arguments(url: str) -> dict[str, Any]:
+    """Return py-amqp's arguments for TLS; none for other URLs.
 
     Raises:
         ConfigError: as `parse_amqp_options`.
     """
     if not _is_tls(url):
-        return None
+        return {}
     options = parse_amqp_options(url)
     arguments = {
         name.removeprefix("ssl_"): value

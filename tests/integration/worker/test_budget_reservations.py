@@ -224,7 +224,7 @@ def test_budget_costs_two_scripts_a_turn(run_turn: Callable[..., Message], redis
         caller = steps.create_session()
         redis.config_resetstat()
         run_turn(sends(H, D, E, USAGE, X), caller, price=price)
-        stats = redis.info("commandstats")
+        stats: dict[str, dict[str, int]] = redis.info("commandstats")
         calls = [
             stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("eval", "evalsha")
         ]

@@ -69,12 +69,12 @@ def test_urls_of_other_brokers_stay() -> None:
 @pytest.mark.parametrize(
     ("url", "arguments"),
     [
-        ("redis://h", None),
-        ("amqp://h", None),
+        ("redis://h", {}),
+        ("amqp://h", {}),
         ("amqps://localhost", {"server_hostname": "localhost"}),
         ("amqps://u:p@h:1//?ssl_ca_certs=/c", {"server_hostname": "h", "ca_certs": "/c"}),
         ("amqps://h?ssl_check_hostname=no&ssl_certfile=/c", {"certfile": "/c"}),
     ],
 )
-def test_tls_checks_the_host_of_the_url(url: str, arguments: dict[str, object] | None) -> None:
+def test_tls_checks_the_host_of_the_url(url: str, arguments: dict[str, object]) -> None:
     assert tls_arguments(url) == arguments
