@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from redis import Redis
 
+from chat.settings import chat_settings
 from tests.browser.axe import violations
 from tests.browser.conftest import TIMEOUT
 from tests.browser.staff import (
@@ -56,7 +57,10 @@ def metrics_of_a_busy_hour() -> dict[str, int]:
 def running_turns(busy_stack: Stack) -> int:
     """Return how many turns run."""
     with Redis.from_url(busy_stack.redis.url) as redis:
-        return sum(redis.zcard(f"chat:{{{partition}}}:running") for partition in range(16))
+        return sum(
+            redis.zcard(f"chat:{{{partition}}}:running")
+            for partition in range(chat_settings.PARTITIONS)
+        )
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from tests.integration.api import fake_worker
 # Last activity of the session 0, in ms. Each further session was active one second later.
 FIRST = 1_700_000_000_000
 SEED = """
+local count = #KEYS / 4
 for i = 1, #ARGV, 3 do
   redis.call('ZADD', KEYS[ARGV[i] + 1], ARGV[i + 2], ARGV[i + 1])
   local key = 'chat:{' .. ARGV[i] .. '}:session:' .. ARGV[i + 1]
@@ -38,16 +39,17 @@ for i = 1, #ARGV, 3 do
     'name', '"number ' .. ARGV[i + 1] .. '"', 'model', '"default"',
     'tail', 0, 'first_message', 1, 'running_turn', 0, 'waiting', 0)
   local entry = '"default"\\nnumber ' .. ARGV[i + 1]
-  redis.call('HSET', KEYS[ARGV[i] + 17], ARGV[i + 1], entry)
-  local is_new = redis.call('SADD', KEYS[ARGV[i] + 33], entry .. '\\n' .. ARGV[i + 1])
-  redis.call('HINCRBY', KEYS[ARGV[i] + 49], 'model:"default"', is_new)
+  redis.call('HSET', KEYS[ARGV[i] + count + 1], ARGV[i + 1], entry)
+  local is_new = redis.call('SADD', KEYS[ARGV[i] + 2 * count + 1], entry .. '\\n' .. ARGV[i + 1])
+  redis.call('HINCRBY', KEYS[ARGV[i] + 3 * count + 1], 'model:"default"', is_new)
   redis.call('EXPIRE', key, 600)
 end
 """
 
 
 def id_of(number: int) -> str:
-    return f"ses_{number:024x}"
+    """Return an id. Its first digits decide the partition, so they are spread."""
+    return f"ses_{number * 40_503 % 65_536:04x}{number:020x}"
 
 
 def seed(redis: Redis, count: int) -> None:
@@ -59,7 +61,7 @@ def seed(redis: Redis, count: int) -> None:
         for number in range(start, min(count, start + 2000)):
             session_id = id_of(number)
             flat += (keys.partition_of(session_id), session_id, FIRST + 1000 * number)
-        redis.eval(SEED, 64, *lists, *flat)
+        redis.eval(SEED, len(lists), *lists, *flat)
 
 
 def listed(client: Client, query: str = "") -> list[str]:

@@ -7,6 +7,7 @@ from redis import Redis
 
 from chat.conversation import sessions, staff
 from chat.domain import Caller, DeliveryGroup, DeliveryResult, DeliveryStatus
+from chat.settings import chat_settings
 from chat.store import due, keys, outbox
 from chat.store.client import client as store_client
 from chat.webhooks import delivery
@@ -144,14 +145,14 @@ def test_page_costs_the_same_for_any_number_of_deliveries(
         path = f"{PAGE}?group={group}"
         return round_trips(admin, path), redis_commands(redis, admin, path)
 
-    for partition in range(16):
+    for partition in range(chat_settings.PARTITIONS):
         entries = {f"ses_{partition}_{n}:2 failed 1 200": n for n in range(100)}
         for key in (*keys.finished_deliveries(partition), keys.outbox(partition)):
             redis.zadd(key, entries)
             redis.expire(key, 60)
     before = [cost_of(group) for group in DeliveryGroup]
     assert all(trips <= 4 and executed < 350 for trips, executed in before)
-    for partition in range(16):
+    for partition in range(chat_settings.PARTITIONS):
         redis.zadd(keys.outbox(partition), {f"ses_{partition}_{n}:4": n for n in range(1000)})
     assert [cost_of(group) for group in DeliveryGroup] == before
     redis.flushall()

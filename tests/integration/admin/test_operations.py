@@ -23,6 +23,7 @@ from chat.domain.budgets import (
     Scope,
 )
 from chat.domain.prices import Price
+from chat.settings import chat_settings
 from chat.store import budgets, keys, limits, workers
 from chat.store.client import client as store_client
 from chat.store.metrics import MINUTES
@@ -168,7 +169,7 @@ def test_page_costs_the_same_for_any_load(
 ) -> None:
     before = round_trips(admin, PAGE)
     assert before == 5  # metrics, limiters, workers, running turns, their sessions
-    for partition in range(16):
+    for partition in range(chat_settings.PARTITIONS):
         redis.zadd(keys.waiting(partition), {f"ses_{partition}_{n}": n for n in range(1000)})
         redis.zadd(keys.running(partition), {f"ses_{partition}_{n}": n for n in range(1000)})
     assert round_trips(admin, PAGE) == before

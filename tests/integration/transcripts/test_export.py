@@ -16,6 +16,7 @@ from redis import Redis
 from chat.conversation import sessions, staff, turns
 from chat.conversation.messages import set_feedback
 from chat.domain import Caller, Feedback, Rating, Status
+from chat.settings import chat_settings
 from chat.store import listing
 from project.runner.process import ROOT
 from tests.integration.api.fake_worker import claim_turn, complete_turn, finish_turn
@@ -159,7 +160,7 @@ def import_conversation(tmp_path: Path, texts: list[str]) -> None:
 def test_scan_finds_each_session_once_despite_activity(redis: Redis, settings: Settings) -> None:
     settings.CHAT_PARTITIONS = 16
     session_ids = {open_session() for _ in range(300)}
-    for partition in range(16):
+    for partition in range(chat_settings.PARTITIONS):
         for n in range(600):
             redis.zadd(f"chat:{{{partition}}}:by_activity", {f"other_{partition}_{n}": 1})
     seen: list[str] = []
