@@ -1,7 +1,8 @@
 """One Redis server for the tests of the store; each test starts empty and leaves no stray keys."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from pytest_django import Settings
 from redis import Redis
 from redis.crc import key_slot
 
-from chat.domain import Caller
+from chat.domain import Caller, Model
 from chat.store import loop_client, scripts
 from chat.store.client import client
 from chat.store.queue_limit import queue_limit
@@ -17,8 +18,10 @@ from chat.store.routing import Exchange, Topology
 from chat.store.scripts import Call, ScriptCall
 from tests.harness.redis_cluster import Cluster, running_cluster
 from tests.integration.store import keyspace, steps
+from tests.integration.store.limiter_simulation import Simulation
 from tests.integration.store.redis_server import ON_CLUSTER, RedisServer
 from tests.integration.store.state_machine import model_base as model
+from tests.integration.store.virtual_clock import VirtualClock
 
 
 @pytest.fixture(scope="session")
@@ -85,3 +88,25 @@ def model_settings(settings: Settings) -> None:
     settings.CHAT_MAX_ATTEMPTS = model.MAX_ATTEMPTS
     settings.CHAT_MESSAGES_PER_MINUTE = 0
     settings.CHAT_CHANGES_PER_MINUTE = 0
+
+
+@pytest.fixture
+def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis: Redis) -> Iterator[VirtualClock]:
+    virtual = VirtualClock(tmp_path / "lua_with_clock", redis)
+    monkeypatch.setattr(scripts, "SCRIPTS_DIR", virtual.directory)
+    scripts.read_script.cache_clear()
+    yield virtual
+    scripts.read_script.cache_clear()
+    redis.flushall()
+
+
+@pytest.fixture
+def simulate(clock: VirtualClock, redis: Redis) -> Callable[[Model], Simulation]:
+    """Return a function that starts a simulation with an empty Redis."""
+
+    def start(model: Model) -> Simulation:
+        redis.flushall()
+        clock.pass_to(clock.now)
+        return Simulation(clock, model)
+
+    return start

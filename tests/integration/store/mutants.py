@@ -377,6 +377,6 @@ MUTANTS = [
         "lib/slots.lua",
         "return (silent[node] or 0) < math.max(1, bound)",
         "return true",
-        (test_fair_shares.test_hanging_turns_delay_no_other_owner,),
+        (test_fair_shares.test_many_addresses_of_one_network_delay_no_one,),
     ),
 ]

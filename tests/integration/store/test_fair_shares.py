@@ -1,20 +1,17 @@
 """Fair shares of a model's slots, and how long sessions wait. Times are virtual."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from math import inf
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 from pytest_django import Settings
-from redis import Redis
 
 from chat.domain import CallResult, Model, ModelCaller
-from chat.store import scripts
 from tests.harness.tiers import thorough
 from tests.integration.store import hypothesis_profiles
 from tests.integration.store.limiter_machine import LimiterMachine
@@ -24,16 +21,6 @@ from tests.integration.store.virtual_clock import VirtualClock
 MODEL = Model(name="m", provider="openai", url="http://127.0.0.1/v1", concurrency=8)
 # The model sends nothing, and the worker stops the call.
 HANGS = Call(length=60, silence=inf, result=CallResult.FAILED)
-
-
-@pytest.fixture
-def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis: Redis) -> Iterator[VirtualClock]:
-    virtual = VirtualClock(tmp_path / "lua", redis)
-    monkeypatch.setattr(scripts, "SCRIPTS_DIR", virtual.directory)
-    scripts.read_script.cache_clear()
-    yield virtual
-    scripts.read_script.cache_clear()
-    redis.flushall()
 
 
 def anonymous(network: int, owner: int = 0, *, session: int = 0) -> ModelCaller:
@@ -134,18 +121,6 @@ def test_waiting_parties_get_the_same_slot_time(
     simulation.run(40)
     used = [simulation.slot_time[f"tenant:{party}"] for party in "ab"]
     assert abs(used[0] - used[1]) <= (slots + 1) * max(lengths)
-
-
-@pytest.fixture
-def simulate(clock: VirtualClock, redis: Redis) -> Callable[[Model], Simulation]:
-    """Return a function that starts a simulation with an empty Redis."""
-
-    def start(model: Model) -> Simulation:
-        redis.flushall()
-        clock.pass_to(clock.now)
-        return Simulation(clock, model)
-
-    return start
 
 
 @pytest.mark.timeout(0)
