@@ -49,6 +49,7 @@ OWN_SEGMENTS = {
     "sessions",
     "static",
     "token",
+    "users",
 }
 
 

@@ -218,7 +218,11 @@ def labels_by_name(api: APIClient) -> dict[str, set[str]]:
     """Return the labels of every metric by its name."""
     labels: dict[str, set[str]] = {}
     for family in families(api).values():
-        ends = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
+        ends = {
+            "counter": ["_total"],
+            "histogram": ["_bucket", "_sum", "_count"],
+            "summary": ["_sum", "_count"],
+        }
         for end in ends.get(family.type, [""]):
             samples = [each for each in family.samples if each.name == family.name + end]
             labels[family.name + end] = {name for each in samples for name in each.labels}

@@ -7,6 +7,7 @@ from openai import OpenAI
 
 from chat.accounts import api_keys
 from chat.domain import Scope
+from chat.store.client import client as store_client
 from tests.harness.stack import Stack
 
 # Of clients, seconds.
@@ -16,6 +17,7 @@ TIMEOUT = 60
 @pytest.fixture
 def new_key(stack: Stack) -> Callable[..., str]:  # noqa: ARG001  # whose Redis stores the keys
     """Return a function that creates an API key of a tenant."""
+    store_client.cache_clear()  # tests before may have used another Redis
 
     def create(tenant: str = "", scopes: tuple[str, ...] = (Scope.SESSIONS,)) -> str:
         text, _ = api_keys.create(name="test", tenant=tenant, scopes=scopes)

@@ -9,6 +9,8 @@ import openai
 import pytest
 from openai import OpenAI
 
+# Minutes: most of these requests are valid, and are answered.
+LONG = [pytest.mark.thorough, pytest.mark.timeout(1200)]
 JUNK: tuple[Any, ...] = (
     *(None, True, 0, -1, 1.5, 10**15, "", "x", "\U0001f600", "x" * 5000),
     *([], [[]], {}, {"a": {}}, [None], ["x"], {"type": "message"}, {"type": 5}, [{"role": 5}]),
@@ -64,9 +66,7 @@ def mutate(value: Any, rng: random.Random) -> Any:
     return copy.deepcopy(rng.choice(JUNK))
 
 
-@pytest.mark.parametrize(
-    "times", [100, pytest.param(10_000, marks=pytest.mark.thorough)], ids=["few", "many"]
-)
+@pytest.mark.parametrize("times", [100, pytest.param(10_000, marks=LONG)], ids=["few", "many"])
 @pytest.mark.parametrize("path", BODIES)
 def test_mutated_requests_cause_no_server_error(
     base_url: str, new_key: Callable[..., str], path: str, times: int

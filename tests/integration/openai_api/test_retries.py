@@ -12,6 +12,9 @@ from openai import OpenAI
 from tests.harness.proxy import Proxy
 from tests.harness.stack import Stack
 
+# Minutes: the SDK waits before it repeats a request.
+LONG = [pytest.mark.thorough, pytest.mark.timeout(1200)]
+
 
 def cut(client: OpenAI, proxy: Proxy, text: str, seconds: float, *, is_chat: bool) -> str:
     """Ask while the connection is cut once; return the text of the answer."""
@@ -35,9 +38,7 @@ def calls_of(stack: Stack, marker: str) -> list[str]:
     return [str(call) for call in response.json()["calls"]]
 
 
-@pytest.mark.parametrize(
-    "times", [10, pytest.param(200, marks=pytest.mark.thorough)], ids=["few", "many"]
-)
+@pytest.mark.parametrize("times", [10, pytest.param(200, marks=LONG)], ids=["few", "many"])
 @pytest.mark.parametrize("is_chat", [True, False], ids=["chat", "responses"])
 def test_repeated_requests_create_no_second_reply(
     stack: Stack, client: OpenAI, times: int, *, is_chat: bool

@@ -78,7 +78,7 @@ def check_unavailable(response: requests.Response, status: int) -> None:
 def check_headers(response: requests.Response) -> None:
     body = response.json()
     assert body.keys() == {"error", "detail"}
-    assert body["error"].keys() == {"code", "message", "param", "request_id", "retry_after"}
+    assert body["error"].keys() == {"code", "type", "message", "param", "request_id", "retry_after"}
     assert body["error"]["request_id"] == response.headers["X-Request-ID"]
     assert body["detail"] == body["error"]["message"]
     assert response.headers["Content-Type"] == "application/json"
