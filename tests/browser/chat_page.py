@@ -5,6 +5,8 @@ from typing import Any, Self
 import requests
 from playwright.sync_api import ConsoleMessage, Locator, Page, expect
 
+from tests.harness.documented_proxies import CERTIFICATE
+
 expect.set_options(timeout=15_000)
 
 # Chromium logs this for error statuses and lost connections; tests cause both on purpose.
@@ -17,6 +19,8 @@ ADD = """session => {
   localStorage[key] = JSON.stringify([{ ...session, at: Date.now() / 1000 }, ...list]);
   location.hash = session.id;
 }"""
+# Of the proxies in tests.
+CA = str(CERTIFICATE.with_name("ca.pem"))
 
 
 class ChatPage:
@@ -38,8 +42,7 @@ class ChatPage:
     def start(self, name: str, **fields: str) -> Self:
         """Open a new chat through the API and show it."""
         body = {"name": name, "ttl": 30 * 86_400, **fields}
-        # Some tests use a proxy with a certificate for itself.
-        response = requests.post(f"{self.url}/sessions", json=body, timeout=10, verify=False)  # noqa: S501
+        response = requests.post(f"{self.url}/sessions", json=body, timeout=10, verify=CA)
         session = {key: response.json()[key] for key in ("id", "token", "name")}
         self.page.evaluate(ADD, session)
         expect(self.page.get_by_role("heading", name=name)).to_be_visible()
