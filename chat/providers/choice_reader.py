@@ -130,7 +130,8 @@ class ChoiceReader(ABC):
         if _USAGE_KEYS.isdisjoint(document) and "usage" not in choice:
             return
         found = (get_path(document, *path) for path in _USAGE_PATHS)
-        for usage in (*found, choice.get("usage")):  # Moonshot: with the choice
+        # OpenAI sends null with every chunk but the last; Moonshot sends usage with the choice.
+        for usage in filter(None, (*found, choice.get("usage"))):
             prompt, completion = _count(usage, _PROMPT_TOKENS), _count(usage, _COMPLETION_TOKENS)
             if prompt is None or completion is None:
                 continue
