@@ -13,7 +13,7 @@ from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
 
 HISTORY = "[[history]]"
-# As the programs send them; recorded from Open WebUI 0.6, LibreChat 0.8 and LiteLLM 1.7.
+# In the form that Open WebUI 0.6, LibreChat 0.8 and LiteLLM 1.7 send them.
 CLIENT_REQUESTS: dict[str, dict[str, Any]] = {
     "Open WebUI, chat": {
         "stream": True,
