@@ -40,7 +40,7 @@ def test_200_posts_with_50_keys_create_20_turns(
     deployment: SharedDeployment,
 ) -> None:
     client = deployment.client()
-    first = client.post("Wait [[tokens=30 rate=10]]")
+    first = client.post("Wait [[tokens=100 rate=10]]")
     client.wait_for_text(first)
     contents = [deployment.history.unique("Hello") for _ in range(50)]
     attempts = [

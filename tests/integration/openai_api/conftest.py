@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from openai import OpenAI
+from pytest_django import Settings
 
 from chat.accounts import api_keys
 from chat.domain import Scope
@@ -15,8 +16,9 @@ TIMEOUT = 60
 
 
 @pytest.fixture
-def new_key(stack: Stack) -> Callable[..., str]:  # noqa: ARG001  # whose Redis stores the keys
+def new_key(stack: Stack, settings: Settings) -> Callable[..., str]:
     """Return a function that creates an API key of a tenant."""
+    settings.REDIS_URL = stack.redis.url
     store_client.cache_clear()  # tests before may have used another Redis
 
     def create(tenant: str = "", scopes: tuple[str, ...] = (Scope.SESSIONS,)) -> str:
