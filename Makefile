@@ -114,7 +114,6 @@ $(RUNTIME): $(LOCK)
 	@scripts/install .
 	@touch $@
 
-# pip would compile every module for half a minute; Python compiles the few that are imported.
 $(DEV): $(LOCK)
-	@PIP_NO_COMPILE=1 scripts/install '.[dev]'
+	@scripts/install '.[dev]'
 	@touch $(RUNTIME) $@

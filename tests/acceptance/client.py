@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from http import HTTPStatus
 from typing import Any
 
 import requests
@@ -66,6 +67,19 @@ class Client:
     def repeat(self, post: Post) -> Post:
         """Post the same message again with the same key."""
         return self.try_to_post(post.content, key=post.key)
+
+    def post_until_answered(self, content: str, *, key: str, within: float = 30.0) -> Post:
+        """Post a message; repeat it with the same key while storage is unavailable.
+
+        Redis can take longer than `CHAT_STORE_TIMEOUT` on a machine with many busy processes.
+        """
+        deadline = time.monotonic() + within
+        while True:
+            post = self.try_to_post(content, key=key)
+            if post.response.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                return post
+            assert time.monotonic() < deadline, post
+            time.sleep(POLL_INTERVAL)
 
     def post_until_accepted(self, post: Post, *, within: float = 30.0) -> Post:
         """Repeat the post with the same key until it is accepted."""

@@ -44,7 +44,7 @@ def test_200_posts_with_50_keys_create_20_turns(
     client.wait_for_text(first)
     contents = [deployment.history.unique("Hello") for _ in range(50)]
     attempts = [
-        partial(client.clone().try_to_post, content, key=f"key of {content}")
+        partial(client.clone().post_until_answered, content, key=f"key of {content}")
         for content in contents * 4
     ]
     posts = run_concurrently(attempts)
