@@ -17,7 +17,7 @@ import orjson
 
 from chat.domain import FinishReason, Status
 from chat.openai_api import ids
-from chat.openai_api.log_events import LogEvent
+from chat.protocols.log_events import LogEvent
 
 FINISH_REASONS = {
     FinishReason.STOP.value: "stop",

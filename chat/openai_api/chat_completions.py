@@ -4,17 +4,16 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from http import HTTPStatus
 from typing import Any
 
 from chat.conversation import repeats, turns
 from chat.conversation.repeats import Attachment
 from chat.domain import Status, TurnExtras
-from chat.domain.errors import ParleyError, TurnFailed
+from chat.domain.errors import ParleyError
 from chat.openai_api.chat_chunks import ChatChunks
 from chat.openai_api.chat_request import ChatRequest
-from chat.openai_api.senders import Sender, open_session
-from chat.openai_api.turn import MAX_WAIT, Turn, events, heartbeat_interval
+from chat.protocols.senders import Sender, open_session
+from chat.protocols.turn import MAX_WAIT, ReplyFailed, Turn, events, heartbeat_interval
 from chat.realtime.close_codes import Abort
 
 logger = logging.getLogger(__name__)
@@ -26,26 +25,6 @@ NAME = "Chat completion"
 # clients stop a reply; a client that repeats its request attaches to the turn before.
 CANCEL_DELAY = 5.0
 HEARTBEAT = b":\n\n"
-# Code of a turn's error -> status of the response.
-STATUSES = {
-    "model_rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
-    "model_bad_request": HTTPStatus.BAD_REQUEST,
-    "context_too_long": HTTPStatus.BAD_REQUEST,
-    "turn_expired": HTTPStatus.SERVICE_UNAVAILABLE,
-    "model_loading": HTTPStatus.SERVICE_UNAVAILABLE,
-    "model_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
-    "model_timeout": HTTPStatus.GATEWAY_TIMEOUT,
-    "deadline_exceeded": HTTPStatus.GATEWAY_TIMEOUT,
-}
-
-
-class ReplyFailed(TurnFailed):
-    """The turn has failed."""
-
-    def __init__(self, error: Mapping[str, str]) -> None:
-        super().__init__(error["message"])
-        self.code = error["code"]  # type: ignore[misc]  # of the turn's own error
-        self.status = STATUSES.get(self.code, HTTPStatus.BAD_GATEWAY)
 
 
 def start(request: ChatRequest, sender: Sender, attachment: Attachment) -> Turn:

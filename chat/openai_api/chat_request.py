@@ -18,7 +18,6 @@ from typing import Any
 
 from chat.domain import Options, PromptMessage, Role
 from chat.openai_api.content import InputMessage, read_message
-from chat.openai_api.fields import Fields, check_texts
 from chat.openai_api.history import system_text
 from chat.openai_api.options import (
     EFFORTS,
@@ -28,6 +27,7 @@ from chat.openai_api.options import (
     read_sampling,
     read_user,
 )
+from chat.protocols.fields import Fields, check_texts
 
 MAX_STOPS = 4
 

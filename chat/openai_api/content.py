@@ -10,8 +10,8 @@
 from typing import NamedTuple
 
 from chat.domain import Role
-from chat.domain.errors import InvalidRequest, UnsupportedContent
-from chat.openai_api.fields import Fields
+from chat.domain.errors import UnsupportedContent
+from chat.protocols.fields import Fields
 from chat.settings import chat_settings
 
 # Type of a part -> its member with the text.
@@ -48,19 +48,6 @@ def read_message(fields: Fields) -> InputMessage:
             "content", f"must have at most {chat_settings.MAX_CONTENT_BYTES} bytes"
         )
     return InputMessage(ROLES[role], text)
-
-
-def check_user_text(text: str, param: str) -> None:
-    """Check a text that the model is to answer.
-
-    Raises:
-        InvalidRequest
-    """
-    if not text.strip():
-        raise InvalidRequest("The input must contain text.", param=param)
-    limit = min(chat_settings.MAX_CONTENT_BYTES, 4 * chat_settings.MAX_CONTENT_CHARS)
-    if len(text.encode()) > limit or len(text) > chat_settings.MAX_CONTENT_CHARS:
-        raise InvalidRequest(f"The input must have at most {limit} bytes.", param=param)
 
 
 def _read_text(fields: Fields) -> str:

@@ -16,12 +16,12 @@ from chat.domain.errors import (
 )
 from chat.openai_api import ids
 from chat.openai_api.content import InputMessage
-from chat.openai_api.fields import Fields
 from chat.openai_api.history import system_text, to_texts
 from chat.openai_api.items import to_item
 from chat.openai_api.pages import PageQuery
 from chat.openai_api.response_request import read_input
-from chat.openai_api.senders import Sender, open_session
+from chat.protocols.fields import Fields
+from chat.protocols.senders import Sender, open_session
 from chat.settings import chat_settings
 
 MAX_ITEMS = 20

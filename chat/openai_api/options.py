@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from chat.openai_api.fields import Fields
+from chat.protocols.fields import Fields
 
 MAX_TOKENS = 10_000_000
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")

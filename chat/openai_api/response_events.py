@@ -27,8 +27,8 @@ import orjson
 from chat.domain import Status
 from chat.openai_api import ids
 from chat.openai_api.items import output_text
-from chat.openai_api.log_events import LogEvent
 from chat.openai_api.response_object import to_response
+from chat.protocols.log_events import LogEvent
 
 # Chunks of one event have numbers below this.
 CHUNKS_PER_EVENT = 16

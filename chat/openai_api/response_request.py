@@ -22,8 +22,7 @@ from typing import Any
 from chat.domain import Options, Role
 from chat.domain.errors import InvalidRequest, UnsupportedContent
 from chat.openai_api import ids
-from chat.openai_api.content import InputMessage, check_user_text, read_message
-from chat.openai_api.fields import Fields
+from chat.openai_api.content import InputMessage, read_message
 from chat.openai_api.history import system_text
 from chat.openai_api.ids import MessageRef
 from chat.openai_api.options import (
@@ -34,6 +33,7 @@ from chat.openai_api.options import (
     read_sampling,
     read_user,
 )
+from chat.protocols.fields import Fields, check_user_text
 from chat.settings import chat_settings
 
 

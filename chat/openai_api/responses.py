@@ -28,8 +28,8 @@ from chat.openai_api.ids import MessageRef
 from chat.openai_api.response_events import ResponseEvents
 from chat.openai_api.response_object import to_response
 from chat.openai_api.response_request import ResponseRequest
-from chat.openai_api.senders import Sender, open_session
-from chat.openai_api.turn import Turn, events, heartbeat_interval
+from chat.protocols.senders import Sender, change_model, open_session
+from chat.protocols.turn import Turn, events, heartbeat_interval
 from chat.realtime.close_codes import Abort
 from chat.settings import chat_settings
 
@@ -189,7 +189,7 @@ def _append(
 ) -> Turn:
     """Accept the turn in a session that exists."""
     _check_no_replies(request.earlier)
-    _change_model(caller, request.model)
+    change_model(caller, request.model)
     own = [message.text for message in request.earlier if message.role is Role.USER]
     return _submit(
         request,
@@ -205,14 +205,6 @@ def _append(
 def _check_no_replies(earlier: Sequence[InputMessage]) -> None:
     if any(message.role is Role.ASSISTANT for message in earlier):
         raise InvalidRequest(NO_ASSISTANT, param="input")
-
-
-def _change_model(caller: Caller, model: str | None) -> None:
-    """Let the session use another model from now on, if the request names one."""
-    if model is None:
-        return
-    if orjson.loads(sessions.read(caller, limit=0).model) != model:
-        sessions.update(caller, {"model": model})
 
 
 def _continue(request: ResponseRequest, previous: MessageRef, sender: Sender, key: str) -> Turn:

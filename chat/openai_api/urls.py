@@ -4,7 +4,7 @@ from django.urls import path, re_path
 
 from chat.api.exception_handler import not_found
 from chat.openai_api import views
-from chat.openai_api.requests import api_view
+from chat.protocols.requests import api_view
 
 # The stubs do not accept async views.
 urlpatterns = [

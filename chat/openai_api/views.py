@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any
 
 import orjson
 from django.http import HttpRequest
@@ -17,9 +16,10 @@ from chat.conversation.repeats import Attachment
 from chat.domain.errors import NotFound, ParleyError, UnknownModel
 from chat.openai_api import chat_completions, conversations, ids, pages, responses
 from chat.openai_api.chat_chunks import ChatChunks, failure, to_completion
-from chat.openai_api.chat_completions import ReplyFailed
 from chat.openai_api.chat_request import ChatRequest, parse_chat_request
-from chat.openai_api.requests import (
+from chat.openai_api.response_request import ResponseRequest, parse_response_request
+from chat.protocols.requests import (
+    abort_of,
     attach,
     identify,
     identify_reader,
@@ -27,9 +27,7 @@ from chat.openai_api.requests import (
     json_response,
     read_json,
 )
-from chat.openai_api.response_request import ResponseRequest, parse_response_request
-from chat.openai_api.turn import Turn, find_start, wait_for_end
-from chat.realtime.close_codes import Abort, get_abort
+from chat.protocols.turn import ReplyFailed, Turn, find_start, wait_for_end
 from chat.realtime.event_stream import EventStream
 
 TOO_LATE = {"code": "deadline_exceeded", "message": "The reply did not end in time."}
@@ -49,7 +47,7 @@ async def create_chat_completion(request: HttpRequest) -> HttpResponseBase:
     chunks = ChatChunks(
         turn.session_id, model, int(turn.reply["created_at"]), has_usage=chat.has_usage_chunk
     )
-    content = chat_completions.stream(turn, chunks, attachment, _abort(request))
+    content = chat_completions.stream(turn, chunks, attachment, abort_of(request))
     # A failure before the first text has its own status.
     first = await anext(content)
     return EventStream(_with_error_chunk(first, content, get_request_id(request)))
@@ -126,7 +124,7 @@ async def get_response(request: HttpRequest, response_id: str) -> HttpResponseBa
 
 
 async def _stream(turn: Turn, request: HttpRequest, starting_after: int = -1) -> HttpResponseBase:
-    content = responses.stream(turn, _abort(request), starting_after=starting_after)
+    content = responses.stream(turn, abort_of(request), starting_after=starting_after)
     await anext(content)
     return EventStream(content)
 
@@ -233,8 +231,3 @@ def get_model(request: HttpRequest, model: str) -> HttpResponseBase:
 def _model(name: str) -> dict[str, object]:
     """Return a model; when it was configured is not known."""
     return {"id": name, "object": "model", "created": 0, "owned_by": "parley"}
-
-
-def _abort(request: HttpRequest) -> Abort:
-    scope: Any = getattr(request, "scope", {})
-    return get_abort(scope)

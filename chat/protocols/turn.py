@@ -4,14 +4,15 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import orjson
 
 from chat.conversation import messages, sessions
 from chat.domain import Accepted, Caller, EventBatch, Gap, Status
-from chat.domain.errors import StreamTrimmed
-from chat.openai_api.log_events import LogEvent, parse_event
+from chat.domain.errors import StreamTrimmed, TurnFailed
+from chat.protocols.log_events import LogEvent, parse_event
 from chat.realtime import session_events
 from chat.realtime.close_codes import Abort
 from chat.settings import chat_settings
@@ -19,6 +20,17 @@ from chat.store.subscriber import noop
 
 # Seconds that a call waits for the end of its turn.
 MAX_WAIT = 600.0
+# Code of a turn's error -> status of the response.
+STATUSES = {
+    "model_rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
+    "model_bad_request": HTTPStatus.BAD_REQUEST,
+    "context_too_long": HTTPStatus.BAD_REQUEST,
+    "turn_expired": HTTPStatus.SERVICE_UNAVAILABLE,
+    "model_loading": HTTPStatus.SERVICE_UNAVAILABLE,
+    "model_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "model_timeout": HTTPStatus.GATEWAY_TIMEOUT,
+    "deadline_exceeded": HTTPStatus.GATEWAY_TIMEOUT,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +62,15 @@ class Turn:
     @property
     def number(self) -> int:
         return int(self.reply_id.removeprefix("msg_"))
+
+
+class ReplyFailed(TurnFailed):
+    """The turn has failed."""
+
+    def __init__(self, error: Mapping[str, str]) -> None:
+        super().__init__(error["message"])
+        self.code = error["code"]  # type: ignore[misc]  # of the turn's own error
+        self.status = STATUSES.get(self.code, HTTPStatus.BAD_GATEWAY)
 
 
 async def wait_for_end(turn: Turn) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from chat.domain.errors import InvalidRequest, UnsupportedParameter
+from chat.settings import chat_settings
 
 # OpenAI's limits of metadata.
 MAX_PAIRS = 16
@@ -166,3 +167,16 @@ def check_texts(fields: Fields, name: str, values: object, *, most: int) -> Sequ
     if not all(isinstance(text, str) and text for text in texts):
         raise fields.invalid(name, "must contain strings that are not empty")
     return texts
+
+
+def check_user_text(text: str, param: str) -> None:
+    """Check a text that the model is to answer.
+
+    Raises:
+        InvalidRequest
+    """
+    if not text.strip():
+        raise InvalidRequest("The input must contain text.", param=param)
+    limit = min(chat_settings.MAX_CONTENT_BYTES, 4 * chat_settings.MAX_CONTENT_CHARS)
+    if len(text.encode()) > limit or len(text) > chat_settings.MAX_CONTENT_CHARS:
+        raise InvalidRequest(f"The input must have at most {limit} bytes.", param=param)

@@ -19,8 +19,9 @@ from chat.conversation import repeats
 from chat.conversation.repeats import Attachment
 from chat.domain import Principal
 from chat.domain.errors import MethodNotAllowed, ParleyError
-from chat.openai_api.chat_completions import ReplyFailed
-from chat.openai_api.senders import Sender, authenticate
+from chat.protocols.senders import Sender, authenticate
+from chat.protocols.turn import ReplyFailed
+from chat.realtime.close_codes import Abort, get_abort
 
 View = Callable[..., Awaitable[HttpResponseBase]]
 T = TypeVar("T")
@@ -111,6 +112,12 @@ def attach(request: HttpRequest, sender: Sender, raw: bytes) -> Attachment:
         key=headers.idempotency_key(request.META),
         is_repeated=count not in {"", "0"},
     )
+
+
+def abort_of(request: HttpRequest) -> Abort:
+    """Return the function that closes the connection of a request."""
+    scope: Any = getattr(request, "scope", {})
+    return get_abort(scope)
 
 
 def in_thread(function: Callable[..., T]) -> Callable[..., Awaitable[T]]:

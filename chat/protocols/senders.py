@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from chat.accounts import principals
 from chat.accounts.client_ip import client_address
 from chat.api import auth
@@ -74,6 +76,14 @@ def open_session(sender: Sender, *, key: str, texts: Sequence[str], **fields: An
     )
     caller = tokens.caller_from_token(token)
     return caller if principal is None else Caller.from_principal(principal, caller.session_id)
+
+
+def change_model(caller: Caller, model: str | None) -> None:
+    """Let the session use another model from now on, if the request names one."""
+    if model is None:
+        return
+    if orjson.loads(sessions.read(caller, limit=0).model) != model:
+        sessions.update(caller, {"model": model})
 
 
 def _identify(meta: Mapping[str, str], user: str | None) -> Caller | Principal:
