@@ -13,7 +13,6 @@ from chat.domain import (
     PARLEY_ITSELF,
     Caller,
     Context,
-    EventPage,
     Identity,
     NewSession,
     PartyClass,
@@ -25,9 +24,6 @@ from chat.domain.policy import NO_POLICY, Policy
 from chat.settings import chat_settings
 from chat.store import sessions
 from chat.webhooks import delivery
-
-# Maximum events per read of a log.
-EVENT_BATCH = 500
 
 
 def open_session(
@@ -184,21 +180,10 @@ def append_history(caller: Caller, texts: Sequence[str]) -> int:
     return sessions.append_history(caller, texts)
 
 
-def read(caller: Caller, *, after: int = -1, limit: int | None = None) -> Snapshot:
-    """Return the session and its newest messages; see `store.sessions.snapshot`."""
-    return sessions.snapshot(caller, after=after, limit=limit)
-
-
-def read_if_changed(
-    caller: Caller, *, known: int, after: int = -1, limit: int | None = None
-) -> Snapshot | None:
-    """Return the session, or `None` while its seq is still `known`."""
-    return sessions.snapshot_if_changed(caller, known=known, after=after, limit=limit)
-
-
-def events(caller: Caller, *, after: int, limit: int = EVENT_BATCH) -> EventPage:
-    """Return the events after the cursor `after`, oldest first, at most `limit`."""
-    return sessions.events(caller, after=after, limit=limit)
+# Reads of a session and its newest messages, and of its log.
+read = sessions.snapshot
+read_if_changed = sessions.snapshot_if_changed
+events = sessions.events
 
 
 def update(caller: Caller, changes: Mapping[str, Any]) -> Snapshot:

@@ -1,8 +1,4 @@
-"""Subscriptions and long-polls of a session, as async functions.
-
-Reads use the store's sync functions in a thread: a read takes well under a millisecond. Only
-waiting is async, because it needs no thread.
-"""
+"""Subscriptions and long-polls of a session."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
@@ -21,7 +17,6 @@ from chat.domain.errors import (
 )
 from chat.realtime.snapshot_reader import snapshot_reader
 from chat.store import server_info
-from chat.store.sessions import Poll
 from chat.store.subscriber import Callback, Subscriber, noop
 from chat.store.subscriptions import hub
 
@@ -124,7 +119,7 @@ async def check_can_subscribe(caller: Caller) -> None:
         RateLimited: the session has too many subscribers.
     """
     hub().check_capacity(caller)
-    await asyncio.to_thread(sessions.events, caller, after=0, limit=1)
+    await sessions.events.on_loop(caller, after=0, limit=1)
 
 
 def close_all() -> None:
@@ -133,8 +128,7 @@ def close_all() -> None:
 
 
 async def _read(caller: Caller, *, after: int, known: int, limit: int) -> Snapshot | None:
-    poll = Poll(caller, known=known, after=after, limit=limit)
-    return await snapshot_reader().read(poll)
+    return await snapshot_reader().read(caller, known=known, after=after, limit=limit)
 
 
 async def _gap(caller: Caller, after: int, batch: EventBatch) -> Gap:
@@ -145,7 +139,7 @@ async def _gap(caller: Caller, after: int, batch: EventBatch) -> Gap:
 async def _end_reason(caller: Caller, error: NotFound | NotAllowed) -> NotFound | NotAllowed:
     """Return why a subscription that was authorized has ended."""
     try:
-        await asyncio.to_thread(sessions.read, Caller.internal(caller.session_id), limit=0)
+        await sessions.read.on_loop(Caller.internal(caller.session_id), limit=0)
     except (SessionNotFound, SessionExpired):
         return error
     return InvalidToken("The session has a new token.")

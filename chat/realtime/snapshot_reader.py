@@ -1,18 +1,10 @@
-"""Reads of sessions for polls: small ones in batches, large ones a few at a time."""
+"""Reads of sessions for polls: small ones on the loop, large ones in a few threads."""
 
 import asyncio
 
-from chat.conversation import sessions
-from chat.domain import Snapshot
-from chat.domain.errors import ParleyError
-from chat.realtime.batching import Batcher
-from chat.store.sessions import (
-    MAX_BATCHED_BYTES,
-    Poll,
-    PollResult,
-    TooLarge,
-    snapshots_if_changed,
-)
+from chat.domain import Caller, Snapshot
+from chat.store import sessions
+from chat.store.sessions import MAX_SMALL_BYTES, TooLarge
 
 # Large snapshots that are read at once: each takes `MAX_PAGE_BYTES` or the largest message, several
 # times.
@@ -22,33 +14,28 @@ MAX_REMEMBERED = 10_000
 
 
 class SnapshotReader:
-    """Reads for one event loop."""
+    """Reads for one event loop. A large reply would delay all others on its connection."""
 
     def __init__(self) -> None:
-        self._batcher: Batcher[Poll, PollResult] = Batcher(snapshots_if_changed)
         self._large_reads = asyncio.Semaphore(MAX_LARGE_READS)
-        # Ids of sessions whose latest snapshot was large. A batch would not return the next one.
+        # Ids of sessions whose latest snapshot was large; the next one is probably large, too.
         self._large: set[str] = set()
 
-    async def read(self, poll: Poll) -> Snapshot | None:
+    async def read(self, caller: Caller, *, known: int, after: int, limit: int) -> Snapshot | None:
         """Return a snapshot, or `None` if the session's seq is still `known`.
 
         Raises:
             SessionNotFound, SessionExpired, StoreUnavailable
         """
-        if poll.caller.session_id not in self._large:
-            result = await self._batcher.load(poll)
-            if isinstance(result, ParleyError):
-                raise result
+        if caller.session_id not in self._large:
+            result = await sessions.small_snapshot.on_loop(
+                caller, known=known, after=after, limit=limit
+            )
             if result is not TooLarge.TOO_LARGE:
                 return result
-        return await self._read_large(poll)
-
-    async def _read_large(self, poll: Poll) -> Snapshot | None:
-        caller, known, after, limit = poll
         async with self._large_reads:
             snapshot = await asyncio.to_thread(
-                sessions.read_if_changed, caller, known=known, after=after, limit=limit
+                sessions.snapshot_if_changed, caller, known=known, after=after, limit=limit
             )
         if snapshot is not None:
             self._remember(snapshot)
@@ -57,7 +44,7 @@ class SnapshotReader:
     def _remember(self, snapshot: Snapshot) -> None:
         if len(self._large) >= MAX_REMEMBERED:
             self._large.clear()
-        if sum(map(len, snapshot.messages)) > MAX_BATCHED_BYTES:
+        if sum(map(len, snapshot.messages)) > MAX_SMALL_BYTES:
             self._large.add(snapshot.id)
         else:
             self._large.discard(snapshot.id)

@@ -10,6 +10,7 @@ import orjson
 from chat.domain import ApiKey, Scope
 from chat.domain.policy import Policy
 from chat.store import keys
+from chat.store.calls import Steps, ask, store_call
 from chat.store.client import execute_command, map_redis_errors
 
 # Members of a stored key that this version knows.
@@ -27,7 +28,8 @@ def add(key: ApiKey) -> None:
         execute_command("HSET", keys.api_keys(), key.id, orjson.dumps(asdict(key)))
 
 
-def get_many(key_ids: Sequence[str]) -> list[ApiKey | None]:
+@store_call
+def get_many(key_ids: Sequence[str]) -> Steps[list[ApiKey | None]]:
     """Return the keys of these ids, `None` for each that does not exist; one round trip.
 
     Raises:
@@ -35,30 +37,31 @@ def get_many(key_ids: Sequence[str]) -> list[ApiKey | None]:
     """
     if not key_ids:
         return []
-    with map_redis_errors():
-        found = execute_command("HMGET", keys.api_keys(), *key_ids)
+    found = yield from ask(("HMGET", keys.api_keys(), *key_ids))
     return [None if stored is None else _parse(stored) for stored in found]
 
 
-def find_invalid(key_ids: Sequence[str]) -> set[str]:
+@store_call
+def find_invalid(key_ids: Sequence[str]) -> Steps[set[str]]:
     """Return which of these keys do not exist, have expired or are revoked; one round trip.
 
     Raises:
         StoreUnavailable
     """
     now = time.time()
-    found = zip(key_ids, get_many(key_ids), strict=True)
+    stored = yield from get_many.steps(key_ids)
+    found = zip(key_ids, stored, strict=True)
     return {key_id for key_id, key in found if key is None or not key.is_valid(now)}
 
 
-def all_keys() -> list[ApiKey]:
+@store_call
+def all_keys() -> Steps[list[ApiKey]]:
     """Return all keys, the newest first.
 
     Raises:
         StoreUnavailable
     """
-    with map_redis_errors():
-        found = execute_command("HVALS", keys.api_keys())
+    found = yield from ask(("HVALS", keys.api_keys()))
     return sorted(map(_parse, found), key=lambda key: -key.created_at)
 
 
@@ -71,14 +74,14 @@ def set_revoked(key: ApiKey, *, at: float) -> None:
     add(replace(key, revoked_at=at))
 
 
-def set_last_used(key_id: str, *, at: float) -> None:
+@store_call
+def set_last_used(key_id: str, *, at: float) -> Steps[None]:
     """Remember when a key was used.
 
     Raises:
         StoreFull, StoreUnavailable
     """
-    with map_redis_errors():
-        execute_command("HSET", keys.api_keys_last_used(), key_id, f"{at:.0f}")
+    yield from ask(("HSET", keys.api_keys_last_used(), key_id, f"{at:.0f}"))
 
 
 def last_used() -> dict[str, float]:

@@ -5,20 +5,26 @@ as needed, then returns its result. It does no I/O itself, so one function serve
 `store.sessions.read(...)` blocks the thread, `await store.sessions.read.on_loop(...)` does not.
 """
 
+import asyncio
 from collections.abc import Callable, Generator, Sequence
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar
 
 from redis.exceptions import RedisError
 
-from chat.domain.errors import ParleyError
+from chat.domain.errors import ParleyError, StoreUnavailable
+from chat.settings import chat_settings
 from chat.store.client import client, map_error, map_redis_errors
 from chat.store.loop_client import loop_client
+from chat.store.routing import Command
 from chat.store.script_errors import script_error
 from chat.store.scripts import Call, ScriptCall, run_pipeline
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+# Replies that say that a turn is in the session queue.
+ACCEPTED = {b"ACCEPTED", b"REPLAYED"}
 
 # Replies that are errors of Redis arrive in their place; errors of the connection are raised.
 Steps: TypeAlias = Generator[Sequence[Call], list[Any], T]
@@ -68,7 +74,10 @@ def run(steps: Steps[T]) -> T:
 
 
 async def run_on_loop(steps: Steps[T]) -> T:
-    """Execute the steps of a store call on the running event loop."""
+    """Execute the steps of a store call on the running event loop.
+
+    A WAIT runs in a thread: all calls of the loop share the connection that it blocks.
+    """
     advance: Callable[[], Sequence[Call]] = steps.__next__
     while True:
         try:
@@ -78,11 +87,21 @@ async def run_on_loop(steps: Steps[T]) -> T:
             return result
         try:
             with map_redis_errors():
-                replies = await loop_client().run_pipeline(calls)
+                replies = await _run_pipeline_on_loop(calls)
         except ParleyError as error:
             advance = _throw(steps, error)
         else:
             advance = _send(steps, replies)
+
+
+async def _run_pipeline_on_loop(calls: Sequence[Call]) -> list[Any]:
+    if isinstance(calls[-1], tuple) and calls[-1][0] == "WAIT":
+        return await asyncio.to_thread(run_pipeline, client(), calls)
+    return await loop_client().run_pipeline(calls)
+
+
+def _wait_call() -> Command:
+    return ("WAIT", chat_settings.REPLICAS, round(1000 * chat_settings.REPLICA_TIMEOUT))
 
 
 def _send(steps: Steps[T], replies: list[Any]) -> Callable[[], Sequence[Call]]:
@@ -105,6 +124,8 @@ def ask(call: Call) -> Steps[Any]:
 
 def ask_all(calls: Sequence[Call]) -> Steps[list[Any]]:
     """Return the replies to many calls in one round trip, with errors in their places."""
+    if not calls:
+        return []
     replies = yield calls
     return replies
 
@@ -120,6 +141,29 @@ def ask_script(call: ScriptCall) -> Steps[list[Any]]:
     if error := script_error(reply):
         raise error
     return reply
+
+
+def ask_and_wait(call: ScriptCall) -> Steps[list[Any]]:
+    """Return the reply of a script that accepts a turn, once `REPLICAS` replicas hold the write.
+
+    Raises:
+        StoreUnavailable: too few replicas hold it in time. The turn may stay accepted; the same
+            request, sent again with its key, succeeds once they do.
+        ParleyError: as `ask_script`.
+    """
+    if not chat_settings.REPLICAS:
+        return (yield from ask_script(call))
+    result, replicas = yield [call, _wait_call()]
+    reply: list[Any] = checked(result)
+    if error := script_error(reply):
+        raise error
+    if reply[0] in ACCEPTED and not _is_enough(replicas):
+        raise StoreUnavailable("Too few replicas hold the message.", retry_after=1)
+    return reply
+
+
+def _is_enough(replicas: Any) -> bool:
+    return isinstance(replicas, int) and replicas >= chat_settings.REPLICAS
 
 
 def checked(reply: Any) -> Any:

@@ -1,9 +1,7 @@
 """Reads of the event logs of many sessions in one round trip.
 
 `read_logs` makes one script call per partition. The script returns each log as one text, which is
-split at line ends and never parsed. The caller runs it in a thread. For 200 logs this takes 9 us of
-CPU per log here and 14 us in Redis. A script per log with redis.asyncio takes 45 and 33 us
-(docs/adr/0012-subscriptions.md).
+split at line ends and never parsed (docs/adr/0012-subscriptions.md).
 """
 
 import re
@@ -16,10 +14,11 @@ from redis.exceptions import RedisError
 from chat.domain import EventBatch
 from chat.domain.errors import ParleyError
 from chat.store import keys
-from chat.store.client import client, map_redis_errors, unavailable
+from chat.store.calls import Steps, ask_all, store_call
+from chat.store.client import unavailable
 from chat.store.routing import Arg
 from chat.store.script_errors import ERRORS
-from chat.store.scripts import ScriptCall, read_script, run_pipeline
+from chat.store.scripts import ScriptCall, read_script
 
 # The most events that are read of one log at once.
 MAX_EVENTS = 200
@@ -67,7 +66,8 @@ def log_keys(session_id: str) -> LogKeys:
     return LogKeys(keys.partition_of(session_id), own.session, own.events, own.events.encode())
 
 
-def read_logs(positions: Sequence[Position]) -> list[EventBatch | ParleyError]:
+@store_call
+def read_logs(positions: Sequence[Position]) -> Steps[list[EventBatch | ParleyError]]:
     """Return the events after each position, or the error of that read.
 
     The errors are SessionNotFound, also for a credential of another session; SessionExpired; and
@@ -80,8 +80,7 @@ def read_logs(positions: Sequence[Position]) -> list[EventBatch | ParleyError]:
     for i, position in enumerate(positions):
         by_partition[position.keys.partition].append(i)
     calls = [_read_call([positions[i] for i in group]) for group in by_partition.values()]
-    with map_redis_errors():
-        replies = run_pipeline(client(), calls)
+    replies = yield from ask_all(calls)
     results: dict[int, EventBatch | ParleyError] = {}
     for group, reply in zip(by_partition.values(), replies, strict=True):
         if isinstance(reply, RedisError):

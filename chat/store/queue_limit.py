@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.calls import Steps, ask_all, store_call
+from chat.store.calls import Steps, ask_all
 
 # Seconds until the queues are summed again, and while the limit is reached.
 REFRESH_INTERVAL = 1.0
@@ -63,10 +63,3 @@ def _sum_queues() -> Steps[int]:
 
 # The only one of this process.
 queue_limit = QueueLimit()
-
-
-@store_call
-def max_per_partition() -> Steps[int]:
-    """Return the limit of a partition now; see `QueueLimit`."""
-    limit = yield from queue_limit.max_per_partition()
-    return limit

@@ -14,10 +14,9 @@ from chat.domain.errors import AddressQuotaExceeded, QuotaExceeded, Unavailable
 from chat.domain.identity import USER_PREFIX, is_known
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.calls import Steps, ask_all, store_call
-from chat.store.client import execute_command, execute_commands, map_redis_errors
+from chat.store.calls import Steps, ask, ask_all, ask_script, checked, store_call
 from chat.store.routing import Arg
-from chat.store.scripts import ScriptCall, execute, execute_call, read_script
+from chat.store.scripts import ScriptCall, read_script, script_call
 
 # Bytes that are reserved for a new session, and by which a reservation grows.
 FIRST_STEP = 64 * 1024
@@ -32,7 +31,8 @@ MAX_CREATION_TIME = 60_000
 MAX_TRIES = 3
 
 
-def reserve_for(new: NewSession, *, more: int = 0) -> int:
+@store_call
+def reserve_for(new: NewSession, *, more: int = 0) -> Steps[int]:
     """Reserve bytes for a new session; return how many, 0 for no limit.
 
     more: bytes of messages that it starts with.
@@ -45,10 +45,11 @@ def reserve_for(new: NewSession, *, more: int = 0) -> int:
     if not _has_limit(holders):
         return 0
     needed = new.size + more + MARGIN
-    return _reserve(new.id, holders, needed, max(needed, FIRST_STEP))
+    bytes_ = yield from _reserve(new.id, holders, needed, max(needed, FIRST_STEP))
+    return bytes_
 
 
-def within_quota(session_id: str, run: Callable[[], list[Any]]) -> list[Any]:
+def within_quota(session_id: str, run: Callable[[], Steps[list[Any]]]) -> Steps[list[Any]]:
     """Run a script that adds bytes to a session; reserve more bytes first if it asks for them.
 
     Raises:
@@ -56,13 +57,14 @@ def within_quota(session_id: str, run: Callable[[], list[Any]]) -> list[Any]:
         ParleyError: as `run`.
     """
     for _ in range(MAX_TRIES):
-        reply = run()
+        reply = yield from run()
         if reply[0] != b"QUOTA_NEEDED":
             return reply
         needed, holders = reply[1], reply[2].decode().split()
-        has_limit = _has_limit(holders)
-        bytes_ = _reserve(session_id, holders, needed, needed + STEP) if has_limit else 0
-        execute("set_quota", session_id, bytes_)
+        bytes_ = 0
+        if _has_limit(holders):
+            bytes_ = yield from _reserve(session_id, holders, needed, needed + STEP)
+        yield from ask_script(script_call("set_quota", session_id, bytes_))
     raise _exceeded(holders)
 
 
@@ -96,16 +98,18 @@ def _exceeded(holders: Sequence[str]) -> Unavailable:
     return QuotaExceeded() if is_known(holders[0]) else AddressQuotaExceeded()
 
 
-def _reserve(session_id: str, holders: Sequence[str], needed: int, wanted: int) -> int:
+def _reserve(session_id: str, holders: Sequence[str], needed: int, wanted: int) -> Steps[int]:
     quotas = _quotas(holders)
     call = ScriptCall(
         read_script("reserve_quota"),
         quotas,
         (session_id, needed, wanted, _ttl(), AUDIT_INTERVAL, *_limits(holders)),
     )
-    status, result = execute_call(call)
-    if status != b"RESERVED" and result and _audit(quotas[result - 1], quotas):
-        status, result = execute_call(call)
+    status, result = yield from ask_script(call)
+    if status != b"RESERVED" and result:
+        has_released = yield from _audit(quotas[result - 1], quotas)
+        if has_released:
+            status, result = yield from ask_script(call)
     if status != b"RESERVED":
         raise _exceeded(holders)
     return int(result)
@@ -131,17 +135,14 @@ def _limits_of(holder: str, is_network: bool) -> tuple[int, int]:  # noqa: FBT00
     return factor * sessions, factor * size
 
 
-def _audit(full: str, quotas: Sequence[str]) -> bool:
+def _audit(full: str, quotas: Sequence[str]) -> Steps[bool]:
     """End the reservations of sessions that do not exist; return whether there were any."""
-    with map_redis_errors():
-        fields = execute_command("HKEYS", full)
-        session_ids = [name.decode() for name in fields if name.startswith(b"ses_")]
-        exist = execute_commands(
-            [("EXISTS", keys.for_session(session_id).session) for session_id in session_ids]
-        )
-    gone = [each for each, is_live in zip(session_ids, exist, strict=True) if not is_live]
+    fields = yield from ask(("HKEYS", full))
+    session_ids = [name.decode() for name in fields if name.startswith(b"ses_")]
+    exist = yield from ask_all([("EXISTS", keys.for_session(each).session) for each in session_ids])
+    gone = [each for each, is_live in zip(session_ids, exist, strict=True) if not checked(is_live)]
     if gone:
-        execute_call(_release_call(quotas, gone, min_age=MAX_CREATION_TIME))
+        yield from ask_script(_release_call(quotas, gone, min_age=MAX_CREATION_TIME))
     return bool(gone)
 
 

@@ -15,7 +15,6 @@ from typing import Any, TypeAlias
 
 from redis.exceptions import NoScriptError, RedisError
 
-from chat.domain.errors import StoreUnavailable
 from chat.settings import chat_settings
 from chat.store import keys, routing
 from chat.store.client import StoreClient, client, map_redis_errors
@@ -24,9 +23,6 @@ from chat.store.script_errors import script_error
 
 SCRIPTS_DIR = Path(__file__).parent / "lua"
 INCLUDE = re.compile(r"^-- include: (.+)$", re.MULTILINE)
-
-# Replies that say that a turn is in the session queue.
-ACCEPTED = {b"ACCEPTED", b"REPLAYED"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,31 +119,6 @@ def execute_call(call: ScriptCall) -> list[Any]:
     return reply
 
 
-def execute_and_wait(name: str, session_id: str, *args: Arg) -> list[Any]:
-    """Execute a script that accepts a turn, and wait until `REPLICAS` replicas hold the write.
-
-    Raises:
-        StoreUnavailable: too few replicas hold it in time. The turn may stay accepted; the same
-            request, sent again with its key, succeeds once they do.
-        ParleyError: as `execute`.
-    """
-    if not chat_settings.REPLICAS:
-        return execute(name, session_id, *args)
-    with map_redis_errors():
-        result, replicas = run_and_wait(
-            client(),
-            script_call(name, session_id, *args),
-            replicas=chat_settings.REPLICAS,
-            timeout=round(1000 * chat_settings.REPLICA_TIMEOUT),
-        )
-    if error := script_error(result):
-        raise error
-    if result[0] in ACCEPTED and replicas < chat_settings.REPLICAS:
-        raise StoreUnavailable("Too few replicas hold the message.", retry_after=1)
-    reply: list[Any] = result
-    return reply
-
-
 def run_script(store_client: StoreClient, call: ScriptCall) -> Any:
     """Run a script in one round trip.
 
@@ -170,19 +141,6 @@ def run_pipeline(store_client: StoreClient, calls: Sequence[Call]) -> list[Any]:
     """
     replies: list[Any] = store_client.run(execute_calls(calls, store_client.topology))
     return replies
-
-
-def run_and_wait(
-    store_client: StoreClient, call: ScriptCall, *, replicas: int, timeout: int
-) -> tuple[Any, int]:
-    """Run a script and wait for replicas; return its reply and how many replicas hold the write.
-
-    timeout: milliseconds.
-    """
-    reply, count = run_pipeline(store_client, [call, ("WAIT", replicas, timeout)])
-    if isinstance(reply, RedisError):
-        raise reply
-    return reply, count if isinstance(count, int) else 0
 
 
 def execute_calls(calls: Sequence[Call], topology: Topology) -> Exchange[list[Any]]:

@@ -8,32 +8,31 @@ from typing import Any, NamedTuple
 import orjson
 
 from chat.domain import Caller, EventPage, Identity, NewSession, Page, Snapshot
-from chat.domain.errors import ParleyError
 from chat.domain.ids import random_id
 from chat.domain.policy import NO_POLICY, Policy
 from chat.domain.rates import interval_ms
 from chat.settings import chat_settings
 from chat.store import quota
 from chat.store.api_keys import parse_policy
-from chat.store.client import client, map_redis_errors
+from chat.store.calls import Steps, ask_script, store_call
 from chat.store.message_json import json_escape
 from chat.store.rate_limit import change_rate
 from chat.store.routing import Arg
-from chat.store.script_errors import script_error
 from chat.store.scripts import (
     ScriptCall,
     call_with_delivery_keys,
     execute,
     execute_call,
-    run_pipeline,
     script_call,
 )
 from chat.store.search import normalize_name
 
+# Maximum events per read of a log.
+EVENT_BATCH = 500
 # A seq that no session has.
 NO_SEQ = -1
-# Bytes of messages that a poll can return together with others.
-MAX_BATCHED_BYTES = 64 * 1024
+# Bytes of messages of a snapshot that is read on the connection that all calls of a loop share.
+MAX_SMALL_BYTES = 64 * 1024
 
 
 def create(new: NewSession) -> tuple[float, float]:
@@ -71,7 +70,8 @@ def restore_call(new: NewSession, texts: Sequence[str], bytes_: int = 0) -> Scri
     return script_call("restore", new.id, *args)
 
 
-def append_history(caller: Caller, texts: Sequence[str]) -> int:
+@store_call
+def append_history(caller: Caller, texts: Sequence[str]) -> Steps[int]:
     """Append turns to an idle session, atomically; return the number of the last reply.
 
     texts: as in `restore`.
@@ -82,8 +82,8 @@ def append_history(caller: Caller, texts: Sequence[str]) -> int:
         StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
     """
     args: list[Arg] = [*change_rate(caller), *map(json_escape, texts)]
-    tail: int = _execute_within_quota("append_history", caller, *args)[1]
-    return 2 * tail
+    reply = yield from _ask_within_quota("append_history", caller, *args)
+    return 2 * int(reply[1])
 
 
 def _create_args(new: NewSession) -> tuple[Arg, ...]:
@@ -119,90 +119,67 @@ class Rules(NamedTuple):
     party: str
 
 
-def rules(caller: Caller) -> Rules:
+@store_call
+def rules(caller: Caller) -> Steps[Rules]:
     """Return the rules of the session.
 
     Raises:
         SessionNotFound, SessionExpired, StoreUnavailable
     """
-    _, policy, model, party = execute("rules", caller.session_id, caller.credential)
+    call = script_call("rules", caller.session_id, caller.credential)
+    _, policy, model, party = yield from ask_script(call)
     parsed = parse_policy(orjson.loads(policy)) if policy else NO_POLICY
     return Rules(policy=parsed, model=orjson.loads(model), party=party.decode())
 
 
-def snapshot(caller: Caller, *, after: int = -1, limit: int | None = None) -> Snapshot:
+@store_call
+def snapshot(caller: Caller, *, after: int = -1, limit: int | None = None) -> Steps[Snapshot]:
     """Return the session and its newest messages, with at most `MAX_PAGE_BYTES`.
 
     after: only messages that changed after this seq; limit: max messages. With `after`, changes
     that exceed the size are left out, and the snapshot's seq is that of the last one it has.
     """
-    return _parse_snapshot(caller, _execute_snapshot(caller, after, NO_SEQ, limit))
+    reply = yield from _ask_snapshot(caller, after, NO_SEQ, limit)
+    return _parse_snapshot(caller, reply)
 
 
+@store_call
 def snapshot_if_changed(
     caller: Caller, *, known: int, after: int = -1, limit: int | None = None
-) -> Snapshot | None:
+) -> Steps[Snapshot | None]:
     """Return a snapshot, or `None` if the session's seq is still `known`."""
-    result = _execute_snapshot(caller, after, known, limit)
-    return None if result[0] == b"UNCHANGED" else _parse_snapshot(caller, result)
-
-
-class Poll(NamedTuple):
-    """The arguments of `snapshot_if_changed`."""
-
-    caller: Caller
-    known: int
-    after: int
-    limit: int
+    reply = yield from _ask_snapshot(caller, after, known, limit)
+    return None if reply[0] == b"UNCHANGED" else _parse_snapshot(caller, reply)
 
 
 class TooLarge(Enum):
-    """The result of a poll whose snapshot is too large to be read together with others."""
+    """The result of a poll whose snapshot is too large for the connection of an event loop."""
 
     TOO_LARGE = "too_large"
 
 
-PollResult = Snapshot | ParleyError | TooLarge | None
-
-
-def snapshots_if_changed(polls: Sequence[Poll]) -> list[PollResult]:
-    """Return a snapshot, an error or `None` for each poll, in one round trip.
-
-    Snapshots with more than `MAX_BATCHED_BYTES` of messages are `TOO_LARGE`: read them one by one.
-
-    Raises:
-        StoreUnavailable: Redis did not answer.
-    """
-    with map_redis_errors():
-        replies = run_pipeline(client(), [_snapshot_call(*poll) for poll in polls])
-    return [_parse_poll(poll, reply) for poll, reply in zip(polls, replies, strict=True)]
-
-
-def _snapshot_call(caller: Caller, known: int, after: int, limit: int) -> ScriptCall:
-    credential, max_bytes = caller.credential, min(MAX_BATCHED_BYTES, chat_settings.MAX_PAGE_BYTES)
-    return script_call("snapshot", caller.session_id, credential, after, known, limit, max_bytes, 1)
-
-
-def _parse_poll(poll: Poll, reply: Any) -> PollResult:
-    try:
-        with map_redis_errors():
-            if isinstance(reply, Exception):
-                raise reply
-    except ParleyError as error:
-        return error
-    if refusal := script_error(reply):
-        return refusal
+@store_call
+def small_snapshot(
+    caller: Caller, *, known: int, after: int, limit: int
+) -> Steps[Snapshot | TooLarge | None]:
+    """Do the same as `snapshot_if_changed`, but for at most `MAX_SMALL_BYTES` of messages."""
+    reply = yield from _ask_snapshot(caller, after, known, limit, MAX_SMALL_BYTES)
     if reply[0] == b"LARGE":
         return TooLarge.TOO_LARGE
-    return None if reply[0] == b"UNCHANGED" else _parse_snapshot(poll.caller, reply)
+    return None if reply[0] == b"UNCHANGED" else _parse_snapshot(caller, reply)
 
 
-def _execute_snapshot(caller: Caller, after: int, known: int, limit: int | None) -> list[Any]:
+def _ask_snapshot(
+    caller: Caller, after: int, known: int, limit: int | None, max_small_bytes: int | None = None
+) -> Steps[list[Any]]:
+    """Return the reply of the script: LARGE if there are more than `max_small_bytes`."""
     limit = chat_settings.PAGE_LIMIT if limit is None else limit
-    max_bytes = chat_settings.MAX_PAGE_BYTES
-    return execute(
-        "snapshot", caller.session_id, caller.credential, after, known, limit, max_bytes, 0
-    )
+    max_bytes, is_small = chat_settings.MAX_PAGE_BYTES, max_small_bytes is not None
+    if max_small_bytes is not None:
+        max_bytes = min(max_bytes, max_small_bytes)
+    args = (caller.credential, after, known, limit, max_bytes, int(is_small))
+    reply = yield from ask_script(script_call("snapshot", caller.session_id, *args))
+    return reply
 
 
 def _parse_snapshot(caller: Caller, result: list[Any]) -> Snapshot:
@@ -259,7 +236,8 @@ def set_params(caller: Caller, number: int, params: bytes) -> None:
     execute("set_params", caller.session_id, caller.credential, number, params)
 
 
-def set_feedback(caller: Caller, number: int, feedback: bytes) -> bytes:
+@store_call
+def set_feedback(caller: Caller, number: int, feedback: bytes) -> Steps[bytes]:
     """Store feedback on a reply, a JSON object or null; return the reply as JSON.
 
     The call can be repeated.
@@ -270,17 +248,22 @@ def set_feedback(caller: Caller, number: int, feedback: bytes) -> bytes:
         MessageNotFound, StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
     """
     args = (number, feedback, *change_rate(caller))
-    message: bytes = _execute_within_quota("set_feedback", caller, *args)[1]
-    return message
+    reply = yield from _ask_within_quota("set_feedback", caller, *args)
+    return bytes(reply[1])
 
 
-def events(caller: Caller, *, after: int, limit: int) -> EventPage:
-    """Return at most `limit` events after the cursor."""
-    result = execute("events", caller.session_id, caller.credential, after, limit)
+@store_call
+def events(caller: Caller, *, after: int, limit: int = EVENT_BATCH) -> Steps[EventPage]:
+    """Return at most `limit` events after the cursor, oldest first."""
+    call = script_call("events", caller.session_id, caller.credential, after, limit)
+    result = yield from ask_script(call)
     return EventPage(seq=result[1], earliest=result[2], events=result[3:])
 
 
-def update(caller: Caller, changes: bytes, fields: dict[str, bytes], ttl: int | None) -> None:
+@store_call
+def update(
+    caller: Caller, changes: bytes, fields: dict[str, bytes], ttl: int | None
+) -> Steps[None]:
     """Change fields of the session.
 
     changes: the changed fields, a JSON object for the event log; fields: the same, each as JSON.
@@ -293,7 +276,7 @@ def update(caller: Caller, changes: bytes, fields: dict[str, bytes], ttl: int | 
     new_ttl = "" if ttl is None else ttl
     name = "=" + normalize_name(orjson.loads(fields["name"])) if "name" in fields else ""
     args = (*change_rate(caller), new_ttl, changes, name, *pairs)
-    _execute_within_quota("update", caller, *args)
+    yield from _ask_within_quota("update", caller, *args)
 
 
 def rotate_token(caller: Caller, token_hash: str) -> float:
@@ -315,7 +298,8 @@ def touch(caller: Caller) -> float:
     return expires_at
 
 
-def reset(caller: Caller, *, key: str = "", digest: str = "") -> None:
+@store_call
+def reset(caller: Caller, *, key: str = "", digest: str = "") -> Steps[None]:
     """Cancel open turns and delete the history.
 
     key: the client's idempotency key; without one, every call resets the session.
@@ -324,7 +308,7 @@ def reset(caller: Caller, *, key: str = "", digest: str = "") -> None:
         RateLimited: a reset counts as a message, and there were too many; nothing was changed.
         SessionFull: of idempotency keys, which a reset keeps; nothing was changed.
     """
-    _execute_within_quota(
+    yield from _ask_within_quota(
         "reset",
         caller,
         key or random_id(),
@@ -341,8 +325,7 @@ def delete(caller: Caller) -> None:
     quota.release([(caller.session_id, execute_call(call)[1])])
 
 
-def _execute_within_quota(name: str, caller: Caller, *args: Arg) -> list[Any]:
-    def run() -> list[Any]:
-        return execute(name, caller.session_id, caller.credential, *args)
-
-    return quota.within_quota(caller.session_id, run)
+def _ask_within_quota(name: str, caller: Caller, *args: Arg) -> Steps[list[Any]]:
+    call = script_call(name, caller.session_id, caller.credential, *args)
+    reply = yield from quota.within_quota(caller.session_id, lambda: ask_script(call))
+    return reply

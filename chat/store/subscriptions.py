@@ -19,7 +19,6 @@ import signal
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 
 from chat.domain import Caller, EventBatch
 from chat.domain.errors import (
@@ -40,8 +39,8 @@ logger = logging.getLogger(__name__)
 
 # Seconds. A subscriber that was not read since the last poll is read, so at least every 0.9 s.
 POLL_INTERVAL = 0.45
-# The most positions that are read at once; it limits the memory that a read takes.
-BATCH_SIZE = 500
+# The most positions that are read at once: other calls of the loop wait for the reply.
+BATCH_SIZE = 100
 # Seconds between checks of the API keys and JWTs that have authenticated subscribers.
 PRINCIPAL_CHECK_INTERVAL = 1.0
 # Messages that are published, instead of a seq, when a session is removed.
@@ -74,7 +73,6 @@ class SubscriptionHub:
         self._in_flight: set[Subscriber] = set()
         self._has_pending = asyncio.Event()
         self._pubsub = PubSubClient(self._on_message)
-        self._executor = ThreadPoolExecutor(1, "logs")
         self.is_closed = False
         self._tasks = [
             asyncio.create_task(work, name=work.__name__)
@@ -146,7 +144,6 @@ class SubscriptionHub:
         for channel in self._channels.values():
             for subscriber in channel.subscribers:
                 subscriber.close()
-        self._executor.shutdown(wait=False)
 
     def _on_message(self, name: bytes, message: bytes) -> None:
         channel = self._channels.get(name)
@@ -188,13 +185,12 @@ class SubscriptionHub:
 
     async def _check_principals(self) -> None:
         """Close subscribers whose API key or JWT has expired, or whose key was revoked."""
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(PRINCIPAL_CHECK_INTERVAL)
             by_key = self._group_by_key()
             key_ids = sorted(by_key.keys() - {""})
             try:
-                ended = await loop.run_in_executor(self._executor, find_invalid, key_ids)
+                ended = await find_invalid.on_loop(key_ids)
             except StoreUnavailable as error:
                 logger.warning("Could not check the API keys: %s", error.__cause__)
                 continue
@@ -215,13 +211,12 @@ class SubscriptionHub:
 
     async def _read_loop(self) -> None:
         """Read the logs of all pending subscribers in one round trip, and repeat."""
-        loop = asyncio.get_running_loop()
         while True:
             await self._has_pending.wait()
             groups = self._group_by_position()
             self._in_flight = set().union(*groups.values())
             try:
-                results = await loop.run_in_executor(self._executor, read_logs, list(groups))
+                results = await read_logs.on_loop(list(groups))
             except StoreUnavailable as error:
                 self._defer(self._in_flight)
                 logger.warning("Could not read the event logs: %s", error.__cause__)

@@ -5,17 +5,19 @@ from typing import Any
 from chat.domain import Accepted, Caller, Cancelled, Submission
 from chat.domain.rates import interval_ms
 from chat.settings import chat_settings, has_webhook
+from chat.store.calls import Steps, ask_and_wait, ask_script, store_call
 from chat.store.message_json import json_escape
-from chat.store.queue_limit import max_per_partition, queue_limit
+from chat.store.queue_limit import queue_limit
 from chat.store.quota import within_quota
 from chat.store.routing import Arg
-from chat.store.scripts import execute, execute_and_wait, milliseconds
+from chat.store.scripts import milliseconds, script_call
 
 # Of the turns of an owner whose sessions are spread, one part in so many is allowed per partition.
 OWNER_SPREAD = 4
 
 
-def submit(caller: Caller, submission: Submission, *, exceeded: str = "") -> Accepted:
+@store_call
+def submit(caller: Caller, submission: Submission, *, exceeded: str = "") -> Steps[Accepted]:
     """Accept a user message and the turn that will answer it.
 
     exceeded: budgets, as in `lua/lib/exceeded_budgets.lua`.
@@ -30,7 +32,8 @@ def submit(caller: Caller, submission: Submission, *, exceeded: str = "") -> Acc
         IdempotencyMismatch, SessionNotFound, SessionExpired, StoreUnavailable
     """
     content = json_escape(submission.content)
-    result = _execute_within_quota(
+    max_turns = yield from _max_turns_per_partition()
+    result = yield from _ask_within_quota(
         "submit",
         caller,
         content,
@@ -41,7 +44,7 @@ def submit(caller: Caller, submission: Submission, *, exceeded: str = "") -> Acc
         submission.key,
         submission.digest,
         chat_settings.MAX_QUEUED_TURNS_PER_SESSION,
-        _max_turns_per_partition(),
+        max_turns,
         interval_ms(chat_settings.MESSAGES_PER_MINUTE),
         chat_settings.MESSAGES_BURST,
         int(has_webhook()),
@@ -54,6 +57,7 @@ def submit(caller: Caller, submission: Submission, *, exceeded: str = "") -> Acc
     return _parse_accepted(result)
 
 
+@store_call
 def regenerate(
     caller: Caller,
     number: int,
@@ -63,7 +67,7 @@ def regenerate(
     key: str,
     digest: str,
     exceeded: str = "",
-) -> Accepted:
+) -> Steps[Accepted]:
     """Accept a turn that answers the session's last user message again.
 
     number: of the reply to replace, or of its user message; deadline: seconds from now; exceeded:
@@ -76,14 +80,15 @@ def regenerate(
             AddressQuotaExceeded: a limit is reached; nothing was changed.
         StoreFull, IdempotencyMismatch, SessionNotFound, SessionExpired, StoreUnavailable
     """
-    result = _execute_within_quota(
+    max_turns = yield from _max_turns_per_partition()
+    result = yield from _ask_within_quota(
         "regenerate",
         caller,
         number,
         request,
         milliseconds(deadline),
         milliseconds(chat_settings.WAKE_GRACE),
-        _max_turns_per_partition(),
+        max_turns,
         interval_ms(chat_settings.MESSAGES_PER_MINUTE),
         chat_settings.MESSAGES_BURST,
         key,
@@ -95,13 +100,15 @@ def regenerate(
     return _parse_accepted(result)
 
 
-def cancel(caller: Caller, number: int) -> Cancelled:
+@store_call
+def cancel(caller: Caller, number: int) -> Steps[Cancelled]:
     """Cancel the turn of a message: at once if it waits, by a request to its worker if it runs.
 
     Raises:
         MessageNotFound, SessionNotFound, SessionExpired, StoreUnavailable
     """
-    result = execute("cancel", caller.session_id, caller.credential, number)
+    call = script_call("cancel", caller.session_id, caller.credential, number)
+    result = yield from ask_script(call)
     status, reply = result[:2]
     return Cancelled(
         reply=reply,
@@ -111,11 +118,10 @@ def cancel(caller: Caller, number: int) -> Cancelled:
     )
 
 
-def _execute_within_quota(name: str, caller: Caller, *args: Arg) -> list[Any]:
-    def run() -> list[Any]:
-        return execute_and_wait(name, caller.session_id, caller.credential, *args)
-
-    return within_quota(caller.session_id, run)
+def _ask_within_quota(name: str, caller: Caller, *args: Arg) -> Steps[list[Any]]:
+    call = script_call(name, caller.session_id, caller.credential, *args)
+    reply = yield from within_quota(caller.session_id, lambda: ask_and_wait(call))
+    return reply
 
 
 def _parse_accepted(result: list[Any]) -> Accepted:
@@ -124,7 +130,7 @@ def _parse_accepted(result: list[Any]) -> Accepted:
     return Accepted(message=message, reply=reply, queue_position=position, needs_wake=not awake)
 
 
-def _max_turns_per_partition() -> str:
+def _max_turns_per_partition() -> Steps[str]:
     """Return `max_turns`, see `lua/lib/enqueue_turn.lua`.
 
     All sessions of a user are in one partition. Those of another owner are spread, so a few may be
@@ -132,4 +138,5 @@ def _max_turns_per_partition() -> str:
     """
     of_user = chat_settings.MAX_TURNS_PER_OWNER
     of_other = -(-of_user // min(chat_settings.PARTITIONS, OWNER_SPREAD))
-    return f"{max_per_partition()} {of_user} {of_other}"
+    of_all = yield from queue_limit.max_per_partition()
+    return f"{of_all} {of_user} {of_other}"

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -67,6 +68,16 @@ def subscribed(
 
 async def eventually(predicate: Callable[[], object]) -> None:
     await asyncio.to_thread(wait_until, predicate)
+
+
+@dataclass
+class Threaded:
+    """A replacement of a store call, which runs in a thread."""
+
+    function: Callable[..., object]
+
+    async def on_loop(self, *args: object) -> object:
+        return await asyncio.to_thread(self.function, *args)
 
 
 def open_session() -> Caller:
@@ -217,7 +228,7 @@ def test_events_published_in_full_need_no_read(monkeypatch: pytest.MonkeyPatch) 
             assert await subscriber.next(0.2) is None
             monkeypatch.setattr(subscriptions, "POLL_INTERVAL", TIMEOUT)
             await asyncio.sleep(POLL_INTERVAL)  # until the last poll
-            monkeypatch.setattr(subscriptions, "read_logs", record)
+            monkeypatch.setattr(subscriptions, "read_logs", Threaded(record))
             await asyncio.to_thread(post, caller)
             claim = await asyncio.to_thread(claim_turn, caller.session_id)
             await asyncio.to_thread(append_text, claim, "x" * 1000)
@@ -260,7 +271,7 @@ def test_old_token_gets_no_event_after_rotation(
     async def test(hub: SubscriptionHub) -> None:
         with subscribed(hub, caller) as subscriber:
             assert await subscriber.next(0.2) is None
-            monkeypatch.setattr(subscriptions, "read_logs", read_slowly)
+            monkeypatch.setattr(subscriptions, "read_logs", Threaded(read_slowly))
             token, _ = await asyncio.to_thread(sessions.rotate_token, caller)
             await asyncio.to_thread(post, tokens.caller_from_token(token))
             with pytest.raises(SessionNotFound):
@@ -291,7 +302,7 @@ def test_token_of_deleted_session_gets_nothing_of_successor(
     async def test(hub: SubscriptionHub) -> None:
         with subscribed(hub, caller) as subscriber:
             assert await seqs(subscriber, 1) == [1]
-            monkeypatch.setattr(subscriptions, "read_logs", read_slowly)
+            monkeypatch.setattr(subscriptions, "read_logs", Threaded(read_slowly))
             await asyncio.to_thread(replace_session)
             with pytest.raises(SessionNotFound):
                 await subscriber.next(TIMEOUT)
@@ -326,7 +337,7 @@ def test_token_of_session_deleted_before_subscribe_gets_nothing(
     async def test(hub: SubscriptionHub) -> None:
         with subscribed(hub, caller) as subscriber:
             assert await seqs(subscriber, 1) == [1]
-            monkeypatch.setattr(subscriptions, "read_logs", read_slowly)
+            monkeypatch.setattr(subscriptions, "read_logs", Threaded(read_slowly))
             other = await asyncio.to_thread(replace_session)
             await eventually(redis.pubsub_channels)
             await asyncio.to_thread(post, other)
@@ -523,7 +534,7 @@ def test_redis_rollback_is_detected_at_any_seq(
                 assert await next_span(events) == (2, 2)
             await eventually(lambda: subscriber.last_event_time and redis.pubsub_channels())
             with monkeypatch.context() as patch:
-                patch.setattr(subscriptions, "read_logs", fail_read)
+                patch.setattr(subscriptions, "read_logs", Threaded(fail_read))
                 patch.setattr(pubsub, "_send", fail_send)
                 await asyncio.to_thread(diverge)
             gap = await anext(events)

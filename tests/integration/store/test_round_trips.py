@@ -8,7 +8,6 @@ from pytest_django import Settings
 from chat.domain import Caller
 from chat.store import due, leases, queue_limit, rate_limit, sessions, turns
 from chat.store.client import client
-from chat.store.sessions import Poll
 from tests.integration.store import steps
 from tests.integration.store.proxy import Proxy, running_proxy
 from tests.integration.store.redis_server import RedisServer, needs_one_server
@@ -42,7 +41,7 @@ def all_operations(caller: Caller) -> dict[str, Callable[[], object]]:
         "flush of 5": lambda: leases.flush([(writers[0].lease, None)] * 5),
         "snapshot": lambda: sessions.snapshot(caller),
         "snapshot, unchanged": lambda: sessions.snapshot_if_changed(caller, known=5),
-        "5 polls": lambda: sessions.snapshots_if_changed([Poll(caller, 5, -1, 50)] * 5),
+        "poll": lambda: sessions.small_snapshot(caller, known=5, after=-1, limit=50),
         "finish": lambda: writers[0].finish("the end"),
         "claim the second": lambda: writers.append(LeaseHolder.claim_for(caller)),
         "retry": lambda: leases.retry(writers[1].lease, steps.retry()),
@@ -55,7 +54,7 @@ def all_operations(caller: Caller) -> dict[str, Callable[[], object]]:
         "update": lambda: sessions.update(caller, b"{}", {"name": b'"x"'}, 60),
         "touch": lambda: sessions.touch(caller),
         "throttle": lambda: rate_limit.throttle("scope", "caller", per_minute=60, burst=9),
-        "sweep": due.claim_due,
+        "sweep": lambda: due.claim_due(range(4)),
         "recover of 5": lambda: due.recover([caller.session_id] * 5, grace=2),
         "reset": lambda: sessions.reset(caller),
         "rotate": lambda: sessions.rotate_token(caller, caller.credential),

@@ -6,7 +6,7 @@ from pytest_django import Settings
 
 from chat.domain import Caller
 from chat.store import sessions
-from chat.store.sessions import MAX_BATCHED_BYTES, Poll, TooLarge, snapshots_if_changed
+from chat.store.sessions import MAX_SMALL_BYTES, TooLarge, small_snapshot
 from tests.integration.store import steps
 from tests.integration.store.steps import LeaseHolder
 
@@ -75,11 +75,12 @@ def test_polls_return_all_changes(caller: Caller) -> None:
 
 
 @pytest.mark.security("S47")
-def test_large_snapshots_are_not_read_in_batches(settings: Settings, caller: Caller) -> None:
-    settings.CHAT_MAX_PAGE_BYTES = 10 * MAX_BATCHED_BYTES
+def test_large_snapshots_are_not_read_on_the_loop(settings: Settings, caller: Caller) -> None:
+    settings.CHAT_MAX_PAGE_BYTES = 10 * MAX_SMALL_BYTES
     small, large = steps.create_session(), steps.create_session()
-    steps.submit(large, content="x" * MAX_BATCHED_BYTES)
-    polls = [Poll(each, known=-1, after=-1, limit=50) for each in (small, large, caller)]
-    results = snapshots_if_changed(polls)
+    steps.submit(large, content="x" * MAX_SMALL_BYTES)
+    results = [
+        small_snapshot(each, known=-1, after=-1, limit=50) for each in (small, large, caller)
+    ]
     assert [result is TooLarge.TOO_LARGE for result in results] == [False, True, False]
     assert len(sessions.snapshot(large).messages) == 2
