@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Self
 
 from project.runner.process import ChildProcess, Program
+from tests.harness.fork_server import ForkedProcess, can_fork
 from tests.harness.wait import wait_until
 
 # Seconds; other tests may keep both cores busy.
-START_TIMEOUT = 30.0
+START_TIMEOUT = 60.0
 
 
 class Process:
@@ -20,7 +21,7 @@ class Process:
         self.url = url
         self._log_path = log
         self._log_start = 0
-        self._child: ChildProcess | None = None
+        self._child: ChildProcess | ForkedProcess | None = None
 
     def start(self) -> Self:
         """Start the process and wait until it is ready.
@@ -37,7 +38,8 @@ class Process:
         assert not self.is_running, f"{self.program.name} is already running"
         self._log_start = len(self.log)
         with self._log_path.open("ab") as log:
-            self._child = ChildProcess(self.program, output=log)
+            kind = ForkedProcess if can_fork(self.program) else ChildProcess
+            self._child = kind(self.program, output=log)
 
     def wait_until_ready(self) -> None:
         wait_until(lambda: not self.is_running or self._is_ready(), within=START_TIMEOUT)
@@ -92,6 +94,6 @@ class Process:
     def _is_ready(self) -> bool:
         return self.program.ready_text in self.log_of_this_start and self.program.is_ready()
 
-    def _started(self) -> ChildProcess:
+    def _started(self) -> ChildProcess | ForkedProcess:
         assert self._child, f"{self.program.name} was not started"
         return self._child

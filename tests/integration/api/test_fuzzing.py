@@ -27,8 +27,8 @@ TIMEOUT = 400
 @pytest.mark.security("S20")
 @pytest.mark.parametrize(
     "phases",
-    # Coverage, which visits each limit of each field, takes most of the time.
-    ["fuzzing,stateful", pytest.param("coverage,fuzzing,stateful", marks=pytest.mark.thorough)],
+    # Coverage visits each limit of each field, and stateful tests follow links between calls.
+    ["fuzzing", pytest.param("coverage,fuzzing,stateful", marks=pytest.mark.thorough)],
 )
 def test_every_response_conforms_to_the_schema(
     api_with: Callable[..., APIClient], phases: str
@@ -60,4 +60,4 @@ def test_every_response_conforms_to_the_schema(
         check=False,
     )
     assert result.returncode == 0, result.stdout[-10_000:] + result.stderr[-2_000:]
-    assert "Stateful" in result.stdout
+    assert "Fuzzing" in result.stdout

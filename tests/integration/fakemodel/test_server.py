@@ -92,7 +92,8 @@ def test_a_signal_stops_either_command_at_once(
         model.process.send_signal(number)
         _, errors = model.process.communicate(timeout=TIMEOUT)
 
-    assert time.monotonic() - started < 5
+    # The calls would never end.
+    assert time.monotonic() - started < 20
     assert (model.process.returncode, errors) == (0, "")
 
 
