@@ -9,6 +9,7 @@ from chat.api.exception_handler import STATUSES
 from chat.domain import Model, Status, Timeouts
 from chat.domain.errors import (
     AuthTimeout,
+    Banned,
     InternalError,
     InvalidRequest,
     InvalidToken,
@@ -37,6 +38,7 @@ SUBSCRIPTIONS = "docs/subscriptions.md"
 # The errors that can close a WebSocket.
 SOCKET_ERRORS = (
     AuthTimeout,
+    Banned,
     InvalidRequest,
     InvalidToken,
     NotFound,

@@ -1,8 +1,9 @@
 """The client's IP address, for rate limits, and which proxies may name it."""
 
 import re
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
 
 from chat.env_parsers import TrustedProxies, parse_trusted_proxies
 from chat.settings import chat_settings
@@ -28,6 +29,19 @@ def client_address(meta: Mapping[str, str]) -> str:
         forwarded, _, entry = forwarded.rpartition(",")
         client = entry.strip() or "unknown"
     return _bucket(_parse(client))
+
+
+def scope_address(scope: Mapping[str, Any]) -> str:
+    """Return the same of an ASGI scope."""
+    peer = scope.get("client") or ("", 0)
+    return proxied_address(peer[0], scope["headers"])
+
+
+def proxied_address(peer: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """Return the same of a peer and the headers of its request."""
+    forwarded = b",".join(value for name, value in headers if name == b"x-forwarded-for")
+    meta = {"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded.decode("latin-1")}
+    return client_address(meta)
 
 
 def network_of(address: str) -> str:

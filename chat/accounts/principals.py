@@ -4,7 +4,7 @@ Every interface asks here. The form of the bearer token decides what it is; sess
 checked by the scripts that use them (`chat.conversation.tokens`).
 """
 
-from chat.accounts import api_keys, jwts
+from chat.accounts import api_keys, bans, jwts
 from chat.accounts.jwts import USER
 from chat.domain import ApiKey, Principal, Scope
 from chat.domain.errors import InvalidToken
@@ -29,12 +29,13 @@ def authenticate(token: str, *, user: str | None = None) -> Principal:
 
     Raises:
         InvalidToken: the token is not valid, or may not act for the user.
+        Banned: the key or the user is banned.
         StoreUnavailable, IssuerUnavailable: it could not be checked.
     """
     if not is_api_key(token):
         if user is not None:
             raise InvalidToken(ONLY_KEYS_ACT_FOR_USERS)
-        return jwts.verify(token)
+        return bans.check_principal(jwts.verify(token))
     return _from_key(api_keys.verify(token), user)
 
 
@@ -44,7 +45,7 @@ def authenticate_for(token: str, user: str | None) -> Principal:
     An API key acts for that user if it may, and else for its tenant. A JWT names its own user.
 
     Raises:
-        InvalidToken, StoreUnavailable, IssuerUnavailable
+        InvalidToken, Banned, StoreUnavailable, IssuerUnavailable
     """
     if user and is_api_key(token) and USER.fullmatch(user):
         key = api_keys.verify(token)
@@ -58,10 +59,12 @@ def _from_key(key: ApiKey, user: str | None) -> Principal:
         raise InvalidToken(f"The API key lacks the scope `{needed}`.")
     if user is not None and not USER.fullmatch(user):
         raise InvalidToken("A user must have 1 to 255 printable ASCII characters and no space.")
-    return Principal(
-        tenant=key.tenant,
-        user=user or "",
-        api_key=key.id,
-        valid_until=key.expires_at,
-        policy=key.policy,
+    return bans.check_principal(
+        Principal(
+            tenant=key.tenant,
+            user=user or "",
+            api_key=key.id,
+            valid_until=key.expires_at,
+            policy=key.policy,
+        )
     )

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 
-from chat.accounts import principals
+from chat.accounts import bans, principals
 from chat.conversation import tokens
 from chat.domain import Caller, Principal
 from chat.domain.errors import InvalidToken, NotFound, SessionNotFound
@@ -108,7 +108,7 @@ def authenticate_session(meta: Mapping[str, str], session_id: str) -> Caller:
 
 async def authenticate_session_async(meta: Mapping[str, str], session_id: str) -> Caller:
     """Do the same; only a check that may take I/O runs in a thread."""
-    if principals.is_principal_token(bearer_token(meta)):
+    if principals.is_principal_token(bearer_token(meta)) or bans.need_openers():
         return await asyncio.to_thread(authenticate_session, meta, session_id)
     return authenticate_session(meta, session_id)
 

@@ -11,6 +11,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework import exceptions
 
+from chat.accounts import bans
+from chat.accounts.client_ip import client_address
 from chat.api import origin, responses
 from chat.domain import errors
 from chat.http.retry_after import whole_seconds
@@ -36,6 +38,7 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "session_expired": HTTPStatus.UNAUTHORIZED,
     "auth_timeout": HTTPStatus.REQUEST_TIMEOUT,
     "not_allowed": HTTPStatus.FORBIDDEN,
+    "banned": HTTPStatus.FORBIDDEN,
     "not_found": HTTPStatus.NOT_FOUND,
     "session_not_found": HTTPStatus.NOT_FOUND,
     "message_not_found": HTTPStatus.NOT_FOUND,
@@ -174,6 +177,15 @@ def check_origin(request: HttpRequest) -> HttpResponseBase | None:
     try:
         origin.check_request(request)
     except errors.NotAllowed as error:
+        return error_response(error, request)
+    return None
+
+
+def check_ban(request: HttpRequest) -> HttpResponseBase | None:
+    """Return an error response if the client's address is banned."""
+    try:
+        bans.check_address(client_address(request.META))
+    except errors.Banned as error:
         return error_response(error, request)
     return None
 

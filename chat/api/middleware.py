@@ -14,7 +14,7 @@ from django.urls import Resolver404, resolve
 
 from chat.accounts import client_ip
 from chat.api import probes, responses
-from chat.api.exception_handler import check_host, check_origin, not_found
+from chat.api.exception_handler import check_ban, check_host, check_origin, not_found
 from chat.logging import reset_context
 from chat.tracing import NO_SPAN, Span, SpanKind, tracing
 
@@ -83,7 +83,8 @@ class APIMiddleware:
         view = self._view(request, path or request.path_info)
         if view is None:
             return self.get_response
-        error = check_origin(request)
+        error = None if _serves_operators(request, path) else check_ban(request)
+        error = error or check_origin(request)
         return view if error is None else lambda _: error
 
     def _view(self, request: HttpRequest, path: str) -> Handler | None:
@@ -102,6 +103,11 @@ class APIMiddleware:
 def _accepts_any_host(request: HttpRequest) -> bool:
     """Return whether any Host is allowed: a token protects /metrics from DNS rebinding."""
     return request.path_info == "/metrics" and bool(settings.METRICS_TOKEN)
+
+
+def _serves_operators(request: HttpRequest, health_path: str | None) -> bool:
+    """Return whether the request is a probe or reads the metrics; no ban applies to these."""
+    return bool(health_path) or request.path_info == "/metrics"
 
 
 def _span(request: HttpRequest) -> AbstractContextManager[Span]:

@@ -3,6 +3,7 @@
 import re
 import secrets
 
+from chat.accounts import bans
 from chat.conversation import tokens
 from chat.conversation.idempotency import digest
 from chat.domain import Caller
@@ -32,13 +33,16 @@ def redeem(session_id: str, ticket: str) -> Caller:
 
     Raises:
         InvalidToken: the ticket is unknown, used or expired.
+        Banned: its key or user is banned.
         StoreUnavailable
     """
     if not TICKET.fullmatch(ticket) or not tokens.SESSION_ID.fullmatch(session_id):
         raise InvalidToken(tickets.INVALID_TICKET)
-    return tickets.redeem_ticket(
-        session_id,
-        tokens.hash_token(ticket),
-        nonce=secrets.token_hex(8),
-        ttl=chat_settings.TICKET_TTL,
+    return bans.check_caller(
+        tickets.redeem_ticket(
+            session_id,
+            tokens.hash_token(ticket),
+            nonce=secrets.token_hex(8),
+            ttl=chat_settings.TICKET_TTL,
+        )
     )

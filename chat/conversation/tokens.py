@@ -8,6 +8,7 @@ import secrets
 
 from django.conf import settings
 
+from chat.accounts import bans
 from chat.domain import Caller
 from chat.domain.errors import InvalidToken
 
@@ -46,16 +47,21 @@ def new_ticket(seed: str = "") -> str:
 def caller_from_token(token: str) -> Caller:
     """Return the token's holder, without checking the secret.
 
+    It takes a round trip while a key or user is banned (`bans.need_openers`), for a new token.
+
     The script of each store call checks it (`chat/store/lua/lib/authorize.lua`). A wrong secret is
     a `SessionNotFound`, the same 404 as an unknown session: no client learns which sessions exist.
 
     Raises:
         InvalidToken: the token is malformed.
+        Banned: the key or user that has opened the session is banned.
+        StoreUnavailable
     """
     match = TOKEN.fullmatch(token)
     if match is None:
         raise InvalidToken
-    return Caller(session_id=match.group(1), credential=hash_token(token))
+    caller = Caller(session_id=match.group(1), credential=hash_token(token))
+    return bans.check_caller(caller) if bans.need_openers() else caller
 
 
 def hash_token(token: str) -> str:

@@ -15,6 +15,7 @@
     │   ├── MethodNotAllowed
     │   └── InvalidHost
     ├── NotAllowed                the caller has no permission
+    │   ├── Banned
     │   ├── InvalidToken
     │   ├── AuthTimeout
     │   └── SessionExpired
@@ -163,6 +164,12 @@ class NotAllowed(ParleyError):
     """This is not allowed."""
 
     code = "not_allowed"
+
+
+class Banned(NotAllowed):
+    """This address, API key or user is banned."""
+
+    code = "banned"
 
 
 class InvalidToken(NotAllowed):

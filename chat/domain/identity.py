@@ -9,9 +9,10 @@ from chat.domain.policy import NO_POLICY, Policy
 # Owner and party of sessions that Parley opened itself.
 INTERNAL_OWNER = "parley"
 USER_PREFIX = "user:"
+KEY_PREFIX = "key:"
 ADDRESS_PREFIX = "ip:"
 # Prefixes of owners and parties that the operator knows. No address starts with them.
-KNOWN_PREFIXES = (USER_PREFIX, "tenant:", "key:")
+KNOWN_PREFIXES = (USER_PREFIX, "tenant:", KEY_PREFIX)
 # Hex digits of a user's digest: unique among the users of a deployment.
 DIGEST_DIGITS = 24
 # Hex digits that all session ids of a user start with. They decide the partition.
@@ -55,7 +56,7 @@ class Identity:
         if self.user:
             return f"{USER_PREFIX}{self.user_digest}"
         if self.api_key:
-            return f"key:{self.api_key}"
+            return f"{KEY_PREFIX}{self.api_key}"
         return f"{ADDRESS_PREFIX}{self.addresses[0]}" if self.addresses else INTERNAL_OWNER
 
     @property
@@ -64,7 +65,7 @@ class Identity:
         if self.tenant:
             return f"tenant:{self.tenant}"
         if self.api_key:
-            return f"key:{self.api_key}"
+            return f"{KEY_PREFIX}{self.api_key}"
         return f"{ADDRESS_PREFIX}{self.addresses[-1]}" if self.addresses else INTERNAL_OWNER
 
     @property

@@ -36,6 +36,8 @@ class Caller:
     credential: str = field(repr=False)
     # The API key or JWT that authenticated the client; `None` for the session's token.
     principal: Principal | None = None
+    # The client's; "" if it does not matter. A subscription of a banned address is closed.
+    address: str = ""
 
     @classmethod
     def internal(cls, session_id: str) -> Self:

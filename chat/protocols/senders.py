@@ -1,7 +1,7 @@
 """Who sends a request: a principal, or the holder of a session's token."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -48,7 +48,7 @@ class Sender:
         Raises:
             SessionNotFound: the sender has no access to it.
         """
-        return auth.caller_of(self.identity, session_id)
+        return replace(auth.caller_of(self.identity, session_id), address=self.address)
 
 
 def authenticate(meta: Mapping[str, str], request_id: str, user: str | None = None) -> Sender:
@@ -75,7 +75,9 @@ def open_session(sender: Sender, *, key: str, texts: Sequence[str], **fields: An
         texts, address=sender.address, principal=principal, key=key, **fields
     )
     caller = tokens.caller_from_token(token)
-    return caller if principal is None else Caller.from_principal(principal, caller.session_id)
+    if principal is not None:
+        caller = Caller.from_principal(principal, caller.session_id)
+    return replace(caller, address=sender.address)
 
 
 def change_model(caller: Caller, model: str | None) -> None:

@@ -73,12 +73,13 @@ def authenticate(text: str | None, session_id: str) -> tuple[Caller, int | None]
     return caller_of(sender, session_id), fields.get("after")
 
 
-def caller_from_url_token(token: str, session_id: str) -> Caller:
+def caller_from_url_token(session_id: str, token: str) -> Caller:
     """Return the caller of a token in the URL.
 
     Raises:
         InvalidToken: it is malformed, or the setting `URL_TOKENS` is off.
         SessionNotFound: it belongs to another session.
+        Banned, StoreUnavailable
     """
     if not chat_settings.URL_TOKENS:
         raise InvalidToken("Tokens in URLs are disabled; use a ticket or an auth frame.")

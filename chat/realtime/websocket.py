@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import Iterable
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from channels.consumer import AsyncConsumer, get_handler_name
 from channels.exceptions import StopConsumer
 from django.http import QueryDict
 
+from chat.accounts import bans, client_ip
 from chat.api import origin, query_params
 from chat.conversation import tickets
 from chat.domain import Caller, EventBatch, Gap
@@ -45,6 +47,8 @@ class SessionWebSocket(AsyncConsumer):
         )
         self._serve_task: asyncio.Task[None] | None = None
         self._url_cursor = 0
+        # The client's.
+        self._address = ""
         self._is_closed = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -68,7 +72,12 @@ class SessionWebSocket(AsyncConsumer):
             return
         await self.send({"type": "websocket.accept"})
         self._serve_task = asyncio.create_task(self._serve(), name="websocket")
-        await self._authenticate_by_url()
+        self._address = client_ip.scope_address(self.scope)
+        try:
+            bans.check_address(self._address)
+            await self._authenticate_by_url()
+        except ParleyError as error:
+            self._authentication.set_exception(error)
 
     async def websocket_receive(self, message: Message) -> None:
         """Handle a frame. The first one authenticates, unless the URL did."""
@@ -134,26 +143,29 @@ class SessionWebSocket(AsyncConsumer):
         query = QueryDict(self.scope["query_string"])
         if not query:
             return
-        try:
-            params = query_params.subscribe_query(query, allow_token=True)
-            self._url_cursor = params.after
-            if params.ticket:
-                caller = await asyncio.to_thread(tickets.redeem, self._session_id, params.ticket)
-                self._authentication.set_result((caller, params.after))
-            elif params.token:
-                caller = commands.caller_from_url_token(params.token, self._session_id)
-                self._authentication.set_result((caller, params.after))
-        except ParleyError as error:
-            self._authentication.set_exception(error)
+        params = query_params.subscribe_query(query, allow_token=True)
+        self._url_cursor = params.after
+        if params.ticket:
+            caller = await asyncio.to_thread(tickets.redeem, self._session_id, params.ticket)
+        elif params.token:
+            caller = await asyncio.to_thread(
+                commands.caller_from_url_token, self._session_id, params.token
+            )
+        else:
+            return
+        self._accept(caller, params.after)
 
     async def _authenticate(self, text: str | None) -> None:
         """Authenticate by the first frame. In a thread, because checking a key may take I/O."""
         try:
             caller, after = await asyncio.to_thread(commands.authenticate, text, self._session_id)
-            cursor = self._url_cursor if after is None else after
-            self._authentication.set_result((caller, cursor))
+            self._accept(caller, self._url_cursor if after is None else after)
         except ParleyError as error:
             self._authentication.set_exception(error)
+
+    def _accept(self, caller: Caller, after: int) -> None:
+        """Start to send events to the caller. If the client's address is banned later, they end."""
+        self._authentication.set_result((replace(caller, address=self._address), after))
 
     async def _send_frames(self, frames: Iterable[bytes]) -> None:
         for frame in frames:

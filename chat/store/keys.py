@@ -256,6 +256,11 @@ def api_keys_last_used() -> str:
     return "chat:api_keys:last_used"
 
 
+def bans() -> str:
+    """Return a hash: subject -> its ban, JSON; and a `version` that changes with it; permanent."""
+    return "chat:bans"
+
+
 def audit() -> str:
     """Return a stream, capped: what API keys, users and commands did; permanent."""
     return "chat:audit"

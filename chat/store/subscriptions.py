@@ -16,13 +16,11 @@ import asyncio
 import logging
 import os
 import signal
-import time
 from collections import defaultdict
 from collections.abc import Iterable
 
 from chat.domain import Caller, EventBatch
 from chat.domain.errors import (
-    InvalidToken,
     ParleyError,
     RateLimited,
     SessionExpired,
@@ -30,7 +28,7 @@ from chat.domain.errors import (
     StoreUnavailable,
 )
 from chat.settings import chat_settings
-from chat.store.api_keys import find_invalid
+from chat.store import access
 from chat.store.events import EVENTS_PREFIX, LogKeys, Position, log_keys, parse_batch, read_logs
 from chat.store.pubsub import PubSubClient
 from chat.store.subscriber import Callback, Subscriber, noop
@@ -41,10 +39,9 @@ logger = logging.getLogger(__name__)
 POLL_INTERVAL = 0.45
 # The most positions that are read at once: other calls of the loop wait for the reply.
 BATCH_SIZE = 100
-# Seconds between checks of the API keys and JWTs that have authenticated subscribers.
-PRINCIPAL_CHECK_INTERVAL = 1.0
+# Seconds between checks of whether subscribers may still subscribe.
+ACCESS_CHECK_INTERVAL = 1.0
 # Messages that are published, instead of a seq, when a session is removed.
-ENDED_PRINCIPAL = "The API key or JWT has expired or was revoked."
 END_ERRORS: dict[bytes, type[ParleyError]] = {
     b"session.deleted": SessionNotFound,
     b"session.expired": SessionExpired,
@@ -78,7 +75,7 @@ class SubscriptionHub:
             asyncio.create_task(work, name=work.__name__)
             for work in (
                 *(self._pubsub.run(), self._read_loop(), self._poll_stale()),
-                self._check_principals(),
+                self._check_access(),
             )
         ]
         for task in self._tasks:
@@ -183,31 +180,24 @@ class SubscriptionHub:
                     subscriber.was_read = False
             await asyncio.sleep(POLL_INTERVAL)
 
-    async def _check_principals(self) -> None:
-        """Close subscribers whose API key or JWT has expired, or whose key was revoked."""
+    async def _check_access(self) -> None:
+        """Close subscribers that are banned, or whose API key or JWT is no longer valid."""
         while True:
-            await asyncio.sleep(PRINCIPAL_CHECK_INTERVAL)
-            by_key = self._group_by_key()
-            key_ids = sorted(by_key.keys() - {""})
+            await asyncio.sleep(ACCESS_CHECK_INTERVAL)
+            subscribers = [
+                subscriber
+                for channel in self._channels.values()
+                for subscriber in channel.subscribers
+            ]
+            callers = [subscriber.caller for subscriber in subscribers]
             try:
-                ended = await find_invalid.on_loop(key_ids)
+                errors = await access.find_errors.on_loop(callers)
             except StoreUnavailable as error:
-                logger.warning("Could not check the API keys: %s", error.__cause__)
+                logger.warning("Could not check the access of subscribers: %s", error.__cause__)
                 continue
-            now = time.time()
-            for key_id, subscribers in by_key.items():
-                for subscriber, valid_until in subscribers:
-                    if key_id in ended or 0 < valid_until <= now:
-                        subscriber.close(InvalidToken(ENDED_PRINCIPAL))
-
-    def _group_by_key(self) -> dict[str, list[tuple[Subscriber, float]]]:
-        """Return the subscribers of principals by API key, "" for JWTs, and when each ends."""
-        groups: dict[str, list[tuple[Subscriber, float]]] = defaultdict(list)
-        for channel in self._channels.values():
-            for subscriber in channel.subscribers:
-                if (principal := subscriber.caller.principal) is not None:
-                    groups[principal.api_key].append((subscriber, principal.valid_until))
-        return groups
+            for subscriber, refusal in zip(subscribers, errors, strict=True):
+                if refusal is not None:
+                    subscriber.close(refusal)
 
     async def _read_loop(self) -> None:
         """Read the logs of all pending subscribers in one round trip, and repeat."""

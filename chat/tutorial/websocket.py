@@ -42,12 +42,7 @@ class TutorialWebSocket(SessionWebSocket):
         return [orjson.dumps(render_entry(reply)) for reply in terminal_messages(item)]
 
     async def _authenticate_by_url(self) -> None:
-        try:
-            self._authentication.set_result(
-                await asyncio.to_thread(authenticate, self.scope["query_string"])
-            )
-        except ParleyError as error:
-            self._authentication.set_exception(error)
+        self._accept(*await asyncio.to_thread(authenticate, self.scope["query_string"]))
 
 
 def authenticate(query: bytes) -> tuple[Caller, int]:

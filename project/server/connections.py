@@ -64,9 +64,7 @@ class Connection:
         """Return whether the client may send a request; count one that a proxy passes on."""
         if self._has_too_many or self._is_counted or not client_ip.is_trusted(self.peer):
             return not self._has_too_many
-        forwarded = b",".join(value for name, value in headers if name == b"x-forwarded-for")
-        meta = {"REMOTE_ADDR": self.peer, "HTTP_X_FORWARDED_FOR": forwarded.decode("latin-1")}
-        self.address = client_ip.client_address(meta)
+        self.address = client_ip.proxied_address(self.peer, headers)
         if not self._may_count():
             return False
         self._count()

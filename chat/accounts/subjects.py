@@ -1,0 +1,70 @@
+"""Whom an operator acts on: an address or network, an API key, or a user."""
+
+from ipaddress import IPv6Network, ip_network
+
+from chat.domain import Principal
+from chat.domain.bans import Subject
+from chat.domain.errors import InvalidRequest, NotFound
+from chat.domain.identity import ADDRESS_PREFIX, KEY_PREFIX
+from chat.store import api_keys
+
+# Prefix lengths of the largest networks that can be named: a typing error must not name everyone.
+MIN_PREFIX = {4: 8, 6: 16}
+# The smallest part of an IPv6 network that a client's address has.
+CLIENT_PREFIX = 64
+
+
+def from_address(text: str) -> Subject:
+    """Return an IP address or network; of a single IPv6 address, its /64.
+
+    Raises:
+        InvalidRequest: it is neither, or the network is too large.
+    """
+    try:
+        network = ip_network(text.strip(), strict=False)
+    except ValueError as error:
+        raise InvalidRequest(
+            f"{text!r} is not an IP address or network.", param="address"
+        ) from error
+    if network.prefixlen < MIN_PREFIX[network.version]:
+        raise InvalidRequest(f"{network} is too large; name smaller networks.", param="address")
+    if isinstance(network, IPv6Network) and network.prefixlen > CLIENT_PREFIX:
+        network = network.supernet(new_prefix=CLIENT_PREFIX)
+    is_single = network.prefixlen == network.max_prefixlen
+    name = str(network.network_address if is_single else network)
+    return Subject(name=ADDRESS_PREFIX + name, label=name)
+
+
+def from_key(key_id: str) -> Subject:
+    """Return an API key.
+
+    Raises:
+        NotFound: there is no such key.
+        StoreUnavailable
+    """
+    (key,) = api_keys.get_many([key_id])
+    if key is None:
+        raise NotFound("There is no API key with this id.", param="key")
+    return Subject(name=KEY_PREFIX + key.id, label=f"API key {key.id} ({key.name})")
+
+
+def from_user(user: str, *, tenant: str = "", key_id: str = "") -> Subject:
+    """Return a user of a tenant, or of the API key's tenant.
+
+    Raises:
+        InvalidRequest: neither tenant nor key is named.
+        NotFound: there is no such key.
+        StoreUnavailable
+    """
+    if not (tenant or key_id):
+        raise InvalidRequest(
+            "Name the user's tenant, or an API key that acts for the user.", param="user"
+        )
+    if not tenant:
+        (key,) = api_keys.get_many([key_id])
+        if key is None:
+            raise NotFound("There is no API key with this id.", param="key")
+        tenant = key.tenant
+    principal = Principal(tenant=tenant, user=user, api_key="" if tenant else key_id)
+    party = f"tenant {tenant}" if tenant else f"API key {key_id}"
+    return Subject(name=principal.identity().owner, label=f"user {user} of {party}")
