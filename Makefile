@@ -84,7 +84,12 @@ docs: $(DEV) ## build the docs site in site/; a broken link is an error
 js: $(DEV) ## build and test the JavaScript client in clients/js; requires Node 20 or newer
 	$(BIN)/python -m checks --write
 	cd clients/js && npm ci --ignore-scripts --no-audit --no-fund && npm run build && npm test
-	cd tests/integration/openai_api/node && npm ci --ignore-scripts --no-audit --no-fund
+
+.PHONY: sdks
+sdks: ## install the SDKs for Node that tests use; requires Node 20 or newer
+	for each in tests/integration/openai_api/node tests/integration/ui_api/node examples/ai-sdk; do \
+	  (cd $$each && npm ci --ignore-scripts --no-audit --no-fund) || exit 1; \
+	done
 
 .PHONY: tools
 tools: ## install a browser and servers for some tests, if apt-get is available

@@ -101,6 +101,12 @@ def create_session(
     return token
 
 
+def derive_id(principal: Principal, key: str) -> str:
+    """Return the id of the session that the principal opens with this idempotency key."""
+    identity = principal.identity()
+    return tokens.new_session_id(_scope_key(key, identity), prefix=identity.id_prefix)
+
+
 def open_with_history(
     texts: Sequence[str],
     *,

@@ -18,6 +18,7 @@ from chat.openai_api import chat_completions, conversations, ids, pages, respons
 from chat.openai_api.chat_chunks import ChatChunks, failure, to_completion
 from chat.openai_api.chat_request import ChatRequest, parse_chat_request
 from chat.openai_api.response_request import ResponseRequest, parse_response_request
+from chat.protocols.queries import check_names, read_boolean, read_integer
 from chat.protocols.requests import (
     abort_of,
     attach,
@@ -114,10 +115,10 @@ def _start_response(request: HttpRequest) -> tuple[ResponseRequest, Turn]:
 
 async def get_response(request: HttpRequest, response_id: str) -> HttpResponseBase:
     names = ("include", "include[]", "stream", "starting_after", "include_obfuscation")
-    pages.check_names(request.GET, *names)
-    starting_after = pages.read_integer(request.GET, "starting_after", -1)
+    check_names(request.GET, *names)
+    starting_after = read_integer(request.GET, "starting_after", -1)
     turn = await asyncio.to_thread(_retrieve, request, response_id)
-    if not pages.read_boolean(request.GET, "stream"):
+    if not read_boolean(request.GET, "stream"):
         return json_response(responses.to_json(turn))
     started = replace(turn, queued_at=await find_start(turn))
     return await _stream(started, request, starting_after)

@@ -3,7 +3,8 @@
 * WebSockets go to Channels.
 * Polls, long polls and event streams go to Django's async views. Waiting takes no thread there, and
   polls that arrive together are read together.
-* The OpenAI-compatible API goes to async views as well: its calls wait for replies.
+* The OpenAI-compatible API and that of the AI SDK go to async views as well: their calls wait for
+  replies.
 * Static files are read from disk.
 * All other requests go to Django's sync views on a few threads. These serve two to three times as
   many requests per second as Django's ASGI handler (docs/adr/0011-asgi-routing.md). Only the admin
@@ -26,7 +27,7 @@ from project.server.async_handler import (
     CancellableAsyncHandler,
 )
 from project.server.body import Receive, Scope, Send
-from project.server.body_limits import admin_body_limit, api_body_limit, openai_body_limit
+from project.server.body_limits import admin_body_limit, api_body_limit, protocol_body_limit
 from project.server.body_reader import BodyReader
 from project.server.shutdown import GracefulShutdown
 from project.server.static_files import StaticFiles
@@ -62,9 +63,9 @@ class PathRouter:
             bodies=reader(admin_body_limit, max_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE),
             rejects_bodies=True,
         )
-        self.openai = BodyAsyncHandler(
-            "chat.openai_api.urls", reader(openai_body_limit, max_bytes=max_bytes)
-        )
+        bodies = reader(protocol_body_limit, max_bytes=max_bytes)
+        self.openai = BodyAsyncHandler("chat.openai_api.urls", bodies)
+        self.ui = BodyAsyncHandler("chat.ui_api.urls", bodies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if EVENT_STREAM_PATH.fullmatch(scope["path"]):
@@ -74,6 +75,8 @@ class PathRouter:
             await handler(scope, receive, send)
         elif scope["path"].startswith("/v1/"):
             await self.openai(scope, receive, send)
+        elif scope["path"].startswith("/ui/"):
+            await self.ui(scope, receive, send)
         elif scope["path"].startswith("/admin/"):
             await self.admin(scope, receive, send)
         else:

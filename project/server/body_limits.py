@@ -39,7 +39,7 @@ def api_body_limit(environ: Environ) -> int:
     return chat_settings.MAX_BODY_BYTES
 
 
-def openai_body_limit(environ: Environ) -> int:
+def protocol_body_limit(environ: Environ) -> int:
     """Return the limit of a request with an API key, a JWT, or the token of an open session.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The SDK for Node, which `make js` installs."""
+"""The SDK for Node, which `make sdks` installs."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from project.runner.process import ROOT
 DIRECTORY = ROOT / "tests/integration/openai_api/node"
 needs_node = pytest.mark.skipif(
     not shutil.which("node") or not (DIRECTORY / "node_modules/openai").exists(),
-    reason="Node or OpenAI's SDK for it is not installed (make js)",
+    reason="Node or OpenAI's SDK for it is not installed (make sdks)",
 )
 
 

@@ -1,0 +1,61 @@
+"""UI messages, from stored ones.
+
+| message | UI message |
+|---|---|
+| user message, reply with text | one with a `text` part |
+| reply without text | one without parts |
+| the last reply, if it has not ended | none: the client resumes its stream |
+| message that was edited, reply that was regenerated | none |
+
+`metadata` has `status`, `model`, `created_at`, `completed_at`, `attempt`, `finish_reason`, `usage`
+and `error` as in Parley's API.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chat.domain import Role, Status
+
+METADATA = (
+    *("status", "model", "created_at", "completed_at"),
+    *("attempt", "finish_reason", "usage", "error"),
+)
+
+
+def to_ui_messages(
+    messages: Sequence[Mapping[str, Any]], *, is_newest: bool
+) -> list[dict[str, Any]]:
+    """Return the UI messages of a page of messages, the oldest first.
+
+    is_newest: whether the page has the last message of the session.
+    """
+    edited = {each.get("replaces") for each in messages}
+    # Later replies replace earlier ones.
+    answers = {each["reply_to"]: each["id"] for each in messages if each["reply_to"]}
+    shown = [each for each in messages if _is_shown(each, edited, answers)]
+    if is_newest and shown and not Status(shown[-1]["status"]).is_terminal:
+        shown.pop()
+    return [_to_ui_message(each) for each in shown]
+
+
+def _is_shown(
+    message: Mapping[str, Any], edited: set[str | None], answers: Mapping[str, str]
+) -> bool:
+    if message["role"] != Role.ASSISTANT:
+        return message["id"] not in edited
+    asked = message["reply_to"]
+    return asked not in edited and answers[asked] == message["id"]
+
+
+def _to_ui_message(message: Mapping[str, Any]) -> dict[str, Any]:
+    text = message["content"]
+    return {
+        "id": message["id"],
+        "role": message["role"],
+        "parts": [{"type": "text", "text": text}] if text else [],
+        "metadata": to_metadata(message),
+    }
+
+
+def to_metadata(message: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: message[name] for name in METADATA}
