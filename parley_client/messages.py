@@ -36,6 +36,8 @@ class Usage(APIObject):
     source: Literal["provider", "estimated"]
     # Prompt tokens that the vendor has read from its cache.
     cached_tokens: int = 0
+    # Completion tokens that the model has used to reason.
+    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,14 @@ class Feedback(APIObject):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Item(APIObject):
+    """A part of a reply."""
+
+    type: Literal["reasoning", "text"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message(APIObject):
     """One message. Times are seconds since the epoch, UTC."""
 
@@ -93,6 +103,8 @@ class Message(APIObject):
     feedback: Feedback | None
     # Id of the user message that this one is an edited version of.
     replaces: str | None = None
+    # Of a reply with reasoning: what the model has sent, in order. Empty in events.
+    items: tuple[Item, ...] = ()
 
     @classmethod
     def from_json(cls, members: Mapping[str, Any]) -> Self:
@@ -101,8 +113,14 @@ class Message(APIObject):
             "error": ErrorDetail.from_json_or_none(members["error"]),
             "wait": Wait.from_json_or_none(members["wait"]),
             "feedback": Feedback.from_json_or_none(members["feedback"]),
+            "items": tuple(map(Item.from_json, members.get("items", ()))),
         }
         return super(Message, cls).from_json({**members, **nested})
+
+    @property
+    def reasoning(self) -> str:
+        """The reasoning among the items."""
+        return "".join(item.text for item in self.items if item.type == "reasoning")
 
     @property
     def has_ended(self) -> bool:

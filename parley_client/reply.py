@@ -52,6 +52,8 @@ class Reply:
         self._session = session
         self._cursor = message.seq
         self._deltas = [message.content]
+        # The reasoning that has been read so far.
+        self.reasoning = message.reasoning
 
     @property
     def id(self) -> str:
@@ -130,6 +132,11 @@ class Reply:
         if update["type"] == "message.delta":
             self._deltas.append(update["delta"])
             return Delta(update["delta"])
+        if update["type"] == "message.reasoning":
+            self.reasoning += update["delta"]
+            return Delta("")
+        if update["type"] == "message.restarted":
+            self.reasoning = ""
         message = update.get("reply") or update.get("message")
         return self._replace_message(Message.from_json(message)) if message else None
 
@@ -137,12 +144,17 @@ class Reply:
         """Apply a snapshot, which omits messages that are unchanged, deleted or too old."""
         for message in snapshot["messages"]:
             if message["id"] == self.id:
-                return self._replace_message(Message.from_json(message))
+                return self._read_message(Message.from_json(message))
         # A poll has all messages that have changed, a snapshot in an event stream the newest only.
         is_too_old = snapshot.get("type") == "snapshot" and snapshot["has_more"]
         if snapshot["status"] == "idle" or is_too_old:
-            return self._replace_message(self._session.message(self.id))
+            return self._read_message(self._session.message(self.id))
         return None
+
+    def _read_message(self, message: Message) -> Delta:
+        """Store a message with its items, which those of events do not have."""
+        self.reasoning = message.reasoning
+        return self._replace_message(message)
 
     def _replace_message(self, message: Message) -> Delta:
         """Store the new state of the message; return the new part of its text."""

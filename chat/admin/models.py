@@ -138,6 +138,12 @@ class Message(RedisModel):
         return to_datetime(self.data["created_at"])
 
     @property
+    def reasoning(self) -> str:
+        """Return the reasoning of a reply."""
+        items = self.data.get("items", ())
+        return "\n\n".join(item["text"] for item in items if item["type"] == "reasoning")
+
+    @property
     def cost(self) -> str:
         """Return what the reply has cost, formatted; "" if that is not known."""
         return reply_cost(self.data)

@@ -24,6 +24,9 @@ class Usage(Output):
     completion_tokens = serializers.IntegerField()
     total_tokens = serializers.IntegerField()
     cached_tokens = serializers.IntegerField()
+    reasoning_tokens = serializers.IntegerField(
+        required=False, help_text="Missing in replies of older versions."
+    )
     source = serializers.ChoiceField(  # type: ignore[assignment]  # DRF's metaclass removes fields
         [source.value for source in UsageSource]
     )
@@ -54,12 +57,24 @@ class Feedback(Output):
     comment = serializers.CharField()
 
 
+class Item(Output):
+    """A part of a reply: reasoning or text."""
+
+    type = serializers.ChoiceField(["reasoning", "text"])
+    text = serializers.CharField()
+
+
 class Message(Output):
     """A message. Times are seconds since the epoch (UTC)."""
 
     seq = serializers.IntegerField(help_text="Seq of the last event that changed the message.")
     status = serializers.ChoiceField(MESSAGE_STATUSES)
     content = serializers.CharField(help_text="Of a reply in progress, the text so far.")
+    items = Item(
+        many=True,
+        required=False,
+        help_text="Of a reply with reasoning: what the model has sent, in order.",
+    )
     id = serializers.CharField()
     role = serializers.ChoiceField([role.value for role in Role])
     created_at = serializers.FloatField()

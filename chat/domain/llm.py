@@ -21,6 +21,8 @@ class Usage:
     source: UsageSource
     # Prompt tokens that the vendor has read from its cache; 0 if it reports none.
     cached_tokens: int = 0
+    # Completion tokens that the model has used to reason; 0 if the vendor reports none.
+    reasoning_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -121,8 +123,8 @@ class Model:
     # Whether a reply may start with `<think>...</think>`, which is not part of it. `prefilled`: the
     # chat template writes the opening tag, so that a reply starts inside.
     think_tags: bool | Literal["prefilled"] = False
-    # Whether to keep the model's reasoning. It is read, but not stored.
-    reasoning: Literal["drop"] = "drop"
+    # Whether clients get the model's reasoning, and the session keeps it.
+    reasoning: Literal["keep", "drop"] = "keep"
     # Whether to stream, so that closing the connection stops the model.
     stream: bool = True
     # Maximum tokens of prompt and reply together. Must exceed `max_tokens`.

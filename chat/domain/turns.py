@@ -169,9 +169,9 @@ class HistoryMessage(NamedTuple):
 class Delta:
     """Model output on its way to the store."""
 
-    # Bytes of the JSON-escaped reply before this delta.
+    # Bytes of the escaped output before this delta.
     offset: int
-    # The inside of a JSON string, UTF-8.
+    # Text and reasoning, see `lua/lib/output.lua`.
     escaped: bytes
     # Of the prompt, estimated: counted if the worker is lost. 0 if it is not known.
     prompt_tokens: int = 0

@@ -3,6 +3,7 @@
 | event | chunks |
 |---|---|
 | the first of those below | one with `role` |
+| `message.reasoning` | one with `reasoning_content` |
 | `message.delta` | one with `content` |
 | `message.completed`, `message.incomplete`, `message.cancelled` | one with `finish_reason`, one \
 with `usage` if it was requested, and `[DONE]` |
@@ -17,6 +18,7 @@ import orjson
 
 from chat.domain import FinishReason, Status
 from chat.openai_api import ids
+from chat.openai_api.items import reasoning_in
 from chat.protocols.log_events import LogEvent
 
 FINISH_REASONS = {
@@ -35,6 +37,7 @@ RESTARTED = {
 
 def to_completion(session_id: str, reply: Mapping[str, Any], model: str) -> dict[str, Any]:
     """Return the chat completion of a reply that has not failed."""
+    reasoning = {"reasoning_content": text} if (text := reasoning_in(reply)) else {}
     return {
         "id": ids.completion_id(session_id),
         "object": "chat.completion",
@@ -48,6 +51,7 @@ def to_completion(session_id: str, reply: Mapping[str, Any], model: str) -> dict
                     "content": reply["content"],
                     "refusal": None,
                     "annotations": [],
+                    **reasoning,
                 },
                 "logprobs": None,
                 "finish_reason": FINISH_REASONS[reply["finish_reason"]],
@@ -90,6 +94,7 @@ class ChatChunks:
         self._has_usage = has_usage
         head = self._chunk(b"DELTA").partition(b"DELTA")
         self._start, self._end = head[0] + b'{"content":"', b'"}' + head[2]
+        self._reasoning_start = head[0] + b'{"reasoning_content":"'
         # Whether the client has got text.
         self.has_text = False
         self._has_role = False
@@ -102,6 +107,8 @@ class ChatChunks:
         if event.kind == b"delta":
             self.has_text = True
             return self.role() + self._start + event.delta + self._end
+        if event.kind == b"reasoning":
+            return self.role() + self._reasoning_start + event.delta + self._end
         if event.kind == b"restarted" and self.has_text:
             self.error = RESTARTED
         elif event.is_terminal:

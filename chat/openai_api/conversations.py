@@ -1,6 +1,7 @@
 """Conversations: sessions, and their messages as items."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -17,7 +18,7 @@ from chat.domain.errors import (
 from chat.openai_api import ids
 from chat.openai_api.content import InputMessage
 from chat.openai_api.history import system_text, to_texts
-from chat.openai_api.items import to_item
+from chat.openai_api.items import to_items
 from chat.openai_api.pages import PageQuery
 from chat.openai_api.response_request import read_input
 from chat.protocols.fields import Fields
@@ -121,10 +122,16 @@ def list_items(
         NotFound, StoreUnavailable
     """
     caller, _ = find(sender, conversation_id)
-    cursor = ids.parse_item(query.after).message_id if query.after else None
-    found: list[dict[str, Any]] = []
+    found = list(islice(_iterate(caller, query), query.limit + 1))
+    return found[: query.limit], len(found) > query.limit
+
+
+def _iterate(caller: Caller, query: PageQuery) -> Iterator[dict[str, Any]]:
+    """Yield the items after that of the query, read in pages."""
+    number = ids.parse_item(query.after).number if query.after else None
+    cursor = _include(number, query)
     has_more = True
-    while has_more and len(found) <= query.limit:
+    while has_more:
         page = messages.list_messages(
             caller,
             before=cursor if query.is_newest_first else None,
@@ -133,10 +140,21 @@ def list_items(
             newest_first=query.is_newest_first,
         )
         has_more = page.has_more
-        if page.messages:
-            cursor = orjson.loads(page.messages[-1])["id"]
-        found += _to_items(caller, page.messages)
-    return found[: query.limit], has_more or len(found) > query.limit
+        for message in map(orjson.loads, page.messages):
+            cursor = message["id"]
+            items = to_items(caller.session_id, message)
+            ordered = items[::-1] if query.is_newest_first else items
+            if cursor == f"msg_{number}":
+                known = [item["id"] for item in ordered]
+                ordered = ordered[known.index(query.after) + 1 :] if query.after in known else []
+            yield from ordered
+
+
+def _include(number: int | None, query: PageQuery) -> str | None:
+    """Return the cursor from which a message is read again, because it may have more items."""
+    if number is None or (number == 1 and not query.is_newest_first):
+        return None
+    return f"msg_{number + 1 if query.is_newest_first else number - 1}"
 
 
 def get_item(sender: Sender, conversation_id: str, item_id: str) -> dict[str, Any]:
@@ -151,19 +169,22 @@ def get_item(sender: Sender, conversation_id: str, item_id: str) -> dict[str, An
     except MessageNotFound as error:
         raise NotFound("Item not found.") from error
     for item in _to_items(caller, [message]):
-        return item
+        if item["id"] == item_id:
+            return item
     raise NotFound("Item not found.")
 
 
 def delete_item(sender: Sender, conversation_id: str, item_id: str) -> dict[str, Any]:
-    """Erase the text of an item; return the conversation.
+    """Erase the text of an item, with the reasoning of a reply; return the conversation.
 
     Raises:
+        InvalidRequest: the item is reasoning.
         SessionBusy: the reply has not ended.
         NotFound, StoreUnavailable
     """
     caller, session = find(sender, conversation_id)
-    get_item(sender, conversation_id, item_id)
+    if get_item(sender, conversation_id, item_id)["type"] == "reasoning":
+        raise InvalidRequest("Delete the message of the reply: that erases its reasoning.")
     messages.erase(caller, ids.parse_item(item_id).number)
     return to_conversation(session)
 
@@ -195,5 +216,4 @@ def _read_items(fields: Fields) -> Sequence[InputMessage]:
 
 
 def _to_items(caller: Caller, stored: Sequence[bytes]) -> list[dict[str, Any]]:
-    found = [to_item(caller.session_id, orjson.loads(message)) for message in stored]
-    return [item for item in found if item is not None]
+    return [item for each in stored for item in to_items(caller.session_id, orjson.loads(each))]

@@ -3,45 +3,91 @@
 | message | item |
 |---|---|
 | user message | `message` of the user with `input_text` |
-| reply with text | `message` of the assistant with `output_text` |
+| text of a reply | `message` of the assistant with `output_text` |
+| reasoning of a reply | `reasoning` with `reasoning_text` |
 | without text, such as a reply that failed | none |
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chat.domain import Role, Status
 from chat.openai_api import ids
 
+# Types of a reply's items in Parley.
+TEXT, REASONING = "text", "reasoning"
+ITEM_TYPES = (TEXT, REASONING)
 
-def to_item(session_id: str, message: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the item of a message; `None` if the message has no text."""
-    if not message["content"]:
-        return None
+
+def to_items(session_id: str, message: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the items of a message; none if it has no text."""
     if message["role"] == Role.ASSISTANT:
-        return output_item(session_id, message)
-    return {
+        return output_items(session_id, message)
+    if not message["content"]:
+        return []
+    item = {
         "type": "message",
         "id": ids.item_id(session_id, message["id"]),
         "status": "completed",
         "role": message["role"],
         "content": [{"type": "input_text", "text": message["content"]}],
     }
+    return [item]
 
 
-def output_item(session_id: str, reply: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the item of a reply with text."""
+def output_items(session_id: str, reply: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the items of a reply."""
+    text = {"type": TEXT, "text": reply["content"]}
+    parts = reply.get("items") or ([text] if reply["content"] else [])
+    counts = dict.fromkeys(ITEM_TYPES, 0)
+    items = []
+    for part in parts:
+        item_id = output_id(session_id, reply["id"], part["type"], reply["attempt"], counts)
+        status = item_status(reply["status"]) if part is parts[-1] else "completed"
+        items.append(output_item(part["type"], item_id, status, [part["text"]]))
+    return items
+
+
+def output_id(
+    session_id: str, reply_id: str, kind: str, attempt: int, counts: dict[str, int]
+) -> str:
+    """Return the id of the next item of a kind; counts: of the reply's earlier ones, by kind."""
+    index = counts[kind]
+    counts[kind] += 1
+    form = ids.reasoning_id if kind == REASONING else ids.item_id
+    return form(session_id, reply_id, attempt, index)
+
+
+def output_item(kind: str, item_id: str, status: str, texts: Sequence[str]) -> dict[str, Any]:
+    """Return an item of a reply; texts: none if it has just started."""
+    if kind == REASONING:
+        return {
+            "type": "reasoning",
+            "id": item_id,
+            "status": status,
+            "summary": [],
+            "content": [part(kind, text) for text in texts],
+        }
     return {
         "type": "message",
-        "id": ids.item_id(session_id, reply["id"], reply["attempt"]),
-        "status": item_status(reply["status"]),
+        "id": item_id,
+        "status": status,
         "role": "assistant",
-        "content": [output_text(reply["content"])],
+        "content": [part(kind, text) for text in texts],
     }
 
 
-def output_text(text: str) -> dict[str, Any]:
+def part(kind: str, text: str) -> dict[str, Any]:
+    """Return the content of an item of a reply."""
+    if kind == REASONING:
+        return {"type": "reasoning_text", "text": text}
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+
+
+def reasoning_in(reply: Mapping[str, Any]) -> str:
+    """Return the reasoning of a reply."""
+    items = reply.get("items", ())
+    return "".join(item["text"] for item in items if item["type"] == REASONING)
 
 
 def item_status(status: str) -> str:

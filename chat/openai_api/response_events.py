@@ -4,13 +4,15 @@
 |---|---|
 | `message.queued` | `response.created`, `response.queued` |
 | `message.started` | `response.in_progress`, the first time |
-| the first `message.delta` | `response.output_item.added`, `response.content_part.added`, and \
-the next |
+| the first `message.reasoning` or `message.delta`, and the first after the other | the end of \
+the item before, `response.output_item.added`, `response.content_part.added`, and the next |
+| `message.reasoning` | `response.reasoning_text.delta` |
 | `message.delta` | `response.output_text.delta` |
-| `message.restarted` after text | `response.output_item.done` with status `incomplete`; the next \
-attempt has the next `output_index` |
-| the end of the turn, after text | `response.output_text.done`, `response.content_part.done`, \
-`response.output_item.done`, and the next |
+| `message.restarted` after one of these | `response.output_item.done` with status `incomplete`; \
+the next attempt has the next `output_index` |
+| the end of the turn | the end of the open item: `response.output_text.done` or \
+`response.reasoning_text.done`, `response.content_part.done`, `response.output_item.done`; and the \
+next |
 | `message.completed` | `response.completed` |
 | `message.incomplete`, `message.cancelled` | `response.incomplete` |
 | `message.failed`, `message.expired` | `response.failed` |
@@ -25,17 +27,22 @@ from typing import Any
 import orjson
 
 from chat.domain import Status
-from chat.openai_api import ids
-from chat.openai_api.items import output_text
+from chat.openai_api import items
 from chat.openai_api.response_object import to_response
 from chat.protocols.log_events import LogEvent
 
 # Chunks of one event have numbers below this.
 CHUNKS_PER_EVENT = 16
-DELTA = (
-    b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta",'
-    b'"item_id":"%b","output_index":%d,"content_index":0,"logprobs":[],'
-)
+DELTAS = {
+    kind: b'event: %b.delta\ndata: {"type":"%b.delta","item_id":"%%b","output_index":%%d,'
+    b'"content_index":0,%b' % (name, name, members)
+    for kind, name, members in (
+        (items.TEXT, b"response.output_text", b'"logprobs":[],'),
+        (items.REASONING, b"response.reasoning_text", b""),
+    )
+}
+# Kind of an event -> of the item that it is about.
+KINDS = {b"delta": items.TEXT, b"reasoning": items.REASONING}
 # What a reply is at first, whatever it is when its stream is requested.
 QUEUED = {
     "status": Status.QUEUED.value,
@@ -73,12 +80,15 @@ class ResponseEvents:
         self._count = 0
         self._has_started = False
         self._output_index = 0
-        # Of the open item; "" for none.
-        self._item_id = ""
+        # Kind and id of the open item; "" for none.
+        self._kind = self._item_id = ""
         self._delta_start = b""
         # The text of the open item, as insides of JSON strings.
         self._deltas: list[bytes] = []
         self._attempt = 1
+        # Of this attempt: items that are done, and the items so far by kind.
+        self._output: list[dict[str, Any]] = []
+        self._counts = dict.fromkeys(items.ITEM_TYPES, 0)
         self.is_finished = False
 
     def translate(self, event: LogEvent) -> bytes:
@@ -87,8 +97,8 @@ class ResponseEvents:
             self._first_seq = event.seq
         self._base = (event.seq - self._first_seq) * CHUNKS_PER_EVENT
         self._count = 0
-        if event.kind == b"delta":
-            chunks = self._open_item() + self._delta(event.delta)
+        if event.kind in KINDS:
+            chunks = self._open_item(KINDS[event.kind]) + self._delta(event.delta)
         elif event.kind == b"queued":
             chunks = self._snapshot("response.created") + self._snapshot("response.queued")
         elif event.kind == b"started":
@@ -119,54 +129,62 @@ class ResponseEvents:
     def _restart(self) -> bytes:
         if not self._item_id:
             return b""
-        chunk = self._item("response.output_item.done", "incomplete", [self._part()])
-        self._item_id, self._deltas = "", []
-        self._output_index += 1
+        chunk = self._done("incomplete")
+        self._output, self._counts = [], dict.fromkeys(items.ITEM_TYPES, 0)
         return chunk
 
     def _finish(self, reply: Mapping[str, Any]) -> bytes:
         self.is_finished = True
         response = to_response(self._session_id, reply, self._params)
+        chunks = self._close_item(items.item_status(reply["status"]))
         last = LAST_CHUNKS.get(response["status"], "response.incomplete")
-        return self._close_item(response) + self._chunk(last, response=response)
+        return chunks + self._chunk(last, response={**response, "output": self._output})
 
-    def _open_item(self) -> bytes:
-        if self._item_id:
+    def _open_item(self, kind: str) -> bytes:
+        if self._kind == kind:
             return b""
-        self._item_id = ids.item_id(self._session_id, self._reply["id"], self._attempt)
-        self._delta_start = DELTA % (self._item_id.encode(), self._output_index)
-        return self._item("response.output_item.added", "in_progress", []) + self._chunk(
-            "response.content_part.added", **self._place(), part=output_text("")
+        chunks = self._close_item("completed")
+        self._kind = kind
+        self._item_id = items.output_id(
+            self._session_id, self._reply["id"], kind, self._attempt, self._counts
+        )
+        self._delta_start = DELTAS[kind] % (self._item_id.encode(), self._output_index)
+        item = items.output_item(kind, self._item_id, "in_progress", [])
+        return (
+            chunks
+            + self._chunk("response.output_item.added", output_index=self._output_index, item=item)
+            + self._chunk("response.content_part.added", **self._place(), part=items.part(kind, ""))
         )
 
-    def _close_item(self, response: Mapping[str, Any]) -> bytes:
+    def _close_item(self, status: str) -> bytes:
         if not self._item_id:
             return b""
-        part = self._part()
-        status = response["output"][0]["status"] if response["output"] else "incomplete"
-        return (
-            self._chunk(
+        part = items.part(self._kind, self._text())
+        if self._kind == items.TEXT:
+            ended = self._chunk(
                 "response.output_text.done", **self._place(), text=part["text"], logprobs=[]
             )
-            + self._chunk("response.content_part.done", **self._place(), part=part)
-            + self._item("response.output_item.done", status, [part])
-        )
+        else:
+            ended = self._chunk("response.reasoning_text.done", **self._place(), text=part["text"])
+        ended += self._chunk("response.content_part.done", **self._place(), part=part)
+        return ended + self._done(status)
 
-    def _part(self) -> dict[str, Any]:
-        return output_text(orjson.loads(b'"%b"' % b"".join(self._deltas)))
+    def _done(self, status: str) -> bytes:
+        """End the open item."""
+        item = items.output_item(self._kind, self._item_id, status, [self._text()])
+        chunk = self._chunk("response.output_item.done", output_index=self._output_index, item=item)
+        self._output.append(item)
+        self._output_index += 1
+        self._kind = self._item_id = ""
+        self._deltas = []
+        return chunk
+
+    def _text(self) -> str:
+        text: str = orjson.loads(b'"%b"' % b"".join(self._deltas))
+        return text
 
     def _place(self) -> dict[str, Any]:
         return {"item_id": self._item_id, "output_index": self._output_index, "content_index": 0}
-
-    def _item(self, kind: str, status: str, content: list[dict[str, Any]]) -> bytes:
-        item = {
-            "type": "message",
-            "id": self._item_id,
-            "status": status,
-            "role": "assistant",
-            "content": content,
-        }
-        return self._chunk(kind, output_index=self._output_index, item=item)
 
     def _snapshot(self, kind: str) -> bytes:
         response = to_response(self._session_id, self._reply, self._params)

@@ -14,7 +14,7 @@ from typing import Any
 
 from chat.domain import FinishReason, Status
 from chat.openai_api import ids
-from chat.openai_api.items import output_item
+from chat.openai_api.items import output_items
 
 INCOMPLETE_REASONS = {
     FinishReason.LENGTH.value: "max_output_tokens",
@@ -47,7 +47,7 @@ def to_response(
         if is_incomplete
         else None,
         "model": reply["model"] or params.get("model") or "",
-        "output": [output_item(session_id, reply)] if reply["content"] else [],
+        "output": output_items(session_id, reply),
         "usage": to_usage(reply["usage"]),
         **_shown(params),
     }

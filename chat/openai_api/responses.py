@@ -123,8 +123,8 @@ def list_input(turn: Turn) -> list[dict[str, Any]]:
         limit=min(1 + first, chat_settings.MAX_PAGE_LIMIT),
         newest_first=False,
     )
-    found = [items.to_item(turn.session_id, orjson.loads(each)) for each in page.messages]
-    return [item for item in found if item is not None]
+    messages_ = map(orjson.loads, page.messages)
+    return [item for each in messages_ for item in items.to_items(turn.session_id, each)]
 
 
 async def stream(turn: Turn, abort: Abort, *, starting_after: int = -1) -> AsyncGenerator[bytes]:

@@ -76,15 +76,20 @@ class ReplyFailed(TurnFailed):
 async def wait_for_end(turn: Turn) -> Mapping[str, Any]:
     """Return the reply once the turn has ended, or its state after `MAX_WAIT`.
 
+    Events have no items, so a reply with reasoning is read.
+
     Raises:
         SessionNotFound, SessionExpired: the session was deleted.
         RateLimited: it has too many subscribers.
         StoreUnavailable
     """
+    has_reasoning = False
     try:
         async with asyncio.timeout(MAX_WAIT), aclosing(events(turn, is_whole=False)) as received:
             async for event in received:
-                if event is not None and event.is_terminal:
+                if event is not None and event.kind == b"reasoning":
+                    has_reasoning = True
+                elif event is not None and event.is_terminal and not has_reasoning:
                     reply: Mapping[str, Any] = event.decode()["message"]
                     return reply
     except TimeoutError:

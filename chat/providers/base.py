@@ -47,7 +47,7 @@ class Provider(ABC):
     def stream(self, prompt: Prompt) -> AsyncGenerator[Item]:
         """Call the model; yield each delta as it arrives, and one `Completion` last.
 
-        Reasoning and keep-alives are yielded as `Reasoning`; the timeouts count them as activity.
+        Reasoning and keep-alives are yielded as `Reasoning`; the timeouts count both as activity.
 
         It runs on the worker's event loop and must not block it; see `BlockingProvider`. If its
         task is cancelled, or the generator closed, the call ends at once.

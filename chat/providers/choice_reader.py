@@ -1,7 +1,7 @@
 """Read the first choice of a response in one of OpenAI's formats, streamed or not."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 from chat.domain import Completion, Usage, UsageSource
@@ -25,6 +25,12 @@ _CACHED_TOKENS = (
     ("prompt_cache_hit_tokens",),
     ("cached_tokens",),
 )
+# OpenAI and most others; the name of its Responses API; xAI.
+_REASONING_TOKENS = (
+    ("completion_tokens_details", "reasoning_tokens"),
+    ("output_tokens_details", "reasoning_tokens"),
+    ("reasoning_tokens",),
+)
 
 Choice = Mapping[str, Any]
 
@@ -46,7 +52,7 @@ class ChoiceReader(ABC):
         # The last plausible counts of prompt and reply, or the last ones if none were.
         self._counts: tuple[int, int] | None = None
         # Of the same chunk.
-        self._cached_tokens = 0
+        self._cached_tokens = self._reasoning_tokens = 0
         # Text that comes with the completion. Of a JSON document it is all text: a reply that is
         # cut at a stop sequence keeps the document's usage.
         self._last_text = ""
@@ -137,7 +143,8 @@ class ChoiceReader(ABC):
                 continue
             if (prompt and completion) or not all(self._counts or (0,)):
                 self._counts = prompt, completion
-                self._cached_tokens = min(prompt, _count_cached(usage))
+                self._cached_tokens = min(prompt, _first_count(usage, _CACHED_TOKENS))
+                self._reasoning_tokens = min(completion, _first_count(usage, _REASONING_TOKENS))
 
     def _read_end(self, choice: Choice, *, has_text: bool) -> None:
         """Read a choice with a finish reason, and those after it."""
@@ -182,11 +189,12 @@ class ChoiceReader(ABC):
             completion_tokens=completion,
             source=UsageSource.PROVIDER,
             cached_tokens=self._cached_tokens,
+            reasoning_tokens=self._reasoning_tokens,
         )
 
 
-def _count_cached(usage: object) -> int:
-    return next(filter(None, (get_token_count(usage, *path) for path in _CACHED_TOKENS)), 0)
+def _first_count(usage: object, paths: Sequence[tuple[str, ...]]) -> int:
+    return next(filter(None, (get_token_count(usage, *path) for path in paths)), 0)
 
 
 def _count(usage: object, names: tuple[str, ...]) -> int | None:

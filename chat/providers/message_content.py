@@ -5,7 +5,7 @@ from typing import Any
 from chat.providers.deviations import describe, invalid_response
 
 # DeepSeek, vLLM, llama.cpp; OpenRouter, Groq, Ollama.
-_REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
+REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
 # Types of parts: Mistral, Anthropic; OpenAI's Responses.
 _REASONING_TYPES = {"thinking", "reasoning", "reasoning_text", "summary_text"}
 _TEXT_KEYS = ("text", "refusal", "value", "thinking", "reasoning", "content")
@@ -57,5 +57,5 @@ def _text(value: object) -> str:
 
 
 def _reasoning(message: dict[str, Any]) -> str:
-    found = (message.get(key) for key in _REASONING_KEYS)
+    found = (message.get(key) for key in REASONING_KEYS)
     return next((value for value in found if isinstance(value, str) and value), "")

@@ -51,12 +51,16 @@ def _message(message: PromptMessage, role: str = "") -> dict[str, str]:
     return {"role": role or message.role, "content": message.content}
 
 
+# Members of a delta that may have more than its text.
+_OTHERS = {"refusal", *message_content.REASONING_KEYS}
+
+
 class _ChatReader(ChoiceReader):
     def read_choice(self, choice: Choice) -> StreamItem:
         message = choice.get("delta")
         if type(message) is dict:
             content = message.get("content")
-            if type(content) is str and content and not message.get("refusal"):
+            if type(content) is str and content and not _OTHERS & message.keys():
                 return content, None
         elif message is None and not self.has_text:  # after deltas, it would repeat them
             message = choice.get("message")

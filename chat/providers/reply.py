@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 
-from chat.domain import Completion, FinishReason, Model
+from chat.domain import Completion, FinishReason, Model, Reasoning
 from chat.domain.errors import ProviderError
 from chat.http.errors import READ_ERRORS
 from chat.providers.base import Item, StreamItem
@@ -27,11 +27,13 @@ async def read_reply(
     """
     is_blank = True
     async for text, other in _filter(items, model, Truncator(stops, strip=strip)):
+        if isinstance(other, Reasoning):
+            yield other
         if text:
             is_blank = is_blank and text.isspace()
             yield text
-        if other is not None:
-            if is_blank and isinstance(other, Completion):
+        if isinstance(other, Completion):
+            if is_blank:
                 _check_blank(other)
             yield other
 

@@ -24,9 +24,10 @@ class SessionKeys(NamedTuple):
     # as do the next four.
     session: str
     # hash: message number -> JSON. Of an open turn also `<reply>:request` -> deadline, options and
-    # request id.
+    # request id. Of a reply also `<reply>:params`, see lua/lib/params.lua, and `<reply>:items`, its
+    # reasoning, see lua/lib/output.lua.
     messages: str
-    # string: text of the running reply, the inside of a JSON string.
+    # string: output of the running reply, see lua/lib/output.lua.
     partial: str
     # stream, capped: the event log. Its channel for pub/sub has the same name.
     events: str

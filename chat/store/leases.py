@@ -215,6 +215,7 @@ def _usage(usage: Usage) -> dict[str, Any]:
         "source": usage.source,
         "total_tokens": usage.total_tokens,
         "cached_tokens": usage.cached_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
     }
 
 

@@ -8,6 +8,11 @@ def json_escape(text: str) -> bytes:
     return orjson.dumps(text)[1:-1]
 
 
+def escape_reasoning(text: str) -> bytes:
+    """Return reasoning as a part of a reply's output; see `lua/lib/output.lua`."""
+    return b"\x01%b\x02" % json_escape(text)
+
+
 def message_number_in(message: bytes) -> int:
     """Return the number of a stored message.
 

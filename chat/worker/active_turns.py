@@ -15,11 +15,13 @@ from chat.domain.budgets import Reservation
 from chat.domain.errors import UpstreamClosed
 from chat.providers.call_timeouts import CallTimeouts
 from chat.settings import chat_settings
-from chat.store.message_json import json_escape
+from chat.store.message_json import escape_reasoning, json_escape
 
 # Seconds for which a stopping process retries to write the outcomes of its turns. The process
 # manager kills it a few seconds later, and the turns are recovered when their leases expire.
 FINAL_WRITE_TIMEOUT = 3.0
+# UTF-8 bytes of a reply's reasoning that are kept.
+MAX_REASONING_BYTES = 64 * 1024
 
 
 class ActiveTurn:
@@ -37,6 +39,8 @@ class ActiveTurn:
         self.stop_cause: StopCause | None = None
         # UTF-8 bytes of the reply so far, before escaping.
         self.output_bytes = 0
+        # UTF-8 bytes of the reasoning so far, kept or not.
+        self.reasoning_bytes = 0
         # The task while it calls the model.
         self._caller: asyncio.Task[None] | None = None
         self._timeouts = CallTimeouts(timeouts)
@@ -97,6 +101,19 @@ class ActiveTurn:
     def record_activity(self) -> None:
         """Record activity without text: reasoning, or a comment in the stream."""
         self._timeouts.record_activity()
+
+    def append_reasoning(self, delta: str, *, is_kept: bool) -> None:
+        """Count reasoning, and add it to the next flush if it is kept; it is no output.
+
+        What exceeds `MAX_REASONING_BYTES` is dropped.
+        """
+        self.record_activity()
+        plain = delta.encode(errors="replace")  # halves of surrogate pairs
+        room = max(0, MAX_REASONING_BYTES - self.reasoning_bytes)
+        self.reasoning_bytes += len(plain)
+        kept = plain[:room].decode(errors="ignore") if is_kept else ""
+        if kept:
+            self._unflushed_escaped += escape_reasoning(kept)
 
     def stop(self, cause: StopCause) -> None:
         """Stop the model call, once: `calling` raises `UpstreamClosed`.

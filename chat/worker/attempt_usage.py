@@ -12,14 +12,20 @@ from chat.worker.retry_policy import Decision
 def estimate(prompt: Prompt, turn: ActiveTurn) -> Usage:
     return Usage(
         prompt_tokens=context_window.estimate_prompt(prompt),
-        completion_tokens=-(-turn.output_bytes // context_window.BYTES_PER_TOKEN),
+        completion_tokens=_tokens(turn.output_bytes + turn.reasoning_bytes),
         source=UsageSource.ESTIMATED,
+        reasoning_tokens=_tokens(turn.reasoning_bytes),
     )
 
 
+def _tokens(size: int) -> int:
+    return -(-size // context_window.BYTES_PER_TOKEN)
+
+
 def with_estimate(decision: Decision, prompt: Prompt, turn: ActiveTurn) -> Decision:
-    """Add an estimated usage to an outcome with text but without usage."""
-    if isinstance(decision, Outcome) and decision.usage is None and turn.has_output:
+    """Add an estimated usage to an outcome without usage, if the model has sent anything."""
+    has_sent = turn.output_bytes or turn.reasoning_bytes
+    if isinstance(decision, Outcome) and decision.usage is None and has_sent:
         return replace(decision, usage=estimate(prompt, turn))
     return decision
 

@@ -201,7 +201,7 @@ async def _record_item(
 ) -> None:
     if isinstance(item, Reasoning):
         slot.is_silent = False
-        turn.record_activity()
+        turn.append_reasoning(item.text, is_kept=model.reasoning == "keep")
         return
     if not turn.has_output:
         span.add_event("first_token")

@@ -6,6 +6,7 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
+from fakemodel.replies.compose import REASONING
 from tests.browser.axe import violations
 from tests.browser.chat_page import ChatPage
 from tests.harness.stack import Stack
@@ -74,6 +75,16 @@ def test_formulas_footnotes_code_and_reasoning_are_rendered(
     code.get_by_role("button", name="Wrap long lines").click()
     assert not code.locator("pre").evaluate(overflows)
     assert violations(chat.page) == []
+
+
+def test_reasoning_of_the_model_is_collapsed(chat: ChatPage) -> None:
+    reply = chat.send_and_wait("Hello [[reasoning]]")
+    for _ in range(2):
+        expect(reply.get_by_text(REASONING)).to_be_hidden()
+        reply.get_by_text("Reasoning", exact=True).click()
+        expect(reply.get_by_text(REASONING)).to_be_visible()
+        expect(reply.locator(".body")).not_to_contain_text(REASONING)
+        chat.page.reload()
 
 
 def test_formulas_obey_the_policy_while_they_grow(chat: ChatPage, chat_stack: Stack) -> None:

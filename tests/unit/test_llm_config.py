@@ -103,7 +103,7 @@ def test_token_of_a_wrong_type_is_not_repeated(file: Path) -> None:
     [
         ("system_role = 'assistant'", "invalid system_role: 'assistant'"),
         ("system_role = true", "invalid system_role"),
-        ("reasoning = 'keep'", "invalid reasoning: 'keep'; it must be 'drop'$"),
+        ("reasoning = 'show'", "invalid reasoning: 'show'; it must be 'keep' or 'drop'$"),
         ("think_tags = 'yes'", "invalid think_tags: 'yes'"),
         ("think_tags = 1", "invalid think_tags: 1"),
         ("drop_options = ['messages']", "drop_options must not contain 'messages', only max_"),

@@ -45,7 +45,10 @@ const updateTranscript = ({ seqs, messages, older }) => {
   seqs.forEach(([id], index) => {
     const current = document.getElementById(id);
     const element = received.get(id) ?? current;
-    if (current && current !== element) current.replaceWith(element);
+    if (current && current !== element) {
+      if (current.querySelector(".reasoning[open]")) element.querySelector(".reasoning")?.setAttribute("open", "");
+      current.replaceWith(element);
+    }
     const sibling = transcript.children[index] ?? null;
     if (sibling !== element) transcript.insertBefore(element, sibling);
   });

@@ -82,7 +82,7 @@ export class Chat {
 
   // Update the list of chats.
   updateEntry({ type, created_at: createdAt, last_active_at: activeAt, expires_at: expiresAt }) {
-    if (type === "message.delta") return;
+    if (type === "message.delta" || type === "message.reasoning") return;
     if (expiresAt) this.ttl = expiresAt - activeAt;
     const at = activeAt ?? (type === "message.queued" ? createdAt : this.at);
     const isBusy = this.conversation.activeReplies.length > 0;

@@ -125,19 +125,19 @@ export class MessageList {
   }
 
   drawReply({ user, replies, reply }, isLast, ahead) {
-    const { id, status, content, seq } = reply;
+    const { id, status, content, items, seq } = reply;
     const entry = this.entry(id, reply);
     const isBusy = isActive(reply);
     const note = isBusy ? waitText(reply, ahead) + retryCountdown(reply) : outcomeText(reply);
     const state = [seq, status, isLast, replies.length, note].join();
     if (state === entry.state) return entry.row;
     const { row, footer, markdown, reasoning } = entry;
-    if (content !== entry.content || !isBusy) {
-      const [thoughts, text] = splitReasoning(content);
+    if (content !== entry.content || items !== entry.items || !isBusy) {
+      const [thoughts, text] = splitReasoning(reply);
       reasoning.show(thoughts, !isBusy);
       markdown.show(text, !isBusy);
     }
-    Object.assign(entry, { state, content });
+    Object.assign(entry, { state, content, items });
     Object.assign(row.dataset, { status });
     row.ariaBusy = isBusy;
     const key = `${user?.id ?? reply.reply_to} replies`;

@@ -1,4 +1,4 @@
-// The reasoning that a model writes in its reply, before the text: `<think>...</think>`.
+// The reasoning of a reply: its items, or what the model writes before the text: `<think>...</think>`.
 
 import { createElement } from "./dom.js";
 import { Markdown } from "./markdown.js";
@@ -7,7 +7,11 @@ const START = /^\s*<think(?:ing)?>/;
 const END = /<\/think(?:ing)?>\s*/;
 
 // Return the reasoning and the text of a reply, of which both may be growing.
-export function splitReasoning(content) {
+export function splitReasoning({ content, items }) {
+  if (items) {
+    const parts = items.filter(({ type }) => type === "reasoning").map(({ text }) => text);
+    return [parts.join("\n\n"), content];
+  }
   const start = START.exec(content)?.[0];
   if (!start) return ["", content];
   const rest = content.slice(start.length);

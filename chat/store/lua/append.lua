@@ -1,14 +1,14 @@
 #!lua flags=allow-oom
 -- Append a delta to the running reply, and renew the lease.
--- include: session events counters message_json lease
+-- include: session events counters message_json lease deltas
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
 -- ARGV[4]    fence
 -- ARGV[5]    nonce
 -- ARGV[6]    lease, ms
--- ARGV[7]    offset: bytes of the JSON-escaped reply before the delta
--- ARGV[8]    delta, JSON-escaped: the inside of a JSON string; bytes that are stored are skipped
+-- ARGV[7]    offset: bytes of the output before the delta
+-- ARGV[8]    delta: output, see lib/output.lua; bytes that are stored are skipped
 -- ARGV[9]    tokens of the prompt, estimated
 --
 -- Replies:
@@ -34,7 +34,6 @@ if s.partial_bytes == 0 then
   set('prompt_tokens', ARGV[9])
 end
 set('partial_bytes', s.partial_bytes + #delta)
-append_event('message.delta',
-  ',"message_id":"' .. reply_id(s.running_turn) .. '","delta":"' .. delta .. '"')
+append_deltas(delta)
 publish()
 return { 'APPENDED', s.cancel_requested }

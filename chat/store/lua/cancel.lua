@@ -14,7 +14,8 @@
 --   ALREADY reply                   the turn has ended
 --   MESSAGE_NOT_FOUND | SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'head', 'tail', 'waiting', 'attempt',
-  'partial_bytes', 'bytes', 'ttl', 'max_expires_at', 'keys_expire_at', 'cancel_requested')
+  'partial_bytes', 'bytes', 'ttl', 'max_expires_at', 'keys_expire_at', 'cancel_requested',
+  'has_items')
 local err = authorize(ARGV[4])
 if err then return { err } end
 local turn = math.ceil(ARGV[5] / 2)
@@ -29,7 +30,7 @@ if turn == s.running_turn then
   save()
   return { 'CANCEL_REQUESTED', render_message(2 * turn, reply), is_new }
 end
-if not read_open_turn(turn) then return { 'ALREADY', reply } end
+if not read_open_turn(turn) then return { 'ALREADY', render_message(2 * turn, reply) } end
 reply = finish_turn(turn, 'cancelled', CANCELLED_RESULT, '')
 keep_alive()
 if s.running_turn == 0 then set_due(s.waiting > 0 and now or s.expires_at) end

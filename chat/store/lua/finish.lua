@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Store the outcome of the running turn.
 -- include: session events counters message_json turns token_usage enqueue_delivery finish_turn
--- include: keep_alive lease token_budget
+-- include: keep_alive lease deltas token_budget
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
@@ -31,8 +31,7 @@ if not delta then return { 'LEASE_LOST' } end
 
 if delta ~= '' then
   record_first_token()
-  append_event('message.delta',
-    ',"message_id":"' .. reply_id(s.running_turn) .. '","delta":"' .. delta .. '"')
+  append_deltas(delta)
 end
 attempt_usage = ARGV[13]
 finish_turn(s.running_turn, ARGV[8], ARGV[10], take_partial() .. delta, ARGV[9])

@@ -10,7 +10,8 @@
 -- Replies:
 --   MESSAGE message params   params: of a reply, see lib/params.lua; '' for none
 --   MESSAGE_NOT_FOUND | SESSION_NOT_FOUND | SESSION_EXPIRED
-read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'head', 'tail')
+read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'head', 'tail',
+  'has_items')
 local err = authorize(ARGV[4])
 if err then return { err } end
 local message = redis.call('HGET', MESSAGES, ARGV[5])

@@ -14,7 +14,7 @@
 --   PAGE has_more message...   in the order read
 --   SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'head', 'tail',
-  'first_message')
+  'first_message', 'has_items')
 local err = authorize(ARGV[4])
 if err then return { err } end
 local step, limit, max_bytes = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])

@@ -42,8 +42,9 @@ if s.running_turn ~= 0 then -- its worker is dead or disconnected
     finish_turn(s.running_turn, 'cancelled', CANCELLED_RESULT, take_partial())
     release_lease()
   elseif s.deadline <= now then
-    finish_turn(s.running_turn, s.partial_bytes == 0 and 'failed' or 'incomplete',
-      DEADLINE_RESULT, take_partial())
+    local output = take_partial()
+    finish_turn(s.running_turn, text_of(output) == '' and 'failed' or 'incomplete',
+      DEADLINE_RESULT, output)
     release_lease()
   elseif s.attempt >= tonumber(ARGV[5]) then
     finish_turn(s.running_turn, 'failed', error_result('worker_lost',

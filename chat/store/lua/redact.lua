@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Replace the text of a message by a note, delete its feedback and the turn's params, and trim the
--- event log.
+-- Replace the text of a message by a note, delete its feedback, its items and the turn's params, and
+-- trim the event log.
 -- include: session authorize events message_json keep_alive session_bytes params
 --
 -- KEYS       see lib/session.lua
@@ -36,6 +36,7 @@ if message == '{"seq":' .. changed_at .. redacted and not is_in_log then return 
 redacted = '{"seq":' .. (seq + 1) .. redacted
 redis.call('HSET', MESSAGES, ARGV[5], redacted)
 set('bytes', s.bytes + #redacted - #message)
+delete_items(ARGV[5])
 delete_params(math.ceil(ARGV[5] / 2))
 -- The first event is trimmed with the log, so that subscribers at any cursor get a gap and a new
 -- snapshot.

@@ -1,6 +1,7 @@
 #!lua
 -- Store the feedback on a reply that has ended.
--- include: session authorize events counters message_json keep_alive session_bytes changes
+-- include: session authorize events counters message_json render_message keep_alive session_bytes
+-- include: changes
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
@@ -17,7 +18,7 @@
 --   SESSION_FULL | MESSAGE_NOT_FOUND | SESSION_NOT_FOUND | SESSION_EXPIRED
 --   QUOTA_NEEDED bytes holders   see lib/session_bytes.lua
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'ttl', 'max_expires_at',
-  'keys_expire_at', 'bytes', 'kept_bytes', 'quota', 'changes_tat')
+  'keys_expire_at', 'bytes', 'kept_bytes', 'quota', 'changes_tat', 'has_items')
 local err = authorize(ARGV[4])
 if err then return { err } end
 local message = redis.call('HGET', MESSAGES, ARGV[5])
@@ -27,7 +28,7 @@ if ARGV[5] % 2 == 1 or status == 'queued' or status == 'in_progress' then
   return { 'FEEDBACK_NOT_ALLOWED' }
 end
 local others, feedback = split_feedback(message)
-if feedback == ARGV[6] then return { 'STORED', message } end
+if feedback == ARGV[6] then return { 'STORED', render_message(ARGV[5], message) } end
 local growth = #ARGV[6] - #feedback
 local refusal = growth > 0 and refuse_bytes(growth)
 if refusal then return refusal end
@@ -44,4 +45,4 @@ append_event('message.rated', ',"message_id":"msg_' .. ARGV[5] .. '","rating":' 
 keep_alive()
 if s.running_turn == 0 and s.waiting == 0 then set_due(s.expires_at) end
 publish()
-return { 'STORED', message }
+return { 'STORED', render_message(ARGV[5], message) }

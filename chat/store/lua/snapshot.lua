@@ -21,7 +21,7 @@
 --   SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'head', 'tail',
   'first_message', 'created_at', 'last_active_at', 'name', 'model', 'system_prompt', 'context',
-  'metadata', 'webhook_url', 'bytes')
+  'metadata', 'webhook_url', 'bytes', 'has_items')
 local err = authorize(ARGV[4])
 if err then return { err } end
 local after = tonumber(ARGV[5])

@@ -27,6 +27,12 @@ export interface MessageDelta extends EventBase {
     message_id: string;
     delta: string;
 }
+/** The model sent more of its reasoning. */
+export interface MessageReasoning extends EventBase {
+    type: "message.reasoning";
+    message_id: string;
+    delta: string;
+}
 /** Feedback was added or removed. */
 export interface MessageRated extends EventBase {
     type: "message.rated";
@@ -59,6 +65,6 @@ export interface Snapshot extends Session {
 export interface Changes extends Session {
     type: "changes";
 }
-export type SessionEvent = MessageQueued | MessageChanged | MessageDelta | MessageRated | SessionUpdated | SessionChanged | Gap | Snapshot;
+export type SessionEvent = MessageQueued | MessageChanged | MessageDelta | MessageReasoning | MessageRated | SessionUpdated | SessionChanged | Gap | Snapshot;
 /** What a subscription yields: events, or the results of polls. */
 export type Update = SessionEvent | Changes;

@@ -25,6 +25,8 @@ export declare class Reply implements AsyncIterable<Delta> {
     get message(): Message | undefined;
     /** The text that has been received so far. */
     get partialText(): string;
+    /** The model's reasoning that has been received so far. */
+    get reasoning(): string;
     /** Wait for the end of the reply and return its text, which is partial if it was cancelled or cut. */
     text(): Promise<string>;
     /** Yield the text: first what has arrived already, then each delta as it arrives. */

@@ -1,11 +1,21 @@
 // The state of one session: its fields and messages. Only events and snapshots change it; responses
 // to calls do not, because they may arrive late.
 
-import type { Changes, Gap, MessageDelta, MessageRated, Snapshot, Update } from "./events.js";
+import type { Changes, Gap, MessageDelta, MessageRated, MessageReasoning, Snapshot, Update } from "./events.js";
 import type { Message, MessagePage, Session } from "./schema.js";
 
 /** Whether a message is a reply that has not ended. */
 export const isActive = ({ status }: Pick<Message, "status">): boolean => status === "queued" || status === "in_progress";
+
+/** Return the reply with a delta of its text or of its reasoning. */
+function grow(reply: Message, type: "text" | "reasoning", delta: string): Message {
+  const content = type === "text" ? reply.content + delta : reply.content;
+  if (type === "text" && !reply.items) return { ...reply, content };
+  const items = reply.items ?? (content ? [{ type: "text" as const, text: content }] : []);
+  const last = items.at(-1);
+  if (last?.type !== type) return { ...reply, content, items: [...items, { type, text: delta }] };
+  return { ...reply, content, items: [...items.slice(0, -1), { type, text: last.text + delta }] };
+}
 
 const numberOf = ({ id }: Message) => Number(id.slice("msg_".length));
 const inOrder = (messages: Iterable<Message>) => [...messages].sort((one, other) => numberOf(one) - numberOf(other));
@@ -34,11 +44,11 @@ export class Conversation {
     if (update.seq <= this.seq) return;
     if ((this.isStale ||= update.seq > this.seq + 1)) return;
     this.seq = update.seq;
-    if (update.type === "message.delta") this.#appendDelta(update);
+    if (update.type === "message.delta" || update.type === "message.reasoning") this.#appendDelta(update);
     if (update.type === "message.rated") this.#rate(update);
     if (update.type === "session.updated") Object.assign(this.session, update.changes);
     if (update.type === "session.reset") this.clear();
-    if ("message" in update) this.#putNew(update.message);
+    if ("message" in update) this.#putNew(this.#withItems(update.message));
     if ("reply" in update) this.#putNew(update.reply);
   }
 
@@ -103,9 +113,16 @@ export class Conversation {
     if (!this.hasOlder || this.messages.has(message.id) || numberOf(message) > oldest) this.put(message);
   }
 
-  #appendDelta({ message_id, delta, seq }: MessageDelta): void {
+  #appendDelta({ type, message_id, delta, seq }: MessageDelta | MessageReasoning): void {
     const reply = this.messages.get(message_id);
-    if (reply && seq > reply.seq) this.put({ ...reply, seq, content: reply.content + delta });
+    if (!reply || seq <= reply.seq) return;
+    this.put({ ...grow(reply, type === "message.delta" ? "text" : "reasoning", delta), seq });
+  }
+
+  // Events have no items: the reply that ends keeps those of its deltas.
+  #withItems(message?: Message): Message | undefined {
+    const items = message && !isActive(message) && this.messages.get(message.id)?.items;
+    return items ? { ...message, items } : message;
   }
 
   // The event has the rating only; a comment stays on the server until a snapshot.

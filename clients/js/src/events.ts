@@ -41,6 +41,13 @@ export interface MessageDelta extends EventBase {
   delta: string;
 }
 
+/** The model sent more of its reasoning. */
+export interface MessageReasoning extends EventBase {
+  type: "message.reasoning";
+  message_id: string;
+  delta: string;
+}
+
 /** Feedback was added or removed. */
 export interface MessageRated extends EventBase {
   type: "message.rated";
@@ -83,6 +90,7 @@ export type SessionEvent =
   | MessageQueued
   | MessageChanged
   | MessageDelta
+  | MessageReasoning
   | MessageRated
   | SessionUpdated
   | SessionChanged

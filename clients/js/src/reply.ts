@@ -6,6 +6,9 @@ import type { Changes, Snapshot, Update } from "./events.js";
 import type { Message, OptionsBody } from "./schema.js";
 import type { Session } from "./session.js";
 
+const reasoningIn = (items: NonNullable<Message["items"]>): string =>
+  items.map(({ type, text }) => (type === "reasoning" ? text : "")).join("");
+
 /** Text that a reply has grown by. Converted to a string, it is the text. */
 export class Delta {
   constructor(
@@ -31,6 +34,7 @@ export class Reply implements AsyncIterable<Delta> {
   #session: Session;
   #message: Message | undefined;
   #deltas: string[] = [];
+  #reasoning = "";
   #cursor = 0;
 
   constructor(session: Session, message: Promise<Message>) {
@@ -46,6 +50,11 @@ export class Reply implements AsyncIterable<Delta> {
   /** The text that has been received so far. */
   get partialText(): string {
     return this.#deltas.join("");
+  }
+
+  /** The model's reasoning that has been received so far. */
+  get reasoning(): string {
+    return this.#reasoning;
   }
 
   /** Wait for the end of the reply and return its text, which is partial if it was cancelled or cut. */
@@ -99,7 +108,9 @@ export class Reply implements AsyncIterable<Delta> {
     if (update.type === "snapshot" || update.type === "changes") return this.#applySnapshot(update);
     if (!("message_id" in update) || update.message_id !== this.#message!.id) return false;
     if (update.seq <= this.#cursor) return true;
+    if (update.type === "message.restarted") this.#reasoning = "";
     if (update.type === "message.delta") this.#deltas.push(update.delta);
+    else if (update.type === "message.reasoning") this.#reasoning += update.delta;
     else if ("reply" in update) this.#replace(update.reply);
     else if ("message" in update) this.#replace(update.message);
     this.#cursor = update.seq;
@@ -112,9 +123,15 @@ export class Reply implements AsyncIterable<Delta> {
     const found = snapshot.messages.find((message) => message.id === id);
     // A poll has all messages that have changed, a snapshot in an event stream the newest only.
     const isTooOld = snapshot.type === "snapshot" && snapshot.has_more;
-    if (found) this.#replace(found);
-    else if (snapshot.status === "idle" || isTooOld) this.#replace(await this.#session.message(id));
+    if (found) this.#read(found);
+    else if (snapshot.status === "idle" || isTooOld) this.#read(await this.#session.message(id));
     return true;
+  }
+
+  // Store a message with its items, which those of events do not have.
+  #read(message: Message): void {
+    this.#reasoning = reasoningIn(message.items ?? []);
+    this.#replace(message);
   }
 
   // Store the new state of the message, and the new part of its text.

@@ -73,6 +73,11 @@ export interface Health {
     status: HealthStatusEnum;
 }
 export type HealthStatusEnum = "ok";
+/** A part of a reply: reasoning or text. */
+export interface Item {
+    type: TypeEnum;
+    text: string;
+}
 /** A message. Times are seconds since the epoch (UTC). */
 export interface Message {
     /** Seq of the last event that changed the message. */
@@ -80,6 +85,8 @@ export interface Message {
     status: MessageStatus;
     /** Of a reply in progress, the text so far. */
     content: string;
+    /** Of a reply with reasoning: what the model has sent, in order. */
+    items?: Item[];
     id: string;
     role: RoleEnum;
     created_at: number;
@@ -265,12 +272,15 @@ export interface SessionUpdateBody {
     ttl?: number | null;
 }
 export type SourceEnum = "provider" | "estimated";
+export type TypeEnum = "reasoning" | "text";
 /** Token usage of a reply. */
 export interface Usage {
     prompt_tokens: number;
     completion_tokens: number;
     total_tokens: number;
     cached_tokens: number;
+    /** Missing in replies of older versions. */
+    reasoning_tokens?: number;
     source: SourceEnum;
 }
 /** Why a reply is still queued. */

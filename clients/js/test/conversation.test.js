@@ -59,3 +59,21 @@ test("message before the loaded ones is not added", () => {
   state.apply({ type: "message.queued", seq: 8, message_id: "msg_7", reply: next });
   assert.deepEqual(ids(state), [5, 6, 7]);
 });
+
+test("reasoning and text are items, and events of the end keep them", () => {
+  const state = loaded(5, false, 1, 2);
+  state.put({ ...state.messages.get("msg_2"), status: "in_progress", content: "" });
+  const apply = (seq, type, members) => state.apply({ type: `message.${type}`, seq, message_id: "msg_2", ...members });
+  apply(6, "reasoning", { delta: "Let me " });
+  apply(7, "reasoning", { delta: "think." });
+  apply(8, "delta", { delta: "Yes" });
+  apply(9, "delta", { delta: "." });
+  const items = [{ type: "reasoning", text: "Let me think." }, { type: "text", text: "Yes." }];
+  assert.equal(state.messages.get("msg_2").content, "Yes.");
+  assert.deepEqual(state.messages.get("msg_2").items, items);
+  const ended = { ...messages(2)[0], seq: 10, status: "completed", content: "Yes." };
+  apply(10, "completed", { message: ended });
+  assert.deepEqual(state.messages.get("msg_2").items, items);
+  apply(11, "restarted", { message: { ...ended, seq: 11, status: "queued", content: "" } });
+  assert.equal(state.messages.get("msg_2").items, undefined);
+});

@@ -9,8 +9,10 @@ from pytest_django import Settings
 from chat.admin import views
 from chat.conversation import sessions
 from chat.conversation.messages import set_feedback
-from chat.domain import Caller, Feedback, Rating
+from chat.domain import Caller, Delta, Feedback, Rating
+from chat.store import leases
 from chat.store.client import client as store_client
+from chat.store.message_json import escape_reasoning
 from tests.harness.ports import free_port
 from tests.integration.admin.active_content import find_active_content
 from tests.integration.admin.sessions import LIST, open_session, post_message, session_path
@@ -179,3 +181,14 @@ def test_feedback_is_shown_as_text(admin: Client) -> None:
     set_feedback(Caller.internal(session_id), "msg_2", feedback)
     html = admin.get(session_path(session_id)).content.decode()
     assert "Rated down: &lt;b&gt;not so&lt;/b&gt;" in html
+
+
+def test_reasoning_is_shown_as_collapsed_text(admin: Client) -> None:
+    session_id = open_session()
+    post_message(session_id)
+    claim = fake_worker.claim_turn(session_id)
+    delta = Delta(offset=0, escaped=escape_reasoning("<b>hm</b>"))
+    leases.flush([(claim.lease, delta)])
+    html = admin.get(session_path(session_id)).content.decode()
+    assert '<details class="reasoning"><summary>Reasoning</summary>' in html
+    assert "&lt;b&gt;hm&lt;/b&gt;" in html

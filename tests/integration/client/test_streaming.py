@@ -194,3 +194,28 @@ def test_client_polls_if_a_proxy_buffers_streams(monkeypatch: pytest.MonkeyPatch
     with ScriptedServer(*responders) as server, Client(server.url) as client:
         assert send_hello(client).text == "polled"
         is_over.set()
+
+
+def test_reasoning_is_read_beside_the_text() -> None:
+    stream = streaming(
+        payloads.event(4, "message.reasoning", delta="lost"),
+        payloads.event(5, "message.restarted", message=payloads.reply(seq=5)),
+        payloads.event(6, "message.reasoning", delta="hm, "),
+        payloads.event(7, "message.reasoning", delta="yes"),
+        payloads.delta(8, "Hello"),
+        payloads.final(9, "Hello"),
+    )
+    with ScriptedServer(created, accepted, stream) as server, Client(server.url) as client:
+        reply = send_hello(client)
+        assert list(reply) == ["Hello"]
+        assert reply.reasoning == "hm, yes"
+
+
+def test_reasoning_of_a_snapshot_replaces_what_was_read() -> None:
+    items = [{"type": "reasoning", "text": "hm"}, {"type": "text", "text": "Hello"}]
+    ended = payloads.reply("completed", "Hello", seq=5, items=items)
+    read = [no_streams, snapshot(ended, seq=5, status="idle")]
+    with ScriptedServer(created, accepted, *read) as server, Client(server.url) as client:
+        reply = send_hello(client)
+        assert reply.text == "Hello"
+        assert reply.reasoning == reply.message.reasoning == "hm"

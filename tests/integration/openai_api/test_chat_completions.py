@@ -9,6 +9,7 @@ import pytest
 import requests
 from openai import OpenAI
 
+from fakemodel.replies.compose import REASONING
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
 
@@ -196,3 +197,15 @@ def _reply_of(stack: Stack, session: str, key: str) -> dict[str, Any]:
     )
     reply: dict[str, Any] = response.json()
     return reply
+
+
+def test_reasoning_has_its_own_field(client: OpenAI) -> None:
+    request: Any = {"model": "default", "messages": ask("Hello [[reasoning]]")}
+    plain = client.chat.completions.create(**request)
+    assert plain.choices[0].message.to_dict()["reasoning_content"] == REASONING
+    chunks = [
+        each.choices[0].delta for each in client.chat.completions.create(**request, stream=True)
+    ]
+    parts = [each.to_dict().get("reasoning_content", "") for each in chunks]
+    assert "".join(map(str, parts)) == REASONING
+    assert "".join(each.content or "" for each in chunks) == plain.choices[0].message.content

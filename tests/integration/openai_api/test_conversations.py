@@ -90,3 +90,26 @@ def test_models_are_those_of_the_configuration(client: OpenAI) -> None:
     assert client.models.retrieve("default").object == "model"
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve("no/such/model")
+
+
+def test_reasoning_is_listed_before_its_reply(client: OpenAI) -> None:
+    conversation = client.conversations.create()
+    for _ in range(2):
+        client.responses.create(input="Hello [[reasoning]]", conversation=conversation.id)
+    kinds = ["message", "reasoning", "message"] * 2
+    for limit in (1, 2, 3, 100):
+        for order in ("asc", "desc"):
+            listed: Any = client.conversations.items.list(conversation.id, limit=limit, order=order)
+            items = list(listed)
+            assert [item.type for item in items] == (kinds if order == "asc" else kinds[::-1])
+            assert len({item.id for item in items}) == len(kinds)
+    reasoning = next(item for item in items if item.type == "reasoning")
+    found = client.conversations.items.retrieve(reasoning.id, conversation_id=conversation.id)
+    assert found == reasoning
+    with pytest.raises(openai.BadRequestError, match="Delete the message"):
+        client.conversations.items.delete(reasoning.id, conversation_id=conversation.id)
+    client.conversations.items.delete(
+        reasoning.id.replace("rs_", "msg_"), conversation_id=conversation.id
+    )
+    with pytest.raises(openai.NotFoundError):
+        client.conversations.items.retrieve(reasoning.id, conversation_id=conversation.id)

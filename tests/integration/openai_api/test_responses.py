@@ -10,6 +10,7 @@ import pytest
 from openai import OpenAI
 from pydantic import BaseModel
 
+from fakemodel.replies.compose import REASONING
 from tests.harness.wait import wait_until
 
 # The model repeats what it has received.
@@ -319,3 +320,34 @@ def test_first_event_comes_at_once(client: OpenAI) -> None:
     assert next(iter(stream)).type == "response.created"
     assert time.monotonic() - started < 3
     stream.close()
+
+
+def test_reasoning_is_an_item_of_its_own(client: OpenAI) -> None:
+    with client.responses.stream(input="Hello [[reasoning]]", model="default") as stream:
+        events = list(stream)
+        final = stream.get_final_response()
+    kinds = [event.type for event in events]
+    first = kinds.index("response.output_item.added")
+    assert kinds[first : first + 3] == [
+        "response.output_item.added",
+        "response.content_part.added",
+        "response.reasoning_text.delta",
+    ]
+    deltas = [each.delta for each in events if each.type == "response.reasoning_text.delta"]
+    output: Any = final.to_dict()["output"]
+    reasoning, message = output
+    assert (reasoning["type"], message["type"]) == ("reasoning", "message")
+    assert reasoning["content"] == [{"type": "reasoning_text", "text": REASONING}]
+    assert "".join(deltas) == REASONING
+    assert REASONING not in final.output_text
+    assert final.usage is not None
+    assert final.usage.output_tokens_details.reasoning_tokens > 0
+    numbers = [event.sequence_number for event in events]
+    assert numbers == sorted(set(numbers))
+    again: Any = client.responses.retrieve(final.id).to_dict()["output"]
+    assert again[0] == reasoning
+    assert again[1]["content"][0]["text"] == final.output_text
+    plain = client.responses.create(input="Hello [[reasoning]]")
+    assert [item.type for item in plain.output] == ["reasoning", "message"]
+    following = client.responses.create(input=HISTORY, previous_response_id=final.id)
+    assert REASONING not in following.output_text

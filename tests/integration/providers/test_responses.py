@@ -586,3 +586,28 @@ def test_character_in_two_deltas_is_joined(provider: str) -> None:
 def test_nan_is_read() -> None:
     odd = b'{"choices":[{"delta":{"content":"Hello"},"logprobs":{"x":NaN,"y":-Infinity}}]}'
     assert reply_to(H + b"data: " + odd + b"\n\n" + E + X) == ("Hello", STOP)
+
+
+@pytest.mark.case("C06")
+@pytest.mark.parametrize(
+    ("more", "reasoning"),
+    [
+        ({}, 0),
+        ({"completion_tokens_details": {"reasoning_tokens": 2}}, 2),
+        ({"completion_tokens_details": None}, 0),
+        ({"output_tokens_details": {"reasoning_tokens": 2}}, 2),
+        ({"reasoning_tokens": 99}, 4),
+    ],
+)
+def test_reasoning_tokens_are_part_of_the_reply(more: dict[str, Any], reasoning: int) -> None:
+    stream = events(text_chunk("Hello"), text_chunk(None, "stop", usage={**USAGE, **more}))
+    _, completion = reply_to(H + stream + X)
+    assert completion.usage is not None
+    assert (completion.usage.completion_tokens, completion.usage.reasoning_tokens) == (4, reasoning)
+
+
+def test_reasoning_of_a_delta_precedes_its_text() -> None:
+    both = {"choices": [{"delta": {"content": "Hello", "reasoning_content": "hm"}}]}
+    with RawServer(respond(H + events(both) + E + X, closes=True)) as server:
+        items = items_of(create_provider(server))
+    assert [each for each in items if each != Reasoning()] == [Reasoning("hm"), "Hello", STOP]

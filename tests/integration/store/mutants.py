@@ -14,6 +14,7 @@ from tests.integration.store import (
     test_due,
     test_fair_shares,
     test_leases,
+    test_reasoning,
     test_session_bytes,
     test_sessions,
     test_submit,
@@ -100,6 +101,20 @@ MUTANTS = [
             test_leases.test_lost_reply_to_submit_stores_one_message,
             state_machine,
         ),
+    ),
+    Mutant(
+        "redaction keeps reasoning",
+        "redact.lua",
+        "delete_items(ARGV[5])\n",
+        "",
+        (test_reasoning.test_redaction_erases_reasoning,),
+    ),
+    Mutant(
+        "items are lost",
+        "lib/finish_turn.lua",
+        "    set('has_items', 1)\n",
+        "",
+        (test_reasoning.test_items_are_in_the_order_of_arrival,),
     ),
     Mutant(
         "nothing is due",

@@ -26,7 +26,7 @@ from chat.domain import (
     WaitReason,
 )
 from chat.store import leases, outbox, sessions, turns
-from chat.store.message_json import json_escape
+from chat.store.message_json import escape_reasoning, json_escape
 from tests.integration.store.state_machine.model_base import DEADLINE
 
 Message = dict[str, Any]
@@ -144,6 +144,12 @@ class LeaseHolder:
         self.deltas.append(json_escape(text))
         offset = sum(map(len, self.deltas[:start]))
         return Delta(offset=offset, escaped=b"".join(self.deltas[start:]))
+
+    def reason(self, text: str) -> None:
+        """Append reasoning."""
+        delta = Delta(offset=sum(map(len, self.deltas)), escaped=escape_reasoning(text))
+        self.deltas.append(delta.escaped)
+        leases.flush([(self.lease, delta)])
 
     def append(self, text: str) -> bool | Exception:
         return leases.flush([(self.lease, self.delta(text))])[0]

@@ -81,10 +81,31 @@ def test_silence_after_activity_times_out(run_turn: Callable[..., Message]) -> N
 
 
 @pytest.mark.case("C11")
-def test_reasoning_in_tags_is_not_stored(run_turn: Callable[..., Message]) -> None:
+def test_reasoning_in_tags_is_no_text(run_turn: Callable[..., Message]) -> None:
     thinking = D.replace(b"Hello", b"<think>hm</think>Hello")
     reply = run_turn(sends(H, thinking, E, X), think_tags=True)
     assert reply["content"] == "Hello"
+    assert reply["items"] == [
+        {"type": "reasoning", "text": "hm"},
+        {"type": "text", "text": "Hello"},
+    ]
+
+
+@pytest.mark.case("C11")
+def test_reasoning_can_be_dropped(run_turn: Callable[..., Message]) -> None:
+    reply = run_turn(sends(H, REASONING, D, E, X), reasoning="drop")
+    assert (reply["content"], "items" in reply) == ("Hello", False)
+    assert reply["usage"]["reasoning_tokens"] == 1
+
+
+@pytest.mark.case("C11")
+def test_reasoning_is_kept_up_to_a_limit(run_turn: Callable[..., Message]) -> None:
+    longer = REASONING.replace(b"hm", "\N{SNOWMAN}".encode() * 11_000)
+    reply = run_turn(sends(H, longer, longer, D, E, X))
+    reasoning, text = reply["items"]
+    assert reasoning["text"] == "\N{SNOWMAN}" * (64 * 1024 // 3)
+    assert text["text"] == "Hello"
+    assert reply["usage"]["completion_tokens"] > 16_000
 
 
 @pytest.mark.case("C06")

@@ -1,5 +1,6 @@
 -- The end of a turn. Needs turns.lua, token_usage.lua, and `s` with running_turn, head, tail,
 -- waiting, attempt, partial_bytes, bytes.
+-- include: output
 
 -- Move the head of the session queue to a turn that has not started.
 local function set_head(turn)
@@ -19,21 +20,26 @@ local function error_result(code, message)
 end
 
 -- Write the terminal state of an open turn's reply, and remove the turn from the session queue.
--- result: finish_reason, usage and error, as JSON members. model: JSON string, or nil for no
--- change.
-local function finish_turn(turn, status, result, content, model)
+-- result: finish_reason, usage and error, as JSON members. output: see lib/output.lua. model: JSON
+-- string, or nil for no change.
+local function finish_turn(turn, status, result, output, model)
   local open = redis.call('HGET', MESSAGES, 2 * turn)
   local reply = parse_open_reply(open)
   reply.completed_at, reply.model = format_seconds(now), model or reply.model
   result = with_usage(result)
-  local json = reply_json(turn, status, content, reply, result .. ',"wait":null')
+  local json = reply_json(turn, status, text_of(output), reply, result .. ',"wait":null')
   redis.call('HSET', MESSAGES, 2 * turn, json)
+  local layout = layout_of(output)
+  if layout then
+    redis.call('HSET', MESSAGES, 2 * turn .. ':items', layout)
+    set('has_items', 1)
+  end
   append_event('message.' .. status, ',"message_id":"' .. reply_id(turn) .. '","message":' .. json)
   count_finished_turn(status, reply, result)
   count_usage(reply.model, result)
   enqueue_delivery(turn)
   redis.call('HDEL', MESSAGES, 2 * turn .. ':request')
-  set('bytes', s.bytes + #json - #open)
+  set('bytes', s.bytes + #json - #open + #(layout or ''))
   if redis.call('HINCRBY', COUNTS, owner_turns(), -1) < 0 then
     redis.call('HDEL', COUNTS, owner_turns()) -- see lib/forget_expired.lua
   end
@@ -50,7 +56,7 @@ local function finish_turn(turn, status, result, content, model)
   return json
 end
 
--- Remove and return the text of the running reply.
+-- Remove and return the output of the running reply.
 local function take_partial()
   if s.partial_bytes == 0 then return '' end
   set('partial_bytes', 0)

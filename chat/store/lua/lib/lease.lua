@@ -18,7 +18,7 @@ local function check_lease()
   return s.finished_nonce == ARGV[5] and 'ALREADY' or 'LEASE_LOST'
 end
 
--- Return what a delta that starts at byte `offset` adds to the stored text, or nil if there is a gap:
+-- Return what a delta that starts at byte `offset` adds to the stored output, or nil if there is a gap:
 -- a failover has lost part of the reply. Needs `s` with partial_bytes.
 local function new_text(offset, delta)
   if tonumber(offset) > s.partial_bytes then return nil end

@@ -16,3 +16,10 @@ local function delete_params(turn)
   add_bytes(-redis.call('HSTRLEN', MESSAGES, field))
   redis.call('HDEL', MESSAGES, field)
 end
+
+-- Delete the reasoning of a reply, see lib/output.lua.
+local function delete_items(number)
+  local field = number .. ':items'
+  add_bytes(-redis.call('HSTRLEN', MESSAGES, field))
+  redis.call('HDEL', MESSAGES, field)
+end

@@ -25,7 +25,8 @@
 --   finished_nonce      nonce of the claim that finished last
 --   attempt, retry_at   attempts at the head so far, and when it may be retried
 --   cancel_requested    1: the worker must cancel the running turn
---   partial_bytes       bytes of the running reply's text, JSON-escaped
+--   partial_bytes       bytes of the running reply's output, see lib/output.lua
+--   has_items           1: replies may have `<reply>:items`, see lib/output.lua
 --   next_deadline       earliest deadline of waiting turns or of one that has ended, 0 for none
 --   first_message       number of the oldest message since the last reset
 --   tenant, user, api_key, addresses   of the client that opened it; missing if empty

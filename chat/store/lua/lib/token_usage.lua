@@ -22,7 +22,7 @@ local function with_usage(result)
   if not prompt or completion == '0' then return result end
   local usage = '{"prompt_tokens":' .. prompt .. ',"completion_tokens":' .. completion ..
     ',"source":"estimated","total_tokens":' .. prompt + completion ..
-    ',"cached_tokens":' .. cached .. '}'
+    ',"cached_tokens":' .. cached .. ',"reasoning_tokens":0}'
   return (string.gsub(result, '^("finish_reason":"[%a_]+","usage":)null', '%1' .. usage))
 end
 

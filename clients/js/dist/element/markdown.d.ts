@@ -1,14 +1,17 @@
+import type { Message } from "../schema.js";
 interface Renderer {
     show(text: string, isFinal: boolean): void;
 }
 interface ReasoningView extends Renderer {
     element: HTMLElement;
 }
+/** The part of a reply that is shown. */
+type Shown = Pick<Message, "content" | "items">;
 /** The module that Parley serves at embed/markdown.js. */
 export interface MarkdownModule {
     Markdown: new (root: HTMLElement) => Renderer;
     Reasoning: new () => ReasoningView;
-    splitReasoning(content: string): [string, string];
+    splitReasoning(reply: Shown): [string, string];
 }
 /** Load the renderer of a server. After a failure, the next call tries again. */
 export declare function loadMarkdown(baseURL: string): Promise<MarkdownModule>;
@@ -17,6 +20,6 @@ export declare class Content {
     #private;
     readonly element: HTMLElement;
     constructor(element: HTMLElement, body: HTMLElement, module: Promise<MarkdownModule>);
-    show(content: string, isFinal: boolean): void;
+    show(reply: Shown, isFinal: boolean): void;
 }
 export {};

@@ -1,5 +1,7 @@
 // The chat page's Markdown renderer, which is loaded with the first reply.
 
+import type { Message } from "../schema.js";
+
 interface Renderer {
   show(text: string, isFinal: boolean): void;
 }
@@ -8,11 +10,14 @@ interface ReasoningView extends Renderer {
   element: HTMLElement;
 }
 
+/** The part of a reply that is shown. */
+type Shown = Pick<Message, "content" | "items">;
+
 /** The module that Parley serves at embed/markdown.js. */
 export interface MarkdownModule {
   Markdown: new (root: HTMLElement) => Renderer;
   Reasoning: new () => ReasoningView;
-  splitReasoning(content: string): [string, string];
+  splitReasoning(reply: Shown): [string, string];
 }
 
 const modules = new Map<string, Promise<MarkdownModule>>();
@@ -36,7 +41,7 @@ export class Content {
   #body: HTMLElement;
   #markdown: Renderer | undefined;
   #reasoning: ReasoningView | undefined;
-  #shown: [string, boolean] = ["", false];
+  #shown: [Shown, boolean] = [{ content: "" }, false];
 
   constructor(element: HTMLElement, body: HTMLElement, module: Promise<MarkdownModule>) {
     this.element = element;
@@ -50,20 +55,20 @@ export class Content {
     );
   }
 
-  show(content: string, isFinal: boolean): void {
-    this.#shown = [content, isFinal];
+  show(reply: Shown, isFinal: boolean): void {
+    this.#shown = [reply, isFinal];
     try {
-      if (this.#module) return this.#render(this.#module, content, isFinal);
+      if (this.#module) return this.#render(this.#module, reply, isFinal);
     } catch {
       // Trusted Types of the page do not allow the policy "dompurify".
       this.#module = undefined;
       this.#reasoning?.element.remove();
     }
     this.#body.classList.add("plain");
-    this.#body.textContent = content;
+    this.#body.textContent = reply.content;
   }
 
-  #render(module: MarkdownModule, content: string, isFinal: boolean): void {
+  #render(module: MarkdownModule, reply: Shown, isFinal: boolean): void {
     if (!this.#markdown) {
       this.#body.classList.remove("plain");
       this.#body.textContent = "";
@@ -71,7 +76,7 @@ export class Content {
       this.#reasoning = new module.Reasoning();
       this.element.prepend(this.#reasoning.element);
     }
-    const [reasoning, text] = module.splitReasoning(content);
+    const [reasoning, text] = module.splitReasoning(reply);
     this.#reasoning!.show(reasoning, isFinal);
     this.#markdown.show(text, isFinal);
   }

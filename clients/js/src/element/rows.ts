@@ -35,6 +35,7 @@ export class Row {
   #content: Content | undefined;
   #state = "";
   #text: string | undefined;
+  #items: Message["items"];
 
   constructor(context: RowContext, isReply: boolean) {
     const { labels } = context;
@@ -46,12 +47,13 @@ export class Row {
   }
 
   drawReply(message: Message, isLast: boolean): void {
-    const { id, seq, status, content, wait } = message;
+    const { id, seq, status, content, items, wait } = message;
     const isBusy = isActive(message);
     const state = [seq, status, isLast, wait?.reason].join();
     if (state === this.#state) return;
     this.#state = state;
-    if (content !== this.#text || !isBusy) this.#content!.show((this.#text = content), !isBusy);
+    if (content !== this.#text || items !== this.#items || !isBusy) this.#content!.show(message, !isBusy);
+    [this.#text, this.#items] = [content, items];
     this.element.id = id;
     this.element.ariaBusy = `${isBusy}`;
     const note = h("span", "note", {}, noteOf(message, this.#context.labels));
