@@ -4,11 +4,13 @@
 |---|---|
 | `message.queued` | `start` with `messageId` |
 | `message.started` | `start-step`, the first time |
-| the first `message.delta` of an attempt | `text-start`, and the next |
+| the first `message.reasoning` or `message.delta` of an attempt, and the first after the other \
+| the end of the part before; `reasoning-start` or `text-start`, and the next |
+| `message.reasoning` | `reasoning-delta` |
 | `message.delta` | `text-delta` |
-| `message.restarted` after text | `text-end`, and `data-parley` with `restarted`: the parts \
-before are void. For clients that know it, `reset-step`, which removes them |
-| the end of the turn | `text-end` after text, `finish-step`, and the next |
+| `message.restarted` after one of these | the end of the part, and `data-parley` with \
+`restarted`: the parts before are void. For clients that know it, `reset-step`, which removes them |
+| the end of the turn | the end of the part, `finish-step`, and the next |
 | `message.completed`, `message.incomplete` | `finish`, `[DONE]` |
 | `message.cancelled` | `message-metadata`, `abort`, `[DONE]` |
 | `message.failed`, `message.expired`, `message.incomplete` for an error | `message-metadata`, \
@@ -29,6 +31,8 @@ FINISH_REASONS = {
     FinishReason.LENGTH.value: "length",
     FinishReason.CONTENT_FILTER.value: "content-filter",
 }
+# Kind of an event -> of the part.
+KINDS = {b"delta": "text", b"reasoning": "reasoning"}
 NO_REPLY = "There is no reply."
 DONE = b"data: [DONE]\n\n"
 
@@ -44,14 +48,16 @@ class UIChunks:
         self._can_reset = can_reset
         self._attempt = 1
         self._has_step = False
-        # Of the open part; b"" for none.
-        self._text_id = b""
+        # Kind of the open part; "" for none.
+        self._kind = self._part_id = ""
         self._delta_start = b""
+        # Parts of this attempt so far.
+        self._parts = 0
 
     def translate(self, event: LogEvent) -> bytes:
         """Return the chunks of an event of the turn; b"" for none."""
-        if event.kind == b"delta":
-            return b'%b%b%b"}\n\n' % (self._open_text(), self._delta_start, event.delta)
+        if kind := KINDS.get(event.kind):
+            return b'%b%b%b"}\n\n' % (self._open_part(kind), self._delta_start, event.delta)
         if event.kind == b"queued":
             return _chunk("start", messageId=self._reply_id)
         if event.kind == b"started":
@@ -69,30 +75,37 @@ class UIChunks:
         self._has_step = True
         return _chunk("start-step")
 
-    def _open_text(self) -> bytes:
-        if self._text_id:
+    def _open_part(self, kind: str) -> bytes:
+        if self._kind == kind:
             return b""
-        self._text_id = b"text-%d" % self._attempt
-        self._delta_start = b'data: {"type":"text-delta","id":"%b","delta":"' % self._text_id
-        return _chunk("text-start", id=self._text_id.decode())
+        end = self._close_part()
+        more = f"-{self._parts}" if self._parts else ""
+        self._kind, self._part_id = kind, f"{kind}-{self._attempt}{more}"
+        self._parts += 1
+        self._delta_start = b'data: {"type":"%b-delta","id":"%b","delta":"' % (
+            kind.encode(),
+            self._part_id.encode(),
+        )
+        return end + _chunk(f"{kind}-start", id=self._part_id)
 
-    def _close_text(self) -> bytes:
-        if not self._text_id:
+    def _close_part(self) -> bytes:
+        if not self._kind:
             return b""
-        text_id, self._text_id = self._text_id, b""
-        return _chunk("text-end", id=text_id.decode())
+        kind, self._kind = self._kind, ""
+        return _chunk(f"{kind}-end", id=self._part_id)
 
     def _restart(self) -> bytes:
-        if not self._text_id:
+        end = self._close_part()
+        if not end:
             return b""
-        text_end = self._close_text()
+        self._parts = 0
         if self._can_reset:
             return _chunk("reset-step")
         part_id = f"restarted-{self._attempt}"
-        return text_end + _chunk("data-parley", id=part_id, data={"restarted": True})
+        return end + _chunk("data-parley", id=part_id, data={"restarted": True})
 
     def _finish(self, reply: Mapping[str, Any]) -> bytes:
-        head = self._close_text() + (_chunk("finish-step") if self._has_step else b"")
+        head = self._close_part() + (_chunk("finish-step") if self._has_step else b"")
         metadata = to_metadata(reply)
         if reason := FINISH_REASONS.get(reply["finish_reason"]):
             return head + _chunk("finish", finishReason=reason, messageMetadata=metadata) + DONE

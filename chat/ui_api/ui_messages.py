@@ -3,6 +3,7 @@
 | message | UI message |
 |---|---|
 | user message, reply with text | one with a `text` part |
+| reply with reasoning | one with a part for each item: `reasoning` or `text` |
 | reply without text | one without parts |
 | the last reply, if it has not ended | none: the client resumes its stream |
 | message that was edited, reply that was regenerated | none |
@@ -48,11 +49,11 @@ def _is_shown(
 
 
 def _to_ui_message(message: Mapping[str, Any]) -> dict[str, Any]:
-    text = message["content"]
+    text = {"type": "text", "text": message["content"]}
     return {
         "id": message["id"],
         "role": message["role"],
-        "parts": [{"type": "text", "text": text}] if text else [],
+        "parts": message.get("items") or ([text] if message["content"] else []),
         "metadata": to_metadata(message),
     }
 

@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from chat.domain import Scope
+from fakemodel.replies.compose import REASONING
 from tests.harness.stack import Stack
 
 TIMEOUT = 30
@@ -87,6 +88,19 @@ def test_a_stream_has_the_chunks_and_headers_of_the_sdk(client: Client) -> None:
     assert chunks[-1]["finishReason"] == "stop"
     text = "".join(chunk.get("delta", "") for chunk in chunks)
     assert client.messages("chat")[1]["parts"] == [{"type": "text", "text": text}]
+
+
+def test_reasoning_is_a_part_before_the_text(client: Client) -> None:
+    chunks = client.send("chat", "Hello [[reasoning]]")
+    assert kinds_of([chunk for chunk in chunks if chunk["type"] != "reasoning-delta"]) == [
+        *("start", "start-step", "reasoning-start", "reasoning-end"),
+        *("text-start", "text-delta", "text-end", "finish-step", "finish"),
+    ]
+    deltas = [chunk["delta"] for chunk in chunks if chunk["type"] == "reasoning-delta"]
+    assert "".join(deltas) == REASONING
+    reasoning, text = client.messages("chat")[1]["parts"]
+    assert reasoning == {"type": "reasoning", "text": REASONING}
+    assert REASONING not in text["text"]
 
 
 def test_token_of_a_session_gives_access_to_its_chat_only(
