@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from django.conf import settings
 
-from chat.domain import Identity, Model
+from chat.domain import ApiKey, Identity, Model
 from chat.domain.budgets import Budget, BudgetRules, Limit, Limits, Scope
 from chat.domain.errors import NotFound
 from chat.domain.prices import FREE
@@ -45,8 +45,8 @@ def remember_key_limits(limits_by_key: Mapping[str, Limits]) -> None:
     _key_limits.update(found)
 
 
-def set_key_limits(key_id: str, limits: Limits) -> None:
-    """Set the budgets of an API key, instead of those that the file has for it.
+def set_key_limits(key_id: str, limits: Limits) -> ApiKey:
+    """Set the budgets of an API key, which is returned, instead of those that the file has for it.
 
     Workers know them within two sweep intervals. Without limits, the file's apply again.
 
@@ -54,9 +54,11 @@ def set_key_limits(key_id: str, limits: Limits) -> None:
         NotFound: there is no such key.
         StoreFull, StoreUnavailable
     """
-    if not api_keys.get_many([key_id])[0]:
+    (key,) = api_keys.get_many([key_id])
+    if key is None:
         raise NotFound("There is no API key with this id.")
     store.set_key_limits(key_id, limits)
+    return key
 
 
 def limiting_budgets(identity: Identity, model: Model) -> list[Budget]:

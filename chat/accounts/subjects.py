@@ -14,6 +14,21 @@ MIN_PREFIX = {4: 8, 6: 16}
 CLIENT_PREFIX = 64
 
 
+def from_fields(*, address: str = "", key: str = "", user: str = "", tenant: str = "") -> Subject:
+    """Return the only one that these name: an address, or a key, or a user with tenant or key.
+
+    Raises:
+        InvalidRequest: they name none, or more than one, or a value is not valid.
+        NotFound: there is no such key.
+        StoreUnavailable
+    """
+    if bool(address) + bool(user or key) != 1 or (tenant and not user):
+        raise InvalidRequest("Name an address, or an API key, or a user with its tenant or key.")
+    if address:
+        return from_address(address)
+    return from_user(user, tenant=tenant, key_id=key) if user else from_key(key)
+
+
 def from_address(text: str) -> Subject:
     """Return an IP address or network; of a single IPv6 address, its /64.
 

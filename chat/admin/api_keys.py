@@ -1,20 +1,22 @@
 """The API keys page: create, list and revoke keys. Only superusers see it."""
 
 import time
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.contrib.admin.models import ADDITION
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
 from chat.accounts import api_keys
+from chat.admin import records
+from chat.admin.budget_rows import budget_rows
 from chat.admin.errors import handle_store_errors
 from chat.admin.querysets import to_datetime
 from chat.domain import ApiKey, Scope
 from chat.domain.errors import InvalidRequest, NotFound
-from chat.operations import audit_log
+from chat.operations import audit_log, key_budgets
 
 TEMPLATE = "admin/chat/api_keys.html"
 DAY = 86400
@@ -52,7 +54,7 @@ def _create(request: HttpRequest) -> HttpResponse:
     except InvalidRequest as error:
         messages.error(request, error.message)
         return _render(request, {"form": form, "chosen": form.getlist("scope")})
-    _log(request, key, ADDITION, "Created.")
+    records.record(request, _label(key), "Created.", flag=ADDITION)
     return _render(request, {"new_key": text})
 
 
@@ -61,7 +63,7 @@ def _revoke(request: HttpRequest, key_id: str) -> HttpResponse:
         key = api_keys.revoke(key_id)
     except NotFound as error:
         raise Http404 from error
-    _log(request, key, CHANGE, "Revoked.")
+    records.record(request, _label(key), "Revoked.")
     messages.success(request, f"Revoked {key.name}. It stops working within five seconds.")
     return HttpResponseRedirect(request.path)
 
@@ -75,27 +77,25 @@ def _expiry(days: str) -> float:
         raise InvalidRequest("Days must be a number.") from error
 
 
-def _log(request: HttpRequest, key: ApiKey, flag: int, message: str) -> None:
-    LogEntry.objects.create(
-        user_id=cast("int", request.user.pk),
-        action_flag=flag,
-        object_repr=f"API key {key.id} ({key.name})"[:200],
-        change_message=message,
-    )
+def _label(key: ApiKey) -> str:
+    return f"API key {key.id} ({key.name})"
 
 
 def _render(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     now = time.time()
+    keys = api_keys.list_with_last_use()
+    budgets = budget_rows(key_budgets.collect([key.id for key, _ in keys]))
     rows = [
         {
             "key": key,
+            "budgets": [row for row in budgets if row.name.startswith(f"key {key.id} ")],
             "is_valid": key.is_valid(now),
             "created_at": to_datetime(key.created_at),
             "expires_at": to_datetime(key.expires_at),
             "revoked_at": to_datetime(key.revoked_at),
             "last_used": to_datetime(last_used),
         }
-        for key, last_used in api_keys.list_with_last_use()
+        for key, last_used in keys
     ]
     context |= {
         **admin.site.each_context(request),

@@ -1,14 +1,13 @@
 """The operations page: the current state of the deployment, and the last hour."""
 
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
-from chat.admin import charts, views
+from chat.admin import charts, records, views
 from chat.admin.budget_rows import budget_rows
 from chat.admin.errors import handle_store_errors
 from chat.admin.models import Session
@@ -48,12 +47,7 @@ def _unblock(request: HttpRequest) -> HttpResponse:
         llms.unblock(name)
     except UnknownModel as error:
         raise Http404 from error
-    LogEntry.objects.create(
-        user_id=cast("int", request.user.pk),
-        action_flag=CHANGE,
-        object_repr=f"model {name}"[:200],
-        change_message="Unblocked.",
-    )
+    records.record(request, f"model {name}", "Unblocked.")
     messages.success(request, f"Unblocked the model {name}.")
     return HttpResponseRedirect(request.path)
 

@@ -1,7 +1,16 @@
-"""The audit log of API keys, users and commands."""
+"""The audit log of API keys, users, staff and commands."""
 
 from chat.store import audit
 from chat.store.audit import AuditEntry
+
+
+def record(*, actor: str, action: str, target: str) -> None:
+    """Add an entry; see `AuditEntry`.
+
+    Raises:
+        StoreFull, StoreUnavailable
+    """
+    audit.record(actor=actor, action=action, target=target)
 
 
 def newest(limit: int) -> list[AuditEntry]:

@@ -1,4 +1,7 @@
-"""The audit log of what API keys, users and commands did. Staff's own log is in SQL."""
+"""The audit log of what API keys, users, commands and staff did.
+
+What staff did to sessions is in the admin's log only.
+"""
 
 from dataclasses import dataclass
 

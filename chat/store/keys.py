@@ -263,7 +263,7 @@ def bans() -> str:
 
 
 def audit() -> str:
-    """Return a stream, capped: what API keys, users and commands did; permanent."""
+    """Return a stream, capped: what API keys, users, staff and commands did; permanent."""
     return "chat:audit"
 
 

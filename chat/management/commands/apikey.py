@@ -2,7 +2,7 @@
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,11 +10,13 @@ from django.core.management import BaseCommand, CommandError
 
 from chat.accounts import api_keys, budgets
 from chat.conversation import llms
-from chat.domain import Scope
+from chat.domain import ApiKey, Scope
 from chat.domain.budgets import Limit, Period
 from chat.domain.errors import ParleyError
 from chat.domain.policy import Policy
-from chat.domain.prices import to_micro_units
+from chat.domain.prices import MICRO, to_micro_units
+from chat.management.actor import actor
+from chat.operations import audit_log
 
 DAY = 86400
 
@@ -73,7 +75,7 @@ class Command(BaseCommand):
             raise CommandError("--days must not be negative.")
         scopes = options["scope"]
         assert isinstance(scopes, list)  # noqa: S101  # of argparse
-        text, _ = api_keys.create(
+        text, key = api_keys.create(
             name=str(options["name"]),
             tenant=str(options["tenant"]),
             scopes=scopes,
@@ -84,6 +86,7 @@ class Command(BaseCommand):
                 client_options=_client_options(options["option"]),
             ),
         )
+        _record("Created.", key)
         self.stderr.write("Keep this key; it is not shown again:")
         self.stdout.write(text)
 
@@ -94,9 +97,10 @@ class Command(BaseCommand):
         }
         if any(limit.money < 0 or limit.tokens < 0 for limit in limits.values()):
             raise CommandError("Limits must not be negative.")
-        budgets.set_key_limits(
+        key = budgets.set_key_limits(
             options["id"], {period: limit for period, limit in limits.items() if limit}
         )
+        _record(f"Set the budgets: {_format(limits)}.", key)
         self.stdout.write(f"Set the budgets of the API key {options['id']}.")
 
     def list(self, _: dict[str, object]) -> None:
@@ -112,7 +116,25 @@ class Command(BaseCommand):
 
     def revoke(self, options: dict[str, object]) -> None:
         key = api_keys.revoke(str(options["id"]))
+        _record("Revoked.", key)
         self.stdout.write(f"Revoked the API key {key.id} ({key.name}).")
+
+
+def _record(action: str, key: ApiKey) -> None:
+    audit_log.record(actor=actor(), action=action, target=f"API key {key.id} ({key.name})")
+
+
+def _format(limits: Mapping[Period, Limit]) -> str:
+    amounts = [
+        text
+        for period, limit in limits.items()
+        for text in (
+            f"{limit.money / MICRO:g} per {period}" if limit.money else "",
+            f"{limit.tokens} tokens per {period}" if limit.tokens else "",
+        )
+        if text
+    ]
+    return ", ".join(amounts) or "none"
 
 
 def _models(names: Any) -> Iterator[str]:

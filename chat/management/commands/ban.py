@@ -7,6 +7,7 @@ from django.core.management import BaseCommand, CommandError
 from chat.accounts import bans
 from chat.domain.errors import ParleyError
 from chat.management import subjects
+from chat.management.actor import actor
 
 
 class Command(BaseCommand):
@@ -24,7 +25,7 @@ class Command(BaseCommand):
         try:
             ban = bans.add(
                 subjects.parse(options),
-                by=subjects.actor(),
+                by=actor(),
                 seconds=bans.parse_duration(duration),
                 reason=reason,
             )

@@ -7,6 +7,7 @@ from django.core.management import BaseCommand, CommandError
 from chat.accounts import bans
 from chat.domain.errors import ParleyError
 from chat.management import subjects
+from chat.management.actor import actor
 
 
 class Command(BaseCommand):
@@ -19,7 +20,7 @@ class Command(BaseCommand):
     def handle(self, **options: object) -> None:
         try:
             subject = subjects.parse(options)
-            bans.remove(subject, by=subjects.actor())
+            bans.remove(subject, by=actor())
         except ParleyError as error:
             raise CommandError(error.message) from error
         self.stdout.write(f"Ended the ban of {subject.label}.")

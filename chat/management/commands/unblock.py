@@ -4,6 +4,8 @@ from django.core.management import BaseCommand, CommandError, CommandParser
 
 from chat.conversation import llms
 from chat.domain.errors import ParleyError
+from chat.management.actor import actor
+from chat.operations import audit_log
 
 
 class Command(BaseCommand):
@@ -16,6 +18,7 @@ class Command(BaseCommand):
     def handle(self, *, model: str, **options: object) -> None:
         try:
             llms.unblock(model)
+            audit_log.record(actor=actor(), action="Unblocked.", target=f"model {model}")
         except ParleyError as error:
             raise CommandError(error.message) from error
         self.stdout.write(f"Unblocked the model {model}.")

@@ -6,6 +6,8 @@ from django.core.management import BaseCommand, CommandError
 
 from chat.accounts import client_ip, logins
 from chat.domain.errors import ParleyError
+from chat.management.actor import actor
+from chat.operations import audit_log
 
 
 class Command(BaseCommand):
@@ -22,13 +24,19 @@ class Command(BaseCommand):
         try:
             if username:
                 logins.unlock_account(username)
+                _record(f"account {username}")
                 self.stdout.write(f"The account {username} can log in again.")
             if address:
                 bucket = _parse_address(address)
                 logins.unlock_address(bucket)
+                _record(f"address {bucket}")
                 self.stdout.write(f"Clients of {bucket} can log in again.")
         except ParleyError as error:
             raise CommandError(error.message) from error
+
+
+def _record(target: str) -> None:
+    audit_log.record(actor=actor(), action="Unlocked the login.", target=target)
 
 
 def _parse_address(text: str) -> str:

@@ -1,10 +1,12 @@
 """The API keys page: a secret is shown once, and only superusers see the page."""
 
 import re
+from io import StringIO
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.test import Client
 
 from chat.accounts import api_keys
@@ -65,6 +67,36 @@ def test_only_superusers_see_the_page(client: Client) -> None:
     assert client.get(PAGE).status_code == 403
     assert client.post(PAGE, {"name": "mine"}).status_code == 403
     assert Client().get(PAGE).status_code == 302
+
+
+def test_page_shows_budgets_of_each_key(admin: Client) -> None:
+    (text,) = re.findall(r"pk_[\w-]{56}", create(admin))
+    assert "per day" not in admin.get(PAGE).content.decode()
+    call_command("apikey", "budget", text[3:15], "--day", "5", "--month-tokens", "1000")
+    html = admin.get(PAGE).content.decode()
+    assert f"key {text[3:15]} per day, money: 0.00 of 5.00" in html
+    assert f"key {text[3:15]} per month, tokens: 0 of 1,000" in html
+    call_command("apikey", "budget", text[3:15])
+
+
+def test_changes_of_keys_are_in_the_audit_log(admin: Client) -> None:
+    """Those by commands and by staff, with who made them."""
+    call_command("apikey", "create", "by command", stdout=StringIO(), stderr=StringIO())
+    ((key, _),) = api_keys.list_with_last_use()
+    call_command("apikey", "budget", key.id, "--day", "0.5", "--day-tokens", "7")
+    call_command("apikey", "revoke", key.id)
+    create(admin)
+    newest = api_keys.list_with_last_use()[0][0]
+    admin.post(PAGE, {"revoke": newest.id})
+    entries = [(entry.actor.split()[0], entry.action, entry.target) for entry in audit.newest(9)]
+    first, second = f"API key {key.id} (by command)", f"API key {newest.id} (shop <b>)"
+    assert entries == [
+        ("staff", "Revoked.", second),
+        ("staff", "Created.", second),
+        ("command", "Revoked.", first),
+        ("command", "Set the budgets: 0.5 per day, 7 tokens per day.", first),
+        ("command", "Created.", first),
+    ]
 
 
 def test_page_shows_what_keys_did(admin: Client) -> None:

@@ -36,6 +36,7 @@ LOG_VIEWERS, USER_VIEWERS = frozenset({"log"}), frozenset({"user"})
 RULES = {
     "operations/": VIEWERS,
     "deliveries/": VIEWERS,
+    "bans/": frozenset({"delete"}),
     "api-keys/": NOBODY,  # but superusers
     "": STAFF,
     "logout/": STAFF,

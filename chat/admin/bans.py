@@ -1,0 +1,85 @@
+"""The bans page: ban and unban addresses, API keys and users."""
+
+import time
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.models import ADDITION, DELETION
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+
+from chat.accounts import bans, subjects
+from chat.admin import records
+from chat.admin.errors import handle_store_errors
+from chat.admin.querysets import to_datetime
+from chat.admin.views import permissions
+from chat.domain.bans import Ban, Subject
+from chat.domain.errors import InvalidRequest, NotFound
+
+TEMPLATE = "admin/chat/bans.html"
+# Fields that name whom to ban, in the form and in links to it.
+NAMES = ("address", "key", "user", "tenant")
+EXPLANATION = "It takes effect within five seconds."
+
+
+@handle_store_errors
+def page(request: HttpRequest) -> HttpResponse:
+    """Show the bans and a form, which the query can fill in. POST bans or unbans.
+
+    Raises:
+        PermissionDenied: the user may not end sessions.
+    """
+    if not permissions(request)["delete"]:
+        raise PermissionDenied
+    if request.method != "POST":
+        return _render(request, request.GET)
+    try:
+        if "unban" in request.POST:
+            _unban(request, request.POST["unban"])
+        else:
+            _ban(request)
+    except (InvalidRequest, NotFound) as error:
+        messages.error(request, error.message)
+        return _render(request, request.POST)
+    return HttpResponseRedirect(request.path)
+
+
+def _ban(request: HttpRequest) -> None:
+    form = request.POST
+    ban = bans.add(
+        subjects.from_fields(**{name: form.get(name, "").strip() for name in NAMES}),
+        by=records.actor(request),
+        seconds=bans.parse_duration(form.get("for", "")),
+        reason=form.get("reason", ""),
+    )
+    records.log(request, ban.label, f"Banned. {ban.reason}".strip(), flag=ADDITION)
+    messages.success(request, f"Banned {ban.label}. {EXPLANATION}")
+
+
+def _unban(request: HttpRequest, name: str) -> None:
+    labels = {ban.subject: ban.label for ban in bans.list_bans()}
+    subject = Subject(name=name, label=labels.get(name, name))
+    bans.remove(subject, by=records.actor(request))
+    records.log(request, subject.label, "Ended the ban.", flag=DELETION)
+    messages.success(request, f"Ended the ban of {subject.label}. {EXPLANATION}")
+
+
+def _render(request: HttpRequest, form: Any) -> HttpResponse:
+    now = time.time()
+    context = {
+        **admin.site.each_context(request),
+        "title": "Bans",
+        "rows": [_row(ban, now) for ban in bans.list_bans()],
+        "form": form,
+    }
+    return TemplateResponse(request, TEMPLATE, context, headers={"Cache-Control": "no-store"})
+
+
+def _row(ban: Ban, now: float) -> dict[str, Any]:
+    return {
+        "ban": ban,
+        "created_at": to_datetime(ban.created_at),
+        "expires_at": to_datetime(ban.expires_at),
+        "is_active": ban.is_active(now),
+    }

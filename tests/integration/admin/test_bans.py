@@ -1,0 +1,88 @@
+"""The bans page: ban and unban, from a form or from a session's page."""
+
+import re
+from collections.abc import Callable
+from html import unescape
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+
+from chat.accounts import api_keys, bans
+from chat.conversation import sessions
+from chat.domain import Principal
+from chat.store import audit
+from tests.integration.admin.sessions import session_path
+
+PAGE = "/admin/bans/"
+Staff = Callable[..., Client]
+
+
+def test_staff_ban_and_unban(staff: Staff) -> None:
+    """Both are recorded in the admin's log and in the audit log."""
+    client = staff("view", "delete")
+    form = {"address": "203.0.113.9/24", "for": "2h", "reason": "spam <b>"}
+    html = client.post(PAGE, form, follow=True).content.decode()
+    assert "Banned 203.0.113.0/24." in html
+    assert "spam &lt;b&gt;" in html
+    (ban,) = bans.list_bans()
+    assert (ban.subject, ban.reason) == ("ip:203.0.113.0/24", "spam <b>")
+    assert ban.expires_at - ban.created_at == 7200
+    html = client.post(PAGE, {"unban": ban.subject}, follow=True).content.decode()
+    assert "No bans." in html
+    messages = LogEntry.objects.values_list("change_message", flat=True)
+    assert list(messages) == ["Ended the ban.", "Banned. spam <b>"]
+    assert {entry.actor for entry in audit.newest(2)} == {"staff view-delete"}
+    assert "There is no ban" in client.post(PAGE, {"unban": "ip:x"}).content.decode()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"address": "everyone"},
+        {"address": "203.0.113.9", "key": "0123456789ab"},
+        {"address": "203.0.113.9", "for": "2 hours"},
+        {"user": "alice"},
+        {"key": "0123456789ab"},
+    ],
+)
+def test_invalid_forms_are_reported_and_kept(admin: Client, form: dict[str, str]) -> None:
+    html = admin.post(PAGE, form).content.decode()
+    assert 'class="error"' in html
+    assert all(f'value="{value}"' in html for value in form.values())
+    assert bans.list_bans() == []
+
+
+@pytest.mark.security("S10")
+def test_only_staff_who_may_end_sessions_see_the_page(staff: Staff) -> None:
+    client = staff("view", "change")
+    assert client.get(PAGE).status_code == 403
+    assert client.post(PAGE, {"address": "203.0.113.9"}).status_code == 403
+    assert bans.list_bans() == []
+    assert Client().get(PAGE).status_code == 302
+
+
+@pytest.mark.parametrize("tenant", ["shop", ""])
+def test_session_page_leads_to_the_filled_form(admin: Client, tenant: str) -> None:
+    """Each link names the address, key or user that opened the session; submitting it bans them."""
+    _, key = api_keys.create(name="shop", tenant=tenant)
+    principal = Principal(tenant=tenant, user="alice@example.org", api_key=key.id)
+    _, session = sessions.open_session(address="2001:db8:1:2::/64", principal=principal)
+    page = admin.get(session_path(session.id)).content.decode()
+    links = [unescape(link) for link in re.findall(r'href="(/admin/bans/[^"]+)"', page)]
+    assert len(links) == 3
+    for link in links:
+        form = admin.get(link).content.decode()
+        fields = dict(re.findall(r'<input name="(\w+)"[^>]* value="([^"]+)"', form))
+        assert admin.post(PAGE, fields).status_code == 302
+    subjects = {ban.subject for ban in bans.list_bans()}
+    expected = {principal.identity().owner, f"key:{key.id}", "ip:2001:db8:1:2::/64"}
+    assert subjects == expected
+
+
+def test_viewers_get_no_links_to_bans(staff: Staff) -> None:
+    _, session = sessions.open_session(address="192.0.2.7")
+    page = staff("view").get(session_path(session.id)).content.decode()
+    assert "192.0.2.7" in page
+    assert PAGE not in page
