@@ -12,6 +12,7 @@ from chat.domain import ApiKey, Scope
 from chat.domain.errors import InvalidRequest, InvalidToken, NotFound, StoreFull
 from chat.domain.policy import NO_POLICY, Policy, option_problem
 from chat.store import api_keys as store
+from chat.store.calls import Steps, store_call
 
 # The secret has 256 bits.
 API_KEY = re.compile(r"pk_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
@@ -109,7 +110,8 @@ def list_with_last_use() -> list[tuple[ApiKey, float]]:
     return [(key, used.get(key.id, 0.0)) for key in store.all_keys()]
 
 
-def verify(text: str) -> ApiKey:
+@store_call
+def verify(text: str) -> Steps[ApiKey]:
     """Return the key that a client has sent.
 
     Raises:
@@ -117,16 +119,16 @@ def verify(text: str) -> ApiKey:
         StoreUnavailable
     """
     match = API_KEY.fullmatch(text)
-    key = _get(match[1]) if match else None
+    key = (yield from _get(match[1])) if match else None
     if key is None or not compare_digest(key.key_hash, _hash(text)):
         raise InvalidToken(INVALID_KEY)
     if not key.is_valid(time.time()):
         raise InvalidToken(INVALID_KEY)
-    _record_use(key.id)
+    yield from _record_use(key.id)
     return key
 
 
-def have_policies() -> bool:
+def have_policies() -> Steps[bool]:
     """Return whether a key has a policy; read again after `CACHE_SECONDS`.
 
     Raises:
@@ -134,28 +136,30 @@ def have_policies() -> bool:
     """
     now = time.monotonic()
     if now - _policies.read_at > CACHE_SECONDS:
-        _policies.exist = any(key.policy != NO_POLICY for key in store.all_keys())
+        all_keys = yield from store.all_keys.steps()
+        _policies.exist = any(key.policy != NO_POLICY for key in all_keys)
         _policies.read_at = now
     return _policies.exist
 
 
-def _get(key_id: str) -> ApiKey | None:
+def _get(key_id: str) -> Steps[ApiKey | None]:
     now = time.monotonic()
     cached = _cache.get(key_id)
     if cached is None or now - cached.read_at > CACHE_SECONDS:
         if len(_cache) >= MAX_CACHED:
             _cache.clear()
-        cached = _cache[key_id] = CachedKey(store.get_many([key_id])[0], now)
+        (key,) = yield from store.get_many.steps([key_id])
+        cached = _cache[key_id] = CachedKey(key, now)
     return cached.key
 
 
-def _record_use(key_id: str) -> None:
+def _record_use(key_id: str) -> Steps[None]:
     now = time.monotonic()
     if now - _recorded_uses.get(key_id, -USE_INTERVAL) < USE_INTERVAL:
         return
     _recorded_uses[key_id] = now
     try:
-        store.set_last_used(key_id, at=time.time())
+        yield from store.set_last_used.steps(key_id, at=time.time())
     except StoreFull:
         _recorded_uses.pop(key_id)  # record the next use
 

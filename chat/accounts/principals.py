@@ -4,6 +4,8 @@ Every interface asks here. The form of the bearer token decides what it is; sess
 checked by the scripts that use them (`chat.conversation.tokens`).
 """
 
+import asyncio
+
 from chat.accounts import api_keys, bans, jwts
 from chat.accounts.jwts import USER
 from chat.domain import ApiKey, Principal, Scope
@@ -37,6 +39,13 @@ def authenticate(token: str, *, user: str | None = None) -> Principal:
             raise InvalidToken(ONLY_KEYS_ACT_FOR_USERS)
         return bans.check_principal(jwts.verify(token))
     return _from_key(api_keys.verify(token), user)
+
+
+async def authenticate_on_loop(token: str, *, user: str | None = None) -> Principal:
+    """Do the same on an event loop; the keys of issuers are fetched in a thread."""
+    if is_api_key(token):
+        return _from_key(await api_keys.verify.on_loop(token), user)
+    return await asyncio.to_thread(authenticate, token, user=user)
 
 
 def authenticate_for(token: str, user: str | None) -> Principal:

@@ -106,11 +106,14 @@ def authenticate_session(meta: Mapping[str, str], session_id: str) -> Caller:
     return caller_of(authenticate(meta), session_id)
 
 
-async def authenticate_session_async(meta: Mapping[str, str], session_id: str) -> Caller:
-    """Do the same; only a check that may take I/O runs in a thread."""
-    if principals.is_principal_token(bearer_token(meta)) or bans.need_openers():
-        return await asyncio.to_thread(authenticate_session, meta, session_id)
-    return authenticate_session(meta, session_id)
+async def authenticate_on_loop(meta: Mapping[str, str]) -> Caller | Principal:
+    """Do the same as `authenticate`, on an event loop."""
+    token = bearer_token(meta)
+    if principals.is_principal_token(token):
+        return await principals.authenticate_on_loop(token, user=meta.get("HTTP_PARLEY_USER"))
+    if bans.need_openers():
+        return await asyncio.to_thread(authenticate, meta)
+    return authenticate(meta)
 
 
 def caller_of(sender: Caller | Principal, session_id: str) -> Caller:

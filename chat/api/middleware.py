@@ -68,9 +68,13 @@ class APIMiddleware:
     async def _respond(self, request: HttpRequest) -> HttpResponseBase:
         reset_context(request_id=responses.get_request_id(request))
         client_ip.remove_untrusted_headers(request.META)
-        result = self._handler(request)(request)
-        response = await result if isinstance(result, Awaitable) else result
-        return responses.add_headers(request, cast(HttpResponseBase, response))
+        handler = self._handler(request)
+        with _span(request) as span:
+            result = handler(request)
+            found = await result if isinstance(result, Awaitable) else result
+            response = responses.add_headers(request, cast(HttpResponseBase, found))
+            span.set_attribute("http.response.status_code", response.status_code)
+        return response
 
     def _handler(self, request: HttpRequest) -> Handler:
         path = probes.health_path(request)

@@ -4,6 +4,7 @@ Publishing has a short timeout and may fail. Redis's `due` set is the truth, and
 repeats lost wake-ups. Tasks are published by name, so this package does not import them.
 """
 
+from chat.broker.background import wake_in_background
 from chat.broker.message import ANSWER_PROBE, QUEUE, WAKE_UP
 from chat.broker.probe import pass_message, publish_probe
 from chat.broker.publishing import check_url, wake_session
@@ -19,5 +20,6 @@ __all__ = [
     "pass_message",
     "publish_probe",
     "queue_length",
+    "wake_in_background",
     "wake_session",
 ]

@@ -1,5 +1,6 @@
 """Check the broker's URL, and publish wake-ups."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -53,16 +54,23 @@ def _check_other_url(url: str) -> None:
 
 def wake_session(session_id: str) -> bool:
     """Publish a wake-up for the session; return whether the broker accepted it."""
-    task_id = f"{session_id}-{random_id()}"
+    return wake_sessions([session_id])
+
+
+def wake_sessions(session_ids: Iterable[str]) -> bool:
+    """Publish wake-ups; return whether the broker accepted all of them."""
+    task_ids = {each: f"{each}-{random_id()}" for each in session_ids}
     try:
-        call_broker(lambda channel: _publish(channel, session_id, task_id))
+        call_broker(lambda channel: _publish(channel, task_ids))
     except BrokerUnavailable:
         return False
     return True
 
 
-def _publish(channel: Any, session_id: str, task_id: str) -> None:
+def _publish(channel: Any, task_ids: Mapping[str, str]) -> None:
     if isinstance(channel, RedisChannel):
-        channel.push(serialize_message(session_id, task_id))
-    else:
-        publish(Producer(channel), task_id, session_id=session_id)
+        channel.push(*(serialize_message(*ids) for ids in task_ids.items()))
+        return
+    producer = Producer(channel)
+    for session_id, task_id in task_ids.items():
+        publish(producer, task_id, session_id=session_id)

@@ -4,6 +4,7 @@ Kombu alone ignores or rejects most options of a URL's query, and reads a Unix s
 database in another way than redis-py.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -87,15 +88,15 @@ class RedisChannel(_URLMixin, kombu_redis.Channel):  # type: ignore[misc]
 
     connection_errors: tuple[type[Exception], ...]
 
-    def push(self, message: str) -> None:
-        """Add a message to the queue."""
+    def push(self, *messages: str) -> None:
+        """Add messages to the queue."""
         try:
-            self._push(message)
+            self._push(messages)
         except self.connection_errors:  # the broker may have restarted since the last message
-            self._push(message)
+            self._push(messages)
 
-    def _push(self, message: str) -> None:
-        self._connection.send_command("LPUSH", QUEUE, message)
+    def _push(self, messages: Sequence[str]) -> None:
+        self._connection.send_command("LPUSH", QUEUE, *messages)
         self._connection.read_response()
 
     @cached_property

@@ -11,6 +11,7 @@ from chat.domain.identity import ADDRESS_PREFIX
 from chat.domain.policy import NO_POLICY, Policy, check_options
 from chat.settings import chat_settings
 from chat.store import sessions
+from chat.store.calls import Steps
 
 FIXED_PROMPT = "The operator has set the system prompt."
 
@@ -66,42 +67,49 @@ def apply_to_changes(caller: Caller, changes: Mapping[str, Any]) -> dict[str, An
     return applied
 
 
-def check_message_options(caller: Caller, options: Options | None) -> None:
+def check_message_options(caller: Caller, options: Options | None) -> Steps[None]:
     """Check the options of a message. Without options, or rules about them, this reads nothing.
 
     Raises:
         NotAllowed, InvalidRequest: the session's model or API key does not allow them.
         SessionNotFound, SessionExpired, StoreUnavailable
     """
-    if options is None or options == Options() or not caller.credential or not _has_rules():
+    if options is None or options == Options() or not caller.credential:
         return
-    rules = sessions.rules(caller)
+    has_rules = yield from _has_rules()
+    if not has_rules:
+        return
+    rules = yield from sessions.rules.steps(caller)
     model = llms.all_models().get(rules.model)
     if model is not None:
         check_options(options, model.client_options)
     check_options(options, rules.policy.client_options)
 
 
-def check_instructions(caller: Caller, instructions: str) -> None:
+def check_instructions(caller: Caller, instructions: str) -> Steps[None]:
     """Check instructions of a turn, which add to the session's system prompt.
 
     Raises:
         NotAllowed: the operator has set the system prompt.
         SessionNotFound, SessionExpired, StoreUnavailable
     """
-    has_prompt = any(model.system_prompt for model in llms.all_models().values())
-    if not instructions or not (has_prompt or api_keys.have_policies()):
+    if not instructions:
         return
-    rules = sessions.rules(caller)
+    has_prompt = any(model.system_prompt for model in llms.all_models().values())
+    if not has_prompt and not (yield from api_keys.have_policies()):
+        return
+    rules = yield from sessions.rules.steps(caller)
     model = llms.all_models().get(rules.model)
     if model is not None:
         _check_prompt(instructions, rules.policy, model)
 
 
-def _has_rules() -> bool:
+def _has_rules() -> Steps[bool]:
     """Return whether any model or API key restricts options."""
     models = llms.all_models().values()
-    return any(model.client_options is not None for model in models) or api_keys.have_policies()
+    if any(model.client_options is not None for model in models):
+        return True
+    return (yield from api_keys.have_policies())
 
 
 def _check_prompt(wanted: str | None, policy: Policy, model: Model) -> None:

@@ -1,9 +1,9 @@
 """Turns: submit, regenerate, cancel."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ParamSpec
 
 import orjson
 
@@ -28,10 +28,13 @@ from chat.domain.ids import message_number
 from chat.logging import log_context
 from chat.settings import chat_settings
 from chat.store import sessions, turns
+from chat.store.calls import Steps, StoreCall
 from chat.store.message_json import message_number_in
 from chat.tracing import tracing
 
 logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
 
 # Of turns of the native API.
 NO_EXTRAS = TurnExtras()
@@ -39,6 +42,27 @@ NO_EXTRAS = TurnExtras()
 CONTINUE = "Continue exactly where you stopped."
 
 
+class _AcceptingCall(StoreCall[P, Accepted]):
+    """A store call that accepts a turn. It wakes a worker if none has the session."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Accepted:
+        accepted = super().__call__(*args, **kwargs)
+        if accepted.needs_wake:
+            broker.wake_session(accepted.session_id)
+        return accepted
+
+    async def on_loop(self, *args: P.args, **kwargs: P.kwargs) -> Accepted:
+        accepted = await super().on_loop(*args, **kwargs)
+        if accepted.needs_wake:
+            broker.wake_in_background(accepted.session_id)
+        return accepted
+
+
+def accepts_turn(function: Callable[P, Steps[Accepted]]) -> _AcceptingCall[P]:
+    return _AcceptingCall(function)
+
+
+@accepts_turn
 def submit(
     *,
     caller: Caller,
@@ -51,7 +75,7 @@ def submit(
     key: str = "",
     request_id: str = "",
     extras: TurnExtras = NO_EXTRAS,
-) -> Accepted:
+) -> Steps[Accepted]:
     """Accept a user message and wake a worker if the session has none.
 
     is_continuation: instead of `content`, ask for the rest of a reply that ended at its maximum
@@ -70,15 +94,15 @@ def submit(
         NothingToContinue: the last reply did not end at its maximum length.
         IdempotencyMismatch, SessionNotFound, SessionExpired, StoreFull, StoreUnavailable
     """
-    _check_message(caller, options)
-    policies.check_instructions(caller, extras.instructions)
+    yield from _check_message(caller, options)
+    yield from policies.check_instructions(caller, extras.instructions)
     with tracing.span("submit", session=caller.session_id):
         request: list[Any] = [content or is_continuation, on_busy, options, deadline]
         # A process of an older version computes the digest without it.
         if replaces:
             request.append(replaces)
         submission = Submission(
-            content=_continuation(caller) if is_continuation else content,
+            content=(yield from _continuation(caller)) if is_continuation else content,
             request=_request_json(options, request_id, extras),
             deadline=min(deadline or chat_settings.TURN_DEADLINE, chat_settings.TURN_DEADLINE),
             on_busy=on_busy,
@@ -88,8 +112,9 @@ def submit(
             params=extras.params,
             after_reply=extras.after_reply,
         )
-        accepted = turns.submit(caller, submission, exceeded=exceeded_budgets.lines())
-        _log_and_wake(caller, accepted)
+        exceeded = yield from exceeded_budgets.lines()
+        accepted = yield from turns.submit.steps(caller, submission, exceeded=exceeded)
+        _log(accepted)
         return accepted
 
 
@@ -98,15 +123,16 @@ def _submit_digest(request: Sequence[object], extras: TurnExtras) -> str:
     return digest("submit", *request, *(() if extras == NO_EXTRAS else (extras,)))
 
 
-def _check_message(caller: Caller, options: Options | None) -> None:
+def _check_message(caller: Caller, options: Options | None) -> Steps[None]:
     if caller.principal is not None:
         read_limits.check_message(caller.principal)
-    policies.check_message_options(caller, options)
+    yield from policies.check_message_options(caller, options)
 
 
-def _continuation(caller: Caller) -> str:
+def _continuation(caller: Caller) -> Steps[str]:
     """Return the message that asks for the rest of the last reply."""
-    newest = sessions.snapshot(caller, limit=1).messages
+    snapshot = yield from sessions.snapshot.steps(caller, limit=1)
+    newest = snapshot.messages
     reply = orjson.loads(newest[-1]) if newest else {}
     if (reply.get("status"), reply.get("finish_reason")) != (
         Status.INCOMPLETE,
@@ -116,6 +142,7 @@ def _continuation(caller: Caller) -> str:
     return CONTINUE
 
 
+@accepts_turn
 def regenerate(
     *,
     caller: Caller,
@@ -123,7 +150,7 @@ def regenerate(
     options: Options | None = None,
     key: str = "",
     request_id: str = "",
-) -> Accepted:
+) -> Steps[Accepted]:
     """Accept a turn that replies to the last user message again. The earlier reply is kept.
 
     Raises:
@@ -132,18 +159,19 @@ def regenerate(
             changed.
         IdempotencyMismatch, SessionNotFound, SessionExpired, StoreFull, StoreUnavailable
     """
-    _check_message(caller, options)
+    yield from _check_message(caller, options)
     with tracing.span("submit", session=caller.session_id):
-        accepted = turns.regenerate(
+        exceeded = yield from exceeded_budgets.lines()
+        accepted = yield from turns.regenerate.steps(
             caller,
             message_number(message_id),
             request=_request_json(options, request_id),
             deadline=chat_settings.TURN_DEADLINE,
             key=storage_key(key),
             digest=digest("regenerate", message_id, options) if key else "",
-            exceeded=exceeded_budgets.lines(),
+            exceeded=exceeded,
         )
-        _log_and_wake(caller, accepted)
+        _log(accepted)
         return accepted
 
 
@@ -159,12 +187,9 @@ def cancel(*, caller: Caller, message_id: str) -> Cancelled:
     return cancelled
 
 
-def _log_and_wake(caller: Caller, accepted: Accepted) -> None:
-    """Wake a worker if none has the session, and log the accepted turn."""
-    if accepted.needs_wake:
-        broker.wake_session(caller.session_id)
+def _log(accepted: Accepted) -> None:
     number = message_number_in(accepted.reply)
-    with log_context(session=caller.session_id, turn=number // 2, **tracing.log_fields()):
+    with log_context(session=accepted.session_id, turn=number // 2, **tracing.log_fields()):
         logger.info("msg_%d: accepted", number)
 
 

@@ -60,6 +60,7 @@ class Submission:
 class Accepted:
     """The result of a submission: both messages as JSON."""
 
+    session_id: str
     message: bytes
     reply: bytes
     # Turns ahead of this one when it was accepted.

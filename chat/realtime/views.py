@@ -1,49 +1,76 @@
-"""Async views of long-polls and event streams, which wait for events without using a thread."""
+"""Async views of messages, polls and event streams, which use no thread."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from functools import wraps
+from functools import partial, wraps
+from typing import Any
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http.response import HttpResponseBase
+from rest_framework.exceptions import ValidationError
 
 from chat.accounts import read_limits
 from chat.accounts.client_ip import client_address
 from chat.api import auth, headers, query_params
-from chat.api.exception_handler import error_response
+from chat.api.exception_handler import error_response, to_parley_error
 from chat.api.middleware import mark_as_api
+from chat.api.parsers import BODY, read_body
 from chat.api.polling import PollRequest
-from chat.conversation import tickets
+from chat.api.strict_json import read_object
+from chat.api.submission import accepted_response, submit_arguments
+from chat.conversation import tickets, turns
 from chat.domain import Caller
 from chat.domain.errors import MethodNotAllowed, ParleyError
 from chat.realtime import close_codes, event_stream, session_events
 
-View = Callable[[ASGIRequest, str], Awaitable[HttpResponseBase]]
+View = Callable[..., Awaitable[HttpResponseBase]]
 
 
-def api_view(view: View) -> View:
-    """Accept GET only, and return error responses as the REST views do."""
+def api_view(method: str) -> Callable[[View], View]:
+    """Accept one method only, and return error responses as the REST views do."""
 
-    @wraps(view)
-    async def wrapper(request: ASGIRequest, session_id: str) -> HttpResponseBase:
-        try:
-            if request.method != "GET":
-                raise MethodNotAllowed
-            return await view(request, session_id)
-        except ParleyError as error:
-            response = error_response(error, request)
-            if isinstance(error, MethodNotAllowed):
-                response.headers["Allow"] = "GET"
-            return response
+    def decorate(view: View) -> View:
+        @wraps(view)
+        async def wrapper(request: ASGIRequest, **ids: str) -> HttpResponseBase:
+            try:
+                if request.method != method:
+                    raise MethodNotAllowed
+                return await view(request, **ids)
+            except (ParleyError, ValidationError) as exception:
+                error = to_parley_error(exception)
+                if error is None:
+                    raise
+                response = error_response(error, request)
+                if isinstance(error, MethodNotAllowed):
+                    response.headers["Allow"] = method
+                return response
 
-    return mark_as_api(wrapper)
+        return mark_as_api(wrapper)
+
+    return decorate
 
 
-@api_view
+@api_view("POST")
+async def post_message(request: ASGIRequest, session_id: str = "") -> HttpResponseBase:
+    """Submit the message of a small body."""
+    sender = await auth.authenticate_on_loop(request.META)
+    if session_id:
+        sender = auth.caller_of(sender, session_id)
+    body = partial(_read_body, request)
+    arguments = submit_arguments(request, sender, body, session_id)
+    return accepted_response(await turns.submit.on_loop(**arguments))
+
+
+def _read_body(request: ASGIRequest) -> dict[str, Any]:
+    return read_object(read_body(request.META.pop(BODY), request.META))
+
+
+@api_view("GET")
 async def session(request: ASGIRequest, session_id: str) -> HttpResponseBase:
     """Return the session as soon as it has changed, or after `wait` seconds."""
-    caller = _with_address(await auth.authenticate_session_async(request.META, session_id), request)
+    caller = auth.caller_of(await auth.authenticate_on_loop(request.META), session_id)
+    caller = _with_address(caller, request)
     poll = PollRequest.parse(request)
     read_limits.check_read(caller, request.META)
     snapshot = await session_events.wait_for_change(
@@ -52,7 +79,7 @@ async def session(request: ASGIRequest, session_id: str) -> HttpResponseBase:
     return poll.response(snapshot)
 
 
-@api_view
+@api_view("GET")
 async def events(request: ASGIRequest, session_id: str) -> HttpResponseBase:
     """Stream the session's events after a cursor."""
     query = query_params.subscribe_query(request.GET)
@@ -60,7 +87,7 @@ async def events(request: ASGIRequest, session_id: str) -> HttpResponseBase:
     if query.ticket:
         caller = await asyncio.to_thread(tickets.redeem, session_id, query.ticket)
     else:
-        caller = await auth.authenticate_session_async(request.META, session_id)
+        caller = auth.caller_of(await auth.authenticate_on_loop(request.META), session_id)
     caller = _with_address(caller, request)
     read_limits.check_read(caller, request.META)
     await session_events.check_can_subscribe(caller)

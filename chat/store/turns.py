@@ -54,7 +54,7 @@ def submit(caller: Caller, submission: Submission, *, exceeded: str = "") -> Ste
         submission.params,
         "" if submission.after_reply is None else submission.after_reply,
     )
-    return _parse_accepted(result)
+    return _parse_accepted(caller, result)
 
 
 @store_call
@@ -97,7 +97,7 @@ def regenerate(
         chat_settings.SESSION_TOKENS_PER_HOUR,
         exceeded,
     )
-    return _parse_accepted(result)
+    return _parse_accepted(caller, result)
 
 
 @store_call
@@ -124,10 +124,16 @@ def _ask_within_quota(name: str, caller: Caller, *args: Arg) -> Steps[list[Any]]
     return reply
 
 
-def _parse_accepted(result: list[Any]) -> Accepted:
+def _parse_accepted(caller: Caller, result: list[Any]) -> Accepted:
     queue_limit.count()
     _, message, reply, position, awake = result
-    return Accepted(message=message, reply=reply, queue_position=position, needs_wake=not awake)
+    return Accepted(
+        session_id=caller.session_id,
+        message=message,
+        reply=reply,
+        queue_position=position,
+        needs_wake=not awake,
+    )
 
 
 def _max_turns_per_partition() -> Steps[str]:

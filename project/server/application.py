@@ -1,8 +1,8 @@
 """The ASGI application of a web process, which routes each request to its cheapest handler.
 
 * WebSockets go to Channels.
-* Polls, long polls and event streams go to Django's async views. Waiting takes no thread there, and
-  polls that arrive together are read together.
+* Small messages, polls, long polls and event streams go to Django's async views. They take no
+  thread, and share one connection to Redis.
 * The OpenAI-compatible API and that of the AI SDK go to async views as well: their calls wait for
   replies.
 * Static files are read from disk.
@@ -21,14 +21,10 @@ from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 
 from chat.settings import chat_settings
-from project.server.async_handler import (
-    AsyncHandler,
-    BodyAsyncHandler,
-    CancellableAsyncHandler,
-)
+from project.server.async_handler import AsyncHandler, CancellableAsyncHandler
 from project.server.body import Receive, Scope, Send
 from project.server.body_limits import admin_body_limit, api_body_limit, protocol_body_limit
-from project.server.body_reader import BodyReader
+from project.server.body_reader import UNCHECKED_BODY_BYTES, BodyReader
 from project.server.shutdown import GracefulShutdown
 from project.server.static_files import StaticFiles
 from project.server.url_prefix import URLPrefix
@@ -37,6 +33,7 @@ from project.websocket_urls import urlpatterns as websocket_urlpatterns
 
 # A poll, or a long poll with `wait=`.
 SESSION_PATH = re.compile(r"/sessions/[^/]+")
+MESSAGES_PATH = re.compile(r"(/sessions/[^/]+)?/messages")
 EVENT_STREAM_PATH = re.compile(r"/sessions/[^/]+/events")
 # A GET with a body goes to the sync views, which read the body or reject it.
 BODY_HEADERS = {b"content-length", b"transfer-encoding"}
@@ -46,7 +43,6 @@ class PathRouter:
     """Passes an HTTP request to the handler for its path."""
 
     def __init__(self) -> None:
-        self.poll = AsyncHandler("chat.realtime.urls")
         self.wait = CancellableAsyncHandler("chat.realtime.urls")
         handler = WSGIHandler()
         threads = ThreadPoolExecutor(chat_settings.WEB_THREADS, "web")
@@ -63,16 +59,20 @@ class PathRouter:
             bodies=reader(admin_body_limit, max_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE),
             rejects_bodies=True,
         )
+        # Whether the client disconnects or not, a message is accepted.
+        self.hot = AsyncHandler("chat.realtime.urls", reader(api_body_limit, max_bytes=max_bytes))
         bodies = reader(protocol_body_limit, max_bytes=max_bytes)
-        self.openai = BodyAsyncHandler("chat.openai_api.urls", bodies)
-        self.ui = BodyAsyncHandler("chat.ui_api.urls", bodies)
+        self.openai = CancellableAsyncHandler("chat.openai_api.urls", bodies)
+        self.ui = CancellableAsyncHandler("chat.ui_api.urls", bodies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if EVENT_STREAM_PATH.fullmatch(scope["path"]):
             await self.wait(scope, receive, send)
         elif _is_poll(scope):
-            handler = self.wait if b"wait=" in scope["query_string"] else self.poll
+            handler = self.wait if b"wait=" in scope["query_string"] else self.hot
             await handler(scope, receive, send)
+        elif _is_small_message(scope):
+            await self.hot(scope, receive, send)
         elif scope["path"].startswith("/v1/"):
             await self.openai(scope, receive, send)
         elif scope["path"].startswith("/ui/"):
@@ -89,6 +89,16 @@ def _is_poll(scope: Scope) -> bool:
         and SESSION_PATH.fullmatch(scope["path"]) is not None
         and not any(name in BODY_HEADERS for name, _ in scope["headers"])
     )
+
+
+def _is_small_message(scope: Scope) -> bool:
+    """Return whether a message is posted that takes the event loop little time."""
+    if scope["method"] != "POST" or MESSAGES_PATH.fullmatch(scope["path"]) is None:
+        return False
+    headers = dict(scope["headers"])
+    length = headers.get(b"content-length", b"")
+    is_small = length.isdigit() and 0 < int(length) <= UNCHECKED_BODY_BYTES
+    return is_small and b"transfer-encoding" not in headers
 
 
 def _with_url_prefix(router: ProtocolTypeRouter) -> Any:

@@ -14,15 +14,17 @@ from project.server.body_reader import BodyReader, has_body
 
 
 class AsyncHandler(ASGIHandler):
-    """Calls async views for requests without a body; none of the views uses the database.
+    """Calls async views; none of them uses the database.
 
     Django's own handler sends the signals of a request's start and end from a thread that it keeps
     for the whole request: one thread per waiting client (docs/adr/0011-asgi-routing.md).
     """
 
-    def __init__(self, urlconf: str) -> None:
+    def __init__(self, urlconf: str, bodies: BodyReader | None = None) -> None:
+        """bodies: reads the bodies of requests before the view is called."""
         super().__init__()
         self.urlconf = urlconf
+        self.bodies = bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request, error_response = self.create_request(scope, BytesIO())
@@ -30,6 +32,9 @@ class AsyncHandler(ASGIHandler):
             await self.send_response(error_response or HttpResponseBadRequest(), send)
         else:
             request.urlconf = self.urlconf
+            if self.bodies is not None and has_body(request.META):
+                is_complete = await _read_body(request, self.bodies, receive)
+                send = send if is_complete else _closing(send)
             await self.respond(request, receive, send)
 
     async def respond(self, request: ASGIRequest, _: Receive, send: Send) -> None:
@@ -49,23 +54,14 @@ class CancellableAsyncHandler(AsyncHandler):
             pass
 
 
-class BodyAsyncHandler(CancellableAsyncHandler):
-    """Does the same for requests with a body, which it reads before it calls the view."""
-
-    def __init__(self, urlconf: str, bodies: BodyReader) -> None:
-        super().__init__(urlconf)
-        self.bodies = bodies
-
-    async def respond(self, request: ASGIRequest, receive: Receive, send: Send) -> None:
-        if has_body(request.META):
-            body = await self.bodies.open(request.META)
-            try:
-                request.META[BODY] = await self.bodies.read(body, request.META, receive)
-            finally:
-                body.release()
-            if not body.is_complete:
-                send = _closing(send)
-        await super().respond(request, receive, send)
+async def _read_body(request: ASGIRequest, bodies: BodyReader, receive: Receive) -> bool:
+    """Read the body for the view; return whether all of it was received."""
+    body = await bodies.open(request.META)
+    try:
+        request.META[BODY] = await bodies.read(body, request.META, receive)
+    finally:
+        body.release()
+    return body.is_complete
 
 
 async def _raise_on_disconnect(receive: Receive) -> None:

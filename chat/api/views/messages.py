@@ -12,18 +12,11 @@ from chat.api.schema import (
     openapi,
 )
 from chat.api.serializers import EmptyBody, FeedbackBody, NewMessageBody, RegenerateBody
+from chat.api.submission import accepted_response, submit_arguments
 from chat.api.views.base import View
 from chat.conversation import turns
 from chat.conversation.messages import get_message, list_messages, set_feedback
-from chat.domain import Accepted, Caller, Principal
-from chat.domain.errors import InvalidRequest, SessionNotFound
-
-
-def accepted_response(session_id: str, turn: Accepted) -> HttpResponse:
-    """Return 202 with both messages and the reply's path as Location."""
-    reply_id = renderers.message_id(turn.reply).decode()
-    location = responses.location(f"/sessions/{session_id}/messages/{reply_id}")
-    return responses.json(renderers.render_accepted(turn), 202, location)
+from chat.domain import Caller, Principal
 
 
 class SubmitView(View):
@@ -31,19 +24,10 @@ class SubmitView(View):
 
     def submit(self, sender: Caller | Principal, session_id: str = "") -> HttpResponse:
         """Submit the message of the body to the session of the path, body or token."""
-        body = self.body(NewMessageBody)
-        if isinstance(sender, Caller):
-            session_id = session_id or sender.session_id
-        named = body.pop("session", session_id)
-        if not named:
-            raise InvalidRequest("With an API key or JWT, name the session.", param="session")
-        if session_id and named != session_id:
-            raise SessionNotFound
-        caller = auth.caller_of(sender, named)
-        turn = turns.submit(
-            caller=caller, key=self.idempotency_key(), request_id=self.request_id, **body
+        arguments = submit_arguments(
+            self.django_request, sender, lambda: self.request.data, session_id
         )
-        return accepted_response(caller.session_id, turn)
+        return accepted_response(turns.submit(**arguments))
 
 
 class PostMessage(SubmitView):
@@ -154,4 +138,4 @@ class Regenerate(View):
             request_id=self.request_id,
             **self.body(RegenerateBody),
         )
-        return accepted_response(session_id, turn)
+        return accepted_response(turn)

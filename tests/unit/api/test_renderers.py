@@ -70,6 +70,8 @@ def test_page_contains_first_and_last_id() -> None:
 
 
 def test_accepted_turn_contains_both_messages() -> None:
-    turn = Accepted(message=b"null", reply=MESSAGE, queue_position=2, needs_wake=True)
+    turn = Accepted(
+        session_id="ses_1", message=b"null", reply=MESSAGE, queue_position=2, needs_wake=True
+    )
     body = orjson.loads(renderers.render_accepted(turn))
     assert (body["message"], body["reply"]["id"], body["queue_position"]) == (None, "msg_3", 2)
