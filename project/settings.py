@@ -276,7 +276,7 @@ LOGGING = {
     "formatters": {"line": {"()": LOG_FORMATS[LOG_FORMAT]}},
     "handlers": {
         "console": {
-            "class": "logging.StreamHandler",
+            "class": "chat.logging.ConsoleHandler",
             "formatter": "line",
             "filters": ["context"],
         }

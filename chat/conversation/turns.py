@@ -25,7 +25,7 @@ from chat.domain import (
 )
 from chat.domain.errors import NothingToContinue
 from chat.domain.ids import message_number
-from chat.logging import log_context
+from chat.logging import log_context, log_turn
 from chat.settings import chat_settings
 from chat.store import sessions, turns
 from chat.store.calls import Steps, StoreCall
@@ -190,7 +190,7 @@ def cancel(*, caller: Caller, message_id: str) -> Cancelled:
 def _log(accepted: Accepted) -> None:
     number = message_number_in(accepted.reply)
     with log_context(session=accepted.session_id, turn=number // 2, **tracing.log_fields()):
-        logger.info("msg_%d: accepted", number)
+        log_turn(logger, f"msg_{number}: accepted")
 
 
 def _request_json(

@@ -37,7 +37,7 @@ from chat.domain.errors import (
     UnknownModel,
 )
 from chat.domain.ids import message_number, random_id
-from chat.logging import log_context
+from chat.logging import log_context, log_turn
 from chat.providers.registry import provider_for
 from chat.settings import chat_settings
 from chat.store import leases
@@ -238,7 +238,7 @@ async def _commit(
     except StoreUnavailable as error:
         logger.error("%s: could not write the outcome: %s", claim.reply_id, error.__cause__)
         return
-    logger.info("%s: %s", claim.reply_id, written.description)
+    log_turn(logger, f"{claim.reply_id}: {written.description}")
     if written.needs_wake:
         wake_ups.wake_behind_others(claim.lease.session_id)
 
