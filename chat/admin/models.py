@@ -8,6 +8,7 @@ from django.db import NotSupportedError, models
 
 from chat.admin.budget_rows import reply_cost
 from chat.admin.querysets import MessageQuerySet, SessionQuerySet, to_datetime
+from chat.conversation import staff
 from chat.store.listing import SessionRow
 
 
@@ -77,6 +78,11 @@ class Session(RedisModel):
         return "waiting" if self.queued_turns else "idle"
 
     @property
+    def can_cancel(self) -> bool:
+        """Return whether a turn is open whose cancellation is not requested yet."""
+        return self.queued_turns > 0 or self.status == "running"
+
+    @property
     def retry_at(self) -> datetime | None:
         """Return when the next queued turn is attempted again."""
         return to_datetime(self.row.retry_at)
@@ -132,6 +138,15 @@ class Message(RedisModel):
     def is_open(self) -> bool:
         """Return whether it is a reply that is queued or running."""
         return self.status in {"queued", "in_progress"}
+
+    @property
+    def is_redacted(self) -> bool:
+        return self.content == staff.REDACTED
+
+    @property
+    def retry_at(self) -> datetime | None:
+        """Return when a reply that waits is attempted again."""
+        return to_datetime((self.data["wait"] or {}).get("retry_at") or 0)
 
     @property
     def created_at(self) -> datetime | None:

@@ -1,6 +1,7 @@
 """The pages of a session: conversation with live updates, raw events, webhook deliveries."""
 
 import json
+from itertools import groupby
 from typing import Any
 
 from django.contrib import admin
@@ -112,11 +113,17 @@ def live(request: HttpRequest, session_id: str) -> HttpResponse:
     session = Session.objects.filter(pk=session_id).first()
     if session is None:
         return _json_response({"is_gone": True})
-    context = {"session": session, "can": permissions(request), "settings": _settings(snapshot)}
+    context = {
+        "session": session,
+        "can": permissions(request),
+        "actions": SESSION_ACTIONS,
+        "settings": _settings(snapshot),
+    }
     update = {
         "seq": snapshot.seq,
         "title": str(session),
         "facts": _render("facts.html", context),
+        "buttons": _render("buttons.html", context),
         "settings": _render("settings.html", context),
     }
     known = int_param(request, "after") or 0
@@ -154,18 +161,37 @@ def _json_response(data: dict[str, Any]) -> HttpResponse:
 
 
 def events(request: HttpRequest, session: Session) -> HttpResponse:
-    """Show the events in the session's log, oldest first."""
+    """Show the events in the session's log, oldest first; consecutive deltas are one entry."""
     after = int_param(request, "after") or 0
     page = sessions.events(Caller.internal(session.pk), after=after, limit=EVENTS_PER_PAGE)
     found = [json.loads(event) for event in page.events]
     last = found[-1]["seq"] if found else page.seq
     context = base_context(request, session, f"Events of {session}") | {
-        "events": [(event, json.dumps(event, indent=2, ensure_ascii=False)) for event in found],
+        "entries": [_log_entry(list(group)) for _, group in groupby(found, key=_delta_of)],
         "earliest": page.earliest,
         "newest": page.seq,
         "next": last if last < page.seq else None,
     }
     return TemplateResponse(request, TEMPLATES + "events.html", context)
+
+
+def _delta_of(event: dict[str, Any]) -> tuple[str, int]:
+    """Return the message to which a delta belongs; other events are unique."""
+    is_delta = event["type"] == "message.delta"
+    return (event["message_id"], 0) if is_delta else ("", event["seq"])
+
+
+def _log_entry(group: list[dict[str, Any]]) -> dict[str, Any]:
+    first, last = group[0], group[-1]
+    return {
+        "first": first,
+        "last": last,
+        "at": to_datetime(first["created_at"]),
+        "duration": last["created_at"] - first["created_at"],
+        "count": len(group),
+        "text": "".join(event.get("delta", "") for event in group),
+        "raw": "\n".join(json.dumps(event, indent=2, ensure_ascii=False) for event in group),
+    }
 
 
 def int_param(request: HttpRequest, name: str) -> int | None:

@@ -60,6 +60,7 @@ const updateTranscript = ({ seqs, messages, older }) => {
 const show = (update) => {
   const wasAtEnd = isAtEnd();
   setContent("facts", update.facts);
+  setContent("buttons", update.buttons);
   setContent("settings", update.settings);
   document.querySelector("#content > h1").textContent = update.title;
   if (update.seqs) updateTranscript(update);

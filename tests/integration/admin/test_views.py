@@ -1,15 +1,16 @@
 """The pages of a session: contents, paging, live updates, and untrusted text."""
 
 import json
+import re
 
 import pytest
 from django.test import Client
 from pytest_django import Settings
 
 from chat.admin import views
-from chat.conversation import sessions
+from chat.conversation import sessions, turns
 from chat.conversation.messages import set_feedback
-from chat.domain import Caller, Delta, Feedback, Rating
+from chat.domain import Caller, Delta, Feedback, Rating, Status
 from chat.store import leases
 from chat.store.client import client as store_client
 from chat.store.message_json import escape_reasoning
@@ -148,13 +149,46 @@ def test_live_update_is_complete_if_redis_lost_writes(admin: Client) -> None:
     assert [each["id"] for each in update["messages"]] == ["msg_1", "msg_2"]
 
 
-def test_raw_events_are_shown_as_stored(admin: Client) -> None:
+def test_events_are_shown_as_stored_with_deltas_collapsed(admin: Client) -> None:
     session_id = open_session()
     post_message(session_id)
+    claim = fake_worker.claim_turn(session_id)
+    for text, before in (("one ", ""), ("two ", "one "), ("three", "one two ")):
+        fake_worker.append_text(claim, text, after=before)
     response = admin.get(session_path(session_id, "events"))
-    ((event, raw),) = response.context["events"]
-    assert event["type"] == "message.queued"
-    assert json.loads(raw) == event
+    queued, started, deltas = response.context["entries"]
+    assert [each["first"]["type"] for each in (queued, started, deltas)] == [
+        "message.queued",
+        "message.started",
+        "message.delta",
+    ]
+    assert json.loads(queued["raw"]) == queued["first"]
+    assert (deltas["count"], deltas["text"]) == (3, "one two three")
+    assert deltas["first"]["seq"] + 2 == deltas["last"]["seq"]
+    html = response.content.decode()
+    assert f"{deltas['at']:%H:%M:%S}" in html
+    assert "3 deltas in 0." in html
+
+
+def test_acts_that_would_do_nothing_are_disabled(admin: Client) -> None:
+    session_id = open_session()
+
+    def disabled() -> set[str]:
+        html = admin.get(session_path(session_id)).content.decode()
+        return set(re.findall(r'value="([\w ]+)" disabled', html))
+
+    assert disabled() == {"cancel", "requeue"}
+    post_message(session_id)
+    assert disabled() == set()
+    claim = fake_worker.claim_turn(session_id)
+    turns.cancel(caller=Caller.internal(session_id), message_id="msg_2")
+    assert disabled() == {"cancel"}
+    fake_worker.finish_turn(claim, "text", status=Status.CANCELLED)
+    admin.post(
+        session_path(session_id, "action"), {"session_action": "redact msg_2", "confirmed": "yes"}
+    )
+    assert disabled() == {"cancel", "requeue", "redact msg_2"}
+    assert "disabled" in admin.get(session_path(session_id, "live")).json()["buttons"]
 
 
 @pytest.mark.parametrize("query", ["?before=x", "?after=-1", "?after=" + "9" * 400, "?before=²"])
