@@ -161,6 +161,8 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        # First: it has a base template for the admin.
+        "DIRS": [BASE_DIR / "chat" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

@@ -1,14 +1,17 @@
 """Charts, tables and formatted values of the operations page."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chat.domain import Status, WaitReason
+from chat.operations.rollups import PERCENTILES
 from chat.store.limiter_states import LimiterState, PartyState
 from chat.store.metrics import MINUTES, Histogram, Metrics
 
 OUTCOMES = [status.value for status in Status if status.is_terminal]
-PERCENTILES = (0.5, 0.95, 0.99)
+# Outcomes that the charts show.
+REPLIES, ERRORS = ("completed", "incomplete"), ("failed", "expired")
+PERCENTILE_NAMES = [f"p{100 * each:.0f}" for each in PERCENTILES]
 LATENCY_LABELS = {
     "queue": "Queue time",
     "time_to_first_token": "Time to first token, from the start of the attempt",
@@ -23,50 +26,79 @@ OPEN_REASONS = {
 }
 # Units of durations: the shortest duration they are used for and their length, in seconds; symbol.
 UNITS = ((7200, 3600, "h"), (120, 60, "min"))
-# Height of a chart, in its own units. One unit of its width is a minute.
+# Height of a chart, in its own units. One unit of its width is a period.
 HEIGHT = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One minute of a chart, in the chart's units. y: distance from the top."""
+    """One period of a chart, in the chart's units. y: distance from the top."""
 
     x: int
     y: float
     height: float
     title: str
-    # False for the current minute.
+    # False for the current period.
     is_complete: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """The number of turns that ended in each minute of the last hour."""
+    """A value for each period, such as the turns that ended in each minute of the last hour."""
 
     name: str
     title: str
+    # The last complete period, and the whole chart.
+    summary: str
     bars: Sequence[Bar]
-    # The highest value of a single minute.
-    maximum: int
-    total: int
-    # The value of the last complete minute.
-    last: int
+    # The number of periods: the chart's width.
+    width: int
+    # The highest value of a single period.
+    maximum: float
+    maximum_text: str
+    # Below the chart: its start, middle and end.
+    axis: Sequence[str]
 
 
-def draw_chart(name: str, title: str, metrics: Metrics, outcomes: Iterable[str]) -> Chart:
-    """Return a chart of the turns that ended with one of these outcomes."""
+def draw_minutes(name: str, title: str, metrics: Metrics, outcomes: Iterable[str]) -> Chart:
+    """Return a chart of the turns that ended with one of these outcomes, by minute."""
     rows = [metrics.ended_by_minute.get(outcome, (0,) * MINUTES) for outcome in outcomes]
     counts = [sum(column) for column in zip(*rows, strict=True)]
-    maximum = max(counts)
-    bars = [_bar(minute, count, maximum) for minute, count in enumerate(counts) if count]
-    return Chart(name, title, bars, maximum, sum(counts), counts[-2])
+    ago = [f"{MINUTES - minute} min ago" for minute in range(1, MINUTES)]
+    summary = f"{counts[-2]:,} in the last full minute, {sum(counts):,} in the last hour"
+    return draw(name, title, summary, counts, [*ago, "current minute"])
 
 
-def _bar(minute: int, count: int, maximum: int) -> Bar:
-    height = round(HEIGHT * count / maximum, 2)
-    ago = MINUTES - 1 - minute
-    when = f"{ago} min ago" if ago else "current minute"
-    return Bar(minute, round(HEIGHT - height, 2), height, f"{when}: {count:,}", ago > 0)
+def draw(
+    name: str,
+    title: str,
+    summary: str,
+    values: Sequence[float],
+    labels: Sequence[str],
+    *,
+    describe: Callable[[float], str] = "{:,}".format,
+) -> Chart:
+    """Return a chart of values, oldest first. The last one is that of an incomplete period.
+
+    labels: names of the periods. describe: formats a value.
+    """
+    maximum = max(values)
+    bars = []
+    for x, value in enumerate(values):
+        if value:
+            height = round(HEIGHT * value / maximum, 2)
+            text = f"{labels[x]}: {describe(value)}"
+            bars.append(Bar(x, round(HEIGHT - height, 2), height, text, x < len(values) - 1))
+    return Chart(
+        name=name,
+        title=title,
+        summary=summary,
+        bars=bars,
+        width=len(values),
+        maximum=maximum,
+        maximum_text=describe(maximum),
+        axis=(labels[0], labels[len(labels) // 2], "now"),
+    )
 
 
 def latency_rows(histograms: Mapping[str, Histogram]) -> list[tuple[str, str, list[str]]]:

@@ -6,6 +6,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 
 from chat.admin import charts, records, views
 from chat.admin.budget_rows import budget_rows
@@ -16,6 +17,13 @@ from chat.domain.errors import UnknownModel
 from chat.operations import stats
 
 TEMPLATES = "admin/chat/operations/"
+
+
+def front_page(request: HttpRequest) -> HttpResponse:
+    """Redirect to the page; staff who may not view sessions get Django's list of their pages."""
+    if views.permissions(request)["view"]:
+        return HttpResponseRedirect(reverse("operations"))
+    return admin.site.index(request)
 
 
 @handle_store_errors
@@ -62,12 +70,10 @@ def _context() -> dict[str, Any]:
             metrics.oldest_wait_seconds if metrics.queued_turns else None
         ),
         "charts": [
-            charts.draw_chart(
-                "replies", "Replies per minute", metrics, ("completed", "incomplete")
-            ),
-            charts.draw_chart("errors", "Errors per minute", metrics, ("failed", "expired")),
+            charts.draw_minutes("replies", "Replies per minute", metrics, charts.REPLIES),
+            charts.draw_minutes("errors", "Errors per minute", metrics, charts.ERRORS),
         ],
-        "percentiles": [f"p{percentile * 100:.0f}" for percentile in charts.PERCENTILES],
+        "percentiles": charts.PERCENTILE_NAMES,
         "latencies": charts.latency_rows(metrics.latencies_last_hour),
         "outcomes": charts.OUTCOMES,
         "models": charts.model_rows(metrics),

@@ -14,7 +14,8 @@ admin.site.site_title = admin.site.site_header = "Parley"
 admin.site.index_title = "Administration"
 # Django would link to the prefix without its slash.
 admin.site.site_url = lazy(get_script_prefix, str)()
-admin.site.index_template = "admin/chat/index.html"
+# base_site.html has other navigation.
+admin.site.enable_nav_sidebar = False
 admin.site.login_form = LoginForm
 admin.site.register(Session, SessionAdmin)
 admin.site.register(LogEntry, LogEntryAdmin)

@@ -25,6 +25,8 @@ from chat.store.limiter_states import LimiterState
 from chat.store.metrics import BUCKETS_MS, Histogram, Metrics
 
 OUTCOMES = [status.value for status in Status if status.is_terminal]
+# Without the cached ones, which are among those of prompts.
+TOKEN_KINDS = ("prompt", "completion")
 # Values by the values of their labels.
 LabeledValues = dict[tuple[str, ...], float]
 
@@ -71,9 +73,8 @@ def _gauges(stats: Stats) -> Iterator[Metric]:
 
 def _counters(metrics: Metrics, models: list[str]) -> Iterator[Metric]:
     turns: LabeledValues = {(outcome, model): 0 for outcome in OUTCOMES for model in models}
-    tokens: LabeledValues = {
-        (kind, model): 0 for kind in ("prompt", "completion") for model in models
-    }
+    tokens: LabeledValues = {(kind, model): 0 for kind in TOKEN_KINDS for model in models}
+    tokens |= {name: count for name, count in metrics.tokens.items() if name[0] in TOKEN_KINDS}
     requeues: LabeledValues = {(reason.value,): 0 for reason in WaitReason}
     requeues |= _by_label(metrics.requeues)
     accepted: LabeledValues = {(): metrics.accepted_turns}
@@ -89,7 +90,7 @@ def _counters(metrics: Metrics, models: list[str]) -> Iterator[Metric]:
             "tokens",
             "Tokens of prompts and replies.",
             ("kind", "model"),
-            {**tokens, **metrics.tokens},
+            tokens,
         ),
         ("webhook_attempts", "Webhook requests, by outcome.", ("outcome",), attempts),
         (

@@ -300,3 +300,8 @@ def deployment() -> str:
 def probe(probe_id: str) -> str:
     """Return a string: the worker that answered a probe of doctor; lives for a minute."""
     return f"chat:probe:{probe_id}"
+def rollups() -> str:
+    """Return a hash: hour since the epoch -> counters at its start, for 30 days; permanent."""
+    return "chat:rollups"
+
+

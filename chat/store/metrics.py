@@ -71,7 +71,7 @@ class Metrics:
     oldest_wait_seconds: float
     # Finished turns by status and model; the model is "" if none was called.
     turns: Mapping[tuple[str, ...], int]
-    # Tokens by kind (prompt, completion) and model.
+    # Tokens by kind (prompt, completion, and cached: a part of prompt) and model.
     tokens: Mapping[tuple[str, ...], int]
     # Failed turns by error code.
     errors: Mapping[str, int]

@@ -70,6 +70,7 @@ class BackgroundTasks(bootsteps.StartStopStep):
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
         self._share = SweepShare(turn_runner.WORKER_ID)
+        self._rollup = sweeper.HourlyRollup()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, worker: Any) -> None:
@@ -126,6 +127,7 @@ class BackgroundTasks(bootsteps.StartStopStep):
                 lambda: delivery_pool.poll(self._share.partitions),
                 model_limiter.refresh,
                 self._beat,
+                self._rollup.record,
             )
             errors = {step: error for step in steps if (error := await _error_of(step))}
             if errors:

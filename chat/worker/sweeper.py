@@ -3,13 +3,16 @@
 import asyncio
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
+from time import monotonic
 
 from chat.accounts import budgets
 from chat.conversation import llms
 from chat.domain import RecoveryResult
+from chat.domain.errors import StoreFull
 from chat.settings import chat_settings
 from chat.store import budgets as stored_budgets
-from chat.store import due
+from chat.store import due, rollups
 from chat.store.calls import run_on_loop
 from chat.store.clock import redis_clock
 from chat.store.shift import shift_times
@@ -20,6 +23,10 @@ logger = logging.getLogger(__name__)
 # Seconds of additional grace for each wake-up in the broker's queue. A long queue does not mean
 # that wake-ups were lost. This limits repeated wake-ups to about a hundred a second.
 GRACE_PER_WAKE_UP = 0.01
+# Seconds. Redis's clock may step, so the start of the next hour is checked again.
+MAX_ROLLUP_WAIT = 300.0
+# Seconds until another attempt to store the counters.
+ROLLUP_RETRY = 15.0
 
 
 async def check_clock() -> None:
@@ -44,6 +51,26 @@ async def settle_reservations() -> None:
     budgets.remember_key_limits(await stored_budgets.key_limits.on_loop())
     if budgets.rules():
         await due.settle_reservations.on_loop()
+
+
+class HourlyRollup:
+    """Stores a copy of the counters at the start of each hour; every worker tries to."""
+
+    def __init__(self) -> None:
+        self._due = 0.0
+
+    async def record(self) -> None:
+        """Store the copy if a new hour has started.
+
+        Raises:
+            StoreUnavailable: Redis did not answer; the next call tries again.
+        """
+        if monotonic() < self._due:
+            return
+        self._due = monotonic() + ROLLUP_RETRY
+        with suppress(StoreFull):  # until there is room, hours count towards the one before them
+            wait = await asyncio.to_thread(rollups.record)
+            self._due = monotonic() + min(wait, MAX_ROLLUP_WAIT)
 
 
 async def sweep(partitions: Iterable[int] | None = None) -> int:

@@ -11,7 +11,7 @@ PERMANENT = (
         r"(due|by_activity|counts|waiting|running|counters|outbox|search_fields|search_index|by_user)"
     ),
     re.compile(r"chat:deployment"),
-    re.compile(r"chat:(audit|bans)"),
+    re.compile(r"chat:(audit|bans|rollups)"),
     re.compile(r"chat:api_keys(:last_used)?"),
     re.compile(
         r"chat:\{budgets\}:(reservations|checks|api_keys|(deployment|tenant|key|user):ever:)"

@@ -3,16 +3,17 @@
 -- "<prompt> <completion> <cached>" of the attempt that ends now, if its result has no usage.
 local attempt_usage = ''
 
-local function count_tokens(model, prompt, completion)
+-- cached: those of the prompt tokens that the vendor has read from its cache.
+local function count_tokens(model, prompt, completion, cached)
   increment('tokens:prompt:' .. model, prompt)
   increment('tokens:completion:' .. model, completion)
 end
 
 -- Count the tokens of an attempt whose result shows none, or whose turn goes on.
 local function count_attempt_usage(model)
-  local prompt, completion = string.match(attempt_usage, '^(%d+) (%d+) ')
+  local prompt, completion, cached = string.match(attempt_usage, '^(%d+) (%d+) (%d+)$')
   attempt_usage = '' -- the script may end further turns
-  if prompt then count_tokens(model, prompt, completion) end
+  if prompt then count_tokens(model, prompt, completion, cached) end
 end
 
 -- Return the result with the usage of the attempt, if it has none and there is text.
@@ -32,5 +33,5 @@ local function count_usage(model, result)
     '^"finish_reason":"[%a_]+","usage":{"prompt_tokens":(%d+),"completion_tokens":(%d+)')
   if not prompt then return count_attempt_usage(model) end
   attempt_usage = ''
-  count_tokens(model, prompt, completion)
+  count_tokens(model, prompt, completion, string.match(result, '"cached_tokens":(%d+)'))
 end
