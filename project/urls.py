@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import include, path, re_path
 
-from chat.admin import api_keys, bans, deliveries, errors, history, operations
+from chat.admin import api_keys, bans, deliveries, errors, feedback, history, operations, users
 from chat.api import responses
 from chat.api.exception_handler import bad_request, not_allowed, not_found, server_error
 from chat.api.urls import urlpatterns as api_urls
@@ -64,6 +64,8 @@ urlpatterns = [
     path("admin/", admin.site.admin_view(operations.front_page)),
     path("admin/operations/", admin.site.admin_view(operations.page), name="operations"),
     path("admin/operations/history/", admin.site.admin_view(history.page), name="history"),
+    path("admin/feedback/", admin.site.admin_view(feedback.page), name="feedback"),
+    path("admin/user/", admin.site.admin_view(users.page), name="user"),
     path("admin/deliveries/", admin.site.admin_view(deliveries.page), name="deliveries"),
     path("admin/api-keys/", admin.site.admin_view(api_keys.page), name="api_keys"),
     path("admin/bans/", admin.site.admin_view(bans.page), name="bans"),

@@ -7,11 +7,27 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from chat.admin.base import ModelAdmin
-from chat.admin.filters import ActivityFilter, ModelFilter, StatusFilter
+from chat.admin.filters import (
+    ActivityFilter,
+    DateFilter,
+    ErrorFilter,
+    ModelFilter,
+    RatingFilter,
+    StatusFilter,
+)
 from chat.admin.models import Session
+
+# Characters of an id: `ses_` and enough digits to tell 100,000 sessions apart.
+SHORT_ID = 12
+# Characters of a user's name, and of the first message.
+MAX_NAME = 20
+MAX_PREVIEW = 80
 
 
 class ActivityChangeList(ChangeList):
@@ -24,9 +40,14 @@ class ActivityChangeList(ChangeList):
 class SessionList(ModelAdmin):
     """Sessions, most recently active first, with links to their conversations."""
 
-    list_display = ("display_name", "id", "status", "model", "messages", "active_ago")
-    list_display_links = ("display_name", "id")
-    list_filter = (StatusFilter, ModelFilter, ActivityFilter)
+    list_display = (
+        *("display_name", "short_id", "user", "status", "model", "messages", "errors", "tokens"),
+        "active_ago",
+    )
+    list_display_links = ("display_name", "short_id")
+    list_filter = (
+        *(StatusFilter, ErrorFilter, RatingFilter, ModelFilter, ActivityFilter, DateFilter),
+    )
     list_per_page = 50
     list_max_show_all = 0
     sortable_by = ()
@@ -38,10 +59,37 @@ class SessionList(ModelAdmin):
     class Media:
         css = {"all": ["admin_chat/list.css"]}
 
-    @admin.display(description="name")
+    @admin.display(description="name, first message")
     def display_name(self, session: Session) -> str:
-        """Return a text that can serve as a link."""
-        return session.name or "(no name)"
+        """Return name and start of the first message, or another text that can serve as a link."""
+        name, first = session.name, _shorten(session.row.preview)
+        if not name or not first or first.startswith(name.rstrip("…")):
+            return first or name or "(no messages)"
+        return format_html('{} <span class="quiet">{}</span>', name, first)
+
+    @admin.display(description="ID")
+    def short_id(self, session: Session) -> SafeString:
+        """Return the start of the id; the search finds a session by it."""
+        return format_html('<span title="{}">{}</span>', session.pk, session.pk[:SHORT_ID])
+
+    @admin.display(description="user")
+    def user(self, session: Session) -> str:
+        """Return a link to the page of the user."""
+        if not session.row.user:
+            return ""
+        name, url = session.row.user, f"{reverse('user')}?{session.user_query}"
+        short = name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…"
+        return format_html('<a href="{}" title="{}">{}</a>', url, name, short)
+
+    @admin.display(description="errors")
+    def errors(self, session: Session) -> str:
+        """Return the number of failed replies, and the code of the last one."""
+        row = session.row
+        return f"{row.errors:,} {row.error_code}" if row.errors else ""
+
+    @admin.display(description="tokens")
+    def tokens(self, session: Session) -> str:
+        return f"{session.row.tokens:,}" if session.row.tokens else ""
 
     @admin.display(description="active")
     def active_ago(self, session: Session) -> str:
@@ -78,6 +126,11 @@ def _search_warnings(queryset: Any) -> Iterator[str]:
             f"{unindexed:,} sessions of an earlier version are missing from the search index. "
             "Run manage.py reindex once to add them."
         )
+
+
+def _shorten(text: str) -> str:
+    words = " ".join(text.split())
+    return words if len(words) <= MAX_PREVIEW else words[: MAX_PREVIEW - 1] + "…"
 
 
 def _format_age(age: timedelta) -> str:

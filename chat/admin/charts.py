@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from chat.domain import Status, WaitReason
 from chat.operations.rollups import PERCENTILES
@@ -130,10 +131,13 @@ def model_rows(metrics: Metrics) -> list[tuple[str, list[int]]]:
 
 def limiter_status(limiter: LimiterState) -> str:
     """Describe the state of a model's circuit breaker."""
+    at = limiter.blocked_since
+    since = f" since {_format_time(at)}" if at else ""
     if limiter.is_open:
         reason = OPEN_REASONS[WaitReason(limiter.reason)]
-        return f"open: calls blocked for {format_seconds(limiter.blocked_for)} ({reason})"
-    return "half-open: a few calls probe the model" if limiter.is_half_open else "closed"
+        blocked_for = format_seconds(limiter.blocked_for)
+        return f"open{since}: calls blocked for another {blocked_for} ({reason})"
+    return f"half-open{since}: a few calls probe the model" if limiter.is_half_open else "closed"
 
 
 def party_status(party: PartyState) -> str:
@@ -142,6 +146,10 @@ def party_status(party: PartyState) -> str:
         return ""
     reason = OPEN_REASONS[WaitReason(party.reason)]
     return f"blocked for {format_seconds(party.blocked_for)} ({reason})"
+
+
+def _format_time(timestamp: float) -> str:
+    return f"{datetime.fromtimestamp(timestamp, UTC):%H:%M:%S} UTC"
 
 
 def format_seconds(seconds: float | None) -> str:

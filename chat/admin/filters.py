@@ -1,14 +1,18 @@
 """Filters of the list of sessions."""
 
-from datetime import timedelta
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
 from chat.conversation import llms
+from chat.domain.errors import ParleyError, TurnFailed
+from chat.store.search import ANY
 
 PERIODS = {
     "5m": ("Within 5 minutes", timedelta(minutes=5)),
@@ -19,6 +23,7 @@ PERIODS = {
     "over-1d": ("Over 1 day ago", timedelta(days=1)),
     "over-7d": ("Over 7 days ago", timedelta(days=7)),
 }
+CODE = re.compile("[a-z_]{1,60}")
 STATUSES = {"running": "Running", "waiting": "Waiting", "idle": "Idle"}
 
 
@@ -38,6 +43,53 @@ class ActivityFilter(admin.SimpleListFilter):
         bound = "lt" if name.startswith("over-") else "gte"
         edge = timezone.now() - PERIODS[name][1]
         return queryset.filter(**{f"last_active_at__{bound}": edge})
+
+
+class DateFilter(admin.ListFilter):
+    """Filters by the date of the last activity, UTC: `?from=2026-11-29&to=2026-11-30`."""
+
+    title = "date"
+    template = "admin/chat/date_filter.html"
+    PARAMETERS = ("from", "to")
+
+    def __init__(
+        self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any
+    ) -> None:
+        super().__init__(request, params, model, model_admin)
+        for name in self.PARAMETERS:
+            if name in params:
+                self.used_parameters[name] = params.pop(name)[-1]
+
+    def has_output(self) -> bool:
+        return True
+
+    def expected_parameters(self) -> list[str | None]:
+        return list(self.PARAMETERS)
+
+    def choices(self, changelist: Any) -> Any:
+        """Yield what the form contains: the dates, and the other parameters of the list."""
+        others = {name: value for name, value in changelist.params.items() if name != "p"}
+        yield {
+            "values": [(name, self.used_parameters.get(name, "")) for name in self.PARAMETERS],
+            "others": [pair for pair in others.items() if pair[0] not in self.PARAMETERS],
+            "query": changelist.query,
+            "clear": changelist.get_query_string(remove=list(self.PARAMETERS)),
+        }
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the sessions of these days; a text that is no date shows a message."""
+        for name, bound in (("from", "gte"), ("to", "lt")):
+            text = str(self.used_parameters.get(name) or "")
+            if not text:
+                continue
+            try:
+                day = date.fromisoformat(text) + timedelta(days=bound == "lt")
+                midnight = datetime.combine(day, time(), UTC)
+            except (ValueError, OverflowError):
+                messages.warning(request, f"{name} is no date such as 2026-11-30: ignored.")
+                continue
+            queryset = queryset.filter(**{f"last_active_at__{bound}": midnight})
+        return queryset
 
 
 class StatusFilter(admin.SimpleListFilter):
@@ -64,3 +116,40 @@ class ModelFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002
         return queryset.search(model=self.value()) if self.value() else queryset
+
+
+class ErrorFilter(admin.SimpleListFilter):
+    """Filters by the error of the reply that failed last."""
+
+    title = "failed"
+    parameter_name = "failed"
+
+    template = "admin/chat/closed_filter.html"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        codes = sorted(set(_codes(TurnFailed)))
+        return [(ANY, "Any error"), *((code, code) for code in codes)]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002
+        is_code = CODE.fullmatch(self.value() or "")
+        return queryset.search(failed=self.value()) if is_code else queryset
+
+
+def _codes(error: type[ParleyError]) -> Iterator[str]:
+    """Yield the codes of an error and of its subclasses."""
+    yield error.code
+    for each in error.__subclasses__():
+        yield from _codes(each)
+
+
+class RatingFilter(admin.SimpleListFilter):
+    """Filters by ratings of replies."""
+
+    title = "feedback"
+    parameter_name = "rated"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        return [("down", "Rated down")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002
+        return queryset.search(rated="down") if self.value() == "down" else queryset

@@ -90,7 +90,7 @@ def _row(rollup: Rollup, size: int) -> dict[str, Any]:
         "replies": _total(rollup, charts.REPLIES),
         "errors": _total(rollup, charts.ERRORS),
         "codes": rollup.by("errors", 1).most_common(),
-        "percentiles": [charts.format_seconds(turn.quantile(each)) for each in charts.PERCENTILES],
+        "percentiles": [charts.format_seconds(turn.quantile(each)) for each in rollups.PERCENTILES],
         "prompt_tokens": rollup.total("tokens", "prompt"),
         "completion_tokens": rollup.total("tokens", "completion"),
         "cost": format_money(rollups.cost(rollup)),

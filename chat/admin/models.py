@@ -3,13 +3,14 @@
 import json
 from datetime import datetime
 from typing import Any, NoReturn, Self
+from urllib.parse import urlencode
 
 from django.db import NotSupportedError, models
 
 from chat.admin.budget_rows import reply_cost
 from chat.admin.querysets import MessageQuerySet, SessionQuerySet, to_datetime
 from chat.conversation import staff
-from chat.store.listing import SessionRow
+from chat.store.session_rows import SessionRow
 
 
 class RedisModel(models.Model):
@@ -76,6 +77,11 @@ class Session(RedisModel):
         if self.is_running:
             return "cancelling" if self.row.is_cancelling else "running"
         return "waiting" if self.queued_turns else "idle"
+
+    @property
+    def user_query(self) -> str:
+        """Return the query string of the page of its user."""
+        return urlencode({"tenant": self.row.tenant, "user": self.row.user})
 
     @property
     def can_cancel(self) -> bool:

@@ -15,7 +15,8 @@ from chat.conversation.messages import get_message, list_messages
 from chat.conversation.session_search import SearchPage, SessionFilter
 from chat.domain import Caller
 from chat.domain.errors import MessageNotFound, SessionExpired, SessionNotFound
-from chat.store.listing import SessionRow, TimeRange
+from chat.store.listing import TimeRange
+from chat.store.session_rows import SessionRow
 
 # The most objects that one query reads; larger results must be sliced.
 MAX_OBJECTS = 1000
@@ -33,6 +34,8 @@ class RedisQuerySet(models.QuerySet[Any]):
 
     # Keyword arguments of `filter` and `get`.
     LOOKUPS: ClassVar[frozenset[str]]
+    # Those that may be given twice -> the function that returns the narrower one.
+    NARROWER: ClassVar[Mapping[str, Callable[..., Any]]] = {}
     # Arguments of `order_by`; without any, the first order applies.
     ORDERS: ClassVar[frozenset[tuple[str, ...]]]
 
@@ -54,9 +57,10 @@ class RedisQuerySet(models.QuerySet[Any]):
         filters = dict(self.filters)
         for name, value in [*_conditions(args), *kwargs.items()]:
             lookup = name.removesuffix("__exact").replace("pk", "id")
-            if lookup not in self.LOOKUPS or filters.get(lookup, value) != value:
+            is_new = filters.get(lookup, value) == value
+            if lookup not in self.LOOKUPS or not (is_new or lookup in self.NARROWER):
                 raise NotSupportedError(f"{self.model.__name__}.objects: no filter by {name}")
-            filters[lookup] = value
+            filters[lookup] = value if is_new else self.NARROWER[lookup](filters[lookup], value)
         self.filters = filters
 
     def order_by(self, *field_names: Any) -> Self:
@@ -133,9 +137,13 @@ class SessionQuerySet(RedisQuerySet):
     """Sessions, most recently active first."""
 
     LOOKUPS = frozenset({"id", "id__in", "last_active_at__gte", "last_active_at__lt"})
+    NARROWER: ClassVar[Mapping[str, Callable[..., Any]]] = {
+        "last_active_at__gte": max,
+        "last_active_at__lt": min,
+    }
     ORDERS = frozenset({("-last_active_at",)})
     # Keyword arguments of `search`.
-    SEARCH_FIELDS = frozenset({"text", "status", "model"})
+    SEARCH_FIELDS = frozenset({"text", "status", "model", "failed", "rated"})
 
     # Holds the search of these filters once it was made; clones share it.
     searches: list[SearchPage] = []

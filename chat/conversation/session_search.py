@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chat.conversation import tokens
-from chat.store import listing
+from chat.store import listing, session_rows
 from chat.store import search as store_search
-from chat.store.listing import SessionRow
 from chat.store.search import SearchResult, SessionFilter
+from chat.store.session_rows import SessionRow
 
 __all__ = ["SearchPage", "SessionFilter", "get_many", "search"]
 
@@ -52,7 +52,7 @@ def get_many(session_ids: Sequence[str]) -> list[SessionRow]:
     Raises:
         StoreUnavailable
     """
-    return listing.rows(_valid_ids(session_ids))
+    return session_rows.rows(_valid_ids(session_ids))
 
 
 def _valid_ids(texts: Sequence[str]) -> list[str]:

@@ -14,10 +14,11 @@ from chat.domain import Caller, Requeued, Status
 from chat.domain.errors import SessionExpired, SessionNotFound
 from chat.domain.ids import message_number
 from chat.settings import chat_settings
-from chat.store import admin, listing
+from chat.store import admin, listing, session_rows
 from chat.store import reindex as search_index
-from chat.store.listing import ANY_TIME, SessionRow, TimeRange
+from chat.store.listing import ANY_TIME, TimeRange
 from chat.store.message_json import json_escape
+from chat.store.session_rows import SessionRow
 
 REDACTED = "[redacted]"
 # Messages per read of an export.
@@ -30,7 +31,7 @@ def list_sessions(*, offset: int, limit: int, time_range: TimeRange = ANY_TIME) 
     Raises:
         StoreUnavailable
     """
-    return listing.rows(listing.page(offset=offset, limit=limit, time_range=time_range))
+    return session_rows.rows(listing.page(offset=offset, limit=limit, time_range=time_range))
 
 
 def count_sessions(time_range: TimeRange = ANY_TIME) -> int:

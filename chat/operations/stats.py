@@ -7,10 +7,10 @@ from chat.conversation import llms
 from chat.operations import budget_stats
 from chat.operations.budget_stats import BudgetStats
 from chat.settings import chat_settings
-from chat.store import limiter_states, listing, metrics, workers
+from chat.store import limiter_states, listing, metrics, session_rows, workers
 from chat.store.limiter_states import LimiterState
-from chat.store.listing import SessionRow
 from chat.store.metrics import Metrics
+from chat.store.session_rows import SessionRow
 from chat.store.workers import WorkerInfo
 
 # Running turns per list.
@@ -55,4 +55,4 @@ def longest_running() -> list[tuple[float, SessionRow]]:
         StoreUnavailable
     """
     since = {session_id: at for at, session_id in listing.oldest("running", MAX_LISTED)}
-    return [(since[row.id], row) for row in listing.rows(list(since))]
+    return [(since[row.id], row) for row in session_rows.rows(list(since))]

@@ -14,7 +14,7 @@ ID_PREFIX = "ses_"
 
 
 class SessionKeys(NamedTuple):
-    """KEYS[1-17] of every script that acts on a session, in this order.
+    """KEYS[1-19] of every script that acts on a session, in this order.
 
     The first five and `deliveries` belong to the session; the rest to its partition, permanent
     unless noted.
@@ -59,6 +59,10 @@ class SessionKeys(NamedTuple):
     search_index: str
     # zset of score 0: `<digest of a user> <session>`, for every session of a user.
     by_user: str
+    # zset of score 0: `<label> <session>`, see lua/lib/labels.lua.
+    labels: str
+    # zset: `<session> <reply> <rating>` -> ms at which the reply was rated.
+    ratings: str
 
 
 class LimiterKeys(NamedTuple):
@@ -125,6 +129,8 @@ def _session_keys(session_id: str, partition: int) -> SessionKeys:
         search_fields=search_fields(partition),
         search_index=search_index(partition),
         by_user=by_user(partition),
+        labels=labels(partition),
+        ratings=ratings(partition),
     )
 
 
@@ -170,6 +176,14 @@ def search_index(partition: int) -> str:
 
 def by_user(partition: int) -> str:
     return f"chat:{{{partition}}}:by_user"
+
+
+def labels(partition: int) -> str:
+    return f"chat:{{{partition}}}:labels"
+
+
+def ratings(partition: int) -> str:
+    return f"chat:{{{partition}}}:ratings"
 
 
 def finished_deliveries(partition: int) -> tuple[str, str]:
@@ -297,11 +311,11 @@ def deployment() -> str:
     return "chat:deployment"
 
 
-def probe(probe_id: str) -> str:
-    """Return a string: the worker that answered a probe of doctor; lives for a minute."""
-    return f"chat:probe:{probe_id}"
 def rollups() -> str:
     """Return a hash: hour since the epoch -> counters at its start, for 30 days; permanent."""
     return "chat:rollups"
 
 
+def probe(probe_id: str) -> str:
+    """Return a string: the worker that answered a probe of doctor; lives for a minute."""
+    return f"chat:probe:{probe_id}"

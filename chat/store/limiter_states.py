@@ -51,6 +51,8 @@ class LimiterState:
     blocked_for: float
     # Why calls are blocked, a `WaitReason`; empty if they are not.
     reason: str
+    # When they were blocked first without a success since, seconds since the epoch; 0 if unknown.
+    blocked_since: float
     # Sessions with failed calls since the last success, up to the number that opens the circuit.
     failures: int
     # The next calls are probes, or they are in flight: they decide whether the circuit closes.
@@ -120,6 +122,7 @@ def _state(
         model=model.name,
         blocked_for=blocked_for,
         reason=reason,
+        blocked_since=own.get("blocked_at", 0) / 1000,
         failures=len(own.get("failing", ())),
         is_half_open="opened" in own and not blocked_for,
         calls_in_flight=len(slots) // 2,

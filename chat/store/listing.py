@@ -19,28 +19,6 @@ from chat.store.routing import Command
 SKIP_ROUNDS = 3
 # The approximate number of sessions per step of a scan.
 SCAN_COUNT = 500
-FIELDS = (
-    "created_at",
-    "last_active_at",
-    "expires_at",
-    "running_turn",
-    "waiting",
-    "tail",
-    "first_message",
-    "seq",
-    "attempt",
-    "fence",
-    "lease_until",
-    "worker",
-    "cancel_requested",
-    "retry_at",
-    "name",
-    "model",
-    "tenant",
-    "user",
-    "api_key",
-    "addresses",
-)
 # The zset of the sessions with a status, by partition.
 STATUS_KEYS: Mapping[str, Callable[[int], str]] = {"running": keys.running, "waiting": keys.waiting}
 
@@ -81,38 +59,6 @@ ANY_TIME = TimeRange()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SessionRow:
-    """A session in a list; times in seconds since the epoch."""
-
-    id: str
-    # JSON, as stored.
-    name: bytes
-    model: bytes
-    created_at: float
-    last_active_at: float
-    expires_at: float
-    is_running: bool
-    queued_turns: int
-    # Message numbers assigned since the last reset.
-    message_count: int
-    seq: int
-    # The attempt of the first turn in the session queue.
-    attempt: int
-    fence: int
-    # Holds the running turn.
-    worker: str
-    lease_expires_at: float
-    # When the first turn in the session queue may be retried; 0 for at once.
-    retry_at: float
-    is_cancelling: bool
-    # Who opened it; each is "" if unknown. See `chat.domain.Identity`.
-    tenant: str
-    user: str
-    api_key: str
-    addresses: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSummary:
     """The fields of a session that a filter needs."""
 
@@ -124,6 +70,9 @@ class SessionSummary:
     # JSON, as stored.
     name: bytes
     model: bytes
+    # Of the reply that failed last, or "".
+    error_code: str
+    is_rated_down: bool
 
 
 def count(time_range: TimeRange = ANY_TIME) -> int:
@@ -254,7 +203,10 @@ def summaries(session_ids: Sequence[str]) -> list[SessionSummary]:
     Raises:
         StoreUnavailable
     """
-    fields = ("last_active_at", "running_turn", "waiting", "name", "model")
+    fields = (
+        *("last_active_at", "running_turn", "waiting", "name", "model"),
+        *("error_code", "ratings"),
+    )
     replies = _pipeline(
         ("HMGET", keys.for_session(session_id).session, *fields) for session_id in session_ids
     )
@@ -265,59 +217,14 @@ def summaries(session_ids: Sequence[str]) -> list[SessionSummary]:
             status="running" if int(turn or 0) else "waiting" if int(waiting or 0) else "idle",
             name=name,
             model=model,
+            error_code=(code or b"").decode(),
+            is_rated_down=b" down\n" in (ratings or b""),
         )
-        for session_id, (active, turn, waiting, name, model) in zip(
+        for session_id, (active, turn, waiting, name, model, code, ratings) in zip(
             session_ids, replies, strict=True
         )
         if active is not None
     ]
-
-
-def rows(session_ids: Sequence[str]) -> list[SessionRow]:
-    """Return the sessions that exist, in the given order; one round trip.
-
-    Raises:
-        StoreUnavailable
-    """
-    replies = _pipeline(
-        ("HMGET", keys.for_session(session_id).session, *FIELDS) for session_id in session_ids
-    )
-    return [
-        _row(session_id, dict(zip(FIELDS, values, strict=True)))
-        for session_id, values in zip(session_ids, replies, strict=True)
-        if values[0] is not None
-    ]
-
-
-def _row(session_id: str, fields: dict[str, Any]) -> SessionRow:
-    def number(name: str) -> int:
-        return int(fields[name] or 0)
-
-    def text(name: str) -> str:
-        return (fields[name] or b"").decode()
-
-    return SessionRow(
-        id=session_id,
-        name=fields["name"],
-        model=fields["model"],
-        created_at=number("created_at") / 1000,
-        last_active_at=number("last_active_at") / 1000,
-        expires_at=number("expires_at") / 1000,
-        is_running=number("running_turn") != 0,
-        queued_turns=number("waiting"),
-        message_count=2 * number("tail") - number("first_message") + 1,
-        seq=number("seq"),
-        attempt=number("attempt"),
-        fence=number("fence"),
-        worker=text("worker"),
-        lease_expires_at=number("lease_until") / 1000,
-        retry_at=number("retry_at") / 1000,
-        is_cancelling=number("cancel_requested") == 1,
-        tenant=text("tenant"),
-        user=text("user"),
-        api_key=text("api_key"),
-        addresses=text("addresses"),
-    )
 
 
 def _activity_keys() -> list[str]:

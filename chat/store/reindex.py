@@ -6,8 +6,8 @@ import orjson
 
 from chat.settings import chat_settings
 from chat.store import keys, listing
-from chat.store.client import client, execute_command, map_redis_errors
-from chat.store.scripts import run_pipeline, script_call
+from chat.store.client import execute_command, map_redis_errors
+from chat.store.scripts import execute_all, script_call
 from chat.store.search import normalize_name
 
 # Sessions per round trip.
@@ -28,10 +28,7 @@ def index_sessions(session_ids: Sequence[str]) -> None:
         script_call("index_session", each, name, normalize_name(orjson.loads(name)))
         for each, name in pairs
     ]
-    with map_redis_errors():
-        for reply in run_pipeline(client(), calls):
-            if isinstance(reply, Exception):
-                raise reply
+    execute_all(calls)
 
 
 def all_ids() -> Iterator[list[str]]:

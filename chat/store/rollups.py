@@ -17,6 +17,7 @@ import orjson
 from chat.store import keys, metrics
 from chat.store.client import execute_commands, map_redis_errors
 from chat.store.metrics import Histogram, Metrics
+from chat.store.routing import Command
 from chat.store.server_info import parse_time
 
 HOUR = 3600
@@ -74,10 +75,10 @@ def record() -> float:
         if str(hour).encode() not in hours:
             old = [each for each in map(int, hours) if not 0 <= hour - each <= HOURS]
             copy = zlib.compress(_serialize(_counts(metrics.read())))
-            execute_commands([
-                ("HSETNX", keys.rollups(), hour, copy),
-                *([("HDEL", keys.rollups(), *old)] if old else []),
-            ])  # fmt: skip
+            commands: list[Command] = [("HSETNX", keys.rollups(), hour, copy)]
+            if old:
+                commands.append(("HDEL", keys.rollups(), *old))
+            execute_commands(commands)
     return HOUR - now % HOUR
 
 

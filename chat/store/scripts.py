@@ -143,6 +143,20 @@ def run_pipeline(store_client: StoreClient, calls: Sequence[Call]) -> list[Any]:
     return replies
 
 
+def execute_all(calls: Sequence[Call]) -> list[Any]:
+    """Execute many calls in one round trip; return their replies.
+
+    Raises:
+        StoreUnavailable
+    """
+    with map_redis_errors():
+        replies = run_pipeline(client(), calls) if calls else []
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+    return replies
+
+
 def execute_calls(calls: Sequence[Call], topology: Topology) -> Exchange[list[Any]]:
     """Execute calls; return their replies, errors among them.
 

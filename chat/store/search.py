@@ -21,9 +21,8 @@ import orjson
 
 from chat.settings import chat_settings
 from chat.store import keys, listing
-from chat.store.client import client, map_redis_errors
 from chat.store.listing import ANY_TIME, SessionSummary, TimeRange
-from chat.store.scripts import ScriptCall, read_script, run_pipeline
+from chat.store.scripts import ScriptCall, execute_all, read_script
 
 # Sessions per round trip: a few ms in Redis, and less than Lua can unpack (8,000).
 PAGE_SIZE = 7000
@@ -34,6 +33,9 @@ ID_PREFIX = re.compile("ses_[0-9a-f]{1,24}")
 GLOB_CHARACTERS = re.compile(r"[*?\[\]\\^-]")
 # Ids that a search returns of each partition: two pages of the admin's list.
 MAX_NEWEST = 100
+# Any error code.
+ANY = "any"
+RATED_DOWN = "rated:down"
 # Statuses whose sessions have separate zsets, which are not ordered by activity.
 UNORDERED_STATUSES = {"running", "waiting"}
 # More than there are sessions, or ms since the epoch.
@@ -55,6 +57,10 @@ class SessionFilter:
     # `running`, `waiting` or `idle`.
     status: str = ""
     model: str = ""
+    # The error code of the reply that failed last, or `ANY`.
+    failed: str = ""
+    # `down`: a reply was rated so.
+    rated: str = ""
     # When the session was last active.
     time_range: TimeRange = ANY_TIME
 
@@ -62,6 +68,8 @@ class SessionFilter:
         return (
             self.status in {"", summary.status}
             and self.model in {"", orjson.loads(summary.model)}
+            and self.failed in {"", summary.error_code, summary.error_code and ANY}
+            and (not self.rated or summary.is_rated_down)
             and self.time_range.contains(summary.last_active_at)
             and summary.id.startswith(self.id_prefix)
             and self.name_part in normalize_name(orjson.loads(summary.name))
@@ -92,7 +100,25 @@ class SessionFilter:
     @property
     def is_countable(self) -> bool:
         """Redis can count the matches of any time without a scan."""
-        return self.status in {"", "idle"} and not self.text
+        return self.status in {"", "idle"} and not self.text and not self.has_label
+
+    @property
+    def has_label(self) -> bool:
+        return bool(self.failed or self.rated)
+
+    @property
+    def labels(self) -> tuple[str, str, str]:
+        """The range of labels to scan, for ZRANGEBYLEX, and another label to require.
+
+        Each is empty if there is none; see lua/lib/labels.lua.
+        """
+        if not self.failed:
+            return (f"[{RATED_DOWN} ", f"({RATED_DOWN}!", "") if self.rated else ("", "", "")
+        # "!" and ";" are the next characters after " " and ":".
+        first, last = ("failed:", "failed;")
+        if self.failed != ANY:
+            first, last = f"failed:{self.failed} ", f"failed:{self.failed}!"
+        return f"[{first}", f"({last}", RATED_DOWN if self.rated else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,10 +166,11 @@ def search(session_filter: SessionFilter) -> SearchResult:
         if total is not None:
             newest = _newest(session_filter, total)
             return SearchResult(total=total, newest=newest, unindexed=unindexed)
-    is_unordered = session_filter.status in UNORDERED_STATUSES
+    is_unordered = session_filter.status in UNORDERED_STATUSES and not session_filter.has_label
     pages = _scan(session_filter, max_ids=NO_LIMIT if is_unordered else MAX_NEWEST)
     total = sum(page.total for page in pages)
-    if session_filter.text and not all(page.is_complete for page in pages):
+    has_pattern = session_filter.text and not session_filter.has_label
+    if has_pattern and not all(page.is_complete for page in pages):
         # The scan by name had no order. As there are many matches, the newest are found soon.
         pages = _scan(session_filter, limit=MAX_NEWEST, max_ids=MAX_NEWEST, by_name=False)
     return SearchResult(total=total, newest=_merge(pages), unindexed=unindexed)
@@ -204,15 +231,13 @@ def _counts(session_filter: SessionFilter) -> tuple[int, int]:
     args = (session_filter.status, session_filter.model_json)
     calls = [
         ScriptCall(
-            read_script("count_sessions"), (*_index_keys(partition), keys.counts(partition)), args
+            read_script("count_sessions"),
+            (*_index_keys(partition), keys.counts(partition)),
+            args,
         )
         for partition in range(chat_settings.PARTITIONS)
     ]
-    with map_redis_errors():
-        replies = run_pipeline(client(), calls)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise reply
+    replies = execute_all(calls)
     totals, unindexed = zip(*replies, strict=True)
     return sum(totals), sum(unindexed)
 
@@ -252,8 +277,10 @@ class _Scan(NamedTuple):
             wanted.name_part,
             self.pattern,
             self.limit - count,
-            max(0, self.max_ids - count),
+            # Each step returns the newest sessions with a label, which are in no order.
+            self.max_ids if wanted.has_label else max(0, self.max_ids - count),
             int(self.with_timestamps),
+            *wanted.labels,
         )
         return ScriptCall(read_script("scan_sessions"), _index_keys(partition), args)
 
@@ -292,11 +319,7 @@ def _scan_partitions(partitions: Iterable[int], scan: _Scan) -> Iterator[_Page]:
     places = dict.fromkeys(partitions, ("0", 0))
     while places:
         calls = [scan.call(partition, *place) for partition, place in places.items()]
-        with map_redis_errors():
-            replies = run_pipeline(client(), calls)
-            for reply in replies:
-                if isinstance(reply, Exception):
-                    raise reply
+        replies = execute_all(calls)
         for (partition, (_, total)), reply in zip(list(places.items()), replies, strict=True):
             next_cursor, count, timestamps, *ids = reply
             yield _Page(
@@ -317,6 +340,7 @@ def _index_keys(partition: int) -> tuple[str, ...]:
         keys.running(partition),
         keys.waiting(partition),
         keys.search_index(partition),
+        keys.labels(partition),
     )
 
 

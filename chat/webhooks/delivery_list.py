@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chat.domain import DeliveryGroup, DeliveryRecord
-from chat.store import listing, outbox
-from chat.store.listing import SessionRow
+from chat.store import outbox, session_rows
+from chat.store.session_rows import SessionRow
 
 # Deliveries per list: those due next, or those that ended last.
 MAX_LISTED = 100
@@ -41,7 +41,7 @@ def list_deliveries(group: DeliveryGroup) -> Sequence[DeliveryWithSession]:
     is_pending = group is DeliveryGroup.PENDING
     pairs = outbox.next_due(MAX_LISTED) if is_pending else outbox.latest_finished(group, MAX_LISTED)
     ids = dict.fromkeys(session_id for session_id, _ in pairs)
-    rows = {row.id: row for row in listing.rows(list(ids))}
+    rows = {row.id: row for row in session_rows.rows(list(ids))}
     return [
         DeliveryWithSession(session_id=session_id, session=rows.get(session_id), record=record)
         for session_id, record in pairs

@@ -6,13 +6,14 @@
 -- KEYS[3]    zset: running
 -- KEYS[4]    zset: waiting
 -- KEYS[5]    set: search index; not used
--- KEYS[6]    hash: counts
+-- KEYS[6]    zset: labels; not used
+-- KEYS[7]    hash: counts
 -- ARGV[1]    status: idle, or '' for any
 -- ARGV[2]    model, JSON string, or '' for any
 --
 -- Replies: count unindexed
 --   unindexed: sessions without an entry in the search index
-local BY_ACTIVITY, SEARCH_FIELDS, RUNNING, WAITING, _, COUNTS = unpack(KEYS)
+local BY_ACTIVITY, SEARCH_FIELDS, RUNNING, WAITING, _, _, COUNTS = unpack(KEYS)
 local model = ARGV[2]
 local total = redis.call('ZCARD', BY_ACTIVITY)
 local unindexed = math.max(0, total - redis.call('HLEN', SEARCH_FIELDS))

@@ -42,6 +42,7 @@ end
 set_head(s.tail + 1)
 keep_pending_deliveries(false)
 redis.call('UNLINK', MESSAGES)
+clear_labels()
 set('first_message', 2 * s.tail + 1)
 set('bytes', s.kept_bytes)
 set('tat', tat)

@@ -1,12 +1,13 @@
 #!lua flags=no-writes
 -- Scan sessions of a partition for those that match a filter; one call is one step.
--- include: scan_filter
+-- include: scan_filter scan_labels
 --
 -- KEYS[1]    zset: sessions by activity
 -- KEYS[2]    hash: search fields
 -- KEYS[3]    zset: running
 -- KEYS[4]    zset: waiting
 -- KEYS[5]    set: search index
+-- KEYS[6]    zset: labels, see lib/labels.lua
 -- ARGV[1]    start of the last activity, ms, inclusive
 -- ARGV[2]    end of the last activity, ms, exclusive
 -- ARGV[3]    cursor: 0, or the cursor that the step before returned
@@ -19,10 +20,14 @@
 -- ARGV[10]   matches after which the step ends early
 -- ARGV[11]   max ids to return
 -- ARGV[12]   1 to return the times of all matches, '' for those of the returned ids
+-- ARGV[13]   start of the range of labels, for ZRANGEBYLEX, or '' for any sessions
+-- ARGV[14]   end of that range
+-- ARGV[15]   another label that the sessions must have, or ''
 --
 -- Replies: cursor count times id...
 --   cursor: 0 at the end; times: ms, separated by spaces
 --   Without status and pattern, ids are in order of activity, newest first.
+--   With labels, they are in no order, but the ids are the newest ones of the step.
 --   With a pattern, either all ids are returned or none.
 local cursor, step, max_matches = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[10])
 local STATUS_LIST = ({ running = RUNNING, waiting = WAITING })[status]
@@ -64,10 +69,11 @@ local function scan_by_activity()
   return cursor + scanned
 end
 
-local by_pattern = not STATUS_LIST and ARGV[9] ~= ''
+local by_label = ARGV[13] ~= ''
+local by_pattern = not by_label and not STATUS_LIST and ARGV[9] ~= ''
 local scan = STATUS_LIST and scan_status_list or by_pattern and scan_search_index or
   scan_by_activity
-local next_cursor = scan()
+local next_cursor = by_label and scan_labels(cursor, step, STATUS_LIST) or scan()
 if by_pattern and count > max_ids then ids, times = {}, wants_times and times or {} end
 if ids[1] and not times[1] then times = redis.call('ZMSCORE', BY_ACTIVITY, unpack(ids)) end
 return { tostring(next_cursor), count, table.concat(times, ' '), unpack(ids) }

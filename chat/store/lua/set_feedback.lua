@@ -1,7 +1,7 @@
 #!lua
 -- Store the feedback on a reply that has ended.
 -- include: session authorize events counters message_json render_message keep_alive session_bytes
--- include: changes
+-- include: changes labels
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
@@ -40,8 +40,10 @@ local old_bytes = #message
 message = '{"seq":' .. (seq + 1) .. rest .. ',"feedback":' .. ARGV[6] .. '}'
 redis.call('HSET', MESSAGES, ARGV[5], message)
 add_bytes(#message - old_bytes)
+local rating = string.match(ARGV[6], '^{"rating":"(%a+)"')
+label_rating(ARGV[5], rating)
 append_event('message.rated', ',"message_id":"msg_' .. ARGV[5] .. '","rating":' ..
-  (string.match(ARGV[6], '^{"rating":("%a+")') or 'null'))
+  (rating and '"' .. rating .. '"' or 'null'))
 keep_alive()
 if s.running_turn == 0 and s.waiting == 0 then set_due(s.expires_at) end
 publish()

@@ -17,7 +17,7 @@ local found = redis.call('HGETALL', HEALTH)
 for i = 1, #found, 2 do
   local health = cjson.decode(found[i + 1])
   for _, name in ipairs({ 'failed_at', 'open_until', 'hold_until', 'next_probe_at',
-    'reported_until' }) do
+    'reported_until', 'blocked_at' }) do
     if health[name] then health[name] = shift(health[name]) end
   end
   for _, probe in pairs(health.probes or {}) do probe.ends_at = shift(probe.ends_at) end

@@ -1,5 +1,7 @@
 """The operations page: what it shows, who may view it, and what it costs."""
 
+import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -151,7 +153,8 @@ def test_open_circuit_is_shown_with_its_reason(admin: Client) -> None:
         limiter_steps.release(model, f"ses_{number}", CallResult.FAILED)
     (limiter, status) = admin.get(PAGE).context["limiters"][0]
     assert (limiter.failures, limiter.model) == (5, "default")
-    assert status.startswith("open: calls blocked for ")
+    assert abs(time.time() - limiter.blocked_since) < 60
+    assert re.match(r"open since [\d:]{8} UTC: calls blocked for another ", status)
     assert status.endswith("(failures)")
 
 

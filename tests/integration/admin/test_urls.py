@@ -36,6 +36,8 @@ LOG_VIEWERS, USER_VIEWERS = frozenset({"log"}), frozenset({"user"})
 RULES = {
     "operations/": VIEWERS,
     "operations/history/": VIEWERS,
+    "feedback/": VIEWERS,
+    "user/": NOBODY,  # 404 without a user; see test_users
     "deliveries/": VIEWERS,
     "bans/": frozenset({"delete"}),
     "api-keys/": NOBODY,  # but superusers

@@ -17,7 +17,7 @@ PERMANENT_KEY = re.compile(
 DEPLOYMENT_KEY = "chat:deployment"
 # Keys of budgets that have no TTL either.
 UNREAD_KEY = re.compile(
-    r"chat:rollups|chat:\{budgets\}:(reservations|checks|api_keys|\w+:ever:)|chat:\{\d+\}:by_user"
+    r"chat:rollups|chat:\{budgets\}:(reservations|checks|api_keys|\w+:ever:)|chat:\{\d+\}:(by_user|labels|ratings)"
 )
 SESSION_KEY = re.compile(r"(chat:\{\d+\}:)(?:session|messages|partial|events|idempotency)(:.+)")
 DELIVERIES_KEY = re.compile(r"(chat:\{\d+\}:)deliveries:(.+)")

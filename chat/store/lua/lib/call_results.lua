@@ -21,6 +21,7 @@ local function open_circuit(health, began_at, enough)
   if health.opened and began_at < health.open_until or not health.opened and not enough then
     return
   end
+  if not health.opened and not is_held(health) then health.blocked_at = now end
   health.opened = (health.opened or 0) + 1
   local ms = limits.reset * 2 ^ math.min(health.opened - 1, 16)
   health.open_until = now + math.min(ms, math.max(limits.reset, MAX_OPEN_MS))
@@ -46,7 +47,7 @@ local function record_failure(nodes, session, began_at, last_success)
 end
 
 -- Close the circuit of a node. A Retry-After ends only if the call probed it.
-local HOLD = { 'hold_until', 'hold_reason', 'hold_by', 'next_probe_at', 'prober', 'reporter',
+local HOLD = { 'blocked_at', 'hold_until', 'hold_reason', 'hold_by', 'next_probe_at', 'prober', 'reporter',
   'reported_until' }
 local function recover(node, session)
   local health, kept = health_of(node), {}

@@ -46,7 +46,7 @@ local function record_first_token()
   record_latency('time_to_first_token', s.started_at / 1000, now / 1000)
 end
 
--- Count a turn that has ended. result: finish_reason, usage and error, as JSON members.
+-- Count a turn that has ended. Return the code of its error, or nil. result: finish_reason, usage and error, as JSON members.
 local function count_finished_turn(status, reply, result)
   increment('turns:' .. status .. ':' .. reply.model, 1)
   count_last_hour(status, 1)
@@ -54,4 +54,5 @@ local function count_finished_turn(status, reply, result)
   record_latency('turn', reply.created_at, now / 1000)
   local error_code = string.match(result, '^"finish_reason":.-,"error":{"code":"([%w_]+)"')
   if error_code then increment('errors:' .. error_code, 1) end
+  return error_code
 end

@@ -1,4 +1,7 @@
--- The end of a turn. Needs turns.lua, token_usage.lua, and `s` with running_turn, head, tail,
+-- The end of a turn.
+-- include: labels
+--
+-- Needs turns.lua, token_usage.lua, and `s` with running_turn, head, tail,
 -- waiting, attempt, partial_bytes, bytes.
 -- include: output
 
@@ -35,7 +38,8 @@ local function finish_turn(turn, status, result, output, model)
     set('has_items', 1)
   end
   append_event('message.' .. status, ',"message_id":"' .. reply_id(turn) .. '","message":' .. json)
-  count_finished_turn(status, reply, result)
+  local error_code = count_finished_turn(status, reply, result)
+  if error_code then label_failure(error_code) end
   count_usage(reply.model, result)
   enqueue_delivery(turn)
   redis.call('HDEL', MESSAGES, 2 * turn .. ':request')

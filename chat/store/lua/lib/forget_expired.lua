@@ -1,4 +1,5 @@
 -- Sessions whose keys reached their TTL because no worker swept in time. Needs search_index.lua.
+-- include: labels
 
 -- Remove the session from all lists. Its owner and the number of its open turns are unknown, so the
 -- gauges are reset only when the partition is empty. The turns of owners are counted from 0 again:
@@ -6,6 +7,7 @@
 local function forget_expired()
   for _, key in ipairs({ BY_ACTIVITY, WAITING, RUNNING }) do redis.call('ZREM', key, ID) end
   unindex_session()
+  forget_labels()
   if redis.call('ZREM', DUE, ID) == 0 then return end -- the session was removed in time
   redis.call('HINCRBY', COUNTS, 'sessions', -1)
   for _, field in ipairs(redis.call('HKEYS', COUNTS)) do

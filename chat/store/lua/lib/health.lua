@@ -8,6 +8,7 @@
 --   opened                    how often the circuit opened without a success
 --   open_until                ms; half-open from then on
 --   hold_until, hold_reason   ms; calls are blocked by a Retry-After
+--   blocked_at                ms at which the circuit opened, or the hold began
 --   hold_by                   the session that received it
 --   next_probe_at, prober     ms; the session that checks whether others than hold_by are rejected
 -- only of the model:

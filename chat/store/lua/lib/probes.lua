@@ -44,6 +44,7 @@ end
 
 local function hold_node(node, session, ms, reason)
   local health = health_of(node)
+  if not health.opened and not is_held(health) then health.blocked_at = now end
   health.hold_until = math.max(health.hold_until or 0, now + ms)
   health.hold_reason, health.hold_by, health.prober = reason, session, nil
   health.next_probe_at, health.failed_at = now + limits.probe_interval, now

@@ -1,5 +1,5 @@
 -- The filter of a scan, and the sessions that match it. KEYS and ARGV: see scan_sessions.lua.
-local BY_ACTIVITY, SEARCH_FIELDS, RUNNING, WAITING, SEARCH_INDEX = unpack(KEYS)
+local BY_ACTIVITY, SEARCH_FIELDS, RUNNING, WAITING, SEARCH_INDEX, LABELS = unpack(KEYS)
 local since, before = tonumber(ARGV[1]), tonumber(ARGV[2])
 local status, model, id_prefix, name_part = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local max_ids, wants_times = tonumber(ARGV[11]), ARGV[12] == '1'

@@ -7,6 +7,8 @@ local attempt_usage = ''
 local function count_tokens(model, prompt, completion, cached)
   increment('tokens:prompt:' .. model, prompt)
   increment('tokens:completion:' .. model, completion)
+  redis.call('HINCRBY', SESSION, 'tokens', prompt + completion)
+  if cached and cached ~= '0' then increment('tokens:cached:' .. model, cached) end
 end
 
 -- Count the tokens of an attempt whose result shows none, or whose turn goes on.
