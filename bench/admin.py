@@ -74,6 +74,8 @@ def _session(session_id: str, number: int, at: int) -> Iterator[Command]:
     yield ("HSET", own.search_fields, session_id, entry)
     yield ("SADD", own.search_index, f"{entry}\n{session_id}")
     yield ("HINCRBY", own.counts, 'model:"default"', 1)
+    yield ("ZADD", own.labels, 0, f"failed:model_error {session_id}")
+    yield ("ZADD", own.ratings, at, f"{session_id} 2 down")
 
 
 def _messages(at: int) -> Iterator[tuple[int, bytes]]:
@@ -136,6 +138,13 @@ def pages() -> dict[str, str]:
         "filter by model and age": f"{LIST}?model=default&activity=1h",
         "filter by status": f"{LIST}?status=running",
         "filter by status idle": f"{LIST}?status=idle",
+        "filter by error": f"{LIST}?failed=any",
+        "search by name, far page": f"{LIST}?q=mer&p={SESSIONS // 100}",
+        "filter by model, far page": f"{LIST}?model=default&p={SESSIONS // 100}",
+        "filter by error, far page": f"{LIST}?failed=any&p={SESSIONS // 100}",
+        "filter by status idle, far": f"{LIST}?status=idle&p={SESSIONS // 100}",
+        "feedback": "/admin/feedback/",
+        "history": "/admin/operations/history/?range=month",
         "session": f"{LIST}{session}/change/",
         "operations": "/admin/operations/",
     }
