@@ -121,7 +121,7 @@ class ModelFilter(admin.SimpleListFilter):
 class ErrorFilter(admin.SimpleListFilter):
     """Filters by the error of the reply that failed last."""
 
-    title = "failed"
+    title = "error"
     parameter_name = "failed"
 
     template = "admin/chat/closed_filter.html"

@@ -5,6 +5,7 @@ from django.contrib.admin.models import LogEntry
 from django.urls import get_script_prefix
 from django.utils.functional import lazy
 
+from chat.admin import accounts
 from chat.admin.log_entries import LogEntryAdmin
 from chat.admin.login import LoginForm
 from chat.admin.models import Session
@@ -17,5 +18,6 @@ admin.site.site_url = lazy(get_script_prefix, str)()
 # base_site.html has other navigation.
 admin.site.enable_nav_sidebar = False
 admin.site.login_form = LoginForm
+accounts.register()
 admin.site.register(Session, SessionAdmin)
 admin.site.register(LogEntry, LogEntryAdmin)

@@ -186,7 +186,7 @@ def _log_entry(group: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "first": first,
         "last": last,
-        "at": to_datetime(first["created_at"]),
+        "at": f"{to_datetime(first['created_at']):%Y-%m-%d %H:%M:%S.%f}"[:-3],
         "duration": last["created_at"] - first["created_at"],
         "count": len(group),
         "text": "".join(event.get("delta", "") for event in group),

@@ -1,7 +1,5 @@
 """The operations page of the admin, in a real browser."""
 
-import math
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,7 +7,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from redis import Redis
 
 from chat.settings import chat_settings
-from tests.browser.axe import violations
+from tests.browser.admin_data import busy_hour
 from tests.browser.conftest import TIMEOUT
 from tests.browser.staff import (
     create_superuser,
@@ -24,7 +22,6 @@ from tests.harness.wait import wait_until
 pytestmark = pytest.mark.browser
 
 DESK = {"width": 1280, "height": 1000}
-PHONE = {"width": 390, "height": 844}
 # Milliseconds between two refreshes.
 REFRESH_INTERVAL = 5000
 
@@ -35,23 +32,9 @@ def busy_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with Stack(tmp_path_factory.mktemp("operations")) as stack:
         create_superuser(stack.start())
         with Redis.from_url(stack.redis.url) as redis:
-            redis.hset("chat:{0}:last_hour", mapping=metrics_of_a_busy_hour())
+            redis.hset("chat:{0}:last_hour", mapping=busy_hour())
             redis.expire("chat:{0}:last_hour", 600)
         yield stack
-
-
-def metrics_of_a_busy_hour() -> dict[str, int]:
-    """Return counters as the scripts would have written them, minute by minute."""
-    minute = int(time.time()) // 60
-    counters: dict[str, int] = {}
-    for ago in range(59):
-        counters[f"{minute - ago}:completed"] = round(40 + 25 * math.sin(ago / 7) + ago % 5)
-        counters[f"{minute - ago}:failed"] = (ago % 11 == 0) + (3 if 20 < ago < 24 else 0)
-        for kind, buckets in {"queue": (5, 10, 20), "time_to_first_token": (200, 500, 1000),
-                              "turn": (2000, 5000, 10000)}.items():  # fmt: skip
-            for bucket, count in zip(buckets, (6, 30, 4), strict=True):
-                counters[f"{(minute - ago) // 10 * 10}:{kind}:{bucket}"] = 10 * count
-    return counters
 
 
 def running_turns(busy_stack: Stack) -> int:
@@ -111,32 +94,3 @@ def test_outdated_figures_are_marked(busy_stack: Stack, open_tab: Callable[..., 
     tab.clock.fast_forward(REFRESH_INTERVAL)
     expect(tab.locator("#stale")).to_contain_text("These figures are outdated", timeout=TIMEOUT)
     expect(tab.locator(".gauges")).to_be_visible()
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        ("light", {"viewport": DESK, "color_scheme": "light"}),
-        ("dark", {"viewport": DESK, "color_scheme": "dark"}),
-        ("phone", {"viewport": PHONE, "color_scheme": "light"}),
-    ],
-)
-def test_page_is_accessible_and_does_not_overflow(
-    name: str,
-    options: dict[str, object],
-    busy_stack: Stack,
-    open_tab: Callable[..., Page],
-    take_screenshot: Callable[[Page, str], None],
-) -> None:
-    url = busy_stack.web().url
-    tab = open_tab(bypass_csp=True, **options)
-    log_in(tab, url)
-    _, headers = open_session(url, name="Customer 1")
-    post_message(url, headers, "Tell me all about engines. [[tokens=4000 rate=20]]")
-    tab.goto(f"{url}/admin/operations/")
-    expect(tab.get_by_role("link", name="Customer 1").first).to_be_visible()
-    assert violations(tab) == []
-    overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert tab.evaluate(overflow) == 0
-    take_screenshot(tab, f"admin-operations-{name}")

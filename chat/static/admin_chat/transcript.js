@@ -9,7 +9,7 @@ const transcript = document.getElementById("transcript");
 const raw = document.getElementById("raw");
 
 const render = (message) => {
-  const text = message.querySelector(".text");
+  const text = message.querySelector(":scope > .text");
   if (!text || message.querySelector(".rendered")) return;
   const rendered = document.createElement("div");
   rendered.className = "rendered";
