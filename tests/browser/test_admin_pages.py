@@ -125,6 +125,7 @@ def paths_of(session_id: str) -> dict[str, str]:
         "feedback": "feedback/?rating=all",
         "feedback-one": "feedback/?rating=all&one=1",
         "deliveries": "deliveries/",
+        "bans": "bans/",
         "api-keys": "api-keys/",
         "log": "admin/logentry/",
         "accounts": "auth/",
