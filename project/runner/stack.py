@@ -17,8 +17,14 @@ TOKENS_PER_SECOND = "40"
 Stage = list[Program]
 
 
-def plan(environ: Mapping[str, str], *, state_dir: StateDir, port: int) -> list[Stage]:
-    """Return the programs to start, in order, for a Parley on loopback `port`.
+def plan(
+    environ: Mapping[str, str],
+    *,
+    state_dir: StateDir,
+    port: int,
+    host: str = commands.LOOPBACK,
+) -> list[Stage]:
+    """Return the programs to start, in order, for a Parley on `host` and `port`.
 
     Redis is left out if REDIS_URL is set, and the fake model if a model is configured.
 
@@ -44,7 +50,7 @@ def plan(environ: Mapping[str, str], *, state_dir: StateDir, port: int) -> list[
         )
     env |= generated
     state_dir.write_run_env(generated)
-    second += [commands.worker(env=env), commands.web(port=port, env=env)]
+    second += [commands.worker(env=env), commands.web(port=port, env=env, host=host)]
     return [stage for stage in (first, second) if stage]
 
 

@@ -13,6 +13,7 @@ from django.core.management import BaseCommand, CommandError, call_command
 from django.db import DatabaseError
 from django.http.request import validate_host
 
+from project.runner.commands import LOOPBACK
 from project.runner.healthcheck import describe_redis_problem, is_port_free
 from project.runner.log_output import LogOutput
 from project.runner.pdeathsig import signal_on_parent_exit
@@ -55,14 +56,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--port", default=os.environ.get("PORT") or str(DEFAULT_PORT))
+        parser.add_argument("--host", default=LOOPBACK, help="address that the web listens on")
         parser.add_argument(
             "--end-with-parent", action="store_true", help="stop when the parent process ends"
         )
 
-    def handle(self, *, port: str, end_with_parent: bool, **options: object) -> None:
-        self._run(_parse_port(port), end_with_parent=end_with_parent)
+    def handle(self, *, port: str, host: str, end_with_parent: bool, **options: object) -> None:
+        self._run(_parse_port(port), host=host, end_with_parent=end_with_parent)
 
-    def _run(self, port: int, *, end_with_parent: bool) -> None:
+    def _run(self, port: int, *, host: str, end_with_parent: bool) -> None:
         if end_with_parent and sys.platform == "linux":
             signal_on_parent_exit(signal.SIGTERM)
         if not is_port_free(port):
@@ -74,7 +76,7 @@ class Command(BaseCommand):
             )
         state_dir = _open_state_dir()
         try:
-            stages = plan(os.environ, state_dir=state_dir, port=port)
+            stages = plan(os.environ, state_dir=state_dir, port=port, host=host)
         except FileNotFoundError as error:
             raise CommandError(str(error)) from error
         try:
