@@ -8,6 +8,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
 from chat.api import schema_serializers
+from chat.api.examples import ERROR, IDS, OPERATIONS, TAGS, Operation
 from chat.api.fields import NO_NUL, NOT_BLANK
 from chat.api.query_params import MAX_QUERY_CHARS
 from chat.api.serializers import BODIES, StrictSerializer
@@ -140,7 +141,7 @@ class ParleyAutoSchema(AutoSchema):
         return (handler.__doc__ or "").partition("\n")[0]
 
     def get_description(self) -> str:  # type: ignore[override]
-        """Return "", because the summary says everything."""
+        """Return "": `examples` has the descriptions."""
         return ""
 
     def get_override_parameters(self) -> list[Any]:
@@ -188,7 +189,36 @@ def postprocess(result: dict[str, Any], **_: object) -> dict[str, Any]:
     _link(result["paths"])
     _forbid_other_origins(result["paths"])
     result["paths"]["/sessions/{session_id}/events"] = {"get": _events(result["paths"])}
+    _add_examples(result)
     return result
+
+
+def _add_examples(result: dict[str, Any]) -> None:
+    """Add tags, descriptions and examples, and sort the operations."""
+    result["tags"] = [{"name": name, "description": text} for name, text in TAGS.items()]
+    result["components"]["schemas"]["Error"]["example"] = ERROR
+    names = list(OPERATIONS)
+    positions: dict[str, int] = {}
+    for path, operations in result["paths"].items():
+        known = [each for each in operations.values() if each["operationId"] in OPERATIONS]
+        for operation in known:
+            _describe(operation, OPERATIONS[operation["operationId"]])
+        found = (names.index(each["operationId"]) for each in known)
+        positions[path] = min(found, default=len(names))
+    result["paths"] = dict(sorted(result["paths"].items(), key=lambda item: positions[item[0]]))
+
+
+def _describe(operation: dict[str, Any], known: Operation) -> None:
+    operation["tags"] = [known.tag]
+    operation["description"] = known.description
+    if known.body is not None:
+        operation["requestBody"]["content"]["application/json"]["example"] = known.body
+    for status, example in known.responses.items():
+        for content in operation["responses"][str(status)].get("content", {}).values():
+            content["example"] = example
+    for parameter in operation.get("parameters", []):
+        if parameter["in"] == "path" and parameter["name"] in IDS:
+            parameter["example"] = IDS[parameter["name"]]
 
 
 def _forbid_other_origins(paths: Mapping[str, Any]) -> None:
