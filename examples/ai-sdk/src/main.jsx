@@ -4,6 +4,17 @@ import { useMemo, useState } from "react";
 import { createRoot } from "react-dom/client";
 import { authorization, forgetSession, openSession } from "./session.js";
 
+function Part({ type, text }) {
+  if (type === "text") return <p className="text">{text}</p>;
+  if (type !== "reasoning") return null;
+  return (
+    <details>
+      <summary>Reasoning</summary>
+      <p className="text">{text}</p>
+    </details>
+  );
+}
+
 function Chat({ id, token, messages: loaded }) {
   const [text, setText] = useState("");
   const transport = useMemo(
@@ -39,7 +50,9 @@ function Chat({ id, token, messages: loaded }) {
     <main>
       {chat.messages.map((message) => (
         <article key={message.id} className={message.role}>
-          {message.parts.map((part, i) => part.type === "text" && <p key={i} className="text">{part.text}</p>)}
+          {message.parts.map((part, i) => (
+            <Part key={i} {...part} />
+          ))}
           {message.metadata?.status === "cancelled" && <small>Stopped.</small>}
         </article>
       ))}

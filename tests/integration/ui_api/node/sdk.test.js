@@ -46,6 +46,15 @@ for (const version of VERSIONS) {
     assert.equal(second.messages.length, 2);
   });
 
+  test(name("reasoning is a part of its own"), async () => {
+    const chat = new Chat(randomUUID());
+    await chat.sendMessage({ text: "Say hello. [[reasoning]]" });
+    const parts = chat.lastMessage.parts.filter((part) => part.type !== "step-start");
+    assert.deepEqual(parts.map((part) => part.type), ["reasoning", "text"]);
+    const stored = (await load(chat.id))[1].parts;
+    assert.deepEqual(parts.map(({ type, text }) => ({ type, text })), stored);
+  });
+
   test(name("the path /stop stops the model"), async () => {
     const id = randomUUID();
     const chat = new Chat(id);
