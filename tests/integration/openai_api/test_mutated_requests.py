@@ -1,6 +1,5 @@
 """Mutated requests: each is answered, or rejected by an error of the SDK's class."""
 
-import copy
 import random
 from collections.abc import Callable
 from typing import Any
@@ -9,12 +8,10 @@ import openai
 import pytest
 from openai import OpenAI
 
+from tests.harness.mutations import mutate
+
 # Minutes: most of these requests are valid, and are answered.
 LONG = [pytest.mark.thorough, pytest.mark.timeout(1200)]
-JUNK: tuple[Any, ...] = (
-    *(None, True, 0, -1, 1.5, 10**15, "", "x", "\U0001f600", "x" * 5000),
-    *([], [[]], {}, {"a": {}}, [None], ["x"], {"type": "message"}, {"type": 5}, [{"role": 5}]),
-)
 BODIES: dict[str, dict[str, Any]] = {
     "/chat/completions": {
         "model": "default",
@@ -46,24 +43,6 @@ BODIES: dict[str, dict[str, Any]] = {
         "items": [{"type": "message", "role": "user", "content": "Hello"}],
     },
 }
-
-
-def mutate(value: Any, rng: random.Random) -> Any:
-    """Return a copy with one value somewhere replaced, removed or added."""
-    if isinstance(value, dict) and value and rng.random() < 0.8:
-        changed = copy.copy(value)
-        name = rng.choice(list(value))
-        match rng.randrange(6):
-            case 0:
-                del changed[name]
-            case 1:
-                changed[rng.choice([*value, "unknown", "tools", "stream", "n"])] = rng.choice(JUNK)
-            case _:
-                changed[name] = mutate(value[name], rng)
-        return changed
-    if isinstance(value, list) and value and rng.random() < 0.8:
-        return [mutate(each, rng) for each in value] * rng.choice([1, 1, 1, 2])
-    return copy.deepcopy(rng.choice(JUNK))
 
 
 @pytest.mark.parametrize("times", [100, pytest.param(10_000, marks=LONG)], ids=["few", "many"])

@@ -11,6 +11,7 @@ from openai import OpenAI
 
 from tests.harness.proxy import Proxy
 from tests.harness.stack import Stack
+from tests.integration.openai_api.node_sdk import iterate_lines, needs_node, start_node
 
 # Minutes: the SDK waits before it repeats a request.
 LONG = [pytest.mark.thorough, pytest.mark.timeout(1200)]
@@ -38,6 +39,12 @@ def calls_of(stack: Stack, marker: str) -> list[str]:
     return [str(call) for call in response.json()["calls"]]
 
 
+def check_one_call_each(stack: Stack, marker: str, times: int) -> None:
+    prompts = calls_of(stack, marker)
+    counts = [sum(f"{marker} number {i}." in each for each in prompts) for i in range(times)]
+    assert counts == [1] * times
+
+
 @pytest.mark.parametrize("times", [10, pytest.param(200, marks=LONG)], ids=["few", "many"])
 @pytest.mark.parametrize("is_chat", [True, False], ids=["chat", "responses"])
 def test_repeated_requests_create_no_second_reply(
@@ -50,10 +57,25 @@ def test_repeated_requests_create_no_second_reply(
             text = f"{marker} number {i}. [[rate=400]]"
             answer = cut(through, proxy, text, random.uniform(0, 0.15), is_chat=is_chat)
             assert f"number {i}." in answer
-    prompts = calls_of(stack, marker)
-    assert [sum(f"{marker} number {i}." in each for each in prompts) for i in range(times)] == [
-        1
-    ] * times
+    check_one_call_each(stack, marker, times)
+
+
+@needs_node
+@pytest.mark.parametrize("times", [5, pytest.param(200, marks=LONG)], ids=["few", "many"])
+@pytest.mark.parametrize("kind", ["chat", "responses"])
+def test_requests_repeated_by_node_create_no_second_reply(
+    stack: Stack, api_key: str, times: int, kind: str
+) -> None:
+    """Node prints a line before each request, whose connection is then cut."""
+    marker = f"cut-{random.getrandbits(32):08x}"
+    with Proxy(stack.web().url) as proxy:
+        with start_node(
+            *("cuts.js", kind, marker, str(times)), base_url=f"{proxy.url}/v1", api_key=api_key
+        ) as node:
+            for _ in iterate_lines(node):
+                threading.Timer(random.uniform(0, 0.15), proxy.disconnect).start()
+        assert node.returncode == 0
+    check_one_call_each(stack, marker, times)
 
 
 def test_equal_requests_are_two_unless_they_say_otherwise(client: OpenAI) -> None:
