@@ -24,7 +24,9 @@ from chat.store.routing import Node, Topology, find_masters, resolve
 logger = logging.getLogger(__name__)
 
 # All in seconds.
-PING_INTERVAL = 2.0
+PING_INTERVAL = 0.5
+# Without a message or a PONG for this long, messages may be delayed or lost.
+MAX_SILENCE = 1.0
 # Without a message or a PONG for this long, the connection counts as lost.
 READ_TIMEOUT = 5.0
 RECONNECT_DELAY = 0.5
@@ -55,6 +57,11 @@ class PubSubClient:
 
     def unsubscribe(self, channel: bytes) -> None:
         self._connections[self._nodes.pop(channel)].unsubscribe(channel)
+
+    def is_receiving(self, channel: bytes) -> bool:
+        """Return whether all messages arrive: the subscription is confirmed, and Redis answers."""
+        connection = self._connections[self._nodes[channel]]
+        return channel in connection.confirmed and connection.is_healthy
 
     async def run(self) -> None:
         """Connect and reconnect until cancelled."""
@@ -119,6 +126,10 @@ class PubSubConnection:
         self._wake = asyncio.Event()
         # Time of the last read, by the event loop's clock.
         self._last_read_at = 0.0
+
+    @property
+    def is_healthy(self) -> bool:
+        return asyncio.get_running_loop().time() - self._last_read_at < MAX_SILENCE
 
     def subscribe(self, channel: bytes) -> None:
         self._channels.add(channel)

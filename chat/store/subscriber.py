@@ -47,8 +47,8 @@ class Subscriber:
         "is_verified",
         "keys",
         "last_event_time",
+        "read_at",
         "was_authorized",
-        "was_read",
     )
 
     def __init__(
@@ -72,8 +72,8 @@ class Subscriber:
         self.is_verified = False
         # The token was valid in at least one read.
         self.was_authorized = False
-        # Whether a read happened since the last poll.
-        self.was_read = False
+        # Time of the last read, by the event loop's clock.
+        self.read_at = 0.0
         self.is_closed = False
         self._request_read = request_read
         self._on_overflow = on_overflow

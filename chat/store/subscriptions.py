@@ -7,9 +7,10 @@ them. After any other message, the subscribers of that session need a read. The 
 of them, reads their logs in one round trip, and repeats: under load, each round trip does more
 work. Subscribers at the same position share the bytes.
 
-The log is the source of truth, and only a read checks a token. Therefore each subscriber is read at
-least once a second, so a lost message costs no more than that. The event of a new token is never
-published in full, so that subscribers with the old token need a read.
+The log is the source of truth, and only a read checks a token. While the pub/sub connection is
+healthy, no message gets lost, and idle subscribers take no command of Redis. Otherwise each
+subscriber is read at least once a second. After a reconnect, all are. The event of a new token is
+never published in full, so that subscribers with the old token need a read.
 """
 
 import asyncio
@@ -35,8 +36,11 @@ from chat.store.subscriber import Callback, Subscriber, noop
 
 logger = logging.getLogger(__name__)
 
-# Seconds. A subscriber that was not read since the last poll is read, so at least every 0.9 s.
+# Seconds. While messages may get lost, each subscriber is read so often.
 POLL_INTERVAL = 0.45
+# Seconds. Otherwise it is read so often: the server may be a primary that was replaced, and a
+# session may be lost without a message.
+CHECK_INTERVAL = 15.0
 # The most positions that are read at once: other calls of the loop wait for the reply.
 BATCH_SIZE = 100
 # Seconds between checks of whether subscribers may still subscribe.
@@ -171,13 +175,14 @@ class SubscriptionHub:
         """Schedule reads for subscribers without a recent one, and detect slow clients."""
         loop = asyncio.get_running_loop()
         while True:
-            sent_before = loop.time() - chat_settings.WRITE_TIMEOUT
-            for channel in self._channels.values():
+            now = loop.time()
+            for name, channel in self._channels.items():
+                is_receiving = self._pubsub.is_receiving(name)
+                read_before = now - (CHECK_INTERVAL if is_receiving else POLL_INTERVAL)
                 for subscriber in channel.subscribers:
-                    subscriber.check_write_timeout(sent_before)
-                    if not subscriber.was_read:
+                    subscriber.check_write_timeout(now - chat_settings.WRITE_TIMEOUT)
+                    if subscriber.read_at < read_before:
                         self._schedule_read(subscriber)
-                    subscriber.was_read = False
             await asyncio.sleep(POLL_INTERVAL)
 
     async def _check_access(self) -> None:
@@ -245,7 +250,7 @@ class SubscriptionHub:
         if channel is None:
             return
         for subscriber in subscribers:
-            subscriber.was_read = True
+            subscriber.read_at = asyncio.get_running_loop().time()
             if isinstance(result, ParleyError):
                 subscriber.close((channel.end_error or type(result))())
             elif subscriber.cursor == position.cursor:

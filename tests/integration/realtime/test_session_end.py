@@ -67,31 +67,17 @@ def test_deleted_session_sends_a_last_event(
 
 
 @pytest.mark.security("S05")
-@pytest.mark.parametrize("is_swept", [True, False])
 def test_expired_session_sends_a_last_event(
-    parley: Stack, connect: Connect, open_stream: OpenStream, *, is_swept: bool
+    parley: Stack, connect: Connect, open_stream: OpenStream
 ) -> None:
-    """Whether a worker sweeps it or not."""
     owner = APIClient(parley.web().url).open_session(ttl=1)
     ws, sse = connect(owner), open_stream(owner)
-    if is_swept:
-        wait_until(due.claim_due)
-        due.recover([owner.id], grace=1)
+    wait_until(due.claim_due)
+    due.recover([owner.id], grace=1)
     event = ws.receive(1 + AT_MOST)
     assert (event["type"], event["seq"]) == ("session.expired", 1)
     assert ws.close_code(AT_MOST) == 4401
     assert [event["type"] for event in sse.receive_all()] == ["session.expired"]
-
-
-def test_lost_session_is_reported_as_deleted(
-    owner: APIClient, connect: Connect, redis: Redis
-) -> None:
-    owner.post_message("hello")
-    ws = connect(owner)
-    assert ws.receive()["seq"] == 1
-    redis.flushall()
-    assert ws.receive(AT_MOST)["type"] == "session.deleted"
-    assert ws.close_code(AT_MOST) == 4404
 
 
 def test_last_event_has_the_time_of_redis(limited: APIClient, connect: Connect) -> None:

@@ -241,6 +241,57 @@ def test_events_published_in_full_need_no_read(monkeypatch: pytest.MonkeyPatch) 
     run(test)
 
 
+def test_idle_subscriber_costs_no_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """F37: while the connection is healthy."""
+    caller = open_session()
+    read: list[Sequence[Position]] = []
+
+    def record(positions: Sequence[Position]) -> list[EventBatch | ParleyError]:
+        read.append(positions)
+        return read_logs(positions)
+
+    async def test(hub: SubscriptionHub) -> None:
+        # Another process on a busy machine must not count as silence.
+        monkeypatch.setattr(pubsub, "MAX_SILENCE", TIMEOUT)
+        with subscribed(hub, caller) as subscriber:
+            await subscriber.next(2 * POLL_INTERVAL)
+            monkeypatch.setattr(subscriptions, "read_logs", Threaded(record))
+            assert await subscriber.next(3 * POLL_INTERVAL) is None
+            assert not read
+            monkeypatch.setattr(subscriptions, "CHECK_INTERVAL", POLL_INTERVAL)
+            assert await subscriber.next(3 * POLL_INTERVAL) is None
+            assert read
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("lose", "last_event"), [("expire", "session.expired"), ("flush", "session.deleted")]
+)
+@pytest.mark.security("S05")
+def test_end_without_a_message_is_noticed(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch, lose: str, last_event: str
+) -> None:
+    """Without workers, nothing says that a session has expired."""
+    caller = tokens.caller_from_token(sessions.open_session(ttl=1)[0])
+
+    async def test(hub: SubscriptionHub) -> None:
+        monkeypatch.setattr(session_events, "hub", lambda: hub)
+        monkeypatch.setattr(subscriptions, "CHECK_INTERVAL", POLL_INTERVAL)
+        with session_events.subscribe(caller, after=0) as subscriber:
+            received = session_events.events(subscriber, after=0, heartbeat_interval=0.1)
+            assert await anext(received) is None
+            if lose == "flush":
+                await asyncio.to_thread(redis.flushall)
+            batch = None
+            while batch is None:
+                batch = await anext(received)
+        assert isinstance(batch, EventBatch)
+        assert last_event.encode() in batch.events[0]
+
+    run(test)
+
+
 def test_message_that_skips_events_causes_a_read(redis: Redis) -> None:
     caller = open_session()
 
