@@ -291,7 +291,7 @@ class ChatSettings:
     # Seconds that a call to Redis may take before the client gets `store_unavailable`.
     STORE_TIMEOUT: float = 1.5
     # Redis replicas that must hold a message before its 202. 0 waits for none. See
-    # docs/operations.md.
+    # docs/redis.md.
     REPLICAS: NonNegative[int] = 0
     # Seconds that the replicas have to confirm, less than half of STORE_TIMEOUT. After that the
     # client gets `store_unavailable`.

@@ -100,19 +100,24 @@ def expect_ended(reply: Locator, text: str = "") -> None:
     expect(reply.locator(".body")).to_contain_text(text)
 
 
-def open_chat(stack: Stack, user: str) -> str:
-    """Open a session as the docs show, with a new API key; return the session's token."""
+def create_key(stack: Stack) -> str:
+    """Create an API key that opens sessions of users."""
     create = ["manage.py", "apikey", "create", "shop", "--tenant", "shop"]
     create += ["--scope", "sessions", "--scope", "users"]
     created = subprocess.run(
         [sys.executable, *create], cwd=ROOT, env=stack.env, capture_output=True, check=True
     )
+    [key] = re.findall(r"pk_\S+", created.stdout.decode())
+    return str(key)
+
+
+def open_chat(stack: Stack, user: str) -> str:
+    """Open a session as the docs show, with a new API key; return the session's token."""
     [code] = re.findall(r"^```python\n(.*?)^```", DOCS, re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {}
     exec(compile(code.replace(DOCS_URL, stack.web().url), "docs/embedding.md", "exec"), names)  # noqa: S102
     with pytest.MonkeyPatch.context() as patch:
-        [key] = re.findall(r"pk_\S+", created.stdout.decode())
-        patch.setenv("PARLEY_API_KEY", key)
+        patch.setenv("PARLEY_API_KEY", create_key(stack))
         return str(names["open_chat"](user))
 
 
@@ -180,6 +185,21 @@ def test_element_opens_a_session_with_a_jwt_and_keeps_it_for_the_user(
     expect(tab.get_by_text("How can I help?")).to_be_visible()
     visit("alice")
     expect(tab.locator("li.reply")).to_have_count(1)
+
+
+def test_element_asks_the_page_for_a_token(tab: Page, host: HostSite, chat_stack: Stack) -> None:
+    token = sign(ISSUER, "carol")
+    host.files["/chat-token"] = ("text/plain", token)
+    script = host.example("js", "getToken")
+    tab.goto(host.write(host.element("open"), script=script))
+    expect_ended(send(tab, "Tell me about engines."), "engines")
+    session = tab.evaluate("document.querySelector('parley-chat').session.id")
+    response = requests.get(
+        f"{chat_stack.web().url}/sessions/{session}",
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=5,
+    )
+    assert response.status_code == 200
 
 
 @pytest.mark.security("S61")

@@ -194,7 +194,7 @@ def test_empty_metrics_token_is_rejected(settings: Settings) -> None:
 
 
 def test_all_metrics_are_documented(api: APIClient) -> None:
-    page = (ROOT / "docs" / "operations.md").read_text()
+    page = (ROOT / "docs" / "monitoring.md").read_text()
     for family in families(api).values():
         name = family.name + ("_total" if family.type == "counter" else "")
         assert f"`{name}`" in page, name
