@@ -1,0 +1,1 @@
+"""A small Django project whose users chat with Parley (docs/django.md)."""
