@@ -71,7 +71,7 @@ def figures() -> Iterator[str]:
     if EXAMPLE.format(url="http://127.0.0.1:8000") not in read("README.md"):
         yield f"{at('README.md', 'curl')}: show the commands that `make run` prints"
     lines = len(read("examples/streamlit_app.py").splitlines())
-    if f"examples/streamlit_app.py) is a Streamlit app in {lines} lines" not in read("README.md"):
+    if f"[a Streamlit app in {lines} lines]" not in read("README.md"):
         yield f"{at('README.md', 'a Streamlit app in')}: the example has {lines} lines"
 
 
