@@ -1,5 +1,6 @@
 """What a page costs: round trips to Redis, and the commands that Redis executes."""
 
+from threading import current_thread, main_thread
 from typing import Any
 
 import pytest
@@ -12,12 +13,12 @@ from chat.store.client import client as store_client
 
 
 class CountingConnection(Connection):
-    """A connection that counts its round trips."""
+    """A connection that counts its round trips, but not those of other threads."""
 
     trips = 0
 
     def send_packed_command(self, command: Any, check_health: bool = True) -> None:  # noqa: FBT002
-        CountingConnection.trips += 1
+        CountingConnection.trips += current_thread() is main_thread()
         super().send_packed_command(command, check_health)  # type: ignore[no-untyped-call]
 
 
@@ -40,6 +41,9 @@ def redis_commands(redis: Redis, client: Client, path: str) -> int:
         calls: Any = redis.info("commandstats")
         return sum(each["calls"] for each in calls.values())
 
-    before = executed()
-    assert client.get(path).status_code == 200
-    return executed() - before - 1  # the first INFO
+    def measure() -> int:
+        before = executed()
+        assert client.get(path).status_code == 200
+        return executed() - before - 1  # the first INFO
+
+    return min(measure() for _ in range(3))  # a thread reads the bans once a second

@@ -97,7 +97,7 @@ def test_page_costs_the_same_at_100000_sessions(redis: Redis, admin: Client) -> 
     assert round_trips(admin, LIST) == 3  # the count, the ids, the rows
     few = costs()
     assert max(trips for trips, _ in few.values()) <= 16 + 4  # one scan per partition
-    assert max(executed for _, executed in few.values()) < 250
+    assert max(executed for _, executed in few.values()) < 10 * chat_settings.PARTITIONS
     redis.flushall()
     seed(redis, 100_000)
     assert costs() == few
@@ -249,7 +249,8 @@ def test_search_pages_are_exact_for_equal_activity_times(redis: Redis, admin: Cl
             redis.zadd(keys.by_activity(partition), {session_id: FIRST}, xx=True)
     for query in ("q=number", "status=idle", "model=default&status=idle"):
         pages = [listed(admin, f"?{query}&p={number}") for number in range(1, 9)]
-        assert pages == [[id_of(399 - n) for n in range(at, at + 50)] for at in range(0, 400, 50)]
+        ids = sorted(map(id_of, range(400)), reverse=True)
+        assert pages == [ids[at : at + 50] for at in range(0, 400, 50)]
 
 
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.98])
