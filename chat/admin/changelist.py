@@ -22,6 +22,7 @@ from chat.admin.filters import (
     StatusFilter,
 )
 from chat.admin.models import Session
+from chat.store.search import MAX_NEWEST
 
 # Characters of an id: `ses_` and enough digits to tell 100,000 sessions apart.
 SHORT_ID = 12
@@ -35,6 +36,12 @@ class ActivityChangeList(ChangeList):
 
     def get_ordering(self, request: HttpRequest, queryset: Any) -> list[Any]:  # noqa: ARG002
         return ["-last_active_at"]
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
+        """Return the sessions; those of a far page are searched in another way."""
+        queryset: Any = super().get_queryset(request, exclude_parameters)
+        queryset.is_far = self.page_num * self.list_per_page > MAX_NEWEST
+        return queryset
 
 
 class SessionList(ModelAdmin):

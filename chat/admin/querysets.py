@@ -145,12 +145,14 @@ class SessionQuerySet(RedisQuerySet):
     # Keyword arguments of `search`.
     SEARCH_FIELDS = frozenset({"text", "status", "model", "failed", "rated"})
 
+    # A page beyond the newest matches will be read.
+    is_far = False
     # Holds the search of these filters once it was made; clones share it.
     searches: list[SearchPage] = []
 
     def _clone(self) -> Self:
         clone = super()._clone()
-        clone.searches = self.searches
+        clone.searches, clone.is_far = self.searches, self.is_far
         return clone
 
     def _filter_or_exclude_inplace(self, *args: Any) -> None:
@@ -205,7 +207,8 @@ class SessionQuerySet(RedisQuerySet):
         if not self.searches:
             fields = {name: self.filters[name] for name in self.SEARCH_FIELDS & self.filters.keys()}
             session_filter = SessionFilter(**fields, time_range=self._time_range)
-            self.searches.append(session_search.search(session_filter, self._session_ids()))
+            found = session_search.search(session_filter, self._session_ids(), is_far=self.is_far)
+            self.searches.append(found)
         return self.searches[0]
 
     def _session_ids(self) -> list[str] | None:

@@ -32,8 +32,15 @@ class SearchPage:
         return get_many(ids)
 
 
-def search(session_filter: SessionFilter, session_ids: Sequence[str] | None = None) -> SearchPage:
+def search(
+    session_filter: SessionFilter,
+    session_ids: Sequence[str] | None = None,
+    *,
+    is_far: bool = False,
+) -> SearchPage:
     """Search all sessions, or the given ones. A text that is a whole id selects that session.
+
+    is_far: see `chat.store.search.search`.
 
     Raises:
         StoreUnavailable
@@ -41,7 +48,7 @@ def search(session_filter: SessionFilter, session_ids: Sequence[str] | None = No
     ids = [session_filter.text] if session_ids is None else session_ids
     summaries = listing.summaries(_valid_ids(ids))
     if session_ids is None and not summaries:
-        return SearchPage(session_filter, store_search.search(session_filter))
+        return SearchPage(session_filter, store_search.search(session_filter, is_far=is_far))
     matches = (summary for summary in summaries if session_filter.matches(summary))
     return SearchPage(session_filter, SearchResult.from_summaries(matches))
 

@@ -130,6 +130,10 @@ class SearchResult:
     newest: Sequence[tuple[float, str]]
     # Sessions that are missing in the search index: an older version created them.
     unindexed: int = 0
+    # All sessions of the time range match.
+    is_everything: bool = False
+    # Last activities of all matches, oldest first, in ms since the epoch; empty if not read yet.
+    timestamps: Sequence[float] = ()
 
     @classmethod
     def from_summaries(cls, summaries: Iterable[SessionSummary]) -> "SearchResult":
@@ -154,13 +158,23 @@ class _Page(NamedTuple):
         return len(self.ids) == self.total
 
 
-def search(session_filter: SessionFilter) -> SearchResult:
+def search(session_filter: SessionFilter, *, is_far: bool = False) -> SearchResult:
     """Search all sessions. It takes one round trip per page of a scan, and three more.
+
+    is_far: a page beyond the newest matches will be read, which needs the times of all matches.
 
     Raises:
         StoreUnavailable
     """
-    total_any_time, unindexed = _counts(session_filter)
+    total_any_time, unindexed, sessions = _counts(session_filter)
+    if session_filter.is_countable and total_any_time == sessions and not unindexed:
+        in_range = listing.count(session_filter.time_range)
+        return SearchResult(total=in_range, newest=(), is_everything=True)
+    if is_far:
+        timestamps = _all_timestamps(session_filter)
+        return SearchResult(
+            total=len(timestamps), newest=(), timestamps=timestamps, unindexed=unindexed
+        )
     if session_filter.is_countable:
         total = _count_by_complement(session_filter, total_any_time)
         if total is not None:
@@ -211,10 +225,12 @@ def page(
     Raises:
         StoreUnavailable
     """
+    if result.is_everything:
+        return listing.page(offset=offset, limit=limit, time_range=session_filter.time_range)
     newest = result.newest
     if offset + limit <= min(MAX_NEWEST, len(newest)) or len(newest) >= result.total:
         return [session_id for _, session_id in newest[offset : offset + limit]]
-    timestamps = _all_timestamps(session_filter)
+    timestamps = result.timestamps or _all_timestamps(session_filter)
     end = len(timestamps) - offset
     covered = timestamps[max(0, end - limit) : max(0, end)]
     if not covered:
@@ -226,8 +242,8 @@ def page(
     return [session_id for _, session_id in entries[offset - newer :][:limit]]
 
 
-def _counts(session_filter: SessionFilter) -> tuple[int, int]:
-    """Return the number of matches of any time, if countable, and of unindexed sessions."""
+def _counts(session_filter: SessionFilter) -> tuple[int, int, int]:
+    """Return the number of matches of any time, if countable, of unindexed, and of all sessions."""
     args = (session_filter.status, session_filter.model_json)
     calls = [
         ScriptCall(
@@ -238,8 +254,8 @@ def _counts(session_filter: SessionFilter) -> tuple[int, int]:
         for partition in range(chat_settings.PARTITIONS)
     ]
     replies = execute_all(calls)
-    totals, unindexed = zip(*replies, strict=True)
-    return sum(totals), sum(unindexed)
+    totals, unindexed, sessions = zip(*replies, strict=True)
+    return sum(totals), sum(unindexed), sum(sessions)
 
 
 def _all_timestamps(session_filter: SessionFilter) -> list[float]:

@@ -11,14 +11,15 @@
 -- ARGV[1]    status: idle, or '' for any
 -- ARGV[2]    model, JSON string, or '' for any
 --
--- Replies: count unindexed
+-- Replies: count unindexed sessions
 --   unindexed: sessions without an entry in the search index
 local BY_ACTIVITY, SEARCH_FIELDS, RUNNING, WAITING, _, _, COUNTS = unpack(KEYS)
 local model = ARGV[2]
-local total = redis.call('ZCARD', BY_ACTIVITY)
-local unindexed = math.max(0, total - redis.call('HLEN', SEARCH_FIELDS))
+local sessions = redis.call('ZCARD', BY_ACTIVITY)
+local total = sessions
+local unindexed = math.max(0, sessions - redis.call('HLEN', SEARCH_FIELDS))
 if model ~= '' then total = redis.call('HGET', COUNTS, 'model:' .. model) or 0 end
-if ARGV[1] ~= 'idle' then return { tonumber(total), unindexed } end
+if ARGV[1] ~= 'idle' then return { tonumber(total), unindexed, sessions } end
 
 local busy = 0
 for _, key in ipairs({ RUNNING, WAITING }) do
@@ -27,4 +28,4 @@ for _, key in ipairs({ RUNNING, WAITING }) do
     if model == '' or string.match(fields, '^[^\n]*') == model then busy = busy + 1 end
   end
 end
-return { total - busy, unindexed }
+return { total - busy, unindexed, sessions }
