@@ -137,6 +137,7 @@ def paths_of(session_id: str) -> dict[str, str]:
 
 
 @pytest.mark.thorough
+@pytest.mark.timeout(400)  # over 20 pages
 @pytest.mark.parametrize(
     ("name", "options"),
     [
