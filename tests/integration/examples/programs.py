@@ -23,7 +23,7 @@ curl() {
   case " $* " in
   *" -sN "*)
     awk '{ print } /^event: message.completed/ { found = 1; exit } END { exit !found }' \\
-      < <(command curl --max-time 60 "$@") ;;
+      < <(exec curl --max-time 60 "$@" 2> curl.log) ;;
   *) command curl --fail-with-body --show-error --max-time 60 "$@" ;;
   esac
 }
