@@ -1,7 +1,6 @@
 """LangChain's ChatOpenAI."""
 
 import pytest
-from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 
@@ -9,6 +8,9 @@ from pydantic import SecretStr
 def test_langchain_invokes_and_streams(
     base_url: str, api_key: str, *, use_responses_api: bool
 ) -> None:
+    # Importing it takes seconds; every test process imports this module.
+    from langchain_openai import ChatOpenAI  # noqa: PLC0415
+
     model = ChatOpenAI(
         model="default",
         base_url=base_url,
