@@ -35,6 +35,8 @@ PRELOADED = (
     *("orjson", "redis.asyncio.cluster", "redis.sentinel", "requests", "servestatic.asgi"),
     *("uritemplate", "uvicorn.main", "uvicorn.protocols.http.httptools_impl", "uvloop", "yaml"),
 )
+# Variables that need not be set when Python starts.
+AFTER_START = {"PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
 # Bytes of a request; most of them are the environment.
 MAX_MESSAGE = 128 * 1024
 # Seconds. A process that waits for its disk ends later than it is killed.
@@ -42,8 +44,12 @@ KILL_TIMEOUT = 30.0
 
 
 def can_fork(program: Program) -> bool:
-    """Whether the fork server can start `program`: it is a module, and no library is preloaded."""
-    return program.argv[:2] == (sys.executable, "-m") and "LD_PRELOAD" not in program.env
+    """Whether the fork server can start `program`.
+
+    It must be a module, without variables that Python or the linker reads at the start.
+    """
+    at_start = {name for name in program.env if name.startswith(("PYTHON", "LD_"))}
+    return program.argv[:2] == (sys.executable, "-m") and at_start <= AFTER_START
 
 
 class ForkedProcess:
@@ -51,6 +57,7 @@ class ForkedProcess:
 
     def __init__(self, program: Program, *, output: IO[bytes]) -> None:
         self.program = program
+        self._is_reaped = False
         self._server = _fork_server()
         self.pid = self._server.start(program.argv[2:], program.env, output.fileno())
 
@@ -66,9 +73,13 @@ class ForkedProcess:
 
     def kill(self) -> None:
         """Kill it and all processes that it started."""
+        if self._is_reaped:
+            return
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         assert self._server.exit_code(self.pid, wait=KILL_TIMEOUT) is not None
+        self._server.reap(self.pid)
+        self._is_reaped = True
 
     def stop(self, timeout: float | None = None) -> int:
         """Send SIGTERM, and SIGKILL after `timeout` seconds; return the exit code."""
@@ -107,6 +118,11 @@ class _ForkServer:
             while not self._started:
                 self._receive(timeout=None)
             return self._started.pop()
+
+    def reap(self, pid: int) -> None:
+        """Release the id of a process that has ended; another process may get it from now on."""
+        with self._lock:
+            self._socket.send(json.dumps({"reap": pid}).encode())
 
     def exit_code(self, pid: int, *, wait: float = 0.0) -> int | None:
         """Return the exit code, or `None` if the process still runs after `wait` seconds."""
@@ -151,38 +167,53 @@ def serve(channel: socket.socket) -> None:
     gc.freeze()
     wake_up, exits = socket.socketpair()
     wake_up.setblocking(False)
-    exits.setblocking(False)
     signal.set_wakeup_fd(wake_up.fileno())
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    running: set[int] = set()
     while True:
         readable, _, _ = select.select([channel, exits], [], [])
         if exits in readable:
             exits.recv(MAX_MESSAGE)
-            _report_exits(channel)
+            running -= _report_exits(running, channel)
         if channel in readable:
-            request, files, _, _ = socket.recv_fds(channel, MAX_MESSAGE, 1)
-            if not request:
+            message, files, _, _ = socket.recv_fds(channel, MAX_MESSAGE, 1)
+            if not message:
                 os._exit(0)
-            [output] = files
-            pid = os.fork()
-            if pid == 0:
-                signal.set_wakeup_fd(-1)
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                for end in (channel, wake_up, exits):
-                    end.close()
-                _become(json.loads(request), output)
+            request = json.loads(message)
+            if "reap" in request:
+                os.waitpid(request["reap"], 0)
+            elif not (pid := _fork(request, *files, close=(channel, wake_up, exits))):
                 return
-            os.close(output)
-            channel.send(json.dumps([pid, None]).encode())
+            else:
+                running.add(pid)
+                channel.send(json.dumps([pid, None]).encode())
 
 
-def _report_exits(channel: socket.socket) -> None:
-    with suppress(ChildProcessError):
-        while True:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if not pid:
-                break
-            channel.send(json.dumps([pid, os.waitstatus_to_exitcode(status)]).encode())
+def _fork(request: dict[str, Any], output: int, *, close: tuple[socket.socket, ...]) -> int:
+    """Fork a child that does as requested; return its process id, or 0 in the child."""
+    pid = os.fork()
+    if not pid:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for end in close:
+            end.close()
+        _become(request, output)
+    else:
+        os.close(output)
+    return pid
+
+
+def _report_exits(running: set[int], channel: socket.socket) -> set[int]:
+    """Report the exits of `running` processes; return their ids, which remain taken."""
+    ended = set()
+    for pid in running:
+        exit_ = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if exit_ is not None:
+            ended.add(pid)
+            by_itself = exit_.si_code == os.CLD_EXITED
+            exit_code = exit_.si_status if by_itself else -exit_.si_status
+            channel.send(json.dumps([pid, exit_code]).encode())
+    return ended
 
 
 def _become(request: dict[str, Any], output: int) -> None:
