@@ -248,6 +248,8 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "chat.api.schema.postprocess",
+        "chat.openai_api.schema.add_paths",
+        "chat.ui_api.schema.add_paths",
     ],
     "ENUM_NAME_OVERRIDES": {
         "MessageStatus": "chat.api.schema_serializers.MESSAGE_STATUSES",

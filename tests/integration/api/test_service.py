@@ -65,7 +65,9 @@ def test_all_operations_are_documented(api: APIClient) -> None:
         r"`([A-Z]+) (/[^`? ]*)", "".join(re.findall(r"^\| (`.*?) \| \d", page, re.M))
     )
     paths = api.get("/schema").json()["paths"]
-    known = [(act.upper(), path) for path, acts in paths.items() for act in acts]
+    # Those of other vendors' protocols have other pages (tests/integration/protocols).
+    own = {path: acts for path, acts in paths.items() if not path.startswith(("/v1/", "/ui/"))}
+    known = [(act.upper(), path) for path, acts in own.items() for act in acts]
     assert sorted(map(without_names, operations)) == sorted(map(without_names, known))
 
 
