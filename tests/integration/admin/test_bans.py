@@ -1,17 +1,21 @@
-"""The bans page: ban and unban, from a form or from a session's page."""
+"""The bans page: ban, unban and end sessions, from a form or from a session's page."""
 
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from html import unescape
+from io import StringIO
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.core.management import CommandError, call_command
 from django.test import Client
+from redis import Redis
 
 from chat.accounts import api_keys, bans
-from chat.conversation import sessions
-from chat.domain import Principal
-from chat.store import audit
+from chat.conversation import sessions, tokens, turns
+from chat.domain import ApiKey, Principal
+from chat.store import audit, listing
 from tests.integration.admin.sessions import session_path
 
 PAGE = "/admin/bans/"
@@ -52,6 +56,68 @@ def test_invalid_forms_are_reported_and_kept(admin: Client, form: dict[str, str]
     assert 'class="error"' in html
     assert all(f'value="{value}"' in html for value in form.values())
     assert bans.list_bans() == []
+
+
+OPENED_BY = {
+    "address": {"address": "203.0.113.0/24"},
+    "network of IPv6": {"address": "2001:db8::/32"},
+    "key": {"key": "0123456789ab"},
+    "user": {"user": "alice", "tenant": "shop"},
+}
+
+
+def open_all() -> dict[str, list[str]]:
+    """Open sessions of several clients; return the ids of those that each subject has opened."""
+    key = Principal(api_key="0123456789ab")
+    alice, bob = (Principal(tenant="shop", user=name) for name in ("alice", "bob"))
+    opened = {
+        ("address",): ("203.0.113.7", None),
+        (): ("203.0.114.7", None),
+        ("socket",): ("local", None),
+        ("network of IPv6",): ("2001:db8:1:2::/64", None),
+        ("key", "address"): ("203.0.113.8", key),
+        ("user",): ("198.51.100.1", alice),
+        ("other user",): ("198.51.100.1", bob),
+    }
+    ids: dict[str, list[str]] = defaultdict(list)
+    for names, (address, principal) in opened.items():
+        _, session = sessions.open_session(address=address, principal=principal)
+        for name in (*names, "all"):
+            ids[name].append(session.id)
+    return ids
+
+
+@pytest.mark.security("S62")
+@pytest.mark.parametrize("subject", OPENED_BY)
+def test_sessions_of_one_are_ended_after_confirmation(admin: Client, subject: str) -> None:
+    ids = open_all()
+    api_keys.store.add(ApiKey(id="0123456789ab", key_hash="", name="shop", created_at=1.0))
+    form = OPENED_BY[subject]
+    confirmation = admin.post(PAGE, {**form, "end": "yes"}).content.decode()
+    assert "are you sure?" in confirmation
+    assert len(listing.page(offset=0, limit=99)) == len(ids["all"])
+    fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', confirmation))
+    html = admin.post(PAGE, fields, follow=True).content.decode()
+    assert f"Ended {len(ids[subject])} sessions of" in html
+    left = set(listing.page(offset=0, limit=99))
+    assert left == set(ids["all"]) - set(ids[subject])
+    (entry,) = audit.newest(1)
+    assert entry.action == f"Ended {len(ids[subject])} sessions."
+
+
+def test_command_ends_sessions_and_their_turns(redis: Redis) -> None:
+    """Nothing is left of them, and their quotas are free again."""
+    for _ in range(3):
+        token, _ = sessions.open_session(address="203.0.113.7")
+        turns.submit(caller=tokens.caller_from_token(token), content="hello")
+    out = StringIO()
+    call_command("endsessions", "203.0.113.7", stdout=out)
+    assert out.getvalue() == "Ended 3 sessions of 203.0.113.7.\n"
+    names = b" ".join(redis.keys())
+    assert b"ses_" not in names
+    assert b"quota" not in names
+    with pytest.raises(CommandError, match="Name an address"):
+        call_command("endsessions")
 
 
 @pytest.mark.security("S10")
