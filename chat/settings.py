@@ -29,6 +29,7 @@ FILES = {"CHAT_MODELS_FILE", "CHAT_AUTH_FILE", "CHAT_BUDGETS_FILE"}
 # Allows WebSocket clients that send no Origin header, in `CHAT_SOCKET_ORIGINS`.
 MISSING_ORIGIN = "missing"
 QUEUE_TYPES = {"", "classic", "quorum"}
+ADDRESS_FORMS = {"plain", "hashed", "off"}
 TITLES = {"off", "first", "model"}
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 # File suffix -> media type of the page's logo.
@@ -264,6 +265,9 @@ class ChatSettings:
     # How many times the limits of one address an IPv6 /48 has, which is what one customer can get.
     # An address is an IPv4 address or an IPv6 /64.
     NETWORK_LIMIT_FACTOR: int = 4
+    # What a session keeps of its client's address: `plain`, `hashed` with a salt that follows from
+    # SECRET_KEY, or `off`: a number that 4,096 IPv4 addresses share, so that limits work.
+    STORE_ADDRESSES: str = "plain"
     # Private networks that webhook URLs from clients may reach, separated by commas, such as
     # `10.1.0.0/16,127.0.0.1/32`.
     WEBHOOK_ALLOWED_NETWORKS: str = ""
@@ -408,6 +412,7 @@ def from_env(environ: Mapping[str, str]) -> dict[str, object]:
     _check_lease(values)
     _check_replicas(values)
     _check_queue_type(values)
+    _check_address_form(values)
     return values
 
 
@@ -448,6 +453,12 @@ def _check_queue_type(values: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"{PREFIX}BROKER_QUEUE_TYPE: {queue_type!r} is neither classic nor quorum"
         )
+
+
+def _check_address_form(values: Mapping[str, Any]) -> None:
+    form = values.get(f"{PREFIX}STORE_ADDRESSES", "plain")
+    if form not in ADDRESS_FORMS:
+        raise ConfigError(f"{PREFIX}STORE_ADDRESSES: {form!r} is not plain, hashed or off")
 
 
 def _check_page(found: Mapping[str, str]) -> None:

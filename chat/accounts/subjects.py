@@ -1,5 +1,6 @@
 """Whom an operator acts on: an address or network, an API key, or a user."""
 
+import re
 from ipaddress import IPv6Network, ip_network
 
 from chat.domain import Principal
@@ -7,9 +8,11 @@ from chat.domain.bans import Subject
 from chat.domain.errors import InvalidRequest, NotFound
 from chat.domain.identity import ADDRESS_PREFIX, KEY_PREFIX
 from chat.store import api_keys
+from chat.store.stored_addresses import HASH_DIGITS, HASH_PREFIX
 
 # Prefix lengths of the largest networks that can be named: a typing error must not name everyone.
 MIN_PREFIX = {4: 8, 6: 16}
+HASH = re.compile(rf"{HASH_PREFIX}[0-9a-f]{{{HASH_DIGITS}}}")
 # The smallest part of an IPv6 network that a client's address has.
 CLIENT_PREFIX = 64
 
@@ -32,9 +35,13 @@ def from_fields(*, address: str = "", key: str = "", user: str = "", tenant: str
 def from_address(text: str) -> Subject:
     """Return an IP address or network; of a single IPv6 address, its /64.
 
+    It may also be a hash of an address, as sessions show it with `STORE_ADDRESSES=hashed`.
+
     Raises:
         InvalidRequest: it is neither, or the network is too large.
     """
+    if HASH.fullmatch(text.strip()):
+        return Subject(name=ADDRESS_PREFIX + text.strip(), label=f"address {text.strip()}")
     try:
         network = ip_network(text.strip(), strict=False)
     except ValueError as error:

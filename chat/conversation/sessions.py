@@ -23,6 +23,7 @@ from chat.domain.errors import InvalidToken
 from chat.domain.policy import NO_POLICY, Policy
 from chat.settings import chat_settings
 from chat.store import sessions
+from chat.store.stored_addresses import stored_forms
 from chat.webhooks import delivery
 
 
@@ -86,7 +87,7 @@ def create_session(
     _check_rate(address, principal)
     policy = policies.policy_of(principal)
     model = policies.choose_model(model, policy, is_anonymous=is_anonymous)
-    addresses = address_limits.networks(address)
+    addresses = stored_forms(address_limits.networks(address))
     token, new = _new_session(
         model=model,
         system_prompt=policies.choose_system_prompt(system_prompt, policy, model),

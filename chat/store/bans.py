@@ -21,6 +21,7 @@ from chat.domain.ids import random_id
 from chat.store import keys
 from chat.store.calls import Steps, ask_all, checked, store_call
 from chat.store.client import execute_command, map_redis_errors
+from chat.store.stored_addresses import hash_address
 
 logger = logging.getLogger(__name__)
 
@@ -144,8 +145,14 @@ def need_openers() -> bool:
 
 def find_address(address: str) -> Ban | None:
     """Return the ban of a client's address."""
-    bans = ban_copy.current()
-    return bans.find_address(address, time.time()) if len(bans) else None
+    return _find_address(ban_copy.current(), address, time.time())
+
+
+def _find_address(bans: BanList, address: str, now: float) -> Ban | None:
+    found = bans.find_address(address, now)
+    if found is None and bans.has_hashes:
+        found = bans.find([ADDRESS_PREFIX + hash_address(address)], now)
+    return found
 
 
 def find_principal(principal: Principal) -> Ban | None:
@@ -169,7 +176,7 @@ def find_callers(callers: Sequence[Caller]) -> Steps[list[Ban | None]]:
     if bans.has_openers:
         yield from _read_openers(callers)
     return [
-        bans.find_address(caller.address, now) or bans.find(_subjects(caller), now)
+        _find_address(bans, caller.address, now) or bans.find(_subjects(caller), now)
         for caller in callers
     ]
 

@@ -7,6 +7,7 @@ from chat.domain.identity import KEY_PREFIX
 from chat.store import keys, quota
 from chat.store.calls import Steps, ask_all, checked, store_call
 from chat.store.scripts import call_with_delivery_keys
+from chat.store.stored_addresses import hash_address
 
 FIELDS = ("api_key", "owner", "addresses")
 
@@ -31,16 +32,20 @@ def find_opened(session_ids: Sequence[str], subject: Subject) -> Steps[list[str]
 
 def _is_opened_by(subject: Subject, api_key: str, owner: str, addresses: str) -> bool:
     if subject.address:
-        return bool(addresses) and contains(subject.address, addresses.split(maxsplit=1)[0])
+        stored = addresses.split()
+        hashes = {subject.address, hash_address(subject.address)}
+        return bool(stored) and (
+            not hashes.isdisjoint(stored) or contains(subject.address, stored[0])
+        )
     return subject.name in {owner, KEY_PREFIX + api_key}
 
 
 def contains(network: str, address: str) -> bool:
     """Return whether a client's address is in the network."""
-    version, prefix, bits = leading_bits(network)
     try:
+        version, prefix, bits = leading_bits(network)
         own_version, own_prefix, own_bits = leading_bits(address)
-    except ValueError:  # a Unix socket
+    except ValueError:  # a Unix socket, or a hash
         return False
     if version != own_version or prefix > own_prefix:
         return False

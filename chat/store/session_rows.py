@@ -9,6 +9,7 @@ import orjson
 
 from chat.store import keys
 from chat.store.scripts import ScriptCall, execute_all, read_script
+from chat.store.stored_addresses import shown
 
 # Bytes of the first message that a row contains.
 PREVIEW_BYTES = 200
@@ -126,7 +127,7 @@ def _row(session_id: str, text_start: bytes, fields: dict[str, Any]) -> SessionR
         tenant=text("tenant"),
         user=text("user"),
         api_key=text("api_key"),
-        addresses=text("addresses"),
+        addresses=shown(text("addresses")),
         preview=_preview(text_start),
         errors=number("errors"),
         error_code=text("error_code"),

@@ -38,6 +38,7 @@ def test_setting_is_parsed_as_its_type() -> None:
         ("CHAT_LEASE_TTL", "2.9"),
         ("CHAT_LEASE_RENEWAL_INTERVAL", "3.4"),
         ("CHAT_BROKER_QUEUE_TYPE", "stream"),
+        ("CHAT_STORE_ADDRESSES", "hash"),
         ("CHAT_TRUSTED_PROXIES", "1"),
         ("CHAT_TRUSTED_PROXIES", "10.0.0.0/8, 2"),
         ("CHAT_TRUSTED_PROXIES", "proxy.example.org"),

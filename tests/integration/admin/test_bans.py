@@ -10,12 +10,16 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.core.management import CommandError, call_command
 from django.test import Client
+from pytest_django import Settings
 from redis import Redis
 
 from chat.accounts import api_keys, bans
 from chat.conversation import sessions, tokens, turns
 from chat.domain import ApiKey, Principal
-from chat.store import audit, listing
+from chat.domain.errors import AddressQuotaExceeded, Banned
+from chat.store import api_keys as store
+from chat.store import audit, keys, listing
+from chat.store.bans import ban_copy
 from tests.integration.admin.sessions import session_path
 
 PAGE = "/admin/bans/"
@@ -91,7 +95,7 @@ def open_all() -> dict[str, list[str]]:
 @pytest.mark.parametrize("subject", OPENED_BY)
 def test_sessions_of_one_are_ended_after_confirmation(admin: Client, subject: str) -> None:
     ids = open_all()
-    api_keys.store.add(ApiKey(id="0123456789ab", key_hash="", name="shop", created_at=1.0))
+    store.add(ApiKey(id="0123456789ab", key_hash="", name="shop", created_at=1.0))
     form = OPENED_BY[subject]
     confirmation = admin.post(PAGE, {**form, "end": "yes"}).content.decode()
     assert "are you sure?" in confirmation
@@ -105,6 +109,41 @@ def test_sessions_of_one_are_ended_after_confirmation(admin: Client, subject: st
     assert entry.action == f"Ended {len(ids[subject])} sessions."
 
 
+def test_hashed_addresses_can_be_banned_and_their_sessions_ended(
+    admin: Client, settings: Settings, redis: Redis
+) -> None:
+    settings.CHAT_STORE_ADDRESSES = "hashed"
+    _, session = sessions.open_session(address="2001:db8:1:2::/64")
+    sessions.open_session(address="203.0.113.7")
+    assert not [key for key in redis.scan_iter() if b"2001" in key and b"rate_limit" not in key]
+    fields = redis.hgetall(keys.for_session(session.id).session)
+    assert "2001:" not in str(fields)
+    page = admin.get(session_path(session.id)).content.decode()
+    (link,) = re.findall(r'href="(/admin/bans/[^"]+)"', page)
+    (address,) = re.findall(r' value="(~[0-9a-f]+)"', admin.get(unescape(link)).content.decode())
+    admin.post(PAGE, {"address": address})
+    ban_copy._refresh()
+    with pytest.raises(Banned):
+        bans.check_address("2001:db8:1:2::/64")
+    bans.check_address("2001:db8:1:3::/64")
+    call_command("endsessions", "203.0.113.7", stdout=StringIO())
+    assert listing.page(offset=0, limit=9) == [session.id]
+    call_command("endsessions", address, stdout=StringIO())
+    assert listing.page(offset=0, limit=9) == []
+
+
+def test_no_address_is_kept_if_the_setting_is_off(admin: Client, settings: Settings) -> None:
+    """Limits by address still work."""
+    settings.CHAT_STORE_ADDRESSES = "off"
+    settings.CHAT_MAX_SESSIONS_PER_ADDRESS = 1
+    _, session = sessions.open_session(address="203.0.113.7")
+    page = admin.get(session_path(session.id)).content.decode()
+    assert "Address" not in page
+    with pytest.raises(AddressQuotaExceeded):
+        sessions.open_session(address="203.0.113.7")
+    sessions.open_session(address="198.51.100.1")
+
+
 def test_command_ends_sessions_and_their_turns(redis: Redis) -> None:
     """Nothing is left of them, and their quotas are free again."""
     for _ in range(3):
@@ -113,9 +152,9 @@ def test_command_ends_sessions_and_their_turns(redis: Redis) -> None:
     out = StringIO()
     call_command("endsessions", "203.0.113.7", stdout=out)
     assert out.getvalue() == "Ended 3 sessions of 203.0.113.7.\n"
-    names = b" ".join(redis.keys())
-    assert b"ses_" not in names
-    assert b"quota" not in names
+    names = str(redis.keys())
+    assert "ses_" not in names
+    assert "quota" not in names
     with pytest.raises(CommandError, match="Name an address"):
         call_command("endsessions")
 
