@@ -22,8 +22,11 @@ started=0
 curl() {
   case " $* " in
   *" -sN "*)
-    awk '{ print } /^event: message.completed/ { found = 1; exit } END { exit !found }' \\
-      < <(exec curl --max-time 60 "$@" 2> curl.log) ;;
+    while IFS= read -r line; do
+      echo "$line"
+      case "$line" in "event: message.completed"*) return ;; esac
+    done < <(exec curl --max-time 60 "$@" 2> curl.log)
+    return 1 ;;
   *) command curl --fail-with-body --show-error --max-time 60 "$@" ;;
   esac
 }
