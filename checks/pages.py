@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from chat.settings import RENAMED
+from chat.settings_from_env import RENAMED
 from checks.files import at, read
 from project.runner.management.commands.run import EXAMPLE
 from project.runner.process import ROOT

@@ -10,7 +10,7 @@ from project.runner.process import ROOT
 CONSTANTS = (
     "chat/api/exception_handler.py",
     "chat/providers/registry.py",
-    "chat/settings.py",
+    "chat/settings_from_env.py",
     "chat/store/script_errors.py",
     "checks/scripts.py",
     "tests/integration/providers/conftest.py",

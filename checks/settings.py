@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from chat.settings import FILES, ChatSettings
+from chat.settings import ChatSettings
+from chat.settings_from_env import FILES
 from checks.files import at, read
 
 EXAMPLE = ".env.example"

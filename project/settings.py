@@ -25,7 +25,8 @@ from chat.env_parsers import (
     parse_url_prefix,
 )
 from chat.llm_config import default_model, read_models
-from chat.settings import defaults, from_env
+from chat.settings import defaults
+from chat.settings_from_env import from_env
 from project.runner.state_dir import read_run_env
 
 # URL scheme -> packages, of which one must be installed.

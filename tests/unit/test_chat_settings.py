@@ -9,7 +9,8 @@ from pytest_django import Settings
 from chat.domain.errors import ConfigError
 from chat.env_parsers import parse_form_origins, parse_origins
 from chat.llm_config import read_models
-from chat.settings import ChatSettings, chat_settings, from_env
+from chat.settings import ChatSettings, chat_settings
+from chat.settings_from_env import from_env
 from project.runner.process import ROOT
 
 EXAMPLE = (ROOT / ".env.example").read_text()
