@@ -14,7 +14,7 @@ from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 
 from chat.redis_url import Kind, parse_redis_url
-from chat.store.routing import Node
+from chat.store.topology import Node
 
 CONNECTION_CLASSES = {
     Kind.TCP: Connection,

@@ -33,16 +33,8 @@ from chat.redis_url import Kind, RedisURL, parse_redis_url
 from chat.settings import chat_settings
 from chat.store import routing
 from chat.store.connection import NO_RETRY, Connections
-from chat.store.routing import (
-    MAX_TRIES,
-    SERVER,
-    Arg,
-    Command,
-    Exchange,
-    Node,
-    Request,
-    Topology,
-)
+from chat.store.routing import MAX_TRIES, Arg, Command, Exchange, Request
+from chat.store.topology import SERVER, Node, Topology
 
 T = TypeVar("T")
 

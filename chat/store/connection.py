@@ -22,7 +22,8 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
-from chat.store.routing import Answer, Command, Exchange, Node
+from chat.store.routing import Answer, Command, Exchange
+from chat.store.topology import Node
 
 T = TypeVar("T")
 

@@ -20,8 +20,9 @@ from redis.exceptions import (
 from chat.settings import chat_settings
 from chat.store.async_pool import make_pool
 from chat.store.client import client
-from chat.store.routing import MAX_TRIES, Answer, Command, Exchange, Node
+from chat.store.routing import MAX_TRIES, Answer, Command, Exchange
 from chat.store.scripts import Call, execute_calls
+from chat.store.topology import Node
 
 T = TypeVar("T")
 

@@ -19,7 +19,8 @@ from redis.exceptions import AskError, ClusterDownError, MovedError, RedisError
 from chat.settings import chat_settings
 from chat.store.async_pool import make_pool
 from chat.store.client import client
-from chat.store.routing import Node, Topology, find_masters, resolve
+from chat.store.routing import find_masters
+from chat.store.topology import Node, Topology, resolve
 
 logger = logging.getLogger(__name__)
 

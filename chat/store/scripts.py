@@ -18,8 +18,9 @@ from redis.exceptions import NoScriptError, RedisError
 from chat.settings import chat_settings
 from chat.store import keys, routing
 from chat.store.client import StoreClient, client, map_redis_errors
-from chat.store.routing import Arg, Command, Exchange, Node, Request, Topology
+from chat.store.routing import Arg, Command, Exchange, Request
 from chat.store.script_errors import script_error
+from chat.store.topology import Node, Topology
 
 SCRIPTS_DIR = Path(__file__).parent / "lua"
 INCLUDE = re.compile(r"^-- include: (.+)$", re.MULTILINE)

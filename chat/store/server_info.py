@@ -24,7 +24,7 @@ from chat.store.client import (
     map_redis_errors,
     unavailable,
 )
-from chat.store.routing import Node
+from chat.store.topology import Node
 
 IS_CLUSTER = "REDIS_URL: the server is a node of a Redis Cluster: use redis+cluster://"
 IS_NO_CLUSTER = "REDIS_URL: the server is not a Redis Cluster: use redis:// or rediss://"

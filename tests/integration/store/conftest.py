@@ -14,8 +14,9 @@ from chat.domain import Caller, Model
 from chat.store import loop_client, scripts
 from chat.store.client import client
 from chat.store.queue_limit import queue_limit
-from chat.store.routing import Exchange, Topology
+from chat.store.routing import Exchange
 from chat.store.scripts import Call, ScriptCall
+from chat.store.topology import Topology
 from tests.harness.redis_cluster import Cluster, running_cluster
 from tests.integration.store import keyspace, steps
 from tests.integration.store.limiter_simulation import Simulation

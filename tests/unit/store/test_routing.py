@@ -18,15 +18,13 @@ from redis.exceptions import (
 from chat.store.routing import (
     CLUSTER_SLOTS,
     MAX_ROUNDS,
-    SERVER,
     Command,
     Exchange,
-    Node,
     Request,
-    Topology,
     execute,
     find_masters,
 )
+from chat.store.topology import SERVER, Node, Topology
 
 A, B, C = ("10.0.0.1", 7000), ("10.0.0.2", 7000), ("10.0.0.3", 7000)
 KEY_OF_A, KEY_OF_B = "chat:{1}:due", "chat:{0}:due"
@@ -157,7 +155,7 @@ def test_dead_node_fails_only_its_own_requests() -> None:
 
 
 def test_promoted_replica_gets_the_repeated_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chat.store.routing.REFRESH_INTERVAL", 0)
+    monkeypatch.setattr("chat.store.topology.REFRESH_INTERVAL", 0)
     after = [SLOTS[0], [10000, 16383, [b"10.0.0.3", 7000, b"id"]]]
     slots = iter([SLOTS, after])
     nodes = Nodes({
@@ -204,7 +202,7 @@ def test_server_without_cluster_support_is_reported() -> None:
 
 
 def test_known_map_outlives_a_failed_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chat.store.routing.REFRESH_INTERVAL", 0)
+    monkeypatch.setattr("chat.store.topology.REFRESH_INTERVAL", 0)
     slots = iter([SLOTS, RedisError("LOADING"), RedisError("LOADING")])
     nodes = Nodes({
         A: lambda command: next(slots) if command == CLUSTER_SLOTS else "a",
