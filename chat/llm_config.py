@@ -12,14 +12,17 @@ from chat.domain import Model, Timeouts
 from chat.domain.errors import ConfigError
 from chat.domain.policy import option_problem
 from chat.domain.prices import Price
-from chat.env_parsers import is_in_range
+from chat.env_parsers import is_in_range, parse_list
 from chat.settings import PREFIX, ChatSettings
 
 T = TypeVar("T")
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 # Fields that TOML writes as lists.
-_TUPLES = ("stop", "drop_options")
+_TUPLES = ("stop", "drop_options", "inputs")
+_INPUTS = ["text", "image", "file"]
+# Formats that have only text.
+_TEXT_FORMATS = {"completions", "huggingface"}
 # Former names of fields, and the names that replaced them.
 _RENAMED = {"first_delta": "first_event", "between_deltas": "between_events"}
 # Amounts of a price, in currency units per million tokens.
@@ -88,6 +91,7 @@ def _model_from_variables(environ: Mapping[str, str]) -> dict[str, Any]:
     price = environ.get("MODEL_PRICE")
     return {
         **({"price": _price_from_variable(price)} if price else {}),
+        "inputs": tuple(parse_list(environ.get("MODEL_INPUTS") or "text")),
         "provider": environ.get("MODEL_PROVIDER") or "openai",
         "url": environ.get("MODEL_URL") or "http://127.0.0.1:8001/v1",
         "model": environ.get("MODEL_NAME") or "fake-model",
@@ -129,6 +133,10 @@ def _model(name: str, entry: object, environ: Mapping[str, str]) -> Model:
 def _check_model(model: Model) -> None:
     if problem := option_problem(model.client_options or {}):
         raise ConfigError(f"model {model.name}: client_options: {problem}")
+    if not set(model.inputs) <= set(_INPUTS) or "text" not in model.inputs:
+        raise ConfigError(f"model {model.name}: inputs must be text and some of {_INPUTS[1:]}")
+    if len(model.inputs) > 1 and model.provider in _TEXT_FORMATS:
+        raise ConfigError(f"model {model.name}: the format {model.provider} has text inputs only")
     if model.context_tokens <= model.max_tokens:
         raise ConfigError(f"model {model.name}: context_tokens must be larger than max_tokens")
 

@@ -56,6 +56,10 @@ class ChatSettings:
     MAX_REPLY_BYTES: int = 1024 * 1024
     # Maximum bytes that one session stores: messages, fields, idempotency keys and event log.
     MAX_SESSION_BYTES: int = 64 * 1024 * 1024
+    # Maximum size of a file, in bytes.
+    MAX_FILE_BYTES: int = 4 * 1024 * 1024
+    # Maximum size of all files of a session, in bytes. They count towards CHAT_MAX_SESSION_BYTES.
+    MAX_SESSION_FILE_BYTES: int = 32 * 1024 * 1024
     # Maximum size of a session's metadata, in bytes of JSON.
     MAX_METADATA_BYTES: int = 4 * 1024
 

@@ -17,6 +17,7 @@ REJECTED_WHEN_FULL = {
     "attach",
     "create",
     "issue_ticket",
+    "put_file",
     "regenerate",
     "reserve_quota",
     "reset",

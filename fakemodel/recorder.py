@@ -1,6 +1,8 @@
 """The call recorder: what the server received and sent, for tests to read (`GET /__calls__`)."""
 
+import hashlib
 import time
+from base64 import b64decode
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
@@ -134,16 +136,40 @@ def _describe(record: CallRecord) -> dict[str, Any]:
     description = {name: getattr(record, name) for name in RECORD_FIELDS}
     call = _parse(record)
     if call is None:
-        return description | {"last_user_message": "", "messages": None, "prompt": None,
-                              "model": None, "stream": None, "parameters": {}}  # fmt: skip
+        return description | {"last_user_message": "", "messages": None, "attachments": [],
+                              "prompt": None, "model": None, "stream": None,
+                              "parameters": {}}  # fmt: skip
     fields = orjson.loads(record.body)
     return description | {
         "last_user_message": call.last_user_message,
         "messages": [message._asdict() for message in call.messages],
+        "attachments": _attachments(fields),
         "prompt": call.prompt,
         "model": call.model,
         "stream": call.stream,
         "parameters": {name: fields[name] for name in fields if name not in BODY_FIELDS},
+    }
+
+
+def _attachments(fields: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the images and files of the messages: type, URL or media type, bytes and SHA-256."""
+    contents = [message.get("content") for message in fields.get("messages", ())]
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    return [_attachment(part) for part in parts if part.get("type") in {"image_url", "file"}]
+
+
+def _attachment(part: dict[str, Any]) -> dict[str, Any]:
+    kind: str = part["type"]
+    url: str = part[kind].get("url") or part[kind].get("file_data") or ""
+    head, comma, data = url.partition(";base64,")
+    if not comma:
+        return {"type": kind, "url": url}
+    content = b64decode(data)
+    return {
+        "type": kind,
+        "media_type": head.removeprefix("data:"),
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
     }
 
 

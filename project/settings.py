@@ -255,6 +255,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "MessageStatus": "chat.api.schema_serializers.MESSAGE_STATUSES",
         "SessionStatus": "chat.api.schema_serializers.SESSION_STATUSES",
+        "PartType": "chat.api.schema_serializers.PART_TYPES",
+        "ItemType": "chat.api.schema_serializers.ITEM_TYPES",
         "ErrorCode": "chat.api.schema_serializers.CODES",
     },
     "SERVERS": [{"url": URL_PREFIX}] if URL_PREFIX else [],

@@ -13,13 +13,19 @@ SESSION_ID = "ses_5f0c8e2b7d1a4936c0e85b7f"
 TAGS = {
     "Chat": "Open a session, post a message, then poll, long-poll or stream the reply.",
     "Messages": "Read, rate, cancel and regenerate.",
+    "Files": "Store images and files; messages refer to them in `parts`.",
     "Sessions": "Change, reset, delete and list sessions; renew their tokens.",
     "Users": "For backends with an API key, and users with a JWT.",
     "Tutorial": "For the React client of a well-known tutorial; `CHAT_TUTORIAL=False` disables it.",
     "Service": "Models and health checks. They need no token.",
 }
 # Path parameters.
-IDS = {"session_id": SESSION_ID, "message_id": "msg_2", "user": "ada@example.org"}
+IDS = {
+    "session_id": SESSION_ID,
+    "message_id": "msg_2",
+    "file_id": "file_169207a2417a4e5e7efb3450",
+    "user": "ada@example.org",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +35,8 @@ class Operation:
     # A key of TAGS.
     tag: str
     description: str
-    # The request body, if it has one.
-    body: JSON | None = None
+    # The request body, if it has one: a JSON object, or the text of a file.
+    body: JSON | str | None = None
     # Status -> response body.
     responses: Mapping[int, Any] = field(default_factory=dict)
 
@@ -219,6 +225,26 @@ OPERATIONS: dict[str, Operation] = {
         tag="Messages",
         description="A reply without a rating is unchanged.",
         responses={200: REPLY},
+    ),
+    "postFiles": Operation(
+        tag="Files",
+        description="The body is the file itself: a PNG, JPEG, GIF or WebP image, a PDF or plain"
+        " text. Send its `id` in the `parts` of a message, if the model accepts such `inputs`. To"
+        " store the same file again does no harm.",
+        body="One apple, two pears.",
+        responses={
+            201: {
+                "id": IDS["file_id"],
+                "media_type": "text/plain",
+                "bytes": 21,
+                "sha256": "c705e36e663ec2887ad53dfea788b6c98dbce334912b2bc3d3c15c085fe06aa6",
+                "filename": "file.txt",
+            }
+        },
+    ),
+    "getFile": Operation(
+        tag="Files",
+        description="The response is the file itself, as an attachment.",
     ),
     "patchSession": Operation(
         tag="Sessions",

@@ -51,15 +51,26 @@ def read_body(stream: IO[bytes], meta: Mapping[str, Any]) -> bytes:
     """
     if not _is_json(meta.get("CONTENT_TYPE", "")):
         raise UnsupportedMediaType
+    return _read(stream, meta, chat_settings.MAX_BODY_BYTES)
+
+
+def read_file(stream: IO[bytes], meta: Mapping[str, Any]) -> bytes:
+    """Return the request body, a file of any type.
+
+    Raises:
+        as `read_body`; the maximum is `MAX_FILE_BYTES`.
+    """
+    return _read(stream, meta, chat_settings.MAX_FILE_BYTES)
+
+
+def _read(stream: IO[bytes], meta: Mapping[str, Any], max_bytes: int) -> bytes:
     if meta.get("HTTP_CONTENT_ENCODING", "").strip().lower() not in content_encoding.PLAIN:
         raise UnsupportedMediaType
     if error := meta.get(BODY_ERROR):
         raise error
     length = int(meta.get("CONTENT_LENGTH") or 0)
-    if length > chat_settings.MAX_BODY_BYTES:
-        raise BodyTooLarge(
-            f"The request body must have at most {chat_settings.MAX_BODY_BYTES} bytes."
-        )
+    if length > max_bytes:
+        raise BodyTooLarge(f"The request body must have at most {max_bytes} bytes.")
     body = stream.read(max(length, 0))
     if len(body) < length:
         raise RequestTimeout

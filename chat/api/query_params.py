@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.http import QueryDict
 
+from chat.conversation.files import MAX_FILENAME_CHARS
 from chat.conversation.users import Position
 from chat.domain.errors import InvalidRequest
 from chat.settings import chat_settings
@@ -138,6 +139,21 @@ def _position(text: str | None) -> Position | None:
     if match is None:
         raise InvalidRequest("before must be `next_before` of another page.", param="before")
     return Position(active_at=int(match[1]), session_id=match[2])
+
+
+def filename(query: QueryDict) -> str:
+    """Return `filename`, "" if it is missing.
+
+    Raises:
+        InvalidRequest: it is too long, or a parameter is unknown.
+    """
+    _reject_unknown(query, {"filename"})
+    name = query.get("filename", "")
+    if len(name) > MAX_FILENAME_CHARS:
+        raise InvalidRequest(
+            f"filename must have at most {MAX_FILENAME_CHARS} characters.", param="filename"
+        )
+    return name
 
 
 def no_query(query: QueryDict) -> None:

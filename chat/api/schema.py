@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any, TypeVar, cast
 
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
 from chat.api import schema_serializers
@@ -14,6 +15,7 @@ from chat.api.query_params import MAX_QUERY_CHARS
 from chat.api.serializers import BODIES, StrictSerializer
 from chat.api.views.base import View
 from chat.conversation import llms
+from chat.conversation.files import MAX_FILENAME_CHARS
 from chat.conversation.idempotency import MAX_KEY_CHARS, MIN_KEY_CHARS, key_pattern
 from chat.settings import chat_settings
 
@@ -85,6 +87,14 @@ PAGE_PARAMETERS = [
 ]
 
 
+FILE_BODY = {"application/octet-stream": OpenApiTypes.BINARY}
+FILE_PARAMETERS = [
+    OpenApiParameter(
+        "filename", {"type": "string", "maxLength": MAX_FILENAME_CHARS}, description="Its name."
+    )
+]
+
+
 def idempotency_key_parameter(min_chars: int = MIN_KEY_CHARS) -> OpenApiParameter:
     schema = {
         "type": "string",
@@ -99,7 +109,7 @@ def idempotency_key_parameter(min_chars: int = MIN_KEY_CHARS) -> OpenApiParamete
 def openapi(
     responses: Mapping[int, type[schema_serializers.Output] | None],
     *,
-    body: type[StrictSerializer] | None = None,
+    body: type[StrictSerializer] | Mapping[str, Any] | None = None,
     needs_token: bool = True,
     common: Sequence[HTTPStatus] = COMMON_ERRORS,
     errors: Sequence[HTTPStatus] = (),
@@ -151,7 +161,9 @@ class ParleyAutoSchema(AutoSchema):
 
 
 def _path_parameters(path: str) -> list[OpenApiParameter]:
-    names = [name for name in ("session_id", "message_id", "user") if f"{{{name}}}" in path]
+    names = [
+        name for name in ("session_id", "message_id", "file_id", "user") if f"{{{name}}}" in path
+    ]
     return [OpenApiParameter(name, str, "path", required=True) for name in names]
 
 
@@ -168,7 +180,7 @@ RESPONSE_HEADERS = [
     _header_parameter("X-Request-ID", str, True, "The id that the client sent, or a new one."),
     _header_parameter("Retry-After", int, [429, 503], "Seconds to wait before a retry."),
     _header_parameter("WWW-Authenticate", str, [401], "The scheme and the error's code."),
-    _header_parameter("Location", str, [201, 202], "The path of the new session or reply."),
+    _header_parameter("Location", str, [201, 202], "The path of the new session, reply or file."),
 ]
 
 
@@ -212,7 +224,8 @@ def _describe(operation: dict[str, Any], known: Operation) -> None:
     operation["tags"] = [known.tag]
     operation["description"] = known.description
     if known.body is not None:
-        operation["requestBody"]["content"]["application/json"]["example"] = known.body
+        for content in operation["requestBody"]["content"].values():
+            content["example"] = known.body
     for status, example in known.responses.items():
         for content in operation["responses"][str(status)].get("content", {}).values():
             content["example"] = example

@@ -6,11 +6,14 @@ from rest_framework import serializers
 
 from chat.api.exception_handler import STATUSES
 from chat.domain import FinishReason, Rating, Role, Status, UsageSource, WaitReason
+from chat.domain.files import PartType
 
 # To clients, a session with a running or queued turn is busy. Staff see which of the two.
 SESSION_STATUSES = ["idle", "busy", "expired"]
 MESSAGE_STATUSES = [status.value for status in Status]
 CODES = list(STATUSES)
+PART_TYPES = [kind.value for kind in PartType]
+ITEM_TYPES = ["reasoning", "text"]
 
 
 class Output(serializers.Serializer[Any]):
@@ -57,10 +60,33 @@ class Feedback(Output):
     comment = serializers.CharField()
 
 
+class File(Output):
+    """A file of a session."""
+
+    id = serializers.CharField()
+    media_type = serializers.CharField(help_text="Detected from the content.")
+    bytes = serializers.IntegerField()
+    sha256 = serializers.CharField()
+    filename = serializers.CharField()
+
+
+class Part(Output):
+    """A part of a user message."""
+
+    type = serializers.ChoiceField(PART_TYPES)
+    text = serializers.CharField(required=False)
+    file_id = serializers.CharField(required=False)
+    filename = serializers.CharField(required=False)
+    media_type = serializers.CharField(required=False)
+    size = serializers.IntegerField(required=False)
+    url = serializers.CharField(required=False)
+    detail = serializers.CharField(required=False)
+
+
 class Item(Output):
     """A part of a reply: reasoning or text."""
 
-    type = serializers.ChoiceField(["reasoning", "text"])
+    type = serializers.ChoiceField(ITEM_TYPES)
     text = serializers.CharField()
 
 
@@ -70,6 +96,7 @@ class Message(Output):
     seq = serializers.IntegerField(help_text="Seq of the last event that changed the message.")
     status = serializers.ChoiceField(MESSAGE_STATUSES)
     content = serializers.CharField(help_text="Of a reply in progress, the text so far.")
+    parts = Part(many=True, required=False, help_text="Of a user message with more than text.")
     items = Item(
         many=True,
         required=False,

@@ -14,10 +14,15 @@ from chat.api.fields import (
     StrictIntegerField,
 )
 from chat.domain import Context, Feedback, OnBusy, Options, Rating
+from chat.domain.files import Part, PartType
 from chat.settings import chat_settings
 
 MAX_NAME_CHARS = 200
 MAX_WEBHOOK_URL_CHARS = 2048
+MAX_IMAGE_URL_CHARS = 2048
+MAX_PARTS = 20
+FILE_ID = r"^file_[0-9a-f]{24}$"
+IMAGE_URL = r"^https://[!-~]+$"
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -145,6 +150,41 @@ class RegenerateBody(StrictSerializer):
     options = OptionsBody(required=False, allow_null=True)
 
 
+class PartBody(StrictSerializer):
+    """A part of a message."""
+
+    type = serializers.ChoiceField([kind.value for kind in PartType])
+    text = ContentField(
+        max_bytes=chat_settings.MAX_CONTENT_BYTES,
+        max_length=chat_settings.MAX_CONTENT_CHARS,
+        required=False,
+        allow_null=True,
+        help_text="Of a text.",
+    )
+    file_id = serializers.RegexField(
+        FILE_ID, min_length=1, required=False, allow_null=True, help_text="Of an image or a file."
+    )
+    url = serializers.RegexField(
+        IMAGE_URL,
+        min_length=1,
+        max_length=MAX_IMAGE_URL_CHARS,
+        required=False,
+        allow_null=True,
+        help_text="Of an image, instead of `file_id`, if the model accepts URLs.",
+    )
+    detail = serializers.ChoiceField(
+        ["auto", "low", "high"], required=False, allow_null=True, help_text="Of an image."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> Part:
+        kind = attrs["type"]
+        sources = attrs.keys() & {"text", "file_id", "url"}
+        allowed = {"text": {"text"}, "image": {"file_id", "url"}, "file": {"file_id"}}[kind]
+        if len(sources) != 1 or not sources <= allowed:
+            raise serializers.ValidationError({"type": f"Requires one of {sorted(allowed)}."})
+        return Part(**{**attrs, "type": PartType(kind)})
+
+
 class NewMessageBody(RegenerateBody):
     """A new user message."""
 
@@ -153,7 +193,15 @@ class NewMessageBody(RegenerateBody):
         max_length=chat_settings.MAX_CONTENT_CHARS,
         required=False,
         allow_null=True,
-        help_text="Required, unless `continue` is true.",
+        help_text="Required, unless there are `parts` or `continue` is true.",
+    )
+    parts = serializers.ListField(
+        child=PartBody(),
+        min_length=1,
+        max_length=MAX_PARTS,
+        required=False,
+        allow_null=True,
+        help_text="Instead of `content`: texts, images and files.",
     )
     session = StrictCharField(
         required=False,
@@ -195,14 +243,28 @@ class NewMessageBody(RegenerateBody):
         return fields
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if ("content" in attrs) == attrs.get("is_continuation", False):
-            raise serializers.ValidationError({"content": "Set either content or continue."})
-        if "replaces" in attrs and "content" not in attrs:
-            raise serializers.ValidationError({"replaces": "Requires content."})
+        given = [name for name in ("content", "parts") if name in attrs]
+        if len(given) != (0 if attrs.get("is_continuation", False) else 1):
+            raise serializers.ValidationError({"content": "Set either content, parts or continue."})
+        if "replaces" in attrs and not given:
+            raise serializers.ValidationError({"replaces": "Requires content or parts."})
+        if "parts" in attrs:
+            attrs |= _with_content(attrs["parts"])
         return attrs
 
     def validate_on_busy(self, value: str) -> OnBusy:
         return OnBusy(value)
+
+
+def _with_content(parts: list[Part]) -> dict[str, Any]:
+    """Return the text of parts, and the parts if they have more than text."""
+    texts = [part.text for part in parts if part.type is PartType.TEXT]
+    content = "\n".join(texts)
+    if len(content.encode()) > chat_settings.MAX_CONTENT_BYTES:
+        raise serializers.ValidationError(
+            {"parts": f"Must have at most {chat_settings.MAX_CONTENT_BYTES} bytes of text."}
+        )
+    return {"content": content, "parts": parts if len(texts) < len(parts) else []}
 
 
 class FeedbackBody(StrictSerializer):
@@ -227,7 +289,7 @@ class EmptyBody(StrictSerializer):
 # All bodies, for the schema.
 BODIES = (
     *(ContextBody, SessionUpdateBody, NewSessionBody),
-    *(OptionsBody, RegenerateBody, NewMessageBody, FeedbackBody, EmptyBody),
+    *(OptionsBody, RegenerateBody, PartBody, NewMessageBody, FeedbackBody, EmptyBody),
 )
 
 

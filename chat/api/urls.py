@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from chat.api.views import docs, messages, metrics, service, sessions, users
+from chat.api.views import docs, files, messages, metrics, service, sessions, users
 
 urlpatterns = [
     path("sessions", sessions.Sessions.as_view()),
@@ -16,6 +16,8 @@ urlpatterns = [
     path("sessions/<session_id>/messages/<message_id>/cancel", messages.Cancel.as_view()),
     path("sessions/<session_id>/messages/<message_id>/regenerate", messages.Regenerate.as_view()),
     path("sessions/<session_id>/messages/<message_id>/feedback", messages.Feedback.as_view()),
+    path("sessions/<session_id>/files", files.Files.as_view()),
+    path("sessions/<session_id>/files/<file_id>", files.File.as_view()),
     path("users/<path:user>", users.User.as_view()),
     path("models", service.Models.as_view()),
     path("live", service.Live.as_view()),

@@ -4,11 +4,15 @@ from collections.abc import Sequence
 
 from chat.domain import Claim, HistoryMessage, Model, Options, Prompt, PromptMessage, Role, Status
 from chat.domain.errors import ContextTooLong
+from chat.domain.files import Part, PartType
 
 # UTF-8 bytes per token in estimates. OpenAI's rule of thumb for English.
 BYTES_PER_TOKEN = 4
 # Tokens of a message besides its text: role and separators, as in OpenAI's cookbook.
 TOKENS_PER_MESSAGE = 4
+
+# Images of a prompt.
+MAX_IMAGES = 4
 
 # Statuses of replies that are part of the conversation.
 CONTEXT_STATUSES = {Status.COMPLETED, Status.INCOMPLETE, Status.CANCELLED}
@@ -27,17 +31,58 @@ def build_prompt(claim: Claim, model: Model) -> Prompt:
             session allows.
     """
     last = claim.history[-1]
-    question = list(claim.messages) or [PromptMessage(role=Role.USER, content=last.content)]
+    question = [fit_inputs(each, model) for each in claim.messages] or [
+        fit_inputs(PromptMessage(Role.USER, last.content, last.parts), model)
+    ]
     system_texts = (model.system_prompt or claim.system_prompt, claim.instructions)
     texts = [text for text in system_texts if text.strip()]
     system = [PromptMessage(role=Role.SYSTEM, content="\n\n".join(texts))]
     fixed = system + question if texts else question
     budget = _prompt_budget(claim, model) - _check_fixed_part(fixed, claim, model)
-    turns = [] if claim.messages else _earlier_turns(claim.history)
+    turns = [] if claim.messages else _earlier_turns(claim.history, model)
     selected = _newest_that_fit(turns, claim.context.messages - 1, budget)
     if claim.is_untruncated and len(selected) < sum(map(len, turns)):
         raise ContextTooLong("The conversation is too long; `truncation` is `disabled`.")
-    return Prompt(messages=[*fixed[: -len(question)], *selected, *question], options=claim.options)
+    messages = [*fixed[: -len(question)], *selected, *question]
+    return Prompt(messages=_keep_newest_images(messages), options=claim.options)
+
+
+def fit_inputs(message: PromptMessage, model: Model) -> PromptMessage:
+    """Return a message in which texts stand for the parts that the model does not read."""
+    if not message.parts:
+        return message
+    return _replace_parts(message, [part.type in model.inputs for part in message.parts])
+
+
+def _replace_parts(message: PromptMessage, are_kept: Sequence[bool]) -> PromptMessage:
+    """Return a message in which texts stand for the parts that are not kept."""
+    parts = tuple(
+        part if is_kept else Part(PartType.TEXT, part.placeholder)
+        for part, is_kept in zip(message.parts, are_kept, strict=True)
+    )
+    texts = [part.text for part in parts if part.type is PartType.TEXT]
+    return PromptMessage(message.role, "\n".join(texts), parts if len(texts) < len(parts) else ())
+
+
+def _keep_newest_images(messages: Sequence[PromptMessage]) -> Sequence[PromptMessage]:
+    """Return the messages with the newest images; texts stand for the others."""
+    left = MAX_IMAGES
+    kept = list(messages)
+    for i in range(len(kept) - 1, -1, -1):
+        message = kept[i]
+        are_images = [part.type is PartType.IMAGE for part in message.parts]
+        too_many = sum(are_images) - left
+        if too_many > 0:
+            older = [sum(are_images[: k + 1]) <= too_many for k in range(len(are_images))]
+            kept[i] = _replace_parts(
+                message,
+                [
+                    not (is_image and is_older)
+                    for is_image, is_older in zip(are_images, older, strict=True)
+                ],
+            )
+        left = max(0, left - sum(are_images))
+    return kept
 
 
 def estimate_call(prompt: Prompt, model: Model) -> int:
@@ -56,7 +101,8 @@ def estimate_prompt(prompt: Prompt) -> int:
 
 def estimate_message(message: PromptMessage) -> int:
     """Estimate the tokens of a message in a prompt."""
-    return TOKENS_PER_MESSAGE + estimate_text(message.content)
+    parts = sum(part.tokens for part in message.parts)
+    return TOKENS_PER_MESSAGE + estimate_text(message.content) + parts
 
 
 def estimate_text(text: str) -> int:
@@ -92,7 +138,7 @@ def _model_budget(claim: Claim, model: Model) -> int:
     return model.context_tokens - max_reply_tokens(claim.options, model)
 
 
-def _earlier_turns(messages: Sequence[HistoryMessage]) -> list[list[PromptMessage]]:
+def _earlier_turns(messages: Sequence[HistoryMessage], model: Model) -> list[list[PromptMessage]]:
     """Pair each user message with its newest reply that has text; oldest first.
 
     Messages of which there is an edited version are left out. Messages that a client has added to
@@ -108,9 +154,9 @@ def _earlier_turns(messages: Sequence[HistoryMessage]) -> list[list[PromptMessag
     }
     return [
         [
-            PromptMessage(role=each.role, content=each.content)
+            fit_inputs(PromptMessage(each.role, each.content, each.parts), model)
             for each in (message, replies[message.id])
-            if each.content
+            if each.content or each.parts
         ]
         for message in messages
         if message.role is Role.USER and message.id in replies and message.id not in replaced

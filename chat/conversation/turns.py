@@ -10,7 +10,7 @@ import orjson
 from chat import broker
 from chat.accounts import read_limits
 from chat.accounts.exceeded_budgets import exceeded_budgets
-from chat.conversation import policies
+from chat.conversation import files, policies
 from chat.conversation.idempotency import digest, storage_key
 from chat.domain import (
     Accepted,
@@ -19,11 +19,13 @@ from chat.domain import (
     FinishReason,
     OnBusy,
     Options,
+    PromptMessage,
     Status,
     Submission,
     TurnExtras,
 )
 from chat.domain.errors import NothingToContinue
+from chat.domain.files import Part
 from chat.domain.ids import message_number
 from chat.logging import log_context, log_turn
 from chat.settings import chat_settings
@@ -67,6 +69,7 @@ def submit(
     *,
     caller: Caller,
     content: str = "",
+    parts: Sequence[Part] = (),
     is_continuation: bool = False,
     replaces: str | None = None,
     on_busy: OnBusy = OnBusy.ENQUEUE,
@@ -77,6 +80,8 @@ def submit(
     extras: TurnExtras = NO_EXTRAS,
 ) -> Steps[Accepted]:
     """Accept a user message and wake a worker if the session has none.
+
+    parts: all of the message, if it has more than text; `content` has its text then.
 
     is_continuation: instead of `content`, ask for the rest of a reply that ended at its maximum
     length.
@@ -91,6 +96,7 @@ def submit(
             SessionFull: nothing was changed.
         MessageNotFound, NotEditable: `replaces` is not the message of the last turn.
         NotAllowed, InvalidRequest: the operator does not allow the options.
+        UnsupportedContent: the session's model does not read the parts.
         NothingToContinue: the last reply did not end at its maximum length.
         IdempotencyMismatch, SessionNotFound, SessionExpired, StoreFull, StoreUnavailable
     """
@@ -101,6 +107,9 @@ def submit(
         # A process of an older version computes the digest without it.
         if replaces:
             request.append(replaces)
+        if parts:
+            parts = yield from files.check_parts.steps(caller, parts)
+            request.append([part.to_json() for part in parts])
         submission = Submission(
             content=(yield from _continuation(caller)) if is_continuation else content,
             request=_request_json(options, request_id, extras),
@@ -111,6 +120,7 @@ def submit(
             digest=_submit_digest(request, extras) if key else "",
             params=extras.params,
             after_reply=extras.after_reply,
+            parts=orjson.dumps([part.to_json() for part in parts]) if parts else b"",
         )
         exceeded = yield from exceeded_budgets.lines()
         accepted = yield from turns.submit.steps(caller, submission, exceeded=exceeded)
@@ -205,8 +215,14 @@ def _request_json(
     if extras.is_untruncated:
         request["is_untruncated"] = True
     if extras.messages:
-        request["messages"] = [tuple(message) for message in extras.messages]
+        request["messages"] = [_message_json(message) for message in extras.messages]
     if options is not None:
         fields = asdict(options).items()
         request["options"] = {name: value for name, value in fields if value not in (None, ())}
     return orjson.dumps(request)
+
+
+def _message_json(message: PromptMessage) -> Sequence[object]:
+    """Return a message as older versions read it, if it has only text."""
+    parts = [part.to_json() for part in message.parts]
+    return (message.role, message.content, *((parts,) if parts else ()))

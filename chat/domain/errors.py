@@ -21,7 +21,8 @@
     │   └── SessionExpired
     ├── NotFound                  does not exist, or belongs to another client
     │   ├── SessionNotFound
-    │   └── MessageNotFound
+    │   ├── MessageNotFound
+    │   └── FileNotFound
     ├── Conflict                  the session's state does not permit it now
     │   ├── SessionBusy
     │   ├── NotEditable
@@ -39,6 +40,7 @@
     │   ├── OwnerQueueFull
     │   ├── QueueFull
     │   ├── SessionFull
+    │   ├── SessionFilesFull
     │   ├── IssuerUnavailable
     │   └── StoreUnavailable
     │       └── StoreFull
@@ -208,6 +210,12 @@ class MessageNotFound(NotFound):
     code = "message_not_found"
 
 
+class FileNotFound(NotFound):
+    """File not found in this session."""
+
+    code = "file_not_found"
+
+
 class Conflict(ParleyError):
     """The session's state does not allow this now."""
 
@@ -325,6 +333,13 @@ class SessionFull(Unavailable):
     """The session has reached its maximum size; open a new one or reset it."""
 
     code = "session_full"
+    default_retry_after = 60.0
+
+
+class SessionFilesFull(Unavailable):
+    """The files of the session have reached their maximum size; open a new session or reset it."""
+
+    code = "session_files_full"
     default_retry_after = 60.0
 
 

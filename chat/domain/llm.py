@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal, NamedTuple, TypeVar
 
 from chat.domain.enums import FinishReason, Role, UsageSource
+from chat.domain.files import Part
 from chat.domain.prices import Price
 
 N = TypeVar("N", int, float)
@@ -34,6 +35,8 @@ class PromptMessage(NamedTuple):
 
     role: Role
     content: str
+    # Of a message with more than text: all of it. `content` has its text.
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +130,10 @@ class Model:
     reasoning: Literal["keep", "drop"] = "keep"
     # Whether to stream, so that closing the connection stops the model.
     stream: bool = True
+    # What user messages may contain. Images and files need the `openai` format.
+    inputs: tuple[str, ...] = ("text",)
+    # Whether the server fetches images from `https:` URLs. Parley fetches none.
+    image_urls: bool = False
     # Maximum tokens of prompt and reply together. Must exceed `max_tokens`.
     context_tokens: int = 32_768
     # Maximum tokens of a reply. Always sent.

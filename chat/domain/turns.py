@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from chat.domain.budgets import Reservation
 from chat.domain.enums import FinishReason, OnBusy, Rating, Role, Status, WaitReason
+from chat.domain.files import Part
 from chat.domain.identity import Identity
 from chat.domain.llm import Options, PromptMessage, Usage
 from chat.domain.sessions import Context
@@ -54,6 +55,8 @@ class Submission:
     params: bytes = b""
     # Number of the reply that must be the session's last one; `None` for any.
     after_reply: int | None = None
+    # Parts of the message, JSON; empty if it has only text.
+    parts: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +167,8 @@ class HistoryMessage(NamedTuple):
     replaces: str | None = None
     # 0 for the empty reply to a message that a client has added to the history.
     attempt: int = 1
+    # See `PromptMessage`.
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

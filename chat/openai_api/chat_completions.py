@@ -6,12 +6,13 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
-from chat.conversation import repeats, turns
+from chat.conversation import files, repeats, turns
 from chat.conversation.repeats import Attachment
-from chat.domain import Status, TurnExtras
+from chat.domain import PromptMessage, Status, TurnExtras
 from chat.domain.errors import ParleyError
 from chat.openai_api.chat_chunks import ChatChunks
 from chat.openai_api.chat_request import ChatRequest
+from chat.openai_api.content import check_inputs, store_parts
 from chat.protocols.senders import Sender, open_session
 from chat.protocols.turn import MAX_WAIT, ReplyFailed, Turn, events, heartbeat_interval
 from chat.realtime.close_codes import Abort
@@ -33,6 +34,7 @@ def start(request: ChatRequest, sender: Sender, attachment: Attachment) -> Turn:
     Raises:
         as `sessions.create_session` and `turns.submit`
     """
+    check_inputs(request.messages, request.model)
     caller = open_session(
         sender,
         key=attachment.key,
@@ -42,14 +44,21 @@ def start(request: ChatRequest, sender: Sender, attachment: Attachment) -> Turn:
         model=request.model,
         ttl=TTL,
     )
+    stored = [(each, store_parts(caller, each)) for each in request.messages]
     accepted = turns.submit(
         caller=caller,
         content=request.question,
+        parts=next(parts for each, parts in stored if each is request.last),
         options=request.options,
         deadline=MAX_WAIT,
         key=attachment.key,
         request_id=sender.request_id,
-        extras=TurnExtras(messages=request.messages),
+        extras=TurnExtras(
+            messages=[
+                PromptMessage(each.role, each.text, tuple(files.check_parts(caller, parts)))
+                for each, parts in stored
+            ]
+        ),
     )
     return Turn.from_accepted(caller, accepted, {})
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chat.domain import Options, PromptMessage, Role
+from chat.domain import Options, Role
 from chat.openai_api.content import InputMessage, read_message
 from chat.openai_api.history import system_text
 from chat.openai_api.options import (
@@ -37,7 +37,7 @@ class ChatRequest:
     """A chat completion to create."""
 
     # Without system messages.
-    messages: Sequence[PromptMessage]
+    messages: Sequence[InputMessage]
     # The text of all system messages.
     system_prompt: str
     model: str | None
@@ -49,8 +49,13 @@ class ChatRequest:
     @property
     def question(self) -> str:
         """Return the last user message, which staff see."""
-        texts = [message.content for message in self.messages if message.role is Role.USER]
-        return texts[-1] if texts else self.messages[-1].content
+        return self.last.text
+
+    @property
+    def last(self) -> InputMessage:
+        """Return the last user message, or else the last message."""
+        own = [message for message in self.messages if message.role is Role.USER]
+        return (own or self.messages)[-1]
 
 
 def parse_chat_request(body: Mapping[str, Any]) -> ChatRequest:
@@ -62,9 +67,9 @@ def parse_chat_request(body: Mapping[str, Any]) -> ChatRequest:
     fields = Fields(body)
     user, safety_identifier = read_user(fields)
     messages = _read_messages(fields)
-    others = [each for each in messages if each.role is not Role.SYSTEM and each.text]
+    others = [each for each in messages if each.role is not Role.SYSTEM and not each.is_empty]
     request = ChatRequest(
-        messages=[PromptMessage(*each) for each in others],
+        messages=others,
         system_prompt=system_text(messages),
         model=fields.text("model", max_chars=100),
         options=_read_options(fields),
@@ -85,7 +90,8 @@ def _read_messages(fields: Fields) -> list[InputMessage]:
         each.accept("tool_calls", [])
         each.ignore("refusal", "annotations", "reasoning_content", "reasoning")
         each.reject_others()
-    if not any(message.text.strip() for message in messages if message.role is not Role.SYSTEM):
+    own = [message for message in messages if message.role is not Role.SYSTEM]
+    if not any(message.text.strip() or message.parts for message in own):
         raise fields.invalid("messages", "must contain a message with text")
     return messages
 

@@ -23,16 +23,31 @@ def to_items(session_id: str, message: Mapping[str, Any]) -> list[dict[str, Any]
     """Return the items of a message; none if it has no text."""
     if message["role"] == Role.ASSISTANT:
         return output_items(session_id, message)
-    if not message["content"]:
+    parts = message.get("parts") or [{"type": TEXT, "text": message["content"]}]
+    if not (message["content"] or message.get("parts")):
         return []
     item = {
         "type": "message",
         "id": ids.item_id(session_id, message["id"]),
         "status": "completed",
         "role": message["role"],
-        "content": [{"type": "input_text", "text": message["content"]}],
+        "content": [_input_part(part) for part in parts],
     }
     return [item]
+
+
+def _input_part(stored: Mapping[str, Any]) -> dict[str, Any]:
+    if stored["type"] == TEXT:
+        return {"type": "input_text", "text": stored["text"]}
+    file_id = stored.get("file_id")
+    if stored["type"] == "image":
+        return {
+            "type": "input_image",
+            "detail": stored["detail"],
+            "file_id": file_id,
+            "image_url": stored.get("url"),
+        }
+    return {"type": "input_file", "file_id": file_id, "filename": stored["filename"]}
 
 
 def output_items(session_id: str, reply: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -42,7 +42,7 @@ class ResponseRequest:
     """A response to create."""
 
     # The user message to answer.
-    text: str
+    message: InputMessage
     # The messages before it.
     earlier: Sequence[InputMessage]
     instructions: str | None
@@ -80,7 +80,8 @@ def parse_response_request(body: Mapping[str, Any]) -> ResponseRequest:
     *earlier, last = read_input(fields)
     if last.role is not Role.USER:
         raise InvalidRequest("The last item of `input` must be a user message.", param="input")
-    check_user_text(last.text, "input")
+    if not last.parts:
+        check_user_text(last.text, "input")
     conversation, previous = _read_conversation(fields), fields.text("previous_response_id")
     if conversation and previous:
         raise fields.invalid("previous_response_id", "and `conversation` exclude each other")
@@ -90,7 +91,7 @@ def parse_response_request(body: Mapping[str, Any]) -> ResponseRequest:
         fields, is_stored=is_stored, is_background=is_background, conversation=conversation
     )
     request = ResponseRequest(
-        text=last.text,
+        message=last,
         earlier=earlier,
         instructions=shown["instructions"],
         model=shown["model"],

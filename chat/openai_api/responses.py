@@ -20,9 +20,10 @@ from chat.domain.errors import (
     SessionExpired,
     SessionNotFound,
 )
+from chat.domain.files import Part, PartType
 from chat.domain.ids import message_number
 from chat.openai_api import items
-from chat.openai_api.content import InputMessage
+from chat.openai_api.content import InputMessage, check_inputs, store_parts
 from chat.openai_api.history import to_texts
 from chat.openai_api.ids import MessageRef
 from chat.openai_api.response_events import ResponseEvents
@@ -166,6 +167,7 @@ def _open(
     system_prompt: str,
 ) -> Turn:
     """Accept the turn in a new session with a history."""
+    check_inputs([request.message], request.model)
     caller = open_session(
         sender,
         key=key,
@@ -177,7 +179,7 @@ def _open(
     )
     # The history of a copy is not part of the input.
     history = 0 if request.previous else len(texts)
-    return _submit(request, caller, sender, key, content=request.text, history=history)
+    return _submit(request, caller, sender, key, history=history)
 
 
 def _append(
@@ -196,7 +198,7 @@ def _append(
         caller,
         sender,
         key,
-        content="\n\n".join([*own, request.text]),
+        before=own,
         system_text=request.system_text,
         after_reply=after_reply,
     )
@@ -246,7 +248,7 @@ def _submit(
     sender: Sender,
     key: str,
     *,
-    content: str,
+    before: Sequence[str] = (),
     system_text: str = "",
     history: int = 0,
     after_reply: int | None = None,
@@ -256,7 +258,8 @@ def _submit(
         params["history"] = history
     accepted = turns.submit(
         caller=caller,
-        content=content,
+        content="\n\n".join([*before, *filter(None, (request.message.text,))]),
+        parts=_parts(request, caller, before),
         options=request.options,
         key=key,
         request_id=sender.request_id,
@@ -268,6 +271,12 @@ def _submit(
         ),
     )
     return Turn.from_accepted(caller, accepted, params)
+
+
+def _parts(request: ResponseRequest, caller: Caller, before: Sequence[str]) -> Sequence[Part]:
+    """Store the files of the message; return its parts after the texts before it."""
+    parts = store_parts(caller, request.message)
+    return [*(Part(PartType.TEXT, text) for text in before), *parts] if parts else ()
 
 
 def _is_only_turn(turn: Turn) -> bool:

@@ -4,9 +4,11 @@
 """
 
 from collections.abc import AsyncGenerator
+from typing import Any
 
 from chat.domain import Model, Prompt, PromptMessage, Reasoning, Role
 from chat.domain.errors import ConfigError
+from chat.domain.files import Part, PartType
 from chat.providers import message_content, openai_common
 from chat.providers.base import Item, Provider, StreamItem
 from chat.providers.choice_reader import Choice, ChoiceReader
@@ -35,20 +37,34 @@ class OpenAI(Provider):
                 yield item
 
 
-def _messages(prompt: Prompt, system_role: str) -> list[dict[str, str]]:
+def _messages(prompt: Prompt, system_role: str) -> list[dict[str, Any]]:
     first, *others = prompt.messages
     if first.role is not Role.SYSTEM:
         return [_message(message) for message in prompt.messages]
     if system_role == Role.USER and others and others[0].role is Role.USER:
         # Not a separate message: some servers reject two user messages in a row.
-        content = f"{first.content}\n\n{others.pop(0).content}"
-        first = PromptMessage(role=Role.USER, content=content)
-        return [_message(first), *map(_message, others)]
+        return [_message(_join(first, others[0])), *map(_message, others[1:])]
     return [_message(first, system_role), *map(_message, others)]
 
 
-def _message(message: PromptMessage, role: str = "") -> dict[str, str]:
-    return {"role": role or message.role, "content": message.content}
+def _join(system: PromptMessage, message: PromptMessage) -> PromptMessage:
+    """Return a user message that starts with the system prompt."""
+    content = f"{system.content}\n\n{message.content}"
+    text = (Part(PartType.TEXT, system.content),) if message.parts else ()
+    return PromptMessage(Role.USER, content, (*text, *message.parts))
+
+
+def _message(message: PromptMessage, role: str = "") -> dict[str, Any]:
+    content = [_part(part) for part in message.parts] if message.parts else message.content
+    return {"role": role or message.role, "content": content}
+
+
+def _part(part: Part) -> dict[str, Any]:
+    if part.type is PartType.TEXT:
+        return {"type": "text", "text": part.text}
+    if part.type is PartType.IMAGE:
+        return {"type": "image_url", "image_url": {"url": part.url, "detail": part.detail}}
+    return {"type": "file", "file": {"file_data": part.url, "filename": part.filename}}
 
 
 # Members of a delta that may have more than its text.

@@ -14,10 +14,10 @@ ID_PREFIX = "ses_"
 
 
 class SessionKeys(NamedTuple):
-    """KEYS[1-19] of every script that acts on a session, in this order.
+    """KEYS[1-20] of every script that acts on a session, in this order.
 
-    The first five and `deliveries` belong to the session; the rest to its partition, permanent
-    unless noted.
+    The first five, `deliveries` and `files` belong to the session; the rest to its partition,
+    permanent unless noted.
     """
 
     # hash: the session's fields, see lua/lib/session.lua. Lives until `expires_at` plus a margin,
@@ -63,6 +63,8 @@ class SessionKeys(NamedTuple):
     labels: str
     # zset: `<session> <reply> <rating>` -> ms at which the reply was rated.
     ratings: str
+    # hash: id of a file -> its content; `<id>:description` -> JSON. Lives as the session does.
+    files: str
 
 
 class LimiterKeys(NamedTuple):
@@ -131,6 +133,7 @@ def _session_keys(session_id: str, partition: int) -> SessionKeys:
         by_user=by_user(partition),
         labels=labels(partition),
         ratings=ratings(partition),
+        files=own("files"),
     )
 
 

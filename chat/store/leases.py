@@ -29,6 +29,7 @@ from chat.domain import (
     Usage,
 )
 from chat.domain.errors import LeaseLost
+from chat.domain.files import Part
 from chat.settings import chat_settings
 from chat.store import budgets
 from chat.store.calls import Steps, ask, ask_all, checked, store_call
@@ -84,7 +85,7 @@ def _parse_claim(session_id: str, nonce: str, result: list[Any]) -> Claim:
         system_prompt=orjson.loads(system_prompt) or "",
         instructions=request.get("instructions", ""),
         is_untruncated=request.get("is_untruncated", False),
-        messages=[PromptMessage(ROLES[role], text) for role, text in request.get("messages", ())],
+        messages=[_parse_prompt_message(*each) for each in request.get("messages", ())],
         context=Context(**_known_fields(Context, orjson.loads(context))),
         options=_parse_options(request.get("options", {})),
         request_id=request.get("request_id", ""),
@@ -120,7 +121,16 @@ def _parse_history(stored: dict[str, Any]) -> HistoryMessage:
         reply_to=stored["reply_to"],
         replaces=stored.get("replaces"),
         attempt=stored["attempt"],
+        parts=_parse_parts(stored.get("parts", ())),
     )
+
+
+def _parse_prompt_message(role: str, text: str, parts: Sequence[Any] = ()) -> PromptMessage:
+    return PromptMessage(ROLES[role], text, _parse_parts(parts))
+
+
+def _parse_parts(parts: Sequence[Any]) -> tuple[Part, ...]:
+    return tuple(map(Part.from_json, parts))
 
 
 @store_call

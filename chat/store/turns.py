@@ -53,6 +53,7 @@ def submit(caller: Caller, submission: Submission, *, exceeded: str = "") -> Ste
         submission.replaces or "",
         submission.params,
         "" if submission.after_reply is None else submission.after_reply,
+        submission.parts,
     )
     return _parse_accepted(caller, result)
 

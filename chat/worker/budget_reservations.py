@@ -39,7 +39,7 @@ async def reserve(claim: Claim, model: Model, prompt: Prompt, turn: ActiveTurn) 
         )
     except StoreUnavailable as error:
         logger.warning("Could not reserve the cost of the call: %s", error.__cause__)
-        return retry_policy.after_limiter_error(model)
+        return retry_policy.after_store_error(model)
     if isinstance(result, BudgetRefusal):
         return retry_policy.after_refusal(claim, model, result)
     turn.reservation = result

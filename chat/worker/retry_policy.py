@@ -146,8 +146,8 @@ def after_refusal(claim: Claim, model: Model, refusal: BudgetRefusal) -> Decisio
     return _outcome(Status.FAILED, FinishReason.ERROR, model, BudgetExceeded(message))
 
 
-def after_limiter_error(model: Model) -> Retry:
-    """Return the decision when the limiter is unavailable: requeue the turn."""
+def after_store_error(model: Model) -> Retry:
+    """Return the decision when the limiter or a file cannot be read: requeue the turn."""
     return Retry(delay=0, reason=WaitReason.QUEUE, uses_attempt=False, model=model.name)
 
 

@@ -32,6 +32,8 @@ from chat.domain.errors import (
     ModelInvalidResponse,
     ParleyError,
     ProviderError,
+    SessionExpired,
+    SessionNotFound,
     StoreUnavailable,
     TurnLost,
     UnknownModel,
@@ -43,7 +45,7 @@ from chat.settings import chat_settings
 from chat.store import leases
 from chat.tracing import Span, SpanKind, tracing
 from chat.webhooks.delivery_pool import delivery_pool
-from chat.worker import attempt_usage, budget_reservations, retry_policy
+from chat.worker import attempt_usage, budget_reservations, prompt_files, retry_policy
 from chat.worker.active_turns import ActiveTurn, active_turns
 from chat.worker.limiter import CallReport, HeldSlot, model_limiter, report_failure
 from chat.worker.retry_policy import Abandon, Decision
@@ -112,6 +114,14 @@ async def _attempt(claim: Claim) -> None:
     except ContextTooLong as error:
         await _commit(claim, retry_policy.after_error(claim, model, error, has_output=False), None)
         return
+    try:
+        prompt = await prompt_files.load(claim.lease.session_id, prompt)
+    except StoreUnavailable as error:
+        logger.warning("Could not read the files of the prompt: %s", error.__cause__)
+        await _commit(claim, retry_policy.after_store_error(model), None)
+        return
+    except (SessionNotFound, SessionExpired):
+        return  # deleted since the claim
     tokens = context_window.estimate_prompt(prompt)
     turn = ActiveTurn(claim, model.timeouts, prompt_tokens=tokens)
     active_turns.add(turn)
@@ -142,7 +152,7 @@ async def _acquire_slot(claim: Claim, model: Model, prompt: Prompt) -> Decision 
         )
     except StoreUnavailable as error:
         logger.warning("Could not use the limiter of %s: %s", model.name, error.__cause__)
-        return retry_policy.after_limiter_error(model)
+        return retry_policy.after_store_error(model)
     return retry_policy.after_limit(claim, model, delay) if delay else None
 
 

@@ -51,7 +51,7 @@ class PathRouter:
         self.api = WSGIAdapter(
             without_request_signals(handler),
             threads,
-            bodies=reader(api_body_limit, max_bytes=max_bytes),
+            bodies=reader(api_body_limit, max_bytes=max(max_bytes, chat_settings.MAX_FILE_BYTES)),
         )
         self.admin = WSGIAdapter(
             with_request_signals(handler),

@@ -22,21 +22,26 @@ MARGIN = 64 * 1024
 
 
 def api_body_limit(environ: Environ) -> int:
-    """Return the limit of a request to the API: the largest for a message of an open session.
+    """Return the limit of a request to the API: large for messages and files of open sessions.
 
     Raises:
-        InvalidToken, SessionNotFound, SessionExpired: the token of a message is not valid.
-        StoreUnavailable: the token of a large message could not be checked.
+        InvalidToken, SessionNotFound, SessionExpired: the token is not valid.
+        StoreUnavailable: the token of a large body could not be checked.
     """
-    if not environ["PATH_INFO"].rstrip("/").endswith("/messages"):
+    path = environ["PATH_INFO"].rstrip("/")
+    if not path.endswith(("/messages", "/files")):
         fields = chat_settings.MAX_SYSTEM_PROMPT_BYTES + chat_settings.MAX_METADATA_BYTES
         return min(chat_settings.MAX_BODY_BYTES, MAX_ESCAPE * fields + MARGIN)
+    is_file = path.endswith("/files")
+    max_bytes = chat_settings.MAX_FILE_BYTES if is_file else chat_settings.MAX_BODY_BYTES
+    if int(environ.get("CONTENT_LENGTH") or 0) > max_bytes:
+        return max_bytes
     sender = auth.authenticate(environ)
     # A chunked body may turn out to be too large, which is reported before any call to Redis.
     # A valid API key or JWT is enough: the session is named in the body.
     if isinstance(sender, Caller) and "HTTP_TRANSFER_ENCODING" not in environ:
         sessions.read(sender, limit=0)
-    return chat_settings.MAX_BODY_BYTES
+    return max_bytes
 
 
 def protocol_body_limit(environ: Environ) -> int:

@@ -177,3 +177,23 @@ def test_default_max_tokens_leaves_room_for_the_prompt(
     file: Path, lines: str, max_tokens: int
 ) -> None:
     assert read(file, COMPLETE + lines)["default"].max_tokens == max_tokens
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("inputs = ['audio']", "inputs must be text and some of"),
+        ("inputs = ['image']", "inputs must be text and some of"),
+        ("inputs = 'image'", "invalid inputs"),
+        ("image_urls = 1", "invalid image_urls"),
+    ],
+)
+def test_invalid_inputs_are_reported(file: Path, line: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read(file, f"{COMPLETE}{line}")
+
+
+def test_inputs_of_text_formats_are_text() -> None:
+    with pytest.raises(ConfigError, match="has text inputs only"):
+        read_models({"MODEL_INPUTS": "text,image", "MODEL_PROVIDER": "completions"})
+    assert read_models({"MODEL_INPUTS": "text, image"})["default"].inputs == ("text", "image")

@@ -117,7 +117,7 @@ export class MessageList {
     const state = [canEdit, users.length, this.expanded.has(id)].join();
     if (state === entry.state) return entry.row;
     entry.state = state;
-    this.showText(entry, id, content);
+    this.showText(entry, id, withFiles(user));
     const buttons = [timeOf(createdAt), iconButton("copy", "Copy message", "copy", { value: id })];
     if (canEdit) buttons.push(iconButton("edit", "Edit message", "editMessage", { value: id }));
     updateChildren(entry.footer, [...variants(key, users, user, "message"), ...buttons]);
@@ -162,6 +162,12 @@ export class MessageList {
     row.classList.toggle("rejected", Boolean(error));
     return row;
   }
+}
+
+// Return the text of a message and the names of its images and files.
+function withFiles({ content, parts = [] }) {
+  const files = parts.filter(({ type }) => type !== "text").map(({ type, filename, url }) => `[${type}: ${filename ?? url}]`);
+  return [content, ...files].filter(Boolean).join("\n");
 }
 
 // Return the buttons below a reply that has ended.

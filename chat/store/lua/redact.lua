@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Replace the text of a message by a note, delete its feedback, its items and the turn's params, and
--- trim the event log.
--- include: session authorize events message_json keep_alive session_bytes params
+-- Replace the text of a message by a note, delete its feedback, its items and files and the turn's
+-- params, and trim the event log.
+-- include: session authorize events message_json keep_alive session_bytes params files
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
@@ -15,7 +15,7 @@
 --   SESSION_BUSY   the reply has not ended
 --   MESSAGE_NOT_FOUND | SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'ttl', 'max_expires_at',
-  'keys_expire_at', 'bytes')
+  'keys_expire_at', 'bytes', 'file_bytes')
 local err = authorize(ARGV[4])
 if err then return { err } end
 local message = redis.call('HGET', MESSAGES, ARGV[5])
@@ -37,6 +37,7 @@ redacted = '{"seq":' .. (seq + 1) .. redacted
 redis.call('HSET', MESSAGES, ARGV[5], redacted)
 set('bytes', s.bytes + #redacted - #message)
 delete_items(ARGV[5])
+delete_files_of(message)
 delete_params(math.ceil(ARGV[5] / 2))
 -- The first event is trimmed with the log, so that subscribers at any cursor get a gap and a new
 -- snapshot.

@@ -41,10 +41,11 @@ for turn = s.head, s.tail do
 end
 set_head(s.tail + 1)
 keep_pending_deliveries(false)
-redis.call('UNLINK', MESSAGES)
+redis.call('UNLINK', MESSAGES, FILES)
 clear_labels()
 set('first_message', 2 * s.tail + 1)
 set('bytes', s.kept_bytes)
+set('file_bytes', 0)
 set('tat', tat)
 append_event('session.reset', '')
 save_response(ARGV[5], ARGV[6], 'reset')

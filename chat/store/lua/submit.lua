@@ -24,6 +24,7 @@
 -- ARGV[19]   number of the user message that this one is an edited version of, or ''
 -- ARGV[20]   params that are kept with the reply, JSON object, or ''
 -- ARGV[21]   number of the reply that must be the last one, or '' for any
+-- ARGV[22]   parts of the message, JSON list, or '' if it has only text
 --
 -- Replies:
 --   ACCEPTED message reply position awake   awake: 1 if the session needs no wake-up
@@ -66,14 +67,14 @@ if exceeded then return exceeded end
 local tat, wait_ms = check_rate(s.tat, ARGV[14], ARGV[15], 1)
 if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
 if s.waiting >= tonumber(ARGV[12]) then return { 'SESSION_QUEUE_FULL' } end
-local refusal = refuse_turn(ARGV[13]) or refuse_bytes(#ARGV[5] + #ARGV[6] + #ARGV[20])
+local refusal = refuse_turn(ARGV[13]) or refuse_bytes(#ARGV[5] + #ARGV[6] + #ARGV[20] + #ARGV[22])
 if refusal then return refusal end
 
 local needs_wake_up = ARGV[9] == 'interrupt' and interrupt()
 local is_empty = s.first_message > 2 * s.tail
 local turn = s.tail + 1
 local number = 2 * turn - 1
-local message = user_message_json(number, ARGV[5], replaced)
+local message = user_message_json(number, ARGV[5], replaced, ARGV[22] ~= '' and ARGV[22])
 local reply, position = enqueue_turn(turn, number, ARGV[6], now + ARGV[7], message)
 if ARGV[20] ~= '' then set_params(turn, ARGV[20]) end
 needs_wake_up = needs_wake_up or position == 0

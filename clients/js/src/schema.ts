@@ -27,6 +27,7 @@ export interface ContextBody {
     /** Maximum number of tokens of the prompt; 0 means the model's limit. */
     tokens?: number | null;
 }
+export type DetailEnum = "auto" | "low" | "high";
 /** A message in the tutorial's format. */
 export interface EntrySchema {
     id: string;
@@ -45,7 +46,7 @@ export interface Error {
     /** The same as `error.message`. */
     detail: string;
 }
-export type ErrorCode = "invalid_request" | "unknown_model" | "unsupported_parameter" | "unsupported_content" | "stream_trimmed" | "forbidden_url" | "invalid_host" | "headers_too_large" | "request_timeout" | "body_too_large" | "unsupported_media_type" | "method_not_allowed" | "idempotency_mismatch" | "invalid_token" | "session_expired" | "auth_timeout" | "not_allowed" | "banned" | "not_found" | "session_not_found" | "message_not_found" | "conflict" | "session_busy" | "not_editable" | "not_last_turn" | "not_regenerable" | "nothing_to_continue" | "feedback_not_allowed" | "unavailable" | "rate_limited" | "token_budget_exceeded" | "budget_exceeded" | "address_quota_exceeded" | "quota_exceeded" | "session_queue_full" | "owner_queue_full" | "session_full" | "queue_full" | "issuer_unavailable" | "store_unavailable" | "store_full" | "slow_consumer" | "error";
+export type ErrorCode = "invalid_request" | "unknown_model" | "unsupported_parameter" | "unsupported_content" | "stream_trimmed" | "forbidden_url" | "invalid_host" | "headers_too_large" | "request_timeout" | "body_too_large" | "unsupported_media_type" | "method_not_allowed" | "idempotency_mismatch" | "invalid_token" | "session_expired" | "auth_timeout" | "not_allowed" | "banned" | "not_found" | "session_not_found" | "message_not_found" | "file_not_found" | "conflict" | "session_busy" | "not_editable" | "not_last_turn" | "not_regenerable" | "nothing_to_continue" | "feedback_not_allowed" | "unavailable" | "rate_limited" | "token_budget_exceeded" | "budget_exceeded" | "address_quota_exceeded" | "quota_exceeded" | "session_queue_full" | "owner_queue_full" | "session_full" | "session_files_full" | "queue_full" | "issuer_unavailable" | "store_unavailable" | "store_full" | "slow_consumer" | "error";
 /** Details of an error. */
 export interface ErrorDetail {
     code: ErrorCode;
@@ -67,6 +68,15 @@ export interface FeedbackBody {
     rating: RatingEnum;
     comment?: string | null;
 }
+/** A file of a session. */
+export interface File {
+    id: string;
+    /** Detected from the content. */
+    media_type: string;
+    bytes: number;
+    sha256: string;
+    filename: string;
+}
 export type FinishReasonEnum = "stop" | "length" | "content_filter" | "cancelled" | "error";
 /** The result of a health check. */
 export interface Health {
@@ -75,9 +85,10 @@ export interface Health {
 export type HealthStatusEnum = "ok";
 /** A part of a reply: reasoning or text. */
 export interface Item {
-    type: TypeEnum;
+    type: ItemType;
     text: string;
 }
+export type ItemType = "reasoning" | "text";
 /** A message. Times are seconds since the epoch (UTC). */
 export interface Message {
     /** Seq of the last event that changed the message. */
@@ -85,6 +96,8 @@ export interface Message {
     status: MessageStatus;
     /** Of a reply in progress, the text so far. */
     content: string;
+    /** Of a user message with more than text. */
+    parts?: Part[];
     /** Of a reply with reasoning: what the model has sent, in order. */
     items?: Item[];
     id: string;
@@ -130,8 +143,10 @@ export interface ModelList {
 /** A new user message. */
 export interface NewMessageBody {
     options?: OptionsBody | null;
-    /** Required, unless `continue` is true. */
+    /** Required, unless there are `parts` or `continue` is true. */
     content?: string | null;
+    /** Instead of `content`: texts, images and files. */
+    parts?: PartBody[] | null;
     /** Id of the session. It must match the token. */
     session?: string | null;
     /** Id of the user message of the last turn: the new message is an edited version of it. The old message and its replies are kept, but the model no longer reads them. */
@@ -205,6 +220,30 @@ export interface OptionsBody {
     stop?: string[] | null;
     seed?: number | null;
 }
+/** A part of a user message. */
+export interface Part {
+    type: PartType;
+    text?: string;
+    file_id?: string;
+    filename?: string;
+    media_type?: string;
+    size?: number;
+    url?: string;
+    detail?: string;
+}
+/** A part of a message. */
+export interface PartBody {
+    type: PartType;
+    /** Of a text. */
+    text?: string | null;
+    /** Of an image or a file. */
+    file_id?: string | null;
+    /** Of an image, instead of `file_id`, if the model accepts URLs. */
+    url?: string | null;
+    /** Of an image. */
+    detail?: DetailEnum | null;
+}
+export type PartType = "text" | "image" | "file";
 export type RatingEnum = "up" | "down";
 export type ReasonEnum = "queue" | "own_share" | "circuit" | "rate_limited" | "model_loading";
 /** Options of another reply. */
@@ -272,7 +311,6 @@ export interface SessionUpdateBody {
     ttl?: number | null;
 }
 export type SourceEnum = "provider" | "estimated";
-export type TypeEnum = "reasoning" | "text";
 /** Token usage of a reply. */
 export interface Usage {
     prompt_tokens: number;

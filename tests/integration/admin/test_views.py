@@ -2,15 +2,17 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from django.test import Client
 from pytest_django import Settings
 
 from chat.admin import views
-from chat.conversation import sessions, turns
+from chat.conversation import files, llms, sessions, turns
 from chat.conversation.messages import set_feedback
 from chat.domain import Caller, Delta, Feedback, Rating, Status
+from chat.domain.files import Part, PartType
 from chat.store import leases
 from chat.store.client import client as store_client
 from chat.store.message_json import escape_reasoning
@@ -226,3 +228,14 @@ def test_reasoning_is_shown_as_collapsed_text(admin: Client) -> None:
     html = admin.get(session_path(session_id)).content.decode()
     assert '<details class="reasoning"><summary>Reasoning</summary>' in html
     assert "&lt;b&gt;hm&lt;/b&gt;" in html
+
+
+def test_images_of_a_message_are_named(admin: Client, settings: Settings) -> None:
+    model = replace(llms.get("default"), inputs=("text", "image"))
+    settings.CHAT_MODELS = {"default": model}
+    session_id = open_session()
+    caller = Caller.internal(session_id)
+    file = files.store(caller, b"\x89PNG\r\n\x1a\n", "<b>.png")
+    turns.submit(caller=caller, content="", parts=[Part(PartType.IMAGE, file_id=file.id)])
+    html = admin.get(session_path(session_id)).content.decode()
+    assert "image: &lt;b&gt;.png, 8\xa0bytes" in html

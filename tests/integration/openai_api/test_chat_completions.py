@@ -62,6 +62,9 @@ CLIENT_REQUESTS: dict[str, dict[str, Any]] = {
 }
 
 
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+
+
 def ask(text: str) -> list[Any]:
     return [{"role": "user", "content": text}]
 
@@ -132,6 +135,14 @@ def test_requests_of_known_clients_are_answered(base_url: str, api_key: str, nam
         ({"stop": ["a"] * 5}, "invalid_request"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
+            "invalid_request",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]},
+            "unsupported_content",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [IMAGE]}]},
             "unsupported_content",
         ),
         ({"messages": [{"role": "tool", "content": "x"}]}, "invalid_request"),

@@ -19,7 +19,9 @@ DEPLOYMENT_KEY = "chat:deployment"
 UNREAD_KEY = re.compile(
     r"chat:rollups|chat:\{budgets\}:(reservations|checks|api_keys|\w+:ever:)|chat:\{\d+\}:(by_user|labels|ratings)"
 )
-SESSION_KEY = re.compile(r"(chat:\{\d+\}:)(?:session|messages|partial|events|idempotency)(:.+)")
+SESSION_KEY = re.compile(
+    r"(chat:\{\d+\}:)(?:session|messages|partial|events|idempotency|files)(:.+)"
+)
 DELIVERIES_KEY = re.compile(r"(chat:\{\d+\}:)deliveries:(.+)")
 NO_TTL = -1
 

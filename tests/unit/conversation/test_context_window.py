@@ -21,6 +21,7 @@ from chat.domain import (
     Status,
 )
 from chat.domain.errors import ContextTooLong
+from chat.domain.files import Part, PartType
 
 MODEL = Model(name="m", provider="openai", url="http://127.0.0.1/v1", max_tokens=100)
 
@@ -166,3 +167,47 @@ def test_prompt_contains_the_newest_turns_within_the_limits(
     assert len(earlier) % 2 == 0
     assert len(prompt) <= max(messages, 1)
     assert sum(map(context_window.estimate_message, prompt)) <= tokens
+
+
+def image(name: str) -> Part:
+    return Part(PartType.IMAGE, file_id=f"file_{name}", filename=name, size=5)
+
+
+def text(content: str) -> Part:
+    return Part(PartType.TEXT, content)
+
+
+def look(number: int, *names: str) -> HistoryMessage:
+    return user(number, "look")._replace(parts=(text("look"), *map(image, names)))
+
+
+def shown(messages: Sequence[PromptMessage]) -> list[str]:
+    """Return the names of images in a prompt, and texts that stand for others."""
+    parts = [part for message in messages for part in message.parts]
+    placeholders = [message.content for message in messages if "[" in message.content]
+    return [part.filename for part in parts if part.type is PartType.IMAGE] + placeholders
+
+
+SEEING = replace(MODEL, inputs=("text", "image"))
+
+
+def test_newest_four_images_are_kept() -> None:
+    history = [look(1, "a", "b"), reply(2, 1, "hi"), look(3, "c"), reply(4, 3, "hi")]
+    prompt = context_window.build_prompt(claim(*history, look(5, "d", "e")), SEEING)
+    assert shown(prompt.messages) == ["b", "c", "d", "e", "look\n[image: a]"]
+    (last,) = context_window.build_prompt(claim(look(1, *"abcdef")), SEEING).messages
+    assert [part.placeholder for part in last.parts] == [
+        *("look", "[image: a]", "[image: b]"),
+        *("[image: c]", "[image: d]", "[image: e]", "[image: f]"),
+    ]
+    assert shown([last])[:4] == ["c", "d", "e", "f"]
+
+
+def test_model_without_images_gets_texts() -> None:
+    (message,) = context_window.build_prompt(claim(look(1, "a")), MODEL).messages
+    assert message == PromptMessage(Role.USER, "look\n[image: a]")
+
+
+def test_images_count_as_thousand_tokens() -> None:
+    (message,) = context_window.build_prompt(claim(look(1, "a", "b")), SEEING).messages
+    assert context_window.estimate_message(message) == 4 + 1 + 2000

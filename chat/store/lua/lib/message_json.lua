@@ -22,9 +22,11 @@ local function reply_json(turn, status, content, reply, result)
 end
 
 -- Return the JSON of a user message. content: the inside of a JSON string. replaced: number of the
--- message that this one is an edited version of, or nil.
-local function user_message_json(number, content, replaced)
-  return '{"seq":' .. (seq + 1) .. ',"status":"completed","content":"' .. content ..
+-- message that this one is an edited version of, or nil. parts: JSON list, or nil. They precede the
+-- content, so that a redaction drops them.
+local function user_message_json(number, content, replaced, parts)
+  parts = parts and '"parts":' .. parts .. ',' or ''
+  return '{"seq":' .. (seq + 1) .. ',"status":"completed",' .. parts .. '"content":"' .. content ..
     '","id":"msg_' .. number .. '","role":"user","created_at":' .. format_seconds(now) ..
     ',"started_at":null,"completed_at":' .. format_seconds(now) ..
     ',"reply_to":null,"attempt":0,"model":null,"finish_reason":null,"usage":null,' ..

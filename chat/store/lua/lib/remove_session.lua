@@ -7,7 +7,7 @@
 local function remove_session(reason)
   remove_from_user()
   clear_labels()
-  redis.call('UNLINK', SESSION, MESSAGES, PARTIAL, EVENTS, IDEMPOTENCY)
+  redis.call('UNLINK', SESSION, MESSAGES, PARTIAL, EVENTS, IDEMPOTENCY, FILES)
   redis.call('ZREM', DUE, ID)
   unindex_session()
   for _, key in ipairs({ BY_ACTIVITY, WAITING, RUNNING }) do redis.call('ZREM', key, ID) end

@@ -1,0 +1,86 @@
+"""Files of a session, and the parts of messages that refer to them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple, Self
+
+# Tokens of an image in estimates.
+IMAGE_TOKENS = 1_000
+BYTES_PER_TOKEN = 4
+
+
+class PartType(StrEnum):
+    """What a part of a message is."""
+
+    TEXT = "text"
+    IMAGE = "image"
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """A file of a session."""
+
+    id: str
+    # Detected from its content.
+    media_type: str
+    bytes: int
+    # SHA-256 of the content, hexadecimal.
+    sha256: str
+    filename: str
+
+    @property
+    def is_image(self) -> bool:
+        return self.media_type.startswith("image/")
+
+
+class Part(NamedTuple):
+    """A part of a user message. A named tuple, because it is part of `PromptMessage`."""
+
+    type: PartType
+    text: str = ""
+    file_id: str = ""
+    filename: str = ""
+    media_type: str = ""
+    # `auto`, `low` or `high`: how closely the model looks at an image.
+    detail: str = "auto"
+    # Of an image that is not a file of the session; or the content as a data URL.
+    url: str = ""
+    # Bytes of the file.
+    size: int = 0
+
+    @classmethod
+    def from_json(cls, members: Mapping[str, Any]) -> Self:
+        known = {name: value for name, value in members.items() if name in cls._fields}
+        return cls(**{**known, "type": PartType(members["type"])})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the members that the type has; clients see them."""
+        if self.type is PartType.TEXT:
+            return {"type": self.type.value, "text": self.text}
+        detail = {"detail": self.detail} if self.type is PartType.IMAGE else {}
+        if self.url:
+            return {"type": self.type.value, "url": self.url, **detail}
+        return {
+            "type": self.type.value,
+            "file_id": self.file_id,
+            "filename": self.filename,
+            "media_type": self.media_type,
+            "size": self.size,
+            **detail,
+        }
+
+    @property
+    def placeholder(self) -> str:
+        """The text that stands for the part if the model does not get it."""
+        name = self.filename or self.url
+        return self.text if self.type is PartType.TEXT else f"[{self.type}: {name}]"
+
+    @property
+    def tokens(self) -> int:
+        """Estimated tokens, except those of a text."""
+        if self.type is PartType.TEXT:
+            return 0
+        is_text = self.media_type.startswith("text/")
+        return -(-self.size // BYTES_PER_TOKEN) if is_text else IMAGE_TOKENS

@@ -1,0 +1,89 @@
+"""Files of sessions: stored once, within limits, and deleted with their session."""
+
+import hashlib
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+from redis import Redis
+
+from chat.conversation import files as session_files
+from chat.domain import Caller
+from chat.domain.errors import SessionFilesFull, SessionFull, SessionNotFound
+from chat.store import admin, files, keys, sessions, turns
+from chat.store.message_json import message_number_in
+from tests.integration.store import steps
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def put(caller: Caller, content: bytes = PNG, filename: str = "a.png") -> str:
+    return session_files.store(caller, content, filename).id
+
+
+def sizes(redis: Redis, caller: Caller) -> tuple[int, int]:
+    """Return the bytes of the session, and of its files."""
+    names = ["bytes", "file_bytes"]
+    found: Any = redis.hmget(keys.for_session(caller.session_id).session, names)
+    bytes_, of_files = (int(each or 0) for each in found)
+    return bytes_, of_files
+
+
+def test_same_file_is_stored_once(caller: Caller, redis: Redis) -> None:
+    first = put(caller)
+    after_one = sizes(redis, caller)
+    assert put(caller) == first
+    assert sizes(redis, caller) == after_one
+    assert put(caller, filename="b.png") != first
+    file, content = session_files.read(caller, first)
+    assert (content, file.media_type, file.bytes) == (PNG, "image/png", len(PNG))
+    assert file.sha256 == hashlib.sha256(PNG).hexdigest()
+    assert redis.pexpiretime(keys.for_session(caller.session_id).files) > 0
+
+
+def test_files_are_limited(caller: Caller, settings: Settings) -> None:
+    settings.CHAT_MAX_SESSION_FILE_BYTES = 1000
+    put(caller)
+    with pytest.raises(SessionFilesFull):
+        put(caller, PNG + bytes(1000))
+    settings.CHAT_MAX_SESSION_FILE_BYTES = 2000
+    settings.CHAT_MAX_SESSION_BYTES = 2000
+    with pytest.raises(SessionFull):
+        put(caller, PNG + bytes(1500))
+
+
+def test_files_belong_to_their_session(caller: Caller) -> None:
+    file_id = put(caller)
+    other = steps.create_session()
+    assert files.describe(other, [file_id]) == [None]
+    with pytest.raises(SessionNotFound):
+        files.describe(Caller(session_id=caller.session_id, credential="wrong"), [file_id])
+
+
+def test_reset_and_deletion_remove_files(redis: Redis) -> None:
+    caller = steps.create_session()
+    key = keys.for_session(caller.session_id).files
+    file_id = put(caller)
+    sessions.reset(caller, key="1")
+    assert not redis.exists(key)
+    assert sizes(redis, caller)[1] == 0
+    assert put(caller) == file_id
+    sessions.delete(caller)
+    assert not redis.exists(key)
+
+
+def test_redaction_deletes_files_of_the_message(caller: Caller, redis: Redis) -> None:
+    kept, deleted = put(caller, filename="kept.png"), put(caller, filename="deleted.png")
+    text = b'{"type":"text","text":"\\"file_id\\":\\"%b\\"],\\"content\\":\\""}' % kept.encode()
+    parts = b'[%b,{"type":"image","file_id":"%b"}]' % (text, deleted.encode())
+    submission = replace(steps.submission("look"), parts=parts)
+    message = turns.submit(caller, submission).message
+    number = message_number_in(message)
+    assert b'"parts":' + parts in sessions.message(caller, number)
+    before = sizes(redis, caller)
+    assert admin.redact(caller, number, b"[redacted]")
+    assert b"parts" not in sessions.message(caller, number)
+    found = files.describe(caller, [kept, deleted])
+    assert [each is not None for each in found] == [True, False]
+    assert sizes(redis, caller)[1] < before[1]
