@@ -7,6 +7,7 @@ from typing import Any
 
 from chat.protocols.schema import (
     BOOLEAN,
+    CURSOR,
     INTEGER,
     NUMBER,
     OBJECT,
@@ -18,7 +19,7 @@ from chat.protocols.schema import (
 
 TEXT_OR_OBJECTS = {"oneOf": [TEXT, OBJECTS]}
 METADATA = {"type": "object", "additionalProperties": TEXT}
-PAGE = {"after": TEXT, "limit": INTEGER, "order": {"type": "string", "enum": ["asc", "desc"]}}
+PAGE = {"after": CURSOR, "limit": INTEGER, "order": {"type": "string", "enum": ["asc", "desc"]}}
 MODEL = {"id": "default", "object": "model", "created": 0, "owned_by": "parley"}
 ITEM = {"type": "message", "role": "user", "content": "Hello"}
 STORED_ITEM = {

@@ -9,6 +9,8 @@ from typing import Any
 PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 Schema = Mapping[str, Any]
 TEXT: Schema = {"type": "string"}
+# An id that a page starts after or before.
+CURSOR: Schema = {"type": "string", "minLength": 1}
 BOOLEAN: Schema = {"type": "boolean"}
 INTEGER: Schema = {"type": "integer"}
 NUMBER: Schema = {"type": "number"}

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
-from chat.protocols.schema import INTEGER, OBJECT, OBJECTS, TEXT, Operation, describe
+from chat.protocols.schema import CURSOR, INTEGER, OBJECT, OBJECTS, TEXT, Operation, describe
 from chat.ui_api.chat_request import REGENERATE, SUBMIT
 from chat.ui_api.views import VERSIONS
 
@@ -50,7 +50,7 @@ PATHS = {
         "get": Operation(
             id="getUIChatMessages",
             summary="List the newest UI messages of a chat, or those before a message.",
-            query={"before": TEXT, "limit": INTEGER},
+            query={"before": CURSOR, "limit": INTEGER},
             response=[MESSAGE, REPLY],
         ),
     },
