@@ -15,9 +15,9 @@ PERMANENT_KEY = re.compile(
     r"|chat:deployment"
 )
 DEPLOYMENT_KEY = "chat:deployment"
-# Keys of budgets that have no TTL either.
+# Keys that have no TTL either, and whose contents no test compares.
 UNREAD_KEY = re.compile(
-    r"chat:rollups|chat:\{budgets\}:(reservations|checks|api_keys|\w+:ever:)|chat:\{\d+\}:(by_user|labels|ratings)"
+    r"chat:rollups|chat:audit|chat:\{budgets\}:(reservations|checks|api_keys|\w+:ever:)|chat:\{\d+\}:(by_user|labels|ratings)"
 )
 SESSION_KEY = re.compile(
     r"(chat:\{\d+\}:)(?:session|messages|partial|events|idempotency|files)(:.+)"
