@@ -33,8 +33,8 @@ def test_web_killed_before_publishing_loses_no_message(
     deployment.web.kill()
     deployment.history.servers_were_killed = True
     posts = [future.result() for future in futures]
-    # Each was waiting for its wake-up to be published.
-    assert {post.response.status for post in posts} == {NO_RESPONSE}
+    # A response does not wait for its wake-up, and none was published.
+    assert {post.response.status for post in posts} <= {202, NO_RESPONSE}
     proxy.refuse_connections()
 
     deployment.wait_until_idle()

@@ -92,7 +92,7 @@ def test_page_api_docs_and_admin_work_through_a_documented_proxy(
     assert session.startswith(f"{proxy.url}/sessions/ses_")
     assert (reply, state, status) == (f"{session}/messages/msg_2", "idle", "completed")
     chat.page.get_by_role("link", name="API").click()
-    expect(chat.page.locator("#operations-service-getModels")).to_be_visible()
+    expect(chat.page.locator("#operations-Service-getModels")).to_be_visible()
     check_admin(chat.page, proxy.url)
 
 

@@ -58,7 +58,7 @@ def test_page_chats_and_keeps_its_own_sessions(
 def test_api_documentation_calls_below_the_prefix(proxy: PrefixProxy, tab: Page) -> None:
     tab.goto(f"{proxy.url}/")
     tab.get_by_role("link", name="API").click()
-    tab.locator("#operations-service-getModels").click()
+    tab.locator("#operations-Service-getModels").click()
     tab.get_by_role("button", name="Try it out").click()
     tab.get_by_role("button", name="Execute").click()
     expect(tab.locator(".request-url")).to_contain_text("/team/chat/models")

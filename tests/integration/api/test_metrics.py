@@ -140,13 +140,17 @@ def test_redis_commands_do_not_grow_with_sessions(redis: Redis, api: APIClient) 
         api.get("/metrics")
         return int(redis.info("stats")["total_commands_processed"]) - before
 
+    def least() -> int:
+        """Without the commands that the process sends in between, such as pings."""
+        return min(commands() for _ in range(5))
+
     api.get("/metrics")
-    empty = commands()
+    empty = least()
     for _ in range(3):
         owner = api.open_session()
         owner.post_message("one")
         fake_worker.complete_turn(owner.id, "an answer")
-    assert commands() == empty
+    assert least() == empty
 
 
 def test_metrics_token_is_required_if_set(api_with: Callable[..., APIClient]) -> None:
