@@ -3,6 +3,8 @@
 import json
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import StringIO
 from threading import Thread
 
@@ -91,43 +93,47 @@ def test_threads_have_separate_contexts() -> None:
     assert request_id() == ""
 
 
-@pytest.fixture
-def console(monkeypatch: pytest.MonkeyPatch) -> StringIO:
-    """Replace the handlers of the root logger by the one of a process."""
+@contextmanager
+def log_to_console() -> Iterator[StringIO]:
+    """Log to nothing else: pytest's own handlers cannot send a surrogate to another process."""
     stream = StringIO()
     handler = ConsoleHandler(stream)
     handler.addFilter(ContextFilter())
     handler.setFormatter(JSONFormatter())
-    monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
-    return stream
+    root = logging.getLogger()
+    handlers, root.handlers = root.handlers, [handler]
+    try:
+        yield stream
+    finally:
+        root.handlers = handlers
 
 
 def lines(console: StringIO) -> list[dict[str, object]]:
     return [json.loads(line) for line in console.getvalue().splitlines()]
 
 
-def test_lines_of_turns_are_those_of_records(console: StringIO) -> None:
+def test_lines_of_turns_are_those_of_records() -> None:
     logger = logging.getLogger("chat.x")
-    with log_context(session="ses_1", turn=1, trace_id=""):
+    with log_to_console() as console, log_context(session="ses_1", turn=1, trace_id=""):
         log_turn(logger, 'msg_2: "é\u2028\ud800')
         logger.info('msg_2: "é\u2028\ud800')
     written, expected = ({**line, "time": ""} for line in lines(console))
     assert written == expected
 
 
-def test_level_of_the_logger_applies_to_turns(
-    console: StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_level_of_the_logger_applies_to_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logging.getLogger("chat.quiet"), "level", logging.WARNING)
-    log_turn(logging.getLogger("chat.quiet"), "msg_2: completed")
+    with log_to_console() as console:
+        log_turn(logging.getLogger("chat.quiet"), "msg_2: completed")
     assert not lines(console)
 
 
-def test_other_handlers_get_records_of_turns(console: StringIO) -> None:
+def test_other_handlers_get_records_of_turns() -> None:
     records: list[str] = []
     other = logging.Handler()
     other.emit = lambda record: records.append(record.getMessage())  # type: ignore[method-assign]
-    logging.getLogger().addHandler(other)
-    log_turn(logging.getLogger("chat.x"), "msg_2: 100 %s")
+    with log_to_console() as console:
+        logging.getLogger().addHandler(other)
+        log_turn(logging.getLogger("chat.x"), "msg_2: 100 %s")
     assert records == ["msg_2: 100 %s"]
     assert len(lines(console)) == 1
