@@ -12,6 +12,9 @@ PAGES = [
     str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))
 ]
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+ANCHOR = re.compile(r"\]\((?!https?:)([^)#]*)#([^)]+)\)")
+FENCED = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 UNLISTED_TARGETS = {"help", "clean"}
 # Commands of the checkout outside .venv, and lines in which they run in a container.
 WRONG_COMMAND = re.compile(
@@ -26,6 +29,21 @@ def links() -> Iterator[str]:
         for target in LINK.findall(read(page)):
             if not ((ROOT / page).parent / target).exists():
                 yield f"{at(page, target)}: {target} does not exist"
+
+
+def anchors() -> Iterator[str]:
+    """Links to headings lead to one."""
+    for page in PAGES:
+        for target, anchor in ANCHOR.findall(read(page)):
+            path = (ROOT / page).parent / target if target else ROOT / page
+            if path.suffix == ".md" and path.exists() and anchor not in _slugs(path.read_text()):
+                yield f"{at(page, f'{target}#{anchor}')}: {target or page} has no heading #{anchor}"
+
+
+def _slugs(text: str) -> set[str]:
+    headings = HEADING.findall(FENCED.sub("", text))
+    words = (re.sub(r"[^\w\s-]", "", each).lower() for each in headings)
+    return {re.sub(r"[-\s]+", "-", each.strip()) for each in words}
 
 
 def commands() -> Iterator[str]:
@@ -83,4 +101,4 @@ def renamed_settings() -> Iterator[str]:
         yield f"{at(page, old)}: list CHAT_{old} -> CHAT_{new} here and in RENAMED"
 
 
-CHECKS = (links, commands, navigation, make_targets, figures, renamed_settings)
+CHECKS = (links, anchors, commands, navigation, make_targets, figures, renamed_settings)
