@@ -7,7 +7,7 @@ from playwright.sync_api import ConsoleMessage, Locator, Page, expect
 
 from tests.harness.documented_proxies import CERTIFICATE
 
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=30_000)
 
 # Chromium logs this for error statuses and lost connections; tests cause both on purpose.
 NETWORK_ERROR = "Failed to load resource"
@@ -42,7 +42,7 @@ class ChatPage:
     def start(self, name: str, **fields: str) -> Self:
         """Open a new chat through the API and show it."""
         body = {"name": name, "ttl": 30 * 86_400, **fields}
-        response = requests.post(f"{self.url}/sessions", json=body, timeout=10, verify=CA)
+        response = requests.post(f"{self.url}/sessions", json=body, timeout=30, verify=CA)
         session = {key: response.json()[key] for key in ("id", "token", "name")}
         self.page.evaluate(ADD, session)
         expect(self.page.get_by_role("heading", name=name)).to_be_visible()
@@ -112,7 +112,7 @@ class ChatPage:
             method,
             f"{self.url}/sessions/{session['id']}{path}",
             headers={"Authorization": f"Bearer {session['token']}"},
-            timeout=5,
+            timeout=30,
             **options,
         )
         response.raise_for_status()

@@ -23,7 +23,7 @@ FLAGS = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
 # Milliseconds for any action on a page; both cores may be busy.
-TIMEOUT = 15_000
+TIMEOUT = 30_000
 # Issuer of the JWTs that the chat's stack accepts.
 ISSUER = "https://login.example.org/"
 # Environment variable: directory for the screenshots that tests take.

@@ -30,14 +30,14 @@ def create_superuser(stack: Stack) -> None:
 
 def open_session(url: str, **fields: str) -> tuple[str, dict[str, str]]:
     """Open a session; return its id and the headers that authenticate it."""
-    opened = requests.post(f"{url}/sessions", json=fields, timeout=10).json()
+    opened = requests.post(f"{url}/sessions", json=fields, timeout=30).json()
     return opened["id"], {"Authorization": f"Bearer {opened['token']}"}
 
 
 def post_message(url: str, headers: dict[str, str], content: str) -> None:
     """Post a message and check that it is accepted."""
     body = {"content": content}
-    response = requests.post(f"{url}/messages", json=body, headers=headers, timeout=10)
+    response = requests.post(f"{url}/messages", json=body, headers=headers, timeout=30)
     assert response.status_code == 202, response.text
 
 

@@ -78,7 +78,7 @@ def test_hidden_tab_catches_up_when_it_is_shown(url: str, tab: Page) -> None:
     expect(tab.locator("#msg_2 .status")).to_have_text("completed")
 
     tab.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
-    requests.post(f"{url}/sessions/{session_id}/reset", headers=headers, timeout=10)
+    requests.post(f"{url}/sessions/{session_id}/reset", headers=headers, timeout=30)
     for n in range(26):
         post_message(url, headers, f"Message {n} [[tokens=1]]")
     tab.evaluate("Object.defineProperty(document, 'hidden', {value: false})")
@@ -91,7 +91,7 @@ def test_hidden_tab_catches_up_when_it_is_shown(url: str, tab: Page) -> None:
     tab.reload()
     assert messages(tab) == live
 
-    requests.post(f"{url}/sessions/{session_id}/reset", headers=headers, timeout=10)
+    requests.post(f"{url}/sessions/{session_id}/reset", headers=headers, timeout=30)
     expect(tab.get_by_text("No messages yet.")).to_be_visible()
     assert messages(tab) == []
 

@@ -92,19 +92,19 @@ def open_session(url: str, key: str, number: int, webhook: str) -> str:
     """Open a session of a user, with an answered question; every fourth reply fails."""
     headers = {"Authorization": f"Bearer {key}", "Parley-User": f"customer-{number % 3}"}
     body = {"name": f"Order {4711 + number}", "webhook_url": webhook} if number < 3 else {}
-    opened = requests.post(f"{url}/sessions", json=body, headers=headers, timeout=10).json()
+    opened = requests.post(f"{url}/sessions", json=body, headers=headers, timeout=30).json()
     token = {"Authorization": f"Bearer {opened['token']}"}
     fault = " [[fault:400]]" if number % 4 == 3 else ""
     post_message(url, token, QUESTIONS[number % 4] + fault)
     path = f"{url}/sessions/{opened['id']}/messages/msg_2"
     wait_until(
-        lambda: requests.get(path, headers=token, timeout=10).json()["completed_at"] is not None
+        lambda: requests.get(path, headers=token, timeout=30).json()["completed_at"] is not None
     )
     if number % 2 == 0:
         rating = {"rating": "up"}
         if number % 4:
             rating = {"rating": "down", "comment": "I asked for the second position."}
-        requests.post(f"{path}/feedback", json=rating, headers=token, timeout=10)
+        requests.post(f"{path}/feedback", json=rating, headers=token, timeout=30)
     return str(opened["id"])
 
 

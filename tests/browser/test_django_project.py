@@ -66,7 +66,7 @@ def test_user_of_the_project_chats_and_it_receives_the_reply(tab: Page, shop: Pr
     expect(tab.get_by_role("heading", name="Hello alice")).to_be_visible()
     expect_ended(send(tab, "What did I say before?"), "the first message")
     wait_until(lambda: "message.completed: This is the first message" in shop.log)
-    forged = requests.post(f"{shop.program.env['SHOP_URL']}/chat/replies", data=b"{}", timeout=10)
+    forged = requests.post(f"{shop.program.env['SHOP_URL']}/chat/replies", data=b"{}", timeout=30)
     assert forged.status_code == 401
 
 

@@ -178,7 +178,7 @@ def test_element_opens_a_session_with_a_jwt_and_keeps_it_for_the_user(
     response = requests.get(
         f"{chat_stack.web().url}/sessions/{session}",
         headers={"Authorization": f"Bearer {sign(ISSUER, 'alice')}"},
-        timeout=5,
+        timeout=30,
     )
     assert response.status_code == 200
     visit("bob")
@@ -197,7 +197,7 @@ def test_element_asks_the_page_for_a_token(tab: Page, host: HostSite, chat_stack
     response = requests.get(
         f"{chat_stack.web().url}/sessions/{session}",
         headers={"Authorization": f"Bearer {token}"},
-        timeout=5,
+        timeout=30,
     )
     assert response.status_code == 200
 
@@ -243,7 +243,7 @@ def test_element_offers_a_new_chat_when_the_session_has_ended(
 def test_frame_chats_in_a_page_with_a_strict_policy(
     tab: Page, host: HostSite, chat_stack: Stack, take_screenshot: Callable[[Page, str], None]
 ) -> None:
-    session = requests.post(f"{chat_stack.web().url}/sessions", json={}, timeout=5).json()
+    session = requests.post(f"{chat_stack.web().url}/sessions", json={}, timeout=30).json()
     host.files["/chat-token"] = ("text/plain", session["token"])
     script = host.example("js", "parley.configure")
     script += (
@@ -268,7 +268,7 @@ def test_frame_hides_its_token_and_ignores_messages_of_other_pages(
     tab: Page, chat_stack: Stack
 ) -> None:
     url = chat_stack.web().url
-    token = requests.post(f"{url}/sessions", json={}, timeout=5).json()["token"]
+    token = requests.post(f"{url}/sessions", json={}, timeout=30).json()["token"]
     tab.goto(f"{url}/embed#token={token}&theme=dark&name=Support")
     expect_ended(send(tab, "Tell me about engines."), "engines")
     assert tab.url == f"{url}/embed"

@@ -28,7 +28,7 @@ def call(stack: Stack, chat: ChatPage, method: str, path: str = "") -> None:
         method,
         f"{stack.web().url}/sessions/{session['id']}{path}",
         headers={"Authorization": f"Bearer {session['token']}"},
-        timeout=5,
+        timeout=30,
     ).raise_for_status()
 
 

@@ -46,7 +46,7 @@ def test_answers_of_a_proxy_never_end_a_session(
     bar = page.locator("#connection")
     proxy.answers["/sessions$"] = response("200 OK", "{}", "application/json")
     chat.submit("Hello")
-    wait_until(lambda: len(proxy.answered) >= 2, within=15)  # it tries again, and opens nothing
+    wait_until(lambda: len(proxy.answered) >= 2, within=30)  # it tries again, and opens nothing
     assert page.evaluate("Object.keys(localStorage).filter(key => key.endsWith('sessions'))") == []
     proxy.answers.clear()
     expect(chat.replies).to_have_attribute("data-status", "completed")
@@ -57,7 +57,7 @@ def test_answers_of_a_proxy_never_end_a_session(
     chat.submit("Sent later")
     chat.act_on("Hello", "Delete")
     chat.button("Delete now").click()
-    wait_until(lambda: sum("/messages" not in path for path in proxy.answered) >= 2, within=15)
+    wait_until(lambda: sum("/messages" not in path for path in proxy.answered) >= 2, within=30)
     deleted = page.evaluate("JSON.parse(localStorage['parley.deleted']).length")
     assert deleted == 1  # it is still to be deleted on the server
 

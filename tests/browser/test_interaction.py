@@ -85,7 +85,7 @@ def test_growing_code_block_can_be_copied(
 ) -> None:
     content = "```python\n" + "one + " * 400  # in one line, so that the button does not move
     script = {"steps": [{"match": "Grow, please", "reply": content, "rate": 25}]}
-    requests.post(f"{chat_stack.model.url}/__script__", json=script, timeout=5)
+    requests.post(f"{chat_stack.model.url}/__script__", json=script, timeout=30)
     chat = open_page(permissions=["clipboard-read", "clipboard-write"]).start("Growing")
     reply = chat.send("Grow, please")
     code = reply.locator("pre")

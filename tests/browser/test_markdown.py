@@ -36,7 +36,7 @@ THINKING = "<think>\nThe user wants a word.\n</think>\n\nHere it is."
 
 def script(stack: Stack, **replies: str) -> None:
     steps = [{"match": f"show {match}", "reply": reply} for match, reply in replies.items()]
-    requests.post(f"{stack.model.url}/__script__", json={"steps": steps}, timeout=5)
+    requests.post(f"{stack.model.url}/__script__", json={"steps": steps}, timeout=30)
 
 
 def test_formulas_footnotes_code_and_reasoning_are_rendered(

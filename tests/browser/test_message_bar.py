@@ -101,7 +101,7 @@ def test_operator_chooses_titles_contact_and_colour(
     open_page: Callable[..., ChatPage], chat_stack: Stack, operated_url: str
 ) -> None:
     steps = [{"match": "\n---\n", "reply": "“A Blue Sky.”\n"}]
-    requests.post(f"{chat_stack.model.url}/__script__", json={"steps": steps}, timeout=5)
+    requests.post(f"{chat_stack.model.url}/__script__", json={"steps": steps}, timeout=30)
     chat = open_page(url=operated_url, color_scheme="light")
     chat.send_and_wait("Why is the sky blue?")
     expect(chat.page.get_by_role("heading", name="A Blue Sky", exact=True)).to_be_visible()

@@ -73,7 +73,7 @@ def test_changed_settings_apply_to_the_next_message(chat: ChatPage, chat_stack: 
     expect(chat.page.locator("#model")).to_have_text("other")
     chat.send_and_wait("Ahoy from the settings")
     params = {"match": "Ahoy from the settings"}
-    calls = requests.get(f"{chat_stack.model.url}/__calls__", params, timeout=5).json()["calls"]
+    calls = requests.get(f"{chat_stack.model.url}/__calls__", params, timeout=30).json()["calls"]
     assert calls[0]["messages"][0] == {
         "role": "system",
         "content": "Speak like a pirate of the browser tests",
@@ -115,7 +115,7 @@ def test_deleted_chat_is_removed_from_list_and_server(chat: ChatPage, chat_stack
     response = requests.get(
         f"{chat_stack.web().url}/sessions/{session['id']}",
         headers={"Authorization": f"Bearer {session['token']}"},
-        timeout=5,
+        timeout=30,
     )
     assert response.status_code in {401, 404}
 
@@ -144,7 +144,7 @@ def test_code_block_can_be_copied(open_page: Callable[..., ChatPage], chat_stack
     content = "Look:\n\n```python\nprint('a < b')\n```\n\nDone."
     step = {"match": "Code, please", "reply": content}
     script = {"steps": [step]}
-    requests.post(f"{chat_stack.model.url}/__script__", json=script, timeout=5)
+    requests.post(f"{chat_stack.model.url}/__script__", json=script, timeout=30)
     chat = open_page(permissions=["clipboard-read", "clipboard-write"]).start("Code")
     reply = chat.send_and_wait("Code, please")
     expect(reply.locator("pre .hljs-string")).to_have_text("'a < b'")
@@ -156,7 +156,7 @@ def test_code_block_can_be_copied(open_page: Callable[..., ChatPage], chat_stack
 def test_markdown_is_rendered(chat: ChatPage, chat_stack: Stack) -> None:
     content = "# Title\n\n3. three\n4. four\n\n| a | b |\n|---|--:|\n| 1 | 2 |\n\n[web](https://a.example)"
     script = {"steps": [{"match": "Markdown, please", "reply": content}]}
-    requests.post(f"{chat_stack.model.url}/__script__", json=script, timeout=5)
+    requests.post(f"{chat_stack.model.url}/__script__", json=script, timeout=30)
     reply = chat.send_and_wait("Markdown, please")
     expect(reply.get_by_role("heading", name="Title")).to_be_visible()
     expect(reply.locator(".body ol")).to_have_attribute("start", "3")

@@ -29,7 +29,7 @@ def stored_contents(stack: Stack, chat: ChatPage) -> list[str]:
     response = requests.get(
         f"{stack.web().url}/sessions/{session['id']}",
         headers={"Authorization": f"Bearer {session['token']}"},
-        timeout=5,
+        timeout=30,
     )
     return [message["content"] for message in response.json()["messages"]]
 
@@ -114,7 +114,7 @@ def test_message_that_failed_offline_is_sent_later(
         chat.page.clock.fast_forward(4000)
         return failure.is_visible()
 
-    wait_until(has_failed, within=15)
+    wait_until(has_failed, within=30)
     proxy.accept_connections()
     chat.page.clock.fast_forward(15_000)
     expect(chat.replies.first).to_have_attribute("aria-busy", "false")

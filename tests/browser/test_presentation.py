@@ -44,7 +44,7 @@ MORE = "There are 25 of them: 2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43
 
 def script_reply(stack: Stack, match: str, reply: str, **fields: object) -> None:
     steps = [{"match": match, "reply": reply, "times": 0, **fields}]
-    requests.post(f"{stack.model.url}/__script__", json={"steps": steps}, timeout=5)
+    requests.post(f"{stack.model.url}/__script__", json={"steps": steps}, timeout=30)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_page_is_small_and_painted_within_a_second(
     resources = "performance.getEntriesByType('resource').map(each => each.name)"
     urls = {f"{chat.url}/", f"{chat.url}/static/chat/icon.svg", *chat.page.evaluate(resources)}
     assert any(url.endswith("/marked.js") for url in urls)
-    size = sum(len(gzip.compress(requests.get(url, timeout=5).content)) for url in urls)
+    size = sum(len(gzip.compress(requests.get(url, timeout=30).content)) for url in urls)
     print(f"{size} bytes")  # noqa: T201
     assert size < MAX_BYTES
     wait_until(lambda: time_to_paint(chat) < 1000, within=30)  # repeat as above

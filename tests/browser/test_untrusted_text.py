@@ -50,7 +50,7 @@ def test_model_output_is_never_executed_or_fetched(
     open_page: Callable[..., ChatPage], chat_stack: Stack
 ) -> None:
     steps = [{"match": f"payload {number};", "reply": each} for number, each in enumerate(PAYLOADS)]
-    script = requests.post(f"{chat_stack.model.url}/__script__", json={"steps": steps}, timeout=5)
+    script = requests.post(f"{chat_stack.model.url}/__script__", json={"steps": steps}, timeout=30)
     assert script.ok
     chat = open_page()
     dialogs: list[str] = []
@@ -100,7 +100,7 @@ def test_policy_blocks_html_that_bypasses_the_sanitizer(chat: ChatPage) -> None:
 
 
 def test_page_has_a_strict_security_policy(chat_stack: Stack) -> None:
-    headers = requests.get(f"{chat_stack.web().url}/", timeout=5).headers
+    headers = requests.get(f"{chat_stack.web().url}/", timeout=30).headers
     policy = headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
@@ -110,7 +110,7 @@ def test_page_has_a_strict_security_policy(chat_stack: Stack) -> None:
 
 def test_deeply_nested_markdown_is_shown_as_text(chat: ChatPage, chat_stack: Stack) -> None:
     steps = [{"match": "deeper", "reply": "> " * 20_000 + "here"}]
-    requests.post(f"{chat_stack.model.url}/__script__", json={"steps": steps}, timeout=5)
+    requests.post(f"{chat_stack.model.url}/__script__", json={"steps": steps}, timeout=30)
     reply = chat.send_and_wait("deeper")
     expect(reply.locator(".body")).to_contain_text("here")
     assert json.dumps(chat.errors) == "[]"
@@ -129,7 +129,7 @@ def test_slow_markdown_is_rendered_in_bounded_time(
     chat: ChatPage, chat_stack: Stack, text: str
 ) -> None:
     steps = [{"match": "slow", "reply": text + "here"}]
-    requests.post(f"{chat_stack.model.url}/__script__", json={"steps": steps}, timeout=5)
+    requests.post(f"{chat_stack.model.url}/__script__", json={"steps": steps}, timeout=30)
     chat.page.evaluate(
         """() => {
           window.longest = 0;

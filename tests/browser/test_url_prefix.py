@@ -51,7 +51,7 @@ def test_page_chats_and_keeps_its_own_sessions(
     keys = chat.page.evaluate("Object.keys(localStorage)")
     assert keys == ["parley:/team/chat/.sessions"]
     manifest = chat.page.locator("link[rel=manifest]").evaluate("link => link.href")
-    assert requests.get(manifest, timeout=5).json()["start_url"] == "./"
+    assert requests.get(manifest, timeout=30).json()["start_url"] == "./"
 
 
 @pytest.mark.thorough

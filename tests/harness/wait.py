@@ -10,7 +10,7 @@ INTERVAL = 0.005
 T = TypeVar("T")
 
 
-def wait_until(predicate: Callable[[], T], *, within: float = 10.0, every: float = INTERVAL) -> T:
+def wait_until(predicate: Callable[[], T], *, within: float = 30.0, every: float = INTERVAL) -> T:
     """Return the first true value of `predicate`; fail if there is none within so many seconds.
 
     every: seconds between two evaluations, for predicates that cost time.
