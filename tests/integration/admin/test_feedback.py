@@ -103,7 +103,7 @@ def test_changed_rating_is_listed_once(admin: Client) -> None:
 
 
 def test_pages_are_exact_for_equal_times_and_rare_ratings(redis: Redis) -> None:
-    members = {f"ses_{n:024x} 2 {'down' if n % 50 == 0 else 'up'}": n // 100 for n in range(1000)}
+    members = {f"ses_{n:024x} 2 {'down' if n % 50 == 0 else 'up'}": n // 20 for n in range(200)}
     redis.zadd(keys.ratings(0), members)
     everything = sorted(
         (RatedReply(at, *parts(member)) for member, at in members.items()), reverse=True
