@@ -15,7 +15,7 @@ from pathlib import Path
 from django.conf import settings
 
 from chat.conversation import tokens
-from chat.domain import NewSession
+from chat.domain import History, NewSession, PastTurn
 from chat.store.client import client
 from chat.store.scripts import run_pipeline
 from chat.store.sessions import restore_call
@@ -29,10 +29,11 @@ BATCH_SIZE = 200
 
 def fill(count: int) -> None:
     """Create sessions, each with `TURNS` turns and 200 bytes per message."""
-    texts = [f"{n} ".ljust(200, "x") for n in range(2 * TURNS)]
+    texts = [f"{n} ".ljust(200, "x") for n in range(TURNS)]
+    history = History(turns=[PastTurn(text, text) for text in texts])
     for _ in range(0, count, BATCH_SIZE):
         replies = run_pipeline(
-            client(), [restore_call(_new_session(), texts) for _ in range(BATCH_SIZE)]
+            client(), [restore_call(_new_session(), history) for _ in range(BATCH_SIZE)]
         )
         assert all(reply[0] == b"CREATED" for reply in replies), replies[0]
 

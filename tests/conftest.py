@@ -92,9 +92,13 @@ def pytest_runtest_makereport(
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A running installation for all tests that leave its settings and processes unchanged.
 
-    Its Redis is the server at this process's `settings.REDIS_URL`.
+    Its model reads images. Its Redis is the server at this process's `settings.REDIS_URL`.
     """
-    shared = Stack(tmp_path_factory.mktemp("stack"), redis_port=port_of(os.environ["REDIS_URL"]))
+    shared = Stack(
+        tmp_path_factory.mktemp("stack"),
+        redis_port=port_of(os.environ["REDIS_URL"]),
+        env={"MODEL_INPUTS": "text,image"},
+    )
     try:
         yield shared.start()
     finally:

@@ -1,7 +1,7 @@
 """Actions on sessions, from the list or from the buttons of a session's page."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -17,6 +17,9 @@ from chat.conversation import staff
 from chat.domain.errors import ParleyError, SessionExpired, SessionNotFound, StoreUnavailable
 from chat.transcripts import export, jsonl
 
+# Bytes of an export, which is built in memory.
+MAX_EXPORT_BYTES = 64 * 1024 * 1024
+TOO_LARGE = "The export is larger than 64 MiB. Select fewer sessions, or use manage.py export."
 # Sessions whose results are reported by name; the results of more are counted.
 MAX_NAMED = 5
 
@@ -68,25 +71,34 @@ class SessionActions(ModelAdmin):
     @admin.action(description="Export as JSON lines", permissions=["export"])
     def export(self, request: HttpRequest, queryset: Iterable[Session]) -> HttpResponse:
         """Return a file with a line of JSON per session."""
-        lines = {session: _export_line(session.pk) for session in queryset}
+        lines = ((session, _export_line(session.pk)) for session in queryset)
         return self._file_response(request, lines, "sessions.jsonl")
 
     @admin.action(description="Export completed turns for fine-tuning", permissions=["export"])
     def export_turns(self, request: HttpRequest, queryset: Iterable[Session]) -> HttpResponse:
         """Return a file with the conversations, in the chat fine-tuning format."""
-        lines = {session: export.line(session.pk, export.ExportFilter()) for session in queryset}
+        choice = export.ExportFilter()
+        lines = ((session, export.line(session.pk, choice)) for session in queryset)
         return self._file_response(request, lines, "conversations.jsonl")
 
     def _file_response(
-        self, request: HttpRequest, lines: Mapping[Session, bytes], name: str
+        self, request: HttpRequest, lines: Iterable[tuple[Session, bytes]], name: str
     ) -> HttpResponse:
         """Return the lines as a file, and record the export of each session that has one."""
-        response = HttpResponse(b"".join(lines.values()), content_type="application/x-ndjson")
+        exported: dict[Session, bytes] = {}
+        size = 0
+        for session, line in lines:
+            size += len(line)
+            if size > MAX_EXPORT_BYTES:
+                self.message_user(request, TOO_LARGE, messages.ERROR)
+                return HttpResponseRedirect(request.get_full_path())
+            if line:
+                exported[session] = line
+        response = HttpResponse(b"".join(exported.values()), content_type="application/x-ndjson")
         response["Content-Disposition"] = f'attachment; filename="{name}"'
         response["Cache-Control"] = "no-store"
-        for session, line in lines.items():
-            if line:
-                self.log_change(request, session, "Exported.")
+        for session in exported:
+            self.log_change(request, session, "Exported.")
         return response
 
     def run_action(

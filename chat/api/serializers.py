@@ -14,13 +14,12 @@ from chat.api.fields import (
     StrictIntegerField,
 )
 from chat.domain import Context, Feedback, OnBusy, Options, Rating
-from chat.domain.files import Part, PartType
+from chat.domain.files import MAX_PARTS, Part, PartType
 from chat.settings import chat_settings
 
 MAX_NAME_CHARS = 200
 MAX_WEBHOOK_URL_CHARS = 2048
 MAX_IMAGE_URL_CHARS = 2048
-MAX_PARTS = 20
 FILE_ID = r"^file_[0-9a-f]{24}$"
 IMAGE_URL = r"^https://[!-~]+$"
 

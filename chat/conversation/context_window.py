@@ -51,7 +51,11 @@ def fit_inputs(message: PromptMessage, model: Model) -> PromptMessage:
     """Return a message in which texts stand for the parts that the model does not read."""
     if not message.parts:
         return message
-    return _replace_parts(message, [part.type in model.inputs for part in message.parts])
+    return _replace_parts(message, [_can_read(model, part) for part in message.parts])
+
+
+def _can_read(model: Model, part: Part) -> bool:
+    return part.type in model.inputs and (model.image_urls or not part.url)
 
 
 def _replace_parts(message: PromptMessage, are_kept: Sequence[bool]) -> PromptMessage:

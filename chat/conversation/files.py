@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from chat.conversation import llms
 from chat.domain import Caller
 from chat.domain.errors import BodyTooLarge, FileNotFound, InvalidRequest, UnsupportedContent
-from chat.domain.files import Part, PartType, StoredFile
+from chat.domain.files import InputPart, Part, PartType, StoredFile
 from chat.settings import chat_settings
 from chat.store import files, sessions
 from chat.store.calls import Steps, store_call
@@ -57,6 +57,20 @@ def describe(content: bytes, filename: str = "") -> StoredFile:
         sha256=digest.hexdigest(),
         filename=name,
     )
+
+
+def store_parts(caller: Caller, parts: Sequence[InputPart]) -> list[Part]:
+    """Store the files of a message's parts; return the parts that refer to them.
+
+    Raises:
+        as `store`
+    """
+    return [
+        given.part
+        if given.content is None
+        else given.part.with_file(store(caller, given.content, given.part.filename))
+        for given in parts
+    ]
 
 
 def read(caller: Caller, file_id: str) -> tuple[StoredFile, bytes]:
@@ -119,7 +133,7 @@ def check_parts(caller: Caller, parts: Sequence[Part]) -> Steps[list[Part]]:
     ids = [part.file_id for part in parts if part.file_id]
     described = (yield from files.describe.steps(caller, ids)) if ids else []
     found = dict(zip(ids, described, strict=True))
-    return [_with_file(part, found[part.file_id]) if part.file_id else part for part in parts]
+    return [with_file(part, found[part.file_id]) if part.file_id else part for part in parts]
 
 
 def check_input(part: Part, model_name: str) -> None:
@@ -141,9 +155,14 @@ def check_input(part: Part, model_name: str) -> None:
         )
 
 
-def _with_file(part: Part, file: StoredFile | None) -> Part:
+def with_file(part: Part, file: StoredFile | None) -> Part:
+    """Return a part with what is known about its file.
+
+    Raises:
+        InvalidRequest: the session has no such file, or it is no image.
+    """
     if file is None:
         raise InvalidRequest(f"The session has no file {part.file_id}.", param="parts")
     if part.type is PartType.IMAGE and not file.is_image:
         raise InvalidRequest(f"The file {file.id} is no image.", param="parts")
-    return part._replace(filename=file.filename, media_type=file.media_type, size=file.bytes)
+    return part.with_file(file)

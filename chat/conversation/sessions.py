@@ -1,6 +1,6 @@
 """Sessions: open, read, update, reset and delete them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -10,9 +10,11 @@ from chat.accounts import address_limits, principal_limits
 from chat.conversation import llms, policies, tokens
 from chat.conversation.idempotency import digest, storage_key
 from chat.domain import (
+    NO_HISTORY,
     PARLEY_ITSELF,
     Caller,
     Context,
+    History,
     Identity,
     NewSession,
     PartyClass,
@@ -69,7 +71,7 @@ def open_session(
 
 
 def create_session(
-    texts: Sequence[str] = (),
+    history: History = NO_HISTORY,
     *,
     address: str,
     principal: Principal | None,
@@ -79,7 +81,9 @@ def create_session(
 ) -> str:
     """Open a session as `open_session` does, but return its token only.
 
-    texts: of its history; message, reply, message, reply, ... without a reply, an empty text.
+    Raises:
+        SessionFilesFull: the files of the history are too large.
+        and as `open_session`
     """
     is_anonymous = bool(address) and principal is None
     if is_anonymous and not chat_settings.ANONYMOUS_SESSIONS:
@@ -95,8 +99,8 @@ def create_session(
         identity=principal.identity(addresses) if principal else Identity(addresses=addresses),
         **fields,
     )
-    if texts:
-        sessions.restore(new, texts)
+    if history.turns:
+        sessions.restore(new, history)
     else:
         sessions.create(new)
     return token
@@ -109,7 +113,7 @@ def derive_id(principal: Principal, key: str) -> str:
 
 
 def open_with_history(
-    texts: Sequence[str],
+    history: History,
     *,
     name: str = "",
     system_prompt: str | None = None,
@@ -118,13 +122,11 @@ def open_with_history(
 ) -> str:
     """Open a session that begins with a history; return its token.
 
-    texts: message, reply, message, reply, ...
-
     Raises:
-        UnknownModel, StoreFull, StoreUnavailable
+        UnknownModel, SessionFilesFull, StoreFull, StoreUnavailable
     """
     token, new = _new_session(name=name, system_prompt=system_prompt, model=model, ttl=ttl)
-    sessions.restore(new, texts)
+    sessions.restore(new, history)
     return token
 
 
@@ -174,19 +176,7 @@ def _scope_key(key: str, identity: Identity) -> str:
     return key if not key or is_anonymous else f"{identity.party} {identity.user} {key}"
 
 
-def append_history(caller: Caller, texts: Sequence[str]) -> int:
-    """Append turns to an idle session; return the number of the last reply.
-
-    texts: as in `create_session`.
-
-    Raises:
-        SessionBusy: a turn is open.
-        RateLimited, SessionFull, AddressQuotaExceeded, QuotaExceeded, StoreFull, SessionNotFound,
-            SessionExpired, StoreUnavailable
-    """
-    return sessions.append_history(caller, texts)
-
-
+append_history = sessions.append_history
 # Reads of a session and its newest messages, and of its log.
 read = sessions.snapshot
 read_if_changed = sessions.snapshot_if_changed

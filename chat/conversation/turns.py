@@ -31,7 +31,7 @@ from chat.logging import log_context, log_turn
 from chat.settings import chat_settings
 from chat.store import sessions, turns
 from chat.store.calls import Steps, StoreCall
-from chat.store.message_json import message_number_in
+from chat.store.message_json import message_number_in, parts_json
 from chat.tracing import tracing
 
 logger = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ def submit(
             digest=_submit_digest(request, extras) if key else "",
             params=extras.params,
             after_reply=extras.after_reply,
-            parts=orjson.dumps([part.to_json() for part in parts]) if parts else b"",
+            parts=parts_json(parts),
         )
         exceeded = yield from exceeded_budgets.lines()
         accepted = yield from turns.submit.steps(caller, submission, exceeded=exceeded)

@@ -16,6 +16,7 @@ from chat.domain.enums import (
     UsageSource,
     WaitReason,
 )
+from chat.domain.history import NO_HISTORY, History, InputMessage, PastTurn
 from chat.domain.identity import (
     PARLEY_ITSELF,
     ApiKey,
@@ -68,6 +69,7 @@ from chat.domain.turns import (
 
 __all__ = [
     "NO_CHARGE",
+    "NO_HISTORY",
     "PARLEY_ITSELF",
     "Accepted",
     "ApiKey",
@@ -91,8 +93,10 @@ __all__ = [
     "FinishReason",
     "FinishResult",
     "Gap",
+    "History",
     "HistoryMessage",
     "Identity",
+    "InputMessage",
     "Issuer",
     "Lease",
     "LimiterDelay",
@@ -105,6 +109,7 @@ __all__ = [
     "Outcome",
     "Page",
     "PartyClass",
+    "PastTurn",
     "Principal",
     "Prompt",
     "PromptMessage",

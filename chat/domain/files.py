@@ -1,5 +1,7 @@
 """Files of a session, and the parts of messages that refer to them."""
 
+import binascii
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,6 +10,8 @@ from typing import Any, NamedTuple, Self
 # Tokens of an image in estimates.
 IMAGE_TOKENS = 1_000
 BYTES_PER_TOKEN = 4
+# Parts of a message.
+MAX_PARTS = 20
 
 
 class PartType(StrEnum):
@@ -55,6 +59,12 @@ class Part(NamedTuple):
         known = {name: value for name, value in members.items() if name in cls._fields}
         return cls(**{**known, "type": PartType(members["type"])})
 
+    def with_file(self, file: StoredFile) -> Self:
+        """Return the part with what is known about its file."""
+        return self._replace(
+            file_id=file.id, filename=file.filename, media_type=file.media_type, size=file.bytes
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return the members that the type has; clients see them."""
         if self.type is PartType.TEXT:
@@ -84,3 +94,26 @@ class Part(NamedTuple):
             return 0
         is_text = self.media_type.startswith("text/")
         return -(-self.size // BYTES_PER_TOKEN) if is_text else IMAGE_TOKENS
+
+
+class InputPart(NamedTuple):
+    """A part as a client has sent it."""
+
+    part: Part
+    # Of a file that is not stored yet.
+    content: bytes | None = None
+
+
+def to_data_url(media_type: str, content: bytes) -> str:
+    return f"data:{media_type};base64,{b64encode(content).decode()}"
+
+
+def parse_data_url(url: str) -> bytes | None:
+    """Return the content of a data URL in Base64; `None` if it is none."""
+    head, comma, data = url.partition(",")
+    if not (comma and head.startswith("data:") and head.endswith(";base64")):
+        return None
+    try:
+        return b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        return None

@@ -12,7 +12,7 @@ from chat.domain import PromptMessage, Status, TurnExtras
 from chat.domain.errors import ParleyError
 from chat.openai_api.chat_chunks import ChatChunks
 from chat.openai_api.chat_request import ChatRequest
-from chat.openai_api.content import check_inputs, store_parts
+from chat.openai_api.content import check_inputs
 from chat.protocols.senders import Sender, open_session
 from chat.protocols.turn import MAX_WAIT, ReplyFailed, Turn, events, heartbeat_interval
 from chat.realtime.close_codes import Abort
@@ -38,13 +38,12 @@ def start(request: ChatRequest, sender: Sender, attachment: Attachment) -> Turn:
     caller = open_session(
         sender,
         key=attachment.key,
-        texts=[],
         name=NAME,
         system_prompt=request.system_prompt or None,
         model=request.model,
         ttl=TTL,
     )
-    stored = [(each, store_parts(caller, each)) for each in request.messages]
+    stored = [(each, files.store_parts(caller, each.parts)) for each in request.messages]
     accepted = turns.submit(
         caller=caller,
         content=request.question,

@@ -9,16 +9,13 @@
 | any other | 400 `unsupported_content` |
 """
 
-import binascii
-from base64 import b64decode
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from chat.conversation import files
 from chat.conversation.files import MAX_FILENAME_CHARS
-from chat.domain import Caller, Role
+from chat.domain import InputMessage, Role
 from chat.domain.errors import UnsupportedContent
-from chat.domain.files import Part, PartType
+from chat.domain.files import InputPart, Part, PartType, parse_data_url
 from chat.protocols.fields import Fields
 from chat.settings import chat_settings
 
@@ -33,27 +30,6 @@ ROLES = {
     "user": Role.USER,
     "assistant": Role.ASSISTANT,
 }
-
-
-class InputPart(NamedTuple):
-    """A part as a client has sent it."""
-
-    part: Part
-    # Of a file that is not stored yet.
-    content: bytes | None = None
-
-
-class InputMessage(NamedTuple):
-    """A message as a client has sent it."""
-
-    role: Role
-    text: str
-    # All of it, if it has more than text.
-    parts: tuple[InputPart, ...] = ()
-
-    @property
-    def is_empty(self) -> bool:
-        return not (self.text or self.parts)
 
 
 def read_message(fields: Fields) -> InputMessage:
@@ -154,13 +130,10 @@ def _decode(part: Fields, name: str, url: str) -> bytes:
     Raises:
         InvalidRequest: it is none.
     """
-    head, comma, data = url.partition(",")
-    if not (comma and head.startswith("data:") and head.endswith(";base64")):
+    content = parse_data_url(url)
+    if content is None:
         raise part.invalid(name, "must be a data URL in Base64")
-    try:
-        return b64decode(data, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise part.invalid(name, "is not valid Base64") from error
+    return content
 
 
 READERS = {
@@ -182,19 +155,3 @@ def check_inputs(messages: Sequence[InputMessage], model: str | None) -> None:
         files.check_input(each.part, model or chat_settings.DEFAULT_MODEL)
         if each.content is not None:
             files.describe(each.content, each.part.filename)
-
-
-def store_parts(caller: Caller, message: InputMessage) -> list[Part]:
-    """Store the files of a message in a session; return its parts.
-
-    Raises:
-        as `chat.conversation.files.store`
-    """
-    return [_store_part(caller, each) for each in message.parts]
-
-
-def _store_part(caller: Caller, given: InputPart) -> Part:
-    if given.content is None:
-        return given.part
-    file = files.store(caller, given.content, given.part.filename)
-    return given.part._replace(file_id=file.id, filename=file.filename)

@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
-from chat.conversation import messages, sessions
-from chat.domain import Caller, Context, Role, Snapshot
+from chat.conversation import history, messages, sessions
+from chat.domain import Caller, Context, InputMessage, Role, Snapshot
 from chat.domain.errors import (
     InvalidRequest,
     MessageNotFound,
@@ -16,8 +16,7 @@ from chat.domain.errors import (
     SessionNotFound,
 )
 from chat.openai_api import ids
-from chat.openai_api.content import InputMessage
-from chat.openai_api.history import system_text, to_texts
+from chat.openai_api.history import system_text
 from chat.openai_api.items import to_items
 from chat.openai_api.pages import PageQuery
 from chat.openai_api.response_request import read_input
@@ -43,7 +42,7 @@ def create(sender: Sender, body: Mapping[str, Any], key: str) -> dict[str, Any]:
     caller = open_session(
         sender,
         key=key,
-        texts=to_texts(given),
+        history=history.build(given),
         system_prompt=system_text(given) or None,
         metadata=metadata,
         context=Context(messages=chat_settings.MAX_PAGE_LIMIT),
@@ -103,12 +102,12 @@ def add_items(
     fields.reject_others()
     if any(message.role is Role.SYSTEM for message in given):
         raise InvalidRequest("Add system messages when you create the conversation.", param="items")
-    texts = to_texts(given)
-    if not texts:
+    added = history.build(given, history.find_files(caller, given))
+    if not added.turns:
         raise fields.invalid("items", "must contain a message with text")
-    last = sessions.append_history(caller, texts)
+    last = sessions.append_history(caller, added)
     page = messages.list_messages(
-        caller, before=f"msg_{last + 1}", after=None, limit=len(texts), newest_first=False
+        caller, before=f"msg_{last + 1}", after=None, limit=2 * len(added.turns), newest_first=False
     )
     return _to_items(caller, page.messages)
 

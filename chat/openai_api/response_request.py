@@ -19,10 +19,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chat.domain import Options, Role
+from chat.domain import InputMessage, Options, Role
 from chat.domain.errors import InvalidRequest, UnsupportedContent
 from chat.openai_api import ids
-from chat.openai_api.content import InputMessage, read_message
+from chat.openai_api.content import read_message
 from chat.openai_api.history import system_text
 from chat.openai_api.ids import MessageRef
 from chat.openai_api.options import (

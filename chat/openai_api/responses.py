@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 
 from chat.api.exception_handler import error_body
-from chat.conversation import messages, sessions, turns
-from chat.domain import Caller, Context, Role, Status, TurnExtras
+from chat.conversation import files, history, messages, sessions, turns
+from chat.domain import Caller, Context, InputMessage, Role, Status, TurnExtras
 from chat.domain.errors import (
     Conflict,
     InvalidRequest,
@@ -20,11 +20,10 @@ from chat.domain.errors import (
     SessionExpired,
     SessionNotFound,
 )
-from chat.domain.files import Part, PartType
 from chat.domain.ids import message_number
 from chat.openai_api import items
-from chat.openai_api.content import InputMessage, check_inputs, store_parts
-from chat.openai_api.history import to_texts
+from chat.openai_api.content import check_inputs
+from chat.openai_api.history import merge
 from chat.openai_api.ids import MessageRef
 from chat.openai_api.response_events import ResponseEvents
 from chat.openai_api.response_object import to_response
@@ -51,7 +50,8 @@ def start(request: ResponseRequest, sender: Sender, key: str) -> Turn:
     if session_id:
         return _append(request, sender.caller_of(session_id), sender, key)
     if request.previous is None:
-        return _open(request, sender, key, to_texts(request.earlier), request.system_text)
+        check_inputs(request.earlier, request.model)
+        return _open(request, sender, key, request.earlier, request.system_text)
     return _continue(request, request.previous, sender, key)
 
 
@@ -163,23 +163,24 @@ def _open(
     request: ResponseRequest,
     sender: Sender,
     key: str,
-    texts: Sequence[str],
+    earlier: Sequence[InputMessage],
     system_prompt: str,
 ) -> Turn:
     """Accept the turn in a new session with a history."""
     check_inputs([request.message], request.model)
+    past = history.build(earlier)
     caller = open_session(
         sender,
         key=key,
-        texts=texts,
+        history=past,
         system_prompt=system_prompt or None,
         model=request.model,
         context=Context(messages=chat_settings.MAX_PAGE_LIMIT),
         ttl=None if request.is_stored else UNSTORED_TTL,
     )
     # The history of a copy is not part of the input.
-    history = 0 if request.previous else len(texts)
-    return _submit(request, caller, sender, key, history=history)
+    length = 0 if request.previous else 2 * len(past.turns)
+    return _submit(request, caller, sender, key, history_length=length)
 
 
 def _append(
@@ -192,13 +193,12 @@ def _append(
     """Accept the turn in a session that exists."""
     _check_no_replies(request.earlier)
     change_model(caller, request.model)
-    own = [message.text for message in request.earlier if message.role is Role.USER]
     return _submit(
         request,
         caller,
         sender,
         key,
-        before=own,
+        before=_own(request),
         system_text=request.system_text,
         after_reply=after_reply,
     )
@@ -233,13 +233,14 @@ def _fork(request: ResponseRequest, earlier: Turn, sender: Sender, key: str) -> 
         limit=chat_settings.MAX_PAGE_LIMIT,
         newest_first=False,
     )
-    history = [orjson.loads(each) for each in page.messages]
-    own = [message for message in request.earlier if message.role is Role.USER]
-    texts = to_texts(
-        [*(InputMessage(Role(each["role"]), each["content"]) for each in history), *own]
-    )
+    past = history.read_messages(earlier.caller, map(orjson.loads, page.messages))
     system_prompt = "\n\n".join(filter(None, (prompt, request.system_text)))
-    return _open(request, sender, key, texts, system_prompt)
+    return _open(request, sender, key, [*past, *_own(request)], system_prompt)
+
+
+def _own(request: ResponseRequest) -> list[InputMessage]:
+    """Return the user messages before the one to answer."""
+    return [message for message in request.earlier if message.role is Role.USER]
 
 
 def _submit(
@@ -248,18 +249,19 @@ def _submit(
     sender: Sender,
     key: str,
     *,
-    before: Sequence[str] = (),
+    before: Sequence[InputMessage] = (),
     system_text: str = "",
-    history: int = 0,
+    history_length: int = 0,
     after_reply: int | None = None,
 ) -> Turn:
     params = {"model": chat_settings.DEFAULT_MODEL, **request.shown}
-    if history:
-        params["history"] = history
+    if history_length:
+        params["history"] = history_length
+    message = merge([*before, request.message])
     accepted = turns.submit(
         caller=caller,
-        content="\n\n".join([*before, *filter(None, (request.message.text,))]),
-        parts=_parts(request, caller, before),
+        content=message.text,
+        parts=files.store_parts(caller, message.parts),
         options=request.options,
         key=key,
         request_id=sender.request_id,
@@ -273,18 +275,12 @@ def _submit(
     return Turn.from_accepted(caller, accepted, params)
 
 
-def _parts(request: ResponseRequest, caller: Caller, before: Sequence[str]) -> Sequence[Part]:
-    """Store the files of the message; return its parts after the texts before it."""
-    parts = store_parts(caller, request.message)
-    return [*(Part(PartType.TEXT, text) for text in before), *parts] if parts else ()
-
-
 def _is_only_turn(turn: Turn) -> bool:
     """Return whether the session has no other messages than those of the turn and its history."""
     session = sessions.read(turn.caller, limit=1)
     newest = orjson.loads(session.messages[-1])["id"] if session.messages else ""
-    history = turn.params.get("history", 0)
-    return newest == turn.reply_id and turn.number == history + 2
+    length = turn.params.get("history", 0)
+    return newest == turn.reply_id and turn.number == length + 2
 
 
 def to_json(turn: Turn, reply: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Who sends a request: a principal, or the holder of a session's token."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from chat.accounts import principals
 from chat.accounts.client_ip import client_address
 from chat.api import auth
 from chat.conversation import sessions, tokens
-from chat.domain import Caller, Principal
+from chat.domain import NO_HISTORY, Caller, History, Principal
 from chat.domain.errors import NotAllowed
 from chat.settings import chat_settings
 
@@ -64,7 +64,9 @@ def authenticate(meta: Mapping[str, str], request_id: str, user: str | None = No
     )
 
 
-def open_session(sender: Sender, *, key: str, texts: Sequence[str], **fields: Any) -> Caller:
+def open_session(
+    sender: Sender, *, key: str, history: History = NO_HISTORY, **fields: Any
+) -> Caller:
     """Open a session for the sender; return its caller.
 
     Raises:
@@ -72,7 +74,7 @@ def open_session(sender: Sender, *, key: str, texts: Sequence[str], **fields: An
     """
     principal = sender.identity if isinstance(sender.identity, Principal) else None
     token = sessions.create_session(
-        texts, address=sender.address, principal=principal, key=key, **fields
+        history, address=sender.address, principal=principal, key=key, **fields
     )
     caller = tokens.caller_from_token(token)
     if principal is not None:

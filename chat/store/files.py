@@ -27,7 +27,7 @@ def put(caller: Caller, file: StoredFile, content: bytes) -> Steps[None]:
         caller.session_id,
         caller.credential,
         file.id,
-        orjson.dumps(asdict(file)),
+        description(file),
         content,
         chat_settings.MAX_SESSION_FILE_BYTES,
         *change_rate(caller),
@@ -61,6 +61,11 @@ def read(caller: Caller, ids: Sequence[str]) -> Steps[list[tuple[StoredFile, byt
         None if file is None else (file, content)
         for file, content in zip(files, reply[2::2], strict=True)
     ]
+
+
+def description(file: StoredFile) -> bytes:
+    """Return what is stored with the content of a file."""
+    return orjson.dumps(asdict(file))
 
 
 def _parse(found: bytes) -> StoredFile | None:

@@ -1,13 +1,12 @@
 """Sessions in Redis: create, read, update and delete them."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from enum import Enum
 from typing import Any, NamedTuple
 
 import orjson
 
-from chat.domain import Caller, EventPage, Identity, NewSession, Page, Snapshot
+from chat.domain import Caller, EventPage, History, Identity, NewSession, Page, Snapshot
 from chat.domain.ids import random_id
 from chat.domain.policy import NO_POLICY, Policy
 from chat.domain.rates import interval_ms
@@ -15,7 +14,8 @@ from chat.settings import chat_settings
 from chat.store import quota
 from chat.store.api_keys import parse_policy
 from chat.store.calls import Steps, ask_script, store_call
-from chat.store.message_json import json_escape
+from chat.store.files import description
+from chat.store.message_json import json_escape, parts_json
 from chat.store.rate_limit import change_rate
 from chat.store.routing import Arg
 from chat.store.scripts import (
@@ -50,40 +50,48 @@ def create(new: NewSession) -> tuple[float, float]:
     return created / 1000, expires / 1000
 
 
-def restore(new: NewSession, texts: Sequence[str]) -> None:
+def restore(new: NewSession, history: History) -> None:
     """Create a session with a history, atomically. The call can be repeated.
 
-    texts: message, reply, message, reply, ...; without a reply, an empty text.
-
     Raises:
+        SessionFilesFull: its files are too large.
         AddressQuotaExceeded, QuotaExceeded: a client has too many sessions or bytes.
         StoreFull, StoreUnavailable
         IdempotencyMismatch: another session has this id.
     """
-    bytes_ = quota.reserve_for(new, more=sum(map(len, texts)))
-    execute_call(restore_call(new, texts, bytes_))
+    bytes_ = quota.reserve_for(new, more=history.size)
+    execute_call(restore_call(new, history, bytes_))
 
 
-def restore_call(new: NewSession, texts: Sequence[str], bytes_: int = 0) -> ScriptCall:
+def restore_call(new: NewSession, history: History, bytes_: int = 0) -> ScriptCall:
     """Return the call that `restore` makes; `bytes_` are reserved for the session."""
-    args = (*_create_args(new), bytes_, *map(json_escape, texts))
+    args = (*_create_args(new), bytes_, *_history_args(history))
     return script_call("restore", new.id, *args)
 
 
 @store_call
-def append_history(caller: Caller, texts: Sequence[str]) -> Steps[int]:
+def append_history(caller: Caller, history: History) -> Steps[int]:
     """Append turns to an idle session, atomically; return the number of the last reply.
-
-    texts: as in `restore`.
 
     Raises:
         SessionBusy: a turn is open.
-        RateLimited, SessionFull, AddressQuotaExceeded, QuotaExceeded: nothing was changed.
+        RateLimited, SessionFilesFull, SessionFull, AddressQuotaExceeded, QuotaExceeded: nothing was
+            changed.
         StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
     """
-    args: list[Arg] = [*change_rate(caller), *map(json_escape, texts)]
+    args: list[Arg] = [*change_rate(caller), *_history_args(history)]
     reply = yield from _ask_within_quota("append_history", caller, *args)
     return 2 * int(reply[1])
+
+
+def _history_args(history: History) -> list[Arg]:
+    """Return the arguments of `lua/lib/restore_turns.lua`."""
+    args: list[Arg] = [chat_settings.MAX_SESSION_FILE_BYTES, len(history.files)]
+    for file, content in history.files.values():
+        args += (file.id, description(file), content)
+    for turn in history.turns:
+        args += (json_escape(turn.content), parts_json(turn.parts), json_escape(turn.reply))
+    return args
 
 
 def _create_args(new: NewSession) -> tuple[Arg, ...]:

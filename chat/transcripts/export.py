@@ -6,10 +6,11 @@ from typing import Any
 
 import orjson
 
-from chat.conversation import sessions, staff
+from chat.conversation import history, sessions, staff
 from chat.conversation.messages import list_messages
 from chat.domain import Caller, Rating, Role, Status
 from chat.domain.errors import SessionExpired, SessionNotFound
+from chat.domain.files import InputPart, Part
 from chat.store import listing
 from chat.store.listing import TimeRange
 from chat.transcripts.jsonl import Pair, Transcript, dump
@@ -30,6 +31,8 @@ class ExportFilter:
     until: float | None = None
     model: str | None = None
     rating: Rating | None = None
+    # Whether lines contain files; otherwise texts stand for images and files.
+    has_files: bool = True
 
     @property
     def time_range(self) -> TimeRange:
@@ -74,16 +77,28 @@ def line(session_id: str, export_filter: ExportFilter) -> bytes:
     Raises:
         StoreUnavailable
     """
+    caller = Caller.internal(session_id)
     try:
-        system_prompt, messages = _read(Caller.internal(session_id))
+        system_prompt, messages = _read(caller)
+        turns = _turns(messages, export_filter)
+        while turns and not export_filter.matches(turns[-1][1]):
+            turns.pop()
+        pairs = [_pair(caller, *turn, export_filter) for turn in turns]
     except (SessionNotFound, SessionExpired):
         return b""
-    pairs = _pairs(messages, export_filter)
-    while pairs and not pairs[-1].train:
-        pairs.pop()
-    if not pairs:
-        return b""
-    return dump(Transcript(system_prompt=system_prompt, pairs=pairs))
+    return dump(Transcript(system_prompt=system_prompt, pairs=pairs)) if pairs else b""
+
+
+def _pair(caller: Caller, message: Message, reply: Message, export_filter: ExportFilter) -> Pair:
+    parts: tuple[InputPart, ...] = ()
+    prompt = message["content"]
+    if stored := message.get("parts"):
+        if export_filter.has_files:
+            parts = history.read_parts(caller, stored)
+        else:
+            prompt = "\n".join(Part.from_json(each).placeholder for each in stored)
+    train = export_filter.matches(reply)
+    return Pair(prompt=prompt, reply=reply["content"], parts=parts, train=train)
 
 
 def _read(caller: Caller) -> tuple[str | None, list[Message]]:
@@ -100,10 +115,11 @@ def _read(caller: Caller) -> tuple[str | None, list[Message]]:
     return orjson.loads(session.system_prompt), messages
 
 
-def _pairs(messages: list[Message], export_filter: ExportFilter) -> list[Pair]:
-    """Return the completed turns. Of several replies the newest selected one is used.
+def _turns(messages: list[Message], export_filter: ExportFilter) -> list[tuple[Message, Message]]:
+    """Return messages and replies of completed turns.
 
-    Messages of which there is an edited version are left out.
+    Of several replies the newest selected one is used. Messages of which there is an edited
+    version are left out.
     """
     replaced = {message.get("replaces") for message in messages}
     replies: dict[str, Message] = {}
@@ -113,11 +129,7 @@ def _pairs(messages: list[Message], export_filter: ExportFilter) -> list[Pair]:
             if known is None or export_filter.matches(message) or not export_filter.matches(known):
                 replies[message["reply_to"]] = message
     return [
-        Pair(
-            prompt=message["content"],
-            reply=replies[message["id"]]["content"],
-            train=export_filter.matches(replies[message["id"]]),
-        )
+        (message, replies[message["id"]])
         for message in messages
         if message["id"] in replies and message["id"] not in replaced and _is_usable(message)
     ]
@@ -126,4 +138,5 @@ def _pairs(messages: list[Message], export_filter: ExportFilter) -> list[Pair]:
 def _is_usable(message: Message) -> bool:
     """Return whether it is completed, not blank and not redacted."""
     text = message["content"].strip()
-    return message["status"] == Status.COMPLETED and text not in {"", staff.REDACTED}
+    has_content = bool(text or message.get("parts"))
+    return message["status"] == Status.COMPLETED and has_content and text != staff.REDACTED

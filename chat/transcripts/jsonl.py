@@ -2,6 +2,7 @@
 
 It is OpenAI's format, and other vendors read it as well. Here a conversation consists of complete
 turns: optional system messages, then alternating user and assistant messages, ending with a reply.
+The content of a message is a text, or a list of parts; see `content_parts`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,9 +12,11 @@ from typing import Any
 
 import orjson
 
-from chat.domain import Role
+from chat.domain import InputMessage, Role
 from chat.domain.errors import InvalidRequest
+from chat.domain.files import InputPart
 from chat.settings import chat_settings
+from chat.transcripts.content_parts import dump_parts, file_bytes, parse_content
 
 # Maximum turns per line. A session is written by one script, which blocks Redis: measured,
 # 0.3 s for 10,000 turns; 400,000 turns in 18 MB took over five seconds and made Redis BUSY.
@@ -26,10 +29,12 @@ LINE_ENDS = {"\u2028": rb"\u2028", "\u2029": rb"\u2029", "\x85": rb"\u0085"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """The texts of a completed turn. train: learn from the reply, or use it as context only."""
+    """A completed turn. train: learn from the reply, or use it as context only."""
 
     prompt: str
     reply: str
+    # All of the prompt, if it has more than text.
+    parts: tuple[InputPart, ...] = ()
     train: bool = True
 
 
@@ -57,7 +62,7 @@ def _messages(transcript: Transcript) -> Iterator[dict[str, Any]]:
     if transcript.system_prompt and transcript.system_prompt.strip():
         yield {"role": Role.SYSTEM, "content": transcript.system_prompt}
     for pair in transcript.pairs:
-        yield {"role": Role.USER, "content": pair.prompt}
+        yield {"role": Role.USER, "content": dump_parts(pair.parts) or pair.prompt}
         reply = {"role": Role.ASSISTANT, "content": pair.reply}
         yield reply if pair.train else {**reply, "weight": 0}
 
@@ -82,19 +87,26 @@ def parse(line: bytes) -> Transcript:
         for i, each in enumerate(document["messages"])
         if not _is_blank_prompt(each)
     ]
-    prompts = list(takewhile(lambda message: message[0] is Role.SYSTEM, messages))
+    prompts = list(takewhile(lambda message: message.role is Role.SYSTEM, messages))
     turns = messages[len(prompts) :]
-    _check_turns([role for role, _ in turns], len(prompts))
-    if sum(len(text.encode()) for _, text in messages) > chat_settings.MAX_SESSION_BYTES:
-        raise InvalidRequest(f"A session holds at most {chat_settings.MAX_SESSION_BYTES} bytes.")
-    texts = [text for _, text in turns]
+    _check_turns([message.role for message in turns], len(prompts))
+    _check_size(messages)
     return Transcript(
-        system_prompt="\n\n".join(text for _, text in prompts) or None,
+        system_prompt="\n\n".join(message.text for message in prompts) or None,
         pairs=[
-            Pair(prompt=prompt, reply=reply)
-            for prompt, reply in zip(texts[::2], texts[1::2], strict=True)
+            Pair(prompt=prompt.text, reply=reply.text, parts=prompt.parts)
+            for prompt, reply in zip(turns[::2], turns[1::2], strict=True)
         ],
     )
+
+
+def _check_size(messages: Sequence[InputMessage]) -> None:
+    texts = sum(len(message.text.encode()) for message in messages)
+    files = file_bytes([part for message in messages for part in message.parts])
+    if files > (maximum := chat_settings.MAX_SESSION_FILE_BYTES):
+        raise InvalidRequest(f"The files of a session have at most {maximum} bytes.")
+    if texts + files > (maximum := chat_settings.MAX_SESSION_BYTES):
+        raise InvalidRequest(f"A session holds at most {maximum} bytes.")
 
 
 def _is_blank_prompt(message: object) -> bool:
@@ -107,19 +119,21 @@ def _is_blank_prompt(message: object) -> bool:
     )
 
 
-def _message(where: str, message: object) -> tuple[Role, str]:
+def _message(where: str, message: object) -> InputMessage:
     if not isinstance(message, dict):
         raise InvalidRequest(f"{where}: expected an object.")
     role = _role(where, message.get("role"))
     _check_fields(where, message)
-    content = _text(f"{where}.content", _content(message))
-    if not content.strip():
+    text, parts = parse_content(f"{where}.content", _content(message))
+    if parts and role is not Role.USER:
+        raise InvalidRequest(f"{where}.content: only user messages have images and files.")
+    if not (text.strip() or parts):
         raise InvalidRequest(f"{where}.content: expected text that is not blank.")
-    if "\x00" in content and role is not Role.ASSISTANT:  # models can write NUL
+    if "\x00" in text and role is not Role.ASSISTANT:  # models can write NUL
         raise InvalidRequest(f"{where}.content: NUL is not allowed.")
-    if len(content.encode()) > (maximum := _max_bytes(role)):
+    if len(text.encode()) > (maximum := _max_bytes(role)):
         raise InvalidRequest(f"{where}.content: must have at most {maximum} bytes of UTF-8.")
-    return role, content
+    return InputMessage(role, text, parts)
 
 
 def _role(where: str, name: object) -> Role:
@@ -133,23 +147,6 @@ def _role(where: str, name: object) -> Role:
 def _content(message: Mapping[str, object]) -> object:
     """Return the content; of a reply that refuses, the refusal."""
     return message.get("content") or message.get("refusal")
-
-
-def _text(where: str, content: object) -> str:
-    """Return content that is a text, or a list of text parts."""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        raise InvalidRequest(f"{where}: expected text that is not blank.")
-    return "".join(_part(f"{where}[{i}]", part) for i, part in enumerate(content))
-
-
-def _part(where: str, part: object) -> str:
-    if not isinstance(part, dict) or part.get("type") not in ["text", "input_text", "output_text"]:
-        raise InvalidRequest(f"{where}: only parts of type text are supported.")
-    if not isinstance(text := part.get("text"), str):
-        raise InvalidRequest(f"{where}.text: expected text.")
-    return text
 
 
 def _max_bytes(role: Role) -> int:

@@ -1,6 +1,7 @@
 """Opening sessions that begin with an imported transcript."""
 
-from chat.conversation import sessions
+from chat.conversation import history, sessions
+from chat.domain import InputMessage, Role
 from chat.transcripts.jsonl import Transcript
 
 
@@ -12,7 +13,18 @@ def restore(
     Raises:
         UnknownModel, StoreFull, StoreUnavailable
     """
-    texts = [text for pair in transcript.pairs for text in (pair.prompt, pair.reply)]
+    messages = [
+        message
+        for pair in transcript.pairs
+        for message in (
+            InputMessage(Role.USER, pair.prompt, pair.parts),
+            InputMessage(Role.ASSISTANT, pair.reply),
+        )
+    ]
     return sessions.open_with_history(
-        texts, name=name, system_prompt=transcript.system_prompt, model=model, ttl=ttl
+        history.build(messages),
+        name=name,
+        system_prompt=transcript.system_prompt,
+        model=model,
+        ttl=ttl,
     )

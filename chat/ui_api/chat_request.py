@@ -13,10 +13,12 @@
 | part of a user message | becomes |
 |---|---|
 | `text` | its text; several are joined by a line end |
+| `file` | an image or a file: a data URL, the path of a file of the session, or a URL |
 | any other | 400 `unsupported_content` |
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,13 +26,17 @@ from rest_framework.exceptions import ValidationError
 
 from chat.api.exception_handler import to_parley_error
 from chat.api.serializers import RegenerateBody, validate
+from chat.conversation.files import MAX_FILENAME_CHARS
 from chat.domain import Options
 from chat.domain.errors import InvalidRequest, UnsupportedContent
+from chat.domain.files import InputPart, Part, PartType, parse_data_url
 from chat.protocols.fields import Fields, check_user_text
 
 MAX_ID_CHARS = 255
 SUBMIT = "submit-message"
 REGENERATE = "regenerate-message"
+FILE_PATH = re.compile(r"\S*/sessions/\w+/files/(file_[0-9a-f]{24})")
+MAX_URL_CHARS = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +47,8 @@ class ChatRequest:
     # Of the last message, as the client has it.
     message_id: str
     text: str
+    # All of it, if it has more than text.
+    parts: Sequence[InputPart]
     is_regeneration: bool
     # Id of the message to edit or to regenerate; "" for none.
     target: str
@@ -58,10 +66,12 @@ def parse_chat_request(body: Mapping[str, Any]) -> ChatRequest:
     message = _last_message(fields)
     if message.choice("role", "user", "system", "assistant") != "user":
         raise message.invalid("role", "must be user: the last message is the one to answer")
+    text, parts = _read_parts(message)
     request = ChatRequest(
         chat_id=_read_id(fields, "id"),
         message_id=_read_id(message, "id"),
-        text=_read_text(message),
+        text=text,
+        parts=parts,
         is_regeneration=fields.choice("trigger", SUBMIT, REGENERATE) == REGENERATE,
         target=fields.text("messageId", max_chars=MAX_ID_CHARS) or "",
         model=fields.text("model", max_chars=100),
@@ -91,24 +101,48 @@ def _read_id(fields: Fields, name: str) -> str:
     return found
 
 
-def _read_text(message: Fields) -> str:
-    texts = [_read_part(part) for part in message.objects("parts")]
+def _read_parts(message: Fields) -> tuple[str, Sequence[InputPart]]:
+    """Return the text of a message and, if it has more than text, its parts."""
+    parts = [_read_part(part) for part in message.objects("parts")]
+    texts = [each.part.text for each in parts if each.part.type is PartType.TEXT]
     text = "\n".join(texts)
+    if len(texts) < len(parts):
+        return text, parts
     check_user_text(text, message.path("parts"))
-    return text
+    return text, ()
 
 
-def _read_part(part: Fields) -> str:
+def _read_part(part: Fields) -> InputPart:
     kind = part.take("type")
-    if kind != "text":
+    if kind not in ("text", "file"):
         path = part.path("type")
-        raise UnsupportedContent(f"`{path}`: only text is supported, not {kind!r}.", param=path)
+        raise UnsupportedContent(f"`{path}`: {kind!r} is not supported.", param=path)
+    found = _read_text(part) if kind == "text" else _read_file(part)
+    part.ignore("state", "providerMetadata", "providerReference")
+    part.reject_others()
+    return found
+
+
+def _read_text(part: Fields) -> InputPart:
     text = part.text("text")
     if text is None:
         raise part.invalid("text", "is required")
-    part.ignore("state", "providerMetadata")
-    part.reject_others()
-    return text
+    return InputPart(Part(PartType.TEXT, text))
+
+
+def _read_file(part: Fields) -> InputPart:
+    media_type, url = part.text("mediaType", max_chars=MAX_ID_CHARS) or "", part.text("url") or ""
+    name = part.text("filename", max_chars=MAX_FILENAME_CHARS) or ""
+    kind = PartType.IMAGE if media_type.startswith("image/") else PartType.FILE
+    file = Part(kind, filename=name)
+    if (content := parse_data_url(url)) is not None:
+        return InputPart(file, content)
+    if path := FILE_PATH.fullmatch(url):
+        return InputPart(file._replace(file_id=path[1]))
+    is_remote = kind is PartType.IMAGE and url.startswith("https://") and url.isascii()
+    if is_remote and url.isprintable() and len(url) <= MAX_URL_CHARS:
+        return InputPart(file._replace(url=url))
+    raise part.invalid("url", "must be a data URL in Base64, or the path of a file of the session")
 
 
 def _read_options(fields: Fields) -> Options | None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from chat.conversation import messages, sessions, tokens, turns
+from chat.conversation import files, messages, sessions, tokens, turns
 from chat.domain import Caller, Principal, Status, TurnExtras
 from chat.domain.errors import (
     IdempotencyMismatch,
@@ -43,6 +43,8 @@ class LastTurn:
     # Ids of its user message: Parley's, and the client's.
     ids: Sequence[str]
     text: str
+    # As stored; none if the message has only text.
+    parts: Sequence[Mapping[str, Any]]
 
 
 def find(sender: Sender, chat_id: str) -> Chat:
@@ -74,7 +76,7 @@ def start(request: ChatRequest, sender: Sender) -> Turn:
             raise
     # Another request may have opened it with another model.
     with suppress(IdempotencyMismatch):
-        open_session(sender, key=chat.key, texts=[], model=request.model)
+        open_session(sender, key=chat.key, model=request.model)
     return _start(request, chat.caller, sender.request_id)
 
 
@@ -87,7 +89,7 @@ def _start(request: ChatRequest, caller: Caller, request_id: str) -> Turn:
         return _regenerate(request, caller, request_id, last)
     if last is None or request.message_id not in last.ids:
         return _submit_lost(request, caller, request_id, last)
-    if last.text == request.text:
+    if _is_same(request, caller, last):
         return Turn(caller=caller, reply=last.reply, params={})
     return _submit(request, caller, request_id, replaces=last.reply["reply_to"])
 
@@ -138,6 +140,7 @@ def _submit(
     accepted = turns.submit(
         caller=caller,
         content=request.text,
+        parts=files.store_parts(caller, request.parts),
         replaces=replaces,
         options=request.options,
         key=key,
@@ -157,7 +160,15 @@ def _last_turn(caller: Caller) -> LastTurn | None:
     # The params are those of the first reply to a message.
     _, params = messages.get_reply(caller, number + 1)
     ids = [message["id"], *filter(None, [(params or {}).get("ui_message")])]
-    return LastTurn(reply=reply, ids=ids, text=message["content"])
+    return LastTurn(reply=reply, ids=ids, text=message["content"], parts=message.get("parts", ()))
+
+
+def _is_same(request: ChatRequest, caller: Caller, last: LastTurn) -> bool:
+    """Return whether a request has the message of the last turn."""
+    if last.text != request.text:
+        return False
+    own = files.check_parts(caller, files.store_parts(caller, request.parts))
+    return [part.to_json() for part in own] == list(last.parts)
 
 
 def _last_reply(caller: Caller) -> Mapping[str, Any] | None:
@@ -211,7 +222,7 @@ def list_messages(
     caller = find(sender, chat_id).caller
     page = messages.list_messages(caller, before=before, after=None, limit=limit, newest_first=True)
     found = [orjson.loads(each) for each in reversed(page.messages)]
-    return to_ui_messages(found, is_newest=before is None)
+    return to_ui_messages(caller.session_id, found, is_newest=before is None)
 
 
 async def stream(turn: Turn, abort: Abort, *, can_reset: bool) -> AsyncGenerator[bytes]:

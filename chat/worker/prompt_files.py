@@ -1,12 +1,11 @@
 """The files of a prompt: read when the model is called, and sent as data URLs."""
 
 import asyncio
-from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import replace
 
 from chat.domain import Caller, Prompt, PromptMessage
-from chat.domain.files import Part, PartType, StoredFile
+from chat.domain.files import Part, PartType, StoredFile, to_data_url
 from chat.store import files
 
 Found = Mapping[str, tuple[StoredFile, bytes] | None]
@@ -42,5 +41,4 @@ def _with_content(part: Part, found: Found) -> Part:
     file = found[part.file_id]
     if file is None:
         return Part(PartType.TEXT, part.placeholder)
-    data = b64encode(file[1]).decode()
-    return part._replace(url=f"data:{file[0].media_type};base64,{data}")
+    return part._replace(url=to_data_url(file[0].media_type, file[1]))

@@ -36,6 +36,11 @@ class Command(BaseCommand):
             choices=[rating.value for rating in Rating],
             help="replies with this rating",
         )
+        parser.add_argument(
+            "--no-files",
+            action="store_true",
+            help="write names instead of images and files (docs/export.md)",
+        )
 
     def handle(
         self,
@@ -45,13 +50,16 @@ class Command(BaseCommand):
         until: float | None,
         model: str | None,
         feedback: str | None,
+        no_files: bool,
         **options: object,
     ) -> None:
         health.exit_on_wrong_partitions(is_start=False)
         if model is not None and model not in llms.all_models():
             raise CommandError(f"Unknown model {model!r}.")
         rating = Rating(feedback) if feedback else None
-        export_filter = ExportFilter(since=since, until=until, model=model, rating=rating)
+        export_filter = ExportFilter(
+            since=since, until=until, model=model, rating=rating, has_files=not no_files
+        )
         try:
             with open_output(output) as stream:
                 count = write(export_filter, stream)

@@ -1,24 +1,25 @@
 #!lua
 -- Append turns with their replies to an idle session.
--- include: session authorize events session_bytes keep_alive message_json restore_turns changes
+-- include: session authorize events session_bytes keep_alive message_json files restore_turns changes
 --
 -- KEYS         see lib/session.lua
 -- ARGV[1-3]    see lib/session.lua
 -- ARGV[4]      the caller's credential, see lib/authorize.lua
 -- ARGV[5]      ms between changes at the steady rate; 0 for no limit
 -- ARGV[6]      burst, changes
--- ARGV[7...]   texts, see lib/restore_turns.lua
+-- ARGV[7...]   files and turns, see lib/restore_turns.lua
 --
 -- Replies:
 --   APPENDED tail   number of the last turn
 --   SESSION_BUSY    a turn is open
---   SESSION_FULL | RATE_LIMITED ms | SESSION_NOT_FOUND | SESSION_EXPIRED
+--   SESSION_FILES_FULL | SESSION_FULL | RATE_LIMITED ms | SESSION_NOT_FOUND | SESSION_EXPIRED
 --   QUOTA_NEEDED bytes holders   see lib/session_bytes.lua
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'tail', 'model', 'bytes',
-  'kept_bytes', 'quota', 'ttl', 'max_expires_at', 'keys_expire_at', 'changes_tat')
+  'kept_bytes', 'quota', 'ttl', 'max_expires_at', 'keys_expire_at', 'changes_tat', 'file_bytes')
 local err = authorize(ARGV[4])
 if err then return { err } end
 if s.running_turn ~= 0 or s.waiting > 0 then return { 'SESSION_BUSY' } end
+if not has_room_for_files(7) then return { 'SESSION_FILES_FULL' } end
 local more = 0
 for place = 7, #ARGV do more = more + #ARGV[place] end
 local refusal = refuse_bytes(more)

@@ -1,6 +1,6 @@
 #!lua
 -- Store a file of the session. To store it again changes nothing.
--- include: session authorize changes session_bytes keep_alive
+-- include: session authorize changes session_bytes files keep_alive
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
@@ -28,9 +28,7 @@ local refusal = refuse_bytes(more)
 if refusal then return refusal end
 local wait_ms = count_change(ARGV[9], ARGV[10])
 if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
-redis.call('HSET', FILES, ARGV[5], ARGV[7], ARGV[5] .. ':description', ARGV[6])
-add_bytes(more)
-set('file_bytes', s.file_bytes + more)
+store_file(ARGV[5], ARGV[6], ARGV[7])
 keep_alive(true)
 if s.running_turn == 0 and s.waiting == 0 then set_due(s.expires_at) end
 save()

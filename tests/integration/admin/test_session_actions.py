@@ -8,7 +8,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 from redis import Redis
 
-from chat.admin import querysets
+from chat.admin import actions, querysets
 from chat.conversation import sessions
 from chat.conversation.messages import get_message, set_feedback
 from chat.domain import Caller, Feedback, Rating, RecoveryResult
@@ -233,6 +233,13 @@ def test_export_contains_complete_sessions(admin: Client) -> None:
     assert len(contents) == 6
     assert lines[empty]["messages"] == []
     assert {message for _, message in log_entries()} == {"Exported."}
+
+
+def test_too_large_export_is_rejected(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(actions, "MAX_EXPORT_BYTES", 100)
+    form = {"action": "export", "_selected_action": [open_session()]}
+    assert "The export is larger than" in admin.post(LIST, form, follow=True).content.decode()
+    assert log_entries() == []
 
 
 def test_missing_session_is_reported(admin: Client) -> None:

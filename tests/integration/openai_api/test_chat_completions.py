@@ -62,7 +62,7 @@ CLIENT_REQUESTS: dict[str, dict[str, Any]] = {
 }
 
 
-IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+FILE = {"type": "file", "file": {"file_data": "data:text/plain;base64,YQ=="}}
 
 
 def ask(text: str) -> list[Any]:
@@ -142,7 +142,7 @@ def test_requests_of_known_clients_are_answered(base_url: str, api_key: str, nam
             "unsupported_content",
         ),
         (
-            {"messages": [{"role": "user", "content": [IMAGE]}]},
+            {"messages": [{"role": "user", "content": [FILE]}]},
             "unsupported_content",
         ),
         ({"messages": [{"role": "tool", "content": "x"}]}, "invalid_request"),

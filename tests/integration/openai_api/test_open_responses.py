@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 import requests
 
+from chat.domain.files import to_data_url
+from project.runner.process import ROOT
+
 # Fields that the suite's schema requires; those of the second list must not be null.
 NULLABLE = (
     *("completed_at", "incomplete_details", "previous_response_id", "instructions", "error"),
@@ -20,7 +23,10 @@ NOT_NULL = (
 )
 
 
-def message(role: str, content: str) -> dict[str, Any]:
+PICTURE = to_data_url("image/png", (ROOT / "docs/images/chat-phone.png").read_bytes())
+
+
+def message(role: str, content: object) -> dict[str, Any]:
     return {"type": "message", "role": role, "content": content}
 
 
@@ -30,6 +36,15 @@ CASES = {
     "system-prompt": [
         message("system", "You are a pirate. Always respond in pirate speak."),
         message("user", "Say hello."),
+    ],
+    "image-input": [
+        message(
+            "user",
+            [
+                {"type": "input_text", "text": "What do you see in this image?"},
+                {"type": "input_image", "image_url": PICTURE},
+            ],
+        )
     ],
     "multi-turn": [
         message("user", "My name is Alice."),

@@ -9,8 +9,11 @@ from pytest_django import Settings
 from redis import Redis
 
 from chat.conversation import files as session_files
-from chat.domain import Caller
+from chat.conversation import history
+from chat.conversation.sessions import open_with_history
+from chat.domain import Caller, InputMessage, Role
 from chat.domain.errors import SessionFilesFull, SessionFull, SessionNotFound
+from chat.domain.files import InputPart, Part, PartType
 from chat.store import admin, files, keys, sessions, turns
 from chat.store.message_json import message_number_in
 from tests.integration.store import steps
@@ -51,6 +54,25 @@ def test_files_are_limited(caller: Caller, settings: Settings) -> None:
     settings.CHAT_MAX_SESSION_BYTES = 2000
     with pytest.raises(SessionFull):
         put(caller, PNG + bytes(1500))
+
+
+def test_files_of_added_turns_are_limited(redis: Redis, settings: Settings) -> None:
+    caller = steps.create_session()
+    content = PNG + bytes(600)
+    part = InputPart(Part(PartType.IMAGE), content)
+    turns_ = history.build([InputMessage(Role.USER, "", (part,))])
+    settings.CHAT_MAX_SESSION_FILE_BYTES = 1000
+    for _ in range(2):  # stored once
+        sessions.append_history(caller, turns_)
+    assert len(content) < sizes(redis, caller)[1] < 1000
+    other = history.build([InputMessage(Role.USER, "", (part._replace(content=PNG + bytes(300)),))])
+    before = sizes(redis, caller)
+    with pytest.raises(SessionFilesFull):
+        sessions.append_history(caller, other)
+    assert sizes(redis, caller) == before
+    settings.CHAT_MAX_SESSION_FILE_BYTES = 100
+    with pytest.raises(SessionFilesFull):
+        open_with_history(other)
 
 
 def test_files_belong_to_their_session(caller: Caller) -> None:

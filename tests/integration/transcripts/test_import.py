@@ -10,9 +10,10 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 from redis import Redis
 
-from chat.conversation import sessions, tokens, turns
+from chat.conversation import files, sessions, tokens, turns
 from chat.conversation.messages import get_message
 from chat.domain import Caller
+from chat.domain.files import to_data_url
 from chat.store import listing
 from tests.integration.api.fake_worker import claim_turn, complete_turn
 from tests.integration.transcripts import finetuning_format
@@ -110,7 +111,21 @@ def message(role: str, content: object = "x", **fields: object) -> dict[str, obj
     return {"role": role, "content": content, **fields}
 
 
+def image(url: str, **members: str) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": url, **members}}
+
+
+def file(url: str, name: str = "a.txt") -> dict[str, Any]:
+    return {"type": "file", "file": {"filename": name, "file_data": url}}
+
+
+def with_parts(*parts: dict[str, Any]) -> dict[str, object]:
+    return message("user", list(parts))
+
+
 USER, REPLY = message("user"), message("assistant")
+PNG = b"\x89PNG\r\n\x1a\n"
+PNG_URL, TEXT_URL = to_data_url("image/png", PNG), to_data_url("text/plain", b"words")
 
 
 def test_nul_in_a_reply_is_imported(tmp_path: Path) -> None:
@@ -118,6 +133,38 @@ def test_nul_in_a_reply_is_imported(tmp_path: Path) -> None:
     (opened,) = run_import(tmp_path, {"messages": [USER, message("assistant", "a\x00b")]})
     _, reply = sessions.read(tokens.caller_from_token(opened["token"])).messages
     assert json.loads(reply)["content"] == "a\x00b"
+
+
+def test_images_and_files_survive_import_and_export(tmp_path: Path) -> None:
+    words = {"type": "text", "text": "What is this?"}
+    remote = image("https://example.org/b.png")
+    parts = (words, image(PNG_URL, detail="high"), file(TEXT_URL, "notes.txt"), remote)
+    conversation = {"messages": [with_parts(*parts), REPLY, with_parts(image(PNG_URL)), REPLY]}
+    (opened,) = run_import(tmp_path, conversation)
+    caller = tokens.caller_from_token(opened["token"])
+    first = json.loads(sessions.read(caller).messages[0])
+    assert first["content"] == "What is this?"
+    _, picture, notes, _ = first["parts"]
+    assert files.read(caller, picture["file_id"])[1] == PNG
+    assert files.read(caller, notes["file_id"])[0].filename == "notes.txt"
+    target = tmp_path / "out.jsonl"
+    call_command("export", "--output", str(target))
+    assert json.loads(target.read_text()) == conversation
+    target.unlink()
+    call_command("export", "--output", str(target), "--no-files")
+    (example,) = finetuning_format.validate_file(target)
+    assert example["messages"][0]["content"] == (
+        "What is this?\n[image: image.png]\n[file: notes.txt]\n[image: https://example.org/b.png]"
+    )
+
+
+def test_files_of_a_line_are_limited(tmp_path: Path, settings: Settings) -> None:
+    settings.CHAT_MAX_SESSION_FILE_BYTES = 1000
+    others = [file(to_data_url("text/plain", b"%d" % n * 50)) for n in range(9)]
+    (error,) = import_errors(tmp_path, {"messages": [with_parts(*others), REPLY]})
+    assert "at most 1000 bytes" in error
+    once = {"messages": [with_parts(*[image(PNG_URL)] * 9), REPLY]}
+    assert len(run_import(tmp_path, once)) == 1
 
 
 @pytest.mark.parametrize(
@@ -145,7 +192,23 @@ def test_nul_in_a_reply_is_imported(tmp_path: Path) -> None:
             {"messages": [USER, message("assistant", None, tool_calls=[{}])]},
             "messages[1].tool_calls",
         ),
-        ({"messages": [message("user", [{"type": "image_url"}]), REPLY]}, "messages[0].content[0]"),
+        (
+            {"messages": [with_parts({"type": "image_url"}), REPLY]},
+            "content[0].image_url: expected",
+        ),
+        (
+            {"messages": [with_parts(image("http://a/b.png")), REPLY]},
+            "image_url.url: expected a data",
+        ),
+        ({"messages": [with_parts(image(TEXT_URL)), REPLY]}, "image_url.url: expected an image"),
+        (
+            {"messages": [with_parts(file("data:a;base64,AAAA")), REPLY]},
+            "content[0].file: The file",
+        ),
+        ({"messages": [with_parts(image(PNG_URL, detail="x")), REPLY]}, "image_url.detail"),
+        ({"messages": [with_parts(*[image(PNG_URL)] * 21), REPLY]}, "at most 20 parts"),
+        ({"messages": [USER, message("assistant", [image(PNG_URL)])]}, "only user messages have"),
+        ({"messages": [with_parts({"type": "input_audio"}), REPLY]}, "only parts of type"),
         ({"messages": [message("user", [{"type": "text"}]), REPLY]}, "messages[0].content[0].text"),
         ({"messages": [USER, message("assistant", weight=0.5)]}, "messages[1].weight"),
         ({"messages": [USER, message("assistant", weight=True)]}, "messages[1].weight"),

@@ -9,11 +9,14 @@ import pytest
 import requests
 
 from chat.domain import Scope
+from chat.domain.files import to_data_url
 from fakemodel.replies.compose import REASONING
 from tests.harness.stack import Stack
 
 TIMEOUT = 30
 SLOW = "long [[rate=20 tokens=200]]"
+PNG = b"\x89PNG\r\n\x1a\n"
+IMAGE = {"type": "file", "mediaType": "image/png", "url": to_data_url("image/png", PNG)}
 
 
 class Client:
@@ -178,6 +181,8 @@ def test_invalid_requests_are_rejected(
         ({"parts": []}, "invalid_request", "messages[0].parts"),
         ({"parts": [{"type": "text"}]}, "invalid_request", "messages[0].parts[0].text"),
         ({"parts": [{"type": "audio"}]}, "unsupported_content", "messages[0].parts[0].type"),
+        ({"parts": [IMAGE | {"url": "x"}]}, "invalid_request", "messages[0].parts[0].url"),
+        ({"parts": [IMAGE | {"mediaType": "a/b"}]}, "unsupported_content", "parts"),
         ({"content": "x"}, "unsupported_parameter", "messages[0].content"),
     ],
 )
@@ -263,3 +268,21 @@ def test_only_the_last_turn_can_be_edited(client: Client) -> None:
     assert code_of(client.post(again))[:2] == (409, "not_regenerable")
     new["messages"][0] |= {"id": "msg_3", "parts": [{"type": "text", "text": "Edited"}]}
     assert chunks_of(client.post(new | {"messageId": "msg_3"}))[0]["messageId"] == "msg_6"
+
+
+def test_image_is_stored_listed_and_kept_by_an_edit(stack: Stack, client: Client) -> None:
+    text = {"type": "text", "text": f"Look {uuid4()}"}
+    body = body_of("chat")
+    body["messages"][0]["parts"] = [IMAGE | {"filename": "cat.png"}, text]
+    assert client.post(body).ok
+    image = client.messages("chat")[0]["parts"][0]
+    assert (image["mediaType"], image["filename"]) == ("image/png", "cat.png")
+    file = requests.get(stack.web().url + image["url"], headers=client.headers, timeout=TIMEOUT)
+    assert file.content == PNG
+
+    again = client.post(body | {"messageId": body["messages"][0]["id"]})
+    assert len(client.messages("chat")) == 2  # joined
+    body["messages"][0]["parts"] = [image, text | {"text": "Edited"}]
+    edited = client.post(body | {"messageId": body["messages"][0]["id"]})
+    assert chunks_of(again)[0] != chunks_of(edited)[0]
+    assert client.messages("chat")[0]["parts"] == [image, text | {"text": "Edited"}]

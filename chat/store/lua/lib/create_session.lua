@@ -19,7 +19,7 @@ local function create_session()
   for i, name in ipairs(IDENTITY_FIELDS) do
     if ARGV[13 + i] ~= '' then set(name, ARGV[13 + i]) end
   end
-  s.bytes, s.kept_bytes = 0, 0
+  s.bytes, s.kept_bytes, s.file_bytes = 0, 0, 0
   for i = 7, 12 do add_kept_bytes(#ARGV[i]) end
   redis.call('HINCRBY', COUNTS, 'sessions', 1)
   index_session(ARGV[9], ARGV[13])

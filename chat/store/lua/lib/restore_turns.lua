@@ -1,22 +1,45 @@
 -- Turns that are added as they are, such as imported ones. Needs events.lua, message_json.lua,
--- session_bytes.lua, and `s` with tail.
+-- session_bytes.lua, files.lua, and `s` with tail and file_bytes.
+--
+-- ARGV from a place on:
+--   max bytes of the session's files
+--   number of files
+--   id description content    of each file, see put_file
+--   message parts reply       of each turn. The texts are the insides of JSON strings; a message without
+--                             a reply has an empty one, of attempt 0. parts: JSON list, or ''
 
--- Append whole turns to the history. Their texts are in ARGV from `place` on, each the inside of a JSON
--- string: message, reply, message, reply, ... A message without a reply has an empty one, of attempt 0.
--- model: JSON string.
+-- Return whether the session has room for the files.
+local function has_room_for_files(place)
+  local more = 0
+  for i = place + 2, place + 1 + 3 * ARGV[place + 1], 3 do
+    if redis.call('HEXISTS', FILES, ARGV[i]) == 0 then more = more + #ARGV[i + 1] + #ARGV[i + 2] end
+  end
+  return more == 0 or s.file_bytes + more <= tonumber(ARGV[place])
+end
+
+-- Store the files; return the place after them.
+local function restore_files(place)
+  local last = place + 1 + 3 * ARGV[place + 1]
+  for i = place + 2, last, 3 do
+    if redis.call('HEXISTS', FILES, ARGV[i]) == 0 then store_file(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
+  end
+  return last + 1
+end
+
+-- Append whole turns, with their files, to the history. model: JSON string.
 local function restore_turns(model, place)
   local at = format_seconds(now)
   local turn = s.tail or 0
-  while place < #ARGV do
+  for i = restore_files(place), #ARGV, 3 do
     turn = turn + 1
     local reply = { created_at = at, started_at = at, completed_at = at, prompt = 2 * turn - 1,
-      attempt = ARGV[place + 1] == '' and 0 or 1, model = model }
-    local message = user_message_json(2 * turn - 1, ARGV[place])
-    local json = reply_json(turn, 'completed', ARGV[place + 1], reply,
+      attempt = ARGV[i + 2] == '' and 0 or 1, model = model }
+    local parts = ARGV[i + 1] ~= '' and ARGV[i + 1] or nil
+    local message = user_message_json(2 * turn - 1, ARGV[i], nil, parts)
+    local json = reply_json(turn, 'completed', ARGV[i + 2], reply,
       '"finish_reason":"stop","usage":null,"error":null,"wait":null')
     redis.call('HSET', MESSAGES, 2 * turn - 1, message, 2 * turn, json)
     add_bytes(#message + #json)
-    place = place + 2
   end
   -- All keys exist from now on, and get a TTL with keep_alive(true).
   redis.call('HSET', IDEMPOTENCY, 'restored', '')

@@ -1,0 +1,93 @@
+"""Messages that a client sends as a history, as turns of a session."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from chat.conversation import files
+from chat.domain import Caller, History, InputMessage, PastTurn, Role
+from chat.domain.files import InputPart, Part, PartType, StoredFile
+from chat.store import files as stored_files
+
+
+def build(
+    messages: Iterable[InputMessage], known: Mapping[str, StoredFile] | None = None
+) -> History:
+    """Return messages as turns. System messages and empty ones are left out.
+
+    A message without a reply, and a reply without a message, have an empty text in its place.
+    known: files of the session, by id.
+
+    Raises:
+        UnsupportedContent, BodyTooLarge: a file has an unknown type, or is too large.
+        InvalidRequest: the session has no such file.
+    """
+    turns: list[PastTurn] = []
+    new: dict[str, tuple[StoredFile, bytes]] = {}
+    for message in messages:
+        if message.is_empty or message.role is Role.SYSTEM:
+            continue
+        if message.role is Role.USER:
+            parts = [_resolve(each, known or {}, new) for each in message.parts]
+            turns.append(PastTurn(message.text, "", parts))
+        elif turns and not turns[-1].reply:
+            turns[-1] = turns[-1]._replace(reply=message.text)
+        else:
+            turns.append(PastTurn("", message.text))
+    return History(turns=turns, files=new)
+
+
+def _resolve(
+    given: InputPart,
+    known: Mapping[str, StoredFile],
+    new: dict[str, tuple[StoredFile, bytes]],
+) -> Part:
+    """Return a part that refers to its file; add the file to the new ones."""
+    if given.content is not None:
+        file = files.describe(given.content, given.part.filename)
+        new[file.id] = (file, given.content)
+        return files.with_file(given.part, file)
+    if not given.part.file_id:
+        return given.part
+    return files.with_file(given.part, known.get(given.part.file_id))
+
+
+def find_files(caller: Caller, messages: Iterable[InputMessage]) -> dict[str, StoredFile]:
+    """Return the session's files to which messages refer, by id.
+
+    Raises:
+        SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    parts = (each.part for message in messages for each in message.parts)
+    ids = list({part.file_id: None for part in parts if part.file_id})
+    found = stored_files.describe(caller, ids) if ids else []
+    return {file.id: file for file in found if file is not None}
+
+
+def read_messages(caller: Caller, stored: Iterable[Mapping[str, Any]]) -> list[InputMessage]:
+    """Return stored messages with the contents of their files.
+
+    A text stands for a file that was deleted.
+
+    Raises:
+        SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    return [
+        InputMessage(Role(each["role"]), each["content"], read_parts(caller, each.get("parts", ())))
+        for each in stored
+    ]
+
+
+def read_parts(caller: Caller, stored: Iterable[Mapping[str, Any]]) -> tuple[InputPart, ...]:
+    """Return stored parts with the contents of their files; as `read_messages`."""
+    parts = [Part.from_json(each) for each in stored]
+    ids = [part.file_id for part in parts if part.file_id]
+    found = dict(zip(ids, stored_files.read(caller, ids), strict=True)) if ids else {}
+    return tuple(_with_content(part, found.get(part.file_id)) for part in parts)
+
+
+def _with_content(part: Part, file: tuple[StoredFile, bytes] | None) -> InputPart:
+    if not part.file_id:
+        return InputPart(part)
+    if file is None:
+        return InputPart(Part(PartType.TEXT, part.placeholder))
+    return InputPart(part._replace(file_id=""), file[1])
