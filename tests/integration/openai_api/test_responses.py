@@ -233,7 +233,7 @@ def test_deleted_response_is_gone(client: OpenAI) -> None:
 
 def test_unstored_response_is_deleted_five_minutes_later(client: OpenAI, base_url: str) -> None:
     response = client.responses.create(input="Say hello.", store=False)
-    assert response.store is False  # type: ignore[attr-defined]
+    assert response.store is False
     session = client.get(
         f"{base_url.removesuffix('/v1')}/sessions/ses_{response.id.split('_')[1]}", cast_to=object
     )

@@ -27,7 +27,7 @@ def cut(client: OpenAI, proxy: Proxy, text: str, seconds: float, *, is_chat: boo
                 model="default", messages=[{"role": "user", "content": text}]
             )
             return completion.choices[0].message.content or ""
-        return client.responses.create(input=text).output_text
+        return str(client.responses.create(input=text).output_text)
     finally:
         timer.join()
 
