@@ -1,4 +1,4 @@
-"""Subscriptions and long-polls of a session."""
+"""Subscriptions to a session."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import orjson
 
 from chat.conversation import sessions
-from chat.domain import Caller, EventBatch, Gap, Snapshot
+from chat.domain import Caller, EventBatch, Gap
 from chat.domain.errors import (
     InvalidToken,
     NotAllowed,
@@ -15,7 +15,6 @@ from chat.domain.errors import (
     SessionExpired,
     SessionNotFound,
 )
-from chat.realtime.snapshot_reader import snapshot_reader
 from chat.store import server_info
 from chat.store.subscriber import Callback, Subscriber, noop
 from chat.store.subscriptions import hub
@@ -80,37 +79,6 @@ async def events(
         yield item
 
 
-async def wait_for_change(
-    caller: Caller, *, after: int, known: int, limit: int, wait: float
-) -> Snapshot | None:
-    """Return the session as soon as it has changed, or after `wait` seconds.
-
-    If the events do not continue from the cursor, for example after a failover to an older replica,
-    all messages are returned, up to `limit`.
-
-    after: return messages changed after this seq; -1 for all.
-    known: the seq of the client's ETag; -1 for none. It replaces `after` as the seq since which
-        a change is awaited. If there is none in time, the result is `None`.
-
-    Raises:
-        SessionNotFound, SessionExpired: before or while waiting.
-        RateLimited: the session has too many subscribers.
-        StoreUnavailable
-    """
-    cursor = known if known >= 0 else after
-    # Most calls find a change immediately; a subscription would cost them more than this read.
-    snapshot = await _read(caller, after=after, known=cursor, limit=limit)
-    if snapshot is None and wait:
-        with subscribe(caller, after=cursor) as subscriber:
-            batch = await subscriber.next(wait)
-        if batch is not None and batch.first_seq != cursor + 1:
-            after = cursor = -1  # Redis lost events, so no earlier seq tells what has changed
-        snapshot = await _read(caller, after=after, known=cursor, limit=limit)
-    if snapshot is None and known < 0:
-        snapshot = await _read(caller, after=after, known=-1, limit=limit)
-    return snapshot
-
-
 async def check_can_subscribe(caller: Caller) -> None:
     """Check that the caller can subscribe, before any part of a response is sent.
 
@@ -125,10 +93,6 @@ async def check_can_subscribe(caller: Caller) -> None:
 def close_all() -> None:
     """Close all subscriptions of the running event loop."""
     hub().close()
-
-
-async def _read(caller: Caller, *, after: int, known: int, limit: int) -> Snapshot | None:
-    return await snapshot_reader().read(caller, known=known, after=after, limit=limit)
 
 
 async def _gap(caller: Caller, after: int, batch: EventBatch) -> Gap:

@@ -22,7 +22,7 @@ from chat.api.submission import accepted_response, submit_arguments
 from chat.conversation import tickets, turns
 from chat.domain import Caller
 from chat.domain.errors import MethodNotAllowed, ParleyError
-from chat.realtime import close_codes, event_stream, session_events
+from chat.realtime import close_codes, event_stream, long_poll, session_events
 
 View = Callable[..., Awaitable[HttpResponseBase]]
 
@@ -73,7 +73,7 @@ async def session(request: ASGIRequest, session_id: str) -> HttpResponseBase:
     caller = _with_address(caller, request)
     poll = PollRequest.parse(request)
     read_limits.check_read(caller, request.META)
-    snapshot = await session_events.wait_for_change(
+    snapshot = await long_poll.wait_for_change(
         caller, known=poll.known, after=poll.after, limit=poll.limit, wait=poll.wait
     )
     return poll.response(snapshot)

@@ -44,6 +44,7 @@ class Subscriber:
         "caller",
         "cursor",
         "is_closed",
+        "is_parked",
         "is_verified",
         "keys",
         "last_event_time",
@@ -75,6 +76,8 @@ class Subscriber:
         # Time of the last read, by the event loop's clock.
         self.read_at = 0.0
         self.is_closed = False
+        # Waits for the next request of its client, and does not count as one of the session.
+        self.is_parked = False
         self._request_read = request_read
         self._on_overflow = on_overflow
         self._abort = abort

@@ -63,6 +63,11 @@ class Channel:
         # Why the session has ended, once a message said so.
         self.end_error: type[ParleyError] | None = None
 
+    @property
+    def is_full(self) -> bool:
+        active = sum(not subscriber.is_parked for subscriber in self.subscribers)
+        return active >= chat_settings.MAX_SUBSCRIBERS
+
 
 class SubscriptionHub:
     """All subscribers of one event loop."""
@@ -92,7 +97,7 @@ class SubscriptionHub:
             RateLimited: it has `MAX_SUBSCRIBERS` in this process.
         """
         channel = self._channels.get(log_keys(caller.session_id).channel)
-        if channel is not None and len(channel.subscribers) >= chat_settings.MAX_SUBSCRIBERS:
+        if channel is not None and channel.is_full:
             raise RateLimited("This session has too many subscribers.", retry_after=5)
 
     def subscribe(

@@ -29,9 +29,8 @@ def poll(redis: Redis) -> Callable[..., Future[requests.Response]]:
     threads = ThreadPoolExecutor(8)
 
     def start(owner: APIClient, **arguments: Any) -> Future[requests.Response]:
-        before = channel_count(redis)
         polled = threads.submit(owner.get, **arguments)
-        wait_until(lambda: channel_count(redis) > before)
+        wait_until(lambda: channel_count(redis))
         return polled
 
     return start

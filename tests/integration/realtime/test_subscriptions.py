@@ -22,7 +22,7 @@ from chat.domain.errors import (
     SlowConsumer,
     StoreUnavailable,
 )
-from chat.realtime import session_events
+from chat.realtime import long_poll, session_events
 from chat.settings import chat_settings
 from chat.store import keys, pubsub, subscriptions
 from chat.store.client import client
@@ -606,7 +606,7 @@ def test_long_poll_during_rollback_gets_everything(redis: Redis) -> None:
     post(caller, "lost")
 
     async def test(_: SubscriptionHub) -> None:
-        polled = session_events.wait_for_change(caller, after=2, known=-1, limit=50, wait=20)
+        polled = long_poll.wait_for_change(caller, after=2, known=-1, limit=50, wait=20)
         waiting = asyncio.create_task(polled)
         try:
             channels = subscriptions.hub()._channels
