@@ -59,6 +59,8 @@ def test_formulas_footnotes_code_and_reasoning_are_rendered(
     maths = chat.send_and_wait("show maths")
     expect(maths.locator(".math.drawn")).to_have_count(6)
     expect(maths.locator(".math.display .katex")).to_have_count(3)
+    for readable in maths.locator(".katex-mathml").all():
+        assert readable.evaluate("each => getComputedStyle(each).position") == "absolute"
     expect(maths.get_by_text("\\unknown{", exact=True)).to_be_visible()
     expect(maths.locator(".sqrt svg")).to_have_count(2)
     expect(maths.locator("del")).to_have_text(["Wrong"])
@@ -77,13 +79,16 @@ def test_formulas_footnotes_code_and_reasoning_are_rendered(
     assert violations(chat.page) == []
 
 
-def test_reasoning_of_the_model_is_collapsed(chat: ChatPage) -> None:
+def test_reasoning_of_the_model_is_collapsed(
+    chat: ChatPage, take_screenshot: Callable[[Page, str], None]
+) -> None:
     reply = chat.send_and_wait("Hello [[reasoning]]")
     for _ in range(2):
         expect(reply.get_by_text(REASONING)).to_be_hidden()
         reply.get_by_text("Reasoning", exact=True).click()
         expect(reply.get_by_text(REASONING)).to_be_visible()
         expect(reply.locator(".body")).not_to_contain_text(REASONING)
+        take_screenshot(chat.page, "chat-reasoning")
         chat.page.reload()
 
 

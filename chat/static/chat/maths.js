@@ -16,10 +16,19 @@ const OPTIONS = {
 const drawing = new WeakSet(); // elements whose formulas are being drawn
 
 const katex = new Lazy(() => import("./vendor/katex.js"));
-const styles = new Lazy(async () => {
-  const href = new URL("./vendor/katex.css", import.meta.url).href;
-  document.head.append(createElement("link", { rel: "stylesheet", href }));
-});
+const styles = new Lazy(
+  () =>
+    new Promise((resolve, reject) => {
+      const href = new URL("./vendor/katex.css", import.meta.url).href;
+      const link = createElement("link", { rel: "stylesheet", href });
+      link.onload = resolve;
+      link.onerror = () => {
+        link.remove();
+        reject(new Error(`${href} could not be loaded`));
+      };
+      document.head.append(link);
+    }),
+);
 
 // The styles of a page, and the fonts they load, do not reach elements in a shadow tree, and the policy
 // of another site may forbid them. MathML needs neither.
@@ -38,9 +47,10 @@ export async function drawFormulas(root) {
   if (drawing.has(root)) return;
   drawing.add(root);
   try {
+    await katex.load(); // until then, a new reply is not in the page yet
+    const output = isInPage(root) ? "htmlAndMathml" : "mathml";
     if (isInPage(root)) await styles.load();
-    await katex.load();
-    while (!drawSlice(root)) await new Promise((resolve) => setTimeout(resolve));
+    while (!drawSlice(root, output)) await new Promise((resolve) => setTimeout(resolve));
   } catch {
     // The next change of the reply tries to load the library again.
   } finally {
@@ -49,22 +59,21 @@ export async function drawFormulas(root) {
 }
 
 // Draw for a short time; return whether all formulas are drawn.
-function drawSlice(root) {
+function drawSlice(root, output) {
   const end = performance.now() + SLICE;
   for (const element of root.querySelectorAll(".math:not(.drawn)")) {
     if (performance.now() > end) return false;
-    drawFormula(element);
+    drawFormula(element, output);
   }
   return true;
 }
 
-function drawFormula(element) {
+function drawFormula(element, output) {
   const source = element.textContent;
   const displayMode = element.classList.contains("display");
   element.classList.add("drawn");
   if (source.length > MAX_SOURCE) return;
   try {
-    const output = isInPage(element) ? "htmlAndMathml" : "mathml";
     katex.value.render(source, element, { ...OPTIONS, displayMode, output });
     // A wide formula scrolls in its own box, also by keyboard.
     if (displayMode && element.scrollWidth > element.clientWidth) element.tabIndex = 0;
