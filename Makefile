@@ -81,12 +81,12 @@ docs: $(DEV) ## build the docs site in site/; a broken link is an error
 	NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
 
 .PHONY: js
-js: $(DEV) ## build and test the JavaScript client in clients/js; requires Node 20 or newer
+js: $(DEV) ## build and test the JavaScript client in clients/js; requires Node 20.3 or newer
 	$(BIN)/python -m checks --write
 	cd clients/js && npm ci --ignore-scripts --no-audit --no-fund && npm run build && npm test
 
 .PHONY: sdks
-sdks: ## install the SDKs for Node that tests use; requires Node 20 or newer
+sdks: ## install the SDKs for Node that tests use; requires Node 20.3 or newer
 	for each in tests/integration/openai_api/node tests/integration/ui_api/node examples/ai-sdk; do \
 	  (cd $$each && npm ci --ignore-scripts --no-audit --no-fund) || exit 1; \
 	done
