@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from project.runner import commands
 from tests.browser.chat_page import ChatPage
@@ -113,7 +113,9 @@ def test_operator_chooses_titles_contact_and_colour(
     assert int(red) > 2 * int(green)
 
 
-def test_expired_chat_offers_a_new_one_with_the_old_text(chat: ChatPage) -> None:
+def test_expired_chat_offers_a_new_one_with_the_old_text(
+    chat: ChatPage, take_screenshot: Callable[[Page, str], None]
+) -> None:
     page = chat.page
     chat.send_and_wait("Hello")
     chat.field.fill("Half a thought")
@@ -128,6 +130,7 @@ def test_expired_chat_offers_a_new_one_with_the_old_text(chat: ChatPage) -> None
     page.reload()
     bar = page.locator("#connection")
     expect(bar).to_contain_text("This chat has expired. Its messages are no longer available.")
+    take_screenshot(page, "chat-expired")
     chat.button("Start a new chat").click()
     expect(chat.field).to_have_value("Half a thought")
     chat.send_and_wait("And on")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import requests
-from playwright.sync_api import APIResponse, Locator, Route, expect
+from playwright.sync_api import APIResponse, Locator, Page, Route, expect
 
 from tests.browser.chat_page import ChatPage
 from tests.harness.proxy import Proxy
@@ -42,12 +42,16 @@ def is_complete(reply: Locator, content: str) -> bool:
 
 
 def test_message_written_offline_is_sent_later(
-    open_page: Callable[..., ChatPage], chat_stack: Stack, proxy: Proxy
+    open_page: Callable[..., ChatPage],
+    chat_stack: Stack,
+    proxy: Proxy,
+    take_screenshot: Callable[[Page, str], None],
 ) -> None:
     chat = open_page(url=proxy.url).start("Later")
     proxy.refuse_connections()
     chat.submit("Written offline")
     expect(chat.page.get_by_text("Sending…")).to_be_visible()
+    take_screenshot(chat.page, "chat-offline")
     proxy.accept_connections()
     expect(chat.replies.first).to_have_attribute("aria-busy", "false")
     assert chat.user_messages.count() == 1

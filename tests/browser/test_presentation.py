@@ -18,6 +18,7 @@ from tests.harness.wait import wait_until
 pytestmark = pytest.mark.browser
 
 PHONE = {"width": 390, "height": 844}
+TABLET = {"width": 820, "height": 1180}
 DESK = {"width": 1200, "height": 800}
 # Size of all resources of the page before code and formulas, compressed with gzip.
 MAX_BYTES = 100_000
@@ -55,6 +56,9 @@ def script_reply(stack: Stack, match: str, reply: str, **fields: object) -> None
         ),
         pytest.param(
             "dark", {"viewport": DESK, "color_scheme": "dark"}, marks=pytest.mark.thorough
+        ),
+        pytest.param(
+            "tablet", {"viewport": TABLET, "color_scheme": "light"}, marks=pytest.mark.thorough
         ),
         ("phone", {"viewport": PHONE, "color_scheme": "light", "has_touch": True}),
     ],
