@@ -103,8 +103,8 @@ format: $(DEV) ## format the code and apply safe fixes
 	$(BIN)/ruff check --fix .
 
 .PHONY: bench
-bench: $(DEV) ## run the benchmarks; BENCH_JSON=file also writes the results to a file
-	$(BIN)/python -m bench
+bench: $(DEV) ## run the benchmarks; ARGS="--against REV" compares with another revision
+	$(BIN)/python -m bench $(ARGS)
 
 .PHONY: lock
 lock: ## regenerate constraints.txt from pyproject.toml

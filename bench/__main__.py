@@ -3,7 +3,7 @@
 import argparse
 from importlib import import_module
 
-from bench import state_dir
+from bench import report, state_dir
 
 COMMANDS = ("report", "admin", "export")
 
@@ -11,10 +11,14 @@ COMMANDS = ("report", "admin", "export")
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("command", nargs="?", choices=COMMANDS, default="report")
-    command: str = parser.parse_args().command
+    report.add_arguments(parser)
+    arguments = parser.parse_args()
     directory = state_dir.create()
-    # The benchmarks import `chat`, which reads the settings and thus the environment.
-    import_module(f"bench.{command}").main(directory)
+    if arguments.command == "report":
+        report.main(arguments)
+    else:
+        # It imports `chat`, which reads the settings and thus the environment.
+        import_module(f"bench.{arguments.command}").main(directory)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bench.http_load import Connection
@@ -12,6 +13,7 @@ CONTENT = "How far is it to the next lighthouse?"
 WAIT = 30
 
 Action = Callable[[Connection], Awaitable[object]]
+Prepare = Callable[[Connection], Awaitable[Action]]
 
 
 class ChatClient:
@@ -71,16 +73,22 @@ class EventStream:
                 return
 
 
-async def throughput(
-    url: str, clients: int, seconds: float, prepare: Callable[[Connection], Awaitable[Action]]
-) -> float:
-    """Return the actions per second of concurrent clients, each of which repeats its action.
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What clients have done: actions per second while all ran, and all actions."""
+
+    per_second: float
+    total: int
+
+
+async def run(urls: Sequence[str], clients: int, seconds: float, prepare: Prepare) -> Load:
+    """Let concurrent clients repeat their actions; each one uses one of the URLs.
 
     prepare: prepares a client on its connection and returns its action.
     """
     done = 0
 
-    async def run(started: asyncio.Event) -> None:
+    async def run_client(url: str) -> None:
         nonlocal done
         async with Connection(url) as connection:
             action = await prepare(connection)
@@ -94,11 +102,11 @@ async def throughput(
     end = 0.0
     started, ready = asyncio.Event(), asyncio.Semaphore(0)
     async with asyncio.TaskGroup() as tasks:
-        for _ in range(clients):
-            tasks.create_task(run(started))
+        for number in range(clients):
+            tasks.create_task(run_client(urls[number % len(urls)]))
         for _ in range(clients):
             await ready.acquire()
         start = time.perf_counter()
         end = start + seconds
         started.set()
-    return done / (time.perf_counter() - start)
+    return Load(done / (time.perf_counter() - start), clients + done)

@@ -33,6 +33,7 @@ class Connection:
     """A keep-alive connection for one request at a time."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
         parts = urlsplit(url)
         self._host, self._port = parts.hostname or "", parts.port or 80
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @contextmanager
-def fastapi_server(directory: Path, client: str, model_url: str) -> Iterator[Process]:
+def fastapi_server(client: str, model_url: str) -> Iterator[Process]:
     """Run `bench.fastapi_app` with one uvicorn worker, like Parley's web process."""
     port = free_port()
     program = Program(
@@ -29,6 +29,7 @@ def fastapi_server(directory: Path, client: str, model_url: str) -> Iterator[Pro
         is_ready=partial(is_healthy, f"http://127.0.0.1:{port}/docs"),
         stop_timeout=2.0,
     )
+    directory = Path(os.environ["PARLEY_HOME"])
     server = Process(program, directory / f"{program.name}.log", url=f"http://127.0.0.1:{port}")
     try:
         yield server.start()

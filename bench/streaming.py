@@ -8,23 +8,25 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
+from redis import Redis
+
 from bench.cpu import CPUMeter, resident_kib
 from bench.http_load import Connection
 from bench.measurements import Results
+from bench.revisions import Installation, Revision
 from bench.servers import ROOT
 from bench.websocket_load import WebSocket
 from project.runner.healthcheck import free_port, is_healthy
 from project.runner.process import Program
 from tests.harness.processes import Process
-from tests.harness.stack import Stack
 
 STREAMS = 200
 # Deltas per second and stream.
@@ -34,50 +36,44 @@ SECONDS = 10
 # All streams start within so many seconds, one after the other.
 START_SECONDS = 2.0
 IDLE_SOCKETS = 1000
+# As long as the interval in which the web process checks each subscriber in Redis.
+IDLE_SECONDS = 15.0
 # WebSockets that are opened before memory is measured, because the first ones load shared code.
 WARM_UP_SOCKETS = 50
 TIMESTAMP = re.compile(rb"\d{10}\.\d{4}")
-ENV = {
-    "CHAT_SESSIONS_PER_MINUTE": "0",
-    "CHAT_MESSAGES_PER_MINUTE": "0",
-    "CHAT_MAX_SESSIONS_PER_ADDRESS": "0",
-    "CHAT_MAX_BYTES_PER_ADDRESS": "0",
-    "CHAT_READS_PER_MINUTE": "0",
-    "CHAT_ADDRESS_READS_PER_MINUTE": "0",
-    "CHAT_MAX_CONNECTIONS": "100000",
-    "CHAT_MAX_CONNECTIONS_PER_ADDRESS": "50000",
-}
 
 
-async def measure(directory: Path) -> Results:
-    """Measure delays, CPU per event and memory per idle WebSocket, also of bare WebSockets."""
+async def measure(parley: Revision) -> Results:
+    """Measure delays, CPU per event, and memory and CPU of idle subscribers."""
     model_env = {"RATE": str(RATE), "COUNT": str(RATE * SECONDS)}
-    with run_server(directory, "bench.timestamp_model:app", **model_env) as model:
-        stack = Stack(directory / "streaming", env={**ENV, "MODEL_URL": f"{model.url}/v1"})
-        try:
-            stack.redis.start()
-            for process in (stack.web(), stack.worker()):
-                process.start()
-            results = await streams(stack) | await idle(stack)
-        finally:
-            stack.shut_down()
-    with run_server(directory, "bench.websocket_load:app", RATE=str(RATE)) as bare:
-        return results | await bare_streams(bare) | await bare_idle(bare)
+    with run_server("bench.timestamp_model:app", **model_env) as model:
+        env = {"MODEL_URL": f"{model.url}/v1"}
+        with parley.installation("streaming", env=env) as installation:
+            return await streams(installation) | await idle(installation)
 
 
-async def streams(stack: Stack) -> Results:
+async def measure_bare() -> Results:
+    """Measure the CPU per event and the memory of bare WebSockets."""
+    with run_server("bench.websocket_load:app", RATE=str(RATE)) as bare:
+        return await bare_streams(bare) | await bare_idle(bare)
+
+
+async def streams(installation: Installation) -> Results:
     """Return the delays and the CPU of concurrent streams."""
-    urls = await create_sessions(stack.web().url, STREAMS)
+    urls = await create_sessions(installation.web, STREAMS)
     sockets = [await WebSocket.open(url) for url in urls]
-    pids = {"web": stack.web().pid, "worker": stack.worker().pid, "redis": stack.redis.pid}
-    meter = CPUMeter(pids)
+    meter = CPUMeter(installation.pids)
     start_delays = (START_SECONDS * number / STREAMS for number in range(STREAMS))
     received = await asyncio.gather(*map(receive_reply, sockets, start_delays))
     used = meter.read()
     for socket in sockets:
         socket.close()
     events = sum(subscriber.events for subscriber in received)
-    costs = {f"cpu_us_per_event_{name}": 1e6 * cpu / events for name, cpu in used.items()}
+    costs = {
+        f"cpu_us_per_event_{name.rstrip('0')}": 1e6 * cpu / events
+        for name, cpu in used.items()
+        if name != "model"
+    }
     return delays(received) | costs
 
 
@@ -127,10 +123,27 @@ def delays(received: list[Received]) -> Results:
     return start_time | {"delta_ms_p50": cuts[49], "delta_ms_p99": cuts[98]}
 
 
-async def idle(stack: Stack) -> Results:
-    """Return the memory of the web process per idle WebSocket."""
-    urls = await create_sessions(stack.web().url, WARM_UP_SOCKETS + IDLE_SOCKETS)
-    return {"idle_websocket_kib": await kib_per_socket(stack.web().pid, urls)}
+async def idle(installation: Installation) -> Results:
+    """Return the memory of the web process per idle WebSocket, and its cost in Redis."""
+    urls = await create_sessions(installation.web, WARM_UP_SOCKETS + IDLE_SOCKETS)
+    with Redis.from_url(installation.redis) as redis:
+        before = await idle_redis_cpu(redis)
+        async with idle_sockets(installation.pids["web0"], urls) as kib:
+            used = await idle_redis_cpu(redis) - before
+    cost = 1e6 * used / IDLE_SECONDS / len(urls)
+    return {"idle_websocket_kib": kib, "idle_subscriber_redis_us_per_s": max(0.0, cost)}
+
+
+async def idle_redis_cpu(redis: Redis) -> float:
+    """Return the seconds of CPU that an idle Redis takes in `IDLE_SECONDS`."""
+
+    def used() -> float:
+        cpu = redis.info("cpu")
+        return float(cpu["used_cpu_sys"] + cpu["used_cpu_user"])
+
+    before = used()
+    await asyncio.sleep(IDLE_SECONDS)
+    return used() - before
 
 
 async def bare_streams(server: Process) -> Results:
@@ -154,20 +167,21 @@ async def count_frames(socket: WebSocket) -> int:
 async def bare_idle(server: Process) -> Results:
     """Return the memory of a bare idle WebSocket."""
     urls = [f"{server.url}/idle"] * (WARM_UP_SOCKETS + IDLE_SOCKETS)
-    return {"idle_websocket_kib_bare": await kib_per_socket(server.pid, urls)}
+    async with idle_sockets(server.pid, urls) as kib:
+        return {"idle_websocket_kib_bare": kib}
 
 
-async def kib_per_socket(pid: int, urls: list[str]) -> float:
-    """Return the KiB of memory that each WebSocket adds to a process."""
+@asynccontextmanager
+async def idle_sockets(pid: int, urls: list[str]) -> AsyncIterator[float]:
+    """Open WebSockets; yield the KiB of memory that each one adds to a process."""
     sockets = [await WebSocket.open(url) for url in urls[:WARM_UP_SOCKETS]]
     await asyncio.sleep(2)
     before = resident_kib(pid)
     sockets += [await WebSocket.open(url) for url in urls[WARM_UP_SOCKETS:]]
     await asyncio.sleep(2)
-    used = resident_kib(pid) - before
+    yield (resident_kib(pid) - before) / (len(urls) - WARM_UP_SOCKETS)
     for socket in sockets:
         socket.close()
-    return used / (len(urls) - WARM_UP_SOCKETS)
 
 
 async def create_sessions(url: str, count: int) -> list[str]:
@@ -180,7 +194,7 @@ async def create_sessions(url: str, count: int) -> list[str]:
 
 
 @contextmanager
-def run_server(directory: Path, app: str, **env: str) -> Iterator[Process]:
+def run_server(app: str, **env: str) -> Iterator[Process]:
     """Run an ASGI application with the options of Parley's web process."""
     port = free_port()
     name = app.partition(":")[0]
@@ -195,6 +209,7 @@ def run_server(directory: Path, app: str, **env: str) -> Iterator[Process]:
         is_ready=partial(is_healthy, f"http://127.0.0.1:{port}/"),
         stop_timeout=2.0,
     )
+    directory = Path(os.environ["PARLEY_HOME"])
     process = Process(program, directory / f"{name}.log", url=f"http://127.0.0.1:{port}")
     try:
         yield process.start()
