@@ -1,7 +1,7 @@
 """Entry point: open a session or attach to an existing one."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypedDict, Unpack
@@ -43,6 +43,8 @@ class Model(APIObject):
     max_tokens: int
     # Whether replies arrive in deltas.
     streams: bool
+    # What messages may contain: text, image, file.
+    inputs: Sequence[str] = ("text",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

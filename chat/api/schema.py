@@ -114,20 +114,27 @@ def openapi(
     common: Sequence[HTTPStatus] = COMMON_ERRORS,
     errors: Sequence[HTTPStatus] = (),
     parameters: Sequence[OpenApiParameter] = (),
+    media_types: Sequence[str] = (),
 ) -> Callable[[F], F]:
-    """Describe an operation: its responses, its body, and its errors besides the common ones."""
+    """Describe an operation: its responses, its body, and its errors besides the common ones.
+
+    media_types: of responses that are files.
+    """
     statuses = (
         *common,
         *(SESSION_ERRORS if needs_token else ()),
         *(BODY_ERRORS if body else ()),
         *errors,
     )
-    described: dict[int, Any] = {
+    described: dict[int | tuple[int, str], Any] = {
         status.value: OpenApiResponse(schema_serializers.Error, status.phrase)
         for status in sorted(statuses)
     }
     for status, output in responses.items():
         described[status] = OpenApiResponse(output, HTTPStatus(status).phrase)
+    for media_type in media_types:
+        file = OpenApiResponse(OpenApiTypes.BINARY, "The content of the file.")
+        described[HTTPStatus.OK.value, media_type] = file
     return extend_schema(request=body, responses=described, parameters=[*parameters])
 
 

@@ -227,6 +227,10 @@ class Model(Output):
     context_tokens = serializers.IntegerField(help_text="Maximum tokens of prompt and reply.")
     max_tokens = serializers.IntegerField(help_text="Maximum tokens of a reply.")
     streams = serializers.BooleanField(help_text="Whether the text of a reply is streamed.")
+    inputs = serializers.ListField(
+        child=serializers.ChoiceField([kind.value for kind in PartType]),
+        help_text="What messages may contain.",
+    )
 
 
 class ModelList(Output):

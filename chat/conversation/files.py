@@ -20,7 +20,8 @@ MAGIC = {
     b"GIF89a": "image/gif",
     b"%PDF-": "application/pdf",
 }
-TEXT = "text/plain"
+WEBP, TEXT = "image/webp", "text/plain"
+MEDIA_TYPES = (*dict.fromkeys(MAGIC.values()), WEBP, TEXT)
 DEFAULT_NAMES = {TEXT: "file.txt", "application/pdf": "file.pdf"}
 
 
@@ -95,7 +96,7 @@ def detect_type(content: bytes) -> str:
         if content.startswith(magic):
             return media_type
     if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
-        return "image/webp"
+        return WEBP
     if content and _is_text(content):
         return TEXT
     raise UnsupportedContent("The file must be a PNG, JPEG, GIF, WebP, PDF or UTF-8 text.")

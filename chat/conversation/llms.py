@@ -74,6 +74,7 @@ def describe_all() -> list[dict[str, Any]]:
             "context_tokens": model.context_tokens,
             "max_tokens": model.max_tokens,
             "streams": model.stream,
+            "inputs": model.inputs,
         }
         for model in all_models().values()
     ]

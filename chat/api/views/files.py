@@ -37,7 +37,7 @@ class Files(View):
 
 
 class File(View):
-    @openapi({200: None}, errors=RATE_ERRORS)
+    @openapi({}, errors=RATE_ERRORS, media_types=files.MEDIA_TYPES)
     def get(self, _: Request, session_id: str, file_id: str) -> HttpResponse:
         """Download a file."""
         caller = self.reader(session_id)

@@ -135,6 +135,8 @@ export interface Model {
     max_tokens: number;
     /** Whether the text of a reply is streamed. */
     streams: boolean;
+    /** What messages may contain. */
+    inputs: PartType[];
 }
 /** All configured models. */
 export interface ModelList {
