@@ -7,7 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
-from chat.admin import views
+from chat.admin import import_page, views
 from chat.admin.actions import SessionActions
 from chat.admin.changelist import SessionList
 from chat.admin.errors import View, handle_store_errors
@@ -34,7 +34,8 @@ class SessionAdmin(SessionActions, SessionList):
             )
             for name, view in pages.items()
         ]
-        urls += super().get_urls()
+        import_view = self.admin_site.admin_view(import_page.page)
+        urls += [path("import/", import_view, name="chat_session_import"), *super().get_urls()]
         for url in urls:
             url.callback = handle_store_errors(url.callback)
         return urls

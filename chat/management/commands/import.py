@@ -4,7 +4,6 @@ import argparse
 import shutil
 import sys
 import tempfile
-from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +17,8 @@ from chat.conversation import llms
 from chat.domain.errors import InvalidRequest, ParleyError
 from chat.operations import health
 from chat.settings import chat_settings
-from chat.transcripts import jsonl
 from chat.transcripts.jsonl import Transcript
+from chat.transcripts.lines import parsed_lines
 from chat.transcripts.restore import restore
 
 # Errors that are printed; the others are only counted.
@@ -81,7 +80,7 @@ class Command(BaseCommand):
             CommandError: a line is invalid and not to be skipped, or no line is valid.
         """
         errors, valid = 0, 0
-        for number, parsed in parsed_lines(stream, "checked"):
+        for number, parsed in with_progress(stream, "checked"):
             valid += isinstance(parsed, Transcript)
             if isinstance(parsed, InvalidRequest):
                 errors += 1
@@ -104,7 +103,7 @@ class Command(BaseCommand):
         Their tokens, which cannot be retrieved later, are written to standard output.
         """
         count = 0
-        for number, parsed in parsed_lines(stream, "opened"):
+        for number, parsed in with_progress(stream, "opened"):
             if number < from_line or isinstance(parsed, InvalidRequest):
                 continue
             try:
@@ -123,42 +122,10 @@ def _conversations(count: int) -> str:
     return f"{count:,} {'conversation' if count == 1 else 'conversations'}"
 
 
-def parsed_lines(stream: BinaryIO, done: str) -> Iterator[tuple[int, Transcript | InvalidRequest]]:
-    """Yield number and contents, or error, of each line that is not blank."""
+def with_progress(stream: BinaryIO, done: str) -> Iterator[tuple[int, Transcript | InvalidRequest]]:
+    """Yield the lines, and show on a terminal how many are done."""
     # tqdm shows no bar without a terminal.
-    with tqdm(unit=f" lines {done}", disable=None) as bar:
-        for number, line in enumerate(read_lines(stream), start=1):
-            bar.update()
-            if line.strip():
-                yield number, _parse(line)
-
-
-def read_lines(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines, of which one that is too long is cut after `max_line_bytes() + 1`.
-
-    A byte order mark at the start is skipped.
-    """
-    limit = max_line_bytes() + 1
-    if stream.read(len(BOM_UTF8)) != BOM_UTF8:
-        stream.seek(0)
-    while line := stream.readline(limit):
-        yield line
-        while len(line) == limit and not line.endswith(b"\n"):
-            line = stream.readline(limit)
-
-
-def max_line_bytes() -> int:
-    """Return the maximum length of a line: JSON can take twice the bytes of its texts, and more."""
-    return 2 * chat_settings.MAX_SESSION_BYTES
-
-
-def _parse(line: bytes) -> Transcript | InvalidRequest:
-    if len(line.rstrip(b"\n")) > max_line_bytes():
-        return InvalidRequest(f"The line is too long: at most {max_line_bytes()} bytes.")
-    try:
-        return jsonl.parse(line)
-    except InvalidRequest as error:
-        return error
+    yield from tqdm(parsed_lines(stream), unit=f" lines {done}", disable=None)
 
 
 @contextmanager
