@@ -14,7 +14,9 @@ from chat.settings import chat_settings
 
 # Content-Security-Policy. Stricter than on other pages: this page shows untrusted text.
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'%s; img-src 'self'; font-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'%s; font-src 'self'; "
+    # Images of messages are downloaded with the token, and shown as blobs.
+    "img-src 'self' blob:; "
     "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'; "
     # Text becomes HTML only through the sanitizer.
@@ -37,6 +39,7 @@ MODULES = [
         "config",
         "dom",
         "export",
+        "files",
         "lazy",
         "markdown",
         "markdown_syntax",
@@ -65,6 +68,7 @@ def page_config() -> dict[str, Any]:
         "ttl": min(SESSION_TTL, chat_settings.MAX_SESSION_TTL),
         "maxContentChars": chat_settings.MAX_CONTENT_CHARS,
         "maxContentBytes": chat_settings.MAX_CONTENT_BYTES,
+        "maxFileBytes": chat_settings.MAX_FILE_BYTES,
         "maxCommentChars": chat_settings.MAX_COMMENT_CHARS,
     }
 

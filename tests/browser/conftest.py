@@ -67,6 +67,7 @@ def chat_stack(tmp_path_factory: pytest.TempPathFactory, host_origin: str) -> It
         "CHAT_MAX_CONTENT_BYTES": "32768",
         "CHAT_MAX_CONTENT_CHARS": "32768",
         "CHAT_MAX_BODY_BYTES": "65536",
+        "CHAT_MAX_FILE_BYTES": "131072",
         "CHAT_MESSAGES_PER_MINUTE": "0",
         "CHAT_CHANGES_PER_MINUTE": "0",
         "CHAT_MAX_SESSIONS_PER_ADDRESS": "0",
@@ -82,7 +83,8 @@ def chat_stack(tmp_path_factory: pytest.TempPathFactory, host_origin: str) -> It
     stack = Stack(directory, env=env)
     entry = '[{}]\nprovider = "openai"\nurl = "{}/v1"\nmodel = "fake-model"\n'
     entry += "max_tokens = 100000\ncontext_tokens = 200000\n"
-    models.write_text("".join(entry.format(name, stack.model.url) for name in ("default", "other")))
+    entries = [entry.format(name, stack.model.url) for name in ("default", "other")]
+    models.write_text(entries[0] + 'inputs = ["text", "image"]\n' + entries[1])
     issuer = '[[issuers]]\nissuer = "{}"\naudience = "{}"\ntenant = "shop"\nkey = """{}"""\n'
     auth.write_text(issuer.format(ISSUER, AUDIENCE, public_pem("ES256")))
     with stack:

@@ -170,7 +170,7 @@ def test_long_pastes_and_dropped_files_are_attached(open_page: Callable[..., Cha
       return !document.getElementById("log").dispatchEvent(new DragEvent("drop", options));
     }"""
     assert page.evaluate(drop, [["photo.png", [137, 80, 0, 255]]])
-    expect(chat.error_bar).to_contain_text("photo.png is not a text file.")
+    expect(chat.error_bar).to_contain_text("photo.png is not an image, a PDF or a text file.")
     assert page.evaluate(drop, [["notes.txt", [*b"Buy milk. " * 800]]])
     expect(attached).to_contain_text("notes.txt, 8,000 characters")
     page.reload()  # the draft keeps it

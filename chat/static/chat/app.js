@@ -6,6 +6,7 @@ import { Composer } from "./composer.js";
 import { config } from "./config.js";
 import { $, copyText, guardFocus, updateChildren } from "./dom.js";
 import { asJSON, asMarkdown, download, firstWords } from "./export.js";
+import { filesOf, toParts } from "./files.js";
 import { MessageList } from "./message_list.js";
 import { errorText } from "./reply_status.js";
 import { client } from "./server.js";
@@ -17,17 +18,18 @@ const DOUBLE_PRESS = 1_000; // ms between two presses of Esc that stop everythin
 let chat = null;
 let models = null;
 let retry = null; // repeats the action that failed
-let creating = null; // the first message of a chat that is being created, as an unsent message
+let pending = null; // an unsent message whose chat is being created, or whose files are being uploaded
 let submitPrompt = null; // receives the text of the prompt dialog
 let lastEscape = 0; // time of the last press
 let drawTimer = 0;
 let drawTime = 0; // milliseconds that the last draw took
-const messageList = new MessageList($("log"), $("messages"), (isAtStart) => {
+const onScroll = (isAtStart) => {
   scheduleDraw();
   if (isAtStart && chat) void attempt(actions.older);
-});
+};
+const messageList = new MessageList($("log"), $("messages"), onScroll, () => chat.session);
 const fail = (message) => showError(message);
-const composer = new Composer({ send: () => run($("composer")), announce, fail });
+const composer = new Composer({ send: () => run($("composer")), announce, fail, attempt, inputs });
 const sidebar = new Sidebar({
   current: () => chat?.id,
   deleted: (id) => (id === chat?.id ? navigate("") : sidebar.draw()),
@@ -53,7 +55,8 @@ const actions = {
   continueReply: () => chat.continueReply(),
   resend: ({ value }) => chat.resend(value),
   discard: ({ value }) => void chat.discard(value),
-  edit: ({ value }) => composer.prepend(chat.discard(value)),
+  attach: () => $("picker").click(),
+  download: ({ value, name }) => messageList.files.download(value, name),
   detach: ({ value }) => composer.detach(value),
   wrap: () => document.body.classList.toggle("wrap"),
   undo: () => sidebar.undo(),
@@ -65,7 +68,11 @@ const actions = {
   submitPrompt: () => submitPrompt($("prompt-text").value.trim()),
   rateUp: (pressed) => rate(pressed, "up"),
   rateDown: (pressed) => rate(pressed, "down"),
-  askAgain: ({ value }) => sendMessage(messageOf(value).content),
+  askAgain: ({ value }) => sendMessage(messageOf(value).content, filesOf(messageOf(value))),
+  edit({ value }) {
+    const { content, files } = chat.discard(value);
+    composer.prepend(content, files);
+  },
   choose({ value }) {
     messageList.choose(value);
     scheduleDraw();
@@ -89,8 +96,10 @@ const actions = {
     return attempt(() => showModels($("new-model"), model));
   },
   editMessage({ value }) {
-    const save = (content) => content && sendMessage(content, value);
-    openPrompt("Edit message", "Message", "Send", messageOf(value).content, save);
+    const { content: text } = messageOf(value);
+    const files = filesOf(messageOf(value));
+    const save = (content) => (content || files.length) && sendMessage(content, files, value);
+    openPrompt("Edit message", "Message", "Send", text, save);
   },
   comment({ value }) {
     const { rating, comment } = messageOf(value).feedback;
@@ -115,11 +124,16 @@ const actions = {
     setTimeout(() => pressed.classList.remove("done"), 1500);
   },
   async send() {
-    const { content } = composer;
-    if (!content || $("send").disabled) return;
+    if ($("send").disabled) return;
+    const { id, content, files } = composer;
     composer.set("");
-    if (chat) sendMessage(content);
-    else await startChat(content);
+    try {
+      if (chat) await sendMessage(content, files);
+      else await startChat(content, files);
+    } catch (error) {
+      composer.restore(id, content, files);
+      throw error;
+    }
   },
   settings() {
     const { name, model, system_prompt: instructions, expires_at } = chat.conversation.session;
@@ -151,15 +165,38 @@ const actions = {
 
 const messageOf = (id) => chat.conversation.messages.get(id);
 
-function sendMessage(content, replaces) {
+// Send a message, whose files are uploaded first. replaces: see `Chat.send`.
+async function sendMessage(content, files = [], replaces = undefined) {
+  const target = chat; // the user may change to another chat
   messageList.isAtEnd = true;
-  chat.send(content, replaces);
+  target.send(content, { replaces, ...(await upload(target.session, content, files)) });
+}
+
+// Show a message while its files are uploaded; return the fields of its entry in the outbox.
+async function upload(session, content, files) {
+  if (!files.length) return {};
+  pending ??= { id: session.id, key: newKey(), content, files };
+  draw();
+  try {
+    const parts = await toParts(session, content, files);
+    return { parts, files: files.map(({ file, ...members }) => members) };
+  } finally {
+    pending = null;
+    draw();
+  }
+}
+
+// Return what the current model reads.
+async function inputs() {
+  models ??= await client.models();
+  const name = chat ? chat.conversation.session.model : $("new-model").value;
+  return models.find((each) => each.name === name)?.inputs ?? ["text"];
 }
 
 // Create the session of a new chat with its first message.
-async function startChat(content) {
+async function startChat(content, files) {
   const body = { ttl: config.ttl };
-  if (config.titles !== "off") body.name = firstWords(content);
+  if (config.titles !== "off") body.name = firstWords(content || files[0].name);
   if ($("new-model").value) body.model = $("new-model").value;
   if ($("new-prompt").value.trim()) body.system_prompt = $("new-prompt").value;
   // If the response was lost, a retry with the same fields must not create a second session.
@@ -167,24 +204,23 @@ async function startChat(content) {
   const known = sessions.creation();
   const { key } = known?.fields === fields ? known : { key: newKey() };
   sessions.saveCreation({ fields, key });
-  creating = { key, content };
+  pending = { id: "", key, content, files };
   draw();
   try {
-    const { id, token, fields: session } = await client.open(body, { key });
+    const session = await client.open(body, { key });
+    const { id, token } = session;
+    const entry = { key: newKey(), content, ...(await upload(session, content, files)) };
     sessions.saveCreation(null);
-    const { name, created_at: at, expires_at } = session;
+    const { name, created_at: at, expires_at } = session.fields;
     sessions.add({ id, token, name, at, expires_at, needsTitle: config.titles === "model" });
-    sessions.addToOutbox(id, { key: newKey(), content });
+    sessions.addToOutbox(id, entry);
     $("new-prompt").value = "";
     $("new-instructions").open = false;
-    creating = null;
     if (!chat) navigate(id);
     else sidebar.draw();
-  } catch (error) {
-    creating = null;
-    if (!chat) composer.prepend(content);
+  } finally {
+    pending = null;
     draw();
-    throw error;
   }
 }
 
@@ -321,19 +357,22 @@ function draw() {
 
 function drawNewChat() {
   document.title = config.name;
-  messageList.draw([], creating ? [creating] : []);
+  messageList.draw([], shownPending(""));
   $("title").textContent = "New chat";
   $("model").textContent = "";
-  $("empty").hidden = Boolean(creating);
+  $("empty").hidden = pending?.id === "";
   $("options").hidden = false;
   for (const id of ["edit", "more", "connection", "older", "newest", "stop", "stop-all"]) $(id).hidden = true;
   $("composer").hidden = false;
   $("conversation").classList.remove("ended");
 }
 
+const shownPending = (id) => (pending?.id === id ? [pending] : []);
+
 function drawChat() {
-  const { conversation, unsent, offlineMessage, endMessage, needsSignIn } = chat;
+  const { id, conversation, offlineMessage, endMessage, needsSignIn } = chat;
   const { session, ordered, activeReplies, hasOlder } = conversation;
+  const unsent = [...chat.unsent, ...shownPending(id)];
   if (session.id && session.name !== chat.name) {
     sessions.update(chat.id, { name: (chat.name = session.name) });
     sidebar.draw();
@@ -420,7 +459,8 @@ function onEscape() {
 }
 
 addEventListener("hashchange", showSession);
-addEventListener("beforeunload", (event) => sessions.hasUnsaved() && event.preventDefault());
+const wouldLoseData = () => sessions.hasUnsaved() || pending?.files.length || composer.files.some(({ file }) => file);
+addEventListener("beforeunload", (event) => wouldLoseData() && event.preventDefault());
 // An on-screen keyboard may cover the page without resizing it.
 globalThis.visualViewport?.addEventListener("resize", () => {
   const { height, scale } = visualViewport;

@@ -102,7 +102,7 @@ export class Chat {
   markLost(entry) {
     delete entry.seq;
     entry.error = new ParleyError("lost", "The server has lost this message.");
-    sessions.addToOutbox(this.id, { key: entry.key, content: entry.content });
+    sessions.addToOutbox(this.id, entry);
     this.changed();
   }
 
@@ -163,9 +163,9 @@ export class Chat {
     return this.outbox.filter(({ error, seq = Infinity }) => error || seq > this.conversation.seq);
   }
 
-  // replaces: id of the message that this one is an edited version of
-  send(content, replaces) {
-    const entry = { key: newKey(), content, ...(replaces && { replaces }) };
+  // replaces: id of the message that this one is an edited version of; files: of the parts, as attachments
+  send(content, { replaces, parts, files } = {}) {
+    const entry = { key: newKey(), content, replaces, parts, files };
     sessions.addToOutbox(this.id, entry);
     this.outbox.push(entry);
     void this.flush();
@@ -176,13 +176,13 @@ export class Chat {
     void this.flush();
   }
 
-  // Remove an unsent message and return its content.
+  // Remove an unsent message and return it.
   discard(key) {
-    const { content } = this.outbox.find((entry) => entry.key === key);
+    const entry = this.outbox.find((entry) => entry.key === key);
     sessions.removeFromOutbox(this.id, key);
-    this.outbox = this.outbox.filter((entry) => entry.key !== key);
+    this.outbox = this.outbox.filter((each) => each !== entry);
     this.changed();
-    return content;
+    return entry;
   }
 
   // Post the messages in order. A rejected message does not block those after it.
@@ -194,8 +194,8 @@ export class Chat {
     let entry;
     while ((this.posted = entry = this.outbox.find(({ error, seq }) => !error && !seq)) && !this.isClosed) {
       try {
-        const { key, content, replaces } = entry;
-        const { seq, id } = await this.watch(this.session.send(content, { key, replaces }).accepted);
+        const { key, content, parts, replaces } = entry;
+        const { seq, id } = await this.watch(this.session.send(parts ?? content, { key, replaces }).accepted);
         entry.seq = seq;
         setTimeout((accepted) => this.checkArrival(accepted, id), 2 * EVENT_TIMEOUT, entry);
         sessions.removeFromOutbox(this.id, entry.key);

@@ -1,7 +1,8 @@
-// The message field: its size, draft, limits and attached text.
+// The message field: its size, draft, limits, attached texts and files.
 
 import { config } from "./config.js";
 import { $, button, createElement, updateChildren } from "./dom.js";
+import { kindOf, labelOfFile, sizeText } from "./files.js";
 import * as sessions from "./sessions.js";
 
 const LONG_PASTE = 10_000; // characters; browsers need seconds to lay out a very long text in a field
@@ -12,17 +13,19 @@ const hasFieldSizing = CSS.supports("field-sizing", "content");
 const number = new Intl.NumberFormat("en");
 
 export class Composer {
-  attachments = []; // {name, text} of pasted text and dropped files
+  attachments = []; // {name, text} of texts; {name, size, kind, file} of images and PDFs, later with a part
+  unsaved = new Map(); // id of a session -> its attachments that localStorage cannot hold
   id = null; // of the session whose draft this is; "" for a new chat, null before the first one
   saveTimer = 0;
 
-  // page: send(), announce(text), fail(message)
+  // page: send(), announce(text), fail(message), attempt(action), inputs()
   constructor(page) {
     Object.assign(this, page);
     this.field = $("text");
     this.field.addEventListener("input", () => this.changed());
     this.field.addEventListener("keydown", (event) => this.onKey(event));
     this.field.addEventListener("paste", (event) => this.onTransfer(event, event.clipboardData));
+    $("picker").addEventListener("change", () => this.attachAll($("picker").files));
     addEventListener("dragover", (event) => event.dataTransfer.types.includes("Files") && event.preventDefault());
     addEventListener("drop", (event) => this.onDrop(event));
     addEventListener("pagehide", () => this.save());
@@ -30,8 +33,14 @@ export class Composer {
 
   // The whole message: the field's text, then the attached texts.
   get content() {
-    const attached = this.attachments.map(({ name, text }) => (name ? `${name}:\n\n${text}` : text));
+    const texts = this.attachments.filter(({ text }) => text);
+    const attached = texts.map(({ name, text }) => (name ? `${name}:\n\n${text}` : text));
     return [this.field.value, ...attached].filter((text) => text.trim()).join("\n\n");
+  }
+
+  // Attached images and PDFs.
+  get files() {
+    return this.attachments.filter(({ kind }) => kind);
   }
 
   // Show the draft of a session.
@@ -39,7 +48,7 @@ export class Composer {
     this.save();
     this.id = id;
     const draft = sessions.draft(id);
-    this.set(draft.text ?? draft, draft.attachments);
+    this.set(draft.text ?? draft, [...(draft.attachments ?? []), ...(this.unsaved.get(id) ?? [])]);
   }
 
   set(text, attachments = []) {
@@ -49,9 +58,16 @@ export class Composer {
     this.save();
   }
 
-  // Add text in front of the field's.
-  prepend(text) {
-    this.set([text, this.field.value].filter(Boolean).join("\n"), this.attachments);
+  // Add text in front of the field's, and attachments.
+  prepend(text, attachments = []) {
+    this.set([text, this.field.value].filter(Boolean).join("\n"), [...attachments, ...this.attachments]);
+  }
+
+  // Return a message that could not be sent to the draft of its session.
+  restore(id, text, attachments) {
+    if (id === this.id) return this.prepend(text, attachments);
+    sessions.saveDraft(id, text);
+    this.unsaved.set(id, attachments);
   }
 
   changed() {
@@ -66,7 +82,8 @@ export class Composer {
     clearTimeout(this.saveTimer);
     if (this.id === null) return;
     const { value: text } = this.field;
-    const { attachments } = this;
+    const attachments = this.attachments.filter(({ file }) => !file);
+    this.unsaved.set(this.id, this.files.filter(({ file }) => file));
     sessions.saveDraft(this.id, attachments.length ? { text, attachments } : text);
   }
 
@@ -85,7 +102,7 @@ export class Composer {
     const isNear = used > NEARLY_FULL * limit;
     $("counter").textContent = isNear ? `${number.format(used)} of ${number.format(limit)} ${unit}` : "";
     $("counter").classList.toggle("over", isOver);
-    $("send").disabled = !content || isOver;
+    $("send").disabled = isOver || !(content || this.files.length);
   }
 
   onKey(event) {
@@ -101,7 +118,7 @@ export class Composer {
     const text = transfer.getData("text/plain");
     if (transfer.files.length && !text) {
       event.preventDefault();
-      for (const file of transfer.files) void this.attachFile(file);
+      this.attachAll(transfer.files);
     } else if (text.length > LONG_PASTE) {
       event.preventDefault();
       this.attach({ name: "", text });
@@ -115,12 +132,24 @@ export class Composer {
     if (transfer.files.length || target === this.field) this.onTransfer(event, transfer);
   }
 
+  attachAll(files) {
+    void this.attempt(async () => {
+      for (const file of files) await this.attachFile(file);
+    });
+    $("picker").value = "";
+  }
+
   async attachFile(file) {
-    if (file.size > config.maxContentBytes) return this.fail(`${file.name} is too large.`);
-    const text = await file.text().catch(() => null);
-    // U+FFFD replaces bytes that are no UTF-8.
-    if (text === null || /[\0\uFFFD]/.test(text)) return this.fail(`${file.name} is not a text file.`);
-    this.attach({ name: file.name, text });
+    const { name, size } = file;
+    const { maxFileBytes, maxContentBytes } = config;
+    const kind = size > Math.max(maxFileBytes, maxContentBytes) ? "image" : await kindOf(file);
+    const limit = kind === "text" ? maxContentBytes : maxFileBytes;
+    if (!kind) return this.fail(`${name} is not an image, a PDF or a text file.`);
+    if (size > limit) return this.fail(`${name} is too large: ${sizeText(size)}. The maximum is ${sizeText(limit)}.`);
+    if (kind === "text") return this.attach({ name, text: await file.text() });
+    const nouns = { image: "images", file: "PDF files" };
+    if (!(await this.inputs()).includes(kind)) return this.fail(`This model does not read ${nouns[kind]}.`);
+    this.attach({ name, size, kind, file });
   }
 
   attach(attachment) {
@@ -145,7 +174,8 @@ export class Composer {
   }
 }
 
-const labelOf = ({ name, text }) => `${name || "pasted text"}, ${number.format(text.length)} characters`;
+const labelOf = ({ name, text, size }) =>
+  text ? `${name || "pasted text"}, ${number.format(text.length)} characters` : labelOfFile({ name, size });
 
 // Return the length of a message in the unit whose limit is nearer.
 function measure(content) {

@@ -1,6 +1,7 @@
 // Exports of a chat as a file, and titles.
 
 import { createElement } from "./dom.js";
+import { asText } from "./files.js";
 
 const ROLES = { user: "You", assistant: "Reply", system: "Instructions" };
 const TITLE_LENGTH = 50; // characters
@@ -8,7 +9,7 @@ const TITLE_LENGTH = 50; // characters
 export const asJSON = (name, messages) => JSON.stringify({ name, messages }, null, 2);
 
 export function asMarkdown(name, messages) {
-  const parts = messages.map(({ role, content }) => `## ${ROLES[role]}\n\n${content}\n`);
+  const parts = messages.map((message) => `## ${ROLES[message.role]}\n\n${asText(message)}\n`);
   return [`# ${name}\n`, ...parts].join("\n");
 }
 

@@ -2,6 +2,7 @@
 
 import { isActive } from "./client.js";
 import { button, createElement, iconButton, updateChildren } from "./dom.js";
+import { asText, FileList } from "./files.js";
 import { Markdown } from "./markdown.js";
 import { Reasoning, splitReasoning } from "./reasoning.js";
 import { hasFailed, outcomeText, retryCountdown, waitText } from "./reply_status.js";
@@ -21,16 +22,17 @@ export class MessageList {
   chosen = new Map(); // the variants that the user has chosen, see `groupTurns`
   expanded = new Set(); // ids of long messages that are shown completely
 
-  // box: the scrolling element; list: the parent of the rows; onScroll(isAtStart)
-  constructor(box, list, onScroll) {
-    Object.assign(this, { box, list });
+  // box: the scrolling element; list: the parent of the rows; onScroll(isAtStart);
+  // getSession: returns the current session
+  constructor(box, list, onScroll, getSession) {
+    Object.assign(this, { box, list, files: new FileList(getSession, box) });
     box.addEventListener("scroll", () => onScroll(this.scrolled()), { passive: true });
     const sizes = new ResizeObserver(() => this.isAtEnd && this.scrollToEnd());
     for (const each of [box, list]) sizes.observe(each);
   }
 
   clear() {
-    for (const each of [this.rows, this.chosen, this.expanded]) each.clear();
+    for (const each of [this.rows, this.chosen, this.expanded, this.files]) each.clear();
     this.list.replaceChildren();
     this.isAtEnd = true;
   }
@@ -87,7 +89,8 @@ export class MessageList {
     });
   }
 
-  entry(id, { role, content }) {
+  entry(id, message) {
+    const { role } = message;
     if (this.rows.has(id)) return this.rows.get(id);
     const isReply = role === "assistant";
     const body = createElement("div", { className: "body" });
@@ -98,7 +101,11 @@ export class MessageList {
     if (isReply) {
       Object.assign(entry, { markdown: new Markdown(body), reasoning: new Reasoning() });
       body.before(entry.reasoning.element);
-    } else this.showText(entry, id, content);
+    } else {
+      this.showText(entry, id, role === "user" ? shownText(message) : message.content);
+      const files = this.files.element(message);
+      if (files) body.after(files);
+    }
     this.rows.set(id, entry);
     return entry;
   }
@@ -112,12 +119,12 @@ export class MessageList {
   }
 
   drawUser({ key, users, user }, canEdit) {
-    const { id, content, created_at: createdAt } = user;
+    const { id, created_at: createdAt } = user;
     const entry = this.entry(id, user);
     const state = [canEdit, users.length, this.expanded.has(id)].join();
     if (state === entry.state) return entry.row;
     entry.state = state;
-    this.showText(entry, id, withFiles(user));
+    this.showText(entry, id, shownText(user));
     const buttons = [timeOf(createdAt), iconButton("copy", "Copy message", "copy", { value: id })];
     if (canEdit) buttons.push(iconButton("edit", "Edit message", "editMessage", { value: id }));
     updateChildren(entry.footer, [...variants(key, users, user, "message"), ...buttons]);
@@ -149,8 +156,9 @@ export class MessageList {
     return row;
   }
 
-  drawUnsent({ key, content, error }) {
-    const { row, footer } = this.entry(key, { role: "user pending", content });
+  drawUnsent({ key, content, files = [], error }) {
+    const parts = files.map(({ kind: type, name: filename }) => ({ type, filename }));
+    const { row, footer } = this.entry(key, { role: "user pending", content: asText({ content, parts }) });
     const text = error ? `Not sent: ${error.message}` : "Sending…";
     const note = createElement("span", { className: "note" }, text);
     const buttons = [
@@ -164,10 +172,9 @@ export class MessageList {
   }
 }
 
-// Return the text of a message and the names of its images and files.
-function withFiles({ content, parts = [] }) {
-  const files = parts.filter(({ type }) => type !== "text").map(({ type, filename, url }) => `[${type}: ${filename ?? url}]`);
-  return [content, ...files].filter(Boolean).join("\n");
+// Return the text of a message. Names stand for images that are not files of the session.
+function shownText({ content, parts = [] }) {
+  return asText({ content, parts: parts.filter(({ url }) => url) });
 }
 
 // Return the buttons below a reply that has ended.

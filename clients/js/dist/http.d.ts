@@ -1,7 +1,8 @@
 export type Params = Record<string, string | number | undefined>;
 export interface CallOptions {
     token?: string;
-    body?: object;
+    /** An object, which is sent as JSON, or the content of a file. */
+    body?: object | Blob;
     params?: Params;
     /** Idempotency key of a POST. */
     key?: string;
@@ -10,6 +11,8 @@ export interface CallOptions {
     timeout?: number;
     /** A member that the response must have; another response does not come from Parley. */
     expected?: string;
+    /** Whether the response is a file. */
+    isFile?: boolean;
 }
 /** A random key; crypto.randomUUID requires HTTPS or localhost. */
 export declare const newKey: () => string;
@@ -31,7 +34,7 @@ export declare class HTTP {
     /** Send a request once and return the response with its body unread. */
     request(method: string, path: string, { token, body, params, key, signal }: CallOptions): Promise<Response>;
     /** Make a call once and return the JSON of its response. */
-    callOnce(method: string, path: string, { signal, timeout, expected, ...options }: CallOptions): Promise<any>;
+    callOnce(method: string, path: string, { signal, timeout, expected, isFile, ...options }: CallOptions): Promise<any>;
     /** Make a call, with retries. All attempts of a POST share one idempotency key, so it takes effect once. */
     call(method: string, path: string, options: CallOptions): Promise<any>;
 }

@@ -26,8 +26,12 @@ export declare class Session {
         id: string;
     });
     get id(): string;
-    /** Post a message and return its reply without waiting for it. */
-    send(content: string, options?: SendOptions): Reply;
+    /** Post a message, a text or parts, and return its reply without waiting for it. */
+    send(content: string | schema.PartBody[], options?: SendOptions): Reply;
+    /** Store an image or a file; parts of messages refer to its id. */
+    upload(content: Blob, filename?: string): Promise<schema.File>;
+    /** Download a file of the session. */
+    download(fileId: string): Promise<Blob>;
     /** Request the rest of the last reply, which ended at its maximum length. */
     continue(options?: SendOptions): Reply;
     /** Request another reply to the last message, given its id or the id of its reply. */

@@ -9,7 +9,8 @@ export type Params = Record<string, string | number | undefined>;
 
 export interface CallOptions {
   token?: string;
-  body?: object;
+  /** An object, which is sent as JSON, or the content of a file. */
+  body?: object | Blob;
   params?: Params;
   /** Idempotency key of a POST. */
   key?: string;
@@ -18,6 +19,8 @@ export interface CallOptions {
   timeout?: number;
   /** A member that the response must have; another response does not come from Parley. */
   expected?: string;
+  /** Whether the response is a file. */
+  isFile?: boolean;
 }
 
 /** A random key; crypto.randomUUID requires HTTPS or localhost. */
@@ -65,9 +68,10 @@ export class HTTP {
     else if (token) headers.Authorization = `Bearer ${token}`;
     if (user && token === this.#credentials.token) headers["Parley-User"] = user;
     if (key) headers["Idempotency-Key"] = key;
-    if (body) headers["Content-Type"] = "application/json";
+    const isBlob = body instanceof Blob;
+    if (body) headers["Content-Type"] = isBlob ? "application/octet-stream" : "application/json";
     // A redirect leads to the sign-in page of a proxy. Following it would turn a POST into a GET.
-    const init = { method, headers, signal, body: body && JSON.stringify(body), redirect: "manual", cache: "no-store" };
+    const init = { method, headers, signal, body: isBlob ? body : body && JSON.stringify(body), redirect: "manual", cache: "no-store" };
     const response = await this.#fetch(url, init as RequestInit).catch(connectionError);
     const date = Date.parse(response.headers.get("Date") ?? "");
     if (date) this.clockOffset = date - Date.now();
@@ -76,12 +80,13 @@ export class HTTP {
   }
 
   /** Make a call once and return the JSON of its response. */
-  async callOnce(method: string, path: string, { signal, timeout = TIMEOUT, expected, ...options }: CallOptions): Promise<any> {
+  async callOnce(method: string, path: string, { signal, timeout = TIMEOUT, expected, isFile, ...options }: CallOptions): Promise<any> {
     const controller = new AbortController();
     const unfollow = follow(controller, signal);
     const timer = setTimeout(() => controller.abort(new APIConnectionError()), timeout);
     try {
       const response = await this.request(method, path, { ...options, signal: controller.signal });
+      if (isFile) return await response.blob().catch(connectionError);
       return response.status === 204 ? null : await readJSON(response, expected);
     } finally {
       clearTimeout(timer);

@@ -8,6 +8,8 @@ import { Subscription, type SubscriptionOptions } from "./subscription.js";
 
 // The newest messages among which all active replies are, with the default limits of the server.
 const MAX_ACTIVE_MESSAGES = 100;
+// ms for a file of some megabytes on a slow connection
+const FILE_TIMEOUT = 120_000;
 
 /** Query parameters of a page of messages. */
 export interface PageParams extends Params {
@@ -41,9 +43,21 @@ export class Session {
     return this.fields.id;
   }
 
-  /** Post a message and return its reply without waiting for it. */
-  send(content: string, options: SendOptions = {}): Reply {
-    return this.#post({ content }, options);
+  /** Post a message, a text or parts, and return its reply without waiting for it. */
+  send(content: string | schema.PartBody[], options: SendOptions = {}): Reply {
+    return this.#post(typeof content === "string" ? { content } : { parts: content }, options);
+  }
+
+  /** Store an image or a file; parts of messages refer to its id. */
+  upload(content: Blob, filename = ""): Promise<schema.File> {
+    const options = { token: this.token, body: content, params: { filename }, timeout: FILE_TIMEOUT };
+    return this.#http.call("POST", `${this.#path}/files`, options);
+  }
+
+  /** Download a file of the session. */
+  download(fileId: string): Promise<Blob> {
+    const options = { token: this.token, isFile: true, timeout: FILE_TIMEOUT };
+    return this.#http.call("GET", `${this.#path}/files/${encodeURIComponent(fileId)}`, options);
   }
 
   /** Request the rest of the last reply, which ended at its maximum length. */

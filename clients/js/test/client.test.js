@@ -118,6 +118,17 @@ test("Retry-After is respected, and an error beyond the retry timeout is thrown"
   await assert.rejects(rejected.models(), { status: 503, retryAfter: 60, code: "http_503" });
 });
 
+test("files are uploaded, sent and downloaded", async () => {
+  const session = await client.open();
+  const content = new Blob([new Uint8Array([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10])]);
+  const { id, media_type: type, filename } = await session.upload(content, "cat.png");
+  assert.deepEqual([type, filename], ["image/png", "cat.png"]);
+  const downloaded = await session.download(id);
+  assert.deepEqual(await downloaded.arrayBuffer(), await content.arrayBuffer());
+  const parts = [{ type: "text", text: "What is this?" }, { type: "image", file_id: id }];
+  await assert.rejects(session.send(parts).accepted, { code: "unsupported_content" }); // the model reads text only
+});
+
 test("errors have the code of the API", async () => {
   const session = await client.open();
   await assert.rejects(session.send(" ").accepted, (error) => {

@@ -247,6 +247,12 @@ def test_unstored_response_is_deleted_five_minutes_later(client: OpenAI, base_ur
     ("fields", "code", "param"),
     [
         ({"tools": [{"type": "web_search"}]}, "unsupported_parameter", "tools"),
+        ({"tools": [{"type": "function", "name": "f"}]}, "unsupported_parameter", "tools"),
+        (
+            {"input": [{"type": "function_call_output", "call_id": "x", "output": ""}]},
+            "unsupported_content",
+            "input[0].type",
+        ),
         ({"prompt": {"id": "pmpt_1"}}, "unsupported_parameter", "prompt"),
         ({"temperature": 3}, "invalid_request", "temperature"),
         ({"model": "gpt-7"}, "unknown_model", "model"),

@@ -21,7 +21,7 @@ export declare class Row {
     readonly element: HTMLLIElement;
     constructor(context: RowContext, isReply: boolean);
     drawReply(message: Message, isLast: boolean): void;
-    drawUser({ content }: Pick<Message, "content">): void;
+    drawUser({ content, parts }: Pick<Message, "content" | "parts">): void;
     drawUnsent({ key, content, error }: Unsent): void;
 }
 /** Why a reply has no text yet, or is missing or partial. */

@@ -60,8 +60,10 @@ export class Row {
     setChildren(this.#footer, [note, ...(isBusy ? [] : this.#buttons(message, isLast))]);
   }
 
-  drawUser({ content }: Pick<Message, "content">): void {
-    if (this.#body.textContent !== content) this.#body.textContent = content;
+  drawUser({ content, parts = [] }: Pick<Message, "content" | "parts">): void {
+    const files = parts.filter(({ type }) => type !== "text").map(({ type, filename, url }) => `[${type}: ${filename ?? url}]`);
+    const text = [content, ...files].filter(Boolean).join("\n");
+    if (this.#body.textContent !== text) this.#body.textContent = text;
   }
 
   drawUnsent({ key, content, error }: Unsent): void {

@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import { VERSIONS, load, loadSDK, request, textOf, until } from "./chats.js";
 
+const PNG = "data:image/png;base64,iVBORw0KGgo=";
 const SLOW = "long [[rate=20 tokens=200]]";
 
 for (const version of VERSIONS) {
@@ -53,6 +54,20 @@ for (const version of VERSIONS) {
     assert.deepEqual(parts.map((part) => part.type), ["reasoning", "text"]);
     const stored = (await load(chat.id))[1].parts;
     assert.deepEqual(parts.map(({ type, text }) => ({ type, text })), stored);
+  });
+
+  test(name("an image is sent, and kept by an edit after a reload"), async () => {
+    const files = [{ type: "file", mediaType: "image/png", filename: "cat.png", url: PNG }];
+    const first = new Chat(randomUUID());
+    await first.sendMessage({ text: "Look", files });
+    assert.equal(first.lastMessage.metadata.status, "completed");
+    const [message] = await load(first.id);
+    const [image] = message.parts.filter((part) => part.type === "file");
+    assert.equal(image.filename, "cat.png");
+    const second = new Chat(first.id, await load(first.id));
+    await second.sendMessage({ text: "And now?", files: [image], messageId: message.id });
+    const [edited] = await load(first.id);
+    assert.deepEqual([textOf(edited), edited.parts.filter((part) => part.type === "file")], ["And now?", [image]]);
   });
 
   test(name("the path /stop stops the model"), async () => {
