@@ -135,7 +135,7 @@ async def idle(installation: Installation) -> Results:
 
 
 async def idle_redis_cpu(redis: Redis) -> float:
-    """Return the seconds of CPU that an idle Redis takes in `IDLE_SECONDS`."""
+    """Return the seconds of CPU that an idle Redis uses during `IDLE_SECONDS`."""
 
     def used() -> float:
         cpu = redis.info("cpu")
