@@ -125,7 +125,7 @@ class ChatSettings:
     # Seconds that a worker's lease on a turn lasts unless it is renewed. At least three times
     # CHAT_LEASE_RENEWAL_INTERVAL, so that one late renewal does not lose the turn.
     LEASE_TTL: float = 10.0
-    # Seconds after which a lease is renewed. Writing text also renews it.
+    # Seconds after which a lease is renewed. Text renews it as well, once a third of it has passed.
     LEASE_RENEWAL_INTERVAL: float = 1.0
     # Seconds between writes of buffered deltas, for all running turns of a worker.
     FLUSH_INTERVAL: float = 0.05

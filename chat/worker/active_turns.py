@@ -151,7 +151,7 @@ class ActiveTurn:
         return now >= self._renewal_at
 
     def mark_flushed(self, delta: Delta | None, now: float) -> None:
-        """Record that the store has `delta`, and has renewed the lease."""
+        """Record that the store has `delta`, and that two thirds of the lease are left at least."""
         self._renewal_at = now + chat_settings.LEASE_RENEWAL_INTERVAL
         if delta is None:
             return

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Append a delta to the running reply, and renew the lease.
+-- Append a delta to the running reply, and renew the lease if a third of it has passed.
 -- include: session events counters message_json lease deltas
 --
 -- KEYS       see lib/session.lua
@@ -15,14 +15,14 @@
 --   APPENDED cancel_requested   1 if the worker must cancel the turn
 --   LEASE_LOST | SESSION_GONE
 --   ALREADY                     this claim has finished
-read('schema', 'running_turn', 'fence', 'nonce', 'finished_nonce', 'deadline', 'next_deadline',
-  'cancel_requested', 'partial_bytes', 'started_at', 'keys_expire_at')
+read('schema', 'running_turn', 'fence', 'nonce', 'finished_nonce', 'lease_until', 'deadline',
+  'next_deadline', 'cancel_requested', 'partial_bytes', 'started_at', 'keys_expire_at')
 local err = check_lease()
 if err then return { err } end
 local delta = new_text(ARGV[7], ARGV[8])
 if not delta then return { 'LEASE_LOST' } end
 
-renew_lease(ARGV[6])
+if s.lease_until < now + ARGV[6] * 2 / 3 then renew_lease(ARGV[6]) end
 if delta == '' then
   save()
   return { 'APPENDED', s.cancel_requested }

@@ -9,7 +9,8 @@ from redis import Redis
 
 from chat.domain import Caller, Delta, FinishResult, Identity, Lease, Role, Status
 from chat.domain.errors import LeaseLost
-from chat.store import due, leases, sessions, turns
+from chat.settings import chat_settings
+from chat.store import due, keys, leases, sessions, turns
 from chat.store.client import client
 from tests.integration.store import steps
 from tests.integration.store.keyspace import rolled_back
@@ -218,6 +219,25 @@ def test_one_flush_writes_many_turns(redis: Redis, caller: Caller) -> None:
     )
     assert answers[0] is True
     assert [type(result).__name__ for result in answers[1:]] == ["LeaseLost", "SessionGone"]
+
+
+def test_text_renews_a_lease_only_after_a_third_of_it(redis: Redis, caller: Caller) -> None:
+    writer, own = LeaseHolder.claim_for(caller), keys.for_session(caller.session_id)
+
+    def lease_end() -> int:
+        ends_at = int(redis.hget(own.session, "lease_until") or 0)
+        assert redis.zscore(own.due, caller.session_id) == ends_at
+        return ends_at
+
+    claimed = lease_end()
+    writer.append("early ")
+    assert lease_end() == claimed
+    advance(redis, caller.session_id, chat_settings.LEASE_TTL / 2)
+    aged = lease_end()
+    writer.append("late ")
+    assert lease_end() > aged
+    advance(redis, caller.session_id, chat_settings.LEASE_TTL * 0.9)
+    assert due.claim_due() == []
 
 
 def test_lease_ends_at_the_deadline_of_the_turn(redis: Redis) -> None:

@@ -4,6 +4,7 @@ from chat.domain import FinishReason, Lease, RecoveryResult, Status
 from chat.domain.errors import LeaseLost, SessionGone
 from tests.integration.store.state_machine.model_base import (
     GRACE,
+    LEASE,
     MAX_ATTEMPTS,
     SWEEP_HOLD,
     BaseSession,
@@ -51,12 +52,16 @@ class WorkerOperations(BaseSession):
         raise LeaseLost
 
     def flush(self, lease: Lease, text: str | None) -> bool:
-        """Store the text so far and renew the lease; true if the turn must be cancelled."""
+        """Store the text so far; true if the turn must be cancelled.
+
+        Without text, or after a third of the lease, renew it.
+        """
         turn = self._check_lease(lease)
         if turn is None:
             raise LeaseLost
         self._append(turn, text or "")
-        self._renew(turn)
+        if text is None or self.lease_until < self.clock + LEASE * 2 / 3:
+            self._renew(turn)
         return self.cancel_requested
 
     def finish(self, lease: Lease, text: str, status: Status, reason: FinishReason) -> bool:
