@@ -1,8 +1,8 @@
-"""A server that forks processes of Parley which need not import their packages again.
+"""A server that forks processes of Parley which need not import most modules again.
 
-Importing third-party packages is about two thirds of the CPU of a start, and the tests start
-hundreds of processes. The server imports them once, before any setting is known, and forks a child
-for each start; the child takes its environment and runs its module as `python -m` does.
+Imports are most of the CPU of a start, and the tests start hundreds of processes. The server
+once imports the modules that read no setting, before any setting is known, and forks a child for
+each start; the child takes its environment and runs its module as `python -m` does.
 """
 
 import gc
@@ -29,11 +29,19 @@ from project.runner.process import ROOT, Program
 PRELOADED = (
     *("celery.apps.worker", "celery.bin.celery", "celery.bin.worker", "celery.worker.consumer"),
     *("channels.auth", "channels.routing", "cryptography.hazmat.primitives.asymmetric.ec"),
-    *("django.contrib.admin.options", "django.core.management", "django.db.backends.sqlite3.base"),
-    *("django.forms", "django.template.backends.django", "django.test.client", "django.views"),
-    *("environ", "hiredis", "inflection", "jsonschema", "jwt", "kombu.transport.redis", "markdown"),
-    *("orjson", "redis.asyncio.cluster", "redis.sentinel", "requests", "servestatic.asgi"),
-    *("uritemplate", "uvicorn.main", "uvicorn.protocols.http.httptools_impl", "uvloop", "yaml"),
+    *("django.contrib.admin.options", "django.contrib.admindocs.views", "django.contrib.auth.apps"),
+    *("django.contrib.staticfiles.apps", "django.core.management", "django.test.client"),
+    *("django.db.backends.sqlite3.base", "django.forms", "django.template.backends.django"),
+    *("django.views", "drf_spectacular.utils", "environ", "hiredis", "inflection", "jsonschema"),
+    *("jwt", "kombu.transport.redis", "markdown", "orjson", "redis.asyncio.cluster"),
+    *("redis.sentinel", "requests", "servestatic.asgi", "uritemplate", "uvicorn.main"),
+    *("uvicorn.protocols.http.httptools_impl", "uvloop", "yaml"),
+    *("chat.admin.budget_rows", "chat.admin.session_actions", "chat.api.auth", "chat.api.fields"),
+    *("chat.api.middleware", "chat.api.schema_serializers", "chat.auth_config", "chat.llm_config"),
+    *("chat.operations.health", "chat.providers.openai", "chat.realtime.event_json"),
+    *("chat.settings_from_env", "chat.transcripts.export", "chat.worker.bootstep"),
+    *("fakemodel.server", "project.server.http_protocol", "project.server.shutdown"),
+    *("project.server.url_prefix", "project.server.websocket_protocol"),
 )
 # Variables that need not be set when Python starts.
 AFTER_START = {"PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
@@ -162,6 +170,8 @@ def serve(channel: socket.socket) -> None:
 
     Ends when the tests do.
     """
+    # Reading a setting now is an error.
+    os.environ.pop("DJANGO_SETTINGS_MODULE", None)
     for module in PRELOADED:
         importlib.import_module(module)
     gc.freeze()
