@@ -3,7 +3,7 @@
 import hashlib
 import os
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import openai
@@ -34,10 +34,12 @@ def look(content: bytes, text: str = "Look") -> Any:
     return [{"type": "message", "role": "user", "content": parts}]
 
 
-@pytest.fixture
-def stack(build_stack: Callable[..., Stack]) -> Stack:
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     env = {"MODEL_INPUTS": "text,image", "CHAT_MESSAGES_PER_MINUTE": "0"}
-    return build_stack(env=env).start(workers=1)
+    env["CHAT_MAX_BYTES_PER_ADDRESS"] = "0"
+    with Stack(tmp_path_factory.mktemp("files"), env=env) as stack:
+        yield stack.start()
 
 
 @pytest.fixture
@@ -82,9 +84,9 @@ def test_image_is_stored_once_and_reaches_the_model_unchanged(
         assert received(stack)[-1] == describe(content)
     assert len(received(stack)) == 2  # of both messages
 
-    (key,) = redis.scan_iter("chat:*:files:*")
+    (key,) = redis.scan_iter(f"chat:*:files:{session['id']}")
     assert redis.hlen(key) == 2  # content and description
-    (log,) = redis.scan_iter("chat:*:events:*")
+    (log,) = redis.scan_iter(f"chat:*:events:{session['id']}")
     events: Any = redis.xrange(log)
     assert sum(len(event[b"event"]) for _, event in events) < 50_000
 
@@ -99,7 +101,7 @@ def test_image_is_stored_once_and_reaches_the_model_unchanged(
     assert file.headers["X-Content-Type-Options"] == "nosniff"
 
     requests.delete(f"{stack.web().url}/sessions/{session['id']}", headers=headers, timeout=TIMEOUT)
-    assert list(redis.scan_iter("chat:*:files:*")) == []
+    assert list(redis.scan_iter(f"chat:*:files:{session['id']}")) == []
 
 
 def test_hundred_images_are_rejected_by_the_limit_of_the_session(

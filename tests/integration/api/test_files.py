@@ -1,10 +1,12 @@
 """Files over REST, and messages with parts."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.harness.processes import Process
+from tests.harness.stack import Stack
 from tests.integration.api import fake_worker
 from tests.integration.api.client import APIClient, error_code, status_and_code
 
@@ -15,10 +17,19 @@ def upload(client: APIClient, content: bytes = PNG, query: str = "") -> Any:
     return client.request("POST", f"{client.path}/files{query}", data=content)
 
 
+@pytest.fixture(scope="module")
+def seeing_web(parley: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """A web process whose model reads images."""
+    env = {"MODEL_INPUTS": "text,image", "CHAT_MAX_FILE_BYTES": "20000"}
+    env["REDIS_URL"] = parley.redis.url
+    with Stack(tmp_path_factory.mktemp("seeing"), env=env) as stack:
+        yield stack.web().start()
+
+
 @pytest.fixture
-def seeing(api_with: Callable[..., APIClient]) -> APIClient:
+def seeing(seeing_web: Process) -> APIClient:
     """A client with a session whose model reads images."""
-    return api_with(MODEL_INPUTS="text,image", CHAT_MAX_FILE_BYTES="20000").open_session()
+    return APIClient(seeing_web.url).open_session()
 
 
 def test_file_is_stored_and_served_as_an_attachment(owner: APIClient) -> None:

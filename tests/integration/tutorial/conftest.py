@@ -1,4 +1,4 @@
-"""A stack whose model echoes, shared by the tests of a module."""
+"""A stack whose model echoes, shared by the tests of the tutorial."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ ENV = {
 MODEL = ("--record", "--style", "echo")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def echo_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Redis, an echoing model, a worker and two web processes."""
     with Stack(tmp_path_factory.mktemp("tutorial"), env=ENV, model_options=MODEL) as stack:
