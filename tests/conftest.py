@@ -19,11 +19,6 @@ from tests.harness.key_leaks import keys_without_ttl
 from tests.harness.stack import Stack, port_of
 
 pytest_plugins = ["tests.rows"]
-# A busy machine is slow; that is not a bug.
-hypothesis.settings.register_profile(
-    "busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
-hypothesis.settings.load_profile("busy")
 HOME = pytest.StashKey[str]()
 SHARED_SERVERS = re.compile("tests/(browser|integration/[a-z_]+)/")
 # Lines of each log that are shown when a test fails.
@@ -34,6 +29,14 @@ def pytest_configure(config: pytest.Config) -> None:
     """Set the environment before pytest-django, which runs last, loads the settings."""
     config.stash[HOME] = tempfile.mkdtemp(prefix="parley-tests-")
     environment.isolate(config.stash[HOME])
+    # A busy machine is slow; that is not a bug.
+    hypothesis.settings.register_profile(
+        "parley",
+        deadline=None,
+        max_examples=100 if config.option.all else 40,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
+    hypothesis.settings.load_profile("parley")
     # Modules with Django models need this at import.
     django.setup()
 
