@@ -36,6 +36,11 @@ PARALLEL := --numprocesses 4 --no-loadscope-reorder
 test: $(DEV) ## test every guarantee; ARGS="-k name" selects tests
 	$(BIN)/pytest $(PARALLEL) $(ARGS)
 
+# Compiles all tests once; otherwise, each process of the first `make test` does.
+.PHONY: collect
+collect: $(DEV)
+	$(BIN)/pytest --collect-only --quiet | tail -n 20
+
 .PHONY: test-all
 test-all: $(DEV) ## the same with long repetitions and variants
 	$(BIN)/pytest $(PARALLEL) --all $(ARGS)
