@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from ipaddress import ip_address
 from itertools import chain, islice
 from pathlib import Path
 from statistics import median
@@ -17,7 +18,8 @@ from statistics import median
 import orjson
 import requests
 
-from chat.store import keys
+from chat.domain import ApiKey
+from chat.store import api_keys, keys, openers
 from chat.store.client import execute_command, execute_commands
 from chat.store.routing import Arg, Command
 from tests.harness.stack import Stack, port_of
@@ -27,6 +29,10 @@ SESSIONS = int(os.environ.get("BENCH_SESSIONS", "100000"))
 MESSAGES = 10
 # Requests per page.
 REQUESTS = 15
+# Sessions of the user; all have the same API key and tenant.
+USER_SESSIONS = 1000
+USER = f"user:{0:024x}"
+KEY_ID = "0123456789ab"
 # Sessions per round trip.
 BATCH_SIZE = 1000
 LIST = "/admin/chat/session/"
@@ -38,11 +44,18 @@ CALLS = re.compile(rb"calls=(\d+)")
 
 
 def session_id_of(number: int) -> str:
-    return f"ses_{number:024x}"
+    """Return an id. Its first digits decide the partition: those of the user share one."""
+    first = 0 if number < USER_SESSIONS else number * 40_503 % 65_536
+    return f"ses_{first:04x}{number:020x}"
+
+
+def address_of(number: int) -> str:
+    return str(ip_address("10.0.0.0") + number)
 
 
 def fill() -> None:
     """Write the sessions and their messages in the format of the scripts."""
+    api_keys.add(ApiKey(id=KEY_ID, key_hash="", name="shop", tenant="shop", created_at=1.0))
     now = round(1000 * time.time())
     numbers = iter(range(SESSIONS))
     while batch := list(islice(numbers, BATCH_SIZE)):
@@ -66,15 +79,18 @@ def _session(session_id: str, number: int, at: int) -> Iterator[Command]:
     texts |= {"context": "{}", "metadata": "{}"}
     fields |= {**texts, "seq": 3 * MESSAGES, "waiting": 0}
     entry = f'"default"\ncustomer {number}'
+    owner = USER if number < USER_SESSIONS else ""
+    opened_by = openers.labels(address_of(number), KEY_ID, "shop", owner)
     yield ("HSET", own.session, *chain.from_iterable(fields.items()))
     yield ("HSET", own.messages, *(arg for message in _messages(at) for arg in message))
     yield ("ZADD", own.by_activity, at, session_id)
     yield ("ZADD", own.due, at + 86_400_000, session_id)
     yield ("HINCRBY", own.counts, "sessions", 1)
-    yield ("HSET", own.search_fields, session_id, entry)
+    yield ("HSET", own.search_fields, session_id, f"{entry}\n{' '.join(opened_by)}")
     yield ("SADD", own.search_index, f"{entry}\n{session_id}")
     yield ("HINCRBY", own.counts, 'model:"default"', 1)
-    yield ("ZADD", own.labels, 0, f"failed:model_error {session_id}")
+    for label in ("failed:model_error", *opened_by):
+        yield ("ZADD", own.labels, 0, f"{label} {session_id}")
     yield ("ZADD", own.ratings, at, f"{session_id} 2 down")
 
 
@@ -143,6 +159,14 @@ def pages() -> dict[str, str]:
         "filter by model, far page": f"{LIST}?model=default&p={SESSIONS // 100}",
         "filter by error, far page": f"{LIST}?failed=any&p={SESSIONS // 100}",
         "filter by status idle, far": f"{LIST}?status=idle&p={SESSIONS // 100}",
+        "filter by address": f"{LIST}?address={address_of(SESSIONS // 2)}",
+        "filter by network, all match": f"{LIST}?address=10.0.0.0/8",
+        "filter by API key, all match": f"{LIST}?key={KEY_ID}",
+        "filter by tenant, all match": f"{LIST}?tenant=shop",
+        "filter by tenant and network": f"{LIST}?tenant=shop&address=10.0.0.0/17",
+        "filter by tenant and error": f"{LIST}?tenant=shop&failed=any",
+        "filter by tenant, far page": f"{LIST}?tenant=shop&p={SESSIONS // 100}",
+        "filter by user, 1,000 match": f"{LIST}?user={USER}",
         "feedback": "/admin/feedback/",
         "history": "/admin/operations/history/?range=month",
         "session": f"{LIST}{session}/change/",

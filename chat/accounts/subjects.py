@@ -3,16 +3,25 @@
 import re
 from ipaddress import IPv6Network, ip_network
 
+from chat.accounts.api_keys import TENANT
 from chat.domain import Principal
 from chat.domain.bans import Subject
 from chat.domain.errors import InvalidRequest, NotFound
-from chat.domain.identity import ADDRESS_PREFIX, KEY_PREFIX
+from chat.domain.identity import (
+    ADDRESS_PREFIX,
+    DIGEST_DIGITS,
+    KEY_PREFIX,
+    TENANT_PREFIX,
+    USER_PREFIX,
+)
 from chat.store import api_keys
 from chat.store.stored_addresses import HASH_DIGITS, HASH_PREFIX
 
 # Prefix lengths of the largest networks that can be named: a typing error must not name everyone.
 MIN_PREFIX = {4: 8, 6: 16}
 HASH = re.compile(rf"{HASH_PREFIX}[0-9a-f]{{{HASH_DIGITS}}}")
+# A user whose name is not known, as bans and budgets store it.
+USER_DIGEST = re.compile(rf"{USER_PREFIX}[0-9a-f]{{{DIGEST_DIGITS}}}")
 # The smallest part of an IPv6 network that a client's address has.
 CLIENT_PREFIX = 64
 
@@ -30,6 +39,37 @@ def from_fields(*, address: str = "", key: str = "", user: str = "", tenant: str
     if address:
         return from_address(address)
     return from_user(user, tenant=tenant, key_id=key) if user else from_key(key)
+
+
+def openers(
+    *, address: str = "", key: str = "", user: str = "", tenant: str = ""
+) -> tuple[Subject, ...]:
+    """Return all that are named: a filter for sessions that each of them has opened.
+
+    user: with its tenant or key, or `user:` and its digest.
+
+    Raises:
+        InvalidRequest: a value is not valid.
+        NotFound: there is no such key.
+        StoreUnavailable
+    """
+    found = []
+    if user:
+        is_digest = not tenant and USER_DIGEST.fullmatch(user)
+        found.append(
+            Subject(name=user, label=user)
+            if is_digest
+            else from_user(user, tenant=tenant, key_id=key)
+        )
+    if key:
+        found.append(from_key(key))
+    if address:
+        found.append(from_address(address))
+    if tenant:
+        if not TENANT.fullmatch(tenant):
+            raise InvalidRequest("There is no tenant with this name.", param="tenant")
+        found.append(Subject(name=TENANT_PREFIX + tenant, label=f"tenant {tenant}"))
+    return tuple(found)
 
 
 def from_address(text: str) -> Subject:

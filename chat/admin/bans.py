@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from chat.accounts import bans, subjects
 from chat.admin import records
 from chat.admin.errors import handle_store_errors
+from chat.admin.form_filters import opener_query
 from chat.admin.querysets import to_datetime
 from chat.admin.views import permissions
 from chat.conversation import ending
@@ -114,4 +115,5 @@ def _row(ban: Ban, now: float) -> dict[str, Any]:
         "created_at": to_datetime(ban.created_at),
         "expires_at": to_datetime(ban.expires_at),
         "is_active": ban.is_active(now),
+        "sessions_query": opener_query(ban.subject),
     }

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from chat.admin.form_filters import opener_query
 from chat.conversation import llms
-from chat.domain.budgets import BudgetState, Scope
+from chat.domain.budgets import Budget, BudgetState, Scope
 from chat.domain.errors import UnknownModel
 from chat.domain.prices import MICRO
 from chat.operations.budget_stats import BudgetStats
@@ -27,6 +28,8 @@ class BudgetRow:
     lost: str
     ends_at: str
     is_exceeded: bool
+    # Of the list of its sessions; "" for the deployment.
+    sessions_query: str
 
 
 def budget_rows(stats: BudgetStats) -> list[BudgetRow]:
@@ -46,6 +49,7 @@ def _rows(state: BudgetState, stats: BudgetStats) -> Iterator[BudgetRow]:
             lost=format_money(state.lost),
             ends_at=_format_end(state.ends_at),
             is_exceeded=is_exceeded,
+            sessions_query=_sessions_query(state.budget),
         )
     if limit.tokens:
         yield BudgetRow(
@@ -56,6 +60,7 @@ def _rows(state: BudgetState, stats: BudgetStats) -> Iterator[BudgetRow]:
             lost=f"{state.lost_tokens:,}",
             ends_at=_format_end(state.ends_at),
             is_exceeded=is_exceeded,
+            sessions_query=_sessions_query(state.budget),
         )
 
 
@@ -63,6 +68,10 @@ def _name(state: BudgetState) -> str:
     budget = state.budget
     subject = budget.subject[:SHOWN_DIGITS] if budget.scope is Scope.USER else budget.subject
     return f"{budget.scope} {subject} per {budget.period}".replace("  ", " ")
+
+
+def _sessions_query(budget: Budget) -> str:
+    return opener_query(f"{budget.scope}:{budget.subject}") if budget.subject else ""
 
 
 def _format_end(ends_at: float) -> str:

@@ -15,12 +15,12 @@ from django.utils.safestring import SafeString
 from chat.admin.base import ModelAdmin
 from chat.admin.filters import (
     ActivityFilter,
-    DateFilter,
     ErrorFilter,
     ModelFilter,
     RatingFilter,
     StatusFilter,
 )
+from chat.admin.form_filters import DateFilter, OpenerFilter
 from chat.admin.models import Session
 from chat.store.search import MAX_NEWEST
 
@@ -53,7 +53,8 @@ class SessionList(ModelAdmin):
     )
     list_display_links = ("display_name", "short_id")
     list_filter = (
-        *(StatusFilter, ErrorFilter, RatingFilter, ModelFilter, ActivityFilter, DateFilter),
+        *(StatusFilter, ErrorFilter, RatingFilter, ModelFilter, OpenerFilter, ActivityFilter),
+        DateFilter,
     )
     list_per_page = 50
     list_max_show_all = 0

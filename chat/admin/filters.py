@@ -1,11 +1,11 @@
-"""Filters of the list of sessions."""
+"""Filters of the list of sessions by one of several choices."""
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -43,53 +43,6 @@ class ActivityFilter(admin.SimpleListFilter):
         bound = "lt" if name.startswith("over-") else "gte"
         edge = timezone.now() - PERIODS[name][1]
         return queryset.filter(**{f"last_active_at__{bound}": edge})
-
-
-class DateFilter(admin.ListFilter):
-    """Filters by the date of the last activity, UTC: `?from=2026-11-29&to=2026-11-30`."""
-
-    title = "date"
-    template = "admin/chat/date_filter.html"
-    PARAMETERS = ("from", "to")
-
-    def __init__(
-        self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any
-    ) -> None:
-        super().__init__(request, params, model, model_admin)
-        for name in self.PARAMETERS:
-            if name in params:
-                self.used_parameters[name] = params.pop(name)[-1]
-
-    def has_output(self) -> bool:
-        return True
-
-    def expected_parameters(self) -> list[str | None]:
-        return list(self.PARAMETERS)
-
-    def choices(self, changelist: Any) -> Any:
-        """Yield what the form contains: the dates, and the other parameters of the list."""
-        others = {name: value for name, value in changelist.params.items() if name != "p"}
-        yield {
-            "values": [(name, self.used_parameters.get(name, "")) for name in self.PARAMETERS],
-            "others": [pair for pair in others.items() if pair[0] not in self.PARAMETERS],
-            "query": changelist.query,
-            "clear": changelist.get_query_string(remove=list(self.PARAMETERS)),
-        }
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Return the sessions of these days; a text that is no date shows a message."""
-        for name, bound in (("from", "gte"), ("to", "lt")):
-            text = str(self.used_parameters.get(name) or "")
-            if not text:
-                continue
-            try:
-                day = date.fromisoformat(text) + timedelta(days=bound == "lt")
-                midnight = datetime.combine(day, time(), UTC)
-            except (ValueError, OverflowError):
-                messages.warning(request, f"{name} is no date such as 2026-11-30: ignored.")
-                continue
-            queryset = queryset.filter(**{f"last_active_at__{bound}": midnight})
-        return queryset
 
 
 class StatusFilter(admin.SimpleListFilter):

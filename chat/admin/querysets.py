@@ -14,6 +14,7 @@ from chat.conversation import session_search, staff
 from chat.conversation.messages import get_message, list_messages
 from chat.conversation.session_search import SearchPage, SessionFilter
 from chat.domain import Caller
+from chat.domain.bans import Subject
 from chat.domain.errors import MessageNotFound, SessionExpired, SessionNotFound
 from chat.store.listing import TimeRange
 from chat.store.session_rows import SessionRow
@@ -143,7 +144,7 @@ class SessionQuerySet(RedisQuerySet):
     }
     ORDERS = frozenset({("-last_active_at",)})
     # Keyword arguments of `search`.
-    SEARCH_FIELDS = frozenset({"text", "status", "model", "failed", "rated"})
+    SEARCH_FIELDS = frozenset({"text", "status", "model", "failed", "rated", "openers"})
 
     # A page beyond the newest matches will be read.
     is_far = False
@@ -162,7 +163,7 @@ class SessionQuerySet(RedisQuerySet):
             if name.startswith("last_active_at") and not isinstance(value, datetime):
                 raise NotSupportedError(f"{self.model.__name__}.objects: no filter by {name} text")
 
-    def search(self, **fields: str) -> Self:
+    def search(self, **fields: str | tuple[Subject, ...]) -> Self:
         """Filter by `SEARCH_FIELDS`."""
         clone = self._chain()  # type: ignore[attr-defined]  # the stubs leave it out
         clone.filters, clone.searches = {**self.filters, **fields}, []

@@ -4,8 +4,7 @@ import time
 from collections.abc import Iterator
 
 from chat.domain.bans import Subject
-from chat.domain.identity import USER_PREFIX
-from chat.store import audit, ending, listing, users
+from chat.store import audit, ending, listing, openers
 
 # Sessions per round trip.
 BATCH_SIZE = 200
@@ -34,12 +33,19 @@ def end_sessions(subject: Subject, *, by: str, max_seconds: float = 0.0) -> tupl
     return ended, is_complete
 
 
+def count_sessions(subject: Subject) -> int:
+    """Return how many sessions the subject has opened.
+
+    Raises:
+        StoreUnavailable
+    """
+    return sum(map(len, _batches(subject)))
+
+
 def _batches(subject: Subject) -> Iterator[list[str]]:
-    """Yield the ids of the subject's sessions. Only those of users have an index."""
-    if subject.name.startswith(USER_PREFIX):
-        scanned = iter([users.session_ids(subject.name.removeprefix(USER_PREFIX))])
-    else:
-        scanned = listing.scan()
-    for session_ids in scanned:
+    """Yield the ids of the subject's sessions: from the index, or by reading all."""
+    is_complete = openers.is_index_complete()
+    for session_ids in openers.scan(subject) if is_complete else listing.scan():
         for first in range(0, len(session_ids), BATCH_SIZE):
-            yield ending.find_opened(session_ids[first : first + BATCH_SIZE], subject)
+            batch = session_ids[first : first + BATCH_SIZE]
+            yield batch if is_complete else ending.find_opened(batch, subject)

@@ -31,8 +31,8 @@ def list_sessions(
     """
     if not principal.user:
         raise InvalidRequest("Name the user whose sessions to list.", param="Parley-User")
-    digest = principal.identity().user_digest
-    return users.page(digest, name=normalize_name(query), before=before, limit=limit)
+    owner = principal.identity().owner
+    return users.page(owner, name=normalize_name(query), before=before, limit=limit)
 
 
 def erase(principal: Principal) -> int:
@@ -46,7 +46,7 @@ def erase(principal: Principal) -> int:
     identity = principal.identity()
     erased = 0
     for _ in range(MAX_ROUNDS):
-        if not (session_ids := users.session_ids(identity.user_digest)):
+        if not (session_ids := users.session_ids(identity.owner)):
             break
         for session_id in session_ids:
             staff.delete(session_id)

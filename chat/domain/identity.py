@@ -11,8 +11,9 @@ INTERNAL_OWNER = "parley"
 USER_PREFIX = "user:"
 KEY_PREFIX = "key:"
 ADDRESS_PREFIX = "ip:"
+TENANT_PREFIX = "tenant:"
 # Prefixes of owners and parties that the operator knows. No address starts with them.
-KNOWN_PREFIXES = (USER_PREFIX, "tenant:", KEY_PREFIX)
+KNOWN_PREFIXES = (USER_PREFIX, TENANT_PREFIX, KEY_PREFIX)
 # Hex digits of a user's digest: unique among the users of a deployment.
 DIGEST_DIGITS = 24
 # Hex digits that all session ids of a user start with. They decide the partition.
@@ -63,7 +64,7 @@ class Identity:
     def party(self) -> str:
         """Return the larger unit: the tenant, else the API key, else IPv4 address or IPv6 /48."""
         if self.tenant:
-            return f"tenant:{self.tenant}"
+            return f"{TENANT_PREFIX}{self.tenant}"
         if self.api_key:
             return f"{KEY_PREFIX}{self.api_key}"
         return f"{ADDRESS_PREFIX}{self.addresses[-1]}" if self.addresses else INTERNAL_OWNER

@@ -14,7 +14,7 @@ ID_PREFIX = "ses_"
 
 
 class SessionKeys(NamedTuple):
-    """KEYS[1-20] of every script that acts on a session, in this order.
+    """KEYS[1-19] of every script that acts on a session, in this order.
 
     The first five, `deliveries` and `files` belong to the session; the rest to its partition,
     permanent unless noted.
@@ -53,12 +53,10 @@ class SessionKeys(NamedTuple):
     deliveries: str
     # zset: `<session>:<reply>` of every pending delivery -> ms at which it is due.
     outbox: str
-    # hash: session -> its model, JSON, and on the next line its normalized name.
+    # hash: session -> its model, name and openers, see lua/lib/search_index.lua.
     search_fields: str
-    # set: the same with the session on a third line, for SSCAN with a pattern.
+    # set: its model, name and id, on a line each, for SSCAN with a pattern.
     search_index: str
-    # zset of score 0: `<digest of a user> <session>`, for every session of a user.
-    by_user: str
     # zset of score 0: `<label> <session>`, see lua/lib/labels.lua.
     labels: str
     # zset: `<session> <reply> <rating>` -> ms at which the reply was rated.
@@ -130,7 +128,6 @@ def _session_keys(session_id: str, partition: int) -> SessionKeys:
         outbox=outbox(partition),
         search_fields=search_fields(partition),
         search_index=search_index(partition),
-        by_user=by_user(partition),
         labels=labels(partition),
         ratings=ratings(partition),
         files=own("files"),
@@ -175,10 +172,6 @@ def search_fields(partition: int) -> str:
 
 def search_index(partition: int) -> str:
     return f"chat:{{{partition}}}:search_index"
-
-
-def by_user(partition: int) -> str:
-    return f"chat:{{{partition}}}:by_user"
 
 
 def labels(partition: int) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chat.settings import chat_settings
-from chat.store import keys
+from chat.store import keys, openers
 from chat.store.client import execute_commands, map_redis_errors
 from chat.store.routing import Command
 
@@ -73,6 +73,8 @@ class SessionSummary:
     # Of the reply that failed last, or "".
     error_code: str
     is_rated_down: bool
+    # Labels of who has opened it, see `chat.store.openers`.
+    openers: Sequence[str]
 
 
 def count(time_range: TimeRange = ANY_TIME) -> int:
@@ -205,7 +207,7 @@ def summaries(session_ids: Sequence[str]) -> list[SessionSummary]:
     """
     fields = (
         *("last_active_at", "running_turn", "waiting", "name", "model"),
-        *("error_code", "ratings"),
+        *("error_code", "ratings", *openers.FIELDS),
     )
     replies = _pipeline(
         ("HMGET", keys.for_session(session_id).session, *fields) for session_id in session_ids
@@ -219,8 +221,9 @@ def summaries(session_ids: Sequence[str]) -> list[SessionSummary]:
             model=model,
             error_code=(code or b"").decode(),
             is_rated_down=b" down\n" in (ratings or b""),
+            openers=openers.labels(*((field or b"").decode() for field in opened_by)),
         )
-        for session_id, (active, turn, waiting, name, model, code, ratings) in zip(
+        for session_id, (active, turn, waiting, name, model, code, ratings, *opened_by) in zip(
             session_ids, replies, strict=True
         )
         if active is not None

@@ -7,7 +7,8 @@ import orjson
 from chat.settings import chat_settings
 from chat.store import keys, listing
 from chat.store.client import execute_command, map_redis_errors
-from chat.store.scripts import execute_all, script_call
+from chat.store.listing import SessionSummary
+from chat.store.scripts import ScriptCall, execute_all, script_call
 from chat.store.search import normalize_name
 
 # Sessions per round trip.
@@ -22,13 +23,14 @@ def index_sessions(session_ids: Sequence[str]) -> None:
     Raises:
         StoreUnavailable
     """
-    names = {summary.id: summary.name for summary in listing.summaries(session_ids)}
-    pairs = ((session_id, names.get(session_id, b'""')) for session_id in session_ids)
-    calls = [
-        script_call("index_session", each, name, normalize_name(orjson.loads(name)))
-        for each, name in pairs
-    ]
-    execute_all(calls)
+    found = {summary.id: summary for summary in listing.summaries(session_ids)}
+    execute_all([_index_call(each, found.get(each)) for each in session_ids])
+
+
+def _index_call(session_id: str, summary: SessionSummary | None) -> ScriptCall:
+    name, openers = (summary.name, summary.openers) if summary else (b'""', ())
+    args = (name, normalize_name(orjson.loads(name)), " ".join(openers))
+    return script_call("index_session", session_id, *args)
 
 
 def all_ids() -> Iterator[list[str]]:

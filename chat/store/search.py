@@ -1,4 +1,4 @@
-"""Search for sessions by status, model and name.
+"""Search for sessions by status, model, name and opener.
 
 No index is ordered by these, so a search scans all partitions, page by page. Each page blocks Redis
 for a few ms; other commands run between two pages.
@@ -19,9 +19,12 @@ from typing import NamedTuple
 
 import orjson
 
+from chat.domain.bans import Subject
 from chat.settings import chat_settings
-from chat.store import keys, listing
+from chat.store import keys, listing, openers
 from chat.store.listing import ANY_TIME, SessionSummary, TimeRange
+from chat.store.openers import LabelRange
+from chat.store.routing import Arg
 from chat.store.scripts import ScriptCall, execute_all, read_script
 
 # Sessions per round trip: a few ms in Redis, and less than Lua can unpack (8,000).
@@ -61,6 +64,8 @@ class SessionFilter:
     failed: str = ""
     # `down`: a reply was rated so.
     rated: str = ""
+    # All of them have opened the session, such as a key from an address.
+    openers: tuple[Subject, ...] = ()
     # When the session was last active.
     time_range: TimeRange = ANY_TIME
 
@@ -70,6 +75,7 @@ class SessionFilter:
             and self.model in {"", orjson.loads(summary.model)}
             and self.failed in {"", summary.error_code, summary.error_code and ANY}
             and (not self.rated or summary.is_rated_down)
+            and all(openers.has_opened(each, summary.openers) for each in self.openers)
             and self.time_range.contains(summary.last_active_at)
             and summary.id.startswith(self.id_prefix)
             and self.name_part in normalize_name(orjson.loads(summary.name))
@@ -104,21 +110,32 @@ class SessionFilter:
 
     @property
     def has_label(self) -> bool:
-        return bool(self.failed or self.rated)
+        return bool(self.failed or self.rated or self.openers)
 
     @property
-    def labels(self) -> tuple[str, str, str]:
-        """The range of labels to scan, for ZRANGEBYLEX, and another label to require.
+    def label_bounds(self) -> list[tuple[str, str]]:
+        """The ranges of labels to scan, for ZRANGEBYLEX; see lua/lib/labels.lua.
 
-        Each is empty if there is none; see lua/lib/labels.lua.
+        A session is in at most one of them. Without any, all sessions are scanned.
         """
-        if not self.failed:
-            return (f"[{RATED_DOWN} ", f"({RATED_DOWN}!", "") if self.rated else ("", "", "")
-        # "!" and ";" are the next characters after " " and ":".
-        first, last = ("failed:", "failed;")
-        if self.failed != ANY:
-            first, last = f"failed:{self.failed} ", f"failed:{self.failed}!"
-        return f"[{first}", f"({last}", RATED_DOWN if self.rated else ""
+        if self.failed == ANY:
+            return [("[failed:", "(failed;")]  # ";" is the next character after ":"
+        if self.failed or self.rated:
+            label = f"failed:{self.failed}" if self.failed else RATED_DOWN
+            return [LabelRange(label, label).bounds]
+        return [each.bounds for each in openers.ranges(self.openers[0])] if self.openers else []
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """What sessions with these labels must also fulfil, as scan_sessions.lua takes it."""
+        has_other_bounds = self.failed or self.rated
+        return (
+            RATED_DOWN if self.failed and self.rated else "",
+            *(
+                " ".join(chain.from_iterable(openers.ranges(each)))
+                for each in self.openers[0 if has_other_bounds else 1 :]
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +145,7 @@ class SearchResult:
     total: int
     # Last activity, in ms since the epoch, and id of the newest matches, newest first.
     newest: Sequence[tuple[float, str]]
-    # Sessions that are missing in the search index: an older version created them.
+    # Sessions that the index lacks, or whose openers it lacks: an older version created them.
     unindexed: int = 0
     # All sessions of the time range match.
     is_everything: bool = False
@@ -244,7 +261,8 @@ def page(
 
 def _counts(session_filter: SessionFilter) -> tuple[int, int, int]:
     """Return the number of matches of any time, if countable, of unindexed, and of all sessions."""
-    args = (session_filter.status, session_filter.model_json)
+    has_openers = int(bool(session_filter.openers))
+    args = (session_filter.status, session_filter.model_json, has_openers)
     calls = [
         ScriptCall(
             read_script("count_sessions"),
@@ -277,12 +295,14 @@ class _Scan(NamedTuple):
     limit: int
     max_ids: int
     with_timestamps: bool
+    # A range of labels, or two empty texts.
+    bounds: tuple[str, str]
 
     def call(self, partition: int, cursor: str, count: int) -> ScriptCall:
         """Return the call for the next page, after `count` matches."""
         wanted = self.session_filter
         since, until = wanted.time_range.since or 0, wanted.time_range.until
-        args = (
+        args: tuple[Arg, ...] = (
             round(1000 * since),
             NO_LIMIT if until is None else round(1000 * until),
             cursor,
@@ -296,7 +316,8 @@ class _Scan(NamedTuple):
             # Each step returns the newest sessions with a label, which are in no order.
             self.max_ids if wanted.has_label else max(0, self.max_ids - count),
             int(self.with_timestamps),
-            *wanted.labels,
+            *self.bounds,
+            *wanted.conditions,
         )
         return ScriptCall(read_script("scan_sessions"), _index_keys(partition), args)
 
@@ -320,10 +341,14 @@ def _scan(
     if by_name is None:
         by_name = bool(session_filter.text)
     pattern = session_filter.pattern if by_name else ""
-    scan = _Scan(session_filter, pattern, limit, max_ids, with_timestamps)
+    scans = [
+        _Scan(session_filter, pattern, limit, max_ids, with_timestamps, bounds)
+        for bounds in session_filter.label_bounds or [("", "")]
+    ]
     partitions = range(chat_settings.PARTITIONS)
     return [
         page
+        for scan in scans
         for first in range(0, len(partitions), PARTITIONS_PER_TRIP)
         for page in _scan_partitions(partitions[first : first + PARTITIONS_PER_TRIP], scan)
     ]

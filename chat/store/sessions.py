@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from chat.domain import Caller, EventPage, History, Identity, NewSession, Page, Snapshot
+from chat.domain import Caller, EventPage, History, NewSession, Page, Snapshot
 from chat.domain.ids import random_id
 from chat.domain.policy import NO_POLICY, Policy
 from chat.domain.rates import interval_ms
 from chat.settings import chat_settings
-from chat.store import quota
+from chat.store import openers, quota
 from chat.store.api_keys import parse_policy
 from chat.store.calls import Steps, ask_script, store_call
 from chat.store.files import description
@@ -45,7 +45,7 @@ def create(new: NewSession) -> tuple[float, float]:
         IdempotencyMismatch: another session has this id.
     """
     bytes_ = quota.reserve_for(new)
-    args = (*_create_args(new), bytes_)
+    args = _create_args(new, bytes_)
     _, created, expires = execute("create", new.id, *args)
     return created / 1000, expires / 1000
 
@@ -65,7 +65,7 @@ def restore(new: NewSession, history: History) -> None:
 
 def restore_call(new: NewSession, history: History, bytes_: int = 0) -> ScriptCall:
     """Return the call that `restore` makes; `bytes_` are reserved for the session."""
-    args = (*_create_args(new), bytes_, *_history_args(history))
+    args = (*_create_args(new, bytes_), *_history_args(history))
     return script_call("restore", new.id, *args)
 
 
@@ -94,7 +94,9 @@ def _history_args(history: History) -> list[Arg]:
     return args
 
 
-def _create_args(new: NewSession) -> tuple[Arg, ...]:
+def _create_args(new: NewSession, bytes_: int) -> tuple[Arg, ...]:
+    identity = new.identity
+    addresses = " ".join(identity.addresses)
     return (
         new.token_hash,
         new.ttl,
@@ -106,15 +108,17 @@ def _create_args(new: NewSession) -> tuple[Arg, ...]:
         new.metadata,
         new.webhook_url,
         normalize_name(orjson.loads(new.name)),
-        *_identity_args(new.identity),
+        identity.tenant,
+        identity.user,
+        identity.api_key,
+        addresses,
+        " ".join(identity.quota_holders),
+        identity.owner,
+        identity.party,
         "" if new.policy == NO_POLICY else orjson.dumps(asdict(new.policy)),
+        bytes_,
+        " ".join(openers.labels(addresses, identity.api_key, identity.tenant, identity.owner)),
     )
-
-
-def _identity_args(identity: Identity) -> tuple[str, ...]:
-    names = (identity.tenant, identity.user, identity.api_key)
-    lists = (" ".join(identity.addresses), " ".join(identity.quota_holders))
-    return (*names, *lists, identity.owner, identity.party)
 
 
 class Rules(NamedTuple):

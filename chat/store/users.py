@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from chat.domain.identity import USER_PREFIX
 from chat.store import keys
 from chat.store.listing import SessionSummary, summaries
 from chat.store.scripts import ScriptCall, execute_call, read_script
@@ -29,32 +30,32 @@ class UserSessions:
     next: Position | None
 
 
-def page(digest: str, *, name: str, before: Position | None, limit: int) -> UserSessions:
+def page(owner: str, *, name: str, before: Position | None, limit: int) -> UserSessions:
     """Return a page of the user's sessions; two round trips.
 
-    digest: of the user, see `Identity.user_digest`; name: a part of the name, normalized, or "".
+    owner: the user, see `Identity.owner`; name: a part of the name, normalized, or "".
 
     Raises:
         StoreUnavailable
     """
     place = ("", "") if before is None else (before.active_at, before.session_id)
-    has_more, *found = execute_call(_call(digest, name, *place, limit))
+    has_more, *found = execute_call(_call(owner, name, *place, limit))
     ids = [session_id.decode() for session_id in found[1::2]]
     last = Position(active_at=int(found[-2]), session_id=ids[-1]) if has_more else None
     return UserSessions(sessions=summaries(ids), next=last)
 
 
-def session_ids(digest: str) -> list[str]:
+def session_ids(owner: str) -> list[str]:
     """Return the ids of all sessions of the user.
 
     Raises:
         StoreUnavailable
     """
-    _, *found = execute_call(_call(digest, "", "", "", ALL))
+    _, *found = execute_call(_call(owner, "", "", "", ALL))
     return [session_id.decode() for session_id in found[1::2]]
 
 
-def _call(digest: str, *args: str | int) -> ScriptCall:
-    partition = keys.partition_of(keys.ID_PREFIX + digest)
-    names = (keys.by_user(partition), keys.by_activity(partition), keys.search_fields(partition))
-    return ScriptCall(read_script("user_sessions"), names, (digest, *args))
+def _call(owner: str, *args: str | int) -> ScriptCall:
+    partition = keys.partition_of(keys.ID_PREFIX + owner.removeprefix(USER_PREFIX))
+    names = (keys.labels(partition), keys.by_activity(partition), keys.search_fields(partition))
+    return ScriptCall(read_script("user_sessions"), names, (owner, *args))

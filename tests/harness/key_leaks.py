@@ -8,7 +8,7 @@ PERMANENT = (
     # A partition has at most one of each.
     re.compile(
         r"chat:\{\d+\}:"
-        r"(due|by_activity|counts|waiting|running|counters|outbox|search_fields|search_index|by_user|"
+        r"(due|by_activity|counts|waiting|running|counters|outbox|search_fields|search_index|"
         r"labels|ratings)"
     ),
     re.compile(r"chat:deployment"),

@@ -6,18 +6,23 @@
 -- KEYS[3]    zset: running
 -- KEYS[4]    zset: waiting
 -- KEYS[5]    set: search index; not used
--- KEYS[6]    zset: labels; not used
+-- KEYS[6]    zset: labels, see lib/labels.lua
 -- KEYS[7]    hash: counts
 -- ARGV[1]    status: idle, or '' for any
 -- ARGV[2]    model, JSON string, or '' for any
+-- ARGV[3]    1 to count sessions without openers as unindexed
 --
 -- Replies: count unindexed sessions
---   unindexed: sessions without an entry in the search index
-local BY_ACTIVITY, SEARCH_FIELDS, RUNNING, WAITING, _, _, COUNTS = unpack(KEYS)
+--   unindexed: sessions without an entry in the search index, or without a label of their address
+local BY_ACTIVITY, SEARCH_FIELDS, RUNNING, WAITING, _, LABELS, COUNTS = unpack(KEYS)
 local model = ARGV[2]
 local sessions = redis.call('ZCARD', BY_ACTIVITY)
 local total = sessions
-local unindexed = math.max(0, sessions - redis.call('HLEN', SEARCH_FIELDS))
+local indexed = redis.call('HLEN', SEARCH_FIELDS)
+if ARGV[3] == '1' then
+  indexed = math.min(indexed, redis.call('ZLEXCOUNT', LABELS, '[ip:', '(ip;'))
+end
+local unindexed = math.max(0, sessions - indexed)
 if model ~= '' then total = redis.call('HGET', COUNTS, 'model:' .. model) or 0 end
 if ARGV[1] ~= 'idle' then return { tonumber(total), unindexed, sessions } end
 

@@ -1,6 +1,6 @@
 #!lua
 -- Create a session.
--- include: session search_index by_user session_bytes create_session keep_alive
+-- include: session search_index session_bytes create_session keep_alive
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
@@ -23,6 +23,7 @@
 -- ARGV[20]   party
 -- ARGV[21]   policy of the API key, JSON, or ''
 -- ARGV[22]   bytes that are reserved for the session in these quotas, or 0 for no limit
+-- ARGV[23]   openers, see lib/search_index.lua
 --
 -- Replies:
 --   CREATED created_at expires_at   ms

@@ -6,6 +6,7 @@
 -- ARGV[1-3]  see lib/session.lua
 -- ARGV[4]    name, JSON string, as it was read
 -- ARGV[5]    the same name, normalized
+-- ARGV[6]    openers, see lib/search_index.lua
 --
 -- Replies:
 --   INDEXED
@@ -18,5 +19,5 @@ if not s.schema then
 end
 if s.name ~= ARGV[4] then return { 'STALE' } end
 unindex_session()
-index_session(s.model, ARGV[5])
+index_session(s.model, ARGV[5], ARGV[6])
 return { 'INDEXED' }

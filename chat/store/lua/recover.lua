@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Check a session that is due: requeue lost turns, end overdue ones, and remove expired sessions.
 -- include: session events counters message_json turns token_usage enqueue_delivery finish_turn
--- include: keep_alive session_queue requeue_turn search_index by_user remove_session forget_expired
+-- include: keep_alive session_queue requeue_turn search_index remove_session forget_expired
 -- include: outbox pending_deliveries token_budget
 --
 -- KEYS       see lib/session.lua

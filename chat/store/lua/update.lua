@@ -31,9 +31,9 @@ if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
 
 for i = 10, #ARGV, 2 do set(ARGV[i], ARGV[i + 1]) end
 add_kept_bytes(growth)
-local name = unindex_session()
+local name, openers = unindex_session()
 name = string.match(ARGV[9], '^=(.*)$') or name
-if name then index_session(s.model, name) end
+if name then index_session(s.model, name, openers or '') end
 if ARGV[7] ~= '' then set('ttl', tonumber(ARGV[7])) end
 append_event('session.updated', ',"changes":' .. ARGV[8])
 keep_alive(true)

@@ -1,17 +1,18 @@
 #!lua flags=allow-oom
 -- List a user's sessions, most recently active first. Entries of sessions that are gone are removed.
+-- include: search_fields
 --
--- KEYS[1]  zset: sessions by user, see lib/by_user.lua
+-- KEYS[1]  zset: labels, see lib/labels.lua
 -- KEYS[2]  zset: sessions by activity
 -- KEYS[3]  hash: search fields, see lib/search_index.lua
--- ARGV[1]  digest of the user
+-- ARGV[1]  label of the user, see chat/store/openers.py
 -- ARGV[2]  part of the name, normalized, or ''
 -- ARGV[3]  ms of the last session before the page, or '' for the first page
 -- ARGV[4]  id of that session
 -- ARGV[5]  max sessions
 --
 -- Replies: has_more ms id ms id ...   has_more: 1 if there are more sessions
-local BY_USER, BY_ACTIVITY, SEARCH_FIELDS = unpack(KEYS)
+local LABELS, BY_ACTIVITY, SEARCH_FIELDS = unpack(KEYS)
 local name, before_ms, before_id, limit = ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
 local CHUNK = 1000 -- what Lua can unpack
 local PREFIX = ARGV[1] .. ' '
@@ -22,24 +23,21 @@ local function is_after_cursor(ms, id)
   return not before_ms or ms < before_ms or (ms == before_ms and id < before_id)
 end
 
-local function has_name(fields)
-  return name == '' or (fields and string.find(fields, name, string.find(fields, '\n'), true))
-end
-
 local function add(ids)
   local times = redis.call('ZMSCORE', BY_ACTIVITY, unpack(ids))
   local fields = name == '' and {} or redis.call('HMGET', SEARCH_FIELDS, unpack(ids))
   for i, id in ipairs(ids) do
     local ms = tonumber(times[i])
     if not ms then
-      redis.call('ZREM', BY_USER, PREFIX .. id)
-    elseif is_after_cursor(ms, id) and has_name(fields[i]) then
+      redis.call('ZREM', LABELS, PREFIX .. id)
+    elseif is_after_cursor(ms, id) and
+      (name == '' or (fields[i] and has_name(fields[i], name))) then
       found[#found + 1] = { ms, id }
     end
   end
 end
 
-local members = redis.call('ZRANGEBYLEX', BY_USER, '[' .. PREFIX, '(' .. ARGV[1] .. '!')
+local members = redis.call('ZRANGEBYLEX', LABELS, '[' .. PREFIX, '(' .. ARGV[1] .. '!')
 for first = 1, #members, CHUNK do
   local ids = {}
   for i = first, math.min(first + CHUNK - 1, #members) do

@@ -76,8 +76,8 @@ def test_list_follows_renames_and_ends(key: Key, redis: Any) -> None:
     for name in (own.due, own.by_activity):
         redis.zrem(name, lost.id)
     assert names(alice) == names(alice, q="name") == ["renamed"]
-    (member,) = redis.zrange(own.by_user, 0, -1)
-    assert member.endswith(kept.id.encode())
+    members = redis.zrange(own.labels, "[user:", "(user;", bylex=True)
+    assert [each.split()[1].decode() for each in members] == [kept.id]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_erasure_leaves_nothing_of_the_user(
     assert stream.receive_until("session.deleted")
     assert names(alice) == []
     assert redis.keys("*ses_*") == [k for k in redis.keys("*ses_*") if foreign.id.encode() in k]
-    for name in redis.keys("chat:{*}:by_user"):
+    for name in redis.keys("chat:{*}:labels"):
         assert all(foreign.id.encode() in member for member in redis.zrange(name, 0, -1))
     assert names(other) == [""]
     (entry,) = audit.newest(10)

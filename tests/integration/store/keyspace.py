@@ -11,13 +11,13 @@ from redis import Redis
 
 # All keys that have no TTL.
 PERMANENT_KEY = re.compile(
-    r"chat:\{\d+\}:(due|by_activity|counts|waiting|running|counters|outbox|search_fields|search_index)"
+    r"chat:\{\d+\}:(due|by_activity|counts|waiting|running|counters|outbox|search_fields|search_index|labels)"
     r"|chat:deployment"
 )
 DEPLOYMENT_KEY = "chat:deployment"
 # Keys that have no TTL either, and whose contents no test compares.
 UNREAD_KEY = re.compile(
-    r"chat:rollups|chat:audit|chat:\{budgets\}:(reservations|checks|api_keys|\w+:ever:)|chat:\{\d+\}:(by_user|labels|ratings)"
+    r"chat:rollups|chat:audit|chat:\{budgets\}:(reservations|checks|api_keys|\w+:ever:)|chat:\{\d+\}:ratings"
 )
 SESSION_KEY = re.compile(
     r"(chat:\{\d+\}:)(?:session|messages|partial|events|idempotency|files)(:.+)"
@@ -35,10 +35,12 @@ class Keyspace:
     due: dict[str, float] = field(default_factory=dict)
     by_activity: dict[str, float] = field(default_factory=dict)
     outbox: dict[str, float] = field(default_factory=dict)
-    # Session -> model and normalized name.
+    # Session -> model, normalized name and openers, on a line each.
     search_fields: dict[str, str] = field(default_factory=dict)
     # Lines of model, normalized name and session.
     search_index: set[str] = field(default_factory=set)
+    # Label and session -> 0.
+    labels: dict[str, float] = field(default_factory=dict)
     # Summed over all partitions.
     counts: Counter[str] = field(default_factory=Counter)
     waiting: dict[str, float] = field(default_factory=dict)

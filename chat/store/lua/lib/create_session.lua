@@ -1,9 +1,9 @@
--- Creation of a session, for `create` and `restore`. Needs search_index.lua, by_user.lua, session_bytes.lua.
+-- Creation of a session, for `create` and `restore`. Needs search_index.lua, session_bytes.lua.
 local SCHEMA = 2 -- of what is stored; scripts ignore sessions without this field
 local IDENTITY_FIELDS = { 'tenant', 'user', 'api_key', 'addresses', 'quota_holders', 'owner',
   'party', 'policy' }
 
--- Write the session's fields from ARGV[4-21] of create. Return the reply if the session exists.
+-- Write the session's fields from ARGV[4-23] of create. Return the reply if the session exists.
 local function create_session()
   read('schema', 'token_hash', 'created_at', 'expires_at')
   if s.schema then
@@ -22,7 +22,6 @@ local function create_session()
   s.bytes, s.kept_bytes, s.file_bytes = 0, 0, 0
   for i = 7, 12 do add_kept_bytes(#ARGV[i]) end
   redis.call('HINCRBY', COUNTS, 'sessions', 1)
-  index_session(ARGV[9], ARGV[13])
-  add_to_user(ARGV[19])
+  index_session(ARGV[9], ARGV[13], ARGV[23])
   return nil
 end

@@ -1,7 +1,7 @@
 -- Labels of sessions, for the admin's filters, and the ratings of replies, for its page of feedback.
 --
 -- LABELS   zset of score 0, read by ZRANGEBYLEX: "<label> <session>". Labels: `failed:<code>`, of the
---          reply that failed last, and `rated:down`
+--          reply that failed last, `rated:down`, and the openers of lib/search_index.lua
 -- RATINGS  zset: "<session> <reply> <rating>" -> ms at which the reply was rated
 -- Fields of the session: errors (replies that failed), error_code (of the last one),
 -- ratings ("<reply> <rating>\n" of each reply, the latest last)
@@ -55,10 +55,13 @@ local function clear_labels()
   if code or ratings then redis.call('HDEL', SESSION, 'error_code', 'errors', 'ratings') end
 end
 
--- The same for a session whose fields are gone: reads all labels and ratings of the partition.
+-- The same for a session whose fields are gone: reads all such labels and ratings of the partition.
 local function forget_labels()
-  for _, member in ipairs(redis.call('ZRANGE', LABELS, 0, -1)) do
-    if string.sub(member, -#ID - 1) == ' ' .. ID then redis.call('ZREM', LABELS, member) end
+  for _, kind in ipairs({ 'failed', 'rated' }) do
+    local members = redis.call('ZRANGEBYLEX', LABELS, '[' .. kind .. ':', '(' .. kind .. ';')
+    for _, member in ipairs(members) do
+      if string.sub(member, -#ID - 1) == ' ' .. ID then redis.call('ZREM', LABELS, member) end
+    end
   end
   for _, member in ipairs(redis.call('ZRANGE', RATINGS, 0, -1)) do
     if string.sub(member, 1, #ID + 1) == ID .. ' ' then redis.call('ZREM', RATINGS, member) end

@@ -1,11 +1,10 @@
 -- Removal of a session.
 -- include: labels
 --
--- Needs search_index.lua, by_user.lua, and `s` with running_turn, waiting.
+-- Needs search_index.lua, and `s` with running_turn, waiting.
 
 -- Delete all keys of the session except its deliveries, and publish the reason to subscribers.
 local function remove_session(reason)
-  remove_from_user()
   clear_labels()
   redis.call('UNLINK', SESSION, MESSAGES, PARTIAL, EVENTS, IDEMPOTENCY, FILES)
   redis.call('ZREM', DUE, ID)

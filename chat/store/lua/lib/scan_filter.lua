@@ -1,4 +1,5 @@
 -- The filter of a scan, and the sessions that match it. KEYS and ARGV: see scan_sessions.lua.
+-- include: search_fields
 local BY_ACTIVITY, SEARCH_FIELDS, RUNNING, WAITING, SEARCH_INDEX, LABELS = unpack(KEYS)
 local since, before = tonumber(ARGV[1]), tonumber(ARGV[2])
 local status, model, id_prefix, name_part = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
@@ -13,13 +14,18 @@ end
 
 local model_line = model ~= '' and model .. '\n' or ''
 
+local opener_ranges = { unpack(ARGV, 16) }
+local needs_fields = model_line ~= '' or name_part ~= '' or opener_ranges[1] ~= nil
+
 -- fields: the session's search fields (see lib/search_index.lua), or false.
 local function matches(id, fields)
   if id_prefix ~= '' and string.sub(id, 1, #id_prefix) ~= id_prefix then return false end
-  if model_line == '' and name_part == '' then return true end
+  if not needs_fields then return true end
   if not fields or string.sub(fields, 1, #model_line) ~= model_line then return false end
-  return name_part == '' or
-    string.find(fields, name_part, string.find(fields, '\n', 1, true) + 1, true) ~= nil
+  for _, ranges in ipairs(opener_ranges) do
+    if not has_opener(fields, ranges) then return false end
+  end
+  return name_part == '' or has_name(fields, name_part)
 end
 
 local count, ids, times = 0, {}, {}
@@ -41,8 +47,7 @@ end
 -- Call `handle(id, i)` for each of the sessions that matches; i is its index.
 local function for_each_match(candidates, handle)
   if not candidates[1] then return end
-  local fields = (model_line ~= '' or name_part ~= '') and
-    redis.call('HMGET', SEARCH_FIELDS, unpack(candidates)) or {}
+  local fields = needs_fields and redis.call('HMGET', SEARCH_FIELDS, unpack(candidates)) or {}
   for i, id in ipairs(candidates) do
     if matches(id, fields[i]) then handle(id, i) end
   end

@@ -1,7 +1,7 @@
 -- The session that a script acts on: its keys, its fields, and the time.
 -- include: clock
 --
--- KEYS[1-20] the fields of chat.store.keys.SessionKeys, in order; that class describes them
+-- KEYS[1-19] the fields of chat.store.keys.SessionKeys, in order; that class describes them
 -- ARGV[1]    session id
 -- ARGV[2]    limits: events of the log, bytes of the log, bytes of the session
 -- ARGV[3]    seconds that keys outlive the session's expiry
@@ -46,8 +46,8 @@
 --   shifted_since       of the last step of the clock that was corrected, see lib/shift.lua
 --   name, model, system_prompt, context, metadata, webhook_url   JSON
 local SESSION, MESSAGES, PARTIAL, EVENTS, IDEMPOTENCY, DUE, BY_ACTIVITY, COUNTS, WAITING, RUNNING,
-  COUNTERS, LAST_HOUR, DELIVERIES, OUTBOX, SEARCH_FIELDS, SEARCH_INDEX, BY_USER,
-  LABELS, RATINGS, FILES = unpack(KEYS)
+  COUNTERS, LAST_HOUR, DELIVERIES, OUTBOX, SEARCH_FIELDS, SEARCH_INDEX, LABELS,
+  RATINGS, FILES = unpack(KEYS)
 local ID, KEY_TTL_MARGIN = ARGV[1], ARGV[3] * 1000
 local EVENT_LOG_SIZE, EVENT_LOG_BYTES, MAX_SESSION_BYTES =
   string.match(ARGV[2], '^(%d+) (%d+) (%d+)$')

@@ -30,9 +30,14 @@ def assert_store_is_sound(contents: keyspace.Keyspace, partition: Partition) -> 
     assert contents.due.keys() == live
     assert contents.by_activity.keys() == live
     assert contents.search_fields.keys() == live
+    fields = {name: line.split("\n") for name, line in contents.search_fields.items()}
     assert contents.search_index == {
-        f"{fields}\n{name}" for name, fields in contents.search_fields.items()
+        f"{model}\n{text}\n{name}" for name, (model, text, _) in fields.items()
     }
+    labels = {f"{label} {name}" for name, (*_, line) in fields.items() for label in line.split()}
+    assert len(labels) >= len(live)
+    others = ("failed:", "rated:")
+    assert {label for label in contents.labels if not label.startswith(others)} == labels
     gauges = {"sessions": len(live), "waiting": partition.waiting, "running": partition.running}
     gauges['model:"default"'] = len(live)
     gauges["accepted"] = partition.totals["accepted"]
