@@ -109,6 +109,7 @@ def test_task_contains_only_a_session_id(build_stack: Callable[..., Stack]) -> N
     owner = APIClient(stack.web().start().url).open_session(name="a name")
     owner.post_message("a text")
     with Redis.from_url(stack.redis.url) as redis:
+        wait_until(lambda: redis.llen(QUEUE) > 0)  # it is published after the response
         (task,) = (json.loads(each) for each in redis.lrange(QUEUE, 0, -1))
     assert task["content-type"] == "application/json"
     assert task["headers"]["kwargsrepr"] == "{}"

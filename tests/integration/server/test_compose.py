@@ -6,6 +6,7 @@ Only what the containers provide is replaced: host names, ports, directories and
 import json
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -98,19 +99,31 @@ def redis_port(start: Start, home: Path) -> int:
 
 
 @pytest.fixture(scope="module")
-def url(start: Start, redis_port: int, home: Path) -> str:
+def web_env(redis_port: int, home: Path) -> dict[str, str]:
+    """The environment of the web process."""
+    own = environment("web")
+    return own | {
+        "REDIS_URL": own["REDIS_URL"].replace("redis:6379", f"127.0.0.1:{redis_port}"),
+        "CHAT_TRUSTED_PROXIES": "127.0.0.1",
+        "PARLEY_HOME": str(home),
+    }
+
+
+@pytest.fixture(scope="module")
+def key(web_env: dict[str, str]) -> dict[str, str]:
+    """The header with an API key, which is required to open sessions."""
+    argv = (sys.executable, "manage.py", "apikey", "create", "test")
+    result = subprocess.run(argv, cwd=ROOT, env=web_env, check=True, capture_output=True, text=True)
+    return {"Authorization": f"Bearer {result.stdout.strip()}"}
+
+
+@pytest.fixture(scope="module")
+def url(start: Start, web_env: dict[str, str], home: Path) -> str:
     """The URL of the proxy in front of the web process; with a worker and the fake model."""
     web_port, model_port = free_port(), free_port()
     model = SERVICES["model"]["command"]
     start("model", (sys.executable, *model[1:-1], str(model_port)), model_port)
-    env = environment("web") | {
-        "REDIS_URL": environment("web")["REDIS_URL"].replace(
-            "redis:6379", f"127.0.0.1:{redis_port}"
-        ),
-        "MODEL_URL": f"http://127.0.0.1:{model_port}/v1",
-        "CHAT_TRUSTED_PROXIES": "127.0.0.1",
-        "PARLEY_HOME": str(home),
-    }
+    env = web_env | {"MODEL_URL": f"http://127.0.0.1:{model_port}/v1"}
     start("web", tuple(commands.web(port=web_port, env={}).argv), web_port, **env)
     start("worker", tuple(commands.worker(env={}).argv), web_port, **env)
     return start_nginx(start, home / "nginx", web_port)
@@ -139,8 +152,8 @@ def start_nginx(start: Start, directory: Path, web_port: int) -> str:
 
 
 @pytest.mark.thorough
-def test_services_of_the_compose_file_answer_a_message(url: str) -> None:
-    session = requests.post(f"{url}/sessions", json={}, timeout=10).json()
+def test_services_of_the_compose_file_answer_a_message(url: str, key: dict[str, str]) -> None:
+    session = requests.post(f"{url}/sessions", json={}, headers=key, timeout=10).json()
     headers = {"Authorization": f"Bearer {session['token']}"}
     messages = f"{url}/sessions/{session['id']}/messages"
     posted = requests.post(messages, json={"content": "Hello"}, headers=headers, timeout=10)
@@ -156,11 +169,13 @@ def test_services_of_the_compose_file_answer_a_message(url: str) -> None:
 
 
 @pytest.mark.thorough
-def test_what_strangers_could_abuse_is_off(url: str) -> None:
+def test_what_strangers_could_abuse_is_off(url: str, key: dict[str, str]) -> None:
+    assert requests.post(f"{url}/sessions", json={}, timeout=10).status_code == 401
     assert requests.post(f"{url}/token?name=x", timeout=10).status_code == 404
     assert requests.get(f"{url}/metrics", timeout=10).status_code == 404
     hook = {"webhook_url": "https://example.org/"}
-    assert requests.post(f"{url}/sessions", json=hook, timeout=10).status_code == 400
+    response = requests.post(f"{url}/sessions", json=hook, headers=key, timeout=10)
+    assert response.status_code == 400
 
 
 @pytest.mark.thorough
