@@ -1,11 +1,11 @@
-"""Run a benchmark: `python -m bench [report|admin|export]`, by default the report."""
+"""Run a benchmark: `python -m bench [COMMAND]`, by default the report."""
 
 import argparse
 from importlib import import_module
 
 from bench import report, state_dir
 
-COMMANDS = ("report", "admin", "export")
+COMMANDS = ("report", "admin", "export", "end_sessions", "attacks")
 
 
 def main() -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from chat.conversation import tokens
 from chat.store import listing, session_rows
 from chat.store import search as store_search
-from chat.store.search import SearchResult, SessionFilter
+from chat.store.search import SearchResult
+from chat.store.session_filter import SessionFilter
 from chat.store.session_rows import SessionRow
 
 __all__ = ["SearchPage", "SessionFilter", "get_many", "search"]

@@ -9,7 +9,7 @@ from chat.store import keys, listing
 from chat.store.client import execute_command, map_redis_errors
 from chat.store.listing import SessionSummary
 from chat.store.scripts import ScriptCall, execute_all, script_call
-from chat.store.search import normalize_name
+from chat.store.session_filter import normalize_name
 
 # Sessions per round trip.
 BATCH_SIZE = 500

@@ -25,7 +25,7 @@ from chat.store.scripts import (
     execute_call,
     script_call,
 )
-from chat.store.search import normalize_name
+from chat.store.session_filter import normalize_name
 
 # Maximum events per read of a log.
 EVENT_BATCH = 500

@@ -29,7 +29,7 @@
 -- Replies: cursor count times id...
 --   cursor: 0 at the end; times: ms, separated by spaces
 --   Without status and pattern, ids are in order of activity, newest first.
---   With labels, they are in no order, but the ids are the newest ones of the step.
+--   With labels, the ids are the newest ones of the step, in that order unless all are returned.
 --   With a pattern, either all ids are returned or none.
 local cursor, step, max_matches = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[10])
 local STATUS_LIST = ({ running = RUNNING, waiting = WAITING })[status]

@@ -17,8 +17,8 @@ from chat.domain import ApiKey, Caller, Principal
 from chat.domain.bans import Subject
 from chat.store import api_keys, due, keys, listing
 from chat.store.bans import ban_copy
-from tests.integration.admin.sessions import LIST, session_path
-from tests.integration.admin.test_session_filters import fail, found, post_message
+from tests.integration.admin.sessions import LIST, post_message, session_path
+from tests.integration.admin.test_session_filters import fail, found
 
 KEY = "0123456789ab"
 ALICE = Principal(tenant="shop", user="alice@example.org")

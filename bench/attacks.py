@@ -1,0 +1,283 @@
+"""A healthy client next to the attacks of docs/security.md: `python -m bench attacks`.
+
+Each attack comes from another address, in its own process. It alternates with quiet periods, so
+that other load on the machine counts for both. The client polls its session, and waits for replies.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from http.client import HTTPConnection, HTTPException
+from itertools import cycle
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import quantiles
+from threading import Event, Thread
+from typing import Any, NamedTuple, Self
+from urllib.parse import urlsplit
+
+import orjson
+
+from chat.accounts import subjects
+from chat.conversation import ending
+from tests.harness.stack import Stack, port_of
+from tests.harness.webhook_receiver import WebhookReceiver, hang
+from tests.integration.api.client import APIClient
+from tests.integration.server.attacks import ATTACKER, HEALTHY, Attack
+
+# Quiet periods and attacks, by turns, and the seconds of each.
+ROUNDS, SECONDS = int(os.environ.get("BENCH_ROUNDS", "3")), 6.0
+# Seconds for an attack to take effect.
+START = 1.0
+# Seconds between two polls, and between two turns.
+POLL_PAUSE, TURN_PAUSE = 0.06, 0.1
+# Sessions of the healthy client, so that none exceeds its rate.
+SESSIONS = 10
+# JSON escapes make 32 KB of it 60 KB.
+LARGE = 15_000 * "\t" + 17_000 * "x"
+SETTINGS = {
+    "CHAT_READS_PER_MINUTE": "1200",
+    "CHAT_ADDRESS_READS_PER_MINUTE": "6000",
+    "CHAT_WEBHOOK_SECRETS": "whsec_" + "A" * 32,
+    "CHAT_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/16",
+}
+
+
+class Session(NamedTuple):
+    id: str
+    token: str
+
+
+class Client:
+    """A client with an address and one connection."""
+
+    def __init__(self, url: str, address: str) -> None:
+        parts = urlsplit(url)
+        assert parts.hostname is not None
+        self._connection = HTTPConnection(
+            parts.hostname, parts.port, timeout=60, source_address=(address, 0)
+        )
+
+    def call(self, method: str, path: str, token: str = "", body: Any = None) -> tuple[int, Any]:
+        """Return status and body of the response."""
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        content = None if body is None else orjson.dumps(body)
+        try:
+            self._connection.request(method, path, content, headers)
+            response = self._connection.getresponse()
+            return response.status, orjson.loads(response.read() or b"null")
+        except (OSError, HTTPException):
+            self._connection.close()
+            return 0, None
+
+    def open(self, **fields: Any) -> Session:
+        while True:
+            status, body = self.call("POST", "/sessions", body=fields)
+            if status == 201:
+                return Session(body["id"], body["token"])
+            time.sleep(0.5)
+
+    def reply(self, session: Session, content: str) -> None:
+        """Post a message, and wait until its reply has ended."""
+        status, body = self.call("POST", "/messages", session.token, {"content": content})
+        if status != 202:
+            return
+        number, wanted = body["session"]["seq"], body["reply"]["id"]
+        while True:
+            path = f"/sessions/{session.id}?limit=1&after={number}&wait=20"
+            _, found = self.call("GET", path, session.token)
+            messages = found["messages"] if found else []
+            if any(m["id"] == wanted and m["completed_at"] for m in messages):
+                return
+
+
+def repeat(act: Callable[[Client], object], url: str, threads: int = 4) -> None:
+    """Call without end, from several connections."""
+
+    def run() -> None:
+        client = Client(url, ATTACKER)
+        while True:
+            act(client)
+
+    for _ in range(threads):
+        Thread(target=run, daemon=True).start()
+    signal.pause()
+
+
+def change_sessions(url: str) -> None:
+    session = Client(url, ATTACKER).open()
+
+    def change(client: Client) -> None:
+        body = {"system_prompt": os.urandom(8).hex() + LARGE}
+        client.call("PATCH", f"/sessions/{session.id}", session.token, body)
+
+    repeat(change, url)
+
+
+def open_sessions(url: str) -> None:
+    body = {"system_prompt": LARGE, "ttl": 86_400}
+    repeat(lambda client: client.call("POST", "/sessions", body=body), url)
+
+
+def post_faults(url: str, fault: str, sessions: int, **fields: Any) -> None:
+    """Post turns whose model calls fail, in several sessions."""
+    opener = Client(url, ATTACKER)
+    opened = cycle([opener.open(**fields) for _ in range(sessions)])
+
+    def post(client: Client) -> None:
+        client.call("POST", "/messages", next(opened).token, {"content": fault})
+        time.sleep(0.02)
+
+    repeat(post, url, threads=2)
+
+
+def block_model(url: str) -> None:
+    post_faults(url, "[[fault:429 retry_after=86400]]", 5)
+
+
+def hang_model(url: str) -> None:
+    post_faults(url, "[[fault:hang]]", 20)
+
+
+def read_slowly(url: str) -> None:
+    """Read a session of several MB on 100 connections, again and again."""
+    session = Client(url, ATTACKER).open()
+    for _ in range(8):
+        Client(url, ATTACKER).call("POST", "/messages", session.token, {"content": "x" * 30_000})
+    owner = APIClient(url, id=session.id, token=session.token)
+    while True:
+        with Attack(url) as attack:
+            for _ in range(100):
+                attack.read_slowly(owner, f"{owner.path}/messages?limit=200")
+            time.sleep(0.5)
+
+
+def log_in_unfinished(url: str) -> None:
+    while True:
+        with Attack(url) as attack:
+            for _ in range(100):
+                attack.send_unfinished("/admin/login/", size=1024 * 1024)
+
+
+def open_streams(url: str) -> None:
+    """Keep 600 event streams open, and open others for which there is no room."""
+    opener = Client(url, ATTACKER)
+    owners = [APIClient(url, **opener.open()._asdict()) for _ in range(25)]
+    with Attack(url) as attack:
+        for _ in range(24):
+            for owner in owners:
+                attack.open_stream(owner)
+        while True:
+            attack.open_stream(owners[0])
+            time.sleep(0.01)
+
+
+def hang_webhooks(url: str) -> None:
+    with WebhookReceiver("127.0.1.1") as receiver:
+        receiver.default_responder = hang
+        post_faults(url, "Hello", 10, webhook_url=receiver.url)
+
+
+Attacker = Callable[[str], None]
+
+ATTACKS: dict[str, Attacker] = {
+    "S43 changes of 60 KB": change_sessions,
+    "S44 large sessions": open_sessions,
+    "S45 model with Retry-After": block_model,
+    "S46 hanging model calls": hang_model,
+    "S47 slow readers": read_slowly,
+    "S48 unfinished logins": log_in_unfinished,
+    "S49 event streams": open_streams,
+    "S52 hanging webhooks": hang_webhooks,
+}
+
+
+class Measurement:
+    """Repeats an act in a thread, and measures each in ms."""
+
+    def __init__(self, act: Callable[[], None], pause: float) -> None:
+        self.times: list[float] = []
+        self._act, self._pause = act, pause
+        self._is_stopped = Event()
+        self._thread = Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._is_stopped.wait(self._pause):
+            started = time.perf_counter()
+            self._act()
+            self.times.append(1000 * (time.perf_counter() - started))
+
+
+Times = dict[str, list[float]]
+
+
+def measure(url: str, sessions: list[Session]) -> Times:
+    """Return what polls and replies take, in ms."""
+    poller, chatter, own = Client(url, HEALTHY), Client(url, HEALTHY), cycle(sessions)
+    first = sessions[0]
+
+    def poll() -> None:
+        status, _ = poller.call("GET", f"/sessions/{first.id}?limit=1", first.token)
+        assert status == 200, status
+
+    with (
+        Measurement(poll, POLL_PAUSE) as polls,
+        Measurement(lambda: chatter.reply(next(own), "Hello"), TURN_PAUSE) as replies,
+    ):
+        time.sleep(SECONDS)
+    return {"poll": polls.times, "reply": replies.times}
+
+
+def compare(
+    url: str, sessions: list[Session], attack: Callable[[str], None]
+) -> tuple[Times, Times]:
+    """Return the times without and with the attack."""
+    quiet: Times = {"poll": [], "reply": []}
+    attacked: Times = {"poll": [], "reply": []}
+    for _ in range(ROUNDS):
+        for name, times in measure(url, sessions).items():
+            quiet[name] += times
+        process = get_context("fork").Process(target=attack, args=(url,), daemon=True)
+        process.start()
+        time.sleep(START)
+        for name, times in measure(url, sessions).items():
+            attacked[name] += times
+        process.kill()
+        process.join()
+        ending.end_sessions(subjects.from_address(ATTACKER), by="bench")
+    return quiet, attacked
+
+
+def _p(times: list[float]) -> tuple[float, float]:
+    cuts = quantiles(times, n=100, method="inclusive")
+    return cuts[49], cuts[98]
+
+
+def main(directory: Path) -> None:
+    """Print one line per attack and kind of request."""
+    stack = Stack(directory / "stack", env=SETTINGS, redis_port=port_of(os.environ["REDIS_URL"]))
+    try:
+        stack.start()
+        url = stack.web().url
+        opener = Client(url, HEALTHY)
+        sessions = [opener.open() for _ in range(SESSIONS)]
+        print(f"{'attack':30}{'request':10}{'p50':>8}{'p99':>8}{'attacked p50':>15}{'p99':>8}")
+        for name, attack in ATTACKS.items():
+            quiet, attacked = compare(url, sessions, attack)
+            for kind in quiet:
+                (p50, p99), (hit_p50, hit_p99) = _p(quiet[kind]), _p(attacked[kind])
+                print(f"{name:30}{kind:10}{p50:8.1f}{p99:8.1f}{hit_p50:15.1f}{hit_p99:8.1f}"
+                      f"{hit_p99 / p99:8.2f}")  # fmt: skip
+    finally:
+        stack.shut_down()

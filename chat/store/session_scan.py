@@ -1,0 +1,156 @@
+"""Scans of sessions for a search: page by page, several partitions at the same time."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
+
+from chat.settings import chat_settings
+from chat.store import keys
+from chat.store.client import execute_commands, map_redis_errors
+from chat.store.routing import Arg
+from chat.store.scripts import ScriptCall, execute_all, read_script
+from chat.store.session_filter import SessionFilter
+
+# Sessions per round trip: a few ms in Redis, and less than Lua can unpack (8,000).
+PAGE_SIZE = 7000
+# Partitions that are scanned at the same time, each with its part of a page.
+PARTITIONS_PER_TRIP = 16
+# More than there are sessions, or ms since the epoch.
+NO_LIMIT = 2**53
+# A range of labels, for ZRANGEBYLEX; two empty texts for none.
+Bounds: TypeAlias = tuple[str, str]
+
+
+class Page(NamedTuple):
+    """Matches in one page of a scan."""
+
+    total: int
+    # Last activities of all matches, or only of those in `ids`.
+    timestamps: Sequence[float]
+    # Ids of all matches, or only of the first ones.
+    ids: Sequence[str]
+
+    @property
+    def is_complete(self) -> bool:
+        return len(self.ids) == self.total
+
+
+def merge(pages: Iterable[Page]) -> list[tuple[float, str]]:
+    """Return times and ids, newest first; pages may repeat entries of earlier ones."""
+    pairs = {pair for page in pages for pair in zip(page.timestamps, page.ids, strict=False)}
+    return sorted(pairs, reverse=True)
+
+
+class _Scan(NamedTuple):
+    """What to return of each partition."""
+
+    session_filter: SessionFilter
+    pattern: str
+    limit: int
+    max_ids: int
+    with_timestamps: bool
+    # A range of labels, or two empty texts.
+    bounds: Bounds
+
+    def call(self, partition: int, cursor: str, count: int) -> ScriptCall:
+        """Return the call for the next page, after `count` matches."""
+        wanted = self.session_filter
+        since, until = wanted.time_range.since or 0, wanted.time_range.until
+        args: tuple[Arg, ...] = (
+            round(1000 * since),
+            NO_LIMIT if until is None else round(1000 * until),
+            cursor,
+            PAGE_SIZE // min(PARTITIONS_PER_TRIP, chat_settings.PARTITIONS),
+            wanted.status,
+            wanted.model_json,
+            wanted.id_prefix,
+            wanted.name_part,
+            self.pattern,
+            self.limit - count,
+            # Each step returns the newest sessions with a label, which are in no order.
+            self.max_ids if wanted.has_label else max(0, self.max_ids - count),
+            int(self.with_timestamps),
+            *self.bounds,
+            *wanted.conditions,
+        )
+        return ScriptCall(read_script("scan_sessions"), index_keys(partition), args)
+
+
+def scan(
+    session_filter: SessionFilter,
+    *,
+    limit: int = NO_LIMIT,
+    max_ids: int = NO_LIMIT,
+    by_name: bool | None = None,
+    with_timestamps: bool = False,
+) -> list[Page]:
+    """Scan all partitions, or those that have sessions with the label.
+
+    limit: of matches per partition, after which its scan ends.
+    max_ids: of ids to return per partition.
+    by_name: scan the search index instead of the sessions by activity; by default if the
+        filter has a text.
+    with_timestamps: return the times of all matches, not only of those whose ids are returned.
+    """
+    if by_name is None:
+        by_name = bool(session_filter.text)
+    pattern = session_filter.pattern if by_name else ""
+    parts = [
+        _Scan(session_filter, pattern, limit, max_ids, with_timestamps, bounds)
+        for bounds in session_filter.label_bounds or [("", "")]
+    ]
+    return [
+        page
+        for part in parts
+        for partitions in [_partitions_with(part.bounds)]
+        for first in range(0, len(partitions), PARTITIONS_PER_TRIP)
+        for page in _scan_partitions(partitions[first : first + PARTITIONS_PER_TRIP], part)
+    ]
+
+
+def _partitions_with(bounds: Bounds) -> Sequence[int]:
+    """Return the partitions that have a label within the bounds, or all without bounds."""
+    partitions = range(chat_settings.PARTITIONS)
+    if not bounds[0]:
+        return partitions
+    counts = count_labels(bounds)
+    return [partition for partition in partitions if counts[partition]]
+
+
+def count_labels(bounds: Bounds) -> Sequence[int]:
+    """Return the number of sessions with a label within the bounds, by partition.
+
+    Raises:
+        StoreUnavailable
+    """
+    partitions = range(chat_settings.PARTITIONS)
+    with map_redis_errors():
+        return execute_commands([("ZLEXCOUNT", keys.labels(each), *bounds) for each in partitions])
+
+
+def _scan_partitions(partitions: Iterable[int], scan: _Scan) -> Iterator[Page]:
+    """Scan partitions up to the limit, in one round trip for a page of each."""
+    # Partition -> cursor of its next page, and matches so far.
+    places = dict.fromkeys(partitions, ("0", 0))
+    while places:
+        calls = [scan.call(partition, *place) for partition, place in places.items()]
+        replies = execute_all(calls)
+        for (partition, (_, total)), reply in zip(list(places.items()), replies, strict=True):
+            next_cursor, count, timestamps, *ids = reply
+            yield Page(count, list(map(float, timestamps.split())), [each.decode() for each in ids])
+            places[partition] = next_cursor.decode(), total + count
+        places = {
+            partition: (cursor, total)
+            for partition, (cursor, total) in places.items()
+            if cursor != "0" and total < scan.limit
+        }
+
+
+def index_keys(partition: int) -> tuple[str, ...]:
+    return (
+        keys.by_activity(partition),
+        keys.search_fields(partition),
+        keys.running(partition),
+        keys.waiting(partition),
+        keys.search_index(partition),
+        keys.labels(partition),
+    )
