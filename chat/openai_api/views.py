@@ -23,7 +23,6 @@ from chat.protocols.requests import (
     abort_of,
     attach,
     identify,
-    identify_reader,
     in_thread,
     json_response,
     read_json,
@@ -131,7 +130,7 @@ async def _stream(turn: Turn, request: HttpRequest, starting_after: int = -1) ->
 
 
 def _retrieve(request: HttpRequest, response_id: str) -> Turn:
-    return responses.retrieve(identify_reader(request), ids.parse_response(response_id))
+    return responses.retrieve(identify(request), ids.parse_response(response_id))
 
 
 @in_thread
@@ -172,7 +171,7 @@ def create_conversation(request: HttpRequest) -> HttpResponseBase:
 
 @in_thread
 def get_conversation(request: HttpRequest, conversation_id: str) -> HttpResponseBase:
-    _, session = conversations.find(identify_reader(request), conversation_id)
+    _, session = conversations.find(identify(request), conversation_id)
     return json_response(conversations.to_conversation(session))
 
 
@@ -192,7 +191,7 @@ def delete_conversation(request: HttpRequest, conversation_id: str) -> HttpRespo
 @in_thread
 def list_items(request: HttpRequest, conversation_id: str) -> HttpResponseBase:
     query = pages.PageQuery.parse(request.GET)
-    found, has_more = conversations.list_items(identify_reader(request), conversation_id, query)
+    found, has_more = conversations.list_items(identify(request), conversation_id, query)
     return json_response(pages.to_list(found, has_more=has_more))
 
 
@@ -205,7 +204,7 @@ def create_items(request: HttpRequest, conversation_id: str) -> HttpResponseBase
 
 @in_thread
 def get_item(request: HttpRequest, conversation_id: str, item_id: str) -> HttpResponseBase:
-    sender = identify_reader(request)
+    sender = identify(request)
     return json_response(conversations.get_item(sender, conversation_id, item_id))
 
 
@@ -216,13 +215,13 @@ def delete_item(request: HttpRequest, conversation_id: str, item_id: str) -> Htt
 
 @in_thread
 def list_models(request: HttpRequest) -> HttpResponseBase:
-    identify_reader(request)
+    identify(request)
     return json_response({"object": "list", "data": [_model(name) for name in llms.all_models()]})
 
 
 @in_thread
 def get_model(request: HttpRequest, model: str) -> HttpResponseBase:
-    identify_reader(request)
+    identify(request)
     try:
         return json_response(_model(llms.get(model).name))
     except UnknownModel as error:

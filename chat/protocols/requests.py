@@ -9,7 +9,6 @@ import orjson
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from chat.accounts import read_limits
 from chat.api import headers, responses
 from chat.api.exception_handler import error_response
 from chat.api.middleware import mark_as_api
@@ -17,7 +16,6 @@ from chat.api.parsers import BODY, BODY_ERROR, read_body
 from chat.api.strict_json import read_object
 from chat.conversation import repeats
 from chat.conversation.repeats import Attachment
-from chat.domain import Principal
 from chat.domain.errors import MethodNotAllowed, ParleyError
 from chat.protocols.senders import Sender, authenticate
 from chat.protocols.turn import ReplyFailed
@@ -76,26 +74,12 @@ def identify(request: HttpRequest, body: Mapping[str, Any] | None = None) -> Sen
     body: of a request that may name a user.
 
     Raises:
+        RateLimited: each request counts as a read.
         InvalidToken, SessionNotFound, SessionExpired, StoreUnavailable, IssuerUnavailable
     """
     named = [value for name in USER_FIELDS if isinstance(value := (body or {}).get(name), str)]
     request_id = responses.get_request_id(request)
     return authenticate(request.META, request_id, named[0] if named else None)
-
-
-def identify_reader(request: HttpRequest) -> Sender:
-    """Return the sender of a request that only reads.
-
-    Raises:
-        RateLimited: the client's address, user or tenant reads too often.
-        and as `identify`.
-    """
-    sender = identify(request)
-    if isinstance(sender.identity, Principal):
-        read_limits.check_principal(sender.identity)
-    else:
-        read_limits.check_address(request.META)
-    return sender
 
 
 def attach(request: HttpRequest, sender: Sender, raw: bytes) -> Attachment:

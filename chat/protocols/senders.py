@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from chat.accounts import principals
+from chat.accounts import principals, read_limits
 from chat.accounts.client_ip import client_address
 from chat.api import auth
 from chat.conversation import sessions, tokens
@@ -52,11 +52,12 @@ class Sender:
 
 
 def authenticate(meta: Mapping[str, str], request_id: str, user: str | None = None) -> Sender:
-    """Return the sender of a request. It may take I/O.
+    """Return the sender of a request, which counts as a read. It may take I/O.
 
     user: whom the body names. The header `CHAT_OPENAI_USER_HEADER` is preferred to it.
 
     Raises:
+        RateLimited: the client's session and address, or its user or tenant, reads too often.
         InvalidToken, SessionNotFound, SessionExpired, StoreUnavailable, IssuerUnavailable
     """
     return Sender(
@@ -95,8 +96,12 @@ def _identify(meta: Mapping[str, str], user: str | None) -> Caller | Principal:
     header = "HTTP_" + chat_settings.OPENAI_USER_HEADER.upper().replace("-", "_")
     named = meta.get(header) or user
     if named and "HTTP_PARLEY_USER" not in meta and principals.is_principal_token(token):
-        return principals.authenticate_for(token, named)
-    sender = auth.authenticate(meta)
-    if isinstance(sender, Caller):
+        sender: Caller | Principal = principals.authenticate_for(token, named)
+    else:
+        sender = auth.authenticate(meta)
+    if isinstance(sender, Principal):
+        read_limits.check_principal(sender)
+    else:
+        read_limits.check_read(sender, meta)
         sessions.read(sender, limit=0)
     return sender

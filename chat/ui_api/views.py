@@ -10,7 +10,6 @@ from chat.protocols.queries import check_names, read_integer
 from chat.protocols.requests import (
     abort_of,
     identify,
-    identify_reader,
     in_thread,
     json_response,
     read_json,
@@ -45,7 +44,7 @@ async def resume(request: HttpRequest, chat_id: str) -> HttpResponseBase:
 
 
 def _resume(request: HttpRequest, chat_id: str) -> Turn | None:
-    return chats.resume(identify_reader(request), chat_id)
+    return chats.resume(identify(request), chat_id)
 
 
 async def _stream(turn: Turn, request: HttpRequest, *, can_reset: bool) -> HttpResponseBase:
@@ -70,7 +69,7 @@ def list_messages(request: HttpRequest, chat_id: str) -> HttpResponseBase:
     if not 1 <= limit <= most:
         raise InvalidRequest(f"`limit` must be from 1 to {most}.", param="limit")
     found = chats.list_messages(
-        identify_reader(request), chat_id, before=request.GET.get("before"), limit=limit
+        identify(request), chat_id, before=request.GET.get("before"), limit=limit
     )
     return json_response(found)
 

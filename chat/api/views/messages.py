@@ -89,11 +89,12 @@ class Cancel(View):
     @openapi(
         {200: schema_serializers.Message, 202: schema_serializers.Message},
         body=EmptyBody,
+        errors=RATE_ERRORS,
         parameters=[idempotency_key_parameter()],
     )
     def post(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
         """Cancel a turn, by the id of its message or reply. The text written so far is kept."""
-        caller = self.caller(session_id)
+        caller = self.reader(session_id)
         self.body(EmptyBody)
         self.idempotency_key()
         cancelled = turns.cancel(caller=caller, message_id=message_id)

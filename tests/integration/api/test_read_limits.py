@@ -1,0 +1,64 @@
+"""Every request that reads counts against the limits of its session and address."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import requests
+
+from tests.harness.stack import Stack
+from tests.integration.api.client import APIClient, error_code
+
+# Only one read is allowed at once, then one in three seconds.
+LIMITS = {"CHAT_READS_PER_MINUTE": "20"}
+CALLS = 10
+REQUESTS = {
+    "poll": ("GET", "/sessions/{id}"),
+    "message": ("GET", "/sessions/{id}/messages/msg_1"),
+    "cancel": ("POST", "/sessions/{id}/messages/msg_1/cancel"),
+    "file": ("GET", "/sessions/{id}/files/file_0"),
+    "conversation": ("GET", "/v1/conversations/conv_{id}"),
+    "update of a conversation": ("POST", "/v1/conversations/conv_{id}"),
+    "response": ("GET", "/v1/responses/resp_{id}_2"),
+    "new response": ("POST", "/v1/responses"),
+    "completion": ("POST", "/v1/chat/completions"),
+    "cancelled response": ("POST", "/v1/responses/resp_{id}_2/cancel"),
+    "models": ("GET", "/v1/models"),
+    "new turn of a chat": ("POST", "/ui/chat"),
+    "stopped chat": ("POST", "/ui/chat/{id}/stop"),
+    "messages of a chat": ("GET", "/ui/chat/{id}/messages"),
+}
+
+
+@pytest.fixture(scope="module")
+def limited(parley: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[APIClient]:
+    """A web process with low limits."""
+    env = {"REDIS_URL": parley.redis.url, **LIMITS}
+    with Stack(tmp_path_factory.mktemp("limited"), env=env) as stack:
+        yield APIClient(stack.web().start().url)
+
+
+def code_of(response: requests.Response) -> str:
+    """Return the error code, or "" for none."""
+    return "" if response.ok else error_code(response)
+
+
+@pytest.mark.security("S47")
+@pytest.mark.parametrize("name", REQUESTS)
+def test_reads_of_a_session_are_limited_on_every_path(limited: APIClient, name: str) -> None:
+    owner, other = limited.open_session(), limited.open_session()
+    method, path = REQUESTS[name]
+    path = path.format(id=owner.id)
+    body: dict[str, object] | None = {} if method == "POST" else None
+    codes = [code_of(owner.request(method, path, json=body)) for _ in range(CALLS)]
+    assert codes[0] != "rate_limited"
+    assert "rate_limited" in codes
+    assert other.get().status_code == 200
+
+
+@pytest.mark.security("S47")
+def test_invented_tickets_are_limited_by_address(api_with: Callable[..., APIClient]) -> None:
+    api = api_with(CHAT_ADDRESS_READS_PER_MINUTE="20")
+    path = f"/sessions/{api.open_session().id}/events?ticket={'x' * 43}"
+    codes = [error_code(api.request("GET", path)) for _ in range(CALLS)]
+    assert codes[0] == "invalid_token"
+    assert "rate_limited" in codes
