@@ -2,10 +2,7 @@
 
 from typing import Any
 
-from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 
 from chat.admin import views
 from chat.admin.errors import handle_store_errors
@@ -26,19 +23,18 @@ def page(request: HttpRequest) -> HttpResponse:
         PermissionDenied: the user may not view sessions.
         Http404: unknown group.
     """
-    if not views.permissions(request)["view"]:
-        raise PermissionDenied
+    views.require(request, "view")
     group = _parse_group(request.GET.get("group", DeliveryGroup.PENDING))
     listed, counts = delivery_list.list_deliveries(group), delivery_list.counts()
-    context = {
-        **admin.site.each_context(request),
-        "title": "Deliveries",
-        "group": group,
-        "counts": counts,
-        "deliveries": [_row(delivery) for delivery in listed],
-        "has_more": counts[group] > len(listed),
-    }
-    return TemplateResponse(request, TEMPLATE, context)
+    return views.show(
+        request,
+        TEMPLATE,
+        title="Deliveries",
+        group=group,
+        counts=counts,
+        deliveries=[_row(delivery) for delivery in listed],
+        has_more=counts[group] > len(listed),
+    )
 
 
 def _parse_group(name: str) -> DeliveryGroup:

@@ -3,10 +3,7 @@
 from typing import Any
 from urllib.parse import urlencode
 
-from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 
 from chat.admin import views
 from chat.admin.errors import handle_store_errors
@@ -29,24 +26,23 @@ def page(request: HttpRequest) -> HttpResponse:
     Raises:
         PermissionDenied: the user may not view sessions.
     """
-    if not views.permissions(request)["view"]:
-        raise PermissionDenied
+    views.require(request, "view")
     chosen = request.GET.get("rating", "down")
     chosen = chosen if chosen in RATINGS else "down"
     is_single = request.GET.get("one") == "1"
     entries, older, newer = _entries(request, RATINGS[chosen], 1 if is_single else PAGE_SIZE)
     query = {"rating": chosen} | ({"one": "1"} if is_single else {})
-    context = {
-        **admin.site.each_context(request),
-        "title": "Feedback",
-        "chosen": chosen,
-        "ratings": list(RATINGS),
-        "is_single": is_single,
-        "entries": [_row(entry, chosen) for entry in entries],
-        "older": older and urlencode(query | {"before": str(older)}),
-        "newer": newer and urlencode(query | {"after": str(newer)}),
-    }
-    return TemplateResponse(request, TEMPLATE, context)
+    return views.show(
+        request,
+        TEMPLATE,
+        title="Feedback",
+        chosen=chosen,
+        ratings=list(RATINGS),
+        is_single=is_single,
+        entries=[_row(entry, chosen) for entry in entries],
+        older=older and urlencode(query | {"before": str(older)}),
+        newer=newer and urlencode(query | {"after": str(newer)}),
+    )
 
 
 def _entries(

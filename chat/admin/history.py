@@ -4,10 +4,7 @@ import csv
 from datetime import UTC, datetime
 from typing import Any
 
-from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 
 from chat.admin import charts, views
 from chat.admin.budget_rows import format_money
@@ -35,8 +32,7 @@ def page(request: HttpRequest) -> HttpResponse:
         PermissionDenied: the user may not view sessions.
         Http404: unknown range.
     """
-    if not views.permissions(request)["view"]:
-        raise PermissionDenied
+    views.require(request, "view")
     if request.GET.get("format") == "csv":
         return _csv()
     chosen = request.GET.get("range", "day")
@@ -44,17 +40,17 @@ def page(request: HttpRequest) -> HttpResponse:
         raise Http404
     _, hours, size = RANGES[chosen]
     found = rollups.read(hours, size=size)
-    context = {
-        **admin.site.each_context(request),
-        "title": "History",
-        "ranges": {name: label for name, (label, _, _) in RANGES.items()},
-        "chosen": chosen,
-        "percentiles": charts.PERCENTILE_NAMES,
-        "has_prices": rollups.has_prices(),
-        "charts": _charts(found, size),
-        "rows": [_row(rollup, size) for rollup in reversed(found) if rollup.counts],
-    }
-    return TemplateResponse(request, TEMPLATE, context)
+    return views.show(
+        request,
+        TEMPLATE,
+        title="History",
+        ranges={name: label for name, (label, _, _) in RANGES.items()},
+        chosen=chosen,
+        percentiles=charts.PERCENTILE_NAMES,
+        has_prices=rollups.has_prices(),
+        charts=_charts(found, size),
+        rows=[_row(rollup, size) for rollup in reversed(found) if rollup.counts],
+    )
 
 
 def _csv() -> HttpResponse:

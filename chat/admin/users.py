@@ -3,11 +3,9 @@
 from typing import Any, cast
 from urllib.parse import urlencode
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.models import DELETION, LogEntry
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from chat.admin import views
@@ -30,24 +28,23 @@ def page(request: HttpRequest) -> HttpResponse:
         Http404: no user is named.
     """
     can = views.permissions(request)
-    if not can["delete" if request.method == "POST" else "view"]:
-        raise PermissionDenied
+    views.require(request, "delete" if request.method == "POST" else "view")
     principal = Principal(tenant=request.GET.get("tenant", ""), user=request.GET.get("user", ""))
     if not principal.user:
         raise Http404
     if request.method == "POST" and "confirmed" in request.POST:
         return _erase(request, principal)
     found = users.list_sessions(principal, query="", before=_before(request), limit=PAGE_SIZE)
-    context = {
-        **admin.site.each_context(request),
-        "title": f"User {principal.user}",
-        "principal": principal,
-        "can": can,
-        "is_confirmation": request.method == "POST",
-        "sessions": _sessions([each.id for each in found.sessions]),
-        "next": found.next and _next_query(principal, found.next),
-    }
-    return TemplateResponse(request, TEMPLATE, context)
+    return views.show(
+        request,
+        TEMPLATE,
+        title=f"User {principal.user}",
+        principal=principal,
+        can=can,
+        is_confirmation=request.method == "POST",
+        sessions=_sessions([each.id for each in found.sessions]),
+        next=found.next and _next_query(principal, found.next),
+    )
 
 
 def _sessions(session_ids: list[str]) -> list[Session]:

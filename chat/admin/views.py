@@ -5,6 +5,7 @@ from itertools import groupby
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
@@ -34,6 +35,17 @@ def permissions(request: HttpRequest) -> dict[str, bool]:
     has = {name: request.user.has_perm(f"chat.{name}_session") for name in names}
     can_view = has["view"] or has["change"]
     return {name: can_view and (has[name] or name == "view") for name in names}
+
+
+def require(request: HttpRequest, permission: str) -> None:
+    """Raise `PermissionDenied` unless the user has it."""
+    if not permissions(request)[permission]:
+        raise PermissionDenied
+
+
+def show(request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
+    """Return a page of the admin, such as with a `title`."""
+    return TemplateResponse(request, template, {**admin.site.each_context(request), **context})
 
 
 def base_context(request: HttpRequest, session: Session, title: str) -> dict[str, Any]:
