@@ -125,8 +125,8 @@ test("files are uploaded, sent and downloaded", async () => {
   assert.deepEqual([type, filename], ["image/png", "cat.png"]);
   const downloaded = await session.download(id);
   assert.deepEqual(await downloaded.arrayBuffer(), await content.arrayBuffer());
-  const parts = [{ type: "text", text: "What is this?" }, { type: "image", file_id: id }];
-  await assert.rejects(session.send(parts).accepted, { code: "unsupported_content" }); // the model reads text only
+  const parts = [{ type: "text", text: "What is this?" }, { type: "file", file_id: id }];
+  await assert.rejects(session.send(parts).accepted, { code: "unsupported_content" }); // the model reads no files
 });
 
 test("errors have the code of the API", async () => {
