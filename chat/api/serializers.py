@@ -14,14 +14,19 @@ from chat.api.fields import (
     StrictIntegerField,
 )
 from chat.domain import Context, Feedback, OnBusy, Options, Rating
-from chat.domain.files import MAX_PARTS, Part, PartType
+from chat.domain.files import (
+    DETAILS,
+    IMAGE_URL,
+    MAX_IMAGE_URL_CHARS,
+    MAX_PARTS,
+    Part,
+    PartType,
+)
 from chat.settings import chat_settings
 
 MAX_NAME_CHARS = 200
 MAX_WEBHOOK_URL_CHARS = 2048
-MAX_IMAGE_URL_CHARS = 2048
 FILE_ID = r"^file_[0-9a-f]{24}$"
-IMAGE_URL = r"^https://[!-~]+$"
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -172,7 +177,7 @@ class PartBody(StrictSerializer):
         help_text="Of an image, instead of `file_id`, if the model accepts URLs.",
     )
     detail = serializers.ChoiceField(
-        ["auto", "low", "high"], required=False, allow_null=True, help_text="Of an image."
+        [*DETAILS], required=False, allow_null=True, help_text="Of an image."
     )
 
     def validate(self, attrs: dict[str, Any]) -> Part:

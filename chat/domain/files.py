@@ -1,6 +1,7 @@
 """Files of a session, and the parts of messages that refer to them."""
 
 import binascii
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,11 @@ IMAGE_TOKENS = 1_000
 BYTES_PER_TOKEN = 4
 # Parts of a message.
 MAX_PARTS = 20
+# How closely a model looks at an image.
+DETAILS = ("auto", "low", "high")
+# URLs of images that are passed on to the model.
+IMAGE_URL = r"^https://[!-~]+$"
+MAX_IMAGE_URL_CHARS = 2048
 
 
 class PartType(StrEnum):
@@ -47,7 +53,7 @@ class Part(NamedTuple):
     file_id: str = ""
     filename: str = ""
     media_type: str = ""
-    # `auto`, `low` or `high`: how closely the model looks at an image.
+    # See `DETAILS`.
     detail: str = "auto"
     # Of an image that is not a file of the session; or the content as a data URL.
     url: str = ""
@@ -102,6 +108,10 @@ class InputPart(NamedTuple):
     part: Part
     # Of a file that is not stored yet.
     content: bytes | None = None
+
+
+def is_image_url(url: str) -> bool:
+    return len(url) <= MAX_IMAGE_URL_CHARS and re.fullmatch(IMAGE_URL, url) is not None
 
 
 def to_data_url(media_type: str, content: bytes) -> str:

@@ -15,14 +15,12 @@ from chat.conversation import files
 from chat.conversation.files import MAX_FILENAME_CHARS
 from chat.domain import InputMessage, Role
 from chat.domain.errors import UnsupportedContent
-from chat.domain.files import InputPart, Part, PartType, parse_data_url
+from chat.domain.files import DETAILS, InputPart, Part, PartType, is_image_url, parse_data_url
 from chat.protocols.fields import Fields
 from chat.settings import chat_settings
 
 # Type of a part -> its member with the text.
 TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
-DETAILS = ("auto", "low", "high")
-MAX_URL_CHARS = 2048
 # `developer` is OpenAI's newer name of `system`.
 ROLES = {
     "system": Role.SYSTEM,
@@ -105,7 +103,7 @@ def _image(
     image = Part(PartType.IMAGE, detail=detail, file_id=file_id or "")
     if url is None or file_id:
         return InputPart(image)
-    if url.startswith("https://") and len(url) <= MAX_URL_CHARS and url.isascii():
+    if is_image_url(url):
         return InputPart(image._replace(url=url))
     return InputPart(image, _decode(part, name, url))
 

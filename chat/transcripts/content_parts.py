@@ -13,19 +13,20 @@ from typing import Any
 from chat.conversation import files
 from chat.domain.errors import BodyTooLarge, InvalidRequest, UnsupportedContent
 from chat.domain.files import (
+    DETAILS,
+    MAX_IMAGE_URL_CHARS,
     MAX_PARTS,
     InputPart,
     Part,
     PartType,
     StoredFile,
+    is_image_url,
     parse_data_url,
     to_data_url,
 )
 from chat.store.files import description
 
 TEXT_TYPES = ("text", "input_text", "output_text")
-DETAILS = ("auto", "low", "high")
-MAX_URL_CHARS = 2048
 
 
 def dump_parts(parts: Sequence[InputPart]) -> list[dict[str, Any]]:
@@ -91,8 +92,9 @@ def _parse_image(where: str, members: object) -> InputPart:
         raise InvalidRequest(f"{where}.detail: expected auto, low or high.")
     part = Part(PartType.IMAGE, detail=str(detail))
     if isinstance(url, str) and url.startswith("https://"):
-        if len(url) > MAX_URL_CHARS or not url.isascii() or not url.isprintable():
-            raise InvalidRequest(f"{where}.url: expected at most {MAX_URL_CHARS} characters.")
+        if not is_image_url(url):
+            limit = MAX_IMAGE_URL_CHARS
+            raise InvalidRequest(f"{where}.url: expected a URL of at most {limit} characters.")
         return InputPart(part._replace(url=url))
     given = InputPart(part, _content(f"{where}.url", url))
     if not _describe(where, given).is_image:

@@ -29,14 +29,13 @@ from chat.api.serializers import RegenerateBody, validate
 from chat.conversation.files import MAX_FILENAME_CHARS
 from chat.domain import Options
 from chat.domain.errors import InvalidRequest, UnsupportedContent
-from chat.domain.files import InputPart, Part, PartType, parse_data_url
+from chat.domain.files import InputPart, Part, PartType, is_image_url, parse_data_url
 from chat.protocols.fields import Fields, check_user_text
 
 MAX_ID_CHARS = 255
 SUBMIT = "submit-message"
 REGENERATE = "regenerate-message"
 FILE_PATH = re.compile(r"\S*/sessions/\w+/files/(file_[0-9a-f]{24})")
-MAX_URL_CHARS = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +138,7 @@ def _read_file(part: Fields) -> InputPart:
         return InputPart(file, content)
     if path := FILE_PATH.fullmatch(url):
         return InputPart(file._replace(file_id=path[1]))
-    is_remote = kind is PartType.IMAGE and url.startswith("https://") and url.isascii()
-    if is_remote and url.isprintable() and len(url) <= MAX_URL_CHARS:
+    if kind is PartType.IMAGE and is_image_url(url):
         return InputPart(file._replace(url=url))
     raise part.invalid("url", "must be a data URL in Base64, or the path of a file of the session")
 
