@@ -321,7 +321,7 @@ OPERATIONS: dict[str, Operation] = {
                         "context_tokens": 32768,
                         "max_tokens": 4096,
                         "streams": True,
-                        "inputs": ["text"],
+                        "inputs": ["text", "image"],
                     }
                 ]
             }
