@@ -40,9 +40,10 @@ class Host:
         self._stacks[name] = stack
         try:
             stack.start(webs=webs, workers=workers)
-        except AssertionError:
+        except AssertionError as error:
+            logs = stack.log_tails(5)
             self.stop(name)
-            raise
+            raise AssertionError(f"{error}\n{logs}") from error
         pids = {"redis": stack.redis.pid, "model": stack.model.pid}
         pids |= {f"web{number}": stack.web(number).pid for number in range(webs)}
         pids |= {f"worker{number}": stack.worker(number).pid for number in range(workers)}
