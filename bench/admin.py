@@ -77,10 +77,11 @@ def _session(session_id: str, number: int, at: int) -> Iterator[Command]:
     fields |= {"head": MESSAGES // 2 + 1, "running_turn": 0}
     texts = {"name": f'"Customer {number}"', "model": '"default"', "system_prompt": "null"}
     texts |= {"context": "{}", "metadata": "{}"}
-    fields |= {**texts, "seq": 3 * MESSAGES, "waiting": 0}
     entry = f'"default"\ncustomer {number}'
     owner = USER if number < USER_SESSIONS else ""
-    opened_by = openers.labels(address_of(number), KEY_ID, "shop", owner)
+    opener = dict(zip(openers.FIELDS, (address_of(number), KEY_ID, "shop", owner), strict=True))
+    opened_by = openers.labels(*opener.values())
+    fields |= {**texts, **opener, "seq": 3 * MESSAGES, "waiting": 0}
     yield ("HSET", own.session, *chain.from_iterable(fields.items()))
     yield ("HSET", own.messages, *(arg for message in _messages(at) for arg in message))
     yield ("ZADD", own.by_activity, at, session_id)

@@ -85,12 +85,14 @@ class Client:
         status, body = self.call("POST", "/messages", session.token, {"content": content})
         if status != 202:
             return
-        number, wanted = body["session"]["seq"], body["reply"]["id"]
+        seq, wanted = body["reply"]["seq"], body["reply"]["id"]
         while True:
-            path = f"/sessions/{session.id}?limit=1&after={number}&wait=20"
-            _, found = self.call("GET", path, session.token)
-            messages = found["messages"] if found else []
-            if any(m["id"] == wanted and m["completed_at"] for m in messages):
+            path = f"/sessions/{session.id}?limit=1&after={seq}&wait=20"
+            status, found = self.call("GET", path, session.token)
+            if status != 200:
+                continue
+            seq = found["seq"]
+            if any(m["id"] == wanted and m["completed_at"] for m in found["messages"]):
                 return
 
 
