@@ -1,41 +1,33 @@
 """A process with a wrong setting exits with one line that names the setting."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from project.runner import commands
-from project.runner.process import ROOT
 from tests.harness.environment import without_parley_variables
 from tests.harness.ports import free_port
+from tests.harness.run_module import run_module
 from tests.harness.tiers import thorough
 
 PROGRAMS = {
     "web": commands.web(port=1, env={}).argv,
     "worker": commands.worker(env={}).argv,
-    "run": (sys.executable, "manage.py", "run"),
-    "doctor": (sys.executable, "manage.py", "doctor"),
+    "run": (sys.executable, "-m", "manage", "run"),
+    "doctor": (sys.executable, "-m", "manage", "doctor"),
 }
 
 
 def run(argv: tuple[str, ...], home: Path, *, code: int = os.EX_CONFIG, **env: str) -> str:
     """Run a program that exits with `code`; return its output."""
     own = {"PARLEY_HOME": str(home), "PORT": str(free_port())}
-    result = subprocess.run(
-        argv,
-        cwd=ROOT,
-        env=without_parley_variables(os.environ) | own | env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert result.returncode == code
-    return result.stdout
+    assert argv[:2] == (sys.executable, "-m")
+    environ = without_parley_variables(os.environ) | own | env
+    exit_code, output = run_module(*argv[2:], env=environ)
+    assert exit_code == code
+    return output
 
 
 @pytest.mark.parametrize("name", ["web", *thorough("worker", "run", "doctor")])
