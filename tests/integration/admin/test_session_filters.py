@@ -90,13 +90,14 @@ def test_pages_of_many_failed_sessions_are_exact(
     session_id = failed_session()
     fields: dict[Any, Any] = redis.hgetall(keys.for_session(session_id).session)
     ids = [f"ses_{n % 4 << 14:04x}{n:020x}" for n in range(4 * per_partition)]
-    for n, each in enumerate(ids):
-        own = keys.for_session(each)
-        redis.hset(own.session, mapping=fields)
-        redis.hset(own.session, "last_active_at", 1000 + n)
-        redis.expire(own.session, 600)
-        redis.zadd(own.by_activity, {each: 1000 + n})
-        redis.zadd(own.labels, {f"failed:model_error {each}": 0})
+    with redis.pipeline(transaction=False) as pipeline:
+        for n, each in enumerate(ids):
+            own = keys.for_session(each)
+            pipeline.hset(own.session, mapping=fields | {b"last_active_at": 1000 + n})
+            pipeline.expire(own.session, 600)
+            pipeline.zadd(own.by_activity, {each: 1000 + n})
+            pipeline.zadd(own.labels, {f"failed:model_error {each}": 0})
+        pipeline.execute()
     expected = [session_id, *reversed(ids)]
     pages: list[str] = []
     for page in range(1, len(expected) // 50 + 2):
