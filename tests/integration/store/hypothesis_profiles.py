@@ -10,8 +10,8 @@ COMMON = settings(
     print_blob=True,
     report_multiple_bugs=False,
 )
-# About 5 seconds.
-QUICK = settings(COMMON, max_examples=60, stateful_step_count=40)
+# About 3 seconds.
+QUICK = settings(COMMON, max_examples=30, stateful_step_count=40)
 # About ten minutes.
 LONG = settings(COMMON, max_examples=4000, stateful_step_count=80)
 # Runs until the first failure, without shrinking it.
