@@ -1,31 +1,25 @@
 """Helpers for browser tests of the admin."""
 
-import subprocess
-import sys
-
 import requests
 from playwright.sync_api import ConsoleMessage, Page
 
-from project.runner.process import ROOT
+from tests.harness.run_module import run_module
 from tests.harness.stack import Stack
 
 PASSWORD = "staff-password"
 
-CREATE_SUPERUSER = """
-import django
-from django.core.management import call_command
-django.setup()
-call_command("migrate", verbosity=0)
-call_command("createsuperuser", interactive=False, username="ada", email="ada@example.org")
-"""
+COMMANDS = (
+    ("migrate", "--verbosity", "0"),
+    ("createsuperuser", "--no-input", "--username", "ada", "--email", "ada@example.org"),
+)
 
 
 def create_superuser(stack: Stack) -> None:
     """Create the superuser `ada` on this stack."""
-    env = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD, "DJANGO_SETTINGS_MODULE": "project.settings"}
-    subprocess.run(
-        [sys.executable, "-c", CREATE_SUPERUSER], cwd=ROOT, env=stack.env | env, check=True
-    )
+    for command in COMMANDS:
+        env = stack.env | {"DJANGO_SUPERUSER_PASSWORD": PASSWORD}
+        code, output = run_module("manage", *command, env=env)
+        assert code == 0, output
 
 
 def open_session(url: str, **fields: str) -> tuple[str, dict[str, str]]:
