@@ -1,20 +1,39 @@
-"""Arguments that name an address, an API key or a user."""
+"""Commands about an address, an API key or a user."""
 
 import argparse
 from collections.abc import Mapping
 from typing import Any
 
+from django.core.management import BaseCommand, CommandError
+
 from chat.accounts import subjects
 from chat.domain.bans import Subject
+from chat.domain.errors import ParleyError
 
 NAMES = ("address", "key", "user", "tenant")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("address", nargs="?", default="", help="an IP address or network")
-    parser.add_argument("--key", default="", help="the id of an API key")
-    parser.add_argument("--user", default="", help="a user, with --tenant or --key")
-    parser.add_argument("--tenant", default="", help="the tenant of --user")
+class SubjectCommand(BaseCommand):
+    """A command about the one that its arguments name; it prints what `act` returns."""
+
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("address", nargs="?", default="", help="an IP address or network")
+        parser.add_argument("--key", default="", help="the id of an API key")
+        parser.add_argument("--user", default="", help="a user, with --tenant or --key")
+        parser.add_argument("--tenant", default="", help="the tenant of --user")
+
+    def handle(self, **options: Any) -> None:
+        try:
+            text = self.act(parse(options), **options)
+        except ParleyError as error:
+            raise CommandError(error.message) from error
+        self.stdout.write(text)
+
+    def act(self, subject: Subject, **options: Any) -> str:
+        """Act on the subject; raises `ParleyError`."""
+        raise NotImplementedError
 
 
 def parse(options: Mapping[str, Any]) -> Subject:

@@ -1,34 +1,25 @@
 """`manage.py ban ADDRESS`: reject an address, network, API key or user."""
 
 import argparse
-
-from django.core.management import BaseCommand, CommandError
+from typing import Any
 
 from chat.accounts import bans
-from chat.domain.errors import ParleyError
-from chat.management import subjects
+from chat.domain.bans import Subject
 from chat.management.actor import actor
+from chat.management.subjects import SubjectCommand
 
 
-class Command(BaseCommand):
+class Command(SubjectCommand):
     help = "Reject an address, a network, an API key or a user within seconds."
-    requires_system_checks = ()
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        subjects.add_arguments(parser)
+        super().add_arguments(parser)
         parser.add_argument(
             "--for", dest="duration", default="", help="such as 30m, 2h or 7d; default: forever"
         )
         parser.add_argument("--reason", default="", help="for staff; clients do not see it")
 
-    def handle(self, *, duration: str, reason: str, **options: object) -> None:
-        try:
-            ban = bans.add(
-                subjects.parse(options),
-                by=actor(),
-                seconds=bans.parse_duration(duration),
-                reason=reason,
-            )
-        except ParleyError as error:
-            raise CommandError(error.message) from error
-        self.stdout.write(f"Banned {ban.label}.")
+    def act(self, subject: Subject, **options: Any) -> str:
+        seconds = bans.parse_duration(options["duration"])
+        ban = bans.add(subject, by=actor(), seconds=seconds, reason=options["reason"])
+        return f"Banned {ban.label}."

@@ -1,26 +1,16 @@
 """`manage.py unban ADDRESS`: end a ban."""
 
-import argparse
-
-from django.core.management import BaseCommand, CommandError
+from typing import Any
 
 from chat.accounts import bans
-from chat.domain.errors import ParleyError
-from chat.management import subjects
+from chat.domain.bans import Subject
 from chat.management.actor import actor
+from chat.management.subjects import SubjectCommand
 
 
-class Command(BaseCommand):
+class Command(SubjectCommand):
     help = "End the ban of an address, a network, an API key or a user."
-    requires_system_checks = ()
 
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        subjects.add_arguments(parser)
-
-    def handle(self, **options: object) -> None:
-        try:
-            subject = subjects.parse(options)
-            bans.remove(subject, by=actor())
-        except ParleyError as error:
-            raise CommandError(error.message) from error
-        self.stdout.write(f"Ended the ban of {subject.label}.")
+    def act(self, subject: Subject, **options: Any) -> str:
+        bans.remove(subject, by=actor())
+        return f"Ended the ban of {subject.label}."
