@@ -90,7 +90,8 @@ def _session(session_id: str, number: int, at: int) -> Iterator[Command]:
     yield ("HSET", own.search_fields, session_id, f"{entry}\n{' '.join(opened_by)}")
     yield ("SADD", own.search_index, f"{entry}\n{session_id}")
     yield ("HINCRBY", own.counts, 'model:"default"', 1)
-    for label in ("failed:model_error", *opened_by):
+    failed = ["failed:model_error"] if number % 2 else []
+    for label in (*failed, *opened_by):
         yield ("ZADD", own.labels, 0, f"{label} {session_id}")
     yield ("ZADD", own.ratings, at, f"{session_id} 2 down")
 
@@ -156,9 +157,11 @@ def pages() -> dict[str, str]:
         "filter by status": f"{LIST}?status=running",
         "filter by status idle": f"{LIST}?status=idle",
         "filter by error": f"{LIST}?failed=any",
+        "search by name and error": f"{LIST}?q=mer&failed=any",
+        "search by name, half of all": f"{LIST}?q=5",
         "search by name, far page": f"{LIST}?q=mer&p={SESSIONS // 100}",
         "filter by model, far page": f"{LIST}?model=default&p={SESSIONS // 100}",
-        "filter by error, far page": f"{LIST}?failed=any&p={SESSIONS // 100}",
+        "filter by error, far page": f"{LIST}?failed=any&p={SESSIONS // 200}",
         "filter by status idle, far": f"{LIST}?status=idle&p={SESSIONS // 100}",
         "filter by address": f"{LIST}?address={address_of(SESSIONS // 2)}",
         "filter by network, all match": f"{LIST}?address=10.0.0.0/8",

@@ -13,21 +13,27 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from math import ceil
+from math import ceil, inf
 
 from chat.settings import chat_settings
 from chat.store import keys, listing
 from chat.store.listing import SessionSummary, TimeRange
 from chat.store.scripts import ScriptCall, execute_all, read_script
 from chat.store.session_filter import SessionFilter
-from chat.store.session_scan import NO_LIMIT, Page, count_labels, index_keys, merge, scan
+from chat.store.session_scan import (
+    NO_LIMIT,
+    Page,
+    count_labels,
+    index_keys,
+    merge,
+    partitions_of,
+    scan,
+)
 
-# Ids that a search returns of each partition: two pages of the admin's list.
+# Matches that a search finds by one scan: two pages of the admin's list.
 MAX_NEWEST = 100
 # From so many matches, and such a share of all sessions, the newest sessions are read to find them.
 MIN_MATCHES, MIN_SHARE = 1000, 0.05
-# Statuses whose sessions have separate zsets, which are not ordered by activity.
-UNORDERED_STATUSES = {"running", "waiting"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,13 +83,8 @@ def search(session_filter: SessionFilter, *, is_far: bool = False) -> SearchResu
             return SearchResult(total=total, newest=newest, unindexed=unindexed)
     if session_filter.has_label:
         return replace(_search_labels(session_filter, sessions), unindexed=unindexed)
-    is_unordered = session_filter.status in UNORDERED_STATUSES
-    pages = scan(session_filter, max_ids=NO_LIMIT if is_unordered else MAX_NEWEST)
-    total = sum(page.total for page in pages)
-    if session_filter.text and not all(page.is_complete for page in pages):
-        # The scan by name had no order. As there are many matches, the newest are found soon.
-        pages = scan(session_filter, limit=MAX_NEWEST, max_ids=MAX_NEWEST, by_name=False)
-    return SearchResult(total=total, newest=merge(pages), unindexed=unindexed)
+    total, newest = _scan_newest(session_filter)
+    return SearchResult(total=total, newest=newest, unindexed=unindexed)
 
 
 def _search_labels(session_filter: SessionFilter, sessions: int) -> SearchResult:
@@ -100,22 +101,36 @@ def _search_labels(session_filter: SessionFilter, sessions: int) -> SearchResult
             newest = SearchResult.from_summaries(matches).newest
             if len(newest) >= MAX_NEWEST:
                 return SearchResult(total=total, newest=newest)
-    pages = _scan_labels(session_filter)
-    return SearchResult(total=sum(page.total for page in pages), newest=merge(pages))
+    total, newest = _scan_newest(session_filter)
+    return SearchResult(total=total, newest=newest)
 
 
-def _scan_labels(session_filter: SessionFilter) -> list[Page]:
-    """Return pages that have the newest matches.
+def _scan_newest(
+    session_filter: SessionFilter, *, by_name: bool | None = None, has_limit: bool = False
+) -> tuple[int, list[tuple[float, str]]]:
+    """Scan; return the number of matches, and the newest of them.
 
-    A partition returns a few ids more than its share. If it may have more of the newest ones, the
-    scan is repeated with as many ids of each partition.
+    A partition returns a few ids more than its share. Those partitions that may have more of the
+    newest ones are scanned again for as many ids as are needed of all.
+    has_limit: end when enough are found; they are not counted.
     """
-    pages = scan(session_filter, max_ids=4 + 4 * MAX_NEWEST // chat_settings.PARTITIONS)
-    newest = merge(pages)[:MAX_NEWEST]
-    oldest = newest[-1][0] if len(newest) == MAX_NEWEST else 0.0
-    if any(not page.is_complete and page.timestamps[-1] >= oldest for page in pages):
-        return scan(session_filter, max_ids=MAX_NEWEST)
-    return pages
+
+    def find(max_ids: int, only: Sequence[int] = ()) -> list[Page]:
+        limit = max_ids if has_limit else NO_LIMIT
+        return scan(session_filter, limit=limit, max_ids=max_ids, by_name=by_name, only=only)
+
+    share = 8 + 4 * MAX_NEWEST // len(partitions_of(session_filter))
+    pages = find(min(share, MAX_NEWEST + 1))
+    total = sum(page.total for page in pages)
+    known = merge(pages)
+    oldest = known[MAX_NEWEST - 1][0] if len(known) >= MAX_NEWEST else -inf
+    cut = {page.partition for page in pages if page.is_cut and page.timestamps[-1] >= oldest}
+    if cut:
+        pages = [page for page in pages if page.partition not in cut]
+        pages += find(MAX_NEWEST + 1, sorted(cut))
+    # What is not newer than the end of a page may miss others.
+    end = max((page.timestamps[-1] for page in pages if page.is_cut), default=-inf)
+    return total, [pair for pair in merge(pages) if pair[0] > end]
 
 
 def _count_by_complement(session_filter: SessionFilter, total_any_time: int) -> int | None:
@@ -136,12 +151,12 @@ def _count_by_complement(session_filter: SessionFilter, total_any_time: int) -> 
 
 
 def _newest(session_filter: SessionFilter, total: int) -> list[tuple[float, str]]:
-    """Return the newest matches, or all if they are few."""
+    """Return the newest of that many matches."""
     if not total:
         return []
     are_few = total <= MAX_NEWEST * chat_settings.PARTITIONS
-    limit = NO_LIMIT if are_few else MAX_NEWEST
-    return merge(scan(session_filter, limit=limit, max_ids=limit, by_name=are_few))
+    _, newest = _scan_newest(session_filter, by_name=are_few, has_limit=not are_few)
+    return newest
 
 
 def page(
@@ -155,7 +170,7 @@ def page(
     if result.is_everything:
         return listing.page(offset=offset, limit=limit, time_range=session_filter.time_range)
     newest = result.newest
-    if offset + limit <= min(MAX_NEWEST, len(newest)) or len(newest) >= result.total:
+    if offset + limit <= len(newest) or len(newest) >= result.total:
         return [session_id for _, session_id in newest[offset : offset + limit]]
     timestamps = result.timestamps or _all_timestamps(session_filter)
     end = len(timestamps) - offset
@@ -183,6 +198,8 @@ def _counts(session_filter: SessionFilter) -> tuple[int, int, int]:
     ]
     replies = execute_all(calls)
     totals, unindexed, sessions = zip(*replies, strict=True)
+    if session_filter.is_countable and session_filter.has_label:
+        totals = tuple(chain.from_iterable(map(count_labels, session_filter.label_bounds)))
     return sum(totals), sum(unindexed), sum(sessions)
 
 

@@ -81,6 +81,8 @@ class SessionFilter:
     @property
     def is_countable(self) -> bool:
         """Redis can count the matches of any time without a scan."""
+        if self == SessionFilter(failed=self.failed, rated=self.rated, time_range=self.time_range):
+            return not (self.failed and self.rated)
         return self.status in {"", "idle"} and not self.text and not self.has_label
 
     @property

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
+from chat.domain.identity import PARTITION_DIGITS
 from chat.settings import chat_settings
 from chat.store import keys
 from chat.store.client import execute_commands, map_redis_errors
@@ -23,15 +24,14 @@ Bounds: TypeAlias = tuple[str, str]
 class Page(NamedTuple):
     """Matches in one page of a scan."""
 
+    partition: int
     total: int
     # Last activities of all matches, or only of those in `ids`.
     timestamps: Sequence[float]
-    # Ids of all matches, or only of the first ones.
+    # Ids of the newest matches, newest first.
     ids: Sequence[str]
-
-    @property
-    def is_complete(self) -> bool:
-        return len(self.ids) == self.total
+    # There may be more ids.
+    is_cut: bool
 
 
 def merge(pages: Iterable[Page]) -> list[tuple[float, str]]:
@@ -51,8 +51,8 @@ class _Scan(NamedTuple):
     # A range of labels, or two empty texts.
     bounds: Bounds
 
-    def call(self, partition: int, cursor: str, count: int) -> ScriptCall:
-        """Return the call for the next page, after `count` matches."""
+    def call(self, partition: int, cursor: str) -> ScriptCall:
+        """Return the call for the next page."""
         wanted = self.session_filter
         since, until = wanted.time_range.since or 0, wanted.time_range.until
         args: tuple[Arg, ...] = (
@@ -65,9 +65,8 @@ class _Scan(NamedTuple):
             wanted.id_prefix,
             wanted.name_part,
             self.pattern,
-            self.limit - count,
-            # Each step returns the newest sessions with a label, which are in no order.
-            self.max_ids if wanted.has_label else max(0, self.max_ids - count),
+            self.limit,
+            self.max_ids,
             int(self.with_timestamps),
             *self.bounds,
             *wanted.conditions,
@@ -82,14 +81,16 @@ def scan(
     max_ids: int = NO_LIMIT,
     by_name: bool | None = None,
     with_timestamps: bool = False,
+    only: Sequence[int] = (),
 ) -> list[Page]:
-    """Scan all partitions, or those that have sessions with the label.
+    """Scan the partitions that may have matches.
 
-    limit: of matches per partition, after which its scan ends.
-    max_ids: of ids to return per partition.
+    limit: of matches per page, after which a partition's scan by activity ends.
+    max_ids: of ids to return per page; 0 with timestamps.
     by_name: scan the search index instead of the sessions by activity; by default if the
         filter has a text.
     with_timestamps: return the times of all matches, not only of those whose ids are returned.
+    only: the partitions to scan, if not all of these.
     """
     if by_name is None:
         by_name = bool(session_filter.text)
@@ -101,15 +102,23 @@ def scan(
     return [
         page
         for part in parts
-        for partitions in [_partitions_with(part.bounds)]
+        for partitions in [only or _partitions_with(session_filter, part.bounds)]
         for first in range(0, len(partitions), PARTITIONS_PER_TRIP)
         for page in _scan_partitions(partitions[first : first + PARTITIONS_PER_TRIP], part)
     ]
 
 
-def _partitions_with(bounds: Bounds) -> Sequence[int]:
-    """Return the partitions that have a label within the bounds, or all without bounds."""
-    partitions = range(chat_settings.PARTITIONS)
+def partitions_of(session_filter: SessionFilter) -> range:
+    """Return the partitions of sessions whose ids start as wanted."""
+    first = session_filter.id_prefix or keys.ID_PREFIX
+    length = len(keys.ID_PREFIX) + PARTITION_DIGITS
+    low, high = (keys.partition_of(first.ljust(length, digit)) for digit in "0f")
+    return range(low, high + 1)
+
+
+def _partitions_with(session_filter: SessionFilter, bounds: Bounds) -> Sequence[int]:
+    """Return those of these partitions that have a label within the bounds, if there are bounds."""
+    partitions = partitions_of(session_filter)
     if not bounds[0]:
         return partitions
     counts = count_labels(bounds)
@@ -128,21 +137,18 @@ def count_labels(bounds: Bounds) -> Sequence[int]:
 
 
 def _scan_partitions(partitions: Iterable[int], scan: _Scan) -> Iterator[Page]:
-    """Scan partitions up to the limit, in one round trip for a page of each."""
-    # Partition -> cursor of its next page, and matches so far.
-    places = dict.fromkeys(partitions, ("0", 0))
-    while places:
-        calls = [scan.call(partition, *place) for partition, place in places.items()]
-        replies = execute_all(calls)
-        for (partition, (_, total)), reply in zip(list(places.items()), replies, strict=True):
+    """Scan partitions, in one round trip for a page of each."""
+    # Partition -> cursor of its next page.
+    cursors = dict.fromkeys(partitions, "0")
+    while cursors:
+        replies = execute_all([scan.call(*place) for place in cursors.items()])
+        for partition, reply in zip(list(cursors), replies, strict=True):
             next_cursor, count, timestamps, *ids = reply
-            yield Page(count, list(map(float, timestamps.split())), [each.decode() for each in ids])
-            places[partition] = next_cursor.decode(), total + count
-        places = {
-            partition: (cursor, total)
-            for partition, (cursor, total) in places.items()
-            if cursor != "0" and total < scan.limit
-        }
+            times = list(map(float, timestamps.split()))
+            is_cut = len(ids) >= scan.max_ids > 0
+            yield Page(partition, count, times, [each.decode() for each in ids], is_cut)
+            cursors[partition] = next_cursor.decode()
+        cursors = {partition: cursor for partition, cursor in cursors.items() if cursor != "0"}
 
 
 def index_keys(partition: int) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 -- include: search_fields
 local BY_ACTIVITY, SEARCH_FIELDS, RUNNING, WAITING, SEARCH_INDEX, LABELS = unpack(KEYS)
 local since, before = tonumber(ARGV[1]), tonumber(ARGV[2])
+local is_any_time = since == 0 and before >= 2 ^ 53
 local status, model, id_prefix, name_part = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local max_ids, wants_times = tonumber(ARGV[11]), ARGV[12] == '1'
 
@@ -28,42 +29,23 @@ local function matches(id, fields)
   return name_part == '' or has_name(fields, name_part)
 end
 
-local count, ids, times = 0, {}, {}
-
--- Count a session. Keep its id and the time of its last activity, as far as the caller wants them.
--- time: may be nil if it was not read.
-local function add_match(id, time)
-  if busy[id] then return end
-  count = count + 1
-  if count <= max_ids then ids[count] = id end
-  if count <= max_ids or wants_times then times[count] = time end
-end
-
-local function add_match_in_range(id, time)
-  local at = tonumber(time or -1)
-  if at >= since and at < before then add_match(id, time) end
+-- Return the search fields of sessions. To look up most of a hash takes longer than to read it.
+local function read_fields(candidates)
+  if redis.call('HLEN', SEARCH_FIELDS) > 2 * #candidates then
+    return redis.call('HMGET', SEARCH_FIELDS, unpack(candidates))
+  end
+  local all, by_id = redis.call('HGETALL', SEARCH_FIELDS), {}
+  for i = 1, #all, 2 do by_id[all[i]] = all[i + 1] end
+  local fields = {}
+  for i, id in ipairs(candidates) do fields[i] = by_id[id] or false end
+  return fields
 end
 
 -- Call `handle(id, i)` for each of the sessions that matches; i is its index.
 local function for_each_match(candidates, handle)
   if not candidates[1] then return end
-  local fields = needs_fields and redis.call('HMGET', SEARCH_FIELDS, unpack(candidates)) or {}
+  local fields = needs_fields and read_fields(candidates) or {}
   for i, id in ipairs(candidates) do
     if matches(id, fields[i]) then handle(id, i) end
   end
-end
-
--- Split the reply of a command WITHSCORES into members and scores.
-local function split_scores(reply)
-  local members, scores = {}, {}
-  for i = 1, #reply, 2 do
-    members[#members + 1], scores[#scores + 1] = reply[i], reply[i + 1]
-  end
-  return members, scores
-end
-
--- member: of the search index.
-local function session_id_in(member)
-  local name_at = string.find(member, '\n', 1, true) + 1
-  return string.sub(member, string.find(member, '\n', name_at, true) + 1)
 end

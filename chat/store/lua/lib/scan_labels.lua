@@ -1,4 +1,5 @@
--- The sessions with a label, for a scan. Needs scan_filter.lua. KEYS and ARGV: see scan_sessions.lua.
+-- The sessions with a label, for a scan. Needs scan_filter.lua, scan_matches.lua. KEYS and ARGV: see scan_sessions.lua.
+local MAX_LABELS = 8 -- to look up for each session
 
 -- Return those that are members of a zset, after a prefix.
 local function members_of(key, prefix, candidates)
@@ -11,39 +12,37 @@ local function members_of(key, prefix, candidates)
   return found
 end
 
-local active_at = {} -- ms of each of the ids
-
-local function is_newer(id, ms, place)
-  return ms > active_at[place] or (ms == active_at[place] and id > ids[place])
+-- Return the different labels of the range.
+local function labels_in_range(limit)
+  local found, first = {}, ARGV[13]
+  while #found < limit do
+    local member = redis.call('ZRANGEBYLEX', LABELS, first, ARGV[14], 'LIMIT', 0, 1)[1]
+    if not member then break end
+    found[#found + 1] = string.match(member, '^[^ ]+')
+    first = '(' .. found[#found] .. '!' -- the next character after the space
+  end
+  return found
 end
 
--- Keep the id if it is one of the newest; they are in order, newest first.
-local function keep_newest(id, ms)
-  local place = #ids + 1
-  if place > max_ids then
-    if max_ids == 0 or not is_newer(id, ms, max_ids) then return end
-    place = max_ids
-  end
-  while place > 1 and is_newer(id, ms, place - 1) do
-    ids[place], active_at[place] = ids[place - 1], active_at[place - 1]
-    place = place - 1
-  end
-  ids[place], active_at[place] = id, ms
+-- Return whether a scan of sessions by activity is faster; it looks up labels, which takes longer
+-- than to read them.
+local function is_faster_by_activity(max_matches)
+  local labelled = redis.call('ZLEXCOUNT', LABELS, ARGV[13], ARGV[14])
+  local in_range = redis.call('ZCOUNT', BY_ACTIVITY, ARGV[1], '(' .. ARGV[2])
+  local share = math.min(1, max_matches / math.max(1, labelled))
+  return 4 * in_range * share <= labelled and #labels_in_range(MAX_LABELS + 1) <= MAX_LABELS
 end
 
--- Count those of the candidates that match, and keep the newest of them. If there is room for all,
--- they are in no order.
-local function add_newest(candidates)
-  if not candidates[1] then return end
-  local found = redis.call('ZMSCORE', BY_ACTIVITY, unpack(candidates))
-  local keeps_all = max_ids >= #candidates
-  for_each_match(candidates, function(id, i)
-    local ms = tonumber(found[i] or -1)
-    if ms < since or ms >= before or busy[id] then return end
-    count = count + 1
-    if wants_times then times[count] = found[i] end
-    if keeps_all then ids[count] = id else keep_newest(id, ms) end
-  end)
+-- Return the set of those of the candidates that have one of the labels, and the other one.
+local function labelled_among(candidates, labels, status_list)
+  local set = {}
+  for _, label in ipairs(labels) do
+    local found = members_of(LABELS, label .. ' ', candidates)
+    if status_list then found = members_of(status_list, '', found) end
+    if ARGV[15] ~= '' then found = members_of(LABELS, ARGV[15] .. ' ', found) end
+    for _, id in ipairs(found) do set[id] = true end
+  end
+  return set
 end
 
 -- Scan the labels from a cursor; return the next one. status_list: key of a zset, or nil.
@@ -55,6 +54,8 @@ local function scan_labels(cursor, step, status_list)
   end
   if status_list then found = members_of(status_list, '', found) end
   if ARGV[15] ~= '' then found = members_of(LABELS, ARGV[15] .. ' ', found) end
-  add_newest(found)
+  local matching = {}
+  for_each_match(found, function(id) matching[#matching + 1] = id end)
+  add_matches(matching)
   return is_last and 0 or cursor + step
 end
