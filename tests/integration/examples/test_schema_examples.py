@@ -66,7 +66,9 @@ class Examples:
             stream=name == "getEvents",
         )
         documented = operation["responses"][str(response.status_code)]
-        examples = [each["example"] for each in documented.get("content", {}).values()]
+        contents = documented.get("content", {}).values()
+        is_binary = any(each["schema"].get("format") == "binary" for each in contents)
+        examples = [] if is_binary else [each["example"] for each in contents]
         if name != "getEvents" and examples:
             assert mask(examples[0]) == mask(response.json()), name
         return response
