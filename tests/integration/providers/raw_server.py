@@ -94,6 +94,28 @@ def respond(*parts: bytes, closes: bool = False) -> Handler:
     return handle
 
 
+def forward_to(port: int) -> Handler:
+    """Return a handler that passes everything on to another server on loopback, and back."""
+
+    def handle(connection: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", port)) as inside:
+            back = threading.Thread(target=_copy, args=(inside, connection))
+            back.start()
+            _copy(connection, inside)
+            back.join()
+
+    return handle
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    """Copy bytes until the source closes."""
+    with suppress(OSError):
+        while received := source.recv(65536):
+            target.sendall(received)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
+
+
 def handle_in_order(*handlers: Handler) -> Handler:
     """Return a handler that uses one of `handlers` for each connection, in order."""
     remaining = iter(handlers)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,15 @@ from pytest_django import Settings
 
 from chat import broker
 from chat.broker.transport import reject_cluster_node, transport_path
-from chat.domain.errors import ConfigError
+from chat.domain.errors import ConfigError, StoreUnavailable
 from chat.store import keys, partitions, scripts
-from chat.store.client import client, execute_commands
+from chat.store.client import client, execute_commands, ping
 from chat.store.loop_client import close_loop_client
 from chat.store.pubsub import PubSubClient
+from project.runner.healthcheck import is_healthy
 from tests.harness.redis_cluster import Cluster, running_cluster
 from tests.harness.wait import wait_until
+from tests.integration.providers.raw_server import CA, RawServer, forward_to
 from tests.integration.store import steps
 from tests.integration.store.redis_server import RedisServer
 from tests.integration.store.test_round_trips import all_operations
@@ -32,10 +35,27 @@ def one_master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 @pytest.fixture
 def cluster(one_master: Cluster, settings: Settings) -> Iterator[Cluster]:
     """The Cluster, as the server of the store."""
-    settings.REDIS_URL = one_master.url
+    with store_on(one_master.url, settings):
+        yield one_master
+
+
+@pytest.fixture
+def tls_url(one_master: Cluster) -> Iterator[str]:
+    """The URL of the Cluster over TLS. Its node announces the port of a proxy, which decrypts."""
+    node = one_master.nodes[0]
+    with RawServer(forward_to(node.port), certificate="good") as proxy:
+        node.command("CONFIG", "SET", "cluster-announce-port", proxy.port)
+        yield f"rediss+cluster://127.0.0.1:{proxy.port}?ssl_ca_certs={CA}"
+        node.command("CONFIG", "SET", "cluster-announce-port", 0)
+
+
+@contextmanager
+def store_on(url: str, settings: Settings) -> Iterator[None]:
+    """Let the store use another server."""
+    settings.REDIS_URL = url
     client.cache_clear()
     scripts.read_script.cache_clear()
-    yield one_master
+    yield
     client().close()
     client.cache_clear()
     scripts.read_script.cache_clear()
@@ -47,11 +67,33 @@ def test_all_operations_work_on_a_cluster() -> None:
         operation()
 
 
-@pytest.mark.usefixtures("cluster")
-def test_events_are_published_to_the_channel_of_their_slot() -> None:
+def test_events_are_published_to_the_channel_of_their_slot(cluster: Cluster) -> None:
+    check_events(cluster)
+
+
+def test_operations_and_events_use_tls(
+    one_master: Cluster, tls_url: str, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    with store_on(tls_url, settings):
+        assert is_healthy(tls_url)
+        for operation in all_operations(steps.create_session()).values():
+            operation()
+        check_events(one_master)
+    assert not caplog.records
+    with store_on(tls_url.partition("?")[0], settings), pytest.raises(StoreUnavailable):
+        ping()
+
+
+def check_events(cluster: Cluster) -> None:
+    """Subscribe to a session's events, and receive the first one."""
     caller = steps.create_session()
     channel = keys.for_session(caller.session_id).events.encode()
     received: list[bytes] = []
+
+    def connections() -> int:
+        return len(cluster.nodes[0].redis.client_list())
+
+    others = connections()
 
     async def run() -> None:
         subscriptions = PubSubClient(lambda _, message: received.append(message))
@@ -62,6 +104,8 @@ def test_events_are_published_to_the_channel_of_their_slot() -> None:
         await asyncio.to_thread(wait_until, lambda: len(received) == 2)
         task.cancel()
         await close_loop_client()
+        # The end of a TLS connection is an exchange with the server.
+        await asyncio.to_thread(wait_until, lambda: connections() <= others)
 
     asyncio.run(run())
     assert received[0] == b"", "the subscription is confirmed"

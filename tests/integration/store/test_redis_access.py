@@ -1,10 +1,7 @@
 """Access to Redis: passwords, the documented ACL, TLS."""
 
 import re
-import socket
-import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -109,14 +106,8 @@ def test_documented_acl_allows_nothing_else(guarded: RedisServer, command: tuple
 def test_tls_certificate_of_redis_is_verified(
     guarded: RedisServer, settings: Settings, certificate: str, query: str, is_trusted: bool
 ) -> None:
-    def pass_on(connection: socket.socket) -> None:
-        with socket.create_connection(("127.0.0.1", guarded.port)) as inside:
-            back = threading.Thread(target=copy, args=(inside, connection))
-            back.start()
-            copy(connection, inside)
-            back.join()
-
-    with raw_server.RawServer(pass_on, certificate=certificate) as tls:
+    handler = raw_server.forward_to(guarded.port)
+    with raw_server.RawServer(handler, certificate=certificate) as tls:
         settings.REDIS_URL = f"rediss://:{PASSWORD}@127.0.0.1:{tls.port}/0{query}"
         client.cache_clear()
         if is_trusted:
@@ -128,12 +119,3 @@ def test_tls_certificate_of_redis_is_verified(
                 ping()
         client().close()
         client.cache_clear()
-
-
-def copy(source: socket.socket, target: socket.socket) -> None:
-    """Copy bytes until the source closes."""
-    with suppress(OSError):
-        while received := source.recv(65536):
-            target.sendall(received)
-    with suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
