@@ -46,8 +46,9 @@ test-all: $(DEV) ## the same with long repetitions and variants
 	$(BIN)/pytest $(PARALLEL) --all $(ARGS)
 
 .PHONY: test-cluster
-test-cluster: $(DEV) ## run the tests of the store on a Redis Cluster of three masters
-	TEST_REDIS_CLUSTER=1 $(BIN)/pytest tests/integration/store $(PARALLEL) $(ARGS)
+test-cluster: $(DEV) ## test store, API, events, webhooks, admin and export on a Redis Cluster
+	TEST_REDIS_CLUSTER=1 $(BIN)/pytest $(PARALLEL) $(ARGS) \
+		$(addprefix tests/integration/,admin api realtime store transcripts webhooks)
 
 .PHONY: cases
 cases: $(DEV) ## test every row of docs/cases.md and print the results

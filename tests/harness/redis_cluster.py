@@ -9,17 +9,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pytest
 from redis import Redis, RedisCluster
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from project.runner.healthcheck import accepts_connections
+from project.runner.process import ChildProcess, Program
 from project.runner.redis_server import find_server
 from tests.harness.ports import free_port
 from tests.harness.wait import wait_until
 
 # `TEST_REDIS_SERVER`, or else the server that `make run` starts.
 BINARY = os.environ.get("TEST_REDIS_SERVER") or find_server()
+# Whether the tests use a Cluster of three masters instead of one server: `make test-cluster`.
+ON_CLUSTER = bool(os.environ.get("TEST_REDIS_CLUSTER"))
+ONE_SERVER = "it uses a proxy, a replica, the clock or the figures of one server"
+needs_one_server = pytest.mark.skipif(ON_CLUSTER, reason=ONE_SERVER)
 SLOTS = 16384
 # ms without a reply after which a node counts as failed.
 NODE_TIMEOUT = 1500
@@ -34,48 +40,76 @@ def connect(url: str, **options: Any) -> Any:
     return Redis.from_url(url, **options)
 
 
+def require_one_server() -> None:
+    """Skip the test on a Cluster."""
+    if ON_CLUSTER:
+        pytest.skip(ONE_SERVER)
+
+
+def servers(redis: Any) -> list[Redis]:
+    """Return clients of the only server, or of all masters."""
+    if isinstance(redis, RedisCluster):
+        cluster: Any = redis
+        return [cluster.get_redis_connection(node) for node in cluster.get_primaries()]
+    return [redis]
+
+
+def subscribed_channels(redis: Any) -> list[bytes]:
+    """Return the channels with subscribers, of all masters."""
+    if isinstance(redis, RedisCluster):
+        asked: list[Any] = servers(redis)
+        return [name for each in asked for name in each.execute_command("PUBSUB", "SHARDCHANNELS")]
+    channels: list[bytes] = redis.pubsub_channels()
+    return channels
+
+
 class Node:
     """One server of a Cluster."""
 
-    def __init__(self, directory: Path, *options: str, password: str | None = None) -> None:
+    def __init__(
+        self, directory: Path, *options: str, port: int = 0, password: str | None = None
+    ) -> None:
         directory.mkdir(parents=True)
-        self.port = free_port()
+        self.port = port or free_port()
         # For the other nodes.
         self.bus_port = free_port()
         self.redis: Any = Redis(
             port=self.port, password=password, decode_responses=True, retry=Retry(NoBackoff(), 1)
         )
-        self._directory = directory
-        self._options = options
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start the process and wait until it listens."""
         argv = [BINARY, "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        argv += ["--dir", str(directory), "--cluster-config-file", "nodes.conf"]
         argv += ["--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT)]
         argv += ["--cluster-port", str(self.bus_port)]
         # A dead node makes only its own sessions unavailable: docs/scaling.md.
         argv += ["--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0"]
-        argv += ["--loglevel", "warning", *self._options]
-        self._process = subprocess.Popen(argv, cwd=self._directory, stdout=subprocess.DEVNULL)
+        argv += ["--loglevel", "warning", *options]
+        self._program = Program(name=directory.name, argv=tuple(argv), env={}, stop_timeout=1)
+        self._child: ChildProcess | None = None
+
+    def start(self) -> None:
+        """Start the process and wait until it listens."""
+        self._child = ChildProcess(self._program, output=subprocess.DEVNULL)
         wait_until(lambda: accepts_connections(self.port))
 
     @property
-    def process(self) -> "subprocess.Popen[bytes]":
-        assert self._process is not None
-        return self._process
+    def child(self) -> ChildProcess:
+        assert self._child is not None
+        return self._child
+
+    @property
+    def is_running(self) -> bool:
+        return self._child is not None and self._child.exit_code is None
 
     def kill(self) -> None:
         """Kill the process, like a crash."""
-        self.process.kill()
-        self.process.wait()
+        self.child.kill()
 
     def freeze(self) -> None:
         """Stop the process until `thaw`."""
-        self.process.send_signal(signal.SIGSTOP)
+        self.child.signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
+        self.child.signal(signal.SIGCONT)
 
     def command(self, *words: Any) -> Any:
         """Execute a command on this node."""
@@ -87,8 +121,7 @@ class Node:
 
     def close(self) -> None:
         self.redis.close()
-        if self._process is not None:
-            self.thaw()
+        if self._child is not None:
             self.kill()
 
 
@@ -102,10 +135,17 @@ class Cluster:
         masters: int = 3,
         replicas: int = 0,
         password: str | None = None,
+        first_port: int = 0,
     ) -> None:
-        """replicas: of each master; password: of all nodes, which the options must set."""
+        """replicas: of each master; password: of all nodes; first_port: of the first node."""
         count = masters * (1 + replicas)
-        nodes = [Node(directory / f"n{i}", *options, password=password) for i in range(count)]
+        if password:
+            options += ("--requirepass", password, "--masterauth", password)
+        ports = [first_port, *[0] * (count - 1)]
+        nodes = [
+            Node(directory / f"n{number}", *options, port=port, password=password)
+            for number, port in enumerate(ports)
+        ]
         self._password = password
         self._login = f":{password}@" if password else ""
         self.nodes = nodes
@@ -163,7 +203,7 @@ class Cluster:
     def master_of(self, slot: int) -> Node:
         """Return the node that serves a slot."""
         for node in self.nodes:
-            if node.process.poll() is None:
+            if node.is_running:
                 for first, last, (_, port, *_), *_ in node.command("CLUSTER", "SLOTS"):
                     if first <= slot <= last:
                         return next(each for each in self.nodes if each.port == port)

@@ -10,9 +10,11 @@ from urllib.parse import urlsplit
 from project.runner import commands, redis_server
 from project.runner.process import Program
 from project.runner.stack import fake_model_env
+from tests.harness.cluster_process import ClusterProcess
 from tests.harness.environment import PASSWORD, without_parley_variables
 from tests.harness.ports import free_port
 from tests.harness.processes import Process
+from tests.harness.redis_cluster import ON_CLUSTER
 
 # All clients of a test have one address, and poll more often than people do.
 NO_READ_LIMITS = {"CHAT_READS_PER_MINUTE": "0", "CHAT_ADDRESS_READS_PER_MINUTE": "0"}
@@ -36,29 +38,40 @@ class Stack:
         appendonly: bool = False,
         appendfsync: str = "no",
         model_options: tuple[str, ...] = ("--record",),
+        on_cluster: bool = ON_CLUSTER,
     ) -> None:
         """Prepare a stack without starting anything.
 
         env: settings for all processes, such as `CHAT_LEASE_TTL`; they override the stack's own.
         appendonly: Redis keeps its data when it is killed. With `appendfsync="everysec"`, it can
         lose data while the disk is busy.
+        on_cluster: keep the data on a Redis Cluster of three masters.
         """
         self.directory = directory
         self._processes: dict[str, Process] = {}
         self.running.append(self)
         port = redis_port or free_port()
-        self.redis = self.add(
-            commands.redis(
-                directory / "redis",
-                port=port,
-                password=PASSWORD,
-                appendonly=appendonly,
-                appendfsync=appendfsync,
-            ),
-            url=redis_server.build_url(port, PASSWORD),
+        # On a Cluster, this server is the broker.
+        server_port = free_port() if on_cluster else port
+        program = commands.redis(
+            directory / "redis",
+            port=server_port,
+            password=PASSWORD,
+            appendonly=appendonly,
+            appendfsync=appendfsync,
         )
+        self.redis = self.add(program, url=redis_server.build_url(server_port, PASSWORD))
+        self.broker_url = self.redis.url
+        if on_cluster:
+            self.redis = ClusterProcess(
+                directory, self.redis, port=port, password=PASSWORD, appendonly=appendonly
+            )
+            self._processes["redis"] = self.redis
         model_port = free_port()
-        own = {"REDIS_URL": self.redis.url, "PARLEY_HOME": str(directory), "PYTHONUNBUFFERED": "1"}
+        # For other stacks that use the same servers.
+        self.redis_env = {"REDIS_URL": self.redis.url}
+        self.redis_env |= {"BROKER_URL": self.broker_url} if on_cluster else {}
+        own = {**self.redis_env, "PARLEY_HOME": str(directory), "PYTHONUNBUFFERED": "1"}
         self.env = (
             without_parley_variables(os.environ)
             | own

@@ -9,25 +9,25 @@ from django.test import Client
 from pytest_django import Settings
 from redis import Redis
 
-from tests.harness.processes import Process
 from tests.harness.stack import Stack
 from tests.harness.store import empty_store
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Redis for all tests of the admin."""
     with Stack(tmp_path_factory.mktemp("admin")) as stack:
-        yield stack.redis.start()
+        stack.redis.start()
+        yield stack
 
 
 @pytest.fixture(autouse=True)
-def redis(server: Process, settings: Settings) -> Iterator[Redis]:
+def redis(server: Stack, settings: Settings) -> Iterator[Redis]:
     """A client of an empty Redis, which this process's store and broker use."""
     # With a slow hasher, the login rate limit would recover between two attempts.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    settings.BROKER_URL = server.url
-    with empty_store(server.url, settings) as raw:
+    settings.BROKER_URL = server.broker_url
+    with empty_store(server.redis.url, settings) as raw:
         yield raw
 
 

@@ -10,6 +10,7 @@ from redis import Connection, Redis
 from chat.redis_url import Kind
 from chat.store.client import CONNECTION_CLASSES
 from chat.store.client import client as store_client
+from tests.harness.redis_cluster import require_one_server
 
 
 class CountingConnection(Connection):
@@ -24,6 +25,7 @@ class CountingConnection(Connection):
 
 def round_trips(client: Client, path: str) -> int:
     """Return the round trips for a page, without those that open a connection."""
+    require_one_server()
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(CONNECTION_CLASSES, Kind.TCP, CountingConnection)
         store_client.cache_clear()
@@ -36,6 +38,7 @@ def round_trips(client: Client, path: str) -> int:
 
 def redis_commands(redis: Redis, client: Client, path: str) -> int:
     """Return the commands that Redis executes for a page, including those in scripts."""
+    require_one_server()
 
     def executed() -> int:
         calls: Any = redis.info("commandstats")

@@ -51,9 +51,7 @@ def api_with(
     with ExitStack() as started:
 
         def start(**env: str) -> APIClient:
-            other = Stack(
-                tmp_path_factory.mktemp("other"), env={"REDIS_URL": parley.redis.url} | env
-            )
+            other = Stack(tmp_path_factory.mktemp("other"), env=parley.redis_env | env)
             return APIClient(started.enter_context(other).web().start().url)
 
         yield start

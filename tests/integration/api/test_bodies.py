@@ -7,6 +7,7 @@ import pytest
 from redis import Redis
 
 from chat.settings import ChatSettings
+from tests.harness.redis_cluster import require_one_server
 from tests.integration.api.client import APIClient, RawConnection, status_and_code
 
 LIMIT = ChatSettings.MAX_BODY_BYTES
@@ -14,6 +15,7 @@ LIMIT = ChatSettings.MAX_BODY_BYTES
 
 def script_calls(redis: Redis) -> int:
     """Return the number of scripts that Redis has run."""
+    require_one_server()
     stats = redis.info("commandstats")
     return sum(stats.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("eval", "evalsha"))
 

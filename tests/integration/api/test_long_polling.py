@@ -12,6 +12,7 @@ import requests
 from redis import Redis
 
 from tests.harness.proxy import Proxy
+from tests.harness.redis_cluster import needs_one_server, subscribed_channels
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
 from tests.integration.api.client import APIClient, RawConnection, status_and_code
@@ -20,7 +21,7 @@ from tests.integration.api.fake_worker import append_text, claim_turn, finish_tu
 
 def channel_count(redis: Redis) -> int:
     """Return the number of sessions with subscribers."""
-    return len(redis.pubsub_channels())
+    return len(subscribed_channels(redis))
 
 
 @pytest.fixture
@@ -122,11 +123,12 @@ def test_token_rotation_ends_a_poll(owner: APIClient, poll: Poll) -> None:
     assert status_and_code(waiting.result()) == (404, "session_not_found")
 
 
+@needs_one_server
 def test_polls_of_one_session_share_a_channel(owner: APIClient, redis: Redis) -> None:
     with ThreadPoolExecutor() as threads:
         waiting = [threads.submit(owner.get_session, after=0, wait=20) for _ in range(4)]
         wait_until(lambda: channel_count(redis) == 1)
-        (channel,) = redis.pubsub_channels()
+        (channel,) = subscribed_channels(redis)
         assert dict(redis.pubsub_numsub(channel)) == {channel: 1}
         wait_until(lambda: all(future.running() for future in waiting))
         owner.post_message("hello")
@@ -143,6 +145,7 @@ def test_disconnect_ends_the_subscription(owner: APIClient, redis: Redis) -> Non
     wait_until(lambda: channel_count(redis) == 0)
 
 
+@needs_one_server
 def test_hundred_polls_use_no_thread_and_one_connection(
     parley: Stack, owner: APIClient, redis: Redis
 ) -> None:
@@ -168,6 +171,7 @@ def test_hundred_polls_use_no_thread_and_one_connection(
         connection.__exit__()
 
 
+@needs_one_server
 def test_poll_survives_a_redis_restart(build_stack: Callable[..., Stack]) -> None:
     stack = build_stack(appendonly=True)
     stack.redis.start()
@@ -192,6 +196,7 @@ def test_poll_survives_a_redis_restart(build_stack: Callable[..., Stack]) -> Non
     assert response.status_code in {200, 503}
 
 
+@needs_one_server
 def test_poll_does_not_delay_a_shutdown(build_stack: Callable[..., Stack]) -> None:
     stack = build_stack()
     stack.redis.start()
@@ -215,6 +220,7 @@ def test_poll_does_not_delay_a_shutdown(build_stack: Callable[..., Stack]) -> No
     assert stopped.wait(5)
 
 
+@needs_one_server
 @pytest.mark.thorough
 @pytest.mark.parametrize("trouble", [Proxy.disconnect, Proxy.half_open])
 def test_poll_survives_a_lost_redis_connection(

@@ -31,6 +31,7 @@ from chat.domain.prices import Price
 from chat.operations import stats
 from chat.store import budgets
 from project.runner.process import ROOT
+from tests.harness.redis_cluster import needs_one_server
 from tests.integration.api import fake_worker
 from tests.integration.api.client import APIClient, status_and_code
 
@@ -134,6 +135,7 @@ def test_all_web_processes_return_the_same_metrics(
     assert values(api_with()) == values(api)
 
 
+@needs_one_server
 def test_redis_commands_do_not_grow_with_sessions(redis: Redis, api: APIClient) -> None:
     def commands() -> int:
         before = int(redis.info("stats")["total_commands_processed"])

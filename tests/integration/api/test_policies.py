@@ -40,7 +40,7 @@ def strict_stack(parley: Stack, tmp_path_factory: pytest.TempPathFactory) -> Ite
     directory = tmp_path_factory.mktemp("policies")
     file: Path = directory / "models.toml"
     file.write_text(MODELS)
-    env = {"REDIS_URL": parley.redis.url, "CHAT_MODELS_FILE": str(file)}
+    env = {**parley.redis_env, "CHAT_MODELS_FILE": str(file)}
     with Stack(directory, env=env) as stack:
         stack.web().start()
         yield stack

@@ -46,7 +46,7 @@ OTHERS = {
 @pytest.fixture(scope="module")
 def public(parley: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[APIClient]:
     """A web process as in production: HTTPS, and a host name that is not its own address."""
-    env = {"REDIS_URL": parley.redis.url, "ALLOWED_HOSTS": "chat.example.org", "HTTPS": "True"}
+    env = {**parley.redis_env, "ALLOWED_HOSTS": "chat.example.org", "HTTPS": "True"}
     stack = Stack(tmp_path_factory.mktemp("public"), env=env)
     try:
         yield APIClient(stack.web().start().url)

@@ -11,6 +11,7 @@ import pytest
 from redis import Redis
 
 from tests.harness.concurrency import run_concurrently
+from tests.harness.redis_cluster import require_one_server
 from tests.integration.api.client import APIClient
 from tests.integration.api.fake_worker import complete_turn
 
@@ -18,6 +19,7 @@ MIB = 1024 * 1024
 
 
 def used_memory(redis: Redis) -> int:
+    require_one_server()
     return int(redis.info("memory")["used_memory"])
 
 

@@ -23,7 +23,7 @@ LIMITS = {
 @pytest.fixture(scope="module")
 def url(parley: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A web process with low limits."""
-    env = {"REDIS_URL": parley.redis.url, **LIMITS}
+    env = {**parley.redis_env, **LIMITS}
     with Stack(tmp_path_factory.mktemp("users"), env=env) as stack:
         yield stack.web().start().url
 

@@ -60,7 +60,7 @@ def parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def limited_stack(parley: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A web process with low limits and a wrong clock, on the same Redis."""
-    env = NO_RATE_LIMITS | LOW_LIMITS | WRONG_CLOCK | {"REDIS_URL": parley.redis.url}
+    env = NO_RATE_LIMITS | LOW_LIMITS | WRONG_CLOCK | parley.redis_env
     with Stack(tmp_path_factory.mktemp("limited"), env=env) as stack:
         stack.web().start()
         yield stack

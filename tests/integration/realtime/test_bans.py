@@ -17,6 +17,7 @@ from redis import Redis
 from chat.accounts import bans, subjects
 from chat.domain.bans import Subject
 from chat.store import audit
+from tests.harness.redis_cluster import needs_one_server
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
 from tests.integration.api.client import APIClient, status_and_code
@@ -150,6 +151,7 @@ def test_ban_ends_by_itself(owner: APIClient) -> None:
     wait_until(partial(has_status, owner, (200, "")))
 
 
+@needs_one_server
 def test_requests_take_no_round_trip_for_bans(key: Key, owner: APIClient, redis: Redis) -> None:
     """Except the first one with a session's token while a key or user is banned."""
 

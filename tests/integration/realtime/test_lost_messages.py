@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.harness.proxy import BLOCK_BYTES, Connection, Proxy
+from tests.harness.redis_cluster import needs_one_server
 from tests.harness.stack import Stack
 from tests.integration.api.client import APIClient
 from tests.integration.api.fake_worker import append_text, claim_turn, finish_turn
 from tests.integration.realtime.clients import EventStreamClient, WebSocketClient
 
+pytestmark = needs_one_server
 Connect = Callable[..., WebSocketClient]
 OpenStream = Callable[..., EventStreamClient]
 # Seconds: the documented maximum, and a margin for a busy machine.

@@ -12,6 +12,7 @@ from redis import Redis
 from websockets.exceptions import ConnectionClosedError
 
 from chat.store import due
+from tests.harness.redis_cluster import subscribed_channels
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
 from tests.integration.api.client import APIClient
@@ -93,7 +94,7 @@ def test_last_event_has_the_time_of_redis(limited: APIClient, connect: Connect) 
 def test_stopped_web_process_closes_all_subscriptions(
     parley: Stack, tmp_path: Path, connect: Connect, open_stream: OpenStream, redis: Redis
 ) -> None:
-    other = Stack(tmp_path, env={"REDIS_URL": parley.redis.url})
+    other = Stack(tmp_path, env=parley.redis_env)
     web = other.web().start()
     try:
         owner, poller = APIClient(web.url).open_session(), APIClient(web.url).open_session()
@@ -103,7 +104,7 @@ def test_stopped_web_process_closes_all_subscriptions(
         assert sse.receive()["seq"] == 1
         with ThreadPoolExecutor(1) as threads:
             polled = threads.submit(poller.get, params={"after": 0, "wait": 20})
-            wait_until(lambda: len(redis.pubsub_channels()) == 2)
+            wait_until(lambda: len(subscribed_channels(redis)) == 2)
             started = time.monotonic()
             web.signal(signal.SIGTERM)
             assert ws.close_code() == 1012

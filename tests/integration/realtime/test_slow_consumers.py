@@ -27,6 +27,7 @@ from chat.store.subscriber import CLOSE_GRACE
 from project.runner.healthcheck import is_healthy
 from project.server.write_timeout import CLOSED, WriteTimeoutMixin
 from tests.harness.processes import Process
+from tests.harness.redis_cluster import subscribed_channels
 from tests.harness.stack import Stack
 from tests.harness.tiers import thorough
 from tests.harness.wait import wait_until
@@ -102,8 +103,8 @@ def test_slow_websocket_is_disconnected_and_resumes(
         with ThreadPoolExecutor(1) as threads:
             started = time.monotonic()
             written = threads.submit(write_reply)
-            wait_until(redis.pubsub_channels)
-            wait_until(lambda: not redis.pubsub_channels(), within=30)  # it has unsubscribed
+            wait_until(lambda: subscribed_channels(redis))
+            wait_until(lambda: not subscribed_channels(redis), within=30)  # it has unsubscribed
             seqs, code = read_until_close(slow)
             read_by = time.monotonic() - started
             assert written.result() < 30
@@ -201,7 +202,7 @@ def test_client_that_stops_reading_is_disconnected(
     wait_until(lambda: not is_connected(ports), within=30)
     assert time.monotonic() - started < 30
     assert resident_kib(web.pid) - before < 64 * 1024
-    wait_until(lambda: not redis.pubsub_channels())
+    wait_until(lambda: not subscribed_channels(redis))
 
 
 @pytest.mark.security("S25")
@@ -231,7 +232,7 @@ def test_slow_client_with_an_old_token_is_disconnected(
     with request_slowly(owner, transport) as client:
         assert client.recv(12, sockets.MSG_PEEK)
         ports = ports_of(client)
-        wait_until(redis.pubsub_channels)
+        wait_until(lambda: subscribed_channels(redis))
         append_pieces(claim, pieces)
         assert is_connected(ports)
         owner.post(f"{owner.path}/token", {})
@@ -251,7 +252,7 @@ def test_slow_tls_client_with_an_old_token_is_disconnected(
         client.sendall(build_request(owner, transport))
         assert client.recv(12)
         ports = ports_of(client)
-        wait_until(redis.pubsub_channels)
+        wait_until(lambda: subscribed_channels(redis))
         assert is_connected(ports)
         owner.post(f"{owner.path}/token", {})
         wait_until(lambda: not is_connected(ports), within=ABORT_TIMEOUT)
@@ -263,7 +264,7 @@ def secure(
     parley: Stack, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], Process]]:
     """Return a function that starts a web process with TLS on an event loop, once."""
-    env = {"REDIS_URL": parley.redis.url, "CHAT_SSE_HEARTBEAT_INTERVAL": "0.2"}
+    env = {**parley.redis_env, "CHAT_SSE_HEARTBEAT_INTERVAL": "0.2"}
     stack = Stack(tmp_path_factory.mktemp("tls"), env=env)
     certificate = str(raw_server.TLS / "good.pem")
 
@@ -291,8 +292,8 @@ def test_disconnect_with_pipelined_request_ends_subscription(
     with INSECURE_TLS.wrap_socket(connect_slow(APIClient(secure("asyncio").url))) as client:
         client.sendall(build_request(owner, "stream") + behind)
         assert client.recv(12)
-        wait_until(redis.pubsub_channels)
-    wait_until(lambda: not redis.pubsub_channels())
+        wait_until(lambda: subscribed_channels(redis))
+    wait_until(lambda: not subscribed_channels(redis))
 
 
 def test_slow_but_steady_client_gets_everything(

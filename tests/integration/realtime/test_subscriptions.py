@@ -30,6 +30,7 @@ from chat.store.events import Position, read_logs
 from chat.store.subscriber import Subscriber, noop
 from chat.store.subscriptions import POLL_INTERVAL, SubscriptionHub
 from tests.harness.proxy import Proxy
+from tests.harness.redis_cluster import needs_one_server, require_one_server, subscribed_channels
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
 from tests.integration.api.fake_worker import append_text, claim_turn
@@ -110,7 +111,7 @@ def test_subscriber_gets_logged_and_new_events(redis: Redis) -> None:
             assert await subscriber.next(0.05) is None
 
     run(test)
-    assert not redis.pubsub_channels()
+    assert not subscribed_channels(redis)
 
 
 def test_subscribers_at_one_position_share_bytes() -> None:
@@ -142,6 +143,7 @@ def test_late_subscriber_reads_from_its_own_cursor() -> None:
     run(test)
 
 
+@needs_one_server
 @pytest.mark.thorough
 def test_thousand_sessions_share_one_connection(redis: Redis) -> None:
     callers = [open_session() for _ in range(1000)]
@@ -152,12 +154,12 @@ def test_thousand_sessions_share_one_connection(redis: Redis) -> None:
                 return await seqs(subscriber, 1)
 
         followed = asyncio.gather(*map(follow, callers))
-        await eventually(lambda: len(redis.pubsub_channels()) == 1000)
+        await eventually(lambda: len(subscribed_channels(redis)) == 1000)
         assert len(redis.client_list(_type="pubsub")) == 1
         for caller in callers:
             await asyncio.to_thread(post, caller)
         assert await followed == [[1]] * 1000
-        await eventually(lambda: not redis.pubsub_channels())
+        await eventually(lambda: not subscribed_channels(redis))
 
     run(test)
 
@@ -173,10 +175,10 @@ def test_subscribing_and_leaving_leaves_no_channels(redis: Redis) -> None:
         for _ in range(5):
             await asyncio.gather(*map(visit, range(2 * chat_settings.MAX_SUBSCRIBERS)))
         with subscribed(hub, callers[0]) as subscriber:
-            await eventually(lambda: len(redis.pubsub_channels()) == 1)
+            await eventually(lambda: len(subscribed_channels(redis)) == 1)
             post(callers[0])
             assert await seqs(subscriber, 1) == [1]
-        await eventually(lambda: not redis.pubsub_channels())
+        await eventually(lambda: not subscribed_channels(redis))
 
     run(test)
 
@@ -292,6 +294,7 @@ def test_end_without_a_message_is_noticed(
     run(test)
 
 
+@needs_one_server
 def test_message_that_skips_events_causes_a_read(redis: Redis) -> None:
     caller = open_session()
 
@@ -299,7 +302,7 @@ def test_message_that_skips_events_causes_a_read(redis: Redis) -> None:
         with subscribed(hub, caller) as subscriber:
             assert await subscriber.next(0.2) is None
             # An event with a gap before it: it must not be taken for the next one.
-            (channel,) = redis.pubsub_channels()
+            (channel,) = subscribed_channels(redis)
             redis.publish(channel, b'EVENTS 7 7\n{"type":"message.queued","seq":7}')
             assert await subscriber.next(0.2) is None
             await asyncio.to_thread(post, caller)
@@ -390,7 +393,7 @@ def test_token_of_session_deleted_before_subscribe_gets_nothing(
             assert await seqs(subscriber, 1) == [1]
             monkeypatch.setattr(subscriptions, "read_logs", Threaded(read_slowly))
             other = await asyncio.to_thread(replace_session)
-            await eventually(redis.pubsub_channels)
+            await eventually(lambda: subscribed_channels(redis))
             await asyncio.to_thread(post, other)
             with pytest.raises(SessionNotFound):
                 await subscriber.next(TIMEOUT)
@@ -456,6 +459,7 @@ def test_subscriber_far_behind_reads_at_its_own_pace(settings: Settings) -> None
     run(test)
 
 
+@needs_one_server
 @pytest.mark.parametrize("break_connection", [Proxy.disconnect, Proxy.half_open])
 def test_lost_connection_is_replaced(
     parley: Stack, settings: Settings, redis: Redis, break_connection: Callable[[Proxy], object]
@@ -468,7 +472,7 @@ def test_lost_connection_is_replaced(
         async def test(hub: SubscriptionHub) -> None:
             loop = asyncio.get_running_loop()
             with subscribed(hub, caller) as subscriber:
-                await eventually(redis.pubsub_channels)
+                await eventually(lambda: subscribed_channels(redis))
                 break_connection(proxy)
                 client.cache_clear()
                 started = loop.time()
@@ -477,13 +481,14 @@ def test_lost_connection_is_replaced(
                 assert loop.time() - started < 1 + chat_settings.STORE_TIMEOUT + 2
 
                 def is_subscribed() -> bool:
-                    return bool(redis.publish(next(iter(redis.pubsub_channels()), b"-"), "1"))
+                    return bool(redis.publish(next(iter(subscribed_channels(redis)), b"-"), "1"))
 
                 await eventually(is_subscribed)
 
         run(test)
 
 
+@needs_one_server
 def test_lost_message_costs_a_second_despite_other_reads(
     parley: Stack, settings: Settings, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -501,7 +506,7 @@ def test_lost_message_costs_a_second_despite_other_reads(
         settings.REDIS_URL = parley.redis.url
         with subscribed(hub, caller, after=1) as subscriber:
             assert await subscriber.next(0.2) is None
-            await eventually(redis.pubsub_channels)
+            await eventually(lambda: subscribed_channels(redis))
             proxy.half_open()
             others = asyncio.create_task(resubscribe(hub))
             await asyncio.to_thread(post, caller)
@@ -536,6 +541,7 @@ def test_session_end_follows_buffered_events() -> None:
 
 def saved_state(redis: Redis, caller: Caller) -> Callable[[], None]:
     """Return a function that restores the present state of the session, without messages."""
+    require_one_server()
     own = keys.for_session(caller.session_id)
     before = {name: value for name in own if (value := redis.dump(name))}
     assert {own.session, own.events} <= before.keys()
@@ -571,7 +577,7 @@ def test_redis_rollback_is_detected_at_any_seq(
         restore()
         for number in range(posts):
             post(caller, f"another {number}")
-        assert not redis.pubsub_channels()
+        assert not subscribed_channels(redis)
 
     async def test(hub: SubscriptionHub) -> None:
         if is_idle:
@@ -580,10 +586,10 @@ def test_redis_rollback_is_detected_at_any_seq(
             events = session_events.events(subscriber, after=subscriber.cursor)
             if not is_idle:
                 assert await next_span(events) == (1, 1)
-                await eventually(redis.pubsub_channels)
+                await eventually(lambda: subscribed_channels(redis))
                 await asyncio.to_thread(post, caller, "lost")
                 assert await next_span(events) == (2, 2)
-            await eventually(lambda: subscriber.last_event_time and redis.pubsub_channels())
+            await eventually(lambda: subscriber.last_event_time and subscribed_channels(redis))
             with monkeypatch.context() as patch:
                 patch.setattr(subscriptions, "read_logs", Threaded(fail_read))
                 patch.setattr(pubsub, "_send", fail_send)
@@ -661,6 +667,7 @@ async def collect(
         batches.append(batch)
 
 
+@needs_one_server
 def test_subscribers_survive_a_redis_outage(parley: Stack, settings: Settings) -> None:
     caller = open_session()
     with Proxy(parley.redis.url) as proxy:
@@ -690,6 +697,6 @@ def test_closed_hub_finishes_all_subscribers(redis: Redis) -> None:
             assert subscriber.is_finished
         with subscribed(hub, caller) as late:
             assert late.is_finished
-        await eventually(lambda: not redis.pubsub_channels())
+        await eventually(lambda: not subscribed_channels(redis))
 
     run(test)

@@ -4,10 +4,8 @@ import os
 import signal
 import subprocess
 from pathlib import Path
-from typing import Any
 
-import pytest
-from redis import Redis, RedisCluster
+from redis import Redis
 
 from project.runner.healthcheck import accepts_connections
 from project.runner.redis_server import find_server
@@ -16,19 +14,6 @@ from tests.harness.wait import wait_until
 
 # `TEST_REDIS_SERVER`, or else the server that `make run` starts.
 BINARY = os.environ.get("TEST_REDIS_SERVER") or find_server()
-# Whether the tests use a Cluster of three masters instead of one server: `make test-cluster`.
-ON_CLUSTER = bool(os.environ.get("TEST_REDIS_CLUSTER"))
-needs_one_server = pytest.mark.skipif(
-    ON_CLUSTER, reason="it uses a proxy, a replica or the figures of one server"
-)
-
-
-def servers(redis: Any) -> list[Redis]:
-    """Return clients of the only server, or of all masters."""
-    if isinstance(redis, RedisCluster):
-        cluster: Any = redis
-        return [cluster.get_redis_connection(node) for node in cluster.get_primaries()]
-    return [redis]
 
 
 class RedisServer:

@@ -11,8 +11,8 @@ from chat.domain import Caller, RecoveryResult, Status, TurnError
 from chat.domain.errors import StoreUnavailable
 from chat.settings import chat_settings
 from chat.store import due, keys, leases, turns, workers
+from tests.harness.redis_cluster import needs_one_server
 from tests.integration.store import keyspace, steps
-from tests.integration.store.redis_server import needs_one_server
 from tests.integration.store.steps import LeaseHolder
 from tests.integration.store.time_travel import advance
 

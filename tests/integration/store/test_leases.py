@@ -12,10 +12,11 @@ from chat.domain.errors import LeaseLost
 from chat.settings import chat_settings
 from chat.store import due, keys, leases, sessions, turns
 from chat.store.client import client
+from tests.harness.redis_cluster import needs_one_server
 from tests.integration.store import steps
 from tests.integration.store.keyspace import rolled_back
 from tests.integration.store.proxy import running_proxy
-from tests.integration.store.redis_server import RedisServer, needs_one_server
+from tests.integration.store.redis_server import RedisServer
 from tests.integration.store.steps import LeaseHolder
 from tests.integration.store.time_travel import advance
 

@@ -13,8 +13,8 @@ from chat.domain import Caller, Identity
 from chat.domain.errors import AddressQuotaExceeded
 from chat.store import due, keys, quota, sessions
 from tests.harness.concurrency import run_concurrently
+from tests.harness.redis_cluster import needs_one_server
 from tests.integration.store import steps
-from tests.integration.store.redis_server import needs_one_server
 from tests.integration.store.time_travel import advance
 
 IPV4 = ("192.0.2.1",)

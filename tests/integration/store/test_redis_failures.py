@@ -21,9 +21,10 @@ from chat.store.client import client, map_redis_errors, ping
 from chat.store.connection import ServerConnections
 from chat.store.routing import Command
 from tests.harness.concurrency import run_concurrently
+from tests.harness.redis_cluster import needs_one_server, servers
 from tests.harness.wait import wait_until
 from tests.integration.store import steps
-from tests.integration.store.redis_server import RedisServer, needs_one_server, servers
+from tests.integration.store.redis_server import RedisServer
 from tests.integration.store.steps import LeaseHolder
 from tests.integration.store.time_travel import advance
 

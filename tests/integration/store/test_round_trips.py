@@ -8,9 +8,10 @@ from pytest_django import Settings
 from chat.domain import Caller
 from chat.store import due, leases, queue_limit, rate_limit, sessions, turns
 from chat.store.client import client
+from tests.harness.redis_cluster import needs_one_server
 from tests.integration.store import steps
 from tests.integration.store.proxy import Proxy, running_proxy
-from tests.integration.store.redis_server import RedisServer, needs_one_server
+from tests.integration.store.redis_server import RedisServer
 from tests.integration.store.steps import LeaseHolder
 
 

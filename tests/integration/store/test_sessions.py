@@ -10,8 +10,8 @@ from redis import Redis
 from chat.domain import Caller, RecoveryResult, Status
 from chat.domain.errors import SessionExpired, SessionGone, SessionNotFound
 from chat.store import due, keys, leases, sessions, turns
+from tests.harness.redis_cluster import needs_one_server
 from tests.integration.store import keyspace, steps
-from tests.integration.store.redis_server import needs_one_server
 from tests.integration.store.steps import LeaseHolder
 from tests.integration.store.time_travel import advance
 

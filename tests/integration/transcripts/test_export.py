@@ -184,14 +184,17 @@ def test_existing_file_is_not_overwritten(tmp_path: Path) -> None:
         call_command("export", "--output", str(tmp_path / "nowhere" / "x.jsonl"))
 
 
-def run_export(redis: Redis, **options: Any) -> subprocess.CompletedProcess[bytes]:
+def run_export(settings: Settings, **options: Any) -> subprocess.CompletedProcess[bytes]:
     """Run `manage.py export` in a separate process."""
-    address = redis.connection_pool.connection_kwargs
-    url = f"redis://:{address['password']}@{address['host']}:{address['port']}/0"
     return subprocess.run(
         [sys.executable, "manage.py", "export"],
         cwd=ROOT,
-        env={"REDIS_URL": url, "PATH": "", "LOG_LEVEL": "INFO"},
+        env={
+            "REDIS_URL": settings.REDIS_URL,
+            "BROKER_URL": settings.BROKER_URL,
+            "PATH": "",
+            "LOG_LEVEL": "INFO",
+        },
         stderr=subprocess.PIPE,
         timeout=60,
         check=False,
@@ -200,13 +203,13 @@ def run_export(redis: Redis, **options: Any) -> subprocess.CompletedProcess[byte
 
 
 @pytest.mark.thorough
-def test_closed_pipe_ends_the_export_with_one_line(redis: Redis) -> None:
+def test_closed_pipe_ends_the_export_with_one_line(settings: Settings) -> None:
     """Test `manage.py export | head -1`."""
     add_turn(open_session(), "one?", "one")
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "wb") as stdout:
-        done = run_export(redis, stdout=stdout)
+        done = run_export(settings, stdout=stdout)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1:] == [
         b"CommandError: Broken pipe. The export is incomplete."
@@ -214,10 +217,10 @@ def test_closed_pipe_ends_the_export_with_one_line(redis: Redis) -> None:
     assert b"Traceback" not in done.stderr
 
 
-def test_export_writes_lines_to_standard_output(redis: Redis) -> None:
+def test_export_writes_lines_to_standard_output(settings: Settings) -> None:
     """Test `manage.py export > file`."""
     add_turn(open_session(), "one?", "one")
-    done = run_export(redis, stdout=subprocess.PIPE)
+    done = run_export(settings, stdout=subprocess.PIPE)
     (line,) = done.stdout.splitlines()
     finetuning_format.validate(json.loads(line))
     assert b"1 conversation exported." in done.stderr

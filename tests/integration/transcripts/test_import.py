@@ -15,6 +15,7 @@ from chat.conversation.messages import get_message
 from chat.domain import Caller
 from chat.domain.files import to_data_url
 from chat.store import listing
+from tests.harness.redis_cluster import needs_one_server
 from tests.integration.api.fake_worker import claim_turn, complete_turn
 from tests.integration.transcripts import finetuning_format
 
@@ -254,6 +255,7 @@ def test_import_reports_the_number_of_conversations(
     assert capsys.readouterr().err == "2 conversations imported.\n"
 
 
+@needs_one_server
 def test_interrupted_import_resumes_at_the_reported_line(tmp_path: Path, redis: Redis) -> None:
     lines = [VALID] * 5
     memory = redis.info("memory")["used_memory"]
