@@ -286,7 +286,8 @@ class ChatSettings:
     # Whether workers answer `celery inspect`. Anyone who can publish on the broker can then stop
     # them, and a user of Redis with an ACL needs all channels.
     WORKER_REMOTE_CONTROL: bool = False
-    # File that a worker touches after each sweep, for health checks.
+    # File that a worker touches after each sweep, for health checks. It touches the same name
+    # with .loop even while Redis is down: a worker that does not has stopped, and needs a restart.
     HEARTBEAT_FILE: str = ""
 
 

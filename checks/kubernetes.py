@@ -16,6 +16,9 @@ from project.runner.process import ROOT
 FOLDER = ROOT / "deploy" / "kubernetes"
 # The oldest and the newest supported version of Kubernetes.
 VERSIONS = ("1.29", "1.37")
+# Workloads of one pod: a volume belongs to one pod at a time.
+SINGLE = {"redis", "staff"}
+BUDGET = "PodDisruptionBudget"
 TEXT = {"type": "string", "minLength": 1}
 NUMBER = {"type": "integer", "minimum": 0}
 # The part of KEDA's schema that the manifests use; the schemas of Kubernetes do not contain it.
@@ -89,18 +92,28 @@ def containers(workload: Resource) -> list[dict[str, Any]]:
 
 
 def valid_manifests() -> Iterator[str]:
-    """Kubernetes accepts each manifest, and applies each file."""
+    """Kubernetes accepts each manifest."""
     for resource in RESOURCES:
         for version in VERSIONS if resource.kind != "ScaledObject" else ():
             try:
                 kubernetes_validate.validate(resource.document, version, strict=True)
             except kubernetes_validate.ValidationError as error:
                 yield f"{resource}: not valid in Kubernetes {version}: {error.message}"
+
+
+def kustomizations() -> Iterator[str]:
+    """Each overlay applies each of its files, and changes resources that exist."""
     for path in sorted(FOLDER.glob("*/kustomization.yaml")):
         kustomization = yaml.safe_load(path.read_text())
         files = {each.path.name for each in RESOURCES if each.path.parent == path.parent}
-        if (set(kustomization["resources"]) - {"../base"}) != files:
+        resources = set(kustomization["resources"])
+        if {each for each in resources if not each.startswith("../")} != files:
             yield f"{at(path, 'resources')}: list {sorted(files)}"
+        generated = kustomization.get("configMapGenerator", [])
+        scripts = [name for each in generated for name in each.get("files", [])]
+        for name in [*(each for each in resources if each.startswith("../")), *scripts]:
+            if not (path.parent / name).exists():
+                yield f"{at(path, name)}: there is no {name}"
         for patch in kustomization.get("patches", []):
             target = yaml.safe_load(patch["patch"])
             kind, name = target["kind"], target["metadata"]["name"]
@@ -131,16 +144,12 @@ def same_settings() -> Iterator[str]:
     known = re.findall(r"^#(\w+)=", read(".env.example"), re.MULTILINE)
     for name in settings.keys() - set(known):
         yield f"{at(env, name)}: unknown setting {name}"
-    worker, redis = named("Deployment", "worker"), named("StatefulSet", "redis")
+    worker = named("Deployment", "worker")
     grace = worker.get("spec.template.spec.terminationGracePeriodSeconds") or 0
     if grace < float(settings["CHAT_DRAIN_TIMEOUT"]) + STOP_MARGIN:
         yield f"{worker}: terminationGracePeriodSeconds must exceed CHAT_DRAIN_TIMEOUT by 5"
     if containers(worker)[-1]["args"] != SERVICES["worker"]["command"]:
         yield f"{worker}: expected the args of the Compose file, {SERVICES['worker']['command']}"
-    given = redis_options(SERVICES["redis"]["command"][-1])
-    for option in (f"--{name} {given.get(f'--{name}')}" for name in SAME_IN_REDIS):
-        if option not in containers(redis)[-1]["args"][-1]:
-            yield f"{redis}: expected {option}, as in the Compose file"
 
 
 def least_privilege() -> Iterator[str]:
@@ -174,4 +183,56 @@ def selectors() -> Iterator[str]:
                 yield f"{resource}: its selector matches no pod"
 
 
-CHECKS = (valid_manifests, scaling, same_settings, least_privilege, selectors)
+def availability() -> Iterator[str]:
+    """Workloads of several pods spread over nodes, are drained one by one, and restart if stuck."""
+    budgets = [each.get("spec.selector.matchLabels") for each in RESOURCES if each.kind == BUDGET]
+    for workload in WORKLOADS:
+        pod = workload.get("spec.template.spec")
+        labels = workload.get("spec.template.metadata.labels")
+        if workload.name in SINGLE:
+            continue
+        spread = {each["topologyKey"] for each in pod.get("topologySpreadConstraints", [])}
+        if spread != {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}:
+            yield f"{workload}: spread its pods over nodes and zones"
+        if labels not in budgets:
+            yield f"{workload}: add a PodDisruptionBudget"
+        if workload.kind == "Deployment" and not lookup(pod["containers"][0], "livenessProbe"):
+            yield f"{workload}: add a livenessProbe"
+    worker = containers(named("Deployment", "worker"))[-1]
+    (heartbeat,) = (e["value"] for e in worker["env"] if e["name"] == "CHAT_HEARTBEAT_FILE")
+    for probe, file in (("livenessProbe", f"{heartbeat}.loop"), ("readinessProbe", heartbeat)):
+        if file not in str(lookup(worker, f"{probe}.exec.command")):
+            yield f"{named('Deployment', 'worker')}: its {probe} must read {file}"
+
+
+def redis_servers() -> Iterator[str]:
+    """Each Redis stores as that of the Compose file, has Parley's user, and fits its pod."""
+    given = redis_options(SERVICES["redis"]["command"][-1])
+    user = next(line for line in read("docs/security.md").splitlines() if "user parley" in line)
+    rules = user.partition(">password")[2]
+    for workload in (each for each in WORKLOADS if each.kind == "StatefulSet"):
+        (redis,) = (each for each in containers(workload) if each["name"] == "redis")
+        script = redis["args"][-1]
+        if script.startswith("/scripts/"):
+            script = (workload.path.parent / script.removeprefix("/scripts/")).read_text()
+        for option in (f"--{name} {given.get(f'--{name}')}" for name in SAME_IN_REDIS):
+            if option not in script:
+                yield f"{workload}: expected {option}, as in the Compose file"
+        if f"user parley on >$REDIS_PASSWORD{rules}" not in script:
+            yield f"{workload}: expected the user of docs/security.md"
+        maxmemory = int(re.findall(r"--maxmemory (\d+)mb", script)[0])
+        # A copy of the process rewrites the append-only file.
+        if int(redis["resources"]["limits"]["memory"].removesuffix("Mi")) < 2 * maxmemory:
+            yield f"{workload}: its memory must be twice maxmemory"
+
+
+CHECKS = (
+    valid_manifests,
+    kustomizations,
+    scaling,
+    same_settings,
+    least_privilege,
+    selectors,
+    availability,
+    redis_servers,
+)

@@ -133,8 +133,10 @@ class BackgroundTasks(bootsteps.StartStopStep):
             if errors:
                 first = next(iter(errors.values()))
                 logger.warning("Could not sweep; will retry: %s", first.__cause__)
-            if chat_settings.HEARTBEAT_FILE and not {self._sweep, self._beat} <= errors.keys():
-                await asyncio.to_thread(Path(chat_settings.HEARTBEAT_FILE).touch)
+            if heartbeat := chat_settings.HEARTBEAT_FILE:
+                await asyncio.to_thread(Path(f"{heartbeat}.loop").touch)
+                if not {self._sweep, self._beat} <= errors.keys():
+                    await asyncio.to_thread(Path(heartbeat).touch)
 
     async def _sweep(self) -> None:
         await sweeper.sweep(self._share.partitions)

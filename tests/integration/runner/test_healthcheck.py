@@ -61,9 +61,11 @@ def test_a_file_is_healthy_until_it_is_too_old(tmp_path: Path) -> None:
 @pytest.mark.thorough
 @pytest.mark.parametrize("frozen", ["worker", "redis"])
 def test_a_frozen_worker_or_redis_stops_the_heartbeat(tmp_path: Path, frozen: str) -> None:
+    """Only a frozen worker stops that of its loop, so that a restart of it would help."""
     heartbeat = tmp_path / "heartbeat"
     env = {"CHAT_HEARTBEAT_FILE": str(heartbeat), "CHAT_SWEEP_INTERVAL": "0.1"}
     url = f"file:{heartbeat}?within=1"
+    loop = tmp_path / "heartbeat.loop"
     with Stack(tmp_path, env=env) as stack:
         stack.redis.start()
         worker = stack.worker().start()
@@ -71,6 +73,11 @@ def test_a_frozen_worker_or_redis_stops_the_heartbeat(tmp_path: Path, frozen: st
         process = worker if frozen == "worker" else stack.redis
         process.freeze()
         wait_until(lambda: not is_healthy(url), within=20)
+        frozen_at = time.time()
+        if frozen == "redis":
+            wait_until(lambda: loop.stat().st_mtime > frozen_at, within=60)
+        else:
+            assert loop.stat().st_mtime < frozen_at
         process.thaw()
         wait_until(lambda: is_healthy(url), within=20)
 
