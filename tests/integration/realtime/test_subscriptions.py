@@ -275,7 +275,8 @@ def test_end_without_a_message_is_noticed(
     redis: Redis, monkeypatch: pytest.MonkeyPatch, lose: str, last_event: str
 ) -> None:
     """Without workers, nothing says that a session has expired."""
-    caller = tokens.caller_from_token(sessions.open_session(ttl=1)[0])
+    ttl = 2 if lose == "expire" else 60
+    caller = tokens.caller_from_token(sessions.open_session(ttl=ttl)[0])
 
     async def test(hub: SubscriptionHub) -> None:
         monkeypatch.setattr(session_events, "hub", lambda: hub)
