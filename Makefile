@@ -15,6 +15,7 @@ PORT ?= 8000
 export PORT
 SECONDS ?= 600
 SEED ?= 1
+SESSIONS ?= 100000
 
 .PHONY: help
 help: ## show this list
@@ -111,6 +112,10 @@ format: $(DEV) ## format the code and apply safe fixes
 .PHONY: bench
 bench: $(DEV) ## run the benchmarks; ARGS="--against REV" compares with another revision
 	$(BIN)/python -m bench $(ARGS)
+
+.PHONY: scale
+scale: $(DEV) ## measure many sessions and subscribers; SESSIONS=1000000 sets their number
+	BENCH_SESSIONS=$(SESSIONS) $(BIN)/python -m bench scale
 
 .PHONY: lock
 lock: ## regenerate constraints.txt from pyproject.toml

@@ -5,7 +5,7 @@ from importlib import import_module
 
 from bench import report, state_dir
 
-COMMANDS = ("report", "admin", "export", "end_sessions", "attacks", "page")
+COMMANDS = ("report", "admin", "export", "end_sessions", "attacks", "page", "scale", "cluster")
 
 
 def main() -> None:

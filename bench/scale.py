@@ -1,0 +1,168 @@
+"""What sessions, subscribers and turns cost, with many of each: `python -m bench scale`.
+
+Two web processes behind HAProxy, three workers, one Redis. BENCH_SESSIONS sets the number of
+sessions (100,000). After half of BENCH_SECONDS (900) no more are written. It prints CPU and bytes,
+not latencies: all processes share the machine with the load.
+"""
+
+import asyncio
+import os
+import resource
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack
+from itertools import chain, count, islice
+from pathlib import Path
+
+from bench import history, turns
+from bench.cpu import CPUMeter, resident_kib
+from bench.measurements import Results
+from bench.report import ENV
+from bench.servers import haproxy
+from bench.streaming import create_sessions
+from bench.websocket_load import WebSocket
+from chat.store import keys
+from chat.store.client import execute_command, execute_commands
+from chat.store.routing import Command
+from tests.harness.stack import Stack, port_of
+
+SESSIONS = int(os.environ.get("BENCH_SESSIONS", "100000"))
+SECONDS = float(os.environ.get("BENCH_SECONDS", "900"))
+# Messages of a session: a question of 80 characters and a reply of 200.
+MESSAGES = 2
+SUBSCRIBERS = 10_000
+# Open files of one process. The proxy needs two for each connection.
+MAX_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+MAX_SUBSCRIBERS = min(SUBSCRIBERS, MAX_FILES // 2 - 1000)
+# Connections that create sessions.
+PARALLEL = 8
+# Sessions per round trip.
+BATCH_SIZE = 500
+# Seconds in which nothing happens while idle processes are measured.
+IDLE_SECONDS = 20.0
+# An odd number: its multiples are different session ids, in all partitions.
+SPREAD = 0x9E3779B97F4A7C15F39CC061
+# The keys of a session that have the same content in each.
+COPIED = ("session", "messages", "events", "idempotency")
+
+
+def fill(sessions: int, until: float) -> int:
+    """Copy a session that was written by the scripts; return how many there are.
+
+    until: `time.monotonic()` at which it stops.
+    """
+    _, caller = history.create_session(MESSAGES)
+    own = keys.for_session(caller.session_id)._asdict()
+    dumps = {name: execute_command("DUMP", own[name]) for name in COPIED}
+    ttl = int(execute_command("PTTL", own["session"]) or 0)
+    field = execute_command("HGET", own["search_fields"], caller.session_id)
+    ids = (f"ses_{number * SPREAD % 2**96:024x}" for number in count(1))
+    written = 1
+    while written < sessions and time.monotonic() < until:
+        batch = list(islice(ids, min(BATCH_SIZE, sessions - written)))
+        now = round(1000 * time.time())
+        execute_commands(
+            [command for each in batch for command in _copy(each, dumps, ttl, now, field)]
+        )
+        written += len(batch)
+    return written
+
+
+def _copy(
+    session_id: str, dumps: Mapping[str, bytes | None], ttl: int, now: int, field: bytes | None
+) -> Iterator[Command]:
+    own = keys.for_session(session_id)
+    for name, dump in dumps.items():
+        if dump is not None:
+            yield ("RESTORE", getattr(own, name), ttl, dump)
+    yield ("ZADD", own.due, now + ttl, session_id)
+    yield ("ZADD", own.by_activity, now, session_id)
+    yield ("HINCRBY", own.counts, "sessions", 1)
+    if field is not None:
+        yield ("HSET", own.search_fields, session_id, field)
+        yield ("SADD", own.search_index, field + b"\n" + session_id.encode())
+
+
+def used_memory() -> int:
+    """Return the bytes that Redis has allocated."""
+    text = execute_command("INFO", "memory") or b""
+    return int(text.partition(b"used_memory:")[2].split()[0])
+
+
+async def idle_cpu(pids: Mapping[str, int]) -> dict[str, float]:
+    """Return the ms of CPU per second of each process while no client sends anything."""
+    meter, started = CPUMeter(pids), time.monotonic()
+    await asyncio.sleep(IDLE_SECONDS)
+    seconds = time.monotonic() - started
+    return {name: 1000 * used / seconds for name, used in meter.read().items()}
+
+
+async def subscribe(url: str, number: int) -> list[WebSocket]:
+    """Open a WebSocket for each of so many new sessions."""
+    parts = [number // PARALLEL + (i < number % PARALLEL) for i in range(PARALLEL)]
+    urls = chain(*await asyncio.gather(*(create_sessions(url, part) for part in parts)))
+    return [await WebSocket.open(session_url) for session_url in urls]
+
+
+async def answer_pings(socket: WebSocket) -> None:
+    async for _ in socket.receive():
+        pass
+
+
+async def measure(url: str, pids: Mapping[str, int], until: float) -> AsyncIterator[Results]:
+    """Measure an empty deployment, fill it, and measure it with subscribers and turns."""
+    idle = await idle_cpu(pids)
+    yield {f"empty_cpu_ms_per_s_{name}": cpu for name, cpu in idle.items()}
+    before = used_memory()
+    sessions = await asyncio.to_thread(fill, SESSIONS, until)
+    yield {"sessions": sessions, "redis_bytes_per_session": (used_memory() - before) / sessions}
+    idle = await idle_cpu(pids)
+    yield {f"filled_cpu_ms_per_s_{name}": cpu for name, cpu in idle.items()}
+
+    webs = [pid for name, pid in pids.items() if name.startswith("web")]
+    memory = sum(map(resident_kib, webs))
+    sockets = await subscribe(url, MAX_SUBSCRIBERS)
+    pongs = [asyncio.create_task(answer_pings(socket)) for socket in sockets]
+    kib = (sum(map(resident_kib, webs)) - memory) / MAX_SUBSCRIBERS
+    yield {"subscribers": MAX_SUBSCRIBERS, "web_kib_per_subscriber": kib}
+    listening = await idle_cpu(pids)
+    yield {
+        f"cpu_us_per_s_and_subscriber_{name}": 1000 * (cpu - idle[name]) / MAX_SUBSCRIBERS
+        for name, cpu in listening.items()
+    }
+    for load in (turns.SHORT, turns.STREAMED):
+        yield await turns.cost(url, pids, load)
+    for task, socket in zip(pongs, sockets, strict=True):
+        task.cancel()
+        socket.close()
+    yield {f"resident_mib_{name}": resident_kib(pid) / 1024 for name, pid in pids.items()}
+
+
+async def report(measured: AsyncIterator[Results]) -> None:
+    """Print one line for each figure, as soon as it is known."""
+    async for results in measured:
+        for name, value in results.items():
+            print(f"{name:42} {value:12,.2f}", flush=True)
+
+
+def main(directory: Path) -> None:
+    started = time.monotonic()
+    stack = Stack(
+        directory / "stack",
+        env=ENV,
+        redis_port=port_of(os.environ["REDIS_URL"]),
+        model_options=("--style", "echo"),
+    )
+    with ExitStack() as running:
+        running.enter_context(stack)
+        stack.start(webs=2, workers=3)
+        webs = [stack.web(number) for number in (0, 1)]
+        proxy = running.enter_context(
+            haproxy(directory, [web.url for web in webs], connections=MAX_FILES // 2 - 100)
+        )
+        pids = {"redis": stack.redis.pid, "haproxy": proxy.pid}
+        pids |= {f"web{number}": web.pid for number, web in enumerate(webs)}
+        pids |= {f"worker{number}": stack.worker(number).pid for number in range(3)}
+        # Half of the time is for the other steps.
+        asyncio.run(report(measure(proxy.url, pids, started + SECONDS / 2)))
+    print(f"{'total time, s':42} {time.monotonic() - started:12,.2f}")
