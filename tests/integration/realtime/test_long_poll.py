@@ -13,6 +13,7 @@ from chat.domain import Caller, Snapshot
 from chat.domain.errors import InvalidToken, ParleyError
 from chat.realtime import long_poll, session_events
 from chat.settings import chat_settings
+from tests.harness.redis_cluster import subscribed_channels
 from tests.harness.wait import wait_until
 from tests.integration.api.fake_worker import append_text, claim_turn, finish_turn
 
@@ -108,7 +109,7 @@ def test_subscriber_is_kept_only_for_a_while(redis: Redis, monkeypatch: pytest.M
 
     async def test() -> None:
         await poll(caller, 0, wait=0.2)
-        await asyncio.to_thread(wait_until, lambda: not redis.pubsub_channels())
+        await asyncio.to_thread(wait_until, lambda: not subscribed_channels(redis))
         assert caller.session_id not in long_poll._parked
 
     run(test)
