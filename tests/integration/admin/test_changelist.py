@@ -81,7 +81,7 @@ def test_list_is_sorted_by_activity_across_partitions(redis: Redis, admin: Clien
 
 @pytest.mark.thorough
 def test_page_costs_the_same_at_100000_sessions(redis: Redis, admin: Client) -> None:
-    queries = ["q=nobody", "q=ses_ff", "status=idle", "status=running", "model=default", "model=x"]
+    queries = ["q=nobody", "q=ses_f", "status=idle", "status=running", "model=default", "model=x"]
     paths = [
         LIST,
         f"{LIST}?q={id_of(500)}",
