@@ -50,6 +50,7 @@ RULES = {
     "r/<path:content_type_id>/<path:object_id>/": NOBODY,
     "chat/session/": VIEWERS,
     "chat/session/add/": NOBODY,
+    "chat/session/import/": NOBODY,  # but superusers
     "chat/session/<session_id>/live/": VIEWERS,
     "chat/session/<session_id>/events/": VIEWERS,
     "chat/session/<session_id>/webhook/": VIEWERS,
