@@ -55,8 +55,10 @@ def haproxy(directory: Path, urls: list[str], *, connections: int = 2000) -> Ite
     text = FILES["/etc/haproxy/haproxy.cfg"]
     text = re.sub(r"bind :443 .*", f"bind 127.0.0.1:{port}", text)
     text = text.replace("maxconn 20000", f"maxconn {connections}")
-    # A client of the load posts again after a streamed reply, on the same connection.
-    text = text.replace("timeout queue 5s", "timeout queue 5s\n    timeout http-keep-alive 75s")
+    # A client of the load posts again after a streamed reply, on the same connection. By then, the
+    # web process has closed a reused one, and HAProxy would close that of the client.
+    kept = "timeout queue 5s\n    timeout http-keep-alive 75s\n    option http-server-close"
+    text = text.replace("timeout queue 5s", kept)
     servers = [f"server web{i} {urlsplit(url).netloc}" for i, url in enumerate(urls)]
     text = text.replace("server web0 127.0.0.1:8000", "\n".join(servers))
     configuration = directory / "haproxy.cfg"
