@@ -171,9 +171,15 @@ def _new_session(
 
 
 def _scope_key(key: str, identity: Identity) -> str:
-    """Return an idempotency key that differs from those of other users and tenants."""
-    is_anonymous = identity.party_class is PartyClass.ANONYMOUS
-    return key if not key or is_anonymous else f"{identity.party} {identity.user} {key}"
+    """Return an idempotency key that differs from those of other users and tenants.
+
+    It is unambiguous: only the key may contain spaces, and no party is called "anonymous".
+    """
+    if not key:
+        return ""
+    if identity.party_class is PartyClass.ANONYMOUS:
+        return f"anonymous {key}"
+    return f"{identity.party} {identity.user} {key}"
 
 
 append_history = sessions.append_history

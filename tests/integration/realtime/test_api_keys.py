@@ -183,6 +183,15 @@ def test_key_of_a_long_poll_is_checked_while_it_waits(key: Key) -> None:
     assert status_and_code(response) == UNAUTHORIZED
 
 
+@pytest.mark.security("S60")
+def test_stranger_cannot_spell_the_idempotency_key_of_a_tenant(key: Key) -> None:
+    backend = key()
+    opened = backend.post("/sessions", {}, Idempotency_Key="order-1 of today").json()
+    spelled = "tenant:acme  order-1 of today"
+    stranger = APIClient(backend.url).post("/sessions", {}, Idempotency_Key=spelled).json()
+    assert stranger["id"] != opened["id"]
+
+
 def test_idempotency_key_is_one_of_its_user(key: Key) -> None:
     acme, other = key(user="alice"), key(tenant="other", user="alice")
     first, repeated, foreign = (
