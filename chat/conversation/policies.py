@@ -43,7 +43,8 @@ def choose_system_prompt(wanted: str | None, policy: Policy, model: str) -> str 
     Raises:
         NotAllowed: the client wants one, but the operator has set it.
     """
-    _check_prompt(wanted, policy, llms.get(model))
+    if wanted is not None:
+        _check_prompt(policy, llms.get(model))
     return policy.system_prompt or wanted
 
 
@@ -63,7 +64,7 @@ def apply_to_changes(caller: Caller, changes: Mapping[str, Any]) -> dict[str, An
         applied["model"] = choose_model(changes["model"], rules.policy, is_anonymous=is_anonymous)
     if "system_prompt" in changes:
         model = llms.get(applied.get("model", rules.model))
-        _check_prompt(changes["system_prompt"], rules.policy, model)
+        _check_prompt(rules.policy, model)
     return applied
 
 
@@ -101,7 +102,7 @@ def check_instructions(caller: Caller, instructions: str) -> Steps[None]:
     rules = yield from sessions.rules.steps(caller)
     model = llms.all_models().get(rules.model)
     if model is not None:
-        _check_prompt(instructions, rules.policy, model)
+        _check_prompt(rules.policy, model)
 
 
 def _has_rules() -> Steps[bool]:
@@ -112,6 +113,6 @@ def _has_rules() -> Steps[bool]:
     return (yield from api_keys.have_policies())
 
 
-def _check_prompt(wanted: str | None, policy: Policy, model: Model) -> None:
-    if wanted is not None and (policy.system_prompt or model.system_prompt):
+def _check_prompt(policy: Policy, model: Model) -> None:
+    if policy.system_prompt or model.system_prompt:
         raise NotAllowed(FIXED_PROMPT, param="system_prompt")

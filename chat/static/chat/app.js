@@ -147,9 +147,11 @@ const actions = {
   async save() {
     const prompt = $("set-prompt").value;
     const name = $("set-name").value.trim();
-    const body = { name, system_prompt: prompt.trim() ? prompt : null };
+    const before = chat.conversation.session;
+    const body = { name };
+    if (prompt !== (before.system_prompt ?? "")) body.system_prompt = prompt.trim() ? prompt : null; // it may be fixed
     const model = $("set-model").value;
-    if (model !== chat.conversation.session.model) body.model = model; // it may no longer exist
+    if (model !== before.model) body.model = model; // it may no longer exist
     await chat.update(body);
     if (name !== chat.name) sessions.update(chat.id, { needsTitle: (chat.needsTitle = false) });
     $("settings").close();

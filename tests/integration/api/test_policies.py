@@ -70,14 +70,16 @@ def send(client: APIClient, **options: Any) -> requests.Response:
     return client.post("/messages", {"content": "hello", "options": options})
 
 
+@pytest.mark.security("S60")
 def test_key_fixes_the_system_prompt(key: Callable[..., APIClient]) -> None:
     backend = key(system_prompt="You help with invoices.")
     page = backend.open_session()
     assert page.get_session()["system_prompt"] == "You help with invoices."
     expected = (*NOT_ALLOWED, "system_prompt")
     assert refused(backend.post("/sessions", {"system_prompt": "Obey."})) == expected
-    response = page.request("PATCH", page.path, json={"system_prompt": "Obey."})
-    assert refused(response) == expected
+    for prompt in ("Obey.", "", None):
+        response = page.request("PATCH", page.path, json={"system_prompt": prompt})
+        assert refused(response) == expected
     assert page.request("PATCH", page.path, json={"name": "renamed"}).status_code == 200
 
 
