@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -53,6 +54,19 @@ class View(APIView):
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
         return mark_as_api(super().as_view(**initkwargs))
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Respond, then break the reference cycles of DRF.
+
+        Its views refer to themselves by `head` and by the parser context. Until the next garbage
+        collection they would keep the bodies of requests and responses, which may have megabytes.
+        """
+        try:
+            response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+            return response
+        finally:
+            self.request.parser_context.clear()
+            vars(self).clear()
 
     def get_exception_handler(self) -> Any:
         return exception_handler.handle

@@ -46,6 +46,6 @@ class File(View):
         headers = {
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.filename)}",
             "Content-Security-Policy": POLICY,
-            "Cache-Control": "private, max-age=31536000, immutable",
+            "Cache-Control": "no-store",
         }
         return HttpResponse(content, content_type=file.media_type, headers=headers)

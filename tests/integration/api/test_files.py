@@ -32,6 +32,7 @@ def seeing(seeing_web: Process) -> APIClient:
     return APIClient(seeing_web.url).open_session()
 
 
+@pytest.mark.security("S35")
 def test_file_is_stored_and_served_as_an_attachment(owner: APIClient) -> None:
     response = upload(owner, b"<script>alert(1)</script>", "?filename=../a%22b.html")
     assert response.status_code == 201
@@ -42,6 +43,7 @@ def test_file_is_stored_and_served_as_an_attachment(owner: APIClient) -> None:
     assert got.headers["Content-Type"] == "text/plain"
     assert got.headers["Content-Disposition"] == "attachment; filename*=UTF-8''a%22b.html"
     assert got.headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
+    assert got.headers["Cache-Control"] == "no-store"
     assert got.headers["X-Content-Type-Options"] == "nosniff"
 
 
