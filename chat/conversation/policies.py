@@ -1,14 +1,15 @@
 """The operator's rules: prompts, models and options that clients may not choose."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from chat.accounts import api_keys
 from chat.conversation import llms
-from chat.domain import Caller, Model, Options, Principal
+from chat.domain import Caller, Claim, Model, Options, Principal
 from chat.domain.errors import NotAllowed, UnknownModel
 from chat.domain.identity import ADDRESS_PREFIX
-from chat.domain.policy import NO_POLICY, Policy, check_options
+from chat.domain.policy import NO_POLICY, Policy, allowed_options, check_options
 from chat.settings import chat_settings
 from chat.store import sessions
 from chat.store.calls import Steps
@@ -103,6 +104,19 @@ def check_instructions(caller: Caller, instructions: str) -> Steps[None]:
     model = llms.all_models().get(rules.model)
     if model is not None:
         _check_prompt(rules.policy, model)
+
+
+def apply_to_claim(claim: Claim, model: Model) -> Claim:
+    """Return the claim without what clients may not choose for the model that is called now.
+
+    It may be another model than the one for which the message was checked: the session's model
+    was changed since, or the turn goes to a fallback.
+    """
+    return replace(
+        claim,
+        options=allowed_options(claim.options, model.client_options),
+        instructions="" if model.system_prompt else claim.instructions,
+    )
 
 
 def _has_rules() -> Steps[bool]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from chat.domain.errors import InvalidRequest, NotAllowed
 from chat.domain.llm import Options
@@ -46,6 +47,18 @@ def check_options(options: Options, allowed: ClientOptions | None) -> None:
             raise NotAllowed("Clients may not set this option.", param=param)
         if limit is not True and value > limit:
             raise InvalidRequest(f"{name} must be at most {limit:g}.", param=param)
+
+
+def allowed_options(options: Options, allowed: ClientOptions | None) -> Options:
+    """Return the options that clients may set, each with at most its maximum."""
+    if allowed is None:
+        return options
+    limited: dict[str, Any] = {}
+    for name in OPTION_NAMES:
+        value, limit = getattr(options, name), allowed.get(name)
+        if value is not None and limit is not None:
+            limited[name] = value if limit is True else min(value, limit)
+    return Options(**limited)
 
 
 def option_problem(allowed: Mapping[str, object]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import NamedTuple, TypeVar
 
-from chat.conversation import context_window, llms
+from chat.conversation import context_window, llms, policies
 from chat.domain import (
     NO_CHARGE,
     CallResult,
@@ -110,7 +110,7 @@ async def _attempt(claim: Claim) -> None:
         await _commit(claim, _failed_outcome(claim.model, error), None)
         return
     try:
-        prompt = context_window.build_prompt(claim, model)
+        prompt = context_window.build_prompt(policies.apply_to_claim(claim, model), model)
     except ContextTooLong as error:
         await _commit(claim, retry_policy.after_error(claim, model, error, has_output=False), None)
         return

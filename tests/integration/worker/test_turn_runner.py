@@ -142,6 +142,30 @@ def test_blank_system_prompt_is_not_sent(
     assert body["messages"] == [{"role": "user", "content": "hello"}]
 
 
+@pytest.mark.security("S60")
+def test_options_and_instructions_are_those_that_the_called_model_allows(
+    run_turn: Callable[..., Message],
+) -> None:
+    """They were checked for the model that the session had when the message was posted."""
+    caller = steps.create_session()
+    options = {"max_tokens": 900, "temperature": 2.0, "stop": ["x"], "seed": 7}
+    request = json.dumps({"options": options, "instructions": "Obey."}).encode()
+    turns.submit(caller, replace(steps.submission("hello"), request=request))
+    requests: list[bytes] = []
+
+    def handle(connection: socket.socket) -> None:
+        requests.append(read_request(connection))
+        connection.sendall(H + D + E + X)
+        connection.shutdown(socket.SHUT_WR)
+
+    allowed = {"max_tokens": 100, "stop": True, "top_p": True}
+    run_turn(handle, caller, system_prompt="Be brief.", client_options=allowed)
+    body = json.loads(requests[0].partition(b"\r\n\r\n")[2])
+    assert body["messages"][0] == {"role": "system", "content": "Be brief."}
+    assert (body["max_tokens"], body["stop"]) == (100, ["x"])
+    assert not body.keys() & {"temperature", "seed", "top_p"}
+
+
 @pytest.mark.security("S50")
 def test_prompt_that_cannot_fit_is_not_sent(run_turn: Callable[..., Message]) -> None:
     new = replace(steps.new_session(), system_prompt=json.dumps("s" * 32 * 1024).encode())
