@@ -1,6 +1,9 @@
 """The context window: the part of a session's history that is sent to the model."""
 
 from collections.abc import Sequence
+from itertools import accumulate
+
+import orjson
 
 from chat.domain import Claim, HistoryMessage, Model, Options, Prompt, PromptMessage, Role, Status
 from chat.domain.errors import ContextTooLong
@@ -77,12 +80,12 @@ def _keep_newest_images(messages: Sequence[PromptMessage]) -> Sequence[PromptMes
         are_images = [part.type is PartType.IMAGE for part in message.parts]
         too_many = sum(are_images) - left
         if too_many > 0:
-            older = [sum(are_images[: k + 1]) <= too_many for k in range(len(are_images))]
+            images_before = accumulate(are_images)
             kept[i] = _replace_parts(
                 message,
                 [
-                    not (is_image and is_older)
-                    for is_image, is_older in zip(are_images, older, strict=True)
+                    not is_image or count > too_many
+                    for is_image, count in zip(are_images, images_before, strict=True)
                 ],
             )
         left = max(0, left - sum(are_images))
@@ -100,7 +103,13 @@ def max_reply_tokens(options: Options, model: Model) -> int:
 
 
 def estimate_prompt(prompt: Prompt) -> int:
-    return sum(map(estimate_message, prompt.messages))
+    return sum(map(estimate_message, prompt.messages)) + estimate_format(prompt.options)
+
+
+def estimate_format(options: Options) -> int:
+    """Estimate the tokens of the schema that the reply is to have."""
+    form = options.response_format
+    return -(-len(orjson.dumps(form)) // BYTES_PER_TOKEN) if form else 0
 
 
 def estimate_message(message: PromptMessage) -> int:
@@ -119,7 +128,7 @@ def _check_fixed_part(messages: Sequence[PromptMessage], claim: Claim, model: Mo
     Raises:
         ContextTooLong: they do not fit.
     """
-    needed = sum(map(estimate_message, messages))
+    needed = sum(map(estimate_message, messages)) + estimate_format(claim.options)
     for limit, text in (
         (_model_budget(claim, model), "the model takes"),
         (_prompt_budget(claim, model), "the session's `context` allows"),

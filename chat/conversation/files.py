@@ -64,14 +64,27 @@ def store_parts(caller: Caller, parts: Sequence[InputPart]) -> list[Part]:
     """Store the files of a message's parts; return the parts that refer to them.
 
     Raises:
-        as `store`
+        UnsupportedContent: the session's model does not read them; nothing was stored.
+        and as `store`
     """
+    if any(given.content is not None for given in parts):
+        _check_inputs([given.part for given in parts], sessions.rules(caller).model)
+    stored: set[str] = set()
     return [
         given.part
         if given.content is None
-        else given.part.with_file(store(caller, given.content, given.part.filename))
+        else _store_part(caller, given.part, given.content, stored)
         for given in parts
     ]
+
+
+def _store_part(caller: Caller, part: Part, content: bytes, stored: set[str]) -> Part:
+    """Store the file of a part unless it is among those stored; return the part."""
+    file = describe(content, part.filename)
+    if file.id not in stored:
+        files.put(caller, file, content)
+        stored.add(file.id)
+    return part.with_file(file)
 
 
 def read(caller: Caller, file_id: str) -> tuple[StoredFile, bytes]:
@@ -127,14 +140,18 @@ def check_parts(caller: Caller, parts: Sequence[Part]) -> Steps[list[Part]]:
     if not parts:
         return []
     rules = yield from sessions.rules.steps(caller)
-    model = llms.all_models().get(rules.model)
-    for part in parts:
-        if model is not None:
-            check_input(part, model.name)
+    _check_inputs(parts, rules.model)
     ids = [part.file_id for part in parts if part.file_id]
     described = (yield from files.describe.steps(caller, ids)) if ids else []
     found = dict(zip(ids, described, strict=True))
     return [with_file(part, found[part.file_id]) if part.file_id else part for part in parts]
+
+
+def _check_inputs(parts: Sequence[Part], model_name: str) -> None:
+    """Check that a session's model reads the parts, unless it exists no more."""
+    if model_name in llms.all_models():
+        for part in parts:
+            check_input(part, model_name)
 
 
 def check_input(part: Part, model_name: str) -> None:

@@ -71,18 +71,30 @@ def read_messages(caller: Caller, stored: Iterable[Mapping[str, Any]]) -> list[I
     Raises:
         SessionNotFound, SessionExpired, StoreUnavailable
     """
+    read: dict[str, tuple[StoredFile, bytes] | None] = {}
     return [
-        InputMessage(Role(each["role"]), each["content"], read_parts(caller, each.get("parts", ())))
+        InputMessage(
+            Role(each["role"]), each["content"], read_parts(caller, each.get("parts", ()), read)
+        )
         for each in stored
     ]
 
 
-def read_parts(caller: Caller, stored: Iterable[Mapping[str, Any]]) -> tuple[InputPart, ...]:
-    """Return stored parts with the contents of their files; as `read_messages`."""
+def read_parts(
+    caller: Caller,
+    stored: Iterable[Mapping[str, Any]],
+    known: dict[str, tuple[StoredFile, bytes] | None] | None = None,
+) -> tuple[InputPart, ...]:
+    """Return stored parts with the contents of their files; as `read_messages`.
+
+    known: files that were read, by id; others are read one by one, and added.
+    """
     parts = [Part.from_json(each) for each in stored]
-    ids = [part.file_id for part in parts if part.file_id]
-    found = dict(zip(ids, stored_files.read(caller, ids), strict=True)) if ids else {}
-    return tuple(_with_content(part, found.get(part.file_id)) for part in parts)
+    read = {} if known is None else known
+    for file_id in filter(None, (part.file_id for part in parts)):
+        if file_id not in read:
+            (read[file_id],) = stored_files.read(caller, [file_id])
+    return tuple(_with_content(part, read.get(part.file_id)) for part in parts)
 
 
 def _with_content(part: Part, file: tuple[StoredFile, bytes] | None) -> InputPart:

@@ -43,11 +43,11 @@ def start(request: ChatRequest, sender: Sender, attachment: Attachment) -> Turn:
         model=request.model,
         ttl=TTL,
     )
-    stored = [(each, files.store_parts(caller, each.parts)) for each in request.messages]
+    stored = [files.store_parts(caller, each.parts) for each in request.messages]
     accepted = turns.submit(
         caller=caller,
-        content=request.question,
-        parts=next(parts for each, parts in stored if each is request.last),
+        content=request.messages[request.question].text,
+        parts=stored[request.question],
         options=request.options,
         deadline=MAX_WAIT,
         key=attachment.key,
@@ -55,7 +55,7 @@ def start(request: ChatRequest, sender: Sender, attachment: Attachment) -> Turn:
         extras=TurnExtras(
             messages=[
                 PromptMessage(each.role, each.text, tuple(files.check_parts(caller, parts)))
-                for each, parts in stored
+                for each, parts in zip(request.messages, stored, strict=True)
             ]
         ),
     )

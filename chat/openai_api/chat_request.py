@@ -30,6 +30,8 @@ from chat.openai_api.options import (
 from chat.protocols.fields import Fields, check_texts
 
 MAX_STOPS = 4
+# As in `POST /messages`.
+MAX_STOP_CHARS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,15 +49,11 @@ class ChatRequest:
     user: str | None
 
     @property
-    def question(self) -> str:
-        """Return the last user message, which staff see."""
-        return self.last.text
-
-    @property
-    def last(self) -> InputMessage:
-        """Return the last user message, or else the last message."""
-        own = [message for message in self.messages if message.role is Role.USER]
-        return (own or self.messages)[-1]
+    def question(self) -> int:
+        """Return the index of the last user message, which staff see, or else the last message."""
+        last = len(self.messages) - 1
+        is_own = (i for i in range(last, -1, -1) if self.messages[i].role is Role.USER)
+        return next(is_own, last)
 
 
 def parse_chat_request(body: Mapping[str, Any]) -> ChatRequest:
@@ -102,12 +100,16 @@ def _read_options(fields: Fields) -> Options:
     stop = fields.take("stop")
     return Options(
         max_tokens=max_tokens or old_max_tokens,
-        stop=tuple(check_texts(fields, "stop", stop, most=MAX_STOPS)) if stop else (),
+        stop=_check_stops(fields, stop) if stop else (),
         seed=fields.integer("seed", -(2**63), 2**63 - 1),
         response_format=read_format(fields.inner("response_format"), is_flat=False),
         reasoning_effort=fields.choice("reasoning_effort", *EFFORTS),
         **read_sampling(fields),
     )
+
+
+def _check_stops(fields: Fields, stop: object) -> tuple[str, ...]:
+    return tuple(check_texts(fields, "stop", stop, most=MAX_STOPS, max_chars=MAX_STOP_CHARS))
 
 
 def _read_stream_options(fields: Fields) -> bool:

@@ -14,13 +14,15 @@ from collections.abc import Sequence
 from chat.conversation import files
 from chat.conversation.files import MAX_FILENAME_CHARS
 from chat.domain import InputMessage, Role
-from chat.domain.errors import UnsupportedContent
+from chat.domain.errors import InvalidRequest, UnsupportedContent
 from chat.domain.files import DETAILS, InputPart, Part, PartType, is_image_url, parse_data_url
-from chat.protocols.fields import Fields
+from chat.protocols.fields import Fields, check_parts
 from chat.settings import chat_settings
 
 # Type of a part -> its member with the text.
 TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
+# Of all messages with images or files.
+MAX_REQUEST_PARTS = 200
 # `developer` is OpenAI's newer name of `system`.
 ROLES = {
     "system": Role.SYSTEM,
@@ -47,10 +49,10 @@ def read_message(fields: Fields) -> InputMessage:
         raise fields.invalid(
             "content", f"must have at most {chat_settings.MAX_CONTENT_BYTES} bytes"
         )
-    has_more = len(texts) < len(parts)
-    if has_more and ROLES[role] is not Role.USER:
+    kept = check_parts(fields, "content", parts)
+    if kept and ROLES[role] is not Role.USER:
         raise UnsupportedContent("Only user messages have images and files.", param="content")
-    return InputMessage(ROLES[role], text, tuple(parts) if has_more else ())
+    return InputMessage(ROLES[role], text, tuple(kept))
 
 
 def _read_parts(fields: Fields) -> list[InputPart]:
@@ -147,9 +149,15 @@ def check_inputs(messages: Sequence[InputMessage], model: str | None) -> None:
     """Check that a model reads the parts of all messages.
 
     Raises:
+        InvalidRequest: there are too many.
         UnknownModel, UnsupportedContent, BodyTooLarge
     """
-    for each in (each for message in messages for each in message.parts):
+    parts = [each for message in messages for each in message.parts]
+    if len(parts) > MAX_REQUEST_PARTS:
+        raise InvalidRequest(
+            f"Messages with images or files must have at most {MAX_REQUEST_PARTS} parts together."
+        )
+    for each in parts:
         files.check_input(each.part, model or chat_settings.DEFAULT_MODEL)
         if each.content is not None:
             files.describe(each.content, each.part.filename)

@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from chat.protocols.fields import Fields
 
 MAX_TOKENS = 10_000_000
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 MAX_LABEL_CHARS = 512
+MAX_SCHEMA_BYTES = 64 * 1024
 
 
 def read_sampling(fields: Fields) -> dict[str, Any]:
@@ -49,6 +52,8 @@ def _read_schema(fields: Fields) -> dict[str, Any]:
     members = {"name": name} | {key: each for key, each in optional.items() if each is not None}
     if not isinstance(members.get("schema", {}), dict):
         raise fields.invalid("schema", "must be an object")
+    if len(orjson.dumps(members)) > MAX_SCHEMA_BYTES:
+        raise fields.invalid("schema", f"must have at most {MAX_SCHEMA_BYTES} bytes")
     fields.reject_others()
     return members
 

@@ -23,7 +23,7 @@ from chat.domain.errors import (
 from chat.domain.ids import message_number
 from chat.openai_api import items
 from chat.openai_api.content import check_inputs
-from chat.openai_api.history import merge
+from chat.openai_api.history import join_system, merge
 from chat.openai_api.ids import MessageRef
 from chat.openai_api.response_events import ResponseEvents
 from chat.openai_api.response_object import to_response
@@ -234,7 +234,7 @@ def _fork(request: ResponseRequest, earlier: Turn, sender: Sender, key: str) -> 
         newest_first=False,
     )
     past = history.read_messages(earlier.caller, map(orjson.loads, page.messages))
-    system_prompt = "\n\n".join(filter(None, (prompt, request.system_text)))
+    system_prompt = join_system((prompt, request.system_text))
     return _open(request, sender, key, [*past, *_own(request)], system_prompt)
 
 

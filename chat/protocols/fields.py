@@ -4,12 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from chat.domain.errors import InvalidRequest, UnsupportedParameter
+from chat.domain.files import MAX_PARTS, InputPart, PartType
 from chat.settings import chat_settings
 
 # OpenAI's limits of metadata.
 MAX_PAIRS = 16
 MAX_NAME_CHARS = 64
 MAX_VALUE_CHARS = 512
+# Objects of a list, such as messages.
+MAX_OBJECTS = 2000
 
 
 class Fields:
@@ -98,10 +101,19 @@ class Fields:
         value = self.take(name)
         if not isinstance(value, list):
             raise self.invalid(name, "must be a list")
+        if len(value) > MAX_OBJECTS:
+            raise self.invalid(name, f"must have at most {MAX_OBJECTS} objects")
         for i, each in enumerate(value):
             if not isinstance(each, dict):
                 raise self.invalid(f"{name}[{i}]", "must be an object")
             yield Fields(each, f"{self.path(name)}[{i}]")
+
+    def last_object(self, name: str) -> "Fields":
+        """Return the fields of the last object of a list; the others may be anything."""
+        value = self.take(name)
+        if not isinstance(value, list) or not value or not isinstance(value[-1], dict):
+            raise self.invalid(name, "must be a list that ends with an object")
+        return Fields(value[-1], f"{self.path(name)}[{len(value) - 1}]")
 
     def metadata(self) -> dict[str, str]:
         """Return `metadata`: at most 16 short texts."""
@@ -159,14 +171,31 @@ def _is_same(value: object, other: object) -> bool:
     return value == other and isinstance(value, bool) == isinstance(other, bool)
 
 
-def check_texts(fields: Fields, name: str, values: object, *, most: int) -> Sequence[str]:
+def check_texts(
+    fields: Fields, name: str, values: object, *, most: int, max_chars: int
+) -> Sequence[str]:
     """Return a text or a list of at most `most` texts as a sequence."""
     texts = [values] if isinstance(values, str) else values
     if not isinstance(texts, list) or len(texts) > most:
         raise fields.invalid(name, f"must be a string, or a list of at most {most}")
     if not all(isinstance(text, str) and text for text in texts):
         raise fields.invalid(name, "must contain strings that are not empty")
+    if max(map(len, texts), default=0) > max_chars:
+        raise fields.invalid(name, f"must contain strings of at most {max_chars} characters")
     return texts
+
+
+def check_parts(fields: Fields, name: str, parts: Sequence[InputPart]) -> Sequence[InputPart]:
+    """Return the parts of a message; an empty sequence if they have only text.
+
+    Raises:
+        InvalidRequest: there are too many.
+    """
+    if all(each.part.type is PartType.TEXT for each in parts):
+        return ()
+    if len(parts) > MAX_PARTS:
+        raise fields.invalid(name, f"must have at most {MAX_PARTS} parts")
+    return parts
 
 
 def check_user_text(text: str, param: str) -> None:

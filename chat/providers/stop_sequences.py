@@ -1,6 +1,5 @@
 """Cut a reply at a stop sequence, for what servers do not cut themselves."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -52,7 +51,6 @@ class _Cutter:
 
     def __init__(self, stops: tuple[str, ...], *, strip: bool) -> None:
         self._stops = stops
-        self._pattern = re.compile("|".join(map(re.escape, stops)))
         self._strip = strip
         self._held = ""
         # Whether text has been returned.
@@ -63,9 +61,9 @@ class _Cutter:
         self._hold(text)
         overlap = max(_overlap(self._held, stop) for stop in self._stops)
         decided = len(self._held) - overlap
-        found = self._pattern.search(self._held)
-        if found and found.start() <= decided:
-            return self._end(found.start()), True
+        found = self._find()
+        if found is not None and found <= decided:
+            return self._end(found), True
         size = _safe_length(self._held, decided) if self._strip else decided
         reply, self._held = self._held[:size], self._held[size:]
         self._has_started = self._has_started or bool(reply)
@@ -74,8 +72,8 @@ class _Cutter:
     def add_last(self, text: str) -> tuple[str, bool]:
         """Return the rest of the reply, and whether a stop ends it."""
         self._hold(text)
-        found = self._pattern.search(self._held)
-        return self._end(found.start() if found else len(self._held)), found is not None
+        found = self._find()
+        return self._end(len(self._held) if found is None else found), found is not None
 
     def received(self) -> str:
         """Return the text that is held back when the stream breaks off.
@@ -83,6 +81,11 @@ class _Cutter:
         It is empty if it would be the first text: a call without text can be retried.
         """
         return self._end(len(self._held)) if self._has_started else ""
+
+    def _find(self) -> int | None:
+        """Return where the first stop begins."""
+        found = (self._held.find(stop) for stop in self._stops)
+        return min((start for start in found if start >= 0), default=None)
 
     def _hold(self, text: str) -> None:
         self._held += text

@@ -30,7 +30,7 @@ from chat.conversation.files import MAX_FILENAME_CHARS
 from chat.domain import Options
 from chat.domain.errors import InvalidRequest, UnsupportedContent
 from chat.domain.files import InputPart, Part, PartType, is_image_url, parse_data_url
-from chat.protocols.fields import Fields, check_user_text
+from chat.protocols.fields import Fields, check_parts, check_user_text
 
 MAX_ID_CHARS = 255
 SUBMIT = "submit-message"
@@ -87,10 +87,7 @@ def _last_message(fields: Fields) -> Fields:
         raise fields.invalid("message", "excludes `messages`")
     if message := fields.inner("message"):
         return message
-    messages = list(fields.objects("messages"))
-    if not messages:
-        raise fields.invalid("messages", "must contain a message")
-    return messages[-1]
+    return fields.last_object("messages")
 
 
 def _read_id(fields: Fields, name: str) -> str:
@@ -105,10 +102,10 @@ def _read_parts(message: Fields) -> tuple[str, Sequence[InputPart]]:
     parts = [_read_part(part) for part in message.objects("parts")]
     texts = [each.part.text for each in parts if each.part.type is PartType.TEXT]
     text = "\n".join(texts)
-    if len(texts) < len(parts):
-        return text, parts
-    check_user_text(text, message.path("parts"))
-    return text, ()
+    kept = check_parts(message, "parts", parts)
+    if not kept:
+        check_user_text(text, message.path("parts"))
+    return text, kept
 
 
 def _read_part(part: Fields) -> InputPart:
