@@ -78,6 +78,7 @@ class LoopConnection:
         self._has_unsent.set()
         if self._server is None:
             self._server = self._loop.create_task(self._serve(), name="redis")
+            self._server.add_done_callback(self._on_end)
         request.timer = self._loop.call_later(self._timeout, self._expire, request)
         return request
 
@@ -98,6 +99,12 @@ class LoopConnection:
         request.future.set_exception(TimeoutError("no reply from Redis in time"))
         if self._server is not None:
             self._server.cancel()
+
+    def _on_end(self, server: asyncio.Task[None]) -> None:
+        """Clean up after a task that was cancelled before it ran: uvloop runs due timers first."""
+        if self._server is server:
+            self._server = None
+            self._fail_all(ConnectionError("the connection to Redis was not opened in time"))
 
     async def _serve(self) -> None:
         """Connect, and execute requests until the connection is lost. Then all of them fail."""

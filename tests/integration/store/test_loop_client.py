@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from pytest_django import Settings
 from redis import Redis
 
@@ -138,3 +139,19 @@ def test_refused_connection_raises_at_once_and_recovers(frail: RedisServer) -> N
             pass
 
     on_loop(work())
+
+
+def test_loop_that_was_blocked_before_the_connection_opened_recovers() -> None:
+    """The loop runs the due timer of the request before the task that connects."""
+
+    async def run() -> bool:
+        try:
+            call = asyncio.ensure_future(is_available())
+            await asyncio.sleep(0)
+            time.sleep(chat_settings.STORE_TIMEOUT)  # noqa: ASYNC251
+            await call
+            return await is_available()
+        finally:
+            await close_loop_client()
+
+    assert uvloop.run(run())
