@@ -10,6 +10,9 @@ from chat.domain.errors import InvalidRequest
 
 # Nesting of objects and arrays at which a body is rejected.
 MAX_DEPTH = 50
+# Members and elements of a body. Each takes up to 400 bytes of memory, and time in Python.
+MAX_VALUES = 50_000
+NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 # It may exceed 64 bits; orjson would convert it to a float.
 LONG_INTEGER = re.compile(rb"(?<![\d.eE+-])-?\d{20,}(?![\d.eE])")
 
@@ -20,9 +23,11 @@ def read_object(body: bytes) -> dict[str, Any]:
     Raises:
         InvalidRequest: the body is not an object, not JSON, or not UTF-8. Or it has a byte order
             mark, a repeated key or `MAX_DEPTH` levels. Or it contains NUL, a lone surrogate, NaN,
-            infinity, or an integer of 20 digits or more.
+            infinity, more than `MAX_VALUES` values, or an integer of 20 digits or more.
     """
     skeleton = _skeleton(body)
+    if sum(map(skeleton.count, (b",", b"{", b"["))) > MAX_VALUES:
+        raise InvalidRequest(f"The JSON must have at most {MAX_VALUES:,} values.")
     if _is_too_deep(skeleton):
         raise InvalidRequest(f"The JSON must be nested less than {MAX_DEPTH} levels deep.")
     if LONG_INTEGER.search(skeleton):
@@ -46,7 +51,7 @@ def _is_too_deep(skeleton: bytes) -> bool:
     if skeleton.count(b"{") + skeleton.count(b"[") < MAX_DEPTH:
         return False
     depth = 0
-    for byte in skeleton:
+    for byte in skeleton.translate(None, NO_BRACKETS):
         if byte in b"{[":
             depth += 1
         elif byte in b"}]":

@@ -19,6 +19,8 @@ NOT_FOUND = PRIVATE_CODE_BASE + HTTPStatus.NOT_FOUND
 SLOW_CONSUMER = 4413
 # An extension of the ASGI scope, an `Abort`, which the protocols of `project.server` provide.
 ABORT = "parley.abort"
+# The one that tells the server that the client of a WebSocket is authenticated.
+AUTHENTICATED = "parley.authenticated"
 # Drops the connection if it is open, even if sent data was not read.
 Abort = Callable[[], None]
 
@@ -32,6 +34,11 @@ def close_code(error: ParleyError) -> int:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return INTERNAL_ERROR
     return PRIVATE_CODE_BASE + status
+
+
+def accept_large_frames(scope: Mapping[str, Any]) -> None:
+    """Let the server accept large frames, because the client is authenticated."""
+    scope.get("extensions", {}).get(AUTHENTICATED, noop)()
 
 
 def get_abort(scope: Mapping[str, Any]) -> Abort:

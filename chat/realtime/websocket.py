@@ -165,6 +165,7 @@ class SessionWebSocket(AsyncConsumer):
 
     def _accept(self, caller: Caller, after: int) -> None:
         """Start to send events to the caller. If the client's address is banned later, they end."""
+        close_codes.accept_large_frames(self.scope)
         self._authentication.set_result((replace(caller, address=self._address), after))
 
     async def _send_frames(self, frames: Iterable[bytes]) -> None:

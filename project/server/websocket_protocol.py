@@ -1,4 +1,4 @@
-"""uvicorn's WebSocket protocol with a limit on frames of every kind.
+"""uvicorn's WebSocket protocol with limits on frames of every kind, and on unfinished messages.
 
 uvicorn parses all received data at once and passes only complete messages to the application.
 Pings, pongs and empty fragments cost their sender a few bytes, and the application could not count
@@ -11,17 +11,20 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import CloseCode, Frame
 from websockets.protocol import State
 
+from chat.buffers import Buffer, buffer_limit
 from chat.domain.errors import RateLimited
 from chat.domain.rates import RateLimiter
-from chat.realtime.close_codes import ABORT, close_code
+from chat.realtime.close_codes import ABORT, AUTHENTICATED, close_code
 from chat.settings import chat_settings
-from project.server.body import LINGER_SECONDS
+from project.server.body import LINGER_SECONDS, MIN_COUNTED_BYTES
 from project.server.write_timeout import WriteTimeoutMixin
 
 # Bytes that are parsed at once: 170 of the smallest frames. Other connections run in between.
 READ_SIZE = 1024
 # Times the application's own limit on messages, which closes with a better explanation.
 RATE_FACTOR = 2
+# Bytes of a message before authentication.
+MAX_FIRST_BYTES = 8 * 1024
 
 
 class WebSocketProtocol(WriteTimeoutMixin, WebSocketsSansIOProtocol):
@@ -37,9 +40,16 @@ class WebSocketProtocol(WriteTimeoutMixin, WebSocketsSansIOProtocol):
             burst=RATE_FACTOR * chat_settings.FRAMES_BURST,
         )
         self._is_rate_limited = False
+        self.conn.max_message_size = MAX_FIRST_BYTES
+        # Bytes received since the end of the last message; they are counted in `buffer_limit`.
+        self._unfinished = 0
+        self._buffer: Buffer | None = None
 
     async def run_asgi(self) -> None:
-        extensions: dict[str, Any] = {ABORT: self.abort}
+        extensions: dict[str, Any] = {
+            ABORT: self.abort,
+            AUTHENTICATED: self._accept_large_messages,
+        }
         self.scope["extensions"] |= extensions
         await super().run_asgi()
 
@@ -47,7 +57,30 @@ class WebSocketProtocol(WriteTimeoutMixin, WebSocketsSansIOProtocol):
         for begin in range(0, len(data), READ_SIZE):
             if self._is_rate_limited or self.transport.is_closing():
                 return
-            super().data_received(data[begin : begin + READ_SIZE])
+            chunk = data[begin : begin + READ_SIZE]
+            self._unfinished += len(chunk)
+            super().data_received(chunk)
+        self._count_unfinished()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._release_unfinished()
+        super().connection_lost(exc)
+
+    def _accept_large_messages(self) -> None:
+        self.conn.max_message_size = chat_settings.MAX_BODY_BYTES
+
+    def _count_unfinished(self) -> None:
+        if self._unfinished > MIN_COUNTED_BYTES and not self.transport.is_closing():
+            if self._buffer is None:
+                address = self.transport.connection.address
+                self._buffer = Buffer(address, lambda: self._unfinished, self.abort)
+            buffer_limit.count(self._buffer)
+
+    def _release_unfinished(self) -> None:
+        self._unfinished = 0
+        if self._buffer is not None:
+            buffer_limit.remove(self._buffer)
+            self._buffer = None
 
     def handle_cont(self, event: Frame) -> None:
         self._count_frame()
@@ -71,6 +104,7 @@ class WebSocketProtocol(WriteTimeoutMixin, WebSocketsSansIOProtocol):
 
     def send_receive_event_to_app(self) -> None:
         """Pass a message on; close if its text is not UTF-8, which uvicorn logs as an error."""
+        self._release_unfinished()
         if self.curr_msg_data_type == "text" and not self.close_sent and not self._is_utf8():
             self.logger.info("A WebSocket client sent text that is not valid UTF-8.")
             self.conn.send_close(CloseCode.INVALID_DATA, "invalid UTF-8")

@@ -414,6 +414,15 @@ def test_too_large_frame_closes_the_websocket(owner: APIClient, connect: Connect
     assert ws.close_code() == 1009
 
 
+@pytest.mark.security("S48")
+def test_large_frame_before_authentication_closes_the_websocket(
+    owner: APIClient, connect: Connect
+) -> None:
+    ws = connect(owner, auth=False)
+    ws.send_frame(type="auth", token=owner.token, user="x" * 8192)
+    assert ws.close_code() == 1009
+
+
 @pytest.mark.security("S25")
 @pytest.mark.parametrize("message", [b"\xffhush", [b'{"type": "ping', b"\xed\xa0\x80hush"]])
 def test_invalid_utf_8_closes_the_websocket_without_a_log_entry(

@@ -51,6 +51,13 @@ def test_depth_is_limited(brackets: bytes) -> None:
         read_object(nested(MAX_DEPTH))
 
 
+@pytest.mark.security("S48")
+@pytest.mark.parametrize("element", [b"{}", b"0", b"[]", b'{"":0}'])
+def test_number_of_values_is_limited(element: bytes) -> None:
+    with pytest.raises(InvalidRequest, match="at most 50,000 values"):
+        read_object(b'{"a":[%b]}' % b",".join([element] * 60_000))
+
+
 def test_brackets_in_strings_and_siblings_are_not_depth() -> None:
     assert read_object(json.dumps({"a": "[" * 1000, "b": [[]] * 1000}).encode())
 
