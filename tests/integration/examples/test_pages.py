@@ -49,6 +49,7 @@ def test_commands_and_programs_of_the_page_run(
     url = stack.web().url
     env = stack.env | {"PARLEY_URL": url, "PORT": str(port_of(url))}
     env |= {"OPENAI_API_KEY": api_key, "OPENAI_BASE_URL": f"{url}/v1"}
+    env.pop("MODEL_INPUTS", None)  # of the stack; models in the docs have their own
     output = run(
         [block for block in blocks(page) if not block.mark],
         prepare_directory(tmp_path),
