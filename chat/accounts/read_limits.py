@@ -100,6 +100,9 @@ def check_address(meta: Mapping[str, str]) -> None:
 def check_read(caller: Caller, meta: Mapping[str, str]) -> None:
     """Count a read of the caller's session.
 
+    Each credential counts for itself: the caller's is not checked yet, and a stranger who knows the
+    session's id must not use up the reads of its owner.
+
     Raises:
         RateLimited: the session, and the principal or else the client's address, reads too often.
     """
@@ -107,4 +110,4 @@ def check_read(caller: Caller, meta: Mapping[str, str]) -> None:
         _by_address.check(client_address(meta))
     else:
         check_principal(caller.principal)
-    _by_session.check(caller.session_id)
+    _by_session.check(f"{caller.session_id} {caller.credential}")

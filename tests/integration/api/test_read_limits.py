@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import requests
 
+from chat.accounts import api_keys
 from tests.harness.stack import Stack
 from tests.integration.api.client import APIClient, error_code
 
@@ -62,3 +63,15 @@ def test_invented_tickets_are_limited_by_address(api_with: Callable[..., APIClie
     codes = [error_code(api.request("GET", path)) for _ in range(CALLS)]
     assert codes[0] == "invalid_token"
     assert "rate_limited" in codes
+
+
+@pytest.mark.security("S47")
+def test_stranger_does_not_use_up_the_reads_of_a_session(limited: APIClient) -> None:
+    owner = limited.open_session()
+    wrong = APIClient(owner.url, id=owner.id, token=f"{owner.id}.{'x' * 43}")
+    text, _ = api_keys.create(name="stranger", tenant="other")
+    for stranger in (wrong, APIClient(owner.url, id=owner.id, token=text)):
+        codes = [code_of(stranger.get()) for _ in range(CALLS)]
+        assert codes[0] == "session_not_found"
+        assert "rate_limited" in codes
+    assert owner.get().status_code == 200
