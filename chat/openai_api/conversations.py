@@ -1,7 +1,6 @@
 """Conversations: sessions, and their messages as items."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 import orjson
@@ -115,14 +114,20 @@ def add_items(
 def list_items(
     sender: Sender, conversation_id: str, query: PageQuery
 ) -> tuple[list[dict[str, Any]], bool]:
-    """Return a page of items, and whether there are more.
+    """Return a page of items, and whether there are more. It ends early after `MAX_PAGE_BYTES`.
 
     Raises:
         NotFound, StoreUnavailable
     """
     caller, _ = find(sender, conversation_id)
-    found = list(islice(_iterate(caller, query), query.limit + 1))
-    return found[: query.limit], len(found) > query.limit
+    found: list[dict[str, Any]] = []
+    size = 0
+    for item in _iterate(caller, query):
+        if len(found) == query.limit or size > chat_settings.MAX_PAGE_BYTES:
+            return found, True
+        found.append(item)
+        size += len(orjson.dumps(item))
+    return found, False
 
 
 def _iterate(caller: Caller, query: PageQuery) -> Iterator[dict[str, Any]]:

@@ -113,3 +113,16 @@ def test_reasoning_is_listed_before_its_reply(client: OpenAI) -> None:
     )
     with pytest.raises(openai.NotFoundError):
         client.conversations.items.retrieve(reasoning.id, conversation_id=conversation.id)
+
+
+@pytest.mark.security("S47")
+def test_page_of_items_is_limited_in_bytes(client: OpenAI) -> None:
+    text = "x" * 400_000
+    given: Any = [{"type": "message", "role": "user", "content": f"{i} {text}"} for i in range(5)]
+    conversation = client.conversations.create()
+    for item in given:
+        client.conversations.items.create(conversation.id, items=[item])
+    first = client.conversations.items.list(conversation.id, limit=100)
+    assert 0 < len(first.data) < 5
+    assert first.has_more
+    assert len({each.id for each in first}) == 5  # the SDK reads the other pages
