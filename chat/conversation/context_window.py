@@ -1,7 +1,6 @@
 """The context window: the part of a session's history that is sent to the model."""
 
 from collections.abc import Sequence
-from itertools import accumulate
 
 import orjson
 
@@ -16,6 +15,8 @@ TOKENS_PER_MESSAGE = 4
 
 # Images of a prompt.
 MAX_IMAGES = 4
+# Bytes of the images and files of a prompt; a file that several parts refer to counts for each.
+MAX_FILE_BYTES = 20 * 1024 * 1024
 
 # Statuses of replies that are part of the conversation.
 CONTEXT_STATUSES = {Status.COMPLETED, Status.INCOMPLETE, Status.CANCELLED}
@@ -47,7 +48,7 @@ def build_prompt(claim: Claim, model: Model) -> Prompt:
     if claim.is_untruncated and len(selected) < sum(map(len, turns)):
         raise ContextTooLong("The conversation is too long; `truncation` is `disabled`.")
     messages = [*fixed[: -len(question)], *selected, *question]
-    return Prompt(messages=_keep_newest_images(messages), options=claim.options)
+    return Prompt(messages=_keep_newest_files(messages), options=claim.options)
 
 
 def fit_inputs(message: PromptMessage, model: Model) -> PromptMessage:
@@ -71,25 +72,19 @@ def _replace_parts(message: PromptMessage, are_kept: Sequence[bool]) -> PromptMe
     return PromptMessage(message.role, "\n".join(texts), parts if len(texts) < len(parts) else ())
 
 
-def _keep_newest_images(messages: Sequence[PromptMessage]) -> Sequence[PromptMessage]:
-    """Return the messages with the newest images; texts stand for the others."""
-    left = MAX_IMAGES
-    kept = list(messages)
-    for i in range(len(kept) - 1, -1, -1):
-        message = kept[i]
-        are_images = [part.type is PartType.IMAGE for part in message.parts]
-        too_many = sum(are_images) - left
-        if too_many > 0:
-            images_before = accumulate(are_images)
-            kept[i] = _replace_parts(
-                message,
-                [
-                    not is_image or count > too_many
-                    for is_image, count in zip(are_images, images_before, strict=True)
-                ],
-            )
-        left = max(0, left - sum(are_images))
-    return kept
+def _keep_newest_files(messages: Sequence[PromptMessage]) -> Sequence[PromptMessage]:
+    """Return the messages with the newest images and files; texts stand for the others."""
+    images, size = MAX_IMAGES, MAX_FILE_BYTES
+    kept: list[PromptMessage] = []
+    for message in reversed(messages):
+        are_kept: list[bool] = []
+        for part in reversed(message.parts):
+            images -= part.type is PartType.IMAGE
+            is_new = part.type is not PartType.IMAGE or images >= 0
+            size -= part.size if is_new else 0
+            are_kept.append(part.type is PartType.TEXT or (is_new and size >= 0))
+        kept.append(message if all(are_kept) else _replace_parts(message, are_kept[::-1]))
+    return kept[::-1]
 
 
 def estimate_call(prompt: Prompt, model: Model) -> int:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple, Self
 
-# Tokens of an image in estimates.
+# Tokens of an image in estimates, and the least of a PDF.
 IMAGE_TOKENS = 1_000
+# Of a PDF in estimates: scanned pages have more bytes per token, pages of text have fewer.
+PDF_BYTES_PER_TOKEN = 200
 BYTES_PER_TOKEN = 4
 # Parts of a message.
 MAX_PARTS = 20
@@ -98,8 +100,10 @@ class Part(NamedTuple):
         """Estimated tokens, except those of a text."""
         if self.type is PartType.TEXT:
             return 0
-        is_text = self.media_type.startswith("text/")
-        return -(-self.size // BYTES_PER_TOKEN) if is_text else IMAGE_TOKENS
+        if self.media_type.startswith("text/"):
+            return -(-self.size // BYTES_PER_TOKEN)
+        is_image = self.type is PartType.IMAGE or self.media_type.startswith("image/")
+        return IMAGE_TOKENS if is_image else max(IMAGE_TOKENS, self.size // PDF_BYTES_PER_TOKEN)
 
 
 class InputPart(NamedTuple):

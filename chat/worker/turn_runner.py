@@ -114,14 +114,14 @@ async def _attempt(claim: Claim) -> None:
     except ContextTooLong as error:
         await _commit(claim, retry_policy.after_error(claim, model, error, has_output=False), None)
         return
-    try:
-        prompt = await prompt_files.load(claim.lease.session_id, prompt)
-    except StoreUnavailable as error:
-        logger.warning("Could not read the files of the prompt: %s", error.__cause__)
-        await _commit(claim, retry_policy.after_store_error(model), None)
-        return
-    except (SessionNotFound, SessionExpired):
-        return  # deleted since the claim
+    with prompt_files.file_memory.hold(prompt) as has_room:
+        if has_room:
+            await _attempt_prompt(claim, model, prompt)
+            return
+    await _commit(claim, retry_policy.after_full_memory(model), None)
+
+
+async def _attempt_prompt(claim: Claim, model: Model, prompt: Prompt) -> None:
     tokens = context_window.estimate_prompt(prompt)
     turn = ActiveTurn(claim, model.timeouts, prompt_tokens=tokens)
     active_turns.add(turn)
@@ -161,7 +161,16 @@ async def _call_model(
 ) -> Decision:
     """Pass the model's output to the flusher, report the call, and return the decision."""
     try:
-        completion = await _read_stream(prompt, model, turn, slot)
+        with turn.calling():
+            loaded = await prompt_files.load(claim.lease.session_id, prompt)
+        completion = await _read_stream(loaded, model, turn, slot)
+    except StoreUnavailable as error:
+        logger.warning("Could not read the files of the prompt: %s", error.__cause__)
+        turn.was_rejected = True
+        return retry_policy.after_store_error(model)
+    except (SessionNotFound, SessionExpired):
+        turn.was_rejected = True
+        return Abandon(reason="the session was deleted")
     except ProviderError as error:
         slot.report = report_failure(error, turn.stop_cause, has_output=turn.has_output)
         turn.was_rejected = error.is_free and not turn.has_output

@@ -211,3 +211,30 @@ def test_model_without_images_gets_texts() -> None:
 def test_images_count_as_thousand_tokens() -> None:
     (message,) = context_window.build_prompt(claim(look(1, "a", "b")), SEEING).messages
     assert context_window.estimate_message(message) == 4 + 1 + 2000
+
+
+def pdf(name: str, size: int) -> Part:
+    return Part(
+        PartType.FILE, file_id="file_1", filename=name, media_type="application/pdf", size=size
+    )
+
+
+READING = replace(MODEL, inputs=("text", "file"), context_tokens=1_000_000)
+
+
+@pytest.mark.security("S63")
+def test_newest_files_are_kept_within_a_size() -> None:
+    """Each reference to a file counts."""
+    half = context_window.MAX_FILE_BYTES // 2
+    first = user(1, "")._replace(parts=(pdf("a", 1), pdf("b", half)))
+    question = user(3, "")._replace(parts=(text("read"), pdf("c", half)))
+    prompt = context_window.build_prompt(claim(first, reply(2, 1, "hi"), question), READING)
+    placeholders = [part.placeholder for part in prompt.messages[0].parts]
+    assert placeholders == ["[file: a]", "[file: b]"]
+    types = [part.type for message in prompt.messages for part in message.parts]
+    assert types == [PartType.TEXT, PartType.FILE, PartType.TEXT, PartType.FILE]
+
+
+@pytest.mark.parametrize(("size", "tokens"), [(10, 1000), (1_000_000, 5000)])
+def test_pdf_counts_by_its_size(size: int, tokens: int) -> None:
+    assert pdf("a", size).tokens == tokens
