@@ -12,6 +12,7 @@ from chat.domain.errors import (
     InvalidToken,
     NotAllowed,
     NotFound,
+    RateLimited,
     SessionExpired,
     SessionNotFound,
 )
@@ -86,13 +87,32 @@ async def check_can_subscribe(caller: Caller) -> None:
         SessionNotFound, SessionExpired, StoreUnavailable
         RateLimited: the session has too many subscribers.
     """
+    await _check_access(caller)
     hub().check_capacity(caller)
-    await sessions.events.on_loop(caller, after=0, limit=1)
+
+
+async def check_capacity(caller: Caller) -> None:
+    """Check that the session can have another subscriber; this reads it only if it cannot.
+
+    Raises:
+        SessionNotFound, SessionExpired, StoreUnavailable: instead of `RateLimited`, which only a
+            client that has access may learn.
+        RateLimited: the session has too many subscribers.
+    """
+    try:
+        hub().check_capacity(caller)
+    except RateLimited:
+        await _check_access(caller)
+        raise
 
 
 def close_all() -> None:
     """Close all subscriptions of the running event loop."""
     hub().close()
+
+
+async def _check_access(caller: Caller) -> None:
+    await sessions.events.on_loop(caller, after=0, limit=1)
 
 
 async def _gap(caller: Caller, after: int, batch: EventBatch) -> Gap:

@@ -126,6 +126,7 @@ class SessionWebSocket(AsyncConsumer):
             raise AuthTimeout
         caller, after = self._authentication.result()
         reset_context(session=caller.session_id)
+        await session_events.check_capacity(caller)
         # A timeout for each frame would add a tenth to the cost of a frame.
         async with asyncio.timeout(None) as send_timeout:
             on_overflow = partial(send_timeout.reschedule, 0)

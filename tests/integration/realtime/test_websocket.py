@@ -16,7 +16,7 @@ from chat.settings import chat_settings
 from chat.store import keys, leases
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
-from tests.integration.api.client import APIClient
+from tests.integration.api.client import APIClient, status_and_code
 from tests.integration.api.fake_worker import append_text, claim_turn, complete_turn, finish_turn
 from tests.integration.realtime.clients import EventStreamClient, WebSocketClient, handshake_status
 
@@ -174,7 +174,7 @@ def test_setting_allows_further_origins(
     assert handshake_status(limited, origin=origin) == status
 
 
-@pytest.mark.security("S23", "S25")
+@pytest.mark.security("S01", "S23", "S25")
 def test_subscribers_of_a_session_are_limited(limited: APIClient, connect: Connect) -> None:
     subscribers = [connect(limited) for _ in range(3)]
     for subscriber in subscribers:
@@ -183,6 +183,10 @@ def test_subscribers_of_a_session_are_limited(limited: APIClient, connect: Conne
     response = limited.get(f"{limited.path}/events")
     assert (response.status_code, response.json()["error"]["code"]) == (429, "rate_limited")
     assert response.headers["Retry-After"] == "5"
+    stranger = APIClient(limited.url, id=limited.id, token=f"{limited.id}.{'x' * 43}")
+    assert connect(stranger).close_code() == 4404
+    response = stranger.get(f"{limited.path}/events")
+    assert status_and_code(response) == (404, "session_not_found")
     subscribers[0].__exit__()
     wait_until(lambda: limited.get(f"{limited.path}", params={"wait": 0.01, "after": 0}).ok)
 
