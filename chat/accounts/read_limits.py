@@ -88,16 +88,21 @@ def check_principal(principal: Principal) -> None:
     _by_tenant.check(identity.party)
 
 
-def check_address(meta: Mapping[str, str]) -> None:
-    """Count a read of the client's address only.
+def check_address(address: str) -> None:
+    """Count a read of a client's address only.
 
     Raises:
         RateLimited: the address reads too often.
     """
-    _by_address.check(client_address(meta))
+    _by_address.check(address)
 
 
 def check_read(caller: Caller, meta: Mapping[str, str]) -> None:
+    """Count a read of the caller's session; as `check_caller`."""
+    check_caller(caller, client_address(meta))
+
+
+def check_caller(caller: Caller, address: str) -> None:
     """Count a read of the caller's session.
 
     Each credential counts for itself: the caller's is not checked yet, and a stranger who knows the
@@ -107,7 +112,7 @@ def check_read(caller: Caller, meta: Mapping[str, str]) -> None:
         RateLimited: the session, and the principal or else the client's address, reads too often.
     """
     if caller.principal is None:
-        _by_address.check(client_address(meta))
+        _by_address.check(address)
     else:
         check_principal(caller.principal)
     _by_session.check(f"{caller.session_id} {caller.credential}")

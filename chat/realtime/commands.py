@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from rest_framework.exceptions import ValidationError
 
+from chat.accounts import read_limits
 from chat.api import headers, renderers
 from chat.api.auth import authenticate_token, caller_of
 from chat.api.exception_handler import error_body, to_parley_error
@@ -110,6 +111,7 @@ def create(caller: Caller, fields: Fields, request_id: str) -> bytes:
 
 
 def cancel(caller: Caller, fields: Fields, request_id: str) -> bytes:  # noqa: ARG001
+    read_limits.check_caller(caller, caller.address)
     cancelled = turns.cancel(caller=caller, message_id=fields["id"])
     return b'"type":"cancel.accepted","reply":' + cancelled.reply
 

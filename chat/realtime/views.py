@@ -85,7 +85,7 @@ async def events(request: ASGIRequest, session_id: str) -> HttpResponseBase:
     query = query_params.subscribe_query(request.GET)
     after = headers.last_event_id(request.META, query.after)
     if query.ticket:
-        read_limits.check_address(request.META)
+        read_limits.check_address(client_address(request.META))
         caller = await asyncio.to_thread(tickets.redeem, session_id, query.ticket)
     else:
         caller = auth.caller_of(await auth.authenticate_on_loop(request.META), session_id)

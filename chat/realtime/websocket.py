@@ -13,7 +13,7 @@ from channels.consumer import AsyncConsumer, get_handler_name
 from channels.exceptions import StopConsumer
 from django.http import QueryDict
 
-from chat.accounts import bans, client_ip
+from chat.accounts import bans, client_ip, read_limits
 from chat.api import origin, query_params
 from chat.conversation import tickets
 from chat.domain import Caller, EventBatch, Gap
@@ -75,6 +75,7 @@ class SessionWebSocket(AsyncConsumer):
         self._address = client_ip.scope_address(self.scope)
         try:
             bans.check_address(self._address)
+            read_limits.check_address(self._address)
             await self._authenticate_by_url()
         except ParleyError as error:
             self._authentication.set_exception(error)
@@ -165,7 +166,12 @@ class SessionWebSocket(AsyncConsumer):
             self._authentication.set_exception(error)
 
     def _accept(self, caller: Caller, after: int) -> None:
-        """Start to send events to the caller. If the client's address is banned later, they end."""
+        """Start to send events to the caller. If the client's address is banned later, they end.
+
+        Raises:
+            RateLimited: the session, or its client, reads too often.
+        """
+        read_limits.check_caller(caller, self._address)
         close_codes.accept_large_frames(self.scope)
         self._authentication.set_result((replace(caller, address=self._address), after))
 

@@ -8,6 +8,7 @@ import requests
 from chat.accounts import api_keys
 from tests.harness.stack import Stack
 from tests.integration.api.client import APIClient, error_code
+from tests.integration.realtime.clients import WebSocketClient
 
 # Only one read is allowed at once, then one in three seconds.
 LIMITS = {"CHAT_READS_PER_MINUTE": "20"}
@@ -75,3 +76,23 @@ def test_stranger_does_not_use_up_the_reads_of_a_session(limited: APIClient) -> 
         assert codes[0] == "session_not_found"
         assert "rate_limited" in codes
     assert owner.get().status_code == 200
+
+
+@pytest.mark.security("S47")
+def test_cancels_over_a_websocket_are_limited(limited: APIClient) -> None:
+    owner = limited.open_session()
+    with WebSocketClient(owner) as ws:
+        replies = [ws.request(type="message.cancel", id="msg_1") for _ in range(CALLS)]
+    assert replies[-1]["error"]["code"] == "rate_limited"
+
+
+@pytest.mark.security("S47")
+def test_websockets_are_limited_by_address(api_with: Callable[..., APIClient]) -> None:
+    owner = api_with(CHAT_ADDRESS_READS_PER_MINUTE="20").open_session()
+    query = f"?ticket={'x' * 43}"
+    codes = []
+    for _ in range(CALLS):
+        with WebSocketClient(owner, query=query) as ws:
+            codes.append(ws.close_code())
+    assert codes[0] == 4401
+    assert 4429 in codes
