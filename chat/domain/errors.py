@@ -316,7 +316,7 @@ class SessionQueueFull(Unavailable):
 
 
 class OwnerQueueFull(Unavailable):
-    """Too many turns of this user, API key or address are queued or running."""
+    """Too many turns of this user, tenant, API key or address are queued or running."""
 
     code = "owner_queue_full"
     default_retry_after = 5.0

@@ -14,7 +14,7 @@ ID_PREFIX = "ses_"
 
 
 class SessionKeys(NamedTuple):
-    """KEYS[1-19] of every script that acts on a session, in this order.
+    """KEYS[1-20] of every script that acts on a session, in this order.
 
     The first five, `deliveries` and `files` belong to the session; the rest to its partition,
     permanent unless noted.
@@ -63,6 +63,8 @@ class SessionKeys(NamedTuple):
     ratings: str
     # hash: id of a file -> its content; `<id>:description` -> JSON. Lives as the session does.
     files: str
+    # zset: party -> its queued turns, only while it has any.
+    waiting_by_party: str
 
 
 class LimiterKeys(NamedTuple):
@@ -131,6 +133,7 @@ def _session_keys(session_id: str, partition: int) -> SessionKeys:
         labels=labels(partition),
         ratings=ratings(partition),
         files=own("files"),
+        waiting_by_party=waiting_by_party(partition),
     )
 
 
@@ -180,6 +183,10 @@ def labels(partition: int) -> str:
 
 def ratings(partition: int) -> str:
     return f"chat:{{{partition}}}:ratings"
+
+
+def waiting_by_party(partition: int) -> str:
+    return f"chat:{{{partition}}}:waiting_by_party"
 
 
 def finished_deliveries(partition: int) -> tuple[str, str]:

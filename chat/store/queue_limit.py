@@ -1,10 +1,11 @@
-"""The limit on queued turns of the whole deployment.
+"""The limits on queued turns: of the whole deployment, and of one party.
 
 A script sees the queue of one partition. Each process therefore sums the queues of all partitions
 once a second, and counts the turns that it has accepted since. While the limit is reached, it sums
-them ten times a second. So the limit can be exceeded by what other processes accept in a second.
+them ten times a second. So a limit can be exceeded by what other processes accept in a second.
 """
 
+from collections import Counter
 from time import monotonic
 
 from redis.exceptions import RedisError
@@ -16,6 +17,12 @@ from chat.store.calls import Steps, ask_all
 # Seconds until the queues are summed again, and while the limit is reached.
 REFRESH_INTERVAL = 1.0
 REFRESH_INTERVAL_WHEN_FULL = 0.1
+# A party has at most one part in so many of the queued turns, but not less than the minimum.
+PARTY_SPREAD = 4
+MIN_SHARE = 50
+# Parties with most queued turns that are read of each partition. The others have less than a part
+# in so many of all queued turns where they are not read.
+TOP_PARTIES = 16
 
 
 class QueueLimit:
@@ -25,19 +32,31 @@ class QueueLimit:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the total."""
+        """Forget what was counted."""
         self._total = 0
+        self._by_party: Counter[str] = Counter()
+        # Parties that have their share.
+        self._full: frozenset[str] = frozenset()
         # When the total was read, by the monotonic clock.
         self._read_at = float("-inf")
 
-    def count(self) -> None:
+    def count(self, party: str) -> None:
         """Count a turn that this process has accepted."""
+        if chat_settings.PARTITIONS == 1:
+            return  # the script sees all queued turns
         self._total += 1
+        self._by_party[party] += 1
+        if self._by_party[party] >= share_of_party():
+            self._full |= {party}
+
+    def full_parties(self) -> frozenset[str]:
+        """Return the parties that have their share of the queued turns of all partitions."""
+        return self._full
 
     def max_per_partition(self) -> Steps[int]:
         """Return how many queued turns a partition may have: all that are allowed, or none.
 
-        One round trip in a second, at most.
+        One round trip in a second, at most; two while an eighth of the allowed turns is queued.
 
         Raises:
             StoreUnavailable
@@ -49,8 +68,21 @@ class QueueLimit:
         interval = REFRESH_INTERVAL_WHEN_FULL if is_full else REFRESH_INTERVAL
         if monotonic() - self._read_at >= interval:
             self._read_at = monotonic()  # other threads do not wait for this one
-            self._total = yield from _sum_queues()
+            yield from self._refresh()
         return 0 if self._total >= limit else limit
+
+    def _refresh(self) -> Steps[None]:
+        self._total = yield from _sum_queues()
+        share = share_of_party()
+        # With fewer, no party can have half of its share.
+        has_many = self._total >= share / 2
+        self._by_party = (yield from _sum_parties()) if has_many else Counter()
+        self._full = frozenset(each for each, n in self._by_party.items() if n >= share)
+
+
+def share_of_party() -> int:
+    """Return how many queued turns one party may have."""
+    return max(MIN_SHARE, chat_settings.MAX_QUEUED_TURNS // PARTY_SPREAD)
 
 
 def _sum_queues() -> Steps[int]:
@@ -59,6 +91,23 @@ def _sum_queues() -> Steps[int]:
     # A dead node of a Cluster must not stop the sessions of the others.
     numbers = (int(reply or 0) for reply in replies if not isinstance(reply, RedisError))
     return sum(max(0, number) for number in numbers)
+
+
+def _sum_parties() -> Steps[Counter[str]]:
+    """Return the queued turns of the parties that have most of them."""
+    last = TOP_PARTIES - 1
+    replies = yield from ask_all(
+        [
+            ("ZREVRANGE", keys.waiting_by_party(each), 0, last, "WITHSCORES")
+            for each in range(chat_settings.PARTITIONS)
+        ]
+    )
+    total: Counter[str] = Counter()
+    for reply in replies:
+        if not isinstance(reply, RedisError):
+            for party, number in zip(reply[::2], reply[1::2], strict=True):
+                total[party.decode()] += int(float(number))
+    return total
 
 
 # The only one of this process.

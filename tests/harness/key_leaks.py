@@ -9,7 +9,7 @@ PERMANENT = (
     re.compile(
         r"chat:\{\d+\}:"
         r"(due|by_activity|counts|waiting|running|counters|outbox|search_fields|search_index|"
-        r"labels|ratings)"
+        r"labels|ratings|waiting_by_party)"
     ),
     re.compile(r"chat:deployment"),
     re.compile(r"chat:(audit|bans|rollups)"),

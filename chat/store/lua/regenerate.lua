@@ -11,7 +11,7 @@
 -- ARGV[6]    request: options and request id, JSON object
 -- ARGV[7]    deadline, ms from now
 -- ARGV[8]    ms until the sweeper checks the turn, in case its wake-up is lost
--- ARGV[9]    max turns of the partition and of an owner, see lib/enqueue_turn.lua
+-- ARGV[9]    max turns of the partition, an owner and a party, see lib/enqueue_turn.lua
 -- ARGV[10]   interval between messages at the steady rate, ms; 0 for no limit
 -- ARGV[11]   burst, messages
 -- ARGV[12]   idempotency key, never empty
@@ -21,7 +21,7 @@
 -- ARGV[16]   exceeded budgets, see lib/exceeded_budgets.lua
 --
 -- Replies:
---   ACCEPTED message reply position awake   awake: 1 if the session needs no wake-up
+--   ACCEPTED message reply position awake party   awake: 1 if the session needs no wake-up
 --   REPLAYED message reply position awake   the first response, or a reply that is open already
 --   NOT_REGENERABLE                         the message does not belong to the last turn
 --   RATE_LIMITED ms | TOKEN_BUDGET_EXCEEDED ms | BUDGET_EXCEEDED ms budget ends_at
@@ -77,4 +77,4 @@ if s.has_webhook ~= tonumber(ARGV[14]) then set('has_webhook', ARGV[14]) end
 set('tat', tat)
 keep_alive()
 publish()
-return { 'ACCEPTED', message, reply, position, position > 0 and 1 or 0 }
+return { 'ACCEPTED', message, reply, position, position > 0 and 1 or 0, s.party or '' }

@@ -15,7 +15,7 @@
 -- ARGV[10]   idempotency key, never empty
 -- ARGV[11]   digest of the request
 -- ARGV[12]   max waiting turns of the session
--- ARGV[13]   max turns of the partition and of an owner, see lib/enqueue_turn.lua
+-- ARGV[13]   max turns of the partition, an owner and a party, see lib/enqueue_turn.lua
 -- ARGV[14]   interval between messages at the steady rate, ms; 0 for no limit
 -- ARGV[15]   burst, messages
 -- ARGV[16]   1 if the deployment has a webhook
@@ -27,7 +27,7 @@
 -- ARGV[22]   parts of the message, JSON list, or '' if it has only text
 --
 -- Replies:
---   ACCEPTED message reply position awake   awake: 1 if the session needs no wake-up
+--   ACCEPTED message reply position awake party   awake: 1 if the session needs no wake-up
 --   REPLAYED message reply position awake   the first response to this key
 --   RATE_LIMITED ms | TOKEN_BUDGET_EXCEEDED ms   ms until the next message is accepted
 --   BUDGET_EXCEEDED ms budget ends_at
@@ -84,4 +84,4 @@ set('tat', tat)
 save_response(ARGV[10], ARGV[11], pack_response(turn, number, position, now, seq))
 keep_alive(is_empty)
 publish()
-return { 'ACCEPTED', message, reply, position, needs_wake_up and 0 or 1 }
+return { 'ACCEPTED', message, reply, position, needs_wake_up and 0 or 1, s.party or '' }

@@ -145,6 +145,34 @@ def test_turns_of_an_address_are_limited(api_with: Callable[..., APIClient]) -> 
     assert state_of(second) == before
 
 
+@pytest.mark.security("S23", "S46")
+def test_party_cannot_fill_the_queue_for_others(api_with: Callable[..., APIClient]) -> None:
+    """With the default number of partitions, over which the sessions of an address are spread."""
+    api = api_with(
+        CHAT_MAX_QUEUED_TURNS="100",
+        CHAT_TRUSTED_PROXIES="127.0.0.1",
+    )
+    flooding = [session_from(api, "203.0.113.1") for _ in range(4)]
+    others = [session_from(api, f"203.0.113.{n}") for n in range(2, 12)]
+    responses = [
+        session.post("/messages", {"content": str(n)}) for n in range(15) for session in flooding
+    ]
+    assert [response.status_code for response in responses] == [202] * 50 + [429] * 10
+    assert {error_code(response) for response in responses[50:]} == {"owner_queue_full"}
+    before = state_of(flooding[0])
+    assert flooding[0].post("/messages", {"content": "more"}).status_code == 429
+    assert state_of(flooding[0]) == before
+    for session in others:
+        session.post_message("hello")
+
+
+def session_from(api: APIClient, address: str) -> APIClient:
+    """Open a session from this address."""
+    headers = {"X-Forwarded-For": address}
+    opened = api.request("POST", "/sessions", json={}, headers=headers).json()
+    return APIClient(api.url, id=opened["id"], token=opened["token"])
+
+
 @pytest.mark.thorough
 @pytest.mark.security("S23")
 def test_full_session_rejects_and_changes_nothing(api_with: Callable[..., APIClient]) -> None:

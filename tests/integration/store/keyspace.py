@@ -11,7 +11,7 @@ from redis import Redis
 
 # All keys that have no TTL.
 PERMANENT_KEY = re.compile(
-    r"chat:\{\d+\}:(due|by_activity|counts|waiting|running|counters|outbox|search_fields|search_index|labels)"
+    r"chat:\{\d+\}:(due|by_activity|counts|waiting|running|counters|outbox|search_fields|search_index|labels|waiting_by_party)"
     r"|chat:deployment"
 )
 DEPLOYMENT_KEY = "chat:deployment"
@@ -45,6 +45,8 @@ class Keyspace:
     counts: Counter[str] = field(default_factory=Counter)
     waiting: dict[str, float] = field(default_factory=dict)
     running: dict[str, float] = field(default_factory=dict)
+    # Party -> its queued turns, summed over all partitions.
+    waiting_by_party: Counter[str] = field(default_factory=Counter)
     # Summed over all partitions.
     counters: Counter[str] = field(default_factory=Counter)
 
@@ -82,6 +84,9 @@ def _add(contents: Keyspace, noun: str, content: Any) -> None:
         return
     if noun == "search_index":
         contents.search_index |= {line.decode() for line in content}
+        return
+    if noun == "waiting_by_party":
+        contents.waiting_by_party.update({name.decode(): int(count) for name, count in content})
         return
     members: dict[str, float] = getattr(contents, noun)
     for member, score in content:

@@ -229,6 +229,12 @@ MUTANTS = [
     ),
     Mutant("waiting is not decremented", "claim.lua", "change_waiting(-1)", ""),
     Mutant(
+        "waiting turns of a deleted session stay counted",
+        "lib/remove_session.lua",
+        "count_waiting(-s.waiting)",
+        "redis.call('HINCRBY', COUNTS, 'waiting', -s.waiting)",
+    ),
+    Mutant(
         "running is not decremented",
         "lib/requeue_turn.lua",
         "redis.call('HINCRBY', COUNTS, 'running', -1)",

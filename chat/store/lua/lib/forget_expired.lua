@@ -2,8 +2,8 @@
 -- include: labels
 
 -- Remove the session from all lists. Its owner and the number of its open turns are unknown, so the
--- gauges are reset only when the partition is empty. The turns of owners are counted from 0 again:
--- for a while an owner may have more than allowed.
+-- gauges are reset only when the partition is empty. The turns of owners and parties are counted
+-- from 0 again: for a while they may have more than allowed.
 local function forget_expired()
   for _, key in ipairs({ BY_ACTIVITY, WAITING, RUNNING }) do redis.call('ZREM', key, ID) end
   unindex_session()
@@ -13,6 +13,7 @@ local function forget_expired()
   for _, field in ipairs(redis.call('HKEYS', COUNTS)) do
     if string.find(field, '^turns:') then redis.call('HDEL', COUNTS, field) end
   end
+  redis.call('DEL', WAITING_BY_PARTY)
   if redis.call('ZCARD', DUE) == 0 then
     redis.call('HSET', COUNTS, 'waiting', 0, 'running', 0)
   end

@@ -11,7 +11,7 @@ local function remove_session(reason)
   unindex_session()
   for _, key in ipairs({ BY_ACTIVITY, WAITING, RUNNING }) do redis.call('ZREM', key, ID) end
   redis.call('HINCRBY', COUNTS, 'sessions', -1)
-  if s.waiting > 0 then redis.call('HINCRBY', COUNTS, 'waiting', -s.waiting) end
+  if s.waiting > 0 then count_waiting(-s.waiting) end
   if s.running_turn ~= 0 then redis.call('HINCRBY', COUNTS, 'running', -1) end
   local open = s.waiting + (s.running_turn ~= 0 and 1 or 0)
   if redis.call('HINCRBY', COUNTS, owner_turns(), -open) <= 0 then

@@ -1,7 +1,7 @@
 -- The session that a script acts on: its keys, its fields, and the time.
 -- include: clock
 --
--- KEYS[1-19] the fields of chat.store.keys.SessionKeys, in order; that class describes them
+-- KEYS[1-20] the fields of chat.store.keys.SessionKeys, in order; that class describes them
 -- ARGV[1]    session id
 -- ARGV[2]    limits: events of the log, bytes of the log, bytes of the session
 -- ARGV[3]    seconds that keys outlive the session's expiry
@@ -47,7 +47,7 @@
 --   name, model, system_prompt, context, metadata, webhook_url   JSON
 local SESSION, MESSAGES, PARTIAL, EVENTS, IDEMPOTENCY, DUE, BY_ACTIVITY, COUNTS, WAITING, RUNNING,
   COUNTERS, LAST_HOUR, DELIVERIES, OUTBOX, SEARCH_FIELDS, SEARCH_INDEX, LABELS,
-  RATINGS, FILES = unpack(KEYS)
+  RATINGS, FILES, WAITING_BY_PARTY = unpack(KEYS)
 local ID, KEY_TTL_MARGIN = ARGV[1], ARGV[3] * 1000
 local EVENT_LOG_SIZE, EVENT_LOG_BYTES, MAX_SESSION_BYTES =
   string.match(ARGV[2], '^(%d+) (%d+) (%d+)$')
@@ -65,12 +65,12 @@ local seq -- the number of the newest event
 -- Read fields. A missing number is 0, a missing text nil. `schema` is nil if the session is gone.
 local function read(...)
   local found = redis.call('HMGET', SESSION, 'seq', 'log_bytes', 'log_start', 'owner',
-    'turn_start', ...)
+    'party', 'turn_start', ...)
   seq = tonumber(found[1] or 0)
   s.log_bytes, s.log_start = tonumber(found[2] or 0), tonumber(found[3] or 0)
-  s.owner, s.turn_start = found[4] or nil, tonumber(found[5] or 0)
+  s.owner, s.party, s.turn_start = found[4] or nil, found[5] or nil, tonumber(found[6] or 0)
   for i, name in ipairs({ ... }) do
-    local value = found[i + 5]
+    local value = found[i + 6]
     if TEXT_FIELDS[name] then s[name] = value or nil else s[name] = tonumber(value or 0) end
   end
 end
@@ -78,6 +78,16 @@ end
 -- Return the field of COUNTS for the open turns of the session's owner in this partition.
 local function owner_turns()
   return 'turns:' .. (s.owner or '')
+end
+
+-- Change the number of waiting turns of the partition, and of the session's party in it.
+local function count_waiting(change)
+  local party = s.party or ''
+  if redis.call('HINCRBY', COUNTS, 'waiting', change) <= 0 then
+    redis.call('DEL', WAITING_BY_PARTY) -- older versions do not count down
+  elseif tonumber(redis.call('ZINCRBY', WAITING_BY_PARTY, change, party)) <= 0 then
+    redis.call('ZREM', WAITING_BY_PARTY, party) -- see lib/forget_expired.lua
+  end
 end
 
 local changed = {} -- field, value, field, value, ...

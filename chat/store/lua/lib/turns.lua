@@ -1,11 +1,11 @@
 -- Open turns. Needs `s` with running_turn, waiting.
 
--- Change the number of waiting turns of the session and the partition. WAITING lists sessions in
+-- Change the number of waiting turns of the session, the partition and the party. WAITING lists sessions in
 -- which turns wait and none runs, by the time since when.
 -- since: ms, default now.
 local function change_waiting(change, since)
   set('waiting', s.waiting + change)
-  redis.call('HINCRBY', COUNTS, 'waiting', change)
+  count_waiting(change)
   if s.waiting == 0 then
     redis.call('ZREM', WAITING, ID)
   elseif s.running_turn == 0 then

@@ -43,6 +43,7 @@ def assert_store_is_sound(contents: keyspace.Keyspace, partition: Partition) -> 
     gauges["accepted"] = partition.totals["accepted"]
     gauges["turns:parley"] = partition.waiting + partition.running
     assert nonzero(contents.counts) == nonzero(gauges)
+    assert contents.waiting_by_party == nonzero({"parley": partition.waiting})
     is_running = {name: bool(each.running) for name, each in partition.sessions.items()}
     waiting = {name for name, each in partition.sessions.items() if each.waiting}
     assert contents.running.keys() == {name for name in live if is_running[name]}
