@@ -1,5 +1,6 @@
 """The maximum size of a request's body, by who sends it: little before authentication."""
 
+import re
 from typing import Any
 
 from django.conf import settings
@@ -8,15 +9,18 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.db import DatabaseError, close_old_connections
 from django.http.cookie import parse_cookie
 
+from chat.accounts import read_limits
 from chat.api import auth
 from chat.conversation import sessions
-from chat.domain import Caller
+from chat.domain import Caller, Principal
 from chat.settings import chat_settings
 from project.server.body import Environ
 from project.server.body_reader import UNCHECKED_BODY_BYTES
 
 # Bytes of JSON per byte of text: `\\u0041`.
 MAX_ESCAPE = 6
+# The path of a session's messages or files.
+SESSION_PATH = re.compile(r"/sessions/([^/]+)/(?:messages|files)$")
 # JSON around the fields.
 MARGIN = 64 * 1024
 
@@ -25,7 +29,8 @@ def api_body_limit(environ: Environ) -> int:
     """Return the limit of a request to the API: large for messages and files of open sessions.
 
     Raises:
-        InvalidToken, SessionNotFound, SessionExpired: the token is not valid.
+        InvalidToken, SessionNotFound, SessionExpired: the caller has no access to the session.
+        RateLimited: the caller uploads large files too often, whether or not they are accepted.
         StoreUnavailable: the token of a large body could not be checked.
     """
     path = environ["PATH_INFO"].rstrip("/")
@@ -36,9 +41,13 @@ def api_body_limit(environ: Environ) -> int:
     max_bytes = chat_settings.MAX_FILE_BYTES if is_file else chat_settings.MAX_BODY_BYTES
     if int(environ.get("CONTENT_LENGTH") or 0) > max_bytes:
         return max_bytes
-    sender = auth.authenticate(environ)
+    sender: Caller | Principal = auth.authenticate(environ)
+    # Of `POST /messages`, the body names the session: a valid API key or JWT is enough.
+    if match := SESSION_PATH.search(path):
+        sender = auth.caller_of(sender, match[1])
+        if is_file:
+            read_limits.check_read(sender, environ)
     # A chunked body may turn out to be too large, which is reported before any call to Redis.
-    # A valid API key or JWT is enough: the session is named in the body.
     if isinstance(sender, Caller) and "HTTP_TRANSFER_ENCODING" not in environ:
         sessions.read(sender, limit=0)
     return max_bytes

@@ -58,6 +58,15 @@ def test_reads_of_a_session_are_limited_on_every_path(limited: APIClient, name: 
 
 
 @pytest.mark.security("S47")
+def test_refused_uploads_are_limited(limited: APIClient) -> None:
+    owner = limited.open_session()
+    path, content = f"{owner.path}/files", b"\0" * 10_000
+    codes = [error_code(owner.request("POST", path, data=content)) for _ in range(CALLS)]
+    assert codes[0] == "unsupported_content"
+    assert "rate_limited" in codes
+
+
+@pytest.mark.security("S47")
 def test_invented_tickets_are_limited_by_address(api_with: Callable[..., APIClient]) -> None:
     api = api_with(CHAT_ADDRESS_READS_PER_MINUTE="20")
     path = f"/sessions/{api.open_session().id}/events?ticket={'x' * 43}"

@@ -104,6 +104,15 @@ def test_unfinished_messages_use_limited_memory(
 
 
 @pytest.mark.security("S48")
+def test_large_file_for_a_session_of_others_is_not_read(
+    small_web: Stack, attacker: APIClient, healthy: APIClient
+) -> None:
+    with Attack(small_web.web().url) as attack:
+        attack.send_unfinished(f"{healthy.path}/files", size=3 * MIB, token=attacker.token)
+        assert b"404" in attack.sockets[0].recv(100)
+
+
+@pytest.mark.security("S48")
 @pytest.mark.parametrize("path", ["/messages", "/sessions"])
 def test_large_body_of_a_stranger_is_not_read(
     small_web: Stack, attacker: APIClient, healthy: APIClient, path: str
