@@ -144,7 +144,7 @@ def test_redis_commands_do_not_grow_with_sessions(redis: Redis, api: APIClient) 
 
     def least() -> int:
         """Without the commands that the process sends in between, such as pings."""
-        return min(commands() for _ in range(5))
+        return min(commands() for _ in range(10))
 
     api.get("/metrics")
     empty = least()
@@ -152,7 +152,7 @@ def test_redis_commands_do_not_grow_with_sessions(redis: Redis, api: APIClient) 
         owner = api.open_session()
         owner.post_message("one")
         fake_worker.complete_turn(owner.id, "an answer")
-    assert least() == empty
+    assert least() <= empty
 
 
 def test_metrics_token_is_required_if_set(api_with: Callable[..., APIClient]) -> None:

@@ -88,6 +88,7 @@ def test_a_killed_program_is_logged_and_restarted(run: Callable[..., Run]) -> No
     os.kill(first, signal.SIGKILL)
     assert supervised.wait_for_pid("steady", start=2) != first
     assert "steady was killed by signal 9; restarting it" in supervised.log
+    supervised.wait_for_pid("other")
     assert len(supervised.pids("other")) == 1
 
 
