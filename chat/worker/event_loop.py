@@ -5,6 +5,7 @@ the loop.
 """
 
 import asyncio
+import atexit
 import logging
 import os
 import signal
@@ -26,6 +27,8 @@ CHECK_INTERVAL = 0.25
 BLOCKED_AFTER = 1.0
 # Calls on the loop thread's stack that the log shows.
 STACK_DEPTH = 4
+# Seconds that the end of the process waits for the loop.
+PAUSE_TIMEOUT = 1.0
 
 
 class EventLoopThread:
@@ -37,12 +40,14 @@ class EventLoopThread:
         self._watchdog = threading.Thread(target=self._watch, name="watchdog", daemon=True)
         # `time.monotonic()` at which the loop last ran.
         self._alive_at = time.monotonic()
+        self._is_paused = threading.Event()
         # Strong references: the loop has weak ones only.
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self) -> None:
         self._thread.start()
         self._watchdog.start()
+        atexit.register(self._pause)
 
     def call_soon(self, function: Callable[..., object], *args: Any) -> None:
         """Call a function on the loop, from another thread."""
@@ -74,6 +79,16 @@ class EventLoopThread:
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("A task failed", exc_info=error)
 
+    def _pause(self) -> None:
+        """Stop running callbacks. One of uvloop's would crash an interpreter that has ended."""
+
+        def wait_forever() -> None:
+            self._is_paused.set()
+            threading.Event().wait()
+
+        self.call_soon(wait_forever)
+        self._is_paused.wait(PAUSE_TIMEOUT)
+
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
         self._record_run()
@@ -85,8 +100,7 @@ class EventLoopThread:
 
     def _watch(self) -> None:
         reported_at = 0.0
-        while True:
-            time.sleep(CHECK_INTERVAL)
+        while not self._is_paused.wait(CHECK_INTERVAL):
             alive_at = self._alive_at
             blocked_for = time.monotonic() - alive_at
             if blocked_for < BLOCKED_AFTER or alive_at == reported_at:
