@@ -158,7 +158,7 @@ def _earlier_turns(messages: Sequence[HistoryMessage], model: Model) -> list[lis
         for message in messages
         if message.role is Role.ASSISTANT
         and message.status in CONTEXT_STATUSES
-        and (message.content or not message.attempt)
+        and (message.content or (message.status is Status.COMPLETED and not message.attempt))
     }
     return [
         [

@@ -99,6 +99,12 @@ def test_turn_without_reply_text_is_left_out() -> None:
     ]
 
 
+def test_turn_that_was_cancelled_before_its_first_attempt_is_left_out() -> None:
+    cancelled = reply(2, 1, "", Status.CANCELLED)._replace(attempt=0)
+    history = (user(1, "one"), cancelled, user(3, "two"))
+    assert contents(context_window.build_prompt(claim(*history), MODEL).messages) == ["two"]
+
+
 def test_newer_of_two_replies_is_used() -> None:
     history = (user(1, "q"), reply(2, 1, "old"), reply(4, 1, "new"), user(5, "next"))
     assert contents(context_window.build_prompt(claim(*history), MODEL).messages) == [
