@@ -65,7 +65,7 @@ class View(APIView):
             response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
             return response
         finally:
-            self.request.parser_context.clear()
+            getattr(self.request, "parser_context", {}).clear()  # DRF may have failed to wrap it
             vars(self).clear()
 
     def get_exception_handler(self) -> Any:
