@@ -17,6 +17,7 @@ MODULES = (
     "javascript",
     "kubernetes",
     "monitoring",
+    "overlays",
     "packages",
     "pages",
     "protocol",

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import kubernetes_validate
 import yaml
-from jsonschema import Draft202012Validator
 
 from checks.compose import SAME_IN_REDIS, SERVICES, STOP_MARGIN, redis_options
 from checks.files import at, lookup, read
@@ -19,33 +18,8 @@ VERSIONS = ("1.29", "1.37")
 # Workloads of one pod: a volume belongs to one pod at a time.
 SINGLE = {"redis", "staff"}
 BUDGET = "PodDisruptionBudget"
-TEXT = {"type": "string", "minLength": 1}
-NUMBER = {"type": "integer", "minimum": 0}
-# The part of KEDA's schema that the manifests use; the schemas of Kubernetes do not contain it.
-SCALED_OBJECT = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["scaleTargetRef", "triggers"],
-    "properties": {
-        "scaleTargetRef": {"required": ["name"], "properties": {"name": TEXT}},
-        **dict.fromkeys(
-            ("minReplicaCount", "maxReplicaCount", "pollingInterval", "cooldownPeriod"), NUMBER
-        ),
-        "triggers": {
-            "minItems": 1,
-            "items": {
-                "required": ["type", "metadata"],
-                "properties": {
-                    "type": {"const": "prometheus"},
-                    "metadata": {
-                        "required": ["serverAddress", "query", "threshold"],
-                        "additionalProperties": TEXT,
-                    },
-                },
-            },
-        },
-    },
-}
+# Of KEDA; `checks.overlays` checks them.
+SCALED_OBJECT = "ScaledObject"
 
 
 class Resource(NamedTuple):
@@ -94,47 +68,11 @@ def containers(workload: Resource) -> list[dict[str, Any]]:
 def valid_manifests() -> Iterator[str]:
     """Kubernetes accepts each manifest."""
     for resource in RESOURCES:
-        for version in VERSIONS if resource.kind != "ScaledObject" else ():
+        for version in VERSIONS if resource.kind != SCALED_OBJECT else ():
             try:
                 kubernetes_validate.validate(resource.document, version, strict=True)
             except kubernetes_validate.ValidationError as error:
                 yield f"{resource}: not valid in Kubernetes {version}: {error.message}"
-
-
-def kustomizations() -> Iterator[str]:
-    """Each overlay applies each of its files, and changes resources that exist."""
-    for path in sorted(FOLDER.glob("*/kustomization.yaml")):
-        kustomization = yaml.safe_load(path.read_text())
-        files = {each.path.name for each in RESOURCES if each.path.parent == path.parent}
-        resources = set(kustomization["resources"])
-        if {each for each in resources if not each.startswith("../")} != files:
-            yield f"{at(path, 'resources')}: list {sorted(files)}"
-        generated = kustomization.get("configMapGenerator", [])
-        scripts = [name for each in generated for name in each.get("files", [])]
-        for name in [*(each for each in resources if each.startswith("../")), *scripts]:
-            if not (path.parent / name).exists():
-                yield f"{at(path, name)}: there is no {name}"
-        for patch in kustomization.get("patches", []):
-            target = yaml.safe_load(patch["patch"])
-            kind, name = target["kind"], target["metadata"]["name"]
-            if not any((each.kind, each.name) == (kind, name) for each in RESOURCES):
-                yield f"{at(path, 'patches')}: there is no {kind} {name}"
-
-
-def scaling() -> Iterator[str]:
-    """KEDA accepts its own kind, which scales an existing workload by an existing metric."""
-    scaled = named("ScaledObject", "worker")
-    if scaled.document["apiVersion"] != "keda.sh/v1alpha1":
-        yield f"{scaled}: expected apiVersion keda.sh/v1alpha1"
-    for error in Draft202012Validator(SCALED_OBJECT).iter_errors(scaled.document["spec"]):
-        yield f"{scaled}: not valid in KEDA: {error.message}"
-    target = scaled.get("spec.scaleTargetRef.name")
-    if ("Deployment", target) not in {(each.kind, each.name) for each in WORKLOADS}:
-        yield f"{scaled}: there is no Deployment {target}"
-    known = read("chat/api/prometheus.py")
-    for metric in re.findall(r"parley_\w+", str(scaled.get("spec.triggers"))):
-        if f'"{metric}"' not in known:
-            yield f"{scaled}: /metrics has no {metric}"
 
 
 def same_settings() -> Iterator[str]:
@@ -228,8 +166,6 @@ def redis_servers() -> Iterator[str]:
 
 CHECKS = (
     valid_manifests,
-    kustomizations,
-    scaling,
     same_settings,
     least_privilege,
     selectors,

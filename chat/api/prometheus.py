@@ -1,6 +1,7 @@
 """Parley's metrics in Prometheus's text format, with names and units by its conventions.
 
-All values come from Redis, so any web process can report those of the whole deployment.
+All values but `parley_web_connections` come from Redis, so any web process can report those of the
+whole deployment.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from chat.accounts.connections import open_connections
 from chat.domain import CallResult, PartyClass, Status, WaitReason
 from chat.domain.budgets import Scope
 from chat.operations.budget_stats import BudgetStats
@@ -67,6 +69,7 @@ def _gauges(stats: Stats) -> Iterator[Metric]:
         ("parley_workers", "Workers with a current heartbeat.", len(stats.workers)),
         ("parley_webhook_pending_deliveries", "Pending webhook deliveries.",
          metrics.pending_deliveries),
+        ("parley_web_connections", "Open connections of this web process.", open_connections()),
     ):  # fmt: skip
         yield GaugeMetricFamily(name, text, value=value)
 

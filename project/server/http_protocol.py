@@ -12,6 +12,7 @@ from django.http import HttpResponse
 from uvicorn._types import ASGI3Application, HTTPScope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from chat.accounts.connections import Connection
 from chat.api.exception_handler import error_response_without_request
 from chat.domain.errors import (
     HeadersTooLarge,
@@ -23,7 +24,6 @@ from chat.domain.errors import (
 from chat.realtime.close_codes import ABORT
 from chat.settings import chat_settings
 from project.server.body import LINGER_SECONDS
-from project.server.connections import Connection
 from project.server.h2_upgrade import UpgradeIgnoringParser
 from project.server.write_timeout import WriteTimeoutMixin
 
@@ -40,6 +40,9 @@ SURPLUS_TIMEOUT = 2.0
 PROBE_PATHS = (b"/live", b"/ready")
 # Seconds after which its client may try again.
 SURPLUS_RETRY_AFTER = 5.0
+# Seconds that an idle connection of a trusted proxy is kept open: nginx keeps it for 60 s, HAProxy
+# for less. A proxy that sends a request while its server closes the connection gets no response.
+PROXY_KEEP_ALIVE = 75
 # Headers that a WebSocket handshake must contain, with their values.
 HANDSHAKE_HEADERS = {
     b"upgrade": re.compile(b"websocket", re.IGNORECASE),
@@ -56,7 +59,7 @@ class HTTPProtocol(WriteTimeoutMixin, HttpToolsProtocol):
     """Closes connections that do not send a complete head in time, and rejects large heads.
 
     The time starts with the connection or, for a later request, with its first byte. Between two
-    requests, uvicorn's `--timeout-keep-alive` applies.
+    requests, uvicorn's `--timeout-keep-alive` applies, or `PROXY_KEEP_ALIVE`.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -75,6 +78,8 @@ class HTTPProtocol(WriteTimeoutMixin, HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        if self._connection.is_proxy:
+            self.timeout_keep_alive = max(self.timeout_keep_alive, PROXY_KEEP_ALIVE)
         self._start_head_timer()
 
     def data_received(self, data: bytes) -> None:

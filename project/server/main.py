@@ -5,9 +5,9 @@ import sys
 
 import uvicorn
 
+from chat.accounts.connections import raise_descriptor_limit
 from chat.settings import chat_settings
 from project import bootstrap, hangup
-from project.server.connections import raise_descriptor_limit
 
 # Before uvicorn imports the protocols, which need Django, and at import: `--workers` starts
 # processes that import this module, but do not run it.

@@ -8,9 +8,9 @@ for as long as its kernel answers.
 import asyncio
 from typing import Any
 
+from chat.accounts.connections import Connection
 from chat.buffers import Buffer, buffer_limit
 from chat.settings import chat_settings
-from project.server.connections import Connection
 
 # A client with a full write buffer must read this many bytes per `WRITE_TIMEOUT` seconds.
 MIN_BYTES = 64 * 1024

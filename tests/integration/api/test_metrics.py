@@ -2,7 +2,9 @@
 
 import json
 import re
+import socket
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -32,12 +34,16 @@ from chat.operations import stats
 from chat.store import budgets
 from project.runner.process import ROOT
 from tests.harness.redis_cluster import needs_one_server
+from tests.harness.stack import port_of
+from tests.harness.wait import wait_until
 from tests.integration.api import fake_worker
 from tests.integration.api.client import APIClient, status_and_code
 
 DEPLOY = ROOT / "deploy"
 SELECTOR = re.compile(r"\b(parley_\w+)(?:\{([^}]*)\})?")
 GROUPED = re.compile(r"\b(?:by|without) \(([^)]*)\)")
+# The only metric that differs between web processes.
+CONNECTIONS = "parley_web_connections"
 
 
 def families(api: APIClient) -> dict[str, Metric]:
@@ -48,14 +54,14 @@ def families(api: APIClient) -> dict[str, Metric]:
 
 
 def values(api: APIClient) -> dict[str, float]:
-    """Return every sample that is not zero: name and labels -> value."""
+    """Return every sample of the deployment that is not zero: name and labels -> value."""
     return {
         f"{sample.name}{''.join(f' {value}' for _, value in sorted(sample.labels.items()))}": (
             sample.value
         )
         for family in families(api).values()
         for sample in family.samples
-        if sample.value and "le" not in sample.labels
+        if sample.value and "le" not in sample.labels and family.name != CONNECTIONS
     }
 
 
@@ -133,6 +139,23 @@ def test_all_web_processes_return_the_same_metrics(
     owner.post_message("one")
     fake_worker.complete_turn(owner.id, "an answer")
     assert values(api_with()) == values(api)
+
+
+def test_web_process_counts_its_open_connections(api_with: Callable[..., APIClient]) -> None:
+    api = api_with()
+    port = port_of(api.url)
+
+    def connections() -> float:
+        (sample,) = families(api)[CONNECTIONS].samples
+        return sample.value
+
+    # That of the scrape itself.
+    wait_until(lambda: connections() == 1)
+    with ExitStack() as opened:
+        for _ in range(3):
+            opened.enter_context(socket.create_connection(("127.0.0.1", port)))
+        wait_until(lambda: connections() == 4)
+    wait_until(lambda: connections() == 1)
 
 
 @needs_one_server

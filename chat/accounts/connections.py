@@ -33,6 +33,11 @@ def max_connections() -> int:
     return min(chat_settings.MAX_CONNECTIONS, descriptors - reserved)
 
 
+def open_connections() -> int:
+    """Return how many connections are open, WebSockets included."""
+    return len(_connections)
+
+
 def max_per_address() -> int:
     """Return the limit of one address: at most half of all connections."""
     return min(chat_settings.MAX_CONNECTIONS_PER_ADDRESS, max(1, max_connections() // 2))
@@ -44,7 +49,15 @@ class Connection:
     That of a proxy is counted only during a request, for the client that sent it.
     """
 
-    __slots__ = ("_has_too_many", "_is_counted", "abort", "address", "is_surplus", "peer")
+    __slots__ = (
+        "_has_too_many",
+        "_is_counted",
+        "abort",
+        "address",
+        "is_proxy",
+        "is_surplus",
+        "peer",
+    )
 
     def __init__(self, peer: str, abort: Callable[[], None]) -> None:
         self.peer = peer
@@ -52,17 +65,18 @@ class Connection:
         # The client of the latest request.
         self.address = client_ip.client_address({"REMOTE_ADDR": peer})
         self._is_counted = False
-        is_proxy = client_ip.is_trusted(peer)
+        # Whether requests on it come from other clients.
+        self.is_proxy = client_ip.is_trusted(peer)
         # Whether its address had too many connections when it was opened.
-        self._has_too_many = not (is_proxy or self._may_count())
+        self._has_too_many = not (self.is_proxy or self._may_count())
         # Whether any limit was reached.
         self.is_surplus = not _connections.add(self, may_be_regular=not self._has_too_many)
-        if not (is_proxy or self.is_surplus):
+        if not (self.is_proxy or self.is_surplus):
             self._count()
 
     def begin_request(self, headers: Headers) -> bool:
         """Return whether the client may send a request; count one that a proxy passes on."""
-        if self._has_too_many or self._is_counted or not client_ip.is_trusted(self.peer):
+        if self._has_too_many or self._is_counted or not self.is_proxy:
             return not self._has_too_many
         self.address = client_ip.proxied_address(self.peer, headers)
         if not self._may_count():
@@ -71,7 +85,7 @@ class Connection:
         return True
 
     def end_request(self) -> None:
-        if client_ip.is_trusted(self.peer):
+        if self.is_proxy:
             self._uncount()
 
     def close(self) -> None:
@@ -118,6 +132,9 @@ class _Connections:
     def remove(self, connection: Connection) -> None:
         self._regular.discard(connection)
         self._surplus.pop(connection, None)
+
+    def __len__(self) -> int:
+        return len(self._regular) + len(self._surplus)
 
 
 _connections = _Connections()
