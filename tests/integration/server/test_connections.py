@@ -2,9 +2,14 @@
 
 import resource
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from project.runner import commands
+from tests.harness.ports import free_port
+from tests.harness.processes import Process
 from tests.harness.stack import Stack
 from tests.integration.api.client import APIClient
 from tests.integration.server.attacks import ATTACKER, HEALTHY, Attack, get_from
@@ -56,3 +61,27 @@ def test_probes_are_answered_when_all_connections_are_used(
         for path in ("/live", "/ready"):
             assert status(get_from(HEALTHY, url, path)) == "200"
     assert status(get_from(HEALTHY, url, healthy.path, healthy.token)) == "200"
+
+
+def test_idle_connections_of_proxies_outlive_those_of_clients(
+    small_web: Stack, tmp_path: Path
+) -> None:
+    """A proxy that sends a request while its connection is closed gets no response."""
+    proxy, client = "127.0.0.8", "127.0.0.9"
+    port = free_port()
+    program = commands.web(port=port, env=small_web.env | {"CHAT_TRUSTED_PROXIES": proxy})
+    program = replace(program, argv=(*program.argv, "--timeout-keep-alive", "1"))
+    web = Process(program, tmp_path / "log", url=f"http://127.0.0.1:{port}")
+    request = b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    try:
+        web.start()
+        with Attack(web.url) as connections:
+            opened = [connections.connect(address) for address in (proxy, client)]
+            for each in opened:
+                each.sendall(request)
+                assert status(each.recv(65536)) == "200"
+            assert opened[1].recv(1) == b""
+            opened[0].sendall(request)
+            assert status(opened[0].recv(65536)) == "200"
+    finally:
+        web.ensure_stopped()
