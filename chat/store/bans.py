@@ -113,10 +113,12 @@ class BanCopy:
         return self._bans
 
     def _run(self) -> None:
-        while time.monotonic() - self._used_at < MAX_IDLE:
-            time.sleep(REFRESH_INTERVAL)
-            self._refresh()
-        self._is_running = False
+        try:
+            while time.monotonic() - self._used_at < MAX_IDLE:
+                time.sleep(REFRESH_INTERVAL)
+                self._refresh()
+        finally:  # after an error of the call itself, the next request repeats it
+            self._is_running = False
 
     def _refresh(self) -> None:
         """Read the bans if they have changed; keep what is known if Redis does not answer."""
