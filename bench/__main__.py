@@ -5,7 +5,17 @@ from importlib import import_module
 
 from bench import report, state_dir
 
-COMMANDS = ("report", "admin", "export", "end_sessions", "attacks", "page", "scale", "cluster")
+COMMANDS = (
+    "report",
+    "admin",
+    "export",
+    "end_sessions",
+    "attacks",
+    "page",
+    "scale",
+    "cluster",
+    "memory",
+)
 
 
 def main() -> None:

@@ -9,18 +9,19 @@ import asyncio
 import os
 import resource
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import chain, count, islice
 from pathlib import Path
 
 from bench import history, turns
 from bench.cpu import CPUMeter, resident_kib
+from bench.host import NO_FORK
 from bench.measurements import Results
 from bench.report import ENV
-from bench.servers import haproxy
+from bench.servers import haproxy, many_turns
 from bench.streaming import create_sessions
-from bench.websocket_load import WebSocket
+from bench.websocket_load import Subscriber, WebSocket
 from chat.store import keys
 from chat.store.client import execute_command, execute_commands
 from chat.store.routing import Command
@@ -34,6 +35,9 @@ SUBSCRIBERS = 10_000
 # Open files of one process. The proxy needs two for each connection.
 MAX_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 MAX_SUBSCRIBERS = min(SUBSCRIBERS, MAX_FILES // 2 - 1000)
+# Subscribers that get a reply at the same time, with an event per second.
+STREAMS = 2000
+SLOW = "[[tokens=20 rate=1]]"
 # Connections that create sessions.
 PARALLEL = 8
 # Sessions per round trip.
@@ -97,16 +101,22 @@ async def idle_cpu(pids: Mapping[str, int]) -> dict[str, float]:
     return {name: 1000 * used / seconds for name, used in meter.read().items()}
 
 
-async def subscribe(url: str, number: int) -> list[WebSocket]:
+async def subscribe(url: str, number: int) -> list[Subscriber]:
     """Open a WebSocket for each of so many new sessions."""
     parts = [number // PARALLEL + (i < number % PARALLEL) for i in range(PARALLEL)]
     urls = chain(*await asyncio.gather(*(create_sessions(url, part) for part in parts)))
-    return [await WebSocket.open(session_url) for session_url in urls]
+    return [Subscriber(await WebSocket.open(session_url)) for session_url in urls]
 
 
-async def answer_pings(socket: WebSocket) -> None:
-    async for _ in socket.receive():
-        pass
+async def stream(subscribers: Sequence[Subscriber], pids: Mapping[str, int]) -> Results:
+    """Let all get a reply at the same time; return the CPU per event by process."""
+    before = sum(subscriber.events for subscriber in subscribers)
+    meter, started = CPUMeter(pids), time.monotonic()
+    await asyncio.gather(*(subscriber.chat(SLOW) for subscriber in subscribers))
+    used, seconds = meter.read(), time.monotonic() - started
+    events = sum(subscriber.events for subscriber in subscribers) - before
+    costs = {f"cpu_us_per_event_{name}": 1e6 * cpu / events for name, cpu in used.items()}
+    return {"streams": len(subscribers), "events_per_s": events / seconds, **costs}
 
 
 async def measure(url: str, pids: Mapping[str, int], until: float) -> AsyncIterator[Results]:
@@ -121,8 +131,7 @@ async def measure(url: str, pids: Mapping[str, int], until: float) -> AsyncItera
 
     webs = [pid for name, pid in pids.items() if name.startswith("web")]
     memory = sum(map(resident_kib, webs))
-    sockets = await subscribe(url, MAX_SUBSCRIBERS)
-    pongs = [asyncio.create_task(answer_pings(socket)) for socket in sockets]
+    subscribers = await subscribe(url, MAX_SUBSCRIBERS)
     kib = (sum(map(resident_kib, webs)) - memory) / MAX_SUBSCRIBERS
     yield {"subscribers": MAX_SUBSCRIBERS, "web_kib_per_subscriber": kib}
     listening = await idle_cpu(pids)
@@ -130,11 +139,11 @@ async def measure(url: str, pids: Mapping[str, int], until: float) -> AsyncItera
         f"cpu_us_per_s_and_subscriber_{name}": 1000 * (cpu - idle[name]) / MAX_SUBSCRIBERS
         for name, cpu in listening.items()
     }
+    yield await stream(subscribers[:STREAMS], pids)
     for load in (turns.SHORT, turns.STREAMED):
         yield await turns.cost(url, pids, load)
-    for task, socket in zip(pongs, sockets, strict=True):
-        task.cancel()
-        socket.close()
+    for subscriber in subscribers:
+        subscriber.close()
     yield {f"resident_mib_{name}": resident_kib(pid) / 1024 for name, pid in pids.items()}
 
 
@@ -149,12 +158,13 @@ def main(directory: Path) -> None:
     started = time.monotonic()
     stack = Stack(
         directory / "stack",
-        env=ENV,
+        env=ENV | NO_FORK,
         redis_port=port_of(os.environ["REDIS_URL"]),
         model_options=("--style", "echo"),
     )
     with ExitStack() as running:
         running.enter_context(stack)
+        stack.env |= many_turns(directory, stack.model.url, STREAMS // 2)
         stack.start(webs=2, workers=3)
         webs = [stack.web(number) for number in (0, 1)]
         proxy = running.enter_context(

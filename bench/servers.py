@@ -1,5 +1,6 @@
-"""The FastAPI servers that Parley is compared with, and HAProxy in front of web processes."""
+"""The FastAPI servers that Parley is compared with, and HAProxy in front of other servers."""
 
+import json
 import os
 import re
 import shutil
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 
 from project.runner.healthcheck import free_port, is_healthy
 from project.runner.process import Program
-from tests.harness.documented_proxies import FILES
+from tests.harness.documented_proxies import CERTIFICATE, FILES
 from tests.harness.processes import Process
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,9 +49,6 @@ def haproxy(directory: Path, urls: list[str], *, connections: int = 2000) -> Ite
     Raises:
         FileNotFoundError: HAProxy is not installed.
     """
-    path = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin")
-    if path is None:
-        raise FileNotFoundError("HAProxy is not installed: run make tools.")
     port = free_port()
     text = FILES["/etc/haproxy/haproxy.cfg"]
     text = re.sub(r"bind :443 .*", f"bind 127.0.0.1:{port}", text)
@@ -61,17 +59,67 @@ def haproxy(directory: Path, urls: list[str], *, connections: int = 2000) -> Ite
     text = text.replace("timeout queue 5s", kept)
     servers = [f"server web{i} {urlsplit(url).netloc}" for i, url in enumerate(urls)]
     text = text.replace("server web0 127.0.0.1:8000", "\n".join(servers))
-    configuration = directory / "haproxy.cfg"
+    with _run_haproxy(directory / "haproxy.cfg", text, f"http://127.0.0.1:{port}") as proxy:
+        yield proxy
+
+
+@contextmanager
+def tls_proxy(directory: Path, url: str) -> Iterator[Process]:
+    """Run HAProxy in front of a model at an http: URL, with `CERTIFICATE`.
+
+    Raises:
+        FileNotFoundError: HAProxy is not installed.
+    """
+    port = free_port()
+    text = f"""
+global
+    maxconn 8000
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 300s
+    timeout server 300s
+listen model
+    bind 127.0.0.1:{port} ssl crt {CERTIFICATE}
+    server model {urlsplit(url).netloc}
+"""
+    proxy_url = f"https://127.0.0.1:{port}"
+    with _run_haproxy(directory / "tls.cfg", text, proxy_url, f"tcp://127.0.0.1:{port}") as proxy:
+        yield proxy
+
+
+@contextmanager
+def _run_haproxy(configuration: Path, text: str, url: str, probe: str = "") -> Iterator[Process]:
+    """Run HAProxy with this configuration.
+
+    probe: the URL that shows that it is ready; by default, `url` with `/ready`.
+    """
+    path = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin")
+    if path is None:
+        raise FileNotFoundError("HAProxy is not installed: run make tools.")
     configuration.write_text(text)
     program = Program(
-        name="haproxy",
+        name=configuration.stem,
         argv=(path, "-db", "-f", str(configuration)),
         env={},
-        is_ready=partial(is_healthy, f"http://127.0.0.1:{port}/ready"),
+        is_ready=partial(is_healthy, probe or f"{url}/ready"),
         stop_timeout=1.0,
     )
-    proxy = Process(program, directory / "haproxy.log", url=f"http://127.0.0.1:{port}")
+    proxy = Process(program, configuration.with_suffix(".log"), url=url)
     try:
         yield proxy.start()
     finally:
         proxy.ensure_stopped()
+
+
+def many_turns(directory: Path, model_url: str, turns: int, **options: object) -> dict[str, str]:
+    """Return settings with which a worker runs so many turns, each with a call to the model.
+
+    options: of the model's entry.
+    """
+    model = {"provider": "openai", "url": f"{model_url}/v1", "model": "fake-model"}
+    entry = {**model, "pool_size": turns, **options}
+    path = directory / "models.toml"
+    lines = [f"{name} = {json.dumps(value)}" for name, value in entry.items()]
+    path.write_text("\n".join(["[default]", *lines, ""]))
+    return {"CHAT_MODELS_FILE": str(path), "CHAT_WORKER_CONCURRENCY": str(turns)}

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
+
 UPGRADE = (
     "GET {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nUpgrade: websocket\r\n"
     "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -73,6 +75,35 @@ class WebSocket:
         else:
             length = bytes([LENGTH_IN_2_BYTES | MASKED]) + size.to_bytes(2)
         self._writer.write(bytes([first]) + length + MASK + payload)
+
+
+class Subscriber:
+    """A WebSocket of a session that reads all the time, as a page does."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+        self._is_answered = asyncio.Event()
+        self._reading = asyncio.create_task(self._read())
+        # Events that were received.
+        self.events = 0
+
+    async def chat(self, content: str) -> None:
+        """Post a message; return when its reply is complete."""
+        self._is_answered.clear()
+        self._socket.send(orjson.dumps({"type": "message.create", "content": content}))
+        answered = asyncio.create_task(self._is_answered.wait())
+        await asyncio.wait({answered, self._reading}, return_when=asyncio.FIRST_COMPLETED)
+        assert answered.done(), "the WebSocket was closed"
+
+    def close(self) -> None:
+        self._reading.cancel()
+        self._socket.close()
+
+    async def _read(self) -> None:
+        async for frame in self._socket.receive():
+            self.events += 1
+            if frame.startswith(b'{"type":"message.completed"'):
+                self._is_answered.set()
 
 
 async def app(
