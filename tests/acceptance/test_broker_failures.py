@@ -174,10 +174,11 @@ def test_worker_starts_and_answers_without_a_broker(
     posts = [client.post("Hello [[tokens=6 rate=20]]") for client in clients]
     pairs = list(zip(clients, posts, strict=True))
     replies = [client.wait_for_reply(post, "completed") for client, post in pairs]
-    for reply in replies:
-        # Three rounds of two turns. A sweep finds the first ones.
-        assert reply["completed_at"] < reply["created_at"] + WAKE_GRACE + 4
-        assert reply["attempt"] == 1
+    slowest = max(reply["completed_at"] - reply["created_at"] for reply in replies)
+    print(f"{len(replies)} replies without a broker; the slowest took {slowest:.1f} s")  # noqa: T201
+    # Three rounds of two turns. A sweep finds the first ones.
+    assert slowest < WAKE_GRACE + 4
+    assert {reply["attempt"] for reply in replies} == {1}
     assert most_in_flight(replies) <= 2
     assert deployment.worker.stop() == 0
 

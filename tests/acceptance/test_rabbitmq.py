@@ -226,10 +226,12 @@ def test_turns_survive_twelve_seconds_without_rabbitmq(deployment: RabbitMQDeplo
     deployment.wait_for_time(killed_at + 12)
     deployment.rabbitmq.start()
     returned_at = deployment.now()
-    for client, post in zip(clients[:3] + clients * 4, posts, strict=True):
-        reply = client.wait_for_reply(post, "completed")
-        assert reply["attempt"] == 1
-        assert reply["completed_at"] < returned_at + 10
+    pairs = zip(clients[:3] + clients * 4, posts, strict=True)
+    replies = [client.wait_for_reply(post, "completed") for client, post in pairs]
+    last = max(reply["completed_at"] for reply in replies) - returned_at
+    print(f"the last of {len(posts)} replies came {last:.1f} s after RabbitMQ's return")  # noqa: T201
+    assert last < 10
+    assert {reply["attempt"] for reply in replies} == {1}
     answer_messages(deployment, 20)
     assert "CRITICAL" not in deployment.worker.log[log_size:]
 
@@ -249,8 +251,9 @@ def test_frozen_rabbitmq_delays_no_response(deployment: RabbitMQDeployment) -> N
 
     deployment.rabbitmq.thaw()
     thawed_at = deployment.now()
-    for post in posts:
-        assert client.wait_for_reply(post, "completed")["completed_at"] < thawed_at + 10
+    last = max(client.wait_for_reply(post, "completed")["completed_at"] for post in posts)
+    print(f"the last of {len(posts)} replies came {last - thawed_at:.1f} s after the thaw")  # noqa: T201
+    assert last < thawed_at + 10
 
 
 @pytest.mark.slow
