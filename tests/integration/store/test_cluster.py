@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -122,15 +122,12 @@ def test_node_as_a_plain_server_is_refused(cluster: Cluster, settings: Settings)
 
 @pytest.mark.fault("F36")
 def test_plain_server_as_a_cluster_is_refused(tmp_path: Path, settings: Settings) -> None:
-    server = RedisServer(tmp_path).start()
-    try:
-        settings.REDIS_URL = f"redis+cluster://127.0.0.1:{server.port}"
-        client.cache_clear()
-        with pytest.raises(ConfigError, match=r"^REDIS_URL: .* not a Redis Cluster"):
-            partitions.check(is_start=True)
-    finally:
-        server.close()
-        client.cache_clear()
+    with (
+        closing(RedisServer(tmp_path).start()) as server,
+        store_on(f"redis+cluster://127.0.0.1:{server.port}", settings),
+        pytest.raises(ConfigError, match=r"^REDIS_URL: .* not a Redis Cluster"),
+    ):
+        partitions.check(is_start=True)
 
 
 @pytest.mark.fault("F36")
