@@ -8,8 +8,8 @@ import pytest
 from fakemodel.replies.reply import fill
 from tests.acceptance.deployment import Deployment
 from tests.acceptance.failover import ReplicatedRedis
+from tests.acceptance.load import LoadGenerator
 from tests.acceptance.realtime.test_transports import run_client
-from tests.acceptance.test_redis_failures import LoadGenerator
 from tests.harness.wait import wait_until
 
 # Seconds for which no message may be accepted during a failover; on a quiet machine it takes 4.
@@ -28,7 +28,7 @@ def test_failover_under_load_loses_no_replicated_message(
     deployment = build_deployment(replicas=replicas)
     pair = ReplicatedRedis(deployment).start()
     deployment.start_others()
-    talkers = LoadGenerator(deployment, 10)
+    talkers = LoadGenerator(deployment.clients(10))
     talkers.wait_for_posts(30)
     pair.fail_over()
     # Outcomes of the last moment may have been sent, rolled back, and replaced.

@@ -7,9 +7,9 @@ import pytest
 from tests.acceptance.deployment import Deployment
 from tests.acceptance.doctor import doctor
 from tests.acceptance.history import Post
+from tests.acceptance.load import LoadGenerator
 from tests.acceptance.power_loss import STRACE, PowerSupply, slow_down_disk
 from tests.acceptance.redis_state import connect
-from tests.acceptance.test_redis_failures import LoadGenerator
 from tests.harness.wait import wait_until
 
 pytestmark = [
@@ -78,7 +78,7 @@ def test_power_loss_under_load_loses_nothing_with_always(
     deployment = build_deployment()
     power_supply = PowerSupply(deployment, appendfsync="always")
     deployment.start()
-    load = LoadGenerator(deployment, 10)
+    load = LoadGenerator(deployment.clients(10))
     load.wait_for_posts(30)
     power_supply.cut()
     deployment.history.global_faults = 1

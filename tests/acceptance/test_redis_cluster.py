@@ -16,8 +16,8 @@ from tests.acceptance.client import Client
 from tests.acceptance.deployment import Deployment
 from tests.acceptance.doctor import doctor
 from tests.acceptance.history import Post
+from tests.acceptance.load import LoadGenerator
 from tests.acceptance.realtime.test_transports import run_client
-from tests.acceptance.test_redis_failures import LoadGenerator
 from tests.harness.concurrency import start_concurrently
 from tests.harness.redis_cluster import Cluster, Node, connect, running_cluster
 from tests.harness.wait import wait_until
@@ -79,7 +79,7 @@ def check(deployment: Deployment, posts: list[tuple[Client, Post]]) -> None:
 
 
 def test_load_with_subscribers_and_doctor(deployment: Deployment) -> None:
-    load = LoadGenerator(deployment, CLIENTS)
+    load = LoadGenerator(deployment.clients(CLIENTS))
     assert run_client(deployment, 0, replies=3, disconnects=10).events > 3
     code, output = doctor(deployment.stack)
     assert code == 0, output
@@ -89,7 +89,7 @@ def test_load_with_subscribers_and_doctor(deployment: Deployment) -> None:
 
 def test_killed_master_loses_no_message(cluster: Cluster, deployment: Deployment) -> None:
     deployment.stack.env["CHAT_REPLICAS"] = "1"
-    load = LoadGenerator(deployment, CLIENTS)
+    load = LoadGenerator(deployment.clients(CLIENTS))
     end = time.monotonic() + DURATION
     for master in cluster.masters[:2]:
         load.wait_for_posts(2 * CLIENTS)
@@ -106,7 +106,7 @@ def test_killed_master_loses_no_message(cluster: Cluster, deployment: Deployment
 
 def test_moving_slots_under_load(cluster: Cluster, deployment: Deployment) -> None:
     """All slots of one master move to another, then those of the next, and so on."""
-    load = LoadGenerator(deployment, CLIENTS)
+    load = LoadGenerator(deployment.clients(CLIENTS))
     end = time.monotonic() + DURATION
     load.wait_for_posts(CLIENTS)
     slots = [key_slot(str(partition).encode()) for partition in range(256)]

@@ -2,18 +2,15 @@
 
 from collections.abc import Callable
 from functools import partial
-from itertools import count
 from statistics import median
-from threading import Event
 
 import pytest
 
 from chat.store.scripts import read_script
-from tests.acceptance.client import Client
 from tests.acceptance.deployment import WAKE_GRACE, Deployment
-from tests.acceptance.history import Post
+from tests.acceptance.load import LoadGenerator
 from tests.acceptance.shared_deployment import SharedDeployment
-from tests.harness.concurrency import run_concurrently, start_concurrently
+from tests.harness.concurrency import run_concurrently
 from tests.harness.wait import wait_until
 
 # Seconds; the default.
@@ -46,43 +43,12 @@ def test_finish_is_resent_after_a_lost_response(
     assert replies[1]["started_at"] < replies[0]["completed_at"] + WAKE_GRACE + 2
 
 
-class LoadGenerator:
-    """Clients that post one message after another, each until it is accepted."""
-
-    def __init__(self, deployment: Deployment, number: int) -> None:
-        self.posts: list[tuple[Client, Post]] = []
-        self._stopping = Event()
-        clients = deployment.clients(number)
-        self._futures = start_concurrently([partial(self._run, client) for client in clients])
-
-    def wait_for_posts(self, number: int) -> None:
-        """Wait until this number of additional messages is accepted."""
-        total = len(self.posts) + number
-        wait_until(lambda: len(self.posts) >= total, within=60)
-
-    def stop(self) -> list[tuple[Client, Post]]:
-        """Wait for the current messages; return all accepted ones."""
-        self._stopping.set()
-        for future in self._futures:
-            future.result()
-        return self.posts
-
-    def _run(self, client: Client) -> None:
-        for number in count():
-            if self._stopping.is_set():
-                return
-            post = client.try_to_post(f"Hello {number} [[latency=0.1]]")
-            post = post if post.is_accepted else client.post_until_accepted(post, within=60)
-            self.posts.append((client, post))
-            client.wait_for_reply(post, within=60)
-
-
 @pytest.mark.thorough
 @pytest.mark.fault("F13")
 def test_ten_redis_kills_under_load_lose_nothing(
     deployment: SharedDeployment,
 ) -> None:
-    load = LoadGenerator(deployment, 10)
+    load = LoadGenerator(deployment.clients(10))
     for _ in range(10):
         load.wait_for_posts(10)
         deployment.stack.redis.kill()
@@ -125,7 +91,7 @@ def test_frozen_redis_gets_503_within_two_seconds(
 def test_flushed_scripts_are_loaded_again(
     deployment: SharedDeployment,
 ) -> None:
-    load = LoadGenerator(deployment, 5)
+    load = LoadGenerator(deployment.clients(5))
     for _ in range(10):
         load.wait_for_posts(3)
         deployment.redis.script_flush()

@@ -2,20 +2,16 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
-from itertools import count
 from pathlib import Path
-from threading import Event
 
 import pytest
 
 from tests.acceptance.client import Client
 from tests.acceptance.deployment import Deployment
 from tests.acceptance.history import Post
+from tests.acceptance.load import LoadGenerator
 from tests.acceptance.realtime.test_transports import run_client
-from tests.harness.concurrency import start_concurrently
 from tests.harness.releases import check_out_previous_release, use_release
-from tests.harness.wait import wait_until
 
 pytestmark = [pytest.mark.fault("F24"), pytest.mark.thorough, pytest.mark.timeout(300)]
 
@@ -37,59 +33,43 @@ def deployment(tmp_path: Path, build_deployment: Callable[..., Deployment]) -> D
     return deployment
 
 
-class Talk:
+class Talk(LoadGenerator):
     """Clients that post to the web process of one release, and read from that of the other."""
 
     def __init__(self, deployment: Deployment) -> None:
-        self.posts: list[tuple[Client, Post]] = []
-        self._stopping = Event()
         urls = [deployment.stack.web(number).url for number in (0, 1)]
         clients = [Client(urls[number % 2], deployment.history).open() for number in range(CLIENTS)]
-        self._futures = start_concurrently(
-            [
-                partial(self._run, client, urls[(number + 1) % 2])
-                for number, client in enumerate(clients)
-            ]
-        )
+        self._readers = {client: client.clone() for client in clients}
+        for number, reader in enumerate(self._readers.values()):
+            reader.url = urls[(number + 1) % 2]
+        super().__init__(clients)
 
-    def wait(self) -> None:
-        """Wait until further messages are accepted."""
-        total = len(self.posts) + POSTS
-        wait_until(lambda: len(self.posts) >= total, within=60)
+    def post(self, client: Client, number: int) -> Post:
+        """Unlike in other tests, no post may be rejected."""
+        return client.post(f"Hello {number} {REPLY}")
 
-    def stop(self) -> list[tuple[Client, Post]]:
-        self._stopping.set()
-        for future in self._futures:
-            future.result()
-        return self.posts
-
-    def _run(self, client: Client, other_url: str) -> None:
-        reader = client.clone()
-        reader.url = other_url
-        for number in count():
-            if self._stopping.is_set():
-                return
-            post = client.post(f"Hello {number} {REPLY}")
-            self.posts.append((client, post))
-            if number % 5 == 4:
-                reader.wait_for_text(post)
-                reader.cancel(post)
-            reader.wait_for_reply(post, within=60)
+    def follow(self, client: Client, number: int, post: Post) -> None:
+        """Cancel some of the replies."""
+        reader = self._readers[client]
+        if number % 5 == 4:
+            reader.wait_for_text(post)
+            reader.cancel(post)
+        reader.wait_for_reply(post, within=60)
 
 
 def test_both_releases_take_over_from_each_other(deployment: Deployment) -> None:
     talk = Talk(deployment)
-    talk.wait()
+    talk.wait_for_posts(POSTS)
     for number in (0, 1):
         # Its replies in progress are released to the worker of the other release.
         assert deployment.stack.worker(number).stop() == 0
-        talk.wait()
+        talk.wait_for_posts(POSTS)
         deployment.stack.worker(number).start()
-        talk.wait()
+        talk.wait_for_posts(POSTS)
     for number in (0, 1):
         # Its replies in progress are recovered by the worker of the other release.
         deployment.stack.worker(number).kill()
-        talk.wait()
+        talk.wait_for_posts(POSTS)
         deployment.stack.worker(number).start()
     posts = talk.stop()
     deployment.history.global_faults = 4
