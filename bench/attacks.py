@@ -13,8 +13,8 @@ from itertools import cycle
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import quantiles
-from threading import Event, Thread
-from typing import Any, NamedTuple, Self
+from threading import Thread
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import orjson
@@ -24,7 +24,7 @@ from chat.conversation import ending
 from tests.harness.stack import Stack, port_of
 from tests.harness.webhook_receiver import WebhookReceiver, hang
 from tests.integration.api.client import APIClient
-from tests.integration.server.attacks import ATTACKER, HEALTHY, Attack
+from tests.integration.server.attacks import ATTACKER, HEALTHY, Attack, Measurement
 
 # Quiet periods and attacks, by turns, and the seconds of each.
 ROUNDS, SECONDS = int(os.environ.get("BENCH_ROUNDS", "3")), 6.0
@@ -197,35 +197,11 @@ ATTACKS: dict[str, Attacker] = {
 }
 
 
-class Measurement:
-    """Repeats an act in a thread, and measures each in ms."""
-
-    def __init__(self, act: Callable[[], None], pause: float) -> None:
-        self.times: list[float] = []
-        self._act, self._pause = act, pause
-        self._is_stopped = Event()
-        self._thread = Thread(target=self._run)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._is_stopped.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._is_stopped.wait(self._pause):
-            started = time.perf_counter()
-            self._act()
-            self.times.append(1000 * (time.perf_counter() - started))
-
-
 Times = dict[str, list[float]]
 
 
 def measure(url: str, sessions: list[Session]) -> Times:
-    """Return what polls and replies take, in ms."""
+    """Return what polls and replies take, in seconds."""
     poller, chatter, own = Client(url, HEALTHY), Client(url, HEALTHY), cycle(sessions)
     first = sessions[0]
 
@@ -262,8 +238,9 @@ def compare(
 
 
 def _p(times: list[float]) -> tuple[float, float]:
+    """Return median and 99th percentile, in ms."""
     cuts = quantiles(times, n=100, method="inclusive")
-    return cuts[49], cuts[98]
+    return 1000 * cuts[49], 1000 * cuts[98]
 
 
 def main(directory: Path) -> None:

@@ -61,9 +61,9 @@ def measure(stack: Stack, owner: APIClient, network: str) -> None:
     memory = getrusage(RUSAGE_CHILDREN).ru_maxrss // 1024
     print(f"{output} {seconds:.1f} s, {memory} MiB; longest call {longest_call():.1f} ms")
     for name, each in (("without", quiet), ("next to", client)):
-        values = percentiles("ms", [1000 * value for value in each.latencies])
+        values = percentiles("ms", [1000 * value for value in each.times])
         print(f"  a client {name} it: p50 {values['ms_p50']:.1f}, p99 {values['ms_p99']:.1f} ms, "
-              f"{len(each.failures)} failures of {len(each.latencies)} polls")  # fmt: skip
+              f"{len(each.failures)} failures of {len(each.times)} polls")  # fmt: skip
 
 
 def print_filters() -> None:

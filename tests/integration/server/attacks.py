@@ -4,7 +4,6 @@ Linux routes the whole of 127.0.0.0/8 to loopback, so each address of it is anot
 """
 
 import socket
-import statistics
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -100,15 +99,13 @@ def pipeline(address: str, url: str, paths: Sequence[str], token: str = "") -> b
     return response
 
 
-class HealthyClient:
-    """Polls its own session from another address, and measures how long each poll takes."""
+class Measurement:
+    """Repeats an act in a thread, and measures each time in seconds."""
 
-    def __init__(self, owner: APIClient, pause: float = 0.005) -> None:
-        self.owner = owner
-        self.pause = pause
-        # Seconds of each poll.
-        self.latencies: list[float] = []
-        self.failures: list[bytes] = []
+    def __init__(self, act: Callable[[], None], pause: float) -> None:
+        """pause: seconds between two of them."""
+        self.times: list[float] = []
+        self._act, self._pause = act, pause
         self._is_stopped = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
@@ -120,19 +117,26 @@ class HealthyClient:
         self._is_stopped.set()
         self._thread.join()
 
-    @property
-    def p99(self) -> float:
-        """The 99th percentile of the latency, seconds."""
-        return statistics.quantiles(self.latencies, n=100)[-1]
-
     def _run(self) -> None:
-        while not self._is_stopped.wait(self.pause):
+        while not self._is_stopped.wait(self._pause):
             started = time.perf_counter()
-            with suppress(OSError):
-                response = get_from(HEALTHY, self.owner.url, self.owner.path, self.owner.token)
-                if not response.startswith(b"HTTP/1.1 200 "):
-                    self.failures.append(response)
-            self.latencies.append(time.perf_counter() - started)
+            self._act()
+            self.times.append(time.perf_counter() - started)
+
+
+class HealthyClient(Measurement):
+    """Polls its own session from another address."""
+
+    def __init__(self, owner: APIClient, pause: float) -> None:
+        super().__init__(self._poll, pause)
+        self.owner = owner
+        self.failures: list[bytes] = []
+
+    def _poll(self) -> None:
+        with suppress(OSError):
+            response = get_from(HEALTHY, self.owner.url, self.owner.path, self.owner.token)
+            if not response.startswith(b"HTTP/1.1 200 "):
+                self.failures.append(response)
 
 
 def measure_peak(measure: Callable[[], int], work: Callable[[], object]) -> int:
