@@ -1,19 +1,22 @@
 """A fake model process and its clients: one for whole responses, one for raw bytes."""
 
 import json
+import os
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import requests
 
-ROOT = Path(__file__).resolve().parents[3]
+from project.runner.process import Program
+from tests.harness.processes import Process
+
 TIMEOUT = 10.0  # seconds
 
 CHAT = "/v1/chat/completions"
@@ -36,17 +39,18 @@ def request_body(path: str, text: str, *, stream: bool = False, **fields: Any) -
 class FakeModel:
     """One server process."""
 
-    def __init__(self, *options: str, command: tuple[str, ...] = ("-m", "fakemodel")) -> None:
+    def __init__(self, *options: str, module: tuple[str, ...] = ("fakemodel",)) -> None:
         """Start the process and wait until it listens."""
-        self.process = subprocess.Popen(
-            [sys.executable, *command, "--port", "0", *options],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+        self._directory = TemporaryDirectory()
+        program = Program(
+            name="model",
+            argv=(sys.executable, "-m", *module, "--port", "0", *options),
+            env=os.environ,
+            ready_text="http://",
+            stop_timeout=TIMEOUT,
         )
-        assert self.process.stdout
-        self.url = self.process.stdout.readline().split()[-1]
+        self.process = Process(program, Path(self._directory.name) / "log").start()
+        self.url = self.process.log.split()[-1]
         self.session = requests.Session()
         self.session.trust_env = False
 
@@ -63,8 +67,8 @@ class FakeModel:
 
     def stop(self) -> None:
         self.session.close()
-        self.process.terminate()
-        self.process.communicate(timeout=TIMEOUT)
+        self.process.ensure_stopped()
+        self._directory.cleanup()
 
     def get(self, path: str) -> Any:
         """Return the JSON at `path`."""

@@ -2,9 +2,8 @@
 
 import asyncio
 import json
+import os
 import signal
-import subprocess
-import sys
 import time
 from contextlib import ExitStack
 from urllib.parse import urlsplit
@@ -12,8 +11,9 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from tests.harness.run_module import run_module
 from tests.harness.wait import wait_until
-from tests.integration.fakemodel.server import CHAT, ROOT, TIMEOUT, FakeModel, request_body
+from tests.integration.fakemodel.server import CHAT, FakeModel, request_body
 
 
 def seconds_of(model: FakeModel, text: str, *, stream: bool = False) -> float:
@@ -77,35 +77,25 @@ async def call_many(url: str, calls: int) -> list[bytes]:
 
 
 @pytest.mark.parametrize(
-    ("command", "number"),
-    [(("-m", "fakemodel"), signal.SIGTERM), (("manage.py", "fakemodel"), signal.SIGINT)],
+    ("module", "number"),
+    [(("fakemodel",), signal.SIGTERM), (("manage", "fakemodel"), signal.SIGINT)],
 )
 def test_a_signal_stops_either_command_at_once(
-    command: tuple[str, ...], number: signal.Signals
+    module: tuple[str, ...], number: signal.Signals
 ) -> None:
-    model = FakeModel("--record", command=command)
-    with ExitStack() as open_calls:
+    with FakeModel("--record", module=module) as model, ExitStack() as open_calls:
         for text in ("[[fault:hang]]", "[[fault:endless rate=5]]", "[[fault:drip]]"):
             open_calls.enter_context(model.open_call(CHAT, text, stream=True))
         wait_until(lambda: model.get("/live")["in_flight"] == 3)
-        started = time.monotonic()
-        model.process.send_signal(number)
-        _, errors = model.process.communicate(timeout=TIMEOUT)
-
-    # The calls would never end.
-    assert time.monotonic() - started < 20
-    assert (model.process.returncode, errors) == (0, "")
+        model.process.signal(number)
+        # The calls would never end.
+        wait_until(lambda: not model.process.is_running, within=20)
+        assert model.process.exit_code == 0
+        assert model.process.log.count("\n") == 1
 
 
 def test_a_port_in_use_is_reported(model: FakeModel) -> None:
-    second = subprocess.run(
-        [sys.executable, "-m", "fakemodel", "--port", str(urlsplit(model.url).port)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT,
-        check=False,
-    )
-
-    assert second.returncode == 1
-    assert "Address already in use" in second.stderr
+    port = str(urlsplit(model.url).port)
+    code, output = run_module("fakemodel", "--port", port, env=os.environ)
+    assert code == 1
+    assert "Address already in use" in output

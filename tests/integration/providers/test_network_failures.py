@@ -20,8 +20,9 @@ from chat.domain.errors import (
 )
 from chat.providers.openai import OpenAI
 from chat.providers.response import MAX_DOCUMENT_BYTES
+from project.runner.process import ROOT
 from tests.harness.ports import free_port
-from tests.integration.fakemodel.server import ROOT, FakeModel
+from tests.integration.fakemodel.server import FakeModel
 from tests.integration.providers.calls import create_provider, get_reply, long_timeouts
 from tests.integration.providers.raw_server import (
     DONE,
