@@ -1,7 +1,5 @@
 """Every page of the admin in light and dark, on a desk and on a phone."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -11,10 +9,10 @@ from django.contrib.admin.utils import quote
 from playwright.sync_api import BrowserContext, Page, expect
 from redis import Redis
 
-from project.runner.process import ROOT
 from tests.browser.admin_data import busy_hour, busy_month, counters_after
 from tests.browser.axe import violations
 from tests.browser.staff import create_superuser, log_in, post_message
+from tests.harness.keys import create_key
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
 from tests.harness.webhook_receiver import WebhookReceiver, respond
@@ -68,7 +66,7 @@ def staffed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staffed]:
         receiver.default_responder = respond(503, retry_after="3600")
         create_superuser(stack.start())
         url = stack.web().url
-        key = create_key(stack)
+        key = create_key(stack.env)
         ids = [open_session(url, key, number, receiver.url) for number in range(8)]
         with Redis.from_url(stack.redis.url) as redis:
             redis.hset("chat:{0}:last_hour", mapping=busy_hour())
@@ -76,16 +74,6 @@ def staffed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staffed]:
             redis.hset("chat:rollups", mapping=busy_month())
             redis.hset("chat:{0}:counters", mapping=counters_after(40))
         yield Staffed(url, ids[0])
-
-
-def create_key(stack: Stack) -> str:
-    """Return a new API key that may act for users."""
-    create = [*("manage.py", "apikey", "create", "Shop backend", "--tenant", "shop")]
-    create += ["--scope", "sessions", "--scope", "users"]
-    run = subprocess.run(
-        [sys.executable, *create], cwd=ROOT, env=stack.env, check=True, capture_output=True
-    )
-    return next(word for word in run.stdout.decode().split() if word.startswith("pk_"))
 
 
 def open_session(url: str, key: str, number: int, webhook: str) -> str:

@@ -12,7 +12,8 @@ import requests
 from playwright.sync_api import Page, expect
 
 from project.runner.process import ROOT, Program
-from tests.browser.test_embedding import create_key, expect_ended, send
+from tests.browser.test_embedding import expect_ended, send
+from tests.harness.keys import create_key
 from tests.harness.processes import Process
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
@@ -34,7 +35,7 @@ def shop(chat_stack: Stack, host_origin: str, tmp_path: Path) -> Iterator[Proces
         "DJANGO_SETTINGS_MODULE": "shop.settings",
         "DJANGO_SUPERUSER_PASSWORD": "secret",
         "PARLEY_URL": chat_stack.web().url,
-        "PARLEY_API_KEY": create_key(chat_stack),
+        "PARLEY_API_KEY": create_key(chat_stack.env),
         "PARLEY_WEBHOOK_SECRET": chat_stack.env["CHAT_WEBHOOK_SECRETS"],
         "SHOP_DATABASE": str(tmp_path / "shop.sqlite3"),
         "SHOP_URL": f"http://127.0.0.1:{port}",

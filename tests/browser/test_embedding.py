@@ -4,8 +4,6 @@ The pages are made of the examples in docs/embedding.md.
 """
 
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +18,7 @@ from project.runner.process import ROOT
 from tests.browser.axe import violations
 from tests.browser.conftest import ISSUER
 from tests.harness.issuer import sign
+from tests.harness.keys import create_key
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
 
@@ -100,24 +99,13 @@ def expect_ended(reply: Locator, text: str = "") -> None:
     expect(reply.locator(".body")).to_contain_text(text)
 
 
-def create_key(stack: Stack) -> str:
-    """Create an API key that opens sessions of users."""
-    create = ["manage.py", "apikey", "create", "shop", "--tenant", "shop"]
-    create += ["--scope", "sessions", "--scope", "users"]
-    created = subprocess.run(
-        [sys.executable, *create], cwd=ROOT, env=stack.env, capture_output=True, check=True
-    )
-    [key] = re.findall(r"pk_\S+", created.stdout.decode())
-    return str(key)
-
-
 def open_chat(stack: Stack, user: str) -> str:
     """Open a session as the docs show, with a new API key; return the session's token."""
     [code] = re.findall(r"^```python\n(.*?)^```", DOCS, re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {}
     exec(compile(code.replace(DOCS_URL, stack.web().url), "docs/embedding.md", "exec"), names)  # noqa: S102
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PARLEY_API_KEY", create_key(stack))
+        patch.setenv("PARLEY_API_KEY", create_key(stack.env))
         return str(names["open_chat"](user))
 
 

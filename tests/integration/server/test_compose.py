@@ -6,7 +6,6 @@ Only what the containers provide is replaced: host names, ports, directories and
 import json
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -27,6 +26,7 @@ from project.runner import commands, redis_server
 from project.runner.healthcheck import is_healthy
 from project.runner.process import ROOT, Program
 from tests.harness.documented_proxies import NGINX
+from tests.harness.keys import create_key
 from tests.harness.ports import free_port
 from tests.harness.processes import Process
 from tests.harness.wait import wait_until
@@ -112,9 +112,7 @@ def web_env(redis_port: int, home: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def key(web_env: dict[str, str]) -> dict[str, str]:
     """The header with an API key, which is required to open sessions."""
-    argv = (sys.executable, "manage.py", "apikey", "create", "test")
-    result = subprocess.run(argv, cwd=ROOT, env=web_env, check=True, capture_output=True, text=True)
-    return {"Authorization": f"Bearer {result.stdout.strip()}"}
+    return {"Authorization": f"Bearer {create_key(web_env)}"}
 
 
 @pytest.fixture(scope="module")
