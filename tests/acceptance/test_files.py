@@ -50,6 +50,13 @@ def session(stack: Stack) -> dict[str, Any]:
 
 
 @pytest.fixture
+def client(stack: Stack, session: dict[str, Any]) -> Iterator[OpenAI]:
+    url, token = f"{stack.web().url}/v1", session["token"]
+    with OpenAI(base_url=url, api_key=token, timeout=TIMEOUT, max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
 def redis(stack: Stack) -> Iterator[Redis]:
     with Redis.from_url(stack.redis.url) as client:
         yield client
@@ -72,11 +79,8 @@ def describe(content: bytes) -> dict[str, Any]:
 
 
 def test_image_is_stored_once_and_reaches_the_model_unchanged(
-    stack: Stack, session: dict[str, Any], redis: Redis
+    stack: Stack, client: OpenAI, session: dict[str, Any], redis: Redis
 ) -> None:
-    client = OpenAI(
-        base_url=f"{stack.web().url}/v1", api_key=session["token"], timeout=TIMEOUT, max_retries=0
-    )
     content = png()
     for _ in range(2):
         response = client.responses.create(input=look(content))
@@ -105,23 +109,22 @@ def test_image_is_stored_once_and_reaches_the_model_unchanged(
 
 
 def test_hundred_images_are_rejected_by_the_limit_of_the_session(
-    stack: Stack, session: dict[str, Any]
+    stack: Stack, client: OpenAI, session: dict[str, Any]
 ) -> None:
     url = f"{stack.web().url}/sessions/{session['id']}/files"
     headers = {"Authorization": f"Bearer {session['token']}"}
     for number in range(16):
         response = requests.post(url, data=png(), headers=headers, timeout=TIMEOUT)
         assert response.status_code == 201, (number, response.text)
-    client = OpenAI(
-        base_url=f"{stack.web().url}/v1", api_key=session["token"], timeout=TIMEOUT, max_retries=0
-    )
     with pytest.raises(openai.RateLimitError) as caught:
         client.responses.create(input=look(png()))
     assert caught.value.code == "session_files_full"
     assert client.responses.create(input="Hello").status == "completed"
 
 
-def test_chat_completions_and_messages_have_images(stack: Stack, session: dict[str, Any]) -> None:
+def test_chat_completions_and_messages_have_images(
+    stack: Stack, client: OpenAI, session: dict[str, Any]
+) -> None:
     web, content = stack.web().url, png(3000)
     headers = {"Authorization": f"Bearer {session['token']}"}
     file = requests.post(
@@ -144,7 +147,6 @@ def test_chat_completions_and_messages_have_images(stack: Stack, session: dict[s
         "size": 3000,
         "detail": "auto",
     }
-    client = OpenAI(base_url=f"{web}/v1", api_key=session["token"], timeout=TIMEOUT, max_retries=0)
     client.responses.create(input="And now?")
     assert received(stack) == [describe(content)]
     with pytest.raises(openai.BadRequestError, match="reads text and image only"):

@@ -54,6 +54,7 @@ def test_background_response_survives_crashes_and_changes_of_client(
     assert [each["sequence_number"] for each in whole] == [
         each["sequence_number"] for each in events
     ]
+    client.close()
 
 
 def check_events(events: list[dict[str, Any]], response: dict[str, Any]) -> None:

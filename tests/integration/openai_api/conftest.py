@@ -1,5 +1,7 @@
 """OpenAI's clients of the shared stack."""
 
+from collections.abc import Iterator
+
 import pytest
 from openai import OpenAI
 
@@ -15,5 +17,6 @@ def base_url(stack: Stack) -> str:
 
 
 @pytest.fixture
-def client(base_url: str, api_key: str) -> OpenAI:
-    return OpenAI(base_url=base_url, api_key=api_key, timeout=TIMEOUT)
+def client(base_url: str, api_key: str) -> Iterator[OpenAI]:
+    with OpenAI(base_url=base_url, api_key=api_key, timeout=TIMEOUT) as client:
+        yield client

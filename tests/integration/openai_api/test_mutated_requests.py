@@ -45,18 +45,18 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("times", [100, pytest.param(10_000, marks=LONG)], ids=["few", "many"])
+@pytest.mark.parametrize("times", [50, pytest.param(10_000, marks=LONG)], ids=["few", "many"])
 @pytest.mark.parametrize("path", BODIES)
 def test_mutated_requests_cause_no_server_error(
-    base_url: str, new_key: Callable[..., str], path: str, times: int
+    client: OpenAI, new_key: Callable[..., str], path: str, times: int
 ) -> None:
     rng = random.Random(times)
-    client = OpenAI(base_url=base_url, api_key=new_key(), max_retries=0, timeout=60)
+    own = client.with_options(api_key=new_key(), max_retries=0)
     for _ in range(times):
         body = mutate(BODIES[path], rng)
-        error = rejection(client, path, body if isinstance(body, dict) else {"x": body})
+        error = rejection(own, path, body if isinstance(body, dict) else {"x": body})
         if error is not None and error.status_code == 429:  # too many sessions for one key
-            client.api_key = new_key()
+            own.api_key = new_key()
         elif error is not None:
             assert error.status_code < 500, body
             assert error.type == "invalid_request_error", body

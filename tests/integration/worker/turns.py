@@ -37,6 +37,7 @@ async def _run_with_flusher(session_id: str) -> None:
         await run_next_turn(session_id)
     finally:
         flusher.cancel()
+        await asyncio.wait([flusher])  # it may use the connections that are closed next
 
 
 async def _run(work: Coroutine[Any, Any, T]) -> T:
