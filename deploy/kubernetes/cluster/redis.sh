@@ -6,7 +6,10 @@ umask 077
 export REDISCLI_AUTH="$INTERNAL_PASSWORD"
 
 meet() {
-  until valkey-cli -h "$ADDRESS" -p "$PORT" --user node ping 2>/dev/null | grep -q PONG; do sleep 1; done
+  until valkey-cli -h "$ADDRESS" -p "$PORT" --user node ping 2>/dev/null | grep -q PONG; do
+    kill -0 $$ || exit  # the server, which replaces this shell, has ended
+    sleep 1
+  done
   for host in $HOSTS; do
     other=$(getent hosts "$host" | cut -d ' ' -f 1) || continue
     [ "$other" = "$ADDRESS" ] || valkey-cli -h "$ADDRESS" -p "$PORT" --user node cluster meet "$other" "$PORT" > /dev/null
