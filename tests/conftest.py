@@ -1,5 +1,6 @@
 """The environment of all tests, and the servers that they share."""
 
+import gc
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ import hypothesis
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+from project import bootstrap
 from project.runner.healthcheck import is_healthy
 from tests.harness import environment
 from tests.harness.key_leaks import keys_without_ttl
@@ -37,6 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
         suppress_health_check=[hypothesis.HealthCheck.too_slow],
     )
     hypothesis.settings.load_profile("parley")
+    # As Parley does: looking for garbage among modules and tests costs a lot and finds none.
+    gc.set_threshold(bootstrap.GC_THRESHOLD, 20, 20)
     # Modules with Django models need this at import.
     django.setup()
 
@@ -56,6 +60,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if "thorough" in item.keywords]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if "thorough" not in item.keywords]
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -32,7 +32,7 @@ FOLLOW = """async () => {
 
 @pytest.mark.parametrize("function", ["follow", "stream"])
 def test_programs_of_the_docs_receive_a_reply(tab: Page, chat_stack: Stack, function: str) -> None:
-    tab.goto(f"{chat_stack.web().url}/docs")
+    tab.goto(chat_stack.web().url)
     programs = [block.code for block in blocks("docs/subscriptions.md") if block.language == "js"]
     [program] = [code for code in programs if function_of(code) == function]
     types = tab.evaluate(FOLLOW % (program, function))

@@ -28,9 +28,12 @@ NO_TTL = -1
 def keys_without_ttl(url: str) -> list[str]:
     """Return the keys that never expire and are not permanent."""
     with connect(url, decode_responses=True) as redis:
-        return [
+        keys = [
             key
             for key in redis.scan_iter(count=1000)
             if not any(pattern.fullmatch(key) for pattern in PERMANENT)
-            and redis.pttl(key) == NO_TTL
         ]
+        pipeline = redis.pipeline(transaction=False)
+        for key in keys:
+            pipeline.pttl(key)
+        return [key for key, ttl in zip(keys, pipeline.execute(), strict=True) if ttl == NO_TTL]
