@@ -93,10 +93,8 @@ js: $(DEV) ## build and test the JavaScript client in clients/js; requires Node 
 	cd clients/js && npm ci --ignore-scripts --no-audit --no-fund && npm run build && npm test
 
 .PHONY: sdks
-sdks: ## install the SDKs for Node that tests use; requires Node 20.3 or newer
-	for each in tests/integration/openai_api/node tests/integration/ui_api/node examples/ai-sdk; do \
-	  (cd $$each && npm ci --ignore-scripts --no-audit --no-fund) || exit 1; \
-	done
+sdks: ## install the SDKs for Node that tests use, if there is Node 20.3 or newer
+	scripts/sdks
 
 .PHONY: tools
 tools: ## install a browser and servers for some tests, if apt-get is available

@@ -24,9 +24,7 @@ def sources() -> dict[str, ast.Module]:
 @cache
 def calls(tree: ast.AST) -> list[tuple[str, ast.Call]]:
     """Return each call with its function as written."""
-    return [
-        (ast.unparse(node.func), node) for node in ast.walk(tree) if isinstance(node, ast.Call)
-    ]
+    return [(ast.unparse(node.func), node) for node in ast.walk(tree) if isinstance(node, ast.Call)]
 
 
 def is_formatted(node: ast.expr) -> bool:
@@ -146,7 +144,6 @@ def test_only_guard_and_transport_make_http_calls() -> None:
             made = [
                 name
                 for name, _ in calls(tree)
-                if name.startswith("urllib.")
-                or (name.startswith("requests.") and imports_requests)
+                if name.startswith("urllib.") or (name.startswith("requests.") and imports_requests)
             ]
             assert not made, (path, made)

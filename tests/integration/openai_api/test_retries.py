@@ -11,6 +11,7 @@ from openai import OpenAI
 
 from tests.harness.proxy import Proxy
 from tests.harness.stack import Stack
+from tests.harness.tiers import thorough
 from tests.integration.openai_api.node_sdk import iterate_lines, needs_node, start_node
 
 # Minutes: the SDK waits before it repeats a request.
@@ -62,7 +63,7 @@ def test_repeated_requests_create_no_second_reply(
 
 @needs_node
 @pytest.mark.parametrize("times", [5, pytest.param(200, marks=LONG)], ids=["few", "many"])
-@pytest.mark.parametrize("kind", ["chat", "responses"])
+@pytest.mark.parametrize("kind", ["responses", *thorough("chat")])
 def test_requests_repeated_by_node_create_no_second_reply(
     stack: Stack, api_key: str, times: int, kind: str
 ) -> None:
