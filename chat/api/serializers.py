@@ -21,6 +21,7 @@ from chat.domain.files import (
     MAX_PARTS,
     Part,
     PartType,
+    is_image_url,
 )
 from chat.settings import chat_settings
 
@@ -186,6 +187,7 @@ class PartBody(StrictSerializer):
         allowed = {"text": {"text"}, "image": {"file_id", "url"}, "file": {"file_id"}}[kind]
         if len(sources) != 1 or not sources <= allowed:
             raise serializers.ValidationError({"type": f"Requires one of {sorted(allowed)}."})
+        is_image_url(attrs.get("url") or "")  # raises an error for internal hosts
         return Part(**{**attrs, "type": PartType(kind)})
 
 

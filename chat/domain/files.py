@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple, Self
 
+from chat.domain.errors import ForbiddenURL
+from chat.domain.urls import MAX_URL_CHARS, may_be_public, plain_host
+
 # Tokens of an image in estimates, and the least of a PDF.
 IMAGE_TOKENS = 1_000
 # Of a PDF in estimates: scanned pages have more bytes per token, pages of text have fewer.
@@ -19,7 +22,7 @@ MAX_PARTS = 20
 DETAILS = ("auto", "low", "high")
 # URLs of images that are passed on to the model.
 IMAGE_URL = r"^https://[!-~]+$"
-MAX_IMAGE_URL_CHARS = 2048
+MAX_IMAGE_URL_CHARS = MAX_URL_CHARS
 
 
 class PartType(StrEnum):
@@ -115,7 +118,17 @@ class InputPart(NamedTuple):
 
 
 def is_image_url(url: str) -> bool:
-    return len(url) <= MAX_IMAGE_URL_CHARS and re.fullmatch(IMAGE_URL, url) is not None
+    """Return whether this is an https: URL, which a model's server may fetch.
+
+    Raises:
+        ForbiddenURL: its host is not public, as far as the URL itself shows.
+    """
+    if len(url) > MAX_IMAGE_URL_CHARS or not re.fullmatch(IMAGE_URL, url):
+        return False
+    host = plain_host(url, ("https",))
+    if host is None or not may_be_public(host):
+        raise ForbiddenURL("The URL of an image must name a public host.")
+    return True
 
 
 def to_data_url(media_type: str, content: bytes) -> str:

@@ -8,47 +8,23 @@ TLS verification work as usual. Redirects and proxies are not followed.
 """
 
 import ipaddress
-import re
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 
 from chat.domain.errors import ForbiddenURL
+from chat.domain.urls import Address, is_public, numeric_addresses, plain_host
 from chat.env_parsers import parse_networks
 from chat.http.cancellation import CancellableCall, current_call
 from chat.http.connections import Pool, Resolve, TLSPool, resolve_name
 from chat.http.loop_connection import AddressInfo
 from chat.settings import chat_settings
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
 SCHEMES = ("https", "http")
-# Characters of a URL.
-MAX_CHARS = 2048
-
-# No zone (`fe80::1%eth0`): it has a meaning on this machine only.
-_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
-# Networks that some releases of Python report as public: protocol and site-local networks, and IPv6
-# networks whose addresses embed IPv4 addresses (compatible, translated, Teredo, 6to4).
-_NOT_PUBLIC = [
-    ipaddress.ip_network(text)
-    for text in (
-        "192.0.0.0/24",
-        "192.88.99.0/24",
-        "fec0::/10",
-        "::/96",
-        "64:ff9b::/96",
-        "64:ff9b:1::/48",
-        "2001::/32",
-        "2002::/16",
-    )
-]
 
 
 @contextmanager
@@ -79,16 +55,8 @@ def check(url: str, *, param: str | None = None) -> None:
     Raises:
         ForbiddenURL: it is not http(s), contains a user name, or its host is a forbidden address.
     """
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise ForbiddenURL(param=param) from error
-    is_plain = url.isascii() and url.isprintable() and " " not in url and "\\" not in url
-    if len(url) > MAX_CHARS or not is_plain or parts.scheme not in SCHEMES or not host:
-        raise ForbiddenURL(param=param)
-    is_host = _HOST.fullmatch(host) and "@" not in parts.netloc
-    if not is_host or not all(map(is_allowed, _numeric_addresses(host))):
+    host = plain_host(url, SCHEMES)
+    if host is None or not all(map(is_allowed, numeric_addresses(host))):
         raise ForbiddenURL(param=param)
 
 
@@ -99,11 +67,7 @@ def is_allowed(address: Address) -> bool:
     allowed_networks = parse_networks(
         "CHAT_WEBHOOK_ALLOWED_NETWORKS", chat_settings.WEBHOOK_ALLOWED_NETWORKS
     )
-    if any(address in network for network in allowed_networks):
-        return True
-    if any(address in network for network in _NOT_PUBLIC):
-        return False
-    return address.is_global and not (address.is_multicast or address.is_reserved)
+    return any(address in network for network in allowed_networks) or is_public(address)
 
 
 class GuardedAdapter(HTTPAdapter):
@@ -145,12 +109,3 @@ class GuardedAdapter(HTTPAdapter):
         ):
             return found
         raise ForbiddenURL
-
-
-def _numeric_addresses(host: str) -> list[Address]:
-    """Return the address that `host` is in any notation (`127.1`, `0x7f000001`), else nothing."""
-    try:
-        found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    except (OSError, UnicodeError):
-        return []
-    return [ipaddress.ip_address(address[0]) for *_, address in found]

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chat.conversation import files
-from chat.domain.errors import BodyTooLarge, InvalidRequest, UnsupportedContent
+from chat.domain.errors import BodyTooLarge, ForbiddenURL, InvalidRequest, UnsupportedContent
 from chat.domain.files import (
     DETAILS,
     MAX_IMAGE_URL_CHARS,
@@ -92,14 +92,22 @@ def _parse_image(where: str, members: object) -> InputPart:
         raise InvalidRequest(f"{where}.detail: expected auto, low or high.")
     part = Part(PartType.IMAGE, detail=str(detail))
     if isinstance(url, str) and url.startswith("https://"):
-        if not is_image_url(url):
-            limit = MAX_IMAGE_URL_CHARS
-            raise InvalidRequest(f"{where}.url: expected a URL of at most {limit} characters.")
+        _check_image_url(f"{where}.url", url)
         return InputPart(part._replace(url=url))
     given = InputPart(part, _content(f"{where}.url", url))
     if not _describe(where, given).is_image:
         raise InvalidRequest(f"{where}.url: expected an image.")
     return given
+
+
+def _check_image_url(where: str, url: str) -> None:
+    try:
+        is_valid = is_image_url(url)
+    except ForbiddenURL as error:
+        raise InvalidRequest(f"{where}: {error.message}") from error
+    if not is_valid:
+        limit = MAX_IMAGE_URL_CHARS
+        raise InvalidRequest(f"{where}: expected a URL of at most {limit} characters.")
 
 
 def _parse_file(where: str, members: object) -> InputPart:

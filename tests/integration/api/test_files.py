@@ -100,6 +100,14 @@ def test_invalid_parts_are_rejected(seeing: APIClient, part: dict[str, Any]) -> 
     assert status_and_code(response) == (400, "invalid_request")
 
 
+@pytest.mark.security("S31")
+@pytest.mark.parametrize("host", ["169.254.169.254", "redis", "metadata.google.internal"])
+def test_image_of_an_internal_host_is_forbidden(seeing: APIClient, host: str) -> None:
+    part = {"type": "image", "url": f"https://{host}/a.png"}
+    response = seeing.post("/messages", {"parts": [part]})
+    assert status_and_code(response) == (400, "forbidden_url")
+
+
 def test_what_the_model_does_not_read_is_rejected(owner: APIClient, seeing: APIClient) -> None:
     file_id = upload(seeing, b"text").json()["id"]
     for client, part in (
