@@ -69,7 +69,8 @@ class ChatSettings:
     # and addresses without a user are counted per partition, with a quarter of it each.
     MAX_TURNS_PER_OWNER: NonNegative[int] = 200
     # Maximum queued turns of all sessions, which each web process counts once a second. A tenant,
-    # an API key without tenant or an address has at most a quarter of them.
+    # an API key without tenant or an address has at most a quarter of them, and less while others
+    # wait; all clients without API key or JWT together have half.
     MAX_QUEUED_TURNS: int = 10_000
     # Messages, resets and regenerations per minute and session. 0 disables the limit.
     MESSAGES_PER_MINUTE: NonNegative[int] = 60

@@ -63,7 +63,7 @@ class SessionKeys(NamedTuple):
     ratings: str
     # hash: id of a file -> its content; `<id>:description` -> JSON. Lives as the session does.
     files: str
-    # zset: party -> its queued turns, only while it has any.
+    # zset: party -> its queued turns, only while it has any; `ip:` -> those of all addresses.
     waiting_by_party: str
 
 

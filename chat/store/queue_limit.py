@@ -1,4 +1,8 @@
-"""The limits on queued turns: of the whole deployment, and of one party.
+"""The limits on queued turns: of the whole deployment, of one party, and of all addresses together.
+
+A party may have a third as many queued turns as are free, so a quarter if it is alone, and less the
+more others have. All clients without API key or JWT together may have as many as are free, so half.
+Neither a few parties nor thousands of addresses can fill the queue.
 
 A script sees the queue of one partition. Each process therefore sums the queues of all partitions
 once a second, and counts the turns that it has accepted since. While the limit is reached, it sums
@@ -10,6 +14,7 @@ from time import monotonic
 
 from redis.exceptions import RedisError
 
+from chat.domain.identity import ADDRESS_PREFIX
 from chat.settings import chat_settings
 from chat.store import keys
 from chat.store.calls import Steps, ask_all
@@ -17,9 +22,11 @@ from chat.store.calls import Steps, ask_all
 # Seconds until the queues are summed again, and while the limit is reached.
 REFRESH_INTERVAL = 1.0
 REFRESH_INTERVAL_WHEN_FULL = 0.1
-# A party has at most one part in so many of the queued turns, but not less than the minimum.
-PARTY_SPREAD = 4
+# A party may have one part in so many of the free turns, but not less than the minimum.
+PARTY_SPREAD = 3
 MIN_SHARE = 50
+# The member of the zsets that counts all addresses, whose parties start with it.
+ALL_ADDRESSES = ADDRESS_PREFIX
 # Parties with most queued turns that are read of each partition. The others have less than a part
 # in so many of all queued turns where they are not read.
 TOP_PARTIES = 16
@@ -45,9 +52,14 @@ class QueueLimit:
         if chat_settings.PARTITIONS == 1:
             return  # the script sees all queued turns
         self._total += 1
-        self._by_party[party] += 1
-        if self._by_party[party] >= share_of_party():
-            self._full |= {party}
+        counted = [party, ALL_ADDRESSES] if party.startswith(ALL_ADDRESSES) else [party]
+        self._by_party.update(counted)
+        self._full |= {each for each in counted if self._has_share(each)}
+
+    @property
+    def min_share(self) -> int:
+        """How many queued turns a party may always have."""
+        return MIN_SHARE
 
     def full_parties(self) -> frozenset[str]:
         """Return the parties that have their share of the queued turns of all partitions."""
@@ -73,16 +85,18 @@ class QueueLimit:
 
     def _refresh(self) -> Steps[None]:
         self._total = yield from _sum_queues()
-        share = share_of_party()
         # With fewer, no party can have half of its share.
-        has_many = self._total >= share / 2
+        has_many = self._total >= self._share_of("") / 2
         self._by_party = (yield from _sum_parties()) if has_many else Counter()
-        self._full = frozenset(each for each, n in self._by_party.items() if n >= share)
+        self._full = frozenset(filter(self._has_share, self._by_party))
 
+    def _has_share(self, party: str) -> bool:
+        return self._by_party[party] >= self._share_of(party)
 
-def share_of_party() -> int:
-    """Return how many queued turns one party may have."""
-    return max(MIN_SHARE, chat_settings.MAX_QUEUED_TURNS // PARTY_SPREAD)
+    def _share_of(self, party: str) -> int:
+        """Return how many queued turns a party may have now; as in `lua/lib/enqueue_turn.lua`."""
+        free = chat_settings.MAX_QUEUED_TURNS - self._total
+        return max(self.min_share, free if party == ALL_ADDRESSES else free // PARTY_SPREAD)
 
 
 def _sum_queues() -> Steps[int]:

@@ -7,7 +7,7 @@ from chat.domain.rates import interval_ms
 from chat.settings import chat_settings, has_webhook
 from chat.store.calls import Steps, ask_and_wait, ask_script, store_call
 from chat.store.message_json import json_escape
-from chat.store.queue_limit import queue_limit, share_of_party
+from chat.store.queue_limit import queue_limit
 from chat.store.quota import within_quota
 from chat.store.routing import Arg
 from chat.store.scripts import milliseconds, script_call
@@ -147,5 +147,5 @@ def _max_turns_per_partition() -> Steps[str]:
     of_user = chat_settings.MAX_TURNS_PER_OWNER
     of_other = -(-of_user // min(chat_settings.PARTITIONS, OWNER_SPREAD))
     of_all = yield from queue_limit.max_per_partition()
-    limits = f"{of_all} {of_user} {of_other} {share_of_party()}"
+    limits = f"{of_all} {of_user} {of_other} {queue_limit.min_share}"
     return " ".join([limits, *queue_limit.full_parties()])

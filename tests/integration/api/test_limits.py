@@ -149,7 +149,7 @@ def test_turns_of_an_address_are_limited(api_with: Callable[..., APIClient]) -> 
 def test_party_cannot_fill_the_queue_for_others(api_with: Callable[..., APIClient]) -> None:
     """With the default number of partitions, over which the sessions of an address are spread."""
     api = api_with(
-        CHAT_MAX_QUEUED_TURNS="100",
+        CHAT_MAX_QUEUED_TURNS="200",
         CHAT_TRUSTED_PROXIES="127.0.0.1",
     )
     flooding = [session_from(api, "203.0.113.1") for _ in range(4)]

@@ -1,4 +1,4 @@
-"""The share of the queued turns that one party may have."""
+"""The shares of the queued turns that one party, and all addresses together, may have."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,7 +8,8 @@ from pytest_django import Settings
 from redis import Redis
 
 from chat.domain import Caller, Identity, OnBusy
-from chat.domain.errors import OwnerQueueFull
+from chat.domain.errors import OwnerQueueFull, QueueFull
+from chat.domain.identity import ADDRESS_PREFIX
 from chat.store import admin, due, keys, queue_limit, sessions, turns
 from chat.store.queue_limit import queue_limit as shared_limit
 from tests.harness.wait import wait_until
@@ -40,13 +41,18 @@ def session_of(identity: Identity, *, first_byte: str = "00") -> Caller:
 def is_accepted(caller: Caller) -> bool:
     try:
         steps.submit(caller)
-    except OwnerQueueFull:
+    except (OwnerQueueFull, QueueFull):
         return False
     return True
 
 
 def waiting(redis: Redis) -> dict[str, int]:
-    return dict(keyspace.read(redis).waiting_by_party)
+    """Return the queued turns of each party."""
+    counted = keyspace.read(redis).waiting_by_party
+    of_addresses = counted.pop(queue_limit.ALL_ADDRESSES, 0)
+    parts = (n for party, n in counted.items() if party.startswith(ADDRESS_PREFIX))
+    assert of_addresses == sum(parts)
+    return dict(counted)
 
 
 @pytest.mark.parametrize("identity", [ACME, BATCH], ids=["tenant", "address"])
@@ -65,6 +71,23 @@ def test_party_has_at_most_its_share_of_a_partition(
     assert waiting(redis) == {identity.party: 3, OTHER.party: 1}
 
 
+def test_parties_leave_room_for_others(settings: Settings) -> None:
+    settings.CHAT_PARTITIONS = 1
+    tenants = [replace(ACME, tenant=f"t{n}") for n in range(6)]
+    accepted = [sum(is_accepted(session_of(each)) for _ in range(4)) for each in tenants]
+    assert accepted == [3, 2, 2, 1, 1, 1]
+
+
+@pytest.mark.parametrize("partitions", [1, 256])
+def test_addresses_together_have_half_of_the_queue(settings: Settings, partitions: int) -> None:
+    settings.CHAT_PARTITIONS = partitions
+    addresses = [Identity(addresses=(f"192.0.2.{n}",)) for n in range(8)]
+    assert sum(is_accepted(session_of(each)) for each in addresses) == 6
+    assert is_accepted(session_of(ACME))
+    with pytest.raises(QueueFull):
+        steps.submit(session_of(addresses[-1]))
+
+
 def test_users_of_a_tenant_share(settings: Settings) -> None:
     settings.CHAT_PARTITIONS = 1
     users = [replace(ACME, user=name) for name in ("ada", "bob", "eve", "dan")]
@@ -78,7 +101,6 @@ def test_party_has_at_most_its_share_of_all_partitions(settings: Settings) -> No
     assert is_accepted(session_of(OTHER, first_byte="03"))
     shared_limit.reset()  # as another web process
     assert not is_accepted(callers[3])
-    assert is_accepted(session_of(OTHER, first_byte="03"))
     LeaseHolder.claim_for(callers[0])
     wait_until(lambda: is_accepted(callers[3]))
 

@@ -1,27 +1,30 @@
 -- New turns. Needs session_bytes.lua, and `s` with running_turn, waiting, lease_until, retry_at,
 -- next_deadline.
 
--- Return whether the session's party has its share of the waiting turns. max_turns: see below
-local function has_share(max_turns)
-  local party = s.party or ''
-  local share, full = string.match(max_turns, '^%d+ %d+ %d+ (%d+)(.*)$')
+-- Return whether a party has its share of the waiting turns. max_turns: see below
+local function has_share(party, max_turns, share)
+  local min_share, full = string.match(max_turns, '^%d+ %d+ %d+ (%d+)(.*)$')
   return string.find(full .. ' ', ' ' .. party .. ' ', 1, true) or
-    tonumber(redis.call('ZSCORE', WAITING_BY_PARTY, party) or 0) >= tonumber(share)
+    tonumber(redis.call('ZSCORE', WAITING_BY_PARTY, party) or 0) >= math.max(min_share, share)
 end
 
 -- Return the reply that refuses a turn because too many are open, or nil.
--- max_turns: "waiting user other share party...": waiting turns of the partition; open turns in it of
--- one user, whose sessions are all here, or of another owner, whose sessions are spread, 0 for no
--- limit; waiting turns in it of a party; parties that have as many in all partitions
+-- max_turns: "waiting user other min_share party...": waiting turns of the partition; open turns in it
+-- of one user, whose sessions are all here, or of another owner, whose sessions are spread, 0 for no
+-- limit; waiting turns that a party may always have; parties that have their share of all partitions.
+-- Shares: see chat/store/queue_limit.py.
 local function refuse_turn(max_turns)
   local max_waiting, of_user, of_other = string.match(max_turns, '^(%d+) (%d+) (%d+)')
   local waiting, open = unpack(redis.call('HMGET', COUNTS, 'waiting', owner_turns()))
-  if tonumber(waiting or 0) >= tonumber(max_waiting) then return { 'QUEUE_FULL' } end
+  local free = max_waiting - (waiting or 0)
+  if free <= 0 then return { 'QUEUE_FULL' } end
   local is_user = s.owner and string.sub(s.owner, 1, 5) == 'user:'
   local max_open = tonumber(is_user and of_user or of_other)
-  if max_open > 0 and tonumber(open or 0) >= max_open or has_share(max_turns) then
+  if max_open > 0 and tonumber(open or 0) >= max_open or
+    has_share(s.party or '', max_turns, math.floor(free / 3)) then
     return { 'OWNER_QUEUE_FULL' }
   end
+  if is_of_address() and has_share(ALL_ADDRESSES, max_turns, free) then return { 'QUEUE_FULL' } end
 end
 
 -- Return the JSON of a reply that waits behind `position` turns.
