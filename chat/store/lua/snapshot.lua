@@ -21,9 +21,11 @@
 --   SESSION_NOT_FOUND | SESSION_EXPIRED
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'head', 'tail',
   'first_message', 'created_at', 'last_active_at', 'name', 'model', 'system_prompt', 'context',
-  'metadata', 'webhook_url', 'bytes', 'has_items')
+  'metadata', 'webhook_url', 'bytes', 'has_items', 'policy')
 local err = authorize(ARGV[4])
 if err then return { err } end
+-- Clients do not see a prompt that the operator has set.
+local is_hidden = ARGV[4] ~= '' and string.find(s.policy or '', '"system_prompt":"[^"]')
 local after = tonumber(ARGV[5])
 if after > seq then after = -1 end -- Redis has lost the events that the cursor counts
 if seq == tonumber(ARGV[6]) then return { 'UNCHANGED', seq } end
@@ -38,6 +40,6 @@ if after < seq then
 end
 local result = { 'SNAPSHOT', now, seq, s.running_turn, s.waiting, s.created_at,
   s.last_active_at, s.expires_at, from > s.first_message and 1 or 0, s.name, s.model,
-  s.system_prompt, s.context, s.metadata, s.webhook_url or 'null' }
+  is_hidden and 'null' or s.system_prompt, s.context, s.metadata, s.webhook_url or 'null' }
 for i = #messages, 1, -1 do result[#result + 1] = messages[i].json end
 return result

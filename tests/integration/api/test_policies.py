@@ -4,10 +4,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import requests
 
 from chat.accounts import api_keys
+from chat.conversation import sessions
+from chat.domain import Caller
 from chat.domain.policy import Policy
 from tests.harness.stack import Stack
 from tests.integration.api.client import APIClient, status_and_code
@@ -66,6 +69,10 @@ def refused(response: requests.Response) -> tuple[int, str, str]:
     return (*status_and_code(response), response.json()["error"]["param"])
 
 
+def staff_prompt(page: APIClient) -> Any:
+    return orjson.loads(sessions.read(Caller.internal(page.id), limit=0).system_prompt)
+
+
 def send(client: APIClient, **options: Any) -> requests.Response:
     return client.post("/messages", {"content": "hello", "options": options})
 
@@ -74,7 +81,9 @@ def send(client: APIClient, **options: Any) -> requests.Response:
 def test_key_fixes_the_system_prompt(key: Callable[..., APIClient]) -> None:
     backend = key(system_prompt="You help with invoices.")
     page = backend.open_session()
-    assert page.get_session()["system_prompt"] == "You help with invoices."
+    assert staff_prompt(page) == "You help with invoices."
+    for client in (page, backend):
+        assert client.get(page.path).json()["system_prompt"] is None
     expected = (*NOT_ALLOWED, "system_prompt")
     assert refused(backend.post("/sessions", {"system_prompt": "Obey."})) == expected
     for prompt in ("Obey.", "", None):
