@@ -47,10 +47,12 @@ def request_id() -> str:
 
 
 class ContextFilter(logging.Filter):
-    """Adds the fields to each record; rejects none."""
+    """Adds the fields to each record, and leaves out tracebacks of invalid requests."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.context = _context.get()
+        if record.name.startswith("django.security."):
+            record.exc_info = None  # a client's request is not valid
         return True
 
 

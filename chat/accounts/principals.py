@@ -8,7 +8,7 @@ import asyncio
 
 from chat.accounts import api_keys, bans, jwts
 from chat.accounts.jwts import USER
-from chat.domain import ApiKey, Principal, Scope
+from chat.domain import ApiKey, Identity, Principal, Scope
 from chat.domain.errors import InvalidToken
 
 API_KEY_PREFIX = "pk_"
@@ -48,18 +48,28 @@ async def authenticate_on_loop(token: str, *, user: str | None = None) -> Princi
     return await asyncio.to_thread(authenticate, token, user=user)
 
 
-def authenticate_for(token: str, user: str | None) -> Principal:
-    """Return who sends this API key or JWT, for a user whom the request names informally.
-
-    An API key acts for that user if it may, and else for its tenant. A JWT names its own user.
+def identity_of_key(token: str) -> Identity:
+    """Return who sends an API key, whichever user it acts for; it may take I/O.
 
     Raises:
-        InvalidToken, Banned, StoreUnavailable, IssuerUnavailable
+        InvalidToken, StoreUnavailable
     """
-    if user and is_api_key(token) and USER.fullmatch(user):
-        key = api_keys.verify(token)
-        return _from_key(key, user if Scope.USERS in key.scopes else None)
-    return authenticate(token)
+    key = api_keys.verify(token)
+    return Identity(tenant=key.tenant, api_key=key.id)
+
+
+def authenticate_for(api_key: str, user: str | None) -> Principal:
+    """Return who sends this API key, for a user whom the request names informally.
+
+    The key acts for that user if it may, and else for its tenant.
+
+    Raises:
+        InvalidToken: the key is not valid, or the user's name is not: the key never acts for the
+            whole tenant instead.
+        Banned, StoreUnavailable
+    """
+    key = api_keys.verify(api_key)
+    return _from_key(key, user if user and Scope.USERS in key.scopes else None)
 
 
 def _from_key(key: ApiKey, user: str | None) -> Principal:

@@ -5,9 +5,10 @@ command of Redis for them.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from chat.accounts.client_ip import client_address
-from chat.domain import Caller, Principal
+from chat.domain import Caller, Identity, Principal
 from chat.domain.errors import RateLimited
 from chat.domain.rates import RateLimiter
 from chat.settings import chat_settings
@@ -37,7 +38,20 @@ class ReadLimit:
         """
         limiter = self._limiters.get(client_id) or self._add(client_id)
         if not limiter.allow():
-            raise RateLimited(f"Too many {self._calls}.", retry_after=1)
+            raise self._error()
+
+    def check_only(self, client_id: str) -> None:
+        """Count nothing.
+
+        Raises:
+            RateLimited: the client has called too often.
+        """
+        limiter = self._limiters.get(client_id)
+        if limiter is not None and limiter.is_exhausted:
+            raise self._error()
+
+    def _error(self) -> RateLimited:
+        return RateLimited(f"Too many {self._calls}.", retry_after=1)
 
     def _add(self, client_id: str) -> RateLimiter:
         if len(self._limiters) >= MAX_LIMITERS:
@@ -64,6 +78,30 @@ _messages_by_user = ReadLimit(lambda: chat_settings.USER_MESSAGES_PER_MINUTE, ca
 _messages_by_tenant = ReadLimit(lambda: chat_settings.TENANT_MESSAGES_PER_MINUTE, calls="messages")
 
 
+_rejected = ReadLimit(lambda: chat_settings.ADDRESS_READS_PER_MINUTE, calls="invalid requests")
+# A rejected body of this size counts as another request.
+REJECTED_BYTES = 16 * 1024
+
+
+def check_rejected(address: str) -> None:
+    """Check a request before anything of it is read.
+
+    Raises:
+        RateLimited: too many requests of the address were rejected.
+    """
+    _rejected.check_only(address)
+
+
+def count_rejected(address: str, body_bytes: int) -> None:
+    """Count a request that was rejected, by the size of its body.
+
+    Others count as reads or changes. An invalid one costs time as well, and is not stored.
+    """
+    with suppress(RateLimited):
+        for _ in range(1 + body_bytes // REJECTED_BYTES):
+            _rejected.check(address)
+
+
 def check_message(principal: Principal) -> None:
     """Count a message that an API key or JWT posts to any session.
 
@@ -82,9 +120,26 @@ def check_principal(principal: Principal) -> None:
     Raises:
         RateLimited: the user, or all users of the tenant together, read too often.
     """
-    identity = principal.identity()
+    check_user(principal)
+    check_party(principal.identity())
+
+
+def check_user(principal: Principal) -> None:
+    """Count a read of the principal's user only, if it has one.
+
+    Raises:
+        RateLimited: the user reads too often.
+    """
     if principal.user:
-        _by_user.check(identity.owner)
+        _by_user.check(principal.identity().owner)
+
+
+def check_party(identity: Identity) -> None:
+    """Count a read of all users of a tenant together.
+
+    Raises:
+        RateLimited: they read too often.
+    """
     _by_tenant.check(identity.party)
 
 
@@ -95,6 +150,18 @@ def check_address(address: str) -> None:
         RateLimited: the address reads too often.
     """
     _by_address.check(address)
+
+
+def check_client(client: Caller | Principal, meta: Mapping[str, str]) -> None:
+    """Count a read of a principal, or of the caller's session.
+
+    Raises:
+        RateLimited
+    """
+    if isinstance(client, Principal):
+        check_principal(client)
+    else:
+        check_read(client, meta)
 
 
 def check_read(caller: Caller, meta: Mapping[str, str]) -> None:

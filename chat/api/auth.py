@@ -49,8 +49,8 @@ def authenticate_token(token: str, user: str | None) -> Caller | Principal:
     return tokens.caller_from_token(token)
 
 
-def optional_principal(meta: Mapping[str, str]) -> Principal | None:
-    """Return the principal of a request that needs none; `None` also for a session's token.
+def optional_client(meta: Mapping[str, str]) -> Caller | Principal | None:
+    """Return who sends a request that requires no credential.
 
     Raises:
         InvalidToken: the header names no valid credential.
@@ -58,8 +58,18 @@ def optional_principal(meta: Mapping[str, str]) -> Principal | None:
     """
     if not bearer_token(meta) and "HTTP_PARLEY_USER" not in meta:
         return None
-    sender = authenticate(meta)
-    return sender if isinstance(sender, Principal) else None
+    return authenticate(meta)
+
+
+def optional_principal(meta: Mapping[str, str]) -> Principal | None:
+    """Return the principal of a request that needs none; `None` also for a session's token.
+
+    Raises:
+        InvalidToken: the header names no valid credential.
+        StoreUnavailable
+    """
+    client = optional_client(meta)
+    return client if isinstance(client, Principal) else None
 
 
 def authenticate_user(meta: Mapping[str, str], user: str) -> Principal:

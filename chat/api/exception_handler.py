@@ -6,12 +6,13 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
+from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework import exceptions
 
-from chat.accounts import bans
+from chat.accounts import bans, read_limits
 from chat.accounts.client_ip import client_address
 from chat.api import origin, responses
 from chat.domain import errors
@@ -69,6 +70,8 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "error": HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
+
+TOO_MANY_PARAMETERS = "The query has too many parameters."
 
 # Types of errors, which tell the SDKs of OpenAI and others what to raise.
 CLIENT_ERROR = "invalid_request_error"
@@ -183,13 +186,32 @@ def check_origin(request: HttpRequest) -> HttpResponseBase | None:
     return None
 
 
-def check_ban(request: HttpRequest) -> HttpResponseBase | None:
-    """Return an error response if the client's address is banned."""
+def check_client(request: HttpRequest) -> HttpResponseBase | None:
+    """Return an error response if the client's address is banned, or sends many bad requests."""
+    address = client_address(request.META)
     try:
-        bans.check_address(client_address(request.META))
-    except errors.Banned as error:
+        bans.check_address(address)
+        read_limits.check_rejected(address)
+    except (errors.Banned, errors.RateLimited) as error:
         return error_response(error, request)
     return None
+
+
+def count_rejected(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Count the request if its response is an error of the client, but not one of a limit."""
+    status = response.status_code
+    is_error = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+    if is_error and status != HTTPStatus.TOO_MANY_REQUESTS:
+        length = int(request.META.get("CONTENT_LENGTH") or 0)
+        read_limits.count_rejected(client_address(request.META), length)
+
+
+def check_query(request: HttpRequest) -> HttpResponseBase | None:
+    """Return an error response if there are more query parameters than Django parses."""
+    most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+    if most is None or request.META.get("QUERY_STRING", "").count("&") < most:
+        return None
+    return error_response(errors.InvalidRequest(TOO_MANY_PARAMETERS), request)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:  # noqa: ARG001

@@ -14,7 +14,14 @@ from django.urls import Resolver404, resolve
 
 from chat.accounts import client_ip
 from chat.api import probes, responses
-from chat.api.exception_handler import check_ban, check_host, check_origin, not_found
+from chat.api.exception_handler import (
+    check_client,
+    check_host,
+    check_origin,
+    check_query,
+    count_rejected,
+    not_found,
+)
 from chat.logging import reset_context
 from chat.tracing import NO_SPAN, Span, SpanKind, tracing
 
@@ -62,6 +69,7 @@ class APIMiddleware:
         handler = self._handler(request)
         with _span(request) as span:
             response = responses.add_headers(request, handler(request))
+            count_rejected(request, response)
             span.set_attribute("http.response.status_code", response.status_code)
         return response
 
@@ -73,6 +81,7 @@ class APIMiddleware:
             result = handler(request)
             found = await result if isinstance(result, Awaitable) else result
             response = responses.add_headers(request, cast(HttpResponseBase, found))
+            count_rejected(request, response)
             span.set_attribute("http.response.status_code", response.status_code)
         return response
 
@@ -82,12 +91,14 @@ class APIMiddleware:
             if not probes.is_root_check(request):
                 return lambda _: error
             path = probes.LIVE
+        if (error := check_query(request)) is not None:
+            return lambda _: error
         if _is_preflight(request):
             return _preflight_response
         view = self._view(request, path or request.path_info)
         if view is None:
             return self.get_response
-        error = None if _serves_operators(request, path) else check_ban(request)
+        error = None if _serves_operators(request, path) else check_client(request)
         error = error or check_origin(request)
         return view if error is None else lambda _: error
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from django.core.exceptions import TooManyFieldsSent
 from django.http import QueryDict
 
 from chat.conversation.files import MAX_FILENAME_CHARS
@@ -59,6 +60,18 @@ class SubscribeQuery:
     # The other two are "" if absent.
     ticket: str
     token: str
+
+
+def parse(query: bytes) -> QueryDict:
+    """Return the parameters of a WebSocket's URL.
+
+    Raises:
+        InvalidRequest: there are too many.
+    """
+    try:
+        return QueryDict(query)
+    except TooManyFieldsSent as error:
+        raise InvalidRequest("The query has too many parameters.") from error
 
 
 def snapshot_query(query: QueryDict) -> SnapshotQuery:

@@ -22,7 +22,9 @@ from chat.settings import chat_settings
 F = TypeVar("F", bound=Callable[..., Any])
 
 WITHOUT_STORE_ERRORS = (HTTPStatus.BAD_REQUEST,)
-COMMON_ERRORS = (HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE)
+PROBE_ERRORS = (HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE)
+# The 429 is for addresses that send many invalid requests.
+COMMON_ERRORS = (*PROBE_ERRORS, HTTPStatus.TOO_MANY_REQUESTS)
 SESSION_ERRORS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND)
 BODY_ERRORS = (
     HTTPStatus.REQUEST_TIMEOUT,

@@ -65,16 +65,13 @@ def unblock(name: str) -> None:
     logger.info("Unblocked the model %s", name)
 
 
-def describe_all() -> list[dict[str, Any]]:
-    """Return what clients may know about each model: no URL and no credentials."""
-    return [
-        {
-            "name": model.name,
-            "is_default": model.name == chat_settings.DEFAULT_MODEL,
-            "context_tokens": model.context_tokens,
-            "max_tokens": model.max_tokens,
-            "streams": model.stream,
-            "inputs": model.inputs,
-        }
-        for model in all_models().values()
-    ]
+def describe(model: Model) -> dict[str, Any]:
+    """Return what clients may know about a model: no URL and no credentials."""
+    return {
+        "name": model.name,
+        "is_default": model.name == chat_settings.DEFAULT_MODEL,
+        "context_tokens": model.context_tokens,
+        "max_tokens": model.max_tokens,
+        "streams": model.stream,
+        "inputs": model.inputs,
+    }

@@ -38,6 +38,25 @@ def choose_model(name: str | None, policy: Policy, *, is_anonymous: bool) -> str
     return model.name
 
 
+def usable_models(client: Caller | Principal | None) -> list[Model]:
+    """Return the models that a client may use; `None` for a client without credentials.
+
+    Raises:
+        SessionNotFound, SessionExpired, StoreUnavailable: it has the token of a session.
+    """
+    if isinstance(client, Caller):
+        rules = sessions.rules(client)
+        policy, is_anonymous = rules.policy, rules.party.startswith(ADDRESS_PREFIX)
+    else:
+        policy, is_anonymous = policy_of(client), client is None
+    return [
+        model
+        for model in llms.all_models().values()
+        if (model.allow_anonymous or not is_anonymous)
+        and (not policy.models or model.name in policy.models)
+    ]
+
+
 def choose_system_prompt(wanted: str | None, policy: Policy, model: str) -> str | None:
     """Return the system prompt of a new session.
 

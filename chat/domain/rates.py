@@ -46,6 +46,11 @@ class RateLimiter:
         """Whether its calls so far no longer matter."""
         return self._tat <= time.monotonic()
 
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether no call is allowed now."""
+        return self._tat - time.monotonic() > (self._burst - 1) * self._interval
+
     def allow(self) -> bool:
         """Return whether a call is allowed now, and count it if it is."""
         now = time.monotonic()

@@ -11,9 +11,9 @@ from django.http.response import HttpResponseBase
 
 from chat.api.exception_handler import error_body
 from chat.api.responses import get_request_id
-from chat.conversation import llms
+from chat.conversation import llms, policies
 from chat.conversation.repeats import Attachment
-from chat.domain.errors import NotFound, ParleyError, UnknownModel
+from chat.domain.errors import NotFound, ParleyError
 from chat.openai_api import chat_completions, conversations, ids, pages, responses
 from chat.openai_api.chat_chunks import ChatChunks, failure, to_completion
 from chat.openai_api.chat_request import ChatRequest, parse_chat_request
@@ -25,7 +25,7 @@ from chat.protocols.requests import (
     identify,
     in_thread,
     json_response,
-    read_json,
+    receive,
 )
 from chat.protocols.turn import ReplyFailed, Turn, find_start, wait_for_end
 from chat.realtime.event_stream import EventStream
@@ -54,8 +54,7 @@ async def create_chat_completion(request: HttpRequest) -> HttpResponseBase:
 
 
 def _start_chat(request: HttpRequest) -> Started:
-    raw, body = read_json(request)
-    sender = identify(request, body)
+    sender, raw, body = receive(request, may_name_user=True)
     chat = parse_chat_request(body)
     attachment = attach(request, sender, raw)
     return chat, chat_completions.start(chat, sender, attachment), attachment
@@ -105,8 +104,7 @@ async def create_response(request: HttpRequest) -> HttpResponseBase:
 
 
 def _start_response(request: HttpRequest) -> tuple[ResponseRequest, Turn]:
-    raw, body = read_json(request)
-    sender = identify(request, body)
+    sender, raw, body = receive(request, may_name_user=True)
     wanted = parse_response_request(body)
     key = attach(request, sender, raw).key
     return wanted, responses.start(wanted, sender, key)
@@ -149,8 +147,8 @@ async def cancel_response(request: HttpRequest, response_id: str) -> HttpRespons
 
 
 def _cancel(request: HttpRequest, response_id: str) -> Turn:
-    read_json(request)
-    return responses.cancel(identify(request), ids.parse_response(response_id))
+    sender, *_ = receive(request)
+    return responses.cancel(sender, ids.parse_response(response_id))
 
 
 @in_thread
@@ -163,8 +161,8 @@ def list_input_items(request: HttpRequest, response_id: str) -> HttpResponseBase
 
 @in_thread
 def create_conversation(request: HttpRequest) -> HttpResponseBase:
-    raw, body = read_json(request)
-    sender = identify(request)
+    sender, raw, body = receive(request)
+    _ = sender.principal  # before anything is stored
     key = attach(request, sender, raw).key
     return json_response(conversations.create(sender, body, key))
 
@@ -177,8 +175,8 @@ def get_conversation(request: HttpRequest, conversation_id: str) -> HttpResponse
 
 @in_thread
 def update_conversation(request: HttpRequest, conversation_id: str) -> HttpResponseBase:
-    _, body = read_json(request)
-    return json_response(conversations.update(identify(request), conversation_id, body))
+    sender, _, body = receive(request)
+    return json_response(conversations.update(sender, conversation_id, body))
 
 
 @in_thread
@@ -197,8 +195,8 @@ def list_items(request: HttpRequest, conversation_id: str) -> HttpResponseBase:
 
 @in_thread
 def create_items(request: HttpRequest, conversation_id: str) -> HttpResponseBase:
-    _, body = read_json(request)
-    found = conversations.add_items(identify(request), conversation_id, body)
+    sender, _, body = receive(request)
+    found = conversations.add_items(sender, conversation_id, body)
     return json_response(pages.to_list(found, has_more=False))
 
 
@@ -215,17 +213,16 @@ def delete_item(request: HttpRequest, conversation_id: str, item_id: str) -> Htt
 
 @in_thread
 def list_models(request: HttpRequest) -> HttpResponseBase:
-    identify(request)
-    return json_response({"object": "list", "data": [_model(name) for name in llms.all_models()]})
+    models = policies.usable_models(identify(request).identity)
+    return json_response({"object": "list", "data": [_model(each.name) for each in models]})
 
 
 @in_thread
 def get_model(request: HttpRequest, model: str) -> HttpResponseBase:
-    identify(request)
-    try:
-        return json_response(_model(llms.get(model).name))
-    except UnknownModel as error:
-        raise NotFound("There is no such model.", param="model") from error
+    usable = policies.usable_models(identify(request).identity)
+    if model not in {each.name for each in usable}:
+        raise NotFound("There is no such model.", param="model")
+    return json_response(_model(model))
 
 
 def _model(name: str) -> dict[str, object]:

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from functools import wraps
-from typing import Any, TypeVar
+from functools import cache, partial, wraps
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 from django.http import HttpRequest, HttpResponse
@@ -17,7 +17,7 @@ from chat.api.strict_json import read_object
 from chat.conversation import repeats
 from chat.conversation.repeats import Attachment
 from chat.domain.errors import MethodNotAllowed, ParleyError
-from chat.protocols.senders import Sender, authenticate
+from chat.protocols.senders import Sender, authenticate, no_user
 from chat.protocols.turn import ReplyFailed
 from chat.realtime.close_codes import Abort, get_abort
 
@@ -54,7 +54,7 @@ def json_response(body: object, status: int = 200) -> HttpResponse:
     return responses.json(orjson.dumps(body), status)
 
 
-def read_json(request: HttpRequest) -> tuple[bytes, Mapping[str, Any]]:
+def _read_json(request: HttpRequest) -> tuple[bytes, Mapping[str, Any]]:
     """Return the request's body, and the JSON object in it; an empty body is an empty object.
 
     Raises:
@@ -68,18 +68,43 @@ def read_json(request: HttpRequest) -> tuple[bytes, Mapping[str, Any]]:
     return raw, read_object(raw) if raw else {}
 
 
-def identify(request: HttpRequest, body: Mapping[str, Any] | None = None) -> Sender:
-    """Return the sender; it may take I/O.
+class Received(NamedTuple):
+    """A request with a body."""
 
-    body: of a request that may name a user.
+    sender: Sender
+    raw: bytes
+    # The JSON object in it.
+    body: Mapping[str, Any]
+
+
+def receive(request: HttpRequest, *, may_name_user: bool = False) -> Received:
+    """Identify and count the sender, and then parse the body; it may take I/O.
+
+    may_name_user: whether the body may name the user whom an API key acts for.
+
+    Raises:
+        as `identify`
+        InvalidRequest, UnsupportedMediaType, BodyTooLarge, RequestTimeout: of the body
+    """
+    read = cache(partial(_read_json, request))
+
+    def read_user() -> str | None:
+        named = (read()[1].get(name) for name in USER_FIELDS)
+        return next((value for value in named if isinstance(value, str)), None)
+
+    request_id = responses.get_request_id(request)
+    sender = authenticate(request.META, request_id, read_user if may_name_user else no_user)
+    return Received(sender, *read())
+
+
+def identify(request: HttpRequest) -> Sender:
+    """Return the sender of a request without a body; it may take I/O.
 
     Raises:
         RateLimited: each request counts as a read.
         InvalidToken, SessionNotFound, SessionExpired, StoreUnavailable, IssuerUnavailable
     """
-    named = [value for name in USER_FIELDS if isinstance(value := (body or {}).get(name), str)]
-    request_id = responses.get_request_id(request)
-    return authenticate(request.META, request_id, named[0] if named else None)
+    return authenticate(request.META, responses.get_request_id(request))
 
 
 def attach(request: HttpRequest, sender: Sender, raw: bytes) -> Attachment:

@@ -1,6 +1,6 @@
 """Who sends a request: a principal, or the holder of a session's token."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,17 +51,25 @@ class Sender:
         return replace(auth.caller_of(self.identity, session_id), address=self.address)
 
 
-def authenticate(meta: Mapping[str, str], request_id: str, user: str | None = None) -> Sender:
+def no_user() -> None:
+    """Name no user."""
+
+
+def authenticate(
+    meta: Mapping[str, str], request_id: str, read_user: Callable[[], str | None] = no_user
+) -> Sender:
     """Return the sender of a request, which counts as a read. It may take I/O.
 
-    user: whom the body names. The header `CHAT_OPENAI_USER_HEADER` is preferred to it.
+    read_user: returns whom the body names. It is only called for an API key, after the request was
+    counted for its tenant. The header `CHAT_OPENAI_USER_HEADER` is preferred to it.
 
     Raises:
         RateLimited: the client's session and address, or its user or tenant, reads too often.
         InvalidToken, SessionNotFound, SessionExpired, StoreUnavailable, IssuerUnavailable
+        ParleyError: as `read_user`.
     """
     return Sender(
-        identity=_identify(meta, user), address=client_address(meta), request_id=request_id
+        identity=_identify(meta, read_user), address=client_address(meta), request_id=request_id
     )
 
 
@@ -91,17 +99,16 @@ def change_model(caller: Caller, model: str | None) -> None:
         sessions.update(caller, {"model": model})
 
 
-def _identify(meta: Mapping[str, str], user: str | None) -> Caller | Principal:
+def _identify(meta: Mapping[str, str], read_user: Callable[[], str | None]) -> Caller | Principal:
     token = auth.bearer_token(meta)
-    header = "HTTP_" + chat_settings.OPENAI_USER_HEADER.upper().replace("-", "_")
-    named = meta.get(header) or user
-    if named and "HTTP_PARLEY_USER" not in meta and principals.is_principal_token(token):
-        sender: Caller | Principal = principals.authenticate_for(token, named)
-    else:
-        sender = auth.authenticate(meta)
-    if isinstance(sender, Principal):
-        read_limits.check_principal(sender)
-    else:
-        read_limits.check_read(sender, meta)
+    if principals.is_api_key(token) and "HTTP_PARLEY_USER" not in meta:
+        header = "HTTP_" + chat_settings.OPENAI_USER_HEADER.upper().replace("-", "_")
+        read_limits.check_party(principals.identity_of_key(token))
+        principal = principals.authenticate_for(token, meta.get(header) or read_user())
+        read_limits.check_user(principal)
+        return principal
+    sender = auth.authenticate(meta)
+    read_limits.check_client(sender, meta)
+    if isinstance(sender, Caller):
         sessions.read(sender, limit=0)
     return sender

@@ -11,7 +11,6 @@ from typing import Any
 
 from channels.consumer import AsyncConsumer, get_handler_name
 from channels.exceptions import StopConsumer
-from django.http import QueryDict
 
 from chat.accounts import bans, client_ip, read_limits
 from chat.api import origin, query_params
@@ -142,7 +141,7 @@ class SessionWebSocket(AsyncConsumer):
 
     async def _authenticate_by_url(self) -> None:
         """Authenticate by a ticket in the URL, or by a token if that is allowed."""
-        query = QueryDict(self.scope["query_string"])
+        query = query_params.parse(self.scope["query_string"])
         if not query:
             return
         params = query_params.subscribe_query(query, allow_token=True)

@@ -7,10 +7,9 @@ from time import time
 from typing import Any
 
 import orjson
-from django.http import QueryDict
 from rest_framework.exceptions import ValidationError
 
-from chat.api import headers
+from chat.api import headers, query_params
 from chat.api.exception_handler import to_parley_error
 from chat.api.serializers import NewMessageBody, validate
 from chat.conversation import sessions, tokens, turns
@@ -54,7 +53,7 @@ def authenticate(query: bytes) -> tuple[Caller, int]:
     """
     if not chat_settings.TUTORIAL:
         raise NotFound
-    caller = tokens.caller_from_token(QueryDict(query).get("token", ""))
+    caller = tokens.caller_from_token(query_params.parse(query).get("token", ""))
     return caller, sessions.read(caller, limit=0).seq
 
 

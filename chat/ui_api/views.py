@@ -12,7 +12,7 @@ from chat.protocols.requests import (
     identify,
     in_thread,
     json_response,
-    read_json,
+    receive,
 )
 from chat.protocols.turn import Turn
 from chat.realtime.event_stream import EventStream
@@ -30,8 +30,7 @@ async def create_turn(request: HttpRequest) -> HttpResponseBase:
 
 
 def _start(request: HttpRequest) -> Turn:
-    _, body = read_json(request)
-    sender = identify(request)
+    sender, _, body = receive(request)
     return chats.start(parse_chat_request(body), sender)
 
 
@@ -57,8 +56,8 @@ async def _stream(turn: Turn, request: HttpRequest, *, can_reset: bool) -> HttpR
 
 @in_thread
 def stop(request: HttpRequest, chat_id: str) -> HttpResponseBase:
-    read_json(request)
-    return json_response({"stopped": chats.stop(identify(request), chat_id)})
+    sender, *_ = receive(request)
+    return json_response({"stopped": chats.stop(sender, chat_id)})
 
 
 @in_thread

@@ -9,7 +9,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.db import DatabaseError, close_old_connections
 from django.http.cookie import parse_cookie
 
-from chat.accounts import read_limits
+from chat.accounts import principals, read_limits
 from chat.api import auth
 from chat.conversation import sessions
 from chat.domain import Caller, Principal
@@ -59,8 +59,10 @@ def protocol_body_limit(environ: Environ) -> int:
     Raises:
         InvalidToken, SessionNotFound, SessionExpired, StoreUnavailable, IssuerUnavailable
     """
-    sender = auth.authenticate(environ)
-    if isinstance(sender, Caller):
+    token = auth.bearer_token(environ)
+    if principals.is_api_key(token):
+        principals.identity_of_key(token)  # the body may name the user whom it acts for
+    elif isinstance(sender := auth.authenticate(environ), Caller):
         sessions.read(sender, limit=0)
     return chat_settings.MAX_BODY_BYTES
 

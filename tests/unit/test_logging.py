@@ -9,6 +9,7 @@ from io import StringIO
 from threading import Thread
 
 import pytest
+from django.core.exceptions import TooManyFieldsSent
 
 from chat.logging import (
     ConsoleHandler,
@@ -69,6 +70,17 @@ def test_message_is_one_line(text: str) -> None:
         line = formatter.format(record("%s", text))
         assert line.isprintable()
         assert line.encode()
+
+
+def test_traceback_of_an_invalid_request_is_not_logged() -> None:
+    try:
+        raise TooManyFieldsSent("Too many fields.")
+    except TooManyFieldsSent:
+        made = record()
+        made.exc_info = sys.exc_info()
+    made.name = "django.security.TooManyFieldsSent"
+    assert ContextFilter().filter(made)
+    assert "Traceback" not in JSONFormatter().format(made) + TextFormatter().format(made)
 
 
 def test_traceback_is_logged() -> None:

@@ -1,4 +1,4 @@
-"""Models and health checks, which need no token."""
+"""Models and health checks, which require no token."""
 
 from typing import Any
 
@@ -6,10 +6,11 @@ import orjson
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from chat.api import query_params, responses, schema_serializers
-from chat.api.schema import WITHOUT_STORE_ERRORS, openapi
+from chat.accounts import read_limits
+from chat.api import auth, query_params, responses, schema_serializers
+from chat.api.schema import PROBE_ERRORS, SESSION_ERRORS, WITHOUT_STORE_ERRORS, openapi
 from chat.api.views.base import View
-from chat.conversation import llms
+from chat.conversation import llms, policies
 from chat.operations import health
 
 OK = b'{"status":"ok"}'
@@ -18,11 +19,15 @@ OK = b'{"status":"ok"}'
 class Models(View):
     needs_token = False
 
-    @openapi({200: schema_serializers.ModelList}, needs_token=False, common=WITHOUT_STORE_ERRORS)
+    @openapi({200: schema_serializers.ModelList}, needs_token=False, errors=SESSION_ERRORS)
     def get(self, _: Request) -> HttpResponse:
-        """List the models."""
+        """List the models that the client may use."""
         query_params.no_query(self.django_request.GET)
-        return responses.json(orjson.dumps({"data": llms.describe_all()}))
+        client = auth.optional_client(self.django_request.META)
+        if client is not None:
+            read_limits.check_client(client, self.django_request.META)
+        models = policies.usable_models(client)
+        return responses.json(orjson.dumps({"data": [*map(llms.describe, models)]}))
 
 
 class Probe(View):
@@ -47,7 +52,7 @@ class Live(Probe):
 
 
 class Ready(Probe):
-    @openapi({200: schema_serializers.Health}, needs_token=False)
+    @openapi({200: schema_serializers.Health}, needs_token=False, common=PROBE_ERRORS)
     def get(self, _: Request) -> HttpResponse:
         """Check that Redis is available; 503 if it is not."""
         health.ping()

@@ -132,6 +132,30 @@ def test_full_queue_rejects_and_changes_nothing(api_with: Callable[..., APIClien
     assert state_of(second) == before
 
 
+INVALID_REQUESTS: list[tuple[str, str, bytes | None]] = [
+    ("PATCH", "/sessions/ses_0", b"{"),
+    ("POST", "/messages", b"[]"),
+    ("POST", "/sessions", b"{" + b" " * 100_000),
+    ("POST", "/v1/responses", b"{"),
+    ("GET", "/nothing", None),
+]
+
+
+@pytest.mark.security("S47")
+def test_invalid_requests_of_an_address_are_limited(api_with: Callable[..., APIClient]) -> None:
+    """At once, two are allowed."""
+    api = api_with(CHAT_ADDRESS_READS_PER_MINUTE="40", CHAT_TRUSTED_PROXIES="127.0.0.1")
+    for number, (method, path, body) in enumerate(INVALID_REQUESTS):
+        headers = {"X-Forwarded-For": f"192.0.2.{number}", "Content-Type": "application/json"}
+        answers = [
+            status_and_code(api.request(method, path, data=body, headers=headers)) for _ in range(4)
+        ]
+        assert answers[0] != (429, "rate_limited") == answers[-1], path
+        assert api.get("/live", headers=headers).status_code == 200
+        other = headers | {"X-Forwarded-For": f"198.51.100.{number}"}
+        assert status_and_code(api.request(method, path, data=body, headers=other)) == answers[0]
+
+
 @pytest.mark.security("S46")
 def test_turns_of_an_address_are_limited(api_with: Callable[..., APIClient]) -> None:
     api = api_with(CHAT_MAX_TURNS_PER_OWNER="2", CHAT_PARTITIONS="1")

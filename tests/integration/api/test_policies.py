@@ -103,6 +103,26 @@ def test_key_limits_the_models(key: Callable[..., APIClient]) -> None:
     assert page.get_session()["model"] == "inner"
 
 
+def names(response: requests.Response) -> list[str]:
+    return [model.get("name") or model["id"] for model in response.json()["data"]]
+
+
+@pytest.mark.security("S60")
+def test_models_that_a_client_may_not_use_are_not_listed(
+    strict: APIClient, key: Callable[..., APIClient]
+) -> None:
+    backend = key(models=("inner", "fixed"))
+    expected = {strict: ["default", "fixed"], strict.open_session(): ["default", "fixed"]}
+    expected |= {key(): ["default", "fixed", "inner"], backend: ["fixed", "inner"]}
+    expected[backend.open_session()] = ["fixed", "inner"]
+    for client, listed in expected.items():
+        assert names(client.get("/models")) == listed
+        if client is not strict:
+            assert names(client.get("/v1/models")) == listed
+            status = client.get("/v1/models/default").status_code
+            assert status == (200 if "default" in listed else 404)
+
+
 def test_key_limits_the_options(key: Callable[..., APIClient]) -> None:
     page = key(client_options={"max_tokens": 50, "seed": True}).open_session()
     assert refused(send(page, max_tokens=51)) == (400, "invalid_request", "options.max_tokens")

@@ -58,6 +58,17 @@ def test_reads_of_a_session_are_limited_on_every_path(limited: APIClient, name: 
 
 
 @pytest.mark.security("S47")
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/chat/completions", "/ui/chat"])
+def test_requests_are_counted_before_their_bodies_are_parsed(limited: APIClient, path: str) -> None:
+    text, _ = api_keys.create(name="test")
+    owner = limited.open_session()
+    assert code_of(limited.post_bytes(path, b"{")) == "invalid_token"
+    assert code_of(APIClient(limited.url, token=text).post_bytes(path, b"{")) == "invalid_request"
+    assert code_of(owner.post_bytes(path, b"{")) == "invalid_request"
+    assert code_of(owner.post_bytes(path, b"{")) == "rate_limited"
+
+
+@pytest.mark.security("S47")
 def test_refused_uploads_are_limited(limited: APIClient) -> None:
     owner = limited.open_session()
     path, content = f"{owner.path}/files", b"\0" * 10_000

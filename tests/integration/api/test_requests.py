@@ -54,6 +54,14 @@ def test_wrong_method_returns_json_405(api: APIClient, method: str, path: str) -
     assert method not in response.headers["Allow"]
 
 
+@pytest.mark.security("S18")
+@pytest.mark.parametrize("path", ["", "/messages", "/events", "?wait=1"])
+def test_too_many_parameters_are_rejected(owner: APIClient, path: str) -> None:
+    many = "&".join(["a=1"] * 1001)
+    response = owner.get(f"{owner.path}{path}{'&' if '?' in path else '?'}{many}")
+    assert status_and_code(response) == (400, "invalid_request")
+
+
 @pytest.mark.security("S17")
 @pytest.mark.parametrize(
     "name",

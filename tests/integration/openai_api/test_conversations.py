@@ -5,6 +5,11 @@ from typing import Any
 import openai
 import pytest
 from openai import OpenAI
+from redis import Redis
+
+from chat.store import keys
+from tests.harness.stack import Stack
+from tests.integration.api.client import APIClient
 
 
 def texts(client: OpenAI, conversation_id: str, **query: Any) -> list[str]:
@@ -22,6 +27,16 @@ def test_conversation_can_be_created_changed_and_deleted(client: OpenAI) -> None
     for call in (client.conversations.retrieve, client.conversations.items.list):
         with pytest.raises(openai.NotFoundError):
             call(created.id)
+
+
+def test_session_token_cannot_create_a_conversation(stack: Stack, base_url: str) -> None:
+    token = APIClient(stack.web().url).open_session().token
+    pattern = keys.repeated_request("*")
+    with Redis.from_url(stack.redis.url) as redis:
+        before = set(redis.scan_iter(pattern))
+        with pytest.raises(openai.PermissionDeniedError):
+            OpenAI(base_url=base_url, api_key=token, max_retries=0).conversations.create()
+        assert set(redis.scan_iter(pattern)) == before
 
 
 def test_responses_add_their_items_to_the_conversation(client: OpenAI) -> None:

@@ -76,6 +76,24 @@ def test_basic_response_has_all_fields(client: OpenAI) -> None:
     assert again.to_dict() == response.to_dict()
 
 
+def test_key_that_only_acts_for_users_sends_long_input(
+    base_url: str, new_key: Callable[..., str]
+) -> None:
+    """Its length is decided before the body, which names the user, is read."""
+    client = OpenAI(base_url=base_url, api_key=new_key("", ("users",)), max_retries=0)
+    assert client.responses.create(input="x" * 20_000, user="ann@example.org").output_text
+
+
+@pytest.mark.security("S60")
+def test_malformed_user_does_not_become_the_tenant(
+    base_url: str, new_key: Callable[..., str]
+) -> None:
+    key = new_key("", ("users", "sessions"))
+    client = OpenAI(base_url=base_url, api_key=key, max_retries=0)
+    with pytest.raises(openai.AuthenticationError):
+        client.responses.create(input="hello", user="ann example")
+
+
 def test_streamed_response_is_the_retrieved_one(client: OpenAI) -> None:
     events = list(client.responses.create(input="Say hello.", stream=True))
     kinds = [event.type for event in events]

@@ -1,5 +1,5 @@
 -- Removal of a session.
--- include: labels
+-- include: labels waiting
 --
 -- Needs search_index.lua, and `s` with running_turn, waiting.
 

@@ -1,4 +1,5 @@
 -- Open turns. Needs `s` with running_turn, waiting.
+-- include: waiting
 
 -- Change the number of waiting turns of the session, the partition and the party. WAITING lists sessions in
 -- which turns wait and none runs, by the time since when.
