@@ -208,7 +208,7 @@ def count_rejected(request: HttpRequest, response: HttpResponseBase) -> None:
 
 def check_query(request: HttpRequest) -> HttpResponseBase | None:
     """Return an error response if there are more query parameters than Django parses."""
-    most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+    most: Any = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
     if most is None or request.META.get("QUERY_STRING", "").count("&") < most:
         return None
     return error_response(errors.InvalidRequest(TOO_MANY_PARAMETERS), request)

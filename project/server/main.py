@@ -2,6 +2,8 @@
 
 import signal
 import sys
+from importlib.util import find_spec
+from typing import Any
 
 import uvicorn
 
@@ -15,12 +17,15 @@ bootstrap.setup()
 hangup.ignore()
 raise_descriptor_limit()
 
-DEFAULTS = {
+DEFAULTS: dict[str, Any] = {
     "http": "project.server.http_protocol:HTTPProtocol",
     "ws": "project.server.websocket_protocol:WebSocketProtocol",
     # A WebSocket takes the same messages as the REST API.
     "ws_max_size": chat_settings.MAX_BODY_BYTES,
 }
+
+if find_spec("uvloop"):  # it is not available for all platforms
+    DEFAULTS["loop"] = "project.server.event_loop:EventLoop"
 
 if __name__ == "__main__":
     # After a graceful shutdown uvicorn restores this handler and raises the signal again.
