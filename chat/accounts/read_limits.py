@@ -81,6 +81,8 @@ _messages_by_tenant = ReadLimit(lambda: chat_settings.TENANT_MESSAGES_PER_MINUTE
 _rejected = ReadLimit(lambda: chat_settings.ADDRESS_READS_PER_MINUTE, calls="invalid requests")
 # A rejected body of this size counts as another request.
 REJECTED_BYTES = 16 * 1024
+# The size that a client declares may be any number.
+MAX_REJECTED_BYTES = 1024 * 1024
 
 
 def check_rejected(address: str) -> None:
@@ -98,7 +100,7 @@ def count_rejected(address: str, body_bytes: int) -> None:
     Others count as reads or changes. An invalid one costs time as well, and is not stored.
     """
     with suppress(RateLimited):
-        for _ in range(1 + body_bytes // REJECTED_BYTES):
+        for _ in range(1 + min(body_bytes, MAX_REJECTED_BYTES) // REJECTED_BYTES):
             _rejected.check(address)
 
 
