@@ -9,6 +9,7 @@ from chat.broker.message import ANSWER_PROBE, QUEUE, WAKE_UP
 from chat.broker.probe import pass_message, publish_probe
 from chat.broker.publishing import check_url, wake_session
 from chat.broker.queue import build_queue, check_queue, queue_length
+from chat.broker.transport import limit_batches
 
 __all__ = [
     "ANSWER_PROBE",
@@ -17,6 +18,7 @@ __all__ = [
     "build_queue",
     "check_queue",
     "check_url",
+    "limit_batches",
     "pass_message",
     "publish_probe",
     "queue_length",

@@ -21,6 +21,8 @@ T = TypeVar("T")
 MAX_CONNECTIONS = 32
 # Seconds between attempts while the broker is unreachable, so that requests stay fast.
 RETRY_AFTER_FAILURE = 1.0
+# The log line about an error.
+UNREACHABLE = "The broker is unreachable; turns wait for the sweeper: %s"
 
 
 def call_broker(use: Callable[[Any], T]) -> T:
@@ -64,7 +66,7 @@ class _BrokerPool:
         except self._errors as error:
             if not isinstance(error, ChannelError):
                 self._unavailable_until = time.monotonic() + RETRY_AFTER_FAILURE
-                logger.warning("The broker is unreachable; turns wait for the sweeper: %s", error)
+                logger.warning(UNREACHABLE, error)
             raise BrokerUnavailable from error
 
     def _call(self, connection: Connection, use: Callable[[Any], T]) -> T:

@@ -11,6 +11,8 @@ from celery import current_app
 from kombu import Connection, Producer
 from kombu.utils.json import dumps, loads
 
+from chat.domain.ids import random_id
+
 QUEUE = "chat"
 WAKE_UP = "chat.wake_up"
 ANSWER_PROBE = "chat.answer_probe"
@@ -44,6 +46,11 @@ def publish(
         expiration=expires_in,
         retry=False,
     )
+
+
+def new_task_id(session_id: str) -> str:
+    """Return the id of a new wake-up."""
+    return f"{session_id}-{random_id()}"
 
 
 def serialize_message(session_id: str, task_id: str) -> str:

@@ -8,11 +8,10 @@ from kombu import Connection, Producer
 
 from chat.broker.amqp_url import is_amqp_url, parse_amqp_options
 from chat.broker.connections import call_broker
-from chat.broker.message import publish, serialize_message
+from chat.broker.message import new_task_id, publish, serialize_message
 from chat.broker.transport import NO_CLUSTER, RedisChannel
 from chat.connection_url import scheme_of
 from chat.domain.errors import BrokerUnavailable, ConfigError
-from chat.domain.ids import random_id
 from chat.redis_url import is_redis_url, parse_redis_url
 from chat.settings import chat_settings
 
@@ -59,7 +58,7 @@ def wake_session(session_id: str) -> bool:
 
 def wake_sessions(session_ids: Iterable[str]) -> bool:
     """Publish wake-ups; return whether the broker accepted all of them."""
-    task_ids = {each: f"{each}-{random_id()}" for each in session_ids}
+    task_ids = {each: new_task_id(each) for each in session_ids}
     try:
         call_broker(lambda channel: _publish(channel, task_ids))
     except BrokerUnavailable:

@@ -4,11 +4,14 @@ Kombu alone ignores or rejects most options of a URL's query, and reads a Unix s
 database in another way than redis-py.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from queue import Empty
+from time import monotonic
 from typing import Any
 
+import orjson
 from kombu.transport import redis as kombu_redis
 
 from chat.broker.amqp_url import is_amqp_url
@@ -26,6 +29,8 @@ CONNECTION_CLASSES = {
     Kind.UNIX: redis.UnixDomainSocketConnection,
     Kind.SENTINEL: sentinel.SentinelManagedConnection,
 }
+# Messages that a worker receives in one round trip, so that another one gets some, too.
+MAX_MESSAGES = 16
 # Arguments that connections over a Unix socket do not have.
 TCP_ONLY = ("socket_keepalive", "socket_keepalive_options")
 
@@ -79,7 +84,64 @@ class _URLMixin:
         return {**params, **missing, **address}
 
 
-class RedisChannel(_URLMixin, kombu_redis.Channel):  # type: ignore[misc]
+class _BatchMixin:
+    """Receives many messages in one round trip. Kombu's BRPOP returns one.
+
+    That took 40 % of the CPU of a loaded worker (docs/adr/0007-celery-settings.md).
+    """
+
+    # See `limit_batches`.
+    free_slots: Callable[[], int]
+    active_queues: Any
+    brpop_timeout: float
+
+    client: Any
+    connection: Any
+    connection_errors: tuple[type[Exception], ...]
+    _queue_cycle: Any
+    _in_poll: Any
+
+    def _brpop_start(self, timeout: float | None = None) -> None:
+        """Request messages, as soon as there are any. `_in_poll` is the connection until then."""
+        queues = self._queue_cycle.consume(len(self.active_queues))
+        if not queues:
+            return
+        self._in_poll = self.client.connection
+        self._brpop_sent_at = monotonic()
+        count = max(1, min(MAX_MESSAGES, self.free_slots()))
+        timeout = self.brpop_timeout if timeout is None else timeout
+        self._in_poll.send_command("BLMPOP", timeout, len(queues), *queues, "RIGHT", "COUNT", count)
+
+    def _brpop_read(self, **options: Any) -> bool:
+        """Pass the messages on.
+
+        Raises:
+            Empty: none came in time.
+        """
+        connection, self._in_poll = self.client.connection, None
+        try:
+            reply = self.client.parse_response(connection, "BLMPOP", **options)
+        except self.connection_errors:
+            connection.disconnect()
+            raise
+        if not reply:
+            raise Empty
+        queue, messages = reply[0].decode(), reply[1]
+        self._queue_cycle.rotate(queue)
+        for message in messages:
+            self.connection._deliver(orjson.loads(message), queue)  # noqa: SLF001
+        return True
+
+
+def limit_batches(free_slots: Callable[[], int]) -> None:
+    """Limit the messages that this process receives in one round trip.
+
+    free_slots: returns how many it can handle now.
+    """
+    _BatchMixin.free_slots = staticmethod(free_slots)
+
+
+class RedisChannel(_BatchMixin, _URLMixin, kombu_redis.Channel):  # type: ignore[misc]
     """A channel with a persistent connection for serialized messages.
 
     Kombu creates a Redis client for each message, which takes 80 % of the time of a publish. The
@@ -104,7 +166,7 @@ class RedisChannel(_URLMixin, kombu_redis.Channel):  # type: ignore[misc]
         return self.pool.make_connection()
 
 
-class SentinelChannel(_URLMixin, kombu_redis.SentinelChannel):  # type: ignore[misc]
+class SentinelChannel(_BatchMixin, _URLMixin, kombu_redis.SentinelChannel):  # type: ignore[misc]
     """A channel to the primary that the URL's Sentinels know."""
 
     def _sentinel_managed_pool(self, asynchronous: bool = False) -> Any:  # noqa: FBT001, FBT002

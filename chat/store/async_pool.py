@@ -1,8 +1,7 @@
-"""Connections of redis.asyncio to the servers that `REDIS_URL` names."""
+"""Connections of redis.asyncio to the servers that a URL names."""
 
 from typing import Any
 
-from django.conf import settings
 from redis.asyncio.connection import (
     Connection,
     ConnectionPool,
@@ -25,7 +24,7 @@ CONNECTION_CLASSES = {
 }
 
 
-def make_pool(node: Node, *, connect_timeout: float) -> Any:
+def make_pool(url: str, node: Node, *, connect_timeout: float) -> Any:
     """Return a pool that makes connections to a server, without retries; keep it.
 
     Connections of a Sentinel's pool hold only a weak reference to it.
@@ -39,16 +38,16 @@ def make_pool(node: Node, *, connect_timeout: float) -> Any:
         "socket_timeout": None,
         "socket_connect_timeout": connect_timeout,
     }
-    url = parse_redis_url(settings.REDIS_URL)
-    if url.kind is not Kind.SENTINEL:
-        kwargs = {**url.kwargs_for(node), **options}
-        return ConnectionPool(CONNECTION_CLASSES[url.kind], **kwargs)
+    parsed = parse_redis_url(url)
+    if parsed.kind is not Kind.SENTINEL:
+        kwargs = {**parsed.kwargs_for(node), **options}
+        return ConnectionPool(CONNECTION_CLASSES[parsed.kind], **kwargs)
     sentinel_options = {
         "socket_timeout": connect_timeout,
         "socket_connect_timeout": connect_timeout,
         "retry": Retry(NoBackoff(), 0),  # redis-py's default waits four seconds for a dead Sentinel
     }
-    sentinel = Sentinel(url.hosts, sentinel_kwargs=sentinel_options)  # type: ignore[no-untyped-call]
+    sentinel = Sentinel(parsed.hosts, sentinel_kwargs=sentinel_options)  # type: ignore[no-untyped-call]
     return SentinelConnectionPool(  # type: ignore[no-untyped-call]
-        url.service, sentinel, **{**url.login_kwargs, **options}
+        parsed.service, sentinel, **{**parsed.login_kwargs, **options}
     )

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import hiredis
+from django.conf import settings
 from redis.asyncio.connection import Connection
 from redis.exceptions import (
     ConnectionError,  # noqa: A004  # redis-py's
@@ -20,9 +21,10 @@ from redis.exceptions import (
 from chat.settings import chat_settings
 from chat.store.async_pool import make_pool
 from chat.store.client import client
-from chat.store.routing import MAX_TRIES, Answer, Command, Exchange
+from chat.store.reply_stream import ReplyStream
+from chat.store.routing import MAX_TRIES, Command, Exchange
 from chat.store.scripts import Call, execute_calls
-from chat.store.topology import Node
+from chat.store.topology import SERVER, Node
 
 T = TypeVar("T")
 
@@ -30,19 +32,17 @@ T = TypeVar("T")
 class _Request:
     """The commands of one caller, and their replies so far."""
 
-    __slots__ = ("future", "packed", "replies", "size", "timer")
+    __slots__ = ("deadline", "future", "packed", "replies", "size")
 
-    def __init__(self, packed: bytes, size: int, future: asyncio.Future[list[Any]]) -> None:
+    def __init__(
+        self, packed: bytes, size: int, future: asyncio.Future[list[Any]], deadline: float
+    ) -> None:
+        """deadline: by the loop's clock."""
         self.packed = packed
         self.size = size
         self.future = future
+        self.deadline = deadline
         self.replies: list[Any] = []
-        # Ends the request; set once it is sent.
-        self.timer: asyncio.TimerHandle | None = None
-
-    def cancel_timer(self) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
 
 
 class LoopConnection:
@@ -52,15 +52,18 @@ class LoopConnection:
     requests, so one late reply ends the connection.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, url: str, node: Node, *, timeout: float) -> None:
+        """timeout: seconds for a request, including a new connection."""
         self._loop = asyncio.get_running_loop()
-        # Seconds for one try of a request, including a new connection.
-        self._timeout = chat_settings.STORE_TIMEOUT / MAX_TRIES
-        self._pool = make_pool(node, connect_timeout=self._timeout)
+        self._timeout = timeout
+        self._pool = make_pool(url, node, connect_timeout=timeout)
         self._unsent: list[_Request] = []
         self._sent: deque[_Request] = deque()
-        self._has_unsent = asyncio.Event()
+        self._is_flush_due = False
         self._server: asyncio.Task[None] | None = None
+        self._stream: ReplyStream | None = None
+        # Checks the deadline of the oldest request.
+        self._timer: asyncio.TimerHandle | None = None
 
     async def close(self) -> None:
         """Close the connection; requests in flight fail."""
@@ -68,35 +71,49 @@ class LoopConnection:
             self._server.cancel()
             await asyncio.wait([self._server])
 
-    def send(self, commands: Sequence[Command]) -> _Request:
-        """Send commands with the next packet; return the request, for `receive`."""
+    def send(self, commands: Sequence[Command]) -> asyncio.Future[list[Any]]:
+        """Send commands with the next packet; return their replies, errors among them.
+
+        The future raises `ConnectionError` or `TimeoutError` if Redis did not answer; the commands
+        may have run.
+        """
         # redis-py's asynchronous connections pack in Python, which takes five times as long.
         pack: Any = hiredis.pack_command  # its stub allows a single argument only
         packed = b"".join([pack(tuple(command)) for command in commands])
-        request = _Request(packed, len(commands), self._loop.create_future())
-        self._unsent.append(request)
-        self._has_unsent.set()
+        future: asyncio.Future[list[Any]] = self._loop.create_future()
+        deadline = self._loop.time() + self._timeout
+        self._unsent.append(_Request(packed, len(commands), future, deadline))
         if self._server is None:
             self._server = self._loop.create_task(self._serve(), name="redis")
             self._server.add_done_callback(self._on_end)
-        request.timer = self._loop.call_later(self._timeout, self._expire, request)
-        return request
+        elif not self._is_flush_due:
+            self._is_flush_due = True
+            self._loop.call_soon(self._flush)
+        if self._timer is None:
+            self._timer = self._loop.call_at(deadline, self._check_deadline)
+        return future
 
-    async def receive(self, request: _Request) -> list[Any]:
-        """Return the replies, errors among them.
-
-        Raises:
-            ConnectionError, TimeoutError: Redis did not answer; the commands may have run.
-        """
-        try:
-            return await request.future
-        finally:
-            request.cancel_timer()
-
-    def _expire(self, request: _Request) -> None:
-        if request.future.done():
+    def _flush(self) -> None:
+        """Send what was requested, except by callers that do not wait for it any more."""
+        self._is_flush_due = False
+        if self._stream is None or self._stream.is_paused:
             return
-        request.future.set_exception(TimeoutError("no reply from Redis in time"))
+        requests = [each for each in self._unsent if not each.future.done()]
+        self._unsent.clear()
+        self._sent.extend(requests)
+        self._stream.write(b"".join([each.packed for each in requests]))
+
+    def _check_deadline(self) -> None:
+        """End the connection if the oldest request has no replies in time."""
+        self._timer = None
+        oldest = next(chain(self._sent, self._unsent), None)
+        if oldest is None:
+            return
+        if oldest.deadline > self._loop.time():
+            self._timer = self._loop.call_at(oldest.deadline, self._check_deadline)
+            return
+        if not oldest.future.done():
+            oldest.future.set_exception(TimeoutError("no reply from Redis in time"))
         if self._server is not None:
             self._server.cancel()
 
@@ -110,47 +127,34 @@ class LoopConnection:
         """Connect, and execute requests until the connection is lost. Then all of them fail."""
         error: Exception = ConnectionError("the connection to Redis was closed")
         connection: Connection = self._pool.make_connection()
-        writer: asyncio.Task[None] | None = None
         try:
             await connection.connect()  # type: ignore[no-untyped-call]
-            writer = self._loop.create_task(self._write(connection))
-            await self._read(connection)
+            self._stream = ReplyStream(connection, self._take, on_resume=self._flush)
+            self._flush()
+            await self._stream.wait_until_lost()
         except (RedisError, OSError) as failure:
             error = failure
         finally:
-            self._server = None
-            if writer is not None:
-                writer.cancel()
+            self._server = self._stream = None
             self._fail_all(error)
             await connection.disconnect(nowait=True)
 
-    async def _write(self, connection: Connection) -> None:
-        """Send requests as they come. If this fails, the reader notices the lost connection."""
-        with suppress(RedisError, OSError):
-            while True:
-                await self._has_unsent.wait()
-                self._has_unsent.clear()
-                requests = [each for each in self._unsent if not each.future.done()]
-                self._unsent.clear()
-                self._sent.extend(requests)
-                packed = b"".join([request.packed for request in requests])
-                await connection.send_packed_command(packed, check_health=False)
-
-    async def _read(self, connection: Connection) -> None:
-        while True:
-            try:
-                reply = await connection.read_response()
-            except ReadOnlyError as error:
+    def _take(self, reply: Any) -> None:
+        """Pass a reply to the oldest request."""
+        if isinstance(reply, RedisError) and self._stream is not None:
+            if isinstance(reply, ReadOnlyError):
                 # The host name may resolve to a new primary; this connection never will.
-                raise ConnectionError("the primary has become a replica") from error
-            except ResponseError as error:
-                reply = error
-            request = self._sent[0]
-            request.replies.append(reply)
-            if len(request.replies) == request.size:
-                self._sent.popleft()
-                if not request.future.done():
-                    request.future.set_result(request.replies)
+                self._stream.fail(ConnectionError("the primary has become a replica"))
+                return
+            if not (self._sent and isinstance(reply, ResponseError)):
+                self._stream.fail(reply)
+                return
+        request = self._sent[0]
+        request.replies.append(reply)
+        if len(request.replies) == request.size:
+            self._sent.popleft()
+            if not request.future.done():
+                request.future.set_result(request.replies)
 
     def _fail_all(self, error: Exception) -> None:
         requests = [*self._sent, *self._unsent]
@@ -174,7 +178,8 @@ class LoopClient:
 
     def __init__(self) -> None:
         self._topology = client().topology
-        self._connections: dict[Node, LoopConnection] = {}
+        # By URL and node.
+        self._connections: dict[tuple[str, Node], LoopConnection] = {}
 
     async def run_pipeline(self, calls: Sequence[Call]) -> list[Any]:
         """Execute calls in one round trip; return each reply, or the error in its place.
@@ -198,26 +203,28 @@ class LoopClient:
                 batches, delay = exchange.send(answers)
                 if delay:
                     await asyncio.sleep(delay)
-                answers = await self._exchange(batches)
+                # All batches are sent before the first reply is awaited.
+                sent = {node: self._send(node, commands) for node, commands in batches.items()}
+                answers = {}
+                for node, replies in sent.items():
+                    try:
+                        answers[node] = await replies
+                    except (ConnectionError, TimeoutError) as error:
+                        answers[node] = error
         except StopIteration as end:
             result: T = end.value
             return result
 
-    async def _exchange(self, batches: Mapping[Node, Sequence[Command]]) -> dict[Node, Answer]:
-        """Send all batches, then wait for all replies."""
-        sent = []
-        for node, commands in batches.items():
-            connection = self._connections.get(node) or self._connections.setdefault(
-                node, LoopConnection(node)
-            )
-            sent.append((node, connection, connection.send(commands)))
-        answers: dict[Node, Answer] = {}
-        for node, connection, request in sent:
-            try:
-                answers[node] = await connection.receive(request)
-            except (ConnectionError, TimeoutError) as error:
-                answers[node] = error
-        return answers
+    def _send(self, node: Node, commands: Sequence[Command]) -> asyncio.Future[list[Any]]:
+        timeout = chat_settings.STORE_TIMEOUT / MAX_TRIES
+        return self.connect(settings.REDIS_URL, node, timeout=timeout).send(commands)
+
+    def connect(self, url: str, node: Node = SERVER, *, timeout: float) -> LoopConnection:
+        """Return the connection to a server, which may be another one than the store's."""
+        connection = self._connections.get((url, node))
+        if connection is None:
+            connection = self._connections[url, node] = LoopConnection(url, node, timeout=timeout)
+        return connection
 
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopClient] = WeakKeyDictionary()

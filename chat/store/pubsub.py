@@ -12,13 +12,16 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from typing import Any
 
+from django.conf import settings
 from redis.asyncio.connection import Connection
 from redis.exceptions import AskError, ClusterDownError, MovedError, RedisError
 
 from chat.settings import chat_settings
 from chat.store.async_pool import make_pool
 from chat.store.client import client
+from chat.store.reply_stream import ReplyStream
 from chat.store.routing import find_masters
 from chat.store.topology import Node, Topology, resolve
 
@@ -33,8 +36,6 @@ READ_TIMEOUT = 5.0
 RECONNECT_DELAY = 0.5
 REDIRECTION_DELAY = 0.05
 CONNECTION_ERRORS = (RedisError, OSError, TimeoutError)
-# Replies to a subscription on a Cluster: another node has the slot, or none at the moment.
-REDIRECTIONS = (AskError, ClusterDownError)
 
 # Takes a channel and a message; the message is b"" when the subscription is confirmed.
 OnMessage = Callable[[bytes, bytes], None]
@@ -118,19 +119,22 @@ class PubSubConnection:
         self._topology = topology
         self._on_message = on_message
         self._on_change = on_change
-        self._pool = make_pool(node, connect_timeout=chat_settings.STORE_TIMEOUT)
+        self._loop = asyncio.get_running_loop()
+        self._stream: ReplyStream | None = None
+        timeout = chat_settings.STORE_TIMEOUT
+        self._pool = make_pool(settings.REDIS_URL, node, connect_timeout=timeout)
         self._channels: set[bytes] = set()
         # Channels whose messages arrive.
         self.confirmed: set[bytes] = set()
         # Channels to subscribe to or unsubscribe from.
         self._changed: set[bytes] = set()
         self._wake = asyncio.Event()
-        # Time of the last read, by the event loop's clock.
+        # Time of the last reply, by the loop's clock.
         self._last_read_at = 0.0
 
     @property
     def is_healthy(self) -> bool:
-        return asyncio.get_running_loop().time() - self._last_read_at < MAX_SILENCE
+        return self._loop.time() - self._last_read_at < MAX_SILENCE
 
     def subscribe(self, channel: bytes) -> None:
         self._channels.add(channel)
@@ -167,12 +171,14 @@ class PubSubConnection:
             async with asyncio.timeout(READ_TIMEOUT):
                 await connection.connect()  # type: ignore[no-untyped-call]
             self._changed |= self._channels
-            self._last_read_at = asyncio.get_running_loop().time()
+            self._stream = ReplyStream(connection, self._take, on_resume=self._wake.set)
+            self._last_read_at = self._loop.time()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._write_loop(connection))
-                tasks.create_task(self._read_loop(connection))
+                tasks.create_task(self._stream.wait_until_lost())
                 tasks.create_task(self._watchdog())
         finally:
+            self._stream = None
             self.confirmed.clear()
             await connection.disconnect(nowait=True)
 
@@ -189,36 +195,33 @@ class PubSubConnection:
                 continue
             await connection.send_command("PING", check_health=False)
 
-    async def _read_loop(self, connection: Connection) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            # A delivered event takes about 70 us. A regular expression over the buffer would save
-            # 10 us of these (docs/adr/0032-simplifications.md).
-            try:
-                reply = await connection.read_response()
-            except REDIRECTIONS as error:
-                await self._redirect(error)
-                continue
-            self._last_read_at = loop.time()
-            match reply:
-                case [b"message" | b"smessage", channel, message]:
-                    self._on_message(channel, message)
-                case [b"subscribe" | b"ssubscribe", channel, _]:
-                    if channel in self._channels:
-                        self.confirmed.add(channel)
-                    self._on_message(channel, b"")
-                case [b"sunsubscribe", channel, _] if channel in self.confirmed:
-                    # The server itself has unsubscribed it, because its slot has moved.
-                    self.confirmed.discard(channel)
-                    self._topology.mark_stale()
-                    self._on_change()
+    def _take(self, reply: Any) -> None:
+        """Pass a message on, or note what has become of a subscription."""
+        match reply:
+            case [b"message" | b"smessage", channel, message]:
+                self._on_message(channel, message)
+            case [b"subscribe" | b"ssubscribe", channel, _]:
+                if channel in self._channels:
+                    self.confirmed.add(channel)
+                self._on_message(channel, b"")
+            case [b"sunsubscribe", channel, _] if channel in self.confirmed:
+                # The server itself has unsubscribed it, because its slot has moved.
+                self.confirmed.discard(channel)
+                self._topology.mark_stale()
+                self._on_change()
+            case AskError() | ClusterDownError():
+                self._redirect(reply)
+                return
+            case RedisError() if self._stream is not None:
+                self._stream.fail(reply)
+                return
+        self._last_read_at = self._loop.time()
 
-    async def _redirect(self, error: Exception) -> None:
+    def _redirect(self, error: RedisError) -> None:
         """Report that a channel belongs to another node; not too often, while a slot moves."""
         if isinstance(error, MovedError):
             self._topology.move(error.slot_id, resolve(error.host, error.port, self._node))
-        await asyncio.sleep(REDIRECTION_DELAY)
-        self._on_change()
+        self._loop.call_later(REDIRECTION_DELAY, self._on_change)
 
     async def _send_all(self, connection: Connection, command: str, channels: set[bytes]) -> None:
         if not self._topology.is_cluster:
@@ -232,11 +235,10 @@ class PubSubConnection:
 
         A timeout for each read would take as long as the rest of the read.
         """
-        loop = asyncio.get_running_loop()
         idle = 0.0
         while idle < READ_TIMEOUT:
             await asyncio.sleep(READ_TIMEOUT - idle)
-            idle = loop.time() - self._last_read_at
+            idle = self._loop.time() - self._last_read_at
         raise TimeoutError("no reply from Redis")
 
 

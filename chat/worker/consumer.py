@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, cast
 
+import orjson
 from celery.utils import threads
 from celery.worker import consumer
 from celery.worker.consumer.control import Control
 from celery.worker.consumer.tasks import Tasks
 from celery.worker.state import maybe_shutdown
 from kombu import Connection
+from kombu.serialization import register
+from kombu.utils import json
 
 from chat.broker.queue import describe_rejection
 
@@ -29,6 +32,12 @@ REPLACED_STEPS = {
 REJECTED_INTERVAL = 3
 # Seconds that a stopping worker waits for each response of RabbitMQ.
 STOP_TIMEOUT = 1.0
+
+
+# Kombu's decoder calls a function for each object, which takes five times as long.
+register(
+    "json", json.dumps, orjson.loads, content_type="application/json", content_encoding="utf-8"
+)
 
 
 @contextmanager

@@ -10,7 +10,9 @@ from functools import partial
 from typing import Any
 
 from celery.concurrency.base import BasePool
+from celery.worker.state import reserved_requests
 
+from chat import broker
 from chat.http.client import close_connections
 from chat.settings import chat_settings
 from chat.store.loop_client import close_loop_client
@@ -44,6 +46,7 @@ class TurnPool(BasePool):
         self.event_loop = EventLoopThread()
         self.slots = TurnSlots(self.event_loop, self.limit)
         self.event_loop.start()
+        broker.limit_batches(lambda: self.limit - len(reserved_requests))
 
     def register_with_event_loop(self, loop: Any) -> None:
         """Let Celery's main loop iterate. It forgets its timers when it loses the broker."""
@@ -95,5 +98,6 @@ class TurnPool(BasePool):
 
 
 async def _close_clients() -> None:
+    await wake_ups.wait_until_published()
     close_connections()
     await close_loop_client()

@@ -5,7 +5,7 @@ turns make progress without one.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,15 +13,14 @@ from chat import broker
 from chat.worker.active_turns import active_turns
 
 # Kombu blocks its thread, for up to twice `CHAT_PUBLISH_TIMEOUT`.
-PUBLISHING_THREADS = 4
-
-_publishers = ThreadPoolExecutor(PUBLISHING_THREADS, thread_name_prefix="publisher")
+_thread = ThreadPoolExecutor(1, thread_name_prefix="queue-length")
 
 
 class WakeUps:
     def __init__(self) -> None:
         self._run_here: Callable[[str], bool] = _has_no_room
-        self._tasks: set[asyncio.Future[object]] = set()
+        # Wake-ups that the broker has not answered yet.
+        self._publishing: set[asyncio.Future[Any]] = set()
 
     def use_slots(self, run_here: Callable[[str], bool]) -> None:
         """Let this process run turns.
@@ -33,36 +32,34 @@ class WakeUps:
     def wake(self, session_id: str) -> None:
         """Run the session's next turn: here, or on another worker if this one is full or stops."""
         if active_turns.is_draining or not self._run_here(session_id):
-            self._start(_publish(session_id))
+            self._keep(broker.wake_in_background(session_id))
 
     def wake_behind_others(self, session_id: str) -> None:
         """Run the session's next turn after those of all sessions in the broker's queue.
 
         A session with many queued turns must not keep a slot.
         """
-        self._start(self._publish_or_run(session_id))
+        self._keep(asyncio.ensure_future(self._publish_or_run(session_id)))
 
     async def _publish_or_run(self, session_id: str) -> None:
-        is_published = await _publish(session_id)
+        is_published = await broker.wake_in_background(session_id)
         if not (is_published or active_turns.is_draining):
             self._run_here(session_id)  # otherwise the sweeper finds it
 
-    def _start(self, work: Coroutine[Any, Any, object]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _keep(self, publishing: asyncio.Future[Any]) -> None:
+        self._publishing.add(publishing)
+        publishing.add_done_callback(self._publishing.discard)
 
-
-async def _publish(session_id: str) -> bool:
-    """Return whether the broker has accepted a wake-up for another worker."""
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_publishers, broker.wake_session, session_id)
+    async def wait_until_published(self) -> None:
+        """Wait until the broker has answered all wake-ups so far, or has not in time."""
+        if self._publishing:
+            await asyncio.wait(self._publishing)
 
 
 async def queue_length() -> int:
     """Return the number of queued wake-ups; 0 if the broker is unreachable."""
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_publishers, broker.queue_length) or 0
+    return await loop.run_in_executor(_thread, broker.queue_length) or 0
 
 
 def _has_no_room(_session_id: str) -> bool:
