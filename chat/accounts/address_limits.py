@@ -5,10 +5,12 @@ from typing import Any
 from chat.accounts.client_ip import network_of
 from chat.settings import chat_settings
 from chat.store import rate_limit
+from chat.store.calls import Steps, store_call
 from chat.store.rate_limit import Limit
 
 
-def throttle(scope: str, address: str, *, per_minute: int, burst: int) -> None:
+@store_call
+def throttle(scope: str, address: str, *, per_minute: int, burst: int) -> Steps[None]:
     """Count a call of this address and, if it is an IPv6 /64, of its /48.
 
     Raises:
@@ -17,7 +19,7 @@ def throttle(scope: str, address: str, *, per_minute: int, burst: int) -> None:
     """
     factor = chat_settings.NETWORK_LIMIT_FACTOR
     limits = address_limits(scope, address, per_minute=per_minute, burst=burst, factor=factor)
-    rate_limit.throttle_all(*limits)
+    yield from rate_limit.throttle_all.steps(*limits)
 
 
 def address_limits(

@@ -3,13 +3,14 @@
 from chat.domain import Principal
 from chat.settings import chat_settings
 from chat.store import rate_limit
+from chat.store.calls import Steps
 from chat.store.rate_limit import Limit
 
 # The burst is this part of the limit per minute.
 BURST_SHARE = 2
 
 
-def throttle_sessions(principal: Principal) -> None:
+def throttle_sessions(principal: Principal) -> Steps[None]:
     """Count a session that the principal opens.
 
     Raises:
@@ -21,7 +22,7 @@ def throttle_sessions(principal: Principal) -> None:
     limits = [_limit(party, party, chat_settings.TENANT_SESSIONS_PER_MINUTE)]
     if principal.user:
         limits.append(_limit(identity.owner, party, chat_settings.USER_SESSIONS_PER_MINUTE))
-    rate_limit.throttle_all(*limits)
+    yield from rate_limit.throttle_all.steps(*limits)
 
 
 def _limit(client_id: str, group: str, per_minute: int) -> Limit:

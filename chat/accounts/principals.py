@@ -4,12 +4,11 @@ Every interface asks here. The form of the bearer token decides what it is; sess
 checked by the scripts that use them (`chat.conversation.tokens`).
 """
 
-import asyncio
-
 from chat.accounts import api_keys, bans, jwts
 from chat.accounts.jwts import USER
 from chat.domain import ApiKey, Identity, Principal, Scope
 from chat.domain.errors import InvalidToken
+from chat.store.calls import Steps, store_call
 
 API_KEY_PREFIX = "pk_"
 ONLY_KEYS_ACT_FOR_USERS = "Parley-User requires an API key."
@@ -24,8 +23,9 @@ def is_api_key(token: str) -> bool:
     return token.startswith(API_KEY_PREFIX)
 
 
-def authenticate(token: str, *, user: str | None = None) -> Principal:
-    """Return who sends this API key or JWT.
+@store_call
+def authenticate(token: str, *, user: str | None = None) -> Steps[Principal]:
+    """Return who sends this API key or JWT. Of a JWT, it may fetch the keys of the issuer.
 
     user: the user whom an API key acts for; `None` for the whole tenant.
 
@@ -38,27 +38,20 @@ def authenticate(token: str, *, user: str | None = None) -> Principal:
         if user is not None:
             raise InvalidToken(ONLY_KEYS_ACT_FOR_USERS)
         return bans.check_principal(jwts.verify(token))
-    return _from_key(api_keys.verify(token), user)
+    return _from_key((yield from api_keys.verify.steps(token)), user)
 
 
-async def authenticate_on_loop(token: str, *, user: str | None = None) -> Principal:
-    """Do the same on an event loop; the keys of issuers are fetched in a thread."""
-    if is_api_key(token):
-        return _from_key(await api_keys.verify.on_loop(token), user)
-    return await asyncio.to_thread(authenticate, token, user=user)
-
-
-def identity_of_key(token: str) -> Identity:
-    """Return who sends an API key, whichever user it acts for; it may take I/O.
+def identity_of_key(token: str) -> Steps[Identity]:
+    """Return who sends an API key, whichever user it acts for.
 
     Raises:
         InvalidToken, StoreUnavailable
     """
-    key = api_keys.verify(token)
+    key = yield from api_keys.verify.steps(token)
     return Identity(tenant=key.tenant, api_key=key.id)
 
 
-def authenticate_for(api_key: str, user: str | None) -> Principal:
+def authenticate_for(api_key: str, user: str | None) -> Steps[Principal]:
     """Return who sends this API key, for a user whom the request names informally.
 
     The key acts for that user if it may, and else for its tenant.
@@ -68,7 +61,7 @@ def authenticate_for(api_key: str, user: str | None) -> Principal:
             whole tenant instead.
         Banned, StoreUnavailable
     """
-    key = api_keys.verify(api_key)
+    key = yield from api_keys.verify.steps(api_key)
     return _from_key(key, user if user and Scope.USERS in key.scopes else None)
 
 

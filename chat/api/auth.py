@@ -7,6 +7,7 @@ from chat.accounts import bans, principals
 from chat.conversation import tokens
 from chat.domain import Caller, Principal
 from chat.domain.errors import InvalidToken, NotFound, SessionNotFound
+from chat.store.calls import Steps, store_call
 
 
 def bearer_token(meta: Mapping[str, str]) -> str:
@@ -20,7 +21,8 @@ def bearer_token(meta: Mapping[str, str]) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def authenticate(meta: Mapping[str, str]) -> Caller | Principal:
+@store_call
+def authenticate(meta: Mapping[str, str]) -> Steps[Caller | Principal]:
     """Return who sends the request: the holder of a session's token, or a principal.
 
     The script of the store call that follows checks access to the session
@@ -31,17 +33,19 @@ def authenticate(meta: Mapping[str, str]) -> Caller | Principal:
         InvalidToken: the header is missing, or names no valid credential.
         StoreUnavailable, IssuerUnavailable: an API key or JWT could not be checked.
     """
-    return authenticate_token(bearer_token(meta), meta.get("HTTP_PARLEY_USER"))
+    token, user = bearer_token(meta), meta.get("HTTP_PARLEY_USER")
+    return (yield from authenticate_token.steps(token, user))
 
 
-def authenticate_token(token: str, user: str | None) -> Caller | Principal:
+@store_call
+def authenticate_token(token: str, user: str | None) -> Steps[Caller | Principal]:
     """Return the holder of a bearer token; user: whom an API key acts for.
 
     Raises:
         InvalidToken, StoreUnavailable
     """
     if principals.is_principal_token(token):
-        return principals.authenticate(token, user=user)
+        return (yield from principals.authenticate.steps(token, user=user))
     if user is not None:
         raise InvalidToken(principals.ONLY_KEYS_ACT_FOR_USERS)
     if not token:
@@ -118,12 +122,17 @@ def authenticate_session(meta: Mapping[str, str], session_id: str) -> Caller:
 
 async def authenticate_on_loop(meta: Mapping[str, str]) -> Caller | Principal:
     """Do the same as `authenticate`, on an event loop."""
-    token = bearer_token(meta)
-    if principals.is_principal_token(token):
-        return await principals.authenticate_on_loop(token, user=meta.get("HTTP_PARLEY_USER"))
-    if bans.need_openers():
+    if blocks(meta):
         return await asyncio.to_thread(authenticate, meta)
-    return authenticate(meta)
+    return await authenticate.on_loop(meta)
+
+
+def blocks(meta: Mapping[str, str]) -> bool:
+    """Return whether `authenticate` may block: to fetch keys of issuers, or openers of sessions."""
+    token = bearer_token(meta)
+    return not principals.is_api_key(token) and (
+        principals.is_principal_token(token) or bans.need_openers()
+    )
 
 
 def caller_of(sender: Caller | Principal, session_id: str) -> Caller:

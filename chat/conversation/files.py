@@ -48,7 +48,7 @@ def describe(content: bytes, filename: str = "") -> StoredFile:
     if len(content) > chat_settings.MAX_FILE_BYTES:
         raise BodyTooLarge(f"A file must have at most {chat_settings.MAX_FILE_BYTES} bytes.")
     media_type = detect_type(content)
-    name = _clean_name(filename) or DEFAULT_NAMES.get(media_type, media_type.replace("/", "."))
+    name = _clean_name(filename) or default_name(media_type)
     digest = hashlib.sha256(content)
     own = hashlib.sha256(digest.digest() + name.encode())
     return StoredFile(
@@ -60,7 +60,13 @@ def describe(content: bytes, filename: str = "") -> StoredFile:
     )
 
 
-def store_parts(caller: Caller, parts: Sequence[InputPart]) -> list[Part]:
+def default_name(media_type: str) -> str:
+    """Return the name of a file that its sender has not named."""
+    return DEFAULT_NAMES.get(media_type, media_type.replace("/", "."))
+
+
+@store_call
+def store_parts(caller: Caller, parts: Sequence[InputPart]) -> Steps[list[Part]]:
     """Store the files of a message's parts; return the parts that refer to them.
 
     Raises:
@@ -68,23 +74,20 @@ def store_parts(caller: Caller, parts: Sequence[InputPart]) -> list[Part]:
         and as `store`
     """
     if any(given.content is not None for given in parts):
-        _check_inputs([given.part for given in parts], sessions.rules(caller).model)
+        rules = yield from sessions.rules.steps(caller)
+        _check_inputs([given.part for given in parts], rules.model)
     stored: set[str] = set()
-    return [
-        given.part
-        if given.content is None
-        else _store_part(caller, given.part, given.content, stored)
-        for given in parts
-    ]
-
-
-def _store_part(caller: Caller, part: Part, content: bytes, stored: set[str]) -> Part:
-    """Store the file of a part unless it is among those stored; return the part."""
-    file = describe(content, part.filename)
-    if file.id not in stored:
-        files.put(caller, file, content)
-        stored.add(file.id)
-    return part.with_file(file)
+    found = []
+    for given in parts:
+        part = given.part
+        if given.content is not None:
+            file = describe(given.content, part.filename)
+            if file.id not in stored:
+                yield from files.put.steps(caller, file, given.content)
+                stored.add(file.id)
+            part = part.with_file(file)
+        found.append(part)
+    return found
 
 
 def read(caller: Caller, file_id: str) -> tuple[StoredFile, bytes]:

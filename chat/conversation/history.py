@@ -7,6 +7,7 @@ from chat.conversation import files
 from chat.domain import Caller, History, InputMessage, PastTurn, Role
 from chat.domain.files import InputPart, Part, PartType, StoredFile
 from chat.store import files as stored_files
+from chat.store.calls import Steps, store_call
 
 
 def build(
@@ -63,7 +64,7 @@ def find_files(caller: Caller, messages: Iterable[InputMessage]) -> dict[str, St
     return {file.id: file for file in found if file is not None}
 
 
-def read_messages(caller: Caller, stored: Iterable[Mapping[str, Any]]) -> list[InputMessage]:
+def read_messages(caller: Caller, stored: Iterable[Mapping[str, Any]]) -> Steps[list[InputMessage]]:
     """Return stored messages with the contents of their files.
 
     A text stands for a file that was deleted.
@@ -72,19 +73,19 @@ def read_messages(caller: Caller, stored: Iterable[Mapping[str, Any]]) -> list[I
         SessionNotFound, SessionExpired, StoreUnavailable
     """
     read: dict[str, tuple[StoredFile, bytes] | None] = {}
-    return [
-        InputMessage(
-            Role(each["role"]), each["content"], read_parts(caller, each.get("parts", ()), read)
-        )
-        for each in stored
-    ]
+    found = []
+    for each in stored:
+        parts = yield from read_parts.steps(caller, each.get("parts", ()), read)
+        found.append(InputMessage(Role(each["role"]), each["content"], parts))
+    return found
 
 
+@store_call
 def read_parts(
     caller: Caller,
     stored: Iterable[Mapping[str, Any]],
     known: dict[str, tuple[StoredFile, bytes] | None] | None = None,
-) -> tuple[InputPart, ...]:
+) -> Steps[tuple[InputPart, ...]]:
     """Return stored parts with the contents of their files; as `read_messages`.
 
     known: files that were read, by id; others are read one by one, and added.
@@ -93,7 +94,7 @@ def read_parts(
     read = {} if known is None else known
     for file_id in filter(None, (part.file_id for part in parts)):
         if file_id not in read:
-            (read[file_id],) = stored_files.read(caller, [file_id])
+            (read[file_id],) = yield from stored_files.read.steps(caller, [file_id])
     return tuple(_with_content(part, read.get(part.file_id)) for part in parts)
 
 

@@ -10,11 +10,13 @@ from chat.domain import Caller, Feedback, Page
 from chat.domain.errors import InvalidRequest
 from chat.domain.ids import message_number
 from chat.store import admin, sessions
+from chat.store.calls import Steps, store_call
 
 
+@store_call
 def list_messages(
     caller: Caller, *, before: str | None, after: str | None, limit: int, newest_first: bool
-) -> Page:
+) -> Steps[Page]:
     """Return messages before or after a message id, or from one end of the history.
 
     Raises:
@@ -27,7 +29,7 @@ def list_messages(
     cursor = before if before is not None else after
     newer = after is not None or (before is None and not newest_first)
     number = message_number(cursor) if cursor is not None else None
-    page = sessions.page(caller, cursor=number, newer=newer, limit=limit)
+    page = yield from sessions.page.steps(caller, cursor=number, newer=newer, limit=limit)
     if newer != newest_first:
         return page
     return Page(messages=page.messages[::-1], has_more=page.has_more)
@@ -42,7 +44,10 @@ def get_message(caller: Caller, message_id: str) -> bytes:
     return sessions.message(caller, message_number(message_id))
 
 
-def get_reply(caller: Caller, number: int) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
+@store_call
+def get_reply(
+    caller: Caller, number: int
+) -> Steps[tuple[Mapping[str, Any], Mapping[str, Any] | None]]:
     """Return a reply, and the params of its turn.
 
     The params are empty if the turn has none, and `None` if its response was deleted.
@@ -50,7 +55,7 @@ def get_reply(caller: Caller, number: int) -> tuple[Mapping[str, Any], Mapping[s
     Raises:
         MessageNotFound, SessionNotFound, SessionExpired, StoreUnavailable
     """
-    message, params = sessions.message_and_params(caller, number)
+    message, params = yield from sessions.message_and_params.steps(caller, number)
     return orjson.loads(message), orjson.loads(params or b"{}")
 
 

@@ -68,7 +68,7 @@ def choose_system_prompt(wanted: str | None, policy: Policy, model: str) -> str 
     return policy.system_prompt or wanted
 
 
-def apply_to_changes(caller: Caller, changes: Mapping[str, Any]) -> dict[str, Any]:
+def apply_to_changes(caller: Caller, changes: Mapping[str, Any]) -> Steps[dict[str, Any]]:
     """Check changes of a session's `model` and `system_prompt`; return them with the model's name.
 
     Raises:
@@ -77,7 +77,7 @@ def apply_to_changes(caller: Caller, changes: Mapping[str, Any]) -> dict[str, An
     """
     if not changes.keys() & {"model", "system_prompt"}:
         return dict(changes)
-    rules = sessions.rules(caller)
+    rules = yield from sessions.rules.steps(caller)
     applied = dict(changes)
     if "model" in changes:
         is_anonymous = rules.party.startswith(ADDRESS_PREFIX)

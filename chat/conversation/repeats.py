@@ -9,6 +9,7 @@ from chat.conversation.idempotency import digest
 from chat.domain import Caller, Principal
 from chat.domain.ids import random_id
 from chat.store import repeats
+from chat.store.calls import Steps, store_call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +25,10 @@ class Attachment:
     id: str
 
 
+@store_call
 def attach(
     sender: Caller | Principal, request: bytes, *, key: str, is_repeated: bool
-) -> Attachment:
+) -> Steps[Attachment]:
     """Attach a request to the first one that is equal.
 
     key: the client's idempotency key; requests of a sender with one key are equal. Without it,
@@ -37,7 +39,9 @@ def attach(
     """
     own = digest(sender.credential, key or request)
     request_id = random_id()
-    first = repeats.attach(own, request_id=request_id, is_repeated=bool(key) or is_repeated)
+    first = yield from repeats.attach.steps(
+        own, request_id=request_id, is_repeated=bool(key) or is_repeated
+    )
     shared = own if key else digest(own, first)
     return Attachment(digest=own, key=shared, first=first, id=request_id)
 

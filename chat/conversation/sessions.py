@@ -1,8 +1,8 @@
 """Sessions: open, read, update, reset and delete them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -25,10 +25,14 @@ from chat.domain.errors import InvalidToken
 from chat.domain.policy import NO_POLICY, Policy
 from chat.settings import chat_settings
 from chat.store import sessions
+from chat.store.calls import Steps, store_call
 from chat.store.stored_addresses import stored_forms
 from chat.webhooks import delivery
 
+T = TypeVar("T")
 
+
+@store_call
 def open_session(
     *,
     address: str = "",
@@ -41,7 +45,7 @@ def open_session(
     webhook_url: str | None = None,
     ttl: int | None = None,
     key: str = "",
-) -> tuple[str, Snapshot]:
+) -> Steps[tuple[str, Snapshot]]:
     """Open a session; return its token and the session. The token cannot be retrieved later.
 
     address: the client's; empty for Parley's own calls. principal: of its API key or JWT, which
@@ -55,7 +59,9 @@ def open_session(
         RateLimited, AddressQuotaExceeded, QuotaExceeded, IdempotencyMismatch, StoreFull,
             StoreUnavailable
     """
-    token = create_session(
+    yield from admit.steps(address, principal)
+    opened = yield from create_session(
+        sessions.snapshot.steps,
         address=address,
         principal=principal,
         key=key,
@@ -67,10 +73,30 @@ def open_session(
         metadata=metadata,
         webhook_url=webhook_url,
     )
-    return token, read(tokens.caller_from_token(token))
+    return opened
+
+
+@store_call
+def admit(address: str, principal: Principal | None) -> Steps[None]:
+    """Check that a client may open a session now, which counts; arguments as in `open_session`.
+
+    Raises:
+        InvalidToken: anonymous clients may not open sessions.
+        RateLimited, StoreUnavailable
+    """
+    if principal is not None:
+        yield from principal_limits.throttle_sessions(principal)
+    elif address:
+        if not chat_settings.ANONYMOUS_SESSIONS:
+            raise InvalidToken("Opening a session requires an API key or a JWT.")
+        per_minute, burst = chat_settings.SESSIONS_PER_MINUTE, chat_settings.SESSIONS_BURST
+        yield from address_limits.throttle.steps(
+            "sessions", address, per_minute=per_minute, burst=burst
+        )
 
 
 def create_session(
+    then: Callable[[Caller], Steps[T]],
     history: History = NO_HISTORY,
     *,
     address: str,
@@ -78,17 +104,19 @@ def create_session(
     model: str | None = None,
     system_prompt: str | None = None,
     **fields: Any,
-) -> str:
-    """Open a session as `open_session` does, but return its token only.
+) -> Steps[tuple[str, T]]:
+    """Open a session for a client that was admitted, and use it in the same round trip.
+
+    then: returns the store call that uses it. It gets a caller with the session's token: if the
+    session belongs to someone else, the call has no access. Other arguments as in `open_session`.
+
+    Returns the token, and the result of the call.
 
     Raises:
         SessionFilesFull: the files of the history are too large.
-        and as `open_session`
+        and as `open_session` and the call
     """
     is_anonymous = bool(address) and principal is None
-    if is_anonymous and not chat_settings.ANONYMOUS_SESSIONS:
-        raise InvalidToken("Opening a session requires an API key or a JWT.")
-    _check_rate(address, principal)
     policy = policies.policy_of(principal)
     model = policies.choose_model(model, policy, is_anonymous=is_anonymous)
     addresses = stored_forms(address_limits.networks(address))
@@ -99,11 +127,11 @@ def create_session(
         identity=principal.identity(addresses) if principal else Identity(addresses=addresses),
         **fields,
     )
-    if history.turns:
-        sessions.restore(new, history)
-    else:
-        sessions.create(new)
-    return token
+    caller = Caller(
+        session_id=new.id, credential=new.token_hash, principal=principal, address=address
+    )
+    _, result = yield from sessions.create_and(then(caller), new, history)
+    return token, result
 
 
 def derive_id(principal: Principal, key: str) -> str:
@@ -126,7 +154,7 @@ def open_with_history(
         UnknownModel, SessionFilesFull, StoreFull, StoreUnavailable
     """
     token, new = _new_session(name=name, system_prompt=system_prompt, model=model, ttl=ttl)
-    sessions.restore(new, history)
+    sessions.create(new, history)
     return token
 
 
@@ -187,9 +215,12 @@ append_history = sessions.append_history
 read = sessions.snapshot
 read_if_changed = sessions.snapshot_if_changed
 events = sessions.events
+# The rules of the operator for a session, with its model.
+rules = sessions.rules
 
 
-def update(caller: Caller, changes: Mapping[str, Any]) -> Snapshot:
+@store_call
+def update(caller: Caller, changes: Mapping[str, Any]) -> Steps[Snapshot]:
     """Change name, system_prompt, model, context, metadata, webhook_url or ttl (seconds).
 
     Raises:
@@ -197,13 +228,13 @@ def update(caller: Caller, changes: Mapping[str, Any]) -> Snapshot:
             nothing was changed.
         SessionNotFound, SessionExpired, StoreUnavailable
     """
-    fields = policies.apply_to_changes(caller, changes)
+    fields = yield from policies.apply_to_changes(caller, changes)
     if "webhook_url" in fields:
         delivery.validate_url(fields["webhook_url"])
     event_fields = orjson.dumps(fields)
     ttl = fields.pop("ttl", None)
-    sessions.update(caller, event_fields, _stored_fields(fields), ttl)
-    return read(caller)
+    yield from sessions.update.steps(caller, event_fields, _stored_fields(fields), ttl)
+    return (yield from read.steps(caller))
 
 
 def rotate_token(caller: Caller, *, key: str = "") -> tuple[str, float]:
@@ -231,14 +262,6 @@ def reset(caller: Caller, *, key: str = "") -> Snapshot:
 def delete(caller: Caller) -> None:
     """Delete the session and all its data."""
     sessions.delete(caller)
-
-
-def _check_rate(address: str, principal: Principal | None) -> None:
-    if principal is not None:
-        principal_limits.throttle_sessions(principal)
-    elif address:
-        per_minute, burst = chat_settings.SESSIONS_PER_MINUTE, chat_settings.SESSIONS_BURST
-        address_limits.throttle("sessions", address, per_minute=per_minute, burst=burst)
 
 
 def _stored_fields(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import orjson
 
@@ -44,23 +44,39 @@ NO_EXTRAS = TurnExtras()
 CONTINUE = "Continue exactly where you stopped."
 
 
-class _AcceptingCall(StoreCall[P, Accepted]):
-    """A store call that accepts a turn. It wakes a worker if none has the session."""
+class _HasTurn(Protocol):
+    """The result of a store call that accepts a turn."""
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Accepted:
+    @property
+    def session_id(self) -> str: ...
+
+    @property
+    def needs_wake(self) -> bool: ...
+
+
+R = TypeVar("R", bound=_HasTurn)
+
+
+class _AcceptingCall(StoreCall[P, R]):
+    """A store call that accepts a turn. It wakes a worker if none has the session.
+
+    That is left to the other one if `steps` makes it a part of another store call.
+    """
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         accepted = super().__call__(*args, **kwargs)
         if accepted.needs_wake:
             broker.wake_session(accepted.session_id)
         return accepted
 
-    async def on_loop(self, *args: P.args, **kwargs: P.kwargs) -> Accepted:
+    async def on_loop(self, *args: P.args, **kwargs: P.kwargs) -> R:
         accepted = await super().on_loop(*args, **kwargs)
         if accepted.needs_wake:
             broker.wake_in_background(accepted.session_id)
         return accepted
 
 
-def accepts_turn(function: Callable[P, Steps[Accepted]]) -> _AcceptingCall[P]:
+def accepts_turn(function: Callable[P, Steps[R]]) -> _AcceptingCall[P, R]:
     return _AcceptingCall(function)
 
 

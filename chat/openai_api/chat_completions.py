@@ -4,18 +4,20 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from chat.conversation import files, repeats, turns
 from chat.conversation.repeats import Attachment
-from chat.domain import PromptMessage, Status, TurnExtras
+from chat.domain import Accepted, Caller, PromptMessage, Status, TurnExtras
 from chat.domain.errors import ParleyError
 from chat.openai_api.chat_chunks import ChatChunks
 from chat.openai_api.chat_request import ChatRequest
 from chat.openai_api.content import check_inputs
-from chat.protocols.senders import Sender, open_session
+from chat.protocols.senders import Sender, admit, open_session
 from chat.protocols.turn import MAX_WAIT, ReplyFailed, Turn, events, heartbeat_interval
 from chat.realtime.close_codes import Abort
+from chat.store.calls import Steps, joined
 
 logger = logging.getLogger(__name__)
 
@@ -28,38 +30,48 @@ CANCEL_DELAY = 5.0
 HEARTBEAT = b":\n\n"
 
 
-def start(request: ChatRequest, sender: Sender, attachment: Attachment) -> Turn:
+def start(
+    request: ChatRequest, sender: Sender, attaching: Steps[Attachment]
+) -> Steps[tuple[Turn, Attachment]]:
     """Accept the turn.
+
+    attaching: attaches the request to the first one that is equal.
 
     Raises:
         as `sessions.create_session` and `turns.submit`
     """
     check_inputs(request.messages, request.model)
-    caller = open_session(
+    attachment, _ = yield from joined(attaching, admit(sender))
+    caller, accepted = yield from open_session(
         sender,
+        partial(_submit, request, sender.request_id, attachment.key),
         key=attachment.key,
         name=NAME,
         system_prompt=request.system_prompt or None,
         model=request.model,
         ttl=TTL,
     )
-    stored = [files.store_parts(caller, each.parts) for each in request.messages]
-    accepted = turns.submit(
+    return Turn.from_accepted(caller, accepted, {}), attachment
+
+
+def _submit(request: ChatRequest, request_id: str, key: str, caller: Caller) -> Steps[Accepted]:
+    stored, messages = [], []
+    for each in request.messages:
+        parts = yield from files.store_parts.steps(caller, each.parts)
+        checked = yield from files.check_parts.steps(caller, parts)
+        stored.append(parts)
+        messages.append(PromptMessage(each.role, each.text, tuple(checked)))
+    accepted = yield from turns.submit.steps(
         caller=caller,
         content=request.messages[request.question].text,
         parts=stored[request.question],
         options=request.options,
         deadline=MAX_WAIT,
-        key=attachment.key,
-        request_id=sender.request_id,
-        extras=TurnExtras(
-            messages=[
-                PromptMessage(each.role, each.text, tuple(files.check_parts(caller, parts)))
-                for each, parts in zip(request.messages, stored, strict=True)
-            ]
-        ),
+        key=key,
+        request_id=request_id,
+        extras=TurnExtras(messages=messages),
     )
-    return Turn.from_accepted(caller, accepted, {})
+    return accepted
 
 
 async def stream(

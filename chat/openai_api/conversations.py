@@ -1,11 +1,13 @@
 """Conversations: sessions, and their messages as items."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import orjson
 
 from chat.conversation import history, messages, sessions
+from chat.conversation.repeats import Attachment
 from chat.domain import Caller, Context, InputMessage, Role, Snapshot
 from chat.domain.errors import (
     InvalidRequest,
@@ -20,14 +22,19 @@ from chat.openai_api.items import to_items
 from chat.openai_api.pages import PageQuery
 from chat.openai_api.response_request import read_input
 from chat.protocols.fields import Fields
-from chat.protocols.senders import Sender, open_session
+from chat.protocols.senders import Sender, admit, open_session
 from chat.settings import chat_settings
+from chat.store.calls import Steps, joined
 
 MAX_ITEMS = 20
 
 
-def create(sender: Sender, body: Mapping[str, Any], key: str) -> dict[str, Any]:
+def create(
+    sender: Sender, body: Mapping[str, Any], attaching: Steps[Attachment]
+) -> Steps[dict[str, Any]]:
     """Open a session with a history; return the conversation.
+
+    attaching: attaches the request to the first one that is equal.
 
     Raises:
         NotAllowed: the sender has the token of one session only.
@@ -38,15 +45,17 @@ def create(sender: Sender, body: Mapping[str, Any], key: str) -> dict[str, Any]:
     fields = Fields(body)
     metadata, given = fields.metadata(), _read_items(fields)
     fields.reject_others()
-    caller = open_session(
+    attachment, _ = yield from joined(attaching, admit(sender))
+    _, session = yield from open_session(
         sender,
-        key=key,
+        partial(sessions.read.steps, limit=0),
+        key=attachment.key,
         history=history.build(given),
         system_prompt=system_text(given) or None,
         metadata=metadata,
         context=Context(messages=chat_settings.MAX_PAGE_LIMIT),
     )
-    return to_conversation(sessions.read(caller, limit=0))
+    return to_conversation(session)
 
 
 def find(sender: Sender, conversation_id: str) -> tuple[Caller, Snapshot]:

@@ -2,13 +2,15 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import orjson
 
 from chat.api.exception_handler import error_body
 from chat.conversation import files, history, messages, sessions, turns
-from chat.domain import Caller, Context, InputMessage, Role, Status, TurnExtras
+from chat.conversation.repeats import Attachment
+from chat.domain import Accepted, Caller, Context, InputMessage, Role, Status, TurnExtras
 from chat.domain.errors import (
     Conflict,
     InvalidRequest,
@@ -28,10 +30,11 @@ from chat.openai_api.ids import MessageRef
 from chat.openai_api.response_events import ResponseEvents
 from chat.openai_api.response_object import to_response
 from chat.openai_api.response_request import ResponseRequest
-from chat.protocols.senders import Sender, change_model, open_session
+from chat.protocols.senders import Sender, admit, change_model, open_session, read_model
 from chat.protocols.turn import Turn, events, heartbeat_interval
 from chat.realtime.close_codes import Abort
 from chat.settings import chat_settings
+from chat.store.calls import Steps, joined, store_call
 
 # Seconds that a session lives after the end of a response with `store` false.
 UNSTORED_TTL = 300
@@ -39,8 +42,10 @@ HEARTBEAT = b":\n\n"
 NO_ASSISTANT = "Replies can be part of `input` only if it starts a new conversation."
 
 
-def start(request: ResponseRequest, sender: Sender, key: str) -> Turn:
+def start(request: ResponseRequest, sender: Sender, attaching: Steps[Attachment]) -> Steps[Turn]:
     """Accept the turn of a response.
+
+    attaching: attaches the request to the first one that is equal.
 
     Raises:
         NotFound: there is no such conversation or response.
@@ -48,14 +53,20 @@ def start(request: ResponseRequest, sender: Sender, key: str) -> Turn:
     """
     session_id = request.session_id or ("" if request.previous else sender.own_session)
     if session_id:
-        return _append(request, sender.caller_of(session_id), sender, key)
-    if request.previous is None:
-        check_inputs(request.earlier, request.model)
-        return _open(request, sender, key, request.earlier, request.system_text)
-    return _continue(request, request.previous, sender, key)
+        caller = sender.caller_of(session_id)
+        attachment, model = yield from joined(attaching, read_model(caller, request.model))
+        return (yield from _append(request, caller, model, sender, attachment.key))
+    if request.previous is not None:
+        return (yield from _continue(request, request.previous, sender, attaching))
+    check_inputs(request.earlier, request.model)
+    check_inputs([request.message], request.model)
+    attachment, _ = yield from joined(attaching, admit(sender))
+    key, earlier = attachment.key, request.earlier
+    return (yield from _open(request, sender, key, earlier, request.system_text))
 
 
-def retrieve(sender: Sender, ref: MessageRef) -> Turn:
+@store_call
+def retrieve(sender: Sender, ref: MessageRef) -> Steps[Turn]:
     """Return the current state of a turn.
 
     Raises:
@@ -64,7 +75,7 @@ def retrieve(sender: Sender, ref: MessageRef) -> Turn:
     """
     try:
         caller = sender.caller_of(ref.session_id)
-        reply, params = messages.get_reply(caller, ref.number)
+        reply, params = yield from messages.get_reply.steps(caller, ref.number)
     except (SessionNotFound, SessionExpired, MessageNotFound) as error:
         raise NotFound("Response not found.") from error
     if params is None:
@@ -165,12 +176,15 @@ def _open(
     key: str,
     earlier: Sequence[InputMessage],
     system_prompt: str,
-) -> Turn:
+) -> Steps[Turn]:
     """Accept the turn in a new session with a history."""
-    check_inputs([request.message], request.model)
     past = history.build(earlier)
-    caller = open_session(
+    # The history of a copy is not part of the input.
+    length = 0 if request.previous else 2 * len(past.turns)
+    params = _params(request, history_length=length)
+    caller, accepted = yield from open_session(
         sender,
+        partial(_submit, request, sender, key, params),
         key=key,
         history=past,
         system_prompt=system_prompt or None,
@@ -178,30 +192,33 @@ def _open(
         context=Context(messages=chat_settings.MAX_PAGE_LIMIT),
         ttl=None if request.is_stored else UNSTORED_TTL,
     )
-    # The history of a copy is not part of the input.
-    length = 0 if request.previous else 2 * len(past.turns)
-    return _submit(request, caller, sender, key, history_length=length)
+    return Turn.from_accepted(caller, accepted, params)
 
 
 def _append(
     request: ResponseRequest,
     caller: Caller,
+    model: str | None,
     sender: Sender,
     key: str,
+    *,
     after_reply: int | None = None,
-) -> Turn:
-    """Accept the turn in a session that exists."""
+) -> Steps[Turn]:
+    """Accept the turn in a session that exists; model: as `read_model` returned it."""
     _check_no_replies(request.earlier)
-    change_model(caller, request.model)
-    return _submit(
+    yield from change_model(caller, model, request.model)
+    params = _params(request)
+    accepted = yield from _submit(
         request,
-        caller,
         sender,
         key,
+        params,
+        caller,
         before=_own(request),
         system_text=request.system_text,
         after_reply=after_reply,
     )
+    return Turn.from_accepted(caller, accepted, params)
 
 
 def _check_no_replies(earlier: Sequence[InputMessage]) -> None:
@@ -209,33 +226,55 @@ def _check_no_replies(earlier: Sequence[InputMessage]) -> None:
         raise InvalidRequest(NO_ASSISTANT, param="input")
 
 
-def _continue(request: ResponseRequest, previous: MessageRef, sender: Sender, key: str) -> Turn:
+def _continue(
+    request: ResponseRequest, previous: MessageRef, sender: Sender, attaching: Steps[Attachment]
+) -> Steps[Turn]:
     """Accept the turn after an earlier one: in its session if it is the last, else in a copy."""
-    earlier = retrieve(sender, previous)
+    wanted = request.model if request.is_stored else None
+    attachment, (earlier, model) = yield from joined(
+        attaching, _retrieve_with_model(sender, previous, wanted)
+    )
+    key = attachment.key
     if request.is_stored:
+        caller, last = earlier.caller, previous.number
         try:
-            return _append(request, earlier.caller, sender, key, after_reply=previous.number)
+            return (yield from _append(request, caller, model, sender, key, after_reply=last))
         except NotLastTurn:
             pass
     if sender.own_session:
         raise NotAllowed("With a session's token, only its last response can be continued.")
-    return _fork(request, earlier, sender, key)
+    return (yield from _fork(request, earlier, sender, key))
 
 
-def _fork(request: ResponseRequest, earlier: Turn, sender: Sender, key: str) -> Turn:
+def _retrieve_with_model(
+    sender: Sender, ref: MessageRef, wanted: str | None
+) -> Steps[tuple[Turn, str | None]]:
+    """Return the current state of a turn, and the session's model as `read_model` does.
+
+    Raises:
+        as `retrieve`
+    """
+    caller = Caller.internal(ref.session_id)  # `retrieve` checks the sender's access
+    found = yield from joined(retrieve.steps(sender, ref), read_model(caller, wanted))
+    return found
+
+
+def _fork(request: ResponseRequest, earlier: Turn, sender: Sender, key: str) -> Steps[Turn]:
     """Accept the turn in a new session with the history up to an earlier turn."""
     _check_no_replies(request.earlier)
-    prompt = orjson.loads(sessions.read(earlier.caller, limit=0).system_prompt)
-    page = messages.list_messages(
+    check_inputs([request.message], request.model)
+    yield from admit(sender)
+    session = yield from sessions.read.steps(earlier.caller, limit=0)
+    page = yield from messages.list_messages.steps(
         earlier.caller,
         before=f"msg_{earlier.number + 1}",
         after=None,
         limit=chat_settings.MAX_PAGE_LIMIT,
         newest_first=False,
     )
-    past = history.read_messages(earlier.caller, map(orjson.loads, page.messages))
-    system_prompt = join_system((prompt, request.system_text))
-    return _open(request, sender, key, [*past, *_own(request)], system_prompt)
+    past = yield from history.read_messages(earlier.caller, map(orjson.loads, page.messages))
+    system_prompt = join_system((orjson.loads(session.system_prompt), request.system_text))
+    return (yield from _open(request, sender, key, [*past, *_own(request)], system_prompt))
 
 
 def _own(request: ResponseRequest) -> list[InputMessage]:
@@ -243,25 +282,31 @@ def _own(request: ResponseRequest) -> list[InputMessage]:
     return [message for message in request.earlier if message.role is Role.USER]
 
 
-def _submit(
-    request: ResponseRequest,
-    caller: Caller,
-    sender: Sender,
-    key: str,
-    *,
-    before: Sequence[InputMessage] = (),
-    system_text: str = "",
-    history_length: int = 0,
-    after_reply: int | None = None,
-) -> Turn:
+def _params(request: ResponseRequest, *, history_length: int = 0) -> dict[str, Any]:
+    """Return what is kept with the reply."""
     params = {"model": chat_settings.DEFAULT_MODEL, **request.shown}
     if history_length:
         params["history"] = history_length
+    return params
+
+
+def _submit(
+    request: ResponseRequest,
+    sender: Sender,
+    key: str,
+    params: Mapping[str, Any],
+    caller: Caller,
+    *,
+    before: Sequence[InputMessage] = (),
+    system_text: str = "",
+    after_reply: int | None = None,
+) -> Steps[Accepted]:
     message = merge([*before, request.message])
-    accepted = turns.submit(
+    parts = yield from files.store_parts.steps(caller, message.parts)
+    accepted = yield from turns.submit.steps(
         caller=caller,
         content=message.text,
-        parts=files.store_parts(caller, message.parts),
+        parts=parts,
         options=request.options,
         key=key,
         request_id=sender.request_id,
@@ -272,7 +317,7 @@ def _submit(
             after_reply=after_reply,
         ),
     )
-    return Turn.from_accepted(caller, accepted, params)
+    return accepted
 
 
 def _is_only_turn(turn: Turn) -> bool:

@@ -1,9 +1,14 @@
-"""Async views of the OpenAI-compatible API. Store calls run in threads, waiting takes none."""
+"""Async views of the OpenAI-compatible API.
+
+Creating a response or chat completion takes no thread, unless its request is large. Other store
+calls run in threads. Waiting takes none.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
+from typing import NamedTuple
 
 import orjson
 from django.http import HttpRequest
@@ -13,6 +18,7 @@ from chat.api.exception_handler import error_body
 from chat.api.responses import get_request_id
 from chat.conversation import llms, policies
 from chat.conversation.repeats import Attachment
+from chat.conversation.turns import accepts_turn
 from chat.domain.errors import NotFound, ParleyError
 from chat.openai_api import chat_completions, conversations, ids, pages, responses
 from chat.openai_api.chat_chunks import ChatChunks, failure, to_completion
@@ -22,6 +28,7 @@ from chat.protocols.queries import check_names, read_boolean, read_integer
 from chat.protocols.requests import (
     abort_of,
     attach,
+    execute,
     identify,
     in_thread,
     json_response,
@@ -29,18 +36,33 @@ from chat.protocols.requests import (
 )
 from chat.protocols.turn import ReplyFailed, Turn, find_start, wait_for_end
 from chat.realtime.event_stream import EventStream
+from chat.store.calls import Steps, run
 
 TOO_LATE = {"code": "deadline_exceeded", "message": "The reply did not end in time."}
-Started = tuple[ChatRequest, Turn, Attachment]
+
+
+class StartedChat(NamedTuple):
+    """A chat completion whose turn was accepted."""
+
+    request: ChatRequest
+    turn: Turn
+    attachment: Attachment
+
+    @property
+    def session_id(self) -> str:
+        return self.turn.session_id
+
+    @property
+    def needs_wake(self) -> bool:
+        return self.turn.needs_wake
+
+    def cancel(self) -> None:
+        chat_completions.cancel_later(self.turn, self.attachment)
 
 
 async def create_chat_completion(request: HttpRequest) -> HttpResponseBase:
-    starting = asyncio.ensure_future(asyncio.to_thread(_start_chat, request))
-    try:
-        chat, turn, attachment = await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        starting.add_done_callback(_cancel_started)
-        raise
+    started = await execute(_start_chat, request, abandon=StartedChat.cancel)
+    chat, turn, attachment = started
     model = turn.reply["model"] or llms.name_or_default(chat.model)
     if not chat.is_stream:
         return await _wait_for_completion(turn, attachment, model)
@@ -53,17 +75,12 @@ async def create_chat_completion(request: HttpRequest) -> HttpResponseBase:
     return EventStream(_with_error_chunk(first, content, get_request_id(request)))
 
 
-def _start_chat(request: HttpRequest) -> Started:
-    sender, raw, body = receive(request, may_name_user=True)
+@accepts_turn
+def _start_chat(request: HttpRequest) -> Steps[StartedChat]:
+    sender, raw, body = yield from receive.steps(request, may_name_user=True)
     chat = parse_chat_request(body)
-    attachment = attach(request, sender, raw)
-    return chat, chat_completions.start(chat, sender, attachment), attachment
-
-
-def _cancel_started(starting: asyncio.Future[Started]) -> None:
-    if not starting.cancelled() and starting.exception() is None:
-        _, turn, attachment = starting.result()
-        chat_completions.cancel_later(turn, attachment)
+    turn, attachment = yield from chat_completions.start(chat, sender, attach(request, sender, raw))
+    return StartedChat(chat, turn, attachment)
 
 
 async def _wait_for_completion(turn: Turn, attachment: Attachment, model: str) -> HttpResponseBase:
@@ -95,7 +112,8 @@ async def _with_error_chunk(
 
 
 async def create_response(request: HttpRequest) -> HttpResponseBase:
-    wanted, turn = await asyncio.to_thread(_start_response, request)
+    started = await execute(_start_response, request)
+    wanted, turn = started
     if wanted.is_stream:
         return await _stream(turn, request)
     if wanted.is_background:
@@ -103,11 +121,27 @@ async def create_response(request: HttpRequest) -> HttpResponseBase:
     return json_response(responses.to_json(turn, await wait_for_end(turn)))
 
 
-def _start_response(request: HttpRequest) -> tuple[ResponseRequest, Turn]:
-    sender, raw, body = receive(request, may_name_user=True)
+class StartedResponse(NamedTuple):
+    """A response whose turn was accepted."""
+
+    request: ResponseRequest
+    turn: Turn
+
+    @property
+    def session_id(self) -> str:
+        return self.turn.session_id
+
+    @property
+    def needs_wake(self) -> bool:
+        return self.turn.needs_wake
+
+
+@accepts_turn
+def _start_response(request: HttpRequest) -> Steps[StartedResponse]:
+    sender, raw, body = yield from receive.steps(request, may_name_user=True)
     wanted = parse_response_request(body)
-    key = attach(request, sender, raw).key
-    return wanted, responses.start(wanted, sender, key)
+    turn = yield from responses.start(wanted, sender, attach(request, sender, raw))
+    return StartedResponse(wanted, turn)
 
 
 async def get_response(request: HttpRequest, response_id: str) -> HttpResponseBase:
@@ -162,9 +196,7 @@ def list_input_items(request: HttpRequest, response_id: str) -> HttpResponseBase
 @in_thread
 def create_conversation(request: HttpRequest) -> HttpResponseBase:
     sender, raw, body = receive(request)
-    _ = sender.principal  # before anything is stored
-    key = attach(request, sender, raw).key
-    return json_response(conversations.create(sender, body, key))
+    return json_response(run(conversations.create(sender, body, attach(request, sender, raw))))
 
 
 @in_thread

@@ -9,7 +9,7 @@ import orjson
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from chat.api import headers, responses
+from chat.api import auth, headers, responses
 from chat.api.exception_handler import error_response
 from chat.api.middleware import mark_as_api
 from chat.api.parsers import BODY, BODY_ERROR, read_body
@@ -20,11 +20,14 @@ from chat.domain.errors import MethodNotAllowed, ParleyError
 from chat.protocols.senders import Sender, authenticate, no_user
 from chat.protocols.turn import ReplyFailed
 from chat.realtime.close_codes import Abort, get_abort
+from chat.store.calls import Steps, StoreCall, store_call
 
 View = Callable[..., Awaitable[HttpResponseBase]]
 T = TypeVar("T")
 # Members of a request that name its user, by preference.
 USER_FIELDS = ("safety_identifier", "user")
+# Larger bodies are read in a thread. As those of `POST /messages`.
+MAX_LOOP_BYTES = 8 * 1024
 
 
 def api_view(**views: View) -> View:
@@ -77,8 +80,9 @@ class Received(NamedTuple):
     body: Mapping[str, Any]
 
 
-def receive(request: HttpRequest, *, may_name_user: bool = False) -> Received:
-    """Identify and count the sender, and then parse the body; it may take I/O.
+@store_call
+def receive(request: HttpRequest, *, may_name_user: bool = False) -> Steps[Received]:
+    """Identify and count the sender, and then parse the body.
 
     may_name_user: whether the body may name the user whom an API key acts for.
 
@@ -93,21 +97,24 @@ def receive(request: HttpRequest, *, may_name_user: bool = False) -> Received:
         return next((value for value in named if isinstance(value, str)), None)
 
     request_id = responses.get_request_id(request)
-    sender = authenticate(request.META, request_id, read_user if may_name_user else no_user)
+    sender = yield from authenticate(
+        request.META, request_id, read_user if may_name_user else no_user
+    )
     return Received(sender, *read())
 
 
-def identify(request: HttpRequest) -> Sender:
-    """Return the sender of a request without a body; it may take I/O.
+@store_call
+def identify(request: HttpRequest) -> Steps[Sender]:
+    """Return the sender of a request without a body.
 
     Raises:
         RateLimited: each request counts as a read.
         InvalidToken, SessionNotFound, SessionExpired, StoreUnavailable, IssuerUnavailable
     """
-    return authenticate(request.META, responses.get_request_id(request))
+    return (yield from authenticate(request.META, responses.get_request_id(request)))
 
 
-def attach(request: HttpRequest, sender: Sender, raw: bytes) -> Attachment:
+def attach(request: HttpRequest, sender: Sender, raw: bytes) -> Steps[Attachment]:
     """Attach a POST to the first one that is equal.
 
     Raises:
@@ -115,18 +122,51 @@ def attach(request: HttpRequest, sender: Sender, raw: bytes) -> Attachment:
         StoreFull, StoreUnavailable
     """
     count = request.META.get("HTTP_X_STAINLESS_RETRY_COUNT", "0")
-    return repeats.attach(
+    attachment = yield from repeats.attach.steps(
         sender.identity,
         request.path.encode() + raw,
         key=headers.idempotency_key(request.META),
         is_repeated=count not in {"", "0"},
     )
+    return attachment
 
 
 def abort_of(request: HttpRequest) -> Abort:
     """Return the function that closes the connection of a request."""
     scope: Any = getattr(request, "scope", {})
     return get_abort(scope)
+
+
+async def execute(
+    call: StoreCall[[HttpRequest], T],
+    request: HttpRequest,
+    *,
+    abandon: Callable[[T], object] | None = None,
+) -> T:
+    """Execute a call on the event loop, or in a thread if it may block or take long.
+
+    It is executed to its end even if the client disconnects. Then `abandon` gets its result, if it
+    is set.
+    """
+    starting = asyncio.ensure_future(_execute(call, request))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        starting.add_done_callback(partial(_pass_on, abandon))
+        raise
+
+
+async def _execute(call: StoreCall[[HttpRequest], T], request: HttpRequest) -> T:
+    is_large = int(request.META.get("CONTENT_LENGTH") or 0) > MAX_LOOP_BYTES
+    if is_large or auth.blocks(request.META):
+        return await asyncio.to_thread(call, request)
+    return await call.on_loop(request)
+
+
+def _pass_on(abandon: Callable[[T], object] | None, starting: asyncio.Future[T]) -> None:
+    has_result = not starting.cancelled() and starting.exception() is None
+    if has_result and abandon is not None:
+        abandon(starting.result())
 
 
 def in_thread(function: Callable[..., T]) -> Callable[..., Awaitable[T]]:

@@ -2,9 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
-
-import orjson
+from typing import Any, TypeVar
 
 from chat.accounts import principals, read_limits
 from chat.accounts.client_ip import client_address
@@ -13,6 +11,9 @@ from chat.conversation import sessions, tokens
 from chat.domain import NO_HISTORY, Caller, History, Principal
 from chat.domain.errors import NotAllowed
 from chat.settings import chat_settings
+from chat.store.calls import Steps
+
+T = TypeVar("T")
 
 NEEDS_PRINCIPAL = "The token of a session only gives access to it. Use an API key or a JWT."
 
@@ -57,8 +58,8 @@ def no_user() -> None:
 
 def authenticate(
     meta: Mapping[str, str], request_id: str, read_user: Callable[[], str | None] = no_user
-) -> Sender:
-    """Return the sender of a request, which counts as a read. It may take I/O.
+) -> Steps[Sender]:
+    """Return the sender of a request, which counts as a read. It may block: see `auth.blocks`.
 
     read_user: returns whom the body names. It is only called for an API key, after the request was
     counted for its tenant. The header `CHAT_OPENAI_USER_HEADER` is preferred to it.
@@ -68,47 +69,84 @@ def authenticate(
         InvalidToken, SessionNotFound, SessionExpired, StoreUnavailable, IssuerUnavailable
         ParleyError: as `read_user`.
     """
-    return Sender(
-        identity=_identify(meta, read_user), address=client_address(meta), request_id=request_id
-    )
+    identity = yield from _identify(meta, read_user)
+    return Sender(identity=identity, address=client_address(meta), request_id=request_id)
+
+
+def admit(sender: Sender) -> Steps[None]:
+    """Check that the sender may open a session now, which counts.
+
+    Raises:
+        as `chat.conversation.sessions.admit`
+    """
+    yield from sessions.admit.steps(sender.address, _principal(sender))
 
 
 def open_session(
-    sender: Sender, *, key: str, history: History = NO_HISTORY, **fields: Any
-) -> Caller:
-    """Open a session for the sender; return its caller.
+    sender: Sender,
+    then: Callable[[Caller], Steps[T]],
+    *,
+    key: str,
+    history: History = NO_HISTORY,
+    **fields: Any,
+) -> Steps[tuple[Caller, T]]:
+    """Open a session for a sender that was admitted, and use it in the same round trip.
+
+    then: returns the store call that uses it, as in `chat.conversation.sessions.create_session`.
+
+    Returns the caller, and the result of the call.
 
     Raises:
-        as `chat.conversation.sessions.create_session`
+        as `create_session` and the call
     """
-    principal = sender.identity if isinstance(sender.identity, Principal) else None
-    token = sessions.create_session(
-        history, address=sender.address, principal=principal, key=key, **fields
+    principal = _principal(sender)
+    token, result = yield from sessions.create_session(
+        then, history, address=sender.address, principal=principal, key=key, **fields
     )
-    caller = tokens.caller_from_token(token)
+    caller = tokens.new_caller(token)
     if principal is not None:
         caller = Caller.from_principal(principal, caller.session_id)
-    return replace(caller, address=sender.address)
+    return replace(caller, address=sender.address), result
 
 
-def change_model(caller: Caller, model: str | None) -> None:
-    """Let the session use another model from now on, if the request names one."""
-    if model is None:
-        return
-    if orjson.loads(sessions.read(caller, limit=0).model) != model:
-        sessions.update(caller, {"model": model})
+def _principal(sender: Sender) -> Principal | None:
+    return sender.identity if isinstance(sender.identity, Principal) else None
 
 
-def _identify(meta: Mapping[str, str], read_user: Callable[[], str | None]) -> Caller | Principal:
+def read_model(caller: Caller, wanted: str | None) -> Steps[str | None]:
+    """Return the session's model if the request names one: `change_model` compares them.
+
+    Raises:
+        SessionNotFound, SessionExpired, StoreUnavailable
+    """
+    if wanted is None:
+        return None
+    model: str = (yield from sessions.rules.steps(caller)).model
+    return model
+
+
+def change_model(caller: Caller, current: str | None, wanted: str | None) -> Steps[None]:
+    """Let the session use another model from now on, if the request names one.
+
+    current: as `read_model` returned it.
+    """
+    if wanted is not None and wanted != current:
+        yield from sessions.update.steps(caller, {"model": wanted})
+
+
+def _identify(
+    meta: Mapping[str, str], read_user: Callable[[], str | None]
+) -> Steps[Caller | Principal]:
     token = auth.bearer_token(meta)
     if principals.is_api_key(token) and "HTTP_PARLEY_USER" not in meta:
         header = "HTTP_" + chat_settings.OPENAI_USER_HEADER.upper().replace("-", "_")
-        read_limits.check_party(principals.identity_of_key(token))
-        principal = principals.authenticate_for(token, meta.get(header) or read_user())
+        read_limits.check_party((yield from principals.identity_of_key(token)))
+        named = meta.get(header) or read_user()
+        principal = yield from principals.authenticate_for(token, named)
         read_limits.check_user(principal)
         return principal
-    sender = auth.authenticate(meta)
+    sender = yield from auth.authenticate.steps(meta)
     read_limits.check_client(sender, meta)
     if isinstance(sender, Caller):
-        sessions.read(sender, limit=0)
+        yield from sessions.read.steps(sender, limit=0)
     return sender

@@ -44,11 +44,19 @@ class Turn:
     params: Mapping[str, Any]
     # seq of its `message.queued`; 0 if unknown.
     queued_at: int = 0
+    # No worker has the session: wake one.
+    needs_wake: bool = False
 
     @classmethod
     def from_accepted(cls, caller: Caller, accepted: Accepted, params: Mapping[str, Any]) -> "Turn":
         reply = orjson.loads(accepted.reply)
-        return cls(caller=caller, reply=reply, params=params, queued_at=reply["seq"])
+        return cls(
+            caller=caller,
+            reply=reply,
+            params=params,
+            queued_at=reply["seq"],
+            needs_wake=accepted.needs_wake,
+        )
 
     @property
     def session_id(self) -> str:

@@ -22,6 +22,7 @@ from chat.store.scripts import Call, ScriptCall, run_pipeline
 
 P = ParamSpec("P")
 T = TypeVar("T")
+U = TypeVar("U")
 
 # Replies that say that a turn is in the session queue.
 ACCEPTED = {b"ACCEPTED", b"REPLAYED"}
@@ -110,6 +111,71 @@ def _send(steps: Steps[T], replies: list[Any]) -> Callable[[], Sequence[Call]]:
 
 def _throw(steps: Steps[T], error: ParleyError) -> Callable[[], Sequence[Call]]:
     return lambda: steps.throw(error)
+
+
+def nothing() -> Steps[None]:
+    """Make no call."""
+    yield from ()
+
+
+def joined(first: Steps[T], second: Steps[U]) -> Steps[tuple[T, U]]:
+    """Execute two store calls together: each round trip has what both need next, in this order.
+
+    An error of either ends both. What they sent in the same round trip was executed.
+    """
+    one, other = parts = (_Part(first), _Part(second))
+    while not (one.error or other.error) and (calls := [*one.calls, *other.calls]):
+        try:
+            replies = yield calls
+        except ParleyError as error:
+            one.throw(error)
+            other.throw(error)
+        else:
+            own = replies[: len(one.calls)]
+            other.send(replies[len(own) :])
+            one.send(own)
+    for part in parts:
+        part.close()
+    return one.result, other.result
+
+
+class _Part:
+    """A store call that is executed together with another one."""
+
+    def __init__(self, steps: Steps[Any]) -> None:
+        self._steps = steps
+        # Of the next round trip; none if the call has ended.
+        self.calls: Sequence[Call] = ()
+        self.result: Any = None
+        self.error: ParleyError | None = None
+        self._advance(steps.__next__)
+
+    def send(self, replies: list[Any]) -> None:
+        if self.calls:
+            self._advance(_send(self._steps, replies))
+
+    def throw(self, error: ParleyError) -> None:
+        if self.calls:
+            self._advance(_throw(self._steps, error))
+
+    def close(self) -> None:
+        """End the call.
+
+        Raises:
+            ParleyError: the error with which it has ended.
+        """
+        self._steps.close()
+        if self.error is not None:
+            raise self.error
+
+    def _advance(self, advance: Callable[[], Sequence[Call]]) -> None:
+        self.calls = ()
+        try:
+            self.calls = advance()
+        except StopIteration as end:
+            self.result = end.value
+        except ParleyError as error:
+            self.error = error
 
 
 def ask(call: Call) -> Steps[Any]:

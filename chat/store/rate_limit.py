@@ -8,9 +8,10 @@ from chat.domain.errors import RateLimited
 from chat.domain.rates import interval_ms
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.client import client, execute_commands, map_redis_errors
+from chat.store.calls import Steps, ask, store_call
+from chat.store.client import execute_commands, map_redis_errors
 from chat.store.routing import Arg
-from chat.store.scripts import ScriptCall, read_script, run_script
+from chat.store.scripts import ScriptCall, read_script
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,8 @@ def throttle(scope: str, client_id: str, *, per_minute: int, burst: int) -> None
     )
 
 
-def throttle_all(*limits: Limit) -> None:
+@store_call
+def throttle_all(*limits: Limit) -> Steps[None]:
     """Count a call for all limits of a group, or for none of them if one rejects it.
 
     Raises:
@@ -53,8 +55,7 @@ def throttle_all(*limits: Limit) -> None:
         arg for limit in active for arg in (interval_ms(limit.per_minute), limit.burst)
     ]
     call = ScriptCall(read_script("throttle"), [limit.key for limit in active], args)
-    with map_redis_errors():
-        wait = run_script(client(), call)
+    wait = yield from ask(call)
     if wait:
         raise RateLimited(retry_after=wait / 1000)
 

@@ -1,14 +1,16 @@
 """Requests that clients repeat: which was the first one, and which is the last one."""
 
 from chat.store import keys
-from chat.store.client import client, execute_command, map_redis_errors
-from chat.store.scripts import ScriptCall, milliseconds, read_script, run_script
+from chat.store.calls import Steps, ask, store_call
+from chat.store.client import execute_command, map_redis_errors
+from chat.store.scripts import ScriptCall, milliseconds, read_script
 
 # Seconds after which an equal request is another one.
 MAX_AGE = 600.0
 
 
-def attach(request_digest: str, *, request_id: str, is_repeated: bool) -> str:
+@store_call
+def attach(request_digest: str, *, request_id: str, is_repeated: bool) -> Steps[str]:
     """Return the id of the first of equal requests; remember this one as the last.
 
     Raises:
@@ -19,8 +21,7 @@ def attach(request_digest: str, *, request_id: str, is_repeated: bool) -> str:
         [keys.repeated_request(request_digest)],
         (request_id, int(is_repeated), milliseconds(MAX_AGE)),
     )
-    with map_redis_errors():
-        first: bytes = run_script(client(), call)
+    first: bytes = yield from ask(call)
     return first.decode()
 
 

@@ -162,7 +162,8 @@ def execute_calls(calls: Sequence[Call], topology: Topology) -> Exchange[list[An
     """Execute calls; return their replies, errors among them.
 
     Scripts are safe to run twice, so requests with scripts that a server has not loaded are
-    repeated. A call of WAIT goes to the server of the call before it, on the same connection.
+    repeated, and those after them with the same first key, which may depend on them. A call of WAIT
+    goes to the server of the call before it, on the same connection.
 
     Raises:
         ConnectionError, TimeoutError: no server answered; the calls may have run.
@@ -170,13 +171,24 @@ def execute_calls(calls: Sequence[Call], topology: Topology) -> Exchange[list[An
     groups = _with_waits(calls)
     requests = [_request(*group) for group in groups]
     results = yield from routing.execute(requests, topology)
-    unknown = [i for i, replies in enumerate(results) if isinstance(replies[0], NoScriptError)]
-    if unknown:
+    if unknown := _unknown(requests, results):
         repeated = _load_requests([groups[i] for i in unknown], topology)
         again = yield from routing.execute(repeated, topology)
         for i, replies in zip(unknown, again, strict=True):
             results[i] = replies[-len(results[i]) :]
     return [reply for replies in results for reply in replies]
+
+
+def _unknown(requests: Sequence[Request], results: Sequence[Sequence[Any]]) -> list[int]:
+    """Return the positions of the requests to repeat."""
+    keys_: set[str] = set()
+    positions = []
+    for i, (request, replies) in enumerate(zip(requests, results, strict=True)):
+        if isinstance(replies[0], NoScriptError):
+            keys_.add(request.key)
+        if request.key in keys_:
+            positions.append(i)
+    return positions
 
 
 def _with_waits(calls: Sequence[Call]) -> list[tuple[Call, list[Command]]]:
@@ -206,7 +218,9 @@ def _load_requests(
     requests = []
     loaded: set[tuple[Script, Node]] = set()
     for call, more in groups:
-        assert isinstance(call, ScriptCall)  # noqa: S101  # no other call has a script
+        if not isinstance(call, ScriptCall):
+            requests.append(_request(call, more))
+            continue
         script, key = call.script, call.keys[0]
         commands: list[Command] = [("EVAL", script.source, *_args(call)), *more]
         if (script, node := topology.node_of(key)) not in loaded:

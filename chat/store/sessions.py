@@ -2,18 +2,18 @@
 
 from dataclasses import asdict
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
-from chat.domain import Caller, EventPage, History, NewSession, Page, Snapshot
+from chat.domain import NO_HISTORY, Caller, EventPage, History, NewSession, Page, Snapshot
 from chat.domain.ids import random_id
 from chat.domain.policy import NO_POLICY, Policy
 from chat.domain.rates import interval_ms
 from chat.settings import chat_settings
 from chat.store import openers, quota
 from chat.store.api_keys import parse_policy
-from chat.store.calls import Steps, ask_script, store_call
+from chat.store.calls import Steps, ask_script, joined, nothing, store_call
 from chat.store.files import description
 from chat.store.message_json import json_escape, parts_json
 from chat.store.rate_limit import change_rate
@@ -27,6 +27,8 @@ from chat.store.scripts import (
 )
 from chat.store.session_filter import normalize_name
 
+T = TypeVar("T")
+
 # Maximum events per read of a log.
 EVENT_BATCH = 500
 # A seq that no session has.
@@ -35,36 +37,49 @@ NO_SEQ = -1
 MAX_SMALL_BYTES = 64 * 1024
 
 
-def create(new: NewSession) -> tuple[float, float]:
-    """Create a session; return created_at and expires_at, seconds since the epoch.
+@store_call
+def create(new: NewSession, history: History = NO_HISTORY) -> Steps[tuple[float, float]]:
+    """Create a session with a history, atomically. The same call, repeated, has the same result.
 
-    The same call, repeated, returns the same result.
-
-    Raises:
-        AddressQuotaExceeded: the client's address has too many sessions or bytes.
-        IdempotencyMismatch: another session has this id.
-    """
-    bytes_ = quota.reserve_for(new)
-    args = _create_args(new, bytes_)
-    _, created, expires = execute("create", new.id, *args)
-    return created / 1000, expires / 1000
-
-
-def restore(new: NewSession, history: History) -> None:
-    """Create a session with a history, atomically. The call can be repeated.
+    Returns created_at and expires_at, seconds since the epoch.
 
     Raises:
-        SessionFilesFull: its files are too large.
+        SessionFilesFull: the files of the history are too large.
         AddressQuotaExceeded, QuotaExceeded: a client has too many sessions or bytes.
-        StoreFull, StoreUnavailable
         IdempotencyMismatch: another session has this id.
+        StoreFull, StoreUnavailable
     """
-    bytes_ = quota.reserve_for(new, more=history.size)
-    execute_call(restore_call(new, history, bytes_))
+    times, _ = yield from create_and(nothing(), new, history)
+    return times
+
+
+def create_and(
+    then: Steps[T], new: NewSession, history: History = NO_HISTORY
+) -> Steps[tuple[tuple[float, float], T]]:
+    """Create a session, and execute a store call that uses it in the same round trip.
+
+    Returns the result of `create`, and that of the call.
+
+    Raises:
+        as `create` and the call; of both, the error of `create`.
+    """
+    bytes_ = yield from quota.reserve_for.steps(new, more=history.size)
+    reply, result = yield from joined(ask_script(_create_call(new, history, bytes_)), then)
+    _, created, expires = reply
+    return (created / 1000, expires / 1000), result
+
+
+def _create_call(new: NewSession, history: History, bytes_: int) -> ScriptCall:
+    if history.turns:
+        return restore_call(new, history, bytes_)
+    return script_call("create", new.id, *_create_args(new, bytes_))
 
 
 def restore_call(new: NewSession, history: History, bytes_: int = 0) -> ScriptCall:
-    """Return the call that `restore` makes; `bytes_` are reserved for the session."""
+    """Return the call that creates a session with a history.
+
+    bytes_: that are reserved for the session.
+    """
     args = (*_create_args(new, bytes_), *_history_args(history))
     return script_call("restore", new.id, *args)
 
@@ -217,14 +232,16 @@ def _parse_snapshot(caller: Caller, result: list[Any]) -> Snapshot:
     )
 
 
-def page(caller: Caller, *, cursor: int | None, newer: bool, limit: int) -> Page:
+@store_call
+def page(caller: Caller, *, cursor: int | None, newer: bool, limit: int) -> Steps[Page]:
     """Return messages newer or older than message number `cursor`, in the order read.
 
     cursor: `None` to start at the oldest or the newest message.
     """
     start, step = -1 if cursor is None else cursor, 1 if newer else -1
     max_bytes = chat_settings.MAX_PAGE_BYTES
-    result = execute("page", caller.session_id, caller.credential, start, step, limit, max_bytes)
+    args = (caller.credential, start, step, limit, max_bytes)
+    result = yield from ask_script(script_call("page", caller.session_id, *args))
     return Page(messages=result[2:], has_more=bool(result[1]))
 
 
@@ -233,9 +250,11 @@ def message(caller: Caller, number: int) -> bytes:
     return message_and_params(caller, number)[0]
 
 
-def message_and_params(caller: Caller, number: int) -> tuple[bytes, bytes]:
+@store_call
+def message_and_params(caller: Caller, number: int) -> Steps[tuple[bytes, bytes]]:
     """Return one message as JSON, and the params of a reply's turn; b"" for none."""
-    result = execute("message", caller.session_id, caller.credential, number)
+    call = script_call("message", caller.session_id, caller.credential, number)
+    result = yield from ask_script(call)
     return result[1], result[2]
 
 

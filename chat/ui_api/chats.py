@@ -1,8 +1,9 @@
 """Chats: submit, regenerate, resume and stop their turns, and list their messages."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
@@ -17,11 +18,12 @@ from chat.domain.errors import (
     SessionNotFound,
 )
 from chat.domain.ids import MESSAGE_ID, message_number
-from chat.protocols.senders import Sender, change_model, open_session
+from chat.protocols.senders import Sender, admit, change_model, open_session, read_model
 from chat.protocols.turn import Turn, events, find_start, heartbeat_interval
 from chat.realtime.close_codes import Abort
 from chat.realtime.event_stream import HEARTBEAT
 from chat.settings import chat_settings
+from chat.store.calls import Steps, joined, store_call
 from chat.ui_api.chat_request import ChatRequest
 from chat.ui_api.ui_chunks import UIChunks, error_chunks
 from chat.ui_api.ui_messages import to_ui_messages
@@ -60,7 +62,7 @@ def find(sender: Sender, chat_id: str) -> Chat:
     return Chat(sender.caller_of(sessions.derive_id(identity, key)), key)
 
 
-def start(request: ChatRequest, sender: Sender) -> Turn:
+def start(request: ChatRequest, sender: Sender) -> Steps[Turn]:
     """Accept the turn of a request, or return the one that the request repeats.
 
     Raises:
@@ -70,48 +72,57 @@ def start(request: ChatRequest, sender: Sender) -> Turn:
     """
     chat = find(sender, request.chat_id)
     try:
-        return _start(request, chat.caller, sender.request_id)
+        return (yield from _start(request, chat.caller, sender.request_id))
     except SessionNotFound:
         if not chat.key:
             raise
-    # Another request may have opened it with another model.
-    with suppress(IdempotencyMismatch):
-        open_session(sender, key=chat.key, model=request.model)
-    return _start(request, chat.caller, sender.request_id)
+    yield from admit(sender)
+    first = partial(_start, request, request_id=sender.request_id, is_new=True)
+    try:
+        caller, turn = yield from open_session(sender, first, key=chat.key, model=request.model)
+    except IdempotencyMismatch:  # another request has opened it with another model
+        return (yield from _start(request, chat.caller, sender.request_id))
+    return replace(turn, caller=caller)
 
 
-def _start(request: ChatRequest, caller: Caller, request_id: str) -> Turn:
-    change_model(caller, request.model)
+def _start(
+    request: ChatRequest, caller: Caller, request_id: str, *, is_new: bool = False
+) -> Steps[Turn]:
+    """Accept the turn; is_new: the session was created with the request's model."""
+    if not is_new:
+        model = yield from read_model(caller, request.model)
+        yield from change_model(caller, model, request.model)
     if not request.is_regeneration and not request.target:
-        return _submit(request, caller, request_id)
-    last = _last_turn(caller)
+        return (yield from _submit(request, caller, request_id))
+    last = yield from _last_turn(caller)
     if request.is_regeneration:
-        return _regenerate(request, caller, request_id, last)
+        return (yield from _regenerate(request, caller, request_id, last))
     if last is None or request.message_id not in last.ids:
-        return _submit_lost(request, caller, request_id, last)
-    if _is_same(request, caller, last):
+        return (yield from _submit_lost(request, caller, request_id, last))
+    if (yield from _is_same(request, caller, last)):
         return Turn(caller=caller, reply=last.reply, params={})
-    return _submit(request, caller, request_id, replaces=last.reply["reply_to"])
+    replaced: str = last.reply["reply_to"]
+    return (yield from _submit(request, caller, request_id, replaces=replaced))
 
 
 def _regenerate(
     request: ChatRequest, caller: Caller, request_id: str, last: LastTurn | None
-) -> Turn:
+) -> Steps[Turn]:
     """Accept another reply to the last user message, or return its reply that is open."""
     target = _own_id(request.target) or _own_id(request.message_id)
     if not target and last is not None and request.message_id in last.ids:
         target = last.reply["id"]
     if not target:
-        return _submit_lost(request, caller, request_id, last)
-    accepted = turns.regenerate(
+        return (yield from _submit_lost(request, caller, request_id, last))
+    accepted = yield from turns.regenerate.steps(
         caller=caller, message_id=target, options=request.options, request_id=request_id
     )
-    return Turn(caller=caller, reply=orjson.loads(accepted.reply), params={})
+    return Turn.from_accepted(caller, accepted, {})
 
 
 def _submit_lost(
     request: ChatRequest, caller: Caller, request_id: str, last: LastTurn | None
-) -> Turn:
+) -> Steps[Turn]:
     """Accept a message that the client takes for sent, and whose request was lost.
 
     Raises:
@@ -121,7 +132,7 @@ def _submit_lost(
     if _own_id(request.message_id):
         raise error
     try:
-        turn = _submit(request, caller, request_id)
+        turn = yield from _submit(request, caller, request_id)
     except IdempotencyMismatch as mismatch:
         raise error from mismatch
     if last is not None and turn.number <= message_number(last.reply["id"]):
@@ -135,12 +146,13 @@ def _own_id(text: str) -> str:
 
 def _submit(
     request: ChatRequest, caller: Caller, request_id: str, *, replaces: str | None = None
-) -> Turn:
+) -> Steps[Turn]:
     key = f"{request.message_id} replaces {replaces}" if replaces else request.message_id
-    accepted = turns.submit(
+    parts = yield from files.store_parts.steps(caller, request.parts)
+    accepted = yield from turns.submit.steps(
         caller=caller,
         content=request.text,
-        parts=files.store_parts(caller, request.parts),
+        parts=parts,
         replaces=replaces,
         options=request.options,
         key=key,
@@ -150,29 +162,32 @@ def _submit(
     return Turn.from_accepted(caller, accepted, {})
 
 
-def _last_turn(caller: Caller) -> LastTurn | None:
+def _last_turn(caller: Caller) -> Steps[LastTurn | None]:
     """Return the last turn; `None` for an empty session."""
-    reply = _last_reply(caller)
+    reply = yield from _last_reply.steps(caller)
     if reply is None:
         return None
     number = message_number(reply["reply_to"])
-    message = orjson.loads(messages.get_message(caller, reply["reply_to"]))
     # The params are those of the first reply to a message.
-    _, params = messages.get_reply(caller, number + 1)
+    (message, _), (_, params) = yield from joined(
+        messages.get_reply.steps(caller, number), messages.get_reply.steps(caller, number + 1)
+    )
     ids = [message["id"], *filter(None, [(params or {}).get("ui_message")])]
     return LastTurn(reply=reply, ids=ids, text=message["content"], parts=message.get("parts", ()))
 
 
-def _is_same(request: ChatRequest, caller: Caller, last: LastTurn) -> bool:
+def _is_same(request: ChatRequest, caller: Caller, last: LastTurn) -> Steps[bool]:
     """Return whether a request has the message of the last turn."""
     if last.text != request.text:
         return False
-    own = files.check_parts(caller, files.store_parts(caller, request.parts))
+    parts = yield from files.store_parts.steps(caller, request.parts)
+    own = yield from files.check_parts.steps(caller, parts)
     return [part.to_json() for part in own] == list(last.parts)
 
 
-def _last_reply(caller: Caller) -> Mapping[str, Any] | None:
-    newest = sessions.read(caller, limit=1).messages
+@store_call
+def _last_reply(caller: Caller) -> Steps[Mapping[str, Any] | None]:
+    newest = (yield from sessions.read.steps(caller, limit=1)).messages
     return orjson.loads(newest[-1]) if newest else None
 
 

@@ -1,14 +1,20 @@
-"""Async views of the API for the AI SDK. Store calls run in threads, waiting takes none."""
+"""Async views of the API for the AI SDK.
+
+Creating a turn takes no thread, unless its request is large. Other store calls run in threads.
+Waiting takes none.
+"""
 
 import asyncio
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
+from chat.conversation.turns import accepts_turn
 from chat.domain.errors import InvalidRequest
 from chat.protocols.queries import check_names, read_integer
 from chat.protocols.requests import (
     abort_of,
+    execute,
     identify,
     in_thread,
     json_response,
@@ -17,6 +23,7 @@ from chat.protocols.requests import (
 from chat.protocols.turn import Turn
 from chat.realtime.event_stream import EventStream
 from chat.settings import chat_settings
+from chat.store.calls import Steps
 from chat.ui_api import chats
 from chat.ui_api.chat_request import parse_chat_request
 
@@ -26,12 +33,13 @@ VERSIONS = {"5": False, "6": False, "7": True}
 
 async def create_turn(request: HttpRequest) -> HttpResponseBase:
     can_reset = _can_reset(request)
-    return await _stream(await asyncio.to_thread(_start, request), request, can_reset=can_reset)
+    return await _stream(await execute(_start, request), request, can_reset=can_reset)
 
 
-def _start(request: HttpRequest) -> Turn:
-    sender, _, body = receive(request)
-    return chats.start(parse_chat_request(body), sender)
+@accepts_turn
+def _start(request: HttpRequest) -> Steps[Turn]:
+    sender, _, body = yield from receive.steps(request)
+    return (yield from chats.start(parse_chat_request(body), sender))
 
 
 async def resume(request: HttpRequest, chat_id: str) -> HttpResponseBase:

@@ -1,12 +1,22 @@
-"""Every operation of the store is one round trip."""
+"""Round trips of operations of the store, and of requests."""
 
 from collections.abc import Callable, Iterator
 
 import pytest
 from pytest_django import Settings
 
-from chat.domain import Caller
+from chat.conversation import repeats
+from chat.conversation import sessions as conversation
+from chat.conversation.repeats import Attachment
+from chat.conversation.turns import submit as post_turn
+from chat.domain import Caller, Principal
+from chat.openai_api import chat_completions, responses
+from chat.openai_api.chat_request import parse_chat_request
+from chat.openai_api.response_request import parse_response_request
+from chat.protocols.senders import Sender
+from chat.protocols.turn import Turn
 from chat.store import due, leases, queue_limit, rate_limit, sessions, turns
+from chat.store.calls import Steps, run
 from chat.store.client import client
 from tests.harness.redis_cluster import needs_one_server
 from tests.integration.store import steps
@@ -61,6 +71,50 @@ def all_operations(caller: Caller) -> dict[str, Callable[[], object]]:
         "rotate": lambda: sessions.rotate_token(caller, caller.credential),
         "delete": lambda: sessions.delete(caller),
     }
+
+
+def open_and_post(number: int) -> None:
+    """Open a session and post a message, as the native API does."""
+    _, session = conversation.open_session(address=f"192.0.2.{number}")
+    post_turn(caller=Caller.internal(session.id), content="Hello.")
+
+
+def sender(number: int) -> Sender:
+    principal = Principal(api_key=f"{number:012x}")
+    return Sender(identity=principal, address="192.0.2.1", request_id=f"request-{number}")
+
+
+def attaching(who: Sender) -> Steps[Attachment]:
+    return repeats.attach.steps(who.identity, who.request_id.encode(), key="", is_repeated=False)
+
+
+def create_response(number: int) -> Turn:
+    who, request = sender(number), parse_response_request({"input": "Hello."})
+    return run(responses.start(request, who, attaching(who)))
+
+
+def continue_response(previous: Turn, number: int) -> Turn:
+    who = sender(1)
+    response_id = responses.to_json(previous)["id"]
+    body = {"input": f"Hello {number}.", "model": "default", "previous_response_id": response_id}
+    return run(responses.start(parse_response_request(body), who, attaching(who)))
+
+
+def create_completion(number: int) -> None:
+    who = sender(number)
+    body = {"messages": [{"role": "user", "content": "Hello."}], "model": "default"}
+    run(chat_completions.start(parse_chat_request(body), who, attaching(who)))
+
+
+@needs_one_server
+def test_protocols_take_fewer_round_trips_than_the_native_calls(proxy: Proxy) -> None:
+    for warm_up in (open_and_post, create_response, create_completion):
+        warm_up(9)  # loads the scripts
+    last = continue_response(create_response(1), 9)
+    assert proxy.count_round_trips(lambda: open_and_post(2)) == 4
+    assert proxy.count_round_trips(lambda: create_response(2)) == 3
+    assert proxy.count_round_trips(lambda: create_completion(3)) == 3
+    assert proxy.count_round_trips(lambda: continue_response(last, 2)) == 2
 
 
 @needs_one_server

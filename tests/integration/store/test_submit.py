@@ -21,6 +21,7 @@ from chat.domain.errors import (
     SessionQueueFull,
 )
 from chat.store import keys, sessions, turns
+from chat.store.calls import run
 from chat.store.queue_limit import queue_limit
 from tests.harness.wait import wait_until
 from tests.integration.store import steps
@@ -41,6 +42,20 @@ def submit_concurrently(count: int, caller: Caller, keys: int = 0) -> Counter[st
     names = [f"key {i % keys}" if keys else "" for i in range(count)]
     with ThreadPoolExecutor(16) as pool:
         return Counter(pool.map(lambda key: submit_outcome(caller, key=key), names))
+
+
+def test_session_is_created_before_its_first_message(redis: Redis) -> None:
+    """Also if Redis knows only the script of the message."""
+    for command in (redis.script_flush, lambda: None):
+        caller = steps.create_session()
+        command()
+        steps.submit(caller)
+        new = steps.new_session()
+        first = turns.submit.steps(
+            Caller(session_id=new.id, credential=new.token_hash), steps.submission()
+        )
+        _, accepted = run(sessions.create_and(first, new))
+        assert orjson.loads(accepted.reply)["status"] == Status.QUEUED
 
 
 def test_200_parallel_submits_with_50_keys_are_50_messages(settings: Settings) -> None:
