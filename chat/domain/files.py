@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple, Self
+from urllib.parse import quote, unquote
 
 from chat.domain.errors import ForbiddenURL
 from chat.domain.urls import MAX_URL_CHARS, may_be_public, plain_host
@@ -131,8 +132,16 @@ def is_image_url(url: str) -> bool:
     return True
 
 
-def to_data_url(media_type: str, content: bytes) -> str:
-    return f"data:{media_type};base64,{b64encode(content).decode()}"
+def to_data_url(media_type: str, content: bytes, name: str = "") -> str:
+    """Return a data URL; name: of the file, if the URL shall contain it (RFC 2397, a parameter)."""
+    parameter = f";name={quote(name, safe='')}" if name else ""
+    return f"data:{media_type}{parameter};base64,{b64encode(content).decode()}"
+
+
+def name_in_data_url(url: str) -> str:
+    """Return the name of the file that a data URL contains; "" if it has none."""
+    match = re.match(r"data:[^,]*?;name=([^;,]*)", url)
+    return unquote(match[1]) if match else ""
 
 
 def parse_data_url(url: str) -> bytes | None:

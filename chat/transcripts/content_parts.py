@@ -3,7 +3,8 @@
 | part | in a line |
 |---|---|
 | text | `{"type": "text", "text": ...}` |
-| image | `{"type": "image_url", "image_url": {"url": ..., "detail": ...}}`: data or `https:` |
+| image | `{"type": "image_url", "image_url": {"url": ..., "detail": ...}}`: data or `https:`; \
+the data URL contains the name of the image |
 | file | `{"type": "file", "file": {"filename": ..., "file_data": ...}}`: a data URL |
 """
 
@@ -21,6 +22,7 @@ from chat.domain.files import (
     PartType,
     StoredFile,
     is_image_url,
+    name_in_data_url,
     parse_data_url,
     to_data_url,
 )
@@ -36,11 +38,17 @@ def dump_parts(parts: Sequence[InputPart]) -> list[dict[str, Any]]:
 def _dump(part: Part, content: bytes | None) -> dict[str, Any]:
     if part.type is PartType.TEXT:
         return {"type": "text", "text": part.text}
-    url = part.url if content is None else to_data_url(part.media_type, content)
+    url = part.url if content is None else to_data_url(part.media_type, content, _image_name(part))
     if part.type is PartType.FILE:
         return {"type": "file", "file": {"filename": part.filename, "file_data": url}}
     detail = {} if part.detail == "auto" else {"detail": part.detail}
     return {"type": "image_url", "image_url": {"url": url, **detail}}
+
+
+def _image_name(part: Part) -> str:
+    """Return the name of an image; "" if its sender has not named it."""
+    is_named = part.filename != files.default_name(part.media_type)
+    return part.filename if part.type is PartType.IMAGE and is_named else ""
 
 
 def parse_content(where: str, content: object) -> tuple[str, tuple[InputPart, ...]]:
@@ -94,7 +102,8 @@ def _parse_image(where: str, members: object) -> InputPart:
     if isinstance(url, str) and url.startswith("https://"):
         _check_image_url(f"{where}.url", url)
         return InputPart(part._replace(url=url))
-    given = InputPart(part, _content(f"{where}.url", url))
+    content = _content(f"{where}.url", url)
+    given = InputPart(part._replace(filename=name_in_data_url(str(url))), content)
     if not _describe(where, given).is_image:
         raise InvalidRequest(f"{where}.url: expected an image.")
     return given

@@ -139,14 +139,16 @@ def test_nul_in_a_reply_is_imported(tmp_path: Path) -> None:
 def test_images_and_files_survive_import_and_export(tmp_path: Path) -> None:
     words = {"type": "text", "text": "What is this?"}
     remote = image("https://example.org/b.png")
-    parts = (words, image(PNG_URL, detail="high"), file(TEXT_URL, "notes.txt"), remote)
+    named = to_data_url("image/png", PNG, "a b; ü,1.png")
+    parts = (words, image(named, detail="high"), file(TEXT_URL, "notes.txt"), remote)
     conversation = {"messages": [with_parts(*parts), REPLY, with_parts(image(PNG_URL)), REPLY]}
     (opened,) = run_import(tmp_path, conversation)
     caller = tokens.caller_from_token(opened["token"])
     first = json.loads(sessions.read(caller).messages[0])
     assert first["content"] == "What is this?"
     _, picture, notes, _ = first["parts"]
-    assert files.read(caller, picture["file_id"])[1] == PNG
+    stored, content = files.read(caller, picture["file_id"])
+    assert (stored.filename, content) == ("a b; ü,1.png", PNG)
     assert files.read(caller, notes["file_id"])[0].filename == "notes.txt"
     target = tmp_path / "out.jsonl"
     call_command("export", "--output", str(target))
@@ -155,7 +157,7 @@ def test_images_and_files_survive_import_and_export(tmp_path: Path) -> None:
     call_command("export", "--output", str(target), "--no-files")
     (example,) = finetuning_format.validate_file(target)
     assert example["messages"][0]["content"] == (
-        "What is this?\n[image: image.png]\n[file: notes.txt]\n[image: https://example.org/b.png]"
+        "What is this?\n[image: a b; ü,1.png]\n[file: notes.txt]\n[image: https://example.org/b.png]"
     )
 
 
