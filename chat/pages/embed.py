@@ -22,10 +22,11 @@ SHARED = {
     "Cross-Origin-Resource-Policy": "cross-origin",
     "Cache-Control": "no-cache",
 }
-# What the element imports to show replies. Its address does not change with the version.
+# What the element imports to show replies and files. Its address does not change with the version.
 RENDERER = """\
 export {{ Markdown }} from "{markdown}";
 export {{ Reasoning, splitReasoning }} from "{reasoning}";
+export {{ FileList }} from "{files}";
 """
 
 
@@ -59,10 +60,9 @@ def element_script(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def renderer_script(_: HttpRequest) -> HttpResponse:
-    """Return a module that exports the chat page's Markdown renderer."""
-    body = RENDERER.format(
-        markdown=static("chat/markdown.js"), reasoning=static("chat/reasoning.js")
-    )
+    """Return a module that exports the chat page's Markdown renderer and list of files."""
+    names = ("markdown", "reasoning", "files")
+    body = RENDERER.format(**{name: static(f"chat/{name}.js") for name in names})
     return HttpResponse(body, content_type="text/javascript; charset=utf-8", headers=SHARED)
 
 

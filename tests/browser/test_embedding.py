@@ -190,6 +190,25 @@ def test_element_asks_the_page_for_a_token(tab: Page, host: HostSite, chat_stack
     assert response.status_code == 200
 
 
+def test_element_shows_images_of_messages(tab: Page, host: HostSite, chat_stack: Stack) -> None:
+    session = requests.post(f"{chat_stack.web().url}/sessions", json={}, timeout=30).json()
+    url = f"{chat_stack.web().url}/sessions/{session['id']}"
+    headers = {"Authorization": f"Bearer {session['token']}"}
+    picture = (ROOT / "docs/images/chat-phone.png").read_bytes()
+    file = requests.post(
+        f"{url}/files?filename=cat.png", picture, headers=headers, timeout=30
+    ).json()
+    parts = [{"type": "text", "text": "What is this?"}, {"type": "image", "file_id": file["id"]}]
+    requests.post(f"{url}/messages", json={"parts": parts}, headers=headers, timeout=30)
+    tab.goto(host.write(host.element(f'open token="{session["token"]}"')))
+    image = tab.get_by_role("img", name="cat.png")
+    assert image.evaluate("async image => (await image.decode(), image.naturalWidth > 100)")
+    expect(tab.locator("li.user .body")).to_have_text("What is this?")
+    with tab.expect_download() as download:
+        tab.get_by_role("button", name="cat.png").click()
+    assert download.value.suggested_filename == "cat.png"
+
+
 @pytest.mark.security("S61")
 def test_element_refuses_api_keys(
     new_context: Callable[..., BrowserContext], host: HostSite

@@ -1,6 +1,5 @@
 // Images and files: what can be attached to a message, and how messages show them.
 
-import { ParleyError } from "./client.js";
 import { button, createElement } from "./dom.js";
 
 const MAGIC = { "\x89PNG": "image", "\xFF\xD8\xFF": "image", GIF8: "image", "RIFF....WEBP": "image", "%PDF-": "file" };
@@ -84,7 +83,8 @@ export class FileList {
     try {
       image.src = await this.url(image.dataset.file);
     } catch (error) {
-      if (!(error instanceof ParleyError)) throw error; // the name of the image remains
+      // The name of the image remains. `ParleyError` of the embedded element is another class.
+      if (typeof error.code !== "string") throw error;
     }
   }
 

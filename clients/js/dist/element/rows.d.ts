@@ -1,7 +1,7 @@
 import type { Message } from "../schema.js";
 import type { Unsent } from "./chat.js";
 import type { Labels } from "./labels.js";
-import { type MarkdownModule } from "./markdown.js";
+import { type FileList, type MarkdownModule } from "./markdown.js";
 /** What the buttons of a row do. */
 export interface Actions {
     copy(text: string, pressed: HTMLElement): void;
@@ -15,13 +15,15 @@ export interface RowContext {
     labels: Labels;
     actions: Actions;
     markdown(): Promise<MarkdownModule>;
+    files(): Promise<FileList>;
 }
 export declare class Row {
     #private;
     readonly element: HTMLLIElement;
     constructor(context: RowContext, isReply: boolean);
     drawReply(message: Message, isLast: boolean): void;
-    drawUser({ content, parts }: Pick<Message, "content" | "parts">): void;
+    /** Show a message. The names of its files stand for them until the list is loaded. */
+    drawUser(message: Pick<Message, "content" | "parts">): void;
     drawUnsent({ key, content, error }: Unsent): void;
 }
 /** Why a reply has no text yet, or is missing or partial. */

@@ -9,6 +9,7 @@ export interface Handlers extends Actions {
     stop(): void;
     older(): void;
     restart(): void;
+    download(file: Promise<void>): void;
 }
 export declare class View {
     #private;

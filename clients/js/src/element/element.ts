@@ -148,6 +148,7 @@ export class ParleyChat extends HTMLElement {
       stop: () => this.#attempt((chat) => chat.cancel()),
       older: () => this.#attempt((chat) => chat.loadOlder()),
       restart: () => this.restart(),
+      download: (file) => this.#attempt(() => file),
       rate: (id, rating) => this.#attempt((chat) => chat.rate(id, rating)),
       regenerate: (id) => this.#attempt((chat) => chat.regenerate(id)),
       continue: () => this.#attempt((chat) => chat.continue()),

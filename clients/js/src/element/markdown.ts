@@ -1,6 +1,7 @@
-// The chat page's Markdown renderer, which is loaded with the first reply.
+// The chat page's Markdown renderer and list of files, which are loaded when they are first needed.
 
 import type { Message } from "../schema.js";
+import type { Session } from "../session.js";
 
 interface Renderer {
   show(text: string, isFinal: boolean): void;
@@ -10,6 +11,14 @@ interface ReasoningView extends Renderer {
   element: HTMLElement;
 }
 
+/** The images and files of messages. Images are downloaded when they are nearly visible. */
+export interface FileList {
+  /** Return the list of a message's files. */
+  element(message: Pick<Message, "parts">): HTMLElement;
+  download(id: string, name: string): Promise<void>;
+  clear(): void;
+}
+
 /** The part of a reply that is shown. */
 type Shown = Pick<Message, "content" | "items">;
 
@@ -17,6 +26,7 @@ type Shown = Pick<Message, "content" | "items">;
 export interface MarkdownModule {
   Markdown: new (root: HTMLElement) => Renderer;
   Reasoning: new () => ReasoningView;
+  FileList: new (getSession: () => Session | undefined, box: Element) => FileList;
   splitReasoning(reply: Shown): [string, string];
 }
 

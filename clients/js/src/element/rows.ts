@@ -5,7 +5,7 @@ import type { Message } from "../schema.js";
 import type { Unsent } from "./chat.js";
 import { button, h, icon, setChildren } from "./dom.js";
 import type { Labels } from "./labels.js";
-import { Content, type MarkdownModule } from "./markdown.js";
+import { Content, type FileList, type MarkdownModule } from "./markdown.js";
 
 const COPY = "M8 7V3h13v14h-4v4H3V7zm2 0h7v8h2V5h-9zM5 9v10h10V9z";
 const GOOD = "M2 10h4v11H2zm6 0 4-8c2 0 3 1 3 3l-1 4h6c1 0 2 1 2 2l-2 8c0 1-1 2-2 2H8z";
@@ -25,6 +25,7 @@ export interface RowContext {
   labels: Labels;
   actions: Actions;
   markdown(): Promise<MarkdownModule>;
+  files(): Promise<FileList>;
 }
 
 export class Row {
@@ -36,6 +37,7 @@ export class Row {
   #state = "";
   #text: string | undefined;
   #items: Message["items"];
+  #files: HTMLElement | true | undefined; // the list of the message's files; true: it is being loaded
 
   constructor(context: RowContext, isReply: boolean) {
     const { labels } = context;
@@ -60,10 +62,22 @@ export class Row {
     setChildren(this.#footer, [note, ...(isBusy ? [] : this.#buttons(message, isLast))]);
   }
 
-  drawUser({ content, parts = [] }: Pick<Message, "content" | "parts">): void {
-    const files = parts.filter(({ type }) => type !== "text").map(({ type, filename, url }) => `[${type}: ${filename ?? url}]`);
-    const text = [content, ...files].filter(Boolean).join("\n");
+  /** Show a message. The names of its files stand for them until the list is loaded. */
+  drawUser(message: Pick<Message, "content" | "parts">): void {
+    const { content, parts = [] } = message;
+    const list = typeof this.#files === "object";
+    const named = parts.filter(({ type, url }) => type !== "text" && (url || !list));
+    const text = [content, ...named.map(({ type, filename, url }) => `[${type}: ${filename ?? url}]`)].filter(Boolean).join("\n");
     if (this.#body.textContent !== text) this.#body.textContent = text;
+    if (this.#files || !parts.some(({ file_id }) => file_id)) return;
+    this.#files = true;
+    this.#context.files().then(
+      (files) => {
+        this.#body.after((this.#files = files.element(message)));
+        this.drawUser(message);
+      },
+      () => {},
+    );
   }
 
   drawUnsent({ key, content, error }: Unsent): void {

@@ -5,7 +5,7 @@ import type { Message } from "../schema.js";
 import type { Chat } from "./chat.js";
 import { button, h, icon, setChildren } from "./dom.js";
 import type { Labels } from "./labels.js";
-import { loadMarkdown } from "./markdown.js";
+import { type FileList, loadMarkdown } from "./markdown.js";
 import { type Actions, noteOf, Row, type RowContext } from "./rows.js";
 
 const NEAR = 60; // pixels from an end of the list that count as its end
@@ -18,6 +18,7 @@ export interface Handlers extends Actions {
   stop(): void;
   older(): void;
   restart(): void;
+  download(file: Promise<void>): void;
 }
 
 export class View {
@@ -27,6 +28,8 @@ export class View {
   #labels: Labels;
   #context: RowContext;
   #rows = new Map<string, Row>();
+  #chat: Chat | undefined;
+  #files: Promise<FileList> | undefined;
   #title: HTMLElement;
   #status = h("div", "status", { role: "status", hidden: true });
   #statusText = h("span");
@@ -44,7 +47,9 @@ export class View {
 
   constructor(labels: Labels, baseURL: string, handlers: Handlers) {
     this.#labels = labels;
-    this.#context = { labels, actions: handlers, markdown: () => loadMarkdown(baseURL) };
+    const markdown = () => loadMarkdown(baseURL);
+    const files = () => (this.#files ??= markdown().then(({ FileList }) => new FileList(() => this.#chat?.session, this.#log)));
+    this.#context = { labels, actions: handlers, markdown, files };
     const launcherIcon = h("slot", "", { name: "launcher" }, icon(BUBBLE));
     this.launcher = button("launcher", labels.launch, handlers.toggle, launcherIcon);
     this.#title = h("h2", "title");
@@ -93,10 +98,13 @@ export class View {
   clear(): void {
     this.#rows.clear();
     this.#list.replaceChildren();
+    this.#files?.then((files) => files.clear(), () => {});
+    this.#files = undefined;
   }
 
   draw(chat: Chat): void {
     const { conversation, visibleUnsent, endReason, isOffline, canRestart } = chat;
+    this.#chat = chat;
     const { ordered } = conversation;
     const hadFirst = this.#list.firstChild;
     const fromEnd = this.#log.scrollHeight - this.#log.scrollTop;
@@ -152,10 +160,11 @@ export class View {
       if (this.#stop.hidden) handlers.toggle();
       else handlers.stop();
     });
-    // The buttons of code blocks are the renderer's.
+    // The buttons of code blocks and files are the chat page's.
     this.#list.addEventListener("click", ({ target }) => {
-      const pressed = (target as Element).closest<HTMLElement>("[data-action]");
+      const pressed = (target as Element).closest<HTMLButtonElement>("[data-action]");
       const pre = pressed?.closest(".code")?.querySelector("pre");
+      if (pressed?.dataset.action === "download") handlers.download(this.#files!.then((files) => files.download(pressed.value, pressed.name)));
       if (!pressed || !pre) return;
       if (pressed.dataset.action === "copy") handlers.copy(pre.textContent ?? "", pressed);
       else pressed.ariaPressed = `${pre.classList.toggle("wrap")}`;
