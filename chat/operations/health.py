@@ -1,11 +1,12 @@
 """Probes and worker heartbeats."""
 
+import asyncio
 import logging
 from functools import cache
 
 from chat.domain.errors import ConfigError, StoreUnavailable
 from chat.startup import exit_on_config_error
-from chat.store import client, partitions, server_info, workers
+from chat.store import partitions, server_info, workers
 
 logger = logging.getLogger(__name__)
 
@@ -16,11 +17,21 @@ def ping() -> None:
     Raises:
         StoreUnavailable: no answer within `CHAT_STORE_TIMEOUT`, or another number of partitions.
     """
-    client.ping()
+    server_info.ping()
     try:
         check_partitions(is_start=True)
     except ConfigError as error:
         raise StoreUnavailable(error.message) from error
+
+
+async def ping_on_loop() -> None:
+    """Do the same on the connections of this event loop and of the threads; polls use the first.
+
+    Raises:
+        StoreUnavailable
+    """
+    await server_info.ping.on_loop()
+    await asyncio.to_thread(ping)
 
 
 @cache

@@ -6,6 +6,8 @@ from chat.realtime import views
 
 # The stubs do not accept async views.
 paths = [
+    path("live", views.live),  # type: ignore[arg-type]
+    path("ready", views.ready),  # type: ignore[arg-type]
     path("messages", views.post_message),  # type: ignore[arg-type]
     path("sessions/<session_id>/messages", views.post_message),  # type: ignore[arg-type]
     path("sessions/<session_id>", views.session),  # type: ignore[arg-type]

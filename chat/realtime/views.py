@@ -1,4 +1,7 @@
-"""Async views of messages, polls and event streams, which use no thread."""
+"""Async views of messages, polls, event streams and health checks.
+
+They use no thread, except `ready`.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,29 +15,31 @@ from rest_framework.exceptions import ValidationError
 
 from chat.accounts import read_limits
 from chat.accounts.client_ip import client_address
-from chat.api import auth, headers, query_params
+from chat.api import auth, headers, probes, query_params, responses
 from chat.api.exception_handler import error_response, to_parley_error
 from chat.api.middleware import mark_as_api
 from chat.api.parsers import BODY, read_body
 from chat.api.polling import PollRequest
 from chat.api.strict_json import read_object
 from chat.api.submission import accepted_response, submit_arguments
+from chat.api.views.service import OK
 from chat.conversation import tickets, turns
 from chat.domain import Caller
 from chat.domain.errors import MethodNotAllowed, ParleyError
+from chat.operations import health
 from chat.realtime import close_codes, event_stream, long_poll, session_events
 
 View = Callable[..., Awaitable[HttpResponseBase]]
 
 
-def api_view(method: str) -> Callable[[View], View]:
-    """Accept one method only, and return error responses as the REST views do."""
+def api_view(*methods: str) -> Callable[[View], View]:
+    """Accept these methods only, and return error responses as the REST views do."""
 
     def decorate(view: View) -> View:
         @wraps(view)
         async def wrapper(request: ASGIRequest, **ids: str) -> HttpResponseBase:
             try:
-                if request.method != method:
+                if request.method not in methods:
                     raise MethodNotAllowed
                 return await view(request, **ids)
             except (ParleyError, ValidationError) as exception:
@@ -43,7 +48,7 @@ def api_view(method: str) -> Callable[[View], View]:
                     raise
                 response = error_response(error, request)
                 if isinstance(error, MethodNotAllowed):
-                    response.headers["Allow"] = method
+                    response.headers["Allow"] = ", ".join(methods)
                 return response
 
         return mark_as_api(wrapper)
@@ -93,6 +98,19 @@ async def events(request: ASGIRequest, session_id: str) -> HttpResponseBase:
     read_limits.check_read(caller, request.META)
     await session_events.check_can_subscribe(caller)
     return await event_stream.EventStream.open(caller, after, close_codes.get_abort(request.scope))
+
+
+@api_view(*probes.METHODS)
+async def live(_: ASGIRequest) -> HttpResponseBase:
+    """Respond, whether Redis is available or not, and while it blocks all threads."""
+    return responses.json(OK)
+
+
+@api_view(*probes.METHODS)
+async def ready(_: ASGIRequest) -> HttpResponseBase:
+    """Check that Redis is available, also on the event loop's own connection."""
+    await health.ping_on_loop()
+    return responses.json(OK)
 
 
 def _with_address(caller: Caller, request: ASGIRequest) -> Caller:

@@ -220,13 +220,3 @@ def execute_on(node: Node, *commands: Command) -> list[Any]:
         ConnectionError, TimeoutError: it did not answer.
     """
     return client().run(routing.execute_on(node, commands))
-
-
-def ping() -> None:
-    """Check that Redis answers.
-
-    Raises:
-        StoreUnavailable: it does not answer within `STORE_TIMEOUT`.
-    """
-    with map_redis_errors():
-        execute_command("PING")

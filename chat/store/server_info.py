@@ -15,6 +15,7 @@ from redis.exceptions import (
 )
 
 from chat.domain.errors import ConfigError, StoreUnavailable
+from chat.store.calls import Steps, ask, store_call
 from chat.store.client import (
     client,
     disk_problem,
@@ -32,6 +33,16 @@ IS_NO_CLUSTER = "REDIS_URL: the server is not a Redis Cluster: use redis:// or r
 NO_CLUSTER_SUPPORT = "cluster support disabled"
 # Round trips of which the fastest one counts.
 ROUND_TRIPS = 5
+
+
+@store_call
+def ping() -> Steps[None]:
+    """Check that Redis answers.
+
+    Raises:
+        StoreUnavailable: it does not answer within `STORE_TIMEOUT`.
+    """
+    yield from ask(("PING",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

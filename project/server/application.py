@@ -1,8 +1,8 @@
 """The ASGI application of a web process, which routes each request to its cheapest handler.
 
 * WebSockets go to Channels.
-* Small messages, polls, long polls and event streams go to Django's async views. They take no
-  thread, and share one connection to Redis.
+* Small messages, polls, long polls, event streams and health checks go to Django's async views.
+  They take no thread, and share one connection to Redis.
 * The OpenAI-compatible API and that of the AI SDK go to async views as well: their calls wait for
   replies.
 * Static files are read from disk.
@@ -20,6 +20,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 
+from chat.api import probes
 from chat.settings import chat_settings
 from project.server.async_handler import AsyncHandler, CancellableAsyncHandler
 from project.server.body import Receive, Scope, Send
@@ -71,7 +72,7 @@ class PathRouter:
         elif _is_poll(scope):
             handler = self.wait if b"wait=" in scope["query_string"] else self.hot
             await handler(scope, receive, send)
-        elif _is_small_message(scope):
+        elif _is_small_message(scope) or _is_probe(scope):
             await self.hot(scope, receive, send)
         elif scope["path"].startswith("/v1/"):
             await self.openai(scope, receive, send)
@@ -99,6 +100,11 @@ def _is_small_message(scope: Scope) -> bool:
     length = headers.get(b"content-length", b"")
     is_small = length.isdigit() and 0 < int(length) <= UNCHECKED_BODY_BYTES
     return is_small and b"transfer-encoding" not in headers
+
+
+def _is_probe(scope: Scope) -> bool:
+    is_probe = scope["path"].removesuffix("/") in probes.PATHS and scope["method"] in probes.METHODS
+    return is_probe and not any(name in BODY_HEADERS for name, _ in scope["headers"])
 
 
 def _with_url_prefix(router: ProtocolTypeRouter) -> Any:

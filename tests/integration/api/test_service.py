@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
@@ -42,6 +43,22 @@ def test_web_process_without_redis_is_live_but_not_ready(
     assert status_and_code(api.post("/sessions")) == (503, "store_unavailable")
     stack.redis.start()
     wait_until(lambda: api.get("/ready").status_code == 200)
+
+
+def test_web_process_is_live_while_redis_blocks_its_threads(
+    build_stack: Callable[..., Stack],
+) -> None:
+    stack = build_stack(env={"CHAT_WEB_THREADS": "1", "CHAT_STORE_TIMEOUT": "20"})
+    stack.redis.start()
+    api = APIClient(stack.web().start().url)
+    stack.redis.freeze()
+    with ThreadPoolExecutor() as pool:
+        blocked = pool.submit(api.post, "/sessions")
+        assert api.get("/live").status_code == 200
+        assert not blocked.done()
+        stack.redis.thaw()
+        assert blocked.result().status_code == 201
+    assert api.get("/ready").status_code == 200
 
 
 @pytest.mark.thorough

@@ -13,9 +13,10 @@ from chat import broker
 from chat.broker.transport import reject_cluster_node, transport_path
 from chat.domain.errors import ConfigError, StoreUnavailable
 from chat.store import keys, partitions, scripts
-from chat.store.client import client, execute_commands, ping
+from chat.store.client import client, execute_commands
 from chat.store.loop_client import close_loop_client
 from chat.store.pubsub import PubSubClient
+from chat.store.server_info import ping
 from project.runner.healthcheck import is_healthy
 from tests.harness.redis_cluster import Cluster, running_cluster
 from tests.harness.wait import wait_until

@@ -10,7 +10,8 @@ from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
 from chat.domain.errors import StoreUnavailable
-from chat.store.client import client, ping
+from chat.store.client import client
+from chat.store.server_info import ping
 from project.runner.healthcheck import is_healthy
 from project.runner.process import ROOT
 from tests.harness.stack import Stack

@@ -17,9 +17,10 @@ from chat.domain import Caller, Delta, RecoveryResult, Status
 from chat.domain.errors import StoreFull, StoreUnavailable
 from chat.settings import chat_settings
 from chat.store import due, keys, leases, scripts, sessions, tickets, turns
-from chat.store.client import client, map_redis_errors, ping
+from chat.store.client import client, map_redis_errors
 from chat.store.connection import ServerConnections
 from chat.store.routing import Command
+from chat.store.server_info import ping
 from tests.harness.concurrency import run_concurrently
 from tests.harness.redis_cluster import needs_one_server, servers
 from tests.harness.wait import wait_until

@@ -13,8 +13,9 @@ from redis import Redis
 from chat import broker
 from chat.broker import connections
 from chat.broker.transport import transport_path
-from chat.store.client import client, execute_command, ping
+from chat.store.client import client, execute_command
 from chat.store.pubsub import PubSubClient
+from chat.store.server_info import ping
 from project.runner.healthcheck import is_healthy
 from tests.harness.wait import wait_until
 from tests.integration.store.redis_server import RedisServer
