@@ -17,7 +17,7 @@ from bench.cpu import resident_kib
 from bench.host import NO_FORK
 from bench.measurements import Results
 from bench.report import ENV
-from bench.scale import report, subscribe
+from bench.scale import MAX_FILES, report, subscribe
 from bench.servers import many_turns, tls_proxy
 from bench.websocket_load import Subscriber
 from chat.store import metrics
@@ -26,7 +26,8 @@ from tests.harness.processes import Process
 from tests.harness.stack import Stack, port_of
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "600"))
-SUBSCRIBERS = 10_000
+# One address may use half of the connections of a process, which its open files limit.
+SUBSCRIBERS = min(10_000, MAX_FILES // 2 - 200)
 TURNS = 2000
 # A reply of 45 seconds, with an event per second.
 SLOW = "[[tokens=45 rate=1]]"
