@@ -42,8 +42,9 @@ SLOW = "[[tokens=20 rate=1]]"
 PARALLEL = 8
 # Sessions per round trip.
 BATCH_SIZE = 500
-# Seconds in which nothing happens while idle processes are measured.
-IDLE_SECONDS = 20.0
+# Seconds in which nothing happens while idle processes are measured: twice the interval of pings
+# and of checks in Redis.
+IDLE_SECONDS = 30.0
 # An odd number: its multiples are different session ids, in all partitions.
 SPREAD = 0x9E3779B97F4A7C15F39CC061
 # The keys of a session that have the same content in each.
@@ -108,19 +109,27 @@ async def subscribe(url: str, number: int) -> list[Subscriber]:
     return [Subscriber(await WebSocket.open(session_url)) for session_url in urls]
 
 
-async def stream(subscribers: Sequence[Subscriber], pids: Mapping[str, int]) -> Results:
-    """Let all get a reply at the same time; return the CPU per event by process."""
+async def stream(
+    subscribers: Sequence[Subscriber], pids: Mapping[str, int], idle: Mapping[str, float]
+) -> Results:
+    """Let all get a reply at the same time; return the CPU per event by process.
+
+    idle: ms of CPU per second of each process without replies, which are subtracted.
+    """
     before = sum(subscriber.events for subscriber in subscribers)
     meter, started = CPUMeter(pids), time.monotonic()
     await asyncio.gather(*(subscriber.chat(SLOW) for subscriber in subscribers))
     used, seconds = meter.read(), time.monotonic() - started
     events = sum(subscriber.events for subscriber in subscribers) - before
-    costs = {f"cpu_us_per_event_{name}": 1e6 * cpu / events for name, cpu in used.items()}
+    costs = {
+        f"cpu_us_per_event_{name}": (1e6 * cpu - 1e3 * idle[name] * seconds) / events
+        for name, cpu in used.items()
+    }
     return {"streams": len(subscribers), "events_per_s": events / seconds, **costs}
 
 
 async def measure(url: str, pids: Mapping[str, int], until: float) -> AsyncIterator[Results]:
-    """Measure an empty deployment, fill it, and measure it with subscribers and turns."""
+    """Measure an empty deployment, fill it, and measure it with turns and subscribers."""
     idle = await idle_cpu(pids)
     yield {f"empty_cpu_ms_per_s_{name}": cpu for name, cpu in idle.items()}
     before = used_memory()
@@ -128,6 +137,8 @@ async def measure(url: str, pids: Mapping[str, int], until: float) -> AsyncItera
     yield {"sessions": sessions, "redis_bytes_per_session": (used_memory() - before) / sessions}
     idle = await idle_cpu(pids)
     yield {f"filled_cpu_ms_per_s_{name}": cpu for name, cpu in idle.items()}
+    for load in (turns.SHORT, turns.STREAMED):
+        yield await turns.cost(url, pids, load)
 
     webs = [pid for name, pid in pids.items() if name.startswith("web")]
     memory = sum(map(resident_kib, webs))
@@ -139,9 +150,7 @@ async def measure(url: str, pids: Mapping[str, int], until: float) -> AsyncItera
         f"cpu_us_per_s_and_subscriber_{name}": 1000 * (cpu - idle[name]) / MAX_SUBSCRIBERS
         for name, cpu in listening.items()
     }
-    yield await stream(subscribers[:STREAMS], pids)
-    for load in (turns.SHORT, turns.STREAMED):
-        yield await turns.cost(url, pids, load)
+    yield await stream(subscribers[:STREAMS], pids, listening)
     for subscriber in subscribers:
         subscriber.close()
     yield {f"resident_mib_{name}": resident_kib(pid) / 1024 for name, pid in pids.items()}

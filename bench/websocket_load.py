@@ -24,6 +24,9 @@ MASKED = 0x80
 # A mask of zeros is legal and costs nothing.
 MASK = b"\0\0\0\0"
 RATE = 20
+COMPLETED = b'{"type":"message.completed"'
+# How frames begin that end the wait for a reply.
+ENDS = (COMPLETED, b'{"type":"error"')
 FRAME = '{"type":"message.delta","seq":1234,"message_id":"msg_2","delta":"' + "x" * 120 + '"}'
 
 Message = Mapping[str, Any]
@@ -82,18 +85,22 @@ class Subscriber:
 
     def __init__(self, socket: WebSocket) -> None:
         self._socket = socket
-        self._is_answered = asyncio.Event()
+        # The event that ends a reply, or an error.
+        self._ends: asyncio.Queue[bytes] = asyncio.Queue()
         self._reading = asyncio.create_task(self._read())
         # Events that were received.
         self.events = 0
 
     async def chat(self, content: str) -> None:
-        """Post a message; return when its reply is complete."""
-        self._is_answered.clear()
-        self._socket.send(orjson.dumps({"type": "message.create", "content": content}))
-        answered = asyncio.create_task(self._is_answered.wait())
-        await asyncio.wait({answered, self._reading}, return_when=asyncio.FIRST_COMPLETED)
-        assert answered.done(), "the WebSocket was closed"
+        """Post a message; return when its reply is complete. Rejected messages are repeated."""
+        while True:
+            self._socket.send(orjson.dumps({"type": "message.create", "content": content}))
+            end = asyncio.create_task(self._ends.get())
+            await asyncio.wait({end, self._reading}, return_when=asyncio.FIRST_COMPLETED)
+            assert end.done(), "the WebSocket was closed"
+            if end.result().startswith(COMPLETED):
+                return
+            await asyncio.sleep(1)
 
     def close(self) -> None:
         self._reading.cancel()
@@ -102,8 +109,8 @@ class Subscriber:
     async def _read(self) -> None:
         async for frame in self._socket.receive():
             self.events += 1
-            if frame.startswith(b'{"type":"message.completed"'):
-                self._is_answered.set()
+            if frame.startswith(ENDS):
+                self._ends.put_nowait(frame)
 
 
 async def app(
