@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.browser.api_reference import show_only
 from tests.harness.stack import Stack
 from tests.integration.examples.pages import blocks
 
@@ -51,6 +52,7 @@ def test_api_reference_starts_with_the_chat_calls(
     take_screenshot: Callable[[Page, str], None],
 ) -> None:
     page = new_context(color_scheme="dark").new_page()
+    show_only(page, "postMessages", "getModels")
     page.goto(f"{chat_stack.web().url}/docs")
     expect(page.locator("h3.opblock-tag").first).to_contain_text("Chat")
     assert "dark-mode" in (page.locator("html").get_attribute("class") or "")

@@ -20,6 +20,7 @@ from tests.browser.conftest import ISSUER
 from tests.harness.issuer import sign
 from tests.harness.keys import create_key
 from tests.harness.stack import Stack
+from tests.harness.tiers import thorough
 from tests.harness.wait import wait_until
 
 pytestmark = pytest.mark.browser
@@ -295,7 +296,7 @@ def test_frame_is_refused_to_other_sites(
     wait_until(lambda: page.frames[1].url.startswith("chrome-error:"))
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["dark", *thorough("light")])
 def test_element_is_accessible(
     new_context: Callable[..., BrowserContext], host: HostSite, theme: str
 ) -> None:

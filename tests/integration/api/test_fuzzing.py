@@ -30,12 +30,15 @@ TIMEOUT = 400
 @pytest.mark.timeout(TIMEOUT + 30)
 @pytest.mark.security("S20")
 @pytest.mark.parametrize(
-    "phases",
+    ("phases", "examples"),
     # Coverage visits each limit of each field, and stateful tests follow links between calls.
-    ["fuzzing", pytest.param("coverage,fuzzing,stateful", marks=pytest.mark.thorough)],
+    [
+        ("fuzzing", "1"),
+        pytest.param("coverage,fuzzing,stateful", "2", marks=pytest.mark.thorough),
+    ],
 )
 def test_every_response_conforms_to_the_schema(
-    api_with: Callable[..., APIClient], phases: str
+    api_with: Callable[..., APIClient], phases: str, examples: str
 ) -> None:
     api = api_with(
         CHAT_MESSAGES_PER_MINUTE="0",
@@ -47,7 +50,7 @@ def test_every_response_conforms_to_the_schema(
         CHAT_MAX_WAIT="0.1",
     )
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{api.url}/schema"]
-    command += ["--phases", phases, "--seed", "1", "--max-examples", "2"]
+    command += ["--phases", phases, "--seed", "1", "--max-examples", examples]
     result = subprocess.run(
         [*command, "--checks", ",".join(CHECKS), *EXCLUDED],
         cwd=ROOT,

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -16,12 +16,19 @@ from tests.integration.client.pty_program import PtyProgram
 CHAT = (sys.executable, str(ROOT / "manage.py"), "chat")
 
 
-@pytest.fixture
-def chat(echo_stack: Stack) -> Iterator[PtyProgram]:
+@contextmanager
+def start_chat(stack: Stack) -> Iterator[PtyProgram]:
     """A chat in a terminal, at its first prompt."""
-    argv = [*CHAT, "--url", echo_stack.web().url, "--name", "Ada", "--system", "Be terse."]
+    argv = [*CHAT, "--url", stack.web().url, "--name", "Ada", "--system", "Be terse."]
     with PtyProgram(argv, os.environ) as program:
         program.expect("> ")
+        yield program
+
+
+@pytest.fixture(scope="module")
+def chat(echo_stack: Stack) -> Iterator[PtyProgram]:
+    """A chat at a prompt, for all tests that leave it there."""
+    with start_chat(echo_stack) as program:
         yield program
 
 
@@ -43,8 +50,6 @@ def test_reply_is_printed_as_it_arrives(chat: PtyProgram) -> None:
     chat.expect("echo: hello")
     assert "> " not in chat.output.rpartition("echo: hello")[2]
     chat.expect("\n> ")
-    chat.sendline("/quit")
-    assert chat.exit_code() == 0
 
 
 def test_ctrl_c_stops_the_reply_and_keeps_the_chat(chat: PtyProgram) -> None:
@@ -58,8 +63,6 @@ def test_ctrl_c_stops_the_reply_and_keeps_the_chat(chat: PtyProgram) -> None:
     chat.sendline("still there?")
     chat.expect("echo: still there?")
     chat.expect("> ")
-    chat.sendcontrol("d")
-    assert chat.exit_code() == 0
 
 
 @pytest.mark.thorough
@@ -72,33 +75,36 @@ def test_stop_can_be_typed_during_a_reply(chat: PtyProgram) -> None:
     chat.expect("echo: and then?\n> ")
 
 
-def test_commands_show_and_change_the_session(chat: PtyProgram) -> None:
-    chat.sendline("/system")
-    chat.expect("Be terse.\n> ")
-    chat.sendline("/system Be verbose.")
-    chat.expect("Be verbose.\n> ")
-    chat.sendline("one [[history]]")
-    chat.expect('"Be verbose."')
-    chat.expect("> ")
-    chat.sendline("/system -")
-    chat.expect("(no system prompt)\n> ")
-    chat.sendline("/model")
-    chat.expect("* default\n> ")
-    chat.sendline("/stop")
-    chat.expect("(no reply in progress)\n> ")
-    chat.sendline("/model none")
-    chat.expect("Unknown model.\n> ")
-    chat.sendline("/regenerate")
-    chat.expect("echo: one")
-    chat.expect("> ")
-    chat.sendline("/history")
-    chat.expect("> one [[history]]\necho: one")
-    chat.sendline("/reset")
-    chat.expect("(conversation cleared)\n> ")
-    chat.sendline("//history is a word")
-    chat.expect("echo: /history is a word\n> ")
-    chat.sendline("/nonsense")
-    chat.expect("Unknown command /nonsense. Type /help for a list of commands.\n> ")
+def test_commands_show_and_change_the_session(echo_stack: Stack) -> None:
+    with start_chat(echo_stack) as chat:
+        chat.sendline("/system")
+        chat.expect("Be terse.\n> ")
+        chat.sendline("/system Be verbose.")
+        chat.expect("Be verbose.\n> ")
+        chat.sendline("one [[history]]")
+        chat.expect('"Be verbose."')
+        chat.expect("> ")
+        chat.sendline("/system -")
+        chat.expect("(no system prompt)\n> ")
+        chat.sendline("/model")
+        chat.expect("* default\n> ")
+        chat.sendline("/stop")
+        chat.expect("(no reply in progress)\n> ")
+        chat.sendline("/model none")
+        chat.expect("Unknown model.\n> ")
+        chat.sendline("/regenerate")
+        chat.expect("echo: one")
+        chat.expect("> ")
+        chat.sendline("/history")
+        chat.expect("> one [[history]]\necho: one")
+        chat.sendline("/reset")
+        chat.expect("(conversation cleared)\n> ")
+        chat.sendline("//history is a word")
+        chat.expect("echo: /history is a word\n> ")
+        chat.sendline("/nonsense")
+        chat.expect("Unknown command /nonsense. Type /help for a list of commands.\n> ")
+        chat.sendline("/quit")
+        assert chat.exit_code() == 0
 
 
 def test_failed_turn_is_reported_and_the_chat_continues(chat: PtyProgram) -> None:
@@ -156,6 +162,8 @@ def test_resumed_session_shows_the_rest_of_the_reply(echo_stack: Stack, client: 
     with PtyProgram([*CHAT, "--url", echo_stack.web().url], environment) as program:
         program.expect("(no reply: The model's service rejected the request.)\n> hello")
         program.expect(f"{growing.text}\n> ")
+        program.sendcontrol("d")
+        assert program.exit_code() == 0
 
 
 @pytest.mark.thorough

@@ -37,6 +37,7 @@ def test_proxy_on_a_unix_socket_names_the_client(stack: Stack, tmp_path: Path) -
         web.ensure_stopped()
 
 
+@pytest.mark.thorough
 def test_worker_processes_use_our_protocols(stack: Stack, tmp_path: Path) -> None:
     """Each is a new interpreter and must set Django up before it loads the protocols."""
     port = free_port()
