@@ -24,6 +24,16 @@ IMAGE = (ROOT / "Dockerfile").read_text().rpartition("\nFROM ")[2]
 COPY = re.compile(r"^COPY (?!--from)(.+) \S+$", re.MULTILINE)
 # Seconds; other tests may keep both cores busy.
 START_TIMEOUT = 60
+# Imports what `manage.py run` starts, and all commands.
+IMPORTS = """
+import celery_app, fakemodel.server, project.runner.container, project.server.application
+from django.core.management import get_commands, load_command_class
+from django.urls import get_resolver
+celery_app.app.loader.import_default_modules()
+assert get_resolver().url_patterns
+for name, app in get_commands().items():
+    load_command_class(app, name)
+"""
 
 
 class Container:
@@ -72,6 +82,14 @@ def image(tmp_path: Path) -> Iterator[Container]:
     built.stop()
 
 
+def test_image_has_the_files_that_its_programs_import(image: Container) -> None:
+    """tests/acceptance/test_run.py starts them, from the checkout."""
+    python = [sys.executable, "-c", IMPORTS]
+    run = subprocess.run(python, cwd=image.files, env=image.env, capture_output=True, check=False)
+    assert run.returncode == 0, run.stderr.decode()
+
+
+@pytest.mark.thorough
 def test_image_alone_replies_and_keeps_its_data(image: Container) -> None:
     """tests/acceptance/test_run.py shows that the next start reads it."""
     session = image.start().open()
