@@ -34,7 +34,8 @@ def test_finish_is_resent_after_a_lost_response(
     assert deployment.worker_redis_proxy.triggered.wait(20)
     replies = [client.wait_for_reply(post, "completed") for post in posts]
 
-    sent = [call["command"].decode() for call in deployment.redis.slowlog_get(10_000)]
+    log = deployment.redis.slowlog_get(10_000)
+    sent = [call["command"].decode(errors="replace") for call in log]
     finishes = [command for command in sent if finish in command and client.session_id in command]
     deployment.redis.config_set("slowlog-log-slower-than", 10_000)
     assert len(finishes) == 3
