@@ -166,16 +166,16 @@ def test_redis_commands_do_not_grow_with_sessions(redis: Redis, api: APIClient) 
         return int(redis.info("stats")["total_commands_processed"]) - before
 
     def least() -> int:
-        """Without the commands that the process sends in between, such as pings."""
+        """With few of the commands that the process sends in between, such as pings."""
         return min(commands() for _ in range(10))
 
     api.get("/metrics")
     empty = least()
-    for _ in range(3):
+    for _ in range(20):
         owner = api.open_session()
         owner.post_message("one")
         fake_worker.complete_turn(owner.id, "an answer")
-    assert least() <= empty
+    assert least() < empty + 10
 
 
 def test_metrics_token_is_required_if_set(api_with: Callable[..., APIClient]) -> None:
