@@ -44,6 +44,8 @@ class _RedisPublisher:
         message = serialize_message(session_id, new_task_id(session_id))
         replies = broker.send([("LPUSH", QUEUE, message)])
         replies.add_done_callback(partial(self._finish, is_published))
+        # Now, not after the response, which takes longer than a worker needs for the wake-up.
+        broker.flush()
         return is_published
 
     def _finish(

@@ -88,12 +88,12 @@ class LoopConnection:
             self._server.add_done_callback(self._on_end)
         elif not self._is_flush_due:
             self._is_flush_due = True
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush)
         if self._timer is None:
             self._timer = self._loop.call_at(deadline, self._check_deadline)
         return future
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
         """Send what was requested, except by callers that do not wait for it any more."""
         self._is_flush_due = False
         if self._stream is None or self._stream.is_paused:
@@ -129,8 +129,8 @@ class LoopConnection:
         connection: Connection = self._pool.make_connection()
         try:
             await connection.connect()  # type: ignore[no-untyped-call]
-            self._stream = ReplyStream(connection, self._take, on_resume=self._flush)
-            self._flush()
+            self._stream = ReplyStream(connection, self._take, on_resume=self.flush)
+            self.flush()
             await self._stream.wait_until_lost()
         except (RedisError, OSError) as failure:
             error = failure
