@@ -15,6 +15,7 @@ from chat.conversation.messages import get_message
 from chat.domain import Caller
 from chat.domain.files import to_data_url
 from chat.store import listing
+from chat.transcripts.jsonl import MAX_TURNS
 from tests.harness.redis_cluster import needs_one_server
 from tests.integration.api.fake_worker import claim_turn, complete_turn
 from tests.integration.transcripts import finetuning_format
@@ -69,6 +70,13 @@ def test_imported_conversation_can_be_continued(tmp_path: Path) -> None:
     assert [message.content for message in claim.history] == ["one?", "1", "two?"]
     assert claim.system_prompt == "be brief"
     assert claim.reply_id == "msg_4"
+
+
+def test_longest_conversation_can_be_imported(tmp_path: Path) -> None:
+    (opened,) = run_import(tmp_path, {"messages": MAX_TURNS * VALID["messages"]})
+    caller = tokens.caller_from_token(opened["token"])
+    (newest,) = sessions.read(caller, limit=1).messages
+    assert json.loads(newest)["id"] == f"msg_{2 * MAX_TURNS}"
 
 
 def test_imported_reply_can_be_regenerated(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ end
 -- Append whole turns, with their files, to the history. model: JSON string.
 local function restore_turns(model, place)
   local at = format_seconds(now)
-  local turn = s.tail or 0
+  local turn, size = s.tail or 0, 0
   for i = restore_files(place), #ARGV, 3 do
     turn = turn + 1
     local reply = { created_at = at, started_at = at, completed_at = at, prompt = 2 * turn - 1,
@@ -39,8 +39,9 @@ local function restore_turns(model, place)
     local json = reply_json(turn, 'completed', ARGV[i + 2], reply,
       '"finish_reason":"stop","usage":null,"error":null,"wait":null')
     redis.call('HSET', MESSAGES, 2 * turn - 1, message, 2 * turn, json)
-    add_bytes(#message + #json)
+    size = size + #message + #json
   end
+  add_bytes(size) -- once: `save` unpacks all changes
   -- All keys exist from now on, and get a TTL with keep_alive(true).
   redis.call('HSET', IDEMPOTENCY, 'restored', '')
   set('tail', turn)
