@@ -78,7 +78,7 @@ _messages_by_user = ReadLimit(lambda: chat_settings.USER_MESSAGES_PER_MINUTE, ca
 _messages_by_tenant = ReadLimit(lambda: chat_settings.TENANT_MESSAGES_PER_MINUTE, calls="messages")
 
 
-_rejected = ReadLimit(lambda: chat_settings.ADDRESS_READS_PER_MINUTE, calls="invalid requests")
+_rejected = ReadLimit(lambda: chat_settings.ADDRESS_READS_PER_MINUTE, calls="rejected requests")
 # A rejected body of this size counts as another request.
 REJECTED_BYTES = 16 * 1024
 # The size that a client declares may be any number.
@@ -97,7 +97,8 @@ def check_rejected(address: str) -> None:
 def count_rejected(address: str, body_bytes: int) -> None:
     """Count a request that was rejected, by the size of its body.
 
-    Others count as reads or changes. An invalid one costs time as well, and is not stored.
+    Others count as reads or changes. A rejected one costs time as well. A client that ignores
+    429 is soon rejected before its requests are read.
     """
     with suppress(RateLimited):
         for _ in range(1 + min(body_bytes, MAX_REJECTED_BYTES) // REJECTED_BYTES):

@@ -12,9 +12,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework import exceptions
 
-from chat.accounts import bans, read_limits
+from chat.accounts import bans, principals, read_limits
 from chat.accounts.client_ip import client_address
-from chat.api import origin, responses
+from chat.api import auth, origin, responses
 from chat.domain import errors
 from chat.http.retry_after import whole_seconds
 
@@ -198,10 +198,15 @@ def check_client(request: HttpRequest) -> HttpResponseBase | None:
 
 
 def count_rejected(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Count the request if its response is an error of the client, but not one of a limit."""
+    """Count the request if its response is an error of the client.
+
+    The 429 of an API key or JWT does not count: it may be one of many users behind an address.
+    """
     status = response.status_code
-    is_error = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
-    if is_error and status != HTTPStatus.TOO_MANY_REQUESTS:
+    if not HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return
+    is_limited = status == HTTPStatus.TOO_MANY_REQUESTS
+    if not (is_limited and principals.is_principal_token(auth.bearer_token(request.META))):
         length = int(request.META.get("CONTENT_LENGTH") or 0)
         read_limits.count_rejected(client_address(request.META), length)
 

@@ -7,6 +7,7 @@ from io import BytesIO
 from typing import Protocol
 
 from chat.accounts import client_ip
+from chat.api import auth
 from chat.api.parsers import BODY_ERROR
 from chat.domain.errors import BodyTooLarge, ParleyError, Unavailable
 from project.server.body import Environ, Receive, RequestBody
@@ -15,10 +16,16 @@ from project.server.body import Environ, Receive, RequestBody
 UNCHECKED_BODY_BYTES = 8 * 1024
 
 
+# Bodies that are too large and are read so that their clients see the response. Beyond, a client
+# may find its connection reset instead.
+MAX_LINGERING = 8
+
+
 class BodyLimit(Protocol):
     """Returns the maximum size of a request's body.
 
-    It runs in a thread if the body may have more than `UNCHECKED_BODY_BYTES`.
+    It is called if the body may have more than `UNCHECKED_BODY_BYTES`; in a thread, if the request
+    has credentials.
 
     Raises:
         ParleyError: of the response, for which the body is not needed.
@@ -44,6 +51,8 @@ class BodyReader:
         self._max_bytes = max_bytes
         # Seconds within which the whole body must arrive.
         self._timeout = timeout
+        # Bodies that are read only to be dropped.
+        self._lingering: set[RequestBody] = set()
 
     async def open(self, environ: Environ) -> RequestBody:
         """Return the body, unread; `release` it in the end."""
@@ -56,9 +65,16 @@ class BodyReader:
 
         A CONTENT_LENGTH beyond its bytes tells views that a body is too large or incomplete.
         """
-        if not (body.is_too_large and "HTTP_EXPECT" in environ):
+        if not body.is_too_large:
             with contextlib.suppress(TimeoutError):
                 await body.read(receive, self._timeout)
+        elif "HTTP_EXPECT" not in environ and len(self._lingering) < MAX_LINGERING:
+            self._lingering.add(body)
+            try:
+                with contextlib.suppress(TimeoutError):
+                    await body.read(receive, self._timeout)
+            finally:
+                self._lingering.discard(body)
         length = body.received
         if body.is_too_large:
             error = BodyTooLarge(f"The request body must have at most {body.max_bytes} bytes.")
@@ -79,8 +95,11 @@ class BodyReader:
             return UNCHECKED_BODY_BYTES
         if declared > self._max_bytes:
             return self._max_bytes
-        loop = asyncio.get_running_loop()
+        has_credentials = environ.get("HTTP_COOKIE") or auth.bearer_token(environ)
         try:
+            if not has_credentials:  # it takes no I/O
+                return self._limit(environ)
+            loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._executor, self._limit, environ)
         except ParleyError as error:
             environ[BODY_ERROR] = error

@@ -12,6 +12,7 @@ from django.http import HttpResponse
 from uvicorn._types import ASGI3Application, HTTPScope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from chat.accounts import read_limits
 from chat.accounts.connections import Connection
 from chat.api.exception_handler import error_response_without_request
 from chat.domain.errors import (
@@ -208,7 +209,7 @@ class HTTPProtocol(WriteTimeoutMixin, HttpToolsProtocol):
         return connection
 
     def _limit_error(self) -> ParleyError | None:
-        """Return the error if a limit on connections forbids the request."""
+        """Return the error if a limit on connections, or on invalid requests, forbids it."""
         if _is_probe(self.url):
             return None
         if not self._connection.begin_request(self.headers):
@@ -216,6 +217,10 @@ class HTTPProtocol(WriteTimeoutMixin, HttpToolsProtocol):
             return RateLimited(message, retry_after=SURPLUS_RETRY_AFTER)
         if self._connection.is_surplus:
             return Unavailable("Too many connections.", retry_after=SURPLUS_RETRY_AFTER)
+        try:
+            read_limits.check_rejected(self._connection.address)
+        except RateLimited as error:
+            return error
         return None
 
     def _reject_head(self, *, is_first: bool) -> None:

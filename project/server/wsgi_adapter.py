@@ -18,6 +18,8 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
+from chat.accounts import read_limits
+from chat.accounts.client_ip import client_address
 from chat.api.exception_handler import error_response_without_request
 from chat.api.parsers import BODY_ERROR
 from project.server.body import Environ, Receive, Scope, Send
@@ -63,6 +65,7 @@ class WSGIAdapter:
         try:
             environ["wsgi.input"] = await self.bodies.read(body, environ, receive)
             if self.rejects_bodies and (error := environ.get(BODY_ERROR)):
+                read_limits.count_rejected(client_address(environ), body.received)
                 return _close_after(_convert_response(error_response_without_request(error)))
             future = self.executor.submit(self.get_response, environ)
             body.on_drop = future.cancel

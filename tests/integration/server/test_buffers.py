@@ -8,7 +8,7 @@ import pytest
 from bench.cpu import resident_kib
 from tests.harness.stack import Stack
 from tests.harness.wait import wait_until
-from tests.integration.api.client import APIClient
+from tests.integration.api.client import TIMEOUT, APIClient
 from tests.integration.server.attacks import (
     ATTACKER,
     HEALTHY,
@@ -78,6 +78,7 @@ def test_unfinished_logins_use_limited_memory(
         peak = measure_peak(
             lambda: resident_kib(web.pid), lambda: list(threads.map(send, range(150)))
         )
+        attack.sockets[0].settimeout(TIMEOUT)
         assert b"413" in attack.sockets[0].recv(100)
         wait_until(lambda: len(client.times) > 3)
     assert client.failures == []
