@@ -23,7 +23,7 @@ export function download(name, extension, type, text) {
 
 // Return the first words of a message.
 export function firstWords(content) {
-  const line = content.trim().split("\n", 1)[0].replace(/^[#>*\s-]+|[*_`]/g, "").trim();
+  const line = content.trim().split("\n", 1)[0].replace(/^[#>*\s-]+|[*`]|\b_|_\b/g, "").trim();
   if (line.length <= TITLE_LENGTH) return line;
   const cut = line.slice(0, TITLE_LENGTH);
   return `${cut.slice(0, cut.lastIndexOf(" ") > 20 ? cut.lastIndexOf(" ") : TITLE_LENGTH).trim()}…`;
