@@ -36,6 +36,7 @@ async def count_passes() -> int:
     return passes
 
 
+@pytest.mark.security("S49")
 def test_waiting_connections_are_accepted_in_few_passes() -> None:
     with asyncio.Runner(loop_factory=EventLoop) as runner:
         assert runner.run(count_passes()) < CONNECTIONS / 4
