@@ -70,6 +70,7 @@ def test_failover_loses_unreplicated_messages(
     deployment.worker.start()
 
 
+@pytest.mark.thorough
 @pytest.mark.fault("F18")
 def test_message_without_a_replica_gets_503(
     build_deployment: Callable[..., Deployment],

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.acceptance.deployment import Deployment
 
 # Takes the only worker thread 0.2 s.
 TURN = "[[tokens=6 rate=30]]"
 
 
+@pytest.mark.thorough
 def test_flooding_session_delays_others_by_one_turn_each(
     build_deployment: Callable[..., Deployment],
 ) -> None:

@@ -71,6 +71,7 @@ def test_slot_of_killed_worker_goes_to_the_next_waiter(
     assert holder.wait_for_reply(held, "completed")["attempt"] == 2
 
 
+@pytest.mark.thorough
 def test_requests_per_minute_are_limited(
     deployment: SharedDeployment,
 ) -> None:

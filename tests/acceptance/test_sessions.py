@@ -35,6 +35,7 @@ def test_concurrent_messages_are_answered_in_order(
         prompt.append(("assistant", client.wait_for_reply(post, "completed")["content"]))
 
 
+@pytest.mark.thorough
 @pytest.mark.fault("F29")
 def test_200_posts_with_50_keys_create_20_turns(
     deployment: SharedDeployment,

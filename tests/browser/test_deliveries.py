@@ -27,6 +27,7 @@ def row_of(tab: Page, name: str) -> str:
     return " ".join(tab.locator("tr", has_text=name).all_inner_texts())
 
 
+@pytest.mark.thorough
 def test_staff_can_find_and_retry_a_failed_delivery(
     url: str, receiver: WebhookReceiver, tab: Page, take_screenshot: Callable[[Page, str], None]
 ) -> None:

@@ -108,6 +108,7 @@ def test_page_has_a_strict_security_policy(chat_stack: Stack) -> None:
     assert headers["Referrer-Policy"] == "same-origin"
 
 
+@pytest.mark.thorough
 def test_deeply_nested_markdown_is_shown_as_text(chat: ChatPage, chat_stack: Stack) -> None:
     steps = [{"match": "deeper", "reply": "> " * 20_000 + "here"}]
     requests.post(f"{chat_stack.model.url}/__script__", json={"steps": steps}, timeout=30)

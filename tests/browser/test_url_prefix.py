@@ -41,6 +41,7 @@ def proxy(prefixed_web: Process, request: pytest.FixtureRequest) -> Iterator[Pre
     assert [path for path in proxy.outside if path != "/favicon.ico"] == []
 
 
+@pytest.mark.thorough
 def test_page_chats_and_keeps_its_own_sessions(
     proxy: PrefixProxy, open_page: Callable[..., ChatPage]
 ) -> None:

@@ -173,8 +173,8 @@ def test_page_costs_the_same_for_any_load(
     before = round_trips(admin, PAGE)
     assert before == 5  # metrics, limiters, workers, running turns, their sessions
     for partition in range(chat_settings.PARTITIONS):
-        redis.zadd(keys.waiting(partition), {f"ses_{partition}_{n}": n for n in range(1000)})
-        redis.zadd(keys.running(partition), {f"ses_{partition}_{n}": n for n in range(1000)})
+        redis.zadd(keys.waiting(partition), {f"ses_{partition}_{n}": n for n in range(100)})
+        redis.zadd(keys.running(partition), {f"ses_{partition}_{n}": n for n in range(100)})
     assert round_trips(admin, PAGE) == before
     redis.flushall()
 

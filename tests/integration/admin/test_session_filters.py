@@ -12,6 +12,7 @@ from chat.conversation.messages import set_feedback
 from chat.domain import Caller, Feedback, FinishReason, Outcome, Rating, Status, TurnError
 from chat.domain.turns import Delta
 from chat.store import keys, leases
+from tests.harness.tiers import thorough
 from tests.integration.admin.sessions import LIST, open_session, post_message
 from tests.integration.api import fake_worker
 
@@ -83,7 +84,7 @@ def test_filters_by_label_are_combined_with_others(admin: Client) -> None:
     assert found(admin, "?failed=any&activity=over-1h") == set()
 
 
-@pytest.mark.parametrize("per_partition", [1, 120])
+@pytest.mark.parametrize("per_partition", [1, 30, *thorough(120)])
 def test_pages_of_many_failed_sessions_are_exact(
     redis: Redis, admin: Client, per_partition: int
 ) -> None:

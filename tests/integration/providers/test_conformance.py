@@ -199,10 +199,10 @@ def test_a_filter_ends_the_reply(server: Server, stream: bool) -> None:
     ("status", "expected"),
     [
         (400, ModelBadRequest),
-        (401, ModelBadRequest),
-        (404, ModelBadRequest),
-        (500, ModelUnavailable),
         (503, ModelUnavailable),
+        pytest.param(401, ModelBadRequest, marks=pytest.mark.thorough),
+        pytest.param(404, ModelBadRequest, marks=pytest.mark.thorough),
+        pytest.param(500, ModelUnavailable, marks=pytest.mark.thorough),
     ],
 )
 def test_an_error_response(
