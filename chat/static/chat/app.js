@@ -4,7 +4,7 @@ import { Chat } from "./chat.js";
 import { newKey, ParleyError } from "./client.js";
 import { Composer } from "./composer.js";
 import { config } from "./config.js";
-import { $, copyText, guardFocus, updateChildren } from "./dom.js";
+import { $, copyText, guardFocus, set, updateChildren } from "./dom.js";
 import { asJSON, asMarkdown, download, firstWords } from "./export.js";
 import { filesOf, toParts } from "./files.js";
 import { MessageList } from "./message_list.js";
@@ -379,26 +379,27 @@ function drawChat() {
     sessions.update(chat.id, { name: (chat.name = session.name) });
     sidebar.draw();
   }
-  document.title = `${titleOf(chat.name)} · ${config.name}`;
+  const hasEnded = Boolean(endMessage);
+  set(document, { title: `${titleOf(chat.name)} · ${config.name}` });
   messageList.draw(ordered, unsent);
-  $("title").textContent = titleOf(chat.name);
-  $("model").textContent = session.model ?? "";
-  $("options").hidden = true;
-  $("edit").hidden = $("more").hidden = Boolean(endMessage);
-  $("edit").disabled = !session.id;
-  $("empty").hidden = !session.id || ordered.length + unsent.length > 0;
-  $("older").hidden = !hasOlder;
-  $("newest").hidden = messageList.isAtEnd;
-  $("connection").hidden = !offlineMessage && !endMessage;
+  set($("title"), { textContent: titleOf(chat.name) });
+  set($("model"), { textContent: session.model ?? "" });
+  set($("options"), { hidden: true });
+  set($("edit"), { hidden: hasEnded, disabled: !session.id });
+  set($("more"), { hidden: hasEnded });
+  set($("empty"), { hidden: !session.id || ordered.length + unsent.length > 0 });
+  set($("older"), { hidden: !hasOlder });
+  set($("newest"), { hidden: messageList.isAtEnd });
+  set($("connection"), { hidden: !offlineMessage && !hasEnded });
   const reconnecting = needsSignIn ? offlineMessage : `${offlineMessage} Reconnecting…`;
-  $("connection-text").textContent = endMessage || (offlineMessage && reconnecting);
-  $("connect").hidden = Boolean(endMessage) || needsSignIn;
-  $("reload").hidden = Boolean(endMessage) || !needsSignIn;
-  $("start-over").hidden = !endMessage;
-  $("composer").hidden = Boolean(endMessage);
-  $("conversation").classList.toggle("ended", Boolean(endMessage));
-  $("stop").hidden = !activeReplies.length;
-  $("stop-all").hidden = activeReplies.length < 2;
+  set($("connection-text"), { textContent: endMessage || (offlineMessage && reconnecting) });
+  set($("connect"), { hidden: hasEnded || needsSignIn });
+  set($("reload"), { hidden: hasEnded || !needsSignIn });
+  set($("start-over"), { hidden: !hasEnded });
+  set($("composer"), { hidden: hasEnded });
+  $("conversation").classList.toggle("ended", hasEnded);
+  set($("stop"), { hidden: !activeReplies.length });
+  set($("stop-all"), { hidden: activeReplies.length < 2 });
 }
 
 // Return the element that gets the focus when the focused one disappears. `path` are the focused

@@ -8,6 +8,12 @@ export function createElement(tag, properties = {}, ...children) {
   return element;
 }
 
+// Change properties that differ. The same value again would also take styles to be computed, and wake
+// observers.
+export function set(element, properties) {
+  for (const [name, value] of Object.entries(properties)) if (element[name] !== value) element[name] = value;
+}
+
 // Create a button that runs an action of app.js.
 export function button(text, action, properties) {
   const element = createElement("button", { type: "button", className: "quiet", ...properties }, text);
@@ -69,9 +75,11 @@ export function guardFocus(getTarget) {
   });
   const isLost = () =>
     !isVisible(focused) || focused.matches(":disabled");
-  new MutationObserver(() => {
+  new MutationObserver((changes) => {
     const { activeElement: active, body } = document;
-    if ((active === body || active === focused) && isLost()) getTarget(path).focus();
+    // An element that is removed loses the focus at once; only an attribute hides one that keeps it.
+    const mayBeHidden = active === focused && changes.some(({ type }) => type === "attributes");
+    if ((active === body || mayBeHidden) && isLost()) getTarget(path).focus();
   }).observe(document.body, {
     subtree: true,
     childList: true,
