@@ -81,7 +81,7 @@ def test_idle_connections_of_proxies_outlive_those_of_clients(
     program = commands.web(port=port, env=small_web.env | {"CHAT_TRUSTED_PROXIES": proxy})
     program = replace(program, argv=(*program.argv, "--timeout-keep-alive", "1"))
     web = Process(program, tmp_path / "log", url=f"http://127.0.0.1:{port}")
-    request = b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    request = b"HEAD /live HTTP/1.1\r\nHost: localhost\r\n\r\n"
     try:
         web.start()
         with Attack(web.url) as connections:
