@@ -1,7 +1,7 @@
 """Memory of one web process and one worker with thousands of clients: `python -m bench memory`.
 
-The model has TLS. First all WebSockets are idle, then many get a slow reply at the same time. For
-the rest of BENCH_SECONDS (600), clients get one short reply after another, to find what grows.
+The model has TLS. First all WebSockets are idle, then many get a slow reply at the same time. Then,
+for BENCH_SECONDS (600), clients get one short reply after another, to find what grows.
 """
 
 import asyncio
@@ -29,8 +29,9 @@ SECONDS = float(os.environ.get("BENCH_SECONDS", "600"))
 # One address may use half of the connections of a process, which its open files limit.
 SUBSCRIBERS = min(10_000, MAX_FILES // 2 - 200)
 TURNS = 2000
-# A reply of 45 seconds, with an event per second.
-SLOW = "[[tokens=45 rate=1]]"
+# A reply of 60 seconds, with an event per second. All start within 30.
+SLOW = "[[tokens=60 rate=1]]"
+START_SECONDS = 30.0
 CLIENTS = 50
 # The part of the time after which nothing may grow.
 WARM_UP = 0.2
@@ -51,13 +52,21 @@ def sizes(when: str, web: Process, worker: Process) -> Results:
 async def run_turns(subscribers: list[Subscriber], worker: Process) -> Results:
     """Let all get a slow reply; return the most turns in flight, and the worker's most memory."""
     running, peak = 0, 0
-    replies = asyncio.gather(*(subscriber.chat(SLOW) for subscriber in subscribers))
+    pause = START_SECONDS / len(subscribers)
+    replies = asyncio.gather(
+        *(chat_later(subscriber, number * pause) for number, subscriber in enumerate(subscribers))
+    )
     while not replies.done():
         running = max(running, (await asyncio.to_thread(metrics.read)).running_turns)
         peak = max(peak, resident_kib(worker.pid))
         await asyncio.sleep(0.5)
     await replies
     return {"turns_in_flight": running, "mib_worker_with_turns": peak / 1024}
+
+
+async def chat_later(subscriber: Subscriber, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    await subscriber.chat(SLOW)
 
 
 async def chat(subscribers: Iterator[Subscriber], until: float) -> int:
@@ -71,7 +80,6 @@ async def chat(subscribers: Iterator[Subscriber], until: float) -> int:
 
 async def measure(web: Process, worker: Process) -> AsyncIterator[Results]:
     """Measure memory at the start, with WebSockets, with turns, and after many turns."""
-    started = time.monotonic()
     yield sizes("at_start", web, worker)
     subscribers = await subscribe(web.url, SUBSCRIBERS)
     yield sizes("with_sockets", web, worker)
@@ -79,7 +87,7 @@ async def measure(web: Process, worker: Process) -> AsyncIterator[Results]:
     waiting = cycle(subscribers)
     now = time.monotonic()
     for part, when in ((WARM_UP, "after_warm_up"), (1.0, "at_end")):
-        until = now + part * (SECONDS - (now - started))
+        until = now + part * SECONDS
         counts = await asyncio.gather(*(chat(waiting, until) for _ in range(CLIENTS)))
         yield {f"replies_{when}": sum(counts), **sizes(when, web, worker)}
     for subscriber in subscribers:

@@ -24,9 +24,9 @@ MASKED = 0x80
 # A mask of zeros is legal and costs nothing.
 MASK = b"\0\0\0\0"
 RATE = 20
-COMPLETED = b'{"type":"message.completed"'
-# How frames begin that end the wait for a reply.
-ENDS = (COMPLETED, b'{"type":"error"')
+# How frames begin that end the wait for a reply: its last event, or the rejection of the message.
+REJECTED = b'{"type":"error"'
+ENDS = tuple(b'{"type":"message.%b"' % end for end in (b"completed", b"incomplete", b"failed"))
 FRAME = '{"type":"message.delta","seq":1234,"message_id":"msg_2","delta":"' + "x" * 120 + '"}'
 
 Message = Mapping[str, Any]
@@ -92,13 +92,13 @@ class Subscriber:
         self.events = 0
 
     async def chat(self, content: str) -> None:
-        """Post a message; return when its reply is complete. Rejected messages are repeated."""
+        """Post a message; return when its reply has ended. Rejected messages are repeated."""
         while True:
             self._socket.send(orjson.dumps({"type": "message.create", "content": content}))
             end = asyncio.create_task(self._ends.get())
             await asyncio.wait({end, self._reading}, return_when=asyncio.FIRST_COMPLETED)
             assert end.done(), "the WebSocket was closed"
-            if end.result().startswith(COMPLETED):
+            if not end.result().startswith(REJECTED):
                 return
             await asyncio.sleep(1)
 
@@ -109,7 +109,7 @@ class Subscriber:
     async def _read(self) -> None:
         async for frame in self._socket.receive():
             self.events += 1
-            if frame.startswith(ENDS):
+            if frame.startswith((*ENDS, REJECTED)):
                 self._ends.put_nowait(frame)
 
 
