@@ -166,7 +166,7 @@ class ChatSettings:
     # once. Each web process counts for itself. 0 disables the limit.
     READS_PER_MINUTE: NonNegative[int] = 1200
     # The same for all reads of one address, which many users may share, and for its requests that
-    # are not valid. 0 disables the limit.
+    # are rejected. 0 disables the limit.
     ADDRESS_READS_PER_MINUTE: NonNegative[int] = 6000
     # The same for all reads of one user, by API key or JWT; they do not count for the address. 0
     # disables the limit.
