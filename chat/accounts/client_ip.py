@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, MutableMapping
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
@@ -14,6 +15,8 @@ LOCAL = "local"
 UNIX_PEERS = {"", "unix:"}
 # `203.0.113.7:1234`, `[2001:db8::1]` and `[2001:db8::1]:1234`: some proxies append the port.
 WITH_PORT = re.compile(r"\[([^\]]*)\](?::[0-9]*)?|([0-9.]+):[0-9]*")
+# Characters of an X-Forwarded-For whose client is remembered.
+MAX_CACHED_CHARS = 200
 
 Address = IPv4Address | IPv6Address
 
@@ -25,6 +28,18 @@ def client_address(meta: Mapping[str, str]) -> str:
     address that is not a trusted proxy is the client. Clients can forge the entries before it.
     """
     client, forwarded = meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", "")
+    if len(forwarded) > MAX_CACHED_CHARS:
+        return _find_client(client, forwarded)
+    return _find_client_cached(client, forwarded, chat_settings.TRUSTED_PROXIES)
+
+
+@lru_cache(maxsize=4096)
+def _find_client_cached(client: str, forwarded: str, _trusted: str) -> str:
+    """Return the client's address. A request asks for it up to four times."""
+    return _find_client(client, forwarded)
+
+
+def _find_client(client: str, forwarded: str) -> str:
     while forwarded and is_trusted(client):
         forwarded, _, entry = forwarded.rpartition(",")
         client = entry.strip() or "unknown"
