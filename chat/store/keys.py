@@ -14,14 +14,14 @@ ID_PREFIX = "ses_"
 
 
 class SessionKeys(NamedTuple):
-    """KEYS[1-20] of every script that acts on a session, in this order.
+    """KEYS[1-21] of every script that acts on a session, in this order.
 
-    The first five, `deliveries` and `files` belong to the session; the rest to its partition,
+    The first six, `deliveries` and `files` belong to the session; the rest to its partition,
     permanent unless noted.
     """
 
     # hash: the session's fields, see lua/lib/session.lua. Lives until `expires_at` plus a margin,
-    # as do the next four.
+    # as do the next five.
     session: str
     # hash: message number -> JSON. Of an open turn also `<reply>:request` -> deadline, options and
     # request id. Of a reply also `<reply>:params`, see lua/lib/params.lua, and `<reply>:items`, its
@@ -29,7 +29,10 @@ class SessionKeys(NamedTuple):
     messages: str
     # string: output of the running reply, see lua/lib/output.lua.
     partial: str
-    # stream, capped: the event log. Its channel for pub/sub has the same name.
+    # list, capped: the event log, see lua/lib/event_lines.lua.
+    log: str
+    # stream: the events that an older version has appended to the log. The channel for pub/sub has
+    # the same name.
     events: str
     # hash: idempotency key -> digest of the request, and data to rebuild the first response.
     idempotency: str
@@ -117,6 +120,7 @@ def _session_keys(session_id: str, partition: int) -> SessionKeys:
         session=own("session"),
         messages=own("messages"),
         partial=own("partial"),
+        log=own("log"),
         events=own("events"),
         idempotency=own("idempotency"),
         due=due(partition),

@@ -31,7 +31,7 @@ from chat.domain import (
 from chat.domain.errors import LeaseLost
 from chat.domain.files import Part
 from chat.settings import chat_settings
-from chat.store import budgets
+from chat.store import budgets, counters
 from chat.store.calls import Steps, ask, ask_all, checked, store_call
 from chat.store.client import is_programming_error, unavailable
 from chat.store.clock import redis_clock
@@ -169,6 +169,8 @@ def _parse_flush(reply: Any) -> bool | Exception:
     if isinstance(reply, RedisError):
         return reply if is_programming_error(reply) else unavailable(reply)
     if reply[0] in {b"APPENDED", b"RENEWED"}:
+        for lines in reply[2:]:
+            counters.collect(lines)
         return bool(reply[1])
     return script_error(reply) or LeaseLost()  # ALREADY: this claim has ended the turn
 
@@ -200,7 +202,10 @@ def finish(
     )
     result = yield from _ask_and_settle(call, charge)
     # ALREADY: the reply to the first call was lost. The sweeper does what remains.
-    return FinishResult() if result[0] == b"ALREADY" else _parse_finish(result)
+    if result[0] == b"ALREADY":
+        return FinishResult()
+    counters.collect(result[3])
+    return _parse_finish(result)
 
 
 def _parse_finish(result: list[Any]) -> FinishResult:

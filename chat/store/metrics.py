@@ -1,4 +1,4 @@
-"""Metrics that the scripts count: turns, tokens, latencies, and the last hour by the minute.
+"""Metrics of turns: outcomes, tokens, latencies, and the last hour by the minute.
 
 They are summed over all partitions. These are read one after the other, so a sum may be off by a
 turn.
@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from chat.settings import chat_settings
-from chat.store import keys
+from chat.store import counters, keys
 from chat.store.client import execute_commands, map_redis_errors
 from chat.store.routing import Command
 from chat.store.server_info import parse_time
@@ -94,11 +94,12 @@ class Metrics:
 
 
 def read() -> Metrics:
-    """Read all metrics in one round trip.
+    """Read all metrics in one round trip, after those that this process has not written yet.
 
     Raises:
         StoreUnavailable
     """
+    counters.write()
     commands: list[Command] = [("TIME",)]
     for partition in range(chat_settings.PARTITIONS):
         commands += [
@@ -114,10 +115,10 @@ def read() -> Metrics:
 
 
 def _metrics(now: float, replies: list[Any]) -> Metrics:
-    counts, pending, oldest, counters, last_hours = (replies[i::5] for i in range(5))
+    counts, pending, oldest, totals_by_partition, last_hours = (replies[i::5] for i in range(5))
     gauges = [sum(int(value or 0) for value in column) for column in zip(*counts, strict=True)]
     waiting_since = [float(first[1]) for first in oldest if first]
-    totals = _sum_by_kind(counters)
+    totals = _sum_by_kind(totals_by_partition)
     last_hour = _LastHour(int(now) // 60)
     last_hour.add(last_hours)
     return Metrics(

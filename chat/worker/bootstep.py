@@ -17,7 +17,7 @@ from chat.domain.errors import BrokerUnavailable, ConfigError, StoreUnavailable
 from chat.operations import health
 from chat.settings import chat_settings
 from chat.startup import exit_on_config_error
-from chat.store import workers
+from chat.store import counters, workers
 from chat.webhooks.delivery_pool import delivery_pool
 from chat.worker import sweeper, tasks, turn_runner
 from chat.worker.active_turns import active_turns
@@ -112,6 +112,8 @@ class BackgroundTasks(bootsteps.StartStopStep):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        with suppress(StoreUnavailable):
+            await counters.write.on_loop()
         with suppress(StoreUnavailable):  # the entry expires
             await workers.unregister.on_loop(turn_runner.WORKER_ID)
 
@@ -127,6 +129,7 @@ class BackgroundTasks(bootsteps.StartStopStep):
                 lambda: delivery_pool.poll(self._share.partitions),
                 model_limiter.refresh,
                 self._beat,
+                counters.write.on_loop,
                 self._rollup.record,
             )
             errors = {step: error for step in steps if (error := await _error_of(step))}

@@ -10,9 +10,11 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from tests.acceptance.stored_log import read_log
+
 KEY = re.compile(r"chat:\{(\d+)\}:([a-z_]+)(?::(.+))?")
 # Kinds of keys that exist only while their session does.
-SESSION_KEYS = ("session", "messages", "partial", "events", "idempotency")
+SESSION_KEYS = ("session", "messages", "partial", "log", "events", "idempotency")
 
 # A client that decodes replies; the library's types do not express that.
 RedisClient: TypeAlias = Any
@@ -71,8 +73,9 @@ def _read_session_key(
 ) -> None:
     if kind == "session":
         state.sessions[session_id] = redis.hgetall(key)
-    elif kind == "events":
-        state.events[session_id] = [json.loads(entry["event"]) for _, entry in redis.xrange(key)]
+        prefix = key.removesuffix(f"session:{session_id}")
+        if events := read_log(redis, prefix, session_id):
+            state.events[session_id] = events
     elif kind == "messages":
         fields = redis.hgetall(key)
         state.pending_requests[session_id] = [name for name in fields if not name.isdigit()]

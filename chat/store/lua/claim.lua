@@ -3,14 +3,14 @@
 -- include: session events counters message_json turns token_usage enqueue_delivery finish_turn
 -- include: keep_alive session_queue history
 --
--- KEYS       see lib/session.lua
--- ARGV[1-3]  see lib/session.lua
--- ARGV[4]    nonce of this try
--- ARGV[5]    name of the worker
--- ARGV[6]    lease, ms
--- ARGV[7]    messages of context if the session does not set a number
--- ARGV[8]    max message numbers of history to read
--- ARGV[9]    ms that the clock does not exceed unless it has stepped; 0 if unknown
+-- KEYS         see lib/session.lua
+-- ARGV[1-3]    see lib/session.lua
+-- NONCE        of this try
+-- WORKER       its name
+-- LEASE        ms
+-- CONTEXT      messages of context if the session does not set a number
+-- MAX_NUMBERS  of messages of the history to read
+-- LATEST       ms that the clock does not exceed unless it has stepped; 0 if unknown
 --
 -- Replies:
 --   CLAIMED fence turn attempt ms_left system_prompt context identity request reply message...
@@ -20,14 +20,15 @@
 --   EMPTY      no turn waits
 --   WAITING    the next turn waits for its retry, or for a check of the clock
 --   SESSION_GONE
+local NONCE, WORKER, LEASE, CONTEXT, MAX_NUMBERS, LATEST = unpack(ARGV, 4)
 read('schema', 'running_turn', 'nonce', 'finished_nonce', 'head', 'tail', 'first_message',
   'waiting', 'fence', 'attempt', 'retry_at', 'deadline', 'next_deadline', 'model', 'system_prompt',
   'context', 'partial_bytes', 'bytes', 'expires_at', 'ttl', 'max_expires_at', 'keys_expire_at',
   'tenant', 'user', 'api_key', 'addresses')
 if not s.schema then return { 'SESSION_GONE' } end
-if s.finished_nonce == ARGV[4] then return { 'EMPTY' } end
-if s.running_turn ~= 0 and s.nonce ~= ARGV[4] then return { 'LEASED' } end
-if s.running_turn == 0 and may_have_stepped(ARGV[9]) then return { 'WAITING' } end
+if s.finished_nonce == NONCE then return { 'EMPTY' } end
+if s.running_turn ~= 0 and s.nonce ~= NONCE then return { 'LEASED' } end
+if s.running_turn == 0 and may_have_stepped(LATEST) then return { 'WAITING' } end
 
 local reply, deadline, request
 if s.running_turn ~= 0 then
@@ -43,11 +44,11 @@ else
   end
   set('running_turn', s.head)
   set('fence', s.fence + 1)
-  set('nonce', ARGV[4])
-  set('worker', ARGV[5])
+  set('nonce', NONCE)
+  set('worker', WORKER)
   set('attempt', s.attempt + 1)
   set('deadline', deadline)
-  set('lease_until', math.min(now + ARGV[6], deadline))
+  set('lease_until', math.min(now + LEASE, deadline))
   set('started_at', now)
   change_waiting(-1)
   if s.waiting == 0 then set('next_deadline', 0) end
@@ -59,18 +60,19 @@ else
   open.started_at, open.attempt = format_seconds(now), s.attempt
   if open.model == 'null' then open.model = s.model end
   local queued = reply
-  reply = reply_json(s.running_turn, 'in_progress', '', open,
-    '"finish_reason":null,"usage":null,"error":null,"wait":null')
+  reply = started_reply_json(s.running_turn, open)
   set('bytes', s.bytes + #reply - #queued)
   redis.call('HSET', MESSAGES, 2 * s.running_turn, reply)
   append_event('message.started',
-    ',"message_id":"' .. reply_id(s.running_turn) .. '","message":' .. reply)
+    ',"message_id":"' .. reply_id(s.running_turn) .. '","message":' .. reply,
+    table.concat({ 's' .. now, s.running_turn, open.prompt, open.created_at, s.attempt, open.model },
+      ' '))
   publish()
 end
 
 local prompt = tonumber(string.match(reply, '"reply_to":"msg_(%d+)"'))
 local identity = table.concat({ s.tenant or '', s.user or '', s.api_key or '',
   s.addresses or '' }, '\n')
-local wanted = math.max(1, string.match(s.context, '"messages":(%d+)') or ARGV[7])
+local wanted = math.max(1, string.match(s.context, '"messages":(%d+)') or CONTEXT)
 return { 'CLAIMED', s.fence, s.running_turn, s.attempt, deadline - now, s.system_prompt,
-  s.context, identity, request, reply, unpack(read_history(prompt, wanted, tonumber(ARGV[8]))) }
+  s.context, identity, request, reply, unpack(read_history(prompt, wanted, tonumber(MAX_NUMBERS))) }

@@ -2,7 +2,7 @@
 -- Delete the session with all its keys.
 -- include: session authorize message_json search_index remove_session outbox pending_deliveries
 --
--- KEYS       see lib/session.lua; KEYS[21-22] see lib/outbox.lua
+-- KEYS       see lib/session.lua; KEYS[22-23] see lib/outbox.lua
 -- ARGV[1-3]  see lib/session.lua
 -- ARGV[4]    the caller's credential, see lib/authorize.lua
 --

@@ -2,7 +2,7 @@
 -- Give a worker the right to attempt a delivery, and the event to send.
 -- include: session message_json outbox delivery_end
 --
--- KEYS       see lib/session.lua; KEYS[21-22] see lib/outbox.lua
+-- KEYS       see lib/session.lua; KEYS[22-23] see lib/outbox.lua
 -- ARGV[1-3]  see lib/session.lua
 -- ARGV[4]    number of the reply
 -- ARGV[5]    nonce of this attempt

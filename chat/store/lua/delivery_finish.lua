@@ -2,7 +2,7 @@
 -- Record the result of an attempt at a delivery.
 -- include: session events message_json outbox delivery_end
 --
--- KEYS       see lib/session.lua; KEYS[21-22] see lib/outbox.lua
+-- KEYS       see lib/session.lua; KEYS[22-23] see lib/outbox.lua
 -- ARGV[1-3]  see lib/session.lua
 -- ARGV[4]    number of the reply
 -- ARGV[5]    nonce of the attempt

@@ -2,7 +2,7 @@
 -- Schedule a new series of attempts at a delivery, unless an attempt is due or in progress.
 -- include: session authorize message_json outbox delivery_end
 --
--- KEYS       see lib/session.lua; KEYS[21-22] see lib/outbox.lua
+-- KEYS       see lib/session.lua; KEYS[22-23] see lib/outbox.lua
 -- ARGV[1-3]  see lib/session.lua
 -- ARGV[4]    the caller's credential, see lib/authorize.lua
 -- ARGV[5]    number of the reply

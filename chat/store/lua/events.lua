@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 -- Read events after a cursor.
--- include: session authorize
+-- include: session authorize read_events
 --
 -- KEYS       see lib/session.lua
 -- ARGV[1-3]  see lib/session.lua
@@ -14,12 +14,11 @@
 read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting')
 local err = authorize(ARGV[4])
 if err then return { err } end
-local oldest = redis.call('XRANGE', EVENTS, '-', '+', 'COUNT', 1)
-local earliest = oldest[1] and tonumber(string.match(oldest[1][1], '^%d+')) or seq + 1
+local log = open_log({ seq = seq, log_end = s.log_end, id = ID, list = LOG, stream = EVENTS,
+  messages = MESSAGES })
+local found, first = read_lines(log, tonumber(ARGV[5]), tonumber(ARGV[6]))
+local events, first_event = expand_lines(log, found, first, math.huge)
+local earliest = first_event > first and first_event or log.oldest
 local result = { 'EVENTS', seq, earliest }
-if tonumber(ARGV[5]) >= seq then return result end
-local newer = redis.call('XRANGE', EVENTS, (ARGV[5] + 1) .. '-0', '+', 'COUNT', ARGV[6])
-for _, entry in ipairs(newer) do
-  result[#result + 1] = entry[2][2]
-end
+for i, event in ipairs(events) do result[i + 3] = event end
 return result

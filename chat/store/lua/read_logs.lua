@@ -1,9 +1,11 @@
 #!lua flags=no-writes
 -- Read events of many sessions of a partition, each after its own cursor.
--- include: clock
+-- include: clock read_events
 --
--- KEYS[2i - 1]  hash: session i
--- KEYS[2i]      stream: its events
+-- KEYS[4i - 3]  hash: session i
+-- KEYS[4i - 2]  list: its events
+-- KEYS[4i - 1]  stream: those of an older version
+-- KEYS[4i]      hash: its messages
 -- ARGV[1]       max events per session
 -- ARGV[2]       bytes per session after which reading stops
 -- ARGV[4i - 1]  the caller's credential, see lib/authorize.lua
@@ -26,52 +28,42 @@ local function may_access(key, token_hash, credential)
 end
 
 local function authorize(key, fields, credential)
-  local seq, token_hash, expires_at, running_turn, waiting = unpack(fields)
-  if not seq or not may_access(key, token_hash, credential) then return 'SESSION_NOT_FOUND' end
+  local newest, token_hash, expires_at, running_turn, waiting = unpack(fields)
+  if not newest or not may_access(key, token_hash, credential) then return 'SESSION_NOT_FOUND' end
   local is_idle = tonumber(running_turn or 0) == 0 and tonumber(waiting or 0) == 0
   return is_idle and tonumber(expires_at) <= now and 'SESSION_EXPIRED'
-end
-
--- Return the events after the cursor, and created_at of the event at the cursor if it is kept.
-local function events_after(log, cursor)
-  local id = cursor .. '-0'
-  local found = redis.call('XRANGE', log, id, '+', 'COUNT', ARGV[1] + 1)
-  if not found[1] or found[1][1] ~= id then return found end
-  local event = table.remove(found, 1)[2][2]
-  return found, string.match(event, '"created_at":([%d.]+)')
 end
 
 -- event_time: created_at of the event at the cursor, as the caller knows it. Events of two
 -- histories differ in it, so another value means that the cursor belongs to a history that Redis
 -- has lost.
-local function read_log(log, seq, cursor, event_time, is_verified)
-  if cursor < 0 or cursor == seq and is_verified then
-    return { 'EVENTS ' .. seq .. ' ' .. seq + 1 }
+local function read_log(log, cursor, event_time, is_verified)
+  local nothing = 'EVENTS ' .. log.seq .. ' ' .. log.seq + 1
+  if cursor < 0 or cursor == log.seq and is_verified then return { nothing } end
+  open_log(log)
+  local found, first, at = read_lines(log, cursor - 1, ARGV[1] + 1)
+  if first == cursor and found[1] then
+    first, at = first + 1, line_time(table.remove(found, 1))
   end
-  local newer, at
-  if cursor <= seq then newer, at = events_after(log, cursor) end
-  if not newer or at and event_time ~= '' and at ~= event_time then
-    newer, at = events_after(log, 0)
+  if cursor > log.seq or at and event_time ~= '' and at ~= event_time then
+    found, first = read_lines(log, 0, ARGV[1] + 1)
+    at = nil
   end
-  if not newer[1] then
-    return { 'EVENTS ' .. seq .. ' ' .. seq + 1 .. ' ' .. (at or '') }
-  end
-  local first = string.match(newer[1][1], '^%d+')
-  local lines, bytes = { 'EVENTS ' .. seq .. ' ' .. first }, 0
-  for i, entry in ipairs(newer) do
-    lines[i + 1] = entry[2][2]
-    bytes = bytes + #entry[2][2]
-    if bytes >= tonumber(ARGV[2]) then break end
-  end
-  return lines
+  local events
+  events, first = expand_lines(log, found, first, tonumber(ARGV[2]))
+  if not events[1] then return { nothing .. ' ' .. (at or '') } end
+  return { 'EVENTS ' .. log.seq .. ' ' .. first, unpack(events) }
 end
 
-local found = {}
-for i = 1, #KEYS / 2 do
-  local fields = redis.call('HMGET', KEYS[2 * i - 1], 'seq', 'token_hash', 'expires_at',
-    'running_turn', 'waiting')
+local logs = {}
+for i = 1, #KEYS / 4 do
+  local key, list, stream, messages = unpack(KEYS, 4 * i - 3, 4 * i)
+  local fields = redis.call('HMGET', key, 'seq', 'token_hash', 'expires_at', 'running_turn',
+    'waiting', 'log_end')
   local credential, cursor, event_time, is_verified = unpack(ARGV, 4 * i - 1, 4 * i + 2)
-  found[i] = authorize(KEYS[2 * i - 1], fields, credential) or table.concat(read_log(KEYS[2 * i],
-    tonumber(fields[1]), tonumber(cursor), event_time, is_verified == '1'), '\n')
+  local log = { seq = tonumber(fields[1]), log_end = tonumber(fields[6] or 0),
+    id = string.match(key, '[^:]*$'), list = list, stream = stream, messages = messages }
+  logs[i] = authorize(key, fields, credential) or
+    table.concat(read_log(log, tonumber(cursor), event_time, is_verified == '1'), '\n')
 end
-return found
+return logs

@@ -29,8 +29,7 @@ local rest, feedback =
 local rating = string.match(feedback, '^{"rating":"(%a+)"')
 local redacted = ',"status":"' .. status .. '","content":"' .. ARGV[6] .. rest ..
   ',"feedback":' .. (rating and '{"rating":"' .. rating .. '","comment":""}' or 'null') .. '}'
-local first = redis.call('XRANGE', EVENTS, '-', '+', 'COUNT', 1)[1]
-local is_in_log = first and tonumber(string.match(first[1], '^%d+')) <= tonumber(changed_at)
+local is_in_log = tonumber(changed_at) > s.log_start
 if message == '{"seq":' .. changed_at .. redacted and not is_in_log then return { 'ALREADY' } end
 
 redacted = '{"seq":' .. (seq + 1) .. redacted
@@ -44,7 +43,7 @@ delete_params(math.ceil(ARGV[5] / 2))
 append_event('session.updated', ',"changes":{}')
 clear_log()
 append_event('session.updated', ',"changes":{}')
-keep_alive(true)
+keep_alive()
 if s.running_turn == 0 and s.waiting == 0 then set_due(s.expires_at) end
 publish_seq()
 return { 'REDACTED' }

@@ -1,5 +1,5 @@
 #!lua
--- Cancel the open turns of a session and delete its history.
+-- Cancel the open turns of a session and delete its history, and the events before.
 -- include: session authorize events counters message_json turns token_usage enqueue_delivery
 -- include: finish_turn keep_alive session_bytes idempotency enqueue_turn outbox pending_deliveries
 -- include: token_budget rate
@@ -31,6 +31,7 @@ if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
 local refusal = refuse_bytes(#ARGV[5] + s.kept_bytes - s.bytes)
 if refusal then return refusal end
 
+refers_to_messages = false
 if s.running_turn ~= 0 then
   count_unfinished_attempt(ARGV[7])
   finish_turn(s.running_turn, 'cancelled', CANCELLED_RESULT, take_partial())
@@ -48,6 +49,7 @@ set('bytes', s.kept_bytes)
 set('file_bytes', 0)
 set('tat', tat)
 append_event('session.reset', '')
+drop_log()
 save_response(ARGV[5], ARGV[6], 'reset')
 keep_alive(true)
 set_due(s.expires_at)

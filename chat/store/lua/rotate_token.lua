@@ -25,7 +25,7 @@ if not is_repeat then
   set('token_hash', ARGV[5])
   append_event('session.updated', ',"changes":{}')
 end
-keep_alive(true)
+keep_alive()
 set('rotated_expires_at', s.expires_at)
 if s.running_turn == 0 and s.waiting == 0 then set_due(s.expires_at) end
 -- Subscribers must read the log, which refuses those with the old token.

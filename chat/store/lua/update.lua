@@ -36,7 +36,7 @@ name = string.match(ARGV[9], '^=(.*)$') or name
 if name then index_session(s.model, name, openers or '') end
 if ARGV[7] ~= '' then set('ttl', tonumber(ARGV[7])) end
 append_event('session.updated', ',"changes":' .. ARGV[8])
-keep_alive(true)
+keep_alive()
 if s.running_turn == 0 and s.waiting == 0 then set_due(s.expires_at) end
 publish()
 return { 'UPDATED' }

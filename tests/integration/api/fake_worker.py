@@ -3,7 +3,7 @@
 import secrets
 
 from chat.domain import Claim, Delta, FinishReason, Outcome, Status, TurnError
-from chat.store import leases
+from chat.store import counters, leases
 from chat.store.message_json import json_escape
 
 
@@ -29,6 +29,7 @@ def finish_turn(
     leases.finish(
         claim.lease, outcome, Delta(offset=len(json_escape(after)), escaped=json_escape(text))
     )
+    counters.write()
 
 
 def complete_turn(session_id: str, text: str) -> None:
@@ -44,3 +45,4 @@ def fail_turn(session_id: str) -> None:
         status=Status.FAILED, finish_reason=FinishReason.ERROR, model="default", error=error
     )
     leases.finish(claim.lease, outcome, Delta(offset=0, escaped=b""))
+    counters.write()

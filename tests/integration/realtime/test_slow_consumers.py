@@ -212,7 +212,7 @@ def test_client_that_does_not_read_a_gap_is_disconnected(
 ) -> None:
     """The snapshot that replaces lost events must be read in time, too."""
     assert write_reply() < 30
-    redis.xtrim(keys.for_session(limited.id).events, maxlen=1, approximate=False)
+    redis.ltrim(keys.for_session(limited.id).log, -1, -1)
     with request_slowly(limited, transport) as client:
         assert client.recv(12, sockets.MSG_PEEK)
         ports = ports_of(client)

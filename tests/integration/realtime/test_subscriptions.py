@@ -545,7 +545,7 @@ def saved_state(redis: Redis, caller: Caller) -> Callable[[], None]:
     require_one_server()
     own = keys.for_session(caller.session_id)
     before = {name: value for name in own if (value := redis.dump(name))}
-    assert {own.session, own.events} <= before.keys()
+    assert {own.session, own.log} <= before.keys()
 
     def restore() -> None:
         redis.client_kill_filter(_type="pubsub")

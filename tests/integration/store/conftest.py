@@ -11,7 +11,7 @@ from redis import Redis
 from redis.crc import key_slot
 
 from chat.domain import Caller, Model
-from chat.store import loop_client, scripts
+from chat.store import counters, loop_client, scripts
 from chat.store.client import client
 from chat.store.queue_limit import queue_limit
 from chat.store.routing import Exchange
@@ -41,6 +41,7 @@ def redis(server: RedisServer | Cluster, settings: Settings) -> Iterator[Redis]:
     """A raw client of the server that the store uses."""
     server.redis.flushall()
     queue_limit.reset()
+    counters.take()
     settings.REDIS_URL = server.url
     settings.CHAT_STORE_TIMEOUT = 20  # a busy machine stalls for a second or two
     client.cache_clear()

@@ -20,7 +20,7 @@ UNREAD_KEY = re.compile(
     r"chat:rollups|chat:audit|chat:bans|chat:\{budgets\}:(reservations|checks|api_keys|\w+:ever:)|chat:\{\d+\}:ratings"
 )
 SESSION_KEY = re.compile(
-    r"(chat:\{\d+\}:)(?:session|messages|partial|events|idempotency|files)(:.+)"
+    r"(chat:\{\d+\}:)(?:session|messages|partial|log|events|idempotency|files)(:.+)"
 )
 DELIVERIES_KEY = re.compile(r"(chat:\{\d+\}:)deliveries:(.+)")
 NO_TTL = -1

@@ -67,7 +67,7 @@ MUTANTS = [
     Mutant(
         "no fence",
         "lib/lease.lua",
-        "s.fence == tonumber(ARGV[4]) and ",
+        "s.fence == tonumber(FENCE) and ",
         "",
         (
             test_leases.test_same_nonce_after_recovery_is_another_lease,
@@ -77,7 +77,7 @@ MUTANTS = [
     Mutant(
         "no nonce",
         "lib/lease.lua",
-        " and s.nonce == ARGV[5] then",
+        " and s.nonce == NONCE then",
         " then",
         (
             test_leases.test_worker_whose_claim_was_lost_in_failover_writes_nothing,
@@ -87,7 +87,7 @@ MUTANTS = [
     Mutant(
         "neither fence nor nonce",
         "lib/lease.lua",
-        "s.running_turn ~= 0 and s.fence == tonumber(ARGV[4]) and s.nonce == ARGV[5]",
+        "s.running_turn ~= 0 and s.fence == tonumber(FENCE) and s.nonce == NONCE",
         "s.running_turn ~= 0",
         (test_leases.test_worker_that_lost_its_lease_writes_nothing, lost_workers_machine),
     ),
@@ -126,7 +126,7 @@ MUTANTS = [
     Mutant(
         "two leases at once",
         "claim.lua",
-        "s.running_turn ~= 0 and s.nonce ~= ARGV[4]",
+        "s.running_turn ~= 0 and s.nonce ~= NONCE",
         "false",
         (test_leases.test_one_of_many_concurrent_claims_gets_the_turn, state_machine),
     ),
@@ -140,14 +140,14 @@ MUTANTS = [
     Mutant(
         "finish does not store the nonce",
         "finish.lua",
-        "set('finished_nonce', ARGV[5])",
+        "set('finished_nonce', NONCE)",
         "",
         (test_leases.test_lost_reply_to_finish_stores_one_outcome,),
     ),
     Mutant(
         "a finished claim can be repeated",
         "claim.lua",
-        "if s.finished_nonce == ARGV[4] then",
+        "if s.finished_nonce == NONCE then",
         "if false then",
         (test_leases.test_repeated_claim_after_finish_returns_nothing,),
     ),
@@ -220,11 +220,11 @@ MUTANTS = [
         "requeue_turn(now, 'queue', 'null')",
         "release_lease()",
     ),
-    Mutant("the next turn is not due", "finish.lua", "now + ARGV[11] or", "s.expires_at or"),
+    Mutant("the next turn is not due", "finish.lua", "now + GRACE or", "s.expires_at or"),
     Mutant(
         "a new turn is not due",
         "submit.lua",
-        "if needs_wake_up then set_due(now + ARGV[8]) end",
+        "if needs_wake_up then set_due(now + GRACE) end",
         "",
     ),
     Mutant("waiting is not decremented", "claim.lua", "change_waiting(-1)", ""),
@@ -272,9 +272,9 @@ MUTANTS = [
     Mutant("keys have no TTL", "submit.lua", "keep_alive(is_empty)", "keep_alive()"),
     Mutant(
         "a first event has no TTL",
-        "update.lua",
-        "keep_alive(true)",
-        "keep_alive()",
+        "lib/store_log.lua",
+        "if is_new or is_mixed then expire_log() end",
+        "",
         (test_sessions.test_event_log_has_a_ttl_whatever_its_first_event,),
     ),
     Mutant(

@@ -6,7 +6,7 @@ import pytest
 from redis import Redis
 
 from chat.domain import Caller, Charge, DeliveryResult, DeliveryStatus, Status, Usage, UsageSource
-from chat.store import admin, due, keys, leases, metrics, outbox, sessions, turns
+from chat.store import admin, counters, due, keys, leases, metrics, outbox, sessions, turns
 from chat.store.metrics import Histogram
 from tests.integration.store import steps
 from tests.integration.store.steps import LeaseHolder
@@ -123,11 +123,12 @@ def test_last_hour_is_counted_by_the_minute(caller: Caller) -> None:
 
 
 def test_counters_older_than_an_hour_are_deleted(redis: Redis, caller: Caller) -> None:
-    last_hour = keys.for_session(caller.session_id).last_hour
+    last_hour = keys.last_hour(counters.PARTITION)
     minute = int(metrics.read().now) // 60
     redis.hset(last_hour, mapping={f"{minute - 70}:completed": 9, f"{minute - 30}:completed": 4})
     assert sum(metrics.read().ended_by_minute["completed"]) == 4
     steps.answer_next_turn(caller)
+    counters.write()
     assert set(redis.hkeys(last_hour)) >= {f"{minute - 30}:completed".encode()}
     assert f"{minute - 70}:completed".encode() not in redis.hkeys(last_hour)
     assert 3600 < redis.ttl(last_hour) <= 7200

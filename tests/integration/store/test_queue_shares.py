@@ -197,7 +197,7 @@ def test_session_lost_by_its_ttl_is_not_counted(settings: Settings, redis: Redis
     caller = session_of(ACME)
     steps.submit(caller)
     own = keys.for_session(caller.session_id)
-    redis.delete(*own[:5])
+    redis.delete(*own[:6])
     due.recover([caller.session_id], grace=2)
     assert not waiting(redis)
 

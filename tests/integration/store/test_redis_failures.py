@@ -100,7 +100,7 @@ def test_programming_errors_are_not_mapped(frail: RedisServer) -> None:
     caller = steps.create_session()
     with pytest.raises(ResponseError, match="script"):
         scripts.execute("submit", caller.session_id, caller.credential)
-    frail.redis.set(keys.for_session(caller.session_id).events, "not a log")
+    frail.redis.set(keys.for_session(caller.session_id).log, "not a log")
     with pytest.raises(ResponseError, match="WRONGTYPE"):
         steps.submit(caller)
 

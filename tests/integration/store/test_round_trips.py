@@ -1,9 +1,11 @@
 """Round trips of operations of the store, and of requests."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from pytest_django import Settings
+from redis import Redis
 
 from chat.conversation import repeats
 from chat.conversation import sessions as conversation
@@ -23,6 +25,9 @@ from tests.integration.store import steps
 from tests.integration.store.proxy import Proxy, running_proxy
 from tests.integration.store.redis_server import RedisServer
 from tests.integration.store.steps import LeaseHolder
+
+# Commands in the scripts of a turn; each takes Redis about a microsecond.
+COMMANDS = {"submit": 17, "claim": 15, "first append": 7, "append": 6, "finish": 15}
 
 
 @pytest.fixture
@@ -124,3 +129,34 @@ def test_each_operation_is_one_round_trip(proxy: Proxy) -> None:
     operations = all_operations(steps.create_session())
     trips = {name: proxy.count_round_trips(operation) for name, operation in operations.items()}
     assert trips == dict.fromkeys(operations, 1)
+
+
+def commands_of(redis: Any, operation: Callable[[], object]) -> int:
+    """Return the commands that Redis executes inside the scripts of an operation."""
+    redis.config_resetstat()
+    operation()
+    stats = redis.info("commandstats")
+    return sum(
+        each["calls"]
+        for name, each in stats.items()
+        if name not in {"cmdstat_evalsha", "cmdstat_config|resetstat", "cmdstat_info"}
+    )
+
+
+@needs_one_server
+def test_scripts_of_a_turn_execute_few_commands(redis: Redis) -> None:
+    warm, caller = steps.create_session(), steps.create_session()
+    steps.submit(warm)
+    steps.answer_next_turn(warm)
+    writers: list[LeaseHolder] = []
+    turn: dict[str, Callable[[], object]] = {
+        "submit": lambda: steps.submit(caller),
+        "claim": lambda: writers.append(LeaseHolder.claim_for(caller)),
+        "first append": lambda: writers[0].append("some text"),
+        "append": lambda: writers[0].append("more text"),
+        "finish": lambda: writers[0].finish("the end"),
+    }
+    for operation in turn.values():  # of the session's first turn
+        operation()
+    writers.clear()
+    assert {name: commands_of(redis, operation) for name, operation in turn.items()} == COMMANDS

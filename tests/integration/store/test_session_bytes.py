@@ -33,8 +33,7 @@ def stored_bytes(redis: Any, caller: Caller) -> int:
 
 
 def log_bytes(redis: Any, caller: Caller) -> int:
-    entries = redis.xrange(keys.for_session(caller.session_id).events)
-    return sum(len(fields[b"event"]) for _, fields in entries)
+    return sum(map(len, redis.lrange(keys.for_session(caller.session_id).log, 0, -1)))
 
 
 def set_prompt(caller: Caller, size: int) -> None:

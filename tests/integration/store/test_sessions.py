@@ -140,14 +140,14 @@ def test_event_log_has_a_ttl_whatever_its_first_event(redis: Redis) -> None:
     sessions.rotate_token(rotated, "new")
     sessions.reset(cleared)
     for caller in (updated, rotated, cleared):
-        assert redis.ttl(keys.for_session(caller.session_id).events) > 0
+        assert redis.ttl(keys.for_session(caller.session_id).log) > 0
 
 
 def test_session_lost_by_its_ttl_leaves_lists_and_gauges(redis: Redis) -> None:
     """No worker swept for days."""
     caller, _ = create_session_in("queued")
     own = keys.for_session(caller.session_id)
-    redis.delete(*own[:5])
+    redis.delete(*own[:6])
     redis.zadd(own.due, {caller.session_id: 0})
     assert due.recover(due.claim_due(), grace=2) == [RecoveryResult.GONE]
     contents = keyspace.read(redis)

@@ -206,7 +206,7 @@ def test_full_session_rejects_messages(settings: Settings) -> None:
     settings.CHAT_MAX_SESSION_BYTES = 20_000
     caller = steps.create_session()
     steps.submit(caller, "\u20ac" * 2000)
-    steps.answer_next_turn(caller, "x" * 6000)
+    steps.answer_next_turn(caller, "x" * 7000)  # stored in the message and in its event
     with pytest.raises(SessionFull):
         steps.submit(caller, "y")
 

@@ -31,7 +31,7 @@ def advance(redis: Redis, session_id: str, seconds: float) -> None:
     looking: Any = redis.pipeline()
     looking.hmget(own.session, TIME_FIELDS)
     looking.hgetall(own.messages)
-    for key in own[:5]:
+    for key in own[:6]:
         looking.pexpiretime(key)
     moments, stored, *expiries = looking.execute()
 
@@ -43,7 +43,7 @@ def advance(redis: Redis, session_id: str, seconds: float) -> None:
         deadline, _, request = kept.partition(b" ")
         if name.endswith(b":request"):
             ageing.hset(own.messages, name, b"%d %s" % (int(deadline) - ms, request))
-    for key, expiry in zip(own[:5], expiries, strict=True):
+    for key, expiry in zip(own[:6], expiries, strict=True):
         ageing.pexpireat(key, max(0, expiry - ms))
     for key in (own.due, own.by_activity, own.waiting, own.running):
         ageing.zadd(key, {session_id: -ms}, xx=True, incr=True)

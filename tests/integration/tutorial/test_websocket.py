@@ -151,5 +151,5 @@ def subscriber_count(stack: Stack, user: TutorialClient) -> int:
 def oldest_event(stack: Stack, user: TutorialClient) -> int:
     """Return the seq of the oldest event in the log."""
     with Redis.from_url(stack.redis.url, decode_responses=True) as redis:
-        (log,) = redis.scan_iter(f"chat:{{*}}:events:{user.token.partition('.')[0]}")
-        return int(redis.xrange(log, count=1)[0][0].partition("-")[0])
+        (session,) = redis.scan_iter(f"chat:{{*}}:session:{user.token.partition('.')[0]}")
+        return 1 + int(redis.hget(session, "log_start") or 0)

@@ -25,8 +25,8 @@ def test_programming_error_stops_only_its_own_turn(redis: Redis) -> None:
     """Otherwise it would be retried every 50 ms until the deadline, like an unavailable Redis."""
     (broken, failing), (healthy, running) = start_turn(), start_turn()
     redis.set(keys.for_session(broken.session_id).partial, "x", ex=60)
-    redis.delete(keys.for_session(broken.session_id).events)
-    redis.set(keys.for_session(broken.session_id).events, "not a log", ex=60)
+    redis.delete(keys.for_session(broken.session_id).log)
+    redis.set(keys.for_session(broken.session_id).log, "not a log", ex=60)
     on_loop(flush([failing, running]))
     assert failing.stop_cause is StopCause.WRITE_FAILED
     assert running.stop_cause is None

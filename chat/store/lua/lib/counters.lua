@@ -1,28 +1,26 @@
 -- Counters for the metrics and the operations page. COUNTERS never resets. LAST_HOUR has outcomes
 -- per minute and latencies per ten minutes.
-local HOUR = 60 -- minutes
+-- include: last_hour
+
+-- What `append` and `finish` count, they return to the worker, see chat/store/counters.py: a table of
+-- "<increment> <field>". The other scripts write it; for them this is nil.
+local returned
 
 -- Upper bounds of the latency buckets, ms, as in chat/store/metrics.py.
 local BUCKETS_MS = { 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 60000, 120000,
   300000, 900000 }
 
-local function delete_before(minute)
-  for _, field in ipairs(redis.call('HKEYS', LAST_HOUR)) do
-    if tonumber(string.match(field, '^%d+')) < minute then redis.call('HDEL', LAST_HOUR, field) end
-  end
-end
-
 -- Increment a counter of the current interval of `minutes`.
 local function count_last_hour(name, minutes)
   local minute = math.floor(now / 60000)
-  local start = minute - minute % minutes
-  if redis.call('HINCRBY', LAST_HOUR, start .. ':' .. name, 1) > 1 then return end
-  delete_before(minute - HOUR)
-  redis.call('EXPIRE', LAST_HOUR, 2 * HOUR * 60)
+  local field = minute - minute % minutes .. ':' .. name
+  if not returned then return add_last_hour(LAST_HOUR, field, 1) end
+  returned[#returned + 1] = '1 ' .. field
 end
 
 local function increment(name, by)
-  redis.call('HINCRBY', COUNTERS, name, by)
+  if not returned then return redis.call('HINCRBY', COUNTERS, name, by) end
+  returned[#returned + 1] = by .. ' ' .. name
 end
 
 -- name: queue, time_to_first_token or turn. start, stop: seconds since the epoch.
@@ -46,7 +44,8 @@ local function record_first_token()
   record_latency('time_to_first_token', s.started_at / 1000, now / 1000)
 end
 
--- Count a turn that has ended. Return the code of its error, or nil. result: finish_reason, usage and error, as JSON members.
+-- Count a turn that has ended. Return the code of its error, or nil.
+-- result: finish_reason, usage and error, as JSON members.
 local function count_finished_turn(status, reply, result)
   increment('turns:' .. status .. ':' .. reply.model, 1)
   count_last_hour(status, 1)

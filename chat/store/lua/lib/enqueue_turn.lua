@@ -27,13 +27,6 @@ local function refuse_turn(max_turns)
   if is_of_address() and has_share(ALL_ADDRESSES, max_turns, free) then return { 'QUEUE_FULL' } end
 end
 
--- Return the JSON of a reply that waits behind `position` turns.
-local function queued_reply_json(turn, prompt, position, at)
-  local reply = { created_at = format_seconds(at), started_at = 'null', completed_at = 'null',
-    prompt = prompt, attempt = 0, model = 'null' }
-  return reply_json(turn, 'queued', '', reply, wait_result('queue', 'null', position, 'null'))
-end
-
 -- Append a turn to the session queue, and log it. Return its reply and the number of turns ahead.
 -- request: options and request id, JSON. message: JSON of the user message, if it is new.
 local function enqueue_turn(turn, prompt, request, deadline, message)
@@ -53,7 +46,8 @@ local function enqueue_turn(turn, prompt, request, deadline, message)
   change_waiting(1)
   redis.call('HINCRBY', COUNTS, 'accepted', 1)
   redis.call('HINCRBY', COUNTS, owner_turns(), 1)
-  append_event('message.queued', ',"message_id":"' .. reply_id(turn) .. '"' ..
-    (message and ',"message":' .. message or '') .. ',"reply":' .. reply)
+  append_event('message.queued',
+    ',"message_id":"' .. reply_id(turn) .. '"' .. queued_members(message, reply),
+    table.concat({ 'q' .. now, turn, prompt, position, message and 1 or 0 }, ' '))
   return reply, position
 end

@@ -1,28 +1,25 @@
--- The event log. `append_event` adds an event under the next seq. `publish` saves the session, then
--- publishes the events: store first, publish second.
--- include: trim_log
+-- The event log. `append_event` adds an event under the next seq. `publish` saves the session and the
+-- log, then publishes the events: store first, publish second.
+-- include: store_log
 local MAX_PUBLISH_BYTES = 8192 -- if the events are larger, only their seq is published
 
--- members: further JSON members of the event, each preceded by a comma.
-local function append_event(type, members)
+local refers_to_messages = true -- false if the script deletes messages
+
+-- members: further JSON members of the event, each preceded by a comma. line: a shorter form from
+-- which the event can be rebuilt, see lib/event_lines.lua, or nil.
+local function append_event(type, members, line)
   seq = seq + 1
-  local event = '{"type":"' .. type .. '","seq":' .. seq .. ',"session_id":"' .. ID ..
-    '","created_at":' .. format_seconds(now) .. members .. '}'
-  redis.call('XADD', EVENTS, seq .. '-0', 'event', event)
-  s.log_bytes = s.log_bytes + #event
+  local event = event_json(type, seq, ID, now, members)
+  line = refers_to_messages and line or event
+  s.log_bytes = s.log_bytes + #line
   has_turn_event = has_turn_event or
     string.sub(type, 1, 8) == 'message.' and type ~= 'message.rated'
-  unpublished[#unpublished + 1] = event
+  unpublished[#unpublished + 1], lines[#lines + 1] = event, line
 end
 
-local function clear_log()
-  redis.call('XTRIM', EVENTS, 'MAXLEN', 0)
-  s.log_bytes = 0
-  set('log_start', seq)
-end
-
--- The channel has the name of the log's key.
+-- The channel has the name of the stream.
 local function save_and_publish(payload)
+  push_lines()
   trim_log()
   set('seq', seq)
   set('log_bytes', s.log_bytes)

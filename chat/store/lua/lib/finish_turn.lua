@@ -37,7 +37,8 @@ local function finish_turn(turn, status, result, output, model)
     redis.call('HSET', MESSAGES, 2 * turn .. ':items', layout)
     set('has_items', 1)
   end
-  append_event('message.' .. status, ',"message_id":"' .. reply_id(turn) .. '","message":' .. json)
+  append_event('message.' .. status, ',"message_id":"' .. reply_id(turn) .. '","message":' .. json,
+    'e' .. now .. ' ' .. turn .. ' ' .. status)
   local error_code = count_finished_turn(status, reply, result)
   if error_code then label_failure(error_code) end
   count_usage(reply.model, result)
@@ -70,8 +71,7 @@ end
 -- End the lease of the running turn.
 local function release_lease()
   for _, name in ipairs({ 'running_turn', 'lease_until', 'cancel_requested' }) do set(name, 0) end
-  set('nonce', '')
-  set('worker', '')
+  for _, name in ipairs({ 'nonce', 'worker' }) do set(name, '') end
   redis.call('ZREM', RUNNING, ID)
   if s.waiting > 0 then redis.call('ZADD', WAITING, now, ID) end
   take_partial()

@@ -5,7 +5,7 @@
 local function keep_keys(has_new_keys)
   if not has_new_keys and s.keys_expire_at >= s.expires_at + KEY_TTL_MARGIN / 2 then return end
   set('keys_expire_at', s.expires_at + KEY_TTL_MARGIN)
-  for _, key in ipairs({ SESSION, MESSAGES, PARTIAL, EVENTS, IDEMPOTENCY, FILES }) do
+  for _, key in ipairs({ SESSION, MESSAGES, PARTIAL, LOG, IDEMPOTENCY, FILES }) do
     redis.call('PEXPIREAT', key, s.keys_expire_at)
   end
 end

@@ -1,5 +1,6 @@
 -- Stored messages: JSON with its members in a fixed order, so that scripts read and splice it as
 -- text. Turn t has the user message 2t - 1 and the reply 2t.
+-- include: event_json
 
 local function reply_id(turn)
   return 'msg_' .. (2 * turn)
@@ -57,4 +58,23 @@ local function wait_result(reason, retry_at, position, error_json, ahead)
   return '"finish_reason":null,"usage":null,"error":' .. error_json .. ',"wait":{"reason":"' ..
     reason .. '","retry_at":' .. retry_at .. ',"ahead":' .. (ahead or 0) .. ',"position":' ..
     position .. '}'
+end
+
+-- Return the JSON of a reply that waits behind `position` turns.
+-- at: ms
+local function queued_reply_json(turn, prompt, position, at)
+  local reply = { created_at = format_seconds(at), started_at = 'null', completed_at = 'null',
+    prompt = prompt, attempt = 0, model = 'null' }
+  return reply_json(turn, 'queued', '', reply, wait_result('queue', 'null', position, 'null'))
+end
+
+-- Return the JSON of a reply that starts.
+local function started_reply_json(turn, reply)
+  return reply_json(turn, 'in_progress', '', reply,
+    '"finish_reason":null,"usage":null,"error":null,"wait":null')
+end
+
+-- Return members of a `message.queued` event. message: JSON of the user message, if it is new.
+local function queued_members(message, reply)
+  return (message and ',"message":' .. message or '') .. ',"reply":' .. reply
 end

@@ -1,7 +1,7 @@
 -- Webhook deliveries of a session. Needs message_json.lua.
 --
--- KEYS[21]   zset: finished deliveries that succeeded, see lib/delivery_end.lua
--- KEYS[22]   zset: finished deliveries that failed
+-- KEYS[22]   zset: finished deliveries that succeeded, see lib/delivery_end.lua
+-- KEYS[23]   zset: finished deliveries that failed
 --              both only in scripts that finish or delete deliveries
 --
 -- Fields of the hash DELIVERIES:
@@ -16,7 +16,7 @@
 --   <reply>:body         the event, once its message is deleted
 --   <reply>:request_id   id of the request that submitted the turn
 --   url                  the session's webhook URL, once the session is deleted
-local DELIVERED, FAILED = KEYS[21], KEYS[22]
+local DELIVERED, FAILED = KEYS[22], KEYS[23]
 local MAX_FINISHED = 100 -- newest members kept in each of the two
 
 local function read_delivery(number)

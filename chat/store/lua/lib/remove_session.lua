@@ -6,7 +6,7 @@
 -- Delete all keys of the session except its deliveries, and publish the reason to subscribers.
 local function remove_session(reason)
   clear_labels()
-  redis.call('UNLINK', SESSION, MESSAGES, PARTIAL, EVENTS, IDEMPOTENCY, FILES)
+  redis.call('UNLINK', SESSION, MESSAGES, PARTIAL, LOG, EVENTS, IDEMPOTENCY, FILES)
   redis.call('ZREM', DUE, ID)
   unindex_session()
   for _, key in ipairs({ BY_ACTIVITY, WAITING, RUNNING }) do redis.call('ZREM', key, ID) end

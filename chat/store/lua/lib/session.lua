@@ -1,7 +1,7 @@
 -- The session that a script acts on: its keys, its fields, and the time.
--- include: clock
+-- include: clock event_json
 --
--- KEYS[1-20] the fields of chat.store.keys.SessionKeys, in order; that class describes them
+-- KEYS[1-21] the fields of chat.store.keys.SessionKeys, in order; that class describes them
 -- ARGV[1]    session id
 -- ARGV[2]    limits: events of the log, bytes of the log, bytes of the session
 -- ARGV[3]    seconds that keys outlive the session's expiry
@@ -15,7 +15,8 @@
 --   rotated_expires_at  expires_at after the last rotation of the token, to repeat its reply
 --   seq                 number of the newest event
 --   log_bytes           of the event log
---   log_start           seq of the newest event that the log no longer has
+--   log_start, log_end  seq of the newest event that the log no longer has, and of its last one; an older
+--                       version does not count those that it adds to the stream
 --   turn_start          seq of the `message.queued` event of the oldest open turn, or of the last turn
 --                       if none is open; 0 for none. See lib/events.lua
 --   head, tail          first and last turn of the session queue
@@ -45,7 +46,7 @@
 --   tickets             see lib/tickets.lua
 --   shifted_since       of the last step of the clock that was corrected, see lib/shift.lua
 --   name, model, system_prompt, context, metadata, webhook_url   JSON
-local SESSION, MESSAGES, PARTIAL, EVENTS, IDEMPOTENCY, DUE, BY_ACTIVITY, COUNTS, WAITING, RUNNING,
+local SESSION, MESSAGES, PARTIAL, LOG, EVENTS, IDEMPOTENCY, DUE, BY_ACTIVITY, COUNTS, WAITING, RUNNING,
   COUNTERS, LAST_HOUR, DELIVERIES, OUTBOX, SEARCH_FIELDS, SEARCH_INDEX, LABELS,
   RATINGS, FILES, WAITING_BY_PARTY = unpack(KEYS)
 local ID, KEY_TTL_MARGIN = ARGV[1], ARGV[3] * 1000
@@ -60,17 +61,17 @@ local TEXT_FIELDS = {
 }
 
 local s = {} -- fields that the script has read or set, by name
-local seq -- the number of the newest event
 
 -- Read fields. A missing number is 0, a missing text nil. `schema` is nil if the session is gone.
 local function read(...)
   local found = redis.call('HMGET', SESSION, 'seq', 'log_bytes', 'log_start', 'owner',
-    'party', 'turn_start', ...)
+    'party', 'turn_start', 'log_end', 'tokens', ...)
   seq = tonumber(found[1] or 0)
   s.log_bytes, s.log_start = tonumber(found[2] or 0), tonumber(found[3] or 0)
   s.owner, s.party, s.turn_start = found[4] or nil, found[5] or nil, tonumber(found[6] or 0)
+  s.log_end, s.tokens = tonumber(found[7] or 0), tonumber(found[8] or 0)
   for i, name in ipairs({ ... }) do
-    local value = found[i + 6]
+    local value = found[i + 8]
     if TEXT_FIELDS[name] then s[name] = value or nil else s[name] = tonumber(value or 0) end
   end
 end
@@ -101,9 +102,4 @@ end
 -- next_deadline.
 local function set_due_by(ms)
   set_due(s.next_deadline > 0 and math.min(ms, s.next_deadline) or ms)
-end
-
--- Return a time in seconds since the epoch, as JSON.
-local function format_seconds(ms)
-  return string.format('%.3f', ms / 1000)
 end

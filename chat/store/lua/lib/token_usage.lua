@@ -1,14 +1,17 @@
--- Prompt and completion tokens, for the metrics. Needs counters.lua.
+-- Prompt and completion tokens, for the metrics. They are money, so they are counted at once, not by
+-- the worker.
 
 -- "<prompt> <completion> <cached>" of the attempt that ends now, if its result has no usage.
 local attempt_usage = ''
 
 -- cached: those of the prompt tokens that the vendor has read from its cache.
 local function count_tokens(model, prompt, completion, cached)
-  increment('tokens:prompt:' .. model, prompt)
-  increment('tokens:completion:' .. model, completion)
-  redis.call('HINCRBY', SESSION, 'tokens', prompt + completion)
-  if cached and cached ~= '0' then increment('tokens:cached:' .. model, cached) end
+  redis.call('HINCRBY', COUNTERS, 'tokens:prompt:' .. model, prompt)
+  redis.call('HINCRBY', COUNTERS, 'tokens:completion:' .. model, completion)
+  set('tokens', s.tokens + prompt + completion)
+  if cached and cached ~= '0' then
+    redis.call('HINCRBY', COUNTERS, 'tokens:cached:' .. model, cached)
+  end
 end
 
 -- Count the tokens of an attempt whose result shows none, or whose turn goes on.

@@ -5,6 +5,7 @@ local TRIM_SLACK = 100 -- events by which the log may be too long before it is t
 local TRIM_STEP = 20 -- events
 
 local unpublished = {} -- events since the last publish
+local lines = {} -- the same, as they are stored; see lib/event_lines.lua
 local has_turn_event = false -- whether some of them are part of the life of a turn
 
 -- Return the seq from which all events are kept: those of the turns above, and unpublished ones.
@@ -16,16 +17,16 @@ end
 -- Delete the oldest events that exceed a limit, but none that are kept. Return whether some are left
 -- that exceed it.
 local function trim_step(max_bytes)
-  local first_kept = first_kept_seq()
+  local first_kept, trimmed = first_kept_seq(), 0
   local has_more = false
-  for _, entry in ipairs(redis.call('XRANGE', EVENTS, '-', '+', 'COUNT', TRIM_STEP)) do
-    local number = tonumber(string.match(entry[1], '^%d+'))
-    has_more = number < first_kept and
+  for _, line in ipairs(redis.call('LRANGE', LOG, 0, TRIM_STEP - 1)) do
+    has_more = s.log_start + 1 < first_kept and
       (seq - s.log_start > tonumber(EVENT_LOG_SIZE) or s.log_bytes > max_bytes)
     if not has_more then break end
-    s.log_start, s.log_bytes = number, math.max(0, s.log_bytes - #entry[2][2])
+    s.log_start, s.log_bytes = s.log_start + 1, math.max(0, s.log_bytes - #line)
+    trimmed = trimmed + 1
   end
-  redis.call('XTRIM', EVENTS, 'MINID', s.log_start + 1 .. '-0')
+  redis.call('LTRIM', LOG, trimmed, -1)
   return has_more
 end
 

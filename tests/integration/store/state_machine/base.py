@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
 from chat.domain import Caller, Delta, Lease
 from chat.domain.errors import ParleyError
-from chat.store import sessions
+from chat.store import counters, sessions
 from chat.store.message_json import json_escape
 from tests.harness.redis_cluster import connect
 from tests.integration.store import keyspace, steps
@@ -87,6 +87,7 @@ class BaseMachine(RuleBasedStateMachine):
 
     @invariant()
     def store_matches_model(self) -> None:
+        counters.write()
         contents = keyspace.read(self.redis)
         invariants.assert_store_is_sound(contents, self.partition)
         for session in self.live:
