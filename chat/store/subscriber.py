@@ -1,4 +1,4 @@
-"""A subscriber to a session's events."""
+"""The subscribers to a session's events."""
 
 import asyncio
 from collections.abc import Callable
@@ -214,3 +214,20 @@ class Subscriber:
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+class Channel:
+    """The subscribers of one session."""
+
+    __slots__ = ("end_error", "keys", "subscribers")
+
+    def __init__(self, keys: LogKeys) -> None:
+        self.keys = keys
+        self.subscribers: set[Subscriber] = set()
+        # Why the session has ended, once a message said so.
+        self.end_error: type[ParleyError] | None = None
+
+    @property
+    def is_full(self) -> bool:
+        active = sum(not subscriber.is_parked for subscriber in self.subscribers)
+        return active >= chat_settings.MAX_SUBSCRIBERS

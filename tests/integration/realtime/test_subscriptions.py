@@ -243,7 +243,8 @@ def test_events_published_in_full_need_no_read(monkeypatch: pytest.MonkeyPatch) 
     run(test)
 
 
-def test_idle_subscriber_costs_no_read(monkeypatch: pytest.MonkeyPatch) -> None:
+@needs_one_server
+def test_idle_subscriber_costs_no_read(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     """F37: while the connection is healthy."""
     caller = open_session()
     read: list[Sequence[Position]] = []
@@ -260,11 +261,23 @@ def test_idle_subscriber_costs_no_read(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setattr(subscriptions, "read_logs", Threaded(record))
             assert await subscriber.next(3 * POLL_INTERVAL) is None
             assert not read
+            before = command_counts(redis)
             monkeypatch.setattr(subscriptions, "CHECK_INTERVAL", POLL_INTERVAL)
-            assert await subscriber.next(3 * POLL_INTERVAL) is None
+            assert await subscriber.next(5 * POLL_INTERVAL) is None
+            assert command_counts(redis)["hmget"] > before["hmget"]
+            assert not read
+            # Another primary has an event that was not published.
+            await asyncio.to_thread(redis.hincrby, subscriber.keys.session, "seq", 1)
+            assert await subscriber.next(TIMEOUT)
             assert read
 
     run(test)
+
+
+def command_counts(redis: Any) -> dict[str, int]:
+    """Return how often Redis has executed each command."""
+    stats = redis.info("commandstats")
+    return {name.removeprefix("cmdstat_"): each["calls"] for name, each in stats.items()}
 
 
 @pytest.mark.parametrize(
