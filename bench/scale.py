@@ -48,7 +48,7 @@ IDLE_SECONDS = 30.0
 # An odd number: its multiples are different session ids, in all partitions.
 SPREAD = 0x9E3779B97F4A7C15F39CC061
 # The keys of a session that have the same content in each.
-COPIED = ("session", "messages", "events", "idempotency")
+COPIED = ("session", "messages", "log", "idempotency")
 
 
 def fill(sessions: int, until: float) -> int:
