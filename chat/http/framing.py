@@ -10,6 +10,7 @@ from chat.http.errors import Disconnected, InvalidHTTP
 
 # Bytes of a line with the size of a chunk, and of all trailers.
 MAX_LINE = 16 * 1024
+MAX_LENGTH_DIGITS = 18
 _CRLF = b"\r\n"
 _NO_BODY = {204, 304}
 
@@ -147,7 +148,7 @@ def framing_of(status: int, headers: Mapping[str, str]) -> Framing:
     """Return the framing of a response's body.
 
     Raises:
-        InvalidHTTP: it has two different lengths.
+        InvalidHTTP: it has two different lengths, or one of more digits than a length can have.
     """
     if status in _NO_BODY:
         return Sized(0)
@@ -158,4 +159,6 @@ def framing_of(status: int, headers: Mapping[str, str]) -> Framing:
     if len(lengths) > 1:
         raise InvalidHTTP("two different lengths")
     text = lengths.pop()
+    if len(text) > MAX_LENGTH_DIGITS:
+        raise InvalidHTTP("a Content-Length that is too long")
     return Sized(int(text)) if text.isascii() and text.isdigit() else UntilClose()

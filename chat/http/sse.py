@@ -23,6 +23,11 @@ ERROR = b"error"
 BOM = b"\xef\xbb\xbf"
 # Maximum size of one line, and of one event's data. A delta has some hundred bytes.
 MAX_BYTES = 1024 * 1024
+# Maximum size of all comments and empty lines of a stream. Servers send some bytes in a second.
+MAX_COMMENT_BYTES = 1024 * 1024
+# Of the comments in one chunk, every so many yield one `COMMENT`: each passes through the whole
+# reading of a reply.
+COMMENTS_PER_EVENT = 100
 
 
 def events(chunks: Iterable[bytes]) -> Iterator[Event]:
@@ -42,15 +47,24 @@ class Parser:
         self._name = b""
         self._data: list[bytes] = []
         self._size = 0
+        self._comment_bytes = 0
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
-        """Yield each event as soon as its blank line arrives, and `COMMENT` for each comment.
+        """Yield each event as soon as its blank line arrives, and `COMMENT` for comments.
 
         Raises:
-            ModelInvalidResponse: a line or an event's data is longer than `MAX_BYTES`.
+            ModelInvalidResponse: a line or an event's data is longer than `MAX_BYTES`, or all
+                comments are longer than `MAX_COMMENT_BYTES`.
         """
+        comments = 0
         for line in self._lines.feed(chunk):
-            if event := self._read(line):
+            event = self._read(line)
+            if event is COMMENT:
+                self._count_comment(line)
+                comments += 1
+                if comments % COMMENTS_PER_EVENT == 1:
+                    yield event
+            elif event:
                 yield event
         self._lines.check_size()
 
@@ -81,6 +95,11 @@ class Parser:
         self._size += size
         if self._size > MAX_BYTES:
             raise _too_long("an event")
+
+    def _count_comment(self, line: bytes) -> None:
+        self._comment_bytes += len(line) + 1
+        if self._comment_bytes > MAX_COMMENT_BYTES:
+            raise _too_long("the comments of a stream")
 
     def _end_event(self) -> Event:
         event = (self._name, b"\n".join(self._data)) if self._data else COMMENT
@@ -141,5 +160,5 @@ class _Lines:
 
 def _too_long(what: str) -> ModelInvalidResponse:
     error = ModelInvalidResponse()
-    error.__cause__ = ValueError(f"{what} is longer than {MAX_BYTES} bytes")
+    error.__cause__ = ValueError(f"{what}: longer than {MAX_BYTES} bytes")
     return error

@@ -1,5 +1,6 @@
 """A vendor's response: its body as JSON objects, whatever format the body turns out to have."""
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import suppress
@@ -19,6 +20,8 @@ from chat.providers.json_access import SurrogateJoiner, parse_leniently
 
 MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
+# Events that are read in one pass of the event loop: a server can send thousands in one packet.
+EVENTS_PER_PASS = 100
 
 _DONE = b"[DONE]"
 # Events with another name, such as `ping`, are ignored unless their data is a part of the reply.
@@ -60,20 +63,27 @@ class ModelResponse:
             if not sse.BOM.startswith(head):
                 head = b""
             yield {}  # some servers send white space until the reply is complete
-        parser = self._parser(head)
-        events, is_last = parser.feed(head), False
-        while True:
+        parser, count = self._parser(head), 0
+        async for events in self._events(parser, head):
             for name, data in events:
                 for document in self._documents_of(name, data):
                     yield document
                 if self.is_done:
                     await self.body.drain()
                     return
-            if is_last:
-                break
-            chunk = await self.body.read() if chunk else b""
-            events, is_last = (parser.feed(chunk), False) if chunk else (parser.end(), True)
+                count += 1
+                if count % EVENTS_PER_PASS == 0:
+                    await asyncio.sleep(0)
         self._raise_failure()
+
+    async def _events(
+        self, parser: "sse.Parser | _JSONParser", head: bytes
+    ) -> AsyncGenerator[Iterator[sse.Event]]:
+        """Yield the events of each packet, and last those that the end of the body completes."""
+        yield parser.feed(head)
+        while head and (chunk := await self.body.read()):
+            yield parser.feed(chunk)
+        yield parser.end()
 
     def _documents_of(self, name: bytes, data: bytes) -> Iterable[Document]:
         try:

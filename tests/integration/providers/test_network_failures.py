@@ -1,5 +1,6 @@
 """Network failures: unknown hosts, closed ports, timeouts, invalid TLS, invalid HTTP."""
 
+import asyncio
 import gc
 import logging
 import socket
@@ -19,11 +20,17 @@ from chat.domain.errors import (
     ProviderError,
 )
 from chat.providers.openai import OpenAI
-from chat.providers.response import MAX_DOCUMENT_BYTES
+from chat.providers.response import EVENTS_PER_PASS, MAX_DOCUMENT_BYTES
 from project.runner.process import ROOT
 from tests.harness.ports import free_port
 from tests.integration.fakemodel.server import FakeModel
-from tests.integration.providers.calls import create_provider, get_reply, long_timeouts
+from tests.integration.providers.calls import (
+    HELLO,
+    create_provider,
+    get_reply,
+    long_timeouts,
+    on_loop,
+)
 from tests.integration.providers.raw_server import (
     DONE,
     END,
@@ -174,11 +181,36 @@ def test_each_malformed_response_has_an_error(parts: tuple[bytes, ...], kind: ty
     assert isinstance(error_of(*parts), kind)
 
 
-def test_two_content_lengths_are_invalid() -> None:
-    error = error_of(b"HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\nx")
+@pytest.mark.parametrize("length", [b"1, 2", b"1" * 5000])
+def test_content_length_is_invalid(length: bytes) -> None:
+    error = error_of(b"HTTP/1.1 200 OK\r\nContent-Length: %b\r\n\r\nx" % length)
     assert type(error) is ModelInvalidResponse
     del error
     gc.collect()
+
+
+def test_other_turns_run_between_the_events_of_one_packet() -> None:
+    count = 10_000
+    passes = 0
+
+    async def count_passes() -> None:
+        nonlocal passes
+        while True:
+            await asyncio.sleep(0)
+            passes += 1
+
+    async def read(server: RawServer) -> None:
+        counting = asyncio.create_task(count_passes())
+        seen = 0
+        async for item in create_provider(server).stream(HELLO):
+            if isinstance(item, str):
+                seen = seen or passes
+        counting.cancel()
+        assert passes - seen >= count / EVENTS_PER_PASS - 1
+
+    parts = (STREAM, delta("a"), delta("") * count, delta("b"), DONE, END)
+    with RawServer(respond(b"".join(parts))) as server:
+        on_loop(read(server))
 
 
 def test_empty_reply_that_reached_its_limit_is_complete() -> None:

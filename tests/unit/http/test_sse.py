@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 from hypothesis import given
@@ -13,6 +13,11 @@ from tests.unit.http.splits import positions, split
 def read(*chunks: bytes) -> list[bytes]:
     """Return the data of the events without a name, and nothing else."""
     return [data for name, data in sse.events(chunks) if data and not name]
+
+
+def without_comments(chunks: Iterable[bytes]) -> list[sse.Event]:
+    """Return the events. The number of comments depends on the chunks."""
+    return [event for event in sse.events(chunks) if event is not COMMENT]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
@@ -120,7 +125,7 @@ def test_any_split_of_the_bytes_gives_the_same_events(
     lines: list[bytes], ends: list[bytes], positions: list[int]
 ) -> None:
     stream = b"".join(line + ends[n % len(ends)] for n, line in enumerate(lines))
-    assert list(sse.events(split(stream, positions))) == list(sse.events([stream]))
+    assert without_comments(split(stream, positions)) == without_comments([stream])
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\r\n", codec="utf-8"))), positions)
@@ -131,8 +136,20 @@ def test_written_events_are_read(texts: list[str], positions: list[int]) -> None
 
 @given(st.binary(), positions)
 def test_any_split_of_garbage_gives_the_same_events(garbage: bytes, positions: list[int]) -> None:
-    assert list(sse.events(split(garbage, positions))) == list(sse.events([garbage]))
+    assert without_comments(split(garbage, positions)) == without_comments([garbage])
 
 
 def test_empty_chunk_between_cr_and_lf_changes_nothing() -> None:
     assert read(b"data: a\r", b"", b"\ndata: b\n") == [b"a\nb"]
+
+
+def test_comments_of_a_packet_share_an_event() -> None:
+    assert list(sse.events([b":\n" * 1000])) == [COMMENT] * (1000 // sse.COMMENTS_PER_EVENT + 1)
+    assert list(sse.events([b": a\n", b": b\n"]))[:2] == [COMMENT] * 2
+
+
+@pytest.mark.parametrize("line", [b":\n", b"\n", b": keep-alive\r\n"])
+def test_stream_of_comments_only_is_rejected(line: bytes) -> None:
+    packet = line * (64 * 1024 // len(line))
+    with pytest.raises(ModelInvalidResponse):
+        list(sse.events([packet] * 40))
