@@ -41,7 +41,6 @@ def create(
         InvalidRequest, UnsupportedParameter, UnsupportedContent
         and as `sessions.create_session`.
     """
-    _ = sender.principal
     fields = Fields(body)
     metadata, given = fields.metadata(), _read_items(fields)
     fields.reject_others()

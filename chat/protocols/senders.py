@@ -77,9 +77,10 @@ def admit(sender: Sender) -> Steps[None]:
     """Check that the sender may open a session now, which counts.
 
     Raises:
-        as `chat.conversation.sessions.admit`
+        NotAllowed: the sender has the token of one session only.
+        and as `chat.conversation.sessions.admit`
     """
-    yield from sessions.admit.steps(sender.address, _principal(sender))
+    yield from sessions.admit.steps(sender.address, sender.principal)
 
 
 def open_session(
@@ -99,18 +100,12 @@ def open_session(
     Raises:
         as `create_session` and the call
     """
-    principal = _principal(sender)
+    principal = sender.principal
     token, result = yield from sessions.create_session(
         then, history, address=sender.address, principal=principal, key=key, **fields
     )
-    caller = tokens.new_caller(token)
-    if principal is not None:
-        caller = Caller.from_principal(principal, caller.session_id)
+    caller = Caller.from_principal(principal, tokens.new_caller(token).session_id)
     return replace(caller, address=sender.address), result
-
-
-def _principal(sender: Sender) -> Principal | None:
-    return sender.identity if isinstance(sender.identity, Principal) else None
 
 
 def read_model(caller: Caller, wanted: str | None) -> Steps[str | None]:

@@ -29,13 +29,21 @@ def test_conversation_can_be_created_changed_and_deleted(client: OpenAI) -> None
             call(created.id)
 
 
-def test_session_token_cannot_create_a_conversation(stack: Stack, base_url: str) -> None:
+@pytest.mark.security("S60")
+def test_session_token_opens_no_other_session(stack: Stack, base_url: str) -> None:
     token = APIClient(stack.web().url).open_session().token
     pattern = keys.repeated_request("*")
     with Redis.from_url(stack.redis.url) as redis:
         before = set(redis.scan_iter(pattern))
-        with pytest.raises(openai.PermissionDeniedError):
-            OpenAI(base_url=base_url, api_key=token, max_retries=0).conversations.create()
+        own = OpenAI(base_url=base_url, api_key=token, max_retries=0)
+        messages: list[Any] = [{"role": "user", "content": "Hello"}]
+        for call in (
+            own.conversations.create,
+            lambda: own.chat.completions.create(model="default", messages=messages),
+        ):
+            with pytest.raises(openai.PermissionDeniedError) as caught:
+                call()
+            assert caught.value.code == "not_allowed"
         assert set(redis.scan_iter(pattern)) == before
 
 
