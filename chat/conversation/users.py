@@ -38,7 +38,8 @@ def list_sessions(
 def erase(principal: Principal) -> int:
     """Delete all sessions of the user, and close their streams; return their number.
 
-    The erasure is recorded in the audit log, without the user's name.
+    An erasure of at least one session is recorded in the audit log, without the user's name. A
+    user of whom nothing is stored may be erased; that changes nothing, so only the log tells it.
 
     Raises:
         StoreFull, StoreUnavailable: some sessions may be left; the call can be repeated.
@@ -52,6 +53,8 @@ def erase(principal: Principal) -> int:
             staff.delete(session_id)
         erased += len(session_ids)
     actor = f"key {principal.api_key}" if principal.api_key else identity.owner
-    audit.record(actor=actor, action=f"Erased {erased} sessions.", target=identity.owner)
+    if erased:
+        action = f"Erased {erased} sessions."
+        audit.record(actor=actor, action=action, target=identity.owner, is_client=True)
     logger.info("%s erased %d sessions of %s", actor, erased, identity.owner)
     return erased

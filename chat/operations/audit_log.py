@@ -1,4 +1,4 @@
-"""The audit log of API keys, users, staff and commands."""
+"""The audit log: additions by staff and commands, and the entries of all."""
 
 from chat.store import audit
 from chat.store.audit import AuditEntry
@@ -14,7 +14,7 @@ def record(*, actor: str, action: str, target: str) -> None:
 
 
 def newest(limit: int) -> list[AuditEntry]:
-    """Return the newest entries, the newest first.
+    """Return the newest entries of API keys and users and as many others, the newest first.
 
     Raises:
         StoreUnavailable

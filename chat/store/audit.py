@@ -1,14 +1,17 @@
 """The audit log of what API keys, users, commands and staff did.
 
-What staff did to sessions is in the admin's log only.
+Entries of clients (API keys and users) have their own stream, so that clients cannot push out what
+the operator did. What staff did to sessions is in the admin's log only.
 """
 
 from dataclasses import dataclass
+from heapq import merge
+from operator import attrgetter
 
 from chat.store import keys
-from chat.store.client import execute_command, map_redis_errors
+from chat.store.client import execute_command, execute_commands, map_redis_errors
 
-# About how many entries are kept.
+# About how many entries of clients are kept, and how many others.
 MAX_ENTRIES = 10_000
 
 
@@ -24,26 +27,31 @@ class AuditEntry:
     target: str
 
 
-def record(*, actor: str, action: str, target: str) -> None:
+def record(*, actor: str, action: str, target: str, is_client: bool = False) -> None:
     """Add an entry.
+
+    is_client: whether the actor is an API key or user.
 
     Raises:
         StoreFull, StoreUnavailable
     """
     fields = ("actor", actor, "action", action, "target", target)
+    name = keys.client_audit() if is_client else keys.audit()
     with map_redis_errors():
-        execute_command("XADD", keys.audit(), "MAXLEN", "~", MAX_ENTRIES, "*", *fields)
+        execute_command("XADD", name, "MAXLEN", "~", MAX_ENTRIES, "*", *fields)
 
 
 def newest(limit: int) -> list[AuditEntry]:
-    """Return the newest entries, the newest first.
+    """Return the newest entries of clients and as many others, the newest first.
 
     Raises:
         StoreUnavailable
     """
+    names = (keys.audit(), keys.client_audit())
     with map_redis_errors():
-        found = execute_command("XREVRANGE", keys.audit(), "+", "-", "COUNT", limit)
-    return [_parse(entry_id, fields) for entry_id, fields in found]
+        found = execute_commands([("XREVRANGE", name, "+", "-", "COUNT", limit) for name in names])
+    parsed = [[_parse(*entry) for entry in entries] for entries in found]
+    return list(merge(*parsed, key=attrgetter("at"), reverse=True))
 
 
 def _parse(entry_id: bytes, fields: list[bytes]) -> AuditEntry:

@@ -284,8 +284,16 @@ def bans() -> str:
 
 
 def audit() -> str:
-    """Return a stream, capped: what API keys, users, staff and commands did; permanent."""
+    """Return a stream, capped: what staff and commands did; permanent.
+
+    Older versions also add what API keys and users did.
+    """
     return "chat:audit"
+
+
+def client_audit() -> str:
+    """Return a stream, capped: what API keys and users did; permanent."""
+    return "chat:audit:clients"
 
 
 def limiter(model: str) -> LimiterKeys:

@@ -12,7 +12,7 @@ PERMANENT = (
         r"labels|ratings|waiting_by_party)"
     ),
     re.compile(r"chat:deployment"),
-    re.compile(r"chat:(audit|bans|rollups)"),
+    re.compile(r"chat:(audit(:clients)?|bans|rollups)"),
     re.compile(r"chat:api_keys(:last_used)?"),
     re.compile(
         r"chat:\{budgets\}:(reservations|checks|api_keys|(deployment|tenant|key|user):ever:)"

@@ -99,9 +99,20 @@ def test_changes_of_keys_are_in_the_audit_log(admin: Client) -> None:
     ]
 
 
-def test_page_shows_what_keys_did(admin: Client) -> None:
-    audit.record(actor="key 0123456789ab", action="Erased 3 sessions.", target="user:0123")
-    assert "Erased 3 sessions." in admin.get(PAGE).content.decode()
+@pytest.mark.security("S64")
+def test_page_shows_what_keys_did_after_what_staff_did(
+    admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much the keys did."""
+    monkeypatch.setattr(audit, "MAX_ENTRIES", 100)
+    create(admin)
+    for number in range(300):
+        audit.record(actor="key 0", action=f"Erased {number}.", target="user:0", is_client=True)
+    actions = [entry.action for entry in audit.newest(3)]
+    assert actions == ["Erased 299.", "Erased 298.", "Erased 297.", "Created."]
+    html = admin.get(PAGE).content.decode()
+    assert "Erased 299." in html
+    assert "staff" in html
 
 
 def test_session_page_shows_who_opened_it(admin: Client) -> None:

@@ -56,6 +56,7 @@ def test_sessions_of_a_user_and_of_a_tenant_are_limited(send: Send) -> None:
     assert send("POST", "/sessions", "carol").status_code == 201
 
 
+@pytest.mark.security("S64")
 def test_rates_of_a_user_are_limited(send: Send) -> None:
     session_id = send("POST", "/sessions", "dora").json()["id"]
     posted = [
@@ -66,6 +67,8 @@ def test_rates_of_a_user_are_limited(send: Send) -> None:
     listed = [send("GET", "/sessions", "dora").status_code for _ in range(4)]
     assert listed == [200, 200, 200, 429]
     assert send("GET", "/sessions", "emil").status_code == 200
+    erased = [send("DELETE", "/users/fay", "fay").status_code for _ in range(4)]
+    assert erased == [200, 200, 200, 429]
     for _ in range(3):
         send("POST", "/sessions", "dora")
     assert error_code(send("POST", "/sessions", "dora")) in {"rate_limited", "quota_exceeded"}

@@ -127,7 +127,7 @@ def test_erasure_leaves_nothing_of_the_user(
     assert user not in entry.target
 
 
-@pytest.mark.security("S60")
+@pytest.mark.security("S60", "S64")
 def test_only_the_users_tenant_may_erase(key: Key, owner: APIClient) -> None:
     alice = key(user="alice")
     session = alice.open()
@@ -140,3 +140,4 @@ def test_only_the_users_tenant_may_erase(key: Key, owner: APIClient) -> None:
     erased = key(tenant="other").request("DELETE", path).json()
     assert erased == {"deleted_sessions": 0}
     assert session.get().status_code == 200
+    assert audit.newest(10) == []

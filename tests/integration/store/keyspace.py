@@ -17,7 +17,7 @@ PERMANENT_KEY = re.compile(
 DEPLOYMENT_KEY = "chat:deployment"
 # Keys that have no TTL either, and whose contents no test compares.
 UNREAD_KEY = re.compile(
-    r"chat:rollups|chat:audit|chat:bans|chat:\{budgets\}:(reservations|checks|api_keys|\w+:ever:)|chat:\{\d+\}:ratings"
+    r"chat:rollups|chat:audit(:clients)?|chat:bans|chat:\{budgets\}:(reservations|checks|api_keys|\w+:ever:)|chat:\{\d+\}:ratings"
 )
 SESSION_KEY = re.compile(
     r"(chat:\{\d+\}:)(?:session|messages|partial|log|events|idempotency|files)(:.+)"
