@@ -11,12 +11,15 @@ from chat.store.calls import Steps, store_call
 
 
 def build(
-    messages: Iterable[InputMessage], known: Mapping[str, StoredFile] | None = None
+    messages: Iterable[InputMessage],
+    known: Mapping[str, StoredFile] | None = None,
+    *,
+    source: str = "",
 ) -> History:
     """Return messages as turns. System messages and empty ones are left out.
 
     A message without a reply, and a reply without a message, have an empty text in its place.
-    known: files of the session, by id.
+    known: files of the session, by id; source: the session that has them, if it is another one.
 
     Raises:
         UnsupportedContent, BodyTooLarge: a file has an unknown type, or is too large.
@@ -34,7 +37,7 @@ def build(
             turns[-1] = turns[-1]._replace(reply=message.text)
         else:
             turns.append(PastTurn("", message.text))
-    return History(turns=turns, files=new)
+    return History(turns=turns, files=new, source=source, copied=(known or {}) if source else {})
 
 
 def _resolve(
@@ -52,7 +55,8 @@ def _resolve(
     return files.with_file(given.part, known.get(given.part.file_id))
 
 
-def find_files(caller: Caller, messages: Iterable[InputMessage]) -> dict[str, StoredFile]:
+@store_call
+def find_files(caller: Caller, messages: Iterable[InputMessage]) -> Steps[dict[str, StoredFile]]:
     """Return the session's files to which messages refer, by id.
 
     Raises:
@@ -60,38 +64,55 @@ def find_files(caller: Caller, messages: Iterable[InputMessage]) -> dict[str, St
     """
     parts = (each.part for message in messages for each in message.parts)
     ids = list({part.file_id: None for part in parts if part.file_id})
-    found = stored_files.describe(caller, ids) if ids else []
+    found = (yield from stored_files.describe.steps(caller, ids)) if ids else []
     return {file.id: file for file in found if file is not None}
 
 
-def read_messages(caller: Caller, stored: Iterable[Mapping[str, Any]]) -> Steps[list[InputMessage]]:
-    """Return stored messages with the contents of their files.
+def read_messages(
+    caller: Caller, stored: Iterable[Mapping[str, Any]]
+) -> Steps[tuple[list[InputMessage], dict[str, StoredFile]]]:
+    """Return stored messages, and the files to which they refer, by id; contents are not read.
 
     A text stands for a file that was deleted.
 
     Raises:
         SessionNotFound, SessionExpired, StoreUnavailable
     """
-    read: dict[str, tuple[StoredFile, bytes] | None] = {}
-    found = []
-    for each in stored:
-        parts = yield from read_parts.steps(caller, each.get("parts", ()), read)
-        found.append(InputMessage(Role(each["role"]), each["content"], parts))
-    return found
+    messages = [
+        InputMessage(
+            Role(each["role"]),
+            each["content"],
+            tuple(InputPart(Part.from_json(part)) for part in each.get("parts", ())),
+        )
+        for each in stored
+    ]
+    known = yield from find_files.steps(caller, messages)
+    return [_without_deleted(message, known) for message in messages], known
+
+
+def _without_deleted(message: InputMessage, known: Mapping[str, StoredFile]) -> InputMessage:
+    parts = (
+        each if not each.part.file_id or each.part.file_id in known else _placeholder(each.part)
+        for each in message.parts
+    )
+    return message._replace(parts=tuple(parts))
+
+
+def _placeholder(part: Part) -> InputPart:
+    return InputPart(Part(PartType.TEXT, part.placeholder))
 
 
 @store_call
-def read_parts(
-    caller: Caller,
-    stored: Iterable[Mapping[str, Any]],
-    known: dict[str, tuple[StoredFile, bytes] | None] | None = None,
-) -> Steps[tuple[InputPart, ...]]:
-    """Return stored parts with the contents of their files; as `read_messages`.
+def read_parts(caller: Caller, stored: Iterable[Mapping[str, Any]]) -> Steps[tuple[InputPart, ...]]:
+    """Return stored parts with the contents of their files, which are read one by one.
 
-    known: files that were read, by id; others are read one by one, and added.
+    A text stands for a file that was deleted.
+
+    Raises:
+        SessionNotFound, SessionExpired, StoreUnavailable
     """
     parts = [Part.from_json(each) for each in stored]
-    read = {} if known is None else known
+    read: dict[str, tuple[StoredFile, bytes] | None] = {}
     for file_id in filter(None, (part.file_id for part in parts)):
         if file_id not in read:
             (read[file_id],) = yield from stored_files.read.steps(caller, [file_id])
@@ -102,5 +123,5 @@ def _with_content(part: Part, file: tuple[StoredFile, bytes] | None) -> InputPar
     if not part.file_id:
         return InputPart(part)
     if file is None:
-        return InputPart(Part(PartType.TEXT, part.placeholder))
+        return _placeholder(part)
     return InputPart(part._replace(file_id=""), file[1])

@@ -125,6 +125,7 @@ def create_session(
         system_prompt=policies.choose_system_prompt(system_prompt, policy, model),
         policy=policy,
         identity=principal.identity(addresses) if principal else Identity(addresses=addresses),
+        source=history.source,
         **fields,
     )
     caller = Caller(
@@ -170,8 +171,12 @@ def _new_session(
     key: str = "",
     identity: Identity = PARLEY_ITSELF,
     policy: Policy = NO_POLICY,
+    source: str = "",
 ) -> tuple[str, NewSession]:
-    """Return a token and its session, with defaults for what is `None`."""
+    """Return a token and its session, with defaults for what is `None`.
+
+    source: a session of the same user, whose partition it gets; "" for any.
+    """
     stored = _stored_fields(
         {
             "name": name,
@@ -184,7 +189,8 @@ def _new_session(
     )
     lifetime = ttl or chat_settings.SESSION_TTL
     own_key = _scope_key(key, identity)
-    session_id = tokens.new_session_id(own_key, prefix=identity.id_prefix)
+    prefix = tokens.partition_prefix(source) or identity.id_prefix
+    session_id = tokens.new_session_id(own_key, prefix=prefix)
     seed = digest(own_key, stored, lifetime) if key else ""
     token = tokens.new_token(session_id, seed)
     token_hash = tokens.hash_token(token)

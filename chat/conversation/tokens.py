@@ -11,9 +11,11 @@ from django.conf import settings
 from chat.accounts import bans
 from chat.domain import Caller
 from chat.domain.errors import InvalidToken
+from chat.domain.identity import PARTITION_DIGITS
 
+ID_PREFIX = "ses_"
 # 96 random bits.
-SESSION_ID = re.compile(r"ses_[0-9a-f]{24}")
+SESSION_ID = re.compile(rf"{ID_PREFIX}[0-9a-f]{{24}}")
 # The secret has 256 bits.
 TOKEN = re.compile(rf"({SESSION_ID.pattern})\.([A-Za-z0-9_-]{{43}})")
 
@@ -24,7 +26,12 @@ def new_session_id(seed: str = "", *, prefix: str = "") -> str:
     prefix: its first hex digits, which decide the partition; "" for random ones.
     """
     digits = _derive("session", seed).hex() if seed else secrets.token_hex(12)
-    return "ses_" + (prefix + digits)[:24]
+    return ID_PREFIX + (prefix + digits)[:24]
+
+
+def partition_prefix(session_id: str) -> str:
+    """Return the hex digits of a session's id that decide its partition."""
+    return session_id.removeprefix(ID_PREFIX)[:PARTITION_DIGITS]
 
 
 def new_token(session_id: str, seed: str = "") -> str:

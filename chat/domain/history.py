@@ -32,17 +32,23 @@ class PastTurn(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """Past turns, the oldest first, and the new files of their parts."""
+    """Past turns, the oldest first, and the files of their parts that the session does not have."""
 
     turns: Sequence[PastTurn] = ()
     # By the files' ids.
     files: Mapping[str, tuple[StoredFile, bytes]] = field(default_factory=dict)
+    # Id of the session from which Redis copies files; "" for none. The new session is in its
+    # partition.
+    source: str = ""
+    # These files, by their ids.
+    copied: Mapping[str, StoredFile] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         """Return the bytes of texts and files, about."""
         texts = sum(len(turn.content) + len(turn.reply) for turn in self.turns)
-        return texts + sum(len(content) for _, content in self.files.values())
+        copied = sum(file.bytes for file in self.copied.values())
+        return texts + copied + sum(len(content) for _, content in self.files.values())
 
 
 NO_HISTORY = History()

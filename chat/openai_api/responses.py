@@ -10,7 +10,7 @@ import orjson
 from chat.api.exception_handler import error_body
 from chat.conversation import files, history, messages, sessions, turns
 from chat.conversation.repeats import Attachment
-from chat.domain import Accepted, Caller, Context, InputMessage, Role, Status, TurnExtras
+from chat.domain import Accepted, Caller, Context, History, InputMessage, Role, Status, TurnExtras
 from chat.domain.errors import (
     Conflict,
     InvalidRequest,
@@ -61,8 +61,8 @@ def start(request: ResponseRequest, sender: Sender, attaching: Steps[Attachment]
     check_inputs(request.earlier, request.model)
     check_inputs([request.message], request.model)
     attachment, _ = yield from joined(attaching, admit(sender))
-    key, earlier = attachment.key, request.earlier
-    return (yield from _open(request, sender, key, earlier, request.system_text))
+    past = history.build(request.earlier)
+    return (yield from _open(request, sender, attachment.key, past, request.system_text))
 
 
 @store_call
@@ -174,11 +174,10 @@ def _open(
     request: ResponseRequest,
     sender: Sender,
     key: str,
-    earlier: Sequence[InputMessage],
+    past: History,
     system_prompt: str,
 ) -> Steps[Turn]:
     """Accept the turn in a new session with a history."""
-    past = history.build(earlier)
     # The history of a copy is not part of the input.
     length = 0 if request.previous else 2 * len(past.turns)
     params = _params(request, history_length=length)
@@ -260,7 +259,10 @@ def _retrieve_with_model(
 
 
 def _fork(request: ResponseRequest, earlier: Turn, sender: Sender, key: str) -> Steps[Turn]:
-    """Accept the turn in a new session with the history up to an earlier turn."""
+    """Accept the turn in a new session with the history up to an earlier turn.
+
+    Redis copies the files of the history; they are not read here.
+    """
     _check_no_replies(request.earlier)
     check_inputs([request.message], request.model)
     yield from admit(sender)
@@ -272,9 +274,10 @@ def _fork(request: ResponseRequest, earlier: Turn, sender: Sender, key: str) -> 
         limit=chat_settings.MAX_PAGE_LIMIT,
         newest_first=False,
     )
-    past = yield from history.read_messages(earlier.caller, map(orjson.loads, page.messages))
+    past, known = yield from history.read_messages(earlier.caller, map(orjson.loads, page.messages))
+    copy = history.build([*past, *_own(request)], known, source=earlier.session_id)
     system_prompt = join_system((orjson.loads(session.system_prompt), request.system_text))
-    return (yield from _open(request, sender, key, [*past, *_own(request)], system_prompt))
+    return (yield from _open(request, sender, key, copy, system_prompt))
 
 
 def _own(request: ResponseRequest) -> list[InputMessage]:

@@ -11,7 +11,7 @@ from chat.domain.ids import random_id
 from chat.domain.policy import NO_POLICY, Policy
 from chat.domain.rates import interval_ms
 from chat.settings import chat_settings
-from chat.store import openers, quota
+from chat.store import keys, openers, quota
 from chat.store.api_keys import parse_policy
 from chat.store.calls import Steps, ask_script, joined, nothing, store_call
 from chat.store.files import description
@@ -80,8 +80,11 @@ def restore_call(new: NewSession, history: History, bytes_: int = 0) -> ScriptCa
 
     bytes_: that are reserved for the session.
     """
-    args = (*_create_args(new, bytes_), *_history_args(history))
-    return script_call("restore", new.id, *args)
+    copied = " ".join(history.copied)
+    args = (*_create_args(new, bytes_), copied, *_history_args(history))
+    call = script_call("restore", new.id, *args)
+    source = keys.for_session(history.source or new.id)
+    return ScriptCall(call.script, (*call.keys, source.files), call.args)
 
 
 @store_call

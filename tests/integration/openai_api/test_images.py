@@ -54,6 +54,7 @@ def test_images_before_the_message_are_part_of_it(stack: Stack, client: OpenAI) 
     assert received(stack, marker) == hashes(content)
 
 
+@pytest.mark.security("S65")
 def test_copy_of_a_session_has_its_images(stack: Stack, client: OpenAI) -> None:
     content, marker = png(), token_hex(8)
     first = client.responses.create(input=[look(content)])

@@ -10,12 +10,14 @@ from redis import Redis
 
 from chat.conversation import files as session_files
 from chat.conversation import history
-from chat.conversation.sessions import open_with_history
-from chat.domain import Caller, InputMessage, Role
-from chat.domain.errors import SessionFilesFull, SessionFull, SessionNotFound
+from chat.conversation.sessions import create_session, open_with_history
+from chat.domain import Caller, History, InputMessage, PastTurn, Principal, Role
+from chat.domain.errors import QuotaExceeded, SessionFilesFull, SessionFull, SessionNotFound
 from chat.domain.files import InputPart, Part, PartType
 from chat.store import admin, files, keys, sessions, turns
+from chat.store.calls import run
 from chat.store.message_json import message_number_in
+from tests.harness.redis_cluster import needs_one_server
 from tests.integration.store import steps
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -81,6 +83,48 @@ def test_files_belong_to_their_session(caller: Caller) -> None:
     assert files.describe(other, [file_id]) == [None]
     with pytest.raises(SessionNotFound):
         files.describe(Caller(session_id=caller.session_id, credential="wrong"), [file_id])
+
+
+def copy(source: Caller, file_id: str) -> Caller:
+    """Copy a session of one turn with a file, as an API key does."""
+    (file,) = files.describe(source, [file_id])
+    assert file is not None
+    turn = PastTurn("Look", "A cat", [Part(PartType.IMAGE).with_file(file)])
+    past = History(turns=[turn], source=source.session_id, copied={file_id: file})
+    key = Principal(api_key="0123456789ab")
+    _, new = run(create_session(sessions.snapshot.steps, past, address="", principal=key))
+    return Caller.internal(new.id)
+
+
+def transferred(redis: Redis) -> int:
+    stats: Any = redis.info("stats")
+    return int(stats["total_net_input_bytes"] + stats["total_net_output_bytes"])
+
+
+@needs_one_server
+@pytest.mark.security("S65")
+def test_redis_copies_files_within_the_quota(redis: Redis, settings: Settings) -> None:
+    source, content = steps.create_session(), PNG + bytes(1_000_000)
+    file_id, other = put(source, content), put(source)
+    before = transferred(redis)
+    new = copy(source, file_id)
+    assert transferred(redis) - before < len(content)
+    (found, missing) = files.read(new, [file_id, other])
+    assert found is not None
+    assert found[1] == content
+    assert missing is None
+    assert sizes(redis, new)[0] > sizes(redis, new)[1] > len(content)
+    assert redis.pexpiretime(keys.for_session(new.session_id).files) > 0
+    existing = redis.keys("*:ses_*")
+    settings.CHAT_MAX_BYTES_PER_TENANT = 2 * len(content)
+    with pytest.raises(QuotaExceeded):
+        copy(source, file_id)
+    settings.CHAT_MAX_BYTES_PER_TENANT = 0
+    settings.CHAT_MAX_SESSIONS_PER_TENANT = 0
+    redis.hdel(keys.for_session(source.session_id).files, file_id)  # after it was described
+    with pytest.raises(SessionNotFound):
+        copy(source, file_id)
+    assert redis.keys("*:ses_*") == existing
 
 
 def test_reset_and_deletion_remove_files(redis: Redis) -> None:
