@@ -193,7 +193,7 @@ class PubSubConnection:
                 async with asyncio.timeout(PING_INTERVAL):
                     await self._wake.wait()
                 continue
-            await connection.send_command("PING", check_health=False)
+            await self._send(connection, "PING")
 
     def _take(self, reply: Any) -> None:
         """Pass a message on, or note what has become of a subscription."""
@@ -225,10 +225,21 @@ class PubSubConnection:
 
     async def _send_all(self, connection: Connection, command: str, channels: set[bytes]) -> None:
         if not self._topology.is_cluster:
-            await _send(connection, command, *channels)
+            if channels:
+                await self._send(connection, command, *channels)
             return
         for channel in channels:  # their slots differ
-            await _send(connection, f"S{command}", channel)
+            await self._send(connection, f"S{command}", channel)
+
+    async def _send(self, connection: Connection, command: str, *channels: bytes) -> None:
+        """Send a command.
+
+        Raises:
+            OSError, RedisError: the connection is lost.
+        """
+        if self._stream is not None and self._stream.is_lost:
+            await self._stream.wait_until_lost()
+        await connection.send_command(command, *channels, check_health=False)
 
     async def _watchdog(self) -> None:
         """Fail when nothing was read for `READ_TIMEOUT`.
@@ -240,8 +251,3 @@ class PubSubConnection:
             await asyncio.sleep(READ_TIMEOUT - idle)
             idle = self._loop.time() - self._last_read_at
         raise TimeoutError("no reply from Redis")
-
-
-async def _send(connection: Connection, command: str, *channels: bytes) -> None:
-    if channels:
-        await connection.send_command(command, *channels, check_health=False)

@@ -39,8 +39,14 @@ class ReplyStream(asyncio.Protocol):
         self._transport: Any = connection._writer.transport  # type: ignore[union-attr]  # noqa: SLF001
         self._transport.set_protocol(self)
 
+    @property
+    def is_lost(self) -> bool:
+        return self._lost.done()
+
     def write(self, packet: bytes) -> None:
-        self._transport.write(packet)
+        """Write a packet, unless the connection is lost: uvloop's transport would raise."""
+        if not self.is_lost:
+            self._transport.write(packet)
 
     async def wait_until_lost(self) -> None:
         """Wait until the connection is lost.
@@ -60,8 +66,9 @@ class ReplyStream(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._parser.feed(data)
         try:
-            # `gets` returns false for an incomplete reply; in RESP2, no reply is false.
-            while (reply := self._parser.gets()) is not False:
+            # `gets` returns false for an incomplete reply; in RESP2, no reply is false. The rest of
+            # the packet after a failure belongs to requests that have failed.
+            while not self.is_lost and (reply := self._parser.gets()) is not False:
                 self._on_reply(reply)
         except InvalidResponse as error:
             self.fail(error)

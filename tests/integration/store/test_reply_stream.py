@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
+import uvloop
 from redis.asyncio.connection import Connection
 from redis.exceptions import ConnectionError, InvalidResponse, ResponseError  # noqa: A004
 
@@ -88,3 +89,27 @@ def test_full_buffer_pauses_until_the_server_reads() -> None:
                 await stream.wait_until_lost()
 
     asyncio.run(work())
+
+
+def test_replies_behind_a_failure_reach_no_other_request() -> None:
+    replies: list[Any] = []
+
+    async def work() -> None:
+        def fail(reply: Any) -> None:
+            replies.append(reply)
+            stream.fail(ConnectionError("read-only"))
+
+        packet = b"-READONLY no\r\n+for the next request\r\n"
+        async with connection_to(lambda writer: writer.write(packet)) as connection:
+            stream = ReplyStream(connection, fail, on_resume=lambda: None)
+            stream.write(b"GO")
+            async with asyncio.timeout(10):
+                with pytest.raises(ConnectionError, match="read-only"):
+                    await stream.wait_until_lost()
+            assert stream.is_lost
+            await asyncio.sleep(0.01)  # uvloop closes the handle
+            stream.write(b"nothing")
+
+    uvloop.run(work())
+    (error,) = replies
+    assert isinstance(error, ResponseError)
