@@ -57,6 +57,8 @@ def _parse_jwk(jwk: Mapping[str, Any]) -> PublicKey | None:
         return _check(jwt.PyJWK(dict(jwk)).key)
     except (jwt.PyJWTError, ValueError, TypeError, UnsupportedAlgorithm):
         return None
+    except (KeyError, NotImplementedError):  # PyJWT: `oct` without `k`; the algorithm `none`
+        return None
 
 
 def _check(key: object) -> PublicKey:

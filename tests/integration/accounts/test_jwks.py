@@ -112,6 +112,8 @@ def test_unusable_keys_are_left_out(issuer: IssuerServer) -> None:
         {**jwk("ES256", "other algorithm"), "alg": "ES384"},
         {"kty": "oct", "k": "c2VjcmV0", "kid": "secret"},
         {"kty": "EC", "kid": "broken"},
+        {"kty": "oct", "kid": "broken"},
+        {"kty": "RSA", "alg": "none", "kid": "broken"},
         jwk("ES256", "P-384", curve),
         jwk("ES256", "usable"),
     ]
