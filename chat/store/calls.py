@@ -7,6 +7,7 @@ as needed, then returns its result. It does no I/O itself, so one function serve
 
 import asyncio
 from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar
 
@@ -80,19 +81,21 @@ async def run_on_loop(steps: Steps[T]) -> T:
     A WAIT runs in a thread: all calls of the loop share the connection that it blocks.
     """
     advance: Callable[[], Sequence[Call]] = steps.__next__
-    while True:
-        try:
-            calls = advance()
-        except StopIteration as end:
-            result: T = end.value
-            return result
-        try:
-            with map_redis_errors():
-                replies = await _run_pipeline_on_loop(calls)
-        except ParleyError as error:
-            advance = _throw(steps, error)
-        else:
-            advance = _send(steps, replies)
+    # A cancelled call frees at once what it holds.
+    with closing(steps):
+        while True:
+            try:
+                calls = advance()
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            try:
+                with map_redis_errors():
+                    replies = await _run_pipeline_on_loop(calls)
+            except ParleyError as error:
+                advance = _throw(steps, error)
+            else:
+                advance = _send(steps, replies)
 
 
 async def _run_pipeline_on_loop(calls: Sequence[Call]) -> list[Any]:

@@ -16,6 +16,7 @@ from redis import Redis
 from chat.domain.errors import StoreUnavailable
 from chat.settings import chat_settings
 from chat.store import due, leases, workers
+from chat.store.calls import Steps, run_on_loop
 from chat.store.client import client
 from chat.store.loop_client import close_loop_client, loop_client
 from tests.integration.store import steps
@@ -49,6 +50,28 @@ def on_loop(work: Coroutine[Any, Any, None]) -> None:
             await close_loop_client()
 
     asyncio.run(run())
+
+
+def test_cancelled_call_frees_what_it_holds() -> None:
+    ended = asyncio.Event()
+
+    def call() -> Steps[None]:
+        try:
+            yield [("PING",)]
+        finally:
+            ended.set()
+
+    async def work() -> None:
+        held = call()
+        task = asyncio.create_task(run_on_loop(held))
+        await asyncio.sleep(0)
+        assert not ended.is_set()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert ended.is_set()
+
+    on_loop(work())
 
 
 def test_calls_of_one_moment_share_a_packet(redis: Redis) -> None:
