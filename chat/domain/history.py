@@ -44,11 +44,15 @@ class History:
     copied: Mapping[str, StoredFile] = field(default_factory=dict)
 
     @property
+    def copied_bytes(self) -> int:
+        return sum(file.bytes for file in self.copied.values())
+
+    @property
     def size(self) -> int:
         """Return the bytes of texts and files, about."""
         texts = sum(len(turn.content) + len(turn.reply) for turn in self.turns)
-        copied = sum(file.bytes for file in self.copied.values())
-        return texts + copied + sum(len(content) for _, content in self.files.values())
+        new = sum(len(content) for _, content in self.files.values())
+        return texts + self.copied_bytes + new
 
 
 NO_HISTORY = History()

@@ -9,6 +9,7 @@ import orjson
 
 from chat.api.exception_handler import error_body
 from chat.conversation import files, history, messages, sessions, turns
+from chat.conversation.copies import turn_to_copy
 from chat.conversation.repeats import Attachment
 from chat.domain import Accepted, Caller, Context, History, InputMessage, Role, Status, TurnExtras
 from chat.domain.errors import (
@@ -262,6 +263,9 @@ def _fork(request: ResponseRequest, earlier: Turn, sender: Sender, key: str) -> 
     """Accept the turn in a new session with the history up to an earlier turn.
 
     Redis copies the files of the history; they are not read here.
+
+    Raises:
+        Unavailable: another session with files is being copied.
     """
     _check_no_replies(request.earlier)
     check_inputs([request.message], request.model)
@@ -277,7 +281,8 @@ def _fork(request: ResponseRequest, earlier: Turn, sender: Sender, key: str) -> 
     past, known = yield from history.read_messages(earlier.caller, map(orjson.loads, page.messages))
     copy = history.build([*past, *_own(request)], known, source=earlier.session_id)
     system_prompt = join_system((orjson.loads(session.system_prompt), request.system_text))
-    return (yield from _open(request, sender, key, copy, system_prompt))
+    with turn_to_copy(copy.copied_bytes):
+        return (yield from _open(request, sender, key, copy, system_prompt))
 
 
 def _own(request: ResponseRequest) -> list[InputMessage]:
